@@ -1,0 +1,12 @@
+/**
+ * kernel – what every room needs and that knows neither medicine nor HTTP: Problem, clock, ids, bytes, streams, log.
+ * It must never know: FHIR, stores, keys, requests.
+ * The one idea: every failure is a Problem with a stable code, and neither its text nor its detail quotes a patient.
+ * Its data: none. Decisions: none beside docs/problems.md.
+ */
+export { equalSecrets, fromUtf8, lengthPrefixed, toUtf8 } from './bytes.ts'
+export { type Clock, FixedClock, systemClock } from './clock.ts'
+export { newResourceId, newSecret, randomId16 } from './ids.ts'
+export { createLog, type Log, type LogFields, type LogLevel, silentLog } from './log.ts'
+export { isProblem, Problem, type ProblemIssue, type ProblemKind, type ProblemOptions } from './problem.ts'
+export { collect, limitBytes } from './streams.ts'

@@ -1,0 +1,66 @@
+import { pino } from 'pino'
+
+/**
+ * Everything a log line may hold. An allow-list, not a redaction list: what is not named here is not written,
+ * so a patient's value cannot reach a log by being in an object that somebody passed.
+ */
+export interface LogFields {
+  readonly requestId?: string
+  /** Route template, e.g. `/fhir/:type/:id`; never the path that was asked for. */
+  readonly route?: string
+  readonly method?: string
+  readonly status?: number
+  readonly durationMs?: number
+  readonly sizeBytes?: number
+  readonly count?: number
+  /** A Problem's code. */
+  readonly code?: string
+  /** A Problem's detail, which never quotes a patient's values. */
+  readonly detail?: string
+  readonly room?: string
+  /** Keyed hash of the caller; not an account name. */
+  readonly subject?: string
+  readonly address?: string
+  readonly errorName?: string
+}
+
+const allowed: readonly (keyof LogFields)[] = [
+  'requestId',
+  'route',
+  'method',
+  'status',
+  'durationMs',
+  'sizeBytes',
+  'count',
+  'code',
+  'detail',
+  'room',
+  'subject',
+  'address',
+  'errorName',
+]
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
+
+export interface Log {
+  debug(message: string, fields?: LogFields): void
+  info(message: string, fields?: LogFields): void
+  warn(message: string, fields?: LogFields): void
+  error(message: string, fields?: LogFields): void
+}
+
+/** A JSON-lines log on `destination` (standard error by default). Messages are constants; values go into LogFields. */
+export function createLog(level: LogLevel, destination: { write(line: string): void } = process.stderr): Log {
+  const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination)
+  const write =
+    (at: Exclude<LogLevel, 'silent'>) =>
+    (message: string, fields: LogFields = {}) => {
+      const kept: Record<string, unknown> = {}
+      for (const name of allowed) if (fields[name] !== undefined) kept[name] = fields[name]
+      logger[at](kept, message)
+    }
+  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
+}
+
+/** A log that keeps nothing. */
+export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} }

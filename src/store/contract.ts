@@ -1,0 +1,210 @@
+/**
+ * What any store must do. Written for a sharded document database with transactions as much as for SQLite:
+ * everything is asynchronous, every lookup names the compartments it may touch, and nothing here is SQL.
+ *
+ * A store sees random ids, sequence numbers and sizes. It never sees a resource: what it keeps is `Sealed`.
+ */
+
+declare const sealed: unique symbol
+
+/** Bytes that the room `vault` has sealed. Only `vault` may mint it, so an unsealed write is a type error. */
+export type Sealed = Uint8Array & { readonly [sealed]: 'Sealed' }
+
+/** A compartment's random id: 16 bytes as 32 lower-case hex digits. */
+export type CompartmentId = string
+
+/** HMAC of `type/id` under the instance key: 16 bytes as 32 lower-case hex digits. */
+export type Locator = string
+
+/** One sealed version of one resource. `seq` counts 1, 2, 3 … within its compartment, without gaps. */
+export interface Entry {
+  readonly compartment: CompartmentId
+  readonly seq: number
+  readonly locator: Locator
+  /** The resource's version: 1, 2, 3 …, going on where the version before it stopped, in whichever compartment. */
+  readonly version: number
+  readonly sealed: Sealed
+}
+
+/** Where the newest version of a resource lies. */
+export interface Place {
+  readonly locator: Locator
+  readonly compartment: CompartmentId
+  readonly seq: number
+  readonly version: number
+}
+
+/** Sealed columnar index rows of the entries `fromSeq … untilSeq`, both inclusive. */
+export interface Segment {
+  readonly compartment: CompartmentId
+  readonly fromSeq: number
+  readonly untilSeq: number
+  readonly sealed: Sealed
+}
+
+/**
+ * What one writer wants appended to one compartment.
+ * The entries' `seq` are `expectedHead + 1 …` in order; the first entry of a resource has version 1.
+ */
+export interface Append {
+  readonly compartment: CompartmentId
+  /** The head at which the writer evaluated its conditions; 0 for a compartment without entries. */
+  readonly expectedHead: number
+  readonly entries: readonly Entry[]
+}
+
+/** A small sealed record outside any compartment: accounts, clients, grants, tokens, links, jobs, checkpoints. */
+export interface StoredDocument {
+  readonly collection: string
+  /** HMAC of the document's name, hex. */
+  readonly key: string
+  /** 1 when first written, one more with each write. */
+  readonly revision: number
+  /** HMAC of what the document belongs to (an account, a token family), hex, to list or delete them together. */
+  readonly group?: string
+  /** Unix milliseconds from when on the document counts as absent. */
+  readonly expiresAtMs?: number
+  readonly sealed: Sealed
+}
+
+/** `put` writes when the stored revision equals `ifRevision` (0 = must be absent; undefined = whatever it is). */
+export type DocumentWrite =
+  | {
+      readonly op: 'put'
+      readonly collection: string
+      readonly key: string
+      readonly group?: string
+      readonly expiresAtMs?: number
+      readonly sealed: Sealed
+      readonly ifRevision?: number
+    }
+  | { readonly op: 'delete'; readonly collection: string; readonly key: string; readonly ifRevision?: number }
+
+/** Everything of one commit. It happens wholly or not at all. */
+export interface Commit {
+  readonly appends: readonly Append[]
+  readonly documents?: readonly DocumentWrite[]
+}
+
+/**
+ * `conflict`: somebody else was faster, nothing was written; refresh what is named and evaluate again.
+ * - `heads`: compartments whose head is no longer `expectedHead`
+ * - `locators`: locators whose newest version is not the one before the entry's (also: taken by another compartment)
+ * - `documents`: `collection/key` of documents whose revision is not `ifRevision`
+ */
+export type CommitResult =
+  | { readonly ok: true }
+  | {
+      readonly ok: false
+      readonly heads: readonly CompartmentId[]
+      readonly locators: readonly Locator[]
+      readonly documents: readonly string[]
+    }
+
+/** A sealed chunk of an attachment; `index` counts from 0. */
+export interface BlobChunk {
+  readonly index: number
+  readonly sealed: Sealed
+}
+
+/** How much of everything there is; a thief of the database would learn no more. */
+export interface StoreStats {
+  readonly compartments: number
+  readonly entries: number
+  readonly segments: number
+  readonly documents: number
+  readonly blobs: number
+  readonly sizeBytes: number
+}
+
+/**
+ * The ledger and what lies beside it.
+ *
+ * Durability: when `commit` has resolved with `ok`, the data survive the death of the process and of the machine.
+ * Errors: Problem `busy` · `store.busy` when a lock was not had in time; `fault` · `store.failed` for anything else.
+ */
+export interface Store {
+  /** Appends and document writes, atomically. Concurrent calls may share one disk flush. */
+  commit(commit: Commit): Promise<CommitResult>
+
+  /** Last seq per compartment; 0 for one without entries. */
+  heads(compartments: readonly CompartmentId[]): Promise<ReadonlyMap<CompartmentId, number>>
+  /** Every compartment that has entries, with its head. */
+  allHeads(): Promise<ReadonlyMap<CompartmentId, number>>
+
+  /** Where the newest versions lie, of those that lie in one of the named compartments (`undefined`: in any). */
+  places(
+    locators: readonly Locator[],
+    compartments: readonly CompartmentId[] | undefined,
+  ): Promise<ReadonlyMap<Locator, Place>>
+  /** The newest version of a resource if it lies in one of the named compartments: the read path, one lookup. */
+  newest(locator: Locator, compartments: readonly CompartmentId[] | undefined): Promise<Entry | undefined>
+  /** One version, wherever among the named compartments it was written. */
+  version(locator: Locator, version: number, compartments: readonly CompartmentId[]): Promise<Entry | undefined>
+  /** All versions of one resource within the named compartments, newest first. */
+  versions(locator: Locator, compartments: readonly CompartmentId[]): Promise<readonly Entry[]>
+  /** The entries at these seqs; those that do not exist are left out. Order is not promised. */
+  entriesAt(compartment: CompartmentId, seqs: readonly number[]): Promise<readonly Entry[]>
+  /** Entries with `seq >= fromSeq`, ascending, at most `limit` of them. */
+  entriesFrom(compartment: CompartmentId, fromSeq: number, limit: number): Promise<readonly Entry[]>
+
+  /** Keeps a segment; one with the same `fromSeq` is replaced. Segments are derived: losing one loses no data. */
+  putSegment(segment: Segment): Promise<void>
+  /** The segments of a compartment, ascending by `fromSeq`. */
+  segments(compartment: CompartmentId): Promise<readonly Segment[]>
+  dropSegments(compartment: CompartmentId): Promise<void>
+
+  /** Writes an attachment; all chunks or, when the source fails, none. */
+  putBlob(compartment: CompartmentId, blob: string, chunks: AsyncIterable<BlobChunk>): Promise<void>
+  /** The chunks of an attachment in order; empty when there is none. */
+  blob(compartment: CompartmentId, blob: string): AsyncIterable<BlobChunk>
+  dropBlob(compartment: CompartmentId, blob: string): Promise<void>
+
+  /** A document, unless it has expired at `nowMs`. */
+  document(collection: string, key: string, nowMs: number): Promise<StoredDocument | undefined>
+  /** The documents of a collection, or of one group of it, in no promised order. */
+  documents(collection: string, nowMs: number, group?: string): Promise<readonly StoredDocument[]>
+  /** Deletes documents that have expired at `nowMs`; returns how many. */
+  purgeDocuments(nowMs: number): Promise<number>
+
+  /** Removes everything a compartment holds (after its key was destroyed). */
+  dropCompartment(compartment: CompartmentId): Promise<void>
+
+  stats(): Promise<StoreStats>
+  /** Structural check of the store itself; the faults found, none when sound. */
+  check(): Promise<readonly string[]>
+  close(): Promise<void>
+}
+
+/** A wrapped key. It is useless without the instance key, which is useless without a root. */
+export interface WrappedKey {
+  /** The compartment's id, or `instance`. */
+  readonly owner: string
+  /** `patient`, `commons`, `audit`, `instance:file`, `instance:passphrase`, `instance:recovery` … */
+  readonly kind: string
+  readonly version: number
+  readonly wrapped: Uint8Array
+  /** Parameters that unwrapping needs (salt, cost), never a key. */
+  readonly params: Readonly<Record<string, string | number>>
+}
+
+/**
+ * The keystore: another file or database than the store, with another backup.
+ * Destroying a key leaves a tombstone, which a restored keystore must replay.
+ */
+export interface KeyStore {
+  /** Adds a key. @throws Problem `conflict` · `keys.exists` when owner, kind and version are taken. */
+  add(key: WrappedKey): Promise<void>
+  /** Replaces all keys that match owner and kind by these, atomically: re-wrapping, rotation. */
+  replace(owner: string, kind: string, keys: readonly WrappedKey[]): Promise<void>
+  of(owner: string): Promise<readonly WrappedKey[]>
+  all(): Promise<readonly WrappedKey[]>
+  /** Deletes every key of an owner and records a tombstone, atomically. */
+  destroy(owner: string, atMs: number): Promise<void>
+  /** The shred ledger. */
+  tombstones(): Promise<readonly { readonly owner: string; readonly atMs: number }[]>
+  /** A chain head or other small non-secret value, by name. */
+  note(name: string): Promise<Uint8Array | undefined>
+  setNote(name: string, value: Uint8Array): Promise<void>
+  close(): Promise<void>
+}
