@@ -1,0 +1,20 @@
+/**
+ * record – a patient's sealed box: reads, versions, history, search, transactions, and the audit of each.
+ * It must never know: HTTP, OAuth, import formats.
+ * The one idea: a Grant decides which compartments' keys are in hand, and only a Restricted query can be evaluated.
+ * Its data: entries, segments and documents of the store, sealed. Decisions: README.md beside this file.
+ */
+export type {
+  AuditNote,
+  Finding,
+  HistoryPage,
+  HistoryRequest,
+  OpenedCursor,
+  Reader,
+  Record,
+  SearchPage,
+  Staged,
+  Stored,
+  Txn,
+  Writer,
+} from './types.ts'

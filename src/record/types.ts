@@ -1,0 +1,180 @@
+import type { Actor, Grant } from '#access'
+import type { Resource } from '#fhir'
+import type { Holder, Query, Restricted } from '#search'
+import type { CompartmentId, DocumentWrite } from '#store'
+import type { Documents } from '#vault'
+
+/** One version of one resource, as it was written and as it will be served. */
+export interface Stored {
+  readonly type: string
+  readonly id: string
+  /** FHIR versionId, counted 1, 2, 3 … */
+  readonly version: number
+  /** Unix milliseconds; `meta.lastUpdated` shows the same instant. */
+  readonly lastUpdatedMs: number
+  readonly deleted: boolean
+  /** The verb of the request that made this version. */
+  readonly method: 'POST' | 'PUT' | 'DELETE'
+  /** UTF-8 of the JSON as served; empty for a deletion. */
+  readonly json: Buffer
+  readonly holder: Holder
+}
+
+/** One page of a search. Cursors are opaque, sealed, and bound to the grant and the query. */
+export interface SearchPage {
+  readonly matches: readonly Stored[]
+  readonly included: readonly Stored[]
+  readonly total?: number
+  readonly next?: string
+  readonly previous?: string
+  readonly first?: string
+}
+
+/** What a page link stands for: parse `text` again under the same type, restrict it, and search with the cursor. */
+export interface OpenedCursor {
+  /** The type that was searched; undefined for a system-wide search. */
+  readonly type: string | undefined
+  /** The canonical query text of the first page. */
+  readonly text: string
+}
+
+export interface HistoryRequest {
+  /** Both `type` and `id`: one resource; `type` alone: all of a type; neither: everything. */
+  readonly type?: string
+  readonly id?: string
+  /** At most this many versions on the page. */
+  readonly count: number
+  /** Only versions written at or after this instant (Unix milliseconds). */
+  readonly sinceMs?: number
+  readonly cursor?: string
+}
+
+/** Versions, newest first. */
+export interface HistoryPage {
+  readonly items: readonly Stored[]
+  /** Known for one resource; not counted for a type or the whole system. */
+  readonly total?: number
+  readonly next?: string
+}
+
+/** Reads within what the grant reaches. What it does not reach does not exist for it. */
+export interface Reader {
+  /**
+   * The current version.
+   *
+   * @throws Problem `forbidden` · `scope.missing`; `not-found` · `record.unknown` (also when not permitted to know);
+   *   `gone` · `record.deleted`
+   */
+  read(type: string, id: string): Promise<Stored>
+  /** One version; `version` as it stood in the URL. Throws like `read`. */
+  vread(type: string, id: string, version: string): Promise<Stored>
+  /** @throws Problem `not-found` · `record.unknown`; `invalid` · `record.cursor-invalid` */
+  history(request: HistoryRequest): Promise<HistoryPage>
+  /** @throws Problem `invalid` · `record.cursor-invalid` */
+  search(query: Restricted<Query>, cursor?: string): Promise<SearchPage>
+  /** @throws Problem `invalid` · `record.cursor-invalid` for a cursor that is forged, foreign or expired */
+  openCursor(cursor: string): Promise<OpenedCursor>
+}
+
+/** A version that a transaction will write. `json` and `lastUpdatedMs` are filled in when it commits. */
+export interface Staged extends Stored {
+  readonly created: boolean
+}
+
+/** Reads and conditions at one state of the record, and the writes that depend on them. */
+export interface Txn {
+  /** Matches among what the grant reaches, at most `limit`; the commit fails over to a new run if they change. */
+  find(
+    query: Restricted<Query>,
+    limit: number,
+  ): Promise<readonly { readonly type: string; readonly id: string; readonly version: number }[]>
+  /** Which of these ids exist (and are not deleted) within reach: one lookup, for imports. */
+  existing(type: string, ids: readonly string[]): Promise<ReadonlySet<string>>
+  /** The current version if it exists, is not deleted, and the grant may read it. */
+  read(type: string, id: string): Promise<Stored | undefined>
+  /**
+   * Stages a new resource. Without `id` a random one is given.
+   *
+   * @throws Problem `forbidden` · `scope.missing`, `record.owner-foreign`; `unprocessable` · `record.owner-unknown`;
+   *   `conflict` · `record.id-taken`; `not-allowed` · `record.client-id-refused`, `record.audit-readonly`
+   */
+  create(resource: Resource, options?: { readonly id?: string }): Promise<Staged>
+  /**
+   * Stages a new version, or the first one under a client's id.
+   *
+   * @throws as `create`, and Problem `precondition` · `version.stale` (If-Match), `version.exists` (If-None-Match: *);
+   *   `not-found` · `record.unknown`
+   */
+  update(
+    type: string,
+    id: string,
+    resource: Resource,
+    options?: { readonly ifMatch?: string; readonly ifNoneMatchAny?: boolean },
+  ): Promise<Staged>
+  /** Stages a deletion; undefined when there is nothing to delete. */
+  delete(type: string, id: string, options?: { readonly ifMatch?: string }): Promise<Staged | undefined>
+  /** A document write that is committed together with the resources. */
+  document(write: DocumentWrite): void
+  /** What this transaction is, for its AuditEvent; a constant, e.g. `import apple-health`. */
+  note(summary: string): void
+}
+
+export interface Writer extends Reader {
+  /**
+   * Runs `work` and commits what it staged, wholly or not at all. When somebody else was faster the conditions are
+   * evaluated again, so `work` must have no effect but through `txn`.
+   *
+   * @throws whatever `work` throws; Problem `busy` · `record.contended` after many lost races
+   */
+  transact<T>(work: (txn: Txn) => Promise<T>): Promise<T>
+}
+
+/** Something that happened outside a FHIR interaction and belongs into the audit. */
+export interface AuditNote {
+  readonly action: 'login' | 'logout' | 'token' | 'revoke' | 'claim' | 'register' | 'refused' | 'import' | 'export'
+  readonly outcome: 'success' | 'failure'
+  readonly actor?: Actor
+  /** Patient id whose ledger gets the record; without it the ledger of the instance. */
+  readonly patient?: string
+  /** Constant text; never a value of a patient or a secret. */
+  readonly detail?: string
+}
+
+/** A fault that `verify` found. Names places, never content. */
+export interface Finding {
+  readonly kind:
+    | 'store-fault'
+    | 'key-missing'
+    | 'entry-broken'
+    | 'entry-missing'
+    | 'chain-broken'
+    | 'rolled-back'
+    | 'segment-broken'
+    | 'document-broken'
+  readonly compartment?: CompartmentId
+  readonly seq?: number
+  readonly text: string
+}
+
+/** The record of everybody: the only room that can open a patient's box, and only with a grant. */
+export interface Record {
+  reader(grant: Grant): Reader
+  writer(grant: Grant): Writer
+  /** Sealed documents (jobs, checkpoints, links); see `vault`. */
+  readonly documents: Documents
+  /** The Patient ids that an account keeps. */
+  patientsOf(account: string): Promise<readonly string[]>
+  addPatientTo(account: string, patient: string): Promise<void>
+  /** Every Patient id on this server; for the administrator on the host. */
+  allPatients(): Promise<readonly string[]>
+  audit(note: AuditNote): void
+  /** Destroys a patient's key and removes what it sealed. The audit ledger stays. There is no way back. */
+  shred(patient: string): Promise<void>
+  /** Opens everything and names what is damaged, missing, swapped or rolled back. */
+  verify(): AsyncIterable<Finding>
+  /** Rebuilds every index segment from the ledger; returns how many entries were indexed. */
+  reindex(): Promise<number>
+  /** Writes gathered audit records and head notes. */
+  flush(): Promise<void>
+  close(): Promise<void>
+}
