@@ -1,0 +1,240 @@
+/**
+ * config – the environment, read once and checked, as one frozen value.
+ * It must never know: rooms, files other than the `*_FILE` secrets, requests.
+ * The one idea: what is wrong is said at start, by the variable's name and never by its value.
+ * Its data: the table `variables` below. Decisions: src/http/README.md, "Configuration".
+ */
+import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { resolve } from 'node:path'
+import { type LogLevel, Problem } from '#kernel'
+
+/** Where the sealed bytes rest. `memory` forgets everything at the end of the process and is meant for tests. */
+export type StoreChoice = { readonly kind: 'sqlite' } | { readonly kind: 'memory' }
+
+/** Everything that can be configured, with its defaults filled in. Paths are absolute. */
+export interface Config {
+  readonly host: string
+  /** 0 lets the system choose a free port. */
+  readonly port: number
+  /** Origin of every link this server hands out, without a slash at the end, e.g. `https://health.example.org`. */
+  readonly baseUrl: string
+  readonly dataDirectory: string
+  readonly store: StoreChoice
+  readonly keysDirectory: string
+  /** True when nothing said where the keystore lies, so that it lies beside the data it protects. */
+  readonly keysBesideData: boolean
+  readonly passphrase: string | undefined
+  readonly logLevel: LogLevel
+}
+
+interface Variable {
+  readonly fallback?: string
+  /** A secret may also be given as `<NAME>_FILE`, the path of a file that holds it. */
+  readonly secret?: true
+}
+
+const variables = {
+  KINHOLD_HOST: { fallback: '127.0.0.1' },
+  KINHOLD_PORT: { fallback: '8080' },
+  KINHOLD_BASE_URL: {},
+  KINHOLD_DATA: { fallback: './data' },
+  KINHOLD_STORE: { fallback: 'sqlite', secret: true },
+  KINHOLD_KEYS: {},
+  KINHOLD_PASSPHRASE: { secret: true },
+  KINHOLD_LOG_LEVEL: { fallback: 'info' },
+  KINHOLD_ALLOW_HTTP: { fallback: 'false' },
+} as const satisfies Record<string, Variable>
+
+type Name = keyof typeof variables
+type Environment = Readonly<Record<string, string | undefined>>
+
+/**
+ * Reads the `KINHOLD_*` variables.
+ *
+ * @param env  usually `process.env`
+ * @param cwd  relative paths are taken from here
+ * @returns    the frozen Config, and warnings that a person should see at start
+ * @throws     Problem `invalid` · `config.value-malformed` | `config.secret-given-twice` | `config.secret-unreadable` | `config.http-refused`,
+ *             `unsupported` · `config.store-unavailable`; all name the variable, none quotes its value
+ */
+export function loadConfig(env: Environment, { cwd }: { cwd: string }): { config: Config; warnings: string[] } {
+  const read = (name: Name) => readVariable(env, name, cwd)
+  const host = parseHost(read('KINHOLD_HOST') ?? '')
+  const port = parsePort(read('KINHOLD_PORT') ?? '')
+  const baseUrl = parseBaseUrl(read('KINHOLD_BASE_URL') ?? `http://127.0.0.1:${port}`)
+  const allowHttp = parseSwitch('KINHOLD_ALLOW_HTTP', read('KINHOLD_ALLOW_HTTP') ?? '')
+  checkClearText(baseUrl, allowHttp)
+  const dataDirectory = resolve(cwd, read('KINHOLD_DATA') ?? '')
+  const keys = read('KINHOLD_KEYS')
+  const config: Config = Object.freeze({
+    host,
+    port,
+    baseUrl: baseUrl.origin,
+    dataDirectory,
+    store: Object.freeze(parseStore(read('KINHOLD_STORE') ?? '')),
+    keysDirectory: keys === undefined ? dataDirectory : resolve(cwd, keys),
+    keysBesideData: keys === undefined,
+    passphrase: read('KINHOLD_PASSPHRASE'),
+    logLevel: parseLogLevel(read('KINHOLD_LOG_LEVEL') ?? ''),
+  })
+  return { config, warnings: [...unknownNames(env), ...doubts(config, env)] }
+}
+
+/** Empty counts as absent, because compose files and shells write unset variables so. */
+function readVariable(env: Environment, name: Name, cwd: string): string | undefined {
+  const rule: Variable = variables[name]
+  const given = env[name] || undefined
+  const file = rule.secret === true ? env[`${name}_FILE`] || undefined : undefined
+  if (given !== undefined && file !== undefined)
+    throw new Problem('invalid', 'config.secret-given-twice', `${name} and ${name}_FILE are both set; keep one.`, {
+      expression: name,
+    })
+  if (file !== undefined) return readSecret(`${name}_FILE`, resolve(cwd, file))
+  return given ?? rule.fallback
+}
+
+function readSecret(name: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8').replace(/\r?\n$/, '')
+  } catch (cause) {
+    throw new Problem('invalid', 'config.secret-unreadable', `The file that ${name} names cannot be read.`, {
+      expression: name,
+      cause,
+    })
+  }
+}
+
+function malformed(name: Name, expected: string): Problem {
+  return new Problem('invalid', 'config.value-malformed', `${name} must be ${expected}.`, { expression: name })
+}
+
+function parseHost(text: string): string {
+  if (isIP(text) === 0 && !/^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/.test(text))
+    throw malformed('KINHOLD_HOST', 'an IP address or a host name')
+  return text
+}
+
+function parsePort(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
+  if (!(port <= 65_535)) throw malformed('KINHOLD_PORT', 'a port number from 0 to 65535')
+  return port
+}
+
+function parseBaseUrl(text: string): URL {
+  const url = URL.parse(text)
+  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '')
+    throw malformed(
+      'KINHOLD_BASE_URL',
+      'an http or https address without user name, such as https://health.example.org',
+    )
+  if (url.pathname !== '/' || url.search !== '' || url.hash !== '')
+    throw malformed('KINHOLD_BASE_URL', 'an origin alone, without path, query or fragment')
+  return url
+}
+
+function checkClearText(url: URL, allowed: boolean): void {
+  if (url.protocol === 'https:' || allowed || isLoopback(url.hostname)) return
+  throw new Problem(
+    'invalid',
+    'config.http-refused',
+    'KINHOLD_BASE_URL is http on a host that is not this machine: tokens and health data would travel in the clear. ' +
+      'Use https, or set KINHOLD_ALLOW_HTTP=true if another layer encrypts.',
+    { expression: 'KINHOLD_BASE_URL' },
+  )
+}
+
+function isLoopback(hostname: string): boolean {
+  return (
+    hostname === 'localhost' ||
+    hostname.endsWith('.localhost') ||
+    hostname === '[::1]' ||
+    hostname === '::1' ||
+    /^127(\.\d{1,3}){3}$/.test(hostname)
+  )
+}
+
+function parseStore(text: string): StoreChoice {
+  if (text === 'sqlite' || text === 'memory') return { kind: text }
+  if (/^mongodb(\+srv)?:\/\//.test(text))
+    throw new Problem(
+      'unsupported',
+      'config.store-unavailable',
+      'KINHOLD_STORE names a MongoDB store, which follows in a later release; use sqlite for now.',
+      { expression: 'KINHOLD_STORE' },
+    )
+  throw malformed('KINHOLD_STORE', 'sqlite (or memory, for tests)')
+}
+
+const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent']
+
+function parseLogLevel(text: string): LogLevel {
+  const level = logLevels.find(known => known === text)
+  if (level === undefined) throw malformed('KINHOLD_LOG_LEVEL', `one of ${logLevels.join(', ')}`)
+  return level
+}
+
+const switches: Readonly<Record<string, boolean>> = {
+  true: true,
+  '1': true,
+  yes: true,
+  false: false,
+  '0': false,
+  no: false,
+}
+
+function parseSwitch(name: Name, text: string): boolean {
+  const value = switches[text.toLowerCase()]
+  if (value === undefined) throw malformed(name, 'true or false')
+  return value
+}
+
+const knownNames: readonly string[] = (Object.entries(variables) as [Name, Variable][]).flatMap(([name, rule]) =>
+  rule.secret === true ? [name, `${name}_FILE`] : [name],
+)
+
+function unknownNames(env: Environment): string[] {
+  return Object.keys(env)
+    .filter(name => name.startsWith('KINHOLD_') && !knownNames.includes(name))
+    .sort()
+    .map(name => `${name} is not a variable this server knows; did you mean ${nearestName(name)}?`)
+}
+
+function nearestName(name: string): string {
+  const ranked = knownNames.map(known => ({ known, distance: editDistance(name, known) }))
+  ranked.sort((a, b) => a.distance - b.distance)
+  return ranked[0]?.known ?? ''
+}
+
+function editDistance(a: string, b: string): number {
+  let above = Array.from({ length: b.length + 1 }, (_, column) => column)
+  for (let row = 1; row <= a.length; row++) {
+    const current = [row]
+    for (let column = 1; column <= b.length; column++) {
+      const replaced = (above[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1)
+      current.push(Math.min(replaced, (above[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1))
+    }
+    above = current
+  }
+  return above[b.length] ?? 0
+}
+
+function doubts(config: Config, env: Environment): string[] {
+  const reachable = !isLoopback(config.host)
+  return [
+    ...(config.keysBesideData && config.store.kind !== 'memory'
+      ? [
+          'The keystore lies beside the data it protects: whoever copies that folder has both. Set KINHOLD_KEYS to another disk.',
+        ]
+      : []),
+    ...(config.store.kind === 'memory'
+      ? ['KINHOLD_STORE is memory: everything is forgotten when this process ends.']
+      : []),
+    ...(reachable && !env.KINHOLD_BASE_URL
+      ? ['KINHOLD_HOST lets other machines in, but KINHOLD_BASE_URL is not set: links will point to this machine.']
+      : []),
+    ...(URL.parse(config.baseUrl)?.protocol === 'http:' && !isLoopback(URL.parse(config.baseUrl)?.hostname ?? '')
+      ? ['KINHOLD_ALLOW_HTTP is on: without TLS in front, tokens and health data travel in the clear.']
+      : []),
+  ]
+}

@@ -1,0 +1,161 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Config, loadConfig } from '#config'
+import { isProblem, type Problem } from '#kernel'
+
+const cwd = '/srv/kinhold'
+const load = (env: Record<string, string>) => loadConfig(env, { cwd })
+
+function problemOf(env: Record<string, string>): Problem {
+  try {
+    load(env)
+  } catch (error) {
+    if (isProblem(error)) return error
+    throw error
+  }
+  throw new Error('expected a Problem')
+}
+
+describe('configuration from the environment', () => {
+  it('has a default for everything, and warns that keys and data lie together', () => {
+    const { config, warnings } = load({})
+    expect(config).toEqual({
+      host: '127.0.0.1',
+      port: 8080,
+      baseUrl: 'http://127.0.0.1:8080',
+      dataDirectory: '/srv/kinhold/data',
+      store: { kind: 'sqlite' },
+      keysDirectory: '/srv/kinhold/data',
+      keysBesideData: true,
+      passphrase: undefined,
+      logLevel: 'info',
+    })
+    expect(warnings).toEqual([expect.stringContaining('KINHOLD_KEYS')])
+  })
+
+  it('is frozen', () => {
+    const { config } = load({})
+    expect(Object.isFrozen(config)).toBe(true)
+    expect(Object.isFrozen(config.store)).toBe(true)
+    expect(() => Object.assign(config, { port: 1 } satisfies Partial<Config>)).toThrow(TypeError)
+  })
+
+  it('treats an empty variable as one that is not set', () => {
+    expect(load({ KINHOLD_PORT: '', KINHOLD_PASSPHRASE: '' }).config).toEqual(load({}).config)
+  })
+
+  it('lets the default base URL follow the port, and drops a slash at the end of a given one', () => {
+    expect(load({ KINHOLD_PORT: '9000' }).config.baseUrl).toBe('http://127.0.0.1:9000')
+    expect(load({ KINHOLD_BASE_URL: 'https://health.example.org/' }).config.baseUrl).toBe('https://health.example.org')
+  })
+
+  it.each([
+    ['KINHOLD_PORT', '65536'],
+    ['KINHOLD_PORT', '-1'],
+    ['KINHOLD_PORT', '8080x'],
+    ['KINHOLD_HOST', 'not a host'],
+    ['KINHOLD_BASE_URL', 'ftp://example.org'],
+    ['KINHOLD_BASE_URL', 'https://user:hunter2@example.org'],
+    ['KINHOLD_BASE_URL', 'https://example.org/fhir'],
+    ['KINHOLD_BASE_URL', 'nonsense'],
+    ['KINHOLD_STORE', 'postgres://u:hunter2@h/db'],
+    ['KINHOLD_LOG_LEVEL', 'loud'],
+    ['KINHOLD_ALLOW_HTTP', 'perhaps'],
+  ])('refuses %s=%s, naming the variable and not its value', (name, value) => {
+    const problem = problemOf({ [name]: value })
+    expect(problem.code).toBe('config.value-malformed')
+    expect(problem.text).toContain(name)
+    expect(problem.expression).toEqual([name])
+    expect(JSON.stringify([problem.message, problem.text, problem.detail ?? ''])).not.toContain(value)
+  })
+
+  it('says of a MongoDB store that it follows later, without showing its password', () => {
+    const problem = problemOf({ KINHOLD_STORE: 'mongodb://kin:hunter2@db/kin' })
+    expect(problem.code).toBe('config.store-unavailable')
+    expect(problem.message).not.toContain('hunter2')
+  })
+
+  it('takes the memory store, warning that it forgets', () => {
+    const { config, warnings } = load({ KINHOLD_STORE: 'memory' })
+    expect(config.store).toEqual({ kind: 'memory' })
+    expect(warnings).toEqual([expect.stringContaining('forgotten')])
+  })
+
+  it.each(['KINHOLD_DATE', 'KINHOLD_PASPHRASE', 'KINHOLD_STORE_FILES'])(
+    'warns about %s with the nearest name',
+    name => {
+      const nearest = {
+        KINHOLD_DATE: 'KINHOLD_DATA',
+        KINHOLD_PASPHRASE: 'KINHOLD_PASSPHRASE',
+        KINHOLD_STORE_FILES: 'KINHOLD_STORE_FILE',
+      }
+      const { warnings } = load({ [name]: 'x', KINHOLD_KEYS: '/k' })
+      expect(warnings).toEqual([
+        `${name} is not a variable this server knows; did you mean ${nearest[name as keyof typeof nearest]}?`,
+      ])
+    },
+  )
+
+  it('does not accept a _FILE twin for what is no secret', () => {
+    expect(load({ KINHOLD_PORT_FILE: '/x', KINHOLD_KEYS: '/k' }).warnings).toHaveLength(1)
+  })
+})
+
+describe('clear text on the network', () => {
+  it.each([
+    'http://127.0.0.1:8080',
+    'http://localhost',
+    'http://[::1]:9',
+    'http://kin.localhost',
+    'https://example.org',
+  ])('accepts %s as it is', url => {
+    expect(load({ KINHOLD_BASE_URL: url, KINHOLD_KEYS: '/k' }).warnings).toEqual([])
+  })
+
+  it.each(['http://192.168.1.5:8080', 'http://example.org', 'http://127.0.0.1.example.org'])('refuses %s', url => {
+    expect(problemOf({ KINHOLD_BASE_URL: url }).code).toBe('config.http-refused')
+  })
+
+  it('accepts it when it is allowed in so many words, and still warns', () => {
+    const { config, warnings } = load({
+      KINHOLD_BASE_URL: 'http://nas.lan',
+      KINHOLD_ALLOW_HTTP: 'true',
+      KINHOLD_KEYS: '/k',
+    })
+    expect(config.baseUrl).toBe('http://nas.lan')
+    expect(warnings).toEqual([expect.stringContaining('KINHOLD_ALLOW_HTTP')])
+  })
+
+  it('warns when other machines are let in but links point to this one', () => {
+    const { warnings } = load({ KINHOLD_HOST: '0.0.0.0', KINHOLD_KEYS: '/k' })
+    expect(warnings).toEqual([expect.stringContaining('KINHOLD_BASE_URL')])
+  })
+})
+
+describe('secrets in files', () => {
+  let folder: string
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'kinhold-config-'))
+  })
+  afterEach(() => rmSync(folder, { recursive: true }))
+
+  it('reads a passphrase from the file that KINHOLD_PASSPHRASE_FILE names, without its last line break', () => {
+    writeFileSync(join(folder, 'pass'), 'correct horse \n')
+    const { config } = loadConfig({ KINHOLD_PASSPHRASE_FILE: 'pass' }, { cwd: folder })
+    expect(config.passphrase).toBe('correct horse ')
+  })
+
+  it('refuses a secret that is given twice', () => {
+    const problem = problemOf({ KINHOLD_PASSPHRASE: 'a', KINHOLD_PASSPHRASE_FILE: '/b' })
+    expect(problem.code).toBe('config.secret-given-twice')
+    expect(problem.expression).toEqual(['KINHOLD_PASSPHRASE'])
+  })
+
+  it('refuses a file that cannot be read, naming the variable', () => {
+    const problem = problemOf({ KINHOLD_PASSPHRASE_FILE: join(folder, 'absent') })
+    expect(problem.code).toBe('config.secret-unreadable')
+    expect(problem.text).toContain('KINHOLD_PASSPHRASE_FILE')
+    expect(problem.text).not.toContain(folder)
+  })
+})
