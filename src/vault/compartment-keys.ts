@@ -1,0 +1,98 @@
+import type { KeyObject } from 'node:crypto'
+import type { BlobChunk, CompartmentId, Entry, Locator, Sealed, Segment } from '#store'
+import { openChunks, sealChunks } from './blob-stream.ts'
+import { hmac } from './derive.ts'
+import { mint } from './mint.ts'
+import { type KeyVersions, Ring, sealBroken } from './ring.ts'
+
+/** What a compartment holds: one patient's record, resources of no patient, or the audit trail. */
+export type CompartmentKind = 'patient' | 'commons' | 'audit'
+
+/**
+ * The keys of one compartment. Ask the vault for them anew with each request: they stop working when the
+ * compartment is destroyed or the vault closed.
+ *
+ * Every method throws Problem `gone` · `vault.key-destroyed` then, and every `open…` throws
+ * Problem `fault` · `vault.seal-broken` for anything but what was sealed at that very place.
+ */
+export interface CompartmentKeys {
+  readonly compartment: CompartmentId
+  /** Seals one version of one resource for its place in the ledger; at most 45 bytes longer than `plain`. */
+  sealEntry(plain: Uint8Array, at: { locator: Locator; version: number; seq: number }): Sealed
+  openEntry(entry: Entry): Buffer
+  /** Seals index rows of the entries `fromSeq … untilSeq`. */
+  sealSegment(plain: Uint8Array, at: { fromSeq: number; untilSeq: number }): Sealed
+  openSegment(segment: Segment): Buffer
+  /** Seals an attachment in 64 KiB chunks, with constant memory. */
+  sealBlob(blob: string, source: AsyncIterable<Uint8Array>): AsyncIterable<BlobChunk>
+  /** Each chunk is authenticated before it is passed on; a truncated attachment fails at its end. */
+  openBlob(blob: string, chunks: AsyncIterable<BlobChunk>): AsyncIterable<Buffer>
+  /** 32 bytes, equal for equal bytes of one compartment only, also after the key was renewed; for import identifiers. */
+  fingerprint(bytes: Uint8Array): Buffer
+  /** 32 bytes; one link of the compartment's MAC chain. */
+  chain(bytes: Uint8Array): Buffer
+}
+
+const purposes = {
+  entries: 'entries',
+  segments: 'segments',
+  blobs: 'blobs',
+  chain: 'chain',
+  fingerprint: 'fingerprint',
+}
+
+/** Builds the keys of one compartment; `checkUsable` throws when they must no longer be used. */
+export function compartmentKeys(versions: KeyVersions, checkUsable: () => void): CompartmentKeys {
+  const compartment = versions.owner
+  const entries = new Ring(versions, purposes.entries)
+  const segments = new Ring(versions, purposes.segments)
+  const blobs = new Ring(versions, purposes.blobs)
+  const macs = new Map<string, KeyObject>()
+  const mac = (purpose: string, bytes: Uint8Array): Buffer => {
+    checkUsable()
+    const key = macs.get(purpose) ?? versions.stableKey(purpose)
+    macs.set(purpose, key)
+    return hmac(key, bytes)
+  }
+  const checkOwn = (owner: CompartmentId, kind: string): void => {
+    checkUsable()
+    if (owner !== compartment) throw sealBroken(kind)
+  }
+  return {
+    compartment,
+    sealEntry(plain, at) {
+      checkUsable()
+      return mint(entries.seal('entry', entryPlace(at), plain))
+    },
+    openEntry(entry) {
+      checkOwn(entry.compartment, 'entry')
+      return entries.open('entry', entryPlace(entry), entry.sealed)
+    },
+    sealSegment(plain, at) {
+      checkUsable()
+      return mint(segments.seal('segment', segmentPlace(at), plain))
+    },
+    openSegment(segment) {
+      checkOwn(segment.compartment, 'segment')
+      return segments.open('segment', segmentPlace(segment), segment.sealed)
+    },
+    sealBlob(blob, source) {
+      checkUsable()
+      return sealChunks(blobs, blob, source)
+    },
+    openBlob(blob, chunks) {
+      checkUsable()
+      return openChunks(blobs, blob, chunks)
+    },
+    fingerprint: bytes => mac(purposes.fingerprint, bytes),
+    chain: bytes => mac(purposes.chain, bytes),
+  }
+}
+
+const entryPlace = (at: { locator: Locator; version: number; seq: number }): string[] => [
+  at.locator,
+  String(at.version),
+  String(at.seq),
+]
+
+const segmentPlace = (at: { fromSeq: number; untilSeq: number }): string[] => [String(at.fromSeq), String(at.untilSeq)]

@@ -1,0 +1,128 @@
+import { type Clock, Problem, randomId16 } from '#kernel'
+import type { CompartmentId, KeyStore } from '#store'
+import { type CompartmentKeys, type CompartmentKind, compartmentKeys } from './compartment-keys.ts'
+import { newCompartmentRow, unwrapCompartment } from './compartment-rows.ts'
+import { instanceOwner } from './instance.ts'
+import { KeyCache } from './key-cache.ts'
+import { KeyVersions } from './ring.ts'
+
+const cachedKeys = 1024
+const cachedForMs = 60_000
+const compartmentId = /^[0-9a-f]{32}$/
+
+/** The compartments of one keystore: their keys are made, unwrapped, kept for a minute and destroyed here. */
+export class Compartments {
+  readonly #store: KeyStore
+  readonly #clock: Clock
+  readonly #instance: KeyVersions
+  readonly #cache: KeyCache<CompartmentKeys>
+  readonly #destroyed = new Set<CompartmentId>()
+  #tombstonesReadAtMs = Number.NEGATIVE_INFINITY
+  #closed = false
+
+  constructor(store: KeyStore, clock: Clock, instance: KeyVersions) {
+    this.#store = store
+    this.#clock = clock
+    this.#instance = instance
+    this.#cache = new KeyCache(clock, cachedKeys, cachedForMs)
+  }
+
+  async create(kind: CompartmentKind): Promise<CompartmentKeys> {
+    this.checkOpen()
+    const id = randomId16().toString('hex')
+    const { row, key } = await newCompartmentRow(this.#instance, id, kind, 1)
+    await this.#store.add(row)
+    return this.#keep(new KeyVersions(this.#instance.instanceId, id, new Map([[1, key]])))
+  }
+
+  async of(id: CompartmentId): Promise<CompartmentKeys> {
+    this.checkOpen()
+    return this.#cache.get(id) ?? this.#load(id)
+  }
+
+  /** Adds a version of the key, which seals from now on; what older versions sealed stays readable. */
+  async renew(id: CompartmentId): Promise<CompartmentKeys> {
+    const rows = await this.#rows(id)
+    const newest = Math.max(...rows.map(row => row.version))
+    const kind = rows[0]?.kind as CompartmentKind
+    const { row } = await newCompartmentRow(this.#instance, id, kind, newest + 1)
+    await this.#store.add(row)
+    return this.#load(id)
+  }
+
+  async list(): Promise<readonly { id: CompartmentId; kind: string }[]> {
+    this.checkOpen()
+    await this.#readTombstones()
+    const kinds = new Map<CompartmentId, string>()
+    for (const row of await this.#store.all()) if (this.#isAlive(row.owner)) kinds.set(row.owner, row.kind)
+    return [...kinds].map(([id, kind]) => ({ id, kind }))
+  }
+
+  async destroy(id: CompartmentId): Promise<void> {
+    this.checkOpen()
+    if (!compartmentId.test(id))
+      throw new Problem('invalid', 'vault.compartment-malformed', 'This is not the id of a compartment.')
+    await this.#store.destroy(id, this.#clock.nowMs())
+    this.#bury(id)
+  }
+
+  /** Destroys again what a restored, older keystore has brought back to life. */
+  async replayTombstones(): Promise<void> {
+    const tombstones = await this.#store.tombstones()
+    if (tombstones.length === 0) return
+    const owners = new Set((await this.#store.all()).map(row => row.owner))
+    for (const { owner, atMs } of tombstones) if (owners.has(owner)) await this.#store.destroy(owner, atMs)
+  }
+
+  checkOpen(): void {
+    if (this.#closed) throw new Problem('fault', 'vault.closed', 'The vault is closed.')
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#cache.clear()
+  }
+
+  async #load(id: CompartmentId): Promise<CompartmentKeys> {
+    return this.#keep(unwrapCompartment(this.#instance, id, await this.#rows(id)))
+  }
+
+  async #rows(id: CompartmentId) {
+    this.checkOpen()
+    await this.#readTombstones()
+    const rows = this.#isAlive(id) && compartmentId.test(id) ? await this.#store.of(id) : []
+    if (rows.length === 0) throw keyDestroyed()
+    return rows
+  }
+
+  #keep(versions: KeyVersions): CompartmentKeys {
+    const keys = compartmentKeys(versions, () => this.#checkUsable(versions.owner))
+    if (this.#isAlive(versions.owner)) this.#cache.set(versions.owner, keys)
+    return keys
+  }
+
+  #checkUsable(id: CompartmentId): void {
+    this.checkOpen()
+    if (this.#destroyed.has(id)) throw keyDestroyed()
+  }
+
+  #isAlive(owner: string): boolean {
+    return owner !== instanceOwner && !this.#destroyed.has(owner)
+  }
+
+  #bury(id: CompartmentId): void {
+    this.#destroyed.add(id)
+    this.#cache.drop(id)
+  }
+
+  /** Another process may have destroyed a compartment; its tombstone is seen as soon as its cached key has aged. */
+  async #readTombstones(): Promise<void> {
+    const nowMs = this.#clock.nowMs()
+    if (Math.abs(nowMs - this.#tombstonesReadAtMs) < cachedForMs) return
+    for (const { owner } of await this.#store.tombstones()) this.#bury(owner)
+    this.#tombstonesReadAtMs = nowMs
+  }
+}
+
+const keyDestroyed = (): Problem =>
+  new Problem('gone', 'vault.key-destroyed', 'The key of this compartment was destroyed; its content is lost for good.')

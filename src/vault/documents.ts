@@ -1,0 +1,132 @@
+import { type Clock, fromUtf8, lengthPrefixed } from '#kernel'
+import type { DocumentWrite, Sealed, Store, StoredDocument } from '#store'
+import { sealBroken } from './ring.ts'
+import type { Vault } from './vault.ts'
+
+/** A document as it was found; `revision` is 1 when first written and one more with each write. */
+export interface Found<T> {
+  readonly value: T
+  readonly revision: number
+}
+
+export interface DocumentOptions {
+  /** Write only when the stored revision is this one; 0 = the document must be absent. */
+  readonly ifRevision?: number
+  /** What the document belongs to (an account, a token family); kept as an HMAC. */
+  readonly group?: string
+  /** Unix milliseconds from when on it counts as absent. */
+  readonly expiresAtMs?: number
+}
+
+/**
+ * Small typed JSON documents outside any compartment: accounts, clients, grants, tokens, links, jobs. The store sees
+ * the collection, an HMAC of the name and of the group, the expiry, and a size in steps of 64 bytes.
+ *
+ * `T` is the caller's promise: whoever reads a collection also writes it. Every read may throw Problem `fault` ·
+ * `vault.seal-broken`.
+ */
+export interface Documents {
+  get<T>(collection: string, name: string): Promise<Found<T> | undefined>
+  /** @returns false when `ifRevision` is not the stored revision; nothing was written then. */
+  put<T>(collection: string, name: string, value: T, options?: DocumentOptions): Promise<boolean>
+  /** @returns false when `ifRevision` is not the stored revision. Deleting what is absent is no failure. */
+  delete(collection: string, name: string, options?: { ifRevision?: number }): Promise<boolean>
+  /** Reads and deletes at once: of racing callers exactly one gets the value. */
+  take<T>(collection: string, name: string): Promise<T | undefined>
+  list<T>(collection: string, options?: { group?: string }): Promise<readonly (Found<T> & { readonly name: string })[]>
+  /** A sealed write, to be committed by the caller together with others. */
+  write<T>(collection: string, name: string, value: T, options?: DocumentOptions): DocumentWrite
+}
+
+/** Documents over a store, sealed by a vault. */
+export function openDocuments(store: Store, vault: Vault, clock: Clock): Documents {
+  return new SealedDocuments(store, vault, clock)
+}
+
+const padStep = 64
+
+interface Body {
+  readonly name: string
+  readonly value: unknown
+}
+
+class SealedDocuments implements Documents {
+  readonly #store: Store
+  readonly #vault: Vault
+  readonly #clock: Clock
+
+  constructor(store: Store, vault: Vault, clock: Clock) {
+    this.#store = store
+    this.#vault = vault
+    this.#clock = clock
+  }
+
+  async get<T>(collection: string, name: string): Promise<Found<T> | undefined> {
+    const stored = await this.#find(collection, name)
+    return stored && { value: this.#open(stored, name).value as T, revision: stored.revision }
+  }
+
+  async put<T>(collection: string, name: string, value: T, options: DocumentOptions = {}): Promise<boolean> {
+    const write = this.write(collection, name, value, options)
+    if (await this.#commit(write)) return true
+    if (options.ifRevision !== 0 || (await this.#find(collection, name)) !== undefined) return false
+    // Absent for every reader, but its expired row still holds the place.
+    await this.#store.purgeDocuments(this.#clock.nowMs())
+    return this.#commit(write)
+  }
+
+  delete(collection: string, name: string, options: { ifRevision?: number } = {}): Promise<boolean> {
+    return this.#commit({ op: 'delete', collection, key: this.#vault.documentKey(collection, name), ...options })
+  }
+
+  async take<T>(collection: string, name: string): Promise<T | undefined> {
+    for (;;) {
+      const found = await this.get<T>(collection, name)
+      if (found === undefined) return undefined
+      if (await this.delete(collection, name, { ifRevision: found.revision })) return found.value
+    }
+  }
+
+  async list<T>(collection: string, options: { group?: string } = {}): Promise<(Found<T> & { name: string })[]> {
+    const group = options.group === undefined ? undefined : this.#groupKey(collection, options.group)
+    const stored = await this.#store.documents(collection, this.#clock.nowMs(), group)
+    return stored.map(document => {
+      const { name, value } = this.#open(document)
+      return { name, value: value as T, revision: document.revision }
+    })
+  }
+
+  write<T>(collection: string, name: string, value: T, options: DocumentOptions = {}): DocumentWrite {
+    const { group, ...rest } = options
+    const key = this.#vault.documentKey(collection, name)
+    const sealed = this.#seal(collection, key, { name, value })
+    const grouped = group === undefined ? {} : { group: this.#groupKey(collection, group) }
+    return { op: 'put', collection, key, sealed, ...grouped, ...rest }
+  }
+
+  #find(collection: string, name: string): Promise<StoredDocument | undefined> {
+    return this.#store.document(collection, this.#vault.documentKey(collection, name), this.#clock.nowMs())
+  }
+
+  async #commit(write: DocumentWrite): Promise<boolean> {
+    return (await this.#store.commit({ appends: [], documents: [write] })).ok
+  }
+
+  #groupKey(collection: string, group: string): string {
+    return this.#vault.mac('document-groups', lengthPrefixed([collection, group])).toString('hex', 0, 16)
+  }
+
+  /** JSON may end in spaces, so padding needs no format of its own. */
+  #seal(collection: string, key: string, body: Body): Sealed {
+    const json = Buffer.from(JSON.stringify(body), 'utf8')
+    const padded = Buffer.alloc(Math.ceil(json.length / padStep) * padStep, ' ')
+    padded.set(json)
+    return this.#vault.sealDocument(collection, key, padded)
+  }
+
+  #open(stored: StoredDocument, name?: string): Body {
+    const body = JSON.parse(fromUtf8(this.#vault.openDocument(stored))) as Body
+    if (name !== undefined && body.name !== name) throw sealBroken('document')
+    return body
+  }
+}

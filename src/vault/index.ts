@@ -1,0 +1,13 @@
+/**
+ * vault – keys and envelopes: roots, the instance key, compartment keys; what they seal, open, fingerprint and destroy.
+ * It must never know: what a resource is, who asks for it, what SQL or HTTP are.
+ * The one idea: a compartment's key is random and exists nowhere else, so destroying it erases whatever it sealed.
+ * Its data: wrapped keys in the keystore (a KeyStore), sealed documents in the store. Its decisions: README.md here.
+ */
+export type { CompartmentKeys, CompartmentKind } from './compartment-keys.ts'
+export { type DocumentOptions, type Documents, type Found, openDocuments } from './documents.ts'
+export { fileRoot } from './roots/file-root.ts'
+export { passphraseRoot } from './roots/passphrase-root.ts'
+export { newRecoveryCode, recoveryRoot } from './roots/recovery-root.ts'
+export type { RootParams, RootProvider } from './roots/root-provider.ts'
+export { openVault, type Vault } from './vault.ts'

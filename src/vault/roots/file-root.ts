@@ -1,0 +1,97 @@
+import { type KeyObject, randomFillSync } from 'node:crypto'
+import { type FileHandle, open } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { Problem } from '#kernel'
+import { takeKey } from '../derive.ts'
+import { type RootProvider, unwrapUnderSecret, wrapUnderSecret } from './root-provider.ts'
+
+const kind = 'file'
+const keyBytes = 32
+const forOthers = 0o077
+const checksModes = process.platform !== 'win32'
+
+const hasCode = (error: unknown, code: string): boolean =>
+  error instanceof Error && 'code' in error && error.code === code
+
+/**
+ * The root is a file of 32 random bytes. It protects a stolen disk or backup only if it lies on another one.
+ *
+ * Wrapping creates the file (mode 0600) when it is absent; unwrapping never does.
+ *
+ * @throws Problem `fault` · `vault.key-file-missing`, `vault.key-file-readable`, `vault.key-file-malformed`
+ */
+export function fileRoot(path: string): RootProvider {
+  return {
+    kind,
+    async wrap(key, context) {
+      await createIfAbsent(path)
+      return { wrapped: wrapUnderSecret(await readSecret(path), kind, key, context), params: {} }
+    },
+    async unwrap(wrapped, _params, context) {
+      return unwrapUnderSecret(await readSecret(path), kind, wrapped, context)
+    },
+  }
+}
+
+async function createIfAbsent(path: string): Promise<void> {
+  const file = await openNew(path)
+  if (file === undefined) return
+  const secret = randomFillSync(Buffer.alloc(keyBytes))
+  try {
+    await file.writeFile(secret)
+    await file.sync()
+  } finally {
+    secret.fill(0)
+    await file.close()
+  }
+  await syncFolder(dirname(path))
+}
+
+async function openNew(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, 'wx', 0o600)
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return undefined
+    throw error
+  }
+}
+
+/** The file's name must be durable before anything wrapped under it is. */
+async function syncFolder(path: string): Promise<void> {
+  if (!checksModes) return // Windows cannot open a folder.
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+async function readSecret(path: string): Promise<KeyObject> {
+  const file = await openExisting(path)
+  try {
+    const { mode } = await file.stat()
+    if (checksModes && (mode & forOthers) !== 0)
+      throw new Problem('fault', 'vault.key-file-readable', 'Others may read the key file; set its mode to 0600.')
+    return toSecret(await file.readFile())
+  } finally {
+    await file.close()
+  }
+}
+
+async function openExisting(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'r')
+  } catch (cause) {
+    if (!hasCode(cause, 'ENOENT')) throw cause
+    throw new Problem('fault', 'vault.key-file-missing', 'The key file that opens this keystore is not there.', {
+      cause,
+    })
+  }
+}
+
+function toSecret(bytes: Buffer): KeyObject {
+  if (bytes.length === keyBytes) return takeKey(bytes)
+  bytes.fill(0)
+  throw new Problem('fault', 'vault.key-file-malformed', `The key file must hold exactly ${keyBytes} bytes.`)
+}

@@ -1,0 +1,171 @@
+import { createHmac, type KeyObject } from 'node:crypto'
+import { type Clock, lengthPrefixed, Problem } from '#kernel'
+import type { CompartmentId, KeyStore, Locator, Sealed, StoredDocument } from '#store'
+import type { CompartmentKeys, CompartmentKind } from './compartment-keys.ts'
+import { Compartments } from './compartments.ts'
+import { hmac } from './derive.ts'
+import { addRoot, openInstance, replaceRoot } from './instance.ts'
+import { mint } from './mint.ts'
+import { type KeyVersions, Ring } from './ring.ts'
+import { recoveryRoot } from './roots/recovery-root.ts'
+import type { RootProvider } from './roots/root-provider.ts'
+
+/** All keys of one instance. Whoever holds it can read everything: only `record`, `smart`, `share` and `ingest` may. */
+export interface Vault {
+  /** 32 hex digits, part of everything that is sealed. */
+  readonly instanceId: string
+  /** Whether this very opening created the instance. */
+  readonly created: boolean
+  /** Where a resource is found: 32 hex digits that tell neither type nor id. */
+  locator(type: string, id: string): Locator
+  /** What a document is found by: 32 hex digits that do not tell its name. */
+  documentKey(collection: string, name: string): string
+  sealDocument(collection: string, key: string, plain: Uint8Array): Sealed
+  /** @throws Problem `fault` · `vault.seal-broken` */
+  openDocument(document: Pick<StoredDocument, 'collection' | 'key' | 'sealed'>): Buffer
+  /** A compartment with a new random id and key; both are durable when this resolves. */
+  createCompartment(kind: CompartmentKind): Promise<CompartmentKeys>
+  /** @throws Problem `gone` · `vault.key-destroyed` (also: never existed); `fault` · `vault.key-broken` */
+  compartment(id: CompartmentId): Promise<CompartmentKeys>
+  compartments(): Promise<readonly { id: CompartmentId; kind: string }[]>
+  /** Gives a compartment a further key version, which seals from now on. */
+  renewCompartment(id: CompartmentId): Promise<CompartmentKeys>
+  /** Destroys every version of a compartment's key and leaves a tombstone. There is no way back. */
+  destroy(id: CompartmentId): Promise<void>
+  /** Makes `next` the root in place of all others but the recovery code. The old root then opens old backups only. */
+  rotateRoot(next: RootProvider): Promise<void>
+  /** Lets a recovery code open the instance, in place of an earlier one. */
+  addRecovery(code: string): Promise<void>
+  /** HMAC-SHA256 under a key of this purpose; purposes are constants of the code, not data. */
+  mac(purpose: string, bytes: Uint8Array): Buffer
+  /** Seals what leaves the house and comes back: page cursors, state. */
+  sealUnder(purpose: string, plain: Uint8Array, context: Uint8Array): Buffer
+  /** @throws Problem `invalid` · `vault.cursor-forged` for anything not sealed here under this purpose and context */
+  openUnder(purpose: string, sealedBytes: Uint8Array, context: Uint8Array): Buffer
+  /** Forgets the keys; every later call throws Problem `fault` · `vault.closed`. The keystore is left open. */
+  close(): void
+}
+
+/**
+ * Opens the vault with one root; in an empty keystore it creates the instance key.
+ *
+ * @throws Problem `fault` · `vault.root-missing` (says which kind of root is needed), `vault.keystore-mixed`,
+ *   `vault.keystore-damaged`; `unauthenticated` · `vault.root-refused`; and what the root throws
+ */
+export async function openVault(options: { keys: KeyStore; root: RootProvider; clock: Clock }): Promise<Vault> {
+  const { keys, root, clock } = options
+  const instance = await openInstance(keys, root)
+  const compartments = new Compartments(keys, clock, instance.keys)
+  await compartments.replayTombstones()
+  return new OpenVault(keys, instance.keys, compartments, instance.created)
+}
+
+class OpenVault implements Vault {
+  readonly instanceId: string
+  readonly created: boolean
+  readonly #keys: KeyStore
+  readonly #instance: KeyVersions
+  readonly #compartments: Compartments
+  readonly #documents: Ring
+  readonly #rings = new Map<string, Ring>()
+  readonly #macs = new Map<string, KeyObject>()
+
+  constructor(keys: KeyStore, instance: KeyVersions, compartments: Compartments, created: boolean) {
+    this.#keys = keys
+    this.#instance = instance
+    this.#compartments = compartments
+    this.#documents = new Ring(instance, 'documents')
+    this.instanceId = instance.instanceId
+    this.created = created
+  }
+
+  locator(type: string, id: string): Locator {
+    const digest = createHmac('sha256', this.#macKey('locators')).update(`${type}/${id}`).digest('hex')
+    return digest.slice(0, 32)
+  }
+
+  documentKey(collection: string, name: string): string {
+    return this.mac('document-keys', lengthPrefixed([collection, name])).toString('hex', 0, 16)
+  }
+
+  sealDocument(collection: string, key: string, plain: Uint8Array): Sealed {
+    this.#compartments.checkOpen()
+    return mint(this.#documents.seal('document', [collection, key], plain))
+  }
+
+  openDocument(document: Pick<StoredDocument, 'collection' | 'key' | 'sealed'>): Buffer {
+    this.#compartments.checkOpen()
+    return this.#documents.open('document', [document.collection, document.key], document.sealed)
+  }
+
+  createCompartment(kind: CompartmentKind): Promise<CompartmentKeys> {
+    return this.#compartments.create(kind)
+  }
+
+  compartment(id: CompartmentId): Promise<CompartmentKeys> {
+    return this.#compartments.of(id)
+  }
+
+  compartments(): Promise<readonly { id: CompartmentId; kind: string }[]> {
+    return this.#compartments.list()
+  }
+
+  renewCompartment(id: CompartmentId): Promise<CompartmentKeys> {
+    return this.#compartments.renew(id)
+  }
+
+  destroy(id: CompartmentId): Promise<void> {
+    return this.#compartments.destroy(id)
+  }
+
+  async rotateRoot(next: RootProvider): Promise<void> {
+    this.#compartments.checkOpen()
+    await replaceRoot(this.#keys, this.#instance, next)
+  }
+
+  async addRecovery(code: string): Promise<void> {
+    this.#compartments.checkOpen()
+    await addRoot(this.#keys, this.#instance, recoveryRoot(code))
+  }
+
+  mac(purpose: string, bytes: Uint8Array): Buffer {
+    return hmac(this.#macKey(purpose), bytes)
+  }
+
+  sealUnder(purpose: string, plain: Uint8Array, context: Uint8Array): Buffer {
+    return this.#ring(purpose).seal('under', [context], plain)
+  }
+
+  openUnder(purpose: string, sealedBytes: Uint8Array, context: Uint8Array): Buffer {
+    const ring = this.#ring(purpose)
+    try {
+      return ring.open('under', [context], sealedBytes)
+    } catch (cause) {
+      throw new Problem('invalid', 'vault.cursor-forged', 'This token is not one that was given to you here.', {
+        cause,
+      })
+    }
+  }
+
+  close(): void {
+    this.#compartments.close()
+    this.#rings.clear()
+    this.#macs.clear()
+  }
+
+  #ring(purpose: string): Ring {
+    this.#compartments.checkOpen()
+    const ring = this.#rings.get(purpose) ?? new Ring(this.#instance, `under/${purpose}`)
+    this.#rings.set(purpose, ring)
+    return ring
+  }
+
+  #macKey(purpose: string): KeyObject {
+    this.#compartments.checkOpen()
+    const known = this.#macs.get(purpose)
+    if (known) return known
+    const key = this.#instance.stableKey(`mac/${purpose}`)
+    this.#macs.set(purpose, key)
+    return key
+  }
+}
