@@ -1,0 +1,26 @@
+/**
+ * fhir – the model: lossless JSON, resources, element facts, dates with precision, numbers, references, outcomes, bundles. Pure.
+ * It must never know: stores, keys, grants, HTTP requests.
+ * The one idea: what a person wrote comes back digit by digit; a number that JavaScript would print otherwise is a `Decimal`.
+ * Its data: facts of FHIR R4 in profiles/, read lazily.
+ * Decisions: src/fhir/README.md.
+ */
+export { type BundleEntry, type BundleType, bundle, type PrintedEntry, printBundle } from './bundle.ts'
+export { type DateInterval, isDate, isDateTime, isInstant, isTime, parseDateInterval, toInstant } from './dates.ts'
+export { Decimal, type ImplicitRange, implicitRange, isSameDecimal } from './decimal.ts'
+export {
+  type ElementDefinition,
+  isPrimitiveType,
+  isResourceType,
+  mandatoryElements,
+  requiredCodes,
+  resourceTypes,
+  type Shape,
+  shapeOf,
+  shapeOfElement,
+  summaryElements,
+} from './definitions.ts'
+export { type Json, type JsonLimits, parseJson, printJson } from './json.ts'
+export { issueTypes, operationOutcome, type ProblemRow, problemSystem, problemTable } from './outcome.ts'
+export { mapLinks, mapReferences, type ParsedReference, parseReference } from './references.ts'
+export { type Coding, isId, type Meta, parseResource, type Resource, toResource } from './resource.ts'

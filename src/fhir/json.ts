@@ -1,0 +1,247 @@
+import { fromUtf8, Problem } from '#kernel'
+import { Decimal } from './decimal.ts'
+
+export type Json = null | boolean | number | string | Decimal | readonly Json[] | { readonly [key: string]: Json }
+
+export interface JsonLimits {
+  /** Nested objects and arrays; 64 by default. */
+  readonly maxDepth?: number
+}
+
+const deepestByDefault = 64
+/** Keys by which a careless copy would change an object's prototype. No FHIR element has such a name. */
+const forbiddenKeys: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype'])
+
+const quote = 0x22
+const comma = 0x2c
+const minus = 0x2d
+const point = 0x2e
+const zero = 0x30
+const nine = 0x39
+const colon = 0x3a
+const openBracket = 0x5b
+const backslash = 0x5c
+const closeBracket = 0x5d
+const openBrace = 0x7b
+const closeBrace = 0x7d
+const byteOrderMark = 0xfeff
+
+const literals: Readonly<Record<string, readonly [string, Json]>> = {
+  t: ['true', true],
+  f: ['false', false],
+  n: ['null', null],
+}
+const numberGrammar = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
+
+/**
+ * Parses JSON strictly and without losing a digit: a number that JavaScript would print otherwise becomes a `Decimal`.
+ *
+ * @param text  text, or UTF-8 bytes
+ * @throws      Problem `invalid` · `json.malformed` (also byte order mark, lone surrogates, NUL, numbers beyond double range),
+ *              `json.not-utf8`, `json.too-deep`, `json.duplicate-key`, `json.forbidden-key`
+ * @see         https://hl7.org/fhir/R4/json.html
+ */
+export function parseJson(text: string | Uint8Array, limits: JsonLimits = {}): Json {
+  return new JsonReader(typeof text === 'string' ? text : decode(text), limits.maxDepth ?? deepestByDefault).read()
+}
+
+/** The JSON text of a value; a `Decimal` keeps its digits, `undefined` properties are left out. */
+export function printJson(value: unknown): string {
+  return JSON.stringify(value) ?? 'null'
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return fromUtf8(bytes)
+  } catch (cause) {
+    throw new Problem('invalid', 'json.not-utf8', 'The text is not UTF-8.', { cause })
+  }
+}
+
+class JsonReader {
+  private readonly text: string
+  private readonly maxDepth: number
+  private at = 0
+
+  constructor(text: string, maxDepth: number) {
+    this.text = text
+    this.maxDepth = maxDepth
+  }
+
+  read(): Json {
+    if (this.text.charCodeAt(0) === byteOrderMark) throw this.malformed('a byte order mark is not allowed')
+    if (!this.text.isWellFormed()) throw this.malformed('a lone surrogate is not a character')
+    const value = this.value(0)
+    this.skipSpace()
+    if (this.at < this.text.length) throw this.malformed('text after the end')
+    return value
+  }
+
+  private value(depth: number): Json {
+    const code = this.skipSpace()
+    if (code === quote) return this.string()
+    if (code === openBrace) return this.object(this.descend(depth))
+    if (code === openBracket) return this.array(this.descend(depth))
+    if (code === minus || (code >= zero && code <= nine)) return this.number()
+    return this.literal()
+  }
+
+  private descend(depth: number): number {
+    if (depth < this.maxDepth) return depth + 1
+    throw new Problem('invalid', 'json.too-deep', `The JSON is nested deeper than ${this.maxDepth} levels.`)
+  }
+
+  /** Moves to the next character that is not white space and gives its code; NaN at the end. */
+  private skipSpace(): number {
+    let code = this.text.charCodeAt(this.at)
+    while (code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09) code = this.text.charCodeAt(++this.at)
+    return code
+  }
+
+  private object(depth: number): Json {
+    const object: { [key: string]: Json } = {}
+    this.at++
+    if (this.skipSpace() === closeBrace) return this.close(object)
+    for (;;) {
+      const key = this.key(object)
+      object[key] = this.value(depth)
+      const code = this.skipSpace()
+      if (code === closeBrace) return this.close(object)
+      if (code !== comma) throw this.malformed('a comma or brace is missing')
+      this.at++
+    }
+  }
+
+  private key(object: { readonly [key: string]: Json }): string {
+    if (this.skipSpace() !== quote) throw this.malformed('a name is missing')
+    const key = this.string()
+    if ((key.length === 9 || key.length === 11) && forbiddenKeys.has(key)) {
+      throw new Problem('invalid', 'json.forbidden-key', 'The JSON has a name that is not allowed.', this.place())
+    }
+    // @NOTE the read alone decides nearly always; inherited names such as toString need the second question.
+    if (object[key] !== undefined && Object.hasOwn(object, key)) {
+      throw new Problem(
+        'invalid',
+        'json.duplicate-key',
+        'The JSON has the same name twice in one object.',
+        this.place(),
+      )
+    }
+    if (this.skipSpace() !== colon) throw this.malformed('a colon is missing')
+    this.at++
+    return key
+  }
+
+  private array(depth: number): Json {
+    const list: Json[] = []
+    this.at++
+    if (this.skipSpace() === closeBracket) return this.close(list)
+    for (;;) {
+      list.push(this.value(depth))
+      const code = this.skipSpace()
+      if (code === closeBracket) return this.close(list)
+      if (code !== comma) throw this.malformed('a comma or bracket is missing')
+      this.at++
+    }
+  }
+
+  private close<T>(value: T): T {
+    this.at++
+    return value
+  }
+
+  private string(): string {
+    const { text } = this
+    const start = ++this.at
+    for (let end = start; ; end++) {
+      const code = text.charCodeAt(end)
+      if (code === quote) {
+        this.at = end + 1
+        return text.slice(start, end)
+      }
+      if (code === backslash) return this.escapedString(start, end)
+      // NaN past the end fails every comparison.
+      if (!(code >= 0x20)) throw this.malformed('a string does not end, or holds a control character')
+    }
+  }
+
+  /** A string with escapes: its end is sought here, its meaning is left to the platform. */
+  private escapedString(start: number, firstEscape: number): string {
+    let end = firstEscape
+    for (let code = backslash; code !== quote; code = this.text.charCodeAt(end)) {
+      end += code === backslash ? 2 : 1
+      if (end >= this.text.length) throw this.malformed('a string does not end')
+    }
+    this.at = end + 1
+    const decoded = this.platformString(this.text.slice(start - 1, end + 1))
+    if (!decoded.isWellFormed()) throw this.malformed('a lone surrogate is not a character')
+    if (decoded.includes('\0')) throw this.malformed('NUL is not allowed')
+    return decoded
+  }
+
+  private platformString(quoted: string): string {
+    try {
+      return JSON.parse(quoted) as string
+    } catch (cause) {
+      // The platform's message would quote the text.
+      throw this.malformed('a string has a wrong escape', cause instanceof Error ? cause.name : undefined)
+    }
+  }
+
+  private number(): Json {
+    const { text } = this
+    const start = this.at
+    const end = plainEnd(text, start)
+    if (end > start) {
+      this.at = end
+      return Number(text.slice(start, end))
+    }
+    numberGrammar.lastIndex = start
+    const written = numberGrammar.exec(text)?.[0]
+    if (written === undefined) throw this.malformed('a number is wrong')
+    this.at = start + written.length
+    const value = Number(written)
+    if (isBeyondDouble(value, written)) throw this.malformed('a number is too large or too small')
+    return String(value) === written ? value : new Decimal(written)
+  }
+
+  private literal(): Json {
+    const [word, value] = literals[this.text.charAt(this.at)] ?? ['', null]
+    if (word === '' || !this.text.startsWith(word, this.at)) throw this.malformed('a value is missing')
+    this.at += word.length
+    return value
+  }
+
+  private malformed(why: string, detail?: string): Problem {
+    return new Problem('invalid', 'json.malformed', `The text is not JSON as FHIR wants it: ${why}.`, {
+      detail: `at ${this.at}${detail === undefined ? '' : `, ${detail}`}`,
+    })
+  }
+
+  private place(): { readonly detail: string } {
+    return { detail: `at ${this.at}` }
+  }
+}
+
+/**
+ * The end of a number of at most 15 digits that JavaScript prints as it is written, or `start` when it needs a closer look:
+ * no exponent, no last zero after the point, no negative zero, no zeros in front.
+ */
+function plainEnd(text: string, start: number): number {
+  let at = text.charCodeAt(start) === minus ? start + 1 : start
+  const first = text.charCodeAt(at)
+  if (first <= zero || first > nine) return start
+  let code = first
+  while (code >= zero && code <= nine) code = text.charCodeAt(++at)
+  if (code === point) {
+    const fraction = at + 1
+    code = text.charCodeAt(++at)
+    while (code >= zero && code <= nine) code = text.charCodeAt(++at)
+    if (at === fraction || text.charCodeAt(at - 1) === zero) return start
+  }
+  return code === 0x65 || code === 0x45 || at - start > 15 ? start : at
+}
+
+function isBeyondDouble(value: number, written: string): boolean {
+  return !Number.isFinite(value) || (value === 0 && /^-?[0.]*[1-9]/.test(written))
+}

@@ -1,0 +1,162 @@
+import { type ElementDefinition, isResourceType, type Shape, shapeOf, shapeOfElement } from './definitions.ts'
+import { isId, type Resource } from './resource.ts'
+
+/** What `Reference.reference` points at; which of the fields are there depends on the kind. */
+export interface ParsedReference {
+  /** `local`: a resource of this server. `conditional`: `Type?query` in a transaction. `other`: none of the known forms. */
+  readonly kind: 'local' | 'absolute' | 'urn' | 'fragment' | 'conditional' | 'other'
+  readonly type?: string
+  /** Logical id; for `fragment` the id of the contained resource, empty for the resource itself. */
+  readonly id?: string
+  readonly version?: string
+  /** The whole text of `absolute` and `urn`; the query of `conditional`. */
+  readonly url?: string
+}
+
+const restful = /(?:^|\/)([A-Z][A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})(?:\/_history\/([A-Za-z0-9\-.]{1,64}))?$/
+
+/**
+ * Reads a literal reference: `Patient/1`, `Patient/1/_history/2`, an absolute URL, `urn:uuid:…`, `urn:oid:…`, `#contained`,
+ * `Patient?identifier=…`. An absolute URL below `baseUrl` is local.
+ *
+ * @param baseUrl  of this server's FHIR endpoint, without a slash at its end
+ * @see            https://hl7.org/fhir/R4/references.html#literal
+ */
+export function parseReference(text: string, baseUrl?: string): ParsedReference {
+  if (text.startsWith('#')) return { kind: 'fragment', id: text.slice(1) }
+  if (text.startsWith('urn:uuid:') || text.startsWith('urn:oid:')) return { kind: 'urn', url: text }
+  if (baseUrl !== undefined && text.startsWith(`${baseUrl}/`)) return parseRelative(text.slice(baseUrl.length + 1))
+  if (text.startsWith('http://') || text.startsWith('https://')) return parseAbsolute(text)
+  return parseRelative(text)
+}
+
+function parseRelative(text: string): ParsedReference {
+  const place = placeOf(text)
+  if (place !== undefined && text.startsWith(place.type)) return { kind: 'local', ...place }
+  const question = text.indexOf('?')
+  const type = text.slice(0, Math.max(question, 0))
+  return isResourceType(type) ? { kind: 'conditional', type, url: text.slice(question + 1) } : { kind: 'other' }
+}
+
+function parseAbsolute(text: string): ParsedReference {
+  return { kind: 'absolute', ...placeOf(text), url: text }
+}
+
+function placeOf(text: string): { readonly type: string; readonly id: string; readonly version?: string } | undefined {
+  const [, type = '', id = '', version] = restful.exec(text) ?? []
+  if (!isResourceType(type) || !isId(id)) return undefined
+  return version === undefined ? { type, id } : { type, id, version }
+}
+
+/** Gives the text that shall stand in place of the old one; the same text changes nothing. */
+type Replace = (text: string, path: string) => string
+/** Whether an element's text is to be replaced. */
+type Wanted = (parent: Shape, element: ElementDefinition) => boolean
+
+interface Walk {
+  readonly wanted: Wanted
+  readonly visit: Replace
+  readonly narrative: boolean
+}
+
+/**
+ * Visits every `Reference.reference` of a resource, depth first, also in extensions, contained resources and the entries of a
+ * Bundle; what `visit` returns replaces the text in place. Elements of other types that are named `reference` are left alone.
+ *
+ * @param visit  gets the text and the path of the Reference, e.g. `Observation.performer[1]`
+ */
+export function mapReferences(resource: Resource, visit: Replace): void {
+  walkResource(resource, resource.resourceType, { wanted: isReference, visit, narrative: false })
+}
+
+const linkTypes: ReadonlySet<string> = new Set(['uri', 'url', 'oid', 'uuid', 'canonical'])
+
+/**
+ * As `mapReferences`, and also every uri, url, oid, uuid and canonical, and `href` and `src` in narratives: the links that
+ * a transaction must rewrite. For these the path is that of the element itself.
+ *
+ * @see https://hl7.org/fhir/R4/http.html#trules
+ */
+export function mapLinks(resource: Resource, visit: Replace): void {
+  const wanted: Wanted = (parent, element) => isReference(parent, element) || linkTypes.has(element.type)
+  walkResource(resource, resource.resourceType, { wanted, visit, narrative: true })
+}
+
+function isReference(parent: Shape, element: ElementDefinition): boolean {
+  return parent.type === 'Reference' && element.name === 'reference'
+}
+
+interface Node {
+  [element: string]: unknown
+}
+
+function isNode(value: unknown): value is Node {
+  return typeof value === 'object' && value !== null
+}
+
+function walkResource(value: Node, path: string, walk: Walk): void {
+  const { resourceType } = value
+  if (typeof resourceType !== 'string' || !isResourceType(resourceType)) return
+  walkNode(value, shapeOf(resourceType), path, walk)
+}
+
+function walkNode(node: Node, shape: Shape, path: string, walk: Walk): void {
+  for (const name in node) {
+    const value = node[name]
+    if (name.charCodeAt(0) === 0x5f) {
+      forEach(
+        value,
+        `${path}.${name.slice(1)}`,
+        (item, at) => isNode(item) && walkNode(item, shapeOf('Element'), at, walk),
+      )
+      continue
+    }
+    const element = shape.elements.get(name)
+    if (element !== undefined) walkElement(node, shape, element, path, walk)
+  }
+}
+
+function walkElement(node: Node, shape: Shape, element: ElementDefinition, path: string, walk: Walk): void {
+  const value = node[element.name]
+  if (typeof value === 'string') {
+    if (walk.wanted(shape, element)) node[element.name] = walk.visit(value, placeName(shape, element, path))
+    else if (walk.narrative && element.type === 'xhtml') node[element.name] = mapNarrative(value, path, walk.visit)
+  } else if (Array.isArray(value) && typeof value[0] === 'string') {
+    if (walk.wanted(shape, element)) replaceTexts(value, `${path}.${element.name}`, walk.visit)
+  } else if (isNode(value)) {
+    const within = shapeOfElement(shape, element)
+    forEach(value, `${path}.${element.name}`, (item, at) => walkChild(item, within, at, walk))
+  }
+}
+
+function placeName(shape: Shape, element: ElementDefinition, path: string): string {
+  return isReference(shape, element) ? path : `${path}.${element.name}`
+}
+
+function walkChild(item: unknown, shape: Shape | undefined, path: string, walk: Walk): void {
+  if (!isNode(item)) return
+  if (shape === undefined) walkResource(item, path, walk)
+  else walkNode(item, shape, path, walk)
+}
+
+function forEach(value: unknown, path: string, use: (item: unknown, path: string) => void): void {
+  if (Array.isArray(value)) {
+    value.forEach((item, index) => {
+      use(item, `${path}[${index}]`)
+    })
+  } else use(value, path)
+}
+
+function replaceTexts(list: unknown[], path: string, visit: Replace): void {
+  list.forEach((item, index) => {
+    if (typeof item === 'string') list[index] = visit(item, `${path}[${index}]`)
+  })
+}
+
+/** Links in narrative are attributes, quoted either way; XHTML needs the quotes. */
+function mapNarrative(xhtml: string, path: string, visit: Replace): string {
+  return xhtml.replace(/(\s(?:href|src)\s*=\s*)("[^"<]*"|'[^'<]*')/g, (_, attribute: string, quoted: string) => {
+    const mark = quoted.charAt(0)
+    return `${attribute}${mark}${visit(quoted.slice(1, -1), `${path}.div`)}${mark}`
+  })
+}
