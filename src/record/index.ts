@@ -4,6 +4,7 @@
  * The one idea: a Grant decides which compartments' keys are in hand, and only a Restricted query can be evaluated.
  * Its data: entries, segments and documents of the store, sealed. Decisions: README.md beside this file.
  */
+export { openRecord, type RecordRooms } from './open-record.ts'
 export type {
   AuditNote,
   Finding,

@@ -1,0 +1,68 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Config } from '#config'
+import { isProblem } from '#kernel'
+import { openHouse } from '../compose.ts'
+import { output } from './output.ts'
+import { configure } from './with-house.ts'
+
+interface Check {
+  readonly name: string
+  /** What is wrong, or undefined. */
+  run(config: Config): Promise<string | undefined>
+}
+
+const oldestNode = 24
+
+const checks: readonly Check[] = [
+  {
+    name: 'Node is new enough',
+    run: async () =>
+      Number(process.versions.node.split('.')[0]) >= oldestNode
+        ? undefined
+        : `this is Node ${process.versions.node}; start commands through npm, which brings the pinned one`,
+  },
+  { name: 'data folder is closed to others', run: config => closedToOthers(config.dataDirectory) },
+  { name: 'keys folder is closed to others', run: config => closedToOthers(config.keysDirectory) },
+  { name: 'keys lie apart from the data', run: keysApart },
+  { name: 'store, keys and instance open', run: opens },
+]
+
+/** Looks at everything that commonly goes wrong on a host; exit status 1 when something is. */
+export async function doctor(): Promise<void> {
+  const config = configure()
+  for (const { name, run } of checks) {
+    const fault = await run(config)
+    output.result(fault === undefined ? `ok    ${name}` : `FAIL  ${name}: ${fault}`)
+    if (fault !== undefined) process.exitCode = 1
+  }
+}
+
+async function closedToOthers(path: string): Promise<string | undefined> {
+  const found = await stat(path).catch(() => undefined)
+  if (found === undefined) return 'it does not exist yet; start the server once'
+  return (found.mode & 0o077) === 0 ? undefined : 'other users of this machine may read it (chmod 700)'
+}
+
+// A thief who takes the disk takes both. @see https://cheatsheetseries.owasp.org/cheatsheets/Cryptographic_Storage_Cheat_Sheet.html
+async function keysApart(config: Config): Promise<string | undefined> {
+  if (config.passphrase !== undefined) return undefined
+  const [data, keys] = await Promise.all(
+    [config.dataDirectory, config.keysDirectory].map(path => stat(path).catch(() => undefined)),
+  )
+  if (data === undefined || keys === undefined) return 'the folders do not exist yet; start the server once'
+  const advice = 'set KINHOLD_KEYS to a folder on another disk, or KINHOLD_PASSPHRASE'
+  return data.dev === keys.dev ? `whoever takes the disk takes both; ${advice}` : undefined
+}
+
+async function opens(config: Config): Promise<string | undefined> {
+  if ((await stat(join(config.dataDirectory, 'kinhold.sqlite')).catch(() => undefined)) === undefined)
+    return 'there are no data yet; start the server once'
+  try {
+    const house = await openHouse(config)
+    await house.close()
+    return undefined
+  } catch (error) {
+    return isProblem(error) ? error.text : 'it cannot be opened'
+  }
+}

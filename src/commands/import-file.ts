@@ -1,0 +1,39 @@
+import { stat } from 'node:fs/promises'
+import { SingleBar } from 'cli-progress'
+import { hostGrant } from '../compose.ts'
+import { output } from './output.ts'
+import { withHouse } from './with-house.ts'
+
+interface ImportOptions {
+  readonly patient: string
+  readonly source?: string
+  readonly json?: boolean
+}
+
+/** Imports one file into one patient's record; with a terminal a bar shows how far it is. */
+export async function importFile(path: string, options: ImportOptions): Promise<void> {
+  await withHouse(async house => {
+    const { size } = await stat(path)
+    const bar =
+      process.stderr.isTTY && !options.json ? new SingleBar({ format: '{bar} {percentage}% | {rows} rows' }) : undefined
+    bar?.start(size, 0, { rows: 0 })
+    const report = await house.ingest.importFile({
+      grant: hostGrant(),
+      patient: options.patient,
+      path,
+      ...(options.source === undefined ? {} : { source: options.source }),
+      onProgress: ({ bytesRead, rows }) => bar?.update(Math.min(bytesRead, size), { rows }),
+    })
+    bar?.stop()
+    if (options.json) output.result(JSON.stringify(report))
+    else for (const line of reportLines(report)) output.result(line)
+  })
+}
+
+function reportLines(report: object): string[] {
+  return Object.entries(report).flatMap(([name, value]) => {
+    if (value === null || typeof value !== 'object') return [`${name}: ${String(value)}`]
+    const rows = Object.entries(value)
+    return rows.length === 0 ? [] : [`${name}:`, ...rows.map(([key, count]) => `  ${key}: ${JSON.stringify(count)}`)]
+  })
+}

@@ -1,0 +1,29 @@
+import { Problem } from '#kernel'
+import { output } from './output.ts'
+import { withHouse } from './with-house.ts'
+
+const unitsMs: { readonly [unit: string]: number } = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+const longestMs = 365 * 86_400_000
+
+/** `90s`, `15m`, `1h`, `30d` in milliseconds. @throws Problem `invalid` · `command.ttl-malformed` */
+export function parseTtl(text: string): number {
+  const match = /^([1-9][0-9]{0,6})([smhd])$/.exec(text)
+  const ms = match === null ? Number.NaN : Number(match[1]) * (unitsMs[match[2] ?? ''] ?? Number.NaN)
+  if (!(ms <= longestMs))
+    throw new Problem(
+      'invalid',
+      'command.ttl-malformed',
+      'A time to live is a number and s, m, h or d: 15m, at most 365d.',
+    )
+  return ms
+}
+
+/** Mints an access token for whoever can run commands on this host; it stands alone on the last line. */
+export async function token(options: { scope: string; patient?: string; ttl: string }): Promise<void> {
+  const { scope, patient } = options
+  const ttlMs = parseTtl(options.ttl)
+  const minted = await withHouse(house =>
+    house.smart.mint({ scope, ttlMs, ...(patient === undefined ? {} : { patient }) }),
+  )
+  output.result(minted)
+}

@@ -1,0 +1,130 @@
+/**
+ * compose – opens the rooms in the order of their floors and closes them in reverse. The wiring of the whole house.
+ */
+import { chmod, mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Grant, parseScope, type Term } from '#access'
+import type { Config } from '#config'
+import { createApp, listen } from '#http'
+import { type Ingest, openIngest } from '#ingest'
+import type { Rooms } from '#interactions'
+import { type Clock, createLog, type Log, newSecret, Problem, systemClock } from '#kernel'
+import { openRecord, type Record } from '#record'
+import { openSmart, type Smart } from '#smart'
+import { type KeyStore, openMemoryKeys, openMemoryStore, openSqliteKeys, openSqliteStore, type Store } from '#store'
+import { createValidator, type Validator } from '#validation'
+import { fileRoot, openVault, passphraseRoot, type Vault } from '#vault'
+import software from '../package.json' with { type: 'json' }
+
+/** Everything up to the record: what a command on the host needs. */
+export interface House {
+  readonly config: Config
+  readonly clock: Clock
+  readonly log: Log
+  readonly store: Store
+  readonly keys: KeyStore
+  readonly vault: Vault
+  readonly record: Record
+  readonly validator: Validator
+  readonly ingest: Ingest
+  readonly smart: Smart
+  close(): Promise<void>
+}
+
+/** FHIR base URL of a configuration. */
+export function fhirBase(config: Config): string {
+  return `${config.baseUrl}/fhir`
+}
+
+/**
+ * Opens every room on the configured folders.
+ *
+ * @throws Problem of `store` or `vault` when the data or the keys cannot be opened
+ */
+export async function openHouse(config: Config, log: Log = createLog(config.logLevel)): Promise<House> {
+  const clock = systemClock
+  const closing: (() => Promise<void> | void)[] = []
+  const close = async () => {
+    for (const step of closing.toReversed()) await step()
+    closing.length = 0
+  }
+  try {
+    const { store, keys } = await openStores(config)
+    closing.push(
+      () => store.close(),
+      () => keys.close(),
+    )
+    const vault = await openVault({ keys, root: rootOf(config), clock })
+    closing.push(() => vault.close())
+    const baseUrl = fhirBase(config)
+    const record = await openRecord({ store, keys, vault, clock, log, baseUrl })
+    closing.push(() => record.close())
+    const { documents } = record
+    const validator = createValidator()
+    const ingest = openIngest({ record, validator, clock, log, baseUrl })
+    closing.push(() => ingest.close())
+    const smart = await openSmart({ record, documents, vault, clock, log, baseUrl: config.baseUrl })
+    return { config, clock, log, store, keys, vault, record, validator, ingest, smart, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** A listening server on an open house. */
+export interface Serving {
+  /** The address it listens on; with port 0 the one that the system chose. */
+  readonly url: string
+  close(): Promise<void>
+}
+
+/** Mounts the catalogue and listens. */
+export async function serveHouse(house: House): Promise<Serving> {
+  const { config, record, validator, clock, ingest, smart, log } = house
+  const rooms: Rooms = {
+    record,
+    validator,
+    clock,
+    ingest,
+    smartConfiguration: () => smart.configuration(),
+    software: { name: 'Kinhold', version: software.version },
+  }
+  return listen(createApp({ rooms, smart, log, config }), { host: config.host, port: config.port })
+}
+
+/** What an administrator on the host may do: whoever can run commands here can read the keys anyway. */
+export function hostGrant(scopes: readonly string[] = ['system/*.cruds'], patient?: string): Grant {
+  return {
+    id: `host-${newSecret(9)}`,
+    actor: { kind: 'administrator', id: 'host', display: 'Administrator on the host' },
+    patients: 'all',
+    terms: scopes.map(termOf),
+    expiresAtMs: Number.POSITIVE_INFINITY,
+    ...(patient === undefined ? {} : { patient }),
+  }
+}
+
+function termOf(scope: string): Term {
+  const term = parseScope(scope)
+  if (term === undefined) throw new Problem('invalid', 'command.scope-malformed', 'The scope is not a SMART scope.')
+  return term
+}
+
+async function openStores(config: Config): Promise<{ store: Store; keys: KeyStore }> {
+  if (config.store.kind === 'memory') return { store: openMemoryStore(), keys: openMemoryKeys() }
+  await privateFolder(config.dataDirectory)
+  await privateFolder(config.keysDirectory)
+  const store = await openSqliteStore({ path: join(config.dataDirectory, 'kinhold.sqlite') })
+  return { store, keys: await openSqliteKeys({ path: join(config.keysDirectory, 'keystore.sqlite') }) }
+}
+
+async function privateFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o700 })
+  await chmod(path, 0o700)
+}
+
+function rootOf(config: Config) {
+  if (config.passphrase !== undefined) return passphraseRoot(config.passphrase)
+  if (config.store.kind === 'memory') return passphraseRoot(newSecret())
+  return fileRoot(join(config.keysDirectory, 'root.key'))
+}

@@ -1,0 +1,178 @@
+import type { Grant } from '#access'
+import { printJson, type Resource, toInstant } from '#fhir'
+import { type Clock, newResourceId } from '#kernel'
+import type { Holder } from '#search'
+import type { Append, Store } from '#store'
+import { type AuditKindName, auditEventOf, listedEntities } from './audit.ts'
+import type { Draft, Ledger } from './ledger.ts'
+import type { Reach } from './reach.ts'
+import type { Shelf } from './shelf.ts'
+import type { StagedDraft, Transaction } from './transaction.ts'
+
+/** Drafts for one ledger, in the order in which they were staged. */
+type Work = Map<Ledger, Draft[]>
+
+/** Turns what a transaction staged into one commit of the store, with its audit records in the same commit. */
+export class Committer {
+  readonly #store: Store
+  readonly #clock: Clock
+  readonly #reach: Reach
+  readonly #shelf: Shelf
+
+  constructor(rooms: { readonly store: Store; readonly clock: Clock; readonly reach: Reach; readonly shelf: Shelf }) {
+    this.#store = rooms.store
+    this.#clock = rooms.clock
+    this.#reach = rooms.reach
+    this.#shelf = rooms.shelf
+  }
+
+  /** @returns false when somebody else was faster and the work must be run again */
+  async commit(txn: Transaction, grant: Grant): Promise<boolean> {
+    if (txn.staged.length === 0 && txn.documents.length === 0) return true
+    const work = draftsByLedger(txn.staged)
+    for (const [ledger, drafts] of await this.#auditWork(txn, grant)) work.set(ledger, drafts)
+    if (!stillHolds(txn)) return false
+    const committed = await this.#write(work, txn)
+    if (committed) for (const step of txn.afterCommit) step()
+    return committed
+  }
+
+  /** Appends AuditEvents of reads or of events outside the FHIR interactions. */
+  async audit(events: readonly { readonly holder: Holder; readonly event: Resource }[]): Promise<void> {
+    const work: Work = new Map()
+    for (const { holder, event } of events) {
+      const ledger = await this.#shelf.open(holder)
+      const drafts = work.get(ledger) ?? []
+      drafts.push(this.#auditDraft(event))
+      work.set(ledger, drafts)
+    }
+    if (![...work.keys()].every(ledger => ledger.alive) || !(await this.#write(work))) await this.audit(events)
+  }
+
+  // From the first append to the store's commit nothing may be awaited: seqs are given out in between.
+  async #write(work: Work, txn?: Transaction): Promise<boolean> {
+    try {
+      const appends = [...work].map(([ledger, drafts]) => ledger.append(drafts))
+      const committing = this.#store.commit({
+        appends: [...appends, ...assertions(txn, work)],
+        documents: txn?.documents ?? [],
+      })
+      const result = await committing
+      if (result.ok) for (const append of appends) this.#durable(append, work)
+      else this.#discard(work)
+      return result.ok
+    } catch (error) {
+      this.#discard(work)
+      throw error
+    }
+  }
+
+  #durable(append: Append, work: Work): void {
+    for (const ledger of work.keys())
+      if (ledger.holder.compartment === append.compartment)
+        ledger.committed(append.expectedHead + append.entries.length)
+  }
+
+  #discard(work: Work): void {
+    for (const ledger of work.keys()) this.#shelf.discard(ledger)
+  }
+
+  async #auditWork(txn: Transaction, grant: Grant): Promise<Work> {
+    const byLedger = new Map<Ledger, StagedDraft[]>()
+    for (const staged of txn.staged) {
+      const ledger = await this.#reach.auditLedger(staged.ledger.holder)
+      byLedger.set(ledger, [...(byLedger.get(ledger) ?? []), staged])
+    }
+    const work: Work = new Map()
+    for (const [ledger, staged] of byLedger) {
+      const event = this.#eventOf(staged, grant, txn.summary, ledger.holder.patient)
+      work.set(ledger, [this.#auditDraft(event)])
+    }
+    return work
+  }
+
+  #eventOf(
+    staged: readonly StagedDraft[],
+    grant: Grant,
+    note: string | undefined,
+    patient: string | undefined,
+  ): Resource {
+    const nowMs = this.#clock.nowMs()
+    const written = staged.filter(({ draft }) => !draft.movedAway)
+    const first = written[0]
+    const kind: AuditKindName = written.length === 1 && first !== undefined ? first.kind : 'transaction'
+    const entities = written
+      .slice(0, listedEntities)
+      .map(({ draft }) => `${draft.type}/${draft.id}/_history/${draft.version}`)
+    const unlisted = written.length - entities.length
+    const { actor, purpose } = grant
+    return auditEventOf({
+      kind,
+      actor,
+      purpose,
+      fromMs: nowMs,
+      untilMs: nowMs,
+      patient,
+      entities,
+      unlisted,
+      queries: [],
+      note,
+    })
+  }
+
+  #auditDraft(event: Resource): Draft {
+    const id = newResourceId()
+    return {
+      locator: this.#reach.locator('AuditEvent', id),
+      version: 1,
+      supersedes: 0,
+      method: 'POST',
+      deleted: false,
+      movedAway: false,
+      type: 'AuditEvent',
+      id,
+      compose: lastUpdatedMs => stamped(event, id, lastUpdatedMs),
+      placed: () => undefined,
+    }
+  }
+}
+
+function stamped(event: Resource, id: string, lastUpdatedMs: number): { resource: Resource; json: Buffer } {
+  const { resourceType, ...rest } = event
+  const resource: Resource = {
+    resourceType,
+    id,
+    meta: { versionId: '1', lastUpdated: toInstant(lastUpdatedMs) },
+    ...rest,
+  }
+  return { resource, json: Buffer.from(printJson(resource), 'utf8') }
+}
+
+function draftsByLedger(staged: readonly StagedDraft[]): Work {
+  const work: Work = new Map()
+  for (const { ledger, draft } of staged) {
+    const drafts = work.get(ledger)
+    if (drafts === undefined) work.set(ledger, [draft])
+    else drafts.push(draft)
+  }
+  return work
+}
+
+/** Whether everything a transaction saw is still so; what other processes do, the store's commit finds out. */
+function stillHolds(txn: Transaction): boolean {
+  for (const [ledger, head] of txn.observed) if (!ledger.alive || ledger.pendingHead !== head) return false
+  return txn.staged.every(({ ledger, draft, follows }) => {
+    const pending = ledger.pendingOf(draft.locator)
+    return ledger.alive && (pending === undefined || pending.version === follows)
+  })
+}
+
+/** Conditions were evaluated in these compartments too: their heads must not have moved when the commit lands. */
+function assertions(txn: Transaction | undefined, work: Work): Append[] {
+  const ledgers = [...(txn?.observed.keys() ?? [])].filter(ledger => !work.has(ledger))
+  return ledgers.map(ledger => ({
+    compartment: ledger.holder.compartment,
+    expectedHead: ledger.pendingHead,
+    entries: [],
+  }))
+}

@@ -1,0 +1,88 @@
+import type { Grant } from '#access'
+import { type Clock, isProblem, Problem, toUtf8 } from '#kernel'
+import type { CompartmentId } from '#store'
+import type { Documents, Vault } from '#vault'
+
+/** Where a page of a search begins, and the heads as of which it is evaluated, so that pages do not shift. */
+export interface SearchPosition {
+  readonly kind: 'search'
+  readonly type: string | undefined
+  readonly text: string
+  readonly offset: number
+  readonly count: number
+  readonly asOf: readonly (readonly [CompartmentId, number])[]
+}
+
+/** Where a page of a history goes on: below these seqs, or behind so many versions of one resource. */
+export interface HistoryPosition {
+  readonly kind: 'history'
+  readonly of: string
+  readonly offset: number
+  readonly below: readonly (readonly [CompartmentId, number])[]
+}
+
+export type Position = SearchPosition | HistoryPosition
+
+interface Envelope {
+  readonly expiresAtMs: number
+  readonly position?: Position
+  /** Name of the document that holds the position, when it is too long for a URL. */
+  readonly kept?: string
+}
+
+const collection = 'cursors'
+const lifeMs = 3_600_000
+const longestInUrl = 1500
+
+/** Page links: sealed, so that they show no parameter, and bound to the grant, so that nobody else can use them. */
+export class Cursors {
+  readonly #vault: Vault
+  readonly #documents: Documents
+  readonly #clock: Clock
+
+  constructor(vault: Vault, documents: Documents, clock: Clock) {
+    this.#vault = vault
+    this.#documents = documents
+    this.#clock = clock
+  }
+
+  async seal(position: Position, grant: Grant): Promise<string> {
+    const expiresAtMs = this.#clock.nowMs() + lifeMs
+    const short = this.#seal({ expiresAtMs, position }, grant)
+    if (short.length <= longestInUrl) return short
+    const kept = `${grant.id} ${short.slice(0, 43)}`
+    await this.#documents.put(collection, kept, position, { expiresAtMs })
+    return this.#seal({ expiresAtMs, kept }, grant)
+  }
+
+  /** @throws Problem `invalid` · `record.cursor-invalid`, the same for forged, foreign and expired ones */
+  async open(cursor: string, grant: Grant): Promise<Position> {
+    const envelope = this.#open(cursor, grant)
+    if (envelope.expiresAtMs <= this.#clock.nowMs()) throw cursorInvalid()
+    const position =
+      envelope.kept === undefined
+        ? envelope.position
+        : (await this.#documents.get<Position>(collection, envelope.kept))?.value
+    if (position === undefined) throw cursorInvalid()
+    return position
+  }
+
+  #seal(envelope: Envelope, grant: Grant): string {
+    return this.#vault.sealUnder('cursor', toUtf8(JSON.stringify(envelope)), toUtf8(grant.id)).toString('base64url')
+  }
+
+  #open(cursor: string, grant: Grant): Envelope {
+    try {
+      const bytes = Buffer.from(cursor, 'base64url')
+      return JSON.parse(this.#vault.openUnder('cursor', bytes, toUtf8(grant.id)).toString('utf8'))
+    } catch (error) {
+      if (isProblem(error)) throw cursorInvalid()
+      throw error
+    }
+  }
+}
+
+/** The one answer to every cursor that is not good. */
+export function cursorInvalid(): Problem {
+  return new Problem('invalid', 'record.cursor-invalid', 'The page link is not valid, is not yours, or has expired.')
+}

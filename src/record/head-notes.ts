@@ -1,0 +1,65 @@
+import { equalSecrets, lengthPrefixed } from '#kernel'
+import type { CompartmentId, KeyStore } from '#store'
+import type { Vault } from '#vault'
+import type { Shelf } from './shelf.ts'
+
+/** How far a compartment's ledger had come, kept beside the keys: what a database that was rolled back cannot know. */
+export interface HeadNote {
+  readonly seq: number
+  readonly link: Uint8Array
+}
+
+const seqBytes = 8
+const linkBytes = 8
+
+/**
+ * Heads are noted in the keystore, which is another file with another backup, so that `verify` finds a ledger whose
+ * newest entries were cut off. Notes lag behind the ledger by seconds and are never ahead of it.
+ */
+export class HeadNotes {
+  readonly #keys: KeyStore
+  readonly #vault: Vault
+  readonly #noted = new Map<CompartmentId, number>()
+
+  constructor(keys: KeyStore, vault: Vault) {
+    this.#keys = keys
+    this.#vault = vault
+  }
+
+  /** Notes the durable heads of all open ledgers that have moved. */
+  async write(shelf: Shelf): Promise<void> {
+    for (const ledger of shelf.opened()) {
+      const { compartment } = ledger.holder
+      const settled = ledger.pendingHead === ledger.durableHead
+      if (!settled || ledger.durableHead === 0 || this.#noted.get(compartment) === ledger.durableHead) continue
+      const seq = ledger.durableHead
+      await this.#keys.setNote(noteName(compartment), this.#encode(compartment, { seq, link: ledger.link }))
+      this.#noted.set(compartment, seq)
+    }
+  }
+
+  /** @returns undefined when there is none; `forged` when it was not written with this instance's key */
+  async read(compartment: CompartmentId): Promise<HeadNote | 'forged' | undefined> {
+    const bytes = await this.#keys.note(noteName(compartment))
+    if (bytes === undefined) return undefined
+    const plain = bytes.subarray(0, seqBytes + linkBytes)
+    if (!equalSecrets(bytes.subarray(seqBytes + linkBytes), this.#mac(compartment, plain))) return 'forged'
+    const seq = Number(Buffer.from(plain).readBigUInt64BE(0))
+    return { seq, link: plain.subarray(seqBytes) }
+  }
+
+  #encode(compartment: CompartmentId, { seq, link }: HeadNote): Buffer {
+    const plain = Buffer.alloc(seqBytes + linkBytes)
+    plain.writeBigUInt64BE(BigInt(seq), 0)
+    plain.set(link, seqBytes)
+    return Buffer.concat([plain, this.#mac(compartment, plain)])
+  }
+
+  #mac(compartment: CompartmentId, plain: Uint8Array): Buffer {
+    return this.#vault.mac('head-note', lengthPrefixed([compartment, plain]))
+  }
+}
+
+function noteName(compartment: CompartmentId): string {
+  return `head:${compartment}`
+}

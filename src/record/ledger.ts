@@ -1,0 +1,287 @@
+import type { Resource } from '#fhir'
+import { parseResource } from '#fhir'
+import type { Clock, Log } from '#kernel'
+import { CompartmentIndex, encodeSegment, extractRow, type Holder, type IndexRow } from '#search'
+import type { Append, Entry, Locator, Segment, Store } from '#store'
+import type { CompartmentKeys } from '#vault'
+import { chainLink, decodePayload, encodePayload, firstLink, type Payload } from './payload.ts'
+import type { Stored } from './types.ts'
+
+/** Entries in a sealed index segment. */
+export const segmentEntries = 4096
+
+const readAhead = 1024
+
+/** A version that a transaction wants to write; seq, time and JSON follow when its place in the ledger is known. */
+export interface Draft {
+  readonly locator: Locator
+  readonly version: number
+  /** Seq of the version it replaces in this ledger, 0 for none. */
+  readonly supersedes: number
+  readonly method: Stored['method']
+  readonly deleted: boolean
+  readonly movedAway: boolean
+  readonly type: string
+  readonly id: string
+  /** The resource with `meta` completed, given the instant of the write. Not called for a deletion. */
+  compose(lastUpdatedMs: number): { resource: Resource; json: Buffer }
+  /** Told where and when the version was written, once that is certain to be tried. */
+  placed(lastUpdatedMs: number, json: Buffer, holder: Holder): void
+}
+
+export interface LedgerRooms {
+  readonly store: Store
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** The newest version of a resource that this process has written but not yet seen made durable. */
+interface Pending {
+  readonly version: number
+  readonly seq: number
+  readonly stored: Stored
+}
+
+/**
+ * One compartment's ledger, opened: its keys, its head, the rows that no segment holds yet, and – when somebody
+ * searched it – its index. Writers append in turn without waiting for the disk: the next one builds on the pending
+ * head, readers see only what is durable.
+ */
+export class Ledger {
+  readonly holder: Holder
+  readonly #keys: CompartmentKeys
+  readonly #store: Store
+  readonly #clock: Clock
+  readonly #log: Log
+  readonly #pending = new Map<Locator, Pending>()
+  readonly #pendingBySeq = new Map<number, Stored>()
+  #durableHead = 0
+  #pendingHead = 0
+  #lastMs = 0
+  #link: Uint8Array = firstLink
+  #tail: IndexRow[] = []
+  #tailFrom = 1
+  #index: CompartmentIndex | undefined
+  #sealing = false
+  /** False once a commit failed: what it holds may be ahead of the store, and it must be opened anew. */
+  alive = true
+  lastUsedMs = 0
+
+  private constructor(holder: Holder, keys: CompartmentKeys, { store, clock, log }: LedgerRooms) {
+    this.holder = holder
+    this.#keys = keys
+    this.#store = store
+    this.#clock = clock
+    this.#log = log
+  }
+
+  /** Opens the ledger as far as writing needs: keys, head and the tail behind the last segment. */
+  static async open(holder: Holder, keys: CompartmentKeys, rooms: LedgerRooms): Promise<Ledger> {
+    const ledger = new Ledger(holder, keys, rooms)
+    const segments = await rooms.store.segments(holder.compartment)
+    const last = segments.at(-1)
+    ledger.#tailFrom = (last?.untilSeq ?? 0) + 1
+    ledger.#durableHead = ledger.#pendingHead = ledger.#tailFrom - 1
+    if (last !== undefined) await ledger.#adoptLink(last.untilSeq)
+    await ledger.#readOn()
+    return ledger
+  }
+
+  get durableHead(): number {
+    return this.#durableHead
+  }
+
+  get pendingHead(): number {
+    return this.#pendingHead
+  }
+
+  /** The authentication link of the newest entry, for the head note. */
+  get link(): Uint8Array {
+    return this.#link
+  }
+
+  /** What the open index takes in memory; 0 while nobody has searched this compartment. */
+  get sizeBytes(): number {
+    return this.#index?.sizeBytes ?? 0
+  }
+
+  /** The index, opened on first use and then kept up by every write. */
+  async index(): Promise<CompartmentIndex> {
+    while (this.#index === undefined) {
+      const segments = await this.#store.segments(this.holder.compartment)
+      if (this.#index !== undefined) break
+      // A segment sealed while we waited has left the tail but is not in our list: look again.
+      if ((segments.at(-1)?.untilSeq ?? 0) === this.#tailFrom - 1) this.#index = this.#build(segments)
+    }
+    return this.#index
+  }
+
+  #build(segments: readonly Segment[]): CompartmentIndex {
+    const index = new CompartmentIndex(this.holder)
+    for (const segment of segments) index.addSegment(this.#keys.openSegment(segment))
+    for (const row of this.#tail) index.addRow(row)
+    return index
+  }
+
+  /** Takes in what other processes have appended since. */
+  async catchUp(storeHead: number): Promise<void> {
+    if (storeHead > this.#pendingHead) await this.#readOn()
+    else if (storeHead > this.#durableHead) this.#becomeDurable(storeHead)
+  }
+
+  pendingOf(locator: Locator): Pending | undefined {
+    return this.#pending.get(locator)
+  }
+
+  pendingAt(seq: number): Stored | undefined {
+    return this.#pendingBySeq.get(seq)
+  }
+
+  /**
+   * Gives the drafts their places behind the pending head and seals them. Nothing is awaited in here: what comes back
+   * must go to the store before anybody else's turn, or the seqs would be given twice.
+   */
+  append(drafts: readonly Draft[]): Append {
+    const expectedHead = this.#pendingHead
+    return { compartment: this.holder.compartment, expectedHead, entries: drafts.map(draft => this.#place(draft)) }
+  }
+
+  /** The store has made everything up to `head` durable. */
+  committed(head: number): void {
+    this.#becomeDurable(head)
+    if (this.#tail.length >= segmentEntries) void this.#sealTail()
+  }
+
+  open(entry: Entry): Stored & { readonly movedAway: boolean } {
+    const payload = this.#decode(entry)
+    return { ...storedOf(payload, entry, this.holder), movedAway: payload.movedAway }
+  }
+
+  #place(draft: Draft): Entry {
+    const seq = this.#pendingHead + 1
+    const lastUpdatedMs = Math.max(this.#clock.nowMs(), this.#lastMs)
+    const { resource, json } = draft.deleted ? tombstone(draft) : draft.compose(lastUpdatedMs)
+    const { locator, version, supersedes, method, deleted, movedAway } = draft
+    const plain = encodePayload({ method, deleted, movedAway, lastUpdatedMs, supersedes, chain: this.#link, json })
+    const sealed = this.#keys.sealEntry(plain, { locator, version, seq })
+    this.#addRow(extractRow(resource, { seq, version, lastUpdatedMs, supersedes: supersedes || undefined, deleted }))
+    const served = deleted ? empty : json
+    const stored: Stored = {
+      type: draft.type,
+      id: draft.id,
+      version,
+      lastUpdatedMs,
+      deleted,
+      method,
+      json: served,
+      holder: this.holder,
+    }
+    this.#pending.set(locator, { version, seq, stored })
+    this.#pendingBySeq.set(seq, stored)
+    this.#pendingHead = seq
+    this.#lastMs = lastUpdatedMs
+    this.#link = Buffer.from(chainLink(sealed))
+    draft.placed(lastUpdatedMs, served, this.holder)
+    return { compartment: this.holder.compartment, seq, locator, version, sealed }
+  }
+
+  #decode(entry: Entry): Payload {
+    return decodePayload(this.#keys.openEntry(entry))
+  }
+
+  #addRow(row: IndexRow): void {
+    this.#tail.push(row)
+    this.#index?.addRow(row)
+  }
+
+  #becomeDurable(head: number): void {
+    this.#durableHead = Math.max(this.#durableHead, Math.min(head, this.#pendingHead))
+    for (const [locator, pending] of this.#pending) {
+      if (pending.seq > this.#durableHead) continue
+      this.#pending.delete(locator)
+    }
+    for (const seq of this.#pendingBySeq.keys()) {
+      if (seq > this.#durableHead) break
+      this.#pendingBySeq.delete(seq)
+    }
+  }
+
+  async #adoptLink(seq: number): Promise<void> {
+    const [entry] = await this.#store.entriesAt(this.holder.compartment, [seq])
+    if (entry === undefined) return
+    this.#link = Buffer.from(chainLink(entry.sealed))
+    this.#lastMs = this.#decode(entry).lastUpdatedMs
+  }
+
+  async #readOn(): Promise<void> {
+    for (;;) {
+      const entries = await this.#store.entriesFrom(this.holder.compartment, this.#pendingHead + 1, readAhead)
+      for (const entry of entries) this.#absorb(entry)
+      if (entries.length < readAhead) return
+    }
+  }
+
+  /** One entry that was written before, or by another process. */
+  #absorb(entry: Entry): void {
+    if (entry.seq !== this.#pendingHead + 1) return
+    const payload = this.#decode(entry)
+    const { seq, version } = entry
+    const { lastUpdatedMs, deleted } = payload
+    const supersedes = payload.supersedes || undefined
+    this.#addRow(extractRow(parseResource(payload.json), { seq, version, lastUpdatedMs, supersedes, deleted }))
+    this.#pendingHead = this.#durableHead = seq
+    this.#lastMs = Math.max(this.#lastMs, lastUpdatedMs)
+    this.#link = Buffer.from(chainLink(entry.sealed))
+  }
+
+  /** Seals what fills whole segments; resolves when they are kept. */
+  async sealFullSegments(): Promise<void> {
+    await this.#sealTail()
+  }
+
+  /** Seals full segments from the durable part of the tail. Segments are derived: losing one costs only time. */
+  async #sealTail(): Promise<void> {
+    if (this.#sealing) return
+    this.#sealing = true
+    try {
+      while (this.alive && this.#durableHead - this.#tailFrom + 1 >= segmentEntries) await this.#sealSegment()
+    } catch (error) {
+      const errorName = error instanceof Error ? error.name : 'unknown'
+      this.#log.warn('an index segment was not written; it will be tried again', { room: 'record', errorName })
+    } finally {
+      this.#sealing = false
+    }
+  }
+
+  async #sealSegment(): Promise<void> {
+    const at = { fromSeq: this.#tailFrom, untilSeq: this.#tailFrom + segmentEntries - 1 }
+    const sealed = this.#keys.sealSegment(encodeSegment(this.#tail.slice(0, segmentEntries)), at)
+    await this.#store.putSegment({ compartment: this.holder.compartment, ...at, sealed })
+    this.#tail = this.#tail.slice(segmentEntries)
+    this.#tailFrom = at.untilSeq + 1
+  }
+}
+
+const empty = Buffer.alloc(0)
+
+function tombstone(draft: Draft): { resource: Resource; json: Buffer } {
+  const resource: Resource = { resourceType: draft.type, id: draft.id }
+  return { resource, json: Buffer.from(JSON.stringify(resource)) }
+}
+
+const named = /^\{"resourceType":"([A-Za-z]+)","id":"([A-Za-z0-9.-]{1,64})"/
+
+function storedOf(payload: Payload, entry: Entry, holder: Holder): Stored {
+  const json = Buffer.from(payload.json.buffer, payload.json.byteOffset, payload.json.byteLength)
+  const found = named.exec(json.toString('latin1', 0, 160))
+  return {
+    type: found?.[1] ?? '',
+    id: found?.[2] ?? '',
+    version: entry.version,
+    lastUpdatedMs: payload.lastUpdatedMs,
+    deleted: payload.deleted,
+    method: payload.method,
+    json: payload.deleted ? empty : json,
+    holder,
+  }
+}

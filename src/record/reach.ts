@@ -1,0 +1,229 @@
+import { type Grant, patientsInReach, type Verb, visionOf } from '#access'
+import type { Hit, Holder, Query, Restricted } from '#search'
+import type { CompartmentId, DocumentWrite, Locator, Store } from '#store'
+import type { Vault } from '#vault'
+import type { Household } from './household.ts'
+import type { Ledger } from './ledger.ts'
+import type { Pair, Registry } from './registry.ts'
+import type { Shelf } from './shelf.ts'
+import type { Stored } from './types.ts'
+
+/** A version with its place in the ledger. */
+export interface Located extends Stored {
+  readonly seq: number
+  /** It left for another compartment, beyond this reach. */
+  readonly movedAway: boolean
+}
+
+interface Reached {
+  readonly generation: number
+  readonly everybody: boolean
+  readonly data: readonly Holder[]
+  readonly audit: readonly Holder[]
+  readonly compartments: ReadonlyMap<CompartmentId, Holder>
+}
+
+/** What a grant reaches: which compartments, which ledgers, which versions. Everything else does not exist for it. */
+export class Reach {
+  readonly baseUrl: string
+  readonly #store: Store
+  readonly #vault: Vault
+  readonly #registry: Registry
+  readonly #shelf: Shelf
+  readonly #household: Household
+  readonly #reached = new WeakMap<Grant, Reached>()
+  #compartmentsSeen = 0
+
+  constructor(rooms: {
+    readonly baseUrl: string
+    readonly store: Store
+    readonly vault: Vault
+    readonly registry: Registry
+    readonly shelf: Shelf
+    readonly household: Household
+  }) {
+    this.baseUrl = rooms.baseUrl
+    this.#store = rooms.store
+    this.#vault = rooms.vault
+    this.#registry = rooms.registry
+    this.#shelf = rooms.shelf
+    this.#household = rooms.household
+  }
+
+  locator(type: string, id: string): Locator {
+    return this.#vault.locator(type, id)
+  }
+
+  commonsOf(locator: Locator): Holder {
+    return this.#registry.commonsOf(locator)
+  }
+
+  pairOf(patient: string): Promise<Pair | undefined> {
+    return this.#registry.ofPatient(patient)
+  }
+
+  planPatient(patient: string): ReturnType<Registry['plan']> {
+    return this.#registry.plan(patient)
+  }
+
+  keepFor(account: string, patient: string): Promise<DocumentWrite> {
+    return this.#household.adding(account, patient)
+  }
+
+  reachesPatient(grant: Grant, patient: string): boolean {
+    const reach = patientsInReach(grant)
+    return reach === 'all' || reach.includes(patient)
+  }
+
+  /** Whether a grant may do this to every row of a type in a holder, so that the row itself need not be looked at. */
+  seesAll(grant: Grant, verb: Verb, type: string, holder: Holder): boolean {
+    const sight = visionOf(grant, [verb])(type, holder)
+    return sight.kind === 'all' && sight.referencedOnly !== true
+  }
+
+  ledger(holder: Holder): Promise<Ledger> {
+    return this.#shelf.open(holder)
+  }
+
+  auditLedger(holder: Holder): Promise<Ledger> {
+    return this.#shelf.open(this.#registry.auditOf(holder))
+  }
+
+  /** The holders whose rows a query may touch. Audit ledgers are opened only for a query that speaks of them. */
+  async holders(grant: Grant, query?: Query): Promise<readonly Holder[]> {
+    const { data, audit } = await this.#of(grant)
+    const asksForAudit =
+      query !== undefined && (query.types.includes('AuditEvent') || query.text.includes('AuditEvent'))
+    return asksForAudit ? [...data, ...audit] : data
+  }
+
+  async ledgers(grant: Grant, query?: Query): Promise<readonly Ledger[]> {
+    return this.#shelf.fresh(await this.holders(grant, query))
+  }
+
+  /** Data and audit ledgers alike; for histories. */
+  async everyLedger(grant: Grant): Promise<readonly Ledger[]> {
+    const { data, audit } = await this.#of(grant)
+    return this.#shelf.fresh([...data, ...audit])
+  }
+
+  /** The newest version within reach, whether durable or still pending in this process. */
+  async newest(grant: Grant, locator: Locator): Promise<Located | undefined> {
+    const durable = await this.durable(grant, locator)
+    const reached = await this.#of(grant)
+    for (const ledger of this.#shelf.opened()) {
+      const pending = ledger.pendingOf(locator)
+      if (pending === undefined || !reached.compartments.has(ledger.holder.compartment)) continue
+      if (pending.version > (durable?.version ?? 0)) return { ...pending.stored, seq: pending.seq, movedAway: false }
+    }
+    return durable
+  }
+
+  /** The newest durable version within reach: one lookup, one decryption. */
+  async durable(grant: Grant, locator: Locator): Promise<Located | undefined> {
+    const reached = await this.#of(grant)
+    const entry = await this.#store.newest(locator, reached.everybody ? undefined : [...reached.compartments.keys()])
+    if (entry === undefined) return undefined
+    const holder = reached.compartments.get(entry.compartment) ?? (await this.#registry.holder(entry.compartment))
+    if (holder === undefined) return undefined
+    const ledger = await this.#shelf.open(holder)
+    return { ...ledger.open(entry), seq: entry.seq }
+  }
+
+  /** All versions of a resource within reach, newest first. */
+  async versions(grant: Grant, locator: Locator): Promise<readonly Stored[]> {
+    const { compartments } = await this.#of(grant)
+    const entries = await this.#store.versions(locator, [...compartments.keys()])
+    const opened = await Promise.all(
+      entries.map(async entry => {
+        const holder = compartments.get(entry.compartment)
+        return holder === undefined ? undefined : (await this.#shelf.open(holder)).open(entry)
+      }),
+    )
+    return opened.filter(stored => stored !== undefined).filter(stored => !stored.movedAway)
+  }
+
+  async version(grant: Grant, locator: Locator, version: number): Promise<Stored | undefined> {
+    const { compartments } = await this.#of(grant)
+    const entry = await this.#store.version(locator, version, [...compartments.keys()])
+    const holder = entry === undefined ? undefined : compartments.get(entry.compartment)
+    if (entry === undefined || holder === undefined) return undefined
+    const stored = (await this.#shelf.open(holder)).open(entry)
+    return stored.movedAway ? undefined : stored
+  }
+
+  async existing(grant: Grant, type: string, ids: readonly string[]): Promise<ReadonlySet<string>> {
+    const { compartments } = await this.#of(grant)
+    const byLocator = new Map(ids.map(id => [this.locator(type, id), id]))
+    const places = await this.#store.places([...byLocator.keys()], [...compartments.keys()])
+    const found = new Set<string>()
+    for (const [locator, id] of byLocator) {
+      const pending = this.#shelf
+        .opened()
+        .some(ledger => compartments.has(ledger.holder.compartment) && ledger.pendingOf(locator) !== undefined)
+      if (pending || places.has(locator)) found.add(id)
+    }
+    return found
+  }
+
+  /** The version under which a locator is taken in any compartment; only ever used to refuse. */
+  async takenVersion(locator: Locator): Promise<number | undefined> {
+    for (const ledger of this.#shelf.opened()) {
+      const pending = ledger.pendingOf(locator)
+      if (pending !== undefined) return pending.version
+    }
+    return (await this.#store.places([locator], undefined)).get(locator)?.version
+  }
+
+  /** Opens hits in their order. */
+  async open(hits: readonly Hit[], ledgers: readonly Ledger[]): Promise<readonly Stored[]> {
+    const byCompartment = new Map<CompartmentId, number[]>()
+    for (const hit of hits) {
+      const seqs = byCompartment.get(hit.compartment)
+      if (seqs === undefined) byCompartment.set(hit.compartment, [hit.seq])
+      else seqs.push(hit.seq)
+    }
+    const opened = new Map<string, Stored>()
+    for (const [compartment, seqs] of byCompartment) {
+      const ledger = ledgers.find(candidate => candidate.holder.compartment === compartment)
+      if (ledger !== undefined) await this.#openFrom(ledger, seqs, opened)
+    }
+    return hits.map(hit => opened.get(`${hit.compartment} ${hit.seq}`)).filter(stored => stored !== undefined)
+  }
+
+  async #openFrom(ledger: Ledger, seqs: readonly number[], into: Map<string, Stored>): Promise<void> {
+    const { compartment } = ledger.holder
+    for (const seq of seqs) {
+      const pending = ledger.pendingAt(seq)
+      if (pending !== undefined) into.set(`${compartment} ${seq}`, pending)
+    }
+    for (const entry of await this.#store.entriesAt(compartment, seqs))
+      into.set(`${compartment} ${entry.seq}`, ledger.open(entry))
+  }
+
+  async #of(grant: Grant): Promise<Reached> {
+    const everybody = patientsInReach(grant) === 'all'
+    if (everybody) await this.#noticeNewcomers()
+    const known = this.#reached.get(grant)
+    if (known !== undefined && known.generation === this.#registry.generation) return known
+    const data = await this.#registry.inReach(grant)
+    const audit = await this.#registry.auditInReach(grant)
+    const compartments = new Map([...data, ...audit].map(holder => [holder.compartment, holder]))
+    const reached: Reached = {
+      generation: this.#registry.generation,
+      everybody,
+      data,
+      audit,
+      compartments,
+    }
+    this.#reached.set(grant, reached)
+    return reached
+  }
+
+  // Another process may have taken in a patient; whoever reaches everybody must reach them too.
+  async #noticeNewcomers(): Promise<void> {
+    const { size } = await this.#store.allHeads()
+    if (size !== this.#compartmentsSeen) await this.#registry.reload()
+    this.#compartmentsSeen = size
+  }
+}

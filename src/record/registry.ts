@@ -1,0 +1,171 @@
+import { type Grant, patientsInReach } from '#access'
+import type { Holder } from '#search'
+import type { CompartmentId, DocumentWrite, Locator } from '#store'
+import type { Documents, Vault } from '#vault'
+
+/** A compartment of data and the one that keeps its audit. */
+export interface Pair {
+  readonly data: Holder
+  readonly audit: Holder
+}
+
+/** As kept in the sealed documents: which random compartment is whose. */
+interface Registration {
+  readonly kind: 'patient' | 'commons' | 'instance'
+  readonly compartment: CompartmentId
+  readonly audit: CompartmentId
+  readonly patient?: string
+}
+
+const collection = 'compartments'
+const commonsShards = 16
+
+/** Which compartment belongs to whom. Only here do a patient's id and a compartment's random id meet. */
+export class Registry {
+  readonly #documents: Documents
+  readonly #vault: Vault
+  readonly #byPatient = new Map<string, Pair>()
+  readonly #byCompartment = new Map<CompartmentId, Holder>()
+  readonly #auditOf = new Map<CompartmentId, Holder>()
+  readonly #commons: Holder[] = []
+  #instanceAudit: Holder | undefined
+  /** Counts changes, so that what was derived from the registry can be kept until it changes. */
+  #generation = 0
+
+  constructor(documents: Documents, vault: Vault) {
+    this.#documents = documents
+    this.#vault = vault
+  }
+
+  /** Reads what is there and makes the commons on first use. */
+  async open(): Promise<void> {
+    await this.reload()
+    const instance = await this.#found('instance', 'instance')
+    this.#instanceAudit = instance.audit
+    for (let shard = 0; shard < commonsShards; shard++)
+      this.#commons[shard] = (await this.#found(`commons/${shard}`, 'commons')).data
+  }
+
+  get generation(): number {
+    return this.#generation
+  }
+
+  get instanceAudit(): Holder {
+    if (this.#instanceAudit === undefined) throw new TypeError('the registry is not open')
+    return this.#instanceAudit
+  }
+
+  get commons(): readonly Holder[] {
+    return this.#commons
+  }
+
+  /** The sub-ledger of the commons for a resource: by its locator, so that no ledger is a hot spot. */
+  commonsOf(locator: Locator): Holder {
+    const holder = this.#commons[Number.parseInt(locator.slice(0, 1), 16) % commonsShards]
+    if (holder === undefined) throw new TypeError('the registry is not open')
+    return holder
+  }
+
+  async ofPatient(patient: string): Promise<Pair | undefined> {
+    const known = this.#byPatient.get(patient)
+    if (known !== undefined) return known
+    const found = await this.#documents.get<Registration>(collection, `patient/${patient}`)
+    return found === undefined ? undefined : this.#keep(found.value)
+  }
+
+  /** The ledger that keeps the audit of a compartment's data. */
+  auditOf(holder: Holder): Holder {
+    return this.#auditOf.get(holder.compartment) ?? this.instanceAudit
+  }
+
+  async holder(compartment: CompartmentId): Promise<Holder | undefined> {
+    if (!this.#byCompartment.has(compartment)) await this.reload()
+    return this.#byCompartment.get(compartment)
+  }
+
+  /** New keys for a new patient, and the document that makes them the patient's once it is committed. */
+  async plan(patient: string): Promise<{ pair: Pair; write: DocumentWrite; adopt: () => void }> {
+    const registration = await this.#register('patient', patient)
+    const write = this.#documents.write(collection, `patient/${patient}`, registration, { ifRevision: 0 })
+    return { pair: pairOf(registration), write, adopt: () => void this.#keep(registration) }
+  }
+
+  /** Every patient; asks the documents again, since another process may have added one. */
+  async patients(): Promise<readonly string[]> {
+    await this.reload()
+    return [...this.#byPatient.keys()]
+  }
+
+  /** The data holders that a grant reaches: its patients' compartments and the commons. */
+  async inReach(grant: Grant): Promise<readonly Holder[]> {
+    const pairs = await this.#pairsInReach(grant)
+    return [...pairs.map(pair => pair.data), ...this.#commons]
+  }
+
+  /** The audit ledgers that a grant reaches; that of the instance only for those who reach everybody. */
+  async auditInReach(grant: Grant): Promise<readonly Holder[]> {
+    const pairs = await this.#pairsInReach(grant)
+    const own = pairs.map(pair => pair.audit)
+    return patientsInReach(grant) === 'all' ? [...own, this.instanceAudit] : own
+  }
+
+  forget(patient: string): void {
+    const pair = this.#byPatient.get(patient)
+    if (pair === undefined) return
+    this.#byPatient.delete(patient)
+    this.#byCompartment.delete(pair.data.compartment)
+    this.#generation++
+  }
+
+  async reload(): Promise<void> {
+    for (const { value } of await this.#documents.list<Registration>(collection)) this.#keep(value)
+  }
+
+  async #pairsInReach(grant: Grant): Promise<readonly Pair[]> {
+    const reach = patientsInReach(grant)
+    const patients = reach === 'all' ? await this.patients() : reach
+    const pairs = await Promise.all(patients.map(patient => this.ofPatient(patient)))
+    return pairs.filter(pair => pair !== undefined)
+  }
+
+  async #found(name: string, kind: 'commons' | 'instance'): Promise<Pair> {
+    const known = await this.#documents.get<Registration>(collection, name)
+    if (known !== undefined) return this.#keep(known.value)
+    const registration = await this.#register(kind)
+    const won = await this.#documents.put(collection, name, registration, { ifRevision: 0 })
+    return won ? this.#keep(registration) : this.#found(name, kind)
+  }
+
+  async #register(kind: Registration['kind'], patient?: string): Promise<Registration> {
+    const audit = kind === 'commons' ? this.instanceAudit.compartment : await this.#newCompartment('audit')
+    const compartment = kind === 'instance' ? audit : await this.#newCompartment(kind)
+    return { kind, compartment, audit, ...(patient === undefined ? {} : { patient }) }
+  }
+
+  async #newCompartment(kind: 'patient' | 'commons' | 'audit'): Promise<CompartmentId> {
+    return (await this.#vault.createCompartment(kind)).compartment
+  }
+
+  #keep(registration: Registration): Pair {
+    const known = this.#byCompartment.get(registration.compartment)
+    const pair = pairOf(registration)
+    if (known !== undefined && registration.patient !== undefined)
+      return this.#byPatient.get(registration.patient) ?? pair
+    this.#byCompartment.set(pair.data.compartment, pair.data)
+    this.#byCompartment.set(pair.audit.compartment, pair.audit)
+    this.#auditOf.set(pair.data.compartment, pair.audit)
+    if (registration.patient !== undefined) this.#byPatient.set(registration.patient, pair)
+    this.#generation++
+    return pair
+  }
+}
+
+function pairOf(registration: Registration): Pair {
+  const owner = registration.patient === undefined ? {} : { patient: registration.patient }
+  const data: Holder = {
+    compartment: registration.compartment,
+    kind: registration.kind === 'instance' ? 'audit' : registration.kind,
+    ...owner,
+  }
+  return { data, audit: { compartment: registration.audit, kind: 'audit', ...owner } }
+}

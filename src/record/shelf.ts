@@ -1,0 +1,82 @@
+import type { Holder } from '#search'
+import type { CompartmentId } from '#store'
+import type { Vault } from '#vault'
+import { Ledger, type LedgerRooms } from './ledger.ts'
+
+/** How long an unused ledger stays open, and how many bytes of index may stay in memory together. */
+export interface ShelfLimits {
+  readonly idleMs: number
+  readonly indexBytes: number
+}
+
+/** The opened ledgers: one per compartment, least recently used ones closed first. */
+export class Shelf {
+  readonly #ledgers = new Map<CompartmentId, Promise<Ledger>>()
+  readonly #opened = new Map<CompartmentId, Ledger>()
+  readonly #vault: Vault
+  readonly #rooms: LedgerRooms
+  readonly #limits: ShelfLimits
+
+  constructor(vault: Vault, rooms: LedgerRooms, limits: ShelfLimits) {
+    this.#vault = vault
+    this.#rooms = rooms
+    this.#limits = limits
+  }
+
+  /** The ledger of a compartment, opened when it is not; two callers at once share one opening. */
+  open(holder: Holder): Promise<Ledger> {
+    const known = this.#ledgers.get(holder.compartment)
+    if (known !== undefined) {
+      const ledger = this.#opened.get(holder.compartment)
+      if (ledger !== undefined) ledger.lastUsedMs = this.#rooms.clock.nowMs()
+      return known
+    }
+    const opening = this.#open(holder)
+    this.#ledgers.set(holder.compartment, opening)
+    opening.catch(() => this.#ledgers.delete(holder.compartment))
+    return opening
+  }
+
+  /** Ledgers that hold everything the store holds at this moment. */
+  async fresh(holders: readonly Holder[]): Promise<readonly Ledger[]> {
+    const ledgers = await Promise.all(holders.map(holder => this.open(holder)))
+    const heads = await this.#rooms.store.heads(holders.map(holder => holder.compartment))
+    await Promise.all(ledgers.map(ledger => ledger.catchUp(heads.get(ledger.holder.compartment) ?? 0)))
+    return ledgers
+  }
+
+  /** Forgets what a ledger believed; the next use reads it again from the store. */
+  discard(ledger: Ledger): void {
+    ledger.alive = false
+    if (this.#opened.get(ledger.holder.compartment) !== ledger) return
+    this.#ledgers.delete(ledger.holder.compartment)
+    this.#opened.delete(ledger.holder.compartment)
+  }
+
+  /** Ledgers that are open now. */
+  opened(): readonly Ledger[] {
+    return [...this.#opened.values()]
+  }
+
+  /** Closes what has been idle for long, then the least recently used until the indexes fit their budget. */
+  sweep(): void {
+    const nowMs = this.#rooms.clock.nowMs()
+    const byUse = this.opened().toSorted((a, b) => a.lastUsedMs - b.lastUsedMs)
+    let indexBytes = byUse.reduce((sum, ledger) => sum + ledger.sizeBytes, 0)
+    for (const ledger of byUse) {
+      const idle = nowMs - ledger.lastUsedMs > this.#limits.idleMs
+      if (!idle && indexBytes <= this.#limits.indexBytes) continue
+      if (ledger.pendingHead !== ledger.durableHead) continue
+      indexBytes -= ledger.sizeBytes
+      this.discard(ledger)
+    }
+  }
+
+  async #open(holder: Holder): Promise<Ledger> {
+    const keys = await this.#vault.compartment(holder.compartment)
+    const ledger = await Ledger.open(holder, keys, this.#rooms)
+    ledger.lastUsedMs = this.#rooms.clock.nowMs()
+    this.#opened.set(holder.compartment, ledger)
+    return ledger
+  }
+}
