@@ -1,0 +1,26 @@
+FROM node:26-slim AS install
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+# The image brings Node itself; what is left out are the tools of development, the pinned Node among them.
+RUN npm ci --omit=dev
+
+FROM node:26-slim
+ENV NODE_ENV=production \
+    KINHOLD_HOST=0.0.0.0 \
+    KINHOLD_DATA=/data \
+    KINHOLD_KEYS=/keys
+WORKDIR /app
+COPY --from=install /app/node_modules ./node_modules
+COPY package.json ./
+COPY src ./src
+COPY profiles ./profiles
+COPY terminology ./terminology
+COPY mappings ./mappings
+COPY samples ./samples
+RUN mkdir /data /keys && chown node:node /data /keys && chmod 700 /data /keys
+USER node
+VOLUME ["/data", "/keys"]
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=3s CMD ["node", "-e", "fetch('http://127.0.0.1:8080/readyz').then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+CMD ["node", "src/main.ts", "serve"]
