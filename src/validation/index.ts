@@ -1,0 +1,8 @@
+/**
+ * validation – a resource against FHIR R4: structure, cardinality, primitive formats, required codes, contained resources.
+ * It must never know: stores, grants, requests, where the resource came from.
+ * The one idea: schemas are made from the facts in profiles/ and compiled by ajv, each type when it is first met.
+ * Its data: profiles/, through #fhir.
+ * Decisions: src/validation/README.md.
+ */
+export { checkResource, createValidator, type Validator } from './validator.ts'

@@ -1,0 +1,60 @@
+import { Decimal, isDate, isDateTime, isId, isInstant, isTime } from '#fhir'
+
+/** Strings SHALL NOT exceed 1 MB: https://hl7.org/fhir/R4/datatypes.html#string */
+const longestString = 1024 * 1024
+
+const controlCharacter = /[^\t\n\r -\u{10ffff}]/u
+// Every pattern below has only disjoint neighbours, so it cannot backtrack more than once per character.
+const codeGrammar = /^\S+(?:\s\S+)*$/
+const uriGrammar = /^\S+$/
+const oidGrammar = /^urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+$/
+const uuidGrammar = /^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+const base64Grammar = /^[A-Za-z0-9+/]*={0,2}$/
+const activeContent =
+  /<\s*(?:script|style|iframe|object|embed|form|link|meta|base|svg)[\s/>]|<[!?]|\son[a-z]+\s*=|javascript:/i
+
+function isString(text: string): boolean {
+  return text.length > 0 && text.length <= longestString && !controlCharacter.test(text)
+}
+
+function isBase64(text: string): boolean {
+  const joined = /\s/.test(text) ? text.replace(/\s+/g, '') : text
+  return joined.length > 0 && joined.length % 4 === 0 && base64Grammar.test(joined)
+}
+
+/** A `div` without active content; https://hl7.org/fhir/R4/narrative.html */
+function isNarrative(text: string): boolean {
+  const trimmed = text.trim()
+  return /^<div[\s>]/.test(trimmed) && trimmed.endsWith('</div>') && !activeContent.test(trimmed)
+}
+
+/** Formats of the primitives that JSON writes as strings; the name is the FHIR type code. */
+export const stringFormats: Readonly<Record<string, (text: string) => boolean>> = {
+  base64Binary: isBase64,
+  canonical: text => uriGrammar.test(text),
+  code: text => codeGrammar.test(text),
+  date: isDate,
+  dateTime: isDateTime,
+  id: isId,
+  instant: isInstant,
+  markdown: isString,
+  oid: text => oidGrammar.test(text),
+  string: isString,
+  time: isTime,
+  uri: text => uriGrammar.test(text),
+  url: text => uriGrammar.test(text),
+  uuid: text => uuidGrammar.test(text),
+  xhtml: isNarrative,
+}
+
+/** Ranges of the integer types: 32 bits, https://hl7.org/fhir/R4/datatypes.html#integer */
+export const integerRanges: Readonly<Record<string, { readonly minimum: number; readonly maximum: number }>> = {
+  integer: { minimum: -2147483648, maximum: 2147483647 },
+  unsignedInt: { minimum: 0, maximum: 2147483647 },
+  positiveInt: { minimum: 1, maximum: 2147483647 },
+}
+
+/** A finite number, or one that kept its digits. */
+export function isDecimal(value: unknown): boolean {
+  return typeof value === 'number' ? Number.isFinite(value) : value instanceof Decimal
+}
