@@ -1,5 +1,5 @@
 import { type ElementDefinition, isResourceType, type Shape, shapeOf, shapeOfElement } from './definitions.ts'
-import { isId, type Resource } from './resource.ts'
+import type { Resource } from './resource.ts'
 
 /** What `Reference.reference` points at; which of the fields are there depends on the kind. */
 export interface ParsedReference {
@@ -13,7 +13,8 @@ export interface ParsedReference {
   readonly url?: string
 }
 
-const restful = /(?:^|\/)([A-Z][A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})(?:\/_history\/([A-Za-z0-9\-.]{1,64}))?$/
+const relativePlace = /^([A-Z][A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})(?:\/_history\/([A-Za-z0-9\-.]{1,64}))?$/
+const absolutePlace = /\/([A-Z][A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})(?:\/_history\/([A-Za-z0-9\-.]{1,64}))?$/
 
 /**
  * Reads a literal reference: `Patient/1`, `Patient/1/_history/2`, an absolute URL, `urn:uuid:…`, `urn:oid:…`, `#contained`,
@@ -31,20 +32,26 @@ export function parseReference(text: string, baseUrl?: string): ParsedReference 
 }
 
 function parseRelative(text: string): ParsedReference {
-  const place = placeOf(text)
-  if (place !== undefined && text.startsWith(place.type)) return { kind: 'local', ...place }
+  const place = placeOf(relativePlace.exec(text))
+  if (place !== undefined) return { kind: 'local', ...place }
   const question = text.indexOf('?')
   const type = text.slice(0, Math.max(question, 0))
   return isResourceType(type) ? { kind: 'conditional', type, url: text.slice(question + 1) } : { kind: 'other' }
 }
 
 function parseAbsolute(text: string): ParsedReference {
-  return { kind: 'absolute', ...placeOf(text), url: text }
+  return { kind: 'absolute', ...placeOf(absolutePlace.exec(text)), url: text }
 }
 
-function placeOf(text: string): { readonly type: string; readonly id: string; readonly version?: string } | undefined {
-  const [, type = '', id = '', version] = restful.exec(text) ?? []
-  if (!isResourceType(type) || !isId(id)) return undefined
+interface Place {
+  readonly type: string
+  readonly id: string
+  readonly version?: string
+}
+
+function placeOf(match: RegExpExecArray | null): Place | undefined {
+  const [, type = '', id = '', version] = match ?? []
+  if (!isResourceType(type)) return undefined
   return version === undefined ? { type, id } : { type, id, version }
 }
 
@@ -121,8 +128,8 @@ function walkElement(node: Node, shape: Shape, element: ElementDefinition, path:
   if (typeof value === 'string') {
     if (walk.wanted(shape, element)) node[element.name] = walk.visit(value, placeName(shape, element, path))
     else if (walk.narrative && element.type === 'xhtml') node[element.name] = mapNarrative(value, path, walk.visit)
-  } else if (Array.isArray(value) && typeof value[0] === 'string') {
-    if (walk.wanted(shape, element)) replaceTexts(value, `${path}.${element.name}`, walk.visit)
+  } else if (Array.isArray(value) && walk.wanted(shape, element)) {
+    replaceTexts(value, `${path}.${element.name}`, walk.visit)
   } else if (isNode(value)) {
     const within = shapeOfElement(shape, element)
     forEach(value, `${path}.${element.name}`, (item, at) => walkChild(item, within, at, walk))
