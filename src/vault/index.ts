@@ -6,6 +6,7 @@
  */
 export type { CompartmentKeys, CompartmentKind } from './compartment-keys.ts'
 export { type DocumentOptions, type Documents, type Found, openDocuments } from './documents.ts'
+export { pairStore } from './pair-store.ts'
 export { fileRoot } from './roots/file-root.ts'
 export { passphraseRoot } from './roots/passphrase-root.ts'
 export { newRecoveryCode, recoveryRoot } from './roots/recovery-root.ts'

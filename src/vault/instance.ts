@@ -69,11 +69,11 @@ async function addUnlessTaken(keys: KeyStore, row: WrappedKey): Promise<boolean>
 /** The instance id on which all rows and the note agree: rows copied from another keystore show here. */
 async function checkSameInstance(keys: KeyStore, rows: readonly WrappedKey[]): Promise<string> {
   const instanceId = String(rows[0]?.params.instance)
+  const idBytes = Buffer.from(instanceId, 'hex')
   const noted = await keys.note(noteName)
-  if (noted === undefined) await keys.setNote(noteName, Buffer.from(instanceId, 'hex'))
-  const sameRows = rows.every(row => row.params.instance === instanceId)
-  const sameNote = noted === undefined || equalSecrets(noted, Buffer.from(instanceId, 'hex'))
-  if (sameRows && sameNote) return instanceId
+  const sameRows = idBytes.length === 16 && rows.every(row => row.params.instance === instanceId)
+  if (sameRows && noted === undefined) await keys.setNote(noteName, idBytes)
+  if (sameRows && equalSecrets(noted ?? idBytes, idBytes)) return instanceId
   throw new Problem('fault', 'vault.keystore-mixed', 'The keystore holds keys of more than one instance.')
 }
 

@@ -1,0 +1,39 @@
+import { type Clock, isProblem, Problem } from '#kernel'
+import type { Store } from '#store'
+import { openDocuments } from './documents.ts'
+import type { Vault } from './vault.ts'
+
+const collection = 'vault.instance'
+const name = 'pair'
+
+/**
+ * Checks that store and keystore belong together; a store that is met for the first time is marked as this vault's.
+ * Call it after opening both, before anything else: a keystore that was lost or swapped shows here, and not later as
+ * records that cannot be opened.
+ *
+ * @throws Problem `fault` · `vault.keystore-swapped`
+ */
+export async function pairStore(store: Store, vault: Vault, clock: Clock): Promise<void> {
+  const documents = openDocuments(store, vault, clock)
+  const marks = await store.documents(collection, clock.nowMs())
+  if (marks.length === 0) {
+    // A new keystore beside old entries: theirs was lost.
+    if (vault.created && (await store.allHeads()).size > 0) throw swapped()
+    await documents.put(collection, name, vault.instanceId, { ifRevision: 0 })
+  }
+  if ((await openMark(documents)) !== vault.instanceId) throw swapped()
+}
+
+/** The mark's value, or `undefined` when this vault did not seal it. */
+async function openMark(documents: ReturnType<typeof openDocuments>): Promise<string | undefined> {
+  try {
+    const [mark, ...others] = await documents.list<string>(collection)
+    return others.length === 0 ? mark?.value : undefined
+  } catch (error) {
+    if (isProblem(error) && error.code === 'vault.seal-broken') return undefined
+    throw error
+  }
+}
+
+const swapped = (): Problem =>
+  new Problem('fault', 'vault.keystore-swapped', 'The keystore is not the one that this store was sealed with.')

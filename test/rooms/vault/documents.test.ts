@@ -1,0 +1,131 @@
+import { FixedClock } from '#kernel'
+import { openMemoryStore, type Store } from '#store'
+import { type Documents, openDocuments, type Vault } from '#vault'
+import { newVault, problemOf, sealBroken } from './arrange.ts'
+
+interface Client {
+  title: string
+  uses: number
+}
+const client: Client = { title: 'Ärztin «Ω»', uses: 1 }
+
+describe('sealed documents – ARCHITECTURE §3, collection `documents`', () => {
+  let store: Store
+  let vault: Vault
+  let clock: FixedClock
+  let documents: Documents
+  beforeEach(async () => {
+    store = openMemoryStore()
+    vault = await newVault()
+    clock = new FixedClock(1_000)
+    documents = openDocuments(store, vault, clock)
+  })
+
+  it('gives back what was put, with its revision', async () => {
+    expect(await documents.get('clients', 'a')).toBeUndefined()
+    expect(await documents.put('clients', 'a', client)).toBe(true)
+    expect(await documents.get<Client>('clients', 'a')).toEqual({ value: client, revision: 1 })
+    expect(await documents.put('clients', 'a', { ...client, uses: 2 })).toBe(true)
+    expect(await documents.get<Client>('clients', 'a')).toEqual({ value: { ...client, uses: 2 }, revision: 2 })
+  })
+
+  it.each([null, false, 0, '', 'text', [], [1, [2]], {}, { a: { b: 'c' } }, '\u0000\ud83d\ude00'])('keeps %j', async value => {
+    await documents.put('any', 'x', value)
+    expect((await documents.get('any', 'x'))?.value).toEqual(value)
+  })
+
+  it('writes only at the revision that was named', async () => {
+    expect(await documents.put('clients', 'a', client, { ifRevision: 1 })).toBe(false)
+    expect(await documents.put('clients', 'a', client, { ifRevision: 0 })).toBe(true)
+    expect(await documents.put('clients', 'a', client, { ifRevision: 0 })).toBe(false)
+    expect(await documents.put('clients', 'a', client, { ifRevision: 1 })).toBe(true)
+    expect(await documents.delete('clients', 'a', { ifRevision: 1 })).toBe(false)
+    expect(await documents.delete('clients', 'a', { ifRevision: 2 })).toBe(true)
+    expect(await documents.get('clients', 'a')).toBeUndefined()
+  })
+
+  it('lets one of many racing writers win', async () => {
+    const writes = Array.from({ length: 10 }, (_, uses) => documents.put('c', 'a', uses, { ifRevision: 0 }))
+    expect((await Promise.all(writes)).filter(won => won)).toHaveLength(1)
+  })
+
+  it('is taken by exactly one of many', async () => {
+    await documents.put('codes', 'one-time', client)
+    const taken = await Promise.all(Array.from({ length: 20 }, () => documents.take<Client>('codes', 'one-time')))
+    expect(taken.filter(value => value !== undefined)).toEqual([client])
+    expect(await documents.take('codes', 'one-time')).toBeUndefined()
+  })
+
+  it('lists a collection, and a group of it, with the names', async () => {
+    await documents.put('tokens', 'a', 1, { group: 'family-1' })
+    await documents.put('tokens', 'b', 2, { group: 'family-2' })
+    await documents.put('tokens', 'c', 3, { group: 'family-1' })
+    await documents.put('clients', 'd', 4, { group: 'family-1' })
+    const names = async (group?: string) =>
+      (await documents.list('tokens', group === undefined ? {} : { group })).map(({ name }) => name).sort()
+    expect(await names()).toEqual(['a', 'b', 'c'])
+    expect(await names('family-1')).toEqual(['a', 'c'])
+    expect(await names('family-3')).toEqual([])
+    expect(await documents.list('tokens', { group: 'family-2' })).toEqual([{ name: 'b', value: 2, revision: 1 }])
+  })
+
+  it('is absent from its expiry on, for every way of asking', async () => {
+    await documents.put('tokens', 'a', client, { expiresAtMs: 2_000 })
+    clock.advance(999)
+    expect((await documents.get('tokens', 'a'))?.revision).toBe(1)
+    clock.advance(1)
+    expect(await documents.get('tokens', 'a')).toBeUndefined()
+    expect(await documents.list('tokens')).toEqual([])
+    expect(await documents.take('tokens', 'a')).toBeUndefined()
+    expect(await documents.put('tokens', 'a', client, { ifRevision: 0 })).toBe(true)
+    expect((await documents.get('tokens', 'a'))?.value).toEqual(client)
+  })
+
+  it('shows the store neither name, group nor value, and its size in steps only', async () => {
+    await documents.put('clients', 'secret-name', { title: 'secret-value' }, { group: 'secret-group' })
+    await documents.put('clients', 'other-name!', { title: 'secret-valu' }, { group: 'secret-group' })
+    const stored = await store.documents('clients', 0)
+    for (const { key, group, sealed } of stored) {
+      expect(`${key}${group}${Buffer.from(sealed).toString('latin1')}`).not.toContain('secret')
+      expect(group).toMatch(/^[0-9a-f]{32}$/)
+    }
+    const [size, ...others] = new Set(stored.map(({ sealed }) => sealed.length))
+    expect([size === undefined ? 1 : (size - 42) % 64, others]).toEqual([0, []])
+  })
+
+  it('puts one group under different names in different collections', async () => {
+    await documents.put('a', 'x', 1, { group: 'account-1' })
+    await documents.put('b', 'x', 1, { group: 'account-1' })
+    const [[a], [b]] = [await store.documents('a', 0), await store.documents('b', 0)]
+    expect(a?.group === b?.group || a?.key === b?.key).toBe(false)
+  })
+
+  it('refuses a document that was moved to another name or collection', async () => {
+    await documents.put('clients', 'a', client)
+    const [stored] = await store.documents('clients', 0)
+    if (stored === undefined) throw new Error('no document')
+    const { sealed } = stored
+    const put = (collection: string, key: string) =>
+      store.commit({ appends: [], documents: [{ op: 'put', collection, key, sealed }] })
+    await put('clients', vault.documentKey('clients', 'b'))
+    await put('grants', vault.documentKey('grants', 'a'))
+    expect(await problemOf(() => documents.get('clients', 'b'))).toBe(sealBroken)
+    expect(await problemOf(() => documents.get('grants', 'a'))).toBe(sealBroken)
+    expect(await problemOf(() => documents.list('grants'))).toBe(sealBroken)
+    expect((await documents.get('clients', 'a'))?.value).toEqual(client)
+  })
+
+  it("refuses another instance's documents", async () => {
+    await documents.put('clients', 'a', client)
+    const [stored] = await store.documents('clients', 0)
+    const other = await newVault()
+    expect(await problemOf(() => stored && other.openDocument(stored))).toBe(sealBroken)
+  })
+
+  it('prepares a write that its caller commits with others', async () => {
+    const writes = [documents.write('c', 'a', 1), documents.write('c', 'b', 2, { ifRevision: 0, group: 'g' })]
+    expect(await documents.get('c', 'a')).toBeUndefined()
+    expect(await store.commit({ appends: [], documents: writes })).toEqual({ ok: true })
+    expect([(await documents.get('c', 'a'))?.value, (await documents.get('c', 'b'))?.value]).toEqual([1, 2])
+  })
+})

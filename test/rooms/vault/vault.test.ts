@@ -1,0 +1,436 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { FixedClock, systemClock } from '#kernel'
+import { type KeyStore, openMemoryKeys, openMemoryStore, openSqliteKeys } from '#store'
+import { fileRoot, newRecoveryCode, openVault, pairStore, type RootProvider, recoveryRoot, type Vault } from '#vault'
+import { named, newVault, problemOf, sealBroken } from './arrange.ts'
+
+const destroyed = named('gone', 'vault.key-destroyed')
+const broken = named('fault', 'vault.key-broken')
+const plain = Buffer.from('{"resourceType":"Patient"}')
+const place = { locator: 'a'.repeat(32), version: 1, seq: 1 }
+
+let folder = ''
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'vault-'))
+})
+afterAll(() => rm(folder, { recursive: true }))
+let files = 0
+const newFile = (): string => join(folder, `file-${++files}`)
+
+const keystores: [string, () => KeyStore | Promise<KeyStore>][] = [
+  ['memory', () => openMemoryKeys()],
+  ['sqlite', () => openSqliteKeys({ path: newFile() })],
+]
+const open = (keys: KeyStore, root: RootProvider, clock = systemClock): Promise<Vault> => openVault({ keys, root, clock })
+
+describe.each(keystores)('a vault over %s keys – ARCHITECTURE §4', (_name, openKeys) => {
+  let keys: KeyStore
+  let root: RootProvider
+  beforeEach(async () => {
+    keys = await openKeys()
+    root = fileRoot(newFile())
+  })
+  afterEach(() => keys.close())
+
+  it('creates the instance once, and opens the same one ever after', async () => {
+    const first = await open(keys, root)
+    const again = await open(keys, root)
+    expect([first.created, again.created]).toEqual([true, false])
+    expect(first.instanceId).toMatch(/^[0-9a-f]{32}$/)
+    expect(again.instanceId).toBe(first.instanceId)
+    expect(again.locator('Patient', '1')).toBe(first.locator('Patient', '1'))
+  })
+
+  it('lets one of two processes create the instance that both open', async () => {
+    const both = await Promise.all([open(keys, root), open(keys, root)])
+    expect(both.map(vault => vault.created).sort()).toEqual([false, true])
+    expect(both[0].instanceId).toBe(both[1].instanceId)
+    expect(both[0].locator('Patient', '1')).toBe(both[1].locator('Patient', '1'))
+  })
+
+  it('keeps a compartment across openings, its key wrapped', async () => {
+    const patient = await (await open(keys, root)).createCompartment('patient')
+    const sealed = patient.sealEntry(plain, place)
+    const again = await (await open(keys, root)).compartment(patient.compartment)
+    expect(again.openEntry({ compartment: patient.compartment, ...place, sealed }).equals(plain)).toBe(true)
+    const [row] = await keys.of(patient.compartment)
+    expect(row).toMatchObject({ kind: 'patient', version: 1, params: { epoch: 1 } })
+    expect(row?.wrapped).toHaveLength(40)
+  })
+
+  it('lists its compartments, without those destroyed and without its own key', async () => {
+    const vault = await open(keys, root)
+    const patient = await vault.createCompartment('patient')
+    const commons = await vault.createCompartment('commons')
+    const audit = await vault.createCompartment('audit')
+    await vault.destroy(patient.compartment)
+    const sorted = [...(await vault.compartments())].sort((a, b) => a.kind.localeCompare(b.kind))
+    expect(sorted).toEqual([
+      { id: audit.compartment, kind: 'audit' },
+      { id: commons.compartment, kind: 'commons' },
+    ])
+  })
+
+  it('answers gone for a destroyed compartment and for one that never was', async () => {
+    const vault = await open(keys, root)
+    const { compartment } = await vault.createCompartment('patient')
+    await vault.destroy(compartment)
+    await vault.destroy(compartment)
+    expect(await keys.of(compartment)).toEqual([])
+    expect((await keys.tombstones()).map(({ owner }) => owner)).toEqual([compartment])
+    expect(await problemOf(() => vault.compartment(compartment))).toBe(destroyed)
+    expect(await problemOf(async () => (await open(keys, root)).compartment(compartment))).toBe(destroyed)
+    for (const unknown of ['f'.repeat(32), 'instance', '', '../x'])
+      expect(await problemOf(() => vault.compartment(unknown))).toBe(destroyed)
+  })
+
+  it('does not destroy what is no compartment, least of all its own key', async () => {
+    const vault = await open(keys, root)
+    const malformed = named('invalid', 'vault.compartment-malformed')
+    expect(await problemOf(() => vault.destroy('instance'))).toBe(malformed)
+    expect((await open(keys, root)).instanceId).toBe(vault.instanceId)
+  })
+
+  it('renews a key: old entries stay readable, new ones and old fingerprints are as they should be', async () => {
+    const vault = await open(keys, root)
+    const before = await vault.createCompartment('patient')
+    const id = before.compartment
+    const old = before.sealEntry(plain, place)
+    const after = await vault.renewCompartment(id)
+    const fresh = after.sealEntry(plain, place)
+    expect([old[1], fresh[1]]).toEqual([1, 2])
+    const reopened = await (await open(keys, root)).compartment(id)
+    for (const sealed of [old, fresh])
+      expect(reopened.openEntry({ compartment: id, ...place, sealed }).equals(plain)).toBe(true)
+    expect(reopened.fingerprint(plain)).toEqual(before.fingerprint(plain))
+    expect(await problemOf(() => before.openEntry({ compartment: id, ...place, sealed: fresh }))).toBe(sealBroken)
+    expect((await vault.compartments()).filter(one => one.id === id)).toHaveLength(1)
+  })
+
+  it('changes its root without touching a compartment key', async () => {
+    const vault = await open(keys, root)
+    const { compartment } = await vault.createCompartment('patient')
+    const before = await keys.of(compartment)
+    const [code, next] = [newRecoveryCode(), fileRoot(newFile())]
+    await vault.addRecovery(code)
+    await vault.rotateRoot(next)
+    expect(await keys.of(compartment)).toEqual(before)
+    expect(await problemOf(() => open(keys, root))).toBe(named('unauthenticated', 'vault.root-refused'))
+    expect((await (await open(keys, next)).compartment(compartment)).compartment).toBe(compartment)
+    expect((await open(keys, recoveryRoot(code))).instanceId).toBe(vault.instanceId)
+  })
+
+  it('comes back by its recovery code when the root is lost, and takes a root of another kind', async () => {
+    const code = newRecoveryCode()
+    await (await open(keys, root)).addRecovery(code)
+    const rescue: RootProvider = { ...fileRoot(newFile()), kind: 'usb' }
+    await (await open(keys, recoveryRoot(code))).rotateRoot(rescue)
+    expect((await open(keys, rescue)).created).toBe(false)
+    expect((await keys.of('instance')).map(row => row.kind).sort()).toEqual(['instance:recovery', 'instance:usb'])
+  })
+
+  it('says which kind of root is needed', async () => {
+    await open(keys, root)
+    await expect(open(keys, recoveryRoot(newRecoveryCode()))).rejects.toMatchObject({
+      kind: 'fault',
+      code: 'vault.root-missing',
+      text: 'This keystore is opened with another kind of root: file.',
+    })
+  })
+
+  it('uses a recovery code in place of the earlier one', async () => {
+    const [older, newer] = [newRecoveryCode(), newRecoveryCode()]
+    const vault = await open(keys, root)
+    await vault.addRecovery(older)
+    await vault.addRecovery(newer)
+    const refused = named('unauthenticated', 'vault.root-refused')
+    expect(await problemOf(() => open(keys, recoveryRoot(older)))).toBe(refused)
+    expect((await open(keys, recoveryRoot(newer))).instanceId).toBe(vault.instanceId)
+  })
+
+  it.each(['another compartment', 'another kind', 'another version'])('does not unwrap a key moved to %s', async to => {
+    const vault = await open(keys, root)
+    const [hers, his] = [await vault.createCompartment('patient'), await vault.createCompartment('patient')]
+    const [row] = await keys.of(hers.compartment)
+    if (row === undefined) throw new Error('no row')
+    const moves = {
+      'another compartment': { owner: his.compartment, version: 2 },
+      'another kind': { kind: 'commons' },
+      'another version': { version: 2 },
+    }
+    const moved = { ...row, ...moves[to as keyof typeof moves] }
+    await keys.add(moved)
+    const fresh = await open(keys, root)
+    expect(await problemOf(() => fresh.compartment(moved.owner))).toBe(broken)
+  })
+
+  it("does not unwrap another instance's compartment key", async () => {
+    const vault = await open(keys, root)
+    const foreign = await (await newVault()).createCompartment('patient')
+    const { compartment } = await vault.createCompartment('patient')
+    const [row] = await keys.of(compartment)
+    if (row === undefined) throw new Error('no row')
+    const elsewhere = openMemoryKeys()
+    const other = await newVault(elsewhere)
+    await elsewhere.add(row)
+    expect(await problemOf(() => other.compartment(compartment))).toBe(broken)
+    expect(await problemOf(() => vault.compartment(foreign.compartment))).toBe(destroyed)
+  })
+
+  it('refuses a keystore whose rows or note are of another instance', async () => {
+    await open(keys, root)
+    const mixed = named('fault', 'vault.keystore-mixed')
+    await keys.setNote('vault.instance', Buffer.alloc(16, 1))
+    expect(await problemOf(() => open(keys, root))).toBe(mixed)
+    const elsewhere = await openKeys()
+    await open(elsewhere, recoveryRoot(newRecoveryCode()))
+    const [row] = await elsewhere.of('instance')
+    await elsewhere.close()
+    if (row === undefined) throw new Error('no row')
+    await keys.add(row)
+    expect(await problemOf(() => open(keys, root))).toBe(mixed)
+  })
+
+  it('refuses an instance key that is renamed to another instance', async () => {
+    await open(keys, root)
+    const [row] = await keys.of('instance')
+    if (row === undefined) throw new Error('no row')
+    const renamed = { ...row, params: { ...row.params, instance: '0'.repeat(32) } }
+    await keys.replace('instance', 'instance:file', [renamed])
+    await keys.setNote('vault.instance', Buffer.alloc(16))
+    expect(await problemOf(() => open(keys, root))).toBe(named('unauthenticated', 'vault.root-refused'))
+  })
+
+  it('does not create a new instance over a keystore that has lost its own', async () => {
+    await (await open(keys, root)).createCompartment('patient')
+    await keys.replace('instance', 'instance:file', [])
+    expect(await problemOf(() => open(keys, root))).toBe(named('fault', 'vault.keystore-damaged'))
+  })
+})
+
+describe('a restored keystore – ARCHITECTURE §4: a tombstone that restored keystores replay', () => {
+  /** An older backup of the keys beside a current shred ledger. */
+  function restored(backup: KeyStore, owner: string): KeyStore {
+    const bound = new Proxy(backup, {
+      get: (target, name: keyof KeyStore) => {
+        const member = target[name] as (...parameters: unknown[]) => Promise<unknown>
+        if (name !== 'tombstones') return member.bind(target)
+        return async () => [...(await target.tombstones()), { owner, atMs: 1 }]
+      },
+    })
+    return bound
+  }
+
+  it('gives no key of a destroyed compartment, and deletes it again', async () => {
+    const [keys, code] = [openMemoryKeys(), newRecoveryCode()]
+    const { compartment } = await (await open(keys, recoveryRoot(code))).createCompartment('patient')
+    const vault = await open(restored(keys, compartment), recoveryRoot(code))
+    expect(await problemOf(() => vault.compartment(compartment))).toBe(destroyed)
+    expect(await vault.compartments()).toEqual([])
+    expect(await keys.of(compartment)).toEqual([])
+  })
+
+  it('gives no key that is put back while the vault is open', async () => {
+    const [keys, code] = [openMemoryKeys(), newRecoveryCode()]
+    const { compartment } = await (await open(keys, recoveryRoot(code))).createCompartment('patient')
+    const [row] = await keys.of(compartment)
+    if (row === undefined) throw new Error('no row')
+    await keys.replace(compartment, 'patient', [])
+    const vault = await open(restored(keys, compartment), recoveryRoot(code))
+    await keys.add(row)
+    expect(await problemOf(() => vault.compartment(compartment))).toBe(destroyed)
+    expect(await vault.compartments()).toEqual([])
+    expect(await keys.of(compartment)).toHaveLength(1)
+  })
+})
+
+describe('keys that were handed out', () => {
+  const threeWays = (keys: Awaited<ReturnType<Vault['compartment']>>, sealed = keys.sealEntry(plain, place)) => [
+    () => keys.sealEntry(plain, place),
+    () => keys.openEntry({ compartment: keys.compartment, ...place, sealed }),
+    () => keys.sealSegment(plain, { fromSeq: 1, untilSeq: 2 }),
+    () => keys.fingerprint(plain),
+    () => keys.chain(plain),
+    () => keys.sealBlob('b', (async function* () {})()),
+    () => keys.openBlob('b', (async function* () {})()),
+  ]
+
+  it('stop working at once when the compartment is destroyed', async () => {
+    const vault = await newVault()
+    const keys = await vault.createCompartment('patient')
+    const uses = threeWays(keys)
+    await vault.destroy(keys.compartment)
+    for (const use of uses) expect(await problemOf(use)).toBe(destroyed)
+  })
+
+  it('stop working when the vault is closed, and so does the vault', async () => {
+    const vault = await newVault()
+    const keys = await vault.createCompartment('patient')
+    const uses = threeWays(keys)
+    const sealed = vault.sealDocument('c', 'k', plain)
+    vault.close()
+    const all = [
+      ...uses,
+      () => vault.locator('Patient', '1'),
+      () => vault.documentKey('c', 'n'),
+      () => vault.sealDocument('c', 'k', plain),
+      () => vault.openDocument({ collection: 'c', key: 'k', sealed }),
+      () => vault.mac('p', plain),
+      () => vault.sealUnder('p', plain, plain),
+      () => vault.openUnder('p', plain, plain),
+      () => vault.compartment(keys.compartment),
+      () => vault.createCompartment('patient'),
+      () => vault.renewCompartment(keys.compartment),
+      () => vault.compartments(),
+      () => vault.destroy(keys.compartment),
+      () => vault.addRecovery(newRecoveryCode()),
+      () => vault.rotateRoot(recoveryRoot(newRecoveryCode())),
+    ]
+    for (const use of all) expect(await problemOf(use)).toBe(named('fault', 'vault.closed'))
+  })
+
+  it('are kept for 60 seconds: what another process destroys is gone by then', async () => {
+    const [keys, code, clock] = [openMemoryKeys(), newRecoveryCode(), new FixedClock(1_000_000)]
+    const mine = await open(keys, recoveryRoot(code), clock)
+    const theirs = await open(keys, recoveryRoot(code), clock)
+    const { compartment } = await mine.createCompartment('patient')
+    await mine.compartment(compartment)
+    await theirs.destroy(compartment)
+    clock.advance(59_999)
+    expect(await problemOf(() => mine.compartment(compartment))).toBe('no problem')
+    clock.advance(1)
+    expect(await problemOf(() => mine.compartment(compartment))).toBe(destroyed)
+  })
+
+  it('are not kept longer by a clock that jumps back', async () => {
+    const [keys, code, clock] = [openMemoryKeys(), newRecoveryCode(), new FixedClock(1_000_000)]
+    const mine = await open(keys, recoveryRoot(code), clock)
+    const { compartment } = await mine.createCompartment('patient')
+    await (await open(keys, recoveryRoot(code), clock)).destroy(compartment)
+    clock.advance(-500_000)
+    expect(await problemOf(() => mine.compartment(compartment))).toBe(destroyed)
+  })
+})
+
+describe('raw keys', () => {
+  it('are wiped as soon as a KeyObject holds them, and as soon as they are wrapped', async () => {
+    const seen: Uint8Array[] = []
+    const code = newRecoveryCode()
+    const inner = recoveryRoot(code)
+    const watched: RootProvider = {
+      kind: inner.kind,
+      wrap(key, context) {
+        seen.push(key)
+        expect(key.some(byte => byte !== 0)).toBe(true)
+        return inner.wrap(key, context)
+      },
+      async unwrap(wrapped, params, context) {
+        const key = await inner.unwrap(wrapped, params, context)
+        seen.push(key)
+        expect(key.some(byte => byte !== 0)).toBe(true)
+        return key
+      },
+    }
+    const keys = openMemoryKeys()
+    await open(keys, watched)
+    await (await open(keys, watched)).rotateRoot(watched)
+    expect(seen).toHaveLength(3)
+    for (const key of seen) expect(Buffer.from(key).equals(Buffer.alloc(32))).toBe(true)
+  })
+
+  it('leave the root that was, valid when the change of root fails half-way', async () => {
+    const [keys, code] = [openMemoryKeys(), newRecoveryCode()]
+    const old = fileRoot(newFile())
+    const failing = new Proxy(keys, {
+      get: (target, name: keyof KeyStore) => {
+        const member = target[name] as (...parameters: unknown[]) => Promise<unknown>
+        if (name !== 'replace') return member.bind(target)
+        return (owner: string, kind: string, rows: []) =>
+          kind === 'instance:file' ? Promise.reject(new RangeError('disk full')) : target.replace(owner, kind, rows)
+      },
+    })
+    await expect((await open(failing, old)).rotateRoot(recoveryRoot(code))).rejects.toThrow('disk full')
+    expect((await open(keys, old)).created).toBe(false)
+    expect((await open(keys, recoveryRoot(code))).created).toBe(false)
+  })
+})
+
+describe('locators, document keys and MACs', () => {
+  it('are hex and tell nothing, and are other ones in every instance', async () => {
+    const [vault, other] = [await newVault(), await newVault()]
+    expect(vault.locator('Patient', '1')).toMatch(/^[0-9a-f]{32}$/)
+    expect(vault.documentKey('tokens', 'a')).toMatch(/^[0-9a-f]{32}$/)
+    const all = [
+      vault.locator('Patient', '1'),
+      vault.locator('Patient', '2'),
+      vault.locator('Observation', '1'),
+      vault.documentKey('Patient', '1'),
+      vault.documentKey('tokens', 'ab'),
+      vault.documentKey('tokensa', 'b'),
+      other.locator('Patient', '1'),
+      other.documentKey('tokens', 'ab'),
+      vault.mac('tokens', plain).toString('hex'),
+      vault.mac('cursors', plain).toString('hex'),
+      other.mac('tokens', plain).toString('hex'),
+    ]
+    expect(new Set(all).size).toBe(all.length)
+    expect(vault.mac('tokens', plain)).toHaveLength(32)
+    expect(vault.mac('tokens', plain)).toEqual(vault.mac('tokens', Buffer.from(plain)))
+  })
+})
+
+describe('what leaves the house and comes back – sealUnder, openUnder', () => {
+  const context = Buffer.from('grant-1')
+  const forged = named('invalid', 'vault.cursor-forged')
+
+  it('opens under the same purpose and context only, and only unchanged', async () => {
+    const [vault, other] = [await newVault(), await newVault()]
+    const sealed = vault.sealUnder('cursors', plain, context)
+    expect(vault.openUnder('cursors', sealed, context).equals(plain)).toBe(true)
+    expect(await problemOf(() => vault.openUnder('state', sealed, context))).toBe(forged)
+    expect(await problemOf(() => vault.openUnder('cursors', sealed, Buffer.from('grant-2')))).toBe(forged)
+    expect(await problemOf(() => other.openUnder('cursors', sealed, context))).toBe(forged)
+    for (let at = 0; at < sealed.length; at++) {
+      const changed = Buffer.from(sealed)
+      changed[at] = (changed[at] ?? 0) ^ 0x40
+      expect(await problemOf(() => vault.openUnder('cursors', changed, context))).toBe(forged)
+    }
+    expect(await problemOf(() => vault.openUnder('cursors', Buffer.alloc(0), context))).toBe(forged)
+  })
+
+  it('is never the same twice', async () => {
+    const vault = await newVault()
+    const [a, b] = [vault.sealUnder('cursors', plain, context), vault.sealUnder('cursors', plain, context)]
+    expect(a.equals(b)).toBe(false)
+  })
+})
+
+describe('store and keystore – pairStore', () => {
+  const swapped = named('fault', 'vault.keystore-swapped')
+
+  it('knows a store again, also when two processes meet it first', async () => {
+    const [store, vault] = [openMemoryStore(), await newVault()]
+    await Promise.all([pairStore(store, vault, systemClock), pairStore(store, vault, systemClock)])
+    await pairStore(store, vault, systemClock)
+    expect((await store.stats()).documents).toBe(1)
+  })
+
+  it("refuses another keystore's store, and leaves it as it was", async () => {
+    const store = openMemoryStore()
+    await pairStore(store, await newVault(), systemClock)
+    const other = await newVault()
+    expect(await problemOf(() => pairStore(store, other, systemClock))).toBe(swapped)
+    expect((await store.stats()).documents).toBe(1)
+  })
+
+  it('refuses a new keystore beside entries that were there before', async () => {
+    const [store, lost] = [openMemoryStore(), await newVault()]
+    const patient = await lost.createCompartment('patient')
+    const entry = { compartment: patient.compartment, ...place, sealed: patient.sealEntry(plain, place) }
+    await store.commit({ appends: [{ compartment: patient.compartment, expectedHead: 0, entries: [entry] }] })
+    const vault = await newVault()
+    expect(await problemOf(() => pairStore(store, vault, systemClock))).toBe(swapped)
+  })
+})
