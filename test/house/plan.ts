@@ -1,0 +1,101 @@
+/**
+ * The plan of the house as data: floors, walls, and what each room may fetch from outside.
+ * Whoever moves a wall changes a row here and says why in the commit.
+ */
+
+/** A room, its floor, and the rooms it may import. Floors from the ground up; the order is that of package.json `imports`. */
+export interface RoomPlan {
+  readonly room: string
+  readonly floor: number
+  readonly mayImport: readonly string[]
+}
+
+export const plan: readonly RoomPlan[] = [
+  { room: 'kernel', floor: 0, mayImport: [] },
+  { room: 'fhir', floor: 1, mayImport: ['kernel'] },
+  { room: 'store', floor: 1, mayImport: ['kernel'] },
+  { room: 'terminology', floor: 2, mayImport: ['fhir', 'kernel'] },
+  { room: 'vault', floor: 2, mayImport: ['store', 'kernel'] },
+  { room: 'search', floor: 3, mayImport: ['terminology', 'fhir', 'kernel'] },
+  { room: 'validation', floor: 3, mayImport: ['terminology', 'fhir', 'kernel'] },
+  { room: 'access', floor: 4, mayImport: ['search', 'fhir', 'kernel'] },
+  { room: 'record', floor: 5, mayImport: ['access', 'search', 'vault', 'store', 'fhir', 'kernel'] },
+  {
+    room: 'interactions',
+    floor: 6,
+    mayImport: ['record', 'access', 'search', 'validation', 'terminology', 'fhir', 'kernel'],
+  },
+  { room: 'ingest', floor: 6, mayImport: ['record', 'access', 'validation', 'terminology', 'vault', 'fhir', 'kernel'] },
+  { room: 'smart', floor: 6, mayImport: ['record', 'access', 'vault', 'store', 'fhir', 'kernel'] },
+  { room: 'share', floor: 6, mayImport: ['record', 'access', 'vault', 'store', 'fhir', 'kernel'] },
+  { room: 'http', floor: 7, mayImport: ['interactions', 'ingest', 'smart', 'share', 'access', 'fhir', 'kernel'] },
+]
+
+/** What stands in src without being a room: the composition sees all, the configuration next to nothing. */
+export const composition: Readonly<Record<string, readonly string[]>> = {
+  config: ['kernel'],
+  main: [...plan.map(({ room }) => room), 'config'],
+}
+
+/** Which places may import which package. A package without a row may be imported by nobody. */
+export const packages: Readonly<Record<string, readonly string[]>> = {
+  '@lhncbc/ucum-lhc': ['terminology'],
+  '@medplum/fhirtypes': ['fhir', 'ingest', 'interactions', 'record'],
+  ajv: ['validation'],
+  'ajv-formats': ['validation'],
+  'cli-progress': ['main'],
+  commander: ['main'],
+  express: ['http'],
+  'fhir-kit-client': ['main'],
+  'hl7-standard': ['ingest'],
+  jose: ['smart', 'share'],
+  mongoose: ['store'],
+  pino: ['kernel'],
+  saxes: ['ingest'],
+  'stream-json': ['ingest'],
+  'swagger-ui-express': ['http'],
+  yauzl: ['ingest'],
+}
+
+/** Builtins of weight. Those without a row (path, url, util, stream, events …) are open to all. */
+export const builtins: Readonly<Record<string, readonly string[]>> = {
+  'node:child_process': ['main'],
+  'node:cluster': [],
+  'node:crypto': ['kernel', 'vault', 'ingest', 'smart', 'share', 'main'],
+  'node:dgram': [],
+  'node:dns': ['smart', 'http'],
+  'node:fs': ['fhir', 'search', 'terminology', 'validation', 'access', 'store', 'vault', 'ingest', 'http', 'config', 'main'],
+  'node:http': ['http', 'main'],
+  'node:http2': ['http'],
+  'node:https': ['http', 'smart', 'main'],
+  'node:inspector': [],
+  'node:net': ['http', 'smart', 'config', 'main'],
+  'node:os': ['main', 'config'],
+  'node:readline': ['main'],
+  'node:sqlite': ['store'],
+  'node:tls': ['http', 'main'],
+  'node:vm': [],
+  'node:worker_threads': ['ingest', 'main'],
+  'node:zlib': ['search', 'record', 'ingest', 'smart', 'share', 'http'],
+}
+
+/** Names of node:crypto that only some places may use, whoever may import the module. */
+export const cryptography: Readonly<Record<string, readonly string[]>> = {
+  argon2: ['vault', 'smart'],
+  argon2Sync: ['vault', 'smart'],
+  createCipheriv: ['vault'],
+  createDecipheriv: ['vault'],
+  '*': ['vault'],
+  default: ['vault'],
+  hkdf: ['vault'],
+  hkdfSync: ['vault'],
+}
+
+/** Data folders beside src that any place may read, and the one that holds code for a single room. */
+export const dataFolders: readonly string[] = ['profiles/', 'terminology/', 'package.json']
+export const mappingsReader = 'ingest'
+
+/** The row of a room. */
+export function roomPlan(room: string): RoomPlan | undefined {
+  return plan.find(row => row.room === room)
+}

@@ -1,0 +1,56 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { faultsOfRoom, listedIn, thrownBy } from './problems.ts'
+import { filesUnder, parseSource, readText, root, sourcesUnder } from './source.ts'
+
+const sources = sourcesUnder('src')
+const places = [...new Set(sources.map(file => file.place))].sort()
+const rooms = places.map(place => {
+  const path = existsSync(join(root, 'src', place)) ? `src/${place}/README.md` : 'src/README.md'
+  const readme = existsSync(join(root, path)) ? readText(path) : ''
+  return { place, path, readme, files: sources.filter(file => file.place === place) }
+})
+
+describe('every Problem', () => {
+  it.each(rooms)('of $place stands in the table of its README under its kind, and none other does', room => {
+    expect(faultsOfRoom(room.path, room.readme, room.files)).toEqual([])
+  })
+
+  it('is named in a test', () => {
+    const tests = filesUnder('test', '.ts').filter(path => !path.startsWith('test/house/'))
+    const text = tests.map(readText).join('\n')
+    const codes = new Set(rooms.flatMap(room => thrownBy(room.files, listedIn(room.readme))).map(({ code }) => code))
+    expect([...codes].filter(code => !new RegExp(`['"\`]${code}['"\`]`).test(text)).sort()).toEqual([])
+  })
+})
+
+describe('the check of Problems notices', () => {
+  const readme = '# x\n## Problems\n\n| code | kind | when |\n|---|---|---|\n| `x.a` | invalid | … |\n\n## Next\n| x.z | a | b |\n'
+  const faultsOf = (code: string) => faultsOfRoom('README.md', readme, [parseSource('src/fhir/x.ts', code)])
+
+  it('nothing where all is well', () => {
+    expect(faultsOf("throw new Problem('invalid', 'x.a', 'Text.')")).toEqual([])
+  })
+
+  it('a code that is thrown but not listed', () => {
+    expect(faultsOf("new Problem('invalid', 'x.a', ''); new Problem('invalid', bad ? 'x.b' : 'x.a', '')")).toEqual([
+      'src/fhir/x.ts:1 throws x.b, not in README.md',
+    ])
+  })
+
+  it('a code in a table or handed to a function', () => {
+    expect(faultsOf("const table = { a: 'x.a', b: 'x.b' }; const file = 'package.json'")).toEqual([
+      'src/fhir/x.ts:1 throws x.b, not in README.md',
+    ])
+  })
+
+  it('another kind', () => {
+    expect(faultsOf("new Problem('fault', 'x.a', '')")).toEqual([
+      'src/fhir/x.ts:1 throws x.a as fault; README.md says invalid',
+    ])
+  })
+
+  it('a code that is listed but not thrown', () => {
+    expect(faultsOf('export const a = 1')).toEqual(['README.md lists x.a, never thrown'])
+  })
+})
