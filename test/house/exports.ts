@@ -75,7 +75,10 @@ function declarationOf(node: Node): Node {
 /** Whether a `/** … *​/` comment with some words stands right before the node. */
 function hasDocstring(file: SourceFile, node: Node): boolean {
   const before = file.text.slice(0, file.offset(node)).trimEnd()
-  const opening = before.lastIndexOf('/**\n') > before.lastIndexOf('\n/** ') ? before.lastIndexOf('/**\n') : before.lastIndexOf('/** ')
+  const opening =
+    before.lastIndexOf('/**\n') > before.lastIndexOf('\n/** ')
+      ? before.lastIndexOf('/**\n')
+      : before.lastIndexOf('/** ')
   const comment = opening < 0 ? '' : before.slice(opening)
   return comment.indexOf('*/') === comment.length - 2 && comment.replace(/[^a-z]/gi, '').length >= 10
 }

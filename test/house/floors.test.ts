@@ -91,7 +91,12 @@ describe('the checks of the floors notice', () => {
     ['src/store/sqlite/x.ts', "import { a } from '../../storefront/x.ts'", judgeRelative, 'leaves its room'],
     ['src/fhir/x.ts', "import x from '../../test/house/plan.ts'", judgeRelative, 'leaves its room'],
     ['src/record/x.ts', "import express from 'express'", judgeOutside, 'imports express; only http may'],
-    ['src/record/x.ts', "import x from '@scope/left-pad/deep'", judgeOutside, 'imports @scope/left-pad, which has no row'],
+    [
+      'src/record/x.ts',
+      "import x from '@scope/left-pad/deep'",
+      judgeOutside,
+      'imports @scope/left-pad, which has no row',
+    ],
     ['src/record/x.ts', "import { DatabaseSync } from 'node:sqlite'", judgeOutside, 'only store may'],
     ['src/record/x.ts', 'await import(name)', judgeOutside, 'only running it would tell'],
     ['src/kernel/x.ts', "import { createCipheriv } from 'node:crypto'", judgeCryptography, 'uses createCipheriv'],

@@ -9,7 +9,9 @@ const tests = sourcesUnder('test')
 function handwritten(): readonly string[] {
   const texts = ['src', 'test', 'profiles', 'mappings', '.ci'].flatMap(folder => filesUnder(folder))
   const top = filesUnder('.').filter(path => !path.includes('/') && path !== 'package-lock.json')
-  return [...texts, ...top].filter(path => isText(path) && !path.startsWith('test/cases/') && !path.startsWith('test/house/hygiene'))
+  return [...texts, ...top].filter(
+    path => isText(path) && !path.startsWith('test/cases/') && !path.startsWith('test/house/hygiene'),
+  )
 }
 
 function isText(path: string): boolean {
@@ -34,7 +36,9 @@ describe('the habits of the house', () => {
   })
 
   it('takes packages from wherever npm is told to: the lock file names no registry', () => {
-    const { packages } = JSON.parse(readText('package-lock.json')) as { packages: Record<string, { resolved?: string }> }
+    const { packages } = JSON.parse(readText('package-lock.json')) as {
+      packages: Record<string, { resolved?: string }>
+    }
     expect(Object.entries(packages).filter(([, { resolved }]) => resolved !== undefined)).toEqual([])
   })
 

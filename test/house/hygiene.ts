@@ -10,7 +10,7 @@ interface Habit {
 
 const inVault = (path: string) => path.startsWith('src/vault/')
 const inAccess = (path: string) => path.startsWith('src/access/')
-const printsToTerminal = (path: string) => /^src\/(main\.ts|commands\/)|^test\/(bench\/|count\.ts).test(path)
+const printsToTerminal = (path: string) => /^src\/(main\.ts|commands\/)|^test\/(bench\/|count\.ts)/.test(path)
 
 export const habits: readonly Habit[] = [
   { what: 'any', found: node => node.type === 'TsKeywordType' && node.kind === 'any' },
@@ -30,8 +30,14 @@ export const habits: readonly Habit[] = [
 
 export const testHabits: readonly Habit[] = [
   ...habits.filter(({ what }) => what !== 'as Sealed'),
-  { what: 'skip, only or todo', found: node => isMemberOf(node, /^(describe|it|test|each)$/, /^(skip|only|todo|failing)$/) },
-  { what: 'skipping alias', found: node => node.type === 'CallExpression' && /^([xf](it|describe)|xtest)$/.test(nameOf(node.callee) ?? '') },
+  {
+    what: 'skip, only or todo',
+    found: node => isMemberOf(node, /^(describe|it|test|each)$/, /^(skip|only|todo|failing)$/),
+  },
+  {
+    what: 'skipping alias',
+    found: node => node.type === 'CallExpression' && /^([xf](it|describe)|xtest)$/.test(nameOf(node.callee) ?? ''),
+  },
 ]
 
 /** The habits found in a file, as `file:line what`. */
@@ -80,7 +86,7 @@ function isMemberOf(node: Node, object: RegExp, property: RegExp): boolean {
 
 /** Words that no committed text may hold, as a pattern and its name. */
 const words: readonly (readonly [what: string, pattern: RegExp])[] = [
-  ['a path of one machine', /(?<![\w.:~\/-])\/(?:work|root|home|Users|mnt)\/[\w.-]/],
+  ['a path of one machine', /(?<![\w.:~/-])\/(?:work|root|home|Users|mnt)\/[\w.-]/],
   ['a path beside the repository', /\.\.\/shared\b/],
   ['a type check switched off', /@ts-(?:ignore|expect-error|nocheck)/],
   ['something left undone', /\b(?:TODO|FIXME|XXX)\b/],

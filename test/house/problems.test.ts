@@ -25,7 +25,8 @@ describe('every Problem', () => {
 })
 
 describe('the check of Problems notices', () => {
-  const readme = '# x\n## Problems\n\n| code | kind | when |\n|---|---|---|\n| `x.a` | invalid | … |\n\n## Next\n| x.z | a | b |\n'
+  const readme =
+    '# x\n## Problems\n\n| code | kind | when |\n|---|---|---|\n| `x.a` | invalid | … |\n\n## Next\n| x.z | a | b |\n'
   const faultsOf = (code: string) => faultsOfRoom('README.md', readme, [parseSource('src/fhir/x.ts', code)])
 
   it('nothing where all is well', () => {

@@ -22,7 +22,9 @@ export function thrownIn(file: SourceFile): readonly Thrown[] {
   const found: Thrown[] = []
   for (const node of nodesOf(file.body)) {
     if (node.type !== 'NewExpression' || (node.callee as Node).value !== 'Problem') continue
-    const [kind, code] = ((node.arguments ?? []) as readonly { readonly expression: unknown }[]).map(it => it.expression)
+    const [kind, code] = ((node.arguments ?? []) as readonly { readonly expression: unknown }[]).map(
+      it => it.expression,
+    )
     const kinds = choicesOf(kind)
     for (const text of choicesOf(code))
       found.push({ code: text, kind: kinds.length === 1 ? kinds[0] : undefined, place: file.place, at: at(file, node) })
@@ -57,7 +59,10 @@ export function listedIn(readme: string): readonly Listed[] {
   const [, section = ''] = /^## Problems\s*\n([\s\S]*?)(?=^## |$(?![\s\S]))/m.exec(readme) ?? []
   const rows = section.split('\n').filter(line => line.trimStart().startsWith('|'))
   return rows.slice(2).map(row => {
-    const [code = '', kinds = ''] = row.split('|').slice(1).map(cell => cell.replaceAll('`', '').trim())
+    const [code = '', kinds = ''] = row
+      .split('|')
+      .slice(1)
+      .map(cell => cell.replaceAll('`', '').trim())
     return { code, kinds: kinds.split(/[\s,/·]+/) }
   })
 }
@@ -80,11 +85,17 @@ export function faultsOfRoom(readmePath: string, readme: string, files: readonly
   const listed = listedIn(readme)
   const thrown = thrownBy(files, listed)
   const rows = new Map(listed.map(row => [row.code, row]))
-  const unlisted = thrown.filter(({ code }) => !rows.has(code)).map(it => `${it.at} throws ${it.code}, not in ${readmePath}`)
+  const unlisted = thrown
+    .filter(({ code }) => !rows.has(code))
+    .map(it => `${it.at} throws ${it.code}, not in ${readmePath}`)
   const otherKind = thrown
     .filter(({ code, kind }) => kind !== undefined && rows.get(code)?.kinds.includes(kind) === false)
-    .map(({ at, code, kind }) => `${at} throws ${code} as ${kind}; ${readmePath} says ${rows.get(code)?.kinds.join(' ')}`)
+    .map(
+      ({ at, code, kind }) => `${at} throws ${code} as ${kind}; ${readmePath} says ${rows.get(code)?.kinds.join(' ')}`,
+    )
   const codes = new Set(thrown.map(({ code }) => code))
-  const unthrown = listed.filter(({ code }) => !codes.has(code)).map(({ code }) => `${readmePath} lists ${code}, never thrown`)
+  const unthrown = listed
+    .filter(({ code }) => !codes.has(code))
+    .map(({ code }) => `${readmePath} lists ${code}, never thrown`)
   return [...new Set([...unlisted, ...otherKind, ...unthrown])].sort()
 }

@@ -41,7 +41,8 @@ function row(name: string, sized: readonly Sized[]): string {
   return `${name.padEnd(14)}${cells.map(cell => String(cell).padStart(8)).join('')}  ${largest?.name ?? ''}\n`
 }
 
-const heading = (what: string) => `${what.padEnd(14)}${['count', 'median', 'p90', 'max'].map(it => it.padStart(8)).join('')}\n`
+const heading = (what: string) =>
+  `${what.padEnd(14)}${['count', 'median', 'p90', 'max'].map(it => it.padStart(8)).join('')}\n`
 
 /** Lines of files and of functions, for each place and for all of src. */
 export function houseReport(files: readonly SourceFile[]): string {
