@@ -11,7 +11,7 @@ const forOthers = 0o077
 const checksModes = process.platform !== 'win32'
 
 const hasCode = (error: unknown, code: string): boolean =>
-  error instanceof Error && 'code' in error && error.code === code
+  typeof error === 'object' && error !== null && 'code' in error && error.code === code
 
 /**
  * The root is a file of 32 random bytes. It protects a stolen disk or backup only if it lies on another one.

@@ -50,7 +50,19 @@ describe('attachments – 64 KiB chunks in the manner of STREAM, https://eprint.
   it('refuses chunks that are missing, moved, doubled or added', async () => {
     const keys = await newPatient()
     const [a, b, c] = await seal(keys, randomBytes(2 * chunk + 5))
-    const orders = [[], [a], [a, b], [b, c], [c], [a, c], [b, a, c], [a, c, b], [a, a, b, c], [a, b, b, c], [a, b, c, c]]
+    const orders = [
+      [],
+      [a],
+      [a, b],
+      [b, c],
+      [c],
+      [a, c],
+      [b, a, c],
+      [a, c, b],
+      [a, a, b, c],
+      [a, b, b, c],
+      [a, b, c, c],
+    ]
     for (const order of orders) {
       expect(await problemOf(() => open(keys, renumbered(order)))).toBe(sealBroken)
       const asTheyCame = order.flatMap(one => (one ? [one] : []))

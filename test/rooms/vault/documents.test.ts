@@ -29,10 +29,13 @@ describe('sealed documents – ARCHITECTURE §3, collection `documents`', () => 
     expect(await documents.get<Client>('clients', 'a')).toEqual({ value: { ...client, uses: 2 }, revision: 2 })
   })
 
-  it.each([null, false, 0, '', 'text', [], [1, [2]], {}, { a: { b: 'c' } }, '\u0000\ud83d\ude00'])('keeps %j', async value => {
-    await documents.put('any', 'x', value)
-    expect((await documents.get('any', 'x'))?.value).toEqual(value)
-  })
+  it.each([null, false, 0, '', 'text', [], [1, [2]], {}, { a: { b: 'c' } }, '\u0000\ud83d\ude00'])(
+    'keeps %j',
+    async value => {
+      await documents.put('any', 'x', value)
+      expect((await documents.get('any', 'x'))?.value).toEqual(value)
+    },
+  )
 
   it('writes only at the revision that was named', async () => {
     expect(await documents.put('clients', 'a', client, { ifRevision: 1 })).toBe(false)

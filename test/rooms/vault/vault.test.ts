@@ -23,7 +23,8 @@ const keystores: [string, () => KeyStore | Promise<KeyStore>][] = [
   ['memory', () => openMemoryKeys()],
   ['sqlite', () => openSqliteKeys({ path: newFile() })],
 ]
-const open = (keys: KeyStore, root: RootProvider, clock = systemClock): Promise<Vault> => openVault({ keys, root, clock })
+const open = (keys: KeyStore, root: RootProvider, clock = systemClock): Promise<Vault> =>
+  openVault({ keys, root, clock })
 
 describe.each(keystores)('a vault over %s keys – ARCHITECTURE §4', (_name, openKeys) => {
   let keys: KeyStore

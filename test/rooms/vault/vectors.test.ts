@@ -43,7 +43,10 @@ describe('XAES-256-GCM – https://c2sp.org/XAES-256-GCM', () => {
     const stream = createHash('shake128', { outputLength: 4_000_000 }).digest()
     expect(stream.toString('hex', 0, 16)).toBe(accumulated.rngBegins)
     let at = 0
-    const draw = (length: number): Buffer => stream.subarray(at, (at += length))
+    const draw = (length: number): Buffer => {
+      at += length
+      return stream.subarray(at - length, at)
+    }
     const digest = createHash('shake128', { outputLength: 32 })
     for (let round = 0; round < accumulated.iterations; round++) {
       const xaes = new XaesKey(createSecretKey(draw(32)))
@@ -67,7 +70,8 @@ describe('XAES-256-GCM – https://c2sp.org/XAES-256-GCM', () => {
     expect(xaes.open(sealed, nonce, hex('00'))).toBeUndefined()
     expect(xaes.open(sealed.subarray(0, 15), nonce, hex(''))).toBeUndefined()
     expect(xaes.open(sealed, nonce.subarray(1), hex(''))).toBeUndefined()
-    const flip = (bytes: Buffer, at: number): Buffer => Buffer.from(bytes.map((byte, place) => (place === at ? byte ^ 128 : byte)))
+    const flip = (bytes: Buffer, at: number): Buffer =>
+      Buffer.from(bytes.map((byte, place) => (place === at ? byte ^ 128 : byte)))
     for (let at = 0; at < sealed.length; at++) expect(xaes.open(flip(sealed, at), nonce, hex(''))).toBeUndefined()
     for (let at = 0; at < nonce.length; at++) expect(xaes.open(sealed, flip(nonce, at), hex(''))).toBeUndefined()
   })
@@ -108,11 +112,14 @@ describe('HKDF-SHA256 – https://www.rfc-editor.org/rfc/rfc5869#appendix-A', ()
 })
 
 describe('Argon2id – https://www.rfc-editor.org/rfc/rfc9106', () => {
-  it.each(load<Argon2id>('argon2id'))('stretches as $name', async ({ message, salt, tag, secret, associatedData, ...cost }) => {
-    const extras = {
-      ...(secret === undefined ? {} : { secret: hex(secret) }),
-      ...(associatedData === undefined ? {} : { associatedData: hex(associatedData) }),
-    }
-    expect((await stretch(hex(message), hex(salt), cost, extras)).toString('hex')).toBe(tag)
-  })
+  it.each(load<Argon2id>('argon2id'))(
+    'stretches as $name',
+    async ({ message, salt, tag, secret, associatedData, ...cost }) => {
+      const extras = {
+        ...(secret === undefined ? {} : { secret: hex(secret) }),
+        ...(associatedData === undefined ? {} : { associatedData: hex(associatedData) }),
+      }
+      expect((await stretch(hex(message), hex(salt), cost, extras)).toString('hex')).toBe(tag)
+    },
+  )
 })
