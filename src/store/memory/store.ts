@@ -1,0 +1,291 @@
+import { closedProblem } from '../closed.ts'
+import { Conflict } from '../conflict.ts'
+import type {
+  BlobChunk,
+  Commit,
+  CommitResult,
+  CompartmentId,
+  DocumentWrite,
+  Entry,
+  Locator,
+  Place,
+  Sealed,
+  Segment,
+  Store,
+  StoredDocument,
+  StoreStats,
+} from '../contract.ts'
+import { type CheckedCommit, checkCommit, checkHexKey, checkId16, documentName, inOrder } from '../well-formed.ts'
+
+// A store keeps what it was given even when the caller uses his buffer again.
+function copyOf(bytes: Sealed): Sealed {
+  return bytes.slice() as Sealed
+}
+
+function isAlive(document: StoredDocument, nowMs: number): boolean {
+  return document.expiresAtMs === undefined || nowMs < document.expiresAtMs
+}
+
+function storedFrom(write: Extract<DocumentWrite, { op: 'put' }>, revision: number): StoredDocument {
+  return {
+    collection: write.collection,
+    key: write.key,
+    revision,
+    ...(write.group === undefined ? {} : { group: write.group }),
+    ...(write.expiresAtMs === undefined ? {} : { expiresAtMs: write.expiresAtMs }),
+    sealed: copyOf(write.sealed),
+  }
+}
+
+function placeOf(entry: Entry): Place {
+  return { locator: entry.locator, compartment: entry.compartment, seq: entry.seq, version: entry.version }
+}
+
+class MemoryStore implements Store {
+  readonly #ledgers = new Map<CompartmentId, Entry[]>()
+  /** All versions of a resource, oldest first. */
+  readonly #byLocator = new Map<Locator, Entry[]>()
+  readonly #segments = new Map<CompartmentId, Map<number, Segment>>()
+  readonly #blobs = new Map<CompartmentId, Map<string, readonly BlobChunk[]>>()
+  readonly #documents = new Map<string, StoredDocument>()
+  #closed = false
+
+  #checkOpen(): void {
+    if (this.#closed) throw closedProblem()
+  }
+
+  async commit(commit: Commit): Promise<CommitResult> {
+    this.#checkOpen()
+    const checked = checkCommit(commit)
+    const lost = this.#conflictOf(checked)
+    if (lost !== undefined) return lost
+    this.#append(checked)
+    for (const write of checked.documents) this.#writeDocument(write)
+    return { ok: true }
+  }
+
+  #conflictOf(commit: CheckedCommit): CommitResult | undefined {
+    const conflict = new Conflict()
+    for (const append of commit.appends)
+      if (this.#head(append.compartment) !== append.expectedHead) conflict.heads.push(append.compartment)
+    for (const [locator, entries] of commit.byLocator)
+      if (entries[0]?.version !== (this.#newest(locator)?.version ?? 0) + 1) conflict.locators.push(locator)
+    for (const write of commit.documents)
+      if (write.ifRevision !== undefined && write.ifRevision !== this.#revision(write))
+        conflict.documents.push(documentName(write))
+    return conflict.result()
+  }
+
+  #append(commit: CheckedCommit): void {
+    for (const append of commit.appends) {
+      for (const entry of append.entries) {
+        const kept = { ...entry, sealed: copyOf(entry.sealed) }
+        pushTo(this.#ledgers, entry.compartment, kept)
+        pushTo(this.#byLocator, entry.locator, kept)
+      }
+    }
+    for (const [locator, entries] of commit.byLocator)
+      if (entries.length > 1) this.#byLocator.get(locator)?.sort((a, b) => a.version - b.version)
+  }
+
+  #writeDocument(write: DocumentWrite): void {
+    const name = documentName(write)
+    if (write.op === 'delete') this.#documents.delete(name)
+    else this.#documents.set(name, storedFrom(write, this.#revision(write) + 1))
+  }
+
+  #revision(of: { readonly collection: string; readonly key: string }): number {
+    return this.#documents.get(documentName(of))?.revision ?? 0
+  }
+
+  #head(compartment: CompartmentId): number {
+    return this.#ledgers.get(compartment)?.length ?? 0
+  }
+
+  #newest(locator: Locator): Entry | undefined {
+    return this.#byLocator.get(locator)?.at(-1)
+  }
+
+  async heads(compartments: readonly CompartmentId[]): Promise<ReadonlyMap<CompartmentId, number>> {
+    this.#checkOpen()
+    compartments.forEach(checkId16)
+    return new Map(compartments.map(compartment => [compartment, this.#head(compartment)]))
+  }
+
+  async allHeads(): Promise<ReadonlyMap<CompartmentId, number>> {
+    this.#checkOpen()
+    return new Map([...this.#ledgers].map(([compartment, entries]) => [compartment, entries.length]))
+  }
+
+  async places(
+    locators: readonly Locator[],
+    compartments: readonly CompartmentId[] | undefined,
+  ): Promise<ReadonlyMap<Locator, Place>> {
+    this.#checkOpen()
+    locators.forEach(checkId16)
+    const within = compartments === undefined ? undefined : new Set(compartments)
+    const found = new Map<Locator, Place>()
+    for (const locator of locators) {
+      const entry = this.#newest(locator)
+      if (entry !== undefined && within?.has(entry.compartment) !== false) found.set(locator, placeOf(entry))
+    }
+    return found
+  }
+
+  async newest(locator: Locator, compartments: readonly CompartmentId[] | undefined): Promise<Entry | undefined> {
+    this.#checkOpen()
+    checkId16(locator)
+    const entry = this.#newest(locator)
+    return entry === undefined || compartments?.includes(entry.compartment) === false ? undefined : entry
+  }
+
+  async version(locator: Locator, version: number, compartments: readonly CompartmentId[]): Promise<Entry | undefined> {
+    return (await this.versions(locator, compartments)).find(entry => entry.version === version)
+  }
+
+  async versions(locator: Locator, compartments: readonly CompartmentId[]): Promise<readonly Entry[]> {
+    this.#checkOpen()
+    checkId16(locator)
+    const all = this.#byLocator.get(locator) ?? []
+    return all.filter(entry => compartments.includes(entry.compartment)).reverse()
+  }
+
+  async entriesAt(compartment: CompartmentId, seqs: readonly number[]): Promise<readonly Entry[]> {
+    this.#checkOpen()
+    checkId16(compartment)
+    const ledger = this.#ledgers.get(compartment) ?? []
+    return seqs.map(seq => ledger[seq - 1]).filter(entry => entry !== undefined)
+  }
+
+  async entriesFrom(compartment: CompartmentId, fromSeq: number, limit: number): Promise<readonly Entry[]> {
+    this.#checkOpen()
+    checkId16(compartment)
+    const start = Math.max(fromSeq - 1, 0)
+    return (this.#ledgers.get(compartment) ?? []).slice(start, start + limit)
+  }
+
+  async putSegment(segment: Segment): Promise<void> {
+    this.#checkOpen()
+    checkId16(segment.compartment)
+    const kept = { ...segment, sealed: copyOf(segment.sealed) }
+    mapIn(this.#segments, segment.compartment).set(segment.fromSeq, kept)
+  }
+
+  async segments(compartment: CompartmentId): Promise<readonly Segment[]> {
+    this.#checkOpen()
+    checkId16(compartment)
+    return [...(this.#segments.get(compartment)?.values() ?? [])].sort((a, b) => a.fromSeq - b.fromSeq)
+  }
+
+  async dropSegments(compartment: CompartmentId): Promise<void> {
+    this.#checkOpen()
+    checkId16(compartment)
+    this.#segments.delete(compartment)
+  }
+
+  async putBlob(compartment: CompartmentId, blob: string, chunks: AsyncIterable<BlobChunk>): Promise<void> {
+    this.#checkOpen()
+    checkId16(compartment)
+    const kept: BlobChunk[] = []
+    for await (const chunk of inOrder(chunks)) kept.push({ index: chunk.index, sealed: copyOf(chunk.sealed) })
+    mapIn(this.#blobs, compartment).set(blob, kept)
+  }
+
+  async *blob(compartment: CompartmentId, blob: string): AsyncGenerator<BlobChunk, void, void> {
+    this.#checkOpen()
+    checkId16(compartment)
+    yield* this.#blobs.get(compartment)?.get(blob) ?? []
+  }
+
+  async dropBlob(compartment: CompartmentId, blob: string): Promise<void> {
+    this.#checkOpen()
+    checkId16(compartment)
+    this.#blobs.get(compartment)?.delete(blob)
+  }
+
+  async document(collection: string, key: string, nowMs: number): Promise<StoredDocument | undefined> {
+    this.#checkOpen()
+    checkHexKey(key)
+    const document = this.#documents.get(documentName({ collection, key }))
+    return document !== undefined && isAlive(document, nowMs) ? document : undefined
+  }
+
+  async documents(collection: string, nowMs: number, group?: string): Promise<readonly StoredDocument[]> {
+    this.#checkOpen()
+    if (group !== undefined) checkHexKey(group)
+    return [...this.#documents.values()].filter(
+      document =>
+        document.collection === collection &&
+        isAlive(document, nowMs) &&
+        (group === undefined || document.group === group),
+    )
+  }
+
+  async purgeDocuments(nowMs: number): Promise<number> {
+    this.#checkOpen()
+    const expired = [...this.#documents].filter(([, document]) => !isAlive(document, nowMs))
+    for (const [name] of expired) this.#documents.delete(name)
+    return expired.length
+  }
+
+  async dropCompartment(compartment: CompartmentId): Promise<void> {
+    this.#checkOpen()
+    checkId16(compartment)
+    for (const entry of this.#ledgers.get(compartment) ?? []) this.#forget(entry)
+    this.#ledgers.delete(compartment)
+    this.#segments.delete(compartment)
+    this.#blobs.delete(compartment)
+  }
+
+  #forget(entry: Entry): void {
+    const left = (this.#byLocator.get(entry.locator) ?? []).filter(other => other !== entry)
+    if (left.length === 0) this.#byLocator.delete(entry.locator)
+    else this.#byLocator.set(entry.locator, left)
+  }
+
+  async stats(): Promise<StoreStats> {
+    this.#checkOpen()
+    const ledgers = [...this.#ledgers.values()].flat()
+    const segments = [...this.#segments.values()].flatMap(of => [...of.values()])
+    const blobs = [...this.#blobs.values()].flatMap(of => [...of.values()])
+    const kept = [...ledgers, ...segments, ...blobs.flat(), ...this.#documents.values()]
+    return {
+      compartments: this.#ledgers.size,
+      entries: ledgers.length,
+      segments: segments.length,
+      documents: this.#documents.size,
+      blobs: blobs.length,
+      sizeBytes: kept.reduce((sum, { sealed }) => sum + sealed.length, 0),
+    }
+  }
+
+  async check(): Promise<readonly string[]> {
+    this.#checkOpen()
+    const gaps = [...this.#ledgers].filter(([, entries]) => entries.some((entry, index) => entry.seq !== index + 1))
+    return gaps.map(([compartment]) => `compartment ${compartment}: its seqs are not dense`)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+  }
+}
+
+function pushTo<T>(lists: Map<string, T[]>, name: string, item: T): void {
+  const list = lists.get(name)
+  if (list === undefined) lists.set(name, [item])
+  else list.push(item)
+}
+
+function mapIn<K, V>(maps: Map<string, Map<K, V>>, name: string): Map<K, V> {
+  const map = maps.get(name) ?? new Map<K, V>()
+  maps.set(name, map)
+  return map
+}
+
+/**
+ * A store that keeps everything in memory and forgets it with the process. The same semantics as the others,
+ * conflicts included; for tests and for a demonstration that must leave nothing behind.
+ */
+export function openMemoryStore(): Store {
+  return new MemoryStore()
+}

@@ -1,0 +1,112 @@
+import type { DatabaseSync } from 'node:sqlite'
+import type { Compartments } from './compartments.ts'
+import { bucketOf, toHex, toRowId } from './row-ids.ts'
+
+/** Tells of faults by table, number and count: never of content, and never more than a few of a kind. */
+const faultsOfAKind = 10
+
+interface PlacedRow {
+  readonly bucket: number
+  readonly entry: number
+  readonly locator: Uint8Array | null
+  readonly version: number | null
+  readonly placedVersion: number | null
+}
+
+function* pageFaults(database: DatabaseSync): Generator<string> {
+  for (const row of database.prepare('PRAGMA integrity_check(100)').iterate()) {
+    const [message] = Object.values(row)
+    if (message !== 'ok') yield `pages: ${String(message)}`
+  }
+}
+
+function* seqFaults(database: DatabaseSync, compartments: Compartments): Generator<string> {
+  const countRows = database.prepare('SELECT count(*) AS count FROM entries WHERE id > ? AND id < ?')
+  let seen = 0
+  for (const { number, head } of compartments.all()) {
+    const count = Number(countRows.get(toRowId(number, 0), toRowId(number + 1, 0))?.count)
+    if (count !== head) yield `entries: compartment number ${number} has ${count} entries and the head ${head}`
+    seen += count
+  }
+  const all = countOf(database, 'entries')
+  if (all !== seen) yield `entries: ${all - seen} belong to no compartment`
+}
+
+function countOf(database: DatabaseSync, table: string): number {
+  return Number(database.prepare(`SELECT count(*) AS count FROM ${table}`).get()?.count)
+}
+
+function isMisplaced(row: PlacedRow): boolean {
+  if (row.locator === null || bucketOf(row.locator) !== row.bucket) return true
+  return row.placedVersion !== null && row.placedVersion !== row.version
+}
+
+function* placeFaults(database: DatabaseSync, table: 'newest' | 'superseded'): Generator<string> {
+  const version = table === 'superseded' ? 'p.version' : 'NULL'
+  const rows = database.prepare(
+    `SELECT p.bucket, p.entry, e.locator, e.version, ${version} AS placedVersion
+     FROM ${table} p LEFT JOIN entries e ON e.id = p.entry ORDER BY p.bucket`,
+  )
+  for (const row of rows.iterate()) {
+    const placed = row as object as PlacedRow
+    if (isMisplaced(placed)) yield `${table}: the row for entry ${placed.entry} points to another entry or to none`
+  }
+}
+
+// Within a bucket only the newest version of each resource may stand in `newest`.
+function* doubleFaults(database: DatabaseSync): Generator<string> {
+  const rows = database.prepare(
+    'SELECT n.bucket, e.locator FROM newest n JOIN entries e ON e.id = n.entry ORDER BY n.bucket',
+  )
+  let bucket: unknown
+  let seen = new Set<string>()
+  for (const row of rows.iterate()) {
+    if (row.bucket !== bucket) seen = new Set()
+    bucket = row.bucket
+    const locator = toHex(row.locator as Uint8Array)
+    if (seen.has(locator)) yield 'newest: a resource has two newest versions'
+    seen.add(locator)
+  }
+}
+
+function* orderFaults(database: DatabaseSync): Generator<string> {
+  const later = database.prepare(
+    `SELECT count(*) AS count FROM superseded s JOIN entries e ON e.id = s.entry WHERE NOT EXISTS (
+       SELECT 1 FROM newest n JOIN entries m ON m.id = n.entry
+       WHERE n.bucket = s.bucket AND m.locator = e.locator AND m.version > s.version)`,
+  )
+  const count = Number(later.get()?.count)
+  if (count > 0) yield `superseded: ${count} entries have no newer version`
+  const unplaced = countOf(database, 'entries') - countOf(database, 'newest') - countOf(database, 'superseded')
+  if (unplaced !== 0) yield `entries: ${unplaced} more than there are places`
+}
+
+function* blobFaults(database: DatabaseSync, chunksPerBlob: number): Generator<string> {
+  const rows = database.prepare(
+    `SELECT b.number FROM blobs b WHERE b.name IS NOT NULL AND b.chunks <> (
+       SELECT count(*) FROM blob_chunks c WHERE c.id >= b.number * ?1 AND c.id < (b.number + 1) * ?1)`,
+  )
+  for (const row of rows.iterate(chunksPerBlob)) yield `blobs: number ${String(row.number)} lacks chunks`
+}
+
+function* limited(faults: Generator<string>): Generator<string> {
+  let told = 0
+  for (const fault of faults) {
+    if (told++ === faultsOfAKind) return
+    yield fault
+  }
+}
+
+/** Everything that is wrong with the structure of the file, in words that hold no content. */
+export function findFaults(database: DatabaseSync, compartments: Compartments, chunksPerBlob: number): string[] {
+  const kinds = [
+    pageFaults(database),
+    seqFaults(database, compartments),
+    placeFaults(database, 'newest'),
+    placeFaults(database, 'superseded'),
+    doubleFaults(database),
+    orderFaults(database),
+    blobFaults(database, chunksPerBlob),
+  ]
+  return kinds.flatMap(faults => [...limited(faults)])
+}

@@ -1,0 +1,110 @@
+import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { Problem } from '#kernel'
+import { busyProblem, toProblem } from './failures.ts'
+import { checkSqliteFloor } from './floor.ts'
+import { Transactions, untilFree } from './transactions.ts'
+
+/** What a file of ours is known by, and how an empty one becomes one. */
+export interface Schema {
+  /** Four ASCII characters as a number; SQLite keeps it in the file's header. */
+  readonly applicationId: number
+  /** Counts up with each change; a file with a higher one was written by a later release. */
+  readonly version: number
+  readonly sql: string
+}
+
+export interface OpenDatabase {
+  readonly database: DatabaseSync
+  readonly transactions: Transactions
+}
+
+// How long one statement waits inside SQLite, blocking the event loop; longer waits happen outside, see `untilFree`.
+const blockingWaitMs = 50
+
+// Before the first page is written: what the file keeps for good.
+const settings = `
+  PRAGMA page_size = 4096;
+  PRAGMA busy_timeout = ${blockingWaitMs};
+  PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = FULL;
+  PRAGMA fullfsync = ON;
+  PRAGMA checkpoint_fullfsync = ON;
+  PRAGMA secure_delete = ON;
+  PRAGMA temp_store = MEMORY;
+  PRAGMA trusted_schema = OFF;
+  PRAGMA cell_size_check = ON;
+  PRAGMA cache_size = -32000;
+  PRAGMA wal_autocheckpoint = 4000;
+  PRAGMA journal_size_limit = 67108864;
+`
+
+// SQLite gives the log beside the file the file's own mode, so it must be right before SQLite first opens it.
+function createPrivately(path: string): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  closeSync(openSync(path, 'a', 0o600))
+  chmodSync(path, 0o600)
+}
+
+/** The number that a `PRAGMA` answers. */
+export function pragmaNumber(database: DatabaseSync, pragma: string): number {
+  const row = database.prepare(`PRAGMA ${pragma}`).get() ?? {}
+  return Number(Object.values(row)[0])
+}
+
+function checkSchema(database: DatabaseSync, schema: Schema): 'empty' | 'present' {
+  const applicationId = pragmaNumber(database, 'application_id')
+  const tables = database.prepare('SELECT count(*) AS count FROM sqlite_schema').get()
+  if (applicationId === 0 && tables?.count === 0) return 'empty'
+  if (applicationId !== schema.applicationId)
+    throw new Problem('fault', 'store.not-ours', 'The database file was not made by this program, or for another use.')
+  if (pragmaNumber(database, 'user_version') > schema.version)
+    throw new Problem('fault', 'store.schema-newer', 'The database file was written by a later release.')
+  return 'present'
+}
+
+function createSchema(database: DatabaseSync, schema: Schema): void {
+  if (checkSchema(database, schema) === 'present') return
+  database.exec(schema.sql)
+  database.exec(`PRAGMA application_id = ${schema.applicationId}; PRAGMA user_version = ${schema.version}`)
+}
+
+/**
+ * Opens a database file of ours, creating it (mode 0600, new directories 0700) when it is not there.
+ *
+ * @param waitMs  how long to wait for other processes
+ * @throws Problem `fault` · `store.sqlite-too-old` | `store.schema-newer` | `store.not-ours` | `store.failed`
+ */
+export async function openDatabase(path: string, schema: Schema, waitMs: number): Promise<OpenDatabase> {
+  let database: DatabaseSync | undefined
+  try {
+    createPrivately(path)
+    const opened = new DatabaseSync(path, { allowExtension: false, enableForeignKeyConstraints: false })
+    database = opened
+    checkSqliteFloor(String(opened.prepare('SELECT sqlite_version() AS version').get()?.version))
+    // Looked at before the settings too: a foreign file must not even be switched to another journal.
+    await untilFree(() => checkSchema(opened, schema), waitMs)
+    await untilFree(() => opened.exec(settings), waitMs)
+    const transactions = new Transactions(opened, waitMs)
+    await transactions.write(() => createSchema(opened, schema))
+    return { database: opened, transactions }
+  } catch (error) {
+    database?.close()
+    throw toProblem(error)
+  }
+}
+
+/**
+ * Moves all of the write-ahead log into the file and empties it, so that nothing deleted lingers there.
+ *
+ * @throws Problem `busy` · `store.busy` when a reader or writer in another process is in the way
+ */
+export function emptyLog(database: DatabaseSync): void {
+  if (database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.busy !== 0) throw busyProblem()
+}
+
+/** Closes; the last process to close a file also empties and removes its log. Closing twice is harmless. */
+export function closeDatabase(database: DatabaseSync): void {
+  if (database.isOpen) database.close()
+}

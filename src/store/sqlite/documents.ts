@@ -1,0 +1,88 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { Conflict } from '../conflict.ts'
+import type { DocumentWrite, StoredDocument } from '../contract.ts'
+import { documentName } from '../well-formed.ts'
+import { keyBytes, sealedFromDatabase, toHex } from './row-ids.ts'
+import { prepareAll } from './statements.ts'
+
+const columns = 'collection, key, revision, belongs, expires, sealed'
+const alive = '(expires IS NULL OR expires > ?)'
+
+const sql = {
+  revision: 'SELECT revision FROM documents WHERE collection = ? AND key = ?',
+  one: `SELECT ${columns} FROM documents WHERE collection = ? AND key = ? AND ${alive}`,
+  ofCollection: `SELECT ${columns} FROM documents WHERE collection = ? AND ${alive}`,
+  ofGroup: `SELECT ${columns} FROM documents WHERE collection = ? AND belongs = ? AND ${alive}`,
+  put: `INSERT INTO documents (${columns}) VALUES (?1, ?2, 1, ?3, ?4, ?5)
+    ON CONFLICT DO UPDATE SET revision = revision + 1, belongs = ?3, expires = ?4, sealed = ?5`,
+  delete: 'DELETE FROM documents WHERE collection = ? AND key = ?',
+  purge: 'DELETE FROM documents WHERE expires <= ?',
+} as const
+
+interface DocumentRow {
+  readonly collection: string
+  readonly key: Uint8Array
+  readonly revision: number
+  readonly belongs: Uint8Array | null
+  readonly expires: number | null
+  readonly sealed: Uint8Array
+}
+
+function documentFrom(row: DocumentRow): StoredDocument {
+  return {
+    collection: row.collection,
+    key: toHex(row.key),
+    revision: row.revision,
+    ...(row.belongs === null ? {} : { group: toHex(row.belongs) }),
+    ...(row.expires === null ? {} : { expiresAtMs: row.expires }),
+    sealed: sealedFromDatabase(row.sealed),
+  }
+}
+
+/** The documents. Its methods are synchronous; the caller frames transactions. */
+export class Documents {
+  readonly #statements: Readonly<Record<keyof typeof sql, StatementSync>>
+
+  constructor(database: DatabaseSync) {
+    this.#statements = prepareAll(database, sql)
+  }
+
+  one(collection: string, key: string, nowMs: number): StoredDocument | undefined {
+    const row = this.#statements.one.get(collection, keyBytes(key), nowMs)
+    return row === undefined ? undefined : documentFrom(row as object as DocumentRow)
+  }
+
+  list(collection: string, nowMs: number, group: string | undefined): StoredDocument[] {
+    const rows =
+      group === undefined
+        ? this.#statements.ofCollection.all(collection, nowMs)
+        : this.#statements.ofGroup.all(collection, keyBytes(group), nowMs)
+    return rows.map(row => documentFrom(row as object as DocumentRow))
+  }
+
+  /** Compares the revisions that writes were decided on with those that are there now. */
+  compare(writes: readonly DocumentWrite[], conflict: Conflict): void {
+    for (const write of writes)
+      if (write.ifRevision !== undefined && write.ifRevision !== this.#revision(write))
+        conflict.documents.push(documentName(write))
+  }
+
+  #revision(write: DocumentWrite): number {
+    const row = this.#statements.revision.get(write.collection, keyBytes(write.key))
+    return (row?.revision ?? 0) as number
+  }
+
+  write(write: DocumentWrite): void {
+    const key = keyBytes(write.key)
+    if (write.op === 'delete') {
+      this.#statements.delete.run(write.collection, key)
+      return
+    }
+    const group = write.group === undefined ? null : keyBytes(write.group)
+    this.#statements.put.run(write.collection, key, group, write.expiresAtMs ?? null, write.sealed)
+  }
+
+  purge(nowMs: number): number {
+    return Number(this.#statements.purge.run(nowMs).changes)
+  }
+}

@@ -1,0 +1,56 @@
+import { isProblem, Problem } from '#kernel'
+import { closedProblem } from '../closed.ts'
+
+// The low byte of an extended result code is the code proper: 5 is SQLITE_BUSY, 6 SQLITE_LOCKED.
+const busyCodes: ReadonlySet<number> = new Set([5, 6])
+const constraintCode = 19
+
+// Looked at by shape: an error of node:sqlite need not be an instance of this realm's Error.
+function property(error: unknown, name: 'code' | 'errcode'): unknown {
+  return typeof error === 'object' && error !== null ? Reflect.get(error, name) : undefined
+}
+
+function sqliteCode(error: unknown): number | undefined {
+  const errcode = property(error, 'errcode')
+  return typeof errcode === 'number' ? errcode : undefined
+}
+
+function primaryCode(error: unknown): number {
+  return (sqliteCode(error) ?? 0) & 0xff
+}
+
+/** Whether another connection holds the lock, so that the same call may succeed later. */
+export function isBusy(error: unknown): boolean {
+  return busyCodes.has(primaryCode(error)) || isProblem(error, 'busy')
+}
+
+/** Another process holds what is needed here. */
+export function busyProblem(cause?: unknown): Problem {
+  return new Problem('busy', 'store.busy', 'The store is in use by another process.', { retryAfterSeconds: 1, cause })
+}
+
+/** Whether a row with this key exists. */
+export function isConstraint(error: unknown): boolean {
+  return primaryCode(error) === constraintCode
+}
+
+/**
+ * What a caller is told when SQLite throws. The detail names the result code and never SQLite's own message,
+ * which might name a value.
+ */
+export function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error
+  if (isBusy(error)) return busyProblem(error)
+  if (property(error, 'code') === 'ERR_INVALID_STATE') return closedProblem(error)
+  const detail = `sqlite result code ${sqliteCode(error) ?? 'none'}`
+  return new Problem('fault', 'store.failed', 'The store has failed.', { detail, cause: error })
+}
+
+/** Runs a read and turns what SQLite throws into a Problem. */
+export function reading<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw toProblem(error)
+  }
+}

@@ -1,0 +1,74 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { CommitResult } from '../contract.ts'
+import type { CheckedCommit } from '../well-formed.ts'
+
+/** Writes several commits in one transaction; the results in the same order. */
+export type Flush = (commits: readonly CheckedCommit[]) => Promise<readonly CommitResult[]>
+
+interface Waiting {
+  readonly commit: CheckedCommit
+  readonly resolve: (result: CommitResult) => void
+  readonly reject: (error: unknown) => void
+}
+
+// Keeps one transaction, and with it the time that reads stand still, from growing with the number of callers.
+const entriesPerFlush = 10_000
+
+function entryCount(commit: CheckedCommit): number {
+  return commit.appends.reduce((sum, append) => sum + append.entries.length, 0)
+}
+
+/**
+ * Gathers the commits of one turn of the event loop, and those that arrive while a flush waits for a lock, so that they
+ * share one flush of the disk, which costs more than all the rest.
+ */
+export class GroupCommit {
+  readonly #flush: Flush
+  readonly #waiting: Waiting[] = []
+  #running: Promise<void> | undefined
+
+  constructor(flush: Flush) {
+    this.#flush = flush
+  }
+
+  /** Resolves when the commit is durable or has lost its race; rejects with all others of a flush that failed. */
+  add(commit: CheckedCommit): Promise<CommitResult> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ commit, resolve, reject })
+      this.#running ??= this.#run()
+    })
+  }
+
+  /** Resolves when nothing waits any more. */
+  async settled(): Promise<void> {
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    do {
+      await nextTurn()
+      await this.#flushGroup(this.#nextGroup())
+    } while (this.#waiting.length > 0)
+    this.#running = undefined
+  }
+
+  #nextGroup(): readonly Waiting[] {
+    let entries = 0
+    const tooMany = this.#waiting.findIndex(({ commit }) => {
+      entries += entryCount(commit)
+      return entries > entriesPerFlush
+    })
+    return this.#waiting.splice(0, tooMany === -1 ? this.#waiting.length : Math.max(tooMany, 1))
+  }
+
+  async #flushGroup(group: readonly Waiting[]): Promise<void> {
+    try {
+      const results = await this.#flush(group.map(({ commit }) => commit))
+      group.forEach(({ resolve }, index) => {
+        resolve(results[index] ?? { ok: true })
+      })
+    } catch (error) {
+      for (const { reject } of group) reject(error)
+    }
+  }
+}

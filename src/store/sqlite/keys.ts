@@ -1,0 +1,127 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { KeyStore, WrappedKey } from '../contract.ts'
+import { destroyedProblem, existsProblem } from '../key-problems.ts'
+import { closeDatabase, emptyLog, openDatabase } from './database.ts'
+import { isConstraint, reading } from './failures.ts'
+import { keysSchema } from './schema.ts'
+import { prepareAll } from './statements.ts'
+import { type Transactions, untilFree } from './transactions.ts'
+
+/** Where the keystore lies: apart from the store, on another mount if there is one. */
+export interface SqliteKeysOptions {
+  /** The database file; it and missing directories are created, for the owner alone. */
+  readonly path: string
+  /** How long a write waits for other processes before it is refused as `store.busy`; 10 s by default. */
+  readonly waitMs?: number
+}
+
+const defaultWaitMs = 10_000
+
+const columns = 'owner, kind, version, wrapped, params'
+
+const sql = {
+  add: `INSERT INTO keys (${columns}) VALUES (?, ?, ?, ?, ?)`,
+  of: `SELECT ${columns} FROM keys WHERE owner = ?`,
+  all: `SELECT ${columns} FROM keys`,
+  deleteKind: 'DELETE FROM keys WHERE owner = ? AND kind = ?',
+  deleteAll: 'DELETE FROM keys WHERE owner = ?',
+  bury: 'INSERT INTO tombstones (owner, at_ms) VALUES (?, ?) ON CONFLICT DO NOTHING',
+  tombstone: 'SELECT 1 FROM tombstones WHERE owner = ?',
+  tombstones: 'SELECT owner, at_ms AS atMs FROM tombstones',
+  note: 'SELECT value FROM notes WHERE name = ?',
+  setNote: 'INSERT OR REPLACE INTO notes (name, value) VALUES (?, ?)',
+} as const
+
+interface KeyRow {
+  readonly owner: string
+  readonly kind: string
+  readonly version: number
+  readonly wrapped: Uint8Array
+  readonly params: string
+}
+
+function keyFrom(row: object): WrappedKey {
+  const { params, ...key } = { ...row } as KeyRow
+  return { ...key, params: JSON.parse(params) as WrappedKey['params'] }
+}
+
+class SqliteKeys implements KeyStore {
+  readonly #database: DatabaseSync
+  readonly #transactions: Transactions
+  readonly #waitMs: number
+  readonly #statements: Readonly<Record<keyof typeof sql, StatementSync>>
+
+  constructor(database: DatabaseSync, transactions: Transactions, waitMs: number) {
+    this.#database = database
+    this.#transactions = transactions
+    this.#waitMs = waitMs
+    this.#statements = prepareAll(database, sql)
+  }
+
+  add(key: WrappedKey): Promise<void> {
+    return this.#transactions.write(() => this.#insert(key))
+  }
+
+  replace(owner: string, kind: string, keys: readonly WrappedKey[]): Promise<void> {
+    return this.#transactions.write(() => {
+      this.#statements.deleteKind.run(owner, kind)
+      for (const key of keys) this.#insert(key)
+    })
+  }
+
+  #insert(key: WrappedKey): void {
+    if (this.#statements.tombstone.get(key.owner) !== undefined) throw destroyedProblem()
+    try {
+      this.#statements.add.run(key.owner, key.kind, key.version, key.wrapped, JSON.stringify(key.params))
+    } catch (error) {
+      throw isConstraint(error) ? existsProblem(error) : error
+    }
+  }
+
+  async of(owner: string): Promise<readonly WrappedKey[]> {
+    return reading(() => this.#statements.of.all(owner).map(keyFrom))
+  }
+
+  async all(): Promise<readonly WrappedKey[]> {
+    return reading(() => this.#statements.all.all().map(keyFrom))
+  }
+
+  async destroy(owner: string, atMs: number): Promise<void> {
+    await this.#transactions.write(() => {
+      this.#statements.deleteAll.run(owner)
+      this.#statements.bury.run(owner, atMs)
+    })
+    await untilFree(() => emptyLog(this.#database), this.#waitMs)
+  }
+
+  async tombstones(): Promise<readonly { readonly owner: string; readonly atMs: number }[]> {
+    return reading(() => this.#statements.tombstones.all()).map(row => ({
+      owner: row.owner as string,
+      atMs: row.atMs as number,
+    }))
+  }
+
+  async note(name: string): Promise<Uint8Array | undefined> {
+    return reading(() => this.#statements.note.get(name)?.value as Uint8Array | undefined)
+  }
+
+  async setNote(name: string, value: Uint8Array): Promise<void> {
+    await this.#transactions.write(() => this.#statements.setNote.run(name, value))
+  }
+
+  async close(): Promise<void> {
+    closeDatabase(this.#database)
+  }
+}
+
+/**
+ * Opens the keystore in an SQLite file of its own.
+ *
+ * @throws Problem `fault` · `store.sqlite-too-old` | `store.schema-newer` | `store.not-ours` | `store.failed`;
+ *         `busy` · `store.busy` when another process holds the file for longer than `waitMs`
+ */
+export async function openSqliteKeys(options: SqliteKeysOptions): Promise<KeyStore> {
+  const waitMs = options.waitMs ?? defaultWaitMs
+  const { database, transactions } = await openDatabase(options.path, keysSchema, waitMs)
+  return new SqliteKeys(database, transactions, waitMs)
+}

@@ -1,0 +1,149 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { Conflict } from '../conflict.ts'
+import type { CompartmentId, Entry, Locator, Place } from '../contract.ts'
+import type { CheckedCommit } from '../well-formed.ts'
+import type { Compartments } from './compartments.ts'
+import { type LocatorKey, locatorKey, sealedFromDatabase, seqOf, toHex, toRowId } from './row-ids.ts'
+import { prepareAll } from './statements.ts'
+
+const columns = 'e.id, e.locator, e.version, e.sealed'
+const newestEntry = 'FROM newest n JOIN entries e ON e.id = n.entry WHERE n.bucket = ? AND e.locator = ?'
+
+const sql = {
+  place: `SELECT e.id, e.version ${newestEntry}`,
+  newest: `SELECT e.id, e.version, e.sealed ${newestEntry}`,
+  versions: `
+    SELECT ${columns} FROM (
+      SELECT entry FROM newest WHERE bucket = ?1 UNION ALL SELECT entry FROM superseded WHERE bucket = ?1
+    ) AS placed JOIN entries e ON e.id = placed.entry WHERE e.locator = ?2 ORDER BY e.version DESC, e.id`,
+  version: `
+    SELECT ${columns} FROM (
+      SELECT entry FROM newest WHERE bucket = ?1 UNION ALL SELECT entry FROM superseded WHERE bucket = ?1 AND version = ?3
+    ) AS placed JOIN entries e ON e.id = placed.entry WHERE e.locator = ?2 AND e.version = ?3`,
+  at: `SELECT ${columns} FROM entries e WHERE e.id = ?`,
+  from: `SELECT ${columns} FROM entries e WHERE e.id >= ? AND e.id < ? ORDER BY e.id LIMIT ?`,
+  insert: 'INSERT INTO entries (id, locator, version, sealed) VALUES (?, ?, ?, ?)',
+  placeNew: 'INSERT INTO newest (bucket, entry) VALUES (?, ?)',
+  unplace: 'DELETE FROM newest WHERE bucket = ? AND entry = ?',
+  supersede: 'INSERT INTO superseded (bucket, version, entry) VALUES (?, ?, ?)',
+} as const
+
+type Statements = Readonly<Record<keyof typeof sql, StatementSync>>
+
+interface EntryRow {
+  readonly id: number
+  readonly locator: Uint8Array
+  readonly version: number
+  readonly sealed: Uint8Array
+}
+
+interface PlaceRow {
+  readonly id: number
+  readonly version: number
+}
+
+/** The entries, and where the newest of each resource lies. Its methods are synchronous; the caller frames transactions. */
+export class Ledger {
+  readonly #compartments: Compartments
+  readonly #statements: Statements
+
+  constructor(database: DatabaseSync, compartments: Compartments) {
+    this.#compartments = compartments
+    this.#statements = prepareAll(database, sql)
+  }
+
+  head(compartment: CompartmentId): number {
+    return this.#compartments.head(this.#compartments.number(compartment))
+  }
+
+  place(locator: Locator): Place | undefined {
+    const { bytes, bucket } = locatorKey(locator)
+    const row = this.#statements.place.get(bucket, bytes) as PlaceRow | undefined
+    if (row === undefined) return undefined
+    return { locator, compartment: this.#compartments.idOfRow(row.id), seq: seqOf(row.id), version: row.version }
+  }
+
+  newest(locator: Locator, compartments: readonly CompartmentId[] | undefined): Entry | undefined {
+    const { bytes, bucket } = locatorKey(locator)
+    const row = this.#statements.newest.get(bucket, bytes) as Omit<EntryRow, 'locator'> | undefined
+    if (row === undefined) return undefined
+    const compartment = this.#compartments.idOfRow(row.id)
+    if (compartments?.includes(compartment) === false) return undefined
+    return { compartment, seq: seqOf(row.id), locator, version: row.version, sealed: sealedFromDatabase(row.sealed) }
+  }
+
+  versions(locator: Locator, compartments: readonly CompartmentId[]): Entry[] {
+    const { bytes, bucket } = locatorKey(locator)
+    return this.#within(this.#statements.versions.all(bucket, bytes), compartments)
+  }
+
+  version(locator: Locator, version: number, compartments: readonly CompartmentId[]): Entry | undefined {
+    const { bytes, bucket } = locatorKey(locator)
+    return this.#within(this.#statements.version.all(bucket, bytes, version), compartments)[0]
+  }
+
+  #within(rows: readonly object[], compartments: readonly CompartmentId[]): Entry[] {
+    return this.#entries(rows).filter(entry => compartments.includes(entry.compartment))
+  }
+
+  #entries(rows: readonly object[]): Entry[] {
+    return rows.map(row => this.#entry(row as EntryRow))
+  }
+
+  #entry(row: EntryRow): Entry {
+    return {
+      compartment: this.#compartments.idOfRow(row.id),
+      seq: seqOf(row.id),
+      locator: toHex(row.locator),
+      version: row.version,
+      sealed: sealedFromDatabase(row.sealed),
+    }
+  }
+
+  entriesAt(compartment: CompartmentId, seqs: readonly number[]): Entry[] {
+    const number = this.#compartments.number(compartment)
+    if (number === undefined) return []
+    const rows = seqs.map(seq => this.#statements.at.get(toRowId(number, seq)))
+    return this.#entries(rows.filter(row => row !== undefined))
+  }
+
+  entriesFrom(compartment: CompartmentId, fromSeq: number, limit: number): Entry[] {
+    const number = this.#compartments.number(compartment)
+    if (number === undefined) return []
+    const from = toRowId(number, Math.max(fromSeq, 1))
+    return this.#entries(this.#statements.from.all(from, toRowId(number + 1, 0), limit))
+  }
+
+  /** Compares what a commit was decided on with what is there now. */
+  compare(commit: CheckedCommit, conflict: Conflict): void {
+    for (const append of commit.appends)
+      if (this.head(append.compartment) !== append.expectedHead) conflict.heads.push(append.compartment)
+    for (const [locator, entries] of commit.byLocator)
+      if (entries[0]?.version !== (this.place(locator)?.version ?? 0) + 1) conflict.locators.push(locator)
+  }
+
+  /** Writes the entries of a commit that has no conflict. */
+  append(commit: CheckedCommit): void {
+    const filled = commit.appends.filter(append => append.entries.length > 0)
+    const numbers = new Map(filled.map(of => [of.compartment, this.#compartments.numberForWriting(of.compartment)]))
+    for (const [locator, entries] of commit.byLocator) this.#appendVersions(locatorKey(locator), entries, numbers)
+  }
+
+  #appendVersions(key: LocatorKey, entries: readonly Entry[], numbers: ReadonlyMap<CompartmentId, number>): void {
+    let version = (entries[0]?.version ?? 1) - 1
+    let placed = version === 0 ? undefined : this.#takePlace(key)
+    for (const entry of entries) {
+      if (placed !== undefined) this.#statements.supersede.run(key.bucket, version, placed)
+      placed = toRowId(numbers.get(entry.compartment) ?? 0, entry.seq)
+      version = entry.version
+      this.#statements.insert.run(placed, key.bytes, version, entry.sealed)
+    }
+    if (placed !== undefined) this.#statements.placeNew.run(key.bucket, placed)
+  }
+
+  #takePlace(key: LocatorKey): number | undefined {
+    const row = this.#statements.place.get(key.bucket, key.bytes) as PlaceRow | undefined
+    if (row !== undefined) this.#statements.unplace.run(key.bucket, row.id)
+    return row?.id
+  }
+}

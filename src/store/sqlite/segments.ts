@@ -1,0 +1,43 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { CompartmentId, Segment } from '../contract.ts'
+import type { Compartments } from './compartments.ts'
+import { sealedFromDatabase, seqOf, toRowId } from './row-ids.ts'
+import { prepareAll } from './statements.ts'
+
+const sql = {
+  put: 'INSERT OR REPLACE INTO segments (id, until, sealed) VALUES (?, ?, ?)',
+  list: 'SELECT id, until, sealed FROM segments WHERE id >= ? AND id < ? ORDER BY id',
+  drop: 'DELETE FROM segments WHERE id >= ? AND id < ?',
+} as const
+
+/** The sealed index segments. Its methods are synchronous; the caller frames transactions. */
+export class Segments {
+  readonly #compartments: Compartments
+  readonly #statements: Readonly<Record<keyof typeof sql, StatementSync>>
+
+  constructor(database: DatabaseSync, compartments: Compartments) {
+    this.#compartments = compartments
+    this.#statements = prepareAll(database, sql)
+  }
+
+  put(segment: Segment): void {
+    const number = this.#compartments.numberForWriting(segment.compartment)
+    this.#statements.put.run(toRowId(number, segment.fromSeq), segment.untilSeq, segment.sealed)
+  }
+
+  list(compartment: CompartmentId): Segment[] {
+    const number = this.#compartments.number(compartment)
+    if (number === undefined) return []
+    return this.#statements.list.all(toRowId(number, 0), toRowId(number + 1, 0)).map(row => ({
+      compartment,
+      fromSeq: seqOf(row.id as number),
+      untilSeq: row.until as number,
+      sealed: sealedFromDatabase(row.sealed as Uint8Array),
+    }))
+  }
+
+  drop(compartment: CompartmentId): void {
+    const number = this.#compartments.number(compartment)
+    if (number !== undefined) this.#statements.drop.run(toRowId(number, 0), toRowId(number + 1, 0))
+  }
+}

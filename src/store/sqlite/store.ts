@@ -1,0 +1,238 @@
+import { statSync } from 'node:fs'
+import type { DatabaseSync } from 'node:sqlite'
+import { type Clock, type Log, silentLog, systemClock } from '#kernel'
+import { closedProblem } from '../closed.ts'
+import { Conflict } from '../conflict.ts'
+import type {
+  BlobChunk,
+  Commit,
+  CommitResult,
+  CompartmentId,
+  Entry,
+  Locator,
+  Place,
+  Segment,
+  Store,
+  StoredDocument,
+  StoreStats,
+} from '../contract.ts'
+import { type CheckedCommit, checkCommit, checkId16 } from '../well-formed.ts'
+import { Blobs, chunksPerBlob } from './blobs.ts'
+import { findFaults } from './check.ts'
+import { Compartments } from './compartments.ts'
+import { closeDatabase, emptyLog, openDatabase, pragmaNumber } from './database.ts'
+import { Documents } from './documents.ts'
+import { CompartmentDrop } from './drop.ts'
+import { reading } from './failures.ts'
+import { GroupCommit } from './group-commit.ts'
+import { Ledger } from './ledger.ts'
+import { storeSchema } from './schema.ts'
+import { Segments } from './segments.ts'
+import { type Transactions, untilFree } from './transactions.ts'
+
+/** Where the store lies, and what it may use. */
+export interface SqliteStoreOptions {
+  /** The database file; it and missing directories are created, for the owner alone. */
+  readonly path: string
+  readonly log?: Log
+  readonly clock?: Clock
+  /** How long a write waits for other processes before it is refused as `store.busy`; 10 s by default. */
+  readonly waitMs?: number
+}
+
+const defaultWaitMs = 10_000
+
+interface Parts {
+  readonly path: string
+  readonly waitMs: number
+  readonly database: DatabaseSync
+  readonly transactions: Transactions
+  readonly compartments: Compartments
+  readonly ledger: Ledger
+  readonly segments: Segments
+  readonly documents: Documents
+  readonly blobs: Blobs
+}
+
+class SqliteStore implements Store {
+  readonly #parts: Parts
+  readonly #commits: GroupCommit
+  readonly #drop: CompartmentDrop
+  #closing = false
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+    this.#commits = new GroupCommit(commits => this.#flush(commits))
+    this.#drop = new CompartmentDrop(parts)
+  }
+
+  async commit(commit: Commit): Promise<CommitResult> {
+    if (this.#closing) throw closedProblem()
+    return this.#commits.add(checkCommit(commit))
+  }
+
+  #flush(commits: readonly CheckedCommit[]): Promise<readonly CommitResult[]> {
+    return this.#parts.transactions.write(() => commits.map(commit => this.#apply(commit)))
+  }
+
+  // Compared first and written after, so that a lost race leaves nothing to undo for the others in the transaction.
+  #apply(commit: CheckedCommit): CommitResult {
+    const { ledger, documents } = this.#parts
+    const conflict = new Conflict()
+    ledger.compare(commit, conflict)
+    documents.compare(commit.documents, conflict)
+    const lost = conflict.result()
+    if (lost !== undefined) return lost
+    ledger.append(commit)
+    for (const write of commit.documents) documents.write(write)
+    return { ok: true }
+  }
+
+  /** Several statements on one state of the database. */
+  #snapshot<T>(work: () => T): T {
+    return reading(() => this.#parts.transactions.read(work))
+  }
+
+  async heads(compartments: readonly CompartmentId[]): Promise<ReadonlyMap<CompartmentId, number>> {
+    const { ledger } = this.#parts
+    return this.#snapshot(() => new Map(compartments.map(compartment => [compartment, ledger.head(compartment)])))
+  }
+
+  async allHeads(): Promise<ReadonlyMap<CompartmentId, number>> {
+    const all = this.#snapshot(() => this.#parts.compartments.all())
+    return new Map(all.filter(({ head }) => head > 0).map(({ id, head }) => [id, head]))
+  }
+
+  async places(
+    locators: readonly Locator[],
+    compartments: readonly CompartmentId[] | undefined,
+  ): Promise<ReadonlyMap<Locator, Place>> {
+    const within = compartments === undefined ? undefined : new Set(compartments)
+    const places = this.#snapshot(() => locators.map(locator => this.#parts.ledger.place(locator)))
+    const known = places.filter(place => place !== undefined)
+    const visible = known.filter(place => within?.has(place.compartment) !== false)
+    return new Map(visible.map(place => [place.locator, place]))
+  }
+
+  async newest(locator: Locator, compartments: readonly CompartmentId[] | undefined): Promise<Entry | undefined> {
+    return reading(() => this.#parts.ledger.newest(locator, compartments))
+  }
+
+  async version(locator: Locator, version: number, compartments: readonly CompartmentId[]): Promise<Entry | undefined> {
+    return reading(() => this.#parts.ledger.version(locator, version, compartments))
+  }
+
+  async versions(locator: Locator, compartments: readonly CompartmentId[]): Promise<readonly Entry[]> {
+    return reading(() => this.#parts.ledger.versions(locator, compartments))
+  }
+
+  async entriesAt(compartment: CompartmentId, seqs: readonly number[]): Promise<readonly Entry[]> {
+    return this.#snapshot(() => this.#parts.ledger.entriesAt(compartment, seqs))
+  }
+
+  async entriesFrom(compartment: CompartmentId, fromSeq: number, limit: number): Promise<readonly Entry[]> {
+    return this.#snapshot(() => this.#parts.ledger.entriesFrom(compartment, fromSeq, limit))
+  }
+
+  putSegment(segment: Segment): Promise<void> {
+    return this.#parts.transactions.write(() => this.#parts.segments.put(segment))
+  }
+
+  async segments(compartment: CompartmentId): Promise<readonly Segment[]> {
+    return this.#snapshot(() => this.#parts.segments.list(compartment))
+  }
+
+  dropSegments(compartment: CompartmentId): Promise<void> {
+    return this.#parts.transactions.write(() => this.#parts.segments.drop(compartment))
+  }
+
+  async putBlob(compartment: CompartmentId, blob: string, chunks: AsyncIterable<BlobChunk>): Promise<void> {
+    checkId16(compartment)
+    await this.#parts.blobs.sweep()
+    await this.#parts.blobs.put(compartment, blob, chunks)
+  }
+
+  blob(compartment: CompartmentId, blob: string): AsyncIterable<BlobChunk> {
+    return this.#parts.blobs.read(compartment, blob)
+  }
+
+  dropBlob(compartment: CompartmentId, blob: string): Promise<void> {
+    return this.#parts.blobs.drop(compartment, blob)
+  }
+
+  async document(collection: string, key: string, nowMs: number): Promise<StoredDocument | undefined> {
+    return reading(() => this.#parts.documents.one(collection, key, nowMs))
+  }
+
+  async documents(collection: string, nowMs: number, group?: string): Promise<readonly StoredDocument[]> {
+    return reading(() => this.#parts.documents.list(collection, nowMs, group))
+  }
+
+  purgeDocuments(nowMs: number): Promise<number> {
+    return this.#parts.transactions.write(() => this.#parts.documents.purge(nowMs))
+  }
+
+  async dropCompartment(compartment: CompartmentId): Promise<void> {
+    await this.#drop.drop(compartment)
+    // Also when there was nothing to remove: an earlier call may have been stopped before this.
+    await untilFree(() => emptyLog(this.#parts.database), this.#parts.waitMs)
+  }
+
+  async stats(): Promise<StoreStats> {
+    const heads = await this.allHeads()
+    return this.#snapshot(() => ({
+      compartments: heads.size,
+      entries: [...heads.values()].reduce((sum, head) => sum + head, 0),
+      segments: this.#count('segments'),
+      documents: this.#count('documents'),
+      blobs: this.#count('blobs WHERE name IS NOT NULL'),
+      sizeBytes: this.#sizeBytes(),
+    }))
+  }
+
+  #count(from: string): number {
+    return Number(this.#parts.database.prepare(`SELECT count(*) AS count FROM ${from}`).get()?.count)
+  }
+
+  #sizeBytes(): number {
+    const { database, path } = this.#parts
+    const log = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0
+    return pragmaNumber(database, 'page_count') * pragmaNumber(database, 'page_size') + log
+  }
+
+  async check(): Promise<readonly string[]> {
+    return this.#snapshot(() => findFaults(this.#parts.database, this.#parts.compartments, chunksPerBlob))
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true
+    await this.#commits.settled()
+    closeDatabase(this.#parts.database)
+  }
+}
+
+/**
+ * Opens the store in an SQLite file, which several processes may use at once, and removes what a crash has left.
+ *
+ * @throws Problem `fault` · `store.sqlite-too-old` | `store.schema-newer` | `store.not-ours` | `store.failed`;
+ *         `busy` · `store.busy` when another process holds the file for longer than `waitMs`
+ */
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
+  const { path, log = silentLog, clock = systemClock, waitMs = defaultWaitMs } = options
+  const { database, transactions } = await openDatabase(path, storeSchema, waitMs)
+  const compartments = new Compartments(database)
+  const blobs = new Blobs(database, transactions, compartments, { clock, log })
+  const swept = await blobs.sweep()
+  if (swept > 0) log.info('attachments left half-written by a crash were removed', { room: 'store', count: swept })
+  return new SqliteStore({
+    path,
+    waitMs,
+    database,
+    transactions,
+    compartments,
+    ledger: new Ledger(database, compartments),
+    segments: new Segments(database, compartments),
+    documents: new Documents(database),
+    blobs,
+  })
+}
