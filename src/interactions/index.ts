@@ -1,0 +1,28 @@
+/**
+ * interactions – what this server answers about FHIR: one table of routes, and a file for each interaction and operation.
+ * It must never know: Express, sockets, stores, keys; how a request came or where bytes rest.
+ * The one idea: `catalogue` is the only list of what is answered, and every answer passes `perform`, which asks the scope first.
+ * Its data: none of its own; resources are the record's bytes, sent as they are.
+ * Decisions: src/interactions/README.md.
+ */
+import { catalogue } from './catalogue.ts'
+import { createMatcher, type Matcher } from './match.ts'
+
+/** Finds the row of the catalogue that answers a path below the FHIR base. */
+export const matcher: Matcher = createMatcher(catalogue)
+
+export { catalogue } from './catalogue.ts'
+export type { Match, Matcher } from './match.ts'
+export { checkAcceptable, fhirJson } from './negotiate.ts'
+export { perform } from './perform.ts'
+export {
+  defaultLimits,
+  type FhirRequest,
+  type FhirResponse,
+  type IngestPort,
+  type Job,
+  type Limits,
+  type PathParams,
+  type Rooms,
+  type Route,
+} from './types.ts'

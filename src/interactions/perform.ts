@@ -1,0 +1,63 @@
+import { requirePermission } from '#access'
+import { parseJson } from '#fhir'
+import { Problem } from '#kernel'
+import type { Match } from './match.ts'
+import type { FhirRequest, FhirResponse, GrantedRequest, PathParams, Rooms, Route } from './types.ts'
+
+const everywhere: ReadonlySet<string> = new Set(['_format', '_pretty'])
+
+/**
+ * Answers one request: first whether the caller may ask at all, then whether the question is one the route knows,
+ * then the answer.
+ *
+ * @throws Problem of any kind; the first is `unauthenticated` · `token.missing` or `forbidden` · `scope.missing`
+ */
+export async function perform(match: Match, request: FhirRequest, rooms: Rooms): Promise<FhirResponse> {
+  const { route, params } = match
+  authorise(route, params, request)
+  if (request.query.size > 0) checkQuery(route, request.query)
+  const response = await route.handler(request, params, rooms)
+  return request.query.get('_pretty') === 'true' ? indent(response) : response
+}
+
+/** @throws Problem as `perform` */
+export function authorise(route: Route, params: PathParams, request: FhirRequest): void {
+  if (route.public === true) return
+  const { grant } = granted(request)
+  if (route.verb !== 'none' && params.type !== undefined) requirePermission(grant, route.verb, params.type)
+}
+
+/** The request with its grant. @throws Problem `unauthenticated` · `token.missing` */
+export function granted(request: FhirRequest): GrantedRequest {
+  const { grant } = request
+  if (grant === undefined)
+    throw new Problem('unauthenticated', 'token.missing', 'This needs an access token: Authorization: Bearer …')
+  return request as GrantedRequest
+}
+
+function checkQuery(route: Route, query: URLSearchParams): void {
+  if (route.query === 'search') return
+  for (const name of query.keys()) {
+    if (everywhere.has(name) || route.query?.includes(name) === true) continue
+    throw new Problem(
+      'invalid',
+      'request.parameter-unknown',
+      'This interaction does not know a parameter of the query.',
+      {
+        expression: parameterName(name),
+      },
+    )
+  }
+}
+
+/** A parameter's name as an error may show it: a name that is no name might be a value in the wrong place. */
+function parameterName(name: string): string {
+  return /^[_$A-Za-z][\w.:-]{0,63}$/.test(name) ? name : '(malformed name)'
+}
+
+function indent(response: FhirResponse): FhirResponse {
+  const { body } = response
+  if (body === undefined || response.headers['content-type'] !== undefined) return response
+  const value = Buffer.isBuffer(body) || typeof body === 'string' ? parseJson(body) : body
+  return { ...response, body: `${JSON.stringify(value, null, 2)}\n` }
+}

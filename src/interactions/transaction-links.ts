@@ -1,0 +1,59 @@
+import { mapLinks, mapReferences, parseReference, type Resource } from '#fhir'
+import { Problem } from '#kernel'
+import type { Planned } from './transaction-plan.ts'
+
+/** What the texts that stand for resources of the Bundle are to be replaced with. */
+export type Links = ReadonlyMap<string, string>
+
+/** Which resource each writing entry is about, as `Type/id`. */
+export type Identities = ReadonlyMap<Planned, string>
+
+/**
+ * Where each entry's fullUrl leads once ids are assigned; a conditional create can also be referred to by its condition.
+ *
+ * @throws Problem `invalid` · `bundle.full-url-twice` when one fullUrl would lead to two resources
+ */
+export function linksOf(identities: Identities): Map<string, string> {
+  const links = new Map<string, string>()
+  for (const [entry, identity] of identities) {
+    if (entry.turn === 'POST' && entry.criteria !== undefined) links.set(`${entry.type}?${entry.criteria}`, identity)
+    if (entry.fullUrl === undefined || entry.turn === 'DELETE') continue
+    if ((links.get(entry.fullUrl) ?? identity) !== identity)
+      throw new Problem('invalid', 'bundle.full-url-twice', 'Two entries have the same fullUrl.', {
+        expression: `Bundle.entry[${entry.index}].fullUrl`,
+      })
+    links.set(entry.fullUrl, identity)
+  }
+  return links
+}
+
+/** The conditional references (`Type?query`) of all resources that will be written. */
+export function conditionalReferences(entries: readonly Planned[]): ReadonlySet<string> {
+  const texts = new Set<string>()
+  for (const { resource } of entries) {
+    if (resource === undefined) continue
+    mapReferences(resource, text => {
+      if (text.includes('?') && parseReference(text).kind === 'conditional') texts.add(text)
+      return text
+    })
+  }
+  return texts
+}
+
+/**
+ * Replaces, in place, every link to a resource of the Bundle. A relative reference is read as the entry's own server
+ * would read it.
+ *
+ * @see https://hl7.org/fhir/R4/bundle.html#references
+ */
+export function rewriteLinks(resource: Resource, fullUrl: string | undefined, links: Links): Resource {
+  if (links.size === 0) return resource
+  const base = baseOf(fullUrl)
+  mapLinks(resource, text => links.get(text) ?? (base === undefined ? text : (links.get(base + text) ?? text)))
+  return resource
+}
+
+/** `http://example.org/fhir/` of `http://example.org/fhir/Patient/1`; undefined for `urn:uuid:…`. */
+function baseOf(fullUrl: string | undefined): string | undefined {
+  return fullUrl === undefined ? undefined : /^(https?:\/\/.+\/)[A-Za-z]+\/[A-Za-z0-9.-]{1,64}$/.exec(fullUrl)?.[1]
+}

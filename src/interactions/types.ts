@@ -1,0 +1,106 @@
+import type { Grant, Verb } from '#access'
+import type { Resource } from '#fhir'
+import type { Clock } from '#kernel'
+import type { Record } from '#record'
+import type { Validator } from '#validation'
+
+/** A request as FHIR sees it, whatever carried it: HTTP, an entry of a bundle, a test. */
+export interface FhirRequest {
+  /** Upper case. */
+  readonly method: string
+  /** Below the FHIR base, still encoded, without query: `/Observation/1`. */
+  readonly path: string
+  readonly query: URLSearchParams
+  /** The header's value; `name` in lower case. */
+  header(name: string): string | undefined
+  /** The whole body, at most as much as the server takes. @throws Problem `too-large` · `body.too-large` */
+  body(): Promise<Buffer>
+  /** The body as it arrives, for bodies that are never held in memory. */
+  stream(): AsyncIterable<Uint8Array>
+  /** Undefined only where the route is public. */
+  readonly grant: Grant | undefined
+  /** `…/fhir`, from the configuration and never from a header. */
+  readonly baseUrl: string
+  /** The body already parsed: an entry of a bundle. */
+  readonly resource?: Resource
+}
+
+/** What to answer. Header names in lower case. A Resource is printed by whoever sends it. */
+export interface FhirResponse {
+  readonly status: number
+  readonly headers: { readonly [name: string]: string }
+  readonly body?: Buffer | string | Resource
+}
+
+/** What a path's variables stood for: `type`, `id`, `vid`, `job`. */
+export type PathParams = { readonly [name: string]: string }
+
+/** A request whose route is not public: somebody stands behind it. */
+export type GrantedRequest = FhirRequest & { readonly grant: Grant }
+
+/** One row of the catalogue. */
+export interface Route {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  /** `/:type/:id/_history/:vid`; `:type` is a resource type, `:id` anything that cannot be a keyword. */
+  readonly path: string
+  /** A code of https://hl7.org/fhir/R4/valueset-restful-interaction.html or the name of an operation. */
+  readonly interaction: string
+  /** What a scope must allow on the path's `:type` before anything else is looked at. */
+  readonly verb: Verb | 'none'
+  readonly public?: true
+  /** The path is below the server's origin, not below `/fhir`. */
+  readonly root?: true
+  readonly summary: string
+  /** Query parameters it knows; `search` hands them to the search parser. Others are refused. */
+  readonly query?: readonly string[] | 'search'
+  handler(request: FhirRequest, params: PathParams, rooms: Rooms): Promise<FhirResponse>
+}
+
+/** Bounds on what one request may ask for. */
+export interface Limits {
+  /** Entries of one batch or transaction. */
+  readonly bundleEntries: number
+  /** Versions on one page of history when `_count` does not say. */
+  readonly historyPage: number
+  /** The most that `_count` can ask of history. */
+  readonly historyPageMax: number
+}
+
+/** What a server allows when nothing else is said. */
+export const defaultLimits: Limits = { bundleEntries: 10_000, historyPage: 50, historyPageMax: 1000 }
+
+/** The rooms that the interactions need, and what they say about themselves. */
+export interface Rooms {
+  readonly record: Record
+  readonly validator: Validator
+  readonly clock: Clock
+  readonly ingest: IngestPort
+  smartConfiguration(): object
+  readonly limits: Limits
+  readonly software: { readonly name: string; readonly version: string }
+}
+
+/** What takes files and messages from outside. */
+export interface IngestPort {
+  /** Begins an import and says what it is called. @throws Problem when the patient is not within reach */
+  start(request: {
+    readonly grant: Grant
+    readonly patient: string
+    readonly source?: string
+    readonly body: AsyncIterable<Uint8Array>
+  }): Promise<Job>
+  /** An import that this grant may know of. */
+  job(id: string, grant: Grant): Promise<Job | undefined>
+  /** Takes one HL7 v2 message in its vertical-bar form; `ack` is the answer, positive or negative. */
+  hl7v2(request: { readonly grant: Grant; readonly message: Buffer }): Promise<{ status: number; ack: string }>
+}
+
+/** A running or finished import. */
+export interface Job {
+  readonly id: string
+  readonly state: 'running' | 'done' | 'failed'
+  readonly progress: { readonly bytesRead: number; readonly rows: number }
+  /** OperationOutcome or Parameters, once the import is over. */
+  readonly report?: Resource
+  readonly done: Promise<void>
+}

@@ -1,0 +1,75 @@
+import { parseResource, type Resource } from '#fhir'
+import { Problem, type ProblemIssue } from '#kernel'
+import { readResource } from './body.ts'
+import { granted } from './perform.ts'
+import { allIsWell } from './stored-response.ts'
+import type { FhirRequest, FhirResponse, PathParams, Rooms } from './types.ts'
+
+const modes: ReadonlySet<string> = new Set(['create', 'update'])
+
+/**
+ * Checks a resource, or the `resource` part of a Parameters, without storing it. What is found is the answer, not an error.
+ *
+ * @see https://hl7.org/fhir/R4/resource-operation-validate.html
+ */
+export async function validate(request: FhirRequest, params: PathParams, { validator }: Rooms): Promise<FhirResponse> {
+  const body = await readResource(request)
+  const { mode, resource } =
+    body.resourceType === 'Parameters' && params.type !== 'Parameters'
+      ? unwrap(body)
+      : { resource: body, mode: undefined }
+  const asked = request.query.get('mode') ?? mode
+  if (asked !== undefined && !modes.has(asked))
+    throw new Problem('unsupported', 'validate.mode-unsupported', 'A resource can be validated for create or update.', {
+      expression: 'mode',
+    })
+  if (resource.resourceType !== params.type)
+    throw new Problem('invalid', 'body.type-differs', 'The body is of another resource type than the URL.', {
+      expression: 'resourceType',
+    })
+  return { status: 200, headers: {}, body: outcomeOf(validator.validate(resource)) }
+}
+
+/** Checks what is stored. */
+export async function validateStored(request: FhirRequest, params: PathParams, rooms: Rooms): Promise<FhirResponse> {
+  const { type = '', id = '' } = params
+  const stored = await rooms.record.reader(granted(request).grant).read(type, id)
+  return { status: 200, headers: {}, body: outcomeOf(rooms.validator.validate(parseResource(stored.json))) }
+}
+
+interface Parameter {
+  readonly name?: unknown
+  readonly resource?: Resource
+  readonly valueCode?: string
+}
+
+/** @throws Problem `invalid` · `validate.resource-missing`; `unsupported` · `validate.parameter-unknown` */
+function unwrap(parameters: Resource): { resource: Resource; mode: string | undefined } {
+  const parts = (Array.isArray(parameters.parameter) ? parameters.parameter : []) as readonly Parameter[]
+  if (parts.some(part => part.name !== 'resource' && part.name !== 'mode'))
+    throw new Problem(
+      'unsupported',
+      'validate.parameter-unknown',
+      '$validate knows the parameters resource and mode.',
+      {
+        expression: 'Parameters.parameter',
+      },
+    )
+  const resource = parts.find(part => part.name === 'resource')?.resource
+  if (resource === undefined)
+    throw new Problem('invalid', 'validate.resource-missing', '$validate needs a parameter resource.', {
+      expression: 'Parameters.parameter',
+    })
+  return { resource, mode: parts.find(part => part.name === 'mode')?.valueCode }
+}
+
+function outcomeOf(issues: readonly ProblemIssue[]): Resource {
+  if (issues.length === 0) return allIsWell('No issues were found.')
+  const issue = issues.map(({ severity, type, text, expression }) => ({
+    severity,
+    code: type,
+    diagnostics: text,
+    ...(expression === undefined ? {} : { expression: [expression] }),
+  }))
+  return { resourceType: 'OperationOutcome', issue }
+}
