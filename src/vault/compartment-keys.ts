@@ -33,59 +33,78 @@ export interface CompartmentKeys {
   chain(bytes: Uint8Array): Buffer
 }
 
-const purposes = {
-  entries: 'entries',
-  segments: 'segments',
-  blobs: 'blobs',
-  chain: 'chain',
-  fingerprint: 'fingerprint',
-}
-
 /** Builds the keys of one compartment; `checkUsable` throws when they must no longer be used. */
 export function compartmentKeys(versions: KeyVersions, checkUsable: () => void): CompartmentKeys {
-  const compartment = versions.owner
-  const entries = new Ring(versions, purposes.entries)
-  const segments = new Ring(versions, purposes.segments)
-  const blobs = new Ring(versions, purposes.blobs)
-  const macs = new Map<string, KeyObject>()
-  const mac = (purpose: string, bytes: Uint8Array): Buffer => {
-    checkUsable()
-    const key = macs.get(purpose) ?? versions.stableKey(purpose)
-    macs.set(purpose, key)
+  return new SealedCompartment(versions, checkUsable)
+}
+
+class SealedCompartment implements CompartmentKeys {
+  readonly compartment: CompartmentId
+  readonly #versions: KeyVersions
+  readonly #checkUsable: () => void
+  readonly #entries: Ring
+  readonly #segments: Ring
+  readonly #blobs: Ring
+  readonly #macs = new Map<string, KeyObject>()
+
+  constructor(versions: KeyVersions, checkUsable: () => void) {
+    this.compartment = versions.owner
+    this.#versions = versions
+    this.#checkUsable = checkUsable
+    this.#entries = new Ring(versions, 'entries')
+    this.#segments = new Ring(versions, 'segments')
+    this.#blobs = new Ring(versions, 'blobs')
+  }
+
+  sealEntry(plain: Uint8Array, at: { locator: Locator; version: number; seq: number }): Sealed {
+    this.#checkUsable()
+    return mint(this.#entries.seal('entry', entryPlace(at), plain))
+  }
+
+  openEntry(entry: Entry): Buffer {
+    this.#checkOwn(entry.compartment, 'entry')
+    return this.#entries.open('entry', entryPlace(entry), entry.sealed)
+  }
+
+  sealSegment(plain: Uint8Array, at: { fromSeq: number; untilSeq: number }): Sealed {
+    this.#checkUsable()
+    return mint(this.#segments.seal('segment', segmentPlace(at), plain))
+  }
+
+  openSegment(segment: Segment): Buffer {
+    this.#checkOwn(segment.compartment, 'segment')
+    return this.#segments.open('segment', segmentPlace(segment), segment.sealed)
+  }
+
+  sealBlob(blob: string, source: AsyncIterable<Uint8Array>): AsyncIterable<BlobChunk> {
+    this.#checkUsable()
+    return sealChunks(this.#blobs, blob, source)
+  }
+
+  openBlob(blob: string, chunks: AsyncIterable<BlobChunk>): AsyncIterable<Buffer> {
+    this.#checkUsable()
+    return openChunks(this.#blobs, blob, chunks)
+  }
+
+  fingerprint(bytes: Uint8Array): Buffer {
+    return this.#mac('fingerprint', bytes)
+  }
+
+  chain(bytes: Uint8Array): Buffer {
+    return this.#mac('chain', bytes)
+  }
+
+  #mac(purpose: string, bytes: Uint8Array): Buffer {
+    this.#checkUsable()
+    const key = this.#macs.get(purpose) ?? this.#versions.stableKey(purpose)
+    this.#macs.set(purpose, key)
     return hmac(key, bytes)
   }
-  const checkOwn = (owner: CompartmentId, kind: string): void => {
-    checkUsable()
-    if (owner !== compartment) throw sealBroken(kind)
-  }
-  return {
-    compartment,
-    sealEntry(plain, at) {
-      checkUsable()
-      return mint(entries.seal('entry', entryPlace(at), plain))
-    },
-    openEntry(entry) {
-      checkOwn(entry.compartment, 'entry')
-      return entries.open('entry', entryPlace(entry), entry.sealed)
-    },
-    sealSegment(plain, at) {
-      checkUsable()
-      return mint(segments.seal('segment', segmentPlace(at), plain))
-    },
-    openSegment(segment) {
-      checkOwn(segment.compartment, 'segment')
-      return segments.open('segment', segmentPlace(segment), segment.sealed)
-    },
-    sealBlob(blob, source) {
-      checkUsable()
-      return sealChunks(blobs, blob, source)
-    },
-    openBlob(blob, chunks) {
-      checkUsable()
-      return openChunks(blobs, blob, chunks)
-    },
-    fingerprint: bytes => mac(purposes.fingerprint, bytes),
-    chain: bytes => mac(purposes.chain, bytes),
+
+  /** The AAD would refuse it too; this spares a derivation and says it plainly. */
+  #checkOwn(owner: CompartmentId, kind: string): void {
+    this.#checkUsable()
+    if (owner !== this.compartment) throw sealBroken(kind)
   }
 }
 

@@ -9,6 +9,7 @@ export interface Found<T> {
   readonly revision: number
 }
 
+/** What a write may ask for beside its value. */
 export interface DocumentOptions {
   /** Write only when the stored revision is this one; 0 = the document must be absent. */
   readonly ifRevision?: number

@@ -2,7 +2,7 @@
  * vault – keys and envelopes: roots, the instance key, compartment keys; what they seal, open, fingerprint and destroy.
  * It must never know: what a resource is, who asks for it, what SQL or HTTP are.
  * The one idea: a compartment's key is random and exists nowhere else, so destroying it erases whatever it sealed.
- * Its data: wrapped keys in the keystore (a KeyStore), sealed documents in the store. Its decisions: README.md here.
+ * Its data: wrapped keys in the keystore (a KeyStore), sealed documents in the store. Decisions: README.md beside this file.
  */
 export type { CompartmentKeys, CompartmentKind } from './compartment-keys.ts'
 export { type DocumentOptions, type Documents, type Found, openDocuments } from './documents.ts'

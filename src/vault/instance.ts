@@ -7,7 +7,7 @@ import type { RootProvider } from './roots/root-provider.ts'
 
 /** Owner of the instance key's rows in the keystore. */
 export const instanceOwner = 'instance'
-const noteName = 'vault.instance'
+const noteName = 'instance id'
 const rowKind = (rootKind: string): string => `${instanceOwner}:${rootKind}`
 
 /** The instance key (its versions are epochs) as one root has opened it. */

@@ -3,8 +3,8 @@ import type { Store } from '#store'
 import { openDocuments } from './documents.ts'
 import type { Vault } from './vault.ts'
 
-const collection = 'vault.instance'
-const name = 'pair'
+const collection = 'instance'
+const name = 'id'
 
 /**
  * Checks that store and keystore belong together; a store that is met for the first time is marked as this vault's.

@@ -183,7 +183,7 @@ describe.each(keystores)('a vault over %s keys – ARCHITECTURE §4', (_name, op
   it('refuses a keystore whose rows or note are of another instance', async () => {
     await open(keys, root)
     const mixed = named('fault', 'vault.keystore-mixed')
-    await keys.setNote('vault.instance', Buffer.alloc(16, 1))
+    await keys.setNote('instance id', Buffer.alloc(16, 1))
     expect(await problemOf(() => open(keys, root))).toBe(mixed)
     const elsewhere = await openKeys()
     await open(elsewhere, recoveryRoot(newRecoveryCode()))
@@ -200,7 +200,7 @@ describe.each(keystores)('a vault over %s keys – ARCHITECTURE §4', (_name, op
     if (row === undefined) throw new Error('no row')
     const renamed = { ...row, params: { ...row.params, instance: '0'.repeat(32) } }
     await keys.replace('instance', 'instance:file', [renamed])
-    await keys.setNote('vault.instance', Buffer.alloc(16))
+    await keys.setNote('instance id', Buffer.alloc(16))
     expect(await problemOf(() => open(keys, root))).toBe(named('unauthenticated', 'vault.root-refused'))
   })
 
@@ -248,7 +248,7 @@ describe('a restored keystore – ARCHITECTURE §4: a tombstone that restored ke
 })
 
 describe('keys that were handed out', () => {
-  const threeWays = (keys: Awaited<ReturnType<Vault['compartment']>>, sealed = keys.sealEntry(plain, place)) => [
+  const usesOf = (keys: Awaited<ReturnType<Vault['compartment']>>, sealed = keys.sealEntry(plain, place)) => [
     () => keys.sealEntry(plain, place),
     () => keys.openEntry({ compartment: keys.compartment, ...place, sealed }),
     () => keys.sealSegment(plain, { fromSeq: 1, untilSeq: 2 }),
@@ -261,7 +261,7 @@ describe('keys that were handed out', () => {
   it('stop working at once when the compartment is destroyed', async () => {
     const vault = await newVault()
     const keys = await vault.createCompartment('patient')
-    const uses = threeWays(keys)
+    const uses = usesOf(keys)
     await vault.destroy(keys.compartment)
     for (const use of uses) expect(await problemOf(use)).toBe(destroyed)
   })
@@ -269,7 +269,7 @@ describe('keys that were handed out', () => {
   it('stop working when the vault is closed, and so does the vault', async () => {
     const vault = await newVault()
     const keys = await vault.createCompartment('patient')
-    const uses = threeWays(keys)
+    const uses = usesOf(keys)
     const sealed = vault.sealDocument('c', 'k', plain)
     vault.close()
     const all = [
@@ -340,8 +340,10 @@ describe('raw keys', () => {
     expect(seen).toHaveLength(3)
     for (const key of seen) expect(Buffer.from(key).equals(Buffer.alloc(32))).toBe(true)
   })
+})
 
-  it('leave the root that was, valid when the change of root fails half-way', async () => {
+describe('a change of root that fails half-way', () => {
+  it('leaves both roots valid', async () => {
     const [keys, code] = [openMemoryKeys(), newRecoveryCode()]
     const old = fileRoot(newFile())
     const failing = new Proxy(keys, {
