@@ -86,7 +86,10 @@ export function implicitRange(text: string): ImplicitRange {
   const { mantissa, exponent, digits, isScientific } = scale(text)
   const places = isScientific && digits <= 1 ? 2 : 1
   const unit = mantissa * 10n ** BigInt(places)
-  return { low: toNumber(unit - 5n, exponent - places), high: toNumber(unit + 5n, exponent - places) }
+  const value = toNumber(mantissa, exponent)
+  // @NOTE with more digits than a double has, both ends would round to the value and the range would be empty.
+  const next = value + Math.abs(value) * Number.EPSILON
+  return { low: toNumber(unit - 5n, exponent - places), high: Math.max(toNumber(unit + 5n, exponent - places), next) }
 }
 
 /** Correctly rounded: the text goes through JavaScript's own number parser. */

@@ -230,7 +230,8 @@ class JsonReader {
 function plainEnd(text: string, start: number): number {
   let at = text.charCodeAt(start) === minus ? start + 1 : start
   const first = text.charCodeAt(at)
-  if (first <= zero || first > nine) return start
+  // Past the end the code is NaN, which is neither below nor above.
+  if (!(first > zero && first <= nine)) return start
   let code = first
   while (code >= zero && code <= nine) code = text.charCodeAt(++at)
   if (code === point) {

@@ -1,0 +1,222 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import fc from 'fast-check'
+import { Decimal, type Json, parseJson, parseResource, printJson } from '#fhir'
+import { isProblem } from '#kernel'
+
+function codeOf(work: () => unknown): string {
+  try {
+    work()
+  } catch (error) {
+    if (isProblem(error, 'invalid')) return error.code
+    throw error
+  }
+  return 'accepted'
+}
+
+/** JSON text of a number as FHIR allows it, of up to 40 digits and small exponents. */
+const numberText = fc
+  .tuple(
+    fc.constantFrom('', '-'),
+    fc.oneof(fc.constant('0'), fc.stringMatching(/^[1-9][0-9]{0,19}$/)),
+    fc.oneof(fc.constant(''), fc.stringMatching(/^\.[0-9]{1,19}$/)),
+    fc.oneof(fc.constant(''), fc.stringMatching(/^[eE][+-]?[0-9]{1,2}$/)),
+  )
+  .map(parts => parts.join(''))
+
+/** Without `-0`, whose text JavaScript would not print. */
+const plainJson = fc
+  .jsonValue({ maxDepth: 6 })
+  .map(value => JSON.stringify(value))
+  .filter(text => !/__proto__|constructor|prototype|\\u|-0[^.]|e/.test(text))
+
+describe('parseJson and printJson – https://hl7.org/fhir/R4/json.html', () => {
+  it.each(['1.50', '1e3', '1E-22', '-0', '0.0', '100.00', '12345678901234567890', '0.1234567890123456789', '1.0E+245'])(
+    'keeps the digits of %s',
+    text => {
+      expect(parseJson(text)).toBeInstanceOf(Decimal)
+      expect(printJson({ value: parseJson(text) })).toBe(`{"value":${text}}`)
+    },
+  )
+
+  it.each(['0', '7', '-7', '0.5', '-0.5', '72.5', '0.000001', '1e+21', '5e-324', '9007199254740993'.slice(0, 15)])(
+    'leaves %s a plain number, since JavaScript prints it so',
+    text => {
+      expect(parseJson(text)).toBe(Number(text))
+    },
+  )
+
+  it('prints any number back as it was written', () => {
+    fc.assert(
+      fc.property(numberText, text => {
+        fc.pre(Number.isFinite(Number(text)))
+        expect(printJson(parseJson(`[${text}]`))).toBe(`[${text}]`)
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  it('agrees with the platform on JSON without such numbers', () => {
+    fc.assert(
+      fc.property(plainJson, text => {
+        expect(parseJson(text)).toEqual(JSON.parse(text))
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  it('agrees with the platform on what is JSON at all, for damaged texts', () => {
+    const pieces = fc.constantFrom(
+      '{',
+      '}',
+      '[',
+      ']',
+      '"a"',
+      '"b\\n"',
+      ':',
+      ',',
+      '1',
+      '-',
+      '0',
+      '.5',
+      'e1',
+      'true',
+      'nul',
+      ' ',
+      '\\',
+      '"',
+    )
+    fc.assert(
+      fc.property(fc.array(pieces, { maxLength: 12 }), parts => {
+        const text = parts.join('')
+        const ours = codeOf(() => parseJson(text))
+        fc.pre(ours !== 'json.duplicate-key')
+        expect(ours === 'accepted').toBe(isPlatformJson(text))
+      }),
+      { numRuns: 5000 },
+    )
+  })
+
+  const cases = new URL('../../cases/fhir/', import.meta.url)
+  it.each(['us-core', 'synthea', 'bulk'])('reads the real resources of %s without a change', folder => {
+    for (const file of readdirSync(new URL(folder, cases))) {
+      const bytes = readFileSync(new URL(`${folder}/${file}`, cases))
+      const parsed = parseJson(bytes)
+      expect(JSON.parse(printJson(parsed))).toEqual(JSON.parse(bytes.toString('utf8')))
+      expect(numbersIn(printJson(parsed))).toEqual(numbersIn(bytes.toString('utf8')))
+    }
+  })
+
+  it('accepts UTF-8 bytes and escapes alike', () => {
+    const text = '{"name":"Mejía \\u00e9\\n\\ud83d\\ude00 😀"}'
+    expect(parseJson(Buffer.from(text))).toEqual({ name: 'Mejía é\n😀 😀' })
+  })
+
+  it('does not mistake inherited names for duplicates', () => {
+    expect(parseJson('{"toString":1,"valueOf":2}')).toEqual({ toString: 1, valueOf: 2 })
+  })
+})
+
+function isPlatformJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch (error) {
+    return !(error instanceof SyntaxError)
+  }
+}
+
+function numbersIn(text: string): readonly string[] {
+  const outside = text.replace(/"(?:[^"\\]|\\.)*"/g, '""')
+  return outside.match(/-?[0-9][0-9.eE+-]*/g) ?? []
+}
+
+describe('parseJson refuses hostile texts', () => {
+  const nested = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth)
+  it.each([
+    ['json.malformed', 'a byte order mark', '\ufeff{}'],
+    ['json.malformed', 'NUL outside a string', '{}\0'],
+    ['json.malformed', 'an escaped NUL', '{"a":"x\\u0000"}'],
+    ['json.malformed', 'a raw control character', '{"a":"x\ny"}'],
+    ['json.malformed', 'a lone surrogate', '{"a":"\ud800"}'],
+    ['json.malformed', 'an escaped lone surrogate', '{"a":"\\ud800 "}'],
+    ['json.malformed', 'NaN', '{"a":NaN}'],
+    ['json.malformed', 'Infinity', '{"a":-Infinity}'],
+    ['json.malformed', 'a number beyond doubles', '{"a":1e400}'],
+    ['json.malformed', 'a number that doubles round to nothing', '{"a":1e-400}'],
+    ['json.malformed', 'text after the end', '{} {}'],
+    ['json.malformed', 'a trailing comma', '[1,]'],
+    ['json.malformed', 'a leading zero', '[01]'],
+    ['json.malformed', 'a comment', '{/*x*/}'],
+    ['json.malformed', 'nothing', ''],
+    ['json.malformed', 'an unended string', '"abc'],
+    ['json.malformed', 'an unended escape', '"abc\\'],
+    ['json.malformed', 'a wrong escape', '"\\x41"'],
+    ['json.duplicate-key', 'the same name twice', '{"a":1,"b":2,"a":3}'],
+    ['json.duplicate-key', 'the same name twice, once escaped', '{"a":1,"\\u0061":3}'],
+    ['json.forbidden-key', '__proto__', '{"__proto__":{"admin":true}}'],
+    ['json.forbidden-key', '__proto__ with escapes', '{"\\u005f_proto__":{"admin":true}}'],
+    ['json.forbidden-key', 'constructor', '{"a":{"constructor":{"x":1}}}'],
+    ['json.forbidden-key', 'prototype', '{"prototype":{}}'],
+    ['json.too-deep', '65 levels', nested(65)],
+    ['json.too-deep', 'a hundred thousand levels', '['.repeat(100_000)],
+  ])('%s: %s', (code, _, text) => {
+    expect(codeOf(() => parseJson(text))).toBe(code)
+  })
+
+  it('accepts 64 levels, or as many as the caller says', () => {
+    expect(codeOf(() => parseJson(nested(64)))).toBe('accepted')
+    expect(codeOf(() => parseJson(nested(3), { maxDepth: 2 }))).toBe('json.too-deep')
+  })
+
+  it.each([
+    ['a broken sequence', [0x22, 0xc3, 0x28, 0x22]],
+    ['an encoded surrogate', [0x22, 0xed, 0xa0, 0x80, 0x22]],
+    ['UTF-16', [0xff, 0xfe, 0x7b, 0x00]],
+  ])('json.not-utf8: %s', (_, bytes) => {
+    expect(codeOf(() => parseJson(Uint8Array.from(bytes)))).toBe('json.not-utf8')
+  })
+
+  it('refuses a byte order mark in bytes too', () => {
+    expect(codeOf(() => parseJson(Buffer.from('\ufeff{}')))).toBe('json.malformed')
+  })
+
+  it('never quotes the text', () => {
+    const secret = 'Mejía'
+    for (const text of [
+      `{"a":"${secret}\\q"}`,
+      `{"${secret}":1,"${secret}":2}`,
+      `{"a":"${secret}`,
+      `["${secret}" 1]`,
+    ]) {
+      expect(() => parseJson(text)).toThrow(expect.objectContaining({ kind: 'invalid' }))
+      try {
+        parseJson(text)
+      } catch (error) {
+        expect(isProblem(error) && error.text + (error.detail ?? '')).not.toContain(secret)
+      }
+    }
+  })
+
+  it('leaves Object.prototype and the result’s prototype alone', () => {
+    const value = parseJson('{"a":{"b":1}}') as { readonly [key: string]: Json }
+    expect(Object.getPrototypeOf(value)).toBe(Object.prototype)
+    expect(({} as { admin?: unknown }).admin).toBeUndefined()
+  })
+})
+
+describe('parseResource', () => {
+  it('gives the resource with its type', () => {
+    expect(parseResource('{"resourceType":"Patient","id":"1"}')).toEqual({ resourceType: 'Patient', id: '1' })
+  })
+
+  it.each(['[]', '1.50', 'null', '"Patient"', '{}', '{"resourceType":1}'])('json.not-a-resource: %s', text => {
+    expect(codeOf(() => parseResource(text))).toBe('json.not-a-resource')
+  })
+
+  it.each(['patient', 'DomainResource', 'Resource', 'SubscriptionStatus', 'Bot', 'toString', 'Coding'])(
+    'fhir.type-unknown: %s',
+    type => {
+      expect(codeOf(() => parseResource(`{"resourceType":"${type}"}`))).toBe('fhir.type-unknown')
+    },
+  )
+})
