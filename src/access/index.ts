@@ -1,0 +1,15 @@
+/**
+ * access – who may do what: the scope grammar, what a Grant reaches, whose a resource is. Pure; it computes, it holds nothing.
+ * It must never know: HTTP, tokens, stores, keys, the time.
+ * The one idea: a Grant's terms are turned into a Vision of rows, and `restrict` alone mints a query that carries one.
+ * Its data: profiles/compartment-patient.json. Decisions: README.md beside this file.
+ */
+export { type Actor, type Grant, patientsInReach } from './grant.ts'
+export { type GranularChoice, granularChoices, type LabelledTerm, substitutesFor } from './granular-choices.ts'
+export { intersectScopes, isNarrower } from './narrowing.ts'
+export { type Ownership, ownerOf } from './ownership.ts'
+export { permits, requirePermission } from './permission.ts'
+export { restrict } from './restrict.ts'
+export { composeTerm, type Level, parseScope, printScope, type Term, type TermParam, type Verb } from './scope.ts'
+export { mayTouch } from './touch.ts'
+export { visionOf } from './vision.ts'

@@ -1,0 +1,29 @@
+import { Problem } from '#kernel'
+import { activeTerms, type Grant } from './grant.ts'
+import type { Level, Term, Verb } from './scope.ts'
+
+/** Whether the term speaks of the type at all. */
+export function speaksOf(term: Term, type: string): boolean {
+  return term.type === '*' || term.type === type
+}
+
+/** Whether some term covers the verb on the type. It says nothing about rows: those are for `visionOf` and `mayTouch`. */
+export function permits(grant: Grant, verb: Verb, type: string): boolean {
+  return activeTerms(grant).some(term => term.verbs.has(verb) && speaksOf(term, type))
+}
+
+/**
+ * Refuses what no term covers, before anything is looked up, so that the answer is the same whatever is stored.
+ *
+ * @throws Problem `forbidden` · `scope.missing`; its text names the scope that would be needed
+ * @see    https://hl7.org/fhir/us/core – a server SHALL answer 403 to insufficient scope
+ */
+export function requirePermission(grant: Grant, verb: Verb, type: string): void {
+  if (permits(grant, verb, type)) return
+  throw new Problem('forbidden', 'scope.missing', `This needs the scope ${levelOf(grant)}/${type}.${verb}.`)
+}
+
+/** The level at which this grant would have to ask for more. */
+function levelOf(grant: Grant): Level {
+  return grant.terms[0]?.level ?? (grant.patient === undefined ? 'user' : 'patient')
+}

@@ -1,0 +1,78 @@
+import type { Criterion, Holder, Sight, Vision } from '#search'
+import { activeTerms, type Grant } from './grant.ts'
+import { criteriaOf } from './granular.ts'
+import { speaksOf } from './permission.ts'
+import { type Reach, reachOf } from './reach.ts'
+import type { Term, Verb } from './scope.ts'
+
+/** What one term contributes: rows that meet all criteria, perhaps only if they are referenced. */
+interface Piece {
+  readonly criteria: readonly Criterion[]
+  readonly referencedOnly: boolean
+}
+
+/**
+ * What the grant may see of each type in each holder, by terms that have any of the verbs.
+ *
+ * `patient/` terms see their patient's holder, and of the commons what is referenced; `user/` terms see their patients
+ * and the commons; `system/` terms see all. Audit ledgers count as their patient's, for reading only.
+ */
+export function visionOf(grant: Grant, verbs: readonly Verb[]): Vision {
+  const key = verbs.join('')
+  const known = visions.get(grant) ?? new Map<string, Vision>()
+  const vision = known.get(key) ?? lookThrough(grant, verbs)
+  visions.set(grant, known.set(key, vision))
+  return vision
+}
+
+/** A token is presented many times, and every read asks. */
+const visions = new WeakMap<Grant, Map<string, Vision>>()
+
+function lookThrough(grant: Grant, verbs: readonly Verb[]): Vision {
+  const terms = activeTerms(grant).filter(term => verbs.some(verb => term.verbs.has(verb)))
+  const sights = new Map<string, Sight>()
+  return (type, holder) => {
+    const reaches = terms.map(term => reachOfTerm(term, grant, verbs, type, holder))
+    const key = `${type} ${reaches.join()}`
+    let sight = sights.get(key)
+    if (sight === undefined) {
+      sight = unionOf(piecesOf(terms, reaches, type))
+      sights.set(key, sight)
+    }
+    return sight
+  }
+}
+
+const wider: Readonly<Record<Reach, number>> = { none: 0, referenced: 1, all: 2 }
+
+function reachOfTerm(term: Term, grant: Grant, verbs: readonly Verb[], type: string, holder: Holder): Reach {
+  let widest: Reach = 'none'
+  if (!speaksOf(term, type)) return widest
+  for (const verb of verbs) {
+    const reach = term.verbs.has(verb) ? reachOf(term.level, grant, verb, type, holder) : 'none'
+    if (wider[reach] > wider[widest]) widest = reach
+  }
+  return widest
+}
+
+function piecesOf(terms: readonly Term[], reaches: readonly Reach[], type: string): readonly Piece[] {
+  const pieces: Piece[] = []
+  terms.forEach((term, at) => {
+    const criteria = reaches[at] === 'none' ? undefined : criteriaOf(term, type)
+    if (criteria !== undefined) pieces.push({ criteria, referencedOnly: reaches[at] === 'referenced' })
+  })
+  return pieces
+}
+
+/**
+ * @NOTE a Sight cannot say "these, or those if referenced". Where both kinds meet, the referenced part is left out:
+ * less is seen, never more. It takes a `user/` term with params beside a `patient/` term on a type of the commons.
+ */
+function unionOf(pieces: readonly Piece[]): Sight {
+  if (pieces.length === 0) return { kind: 'none' }
+  const free = pieces.filter(piece => !piece.referencedOnly)
+  const counted = free.length > 0 ? free : pieces
+  const referenced = free.length > 0 ? {} : { referencedOnly: true }
+  if (counted.some(piece => piece.criteria.length === 0)) return { kind: 'all', ...referenced }
+  return { kind: 'some', anyOf: counted.map(piece => piece.criteria), ...referenced }
+}

@@ -1,0 +1,169 @@
+import { mayTouch, patientsInReach, permits, requirePermission, type Verb } from '#access'
+import { type Context, grantOf, type HolderName, holders, type ResourceName, resources } from './grants.ts'
+
+const verbs: readonly Verb[] = ['c', 'r', 'u', 'd', 's']
+const inContextA: Context = { patient: 'A', patients: ['A'] }
+const family: Context = { patients: ['A', 'B'], account: 'account-1' }
+const vitals = 'patient/Observation.cruds?category=vital-signs'
+
+describe('truth table: scopes × context × resource × holder → verbs', () => {
+  const table: readonly (readonly [
+    scopes: string,
+    context: Context,
+    what: ResourceName,
+    where: HolderName,
+    allowed: string,
+  ])[] = [
+    // nothing at all
+    ['', { patient: 'A', patients: 'all' }, 'vital', 'A', ''],
+    // patient/
+    ['patient/*.cruds', inContextA, 'vital', 'A', 'cruds'],
+    ['patient/*.cruds', inContextA, 'patientA', 'A', 'cruds'],
+    ['patient/*.cruds', inContextA, 'vital', 'B', ''],
+    ['patient/*.cruds', { patient: 'A', patients: ['A', 'B'] }, 'vital', 'B', ''],
+    ['patient/*.cruds', { patient: 'A', patients: 'all' }, 'vital', 'B', ''],
+    ['patient/*.cruds', inContextA, 'doctor', 'commons', ''],
+    ['patient/*.cruds', inContextA, 'valueSet', 'commons', 'rs'],
+    ['patient/*.cruds', inContextA, 'audit', 'auditA', 'rs'],
+    ['patient/*.cruds', inContextA, 'audit', 'auditB', ''],
+    ['patient/*.cruds', inContextA, 'audit', 'auditNobody', ''],
+    ['patient/Observation.rs', inContextA, 'vital', 'A', 'rs'],
+    ['patient/Observation.rs', inContextA, 'patientA', 'A', ''],
+    ['patient/Observation.read', inContextA, 'vital', 'A', 'rs'],
+    ['patient/Observation.write', inContextA, 'vital', 'A', 'cud'],
+    ['patient/Observation.r', inContextA, 'vital', 'A', 'r'],
+    // patient/ that lost its context
+    ['patient/*.cruds', { patients: 'all' }, 'vital', 'A', ''],
+    ['patient/*.cruds', { patient: '', patients: 'all' }, 'vital', 'A', ''],
+    ['patient/*.cruds', { patients: 'all' }, 'valueSet', 'commons', ''],
+    // granular
+    [vitals, inContextA, 'vital', 'A', 'cruds'],
+    [vitals, inContextA, 'lab', 'A', ''],
+    [vitals, inContextA, 'vital', 'B', ''],
+    [`${vitals} patient/Observation.r`, inContextA, 'lab', 'A', 'r'],
+    [`${vitals} patient/Observation.rs?category=laboratory`, inContextA, 'lab', 'A', 'rs'],
+    ['patient/Observation.rs?category=vital-signs&code=zz', inContextA, 'vital', 'A', ''],
+    ['patient/Observation.rs?category=vital-signs,laboratory', inContextA, 'lab', 'A', 'rs'],
+    [
+      'patient/Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|vital-signs',
+      inContextA,
+      'vital',
+      'A',
+      'rs',
+    ],
+    ['patient/Observation.rs?category=http://other.org|vital-signs', inContextA, 'vital', 'A', ''],
+    ['patient/Observation.rs?category=vital-signs&patient=B', inContextA, 'vital', 'A', ''],
+    ['patient/*.rs?_id=vital-signs-1', inContextA, 'vital', 'A', 'rs'],
+    ['patient/*.rs?_id=vital-signs-1', inContextA, 'lab', 'A', ''],
+    // user/
+    ['user/*.cruds', family, 'vital', 'A', 'cruds'],
+    ['user/*.cruds', family, 'vital', 'B', 'cruds'],
+    ['user/*.cruds', family, 'vital', 'C', ''],
+    ['user/*.cruds', { patient: 'C', patients: ['A'] }, 'vital', 'C', ''],
+    ['user/*.cruds', family, 'doctor', 'commons', 'cruds'],
+    ['user/*.cruds', family, 'audit', 'auditB', 'rs'],
+    ['user/*.cruds', family, 'audit', 'auditNobody', ''],
+    ['user/*.cruds', { patients: 'all' }, 'vital', 'C', 'cruds'],
+    ['user/*.cruds', { patients: [] }, 'vital', 'A', ''],
+    ['user/*.cruds', { patients: [''] }, 'vital', 'A', ''],
+    // system/
+    ['system/*.cruds', {}, 'vital', 'C', 'cruds'],
+    ['system/*.cruds', {}, 'doctor', 'commons', 'cruds'],
+    ['system/*.cruds', {}, 'audit', 'auditA', 'rs'],
+    ['system/*.cruds', {}, 'audit', 'auditNobody', 'rs'],
+    ['system/Observation.rs', {}, 'patientA', 'A', ''],
+    // terms are OR-ed
+    ['patient/Observation.r user/Observation.s', { patient: 'A', patients: ['B'] }, 'vital', 'A', 'r'],
+    ['patient/Observation.r user/Observation.s', { patient: 'A', patients: ['B'] }, 'vital', 'B', 's'],
+  ]
+  it.each(table)('%s %j: %s in %s → %s', (scopes, context, what, where, allowed) => {
+    const grant = grantOf(scopes, context)
+    const granted = verbs.filter(verb => mayTouch(grant, verb, resources[what], holders[where]))
+    expect(granted.join('')).toBe(allowed)
+  })
+
+  it('lets a patient/ scope read a commons row that a visible row refers to, and never write it', () => {
+    const grant = grantOf('patient/*.cruds', inContextA)
+    const granted = verbs.filter(verb => mayTouch(grant, verb, resources.doctor, holders.commons, true))
+    expect(granted.join('')).toBe('rs')
+    expect(mayTouch(grantOf('patient/Observation.rs', inContextA), 'r', resources.doctor, holders.commons, true)).toBe(
+      false,
+    )
+  })
+
+  it('never counts being referenced as a way into another patient’s record', () => {
+    for (const verb of verbs)
+      expect(mayTouch(grantOf('patient/*.cruds', inContextA), verb, resources.vital, holders.B, true)).toBe(false)
+  })
+})
+
+describe('a Patient that does not exist yet', () => {
+  const newborn = { resourceType: 'Patient', id: 'N' }
+  const own = { compartment: '0d', kind: 'patient', patient: 'N' } as const
+  const cases: readonly (readonly [scopes: string, context: Context, allowed: boolean])[] = [
+    ['user/Patient.c', family, true],
+    ['user/Patient.rus', family, false],
+    ['user/Observation.cruds', family, false],
+    ['user/Patient.c', { patients: ['A'] }, false],
+    ['patient/Patient.cruds', { ...family, patient: 'A' }, false],
+    ['system/Patient.c', {}, true],
+  ]
+  it.each(cases)('may be created with %s %j: %p', (scopes, context, allowed) => {
+    expect(mayTouch(grantOf(scopes, context), 'c', newborn, own)).toBe(allowed)
+  })
+
+  it('is no way to anything else of that patient', () => {
+    const grant = grantOf('user/*.cruds', family)
+    for (const verb of ['r', 'u', 'd', 's'] as const) expect(mayTouch(grant, verb, newborn, own)).toBe(false)
+    expect(mayTouch(grant, 'c', { resourceType: 'Observation', id: 'N' }, own)).toBe(false)
+    expect(mayTouch(grant, 'c', { resourceType: 'Patient', id: 'M' }, own)).toBe(false)
+    expect(mayTouch(grant, 'c', { resourceType: 'Patient' }, { compartment: '0d', kind: 'patient' })).toBe(false)
+  })
+})
+
+describe('permits and requirePermission – A48', () => {
+  const cases: readonly (readonly [
+    scopes: string,
+    context: Context,
+    verb: Verb,
+    type: string,
+    missing: string | undefined,
+  ])[] = [
+    ['patient/Observation.r', inContextA, 'r', 'Observation', undefined],
+    ['patient/Observation.r', inContextA, 's', 'Observation', 'patient/Observation.s'],
+    ['patient/Observation.s', inContextA, 'r', 'Observation', 'patient/Observation.r'],
+    ['patient/Observation.read', inContextA, 'c', 'Observation', 'patient/Observation.c'],
+    ['patient/Observation.rs?category=survey', inContextA, 's', 'Observation', undefined],
+    ['patient/Observation.rs', inContextA, 's', 'Condition', 'patient/Condition.s'],
+    ['user/*.rs', family, 's', 'Condition', undefined],
+    ['user/*.rs', family, 'd', 'Condition', 'user/Condition.d'],
+    ['system/Patient.rs', {}, 'd', 'Patient', 'system/Patient.d'],
+    ['patient/*.rs', {}, 'r', 'Patient', 'patient/Patient.r'],
+    ['', {}, 'r', 'Patient', 'user/Patient.r'],
+    ['', { patient: 'A' }, 'r', 'Patient', 'patient/Patient.r'],
+  ]
+  it.each(cases)('%s %j: %s on %s lacks %s', (scopes, context, verb, type, missing) => {
+    const grant = grantOf(scopes, context)
+    expect(permits(grant, verb, type)).toBe(missing === undefined)
+    if (missing === undefined) expect(() => requirePermission(grant, verb, type)).not.toThrow()
+    else
+      expect(() => requirePermission(grant, verb, type)).toThrow(
+        expect.objectContaining({ kind: 'forbidden', code: 'scope.missing', text: `This needs the scope ${missing}.` }),
+      )
+  })
+})
+
+describe('patientsInReach', () => {
+  const cases: readonly (readonly [scopes: string, context: Context, reach: readonly string[] | 'all'])[] = [
+    ['', { patient: 'A', patients: 'all' }, []],
+    ['patient/*.r', inContextA, ['A']],
+    ['patient/*.r', { patients: ['A'] }, []],
+    ['user/*.r', { patient: 'C', patients: ['A', 'B'] }, ['A', 'B']],
+    ['patient/*.r user/*.r', { patient: 'C', patients: ['A', 'C'] }, ['C', 'A']],
+    ['user/*.r', { patients: 'all' }, 'all'],
+    ['patient/*.r system/Observation.r', inContextA, 'all'],
+  ]
+  it.each(cases)('%s %j: %j', (scopes, context, reach) => {
+    expect(patientsInReach(grantOf(scopes, context))).toEqual(reach)
+  })
+})
