@@ -12,7 +12,7 @@ export function shapeNamed(name: ShapeName): Shape {
 
 /**
  * The JSON schema of one type or nested element. Standard vocabulary says what JSON Schema can say; `fhirType` refers to another
- * schema (compiled when first met), `fhirObject` holds the rules over an object's names, `fhirCodes` a required binding.
+ * schema (compiled when first met), which also says that an object is due; `fhirObject` holds the rules over an object's names, `fhirCodes` a required binding.
  */
 export function schemaOf(name: ShapeName): AnySchemaObject {
   const shape = shapeNamed(name)
@@ -53,9 +53,7 @@ function orNull(schema: AnySchemaObject): AnySchemaObject {
 }
 
 function twinSchema(element: ElementDefinition): AnySchemaObject {
-  return element.isList
-    ? listOf({ type: ['object', 'null'], fhirType: 'Element' })
-    : { type: 'object', fhirType: 'Element' }
+  return element.isList ? listOf({ fhirTypeOrNull: 'Element' }) : { fhirType: 'Element' }
 }
 
 function primitiveSchema({ type, valueSet, isList }: ElementDefinition): AnySchemaObject {
@@ -72,7 +70,7 @@ function complexSchema(shape: Shape, element: ElementDefinition): AnySchemaObjec
     return { type: 'object', fhirResource: element.name === 'contained' ? 'contained' : 'whole' }
   }
   const name = element.nested === undefined ? element.type : `${shape.type}.${element.nested}`
-  return { type: 'object', fhirType: name, ...(isListed(element.valueSet) ? { fhirCodes: element.valueSet } : {}) }
+  return { fhirType: name, ...(isListed(element.valueSet) ? { fhirCodes: element.valueSet } : {}) }
 }
 
 function isListed(valueSet: string | undefined): boolean {

@@ -1,6 +1,6 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import type { DataValidationCxt } from 'ajv/dist/types/index.js'
-import { isResourceType, mapReferences, type Resource } from '#fhir'
+import { Decimal, isResourceType, mapReferences, type Resource } from '#fhir'
 import { Problem, type ProblemIssue } from '#kernel'
 import { issueOf } from './issues.ts'
 import { objectRules } from './object-rules.ts'
@@ -47,18 +47,29 @@ export function checkResource(validator: Validator, resource: Resource): void {
 }
 
 class Schemas {
-  private readonly ajv = newAjv()
+  private readonly ajv = new Ajv({ allErrors: true, allowUnionTypes: true, formats: stringFormats, messages: false })
   private readonly compiled = new Map<ShapeName, ValidateFunction>()
+  /** Objects found faulty in the current run. Past the limit the rest is not looked at: ajv copies its errors at each level. */
+  private failures = 0
 
   constructor() {
-    this.ajv.addKeyword({ keyword: 'fhirType', errors: 'full', compile: (name: ShapeName) => this.typeRule(name) })
-    this.ajv.addKeyword({ keyword: 'fhirResource', errors: 'full', compile: (kind: string) => this.resourceRule(kind) })
+    this.addRule('fhirType', name => this.typeRule(name, false))
+    this.addRule('fhirTypeOrNull', name => this.typeRule(name, true))
+    this.addRule('fhirResource', kind => this.resourceRule(kind))
+    this.addRule('fhirObject', objectRule, 'object')
+    this.addRule('fhirCodes', valueSet => orNull(codeRule(valueSet)))
+    this.addRule('fhirDecimal', kind => (kind === 'or-null' ? orNull(isDecimal) : isDecimal))
+  }
+
+  private addRule(keyword: string, compile: (value: string) => Rule, type?: 'object'): void {
+    this.ajv.addKeyword({ keyword, errors: 'full', compile, ...(type === undefined ? {} : { type }) })
   }
 
   validate(resource: Resource): readonly ProblemIssue[] {
     const type = resource.resourceType
     const check = isResourceType(type) ? this.schema(type) : undefined
     if (check === undefined) return [issueOf('Resource', toError({ keyword: 'unknownResource' }, ''))]
+    this.failures = 0
     const errors = check(resource) ? [] : (check.errors ?? [])
     const issues = [...errors, ...danglingFragments(resource)]
     return issues.length === 0 ? valid : issues.slice(0, mostIssues).map(error => issueOf(type, error))
@@ -73,13 +84,15 @@ class Schemas {
   }
 
   /** Refers to another schema, found at first use: types refer to each other in circles, and few are ever met. */
-  private typeRule(name: ShapeName): Rule {
+  private typeRule(name: ShapeName, mayBeNull: boolean): Rule {
     let schema: ValidateFunction | undefined
     const rule: Rule = (data, context) => {
-      if (data === null) return true
+      if ((data === null && mayBeNull) || this.failures >= mostIssues) return true
       schema ??= this.schema(name)
-      if (schema(data, context)) return true
-      rule.errors = schema.errors ?? []
+      const isObject = !(data instanceof Decimal)
+      if (isObject && schema(data, context)) return true
+      this.failures++
+      rule.errors = isObject ? (schema.errors ?? []) : [toError({ keyword: 'type' }, context?.instancePath ?? '')]
       return false
     }
     return rule
@@ -87,31 +100,24 @@ class Schemas {
 
   private resourceRule(kind: string): Rule {
     const rule: Rule = (data, context) => {
+      if (this.failures >= mostIssues) return true
       const resource = data as Resource
-      const at = context?.instancePath ?? ''
-      if (typeof resource.resourceType !== 'string' || !isResourceType(resource.resourceType)) {
-        rule.errors = [toError({ keyword: 'unknownResource' }, at)]
-        return false
-      }
-      const schema = this.schema(resource.resourceType)
-      const own = schema(resource, context) ? [] : (schema.errors ?? [])
-      rule.errors = kind === 'contained' ? [...own, ...containedErrors(resource, at)] : own
+      rule.errors = this.resourceErrors(resource, kind, context)
+      if (rule.errors.length > 0) this.failures++
       return rule.errors.length === 0
     }
     return rule
   }
-}
 
-function newAjv(): Ajv {
-  const ajv = new Ajv({ allErrors: true, allowUnionTypes: true, formats: stringFormats, messages: false })
-  ajv.addKeyword({ keyword: 'fhirDecimal', compile: (kind: string) => decimalRule(kind === 'or-null') })
-  ajv.addKeyword({ keyword: 'fhirCodes', compile: (valueSet: string) => orNull(codeRule(valueSet)) })
-  ajv.addKeyword({ keyword: 'fhirObject', errors: 'full', compile: (name: ShapeName) => objectRule(name) })
-  return ajv
-}
-
-function decimalRule(mayBeNull: boolean): Rule {
-  return mayBeNull ? orNull(isDecimal) : isDecimal
+  private resourceErrors(resource: Resource, kind: string, context: DataValidationCxt | undefined): RuleError[] {
+    const at = context?.instancePath ?? ''
+    if (typeof resource.resourceType !== 'string' || !isResourceType(resource.resourceType)) {
+      return [toError({ keyword: 'unknownResource' }, at)]
+    }
+    const schema = this.schema(resource.resourceType)
+    const own = schema(resource, context) ? [] : (schema.errors ?? [])
+    return kind === 'contained' ? [...own, ...containedErrors(resource, at)] : own
+  }
 }
 
 function orNull(check: (value: unknown) => boolean): Rule {

@@ -1,0 +1,416 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { parseResource, printJson, type Resource, resourceTypes, shapeOf } from '#fhir'
+import { isProblem } from '#kernel'
+import { checkResource, createValidator } from '#validation'
+
+const cases = new URL('../../cases/fhir/', import.meta.url)
+const validator = createValidator()
+
+const files = ['us-core', 'synthea', 'bulk'].flatMap(folder =>
+  readdirSync(new URL(folder, cases)).map(file => `${folder}/${file}`),
+)
+/** Its narrative has no div; see SOURCES.md. */
+const unfinished = 'us-core/diagnosticreport-cbc.json'
+
+const load = (file: string): Resource => parseResource(readFileSync(new URL(file, cases)))
+const faults = (resource: Resource): readonly string[] =>
+  validator.validate(resource).map(issue => `${issue.type} ${issue.expression}`)
+
+describe('validate accepts real resources – https://hl7.org/fhir/R4/validation.html', () => {
+  it.each(files.filter(file => file !== unfinished))('%s', file => {
+    expect(validator.validate(load(file))).toEqual([])
+  })
+
+  it('and refuses the one whose narrative is unfinished', () => {
+    expect(faults(load(unfinished))).toEqual(['required DiagnosticReport.text.div'])
+  })
+
+  it('does not change what it checks', () => {
+    const resource = load('us-core/patient-example.json')
+    const before = printJson(resource)
+    validator.validate(resource)
+    expect(printJson(resource)).toBe(before)
+  })
+})
+
+const observation = { resourceType: 'Observation', status: 'final', code: { text: 'x' } }
+const patient = { resourceType: 'Patient' }
+const div = (content: string): object => ({
+  status: 'generated',
+  div: `<div xmlns="http://www.w3.org/1999/xhtml">${content}</div>`,
+})
+
+interface Row {
+  readonly name: string
+  readonly base?: object
+  readonly with: string
+  readonly faults: readonly string[]
+}
+
+/** JSON added to a valid Observation, or to `base`, and what is said of it. */
+const table: readonly Row[] = [
+  { name: 'nothing more', with: '{}', faults: [] },
+  { name: 'a decimal with its digits', with: '{"valueQuantity":{"value":1.50}}', faults: [] },
+  { name: 'a primitive that has only extensions', with: '{"status":null}', faults: ['structure Observation.status'] },
+  {
+    name: 'a mandatory primitive as extensions alone',
+    base: { ...observation, status: undefined },
+    with: '{"_status":{"extension":[{"url":"http://x.example","valueCode":"a"}]}}',
+    faults: [],
+  },
+  {
+    name: 'a mandatory primitive missing',
+    base: { ...observation, status: undefined },
+    with: '{}',
+    faults: ['required Observation.status'],
+  },
+  {
+    name: 'a mandatory element missing in a part',
+    with: '{"component":[{"code":{"text":"a"}},{"valueString":"b"}]}',
+    faults: ['required Observation.component[1].code'],
+  },
+  {
+    name: 'a mandatory choice missing',
+    base: { resourceType: 'MedicationRequest', status: 'active', intent: 'order', subject: { display: 'x' } },
+    with: '{}',
+    faults: ['required MedicationRequest.medication[x]'],
+  },
+  { name: 'an element by another case', with: '{"Status":"final"}', faults: ['structure Observation.Status'] },
+  {
+    name: 'an unknown element in a data type',
+    with: '{"code":{"coding":[{"name":"x"}]}}',
+    faults: ['structure Observation.code.coding[0].name'],
+  },
+  { name: 'a name that could be data', with: '{"Mejía, 1970-01-01":1}', faults: ['structure Observation'] },
+  { name: 'an element of another type', with: '{"gender":"male"}', faults: ['structure Observation.gender'] },
+  { name: 'a list where one is due', with: '{"code":[{"text":"x"}]}', faults: ['structure Observation.code'] },
+  { name: 'one where a list is due', with: '{"category":{"text":"x"}}', faults: ['structure Observation.category'] },
+  { name: 'a number where text is due', with: '{"valueString":1}', faults: ['structure Observation.valueString'] },
+  {
+    name: 'text where a number is due',
+    with: '{"valueQuantity":{"value":"1"}}',
+    faults: ['structure Observation.valueQuantity.value'],
+  },
+  {
+    name: 'a decimal where an object is due',
+    with: '{"code":1.50}',
+    faults: ['structure Observation.code'],
+  },
+  {
+    name: 'text where a boolean is due',
+    with: '{"valueBoolean":"true"}',
+    faults: ['structure Observation.valueBoolean'],
+  },
+  { name: 'an integer with a fraction', with: '{"valueInteger":1.5}', faults: ['structure Observation.valueInteger'] },
+  { name: 'an integer written as 1.0', with: '{"valueInteger":1.0}', faults: ['structure Observation.valueInteger'] },
+  {
+    name: 'an integer of more than 32 bits',
+    with: '{"valueInteger":2147483648}',
+    faults: ['value Observation.valueInteger'],
+  },
+  {
+    name: 'a positiveInt of zero',
+    base: { ...patient, telecom: [{ rank: 0 }] },
+    with: '{}',
+    faults: ['value Patient.telecom[0].rank'],
+  },
+  { name: 'an empty text', with: '{"valueString":""}', faults: ['value Observation.valueString'] },
+  { name: 'an empty object', with: '{"subject":{}}', faults: ['invariant Observation.subject'] },
+  {
+    name: 'an object with nothing but an id',
+    with: '{"subject":{"id":"a"}}',
+    faults: ['invariant Observation.subject'],
+  },
+  { name: 'an empty list', with: '{"note":[]}', faults: ['structure Observation.note'] },
+  { name: 'null in a list of objects', with: '{"category":[null]}', faults: ['structure Observation.category[0]'] },
+  { name: 'a control character', with: '{"valueString":"a\\u0001"}', faults: ['value Observation.valueString'] },
+  {
+    name: 'two types of one choice',
+    with: '{"valueString":"a","valueInteger":1}',
+    faults: ['structure Observation.value[x]'],
+  },
+  {
+    name: 'two types of one choice, one as extensions',
+    with: '{"valueString":"a","_valueInteger":{"extension":[{"url":"http://x.example","valueCode":"a"}]}}',
+    faults: ['structure Observation.value[x]'],
+  },
+  {
+    name: 'one type of a choice with extensions',
+    with: '{"valueString":"a","_valueString":{"id":"x","extension":[{"url":"http://x.example","valueCode":"a"}]}}',
+    faults: [],
+  },
+  {
+    name: 'a type the choice does not have',
+    with: '{"valueDecimal":1}',
+    faults: ['structure Observation.valueDecimal'],
+  },
+  { name: 'a code outside a required binding', with: '{"status":"done"}', faults: ['code-invalid Observation.status'] },
+  {
+    name: 'a code with a space at its end',
+    base: { resourceType: 'Binary', contentType: 'text/plain ' },
+    with: '{}',
+    faults: ['value Binary.contentType'],
+  },
+  {
+    name: 'a concept outside a required binding',
+    base: { resourceType: 'Condition', subject: { display: 'x' } },
+    with: '{"clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-clinical","code":"gone"}]}}',
+    faults: ['code-invalid Condition.clinicalStatus'],
+  },
+  {
+    name: 'a concept of which one coding is in a required binding',
+    base: { resourceType: 'Condition', subject: { display: 'x' } },
+    with: '{"clinicalStatus":{"coding":[{"system":"http://x.example","code":"1"},{"system":"http://terminology.hl7.org/CodeSystem/condition-clinical","code":"active"}]}}',
+    faults: [],
+  },
+  {
+    name: 'a concept of text alone in a required binding',
+    base: { resourceType: 'Condition', subject: { display: 'x' } },
+    with: '{"clinicalStatus":{"text":"active"}}',
+    faults: [],
+  },
+  { name: 'a day that is not', base: patient, with: '{"birthDate":"1970-02-30"}', faults: ['value Patient.birthDate'] },
+  {
+    name: 'a dateTime without zone',
+    with: '{"effectiveDateTime":"2026-01-01T10:00:00"}',
+    faults: ['value Observation.effectiveDateTime'],
+  },
+  { name: 'an instant without time', with: '{"issued":"2026-01-01"}', faults: ['value Observation.issued'] },
+  { name: 'an id with a slash', with: '{"id":"a/b"}', faults: ['value Observation.id'] },
+  {
+    name: 'a uri with a space',
+    with: '{"code":{"coding":[{"system":"http://x y"}]}}',
+    faults: ['value Observation.code.coding[0].system'],
+  },
+  {
+    name: 'base64 with white space',
+    base: { resourceType: 'Binary', contentType: 'text/plain' },
+    with: '{"data":"QUJD\\nRA=="}',
+    faults: [],
+  },
+  {
+    name: 'base64 of a wrong length',
+    base: { resourceType: 'Binary', contentType: 'text/plain' },
+    with: '{"data":"QUJDR"}',
+    faults: ['value Binary.data'],
+  },
+  {
+    name: 'an extension without value',
+    with: '{"extension":[{"url":"http://x.example"}]}',
+    faults: ['invariant Observation.extension[0]'],
+  },
+  {
+    name: 'an extension with value and extensions',
+    with: '{"extension":[{"url":"http://x.example","valueCode":"a","extension":[{"url":"b","valueCode":"c"}]}]}',
+    faults: ['invariant Observation.extension[0]'],
+  },
+  {
+    name: 'an extension without url',
+    with: '{"extension":[{"valueCode":"a"}]}',
+    faults: ['required Observation.extension[0].url'],
+  },
+  {
+    name: 'an extension that is wrong inside',
+    with: '{"extension":[{"url":"http://x.example","valueQuantity":{"amount":1}}]}',
+    faults: ['structure Observation.extension[0].valueQuantity.amount'],
+  },
+  {
+    name: 'twins of a list',
+    base: patient,
+    with: '{"name":[{"given":["a",null],"_given":[null,{"extension":[{"url":"http://x.example","valueCode":"a"}]}]}]}',
+    faults: [],
+  },
+  {
+    name: 'a null without its twin',
+    base: patient,
+    with: '{"name":[{"given":["a",null]}]}',
+    faults: ['structure Patient.name[0].given'],
+  },
+  {
+    name: 'null in both twins',
+    base: patient,
+    with: '{"name":[{"given":[null],"_given":[null]}]}',
+    faults: ['structure Patient.name[0].given'],
+  },
+  {
+    name: 'twins of different lengths',
+    base: patient,
+    with: '{"name":[{"given":["a"],"_given":[null,{"id":"b"}]}]}',
+    faults: ['structure Patient.name[0].given', 'invariant Patient.name[0].given[1]'],
+  },
+  {
+    name: 'a twin of something that is no primitive',
+    with: '{"_code":{"id":"a"}}',
+    faults: ['structure Observation._code'],
+  },
+  {
+    name: 'an unknown element in a twin',
+    with: '{"_status":{"value":"final"}}',
+    faults: ['structure Observation.status.value'],
+  },
+  {
+    name: 'a contained resource that is referred to',
+    with: '{"contained":[{"resourceType":"Patient","id":"p"}],"subject":{"reference":"#p"}}',
+    faults: [],
+  },
+  {
+    name: 'a contained resource within a contained one',
+    with: '{"contained":[{"resourceType":"Patient","id":"p","contained":[{"resourceType":"Patient","id":"q"}]}]}',
+    faults: ['invariant Observation.contained[0].contained'],
+  },
+  {
+    name: 'a contained resource without id',
+    with: '{"contained":[{"resourceType":"Patient","active":true}]}',
+    faults: ['invariant Observation.contained[0].id'],
+  },
+  {
+    name: 'a contained resource with a version',
+    with: '{"contained":[{"resourceType":"Patient","id":"p","meta":{"versionId":"1"}}]}',
+    faults: ['invariant Observation.contained[0].meta'],
+  },
+  {
+    name: 'a contained resource that is wrong',
+    with: '{"contained":[{"resourceType":"Patient","id":"p","gender":"m"}]}',
+    faults: ['code-invalid Observation.contained[0].gender'],
+  },
+  {
+    name: 'a contained thing that is no resource',
+    with: '{"contained":[{"resourceType":"Coding","id":"p"}]}',
+    faults: ['structure Observation.contained[0]'],
+  },
+  {
+    name: 'a fragment that leads nowhere',
+    with: '{"performer":[{"display":"x"},{"reference":"#q"}]}',
+    faults: ['invariant Observation.performer[1]'],
+  },
+  { name: 'a reference to the resource itself', with: '{"subject":{"reference":"#"}}', faults: [] },
+  {
+    name: 'a wrong resource in a Bundle',
+    base: { resourceType: 'Bundle', type: 'collection' },
+    with: '{"entry":[{"resource":{"resourceType":"Patient","gender":"m"}}]}',
+    faults: ['code-invalid Bundle.entry[0].resource.gender'],
+  },
+  {
+    name: 'a nested content reference',
+    with: '{"component":[{"code":{"text":"a"},"referenceRange":[{"low":{"value":"1"}}]}]}',
+    faults: ['structure Observation.component[0].referenceRange[0].low.value'],
+  },
+  { name: 'a narrative', base: { ...patient, text: div('<p>Hi</p>') }, with: '{}', faults: [] },
+  {
+    name: 'a narrative with a script',
+    base: { ...patient, text: div('<script>x</script>') },
+    with: '{}',
+    faults: ['value Patient.text.div'],
+  },
+  {
+    name: 'a narrative with a handler',
+    base: { ...patient, text: div('<p onclick="x">y</p>') },
+    with: '{}',
+    faults: ['value Patient.text.div'],
+  },
+  {
+    name: 'a narrative with a script link',
+    base: { ...patient, text: div('<a href="javascript:x">y</a>') },
+    with: '{}',
+    faults: ['value Patient.text.div'],
+  },
+  {
+    name: 'a narrative with an entity',
+    base: { ...patient, text: { status: 'generated', div: '<!DOCTYPE x><div></div>' } },
+    with: '{}',
+    faults: ['value Patient.text.div'],
+  },
+  {
+    name: 'a narrative that is not a div',
+    base: { ...patient, text: { status: 'generated', div: '<p>x</p>' } },
+    with: '{}',
+    faults: ['value Patient.text.div'],
+  },
+]
+
+function merged(row: Row): Resource {
+  const base = JSON.stringify(row.base ?? observation)
+  const added = row.with === '{}' ? '' : row.with.slice(1, -1)
+  const names = new Set(Object.keys(JSON.parse(row.with) as object))
+  const kept = Object.entries(JSON.parse(base) as object).filter(([name]) => !names.has(name))
+  const head = kept.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`)
+  return parseResource(`{${[...head, ...(added === '' ? [] : [added])].join(',')}}`)
+}
+
+describe('validate tells faults by kind and path', () => {
+  it.each(table)('$name', row => {
+    expect([...faults(merged(row))].sort()).toEqual([...row.faults].sort())
+  })
+
+  it('never quotes a value', () => {
+    const secret = 'Mejia'
+    for (const row of table) {
+      const resource = JSON.parse(printJson(merged(row)), (_, value: unknown) =>
+        typeof value === 'string' && !resourceTypes.includes(value) ? `${secret} ${value}` : value,
+      ) as Resource
+      expect(JSON.stringify(validator.validate(resource))).not.toContain(secret)
+    }
+  })
+
+  it('says that a type is unknown', () => {
+    expect(faults({ resourceType: 'Bot' })).toEqual(['structure Resource'])
+  })
+
+  it('stops at a hundred issues, and soon, however many there are', () => {
+    const component = Array.from({ length: 200_000 }, () => ({ valueString: 'x', 1: { a: 1 } }))
+    const startMs = performance.now()
+    expect(faults({ ...observation, component })).toHaveLength(100)
+    expect(performance.now() - startMs).toBeLessThan(2000)
+    expect(faults({ ...observation })).toEqual([])
+  })
+})
+
+describe('checkResource', () => {
+  it('throws validation.failed with every issue', () => {
+    let caught: unknown
+    try {
+      checkResource(validator, { resourceType: 'Observation', status: 'x' })
+    } catch (error) {
+      caught = error
+    }
+    expect(isProblem(caught, 'unprocessable') && caught.code).toBe('validation.failed')
+    expect(isProblem(caught) && caught.issues.map(issue => issue.expression).sort()).toEqual([
+      'Observation.code',
+      'Observation.status',
+    ])
+  })
+
+  it('lets a valid resource pass', () => {
+    expect(() => checkResource(validator, observation)).not.toThrow()
+  })
+})
+
+describe('the validator as a whole', () => {
+  it('compiles every resource type', () => {
+    const fresh = createValidator()
+    for (const type of resourceTypes) expect(Array.isArray(fresh.validate({ resourceType: type, id: 'a' }))).toBe(true)
+  })
+
+  it('has few enough choices and mandatory elements for the bits of an integer', () => {
+    for (const type of resourceTypes) {
+      const elements = [...shapeOf(type).elements.values()]
+      const choices = new Set(elements.filter(element => element.path.endsWith('[x]')).map(element => element.path))
+      expect(choices.size).toBeLessThan(31)
+      expect(elements.filter(element => element.min > 0).length).toBeLessThan(31)
+    }
+  })
+
+  it.each([
+    ['code', { resourceType: 'Binary', contentType: `${'a '.repeat(50_000)} ` }],
+    ['base64', { resourceType: 'Binary', contentType: 'a', data: `${'AAAA '.repeat(50_000)}!` }],
+    ['oid', { ...observation, extension: [{ url: 'a', valueOid: `urn:oid:1${'.1'.repeat(50_000)}x` }] }],
+    ['narrative', { ...patient, text: div(`${'<a '.repeat(50_000)}${' on'.repeat(50_000)}`) }],
+    ['date', { ...patient, birthDate: '1'.repeat(100_000) }],
+    ['dateTime', { ...observation, effectiveDateTime: `2026-01-01T10:00:00.${'1'.repeat(100_000)}` }],
+  ])('is not slowed down by a hostile %s', (_, resource) => {
+    validator.validate(resource as Resource)
+    const startMs = performance.now()
+    validator.validate(resource as Resource)
+    expect(performance.now() - startMs).toBeLessThan(200)
+  })
+})
