@@ -5,7 +5,7 @@ import { create } from './create.ts'
 import { deleteConditionally, deleteResource } from './delete.ts'
 import { everythingOfAll, everythingOfOne } from './everything.ts'
 import { history } from './history.ts'
-import { receiveHl7v2 } from './hl7v2.ts'
+import { er7, receiveHl7v2 } from './hl7v2.ts'
 import { ingest, pollJob } from './ingest.ts'
 import { createMatcher } from './match.ts'
 import { read, vread } from './read.ts'
@@ -17,230 +17,46 @@ import { validate, validateStored } from './validate.ts'
 
 const subset = ['_summary', '_elements'] as const
 const page = ['_count', '_since', '_cursor'] as const
+const all = ['_since', '_type', '_count', '_cursor'] as const
+const form = 'application/x-www-form-urlencoded'
+const json = 'application/json'
+const file = 'application/octet-stream'
 
-/** All but the Bundle of interactions itself: these may stand in a Bundle's entries, and where two fit the earlier wins. */
+/** All but the Bundle of interactions itself: these may stand in a Bundle's entries. Where two fit, the earlier answers. */
+// biome-ignore format: a table is read by its columns
 const single: readonly Route[] = [
-  {
-    method: 'GET',
-    path: '/metadata',
-    interaction: 'capabilities',
-    verb: 'none',
-    public: true,
-    query: ['mode'],
-    summary: 'What this server can do (CapabilityStatement)',
-    handler: capabilities(() => catalogue),
-  },
-  {
-    method: 'GET',
-    path: '/.well-known/smart-configuration',
-    interaction: 'smart-configuration',
-    verb: 'none',
-    public: true,
-    summary: 'Where and how to ask for access (SMART App Launch)',
-    handler: smartConfiguration,
-  },
-  {
-    method: 'GET',
-    path: '/',
-    interaction: 'search-system',
-    verb: 'none',
-    query: 'search',
-    summary: 'Search several types at once (_type)',
-    handler: search,
-  },
-  {
-    method: 'POST',
-    path: '/_search',
-    interaction: 'search-system',
-    verb: 'none',
-    query: 'search',
-    summary: 'Search several types at once, parameters in the body',
-    handler: search,
-  },
-  {
-    method: 'GET',
-    path: '/_history',
-    interaction: 'history-system',
-    verb: 'none',
-    query: page,
-    summary: 'Versions of everything within reach',
-    handler: history,
-  },
-  {
-    method: 'GET',
-    path: '/$job/:job',
-    interaction: '$job',
-    verb: 'none',
-    summary: 'Progress or report of an import',
-    handler: pollJob,
-  },
-  {
-    method: 'GET',
-    path: '/Patient/$everything',
-    interaction: '$everything',
-    verb: 'none',
-    query: ['_since', '_type', '_count', '_cursor'],
-    summary: 'Everything about each patient within reach',
-    handler: everythingOfAll,
-  },
-  {
-    method: 'GET',
-    path: '/Patient/:id/$everything',
-    interaction: '$everything',
-    verb: 'none',
-    query: ['_since', '_type', '_count', '_cursor'],
-    summary: 'Everything about one patient',
-    handler: everythingOfOne,
-  },
-  {
-    method: 'POST',
-    path: '/Patient/:id/$ingest',
-    interaction: '$ingest',
-    verb: 'none',
-    query: ['source'],
-    summary: 'Import a file from outside; the body is the file',
-    handler: ingest,
-  },
-  {
-    method: 'GET',
-    path: '/Patient/:id/*',
-    interaction: 'search-compartment',
-    verb: 'none',
-    query: 'search',
-    summary: "Search all of one patient's compartment",
-    handler: searchCompartment,
-  },
-  {
-    method: 'GET',
-    path: '/Patient/:id/:type',
-    interaction: 'search-compartment',
-    verb: 's',
-    query: 'search',
-    summary: "Search one type in one patient's compartment",
-    handler: searchCompartment,
-  },
-  {
-    method: 'POST',
-    path: '/:type/$validate',
-    interaction: '$validate',
-    verb: 'none',
-    query: ['mode'],
-    summary: 'Check a resource without storing it',
-    handler: validate,
-  },
-  {
-    method: 'GET',
-    path: '/:type/:id/$validate',
-    interaction: '$validate',
-    verb: 'r',
-    summary: 'Check a stored resource',
-    handler: validateStored,
-  },
-  {
-    method: 'GET',
-    path: '/:type',
-    interaction: 'search-type',
-    verb: 's',
-    query: 'search',
-    summary: 'Search one type',
-    handler: search,
-  },
-  {
-    method: 'POST',
-    path: '/:type/_search',
-    interaction: 'search-type',
-    verb: 's',
-    query: 'search',
-    summary: 'Search one type, parameters in the body',
-    handler: search,
-  },
-  {
-    method: 'POST',
-    path: '/:type',
-    interaction: 'create',
-    verb: 'c',
-    summary: 'Create; with If-None-Exist only if nothing matches',
-    handler: create,
-  },
-  {
-    method: 'PUT',
-    path: '/:type',
-    interaction: 'conditional-update',
-    verb: 'u',
-    query: 'search',
-    summary: 'Update what a search finds, or create it',
-    handler: updateConditionally,
-  },
-  {
-    method: 'DELETE',
-    path: '/:type',
-    interaction: 'conditional-delete',
-    verb: 'd',
-    query: 'search',
-    summary: 'Delete the one that a search finds',
-    handler: deleteConditionally,
-  },
-  {
-    method: 'GET',
-    path: '/:type/_history',
-    interaction: 'history-type',
-    verb: 's',
-    query: page,
-    summary: 'Versions of all resources of one type',
-    handler: history,
-  },
-  {
-    method: 'GET',
-    path: '/:type/:id',
-    interaction: 'read',
-    verb: 'r',
-    query: subset,
-    summary: 'Read the current version',
-    handler: read,
-  },
-  {
-    method: 'PUT',
-    path: '/:type/:id',
-    interaction: 'update',
-    verb: 'u',
-    summary: 'Write a new version, or the first one under your own id',
-    handler: update,
-  },
-  {
-    method: 'DELETE',
-    path: '/:type/:id',
-    interaction: 'delete',
-    verb: 'd',
-    summary: 'Delete; earlier versions stay readable',
-    handler: deleteResource,
-  },
-  {
-    method: 'GET',
-    path: '/:type/:id/_history',
-    interaction: 'history-instance',
-    verb: 'r',
-    query: page,
-    summary: 'All versions of one resource',
-    handler: history,
-  },
-  {
-    method: 'GET',
-    path: '/:type/:id/_history/:vid',
-    interaction: 'vread',
-    verb: 'r',
-    query: subset,
-    summary: 'Read one version',
-    handler: vread,
-  },
-  {
-    method: 'POST',
-    path: '/hl7v2',
-    root: true,
-    interaction: 'hl7v2',
-    verb: 'none',
-    summary: 'Receive one HL7 v2 message; the answer is its ACK',
-    handler: receiveHl7v2,
-  },
+  { method: 'GET', path: '/metadata', interaction: 'capabilities', verb: 'none', public: true, query: ['mode'], summary: 'What this server can do (CapabilityStatement)', handler: capabilities(() => catalogue) },
+  { method: 'GET', path: '/.well-known/smart-configuration', interaction: 'smart-configuration', verb: 'none', public: true, produces: json, summary: 'Where and how to ask for access (SMART App Launch)', handler: smartConfiguration },
+
+  { method: 'GET', path: '/', interaction: 'search-system', verb: 'none', query: 'search', summary: 'Search several types at once (_type)', handler: search },
+  { method: 'POST', path: '/_search', interaction: 'search-system', verb: 'none', query: 'search', consumes: form, summary: 'Search several types at once, parameters in the body', handler: search },
+  { method: 'GET', path: '/_history', interaction: 'history-system', verb: 'none', query: page, summary: 'Versions of everything within reach', handler: history },
+
+  { method: 'GET', path: '/Patient/$everything', interaction: '$everything', verb: 'none', query: all, summary: 'Everything about each patient within reach', handler: everythingOfAll },
+  { method: 'GET', path: '/Patient/:id/$everything', interaction: '$everything', verb: 'none', query: all, summary: 'Everything about one patient', handler: everythingOfOne },
+  { method: 'POST', path: '/Patient/:id/$ingest', interaction: '$ingest', verb: 'none', query: ['source'], consumes: file, summary: 'Import a file from outside; the body is the file', handler: ingest },
+  { method: 'GET', path: '/$job/:job', interaction: '$job', verb: 'none', summary: 'Progress or report of an import', handler: pollJob },
+  { method: 'POST', path: '/:type/$validate', interaction: '$validate', verb: 'none', query: ['mode'], summary: 'Check a resource without storing it', handler: validate },
+  { method: 'GET', path: '/:type/:id/$validate', interaction: '$validate', verb: 'r', summary: 'Check a stored resource', handler: validateStored },
+
+  { method: 'GET', path: '/Patient/:id/*', interaction: 'search-compartment', verb: 'none', query: 'search', summary: "Search all of one patient's compartment", handler: searchCompartment },
+  { method: 'GET', path: '/Patient/:id/:type', interaction: 'search-compartment', verb: 's', query: 'search', summary: "Search one type in one patient's compartment", handler: searchCompartment },
+  { method: 'POST', path: '/Patient/:id/:type/_search', interaction: 'search-compartment', verb: 's', query: 'search', consumes: form, summary: "Search one type in one patient's compartment, parameters in the body", handler: searchCompartment },
+
+  { method: 'GET', path: '/:type', interaction: 'search-type', verb: 's', query: 'search', summary: 'Search one type', handler: search },
+  { method: 'POST', path: '/:type/_search', interaction: 'search-type', verb: 's', query: 'search', consumes: form, summary: 'Search one type, parameters in the body', handler: search },
+  { method: 'POST', path: '/:type', interaction: 'create', verb: 'c', summary: 'Create; with If-None-Exist only if nothing matches', handler: create },
+  { method: 'PUT', path: '/:type', interaction: 'conditional-update', verb: 'u', query: 'search', summary: 'Update what a search finds, or create it', handler: updateConditionally },
+  { method: 'DELETE', path: '/:type', interaction: 'conditional-delete', verb: 'd', query: 'search', summary: 'Delete the one that a search finds', handler: deleteConditionally },
+  { method: 'GET', path: '/:type/_history', interaction: 'history-type', verb: 's', query: page, summary: 'Versions of all resources of one type', handler: history },
+
+  { method: 'GET', path: '/:type/:id', interaction: 'read', verb: 'r', query: subset, summary: 'Read the current version', handler: read },
+  { method: 'PUT', path: '/:type/:id', interaction: 'update', verb: 'u', summary: 'Write a new version, or the first one under your own id', handler: update },
+  { method: 'DELETE', path: '/:type/:id', interaction: 'delete', verb: 'd', summary: 'Delete; earlier versions stay readable', handler: deleteResource },
+  { method: 'GET', path: '/:type/:id/_history', interaction: 'history-instance', verb: 'r', query: page, summary: 'All versions of one resource', handler: history },
+  { method: 'GET', path: '/:type/:id/_history/:vid', interaction: 'vread', verb: 'r', query: subset, summary: 'Read one version', handler: vread },
+
+  { method: 'POST', path: '/hl7v2', root: true, interaction: 'hl7v2', verb: 'none', consumes: er7, produces: er7, summary: 'Receive one HL7 v2 message; the answer is its ACK', handler: receiveHl7v2 },
 ]
 
 /**
@@ -249,14 +65,8 @@ const single: readonly Route[] = [
  *
  * @see https://hl7.org/fhir/R4/http.html
  */
+// biome-ignore format: a table is read by its columns
 export const catalogue: readonly Route[] = [
   ...single,
-  {
-    method: 'POST',
-    path: '/',
-    interaction: 'transaction',
-    verb: 'none',
-    summary: 'Batch or transaction: many interactions in one Bundle',
-    handler: batchOrTransaction(createMatcher(single)),
-  },
+  { method: 'POST', path: '/', interaction: 'transaction', verb: 'none', summary: 'Batch or transaction: many interactions in one Bundle', handler: batchOrTransaction(createMatcher(single.filter(row => row.root !== true))) },
 ]

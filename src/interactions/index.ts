@@ -9,11 +9,14 @@ import { catalogue } from './catalogue.ts'
 import { createMatcher, type Matcher } from './match.ts'
 
 /** Finds the row of the catalogue that answers a path below the FHIR base. */
-export const matcher: Matcher = createMatcher(catalogue)
+export const matcher: Matcher = createMatcher(catalogue.filter(route => route.root !== true))
+
+/** The same for the rows whose path is below the origin. */
+export const rootMatcher: Matcher = createMatcher(catalogue.filter(route => route.root === true))
 
 export { catalogue } from './catalogue.ts'
 export type { Match, Matcher } from './match.ts'
-export { checkAcceptable, fhirJson } from './negotiate.ts'
+export { fhirJson } from './negotiate.ts'
 export { perform } from './perform.ts'
 export {
   defaultLimits,

@@ -47,8 +47,7 @@ export function createMatcher(routes: readonly Route[]): Matcher {
 }
 
 function groupByShape(routes: readonly Route[]): ReadonlyMap<string, readonly Pattern[]> {
-  const below = routes.filter(route => route.root !== true)
-  const patterns = below.map(route => ({ route, segments: route.path.split('/').filter(part => part !== '') }))
+  const patterns = routes.map(route => ({ route, segments: route.path.split('/').filter(part => part !== '') }))
   return Map.groupBy(patterns, pattern => `${pattern.route.method}${pattern.segments.length}`)
 }
 

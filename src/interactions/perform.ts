@@ -2,6 +2,7 @@ import { requirePermission } from '#access'
 import { parseJson } from '#fhir'
 import { Problem } from '#kernel'
 import type { Match } from './match.ts'
+import { checkAcceptable } from './negotiate.ts'
 import type { FhirRequest, FhirResponse, GrantedRequest, PathParams, Rooms, Route } from './types.ts'
 
 const everywhere: ReadonlySet<string> = new Set(['_format', '_pretty'])
@@ -15,6 +16,7 @@ const everywhere: ReadonlySet<string> = new Set(['_format', '_pretty'])
 export async function perform(match: Match, request: FhirRequest, rooms: Rooms): Promise<FhirResponse> {
   const { route, params } = match
   authorise(route, params, request)
+  if (route.produces === undefined) checkAcceptable(request)
   if (request.query.size > 0) checkQuery(route, request.query)
   const response = await route.handler(request, params, rooms)
   return request.query.get('_pretty') === 'true' ? indent(response) : response

@@ -53,6 +53,10 @@ export interface Route {
   readonly summary: string
   /** Query parameters it knows; `search` hands them to the search parser. Others are refused. */
   readonly query?: readonly string[] | 'search'
+  /** Media type of the body it takes, where that is not FHIR JSON. */
+  readonly consumes?: string
+  /** Media type of its answer, where that is not FHIR JSON and hence not the caller's choice. */
+  readonly produces?: string
   handler(request: FhirRequest, params: PathParams, rooms: Rooms): Promise<FhirResponse>
 }
 

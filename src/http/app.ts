@@ -1,0 +1,124 @@
+import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Response } from 'express'
+import { catalogue, matcher, type Rooms, rootMatcher } from '#interactions'
+import { type Log, Problem } from '#kernel'
+import type { Smart } from '#smart'
+import { docsRouter } from './docs.ts'
+import { type EndpointRooms, fhirEndpoint } from './fhir-endpoint.ts'
+import { openApi } from './open-api.ts'
+import { answerProblem, toProblem } from './problem-response.ts'
+import { protectedResource } from './protected-resource.ts'
+import { headersFor } from './security-headers.ts'
+import { webHandler } from './web-routes.ts'
+
+/** What the server is told about itself; sizes and times have defaults. */
+export interface HttpConfig {
+  /** Origin of every link, without a slash at its end. Host and X-Forwarded-* headers are never believed. */
+  readonly baseUrl: string
+  /** The largest body that is held in memory; 32 MiB unless told. */
+  readonly maxBodyBytes?: number
+  /** The largest body that is streamed ($ingest); 64 GiB unless told. */
+  readonly maxStreamBytes?: number
+  /** Within which a body that is held in memory must have arrived; one minute unless told. */
+  readonly bodyDeadlineMs?: number
+}
+
+/** The rooms and settings an app is made of. */
+export interface AppRooms {
+  readonly rooms: Rooms
+  readonly smart: Pick<Smart, 'authenticate' | 'routes' | 'configuration'>
+  readonly log: Log
+  readonly config: HttpConfig
+}
+
+const mebibyte = 1024 * 1024
+const formBytes = 64 * 1024
+
+/**
+ * The whole web face of the server: FHIR under /fhir, /hl7v2, the authorization server's routes, /docs, /openapi.json,
+ * /healthz and /readyz. It listens nowhere yet.
+ */
+export function createApp({ rooms, smart, log, config }: AppRooms): Express {
+  const { baseUrl, maxBodyBytes = 32 * mebibyte, maxStreamBytes = 65_536 * mebibyte, bodyDeadlineMs = 60_000 } = config
+  const headers = headersFor(baseUrl)
+  const endpoint: EndpointRooms = {
+    rooms,
+    authenticate: bearer => smart.authenticate(bearer),
+    log,
+    baseUrl,
+    body: { maxBytes: maxBodyBytes, deadlineMs: bodyDeadlineMs },
+    maxStreamBytes,
+    headers,
+  }
+  const app = express()
+  app.disable('x-powered-by').disable('etag').enable('case sensitive routing').set('query parser', false)
+  app.use('/fhir', fhirEndpoint(endpoint, matcher))
+  const beside = fhirEndpoint(endpoint, rootMatcher)
+  for (const route of catalogue) if (route.root === true) app.all(route.path, beside)
+  const web = { headers, body: { maxBytes: formBytes, deadlineMs: bodyDeadlineMs } }
+  for (const route of smart.routes) app[methodOf(route.method)](route.path, webHandler(route, web))
+  app.get(
+    '/.well-known/oauth-protected-resource/fhir',
+    jsonHandler(headers, () => protectedResource(baseUrl, smart)),
+  )
+  const document = openApi({ catalogue, smart, baseUrl, software: rooms.software })
+  app.get(
+    '/openapi.json',
+    jsonHandler(headers, () => document),
+  )
+  app.use('/docs', docsRouter(headers))
+  app.get(
+    '/healthz',
+    jsonHandler(headers, () => ({ status: 'ok' })),
+  )
+  app.get('/readyz', readiness(headers))
+  app.use(unknownPath)
+  app.use(errorHandler({ headers, baseUrl, log }))
+  return app
+}
+
+const methodNames = { GET: 'get', POST: 'post', OPTIONS: 'options' } as const
+
+function methodOf(method: Smart['routes'][number]['method']): 'get' | 'post' | 'options' {
+  return methodNames[method]
+}
+
+function jsonHandler(headers: Readonly<Record<string, string>>, value: () => object): RequestHandler {
+  return (_request, response) => sendJson(response, 200, headers, value())
+}
+
+function sendJson(response: Response, status: number, headers: Readonly<Record<string, string>>, value: object): void {
+  response
+    .writeHead(status, { ...headers, 'content-type': 'application/json; charset=utf-8' })
+    .end(JSON.stringify(value))
+}
+
+/** 503 once the server is closing, so that nobody sends it anything new. */
+function readiness(headers: Readonly<Record<string, string>>): RequestHandler {
+  return (request, response) => {
+    const draining = request.app.locals.draining === true
+    sendJson(response, draining ? 503 : 200, headers, { status: draining ? 'closing' : 'ready' })
+  }
+}
+
+const unknownPath: RequestHandler = () => {
+  throw new Problem('not-found', 'request.path-unknown', 'Nothing is served under this path.')
+}
+
+/** The same error path as for FHIR, for everything beside it. */
+function errorHandler(options: {
+  readonly headers: Readonly<Record<string, string>>
+  readonly baseUrl: string
+  readonly log: Log
+}): ErrorRequestHandler {
+  return (error, request, response, _next) => {
+    const problem = toProblem(error, options.log)
+    const context = {
+      baseUrl: options.baseUrl,
+      tokenPresented: request.headers.authorization !== undefined,
+      allowed: [],
+    }
+    const answer = answerProblem(problem, context)
+    if (response.headersSent) response.destroy()
+    else response.writeHead(answer.status, { ...options.headers, ...answer.headers }).end(answer.body)
+  }
+}

@@ -1,0 +1,164 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Grant } from '#access'
+import { printJson } from '#fhir'
+import {
+  type FhirRequest,
+  type FhirResponse,
+  fhirJson,
+  type Match,
+  type Matcher,
+  perform,
+  type Rooms,
+} from '#interactions'
+import { isProblem, type Log, newSecret, type Problem } from '#kernel'
+import { parseBearer } from './bearer.ts'
+import { type BodyLimits, readBody, streamBody } from './body.ts'
+import { corsHeaders, isPreflight, preflightHeaders } from './cors.ts'
+import { answerProblem, toProblem } from './problem-response.ts'
+
+/** What the endpoint needs to answer. */
+export interface EndpointRooms {
+  readonly rooms: Rooms
+  /** Who presents this token. @throws Problem `unauthenticated` */
+  authenticate(bearer: string): Promise<Grant>
+  readonly log: Log
+  /** The origin, from the configuration. */
+  readonly baseUrl: string
+  readonly body: BodyLimits
+  readonly maxStreamBytes: number
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/**
+ * Answers FHIR requests: who asks, what answers, the answer. One function instead of a route for each row, because
+ * reads must not pay for sixty patterns.
+ */
+export function fhirEndpoint(endpoint: EndpointRooms, matcher: Matcher) {
+  return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const exchange = new Exchange(request, response, endpoint, matcher)
+    try {
+      await exchange.answer()
+    } catch (error) {
+      exchange.fail(error)
+    }
+  }
+}
+
+/** One request and its answer. */
+class Exchange {
+  readonly #request: IncomingMessage
+  readonly #response: ServerResponse
+  readonly #endpoint: EndpointRooms
+  readonly #matcher: Matcher
+  readonly #startedMs = performance.now()
+  readonly #requestId = newSecret(12)
+  readonly #path: string
+  readonly #search: string
+  #match: Match | undefined
+  #grant: Grant | undefined
+
+  constructor(request: IncomingMessage, response: ServerResponse, endpoint: EndpointRooms, matcher: Matcher) {
+    this.#request = request
+    this.#response = response
+    this.#endpoint = endpoint
+    this.#matcher = matcher
+    const url = request.url ?? '/'
+    const question = url.indexOf('?')
+    this.#path = question === -1 ? url : url.slice(0, question)
+    this.#search = question === -1 ? '' : url.slice(question + 1)
+  }
+
+  async answer(): Promise<void> {
+    const request = this.#request
+    if (isPreflight(request)) return this.#send(204, preflightHeaders(request))
+    const method = request.method ?? 'GET'
+    this.#match = this.#matcher.match(method, this.#path)
+    if (this.#match?.route.public !== true) this.#grant = await this.#authenticate()
+    if (method === 'OPTIONS')
+      return this.#send(204, { allow: ['OPTIONS', ...this.#matcher.allowed(this.#path)].join(', ') })
+    if (this.#match === undefined) throw this.#matcher.explainMiss(this.#path)
+    this.#sendFhir(await perform(this.#match, this.#fhirRequest(method), this.#endpoint.rooms))
+  }
+
+  /** Whatever went wrong, told in the one way. */
+  fail(error: unknown): void {
+    const problem = toProblem(error, this.#endpoint.log)
+    this.#auditRefusal(problem)
+    const answer = answerProblem(problem, {
+      baseUrl: this.#endpoint.baseUrl,
+      tokenPresented: this.#request.headers.authorization !== undefined,
+      allowed: this.#matcher.allowed(this.#path),
+    })
+    if (this.#response.headersSent) this.#response.destroy()
+    else this.#send(answer.status, answer.headers, answer.body, problem)
+  }
+
+  async #authenticate(): Promise<Grant | undefined> {
+    const bearer = parseBearer(this.#request.headers.authorization)
+    return bearer === undefined ? undefined : this.#endpoint.authenticate(bearer)
+  }
+
+  #fhirRequest(method: string): FhirRequest {
+    const { headers } = this.#request
+    return {
+      method,
+      path: this.#path,
+      query: new URLSearchParams(this.#search),
+      header: name => {
+        const value = headers[name]
+        return typeof value === 'string' ? value : value?.join(', ')
+      },
+      body: () => readBody(this.#request, this.#endpoint.body),
+      stream: () => streamBody(this.#request, this.#endpoint.maxStreamBytes),
+      grant: this.#grant,
+      baseUrl: `${this.#endpoint.baseUrl}/fhir`,
+    }
+  }
+
+  #sendFhir({ status, headers, body }: FhirResponse): void {
+    const bytes = body === undefined || Buffer.isBuffer(body) || typeof body === 'string' ? body : printJson(body)
+    this.#send(status, bytes === undefined ? headers : { 'content-type': fhirJson, ...headers }, bytes)
+  }
+
+  #send(status: number, headers: Readonly<Record<string, string>>, body?: Buffer | string, problem?: Problem): void {
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body
+    const hasLength = status !== 204 && status !== 304
+    this.#response.writeHead(status, {
+      ...this.#endpoint.headers,
+      ...corsHeaders(this.#request),
+      'x-request-id': this.#requestId,
+      ...(hasLength ? { 'content-length': bytes?.length ?? 0 } : {}),
+      ...headers,
+    })
+    this.#response.end(this.#request.method === 'HEAD' ? undefined : bytes)
+    this.#log(status, bytes?.length ?? 0, problem)
+  }
+
+  /** By route template: what was asked for in particular is nobody's business but the audit's. */
+  #log(status: number, sizeBytes: number, problem: Problem | undefined): void {
+    const fields = {
+      requestId: this.#requestId,
+      method: this.#request.method ?? '',
+      route: this.#match === undefined ? '(none)' : this.#match.route.path,
+      status,
+      sizeBytes,
+      durationMs: Math.round((performance.now() - this.#startedMs) * 1000) / 1000,
+      ...(problem === undefined ? {} : { code: problem.code }),
+      ...(problem?.detail === undefined ? {} : { detail: problem.detail }),
+    }
+    if (status >= 500) this.#endpoint.log.error('request failed', fields)
+    else if (status >= 400) this.#endpoint.log.info('request refused', fields)
+    else this.#endpoint.log.debug('request answered', fields)
+  }
+
+  #auditRefusal(problem: Problem): void {
+    if (this.#grant === undefined) return
+    if (problem.kind !== 'forbidden' && !isProblem(problem, 'not-found')) return
+    this.#endpoint.rooms.record.audit({
+      action: 'refused',
+      outcome: 'failure',
+      actor: this.#grant.actor,
+      detail: `${this.#match?.route.interaction ?? 'unknown route'}: ${problem.code}`,
+    })
+  }
+}

@@ -1,0 +1,71 @@
+import { operationOutcome, printJson, problemTable } from '#fhir'
+import { fhirJson } from '#interactions'
+import { isProblem, type Log, Problem } from '#kernel'
+
+/** An answer ready to be sent. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+/** What the answer to a Problem must say beside the Problem itself. */
+export interface Context {
+  /** The origin of this server, from the configuration. */
+  readonly baseUrl: string
+  /** Whether the caller presented a token at all. */
+  readonly tokenPresented: boolean
+  /** Methods that the path answers. */
+  readonly allowed: readonly string[]
+}
+
+type Extra = (problem: Problem, context: Context) => Readonly<Record<string, string>>
+
+/** Headers that a kind of Problem needs. */
+const extras: Partial<Readonly<Record<Problem['kind'], Extra>>> = {
+  unauthenticated: (_problem, context) => ({ 'www-authenticate': challenge(context) }),
+  forbidden: (problem, { baseUrl }) =>
+    problem.code === 'scope.missing'
+      ? { 'www-authenticate': `Bearer realm="${baseUrl}/fhir", error="insufficient_scope"` }
+      : {},
+  'not-allowed': (_problem, { allowed }) => ({ allow: allowed.join(', ') }),
+  // What the caller still sends is not read.
+  'too-large': () => ({ connection: 'close' }),
+}
+
+/** @see https://www.rfc-editor.org/rfc/rfc6750#section-3 and https://www.rfc-editor.org/rfc/rfc9728#section-5.1 */
+function challenge({ baseUrl, tokenPresented }: Context): string {
+  const parts = [
+    `realm="${baseUrl}/fhir"`,
+    `resource_metadata="${baseUrl}/.well-known/oauth-protected-resource/fhir"`,
+    ...(tokenPresented ? ['error="invalid_token"'] : []),
+  ]
+  return `Bearer ${parts.join(', ')}`
+}
+
+/** The one way in which a failure becomes an answer. */
+export function answerProblem(problem: Problem, context: Context): Answer {
+  const retry = problem.retryAfterSeconds === undefined ? {} : { 'retry-after': String(problem.retryAfterSeconds) }
+  const headers = { 'content-type': fhirJson, ...retry, ...extras[problem.kind]?.(problem, context) }
+  return { status: problemTable[problem.kind].httpStatus, headers, body: printJson(operationOutcome(problem)) }
+}
+
+/** Whatever was thrown, as a Problem. What nobody foresaw is logged by its name and place, and told as a fault without detail. */
+export function toProblem(error: unknown, log: Log): Problem {
+  if (isProblem(error)) return error
+  log.error('unexpected error', { errorName: nameOf(error), detail: placeOf(error) })
+  return new Problem('fault', 'fault.unexpected', 'Something went wrong here; it has been logged.', { cause: error })
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : typeof error
+}
+
+/** Where it was thrown. The message is left out: it may quote what the caller sent. */
+function placeOf(error: unknown): string {
+  const frames = (error instanceof Error ? (error.stack ?? '') : '').split('\n').filter(line => /^\s+at /.test(line))
+  return frames
+    .slice(0, 4)
+    .map(frame => frame.trim().replace(/\(?(?:file:\/\/)?\/.*\/(src|node_modules)\//, '($1/'))
+    .join(' < ')
+}

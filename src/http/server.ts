@@ -1,0 +1,69 @@
+import { once } from 'node:events'
+import { createServer as createNodeServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Express } from 'express'
+
+/** A server that listens. */
+export interface Listening {
+  readonly host: string
+  /** The port that is really used; of interest where 0 was asked for. */
+  readonly port: number
+  /**
+   * Answers what has been asked, takes nothing new, and closes.
+   *
+   * @param drainMs  after which connections are cut; at most 25 seconds, so that a process manager need not kill
+   */
+  close(drainMs?: number): Promise<void>
+}
+
+const longestDrainMs = 25_000
+
+/** A server that does not wait for those who send nothing: slow headers, huge headers and idle connections are cut. */
+export function createServer(app: Express): Server {
+  const server = createNodeServer(
+    {
+      headersTimeout: 10_000,
+      // Bodies have deadlines of their own; an import may take as long as it likes while bytes arrive.
+      requestTimeout: 0,
+      keepAliveTimeout: 30_000,
+      connectionsCheckingInterval: 2_000,
+      maxHeaderSize: 16 * 1024,
+      insecureHTTPParser: false,
+      joinDuplicateHeaders: false,
+    },
+    app,
+  )
+  server.maxHeadersCount = 100
+  server.maxConnections = 4096
+  server.setTimeout(120_000)
+  return server
+}
+
+/** Listens on an address. @throws the system's error when the address cannot be had, e.g. `EADDRINUSE` */
+export async function listen(app: Express, at: { readonly host: string; readonly port: number }): Promise<Listening> {
+  const server = createServer(app)
+  server.listen(at.port, at.host)
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  return {
+    host: at.host,
+    port,
+    close: drainMs => drain(server, app, Math.min(drainMs ?? longestDrainMs, longestDrainMs)),
+  }
+}
+
+async function drain(server: Server, app: Express, drainMs: number): Promise<void> {
+  app.locals.draining = true
+  const closed = once(server, 'close')
+  server.close()
+  server.closeIdleConnections()
+  const controller = new AbortController()
+  const cut = delay(drainMs, undefined, { signal: controller.signal, ref: false }).then(
+    () => server.closeAllConnections(),
+    () => undefined,
+  )
+  await closed
+  controller.abort()
+  await cut
+}
