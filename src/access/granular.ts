@@ -23,7 +23,9 @@ const noBaseUrl = 'urn:kinhold:no-base-url'
 export function isGranularParameter(type: string, name: string, value: string): boolean {
   if (type === '*') return commonParameters.has(name) && criterionFor('Patient', name, value) !== undefined
   const parameter = searchParameter(type, name)
-  return parameter !== undefined && plainKinds.has(parameter.type) && criterionFor(type, name, value) !== undefined
+  // `_text`, `_content` and `_query` have no expression: they ask for more than elements.
+  if (parameter?.expression === undefined || !plainKinds.has(parameter.type)) return false
+  return criterionFor(type, name, value) !== undefined
 }
 
 function criterionFor(type: string, name: string, value: string): Criterion | undefined {

@@ -1,4 +1,4 @@
-import type { Criterion, Query, Restricted } from '#search'
+import { type Query, type Restricted, searchedTypes } from '#search'
 import type { Grant } from './grant.ts'
 import { requirePermission } from './permission.ts'
 import { visionOf } from './vision.ts'
@@ -12,24 +12,6 @@ import { visionOf } from './vision.ts'
  * @throws Problem `forbidden` · `scope.missing`; its text names the scope that would be needed
  */
 export function restrict(query: Query, grant: Grant): Restricted<Query> {
-  for (const type of typesReached(query)) requirePermission(grant, 's', type)
+  for (const type of searchedTypes(query)) requirePermission(grant, 's', type)
   return { ...query, vision: visionOf(grant, ['s']), includeVision: visionOf(grant, ['r', 's']) } as Restricted<Query>
-}
-
-/** The types whose rows decide which matches there are; included rows decide nothing. */
-function typesReached(query: Query): ReadonlySet<string> {
-  const types = new Set(query.types)
-  for (const criterion of query.criteria) addTypesOf(criterion, types)
-  return types
-}
-
-function addTypesOf(criterion: Criterion, types: Set<string>): void {
-  if (criterion.kind === 'has') {
-    types.add(criterion.type)
-    addTypesOf(criterion.criterion, types)
-  } else if (criterion.kind === 'chain')
-    for (const target of criterion.targets) {
-      types.add(target.type)
-      addTypesOf(target.criterion, types)
-    }
 }
