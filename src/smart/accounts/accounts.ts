@@ -1,0 +1,90 @@
+import { type Clock, newResourceId, Problem } from '#kernel'
+import type { Documents } from '#vault'
+import { parseAccountName, toLoginName } from './account-names.ts'
+import { checkPassword, hashPassword, isPassword, type PasswordHash } from './passwords.ts'
+
+/** A person who can log in. The Patients that an account keeps are the record's to know. */
+export interface Account {
+  readonly id: string
+  /** As shown on pages. */
+  readonly name: string
+  readonly password: PasswordHash
+  readonly createdAtMs: number
+  /** Patient id of the person themself, when they said which one they are. */
+  readonly self?: string
+}
+
+export interface Accounts {
+  /** Creates an account; the id that comes back is random. */
+  create(options: { readonly name: string; readonly password: string }): Promise<Account>
+  get(id: string): Promise<Account | undefined>
+  /** The account if name and password fit; takes as long when there is no such account. */
+  logIn(name: string, password: string): Promise<Account | undefined>
+  changePassword(account: Account, password: string): Promise<void>
+  /** Remembers which of the account's Patients the person is; undefined forgets it. */
+  setSelf(account: Account, patient: string | undefined): Promise<void>
+  /** Whether anybody can log in. */
+  any(): Promise<boolean>
+}
+
+const collection = 'smart.accounts'
+/** Login name → account id; the first write of a name wins. An account that has no name here cannot log in. */
+const nameCollection = 'smart.account-names'
+
+export function openAccounts({ documents, clock }: { documents: Documents; clock: Clock }): Accounts {
+  async function get(id: string): Promise<Account | undefined> {
+    return (await documents.get<Account>(collection, id))?.value
+  }
+
+  async function find(name: string): Promise<Account | undefined> {
+    const found = await documents.get<{ readonly account: string }>(nameCollection, toLoginName(name))
+    return found === undefined ? undefined : get(found.value.account)
+  }
+
+  async function update(id: string, change: (account: Account) => Account): Promise<void> {
+    const found = await documents.get<Account>(collection, id)
+    if (found === undefined) return
+    const written = await documents.put(collection, id, change(found.value), { ifRevision: found.revision })
+    if (!written) await update(id, change)
+  }
+
+  return {
+    get,
+
+    async create({ name, password }) {
+      const shown = parseAccountName(name)
+      checkPassword(password, shown)
+      const account: Account = {
+        id: newResourceId(),
+        name: shown,
+        password: await hashPassword(password),
+        createdAtMs: clock.nowMs(),
+      }
+      // The name comes last: dying in between leaves an account nobody can use, not a name nobody can use.
+      await documents.put(collection, account.id, account, { ifRevision: 0 })
+      const named = await documents.put(nameCollection, toLoginName(shown), { account: account.id }, { ifRevision: 0 })
+      if (named) return account
+      await documents.delete(collection, account.id)
+      throw new Problem('conflict', 'smart.account-name-taken', 'There is an account with this name already.')
+    },
+
+    async logIn(name, password) {
+      const account = await find(name)
+      return (await isPassword(password, account?.password)) ? account : undefined
+    },
+
+    async changePassword(account, password) {
+      checkPassword(password, account.name)
+      const hash = await hashPassword(password)
+      await update(account.id, current => ({ ...current, password: hash }))
+    },
+
+    async setSelf(account, patient) {
+      await update(account.id, ({ self: _, ...rest }) => (patient === undefined ? rest : { ...rest, self: patient }))
+    },
+
+    async any() {
+      return (await documents.list(nameCollection)).length > 0
+    },
+  }
+}

@@ -1,0 +1,122 @@
+import { type Clock, equalSecrets, newSecret, Problem } from '#kernel'
+import type { Documents, Vault } from '#vault'
+import { single } from '../form.ts'
+import type { WebRequest } from '../web.ts'
+import type { Account, Accounts } from './accounts.ts'
+
+interface Session {
+  readonly account: string
+  readonly startedAtMs: number
+}
+
+/** Who sits before the browser, and what its forms must carry. */
+export interface Browser {
+  /** The value that every form of this browser carries in its field `csrf`. */
+  readonly csrf: string
+  /** To be sent with the answer: the cookie of a browser that had none. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly login?: { readonly account: Account; readonly startedAtMs: number }
+}
+
+export interface Browsers {
+  load(request: WebRequest): Promise<Browser>
+  /** Starts a session under a new secret (so that a planted one is worth nothing); the headers that set it. */
+  logIn(request: WebRequest, account: Account): Promise<Readonly<Record<string, string>>>
+  logOut(request: WebRequest): Promise<Readonly<Record<string, string>>>
+  /** Ends every session of an account. */
+  logOutEverywhere(account: string): Promise<void>
+  /** @throws Problem `forbidden` · `smart.form-forged` unless the form was made for this browser by this server */
+  checkForm(request: WebRequest, browser: Browser, form: URLSearchParams): void
+}
+
+const collection = 'smart.sessions'
+const sessionLifeMs = 12 * 60 * 60_000
+const secretForm = /^[A-Za-z0-9_-]{43}$/
+
+function readCookie(request: WebRequest, name: string): string | undefined {
+  for (const pair of request.header('cookie')?.split(';') ?? []) {
+    const [key, value] = pair.trim().split('=', 2)
+    if (key === name && value !== undefined && secretForm.test(value)) return value
+  }
+  return undefined
+}
+
+export function openBrowsers(options: {
+  documents: Documents
+  vault: Vault
+  clock: Clock
+  accounts: Accounts
+  baseUrl: string
+}): Browsers {
+  const { documents, vault, clock, accounts, baseUrl } = options
+  const secure = baseUrl.startsWith('https:')
+  const cookieName = secure ? '__Host-kinhold' : 'kinhold'
+
+  const nameOf = (secret: string) => vault.mac('smart.session', Buffer.from(secret)).toString('hex')
+  const csrfOf = (secret: string) => vault.mac('smart.csrf', Buffer.from(secret)).toString('base64url')
+  const setCookie = (value: string, maxAgeSeconds: number) => ({
+    'Set-Cookie': [
+      `${cookieName}=${value}`,
+      'Path=/',
+      `Max-Age=${maxAgeSeconds}`,
+      'HttpOnly',
+      'SameSite=Lax',
+      ...(secure ? ['Secure'] : []),
+    ].join('; '),
+  })
+
+  async function loadLogin(secret: string): Promise<Browser['login']> {
+    const session = (await documents.get<Session>(collection, nameOf(secret)))?.value
+    const account = session === undefined ? undefined : await accounts.get(session.account)
+    return session === undefined || account === undefined ? undefined : { account, startedAtMs: session.startedAtMs }
+  }
+
+  async function forget(request: WebRequest): Promise<void> {
+    const secret = readCookie(request, cookieName)
+    if (secret !== undefined) await documents.delete(collection, nameOf(secret))
+  }
+
+  return {
+    async load(request) {
+      const kept = readCookie(request, cookieName)
+      const secret = kept ?? newSecret()
+      const login = kept === undefined ? undefined : await loadLogin(kept)
+      const headers = kept === undefined ? setCookie(secret, sessionLifeMs / 1000) : {}
+      return { csrf: csrfOf(secret), headers, ...(login === undefined ? {} : { login }) }
+    },
+
+    async logIn(request, account) {
+      await forget(request)
+      const secret = newSecret()
+      const startedAtMs = clock.nowMs()
+      await documents.put<Session>(
+        collection,
+        nameOf(secret),
+        { account: account.id, startedAtMs },
+        { ifRevision: 0, group: account.id, expiresAtMs: startedAtMs + sessionLifeMs },
+      )
+      return setCookie(secret, sessionLifeMs / 1000)
+    },
+
+    async logOut(request) {
+      await forget(request)
+      return setCookie('', 0)
+    },
+
+    async logOutEverywhere(account) {
+      for (const { name } of await documents.list(collection, { group: account }))
+        await documents.delete(collection, name)
+    },
+
+    checkForm(request, browser, form) {
+      const site = request.header('sec-fetch-site')
+      const origin = request.header('origin')
+      // Under our `no-referrer` policy browsers send `Origin: null` from our own pages as well.
+      const foreign =
+        (site !== undefined && site !== 'same-origin' && site !== 'none') ||
+        (origin !== undefined && origin !== 'null' && origin !== baseUrl)
+      if (foreign || !equalSecrets(single(form, 'csrf') ?? '', browser.csrf))
+        throw new Problem('forbidden', 'smart.form-forged', 'This form was not made for your browser, or is too old.')
+    },
+  }
+}

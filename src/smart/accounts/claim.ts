@@ -1,0 +1,59 @@
+import { equalSecrets, newSecret, Problem } from '#kernel'
+import type { Documents } from '#vault'
+import { parseAccountName } from './account-names.ts'
+import type { Account, Accounts } from './accounts.ts'
+import { checkPassword } from './passwords.ts'
+
+export interface Claim {
+  /** The one-time secret while nobody owns this server; the same until it is used. */
+  secret(): Promise<string | undefined>
+  /** @throws Problem `forbidden` · `smart.claim-refused` */
+  check(secret: string): Promise<void>
+  /**
+   * Makes the first account. Of two who try at once, one is refused.
+   *
+   * @throws Problem `forbidden` · `smart.claim-refused`; `unprocessable` · `smart.password-weak`, `smart.account-name-invalid`
+   */
+  use(secret: string, owner: { readonly name: string; readonly password: string }): Promise<Account>
+}
+
+const collection = 'smart.claim'
+const name = 'first-account'
+
+interface Secret {
+  readonly secret: string
+}
+
+export function openClaim({ documents, accounts }: { documents: Documents; accounts: Accounts }): Claim {
+  const refusal = () =>
+    new Problem(
+      'forbidden',
+      'smart.claim-refused',
+      'This server has an owner already, or the address is not the right one.',
+    )
+
+  async function check(secret: string): Promise<void> {
+    const kept = (await documents.get<Secret>(collection, name))?.value.secret
+    if (kept === undefined || !equalSecrets(kept, secret) || (await accounts.any())) throw refusal()
+  }
+
+  async function secret(): Promise<string | undefined> {
+    if (await accounts.any()) return undefined
+    const kept = await documents.get<Secret>(collection, name)
+    if (kept !== undefined) return kept.value.secret
+    await documents.put<Secret>(collection, name, { secret: newSecret() }, { ifRevision: 0 })
+    return secret()
+  }
+
+  return {
+    secret,
+    check,
+    async use(secret, owner) {
+      await check(secret)
+      checkPassword(owner.password, parseAccountName(owner.name))
+      // Taken before the account is made: should we die in between, there is no account, and the next start makes a new URL.
+      if ((await documents.take<Secret>(collection, name)) === undefined || (await accounts.any())) throw refusal()
+      return accounts.create(owner)
+    },
+  }
+}

@@ -1,0 +1,88 @@
+import { type Clock, Problem } from '#kernel'
+import type { Documents } from '#vault'
+
+interface Tries {
+  readonly count: number
+  readonly lastAtMs: number
+}
+
+/** What is counted: how many tries are free, and how long the wait after more of them can become. */
+const kinds = {
+  account: { free: 5, maxWaitMs: 60_000 },
+  address: { free: 20, maxWaitMs: 15 * 60_000 },
+  registration: { free: 20, maxWaitMs: 60 * 60_000 },
+} as const
+
+export type ThrottleKind = keyof typeof kinds
+
+export interface Throttle {
+  /**
+   * Counts a try before it is made, so that parallel guesses cannot share one.
+   *
+   * @throws Problem `throttled` · `smart.throttled` with the seconds to wait
+   */
+  admit(kind: ThrottleKind, name: string): Promise<void>
+  /** The try was a good one: an account's count starts anew, an address's gets it back. */
+  forgive(kind: ThrottleKind, name: string): Promise<void>
+}
+
+const collection = 'smart.tries'
+const forgetAfterMs = 60 * 60_000
+const maxRaces = 50
+
+function waitMs(kind: ThrottleKind, count: number): number {
+  const { free, maxWaitMs } = kinds[kind]
+  return count < free ? 0 : Math.min(maxWaitMs, 1000 * 2 ** Math.min(count - free, 30))
+}
+
+function throttled(ms: number): Problem {
+  return new Problem('throttled', 'smart.throttled', 'Too many tries. Please wait before the next one.', {
+    retryAfterSeconds: Math.max(1, Math.ceil(ms / 1000)),
+  })
+}
+
+/**
+ * Slows guessing down without ever locking anybody out: waits double up to a minute per account (so that a stranger
+ * cannot keep the owner away) and up to a quarter of an hour per address.
+ *
+ * @see https://pages.nist.gov/800-63-4/sp800-63b.html section 3.2.2
+ */
+export function openThrottle({ documents, clock }: { documents: Documents; clock: Clock }): Throttle {
+  async function count(kind: ThrottleKind, name: string): Promise<boolean> {
+    const key = `${kind}:${name}`
+    const found = await documents.get<Tries>(collection, key)
+    const tries = found?.value ?? { count: 0, lastAtMs: 0 }
+    const nowMs = clock.nowMs()
+    const leftMs = tries.lastAtMs + waitMs(kind, tries.count) - nowMs
+    if (leftMs > 0) throw throttled(leftMs)
+    return documents.put<Tries>(
+      collection,
+      key,
+      { count: tries.count + 1, lastAtMs: nowMs },
+      { ifRevision: found?.revision ?? 0, expiresAtMs: nowMs + forgetAfterMs },
+    )
+  }
+
+  return {
+    async admit(kind, name) {
+      for (let race = 0; race < maxRaces; race++) if (await count(kind, name)) return
+      throw throttled(1000)
+    },
+
+    async forgive(kind, name) {
+      const key = `${kind}:${name}`
+      if (kind === 'account') {
+        await documents.delete(collection, key)
+        return
+      }
+      const found = await documents.get<Tries>(collection, key)
+      if (found === undefined) return
+      const tries = { ...found.value, count: Math.max(0, found.value.count - 1) }
+      // A lost race leaves one try more on the count, which harms nobody.
+      await documents.put<Tries>(collection, key, tries, {
+        ifRevision: found.revision,
+        expiresAtMs: clock.nowMs() + forgetAfterMs,
+      })
+    },
+  }
+}

@@ -1,0 +1,64 @@
+import { single } from '../form.ts'
+import { oauthProblem } from '../oauth-problem.ts'
+import type { WebRequest } from '../web.ts'
+import { type AssertionVerifier, assertionType } from './assertions.ts'
+import type { Client, Clients } from './clients.ts'
+
+/** The client that makes a request at the token, introspection or revocation endpoint; undefined when none is named. */
+export type ClientAuthenticator = (request: WebRequest, form: URLSearchParams) => Promise<Client | undefined>
+
+const refusal = () => oauthProblem('invalid_client', 'The client is unknown or did not show that it is who it says.')
+
+function decodeFormValue(text: string): string {
+  const decoded = new URLSearchParams(`v=${text}`).get('v')
+  if (decoded === null) throw refusal()
+  return decoded
+}
+
+/** Id and secret of HTTP Basic, each form-encoded before. RFC 6749 §2.3.1 */
+function readBasic(header: string): { readonly id: string; readonly secret: string } {
+  const encoded = /^Basic +([A-Za-z0-9+/=_-]{1,1024})$/i.exec(header)?.[1]
+  if (encoded === undefined) throw refusal()
+  const pair = Buffer.from(encoded, 'base64').toString('utf8')
+  const colon = pair.indexOf(':')
+  if (colon < 1) throw refusal()
+  return { id: decodeFormValue(pair.slice(0, colon)), secret: decodeFormValue(pair.slice(colon + 1)) }
+}
+
+/** Basic, an assertion, or (public clients) the bare `client_id`; never two at once. RFC 6749 §2.3 */
+export function openClientAuthenticator(options: {
+  clients: Clients
+  verifyAssertion: AssertionVerifier
+}): ClientAuthenticator {
+  const { clients, verifyAssertion } = options
+
+  async function bySecret(header: string, claimedId: string | undefined): Promise<Client> {
+    const { id, secret } = readBasic(header)
+    const client = await clients.get(id)
+    if (client?.authMethod !== 'client_secret_basic' || !clients.isSecret(client, secret)) throw refusal()
+    if (claimedId !== undefined && claimedId !== client.id) throw refusal()
+    return client
+  }
+
+  async function byName(id: string): Promise<Client> {
+    const client = await clients.get(id)
+    if (client?.authMethod !== 'none') throw refusal()
+    return client
+  }
+
+  return async (request, form) => {
+    const authorization = request.header('authorization')
+    const basic = authorization?.toLowerCase().startsWith('basic') ? authorization : undefined
+    const id = single(form, 'client_id')
+    const type = single(form, 'client_assertion_type')
+    const assertion = single(form, 'client_assertion')
+    const asserts = type !== undefined || assertion !== undefined
+    if (basic !== undefined && asserts)
+      throw oauthProblem('invalid_request', 'A client authenticates in one way, not in two.')
+    if (single(form, 'client_secret') !== undefined) throw refusal()
+    if (basic !== undefined) return bySecret(basic, id)
+    if (!asserts) return id === undefined ? undefined : byName(id)
+    if (type !== assertionType || assertion === undefined) throw refusal()
+    return verifyAssertion(assertion, id)
+  }
+}

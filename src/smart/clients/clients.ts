@@ -1,0 +1,98 @@
+import type { JSONWebKeySet } from 'jose'
+import { type Clock, equalSecrets, newResourceId, newSecret } from '#kernel'
+import type { Documents, Vault } from '#vault'
+
+export type AuthMethod = 'none' | 'client_secret_basic' | 'private_key_jwt'
+export type GrantType = 'authorization_code' | 'refresh_token' | 'client_credentials'
+
+/** What an app said about itself. Nothing of it was verified. */
+export interface ClientMetadata {
+  readonly name: string
+  readonly redirectUris: readonly string[]
+  readonly authMethod: AuthMethod
+  readonly grantTypes: readonly GrantType[]
+  /** Resource scopes it will ask for at most; without it, whatever people consent to. */
+  readonly scope?: string
+  readonly jwks?: JSONWebKeySet
+  readonly jwksUri?: string
+  readonly clientUri?: string
+  readonly logoUri?: string
+  readonly policyUri?: string
+  readonly tosUri?: string
+  readonly contacts?: readonly string[]
+  readonly softwareId?: string
+  readonly softwareVersion?: string
+}
+
+/** A registered app. */
+export interface Client extends ClientMetadata {
+  readonly id: string
+  readonly createdAtMs: number
+  /** Keyed hash of the secret, hex. */
+  readonly secretMac?: string
+  /** `system/` scopes that the administrator of the host has allowed it; without them it gets no token by itself. */
+  readonly approvedScope?: string
+}
+
+export interface Clients {
+  /** `secret` is told once and not kept. */
+  register(metadata: ClientMetadata): Promise<{ readonly client: Client; readonly secret?: string }>
+  get(id: string): Promise<Client | undefined>
+  list(): Promise<readonly Client[]>
+  /** Allows a client `system/` scopes; false when there is no such client. */
+  approve(id: string, scope: string): Promise<boolean>
+  isSecret(client: Client, secret: string): boolean
+  /** Whether some client's pages come from this origin. */
+  hasOrigin(origin: string): Promise<boolean>
+}
+
+const collection = 'smart.clients'
+const originCollection = 'smart.origins'
+
+/** The web origins a client's code runs on, as far as its metadata tell. */
+export function originsOf(client: ClientMetadata): readonly string[] {
+  const urls = [...client.redirectUris, ...(client.clientUri === undefined ? [] : [client.clientUri])]
+  return [...new Set(urls.map(url => new URL(url).origin))]
+}
+
+export function openClients(options: { documents: Documents; vault: Vault; clock: Clock }): Clients {
+  const { documents, vault, clock } = options
+  const macOf = (secret: string) => vault.mac('smart.client-secret', Buffer.from(secret)).toString('hex')
+
+  return {
+    async register(metadata) {
+      const secret = metadata.authMethod === 'client_secret_basic' ? newSecret() : undefined
+      const client: Client = {
+        ...metadata,
+        id: newResourceId(),
+        createdAtMs: clock.nowMs(),
+        ...(secret === undefined ? {} : { secretMac: macOf(secret) }),
+      }
+      await documents.put(collection, client.id, client, { ifRevision: 0 })
+      for (const origin of originsOf(client)) await documents.put(originCollection, origin, { origin })
+      return { client, ...(secret === undefined ? {} : { secret }) }
+    },
+
+    async get(id) {
+      return (await documents.get<Client>(collection, id))?.value
+    },
+
+    async list() {
+      return (await documents.list<Client>(collection)).map(({ value }) => value)
+    },
+
+    async approve(id, scope) {
+      const found = await documents.get<Client>(collection, id)
+      if (found === undefined) return false
+      return documents.put(collection, id, { ...found.value, approvedScope: scope }, { ifRevision: found.revision })
+    },
+
+    isSecret(client, secret) {
+      return client.secretMac !== undefined && equalSecrets(client.secretMac, macOf(secret))
+    },
+
+    async hasOrigin(origin) {
+      return (await documents.get(originCollection, origin)) !== undefined
+    },
+  }
+}

@@ -1,0 +1,79 @@
+import { isProblem, type Problem } from '#kernel'
+import type { Account } from '../accounts/accounts.ts'
+import type { Browser } from '../accounts/browsers.ts'
+import { loadPeople } from '../consent/people.ts'
+import { readForm, single } from '../form.ts'
+import { accountPage } from '../pages/account.ts'
+import { type Parts, paths } from '../parts.ts'
+import { redirectResponse, type WebRequest, type WebResponse } from '../web.ts'
+import { logInBy } from './login.ts'
+
+type AccountParts = Pick<Parts, 'browsers' | 'accounts' | 'permissions' | 'record' | 'clock' | 'throttle'>
+
+async function show(
+  account: Account,
+  csrf: string,
+  parts: AccountParts,
+  said: { problem?: Problem; done?: string | undefined } = {},
+): Promise<WebResponse> {
+  const people = await loadPeople(account, parts)
+  return accountPage({ csrf, account, people, permissions: await parts.permissions.of(account.id), ...said })
+}
+
+/** What the page says after a redirect, by the word in its query. */
+const doneWords: Readonly<Record<string, string>> = {
+  ended: 'The access has ended.',
+  password: 'Your password was changed. Other devices were logged out.',
+}
+
+/** GET `/account`. */
+export async function showAccount(request: WebRequest, parts: AccountParts): Promise<WebResponse> {
+  const { csrf, login } = await parts.browsers.load(request)
+  if (login === undefined) return redirectResponse(paths.login)
+  return show(login.account, csrf, parts, { done: doneWords[single(request.query, 'done') ?? ''] })
+}
+
+type Posted = { readonly form: URLSearchParams; readonly browser: Browser; readonly account: Account }
+
+async function readPosted(request: WebRequest, { browsers }: AccountParts): Promise<Posted | undefined> {
+  const form = await readForm(request)
+  const browser = await browsers.load(request)
+  browsers.checkForm(request, browser, form)
+  return browser.login === undefined ? undefined : { form, browser, account: browser.login.account }
+}
+
+/** POST `/account/revoke`: ends one app's access, at once. */
+export async function endPermission(request: WebRequest, parts: AccountParts): Promise<WebResponse> {
+  const posted = await readPosted(request, parts)
+  if (posted === undefined) return redirectResponse(paths.login)
+  const { form, account } = posted
+  const permission = await parts.permissions.get(single(form, 'permission') ?? '')
+  if (permission?.account === account.id) {
+    await parts.permissions.revoke(permission.id)
+    const { patient, clientId } = permission
+    parts.record.audit({
+      action: 'revoke',
+      outcome: 'success',
+      actor: { kind: 'account', id: account.id, display: account.name, clientId },
+      ...(patient === undefined ? {} : { patient }),
+    })
+  }
+  return redirectResponse(`${paths.account}?done=ended`)
+}
+
+/** POST `/account/password`: a new password, after the old one; every other browser is logged out. */
+export async function changePassword(request: WebRequest, parts: AccountParts): Promise<WebResponse> {
+  const posted = await readPosted(request, parts)
+  if (posted === undefined) return redirectResponse(paths.login)
+  const { form, browser, account } = posted
+  const { remoteAddress } = request
+  try {
+    await logInBy({ name: account.name, password: single(form, 'current') ?? '', remoteAddress }, parts)
+    await parts.accounts.changePassword(account, single(form, 'password') ?? '')
+  } catch (error) {
+    if (!isProblem(error) || error.kind === 'fault') throw error
+    return show(account, browser.csrf, parts, { problem: error })
+  }
+  await parts.browsers.logOutEverywhere(account.id)
+  return redirectResponse(`${paths.account}?done=password`, await parts.browsers.logIn(request, account))
+}

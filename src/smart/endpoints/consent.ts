@@ -1,0 +1,172 @@
+import { isProblem, Problem } from '#kernel'
+import type { Account } from '../accounts/accounts.ts'
+import type { Browser } from '../accounts/browsers.ts'
+import type { AuthorizationRequest } from '../authorize/authorization-request.ts'
+import { respondWithCode, respondWithError } from '../authorize/respond.ts'
+import type { Client } from '../clients/clients.ts'
+import { grantedTerms, offersOf } from '../consent/choices.ts'
+import { loadPeople } from '../consent/people.ts'
+import { readForm, single } from '../form.ts'
+import { oauthProblem } from '../oauth-problem.ts'
+import { consentPage } from '../pages/consent.ts'
+import { durations } from '../pages/words.ts'
+import { type Parts, paths } from '../parts.ts'
+import { needsPatient, parseScopeRequest, printScopeRequest, type ScopeRequest, type ScopeWord } from '../scopes.ts'
+import { accessLifeMs } from '../token/lifetimes.ts'
+import type { Permission } from '../token/permissions.ts'
+import { redirectResponse, type WebRequest, type WebResponse } from '../web.ts'
+
+type ConsentParts = Pick<
+  Parts,
+  'requests' | 'browsers' | 'clients' | 'accounts' | 'record' | 'clock' | 'baseUrl' | 'permissions' | 'codes'
+>
+type Login = NonNullable<Browser['login']>
+
+/** The login, if it is as fresh as the request demands. */
+function freshLogin(login: Browser['login'], asked: AuthorizationRequest, nowMs: number): Login | undefined {
+  if (login === undefined) return undefined
+  const again = asked.prompt === 'login' || asked.prompt === 'select_account'
+  if (again && login.startedAtMs < asked.receivedAtMs) return undefined
+  const tooOld = asked.maxAgeSeconds !== undefined && login.startedAtMs + asked.maxAgeSeconds * 1000 < nowMs
+  // Whoever has just logged in for this very request is let on, even where max_age is 0.
+  return tooOld && login.startedAtMs < asked.receivedAtMs ? undefined : login
+}
+
+async function loadAsked(sealed: string | undefined, parts: ConsentParts) {
+  const asked = parts.requests.open(sealed)
+  const client = await parts.clients.get(asked.clientId)
+  if (client === undefined) throw new Problem('invalid', 'smart.request-lost', 'The app is no longer registered.')
+  return { asked, client, sealed: sealed ?? '' }
+}
+
+async function showPage(
+  view: { client: Client; asked: AuthorizationRequest; sealed: string; csrf: string; account: Account },
+  parts: ConsentParts,
+  problem?: Problem,
+): Promise<WebResponse> {
+  const scopes = parseScopeRequest(view.asked.scope)
+  const people = await loadPeople(view.account, parts)
+  return consentPage({
+    csrf: view.csrf,
+    request: view.sealed,
+    client: view.client,
+    redirectUri: view.asked.redirectUri,
+    accountName: view.account.name,
+    scopes,
+    offers: offersOf(scopes),
+    ...(needsPatient(scopes) ? { people } : {}),
+    ...(scopes.words.has('fhirUser') && people.length > 0 ? { selves: people } : {}),
+    ...(view.account.self === undefined ? {} : { self: view.account.self }),
+    ...(problem === undefined ? {} : { problem }),
+  })
+}
+
+/** GET `/auth/consent`: the page, or the login page first, or (under `prompt=none`) an error to the app. */
+export async function showConsent(request: WebRequest, parts: ConsentParts): Promise<WebResponse> {
+  const view = await loadAsked(single(request.query, 'request'), parts)
+  const { login, csrf } = await parts.browsers.load(request)
+  const fresh = freshLogin(login, view.asked, parts.clock.nowMs())
+  if (view.asked.prompt === 'none') {
+    const error = fresh === undefined ? 'login_required' : 'consent_required'
+    const problem = oauthProblem(error, 'A person has to be asked, and prompt=none forbids that.')
+    return respondWithError(view.asked, parts.baseUrl, problem)
+  }
+  if (fresh === undefined) return redirectResponse(`${paths.login}?request=${view.sealed}`)
+  return showPage({ ...view, csrf, account: fresh.account }, parts)
+}
+
+/** A Patient id of the form that the account really keeps. */
+function checkPatient(id: string | undefined, patients: readonly string[]): string {
+  if (id === undefined || !patients.includes(id))
+    throw new Problem('invalid', 'smart.patient-missing', 'Please choose whose data you want to share.')
+  return id
+}
+
+function keptWords(asked: ScopeRequest, kept: { offline: boolean; self: boolean }): ReadonlySet<ScopeWord> {
+  const words = new Set(asked.words)
+  if (!kept.offline) words.delete('offline_access')
+  if (!kept.self) words.delete('fhirUser')
+  return words
+}
+
+type Decision = Pick<Permission, 'scope' | 'patient' | 'fhirUser' | 'offline' | 'expiresAtMs'>
+
+/** What the form says, held against what was asked and what the account keeps. */
+function readDecision(
+  form: URLSearchParams,
+  asked: AuthorizationRequest,
+  patients: readonly string[],
+  nowMs: number,
+): Decision {
+  const scopes = parseScopeRequest(asked.scope)
+  const terms = grantedTerms(scopes, form)
+  const selfId = single(form, 'self')
+  const self = scopes.words.has('fhirUser') && selfId !== undefined ? checkPatient(selfId, patients) : undefined
+  const chosen = durations.find(({ name }) => name === single(form, 'duration'))
+  const offline = scopes.words.has('offline_access') && chosen !== undefined && chosen.name !== 'hour'
+  const words = keptWords(scopes, { offline, self: self !== undefined })
+  if (terms.length === 0 && !words.has('openid')) throw oauthProblem('access_denied', 'Nothing was allowed.')
+  const granted = { terms, words }
+  const patient = needsPatient(granted) ? checkPatient(single(form, 'patient'), patients) : undefined
+  return {
+    scope: printScopeRequest(granted),
+    offline,
+    expiresAtMs: nowMs + (offline && chosen !== undefined ? chosen.ms : accessLifeMs),
+    ...(patient === undefined ? {} : { patient }),
+    ...(self === undefined ? {} : { fhirUser: `Patient/${self}` }),
+  }
+}
+
+async function grant(
+  decision: Decision,
+  asked: AuthorizationRequest,
+  client: Client,
+  login: Login,
+  parts: ConsentParts,
+): Promise<WebResponse> {
+  const permission = await parts.permissions.propose({
+    ...decision,
+    account: login.account.id,
+    accountName: login.account.name,
+    clientId: client.id,
+    clientName: client.name,
+    authenticatedAtMs: login.startedAtMs,
+    ...(asked.nonce === undefined ? {} : { nonce: asked.nonce }),
+  })
+  if (decision.fhirUser !== undefined) await parts.accounts.setSelf(login.account, decision.fhirUser.split('/')[1])
+  const code = await parts.codes.issue({
+    permission: permission.id,
+    clientId: client.id,
+    redirectUri: asked.redirectUri,
+    challenge: asked.challenge,
+  })
+  return respondWithCode(asked, parts.baseUrl, code)
+}
+
+function isDenial(error: unknown): error is Problem {
+  return isProblem(error) && error.code === 'smart.access-denied'
+}
+
+/** POST `/auth/consent`: the person has decided. */
+export async function decideConsent(request: WebRequest, parts: ConsentParts): Promise<WebResponse> {
+  const form = await readForm(request)
+  const browser = await parts.browsers.load(request)
+  parts.browsers.checkForm(request, browser, form)
+  const view = await loadAsked(single(form, 'request'), parts)
+  const { asked, client, sealed } = view
+  const login = freshLogin(browser.login, asked, parts.clock.nowMs())
+  if (login === undefined) return redirectResponse(`${paths.login}?request=${sealed}`)
+  try {
+    if (single(form, 'decision') !== 'allow') throw oauthProblem('access_denied', 'The person did not allow this.')
+    const patients = await parts.record.patientsOf(login.account.id)
+    return await grant(readDecision(form, asked, patients, parts.clock.nowMs()), asked, client, login, parts)
+  } catch (error) {
+    if (isDenial(error)) {
+      const actor = { kind: 'account', id: login.account.id, clientId: client.id } as const
+      parts.record.audit({ action: 'token', outcome: 'failure', actor, detail: 'the person did not allow it' })
+      return respondWithError(asked, parts.baseUrl, error)
+    }
+    if (!isProblem(error)) throw error
+    return showPage({ ...view, csrf: browser.csrf, account: login.account }, parts, error)
+  }
+}

@@ -1,0 +1,107 @@
+import type { Clock, Log } from '#kernel'
+import type { Record as PatientRecord } from '#record'
+import type { Documents, Vault } from '#vault'
+import { type Accounts, openAccounts } from './accounts/accounts.ts'
+import { type Browsers, openBrowsers } from './accounts/browsers.ts'
+import { type Claim, openClaim } from './accounts/claim.ts'
+import { openThrottle, type Throttle } from './accounts/throttle.ts'
+import { openTravellingRequests, type TravellingRequests } from './authorize/travelling-request.ts'
+import { openAssertionVerifier } from './clients/assertions.ts'
+import { type ClientAuthenticator, openClientAuthenticator } from './clients/authenticate-client.ts'
+import { type Clients, openClients } from './clients/clients.ts'
+import { type Fetch, openKeySetFetcher } from './clients/key-set-fetcher.ts'
+import { type BearerAuthenticator, openBearerAuthenticator } from './token/authenticate-bearer.ts'
+import { type Codes, openCodes } from './token/codes.ts'
+import { openPermissions, type Permissions } from './token/permissions.ts'
+import { openSigningKey, type SigningKey } from './token/signing-key.ts'
+import { openTokens, type Tokens } from './token/tokens.ts'
+
+export interface SmartOptions {
+  readonly record: PatientRecord
+  readonly documents: Documents
+  readonly vault: Vault
+  readonly clock: Clock
+  readonly log: Log
+  /** The origin people and apps reach this server at, e.g. `https://family.example`; FHIR is at `/fhir` below it. */
+  readonly baseUrl: string
+  /** Fetches clients' key sets from their `jwks_uri`. Without it only inline key sets can be registered. */
+  readonly fetch?: Fetch
+}
+
+/** Everything the endpoints are made of; each endpoint names the few it takes. */
+export interface Parts {
+  readonly record: PatientRecord
+  readonly clock: Clock
+  readonly log: Log
+  /** Origin without a slash at its end; also the issuer. */
+  readonly baseUrl: string
+  readonly fhirBase: string
+  readonly accounts: Accounts
+  readonly browsers: Browsers
+  readonly claim: Claim
+  readonly throttle: Throttle
+  readonly clients: Clients
+  readonly canFetchKeys: boolean
+  readonly authenticateClient: ClientAuthenticator
+  readonly authenticate: BearerAuthenticator
+  readonly requests: TravellingRequests
+  readonly codes: Codes
+  readonly permissions: Permissions
+  readonly tokens: Tokens
+  readonly key: SigningKey
+}
+
+/** Where the endpoints are, below the origin. */
+export const paths = {
+  authorize: '/auth/authorize',
+  token: '/auth/token',
+  introspect: '/auth/introspect',
+  revoke: '/auth/revoke',
+  register: '/auth/register',
+  keys: '/auth/jwks',
+  login: '/auth/login',
+  logout: '/auth/logout',
+  consent: '/auth/consent',
+  claim: '/claim',
+  account: '/account',
+  accountRevoke: '/account/revoke',
+  accountPassword: '/account/password',
+  openidConfiguration: '/.well-known/openid-configuration',
+  serverMetadata: '/.well-known/oauth-authorization-server',
+} as const
+
+/** Opens every part over one set of documents. */
+export function openParts(options: SmartOptions): Parts {
+  const { record, documents, vault, clock, log, fetch } = options
+  const baseUrl = options.baseUrl.replace(/\/+$/, '')
+  const accounts = openAccounts({ documents, clock })
+  const clients = openClients({ documents, vault, clock })
+  const tokens = openTokens({ documents, vault })
+  const verifyAssertion = openAssertionVerifier({
+    clients,
+    documents,
+    clock,
+    audiences: [`${baseUrl}${paths.token}`, baseUrl],
+    fetchKeySet: fetch === undefined ? undefined : openKeySetFetcher({ fetch, clock }),
+  })
+  return {
+    record,
+    clock,
+    log,
+    baseUrl,
+    fhirBase: `${baseUrl}/fhir`,
+    accounts,
+    browsers: openBrowsers({ documents, vault, clock, accounts, baseUrl }),
+    claim: openClaim({ documents, accounts }),
+    throttle: openThrottle({ documents, clock }),
+    clients,
+    canFetchKeys: fetch !== undefined,
+    authenticateClient: openClientAuthenticator({ clients, verifyAssertion }),
+    authenticate: openBearerAuthenticator({ tokens, record, clock }),
+    requests: openTravellingRequests({ vault, clock }),
+    codes: openCodes({ documents, vault, clock }),
+    permissions: openPermissions({ documents, clock, tokens }),
+    tokens,
+    key: openSigningKey(documents),
+  }
+}

@@ -1,0 +1,38 @@
+import { composeTerm, type Grant, type Term } from '#access'
+import { parseScopeRequest } from '../scopes.ts'
+import type { TokenDocument } from './tokens.ts'
+
+/** The part of a Grant that a token's document fixes, and whether the account's patients must be looked up for it. */
+export interface FixedGrant {
+  readonly grant: Grant
+  /** Set when a term reaches the account's patients, which may have changed since. */
+  readonly patientsOf?: string
+}
+
+/** `fhirUser` lets an app read the one resource that it names. */
+function selfTerm(token: TokenDocument): readonly Term[] {
+  const [type, id] = token.actor.fhirUser?.split('/') ?? []
+  if (type === undefined || id === undefined) return []
+  return [composeTerm('user', type, new Set(['r']), [{ name: '_id', value: id }])]
+}
+
+/** The Grant a token's document stands for. Levels that lack what they need (a patient, an account) are left out. */
+export function toFixedGrant(token: TokenDocument): FixedGrant {
+  const { words, terms: granted } = parseScopeRequest(token.scope)
+  const terms = [
+    ...granted.filter(term => term.level !== 'user' || token.account !== undefined),
+    ...(words.has('fhirUser') && token.account !== undefined ? selfTerm(token) : []),
+  ].filter(term => term.level !== 'patient' || token.patient !== undefined)
+  const grant: Grant = {
+    id: token.family,
+    actor: token.actor,
+    patients: terms.some(term => term.level === 'system') ? 'all' : [],
+    terms,
+    expiresAtMs: token.expiresAtMs,
+    ...(token.patient === undefined ? {} : { patient: token.patient }),
+    ...(token.account === undefined ? {} : { account: token.account }),
+    ...(token.purpose === undefined ? {} : { purpose: token.purpose }),
+  }
+  const reachesAccount = token.account !== undefined && terms.some(term => term.level === 'user')
+  return { grant, ...(reachesAccount ? { patientsOf: token.account } : {}) }
+}
