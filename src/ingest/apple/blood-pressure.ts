@@ -60,8 +60,8 @@ export class BloodPressureDesk {
     const outcomes: Outcome[] = []
     const pairs = Map.groupBy(this.#held.values(), timeKey)
     for (const halves of pairs.values()) {
-      const one = halves.filter(half => half.attributes['type'] === systolic)
-      const other = halves.filter(half => half.attributes['type'] === diastolic)
+      const one = halves.filter(half => half.attributes.type === systolic)
+      const other = halves.filter(half => half.attributes.type === diastolic)
       if (one[0] !== undefined && one.length === 1 && other[0] !== undefined && other.length === 1) {
         outcomes.push(panel(one[0], halves, this.#context), folded(other[0]))
       } else {
@@ -74,7 +74,7 @@ export class BloodPressureDesk {
 }
 
 function halfKey(element: AppleElement): string {
-  return `${timeKey(element)}\n${element.attributes['type']}\n${element.attributes['value']}`
+  return `${timeKey(element)}\n${element.attributes.type}\n${element.attributes.value}`
 }
 
 function timeKey(element: AppleElement): string {
@@ -83,7 +83,7 @@ function timeKey(element: AppleElement): string {
 }
 
 function folded(element: AppleElement): Outcome {
-  return { kind: 'folded', row: element.attributes['type'] ?? correlation }
+  return { kind: 'folded', row: element.attributes.type ?? correlation }
 }
 
 function panel(element: AppleElement, halves: readonly AppleElement[], context: MapContext): Outcome {
@@ -92,17 +92,17 @@ function panel(element: AppleElement, halves: readonly AppleElement[], context: 
   const components = []
   const values: string[] = []
   for (const name of [systolic, diastolic]) {
-    const half = halves.find(child => child.attributes['type'] === name)
+    const half = halves.find(child => child.attributes.type === name)
     const type = appleTables().quantities.get(name)
     if (half === undefined || type === undefined) return rejected(correlation, 'element-missing', 'Correlation.Record')
-    const reading = readQuantity(type, half.attributes['value'], half.attributes['unit'], 'Correlation.Record')
+    const reading = readQuantity(type, half.attributes.value, half.attributes.unit, 'Correlation.Record')
     if ('reason' in reading) return rejected(correlation, reading.reason, reading.expression)
     components.push({ code: type.code, valueQuantity: reading.quantity })
-    values.push(half.attributes['value'] ?? '', half.attributes['unit'] ?? '')
+    values.push(half.attributes.value ?? '', half.attributes.unit ?? '')
   }
   const [, ...identity] = identityOf(element, span)
   const id = context.fingerprint('apple', 'BloodPressure', ...identity, ...values)
   const resource = observation(element, { id, category: panelCategory, code: panelCode, span }, context)
-  resource['component'] = components
+  resource.component = components
   return { kind: 'mapped', row: correlation, resource, mode: 'create' }
 }

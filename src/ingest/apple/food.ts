@@ -24,7 +24,7 @@ export function mapFood(element: AppleElement, context: MapContext): Outcome[] {
   const id = context.fingerprint('apple', ...identityOf(element, span), ...ids)
   const resource = observation(element, { id, category: foodCategory, code: foodCode, span }, context)
   const text = element.metadata?.get('HKFoodType')
-  if (text !== undefined && text.trim() !== '') resource['valueString'] = text.trim()
-  resource['hasMember'] = ids.map(member => ({ reference: `Observation/${member}` }))
+  if (text !== undefined && text.trim() !== '') resource.valueString = text.trim()
+  resource.hasMember = ids.map(member => ({ reference: `Observation/${member}` }))
   return [...nutrients, { kind: 'mapped', row, resource, mode: 'create' }]
 }

@@ -31,7 +31,7 @@ interface QuantityComponent {
 
 /** One workout: what was done, for how long, and the statistics the watch made of it. */
 export function mapWorkout(element: AppleElement, context: MapContext): Outcome {
-  const name = element.attributes['workoutActivityType'] ?? ''
+  const name = element.attributes.workoutActivityType ?? ''
   const activity = appleTables().workouts.get(name)
   if (activity === undefined && !/^HKWorkoutActivityType[A-Za-z]{1,60}$/.test(name))
     return rejected('Workout', 'value-unknown', 'Workout.workoutActivityType')
@@ -39,14 +39,14 @@ export function mapWorkout(element: AppleElement, context: MapContext): Outcome 
   if (span === undefined) return rejected('Workout', 'date-malformed', 'Workout.startDate')
   const id = context.fingerprint('apple', ...identityOf(element, span))
   const resource = observation(element, { id, category: workoutCategory, code: workoutCode, span }, context)
-  resource['valueCodeableConcept'] = activity?.concept ?? { coding: [{ system: systems.healthKit, code: name }] }
+  resource.valueCodeableConcept = activity?.concept ?? { coding: [{ system: systems.healthKit, code: name }] }
   const component = [
     ...durationOf(element),
     ...statisticsOf(element),
     ...totalsOf(element, activity?.distance),
     ...metadataComponents(element),
   ]
-  if (component.length > 0) resource['component'] = component
+  if (component.length > 0) resource.component = component
   return { kind: 'mapped', row: rowName(name), resource, mode: 'create' }
 }
 
@@ -57,13 +57,13 @@ function component(type: QuantityType, value: string | undefined, unit: string |
 }
 
 function durationOf(element: AppleElement): QuantityComponent[] {
-  return component(duration, element.attributes['duration'], element.attributes['durationUnit'] ?? 'min')
+  return component(duration, element.attributes.duration, element.attributes.durationUnit ?? 'min')
 }
 
 /** The sum of a statistic means what a record of its type means; the others have a code of their own. */
 function statisticsOf(element: AppleElement): QuantityComponent[] {
   return (element.children ?? []).flatMap(child => {
-    const type = appleTables().quantities.get(child.attributes['type'] ?? '')
+    const type = appleTables().quantities.get(child.attributes.type ?? '')
     if (child.name !== 'WorkoutStatistics' || type === undefined) return []
     const { sum, unit } = child.attributes
     const spread = ['average', 'minimum', 'maximum'].flatMap(which =>
@@ -91,7 +91,7 @@ function statisticCode(type: QuantityType, which: string): CodeableConcept {
 /** Exports before version 12 keep the totals in attributes; where both stand, the statistics are the newer word. */
 function totalsOf(element: AppleElement, distance: string | undefined): QuantityComponent[] {
   const { totalDistance, totalDistanceUnit, totalEnergyBurned, totalEnergyBurnedUnit } = element.attributes
-  const stated = new Set((element.children ?? []).map(child => child.attributes['type']))
+  const stated = new Set((element.children ?? []).map(child => child.attributes.type))
   const total = (name: string | undefined, value: string | undefined, unit: string | undefined) => {
     const identifier = `HKQuantityTypeIdentifier${name}`
     const type = appleTables().quantities.get(identifier)

@@ -34,8 +34,8 @@ export function rejected(row: string, reason: Reason, expression?: string): Outc
 /** Start and end of an element; undefined when either is missing or malformed, or they stand the wrong way round. */
 export function spanOf(element: AppleElement): Span | undefined {
   const zone = zoneOf(element)
-  const start = parseAppleDate(element.attributes['startDate'], zone)
-  const end = parseAppleDate(element.attributes['endDate'] ?? element.attributes['startDate'], zone)
+  const start = parseAppleDate(element.attributes.startDate, zone)
+  const end = parseAppleDate(element.attributes.endDate ?? element.attributes.startDate, zone)
   return start === undefined || end === undefined || end.ms < start.ms ? undefined : { start, end }
 }
 
@@ -53,9 +53,9 @@ const devices = new Map<string, { readonly display: string }>()
 
 /** The app or watch that wrote the record, as a reference that has only a name. */
 function deviceOf(element: AppleElement): { readonly display: string } | undefined {
-  const source = element.attributes['sourceName']?.trim()
+  const source = element.attributes.sourceName?.trim()
   if (source === undefined || source === '') return undefined
-  const device = element.attributes['device'] ?? ''
+  const device = element.attributes.device ?? ''
   const key = `${source}\n${device}`
   let shared = devices.get(key)
   if (shared === undefined) {
@@ -93,11 +93,11 @@ export function observation(element: AppleElement, facts: ObservationFacts, cont
     code: facts.code,
     subject: context.subject,
   }
-  if (start.ms === end.ms) resource['effectiveDateTime'] = start.text
-  else resource['effectivePeriod'] = { start: start.text, end: end.text }
-  if (element.metadata?.get('HKWasUserEntered') === '1') resource['method'] = enteredByHand
+  if (start.ms === end.ms) resource.effectiveDateTime = start.text
+  else resource.effectivePeriod = { start: start.text, end: end.text }
+  if (element.metadata?.get('HKWasUserEntered') === '1') resource.method = enteredByHand
   const device = deviceOf(element)
-  if (device !== undefined) resource['device'] = device
+  if (device !== undefined) resource.device = device
   return resource
 }
 

@@ -15,7 +15,7 @@ type Mapper = (element: AppleElement, context: MapContext, desk: BloodPressureDe
 /** What each element directly below HealthData becomes; an element that is not here is unmapped, by name. */
 const mappers: Readonly<Record<string, Mapper>> = {
   Record: (element, context, desk) =>
-    isBloodPressure(element.attributes['type']) ? desk.hold(element) : mapRecord(element, context),
+    isBloodPressure(element.attributes.type) ? desk.hold(element) : mapRecord(element, context),
   Correlation: mapCorrelation,
   Workout: mapWorkout,
   Me: mapMe,
@@ -23,7 +23,7 @@ const mappers: Readonly<Record<string, Mapper>> = {
 }
 
 function mapCorrelation(element: AppleElement, context: MapContext, desk: BloodPressureDesk): Outcome[] {
-  const type = element.attributes['type']
+  const type = element.attributes.type
   if (type === 'HKCorrelationTypeIdentifierBloodPressure') return desk.correlate(element)
   if (type === 'HKCorrelationTypeIdentifierFood') return mapFood(element, context)
   return [{ kind: 'unmapped', row: rowName(type) }]
@@ -65,7 +65,7 @@ class ExportReader {
   readonly #context: MapContext
   readonly #limits: IngestLimits
   readonly #desk: BloodPressureDesk
-  readonly #parser = new SaxesParser({ position: false })
+  readonly #parser = new SaxesParser<{ xmlns: false; position: false }>({ xmlns: false, position: false })
   readonly #fromRoot = skipProlog()
   #open: AppleElement[] = []
   #outcomes: Outcome[] = []

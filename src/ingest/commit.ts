@@ -1,0 +1,133 @@
+import { parseResource, printJson, type Resource } from '#fhir'
+import { isProblem, type Problem } from '#kernel'
+import type { Txn } from '#record'
+import type { Outcome, Reason } from './outcome.ts'
+
+/** What is to be written: a resource under its fingerprint, or a change to one that is there. */
+export type Item = Extract<Outcome, { kind: 'mapped' | 'amend' }>
+
+/** What a transaction made of its items. */
+export interface Committed {
+  /** `Type/id` of what it created. */
+  readonly created: readonly string[]
+  readonly updated: readonly string[]
+  readonly duplicate: number
+  readonly refused: readonly { readonly row: string; readonly reason: Reason }[]
+}
+
+interface Progress {
+  readonly created: string[]
+  readonly updated: string[]
+  duplicate: number
+  readonly refused: { readonly row: string; readonly reason: Reason }[]
+}
+
+/** Stages the items of one batch. Has no effect but through `txn`, so it may be run again. */
+export async function stage(txn: Txn, items: readonly Item[]): Promise<Committed> {
+  const progress: Progress = { created: [], updated: [], duplicate: 0, refused: [] }
+  const mapped = new Map<string, Extract<Item, { kind: 'mapped' }>>()
+  for (const item of items) {
+    if (item.kind !== 'mapped') continue
+    const key = `${item.resource.resourceType}/${item.resource.id}`
+    // The same row twice in one batch: of two equal ones either will do, of two versions the later one.
+    if (mapped.has(key)) progress.duplicate += 1
+    if (!mapped.has(key) || item.mode === 'upsert') mapped.set(key, item)
+  }
+  const existing = await existingOf(txn, mapped.values())
+  for (const [key, item] of mapped) {
+    await attempt(progress, item.row, () =>
+      existing.has(key) ? renew(txn, key, item, progress) : create(txn, key, item.resource, progress),
+    )
+  }
+  for (const item of items) {
+    if (item.kind === 'amend') await attempt(progress, item.row, () => amend(txn, item, progress))
+  }
+  return progress
+}
+
+async function existingOf(txn: Txn, items: Iterable<{ readonly resource: Resource & { id: string } }>) {
+  const byType = Map.groupBy(items, item => item.resource.resourceType)
+  const existing = new Set<string>()
+  for (const [type, of] of byType) {
+    for (const id of await txn.existing(
+      type,
+      of.map(item => item.resource.id),
+    ))
+      existing.add(`${type}/${id}`)
+  }
+  return existing
+}
+
+async function create(txn: Txn, key: string, resource: Resource & { id: string }, progress: Progress): Promise<void> {
+  await txn.create(resource, { id: resource.id })
+  progress.created.push(key)
+}
+
+/** A row that is there already is a duplicate, unless its kind is brought up to date and it says something new. */
+async function renew(
+  txn: Txn,
+  key: string,
+  item: Extract<Item, { kind: 'mapped' }>,
+  progress: Progress,
+): Promise<void> {
+  const { resource } = item
+  const stored = item.mode === 'upsert' ? await txn.read(resource.resourceType, resource.id) : undefined
+  if (stored === undefined || saysTheSame(parseResource(stored.json), resource)) {
+    progress.duplicate += 1
+    return
+  }
+  await txn.update(resource.resourceType, resource.id, resource)
+  progress.updated.push(key)
+}
+
+async function amend(txn: Txn, item: Extract<Item, { kind: 'amend' }>, progress: Progress): Promise<void> {
+  const stored = await txn.read(item.type, item.id)
+  const changed = stored && item.change(parseResource(stored.json))
+  if (changed === undefined) {
+    progress.duplicate += 1
+    return
+  }
+  await txn.update(item.type, item.id, changed)
+  progress.updated.push(`${item.type}/${item.id}`)
+}
+
+/** Whether two versions differ in nothing but what the server or the import itself put there. */
+export function saysTheSame(one: Resource, other: Resource): boolean {
+  return printJson(bare(one)) === printJson(bare(other))
+}
+
+function bare(resource: Resource): unknown {
+  const { meta, id, ...rest } = resource
+  const { versionId, lastUpdated, source, ...kept } = meta ?? {}
+  return sorted(Object.keys(kept).length === 0 ? rest : { ...rest, meta: kept })
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted)
+  // A Decimal prints itself; it is not taken apart.
+  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, part]) => [name, sorted(part)]),
+  )
+}
+
+/** Problems that are one row's own; anything else stops the import. */
+const reasons: Readonly<Partial<Record<Problem['kind'], Reason>>> = {
+  forbidden: 'not-permitted',
+  'not-found': 'not-permitted',
+  unprocessable: 'refused',
+  conflict: 'refused',
+  'not-allowed': 'refused',
+}
+
+async function attempt(progress: Progress, row: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    const reason = isProblem(error) ? reasons[error.kind] : undefined
+    if (reason === undefined) throw error
+    progress.refused.push({ row, reason })
+  }
+}

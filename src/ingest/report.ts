@@ -1,0 +1,134 @@
+import type { Resource } from '#fhir'
+import type { Problem } from '#kernel'
+import type { Format } from './format.ts'
+import type { Reason } from './outcome.ts'
+import type { Tally } from './tally.ts'
+
+/** What became of an import. Names kinds of rows and elements, never a value of the file. */
+export interface Report {
+  /** `failed`: it broke off; what is counted as created or updated was committed, the rest was not. */
+  readonly state: 'done' | 'failed'
+  readonly format: Format
+  /** SHA-256 of the file, hex. */
+  readonly digest: string
+  readonly rows: number
+  /** Rows that became a resource, or a change to one. */
+  readonly mapped: number
+  /** Rows that say what another row says too. */
+  readonly folded: number
+  /** Resources. `duplicate` ones were there already. */
+  readonly created: number
+  readonly updated: number
+  readonly duplicate: number
+  readonly unmapped: readonly { readonly row: string; readonly count: number }[]
+  readonly rejected: readonly {
+    readonly row: string
+    readonly reason: Reason
+    readonly text: string
+    readonly expression?: string
+    readonly count: number
+  }[]
+  readonly warnings: readonly string[]
+  /** `Provenance/…` that says where the resources came from; absent when nothing was written. */
+  readonly provenance?: string
+  readonly problem?: { readonly code: string; readonly text: string }
+}
+
+/** What a person reads about a rejected row. */
+export const reasonTexts: Readonly<Record<Reason, string>> = {
+  'date-malformed': 'The date is missing, malformed, or ends before it begins.',
+  'value-missing': 'The value is missing.',
+  'value-malformed': 'The value is not of the kind its type needs.',
+  'value-unknown': 'The value is none that the type knows.',
+  'value-out-of-range': 'The value is impossible for its type.',
+  'unit-missing': 'The unit is missing.',
+  'unit-unknown': 'The unit is unknown or does not fit the type.',
+  'element-missing': 'A part without which the row means nothing is missing.',
+  'structure-unknown': 'The row is not built as its kind is.',
+  'not-valid': 'The resource would not be valid FHIR R4.',
+  'not-permitted': 'The grant does not permit to write this.',
+  'other-patient': 'The row belongs to another patient.',
+  refused: 'The record refused it.',
+}
+
+export interface ReportFacts {
+  readonly format: Format
+  readonly digest: string
+  readonly provenance?: string
+  readonly problem?: Problem
+}
+
+export function reportOf(tally: Tally, facts: ReportFacts): Report {
+  const { problem, ...rest } = facts
+  return {
+    state: problem === undefined ? 'done' : 'failed',
+    ...rest,
+    rows: tally.rows,
+    mapped: tally.mapped,
+    folded: tally.folded,
+    created: tally.created,
+    updated: tally.updated,
+    duplicate: tally.duplicate,
+    unmapped: [...tally.unmapped].map(([row, count]) => ({ row, count })),
+    rejected: [...tally.rejected.values()].map(({ row, reason, expression, count }) => ({
+      row,
+      reason,
+      text: reasonTexts[reason],
+      ...(expression === undefined ? {} : { expression }),
+      count,
+    })),
+    warnings: [...tally.warnings],
+    ...(problem === undefined ? {} : { problem: { code: problem.code, text: problem.text } }),
+  }
+}
+
+interface Parameter {
+  readonly name: string
+  readonly [value: string]: unknown
+}
+
+const counts = ['rows', 'mapped', 'folded', 'created', 'updated', 'duplicate'] as const
+
+/** The report as FHIR Parameters: what `$ingest` answers and what a finished job shows. */
+export function reportResource(report: Report): Resource {
+  const parameter: Parameter[] = [
+    { name: 'state', valueCode: report.state },
+    { name: 'source', valueCode: report.format },
+    { name: 'digest', valueString: `sha256:${report.digest}` },
+    ...counts.map(name => ({ name, valueInteger: report[name] })),
+    ...report.unmapped.map(({ row, count }) => ({ name: 'unmapped', part: [rowPart(row), countPart(count)] })),
+    ...report.rejected.map(rejectedParameter),
+    ...report.warnings.map(text => ({ name: 'warning', valueString: text })),
+  ]
+  if (report.provenance !== undefined)
+    parameter.push({ name: 'provenance', valueReference: { reference: report.provenance } })
+  if (report.problem !== undefined)
+    parameter.push({
+      name: 'problem',
+      part: [
+        { name: 'code', valueCode: report.problem.code },
+        { name: 'text', valueString: report.problem.text },
+      ],
+    })
+  return { resourceType: 'Parameters', parameter }
+}
+
+function rejectedParameter({ row, reason, text, expression, count }: Report['rejected'][number]): Parameter {
+  const where = expression === undefined ? [] : [{ name: 'expression', valueString: expression }]
+  const part = [
+    rowPart(row),
+    { name: 'reason', valueCode: reason },
+    { name: 'text', valueString: text },
+    ...where,
+    countPart(count),
+  ]
+  return { name: 'rejected', part }
+}
+
+function rowPart(row: string): Parameter {
+  return { name: 'row', valueString: row }
+}
+
+function countPart(count: number): Parameter {
+  return { name: 'count', valueInteger: count }
+}

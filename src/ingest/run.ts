@@ -1,0 +1,211 @@
+import type { Grant } from '#access'
+import { type Clock, isProblem, type Log, Problem } from '#kernel'
+import type { Record, Writer } from '#record'
+import type { Validator } from '#validation'
+import { type Committed, type Item, stage } from './commit.ts'
+import type { Format } from './format.ts'
+import type { IngestLimits } from './limits.ts'
+import type { Outcome } from './outcome.ts'
+import { provenanceOf } from './provenance.ts'
+import { type Report, reportOf } from './report.ts'
+import { Tally } from './tally.ts'
+
+export interface RunDeps {
+  readonly record: Record
+  readonly validator: Validator
+  readonly clock: Clock
+  readonly log: Log
+  readonly limits: IngestLimits
+}
+
+export interface RunFacts {
+  readonly grant: Grant
+  readonly patient: string
+  readonly format: Format
+  readonly digest: string
+  /** Id of the run's Provenance; the same for the same file and patient. */
+  readonly provenanceId: string
+}
+
+/** How far an import of this file came. Written in the transaction of each batch. */
+interface Checkpoint {
+  readonly state: 'running' | 'done'
+  /** Changes when the mappings do: what was skipped under other mappings must not be skipped now. */
+  readonly mappings: number
+  readonly items: number
+  readonly created: number
+  readonly updated: number
+  readonly duplicate: number
+}
+
+export const checkpointCollection = 'ingest-runs'
+const mappingsVersion = 1
+
+/** The Provenance of a run that wrote at most this many resources lists them. */
+const listedTargets = 200
+
+/**
+ * Takes outcomes, and commits what they map to in batches: while one batch is being committed the next is read, and no
+ * more than that is held. Gives a report in any case; what broke it off stands in it.
+ *
+ * @throws what is not a Problem of the file or of the writes: those are in the report
+ */
+export async function runImport(
+  outcomes: AsyncIterable<readonly Outcome[]>,
+  facts: RunFacts,
+  deps: RunDeps,
+  onRows: (rows: number) => void,
+): Promise<Report> {
+  const run = new Run(facts, deps)
+  let problem: Problem | undefined
+  try {
+    await run.resume()
+    for await (const some of outcomes) {
+      for (const outcome of some) if (run.take(outcome)) await run.flush()
+      onRows(run.tally.rows)
+    }
+    await run.finish()
+  } catch (error) {
+    problem = isProblem(error) ? error : fault(error)
+    deps.log.warn('import broke off', { room: 'ingest', code: problem.code })
+    await run.settle()
+  }
+  const { format, digest } = facts
+  const provenance = run.provenanceWritten ? { provenance: `Provenance/${facts.provenanceId}` } : {}
+  return reportOf(run.tally, { format, digest, ...provenance, ...(problem === undefined ? {} : { problem }) })
+}
+
+function fault(cause: unknown): Problem {
+  const detail = cause instanceof Error ? cause.name : typeof cause
+  return new Problem('fault', 'ingest.failed', 'The import failed inside the server.', { cause, detail })
+}
+
+class Run {
+  readonly tally = new Tally()
+  provenanceWritten = false
+  readonly #facts: RunFacts
+  readonly #deps: RunDeps
+  readonly #writer: Writer
+  #items: Item[] = []
+  #committed = 0
+  #skip = 0
+  #inFlight: Promise<void> = Promise.resolve()
+  #failure: unknown
+
+  constructor(facts: RunFacts, deps: RunDeps) {
+    this.#facts = facts
+    this.#deps = deps
+    this.#writer = deps.record.writer(facts.grant)
+  }
+
+  /** Takes up a run of the same file that was cut off: what it committed is counted and not looked at again. */
+  async resume(): Promise<void> {
+    const found = await this.#deps.record.documents.get<Checkpoint>(checkpointCollection, this.#name())
+    const last = found?.value
+    if (last === undefined || last.state === 'done' || last.mappings !== mappingsVersion) return
+    this.#skip = last.items
+    this.#committed = last.items
+    this.tally.created = last.created
+    this.tally.updated = last.updated
+    this.tally.duplicate = last.duplicate
+    this.provenanceWritten = last.created + last.updated > 0
+  }
+
+  /** @returns true when enough is gathered for a batch */
+  take(outcome: Outcome): boolean {
+    this.tally.count(outcome)
+    if (outcome.kind !== 'mapped' && outcome.kind !== 'amend') return false
+    if (this.#skip > 0) {
+      this.#skip -= 1
+      return false
+    }
+    this.#items.push(outcome)
+    return this.#items.length >= this.#deps.limits.batchSize
+  }
+
+  /** Starts to commit what is gathered, once the batch before is in. */
+  async flush(last = false): Promise<void> {
+    const items = this.#items
+    this.#items = []
+    await this.settle()
+    if (this.#failure !== undefined) throw this.#failure
+    this.#inFlight = this.#commit(items, last).catch(error => {
+      this.#failure = error
+    })
+  }
+
+  async finish(): Promise<void> {
+    await this.flush(true)
+    await this.settle()
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /** Waits for the batch that is being committed. */
+  settle(): Promise<void> {
+    return this.#inFlight
+  }
+
+  #name(): string {
+    return `${this.#facts.patient}/${this.#facts.digest}`
+  }
+
+  async #commit(items: readonly Item[], last: boolean): Promise<void> {
+    const valid = items.filter(item => this.#isValid(item))
+    const committed = await this.#writer.transact(txn => this.#stageBatch(txn, valid, items.length, last))
+    this.#committed += items.length
+    this.tally.created += committed.created.length
+    this.tally.updated += committed.updated.length
+    this.tally.duplicate += committed.duplicate
+    for (const { row, reason } of committed.refused) this.tally.reject(row, reason)
+    if (committed.created.length + committed.updated.length > 0) this.provenanceWritten = true
+  }
+
+  async #stageBatch(
+    txn: Parameters<Parameters<Writer['transact']>[0]>[0],
+    items: readonly Item[],
+    count: number,
+    last: boolean,
+  ): Promise<Committed> {
+    const committed = await stage(txn, items)
+    const written = [...committed.created, ...committed.updated]
+    if (written.length > 0 && !this.provenanceWritten) await this.#writeProvenance(txn, written, last)
+    txn.document(
+      this.#deps.record.documents.write(checkpointCollection, this.#name(), this.#checkpoint(committed, count, last)),
+    )
+    txn.note(`import ${this.#facts.format}`)
+    return committed
+  }
+
+  async #writeProvenance(
+    txn: Parameters<Parameters<Writer['transact']>[0]>[0],
+    written: readonly string[],
+    last: boolean,
+  ): Promise<void> {
+    const { provenanceId, patient, format, digest, grant } = this.#facts
+    // It is there when the same file brought something before, e.g. under older mappings.
+    if ((await txn.existing('Provenance', [provenanceId])).size > 0) return
+    const own = `Patient/${patient}`
+    const targets = last && written.length <= listedTargets ? written.filter(reference => reference !== own) : []
+    const facts = { id: provenanceId, patient, actor: grant.actor, format, digest, targets }
+    await txn.create(provenanceOf({ ...facts, atMs: this.#deps.clock.nowMs() }), { id: provenanceId })
+  }
+
+  #checkpoint(committed: Committed, count: number, last: boolean): Checkpoint {
+    return {
+      state: last ? 'done' : 'running',
+      mappings: mappingsVersion,
+      items: this.#committed + count,
+      created: this.tally.created + committed.created.length,
+      updated: this.tally.updated + committed.updated.length,
+      duplicate: this.tally.duplicate + committed.duplicate,
+    }
+  }
+
+  #isValid(item: Item): boolean {
+    if (item.kind === 'amend') return true
+    const [issue] = this.#deps.validator.validate(item.resource)
+    if (issue === undefined) return true
+    this.tally.reject(item.row, 'not-valid', issue.expression)
+    return false
+  }
+}
