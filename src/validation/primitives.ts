@@ -10,8 +10,10 @@ const uriGrammar = /^\S+$/
 const oidGrammar = /^urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+$/
 const uuidGrammar = /^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 const base64Grammar = /^[A-Za-z0-9+/]*={0,2}$/
-const activeContent =
-  /<\s*(?:script|style|iframe|object|embed|form|link|meta|base|svg)[\s/>]|<[!?]|\son[a-z]+\s*=|javascript:/i
+const activeElement = /<\s*(?:script|style|iframe|object|embed|form|link|meta|base|svg)[\s/>]|<!(?!--)|<\?/i
+// Quoted values are passed over as a whole, so that ` on x=` in a title is text.
+const handler = /<(?:[^<>"']|"[^<"]*"|'[^<']*')*\son[a-z]+\s*=/i
+const scriptLink = /=\s*["']\s*(?:java|vb)script:/i
 
 function isString(text: string): boolean {
   return text.length > 0 && text.length <= longestString && !controlCharacter.test(text)
@@ -22,10 +24,14 @@ function isBase64(text: string): boolean {
   return joined.length > 0 && joined.length % 4 === 0 && base64Grammar.test(joined)
 }
 
-/** A `div` without active content; https://hl7.org/fhir/R4/narrative.html */
+/**
+ * A `div` without plainly active content; https://hl7.org/fhir/R4/narrative.html
+ * This refuses what no narrative has; it is no sanitiser, and whoever shows narratives needs one.
+ */
 function isNarrative(text: string): boolean {
   const trimmed = text.trim()
-  return /^<div[\s>]/.test(trimmed) && trimmed.endsWith('</div>') && !activeContent.test(trimmed)
+  const isDiv = /^<div[\s>]/.test(trimmed) && trimmed.endsWith('</div>')
+  return isDiv && !activeElement.test(trimmed) && !handler.test(trimmed) && !scriptLink.test(trimmed)
 }
 
 /** Formats of the primitives that JSON writes as strings; the name is the FHIR type code. */

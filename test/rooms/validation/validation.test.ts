@@ -297,6 +297,18 @@ const table: readonly Row[] = [
   },
   { name: 'a narrative', base: { ...patient, text: div('<p>Hi</p>') }, with: '{}', faults: [] },
   {
+    name: 'a narrative that speaks of equations',
+    base: { ...patient, text: div('<!-- so --><p title="a > b on c=d">only = 3, javascript: a language</p>') },
+    with: '{}',
+    faults: [],
+  },
+  {
+    name: 'a narrative with a handler behind a quoted bracket',
+    base: { ...patient, text: div('<p title=">" onclick="x">y</p>') },
+    with: '{}',
+    faults: ['value Patient.text.div'],
+  },
+  {
     name: 'a narrative with a script',
     base: { ...patient, text: div('<script>x</script>') },
     with: '{}',
@@ -405,6 +417,8 @@ describe('the validator as a whole', () => {
     ['base64', { resourceType: 'Binary', contentType: 'a', data: `${'AAAA '.repeat(50_000)}!` }],
     ['oid', { ...observation, extension: [{ url: 'a', valueOid: `urn:oid:1${'.1'.repeat(50_000)}x` }] }],
     ['narrative', { ...patient, text: div(`${'<a '.repeat(50_000)}${' on'.repeat(50_000)}`) }],
+    ['narrative of spaces', { ...patient, text: div(`<p ${'onx '.repeat(20_000)}${' '.repeat(100_000)}`) }],
+    ['narrative of quotes', { ...patient, text: div(`<p ${`"' `.repeat(50_000)}`) }],
     ['date', { ...patient, birthDate: '1'.repeat(100_000) }],
     ['dateTime', { ...observation, effectiveDateTime: `2026-01-01T10:00:00.${'1'.repeat(100_000)}` }],
   ])('is not slowed down by a hostile %s', (_, resource) => {
