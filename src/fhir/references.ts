@@ -126,14 +126,20 @@ function walkNode(node: Node, shape: Shape, path: string, walk: Walk): void {
 function walkElement(node: Node, shape: Shape, element: ElementDefinition, path: string, walk: Walk): void {
   const value = node[element.name]
   if (typeof value === 'string') {
-    if (walk.wanted(shape, element)) node[element.name] = walk.visit(value, placeName(shape, element, path))
-    else if (walk.narrative && element.type === 'xhtml') node[element.name] = mapNarrative(value, path, walk.visit)
+    const next = mapText(value, shape, element, path, walk)
+    // An unchanged text is not written, so that a mere look works on frozen resources too.
+    if (next !== value) node[element.name] = next
   } else if (Array.isArray(value) && walk.wanted(shape, element)) {
     replaceTexts(value, `${path}.${element.name}`, walk.visit)
   } else if (isNode(value)) {
     const within = shapeOfElement(shape, element)
     forEach(value, `${path}.${element.name}`, (item, at) => walkChild(item, within, at, walk))
   }
+}
+
+function mapText(text: string, shape: Shape, element: ElementDefinition, path: string, walk: Walk): string {
+  if (walk.wanted(shape, element)) return walk.visit(text, placeName(shape, element, path))
+  return walk.narrative && element.type === 'xhtml' ? mapNarrative(text, path, walk.visit) : text
 }
 
 function placeName(shape: Shape, element: ElementDefinition, path: string): string {
@@ -156,7 +162,8 @@ function forEach(value: unknown, path: string, use: (item: unknown, path: string
 
 function replaceTexts(list: unknown[], path: string, visit: Replace): void {
   list.forEach((item, index) => {
-    if (typeof item === 'string') list[index] = visit(item, `${path}[${index}]`)
+    const next = typeof item === 'string' ? visit(item, `${path}[${index}]`) : item
+    if (next !== item) list[index] = next
   })
 }
 

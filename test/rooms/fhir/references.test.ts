@@ -90,6 +90,15 @@ describe('mapReferences', () => {
     expect(resource).toEqual({ resourceType: 'Observation', performer: [{ reference: 'Practitioner/7' }] })
   })
 
+  it('writes nothing when nothing changes', () => {
+    const resource: Resource = Object.freeze({
+      resourceType: 'Observation',
+      subject: Object.freeze({ reference: urn }),
+    })
+    expect(() => mapReferences(resource, text => text)).not.toThrow()
+    expect(() => mapReferences(resource, () => 'Patient/1')).toThrow(TypeError)
+  })
+
   it('walks past data of the wrong shape', () => {
     const resource: Resource = {
       resourceType: 'Observation',
