@@ -2,7 +2,6 @@ import { type Clock, Problem, randomId16 } from '#kernel'
 import type { CompartmentId, KeyStore } from '#store'
 import { type CompartmentKeys, type CompartmentKind, compartmentKeys } from './compartment-keys.ts'
 import { newCompartmentRow, unwrapCompartment } from './compartment-rows.ts'
-import { instanceOwner } from './instance.ts'
 import { KeyCache } from './key-cache.ts'
 import { KeyVersions } from './ring.ts'
 
@@ -90,14 +89,15 @@ export class Compartments {
   async #rows(id: CompartmentId) {
     this.checkOpen()
     await this.#readTombstones()
-    const rows = this.#isAlive(id) && compartmentId.test(id) ? await this.#store.of(id) : []
+    const rows = this.#isAlive(id) ? await this.#store.of(id) : []
     if (rows.length === 0) throw keyDestroyed()
     return rows
   }
 
   #keep(versions: KeyVersions): CompartmentKeys {
+    this.#checkUsable(versions.owner) // It may have been destroyed while its key was being unwrapped.
     const keys = compartmentKeys(versions, () => this.#checkUsable(versions.owner))
-    if (this.#isAlive(versions.owner)) this.#cache.set(versions.owner, keys)
+    this.#cache.set(versions.owner, keys)
     return keys
   }
 
@@ -107,7 +107,7 @@ export class Compartments {
   }
 
   #isAlive(owner: string): boolean {
-    return owner !== instanceOwner && !this.#destroyed.has(owner)
+    return compartmentId.test(owner) && !this.#destroyed.has(owner)
   }
 
   #bury(id: CompartmentId): void {

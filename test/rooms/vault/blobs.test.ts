@@ -71,6 +71,13 @@ describe('attachments – 64 KiB chunks in the manner of STREAM, https://eprint.
     expect(await open(keys, renumbered([a, b, c]))).toHaveLength(2 * chunk + 5)
   })
 
+  it('refuses chunks in their order under numbers that are not', async () => {
+    const keys = await newPatient()
+    const chunks = await seal(keys, randomBytes(chunk + 5))
+    const misnumbered = chunks.map(({ sealed }, index) => ({ index: index + 1, sealed }))
+    expect(await problemOf(() => open(keys, misnumbered))).toBe(sealBroken)
+  })
+
   it('refuses an attachment truncated at a chunk boundary', async () => {
     const keys = await newPatient()
     const chunks = await seal(keys, randomBytes(2 * chunk))

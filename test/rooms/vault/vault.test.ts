@@ -7,6 +7,7 @@ import { fileRoot, newRecoveryCode, openVault, pairStore, type RootProvider, rec
 import { named, newVault, problemOf, sealBroken } from './arrange.ts'
 
 const destroyed = named('gone', 'vault.key-destroyed')
+const mixed = named('fault', 'vault.keystore-mixed')
 const broken = named('fault', 'vault.key-broken')
 const plain = Buffer.from('{"resourceType":"Patient"}')
 const place = { locator: 'a'.repeat(32), version: 1, seq: 1 }
@@ -157,11 +158,12 @@ describe.each(keystores)('a vault over %s keys – ARCHITECTURE §4', (_name, op
     const [row] = await keys.of(hers.compartment)
     if (row === undefined) throw new Error('no row')
     const moves = {
-      'another compartment': { owner: his.compartment, version: 2 },
+      'another compartment': { owner: his.compartment },
       'another kind': { kind: 'commons' },
       'another version': { version: 2 },
     }
     const moved = { ...row, ...moves[to as keyof typeof moves] }
+    await keys.replace(moved.owner, 'patient', [])
     await keys.add(moved)
     const fresh = await open(keys, root)
     expect(await problemOf(() => fresh.compartment(moved.owner))).toBe(broken)
@@ -180,11 +182,14 @@ describe.each(keystores)('a vault over %s keys – ARCHITECTURE §4', (_name, op
     expect(await problemOf(() => vault.compartment(foreign.compartment))).toBe(destroyed)
   })
 
-  it('refuses a keystore whose rows or note are of another instance', async () => {
+  it('refuses a keystore whose note names another instance', async () => {
     await open(keys, root)
-    const mixed = named('fault', 'vault.keystore-mixed')
     await keys.setNote('instance id', Buffer.alloc(16, 1))
     expect(await problemOf(() => open(keys, root))).toBe(mixed)
+  })
+
+  it("refuses a keystore that holds another instance's key as well", async () => {
+    await open(keys, root)
     const elsewhere = await openKeys()
     await open(elsewhere, recoveryRoot(newRecoveryCode()))
     const [row] = await elsewhere.of('instance')
@@ -264,6 +269,20 @@ describe('keys that were handed out', () => {
     const uses = usesOf(keys)
     await vault.destroy(keys.compartment)
     for (const use of uses) expect(await problemOf(use)).toBe(destroyed)
+  })
+
+  it('are not given out or kept when the compartment is destroyed while they are being unwrapped', async () => {
+    for (let ticks = 0; ticks < 12; ticks++) {
+      const [keys, code] = [openMemoryKeys(), newRecoveryCode()]
+      const { compartment } = await (await open(keys, recoveryRoot(code))).createCompartment('patient')
+      const vault = await open(keys, recoveryRoot(code))
+      const asked = vault.compartment(compartment).catch(() => undefined)
+      for (let tick = 0; tick < ticks; tick++) await undefined
+      await vault.destroy(compartment)
+      const given = await asked
+      expect(await problemOf(() => vault.compartment(compartment))).toBe(destroyed)
+      if (given !== undefined) expect(await problemOf(() => given.fingerprint(plain))).toBe(destroyed)
+    }
   })
 
   it('stop working when the vault is closed, and so does the vault', async () => {
