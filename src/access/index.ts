@@ -9,7 +9,7 @@ export { type GranularChoice, granularChoices, type LabelledTerm, substitutesFor
 export { intersectScopes, isNarrower } from './narrowing.ts'
 export { type Ownership, ownerOf } from './ownership.ts'
 export { permits, requirePermission } from './permission.ts'
-export { restrict } from './restrict.ts'
+export { restrict, restrictToReadable } from './restrict.ts'
 export { composeTerm, type Level, parseScope, printScope, type Term, type TermParam, type Verb } from './scope.ts'
 export { mayTouch } from './touch.ts'
 export { visionOf } from './vision.ts'

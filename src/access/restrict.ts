@@ -1,6 +1,6 @@
-import { type Query, type Restricted, searchedTypes } from '#search'
+import { type Query, type Restricted, searchedTypes, type Vision } from '#search'
 import type { Grant } from './grant.ts'
-import { requirePermission } from './permission.ts'
+import { permits, requirePermission } from './permission.ts'
 import { visionOf } from './vision.ts'
 
 /**
@@ -13,5 +13,21 @@ import { visionOf } from './vision.ts'
  */
 export function restrict(query: Query, grant: Grant): Restricted<Query> {
   for (const type of searchedTypes(query)) requirePermission(grant, 's', type)
-  return { ...query, vision: visionOf(grant, ['s']), includeVision: visionOf(grant, ['r', 's']) } as Restricted<Query>
+  return bind(query, visionOf(grant, ['s']), visionOf(grant, ['r', 's']))
+}
+
+/**
+ * The same for a look-up that the record makes on behalf of a read: is this row there for the grant, be it only because a
+ * row within its reach refers to it? The answer tells no more than reading would, so `r` serves as well as `s`.
+ *
+ * @throws Problem `forbidden` · `scope.missing` when a type that the query looks into may be neither read nor searched
+ */
+export function restrictToReadable(query: Query, grant: Grant): Restricted<Query> {
+  for (const type of searchedTypes(query)) if (!permits(grant, 's', type)) requirePermission(grant, 'r', type)
+  const vision = visionOf(grant, ['r', 's'])
+  return bind(query, vision, vision)
+}
+
+function bind(query: Query, vision: Vision, includeVision: Vision): Restricted<Query> {
+  return { ...query, vision, includeVision } as Restricted<Query>
 }

@@ -40,9 +40,9 @@ describe('the check of Problems notices', () => {
   })
 
   it('a code in a table or handed to a function', () => {
-    expect(faultsOf("const table = { a: 'x.a', b: 'x.b' }; const file = 'package.json'")).toEqual([
-      'src/fhir/x.ts:1 throws x.b, not in README.md',
-    ])
+    expect(
+      faultsOf("const table = { a: 'x.a', b: 'x.b' }; const file = 'package.json'; f({ expression: 'x.c' })"),
+    ).toEqual(['src/fhir/x.ts:1 throws x.b, not in README.md'])
   })
 
   it('another kind', () => {

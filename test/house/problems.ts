@@ -1,5 +1,5 @@
 /** The Problems of a room: what its source throws, and what its README promises. */
-import { type Node, nodesOf, type SourceFile, stringOf } from './source.ts'
+import { type Node, nameOf, nodesOf, type SourceFile, stringOf } from './source.ts'
 
 export interface Thrown {
   readonly code: string
@@ -42,12 +42,19 @@ function choicesOf(value: unknown): readonly string[] {
 /** String literals that look like codes: those of tables, and those handed to a function that makes the Problem. */
 export function codeLiteralsIn(file: SourceFile): readonly Thrown[] {
   const found: Thrown[] = []
+  const paths = new Set(elementPathsIn(file))
   for (const node of nodesOf(file.body)) {
     const text = stringOf(node)
-    if (text !== undefined && codeShape.test(text))
+    if (text !== undefined && codeShape.test(text) && !paths.has(node))
       found.push({ code: text, kind: undefined, place: file.place, at: at(file, node) })
   }
   return found
+}
+
+/** What stands at `expression:` names an element, and an element's path may look like a code. */
+function* elementPathsIn(file: SourceFile): Generator<Node> {
+  for (const node of nodesOf(file.body))
+    if (node.type === 'KeyValueProperty' && nameOf(node.key) === 'expression') yield* nodesOf(node.value)
 }
 
 function at(file: SourceFile, node: Node): string {

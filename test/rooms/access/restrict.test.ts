@@ -1,4 +1,4 @@
-import { restrict, visionOf } from '#access'
+import { restrict, restrictToReadable, visionOf } from '#access'
 import type { Resource } from '#fhir'
 import { CompartmentIndex, evaluate, extractRow, parseQuery, type Query, type Restricted } from '#search'
 import { type Context, grantOf, holders, observation } from './grants.ts'
@@ -64,6 +64,20 @@ describe('restrict: types that a search touches need s – spec smart 1I, A17, A
     expect(vision('Patient', holders.A)).toEqual({ kind: 'none' })
     expect(includeVision('Patient', holders.A)).toEqual({ kind: 'all' })
     expect(includeVision('Condition', holders.A)).toEqual({ kind: 'none' })
+  })
+})
+
+describe('restrictToReadable', () => {
+  it('serves a read by r as well as by s, and nobody else', () => {
+    const query = queryOf('Practitioner?_id=x')
+    for (const scopes of ['patient/Practitioner.r', 'patient/Practitioner.s', 'patient/*.rs']) {
+      const { vision } = restrictToReadable(query, grantOf(scopes, inContextA))
+      expect(vision('Practitioner', holders.commons)).toEqual({ kind: 'all', referencedOnly: true })
+    }
+    for (const scopes of ['patient/Practitioner.cud', 'patient/Observation.rs', ''])
+      expect(() => restrictToReadable(query, grantOf(scopes, inContextA))).toThrow(
+        expect.objectContaining({ kind: 'forbidden', code: 'scope.missing' }),
+      )
   })
 })
 
