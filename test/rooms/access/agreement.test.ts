@@ -1,0 +1,93 @@
+import fc from 'fast-check'
+import { mayTouch, patientsInReach, permits, restrictToReadable, type Verb, visionOf } from '#access'
+import type { Resource } from '#fhir'
+import { type Holder, matches, parseQuery, type Sight } from '#search'
+import { grantOf, holders, resources } from './grants.ts'
+
+const scope = fc
+  .record({
+    level: fc.constantFrom('patient', 'user', 'system'),
+    type: fc.constantFrom('*', 'Observation', 'Patient', 'Practitioner', 'ValueSet', 'AuditEvent'),
+    verbs: fc.constantFrom('r', 's', 'rs', 'u', 'cud', 'cruds'),
+    param: fc.constantFrom('', '', '?_id=vital-signs-1', '?_id=d', '?category=laboratory'),
+  })
+  .map(({ level, type, verbs, param }) => {
+    const fits = !param.includes('category') || type === 'Observation'
+    return `${level}/${type}.${verbs}${fits ? param : ''}`
+  })
+
+const grant = fc
+  .record({
+    scopes: fc.array(scope, { maxLength: 4 }),
+    patient: fc.constantFrom(undefined, 'A', 'B'),
+    patients: fc.constantFrom<readonly string[] | 'all'>([], ['A'], ['A', 'B'], 'all'),
+  })
+  .map(({ scopes, patient, patients }) =>
+    grantOf(scopes.join(' '), { patients, ...(patient === undefined ? {} : { patient }) }),
+  )
+
+const place = fc.constantFrom<Holder>(...Object.values(holders))
+const row = fc.constantFrom<Resource>(...Object.values(resources))
+const verb = fc.constantFrom<Verb>('c', 'r', 'u', 'd', 's')
+
+function admits(sight: Sight, resource: Resource, referenced: boolean): boolean {
+  if (sight.kind === 'none' || (sight.referencedOnly === true && !referenced)) return false
+  return sight.kind === 'all' || sight.anyOf.some(criteria => matches(resource, criteria))
+}
+
+describe('every way to a row agrees with every other', () => {
+  it('sees by a vision what it may touch, row by row', () => {
+    fc.assert(
+      fc.property(grant, verb, row, place, (given, wanted, resource, holder) => {
+        const sight = visionOf(given, [wanted])(resource.resourceType, holder)
+        expect(admits(sight, resource, false)).toBe(mayTouch(given, wanted, resource, holder))
+      }),
+      { numRuns: 5000 },
+    )
+  })
+
+  it('never sees by a vision what it may not touch, referenced or not', () => {
+    fc.assert(
+      fc.property(grant, verb, row, place, (given, wanted, resource, holder) => {
+        const sight = visionOf(given, [wanted])(resource.resourceType, holder)
+        if (admits(sight, resource, true)) expect(mayTouch(given, wanted, resource, holder, true)).toBe(true)
+      }),
+      { numRuns: 5000 },
+    )
+  })
+
+  it('touches only what it is permitted, in compartments within its reach', () => {
+    fc.assert(
+      fc.property(grant, verb, row, place, fc.boolean(), (given, wanted, resource, holder, referenced) => {
+        if (!mayTouch(given, wanted, resource, holder, referenced)) return
+        expect(permits(given, wanted, resource.resourceType)).toBe(true)
+        const reach = patientsInReach(given)
+        if (holder.patient !== undefined && reach !== 'all') expect(reach).toContain(holder.patient)
+      }),
+      { numRuns: 5000 },
+    )
+  })
+
+  it('sees by two verbs what it sees by either', () => {
+    const query = parseQuery('Observation', new URLSearchParams(), { baseUrl: 'https://kinhold.example/fhir' })
+    fc.assert(
+      fc.property(grant, row, place, (given, resource, holder) => {
+        if (!permits(given, 'r', 'Observation') && !permits(given, 's', 'Observation')) return
+        const either = (['r', 's'] as const).some(one => mayTouch(given, one, resource, holder))
+        const sight = restrictToReadable(query, given).vision(resource.resourceType, holder)
+        expect(admits(sight, resource, false)).toBe(either)
+      }),
+      { numRuns: 3000 },
+    )
+  })
+
+  it('does nothing without terms', () => {
+    fc.assert(
+      fc.property(verb, row, place, fc.boolean(), (wanted, resource, holder, referenced) => {
+        const empty = grantOf('', { patient: 'A', patients: 'all', account: 'account-1' })
+        expect(mayTouch(empty, wanted, resource, holder, referenced)).toBe(false)
+        expect(visionOf(empty, [wanted])(resource.resourceType, holder)).toEqual({ kind: 'none' })
+      }),
+    )
+  })
+})
