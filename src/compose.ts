@@ -7,13 +7,13 @@ import { type Grant, parseScope, type Term } from '#access'
 import type { Config } from '#config'
 import { createApp, listen } from '#http'
 import { type Ingest, openIngest } from '#ingest'
-import type { Rooms } from '#interactions'
+import { defaultLimits, type Rooms } from '#interactions'
 import { type Clock, createLog, type Log, newSecret, Problem, systemClock } from '#kernel'
 import { openRecord, type Record } from '#record'
 import { openSmart, type Smart } from '#smart'
 import { type KeyStore, openMemoryKeys, openMemoryStore, openSqliteKeys, openSqliteStore, type Store } from '#store'
 import { createValidator, type Validator } from '#validation'
-import { fileRoot, openVault, passphraseRoot, type Vault } from '#vault'
+import { fileRoot, openVault, pairStore, passphraseRoot, type Vault } from '#vault'
 import software from '../package.json' with { type: 'json' }
 
 /** Everything up to the record: what a command on the host needs. */
@@ -56,6 +56,7 @@ export async function openHouse(config: Config, log: Log = createLog(config.logL
     )
     const vault = await openVault({ keys, root: rootOf(config), clock })
     closing.push(() => vault.close())
+    await pairStore(store, vault, clock)
     const baseUrl = fhirBase(config)
     const record = await openRecord({ store, keys, vault, clock, log, baseUrl })
     closing.push(() => record.close())
@@ -87,9 +88,12 @@ export async function serveHouse(house: House): Promise<Serving> {
     clock,
     ingest,
     smartConfiguration: () => smart.configuration(),
+    limits: defaultLimits,
     software: { name: 'Kinhold', version: software.version },
   }
-  return listen(createApp({ rooms, smart, log, config }), { host: config.host, port: config.port })
+  const app = createApp({ rooms, smart, log, config })
+  const listening = await listen(app, { host: config.host, port: config.port })
+  return { url: `http://${listening.host}:${listening.port}`, close: () => listening.close() }
 }
 
 /** What an administrator on the host may do: whoever can run commands here can read the keys anyway. */

@@ -123,10 +123,12 @@ export class Ledger {
     return index
   }
 
-  /** Takes in what other processes have appended since. */
+  /**
+   * Takes in what other processes have appended since. While writes of our own are under way nothing is taken in: if
+   * somebody was faster they will fail, this ledger is discarded, and the next use reads the store anew.
+   */
   async catchUp(storeHead: number): Promise<void> {
-    if (storeHead > this.#pendingHead) await this.#readOn()
-    else if (storeHead > this.#durableHead) this.#becomeDurable(storeHead)
+    if (storeHead > this.#durableHead && this.#pendingHead === this.#durableHead) await this.#readOn()
   }
 
   pendingOf(locator: Locator): Pending | undefined {

@@ -23,14 +23,19 @@ export class Shelf {
     this.#limits = limits
   }
 
-  /** The ledger of a compartment, opened when it is not; two callers at once share one opening. */
-  open(holder: Holder): Promise<Ledger> {
-    const known = this.#ledgers.get(holder.compartment)
-    if (known !== undefined) {
-      const ledger = this.#opened.get(holder.compartment)
-      if (ledger !== undefined) ledger.lastUsedMs = this.#rooms.clock.nowMs()
-      return known
-    }
+  /**
+   * The ledger of a compartment, opened when it is not; two callers at once share one opening. The vault is asked for
+   * the key each time, so that a key which another process destroyed is not used for longer than the vault keeps keys.
+   */
+  async open(holder: Holder): Promise<Ledger> {
+    const ledger = this.#opened.get(holder.compartment)
+    if (ledger === undefined) return this.#ledgers.get(holder.compartment) ?? this.#begin(holder)
+    ledger.lastUsedMs = this.#rooms.clock.nowMs()
+    await this.#vault.compartment(holder.compartment)
+    return ledger
+  }
+
+  #begin(holder: Holder): Promise<Ledger> {
     const opening = this.#open(holder)
     this.#ledgers.set(holder.compartment, opening)
     opening.catch(() => this.#ledgers.delete(holder.compartment))

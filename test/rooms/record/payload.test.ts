@@ -1,0 +1,56 @@
+import fc from 'fast-check'
+import { chainLink, decodePayload, encodePayload, paddedLength } from '../../../src/record/payload.ts'
+
+const payload = (json: string) => ({
+  method: 'PUT' as const,
+  deleted: false,
+  movedAway: false,
+  lastUpdatedMs: 1_772_355_600_123,
+  supersedes: 7,
+  chain: Buffer.from('0102030405060708', 'hex'),
+  json: Buffer.from(json),
+})
+
+describe('the payload of an entry', () => {
+  it('is read back as it was written, whatever the text', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 3000 }), text => {
+        const written = payload(text)
+        const read = decodePayload(encodePayload(written))
+        expect(Buffer.from(read.json).equals(written.json)).toBe(true)
+        expect({ ...read, json: undefined, chain: Buffer.from(read.chain) }).toEqual({ ...written, json: undefined })
+      }),
+    )
+  })
+
+  it('keeps the three flags and the method apart', () => {
+    for (const method of ['POST', 'PUT', 'DELETE'] as const)
+      for (const deleted of [true, false])
+        for (const movedAway of [true, false]) {
+          const read = decodePayload(encodePayload({ ...payload('{}'), method, deleted, movedAway }))
+          expect([read.method, read.deleted, read.movedAway]).toEqual([method, deleted, movedAway])
+        }
+  })
+
+  it('refuses a form of a later release: record.payload-unknown', () => {
+    const bytes = encodePayload(payload('{}'))
+    bytes[0] = 9
+    expect(() => decodePayload(bytes)).toThrow('record.payload-unknown')
+  })
+
+  it('is padded so that sizes say little: Padmé beyond 1 KiB, at most 12 % more', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 5_000_000 }), length => {
+        const padded = paddedLength(length)
+        expect(padded).toBeGreaterThanOrEqual(length)
+        expect(padded).toBeLessThanOrEqual(Math.max(length + 32, length * 1.12))
+      }),
+    )
+    expect(new Set([1, 20, 32].map(paddedLength))).toEqual(new Set([32]))
+  })
+
+  it('links to the next entry by the first half of the authentication tag', () => {
+    const sealed = Buffer.from([...Array(20).keys()])
+    expect([...chainLink(sealed)]).toEqual([4, 5, 6, 7, 8, 9, 10, 11])
+  })
+})

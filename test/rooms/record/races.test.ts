@@ -1,0 +1,67 @@
+import { openMemoryKeys, openMemoryStore } from '#store'
+import { create, everything, heartRate, ids, openTestRecord, patient, queryOf, update } from './family.ts'
+
+const all = everything()
+
+describe('races – https://hl7.org/fhir/R4/http.html#concurrency', () => {
+  it('of 32 equal conditional creates one creates and the others find it', async () => {
+    const { record } = await openTestRecord()
+    const who = (await create(record, all, patient('Amsel'))).id
+    const resource = { ...heartRate(who, 60), identifier: [{ system: 'urn:watch', value: '1' }] }
+    const attempt = () =>
+      record.writer(all).transact(async txn => {
+        const found = await txn.find(queryOf(all, 'Observation', 'identifier=urn:watch|1'), 2)
+        return found[0]?.id ?? (await txn.create(resource)).id
+      })
+    const made = await Promise.all(Array.from({ length: 32 }, attempt))
+    expect(new Set(made).size).toBe(1)
+    expect((await ids(record, all, 'Observation', 'identifier=urn:watch|1')).length).toBe(1)
+  })
+
+  it('of 32 updates that name the same version one wins', async () => {
+    const { record } = await openTestRecord()
+    const who = (await create(record, all, patient('Amsel'))).id
+    const { id } = await create(record, all, heartRate(who, 60))
+    const attempts = Array.from({ length: 32 }, (_, value) =>
+      update(record, all, { ...heartRate(who, value), id }, '1'),
+    )
+    const settled = await Promise.allSettled(attempts)
+    expect(settled.filter(({ status }) => status === 'fulfilled').length).toBe(1)
+    expect((await record.reader(all).read('Observation', id)).version).toBe(2)
+  })
+
+  it('unconditional updates all land, and versions are dense', async () => {
+    const { record } = await openTestRecord()
+    const who = (await create(record, all, patient('Amsel'))).id
+    const { id } = await create(record, all, heartRate(who, 60))
+    await Promise.all(Array.from({ length: 20 }, (_, value) => update(record, all, { ...heartRate(who, value), id })))
+    const { items } = await record.reader(all).history({ type: 'Observation', id, count: 100 })
+    expect(items.map(({ version }) => version)).toEqual(Array.from({ length: 21 }, (_, at) => 21 - at))
+  })
+
+  it('two processes on one store write into one record without losing anything', async () => {
+    const store = openMemoryStore()
+    const { record, again } = await openTestRecord(store, openMemoryKeys())
+    const who = (await create(record, all, patient('Amsel'))).id
+    const other = await again()
+    const writers = [record, other]
+    await Promise.all(Array.from({ length: 60 }, (_, at) => create(writers[at % 2] ?? record, all, heartRate(who, at))))
+    for (const each of writers)
+      expect((await each.reader(all).search(queryOf(all, 'Observation', '_summary=count'))).total).toBe(60)
+    for await (const finding of record.verify()) throw new Error(finding.text)
+    await other.close()
+  })
+
+  it('a transaction that fails leaves nothing behind', async () => {
+    const { record, store } = await openTestRecord()
+    const who = (await create(record, all, patient('Amsel'))).id
+    const before = await store.stats()
+    const work = record.writer(all).transact(async txn => {
+      await txn.create(heartRate(who, 60))
+      await txn.create(heartRate('nobody', 61))
+    })
+    await expect(work).rejects.toMatchObject({ code: 'record.owner-unknown' })
+    expect((await store.stats()).entries).toBe(before.entries)
+    expect(await ids(record, all, 'Observation', '')).toEqual([])
+  })
+})
