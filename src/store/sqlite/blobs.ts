@@ -3,7 +3,7 @@ import { type Clock, type Log, Problem } from '#kernel'
 import type { BlobChunk, CompartmentId } from '../contract.ts'
 import { inOrder } from '../well-formed.ts'
 import type { Compartments } from './compartments.ts'
-import { reading, toProblem } from './failures.ts'
+import { toProblem } from './failures.ts'
 import { sealedFromDatabase } from './row-ids.ts'
 import { prepareAll } from './statements.ts'
 import type { Transactions } from './transactions.ts'
@@ -119,10 +119,10 @@ export class Blobs {
   }
 
   async *read(compartment: CompartmentId, blob: string): AsyncGenerator<BlobChunk, void, void> {
-    const found = reading(() => this.#find(compartment, blob))
+    const found = this.#transactions.read(() => this.#find(compartment, blob))
     if (found === undefined) return
     for (let index = 0; index < found.chunks; index++) {
-      const row = reading(() => this.#statements.chunk.get(found.number * chunksPerBlob + index))
+      const row = this.#transactions.read(() => this.#statements.chunk.get(found.number * chunksPerBlob + index))
       if (row === undefined) throw interrupted()
       yield { index, sealed: sealedFromDatabase(row.sealed as Uint8Array) }
     }
@@ -145,13 +145,13 @@ export class Blobs {
 
   /** Removes every attachment of a compartment, those that are being written too. */
   async dropAll(compartmentNumber: number): Promise<void> {
-    await this.#discardEach(reading(() => this.#statements.ofCompartment.all(compartmentNumber)))
+    await this.#discardEach(this.#transactions.read(() => this.#statements.ofCompartment.all(compartmentNumber)))
   }
 
   /** Removes what processes that died have left. @returns how many attachments that were */
   async sweep(): Promise<number> {
     const untilMs = this.#clock.nowMs() - abandonedAfterMs
-    const left = reading(() => this.#statements.abandoned.all(untilMs))
+    const left = this.#transactions.read(() => this.#statements.abandoned.all(untilMs))
     await this.#discardEach(left)
     return left.length
   }

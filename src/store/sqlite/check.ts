@@ -41,31 +41,31 @@ function isMisplaced(row: PlacedRow): boolean {
   return row.placedVersion !== null && row.placedVersion !== row.version
 }
 
-function* placeFaults(database: DatabaseSync, table: 'newest' | 'superseded'): Generator<string> {
-  const version = table === 'superseded' ? 'p.version' : 'NULL'
+function* placedRows(database: DatabaseSync, table: 'newest' | 'superseded'): Generator<PlacedRow> {
+  const placedVersion = table === 'superseded' ? 'p.version' : 'NULL'
   const rows = database.prepare(
-    `SELECT p.bucket, p.entry, e.locator, e.version, ${version} AS placedVersion
+    `SELECT p.bucket, p.entry, e.locator, e.version, ${placedVersion} AS placedVersion
      FROM ${table} p LEFT JOIN entries e ON e.id = p.entry ORDER BY p.bucket`,
   )
-  for (const row of rows.iterate()) {
-    const placed = row as object as PlacedRow
-    if (isMisplaced(placed)) yield `${table}: the row for entry ${placed.entry} points to another entry or to none`
-  }
+  for (const row of rows.iterate()) yield row as object as PlacedRow
 }
 
-// Within a bucket only the newest version of each resource may stand in `newest`.
-function* doubleFaults(database: DatabaseSync): Generator<string> {
-  const rows = database.prepare(
-    'SELECT n.bucket, e.locator FROM newest n JOIN entries e ON e.id = n.entry ORDER BY n.bucket',
-  )
-  let bucket: unknown
-  let seen = new Set<string>()
-  for (const row of rows.iterate()) {
-    if (row.bucket !== bucket) seen = new Set()
+function* supersededFaults(database: DatabaseSync): Generator<string> {
+  for (const row of placedRows(database, 'superseded'))
+    if (isMisplaced(row)) yield `superseded: the row of entry ${row.entry} points to another entry or to none`
+}
+
+// Within a bucket only one version of each resource may stand in `newest`.
+function* newestFaults(database: DatabaseSync): Generator<string> {
+  let bucket: number | undefined
+  let locators = new Set<string>()
+  for (const row of placedRows(database, 'newest')) {
+    if (isMisplaced(row)) yield `newest: the row of entry ${row.entry} points to another entry or to none`
+    if (row.bucket !== bucket) locators = new Set()
     bucket = row.bucket
-    const locator = toHex(row.locator as Uint8Array)
-    if (seen.has(locator)) yield 'newest: a resource has two newest versions'
-    seen.add(locator)
+    const locator = row.locator === null ? `entry ${row.entry}` : toHex(row.locator)
+    if (locators.has(locator)) yield `newest: the resource of entry ${row.entry} stands there twice`
+    locators.add(locator)
   }
 }
 
@@ -102,9 +102,8 @@ export function findFaults(database: DatabaseSync, compartments: Compartments, c
   const kinds = [
     pageFaults(database),
     seqFaults(database, compartments),
-    placeFaults(database, 'newest'),
-    placeFaults(database, 'superseded'),
-    doubleFaults(database),
+    newestFaults(database),
+    supersededFaults(database),
     orderFaults(database),
     blobFaults(database, chunksPerBlob),
   ]

@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { CompartmentId } from '../contract.ts'
+import { maxEntries } from '../well-formed.ts'
 import { idBytes, numberOf, seqOf, toHex, toRowId } from './row-ids.ts'
 
 /**
@@ -13,6 +14,7 @@ export class Compartments {
   readonly #insert: StatementSync
   readonly #all: StatementSync
   readonly #last: StatementSync
+  readonly #lastById: StatementSync
   readonly #remove: StatementSync
 
   constructor(database: DatabaseSync) {
@@ -21,6 +23,10 @@ export class Compartments {
     this.#insert = database.prepare('INSERT INTO compartments (id) VALUES (?)')
     this.#all = database.prepare('SELECT number, id FROM compartments')
     this.#last = database.prepare('SELECT id FROM entries WHERE id > ? AND id < ? ORDER BY id DESC LIMIT 1')
+    this.#lastById = database.prepare(
+      `SELECT (SELECT max(id) FROM entries WHERE id > number * ${maxEntries} AND id < (number + 1) * ${maxEntries}) AS id
+       FROM compartments WHERE id = ?`,
+    )
     this.#remove = database.prepare('DELETE FROM compartments WHERE number = ?')
   }
 
@@ -49,8 +55,12 @@ export class Compartments {
   }
 
   /** The head is not kept anywhere: it is the last row of the compartment's range, so it cannot be wrong. */
-  head(number: number | undefined): number {
-    if (number === undefined) return 0
+  headOf(id: CompartmentId): number {
+    const rowId = this.#lastById.get(idBytes(id))?.id as number | null | undefined
+    return rowId == null ? 0 : seqOf(rowId)
+  }
+
+  #head(number: number): number {
     const row = this.#last.get(toRowId(number, 0), toRowId(number + 1, 0))
     return row === undefined ? 0 : seqOf(row.id as number)
   }
@@ -59,7 +69,7 @@ export class Compartments {
   all(): { id: CompartmentId; number: number; head: number }[] {
     return this.#all.all().map(row => {
       const number = row.number as number
-      return { id: toHex(row.id as Uint8Array), number, head: this.head(number) }
+      return { id: toHex(row.id as Uint8Array), number, head: this.#head(number) }
     })
   }
 

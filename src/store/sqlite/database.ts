@@ -2,7 +2,7 @@ import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Problem } from '#kernel'
-import { busyProblem, toProblem } from './failures.ts'
+import { toProblem } from './failures.ts'
 import { checkSqliteFloor } from './floor.ts'
 import { Transactions, untilFree } from './transactions.ts'
 
@@ -35,7 +35,7 @@ const settings = `
   PRAGMA temp_store = MEMORY;
   PRAGMA trusted_schema = OFF;
   PRAGMA cell_size_check = ON;
-  PRAGMA cache_size = -32000;
+  PRAGMA cache_size = -64000;
   PRAGMA wal_autocheckpoint = 4000;
   PRAGMA journal_size_limit = 67108864;
 `
@@ -93,18 +93,4 @@ export async function openDatabase(path: string, schema: Schema, waitMs: number)
     database?.close()
     throw toProblem(error)
   }
-}
-
-/**
- * Moves all of the write-ahead log into the file and empties it, so that nothing deleted lingers there.
- *
- * @throws Problem `busy` · `store.busy` when a reader or writer in another process is in the way
- */
-export function emptyLog(database: DatabaseSync): void {
-  if (database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.busy !== 0) throw busyProblem()
-}
-
-/** Closes; the last process to close a file also empties and removes its log. Closing twice is harmless. */
-export function closeDatabase(database: DatabaseSync): void {
-  if (database.isOpen) database.close()
 }

@@ -8,7 +8,7 @@ import { prepareAll } from './statements.ts'
 import type { Transactions } from './transactions.ts'
 
 // Few enough that a transaction does not keep readers waiting for long.
-const entriesPerDelete = 2_000
+const entriesPerDelete = 5_000
 
 const sql = {
   last: `SELECT id, locator, version FROM entries WHERE id > ? AND id < ? ORDER BY id DESC LIMIT ${entriesPerDelete}`,
@@ -21,9 +21,16 @@ const sql = {
 } as const
 
 interface DroppedRow {
+  readonly bucket: number
   readonly id: number
   readonly locator: Uint8Array
   readonly version: number
+}
+
+// Neighbours in the index together, so that each of its pages is touched once.
+function inIndexOrder(rows: readonly object[]): DroppedRow[] {
+  const dropped = rows.map(row => ({ ...(row as DroppedRow), bucket: bucketOf((row as DroppedRow).locator) }))
+  return dropped.sort((a, b) => a.bucket - b.bucket)
 }
 
 /** What a removal works on. */
@@ -68,14 +75,13 @@ export class CompartmentDrop {
   /** @returns whether something may be left */
   #dropSlice(number: number): boolean {
     const rows = this.#statements.last.all(toRowId(number, 0), toRowId(number + 1, 0))
-    for (const row of rows) this.#dropEntry(row as object as DroppedRow)
+    for (const row of inIndexOrder(rows)) this.#dropEntry(row)
     if (rows.length === entriesPerDelete) return true
     this.#compartments.remove(number)
     return false
   }
 
-  #dropEntry(row: DroppedRow): void {
-    const bucket = bucketOf(row.locator)
+  #dropEntry({ bucket, ...row }: DroppedRow): void {
     const wasNewest = this.#statements.unplace.run(bucket, row.id).changes !== 0
     this.#statements.delete.run(row.id)
     if (wasNewest) this.#placeVersionBefore(row.locator, bucket)

@@ -45,12 +45,3 @@ export function toProblem(error: unknown): Problem {
   const detail = `sqlite result code ${sqliteCode(error) ?? 'none'}`
   return new Problem('fault', 'store.failed', 'The store has failed.', { detail, cause: error })
 }
-
-/** Runs a read and turns what SQLite throws into a Problem. */
-export function reading<T>(work: () => T): T {
-  try {
-    return work()
-  } catch (error) {
-    throw toProblem(error)
-  }
-}

@@ -1,11 +1,11 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { KeyStore, WrappedKey } from '../contract.ts'
 import { destroyedProblem, existsProblem } from '../key-problems.ts'
-import { closeDatabase, emptyLog, openDatabase } from './database.ts'
-import { isConstraint, reading } from './failures.ts'
+import { openDatabase } from './database.ts'
+import { isConstraint } from './failures.ts'
 import { keysSchema } from './schema.ts'
 import { prepareAll } from './statements.ts'
-import { type Transactions, untilFree } from './transactions.ts'
+import type { Transactions } from './transactions.ts'
 
 /** Where the keystore lies: apart from the store, on another mount if there is one. */
 export interface SqliteKeysOptions {
@@ -46,15 +46,11 @@ function keyFrom(row: object): WrappedKey {
 }
 
 class SqliteKeys implements KeyStore {
-  readonly #database: DatabaseSync
   readonly #transactions: Transactions
-  readonly #waitMs: number
   readonly #statements: Readonly<Record<keyof typeof sql, StatementSync>>
 
-  constructor(database: DatabaseSync, transactions: Transactions, waitMs: number) {
-    this.#database = database
+  constructor(database: DatabaseSync, transactions: Transactions) {
     this.#transactions = transactions
-    this.#waitMs = waitMs
     this.#statements = prepareAll(database, sql)
   }
 
@@ -79,11 +75,11 @@ class SqliteKeys implements KeyStore {
   }
 
   async of(owner: string): Promise<readonly WrappedKey[]> {
-    return reading(() => this.#statements.of.all(owner).map(keyFrom))
+    return this.#transactions.read(() => this.#statements.of.all(owner).map(keyFrom))
   }
 
   async all(): Promise<readonly WrappedKey[]> {
-    return reading(() => this.#statements.all.all().map(keyFrom))
+    return this.#transactions.read(() => this.#statements.all.all().map(keyFrom))
   }
 
   async destroy(owner: string, atMs: number): Promise<void> {
@@ -91,18 +87,20 @@ class SqliteKeys implements KeyStore {
       this.#statements.deleteAll.run(owner)
       this.#statements.bury.run(owner, atMs)
     })
-    await untilFree(() => emptyLog(this.#database), this.#waitMs)
+    await this.#transactions.emptyLog()
   }
 
   async tombstones(): Promise<readonly { readonly owner: string; readonly atMs: number }[]> {
-    return reading(() => this.#statements.tombstones.all()).map(row => ({
-      owner: row.owner as string,
-      atMs: row.atMs as number,
-    }))
+    return this.#transactions
+      .read(() => this.#statements.tombstones.all())
+      .map(row => ({
+        owner: row.owner as string,
+        atMs: row.atMs as number,
+      }))
   }
 
   async note(name: string): Promise<Uint8Array | undefined> {
-    return reading(() => this.#statements.note.get(name)?.value as Uint8Array | undefined)
+    return this.#transactions.read(() => this.#statements.note.get(name)?.value as Uint8Array | undefined)
   }
 
   async setNote(name: string, value: Uint8Array): Promise<void> {
@@ -110,7 +108,7 @@ class SqliteKeys implements KeyStore {
   }
 
   async close(): Promise<void> {
-    closeDatabase(this.#database)
+    this.#transactions.close()
   }
 }
 
@@ -123,5 +121,5 @@ class SqliteKeys implements KeyStore {
 export async function openSqliteKeys(options: SqliteKeysOptions): Promise<KeyStore> {
   const waitMs = options.waitMs ?? defaultWaitMs
   const { database, transactions } = await openDatabase(options.path, keysSchema, waitMs)
-  return new SqliteKeys(database, transactions, waitMs)
+  return new SqliteKeys(database, transactions)
 }

@@ -53,7 +53,7 @@ export class Ledger {
   }
 
   head(compartment: CompartmentId): number {
-    return this.#compartments.head(this.#compartments.number(compartment))
+    return this.#compartments.headOf(compartment)
   }
 
   place(locator: Locator): Place | undefined {

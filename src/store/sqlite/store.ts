@@ -20,15 +20,14 @@ import { type CheckedCommit, checkCommit, checkId16 } from '../well-formed.ts'
 import { Blobs, chunksPerBlob } from './blobs.ts'
 import { findFaults } from './check.ts'
 import { Compartments } from './compartments.ts'
-import { closeDatabase, emptyLog, openDatabase, pragmaNumber } from './database.ts'
+import { openDatabase, pragmaNumber } from './database.ts'
 import { Documents } from './documents.ts'
 import { CompartmentDrop } from './drop.ts'
-import { reading } from './failures.ts'
 import { GroupCommit } from './group-commit.ts'
 import { Ledger } from './ledger.ts'
 import { storeSchema } from './schema.ts'
 import { Segments } from './segments.ts'
-import { type Transactions, untilFree } from './transactions.ts'
+import type { Transactions } from './transactions.ts'
 
 /** Where the store lies, and what it may use. */
 export interface SqliteStoreOptions {
@@ -44,7 +43,6 @@ const defaultWaitMs = 10_000
 
 interface Parts {
   readonly path: string
-  readonly waitMs: number
   readonly database: DatabaseSync
   readonly transactions: Transactions
   readonly compartments: Compartments
@@ -88,18 +86,17 @@ class SqliteStore implements Store {
     return { ok: true }
   }
 
-  /** Several statements on one state of the database. */
-  #snapshot<T>(work: () => T): T {
-    return reading(() => this.#parts.transactions.read(work))
+  #read<T>(work: () => T): T {
+    return this.#parts.transactions.read(work)
   }
 
   async heads(compartments: readonly CompartmentId[]): Promise<ReadonlyMap<CompartmentId, number>> {
     const { ledger } = this.#parts
-    return this.#snapshot(() => new Map(compartments.map(compartment => [compartment, ledger.head(compartment)])))
+    return this.#read(() => new Map(compartments.map(compartment => [compartment, ledger.head(compartment)])))
   }
 
   async allHeads(): Promise<ReadonlyMap<CompartmentId, number>> {
-    const all = this.#snapshot(() => this.#parts.compartments.all())
+    const all = this.#read(() => this.#parts.compartments.all())
     return new Map(all.filter(({ head }) => head > 0).map(({ id, head }) => [id, head]))
   }
 
@@ -108,30 +105,30 @@ class SqliteStore implements Store {
     compartments: readonly CompartmentId[] | undefined,
   ): Promise<ReadonlyMap<Locator, Place>> {
     const within = compartments === undefined ? undefined : new Set(compartments)
-    const places = this.#snapshot(() => locators.map(locator => this.#parts.ledger.place(locator)))
+    const places = this.#read(() => locators.map(locator => this.#parts.ledger.place(locator)))
     const known = places.filter(place => place !== undefined)
     const visible = known.filter(place => within?.has(place.compartment) !== false)
     return new Map(visible.map(place => [place.locator, place]))
   }
 
   async newest(locator: Locator, compartments: readonly CompartmentId[] | undefined): Promise<Entry | undefined> {
-    return reading(() => this.#parts.ledger.newest(locator, compartments))
+    return this.#read(() => this.#parts.ledger.newest(locator, compartments))
   }
 
   async version(locator: Locator, version: number, compartments: readonly CompartmentId[]): Promise<Entry | undefined> {
-    return reading(() => this.#parts.ledger.version(locator, version, compartments))
+    return this.#read(() => this.#parts.ledger.version(locator, version, compartments))
   }
 
   async versions(locator: Locator, compartments: readonly CompartmentId[]): Promise<readonly Entry[]> {
-    return reading(() => this.#parts.ledger.versions(locator, compartments))
+    return this.#read(() => this.#parts.ledger.versions(locator, compartments))
   }
 
   async entriesAt(compartment: CompartmentId, seqs: readonly number[]): Promise<readonly Entry[]> {
-    return this.#snapshot(() => this.#parts.ledger.entriesAt(compartment, seqs))
+    return this.#read(() => this.#parts.ledger.entriesAt(compartment, seqs))
   }
 
   async entriesFrom(compartment: CompartmentId, fromSeq: number, limit: number): Promise<readonly Entry[]> {
-    return this.#snapshot(() => this.#parts.ledger.entriesFrom(compartment, fromSeq, limit))
+    return this.#read(() => this.#parts.ledger.entriesFrom(compartment, fromSeq, limit))
   }
 
   putSegment(segment: Segment): Promise<void> {
@@ -139,7 +136,7 @@ class SqliteStore implements Store {
   }
 
   async segments(compartment: CompartmentId): Promise<readonly Segment[]> {
-    return this.#snapshot(() => this.#parts.segments.list(compartment))
+    return this.#read(() => this.#parts.segments.list(compartment))
   }
 
   dropSegments(compartment: CompartmentId): Promise<void> {
@@ -161,11 +158,11 @@ class SqliteStore implements Store {
   }
 
   async document(collection: string, key: string, nowMs: number): Promise<StoredDocument | undefined> {
-    return reading(() => this.#parts.documents.one(collection, key, nowMs))
+    return this.#read(() => this.#parts.documents.one(collection, key, nowMs))
   }
 
   async documents(collection: string, nowMs: number, group?: string): Promise<readonly StoredDocument[]> {
-    return reading(() => this.#parts.documents.list(collection, nowMs, group))
+    return this.#read(() => this.#parts.documents.list(collection, nowMs, group))
   }
 
   purgeDocuments(nowMs: number): Promise<number> {
@@ -175,12 +172,12 @@ class SqliteStore implements Store {
   async dropCompartment(compartment: CompartmentId): Promise<void> {
     await this.#drop.drop(compartment)
     // Also when there was nothing to remove: an earlier call may have been stopped before this.
-    await untilFree(() => emptyLog(this.#parts.database), this.#parts.waitMs)
+    await this.#parts.transactions.emptyLog()
   }
 
   async stats(): Promise<StoreStats> {
     const heads = await this.allHeads()
-    return this.#snapshot(() => ({
+    return this.#read(() => ({
       compartments: heads.size,
       entries: [...heads.values()].reduce((sum, head) => sum + head, 0),
       segments: this.#count('segments'),
@@ -201,13 +198,13 @@ class SqliteStore implements Store {
   }
 
   async check(): Promise<readonly string[]> {
-    return this.#snapshot(() => findFaults(this.#parts.database, this.#parts.compartments, chunksPerBlob))
+    return this.#read(() => findFaults(this.#parts.database, this.#parts.compartments, chunksPerBlob))
   }
 
   async close(): Promise<void> {
     this.#closing = true
     await this.#commits.settled()
-    closeDatabase(this.#parts.database)
+    this.#parts.transactions.close()
   }
 }
 
@@ -226,7 +223,6 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   if (swept > 0) log.info('attachments left half-written by a crash were removed', { room: 'store', count: swept })
   return new SqliteStore({
     path,
-    waitMs,
     database,
     transactions,
     compartments,

@@ -1,8 +1,11 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { setTimeout as pause } from 'node:timers/promises'
-import { isBusy, toProblem } from './failures.ts'
+import { busyProblem, isBusy, toProblem } from './failures.ts'
 
 const longestPauseMs = 50
+
+// A caller that never leaves its turn must not hold an old state, and with it the log, for longer.
+const longestReadMs = 5
 
 /**
  * Tries again while another process holds the lock. The waiting is done outside SQLite, so that reads go on meanwhile.
@@ -22,22 +25,26 @@ export async function untilFree<T>(work: () => T, forMs: number): Promise<T> {
 }
 
 /**
- * Transactions of one connection. They are synchronous from BEGIN to COMMIT, so two never overlap and no read of this
- * process sees half of one.
+ * Transactions of one connection. Those that write are synchronous from BEGIN to COMMIT, so two never overlap and no read
+ * of this process sees half of one. Those that read are shared by all reads of a turn of the event loop, because beginning
+ * and ending one costs as much as the lookup itself.
  */
 export class Transactions {
   readonly #database: DatabaseSync
   readonly #waitMs: number
-  readonly #beginWrite: StatementSync
-  readonly #beginRead: StatementSync
+  readonly #beginImmediate: StatementSync
+  readonly #begin: StatementSync
   readonly #commit: StatementSync
   readonly #rollback: StatementSync
+  readonly #endReadLater = () => this.#endRead()
+  #isReading = false
+  #readSinceMs = 0
 
   constructor(database: DatabaseSync, waitMs: number) {
     this.#database = database
     this.#waitMs = waitMs
-    this.#beginWrite = database.prepare('BEGIN IMMEDIATE')
-    this.#beginRead = database.prepare('BEGIN')
+    this.#beginImmediate = database.prepare('BEGIN IMMEDIATE')
+    this.#begin = database.prepare('BEGIN')
     this.#commit = database.prepare('COMMIT')
     this.#rollback = database.prepare('ROLLBACK')
   }
@@ -47,16 +54,12 @@ export class Transactions {
    * `work` may run again after a lost lock, so its only effects must be on the database.
    */
   write<T>(work: () => T): Promise<T> {
-    return untilFree(() => this.#within(this.#beginWrite, work), this.#waitMs)
+    return untilFree(() => this.#writeNow(work), this.#waitMs)
   }
 
-  /** Runs several reads on one state of the database; also spares them the locking that each would do. */
-  read<T>(work: () => T): T {
-    return this.#within(this.#beginRead, work)
-  }
-
-  #within<T>(begin: StatementSync, work: () => T): T {
-    begin.run()
+  #writeNow<T>(work: () => T): T {
+    this.#endRead()
+    this.#beginImmediate.run()
     try {
       const result = work()
       this.#commit.run()
@@ -66,5 +69,53 @@ export class Transactions {
       if (this.#database.isTransaction) this.#rollback.run()
       throw error
     }
+  }
+
+  /**
+   * Runs reads on one state of the database, the one this turn of the event loop began with or a later one of our own.
+   * What came in before the turn began, e.g. a request, came after whatever others had committed by then.
+   */
+  read<T>(work: () => T): T {
+    try {
+      this.#beginRead()
+      return work()
+    } catch (error) {
+      throw toProblem(error)
+    }
+  }
+
+  #beginRead(): void {
+    const nowMs = performance.now()
+    if (this.#isReading && nowMs - this.#readSinceMs < longestReadMs) return
+    if (this.#isReading) this.#endRead()
+    else setImmediate(this.#endReadLater)
+    this.#begin.run()
+    this.#isReading = true
+    this.#readSinceMs = nowMs
+  }
+
+  #endRead(): void {
+    if (this.#isReading && this.#database.isTransaction) this.#rollback.run()
+    this.#isReading = false
+  }
+
+  /**
+   * Moves all of the write-ahead log into the file and empties it, so that nothing deleted lingers there.
+   *
+   * @throws Problem `busy` · `store.busy` when a reader or writer in another process stays in the way
+   */
+  emptyLog(): Promise<void> {
+    return untilFree(() => {
+      this.#endRead()
+      const outcome = this.#database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()
+      if (outcome?.busy !== 0) throw busyProblem()
+    }, this.#waitMs)
+  }
+
+  /** Closes; the last process to close a file also empties and removes its log. Closing twice is harmless. */
+  close(): void {
+    if (!this.#database.isOpen) return
+    this.#endRead()
+    this.#database.close()
   }
 }
