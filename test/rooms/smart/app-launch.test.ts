@@ -1,9 +1,9 @@
-import { isProblem } from '#kernel'
 import {
   addApp,
   addFamily,
   allow,
   authorizeParams,
+  codeOf,
   decide,
   type House,
   openConsent,
@@ -19,16 +19,6 @@ beforeAll(async () => {
   house = await openHouse()
 })
 afterAll(() => house.close())
-
-export async function codeOf(work: Promise<unknown>): Promise<string> {
-  try {
-    await work
-  } catch (error) {
-    if (isProblem(error)) return error.code
-    throw error
-  }
-  return 'no problem'
-}
 
 describe('SMART 2.2 §1B authorize – https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html', () => {
   it('leads a person from login over consent to a code, with the exact state and this issuer', async () => {

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { type Grant, parseScope } from '#access'
 import type { Resource } from '#fhir'
-import { collect, FixedClock, silentLog } from '#kernel'
+import { collect, FixedClock, isProblem, silentLog } from '#kernel'
 import { openRecord, type Record as PatientRecord } from '#record'
 import { type Fetch, openSmart, type Smart, type WebRequest } from '#smart'
 import { openMemoryKeys, openMemoryStore, type Store } from '#store'
@@ -315,4 +315,15 @@ export function redeem(house: House, { code, clientId }: Granted, more: Readonly
     code_verifier: verifier,
     ...more,
   })
+}
+
+/** The code of the Problem that some work ends with. */
+export async function codeOf(work: Promise<unknown>): Promise<string> {
+  try {
+    await work
+  } catch (error) {
+    if (isProblem(error)) return error.code
+    throw error
+  }
+  return 'no problem'
 }

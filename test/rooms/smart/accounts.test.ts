@@ -1,0 +1,222 @@
+import { addFamily, codeOf, type House, hidden, openHouse, password, Visitor } from './house.ts'
+
+let house: House
+beforeEach(async () => {
+  house = await openHouse()
+})
+afterEach(() => house.close())
+
+async function claimFields(visitor: Visitor, url: string) {
+  const page = await visitor.ask(url)
+  return { page, fields: { csrf: hidden(page.text, 'csrf'), code: hidden(page.text, 'code'), password, again: password } }
+}
+
+describe('claiming a new server', () => {
+  it('makes the first account once, and logs its owner in', async () => {
+    const url = (await house.smart.claimUrl()) ?? ''
+    expect(new URL(url).searchParams.get('code')).toMatch(/^[\w-]{43}$/)
+    expect(await house.smart.claimUrl()).toBe(url)
+    const owner = new Visitor(house)
+    const { page, fields } = await claimFields(owner, url)
+    expect(page.status).toBe(200)
+    const claimed = await owner.post('/claim', { ...fields, name: 'Anna' })
+    expect(claimed.location?.pathname).toBe('/account')
+    expect((await owner.ask('/account')).text).toContain('Anna')
+    expect(await house.smart.claimUrl()).toBeUndefined()
+    const late = await new Visitor(house).ask(url)
+    expect(late.status).toBe(403)
+    expect(late.text).toContain('smart.claim-refused')
+  })
+
+  it('lets one of two racing claims win', async () => {
+    const url = (await house.smart.claimUrl()) ?? ''
+    const rivals = await Promise.all(
+      ['Anna', 'Boris'].map(async name => {
+        const visitor = new Visitor(house)
+        const { fields } = await claimFields(visitor, url)
+        return { visitor, fields: { ...fields, name } }
+      }),
+    )
+    const answers = await Promise.all(rivals.map(({ visitor, fields }) => visitor.post('/claim', fields)))
+    expect(answers.map(({ status }) => status).sort()).toEqual([303, 403])
+  })
+
+  it('refuses a wrong secret, and any secret once an account was made otherwise', async () => {
+    const url = (await house.smart.claimUrl()) ?? ''
+    expect((await new Visitor(house).ask('/claim?code=guess')).status).toBe(403)
+    const early = new Visitor(house)
+    const { fields } = await claimFields(early, url)
+    await house.smart.createAccount({ name: 'Anna', password })
+    expect((await early.post('/claim', { ...fields, name: 'Eve' })).status).toBe(403)
+    expect(await house.smart.claimUrl()).toBeUndefined()
+  })
+
+  it('keeps the page open when the password will not do', async () => {
+    const url = (await house.smart.claimUrl()) ?? ''
+    const owner = new Visitor(house)
+    const { fields } = await claimFields(owner, url)
+    const differing = await owner.post('/claim', { ...fields, name: 'Anna', again: 'something else entirely' })
+    expect(differing.text).toContain('The two passwords are not the same.')
+    const weak = await owner.post('/claim', { ...fields, name: 'Anna', password: 'short', again: 'short' })
+    expect(weak.text).toContain('A password has 12 to 256 characters')
+    expect((await owner.post('/claim', { ...fields, name: 'Anna' })).status).toBe(303)
+  })
+})
+
+describe('accounts', () => {
+  it('refuses weak passwords, deceptive names and names that are taken', async () => {
+    const make = (name: string, secret = password) => codeOf(house.smart.createAccount({ name, password: secret }))
+    expect(await make('Anna', 'too short')).toBe('smart.password-weak')
+    expect(await make('Anna', 'aaaaaaaaaaaaaaaa')).toBe('smart.password-weak')
+    expect(await make('Annabella Maria', 'annabella maria')).toBe('smart.password-weak')
+    expect(await make('  ')).toBe('smart.account-name-invalid')
+    expect(await make('Anna\u202e')).toBe('smart.account-name-invalid')
+    expect(await make('Anna')).toBe('no problem')
+    expect(await make(' ANNA ')).toBe('smart.account-name-taken')
+  })
+
+  it('gives a name to one of two who want it at once', async () => {
+    const made = await Promise.all(['Anna', 'anna'].map(name => codeOf(house.smart.createAccount({ name, password }))))
+    expect(made.sort()).toEqual(['no problem', 'smart.account-name-taken'])
+  })
+
+  it('keeps no password and no account name in the store', async () => {
+    await house.smart.createAccount({ name: 'Wilhelmina', password })
+    const stored = await house.store.documents('smart.accounts', house.clock.nowMs())
+    expect(stored).toHaveLength(1)
+    for (const { sealed, key } of stored) {
+      const text = `${Buffer.from(sealed).toString('latin1')} ${key}`
+      expect(text).not.toContain('Wilhelmina')
+      expect(text).not.toContain(password)
+    }
+  })
+
+  it('says busy rather than hash for everybody at once', async () => {
+    await house.smart.createAccount({ name: 'Anna', password })
+    const codes = await Promise.all(
+      Array.from({ length: 80 }, (_, n) => codeOf(house.smart.createAccount({ name: `Guest ${n}`, password }))),
+    )
+    expect(codes).toContain('smart.busy')
+    expect(codes.filter(code => code === 'no problem').length).toBeGreaterThan(50)
+  })
+})
+
+describe('login', () => {
+  it('starts a session in a cookie that scripts cannot read, under a new secret', async () => {
+    await addFamily(house)
+    const visitor = new Visitor(house)
+    const page = await visitor.ask('/auth/login')
+    const before = visitor.cookies.get('kinhold')
+    const sent = await visitor.post('/auth/login', { csrf: hidden(page.text, 'csrf'), name: 'ANNA', password })
+    expect(sent.headers.get('set-cookie')).toMatch(/HttpOnly; SameSite=Lax$/)
+    expect(visitor.cookies.get('kinhold')).not.toBe(before)
+    expect((await visitor.ask('/account')).status).toBe(200)
+  })
+
+  it('ends a session on logout and after twelve hours', async () => {
+    await addFamily(house)
+    const visitor = new Visitor(house)
+    await visitor.logIn('Anna')
+    const stolen = new Map(visitor.cookies)
+    const account = await visitor.ask('/account')
+    await visitor.post('/auth/logout', { csrf: hidden(account.text, 'csrf') })
+    for (const [name, value] of stolen) visitor.cookies.set(name, value)
+    expect((await visitor.ask('/account')).location?.pathname).toBe('/auth/login')
+    await visitor.logIn('Anna')
+    house.clock.advance(12 * 3600_000)
+    expect((await visitor.ask('/account')).location?.pathname).toBe('/auth/login')
+  })
+
+  it('refuses forms that were not made for this browser', async () => {
+    await addFamily(house)
+    const mine = new Visitor(house)
+    const other = new Visitor(house)
+    const foreign = hidden((await other.ask('/auth/login')).text, 'csrf')
+    const own = hidden((await mine.ask('/auth/login')).text, 'csrf')
+    const forged = await mine.post('/auth/login', { csrf: foreign, name: 'Anna', password })
+    expect(forged.status).toBe(403)
+    expect(forged.text).toContain('smart.form-forged')
+    const body = new URLSearchParams({ csrf: own, name: 'Anna', password })
+    for (const headers of [{ origin: 'https://evil.example' }, { 'sec-fetch-site': 'cross-site' }])
+      expect((await mine.ask('/auth/login', { method: 'POST', body, headers })).status).toBe(403)
+    const fromOurPage = { origin: 'null', 'sec-fetch-site': 'same-origin' }
+    expect((await mine.ask('/auth/login', { method: 'POST', body, headers: fromOurPage })).status).toBe(303)
+  })
+
+  it('changes the password after the old one, and logs other browsers out', async () => {
+    await addFamily(house)
+    const here = new Visitor(house)
+    const there = new Visitor(house)
+    await here.logIn('Anna')
+    await there.logIn('Anna')
+    const csrf = hidden((await here.ask('/account')).text, 'csrf')
+    const wrong = await here.post('/account/password', { csrf, current: 'not this one', password: 'a new long password' })
+    expect(wrong.text).toContain('Name and password do not belong together.')
+    const next = await here.post('/account/password', { csrf, current: password, password: 'a new long password' })
+    expect(next.location?.search).toBe('?done=password')
+    expect((await here.ask('/account')).status).toBe(200)
+    expect((await there.ask('/account')).location?.pathname).toBe('/auth/login')
+    expect((await there.logIn('Anna')).status).toBe(400)
+    expect((await there.logIn('Anna', 'a new long password')).status).toBe(303)
+  })
+})
+
+describe('A58: guessing passwords', () => {
+  it('throttles by account and by address, tells when to come back, and never locks for good', async () => {
+    await addFamily(house)
+    const guesser = new Visitor(house)
+    const csrf = hidden((await guesser.ask('/auth/login')).text, 'csrf')
+    const guess = (name: string) => guesser.post('/auth/login', { csrf, name, password: 'a wrong password' })
+    const statuses: number[] = []
+    for (let n = 0; n < 1000; n++) statuses.push((await guess('Anna')).status)
+    expect(statuses.slice(0, 5)).toEqual([400, 400, 400, 400, 400])
+    expect(statuses.slice(6).every(status => status === 429)).toBe(true)
+    const throttled = await guess('Anna')
+    expect(Number(throttled.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect(throttled.text).toContain('Too many tries')
+    const owner = new Visitor(house, { 'x-test-address': '192.0.2.77' })
+    expect((await owner.logIn('Anna')).status).toBe(429)
+    house.clock.advance(61_000)
+    expect((await owner.logIn('Anna')).status).toBe(303)
+  })
+
+  it('counts guesses at many accounts by their address', async () => {
+    const guesser = new Visitor(house)
+    const csrf = hidden((await guesser.ask('/auth/login')).text, 'csrf')
+    const answers = []
+    for (let n = 0; n < 22; n++)
+      answers.push(await guesser.post('/auth/login', { csrf, name: `name ${n}`, password: 'a wrong password' }))
+    expect(answers.at(-1)?.status).toBe(429)
+    const other = new Visitor(house, { 'x-test-address': '192.0.2.78' })
+    expect((await other.logIn('name 1')).status).toBe(400)
+  })
+
+  it('does not let parallel guesses share one try', async () => {
+    await addFamily(house)
+    const guesser = new Visitor(house)
+    const csrf = hidden((await guesser.ask('/auth/login')).text, 'csrf')
+    const answers = await Promise.all(
+      Array.from({ length: 30 }, () => guesser.post('/auth/login', { csrf, name: 'Anna', password: 'a wrong password' })),
+    )
+    expect(answers.filter(({ status }) => status === 400).length).toBeLessThanOrEqual(6)
+  })
+
+  it('takes as long for a name that does not exist', async () => {
+    await addFamily(house)
+    const time = async (name: string) => {
+      const visitor = new Visitor(house, { 'x-test-address': `192.0.2.${name.length}` })
+      const csrf = hidden((await visitor.ask('/auth/login')).text, 'csrf')
+      const times: number[] = []
+      for (let n = 0; n < 5; n++) {
+        const start = performance.now()
+        await visitor.post('/auth/login', { csrf, name, password: 'a wrong password' })
+        times.push(performance.now() - start)
+      }
+      return times.sort((a, b) => a - b)[1] ?? 0
+    }
+    const known = await time('Anna')
+    const unknown = await time('Nobody')
+    expect(unknown).toBeGreaterThan(known / 3)
+    expect(known).toBeGreaterThan(unknown / 3)
+  })
+})

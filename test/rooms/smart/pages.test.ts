@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto'
+import fc from 'fast-check'
+import { escapeHtml, html } from '../../../src/smart/pages/html.ts'
+import { pageResponse } from '../../../src/smart/pages/layout.ts'
+import { isKeySetUrl, isPublicUrl, isRedirectUri } from '../../../src/smart/clients/urls.ts'
+import { challengeOf, isVerifierOf } from '../../../src/smart/token/pkce.ts'
+
+describe('pages', () => {
+  it('escape whatever is put into them', () => {
+    const evil = `"><script>alert('&')</script>`
+    expect(html`<p title="${evil}">${[evil, html`<b>${evil}</b>`]}</p>`.text).not.toContain('<script')
+    fc.assert(fc.property(fc.string(), text => !/[<>"']/.test(escapeHtml(text))))
+  })
+
+  it('allow no script, no frame and only their own style', () => {
+    const { headers, body } = pageResponse({ title: 'A page', content: html`<p>Text</p>` })
+    const policy = String(headers['Content-Security-Policy'])
+    const style = /<style>([\s\S]*)<\/style>/.exec(String(body))?.[1] ?? ''
+    expect(policy).toContain(`'sha256-${createHash('sha256').update(style).digest('base64')}'`)
+    expect(policy).toContain("default-src 'none'")
+    expect(policy).toContain("frame-ancestors 'none'")
+    expect(headers).toMatchObject({ 'X-Frame-Options': 'DENY', 'Referrer-Policy': 'no-referrer' })
+    expect(headers['Cache-Control']).toBe('no-store')
+    expect(String(body)).toContain('<html lang="en">')
+  })
+})
+
+describe('RFC 7636 PKCE – https://www.rfc-editor.org/rfc/rfc7636#appendix-B', () => {
+  it.each([
+    ['dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk', 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM'],
+    // the example of the SMART App Launch guide
+    [
+      'o28xyrYY7-lGYfnKwRjHEZWlFIPlzVnFPYMWbH-g_BsNnQNem-IAg9fDh92X0KtvHCPO5_C-RJd2QhApKQ-2cRp-S_W3qmTidTEPkeWyniKQSF9Q_k10Q5wMc8fGzoyF',
+      'YPXe7B8ghKrj8PsT4L6ltupgI12NQJ5vblB07F4rGaw',
+    ],
+  ])('derives the published challenge of %s', (verifier, challenge) => {
+    expect(challengeOf(verifier)).toBe(challenge)
+    expect(isVerifierOf(verifier, challenge)).toBe(true)
+    expect(isVerifierOf(challenge, challenge)).toBe(false)
+    expect(isVerifierOf('', challenge)).toBe(false)
+    expect(isVerifierOf(`${verifier} `, challenge)).toBe(false)
+  })
+})
+
+describe('A50, A56: addresses in registrations', () => {
+  it.each([
+    'https://app.example/cb',
+    'https://app.example/cb?x=1',
+    'http://127.0.0.1:4000/cb',
+    'http://[::1]/cb',
+    'http://localhost/cb',
+  ])('may lead back to %s', uri => {
+    expect(isRedirectUri(uri)).toBe(true)
+  })
+
+  it.each([
+    'javascript:alert(1)',
+    'data:text/html,x',
+    'http://app.example/cb',
+    'http://127.0.0.1.evil.example/cb',
+    'http://localhost.evil.example/',
+    'https://user@app.example/cb',
+    'https://app.example/cb#x',
+    'https://app.example/cb#',
+    'https:\\\\app.example/cb',
+    '//app.example/cb',
+    'app.example/cb',
+    ' https://app.example/cb',
+    'https://app.example/c b',
+    'file:///etc/passwd',
+    '',
+  ])('may not lead back to "%s"', uri => {
+    expect(isRedirectUri(uri)).toBe(false)
+  })
+
+  it.each([
+    'http://app.example/logo.png',
+    'https://10.0.0.1/logo.png',
+    'https://0x7f.1/logo.png',
+    'https://[fd00::1]/logo.png',
+    'https://localhost/logo.png',
+    'https://printer/logo.png',
+    'https://nas.local/logo.png',
+    'https://metadata.internal/logo.png',
+    'https://metadata.internal./logo.png',
+    'javascript:alert(1)',
+  ])('does not name people an address like %s', url => {
+    expect(isPublicUrl(url)).toBe(false)
+    expect(isPublicUrl('https://app.example.com/logo.png')).toBe(true)
+  })
+
+  it('fetches keys from public https or the machine itself', () => {
+    expect(isKeySetUrl('https://app.example.com/jwks')).toBe(true)
+    expect(isKeySetUrl('http://127.0.0.1:5000/jwks')).toBe(true)
+    expect(isKeySetUrl('http://app.example.com/jwks')).toBe(false)
+    expect(isKeySetUrl('https://169.254.169.254/latest/meta-data')).toBe(false)
+  })
+})
