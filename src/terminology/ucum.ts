@@ -1,0 +1,103 @@
+import { createRequire } from 'node:module'
+
+/** A unit seen through UCUM: the base units it is made of, and how its values become values in them. */
+export interface CanonicalUnit {
+  /** Base units in a fixed order, e.g. `g1.m-3`; two units are comparable when these are the same text. */
+  readonly unit: string
+  /** A value in this unit → the value in base units. */
+  toCanonical(value: number): number
+  /** The inverse of `toCanonical`. */
+  fromCanonical(value: number): number
+}
+
+interface BaseUnits {
+  readonly status: string
+  readonly magnitude?: number
+  readonly unitToExp?: Readonly<Record<string, number>>
+}
+
+interface Ucum {
+  convertToBaseUnits(unit: string, value: number): BaseUnits
+  getSpecifiedUnit(
+    unit: string,
+    mode: 'validate',
+  ): { readonly status: string; readonly unit: { readonly csCode_: string } | null }
+}
+
+const remembered = 10_000
+const longest = 128
+const known = new Map<string, CanonicalUnit | undefined>()
+const valid = new Map<string, boolean>()
+let library: Ucum | undefined
+
+// @NOTE the library reads its tables at load (about 100 ms), so it is loaded by the first unit that anybody asks for.
+function ucum(): Ucum {
+  library ??= createRequire(import.meta.url)('@lhncbc/ucum-lhc').UcumLhcUtils.getInstance() as Ucum
+  return library
+}
+
+function remember<V>(cache: Map<string, V>, key: string, value: V): V {
+  if (cache.size >= remembered) cache.clear()
+  cache.set(key, value)
+  return value
+}
+
+/** Ten digits fewer than a double has would lose data; three fewer hide the library's rounding. */
+function rounded(value: number): number {
+  return Number.isFinite(value) ? Number(value.toPrecision(13)) : value
+}
+
+function at(unit: string, value: number): BaseUnits | undefined {
+  const result = ucum().convertToBaseUnits(unit, value)
+  return result.status === 'succeeded' && Number.isFinite(result.magnitude) ? result : undefined
+}
+
+function dimension(exponents: Readonly<Record<string, number>>): string {
+  const parts = Object.entries(exponents).map(([base, exponent]) => `${base}${exponent}`)
+  return parts.length === 0 ? '1' : parts.sort().join('.')
+}
+
+// @NOTE only units on a straight line (x·a + b, so °C too) are canonical: pH and dB have no inverse in the library,
+// and are compared unit by unit instead.
+function measure(code: string): CanonicalUnit | undefined {
+  const zero = at(code, 0)
+  const one = at(code, 1)
+  const ten = at(code, 10)
+  if (zero?.magnitude === undefined || one?.magnitude === undefined || ten?.magnitude === undefined) return undefined
+  const offset = zero.magnitude
+  const factor = one.magnitude - offset
+  const straight = Math.abs(offset + 10 * factor - ten.magnitude) <= 1e-9 * Math.max(1, Math.abs(ten.magnitude))
+  if (!straight || factor === 0) return undefined
+  return {
+    unit: dimension(one.unitToExp ?? {}),
+    toCanonical: value => rounded(value * factor + offset),
+    fromCanonical: value => rounded((value - offset) / factor),
+  }
+}
+
+/**
+ * The canonical form of a UCUM unit, so that `5 mg` and `0.005 g` can be compared.
+ * The library is loaded on first use; answers are remembered per code.
+ *
+ * @param code  UCUM code, case sensitive, e.g. `mm[Hg]`
+ * @returns     undefined for what is no UCUM unit, and for arbitrary (`[IU]`) and logarithmic (`[pH]`) units
+ * @see         https://ucum.org/ucum
+ */
+export function canonicalUnit(code: string): CanonicalUnit | undefined {
+  if (known.has(code)) return known.get(code)
+  const usable = code !== '' && code.length <= longest
+  return remember(known, code, usable ? measure(code) : undefined)
+}
+
+/**
+ * Whether a text is a UCUM unit (case sensitive); unit names such as `gram` are not codes.
+ *
+ * @see https://ucum.org/ucum
+ */
+export function isUcum(code: string): boolean {
+  const answer = valid.get(code)
+  if (answer !== undefined) return answer
+  if (code === '' || code.length > longest) return remember(valid, code, false)
+  const found = ucum().getSpecifiedUnit(code, 'validate')
+  return remember(valid, code, found.status === 'valid' && found.unit !== null)
+}
