@@ -1,0 +1,195 @@
+import type { Cell, Source } from '../extraction/cell.ts'
+import { Dictionary } from './dictionary.ts'
+import { GrowFloat64, GrowUint32 } from './growable.ts'
+
+/** Values of a column as a segment hands them over: `counts` values for each row, one each when undefined. */
+export interface Block {
+  readonly rows: number
+  readonly counts: Uint32Array | undefined
+  /** Whether some row has more than one value. */
+  readonly many: boolean
+  readonly ids: Uint32Array | undefined
+  readonly lows: Float64Array | undefined
+  readonly highs: Float64Array | undefined
+  readonly groups: Uint32Array | undefined
+}
+
+/**
+ * The values of one source for all rows of a type. While every row has at most one value, the value of row r lies at r
+ * (an empty place holds 0 or NaN); with the first row that has more, `starts` says where a row's values begin.
+ */
+export class Column {
+  readonly source: Source
+  /** Rows covered; rows beyond have no value. */
+  rows = 0
+  starts: GrowUint32 | undefined
+  readonly dictionary: Dictionary | undefined
+  readonly ids: GrowUint32 | undefined
+  readonly lows: GrowFloat64 | undefined
+  /** The same array as `lows` until a value has two different ends. */
+  highs: GrowFloat64 | undefined
+  readonly groups: GrowUint32 | undefined
+
+  constructor(source: Source) {
+    this.source = source
+    if (source.storage !== 'range') {
+      this.dictionary = new Dictionary()
+      this.ids = new GrowUint32()
+    }
+    if (source.storage !== 'text') {
+      this.lows = new GrowFloat64()
+      this.highs = this.lows
+    }
+    if (source.grouped) {
+      this.groups = new GrowUint32()
+      this.starts = new GrowUint32()
+      this.starts.push(0)
+    }
+  }
+
+  get sizeBytes(): number {
+    const { dictionary, ids, lows, highs, groups, starts } = this
+    const arrays = [ids, lows, highs === lows ? undefined : highs, groups, starts]
+    const held = arrays.reduce((sum, array) => sum + (array?.array.byteLength ?? 0), 0)
+    return held + (dictionary?.sizeBytes ?? 0)
+  }
+
+  /** Value places in use. */
+  get places(): number {
+    return (this.ids ?? this.lows)?.length ?? 0
+  }
+
+  startOf(row: number): number {
+    return this.starts === undefined ? row : (this.starts.array[row] as number)
+  }
+
+  endOf(row: number): number {
+    return this.starts === undefined ? row + 1 : (this.starts.array[row + 1] as number)
+  }
+
+  /** Whether a place holds a value; only a row without one has an empty place. */
+  isFilled(place: number): boolean {
+    return this.ids !== undefined ? this.ids.array[place] !== 0 : !Number.isNaN(this.lows?.array[place])
+  }
+
+  /** Appends the values of row `row`; rows left out before it have none. */
+  append(row: number, cell: Cell): void {
+    this.padTo(row)
+    if (cell.count > 1) this.#allowMany()
+    for (let i = 0; i < cell.count; i++) this.#push(cell, i)
+    this.rows = row + 1
+    this.starts?.push(this.places)
+  }
+
+  #push(cell: Cell, i: number): void {
+    if (this.ids !== undefined) this.ids.push(this.dictionary?.numberOf(cell.texts[i] as string) ?? 0)
+    if (this.lows !== undefined) this.#pushRange(cell.lows[i] as number, cell.highs[i] as number)
+    this.groups?.push(cell.groups[i] ?? 0)
+  }
+
+  #pushRange(low: number, high: number): void {
+    if (low !== high) this.#splitHighs()
+    this.lows?.push(low)
+    if (this.highs !== this.lows) this.highs?.push(high)
+  }
+
+  #splitHighs(): void {
+    if (this.highs !== this.lows || this.lows === undefined) return
+    this.highs = new GrowFloat64()
+    this.highs.reserve(this.lows.length)
+    this.highs.array.set(this.lows.array.subarray(0, this.lows.length))
+    this.highs.length = this.lows.length
+  }
+
+  /** Leaves rows up to `row` (exclusive) without values. */
+  padTo(row: number): void {
+    if (row <= this.rows) return
+    this.rows = row
+    if (this.starts !== undefined) this.starts.fillTo(row + 1, this.places)
+    else {
+      this.ids?.fillTo(row, 0)
+      this.lows?.fillTo(row, Number.NaN)
+      if (this.highs !== this.lows) this.highs?.fillTo(row, Number.NaN)
+    }
+  }
+
+  /** From one place per row to any number of them: empty places are closed up. */
+  #allowMany(): void {
+    if (this.starts !== undefined) return
+    const starts = new GrowUint32()
+    starts.reserve(this.rows + 1)
+    let kept = 0
+    for (let row = 0; row < this.rows; row++) {
+      starts.push(kept)
+      if (this.isFilled(row)) this.#move(row, kept++)
+    }
+    starts.push(kept)
+    for (const array of [this.ids, this.lows, this.highs]) if (array !== undefined) array.length = kept
+    this.starts = starts
+  }
+
+  #move(from: number, to: number): void {
+    for (const array of [this.ids, this.lows, this.highs]) {
+      if (array !== undefined) array.array[to] = array.array[from] as number
+    }
+  }
+
+  /** Appends the values of `block.rows` rows that follow the present ones. */
+  appendBlock(firstRow: number, block: Block): void {
+    this.padTo(firstRow)
+    if (block.many) this.#allowMany()
+    this.#appendValues(this.starts === undefined ? spread(block) : block)
+    this.rows = firstRow + block.rows
+    this.#appendStarts(block)
+  }
+
+  #appendStarts({ rows, counts }: Block): void {
+    const { starts } = this
+    if (starts === undefined) return
+    starts.reserve(rows)
+    let at = starts.array[starts.length - 1] as number
+    for (let i = 0; i < rows; i++)
+      starts.array[starts.length + i] = at += counts === undefined ? 1 : (counts[i] as number)
+    starts.length += rows
+  }
+
+  #appendValues({ ids, lows, highs, groups }: Block): void {
+    if (ids !== undefined) appendAll(this.ids, ids)
+    if (highs !== lows) this.#splitHighs()
+    if (this.highs !== this.lows) appendAll(this.highs, highs ?? lows)
+    if (lows !== undefined) appendAll(this.lows, lows)
+    if (groups !== undefined) appendAll(this.groups, groups)
+  }
+}
+
+/** One place for each row, an empty one where the row has no value. */
+function spread(block: Block): Block {
+  const { rows, counts, ids, lows, highs } = block
+  if (counts === undefined) return block
+  const spreadLows = lows === undefined ? undefined : spreadOver(counts, lows, new Float64Array(rows).fill(Number.NaN))
+  return {
+    ...block,
+    ids: ids === undefined ? undefined : spreadOver(counts, ids, new Uint32Array(rows)),
+    lows: spreadLows,
+    highs:
+      highs === lows || highs === undefined
+        ? spreadLows
+        : spreadOver(counts, highs, new Float64Array(rows).fill(Number.NaN)),
+  }
+}
+
+function spreadOver<A extends Uint32Array | Float64Array>(counts: Uint32Array, values: A, places: A): A {
+  let next = 0
+  for (let row = 0; row < counts.length; row++) if (counts[row] !== 0) places[row] = values[next++] as number
+  return places
+}
+
+function appendAll<A extends Uint32Array | Float64Array>(
+  target: { array: A; length: number; reserve(more: number): void } | undefined,
+  values: A | undefined,
+): void {
+  if (target === undefined || values === undefined) return
+  target.reserve(values.length)
+  target.array.set(values as never, target.length)
+  target.length += values.length
+}

@@ -1,0 +1,74 @@
+import type { Cell } from '../extraction/cell.ts'
+import { type Plan, planOf } from '../extraction/plan.ts'
+import { Column } from './column.ts'
+import { GrowFloat64, GrowUint32 } from './growable.ts'
+import { IdColumn } from './ids.ts'
+
+/** Seq of a row that nothing has replaced. */
+export const alive = 0xffff_ffff
+
+/** All rows of one resource type in one compartment, as columns. Rows are in the order of their seq. */
+export class TypeTable {
+  readonly plan: Plan
+  readonly ids = new IdColumn()
+  readonly seqs = new GrowUint32()
+  /** Seq of the version that replaced or removed the row. */
+  readonly deadAt = new GrowUint32()
+  readonly updated = new GrowFloat64()
+  /** By the index of their source; undefined until some row has a value. */
+  readonly columns: (Column | undefined)[] = []
+
+  constructor(type: string) {
+    this.plan = planOf(type)
+  }
+
+  get count(): number {
+    return this.seqs.length
+  }
+
+  get sizeBytes(): number {
+    const own = this.ids.sizeBytes + this.seqs.array.byteLength + this.deadAt.array.byteLength
+    return this.columns.reduce((sum, column) => sum + (column?.sizeBytes ?? 0), own + this.updated.array.byteLength)
+  }
+
+  /** The column of a source, made if it is not there. */
+  column(index: number): Column {
+    let column = this.columns[index]
+    const source = this.plan.sources[index]
+    if (column === undefined && source !== undefined) this.columns[index] = column = new Column(source)
+    return column as Column
+  }
+
+  /** Appends a row without values. @returns its number */
+  place(seq: number, updatedMs: number, packedId: Uint8Array): number {
+    this.seqs.push(seq)
+    this.updated.push(updatedMs)
+    this.deadAt.push(alive)
+    this.ids.push(packedId)
+    return this.count - 1
+  }
+
+  append(seq: number, updatedMs: number, packedId: Uint8Array, cells: readonly Cell[]): void {
+    const row = this.place(seq, updatedMs, packedId)
+    for (const cell of cells) this.column(cell.source.index).append(row, cell)
+  }
+
+  /** Rows whose seq is at most `seq`. */
+  countUntil(seq: number): number {
+    const seqs = this.seqs.array
+    let low = 0
+    let high = this.count
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((seqs[middle] as number) <= seq) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  /** Notes that the row of `superseded` is replaced by `seq`. */
+  supersede(superseded: number, seq: number): void {
+    const row = this.countUntil(superseded) - 1
+    if (row >= 0 && this.seqs.array[row] === superseded) this.deadAt.array[row] = seq
+  }
+}

@@ -1,0 +1,74 @@
+import { Problem } from '#kernel'
+import { packId } from './columns/ids.ts'
+import { TypeTable } from './columns/type-table.ts'
+import type { IndexRow } from './extraction/row.ts'
+import { decodeSegment } from './segments/decode.ts'
+
+/** Whose record a compartment is. */
+export interface Holder {
+  /** The compartment's random id. */
+  readonly compartment: string
+  readonly kind: 'patient' | 'commons' | 'audit'
+  /** The Patient's id, for a patient's compartment. */
+  readonly patient?: string
+}
+
+/** What is searched: all rows of one compartment as typed columns in memory. */
+export class CompartmentIndex {
+  readonly holder: Holder
+  readonly tables = new Map<string, TypeTable>()
+  #head = 0
+
+  constructor(holder: Holder) {
+    this.holder = holder
+  }
+
+  /** Seq of the last version applied; 0 when there is none. */
+  get head(): number {
+    return this.#head
+  }
+
+  /** About how much memory the columns take, for an LRU with a budget. */
+  get sizeBytes(): number {
+    let size = 1024
+    for (const table of this.tables.values()) size += table.sizeBytes
+    return size
+  }
+
+  /**
+   * Applies the rows of a segment; segments come in the order of their seq.
+   *
+   * @throws Problem `fault` · `search.segment-outdated`, `search.segment-malformed`, `search.rows-unordered`
+   */
+  addSegment(bytes: Uint8Array): void {
+    decodeSegment(
+      bytes,
+      lastSeq => this.#advance(lastSeq),
+      type => this.#table(type),
+    )
+  }
+
+  /**
+   * Applies one version, with a seq beyond the head.
+   *
+   * @throws Problem `fault` · `search.rows-unordered`
+   */
+  addRow(row: IndexRow): void {
+    this.#advance(row.seq)
+    const table = this.#table(row.type)
+    if (row.supersedes !== undefined && row.supersedes > 0) table.supersede(row.supersedes, row.seq)
+    if (!row.deleted) table.append(row.seq, row.lastUpdatedMs, packId(row.id), row.cells)
+  }
+
+  #advance(seq: number): void {
+    if (seq <= this.#head && seq !== 0)
+      throw new Problem('fault', 'search.rows-unordered', 'Rows of the search index came out of order.')
+    this.#head = Math.max(this.#head, seq)
+  }
+
+  #table(type: string): TypeTable {
+    const table = this.tables.get(type) ?? new TypeTable(type)
+    this.tables.set(type, table)
+    return table
+  }
+}

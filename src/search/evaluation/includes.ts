@@ -1,0 +1,132 @@
+import type { Column } from '../columns/column.ts'
+import type { TypeTable } from '../columns/type-table.ts'
+import { parseReferenceEntry } from '../kinds/entries.ts'
+import { localTarget, resolvesTo } from '../kinds/reference.ts'
+import { limits, tooCostly } from '../query/limits.ts'
+import type { Include } from '../query/types.ts'
+import { type Candidate, candidateOrder } from './order.ts'
+import { markRows, maskOf } from './place-tests.ts'
+import type { Visibility } from './visibility.ts'
+
+type Found = Pick<Candidate, 'index' | 'table' | 'row'>
+
+interface ReferenceColumn {
+  readonly column: Column
+  readonly resolves: string | undefined
+}
+
+/** The columns that an include looks at in a table: those of its parameter, or of all reference parameters. */
+function referenceColumns(table: TypeTable, name: string): readonly ReferenceColumn[] {
+  const uses =
+    name === '*'
+      ? table.plan.references
+          .filter(index => index !== table.plan.otherReferences.index)
+          .map(index => ({ index, resolves: undefined }))
+      : (table.plan.uses.get(name) ?? [])
+  return uses.flatMap(({ index, resolves }) => {
+    const column = table.columns[index]
+    return column === undefined ? [] : [{ column, resolves }]
+  })
+}
+
+function entriesOf({ column }: ReferenceColumn, row: number): readonly string[] {
+  const { dictionary, ids } = column
+  if (dictionary === undefined || ids === undefined || row >= column.rows) return []
+  const entries: string[] = []
+  for (let place = column.startOf(row); place < column.endOf(row); place++) {
+    const id = ids.array[place] as number
+    if (id !== 0) entries.push(dictionary.text(id))
+  }
+  return entries
+}
+
+/** Follows `_include` and `_revinclude` from the matches of a page, round by round. */
+export class Inclusion {
+  readonly #visibility: Visibility
+  readonly #baseUrl: string
+  readonly #seen = new Map<TypeTable, Set<number>>()
+  #count = 0
+
+  constructor(visibility: Visibility, baseUrl: string) {
+    this.#visibility = visibility
+    this.#baseUrl = baseUrl
+  }
+
+  /** @throws Problem `invalid` · `search.too-costly` */
+  run(matches: readonly Found[], includes: readonly Include[]): readonly Found[] {
+    for (const match of matches) this.#isNew(match.table, match.row)
+    const found: Found[] = []
+    let frontier = this.#round(matches, includes)
+    const iterating = includes.filter(include => include.iterate)
+    for (let round = 1; frontier.length > 0; round++) {
+      if (round > limits.rounds) throw tooCostly('the includes go too deep', '_include')
+      found.push(...frontier)
+      frontier = this.#round(frontier, iterating)
+    }
+    return found
+  }
+
+  #round(from: readonly Found[], includes: readonly Include[]): readonly Found[] {
+    const found: Candidate[] = []
+    for (const include of includes) {
+      for (const each of include.reverse ? this.#backward(from, include) : this.#forward(from, include)) {
+        if (this.#isNew(each.table, each.row)) found.push({ ...each, keys: [] })
+      }
+      if (this.#count + found.length > limits.included) throw tooCostly('too many included resources', '_include')
+    }
+    this.#count += found.length
+    return found.sort(candidateOrder([]))
+  }
+
+  #isNew(table: TypeTable, row: number): boolean {
+    const rows = this.#seen.get(table) ?? new Set()
+    this.#seen.set(table, rows)
+    if (rows.has(row)) return false
+    rows.add(row)
+    return true
+  }
+
+  *#forward(from: readonly Found[], { type, name, target: wanted }: Include): Iterable<Found> {
+    for (const { table, row } of from) {
+      if (type !== '*' && table.plan.type !== type) continue
+      for (const reference of referenceColumns(table, name)) {
+        for (const entry of entriesOf(reference, row)) {
+          const target = localTarget(parseReferenceEntry(entry).reference, this.#baseUrl)
+          if (target === undefined || (wanted !== undefined && target.type !== wanted)) continue
+          if (reference.resolves !== undefined && target.type !== reference.resolves) continue
+          yield* this.#visibility.locate(target.type, target.id)
+        }
+      }
+    }
+  }
+
+  *#backward(from: readonly Found[], include: Include): Iterable<Found> {
+    const sought = new Set<string>()
+    for (const { table, row } of from) {
+      if (include.target === undefined || include.target === table.plan.type)
+        sought.add(`${table.plan.type}/${table.ids.id(row)}`)
+    }
+    if (sought.size === 0) return
+    for (const index of this.#visibility.indexes) {
+      for (const [type, table] of index.tables) {
+        if (include.type !== '*' && include.type !== type) continue
+        const rows = this.#visibility.rows(index, type)
+        if (rows !== undefined)
+          for (const row of this.#referring(table, rows, include.name, sought)) yield { index, table, row }
+      }
+    }
+  }
+
+  *#referring(table: TypeTable, rows: Uint8Array, name: string, sought: ReadonlySet<string>): Iterable<number> {
+    const hits = new Uint8Array(rows.length)
+    for (const { column, resolves } of referenceColumns(table, name)) {
+      const fits = resolves === undefined ? () => true : resolvesTo(resolves, this.#baseUrl)
+      const mask = maskOf(column, entry => {
+        const target = localTarget(parseReferenceEntry(entry).reference, this.#baseUrl)
+        return target !== undefined && sought.has(`${target.type}/${target.id}`) && fits(entry)
+      })
+      markRows(column, mask, rows, hits)
+    }
+    for (let row = 0; row < hits.length; row++) if (hits[row] === 1) yield row
+  }
+}

@@ -1,0 +1,24 @@
+import type { Resource } from '#fhir'
+import { parseDateInterval } from '#fhir'
+import { packId } from '../columns/ids.ts'
+import { TypeTable } from '../columns/type-table.ts'
+import { extractRow } from '../extraction/row.ts'
+import type { Criterion } from '../query/types.ts'
+import { narrow } from './narrow.ts'
+
+/**
+ * Whether one resource fulfils all criteria, by the same columns as a search. Chains and `_has` are never fulfilled,
+ * since they speak of other resources.
+ */
+export function matches(resource: Resource, criteria: readonly Criterion[]): boolean {
+  if (criteria.length === 0) return true
+  const lastUpdatedMs = parseDateInterval(resource.meta?.lastUpdated ?? '')?.fromMs ?? 0
+  const row = extractRow(resource, { seq: 1, version: 1, lastUpdatedMs, deleted: false })
+  const table = new TypeTable(row.type)
+  table.append(row.seq, row.lastUpdatedMs, packId(row.id), row.cells)
+  const rows = Uint8Array.of(1)
+  return criteria.every(criterion => {
+    narrow(table, criterion, rows, undefined)
+    return rows[0] === 1
+  })
+}

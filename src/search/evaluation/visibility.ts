@@ -1,0 +1,184 @@
+import type { TypeTable } from '../columns/type-table.ts'
+import type { CompartmentIndex } from '../compartment-index.ts'
+import { parseReferenceEntry } from '../kinds/entries.ts'
+import { localTarget } from '../kinds/reference.ts'
+import { narrow, usedEntries } from './narrow.ts'
+import type { Sight, Vision } from './types.ts'
+
+/** One byte per row of a table: 1 = the row exists for the caller. */
+type Rows = Uint8Array
+
+/** The rows of one table that exist at a moment, whoever asks. */
+function existing(table: TypeTable, seq: number): Rows {
+  const rows = new Uint8Array(table.count)
+  const dead = table.deadAt.array
+  const count = table.countUntil(seq)
+  for (let row = 0; row < count; row++) rows[row] = (dead[row] as number) > seq ? 1 : 0
+  return rows
+}
+
+function keepSome(table: TypeTable, rows: Rows, anyOf: Extract<Sight, { kind: 'some' }>['anyOf']): Rows {
+  const kept = new Uint8Array(rows.length)
+  for (const criteria of anyOf) {
+    const candidates = rows.slice()
+    for (const criterion of criteria) narrow(table, criterion, candidates, undefined)
+    for (let row = 0; row < rows.length; row++) if (candidates[row] === 1) kept[row] = 1
+  }
+  return kept
+}
+
+interface Remembered {
+  readonly indexes: readonly WeakRef<CompartmentIndex>[]
+  readonly seqs: readonly number[]
+  readonly rows: ReadonlyMap<TypeTable, Rows>
+}
+
+// @NOTE which commons rows a patient's record leads to changes only with the heads; every read of such a row asks for it.
+const remembered = new WeakMap<Vision, Remembered>()
+
+/** What exists for one caller at one moment, in several compartments. */
+export class Visibility {
+  readonly indexes: readonly CompartmentIndex[]
+  readonly #vision: Vision
+  readonly #seqs: readonly number[]
+  readonly #baseUrl: string
+  readonly #own = new Map<TypeTable, Rows | undefined>()
+  readonly #visible = new Map<TypeTable, Rows | undefined>()
+  #referenced: ReadonlyMap<TypeTable, Rows> | undefined
+
+  constructor(
+    indexes: readonly CompartmentIndex[],
+    vision: Vision,
+    asOf: ReadonlyMap<string, number> | undefined,
+    baseUrl: string,
+  ) {
+    this.indexes = indexes
+    this.#vision = vision
+    this.#seqs = indexes.map(index => asOf?.get(index.holder.compartment) ?? index.head)
+    this.#baseUrl = baseUrl
+  }
+
+  /** Rows of a type that exist for the caller in one compartment; undefined when there can be none. Not to be changed. */
+  rows(index: CompartmentIndex, type: string): Rows | undefined {
+    const table = index.tables.get(type)
+    if (table === undefined) return undefined
+    if (this.#visible.has(table)) return this.#visible.get(table)
+    const rows = this.#find(index, table, type)
+    this.#visible.set(table, rows)
+    return rows
+  }
+
+  #find(index: CompartmentIndex, table: TypeTable, type: string): Rows | undefined {
+    const own = this.#ownRows(index, type)
+    if (own === undefined || !isReferencedOnly(this.#vision(type, index.holder))) return own
+    return this.#referencedRows().get(table)
+  }
+
+  /** What the sight alone says, before `referencedOnly`. */
+  #ownRows(index: CompartmentIndex, type: string): Rows | undefined {
+    const table = index.tables.get(type)
+    if (table === undefined) return undefined
+    if (this.#own.has(table)) return this.#own.get(table)
+    const sight = this.#vision(type, index.holder)
+    const seq = this.#seqs[this.indexes.indexOf(index)] ?? 0
+    const rows = sight.kind === 'none' ? undefined : existing(table, seq)
+    const kept = rows !== undefined && sight.kind === 'some' ? keepSome(table, rows, sight.anyOf) : rows
+    this.#own.set(table, kept)
+    return kept
+  }
+
+  #referencedRows(): ReadonlyMap<TypeTable, Rows> {
+    this.#referenced ??= this.#recall() ?? this.#remember(this.#follow())
+    return this.#referenced
+  }
+
+  #recall(): ReadonlyMap<TypeTable, Rows> | undefined {
+    const known = remembered.get(this.#vision)
+    const isSame =
+      known !== undefined &&
+      known.indexes.length === this.indexes.length &&
+      known.indexes.every((ref, i) => ref.deref() === this.indexes[i] && known.seqs[i] === this.#seqs[i]) &&
+      [...known.rows].every(([table, rows]) => table.count === rows.length)
+    return isSame ? known.rows : undefined
+  }
+
+  #remember(rows: ReadonlyMap<TypeTable, Rows>): ReadonlyMap<TypeTable, Rows> {
+    const indexes = this.indexes.map(index => new WeakRef(index))
+    remembered.set(this.#vision, { indexes, seqs: this.#seqs, rows })
+    return rows
+  }
+
+  /** From the visible rows of patients along their references, and on from what is found. */
+  #follow(): ReadonlyMap<TypeTable, Rows> {
+    const found = new Map<TypeTable, Rows>()
+    let frontier = this.#patientRows()
+    while (frontier.length > 0) {
+      const next = new Map<TypeTable, Rows>()
+      for (const { table, rows } of frontier) this.#step(table, rows, found, next)
+      frontier = [...next].map(([table, rows]) => ({ table, rows }))
+    }
+    return found
+  }
+
+  #patientRows(): { table: TypeTable; rows: Rows }[] {
+    return this.indexes
+      .filter(index => index.holder.kind === 'patient')
+      .flatMap(index =>
+        [...index.tables].flatMap(([type, table]) => {
+          const rows = isReferencedOnly(this.#vision(type, index.holder)) ? undefined : this.#ownRows(index, type)
+          return rows === undefined ? [] : [{ table, rows }]
+        }),
+      )
+  }
+
+  #step(table: TypeTable, rows: Rows, found: Map<TypeTable, Rows>, next: Map<TypeTable, Rows>): void {
+    for (const source of table.plan.references) {
+      const column = table.columns[source]
+      if (column?.dictionary === undefined) continue
+      const used = usedEntries(column, rows)
+      for (let number = 1; number < used.length; number++) {
+        if (used[number] === 1) this.#reach(column.dictionary.text(number), found, next)
+      }
+    }
+  }
+
+  #reach(entry: string, found: Map<TypeTable, Rows>, next: Map<TypeTable, Rows>): void {
+    const target = localTarget(parseReferenceEntry(entry).reference, this.#baseUrl)
+    if (target === undefined) return
+    for (const index of this.indexes) {
+      const table = index.tables.get(target.type)
+      if (table === undefined || !isReferencedOnly(this.#vision(target.type, index.holder))) continue
+      const own = this.#ownRows(index, target.type)
+      for (const row of table.ids.rowsOf(target.id)) if (own?.[row] === 1) markNew(table, row, found, next)
+    }
+  }
+
+  /** The visible row of a resource, with its compartment. */
+  *locate(type: string, id: string): Iterable<{ index: CompartmentIndex; table: TypeTable; row: number }> {
+    for (const index of this.indexes) {
+      const table = index.tables.get(type)
+      if (table === undefined) continue
+      const candidates = table.ids.rowsOf(id)
+      if (candidates.length === 0) continue
+      const rows = this.rows(index, type)
+      for (const row of candidates) if (rows?.[row] === 1) yield { index, table, row }
+    }
+  }
+}
+
+function isReferencedOnly(sight: Sight): boolean {
+  return sight.kind !== 'none' && sight.referencedOnly === true
+}
+
+function rowsIn(map: Map<TypeTable, Rows>, table: TypeTable): Rows {
+  const rows = map.get(table) ?? new Uint8Array(table.count)
+  map.set(table, rows)
+  return rows
+}
+
+function markNew(table: TypeTable, row: number, found: Map<TypeTable, Rows>, next: Map<TypeTable, Rows>): void {
+  const known = rowsIn(found, table)
+  if (known[row] === 1) return
+  known[row] = 1
+  rowsIn(next, table)[row] = 1
+}

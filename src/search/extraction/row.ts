@@ -1,0 +1,93 @@
+import type { Resource } from '#fhir'
+import { plain } from '../kinds/entries.ts'
+import { Cell, type Source } from './cell.ts'
+import { type Plan, planOf, truthEntry } from './plan.ts'
+
+/** Where a version stands in its compartment's ledger. */
+export interface RowPlace {
+  readonly seq: number
+  readonly version: number
+  readonly lastUpdatedMs: number
+  /** Seq of the version that this one replaces; undefined (or 0) for a resource's first version here. */
+  readonly supersedes?: number | undefined
+  readonly deleted: boolean
+}
+
+/** What the index keeps of one version. */
+export interface IndexRow extends RowPlace {
+  readonly type: string
+  readonly id: string
+  readonly cells: readonly Cell[]
+}
+
+function cellOf(cells: (Cell | undefined)[], source: Source): Cell {
+  let cell = cells[source.index]
+  if (cell === undefined) cells[source.index] = cell = new Cell(source)
+  return cell
+}
+
+function collect(node: object, found: string[]): void {
+  if (Array.isArray(node)) {
+    for (const item of node) if (typeof item === 'object' && item !== null) collect(item, found)
+    return
+  }
+  for (const key in node) {
+    const value = (node as { readonly [element: string]: unknown })[key]
+    if (typeof value === 'object' && value !== null) collect(value, found)
+    else if (key === 'reference' && typeof value === 'string') found.push(value)
+  }
+}
+
+function isIndexed(reference: string, cells: readonly (Cell | undefined)[], plan: Plan): boolean {
+  return plan.references.some(index =>
+    cells[index]?.texts.some(text => text === reference || text.startsWith(`${reference}\u001f`)),
+  )
+}
+
+/** References that no parameter covers still lead to resources that the caller may read. */
+function addOtherReferences(resource: Resource, cells: (Cell | undefined)[], plan: Plan): void {
+  const found: string[] = []
+  collect(resource, found)
+  for (const reference of found) {
+    const text = plain(reference)
+    if (text === '' || text.startsWith('#') || isIndexed(text, cells, plan)) continue
+    cellOf(cells, plan.otherReferences).pushText(text, 0)
+  }
+}
+
+function cellsOf(resource: Resource, plan: Plan): readonly Cell[] {
+  const cells: (Cell | undefined)[] = []
+  for (const key in resource) {
+    const value = resource[key]
+    if (value === null || value === undefined) continue
+    for (const { source, read } of plan.byKey.get(key) ?? []) {
+      const before = cells[source.index]
+      const cell = before ?? new Cell(source)
+      read(value, cell, 0)
+      if (before === undefined && cell.count > 0) cells[source.index] = cell
+    }
+  }
+  for (const { source, holds } of plan.statements) cellOf(cells, source).pushText(truthEntry(holds(resource)), 0)
+  addOtherReferences(resource, cells, plan)
+  return cells.filter(cell => cell !== undefined)
+}
+
+/**
+ * What the index keeps of one version of a resource. For a deletion the resource needs only its type and id.
+ *
+ * @param resource  with its id
+ */
+export function extractRow(resource: Resource, at: RowPlace): IndexRow {
+  const plan = planOf(resource.resourceType)
+  const supersedes = at.supersedes === 0 ? undefined : at.supersedes
+  return {
+    type: resource.resourceType,
+    id: resource.id ?? '',
+    seq: at.seq,
+    version: at.version,
+    lastUpdatedMs: at.lastUpdatedMs,
+    supersedes,
+    deleted: at.deleted,
+    cells: at.deleted ? [] : cellsOf(resource, plan),
+  }
+}

@@ -1,0 +1,16 @@
+/**
+ * search – all of FHIR search, in memory: parameters read, resources turned into rows, rows into columns, questions answered.
+ * It must never know: keys, stores, grants, HTTP; `restrict` of the room access tells it through a Vision what may be seen.
+ * The one idea: a criterion is decided once per distinct value of a column, then each row is one lookup.
+ * Its data: profiles/search-parameters.json; segments, which the room record seals and stores. Decisions: README.md beside this file.
+ */
+export { CompartmentIndex, type Holder } from './compartment-index.ts'
+export { evaluate } from './evaluation/evaluate.ts'
+export { matches } from './evaluation/matches.ts'
+export type { Hit, Page, Restricted, SearchResult, Sight, Vision } from './evaluation/types.ts'
+export { extractRow, type IndexRow, type RowPlace } from './extraction/row.ts'
+export { type SearchParameter, searchParameter, searchParametersOf } from './parameters.ts'
+export { parseCriterion } from './query/criterion.ts'
+export { parseQuery, type QueryOptions, searchedTypes } from './query/parse-query.ts'
+export type { Criterion, Include, Query, SortKey } from './query/types.ts'
+export { encodeSegment } from './segments/encode.ts'

@@ -1,0 +1,94 @@
+/**
+ * What a dictionary keeps for one element, as one text. An element is one entry, however many codings or name parts it has,
+ * so a row needs one number per element, and a criterion is decided once per distinct element instead of once per row.
+ */
+
+export interface TokenEntry {
+  readonly codings: readonly { readonly system: string; readonly code: string; readonly display: string }[]
+  /** CodeableConcept.text, or the text of an Identifier's type. */
+  readonly text: string
+  /** Codings of an Identifier's type, for `:of-type`. */
+  readonly types: readonly { readonly system: string; readonly code: string }[]
+}
+
+export interface ReferenceEntry {
+  /** Empty when the reference has only an identifier. */
+  readonly reference: string
+  readonly system: string
+  readonly value: string
+  readonly type: string
+}
+
+export interface UnitEntry {
+  readonly system: string
+  readonly code: string
+  readonly unit: string
+}
+
+const field = '\u001f'
+const item = '\u001e'
+const part = '\u001d'
+const separators = [field, item, part]
+
+function withoutSeparators(text: string): string {
+  return separators.reduce((rest, separator) => rest.replaceAll(separator, ' '), text)
+}
+
+/** FHIR texts hold no control characters; what does nevertheless must not be taken for a separator. */
+export function plain(value: unknown): string {
+  const text = typeof value === 'string' ? value : value === undefined || value === null ? '' : String(value)
+  return separators.some(separator => text.includes(separator)) ? withoutSeparators(text) : text
+}
+
+export function printToken(entry: TokenEntry): string {
+  const codings = entry.codings
+    .map(({ system, code, display }) =>
+      display === '' ? system + field + code : system + field + code + field + display,
+    )
+    .join(item)
+  if (entry.text === '' && entry.types.length === 0) return codings
+  const types = entry.types.map(({ system, code }) => system + field + code).join(item)
+  return types === '' ? codings + part + entry.text : codings + part + entry.text + part + types
+}
+
+function coding(text: string): { system: string; code: string; display: string } {
+  const [system = '', code = '', display = ''] = text.split(field)
+  return { system, code, display }
+}
+
+export function parseToken(text: string): TokenEntry {
+  const [codings = '', words = '', types = ''] = text.split(part)
+  return {
+    codings: codings === '' ? [] : codings.split(item).map(coding),
+    text: words,
+    types: types === '' ? [] : types.split(item).map(coding),
+  }
+}
+
+export function printReference({ reference, system, value, type }: ReferenceEntry): string {
+  const identified = system !== '' || value !== ''
+  if (!identified && type === '') return reference
+  return reference + field + system + field + value + field + type
+}
+
+export function parseReferenceEntry(text: string): ReferenceEntry {
+  const [reference = '', system = '', value = '', type = ''] = text.split(field)
+  return { reference, system, value, type }
+}
+
+export function printUnit({ system, code, unit }: UnitEntry): string {
+  return system + field + code + field + unit
+}
+
+export function parseUnit(text: string): UnitEntry {
+  const [system = '', code = '', unit = ''] = text.split(field)
+  return { system, code, unit }
+}
+
+export function printParts(parts: readonly string[]): string {
+  return parts.length === 1 ? (parts[0] ?? '') : parts.join(item)
+}
+
+export function parseParts(text: string): readonly string[] {
+  return text.includes(item) ? text.split(item) : [text]
+}

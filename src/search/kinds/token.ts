@@ -1,0 +1,99 @@
+import { Problem } from '#kernel'
+import { splitAt, unescaped } from '../query/split.ts'
+import type { Modifier, TokenOperand } from '../query/types.ts'
+import { parseToken, type TokenEntry } from './entries.ts'
+import { fold } from './fold.ts'
+
+/** Code systems whose codes differ by case alone, or which declare themselves case sensitive. Others are compared without case. */
+const caseSensitive =
+  /^(?:http:\/\/unitsofmeasure\.org|http:\/\/hl7\.org\/fhir\/|http:\/\/terminology\.hl7\.org\/CodeSystem\/)/
+
+function malformed(name: string): Problem {
+  return new Problem('invalid', 'search.token-malformed', 'A token is code, system|code, |code or system|.', {
+    expression: name,
+  })
+}
+
+function ofType(parts: readonly string[], name: string): TokenOperand {
+  const [system, code, value] = parts
+  if (parts.length !== 3 || !value || !code) throw malformed(name)
+  return { kind: 'token', system: system === '' ? undefined : system, code, value }
+}
+
+/**
+ * `code`, `system|code`, `|code`, `system|`; for `:of-type` `system|code|value`; for `:text` any text.
+ *
+ * @throws Problem `invalid` · `search.token-malformed`
+ * @see https://hl7.org/fhir/R4/search.html#token
+ */
+export function parseTokenOperand(text: string, name: string, modifier: Modifier | undefined): TokenOperand {
+  if (modifier === 'text') return { kind: 'token', system: undefined, code: undefined, folded: fold(unescaped(text)) }
+  const parts = splitAt(text, '|').map(unescaped)
+  if (modifier === 'of-type') return ofType(parts, name)
+  const [first = '', second] = parts
+  if (parts.length > 2 || parts.every(part => part === '')) throw malformed(name)
+  if (second === undefined) return { kind: 'token', system: undefined, code: first }
+  return { kind: 'token', system: first, code: second === '' ? undefined : second }
+}
+
+function isCode(system: string, code: string, sought: string): boolean {
+  return code === sought || (!caseSensitive.test(system) && code.toLowerCase() === sought.toLowerCase())
+}
+
+function isCoding(operand: TokenOperand, coding: { readonly system: string; readonly code: string }): boolean {
+  if (operand.system !== undefined && operand.system !== coding.system) return false
+  return operand.code === undefined || isCode(coding.system, coding.code, operand.code)
+}
+
+function hasWords(entry: TokenEntry, sought: string): boolean {
+  const texts = [entry.text, ...entry.codings.map(coding => coding.display)]
+  return texts.some(text => ` ${fold(text)}`.includes(` ${sought}`))
+}
+
+function isOfType(operand: TokenOperand, entry: TokenEntry): boolean {
+  return (
+    entry.codings.some(coding => coding.code === operand.value) && entry.types.some(type => isCoding(operand, type))
+  )
+}
+
+function passes(operand: TokenOperand, entry: TokenEntry): boolean {
+  if (operand.folded !== undefined) return hasWords(entry, operand.folded)
+  if (operand.value !== undefined) return isOfType(operand, entry)
+  return entry.codings.some(coding => (coding.code !== '' || coding.system !== '' ? isCoding(operand, coding) : false))
+}
+
+function byCode(operands: readonly TokenOperand[]): Map<string, TokenOperand[]> {
+  const found = new Map<string, TokenOperand[]>()
+  for (const operand of operands) {
+    const key = operand.code?.toLowerCase() ?? ''
+    const list = found.get(key)
+    if (list === undefined) found.set(key, [operand])
+    else list.push(operand)
+  }
+  return found
+}
+
+/** A thousand codes joined by OR are looked up, not tried one by one. */
+function anyCoding(operands: readonly TokenOperand[]): (entry: TokenEntry) => boolean {
+  const sought = byCode(operands)
+  const anyCode = sought.get('') ?? []
+  return entry =>
+    entry.codings.some(
+      coding =>
+        (coding.code !== '' && sought.get(coding.code.toLowerCase())?.some(operand => isCoding(operand, coding))) ||
+        anyCode.some(operand => isCoding(operand, coding)),
+    )
+}
+
+/** Whether a dictionary entry is one of the tokens sought. */
+export function tokenTest(operands: readonly TokenOperand[]): (entry: string) => boolean {
+  const isPlain = operands.every(operand => operand.folded === undefined && operand.value === undefined)
+  const test = isPlain ? anyCoding(operands) : (entry: TokenEntry) => operands.some(operand => passes(operand, entry))
+  return entry => test(parseToken(entry))
+}
+
+/** What a token is sorted by. */
+export function tokenSortText(entry: string): string {
+  const { codings, text } = parseToken(entry)
+  return fold(codings[0]?.code || text)
+}

@@ -1,0 +1,24 @@
+import type { Modifier, Operand } from '../query/types.ts'
+
+type UriOperand = Extract<Operand, { kind: 'uri' }>
+
+/** A canonical may carry a version that the search does not name: `http://x|1.0` is found by `http://x`. */
+export function isSameCanonical(stored: string, sought: string): boolean {
+  return stored === sought || (stored.startsWith(sought) && stored[sought.length] === '|' && !sought.includes('|'))
+}
+
+/** Whether `path` is `parent` or lies below it. */
+function isWithin(path: string, parent: string): boolean {
+  return path === parent || path.startsWith(parent.endsWith('/') ? parent : `${parent}/`)
+}
+
+const tests: Readonly<Partial<Record<Modifier, (stored: string, sought: string) => boolean>>> = {
+  above: (stored, sought) => isWithin(sought, stored),
+  below: (stored, sought) => isWithin(stored, sought),
+}
+
+/** Exact and case sensitive, or by path with `:above` and `:below`: https://hl7.org/fhir/R4/search.html#uri */
+export function uriTest(operands: readonly UriOperand[], modifier: Modifier | undefined): (entry: string) => boolean {
+  const test = (modifier === undefined ? undefined : tests[modifier]) ?? isSameCanonical
+  return entry => operands.some(operand => test(entry, operand.text))
+}

@@ -1,0 +1,242 @@
+import { isResourceType, resourceTypes } from '#fhir'
+import { isProblem, Problem } from '#kernel'
+import { parseQuantityOperand } from '../kinds/quantity.ts'
+import { parseDateOperand, parseNumberOperand } from '../kinds/range.ts'
+import { parseReferenceOperand } from '../kinds/reference.ts'
+import { parseStringOperand } from '../kinds/string.ts'
+import { parseTokenOperand } from '../kinds/token.ts'
+import { type ParameterType, type SearchParameter, searchParameter, searchParameterByUrl } from '../parameters.ts'
+import { limits, tooCostly } from './limits.ts'
+import { splitAt, unescaped } from './split.ts'
+import type { Criterion, Modifier, Operand } from './types.ts'
+
+/** What the parsing of one query shares: where it is, what time it is, and how much it may still unfold. */
+export interface ParseContext {
+  readonly baseUrl: string
+  readonly nowMs: number
+  /** Counts down. */
+  budget: { values: number; unfolded: number }
+}
+
+export function newContext(baseUrl: string, nowMs: number): ParseContext {
+  return { baseUrl, nowMs, budget: { values: limits.values, unfolded: limits.unfolded } }
+}
+
+const modifiers: Readonly<Record<ParameterType, readonly Modifier[]>> = {
+  string: ['exact', 'contains'],
+  token: ['not', 'text', 'of-type'],
+  reference: ['identifier'],
+  uri: ['above', 'below'],
+  date: [],
+  number: [],
+  quantity: [],
+  composite: [],
+  special: [],
+}
+
+/** Modifiers that R4 knows and this server does not answer for some or all kinds. */
+const knownModifiers: ReadonlySet<string> = new Set(['in', 'not-in', 'above', 'below', 'text', 'identifier', 'of-type'])
+const unsupported: ReadonlySet<string> = new Set(['_text', '_content', '_filter', '_query', 'near'])
+
+function parameterOf(type: string, name: string, whole: string): SearchParameter {
+  if (unsupported.has(name))
+    throw new Problem('unsupported', 'search.parameter-unsupported', 'The server does not answer this parameter.', {
+      expression: whole,
+    })
+  const parameter = searchParameter(type, name)
+  if (parameter === undefined)
+    throw new Problem('invalid', 'search.parameter-unknown', `${type} has no such search parameter.`, {
+      expression: whole,
+    })
+  return parameter
+}
+
+function checkModifier(modifier: string, parameter: SearchParameter, whole: string): Modifier {
+  const allowed: readonly string[] = modifiers[parameter.type]
+  if (allowed.includes(modifier)) return modifier as Modifier
+  if (knownModifiers.has(modifier))
+    throw new Problem('unsupported', 'search.modifier-unsupported', 'The server does not answer this modifier here.', {
+      expression: whole,
+    })
+  throw new Problem('invalid', 'search.modifier-unknown', 'The modifier does not fit the search parameter.', {
+    expression: whole,
+  })
+}
+
+type OperandParser = (
+  text: string,
+  parameter: SearchParameter,
+  modifier: Modifier | undefined,
+  context: ParseContext,
+) => Operand
+
+function parseComposite(text: string, parameter: SearchParameter, context: ParseContext): Operand {
+  const texts = splitAt(text, '$')
+  const components = parameter.component ?? []
+  if (texts.length !== components.length)
+    throw new Problem(
+      'invalid',
+      'search.composite-malformed',
+      'A composite takes one value for each component, by $.',
+      {
+        expression: parameter.name,
+      },
+    )
+  const parts = components.map((component, i) => {
+    const inner = searchParameterByUrl(component.definition) as SearchParameter
+    return parseOperand(texts[i] as string, { ...inner, name: parameter.name }, undefined, context)
+  })
+  return { kind: 'composite', parts }
+}
+
+const operandParsers: Readonly<Record<ParameterType, OperandParser>> = {
+  string: text => parseStringOperand(text),
+  token: (text, { name }, modifier) => parseTokenOperand(text, name, modifier),
+  reference: (text, { name, target }, modifier, { baseUrl }) =>
+    modifier === 'identifier'
+      ? parseTokenOperand(text, name, undefined)
+      : parseReferenceOperand(text, name, target ?? resourceTypes, baseUrl),
+  date: (text, { name }, _modifier, { nowMs }) => parseDateOperand(text, name, nowMs),
+  number: (text, { name }) => parseNumberOperand(text, name),
+  quantity: (text, { name }) => parseQuantityOperand(text, name),
+  uri: text => ({ kind: 'uri', text: unescaped(text) }),
+  composite: (text, parameter, _modifier, context) => parseComposite(text, parameter, context),
+  special: (text, { name }) => parseTokenOperand(text, name, undefined),
+}
+
+function parseOperand(
+  text: string,
+  parameter: SearchParameter,
+  modifier: Modifier | undefined,
+  context: ParseContext,
+): Operand {
+  if (text === '')
+    throw new Problem('invalid', 'search.value-missing', 'The search parameter has no value.', {
+      expression: parameter.name,
+    })
+  return operandParsers[parameter.type](text, parameter, modifier, context)
+}
+
+function spendValues(context: ParseContext, values: number, name: string): void {
+  context.budget.values -= values
+  if (context.budget.values < 0) throw tooCostly('too many values', name)
+}
+
+function parseMissing(name: string, value: string): Criterion {
+  if (value !== 'true' && value !== 'false')
+    throw new Problem('invalid', 'search.missing-malformed', ':missing takes true or false.', { expression: name })
+  return { kind: 'missing', name, missing: value === 'true' }
+}
+
+interface Step {
+  readonly type: string
+  /** What is left of the parameter's name. */
+  readonly name: string
+  readonly value: string
+  readonly depth: number
+  /** The whole name, for messages. */
+  readonly whole: string
+}
+
+function parseValue(step: Step, context: ParseContext): Criterion {
+  const [name = '', modifier, ...more] = step.name.split(':')
+  const found = parameterOf(step.type, name, step.whole)
+  if (more.length > 0) checkModifier(more.join(':'), found, step.whole)
+  if (modifier === 'missing') return parseMissing(name, step.value)
+  const isType = modifier !== undefined && found.type === 'reference' && isResourceType(modifier)
+  const parameter = isType ? { ...found, target: [modifier] } : found
+  const checked = modifier === undefined || isType ? undefined : checkModifier(modifier, found, step.whole)
+  const texts = splitAt(step.value, ',')
+  spendValues(context, texts.length, step.whole)
+  return {
+    kind: 'value',
+    name,
+    parameter: parameter.type,
+    modifier: checked,
+    operands: texts.map(text => parseOperand(text, parameter, checked, context)),
+    baseUrl: context.baseUrl,
+  }
+}
+
+function isUnknownParameter(error: unknown): boolean {
+  return isProblem(error) && error.code === 'search.parameter-unknown'
+}
+
+/** `subject.name`: of the types a subject may be of, those that have a parameter `name`. */
+function parseTargets(
+  types: readonly string[],
+  step: Step,
+  context: ParseContext,
+): readonly { type: string; criterion: Criterion }[] {
+  const targets: { type: string; criterion: Criterion }[] = []
+  let unknown: unknown
+  for (const type of types) {
+    try {
+      targets.push({ type, criterion: parseStep({ ...step, type, depth: step.depth + 1 }, context) })
+    } catch (error) {
+      if (!isUnknownParameter(error)) throw error
+      unknown = error
+    }
+  }
+  if (targets.length === 0) throw unknown
+  return targets
+}
+
+function parseChain(step: Step, dot: number, context: ParseContext): Criterion {
+  const [name = '', modifier, ...more] = step.name.slice(0, dot).split(':')
+  const parameter = parameterOf(step.type, name, step.whole)
+  const isTyped = modifier !== undefined && isResourceType(modifier) && more.length === 0
+  if (parameter.type !== 'reference' || (modifier !== undefined && !isTyped))
+    throw new Problem('invalid', 'search.chain-malformed', 'Only references can be chained, by type at most.', {
+      expression: step.whole,
+    })
+  const types = isTyped ? [modifier] : (parameter.target ?? resourceTypes)
+  const targets = parseTargets(types, { ...step, name: step.name.slice(dot + 1) }, context)
+  return { kind: 'chain', name, targets, baseUrl: context.baseUrl }
+}
+
+function parseHas(step: Step, context: ParseContext): Criterion {
+  const [, type = '', name = '', ...rest] = step.name.split(':')
+  const isKnown = isResourceType(type) && searchParameter(type, name)?.type === 'reference' && rest.length > 0
+  if (!isKnown)
+    throw new Problem('invalid', 'search.has-malformed', '_has takes a type, a reference parameter and a parameter.', {
+      expression: step.whole,
+    })
+  const criterion = parseStep({ ...step, type, name: rest.join(':'), depth: step.depth + 1 }, context)
+  return { kind: 'has', type, name, criterion, baseUrl: context.baseUrl }
+}
+
+/** `_list=42` asks for the items of that List, which is `_has:List:item:_id=42`. */
+function parseList(step: Step, context: ParseContext): Criterion {
+  return parseHas({ ...step, name: '_has:List:item:_id' }, context)
+}
+
+function parseStep(step: Step, context: ParseContext): Criterion {
+  if (step.depth > limits.chain) throw tooCostly('the chain is too long', step.whole)
+  context.budget.unfolded--
+  if (context.budget.unfolded < 0) throw tooCostly('the chains unfold to too many types', step.whole)
+  if (step.name.startsWith('_has:')) return parseHas(step, context)
+  if (step.name === '_list') return parseList(step, context)
+  const dot = step.name.indexOf('.')
+  return dot < 0 ? parseValue(step, context) : parseChain(step, dot, context)
+}
+
+/**
+ * One criterion of a query, with the context that the whole query shares.
+ *
+ * @throws Problem `invalid` · `search.*`
+ */
+export function parseCriterionWithin(type: string, name: string, value: string, context: ParseContext): Criterion {
+  return parseStep({ type, name, value, depth: 0, whole: name }, context)
+}
+
+/**
+ * One criterion by itself, as granular scopes have them: `category` = `vital-signs`.
+ *
+ * @param name   with modifier or chain, e.g. `code:not`, `subject:Patient.name`
+ * @param value  unescaped from the URL, OR by comma
+ * @throws Problem `invalid` · `search.parameter-unknown`, `search.modifier-unknown`, `search.value-missing` and those of the kinds
+ */
+export function parseCriterion(type: string, name: string, value: string, baseUrl: string): Criterion {
+  return parseCriterionWithin(type, name, value, newContext(baseUrl, Date.now()))
+}

@@ -1,0 +1,174 @@
+import { isProblem, Problem } from '#kernel'
+import { controls, type Draft, foreign, isInclude, readInclude, readTypes, repeated } from './controls.ts'
+import { newContext, type ParseContext, parseCriterionWithin } from './criterion.ts'
+import { limits, tooCostly } from './limits.ts'
+import type { Criterion, Query } from './types.ts'
+
+/** Faults that lenient handling passes over: what is not known or not answered. A malformed value is a fault in any case. */
+const forgivable: ReadonlySet<string> = new Set([
+  'search.parameter-unknown',
+  'search.parameter-unsupported',
+  'search.modifier-unknown',
+  'search.modifier-unsupported',
+  'search.include-unknown',
+  'search.sort-unknown',
+  'search.value-missing',
+  'search.chain-malformed',
+  'search.has-malformed',
+])
+
+export interface QueryOptions {
+  /** `Prefer: handling=lenient`: what is not known is left out and named in `ignored`. */
+  readonly lenient?: boolean
+  /** Of the FHIR endpoint, without a slash at its end. */
+  readonly baseUrl: string
+  /** Now, for `ap` on dates; the machine's clock when not given. */
+  readonly nowMs?: number
+}
+
+interface Reading {
+  readonly draft: Draft
+  readonly byType: Map<string, Criterion[]>
+  readonly context: ParseContext
+  /** What was understood, for the canonical text. */
+  readonly criteria: (readonly [string, string])[]
+  readonly includes: (readonly [string, string])[]
+  readonly seen: Set<string>
+}
+
+function checkSize(params: URLSearchParams): void {
+  let characters = 0
+  for (const [name, value] of params) characters += name.length + value.length
+  if (params.size > limits.parameters) throw tooCostly('too many parameters')
+  if (characters > limits.characters) throw tooCostly('the parameters are too long')
+}
+
+function newReading(types: readonly string[], options: QueryOptions): Reading {
+  return {
+    draft: {
+      types,
+      includes: [],
+      sort: [],
+      count: undefined,
+      total: 'none',
+      summary: 'false',
+      elements: [],
+    },
+    byType: new Map(types.map(type => [type, []])),
+    context: newContext(options.baseUrl, options.nowMs ?? Date.now()),
+    criteria: [],
+    includes: [],
+    seen: new Set(),
+  }
+}
+
+function readControl(reading: Reading, name: string, value: string): void {
+  if (reading.seen.has(name)) throw repeated(name)
+  reading.seen.add(name)
+  controls[name]?.(reading.draft, value)
+}
+
+function readCriterion(reading: Reading, name: string, value: string): void {
+  const { byType, context } = reading
+  const parsed = [...byType.keys()].map(type => parseCriterionWithin(type, name, value, context))
+  let i = 0
+  for (const list of byType.values()) list.push(parsed[i++] as Criterion)
+  reading.criteria.push([name, value])
+}
+
+function readParameter(reading: Reading, name: string, value: string): void {
+  if (foreign.has(name)) return
+  if (Object.hasOwn(controls, name)) readControl(reading, name, value)
+  else if (isInclude(name)) {
+    readInclude(reading.draft, name, value)
+    reading.includes.push([name, value])
+  } else readCriterion(reading, name, value)
+}
+
+function checkContradictions({ summary, elements }: Draft): void {
+  if (summary !== 'false' && elements.length > 0)
+    throw new Problem('invalid', 'search.parameters-contradict', '_summary and _elements exclude each other.', {
+      expression: ['_summary', '_elements'],
+    })
+}
+
+function readAll(reading: Reading, params: URLSearchParams, lenient: boolean): readonly string[] {
+  const ignored: string[] = []
+  for (const [name, value] of params) {
+    try {
+      readParameter(reading, name, value)
+    } catch (error) {
+      if (!lenient || !isProblem(error) || !forgivable.has(error.code)) throw error
+      ignored.push(name)
+    }
+  }
+  return ignored
+}
+
+function controlText({ sort, count, total, summary, elements }: Draft): (readonly [string, string])[] {
+  const order = sort.map(({ name, descending }) => (descending ? `-${name}` : name)).join(',')
+  const pairs: (readonly [string, string])[] = [
+    ['_sort', order],
+    ['_count', count === undefined ? '' : String(count)],
+    ['_total', total === 'none' ? '' : total],
+    ['_summary', summary === 'false' ? '' : summary],
+    ['_elements', elements.join(',')],
+  ]
+  return pairs.filter(([, value]) => value !== '')
+}
+
+function textOf({ criteria, includes, draft }: Reading, isSystem: boolean): string {
+  const types: (readonly [string, string])[] = isSystem ? [['_type', draft.types.join(',')]] : []
+  const pairs = [...types, ...criteria, ...includes, ...controlText(draft)]
+  return new URLSearchParams(pairs.map(([name, value]) => [name, value])).toString()
+}
+
+/**
+ * Reads the parameters of a search. Strict: what is unknown is a fault, since an ignored criterion would show too much.
+ * The parameters of GET and POST may be merged beforehand; repeated criteria are joined by AND.
+ *
+ * @param type    undefined: a search of the whole system, which needs `_type`
+ * @throws Problem `invalid` · `search.parameter-unknown` and the other codes of README.md; `expression` names the parameter
+ * @see https://hl7.org/fhir/R4/search.html
+ */
+export function parseQuery(type: string | undefined, params: URLSearchParams, options: QueryOptions): Query {
+  checkSize(params)
+  const types = type === undefined ? readTypes(params.getAll('_type')) : [type]
+  if (type !== undefined && params.has('_type'))
+    throw new Problem('invalid', 'search.parameter-unknown', '_type belongs to searches of the whole system.', {
+      expression: '_type',
+    })
+  const reading = newReading(types, options)
+  const ignored = readAll(reading, params, options.lenient ?? false)
+  checkContradictions(reading.draft)
+  const { count, ...rest } = reading.draft
+  return {
+    ...rest,
+    ...(count === undefined ? {} : { count }),
+    summary: count === 0 ? 'count' : rest.summary,
+    criteria: reading.byType.get(types[0] ?? '') ?? [],
+    criteriaByType: reading.byType,
+    ignored,
+    text: textOf(reading, type === undefined),
+    baseUrl: options.baseUrl,
+  }
+}
+
+function collectTypes(criterion: Criterion, found: Set<string>): void {
+  if (criterion.kind === 'has') {
+    found.add(criterion.type)
+    collectTypes(criterion.criterion, found)
+  } else if (criterion.kind === 'chain') {
+    for (const { type, criterion: inner } of criterion.targets) {
+      found.add(type)
+      collectTypes(inner, found)
+    }
+  }
+}
+
+/** Every type that a query looks into: searched, reached by a chain, or holding a reference for `_has`. Includes not counted. */
+export function searchedTypes(query: Query): readonly string[] {
+  const found = new Set(query.types)
+  for (const criteria of query.criteriaByType.values()) for (const each of criteria) collectTypes(each, found)
+  return [...found]
+}

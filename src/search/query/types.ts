@@ -1,0 +1,129 @@
+import type { ParameterType } from '../parameters.ts'
+
+export type Prefix = 'eq' | 'ne' | 'gt' | 'lt' | 'ge' | 'le' | 'sa' | 'eb' | 'ap'
+
+/** One value of a criterion, read according to the kind of its parameter. OR is a list of them. */
+export type Operand =
+  | TokenOperand
+  | { readonly kind: 'string'; readonly text: string; readonly folded: string }
+  | ReferenceOperand
+  | RangeOperand
+  | QuantityOperand
+  | { readonly kind: 'uri'; readonly text: string }
+  | { readonly kind: 'composite'; readonly parts: readonly Operand[] }
+
+/** `system|code`; an undefined system is any, an empty one is none; an undefined code is any. */
+export interface TokenOperand {
+  readonly kind: 'token'
+  readonly system: string | undefined
+  readonly code: string | undefined
+  /** Third part of `:of-type`: the identifier's value. */
+  readonly value?: string
+  /** For `:text`. */
+  readonly folded?: string
+}
+
+export interface ReferenceOperand {
+  readonly kind: 'reference'
+  /** Types that a bare id may mean; undefined for `type`. */
+  readonly types: readonly string[]
+  readonly id?: string
+  readonly version?: string
+  /** What is compared as it is: absolute URLs of other servers, urn:…, canonicals. */
+  readonly url?: string
+}
+
+/** A number, or a moment in Unix milliseconds, as the range that its digits denote, and as it stands. */
+export interface RangeOperand {
+  readonly kind: 'range'
+  readonly prefix: Prefix
+  readonly low: number
+  readonly high: number
+  readonly exact: number
+}
+
+export interface QuantityOperand {
+  readonly kind: 'quantity'
+  readonly range: RangeOperand
+  /** undefined: any. Empty: the code may be a code or a printed unit, of any system. */
+  readonly system: string | undefined
+  readonly code: string | undefined
+}
+
+export type Modifier = 'exact' | 'contains' | 'not' | 'identifier' | 'text' | 'of-type' | 'above' | 'below'
+
+export interface ValueCriterion {
+  readonly kind: 'value'
+  readonly name: string
+  readonly parameter: ParameterType
+  readonly modifier: Modifier | undefined
+  readonly operands: readonly Operand[]
+  readonly baseUrl: string
+}
+
+export interface MissingCriterion {
+  readonly kind: 'missing'
+  readonly name: string
+  readonly missing: boolean
+}
+
+/** `subject:Patient.name=x`: the reference points to a resource that fulfils the criterion, in one of these types. */
+export interface ChainCriterion {
+  readonly kind: 'chain'
+  readonly name: string
+  readonly targets: readonly { readonly type: string; readonly criterion: Criterion }[]
+  readonly baseUrl: string
+}
+
+/** `_has:Observation:patient:code=x`: some Observation whose `patient` is this resource fulfils the criterion. */
+export interface HasCriterion {
+  readonly kind: 'has'
+  readonly type: string
+  readonly name: string
+  readonly criterion: Criterion
+  readonly baseUrl: string
+}
+
+/** One condition that every match fulfils; all criteria of a query are joined by AND. */
+export type Criterion = ValueCriterion | MissingCriterion | ChainCriterion | HasCriterion
+
+export interface Include {
+  /** True for `_revinclude`. */
+  readonly reverse: boolean
+  readonly iterate: boolean
+  /** Type that holds the reference, or `*`. */
+  readonly type: string
+  /** Parameter, or `*` for all references. */
+  readonly name: string
+  /** Only references to that type. */
+  readonly target: string | undefined
+}
+
+export interface SortKey {
+  readonly name: string
+  readonly descending: boolean
+}
+
+/** A search as it was understood: types and criteria joined by AND, and how the answer is to look. */
+export interface Query {
+  /** One type, or those of `_type` for a search of the whole system. */
+  readonly types: readonly string[]
+  /** For the first type; the others differ only in what their references may point to. */
+  readonly criteria: readonly Criterion[]
+  readonly criteriaByType: ReadonlyMap<string, readonly Criterion[]>
+  /** `_include` and `_revinclude` in the order given. */
+  readonly includes: readonly Include[]
+  /** Empty: newest first. */
+  readonly sort: readonly SortKey[]
+  /** As asked for, at most 1,000; undefined: the default of 50. */
+  readonly count?: number
+  readonly total: 'none' | 'estimate' | 'accurate'
+  readonly summary: 'true' | 'text' | 'data' | 'count' | 'false'
+  /** Top-level elements of `_elements`; empty for all. */
+  readonly elements: readonly string[]
+  /** Names of parameters that lenient handling left out. */
+  readonly ignored: readonly string[]
+  /** Canonical form of what was understood, `name=value&…`, for self links and cursors. */
+  readonly text: string
+  readonly baseUrl: string
+}

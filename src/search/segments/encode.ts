@@ -1,0 +1,123 @@
+import { zstdCompressSync } from 'node:zlib'
+import { packId } from '../columns/ids.ts'
+import type { Cell, Source } from '../extraction/cell.ts'
+import type { IndexRow } from '../extraction/row.ts'
+import { SegmentWriter } from './writer.ts'
+
+/** Changed whenever rows of the same resources would come out differently: older segments are then rebuilt. */
+export const segmentFormat = 1
+/** How the values of a column are spread over the rows. */
+export const spread = { one: 0, atMostOne: 1, many: 2 }
+/** How the upper ends are written. */
+export const ends = { same: 0, widths: 1, own: 2 }
+
+function byType(rows: readonly IndexRow[]): Map<string, IndexRow[]> {
+  const groups = new Map<string, IndexRow[]>()
+  for (const row of rows) {
+    const group = groups.get(row.type)
+    if (group === undefined) groups.set(row.type, [row])
+    else group.push(row)
+  }
+  return groups
+}
+
+/**
+ * Rows as compact bytes: column by column, compressed. Order of the rows is that of their seq.
+ *
+ * @param rows  of any types, deletions included, ascending by seq
+ */
+export function encodeSegment(rows: readonly IndexRow[]): Uint8Array {
+  const writer = new SegmentWriter()
+  writer.whole(segmentFormat)
+  writer.whole(rows.at(-1)?.seq ?? 0)
+  const groups = byType(rows)
+  writer.whole(groups.size)
+  for (const [type, group] of groups) {
+    writer.text(type)
+    writeDeletions(
+      writer,
+      group.filter(row => row.deleted),
+    )
+    writeRows(
+      writer,
+      group.filter(row => !row.deleted),
+    )
+  }
+  return zstdCompressSync(writer.take())
+}
+
+function writeDeletions(writer: SegmentWriter, rows: readonly IndexRow[]): void {
+  writer.whole(rows.length)
+  for (const { seq, supersedes = 0 } of rows) {
+    writer.whole(seq)
+    writer.whole(supersedes)
+  }
+}
+
+function writeRows(writer: SegmentWriter, rows: readonly IndexRow[]): void {
+  writer.whole(rows.length)
+  if (rows.length === 0) return
+  writer.numbers(rows.map(row => row.seq))
+  writer.wholes(rows.map(({ seq, supersedes }) => (supersedes === undefined ? 0 : seq - supersedes)))
+  writer.numbers(rows.map(row => row.lastUpdatedMs))
+  const ids = rows.map(row => packId(row.id))
+  writer.wholes(ids.map(id => id.length))
+  for (const id of ids) writer.raw(id)
+  writeColumns(writer, rows)
+}
+
+function writeColumns(writer: SegmentWriter, rows: readonly IndexRow[]): void {
+  const sources = new Map<number, Source>()
+  for (const row of rows) for (const { source } of row.cells) sources.set(source.index, source)
+  writer.whole(sources.size)
+  for (const source of sources.values()) {
+    writer.text(source.key)
+    writeColumn(
+      writer,
+      source,
+      rows.map(row => row.cells.find(cell => cell.source.index === source.index)),
+    )
+  }
+}
+
+function writeColumn(writer: SegmentWriter, source: Source, cells: readonly (Cell | undefined)[]): void {
+  const counts = cells.map(cell => cell?.count ?? 0)
+  const most = Math.max(...counts)
+  const mode = most > 1 ? spread.many : counts.includes(0) ? spread.atMostOne : spread.one
+  writer.whole(mode)
+  if (mode !== spread.one) writer.wholes(counts)
+  const filled = cells.filter(cell => cell !== undefined)
+  if (source.storage !== 'range') writeTexts(writer, filled)
+  if (source.storage !== 'text') writeRanges(writer, filled)
+  if (source.grouped) writer.wholes(filled.flatMap(cell => cell.groups))
+}
+
+function writeTexts(writer: SegmentWriter, cells: readonly Cell[]): void {
+  const numbers = new Map<string, number>()
+  const ids: number[] = []
+  for (const cell of cells) {
+    for (const text of cell.texts) {
+      const number = numbers.get(text) ?? numbers.size
+      if (number === numbers.size) numbers.set(text, number)
+      ids.push(number)
+    }
+  }
+  writer.whole(numbers.size)
+  for (const text of numbers.keys()) writer.text(text)
+  writer.wholes(ids)
+}
+
+function writeRanges(writer: SegmentWriter, cells: readonly Cell[]): void {
+  const lows = cells.flatMap(cell => cell.lows)
+  const highs = cells.flatMap(cell => cell.highs)
+  const widths = highs.map((high, i) => high - (lows[i] as number))
+  const mode = widths.every(width => width === 0) ? ends.same : areExact(lows, highs) ? ends.widths : ends.own
+  writer.whole(mode)
+  writer.numbers(lows)
+  if (mode !== ends.same) writer.numbers(mode === ends.widths ? widths : highs)
+}
+
+/** Whole numbers can be written as widths without losing a bit; open ends and decimals cannot. */
+function areExact(lows: readonly number[], highs: readonly number[]): boolean {
+  return [lows, highs].every(values => values.every(Number.isSafeInteger))
+}
