@@ -17,7 +17,7 @@ export const habits: readonly Habit[] = [
   { what: 'as unknown as', found: node => isCast(node) && isCastTo(node.expression, 'unknown') },
   { what: '<type> cast', found: node => node.type === 'TsTypeAssertion' },
   { what: 'enum', found: node => node.type === 'TsEnumDeclaration' },
-  { what: 'namespace', found: node => node.type === 'TsModuleDeclaration' && nameOf(node.id) !== 'global' },
+  { what: 'namespace', found: node => node.type === 'TsModuleDeclaration' && node.declare !== true },
   { what: 'parameter property', found: node => node.type === 'TsParameterProperty' },
   { what: 'empty catch', found: node => node.type === 'CatchClause' && isEmptyBlock(node.body) },
   { what: 'swallowing .catch()', found: isSwallowing },
@@ -40,12 +40,18 @@ export const testHabits: readonly Habit[] = [
   },
 ]
 
-/** The habits found in a file, as `file:line what`. */
-export function habitsIn(file: SourceFile, wanted: readonly Habit[]): readonly string[] {
-  const faults: string[] = []
+/** A habit found, and where: `file:line`. */
+export interface Found {
+  readonly what: string
+  readonly at: string
+}
+
+/** The habits found in a file, in one walk. */
+export function habitsIn(file: SourceFile, wanted: readonly Habit[]): readonly Found[] {
+  const faults: Found[] = []
   for (const node of nodesOf(file.body))
     for (const { what, found, allowed } of wanted)
-      if (found(node) && allowed?.(file.path) !== true) faults.push(`${file.path}:${file.line(node)} ${what}`)
+      if (found(node) && allowed?.(file.path) !== true) faults.push({ what, at: `${file.path}:${file.line(node)}` })
   return faults
 }
 

@@ -39,22 +39,53 @@ function choicesOf(value: unknown): readonly string[] {
   return node?.type === 'ConditionalExpression' ? [...choicesOf(node.consequent), ...choicesOf(node.alternate)] : []
 }
 
-/** String literals that look like codes: those of tables, and those handed to a function that makes the Problem. */
-export function codeLiteralsIn(file: SourceFile): readonly Thrown[] {
+/** Codes in rows of a table, `{ code: 'x.y', kind: 'invalid' }`. */
+function tabledIn(file: SourceFile): readonly Thrown[] {
   const found: Thrown[] = []
-  const paths = new Set(elementPathsIn(file))
   for (const node of nodesOf(file.body)) {
-    const text = stringOf(node)
-    if (text !== undefined && codeShape.test(text) && !paths.has(node))
-      found.push({ code: text, kind: undefined, place: file.place, at: at(file, node) })
+    if (node.type !== 'ObjectExpression') continue
+    const code = stringOf(propertyOf(node, 'code'))
+    const kind = stringOf(propertyOf(node, 'kind'))
+    if (code !== undefined && codeShape.test(code)) found.push({ code, kind, place: file.place, at: at(file, node) })
   }
   return found
 }
 
-/** What stands at `expression:` names an element, and an element's path may look like a code. */
-function* elementPathsIn(file: SourceFile): Generator<Node> {
-  for (const node of nodesOf(file.body))
-    if (node.type === 'KeyValueProperty' && nameOf(node.key) === 'expression') yield* nodesOf(node.value)
+function propertyOf(object: Node, name: string): unknown {
+  const properties = object.properties as readonly Node[]
+  return properties.find(one => one.type === 'KeyValueProperty' && nameOf(one.key) === name)?.value
+}
+
+/** Codes handed to a function of the room that makes a Problem of what it is given. */
+function handedIn(file: SourceFile, makers: ReadonlySet<string>): readonly Thrown[] {
+  const found: Thrown[] = []
+  for (const node of nodesOf(file.body)) {
+    if (node.type !== 'CallExpression' || !makers.has(nameOf(node.callee) ?? '')) continue
+    for (const { expression } of node.arguments as readonly { readonly expression: unknown }[])
+      for (const code of choicesOf(expression))
+        if (codeShape.test(code)) found.push({ code, kind: undefined, place: file.place, at: at(file, node) })
+  }
+  return found
+}
+
+/** Names of functions whose `new Problem` takes a code that is not written there. */
+function makersIn(file: SourceFile): readonly string[] {
+  return [...nodesOf(file.body)].flatMap(node => {
+    const [name, body] = functionOf(node)
+    return name !== undefined && [...nodesOf(body)].some(isOpenProblem) ? [name] : []
+  })
+}
+
+function functionOf(node: Node): readonly [name: string | undefined, body: unknown] {
+  if (node.type === 'FunctionDeclaration') return [nameOf(node.identifier), node.body]
+  const isArrow = node.type === 'VariableDeclarator' && (node.init as Node | null)?.type === 'ArrowFunctionExpression'
+  return isArrow ? [nameOf(node.id), node.init] : [undefined, undefined]
+}
+
+function isOpenProblem(node: Node): boolean {
+  if (node.type !== 'NewExpression' || nameOf(node.callee) !== 'Problem') return false
+  const [, code] = (node.arguments ?? []) as readonly { readonly expression: unknown }[]
+  return choicesOf(code?.expression).length === 0
 }
 
 function at(file: SourceFile, node: Node): string {
@@ -74,23 +105,22 @@ export function listedIn(readme: string): readonly Listed[] {
   })
 }
 
-/** `search.modifier-unknown` → `search` */
-export function familyOf(code: string): string {
-  return code.slice(0, code.indexOf('.'))
+/** Everything the room throws: written at `new Problem`, in a table, or handed to a function that makes one. */
+export function thrownBy(files: readonly SourceFile[]): readonly Thrown[] {
+  const makers = new Set(files.flatMap(makersIn))
+  return files.flatMap(file => [...thrownIn(file), ...tabledIn(file), ...handedIn(file, makers)])
 }
 
-/** Everything the room throws: written at `new Problem`, or a literal of a family that the room uses. */
-export function thrownBy(files: readonly SourceFile[], listed: readonly Listed[]): readonly Thrown[] {
-  const direct = files.flatMap(thrownIn)
-  const families = new Set([...direct, ...listed].map(({ code }) => familyOf(code)))
-  const literals = files.flatMap(codeLiteralsIn).filter(({ code }) => families.has(familyOf(code)))
-  return [...direct, ...literals]
+/** Every string written in the files: a listed code that is among them is not forgotten, wherever it is kept. */
+function stringsIn(files: readonly SourceFile[]): ReadonlySet<string> {
+  const strings = files.flatMap(file => [...nodesOf(file.body)].map(stringOf))
+  return new Set(strings.filter(text => text !== undefined))
 }
 
 /** What is thrown and not listed, listed and not thrown, or listed under another kind. */
 export function faultsOfRoom(readmePath: string, readme: string, files: readonly SourceFile[]): readonly string[] {
   const listed = listedIn(readme)
-  const thrown = thrownBy(files, listed)
+  const thrown = thrownBy(files)
   const rows = new Map(listed.map(row => [row.code, row]))
   const unlisted = thrown
     .filter(({ code }) => !rows.has(code))
@@ -100,7 +130,7 @@ export function faultsOfRoom(readmePath: string, readme: string, files: readonly
     .map(
       ({ at, code, kind }) => `${at} throws ${code} as ${kind}; ${readmePath} says ${rows.get(code)?.kinds.join(' ')}`,
     )
-  const codes = new Set(thrown.map(({ code }) => code))
+  const codes = stringsIn(files)
   const unthrown = listed
     .filter(({ code }) => !codes.has(code))
     .map(({ code }) => `${readmePath} lists ${code}, never thrown`)

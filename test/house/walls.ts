@@ -132,7 +132,7 @@ export function fileGraph(files: readonly SourceFile[]): ReadonlyMap<string, Rea
 }
 
 const vague = /(^|[/-])(utils?|helpers?|common|misc|shared|managers?|services?|impl)([/.-]|$)/
-const kebabCase = /^([a-z0-9]+(-[a-z0-9]+)*\/)*[a-z0-9]+(-[a-z0-9]+)*(\.test|\.contract)?\.ts$/
+const kebabCase = /^([a-z0-9]+(-[a-z0-9]+)*\/)*[a-z0-9]+(-[a-z0-9]+)*(\.test|\.contract|\.d)?\.ts$/
 
 /** Whether a file is named after one subject. */
 export function isWellNamed(path: string): boolean {
