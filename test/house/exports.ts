@@ -74,12 +74,10 @@ function declarationOf(node: Node): Node {
 
 /** Whether a `/** … *​/` comment with some words stands right before the node. */
 function hasDocstring(file: SourceFile, node: Node): boolean {
-  const before = file.text.slice(0, file.offset(node)).trimEnd()
-  const opening =
-    before.lastIndexOf('/**\n') > before.lastIndexOf('\n/** ')
-      ? before.lastIndexOf('/**\n')
-      : before.lastIndexOf('/** ')
-  const comment = opening < 0 ? '' : before.slice(opening)
+  // A word to the formatter may stand between the two.
+  const before = file.text.slice(0, file.offset(node)).replace(/(?:\s*^[ \t]*\/\/.*$)*\s*$(?![\s\S])/m, '')
+  const openings = [...before.matchAll(/^[ \t]*\/\*\*(?=\s)/gm)]
+  const comment = before.slice(openings.at(-1)?.index ?? before.length)
   return comment.indexOf('*/') === comment.length - 2 && comment.replace(/[^a-z]/gi, '').length >= 10
 }
 
