@@ -41,25 +41,28 @@ function isMisplaced(row: PlacedRow): boolean {
   return row.placedVersion !== null && row.placedVersion !== row.version
 }
 
-function* placedRows(database: DatabaseSync, table: 'newest' | 'superseded'): Generator<PlacedRow> {
+function placedRows(database: DatabaseSync, table: 'newest' | 'superseded'): Iterable<object> {
   const placedVersion = table === 'superseded' ? 'p.version' : 'NULL'
   const rows = database.prepare(
     `SELECT p.bucket, p.entry, e.locator, e.version, ${placedVersion} AS placedVersion
      FROM ${table} p LEFT JOIN entries e ON e.id = p.entry ORDER BY p.bucket`,
   )
-  for (const row of rows.iterate()) yield row as object as PlacedRow
+  return rows.iterate()
 }
 
 function* supersededFaults(database: DatabaseSync): Generator<string> {
-  for (const row of placedRows(database, 'superseded'))
+  for (const placed of placedRows(database, 'superseded')) {
+    const row = placed as PlacedRow
     if (isMisplaced(row)) yield `superseded: the row of entry ${row.entry} points to another entry or to none`
+  }
 }
 
 // Within a bucket only one version of each resource may stand in `newest`.
 function* newestFaults(database: DatabaseSync): Generator<string> {
   let bucket: number | undefined
   let locators = new Set<string>()
-  for (const row of placedRows(database, 'newest')) {
+  for (const placed of placedRows(database, 'newest')) {
+    const row = placed as PlacedRow
     if (isMisplaced(row)) yield `newest: the row of entry ${row.entry} points to another entry or to none`
     if (row.bucket !== bucket) locators = new Set()
     bucket = row.bucket

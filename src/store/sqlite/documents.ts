@@ -28,7 +28,8 @@ interface DocumentRow {
   readonly sealed: Uint8Array
 }
 
-function documentFrom(row: DocumentRow): StoredDocument {
+function documentFrom(object: object): StoredDocument {
+  const row = object as DocumentRow
   return {
     collection: row.collection,
     key: toHex(row.key),
@@ -49,7 +50,7 @@ export class Documents {
 
   one(collection: string, key: string, nowMs: number): StoredDocument | undefined {
     const row = this.#statements.one.get(collection, keyBytes(key), nowMs)
-    return row === undefined ? undefined : documentFrom(row as object as DocumentRow)
+    return row === undefined ? undefined : documentFrom(row)
   }
 
   list(collection: string, nowMs: number, group: string | undefined): StoredDocument[] {
@@ -57,7 +58,7 @@ export class Documents {
       group === undefined
         ? this.#statements.ofCollection.all(collection, nowMs)
         : this.#statements.ofGroup.all(collection, keyBytes(group), nowMs)
-    return rows.map(row => documentFrom(row as object as DocumentRow))
+    return rows.map(documentFrom)
   }
 
   /** Compares the revisions that writes were decided on with those that are there now. */

@@ -1,5 +1,6 @@
 import { openMemoryKeys, openMemoryStore } from '#store'
-import { keysContract, storeContract } from '../../contracts/store.contract.ts'
+import { keysContract } from '../../contracts/keys.contract.ts'
+import { storeContract } from '../../contracts/store.contract.ts'
 
 storeContract('memory', async () => {
   const subject = openMemoryStore()

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { type Append, type Commit, type DocumentWrite, openMemoryStore, openSqliteStore, type Store } from '#store'
-import { entry, id, put } from '../../contracts/store.contract.ts'
+import { entry, id, put } from '../../contracts/store-fixtures.ts'
 import { inDirectory } from './new-directory.ts'
 
 const compartments = ['a', 'b', 'c'].map(letter => id(letter))

@@ -2,7 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openSqliteKeys, openSqliteStore } from '#store'
-import { keysContract, type Opening, storeContract } from '../../contracts/store.contract.ts'
+import { keysContract } from '../../contracts/keys.contract.ts'
+import { storeContract } from '../../contracts/store.contract.ts'
+import type { Opening } from '../../contracts/store-fixtures.ts'
 
 function inNewDirectory<T extends { close(): Promise<void> }>(open: (path: string) => Promise<T>): Opening<T> {
   return async () => {

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openSqliteStore, type Store } from '#store'
-import { id } from '../../contracts/store.contract.ts'
+import { id } from '../../contracts/store-fixtures.ts'
 import { inDirectory } from './new-directory.ts'
 
 const writer = fileURLToPath(new URL('crash-writer.ts', import.meta.url))

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { FixedClock } from '#kernel'
 import { type BlobChunk, checkSqliteFloor, openSqliteKeys, openSqliteStore, sqliteFloor } from '#store'
-import { append, chunksOf, codeOf, entry, id, put, sealedForTest } from '../../contracts/store.contract.ts'
+import { append, chunksOf, codeOf, entry, id, put, sealedForTest } from '../../contracts/store-fixtures.ts'
 import { inDirectory } from './new-directory.ts'
 
 const anna = id('a')
