@@ -87,7 +87,10 @@ export class Registry {
   async plan(patient: string): Promise<{ pair: Pair; write: DocumentWrite; adopt: () => void }> {
     const registration = await this.#register('patient', patient)
     const write = this.#documents.write(collection, `patient/${patient}`, registration, { ifRevision: 0 })
-    return { pair: pairOf(registration), write, adopt: () => void this.#keep(registration) }
+    const pair = pairOf(registration)
+    // Known before the commit, because the record of the patient's own creation belongs into the patient's audit.
+    this.#auditOf.set(pair.data.compartment, pair.audit)
+    return { pair, write, adopt: () => void this.#keep(registration) }
   }
 
   /** Every patient; asks the documents again, since another process may have added one. */

@@ -21,7 +21,7 @@ describe('audit – https://hl7.org/fhir/R4/auditevent.html', () => {
     const before = (await store.stats()).entries
     const { id } = await create(record, all, heartRate(who, 60))
     expect((await store.stats()).entries).toBe(before + 2)
-    const [event] = await events(record, 'action=C&_sort=-date&_count=1')
+    const [event] = await events(record, `action=C&entity=Observation/${id}`)
     expect(entities(event)).toEqual([`Patient/${who}`, `Observation/${id}/_history/1`])
     expect(event).toMatchObject({ action: 'C', outcome: '0', agent: [{ who: { identifier: { value: 'tester' } } }] })
   })
