@@ -11,7 +11,7 @@ const requestHeaders =
  *
  * @see https://hl7.org/fhir/smart-app-launch/app-launch.html#considerations-for-cross-origin-resource-sharing-cors-support
  */
-export function corsHeaders(request: IncomingMessage): Readonly<Record<string, string>> {
+export function corsHeaders(request: Pick<IncomingMessage, 'headers'>): Readonly<Record<string, string>> {
   const { origin } = request.headers
   if (origin === undefined) return noOrigin
   if (origin === 'null') return { vary: 'Origin' }
@@ -21,7 +21,7 @@ export function corsHeaders(request: IncomingMessage): Readonly<Record<string, s
 const noOrigin: Readonly<Record<string, string>> = { vary: 'Origin' }
 
 /** Whether a browser asks if it may ask. Such a question carries no token, and its answer tells nothing. */
-export function isPreflight(request: IncomingMessage): boolean {
+export function isPreflight(request: Pick<IncomingMessage, 'headers' | 'method'>): boolean {
   return (
     request.method === 'OPTIONS' &&
     request.headers.origin !== undefined &&
@@ -30,7 +30,7 @@ export function isPreflight(request: IncomingMessage): boolean {
 }
 
 /** The answer to a preflight; the same for every path, whether or not anything is there. */
-export function preflightHeaders(request: IncomingMessage): Readonly<Record<string, string>> {
+export function preflightHeaders(request: Pick<IncomingMessage, 'headers'>): Readonly<Record<string, string>> {
   return {
     ...corsHeaders(request),
     'access-control-allow-methods': 'GET, HEAD, POST, PUT, DELETE',

@@ -1,6 +1,6 @@
 import { resourceTypes, toInstant } from '#fhir'
-import { Problem } from '#kernel'
-import { searchParametersOf } from '#search'
+import { isProblem, Problem } from '#kernel'
+import { parseCriterion, searchParametersOf } from '#search'
 import type { FhirRequest, FhirResponse, PathParams, Rooms, Route } from './types.ts'
 
 type Statement = { readonly [element: string]: unknown }
@@ -47,7 +47,7 @@ function capabilityStatement(routes: readonly Route[], baseUrl: string, rooms: R
       {
         mode: 'server',
         security: security(rooms.smartConfiguration()),
-        resource: resourceTypes.map(type => resourceCapability(type, routes)),
+        resource: resourceTypes.map(type => resourceCapability(type, routes, baseUrl)),
         interaction: systemInteractions(routes),
         searchParam: [{ name: '_type', type: 'special', documentation: 'The types to search; needed here.' }],
         operation: operations(
@@ -99,12 +99,12 @@ const typeInteractions = [
 ]
 const systemLevel = ['transaction', 'batch', 'search-system', 'history-system']
 
-function resourceCapability(type: string, routes: readonly Route[]): Statement {
+function resourceCapability(type: string, routes: readonly Route[], baseUrl: string): Statement {
   // The server alone writes AuditEvents.
   const isReadOnly = type === 'AuditEvent'
   const offered = routes.filter(route => !isReadOnly || !writes.has(route.verb))
   const has = (interaction: string) => offered.some(route => route.interaction === interaction)
-  const parameters = searchParametersOf(type)
+  const parameters = searchParametersOf(type).filter(({ name }) => isAnswered(type, name, baseUrl))
   return withoutEmpty({
     type,
     interaction: typeInteractions.filter(has).map(code => ({ code })),
@@ -119,11 +119,22 @@ function resourceCapability(type: string, routes: readonly Route[]): Statement {
     searchInclude: parameters.filter(({ type: kind }) => kind === 'reference').map(({ name }) => `${type}:${name}`),
     searchParam: parameters.map(({ name, type: kind, url }) => ({
       name,
-      ...(url === undefined ? {} : { definition: url }),
+      ...(url === '' ? {} : { definition: url }),
       type: kind,
     })),
     operation: operations(routes.filter(route => isOperationOn(route, type))),
   })
+}
+
+/** Asks the search parser itself; that the value fits no kind does not matter. */
+function isAnswered(type: string, name: string, baseUrl: string): boolean {
+  try {
+    parseCriterion(type, name, '1', baseUrl)
+    return true
+  } catch (error) {
+    if (!isProblem(error)) throw error
+    return error.kind !== 'unsupported'
+  }
 }
 
 const writes: ReadonlySet<string> = new Set(['c', 'u', 'd'])

@@ -60,9 +60,14 @@ export function restrictToCompartments(query: Query, grant: Grant): Restricted<Q
 
 const nothing: Sight = { kind: 'none' }
 
-/** All types that the grant may search. @throws Problem `forbidden` · `scope.missing` when there is none */
+/**
+ * All types that the grant may search, but for AuditEvent: what is recorded grows by being read, so that it is shown to
+ * those who ask for it by name.
+ *
+ * @throws Problem `forbidden` · `scope.missing` when there is none
+ */
 export function searchableTypes(grant: Grant): readonly string[] {
-  const types = resourceTypes.filter(type => permits(grant, 's', type))
+  const types = resourceTypes.filter(type => type !== 'AuditEvent' && permits(grant, 's', type))
   if (types.length === 0)
     throw new Problem('forbidden', 'scope.missing', 'This needs a scope that allows to search, such as patient/*.rs.')
   return types

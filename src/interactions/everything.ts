@@ -1,4 +1,4 @@
-import type { Grant } from '#access'
+import { type Grant, permits } from '#access'
 import { isResourceType, toInstant } from '#fhir'
 import { Problem } from '#kernel'
 import { narrowToPatient, restrictToCompartments, searchableTypes } from './compartment.ts'
@@ -31,6 +31,8 @@ function everything(request: FhirRequest, path: string, grant: Grant, rooms: Roo
     params: query.has('_cursor') ? query : toSearch(query, grant),
     path,
     selfText: query.toString(),
+    // What lies in a compartment is a match on some page; each page brings what it refers to outside.
+    keepIncluded: ({ type, holder }, asked) => holder.kind === 'commons' && asked.types.includes(type),
     reader: rooms.record.reader(grant),
     restrict: asked => restrictToCompartments(asked, grant),
   })
@@ -47,14 +49,13 @@ function toSearch(query: URLSearchParams, grant: Grant): URLSearchParams {
 
 /** @throws Problem `invalid` · `everything.type-unknown` */
 function wantedTypes(text: string | null, grant: Grant): readonly string[] {
-  const searchable = searchableTypes(grant)
-  if (text === null) return searchable
+  if (text === null) return searchableTypes(grant)
   const named = text.split(',')
   if (!named.every(isResourceType))
     throw new Problem('invalid', 'everything.type-unknown', '_type must name resource types of FHIR R4.', {
       expression: '_type',
     })
-  const wanted = searchable.filter(type => named.includes(type))
+  const wanted = [...new Set(named)].filter(type => permits(grant, 's', type))
   if (wanted.length > 0) return wanted
   throw new Problem('forbidden', 'scope.missing', 'This needs a scope that allows to search a type that _type names.')
 }

@@ -1,7 +1,7 @@
 import { type Grant, restrict } from '#access'
 import type { Resource } from '#fhir'
 import { Problem } from '#kernel'
-import type { Reader, SearchPage } from '#record'
+import type { OpenedCursor, Reader, SearchPage, Stored } from '#record'
 import { parseQuery, type Query, type Restricted } from '#search'
 import { bundleBytes, outcomeEntry, searchEntry } from './bundle-bytes.ts'
 import { checkBodyType } from './negotiate.ts'
@@ -46,6 +46,8 @@ export interface SearchPlan {
   readonly path: string
   /** The query that the self link shows, where it is not the one that is evaluated. */
   readonly selfText?: string | undefined
+  /** Which of the included are shown; all unless told. */
+  keepIncluded?(stored: Stored, query: Query): boolean
   readonly reader: Reader
   restrict(query: Query): Restricted<Query>
 }
@@ -75,9 +77,16 @@ export async function answerSearch(
   const query =
     opened === undefined
       ? parseQuery(plan.type, params, { baseUrl, lenient: parsePrefer(request).lenient })
-      : parseQuery(opened.type, new URLSearchParams(opened.text), { baseUrl })
-  const page = await plan.reader.search(plan.restrict(query), cursor)
-  return { status: 200, headers: {}, body: searchset(page, query, { ...plan, baseUrl, cursor }) }
+      : parseOpened(opened, baseUrl)
+  const found = await plan.reader.search(plan.restrict(query), cursor)
+  const included = found.included.filter(stored => plan.keepIncluded?.(stored, query) ?? true)
+  return { status: 200, headers: {}, body: searchset({ ...found, included }, query, { ...plan, baseUrl, cursor }) }
+}
+
+/** A search of several types keeps them in its text, also when there is only one. */
+function parseOpened({ type, text }: OpenedCursor, baseUrl: string): Query {
+  const params = new URLSearchParams(text)
+  return parseQuery(params.has('_type') ? undefined : type, params, { baseUrl })
 }
 
 function withoutFormat(params: URLSearchParams): URLSearchParams {

@@ -44,16 +44,50 @@ export function conditionalReferences(entries: readonly Planned[]): ReadonlySet<
  * Replaces, in place, every link to a resource of the Bundle. A relative reference is read as the entry's own server
  * would read it.
  *
+ * @param note  is told where each link leads, whether or not it was replaced
  * @see https://hl7.org/fhir/R4/bundle.html#references
  */
-export function rewriteLinks(resource: Resource, fullUrl: string | undefined, links: Links): Resource {
-  if (links.size === 0) return resource
+export function rewriteLinks(
+  resource: Resource,
+  fullUrl: string | undefined,
+  links: Links,
+  note: (target: string) => void,
+): void {
   const base = baseOf(fullUrl)
-  mapLinks(resource, text => links.get(text) ?? (base === undefined ? text : (links.get(base + text) ?? text)))
-  return resource
+  mapLinks(resource, text => {
+    const target = links.get(text) ?? (base === undefined ? text : (links.get(base + text) ?? text))
+    note(target)
+    return target
+  })
 }
 
 /** `http://example.org/fhir/` of `http://example.org/fhir/Patient/1`; undefined for `urn:uuid:…`. */
 function baseOf(fullUrl: string | undefined): string | undefined {
   return fullUrl === undefined ? undefined : /^(https?:\/\/.+\/)[A-Za-z]+\/[A-Za-z0-9.-]{1,64}$/.exec(fullUrl)?.[1]
+}
+
+/**
+ * The writing entries so that each comes after those it refers to, Patients before all others: whose a resource is can
+ * only be told once what it refers to is known. Circles are cut where they are met.
+ */
+export function inOrderOfReference(
+  entries: readonly Planned[],
+  references: ReadonlyMap<Planned, readonly Planned[]>,
+): readonly Planned[] {
+  const opened = new Set<Planned>()
+  const ordered = new Set<Planned>()
+  const isPatient = ({ type }: Planned) => type === 'Patient'
+  for (const first of [...entries.filter(isPatient), ...entries.filter(entry => !isPatient(entry))]) {
+    const stack = [first]
+    for (let entry = stack.at(-1); entry !== undefined; entry = stack.at(-1)) {
+      if (opened.has(entry)) {
+        ordered.add(entry)
+        stack.pop()
+      } else {
+        opened.add(entry)
+        for (const target of references.get(entry) ?? []) if (!opened.has(target)) stack.push(target)
+      }
+    }
+  }
+  return [...ordered]
 }

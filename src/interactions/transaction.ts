@@ -11,14 +11,21 @@ import { printEtag } from './etag.ts'
 import { authorise, perform } from './perform.ts'
 import { type Preferences, parsePrefer } from './prefer.ts'
 import { versionUrl, writeResponse } from './stored-response.ts'
-import { conditionalReferences, type Links, linksOf, rewriteLinks } from './transaction-links.ts'
+import {
+  conditionalReferences,
+  type Identities,
+  inOrderOfReference,
+  type Links,
+  linksOf,
+  rewriteLinks,
+} from './transaction-links.ts'
 import { type Planned, planEntry } from './transaction-plan.ts'
 import type { FhirResponse, GrantedRequest, Rooms } from './types.ts'
 import { checkIds, versionConditions, withId } from './update.ts'
 
 /**
- * All entries or none. Deletes come first, then creates, updates and reads, whatever their order in the Bundle; conditions
- * and conditional references are judged within the commit, at the state that the transaction starts from.
+ * All entries or none. Deletes come first, then creates and updates, then reads, whatever their order in the Bundle;
+ * conditions and conditional references are judged within the commit, at the state that the transaction starts from.
  *
  * @throws Problem of any entry, naming the entry; `invalid` · `bundle.identity-twice`; `precondition` ·
  *   `bundle.reference-unresolved`
@@ -74,18 +81,19 @@ type Write =
   | { readonly kind: 'found'; readonly found: Found }
   | { readonly kind: 'deleted'; readonly version: number | undefined }
 
-const writingTurns = ['DELETE', 'POST', 'PUT'] as const
-
 async function writeAll(entries: readonly Planned[], run: Run): Promise<ReadonlyMap<Planned, Write>> {
   const found = await findAll(entries, run)
   const identities = identitiesOf(entries, found)
   const links = linksOf(identities)
   await resolveConditional(links, run)
+  const linked = linkAll(identities, links, run)
   const written = new Map<Planned, Write>()
-  for (const turn of writingTurns)
-    for (const entry of entries)
-      if (entry.turn === turn)
-        written.set(entry, await forEntry(entry.index, () => writers[turn](entry, found.get(entry), { ...run, links })))
+  const write = async (entry: Planned, by: WriteEntry) => {
+    const work = () => by(entry, { txn: run.txn, found: found.get(entry), resource: linked.resources.get(entry) })
+    written.set(entry, await forEntry(entry.index, work))
+  }
+  for (const entry of entries) if (entry.turn === 'DELETE') await write(entry, deleteEntry)
+  for (const entry of linked.order) await write(entry, entry.turn === 'POST' ? createEntry : updateEntry)
   return written
 }
 
@@ -102,7 +110,7 @@ async function findAll(entries: readonly Planned[], { txn, bundle }: Run): Promi
 }
 
 /** @throws Problem `invalid` · `bundle.identity-twice` when two entries would write the same resource */
-function identitiesOf(entries: readonly Planned[], found: ReadonlyMap<Planned, Found>): ReadonlyMap<Planned, string> {
+function identitiesOf(entries: readonly Planned[], found: ReadonlyMap<Planned, Found>): Identities {
   const identities = new Map<Planned, string>()
   const written = new Set<string>()
   for (const entry of entries) {
@@ -134,31 +142,62 @@ async function resolveConditional(links: Map<string, string>, { txn, bundle, con
   }
 }
 
-type LinkedRun = Run & { readonly links: Links }
-type WriteEntry = (entry: Planned, found: Found | undefined, run: LinkedRun) => Promise<Write>
-
-const writers: Readonly<Record<(typeof writingTurns)[number], WriteEntry>> = {
-  DELETE: async (entry, found, { txn }) => {
-    const id = entry.id ?? found?.id
-    const deleted = id === undefined ? undefined : await txn.delete(entry.type, id, matchOption(entry.request))
-    return { kind: 'deleted', version: deleted?.version }
-  },
-  POST: async (entry, found, run) => {
-    if (found !== undefined) return { kind: 'found', found }
-    return { kind: 'staged', staged: await run.txn.create(linkedResource(entry, run), { id: entry.newId }) }
-  },
-  PUT: async (entry, found, run) => {
-    const resource = linkedResource(entry, run)
-    const id = entry.id ?? found?.id ?? resource.id
-    if (id === undefined) return { kind: 'staged', staged: await run.txn.create(resource, { id: entry.newId }) }
-    const options = versionConditions(entry.request)
-    return { kind: 'staged', staged: await run.txn.update(entry.type, id, withId(resource, id), options) }
-  },
+interface Linked {
+  readonly resources: ReadonlyMap<Planned, Resource>
+  /** The creating and updating entries in the order in which they are to be written. */
+  readonly order: readonly Planned[]
 }
 
-function linkedResource({ resource, fullUrl }: Planned, { links, copies }: LinkedRun): Resource {
+function linkAll(identities: Identities, links: Links, { bundle, copies }: Run): Linked {
+  const resources = new Map<Planned, Resource>()
+  const references = new Map<Planned, Planned[]>()
+  const byIdentity = new Map([...identities].map(([entry, identity]) => [identity, entry]))
+  const base = `${bundle.baseUrl}/`
+  for (const entry of identities.keys()) {
+    if (entry.resource === undefined || entry.turn === 'DELETE') continue
+    const resource = copies ? parseResource(printJson(entry.resource)) : entry.resource
+    const targets: Planned[] = []
+    rewriteLinks(resource, entry.fullUrl, links, text => {
+      const target = byIdentity.get(text.startsWith(base) ? text.slice(base.length) : text)
+      if (target !== undefined) targets.push(target)
+    })
+    resources.set(entry, resource)
+    references.set(entry, targets)
+  }
+  return { resources, order: inOrderOfReference([...resources.keys()], references) }
+}
+
+/** What writing one entry needs. */
+interface Writing {
+  readonly txn: Txn
+  readonly found: Found | undefined
+  readonly resource: Resource | undefined
+}
+
+type WriteEntry = (entry: Planned, writing: Writing) => Promise<Write>
+
+const deleteEntry: WriteEntry = async (entry, { txn, found }) => {
+  const id = entry.id ?? found?.id
+  const deleted = id === undefined ? undefined : await txn.delete(entry.type, id, matchOption(entry.request))
+  return { kind: 'deleted', version: deleted?.version }
+}
+
+const createEntry: WriteEntry = async (entry, { txn, found, resource }) => {
+  if (found !== undefined) return { kind: 'found', found }
+  return { kind: 'staged', staged: await txn.create(present(resource), { id: entry.newId }) }
+}
+
+const updateEntry: WriteEntry = async (entry, { txn, found, resource }) => {
+  const given = present(resource)
+  const id = entry.id ?? found?.id ?? given.id
+  if (id === undefined) return { kind: 'staged', staged: await txn.create(given, { id: entry.newId }) }
+  const staged = await txn.update(entry.type, id, withId(given, id), versionConditions(entry.request))
+  return { kind: 'staged', staged }
+}
+
+function present(resource: Resource | undefined): Resource {
   if (resource === undefined) throw new TypeError('a writing entry has a resource')
-  return rewriteLinks(copies ? parseResource(printJson(resource)) : resource, fullUrl, links)
+  return resource
 }
 
 /**

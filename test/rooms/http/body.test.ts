@@ -1,0 +1,127 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, request as send } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { gzipSync } from 'node:zlib'
+import { collect, isProblem } from '#kernel'
+import { readBody, streamBody } from '../../../src/http/body.ts'
+
+const limits = { maxBytes: 1000, deadlineMs: 300 }
+
+/** A bare server that reads one body and says what came of it. */
+let server: Server
+let read: (request: IncomingMessage) => Promise<Buffer>
+
+beforeAll(async () => {
+  server = createServer((request, response) => {
+    read(request).then(
+      body => response.end(`${body.length} bytes`),
+      error => response.writeHead(200, { connection: 'close' }).end(isProblem(error) ? error.code : String(error)),
+    )
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+})
+afterAll(() => {
+  server.closeAllConnections()
+  server.close()
+})
+beforeEach(() => {
+  read = request => readBody(request, limits)
+})
+
+async function post(
+  headers: Record<string, string>,
+  write: (request: ReturnType<typeof send>) => void,
+): Promise<string> {
+  const { port } = server.address() as AddressInfo
+  const request = send({ port, host: '127.0.0.1', method: 'POST', headers, agent: false })
+  request.on('error', () => undefined)
+  write(request)
+  const [response] = (await once(request, 'response')) as [IncomingMessage]
+  const text = (await collect(response, 10_000)).toString()
+  request.destroy()
+  return text
+}
+
+const whole = (bytes: Buffer, headers: Record<string, string> = {}) => post(headers, request => request.end(bytes))
+
+describe('bodies that are held in memory', () => {
+  it('are read whole, in one piece or in several', async () => {
+    expect(await whole(Buffer.alloc(1000))).toBe('1000 bytes')
+    expect(await whole(Buffer.alloc(0))).toBe('0 bytes')
+    const inPieces = await post({}, request => {
+      request.write(Buffer.alloc(400))
+      setTimeout(() => request.end(Buffer.alloc(500)), 20)
+    })
+    expect(inPieces).toBe('900 bytes')
+  })
+
+  it('are refused by their announced length before they are read', async () => {
+    const answer = await post({ 'content-length': '1000000000' }, request => request.write(Buffer.alloc(10)))
+    expect(answer).toBe('body.too-large')
+  })
+
+  it('are refused once more has come than is taken, whatever was announced', async () => {
+    expect(await post({ 'transfer-encoding': 'chunked' }, request => request.write(Buffer.alloc(1001)))).toBe(
+      'body.too-large',
+    )
+  })
+
+  it('may be gzip, and then what comes out is counted', async () => {
+    const gzip = { 'content-encoding': 'gzip' }
+    expect(await whole(gzipSync(Buffer.alloc(900)), gzip)).toBe('900 bytes')
+    expect(await whole(gzipSync(Buffer.alloc(200_000)), gzip)).toBe('body.too-large')
+    expect(gzipSync(Buffer.alloc(200_000)).length).toBeLessThan(1000)
+  })
+
+  it('are refused when they are not the gzip they say they are', async () => {
+    expect(await whole(Buffer.from('plain text'), { 'content-encoding': 'gzip' })).toBe('body.encoding-broken')
+    expect(await whole(gzipSync(Buffer.alloc(900)).subarray(0, 15), { 'content-encoding': 'gzip' })).toBe(
+      'body.encoding-broken',
+    )
+  })
+
+  it('are refused in any other encoding', async () => {
+    expect(await whole(Buffer.from('x'), { 'content-encoding': 'br' })).toBe('body.encoding-unsupported')
+  })
+
+  it('must arrive in time', async () => {
+    expect(await post({ 'content-length': '100' }, request => request.write(Buffer.alloc(10)))).toBe('body.too-slow')
+  })
+
+  it('must not end early', async () => {
+    const failed = new Promise<string>(resolve => {
+      read = async request => {
+        const body = readBody(request, { ...limits, deadlineMs: 5000 })
+        body.then(
+          () => resolve('whole'),
+          error => resolve(isProblem(error) ? error.code : 'another error'),
+        )
+        return body
+      }
+    })
+    const { port } = server.address() as AddressInfo
+    const request = send({ port, host: '127.0.0.1', method: 'POST', headers: { 'content-length': '100' } })
+    request.on('error', () => undefined)
+    request.write('half')
+    setTimeout(() => request.destroy(), 50)
+    expect(await failed).toBe('body.interrupted')
+  })
+})
+
+describe('bodies that are streamed', () => {
+  beforeEach(() => {
+    read = request => collect(streamBody(request, 5000), 1_000_000)
+  })
+
+  it('pass through as they come', async () => {
+    expect(await whole(Buffer.alloc(5000))).toBe('5000 bytes')
+  })
+
+  it('are cut off at the limit, compressed or not', async () => {
+    expect(await post({ 'transfer-encoding': 'chunked' }, request => request.write(Buffer.alloc(5001)))).toBe(
+      'body.too-large',
+    )
+    expect(await whole(gzipSync(Buffer.alloc(9_000_000)), { 'content-encoding': 'gzip' })).toBe('body.too-large')
+  })
+})

@@ -1,0 +1,168 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Grant, parseScope } from '#access'
+import { operationOutcome, printJson, problemTable, type Resource } from '#fhir'
+import {
+  defaultLimits,
+  type FhirRequest,
+  type FhirResponse,
+  type IngestPort,
+  type Limits,
+  matcher,
+  perform,
+  type Rooms,
+  rootMatcher,
+} from '#interactions'
+import { FixedClock, isProblem, silentLog } from '#kernel'
+import { openRecord, type Record } from '#record'
+import { openMemoryKeys, openMemoryStore } from '#store'
+import { createValidator } from '#validation'
+import { fileRoot, openVault } from '#vault'
+
+export const baseUrl = 'http://127.0.0.1:8080/fhir'
+
+/** An answer with its body read. */
+export interface Answer {
+  readonly status: number
+  readonly headers: FhirResponse['headers']
+  readonly text: string
+  // biome-ignore lint/suspicious/noExplicitAny: a test looks wherever it likes into an answer
+  readonly json: any
+}
+
+export interface Asked {
+  readonly grant?: Grant
+  readonly headers?: { readonly [name: string]: string }
+  readonly body?: object | string
+}
+
+/** The real rooms on the memory store, asked without HTTP. */
+export interface House {
+  readonly rooms: Rooms
+  readonly record: Record
+  readonly clock: FixedClock
+  ask(method: string, url: string, asked?: Asked): Promise<Answer>
+  close(): Promise<void>
+}
+
+/** What is asked for by tests that import nothing. */
+const closedPort: IngestPort = {
+  start: () => Promise.reject(new Error('no imports in this house')),
+  job: () => Promise.resolve(undefined),
+  hl7v2: () => Promise.reject(new Error('no messages in this house')),
+}
+
+export async function openHouse(given: { ingest?: IngestPort; limits?: Partial<Limits> } = {}): Promise<House> {
+  const folder = mkdtempSync(join(tmpdir(), 'kinhold-interactions-'))
+  const clock = new FixedClock(Date.UTC(2026, 2, 1, 12))
+  const store = openMemoryStore()
+  const keys = openMemoryKeys()
+  const vault = await openVault({ keys, root: fileRoot(join(folder, 'root.key')), clock })
+  const record = await openRecord({ store, keys, vault, clock, log: silentLog, baseUrl })
+  const rooms: Rooms = {
+    record,
+    validator: createValidator(),
+    clock,
+    ingest: given.ingest ?? closedPort,
+    smartConfiguration: () => ({ token_endpoint: 'http://127.0.0.1:8080/auth/token' }),
+    limits: { ...defaultLimits, ...given.limits },
+    software: { name: 'Kinhold', version: '0.0.0' },
+  }
+  return {
+    rooms,
+    record,
+    clock,
+    ask: (method, url, asked = {}) => ask(rooms, method, url, asked),
+    close: async () => {
+      await record.close()
+      vault.close()
+      rmSync(folder, { recursive: true })
+    },
+  }
+}
+
+async function ask(rooms: Rooms, method: string, url: string, asked: Asked): Promise<Answer> {
+  const [path = '', search = ''] = url.split(/\?(.*)/s)
+  const match = matcher.match(method, path) ?? rootMatcher.match(method, path)
+  try {
+    if (match === undefined) throw matcher.explainMiss(path)
+    return read(await perform(match, requestOf(method, path, search, asked), rooms))
+  } catch (error) {
+    if (!isProblem(error)) throw error
+    return read({ status: problemTable[error.kind].httpStatus, headers: {}, body: operationOutcome(error) })
+  }
+}
+
+function requestOf(method: string, path: string, search: string, { grant, headers = {}, body }: Asked): FhirRequest {
+  const bytes = Buffer.from(body === undefined ? '' : typeof body === 'string' ? body : printJson(body))
+  const all: { readonly [name: string]: string } = { 'content-type': 'application/fhir+json', ...headers }
+  return {
+    method,
+    path,
+    query: new URLSearchParams(search),
+    header: name => all[name],
+    body: () => Promise.resolve(bytes),
+    stream: async function* () {
+      yield bytes
+    },
+    grant,
+    baseUrl,
+  }
+}
+
+function read({ status, headers, body }: FhirResponse): Answer {
+  const text =
+    body === undefined ? '' : Buffer.isBuffer(body) || typeof body === 'string' ? body.toString() : printJson(body)
+  return { status, headers, text, json: /^[[{]/.test(text) ? JSON.parse(text) : undefined }
+}
+
+/** A grant by its scopes, as the authorization server would make it. */
+export function grantOf(scopes: string, about: Partial<Grant> = {}): Grant {
+  const terms = scopes.split(' ').map(text => {
+    const term = parseScope(text)
+    if (term === undefined) throw new Error(`not a scope: ${text}`)
+    return term
+  })
+  const actor = { kind: 'account', id: 'tester' } as const
+  return {
+    id: `grant-${scopes}-${about.patient ?? ''}`,
+    actor,
+    patients: [],
+    terms,
+    expiresAtMs: Number.MAX_SAFE_INTEGER,
+    ...about,
+  }
+}
+
+/** May do everything. */
+export const admin = grantOf('system/*.cruds')
+
+export const patientA: Resource = {
+  resourceType: 'Patient',
+  id: 'a',
+  name: [{ family: 'Alder' }],
+  birthDate: '1950-02-03',
+}
+export const patientB: Resource = {
+  resourceType: 'Patient',
+  id: 'b',
+  name: [{ family: 'Birch' }],
+  birthDate: '1980-04-05',
+}
+
+/** A weight of somebody. */
+export function weightOf(patient: string, value: number, more: object = {}): Resource {
+  return {
+    resourceType: 'Observation',
+    status: 'final',
+    category: [
+      { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/observation-category', code: 'vital-signs' }] },
+    ],
+    code: { coding: [{ system: 'http://loinc.org', code: '29463-7' }] },
+    subject: { reference: `Patient/${patient}` },
+    effectiveDateTime: '2026-02-01T08:00:00Z',
+    valueQuantity: { value, unit: 'kg', system: 'http://unitsofmeasure.org', code: 'kg' },
+    ...more,
+  }
+}

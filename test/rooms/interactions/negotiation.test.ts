@@ -1,0 +1,114 @@
+import { isProblem } from '#kernel'
+import { isFresh, parseIfMatch, parseIfNoneMatchAny } from '../../../src/interactions/etag.ts'
+import { checkAcceptable, checkJsonBody } from '../../../src/interactions/negotiate.ts'
+import { parsePrefer } from '../../../src/interactions/prefer.ts'
+
+const asking = (query: string, headers: Record<string, string> = {}) => ({
+  query: new URLSearchParams(query),
+  header: (name: string) => headers[name],
+})
+
+function codeOf(work: () => unknown): string | undefined {
+  try {
+    work()
+    return undefined
+  } catch (error) {
+    if (isProblem(error)) return error.code
+    throw error
+  }
+}
+
+describe('content negotiation – https://hl7.org/fhir/R4/http.html#mime-type', () => {
+  it.each([
+    undefined,
+    '*/*',
+    'application/fhir+json',
+    'application/json',
+    'application/fhir+json; fhirVersion=4.0',
+    'application/fhir+xml;q=0.5, application/fhir+json',
+    'text/html, application/xhtml+xml, */*;q=0.8',
+    'APPLICATION/JSON',
+  ])('answers those who accept %s', accept => {
+    expect(codeOf(() => checkAcceptable(asking('', accept === undefined ? {} : { accept })))).toBeUndefined()
+  })
+
+  it.each([
+    'application/fhir+xml',
+    'text/html',
+    'application/json;q=0',
+    'application/fhir+json; fhirVersion=3.0',
+    ';;;,,,',
+  ])('has nothing for those who accept only %s', accept => {
+    expect(codeOf(() => checkAcceptable(asking('', { accept })))).toBe('format.unsupported')
+  })
+
+  it.each(['json', 'application/json', 'application/fhir+json', 'application/fhir%2Bjson', 'text/json'])(
+    'lets _format=%s override Accept',
+    format => {
+      expect(codeOf(() => checkAcceptable(asking(`_format=${format}`, { accept: 'text/html' })))).toBeUndefined()
+    },
+  )
+
+  it.each(['xml', 'application/fhir+xml', '../../x', '', 'ttl', '__proto__'])('refuses _format=%s', format => {
+    expect(codeOf(() => checkAcceptable(asking(`_format=${format}`)))).toBe('format.unsupported')
+  })
+
+  it.each([
+    ['application/fhir+json', undefined],
+    ['application/json; charset=utf-8', undefined],
+    ['application/fhir+json; charset="UTF-8"', undefined],
+    ['application/json; charset=utf-16', 'body.type-unsupported'],
+    ['application/fhir+xml', 'body.type-unsupported'],
+    ['text/plain', 'body.type-unsupported'],
+    ['', 'body.type-unsupported'],
+  ])('takes a body of %s: %s', (type, code) => {
+    expect(codeOf(() => checkJsonBody(asking('', { 'content-type': type })))).toBe(code)
+  })
+})
+
+describe('preferences – https://hl7.org/fhir/R4/http.html#ops', () => {
+  it('reads what it knows and ignores the rest', () => {
+    expect(parsePrefer(asking('', { prefer: 'return=minimal; handling="lenient", respond-async, wait=5' }))).toEqual({
+      return: 'minimal',
+      lenient: true,
+      respondAsync: true,
+    })
+    expect(parsePrefer(asking('', { prefer: 'return=everything' }))).toEqual(parsePrefer(asking('')))
+  })
+})
+
+describe('versions – https://hl7.org/fhir/R4/http.html#concurrency', () => {
+  it.each([
+    ['W/"3"', '3'],
+    ['"3"', '3'],
+    [' W/"a-1.b" ', 'a-1.b'],
+  ])('reads If-Match: %s', (header, version) => {
+    expect(parseIfMatch(header)).toBe(version)
+  })
+
+  it.each(['3', '*', 'W/"3", W/"4"', 'W/""', 'W/"3\r\nX: y"'])('refuses If-Match: %j', header => {
+    expect(codeOf(() => parseIfMatch(header))).toBe('request.if-match-malformed')
+  })
+
+  it('knows only * for If-None-Match on an update', () => {
+    expect(parseIfNoneMatchAny('*')).toBe(true)
+    expect(parseIfNoneMatchAny(undefined)).toBe(false)
+    expect(codeOf(() => parseIfNoneMatchAny('W/"1"'))).toBe('request.if-none-match-malformed')
+  })
+
+  const at = Date.UTC(2026, 0, 2, 3, 4, 5, 678)
+  it.each([
+    [{ 'if-none-match': 'W/"2"' }, true],
+    [{ 'if-none-match': '"2"' }, true],
+    [{ 'if-none-match': 'W/"1", W/"2"' }, true],
+    [{ 'if-none-match': '*' }, true],
+    [{ 'if-none-match': 'W/"1"' }, false],
+    [{ 'if-none-match': 'W/"1"', 'if-modified-since': new Date(at).toUTCString() }, false],
+    [{ 'if-modified-since': new Date(at).toUTCString() }, true],
+    [{ 'if-modified-since': new Date(at - 1000).toUTCString() }, false],
+    [{ 'if-modified-since': 'yesterday' }, false],
+    [{}, false],
+  ])('with %j the reader is up to date: %s', (headers: Record<string, string>, fresh) => {
+    expect(isFresh({ version: 2, lastUpdatedMs: at }, name => headers[name])).toBe(fresh)
+  })
+})
