@@ -2,7 +2,7 @@
  * kernel – what every room needs and that knows neither medicine nor HTTP: Problem, clock, ids, bytes, streams, log.
  * It must never know: FHIR, stores, keys, requests.
  * The one idea: every failure is a Problem with a stable code, and neither its text nor its detail quotes a patient.
- * Its data: none. Decisions: none beside docs/problems.md.
+ * Its data: none. Decisions: README.md beside this file.
  */
 export { equalSecrets, fromUtf8, lengthPrefixed, toUtf8 } from './bytes.ts'
 export { type Clock, FixedClock, systemClock } from './clock.ts'

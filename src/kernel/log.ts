@@ -40,8 +40,10 @@ const allowed: readonly (keyof LogFields)[] = [
   'errorName',
 ]
 
+/** How much is written; `silent` writes nothing. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
+/** Where a room says what happened. Messages are constants; anything variable goes into LogFields. */
 export interface Log {
   debug(message: string, fields?: LogFields): void
   info(message: string, fields?: LogFields): void

@@ -19,6 +19,7 @@ export type ProblemKind =
   | 'timeout'
   | 'fault'
 
+/** What may be said beside a Problem's text. */
 export interface ProblemOptions {
   /** FHIRPath or parameter name of the offending element, e.g. `Observation.status`; never its value. */
   readonly expression?: string | readonly string[]
@@ -49,7 +50,7 @@ export interface ProblemIssue {
 export class Problem extends Error {
   override readonly name = 'Problem'
   readonly kind: ProblemKind
-  /** Stable, dotted, lower case: `room.what-is-wrong`. Documented in docs/problems.md and named in a test. */
+  /** Stable, dotted, lower case: `room.what-is-wrong`. Listed in the README of its room and named in a test. */
   readonly code: string
   readonly text: string
   readonly expression: readonly string[]

@@ -33,6 +33,8 @@ export interface RecordRooms {
 /** Records of reads are gathered for at most this long. */
 const auditWindowMs = 250
 const noteEveryMs = 5_000
+/** Expired documents are purged once in so many rounds of upkeep: every five minutes. */
+const purgeEveryRounds = 60
 const idleMs = 600_000
 const defaultIndexBytes = 512 * 1024 * 1024
 
@@ -50,21 +52,27 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
   const shelf = new Shelf(vault, { store, clock, log }, { idleMs, indexBytes: rooms.indexBytes ?? defaultIndexBytes })
   const reach = new Reach({ baseUrl, store, vault, registry, shelf, household })
   const committer = new Committer({ store, clock, reach, shelf })
-  const audit = new ReadAudit(clock, auditWindowMs, events => keepAudit(() => committer.audit(events), log))
+  const audit = new ReadAudit(clock, auditWindowMs, events => upkeepOf(() => committer.audit(events), log))
   const sighting = new Sighting(reach)
   const cursors = new Cursors(vault, documents, clock)
   const histories = new Histories({ store, reach, sighting, cursors })
   const readerRooms: ReaderRooms = { reach, registry, cursors, audit, histories, sighting }
   const notes = new HeadNotes(keys, vault)
   const unwritten = new Set<Promise<void>>()
+  let rounds = 0
   const upkeep = setInterval(() => {
     shelf.sweep()
-    track(keepAudit(() => notes.write(shelf), log))
+    track(upkeepOf(() => notes.write(shelf), log))
+    if (++rounds % purgeEveryRounds === 0) track(upkeepOf(() => purge(), log))
   }, noteEveryMs).unref()
 
   function track(work: Promise<void>): void {
     unwritten.add(work)
     void work.finally(() => unwritten.delete(work))
+  }
+
+  async function purge(): Promise<void> {
+    await store.purgeDocuments(clock.nowMs())
   }
 
   async function noteEvent(note: AuditNote): Promise<void> {
@@ -109,7 +117,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     patientsOf: account => household.patientsOf(account),
     addPatientTo: (account, patient) => household.add(account, patient),
     allPatients: () => registry.patients(),
-    audit: note => track(keepAudit(() => noteEvent(note), log)),
+    audit: note => track(upkeepOf(() => noteEvent(note), log)),
     shred,
     verify: () => verifyAll({ store, vault, registry, notes }),
     reindex,
@@ -121,12 +129,12 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
   }
 }
 
-/** An audit record or head note that cannot be written is an alarm, but does not undo what it is about. */
-async function keepAudit(write: () => Promise<void>, log: Log): Promise<void> {
+/** Upkeep that fails – an audit record, a head note, a purge – is an alarm, but does not undo what it is about. */
+async function upkeepOf(write: () => Promise<void>, log: Log): Promise<void> {
   try {
     await write()
   } catch (error) {
     const code = isProblem(error) ? error.code : 'unexpected'
-    log.error('an audit record or head note could not be written', { room: 'record', code })
+    log.error('an audit record, a head note or a purge failed', { room: 'record', code })
   }
 }

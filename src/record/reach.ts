@@ -1,5 +1,5 @@
 import { type Grant, patientsInReach, type Verb, visionOf } from '#access'
-import type { Hit, Holder, Query, Restricted } from '#search'
+import type { Hit, Holder, Query } from '#search'
 import type { CompartmentId, DocumentWrite, Locator, Store } from '#store'
 import type { Vault } from '#vault'
 import type { Household } from './household.ts'

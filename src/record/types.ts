@@ -38,6 +38,7 @@ export interface OpenedCursor {
   readonly text: string
 }
 
+/** Which history is asked for, and which page of it. */
 export interface HistoryRequest {
   /** Both `type` and `id`: one resource; `type` alone: all of a type; neither: everything. */
   readonly type?: string
@@ -119,6 +120,7 @@ export interface Txn {
   note(summary: string): void
 }
 
+/** Reads and writes within what the grant reaches. */
 export interface Writer extends Reader {
   /**
    * Runs `work` and commits what it staged, wholly or not at all. When somebody else was faster the conditions are

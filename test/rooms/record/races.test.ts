@@ -65,3 +65,16 @@ describe('races – https://hl7.org/fhir/R4/http.html#concurrency', () => {
     expect(await ids(record, all, 'Observation', '')).toEqual([])
   })
 })
+
+describe('a writer who always comes too late', () => {
+  it('is told to try again later: record.contended', async () => {
+    const { record } = await openTestRecord()
+    const who = (await create(record, all, patient('Amsel'))).id
+    const work = record.writer(all).transact(async txn => {
+      await txn.find(queryOf(all, 'Observation', 'status=final'), 1)
+      await create(record, all, heartRate(who, 1))
+      return txn.create(heartRate(who, 2))
+    })
+    await expect(work).rejects.toMatchObject({ kind: 'busy', code: 'record.contended', retryAfterSeconds: 1 })
+  })
+})

@@ -1,0 +1,88 @@
+import fc from 'fast-check'
+import { isId } from '#fhir'
+import {
+  collect,
+  createLog,
+  equalSecrets,
+  FixedClock,
+  fromUtf8,
+  isProblem,
+  lengthPrefixed,
+  newResourceId,
+  newSecret,
+  Problem,
+  toUtf8,
+} from '#kernel'
+
+async function* pieces(...sizes: number[]) {
+  for (const size of sizes) yield new Uint8Array(size)
+}
+
+describe('streams', () => {
+  it('are gathered up to their limit and refused beyond it: body.too-large', async () => {
+    expect((await collect(pieces(10, 20), 30)).length).toBe(30)
+    await expect(collect(pieces(10, 21), 30)).rejects.toMatchObject({ kind: 'too-large', code: 'body.too-large' })
+  })
+})
+
+describe('bytes', () => {
+  it('of different lists are never the same when their parts are prefixed with their lengths', () => {
+    const list = fc.array(fc.string({ maxLength: 4 }), { maxLength: 4 })
+    fc.assert(
+      fc.property(list, list, (a, b) => {
+        const same = a.length === b.length && a.every((part, at) => part === b[at])
+        expect(lengthPrefixed(a).equals(lengthPrefixed(b))).toBe(same)
+      }),
+    )
+  })
+
+  it('that are not UTF-8 are refused, and texts come back as they were', () => {
+    expect(() => fromUtf8(Uint8Array.of(0xc3, 0x28))).toThrow()
+    expect(fromUtf8(toUtf8('Größe ✓'))).toBe('Größe ✓')
+  })
+
+  it('of secrets are compared whole', () => {
+    expect([equalSecrets('a', 'a'), equalSecrets('a', 'b'), equalSecrets('a', 'aa')]).toEqual([true, false, false])
+  })
+})
+
+describe('ids', () => {
+  it('are valid FHIR ids – https://hl7.org/fhir/R4/datatypes.html#id – and do not repeat', () => {
+    const made = Array.from({ length: 5000 }, newResourceId)
+    expect(new Set(made).size).toBe(5000)
+    expect(made.every(isId)).toBe(true)
+  })
+
+  it('secrets have the bits they were asked for', () => {
+    expect(Buffer.from(newSecret(32), 'base64url').length).toBe(32)
+    expect(newSecret()).not.toBe(newSecret())
+  })
+})
+
+describe('a Problem', () => {
+  it('is known by its kind', () => {
+    const problem = new Problem('invalid', 'x.y', 'Text.', { expression: 'Patient.name' })
+    expect([isProblem(problem), isProblem(problem, 'gone'), isProblem(new Error('x'))]).toEqual([true, false, false])
+    expect(problem.expression).toEqual(['Patient.name'])
+  })
+})
+
+describe('the log', () => {
+  it('writes only the fields that its list names', () => {
+    const lines: string[] = []
+    const log = createLog('info', { write: line => void lines.push(line) })
+    const fields = { status: 200, name: 'Amsel', body: 'secret' }
+    log.info('answered', fields)
+    log.debug('not at this level', fields)
+    expect(lines.length).toBe(1)
+    expect(JSON.parse(lines[0] ?? '')).toEqual({ level: 30, time: expect.any(String), status: 200, msg: 'answered' })
+  })
+})
+
+describe('a fixed clock', () => {
+  it('moves only when told', () => {
+    const clock = new FixedClock(5)
+    clock.advance(-2)
+    expect(clock.nowMs()).toBe(3)
+  })
+})
