@@ -1,4 +1,4 @@
-import { parseResource, type Resource } from '#fhir'
+import { type Json, parseResource, type Resource, toResource } from '#fhir'
 import { Problem, type ProblemIssue } from '#kernel'
 import { readResource } from './body.ts'
 import { granted } from './perform.ts'
@@ -37,16 +37,18 @@ export async function validateStored(request: FhirRequest, params: PathParams, r
   return { status: 200, headers: {}, body: outcomeOf(rooms.validator.validate(parseResource(stored.json))) }
 }
 
-interface Parameter {
+interface Part {
   readonly name?: unknown
-  readonly resource?: Resource
-  readonly valueCode?: string
+  readonly resource?: unknown
+  readonly valueCode?: unknown
 }
+
+const partNames: ReadonlySet<unknown> = new Set(['resource', 'mode'])
 
 /** @throws Problem `invalid` · `validate.resource-missing`; `unsupported` · `validate.parameter-unknown` */
 function unwrap(parameters: Resource): { resource: Resource; mode: string | undefined } {
-  const parts = (Array.isArray(parameters.parameter) ? parameters.parameter : []) as readonly Parameter[]
-  if (parts.some(part => part.name !== 'resource' && part.name !== 'mode'))
+  const parts: readonly Part[] = Array.isArray(parameters.parameter) ? parameters.parameter.map(toPart) : []
+  if (!parts.every(part => partNames.has(part.name)))
     throw new Problem(
       'unsupported',
       'validate.parameter-unknown',
@@ -56,11 +58,20 @@ function unwrap(parameters: Resource): { resource: Resource; mode: string | unde
       },
     )
   const resource = parts.find(part => part.name === 'resource')?.resource
-  if (resource === undefined)
+  if (!isJson(resource))
     throw new Problem('invalid', 'validate.resource-missing', '$validate needs a parameter resource.', {
       expression: 'Parameters.parameter',
     })
-  return { resource, mode: parts.find(part => part.name === 'mode')?.valueCode }
+  const mode = parts.find(part => part.name === 'mode')?.valueCode
+  return { resource: toResource(resource), mode: typeof mode === 'string' ? mode : undefined }
+}
+
+function toPart(value: unknown): Part {
+  return typeof value === 'object' && value !== null ? value : {}
+}
+
+function isJson(value: unknown): value is { readonly [name: string]: Json } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function outcomeOf(issues: readonly ProblemIssue[]): Resource {

@@ -1,0 +1,275 @@
+import { resourceTypes } from '#fhir'
+import { catalogue, type IngestPort, type Job } from '#interactions'
+import { collect } from '#kernel'
+import { createValidator } from '#validation'
+import { type Answer, admin, grantOf, type House, openHouse, patientA, patientB, weightOf } from './house.ts'
+
+const own = grantOf('patient/*.cruds', { patient: 'a' })
+const codeOf = (answer: Answer) => answer.json.issue[0].details.coding[0].code
+
+describe('metadata – https://hl7.org/fhir/R4/http.html#capabilities', () => {
+  let house: House
+  let statement: Answer
+  beforeAll(async () => {
+    house = await openHouse()
+    statement = await house.ask('GET', '/metadata')
+  })
+  afterAll(() => house.close())
+
+  it('is public, and valid by its own server', () => {
+    expect(statement.status).toBe(200)
+    expect(createValidator().validate(statement.json)).toEqual([])
+    expect(statement.json).toMatchObject({
+      fhirVersion: '4.0.1',
+      kind: 'instance',
+      implementation: { url: 'http://127.0.0.1:8080/fhir' },
+    })
+  })
+
+  const rest = () => statement.json.rest[0]
+  const ofType = (type: string) => rest().resource.find((resource: { type: string }) => resource.type === type)
+
+  it('lists every resource type with what the catalogue answers for it', () => {
+    expect(rest().resource.map((resource: { type: string }) => resource.type)).toEqual(resourceTypes)
+    const codes = ofType('Observation').interaction.map((interaction: { code: string }) => interaction.code)
+    const rows = new Set(catalogue.map(route => route.interaction))
+    expect(codes).toEqual([
+      'read',
+      'vread',
+      'update',
+      'delete',
+      'history-instance',
+      'history-type',
+      'create',
+      'search-type',
+    ])
+    for (const code of codes) expect(rows).toContain(code)
+    expect(rest().interaction.map((interaction: { code: string }) => interaction.code)).toEqual([
+      'transaction',
+      'batch',
+      'search-system',
+      'history-system',
+    ])
+  })
+
+  it('does not promise PATCH, nor to write AuditEvents', () => {
+    expect(JSON.stringify(statement.json)).not.toContain('"patch"')
+    expect(ofType('AuditEvent').interaction.map((interaction: { code: string }) => interaction.code)).toEqual([
+      'read',
+      'vread',
+      'history-instance',
+      'history-type',
+      'search-type',
+    ])
+  })
+
+  it('lists search parameters that are answered, and none that are not', async () => {
+    const names: string[] = ofType('Patient').searchParam.map((parameter: { name: string }) => parameter.name)
+    expect(names).toEqual(expect.arrayContaining(['_id', '_lastUpdated', 'family', 'birthdate', 'identifier']))
+    for (const name of ['_text', '_content', '_filter', '_query']) expect(names).not.toContain(name)
+    for (const name of names) {
+      const answer = await house.ask('GET', `/Patient?${name}=1`, { grant: own })
+      expect([name, answer.status === 200 || codeOf(answer) !== 'search.parameter-unsupported']).toEqual([name, true])
+    }
+  })
+
+  it('names the operations of a type and how to get a token', () => {
+    const operations = (type: string) => ofType(type).operation.map((operation: { name: string }) => operation.name)
+    expect(operations('Patient').sort()).toEqual(['everything', 'ingest', 'validate'])
+    expect(operations('Observation')).toEqual(['validate'])
+    expect(rest().security.extension[0].extension).toEqual([
+      { url: 'token', valueUri: 'http://127.0.0.1:8080/auth/token' },
+    ])
+  })
+
+  it('refuses modes it does not have', async () => {
+    expect(codeOf(await house.ask('GET', '/metadata?mode=terminology'))).toBe('capabilities.mode-unsupported')
+    expect((await house.ask('GET', '/metadata?mode=full')).status).toBe(200)
+  })
+})
+
+describe('smart-configuration – https://hl7.org/fhir/smart-app-launch/conformance.html', () => {
+  it('is public JSON whatever is accepted', async () => {
+    const house = await openHouse()
+    const answer = await house.ask('GET', '/.well-known/smart-configuration', { headers: { accept: 'text/html' } })
+    expect(answer.headers['content-type']).toBe('application/json; charset=utf-8')
+    expect(answer.json).toEqual({ token_endpoint: 'http://127.0.0.1:8080/auth/token' })
+    await house.close()
+  })
+})
+
+describe('$validate – https://hl7.org/fhir/R4/resource-operation-validate.html', () => {
+  let house: House
+  beforeAll(async () => {
+    house = await openHouse()
+    await house.ask('PUT', '/Patient/a', { grant: admin, body: patientA })
+    await house.ask('PUT', '/Patient/b', { grant: admin, body: patientB })
+  })
+  afterAll(() => house.close())
+  const check = (body: object, query = '') => house.ask('POST', `/Observation/$validate${query}`, { grant: own, body })
+
+  it('finds nothing wrong with a good resource, and stores nothing', async () => {
+    const answer = await check(weightOf('a', 70))
+    expect([answer.status, answer.json.issue[0].severity]).toEqual([200, 'information'])
+    expect((await house.ask('GET', '/Observation?_summary=count', { grant: admin })).json.total).toBe(0)
+  })
+
+  it('names what is wrong, with 200', async () => {
+    const answer = await check({ resourceType: 'Observation', status: 'final', colour: 'red' })
+    expect(answer.status).toBe(200)
+    expect(answer.json.issue.map((issue: { expression: string[] }) => issue.expression[0])).toEqual(
+      expect.arrayContaining(['Observation.colour']),
+    )
+    expect(answer.text).not.toContain('"red"')
+  })
+
+  it('takes Parameters', async () => {
+    const parameters = (parameter: object[]) => ({ resourceType: 'Parameters', parameter })
+    const good = await check(
+      parameters([
+        { name: 'resource', resource: weightOf('a', 70) },
+        { name: 'mode', valueCode: 'create' },
+      ]),
+    )
+    expect(good.json.issue[0].severity).toBe('information')
+    expect(codeOf(await check(parameters([{ name: 'mode', valueCode: 'create' }])))).toBe('validate.resource-missing')
+    expect(codeOf(await check(parameters([{ name: 'profile', valueUri: 'x' }])))).toBe('validate.parameter-unknown')
+    const odd = parameters([{ name: 'resource', resource: 'text' }])
+    expect(codeOf(await check(odd))).toBe('validate.resource-missing')
+    expect(codeOf(await check({ resourceType: 'Parameters', parameter: [null] }))).toBe('validate.parameter-unknown')
+  })
+
+  it('refuses what it cannot do', async () => {
+    expect(codeOf(await check(weightOf('a', 70), '?mode=delete'))).toBe('validate.mode-unsupported')
+    expect(codeOf(await check(patientA))).toBe('body.type-differs')
+    expect((await house.ask('POST', '/Observation/$validate', { body: weightOf('a', 70) })).status).toBe(401)
+  })
+
+  it("checks what is stored, and knows nothing of somebody else's", async () => {
+    expect((await house.ask('GET', '/Patient/a/$validate', { grant: own })).json.issue[0].severity).toBe('information')
+    const foreign = await house.ask('GET', '/Patient/b/$validate', { grant: own })
+    expect(foreign).toEqual(await house.ask('GET', '/Patient/nobody/$validate', { grant: own }))
+    expect(foreign.status).toBe(404)
+  })
+})
+
+/** An importer whose jobs end when the test says so. */
+class HandDriven implements IngestPort {
+  readonly jobs = new Map<string, Job & { finish(state: 'done' | 'failed'): void }>()
+  received = Buffer.alloc(0)
+  source: string | undefined
+
+  async start(request: Parameters<IngestPort['start']>[0]): Promise<Job> {
+    const { promise: done, resolve } = Promise.withResolvers<void>()
+    this.source = request.source
+    const job = {
+      id: 'job-1',
+      state: 'running' as Job['state'],
+      progress: { bytesRead: 5, rows: 2 },
+      report: undefined as Job['report'],
+      done,
+      finish(state: 'done' | 'failed') {
+        job.state = state
+        job.report = { resourceType: 'Parameters' }
+        resolve()
+      },
+    }
+    this.jobs.set(`${request.grant.id} ${job.id}`, job as Job & { finish(state: 'done' | 'failed'): void })
+    void collect(request.body, 1000).then(bytes => {
+      this.received = bytes
+    })
+    return job as Job
+  }
+
+  async job(id: string, grant: { id: string }): Promise<Job | undefined> {
+    return this.jobs.get(`${grant.id} ${id}`)
+  }
+
+  async hl7v2({ message }: { message: Buffer }): Promise<{ status: number; ack: string }> {
+    return { status: 200, ack: `MSA|AA|${message.length}\r` }
+  }
+}
+
+describe('$ingest', () => {
+  let house: House
+  let port: HandDriven
+  beforeEach(async () => {
+    port = new HandDriven()
+    house = await openHouse({ ingest: port })
+    await house.ask('PUT', '/Patient/a', { grant: admin, body: patientA })
+    await house.ask('PUT', '/Patient/b', { grant: admin, body: patientB })
+  })
+  afterEach(() => house.close())
+  const send = (url: string, headers: Record<string, string> = {}, grant = own) =>
+    house.ask('POST', url, { grant, headers: { 'content-type': 'application/zip', ...headers }, body: 'bytes' })
+
+  it('answers with the report once the import is over', async () => {
+    const answer = send('/Patient/a/$ingest?source=my-phone')
+    await expect(Promise.race([answer, new Promise(resolve => setTimeout(resolve, 20, 'waiting'))])).resolves.toBe(
+      'waiting',
+    )
+    port.jobs.get(`${own.id} job-1`)?.finish('done')
+    expect([(await answer).status, (await answer).json]).toEqual([200, { resourceType: 'Parameters' }])
+    expect([port.received.toString(), port.source]).toEqual(['bytes', 'my-phone'])
+  })
+
+  it('answers 202 to those who would rather poll, then progress, then the report', async () => {
+    const accepted = await send('/Patient/a/$ingest', { prefer: 'respond-async' })
+    expect([accepted.status, accepted.text]).toEqual([202, ''])
+    expect(accepted.headers['content-location']).toBe('http://127.0.0.1:8080/fhir/$job/job-1')
+    const poll = () => house.ask('GET', '/$job/job-1', { grant: own })
+    const running = await poll()
+    expect([running.status, running.headers['x-progress']]).toEqual([202, '5 bytes, 2 rows'])
+    port.jobs.get(`${own.id} job-1`)?.finish('done')
+    expect((await poll()).status).toBe(200)
+  })
+
+  it('answers 422 with the report when the file was of no use', async () => {
+    await send('/Patient/a/$ingest', { prefer: 'respond-async' })
+    port.jobs.get(`${own.id} job-1`)?.finish('failed')
+    const failed = await house.ask('GET', '/$job/job-1', { grant: own })
+    expect([failed.status, failed.json.resourceType]).toEqual([422, 'Parameters'])
+  })
+
+  it('knows no job of somebody else, nor one that never was', async () => {
+    await send('/Patient/a/$ingest', { prefer: 'respond-async' })
+    const foreign = await house.ask('GET', '/$job/job-1', { grant: admin })
+    expect([foreign.status, codeOf(foreign)]).toEqual([404, 'job.unknown'])
+    expect(await house.ask('GET', '/$job/another', { grant: own })).toEqual(foreign)
+    expect(await house.ask('GET', '/$job/not%2fan%2fid', { grant: own })).toEqual(foreign)
+  })
+
+  it('imports for nobody else, and for nobody without the right to create', async () => {
+    const foreign = await send('/Patient/b/$ingest')
+    expect([foreign.status, codeOf(foreign)]).toEqual([404, 'record.unknown'])
+    expect(await send('/Patient/nobody/$ingest')).toEqual(foreign)
+    const reader = grantOf('patient/*.rs', { patient: 'a' })
+    expect(codeOf(await send('/Patient/a/$ingest', {}, reader))).toBe('scope.missing')
+    expect(port.jobs.size).toBe(0)
+  })
+})
+
+describe('HL7 v2 over HTTP', () => {
+  let house: House
+  beforeAll(async () => {
+    house = await openHouse({ ingest: new HandDriven() })
+  })
+  afterAll(() => house.close())
+  const er7 = { 'content-type': 'x-application/hl7-v2+er7; charset=utf-8' }
+
+  it('answers with an acknowledgement in the same form', async () => {
+    const answer = await house.ask('POST', '/hl7v2', { grant: own, headers: er7, body: 'MSH|^~\\&|' })
+    expect([answer.status, answer.text]).toEqual([200, 'MSA|AA|9\r'])
+    expect(answer.headers['content-type']).toBe('x-application/hl7-v2+er7; charset=utf-8')
+  })
+
+  it('refuses what is no message, and those who may not create', async () => {
+    expect(codeOf(await house.ask('POST', '/hl7v2', { grant: own, body: 'MSH' }))).toBe('body.type-unsupported')
+    expect(codeOf(await house.ask('POST', '/hl7v2', { grant: own, headers: er7 }))).toBe('body.missing')
+    const reader = grantOf('patient/*.rs', { patient: 'a' })
+    expect(codeOf(await house.ask('POST', '/hl7v2', { grant: reader, headers: er7, body: 'MSH' }))).toBe(
+      'scope.missing',
+    )
+    expect((await house.ask('POST', '/hl7v2', { headers: er7, body: 'MSH' })).status).toBe(401)
+  })
+})
