@@ -31,7 +31,7 @@ export class Committer {
     if (txn.staged.length === 0 && txn.documents.length === 0) return true
     const work = draftsByLedger(txn.staged)
     for (const [ledger, drafts] of await this.#auditWork(txn, grant)) work.set(ledger, drafts)
-    if (!stillHolds(txn)) return false
+    if (!stillHolds(txn, this.#reach)) return false
     const committed = await this.#write(work, txn)
     if (committed) for (const step of txn.afterCommit) step()
     return committed
@@ -159,11 +159,11 @@ function draftsByLedger(staged: readonly StagedDraft[]): Work {
 }
 
 /** Whether everything a transaction saw is still so; what other processes do, the store's commit finds out. */
-function stillHolds(txn: Transaction): boolean {
+function stillHolds(txn: Transaction, reach: Reach): boolean {
   for (const [ledger, head] of txn.observed) if (!ledger.alive || ledger.pendingHead !== head) return false
   return txn.staged.every(({ ledger, draft, follows }) => {
-    const pending = ledger.pendingOf(draft.locator)
-    return ledger.alive && (pending === undefined || pending.version === follows)
+    const pending = reach.pendingVersion(draft.locator)
+    return ledger.alive && (pending === undefined || pending === follows)
   })
 }
 

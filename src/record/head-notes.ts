@@ -28,14 +28,19 @@ export class HeadNotes {
 
   /** Notes the durable heads of all open ledgers that have moved. */
   async write(shelf: Shelf): Promise<void> {
+    const moved = new Map<CompartmentId, number>()
+    const notes = new Map<string, Uint8Array>()
     for (const ledger of shelf.opened()) {
       const { compartment } = ledger.holder
       const settled = ledger.pendingHead === ledger.durableHead
       if (!settled || ledger.durableHead === 0 || this.#noted.get(compartment) === ledger.durableHead) continue
       const seq = ledger.durableHead
-      await this.#keys.setNote(noteName(compartment), this.#encode(compartment, { seq, link: ledger.link }))
-      this.#noted.set(compartment, seq)
+      moved.set(compartment, seq)
+      notes.set(noteName(compartment), this.#encode(compartment, { seq, link: ledger.link }))
     }
+    if (notes.size === 0) return
+    await this.#keys.setNotes(notes)
+    for (const [compartment, seq] of moved) this.#noted.set(compartment, seq)
   }
 
   /** @returns undefined when there is none; `forged` when it was not written with this instance's key */

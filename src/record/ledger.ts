@@ -29,17 +29,22 @@ export interface Draft {
   placed(lastUpdatedMs: number, json: Buffer, holder: Holder): void
 }
 
+/** What the ledgers of one record share. */
 export interface LedgerRooms {
   readonly store: Store
   readonly clock: Clock
   readonly log: Log
+  /** Newest versions written by this process and not yet durable, of all compartments. */
+  readonly pending: Map<Locator, Pending>
 }
 
 /** The newest version of a resource that this process has written but not yet seen made durable. */
-interface Pending {
+export interface Pending {
   readonly version: number
   readonly seq: number
   readonly stored: Stored
+  /** The ledger that it was appended to. */
+  readonly ledger: Ledger
 }
 
 /**
@@ -53,8 +58,8 @@ export class Ledger {
   readonly #store: Store
   readonly #clock: Clock
   readonly #log: Log
-  readonly #pending = new Map<Locator, Pending>()
-  readonly #pendingBySeq = new Map<number, Stored>()
+  readonly #pending: Map<Locator, Pending>
+  readonly #pendingBySeq = new Map<number, { readonly locator: Locator; readonly stored: Stored }>()
   #durableHead = 0
   #pendingHead = 0
   #lastMs = 0
@@ -67,12 +72,13 @@ export class Ledger {
   alive = true
   lastUsedMs = 0
 
-  private constructor(holder: Holder, keys: CompartmentKeys, { store, clock, log }: LedgerRooms) {
+  private constructor(holder: Holder, keys: CompartmentKeys, { store, clock, log, pending }: LedgerRooms) {
     this.holder = holder
     this.#keys = keys
     this.#store = store
     this.#clock = clock
     this.#log = log
+    this.#pending = pending
   }
 
   /** Opens the ledger as far as writing needs: keys, head and the tail behind the last segment. */
@@ -131,12 +137,14 @@ export class Ledger {
     if (storeHead > this.#durableHead && this.#pendingHead === this.#durableHead) await this.#readOn()
   }
 
-  pendingOf(locator: Locator): Pending | undefined {
-    return this.#pending.get(locator)
+  pendingAt(seq: number): Stored | undefined {
+    return this.#pendingBySeq.get(seq)?.stored
   }
 
-  pendingAt(seq: number): Stored | undefined {
-    return this.#pendingBySeq.get(seq)
+  /** Forgets what was pending: the commit failed, or nobody uses this ledger any more. */
+  abandon(): void {
+    this.alive = false
+    for (const seq of this.#pendingBySeq.keys()) this.#settle(seq)
   }
 
   /**
@@ -178,8 +186,8 @@ export class Ledger {
       json: served,
       holder: this.holder,
     }
-    this.#pending.set(locator, { version, seq, stored })
-    this.#pendingBySeq.set(seq, stored)
+    this.#pending.set(locator, { version, seq, stored, ledger: this })
+    this.#pendingBySeq.set(seq, { locator, stored })
     this.#pendingHead = seq
     this.#lastMs = lastUpdatedMs
     this.#link = Buffer.from(chainLink(sealed))
@@ -198,14 +206,18 @@ export class Ledger {
 
   #becomeDurable(head: number): void {
     this.#durableHead = Math.max(this.#durableHead, Math.min(head, this.#pendingHead))
-    for (const [locator, pending] of this.#pending) {
-      if (pending.seq > this.#durableHead) continue
-      this.#pending.delete(locator)
-    }
     for (const seq of this.#pendingBySeq.keys()) {
       if (seq > this.#durableHead) break
-      this.#pendingBySeq.delete(seq)
+      this.#settle(seq)
     }
+  }
+
+  #settle(seq: number): void {
+    const locator = this.#pendingBySeq.get(seq)?.locator
+    this.#pendingBySeq.delete(seq)
+    if (locator === undefined) return
+    const pending = this.#pending.get(locator)
+    if (pending?.ledger === this && pending.seq === seq) this.#pending.delete(locator)
   }
 
   async #adoptLink(seq: number): Promise<void> {

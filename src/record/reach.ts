@@ -81,6 +81,11 @@ export class Reach {
     return sight.kind === 'all' && sight.referencedOnly !== true
   }
 
+  /** The version that a locator has in this process ahead of the store; undefined when it is not ahead. */
+  pendingVersion(locator: Locator): number | undefined {
+    return this.#shelf.pendingOf(locator)?.version
+  }
+
   ledger(holder: Holder): Promise<Ledger> {
     return this.#shelf.open(holder)
   }
@@ -111,12 +116,10 @@ export class Reach {
   async newest(grant: Grant, locator: Locator): Promise<Located | undefined> {
     const durable = await this.durable(grant, locator)
     const reached = await this.#of(grant)
-    for (const ledger of this.#shelf.opened()) {
-      const pending = ledger.pendingOf(locator)
-      if (pending === undefined || !reached.compartments.has(ledger.holder.compartment)) continue
-      if (pending.version > (durable?.version ?? 0)) return { ...pending.stored, seq: pending.seq, movedAway: false }
-    }
-    return durable
+    const pending = this.#shelf.pendingOf(locator)
+    if (pending === undefined || !reached.compartments.has(pending.stored.holder.compartment)) return durable
+    if (pending.version <= (durable?.version ?? 0)) return durable
+    return { ...pending.stored, seq: pending.seq, movedAway: false }
   }
 
   /** The newest durable version within reach: one lookup, one decryption. */
@@ -158,20 +161,17 @@ export class Reach {
     const places = await this.#store.places([...byLocator.keys()], [...compartments.keys()])
     const found = new Set<string>()
     for (const [locator, id] of byLocator) {
-      const pending = this.#shelf
-        .opened()
-        .some(ledger => compartments.has(ledger.holder.compartment) && ledger.pendingOf(locator) !== undefined)
-      if (pending || places.has(locator)) found.add(id)
+      const pending = this.#shelf.pendingOf(locator)
+      const isPending = pending !== undefined && compartments.has(pending.stored.holder.compartment)
+      if (isPending || places.has(locator)) found.add(id)
     }
     return found
   }
 
   /** The version under which a locator is taken in any compartment; only ever used to refuse. */
   async takenVersion(locator: Locator): Promise<number | undefined> {
-    for (const ledger of this.#shelf.opened()) {
-      const pending = ledger.pendingOf(locator)
-      if (pending !== undefined) return pending.version
-    }
+    const pending = this.#shelf.pendingOf(locator)
+    if (pending !== undefined) return pending.version
     return (await this.#store.places([locator], undefined)).get(locator)?.version
   }
 

@@ -140,8 +140,9 @@ export class Registry {
   }
 
   async #register(kind: Registration['kind'], patient?: string): Promise<Registration> {
-    const audit = kind === 'commons' ? this.instanceAudit.compartment : await this.#newCompartment('audit')
-    const compartment = kind === 'instance' ? audit : await this.#newCompartment(kind)
+    const auditing = kind === 'commons' ? this.instanceAudit.compartment : this.#newCompartment('audit')
+    const compartment = await (kind === 'instance' ? auditing : this.#newCompartment(kind))
+    const audit = await auditing
     return { kind, compartment, audit, ...(patient === undefined ? {} : { patient }) }
   }
 

@@ -1,7 +1,7 @@
 import type { Holder } from '#search'
-import type { CompartmentId } from '#store'
+import type { CompartmentId, Locator } from '#store'
 import type { Vault } from '#vault'
-import { Ledger, type LedgerRooms } from './ledger.ts'
+import { Ledger, type LedgerRooms, type Pending } from './ledger.ts'
 
 /** How long an unused ledger stays open, and how many bytes of index may stay in memory together. */
 export interface ShelfLimits {
@@ -17,9 +17,9 @@ export class Shelf {
   readonly #rooms: LedgerRooms
   readonly #limits: ShelfLimits
 
-  constructor(vault: Vault, rooms: LedgerRooms, limits: ShelfLimits) {
+  constructor(vault: Vault, rooms: Omit<LedgerRooms, 'pending'>, limits: ShelfLimits) {
     this.#vault = vault
-    this.#rooms = rooms
+    this.#rooms = { ...rooms, pending: new Map() }
     this.#limits = limits
   }
 
@@ -52,10 +52,15 @@ export class Shelf {
 
   /** Forgets what a ledger believed; the next use reads it again from the store. */
   discard(ledger: Ledger): void {
-    ledger.alive = false
+    ledger.abandon()
     if (this.#opened.get(ledger.holder.compartment) !== ledger) return
     this.#ledgers.delete(ledger.holder.compartment)
     this.#opened.delete(ledger.holder.compartment)
+  }
+
+  /** The newest version that this process has written under a locator, while it is not yet durable. */
+  pendingOf(locator: Locator): Pending | undefined {
+    return this.#rooms.pending.get(locator)
   }
 
   /** Ledgers that are open now. */

@@ -28,7 +28,7 @@ export interface StagedDraft {
   readonly ledger: Ledger
   readonly draft: Draft
   readonly kind: AuditKindName
-  /** The version it follows (0: none), to be found unchanged when the transaction is placed. */
+  /** The newest version that was seen (0: none), to be found unchanged when the transaction is placed. */
   readonly follows: number
 }
 
@@ -235,7 +235,8 @@ export class Transaction implements Txn {
     if (holder.compartment === current.holder.compartment) return this.#stage({ ...next, ledger, follows })
     const left = await this.#reach.ledger(current.holder)
     this.#stage({ ledger: left, type, id: current.id, follows, kind: 'update', method: 'DELETE', movedAway: true })
-    return this.#stage({ ...next, ledger, follows: { holder, seq: 0, version: follows.version + 1 } })
+    const removal: Seen = { holder, seq: 0, version: follows.version + 1 }
+    return this.#stage({ ...next, ledger, follows: removal, seen: follows.version })
   }
 
   #stage(what: {
@@ -247,6 +248,8 @@ export class Transaction implements Txn {
     kind: AuditKindName
     method: Stored['method']
     movedAway?: boolean
+    /** The version that was seen, where it is not the one that is followed: the second half of a move. */
+    seen?: number
   }): Staged {
     const { ledger, type, id, resource, follows, kind, method } = what
     const version = (follows?.version ?? 0) + 1
@@ -277,7 +280,7 @@ export class Transaction implements Txn {
         staged.holder = holder
       },
     }
-    this.staged.push({ ledger, draft, kind, follows: follows?.version ?? 0 })
+    this.staged.push({ ledger, draft, kind, follows: what.seen ?? follows?.version ?? 0 })
     return staged
   }
 

@@ -193,7 +193,7 @@ export interface WrappedKey {
  * Destroying a key leaves a tombstone, which a restored keystore must replay.
  */
 export interface KeyStore {
-  /** Adds a key. @throws Problem `conflict` · `keys.exists` when owner, kind and version are taken. */
+  /** Adds a key; concurrent calls may share one flush. @throws Problem `conflict` · `keys.exists` when owner, kind and version are taken. */
   add(key: WrappedKey): Promise<void>
   /** Replaces all keys that match owner and kind by these, atomically: re-wrapping, rotation. */
   replace(owner: string, kind: string, keys: readonly WrappedKey[]): Promise<void>
@@ -206,5 +206,7 @@ export interface KeyStore {
   /** A chain head or other small non-secret value, by name. */
   note(name: string): Promise<Uint8Array | undefined>
   setNote(name: string, value: Uint8Array): Promise<void>
+  /** Several notes at once, with one flush of the disk. */
+  setNotes(notes: ReadonlyMap<string, Uint8Array>): Promise<void>
   close(): Promise<void>
 }

@@ -92,6 +92,13 @@ export function keysContract(name: string, open: Opening<KeyStore>): void {
       await keys.setNote('head', Uint8Array.of(1, 2))
       await keys.setNote('head', Uint8Array.of(3))
       expect(await keys.note('head')).toEqual(Uint8Array.of(3))
+      await keys.setNotes(
+        new Map([
+          ['head', Uint8Array.of(4)],
+          ['tail', Uint8Array.of(5)],
+        ]),
+      )
+      expect([await keys.note('head'), await keys.note('tail')]).toEqual([Uint8Array.of(4), Uint8Array.of(5)])
     })
 
     it('answers nothing once it is closed', async () => {

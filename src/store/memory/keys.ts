@@ -70,6 +70,10 @@ class MemoryKeys implements KeyStore {
     this.#notes.set(name, value.slice())
   }
 
+  async setNotes(notes: ReadonlyMap<string, Uint8Array>): Promise<void> {
+    for (const [name, value] of notes) await this.setNote(name, value)
+  }
+
   async close(): Promise<void> {
     this.#closed = true
   }

@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { isProblem, type Problem } from '#kernel'
 import type { KeyStore, WrappedKey } from '../contract.ts'
 import { destroyedProblem, existsProblem } from '../key-problems.ts'
 import { openDatabase } from './database.ts'
@@ -45,9 +46,16 @@ function keyFrom(row: object): WrappedKey {
   return { ...key, params: JSON.parse(params) as WrappedKey['params'] }
 }
 
+interface Adding {
+  readonly key: WrappedKey
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
 class SqliteKeys implements KeyStore {
   readonly #transactions: Transactions
   readonly #statements: Readonly<Record<keyof typeof sql, StatementSync>>
+  readonly #adding: Adding[] = []
 
   constructor(database: DatabaseSync, transactions: Transactions) {
     this.#transactions = transactions
@@ -55,7 +63,34 @@ class SqliteKeys implements KeyStore {
   }
 
   add(key: WrappedKey): Promise<void> {
-    return this.#transactions.write(() => this.#insert(key))
+    return new Promise((resolve, reject) => {
+      this.#adding.push({ key, resolve, reject })
+      if (this.#adding.length === 1) setImmediate(() => void this.#flushAdded(this.#adding.splice(0)))
+    })
+  }
+
+  // Taking in a family is a burst of new keys: those of one turn of the event loop share a transaction.
+  async #flushAdded(adding: readonly Adding[]): Promise<void> {
+    try {
+      const faults = await this.#transactions.write(() => adding.map(({ key }) => this.#tryInsert(key)))
+      adding.forEach(({ resolve, reject }, at) => {
+        if (faults[at] === undefined) resolve()
+        else reject(faults[at])
+      })
+    } catch (error) {
+      for (const { reject } of adding) reject(error)
+    }
+  }
+
+  /** The Problem of this key alone: a refused row leaves the transaction as it was. */
+  #tryInsert(key: WrappedKey): Problem | undefined {
+    try {
+      this.#insert(key)
+      return undefined
+    } catch (error) {
+      if (isProblem(error)) return error
+      throw error
+    }
   }
 
   replace(owner: string, kind: string, keys: readonly WrappedKey[]): Promise<void> {
@@ -105,6 +140,12 @@ class SqliteKeys implements KeyStore {
 
   async setNote(name: string, value: Uint8Array): Promise<void> {
     await this.#transactions.write(() => this.#statements.setNote.run(name, value))
+  }
+
+  async setNotes(notes: ReadonlyMap<string, Uint8Array>): Promise<void> {
+    await this.#transactions.write(() => {
+      for (const [name, value] of notes) this.#statements.setNote.run(name, value)
+    })
   }
 
   async close(): Promise<void> {
