@@ -67,8 +67,22 @@ export function searchParametersOf(type: string): readonly SearchParameter[] {
   return [...named(type).values()]
 }
 
-/** The parameter that a composite's component points to. */
-export function searchParameterByUrl(url: string): SearchParameter | undefined {
+/** One part of a composite: the parameter that gives its kind, and where its values lie from the composite's focus. */
+export interface Component {
+  readonly parameter: SearchParameter
+  readonly expression: string
+}
+
+/** R4 published these with the definitions of their two components in each other's place. */
+const swapped: ReadonlySet<string> = new Set(['http://hl7.org/fhir/SearchParameter/DocumentReference-relationship'])
+
+/** The components of a composite, in the order of its value's parts. */
+export function componentsOf({ url, component = [] }: SearchParameter): readonly Component[] {
   byBase ??= load()
-  return byUrl?.get(url)
+  const definitions = component.map(each => each.definition)
+  if (swapped.has(url)) definitions.reverse()
+  return component.flatMap(({ expression }, i) => {
+    const parameter = byUrl?.get(definitions[i] ?? '')
+    return parameter === undefined ? [] : [{ parameter, expression }]
+  })
 }

@@ -25,7 +25,8 @@ interface Ucum {
 }
 
 const remembered = 10_000
-const longest = 128
+/** Printable ASCII without spaces; the library would read `MG ` as megagauss. */
+const writable = /^[!-~]{1,128}$/
 const known = new Map<string, CanonicalUnit | undefined>()
 const valid = new Map<string, boolean>()
 let library: Ucum | undefined
@@ -42,7 +43,7 @@ function remember<V>(cache: Map<string, V>, key: string, value: V): V {
   return value
 }
 
-/** Ten digits fewer than a double has would lose data; three fewer hide the library's rounding. */
+/** Thirteen digits: enough for any measurement, and the library's own rounding disappears. */
 function rounded(value: number): number {
   return Number.isFinite(value) ? Number(value.toPrecision(13)) : value
 }
@@ -85,8 +86,7 @@ function measure(code: string): CanonicalUnit | undefined {
  */
 export function canonicalUnit(code: string): CanonicalUnit | undefined {
   if (known.has(code)) return known.get(code)
-  const usable = code !== '' && code.length <= longest
-  return remember(known, code, usable ? measure(code) : undefined)
+  return remember(known, code, writable.test(code) ? measure(code) : undefined)
 }
 
 /**
@@ -97,7 +97,7 @@ export function canonicalUnit(code: string): CanonicalUnit | undefined {
 export function isUcum(code: string): boolean {
   const answer = valid.get(code)
   if (answer !== undefined) return answer
-  if (code === '' || code.length > longest) return remember(valid, code, false)
+  if (!writable.test(code)) return remember(valid, code, false)
   const found = ucum().getSpecifiedUnit(code, 'validate')
   return remember(valid, code, found.status === 'valid' && found.unit !== null)
 }

@@ -15,6 +15,8 @@ export class TypeTable {
   /** Seq of the version that replaced or removed the row. */
   readonly deadAt = new GrowUint32()
   readonly updated = new GrowFloat64()
+  /** Whether any row has been replaced or removed. */
+  hasDead = false
   /** By the index of their source; undefined until some row has a value. */
   readonly columns: (Column | undefined)[] = []
 
@@ -69,6 +71,8 @@ export class TypeTable {
   /** Notes that the row of `superseded` is replaced by `seq`. */
   supersede(superseded: number, seq: number): void {
     const row = this.countUntil(superseded) - 1
-    if (row >= 0 && this.seqs.array[row] === superseded) this.deadAt.array[row] = seq
+    if (row < 0 || this.seqs.array[row] !== superseded) return
+    this.deadAt.array[row] = seq
+    this.hasDead = true
   }
 }

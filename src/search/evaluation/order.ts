@@ -21,6 +21,8 @@ interface RowKey {
   readonly descending: boolean
   /** NaN: the row has no value, and comes last. */
   value(row: number): number
+  /** The values by row, where they lie ready in a column. */
+  readonly direct?: Float64Array
   shown(row: number): number | string | undefined
 }
 
@@ -57,8 +59,19 @@ function numericKey(table: TypeTable, key: SortKey): RowKey {
     const column = table.columns[index]
     return column?.lows === undefined ? [] : [{ column, number: numberOf(column) }]
   })
+  const direct = columns.length === 1 ? directValues(table, columns[0]?.column) : undefined
+  if (direct !== undefined) {
+    const value = (row: number): number => direct[row] as number
+    return { descending: key.descending, direct, value, shown: row => numberOrNone(value(row)) }
+  }
   const value = bestOf(columns, key.descending)
   return { descending: key.descending, value, shown: row => numberOrNone(value(row)) }
+}
+
+/** The lower ends of a column of dates or numbers that has one place for each row of the table. */
+function directValues(table: TypeTable, column: Column | undefined): Float64Array | undefined {
+  if (column?.lows === undefined || column.ids !== undefined || column.starts !== undefined) return undefined
+  return column.rows === table.count ? column.lows.array : undefined
 }
 
 function numberOrNone(value: number): number | undefined {
@@ -105,8 +118,9 @@ function idKey(table: TypeTable, key: SortKey): RowKey {
 }
 
 function updatedKey(table: TypeTable, { descending }: SortKey): RowKey {
-  const value = (row: number): number => table.updated.array[row] as number
-  return { descending, value, shown: value }
+  const direct = table.updated.array
+  const value = (row: number): number => direct[row] as number
+  return { descending, direct, value, shown: value }
 }
 
 const ownKeys: Readonly<Record<string, (table: TypeTable, key: SortKey) => RowKey>> = {
@@ -162,6 +176,11 @@ class FirstRows {
     }
   }
 
+  /** The last of the rows kept; undefined while there is still room. */
+  get last(): number | undefined {
+    return this.#heap.length < this.#limit ? undefined : this.#heap[0]
+  }
+
   sorted(): number[] {
     return this.#heap.sort(this.#order)
   }
@@ -199,6 +218,22 @@ class FirstRows {
   }
 }
 
+function offerAll(first: FirstRows, rows: Uint8Array): void {
+  for (let row = rows.length - 1; row >= 0; row--) if (rows[row] === 1) first.offer(row)
+}
+
+/** Newest rows lie last and are usually wanted first, so that most others are refused at the first glance. */
+function offerBest(first: FirstRows, rows: Uint8Array, values: Float64Array, descending: boolean): void {
+  const sign = descending ? -1 : 1
+  let limit = Number.NaN
+  for (let row = rows.length - 1; row >= 0; row--) {
+    if (rows[row] === 0 || sign * (values[row] as number) > limit) continue
+    first.offer(row)
+    const { last } = first
+    if (last !== undefined) limit = sign * (values[last] as number)
+  }
+}
+
 /** The first `limit` rows of one table, in order. */
 export function firstRows(
   index: CompartmentIndex,
@@ -210,8 +245,9 @@ export function firstRows(
   if (limit === 0) return []
   const keys = sort.map(key => rowKey(table, key))
   const first = new FirstRows(limit, rowOrder(table, keys))
-  // Newest rows lie last and are usually wanted first, so that most others are refused at the first glance.
-  for (let row = rows.length - 1; row >= 0; row--) if (rows[row] === 1) first.offer(row)
+  const [leading] = sort.length === 0 ? [updatedKey(table, { name: '_lastUpdated', descending: true })] : keys
+  if (leading?.direct === undefined) offerAll(first, rows)
+  else offerBest(first, rows, leading.direct, leading.descending)
   return first.sorted().map(row => ({ index, table, row, keys: keys.map(key => key.shown(row)) }))
 }
 

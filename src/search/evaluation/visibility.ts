@@ -13,6 +13,7 @@ function existing(table: TypeTable, seq: number): Rows {
   const rows = new Uint8Array(table.count)
   const dead = table.deadAt.array
   const count = table.countUntil(seq)
+  if (!table.hasDead) return rows.fill(1, 0, count)
   for (let row = 0; row < count; row++) rows[row] = (dead[row] as number) > seq ? 1 : 0
   return rows
 }

@@ -3,7 +3,7 @@ import { parseExpression } from '../expressions/parse.ts'
 import type { ElementPath, PathStep, Statement } from '../expressions/paths.ts'
 import { elementPaths, statementOf } from '../expressions/paths.ts'
 import { printToken } from '../kinds/entries.ts'
-import { type SearchParameter, searchParameterByUrl, searchParametersOf } from '../parameters.ts'
+import { componentsOf, type SearchParameter, searchParametersOf } from '../parameters.ts'
 import type { Cell, Source } from './cell.ts'
 import { type WrittenKind, writers } from './values.ts'
 
@@ -152,12 +152,12 @@ class PlanBuilder {
 
   #composite(parameter: SearchParameter, expression: string): void {
     const foci = elementPaths(parseExpression(expression), this.type)
-    const components = parameter.component ?? []
+    const components = componentsOf(parameter)
     this.#composites.set(
       parameter.name,
       foci.map(focus => ({
         components: components.map(component => {
-          const kind = searchParameterByUrl(component.definition)?.type as WrittenKind
+          const kind = component.parameter.type as WrittenKind
           const paths = elementPaths(parseExpression(component.expression), this.type, focus)
           const bound = focus.steps.length > 0 && !paths.some(path => path.absolute)
           return { kind, bound, uses: this.#paths(paths, kind) }

@@ -5,7 +5,7 @@ import { parseDateOperand, parseNumberOperand } from '../kinds/range.ts'
 import { parseReferenceOperand } from '../kinds/reference.ts'
 import { parseStringOperand } from '../kinds/string.ts'
 import { parseTokenOperand } from '../kinds/token.ts'
-import { type ParameterType, type SearchParameter, searchParameter, searchParameterByUrl } from '../parameters.ts'
+import { componentsOf, type ParameterType, type SearchParameter, searchParameter } from '../parameters.ts'
 import { limits, tooCostly } from './limits.ts'
 import { splitAt, unescaped } from './split.ts'
 import type { Criterion, Modifier, Operand } from './types.ts'
@@ -72,7 +72,7 @@ type OperandParser = (
 
 function parseComposite(text: string, parameter: SearchParameter, context: ParseContext): Operand {
   const texts = splitAt(text, '$')
-  const components = parameter.component ?? []
+  const components = componentsOf(parameter)
   if (texts.length !== components.length)
     throw new Problem(
       'invalid',
@@ -83,8 +83,8 @@ function parseComposite(text: string, parameter: SearchParameter, context: Parse
       },
     )
   const parts = components.map((component, i) => {
-    const inner = searchParameterByUrl(component.definition) as SearchParameter
-    return parseOperand(texts[i] as string, { ...inner, name: parameter.name }, undefined, context)
+    const inner = { ...component.parameter, name: parameter.name }
+    return parseOperand(texts[i] as string, inner, undefined, context)
   })
   return { kind: 'composite', parts }
 }
@@ -139,9 +139,9 @@ interface Step {
 }
 
 function parseValue(step: Step, context: ParseContext): Criterion {
-  const [name = '', modifier, ...more] = step.name.split(':')
+  const [name = '', ...rest] = step.name.split(':')
+  const modifier = rest.length === 0 ? undefined : rest.join(':')
   const found = parameterOf(step.type, name, step.whole)
-  if (more.length > 0) checkModifier(more.join(':'), found, step.whole)
   if (modifier === 'missing') return parseMissing(name, step.value)
   const isType = modifier !== undefined && found.type === 'reference' && isResourceType(modifier)
   const parameter = isType ? { ...found, target: [modifier] } : found

@@ -1,0 +1,401 @@
+import { zstdCompressSync } from 'node:zlib'
+import type { Resource } from '#fhir'
+import { isProblem } from '#kernel'
+import { CompartmentIndex, encodeSegment, extractRow, matches, parseCriterion, type Sight, type Vision } from '#search'
+import { ask, baseUrl, commonsHolder, Household, patientHolder } from './household.ts'
+
+function observation(id: string, more: object): Resource {
+  return { resourceType: 'Observation', id, status: 'final', code: { coding: [{ code: 'c' }] }, ...more }
+}
+
+function codeOf(work: () => unknown): string | undefined {
+  try {
+    work()
+  } catch (error) {
+    if (isProblem(error)) return error.code
+    throw error
+  }
+  return undefined
+}
+
+/** What `patient/` scopes of one patient see: their record, and of the commons what it leads to. */
+function visionFor(patient: string): Vision {
+  const own: Sight = { kind: 'all' }
+  const referenced: Sight = { kind: 'all', referencedOnly: true }
+  const none: Sight = { kind: 'none' }
+  return (_type, holder) => (holder.kind === 'commons' ? referenced : holder.patient === patient ? own : none)
+}
+
+const ann = (): Household =>
+  new Household(patientHolder('a'), [
+    {
+      resourceType: 'Patient',
+      id: 'a',
+      name: [{ family: 'Ann' }],
+      generalPractitioner: [{ reference: 'Practitioner/known' }],
+    },
+    observation('a1', {
+      subject: { reference: 'Patient/a' },
+      effectiveDateTime: '2026-01-01',
+      valueQuantity: { value: 1 },
+    }),
+    observation('a2', {
+      subject: { reference: 'Patient/a' },
+      effectiveDateTime: '2026-01-03',
+      focus: [{ reference: 'Patient/b' }],
+    }),
+  ])
+const ben = (): Household =>
+  new Household(patientHolder('b'), [
+    {
+      resourceType: 'Patient',
+      id: 'b',
+      name: [{ family: 'Ben' }],
+      link: [{ other: { reference: 'Patient/a' }, type: 'seealso' }],
+    },
+    observation('b1', {
+      subject: { reference: 'Patient/b' },
+      effectiveDateTime: '2026-01-02',
+      performer: [{ reference: 'Practitioner/other' }],
+    }),
+    observation('b2', {
+      subject: { reference: 'Patient/b' },
+      focus: [{ reference: 'Patient/a' }],
+      note: [{ authorReference: { reference: 'Practitioner/noted' }, text: 'n' }],
+    }),
+  ])
+const commons = (): Household =>
+  new Household(commonsHolder, [
+    { resourceType: 'Organization', id: 'top', name: 'Top' },
+    { resourceType: 'Organization', id: 'hidden', name: 'Hidden' },
+    { resourceType: 'Practitioner', id: 'known', name: [{ family: 'Known' }] },
+    { resourceType: 'Practitioner', id: 'other', name: [{ family: 'Other' }] },
+    { resourceType: 'Practitioner', id: 'noted', name: [{ family: 'Noted' }] },
+    {
+      resourceType: 'PractitionerRole',
+      id: 'role',
+      practitioner: { reference: 'Practitioner/known' },
+      organization: { reference: 'Organization/top' },
+    },
+  ])
+
+describe('vision – what a caller may not see does not exist for it', () => {
+  const house = [ann(), ben(), commons()]
+  const onlyAnn = visionFor('a')
+
+  it.each([
+    ['Observation?', ['Observation/a2', 'Observation/a1']],
+    ['Observation?subject=Patient/b', []],
+    ['Observation?subject=Patient/a,Patient/b&_sort=date', ['Observation/a1', 'Observation/a2']],
+    ['Observation?subject.name=Ben', []],
+    ['Observation?focus:Patient.name:missing=false', []],
+    ['Observation?focus:Patient._id=b', []],
+    ['Patient?_has:Observation:focus:code=c', []],
+    ['Patient?_has:Patient:link:name=Ben', []],
+    ['Patient?_id=b,a', ['Patient/a']],
+    ['Patient?name:not=x', []],
+    ['Practitioner?', ['Practitioner/known']],
+    ['Organization?', []],
+    ['Observation?patient.general-practitioner:Practitioner.family=known', ['Observation/a2', 'Observation/a1']],
+    ['Observation?performer:Practitioner.family=other', []],
+  ])('%s', (search, found) => {
+    if (search.includes('name:not')) {
+      expect(codeOf(() => ask(search, house, onlyAnn))).toBe('search.modifier-unknown')
+      return
+    }
+    const { matches: names, result } = ask(search, house, onlyAnn)
+    expect(names).toEqual(found)
+    expect(result.total).toBe(found.length)
+  })
+
+  it.each([
+    ['Observation?_id=a2&_include=Observation:focus', []],
+    ['Observation?_id=a2&_include=*', ['Patient/a']],
+    ['Patient?_revinclude=Observation:focus', []],
+    ['Patient?_revinclude=*', ['Observation/a2', 'Observation/a1']],
+    [
+      'Patient?_include=Patient:general-practitioner&_revinclude:iterate=*',
+      ['Practitioner/known', 'Observation/a2', 'Observation/a1'],
+    ],
+  ])('%s includes nothing else', (search, included) => {
+    expect([...ask(search, house, onlyAnn).included].sort()).toEqual([...included].sort())
+  })
+
+  it('gives the same answers as a house in which the others do not exist', () => {
+    const alone = [ann(), commons()]
+    for (const search of [
+      'Observation?_total=accurate&_sort=-value-quantity',
+      'Observation?_sort=subject&_count=1',
+      'Practitioner?_sort=family&_revinclude=*',
+      'Patient?_revinclude=*&_include:iterate=*',
+      'Observation?focus:missing=false&_include=Observation:focus',
+    ]) {
+      expect(ask(search, house, onlyAnn).result).toEqual(ask(search, alone, onlyAnn).result)
+    }
+  })
+
+  it('follows references beyond all parameters, from visible rows alone', () => {
+    expect(ask('Practitioner?_sort=_id', house, visionFor('b')).matches).toEqual([
+      'Practitioner/noted',
+      'Practitioner/other',
+    ])
+  })
+
+  it('goes on through the commons, from what is seen there', () => {
+    const role = new Household(patientHolder('a'), [
+      { resourceType: 'Patient', id: 'a', generalPractitioner: [{ reference: 'PractitionerRole/role' }] },
+    ])
+    expect(ask('Organization?', [role, commons()], onlyAnn).matches).toEqual(['Organization/top'])
+    expect(ask('Practitioner?', [role, commons()], onlyAnn).matches).toEqual(['Practitioner/known'])
+  })
+
+  it('forgets what a deleted row led to', () => {
+    const [record, shared] = [ann(), commons()]
+    expect(ask('Practitioner?', [record, shared], onlyAnn).matches).toEqual(['Practitioner/known'])
+    record.write({ resourceType: 'Patient', id: 'a' }, true)
+    expect(ask('Practitioner?', [record, shared], onlyAnn).matches).toEqual([])
+  })
+
+  it('sees some rows of a type, by criteria', () => {
+    const early = [parseCriterion('Observation', 'date', 'lt2026-01-02', baseUrl)]
+    const withValue = [parseCriterion('Observation', 'value-quantity', 'gt5', baseUrl)]
+    const some: Vision = type =>
+      type === 'Observation' ? { kind: 'some', anyOf: [early, withValue] } : { kind: 'none' }
+    expect(ask('Observation?_total=accurate', house, some).matches).toEqual(['Observation/a1'])
+    expect(ask('Observation?subject.name=ann', house, some).matches).toEqual([])
+    expect(ask('Patient?_has:Observation:patient:code=c', house, some).matches).toEqual([])
+  })
+
+  it('narrows chains and _has to the rows of a sight', () => {
+    const early = [parseCriterion('Observation', 'date', '2026-01-01', baseUrl)]
+    const some: Vision = type => (type === 'Observation' ? { kind: 'some', anyOf: [early] } : { kind: 'all' })
+    expect(ask('Patient?_has:Observation:patient:code=c', house, some).matches).toEqual(['Patient/a'])
+  })
+
+  it('includes by another vision than it matches', () => {
+    const none: Vision = () => ({ kind: 'none' })
+    const { matches: found, included } = ask(
+      'Observation?_id=a1&_include=Observation:subject',
+      house,
+      onlyAnn,
+      { offset: 0 },
+      none,
+    )
+    expect(found).toEqual(['Observation/a1'])
+    expect(included).toEqual([])
+  })
+
+  it('never lets a sight reach for other resources', () => {
+    const chained = [parseCriterion('Observation', 'patient.name', 'ann', baseUrl)]
+    const some: Vision = () => ({ kind: 'some', anyOf: [chained] })
+    expect(ask('Observation?', house, some).matches).toEqual([])
+    expect(matches(observation('x', { subject: { reference: 'Patient/a' } }), chained)).toBe(false)
+  })
+})
+
+describe('several compartments – https://hl7.org/fhir/R4/search.html#sort', () => {
+  const house = [ann(), ben(), commons()]
+
+  it('merges sorted matches', () => {
+    expect(ask('Observation?_sort=date', house).matches).toEqual([
+      'Observation/a1',
+      'Observation/b1',
+      'Observation/a2',
+      'Observation/b2',
+    ])
+    expect(ask('Patient?_sort=-name', house).matches).toEqual(['Patient/b', 'Patient/a'])
+  })
+
+  it('does not depend on the order in which compartments are given', () => {
+    const turned = [...house].reverse()
+    for (const search of ['Observation?', 'Observation?_sort=code', 'Patient?_sort=gender&_revinclude=*']) {
+      expect(ask(search, turned).result).toEqual(ask(search, house).result)
+    }
+  })
+
+  it('follows chains and includes from one into another', () => {
+    expect(ask('Observation?performer:Practitioner.family=other', house).matches).toEqual(['Observation/b1'])
+    expect(ask('Observation?_id=b1&_include=Observation:performer', house).included).toEqual(['Practitioner/other'])
+    expect(ask('Practitioner?_has:Observation:performer:patient=b', house).matches).toEqual(['Practitioner/other'])
+  })
+})
+
+describe('pages – https://hl7.org/fhir/R4/http.html#paging', () => {
+  const many = new Household(
+    patientHolder('a'),
+    Array.from({ length: 120 }, (_, i) => observation(`o${i}`, { valueQuantity: { value: (i * 37) % 50 } })),
+  )
+
+  it('has fifty matches without _count, and says whether more follow', () => {
+    const { result } = ask('Observation?', [many])
+    expect(result.matches).toHaveLength(50)
+    expect(result.more).toBe(true)
+    expect(result.total).toBeUndefined()
+    expect(ask('Observation?_count=120', [many]).result).toMatchObject({ more: false, total: 120 })
+  })
+
+  it.each(['', '&_sort=value-quantity', '&_sort=-value-quantity,_id', '&_sort=code'])(
+    'pages add up to the whole (%s)',
+    order => {
+      const whole = ask(`Observation?_count=1000${order}`, [many]).matches
+      const pages: string[] = []
+      for (let offset = 0; offset < 120; offset += 7) {
+        pages.push(...ask(`Observation?_count=7${order}`, [many], undefined, { offset }).matches)
+      }
+      expect(pages).toEqual(whole)
+      expect(new Set(whole).size).toBe(120)
+    },
+  )
+
+  it('has nothing beyond the end', () => {
+    expect(ask('Observation?', [many], undefined, { offset: 500 }).result).toEqual({
+      matches: [],
+      included: [],
+      more: false,
+    })
+  })
+})
+
+describe('asOf – pages do not shift', () => {
+  const build = (): Household => {
+    const household = new Household(patientHolder('a'), [
+      observation('x', { valueQuantity: { value: 1 } }),
+      observation('y', { valueQuantity: { value: 2 } }),
+    ])
+    household.write(observation('x', { valueQuantity: { value: 9 } }))
+    household.write(observation('z', {}))
+    household.write(observation('y', {}), true)
+    household.write(observation('y', { valueQuantity: { value: 7 } }))
+    return household
+  }
+  const at = (seq: number): { offset: number; asOf: ReadonlyMap<string, number> } => ({
+    offset: 0,
+    asOf: new Map([[patientHolder('a').compartment, seq]]),
+  })
+
+  it.each([
+    [0, []],
+    [1, [1]],
+    [2, [1, 2]],
+    [3, [2, 3]],
+    [4, [2, 3, 4]],
+    [5, [3, 4]],
+    [6, [3, 4, 6]],
+  ])('at seq %d the rows %p exist', (seq, seqs) => {
+    const found = ask('Observation?', [build()], undefined, at(seq)).result.matches.map(hit => hit.seq)
+    expect([...found].sort()).toEqual(seqs)
+  })
+
+  it('finds old values as of then and new ones now', () => {
+    const household = build()
+    expect(ask('Observation?value-quantity=1', [household]).matches).toEqual([])
+    expect(ask('Observation?value-quantity=1', [household], undefined, at(2)).matches).toEqual(['Observation/x'])
+    expect(ask('Observation?_id=y', [household], undefined, at(5)).matches).toEqual([])
+    expect(ask('Observation?_id=y', [household]).result.matches[0]?.seq).toBe(6)
+  })
+})
+
+describe('includes – https://hl7.org/fhir/R4/search.html#include', () => {
+  it('stops a chain of includes that goes too deep', () => {
+    const chain = Array.from({ length: 60 }, (_, i) =>
+      observation(`o${i}`, { hasMember: [{ reference: `Observation/o${i + 1}` }] }),
+    )
+    const house = [new Household(patientHolder('a'), chain)]
+    expect(codeOf(() => ask('Observation?_id=o0&_include:iterate=Observation:has-member', house))).toBe(
+      'search.too-costly',
+    )
+    expect(ask('Observation?_id=o40&_include:iterate=Observation:has-member', house).included).toHaveLength(19)
+  })
+
+  it('stops when it finds too much', () => {
+    const crowd = Array.from({ length: 10_001 }, (_, i) =>
+      observation(`o${i}`, { subject: { reference: 'Patient/a' } }),
+    )
+    const house = [new Household(patientHolder('a'), [{ resourceType: 'Patient', id: 'a' }, ...crowd])]
+    expect(codeOf(() => ask('Patient?_revinclude=Observation:subject', house))).toBe('search.too-costly')
+  })
+
+  it('goes round a circle once', () => {
+    const house = [
+      new Household(patientHolder('a'), [
+        observation('x', { hasMember: [{ reference: 'Observation/y' }] }),
+        observation('y', { hasMember: [{ reference: 'Observation/x' }, { reference: 'Observation/y' }] }),
+      ]),
+    ]
+    expect(ask('Observation?_id=x&_include:iterate=*&_revinclude:iterate=*', house).included).toEqual(['Observation/y'])
+  })
+})
+
+describe('rows and segments', () => {
+  const place = (seq: number): { seq: number; version: number; lastUpdatedMs: number; deleted: boolean } => ({
+    seq,
+    version: 1,
+    lastUpdatedMs: seq,
+    deleted: false,
+  })
+  const rows = [1, 2, 3].map(seq => extractRow(observation(`o${seq}`, { valueQuantity: { value: seq } }), place(seq)))
+  const holder = patientHolder('a')
+
+  it('takes rows only in the order of their seq', () => {
+    const index = new CompartmentIndex(holder)
+    index.addSegment(encodeSegment(rows))
+    expect(index.head).toBe(3)
+    expect(codeOf(() => index.addRow(extractRow(observation('o', {}), place(3))))).toBe('search.rows-unordered')
+    expect(codeOf(() => index.addSegment(encodeSegment(rows)))).toBe('search.rows-unordered')
+    index.addRow(extractRow(observation('o', {}), place(4)))
+    expect(index.head).toBe(4)
+  })
+
+  it('refuses segments that it does not know', () => {
+    const index = new CompartmentIndex(holder)
+    expect(codeOf(() => index.addSegment(zstdCompressSync(Uint8Array.of(99))))).toBe('search.segment-outdated')
+    expect(codeOf(() => index.addSegment(zstdCompressSync(Uint8Array.of(1, 9, 1, 200))))).toBe(
+      'search.segment-malformed',
+    )
+    expect(index.sizeBytes).toBeLessThan(10_000)
+  })
+
+  it('notes across segments and rows what was replaced and removed', () => {
+    const index = new CompartmentIndex(holder)
+    index.addSegment(encodeSegment(rows))
+    index.addSegment(
+      encodeSegment([
+        extractRow(observation('o1', { valueQuantity: { value: 10 } }), { ...place(4), supersedes: 1 }),
+        extractRow({ resourceType: 'Observation', id: 'o2' }, { ...place(5), supersedes: 2, deleted: true }),
+        extractRow(observation('o1', { valueQuantity: { value: 11 } }), { ...place(6), supersedes: 4 }),
+      ]),
+    )
+    const household = Object.assign(new Household(holder, []), { index })
+    const seqs = ask('Observation?_sort=_id', [household]).result.matches.map(hit => hit.seq)
+    expect(seqs).toEqual([6, 3])
+    index.addRow(extractRow({ resourceType: 'Observation', id: 'o3' }, { ...place(7), supersedes: 3, deleted: true }))
+    expect(ask('Observation?', [household]).result.total).toBe(1)
+  })
+
+  it('keeps an Observation in few bytes', () => {
+    const thousand = Array.from({ length: 1_000 }, (_, i) =>
+      extractRow(
+        observation(`00000000-0000-4000-8000-${(i * 7919 + 123456789).toString(16).padStart(12, '0')}`, {
+          subject: { reference: 'Patient/a' },
+          effectiveDateTime: new Date(Date.UTC(2026, 0, 1) + i * 61_000).toISOString(),
+          valueQuantity: {
+            value: 60 + (i % 40),
+            unit: 'beats/minute',
+            system: 'http://unitsofmeasure.org',
+            code: '/min',
+          },
+        }),
+        place(i + 1),
+      ),
+    )
+    expect(encodeSegment(thousand).length / 1_000).toBeLessThan(40)
+  })
+
+  it('matches by _id and _lastUpdated of a single resource', () => {
+    const resource = observation('x', { meta: { lastUpdated: '2026-05-01T00:00:00.000Z' } })
+    expect(matches(resource, [parseCriterion('Observation', '_id', 'x', baseUrl)])).toBe(true)
+    expect(matches(resource, [parseCriterion('Observation', '_lastUpdated', '2026-05', baseUrl)])).toBe(true)
+    expect(matches(resource, [parseCriterion('Observation', '_lastUpdated', 'lt2026-05', baseUrl)])).toBe(false)
+    expect(matches(resource, [])).toBe(true)
+  })
+})

@@ -1,0 +1,202 @@
+import { isProblem, type Problem } from '#kernel'
+import { parseCriterion, parseQuery, type Query, searchedTypes } from '#search'
+import { baseUrl } from './household.ts'
+
+function parse(type: string | undefined, search: string, lenient = false): Query {
+  return parseQuery(type, new URLSearchParams(search), { baseUrl, lenient })
+}
+
+function problemOf(work: () => unknown): Problem | undefined {
+  try {
+    work()
+  } catch (error) {
+    if (isProblem(error)) return error
+    throw error
+  }
+  return undefined
+}
+
+const many = (count: number, text: string): string => Array.from({ length: count }, () => text).join('&')
+
+describe('parseQuery, strict – https://hl7.org/fhir/R4/search.html#errors', () => {
+  it.each([
+    ['Patient', 'nonsense=1', 'search.parameter-unknown', 'nonsense'],
+    ['Patient', 'value-quantity=1', 'search.parameter-unknown', 'value-quantity'],
+    ['Patient', '_type=Patient', 'search.parameter-unknown', '_type'],
+    ['Patient', 'constructor=1', 'search.parameter-unknown', 'constructor'],
+    ['Patient', '__proto__=1', 'search.parameter-unknown', '__proto__'],
+    ['Patient', '_text=x', 'search.parameter-unsupported', '_text'],
+    ['Patient', '_content=x', 'search.parameter-unsupported', '_content'],
+    ['Patient', '_filter=x', 'search.parameter-unsupported', '_filter'],
+    ['Patient', '_contained=true', 'search.parameter-unsupported', '_contained'],
+    ['Location', 'near=1|2', 'search.parameter-unsupported', 'near'],
+    ['Patient', '_count=1&_count=2', 'search.parameter-repeated', '_count'],
+    ['Patient', '_sort=name&_sort=_id', 'search.parameter-repeated', '_sort'],
+    ['Patient', '_summary=true&_elements=name', 'search.parameters-contradict', '_summary'],
+    ['Patient', 'name:near=x', 'search.modifier-unknown', 'name:near'],
+    ['Patient', 'name:not=x', 'search.modifier-unknown', 'name:not'],
+    ['Patient', 'name:exact:contains=x', 'search.modifier-unknown', 'name:exact:contains'],
+    ['Patient', 'birthdate:exact=2020', 'search.modifier-unknown', 'birthdate:exact'],
+    ['Patient', 'gender:Patient=x', 'search.modifier-unknown', 'gender:Patient'],
+    ['Observation', 'code:in=http://x', 'search.modifier-unsupported', 'code:in'],
+    ['Observation', 'code:below=x', 'search.modifier-unsupported', 'code:below'],
+    ['Patient', 'name=', 'search.value-missing', 'name'],
+    ['Patient', 'name=a,', 'search.value-missing', 'name'],
+    ['Patient', 'gender=a|b|c', 'search.token-malformed', 'gender'],
+    ['Patient', 'gender=|', 'search.token-malformed', 'gender'],
+    ['Patient', 'identifier:of-type=a|b', 'search.token-malformed', 'identifier'],
+    ['Observation', 'subject=Patient/1/2/3', 'search.reference-malformed', 'subject'],
+    ['Observation', 'subject=not an id', 'search.reference-malformed', 'subject'],
+    ['Patient', 'birthdate=yesterday', 'search.date-malformed', 'birthdate'],
+    ['Patient', 'birthdate=xx2020', 'search.date-malformed', 'birthdate'],
+    ['Patient', 'birthdate=2020-13', 'search.date-malformed', 'birthdate'],
+    ['Patient', 'birthdate=ge', 'search.date-malformed', 'birthdate'],
+    ['RiskAssessment', 'probability=much', 'search.number-malformed', 'probability'],
+    ['RiskAssessment', 'probability=1e999', 'search.number-malformed', 'probability'],
+    ['Observation', 'value-quantity=x|y|z', 'search.number-malformed', 'value-quantity'],
+    ['Observation', 'value-quantity=5|mg', 'search.quantity-malformed', 'value-quantity'],
+    ['Observation', 'code-value-quantity=a', 'search.composite-malformed', 'code-value-quantity'],
+    ['Observation', 'code-value-quantity=a$1$2', 'search.composite-malformed', 'code-value-quantity'],
+    ['Observation', 'code:missing=yes', 'search.missing-malformed', 'code'],
+    ['Observation', 'code.name=x', 'search.chain-malformed', 'code.name'],
+    ['Observation', 'subject:exact.name=x', 'search.chain-malformed', 'subject:exact.name'],
+    ['Observation', 'subject:Patient.nonsense=x', 'search.parameter-unknown', 'subject:Patient.nonsense'],
+    ['Observation', 'subject.nonsense=x', 'search.parameter-unknown', 'subject.nonsense'],
+    ['Patient', '_has:Observation:code:status=x', 'search.has-malformed', '_has:Observation:code:status'],
+    ['Patient', '_has:Observation:patient=x', 'search.has-malformed', '_has:Observation:patient'],
+    ['Patient', '_has:Nonsense:patient:code=x', 'search.has-malformed', '_has:Nonsense:patient:code'],
+    ['Observation', '_include=Observation:code', 'search.include-unknown', '_include'],
+    ['Observation', '_include=Observation', 'search.include-unknown', '_include'],
+    ['Observation', '_include=Observation:subject:Nonsense', 'search.include-unknown', '_include'],
+    ['Observation', '_revinclude:iterate=Nonsense:subject', 'search.include-unknown', '_revinclude:iterate'],
+    ['Observation', '_sort=nonsense', 'search.sort-unknown', '_sort'],
+    ['Observation', '_sort=code-value-quantity', 'search.sort-unknown', '_sort'],
+    ['Observation', '_sort=', 'search.sort-unknown', '_sort'],
+    ['Observation', '_count=many', 'search.control-malformed', '_count'],
+    ['Observation', '_count=-1', 'search.control-malformed', '_count'],
+    ['Observation', '_total=maybe', 'search.control-malformed', '_total'],
+    ['Observation', '_summary=short', 'search.control-malformed', '_summary'],
+    ['Observation', '_elements=a b', 'search.control-malformed', '_elements'],
+    [undefined, 'name=x', 'search.type-missing', '_type'],
+    [undefined, '_type=Patient,Nonsense', 'search.control-malformed', '_type'],
+    [undefined, '_type=Patient&_type=Group', 'search.parameter-repeated', '_type'],
+    [undefined, '_type=Patient,Observation&birthdate=2020', 'search.parameter-unknown', 'birthdate'],
+  ])('%s?%s → %s', (type, search, code, expression) => {
+    const problem = problemOf(() => parse(type, search))
+    expect(problem?.code).toBe(code)
+    expect(problem?.expression[0]).toBe(expression)
+    expect(['invalid', 'unsupported']).toContain(problem?.kind)
+  })
+
+  it('never quotes a value', () => {
+    for (const search of ['birthdate=SECRET', 'gender=a|b|SECRET|c', 'organization=SECRET /', 'name:exact:SECRET=1']) {
+      const problem = problemOf(() => parse('Patient', search))
+      expect(problem?.text).not.toContain('SECRET')
+      expect(problem?.detail ?? '').not.toContain('SECRET')
+    }
+  })
+
+  it.each([
+    ['too many parameters', many(201, 'name=a')],
+    ['too much text', `name=${'a'.repeat(600_000)}`],
+    ['too many values', `name=${'a,'.repeat(10_000)}a`],
+    ['a chain that is too long', `${'link:Patient.'.repeat(9)}name=a`],
+    ['a _has that is too deep', `${'_has:Patient:link:'.repeat(9)}name=a`],
+    ['chains that unfold to too many types', many(20, '_has:Provenance:target:target.subject._id=a')],
+    ['too many includes', many(51, '_include=Patient:link')],
+    ['too many sort keys', `_sort=${'name,'.repeat(8)}name`],
+  ])('refuses %s', (_what, search) => {
+    expect(problemOf(() => parse('Patient', search))?.code).toBe('search.too-costly')
+  })
+
+  it('takes a thousand values', () => {
+    const codes = Array.from({ length: 1_000 }, (_, i) => `c${i}`).join(',')
+    expect(parse('Observation', `code=${codes}`).criteria).toHaveLength(1)
+  })
+})
+
+describe('parseQuery, lenient – https://hl7.org/fhir/R4/search.html#errors', () => {
+  it('leaves out what is not known and names it', () => {
+    const query = parse(
+      'Patient',
+      'nonsense=1&name=x&name:near=y&_text=z&_include=Patient:name&_sort=nothing&gender=',
+      true,
+    )
+    expect(query.ignored).toEqual(['nonsense', 'name:near', '_text', '_include', '_sort', 'gender'])
+    expect(query.text).toBe('name=x')
+  })
+
+  it('still refuses malformed values and contradictions', () => {
+    expect(problemOf(() => parse('Patient', 'birthdate=x', true))?.code).toBe('search.date-malformed')
+    expect(problemOf(() => parse('Patient', '_count=1&_count=2', true))?.code).toBe('search.parameter-repeated')
+  })
+})
+
+describe('parseQuery, what it understands – https://hl7.org/fhir/R4/search.html', () => {
+  it('reads control parameters', () => {
+    const query = parse('Patient', '_count=20&_sort=-birthdate,name&_total=accurate&_elements=name,Patient.gender')
+    expect(query).toMatchObject({
+      types: ['Patient'],
+      count: 20,
+      total: 'accurate',
+      summary: 'false',
+      elements: ['name', 'gender'],
+      sort: [
+        { name: 'birthdate', descending: true },
+        { name: 'name', descending: false },
+      ],
+    })
+  })
+
+  it('gives at most a thousand, and no page at all for _count=0', () => {
+    expect(parse('Patient', '_count=5000').count).toBe(1000)
+    expect(parse('Patient', '_count=0').summary).toBe('count')
+    expect(parse('Patient', '').count).toBeUndefined()
+  })
+
+  it('reads includes', () => {
+    const query = parse(
+      'Observation',
+      '_include=Observation:subject:Patient&_revinclude:iterate=Provenance:target&_include=*',
+    )
+    expect(query.includes).toEqual([
+      { reverse: false, iterate: false, type: 'Observation', name: 'subject', target: 'Patient' },
+      { reverse: true, iterate: true, type: 'Provenance', name: 'target', target: undefined },
+      { reverse: false, iterate: false, type: '*', name: '*', target: undefined },
+    ])
+  })
+
+  it('has a canonical text that means the same query', () => {
+    const search =
+      '_count=7&code=a\\,b,c&_sort=-date&_include=Observation:subject&date=ge2020&date=lt2021&_format=json&_pretty=true'
+    const query = parse('Observation', search)
+    expect(query.text).toBe(
+      'code=a%5C%2Cb%2Cc&date=ge2020&date=lt2021&_include=Observation%3Asubject&_sort=-date&_count=7',
+    )
+    expect(parse('Observation', query.text).text).toBe(query.text)
+    expect(parse(undefined, '_type=Patient,Group&_id=1').text).toBe('_type=Patient%2CGroup&_id=1')
+  })
+
+  it('passes over what other rooms read', () => {
+    expect(parse('Patient', '_format=json&_pretty=true&_contained=false').text).toBe('')
+  })
+
+  it('names every type that a query looks into', () => {
+    const query = parse('Patient', '_has:Observation:patient:encounter.location.name=x&organization.name=y')
+    expect([...searchedTypes(query)].sort()).toEqual([
+      'Encounter',
+      'Location',
+      'Observation',
+      'Organization',
+      'Patient',
+    ])
+  })
+
+  it('reads one criterion by itself, for granular scopes', () => {
+    const criterion = parseCriterion('Observation', 'category', 'vital-signs', baseUrl)
+    expect(criterion).toMatchObject({ kind: 'value', name: 'category', parameter: 'token' })
+    expect(problemOf(() => parseCriterion('Observation', 'nonsense', 'x', baseUrl))?.code).toBe(
+      'search.parameter-unknown',
+    )
+  })
+})
