@@ -1,4 +1,4 @@
-import { type Grant, patientsInReach, type Verb, visionOf } from '#access'
+import { type Grant, patientsAsked, patientsInReach, type Verb, visionOf } from '#access'
 import type { Hit, Holder, Query } from '#search'
 import type { CompartmentId, DocumentWrite, Locator, Store } from '#store'
 import type { Vault } from '#vault'
@@ -21,6 +21,7 @@ interface Reached {
   readonly data: readonly Holder[]
   readonly audit: readonly Holder[]
   readonly compartments: ReadonlyMap<CompartmentId, Holder>
+  readonly compartmentIds: readonly CompartmentId[]
 }
 
 /** What a grant reaches: which compartments, which ledgers, which versions. Everything else does not exist for it. */
@@ -97,6 +98,9 @@ export class Reach {
   /** The holders whose rows a query may touch. Audit ledgers are opened only for a query that speaks of them. */
   async holders(grant: Grant, query?: Query): Promise<readonly Holder[]> {
     const { data, audit } = await this.#of(grant)
+    const asked = query === undefined ? undefined : patientsAsked(query)
+    if (asked !== undefined && !query?.types.includes('AuditEvent'))
+      return data.filter(({ patient }) => patient === undefined || asked.includes(patient))
     const asksForAudit =
       query !== undefined && (query.types.includes('AuditEvent') || query.text.includes('AuditEvent'))
     return asksForAudit ? [...data, ...audit] : data
@@ -125,7 +129,7 @@ export class Reach {
   /** The newest durable version within reach: one lookup, one decryption. */
   async durable(grant: Grant, locator: Locator): Promise<Located | undefined> {
     const reached = await this.#of(grant)
-    const entry = await this.#store.newest(locator, reached.everybody ? undefined : [...reached.compartments.keys()])
+    const entry = await this.#store.newest(locator, reached.everybody ? undefined : reached.compartmentIds)
     if (entry === undefined) return undefined
     const holder = reached.compartments.get(entry.compartment) ?? (await this.#registry.holder(entry.compartment))
     if (holder === undefined) return undefined
@@ -215,6 +219,7 @@ export class Reach {
       data,
       audit,
       compartments,
+      compartmentIds: [...compartments.keys()],
     }
     this.#reached.set(grant, reached)
     return reached
