@@ -22,8 +22,12 @@ interface Progress {
   readonly refused: { readonly row: string; readonly reason: Reason }[]
 }
 
-/** Stages the items of one batch. Has no effect but through `txn`, so it may be run again. */
-export async function stage(txn: Txn, items: readonly Item[]): Promise<Committed> {
+/**
+ * Stages the items of one batch. Has no effect but through `txn`, so it may be run again.
+ *
+ * @param strict  what the record refuses is thrown, not counted
+ */
+export async function stage(txn: Txn, items: readonly Item[], strict: boolean): Promise<Committed> {
   const progress: Progress = { created: [], updated: [], duplicate: 0, refused: [] }
   const mapped = new Map<string, Extract<Item, { kind: 'mapped' }>>()
   for (const item of items) {
@@ -31,16 +35,16 @@ export async function stage(txn: Txn, items: readonly Item[]): Promise<Committed
     const key = `${item.resource.resourceType}/${item.resource.id}`
     // The same row twice in one batch: of two equal ones either will do, of two versions the later one.
     if (mapped.has(key)) progress.duplicate += 1
-    if (!mapped.has(key) || item.mode === 'upsert') mapped.set(key, item)
+    if (!mapped.has(key) || item.mode !== 'create') mapped.set(key, item)
   }
   const existing = await existingOf(txn, mapped.values())
   for (const [key, item] of mapped) {
-    await attempt(progress, item.row, () =>
+    await attempt(progress, strict, item.row, () =>
       existing.has(key) ? renew(txn, key, item, progress) : create(txn, key, item.resource, progress),
     )
   }
   for (const item of items) {
-    if (item.kind === 'amend') await attempt(progress, item.row, () => amend(txn, item, progress))
+    if (item.kind === 'amend') await attempt(progress, strict, item.row, () => amend(txn, item, progress))
   }
   return progress
 }
@@ -59,8 +63,14 @@ async function existingOf(txn: Txn, items: Iterable<{ readonly resource: Resourc
 }
 
 async function create(txn: Txn, key: string, resource: Resource & { id: string }, progress: Progress): Promise<void> {
-  await txn.create(resource, { id: resource.id })
-  progress.created.push(key)
+  try {
+    await txn.create(resource, { id: resource.id })
+    progress.created.push(key)
+  } catch (error) {
+    // What a person has deleted since the first import stays deleted.
+    if (!(isProblem(error) && error.code === 'record.id-taken')) throw error
+    progress.duplicate += 1
+  }
 }
 
 /** A row that is there already is a duplicate, unless its kind is brought up to date and it says something new. */
@@ -71,12 +81,14 @@ async function renew(
   progress: Progress,
 ): Promise<void> {
   const { resource } = item
-  const stored = item.mode === 'upsert' ? await txn.read(resource.resourceType, resource.id) : undefined
-  if (stored === undefined || saysTheSame(parseResource(stored.json), resource)) {
+  const stored = item.mode === 'create' ? undefined : await txn.read(resource.resourceType, resource.id)
+  const current = stored && parseResource(stored.json)
+  const next = current === undefined || item.mode !== 'merge' ? resource : overlaid(current, resource)
+  if (current === undefined || saysTheSame(current, next)) {
     progress.duplicate += 1
     return
   }
-  await txn.update(resource.resourceType, resource.id, resource)
+  await txn.update(resource.resourceType, resource.id, next)
   progress.updated.push(key)
 }
 
@@ -89,6 +101,19 @@ async function amend(txn: Txn, item: Extract<Item, { kind: 'amend' }>, progress:
   }
   await txn.update(item.type, item.id, changed)
   progress.updated.push(`${item.type}/${item.id}`)
+}
+
+/** What is said anew, over what was said before; lists are said anew as a whole. */
+function overlaid<T extends object>(before: T, anew: T): T {
+  const next: Record<string, unknown> = { ...before }
+  for (const [name, value] of Object.entries(anew))
+    next[name] = isPlain(value) && isPlain(next[name]) ? overlaid(next[name], value) : value
+  return next as T
+}
+
+/** A Decimal prints itself; it is not taken apart. */
+function isPlain(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
 }
 
 /** Whether two versions differ in nothing but what the server or the import itself put there. */
@@ -104,8 +129,7 @@ function bare(resource: Resource): unknown {
 
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted)
-  // A Decimal prints itself; it is not taken apart.
-  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value
+  if (!isPlain(value)) return value
   return Object.fromEntries(
     Object.entries(value)
       .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -122,12 +146,12 @@ const reasons: Readonly<Partial<Record<Problem['kind'], Reason>>> = {
   'not-allowed': 'refused',
 }
 
-async function attempt(progress: Progress, row: string, work: () => Promise<void>): Promise<void> {
+async function attempt(progress: Progress, strict: boolean, row: string, work: () => Promise<void>): Promise<void> {
   try {
     await work()
   } catch (error) {
     const reason = isProblem(error) ? reasons[error.kind] : undefined
-    if (reason === undefined) throw error
+    if (reason === undefined || strict) throw error
     progress.refused.push({ row, reason })
   }
 }

@@ -11,6 +11,8 @@ export interface IngestLimits {
   readonly maxEntries: number
   /** One XML token, JSON string, NDJSON line or HL7 segment. */
   readonly maxToken: number
+  /** One line of NDJSON; attachments are long. */
+  readonly maxLine: number
   /** A file that has to be held whole: a FHIR bundle, an HL7 batch. */
   readonly maxWhole: number
   readonly maxDepth: number
@@ -27,6 +29,7 @@ export const defaultLimits: IngestLimits = {
   ratioFrom: 16 * 1024 ** 2,
   maxEntries: 200_000,
   maxToken: 1024 ** 2,
+  maxLine: 16 * 1024 ** 2,
   maxWhole: 64 * 1024 ** 2,
   maxDepth: 24,
   batchSize: 500,

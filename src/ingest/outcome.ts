@@ -1,7 +1,10 @@
 import type { Resource } from '#fhir'
 
-/** How a resource meets one that is already there under its id: it is a duplicate, or it brings it up to date. */
-export type WriteMode = 'create' | 'upsert'
+/**
+ * How a resource meets one that is already there under its id: it is a duplicate, it takes its place, or what it names
+ * takes its place and the rest stays.
+ */
+export type WriteMode = 'create' | 'upsert' | 'merge'
 
 /** What became of one row of a file. `row` names the kind of row, never its content. */
 export type Outcome =
@@ -38,6 +41,7 @@ export type Reason =
   | 'unit-unknown'
   | 'element-missing'
   | 'structure-unknown'
+  | 'not-supported'
   | 'not-valid'
   | 'not-permitted'
   | 'other-patient'

@@ -45,6 +45,7 @@ export const reasonTexts: Readonly<Record<Reason, string>> = {
   'unit-unknown': 'The unit is unknown or does not fit the type.',
   'element-missing': 'A part without which the row means nothing is missing.',
   'structure-unknown': 'The row is not built as its kind is.',
+  'not-supported': 'Messages of this type or event are not taken in.',
   'not-valid': 'The resource would not be valid FHIR R4.',
   'not-permitted': 'The grant does not permit to write this.',
   'other-patient': 'The row belongs to another patient.',

@@ -25,6 +25,8 @@ export interface RunFacts {
   readonly digest: string
   /** Id of the run's Provenance; the same for the same file and patient. */
   readonly provenanceId: string
+  /** All or nothing: what is refused, or goes wrong, is thrown and not reported. */
+  readonly atomic?: boolean
 }
 
 /** How far an import of this file came. Written in the transaction of each batch. */
@@ -48,7 +50,7 @@ const listedTargets = 200
  * Takes outcomes, and commits what they map to in batches: while one batch is being committed the next is read, and no
  * more than that is held. Gives a report in any case; what broke it off stands in it.
  *
- * @throws what is not a Problem of the file or of the writes: those are in the report
+ * @throws Problem only when the run is `atomic`
  */
 export async function runImport(
   outcomes: AsyncIterable<readonly Outcome[]>,
@@ -67,6 +69,7 @@ export async function runImport(
     await run.finish()
   } catch (error) {
     problem = isProblem(error) ? error : fault(error)
+    if (facts.atomic === true) throw problem
     deps.log.warn('import broke off', { room: 'ingest', code: problem.code })
     await run.settle()
   }
@@ -166,7 +169,7 @@ class Run {
     count: number,
     last: boolean,
   ): Promise<Committed> {
-    const committed = await stage(txn, items)
+    const committed = await stage(txn, items, this.#facts.atomic === true)
     const written = [...committed.created, ...committed.updated]
     if (written.length > 0 && !this.provenanceWritten) await this.#writeProvenance(txn, written, last)
     txn.document(

@@ -25,7 +25,11 @@ export const plan: readonly RoomPlan[] = [
     floor: 6,
     mayImport: ['record', 'access', 'search', 'validation', 'terminology', 'fhir', 'kernel'],
   },
-  { room: 'ingest', floor: 6, mayImport: ['record', 'access', 'validation', 'terminology', 'vault', 'fhir', 'kernel'] },
+  {
+    room: 'ingest',
+    floor: 6,
+    mayImport: ['record', 'access', 'search', 'validation', 'terminology', 'vault', 'fhir', 'kernel'],
+  },
   { room: 'smart', floor: 6, mayImport: ['record', 'access', 'vault', 'store', 'fhir', 'kernel'] },
   { room: 'share', floor: 6, mayImport: ['record', 'access', 'vault', 'store', 'fhir', 'kernel'] },
   { room: 'http', floor: 7, mayImport: ['interactions', 'ingest', 'smart', 'share', 'access', 'fhir', 'kernel'] },

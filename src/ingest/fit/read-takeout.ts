@@ -60,7 +60,8 @@ export async function* readTakeout(
     for await (const points of readPoints(stream.open(), limits)) {
       yield points.map(loose => {
         const point = readDataPoint(loose, stream.dataSource)
-        if (point === undefined) return { kind: 'rejected', row, reason: 'structure-unknown', expression: 'Data Points' }
+        if (point === undefined)
+          return { kind: 'rejected', row, reason: 'structure-unknown', expression: 'Data Points' }
         return mapDataPoint(point, context)
       })
     }

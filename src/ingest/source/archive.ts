@@ -60,7 +60,7 @@ async function listParts(zip: yauzl.ZipFile, limits: IngestLimits): Promise<read
 
 /** A symbolic link says where, not what; nothing in an export needs one. */
 function isLink(entry: yauzl.Entry): boolean {
-  return (entry.externalFileAttributes >>> 28) === 0xa
+  return entry.externalFileAttributes >>> 28 === 0xa
 }
 
 function partOf(zip: yauzl.ZipFile, entry: yauzl.Entry, limits: IngestLimits, unpacked: { bytes: number }): Part {

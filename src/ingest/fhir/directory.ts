@@ -1,0 +1,172 @@
+import { parseReference, type Resource } from '#fhir'
+import { Problem } from '#kernel'
+import { identifierKey } from '../patient-merge.ts'
+import type { FhirContext } from '../read-context.ts'
+import type { Found } from './read-resources.ts'
+
+/** Where a resource of the file goes. */
+export interface Place {
+  readonly type: string
+  readonly id: string
+  /** Words and identifier for references to it, when it cannot be stored. */
+  readonly shared?: { readonly display?: string; readonly identifier?: object; readonly code?: object }
+}
+
+/** Types that belong to no patient: they are kept once for all. */
+const sharedTypes: ReadonlySet<string> = new Set([
+  'Practitioner',
+  'PractitionerRole',
+  'Organization',
+  'OrganizationAffiliation',
+  'Location',
+  'HealthcareService',
+  'Endpoint',
+  'Medication',
+  'Substance',
+  'InsurancePlan',
+])
+
+export function isShared(type: string): boolean {
+  return sharedTypes.has(type)
+}
+
+/** The names by which a file refers to its own resources; enough for any bulk export of one family. */
+const maxPlaces = 2_000_000
+
+/** Elements by which a resource says whose it is. */
+export const ownerElements = ['subject', 'patient', 'beneficiary', 'individual'] as const
+
+interface FilePatient {
+  readonly keys: ReadonlySet<string>
+  readonly identifiers: readonly string[]
+}
+
+/** What the first pass over a file learns: what is in it, under which names, and whose it is. */
+export class Directory {
+  readonly #context: FhirContext
+  readonly #places = new Map<string, Place>()
+  readonly #patients: FilePatient[] = []
+  readonly #subjects = new Set<string>()
+
+  constructor(context: FhirContext) {
+    this.#context = context
+  }
+
+  add(found: Found): void {
+    if (this.#places.size > maxPlaces)
+      throw new Problem('too-large', 'ingest.too-many-resources', 'The file holds more resources than are accepted.')
+    const { resource, fullUrl } = found
+    if (resource.resourceType === 'Patient') this.#addPatient(resource, fullUrl)
+    else {
+      const place = placeOf(found, this.#context)
+      for (const key of keysOf(resource, fullUrl)) this.#places.set(key, place)
+      this.#addSubject(resource)
+    }
+  }
+
+  #addPatient(resource: Resource, fullUrl: string | undefined): void {
+    const identifiers = (Array.isArray(resource.identifier) ? resource.identifier : []).map(identifierKey)
+    this.#patients.push({ keys: new Set(keysOf(resource, fullUrl)), identifiers })
+  }
+
+  #addSubject(resource: Resource): void {
+    // A file of many people is found out by the second of them.
+    if (this.#subjects.size > 1000) return
+    for (const name of ownerElements) {
+      const reference = referenceAt(resource, name)
+      if (reference !== undefined && isPatientReference(reference)) this.#subjects.add(reference)
+    }
+  }
+
+  /**
+   * The names under which the file knows the patient that it is imported for.
+   *
+   * @param known  identifiers (`system|value`) of that patient
+   * @throws Problem `unprocessable` · `ingest.several-patients`
+   */
+  ownNames(known: ReadonlySet<string>): ReadonlySet<string> {
+    const direct = `Patient/${this.#context.patient}`
+    if (this.#patients.length === 1) return new Set([...(this.#patients[0]?.keys ?? []), direct])
+    if (this.#patients.length === 0) {
+      const [only] = this.#subjects
+      if (this.#subjects.size <= 1) return new Set(only === undefined ? [direct] : [only, direct])
+      if (this.#subjects.has(direct)) return new Set([direct])
+    }
+    const matching = this.#patients.filter(
+      patient => patient.keys.has(direct) || patient.identifiers.some(key => known.has(key)),
+    )
+    if (matching.length === 1) return new Set([...(matching[0]?.keys ?? []), direct])
+    throw new Problem(
+      'unprocessable',
+      'ingest.several-patients',
+      'The file is about several patients, and none of them can be told to be this one.',
+      { expression: 'Patient.identifier' },
+    )
+  }
+
+  place(reference: string): Place | undefined {
+    return this.#places.get(reference)
+  }
+}
+
+/** How references in the file may name a resource. */
+export function keysOf(resource: Resource, fullUrl: string | undefined): readonly string[] {
+  const keys = fullUrl === undefined ? [] : [fullUrl]
+  if (resource.id !== undefined) keys.push(`${resource.resourceType}/${resource.id}`)
+  return keys
+}
+
+/** The reference in an element of the first level, if there is one. */
+export function referenceAt(resource: Resource, element: string): string | undefined {
+  const node = resource[element]
+  if (typeof node !== 'object' || node === null || !('reference' in node)) return undefined
+  return typeof node.reference === 'string' ? node.reference : undefined
+}
+
+export function isPatientReference(reference: string): boolean {
+  const { kind, type } = parseReference(reference)
+  return type === 'Patient' || kind === 'urn'
+}
+
+interface Identified {
+  readonly system?: string
+  readonly value?: string
+}
+
+/** The id that a resource of the file gets; shared ones by their identifier, so that two files name one Practitioner. */
+function placeOf({ resource, fullUrl }: Found, context: FhirContext): Place {
+  const type = resource.resourceType
+  const key = keysOf(resource, fullUrl)[0] ?? JSON.stringify(resource)
+  if (!isShared(type)) return { type, id: context.fingerprint('fhir', type, key) }
+  const identifiers: readonly Identified[] = Array.isArray(resource.identifier) ? resource.identifier : []
+  const identifier = identifiers.find(one => one.system !== undefined && one.value !== undefined) ?? identifiers[0]
+  const name = identifier === undefined ? key : identifierKey(identifier)
+  const id = context.sharedFingerprint('fhir', type, name)
+  return { type, id, shared: wordsOf(resource, identifier) }
+}
+
+interface Named {
+  readonly text?: string
+  readonly family?: string
+  readonly given?: readonly string[]
+  readonly prefix?: readonly string[]
+}
+
+function wordsOf(resource: Resource, identifier: Identified | undefined) {
+  const display = displayOf(resource.name)
+  const code = resource.resourceType === 'Medication' ? (resource.code as object | undefined) : undefined
+  return {
+    ...(display === undefined ? {} : { display }),
+    ...(identifier === undefined ? {} : { identifier }),
+    ...(code === undefined ? {} : { code }),
+  }
+}
+
+function displayOf(name: unknown): string | undefined {
+  if (typeof name === 'string') return name
+  const [first] = Array.isArray(name) ? (name as Named[]) : []
+  if (first === undefined) return undefined
+  return (
+    first.text ?? ([...(first.prefix ?? []), ...(first.given ?? []), first.family ?? ''].join(' ').trim() || undefined)
+  )
+}

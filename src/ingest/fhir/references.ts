@@ -1,0 +1,54 @@
+import { mapReferences, type Resource } from '#fhir'
+
+/** What a reference becomes: another text, or words and an identifier that point nowhere. */
+export type Rewritten =
+  | { readonly reference: string }
+  | { readonly display?: string; readonly identifier?: object; readonly code?: object }
+
+const mark = 'urn:x-ingest-logical:'
+
+/**
+ * Rewrites every reference of a resource, in place. What points nowhere loses its `reference` and keeps, or gets, an
+ * identifier and a display; a medication that points nowhere becomes its code.
+ */
+export function rewriteReferences(resource: Resource, rewrite: (reference: string) => Rewritten): void {
+  const logical: Exclude<Rewritten, { reference: string }>[] = []
+  mapReferences(resource, text => {
+    const rewritten = rewrite(text)
+    if ('reference' in rewritten) return rewritten.reference
+    return `${mark}${logical.push(rewritten) - 1}`
+  })
+  if (logical.length > 0) replaceMarked(resource, logical)
+}
+
+type Node = { [element: string]: unknown }
+
+function replaceMarked(node: unknown, logical: readonly Exclude<Rewritten, { reference: string }>[]): void {
+  if (Array.isArray(node)) {
+    for (const item of node) replaceMarked(item, logical)
+    return
+  }
+  if (typeof node !== 'object' || node === null) return
+  const holder = node as Node
+  for (const [name, child] of Object.entries(holder)) {
+    const found = markedOf(child, logical)
+    if (found?.code !== undefined && name === 'medicationReference') {
+      delete holder[name]
+      holder.medicationCodeableConcept = found.code
+    } else replaceMarked(child, logical)
+  }
+  const own = markedOf(node, logical)
+  if (own !== undefined) becomeLogical(holder, own)
+}
+
+function markedOf(node: unknown, logical: readonly Exclude<Rewritten, { reference: string }>[]) {
+  const reference = typeof node === 'object' && node !== null ? (node as Node).reference : undefined
+  if (typeof reference !== 'string' || !reference.startsWith(mark)) return undefined
+  return logical[Number(reference.slice(mark.length))]
+}
+
+function becomeLogical(node: Node, { display, identifier }: { display?: string; identifier?: object }): void {
+  delete node.reference
+  if (node.identifier === undefined && identifier !== undefined) node.identifier = identifier
+  if (node.display === undefined && display !== undefined) node.display = display
+}

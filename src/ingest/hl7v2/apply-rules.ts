@@ -1,0 +1,72 @@
+import { converters, type FieldContext, timeConverters, wasLost } from './data-types.ts'
+import { field, isEmpty, parsePlace, type Segment } from './message.ts'
+import type { FieldRule } from './tables.ts'
+
+type Node = { [element: string]: unknown }
+
+/** What the rules made of a segment. */
+export interface Applied {
+  readonly elements: Readonly<Record<string, unknown>>
+  /** Fields that had a value which could not be read: `PID-7`. */
+  readonly lost: readonly string[]
+}
+
+/** Applies the rules of one segment map, in their order. */
+export function applyRules(rules: readonly FieldRule[], segment: Segment, zone: string): Applied {
+  const elements: Node = {}
+  const lost: string[] = []
+  for (const rule of rules) {
+    const given = field(segment, parsePlace(rule.from).number)
+    if (isEmpty(given) || !isWanted(rule, segment, elements)) continue
+    const converted = converters[rule.as]?.(given, contextOf(rule, zone))
+    if (converted !== undefined) put(elements, rule.to.split('.'), converted, rule.beside)
+    else if (timeConverters.has(rule.as) && wasLost(given, converted)) lost.push(rule.from)
+  }
+  return { elements, lost }
+}
+
+function contextOf({ table, use, type }: FieldRule, zone: string): FieldContext {
+  return {
+    zone,
+    ...(table === undefined ? {} : { table }),
+    ...(use === undefined ? {} : { use }),
+    ...(type === undefined ? {} : { type }),
+  }
+}
+
+function isWanted(rule: FieldRule, segment: Segment, elements: Node): boolean {
+  const has = (place: string) => !isEmpty(field(segment, parsePlace(place).number))
+  if (rule.when !== undefined && !has(rule.when)) return false
+  if (rule.unless !== undefined && has(rule.unless)) return false
+  return rule.needs === undefined || reach(elements, rule.needs.split('.')) !== undefined
+}
+
+function reach(node: unknown, [step, ...rest]: readonly string[]): unknown {
+  if (step === undefined) return node
+  const name = step.replace(/\[.*$/, '')
+  const child = typeof node === 'object' && node !== null ? (node as Node)[name] : undefined
+  return reach(step.endsWith('[0]') && Array.isArray(child) ? child[0] : child, rest)
+}
+
+/** Puts a value at a path. An element that is there already stays: the field that comes first in the map wins. */
+function put(node: Node, [step = '', ...rest]: readonly string[], value: unknown, beside?: object): void {
+  const name = step.replace(/\[.*$/, '')
+  if (step.endsWith('[]')) {
+    const list = (node[name] ??= []) as unknown[]
+    for (const entry of Array.isArray(value) ? value : [value]) list.push(wrapped(rest, entry, beside))
+    return
+  }
+  if (rest.length === 0) {
+    node[name] ??= value
+    return
+  }
+  const child = step.endsWith('[0]') ? ((node[name] ??= [{}]) as Node[])[0] : (node[name] ??= {})
+  if (typeof child === 'object' && child !== null) put(child as Node, rest, value, beside)
+}
+
+function wrapped(rest: readonly string[], entry: unknown, beside?: object): unknown {
+  if (rest.length === 0) return entry
+  const node: Node = { ...beside }
+  put(node, rest, entry)
+  return node
+}

@@ -1,0 +1,41 @@
+import { codeTables, lookUp } from './tables.ts'
+
+/** The text of bytes, and how to read the bytes of an escape in it. */
+export interface Decoded {
+  readonly text: string
+  readonly decoder: TextDecoder
+}
+
+/**
+ * The text of HL7 v2 bytes in the character set that MSH-18 names. Without one: UTF-8 where it is well-formed, else
+ * windows-1252. A byte order mark decides for UTF-8.
+ */
+export function decodeHl7(bytes: Buffer): Decoded {
+  const marked = bytes.length > 2 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
+  const named = marked ? 'utf-8' : labelOf(charsetName(bytes.subarray(0, 4096).toString('latin1')))
+  const decoder = named === '' ? guess(bytes) : new TextDecoder(named)
+  return { text: decoder.decode(bytes).replace(/^\uFEFF/, ''), decoder: new TextDecoder(decoder.encoding) }
+}
+
+function guess(bytes: Buffer): TextDecoder {
+  try {
+    new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    return new TextDecoder('utf-8')
+  } catch (error) {
+    if (error instanceof TypeError) return new TextDecoder('windows-1252')
+    throw error
+  }
+}
+
+/** First repetition of MSH-18, read as Latin-1, which every character set of the table agrees with there. */
+function charsetName(head: string): string {
+  const at = head.indexOf('MSH')
+  const separator = head[at + 3]
+  if (at < 0 || separator === undefined) return ''
+  const line = head.slice(at).split(/[\r\n]/, 1)[0] ?? ''
+  return (line.split(separator)[17] ?? '').split('~', 1)[0]?.trim().toUpperCase() ?? ''
+}
+
+function labelOf(name: string): string {
+  return lookUp(codeTables().charsets.labels, name) ?? ''
+}

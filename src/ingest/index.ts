@@ -1,0 +1,12 @@
+/**
+ * ingest – files and feeds from outside: identify, read, map, commit in batches, report.
+ * It must never know: HTTP, keys, how a store works; what it writes goes through a Writer and its Grant.
+ * The one idea: a row's id is a fingerprint of its facts, so importing twice changes nothing and a crash resumes.
+ * Its data: the tables in mappings/; sealed documents for jobs, checkpoints, messages and fingerprint keys.
+ * Decisions: README.md beside this file.
+ */
+export type { Format } from './format.ts'
+export type { Job } from './jobs.ts'
+export type { IngestLimits } from './limits.ts'
+export { type Ingest, type IngestOptions, openIngest, type Progress } from './open-ingest.ts'
+export type { Report } from './report.ts'

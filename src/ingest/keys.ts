@@ -1,0 +1,27 @@
+import { randomBytes } from 'node:crypto'
+import type { Documents } from '#vault'
+
+const collection = 'ingest-keys'
+
+/** The commons' own name among the keys; no Patient id has a colon. */
+export const commonsKey = ':commons'
+
+/**
+ * The secret from which a patient's fingerprint ids are made. Random, made at the first import, kept as a sealed
+ * document: with it an id says nothing, and imports on another server give other ids.
+ *
+ * @param owner  Patient id, or `commonsKey`
+ */
+export async function fingerprintKey(documents: Documents, owner: string): Promise<Uint8Array> {
+  for (;;) {
+    const found = await documents.get<{ key: string }>(collection, owner)
+    if (found !== undefined) return Buffer.from(found.value.key, 'base64url')
+    // Of two first imports at once one writes the key and both read it.
+    await documents.put(
+      collection,
+      owner,
+      { key: randomBytes(32).toString('base64url') },
+      { ifRevision: 0, group: owner },
+    )
+  }
+}
