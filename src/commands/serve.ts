@@ -1,5 +1,6 @@
 import { openHouse, serveHouse } from '../compose.ts'
 import { output } from './output.ts'
+import { stopSignal } from './stop-signal.ts'
 import { configure } from './with-house.ts'
 
 /** Serves until a signal; on the first start it shows the one-time address to claim the server. */
@@ -16,10 +17,4 @@ export async function serve(): Promise<void> {
   output.say('closing …')
   await serving.close()
   await house.close()
-}
-
-function stopSignal(): Promise<void> {
-  return new Promise(resolve => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
-  })
 }

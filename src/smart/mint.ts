@@ -1,4 +1,4 @@
-import { parseScope } from '#access'
+import { type Actor, parseScope } from '#access'
 import { type Clock, newResourceId, Problem } from '#kernel'
 import type { Tokens } from './token/tokens.ts'
 
@@ -7,18 +7,19 @@ export interface MintOptions {
   readonly scope: string
   /** Patient id that `patient/` scopes reach. */
   readonly patient?: string
+  /** The account in whose name the token acts: `user/` scopes reach the patients that it keeps. */
+  readonly account?: string
   readonly ttlMs: number
 }
 
 const refusals = {
   malformed: ['smart.mint-scope-malformed', 'One of the scopes is not a SMART resource scope.'],
   patient: ['smart.mint-patient-missing', 'patient/ scopes need a patient, and a patient needs patient/ scopes.'],
-  user: [
-    'smart.mint-scope-of-user',
-    'user/ scopes belong to an account; an administrator has none. Use patient/ or system/.',
-  ],
+  user: ['smart.mint-scope-of-user', 'user/ scopes need an account, and an account needs user/ scopes.'],
   ttl: ['smart.mint-ttl-invalid', 'The time to live must be between one second and ten years.'],
 } as const
+
+const host: Actor = { kind: 'administrator', id: 'host', display: 'Administrator of the host' }
 
 const maxTtlMs = 10 * 365 * 24 * 60 * 60_000
 
@@ -33,23 +34,24 @@ function refuse(reason: keyof typeof refusals): never {
  * @throws Problem `invalid` · `smart.mint-scope-malformed`, `smart.mint-patient-missing`, `smart.mint-scope-of-user`, `smart.mint-ttl-invalid`
  */
 export async function mint(
-  { scope, patient, ttlMs }: MintOptions,
+  { scope, patient, account, ttlMs }: MintOptions,
   { tokens, clock }: { tokens: Tokens; clock: Clock },
 ): Promise<string> {
   const scopes = scope.split(' ').filter(text => text !== '')
   const terms = scopes.map(text => parseScope(text) ?? refuse('malformed'))
   if (terms.length === 0) refuse('malformed')
-  if (terms.some(term => term.level === 'user')) refuse('user')
+  if (terms.some(term => term.level === 'user') !== (account !== undefined)) refuse('user')
   if (terms.some(term => term.level === 'patient') !== (patient !== undefined)) refuse('patient')
   if (!(ttlMs >= 1000 && ttlMs <= maxTtlMs)) refuse('ttl')
   const issuedAtMs = clock.nowMs()
   return tokens.issue({
     kind: 'access',
     family: newResourceId(),
-    actor: { kind: 'administrator', id: 'host', display: 'Administrator of the host' },
+    actor: account === undefined ? host : { kind: 'account', id: account },
     scope: scopes.join(' '),
     issuedAtMs,
     expiresAtMs: issuedAtMs + ttlMs,
     ...(patient === undefined ? {} : { patient }),
+    ...(account === undefined ? {} : { account }),
   })
 }

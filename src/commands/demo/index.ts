@@ -1,0 +1,114 @@
+/**
+ * demo – a family of three with sample data in a temporary folder: imported, read with two tokens, and looked for on disk.
+ * It must never know: anything that an app could not do, but for the two tokens that the host mints.
+ * The one idea: it speaks HTTP, so what it shows is what a client gets.
+ * Its data: samples/. Decisions: none.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { loadConfig } from '#config'
+import { createLog } from '#kernel'
+import { type House, openHouse, type Serving, serveHouse } from '../../compose.ts'
+import { freePort } from '../free-port.ts'
+import { output } from '../output.ts'
+import { stopSignal } from '../stop-signal.ts'
+import { type Family, type Imported, importSamples, takeInFamily } from './family.ts'
+import { type Asked, readAsOwner, readAsRelative } from './reading.ts'
+import { type FileSearch, searchFiles } from './search-files.ts'
+import { table } from './table.ts'
+
+/** Everything that the demonstration has shown. */
+interface Shown {
+  readonly family: Family
+  readonly imports: readonly Imported[]
+  readonly asked: readonly Asked[]
+  readonly files: FileSearch
+}
+
+/** Runs the demonstration; with `once` it ends with exit status 0 when all of it held, else 1. */
+export async function demo(options: { once?: boolean }): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'kinhold-demo-'))
+  try {
+    await demonstrate(folder, options.once ?? false)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+async function demonstrate(folder: string, once: boolean): Promise<void> {
+  const folders = [join(folder, 'data'), join(folder, 'keys')] as const
+  const house = await openHouse(await configOf(folders), createLog('error'))
+  const serving = await serveHouse(house)
+  try {
+    const startedMs = performance.now()
+    const shown = await show(house, folders)
+    print(shown, house, (performance.now() - startedMs) / 1000)
+    if (!holds(shown)) process.exitCode = 1
+    if (!once) await stayUp(house, shown.family)
+  } finally {
+    await close(house, serving)
+  }
+}
+
+async function configOf([data, keys]: readonly [string, string]) {
+  const port = await freePort(8080)
+  const env = { KINHOLD_DATA: data, KINHOLD_KEYS: keys, KINHOLD_PORT: String(port) }
+  return loadConfig(env, { cwd: process.cwd() }).config
+}
+
+async function show(house: House, folders: readonly string[]): Promise<Shown> {
+  const { baseUrl } = house.config
+  const family = await takeInFamily(house, baseUrl)
+  const imports = await importSamples(family, baseUrl)
+  const owner = await readAsOwner(family, baseUrl)
+  const relative = await readAsRelative(family, house, baseUrl)
+  await house.record.flush()
+  return { family, imports, asked: [...owner, ...relative], files: await searchFiles(folders, family, baseUrl) }
+}
+
+function holds({ imports, asked, files }: Shown): boolean {
+  return imports.every(({ ok }) => ok) && asked.every(({ ok }) => ok) && files.readable === 0 && files.works
+}
+
+const mark = (ok: boolean) => (ok ? '✓' : '✗ NOT AS IT SHOULD BE')
+
+function print({ imports, asked, files }: Shown, { config }: House, seconds: number): void {
+  const result = (lines: readonly string[]) => {
+    for (const line of lines) output.result(line)
+  }
+  result([
+    '',
+    'Imported',
+    ...table(
+      imports.map(({ what, into, rows, created, ok }) => [
+        what,
+        `→ ${into}`,
+        `${rows} rows`,
+        `${created} resources`,
+        mark(ok),
+      ]),
+    ),
+  ])
+  result([
+    '',
+    'Read with fhir-kit-client',
+    ...table(asked.map(each => [each.who, each.asked, each.answer, mark(each.ok)])),
+  ])
+  const megabytes = (files.bytes / 1e6).toFixed(1)
+  const found = `${files.readable} of ${files.files} files (${megabytes} MB) show one of ${files.texts} texts of the record`
+  result(['', 'On disk', ...table([[found, mark(files.readable === 0 && files.works)]])])
+  result(['', `${seconds.toFixed(1)} s. FHIR base ${config.baseUrl}/fhir · API page ${config.baseUrl}/docs`])
+}
+
+async function stayUp({ config }: House, { account }: Family): Promise<void> {
+  output.result(
+    `Log in at ${config.baseUrl}/account as "${account.name}" with "${account.password}". Ctrl-C ends it and removes everything.`,
+  )
+  await stopSignal()
+}
+
+async function close(house: House, serving: Serving): Promise<void> {
+  await serving.close()
+  await house.close()
+}
