@@ -10,7 +10,7 @@ import {
   perform,
   type Rooms,
 } from '#interactions'
-import { isProblem, type Log, newSecret, type Problem } from '#kernel'
+import { type Log, Problem, randomId16 } from '#kernel'
 import { parseBearer } from './bearer.ts'
 import { type BodyLimits, readBody, streamBody } from './body.ts'
 import { corsHeaders, isPreflight, preflightHeaders } from './cors.ts'
@@ -44,6 +44,8 @@ export function fhirEndpoint(endpoint: EndpointRooms, matcher: Matcher) {
   }
 }
 
+const longestInOneWrite = 16 * 1024
+
 /** One request and its answer. */
 class Exchange {
   readonly #request: IncomingMessage
@@ -51,7 +53,7 @@ class Exchange {
   readonly #endpoint: EndpointRooms
   readonly #matcher: Matcher
   readonly #startedMs = performance.now()
-  readonly #requestId = newSecret(12)
+  readonly #requestId = randomId16().toString('base64url')
   readonly #path: string
   readonly #search: string
   #match: Match | undefined
@@ -93,9 +95,10 @@ class Exchange {
     else this.#send(answer.status, answer.headers, answer.body, problem)
   }
 
-  async #authenticate(): Promise<Grant | undefined> {
+  async #authenticate(): Promise<Grant> {
     const bearer = parseBearer(this.#request.headers.authorization)
-    return bearer === undefined ? undefined : this.#endpoint.authenticate(bearer)
+    if (bearer !== undefined) return this.#endpoint.authenticate(bearer)
+    throw new Problem('unauthenticated', 'token.missing', 'This needs an access token: Authorization: Bearer …')
   }
 
   #fhirRequest(method: string): FhirRequest {
@@ -130,8 +133,14 @@ class Exchange {
       ...(hasLength ? { 'content-length': bytes?.length ?? 0 } : {}),
       ...headers,
     })
-    this.#response.end(this.#request.method === 'HEAD' ? undefined : bytes)
+    this.#end(this.#request.method === 'HEAD' ? undefined : bytes)
     this.#log(status, bytes?.length ?? 0, problem)
+  }
+
+  /** A short body goes out with the head in one write: as Latin-1, which is byte for byte what it is. */
+  #end(bytes: Buffer | undefined): void {
+    if (bytes !== undefined && bytes.length <= longestInOneWrite) this.#response.end(bytes.toString('latin1'), 'latin1')
+    else this.#response.end(bytes)
   }
 
   /** By route template: what was asked for in particular is nobody's business but the audit's. */
@@ -153,7 +162,7 @@ class Exchange {
 
   #auditRefusal(problem: Problem): void {
     if (this.#grant === undefined) return
-    if (problem.kind !== 'forbidden' && !isProblem(problem, 'not-found')) return
+    if (problem.kind !== 'forbidden' && problem.kind !== 'not-found') return
     this.#endpoint.rooms.record.audit({
       action: 'refused',
       outcome: 'failure',

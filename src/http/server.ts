@@ -1,7 +1,6 @@
 import { once } from 'node:events'
 import { createServer as createNodeServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Express } from 'express'
 
 /** A server that listens. */
@@ -53,17 +52,18 @@ export async function listen(app: Express, at: { readonly host: string; readonly
   }
 }
 
+/** Connections that are kept alive fall idle one by one as their answers end; they are looked for this often. */
+const idleCheckMs = 50
+
 async function drain(server: Server, app: Express, drainMs: number): Promise<void> {
   app.locals.draining = true
+  if (!server.listening) return
   const closed = once(server, 'close')
   server.close()
+  const idle = setInterval(() => server.closeIdleConnections(), idleCheckMs)
+  const cut = setTimeout(() => server.closeAllConnections(), drainMs)
   server.closeIdleConnections()
-  const controller = new AbortController()
-  const cut = delay(drainMs, undefined, { signal: controller.signal, ref: false }).then(
-    () => server.closeAllConnections(),
-    () => undefined,
-  )
   await closed
-  controller.abort()
-  await cut
+  clearInterval(idle)
+  clearTimeout(cut)
 }

@@ -156,7 +156,7 @@ describe('$validate – https://hl7.org/fhir/R4/resource-operation-validate.html
 /** An importer whose jobs end when the test says so. */
 class HandDriven implements IngestPort {
   readonly jobs = new Map<string, Job & { finish(state: 'done' | 'failed'): void }>()
-  received = Buffer.alloc(0)
+  received: Buffer = Buffer.alloc(0)
   source: string | undefined
 
   async start(request: Parameters<IngestPort['start']>[0]): Promise<Job> {

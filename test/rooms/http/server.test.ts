@@ -1,0 +1,159 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import express from 'express'
+import { Client } from 'fhir-kit-client'
+import { createServer, type Listening, listen } from '#http'
+import { freePort, openWebHouse, type WebHouse } from './web-house.ts'
+
+describe('a FHIR client – https://hl7.org/fhir/R4/http.html', () => {
+  let house: WebHouse
+  let server: Listening
+  let client: Client
+  beforeAll(async () => {
+    const port = await freePort()
+    const baseUrl = `http://127.0.0.1:${port}`
+    house = await openWebHouse({ baseUrl })
+    server = await listen(house.app, { host: '127.0.0.1', port })
+    client = new Client({ baseUrl: `${baseUrl}/fhir`, bearerToken: await house.token('system/*.cruds') })
+  })
+  afterAll(async () => {
+    await server.close()
+    await house.close()
+  })
+
+  it('finds out what the server can do and where tokens come from', async () => {
+    const statement = await client.capabilityStatement()
+    expect(statement.resourceType).toBe('CapabilityStatement')
+    const metadata = await client.smartAuthMetadata()
+    expect(String(metadata.tokenUrl)).toContain('/auth/token')
+  })
+
+  it('creates, reads, updates, searches page by page, and deletes', async () => {
+    const patient = await client.create({
+      resourceType: 'Patient',
+      body: { resourceType: 'Patient', name: [{ family: 'Kit' }] },
+    })
+    const id = String(patient.id)
+    for (const value of [1, 2, 3])
+      await client.create({
+        resourceType: 'Observation',
+        body: {
+          resourceType: 'Observation',
+          status: 'final',
+          code: { text: 'weight' },
+          subject: { reference: `Patient/${id}` },
+          valueQuantity: { value },
+        },
+      })
+    const first = await client.search({
+      resourceType: 'Observation',
+      searchParams: { patient: id, _count: 2 },
+    })
+    const second = await client.nextPage({ bundle: first as never })
+    expect([first, second].map(bundle => [bundle?.entry].flat().length)).toEqual([2, 1])
+    const updated = await client.update({ resourceType: 'Patient', id, body: { ...patient, active: true } as never })
+    expect(updated.meta).toMatchObject({ versionId: '2' })
+    const history = await client.resourceHistory({ resourceType: 'Patient', id })
+    expect(history.total).toBe(2)
+    expect((await client.vread({ resourceType: 'Patient', id, version: '1' })).active).toBeUndefined()
+    await client.delete({ resourceType: 'Patient', id })
+    await expect(client.read({ resourceType: 'Patient', id })).rejects.toMatchObject({ response: { status: 410 } })
+  })
+
+  it('sends a transaction', async () => {
+    const answer = await client.transaction({
+      body: {
+        resourceType: 'Bundle',
+        type: 'transaction',
+        entry: [
+          {
+            fullUrl: 'urn:uuid:1f5a2b3c-0000-4000-8000-000000000001',
+            resource: { resourceType: 'Organization', name: 'Clinic' },
+            request: { method: 'POST', url: 'Organization' },
+          },
+        ],
+      } as never,
+    })
+    expect(answer).toMatchObject({ type: 'transaction-response', entry: [{ response: { status: '201' } }] })
+  })
+})
+
+/** Sends raw bytes and gathers what comes back until the other side closes. */
+async function raw(port: number, bytes: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1')
+  const chunks: Buffer[] = []
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk))
+  socket.on('error', () => undefined)
+  socket.write(bytes)
+  await once(socket, 'close')
+  return Buffer.concat(chunks).toString()
+}
+
+describe('a server on the network', () => {
+  let server: Listening
+  const app = express()
+  app.get('/slow', async (_request, response) => {
+    await delay(150)
+    response.end('done')
+  })
+  app.use((_request, response) => {
+    response.end('ok')
+  })
+  beforeEach(async () => {
+    server = await listen(app, { host: '127.0.0.1', port: 0 })
+  })
+  afterEach(() => server.close(0))
+
+  it('tells the port that it got', async () => {
+    expect(server.port).toBeGreaterThan(0)
+    expect(await (await fetch(`http://127.0.0.1:${server.port}/`)).text()).toBe('ok')
+  })
+
+  it('says when the address is taken', async () => {
+    await expect(listen(app, { host: '127.0.0.1', port: server.port })).rejects.toMatchObject({ code: 'EADDRINUSE' })
+  })
+
+  it.each([
+    ['two lengths', 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello'],
+    [
+      'a length and chunks',
+      'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    ],
+    ['a header that is too large', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`],
+    ['no HTTP at all', 'hello\r\n\r\n'],
+  ])('refuses a request with %s and closes', async (_what, bytes) => {
+    expect(await raw(server.port, bytes)).toMatch(/^HTTP\/1\.1 4(00|31) /)
+  })
+
+  it('waits for nobody who sends slowly or not at all', () => {
+    const { headersTimeout, maxHeadersCount, timeout } = createServer(app)
+    expect([headersTimeout, maxHeadersCount, timeout]).toEqual([10_000, 100, 120_000])
+  })
+
+  it('closes by answering what was asked and taking nothing new', async () => {
+    const asked = fetch(`http://127.0.0.1:${server.port}/slow`)
+    await delay(50)
+    const closed = server.close()
+    expect(app.locals.draining).toBe(true)
+    await expect(fetch(`http://127.0.0.1:${server.port}/`)).rejects.toThrow()
+    expect(await (await asked).text()).toBe('done')
+    await closed
+  })
+
+  it('cuts off those who do not finish in time', async () => {
+    const socket = connect(server.port, '127.0.0.1')
+    socket.on('error', () => undefined)
+    await once(socket, 'connect')
+    socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Le')
+    await delay(20)
+    const started = performance.now()
+    await server.close(50)
+    expect(performance.now() - started).toBeLessThan(1000)
+  })
+
+  it('can be closed twice', async () => {
+    await server.close()
+    await server.close()
+  })
+})

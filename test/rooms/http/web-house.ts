@@ -1,0 +1,78 @@
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Express } from 'express'
+import { createApp, type HttpConfig } from '#http'
+import { defaultLimits, type IngestPort, type Rooms } from '#interactions'
+import { createLog, type Log, systemClock } from '#kernel'
+import { openRecord } from '#record'
+import { openSmart, type Smart } from '#smart'
+import { openMemoryKeys, openMemoryStore } from '#store'
+import { createValidator } from '#validation'
+import { fileRoot, openVault } from '#vault'
+
+/** The whole server on the memory store. */
+export interface WebHouse {
+  readonly app: Express
+  readonly smart: Smart
+  readonly rooms: Rooms
+  readonly log: Log
+  /** Every line that was logged. */
+  readonly lines: string[]
+  /** An access token of the host's administrator. */
+  token(scope: string, patient?: string): Promise<string>
+  close(): Promise<void>
+}
+
+const closedPort: IngestPort = {
+  start: () => Promise.reject(new Error('no imports in this house')),
+  job: () => Promise.resolve(undefined),
+  hl7v2: ({ message }) => Promise.resolve({ status: 200, ack: `MSA|AA|${message.length}` }),
+}
+
+export async function openWebHouse(config: HttpConfig): Promise<WebHouse> {
+  const folder = mkdtempSync(join(tmpdir(), 'kinhold-http-'))
+  const lines: string[] = []
+  const log = createLog('debug', { write: line => lines.push(line) })
+  const clock = systemClock
+  const store = openMemoryStore()
+  const keys = openMemoryKeys()
+  const vault = await openVault({ keys, root: fileRoot(join(folder, 'root.key')), clock })
+  const record = await openRecord({ store, keys, vault, clock, log, baseUrl: `${config.baseUrl}/fhir` })
+  const smart = await openSmart({ record, documents: record.documents, vault, clock, log, baseUrl: config.baseUrl })
+  const rooms: Rooms = {
+    record,
+    validator: createValidator(),
+    clock,
+    ingest: closedPort,
+    smartConfiguration: () => smart.configuration(),
+    limits: defaultLimits,
+    software: { name: 'Kinhold', version: '0.0.0' },
+  }
+  return {
+    app: createApp({ rooms, smart, log, config }),
+    smart,
+    rooms,
+    log,
+    lines,
+    token: (scope, patient) => smart.mint({ scope, ttlMs: 600_000, ...(patient === undefined ? {} : { patient }) }),
+    close: async () => {
+      await record.close()
+      vault.close()
+      rmSync(folder, { recursive: true })
+    },
+  }
+}
+
+/** A port that nobody uses at the moment. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
