@@ -8,7 +8,10 @@ afterEach(() => house.close())
 
 async function claimFields(visitor: Visitor, url: string) {
   const page = await visitor.ask(url)
-  return { page, fields: { csrf: hidden(page.text, 'csrf'), code: hidden(page.text, 'code'), password, again: password } }
+  return {
+    page,
+    fields: { csrf: hidden(page.text, 'csrf'), code: hidden(page.text, 'code'), password, again: password },
+  }
 }
 
 describe('claiming a new server', () => {
@@ -92,12 +95,11 @@ describe('accounts', () => {
   })
 
   it('says busy rather than hash for everybody at once', async () => {
-    await house.smart.createAccount({ name: 'Anna', password })
     const codes = await Promise.all(
-      Array.from({ length: 80 }, (_, n) => codeOf(house.smart.createAccount({ name: `Guest ${n}`, password }))),
+      Array.from({ length: 72 }, (_, n) => codeOf(house.smart.createAccount({ name: `Guest ${n}`, password }))),
     )
     expect(codes).toContain('smart.busy')
-    expect(codes.filter(code => code === 'no problem').length).toBeGreaterThan(50)
+    expect(codes.filter(code => code === 'no problem').length).toBeGreaterThan(60)
   })
 })
 
@@ -150,7 +152,11 @@ describe('login', () => {
     await here.logIn('Anna')
     await there.logIn('Anna')
     const csrf = hidden((await here.ask('/account')).text, 'csrf')
-    const wrong = await here.post('/account/password', { csrf, current: 'not this one', password: 'a new long password' })
+    const wrong = await here.post('/account/password', {
+      csrf,
+      current: 'not this one',
+      password: 'a new long password',
+    })
     expect(wrong.text).toContain('Name and password do not belong together.')
     const next = await here.post('/account/password', { csrf, current: password, password: 'a new long password' })
     expect(next.location?.search).toBe('?done=password')
@@ -196,7 +202,9 @@ describe('A58: guessing passwords', () => {
     const guesser = new Visitor(house)
     const csrf = hidden((await guesser.ask('/auth/login')).text, 'csrf')
     const answers = await Promise.all(
-      Array.from({ length: 30 }, () => guesser.post('/auth/login', { csrf, name: 'Anna', password: 'a wrong password' })),
+      Array.from({ length: 30 }, () =>
+        guesser.post('/auth/login', { csrf, name: 'Anna', password: 'a wrong password' }),
+      ),
     )
     expect(answers.filter(({ status }) => status === 400).length).toBeLessThanOrEqual(6)
   })
@@ -207,7 +215,7 @@ describe('A58: guessing passwords', () => {
       const visitor = new Visitor(house, { 'x-test-address': `192.0.2.${name.length}` })
       const csrf = hidden((await visitor.ask('/auth/login')).text, 'csrf')
       const times: number[] = []
-      for (let n = 0; n < 5; n++) {
+      for (let n = 0; n < 3; n++) {
         const start = performance.now()
         await visitor.post('/auth/login', { csrf, name, password: 'a wrong password' })
         times.push(performance.now() - start)

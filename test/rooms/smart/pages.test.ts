@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
+import { isKeySetUrl, isPublicUrl, isRedirectUri } from '../../../src/smart/clients/urls.ts'
 import { escapeHtml, html } from '../../../src/smart/pages/html.ts'
 import { pageResponse } from '../../../src/smart/pages/layout.ts'
-import { isKeySetUrl, isPublicUrl, isRedirectUri } from '../../../src/smart/clients/urls.ts'
 import { challengeOf, isVerifierOf } from '../../../src/smart/token/pkce.ts'
 
 describe('pages', () => {
