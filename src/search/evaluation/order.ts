@@ -26,7 +26,7 @@ interface RowKey {
   shown(row: number): number | string | undefined
 }
 
-const sortTexts: Readonly<Partial<Record<ParameterType, (entry: string) => string>>> = {
+const sortTexts: Readonly<Partial<Record<ParameterType, (entry: string, descending: boolean) => string>>> = {
   token: tokenSortText,
   string: stringSortText,
   reference: referenceSortText,
@@ -88,12 +88,14 @@ function numberOf(column: Column): (place: number) => number {
 }
 
 /** Dictionary entries in the order of what they are sorted by; equal texts share a rank. */
-function textKey(table: TypeTable, key: SortKey, textOf: (entry: string) => string): RowKey {
+function textKey(table: TypeTable, key: SortKey, textOf: (entry: string, descending: boolean) => string): RowKey {
   const uses = table.plan.uses.get(key.name) ?? []
   const columns = uses.flatMap(({ index }) => table.columns[index] ?? [])
   const texts = columns.map(column => {
     const { dictionary } = column
-    return Array.from({ length: dictionary?.count ?? 0 }, (_, i) => textOf(dictionary?.text(i + 1) ?? ''))
+    return Array.from({ length: dictionary?.count ?? 0 }, (_, i) =>
+      textOf(dictionary?.text(i + 1) ?? '', key.descending),
+    )
   })
   const ordered = [...new Set(texts.flat())].sort(orderOf)
   const rankOf = new Map(ordered.map((text, rank) => [text, rank]))

@@ -92,8 +92,9 @@ export function tokenTest(operands: readonly TokenOperand[]): (entry: string) =>
   return entry => test(parseToken(entry))
 }
 
-/** What a token is sorted by. */
-export function tokenSortText(entry: string): string {
+/** What a token is sorted by: of several codings the least, or the greatest for descending order; the text if there is none. */
+export function tokenSortText(entry: string, descending: boolean): string {
   const { codings, text } = parseToken(entry)
-  return fold(codings[0]?.code || text)
+  const codes = codings.flatMap(({ code }) => (code === '' ? [] : [fold(code)])).sort()
+  return codes.at(descending ? -1 : 0) ?? fold(text)
 }
