@@ -85,7 +85,6 @@ class Exchange {
   /** Whatever went wrong, told in the one way. */
   fail(error: unknown): void {
     const problem = toProblem(error, this.#endpoint.log)
-    this.#auditRefusal(problem)
     const answer = answerProblem(problem, {
       baseUrl: this.#endpoint.baseUrl,
       tokenPresented: this.#request.headers.authorization !== undefined,
@@ -158,16 +157,5 @@ class Exchange {
     if (status >= 500) this.#endpoint.log.error('request failed', fields)
     else if (status >= 400) this.#endpoint.log.info('request refused', fields)
     else this.#endpoint.log.debug('request answered', fields)
-  }
-
-  #auditRefusal(problem: Problem): void {
-    if (this.#grant === undefined) return
-    if (problem.kind !== 'forbidden' && problem.kind !== 'not-found') return
-    this.#endpoint.rooms.record.audit({
-      action: 'refused',
-      outcome: 'failure',
-      actor: this.#grant.actor,
-      detail: `${this.#match?.route.interaction ?? 'unknown route'}: ${problem.code}`,
-    })
   }
 }

@@ -37,6 +37,11 @@ export async function findOne(txn: Pick<Txn, 'find'>, condition: Condition): Pro
   return found[0]
 }
 
+/** The criteria of an If-None-Exist header: `identifier=…`, or the same behind `Type?`. */
+export function parseIfNoneExist(header: string | undefined): string | undefined {
+  return header?.replace(/^[A-Za-z]*\?/, '')
+}
+
 /** The criteria of a conditional URL, without the parameters that only shape the answer. */
 export function criteriaOf(query: URLSearchParams): string {
   const criteria = new URLSearchParams(query)

@@ -1,6 +1,6 @@
 import { checkResource } from '#validation'
 import { readResource } from './body.ts'
-import { findOne } from './condition.ts'
+import { findOne, parseIfNoneExist } from './condition.ts'
 import { granted } from './perform.ts'
 import { parsePrefer } from './prefer.ts'
 import { versionUrl, writeResponse } from './stored-response.ts'
@@ -16,7 +16,7 @@ export async function create(request: FhirRequest, params: PathParams, rooms: Ro
   const { grant, baseUrl } = granted(request)
   const resource = await readResource(request, type)
   checkResource(rooms.validator, resource)
-  const criteria = request.header('if-none-exist')?.replace(/^.*\?/, '')
+  const criteria = parseIfNoneExist(request.header('if-none-exist'))
   const outcome = await rooms.record.writer(grant).transact(async txn => {
     const found = criteria === undefined ? undefined : await findOne(txn, { type, criteria, grant, baseUrl })
     if (found !== undefined) return { found, stored: await txn.read(type, found.id) }

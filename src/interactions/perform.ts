@@ -1,6 +1,6 @@
 import { requirePermission } from '#access'
 import { parseJson } from '#fhir'
-import { Problem } from '#kernel'
+import { isProblem, Problem } from '#kernel'
 import type { Match } from './match.ts'
 import { checkAcceptable } from './negotiate.ts'
 import type { FhirRequest, FhirResponse, GrantedRequest, PathParams, Rooms, Route } from './types.ts'
@@ -15,11 +15,27 @@ const everywhere: ReadonlySet<string> = new Set(['_format', '_pretty'])
  */
 export async function perform(match: Match, request: FhirRequest, rooms: Rooms): Promise<FhirResponse> {
   const { route, params } = match
-  authorise(route, params, request)
-  if (route.produces === undefined) checkAcceptable(request)
-  if (request.query.size > 0) checkQuery(route, request.query)
-  const response = await route.handler(request, params, rooms)
-  return request.query.get('_pretty') === 'true' ? indent(response) : response
+  try {
+    authorise(route, params, request)
+    if (route.produces === undefined) checkAcceptable(request)
+    if (request.query.size > 0) checkQuery(route, request.query)
+    const response = await route.handler(request, params, rooms)
+    return request.query.get('_pretty') === 'true' ? indent(response) : response
+  } catch (error) {
+    auditRefusal(error, match, request, rooms)
+    throw error
+  }
+}
+
+/** Who asked for what was not theirs, or not there, is recorded: the two look the same to them, and so they do here. */
+function auditRefusal(error: unknown, { route }: Match, { grant }: FhirRequest, { record }: Rooms): void {
+  if (grant === undefined || !(isProblem(error, 'forbidden') || isProblem(error, 'not-found'))) return
+  record.audit({
+    action: 'refused',
+    outcome: 'failure',
+    actor: grant.actor,
+    detail: `${route.interaction}: ${error.code}`,
+  })
 }
 
 /** @throws Problem as `perform` */

@@ -1,7 +1,7 @@
 import type { Resource } from '#fhir'
 import { newResourceId, Problem } from '#kernel'
 import type { BundleEntry } from './bundle-entry.ts'
-import { criteriaOf } from './condition.ts'
+import { criteriaOf, parseIfNoneExist } from './condition.ts'
 
 /** When an entry has its turn. @see https://hl7.org/fhir/R4/http.html#trules */
 export type Turn = 'DELETE' | 'POST' | 'PUT' | 'GET'
@@ -62,6 +62,6 @@ export function planEntry(entry: BundleEntry): Planned {
 
 function conditionOf({ match, request }: BundleEntry): string | undefined {
   const { interaction } = match.route
-  if (interaction === 'create') return request.header('if-none-exist')?.replace(/^.*\?/, '')
+  if (interaction === 'create') return parseIfNoneExist(request.header('if-none-exist'))
   return interaction.startsWith('conditional-') ? criteriaOf(request.query) : undefined
 }

@@ -82,7 +82,11 @@ function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
 }
 
-function print(name: string, { perSecond, cpuMicroseconds }: Speed): string {
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+function describeSpeed(name: string, { perSecond, cpuMicroseconds }: Speed): string {
   return `${name} ${Math.round(perSecond)}/s, ${cpuMicroseconds.toFixed(1)} µs of CPU`
 }
 
@@ -97,10 +101,12 @@ async function measure(seconds: number): Promise<void> {
     const bare = await speedOf(child, barePort, token, seconds)
     const read = await speedOf(child, port, token, seconds)
     shares.push((100 * bare.cpuMicroseconds) / read.cpuMicroseconds)
-    console.log(`run ${run}: ${print('bare', bare)}; ${print('read', read)}; by CPU ${shares.at(-1)?.toFixed(1)} %`)
+    print(
+      `run ${run}: ${describeSpeed('bare', bare)}; ${describeSpeed('read', read)}; by CPU ${shares.at(-1)?.toFixed(1)} %`,
+    )
   }
   const spread = `${Math.min(...shares).toFixed(1)}–${Math.max(...shares).toFixed(1)}`
-  console.log(`median ${median(shares).toFixed(1)} % (${spread}) on ${cpus()[0]?.model}, Node ${process.version}`)
+  print(`median ${median(shares).toFixed(1)} % (${spread}) on ${cpus()[0]?.model}, Node ${process.version}`)
   child.kill()
 }
 

@@ -229,3 +229,26 @@ describe('history – https://hl7.org/fhir/R4/http.html#history', () => {
     expect((await house.ask('GET', '/Observation/_history', { grant: readOnly })).status).toBe(403)
   })
 })
+
+describe('what was refused – https://hl7.org/fhir/R4/security.html#audit', () => {
+  const refusals = async () => {
+    await house.record.flush()
+    const { json } = await house.ask('GET', '/AuditEvent?_summary=count&outcome=4,8,12', { grant: admin })
+    return json.total
+  }
+
+  it('is recorded, whether it was not permitted or not there, also within a batch', async () => {
+    const before = await refusals()
+    await house.ask('GET', '/Observation/foreign', { grant: own })
+    await house.ask('DELETE', '/Observation/w', { grant: own })
+    const body = {
+      resourceType: 'Bundle',
+      type: 'batch',
+      entry: [{ request: { method: 'GET', url: 'Observation/foreign' } }],
+    }
+    await house.ask('POST', '/', { grant: own, body })
+    expect(await refusals()).toBe(before + 3)
+    await house.ask('GET', '/Observation/w', { grant: own })
+    expect(await refusals()).toBe(before + 3)
+  })
+})
