@@ -104,15 +104,23 @@ async function amend(txn: Txn, item: Extract<Item, { kind: 'amend' }>, progress:
 }
 
 /** What is said anew, over what was said before; lists are said anew as a whole. */
-function overlaid<T extends object>(before: T, anew: T): T {
-  const next: Record<string, unknown> = { ...before }
-  for (const [name, value] of Object.entries(anew))
-    next[name] = isPlain(value) && isPlain(next[name]) ? overlaid(next[name], value) : value
-  return next as T
+function overlaid(before: Resource, anew: Resource): Resource {
+  return { ...before, ...overlaidParts(before, anew), resourceType: anew.resourceType }
 }
 
+function overlaidParts(before: Plain, anew: Plain): Plain {
+  const next: Record<string, unknown> = { ...before }
+  for (const [name, value] of Object.entries(anew)) {
+    const known = next[name]
+    next[name] = isPlain(value) && isPlain(known) ? overlaidParts(known, value) : value
+  }
+  return next
+}
+
+type Plain = Readonly<Record<string, unknown>>
+
 /** A Decimal prints itself; it is not taken apart. */
-function isPlain(value: unknown): value is object {
+function isPlain(value: unknown): value is Plain {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
 }
 

@@ -27,7 +27,7 @@ function text(value: Loose | undefined): string | undefined {
 }
 
 /** Takeout writes `fitValue[].value.intVal`, the REST API writes `value[].intVal`. */
-function valueOf(entry: Loose): FitValue | undefined {
+function readValue(entry: Loose): FitValue | undefined {
   const value = member(entry, 'value') ?? entry
   const int = text(member(value, 'intVal'))
   if (int !== undefined) return { kind: 'number', text: int, float: false }
@@ -54,7 +54,7 @@ export function readDataPoint(point: Loose, dataSource: string): DataPoint | und
   if (!Array.isArray(values) || type === undefined || startNanos === undefined || endNanos === undefined)
     return undefined
   const origin = text(member(point, 'originDataSourceId')) || dataSource
-  return { type, origin, startNanos, endNanos, values: values.map(valueOf) }
+  return { type, origin, startNanos, endNanos, values: values.map(readValue) }
 }
 
 /** `derived:com.google.step_count.delta:…` → `com.google.step_count.delta` */

@@ -1,5 +1,5 @@
 import { toInstant } from '#fhir'
-import { type CodeableConcept, categoryOf, conceptOf, systems } from '../codes.ts'
+import { type CodeableConcept, categoryOf, systems } from '../codes.ts'
 import { exactly, type FhirNumber, fromFloat32, toFhirNumber } from '../numbers.ts'
 import { type MapContext, type Outcome, type Reason, rowName } from '../outcome.ts'
 import { frozen } from '../tables.ts'

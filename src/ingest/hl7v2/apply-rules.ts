@@ -52,15 +52,17 @@ function reach(node: unknown, [step, ...rest]: readonly string[]): unknown {
 function put(node: Node, [step = '', ...rest]: readonly string[], value: unknown, beside?: object): void {
   const name = step.replace(/\[.*$/, '')
   if (step.endsWith('[]')) {
-    const list = (node[name] ??= []) as unknown[]
-    for (const entry of Array.isArray(value) ? value : [value]) list.push(wrapped(rest, entry, beside))
+    const entries = (Array.isArray(value) ? value : [value]).map(entry => wrapped(rest, entry, beside))
+    node[name] = [...(Array.isArray(node[name]) ? node[name] : []), ...entries]
     return
   }
   if (rest.length === 0) {
     node[name] ??= value
     return
   }
-  const child = step.endsWith('[0]') ? ((node[name] ??= [{}]) as Node[])[0] : (node[name] ??= {})
+  const first = step.endsWith('[0]')
+  node[name] ??= first ? [{}] : {}
+  const child: unknown = first && Array.isArray(node[name]) ? node[name][0] : node[name]
   if (typeof child === 'object' && child !== null) put(child as Node, rest, value, beside)
 }
 

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { codeTables, lookUp } from './tables.ts'
 
 /** The text of bytes, and how to read the bytes of an escape in it. */
@@ -18,13 +19,7 @@ export function decodeHl7(bytes: Buffer): Decoded {
 }
 
 function guess(bytes: Buffer): TextDecoder {
-  try {
-    new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-    return new TextDecoder('utf-8')
-  } catch (error) {
-    if (error instanceof TypeError) return new TextDecoder('windows-1252')
-    throw error
-  }
+  return new TextDecoder(isUtf8(bytes) ? 'utf-8' : 'windows-1252')
 }
 
 /** First repetition of MSH-18, read as Latin-1, which every character set of the table agrees with there. */

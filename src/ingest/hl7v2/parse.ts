@@ -10,36 +10,40 @@ interface Delimiters {
   readonly subcomponent: string
 }
 
+const delimiterNames = ['field', 'component', 'repetition', 'escape', 'subcomponent'] as const
+
 const standard: Delimiters = { field: '|', component: '^', repetition: '~', escape: '\\', subcomponent: '&' }
 
 /** What MSH-1 and MSH-2 say; what they leave out is as usual. */
 function delimitersOf(msh: string): Delimiters {
   const separator = msh[3] ?? ''
   const others = (msh.slice(4).split(separator, 1)[0] ?? '').slice(0, 4)
-  const [component = '^', repetition = '~', escape = '\\', subcomponent = '&'] = others
-  const used = [separator, component, repetition, escape]
-  if (!/^[^A-Za-z0-9\s]$/.test(separator) || new Set(used).size !== used.length)
+  const [component = '^', repetition = '~', escaping = '\\', subcomponent = '&'] = others
+  const used = [separator, component, repetition, escaping]
+  if (!/^[^A-Za-z0-9\s]$/.test(separator) || others === '' || new Set(used).size !== used.length)
     throw new Problem('invalid', 'ingest.hl7-malformed', 'MSH-1 and MSH-2 do not name the delimiters.', {
       expression: 'MSH-2',
     })
   // @NOTE senders that escape the escape character write five of them; the usual one is meant then.
-  return { field: separator, component, repetition, escape, subcomponent: subcomponent === escape ? '&' : subcomponent }
+  const real = subcomponent === escaping ? '&' : subcomponent
+  return { field: separator, component, repetition, escape: escaping, subcomponent: real }
 }
 
-const escapesOfStandard: Readonly<Record<string, string>> = {
-  '|': '\\F\\',
-  '^': '\\S\\',
-  '&': '\\T\\',
-  '~': '\\R\\',
-  '\\': '\\E\\',
+/** Where one of the usual delimiters is plain text in a message with others, it is this until the message is parsed. */
+const standIns: Readonly<Record<string, string>> = {
+  '|': '\uE0F1',
+  '^': '\uE0F2',
+  '&': '\uE0F3',
+  '~': '\uE0F4',
+  '\\': '\uE0F5',
 }
+const standingFor = new Map(Object.entries(standIns).map(([char, standIn]) => [standIn, char]))
 
 /** A line as it would stand with the usual delimiters, the only ones the parser knows. */
 function toStandard(line: string, from: Delimiters): string {
-  const names = Object.keys(standard) as (keyof Delimiters)[]
-  if (names.every(name => from[name] === standard[name])) return line
-  const to = new Map(Object.entries(escapesOfStandard))
-  for (const name of names) to.set(from[name], standard[name])
+  if (delimiterNames.every(name => from[name] === standard[name])) return line
+  const to = new Map(Object.entries(standIns))
+  for (const name of delimiterNames) to.set(from[name], standard[name])
   return Array.from(line, char => to.get(char) ?? char).join('')
 }
 
@@ -60,7 +64,7 @@ export function parseMessage(lines: readonly string[], decoder: TextDecoder): Me
   const text = `${[msh, ...rest.map(line => toStandard(line, delimiters))].join('\r')}\r`
   const segments = transformed(text)
     .sort((a, b) => a.index - b.index)
-    .map(segment => toSegment(segment, decoder))
+    .map(segment => toSegment(segment, { decoder, escapes: escapesOf(delimiters) }))
   const found = segments.find(segment => segment.name === 'MSH')
   if (found === undefined) throw new Problem('invalid', 'ingest.hl7-malformed', 'The message has no MSH segment.')
   return { segments, msh: found }
@@ -86,42 +90,43 @@ function transformed(text: string): ParsedSegment[] {
 /** More fields than any segment has; a line of bare separators must not cost memory. */
 const maxFields = 400
 
-function toSegment(parsed: ParsedSegment, decoder: TextDecoder): Segment {
+function toSegment(parsed: ParsedSegment, reading: Reading): Segment {
   const fields: (Field | undefined)[] = []
   for (const [place, content] of Object.entries(parsed.data)) {
     const number = Number(place.slice(parsed.type.length + 1))
     if (number > 0 && number <= maxFields && content !== '')
-      fields[number] = toField(content, `${parsed.type}.${number}`, decoder)
+      fields[number] = toField(content, `${parsed.type}.${number}`, reading)
   }
   return { name: parsed.type, fields }
 }
 
 /** The parser gives text, an object of components, a list of such objects, or a list of subcomponents. */
-function toField(content: unknown, place: string, decoder: TextDecoder): Field {
+function toField(content: unknown, place: string, reading: Reading): Field {
   if (Array.isArray(content) && content.some(item => typeof item === 'object'))
-    return content.map(item => toRepetition(item, place, decoder))
-  return [toRepetition(content, place, decoder)]
+    return content.map(item => toRepetition(item, place, reading))
+  return [toRepetition(content, place, reading)]
 }
 
-function toRepetition(content: unknown, place: string, decoder: TextDecoder): Repetition {
-  if (typeof content !== 'object' || content === null || Array.isArray(content)) return [toComponent(content, decoder)]
+function toRepetition(content: unknown, place: string, reading: Reading): Repetition {
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) return [toComponent(content, reading)]
   const components: Component[] = []
   for (const [name, part] of Object.entries(content))
-    components[Number(name.slice(place.length + 1)) - 1] = toComponent(part, decoder)
+    components[Number(name.slice(place.length + 1)) - 1] = toComponent(part, reading)
   return Array.from(components, component => component ?? [])
 }
 
-function toComponent(content: unknown, decoder: TextDecoder): Component {
+function toComponent(content: unknown, reading: Reading): Component {
   const parts = Array.isArray(content) ? content : [content]
-  return parts.map(text => (typeof text === 'string' ? unescape(text, decoder) : ''))
+  return parts.map(text => (typeof text === 'string' ? unescaped(text, reading) : ''))
 }
 
-const simpleEscapes: Readonly<Record<string, string>> = {
-  F: '|',
-  S: '^',
-  T: '&',
-  R: '~',
-  E: '\\',
+/** How the texts of a message are read: its character set, and what its escapes stand for. */
+interface Reading {
+  readonly decoder: TextDecoder
+  readonly escapes: Readonly<Record<string, string>>
+}
+
+const formatting: Readonly<Record<string, string>> = {
   P: '#',
   H: '',
   N: '',
@@ -135,13 +140,21 @@ const simpleEscapes: Readonly<Record<string, string>> = {
   '.ce': '\n',
 }
 
-const escapes = /((?:\\X(?:[0-9A-Fa-f]{2})+\\)+)|\\(?:([FSTREPHN])|(\.[a-z]{2})[+-]?\d*|[CM][0-9A-Fa-f]{4,6})\\/g
+function escapesOf({ field, component, subcomponent, repetition, escape: own }: Delimiters) {
+  return { ...formatting, F: field, S: component, T: subcomponent, R: repetition, E: own }
+}
+
+const escapePattern = /((?:\\X(?:[0-9A-Fa-f]{2})+\\)+)|\\(?:([FSTREPHN])|(\.[a-z]{2})[+-]?\d*|[CM][0-9A-Fa-f]{4,6})\\/g
 
 /** Once, after splitting: `\E\T\E\` is the text `\T\`. A backslash that begins no escape is a backslash. */
-function unescape(text: string, decoder: TextDecoder): string {
+function unescaped(text: string, reading: Reading): string {
+  return unescapedOnce(text, reading).replace(/[\uE0F1-\uE0F5]/g, char => standingFor.get(char) ?? char)
+}
+
+function unescapedOnce(text: string, { decoder, escapes }: Reading): string {
   if (!text.includes('\\')) return text
-  return text.replace(escapes, (_, hex?: string, letter?: string, format?: string) => {
+  return text.replace(escapePattern, (_, hex?: string, letter?: string, format?: string) => {
     if (hex !== undefined) return decoder.decode(Buffer.from(hex.replace(/\\X|\\/g, ''), 'hex'))
-    return simpleEscapes[letter ?? format ?? ''] ?? ''
+    return escapes[letter ?? format ?? ''] ?? ''
   })
 }

@@ -12,6 +12,9 @@ export interface SplitFile {
 }
 
 const segmentStart = /^[A-Z][A-Z0-9]{2}(?:[^A-Za-z0-9\s]|$)/
+/** Line ends of every kind, and the MLLP frame. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what separates
+const lineEnds = /[\r\n\v\x1c]+/
 const envelopes = new Set(['FHS', 'BHS', 'BTS', 'FTS'])
 
 const brokenLine = 'Some segments had line breaks inside; the pieces were joined again.'
@@ -26,7 +29,7 @@ const wrongCount = 'The number of messages that the file states is not the numbe
 export function splitMessages(text: string, limits: IngestLimits): SplitFile {
   const messages: { lines: string[] }[] = []
   const warnings = new Set<string>()
-  for (const raw of text.split(/[\r\n\v\x1c]+/)) {
+  for (const raw of text.split(lineEnds)) {
     const line = raw.trimStart()
     if (line === '') continue
     if (line.length > limits.maxToken)

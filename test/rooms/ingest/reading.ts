@@ -1,0 +1,73 @@
+import { createReadStream, readFileSync } from 'node:fs'
+import type { Resource } from '#fhir'
+import { readAppleExport } from '../../../src/ingest/apple/read-export.ts'
+import { createFingerprint } from '../../../src/ingest/fingerprint.ts'
+import { decodeHl7 } from '../../../src/ingest/hl7v2/decode.ts'
+import { mapMessage } from '../../../src/ingest/hl7v2/map-message.ts'
+import { parseMessage } from '../../../src/ingest/hl7v2/parse.ts'
+import { splitMessages } from '../../../src/ingest/hl7v2/split.ts'
+import { defaultLimits, type IngestLimits } from '../../../src/ingest/limits.ts'
+import type { MapContext, Outcome } from '../../../src/ingest/outcome.ts'
+
+export const cases = new URL('../../cases/ingest/', import.meta.url)
+
+/** A context whose ids are the same on every machine: the key is all zeros. */
+export const context: MapContext = {
+  patient: 'anna',
+  subject: Object.freeze({ reference: 'Patient/anna' }),
+  source: 'Provenance/run',
+  fingerprint: createFingerprint(new Uint8Array(32)),
+}
+
+export async function* bytesOf(...texts: readonly (string | Uint8Array)[]): AsyncGenerator<Uint8Array, void, void> {
+  for (const text of texts) yield typeof text === 'string' ? Buffer.from(text, 'utf8') : text
+}
+
+export async function gathered(source: AsyncIterable<readonly Outcome[]>): Promise<Outcome[]> {
+  const all: Outcome[] = []
+  for await (const some of source) all.push(...some)
+  return all
+}
+
+export function readApple(chunks: AsyncIterable<Uint8Array>, limits: Partial<IngestLimits> = {}): Promise<Outcome[]> {
+  return gathered(readAppleExport(chunks, context, { ...defaultLimits, ...limits }))
+}
+
+/** A file of the cases, in pieces small enough to cut elements and characters in two. */
+export function appleCase(name: string, highWaterMark = 997): Promise<Outcome[]> {
+  return readApple(createReadStream(new URL(`apple-health/${name}`, cases), { highWaterMark }))
+}
+
+export function resourcesOf(outcomes: readonly Outcome[]): Resource[] {
+  return outcomes.flatMap(outcome => (outcome.kind === 'mapped' ? [outcome.resource] : []))
+}
+
+/** Outcomes as plain JSON, to be compared with a file. */
+export function plain(outcomes: readonly Outcome[]): unknown {
+  const shown = outcomes.map(outcome => {
+    if (outcome.kind === 'mapped') return outcome.warning ? [outcome.resource, outcome.warning] : outcome.resource
+    if (outcome.kind !== 'amend') return outcome
+    return {
+      kind: 'amend',
+      of: `${outcome.type}/${outcome.id}`,
+      becomes: outcome.change({ resourceType: outcome.type }),
+    }
+  })
+  return JSON.parse(JSON.stringify(shown))
+}
+
+/** The outcomes of the messages of a file, one list each. */
+export function hl7Outcomes(bytes: Buffer): Outcome[][] {
+  const { text, decoder } = decodeHl7(bytes)
+  return splitMessages(text, defaultLimits).messages.map(({ lines }) => [
+    ...mapMessage(parseMessage(lines, decoder), context),
+  ])
+}
+
+export function hl7Case(name: string): Outcome[][] {
+  return hl7Outcomes(readFileSync(new URL(`hl7v2/${name}`, cases)))
+}
+
+export function message(...segments: readonly string[]): Buffer {
+  return Buffer.from(segments.map(segment => `${segment}\r`).join(''), 'utf8')
+}
