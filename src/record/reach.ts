@@ -159,17 +159,22 @@ export class Reach {
     return stored.movedAway ? undefined : stored
   }
 
-  async existing(grant: Grant, type: string, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  /** Which locators are in use within reach, and which are in use nowhere; the rest belongs to others. */
+  async places(
+    grant: Grant,
+    locators: readonly Locator[],
+  ): Promise<{ readonly within: readonly Locator[]; readonly free: readonly Locator[] }> {
     const { compartments } = await this.#of(grant)
-    const byLocator = new Map(ids.map(id => [this.locator(type, id), id]))
-    const places = await this.#store.places([...byLocator.keys()], [...compartments.keys()])
-    const found = new Set<string>()
-    for (const [locator, id] of byLocator) {
+    const places = await this.#store.places(locators, undefined)
+    const within: Locator[] = []
+    const free: Locator[] = []
+    for (const locator of locators) {
       const pending = this.#shelf.pendingOf(locator)
-      const isPending = pending !== undefined && compartments.has(pending.stored.holder.compartment)
-      if (isPending || places.has(locator)) found.add(id)
+      const compartment = pending?.stored.holder.compartment ?? places.get(locator)?.compartment
+      if (compartment === undefined) free.push(locator)
+      else if (compartments.has(compartment)) within.push(locator)
     }
-    return found
+    return { within, free }
   }
 
   /** The version under which a locator is taken in any compartment; only ever used to refuse. */

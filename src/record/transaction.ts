@@ -45,6 +45,8 @@ export class Transaction implements Txn {
   readonly #reach: Reach
   readonly #newPatients = new Map<string, Pair>()
   readonly #touched = new Map<Locator, Seen & { deleted: boolean }>()
+  readonly #locators = new Map<string, Locator>()
+  readonly #free = new Set<Locator>()
 
   constructor(grant: Grant, reach: Reach) {
     this.#grant = grant
@@ -62,7 +64,10 @@ export class Transaction implements Txn {
   }
 
   async existing(type: string, ids: readonly string[]): Promise<ReadonlySet<string>> {
-    return this.#reach.existing(this.#grant, type, ids)
+    const byLocator = new Map(ids.map(id => [this.#locator(type, id), id]))
+    const { within, free } = await this.#reach.places(this.#grant, [...byLocator.keys()])
+    for (const locator of free) this.#free.add(locator)
+    return new Set(within.map(locator => byLocator.get(locator) ?? ''))
   }
 
   async read(type: string, id: string): Promise<Stored | undefined> {
@@ -76,9 +81,8 @@ export class Transaction implements Txn {
     refuseAuditWrites(type)
     requirePermission(this.#grant, 'c', type)
     const id = options.id ?? newResourceId()
-    const locator = this.#reach.locator(type, id)
-    const taken = options.id === undefined ? undefined : await this.#place(locator)
-    if (taken !== undefined) throw idTaken()
+    const locator = this.#locator(type, id)
+    if (options.id !== undefined && (await this.#isTaken(locator))) throw idTaken()
     return this.#stageFirst({ ...resource, id }, locator, 'c', 'POST')
   }
 
@@ -127,20 +131,29 @@ export class Transaction implements Txn {
 
   /** The newest version within reach, also when deleted; pending ones count. */
   async #current(type: string, id: string): Promise<Stored | undefined> {
-    const locator = this.#reach.locator(type, id)
+    const locator = this.#locator(type, id)
     const entry = await this.#reach.newest(this.#grant, locator)
     if (entry === undefined) return undefined
     this.#touched.set(locator, { holder: entry.holder, seq: entry.seq, version: entry.version, deleted: entry.deleted })
     return entry
   }
 
-  /** Where a locator's newest version lies in any compartment: only to refuse an id that is taken. */
-  async #place(locator: Locator): Promise<number | undefined> {
-    return this.#reach.takenVersion(locator)
+  /** Whether a name is in use in any compartment: only to refuse it. What `existing` found free is not asked again. */
+  async #isTaken(locator: Locator): Promise<boolean> {
+    return !this.#free.has(locator) && (await this.#reach.takenVersion(locator)) !== undefined
+  }
+
+  #locator(type: string, id: string): Locator {
+    const name = `${type}/${id}`
+    const known = this.#locators.get(name)
+    if (known !== undefined) return known
+    const locator = this.#reach.locator(type, id)
+    this.#locators.set(name, locator)
+    return locator
   }
 
   #seen(stored: Stored): Seen {
-    const seen = this.#touched.get(this.#reach.locator(stored.type, stored.id))
+    const seen = this.#touched.get(this.#locator(stored.type, stored.id))
     if (seen === undefined) throw new TypeError('a version was staged that was not read')
     return seen
   }
@@ -148,8 +161,8 @@ export class Transaction implements Txn {
   async #createWithId(type: string, id: string, resource: Resource, ifMatch?: string): Promise<Staged> {
     if (ifMatch !== undefined) throw versionStale()
     if (!this.#mayChooseIds(type)) throw clientIdRefused()
-    const locator = this.#reach.locator(type, id)
-    if ((await this.#place(locator)) !== undefined) throw idTaken()
+    const locator = this.#locator(type, id)
+    if (await this.#isTaken(locator)) throw idTaken()
     return this.#stageFirst({ ...resource, id }, locator, 'u', 'PUT')
   }
 
@@ -186,7 +199,7 @@ export class Transaction implements Txn {
   }
 
   async #followed(type: string, id: string): Promise<Holder | undefined> {
-    const locator = this.#reach.locator(type, id)
+    const locator = this.#locator(type, id)
     const here = this.staged.find(({ draft }) => draft.locator === locator)
     if (here !== undefined) return here.ledger.holder
     return (await this.#reach.newest(this.#grant, locator))?.holder
@@ -225,7 +238,7 @@ export class Transaction implements Txn {
 
   async #stageNext(resource: Resource, current: Stored): Promise<Staged> {
     const type = resource.resourceType
-    const locator = this.#reach.locator(type, current.id)
+    const locator = this.#locator(type, current.id)
     if (this.staged.some(({ draft }) => draft.locator === locator)) throw idTaken()
     const holder = await this.#holderOf(resource, locator, 'u')
     if (!this.#mayWrite(resource, holder, 'u')) throw ownerForeign()
@@ -265,7 +278,7 @@ export class Transaction implements Txn {
       created: follows === undefined || (what.movedAway !== true && this.#wasDeleted(type, id)),
     }
     const draft: Draft = {
-      locator: this.#reach.locator(type, id),
+      locator: this.#locator(type, id),
       version,
       supersedes: follows !== undefined && follows.seq > 0 ? follows.seq : 0,
       method,
@@ -285,7 +298,7 @@ export class Transaction implements Txn {
   }
 
   #wasDeleted(type: string, id: string): boolean {
-    return this.#touched.get(this.#reach.locator(type, id))?.deleted ?? false
+    return this.#touched.get(this.#locator(type, id))?.deleted ?? false
   }
 }
 
