@@ -2,6 +2,7 @@ import { type Actor, parseScope } from '#access'
 import { type Clock, newResourceId, Problem } from '#kernel'
 import type { Tokens } from './token/tokens.ts'
 
+/** What a token made on the host may do, and for how long. */
 export interface MintOptions {
   /** Resource scopes separated by blanks; `system/*.cruds` gives everything. */
   readonly scope: string

@@ -19,7 +19,6 @@ const wireErrors = {
   invalid_grant: { code: 'smart.invalid-grant', kind: 'invalid', status: 400 },
   invalid_scope: { code: 'smart.invalid-scope', kind: 'invalid', status: 400 },
   invalid_token: { code: 'smart.invalid-token', kind: 'unauthenticated', status: 401 },
-  insufficient_scope: { code: 'smart.insufficient-scope', kind: 'forbidden', status: 403 },
   unauthorized_client: { code: 'smart.unauthorized-client', kind: 'forbidden', status: 400 },
   unsupported_grant_type: { code: 'smart.unsupported-grant-type', kind: 'unsupported', status: 400 },
   unsupported_response_type: { code: 'smart.unsupported-response-type', kind: 'unsupported', status: 400 },

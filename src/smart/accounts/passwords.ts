@@ -17,7 +17,7 @@ const minLength = 12
 const maxLength = 256
 /** Each hash in flight holds 19 MiB and a core, so strangers must not start as many as they like. */
 const maxParallel = 2
-const maxWaiting = 64
+const maxWaiting = 32
 
 const runArgon2 = promisify(argon2)
 const waiting: (() => void)[] = []

@@ -2,7 +2,9 @@ import type { JSONWebKeySet } from 'jose'
 import { type Clock, equalSecrets, newResourceId, newSecret } from '#kernel'
 import type { Documents, Vault } from '#vault'
 
+/** How a client shows at the token endpoint who it is, in the words of RFC 7591. */
 export type AuthMethod = 'none' | 'client_secret_basic' | 'private_key_jwt'
+/** What a client may present at the token endpoint, in the words of RFC 7591. */
 export type GrantType = 'authorization_code' | 'refresh_token' | 'client_credentials'
 
 /** What an app said about itself. Nothing of it was verified. */

@@ -7,7 +7,7 @@ import { pageResponse } from './layout.ts'
 export function faultNote(problem: Problem | undefined): Markup {
   if (problem === undefined) return html``
   const wait = problem.retryAfterSeconds
-  return html`<p class="error" role="alert">${problem.text}${wait === undefined ? '' : ` Try again in ${wait} seconds.`}</p>`
+  return html`<p class="error" role="alert" data-code="${problem.code}">${problem.text}${wait === undefined ? '' : ` Try again in ${wait} seconds.`}</p>`
 }
 
 function retryHeaders(problem: Problem | undefined): Readonly<Record<string, string>> {

@@ -2,18 +2,16 @@ import type { Grant } from '#access'
 import { type Clock, Problem } from '#kernel'
 import type { Record as PatientRecord } from '#record'
 import { type FixedGrant, toFixedGrant } from './grants.ts'
-import type { FoundToken, Tokens } from './tokens.ts'
+import type { TokenDocument, Tokens } from './tokens.ts'
 
 /** What a bearer token allows at this moment. */
 export type BearerAuthenticator = (bearer: string) => Promise<Grant>
-
-const maxCached = 5_000
 
 const unknown = () => new Problem('unauthenticated', 'token.unknown', 'The access token is not valid.')
 
 /**
  * The hot path of every request: one document read. The document is read each time, so that a token revoked by another
- * process is refused at once; what it meant is remembered, because an access token's document is never rewritten.
+ * process is refused at once; only what the document means is remembered.
  */
 export function openBearerAuthenticator(options: {
   tokens: Tokens
@@ -21,14 +19,13 @@ export function openBearerAuthenticator(options: {
   clock: Clock
 }): BearerAuthenticator {
   const { tokens, record, clock } = options
-  const cache = new Map<string, FixedGrant>()
+  const fixedGrants = new WeakMap<TokenDocument, FixedGrant>()
 
-  function fixedGrant({ name, token }: FoundToken): FixedGrant {
-    const kept = cache.get(name)
+  function fixedGrant(token: TokenDocument): FixedGrant {
+    const kept = fixedGrants.get(token)
     if (kept !== undefined) return kept
     const fixed = toFixedGrant(token)
-    if (cache.size >= maxCached) cache.clear()
-    cache.set(name, fixed)
+    fixedGrants.set(token, fixed)
     return fixed
   }
 
@@ -37,7 +34,7 @@ export function openBearerAuthenticator(options: {
     if (found === undefined || found.token.kind !== 'access') throw unknown()
     if (found.token.expiresAtMs <= clock.nowMs())
       throw new Problem('unauthenticated', 'token.expired', 'The access token has expired.')
-    const { grant, patientsOf } = fixedGrant(found)
+    const { grant, patientsOf } = fixedGrant(found.token)
     return patientsOf === undefined ? grant : { ...grant, patients: await record.patientsOf(patientsOf) }
   }
 }

@@ -1,5 +1,6 @@
 import type { Actor } from '#access'
-import { newSecret } from '#kernel'
+import { type Clock, newSecret } from '#kernel'
+import type { Store } from '#store'
 import type { Documents, Vault } from '#vault'
 import { expiredKnownMs } from './lifetimes.ts'
 
@@ -40,13 +41,48 @@ export interface Tokens {
 const collection = 'smart.tokens'
 const tokenForm = /^[A-Za-z0-9_-]{43}$/
 
-export function openTokens(options: { documents: Documents; vault: Vault }): Tokens {
-  const { documents, vault } = options
+/** A document that was opened before: while the very same sealed bytes are stored, it need not be opened again. */
+interface Seen {
+  readonly key: string
+  readonly sealed: Uint8Array
+  readonly found: FoundToken
+}
+
+const maxSeen = 5_000
+
+export function openTokens(options: {
+  documents: Documents
+  vault: Vault
+  clock: Clock
+  /** Where the documents lie, to look whether one is still the one that was opened before. */
+  store?: Pick<Store, 'document'> | undefined
+}): Tokens {
+  const { documents, vault, clock, store } = options
+  const seenByName = new Map<string, Seen>()
   const nameOf = (text: string) => vault.mac('smart.token', Buffer.from(text, 'latin1')).toString('hex')
 
   function keep(name: string, token: TokenDocument, ifRevision: number): Promise<boolean> {
     const expiresAtMs = token.expiresAtMs + expiredKnownMs
     return documents.put(collection, name, token, { ifRevision, group: token.family, expiresAtMs })
+  }
+
+  async function open(name: string): Promise<FoundToken | undefined> {
+    const found = await documents.get<TokenDocument>(collection, name)
+    return found === undefined ? undefined : { name, token: found.value, revision: found.revision }
+  }
+
+  async function findIn(documentsAt: Pick<Store, 'document'>, name: string): Promise<FoundToken | undefined> {
+    const seen = seenByName.get(name)
+    const key = seen?.key ?? vault.documentKey(collection, name)
+    const stored = await documentsAt.document(collection, key, clock.nowMs())
+    if (stored === undefined) seenByName.delete(name)
+    if (stored === undefined || (seen !== undefined && Buffer.compare(stored.sealed, seen.sealed) === 0))
+      return stored && seen?.found
+    const found = await open(name)
+    if (seenByName.size >= maxSeen) seenByName.clear()
+    // A document that was rewritten between the two looks is opened again the next time.
+    if (found?.revision === stored.revision) seenByName.set(name, { key, sealed: stored.sealed, found })
+    return found
   }
 
   return {
@@ -58,9 +94,7 @@ export function openTokens(options: { documents: Documents; vault: Vault }): Tok
 
     async find(text) {
       if (!tokenForm.test(text)) return undefined
-      const name = nameOf(text)
-      const found = await documents.get<TokenDocument>(collection, name)
-      return found === undefined ? undefined : { name, token: found.value, revision: found.revision }
+      return store === undefined ? open(nameOf(text)) : findIn(store, nameOf(text))
     },
 
     spend({ name, token, revision }) {

@@ -59,7 +59,7 @@ describe('claiming a new server', () => {
     const owner = new Visitor(house)
     const { fields } = await claimFields(owner, url)
     const differing = await owner.post('/claim', { ...fields, name: 'Anna', again: 'something else entirely' })
-    expect(differing.text).toContain('The two passwords are not the same.')
+    expect(differing.text).toContain('data-code="smart.passwords-differ"')
     const weak = await owner.post('/claim', { ...fields, name: 'Anna', password: 'short', again: 'short' })
     expect(weak.text).toContain('A password has 12 to 256 characters')
     expect((await owner.post('/claim', { ...fields, name: 'Anna' })).status).toBe(303)
@@ -96,10 +96,10 @@ describe('accounts', () => {
 
   it('says busy rather than hash for everybody at once', async () => {
     const codes = await Promise.all(
-      Array.from({ length: 72 }, (_, n) => codeOf(house.smart.createAccount({ name: `Guest ${n}`, password }))),
+      Array.from({ length: 38 }, (_, n) => codeOf(house.smart.createAccount({ name: `Guest ${n}`, password }))),
     )
     expect(codes).toContain('smart.busy')
-    expect(codes.filter(code => code === 'no problem').length).toBeGreaterThan(60)
+    expect(codes.filter(code => code === 'no problem').length).toBeGreaterThan(30)
   })
 })
 
@@ -157,7 +157,7 @@ describe('login', () => {
       current: 'not this one',
       password: 'a new long password',
     })
-    expect(wrong.text).toContain('Name and password do not belong together.')
+    expect(wrong.text).toContain('data-code="smart.login-failed"')
     const next = await here.post('/account/password', { csrf, current: password, password: 'a new long password' })
     expect(next.location?.search).toBe('?done=password')
     expect((await here.ask('/account')).status).toBe(200)
@@ -179,7 +179,7 @@ describe('A58: guessing passwords', () => {
     expect(statuses.slice(6).every(status => status === 429)).toBe(true)
     const throttled = await guess('Anna')
     expect(Number(throttled.headers.get('retry-after'))).toBeGreaterThan(0)
-    expect(throttled.text).toContain('Too many tries')
+    expect(throttled.text).toContain('data-code="smart.throttled"')
     const owner = new Visitor(house, { 'x-test-address': '192.0.2.77' })
     expect((await owner.logIn('Anna')).status).toBe(429)
     house.clock.advance(61_000)
@@ -209,21 +209,17 @@ describe('A58: guessing passwords', () => {
     expect(answers.filter(({ status }) => status === 400).length).toBeLessThanOrEqual(6)
   })
 
-  it('takes as long for a name that does not exist', async () => {
+  it('works as hard for a name that does not exist', async () => {
     await addFamily(house)
-    const time = async (name: string) => {
+    const work = async (name: string) => {
       const visitor = new Visitor(house, { 'x-test-address': `192.0.2.${name.length}` })
       const csrf = hidden((await visitor.ask('/auth/login')).text, 'csrf')
-      const times: number[] = []
-      for (let n = 0; n < 3; n++) {
-        const start = performance.now()
-        await visitor.post('/auth/login', { csrf, name, password: 'a wrong password' })
-        times.push(performance.now() - start)
-      }
-      return times.sort((a, b) => a - b)[1] ?? 0
+      const before = process.cpuUsage().user
+      for (let n = 0; n < 3; n++) await visitor.post('/auth/login', { csrf, name, password: 'a wrong password' })
+      return process.cpuUsage().user - before
     }
-    const known = await time('Anna')
-    const unknown = await time('Nobody')
+    const known = await work('Anna')
+    const unknown = await work('Nobody')
     expect(unknown).toBeGreaterThan(known / 3)
     expect(known).toBeGreaterThan(unknown / 3)
   })

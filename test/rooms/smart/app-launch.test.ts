@@ -254,7 +254,7 @@ describe('SMART 2.2 §1C token – https://hl7.org/fhir/smart-app-launch/STU2.2/
   it('refuses bodies that are no forms, and repeated parameters', async () => {
     const url = `${house.baseUrl}/auth/token`
     const json = await fetch(url, { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } })
-    expect([json.status, (await json.json()).error]).toEqual([400, 'invalid_request'])
+    expect([json.status, await json.json()]).toMatchObject([400, { error: 'invalid_request' }])
     const twice = new URLSearchParams('grant_type=authorization_code&grant_type=refresh_token')
     expect((await fetch(url, { method: 'POST', body: twice })).status).toBe(400)
     const long = new URLSearchParams({ grant_type: 'authorization_code', code: 'x'.repeat(70_000) })

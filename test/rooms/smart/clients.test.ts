@@ -1,4 +1,4 @@
-import { exportJWK, generateKeyPair, type JWK, type JWTHeaderParameters, type JWTPayload, SignJWT } from 'jose'
+import { exportJWK, generateKeyPair, type JWK, type JWTHeaderParameters, SignJWT } from 'jose'
 import { FixedClock } from '#kernel'
 import { openKeySetFetcher } from '../../../src/smart/clients/key-set-fetcher.ts'
 import { codeOf, type House, openHouse, postForm } from './house.ts'
@@ -37,6 +37,7 @@ async function addBackend(
 }
 
 let jtis = 0
+type Claims = { readonly [name: string]: unknown }
 function assert(
   clientId: string,
   {
@@ -44,7 +45,7 @@ function assert(
     claims = {},
     header = {},
     clock = house.clock,
-  }: { key?: Key; claims?: JWTPayload; header?: Partial<JWTHeaderParameters>; clock?: FixedClock } = {},
+  }: { key?: Key; claims?: Claims; header?: Partial<JWTHeaderParameters>; clock?: FixedClock } = {},
 ): Promise<string> {
   const nowSeconds = Math.floor(clock.nowMs() / 1000)
   return new SignJWT({
@@ -102,7 +103,7 @@ describe('SMART 2.2 §1G asymmetric clients – https://hl7.org/fhir/smart-app-l
     const id = await addBackend()
     const other = await addBackend()
     const nowSeconds = Math.floor(house.clock.nowMs() / 1000)
-    const wrong: JWTPayload[] = [
+    const wrong: Claims[] = [
       { exp: nowSeconds - 60 },
       { exp: nowSeconds + 3600 },
       { exp: undefined },

@@ -6,7 +6,7 @@ import { collect, FixedClock, isProblem, silentLog } from '#kernel'
 import { openRecord, type Record as PatientRecord } from '#record'
 import { type Fetch, openSmart, type Smart, type WebRequest } from '#smart'
 import { openMemoryKeys, openMemoryStore, type Store } from '#store'
-import { type Documents, openDocuments, openVault, passphraseRoot, type Vault } from '#vault'
+import { type Documents, newRecoveryCode, openDocuments, openVault, recoveryRoot, type Vault } from '#vault'
 
 /** Real rooms on the memory store behind a real HTTP server on the loopback. */
 export interface House {
@@ -63,10 +63,10 @@ export async function openHouse(options: { fetch?: Fetch } = {}): Promise<House>
   const clock = new FixedClock(Date.now())
   const store = openMemoryStore()
   const keys = openMemoryKeys()
-  const vault = await openVault({ keys, root: passphraseRoot('a passphrase of a test'), clock })
+  const vault = await openVault({ keys, root: recoveryRoot(newRecoveryCode()), clock })
   const documents = openDocuments(store, vault, clock)
   const record = await openRecord({ store, keys, vault, clock, log: silentLog, baseUrl: `${baseUrl}/fhir` })
-  const rooms = { record, documents, vault, clock, log: silentLog, baseUrl, ...options }
+  const rooms = { record, documents, vault, store, clock, log: silentLog, baseUrl, ...options }
   const smart = await openSmart(rooms)
   server.on('request', (request, response) => {
     answer(smart, baseUrl, request, response).catch(error => response.writeHead(500).end(String(error)))
