@@ -1,5 +1,6 @@
 import type { Cell, Source } from '../extraction/cell.ts'
 import { Dictionary } from './dictionary.ts'
+import { type EntryKeys, EntryLookup } from './entry-lookup.ts'
 import { GrowFloat64, GrowUint32 } from './growable.ts'
 
 /** Values of a column as a segment hands them over: `counts` values for each row, one each when undefined. */
@@ -29,6 +30,7 @@ export class Column {
   /** The same array as `lows` until a value has two different ends. */
   highs: GrowFloat64 | undefined
   readonly groups: GrowUint32 | undefined
+  #lookup: EntryLookup | undefined
 
   constructor(source: Source) {
     this.source = source
@@ -51,7 +53,13 @@ export class Column {
     const { dictionary, ids, lows, highs, groups, starts } = this
     const arrays = [ids, lows, highs === lows ? undefined : highs, groups, starts]
     const held = arrays.reduce((sum, array) => sum + (array?.array.byteLength ?? 0), 0)
-    return held + (dictionary?.sizeBytes ?? 0)
+    return held + (dictionary?.sizeBytes ?? 0) + (this.#lookup?.sizeBytes ?? 0)
+  }
+
+  /** The way from a key to entries of the dictionary; always ask with the same function, that of the source's kind. */
+  lookup(keysOf: EntryKeys): EntryLookup | undefined {
+    if (this.dictionary !== undefined) this.#lookup ??= new EntryLookup(this.dictionary, keysOf)
+    return this.#lookup
   }
 
   /** Value places in use. */

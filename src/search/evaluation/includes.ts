@@ -121,10 +121,14 @@ export class Inclusion {
     const hits = new Uint8Array(rows.length)
     for (const { column, resolves } of referenceColumns(table, name)) {
       const fits = resolves === undefined ? () => true : resolvesTo(resolves, this.#baseUrl)
-      const mask = maskOf(column, entry => {
-        const target = localTarget(parseReferenceEntry(entry).reference, this.#baseUrl)
-        return target !== undefined && sought.has(`${target.type}/${target.id}`) && fits(entry)
-      })
+      const mask = maskOf(
+        column,
+        entry => {
+          const target = localTarget(parseReferenceEntry(entry).reference, this.#baseUrl)
+          return target !== undefined && sought.has(`${target.type}/${target.id}`) && fits(entry)
+        },
+        [...sought],
+      )
       markRows(column, mask, rows, hits)
     }
     for (let row = 0; row < hits.length; row++) if (hits[row] === 1) yield row

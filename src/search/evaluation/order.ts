@@ -21,6 +21,8 @@ interface RowKey {
   readonly descending: boolean
   /** NaN: the row has no value, and comes last. */
   value(row: number): number
+  /** Instead of `value`, where rows are better compared two by two. */
+  readonly compare?: (a: number, b: number) => number
   /** The values by row, where they lie ready in a column. */
   readonly direct?: Float64Array
   shown(row: number): number | string | undefined
@@ -107,16 +109,11 @@ function textKey(table: TypeTable, key: SortKey, textOf: (entry: string, descend
   return { descending: key.descending, value, shown: row => ordered[value(row)] }
 }
 
-function idKey(table: TypeTable, key: SortKey): RowKey {
-  const rows = Array.from({ length: table.count }, (_, row) => row)
-  rows.sort((a, b) => orderOf(table.ids.id(a), table.ids.id(b)))
-  const ranks = new Float64Array(table.count)
-  rows.forEach((row, i) => {
-    const before = rows[i - 1]
-    const isSame = before !== undefined && table.ids.id(before) === table.ids.id(row)
-    ranks[row] = isSame ? (ranks[before] as number) : i
-  })
-  return { descending: key.descending, value: row => ranks[row] as number, shown: row => table.ids.id(row) }
+/** Ids have no ranks: a million of them would have to be sorted to show fifty. */
+function idKey(table: TypeTable, { descending }: SortKey): RowKey {
+  const sign = descending ? -1 : 1
+  const compare = (a: number, b: number): number => sign * orderOf(table.ids.id(a), table.ids.id(b))
+  return { descending, compare, value: () => Number.NaN, shown: row => table.ids.id(row) }
 }
 
 function updatedKey(table: TypeTable, { descending }: SortKey): RowKey {
@@ -149,7 +146,7 @@ function rowOrder(table: TypeTable, keys: readonly RowKey[]): (a: number, b: num
   const updated = table.updated.array
   return (a, b) => {
     for (const key of keys) {
-      const order = compareNumbers(key.value(a), key.value(b), key.descending)
+      const order = key.compare?.(a, b) ?? compareNumbers(key.value(a), key.value(b), key.descending)
       if (order !== 0) return order
     }
     // Rows lie in the order of their seq.
@@ -260,7 +257,10 @@ function compareShown(a: number | string | undefined, b: number | string | undef
   return a < b === descending ? 1 : -1
 }
 
-/** Matches of different tables: by the keys, then newest first, then by compartment and seq. */
+/**
+ * Matches of different tables: by the keys, then newest first, then patients' before common property before records of
+ * access, so that what one commit wrote has an order of its own; compartments are named at random. Then by seq.
+ */
 export function candidateOrder(sort: readonly SortKey[]): (a: Candidate, b: Candidate) => number {
   return (a, b) => {
     for (const [i, { descending }] of sort.entries()) {
@@ -269,7 +269,8 @@ export function candidateOrder(sort: readonly SortKey[]): (a: Candidate, b: Cand
     }
     const newer = (b.table.updated.array[b.row] as number) - (a.table.updated.array[a.row] as number)
     if (newer !== 0) return newer
-    const compartments = orderOf(a.index.holder.compartment, b.index.holder.compartment)
+    const holders = orderOf(b.index.holder.kind, a.index.holder.kind)
+    const compartments = holders || orderOf(a.index.holder.compartment, b.index.holder.compartment)
     return compartments || (b.table.seqs.array[b.row] as number) - (a.table.seqs.array[a.row] as number)
   }
 }

@@ -1,10 +1,12 @@
 import type { Column } from '../columns/column.ts'
+import type { EntryKeys } from '../columns/entry-lookup.ts'
+import type { SourceKind } from '../extraction/cell.ts'
 import type { SourceUse } from '../extraction/plan.ts'
 import { quantityTest } from '../kinds/quantity.ts'
 import { dateTests, numberTests, type RangeTest } from '../kinds/range.ts'
-import { identifierTest, referenceTest, resolvesTo } from '../kinds/reference.ts'
+import { identifierTest, referenceKeys, referenceTest, resolvesTo, soughtReferenceKeys } from '../kinds/reference.ts'
 import { stringTest } from '../kinds/string.ts'
-import { tokenTest } from '../kinds/token.ts'
+import { soughtTokenKeys, tokenKeys, tokenTest } from '../kinds/token.ts'
 import { uriTest } from '../kinds/uri.ts'
 import type { ParameterType } from '../parameters.ts'
 import type { Modifier, Operand, QuantityOperand, RangeOperand } from '../query/types.ts'
@@ -38,11 +40,27 @@ const entryTests: Readonly<Partial<Record<ParameterType, (sought: Sought) => Ent
       : referenceTest(only('reference', operands), baseUrl),
 }
 
-/** One byte per dictionary entry, entry 0 being "no value". */
-export function maskOf(column: Column, test: EntryTest): PlaceTest {
+const entryKeys: Readonly<Partial<Record<SourceKind, EntryKeys>>> = { token: tokenKeys, reference: referenceKeys }
+
+/** Dictionaries up to this size are looked through, which is faster than building a lookup. */
+const smallDictionary = 512
+
+/**
+ * One byte per dictionary entry, entry 0 being "no value".
+ *
+ * @param keys  under which alone entries may pass; undefined: any may
+ */
+export function maskOf(column: Column, test: EntryTest, keys?: readonly string[]): PlaceTest {
   const { dictionary } = column
   const count = dictionary?.count ?? 0
   const mask = new Uint8Array(count + 1)
+  const keysOf = entryKeys[column.source.kind]
+  if (keys !== undefined && keysOf !== undefined && count > smallDictionary) {
+    for (const number of column.lookup(keysOf)?.candidates(keys) ?? []) {
+      if (test(dictionary?.text(number) ?? '', number)) mask[number] = 1
+    }
+    return { kind: 'mask', mask }
+  }
   for (let number = 1; number <= count; number++) if (test(dictionary?.text(number) ?? '', number)) mask[number] = 1
   return { kind: 'mask', mask }
 }
@@ -94,13 +112,20 @@ function quantityPlaces(column: Column, operands: readonly QuantityOperand[]): P
   }
 }
 
+function soughtKeys({ parameter, modifier, operands }: Sought): readonly string[] | undefined {
+  if (parameter === 'token') return soughtTokenKeys(only('token', operands))
+  return parameter === 'reference' && modifier === undefined
+    ? soughtReferenceKeys(only('reference', operands))
+    : undefined
+}
+
 /** What `sought` comes down to in a column. */
 export function placeTest(column: Column, use: SourceUse, sought: Sought): PlaceTest {
   if (sought.parameter === 'date') return rangeTest(column, rangesOf(sought, dateTests))
   if (sought.parameter === 'number') return rangeTest(column, rangesOf(sought, numberTests))
   if (sought.parameter === 'quantity') return quantityPlaces(column, only('quantity', sought.operands))
   const test = entryTests[sought.parameter]?.(sought) ?? (() => false)
-  return maskOf(column, within(use, sought.baseUrl, test))
+  return maskOf(column, within(use, sought.baseUrl, test), soughtKeys(sought))
 }
 
 /** Whether a place holds a value at all, for `:missing`. */

@@ -29,8 +29,8 @@ function keepSome(table: TypeTable, rows: Rows, anyOf: Extract<Sight, { kind: 's
 }
 
 interface Remembered {
-  readonly indexes: readonly WeakRef<CompartmentIndex>[]
-  readonly seqs: readonly number[]
+  /** The compartments it was found in, and the seq of each. */
+  readonly places: readonly { readonly index: WeakRef<CompartmentIndex>; readonly seq: number | undefined }[]
   readonly rows: ReadonlyMap<TypeTable, Rows>
 }
 
@@ -41,7 +41,7 @@ const remembered = new WeakMap<Vision, Remembered>()
 export class Visibility {
   readonly indexes: readonly CompartmentIndex[]
   readonly #vision: Vision
-  readonly #seqs: readonly number[]
+  readonly #seqs: ReadonlyMap<CompartmentIndex, number>
   readonly #baseUrl: string
   readonly #own = new Map<TypeTable, Rows | undefined>()
   readonly #visible = new Map<TypeTable, Rows | undefined>()
@@ -55,7 +55,7 @@ export class Visibility {
   ) {
     this.indexes = indexes
     this.#vision = vision
-    this.#seqs = indexes.map(index => asOf?.get(index.holder.compartment) ?? index.head)
+    this.#seqs = new Map(indexes.map(index => [index, asOf?.get(index.holder.compartment) ?? index.head]))
     this.#baseUrl = baseUrl
   }
 
@@ -81,7 +81,7 @@ export class Visibility {
     if (table === undefined) return undefined
     if (this.#own.has(table)) return this.#own.get(table)
     const sight = this.#vision(type, index.holder)
-    const seq = this.#seqs[this.indexes.indexOf(index)] ?? 0
+    const seq = this.#seqs.get(index) ?? 0
     const rows = sight.kind === 'none' ? undefined : existing(table, seq)
     const kept = rows !== undefined && sight.kind === 'some' ? keepSome(table, rows, sight.anyOf) : rows
     this.#own.set(table, kept)
@@ -97,16 +97,20 @@ export class Visibility {
     const known = remembered.get(this.#vision)
     const isSame =
       known !== undefined &&
-      known.indexes.length === this.indexes.length &&
-      known.indexes.every((ref, i) => ref.deref() === this.indexes[i] && known.seqs[i] === this.#seqs[i]) &&
+      known.places.length === this.indexes.length &&
+      this.indexes.every((index, i) => this.#isPlace(index, known.places[i])) &&
       [...known.rows].every(([table, rows]) => table.count === rows.length)
     return isSame ? known.rows : undefined
   }
 
   #remember(rows: ReadonlyMap<TypeTable, Rows>): ReadonlyMap<TypeTable, Rows> {
-    const indexes = this.indexes.map(index => new WeakRef(index))
-    remembered.set(this.#vision, { indexes, seqs: this.#seqs, rows })
+    const places = this.indexes.map(index => ({ index: new WeakRef(index), seq: this.#seqs.get(index) }))
+    remembered.set(this.#vision, { places, rows })
     return rows
+  }
+
+  #isPlace(index: CompartmentIndex, place: Remembered['places'][number] | undefined): boolean {
+    return place?.index.deref() === index && place.seq === this.#seqs.get(index)
   }
 
   /** From the visible rows of patients along their references, and on from what is found. */

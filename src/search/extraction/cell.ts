@@ -1,11 +1,14 @@
 /** How a column keeps its values: as numbers of dictionary entries, as two numbers, or as two numbers and a unit. */
 export type Storage = 'text' | 'range' | 'quantity'
 
+export type SourceKind = 'token' | 'string' | 'reference' | 'uri' | 'date' | 'number' | 'quantity'
+
 /** One place in a resource from which one or more search parameters take values; a column per resource type. */
 export interface Source {
   /** The same for the same place, whatever release made it: `token:code`, `quantity:valueQuantity`. */
   readonly key: string
   readonly index: number
+  readonly kind: SourceKind
   readonly storage: Storage
   /** Values of the same element of a repeating backbone (`component`) share a group, for composites. */
   readonly grouped: boolean

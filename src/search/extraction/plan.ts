@@ -61,7 +61,8 @@ function each(value: unknown, step: PathStep, use: (element: unknown, index: num
     if (passes(step, value, 0)) use(value, 0)
     return
   }
-  for (let i = 0; i < value.length; i++) if (passes(step, value[i], i)) use(value[i], i)
+  // Lists of primitives have null where an element has only extensions.
+  for (let i = 0; i < value.length; i++) if (value[i] !== null && passes(step, value[i], i)) use(value[i], i)
 }
 
 /** Reads the rest of a path below an element that lies at `place`. */
@@ -123,7 +124,7 @@ class PlanBuilder {
   #source(key: string, kind: WrittenKind, grouped: boolean): Source {
     const known = this.#sources.get(key)
     if (known !== undefined) return known
-    const source = { key, index: this.#sources.size, storage: writers[kind].storage, grouped }
+    const source = { key, index: this.#sources.size, kind, storage: writers[kind].storage, grouped }
     this.#sources.set(key, source)
     if (kind === 'reference') this.#references.push(source.index)
     return source

@@ -2,7 +2,7 @@ import { type DateInterval, parseDateInterval } from '#fhir'
 import type { Place } from '../expressions/elements.ts'
 import { impliedSystem } from '../expressions/elements.ts'
 import { plain, printParts, printReference, printToken, printUnit } from '../kinds/entries.ts'
-import type { Cell, Storage } from './cell.ts'
+import type { Cell, SourceKind, Storage } from './cell.ts'
 
 /** Writes what search compares of one element into a cell. */
 type Writer = (value: unknown, place: Place, cell: Cell, group: number) => void
@@ -124,8 +124,8 @@ function timing(node: Node): DateInterval | undefined {
   const known = all.filter(interval => interval !== undefined)
   if (known.length === 0) return undefined
   return {
-    fromMs: Math.min(...known.map(interval => interval.fromMs)),
-    untilMs: Math.max(...known.map(interval => interval.untilMs)),
+    fromMs: known.reduce((least, { fromMs }) => Math.min(least, fromMs), Number.POSITIVE_INFINITY),
+    untilMs: known.reduce((greatest, { untilMs }) => Math.max(greatest, untilMs), Number.NEGATIVE_INFINITY),
   }
 }
 
@@ -257,6 +257,6 @@ export const writers = {
   date: { storage: 'range', write: writeDate },
   number: { storage: 'range', write: writeNumber },
   quantity: { storage: 'quantity', write: writeQuantity },
-} as const satisfies Record<string, Kind>
+} as const satisfies Record<SourceKind, Kind>
 
-export type WrittenKind = keyof typeof writers
+export type WrittenKind = SourceKind

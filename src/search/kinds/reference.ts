@@ -22,7 +22,7 @@ export function localTarget(reference: string, baseUrl: string): LocalTarget | u
 /**
  * `Type/id`, `Type/id/_history/v`, `id`, an absolute URL, or a urn.
  *
- * @param types  that the parameter may point to, or the one of a `:[type]` modifier
+ * @param types  that the parameter may point to, or the one of a `:[type]` modifier; a single one binds references with type too
  * @throws Problem `invalid` · `search.reference-malformed`
  * @see https://hl7.org/fhir/R4/search.html#reference
  */
@@ -36,7 +36,12 @@ export function parseReferenceOperand(
   if (isId(plain)) return { kind: 'reference', types, id: plain }
   const { kind, type, id, version } = parseReference(plain, baseUrl)
   if (kind === 'local' && type !== undefined && id !== undefined)
-    return { kind: 'reference', types: [type], id, ...(version === undefined ? {} : { version }) }
+    return {
+      kind: 'reference',
+      types: types.length === 1 && types[0] !== type ? [] : [type],
+      id,
+      ...(version === undefined ? {} : { version }),
+    }
   if (kind === 'absolute' || kind === 'urn' || plain.includes(':')) return { kind: 'reference', types, url: plain }
   throw new Problem('invalid', 'search.reference-malformed', 'The value is neither an id nor a reference.', {
     expression: name,
@@ -76,6 +81,21 @@ export function referenceTest(operands: readonly ReferenceOperand[], baseUrl: st
     const sought = versions.get(key(target.type, target.id))
     return sought !== undefined && (sought.has(undefined) || sought.has(target.version))
   }
+}
+
+/** The place, or else the text, under which an entry is looked up. */
+export function referenceKeys(entry: string): readonly string[] {
+  const { reference } = parseReferenceEntry(entry)
+  const { type, id } = parseReference(reference)
+  const text = reference.split('|')[0] ?? ''
+  return type !== undefined && id !== undefined ? [key(type, id), text] : [text]
+}
+
+/** The places and texts sought. */
+export function soughtReferenceKeys(operands: readonly ReferenceOperand[]): readonly string[] {
+  return operands.flatMap(({ types, id, url }) =>
+    id === undefined ? [(url ?? '').split('|')[0] ?? ''] : types.map(type => key(type, id)),
+  )
 }
 
 /** `:identifier`: compares Reference.identifier as a token. */

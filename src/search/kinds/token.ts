@@ -92,6 +92,17 @@ export function tokenTest(operands: readonly TokenOperand[]): (entry: string) =>
   return entry => test(parseToken(entry))
 }
 
+/** Codes under which an entry is looked up. */
+export function tokenKeys(entry: string): readonly string[] {
+  return parseToken(entry).codings.map(coding => coding.code.toLowerCase())
+}
+
+/** The codes sought; undefined when they do not say enough. */
+export function soughtTokenKeys(operands: readonly TokenOperand[]): readonly string[] | undefined {
+  const keys = operands.map(({ code, value, folded }) => (folded === undefined ? (value ?? code) : undefined))
+  return keys.every(key => key !== undefined) ? keys.map(key => key.toLowerCase()) : undefined
+}
+
 /** What a token is sorted by: of several codings the least, or the greatest for descending order; the text if there is none. */
 export function tokenSortText(entry: string, descending: boolean): string {
   const { codings, text } = parseToken(entry)

@@ -15,11 +15,11 @@ export interface ParseContext {
   readonly baseUrl: string
   readonly nowMs: number
   /** Counts down. */
-  budget: { values: number; unfolded: number }
+  readonly budget: { values: number; scanned: number; unfolded: number }
 }
 
 export function newContext(baseUrl: string, nowMs: number): ParseContext {
-  return { baseUrl, nowMs, budget: { values: limits.values, unfolded: limits.unfolded } }
+  return { baseUrl, nowMs, budget: { values: limits.values, scanned: limits.scanned, unfolded: limits.unfolded } }
 }
 
 const modifiers: Readonly<Record<ParameterType, readonly Modifier[]>> = {
@@ -117,9 +117,13 @@ function parseOperand(
   return operandParsers[parameter.type](text, parameter, modifier, context)
 }
 
-function spendValues(context: ParseContext, values: number, name: string): void {
-  context.budget.values -= values
-  if (context.budget.values < 0) throw tooCostly('too many values', name)
+/** Kinds whose values are looked up; a thousand of them cost no more than one. */
+const lookedUp: ReadonlySet<ParameterType> = new Set(['token', 'reference'])
+
+function spendValues({ budget }: ParseContext, values: number, isLookedUp: boolean, name: string): void {
+  budget.values -= values
+  if (!isLookedUp) budget.scanned -= values
+  if (budget.values < 0 || budget.scanned < 0) throw tooCostly('too many values', name)
 }
 
 function parseMissing(name: string, value: string): Criterion {
@@ -147,7 +151,8 @@ function parseValue(step: Step, context: ParseContext): Criterion {
   const parameter = isType ? { ...found, target: [modifier] } : found
   const checked = modifier === undefined || isType ? undefined : checkModifier(modifier, found, step.whole)
   const texts = splitAt(step.value, ',')
-  spendValues(context, texts.length, step.whole)
+  const isLookedUp = lookedUp.has(parameter.type) && (checked === undefined || checked === 'not')
+  spendValues(context, texts.length, isLookedUp, step.whole)
   return {
     kind: 'value',
     name,

@@ -8,6 +8,8 @@ export const limits = {
   characters: 512 * 1024,
   /** Values joined by OR, over all criteria. */
   values: 10_000,
+  /** Those among them that cannot be looked up and are tried on every value: dates, numbers, texts, composites. */
+  scanned: 200,
   /** Steps of one chain, `_has` included. */
   chain: 8,
   /** Criteria that chains unfold to: `subject.name` is one for each type a subject may be of. */

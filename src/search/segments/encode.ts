@@ -67,23 +67,27 @@ function writeRows(writer: SegmentWriter, rows: readonly IndexRow[]): void {
 }
 
 function writeColumns(writer: SegmentWriter, rows: readonly IndexRow[]): void {
-  const sources = new Map<number, Source>()
-  for (const row of rows) for (const { source } of row.cells) sources.set(source.index, source)
-  writer.whole(sources.size)
-  for (const source of sources.values()) {
+  const columns = new Map<Source, (Cell | undefined)[]>()
+  rows.forEach(({ cells }, row) => {
+    for (const cell of cells) {
+      let column = columns.get(cell.source)
+      if (column === undefined) {
+        column = new Array<Cell | undefined>(rows.length).fill(undefined)
+        columns.set(cell.source, column)
+      }
+      column[row] = cell
+    }
+  })
+  writer.whole(columns.size)
+  for (const [source, cells] of columns) {
     writer.text(source.key)
-    writeColumn(
-      writer,
-      source,
-      rows.map(row => row.cells.find(cell => cell.source.index === source.index)),
-    )
+    writeColumn(writer, source, cells)
   }
 }
 
 function writeColumn(writer: SegmentWriter, source: Source, cells: readonly (Cell | undefined)[]): void {
   const counts = cells.map(cell => cell?.count ?? 0)
-  const most = Math.max(...counts)
-  const mode = most > 1 ? spread.many : counts.includes(0) ? spread.atMostOne : spread.one
+  const mode = counts.some(count => count > 1) ? spread.many : counts.includes(0) ? spread.atMostOne : spread.one
   writer.whole(mode)
   if (mode !== spread.one) writer.wholes(counts)
   const filled = cells.filter(cell => cell !== undefined)

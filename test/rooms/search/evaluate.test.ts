@@ -326,6 +326,50 @@ describe('includes – https://hl7.org/fhir/R4/search.html#include', () => {
   })
 })
 
+describe('columns of unique values', () => {
+  const crowd = Array.from({ length: 1_500 }, (_, i) =>
+    observation(`o${i}`, {
+      identifier: [{ system: i % 2 === 0 ? 'urn:even' : 'urn:odd', value: `Value-${i >> 1}` }, { value: `Other-${i}` }],
+      hasMember: [{ reference: i % 3 === 0 ? `${baseUrl}/Observation/o${i + 1}` : `Observation/o${i + 1}/_history/1` }],
+      derivedFrom: [{ reference: `http://far.example/Media/m${i}` }],
+    }),
+  )
+  const house = [new Household(patientHolder('a'), crowd)]
+
+  it.each([
+    ['identifier=Value-7', ['o15', 'o14']],
+    ['identifier=value-7', ['o15', 'o14']],
+    ['identifier=urn:odd|value-7,urn:even|Value-8', ['o16', 'o15']],
+    ['identifier=|Other-700', ['o700']],
+    ['identifier=|Value-7', []],
+    ['identifier=nothing', []],
+    ['has-member=Observation/o301', ['o300']],
+    ['has-member=o302,o303', ['o302', 'o301']],
+    ['has-member=Observation/o302/_history/1', ['o301']],
+    ['has-member=Observation/o302/_history/2', []],
+    ['derived-from=http://far.example/Media/m5', ['o5']],
+    ['has-member.identifier=|Other-9', ['o8']],
+    ['_has:Observation:has-member:identifier=|Other-9', ['o10']],
+    ['_sort=-_id&_count=3', ['o999', 'o998', 'o997']],
+    ['_sort=_id&_count=3', ['o0', 'o1', 'o10']],
+  ])('Observation?%s', (search, found) => {
+    expect(ask(`Observation?${search}`, house).matches).toEqual(found.map(id => `Observation/${id}`))
+  })
+
+  it('keeps finding what is written after the first question', () => {
+    expect(ask('Observation?identifier=Late', house).matches).toEqual([])
+    house[0]?.write(observation('late', { identifier: [{ value: 'Late' }] }))
+    expect(ask('Observation?identifier=late', house).matches).toEqual(['Observation/late'])
+  })
+
+  it('tries each value only where it must', () => {
+    const values = (count: number): string => Array.from({ length: count }, (_, i) => `v${i}`).join(',')
+    expect(ask(`Observation?identifier=${values(5_000)}`, house).matches).toEqual([])
+    expect(codeOf(() => ask(`Observation?code:text=${values(201)}`, house))).toBe('search.too-costly')
+    expect(codeOf(() => ask(`Observation?date=${'2020,'.repeat(200)}2020`, house))).toBe('search.too-costly')
+  })
+})
+
 describe('rows and segments', () => {
   const place = (seq: number): { seq: number; version: number; lastUpdatedMs: number; deleted: boolean } => ({
     seq,

@@ -5,7 +5,9 @@ import { commonsHolder, patientHolder, queryOf, restricted, seesAll } from './ho
 import { fulfils, type NaiveCriterion, sortValue } from './naive.ts'
 
 const seed = Number(process.env.SEARCH_SEED ?? Date.now() % 1_000_000)
-const runs = { seed, numRuns: 300 }
+/** More of them: SEARCH_RUNS=20 */
+const factor = Number(process.env.SEARCH_RUNS ?? 1)
+const times = (numRuns: number): { seed: number; numRuns: number } => ({ seed, numRuns: numRuns * factor })
 
 const systems = ['http://loinc.org', 'http://snomed.info/sct']
 const coding = fc.record(
@@ -258,7 +260,7 @@ describe(`columns against a second reading of the specification (SEARCH_SEED=${s
           expect(result.total).toBe(expected.length)
         },
       ),
-      { ...runs, numRuns: 800 },
+      times(500),
     )
   })
 
@@ -273,7 +275,7 @@ describe(`columns against a second reading of the specification (SEARCH_SEED=${s
           expect(matches(resource, query.criteria)).toBe(criteria.every(each => fulfils(resource, each, [])))
         },
       ),
-      { ...runs, numRuns: 1_000 },
+      times(500),
     )
   })
 
@@ -310,7 +312,7 @@ describe(`columns against a second reading of the specification (SEARCH_SEED=${s
           expect(seqs).toEqual(expected)
         },
       ),
-      { ...runs, numRuns: 800 },
+      times(300),
     )
   })
 
@@ -324,7 +326,7 @@ describe(`columns against a second reading of the specification (SEARCH_SEED=${s
         const now = evaluate(query, [indexOf(written, [7])], { offset: 0, asOf: new Map([[compartment, seq]]) })
         expect(now).toEqual(then)
       }),
-      runs,
+      times(200),
     )
   })
 })
@@ -368,7 +370,7 @@ describe(`non-interference (SEARCH_SEED=${seed})`, () => {
           expect(seen.has(other.holder.compartment)).toBe(false)
         },
       ),
-      { ...runs, numRuns: 600 },
+      times(300),
     )
   })
 
@@ -391,7 +393,7 @@ describe(`non-interference (SEARCH_SEED=${seed})`, () => {
           evaluate(restricted(query, seesAll), [removed], { offset: 0 }),
         )
       }),
-      { ...runs, numRuns: 600 },
+      times(300),
     )
   })
 })
