@@ -48,6 +48,7 @@ const target = fc.tuple(route, type, id, version, type).map(([row, first, i, vid
     .replace(':vid', vid)
     .replace(':job', i),
   consumes: row.consumes ?? 'application/fhir+json',
+  knows: row.query ?? [],
 }))
 
 const pairs: fc.Arbitrary<readonly [string, string]> = mostly<readonly [string, string]>(
@@ -242,6 +243,12 @@ interface Request {
   readonly grant: ReturnType<typeof grantOf>
 }
 
+/** The parameters that a route knows. */
+function known(search: string, names: readonly string[] | 'search'): string {
+  if (names === 'search') return search
+  return new URLSearchParams([...new URLSearchParams(search)].filter(([each]) => names.includes(each))).toString()
+}
+
 /** How many were really carried out: a property over refusals alone would prove nothing. */
 let carriedOut = 0
 
@@ -267,11 +274,13 @@ describe('hostile requests', () => {
         target,
         mostly(fc.constant(''), oddType),
         mostly(fc.constant(''), oneOf('HEAD', 'PATCH', 'OPTIONS', 'PUT')),
+        mostly(fc.constant(false), fc.constant(true)),
         fc.record({ query, headers, body, grant }),
       )
-      .map(([{ method, path, consumes }, odd, otherMethod, rest]) => ({
+      .map(([{ method, path, consumes, knows }, odd, otherMethod, unknown, rest]) => ({
         ...rest,
         path,
+        query: unknown ? rest.query : known(rest.query, knows),
         method: otherMethod === '' ? method : otherMethod,
         contentType: odd === '' ? consumes : odd,
       }))
