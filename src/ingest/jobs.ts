@@ -1,6 +1,6 @@
 import type { Grant } from '#access'
 import type { Resource } from '#fhir'
-import { type Clock, randomId16 } from '#kernel'
+import { type Clock, isProblem, type Log, randomId16 } from '#kernel'
 import type { Documents } from '#vault'
 
 /** A running or finished import. */
@@ -54,11 +54,13 @@ class RunningJob implements Job {
 export class Jobs {
   readonly #documents: Documents
   readonly #clock: Clock
+  readonly #log: Log
   readonly #running = new Map<string, { readonly job: RunningJob; readonly grant: string }>()
 
-  constructor(documents: Documents, clock: Clock) {
+  constructor(documents: Documents, clock: Clock, log: Log) {
     this.#documents = documents
     this.#clock = clock
+    this.#log = log
   }
 
   async begin(grant: Grant, work: Work): Promise<Job> {
@@ -69,12 +71,19 @@ export class Jobs {
     return job
   }
 
+  /** Never rejects: whoever waits for a job asks for its state afterwards. */
   async #finish(job: RunningJob, grant: string, work: Work): Promise<void> {
-    const { failed, report } = await work(job.progress)
-    job.report = report
-    job.state = failed ? 'failed' : 'done'
-    await this.#keep(job, grant)
-    this.#running.delete(job.id)
+    try {
+      const { failed, report } = await work(job.progress)
+      job.report = report
+      job.state = failed ? 'failed' : 'done'
+      await this.#keep(job, grant)
+    } catch (error) {
+      job.state = 'failed'
+      this.#log.error('job lost', { room: 'ingest', code: isProblem(error) ? error.code : 'ingest.failed' })
+    } finally {
+      this.#running.delete(job.id)
+    }
   }
 
   async #keep(job: RunningJob, grant: string): Promise<void> {

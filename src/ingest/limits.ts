@@ -16,6 +16,8 @@ export interface IngestLimits {
   /** A file that has to be held whole: a FHIR bundle, an HL7 batch. */
   readonly maxWhole: number
   readonly maxDepth: number
+  /** Resources of a FHIR file, whose names are held while it is read: about 200 bytes each. */
+  readonly maxResources: number
   /** Resources per transaction. */
   readonly batchSize: number
   /** Bodies up to this size stay in memory; larger ones are spooled to disk, sealed. */
@@ -32,6 +34,7 @@ export const defaultLimits: IngestLimits = {
   maxLine: 16 * 1024 ** 2,
   maxWhole: 64 * 1024 ** 2,
   maxDepth: 24,
+  maxResources: 500_000,
   batchSize: 500,
   spoolFrom: 4 * 1024 ** 2,
 }

@@ -66,7 +66,7 @@ export interface Ingest {
 export function openIngest(options: IngestOptions): Ingest {
   const limits = { ...defaultLimits, ...options.limits }
   const deps: RunDeps & { baseUrl: string } = { ...options, limits }
-  const jobs = new Jobs(options.record.documents, options.clock)
+  const jobs = new Jobs(options.record.documents, options.clock, options.log)
   return {
     start: async ({ grant, patient, source, body }) => {
       await checkReach(options.record, grant, patient, source)

@@ -30,9 +30,6 @@ export function isShared(type: string): boolean {
   return sharedTypes.has(type)
 }
 
-/** The names by which a file refers to its own resources; enough for any bulk export of one family. */
-const maxPlaces = 2_000_000
-
 /** Elements by which a resource says whose it is. */
 export const ownerElements = ['subject', 'patient', 'beneficiary', 'individual'] as const
 
@@ -44,16 +41,18 @@ interface FilePatient {
 /** What the first pass over a file learns: what is in it, under which names, and whose it is. */
 export class Directory {
   readonly #context: FhirContext
+  readonly #maxResources: number
   readonly #places = new Map<string, Place>()
   readonly #patients: FilePatient[] = []
   readonly #subjects = new Set<string>()
 
-  constructor(context: FhirContext) {
+  constructor(context: FhirContext, maxResources: number) {
     this.#context = context
+    this.#maxResources = maxResources
   }
 
   add(found: Found): void {
-    if (this.#places.size > maxPlaces)
+    if (this.#places.size > this.#maxResources)
       throw new Problem('too-large', 'ingest.too-many-resources', 'The file holds more resources than are accepted.')
     const { resource, fullUrl } = found
     if (resource.resourceType === 'Patient') this.#addPatient(resource, fullUrl)

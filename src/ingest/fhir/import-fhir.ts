@@ -24,7 +24,7 @@ export async function* importFhir(
   context: FhirContext,
   limits: IngestLimits,
 ): AsyncGenerator<Outcome[], void, void> {
-  const directory = new Directory(context)
+  const directory = new Directory(context, limits.maxResources)
   for await (const found of all(files, limits)) if ('resource' in found) directory.add(found)
   const names = directory.ownNames(context.identifiers)
   let outcomes: Outcome[] = []

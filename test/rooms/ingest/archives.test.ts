@@ -1,0 +1,147 @@
+import { ZipFile } from 'yazl'
+import { defaultLimits } from '../../../src/ingest/limits.ts'
+import { openArchive } from '../../../src/ingest/source/archive.ts'
+import { bufferSource, digestOf, headOf } from '../../../src/ingest/source/byte-source.ts'
+import { spool } from '../../../src/ingest/source/spool.ts'
+import { everything, ingested, openHouse, streamOf } from './house.ts'
+
+const xml =
+  '<HealthData><Record type="HKQuantityTypeIdentifierStepCount" sourceName="W" unit="count" value="1" startDate="2026-02-03 08:15:30 +0100" endDate="2026-02-03 08:16:30 +0100"/></HealthData>'
+
+async function zipOf(files: Readonly<Record<string, string | Buffer>>, compress = true): Promise<Buffer> {
+  const zip = new ZipFile()
+  for (const [name, content] of Object.entries(files)) zip.addBuffer(Buffer.from(content), name, { compress })
+  zip.end()
+  const chunks: Buffer[] = []
+  for await (const chunk of zip.outputStream) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks)
+}
+
+/** The archive with a name of the same length in place of another, as no writer of zips would make it. */
+function renamed(zip: Buffer, from: string, to: string): Buffer {
+  return Buffer.from(zip.toString('latin1').replaceAll(from, to), 'latin1')
+}
+
+const outcome = async (bytes: Buffer, limits = {}) => {
+  const house = await openHouse(limits)
+  return ingested(house, house.anna, everything(), bytes)
+}
+
+describe('archives – security A76', () => {
+  it('are recognised by what is in them, whatever their names say', async () => {
+    const zip = await zipOf({
+      'apple_health_export/导出.xml': xml,
+      'apple_health_export/export_cda.xml': '<ClinicalDocument/>',
+      'a/route.gpx': '<gpx/>',
+    })
+    expect((await outcome(zip)).counts).toMatchObject({
+      created: 1,
+      unmapped: [{ row: 'file.xml' }, { row: 'file.gpx' }],
+    })
+  })
+
+  it('do not open archives within', async () => {
+    const inner = await zipOf({ 'export.xml': xml })
+    await expect(outcome(await zipOf({ 'inner.zip': inner }))).rejects.toMatchObject({ code: 'ingest.format-unknown' })
+    expect((await outcome(await zipOf({ 'export.xml': xml, 'inner.zip': inner }))).counts).toMatchObject({
+      unmapped: [{ row: 'file.zip' }],
+    })
+  })
+
+  it.each([
+    ['above', 'xx/export.xml', '../export.xml'],
+    ['absolute', 'xexport.xml', '/export.xml'],
+    ['with a NUL', 'xexport.xml', '\0export.xml'],
+  ])('with a name %s are refused', async (_, from, to) => {
+    await expect(outcome(renamed(await zipOf({ [from]: xml }), from, to))).rejects.toMatchObject({
+      code: 'ingest.zip-malformed',
+    })
+  })
+
+  it('that are cut off or no zip at all are refused', async () => {
+    const zip = await zipOf({ 'export.xml': xml })
+    for (const bytes of [
+      zip.subarray(0, zip.length - 30),
+      zip.subarray(0, 40),
+      Buffer.from('PK\x03\x04nothing of the kind'),
+    ])
+      await expect(outcome(bytes)).rejects.toMatchObject({ kind: 'invalid', code: 'ingest.zip-malformed' })
+  })
+
+  it('whose bytes were changed fail, and nothing of the batch is kept', async () => {
+    const changed = (content: string) =>
+      zipOf({ 'export.xml': content }, false).then(zip => renamed(zip, 'value="1"', 'value="2"'))
+    await expect(outcome(await changed(xml))).rejects.toMatchObject({ code: 'ingest.zip-malformed' })
+    const long = xml.replace('<HealthData>', `<HealthData>${' '.repeat(100_000)}`)
+    expect(await outcome(await changed(long))).toMatchObject({
+      state: 'failed',
+      counts: { created: 0, problem: { code: 'ingest.zip-malformed' } },
+    })
+  })
+
+  it('that unpack to too much are refused before they are unpacked', async () => {
+    const bomb = await zipOf({
+      'export.xml': Buffer.concat([Buffer.from('<HealthData>'), Buffer.alloc(20_000_000, 0x20)]),
+    })
+    expect(bomb.length).toBeLessThan(50_000)
+    await expect(outcome(bomb)).rejects.toMatchObject({ kind: 'too-large', code: 'ingest.zip-bomb' })
+    const large = await zipOf({ 'export.xml': `<HealthData>${' '.repeat(200_000)}</HealthData>` })
+    expect(await outcome(large, { maxUnpacked: 100_000 })).toMatchObject({
+      state: 'failed',
+      counts: { problem: { code: 'ingest.zip-bomb' } },
+    })
+    const many = await zipOf(Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`${i}.txt`, ''])))
+    await expect(outcome(many, { maxEntries: 10 })).rejects.toMatchObject({ code: 'ingest.zip-bomb' })
+  })
+
+  it('that lie about a size are found out', async () => {
+    const zip = await zipOf({ 'export.xml': xml.repeat(50) })
+    const directory = zip.lastIndexOf(Buffer.from('PK\x01\x02', 'latin1'))
+    zip.writeUInt32LE(10, directory + 24)
+    const [part] = await openArchive(bufferSource(zip), defaultLimits)
+    const read = async () => {
+      for await (const chunk of part?.open() ?? []) expect(chunk.length).toBeLessThan(100_000)
+    }
+    await expect(read()).rejects.toMatchObject({ code: 'ingest.zip-malformed' })
+  })
+})
+
+describe('a body on its way', () => {
+  const secret = 'SECRET-of-a-patient '.repeat(20_000)
+  const limits = { ...defaultLimits, spoolFrom: 100_000 }
+
+  it('is the same when it is read again, anywhere, in memory or on disk', async () => {
+    const chunks = [secret.slice(0, 70_001), secret.slice(70_001)]
+    const spooled = await spool(streamOf(...chunks), limits)
+    const held = await spool(streamOf(...chunks), defaultLimits)
+    expect(spooled.sizeBytes).toBe(secret.length)
+    expect(await digestOf(spooled)).toBe(await digestOf(held))
+    for (const [from, until] of [
+      [0, 10],
+      [65_530, 65_545],
+      [65_536, 131_072],
+      [399_990, 999_999],
+    ] as const) {
+      const parts: Buffer[] = []
+      for await (const part of spooled.read(from, until)) parts.push(part)
+      expect(Buffer.concat(parts).toString()).toBe(secret.slice(from, until))
+    }
+    expect((await headOf(spooled, 6)).toString()).toBe('SECRET')
+    await spooled.close()
+  })
+
+  it('leaves no file when it is broken off', async () => {
+    async function* broken() {
+      yield Buffer.from(secret)
+      throw new Error('the client went away')
+    }
+    await expect(spool(broken(), limits)).rejects.toThrow('the client went away')
+    await expect(spool(streamOf(secret), { ...limits, maxFile: 200_000 })).rejects.toMatchObject({
+      code: 'body.too-large',
+    })
+  })
+
+  it('is imported from disk as from memory', async () => {
+    expect((await outcome(await zipOf({ 'export.xml': xml }), { spoolFrom: 10 })).counts).toMatchObject({ created: 1 })
+  })
+})

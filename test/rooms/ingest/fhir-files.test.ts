@@ -1,0 +1,291 @@
+import { readFileSync } from 'node:fs'
+import type { Resource } from '#fhir'
+import {
+  createPatient,
+  everything,
+  found,
+  ingested,
+  ofPatient,
+  openHouse,
+  readPatient,
+  type TestHouse,
+  versionsOf,
+} from './house.ts'
+import { cases } from './reading.ts'
+
+const fixture = (name: string) => readFileSync(new URL(`fhir/${name}`, cases))
+const entry = (resource: object, fullUrl?: string) => ({ ...(fullUrl === undefined ? {} : { fullUrl }), resource })
+const bundle = (...entries: object[]) => JSON.stringify({ resourceType: 'Bundle', type: 'collection', entry: entries })
+const weight = (subject: string, rest: object = {}) => ({
+  resourceType: 'Observation',
+  status: 'final',
+  code: { text: 'Weight' },
+  subject: { reference: subject },
+  ...rest,
+})
+
+async function imported(house: TestHouse, text: string | Buffer, grant = everything()) {
+  return ingested(house, house.anna, grant, text)
+}
+
+describe('a FHIR Bundle – https://hl7.org/fhir/R4/bundle.html', () => {
+  it('is re-owned: what it says of its patient is said of ours', async () => {
+    const house = await openHouse()
+    const file = bundle(
+      entry(
+        { resourceType: 'Patient', id: 'p', identifier: [{ system: 'urn:x', value: '1' }], gender: 'female' },
+        'urn:uuid:1',
+      ),
+      entry(
+        {
+          resourceType: 'Encounter',
+          id: 'e',
+          status: 'finished',
+          class: { code: 'AMB' },
+          subject: { reference: 'urn:uuid:1' },
+        },
+        'urn:uuid:2',
+      ),
+      entry(
+        weight('Patient/p', {
+          id: 'o',
+          encounter: { reference: 'urn:uuid:2' },
+          meta: { versionId: '7', profile: ['http://x/y'] },
+        }),
+      ),
+    )
+    expect((await imported(house, file)).counts).toMatchObject({ created: 2, updated: 1, rejected: [] })
+    const [encounter] = await found(house.record, 'Encounter')
+    const [observation] = await found(house.record, 'Observation')
+    expect(observation).toMatchObject({
+      subject: { reference: `Patient/${house.anna}` },
+      encounter: { reference: `Encounter/${encounter?.id}` },
+      meta: { versionId: '1', profile: ['http://x/y'] },
+    })
+    expect(await readPatient(house.record, house.anna)).toMatchObject({
+      gender: 'female',
+      identifier: [{ system: 'urn:x', value: '1' }],
+      name: [{ family: 'Anna' }],
+    })
+    expect(await found(house.record, 'Patient')).toHaveLength(2)
+  })
+
+  it('brings up to date what it brought before, and changes nothing when it says the same', async () => {
+    const house = await openHouse()
+    const file = (text: string) =>
+      bundle(entry({ resourceType: 'Patient', id: 'p' }), entry(weight('Patient/p', { id: 'o', valueString: text })))
+    await imported(house, file('one'))
+    const before = await versionsOf(house.record)
+    expect((await imported(house, `${file('one')} `)).counts).toMatchObject({ created: 0, updated: 0, duplicate: 2 })
+    expect(await versionsOf(house.record)).toBe(before)
+    expect((await imported(house, file('two'))).counts).toMatchObject({ created: 0, updated: 1 })
+    expect(await found(house.record, 'Observation')).toMatchObject([{ valueString: 'two', meta: { versionId: '2' } }])
+  })
+
+  it('keeps what belongs to nobody once for all patients, if the grant may', async () => {
+    const house = await openHouse()
+    const doctor = {
+      resourceType: 'Practitioner',
+      id: 'd',
+      identifier: [{ system: 'urn:d', value: '9' }],
+      name: [{ family: 'Brandt' }],
+    }
+    const file = bundle(
+      entry(doctor, 'urn:uuid:d'),
+      entry(weight('Patient/p', { performer: [{ reference: 'urn:uuid:d' }] })),
+    )
+    await imported(house, file)
+    await ingested(house, house.bert, everything(), file)
+    const doctors = await found(house.record, 'Practitioner')
+    expect(doctors).toHaveLength(1)
+    for (const observation of await found(house.record, 'Observation'))
+      expect(observation.performer).toEqual([{ reference: `Practitioner/${doctors[0]?.id}` }])
+  })
+
+  it('keeps name and identifier, and the code of a medication, where the grant may not write the commons', async () => {
+    const house = await openHouse()
+    const file = bundle(
+      entry({
+        resourceType: 'Practitioner',
+        id: 'd',
+        identifier: [{ system: 'urn:d', value: '9' }],
+        name: [{ prefix: ['Dr.'], family: 'Brandt' }],
+      }),
+      entry({ resourceType: 'Medication', id: 'm', code: { text: 'Ramipril' } }),
+      entry({
+        resourceType: 'MedicationRequest',
+        status: 'active',
+        intent: 'order',
+        subject: { reference: 'Patient/p' },
+        requester: { reference: 'Practitioner/d' },
+        medicationReference: { reference: 'Medication/m' },
+      }),
+    )
+    const { counts } = await imported(house, file, ofPatient(house.anna))
+    expect(counts).toMatchObject({ created: 1, unmapped: [{ row: 'Practitioner' }, { row: 'Medication' }] })
+    const [request] = await found(house.record, 'MedicationRequest')
+    expect(request).toMatchObject({
+      requester: { identifier: { system: 'urn:d', value: '9' }, display: 'Dr. Brandt' },
+      medicationCodeableConcept: { text: 'Ramipril' },
+    })
+    expect(request).not.toHaveProperty('medicationReference')
+    expect(request?.requester).not.toHaveProperty('reference')
+  })
+
+  it('does not let a reference to what is not in the file point at what has that id here', async () => {
+    const house = await openHouse()
+    const file = bundle(
+      entry(
+        weight('Patient/p', {
+          performer: [
+            { reference: `Patient/${house.bert}` },
+            { reference: 'Practitioner?identifier=urn:d|9' },
+            { reference: 'https://other.example/fhir/Organization/1' },
+          ],
+          derivedFrom: [{ reference: 'Observation/1' }],
+        }),
+      ),
+    )
+    await imported(house, file)
+    const [observation] = await found(house.record, 'Observation')
+    expect(observation?.performer).toEqual([
+      { identifier: { value: `Patient/${house.bert}` } },
+      { identifier: { system: 'urn:d', value: '9' } },
+      { reference: 'https://other.example/fhir/Organization/1' },
+    ])
+    expect(observation?.derivedFrom).toEqual([{ identifier: { value: 'Observation/1' } }])
+  })
+
+  it('keeps the digits of its numbers', async () => {
+    const house = await openHouse()
+    await imported(
+      house,
+      bundle(entry(weight('Patient/p'))).replace('"code":{', '"valueQuantity":{"value":62.40},"code":{'),
+    )
+    const page = await house.record.reader(everything()).history({ type: 'Observation', count: 1 })
+    expect(page.items[0]?.json.toString()).toContain('"value":62.40')
+  })
+
+  it('names what it leaves out and what is not valid', async () => {
+    const house = await openHouse()
+    const file = bundle(
+      { request: { method: 'DELETE', url: 'Observation/1' } },
+      entry({ resourceType: 'Nonsense' }),
+      entry({ resourceType: 'Bundle', type: 'batch' }),
+      entry(weight('Patient/p', { status: 7 })),
+      entry({ resourceType: 'Observation', status: 'final', code: {}, subject: { display: 'who' } }),
+    )
+    const { counts } = await imported(house, file)
+    expect(counts.created).toBe(0)
+    expect(counts.unmapped).toEqual([
+      { row: 'entry-without-resource', count: 1 },
+      { row: 'Bundle', count: 1 },
+    ])
+    expect(counts.rejected).toMatchObject([
+      { row: 'unknown-resource', reason: 'structure-unknown' },
+      { row: 'Observation', reason: 'element-missing' },
+      { row: 'Observation', reason: 'not-valid', expression: expect.stringMatching(/^Observation\.status/) },
+    ])
+  })
+
+  it('takes a bundle of Synthea whole', async () => {
+    const house = await openHouse()
+    const { counts } = await imported(house, fixture('synthea.json'))
+    expect(counts.rejected).toEqual([])
+    expect(counts.created).toBeGreaterThan(50)
+  })
+
+  it('takes a single resource', async () => {
+    const house = await openHouse()
+    expect((await imported(house, JSON.stringify(weight('Patient/p')))).counts).toMatchObject({ created: 1 })
+  })
+})
+
+describe('a file of several people', () => {
+  const lines = (...resources: object[]) => resources.map(resource => `${JSON.stringify(resource)}\n`).join('')
+
+  it('is refused when none of them is known to be ours', async () => {
+    const house = await openHouse()
+    expect(await imported(house, fixture('Patient.000.ndjson'))).toMatchObject({
+      state: 'failed',
+      counts: { created: 0, problem: { code: 'ingest.several-patients' } },
+    })
+  })
+
+  it('gives ours what is ours by identifier, and refuses the rest', async () => {
+    const house = await openHouse()
+    const carla = await createPatient(house.record, { identifier: [{ system: 'urn:x', value: '2' }] })
+    const people = ['1', '2'].map(value => ({
+      resourceType: 'Patient',
+      id: value,
+      identifier: [{ system: 'urn:x', value }],
+    }))
+    const file = lines(...people, weight('Patient/1'), weight('Patient/2'))
+    const { counts } = await ingested(house, carla, everything(), file)
+    expect(counts).toMatchObject({
+      created: 1,
+      rejected: [
+        { row: 'Patient', reason: 'other-patient' },
+        { row: 'Observation', reason: 'other-patient' },
+      ],
+    })
+    expect(await found(house.record, 'Observation', `subject=Patient/${carla}`)).toHaveLength(1)
+  })
+
+  it('is refused when it has no Patient but speaks of several', async () => {
+    const house = await openHouse()
+    expect(await imported(house, lines(weight('Patient/1'), weight('Patient/2')))).toMatchObject({
+      counts: { problem: { code: 'ingest.several-patients' } },
+    })
+    expect((await imported(house, lines(weight('Patient/1'), weight(`Patient/${house.anna}`)))).counts).toMatchObject({
+      created: 1,
+    })
+  })
+})
+
+describe('NDJSON – https://hl7.org/fhir/R4/nd-json.html', () => {
+  it('is read line by line, bad lines by themselves, whatever the order of references', async () => {
+    const house = await openHouse()
+    const report = {
+      resourceType: 'DiagnosticReport',
+      id: 'r',
+      status: 'final',
+      code: { text: 'x' },
+      subject: { reference: 'Patient/p' },
+      result: [{ reference: 'Observation/o' }],
+    }
+    const file = `${JSON.stringify(report)}\r\n{"resourceType":"Observation"\n\n${JSON.stringify(weight('Patient/p', { id: 'o' }))}`
+    expect((await imported(house, file)).counts).toMatchObject({ created: 2, rejected: [{ row: 'line', count: 1 }] })
+    const [observation] = await found(house.record, 'Observation')
+    expect((await found(house.record, 'DiagnosticReport'))[0]?.result).toEqual([
+      { reference: `Observation/${observation?.id}` },
+    ])
+  })
+
+  it('holds no line longer than the limit, and not more resources than the limit', async () => {
+    const house = await openHouse({ maxLine: 1000 })
+    const long = `${JSON.stringify(weight('Patient/p'))}\n${JSON.stringify(weight('Patient/p', { valueString: 'x'.repeat(300_000) }))}`
+    expect((await imported(house, long)).counts).toMatchObject({
+      created: 0,
+      problem: { code: 'ingest.token-too-long' },
+    })
+    const few = await openHouse({ maxResources: 1 })
+    const many = [1, 2, 3].map(id => JSON.stringify(weight('Patient/p', { id: `o${id}` }))).join('\n')
+    expect((await imported(few, many)).counts.problem).toMatchObject({ code: 'ingest.too-many-resources' })
+  })
+
+  it('refuses JSON that is deep, doubled, or forged', async () => {
+    const house = await openHouse()
+    const head = '{"resourceType":"Observation",'
+    for (const [code, text] of [
+      ['json.too-deep', `${head}"a":${'['.repeat(5000)}`],
+      ['json.duplicate-key', `${head}"a":1,"a":2}`],
+      ['json.forbidden-key', `${head}"__proto__":{"x":1}}`],
+      ['json.malformed', `${head}"a":`],
+    ] as const)
+      expect((await imported(house, text)).counts.problem).toMatchObject({ code })
+    expect(await found(house.record, 'Observation')).toEqual([])
+    const resource: Resource = { resourceType: 'x' }
+    expect(resource).not.toHaveProperty('x')
+  })
+})

@@ -1,0 +1,146 @@
+import { readFileSync } from 'node:fs'
+import {
+  createPatient,
+  everything,
+  found,
+  grantOf,
+  ofPatient,
+  openHouse,
+  readPatient,
+  samples,
+  type TestHouse,
+  versionsOf,
+} from './house.ts'
+import { message } from './reading.ts'
+
+const identifier = [{ system: 'urn:oid:2.999.1.1', value: '4711' }]
+const admission = readFileSync(new URL('adt-a01.hl7', samples))
+const results = readFileSync(new URL('oru-r01.hl7', samples))
+const send = (house: TestHouse, bytes: Buffer, grant = everything()) => house.ingest.hl7v2({ grant, message: bytes })
+const adt = (event: string, pid: string, rest = '', id = 'M1') =>
+  message(`MSH|^~\\&|HIS|C|||20260210||ADT^${event}|${id}|P|2.5`, pid, ...(rest === '' ? [] : [rest]))
+const field = (ack: string, segment: string, number: number) =>
+  ack
+    .split('\r')
+    .find(line => line.startsWith(segment))
+    ?.split('|')[number]
+
+describe('one HL7 v2 message – the acknowledgement in original mode', () => {
+  it('is taken in for the patient that PID-3 names, within reach of the grant', async () => {
+    const house = await openHouse()
+    const greta = await createPatient(house.record, { identifier })
+    const { status, ack } = await send(house, admission, grantOf('user/*.cruds', { patients: [greta, house.bert] }))
+    expect([status, field(ack, 'MSA', 1), field(ack, 'MSA', 2)]).toEqual([200, 'AA', 'NK-1001'])
+    expect((await send(house, results)).status).toBe(200)
+    expect(await found(house.record, 'Observation', `subject=Patient/${greta}`)).toHaveLength(6)
+    expect(await found(house.record, 'Encounter', `subject=Patient/${greta}`)).toMatchObject([
+      { status: 'in-progress' },
+    ])
+    expect(await readPatient(house.record, greta)).toMatchObject({ name: [{ family: 'Lindqvist' }] })
+  })
+
+  it('is answered again and not imported again when it comes twice', async () => {
+    const house = await openHouse()
+    await createPatient(house.record, { identifier })
+    await send(house, admission)
+    const before = await versionsOf(house.record)
+    expect(field((await send(house, admission)).ack, 'MSA', 1)).toBe('AA')
+    expect(await versionsOf(house.record)).toBe(before)
+  })
+
+  it('AE: the patient is not known within reach', async () => {
+    const house = await openHouse()
+    await createPatient(house.record, { identifier })
+    const { status, ack } = await send(house, results, ofPatient(house.bert))
+    expect([status, field(ack, 'MSA', 1), field(ack, 'ERR', 2), field(ack, 'ERR', 3)]).toEqual([
+      422,
+      'AE',
+      'PID^1^3',
+      '204^Unknown key identifier^HL70357',
+    ])
+    expect(ack).not.toContain('4711')
+    expect(await found(house.record, 'Observation')).toEqual([])
+  })
+
+  it('creates the patient when somebody is admitted and the grant may', async () => {
+    const house = await openHouse()
+    expect((await send(house, admission)).status).toBe(200)
+    expect(await found(house.record, 'Patient', 'identifier=urn:oid:2.999.1.1|4711')).toMatchObject([
+      { birthDate: '1951-03-12' },
+    ])
+    expect((await send(house, adt('A08', 'PID|1||5^^^X'))).status).toBe(422)
+    expect((await send(house, adt('A04', 'PID|1||5^^^X'), ofPatient(house.anna))).status).toBe(422)
+    expect(await found(house.record, 'Patient')).toHaveLength(3)
+  })
+
+  it.each([
+    ['ingest.hl7-malformed', 'AR', '100', Buffer.from('hello')],
+    ['ingest.hl7-malformed for two at once', 'AR', '100', Buffer.concat([admission, admission])],
+    ['ingest.hl7-type-unsupported', 'AR', '200', message('MSH|^~\\&|A|B|||2026||SIU^S12|1|P|2.5', 'PID|1')],
+    ['ingest.hl7-event-unsupported', 'AR', '201', message('MSH|^~\\&|A|B|||2026||ADT^A40|1|P|2.5', 'PID|1')],
+    ['ingest.hl7-processing-unsupported', 'AR', '202', message('MSH|^~\\&|A|B|||2026||ADT^A01|1|X|2.5', 'PID|1')],
+    ['ingest.hl7-version-unsupported', 'AR', '203', message('MSH|^~\\&|A|B|||2026||ADT^A01|1|P|3', 'PID|1')],
+    ['ingest.hl7-field-missing', 'AE', '101', message('MSH|^~\\&|A|B|||2026||ADT^A01||P|2.5', 'PID|1')],
+    [
+      'ingest.hl7-field-missing for the patient',
+      'AE',
+      '101',
+      message('MSH|^~\\&|A|B|||2026||ADT^A01|1|P|2.5', 'PID|1'),
+    ],
+  ])('%s', async (_, code, condition, bytes) => {
+    const house = await openHouse()
+    const { status, ack } = await send(house, bytes)
+    expect(status).toBe(code === 'AE' ? 422 : 400)
+    expect(field(ack, 'MSA', 1)).toBe(code)
+    expect(field(ack, 'ERR', 3)).toMatch(new RegExp(`^${condition}\\^`))
+  })
+
+  it('ingest.hl7-patient-ambiguous, ingest.hl7-patient-unknown and a missing scope get their own answers', async () => {
+    const house = await openHouse()
+    for (const _ of [1, 2]) await createPatient(house.record, { identifier })
+    expect(field((await send(house, results)).ack, 'ERR', 3)).toMatch(/^205\^/)
+    expect(field((await send(house, results, grantOf('system/Patient.rs'))).ack, 'ERR', 3)).toMatch(/^207\^/)
+    expect(field((await send(house, results, grantOf('system/Provenance.c'))).ack, 'MSA', 1)).toBe('AR')
+  })
+
+  it('ingest.hl7-invalid: nothing is kept of a message with an invalid resource', async () => {
+    const house = await openHouse()
+    await createPatient(house.record, { identifier: [{ system: 'urn:x-hl7v2-hd:X', value: '5' }] })
+    const bad = adt('A01', 'PID|1||5^^^X', 'PV1|1|I|||||||||||||||||V1^^^X&no uri at all&URI')
+    const { ack } = await send(house, bad)
+    expect([field(ack, 'MSA', 1), field(ack, 'ERR', 3)]).toEqual(['AE', '102^Data type error^HL70357'])
+    expect(await found(house.record, 'Encounter')).toEqual([])
+  })
+
+  it('nothing is kept of a message of which the grant may not write a part', async () => {
+    const house = await openHouse()
+    await createPatient(house.record, { identifier })
+    const grant = grantOf('system/Patient.rus system/Provenance.c system/Encounter.c system/Observation.crus')
+    const before = await versionsOf(house.record)
+    expect(field((await send(house, admission, grant)).ack, 'MSA', 1)).toBe('AR')
+    expect(await versionsOf(house.record)).toBe(before)
+  })
+
+  it('a batch file keeps its good messages and names the bad ones by place', async () => {
+    const house = await openHouse()
+    const file = Buffer.concat([
+      Buffer.from('BHS|^~\\&\r'),
+      admission,
+      message('MSH|^~\\&|A|B|||2026||SIU^S12|1|P|2.5', 'PID|1'),
+      message('MSH|^~\\&|A|B|||2026||ADT^A01|1|P|2.5'),
+      results,
+    ])
+    const job = await house.ingest.start({
+      grant: everything(),
+      patient: house.anna,
+      source: 'hl7v2',
+      body: (async function* () {
+        yield file
+      })(),
+    })
+    await job.done
+    const rejected = JSON.stringify(job.report).match(/message\[\d\]/g)
+    expect(rejected).toEqual(['message[2]', 'message[3]'])
+    expect(await found(house.record, 'Observation', `subject=Patient/${house.anna}`)).toHaveLength(6)
+  })
+})
