@@ -12,8 +12,8 @@ const scopeWords = ['openid', 'fhirUser', 'launch/patient', 'offline_access'] as
 
 export type ScopeWord = (typeof scopeWords)[number]
 
-const maxScopes = 300
-const maxScopeText = 32 * 1024
+/** Bounds the work on hostile input; what a person may be asked about is bounded lower, in authorize. */
+const maxScopes = 2_000
 
 /**
  * Reads a scope parameter. What is unknown or malformed is dropped, never guessed at, so that it cannot widen anything.
@@ -25,7 +25,6 @@ export function parseScopeRequest(
   text: string,
   levels: readonly Level[] = ['patient', 'user', 'system'],
 ): ScopeRequest {
-  if (text.length > maxScopeText) return { terms: [], words: new Set() }
   const asked = [...new Set(text.split(' '))].slice(0, maxScopes)
   const terms: Term[] = []
   const words = new Set<ScopeWord>()

@@ -1,7 +1,8 @@
-import { type Clock, equalSecrets, newSecret, Problem } from '#kernel'
+import { type Clock, equalSecrets, lengthPrefixed, newSecret, Problem } from '#kernel'
 import type { Documents, Vault } from '#vault'
 import { single } from '../form.ts'
 import type { WebRequest } from '../web.ts'
+import { toLoginName } from './account-names.ts'
 import type { Account, Accounts } from './accounts.ts'
 
 interface Session {
@@ -21,7 +22,9 @@ export interface Browser {
 export interface Browsers {
   load(request: WebRequest): Promise<Browser>
   /** Starts a session under a new secret (so that a planted one is worth nothing); the headers that set it. */
-  logIn(request: WebRequest, account: Account): Promise<Readonly<Record<string, string>>>
+  logIn(request: WebRequest, account: Account): Promise<Readonly<Record<string, string[]>>>
+  /** What names the device, if somebody has logged in from it under this name before. */
+  deviceOf(request: WebRequest, loginName: string): string | undefined
   logOut(request: WebRequest): Promise<Readonly<Record<string, string>>>
   /** Ends every session of an account. */
   logOutEverywhere(account: string): Promise<void>
@@ -31,12 +34,13 @@ export interface Browsers {
 
 const collection = 'smart.sessions'
 const sessionLifeMs = 12 * 60 * 60_000
-const secretForm = /^[A-Za-z0-9_-]{43}$/
+const deviceLifeMs = 365 * 24 * 60 * 60_000
+const cookieForm = /^[A-Za-z0-9_.-]{43,100}$/
 
 function readCookie(request: WebRequest, name: string): string | undefined {
   for (const pair of request.header('cookie')?.split(';') ?? []) {
     const [key, value] = pair.trim().split('=', 2)
-    if (key === name && value !== undefined && secretForm.test(value)) return value
+    if (key === name && value !== undefined && cookieForm.test(value)) return value
   }
   return undefined
 }
@@ -51,24 +55,24 @@ export function openBrowsers(options: {
   const { documents, vault, clock, accounts, baseUrl } = options
   const secure = baseUrl.startsWith('https:')
   const cookieName = secure ? '__Host-kinhold' : 'kinhold'
+  const deviceName = `${cookieName}-device`
 
   const nameOf = (secret: string) => vault.mac('smart.session', Buffer.from(secret)).toString('hex')
   const csrfOf = (secret: string) => vault.mac('smart.csrf', Buffer.from(secret)).toString('base64url')
-  const setCookie = (value: string, maxAgeSeconds: number) => ({
-    'Set-Cookie': [
-      `${cookieName}=${value}`,
-      'Path=/',
-      `Max-Age=${maxAgeSeconds}`,
-      'HttpOnly',
-      'SameSite=Lax',
-      ...(secure ? ['Secure'] : []),
-    ].join('; '),
-  })
+  const deviceMac = (device: string, loginName: string) =>
+    vault.mac('smart.device', lengthPrefixed([device, loginName])).toString('base64url')
+  const cookie = (name: string, value: string, lifeMs: number) =>
+    `${name}=${value}; Path=/; Max-Age=${lifeMs / 1000}; HttpOnly; SameSite=Lax${secure ? '; Secure' : ''}`
 
   async function loadLogin(secret: string): Promise<Browser['login']> {
     const session = (await documents.get<Session>(collection, nameOf(secret)))?.value
     const account = session === undefined ? undefined : await accounts.get(session.account)
     return session === undefined || account === undefined ? undefined : { account, startedAtMs: session.startedAtMs }
+  }
+
+  function deviceOf(request: WebRequest, loginName: string): string | undefined {
+    const [device = '', mac = ''] = readCookie(request, deviceName)?.split('.') ?? []
+    return device !== '' && equalSecrets(mac, deviceMac(device, loginName)) ? device : undefined
   }
 
   async function forget(request: WebRequest): Promise<void> {
@@ -77,11 +81,13 @@ export function openBrowsers(options: {
   }
 
   return {
+    deviceOf,
+
     async load(request) {
       const kept = readCookie(request, cookieName)
       const secret = kept ?? newSecret()
       const login = kept === undefined ? undefined : await loadLogin(kept)
-      const headers = kept === undefined ? setCookie(secret, sessionLifeMs / 1000) : {}
+      const headers = kept === undefined ? { 'Set-Cookie': cookie(cookieName, secret, sessionLifeMs) } : {}
       return { csrf: csrfOf(secret), headers, ...(login === undefined ? {} : { login }) }
     },
 
@@ -95,12 +101,17 @@ export function openBrowsers(options: {
         { account: account.id, startedAtMs },
         { ifRevision: 0, group: account.id, expiresAtMs: startedAtMs + sessionLifeMs },
       )
-      return setCookie(secret, sessionLifeMs / 1000)
+      const loginName = toLoginName(account.name)
+      const device = deviceOf(request, loginName) ?? newSecret()
+      const remembered = `${device}.${deviceMac(device, loginName)}`
+      return {
+        'Set-Cookie': [cookie(cookieName, secret, sessionLifeMs), cookie(deviceName, remembered, deviceLifeMs)],
+      }
     },
 
     async logOut(request) {
       await forget(request)
-      return setCookie('', 0)
+      return { 'Set-Cookie': cookie(cookieName, '', 0) }
     },
 
     async logOutEverywhere(account) {

@@ -10,6 +10,7 @@ interface Tries {
 const kinds = {
   account: { free: 5, maxWaitMs: 60_000 },
   address: { free: 20, maxWaitMs: 15 * 60_000 },
+  device: { free: 10, maxWaitMs: 60_000 },
   registration: { free: 20, maxWaitMs: 60 * 60_000 },
 } as const
 
@@ -22,7 +23,7 @@ export interface Throttle {
    * @throws Problem `throttled` · `smart.throttled` with the seconds to wait
    */
   admit(kind: ThrottleKind, name: string): Promise<void>
-  /** The try was a good one: an account's count starts anew, an address's gets it back. */
+  /** The try was a good one: the count of an account or device starts anew, that of an address gets it back. */
   forgive(kind: ThrottleKind, name: string): Promise<void>
 }
 
@@ -71,7 +72,7 @@ export function openThrottle({ documents, clock }: { documents: Documents; clock
 
     async forgive(kind, name) {
       const key = `${kind}:${name}`
-      if (kind === 'account') {
+      if (kind !== 'address') {
         await documents.delete(collection, key)
         return
       }

@@ -1,7 +1,10 @@
 import type { Client } from '../clients/clients.ts'
 import { single } from '../form.ts'
 import { oauthProblem } from '../oauth-problem.ts'
-import { narrowScopeRequest, parseScopeRequest, printScopeRequest, type ScopeRequest } from '../scopes.ts'
+import { countScopes, narrowScopeRequest, parseScopeRequest, printScopeRequest, type ScopeRequest } from '../scopes.ts'
+
+/** More than this nobody can be asked about on one page. */
+const maxAskedScopes = 200
 
 /** Scopes of `launch/patient`, `openid` and the like need no registration: they reach no data by themselves. */
 function registered(client: Client, asked: ScopeRequest): ScopeRequest {
@@ -21,7 +24,9 @@ function withoutOffline(client: Client, asked: ScopeRequest): ScopeRequest {
  * ones are dropped; when nothing is left there is nothing to ask a person about.
  */
 export function assignScope(params: URLSearchParams, client: Client): string {
-  const asked = parseScopeRequest(single(params, 'scope') ?? '', ['patient', 'user'])
+  const text = single(params, 'scope') ?? ''
+  if (countScopes(text) > maxAskedScopes) throw oauthProblem('invalid_scope', 'These are too many scopes at once.')
+  const asked = parseScopeRequest(text, ['patient', 'user'])
   const scope = withoutOffline(client, registered(client, asked))
   if (scope.terms.length === 0 && !scope.words.has('openid') && !scope.words.has('launch/patient'))
     throw oauthProblem('invalid_scope', 'None of the scopes can be granted to this app.')

@@ -1,11 +1,13 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { type Clock, Problem } from '#kernel'
 import type { Vault } from '#vault'
+import { oauthProblem } from '../oauth-problem.ts'
 import { requestLifeMs } from '../token/lifetimes.ts'
 import type { AuthorizationRequest } from './authorization-request.ts'
 
 /** Turns a checked request into text for a URL and back. The server keeps nothing until somebody consents. */
 export interface TravellingRequests {
+  /** @throws Problem `invalid` · `smart.invalid-request` for one that would not fit into a URL */
   seal(request: AuthorizationRequest): string
   /** @throws Problem `invalid` · `smart.request-lost` for what was not sealed here, or more than half an hour ago */
   open(text: string | undefined): AuthorizationRequest
@@ -13,7 +15,8 @@ export interface TravellingRequests {
 
 const purpose = 'smart.authorize'
 const context = Buffer.from('authorization request')
-const maxSealedLength = 16 * 1024
+/** Web servers and proxies refuse longer URLs. */
+const maxSealedLength = 12 * 1024
 const maxInflatedBytes = 64 * 1024
 
 export function openTravellingRequests({ vault, clock }: { vault: Vault; clock: Clock }): TravellingRequests {
@@ -31,7 +34,9 @@ export function openTravellingRequests({ vault, clock }: { vault: Vault; clock: 
     seal(request) {
       // Long lists of scopes repeat themselves, and a URL should stay short.
       const plain = deflateRawSync(JSON.stringify(request))
-      return vault.sealUnder(purpose, plain, context).toString('base64url')
+      const sealed = vault.sealUnder(purpose, plain, context).toString('base64url')
+      if (sealed.length > maxSealedLength) throw oauthProblem('invalid_request', 'The request is too long.')
+      return sealed
     },
 
     open(text) {

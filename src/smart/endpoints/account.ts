@@ -8,7 +8,7 @@ import { type Parts, paths } from '../parts.ts'
 import { redirectResponse, type WebRequest, type WebResponse } from '../web.ts'
 import { logInBy } from './login.ts'
 
-type AccountParts = Pick<Parts, 'browsers' | 'accounts' | 'permissions' | 'record' | 'clock' | 'throttle'>
+type AccountParts = Pick<Parts, 'browsers' | 'accounts' | 'permissions' | 'record' | 'clock' | 'throttle' | 'log'>
 
 async function show(
   account: Account,
@@ -66,9 +66,8 @@ export async function changePassword(request: WebRequest, parts: AccountParts): 
   const posted = await readPosted(request, parts)
   if (posted === undefined) return redirectResponse(paths.login)
   const { form, browser, account } = posted
-  const { remoteAddress } = request
   try {
-    await logInBy({ name: account.name, password: single(form, 'current') ?? '', remoteAddress }, parts)
+    await logInBy(request, { name: account.name, password: single(form, 'current') ?? '' }, parts)
     await parts.accounts.changePassword(account, single(form, 'password') ?? '')
   } catch (error) {
     if (!isProblem(error) || error.kind === 'fault') throw error

@@ -1,4 +1,5 @@
 import { isProblem, Problem } from '#kernel'
+import { networkOf } from '../accounts/networks.ts'
 import { readForm, single } from '../form.ts'
 import { claimPage } from '../pages/claim.ts'
 import { type Parts, paths } from '../parts.ts'
@@ -27,10 +28,11 @@ export async function useClaim(request: WebRequest, parts: ClaimParts): Promise<
   const browser = await parts.browsers.load(request)
   parts.browsers.checkForm(request, browser, form)
   const code = single(form, 'code') ?? ''
-  await parts.throttle.admit('address', request.remoteAddress)
+  const network = networkOf(request.remoteAddress)
+  await parts.throttle.admit('address', network)
   try {
     const owner = await makeOwner(form, code, parts)
-    await parts.throttle.forgive('address', request.remoteAddress)
+    await parts.throttle.forgive('address', network)
     const actor = { kind: 'account', id: owner.id, display: owner.name } as const
     parts.record.audit({ action: 'claim', outcome: 'success', actor })
     return redirectResponse(paths.account, await parts.browsers.logIn(request, owner))

@@ -140,6 +140,10 @@ async function grant(
     redirectUri: asked.redirectUri,
     challenge: asked.challenge,
   })
+  const actor = { kind: 'account', id: login.account.id, display: login.account.name, clientId: client.id } as const
+  const { patient } = decision
+  const of = patient === undefined ? {} : { patient }
+  parts.record.audit({ action: 'token', outcome: 'success', actor, ...of, detail: 'the person allowed an app access' })
   return respondWithCode(asked, parts.baseUrl, code)
 }
 
@@ -163,7 +167,12 @@ export async function decideConsent(request: WebRequest, parts: ConsentParts): P
   } catch (error) {
     if (isDenial(error)) {
       const actor = { kind: 'account', id: login.account.id, clientId: client.id } as const
-      parts.record.audit({ action: 'token', outcome: 'failure', actor, detail: 'the person did not allow it' })
+      parts.record.audit({
+        action: 'token',
+        outcome: 'failure',
+        actor,
+        detail: 'the person did not allow an app access',
+      })
       return respondWithError(asked, parts.baseUrl, error)
     }
     if (!isProblem(error)) throw error

@@ -1,12 +1,14 @@
 import { isProblem, Problem } from '#kernel'
 import { toLoginName } from '../accounts/account-names.ts'
 import type { Account } from '../accounts/accounts.ts'
+import { networkOf } from '../accounts/networks.ts'
+import type { ThrottleKind } from '../accounts/throttle.ts'
 import { readForm, single } from '../form.ts'
 import { loginPage } from '../pages/login.ts'
 import { type Parts, paths } from '../parts.ts'
 import { redirectResponse, type WebRequest, type WebResponse } from '../web.ts'
 
-type LoginParts = Pick<Parts, 'browsers' | 'accounts' | 'throttle' | 'record'>
+type LoginParts = Pick<Parts, 'browsers' | 'accounts' | 'throttle' | 'record' | 'log'>
 
 const maxNameLength = 200
 
@@ -17,29 +19,41 @@ export async function showLogin(request: WebRequest, { browsers }: LoginParts): 
 }
 
 /**
+ * What a try is counted under. Tries from a device that has logged in before have a count of their own, so that a
+ * stranger who guesses, even from behind the same proxy, cannot slow the owner down.
+ *
+ * @see https://cheatsheetseries.owasp.org/cheatsheets/Authentication_Cheat_Sheet.html#login-throttling
+ */
+function countsOf(loginName: string, device: string | undefined, address: string): readonly [ThrottleKind, string][] {
+  if (device !== undefined) return [['device', device]]
+  return [
+    ['address', networkOf(address)],
+    ['account', loginName],
+  ]
+}
+
+/**
  * The account behind name and password; each try is counted before it is made.
  *
  * @throws Problem `unauthenticated` · `smart.login-failed`; `throttled` · `smart.throttled`; `busy` · `smart.busy`
  */
 export async function logInBy(
-  { name, password, remoteAddress }: { name: string; password: string; remoteAddress: string },
-  { accounts, throttle, record }: Omit<LoginParts, 'browsers'>,
+  request: WebRequest,
+  { name, password }: { name: string; password: string },
+  { accounts, browsers, throttle, record, log }: LoginParts,
 ): Promise<Account> {
   const loginName = toLoginName(name.slice(0, maxNameLength))
-  await throttle.admit('address', remoteAddress)
-  await throttle.admit('account', loginName)
+  const counts = countsOf(loginName, browsers.deviceOf(request, loginName), request.remoteAddress)
+  for (const [kind, counted] of counts) await throttle.admit(kind, counted)
   const account = await accounts.logIn(loginName, password)
   if (account === undefined) {
     record.audit({ action: 'login', outcome: 'failure', detail: 'name or password wrong' })
+    log.warn('a login failed', { room: 'smart', code: 'smart.login-failed', address: request.remoteAddress })
     throw new Problem('unauthenticated', 'smart.login-failed', 'Name and password do not belong together.')
   }
-  await throttle.forgive('account', loginName)
-  await throttle.forgive('address', remoteAddress)
-  record.audit({
-    action: 'login',
-    outcome: 'success',
-    actor: { kind: 'account', id: account.id, display: account.name },
-  })
+  for (const [kind, counted] of counts) await throttle.forgive(kind, counted)
+  const actor = { kind: 'account', id: account.id, display: account.name } as const
+  record.audit({ action: 'login', outcome: 'success', actor })
   return account
 }
 
@@ -49,10 +63,9 @@ export async function logIn(request: WebRequest, parts: LoginParts): Promise<Web
   const browser = await parts.browsers.load(request)
   parts.browsers.checkForm(request, browser, form)
   const sealed = single(form, 'request')
-  const { remoteAddress } = request
   try {
-    const name = single(form, 'name') ?? ''
-    const account = await logInBy({ name, password: single(form, 'password') ?? '', remoteAddress }, parts)
+    const typed = { name: single(form, 'name') ?? '', password: single(form, 'password') ?? '' }
+    const account = await logInBy(request, typed, parts)
     const headers = await parts.browsers.logIn(request, account)
     const next = sealed === undefined ? paths.account : `${paths.consent}?request=${encodeURIComponent(sealed)}`
     return redirectResponse(next, headers)

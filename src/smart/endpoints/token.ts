@@ -9,7 +9,7 @@ import type { TokenAnswer } from '../token/issue.ts'
 import { type Refreshing, refresh } from '../token/refresh.ts'
 import { jsonResponse, type WebRequest, type WebResponse } from '../web.ts'
 
-type TokenParts = CodeExchange & Refreshing & Pick<Parts, 'authenticateClient' | 'record'>
+type TokenParts = CodeExchange & Refreshing & Pick<Parts, 'authenticateClient' | 'record' | 'log'>
 type Granting = (form: URLSearchParams, client: Client | undefined, parts: TokenParts) => Promise<TokenAnswer>
 
 /** What each `grant_type` does. */
@@ -38,7 +38,10 @@ export async function token(request: WebRequest, parts: TokenParts): Promise<Web
     note(parts, 'success', client, answer.patient)
     return jsonResponse(200, answer)
   } catch (error) {
-    if (isProblem(error)) note(parts, 'failure', client)
+    if (isProblem(error)) {
+      note(parts, 'failure', client)
+      parts.log.info('a token request was refused', { room: 'smart', code: error.code, address: request.remoteAddress })
+    }
     throw error
   }
 }

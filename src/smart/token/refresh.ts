@@ -1,17 +1,19 @@
 import { isNarrower } from '#access'
 import type { Clock } from '#kernel'
+import type { Record as PatientRecord } from '#record'
 import type { Client, Clients } from '../clients/clients.ts'
 import { single } from '../form.ts'
 import { oauthProblem } from '../oauth-problem.ts'
 import { countScopes, parseScopeRequest, printScopeRequest } from '../scopes.ts'
 import { issueTokens, type TokenAnswer } from './issue.ts'
-import type { Permissions } from './permissions.ts'
+import type { Permission, Permissions } from './permissions.ts'
 import type { FoundToken, Tokens } from './tokens.ts'
 
 export interface Refreshing {
   readonly clients: Clients
   readonly permissions: Permissions
   readonly tokens: Tokens
+  readonly record: Pick<PatientRecord, 'patientsOf'>
   readonly clock: Clock
 }
 
@@ -24,6 +26,12 @@ async function checkClient(found: FoundToken, client: Client | undefined, client
   if (client !== undefined) return
   const known = owner === undefined ? undefined : await clients.get(owner)
   if (known?.authMethod !== 'none') throw oauthProblem('invalid_client', 'This client must authenticate.')
+}
+
+/** An account may have stopped keeping the patient since the person consented. */
+async function keepsPatient(permission: Permission, record: Refreshing['record']): Promise<boolean> {
+  if (permission.patient === undefined) return true
+  return (await record.patientsOf(permission.account)).includes(permission.patient)
 }
 
 /** The asked scope when everything in it was granted before. RFC 6749 §6 */
@@ -50,7 +58,7 @@ function narrowScope(asked: string | undefined, granted: string): string {
 export async function refresh(
   form: URLSearchParams,
   client: Client | undefined,
-  { clients, permissions, tokens, clock }: Refreshing,
+  { clients, permissions, tokens, record, clock }: Refreshing,
 ): Promise<TokenAnswer> {
   const text = single(form, 'refresh_token')
   if (text === undefined) throw oauthProblem('invalid_request', 'The parameter refresh_token is missing.')
@@ -65,7 +73,7 @@ export async function refresh(
     throw refusal()
   }
   const permission = await permissions.get(family)
-  if (permission === undefined) throw refusal()
+  if (permission === undefined || !(await keepsPatient(permission, record))) throw refusal()
   const answer = await issueTokens(permission, { tokens, clock, scope })
   if ((await permissions.get(family)) !== undefined) return answer
   await tokens.deleteFamily(family)

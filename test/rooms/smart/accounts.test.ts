@@ -110,7 +110,8 @@ describe('login', () => {
     const page = await visitor.ask('/auth/login')
     const before = visitor.cookies.get('kinhold')
     const sent = await visitor.post('/auth/login', { csrf: hidden(page.text, 'csrf'), name: 'ANNA', password })
-    expect(sent.headers.get('set-cookie')).toMatch(/HttpOnly; SameSite=Lax$/)
+    for (const cookie of sent.headers.getSetCookie()) expect(cookie).toMatch(/; HttpOnly; SameSite=Lax$/)
+    expect(sent.headers.getSetCookie()).toHaveLength(2)
     expect(visitor.cookies.get('kinhold')).not.toBe(before)
     expect((await visitor.ask('/account')).status).toBe(200)
   })
@@ -195,6 +196,31 @@ describe('A58: guessing passwords', () => {
     expect(answers.at(-1)?.status).toBe(429)
     const other = new Visitor(house, { 'x-test-address': '192.0.2.78' })
     expect((await other.logIn('name 1')).status).toBe(400)
+  })
+
+  it('does not let strangers slow down a device that logged in before, even behind one address', async () => {
+    await addFamily(house)
+    const owner = new Visitor(house)
+    await owner.logIn('Anna')
+    owner.cookies.delete('kinhold')
+    const guesser = new Visitor(house)
+    const csrf = hidden((await guesser.ask('/auth/login')).text, 'csrf')
+    for (let n = 0; n < 10; n++) await guesser.post('/auth/login', { csrf, name: 'Anna', password: 'a wrong password' })
+    expect((await new Visitor(house).logIn('Anna')).status).toBe(429)
+    expect((await owner.logIn('Anna')).status).toBe(303)
+    // The cookie counts for the name it was given under, and its own tries are counted as well.
+    expect((await owner.logIn('Boris')).status).toBe(400)
+    owner.cookies.set('kinhold-device', `${'x'.repeat(43)}.${'x'.repeat(43)}`)
+    expect((await owner.logIn('Anna')).status).toBe(429)
+  })
+
+  it('slows a device down that guesses itself', async () => {
+    await addFamily(house)
+    const stolen = new Visitor(house)
+    await stolen.logIn('Anna')
+    const statuses: number[] = []
+    for (let n = 0; n < 12; n++) statuses.push((await stolen.logIn('Anna', 'a wrong password')).status)
+    expect(statuses.at(-1)).toBe(429)
   })
 
   it('does not let parallel guesses share one try', async () => {

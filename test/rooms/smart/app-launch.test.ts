@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import {
   addApp,
   addFamily,
@@ -23,6 +24,7 @@ beforeAll(async () => {
 })
 afterAll(() => house.close())
 
+const tooMany = Array.from({ length: 201 }, (_, n) => `patient/Observation.rs?code=${n}`).join(' ')
 const authorize = (params: URLSearchParams) => new Visitor(house).ask(`/auth/authorize?${params}`)
 
 describe('SMART 2.2 §1B authorize – https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html', () => {
@@ -80,6 +82,8 @@ describe('SMART 2.2 §1B authorize – https://hl7.org/fhir/smart-app-launch/STU
     const doubled = authorizeParams(house, clientId)
     doubled.append('redirect_uri', 'https://evil.example')
     expect((await authorize(doubled)).text).toContain('smart.invalid-request')
+    const long = await authorize(authorizeParams(house, clientId, { state: 'x'.repeat(2049) }))
+    expect([long.status, long.location]).toEqual([400, undefined])
   })
 
   it.each([
@@ -97,6 +101,8 @@ describe('SMART 2.2 §1B authorize – https://hl7.org/fhir/smart-app-launch/STU
     ['A52: a launch that was not started here', { launch: 'launch-of-user-b' }, 'invalid_request'],
     ['scopes that nobody can grant', { scope: 'system/*.rs patient/*.sr unknown' }, 'invalid_scope'],
     ['no scope', { scope: '' }, 'invalid_scope'],
+    ['more scopes than a page can ask', { scope: tooMany }, 'invalid_scope'],
+    ['a nonce that is too long', { nonce: 'x'.repeat(513) }, 'invalid_request'],
     ['a prompt it does not know', { prompt: 'maybe' }, 'invalid_request'],
     ['contradicting prompts', { prompt: 'none login' }, 'invalid_request'],
     ['a max_age that is no number', { max_age: 'soon' }, 'invalid_request'],
@@ -117,6 +123,23 @@ describe('SMART 2.2 §1B authorize – https://hl7.org/fhir/smart-app-launch/STU
       if (more.aud === '') params.delete('aud')
       expect((await authorize(params)).location?.pathname).toBe('/auth/consent')
     }
+  })
+
+  it('takes long lists of granular scopes, which fit into a URL sealed, and refuses what does not', async () => {
+    const clientId = await addApp(house)
+    const codes = Array.from({ length: 60 }, (_, n) => `patient/Observation.rs?code=http://loinc.org|${10_000 + n}-1`)
+    const long = await new Visitor(house).post('/auth/authorize', {
+      ...Object.fromEntries(authorizeParams(house, clientId)),
+      scope: codes.join(' '),
+    })
+    expect(long.location?.pathname).toBe('/auth/consent')
+    expect(long.location?.href.length).toBeLessThan(2000)
+    const random = Array.from({ length: 100 }, () => `patient/Observation.rs?code=${randomBytes(100).toString('hex')}`)
+    const longer = await new Visitor(house).post('/auth/authorize', {
+      ...Object.fromEntries(authorizeParams(house, clientId)),
+      scope: random.join(' '),
+    })
+    expect(longer.location?.searchParams.get('error')).toBe('invalid_request')
   })
 
   it('keeps the query of a redirect URI as the app registered it', async () => {
@@ -345,6 +368,13 @@ describe('SMART 2.2 §1C refresh – https://www.rfc-editor.org/rfc/rfc9700#sect
     expect(renewed.status).toBe(200)
     house.clock.advance(24 * 3600_000)
     expect((await refresh(clientId, renewed.json.refresh_token)).json.error).toBe('invalid_grant')
+  })
+
+  it('ends when the account no longer keeps the patient', async () => {
+    const granted = await allow(house, { name: 'Former' })
+    const { json } = await redeem(house, granted)
+    await house.documents.put('households', granted.account, { patients: [] })
+    expect((await refresh(granted.clientId, json.refresh_token)).json.error).toBe('invalid_grant')
   })
 
   it('gives no refresh token to whoever was allowed an hour, or did not ask', async () => {

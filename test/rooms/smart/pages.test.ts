@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
+import { networkOf } from '../../../src/smart/accounts/networks.ts'
 import { isKeySetUrl, isPublicUrl, isRedirectUri } from '../../../src/smart/clients/urls.ts'
 import { escapeHtml, html } from '../../../src/smart/pages/html.ts'
 import { pageResponse } from '../../../src/smart/pages/layout.ts'
@@ -39,6 +40,21 @@ describe('RFC 7636 PKCE – https://www.rfc-editor.org/rfc/rfc7636#appendix-B', 
     expect(isVerifierOf(challenge, challenge)).toBe(false)
     expect(isVerifierOf('', challenge)).toBe(false)
     expect(isVerifierOf(`${verifier} `, challenge)).toBe(false)
+  })
+})
+
+describe('A58: what an address is counted under', () => {
+  it.each([
+    ['192.0.2.7', '192.0.2.7'],
+    ['::ffff:192.0.2.7', '192.0.2.7'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'],
+    ['2001:0DB8:0001:0002::9', '2001:db8:1:2'],
+    ['2001:db8::1', '2001:db8:0:0'],
+    ['::1', '0:0:0:0'],
+    ['fe80::1%eth0', 'fe80:0:0:0'],
+    ['', ''],
+  ])('%s counts as %s', (address, network) => {
+    expect(networkOf(address)).toBe(network)
   })
 })
 
