@@ -3,7 +3,7 @@
  */
 import { Command, Option } from 'commander'
 import { isProblem } from '#kernel'
-import { demo } from './commands/demo/index.ts'
+import { demo } from './commands/demo/demo.ts'
 import { doctor } from './commands/doctor.ts'
 import { importFile } from './commands/import-file.ts'
 import { reindex, verify } from './commands/maintenance.ts'

@@ -13,6 +13,7 @@ export type BundleType =
   | 'searchset'
   | 'collection'
 
+/** One entry of a Bundle as this server writes it. */
 export interface BundleEntry {
   readonly fullUrl?: string
   readonly resource?: Resource

@@ -1,8 +1,10 @@
 import { fromUtf8, Problem } from '#kernel'
 import { Decimal } from './decimal.ts'
 
+/** Any JSON value; a number whose digits JavaScript would not print is a Decimal. */
 export type Json = null | boolean | number | string | Decimal | readonly Json[] | { readonly [key: string]: Json }
 
+/** Bounds on what is read. */
 export interface JsonLimits {
   /** Nested objects and arrays; 64 by default. */
   readonly maxDepth?: number

@@ -3,6 +3,7 @@ import { Decimal } from './decimal.ts'
 import { isResourceType } from './definitions.ts'
 import { type Json, type JsonLimits, parseJson } from './json.ts'
 
+/** https://hl7.org/fhir/R4/datatypes.html#Coding */
 export interface Coding {
   system?: string
   version?: string
@@ -12,6 +13,7 @@ export interface Coding {
   [element: string]: unknown
 }
 
+/** https://hl7.org/fhir/R4/resource.html#Meta */
 export interface Meta {
   versionId?: string
   lastUpdated?: string

@@ -29,7 +29,8 @@ export const habits: readonly Habit[] = [
 ]
 
 export const testHabits: readonly Habit[] = [
-  ...habits.filter(({ what }) => what !== 'as Sealed'),
+  // Tests of the store and of search stand below the rooms that mint these, and make their own.
+  ...habits.filter(({ what }) => what !== 'as Sealed' && what !== 'as Restricted'),
   {
     what: 'skip, only or todo',
     found: node => isMemberOf(node, /^(describe|it|test|each)$/, /^(skip|only|todo|failing)$/),

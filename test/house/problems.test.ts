@@ -5,10 +5,14 @@ import { filesUnder, parseSource, readText, root, sourcesUnder } from './source.
 
 const sources = sourcesUnder('src')
 const places = [...new Set(sources.map(file => file.place))].sort()
-const rooms = places.map(place => {
-  const path = existsSync(join(root, 'src', place)) ? `src/${place}/README.md` : 'src/README.md'
+const readmeOf = (place: string) =>
+  existsSync(join(root, 'src', place)) ? `src/${place}/README.md` : 'src/README.md'
+
+/** A room has a README; what lies above the rooms shares one. */
+const rooms = [...new Set(places.map(readmeOf))].map(path => {
   const readme = existsSync(join(root, path)) ? readText(path) : ''
-  return { place, path, readme, files: sources.filter(file => file.place === place) }
+  const files = sources.filter(file => readmeOf(file.place) === path)
+  return { place: [...new Set(files.map(file => file.place))].join(' and '), path, readme, files }
 })
 
 describe('every Problem', () => {

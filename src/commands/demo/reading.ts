@@ -14,10 +14,7 @@ const narrowScope = 'patient/Observation.rs?category=vital-signs'
 const owner = 'Anna, the owner'
 const relative = 'her brother, with a token'
 
-interface Bundle {
-  readonly total?: number
-  readonly entry?: readonly { readonly resource: { readonly id: string } }[]
-}
+type Bundle = Awaited<ReturnType<Client['search']>>
 
 /** Reads with the owner's token: everything of all three. */
 export async function readAsOwner(family: Family, baseUrl: string): Promise<Asked[]> {
@@ -74,11 +71,15 @@ async function refused(asked: string, attempt: () => Promise<unknown>, status: n
 }
 
 async function totalOf(client: Client, resourceType: string, searchParams: Record<string, string>): Promise<number> {
-  const answer = await client.search({ resourceType, searchParams: { ...searchParams, _summary: 'count' } })
-  return (answer as unknown as Bundle).total ?? 0
+  const answer: Bundle = await client.search({ resourceType, searchParams: { ...searchParams, _summary: 'count' } })
+  return typeof answer.total === 'number' ? answer.total : 0
 }
 
 async function firstId(client: Client, searchParams: Record<string, string>): Promise<string> {
-  const answer = await client.search({ resourceType: 'Observation', searchParams: { ...searchParams, _count: '1' } })
-  return (answer as unknown as Bundle).entry?.[0]?.resource.id ?? 'none'
+  const answer: Bundle = await client.search({
+    resourceType: 'Observation',
+    searchParams: { ...searchParams, _count: '1' },
+  })
+  const [first] = (answer.entry ?? []) as readonly { readonly resource: { readonly id: string } }[]
+  return first?.resource.id ?? 'none'
 }
