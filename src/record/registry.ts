@@ -126,8 +126,9 @@ export class Registry {
 
   async #pairsInReach(grant: Grant): Promise<readonly Pair[]> {
     const reach = patientsInReach(grant)
-    const patients = reach === 'all' ? await this.patients() : reach
-    const pairs = await Promise.all(patients.map(patient => this.ofPatient(patient)))
+    // Whoever reaches everybody has had newcomers looked for: to open every registration again costs more than a read.
+    if (reach === 'all') return [...this.#byPatient.values()]
+    const pairs = await Promise.all(reach.map(patient => this.ofPatient(patient)))
     return pairs.filter(pair => pair !== undefined)
   }
 
