@@ -10,6 +10,7 @@ import { type Ingest, openIngest } from '#ingest'
 import { defaultLimits, type Rooms } from '#interactions'
 import { type Clock, createLog, type Log, newSecret, Problem, systemClock } from '#kernel'
 import { openRecord, type Record } from '#record'
+import { openShare, type Share } from '#share'
 import { openSmart, type Smart } from '#smart'
 import { type KeyStore, openMemoryKeys, openMemoryStore, openSqliteKeys, openSqliteStore, type Store } from '#store'
 import { createValidator, type Validator } from '#validation'
@@ -28,6 +29,7 @@ export interface House {
   readonly validator: Validator
   readonly ingest: Ingest
   readonly smart: Smart
+  readonly share: Share
   close(): Promise<void>
 }
 
@@ -65,7 +67,9 @@ export async function openHouse(config: Config, log: Log = createLog(config.logL
     const ingest = openIngest({ record, validator, clock, log, baseUrl })
     closing.push(() => ingest.close())
     const smart = await openSmart({ record, documents, vault, clock, log, baseUrl: config.baseUrl })
-    return { config, clock, log, store, keys, vault, record, validator, ingest, smart, close }
+    const authenticate = (bearer: string) => smart.authenticate(bearer)
+    const share = openShare({ record, documents, vault, clock, log, baseUrl: config.baseUrl, authenticate })
+    return { config, clock, log, store, keys, vault, record, validator, ingest, smart, share, close }
   } catch (error) {
     await close()
     throw error
@@ -81,7 +85,7 @@ export interface Serving {
 
 /** Mounts the catalogue and listens. */
 export async function serveHouse(house: House): Promise<Serving> {
-  const { config, record, validator, clock, ingest, smart, log } = house
+  const { config, record, validator, clock, ingest, smart, share, log } = house
   const rooms: Rooms = {
     record,
     validator,
@@ -91,7 +95,7 @@ export async function serveHouse(house: House): Promise<Serving> {
     limits: defaultLimits,
     software: { name: 'Kinhold', version: software.version },
   }
-  const app = createApp({ rooms, smart, log, config })
+  const app = createApp({ rooms, smart, share, log, config })
   const listening = await listen(app, { host: config.host, port: config.port })
   return { url: `http://${listening.host}:${listening.port}`, close: () => listening.close() }
 }

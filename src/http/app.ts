@@ -1,6 +1,7 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Response } from 'express'
 import { catalogue, matcher, type Rooms, rootMatcher } from '#interactions'
 import { type Log, Problem } from '#kernel'
+import type { Share } from '#share'
 import type { Smart } from '#smart'
 import { docsRouter } from './docs.ts'
 import { type EndpointRooms, fhirEndpoint } from './fhir-endpoint.ts'
@@ -26,6 +27,8 @@ export interface HttpConfig {
 export interface AppRooms {
   readonly rooms: Rooms
   readonly smart: Pick<Smart, 'authenticate' | 'routes' | 'configuration'>
+  /** Links to sealed copies; without it there are none. */
+  readonly share?: Pick<Share, 'routes'>
   readonly log: Log
   readonly config: HttpConfig
 }
@@ -37,7 +40,7 @@ const formBytes = 64 * 1024
  * The whole web face of the server: FHIR under /fhir, /hl7v2, the authorization server's routes, /docs, /openapi.json,
  * /healthz and /readyz. It listens nowhere yet.
  */
-export function createApp({ rooms, smart, log, config }: AppRooms): Express {
+export function createApp({ rooms, smart, share, log, config }: AppRooms): Express {
   const { baseUrl, maxBodyBytes = 32 * mebibyte, maxStreamBytes = 65_536 * mebibyte, bodyDeadlineMs = 60_000 } = config
   const headers = headersFor(baseUrl)
   const endpoint: EndpointRooms = {
@@ -55,12 +58,13 @@ export function createApp({ rooms, smart, log, config }: AppRooms): Express {
   const beside = fhirEndpoint(endpoint, rootMatcher)
   for (const route of catalogue) if (route.root === true) app.all(route.path, beside)
   const web = { headers, body: { maxBytes: formBytes, deadlineMs: bodyDeadlineMs } }
-  for (const route of smart.routes) app[methodOf(route.method)](route.path, webHandler(route, web))
+  const webRoutes = [...smart.routes, ...(share?.routes ?? [])]
+  for (const route of webRoutes) app[methodOf(route.method)](route.path, webHandler(route, web))
   app.get(
     '/.well-known/oauth-protected-resource/fhir',
     jsonHandler(headers, () => protectedResource(baseUrl, smart)),
   )
-  const document = openApi({ catalogue, smart, baseUrl, software: rooms.software })
+  const document = openApi({ catalogue, smart, webRoutes, baseUrl, software: rooms.software })
   app.get(
     '/openapi.json',
     jsonHandler(headers, () => document),

@@ -6,7 +6,9 @@ type Node = { readonly [member: string]: unknown }
 /** What the OpenAPI document is derived from. */
 export interface Described {
   readonly catalogue: readonly Route[]
-  readonly smart: Pick<Smart, 'routes' | 'configuration'>
+  readonly smart: Pick<Smart, 'configuration'>
+  /** Routes beside the FHIR ones: the authorization server's, and those of links. */
+  readonly webRoutes: Smart['routes']
   readonly baseUrl: string
   readonly software: { readonly name: string; readonly version: string }
 }
@@ -16,19 +18,19 @@ export interface Described {
  *
  * @see https://spec.openapis.org/oas/v3.1.1.html
  */
-export function openApi({ catalogue, smart, baseUrl, software }: Described): Node {
+export function openApi({ catalogue, smart, webRoutes, baseUrl, software }: Described): Node {
   const paths: Record<string, Record<string, Node>> = {}
   const add = (path: string, method: string, operation: Node) => {
     paths[path] = { ...paths[path], [method.toLowerCase()]: operation }
   }
   for (const route of catalogue) add(openPath(route), route.method, fhirOperation(route))
-  for (const route of smart.routes)
+  for (const route of webRoutes)
     if (route.method !== 'OPTIONS') add(templated(route.path), route.method, webOperation(route))
   return {
     openapi: '3.1.0',
     info: { title: software.name, version: software.version, description: 'FHIR R4, SMART App Launch and imports.' },
     servers: [{ url: baseUrl }],
-    tags: ['FHIR', 'Operations', 'Authorization'].map(name => ({ name })),
+    tags: ['FHIR', 'Operations', 'Authorization', 'Sharing'].map(name => ({ name })),
     paths,
     components: { securitySchemes: securitySchemes(smart.configuration()) },
   }
@@ -116,16 +118,16 @@ function responses(route: Route): Node {
 }
 
 function webOperation(route: Smart['routes'][number]): Node {
+  const isSharing = route.path === '/share' || route.path.startsWith('/share/')
+  const bodyType = isSharing ? 'application/json' : 'application/x-www-form-urlencoded'
   return {
     operationId: [route.method.toLowerCase(), ...route.path.split(/[^A-Za-z0-9]+/).filter(word => word !== '')].join(
       '-',
     ),
-    tags: ['Authorization'],
+    tags: [isSharing ? 'Sharing' : 'Authorization'],
     summary: route.summary,
     parameters: pathParameters(route.path),
-    ...(route.method === 'POST'
-      ? { requestBody: { content: { 'application/x-www-form-urlencoded': { schema: { type: 'object' } } } } }
-      : {}),
+    ...(route.method === 'POST' ? { requestBody: { content: { [bodyType]: { schema: { type: 'object' } } } } } : {}),
     responses: { default: { description: 'The answer' } },
     security: [],
   }
