@@ -73,6 +73,7 @@ export const paths = {
   account: '/account',
   accountRevoke: '/account/revoke',
   accountPassword: '/account/password',
+  accountPeople: '/account/people',
   openidConfiguration: '/.well-known/openid-configuration',
   serverMetadata: '/.well-known/oauth-authorization-server',
 } as const

@@ -1,5 +1,5 @@
 import { openidConfiguration } from './discovery.ts'
-import { changePassword, endPermission, showAccount } from './endpoints/account.ts'
+import { addToPeople, changePassword, endPermission, showAccount } from './endpoints/account.ts'
 import { answerOauth, answerPage } from './endpoints/answer.ts'
 import { authorize } from './endpoints/authorize.ts'
 import { showClaim, useClaim } from './endpoints/claim.ts'
@@ -35,6 +35,7 @@ const rows: readonly Row[] = [
   ['GET', paths.account, 'own-pages', showAccount, 'The apps with access, and the people of the account'],
   ['POST', paths.accountRevoke, 'own-pages', endPermission, 'Ends the access of one app'],
   ['POST', paths.accountPassword, 'own-pages', changePassword, 'Changes the password'],
+  ['POST', paths.accountPeople, 'own-pages', addToPeople, 'Adds a person whose data the account keeps'],
   ['POST', paths.token, 'clients', token, 'Codes, refresh tokens and client assertions for access tokens'],
   ['POST', paths.revoke, 'clients', revoke, 'Ends a token'],
   ['POST', paths.introspect, 'clients', introspect, 'What a token stands for'],

@@ -1,7 +1,8 @@
 import { composeTerm, type Grant } from '#access'
-import { parseResource } from '#fhir'
-import { type Clock, isProblem } from '#kernel'
+import { isDate, parseResource } from '#fhir'
+import { type Clock, isProblem, Problem } from '#kernel'
 import type { Record as PatientRecord } from '#record'
+import { isDeceptive } from '../accounts/account-names.ts'
 import type { Account } from '../accounts/accounts.ts'
 
 /** A patient as the account's own people know them. */
@@ -27,13 +28,14 @@ function printName(names: unknown): string | undefined {
   return text === '' ? undefined : text
 }
 
-/** What the account's own pages may read: who its patients are. */
-function pageGrant(account: Account, patients: readonly string[], clock: Clock): Grant {
+/** What the account's own pages may do: see who its patients are, and add one. */
+function pageGrant(account: Account, patients: readonly string[], verb: 'c' | 'r', clock: Clock): Grant {
   return {
     id: account.id,
     actor: { kind: 'account', id: account.id, display: account.name },
+    account: account.id,
     patients,
-    terms: [composeTerm('user', 'Patient', new Set(['r']), [])],
+    terms: [composeTerm('user', 'Patient', new Set([verb]), [])],
     expiresAtMs: clock.nowMs() + 60_000,
   }
 }
@@ -44,7 +46,7 @@ export async function loadPeople(
   { record, clock }: { record: PatientRecord; clock: Clock },
 ): Promise<readonly Person[]> {
   const patients = await record.patientsOf(account.id)
-  const reader = record.reader(pageGrant(account, patients, clock))
+  const reader = record.reader(pageGrant(account, patients, 'r', clock))
   return Promise.all(patients.map(id => loadPerson(id)))
 
   async function loadPerson(id: string): Promise<Person> {
@@ -59,4 +61,39 @@ export async function loadPeople(
       throw error
     }
   }
+}
+
+const maxNameLength = 100
+
+function checkName(text: string): string {
+  const name = text.normalize('NFC').trim()
+  if (name === '' || name.length > maxNameLength || isDeceptive(name)) throw refusal()
+  return name
+}
+
+function refusal(): Problem {
+  return new Problem(
+    'unprocessable',
+    'smart.person-invalid',
+    'A person needs given and family names, and a birth date that is a day, or none.',
+  )
+}
+
+/**
+ * Adds a Patient that the account keeps.
+ *
+ * @param birthDate  `YYYY-MM-DD`, or empty
+ * @returns          the Patient's id
+ * @throws           Problem `unprocessable` · `smart.person-invalid`
+ */
+export async function addPerson(
+  account: Account,
+  { given, family, birthDate }: { given: string; family: string; birthDate: string },
+  { record, clock }: { record: PatientRecord; clock: Clock },
+): Promise<string> {
+  if (birthDate !== '' && !(birthDate.length === 10 && isDate(birthDate))) throw refusal()
+  const name = { given: checkName(given).split(/\s+/u), family: checkName(family) }
+  const patient = { resourceType: 'Patient', name: [name], ...(birthDate === '' ? {} : { birthDate }) }
+  const grant = pageGrant(account, await record.patientsOf(account.id), 'c', clock)
+  return (await record.writer(grant).transact(txn => txn.create(patient))).id
 }

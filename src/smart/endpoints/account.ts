@@ -1,7 +1,7 @@
 import { isProblem, type Problem } from '#kernel'
 import type { Account } from '../accounts/accounts.ts'
 import type { Browser } from '../accounts/browsers.ts'
-import { loadPeople } from '../consent/people.ts'
+import { addPerson, loadPeople } from '../consent/people.ts'
 import { readForm, single } from '../form.ts'
 import { accountPage } from '../pages/account.ts'
 import { type Parts, paths } from '../parts.ts'
@@ -23,6 +23,7 @@ async function show(
 /** What the page says after a redirect, by the word in its query. */
 const doneWords: Readonly<Record<string, string>> = {
   ended: 'The access has ended.',
+  added: 'The person was added.',
   password: 'Your password was changed. Other devices were logged out.',
 }
 
@@ -75,4 +76,19 @@ export async function changePassword(request: WebRequest, parts: AccountParts): 
   }
   await parts.browsers.logOutEverywhere(account.id)
   return redirectResponse(`${paths.account}?done=password`, await parts.browsers.logIn(request, account))
+}
+
+/** POST `/account/people`: a new person whose data this account keeps. */
+export async function addToPeople(request: WebRequest, parts: AccountParts): Promise<WebResponse> {
+  const posted = await readPosted(request, parts)
+  if (posted === undefined) return redirectResponse(paths.login)
+  const { form, browser, account } = posted
+  const field = (name: string) => single(form, name) ?? ''
+  try {
+    await addPerson(account, { given: field('given'), family: field('family'), birthDate: field('birthdate') }, parts)
+  } catch (error) {
+    if (!isProblem(error, 'unprocessable')) throw error
+    return show(account, browser.csrf, parts, { problem: error })
+  }
+  return redirectResponse(`${paths.account}?done=added`)
 }

@@ -41,6 +41,18 @@ ${faultNote(view.problem)}${view.done !== undefined && html`<p class="note" role
 <p>You are logged in as <strong>${view.account.name}</strong>.</p>
 <h2>People whose data you keep</h2>
 ${view.people.length === 0 ? html`<p>Nobody yet.</p>` : html`<ul>${view.people.map(person => html`<li>${person.name}${person.birthDate !== undefined && `, born ${person.birthDate}`}</li>`)}</ul>`}
+<details${view.people.length === 0 && html` open`}><summary>Add a person</summary>
+<form method="post" action="/account/people">
+<input type="hidden" name="csrf" value="${view.csrf}">
+<label class="field" for="given">Given names</label>
+<input type="text" id="given" name="given" required maxlength="100">
+<label class="field" for="family">Family name</label>
+<input type="text" id="family" name="family" required maxlength="100">
+<label class="field" for="birthdate">Birth date</label>
+<input type="date" id="birthdate" name="birthdate">
+<p><button type="submit">Add</button></p>
+</form></details>
+<p class="quiet">For commands on the host: this account is <code>${view.account.id}</code>.</p>
 <h2>Apps with access</h2>
 ${view.permissions.length === 0 ? html`<p>No app has access.</p>` : view.permissions.map(each => permissionEntry(each, view.people, view.csrf))}
 <h2>Password</h2>

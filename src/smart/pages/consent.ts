@@ -33,7 +33,8 @@ function label(person: Person): string {
 function peopleFields(people: readonly Person[] | undefined): Markup {
   if (people === undefined) return html``
   if (people.length === 0)
-    return html`<p class="note">Your account keeps nobody's data yet, so there is nothing to share. Add a person first.</p>`
+    return html`<p class="note">Your account keeps nobody's data yet, so there is nothing to share. Add a person on your
+<a href="/account">account page</a> first.</p>`
   return html`<fieldset><legend>Whose data?</legend>
 ${people.map(person => html`<label><input type="radio" name="patient" value="${person.id}" required${people.length === 1 && html` checked`}>${label(person)}</label>`)}
 </fieldset>`

@@ -10,7 +10,7 @@ body{margin:0;font:1.0625rem/1.55 system-ui,sans-serif;color:var(--ink);backgrou
 main{max-width:40rem;margin:0 auto;padding:1.5rem 1rem 4rem}
 h1{font-size:1.5rem;line-height:1.25}h2{font-size:1.15rem;margin-top:2rem}
 label{display:block;margin:.35rem 0}label.field{font-weight:600;margin-top:1rem}
-input[type=text],input[type=password],select{font:inherit;width:100%;padding:.6rem;border:1px solid var(--line);border-radius:.4rem;background:var(--paper);color:inherit}
+input[type=text],input[type=password],input[type=date],select{font:inherit;width:100%;padding:.6rem;border:1px solid var(--line);border-radius:.4rem;background:var(--paper);color:inherit}
 input[type=checkbox],input[type=radio]{width:1.15rem;height:1.15rem;vertical-align:-.15rem;margin-right:.5rem}
 fieldset{border:1px solid var(--line);border-radius:.5rem;margin:1rem 0;padding:.75rem 1rem}
 legend{font-weight:600;padding:0 .4rem}

@@ -168,6 +168,48 @@ describe('login', () => {
   })
 })
 
+describe('the account page', () => {
+  it('adds a person whose data the account keeps', async () => {
+    const account = await house.smart.createAccount({ name: 'Anna', password })
+    const visitor = new Visitor(house)
+    await visitor.logIn('Anna')
+    const empty = await visitor.ask('/account')
+    expect(empty.text).toContain('Nobody yet.')
+    expect(empty.text).toContain(account)
+    const csrf = hidden(empty.text, 'csrf')
+    const sent = await visitor.post('/account/people', {
+      csrf,
+      given: 'Greta Maria',
+      family: "O'Brien <Weber>",
+      birthdate: '1950-04-01',
+    })
+    expect(sent.location?.search).toBe('?done=added')
+    const shown = await visitor.ask('/account')
+    expect(shown.text).toContain('Greta Maria O&#39;Brien &lt;Weber&gt;, born 1950-04-01')
+    expect(await house.record.patientsOf(account)).toHaveLength(1)
+  })
+
+  it('refuses people without names, and birth dates that are no day', async () => {
+    const account = await house.smart.createAccount({ name: 'Anna', password })
+    const visitor = new Visitor(house)
+    await visitor.logIn('Anna')
+    const csrf = hidden((await visitor.ask('/account')).text, 'csrf')
+    const add = (more: Readonly<Record<string, string>>) =>
+      visitor.post('/account/people', { csrf, given: 'Greta', family: 'Weber', birthdate: '', ...more })
+    for (const more of [{ given: ' ' }, { family: '' }, { birthdate: '1950' }, { birthdate: '1950-02-31' }])
+      expect((await add(more)).text).toContain('data-code="smart.person-invalid"')
+    expect((await add({ csrf: 'forged' })).status).toBe(403)
+    expect(await house.record.patientsOf(account)).toEqual([])
+  })
+
+  it('sends whoever is not logged in to the login page', async () => {
+    const visitor = new Visitor(house)
+    const csrf = hidden((await visitor.ask('/auth/login')).text, 'csrf')
+    for (const path of ['/account/people', '/account/revoke', '/account/password'])
+      expect((await visitor.post(path, { csrf })).location?.pathname).toBe('/auth/login')
+  })
+})
+
 describe('A58: guessing passwords', () => {
   it('throttles by account and by address, tells when to come back, and never locks for good', async () => {
     await addFamily(house)
