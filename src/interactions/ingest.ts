@@ -18,16 +18,13 @@ export async function ingest(request: FhirRequest, params: PathParams, rooms: Ro
   const asked = granted(request)
   checkMayImport(asked.grant)
   const grant = await narrowToPatient(asked.grant, patient, rooms.record)
-  const { body, received } = watchEnd(request.stream())
   const source = request.query.get('source')
+  const body = request.stream()
   const job = await rooms.ingest.start({ grant, patient, body, ...(source === null ? {} : { source }) })
-  if (!parsePrefer(request).respondAsync) {
-    await job.done
-    return reportOf((await rooms.ingest.job(job.id, grant)) ?? job)
-  }
-  // Whoever sends a file reads the answer when all is sent; an earlier one makes some clients stop sending.
-  await Promise.race([received, job.done])
-  return { status: 202, headers: { 'content-location': `${request.baseUrl}/$job/${job.id}` } }
+  if (parsePrefer(request).respondAsync)
+    return { status: 202, headers: { 'content-location': `${request.baseUrl}/$job/${job.id}` } }
+  await job.done
+  return reportOf((await rooms.ingest.job(job.id, grant)) ?? job)
 }
 
 /** Importing makes resources of many types; Observations are among them whatever the source. */
@@ -55,17 +52,4 @@ function progressOf({ progress }: Job): FhirResponse {
 function reportOf(job: Job): FhirResponse {
   const status = job.state === 'failed' ? 422 : 200
   return { status, headers: {}, ...(job.report === undefined ? {} : { body: job.report }) }
-}
-
-/** Passes a stream on and tells when it has been read to its end, or nobody wants more of it. */
-function watchEnd(source: AsyncIterable<Uint8Array>): { body: AsyncIterable<Uint8Array>; received: Promise<void> } {
-  const { promise: received, resolve } = Promise.withResolvers<void>()
-  async function* passOn(): AsyncGenerator<Uint8Array> {
-    try {
-      yield* source
-    } finally {
-      resolve()
-    }
-  }
-  return { body: passOn(), received }
 }

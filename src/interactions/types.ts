@@ -86,7 +86,12 @@ export interface Rooms {
 
 /** What takes files and messages from outside. */
 export interface IngestPort {
-  /** Begins an import and says what it is called. @throws Problem when the patient is not within reach */
+  /**
+   * Takes in a file and begins to import it. Resolves once the whole file is here: some HTTP clients stop sending when
+   * the answer comes before.
+   *
+   * @throws Problem when the patient is not within reach, or the file is of no known kind
+   */
   start(request: {
     readonly grant: Grant
     readonly patient: string

@@ -290,17 +290,75 @@ describe('beside FHIR', () => {
     expect(response.headers['cache-control']).toBe('no-store')
     await http().get('/FHIR/metadata').expect(404)
   })
+})
 
-  it('hands HL7 v2 messages on', async () => {
+describe('imports', () => {
+  const weighing = (value: number) => ({
+    resourceType: 'Bundle',
+    type: 'collection',
+    entry: [
+      {
+        resource: {
+          resourceType: 'Observation',
+          status: 'final',
+          code: { coding: [{ system: 'http://loinc.org', code: '29463-7' }] },
+          subject: { reference: 'Patient/somebody' },
+          effectiveDateTime: '2026-02-01T08:00:00Z',
+          valueQuantity: { value, unit: 'kg', system: 'http://unitsofmeasure.org', code: 'kg' },
+        },
+      },
+    ],
+  })
+  const send = (patient: string, body: object) =>
+    http()
+      .post(`/fhir/Patient/${patient}/$ingest`)
+      .set('Content-Type', 'application/fhir+json')
+      .send(JSON.stringify(body))
+
+  it('answer with their report, and what was imported can be found', async () => {
+    const token = await house.token('patient/*.cruds', 'a')
+    const response = await send('a', weighing(61)).set('Authorization', bearer(token)).expect(200)
+    expect(response.body.resourceType).toBe('Parameters')
+    const found = await get('/fhir/Observation?value-quantity=61').expect(200)
+    expect(found.body.entry).toHaveLength(1)
+    expect(found.body.entry[0].resource.subject.reference).toBe('Patient/a')
+  })
+
+  it('may be polled', async () => {
+    const token = await house.token('patient/*.cruds', 'a')
+    const accepted = await send('a', weighing(62))
+      .set('Authorization', bearer(token))
+      .set('Prefer', 'respond-async')
+      .expect(202)
+    const job = new URL(accepted.headers['content-location'] ?? '')
+    expect(job.origin).toBe(origin)
+    for (;;) {
+      const polled = await get(job.pathname, token)
+      if (polled.status === 200) break
+      expect([polled.status, polled.headers['x-progress']]).toEqual([
+        202,
+        expect.stringMatching(/^\d+ bytes, \d+ rows$/),
+      ])
+    }
+    await get(job.pathname, own).expect(404)
+  })
+
+  it('are refused for others, and when the file is of no known kind', async () => {
+    const token = await house.token('patient/*.cruds', 'a')
+    await send('b', weighing(63)).set('Authorization', bearer(token)).expect(404)
+    const unknown = await send('a', { nonsense: true }).set('Authorization', bearer(token))
+    expect([unknown.status, unknown.body.resourceType]).toEqual([415, 'OperationOutcome'])
+  })
+
+  it('of HL7 v2 messages answer with an acknowledgement', async () => {
     const response = await http()
       .post('/hl7v2')
       .set('Authorization', bearer(admin))
       .set('Content-Type', 'x-application/hl7-v2+er7')
-      .send('MSH|^~\\&|')
-    expect([response.status, response.headers['content-type']]).toEqual([
-      200,
-      'x-application/hl7-v2+er7; charset=utf-8',
-    ])
+      .send('MSH|^~\\&|A|B|C|D|20260101||ZZZ^Z01|1|P|2.5\r')
+      .buffer(true)
+    expect(response.headers['content-type']).toBe('x-application/hl7-v2+er7; charset=utf-8')
+    expect(response.text).toMatch(/^MSH\|.*\rMSA\|A[ER]\|1/)
   })
 })
 

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Express } from 'express'
 import { createApp, type HttpConfig } from '#http'
-import { defaultLimits, type IngestPort, type Rooms } from '#interactions'
+import { openIngest } from '#ingest'
+import { defaultLimits, type Rooms } from '#interactions'
 import { createLog, type Log, systemClock } from '#kernel'
 import { openRecord } from '#record'
 import { openSmart, type Smart } from '#smart'
@@ -27,12 +28,6 @@ export interface WebHouse {
   close(): Promise<void>
 }
 
-const closedPort: IngestPort = {
-  start: () => Promise.reject(new Error('no imports in this house')),
-  job: () => Promise.resolve(undefined),
-  hl7v2: ({ message }) => Promise.resolve({ status: 200, ack: `MSA|AA|${message.length}` }),
-}
-
 export async function openWebHouse(config: HttpConfig): Promise<WebHouse> {
   const folder = mkdtempSync(join(tmpdir(), 'kinhold-http-'))
   const lines: string[] = []
@@ -43,11 +38,13 @@ export async function openWebHouse(config: HttpConfig): Promise<WebHouse> {
   const vault = await openVault({ keys, root: fileRoot(join(folder, 'root.key')), clock })
   const record = await openRecord({ store, keys, vault, clock, log, baseUrl: `${config.baseUrl}/fhir` })
   const smart = await openSmart({ record, documents: record.documents, vault, clock, log, baseUrl: config.baseUrl })
+  const validator = createValidator()
+  const ingest = openIngest({ record, validator, clock, log, baseUrl: `${config.baseUrl}/fhir` })
   const rooms: Rooms = {
     record,
-    validator: createValidator(),
+    validator,
     clock,
-    ingest: closedPort,
+    ingest,
     smartConfiguration: () => smart.configuration(),
     limits: defaultLimits,
     software: { name: 'Kinhold', version: '0.0.0' },
@@ -60,6 +57,7 @@ export async function openWebHouse(config: HttpConfig): Promise<WebHouse> {
     lines,
     token: (scope, patient) => smart.mint({ scope, ttlMs: 600_000, ...(patient === undefined ? {} : { patient }) }),
     close: async () => {
+      await ingest.close()
       await record.close()
       vault.close()
       rmSync(folder, { recursive: true })
