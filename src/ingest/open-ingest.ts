@@ -13,6 +13,7 @@ import { type RunDeps, runImport } from './run.ts'
 import { type ByteSource, counted, digestOf, openFile } from './source/byte-source.ts'
 import { spool } from './source/spool.ts'
 
+/** The rooms that imports need. Limits that are not given are as in `limits.ts`. */
 export interface IngestOptions {
   readonly record: Record
   readonly validator: Validator

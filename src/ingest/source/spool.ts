@@ -1,15 +1,15 @@
-import { createCipheriv, createDecipheriv, generateKeySync, type KeyObject } from 'node:crypto'
 import { type FileHandle, open, unlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { limitBytes, newResourceId } from '#kernel'
+import { newScratchSeal } from '#vault'
 import type { IngestLimits } from '../limits.ts'
 import { type ByteSource, bufferSource } from './byte-source.ts'
 
 /**
  * Takes in a body, so that it can be read more than once. Small ones stay in memory. Larger ones go to a temporary
- * file, chunk by chunk under AES-256-GCM; the key is made for this body and never leaves the process, and the file has
- * no name while it is in use, so nothing of it can be read even by somebody who pulls the plug and takes the disk.
+ * file, chunk by chunk under a scratch seal of the vault, whose key is made for this body and never leaves the process, and
+ * the file has no name while it is in use, so nothing of it can be read even by somebody who pulls the plug and takes the disk.
  *
  * @throws Problem `too-large` · `body.too-large`
  */
@@ -36,8 +36,6 @@ export async function spool(body: AsyncIterable<Uint8Array>, limits: IngestLimit
 }
 
 const plainSize = 64 * 1024
-const tagSize = 16
-const sealedSize = plainSize + tagSize
 
 async function openSealed(held: readonly Uint8Array[]): Promise<SealedFile> {
   const path = join(tmpdir(), `kinhold-${newResourceId()}`)
@@ -53,7 +51,8 @@ async function openSealed(held: readonly Uint8Array[]): Promise<SealedFile> {
 class SealedFile implements ByteSource {
   readonly #file: FileHandle
   readonly #path: string | undefined
-  readonly #key: KeyObject = generateKeySync('aes', { length: 256 })
+  readonly #scratch = newScratchSeal()
+  readonly #sealedSize = plainSize + this.#scratch.overheadBytes
   #rest: Buffer[] = []
   #restSize = 0
   #chunks = 0
@@ -83,9 +82,8 @@ class SealedFile implements ByteSource {
 
   async #write(plain: Buffer): Promise<void> {
     const index = this.#chunks++
-    const cipher = createCipheriv('aes-256-gcm', this.#key, nonceOf(index))
-    const sealed = Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()])
-    await this.#file.write(sealed, 0, sealed.length, index * sealedSize)
+    const sealed = this.#scratch.seal(index, plain)
+    await this.#file.write(sealed, 0, sealed.length, index * this.#sealedSize)
   }
 
   async *read(from: number, until: number): AsyncGenerator<Buffer, void, void> {
@@ -100,22 +98,13 @@ class SealedFile implements ByteSource {
   }
 
   async #open(index: number, size: number): Promise<Buffer> {
-    const sealed = Buffer.allocUnsafe(size + tagSize)
-    await this.#file.read(sealed, 0, sealed.length, index * sealedSize)
-    const decipher = createDecipheriv('aes-256-gcm', this.#key, nonceOf(index))
-    decipher.setAuthTag(sealed.subarray(size))
-    return Buffer.concat([decipher.update(sealed.subarray(0, size)), decipher.final()])
+    const sealed = Buffer.allocUnsafe(size + this.#scratch.overheadBytes)
+    await this.#file.read(sealed, 0, sealed.length, index * this.#sealedSize)
+    return this.#scratch.open(index, sealed)
   }
 
   async close(): Promise<void> {
     await this.#file.close()
     if (this.#path !== undefined) await unlink(this.#path)
   }
-}
-
-/** The chunk's number: a key is used for one file only, so no nonce comes twice. */
-function nonceOf(index: number): Buffer {
-  const nonce = Buffer.alloc(12)
-  nonce.writeUIntBE(index, 6, 6)
-  return nonce
 }

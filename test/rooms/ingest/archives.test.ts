@@ -1,4 +1,5 @@
 import { ZipFile } from 'yazl'
+import { newScratchSeal } from '#vault'
 import { defaultLimits } from '../../../src/ingest/limits.ts'
 import { openArchive } from '../../../src/ingest/source/archive.ts'
 import { bufferSource, digestOf, headOf } from '../../../src/ingest/source/byte-source.ts'
@@ -128,6 +129,19 @@ describe('a body on its way', () => {
     }
     expect((await headOf(spooled, 6)).toString()).toBe('SECRET')
     await spooled.close()
+  })
+
+  it('is opened only where it was sealed', () => {
+    const scratch = newScratchSeal()
+    const sealed = scratch.seal(1, Buffer.from(secret))
+    expect(sealed.includes('SECRET')).toBe(false)
+    expect(scratch.open(1, sealed).toString()).toBe(secret)
+    const flipped = Buffer.from(sealed)
+    flipped.writeUInt8(flipped.readUInt8(99) ^ 1, 99)
+    const broken = expect.objectContaining({ code: 'vault.seal-broken' })
+    expect(() => scratch.open(2, sealed)).toThrow(broken)
+    expect(() => scratch.open(1, flipped)).toThrow(broken)
+    expect(() => newScratchSeal().open(1, sealed)).toThrow(broken)
   })
 
   it('leaves no file when it is broken off', async () => {

@@ -95,7 +95,7 @@ describe('one HL7 v2 message – the acknowledgement in original mode', () => {
     expect(field(ack, 'ERR', 3)).toMatch(new RegExp(`^${condition}\\^`))
   })
 
-  it('ingest.hl7-patient-ambiguous, ingest.hl7-patient-unknown and a missing scope get their own answers', async () => {
+  it('several patients who fit, and a missing scope, get their own answers', async () => {
     const house = await openHouse()
     for (const _ of [1, 2]) await createPatient(house.record, { identifier })
     expect(field((await send(house, results)).ack, 'ERR', 3)).toMatch(/^205\^/)
@@ -103,7 +103,7 @@ describe('one HL7 v2 message – the acknowledgement in original mode', () => {
     expect(field((await send(house, results, grantOf('system/Provenance.c'))).ack, 'MSA', 1)).toBe('AR')
   })
 
-  it('ingest.hl7-invalid: nothing is kept of a message with an invalid resource', async () => {
+  it('nothing is kept of a message with an invalid resource', async () => {
     const house = await openHouse()
     await createPatient(house.record, { identifier: [{ system: 'urn:x-hl7v2-hd:X', value: '5' }] })
     const bad = adt('A01', 'PID|1||5^^^X', 'PV1|1|I|||||||||||||||||V1^^^X&no uri at all&URI')

@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs'
 import type { Resource } from '#fhir'
+import { Problem } from '#kernel'
 import { createValidator } from '#validation'
 import { acknowledge, verdictOf } from '../../../src/ingest/hl7v2/acknowledge.ts'
 import { decodeHl7 } from '../../../src/ingest/hl7v2/decode.ts'
@@ -334,27 +335,32 @@ describe('acknowledgements – HL7 v2.5 chapter 2.9, table 0357', () => {
   const msh2 = 'MSH|^~\\&|HIS|CLINIC^1.2^ISO|KIN|HOME|2026||ADT^A01|M1|P|2.5'
 
   it('says where and why and quotes nothing', () => {
-    const problem = {
-      code: 'ingest.hl7-patient-unknown',
-      text: 'The patient is not known here.',
-      expression: ['PID-3'],
-    }
-    const verdict = verdictOf(
-      Object.assign(
-        new Error(),
-        {
-          kind: 'unprocessable' as const,
-          detail: undefined,
-          issues: [],
-          retryAfterSeconds: undefined,
-          name: 'Problem' as const,
-        },
-        problem,
-      ),
-    )
-    const ack = acknowledge(received, verdict, now)
+    const problem = new Problem('unprocessable', 'ingest.hl7-patient-unknown', 'The patient is not known here.', {
+      expression: 'PID-3',
+    })
+    const ack = acknowledge(received, verdictOf(problem), now)
     expect(ack).toContain('ERR||PID^1^3|204^Unknown key identifier^HL70357|E||||The patient is not known here.')
     expect(ack).not.toContain('SECRET')
+  })
+
+  it.each([
+    ['ingest.hl7-malformed', 'AR', '100'],
+    ['ingest.hl7-type-unsupported', 'AR', '200'],
+    ['ingest.hl7-event-unsupported', 'AR', '201'],
+    ['ingest.hl7-processing-unsupported', 'AR', '202'],
+    ['ingest.hl7-version-unsupported', 'AR', '203'],
+    ['ingest.hl7-segment-missing', 'AE', '100'],
+    ['ingest.hl7-field-missing', 'AE', '101'],
+    ['ingest.hl7-invalid', 'AE', '102'],
+    ['ingest.hl7-patient-unknown', 'AE', '204'],
+    ['ingest.hl7-patient-ambiguous', 'AE', '205'],
+    ['store.failed', 'AR', '207'],
+  ])('answers %s with %s and %s', (code, verdict, condition) => {
+    expect(verdictOf(new Problem('fault', code, 'x'))).toMatchObject({ code: verdict, condition })
+  })
+
+  it('tells a sender nothing of faults that are not its own', () => {
+    expect(verdictOf(new Problem('fault', 'store.failed', 'the disk of the server')).text).not.toContain('disk')
   })
 
   it('answers even what was no message', () => {
