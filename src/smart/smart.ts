@@ -37,6 +37,12 @@ export interface Smart {
    */
   createAccount(options: { readonly name: string; readonly password: string }): Promise<string>
   /**
+   * Gives an account a new password, for people who forgot theirs, and logs it out everywhere.
+   *
+   * @throws Problem `not-found` · `smart.account-absent`; `unprocessable` · `smart.password-weak`
+   */
+  resetPassword(options: { readonly name: string; readonly password: string }): Promise<void>
+  /**
    * Registers an app from RFC 7591 metadata, as `POST /auth/register` would; resolves to the answer of that.
    *
    * @throws Problem `invalid` · `smart.invalid-client-metadata`, `smart.invalid-redirect-uri`
@@ -62,6 +68,14 @@ async function approve(parts: Parts, clientId: string, scope: string): Promise<v
     throw new Problem('not-found', 'smart.client-absent', 'There is no client with this id.')
 }
 
+async function resetPassword(parts: Parts, { name, password }: { name: string; password: string }): Promise<void> {
+  const account = await parts.accounts.named(name)
+  if (account === undefined)
+    throw new Problem('not-found', 'smart.account-absent', 'There is no account with this name.')
+  await parts.accounts.changePassword(account, password)
+  await parts.browsers.logOutEverywhere(account.id)
+}
+
 /** Opens the authorisation server over a record and sealed documents. */
 export async function openSmart(options: SmartOptions): Promise<Smart> {
   const parts = openParts(options)
@@ -78,6 +92,7 @@ export async function openSmart(options: SmartOptions): Promise<Smart> {
     async createAccount(wanted) {
       return (await parts.accounts.create(wanted)).id
     },
+    resetPassword: wanted => resetPassword(parts, wanted),
     async registerClient(metadata) {
       const { client, secret } = await parts.clients.register(parseMetadata(metadata, parts.canFetchKeys))
       return describeClient(client, secret)

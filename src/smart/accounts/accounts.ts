@@ -18,6 +18,8 @@ export interface Accounts {
   /** Creates an account; the id that comes back is random. */
   create(options: { readonly name: string; readonly password: string }): Promise<Account>
   get(id: string): Promise<Account | undefined>
+  /** The account of a name, however it was typed. */
+  named(name: string): Promise<Account | undefined>
   /** The account if name and password fit; takes as long when there is no such account. */
   logIn(name: string, password: string): Promise<Account | undefined>
   changePassword(account: Account, password: string): Promise<void>
@@ -36,7 +38,7 @@ export function openAccounts({ documents, clock }: { documents: Documents; clock
     return (await documents.get<Account>(collection, id))?.value
   }
 
-  async function find(name: string): Promise<Account | undefined> {
+  async function named(name: string): Promise<Account | undefined> {
     const found = await documents.get<{ readonly account: string }>(nameCollection, toLoginName(name))
     return found === undefined ? undefined : get(found.value.account)
   }
@@ -50,6 +52,7 @@ export function openAccounts({ documents, clock }: { documents: Documents; clock
 
   return {
     get,
+    named,
 
     async create({ name, password }) {
       const shown = parseAccountName(name)
@@ -69,7 +72,7 @@ export function openAccounts({ documents, clock }: { documents: Documents; clock
     },
 
     async logIn(name, password) {
-      const account = await find(name)
+      const account = await named(name)
       return (await isPassword(password, account?.password)) ? account : undefined
     },
 

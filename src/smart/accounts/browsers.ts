@@ -4,6 +4,7 @@ import { single } from '../form.ts'
 import type { WebRequest } from '../web.ts'
 import { toLoginName } from './account-names.ts'
 import type { Account, Accounts } from './accounts.ts'
+import { printCookie, readCookie } from './cookies.ts'
 
 interface Session {
   readonly account: string
@@ -35,15 +36,6 @@ export interface Browsers {
 const collection = 'smart.sessions'
 const sessionLifeMs = 12 * 60 * 60_000
 const deviceLifeMs = 365 * 24 * 60 * 60_000
-const cookieForm = /^[A-Za-z0-9_.-]{43,100}$/
-
-function readCookie(request: WebRequest, name: string): string | undefined {
-  for (const pair of request.header('cookie')?.split(';') ?? []) {
-    const [key, value] = pair.trim().split('=', 2)
-    if (key === name && value !== undefined && cookieForm.test(value)) return value
-  }
-  return undefined
-}
 
 export function openBrowsers(options: {
   documents: Documents
@@ -61,8 +53,7 @@ export function openBrowsers(options: {
   const csrfOf = (secret: string) => vault.mac('smart.csrf', Buffer.from(secret)).toString('base64url')
   const deviceMac = (device: string, loginName: string) =>
     vault.mac('smart.device', lengthPrefixed([device, loginName])).toString('base64url')
-  const cookie = (name: string, value: string, lifeMs: number) =>
-    `${name}=${value}; Path=/; Max-Age=${lifeMs / 1000}; HttpOnly; SameSite=Lax${secure ? '; Secure' : ''}`
+  const cookie = (name: string, value: string, lifeMs: number) => printCookie(name, value, { lifeMs, secure })
 
   async function loadLogin(secret: string): Promise<Browser['login']> {
     const session = (await documents.get<Session>(collection, nameOf(secret)))?.value
