@@ -2,7 +2,7 @@ import type { Column } from '../columns/column.ts'
 import type { TypeTable } from '../columns/type-table.ts'
 import type { CompositeComponent, SourceUse } from '../extraction/plan.ts'
 import { parseReferenceEntry } from '../kinds/entries.ts'
-import { dateTests } from '../kinds/range.ts'
+import { dateBoxes, fits } from '../kinds/range.ts'
 import { localTarget, resolvesTo } from '../kinds/reference.ts'
 import type {
   ChainCriterion,
@@ -49,10 +49,10 @@ function markId(table: TypeTable, { operands }: ValueCriterion, rows: Uint8Array
 
 function markUpdated(table: TypeTable, { operands }: ValueCriterion, rows: Uint8Array, hits: Uint8Array): void {
   const updated = table.updated.array
-  const tests = operands.flatMap(operand => (operand.kind === 'range' ? [dateTests[operand.prefix](operand)] : []))
+  const boxes = operands.flatMap(operand => (operand.kind === 'range' ? [dateBoxes[operand.prefix](operand)] : []))
   for (let row = 0; row < rows.length; row++) {
     const ms = updated[row] as number
-    if (rows[row] === 1 && tests.some(test => test(ms, ms + 1))) hits[row] = 1
+    if (rows[row] === 1 && boxes.some(box => fits(box, ms, ms + 1))) hits[row] = 1
   }
 }
 
@@ -128,9 +128,9 @@ function markComposite(table: TypeTable, criterion: ValueCriterion, rows: Uint8A
 function markParts(parts: readonly Part[], rows: Uint8Array, hits: Uint8Array): void {
   if (parts.some(part => part.columns.length === 0)) return
   const candidates = rows.slice()
-  const free = parts.filter(part => !part.bound)
+  // Most rows fail a component wherever it may lie; only for the others the elements are compared.
+  for (const part of parts) keepPart(part, candidates)
   const bound = parts.filter(part => part.bound)
-  for (const part of free) keepPart(part, candidates)
   for (let row = 0; row < rows.length; row++) {
     if (candidates[row] === 1 && (bound.length === 0 || passesTogether(bound, row))) hits[row] = 1
   }

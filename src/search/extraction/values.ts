@@ -2,6 +2,7 @@ import { type DateInterval, parseDateInterval } from '#fhir'
 import type { Place } from '../expressions/elements.ts'
 import { impliedSystem } from '../expressions/elements.ts'
 import { plain, printParts, printReference, printToken, printUnit } from '../kinds/entries.ts'
+import { neighbour } from '../kinds/neighbour.ts'
 import type { Cell, SourceKind, Storage } from './cell.ts'
 
 /** Writes what search compares of one element into a cell. */
@@ -143,16 +144,6 @@ function numeric(value: unknown): number | undefined {
   if (typeof value === 'number') return value
   const number = isNode(value) && typeof value.valueOf() === 'number' ? Number(value) : Number.NaN
   return Number.isNaN(number) ? undefined : number
-}
-
-/** The neighbouring double: `<5` includes everything below five, but not five. */
-function neighbour(value: number, direction: 1 | -1): number {
-  if (value === 0) return direction * Number.MIN_VALUE
-  const view = new DataView(new ArrayBuffer(8))
-  view.setFloat64(0, value)
-  const outward = value > 0 === direction > 0
-  view.setBigInt64(0, view.getBigInt64(0) + (outward ? 1n : -1n))
-  return view.getFloat64(0)
 }
 
 const comparators: Readonly<Record<string, (value: number) => readonly [number, number]>> = {

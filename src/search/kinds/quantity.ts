@@ -3,7 +3,7 @@ import { canonicalUnit } from '#terminology'
 import { splitAt, unescaped } from '../query/split.ts'
 import type { QuantityOperand, RangeOperand } from '../query/types.ts'
 import { parseUnit, type UnitEntry } from './entries.ts'
-import { numberTests, parseNumberOperand, type RangeTest } from './range.ts'
+import { type Box, numberBoxes, parseNumberOperand } from './range.ts'
 
 export const ucumSystem = 'http://unitsofmeasure.org'
 
@@ -52,12 +52,12 @@ function forUnit({ range, system, code }: QuantityOperand, unit: UnitEntry): Ran
 }
 
 /**
- * The test that stored values of one unit must pass; undefined when none of them can.
+ * The limits that stored values of one unit must keep; undefined when none of them can.
  * UCUM operands are converted to the stored unit, so that rows keep the numbers that people wrote.
  */
-export function quantityTest(operand: QuantityOperand, unitText: string): RangeTest | undefined {
+export function quantityBox(operand: QuantityOperand, unitText: string): Box | undefined {
   const range = forUnit(operand, parseUnit(unitText))
-  return range === undefined ? undefined : numberTests[range.prefix](range)
+  return range === undefined ? undefined : numberBoxes[range.prefix](range)
 }
 
 /** A number by which values of different units can be ordered: canonical for UCUM units, as written for others. */

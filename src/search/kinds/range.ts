@@ -1,9 +1,7 @@
 import { implicitRange, parseDateInterval } from '#fhir'
 import { Problem } from '#kernel'
 import type { Prefix, RangeOperand } from '../query/types.ts'
-
-/** Whether a stored range fulfils an operand. */
-export type RangeTest = (low: number, high: number) => boolean
+import { neighbour } from './neighbour.ts'
 
 const prefixPattern = /^(eq|ne|gt|lt|ge|le|sa|eb|ap)(?=[^a-z])/
 const numberPattern = /^[+-]?(?:[0-9]+(?:\.[0-9]+)?)(?:[eE][+-]?[0-9]+)?$/
@@ -55,47 +53,50 @@ export function parseNumberOperand(text: string, name: string): RangeOperand {
 }
 
 /**
+ * Limits on the two ends of a stored range, all inclusive; `outside` turns the answer round. Every prefix comes down to one
+ * of these, so that a column is scanned by comparisons alone.
+ */
+export interface Box {
+  readonly lowMin: number
+  readonly lowMax: number
+  readonly highMin: number
+  readonly highMax: number
+  readonly outside: boolean
+}
+
+/** No limits at all. */
+export const anywhere: Box = {
+  lowMin: Number.NEGATIVE_INFINITY,
+  lowMax: Number.POSITIVE_INFINITY,
+  highMin: Number.NEGATIVE_INFINITY,
+  highMax: Number.POSITIVE_INFINITY,
+  outside: false,
+}
+
+/** Whether a stored range, which must not be NaN, fulfils an operand. */
+export function fits(box: Box, low: number, high: number): boolean {
+  const inside = low >= box.lowMin && low <= box.lowMax && high >= box.highMin && high <= box.highMax
+  return inside !== box.outside
+}
+
+type Boxes = Readonly<Record<Prefix, (operand: RangeOperand) => Box>>
+
+/**
  * Dates: both ranges are half open, and the search value is a range even after a prefix.
  *
  * @see https://hl7.org/fhir/R4/search.html#prefix
  */
-export const dateTests: Readonly<Record<Prefix, (operand: RangeOperand) => RangeTest>> = {
-  eq:
-    ({ low: a, high: b }) =>
-    (low, high) =>
-      low >= a && high <= b,
-  ne:
-    ({ low: a, high: b }) =>
-    (low, high) =>
-      low < a || high > b,
-  gt:
-    ({ high: b }) =>
-    (_low, high) =>
-      high > b,
-  lt:
-    ({ low: a }) =>
-    low =>
-      low < a,
-  ge:
-    ({ low: a, high: b }) =>
-    (low, high) =>
-      high > b || (low >= a && high <= b),
-  le:
-    ({ low: a, high: b }) =>
-    (low, high) =>
-      low < a || (low >= a && high <= b),
-  sa:
-    ({ high: b }) =>
-    low =>
-      low >= b,
-  eb:
-    ({ low: a }) =>
-    (_low, high) =>
-      high <= a,
-  ap:
-    ({ low: a, high: b }) =>
-    (low, high) =>
-      low < b && high > a,
+export const dateBoxes: Boxes = {
+  eq: ({ low, high }) => ({ ...anywhere, lowMin: low, highMax: high }),
+  ne: ({ low, high }) => ({ ...anywhere, lowMin: low, highMax: high, outside: true }),
+  gt: ({ high }) => ({ ...anywhere, highMin: neighbour(high, 1) }),
+  lt: ({ low }) => ({ ...anywhere, lowMax: neighbour(low, -1) }),
+  // gt or eq, which is all but: ends by then and starts before.
+  ge: ({ low, high }) => ({ ...anywhere, lowMax: neighbour(low, -1), highMax: high, outside: true }),
+  le: ({ low, high }) => ({ ...anywhere, lowMin: low, highMin: neighbour(high, 1), outside: true }),
+  sa: ({ high }) => ({ ...anywhere, lowMin: high }),
+  eb: ({ low }) => ({ ...anywhere, highMax: low }),
+  ap: ({ low, high }) => ({ ...anywhere, lowMax: neighbour(high, -1), highMin: neighbour(low, 1) }),
 }
 
 /**
@@ -104,41 +105,14 @@ export const dateTests: Readonly<Record<Prefix, (operand: RangeOperand) => Range
  *
  * @see https://hl7.org/fhir/R4/search.html#number
  */
-export const numberTests: Readonly<Record<Prefix, (operand: RangeOperand) => RangeTest>> = {
-  eq:
-    ({ low: a, high: b }) =>
-    (low, high) =>
-      low >= a && high < b,
-  ne:
-    ({ low: a, high: b }) =>
-    (low, high) =>
-      low < a || high >= b,
-  gt:
-    ({ exact }) =>
-    (_low, high) =>
-      high > exact,
-  lt:
-    ({ exact }) =>
-    low =>
-      low < exact,
-  ge:
-    ({ exact }) =>
-    (_low, high) =>
-      high >= exact,
-  le:
-    ({ exact }) =>
-    low =>
-      low <= exact,
-  sa:
-    ({ exact }) =>
-    low =>
-      low > exact,
-  eb:
-    ({ exact }) =>
-    (_low, high) =>
-      high < exact,
-  ap:
-    ({ low: a, high: b }) =>
-    (low, high) =>
-      low <= b && high >= a,
+export const numberBoxes: Boxes = {
+  eq: ({ low, high }) => ({ ...anywhere, lowMin: low, highMax: neighbour(high, -1) }),
+  ne: ({ low, high }) => ({ ...anywhere, lowMin: low, highMax: neighbour(high, -1), outside: true }),
+  gt: ({ exact }) => ({ ...anywhere, highMin: neighbour(exact, 1) }),
+  lt: ({ exact }) => ({ ...anywhere, lowMax: neighbour(exact, -1) }),
+  ge: ({ exact }) => ({ ...anywhere, highMin: exact }),
+  le: ({ exact }) => ({ ...anywhere, lowMax: exact }),
+  sa: ({ exact }) => ({ ...anywhere, lowMin: neighbour(exact, 1) }),
+  eb: ({ exact }) => ({ ...anywhere, highMax: neighbour(exact, -1) }),
+  ap: ({ low, high }) => ({ ...anywhere, lowMax: high, highMin: low }),
 }
