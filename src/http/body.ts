@@ -46,10 +46,15 @@ export async function readBody(request: IncomingMessage, limits: BodyLimits): Pr
 /** The body as it arrives. Throws like `readBody` while it is read. */
 export async function* streamBody(request: IncomingMessage, maxBytes: number): AsyncGenerator<Uint8Array, void, void> {
   checkLength(request, maxBytes)
+  const { socket } = request
   try {
-    yield* limitBytes(decoded(request), maxBytes)
+    // Whoever stops reading still wants to answer, so the connection must survive it.
+    yield* limitBytes(decoded(request).iterator({ destroyOnReturn: false }), maxBytes)
   } catch (error) {
     throw isProblem(error) ? error : readingProblem(error)
+  } finally {
+    // What is streamed may take long to work through, and meanwhile nothing is said on the connection.
+    socket.setTimeout(0)
   }
 }
 

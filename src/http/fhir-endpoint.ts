@@ -45,6 +45,13 @@ export function fhirEndpoint(endpoint: EndpointRooms, matcher: Matcher) {
 }
 
 const longestInOneWrite = 16 * 1024
+const shortBodyBytes = 64 * 1024
+
+/** Whether much may still come that nobody will read: then the connection is not worth keeping. */
+function isLeftUnread({ complete, headers }: IncomingMessage): boolean {
+  if (complete) return false
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > shortBodyBytes
+}
 
 /** One request and its answer. */
 class Exchange {
@@ -129,6 +136,7 @@ class Exchange {
       ...this.#endpoint.headers,
       ...corsHeaders(this.#request),
       'x-request-id': this.#requestId,
+      ...(isLeftUnread(this.#request) ? { connection: 'close' } : {}),
       ...(hasLength ? { 'content-length': bytes?.length ?? 0 } : {}),
       ...headers,
     })

@@ -110,6 +110,16 @@ describe('bodies that are held in memory', () => {
 })
 
 describe('bodies that are streamed', () => {
+  it('are waited for no longer than others, but what is done with them may take its time', async () => {
+    server.setTimeout(60_000)
+    read = async request => {
+      const during = request.socket.timeout
+      await collect(streamBody(request, 5000), 5000)
+      return Buffer.alloc(during === 60_000 && request.socket.timeout === 0 ? 1 : 0)
+    }
+    expect(await whole(Buffer.alloc(10))).toBe('1 bytes')
+  })
+
   beforeEach(() => {
     read = request => collect(streamBody(request, 5000), 1_000_000)
   })

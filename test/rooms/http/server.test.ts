@@ -61,6 +61,15 @@ describe('a FHIR client – https://hl7.org/fhir/R4/http.html', () => {
     await expect(client.read({ resourceType: 'Patient', id })).rejects.toMatchObject({ response: { status: 410 } })
   })
 
+  it('is not read on when it is refused while it sends much', async () => {
+    const { port } = server
+    const head =
+      'POST /fhir/Patient HTTP/1.1\r\nHost: x\r\nContent-Type: application/fhir+json\r\nContent-Length: 1000000000\r\n\r\n'
+    const answer = await raw(port, `${head}{`)
+    expect(answer).toMatch(/^HTTP\/1\.1 401 /)
+    expect(answer.toLowerCase()).toContain('connection: close')
+  })
+
   it('sends a transaction', async () => {
     const answer = await client.transaction({
       body: {
