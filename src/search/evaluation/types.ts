@@ -35,6 +35,7 @@ export interface Hit {
   readonly type: string
 }
 
+/** One page of an answer; rows that the caller may not see have no part in any of it. */
 export interface SearchResult {
   /** This page, sorted. */
   readonly matches: readonly Hit[]

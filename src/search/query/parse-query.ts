@@ -17,6 +17,7 @@ const forgivable: ReadonlySet<string> = new Set([
   'search.has-malformed',
 ])
 
+/** How the parameters of a search are to be read. */
 export interface QueryOptions {
   /** `Prefer: handling=lenient`: what is not known is left out and named in `ignored`. */
   readonly lenient?: boolean
@@ -27,6 +28,7 @@ export interface QueryOptions {
 }
 
 interface Reading {
+  readonly isSystem: boolean
   readonly draft: Draft
   readonly byType: Map<string, Criterion[]>
   readonly context: ParseContext
@@ -43,8 +45,9 @@ function checkSize(params: URLSearchParams): void {
   if (characters > limits.characters) throw tooCostly('the parameters are too long')
 }
 
-function newReading(types: readonly string[], options: QueryOptions): Reading {
+function newReading(types: readonly string[], isSystem: boolean, options: QueryOptions): Reading {
   return {
+    isSystem,
     draft: {
       types,
       includes: [],
@@ -77,6 +80,10 @@ function readCriterion(reading: Reading, name: string, value: string): void {
 }
 
 function readParameter(reading: Reading, name: string, value: string): void {
+  if (name === '_type' && !reading.isSystem)
+    throw new Problem('invalid', 'search.parameter-unknown', '_type belongs to searches of the whole system.', {
+      expression: '_type',
+    })
   if (foreign.has(name)) return
   if (Object.hasOwn(controls, name)) readControl(reading, name, value)
   else if (isInclude(name)) {
@@ -117,7 +124,7 @@ function controlText({ sort, count, total, summary, elements }: Draft): (readonl
   return pairs.filter(([, value]) => value !== '')
 }
 
-function textOf({ criteria, includes, draft }: Reading, isSystem: boolean): string {
+function textOf({ criteria, includes, draft, isSystem }: Reading): string {
   const types: (readonly [string, string])[] = isSystem ? [['_type', draft.types.join(',')]] : []
   const pairs = [...types, ...criteria, ...includes, ...controlText(draft)]
   return new URLSearchParams(pairs.map(([name, value]) => [name, value])).toString()
@@ -134,11 +141,7 @@ function textOf({ criteria, includes, draft }: Reading, isSystem: boolean): stri
 export function parseQuery(type: string | undefined, params: URLSearchParams, options: QueryOptions): Query {
   checkSize(params)
   const types = type === undefined ? readTypes(params.getAll('_type')) : [type]
-  if (type !== undefined && params.has('_type'))
-    throw new Problem('invalid', 'search.parameter-unknown', '_type belongs to searches of the whole system.', {
-      expression: '_type',
-    })
-  const reading = newReading(types, options)
+  const reading = newReading(types, type === undefined, options)
   const ignored = readAll(reading, params, options.lenient ?? false)
   checkContradictions(reading.draft)
   const { count, ...rest } = reading.draft
@@ -149,7 +152,7 @@ export function parseQuery(type: string | undefined, params: URLSearchParams, op
     criteria: reading.byType.get(types[0] ?? '') ?? [],
     criteriaByType: reading.byType,
     ignored,
-    text: textOf(reading, type === undefined),
+    text: textOf(reading),
     baseUrl: options.baseUrl,
   }
 }

@@ -87,6 +87,7 @@ export interface HasCriterion {
 /** One condition that every match fulfils; all criteria of a query are joined by AND. */
 export type Criterion = ValueCriterion | MissingCriterion | ChainCriterion | HasCriterion
 
+/** One `_include` or `_revinclude`: https://hl7.org/fhir/R4/search.html#include */
 export interface Include {
   /** True for `_revinclude`. */
   readonly reverse: boolean
@@ -99,6 +100,7 @@ export interface Include {
   readonly target: string | undefined
 }
 
+/** One key of `_sort`: https://hl7.org/fhir/R4/search.html#sort */
 export interface SortKey {
   readonly name: string
   readonly descending: boolean

@@ -119,10 +119,10 @@ describe('parseQuery, lenient – https://hl7.org/fhir/R4/search.html#errors', (
   it('leaves out what is not known and names it', () => {
     const query = parse(
       'Patient',
-      'nonsense=1&name=x&name:near=y&_text=z&_include=Patient:name&_sort=nothing&gender=',
+      'nonsense=1&_type=Group&name=x&name:near=y&_text=z&_include=Patient:name&_sort=nothing&gender=',
       true,
     )
-    expect(query.ignored).toEqual(['nonsense', 'name:near', '_text', '_include', '_sort', 'gender'])
+    expect(query.ignored).toEqual(['nonsense', '_type', 'name:near', '_text', '_include', '_sort', 'gender'])
     expect(query.text).toBe('name=x')
   })
 
