@@ -29,27 +29,45 @@ interface Progress {
  */
 export async function stage(txn: Txn, items: readonly Item[], strict: boolean): Promise<Committed> {
   const progress: Progress = { created: [], updated: [], duplicate: 0, refused: [] }
-  const mapped = new Map<string, Extract<Item, { kind: 'mapped' }>>()
-  for (const item of items) {
-    if (item.kind !== 'mapped') continue
-    const key = `${item.resource.resourceType}/${item.resource.id}`
-    // The same row twice in one batch: of two equal ones either will do, of two versions the later one.
-    if (mapped.has(key)) progress.duplicate += 1
-    if (!mapped.has(key) || item.mode !== 'create') mapped.set(key, item)
-  }
+  const mapped = gather(items, progress)
   const existing = await existingOf(txn, mapped.values())
   for (const [key, item] of mapped) {
     await attempt(progress, strict, item.row, () =>
       existing.has(key) ? renew(txn, key, item, progress) : create(txn, key, item.resource, progress),
     )
   }
-  for (const item of items) {
-    if (item.kind === 'amend') await attempt(progress, strict, item.row, () => amend(txn, item, progress))
-  }
+  const amended = Map.groupBy(items.filter(isAmendment), item => `${item.type}/${item.id}`)
+  for (const changes of amended.values())
+    await attempt(progress, strict, changes[0]?.row ?? '', () => amend(txn, changes, progress))
   return progress
 }
 
-async function existingOf(txn: Txn, items: Iterable<{ readonly resource: Resource & { id: string } }>) {
+type Mapped = Extract<Item, { kind: 'mapped' }>
+type Amendment = Extract<Item, { kind: 'amend' }>
+
+function isAmendment(item: Item): item is Amendment {
+  return item.kind === 'amend'
+}
+
+/**
+ * What a batch writes, each resource once. The same row twice: of two equal ones either will do, of two versions the
+ * later one, and what one message leaves unsaid the one before it has said.
+ */
+function gather(items: readonly Item[], progress: Progress): ReadonlyMap<string, Mapped> {
+  const mapped = new Map<string, Mapped>()
+  for (const item of items) {
+    if (item.kind !== 'mapped') continue
+    const key = `${item.resource.resourceType}/${item.resource.id}`
+    const earlier = mapped.get(key)
+    if (earlier !== undefined) progress.duplicate += 1
+    if (earlier === undefined || item.mode === 'upsert') mapped.set(key, item)
+    else if (item.mode === 'merge')
+      mapped.set(key, { ...item, resource: { ...overlaid(earlier.resource, item.resource), id: item.resource.id } })
+  }
+  return mapped
+}
+
+async function existingOf(txn: Txn, items: Iterable<Mapped>) {
   const byType = Map.groupBy(items, item => item.resource.resourceType)
   const existing = new Set<string>()
   for (const [type, of] of byType) {
@@ -74,12 +92,7 @@ async function create(txn: Txn, key: string, resource: Resource & { id: string }
 }
 
 /** A row that is there already is a duplicate, unless its kind is brought up to date and it says something new. */
-async function renew(
-  txn: Txn,
-  key: string,
-  item: Extract<Item, { kind: 'mapped' }>,
-  progress: Progress,
-): Promise<void> {
+async function renew(txn: Txn, key: string, item: Mapped, progress: Progress): Promise<void> {
   const { resource } = item
   const stored = item.mode === 'create' ? undefined : await txn.read(resource.resourceType, resource.id)
   const current = stored && parseResource(stored.json)
@@ -92,15 +105,24 @@ async function renew(
   progress.updated.push(key)
 }
 
-async function amend(txn: Txn, item: Extract<Item, { kind: 'amend' }>, progress: Progress): Promise<void> {
-  const stored = await txn.read(item.type, item.id)
-  const changed = stored && item.change(parseResource(stored.json))
-  if (changed === undefined) {
-    progress.duplicate += 1
+/** All that a batch changes in one resource, one after the other, as one new version. */
+async function amend(txn: Txn, changes: readonly Amendment[], progress: Progress): Promise<void> {
+  const [first] = changes
+  const stored = first && (await txn.read(first.type, first.id))
+  if (first === undefined || stored === undefined) {
+    progress.duplicate += changes.length
     return
   }
-  await txn.update(item.type, item.id, changed)
-  progress.updated.push(`${item.type}/${item.id}`)
+  const current = parseResource(stored.json)
+  let next = current
+  for (const { change } of changes) {
+    const changed = change(next)
+    if (changed === undefined) progress.duplicate += 1
+    next = changed ?? next
+  }
+  if (next === current) return
+  await txn.update(first.type, first.id, next)
+  progress.updated.push(`${first.type}/${first.id}`)
 }
 
 /** What is said anew, over what was said before; lists are said anew as a whole. */

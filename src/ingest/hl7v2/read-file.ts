@@ -1,9 +1,11 @@
 import { collect, isProblem } from '#kernel'
 import type { Outcome } from '../outcome.ts'
+import { identifierKey } from '../patient-merge.ts'
 import type { ReadContext } from '../read-context.ts'
 import { decodeHl7 } from './decode.ts'
 import { mapMessage } from './map-message.ts'
 import { parseMessage } from './parse.ts'
+import { isOfSomebodyElse, pidIdentifiers } from './pid-identifiers.ts'
 import { splitMessages } from './split.ts'
 
 /**
@@ -19,19 +21,27 @@ export async function* readHl7File(
   const { text, decoder } = decodeHl7(await collect(chunks, context.limits.maxWhole))
   const { messages, warnings } = splitMessages(text, context.limits)
   yield warnings.map(warning => ({ kind: 'warning', text: warning }))
+  // The first message for a patient without identifiers says who it is; the next ones must not contradict it.
+  const known = new Set(context.identifiers)
   for (const [index, message] of messages.entries()) {
-    yield outcomesOf(message.lines, decoder, context, `message[${index + 1}]`)
+    yield outcomesOf(message.lines, decoder, { context, known, place: `message[${index + 1}]` })
   }
 }
 
-function outcomesOf(
-  lines: readonly string[],
-  decoder: TextDecoder,
-  context: ReadContext,
-  place: string,
-): readonly Outcome[] {
+interface FilePlace {
+  readonly context: ReadContext
+  readonly known: Set<string>
+  readonly place: string
+}
+
+function outcomesOf(lines: readonly string[], decoder: TextDecoder, at: FilePlace): readonly Outcome[] {
+  const { context, known, place } = at
   try {
-    const outcomes = mapMessage(parseMessage(lines, decoder), context)
+    const message = parseMessage(lines, decoder)
+    if (isOfSomebodyElse(message, known))
+      return [{ kind: 'rejected', row: 'MSH', reason: 'other-patient', expression: place }]
+    const outcomes = mapMessage(message, context)
+    for (const identifier of pidIdentifiers(message)) known.add(identifierKey(identifier))
     const invalid = outcomes.find(outcome => outcome.kind === 'mapped' && !context.isValid(outcome.resource))
     if (invalid === undefined) return outcomes
     return [{ kind: 'rejected', row: 'MSH', reason: 'not-valid', expression: place }]

@@ -3,9 +3,9 @@ import type { Resource } from '#fhir'
 import { Problem } from '#kernel'
 import type { Record, Txn } from '#record'
 import { parseQuery } from '#search'
-import { toIdentifier } from './data-types.ts'
 import { patientElements } from './map-patient.ts'
-import { field, type Message, value } from './message.ts'
+import { type Message, value } from './message.ts'
+import { pidIdentifiers } from './pid-identifiers.ts'
 import type { MessageRow } from './tables.ts'
 import { zoneOfMessage } from './times.ts'
 
@@ -33,13 +33,7 @@ export function checkHeader(message: Message): void {
 
 /** Identifiers that PID-3 gives, as search tokens. */
 function tokensOf(message: Message): readonly string[] {
-  const pid = message.segments.find(segment => segment.name === 'PID')
-  return field(pid, 3).flatMap(repetition => {
-    const identifier = toIdentifier(repetition) as { system?: string; value?: string } | undefined
-    return identifier?.value === undefined
-      ? []
-      : [`${escapeToken(identifier.system ?? '')}|${escapeToken(identifier.value)}`]
-  })
+  return pidIdentifiers(message).map(({ system = '', value: id }) => `${escapeToken(system)}|${escapeToken(id)}`)
 }
 
 /** https://hl7.org/fhir/R4/search.html#escaping */

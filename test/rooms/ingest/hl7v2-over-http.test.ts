@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import {
   createPatient,
   everything,
@@ -142,5 +144,38 @@ describe('one HL7 v2 message – the acknowledgement in original mode', () => {
     const rejected = JSON.stringify(job.report).match(/message\[\d\]/g)
     expect(rejected).toEqual(['message[2]', 'message[3]'])
     expect(await found(house.record, 'Observation', `subject=Patient/${house.anna}`)).toHaveLength(6)
+  })
+
+  it('a file of many people gives a patient only what is about the patient', async () => {
+    const house = await openHouse()
+    const other = adt('A01', 'PID|1||99^^^NORDKLINIK&2.999.1.1&ISO^MR||Somebody^Else')
+    const elsewhere = adt('A01', 'PID|1||7^^^OTHER&2.999.7&ISO^MR')
+    const path = join(mkdtempSync(join(tmpdir(), 'kinhold-test-')), 'batch.hl7')
+    writeFileSync(path, Buffer.concat([admission, other, elsewhere]))
+    const report = await house.ingest.importFile({ grant: everything(), patient: house.anna, path })
+    expect(report.rejected).toEqual([expect.objectContaining({ reason: 'other-patient', expression: 'message[2]' })])
+    expect(JSON.stringify(await readPatient(house.record, house.anna))).not.toContain('Somebody')
+  })
+
+  it('a batch that admits and updates and discharges leaves what they say together', async () => {
+    const house = await openHouse()
+    const visit = (event: string, pid: string, from: string, until: string) =>
+      adt(event, pid, `PV1|1|I|W^1|||7^Doc|||||||||||||V1^^^C|||||||||||||||||||||||||${from}|${until}`)
+    const file = Buffer.concat([
+      visit('A01', 'PID|1||5^^^X||One||19800101', '20260210', ''),
+      visit('A08', 'PID|1||5^^^X||Two', '', ''),
+      visit('A03', 'PID|1||5^^^X', '', '20260212'),
+    ])
+    const path = join(mkdtempSync(join(tmpdir(), 'kinhold-test-')), 'batch.hl7')
+    writeFileSync(path, file)
+    const wanted = { grant: everything(), patient: house.anna, path }
+    expect(await house.ingest.importFile(wanted)).toMatchObject({ rejected: [], created: 1, updated: 1 })
+    const [encounter] = await found(house.record, 'Encounter')
+    expect(encounter).toMatchObject({ status: 'finished', period: { start: '2026-02-10', end: '2026-02-12' } })
+    expect(await readPatient(house.record, house.anna)).toMatchObject({
+      name: [{ family: 'Two' }],
+      birthDate: '1980-01-01',
+      meta: { versionId: '2' },
+    })
   })
 })
