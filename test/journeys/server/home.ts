@@ -1,0 +1,64 @@
+/** Where one server lives: its folders, all below one temporary folder, and the environment that points to them. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+
+export const mainFile = new URL('../../../src/main.ts', import.meta.url).pathname
+
+export interface Home {
+  readonly folder: string
+  readonly data: string
+  readonly keys: string
+  /** What the server finds as its TMPDIR; nobody else writes there. */
+  readonly temporary: string
+  /** The origin of every link. The port is another one after each start, so it is not part of it. */
+  readonly origin: string
+  readonly env: NodeJS.ProcessEnv
+  remove(): Promise<void>
+}
+
+export async function newHome(name: string, logLevel = 'error'): Promise<Home> {
+  const folder = await mkdtemp(join(tmpdir(), `kinhold-${name}-`))
+  const [data, keys, temporary] = ['data', 'keys', 'tmp'].map(part => join(folder, part)) as [string, string, string]
+  await mkdir(temporary)
+  const origin = 'http://localhost:8080'
+  const foreign = Object.entries(process.env).filter(([key]) => !key.startsWith('KINHOLD_'))
+  const env = {
+    ...Object.fromEntries(foreign),
+    TMPDIR: temporary,
+    KINHOLD_PORT: '0',
+    KINHOLD_BASE_URL: origin,
+    KINHOLD_DATA: data,
+    KINHOLD_KEYS: keys,
+    KINHOLD_LOG_LEVEL: logLevel,
+  }
+  return { folder, data, keys, temporary, origin, env, remove: () => rm(folder, { recursive: true }) }
+}
+
+/** What a command printed, and how it ended. */
+export interface Ran {
+  readonly status: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs `kinhold <arguments>` on a home, beside its server or without one. */
+export async function run(home: Home, ...args: string[]): Promise<Ran> {
+  const child = spawn(process.execPath, [mainFile, ...args], {
+    env: home.env,
+    cwd: home.folder,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
+  return { status: Number(status), stdout, stderr }
+}
+
+/** The last line that a command printed on standard output. @throws when the command failed */
+export async function lastLine(home: Home, ...args: string[]): Promise<string> {
+  const { status, stdout, stderr } = await run(home, ...args)
+  if (status !== 0) throw new Error(`${args[0]} ended with ${status}: ${stderr}`)
+  return stdout.trimEnd().split('\n').at(-1) ?? ''
+}
