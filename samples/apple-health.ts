@@ -71,11 +71,39 @@ function steps(random: () => number): string[] {
 
 function daily(random: () => number): string[] {
   return Array.from({ length: 10 }, (_, i) => i + 1).flatMap(day => [
-    record({ type: quantity('OxygenSaturation'), value: (0.95 + Math.floor(random() * 5) / 100).toFixed(2), unit: '%', start: at(day, 3) }),
-    record({ type: quantity('RestingHeartRate'), value: String(54 + Math.floor(random() * 6)), unit: 'count/min', start: at(day, 0), end: at(day, 23, 59) }),
-    record({ type: quantity('HeartRateVariabilitySDNN'), value: (30 + random() * 40).toFixed(4), unit: 'ms', start: at(day, 4) }),
-    record({ type: quantity('ActiveEnergyBurned'), value: (200 + random() * 300).toFixed(3), unit: 'Cal', start: at(day, 8), end: at(day, 20) }),
-    record({ type: quantity('DistanceWalkingRunning'), value: (2 + random() * 4).toFixed(5), unit: 'km', start: at(day, 8), end: at(day, 20) }),
+    record({
+      type: quantity('OxygenSaturation'),
+      value: (0.95 + Math.floor(random() * 5) / 100).toFixed(2),
+      unit: '%',
+      start: at(day, 3),
+    }),
+    record({
+      type: quantity('RestingHeartRate'),
+      value: String(54 + Math.floor(random() * 6)),
+      unit: 'count/min',
+      start: at(day, 0),
+      end: at(day, 23, 59),
+    }),
+    record({
+      type: quantity('HeartRateVariabilitySDNN'),
+      value: (30 + random() * 40).toFixed(4),
+      unit: 'ms',
+      start: at(day, 4),
+    }),
+    record({
+      type: quantity('ActiveEnergyBurned'),
+      value: (200 + random() * 300).toFixed(3),
+      unit: 'Cal',
+      start: at(day, 8),
+      end: at(day, 20),
+    }),
+    record({
+      type: quantity('DistanceWalkingRunning'),
+      value: (2 + random() * 4).toFixed(5),
+      unit: 'km',
+      start: at(day, 8),
+      end: at(day, 20),
+    }),
   ])
 }
 
@@ -103,8 +131,20 @@ function bloodPressures(): string[] {
   ].map(([systolic, diastolic, day]) => {
     const start = at(day ?? 1, 7, 30)
     const halves = [
-      record({ type: quantity('BloodPressureSystolic'), value: String(systolic), unit: 'mmHg', start, source: 'Omron connect' }),
-      record({ type: quantity('BloodPressureDiastolic'), value: String(diastolic), unit: 'mmHg', start, source: 'Omron connect' }),
+      record({
+        type: quantity('BloodPressureSystolic'),
+        value: String(systolic),
+        unit: 'mmHg',
+        start,
+        source: 'Omron connect',
+      }),
+      record({
+        type: quantity('BloodPressureDiastolic'),
+        value: String(diastolic),
+        unit: 'mmHg',
+        start,
+        source: 'Omron connect',
+      }),
     ].join('')
     const open = ` <Correlation type="HKCorrelationTypeIdentifierBloodPressure" sourceName="Omron connect" creationDate="${start}" startDate="${start}" endDate="${start}">\n`
     return `${halves}${open}${halves} </Correlation>\n`
@@ -113,14 +153,54 @@ function bloodPressures(): string[] {
 
 function others(): string[] {
   return [
-    record({ type: quantity('BodyMass'), value: '62.4', unit: 'kg', start: at(3, 7), source: 'Health', metadata: { HKWasUserEntered: '1' } }),
-    record({ type: quantity('Height'), value: '5.5', unit: 'ft', start: at(3, 7), source: 'Health', metadata: { HKWasUserEntered: '1' } }),
+    record({
+      type: quantity('BodyMass'),
+      value: '62.4',
+      unit: 'kg',
+      start: at(3, 7),
+      source: 'Health',
+      metadata: { HKWasUserEntered: '1' },
+    }),
+    record({
+      type: quantity('Height'),
+      value: '5.5',
+      unit: 'ft',
+      start: at(3, 7),
+      source: 'Health',
+      metadata: { HKWasUserEntered: '1' },
+    }),
     record({ type: quantity('BodyTemperature'), value: '98.2', unit: 'degF', start: at(5, 21), source: 'Health' }),
-    record({ type: quantity('BloodGlucose'), value: '5.4', unit: 'mmol&lt;180.1558800000541&gt;/L', start: at(6, 7), source: 'mySugr', metadata: { HKMetadataKeyBloodGlucoseMealTime: '1' } }),
-    record({ type: quantity('BloodGlucose'), value: '101', unit: 'mg/dL', start: at(7, 9), source: 'mySugr', metadata: { HKMetadataKeyBloodGlucoseMealTime: '2' } }),
+    record({
+      type: quantity('BloodGlucose'),
+      value: '5.4',
+      unit: 'mmol&lt;180.1558800000541&gt;/L',
+      start: at(6, 7),
+      source: 'mySugr',
+      metadata: { HKMetadataKeyBloodGlucoseMealTime: '1' },
+    }),
+    record({
+      type: quantity('BloodGlucose'),
+      value: '101',
+      unit: 'mg/dL',
+      start: at(7, 9),
+      source: 'mySugr',
+      metadata: { HKMetadataKeyBloodGlucoseMealTime: '2' },
+    }),
     record({ type: quantity('VO2Max'), value: '36.21', unit: 'mL/min·kg', start: at(8, 18) }),
-    record({ type: 'HKCategoryTypeIdentifierHeadache', value: 'HKCategoryValueSeverityMild', start: at(4, 16), end: at(4, 19), source: 'Health' }),
-    record({ type: 'HKCategoryTypeIdentifierNausea', value: 'HKCategoryValueSeverityNotPresent', start: at(4, 16), end: at(4, 19), source: 'Health' }),
+    record({
+      type: 'HKCategoryTypeIdentifierHeadache',
+      value: 'HKCategoryValueSeverityMild',
+      start: at(4, 16),
+      end: at(4, 19),
+      source: 'Health',
+    }),
+    record({
+      type: 'HKCategoryTypeIdentifierNausea',
+      value: 'HKCategoryValueSeverityNotPresent',
+      start: at(4, 16),
+      end: at(4, 19),
+      source: 'Health',
+    }),
     record({ type: 'HKCategoryTypeIdentifierStateOfMind', value: '2', start: at(9, 20), source: 'Health' }),
   ]
 }

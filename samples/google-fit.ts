@@ -26,15 +26,32 @@ export function takeout(): Readonly<Record<string, string>> {
   const steps = days.flatMap(day =>
     [9, 13, 17].map(hour => {
       const start = day + hour * 3_600_000
-      return point('com.google.step_count.delta', start, start + 600_000, [{ intVal: 100 + Math.floor(random() * 900) }], phone)
+      return point(
+        'com.google.step_count.delta',
+        start,
+        start + 600_000,
+        [{ intVal: 100 + Math.floor(random() * 900) }],
+        phone,
+      )
     }),
   )
-  const pulse = days.map(day => point('com.google.heart_rate.bpm', day + 36_000_000, day + 36_000_000, [{ fpVal: 60 + Math.floor(random() * 30) }]))
-  const weight = days.slice(0, 3).map((day, i) => point('com.google.weight', day + 25_200_000, day + 25_200_000, [{ fpVal: single(17.4 + i / 10) }]))
+  const pulse = days.map(day =>
+    point('com.google.heart_rate.bpm', day + 36_000_000, day + 36_000_000, [{ fpVal: 60 + Math.floor(random() * 30) }]),
+  )
+  const weight = days
+    .slice(0, 3)
+    .map((day, i) => point('com.google.weight', day + 25_200_000, day + 25_200_000, [{ fpVal: single(17.4 + i / 10) }]))
   const height = [point('com.google.height', from, from, [{ fpVal: single(1.08) }])]
-  const temperature = [point('com.google.body.temperature', from + 72_000_000, from + 72_000_000, [{ fpVal: single(37.9) }, { intVal: 8 }])]
+  const temperature = [
+    point('com.google.body.temperature', from + 72_000_000, from + 72_000_000, [
+      { fpVal: single(37.9) },
+      { intVal: 8 },
+    ]),
+  ]
   const night = from + 20 * 3_600_000
-  const sleep = [4, 5, 6, 4, 1].map((stage, i) => point('com.google.sleep.segment', night + i * 3_600_000, night + (i + 1) * 3_600_000, [{ intVal: stage }]))
+  const sleep = [4, 5, 6, 4, 1].map((stage, i) =>
+    point('com.google.sleep.segment', night + i * 3_600_000, night + (i + 1) * 3_600_000, [{ intVal: stage }]),
+  )
   const place = [point('com.google.location.sample', from, from, [{ fpVal: 52.5 }, { fpVal: 13.4 }, { fpVal: 10 }])]
   const folder = 'Takeout/Fit/Alle Daten'
   const merged = 'derived:com.google.step_count.delta:com.google.android.gms:merge_step_deltas'
@@ -42,12 +59,31 @@ export function takeout(): Readonly<Record<string, string>> {
   return {
     [`${folder}/derived_com.google.step_count.delta_com.google.json`]: stream(merged, steps),
     [`${folder}/derived_com.google.step_count.delta_com.google(1).json`]: stream(estimated, steps),
-    [`${folder}/raw_com.google.heart_rate.bpm_com.example.json`]: stream('raw:com.google.heart_rate.bpm:com.example.band:Kinderuhr', pulse),
-    [`${folder}/raw_com.google.weight_com.google.json`]: stream('raw:com.google.weight:com.google.android.apps.fitness:user_input', weight),
-    [`${folder}/raw_com.google.height_com.google.json`]: stream('raw:com.google.height:com.google.android.apps.fitness:user_input', height),
-    [`${folder}/raw_com.google.body.temperature_com.google.json`]: stream('raw:com.google.body.temperature:com.google.android.apps.fitness:user_input', temperature),
-    [`${folder}/raw_com.google.sleep.segment_com.example.json`]: stream('raw:com.google.sleep.segment:com.example.band:Kinderuhr', sleep),
-    [`${folder}/derived_com.google.location.sample_com.google.json`]: stream('derived:com.google.location.sample:com.google.android.gms:merge_location_samples', place),
-    'Takeout/Fit/Tägliche Aktivitätsmesswerte/2026-02-01.csv': 'Start time,End time,Step count\n00:00:00.000+01:00,00:15:00.000+01:00,\n',
+    [`${folder}/raw_com.google.heart_rate.bpm_com.example.json`]: stream(
+      'raw:com.google.heart_rate.bpm:com.example.band:Kinderuhr',
+      pulse,
+    ),
+    [`${folder}/raw_com.google.weight_com.google.json`]: stream(
+      'raw:com.google.weight:com.google.android.apps.fitness:user_input',
+      weight,
+    ),
+    [`${folder}/raw_com.google.height_com.google.json`]: stream(
+      'raw:com.google.height:com.google.android.apps.fitness:user_input',
+      height,
+    ),
+    [`${folder}/raw_com.google.body.temperature_com.google.json`]: stream(
+      'raw:com.google.body.temperature:com.google.android.apps.fitness:user_input',
+      temperature,
+    ),
+    [`${folder}/raw_com.google.sleep.segment_com.example.json`]: stream(
+      'raw:com.google.sleep.segment:com.example.band:Kinderuhr',
+      sleep,
+    ),
+    [`${folder}/derived_com.google.location.sample_com.google.json`]: stream(
+      'derived:com.google.location.sample:com.google.android.gms:merge_location_samples',
+      place,
+    ),
+    'Takeout/Fit/Tägliche Aktivitätsmesswerte/2026-02-01.csv':
+      'Start time,End time,Step count\n00:00:00.000+01:00,00:15:00.000+01:00,\n',
   }
 }

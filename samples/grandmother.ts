@@ -60,7 +60,10 @@ function bloodPressure(systolic: number, diastolic: number, at: string): Resourc
     code: concept(loinc('85354-9', 'Blood pressure panel'), 'Blood pressure'),
     subject: { reference: patient },
     effectiveDateTime: at,
-    component: [part('8480-6', 'Systolic blood pressure', systolic), part('8462-4', 'Diastolic blood pressure', diastolic)],
+    component: [
+      part('8480-6', 'Systolic blood pressure', systolic),
+      part('8462-4', 'Diastolic blood pressure', diastolic),
+    ],
   }
 }
 
@@ -95,7 +98,10 @@ const resources: readonly Resource[] = [
   {
     resourceType: 'Immunization',
     status: 'completed',
-    vaccineCode: concept({ system: 'http://hl7.org/fhir/sid/cvx', code: '140', display: 'Influenza, seasonal' }, 'Flu vaccine'),
+    vaccineCode: concept(
+      { system: 'http://hl7.org/fhir/sid/cvx', code: '140', display: 'Influenza, seasonal' },
+      'Flu vaccine',
+    ),
     patient: { reference: patient },
     occurrenceDateTime: '2025-10-14',
     performer: [{ actor: { reference: clinic } }],
@@ -125,7 +131,11 @@ export function grandmother(): object {
     ],
     [
       clinic,
-      { resourceType: 'Organization', identifier: [{ system: 'urn:oid:2.999.2', value: 'P-3' }], name: 'Praxis am Hafen' },
+      {
+        resourceType: 'Organization',
+        identifier: [{ system: 'urn:oid:2.999.2', value: 'P-3' }],
+        name: 'Praxis am Hafen',
+      },
     ],
   ]
   const numbered = resources.map((resource, i): [string, Resource] => {
