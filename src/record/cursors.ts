@@ -23,9 +23,13 @@ export interface HistoryPosition {
 
 export type Position = SearchPosition | HistoryPosition
 
+type PackedPosition =
+  | (Omit<SearchPosition, 'asOf'> & { readonly asOf: string })
+  | (Omit<HistoryPosition, 'below'> & { readonly below: string })
+
 interface Envelope {
   readonly expiresAtMs: number
-  readonly position?: Position
+  readonly position?: PackedPosition
   /** Name of the document that holds the position, when it is too long for a URL. */
   readonly kept?: string
 }
@@ -48,7 +52,7 @@ export class Cursors {
 
   async seal(position: Position, grant: Grant): Promise<string> {
     const expiresAtMs = this.#clock.nowMs() + lifeMs
-    const short = this.#seal({ expiresAtMs, position }, grant)
+    const short = this.#seal({ expiresAtMs, position: packed(position) }, grant)
     if (short.length <= longestInUrl) return short
     const kept = `${grant.id} ${short.slice(0, 43)}`
     await this.#documents.put(collection, kept, position, { expiresAtMs })
@@ -59,12 +63,11 @@ export class Cursors {
   async open(cursor: string, grant: Grant): Promise<Position> {
     const envelope = this.#open(cursor, grant)
     if (envelope.expiresAtMs <= this.#clock.nowMs()) throw cursorInvalid()
-    const position =
-      envelope.kept === undefined
-        ? envelope.position
-        : (await this.#documents.get<Position>(collection, envelope.kept))?.value
-    if (position === undefined) throw cursorInvalid()
-    return position
+    if (envelope.position !== undefined) return unpacked(envelope.position)
+    const kept =
+      envelope.kept === undefined ? undefined : await this.#documents.get<Position>(collection, envelope.kept)
+    if (kept === undefined) throw cursorInvalid()
+    return kept.value
   }
 
   #seal(envelope: Envelope, grant: Grant): string {
@@ -80,6 +83,38 @@ export class Cursors {
       throw error
     }
   }
+}
+
+const compartmentLength = 32
+const seqLength = 8
+
+/**
+ * Seqs of equal width: a link has the same length however much was written to the compartments it names, for some of
+ * them, the commons, hold what the reader cannot see.
+ */
+function packHeads(heads: readonly (readonly [CompartmentId, number])[]): string {
+  return heads.map(([compartment, seq]) => compartment + seq.toString(36).padStart(seqLength, '0')).join('')
+}
+
+function unpackHeads(text: string): [CompartmentId, number][] {
+  const heads: [CompartmentId, number][] = []
+  for (let at = 0; at < text.length; at += compartmentLength + seqLength) {
+    const seqAt = at + compartmentLength
+    heads.push([text.slice(at, seqAt), Number.parseInt(text.slice(seqAt, seqAt + seqLength), 36)])
+  }
+  return heads
+}
+
+function packed(position: Position): PackedPosition {
+  return position.kind === 'search'
+    ? { ...position, asOf: packHeads(position.asOf) }
+    : { ...position, below: packHeads(position.below) }
+}
+
+function unpacked(position: PackedPosition): Position {
+  return position.kind === 'search'
+    ? { ...position, asOf: unpackHeads(position.asOf) }
+    : { ...position, below: unpackHeads(position.below) }
 }
 
 /** The one answer to every cursor that is not good. */
