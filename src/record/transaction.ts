@@ -95,10 +95,11 @@ export class Transaction implements Txn {
     refuseAuditWrites(type)
     requirePermission(this.#grant, 'u', type)
     const current = await this.#current(type, id)
-    if (current === undefined) return this.#createWithId(type, id, resource, options.ifMatch)
+    // What may not be updated is answered like what never was, or every other answer would tell that it is there.
+    if (current === undefined || !this.#allowed('u', current))
+      return this.#createWithId(type, id, resource, options.ifMatch)
     checkMatch(current, options.ifMatch)
     if (options.ifNoneMatchAny && !current.deleted) throw versionExists()
-    if (!current.deleted && !this.#allowed('u', current)) throw unknown()
     return this.#stageNext({ ...resource, id }, current)
   }
 
@@ -106,9 +107,8 @@ export class Transaction implements Txn {
     refuseAuditWrites(type)
     requirePermission(this.#grant, 'd', type)
     const current = await this.#current(type, id)
-    if (current === undefined || current.deleted) return undefined
+    if (current === undefined || current.deleted || !this.#allowed('d', current)) return undefined
     checkMatch(current, options.ifMatch)
-    if (!this.#allowed('d', current)) return undefined
     const ledger = await this.#reach.ledger(current.holder)
     const place = this.#seen(current)
     return this.#stage({ ledger, type, id, follows: place, kind: 'delete', method: 'DELETE' })
@@ -124,9 +124,10 @@ export class Transaction implements Txn {
 
   // -- where things lie
 
+  /** A deletion says nothing by which it could be judged: it is for those who may do this to every row. */
   #allowed(verb: 'r' | 'u' | 'd', stored: Stored): boolean {
     if (this.#reach.seesAll(this.#grant, verb, stored.type, stored.holder)) return true
-    return mayTouch(this.#grant, verb, parseResource(stored.json), stored.holder)
+    return !stored.deleted && mayTouch(this.#grant, verb, parseResource(stored.json), stored.holder)
   }
 
   /** The newest version within reach, also when deleted; pending ones count. */
@@ -182,7 +183,9 @@ export class Transaction implements Txn {
     if (owner.kind === 'patient') return this.#ownHolder(owner.patient)
     if (owner.kind === 'follow') {
       const followed = await this.#followed(owner.type, owner.id)
-      if (followed !== undefined) return followed
+      // Under the scopes of one patient nothing is written to the commons, and what lies there must not be told by that.
+      if (followed !== undefined && (followed.kind !== 'commons' || this.#mayWrite(resource, followed, verb)))
+        return followed
     }
     return owner.kind === 'commons' || this.#grant.patient === undefined
       ? this.#reach.commonsOf(locator)
@@ -323,7 +326,6 @@ const versionStale = () =>
   new Problem('precondition', 'version.stale', 'The resource has another version than If-Match names.')
 const versionExists = () =>
   new Problem('precondition', 'version.exists', 'The resource exists, and If-None-Match asked that it should not.')
-const unknown = () => new Problem('not-found', 'record.unknown', 'No such resource is known.')
 const idTaken = () =>
   new Problem('conflict', 'record.id-taken', 'The id is in use, or stands twice in one transaction.')
 const ownerForeign = () =>

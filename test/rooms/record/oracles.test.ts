@@ -1,0 +1,117 @@
+import type { Resource } from '#fhir'
+import { isProblem } from '#kernel'
+import type { Record, Txn } from '#record'
+import {
+  create,
+  everything,
+  heartRate,
+  ofPatient,
+  openTestRecord,
+  patient,
+  potassium,
+  queryOf,
+  remove,
+} from './family.ts'
+
+const all = everything()
+const vital =
+  'patient/Observation.cruds?category=http://terminology.hl7.org/CodeSystem/observation-category|vital-signs'
+
+const practitioner = (family: string): Resource => ({ resourceType: 'Practitioner', name: [{ family }] })
+
+/** What came of a write: its result without what only the writer's own id decides, or the code that refused it. */
+async function outcome(record: Record, scopes: string, of: string, work: (txn: Txn) => Promise<unknown>) {
+  try {
+    await record.writer(ofPatient(of, scopes)).transact(work)
+    return 'done'
+  } catch (error) {
+    if (!isProblem(error)) throw error
+    return `${error.kind} ${error.code} ${error.text}`
+  }
+}
+
+async function household() {
+  const { record } = await openTestRecord()
+  const amsel = (await create(record, all, patient('Amsel'))).id
+  const unseen = (await create(record, all, practitioner('Kauz'))).id
+  const deleted = (await create(record, all, practitioner('Uhu'))).id
+  await remove(record, all, 'Practitioner', deleted)
+  return { record, amsel, unseen, deleted }
+}
+
+const conditions = [{}, { ifMatch: '1' }, { ifMatch: '99' }, { ifNoneMatchAny: true }]
+
+describe('A7, A10: what lies in the commons unseen answers a write like what never was', () => {
+  it.each(conditions)('update with %j', async options => {
+    const { record, amsel, unseen, deleted } = await household()
+    const update = (id: string) =>
+      outcome(record, 'patient/*.cruds', amsel, txn =>
+        txn.update('Practitioner', id, { ...practitioner('Specht'), id }, options),
+      )
+    const never = await update('never-was')
+    expect(never).toMatch('ifMatch' in options ? 'version.stale' : 'record.client-id-refused')
+    expect(await update(unseen)).toBe(never)
+    expect(await update(deleted)).toBe(never)
+  })
+
+  it.each(conditions)('delete with %j', async options => {
+    const { record, amsel, unseen, deleted } = await household()
+    const found = (id: string) =>
+      record.writer(ofPatient(amsel)).transact(txn => txn.delete('Practitioner', id, options))
+    for (const id of [unseen, deleted, 'never-was']) expect(await found(id)).toBeUndefined()
+    expect((await record.reader(all).read('Practitioner', unseen)).version).toBe(1)
+  })
+})
+
+describe('A49: what a granular scope leaves out answers a write like what never was', () => {
+  it.each(conditions)('update and delete with %j', async options => {
+    const { record, amsel } = await household()
+    const laboratory = (await create(record, all, potassium(amsel, 4.1))).id
+    const gone = (await create(record, all, potassium(amsel, 4.2))).id
+    await remove(record, all, 'Observation', gone)
+    const update = (id: string) =>
+      outcome(record, vital, amsel, txn => txn.update('Observation', id, { ...heartRate(amsel, 60), id }, options))
+    const never = await update('never-was')
+    expect(await update(laboratory)).toBe(never)
+    expect(await update(gone)).toBe(never)
+    const writer = record.writer(ofPatient(amsel, vital))
+    expect(await writer.transact(txn => txn.delete('Observation', laboratory, options))).toBeUndefined()
+    expect((await record.reader(all).read('Observation', laboratory)).version).toBe(1)
+  })
+})
+
+describe('what belongs where its target belongs', () => {
+  it('is her own under the scopes of one patient, whether the target lies in the commons or nowhere', async () => {
+    const { record, amsel, unseen, deleted } = await household()
+    for (const id of [unseen, deleted, 'never-was']) {
+      const provenance: Resource = {
+        resourceType: 'Provenance',
+        target: [{ reference: `Practitioner/${id}` }],
+        recorded: '2026-01-01T00:00:00Z',
+        agent: [{ who: { display: 'somebody' } }],
+      }
+      const { holder } = await create(record, ofPatient(amsel), provenance)
+      expect(holder).toMatchObject({ kind: 'patient', patient: amsel })
+    }
+  })
+})
+
+describe('the length of a page link', () => {
+  it('does not tell how much others have written to the commons', async () => {
+    const { record } = await openTestRecord()
+    const amsel = (await create(record, all, patient('Amsel'))).id
+    for (const value of [60, 61, 62]) await create(record, all, heartRate(amsel, value))
+    const grant = ofPatient(amsel)
+    const lengths = async () => {
+      const reader = record.reader(grant)
+      const { next: searched = '' } = await reader.search(queryOf(grant, 'Observation', '_count=1'))
+      const { next: read = '' } = await reader.history({ count: 1 })
+      return [searched.length, read.length]
+    }
+    const before = await lengths()
+    // Enough for every sub-ledger of the commons to reach two digits.
+    for (let written = 0; written < 400; written++) await create(record, all, practitioner(`Kauz ${written}`))
+    expect(await lengths()).toEqual(before)
+    expect(before.every(length => length > 0)).toBe(true)
+  })
+})
