@@ -1,5 +1,5 @@
-import { stat } from 'node:fs/promises'
 import { SingleBar } from 'cli-progress'
+import type { Progress } from '#ingest'
 import { hostGrant } from '../compose.ts'
 import { output } from './output.ts'
 import { withHouse } from './with-house.ts'
@@ -13,21 +13,26 @@ interface ImportOptions {
 /** Imports one file into one patient's record; with a terminal a bar shows how far it is. */
 export async function importFile(path: string, options: ImportOptions): Promise<void> {
   await withHouse(async house => {
-    const { size } = await stat(path)
-    const bar =
-      process.stderr.isTTY && !options.json ? new SingleBar({ format: '{bar} {percentage}% | {rows} rows' }) : undefined
-    bar?.start(size, 0, { rows: 0 })
+    const bar = process.stderr.isTTY && !options.json ? new SingleBar({ format }) : undefined
     const report = await house.ingest.importFile({
       grant: hostGrant(),
       patient: options.patient,
       path,
       ...(options.source === undefined ? {} : { source: options.source }),
-      onProgress: ({ bytesRead, rows }) => bar?.update(Math.min(bytesRead, size), { rows }),
+      onProgress: progress => show(bar, progress),
     })
     bar?.stop()
     if (options.json) output.result(JSON.stringify(report))
     else for (const line of reportLines(report)) output.result(line)
   })
+}
+
+const format = '{bar} {percentage}% | {rows} rows'
+
+/** The bar appears with the first progress: a file that is refused has none. */
+function show(bar: SingleBar | undefined, { bytesRead, bytesTotal, rows }: Progress): void {
+  if (bar?.isActive === false) bar.start(bytesTotal, 0, { rows: 0 })
+  bar?.update(bytesRead, { rows })
 }
 
 function reportLines(report: object): string[] {

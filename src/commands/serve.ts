@@ -1,12 +1,15 @@
-import { openHouse, serveHouse } from '../compose.ts'
+import type { Config } from '#config'
+import { Problem } from '#kernel'
+import { type House, openHouse, type Serving, serveHouse } from '../compose.ts'
+import { freePort } from './free-port.ts'
 import { output } from './output.ts'
 import { stopSignal } from './stop-signal.ts'
 import { configure } from './with-house.ts'
 
 /** Serves until a signal; on the first start it shows the one-time address to claim the server. */
 export async function serve(): Promise<void> {
-  const house = await openHouse(configure())
-  const serving = await serveHouse(house)
+  const house = await openHouse(await withPort(configure()))
+  const serving = await listenOrClose(house)
   output.say(`Kinhold listens on ${serving.url}`)
   output.say(`  FHIR base   ${house.config.baseUrl}/fhir`)
   output.say(`  API page    ${house.config.baseUrl}/docs`)
@@ -17,4 +20,28 @@ export async function serve(): Promise<void> {
   output.say('closing …')
   await serving.close()
   await house.close()
+}
+
+/** Port 0 is chosen before anything is opened, because every link that the server hands out names it. */
+async function withPort(config: Config): Promise<Config> {
+  if (config.port !== 0 || URL.parse(config.baseUrl)?.port !== '0') return config
+  const port = await freePort(0)
+  return { ...config, port, baseUrl: `http://127.0.0.1:${port}` }
+}
+
+/** @throws Problem `conflict` · `command.address-taken` */
+async function listenOrClose(house: House): Promise<Serving> {
+  try {
+    return await serveHouse(house)
+  } catch (cause) {
+    await house.close()
+    const { code } = cause as { readonly code?: unknown }
+    if (code !== 'EADDRINUSE' && code !== 'EADDRNOTAVAIL' && code !== 'EACCES') throw cause
+    throw new Problem(
+      'conflict',
+      'command.address-taken',
+      'The address that KINHOLD_HOST and KINHOLD_PORT name cannot be listened on: it is in use, or not ours.',
+      { cause, expression: 'KINHOLD_PORT' },
+    )
+  }
 }
