@@ -40,10 +40,13 @@ class FileSource implements ByteSource {
   }
 }
 
-/** A file on this machine. @throws the file system's error when it cannot be opened */
+/** A file on this machine. @throws the file system's error when it cannot be opened, TypeError when it is a folder */
 export async function openFile(path: string): Promise<ByteSource> {
   const file = await open(path, 'r')
-  return new FileSource(file, (await file.stat()).size)
+  const found = await file.stat()
+  if (found.isFile()) return new FileSource(file, found.size)
+  await file.close()
+  throw new TypeError('this is no file')
 }
 
 /** Bytes in memory. */
