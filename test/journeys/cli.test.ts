@@ -1,0 +1,361 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import type { Bundle, CapabilityStatement } from '@medplum/fhirtypes'
+import { openClient } from './server/client.ts'
+import { type Home, lastLine, newHome, type Ran, run } from './server/home.ts'
+import { newReachableHome } from './server/reachable-home.ts'
+import { type RunningServer, startServer } from './server/start-server.ts'
+import { Visitor } from './server/visitor.ts'
+
+const sample = (name: string) => new URL(`../../samples/${name}`, import.meta.url).pathname
+const everything = 'system/*.cruds'
+
+/** The same folders under another environment. */
+function under(home: Home, env: NodeJS.ProcessEnv): Home {
+  return { ...home, env: { ...home.env, ...env } }
+}
+
+async function ask<T>(server: RunningServer, token: string, path: string): Promise<{ status: number; body: T }> {
+  const client = openClient(server.url, token === '' ? undefined : token)
+  const answer = await client.send({ path })
+  client.close()
+  return { status: answer.status, body: answer.json<T>() }
+}
+
+describe('kinhold beside a running server – README, "Commands"', () => {
+  let home: Home
+  let server: RunningServer
+  let token: string
+  let patient: string
+
+  beforeAll(async () => {
+    home = await newReachableHome('cli')
+    server = await startServer(home)
+    token = await lastLine(home, 'token', '--scope', everything)
+    patient = await lastLine(home, 'patient', 'create', '--given', 'Greta Maria', '--family', 'Lindqvist')
+  })
+  afterAll(async () => {
+    expect(await server.stop()).toBe(0)
+    await home.remove()
+  })
+
+  describe('serve', () => {
+    it('shows an address once that gives the server its owner, and none to a server that has one', async () => {
+      const addresses = [...server.output().matchAll(/http:\S+\/claim\?code=\S+/g)].map(([url]) => url)
+      expect(addresses).toHaveLength(1)
+      const claim = addresses[0] ?? ''
+      const visitor = new Visitor(home.origin)
+      const password = 'seven words that nobody would ever guess'
+      const filled = { name: 'anna', password, again: password }
+      const page = await visitor.submit(await visitor.open(claim), '/claim', filled)
+      expect([page.url.pathname, page.status]).toEqual(['/account', 200])
+
+      const late = await new Visitor(home.origin).open(claim)
+      expect(late.status).not.toBe(200)
+      expect(late.text).not.toContain('<form')
+
+      expect(await server.stop()).toBe(0)
+      server = await startServer(home)
+      expect(server.output()).toContain('FHIR base')
+      expect(server.output()).not.toContain('/claim')
+      const again = new Visitor(home.origin)
+      const account = await again.submit(await again.open('/auth/login'), '/auth/login', { name: 'anna', password })
+      expect(account.url.pathname).toBe('/account')
+    })
+  })
+
+  it('serve ends with 1 and says so when its port is taken; the other server goes on', async () => {
+    const { status, stderr } = await run(home, 'serve')
+    expect([status, stderr.split(':')[0]]).toEqual([1, 'command.address-taken'])
+    expect(stderr).not.toContain('    at ')
+    expect((await ask(server, token, '/fhir/Patient')).status).toBe(200)
+  })
+
+  it('serve on port 0 takes a free port and names it in its links', async () => {
+    const other = under(await newHome('port'), { KINHOLD_PORT: '0', KINHOLD_BASE_URL: '' })
+    const free = await startServer(other)
+    expect(free.output()).toContain(`FHIR base   ${free.url}/fhir`)
+    expect((await ask<CapabilityStatement>(free, '', '/fhir/metadata')).body.implementation?.url).toBe(
+      `${free.url}/fhir`,
+    )
+    expect(await free.stop()).toBe(0)
+    await other.remove()
+  })
+
+  describe('token', () => {
+    it('stands alone on the last line of standard output, and the running server knows it at once', async () => {
+      const { status, stdout, stderr } = await run(home, 'token', '--scope', 'patient/Patient.rs', '--patient', patient)
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+      expect(stdout).toMatch(/^[A-Za-z0-9_-]{43}\n$/)
+      const read = await ask<{ name: unknown }>(server, stdout.trim(), `/fhir/Patient/${patient}`)
+      expect(read.body.name).toEqual([{ family: 'Lindqvist', given: ['Greta', 'Maria'] }])
+      expect((await ask(server, stdout.trim(), '/fhir/Observation')).status).toBe(403)
+    })
+
+    it('ends when its time is over', async () => {
+      const short = await lastLine(home, 'token', '--scope', everything, '--ttl', '2s')
+      const first = await ask(server, short, '/fhir/Patient?_summary=count')
+      await new Promise(resolve => setTimeout(resolve, 2_100))
+      expect([first.status, (await ask(server, short, '/fhir/Patient')).status]).toEqual([200, 401])
+    })
+
+    it.each([
+      ['no SMART scope', ['--scope', 'system/*.everything'], 'smart.mint-scope-malformed'],
+      ['no scope at all', ['--scope', ' '], 'smart.mint-scope-malformed'],
+      ['a scope of a patient, and no patient', ['--scope', 'patient/*.rs'], 'smart.mint-patient-missing'],
+      ['a scope of an account', ['--scope', 'user/*.rs'], 'smart.mint-scope-of-user'],
+      ['a time that is none', ['--scope', everything, '--ttl', 'soon'], 'command.ttl-malformed'],
+    ])('refuses %s with status 1 and the code on standard error', async (_name, options, code) => {
+      const { status, stdout, stderr } = await run(home, 'token', ...options)
+      expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
+      expect(stderr).toMatch(new RegExp(`^${code}: [^\\n]+\\n$`))
+    })
+  })
+
+  describe('import', () => {
+    const total = async (path: string) => (await ask<Bundle>(server, token, path)).body.total
+
+    it('is seen by the running server at once; the same file again changes nothing', async () => {
+      const file = sample('apple-health-export.zip')
+      const once = await run(home, 'import', file, '--patient', patient, '--source', 'apple-health', '--json')
+      expect(once.status).toBe(0)
+      const report = JSON.parse(once.stdout) as { state: string; created: number; duplicate: number; format: string }
+      expect(report).toMatchObject({ state: 'done', format: 'apple-health', duplicate: 0 })
+      expect(report.created).toBeGreaterThan(10)
+      const paths = [`/fhir/Observation?patient=${patient}&_summary=count`, '/fhir/_history?_count=1']
+      const before = await Promise.all(paths.map(total))
+      expect(before[0]).toBeGreaterThan(10)
+
+      const twice = await run(home, 'import', file, '--patient', patient, '--json')
+      expect(JSON.parse(twice.stdout)).toMatchObject({ state: 'done', created: 0, updated: 0, rejected: [] })
+      expect(await Promise.all(paths.map(total))).toEqual(before)
+    })
+
+    it('says in words what became of a file when no JSON is wanted', async () => {
+      const { status, stdout } = await run(home, 'import', sample('oru-r01.hl7'), '--patient', patient)
+      expect(status).toBe(0)
+      expect(stdout).toMatch(/^state: done$/m)
+      expect(stdout).toMatch(/^created: \d+$/m)
+    })
+
+    it.each([
+      ['a file that is not there', ['no-such-file.zip', '--patient'], 'ingest.file-unreadable'],
+      ['a folder', [sample(''), '--patient'], 'ingest.file-unreadable'],
+      ['a source that is not known', [sample('oru-r01.hl7'), '--source', 'fax', '--patient'], 'ingest.source-unknown'],
+      ['another source than it is', [sample('oru-r01.hl7'), '--source', 'fhir', '--patient'], 'ingest.source-mismatch'],
+    ])('refuses %s with status 1 and the code', async (_name, options, code) => {
+      const { status, stdout, stderr } = await run(home, 'import', ...options, patient)
+      expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
+      expect(stderr).toMatch(new RegExp(`^${code}: [^\\n]+\\n$`))
+    })
+
+    it('refuses a patient that is not here', async () => {
+      const { status, stderr } = await run(home, 'import', sample('oru-r01.hl7'), '--patient', 'nobody')
+      expect([status, stderr.split(':')[0]]).toEqual([1, 'record.unknown'])
+    })
+  })
+
+  describe('patient', () => {
+    it('is taken in beside the server and listed by id alone', async () => {
+      const id = await lastLine(home, 'patient', 'create', '--family', 'Lindqvist', '--birthdate', '2015-11-20')
+      expect((await ask(server, token, `/fhir/Patient/${id}`)).body).toMatchObject({ birthDate: '2015-11-20' })
+      const { stdout } = await run(home, 'patient', 'list')
+      expect(stdout.trim().split('\n').toSorted()).toEqual(expect.arrayContaining([id, patient].toSorted()))
+      expect(stdout).not.toContain('Lindqvist')
+    })
+
+    it('is refused by element and not by value when FHIR does not allow it', async () => {
+      const { status, stderr } = await run(home, 'patient', 'create', '--gender', 'c4n4ry')
+      expect(status).toBe(1)
+      expect(stderr).toContain('validation.failed')
+      expect(stderr).toContain('Patient.gender')
+      expect(stderr).not.toContain('c4n4ry')
+    })
+  })
+
+  it('verify and reindex find everything as it should be and leave it so', async () => {
+    const path = `/fhir/Observation?patient=${patient}&_sort=date&_count=100`
+    const before = await ask<Bundle>(server, token, path)
+    expect(await run(home, 'verify')).toMatchObject({ status: 0, stdout: '' })
+    const reindexed = await run(home, 'reindex')
+    expect(reindexed.status).toBe(0)
+    expect(Number(/^(\d+) entries indexed\n$/.exec(reindexed.stdout)?.[1])).toBeGreaterThan(20)
+    const after = await ask<Bundle>(server, token, path)
+    expect(after.body.entry).toEqual(before.body.entry)
+    expect(await run(home, 'verify')).toMatchObject({ status: 0, stdout: '' })
+  })
+})
+
+describe('kinhold demo --once – the main job in one command', () => {
+  it('shows the table, ends with 0 and leaves no folder behind', async () => {
+    const home = await newHome('demo')
+    const { status, stdout } = await run(home, 'demo', '--once')
+    expect(status).toBe(0)
+    expect(stdout).not.toContain('NOT AS IT SHOULD BE')
+    for (const part of ['Imported', 'Apple Health', 'Google Fit', 'ADT^A01', 'ORU^R01', 'transaction bundle'])
+      expect(stdout).toContain(part)
+    expect(stdout).toMatch(/403 refused\s+✓/)
+    expect(stdout).toMatch(/404 unknown to this token\s+✓/)
+    expect(stdout).toMatch(/ 0 of \d+ files .*✓/)
+    expect(stdout).toMatch(/http:\/\/127\.0\.0\.1:\d+\/docs/)
+    expect(await readdir(home.temporary)).toEqual([])
+    await home.remove()
+  })
+})
+
+describe('kinhold doctor', () => {
+  let home: Home
+  beforeAll(async () => {
+    home = await newHome('doctor')
+  })
+  afterAll(() => home.remove())
+  const open = { KINHOLD_KEYS: '' }
+
+  it('finds keys that lie beside the data, and what others may read: status 1, each with its remedy', async () => {
+    const beside = under(home, open)
+    await run(beside, 'patient', 'create')
+    const careful = await run(beside, 'doctor')
+    expect([careful.status, careful.stderr]).toEqual([1, expect.stringContaining('KINHOLD_KEYS')])
+    expect(faultsOf(careful)).toEqual(['keys lie apart from the data'])
+    await chmod(home.data, 0o755)
+    const careless = await run(beside, 'doctor')
+    expect(faultsOf(careless)).toEqual(expect.arrayContaining(['data folder is closed to others']))
+    expect(careless.stdout).toContain('chmod 700')
+  })
+
+  it('says of a folder that nobody has served what to do first', async () => {
+    const { status, stdout } = await run(under(home, { KINHOLD_DATA: join(home.folder, 'none') }), 'doctor')
+    expect(status).toBe(1)
+    expect(stdout).toContain('start the server once')
+  })
+
+  it('is content with a passphrase: what protects the keys is not on the disk', async () => {
+    const file = join(home.folder, 'passphrase')
+    await writeFile(file, 'a passphrase that is not on this disk\n')
+    const data = join(home.folder, 'guarded')
+    const guarded = under(home, { KINHOLD_DATA: data, KINHOLD_KEYS: data, KINHOLD_PASSPHRASE_FILE: file })
+    await run(guarded, 'patient', 'create')
+    const { status, stdout } = await run(guarded, 'doctor')
+    expect({ status, faults: stdout.split('\n').filter(line => line.startsWith('FAIL')) }).toEqual({
+      status: 0,
+      faults: [],
+    })
+    const wrong = { KINHOLD_PASSPHRASE_FILE: '', KINHOLD_PASSPHRASE: 'c4n4ry' }
+    const refused = await run(under(guarded, wrong), 'doctor')
+    expect(faultsOf(refused)).toEqual(['store, keys and instance open'])
+    expect(refused.stdout + refused.stderr).not.toContain('c4n4ry')
+  })
+})
+
+function faultsOf({ stdout }: Ran): string[] {
+  return [...stdout.matchAll(/^FAIL {2}([^:]+):/gm)].map(([, name = '']) => name)
+}
+
+describe('what kinhold says to those who are lost', () => {
+  let home: Home
+  beforeAll(async () => {
+    home = await newHome('lost')
+  })
+  afterAll(async () => {
+    // Nobody who only asks for help, or is refused, gets folders.
+    for (const folder of [home.data, home.keys]) await expect(stat(folder)).rejects.toMatchObject({ code: 'ENOENT' })
+    await home.remove()
+  })
+
+  it.each([
+    [['--help'], ['serve', 'demo', 'import', 'token', 'patient', 'doctor', 'verify', 'reindex']],
+    [['serve', '--help'], []],
+    [['demo', '--help'], ['--once']],
+    [
+      ['import', '--help'],
+      ['<file>', '--patient', '--source', '--json'],
+    ],
+    [
+      ['token', '--help'],
+      ['--scope', '--patient', '--ttl', 'system/*.cruds'],
+    ],
+    [
+      ['patient', '--help'],
+      ['create', 'list'],
+    ],
+    [
+      ['patient', 'create', '--help'],
+      ['--given', '--family', '--birthdate', '--gender', '--account'],
+    ],
+    [['doctor', '--help'], []],
+    [['verify', '--help'], []],
+    [['reindex', '--help'], []],
+  ])('%j explains itself', async (args, words) => {
+    const { status, stdout } = await run(home, ...args)
+    expect(status).toBe(0)
+    for (const word of [`Usage: kinhold`, ...words]) expect(stdout).toContain(word)
+  })
+
+  it.each([
+    [['tokne'], /unknown command 'tokne'[\s\S]*token/],
+    [['token'], /--scope/],
+    [['serve', 'everything'], /too many arguments/],
+    [['verify', '--fix'], /unknown option/],
+  ])('%j ends with 1 and says why', async (args, words) => {
+    const { status, stdout, stderr } = await run(home, ...args)
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
+    expect(stderr).toMatch(words)
+  })
+
+  it.each([
+    ['a port that is none', { KINHOLD_PORT: 'c4n4ry' }, 'config.value-malformed: KINHOLD_PORT'],
+    [
+      'a secret given twice',
+      { KINHOLD_PASSPHRASE: 'c4n4ry', KINHOLD_PASSPHRASE_FILE: '/dev/null' },
+      'config.secret-given-twice: KINHOLD_PASSPHRASE',
+    ],
+    [
+      'a secret in a file that is not there',
+      { KINHOLD_PASSPHRASE_FILE: '/no/c4n4ry' },
+      'config.secret-unreadable: The file that KINHOLD_PASSPHRASE_FILE',
+    ],
+    ['clear text to other machines', { KINHOLD_BASE_URL: 'http://c4n4ry.example' }, 'config.http-refused'],
+    ['a store that follows later', { KINHOLD_STORE: 'mongodb://c4n4ry@host' }, 'config.store-unavailable'],
+  ])('refuses %s by its name, not by its value', async (_name, env, words) => {
+    const { status, stderr } = await run(under(home, env), 'serve')
+    expect(status).toBe(1)
+    expect(stderr).toContain(words)
+    expect(stderr).not.toContain('c4n4ry')
+  })
+
+  it('warns of a KINHOLD_ name that means nothing, with the nearest that does', async () => {
+    const { stderr } = await run(
+      under(home, { KINHOLD_STORE_FILE: await memoryFile(), KINHOLD_PASSPHRAS: 'x' }),
+      'verify',
+    )
+    expect(stderr).toContain('KINHOLD_PASSPHRAS is not')
+    expect(stderr).toContain('did you mean KINHOLD_PASSPHRASE?')
+    expect(stderr).toContain('KINHOLD_STORE is memory')
+  })
+
+  async function memoryFile(): Promise<string> {
+    const path = join(home.folder, 'store')
+    await writeFile(path, 'memory\n')
+    return path
+  }
+})
+
+describe('npm run on a machine whose own Node is old', () => {
+  it('runs the Node that came with npm ci', async () => {
+    const home = await newHome('npm')
+    const old = join(home.folder, 'old')
+    await mkdir(old)
+    await writeFile(join(old, 'node'), '#!/bin/sh\necho "this Node is too old" >&2\nexit 9\n', { mode: 0o755 })
+    const npm = process.env.npm_execpath ?? ''
+    const env = { ...home.env, PATH: `${old}${delimiter}${process.env.PATH}` }
+    const cwd = new URL('../..', import.meta.url)
+    const child = spawn(process.execPath, [npm, 'run', '--silent', 'kinhold', '--', 'token', '--help'], { env, cwd })
+    const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
+    expect({ status, stderr }).toEqual({ status: 0, stderr: expect.not.stringContaining('too old') })
+    expect(stdout).toContain('Usage: kinhold token')
+    await home.remove()
+  })
+})
