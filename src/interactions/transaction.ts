@@ -159,7 +159,8 @@ function linkAll(identities: Identities, links: Links, { bundle, copies }: Run):
     const targets: Planned[] = []
     rewriteLinks(resource, entry.fullUrl, links, text => {
       const target = byIdentity.get(text.startsWith(base) ? text.slice(base.length) : text)
-      if (target !== undefined) targets.push(target)
+      // What is deleted here is not written later, so nothing has to wait for it.
+      if (target !== undefined && target.turn !== 'DELETE') targets.push(target)
     })
     resources.set(entry, resource)
     references.set(entry, targets)

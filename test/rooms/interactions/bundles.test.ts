@@ -200,6 +200,23 @@ describe('transaction – https://hl7.org/fhir/R4/http.html#trules', () => {
     expect(answer.json.entry[1].resource.meta.versionId).toBe('2')
   })
 
+  it('writes what refers to something that it deletes', async () => {
+    const old = { ...weightOf('b', 80), id: 'b1' }
+    const next = { ...weightOf('b', 90), id: 'b2', derivedFrom: [{ reference: `Observation/${old.id}` }] }
+    const deletion = { request: { method: 'DELETE', url: 'Observation/b1' } }
+    for (const entries of [
+      [deletion, put(next)],
+      [put(next), deletion],
+    ]) {
+      await house.ask('PUT', '/Observation/b1', { grant: admin, body: old })
+      const answer = await send('transaction', entries, { grant: admin })
+      expect(answer.status).toBe(200)
+      expect(statuses(answer)).toContain('204')
+      expect((await house.ask('GET', '/Observation/b1', { grant: admin })).status).toBe(410)
+      expect((await house.ask('GET', '/Observation/b2', { grant: admin })).json.derivedFrom).toEqual(next.derivedFrom)
+    }
+  })
+
   it('resolves conditional references, also to what it creates itself', async () => {
     const named = { ...patientA, identifier: [{ system: 'urn:mrn', value: '1' }] }
     await house.ask('PUT', '/Patient/a', { grant: admin, body: named })
