@@ -3,15 +3,21 @@ import { randomFillSync } from 'node:crypto'
 const pool = Buffer.alloc(16 * 256)
 let used = pool.length
 
-/** 16 random bytes from the operating system, drawn through a pool because single draws are slow. */
-export function randomId16(): Buffer {
-  if (used === pool.length) {
+/** Random bytes from the operating system, drawn through a pool because single draws are slow; what is drawn is wiped. */
+function draw(bytes: number): Buffer {
+  if (used + bytes > pool.length) {
     randomFillSync(pool)
     used = 0
   }
-  const id = Buffer.from(pool.subarray(used, used + 16))
-  used += 16
-  return id
+  const drawn = Buffer.from(pool.subarray(used, used + bytes))
+  pool.fill(0, used, used + bytes)
+  used += bytes
+  return drawn
+}
+
+/** 16 random bytes. */
+export function randomId16(): Buffer {
+  return draw(16)
 }
 
 /**
@@ -27,7 +33,7 @@ export function newResourceId(): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
 }
 
-/** A secret for a URL or a header: `bytes` random bytes as base64url (32 bytes = 256 bits by default). */
+/** A secret for a URL or a header: at most 4 KiB of random bytes as base64url (32 bytes = 256 bits by default). */
 export function newSecret(bytes = 32): string {
-  return randomFillSync(Buffer.alloc(bytes)).toString('base64url')
+  return draw(bytes).toString('base64url')
 }

@@ -97,7 +97,7 @@ export class Reach {
 
   /** The holders whose rows a query may touch. Audit ledgers are opened only for a query that speaks of them. */
   async holders(grant: Grant, query?: Query): Promise<readonly Holder[]> {
-    const { data, audit } = await this.#of(grant)
+    const { data, audit } = await this.#ofNow(grant)
     const asked = query === undefined ? undefined : patientsAsked(query)
     if (asked !== undefined && !query?.types.includes('AuditEvent'))
       return data.filter(({ patient }) => patient === undefined || asked.includes(patient))
@@ -112,7 +112,7 @@ export class Reach {
 
   /** Data and audit ledgers alike; for histories. */
   async everyLedger(grant: Grant): Promise<readonly Ledger[]> {
-    const { data, audit } = await this.#of(grant)
+    const { data, audit } = await this.#ofNow(grant)
     return this.#shelf.fresh([...data, ...audit])
   }
 
@@ -139,7 +139,7 @@ export class Reach {
 
   /** All versions of a resource within reach, newest first. */
   async versions(grant: Grant, locator: Locator): Promise<readonly Stored[]> {
-    const { compartments } = await this.#of(grant)
+    const { compartments } = await this.#ofNow(grant)
     const entries = await this.#store.versions(locator, [...compartments.keys()])
     const opened = await Promise.all(
       entries.map(async entry => {
@@ -151,7 +151,7 @@ export class Reach {
   }
 
   async version(grant: Grant, locator: Locator, version: number): Promise<Stored | undefined> {
-    const { compartments } = await this.#of(grant)
+    const { compartments } = await this.#ofNow(grant)
     const entry = await this.#store.version(locator, version, [...compartments.keys()])
     const holder = entry === undefined ? undefined : compartments.get(entry.compartment)
     if (entry === undefined || holder === undefined) return undefined
@@ -212,7 +212,6 @@ export class Reach {
 
   async #of(grant: Grant): Promise<Reached> {
     const everybody = patientsInReach(grant) === 'all'
-    if (everybody) await this.#noticeNewcomers()
     const known = this.#reached.get(grant)
     if (known !== undefined && known.generation === this.#registry.generation) return known
     const data = await this.#registry.inReach(grant)
@@ -230,7 +229,12 @@ export class Reach {
     return reached
   }
 
-  // Another process may have taken in a patient; whoever reaches everybody must reach them too.
+  /** As `#of`, with the patients whom another process has taken in since. */
+  async #ofNow(grant: Grant): Promise<Reached> {
+    if (patientsInReach(grant) === 'all') await this.#noticeNewcomers()
+    return this.#of(grant)
+  }
+
   async #noticeNewcomers(): Promise<void> {
     const { size } = await this.#store.allHeads()
     if (size !== this.#compartmentsSeen) await this.#registry.reload()

@@ -47,6 +47,7 @@ export class Transaction implements Txn {
   readonly #touched = new Map<Locator, Seen & { deleted: boolean }>()
   readonly #locators = new Map<string, Locator>()
   readonly #free = new Set<Locator>()
+  readonly #stagedAt = new Map<Locator, Holder>()
 
   constructor(grant: Grant, reach: Reach) {
     this.#grant = grant
@@ -203,8 +204,8 @@ export class Transaction implements Txn {
 
   async #followed(type: string, id: string): Promise<Holder | undefined> {
     const locator = this.#locator(type, id)
-    const here = this.staged.find(({ draft }) => draft.locator === locator)
-    if (here !== undefined) return here.ledger.holder
+    const here = this.#stagedAt.get(locator)
+    if (here !== undefined) return here
     return (await this.#reach.newest(this.#grant, locator))?.holder
   }
 
@@ -232,7 +233,7 @@ export class Transaction implements Txn {
 
   async #stageFirst(resource: Resource, locator: Locator, verb: 'c' | 'u', method: 'POST' | 'PUT'): Promise<Staged> {
     const type = resource.resourceType
-    if (this.staged.some(({ draft }) => draft.locator === locator)) throw idTaken()
+    if (this.#stagedAt.has(locator)) throw idTaken()
     const holder = await this.#holderOf(resource, locator, verb)
     if (!this.#mayWrite(resource, holder, verb)) throw ownerForeign()
     const ledger = await this.#reach.ledger(holder)
@@ -242,7 +243,7 @@ export class Transaction implements Txn {
   async #stageNext(resource: Resource, current: Stored): Promise<Staged> {
     const type = resource.resourceType
     const locator = this.#locator(type, current.id)
-    if (this.staged.some(({ draft }) => draft.locator === locator)) throw idTaken()
+    if (this.#stagedAt.has(locator)) throw idTaken()
     const holder = await this.#holderOf(resource, locator, 'u')
     if (!this.#mayWrite(resource, holder, 'u')) throw ownerForeign()
     const follows = this.#seen(current)
@@ -296,6 +297,7 @@ export class Transaction implements Txn {
         staged.holder = holder
       },
     }
+    this.#stagedAt.set(draft.locator, ledger.holder)
     this.staged.push({ ledger, draft, kind, follows: what.seen ?? follows?.version ?? 0 })
     return staged
   }
