@@ -1,0 +1,87 @@
+/**
+ * Non-interference: whoever holds a token for one patient cannot tell whether the server holds anybody else.
+ *
+ * Random families of three, and random requests from the catalogue over all search parameters, are put under a token for
+ * one patient to a store that holds all three and to one that holds only what the token may know of. The answers must be
+ * the same bytes: status, headers, body.
+ *
+ * The seed is printed. `KINHOLD_TEST_SEED=…` repeats a run, `KINHOLD_TEST_REQUESTS=20000` makes a longer one.
+ */
+import fc from 'fast-check'
+import { differences, type Family, newTally, type Tally } from './non-interference/compare.ts'
+import { type Token, tokens, tooWide } from './non-interference/tokens.ts'
+
+const seed = Number(process.env.KINHOLD_TEST_SEED ?? Date.now() % 2 ** 31)
+const requests = Number(process.env.KINHOLD_TEST_REQUESTS ?? 2400)
+const overHttp = 240
+const perFamily = 60
+
+/** Left out, or a number that stands for the same whatever else there is: so a smaller case is found by leaving out. */
+const number = fc.option(fc.noShrink(fc.noBias(fc.integer({ min: 0, max: 2 ** 32 - 1 }))), { freq: 10_000 })
+
+function numbers(minLength: number, maxLength: number): fc.Arbitrary<(number | null)[]> {
+  return fc.array(number, { minLength, maxLength, size: 'max' })
+}
+
+function families(among: readonly Token[]): fc.Arbitrary<Family> {
+  return fc.record({
+    story: numbers(20, 60),
+    token: fc.constantFrom(...among),
+    part: fc.nat(5),
+    asks: numbers(perFamily, perFamily),
+  })
+}
+
+function say(tally: Tally): void {
+  const statuses = [...tally.statuses].sort().map(([status, count]) => `${count} × ${status}`)
+  process.stdout.write(`${tally.asked} requests: ${statuses.join(', ')}\n`)
+  process.stdout.write(`${tally.wouldLeak} of ${tally.questions} questions differ for whoever sees everybody\n`)
+}
+
+async function compareAll(wanted: number, face?: 'http'): Promise<Tally> {
+  process.stdout.write(`non-interference: KINHOLD_TEST_SEED=${seed} KINHOLD_TEST_REQUESTS=${requests}\n`)
+  const tally = newTally()
+  const property = fc.asyncProperty(families(tokens), async family => {
+    expect(await differences(family, tally, face)).toEqual([])
+  })
+  // Now and then a request is left out.
+  await fc.assert(property, { seed, numRuns: Math.ceil(wanted / perFamily) + 1 })
+  say(tally)
+  return tally
+}
+
+const patienceMs = 60_000 + requests * 50
+
+describe('non-interference – SMART App Launch 2.2, scopes; attacks A1 to A39', () => {
+  it(
+    'answers a token for one patient with the same bytes whether the store holds others or not',
+    async () => {
+      const tally = await compareAll(requests)
+      expect(tally.asked).toBeGreaterThanOrEqual(requests)
+      // The questions are such that an answer could have told: they do find others' resources.
+      expect(tally.wouldLeak).toBeGreaterThan(tally.questions * 0.15)
+      for (const status of ['200', '201', '204', '400', '403', '404', '405', '412', '422'])
+        expect([status, tally.statuses.get(status) ?? 0]).not.toEqual([status, 0])
+    },
+    patienceMs,
+  )
+
+  it(
+    'answers so over HTTP too',
+    async () => {
+      expect((await compareAll(overHttp, 'http')).asked).toBeGreaterThanOrEqual(overHttp)
+    },
+    patienceMs,
+  )
+})
+
+describe('the comparison itself', () => {
+  it.each(tooWide)('tells when a token sees %s', async (_seen, token) => {
+    const found: unknown[] = []
+    for (const family of fc.sample(families([token]), { seed, numRuns: 20 })) {
+      found.push(...(await differences(family, newTally())))
+      if (found.length > 0) break
+    }
+    expect(found).toMatchObject([{ scopes: token.scopes }])
+  })
+})

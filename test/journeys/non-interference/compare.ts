@@ -1,0 +1,130 @@
+/** Puts the same requests to two stores and says where their answers differ. */
+import type { Grant } from '#access'
+import { withFace } from './face.ts'
+import { type Ask, baseUrl, type House, openHouse, tell, teller } from './house.ts'
+import { askOf, isQuestion } from './requests.ts'
+import { type Part, partOf, tellStory, whole } from './story.ts'
+import type { Token } from './tokens.ts'
+import { Transcript } from './transcript.ts'
+
+/** A case, as numbers that stand for chapters and requests. */
+export interface Family {
+  readonly story: readonly (number | null)[]
+  readonly token: Token
+  readonly part: number
+  readonly asks: readonly (number | null)[]
+}
+
+/** What was asked in all, to tell whether it could have found anything. */
+export interface Tally {
+  asked: number
+  readonly statuses: Map<string, number>
+  questions: number
+  wouldLeak: number
+}
+
+export interface Difference {
+  readonly scopes: string
+  readonly commons: Part['commons']
+  readonly ask: Ask
+  /** The answers from shortly before where they part. */
+  readonly onWhole: string
+  readonly onPart: string
+}
+
+const shownBefore = 200
+const shown = 800
+
+function fromParting(answer: string, other: string): string {
+  let at = 0
+  while (at < answer.length && answer[at] === other[at]) at++
+  if (answer === other) at = 0
+  return `${answer.slice(0, 3)} … ${answer.slice(Math.max(0, at - shownBefore), at + shown)}`
+}
+
+const askMs = 1000
+
+export function newTally(): Tally {
+  return { asked: 0, statuses: new Map(), questions: 0, wouldLeak: 0 }
+}
+
+/** The first difference under the family's token, if there is one; a fault counts as one. */
+export async function differences(family: Family, tally: Tally, face?: 'http'): Promise<readonly Difference[]> {
+  const { token } = family
+  const part = token.parts[family.part % token.parts.length]
+  if (part === undefined) throw new TypeError('a token without a part to compare with')
+  const asks = family.asks.filter(number => number !== null).map(askOf)
+  const story = tellStory(family.story.filter(number => number !== null))
+  const texts = asks.map(({ body = '' }) => body)
+  await using houses = await openBoth(face)
+  await tell(houses.onWhole, whole(story))
+  await tell(houses.onPart, partOf(story, { ...part, texts }))
+  const both = new Both(houses, token.grant)
+  for (const ask of asks) {
+    const [onWhole, onPart] = await both.put(ask)
+    count(tally, onWhole)
+    if (onWhole !== onPart || onWhole.startsWith('5')) return [differenceOf(token, part, ask, onWhole, onPart)]
+  }
+  await countLeaks(houses, asks, tally)
+  return []
+}
+
+function differenceOf({ scopes }: Token, { commons }: Part, ask: Ask, onWhole: string, onPart: string): Difference {
+  return { scopes, commons, ask, onWhole: fromParting(onWhole, onPart), onPart: fromParting(onPart, onWhole) }
+}
+
+interface Houses {
+  readonly onWhole: House
+  readonly onPart: House
+}
+
+async function openBoth(face: 'http' | undefined): Promise<Houses & AsyncDisposable> {
+  const open = async () => (face === undefined ? openHouse() : withFace(await openHouse()))
+  const [onWhole, onPart] = await Promise.all([open(), open()])
+  const dispose = async () => {
+    await onWhole.close()
+    await onPart.close()
+  }
+  return { onWhole, onPart, [Symbol.asyncDispose]: dispose }
+}
+
+/** One token's conversation with both stores. */
+class Both {
+  readonly #sides: readonly { house: House; transcript: Transcript }[]
+  readonly #grant: Grant
+
+  constructor({ onWhole, onPart }: Houses, grant: Grant) {
+    this.#sides = [onWhole, onPart].map(house => ({ house, transcript: new Transcript(baseUrl) }))
+    this.#grant = grant
+  }
+
+  async put(ask: Ask): Promise<[string, string]> {
+    const answers: string[] = []
+    for (const { house, transcript } of this.#sides) {
+      await house.settle(askMs)
+      answers.push(transcript.read(await house.ask(this.#grant, filled(ask, transcript))))
+    }
+    return [answers[0] ?? '', answers[1] ?? '']
+  }
+}
+
+function filled(ask: Ask, transcript: Transcript): Ask {
+  const { url, body } = ask
+  return { ...ask, url: transcript.fill(url), ...(body === undefined ? {} : { body: transcript.fill(body) }) }
+}
+
+function count(tally: Tally, answer: string): void {
+  const status = answer.slice(0, 3)
+  tally.asked++
+  tally.statuses.set(status, (tally.statuses.get(status) ?? 0) + 1)
+}
+
+/** The questions again for somebody who sees everybody: where these differ there was something to leak. */
+async function countLeaks(houses: Houses, asks: readonly Ask[], tally: Tally): Promise<void> {
+  const both = new Both(houses, teller)
+  for (const ask of asks.filter(isQuestion)) {
+    const [onWhole, onPart] = await both.put(ask)
+    tally.questions++
+    if (onWhole !== onPart) tally.wouldLeak++
+  }
+}

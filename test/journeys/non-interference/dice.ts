@@ -1,0 +1,45 @@
+/**
+ * Draws that depend on one number alone. fast-check chooses the numbers and leaves some out to find a smaller case; what
+ * each of them stands for stays the same.
+ */
+export class Dice {
+  #state: number
+
+  constructor(seed: number) {
+    this.#state = seed >>> 0
+  }
+
+  /** A whole number from 0 to below `below`. */
+  below(below: number): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
+  }
+
+  pick<T>(list: readonly T[]): T {
+    const picked = list[this.below(list.length)]
+    if (picked === undefined) throw new TypeError('nothing to pick from')
+    return picked
+  }
+
+  /** True in `percent` of a hundred draws. */
+  maybe(percent: number): boolean {
+    return this.below(100) < percent
+  }
+
+  /** `least` to `most` draws. */
+  many<T>(least: number, most: number, draw: (dice: Dice) => T): T[] {
+    return Array.from({ length: least + this.below(most - least + 1) }, () => draw(this))
+  }
+
+  /** One of the rows, each as often as its weight says. */
+  weighted<T>(rows: readonly (readonly [weight: number, value: T])[]): T {
+    let left = this.below(rows.reduce((sum, [weight]) => sum + weight, 0))
+    for (const [weight, value] of rows) {
+      if (left < weight) return value
+      left -= weight
+    }
+    throw new TypeError('nothing to pick from')
+  }
+}
