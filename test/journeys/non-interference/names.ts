@@ -8,9 +8,6 @@ export type Owner = Person | 'all'
 export const persons: readonly Person[] = ['anna', 'bruno', 'clara']
 export const families: Readonly<Record<Person, string>> = { anna: 'Alder', bruno: 'Birch', clara: 'Cedar' }
 
-/** Who a resource that was moved comes from, in a store that does not hold whom it really came from. */
-export const nobody = 'nobody'
-
 export const ownTypes = [
   'Observation',
   'Condition',

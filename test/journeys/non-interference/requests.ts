@@ -283,5 +283,3 @@ export function askOf(number: number): Ask {
 export function isQuestion({ method, url }: Ask): boolean {
   return (method === 'GET' || url.includes('/_search')) && !url.includes('PAGELINK')
 }
-
-export type { Person, vitalSigns }

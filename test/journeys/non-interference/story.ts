@@ -1,18 +1,7 @@
 /** What happens to a family before anybody asks: a list of chapters, told to one store wholly and to another in part. */
 import type { Resource } from '#fhir'
 import { Dice } from './dice.ts'
-import {
-  drawOwner,
-  idOf,
-  nobody,
-  type Owner,
-  ownTypes,
-  type Person,
-  persons,
-  published,
-  sharedTypes,
-  slots,
-} from './names.ts'
+import { drawOwner, idOf, type Owner, ownTypes, type Person, persons, published, sharedTypes, slots } from './names.ts'
 import { drawResource, emptyResource, movableTypes } from './resources.ts'
 
 /** One version of one resource. */
@@ -20,7 +9,7 @@ export interface Deed {
   readonly type: string
   readonly id: string
   /** Whose the version is; of a deletion, whose the resource was. */
-  readonly owner: Owner | typeof nobody
+  readonly owner: Owner | 'stranger'
   /** Undefined: it is deleted. */
   readonly resource: Resource | undefined
 }
@@ -66,6 +55,12 @@ function deedOf(dice: Dice, owners: Map<string, Owner>, alive: Set<string>): Dee
   return { type, id, owner, resource: drawResource(dice, type, owner, id) }
 }
 
+/** Not one resource, nor referring to one another: a transaction is written in the order of its references. */
+function areApart(one: Deed, other: Deed): boolean {
+  const refersTo = (a: Deed, b: Deed) => JSON.stringify(a.resource ?? {}).includes(`"${nameOf(b)}"`)
+  return nameOf(one) !== nameOf(other) && !refersTo(one, other) && !refersTo(other, one)
+}
+
 /** Some deeds share a transaction; never two about one resource, nor two in the commons, whose order is random there. */
 function chaptersOf(deeds: readonly Deed[]): Chapter[] {
   const dice = new Dice(deeds.length)
@@ -75,7 +70,7 @@ function chaptersOf(deeds: readonly Deed[]): Chapter[] {
     const fits =
       last !== undefined &&
       last.length < 6 &&
-      last.every(other => nameOf(other) !== nameOf(deed)) &&
+      last.every(other => areApart(other, deed)) &&
       !(deed.owner === 'all' && last.some(({ owner }) => owner === 'all'))
     if (fits && dice.maybe(30)) last.push(deed)
     else chapters.push([deed])
@@ -107,7 +102,7 @@ export function partOf(story: readonly Chapter[], part: Part): readonly Chapter[
       return [deed.owner === part.of ? deed : emptied(deed)]
     }),
   )
-  return strangers ? [[stranger()], ...chapters] : [[], ...chapters]
+  return strangers ? [persons.map(strangerFor), ...chapters] : [[], ...chapters]
 }
 
 function ownNames(story: readonly Chapter[], { of, sees }: Part): ReadonlySet<string> {
@@ -142,12 +137,19 @@ function sharedNames(story: readonly Chapter[], part: Part, kept: ReadonlySet<st
 }
 
 function emptied(deed: Deed): Deed {
-  const resource = deed.resource === undefined ? undefined : emptyResource(deed.type, nobody, deed.id)
-  return { ...deed, owner: nobody, resource }
+  const { type, id, owner } = deed
+  const resource = deed.resource === undefined ? undefined : emptyResource(type, strangerId(owner), id)
+  return { type, id, owner: 'stranger', resource }
 }
 
-function stranger(): Deed {
-  return { type: 'Patient', id: nobody, owner: nobody, resource: { resourceType: 'Patient', id: nobody } }
+/** One for each person, since a resource has one version more for each whom it went to. */
+function strangerFor(person: Person): Deed {
+  const id = strangerId(person)
+  return { type: 'Patient', id, owner: 'stranger', resource: { resourceType: 'Patient', id } }
+}
+
+function strangerId(owner: Deed['owner']): string {
+  return `instead-of-${owner}`
 }
 
 /** As many chapters as `partOf` gives. */
