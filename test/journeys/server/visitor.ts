@@ -49,25 +49,31 @@ function fieldsOf(form: string): Field[] {
   return fields
 }
 
-/** The form of a page that posts to this path. @throws when the page has no such form */
-function formOf(page: Page, action: string): readonly Field[] {
-  for (const [form, head = ''] of page.text.matchAll(/<form\b([^>]*)>[\s\S]*?<\/form>/g)) {
+/** The forms of a page that post to this path. */
+function formsOf(page: Page, action: string): readonly (readonly Field[])[] {
+  return [...page.text.matchAll(/<form\b([^>]*)>[\s\S]*?<\/form>/g)].flatMap(([form, head = '']) => {
     const attributes = attributesOf(head)
-    if (attributes.get('action') === action && attributes.get('method') === 'post') return fieldsOf(form)
-  }
-  throw new Error(`no form posts to ${action} on a page with status ${page.status}: ${page.text.slice(-600)}`)
+    return attributes.get('action') === action && attributes.get('method') === 'post' ? [fieldsOf(form)] : []
+  })
 }
 
-function bodyOf(fields: readonly Field[], filled: Filled): URLSearchParams {
-  const untouched = fields.filter(({ name, sent }) => sent && filled[name] === undefined)
-  const body = new URLSearchParams(untouched.map(({ name, value }) => [name, value]))
-  for (const [name, values] of Object.entries(filled))
-    for (const value of [values].flat()) {
-      const fits = fields.some(field => field.name === name && (field.free || field.value === value))
-      if (!fits) throw new Error(`nobody can put this into the field ${name}`)
-      body.append(name, value)
-    }
-  return body
+const listed = (filled: Filled) =>
+  Object.entries(filled).flatMap(([name, values]) => [values].flat().map(value => ({ name, value })))
+
+/** Whether a person could fill a form in like this. */
+function fits(form: readonly Field[], filled: Filled): boolean {
+  return listed(filled).every(({ name, value }) =>
+    form.some(field => field.name === name && (field.free || field.value === value)),
+  )
+}
+
+/** @throws when the page has no form for this path that a person could fill in like this */
+function bodyOf(page: Page, action: string, filled: Filled): URLSearchParams {
+  const forms = formsOf(page, action)
+  const form = forms.find(each => fits(each, filled))
+  if (form === undefined) throw new Error(`none of ${forms.length} forms for ${action} takes ${Object.keys(filled)}`)
+  const untouched = form.filter(({ name, sent }) => sent && filled[name] === undefined)
+  return new URLSearchParams([...untouched, ...listed(filled)].map(({ name, value }) => [name, value]))
 }
 
 const mostRedirects = 10
@@ -87,7 +93,7 @@ export class Visitor {
 
   /** Sends the form of the page that posts to this path: untouched fields as they are, the others as filled in. */
   submit(page: Page, action: string, filled: Filled): Promise<Page> {
-    const body = bodyOf(formOf(page, action), filled)
+    const body = bodyOf(page, action, filled)
     return this.#ask(new URL(action, page.url), { method: 'POST', body })
   }
 
