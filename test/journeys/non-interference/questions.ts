@@ -18,7 +18,7 @@ import {
 } from './codes.ts'
 import type { Dice } from './dice.ts'
 import { baseUrl } from './house.ts'
-import { drawReference, families, ownTypes, persons, sharedTypes, slots } from './names.ts'
+import { drawReference, families, idOf, ownTypes, persons, sharedTypes, slots } from './names.ts'
 
 export const askedTypes: readonly string[] = [...new Set(['Patient', ...ownTypes, ...sharedTypes])]
 
@@ -93,6 +93,7 @@ function knownTypes(target: readonly string[] | undefined): readonly string[] {
 export function drawId(dice: Dice): string {
   return dice.weighted<() => string>([
     [8, () => drawReference(dice, askedTypes, 'anna').replace(/^\w+\//, '')],
+    [3, () => idOf('all', dice.pick(sharedTypes), dice.below(slots))],
     [2, () => dice.pick(persons)],
     [1, () => `NEWID${dice.below(6)}`],
     [1, () => `never-was-${dice.below(slots)}`],

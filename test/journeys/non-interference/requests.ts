@@ -50,7 +50,7 @@ function freshness(dice: Dice): { [name: string]: string } {
 
 function conditions(dice: Dice): { [name: string]: string } {
   return {
-    ...(dice.maybe(35) ? { 'if-match': dice.pick(['W/"1"', 'W/"2"', 'W/"3"', 'W/"99"', 'nonsense']) } : {}),
+    ...(dice.maybe(50) ? { 'if-match': dice.pick(['W/"1"', 'W/"2"', 'W/"3"', 'W/"99"', 'nonsense']) } : {}),
     ...(dice.maybe(10) ? { 'if-none-match': dice.pick(['*', 'W/"1"']) } : {}),
   }
 }
@@ -234,9 +234,9 @@ const single: readonly (readonly [number, Draw])[] = [
   [10, searchCompartment],
   [5, everything],
   [9, create],
-  [12, update],
+  [14, update],
   [6, updateConditionally],
-  [9, remove],
+  [14, remove],
   [5, removeConditionally],
   [4, validate],
 ]
