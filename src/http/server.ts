@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer as createNodeServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Express } from 'express'
+import { refuseUnreadable } from './unreadable.ts'
 
 /** A server that listens. */
 export interface Listening {
@@ -33,6 +34,7 @@ export function createServer(app: Express): Server {
     },
     app,
   )
+  server.on('clientError', refuseUnreadable)
   server.maxHeadersCount = 100
   server.maxConnections = 4096
   server.setTimeout(120_000)

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import express from 'express'
 import { Client } from 'fhir-kit-client'
 import { createServer, type Listening, listen } from '#http'
+import { refuseUnreadable } from '../../../src/http/unreadable.ts'
 import { freePort, openWebHouse, type WebHouse } from './web-house.ts'
 
 describe('a FHIR client – https://hl7.org/fhir/R4/http.html', () => {
@@ -164,5 +165,30 @@ describe('a server on the network', () => {
   it('can be closed twice', async () => {
     await server.close()
     await server.close()
+  })
+})
+
+describe('what never becomes a request – https://www.rfc-editor.org/rfc/rfc9110#section-15.5', () => {
+  const refusalOf = async (code: string) => {
+    const { PassThrough } = await import('node:stream')
+    const socket = new PassThrough()
+    refuseUnreadable(Object.assign(new Error('of the parser'), { code }), socket)
+    return String(socket.read() ?? '')
+  }
+
+  it.each([
+    ['HPE_INVALID_METHOD', 400, 'request.malformed'],
+    ['HPE_HEADER_OVERFLOW', 431, 'request.headers-too-large'],
+    ['ERR_HTTP_REQUEST_TIMEOUT', 408, 'request.headers-too-slow'],
+  ])('is refused (%s) with %i and an OperationOutcome', async (cause, status, code) => {
+    const answer = await refusalOf(cause)
+    const [head = '', body = ''] = answer.split('\r\n\r\n')
+    expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    expect(head).toContain(`content-length: ${Buffer.byteLength(body)}`)
+    expect(JSON.parse(body).issue[0].details.coding[0].code).toBe(code)
+  })
+
+  it('is not answered when nobody is there any more', async () => {
+    expect(await refusalOf('ECONNRESET')).toBe('')
   })
 })

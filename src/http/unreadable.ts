@@ -1,0 +1,46 @@
+import { STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { operationOutcome, printJson } from '#fhir'
+import { fhirJson } from '#interactions'
+import { Problem } from '#kernel'
+import { strictHeaders } from './security-headers.ts'
+
+interface Refusal {
+  readonly status: number
+  readonly problem: Problem
+}
+
+const malformed: Refusal = {
+  status: 400,
+  problem: new Problem('invalid', 'request.malformed', 'What was sent is not an HTTP request.'),
+}
+
+/** By what Node's parser says; everything else is malformed. */
+const refusals: Readonly<Record<string, Refusal>> = {
+  HPE_HEADER_OVERFLOW: {
+    status: 431,
+    problem: new Problem('too-large', 'request.headers-too-large', 'The head of the request is larger than 16 KiB.'),
+  },
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    status: 408,
+    problem: new Problem('timeout', 'request.headers-too-slow', 'The head of the request did not arrive in time.'),
+  },
+}
+
+/** Answers what never became a request, in the one way in which this server refuses, and hangs up. */
+export function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const { status, problem } = refusals[error.code ?? ''] ?? malformed
+  const body = printJson(operationOutcome(problem))
+  const headers = {
+    ...strictHeaders,
+    'content-type': fhirJson,
+    'content-length': String(Buffer.byteLength(body)),
+    connection: 'close',
+  }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`)
+}
