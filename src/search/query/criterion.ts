@@ -46,10 +46,13 @@ function parameterOf(type: string, name: string, whole: string): SearchParameter
   const parameter = searchParameter(type, name)
   if (parameter === undefined)
     throw new Problem('invalid', 'search.parameter-unknown', `${type} has no such search parameter.`, {
-      expression: whole,
+      expression: nameForm.test(whole) ? whole : '(malformed name)',
     })
   return parameter
 }
+
+/** A name that is no name might be a value in the wrong place, which no error may show. */
+const nameForm = /^[_A-Za-z][\w:.-]{0,127}$/
 
 function checkModifier(modifier: string, parameter: SearchParameter, whole: string): Modifier {
   const allowed: readonly string[] = modifiers[parameter.type]
