@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Bundle, OperationOutcome, Patient } from '@medplum/fhirtypes'
 import * as openid from 'openid-client'
+import { claimAddress } from './server/claim-address.ts'
 import { type Answer, openClient } from './server/client.ts'
 import type { Home } from './server/home.ts'
 import { newReachableHome } from './server/reachable-home.ts'
@@ -102,7 +103,7 @@ describe('a new server and its owner – https://hl7.org/fhir/smart-app-launch/S
   const visitor = () => new Visitor(home.origin)
 
   it('is claimed with a form', async () => {
-    const claim = /http:\S+\/claim\?code=\S+/.exec(server.output())?.[0] ?? ''
+    const claim = await claimAddress(server)
     const browser = visitor()
     const filled = { ...owner, again: owner.password }
     const page = await browser.submit(await browser.open(claim), '/claim', filled)
