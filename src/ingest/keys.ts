@@ -25,3 +25,8 @@ export async function fingerprintKey(documents: Documents, owner: string): Promi
     )
   }
 }
+
+/** Forgets the key of a patient who in the end was not taken in: nothing was written under it. */
+export async function forgetFingerprintKey(documents: Documents, owner: string): Promise<void> {
+  await documents.delete(collection, owner)
+}

@@ -12,6 +12,7 @@ import { type Report, reportResource } from './report.ts'
 import { type RunDeps, runImport } from './run.ts'
 import { type ByteSource, counted, digestOf, openFile } from './source/byte-source.ts'
 import { spool } from './source/spool.ts'
+import { newTurns } from './turns.ts'
 
 /** The rooms that imports need. Limits that are not given are as in `limits.ts`. */
 export interface IngestOptions {
@@ -66,7 +67,7 @@ export interface Ingest {
 /** Opens the room. It holds nothing but the progress of running jobs. */
 export function openIngest(options: IngestOptions): Ingest {
   const limits = { ...defaultLimits, ...options.limits }
-  const deps: RunDeps & { baseUrl: string } = { ...options, limits }
+  const deps = { ...options, limits, admissions: newTurns() }
   const jobs = new Jobs(options.record.documents, options.clock, options.log)
   return {
     start: async ({ grant, patient, source, body }) => {

@@ -1,6 +1,6 @@
 import type { Grant } from '#access'
 import { type Clock, isProblem, type Log, Problem } from '#kernel'
-import type { Record, Writer } from '#record'
+import type { Record, Txn, Writer } from '#record'
 import type { Validator } from '#validation'
 import { type Committed, type Item, stage } from './commit.ts'
 import type { Format } from './format.ts'
@@ -27,6 +27,8 @@ export interface RunFacts {
   readonly provenanceId: string
   /** All or nothing: what is refused, or goes wrong, is thrown and not reported. */
   readonly atomic?: boolean
+  /** Takes in the patient first, in the transaction of the first batch. */
+  readonly admit?: ((txn: Txn) => Promise<void>) | undefined
 }
 
 /** How far an import of this file came. Written in the transaction of each batch. */
@@ -169,6 +171,7 @@ class Run {
     count: number,
     last: boolean,
   ): Promise<Committed> {
+    if (this.#committed === 0) await this.#facts.admit?.(txn)
     const committed = await stage(txn, items, this.#facts.atomic === true)
     const written = [...committed.created, ...committed.updated]
     if (written.length > 0 && !this.provenanceWritten) await this.#writeProvenance(txn, written, last)

@@ -1,18 +1,21 @@
 import { createHash } from 'node:crypto'
 import { type Grant, requirePermission } from '#access'
 import { isProblem, Problem } from '#kernel'
+import { forgetFingerprintKey } from '../keys.ts'
 import { openContext } from '../open-context.ts'
 import { type RunDeps, runImport } from '../run.ts'
+import type { Turns } from '../turns.ts'
 import { accepted, acknowledge, type Verdict, verdictOf } from './acknowledge.ts'
 import { decodeHl7 } from './decode.ts'
 import { mapMessage, messageRowOf } from './map-message.ts'
 import { type Message, value } from './message.ts'
 import { parseMessage } from './parse.ts'
-import { checkHeader, findPatient } from './receive.ts'
+import { checkHeader, findPatient, type Subject } from './receive.ts'
 import { splitMessages } from './split.ts'
 
 interface ReceiveDeps extends RunDeps {
   readonly baseUrl: string
+  readonly admissions: Turns
 }
 
 const collection = 'ingest-messages'
@@ -55,19 +58,30 @@ function parseOne(bytes: Buffer, deps: ReceiveDeps): Message {
 
 async function take(
   message: Message,
-  { grant, message: bytes }: { readonly grant: Grant; readonly message: Buffer },
+  request: { readonly grant: Grant; readonly message: Buffer },
   deps: ReceiveDeps,
 ): Promise<Verdict> {
+  const { grant, message: bytes } = request
   checkHeader(message)
   const row = messageRowOf(message)
   requirePermission(grant, 'c', 'Provenance')
   const digest = createHash('sha256').update(bytes).digest('hex')
-  const patient = await findPatient(message, row, grant, deps.record, deps.baseUrl)
+  const subject = await findPatient(message, row, grant, deps.record, deps.baseUrl)
+  const { patient } = subject
   const name = `${patient}/${value(message.msh, 3)}/${value(message.msh, 4)}/${value(message.msh, 10)}`
   const { documents } = deps.record
   const last = await documents.get<{ digest: string }>(collection, name)
   if (last?.value.digest === digest) return accepted
-  await importMessage(message, grant, patient, digest, deps)
+  try {
+    const work = () => importMessage(message, grant, subject, digest, deps)
+    // Each of several messages about somebody new must see whom the ones before it have taken in.
+    await (subject.admit === undefined ? work() : deps.admissions(work))
+  } catch (error) {
+    if (subject.admit !== undefined) await forgetFingerprintKey(documents, patient)
+    // Of two messages about somebody new one takes them in; the other one finds them the second time.
+    if (isProblem(error) && error.code === 'ingest.hl7-patient-appeared') return take(message, request, deps)
+    throw error
+  }
   await documents.put(collection, name, { digest }, { expiresAtMs: deps.clock.nowMs() + rememberedMs })
   return accepted
 }
@@ -75,7 +89,7 @@ async function take(
 async function importMessage(
   message: Message,
   grant: Grant,
-  patient: string,
+  { patient, admit }: Subject,
   digest: string,
   deps: ReceiveDeps,
 ): Promise<void> {
@@ -83,7 +97,7 @@ async function importMessage(
   const outcomes = mapMessage(message, context)
   if (outcomes.some(outcome => outcome.kind === 'mapped' && !context.isValid(outcome.resource)))
     throw new Problem('unprocessable', 'ingest.hl7-invalid', 'The message does not give valid resources.')
-  const facts = { grant, patient, format: 'hl7v2', digest, provenanceId, atomic: true } as const
+  const facts = { grant, patient, format: 'hl7v2', digest, provenanceId, atomic: true, admit } as const
   // One message is one transaction: nothing of it is kept when a part cannot be.
   const limits = { ...deps.limits, batchSize: Number.MAX_SAFE_INTEGER }
   await runImport(once(outcomes), facts, { ...deps, limits }, () => {})

@@ -1,6 +1,5 @@
 import { type Grant, permits, restrict } from '#access'
-import type { Resource } from '#fhir'
-import { Problem } from '#kernel'
+import { newResourceId, Problem } from '#kernel'
 import type { Record, Txn } from '#record'
 import { parseQuery } from '#search'
 import { patientElements } from './map-patient.ts'
@@ -41,9 +40,16 @@ function escapeToken(text: string): string {
   return text.replace(/[\\|,$]/g, char => `\\${char}`)
 }
 
+/** Whom a message is about. */
+export interface Subject {
+  readonly patient: string
+  /** Takes in somebody who is not here yet, in the transaction of the message: refused with it, they never were. */
+  readonly admit?: (txn: Txn) => Promise<void>
+}
+
 /**
  * Finds the patient a message is about among those the grant reaches, by PID-3. Where the event admits or registers
- * somebody, a grant that may create patients creates one.
+ * somebody, a grant that may create patients takes them in.
  *
  * @throws Problem `unprocessable` · `ingest.hl7-field-missing`, `ingest.hl7-patient-unknown`,
  *   `ingest.hl7-patient-ambiguous`; `forbidden` · `scope.missing`
@@ -54,7 +60,7 @@ export async function findPatient(
   grant: Grant,
   record: Record,
   baseUrl: string,
-): Promise<string> {
+): Promise<Subject> {
   const tokens = tokensOf(message)
   if (tokens.length === 0)
     throw new Problem('unprocessable', 'ingest.hl7-field-missing', 'The message does not identify its patient.', {
@@ -62,26 +68,32 @@ export async function findPatient(
     })
   const query = parseQuery('Patient', new URLSearchParams([['identifier', tokens.join(',')]]), { baseUrl })
   const restricted = restrict(query, grant)
-  return record.writer(grant).transact(async txn => {
-    const found = await txn.find(restricted, 2)
-    if (found.length > 1)
-      throw new Problem('unprocessable', 'ingest.hl7-patient-ambiguous', 'The identifiers fit several patients.', {
-        expression: 'PID-3',
-      })
-    const [only] = found
-    return only?.id ?? (await createPatient(txn, message, row, grant))
-  })
-}
-
-async function createPatient(txn: Txn, message: Message, row: MessageRow, grant: Grant): Promise<string> {
+  const known = await record.writer(grant).transact(txn => onlyOne(txn, restricted))
+  if (known !== undefined) return { patient: known }
   const mayCreate = grant.terms.some(term => term.level !== 'patient') && permits(grant, 'c', 'Patient')
   if (!row.createsPatient || !mayCreate)
     throw new Problem('unprocessable', 'ingest.hl7-patient-unknown', 'The patient is not known here.', {
       expression: 'PID-3',
     })
+  const patient = newResourceId()
+  return { patient, admit: txn => createPatient(txn, patient, message, restricted) }
+}
+
+type PatientQuery = Parameters<Txn['find']>[0]
+
+async function onlyOne(txn: Txn, query: PatientQuery): Promise<string | undefined> {
+  const found = await txn.find(query, 2)
+  if (found.length > 1)
+    throw new Problem('unprocessable', 'ingest.hl7-patient-ambiguous', 'The identifiers fit several patients.', {
+      expression: 'PID-3',
+    })
+  return found[0]?.id
+}
+
+/** @throws Problem `conflict` · `ingest.hl7-patient-appeared` when another message took them in meanwhile */
+async function createPatient(txn: Txn, id: string, message: Message, query: PatientQuery): Promise<void> {
+  if ((await onlyOne(txn, query)) !== undefined)
+    throw new Problem('conflict', 'ingest.hl7-patient-appeared', 'The patient was taken in meanwhile.')
   const { elements } = patientElements(message, zoneOfMessage(value(message.msh, 7)))
-  const patient: Resource = { resourceType: 'Patient', ...elements }
-  const created = await txn.create(patient)
-  txn.note('create patient from HL7 v2')
-  return created.id
+  await txn.create({ resourceType: 'Patient', ...elements }, { id })
 }

@@ -179,3 +179,24 @@ describe('one HL7 v2 message – the acknowledgement in original mode', () => {
     })
   })
 })
+
+describe('somebody new', () => {
+  const born = 'PID|1||new-1^^^C||Doe^Jane||19700101|F'
+  const jane = 'identifier=new-1'
+
+  it('is not taken in by a message that is refused: the visit may not be written', async () => {
+    const house = await openHouse()
+    const grant = grantOf('system/Patient.crs system/Observation.c system/Provenance.c', { patients: 'all' })
+    const { ack } = await send(house, adt('A01', born, 'PV1|1|I|INT^1^1||||||||||||||||V-1'), grant)
+    expect(field(ack, 'MSA', 1)).toBe('AR')
+    expect(await found(house.record, 'Patient', jane)).toEqual([])
+  })
+
+  it('is taken in once by messages that come at once (ingest.hl7-patient-appeared)', async () => {
+    const house = await openHouse()
+    const ids = ['M1', 'M2', 'M3', 'M4']
+    const answers = await Promise.all(ids.map(id => send(house, adt('A04', born, '', id))))
+    expect(answers.map(({ ack }) => field(ack, 'MSA', 1))).toEqual(['AA', 'AA', 'AA', 'AA'])
+    expect(await found(house.record, 'Patient', jane)).toHaveLength(1)
+  })
+})
