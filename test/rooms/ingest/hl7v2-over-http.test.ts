@@ -183,6 +183,7 @@ describe('one HL7 v2 message – the acknowledgement in original mode', () => {
 describe('somebody new', () => {
   const born = 'PID|1||new-1^^^C||Doe^Jane||19700101|F'
   const jane = 'identifier=new-1'
+  const seenByNobody = 'ingest.hl7-patient-appeared'
 
   it('is not taken in by a message that is refused: the visit may not be written', async () => {
     const house = await openHouse()
@@ -192,7 +193,7 @@ describe('somebody new', () => {
     expect(await found(house.record, 'Patient', jane)).toEqual([])
   })
 
-  it('is taken in once by messages that come at once (ingest.hl7-patient-appeared)', async () => {
+  it(`is taken in once by messages that come at once, none of which is told ${seenByNobody}`, async () => {
     const house = await openHouse()
     const ids = ['M1', 'M2', 'M3', 'M4']
     const answers = await Promise.all(ids.map(id => send(house, adt('A04', born, '', id))))
