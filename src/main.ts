@@ -54,7 +54,7 @@ patient
   .option('--family <name>')
   .option('--birthdate <YYYY-MM-DD>')
   .option('--gender <code>', 'male, female, other, unknown')
-  .option('--account <id>', 'the account that keeps the patient')
+  .option('--account <name>', 'the account that keeps the patient: the name its owner logs in with')
   .action(lazily(async () => (await import('./commands/patient.ts')).createPatient))
 patient
   .command('list')

@@ -17,8 +17,9 @@ export async function createPatient(options: PatientOptions): Promise<void> {
   const id = await withHouse(async house => {
     const resource = patientOf(options)
     checkResource(house.validator, resource)
+    const account = options.account === undefined ? undefined : await house.smart.accountId(options.account)
     const stored = await house.record.writer(hostGrant()).transact(txn => txn.create(resource))
-    if (options.account !== undefined) await house.record.addPatientTo(options.account, stored.id)
+    if (account !== undefined) await house.record.addPatientTo(account, stored.id)
     return stored.id
   })
   output.result(id)

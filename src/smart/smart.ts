@@ -1,6 +1,7 @@
 import type { Grant } from '#access'
 import { parseScope } from '#access'
 import { Problem } from '#kernel'
+import type { Account } from './accounts/accounts.ts'
 import type { Client } from './clients/clients.ts'
 import { parseMetadata } from './clients/parse-metadata.ts'
 import { smartConfiguration } from './discovery.ts'
@@ -37,6 +38,12 @@ export interface Smart {
    */
   createAccount(options: { readonly name: string; readonly password: string }): Promise<string>
   /**
+   * The id of an account, by the name its owner logs in with.
+   *
+   * @throws Problem `not-found` · `smart.account-absent`
+   */
+  accountId(name: string): Promise<string>
+  /**
    * Gives an account a new password, for people who forgot theirs, and logs it out everywhere.
    *
    * @throws Problem `not-found` · `smart.account-absent`; `unprocessable` · `smart.password-weak`
@@ -68,10 +75,15 @@ async function approve(parts: Parts, clientId: string, scope: string): Promise<v
     throw new Problem('not-found', 'smart.client-absent', 'There is no client with this id.')
 }
 
-async function resetPassword(parts: Parts, { name, password }: { name: string; password: string }): Promise<void> {
+async function accountNamed(parts: Parts, name: string): Promise<Account> {
   const account = await parts.accounts.named(name)
   if (account === undefined)
     throw new Problem('not-found', 'smart.account-absent', 'There is no account with this name.')
+  return account
+}
+
+async function resetPassword(parts: Parts, { name, password }: { name: string; password: string }): Promise<void> {
+  const account = await accountNamed(parts, name)
   await parts.accounts.changePassword(account, password)
   await parts.browsers.logOutEverywhere(account.id)
 }
@@ -92,6 +104,7 @@ export async function openSmart(options: SmartOptions): Promise<Smart> {
     async createAccount(wanted) {
       return (await parts.accounts.create(wanted)).id
     },
+    accountId: async name => (await accountNamed(parts, name)).id,
     resetPassword: wanted => resetPassword(parts, wanted),
     async registerClient(metadata) {
       const { client, secret } = await parts.clients.register(parseMetadata(metadata, parts.canFetchKeys))

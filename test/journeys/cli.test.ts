@@ -178,6 +178,13 @@ describe('kinhold beside a running server – README, "Commands"', () => {
       expect(stderr).toContain('Patient.gender')
       expect(stderr).not.toContain('c4n4ry')
     })
+
+    it('is taken in for an account by the name its owner logs in with, and for no other', async () => {
+      const before = (await run(home, 'patient', 'list')).stdout
+      const refused = await run(home, 'patient', 'create', '--given', 'Mila', '--account', 'nobody')
+      expect([refused.status, refused.stderr]).toEqual([1, expect.stringContaining('smart.account-absent')])
+      expect((await run(home, 'patient', 'list')).stdout).toBe(before)
+    })
   })
 
   it('verify and reindex find everything as it should be and leave it so', async () => {

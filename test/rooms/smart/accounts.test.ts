@@ -83,6 +83,12 @@ describe('accounts', () => {
     expect(made.sort()).toEqual(['no problem', 'smart.account-name-taken'])
   })
 
+  it('is found by the name its owner logs in with: smart.account-absent for any other', async () => {
+    const id = await house.smart.createAccount({ name: 'Berta', password })
+    expect(await house.smart.accountId('Berta')).toBe(id)
+    expect(await codeOf(house.smart.accountId('nobody'))).toBe('smart.account-absent')
+  })
+
   it('keeps no password and no account name in the store', async () => {
     await house.smart.createAccount({ name: 'Wilhelmina', password })
     const stored = await house.store.documents('smart.accounts', house.clock.nowMs())
