@@ -164,6 +164,8 @@ export interface Store {
   document(collection: string, key: string, nowMs: number): Promise<StoredDocument | undefined>
   /** The documents of a collection, or of one group of it, in no promised order. */
   documents(collection: string, nowMs: number, group?: string): Promise<readonly StoredDocument[]>
+  /** The names of the collections that hold documents, expired ones too. */
+  collections(): Promise<readonly string[]>
   /** Deletes documents that have expired at `nowMs`; returns how many. */
   purgeDocuments(nowMs: number): Promise<number>
 

@@ -79,6 +79,11 @@ export function shelvesContract(held: Held<Store>): void {
       expect((await held.subject.stats()).documents).toBe(2)
     })
 
+    it('tell the names of their collections, expired or not', async () => {
+      await write(put('aa', 'x', { expiresAtMs: 10 }), put('bb', 'y'), put('dd', 'w', { collection: 'clients' }))
+      expect((await held.subject.collections()).toSorted()).toEqual(['clients', 'tokens'])
+    })
+
     it('are listed by collection and by group', async () => {
       await write(
         put('aa', 'x', { group: 'f1' }),

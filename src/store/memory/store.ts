@@ -221,6 +221,11 @@ class MemoryStore implements Store {
     )
   }
 
+  async collections(): Promise<readonly string[]> {
+    this.#checkOpen()
+    return [...new Set([...this.#documents.values()].map(({ collection }) => collection))]
+  }
+
   async purgeDocuments(nowMs: number): Promise<number> {
     this.#checkOpen()
     const expired = [...this.#documents].filter(([, document]) => !isAlive(document, nowMs))

@@ -13,6 +13,7 @@ const sql = {
   one: `SELECT ${columns} FROM documents WHERE collection = ? AND key = ? AND ${alive}`,
   ofCollection: `SELECT ${columns} FROM documents WHERE collection = ? AND ${alive}`,
   ofGroup: `SELECT ${columns} FROM documents WHERE collection = ? AND belongs = ? AND ${alive}`,
+  collections: 'SELECT DISTINCT collection FROM documents',
   put: `INSERT INTO documents (${columns}) VALUES (?1, ?2, 1, ?3, ?4, ?5)
     ON CONFLICT DO UPDATE SET revision = revision + 1, belongs = ?3, expires = ?4, sealed = ?5`,
   delete: 'DELETE FROM documents WHERE collection = ? AND key = ?',
@@ -59,6 +60,10 @@ export class Documents {
         ? this.#statements.ofCollection.all(collection, nowMs)
         : this.#statements.ofGroup.all(collection, keyBytes(group), nowMs)
     return rows.map(documentFrom)
+  }
+
+  collections(): string[] {
+    return this.#statements.collections.all().map(row => String(row.collection))
   }
 
   /** Compares the revisions that writes were decided on with those that are there now. */

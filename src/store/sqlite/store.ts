@@ -165,6 +165,10 @@ class SqliteStore implements Store {
     return this.#read(() => this.#parts.documents.list(collection, nowMs, group))
   }
 
+  async collections(): Promise<readonly string[]> {
+    return this.#read(() => this.#parts.documents.collections())
+  }
+
   purgeDocuments(nowMs: number): Promise<number> {
     return this.#parts.transactions.write(() => this.#parts.documents.purge(nowMs))
   }
