@@ -1,4 +1,4 @@
-import { type Clock, fromUtf8, lengthPrefixed } from '#kernel'
+import { type Clock, fromUtf8, isProblem, lengthPrefixed, type Problem } from '#kernel'
 import type { DocumentWrite, Sealed, Store, StoredDocument } from '#store'
 import { sealBroken } from './ring.ts'
 import type { Vault } from './vault.ts'
@@ -19,6 +19,14 @@ export interface DocumentOptions {
   readonly expiresAtMs?: number
 }
 
+/** Which documents of a collection are listed. */
+export interface ListOptions {
+  /** Only those that belong to this. */
+  readonly group?: string
+  /** Told of each document that cannot be opened, which is then left out; without it the first one is thrown. */
+  onBroken?(problem: Problem): void
+}
+
 /**
  * Small typed JSON documents outside any compartment: accounts, clients, grants, tokens, links, jobs. The store sees
  * the collection, an HMAC of the name and of the group, the expiry, and a size in steps of 64 bytes.
@@ -34,7 +42,7 @@ export interface Documents {
   delete(collection: string, name: string, options?: { ifRevision?: number }): Promise<boolean>
   /** Reads and deletes at once: of racing callers exactly one gets the value. */
   take<T>(collection: string, name: string): Promise<T | undefined>
-  list<T>(collection: string, options?: { group?: string }): Promise<readonly (Found<T> & { readonly name: string })[]>
+  list<T>(collection: string, options?: ListOptions): Promise<readonly (Found<T> & { readonly name: string })[]>
   /** A sealed write, to be committed by the caller together with others. */
   write<T>(collection: string, name: string, value: T, options?: DocumentOptions): DocumentWrite
 }
@@ -88,13 +96,23 @@ class SealedDocuments implements Documents {
     }
   }
 
-  async list<T>(collection: string, options: { group?: string } = {}): Promise<(Found<T> & { name: string })[]> {
+  async list<T>(collection: string, options: ListOptions = {}): Promise<(Found<T> & { name: string })[]> {
     const group = options.group === undefined ? undefined : this.#groupKey(collection, options.group)
     const stored = await this.#store.documents(collection, this.#clock.nowMs(), group)
-    return stored.map(document => {
-      const { name, value } = this.#open(document)
-      return { name, value: value as T, revision: document.revision }
+    return stored.flatMap(document => {
+      const body = this.#openOr(document, options)
+      return body === undefined ? [] : [{ name: body.name, value: body.value as T, revision: document.revision }]
     })
+  }
+
+  #openOr(document: StoredDocument, options: ListOptions): Body | undefined {
+    try {
+      return this.#open(document)
+    } catch (error) {
+      if (options.onBroken === undefined || !isProblem(error)) throw error
+      options.onBroken(error)
+      return undefined
+    }
   }
 
   write<T>(collection: string, name: string, value: T, options: DocumentOptions = {}): DocumentWrite {
