@@ -1,6 +1,7 @@
-import { equalSecrets, lengthPrefixed } from '#kernel'
-import type { CompartmentId, KeyStore } from '#store'
+import { equalSecrets, type Log, lengthPrefixed } from '#kernel'
+import type { CompartmentId, KeyStore, Store } from '#store'
 import type { Vault } from '#vault'
+import { chainLink } from './payload.ts'
 import type { Shelf } from './shelf.ts'
 
 /** How far a compartment's ledger had come, kept beside the keys: what a database that was rolled back cannot know. */
@@ -19,11 +20,22 @@ const linkBytes = 8
 export class HeadNotes {
   readonly #keys: KeyStore
   readonly #vault: Vault
+  readonly #store: Store
+  readonly #log: Log
   readonly #noted = new Map<CompartmentId, number>()
+  /** Compartments whose ledger is not the one that was noted: their notes are evidence, and are left as they are. */
+  readonly #contested = new Set<CompartmentId>()
 
-  constructor(keys: KeyStore, vault: Vault) {
-    this.#keys = keys
-    this.#vault = vault
+  constructor(rooms: {
+    readonly keys: KeyStore
+    readonly vault: Vault
+    readonly store: Store
+    readonly log: Log
+  }) {
+    this.#keys = rooms.keys
+    this.#vault = rooms.vault
+    this.#store = rooms.store
+    this.#log = rooms.log
   }
 
   /** Notes the durable heads of all open ledgers that have moved. */
@@ -35,12 +47,34 @@ export class HeadNotes {
       const settled = ledger.pendingHead === ledger.durableHead
       if (!settled || ledger.durableHead === 0 || this.#noted.get(compartment) === ledger.durableHead) continue
       const seq = ledger.durableHead
+      if (!(await this.#mayReplace(compartment, seq))) continue
       moved.set(compartment, seq)
       notes.set(noteName(compartment), this.#encode(compartment, { seq, link: ledger.link }))
     }
     if (notes.size === 0) return
     await this.#keys.setNotes(notes)
     for (const [compartment, seq] of moved) this.#noted.set(compartment, seq)
+  }
+
+  /**
+   * Before this process notes a head for the first time, the note that is there must fit the ledger. Else the ledger
+   * was rolled back, and to write over the note would hide it from `verify`.
+   */
+  async #mayReplace(compartment: CompartmentId, seq: number): Promise<boolean> {
+    if (this.#contested.has(compartment)) return false
+    if (this.#noted.has(compartment)) return true
+    const note = await this.read(compartment)
+    if (note === undefined) return true
+    if (note !== 'forged' && (await this.#fits(compartment, note))) return note.seq <= seq
+    this.#contested.add(compartment)
+    this.#log.error('a ledger is not the one whose head was noted; run verify', { room: 'record' })
+    return false
+  }
+
+  /** Whether the ledger still holds the entry that was its head when the note was written. */
+  async #fits(compartment: CompartmentId, note: HeadNote): Promise<boolean> {
+    const [entry] = await this.#store.entriesAt(compartment, [note.seq])
+    return entry !== undefined && Buffer.from(chainLink(entry.sealed)).equals(note.link)
   }
 
   /** @returns undefined when there is none; `forged` when it was not written with this instance's key */

@@ -1,6 +1,6 @@
 import type { Resource } from '#fhir'
 import { parseResource } from '#fhir'
-import type { Clock, Log } from '#kernel'
+import { type Clock, isProblem, type Log, Problem } from '#kernel'
 import { CompartmentIndex, encodeSegment, extractRow, type Holder, type IndexRow } from '#search'
 import type { Append, Entry, Locator, Segment, Store } from '#store'
 import type { CompartmentKeys } from '#vault'
@@ -68,6 +68,8 @@ export class Ledger {
   #tailFrom = 1
   #index: CompartmentIndex | undefined
   #sealing = false
+  /** An entry is missing or cannot be opened, so no index of this ledger would be complete. */
+  #damaged = false
   /** False once a commit failed: what it holds may be ahead of the store, and it must be opened anew. */
   alive = true
   lastUsedMs = 0
@@ -113,6 +115,7 @@ export class Ledger {
 
   /** The index, opened on first use and then kept up by every write. */
   async index(): Promise<CompartmentIndex> {
+    if (this.#damaged) throw ledgerDamaged()
     while (this.#index === undefined) {
       const segments = await this.#store.segments(this.holder.compartment)
       if (this.#index !== undefined) break
@@ -124,6 +127,7 @@ export class Ledger {
 
   #build(segments: readonly Segment[]): CompartmentIndex {
     const index = new CompartmentIndex(this.holder)
+    if (segments.some(({ fromSeq }, at) => fromSeq !== (segments[at - 1]?.untilSeq ?? 0) + 1)) throw ledgerDamaged()
     for (const segment of segments) index.addSegment(this.#keys.openSegment(segment))
     for (const row of this.#tail) index.addRow(row)
     return index
@@ -224,7 +228,7 @@ export class Ledger {
     const [entry] = await this.#store.entriesAt(this.holder.compartment, [seq])
     if (entry === undefined) return
     this.#link = Buffer.from(chainLink(entry.sealed))
-    this.#lastMs = this.#decode(entry).lastUpdatedMs
+    this.#lastMs = this.#decodeSound(entry)?.lastUpdatedMs ?? this.#lastMs
   }
 
   async #readOn(): Promise<void> {
@@ -235,17 +239,33 @@ export class Ledger {
     }
   }
 
-  /** One entry that was written before, or by another process. */
+  /**
+   * One entry that was written before, or by another process. One that is damaged costs itself and the index, but not
+   * the reads and writes of everything else in the ledger.
+   */
   #absorb(entry: Entry): void {
-    if (entry.seq !== this.#pendingHead + 1) return
-    const payload = this.#decode(entry)
     const { seq, version } = entry
-    const { lastUpdatedMs, deleted } = payload
-    const supersedes = payload.supersedes || undefined
-    this.#addRow(extractRow(parseResource(payload.json), { seq, version, lastUpdatedMs, supersedes, deleted }))
+    if (seq <= this.#pendingHead) return
+    const payload = this.#decodeSound(entry)
+    if (payload === undefined || seq !== this.#pendingHead + 1) this.#damaged = true
+    if (payload !== undefined) {
+      const { lastUpdatedMs, deleted } = payload
+      const supersedes = payload.supersedes || undefined
+      this.#addRow(extractRow(parseResource(payload.json), { seq, version, lastUpdatedMs, supersedes, deleted }))
+      this.#lastMs = Math.max(this.#lastMs, lastUpdatedMs)
+    }
     this.#pendingHead = this.#durableHead = seq
-    this.#lastMs = Math.max(this.#lastMs, lastUpdatedMs)
     this.#link = Buffer.from(chainLink(entry.sealed))
+  }
+
+  /** @returns undefined when the entry is not what was written */
+  #decodeSound(entry: Entry): Payload | undefined {
+    try {
+      return this.#decode(entry)
+    } catch (error) {
+      if (isProblem(error) && error.code === 'vault.seal-broken') return undefined
+      throw error
+    }
   }
 
   /** Seals what fills whole segments; resolves when they are kept. */
@@ -255,7 +275,7 @@ export class Ledger {
 
   /** Seals full segments from the durable part of the tail. Segments are derived: losing one costs only time. */
   async #sealTail(): Promise<void> {
-    if (this.#sealing) return
+    if (this.#sealing || this.#damaged) return
     this.#sealing = true
     try {
       while (this.alive && this.#durableHead - this.#tailFrom + 1 >= segmentEntries) await this.#sealSegment()
@@ -277,6 +297,13 @@ export class Ledger {
 }
 
 const empty = Buffer.alloc(0)
+
+const ledgerDamaged = (): Problem =>
+  new Problem(
+    'fault',
+    'record.ledger-damaged',
+    'Stored data are damaged, so a search might miss something; verify names the place. Reading goes on.',
+  )
 
 function tombstone(draft: Draft): { resource: Resource; json: Buffer } {
   const resource: Resource = { resourceType: draft.type, id: draft.id }

@@ -46,7 +46,7 @@ const defaultIndexBytes = 512 * 1024 * 1024
 export async function openRecord(rooms: RecordRooms): Promise<Record> {
   const { store, keys, vault, clock, log, baseUrl } = rooms
   const documents = openDocuments(store, vault, clock)
-  const registry = new Registry(documents, vault)
+  const registry = new Registry(documents, vault, log)
   await registry.open()
   const household = new Household(documents)
   const shelf = new Shelf(vault, { store, clock, log }, { idleMs, indexBytes: rooms.indexBytes ?? defaultIndexBytes })
@@ -57,7 +57,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
   const cursors = new Cursors(vault, documents, clock)
   const histories = new Histories({ store, reach, sighting, cursors })
   const readerRooms: ReaderRooms = { reach, registry, cursors, audit, histories, sighting }
-  const notes = new HeadNotes(keys, vault)
+  const notes = new HeadNotes({ keys, vault, store, log })
   const unwritten = new Set<Promise<void>>()
   let rounds = 0
   const upkeep = setInterval(() => {
@@ -119,7 +119,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     allPatients: () => registry.patients(),
     audit: note => track(upkeepOf(() => noteEvent(note), log)),
     shred,
-    verify: () => verifyAll({ store, vault, registry, notes }),
+    verify: () => verifyAll({ store, vault, registry, notes, clock }),
     reindex,
     flush,
     close: async () => {

@@ -1,4 +1,5 @@
 import { type Grant, patientsInReach } from '#access'
+import type { Log } from '#kernel'
 import type { Holder } from '#search'
 import type { CompartmentId, DocumentWrite, Locator } from '#store'
 import type { Documents, Vault } from '#vault'
@@ -24,6 +25,7 @@ const commonsShards = 16
 export class Registry {
   readonly #documents: Documents
   readonly #vault: Vault
+  readonly #log: Log
   readonly #byPatient = new Map<string, Pair>()
   readonly #byCompartment = new Map<CompartmentId, Holder>()
   readonly #auditOf = new Map<CompartmentId, Holder>()
@@ -32,9 +34,10 @@ export class Registry {
   /** Counts changes, so that what was derived from the registry can be kept until it changes. */
   #generation = 0
 
-  constructor(documents: Documents, vault: Vault) {
+  constructor(documents: Documents, vault: Vault, log: Log) {
     this.#documents = documents
     this.#vault = vault
+    this.#log = log
   }
 
   /** Reads what is there and makes the commons on first use. */
@@ -121,7 +124,9 @@ export class Registry {
   }
 
   async reload(): Promise<void> {
-    for (const { value } of await this.#documents.list<Registration>(collection)) this.#keep(value)
+    // One that is damaged costs its own patient; everybody else stays within reach.
+    const onBroken = () => this.#log.error('a registration cannot be opened; run verify', { room: 'record' })
+    for (const { value } of await this.#documents.list<Registration>(collection, { onBroken })) this.#keep(value)
   }
 
   async #pairsInReach(grant: Grant): Promise<readonly Pair[]> {

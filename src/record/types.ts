@@ -147,12 +147,15 @@ export interface Finding {
   readonly kind:
     | 'store-fault'
     | 'key-missing'
+    | 'key-broken'
     | 'entry-broken'
     | 'entry-missing'
     | 'chain-broken'
     | 'rolled-back'
     | 'segment-broken'
+    | 'segment-missing'
     | 'document-broken'
+    | 'document-missing'
   readonly compartment?: CompartmentId
   readonly seq?: number
   readonly text: string

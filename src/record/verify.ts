@@ -1,4 +1,4 @@
-import { isProblem } from '#kernel'
+import { type Clock, isProblem } from '#kernel'
 import type { Holder } from '#search'
 import type { CompartmentId, Entry, Store } from '#store'
 import type { CompartmentKeys, Vault } from '#vault'
@@ -14,6 +14,7 @@ interface VerifyRooms {
   readonly vault: Vault
   readonly registry: Registry
   readonly notes: HeadNotes
+  readonly clock: Clock
 }
 
 /** Opens every entry and segment of every compartment, follows the chains, and compares the heads with their notes. */
@@ -24,16 +25,58 @@ export async function* verifyAll(rooms: VerifyRooms): AsyncGenerator<Finding, vo
   const compartments = new Set([...heads.keys(), ...known.map(({ id }) => id)])
   for (const compartment of compartments) {
     const keys = await keysOf(rooms.vault, compartment)
-    if (keys !== undefined) yield* verifyCompartment(rooms, keys, heads.get(compartment) ?? 0)
-    else yield { kind: 'key-missing', compartment, text: 'The compartment has entries, but its key is gone.' }
+    if (typeof keys !== 'string') yield* verifyCompartment(rooms, keys, heads.get(compartment) ?? 0)
+    else yield { kind: keys, compartment, text: keyFaults[keys] }
+  }
+  yield* verifyDocuments(rooms)
+  yield* verifyRegistrations(rooms, heads, known)
+}
+
+const keyFaults = {
+  'key-missing': 'The compartment has entries, but its key is gone.',
+  'key-broken': 'The key of the compartment is not the one that was put into the keystore.',
+} as const
+
+/** The documents are opened one by one: all that others rely on lies in them. */
+async function* verifyDocuments({ store, vault, clock }: VerifyRooms): AsyncGenerator<Finding, void, void> {
+  for (const collection of await store.collections())
+    for (const document of await store.documents(collection, clock.nowMs())) {
+      if (opens(() => vault.openDocument(document))) continue
+      const text = `A document of the collection ${collection} cannot be opened: ${document.key}.`
+      yield { kind: 'document-broken', text }
+    }
+}
+
+/** Whose a compartment is stands in a document; without it everything in the compartment is out of reach. */
+async function* verifyRegistrations(
+  { registry }: VerifyRooms,
+  heads: ReadonlyMap<CompartmentId, number>,
+  known: readonly { id: CompartmentId; kind: string }[],
+): AsyncGenerator<Finding, void, void> {
+  const registered = new Set((await everyHolder(registry)).map(holder => holder.compartment))
+  // The audit of an erased patient outlives the registration.
+  for (const { id: compartment, kind } of known)
+    if (kind !== 'audit' && heads.has(compartment) && !registered.has(compartment))
+      yield { kind: 'document-missing', compartment, text: 'Nothing says any more whose this compartment is.' }
+}
+
+/** @returns false when what was sealed is not what is there */
+function opens(open: () => unknown): boolean {
+  try {
+    open()
+    return true
+  } catch (error) {
+    if (isProblem(error)) return false
+    throw error
   }
 }
 
-async function keysOf(vault: Vault, compartment: CompartmentId): Promise<CompartmentKeys | undefined> {
+async function keysOf(vault: Vault, compartment: CompartmentId): Promise<CompartmentKeys | keyof typeof keyFaults> {
   try {
     return await vault.compartment(compartment)
   } catch (error) {
-    if (isProblem(error)) return undefined
+    if (isProblem(error, 'gone')) return 'key-missing'
+    if (isProblem(error)) return 'key-broken'
     throw error
   }
 }
@@ -83,18 +126,14 @@ function chainOf(keys: CompartmentKeys, entry: Entry): Uint8Array | undefined {
 
 async function* verifySegments(store: Store, keys: CompartmentKeys): AsyncGenerator<Finding, void, void> {
   const { compartment } = keys
+  let expected = 1
   for (const segment of await store.segments(compartment)) {
-    try {
-      keys.openSegment(segment)
-    } catch (error) {
-      if (!isProblem(error)) throw error
-      yield {
-        kind: 'segment-broken',
-        compartment,
-        seq: segment.fromSeq,
-        text: 'An index segment cannot be opened; run reindex.',
-      }
-    }
+    const { fromSeq: seq, untilSeq } = segment
+    if (seq !== expected)
+      yield { kind: 'segment-missing', compartment, seq: expected, text: 'An index segment is missing; run reindex.' }
+    if (!opens(() => keys.openSegment(segment)))
+      yield { kind: 'segment-broken', compartment, seq, text: 'An index segment cannot be opened; run reindex.' }
+    expected = untilSeq + 1
   }
 }
 
