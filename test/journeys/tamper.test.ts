@@ -1,0 +1,197 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import type { Bundle, OperationOutcome } from '@medplum/fhirtypes'
+import { hostGrant } from '../../src/compose.ts'
+import { type Client, openClient } from './server/client.ts'
+import { run } from './server/home.ts'
+import { startServer } from './server/start-server.ts'
+import {
+  buildEstate,
+  bytesOf,
+  dataFile,
+  type Estate,
+  keysFile,
+  manyEntries,
+  mark,
+  type Person,
+  tamper,
+} from './tamper/estate.ts'
+import { type Named, tamperings } from './tamper/tamperings.ts'
+
+let estate: Estate
+
+beforeAll(async () => {
+  estate = await buildEstate()
+}, 60_000)
+
+beforeEach(() => estate.restore())
+
+afterAll(() => estate.home.remove())
+
+function namedIn(stdout: string): Named[] {
+  const lines = stdout.split('\n').filter(line => line !== '')
+  return lines.map(line => {
+    const [kind = '', compartment = '-', seq = '-'] = line.split('\t')
+    return { kind, ...(compartment === '-' ? {} : { compartment }), ...(seq === '-' ? {} : { seq: Number(seq) }) }
+  })
+}
+
+/** All that was not touched is read, and something new can be written. */
+async function expectWorking(client: Client, person: Person, touched: readonly string[]): Promise<void> {
+  for (const reference of person.observations.filter(candidate => !touched.includes(candidate))) {
+    const answer = await client.send({ path: `/fhir/${reference}` })
+    expect({ reference, status: answer.status }).toEqual({ reference, status: 200 })
+    expect(answer.body.toString()).toContain(mark)
+  }
+  const body = {
+    resourceType: 'Observation',
+    status: 'final',
+    code: { text: mark },
+    subject: { reference: `Patient/${person.patient}` },
+  }
+  const written = await client.send({ method: 'POST', path: '/fhir/Observation', body })
+  expect(written.status).toBe(201)
+}
+
+describe('files that somebody has changed – nothing false is ever served, and verify names what was done', () => {
+  it('begins with files in which nothing is wrong', async () => {
+    expect(await run(estate.home, 'verify')).toMatchObject({ status: 0, stdout: '' })
+  })
+
+  it.each(tamperings)(
+    '$name',
+    async ({ apply, broken, missing, silences = [] }) => {
+      const named = apply(estate)
+      const { status, stdout, stderr } = await run(estate.home, 'verify')
+      expect(stdout + stderr).not.toContain(mark)
+      const expected = named.map(finding => expect.objectContaining(finding))
+      expect(namedIn(stdout)).toEqual(expect.arrayContaining(expected))
+      expect(status).toBe(1)
+
+      const server = await startServer(estate.home)
+      const client = openClient(server.url, estate.token)
+      const touched = [...(broken?.(estate) ?? []), ...(missing?.(estate) ?? [])]
+      for (const reference of broken?.(estate) ?? []) {
+        const answer = await client.send({ path: `/fhir/${reference}` })
+        expect({ reference, status: answer.status }).toEqual({ reference, status: 500 })
+        expect(answer.json<OperationOutcome>().resourceType).toBe('OperationOutcome')
+        expect(answer.body.toString()).not.toContain(mark)
+      }
+      for (const reference of missing?.(estate) ?? [])
+        expect((await client.send({ path: `/fhir/${reference}` })).status).toBe(404)
+      for (const name of (['anna', 'bert'] as const).filter(candidate => !silences.includes(candidate)))
+        await expectWorking(client, estate[name], touched)
+      client.close()
+      await server.stop()
+      expect(server.output()).not.toContain(mark)
+      // What was done is still named when the server has written on over it.
+      expect(namedIn((await run(estate.home, 'verify')).stdout)).toEqual(expect.arrayContaining(expected))
+    },
+    60_000,
+  )
+
+  it('answers no search that might miss something, and every search when only an index was lost', async () => {
+    tamper(dataFile(estate.home), ['DELETE FROM segments'])
+    const { id } = estate.rowOf(estate.anna.observations[0] ?? '', 3)
+    const server = await startServer(estate.home)
+    const client = openClient(server.url, estate.token)
+    const search = { path: `/fhir/Observation?patient=${estate.anna.patient}&_summary=count` }
+    const whole = await client.send(search)
+    expect(whole.json<Bundle>().total).toBe(manyEntries + estate.anna.observations.length)
+    client.close()
+    await server.stop()
+    tamper(dataFile(estate.home), ['UPDATE entries SET sealed = zeroblob(200) WHERE id = ?', id])
+    const damaged = await startServer(estate.home)
+    const again = openClient(damaged.url, estate.token)
+    const refused = await again.send(search)
+    expect(refused.status).toBe(500)
+    again.close()
+    await damaged.stop()
+    expect(damaged.output()).toContain('record.ledger-damaged')
+  }, 60_000)
+})
+
+describe('a shredded patient – https://csrc.nist.gov/pubs/sp/800/88/r1/final, cryptographic erase', () => {
+  it('stays shredded when an older keystore is put back', async () => {
+    const reference = estate.anna.observations[0] ?? ''
+    const old = await readFile(keysFile(estate.home))
+    const house = await estate.open()
+    await house.record.shred(estate.anna.patient)
+    await house.close()
+    expect(await run(estate.home, 'verify')).toMatchObject({ status: 0, stdout: '' })
+    await writeFile(keysFile(estate.home), old)
+    const server = await startServer(estate.home)
+    const client = openClient(server.url, estate.token)
+    for (const path of [reference, `Patient/${estate.anna.patient}`, `${reference}/_history/1`]) {
+      const answer = await client.send({ path: `/fhir/${path}` })
+      expect({ path, found: answer.status < 400 }).toEqual({ path, found: false })
+      expect(answer.body.toString()).not.toContain(mark)
+    }
+    await expectWorking(client, estate.bert, [])
+    client.close()
+    await server.stop()
+    const { status, stdout } = await run(estate.home, 'verify')
+    expect(namedIn(stdout)).toContainEqual(
+      expect.objectContaining({ kind: 'rolled-back', compartment: estate.anna.compartment }),
+    )
+    expect(status).toBe(1)
+  }, 60_000)
+})
+
+describe('every byte – XAES-256-GCM authenticates each of them', () => {
+  it('opens an entry only when none of its bytes is flipped', async () => {
+    const server = await startServer(estate.home)
+    const client = openClient(server.url, estate.token)
+    const reference = estate.anna.observations[0] ?? ''
+    const { id } = estate.rowOf(reference, 3)
+    const sealed = bytesOf(dataFile(estate.home), 'SELECT sealed FROM entries WHERE id = ?', id)
+    for (let at = 0; at <= sealed.length; at++) {
+      const flipped = Buffer.from(sealed)
+      if (at < sealed.length) flipped[at] = (flipped[at] ?? 0) ^ (1 << (at % 8))
+      tamper(dataFile(estate.home), ['UPDATE entries SET sealed = ? WHERE id = ?', flipped, id])
+      const answer = await client.send({ path: `/fhir/${reference}` })
+      expect({ at, status: answer.status }).toEqual({ at, status: at < sealed.length ? 500 : 200 })
+      if (at < sealed.length) expect(answer.body.toString()).not.toContain(mark)
+    }
+    client.close()
+    await server.stop()
+    expect(server.output()).not.toContain(mark)
+  }, 60_000)
+
+  it('serves what was written or nothing, whichever bytes of the file are flipped', async () => {
+    const pristine = await readFile(dataFile(estate.home))
+    const references = [...estate.anna.observations, ...estate.bert.observations]
+    const truth = await readEach(references)
+    expect(truth.every(text => text?.includes(mark))).toBe(true)
+    let [harmed, whole] = [0, 0]
+    for (let copy = 0; copy < 40; copy++) {
+      const damaged = Buffer.from(pristine)
+      for (let flips = 0; flips < 40; flips++) {
+        const at = 100 + Math.floor(Math.random() * (damaged.length - 100))
+        damaged[at] = (damaged[at] ?? 0) ^ (1 << (at % 8))
+      }
+      await writeFile(dataFile(estate.home), damaged)
+      const found = await readEach(references)
+      for (const [at, text] of found.entries()) expect([undefined, truth[at]]).toContain(text)
+      whole += found.filter(text => text !== undefined).length
+      harmed += found.filter(text => text === undefined).length
+    }
+    expect(harmed).toBeGreaterThan(0)
+    expect(whole).toBeGreaterThan(0)
+  }, 120_000)
+})
+
+/** What each reads as; undefined where it does not open. */
+async function readEach(references: readonly string[]): Promise<(string | undefined)[]> {
+  const house = await estate.open().catch(() => undefined)
+  if (house === undefined) return references.map(() => undefined)
+  const reader = house.record.reader(hostGrant())
+  const texts = await Promise.all(
+    references.map(async reference => {
+      const [type = '', id = ''] = reference.split('/')
+      const stored = await reader.read(type, id).catch(() => undefined)
+      return stored?.json.toString()
+    }),
+  )
+  await house.close().catch(() => undefined)
+  return texts
+}
