@@ -1,5 +1,6 @@
 import type { Grant } from '#access'
 import { type Clock, isProblem, type Log } from '#kernel'
+import type { Holder } from '#search'
 import type { KeyStore, Store } from '#store'
 import { openDocuments, type Vault } from '#vault'
 import { auditEventOfNote, ReadAudit } from './audit.ts'
@@ -105,10 +106,27 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     await audit.flush()
     for (const ledger of shelf.opened()) if (ledger.holder.compartment === pair.data.compartment) shelf.discard(ledger)
     await vault.destroy(pair.data.compartment)
-    await store.dropCompartment(pair.data.compartment)
+    await remove(pair.data)
+  }
+
+  async function remove({ compartment, patient }: Holder): Promise<void> {
+    await store.dropCompartment(compartment)
+    if (patient === undefined) return
     await documents.delete('compartments', `patient/${patient}`)
     registry.forget(patient)
   }
+
+  // A crash between the destruction of a key and the removal of what it had sealed leaves the rest to do.
+  async function finishShredding(): Promise<void> {
+    const heads = await store.allHeads()
+    for (const { owner } of await keys.tombstones()) {
+      const holder = registry.known(owner)
+      if (holder !== undefined) await remove(holder)
+      else if (heads.has(owner)) await store.dropCompartment(owner)
+    }
+  }
+
+  await finishShredding()
 
   return {
     reader: (grant: Grant) => new GrantReader(grant, readerRooms),

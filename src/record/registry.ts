@@ -81,6 +81,11 @@ export class Registry {
     return this.#auditOf.get(holder.compartment) ?? this.instanceAudit
   }
 
+  /** The holder of a compartment as far as this process knows, without asking anew. */
+  known(compartment: CompartmentId): Holder | undefined {
+    return this.#byCompartment.get(compartment)
+  }
+
   async holder(compartment: CompartmentId): Promise<Holder | undefined> {
     if (!this.#byCompartment.has(compartment)) await this.reload()
     return this.#byCompartment.get(compartment)

@@ -137,6 +137,22 @@ describe('a shredded patient – https://csrc.nist.gov/pubs/sp/800/88/r1/final, 
   }, 60_000)
 })
 
+describe('a shredding that was cut short – https://csrc.nist.gov/pubs/sp/800/88/r1/final', () => {
+  it('is finished at the next start, and stands in nobody else’s way', async () => {
+    const house = await estate.open()
+    await house.vault.destroy(estate.anna.compartment)
+    await house.close()
+    const server = await startServer(estate.home)
+    const client = openClient(server.url, estate.token)
+    const all = await client.send({ path: '/fhir/Patient' })
+    expect(all.json<Bundle>().entry?.map(({ resource }) => resource?.id)).toEqual([estate.bert.patient])
+    expect((await client.send({ path: `/fhir/${estate.anna.observations[0]}` })).status).toBe(404)
+    client.close()
+    await server.stop()
+    expect(await run(estate.home, 'verify')).toMatchObject({ status: 0, stdout: '' })
+  }, 60_000)
+})
+
 describe('every byte – XAES-256-GCM authenticates each of them', () => {
   it('opens an entry only when none of its bytes is flipped', async () => {
     const server = await startServer(estate.home)
