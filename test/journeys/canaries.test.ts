@@ -129,8 +129,8 @@ describe('marks written through every path – nothing readable rests anywhere',
     expect(server.output()).toContain('request refused')
     expect(sightings(gathered, new Scanner(flock.marks))).toEqual([])
     const megabytes = gathered.reduce((sum, { bytes }) => sum + bytes.length, 0) / 1e6
-    console.info(
-      `canaries: ${flock.marks.length} marks, 0 found in ${gathered.length} files, ${megabytes.toFixed(1)} MB`,
+    process.stderr.write(
+      `canaries: ${flock.marks.length} marks, 0 found in ${gathered.length} files, ${megabytes.toFixed(1)} MB\n`,
     )
   }, 120_000)
 })

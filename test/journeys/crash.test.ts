@@ -1,0 +1,96 @@
+import { Books } from './crash/books.ts'
+import { markSystem, roundSystem, write } from './crash/load.ts'
+import { type Faults, takeStock } from './crash/take-stock.ts'
+import { openClient } from './server/client.ts'
+import { lastLine, newHome, run } from './server/home.ts'
+import { killWhileStarting, type RunningServer, startServer } from './server/start-server.ts'
+
+const rounds = 50
+const acknowledgedPerRound = 205
+const writers = 8
+const none: Faults = { lost: [], halfWritten: [], unexplained: [], unaudited: [], misindexed: [] }
+
+/** Numbers from 0 to 1 that a seed decides (mulberry32). */
+function randomFrom(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+  }
+}
+
+async function takeIn(server: RunningServer, token: string, books: Books): Promise<string> {
+  const client = openClient(server.url, token)
+  const mark = books.nextMark()
+  const tag = [{ system: roundSystem, code: 'start' }]
+  const patient = { resourceType: 'Patient', meta: { tag }, identifier: [{ system: markSystem, value: mark }] }
+  const answer = await client.send({ method: 'POST', path: '/fhir/Patient', body: patient })
+  client.close()
+  const { id } = answer.json<{ id: string }>()
+  books.acknowledge([{ reference: `Patient/${id}`, version: 1, mark }])
+  return id
+}
+
+/** Resolves when this much more has been acknowledged, or when nobody writes any more. */
+async function untilAcknowledged(books: Books, more: number, load: Promise<unknown>): Promise<void> {
+  const enough = books.acknowledged + more
+  let ended = false
+  void load.then(
+    () => (ended = true),
+    () => (ended = true),
+  )
+  while (books.acknowledged < enough && !ended) await new Promise(resolve => setTimeout(resolve, 1))
+}
+
+function middle(values: readonly number[]): number {
+  return Math.round(values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0)
+}
+
+describe('killed under write load – durability as promised by 201 and 200, https://hl7.org/fhir/R4/http.html#create', () => {
+  const seed = Number(process.env.CRASH_SEED ?? Date.now() % 1_000_000)
+
+  it(`keeps every acknowledged write and no half of any, ${rounds} times (seed ${seed})`, async () => {
+    const home = await newHome('crash')
+    const random = randomFrom(seed)
+    const books = new Books()
+    const bootsMs: number[] = []
+    const begun = { since: new Date(Date.now() - 1).toISOString(), factsBefore: 0 }
+    let server = await startServer(home)
+    const token = await lastLine(home, 'token', '--scope', 'system/*.cruds', '--ttl', '1h')
+    const patients = [
+      await takeIn(server, token, books),
+      await takeIn(server, token, books),
+      await takeIn(server, token, books),
+    ]
+    for (let at = 1; at <= rounds; at++) {
+      const round = `round-${at}`
+      const span = { since: new Date().toISOString(), factsBefore: books.facts.length, round, reads: 40 }
+      const load = Promise.all(
+        Array.from({ length: writers }, () => write({ url: server.url, token, books, patients, round, random })),
+      )
+      await untilAcknowledged(books, acknowledgedPerRound + Math.floor(random() * 20), load)
+      await server.kill()
+      await load
+      if (at % 10 === 0) await killWhileStarting(home, random() * 700)
+      server = await startServer(home)
+      bootsMs.push(server.bootMs)
+      const client = openClient(server.url, token)
+      expect({ round, faults: await takeStock(client, books, span) }).toEqual({ round, faults: none })
+      client.close()
+    }
+    const client = openClient(server.url, token)
+    expect(await takeStock(client, books, begun)).toEqual(none)
+    client.close()
+    expect(await server.stop()).toBe(0)
+    const { status, stdout } = await run(home, 'verify')
+    expect({ status, stdout }).toEqual({ status: 0, stdout: '' })
+    expect(books.acknowledged).toBeGreaterThanOrEqual(10_000)
+    process.stderr.write(
+      `crash: ${books.acknowledged} acknowledged writes (${books.facts.length} versions), ${rounds} kills, ` +
+        `boot ${middle(bootsMs)} ms median, ${Math.round(Math.max(...bootsMs))} ms at most\n`,
+    )
+    await home.remove()
+  }, 600_000)
+})
