@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
@@ -102,7 +102,7 @@ describe('marks written through every path – nothing readable rests anywhere',
     expect(made.status).toBe(0)
     const output = Buffer.from(`${imported.stdout}${imported.stderr}${made.stdout}${made.stderr}`)
     gathered.push({ where: 'what commands printed', bytes: output })
-    await writeFile(path, '')
+    await rm(path)
   }, 60_000)
 
   it('refuses what it must', async () => {
