@@ -29,6 +29,9 @@ const bucketBytes = 32
  * half the time for the same size. The small window still holds the dictionary and the whole text.
  */
 const windows = { small: { windowBits: 13, memLevel: 6 }, wide: { windowBits: 15, memLevel: 8 } }
+// Deflate's default is to set aside 16 KiB for each result, however small; these guesses mostly take one piece.
+const smallestChunk = 512
+const usualRatio = 8
 const smallWindowBytes = 2 ** windows.small.windowBits - 1024
 const largeBytes = 1024
 
@@ -49,7 +52,8 @@ export function paddedLength(length: number): number {
 /** Bytes to be sealed: a 24-byte header, the deflated JSON, zeros up to the padded length. */
 export function encodePayload(payload: Payload): Buffer {
   const isWide = payload.json.length + dictionary.length > smallWindowBytes
-  const deflated = deflateRawSync(payload.json, { dictionary, ...(isWide ? windows.wide : windows.small) })
+  const chunkSize = Math.max(smallestChunk, payload.json.length >> 1)
+  const deflated = deflateRawSync(payload.json, { dictionary, chunkSize, ...(isWide ? windows.wide : windows.small) })
   const smaller = deflated.length < payload.json.length
   const body = smaller ? deflated : payload.json
   const out = Buffer.alloc(paddedLength(headerBytes + body.length))
@@ -88,7 +92,7 @@ export function decodePayload(bytes: Buffer): Payload {
 
 function inflate(body: Buffer, isWide: boolean): Buffer {
   const { windowBits } = isWide ? windows.wide : windows.small
-  return inflateRawSync(body, { dictionary, windowBits })
+  return inflateRawSync(body, { dictionary, windowBits, chunkSize: Math.max(smallestChunk, body.length * usualRatio) })
 }
 
 /** The link that the next entry of the ledger carries: the head of a sealed entry's authentication tag. */
