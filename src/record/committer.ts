@@ -55,7 +55,7 @@ export class Committer {
       const appends = [...work].map(([ledger, drafts]) => ledger.append(drafts))
       const committing = this.#store.commit({
         appends: [...appends, ...assertions(txn, work)],
-        documents: txn?.documents ?? [],
+        documents: txn?.documentWrites() ?? [],
       })
       const result = await committing
       if (result.ok) for (const append of appends) this.#durable(append, work)

@@ -67,6 +67,17 @@ export class Reach {
     return this.#registry.plan(patient)
   }
 
+  /** The census, for grants that reach everybody: a patient who comes later would be theirs to find. */
+  async census(grant: Grant): Promise<number | undefined> {
+    return patientsInReach(grant) === 'all' ? this.#registry.census() : undefined
+  }
+
+  /** What the commit must say about the census: who came, and that nobody else did since it was `seen`. */
+  censusWrite(seen: number | undefined, comes: boolean): DocumentWrite | undefined {
+    if (comes) return this.#registry.counting(seen)
+    return seen === undefined ? undefined : this.#registry.uncounted(seen)
+  }
+
   keepFor(account: string, patient: string): Promise<DocumentWrite> {
     return this.#household.adding(account, patient)
   }

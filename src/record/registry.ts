@@ -19,6 +19,7 @@ interface Registration {
 }
 
 const collection = 'compartments'
+const censusName = 'census'
 const commonsShards = 16
 
 /** Which compartment belongs to whom. Only here do a patient's id and a compartment's random id meet. */
@@ -99,6 +100,21 @@ export class Registry {
     // Known before the commit, because the record of the patient's own creation belongs into the patient's audit.
     this.#auditOf.set(pair.data.compartment, pair.audit)
     return { pair, write, adopt: () => void this.#keep(registration) }
+  }
+
+  /** Counts the patients ever taken in: whoever looked at all of them can tell whether one has come since. */
+  async census(): Promise<number> {
+    return (await this.#documents.get(censusName, censusName))?.revision ?? 0
+  }
+
+  /** Another patient comes. With `seen`, the commit holds only if none came since the census was that. */
+  counting(seen: number | undefined): DocumentWrite {
+    return this.#documents.write(censusName, censusName, {}, seen === undefined ? {} : { ifRevision: seen })
+  }
+
+  /** The commit holds only if nobody was taken in since the census was that. */
+  uncounted(seen: number): DocumentWrite {
+    return this.#documents.check(censusName, censusName, seen)
   }
 
   /** Every patient; asks the documents again, since another process may have added one. */

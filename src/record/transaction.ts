@@ -1,4 +1,4 @@
-import { type Grant, mayTouch, ownerOf, permits, requirePermission } from '#access'
+import { type Grant, mayTouch, ownerOf, patientsAsked, permits, requirePermission } from '#access'
 import { parseResource, printJson, type Resource, toInstant } from '#fhir'
 import { newResourceId, Problem } from '#kernel'
 import { evaluate, type Holder, type Query, type Restricted } from '#search'
@@ -47,6 +47,7 @@ export class Transaction implements Txn {
   readonly #touched = new Map<Locator, Seen & { deleted: boolean }>()
   readonly #locators = new Map<string, Locator>()
   readonly #free = new Set<Locator>()
+  #census: number | undefined
   readonly #stagedAt = new Map<Locator, Holder>()
 
   constructor(grant: Grant, reach: Reach) {
@@ -55,6 +56,7 @@ export class Transaction implements Txn {
   }
 
   async find(query: Restricted<Query>, limit: number) {
+    if (patientsAsked(query) === undefined) this.#census ??= await this.#reach.census(this.#grant)
     const ledgers = await this.#reach.ledgers(this.#grant, query)
     for (const ledger of ledgers) if (!this.observed.has(ledger)) this.observed.set(ledger, ledger.pendingHead)
     const indexes = await Promise.all(ledgers.map(ledger => ledger.index()))
@@ -113,6 +115,12 @@ export class Transaction implements Txn {
     const ledger = await this.#reach.ledger(current.holder)
     const place = this.#seen(current)
     return this.#stage({ ledger, type, id, follows: place, kind: 'delete', method: 'DELETE' })
+  }
+
+  /** Every document write of the commit, with what must hold of the census. */
+  documentWrites(): readonly DocumentWrite[] {
+    const census = this.#reach.censusWrite(this.#census, this.#newPatients.size > 0)
+    return census === undefined ? this.documents : [...this.documents, census]
   }
 
   document(write: DocumentWrite): void {

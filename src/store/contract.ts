@@ -67,7 +67,7 @@ export interface StoredDocument {
   readonly sealed: Sealed
 }
 
-/** `put` writes when the stored revision equals `ifRevision` (0 = must be absent; undefined = whatever it is). */
+/** `check` writes nothing: the commit holds only while the revision is that. `put` writes when the stored revision equals `ifRevision` (0 = must be absent; undefined = whatever it is). */
 export type DocumentWrite =
   | {
       readonly op: 'put'
@@ -79,6 +79,7 @@ export type DocumentWrite =
       readonly ifRevision?: number
     }
   | { readonly op: 'delete'; readonly collection: string; readonly key: string; readonly ifRevision?: number }
+  | { readonly op: 'check'; readonly collection: string; readonly key: string; readonly ifRevision: number }
 
 /** Everything of one commit. It happens wholly or not at all. */
 export interface Commit {

@@ -43,6 +43,8 @@ export interface Documents {
   /** Reads and deletes at once: of racing callers exactly one gets the value. */
   take<T>(collection: string, name: string): Promise<T | undefined>
   list<T>(collection: string, options?: ListOptions): Promise<readonly (Found<T> & { readonly name: string })[]>
+  /** A condition for a commit: the document still has this revision; 0 = it is absent. */
+  check(collection: string, name: string, ifRevision: number): DocumentWrite
   /** A sealed write, to be committed by the caller together with others. */
   write<T>(collection: string, name: string, value: T, options?: DocumentOptions): DocumentWrite
 }
@@ -121,6 +123,10 @@ class SealedDocuments implements Documents {
     const sealed = this.#seal(collection, key, { name, value })
     const grouped = group === undefined ? {} : { group: this.#groupKey(collection, group) }
     return { op: 'put', collection, key, sealed, ...grouped, ...rest }
+  }
+
+  check(collection: string, name: string, ifRevision: number): DocumentWrite {
+    return { op: 'check', collection, key: this.#vault.documentKey(collection, name), ifRevision }
   }
 
   #find(collection: string, name: string): Promise<StoredDocument | undefined> {

@@ -54,6 +54,20 @@ export function shelvesContract(held: Held<Store>): void {
       expect(await held.subject.document('tokens', 'aa', 0)).toBeUndefined()
     })
 
+    it('can be a condition of a commit that writes others', async () => {
+      await write({ op: 'put', collection: 'tokens', key: 'aa', sealed: sealedForTest('1') })
+      const put = { op: 'put', collection: 'tokens', key: 'bb', sealed: sealedForTest('2') } as const
+      const given = (ifRevision: number) =>
+        held.subject.commit({
+          appends: [],
+          documents: [{ op: 'check', collection: 'tokens', key: 'aa', ifRevision }, put],
+        })
+      expect(await given(2)).toEqual(lost({ documents: ['tokens/aa'] }))
+      expect(await held.subject.document('tokens', 'bb', 0)).toBeUndefined()
+      expect(await given(1)).toEqual(won)
+      expect((await held.subject.document('tokens', 'aa', 0))?.revision).toBe(1)
+    })
+
     it('are deleted, and begin again at revision 1', async () => {
       await write(put('aa', 'x'), put('bb', 'y'))
       expect(await write({ op: 'delete', collection: 'tokens', key: 'aa' })).toEqual(won)

@@ -5,8 +5,7 @@ import { filesUnder, parseSource, readText, root, sourcesUnder } from './source.
 
 const sources = sourcesUnder('src')
 const places = [...new Set(sources.map(file => file.place))].sort()
-const readmeOf = (place: string) =>
-  existsSync(join(root, 'src', place)) ? `src/${place}/README.md` : 'src/README.md'
+const readmeOf = (place: string) => (existsSync(join(root, 'src', place)) ? `src/${place}/README.md` : 'src/README.md')
 
 /** A room has a README; what lies above the rooms shares one. */
 const rooms = [...new Set(places.map(readmeOf))].map(path => {

@@ -90,6 +90,7 @@ class MemoryStore implements Store {
 
   #writeDocument(write: DocumentWrite): void {
     const name = documentName(write)
+    if (write.op === 'check') return
     if (write.op === 'delete') this.#documents.delete(name)
     else this.#documents.set(name, storedFrom(write, this.#revision(write) + 1))
   }

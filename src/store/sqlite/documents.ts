@@ -79,6 +79,7 @@ export class Documents {
   }
 
   write(write: DocumentWrite): void {
+    if (write.op === 'check') return
     const key = keyBytes(write.key)
     if (write.op === 'delete') {
       this.#statements.delete.run(write.collection, key)

@@ -78,3 +78,27 @@ describe('a writer who always comes too late', () => {
     await expect(work).rejects.toMatchObject({ kind: 'busy', code: 'record.contended', retryAfterSeconds: 1 })
   })
 })
+
+describe('a patient whom several want to take in at once', () => {
+  it('is taken in once: a new compartment counts as a change of what was searched', async () => {
+    const { record } = await openTestRecord()
+    const resource = { ...patient('Zeisig'), identifier: [{ system: 'urn:clinic', value: '4711' }] }
+    const attempt = () =>
+      record.writer(all).transact(async txn => {
+        const found = await txn.find(queryOf(all, 'Patient', 'identifier=urn:clinic|4711'), 2)
+        return found[0]?.id ?? (await txn.create(resource)).id
+      })
+    const made = await Promise.all(Array.from({ length: 12 }, attempt))
+    expect(new Set(made).size).toBe(1)
+    expect((await record.allPatients()).length).toBe(1)
+  })
+
+  it('several new patients in one transaction, found or not, are one commit', async () => {
+    const { record } = await openTestRecord()
+    await record.writer(all).transact(async txn => {
+      await txn.find(queryOf(all, 'Patient', 'family=Zeisig'), 2)
+      for (const name of ['Zeisig', 'Fink', 'Star']) await txn.create(patient(name))
+    })
+    expect((await record.allPatients()).length).toBe(3)
+  })
+})

@@ -56,6 +56,7 @@ export function againstRivals(house: House): House {
     list: (collection, options) => documents.list(collection, options),
     take: (collection, name) => documents.take(collection, name),
     delete: (collection, name, options) => documents.delete(collection, name, options),
+    check: (collection, name, ifRevision) => documents.check(collection, name, ifRevision),
     write: (collection, name, value, options) => documents.write(collection, name, value, options),
     async put(collection, name, value, options) {
       const found = await documents.get(collection, name)
