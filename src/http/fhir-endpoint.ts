@@ -144,10 +144,16 @@ class Exchange {
     this.#log(status, bytes?.length ?? 0, problem)
   }
 
-  /** A short body goes out with the head in one write: as Latin-1, which is byte for byte what it is. */
+  /**
+   * A short body goes out with the head in one write: as Latin-1, which is byte for byte what it is. The answers of one
+   * turn of the event loop are written together, after its requests have been read: a reader who sleeps is woken once for
+   * all of them, which on a virtual machine costs more than the reading of a resource.
+   */
   #end(bytes: Buffer | undefined): void {
-    if (bytes !== undefined && bytes.length <= longestInOneWrite) this.#response.end(bytes.toString('latin1'), 'latin1')
-    else this.#response.end(bytes)
+    setImmediate(() => {
+      if (bytes === undefined || bytes.length > longestInOneWrite) this.#response.end(bytes)
+      else this.#response.end(bytes.toString('latin1'), 'latin1')
+    })
   }
 
   /** By route template: what was asked for in particular is nobody's business but the audit's. */
