@@ -114,6 +114,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     if (patient === undefined) return
     await documents.delete('compartments', `patient/${patient}`)
     registry.forget(patient)
+    await store.commit({ appends: [], documents: [registry.counting(undefined)] })
   }
 
   // A crash between the destruction of a key and the removal of what it had sealed leaves the rest to do.

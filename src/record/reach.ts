@@ -33,7 +33,6 @@ export class Reach {
   readonly #shelf: Shelf
   readonly #household: Household
   readonly #reached = new WeakMap<Grant, Reached>()
-  #compartmentsSeen = 0
 
   constructor(rooms: {
     readonly baseUrl: string
@@ -76,6 +75,11 @@ export class Reach {
   censusWrite(seen: number | undefined, comes: boolean): DocumentWrite | undefined {
     if (comes) return this.#registry.counting(seen)
     return seen === undefined ? undefined : this.#registry.uncounted(seen)
+  }
+
+  /** To be called when a commit that brought patients is durable. */
+  counted(): void {
+    this.#registry.counted()
   }
 
   keepFor(account: string, patient: string): Promise<DocumentWrite> {
@@ -242,13 +246,7 @@ export class Reach {
 
   /** As `#of`, with the patients whom another process has taken in since. */
   async #ofNow(grant: Grant): Promise<Reached> {
-    if (patientsInReach(grant) === 'all') await this.#noticeNewcomers()
+    if (patientsInReach(grant) === 'all') await this.#registry.refresh()
     return this.#of(grant)
-  }
-
-  async #noticeNewcomers(): Promise<void> {
-    const { size } = await this.#store.allHeads()
-    if (size !== this.#compartmentsSeen) await this.#registry.reload()
-    this.#compartmentsSeen = size
   }
 }

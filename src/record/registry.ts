@@ -32,6 +32,8 @@ export class Registry {
   readonly #auditOf = new Map<CompartmentId, Holder>()
   readonly #commons: Holder[] = []
   #instanceAudit: Holder | undefined
+  /** The census as of which all registrations are known here. */
+  #censusSeen = -1
   /** Counts changes, so that what was derived from the registry can be kept until it changes. */
   #generation = 0
 
@@ -146,8 +148,31 @@ export class Registry {
 
   async reload(): Promise<void> {
     // One that is damaged costs its own patient; everybody else stays within reach.
-    const onBroken = () => this.#log.error('a registration cannot be opened; run verify', { room: 'record' })
-    for (const { value } of await this.#documents.list<Registration>(collection, { onBroken })) this.#keep(value)
+    let broken = 0
+    const onBroken = () => {
+      broken++
+      this.#log.error('a registration cannot be opened; run verify', { room: 'record' })
+    }
+    const listed = await this.#documents.list<Registration>(collection, { onBroken })
+    for (const { value } of listed) this.#keep(value)
+    if (broken === 0) this.#forgetOthers(new Set(listed.map(({ value }) => value.patient)))
+  }
+
+  /** Reads the registrations again if the census tells that a patient came or went in another process. */
+  async refresh(): Promise<void> {
+    const census = await this.census()
+    if (census === this.#censusSeen) return
+    await this.reload()
+    this.#censusSeen = census
+  }
+
+  /** A commit of this process has raised the census by one, and what it brought is known already. */
+  counted(): void {
+    this.#censusSeen++
+  }
+
+  #forgetOthers(patients: ReadonlySet<string | undefined>): void {
+    for (const patient of this.#byPatient.keys()) if (!patients.has(patient)) this.forget(patient)
   }
 
   async #pairsInReach(grant: Grant): Promise<readonly Pair[]> {

@@ -225,6 +225,7 @@ export class Transaction implements Txn {
     const wider = { ...this.#grant, terms: this.#grant.terms.filter(term => term.level !== 'patient') }
     requirePermission(wider, verb, 'Patient')
     const { pair, write, adopt } = await this.#reach.planPatient(patient)
+    if (this.#newPatients.size === 0) this.afterCommit.push(() => this.#reach.counted())
     this.#newPatients.set(patient, pair)
     this.documents.push(write)
     this.afterCommit.push(adopt)

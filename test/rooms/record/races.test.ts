@@ -102,3 +102,18 @@ describe('a patient whom several want to take in at once', () => {
     expect((await record.allPatients()).length).toBe(3)
   })
 })
+
+describe('patients who come and go in another process', () => {
+  it('are there for whoever reaches everybody, and gone when they are shredded', async () => {
+    const { record, again } = await openTestRecord()
+    const other = await again()
+    await other.reader(all).search(queryOf(all, 'Patient', ''))
+    const who = (await create(record, all, patient('Amsel'))).id
+    await create(record, all, heartRate(who, 60))
+    expect((await ids(other, all, 'Observation', '')).length).toBe(1)
+    await record.shred(who)
+    expect(await ids(other, all, 'Observation', '')).toEqual([])
+    expect(await ids(other, all, 'Patient', '')).toEqual([])
+    await other.close()
+  })
+})
