@@ -20,7 +20,7 @@ export interface Payload {
 
 const headerBytes = 24
 const format = 1
-const flag = { deleted: 1, deflated: 2, movedAway: 4, wideWindow: 8 }
+const flag = { deleted: 1, deflated: 2, movedAway: 4, wideWindow: 8, shortDictionary: 64 }
 const methods: readonly Stored['method'][] = ['POST', 'PUT', 'DELETE']
 const bucketBytes = 32
 
@@ -32,6 +32,12 @@ const windows = { small: { windowBits: 13, memLevel: 6 }, wide: { windowBits: 15
 // Deflate's default is to set aside 16 KiB for each result, however small; these guesses mostly take one piece.
 const smallestChunk = 512
 const usualRatio = 8
+/**
+ * Deflate also reads the whole dictionary each time. What Observations share stands at its end, and they are most of
+ * what is written, so they get that part alone.
+ */
+const shortDictionary = dictionary.subarray(-2048)
+const observation = Buffer.from('{"resourceType":"Observation"')
 const smallWindowBytes = 2 ** windows.small.windowBits - 1024
 const largeBytes = 1024
 
@@ -53,7 +59,9 @@ export function paddedLength(length: number): number {
 export function encodePayload(payload: Payload): Buffer {
   const isWide = payload.json.length + dictionary.length > smallWindowBytes
   const chunkSize = Math.max(smallestChunk, payload.json.length >> 1)
-  const deflated = deflateRawSync(payload.json, { dictionary, chunkSize, ...(isWide ? windows.wide : windows.small) })
+  const isShort = !isWide && observation.equals(payload.json.subarray(0, observation.length))
+  const settings = isWide ? windows.wide : windows.small
+  const deflated = deflateRawSync(payload.json, { ...settings, chunkSize, dictionary: dictionaryOf(isShort) })
   const smaller = deflated.length < payload.json.length
   const body = smaller ? deflated : payload.json
   const out = Buffer.alloc(paddedLength(headerBytes + body.length))
@@ -63,6 +71,7 @@ export function encodePayload(payload: Payload): Buffer {
     (smaller ? flag.deflated : 0) |
     (payload.movedAway ? flag.movedAway : 0) |
     (isWide ? flag.wideWindow : 0) |
+    (isShort ? flag.shortDictionary : 0) |
     (methods.indexOf(payload.method) << 4)
   out.writeUIntBE(payload.lastUpdatedMs, 2, 6)
   out.writeUInt32BE(payload.supersedes, 8)
@@ -86,13 +95,18 @@ export function decodePayload(bytes: Buffer): Payload {
     lastUpdatedMs: bytes.readUIntBE(2, 6),
     supersedes: bytes.readUInt32BE(8),
     chain: bytes.subarray(12, 20),
-    json: (flags & flag.deflated) === 0 ? body : inflate(body, (flags & flag.wideWindow) !== 0),
+    json: (flags & flag.deflated) === 0 ? body : inflate(body, flags),
   }
 }
 
-function inflate(body: Buffer, isWide: boolean): Buffer {
-  const { windowBits } = isWide ? windows.wide : windows.small
-  return inflateRawSync(body, { dictionary, windowBits, chunkSize: Math.max(smallestChunk, body.length * usualRatio) })
+function inflate(body: Buffer, flags: number): Buffer {
+  const { windowBits } = (flags & flag.wideWindow) === 0 ? windows.small : windows.wide
+  const chunkSize = Math.max(smallestChunk, body.length * usualRatio)
+  return inflateRawSync(body, { dictionary: dictionaryOf((flags & flag.shortDictionary) !== 0), windowBits, chunkSize })
+}
+
+function dictionaryOf(isShort: boolean): Buffer {
+  return isShort ? shortDictionary : dictionary
 }
 
 /** The link that the next entry of the ledger carries: the head of a sealed entry's authentication tag. */

@@ -54,3 +54,16 @@ describe('the payload of an entry', () => {
     expect([...chainLink(sealed)]).toEqual([4, 5, 6, 7, 8, 9, 10, 11])
   })
 })
+
+describe('each form of a payload is read back', () => {
+  const observation = (size: number) => `{"resourceType":"Observation","id":"a","note":"${'x1y2'.repeat(size)}"}`
+  it.each([
+    ['a small Observation', observation(10)],
+    ['a large Observation', observation(5_000)],
+    ['a small resource of another type', '{"resourceType":"Condition","id":"a"}'],
+    ['a large one', `{"resourceType":"Condition","id":"a","note":"${'abc'.repeat(9_000)}"}`],
+    ['nothing', ''],
+  ])('%s', (_, text) => {
+    expect(Buffer.from(decodePayload(encodePayload(payload(text))).json).toString()).toBe(text)
+  })
+})
