@@ -1,7 +1,7 @@
 import { SingleBar } from 'cli-progress'
 import type { Progress } from '#ingest'
 import { hostGrant } from '../compose.ts'
-import { growHeapSlowly } from './heap.ts'
+import { growHeap } from './heap.ts'
 import { output } from './output.ts'
 import { withHouse } from './with-house.ts'
 
@@ -13,7 +13,7 @@ interface ImportOptions {
 
 /** Imports one file into one patient's record; with a terminal a bar shows how far it is. */
 export async function importFile(path: string, options: ImportOptions): Promise<void> {
-  growHeapSlowly()
+  growHeap('frugal')
   await withHouse(async house => {
     const bar = process.stderr.isTTY && !options.json ? new SingleBar({ format }) : undefined
     const report = await house.ingest.importFile({

@@ -2,14 +2,14 @@ import type { Config } from '#config'
 import { Problem } from '#kernel'
 import { type House, openHouse, type Serving, serveHouse } from '../compose.ts'
 import { freePort } from './free-port.ts'
-import { growHeapSlowly } from './heap.ts'
+import { growHeap } from './heap.ts'
 import { output } from './output.ts'
 import { stopSignal } from './stop-signal.ts'
 import { configure } from './with-house.ts'
 
 /** Serves until a signal; on the first start it shows the one-time address to claim the server. */
 export async function serve(): Promise<void> {
-  growHeapSlowly()
+  growHeap('steady')
   const house = await openHouse(await withPort(configure()))
   const serving = await listenOrClose(house)
   output.say(`Kinhold listens on ${serving.url}`)

@@ -75,8 +75,8 @@ async function runCommand(args: readonly string[], env: NodeJS.ProcessEnv): Prom
   return (await printed).trim()
 }
 
-/** Peak resident memory of a living process in MiB, from the kernel's own count. */
+/** Peak resident memory of a living process in MiB, from the kernel's own count; 0 for one that has just ended. */
 export async function peakMemoryMiB(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1024
+  return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024
 }
