@@ -1,5 +1,4 @@
-import { type Grant, mayTouch, requirePermission, type Verb } from '#access'
-import { parseResource } from '#fhir'
+import { type Grant, requirePermission } from '#access'
 import { Problem } from '#kernel'
 import { evaluate, type Query, type Restricted } from '#search'
 import type { ReadAudit } from './audit.ts'
@@ -131,11 +130,6 @@ export class GrantReader implements Reader {
         query: text,
       })
   }
-}
-
-/** Whether a version may be shown under a grant, by the version's own content: old versions are judged by themselves. */
-export function mayShow(grant: Grant, verb: Verb, stored: Stored): boolean {
-  return !stored.deleted && mayTouch(grant, verb, parseResource(stored.json), stored.holder)
 }
 
 function unknown(): Problem {
