@@ -146,10 +146,16 @@ export class Reach {
     const reached = await this.#of(grant)
     const entry = await this.#store.newest(locator, reached.everybody ? undefined : reached.compartmentIds)
     if (entry === undefined) return undefined
-    const holder = reached.compartments.get(entry.compartment) ?? (await this.#registry.holder(entry.compartment))
+    const holder = reached.compartments.get(entry.compartment) ?? (await this.#newcomer(entry.compartment, reached))
     if (holder === undefined) return undefined
     const ledger = await this.#shelf.open(holder)
     return { ...ledger.open(entry), seq: entry.seq }
+  }
+
+  // Whoever reaches everybody reaches whom another process has just taken in. Nobody else's reach is ever widened by what
+  // the store answers: without a holder no key is asked for.
+  async #newcomer(compartment: CompartmentId, { everybody }: Reached): Promise<Holder | undefined> {
+    return everybody ? this.#registry.holder(compartment) : undefined
   }
 
   /** All versions of a resource within reach, newest first. */
