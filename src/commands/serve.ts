@@ -12,16 +12,19 @@ export async function serve(): Promise<void> {
   growHeap('steady')
   const house = await openHouse(await withPort(configure()))
   const serving = await listenOrClose(house)
-  output.say(`Kinhold listens on ${serving.url}`)
-  output.say(`  FHIR base   ${house.config.baseUrl}/fhir`)
-  output.say(`  API page    ${house.config.baseUrl}/docs`)
-  const claim = await house.smart.claimUrl()
-  if (claim !== undefined)
-    output.say(`\nNobody has claimed this server yet. Open this once, and keep it to yourself:\n  ${claim}`)
+  output.say(greeting(serving.url, house.config.baseUrl, await house.smart.claimUrl()))
   await stopSignal()
   output.say('closing …')
   await serving.close()
   await house.close()
+}
+
+/** Written at once, so that whoever waits for the address finds the rest as well. */
+function greeting(listening: string, baseUrl: string, claim: string | undefined): string {
+  const lines = [`Kinhold listens on ${listening}`, `  FHIR base   ${baseUrl}/fhir`, `  API page    ${baseUrl}/docs`]
+  if (claim !== undefined)
+    lines.push('', 'Nobody has claimed this server yet. Open this once, and keep it to yourself:', `  ${claim}`)
+  return lines.join('\n')
 }
 
 /** Port 0 is chosen before anything is opened, because every link that the server hands out names it. */

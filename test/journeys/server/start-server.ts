@@ -17,8 +17,14 @@ export interface RunningServer {
   kill(): Promise<void>
 }
 
-const listening = /listens on (http:\/\/\S+)/
+const listening = /listens on (http:\/\/\S+)\n/
 const longestBootMs = 20_000
+
+/** A test that fails leaves no server behind: jest would wait for it for ever. */
+const running = new Set<ChildProcess>()
+afterAll(async () => {
+  for (const child of running) await end(child, 'SIGKILL')
+})
 
 /** Starts a server and resolves when it listens. @throws when it ends before that */
 export async function startServer(home: Home): Promise<RunningServer> {
@@ -48,10 +54,13 @@ function spawnServer(home: Home): { child: ChildProcess; output: () => string } 
     cwd: home.folder,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  // A test that fails or is stopped leaves no server behind.
+  running.add(child)
   const leave = () => child.kill('SIGKILL')
   process.once('exit', leave)
-  child.once('exit', () => process.removeListener('exit', leave))
+  child.once('exit', () => {
+    running.delete(child)
+    process.removeListener('exit', leave)
+  })
   const chunks: Buffer[] = []
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => chunks.push(chunk))
   return { child, output: () => Buffer.concat(chunks).toString('utf8') }
