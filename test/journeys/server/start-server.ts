@@ -19,12 +19,7 @@ export interface RunningServer {
 
 const listening = /listens on (http:\/\/\S+)\n/
 const longestBootMs = 20_000
-
-/** A test that fails leaves no server behind: jest would wait for it for ever. */
-const running = new Set<ChildProcess>()
-afterAll(async () => {
-  for (const child of running) await end(child, 'SIGKILL')
-})
+const leash = new URL('./leash.ts', import.meta.url).pathname
 
 /** Starts a server and resolves when it listens. @throws when it ends before that */
 export async function startServer(home: Home): Promise<RunningServer> {
@@ -49,20 +44,13 @@ export async function killWhileStarting(home: Home, afterMs: number): Promise<vo
 }
 
 function spawnServer(home: Home): { child: ChildProcess; output: () => string } {
-  const child = spawn(process.execPath, [mainFile, 'serve'], {
+  const child = spawn(process.execPath, ['--import', leash, mainFile, 'serve'], {
     env: home.env,
     cwd: home.folder,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  running.add(child)
-  const leave = () => child.kill('SIGKILL')
-  process.once('exit', leave)
-  child.once('exit', () => {
-    running.delete(child)
-    process.removeListener('exit', leave)
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
   const chunks: Buffer[] = []
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => chunks.push(chunk))
   return { child, output: () => Buffer.concat(chunks).toString('utf8') }
 }
 
