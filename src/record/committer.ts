@@ -5,9 +5,16 @@ import type { Holder } from '#search'
 import type { Append, Store } from '#store'
 import { type AuditKindName, auditEventOf, listedEntities } from './audit.ts'
 import type { Draft, Ledger } from './ledger.ts'
+import { untilWon } from './race.ts'
 import type { Reach } from './reach.ts'
 import type { Shelf } from './shelf.ts'
 import type { StagedDraft, Transaction } from './transaction.ts'
+
+/** An AuditEvent and whose audit it goes to. */
+interface AuditWork {
+  readonly holder: Holder
+  readonly event: Resource
+}
 
 /** Drafts for one ledger, in the order in which they were staged. */
 type Work = Map<Ledger, Draft[]>
@@ -37,8 +44,16 @@ export class Committer {
     return committed
   }
 
-  /** Appends AuditEvents of reads or of events outside the FHIR interactions. */
-  async audit(events: readonly { readonly holder: Holder; readonly event: Resource }[]): Promise<void> {
+  /**
+   * Appends AuditEvents of reads or of events outside the FHIR interactions.
+   *
+   * @throws Problem `busy` · `record.contended`
+   */
+  audit(events: readonly AuditWork[]): Promise<void> {
+    return untilWon(() => this.#tryAudit(events))
+  }
+
+  async #tryAudit(events: readonly AuditWork[]): Promise<boolean> {
     const work: Work = new Map()
     for (const { holder, event } of events) {
       const ledger = await this.#shelf.open(holder)
@@ -46,7 +61,7 @@ export class Committer {
       drafts.push(this.#auditDraft(event))
       work.set(ledger, drafts)
     }
-    if (![...work.keys()].every(ledger => ledger.alive) || !(await this.#write(work))) await this.audit(events)
+    return [...work.keys()].every(ledger => ledger.alive) && this.#write(work)
   }
 
   // From the first append to the store's commit nothing may be awaited: seqs are given out in between.

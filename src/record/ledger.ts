@@ -4,7 +4,9 @@ import { type Clock, isProblem, type Log, Problem } from '#kernel'
 import { CompartmentIndex, encodeSegment, extractRow, type Holder, type IndexRow } from '#search'
 import type { Append, Entry, Locator, Segment, Store } from '#store'
 import type { CompartmentKeys } from '#vault'
+import type { OpenedVersions } from './opened-versions.ts'
 import { chainLink, decodePayload, encodePayload, firstLink, type Payload } from './payload.ts'
+import { Tail } from './tail.ts'
 import type { Stored } from './types.ts'
 
 /** Entries in a sealed index segment. */
@@ -36,6 +38,14 @@ export interface LedgerRooms {
   readonly log: Log
   /** Newest versions written by this process and not yet durable, of all compartments. */
   readonly pending: Map<Locator, Pending>
+  readonly opened: OpenedVersions
+}
+
+/** A version with its place in the ledger. */
+export interface Located extends Stored {
+  readonly seq: number
+  /** It left for another compartment, beyond this reach. */
+  readonly movedAway: boolean
 }
 
 /** The newest version of a resource that this process has written but not yet seen made durable. */
@@ -59,13 +69,13 @@ export class Ledger {
   readonly #clock: Clock
   readonly #log: Log
   readonly #pending: Map<Locator, Pending>
+  readonly #opened: OpenedVersions
   readonly #pendingBySeq = new Map<number, { readonly locator: Locator; readonly stored: Stored }>()
   #durableHead = 0
   #pendingHead = 0
   #lastMs = 0
   #link: Uint8Array = firstLink
-  #tail: IndexRow[] = []
-  #tailFrom = 1
+  readonly #tail = new Tail()
   #index: CompartmentIndex | undefined
   #sealing = false
   /** An entry is missing or cannot be opened, so no index of this ledger would be complete. */
@@ -74,13 +84,14 @@ export class Ledger {
   alive = true
   lastUsedMs = 0
 
-  private constructor(holder: Holder, keys: CompartmentKeys, { store, clock, log, pending }: LedgerRooms) {
+  private constructor(holder: Holder, keys: CompartmentKeys, { store, clock, log, pending, opened }: LedgerRooms) {
     this.holder = holder
     this.#keys = keys
     this.#store = store
     this.#clock = clock
     this.#log = log
     this.#pending = pending
+    this.#opened = opened
   }
 
   /** Opens the ledger as far as writing needs: keys, head and the tail behind the last segment. */
@@ -88,8 +99,8 @@ export class Ledger {
     const ledger = new Ledger(holder, keys, rooms)
     const segments = await rooms.store.segments(holder.compartment)
     const last = segments.at(-1)
-    ledger.#tailFrom = (last?.untilSeq ?? 0) + 1
-    ledger.#durableHead = ledger.#pendingHead = ledger.#tailFrom - 1
+    ledger.#durableHead = ledger.#pendingHead = last?.untilSeq ?? 0
+    ledger.#tail.startAt(ledger.#durableHead + 1)
     if (last !== undefined) await ledger.#adoptLink(last.untilSeq)
     await ledger.#readOn()
     return ledger
@@ -115,21 +126,51 @@ export class Ledger {
 
   /** The index, opened on first use and then kept up by every write. */
   async index(): Promise<CompartmentIndex> {
-    if (this.#damaged) throw ledgerDamaged()
-    while (this.#index === undefined) {
-      const segments = await this.#store.segments(this.holder.compartment)
-      if (this.#index !== undefined) break
-      // A segment sealed while we waited has left the tail but is not in our list: look again.
-      if ((segments.at(-1)?.untilSeq ?? 0) === this.#tailFrom - 1) this.#index = this.#build(segments)
+    for (;;) {
+      if (this.#damaged) throw ledgerDamaged()
+      if (this.#index !== undefined) return this.#index
+      await this.#openIndex()
     }
-    return this.#index
+  }
+
+  /**
+   * Joins the segments with the rows that none of them holds. Another process may have sealed segments of what is in our
+   * tail, or dropped those that our tail begins behind. What changes while we wait makes us look again.
+   */
+  async #openIndex(): Promise<void> {
+    const segments = (await this.#store.segments(this.holder.compartment)).filter(segment => this.#isDurable(segment))
+    if (this.#index !== undefined) return
+    const sealedUntil = segments.at(-1)?.untilSeq ?? 0
+    this.#tail.dropUntil(sealedUntil)
+    if (sealedUntil === this.#tail.from - 1) this.#index = this.#build(segments)
+    else await this.#takeBack(sealedUntil + 1)
+  }
+
+  #isDurable(segment: Segment): boolean {
+    return segment.untilSeq <= this.#durableHead
+  }
+
+  /** Rows that no segment holds any more are made again from the entries. */
+  async #takeBack(fromSeq: number): Promise<void> {
+    const untilSeq = this.#tail.from
+    const rows: IndexRow[] = []
+    while (fromSeq + rows.length < untilSeq) {
+      const next = fromSeq + rows.length
+      const limit = Math.min(readAhead, untilSeq - next)
+      const entries = await this.#store.entriesFrom(this.holder.compartment, next, limit)
+      const sound = entries.map((entry, at) => (entry.seq === next + at ? this.#decodeSound(entry) : undefined))
+      this.#damaged ||= entries.length === 0 || sound.includes(undefined)
+      if (this.#damaged) return
+      for (const [at, entry] of entries.entries()) rows.push(rowOf(entry, sound[at] as Payload))
+    }
+    if (this.#tail.from === untilSeq) this.#tail.prepend(rows, fromSeq)
   }
 
   #build(segments: readonly Segment[]): CompartmentIndex {
     const index = new CompartmentIndex(this.holder)
     if (segments.some(({ fromSeq }, at) => fromSeq !== (segments[at - 1]?.untilSeq ?? 0) + 1)) throw ledgerDamaged()
     for (const segment of segments) index.addSegment(this.#keys.openSegment(segment))
-    for (const row of this.#tail) index.addRow(row)
+    for (const row of this.#tail.rows) index.addRow(row)
     return index
   }
 
@@ -139,6 +180,7 @@ export class Ledger {
    */
   async catchUp(storeHead: number): Promise<void> {
     if (storeHead > this.#durableHead && this.#pendingHead === this.#durableHead) await this.#readOn()
+    this.#sealSoon()
   }
 
   pendingAt(seq: number): Stored | undefined {
@@ -163,13 +205,15 @@ export class Ledger {
   /** The store has made everything up to `head` durable. */
   committed(head: number): void {
     this.#becomeDurable(head)
-    if (this.#tail.length >= segmentEntries) void this.#sealTail()
+    this.#sealSoon()
   }
 
-  open(entry: Entry): Stored & { readonly movedAway: boolean } {
-    const payload = this.#decode(entry)
-    return { ...storedOf(payload, entry, this.holder), movedAway: payload.movedAway }
+  /** @throws Problem `fault` · `vault.seal-broken` */
+  open(entry: Entry): Located {
+    return this.#opened.open(entry, this.#openAnew)
   }
+
+  readonly #openAnew = (entry: Entry): Located => locatedOf(this.#decode(entry), entry, this.holder)
 
   #place(draft: Draft): Entry {
     const seq = this.#pendingHead + 1
@@ -244,15 +288,13 @@ export class Ledger {
    * the reads and writes of everything else in the ledger.
    */
   #absorb(entry: Entry): void {
-    const { seq, version } = entry
+    const { seq } = entry
     if (seq <= this.#pendingHead) return
     const payload = this.#decodeSound(entry)
     if (payload === undefined || seq !== this.#pendingHead + 1) this.#damaged = true
     if (payload !== undefined) {
-      const { lastUpdatedMs, deleted } = payload
-      const supersedes = payload.supersedes || undefined
-      this.#addRow(extractRow(parseResource(payload.json), { seq, version, lastUpdatedMs, supersedes, deleted }))
-      this.#lastMs = Math.max(this.#lastMs, lastUpdatedMs)
+      this.#addRow(rowOf(entry, payload))
+      this.#lastMs = Math.max(this.#lastMs, payload.lastUpdatedMs)
     }
     this.#pendingHead = this.#durableHead = seq
     this.#link = Buffer.from(chainLink(entry.sealed))
@@ -268,6 +310,10 @@ export class Ledger {
     }
   }
 
+  #sealSoon(): void {
+    if (this.#tail.rows.length >= segmentEntries) void this.#sealTail()
+  }
+
   /** Seals what fills whole segments; resolves when they are kept. */
   async sealFullSegments(): Promise<void> {
     await this.#sealTail()
@@ -278,7 +324,7 @@ export class Ledger {
     if (this.#sealing || this.#damaged) return
     this.#sealing = true
     try {
-      while (this.alive && this.#durableHead - this.#tailFrom + 1 >= segmentEntries) await this.#sealSegment()
+      while (this.alive && this.#durableHead - this.#tail.from + 1 >= segmentEntries) await this.#sealSegment()
     } catch (error) {
       const errorName = error instanceof Error ? error.name : 'unknown'
       this.#log.warn('an index segment was not written; it will be tried again', { room: 'record', errorName })
@@ -288,12 +334,21 @@ export class Ledger {
   }
 
   async #sealSegment(): Promise<void> {
-    const at = { fromSeq: this.#tailFrom, untilSeq: this.#tailFrom + segmentEntries - 1 }
-    const sealed = this.#keys.sealSegment(encodeSegment(this.#tail.slice(0, segmentEntries)), at)
+    const at = { fromSeq: this.#tail.from, untilSeq: this.#tail.from + segmentEntries - 1 }
+    const sealed = this.#keys.sealSegment(encodeSegment(this.#tail.rows.slice(0, segmentEntries)), at)
     await this.#store.putSegment({ compartment: this.holder.compartment, ...at, sealed })
-    this.#tail = this.#tail.slice(segmentEntries)
-    this.#tailFrom = at.untilSeq + 1
+    this.#tail.dropUntil(at.untilSeq)
   }
+}
+
+function rowOf({ seq, version }: Entry, { json, lastUpdatedMs, deleted, supersedes }: Payload): IndexRow {
+  return extractRow(parseResource(json), {
+    seq,
+    version,
+    lastUpdatedMs,
+    supersedes: supersedes || undefined,
+    deleted,
+  })
 }
 
 const empty = Buffer.alloc(0)
@@ -312,7 +367,7 @@ function tombstone(draft: Draft): { resource: Resource; json: Buffer } {
 
 const named = /^\{"resourceType":"([A-Za-z]+)","id":"([A-Za-z0-9.-]{1,64})"/
 
-function storedOf(payload: Payload, entry: Entry, holder: Holder): Stored {
+function locatedOf(payload: Payload, entry: Entry, holder: Holder): Located {
   const json = Buffer.from(payload.json.buffer, payload.json.byteOffset, payload.json.byteLength)
   const found = named.exec(json.toString('latin1', 0, 160))
   return {
@@ -324,5 +379,7 @@ function storedOf(payload: Payload, entry: Entry, holder: Holder): Stored {
     method: payload.method,
     json: payload.deleted ? empty : json,
     holder,
+    seq: entry.seq,
+    movedAway: payload.movedAway,
   }
 }

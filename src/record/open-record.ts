@@ -1,6 +1,5 @@
 import type { Grant } from '#access'
-import { type Clock, isProblem, type Log } from '#kernel'
-import type { Holder } from '#search'
+import type { Clock, Log } from '#kernel'
 import type { KeyStore, Store } from '#store'
 import { openDocuments, type Vault } from '#vault'
 import { auditEventOfNote, ReadAudit } from './audit.ts'
@@ -9,13 +8,15 @@ import { Cursors } from './cursors.ts'
 import { HeadNotes } from './head-notes.ts'
 import { Histories } from './history.ts'
 import { Household } from './household.ts'
+import { Maintenance } from './maintenance.ts'
 import { Reach } from './reach.ts'
 import { GrantReader, type ReaderRooms } from './reader.ts'
 import { Registry } from './registry.ts'
 import { Shelf } from './shelf.ts'
 import { Sighting } from './sighting.ts'
 import type { AuditNote, Record } from './types.ts'
-import { everyHolder, verifyAll } from './verify.ts'
+import { Upkeep } from './upkeep.ts'
+import { verifyAll } from './verify.ts'
 import { GrantWriter } from './writer.ts'
 
 /** What the record is built on. The store and the keystore are the caller's and are closed by the caller. */
@@ -53,28 +54,16 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
   const shelf = new Shelf(vault, { store, clock, log }, { idleMs, indexBytes: rooms.indexBytes ?? defaultIndexBytes })
   const reach = new Reach({ baseUrl, store, vault, registry, shelf, household })
   const committer = new Committer({ store, clock, reach, shelf })
-  const audit = new ReadAudit(clock, auditWindowMs, events => upkeepOf(() => committer.audit(events), log))
+  const upkeep = new Upkeep(log)
+  const audit = new ReadAudit(clock, auditWindowMs, events => upkeep.run(() => committer.audit(events)))
   const sighting = new Sighting(reach)
   const cursors = new Cursors(vault, documents, clock)
   const histories = new Histories({ store, reach, sighting, cursors })
   const readerRooms: ReaderRooms = { reach, registry, cursors, audit, histories, sighting }
   const notes = new HeadNotes({ keys, vault, store, log })
-  const unwritten = new Set<Promise<void>>()
-  let rounds = 0
-  const upkeep = setInterval(() => {
-    shelf.sweep()
-    track(upkeepOf(() => notes.write(shelf), log))
-    if (++rounds % purgeEveryRounds === 0) track(upkeepOf(() => purge(), log))
-  }, noteEveryMs).unref()
-
-  function track(work: Promise<void>): void {
-    unwritten.add(work)
-    void work.finally(() => unwritten.delete(work))
-  }
-
-  async function purge(): Promise<void> {
-    await store.purgeDocuments(clock.nowMs())
-  }
+  const maintenance = new Maintenance({ store, keys, vault, documents, registry, shelf, audit })
+  await maintenance.finishShredding()
+  const rounds = keepUp({ shelf, upkeep, notes, purge: () => store.purgeDocuments(clock.nowMs()) })
 
   async function noteEvent(note: AuditNote): Promise<void> {
     const pair = note.patient === undefined ? undefined : await registry.ofPatient(note.patient)
@@ -84,50 +73,9 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
 
   async function flush(): Promise<void> {
     await audit.flush()
-    await Promise.all(unwritten)
+    await upkeep.settled()
     await notes.write(shelf)
   }
-
-  async function reindex(): Promise<number> {
-    let entries = 0
-    for (const holder of await everyHolder(registry)) {
-      for (const ledger of shelf.opened()) if (ledger.holder.compartment === holder.compartment) shelf.discard(ledger)
-      await store.dropSegments(holder.compartment)
-      const ledger = await shelf.open(holder)
-      await ledger.sealFullSegments()
-      entries += ledger.durableHead
-    }
-    return entries
-  }
-
-  async function shred(patient: string): Promise<void> {
-    const pair = await registry.ofPatient(patient)
-    if (pair === undefined) return
-    await audit.flush()
-    for (const ledger of shelf.opened()) if (ledger.holder.compartment === pair.data.compartment) shelf.discard(ledger)
-    await vault.destroy(pair.data.compartment)
-    await remove(pair.data)
-  }
-
-  async function remove({ compartment, patient }: Holder): Promise<void> {
-    await store.dropCompartment(compartment)
-    if (patient === undefined) return
-    await documents.delete('compartments', `patient/${patient}`)
-    registry.forget(patient)
-    await store.commit({ appends: [], documents: [registry.counting(undefined)] })
-  }
-
-  // A crash between the destruction of a key and the removal of what it had sealed leaves the rest to do.
-  async function finishShredding(): Promise<void> {
-    const heads = await store.allHeads()
-    for (const { owner } of await keys.tombstones()) {
-      const holder = registry.known(owner)
-      if (holder !== undefined) await remove(holder)
-      else if (heads.has(owner)) await store.dropCompartment(owner)
-    }
-  }
-
-  await finishShredding()
 
   return {
     reader: (grant: Grant) => new GrantReader(grant, readerRooms),
@@ -136,24 +84,31 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     patientsOf: account => household.patientsOf(account),
     addPatientTo: (account, patient) => household.add(account, patient),
     allPatients: () => registry.patients(),
-    audit: note => track(upkeepOf(() => noteEvent(note), log)),
-    shred,
+    audit: note => upkeep.begin(() => noteEvent(note)),
+    shred: patient => maintenance.shred(patient),
     verify: () => verifyAll({ store, vault, registry, notes, clock }),
-    reindex,
+    reindex: () => maintenance.reindex(),
     flush,
     close: async () => {
-      clearInterval(upkeep)
+      clearInterval(rounds)
       await flush()
     },
   }
 }
 
-/** Upkeep that fails – an audit record, a head note, a purge – is an alarm, but does not undo what it is about. */
-async function upkeepOf(write: () => Promise<void>, log: Log): Promise<void> {
-  try {
-    await write()
-  } catch (error) {
-    const code = isProblem(error) ? error.code : 'unexpected'
-    log.error('an audit record, a head note or a purge failed', { room: 'record', code })
+/** What goes on as long as the record is open. */
+function keepUp(rooms: {
+  readonly shelf: Shelf
+  readonly upkeep: Upkeep
+  readonly notes: HeadNotes
+  purge(): Promise<unknown>
+}): NodeJS.Timeout {
+  const { shelf, upkeep, notes } = rooms
+  let round = 0
+  const once = () => {
+    shelf.sweep()
+    upkeep.begin(() => notes.write(shelf))
+    if (++round % purgeEveryRounds === 0) upkeep.begin(async () => void (await rooms.purge()))
   }
+  return setInterval(once, noteEveryMs).unref()
 }

@@ -3,17 +3,12 @@ import type { Hit, Holder, Query } from '#search'
 import type { CompartmentId, DocumentWrite, Locator, Store } from '#store'
 import type { Vault } from '#vault'
 import type { Household } from './household.ts'
-import type { Ledger } from './ledger.ts'
+import type { Ledger, Located } from './ledger.ts'
 import type { Pair, Registry } from './registry.ts'
 import type { Shelf } from './shelf.ts'
 import type { Stored } from './types.ts'
 
-/** A version with its place in the ledger. */
-export interface Located extends Stored {
-  readonly seq: number
-  /** It left for another compartment, beyond this reach. */
-  readonly movedAway: boolean
-}
+const rememberedLocators = 16_384
 
 interface Reached {
   readonly generation: number
@@ -33,6 +28,7 @@ export class Reach {
   readonly #shelf: Shelf
   readonly #household: Household
   readonly #reached = new WeakMap<Grant, Reached>()
+  readonly #locators = new Map<string, Locator>()
 
   constructor(rooms: {
     readonly baseUrl: string
@@ -50,8 +46,15 @@ export class Reach {
     this.#household = rooms.household
   }
 
+  /** Where a resource is found. What is asked for is asked for again, so a part of these is remembered. */
   locator(type: string, id: string): Locator {
-    return this.#vault.locator(type, id)
+    const name = `${type}/${id}`
+    const known = this.#locators.get(name)
+    if (known !== undefined) return known
+    const locator = this.#vault.locator(type, id)
+    if (this.#locators.size >= rememberedLocators) this.#locators.clear()
+    this.#locators.set(name, locator)
+    return locator
   }
 
   commonsOf(locator: Locator): Holder {
@@ -149,7 +152,7 @@ export class Reach {
     const holder = reached.compartments.get(entry.compartment) ?? (await this.#newcomer(entry.compartment, reached))
     if (holder === undefined) return undefined
     const ledger = await this.#shelf.open(holder)
-    return { ...ledger.open(entry), seq: entry.seq }
+    return ledger.open(entry)
   }
 
   // Whoever reaches everybody reaches whom another process has just taken in. Nobody else's reach is ever widened by what

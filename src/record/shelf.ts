@@ -2,12 +2,16 @@ import type { Holder } from '#search'
 import type { CompartmentId, Locator } from '#store'
 import type { Vault } from '#vault'
 import { Ledger, type LedgerRooms, type Pending } from './ledger.ts'
+import { OpenedVersions } from './opened-versions.ts'
 
 /** How long an unused ledger stays open, and how many bytes of index may stay in memory together. */
 export interface ShelfLimits {
   readonly idleMs: number
   readonly indexBytes: number
 }
+
+/** An opened version that nobody asks for is forgotten after one to two of these. */
+const agesEveryMs = 30_000
 
 /** The opened ledgers: one per compartment, least recently used ones closed first. */
 export class Shelf {
@@ -16,10 +20,11 @@ export class Shelf {
   readonly #vault: Vault
   readonly #rooms: LedgerRooms
   readonly #limits: ShelfLimits
+  #agedAtMs = 0
 
-  constructor(vault: Vault, rooms: Omit<LedgerRooms, 'pending'>, limits: ShelfLimits) {
+  constructor(vault: Vault, rooms: Omit<LedgerRooms, 'pending' | 'opened'>, limits: ShelfLimits) {
     this.#vault = vault
-    this.#rooms = { ...rooms, pending: new Map() }
+    this.#rooms = { ...rooms, pending: new Map(), opened: new OpenedVersions() }
     this.#limits = limits
   }
 
@@ -53,6 +58,7 @@ export class Shelf {
   /** Forgets what a ledger believed; the next use reads it again from the store. */
   discard(ledger: Ledger): void {
     ledger.abandon()
+    this.#rooms.opened.clear()
     if (this.#opened.get(ledger.holder.compartment) !== ledger) return
     this.#ledgers.delete(ledger.holder.compartment)
     this.#opened.delete(ledger.holder.compartment)
@@ -68,9 +74,10 @@ export class Shelf {
     return [...this.#opened.values()]
   }
 
-  /** Closes what has been idle for long, then the least recently used until the indexes fit their budget. */
+  /** Forgets versions not asked for lately; closes what has been idle for long, then the least recently used until the indexes fit their budget. */
   sweep(): void {
     const nowMs = this.#rooms.clock.nowMs()
+    if (Math.abs(nowMs - this.#agedAtMs) >= agesEveryMs) this.#age(nowMs)
     const byUse = this.opened().toSorted((a, b) => a.lastUsedMs - b.lastUsedMs)
     let indexBytes = byUse.reduce((sum, ledger) => sum + ledger.sizeBytes, 0)
     for (const ledger of byUse) {
@@ -80,6 +87,11 @@ export class Shelf {
       indexBytes -= ledger.sizeBytes
       this.discard(ledger)
     }
+  }
+
+  #age(nowMs: number): void {
+    this.#rooms.opened.age()
+    this.#agedAtMs = nowMs
   }
 
   async #open(holder: Holder): Promise<Ledger> {

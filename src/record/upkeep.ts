@@ -1,0 +1,33 @@
+import { isProblem, type Log } from '#kernel'
+
+/** Work that nobody waits for and that must be done before closing: audit records, head notes, purges. */
+export class Upkeep {
+  readonly #log: Log
+  readonly #unfinished = new Set<Promise<void>>()
+
+  constructor(log: Log) {
+    this.#log = log
+  }
+
+  /** When it fails that is an alarm, but does not undo what it is about. */
+  async run(work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      const code = isProblem(error) ? error.code : 'unexpected'
+      this.#log.error('an audit record, a head note or a purge failed', { room: 'record', code })
+    }
+  }
+
+  /** Runs it beside everything else. */
+  begin(work: () => Promise<void>): void {
+    const running = this.run(work)
+    this.#unfinished.add(running)
+    void running.finally(() => this.#unfinished.delete(running))
+  }
+
+  /** Resolves when what had been begun is done. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#unfinished)
+  }
+}

@@ -1,0 +1,79 @@
+import type { Record } from '#record'
+import { openMemoryKeys, openMemoryStore, type Store } from '#store'
+import { create, everything, heartRate, openTestRecord, patient, queryOf } from './family.ts'
+
+const all = everything()
+const segment = 4096
+
+async function importInto(record: Record, who: string, count: number): Promise<void> {
+  for (let from = 0; from < count; from += 1000)
+    await record.writer(all).transact(async txn => {
+      for (let at = from; at < Math.min(count, from + 1000); at++) await txn.create(heartRate(who, at % 200))
+    })
+}
+
+async function countOf(record: Record): Promise<number | undefined> {
+  return (await record.reader(all).search(queryOf(all, 'Observation', '_summary=count'))).total
+}
+
+describe('a ledger that is open in one process while another seals or drops its segments', () => {
+  let store: Store
+  let server: Record
+  let beside: Record
+  let who: string
+  beforeEach(async () => {
+    store = openMemoryStore()
+    const opened = await openTestRecord(store, openMemoryKeys())
+    server = opened.record
+    who = (await create(server, all, patient('Amsel'))).id
+    beside = await opened.again()
+  })
+  afterEach(async () => {
+    await beside.close()
+    await server.close()
+  })
+
+  it('is searched wholly when what is in its tail has been sealed elsewhere', async () => {
+    await importInto(beside, who, 2 * segment + 500)
+    expect(await countOf(server)).toBe(2 * segment + 500)
+  }, 60_000)
+
+  it('is searched wholly when it knew a part of that tail already', async () => {
+    await importInto(server, who, 3000)
+    await importInto(beside, who, segment)
+    expect([await countOf(server), await countOf(beside)]).toEqual([3000 + segment, 3000 + segment])
+    await importInto(server, who, segment)
+    expect([await countOf(server), await countOf(beside)]).toEqual([3000 + 2 * segment, 3000 + 2 * segment])
+  }, 60_000)
+
+  it('is searched wholly when its segments were dropped and nobody has made them anew', async () => {
+    await importInto(server, who, segment + 500)
+    await server.flush()
+    const compartments = [...(await store.allHeads()).keys()]
+    for (const compartment of compartments) await store.dropSegments(compartment)
+    expect(await countOf(server)).toBe(segment + 500)
+    expect(await countOf(beside)).toBe(segment + 500)
+  }, 60_000)
+
+  it('is searched while it is indexed anew elsewhere', async () => {
+    await importInto(server, who, segment + 500)
+    const [, ...counts] = await Promise.all([beside.reindex(), countOf(server), countOf(server)])
+    expect(counts).toEqual([segment + 500, segment + 500])
+  }, 60_000)
+})
+
+describe('an audit that can never be written', () => {
+  it('is given up: closing does not wait for ever', async () => {
+    const store = openMemoryStore()
+    const { record } = await openTestRecord(store, openMemoryKeys())
+    const { id } = await create(record, all, patient('Amsel'))
+    await record.reader(all).read('Patient', id)
+    store.commit = async ({ appends }) => ({
+      ok: false,
+      heads: appends.map(({ compartment }) => compartment),
+      locators: [],
+      documents: [],
+    })
+    await record.close()
+  }, 20_000)
+})
