@@ -30,7 +30,7 @@ export interface SmartOptions {
    * Where the documents lie. With it a token that was seen before is looked up and compared, not opened: a third of
    * the work on every request.
    */
-  readonly store?: Pick<Store, 'document'>
+  readonly store?: Pick<Store, 'document' | 'documentsMark'>
   /** Fetches clients' key sets from their `jwks_uri`. Without it only inline key sets can be registered. */
   readonly fetch?: Fetch
 }

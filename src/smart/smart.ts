@@ -14,7 +14,7 @@ import type { WebRoute } from './web.ts'
 /** The authorisation server: who may log in, which apps may ask, what was allowed, and what a token means. */
 export interface Smart {
   /**
-   * What a bearer token allows now: one document read.
+   * What a bearer token allows now.
    *
    * @throws Problem `unauthenticated` · `token.unknown` (also: revoked), `token.expired`
    */

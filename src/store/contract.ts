@@ -165,6 +165,11 @@ export interface Store {
   document(collection: string, key: string, nowMs: number): Promise<StoredDocument | undefined>
   /** The documents of a collection, or of one group of it, in no promised order. */
   documents(collection: string, nowMs: number, group?: string): Promise<readonly StoredDocument[]>
+  /**
+   * A number that is another one after any document was written, by whatever process: while it stays the same, what was
+   * read of documents still holds. A store that cannot tell answers with a new number each time.
+   */
+  documentsMark(): Promise<number>
   /** The names of the collections that hold documents, expired ones too. */
   collections(): Promise<readonly string[]>
   /** Deletes documents that have expired at `nowMs`; returns how many. */

@@ -98,6 +98,22 @@ export function shelvesContract(held: Held<Store>): void {
       expect((await held.subject.collections()).toSorted()).toEqual(['clients', 'tokens'])
     })
 
+    it('change their mark when one of them is written, deleted or purged', async () => {
+      const marks: number[] = [await held.subject.documentsMark()]
+      const steps = [
+        () => write(put('aa', 'x', { expiresAtMs: 10 })),
+        () => write(put('aa', 'y', { expiresAtMs: 10 })),
+        () => write(put('bb', 'z', { collection: 'clients' })),
+        () => write({ op: 'delete', collection: 'clients', key: 'bb' }),
+        () => held.subject.purgeDocuments(10),
+      ]
+      for (const step of steps) {
+        await step()
+        marks.push(await held.subject.documentsMark())
+      }
+      expect(new Set(marks).size).toBe(steps.length + 1)
+    })
+
     it('are listed by collection and by group', async () => {
       await write(
         put('aa', 'x', { group: 'f1' }),

@@ -10,8 +10,8 @@ export type BearerAuthenticator = (bearer: string) => Promise<Grant>
 const unknown = () => new Problem('unauthenticated', 'token.unknown', 'The access token is not valid.')
 
 /**
- * The hot path of every request: one document read. The document is read each time, so that a token revoked by another
- * process is refused at once; only what the document means is remembered.
+ * The hot path of every request. Whether any document was written since is asked each time, so that a token revoked by
+ * another process is refused at once; what the document says and means is remembered.
  */
 export function openBearerAuthenticator(options: {
   tokens: Tokens

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import type { Actor } from '#access'
 import { type Clock, newSecret } from '#kernel'
 import type { Store } from '#store'
@@ -48,17 +49,26 @@ interface Seen {
   readonly found: FoundToken
 }
 
+/** What a text was found to stand for; it still does while no document has been written since. */
+interface Recent {
+  readonly mark: number
+  readonly found: FoundToken
+}
+
+/** Where the documents lie, to look whether one is still the one that was opened before. */
+type DocumentsAt = Pick<Store, 'document' | 'documentsMark'>
+
 const maxSeen = 5_000
 
 export function openTokens(options: {
   documents: Documents
   vault: Vault
   clock: Clock
-  /** Where the documents lie, to look whether one is still the one that was opened before. */
-  store?: Pick<Store, 'document'> | undefined
+  store?: DocumentsAt | undefined
 }): Tokens {
   const { documents, vault, clock, store } = options
   const seenByName = new Map<string, Seen>()
+  const recentByDigest = new Map<string, Recent>()
   const nameOf = (text: string) => vault.mac('smart.token', Buffer.from(text, 'latin1')).toString('hex')
 
   function keep(name: string, token: TokenDocument, ifRevision: number): Promise<boolean> {
@@ -71,7 +81,22 @@ export function openTokens(options: {
     return found === undefined ? undefined : { name, token: found.value, revision: found.revision }
   }
 
-  async function findIn(documentsAt: Pick<Store, 'document'>, name: string): Promise<FoundToken | undefined> {
+  // By a digest: texts that open doors are not kept, and comparing them takes no time that depends on them.
+  async function findRecent(documentsAt: DocumentsAt, text: string): Promise<FoundToken | undefined> {
+    const digest = hash('sha256', text, 'base64')
+    const mark = await documentsAt.documentsMark()
+    const recent = recentByDigest.get(digest)
+    if (recent?.mark === mark && clock.nowMs() < recent.found.token.expiresAtMs) return recent.found
+    const found = await findIn(documentsAt, nameOf(text))
+    if (found === undefined) recentByDigest.delete(digest)
+    else {
+      if (recentByDigest.size >= maxSeen) recentByDigest.clear()
+      recentByDigest.set(digest, { mark, found })
+    }
+    return found
+  }
+
+  async function findIn(documentsAt: DocumentsAt, name: string): Promise<FoundToken | undefined> {
     const seen = seenByName.get(name)
     const key = seen?.key ?? vault.documentKey(collection, name)
     const stored = await documentsAt.document(collection, key, clock.nowMs())
@@ -94,7 +119,7 @@ export function openTokens(options: {
 
     async find(text) {
       if (!tokenForm.test(text)) return undefined
-      return store === undefined ? open(nameOf(text)) : findIn(store, nameOf(text))
+      return store === undefined ? open(nameOf(text)) : findRecent(store, text)
     },
 
     spend({ name, token, revision }) {

@@ -48,6 +48,7 @@ class MemoryStore implements Store {
   readonly #segments = new Map<CompartmentId, Map<number, Segment>>()
   readonly #blobs = new Map<CompartmentId, Map<string, readonly BlobChunk[]>>()
   readonly #documents = new Map<string, StoredDocument>()
+  #documentsMark = 0
   #closed = false
 
   #checkOpen(): void {
@@ -91,6 +92,7 @@ class MemoryStore implements Store {
   #writeDocument(write: DocumentWrite): void {
     const name = documentName(write)
     if (write.op === 'check') return
+    this.#documentsMark++
     if (write.op === 'delete') this.#documents.delete(name)
     else this.#documents.set(name, storedFrom(write, this.#revision(write) + 1))
   }
@@ -222,6 +224,11 @@ class MemoryStore implements Store {
     )
   }
 
+  async documentsMark(): Promise<number> {
+    this.#checkOpen()
+    return this.#documentsMark
+  }
+
   async collections(): Promise<readonly string[]> {
     this.#checkOpen()
     return [...new Set([...this.#documents.values()].map(({ collection }) => collection))]
@@ -229,6 +236,7 @@ class MemoryStore implements Store {
 
   async purgeDocuments(nowMs: number): Promise<number> {
     this.#checkOpen()
+    this.#documentsMark++
     const expired = [...this.#documents].filter(([, document]) => !isAlive(document, nowMs))
     for (const [name] of expired) this.#documents.delete(name)
     return expired.length

@@ -18,6 +18,8 @@ const sql = {
     ON CONFLICT DO UPDATE SET revision = revision + 1, belongs = ?3, expires = ?4, sealed = ?5`,
   delete: 'DELETE FROM documents WHERE collection = ? AND key = ?',
   purge: 'DELETE FROM documents WHERE expires <= ?',
+  // Changes when another connection has committed, whatever it wrote.
+  dataVersion: 'PRAGMA data_version',
 } as const
 
 interface DocumentRow {
@@ -44,9 +46,19 @@ function documentFrom(object: object): StoredDocument {
 /** The documents. Its methods are synchronous; the caller frames transactions. */
 export class Documents {
   readonly #statements: Readonly<Record<keyof typeof sql, StatementSync>>
+  #mark = 0
+  #dataVersion: unknown
 
   constructor(database: DatabaseSync) {
     this.#statements = prepareAll(database, sql)
+  }
+
+  /** Another number after each write of a document here, and of anything elsewhere. */
+  mark(): number {
+    const dataVersion = this.#statements.dataVersion.get()?.data_version
+    if (dataVersion !== this.#dataVersion) this.#mark++
+    this.#dataVersion = dataVersion
+    return this.#mark
   }
 
   one(collection: string, key: string, nowMs: number): StoredDocument | undefined {
@@ -80,6 +92,7 @@ export class Documents {
 
   write(write: DocumentWrite): void {
     if (write.op === 'check') return
+    this.#mark++
     const key = keyBytes(write.key)
     if (write.op === 'delete') {
       this.#statements.delete.run(write.collection, key)
@@ -90,6 +103,7 @@ export class Documents {
   }
 
   purge(nowMs: number): number {
+    this.#mark++
     return Number(this.#statements.purge.run(nowMs).changes)
   }
 }

@@ -165,6 +165,10 @@ class SqliteStore implements Store {
     return this.#read(() => this.#parts.documents.list(collection, nowMs, group))
   }
 
+  async documentsMark(): Promise<number> {
+    return this.#read(() => this.#parts.documents.mark())
+  }
+
   async collections(): Promise<readonly string[]> {
     return this.#read(() => this.#parts.documents.collections())
   }

@@ -80,6 +80,28 @@ describe('several processes on one file', () => {
       expect(await server?.heads([anna])).toEqual(new Map([[anna, 1]]))
     }))
 
+  it('see by the mark of the documents that another has written one', () =>
+    withStores(2, async ([server, command]) => {
+      const mark = async () => {
+        await new Promise(setImmediate)
+        return server?.documentsMark()
+      }
+      const before = await mark()
+      await server?.commit({ appends: [append(anna, 0, [id('1')])] })
+      await server?.commit({
+        appends: [],
+        documents: [{ op: 'check', collection: 'tokens', key: 'aa', ifRevision: 0 }],
+      })
+      expect(await mark()).toBe(before)
+      await command?.commit({ appends: [], documents: [put('aa', 'x')] })
+      const seen = await mark()
+      expect(seen).not.toBe(before)
+      await command?.commit({ appends: [], documents: [put('aa', 'y')] })
+      expect(await mark()).not.toBe(seen)
+      await server?.commit({ appends: [], documents: [put('aa', 'z')] })
+      expect(await mark()).not.toBe(seen)
+    }))
+
   it('see at last what another has done even when they never leave their turn', () =>
     withStores(1, async ([store], path) => {
       await store?.commit({ appends: [append(anna, 0, [id('1')])] })
