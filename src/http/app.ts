@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Response } from 'express'
 import { catalogue, matcher, type Rooms, rootMatcher } from '#interactions'
 import { type Log, Problem } from '#kernel'
@@ -5,6 +6,7 @@ import type { Share } from '#share'
 import type { Smart } from '#smart'
 import { docsRouter } from './docs.ts'
 import { type EndpointRooms, fhirEndpoint } from './fhir-endpoint.ts'
+import { fhirMount, frontDoor } from './front-door.ts'
 import { openApi } from './open-api.ts'
 import { answerProblem, toProblem } from './problem-response.ts'
 import { protectedResource } from './protected-resource.ts'
@@ -33,6 +35,13 @@ export interface AppRooms {
   readonly config: HttpConfig
 }
 
+/** What answers requests; a listener of `node:http`. */
+export interface App {
+  (request: IncomingMessage, response: ServerResponse): void
+  /** From now on `/readyz` says that the server is closing. */
+  drain(): void
+}
+
 const mebibyte = 1024 * 1024
 const formBytes = 64 * 1024
 
@@ -40,7 +49,8 @@ const formBytes = 64 * 1024
  * The whole web face of the server: FHIR under /fhir, /hl7v2, the authorization server's routes, /docs, /openapi.json,
  * /healthz and /readyz. It listens nowhere yet.
  */
-export function createApp({ rooms, smart, share, log, config }: AppRooms): Express {
+export function createApp(app: AppRooms): App {
+  const { rooms, smart, log, config } = app
   const { baseUrl, maxBodyBytes = 32 * mebibyte, maxStreamBytes = 65_536 * mebibyte, bodyDeadlineMs = 60_000 } = config
   const headers = headersFor(baseUrl)
   const endpoint: EndpointRooms = {
@@ -52,12 +62,22 @@ export function createApp({ rooms, smart, share, log, config }: AppRooms): Expre
     maxStreamBytes,
     headers,
   }
+  const beside = besideFhir(app, endpoint)
+  const door = frontDoor(fhirEndpoint(endpoint, matcher, fhirMount), beside)
+  const drain = () => {
+    beside.locals.draining = true
+  }
+  return Object.assign(door, { drain })
+}
+
+/** Everything that is not below the FHIR base. */
+function besideFhir({ rooms, smart, share, log }: AppRooms, endpoint: EndpointRooms): Express {
+  const { baseUrl, headers, body } = endpoint
   const app = express()
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing').set('query parser', false)
-  app.use('/fhir', fhirEndpoint(endpoint, matcher))
-  const beside = fhirEndpoint(endpoint, rootMatcher)
-  for (const route of catalogue) if (route.root === true) app.all(route.path, beside)
-  const web = { headers, body: { maxBytes: formBytes, deadlineMs: bodyDeadlineMs } }
+  const hl7v2 = fhirEndpoint(endpoint, rootMatcher, '')
+  for (const route of catalogue) if (route.root === true) app.all(route.path, hl7v2)
+  const web = { headers, body: { ...body, maxBytes: formBytes } }
   const webRoutes = [...smart.routes, ...(share?.routes ?? [])]
   for (const route of webRoutes) app[methodOf(route.method)](route.path, webHandler(route, web))
   app.get(

@@ -14,6 +14,7 @@ import { type Log, Problem, randomId16 } from '#kernel'
 import { parseBearer } from './bearer.ts'
 import { type BodyLimits, readBody, streamBody } from './body.ts'
 import { corsHeaders, isPreflight, preflightHeaders } from './cors.ts'
+import type { Handler } from './front-door.ts'
 import { answerProblem, toProblem } from './problem-response.ts'
 
 /** What the endpoint needs to answer. */
@@ -33,9 +34,9 @@ export interface EndpointRooms {
  * Answers FHIR requests: who asks, what answers, the answer. One function instead of a route for each row, because
  * reads must not pay for sixty patterns.
  */
-export function fhirEndpoint(endpoint: EndpointRooms, matcher: Matcher) {
+export function fhirEndpoint(endpoint: EndpointRooms, matcher: Matcher, mount: string): Handler {
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const exchange = new Exchange(request, response, endpoint, matcher)
+    const exchange = new Exchange(request, response, endpoint, matcher, mount)
     try {
       await exchange.answer()
     } catch (error) {
@@ -66,14 +67,20 @@ class Exchange {
   #match: Match | undefined
   #grant: Grant | undefined
 
-  constructor(request: IncomingMessage, response: ServerResponse, endpoint: EndpointRooms, matcher: Matcher) {
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    endpoint: EndpointRooms,
+    matcher: Matcher,
+    mount: string,
+  ) {
     this.#request = request
     this.#response = response
     this.#endpoint = endpoint
     this.#matcher = matcher
     const url = request.url ?? '/'
     const question = url.indexOf('?')
-    this.#path = question === -1 ? url : url.slice(0, question)
+    this.#path = url.slice(mount.length, question === -1 ? undefined : question)
     this.#search = question === -1 ? '' : url.slice(question + 1)
   }
 

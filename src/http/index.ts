@@ -5,5 +5,5 @@
  * Its data: none.
  * Decisions: src/http/README.md.
  */
-export { type AppRooms, createApp, type HttpConfig } from './app.ts'
+export { type App, type AppRooms, createApp, type HttpConfig } from './app.ts'
 export { createServer, type Listening, listen } from './server.ts'

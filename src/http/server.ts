@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer as createNodeServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Express } from 'express'
+import type { App } from './app.ts'
 import { refuseUnreadable } from './unreadable.ts'
 
 /** A server that listens. */
@@ -20,7 +20,7 @@ export interface Listening {
 const longestDrainMs = 25_000
 
 /** A server that does not wait for those who send nothing: slow headers, huge headers and idle connections are cut. */
-export function createServer(app: Express): Server {
+export function createServer(app: App): Server {
   const server = createNodeServer(
     {
       headersTimeout: 10_000,
@@ -42,7 +42,7 @@ export function createServer(app: Express): Server {
 }
 
 /** Listens on an address. @throws the system's error when the address cannot be had, e.g. `EADDRINUSE` */
-export async function listen(app: Express, at: { readonly host: string; readonly port: number }): Promise<Listening> {
+export async function listen(app: App, at: { readonly host: string; readonly port: number }): Promise<Listening> {
   const server = createServer(app)
   server.listen(at.port, at.host)
   await once(server, 'listening')
@@ -57,8 +57,8 @@ export async function listen(app: Express, at: { readonly host: string; readonly
 /** Connections that are kept alive fall idle one by one as their answers end; they are looked for this often. */
 const idleCheckMs = 50
 
-async function drain(server: Server, app: Express, drainMs: number): Promise<void> {
-  app.locals.draining = true
+async function drain(server: Server, app: App, drainMs: number): Promise<void> {
+  app.drain()
   if (!server.listening) return
   const closed = once(server, 'close')
   server.close()

@@ -279,9 +279,8 @@ describe('beside FHIR', () => {
   it('says that it lives, and whether it is ready', async () => {
     await http().get('/healthz').expect(200, { status: 'ok' })
     await http().get('/readyz').expect(200, { status: 'ready' })
-    house.app.locals.draining = true
+    house.app.drain()
     await http().get('/readyz').expect(503, { status: 'closing' })
-    house.app.locals.draining = false
   })
 
   it('knows nothing else', async () => {

@@ -1,9 +1,9 @@
 import { once } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import express from 'express'
 import { Client } from 'fhir-kit-client'
-import { createServer, type Listening, listen } from '#http'
+import { type App, createServer, type Listening, listen } from '#http'
 import { refuseUnreadable } from '../../../src/http/unreadable.ts'
 import { freePort, openWebHouse, type WebHouse } from './web-house.ts'
 
@@ -102,13 +102,15 @@ async function raw(port: number, bytes: string): Promise<string> {
 
 describe('a server on the network', () => {
   let server: Listening
-  const app = express()
-  app.get('/slow', async (_request, response) => {
-    await delay(150)
-    response.end('done')
-  })
-  app.use((_request, response) => {
-    response.end('ok')
+  let draining = false
+  const answer = async (request: IncomingMessage, response: ServerResponse) => {
+    if (request.url === '/slow') await delay(150)
+    response.end(request.url === '/slow' ? 'done' : 'ok')
+  }
+  const app: App = Object.assign((...of: Parameters<App>) => void answer(...of), {
+    drain: () => {
+      draining = true
+    },
   })
   beforeEach(async () => {
     server = await listen(app, { host: '127.0.0.1', port: 0 })
@@ -145,7 +147,7 @@ describe('a server on the network', () => {
     const asked = fetch(`http://127.0.0.1:${server.port}/slow`)
     await delay(50)
     const closed = server.close()
-    expect(app.locals.draining).toBe(true)
+    expect(draining).toBe(true)
     await expect(fetch(`http://127.0.0.1:${server.port}/`)).rejects.toThrow()
     expect(await (await asked).text()).toBe('done')
     await closed

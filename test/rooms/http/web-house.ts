@@ -4,8 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Express } from 'express'
-import { createApp, type HttpConfig } from '#http'
+import { type App, createApp, type HttpConfig } from '#http'
 import { openIngest } from '#ingest'
 import { defaultLimits, type Rooms } from '#interactions'
 import { createLog, type Log, systemClock } from '#kernel'
@@ -17,7 +16,7 @@ import { fileRoot, openVault } from '#vault'
 
 /** The whole server on the memory store. */
 export interface WebHouse {
-  readonly app: Express
+  readonly app: App
   readonly smart: Smart
   readonly rooms: Rooms
   readonly log: Log
