@@ -18,14 +18,17 @@ export function fromUtf8(bytes: Uint8Array): string {
  * (4 bytes, big endian). Used wherever several values are authenticated together.
  */
 export function lengthPrefixed(parts: readonly (string | Uint8Array)[]): Buffer {
-  const chunks: Uint8Array[] = []
+  let size = 4 * parts.length
+  for (const part of parts) size += typeof part === 'string' ? Buffer.byteLength(part) : part.length
+  const joined = Buffer.allocUnsafe(size)
+  let at = 0
   for (const part of parts) {
-    const bytes = typeof part === 'string' ? Buffer.from(part, 'utf8') : part
-    const length = Buffer.allocUnsafe(4)
-    length.writeUInt32BE(bytes.length)
-    chunks.push(length, bytes)
+    const length = typeof part === 'string' ? joined.write(part, at + 4) : part.length
+    if (typeof part !== 'string') joined.set(part, at + 4)
+    joined.writeUInt32BE(length, at)
+    at += 4 + length
   }
-  return Buffer.concat(chunks)
+  return joined
 }
 
 /** Compares two secrets without telling by the time taken where they differ. */

@@ -57,6 +57,7 @@ export function createLog(level: LogLevel, destination: { write(line: string): v
   const write =
     (at: Exclude<LogLevel, 'silent'>) =>
     (message: string, fields: LogFields = {}) => {
+      if (!logger.isLevelEnabled(at)) return
       const kept: Record<string, unknown> = {}
       for (const name of allowed) if (fields[name] !== undefined) kept[name] = fields[name]
       logger[at](kept, message)

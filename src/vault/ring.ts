@@ -54,7 +54,7 @@ interface SealingKey {
   readonly xaes: XaesKey
   readonly header: Buffer
   /** Last part of the authenticated data: owner, purpose, version. */
-  readonly id: string
+  readonly id: Buffer
 }
 
 /**
@@ -93,13 +93,13 @@ export class Ring {
     if (known) return known
     const derived = this.#versions.purposeKey(this.#purpose, version)
     if (derived === undefined) return undefined
-    const id = `${this.#versions.owner}/${this.#purpose}/${version}`
+    const id = Buffer.from(`${this.#versions.owner}/${this.#purpose}/${version}`)
     const key = { xaes: new XaesKey(derived), header: envelopeHeader(version), id }
     this.#keys.set(version, key)
     return key
   }
 
-  #aad(kind: string, place: readonly (string | Uint8Array)[], keyId: string): Buffer {
+  #aad(kind: string, place: readonly (string | Uint8Array)[], keyId: Buffer): Buffer {
     return lengthPrefixed([suiteLabel, this.#versions.instanceId, this.#versions.owner, ...place, kind, keyId])
   }
 }

@@ -1,4 +1,4 @@
-import { type Cipheriv, createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto'
+import { type Cipheriv, createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto'
 
 /** Bytes of an XAES-256-GCM nonce: long enough to be drawn at random for any number of messages. */
 export const nonceBytes = 24
@@ -45,7 +45,9 @@ export class XaesKey {
 
   /** Ciphertext ‖ tag. The nonce must never have been used with this key before. */
   seal(plain: Uint8Array, nonce: Uint8Array, aad: Uint8Array): Buffer[] {
-    const cipher = createCipheriv('aes-256-gcm', this.#messageKey(nonce), nonce.subarray(12), gcm)
+    const key = this.#messageKey(nonce)
+    const cipher = createCipheriv('aes-256-gcm', key, nonce.subarray(12), gcm)
+    key.fill(0)
     cipher.setAAD(aad)
     const ciphertext = cipher.update(plain)
     cipher.final()
@@ -55,7 +57,9 @@ export class XaesKey {
   /** The plaintext, or `undefined` when anything (key, nonce, AAD, ciphertext, tag) is not what was sealed. */
   open(sealed: Uint8Array, nonce: Uint8Array, aad: Uint8Array): Buffer | undefined {
     if (sealed.length < tagBytes || nonce.length !== nonceBytes) return undefined
-    const decipher = createDecipheriv('aes-256-gcm', this.#messageKey(nonce), nonce.subarray(12), gcm)
+    const key = this.#messageKey(nonce)
+    const decipher = createDecipheriv('aes-256-gcm', key, nonce.subarray(12), gcm)
+    key.fill(0)
     decipher.setAAD(aad)
     decipher.setAuthTag(sealed.subarray(-tagBytes))
     const plain = decipher.update(sealed.subarray(0, -tagBytes))
@@ -68,14 +72,14 @@ export class XaesKey {
     }
   }
 
-  #messageKey(nonce: Uint8Array): KeyObject {
+  /** Raw, because a KeyObject for one use costs more than the decryption; whoever takes it wipes it. */
+  #messageKey(nonce: Uint8Array): Buffer {
     const blocks = Buffer.from(this.#template)
-    const half = nonce.subarray(0, 12)
-    xorInto(blocks, half, 4)
-    xorInto(blocks, half, 20)
-    const raw = this.#blocks.update(blocks)
-    const key = createSecretKey(raw)
-    raw.fill(0)
-    return key
+    for (let at = 0; at < 12; at++) {
+      const byte = nonce[at] ?? 0
+      blocks[at + 4] = (blocks[at + 4] ?? 0) ^ byte
+      blocks[at + 20] = (blocks[at + 20] ?? 0) ^ byte
+    }
+    return this.#blocks.update(blocks)
   }
 }
