@@ -14,36 +14,62 @@ export interface Source {
   readonly grouped: boolean
 }
 
+const noTexts: string[] = []
+const noNumbers: number[] = []
+
+/** Most lists hold one value, and a list that begins empty takes room for seventeen with its first. */
+function grown<T>(list: T[], value: T): T[] {
+  if (list.length === 0) return [value]
+  list.push(value)
+  return list
+}
+
 /** The values of one source in one resource. */
 export class Cell {
   readonly source: Source
-  readonly texts: string[] = []
-  readonly lows: number[] = []
-  readonly highs: number[] = []
-  readonly groups: number[] = []
+  #texts = noTexts
+  #lows = noNumbers
+  #highs = noNumbers
+  #groups = noNumbers
 
   constructor(source: Source) {
     this.source = source
   }
 
+  get texts(): readonly string[] {
+    return this.#texts
+  }
+
+  get lows(): readonly number[] {
+    return this.#lows
+  }
+
+  get highs(): readonly number[] {
+    return this.#highs
+  }
+
+  get groups(): readonly number[] {
+    return this.#groups
+  }
+
   get count(): number {
-    return this.source.storage === 'range' ? this.lows.length : this.texts.length
+    return this.source.storage === 'range' ? this.#lows.length : this.#texts.length
   }
 
   pushText(text: string, group: number): void {
-    this.texts.push(text)
-    if (this.source.grouped) this.groups.push(group)
+    this.#texts = grown(this.#texts, text)
+    if (this.source.grouped) this.#groups = grown(this.#groups, group)
   }
 
   pushRange(low: number, high: number, group: number): void {
-    this.lows.push(low)
-    this.highs.push(high)
-    if (this.source.grouped) this.groups.push(group)
+    this.#lows = grown(this.#lows, low)
+    this.#highs = grown(this.#highs, high)
+    if (this.source.grouped) this.#groups = grown(this.#groups, group)
   }
 
   pushQuantity(low: number, high: number, unit: string, group: number): void {
-    this.lows.push(low)
-    this.highs.push(high)
+    this.#lows = grown(this.#lows, low)
+    this.#highs = grown(this.#highs, high)
     this.pushText(unit, group)
   }
 }
