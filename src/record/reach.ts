@@ -46,12 +46,16 @@ export class Reach {
     this.#household = rooms.household
   }
 
-  /** Where a resource is found. What is asked for is asked for again, so a part of these is remembered. */
   locator(type: string, id: string): Locator {
+    return this.#vault.locator(type, id)
+  }
+
+  /** As `locator`, for reads: what is read is read again, so a part of these is remembered. */
+  locatorToRead(type: string, id: string): Locator {
     const name = `${type}/${id}`
     const known = this.#locators.get(name)
     if (known !== undefined) return known
-    const locator = this.#vault.locator(type, id)
+    const locator = this.locator(type, id)
     if (this.#locators.size >= rememberedLocators) this.#locators.clear()
     this.#locators.set(name, locator)
     return locator

@@ -23,6 +23,26 @@ describe('a FHIR client – https://hl7.org/fhir/R4/http.html', () => {
     await house.close()
   })
 
+  it.each([
+    ['/fhir/metadata', 200],
+    ['/fhir/metadata?_format=json', 200],
+    ['http://elsewhere.example/fhir/metadata', 200],
+    ['http://elsewhere.example/healthz', 200],
+    ['/fhir/Patient', 401],
+    ['/fhir', 401],
+    ['/fhir/', 401],
+    ['/fhir?_summary=count', 401],
+    ['/fhirx', 404],
+    ['/fhir.json', 404],
+    ['/FHIR/metadata', 404],
+    ['//fhir/metadata', 404],
+    ['http://', 404],
+    ['*', 404],
+  ])('takes the request target %s as RFC 9112 section 3.2 says', async (target, status) => {
+    const answer = await raw(server.port, `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
+    expect(answer.slice(0, 12)).toBe(`HTTP/1.1 ${status}`)
+  })
+
   it('finds out what the server can do and where tokens come from', async () => {
     const statement = await client.capabilityStatement()
     expect(statement.resourceType).toBe('CapabilityStatement')

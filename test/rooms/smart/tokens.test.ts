@@ -49,6 +49,32 @@ describe('tokens of the administrator', () => {
   })
 })
 
+describe('a token that is presented again and again', () => {
+  it('is looked up once, and anew when a document was written or its time is over', async () => {
+    const { document } = house.store
+    let lookups = 0
+    house.store.document = (...of) => {
+      lookups += 1
+      return document.apply(house.store, of)
+    }
+    const token = await house.smart.mint({ scope: 'system/*.rs', ttlMs: hour })
+    const present = async (times: number) => {
+      const before = lookups
+      for (let time = 0; time < times; time++) await house.smart.authenticate(token)
+      return lookups - before
+    }
+    await present(1)
+    expect(await present(10)).toBe(0)
+    const other = await house.smart.mint({ scope: 'system/*.rs', ttlMs: hour })
+    expect(await present(10)).toBe(1)
+    await postForm(house, '/auth/revoke', { token: other })
+    expect(await codeOf(house.smart.authenticate(other))).toBe('token.unknown')
+    house.clock.advance(hour)
+    expect(await codeOf(house.smart.authenticate(token))).toBe('token.expired')
+    house.store.document = document
+  })
+})
+
 describe('what is no access token', () => {
   it('A43: id_tokens, refresh tokens, codes and rubbish are not', async () => {
     const granted = await allow(house, { scope: 'openid launch/patient patient/Observation.rs offline_access' })

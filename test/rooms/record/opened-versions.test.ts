@@ -1,0 +1,95 @@
+import { type Entry, openMemoryKeys, openMemoryStore, type Sealed } from '#store'
+import type { Located } from '../../../src/record/ledger.ts'
+import { OpenedVersions } from '../../../src/record/opened-versions.ts'
+import { create, everything, heartRate, openTestRecord, patient } from './family.ts'
+
+const entry: Entry = {
+  compartment: 'a'.repeat(32),
+  seq: 7,
+  locator: 'b'.repeat(32),
+  version: 2,
+  sealed: Buffer.from('sealed bytes') as Uint8Array as Sealed,
+}
+
+function counting() {
+  const opened: Entry[] = []
+  const open = (of: Entry): Located => {
+    opened.push(of)
+    return { json: Buffer.alloc(100) } as Partial<Located> as Located
+  }
+  return { opened, open }
+}
+
+describe('versions that were opened lately', () => {
+  it('are not opened again while they are asked for', () => {
+    const versions = new OpenedVersions()
+    const { opened, open } = counting()
+    const first = versions.open(entry, open)
+    for (let round = 0; round < 5; round++) {
+      expect(versions.open({ ...entry, sealed: Buffer.from(entry.sealed) as Uint8Array as Sealed }, open)).toBe(first)
+      versions.age()
+    }
+    expect(opened).toHaveLength(1)
+  })
+
+  it.each<[string, Partial<Entry>]>([
+    ['other bytes', { sealed: Buffer.from('sealed bytez') as Uint8Array as Sealed }],
+    ['another version', { version: 3 }],
+    ['another place', { seq: 8 }],
+    ['another compartment', { compartment: 'c'.repeat(32) }],
+  ])('are opened anew when the store has %s under their name', (_what, change) => {
+    const versions = new OpenedVersions()
+    const { opened, open } = counting()
+    versions.open(entry, open)
+    versions.open({ ...entry, ...change }, open)
+    expect(opened).toHaveLength(2)
+  })
+
+  it('are forgotten when nobody asked for them between two agings, and all at once when told so', () => {
+    const versions = new OpenedVersions()
+    const { opened, open } = counting()
+    versions.open(entry, open)
+    versions.age()
+    versions.age()
+    versions.open(entry, open)
+    versions.clear()
+    versions.open(entry, open)
+    expect(opened).toHaveLength(3)
+  })
+
+  it('take no more room than they are given', () => {
+    const versions = new OpenedVersions()
+    const { opened, open } = counting()
+    const large = (of: Entry): Located => ({ ...open(of), json: Buffer.alloc(4 * 1024 * 1024) })
+    const entries = Array.from({ length: 12 }, (_, at) => ({ ...entry, locator: String(at).padStart(32, '0') }))
+    for (const each of entries) versions.open(each, large)
+    versions.open(entries[0] ?? entry, large)
+    expect(opened).toHaveLength(13)
+  })
+})
+
+describe('a version that is kept open', () => {
+  it('is not served any more when its row was changed, or its patient shredded', async () => {
+    const all = everything()
+    const store = openMemoryStore()
+    const { record } = await openTestRecord(store, openMemoryKeys())
+    const who = (await create(record, all, patient('Amsel'))).id
+    const { id } = await create(record, all, heartRate(who, 60))
+    const read = () => record.reader(all).read('Observation', id)
+    expect((await read()).version).toBe(1)
+    const newest = store.newest.bind(store)
+    store.newest = async (...of) => {
+      const found = await newest(...of)
+      if (found === undefined) return undefined
+      const sealed = Buffer.from(found.sealed)
+      sealed[sealed.length - 1] = (sealed[sealed.length - 1] ?? 0) ^ 1
+      return { ...found, sealed: sealed as Uint8Array as Sealed }
+    }
+    await expect(read()).rejects.toMatchObject({ code: 'vault.seal-broken' })
+    store.newest = newest
+    expect((await read()).version).toBe(1)
+    await record.shred(who)
+    await expect(read()).rejects.toMatchObject({ code: 'record.unknown' })
+    await record.close()
+  })
+})
