@@ -92,16 +92,17 @@ export class Committer {
     for (const ledger of work.keys()) this.#shelf.discard(ledger)
   }
 
+  /** One AuditEvent for each audit ledger: all compartments of the commons share one. */
   async #auditWork(txn: Transaction, grant: Grant): Promise<Work> {
-    const byLedger = new Map<Ledger, StagedDraft[]>()
-    for (const staged of txn.staged) {
-      const ledger = await this.#reach.auditLedger(staged.ledger.holder)
-      byLedger.set(ledger, [...(byLedger.get(ledger) ?? []), staged])
+    const audits = new Map<Ledger, StagedDraft[][]>()
+    for (const [ledger, staged] of Map.groupBy(txn.staged, each => each.ledger)) {
+      const audit = await this.#reach.auditLedger(ledger.holder)
+      audits.set(audit, [...(audits.get(audit) ?? []), staged])
     }
     const work: Work = new Map()
-    for (const [ledger, staged] of byLedger) {
-      const event = this.#eventOf(staged, grant, txn.summary, ledger.holder.patient)
-      work.set(ledger, [this.#auditDraft(event)])
+    for (const [audit, staged] of audits) {
+      const event = this.#eventOf(staged.flat(), grant, txn.summary, audit.holder.patient)
+      work.set(audit, [this.#auditDraft(event)])
     }
     return work
   }
