@@ -1,17 +1,39 @@
-import { setFlagsFromString } from 'node:v8'
+import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
+
+interface HeapSetting {
+  /** How much larger than what is in use the old generation may grow before it is collected. */
+  readonly oldGrowsPercent: number
+  /** How large the young generation may become; as large as V8 lets it where nothing is said. */
+  readonly youngMostBytes?: number
+}
+
+const mebibyte = 1024 * 1024
 
 /**
  * How V8's heap may grow between collections. By itself it lets the old generation reach a multiple of what is in use,
- * which for a long import means hundreds of megabytes of garbage: most objects live just long enough to be promoted.
+ * which for a long import means hundreds of megabytes of garbage: many objects live just long enough to be promoted.
  */
 const settings = {
-  /** A server: the heap grows by at most four fifths. */
-  steady: ['--heap-growing-percent=80'],
-  /** An import alone in its process: the young generation stays small too, for a tenth of the speed. */
-  frugal: ['--heap-growing-percent=33', '--semi-space-growth-factor=1'],
-} as const
+  steady: { oldGrowsPercent: 80 },
+  /** An import alone in its process. */
+  frugal: { oldGrowsPercent: 120, youngMostBytes: 16 * mebibyte },
+} as const satisfies { [name: string]: HeapSetting }
+
+const lookEveryMs = 50
 
 /** To be called before much is allocated: the flags are read at each collection. */
 export function growHeap(setting: keyof typeof settings): void {
-  for (const flag of settings[setting]) setFlagsFromString(flag)
+  const { oldGrowsPercent, youngMostBytes }: HeapSetting = settings[setting]
+  setFlagsFromString(`--heap-growing-percent=${oldGrowsPercent}`)
+  if (youngMostBytes !== undefined) stopYoungAt(youngMostBytes)
+}
+
+// The largest size itself is read once, before any of our code runs; how fast it is approached is not.
+function stopYoungAt(bytes: number): void {
+  const look = setInterval(() => {
+    const young = getHeapSpaceStatistics().find(space => space.space_name === 'new_space')
+    if ((young?.space_size ?? 0) < bytes) return
+    setFlagsFromString('--semi-space-growth-factor=1')
+    clearInterval(look)
+  }, lookEveryMs).unref()
 }

@@ -28,7 +28,12 @@ const bucketBytes = 32
  * Most of deflate's time for a small text goes into preparing its window and hash table, so small texts get small ones:
  * half the time for the same size. The small window still holds the dictionary and the whole text.
  */
-const windows = { small: { windowBits: 13, memLevel: 6 }, wide: { windowBits: 15, memLevel: 8 } }
+const windows = {
+  /** Holds the short dictionary and a text of `tinyTextBytes`. */
+  tiny: { windowBits: 12, memLevel: 5 },
+  small: { windowBits: 13, memLevel: 6 },
+  wide: { windowBits: 15, memLevel: 8 },
+}
 // Deflate's default is to set aside 16 KiB for each result, however small; these guesses mostly take one piece.
 const smallestChunk = 512
 const usualRatio = 8
@@ -39,6 +44,7 @@ const usualRatio = 8
 const shortDictionary = dictionary.subarray(-2048)
 const observation = Buffer.from('{"resourceType":"Observation"')
 const smallWindowBytes = 2 ** windows.small.windowBits - 1024
+const tinyTextBytes = 1792
 const largeBytes = 1024
 
 /**
@@ -60,7 +66,8 @@ export function encodePayload(payload: Payload): Buffer {
   const isWide = payload.json.length + dictionary.length > smallWindowBytes
   const chunkSize = Math.max(smallestChunk, payload.json.length >> 1)
   const isShort = !isWide && observation.equals(payload.json.subarray(0, observation.length))
-  const settings = isWide ? windows.wide : windows.small
+  const isTiny = isShort && payload.json.length <= tinyTextBytes
+  const settings = isWide ? windows.wide : isTiny ? windows.tiny : windows.small
   const deflated = deflateRawSync(payload.json, { ...settings, chunkSize, dictionary: dictionaryOf(isShort) })
   const smaller = deflated.length < payload.json.length
   const body = smaller ? deflated : payload.json

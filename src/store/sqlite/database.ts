@@ -35,7 +35,7 @@ const settings = `
   PRAGMA temp_store = MEMORY;
   PRAGMA trusted_schema = OFF;
   PRAGMA cell_size_check = ON;
-  PRAGMA cache_size = -64000;
+  PRAGMA cache_size = -16000;
   PRAGMA wal_autocheckpoint = 4000;
   PRAGMA journal_size_limit = 67108864;
 `
