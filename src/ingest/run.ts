@@ -72,12 +72,16 @@ export async function runImport(
   } catch (error) {
     problem = isProblem(error) ? error : fault(error)
     if (facts.atomic === true) throw problem
-    deps.log.warn('import broke off', { room: 'ingest', code: problem.code })
+    deps.log.warn('import broke off', { room: 'ingest', code: problem.code, ...detailOf(problem) })
     await run.settle()
   }
   const { format, digest } = facts
   const provenance = run.provenanceWritten ? { provenance: `Provenance/${facts.provenanceId}` } : {}
   return reportOf(run.tally, { format, digest, ...provenance, ...(problem === undefined ? {} : { problem }) })
+}
+
+function detailOf({ detail }: Problem): { detail?: string } {
+  return detail === undefined ? {} : { detail }
 }
 
 function fault(cause: unknown): Problem {

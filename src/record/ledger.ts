@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Resource } from '#fhir'
 import { parseResource } from '#fhir'
 import { type Clock, isProblem, type Log, Problem } from '#kernel'
@@ -78,6 +79,7 @@ export class Ledger {
   readonly #tail = new Tail()
   #index: CompartmentIndex | undefined
   #sealing = false
+  #readingOn: Promise<void> | undefined
   /** An entry is missing or cannot be opened, so no index of this ledger would be complete. */
   #damaged = false
   /** False once a commit failed: what it holds may be ahead of the store, and it must be opened anew. */
@@ -179,7 +181,7 @@ export class Ledger {
    * somebody was faster they will fail, this ledger is discarded, and the next use reads the store anew.
    */
   async catchUp(storeHead: number): Promise<void> {
-    if (storeHead > this.#durableHead && this.#pendingHead === this.#durableHead) await this.#readOn()
+    if (storeHead > this.#durableHead && this.#pendingHead === this.#durableHead) await this.#readOnOnce()
     this.#sealSoon()
   }
 
@@ -275,11 +277,23 @@ export class Ledger {
     this.#lastMs = this.#decodeSound(entry)?.lastUpdatedMs ?? this.#lastMs
   }
 
+  /** Those who want to catch up at the same time share the reading. */
+  #readOnOnce(): Promise<void> {
+    this.#readingOn ??= this.#readOn().finally(() => {
+      this.#readingOn = undefined
+    })
+    return this.#readingOn
+  }
+
   async #readOn(): Promise<void> {
     for (;;) {
       const entries = await this.#store.entriesFrom(this.holder.compartment, this.#pendingHead + 1, readAhead)
+      // Somebody has appended while we waited: the seqs that were read may be taken.
+      if (this.#pendingHead !== this.#durableHead) return
       for (const entry of entries) this.#absorb(entry)
       if (entries.length < readAhead) return
+      // Hundreds of thousands may have been imported beside us; nobody else should wait for all of them.
+      await nextTurn()
     }
   }
 

@@ -38,6 +38,27 @@ describe('a ledger that is open in one process while another seals or drops its 
     expect(await countOf(server)).toBe(2 * segment + 500)
   }, 60_000)
 
+  it('is read on without keeping everybody else waiting', async () => {
+    expect(await countOf(server)).toBe(0)
+    await importInto(beside, who, segment)
+    let turns = 0
+    const turn = () => {
+      turns += 1
+      next = setImmediate(turn)
+    }
+    let next = setImmediate(turn)
+    const found = await Promise.all([countOf(server), countOf(server)])
+    clearImmediate(next)
+    expect(found).toEqual([segment, segment])
+    expect(turns).toBeGreaterThanOrEqual(segment / 1024)
+  }, 60_000)
+
+  it('is searched wholly while both write', async () => {
+    await countOf(server)
+    await Promise.all([importInto(server, who, 3000), importInto(beside, who, 3000), countOf(server)])
+    expect([await countOf(server), await countOf(beside)]).toEqual([6000, 6000])
+  }, 60_000)
+
   it('is searched wholly when it knew a part of that tail already', async () => {
     await importInto(server, who, 3000)
     await importInto(beside, who, segment)
