@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto'
+import { Problem } from '#kernel'
 import type { Documents } from '#vault'
 
 const collection = 'ingest-keys'
+
+const mostTries = 10
 
 /** The commons' own name among the keys; no Patient id has a colon. */
 export const commonsKey = ':commons'
@@ -11,9 +14,10 @@ export const commonsKey = ':commons'
  * document: with it an id says nothing, and imports on another server give other ids.
  *
  * @param owner  Patient id, or `commonsKey`
+ * @throws Problem `fault` · `ingest.failed` when a damaged store neither has the key nor takes it
  */
 export async function fingerprintKey(documents: Documents, owner: string): Promise<Uint8Array> {
-  for (;;) {
+  for (let tries = 0; tries < mostTries; tries++) {
     const found = await documents.get<{ key: string }>(collection, owner)
     if (found !== undefined) return Buffer.from(found.value.key, 'base64url')
     // Of two first imports at once one writes the key and both read it.
@@ -24,6 +28,7 @@ export async function fingerprintKey(documents: Documents, owner: string): Promi
       { ifRevision: 0, group: owner },
     )
   }
+  throw new Problem('fault', 'ingest.failed', 'The key under which this is imported cannot be kept.')
 }
 
 /** Forgets the key of a patient who in the end was not taken in: nothing was written under it. */

@@ -61,6 +61,8 @@ interface Body {
   readonly value: unknown
 }
 
+const mostTries = 20
+
 class SealedDocuments implements Documents {
   readonly #store: Store
   readonly #vault: Vault
@@ -91,11 +93,13 @@ class SealedDocuments implements Documents {
   }
 
   async take<T>(collection: string, name: string): Promise<T | undefined> {
-    for (;;) {
+    for (let tries = 0; tries < mostTries; tries++) {
       const found = await this.get<T>(collection, name)
       if (found === undefined) return undefined
       if (await this.delete(collection, name, { ifRevision: found.revision })) return found.value
     }
+    // A damaged store may never let go of it. Then nobody has it.
+    return undefined
   }
 
   async list<T>(collection: string, options: ListOptions = {}): Promise<(Found<T> & { name: string })[]> {

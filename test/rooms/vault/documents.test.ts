@@ -52,6 +52,12 @@ describe('sealed documents – ARCHITECTURE §3, collection `documents`', () => 
     expect((await Promise.all(writes)).filter(won => won)).toHaveLength(1)
   })
 
+  it('is taken by nobody when a damaged store does not let go of it', async () => {
+    await documents.put('codes', 'one-time', client)
+    store.commit = async () => ({ ok: false, heads: [], locators: [], documents: ['codes'] })
+    expect(await documents.take('codes', 'one-time')).toBeUndefined()
+  })
+
   it('is taken by exactly one of many', async () => {
     await documents.put('codes', 'one-time', client)
     const taken = await Promise.all(Array.from({ length: 20 }, () => documents.take<Client>('codes', 'one-time')))
