@@ -72,13 +72,19 @@ async function holdings(): Promise<Holdings> {
   return held
 }
 
-async function inherited(): Promise<string | undefined> {
-  process.kill(server.pid, 'SIGUSR2')
-  await client.send({ path: '/healthz' })
-  return server
+const told = () =>
+  server
     .output()
     .split('\n')
-    .findLast(line => line.startsWith('inherited '))
+    .filter(line => line.startsWith('inherited '))
+
+/** Asks, and waits for the answer: signals and what is printed take their own time. */
+async function inherited(): Promise<string | undefined> {
+  const before = told().length
+  process.kill(server.pid, 'SIGUSR2')
+  const deadlineMs = performance.now() + 10_000
+  while (told().length === before && performance.now() < deadlineMs) await new Promise(done => setTimeout(done, 5))
+  return told()[before]
 }
 
 /** What objects inherit in a process in which nothing has happened. */

@@ -68,7 +68,7 @@ async function addressOf(child: ChildProcess, output: () => string): Promise<str
 
 async function end(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<number> {
   if (child.exitCode === null && child.signalCode === null) {
-    const gone = once(child, 'exit')
+    const gone = once(child, 'close')
     child.kill(signal)
     await gone
   }
