@@ -10,9 +10,6 @@ import { chainLink, decodePayload, encodePayload, firstLink, type Payload } from
 import { Tail } from './tail.ts'
 import type { Stored } from './types.ts'
 
-/** Entries in a sealed index segment. */
-export const segmentEntries = 4096
-
 const readAhead = 1024
 
 /** A version that a transaction wants to write; seq, time and JSON follow when its place in the ledger is known. */
@@ -325,7 +322,7 @@ export class Ledger {
   }
 
   #sealSoon(): void {
-    if (this.#tail.rows.length >= segmentEntries) void this.#sealTail()
+    if (this.#tail.fullUntil !== undefined) void this.#sealTail()
   }
 
   /** Seals what fills whole segments; resolves when they are kept. */
@@ -338,7 +335,7 @@ export class Ledger {
     if (this.#sealing || this.#damaged) return
     this.#sealing = true
     try {
-      while (this.alive && this.#durableHead - this.#tail.from + 1 >= segmentEntries) await this.#sealSegment()
+      for (let full = this.#fullUntil(); full !== undefined; full = this.#fullUntil()) await this.#sealSegment(full)
     } catch (error) {
       const errorName = error instanceof Error ? error.name : 'unknown'
       this.#log.warn('an index segment was not written; it will be tried again', { room: 'record', errorName })
@@ -347,9 +344,16 @@ export class Ledger {
     }
   }
 
-  async #sealSegment(): Promise<void> {
-    const at = { fromSeq: this.#tail.from, untilSeq: this.#tail.from + segmentEntries - 1 }
-    const sealed = this.#keys.sealSegment(encodeSegment(this.#tail.rows.slice(0, segmentEntries)), at)
+  /** The end of the next segment that can be sealed: a full one of durable rows. */
+  #fullUntil(): number | undefined {
+    const { fullUntil } = this.#tail
+    return this.alive && fullUntil !== undefined && fullUntil <= this.#durableHead ? fullUntil : undefined
+  }
+
+  async #sealSegment(untilSeq: number): Promise<void> {
+    const at = { fromSeq: this.#tail.from, untilSeq }
+    const rows = this.#tail.rows.filter(({ seq }) => seq <= untilSeq)
+    const sealed = this.#keys.sealSegment(encodeSegment(rows), at)
     await this.#store.putSegment({ compartment: this.holder.compartment, ...at, sealed })
     this.#tail.dropUntil(at.untilSeq)
   }
