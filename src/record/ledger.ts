@@ -11,6 +11,8 @@ import { Tail } from './tail.ts'
 import type { Stored } from './types.ts'
 
 const readAhead = 1024
+/** Entries behind from which on it pays to look for segments first. */
+const farBehind = 4096
 
 /** A version that a transaction wants to write; seq, time and JSON follow when its place in the ledger is known. */
 export interface Draft {
@@ -100,7 +102,8 @@ export class Ledger {
     const last = segments.at(-1)
     ledger.#durableHead = ledger.#pendingHead = last?.untilSeq ?? 0
     ledger.#tail.startAt(ledger.#durableHead + 1)
-    if (last !== undefined) await ledger.#adoptLink(last.untilSeq)
+    const [entry] = last === undefined ? [] : await rooms.store.entriesAt(holder.compartment, [last.untilSeq])
+    if (entry !== undefined) ledger.#adoptLink(entry)
     await ledger.#readOn()
     return ledger
   }
@@ -178,7 +181,7 @@ export class Ledger {
    * somebody was faster they will fail, this ledger is discarded, and the next use reads the store anew.
    */
   async catchUp(storeHead: number): Promise<void> {
-    if (storeHead > this.#durableHead && this.#pendingHead === this.#durableHead) await this.#readOnOnce()
+    if (storeHead > this.#durableHead && this.#pendingHead === this.#durableHead) await this.#catchUpOnce(storeHead)
     this.#sealSoon()
   }
 
@@ -267,19 +270,29 @@ export class Ledger {
     if (pending?.ledger === this && pending.seq === seq) this.#pending.delete(locator)
   }
 
-  async #adoptLink(seq: number): Promise<void> {
-    const [entry] = await this.#store.entriesAt(this.holder.compartment, [seq])
-    if (entry === undefined) return
+  #adoptLink(entry: Entry): void {
     this.#link = Buffer.from(chainLink(entry.sealed))
     this.#lastMs = this.#decodeSound(entry)?.lastUpdatedMs ?? this.#lastMs
   }
 
   /** Those who want to catch up at the same time share the reading. */
-  #readOnOnce(): Promise<void> {
-    this.#readingOn ??= this.#readOn().finally(() => {
+  #catchUpOnce(storeHead: number): Promise<void> {
+    const far = storeHead - this.#durableHead > farBehind
+    this.#readingOn ??= (far ? this.#skipSealed().then(() => this.#readOn()) : this.#readOn()).finally(() => {
       this.#readingOn = undefined
     })
     return this.#readingOn
+  }
+
+  /** What others have sealed need not be read entry by entry: an index that was open is built anew from the segments. */
+  async #skipSealed(): Promise<void> {
+    const sealedUntil = (await this.#store.segments(this.holder.compartment)).at(-1)?.untilSeq ?? 0
+    const [entry] = await this.#store.entriesAt(this.holder.compartment, [sealedUntil])
+    if (entry === undefined || sealedUntil <= this.#durableHead || this.#pendingHead !== this.#durableHead) return
+    this.#index = undefined
+    this.#tail.startAt(sealedUntil + 1)
+    this.#pendingHead = this.#durableHead = sealedUntil
+    this.#adoptLink(entry)
   }
 
   async #readOn(): Promise<void> {

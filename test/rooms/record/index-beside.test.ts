@@ -53,6 +53,27 @@ describe('a ledger that is open in one process while another seals or drops its 
     expect(turns).toBeGreaterThanOrEqual(segment / 1024)
   }, 60_000)
 
+  it('is not read entry by entry where segments are: searched before or not', async () => {
+    const { entriesFrom } = store
+    let batches = 0
+    await importInto(beside, who, 10)
+    const [largest] = [...(await store.allHeads())].sort(([, a], [, b]) => b - a)
+    for (const searched of [false, true]) {
+      if (searched) await countOf(server)
+      const before = (await countOf(beside)) ?? 0
+      await importInto(beside, who, 3 * segment)
+      store.entriesFrom = (...of) => {
+        if (of[0] === largest?.[0]) batches += 1
+        return entriesFrom.apply(store, of)
+      }
+      expect(await countOf(server)).toBe(before + 3 * segment)
+      store.entriesFrom = entriesFrom
+      await create(server, all, heartRate(who, 61))
+      expect([await countOf(server), await countOf(beside)]).toEqual(Array(2).fill(before + 3 * segment + 1))
+    }
+    expect(batches).toBe(2)
+  }, 60_000)
+
   it('is searched wholly while both write', async () => {
     await countOf(server)
     await Promise.all([importInto(server, who, 3000), importInto(beside, who, 3000), countOf(server)])
