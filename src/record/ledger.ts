@@ -1,16 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Resource } from '#fhir'
-import { parseResource } from '#fhir'
-import { type Clock, isProblem, type Log, Problem } from '#kernel'
-import { CompartmentIndex, encodeSegment, extractRow, type Holder, type IndexRow } from '#search'
-import type { Append, Entry, Locator, Segment, Store } from '#store'
+import type { Clock, Log } from '#kernel'
+import { type CompartmentIndex, extractRow, type Holder } from '#search'
+import type { Append, Entry, Locator, Store } from '#store'
 import type { CompartmentKeys } from '#vault'
-import type { OpenedVersions } from './opened-versions.ts'
+import { LedgerIndex, readAhead, rowOf, soundPayload } from './ledger-index.ts'
+import type { Located, OpenedVersions } from './opened-versions.ts'
 import { chainLink, decodePayload, encodePayload, firstLink, type Payload } from './payload.ts'
-import { Tail } from './tail.ts'
 import type { Stored } from './types.ts'
 
-const readAhead = 1024
 /** Entries behind from which on it pays to look for segments first. */
 const farBehind = 4096
 
@@ -41,13 +39,6 @@ export interface LedgerRooms {
   readonly opened: OpenedVersions
 }
 
-/** A version with its place in the ledger. */
-export interface Located extends Stored {
-  readonly seq: number
-  /** It left for another compartment, beyond this reach. */
-  readonly movedAway: boolean
-}
-
 /** The newest version of a resource that this process has written but not yet seen made durable. */
 export interface Pending {
   readonly version: number
@@ -67,7 +58,6 @@ export class Ledger {
   readonly #keys: CompartmentKeys
   readonly #store: Store
   readonly #clock: Clock
-  readonly #log: Log
   readonly #pending: Map<Locator, Pending>
   readonly #opened: OpenedVersions
   readonly #pendingBySeq = new Map<number, { readonly locator: Locator; readonly stored: Stored }>()
@@ -75,12 +65,8 @@ export class Ledger {
   #pendingHead = 0
   #lastMs = 0
   #link: Uint8Array = firstLink
-  readonly #tail = new Tail()
-  #index: CompartmentIndex | undefined
-  #sealing = false
+  readonly #index: LedgerIndex
   #readingOn: Promise<void> | undefined
-  /** An entry is missing or cannot be opened, so no index of this ledger would be complete. */
-  #damaged = false
   /** False once a commit failed: what it holds may be ahead of the store, and it must be opened anew. */
   alive = true
   lastUsedMs = 0
@@ -90,9 +76,10 @@ export class Ledger {
     this.#keys = keys
     this.#store = store
     this.#clock = clock
-    this.#log = log
     this.#pending = pending
     this.#opened = opened
+    const state = { durableHead: () => this.#durableHead, alive: () => this.alive }
+    this.#index = new LedgerIndex({ holder, keys, store, log, ...state })
   }
 
   /** Opens the ledger as far as writing needs: keys, head and the tail behind the last segment. */
@@ -101,7 +88,7 @@ export class Ledger {
     const segments = await rooms.store.segments(holder.compartment)
     const last = segments.at(-1)
     ledger.#durableHead = ledger.#pendingHead = last?.untilSeq ?? 0
-    ledger.#tail.startAt(ledger.#durableHead + 1)
+    ledger.#index.startAt(ledger.#durableHead + 1)
     const [entry] = last === undefined ? [] : await rooms.store.entriesAt(holder.compartment, [last.untilSeq])
     if (entry !== undefined) ledger.#adoptLink(entry)
     await ledger.#readOn()
@@ -123,57 +110,12 @@ export class Ledger {
 
   /** What the open index takes in memory; 0 while nobody has searched this compartment. */
   get sizeBytes(): number {
-    return this.#index?.sizeBytes ?? 0
+    return this.#index.sizeBytes
   }
 
-  /** The index, opened on first use and then kept up by every write. */
-  async index(): Promise<CompartmentIndex> {
-    for (;;) {
-      if (this.#damaged) throw ledgerDamaged()
-      if (this.#index !== undefined) return this.#index
-      await this.#openIndex()
-    }
-  }
-
-  /**
-   * Joins the segments with the rows that none of them holds. Another process may have sealed segments of what is in our
-   * tail, or dropped those that our tail begins behind. What changes while we wait makes us look again.
-   */
-  async #openIndex(): Promise<void> {
-    const segments = (await this.#store.segments(this.holder.compartment)).filter(segment => this.#isDurable(segment))
-    if (this.#index !== undefined) return
-    const sealedUntil = segments.at(-1)?.untilSeq ?? 0
-    this.#tail.dropUntil(sealedUntil)
-    if (sealedUntil === this.#tail.from - 1) this.#index = this.#build(segments)
-    else await this.#takeBack(sealedUntil + 1)
-  }
-
-  #isDurable(segment: Segment): boolean {
-    return segment.untilSeq <= this.#durableHead
-  }
-
-  /** Rows that no segment holds any more are made again from the entries. */
-  async #takeBack(fromSeq: number): Promise<void> {
-    const untilSeq = this.#tail.from
-    const rows: IndexRow[] = []
-    while (fromSeq + rows.length < untilSeq) {
-      const next = fromSeq + rows.length
-      const limit = Math.min(readAhead, untilSeq - next)
-      const entries = await this.#store.entriesFrom(this.holder.compartment, next, limit)
-      const sound = entries.map((entry, at) => (entry.seq === next + at ? this.#decodeSound(entry) : undefined))
-      this.#damaged ||= entries.length === 0 || sound.includes(undefined)
-      if (this.#damaged) return
-      for (const [at, entry] of entries.entries()) rows.push(rowOf(entry, sound[at] as Payload))
-    }
-    if (this.#tail.from === untilSeq) this.#tail.prepend(rows, fromSeq)
-  }
-
-  #build(segments: readonly Segment[]): CompartmentIndex {
-    const index = new CompartmentIndex(this.holder)
-    if (segments.some(({ fromSeq }, at) => fromSeq !== (segments[at - 1]?.untilSeq ?? 0) + 1)) throw ledgerDamaged()
-    for (const segment of segments) index.addSegment(this.#keys.openSegment(segment))
-    for (const row of this.#tail.rows) index.addRow(row)
-    return index
+  /** The index, opened on first use and then kept up by every write. @throws Problem `fault` · `record.ledger-damaged` */
+  index(): Promise<CompartmentIndex> {
+    return this.#index.open()
   }
 
   /**
@@ -182,7 +124,7 @@ export class Ledger {
    */
   async catchUp(storeHead: number): Promise<void> {
     if (storeHead > this.#durableHead && this.#pendingHead === this.#durableHead) await this.#catchUpOnce(storeHead)
-    this.#sealSoon()
+    this.#index.sealSoon()
   }
 
   pendingAt(seq: number): Stored | undefined {
@@ -207,7 +149,7 @@ export class Ledger {
   /** The store has made everything up to `head` durable. */
   committed(head: number): void {
     this.#becomeDurable(head)
-    this.#sealSoon()
+    this.#index.sealSoon()
   }
 
   /** @throws Problem `fault` · `vault.seal-broken` */
@@ -224,7 +166,7 @@ export class Ledger {
     const { locator, version, supersedes, method, deleted, movedAway } = draft
     const plain = encodePayload({ method, deleted, movedAway, lastUpdatedMs, supersedes, chain: this.#link, json })
     const sealed = this.#keys.sealEntry(plain, { locator, version, seq })
-    this.#addRow(extractRow(resource, { seq, version, lastUpdatedMs, supersedes: supersedes || undefined, deleted }))
+    this.#index.add(extractRow(resource, { seq, version, lastUpdatedMs, supersedes: supersedes || undefined, deleted }))
     const served = deleted ? empty : json
     const stored: Stored = {
       type: draft.type,
@@ -249,11 +191,6 @@ export class Ledger {
     return decodePayload(this.#keys.openEntry(entry))
   }
 
-  #addRow(row: IndexRow): void {
-    this.#tail.push(row)
-    this.#index?.addRow(row)
-  }
-
   #becomeDurable(head: number): void {
     this.#durableHead = Math.max(this.#durableHead, Math.min(head, this.#pendingHead))
     for (const seq of this.#pendingBySeq.keys()) {
@@ -272,7 +209,7 @@ export class Ledger {
 
   #adoptLink(entry: Entry): void {
     this.#link = Buffer.from(chainLink(entry.sealed))
-    this.#lastMs = this.#decodeSound(entry)?.lastUpdatedMs ?? this.#lastMs
+    this.#lastMs = soundPayload(this.#keys, entry)?.lastUpdatedMs ?? this.#lastMs
   }
 
   /** Those who want to catch up at the same time share the reading. */
@@ -289,8 +226,7 @@ export class Ledger {
     const sealedUntil = (await this.#store.segments(this.holder.compartment)).at(-1)?.untilSeq ?? 0
     const [entry] = await this.#store.entriesAt(this.holder.compartment, [sealedUntil])
     if (entry === undefined || sealedUntil <= this.#durableHead || this.#pendingHead !== this.#durableHead) return
-    this.#index = undefined
-    this.#tail.startAt(sealedUntil + 1)
+    this.#index.startAt(sealedUntil + 1)
     this.#pendingHead = this.#durableHead = sealedUntil
     this.#adoptLink(entry)
   }
@@ -314,82 +250,23 @@ export class Ledger {
   #absorb(entry: Entry): void {
     const { seq } = entry
     if (seq <= this.#pendingHead) return
-    const payload = this.#decodeSound(entry)
-    if (payload === undefined || seq !== this.#pendingHead + 1) this.#damaged = true
+    const payload = soundPayload(this.#keys, entry)
+    if (payload === undefined || seq !== this.#pendingHead + 1) this.#index.markDamaged()
     if (payload !== undefined) {
-      this.#addRow(rowOf(entry, payload))
+      this.#index.add(rowOf(entry, payload))
       this.#lastMs = Math.max(this.#lastMs, payload.lastUpdatedMs)
     }
     this.#pendingHead = this.#durableHead = seq
     this.#link = Buffer.from(chainLink(entry.sealed))
   }
 
-  /** @returns undefined when the entry is not what was written */
-  #decodeSound(entry: Entry): Payload | undefined {
-    try {
-      return this.#decode(entry)
-    } catch (error) {
-      if (isProblem(error) && error.code === 'vault.seal-broken') return undefined
-      throw error
-    }
-  }
-
-  #sealSoon(): void {
-    if (this.#tail.fullUntil !== undefined) void this.#sealTail()
-  }
-
   /** Seals what fills whole segments; resolves when they are kept. */
-  async sealFullSegments(): Promise<void> {
-    await this.#sealTail()
+  sealFullSegments(): Promise<void> {
+    return this.#index.seal()
   }
-
-  /** Seals full segments from the durable part of the tail. Segments are derived: losing one costs only time. */
-  async #sealTail(): Promise<void> {
-    if (this.#sealing || this.#damaged) return
-    this.#sealing = true
-    try {
-      for (let full = this.#fullUntil(); full !== undefined; full = this.#fullUntil()) await this.#sealSegment(full)
-    } catch (error) {
-      const errorName = error instanceof Error ? error.name : 'unknown'
-      this.#log.warn('an index segment was not written; it will be tried again', { room: 'record', errorName })
-    } finally {
-      this.#sealing = false
-    }
-  }
-
-  /** The end of the next segment that can be sealed: a full one of durable rows. */
-  #fullUntil(): number | undefined {
-    const { fullUntil } = this.#tail
-    return this.alive && fullUntil !== undefined && fullUntil <= this.#durableHead ? fullUntil : undefined
-  }
-
-  async #sealSegment(untilSeq: number): Promise<void> {
-    const at = { fromSeq: this.#tail.from, untilSeq }
-    const rows = this.#tail.rows.filter(({ seq }) => seq <= untilSeq)
-    const sealed = this.#keys.sealSegment(encodeSegment(rows), at)
-    await this.#store.putSegment({ compartment: this.holder.compartment, ...at, sealed })
-    this.#tail.dropUntil(at.untilSeq)
-  }
-}
-
-function rowOf({ seq, version }: Entry, { json, lastUpdatedMs, deleted, supersedes }: Payload): IndexRow {
-  return extractRow(parseResource(json), {
-    seq,
-    version,
-    lastUpdatedMs,
-    supersedes: supersedes || undefined,
-    deleted,
-  })
 }
 
 const empty = Buffer.alloc(0)
-
-const ledgerDamaged = (): Problem =>
-  new Problem(
-    'fault',
-    'record.ledger-damaged',
-    'Stored data are damaged, so a search might miss something; verify names the place. Reading goes on.',
-  )
 
 function tombstone(draft: Draft): { resource: Resource; json: Buffer } {
   const resource: Resource = { resourceType: draft.type, id: draft.id }

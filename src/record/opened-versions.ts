@@ -1,5 +1,12 @@
 import type { Entry, Locator } from '#store'
-import type { Located } from './ledger.ts'
+import type { Stored } from './types.ts'
+
+/** A version with its place in the ledger. */
+export interface Located extends Stored {
+  readonly seq: number
+  /** It left for another compartment, beyond this reach. */
+  readonly movedAway: boolean
+}
 
 interface Kept {
   readonly entry: Entry

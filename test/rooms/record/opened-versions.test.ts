@@ -1,6 +1,5 @@
 import { type Entry, openMemoryKeys, openMemoryStore, type Sealed } from '#store'
-import type { Located } from '../../../src/record/ledger.ts'
-import { OpenedVersions } from '../../../src/record/opened-versions.ts'
+import { type Located, OpenedVersions } from '../../../src/record/opened-versions.ts'
 import { create, everything, heartRate, openTestRecord, patient } from './family.ts'
 
 const entry: Entry = {
