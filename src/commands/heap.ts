@@ -16,7 +16,7 @@ const mebibyte = 1024 * 1024
 const settings = {
   steady: { oldGrowsPercent: 80 },
   /** An import alone in its process. */
-  frugal: { oldGrowsPercent: 100, youngMostBytes: 16 * mebibyte },
+  frugal: { oldGrowsPercent: 80, youngMostBytes: 16 * mebibyte },
 } as const satisfies { [name: string]: HeapSetting }
 
 const lookEveryMs = 50
