@@ -74,7 +74,10 @@ export class Shelf {
     return [...this.#opened.values()]
   }
 
-  /** Forgets versions not asked for lately; closes what has been idle for long, then the least recently used until the indexes fit their budget. */
+  /**
+   * Forgets versions that were not asked for lately; closes ledgers that have been idle for long, then the least recently
+   * used ones until the indexes fit their budget.
+   */
   sweep(): void {
     const nowMs = this.#rooms.clock.nowMs()
     if (Math.abs(nowMs - this.#agedAtMs) >= agesEveryMs) this.#age(nowMs)
