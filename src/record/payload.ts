@@ -1,6 +1,5 @@
-import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { Problem } from '#kernel'
-import { dictionary } from './dictionary.ts'
+import { deflate, inflate } from './compression.ts'
 import type { Stored } from './types.ts'
 
 /** What one entry of the ledger says, before it is sealed. */
@@ -15,7 +14,7 @@ export interface Payload {
   /** The first 8 bytes of the previous entry's authentication tag: a chain that shows a replaced or lost entry. */
   readonly chain: Uint8Array
   /** JSON text; for a deletion just type and id, so that the entry still says what it was about. */
-  readonly json: Uint8Array
+  readonly json: Buffer
 }
 
 const headerBytes = 24
@@ -24,27 +23,6 @@ const flag = { deleted: 1, deflated: 2, movedAway: 4, wideWindow: 8, shortDictio
 const methods: readonly Stored['method'][] = ['POST', 'PUT', 'DELETE']
 const bucketBytes = 32
 
-/**
- * Most of deflate's time for a small text goes into preparing its window and hash table, so small texts get small ones:
- * half the time for the same size. The small window still holds the dictionary and the whole text.
- */
-const windows = {
-  /** Holds the short dictionary and a text of `tinyTextBytes`. */
-  tiny: { windowBits: 12, memLevel: 5 },
-  small: { windowBits: 13, memLevel: 6 },
-  wide: { windowBits: 15, memLevel: 8 },
-}
-// Deflate's default is to set aside 16 KiB for each result, however small; these guesses mostly take one piece.
-const smallestChunk = 512
-const usualRatio = 8
-/**
- * Deflate also reads the whole dictionary each time. What Observations share stands at its end, and they are most of
- * what is written, so they get that part alone.
- */
-const shortDictionary = dictionary.subarray(-2048)
-const observation = Buffer.from('{"resourceType":"Observation"')
-const smallWindowBytes = 2 ** windows.small.windowBits - 1024
-const tinyTextBytes = 1792
 const largeBytes = 1024
 
 /**
@@ -63,12 +41,7 @@ export function paddedLength(length: number): number {
 
 /** Bytes to be sealed: a 24-byte header, the deflated JSON, zeros up to the padded length. */
 export function encodePayload(payload: Payload): Buffer {
-  const isWide = payload.json.length + dictionary.length > smallWindowBytes
-  const chunkSize = Math.max(smallestChunk, payload.json.length >> 1)
-  const isShort = !isWide && observation.equals(payload.json.subarray(0, observation.length))
-  const isTiny = isShort && payload.json.length <= tinyTextBytes
-  const settings = isWide ? windows.wide : isTiny ? windows.tiny : windows.small
-  const deflated = deflateRawSync(payload.json, { ...settings, chunkSize, dictionary: dictionaryOf(isShort) })
+  const { deflated, how } = deflate(payload.json)
   const smaller = deflated.length < payload.json.length
   const body = smaller ? deflated : payload.json
   const out = Buffer.alloc(paddedLength(headerBytes + body.length))
@@ -77,8 +50,8 @@ export function encodePayload(payload: Payload): Buffer {
     (payload.deleted ? flag.deleted : 0) |
     (smaller ? flag.deflated : 0) |
     (payload.movedAway ? flag.movedAway : 0) |
-    (isWide ? flag.wideWindow : 0) |
-    (isShort ? flag.shortDictionary : 0) |
+    (how.isWide ? flag.wideWindow : 0) |
+    (how.isShort ? flag.shortDictionary : 0) |
     (methods.indexOf(payload.method) << 4)
   out.writeUIntBE(payload.lastUpdatedMs, 2, 6)
   out.writeUInt32BE(payload.supersedes, 8)
@@ -102,18 +75,15 @@ export function decodePayload(bytes: Buffer): Payload {
     lastUpdatedMs: bytes.readUIntBE(2, 6),
     supersedes: bytes.readUInt32BE(8),
     chain: bytes.subarray(12, 20),
-    json: (flags & flag.deflated) === 0 ? body : inflate(body, flags),
+    json: (flags & flag.deflated) === 0 ? body : inflated(body, flags),
   }
 }
 
-function inflate(body: Buffer, flags: number): Buffer {
-  const { windowBits } = (flags & flag.wideWindow) === 0 ? windows.small : windows.wide
-  const chunkSize = Math.max(smallestChunk, body.length * usualRatio)
-  return inflateRawSync(body, { dictionary: dictionaryOf((flags & flag.shortDictionary) !== 0), windowBits, chunkSize })
-}
-
-function dictionaryOf(isShort: boolean): Buffer {
-  return isShort ? shortDictionary : dictionary
+function inflated(body: Buffer, flags: number): Buffer {
+  return inflate(body, {
+    isWide: (flags & flag.wideWindow) !== 0,
+    isShort: (flags & flag.shortDictionary) !== 0,
+  })
 }
 
 /** The link that the next entry of the ledger carries: the head of a sealed entry's authentication tag. */

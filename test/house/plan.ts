@@ -53,6 +53,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   'fhir-kit-client': ['main'],
   'hl7-standard': ['ingest'],
   jose: ['smart', 'share'],
+  minizlib: ['record'],
   mongoose: ['store'],
   pino: ['kernel'],
   saxes: ['ingest'],
@@ -92,7 +93,7 @@ export const builtins: Readonly<Record<string, readonly string[]>> = {
   'node:tls': ['http', 'main'],
   'node:vm': [],
   'node:worker_threads': ['ingest', 'main'],
-  'node:zlib': ['search', 'record', 'ingest', 'smart', 'share', 'http'],
+  'node:zlib': ['search', 'ingest', 'smart', 'share', 'http'],
 }
 
 /** Names of node:crypto that only some places may use, whoever may import the module. */

@@ -1,4 +1,7 @@
+import { inflateRawSync } from 'node:zlib'
 import fc from 'fast-check'
+import { deflate, inflate } from '../../../src/record/compression.ts'
+import { dictionary } from '../../../src/record/dictionary.ts'
 import { chainLink, decodePayload, encodePayload, paddedLength } from '../../../src/record/payload.ts'
 
 const payload = (json: string) => ({
@@ -65,5 +68,31 @@ describe('each form of a payload is read back', () => {
     ['nothing', ''],
   ])('%s', (_, text) => {
     expect(Buffer.from(decodePayload(encodePayload(payload(text))).json).toString()).toBe(text)
+  })
+})
+
+describe('a deflated text', () => {
+  const text = Buffer.from('{"resourceType":"Observation","id":"a","note":[{"text":"x1y2"}]}')
+
+  it('that was cut short or damaged is an error, and the next one is read as if nothing had been', () => {
+    const { deflated, how } = deflate(text)
+    const broken = [deflated.subarray(0, -2), Buffer.from('ffffffff', 'hex'), Buffer.alloc(0)]
+    for (const bytes of broken) {
+      expect(() => inflate(bytes, how)).toThrow()
+      expect(inflate(deflated, how).equals(text)).toBe(true)
+    }
+  })
+
+  it('is the same whatever was deflated before it', () => {
+    const { deflated } = deflate(text)
+    for (const size of [10, 2_000, 60_000]) {
+      deflate(Buffer.from(`{"resourceType":"Observation","id":"b","note":"${'a3'.repeat(size)}"}`))
+      expect(deflate(text).deflated.equals(deflated)).toBe(true)
+    }
+  })
+
+  it('is one that any inflater understands, with the same dictionary', () => {
+    const { deflated } = deflate(text)
+    expect(inflateRawSync(deflated, { dictionary: dictionary.subarray(-2048) }).equals(text)).toBe(true)
   })
 })
