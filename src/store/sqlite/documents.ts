@@ -3,7 +3,7 @@ import type { Conflict } from '../conflict.ts'
 import type { DocumentWrite, StoredDocument } from '../contract.ts'
 import { documentName } from '../well-formed.ts'
 import { keyBytes, sealedFromDatabase, toHex } from './row-ids.ts'
-import { prepareAll } from './statements.ts'
+import { prepareAll, prepareRow } from './statements.ts'
 
 const columns = 'collection, key, revision, belongs, expires, sealed'
 const alive = '(expires IS NULL OR expires > ?)'
@@ -18,8 +18,6 @@ const sql = {
     ON CONFLICT DO UPDATE SET revision = revision + 1, belongs = ?3, expires = ?4, sealed = ?5`,
   delete: 'DELETE FROM documents WHERE collection = ? AND key = ?',
   purge: 'DELETE FROM documents WHERE expires <= ?',
-  // Changes when another connection has committed, whatever it wrote.
-  dataVersion: 'PRAGMA data_version',
 } as const
 
 interface DocumentRow {
@@ -46,18 +44,27 @@ function documentFrom(object: object): StoredDocument {
 /** The documents. Its methods are synchronous; the caller frames transactions. */
 export class Documents {
   readonly #statements: Readonly<Record<keyof typeof sql, StatementSync>>
+  readonly #readDataVersion: () => readonly [number] | undefined
   #mark = 0
-  #dataVersion: unknown
+  #dataVersion: number | undefined
+  #markedTurn = 0
 
   constructor(database: DatabaseSync) {
     this.#statements = prepareAll(database, sql)
+    // Changes when another connection has committed, whatever it wrote.
+    this.#readDataVersion = prepareRow(database, 'PRAGMA data_version')
   }
 
-  /** Another number after each write of a document here, and of anything elsewhere. */
-  mark(): number {
-    const dataVersion = this.#statements.dataVersion.get()?.data_version
+  /**
+   * Another number after each write of a document here, and of anything elsewhere; the same for all of one turn of reads,
+   * because they see one state of the database.
+   */
+  mark(turn: number): number {
+    if (turn === this.#markedTurn) return this.#mark
+    const dataVersion = this.#readDataVersion()?.[0]
     if (dataVersion !== this.#dataVersion) this.#mark++
     this.#dataVersion = dataVersion
+    this.#markedTurn = turn
     return this.#mark
   }
 

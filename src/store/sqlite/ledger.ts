@@ -4,14 +4,12 @@ import type { CompartmentId, Entry, Locator, Place } from '../contract.ts'
 import type { CheckedCommit } from '../well-formed.ts'
 import type { Compartments } from './compartments.ts'
 import { type LocatorKey, locatorKey, sealedFromDatabase, seqOf, toHex, toRowId } from './row-ids.ts'
-import { prepareAll } from './statements.ts'
+import { prepareAll, prepareRow } from './statements.ts'
 
 const columns = 'e.id, e.locator, e.version, e.sealed'
 const newestEntry = 'FROM newest n JOIN entries e ON e.id = n.entry WHERE n.bucket = ? AND e.locator = ?'
 
 const sql = {
-  place: `SELECT e.id, e.version ${newestEntry}`,
-  newest: `SELECT e.id, e.version, e.sealed ${newestEntry}`,
   versions: `
     SELECT ${columns} FROM (
       SELECT entry FROM newest WHERE bucket = ?1 UNION ALL SELECT entry FROM superseded WHERE bucket = ?1
@@ -37,19 +35,21 @@ interface EntryRow {
   readonly sealed: Uint8Array
 }
 
-interface PlaceRow {
-  readonly id: number
-  readonly version: number
-}
+type PlaceRow = readonly [id: number, version: number]
+type NewestRow = readonly [id: number, version: number, sealed: Uint8Array]
 
 /** The entries, and where the newest of each resource lies. Its methods are synchronous; the caller frames transactions. */
 export class Ledger {
   readonly #compartments: Compartments
   readonly #statements: Statements
+  readonly #place: (bucket: number, locator: Uint8Array) => PlaceRow | undefined
+  readonly #newest: (bucket: number, locator: Uint8Array) => NewestRow | undefined
 
   constructor(database: DatabaseSync, compartments: Compartments) {
     this.#compartments = compartments
     this.#statements = prepareAll(database, sql)
+    this.#place = prepareRow(database, `SELECT e.id, e.version ${newestEntry}`)
+    this.#newest = prepareRow(database, `SELECT e.id, e.version, e.sealed ${newestEntry}`)
   }
 
   head(compartment: CompartmentId): number {
@@ -58,18 +58,20 @@ export class Ledger {
 
   place(locator: Locator): Place | undefined {
     const { bytes, bucket } = locatorKey(locator)
-    const row = this.#statements.place.get(bucket, bytes) as PlaceRow | undefined
+    const row = this.#place(bucket, bytes)
     if (row === undefined) return undefined
-    return { locator, compartment: this.#compartments.idOfRow(row.id), seq: seqOf(row.id), version: row.version }
+    const [id, version] = row
+    return { locator, compartment: this.#compartments.idOfRow(id), seq: seqOf(id), version }
   }
 
   newest(locator: Locator, compartments: readonly CompartmentId[] | undefined): Entry | undefined {
     const { bytes, bucket } = locatorKey(locator)
-    const row = this.#statements.newest.get(bucket, bytes) as Omit<EntryRow, 'locator'> | undefined
+    const row = this.#newest(bucket, bytes)
     if (row === undefined) return undefined
-    const compartment = this.#compartments.idOfRow(row.id)
+    const [id, version, sealed] = row
+    const compartment = this.#compartments.idOfRow(id)
     if (compartments?.includes(compartment) === false) return undefined
-    return { compartment, seq: seqOf(row.id), locator, version: row.version, sealed: sealedFromDatabase(row.sealed) }
+    return { compartment, seq: seqOf(id), locator, version, sealed: sealedFromDatabase(sealed) }
   }
 
   versions(locator: Locator, compartments: readonly CompartmentId[]): Entry[] {
@@ -142,8 +144,8 @@ export class Ledger {
   }
 
   #takePlace(key: LocatorKey): number | undefined {
-    const row = this.#statements.place.get(key.bucket, key.bytes) as PlaceRow | undefined
-    if (row !== undefined) this.#statements.unplace.run(key.bucket, row.id)
-    return row?.id
+    const id = this.#place(key.bucket, key.bytes)?.[0]
+    if (id !== undefined) this.#statements.unplace.run(key.bucket, id)
+    return id
   }
 }

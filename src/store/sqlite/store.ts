@@ -86,7 +86,7 @@ class SqliteStore implements Store {
     return { ok: true }
   }
 
-  #read<T>(work: () => T): T {
+  #read<T>(work: (turn: number) => T): T {
     return this.#parts.transactions.read(work)
   }
 
@@ -166,7 +166,7 @@ class SqliteStore implements Store {
   }
 
   async documentsMark(): Promise<number> {
-    return this.#read(() => this.#parts.documents.mark())
+    return this.#read(turn => this.#parts.documents.mark(turn))
   }
 
   async collections(): Promise<readonly string[]> {

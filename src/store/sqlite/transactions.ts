@@ -39,6 +39,7 @@ export class Transactions {
   readonly #endReadLater = () => this.#endRead()
   #isReading = false
   #readSinceMs = 0
+  #turn = 0
 
   constructor(database: DatabaseSync, waitMs: number) {
     this.#database = database
@@ -73,12 +74,13 @@ export class Transactions {
 
   /**
    * Runs reads on one state of the database, the one this turn of the event loop began with or a later one of our own.
-   * What came in before the turn began, e.g. a request, came after whatever others had committed by then.
+   * What came in before the turn began, e.g. a request, came after whatever others had committed by then. `work` is told
+   * the number of the turn: reads with the same number see the same.
    */
-  read<T>(work: () => T): T {
+  read<T>(work: (turn: number) => T): T {
     try {
       this.#beginRead()
-      return work()
+      return work(this.#turn)
     } catch (error) {
       throw toProblem(error)
     }
@@ -91,6 +93,7 @@ export class Transactions {
     else setImmediate(this.#endReadLater)
     this.#begin.run()
     this.#isReading = true
+    this.#turn++
     this.#readSinceMs = nowMs
   }
 
