@@ -9,8 +9,6 @@ import type { Pair, Registry } from './registry.ts'
 import type { Shelf } from './shelf.ts'
 import type { Stored } from './types.ts'
 
-const rememberedLocators = 16_384
-
 interface Reached {
   readonly generation: number
   readonly everybody: boolean
@@ -29,7 +27,6 @@ export class Reach {
   readonly #shelf: Shelf
   readonly #household: Household
   readonly #reached = new WeakMap<Grant, Reached>()
-  readonly #locators = new Map<string, Locator>()
 
   constructor(rooms: {
     readonly baseUrl: string
@@ -49,17 +46,6 @@ export class Reach {
 
   locator(type: string, id: string): Locator {
     return this.#vault.locator(type, id)
-  }
-
-  /** As `locator`, for reads: what is read is read again, so a part of these is remembered. */
-  locatorToRead(type: string, id: string): Locator {
-    const name = `${type}/${id}`
-    const known = this.#locators.get(name)
-    if (known !== undefined) return known
-    const locator = this.locator(type, id)
-    if (this.#locators.size >= rememberedLocators) this.#locators.clear()
-    this.#locators.set(name, locator)
-    return locator
   }
 
   commonsOf(locator: Locator): Holder {
@@ -142,7 +128,7 @@ export class Reach {
   /** The newest version within reach, whether durable or still pending in this process. */
   async newest(grant: Grant, locator: Locator): Promise<Located | undefined> {
     const durable = await this.durable(grant, locator)
-    const reached = await this.#of(grant)
+    const reached = this.#known(grant) ?? (await this.#look(grant))
     const pending = this.#shelf.pendingOf(locator)
     if (pending === undefined || !reached.compartments.has(pending.stored.holder.compartment)) return durable
     if (pending.version <= (durable?.version ?? 0)) return durable
@@ -151,12 +137,12 @@ export class Reach {
 
   /** The newest durable version within reach: one lookup, one decryption. */
   async durable(grant: Grant, locator: Locator): Promise<Located | undefined> {
-    const reached = await this.#of(grant)
+    const reached = this.#known(grant) ?? (await this.#look(grant))
     const entry = await this.#store.newest(locator, reached.everybody ? undefined : reached.compartmentIds)
     if (entry === undefined) return undefined
     const holder = reached.compartments.get(entry.compartment) ?? (await this.#newcomer(entry.compartment, reached))
     if (holder === undefined) return undefined
-    const ledger = await this.#shelf.open(holder)
+    const ledger = this.#shelf.atHand(holder) ?? (await this.#shelf.open(holder))
     return ledger.open(entry)
   }
 
@@ -193,7 +179,7 @@ export class Reach {
     grant: Grant,
     locators: readonly Locator[],
   ): Promise<{ readonly within: readonly Locator[]; readonly free: readonly Locator[] }> {
-    const { compartments } = await this.#of(grant)
+    const { compartments } = this.#known(grant) ?? (await this.#look(grant))
     const places = await this.#store.places(locators, undefined)
     const within: Locator[] = []
     const free: Locator[] = []
@@ -239,16 +225,19 @@ export class Reach {
       into.set(`${compartment} ${entry.seq}`, ledger.open(entry))
   }
 
-  async #of(grant: Grant): Promise<Reached> {
-    const everybody = patientsInReach(grant) === 'all'
+  /** What was found before, if nobody has come or gone since. */
+  #known(grant: Grant): Reached | undefined {
     const known = this.#reached.get(grant)
-    if (known !== undefined && known.generation === this.#registry.generation) return known
+    return known?.generation === this.#registry.generation ? known : undefined
+  }
+
+  async #look(grant: Grant): Promise<Reached> {
     const data = await this.#registry.inReach(grant)
     const audit = await this.#registry.auditInReach(grant)
     const compartments = new Map([...data, ...audit].map(holder => [holder.compartment, holder]))
     const reached: Reached = {
       generation: this.#registry.generation,
-      everybody,
+      everybody: patientsInReach(grant) === 'all',
       data,
       audit,
       compartments,
@@ -258,9 +247,9 @@ export class Reach {
     return reached
   }
 
-  /** As `#of`, with the patients whom another process has taken in since. */
+  /** What it reaches now, with the patients whom another process has taken in since. */
   async #ofNow(grant: Grant): Promise<Reached> {
     if (patientsInReach(grant) === 'all') await this.#registry.refresh()
-    return this.#of(grant)
+    return this.#known(grant) ?? this.#look(grant)
   }
 }

@@ -33,10 +33,11 @@ export class GrantReader implements Reader {
 
   async read(type: string, id: string): Promise<Stored> {
     requirePermission(this.grant, 'r', type)
-    const { reach } = this.#rooms
-    const stored = await reach.durable(this.grant, reach.locatorToRead(type, id))
+    const { reach, sighting } = this.#rooms
+    const stored = await reach.durable(this.grant, reach.locator(type, id))
     if (stored === undefined || stored.movedAway) throw unknown()
-    if (!(await this.#rooms.sighting.visible(this.grant, 'r', stored))) throw unknown()
+    const seen = sighting.atSight(this.grant, 'r', stored) ?? (await sighting.visible(this.grant, 'r', stored))
+    if (!seen) throw unknown()
     if (stored.deleted) throw new Problem('gone', 'record.deleted', 'The resource has been deleted.')
     this.#note('read', stored)
     return stored
@@ -46,7 +47,7 @@ export class GrantReader implements Reader {
     requirePermission(this.grant, 'r', type)
     const { reach } = this.#rooms
     if (!/^[1-9][0-9]{0,8}$/.test(version)) throw unknown()
-    const stored = await reach.version(this.grant, reach.locatorToRead(type, id), Number(version))
+    const stored = await reach.version(this.grant, reach.locator(type, id), Number(version))
     if (stored === undefined || !(await this.#rooms.sighting.visible(this.grant, 'r', stored))) throw unknown()
     if (stored.deleted) throw new Problem('gone', 'record.deleted', 'This version is the deletion of the resource.')
     this.#note('vread', stored)

@@ -35,8 +35,18 @@ export class Shelf {
   async open(holder: Holder): Promise<Ledger> {
     const ledger = this.#opened.get(holder.compartment)
     if (ledger === undefined) return this.#ledgers.get(holder.compartment) ?? this.#begin(holder)
-    ledger.lastUsedMs = this.#rooms.clock.nowMs()
     await this.#vault.compartment(holder.compartment)
+    return this.#used(ledger)
+  }
+
+  /** The ledger, when it is open and its key at hand, so that nothing need be waited for. */
+  atHand(holder: Holder): Ledger | undefined {
+    const ledger = this.#opened.get(holder.compartment)
+    return ledger !== undefined && this.#vault.hasAtHand(holder.compartment) ? this.#used(ledger) : undefined
+  }
+
+  #used(ledger: Ledger): Ledger {
+    ledger.lastUsedMs = this.#rooms.clock.nowMs()
     return ledger
   }
 
@@ -100,8 +110,7 @@ export class Shelf {
   async #open(holder: Holder): Promise<Ledger> {
     const keys = await this.#vault.compartment(holder.compartment)
     const ledger = await Ledger.open(holder, keys, this.#rooms)
-    ledger.lastUsedMs = this.#rooms.clock.nowMs()
     this.#opened.set(holder.compartment, ledger)
-    return ledger
+    return this.#used(ledger)
   }
 }

@@ -12,13 +12,20 @@ export class Sighting {
     this.#reach = reach
   }
 
-  /** Each version is judged by what it says itself; a deletion says nothing, so only who sees every row sees it. */
-  async visible(grant: Grant, verb: Verb, stored: Stored): Promise<boolean> {
+  /** Whether it may be shown, when its type and holder alone tell. */
+  atSight(grant: Grant, verb: Verb, stored: Stored): boolean | undefined {
     const sight = visionOf(grant, [verb])(stored.type, stored.holder)
     if (sight.kind === 'none') return false
-    if (sight.kind === 'all' && sight.referencedOnly !== true) return true
+    return sight.kind === 'all' && sight.referencedOnly !== true ? true : undefined
+  }
+
+  /** Each version is judged by what it says itself; a deletion says nothing, so only who sees every row sees it. */
+  async visible(grant: Grant, verb: Verb, stored: Stored): Promise<boolean> {
+    const seen = this.atSight(grant, verb, stored)
+    if (seen !== undefined) return seen
     if (stored.deleted) return false
-    const referenced = sight.referencedOnly === true && (await this.#referenced(grant, stored))
+    const sight = visionOf(grant, [verb])(stored.type, stored.holder)
+    const referenced = sight.kind !== 'none' && sight.referencedOnly === true && (await this.#referenced(grant, stored))
     return mayTouch(grant, verb, parseResource(stored.json), stored.holder, referenced)
   }
 

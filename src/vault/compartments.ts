@@ -35,8 +35,13 @@ export class Compartments {
   }
 
   async of(id: CompartmentId): Promise<CompartmentKeys> {
+    return this.atHand(id) ?? this.#load(id)
+  }
+
+  /** The keys that are kept already. */
+  atHand(id: CompartmentId): CompartmentKeys | undefined {
     this.checkOpen()
-    return this.#cache.get(id) ?? this.#load(id)
+    return this.#cache.get(id)
   }
 
   /** Adds a version of the key, which seals from now on; what older versions sealed stays readable. */

@@ -27,6 +27,8 @@ export interface Vault {
   createCompartment(kind: CompartmentKind): Promise<CompartmentKeys>
   /** @throws Problem `gone` · `vault.key-destroyed` (also: never existed); `fault` · `vault.key-broken` */
   compartment(id: CompartmentId): Promise<CompartmentKeys>
+  /** Whether `compartment` would answer with keys that it has at hand: they are not destroyed as far as is known here. */
+  hasAtHand(id: CompartmentId): boolean
   compartments(): Promise<readonly { id: CompartmentId; kind: string }[]>
   /** Gives a compartment a further key version, which seals from now on. */
   renewCompartment(id: CompartmentId): Promise<CompartmentKeys>
@@ -104,6 +106,10 @@ class OpenVault implements Vault {
 
   compartment(id: CompartmentId): Promise<CompartmentKeys> {
     return this.#compartments.of(id)
+  }
+
+  hasAtHand(id: CompartmentId): boolean {
+    return this.#compartments.atHand(id) !== undefined
   }
 
   compartments(): Promise<readonly { id: CompartmentId; kind: string }[]> {

@@ -117,8 +117,8 @@ export function openTokens(options: {
       return text
     },
 
-    async find(text) {
-      if (!tokenForm.test(text)) return undefined
+    find(text) {
+      if (!tokenForm.test(text)) return Promise.resolve(undefined)
       return store === undefined ? open(nameOf(text)) : findRecent(store, text)
     },
 
