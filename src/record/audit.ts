@@ -143,7 +143,9 @@ export class ReadAudit {
   readonly #clock: Clock
   readonly #windowMs: number
   readonly #write: (events: readonly { holder: Holder; event: Resource }[]) => Promise<void>
-  #gathered = new Map<string, Gathered>()
+  #gathered: Gathered[] = []
+  /** What is gathered, by compartment, grant and kind: a key made of all three would have to be made for each read. */
+  #places = new Map<string, Map<string, Map<AuditKindName, Gathered>>>()
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> = Promise.resolve()
 
@@ -159,8 +161,8 @@ export class ReadAudit {
 
   note(touch: Touch): void {
     const { kind, grant, holder, entity, query } = touch
-    const key = `${holder.compartment} ${kind} ${grant.id}`
-    const gathered = this.#gathered.get(key) ?? this.#begin(key, touch)
+    const known = this.#places.get(holder.compartment)?.get(grant.id)?.get(kind)
+    const gathered = known ?? this.#begin(touch)
     gathered.untilMs = this.#clock.nowMs()
     if (query !== undefined) remember(gathered.queries, query, gathered)
     if (entity !== undefined) remember(gathered.entities, entity, gathered)
@@ -170,8 +172,8 @@ export class ReadAudit {
   flush(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    if (this.#gathered.size === 0) return this.#writing
-    const events = [...this.#gathered.values()].map(gathered => ({
+    if (this.#gathered.length === 0) return this.#writing
+    const events = this.#gathered.map(gathered => ({
       holder: gathered.holder,
       event: auditEventOf({
         ...gathered.deed,
@@ -181,12 +183,13 @@ export class ReadAudit {
         unlisted: gathered.unlisted,
       }),
     }))
-    this.#gathered = new Map()
+    this.#gathered = []
+    this.#places = new Map()
     this.#writing = this.#writing.then(() => this.#write(events))
     return this.#writing
   }
 
-  #begin(key: string, { kind, grant, holder }: Touch): Gathered {
+  #begin({ kind, grant, holder }: Touch): Gathered {
     const nowMs = this.#clock.nowMs()
     const gathered: Gathered = {
       holder,
@@ -203,7 +206,10 @@ export class ReadAudit {
       unlisted: 0,
       untilMs: nowMs,
     }
-    this.#gathered.set(key, gathered)
+    this.#gathered.push(gathered)
+    const ofCompartment = this.#places.get(holder.compartment) ?? new Map<string, Map<AuditKindName, Gathered>>()
+    const ofGrant = ofCompartment.get(grant.id) ?? new Map<AuditKindName, Gathered>()
+    this.#places.set(holder.compartment, ofCompartment.set(grant.id, ofGrant.set(kind, gathered)))
     this.#timer ??= setTimeout(() => void this.flush(), this.#windowMs).unref()
     return gathered
   }
