@@ -15,6 +15,7 @@ import { parseBearer } from './bearer.ts'
 import { type BodyLimits, readBody, streamBody } from './body.ts'
 import { corsHeaders, isPreflight, preflightHeaders } from './cors.ts'
 import type { Handler } from './front-door.ts'
+import { Outbox } from './outbox.ts'
 import { answerProblem, toProblem } from './problem-response.ts'
 
 /** What the endpoint needs to answer. */
@@ -35,17 +36,11 @@ export interface EndpointRooms {
  * reads must not pay for sixty patterns.
  */
 export function fhirEndpoint(endpoint: EndpointRooms, matcher: Matcher, mount: string): Handler {
-  return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const exchange = new Exchange(request, response, endpoint, matcher, mount)
-    try {
-      await exchange.answer()
-    } catch (error) {
-      exchange.fail(error)
-    }
-  }
+  const outbox = new Outbox()
+  return (request: IncomingMessage, response: ServerResponse): void =>
+    void new Exchange({ request, response, endpoint, matcher, mount, outbox }).run()
 }
 
-const longestInOneWrite = 16 * 1024
 const shortBodyBytes = 64 * 1024
 
 /** Whether much may still come that nobody will read: then the connection is not worth keeping. */
@@ -54,12 +49,22 @@ function isLeftUnread({ complete, headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > shortBodyBytes
 }
 
+interface ExchangeParts {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly endpoint: EndpointRooms
+  readonly matcher: Matcher
+  readonly mount: string
+  readonly outbox: Outbox
+}
+
 /** One request and its answer. */
 class Exchange {
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   readonly #endpoint: EndpointRooms
   readonly #matcher: Matcher
+  readonly #outbox: Outbox
   readonly #startedMs = performance.now()
   readonly #requestId = randomId16().toString('base64url')
   readonly #path: string
@@ -67,24 +72,28 @@ class Exchange {
   #match: Match | undefined
   #grant: Grant | undefined
 
-  constructor(
-    request: IncomingMessage,
-    response: ServerResponse,
-    endpoint: EndpointRooms,
-    matcher: Matcher,
-    mount: string,
-  ) {
+  constructor({ request, response, endpoint, matcher, mount, outbox }: ExchangeParts) {
     this.#request = request
     this.#response = response
     this.#endpoint = endpoint
     this.#matcher = matcher
+    this.#outbox = outbox
     const url = request.url ?? '/'
     const question = url.indexOf('?')
     this.#path = url.slice(mount.length, question === -1 ? undefined : question)
     this.#search = question === -1 ? '' : url.slice(question + 1)
   }
 
-  async answer(): Promise<void> {
+  /** Answers, whatever goes wrong. */
+  async run(): Promise<void> {
+    try {
+      await this.#answer()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  async #answer(): Promise<void> {
     const request = this.#request
     if (isPreflight(request)) return this.#send(204, preflightHeaders(request))
     const method = request.method ?? 'GET'
@@ -97,7 +106,7 @@ class Exchange {
   }
 
   /** Whatever went wrong, told in the one way. */
-  fail(error: unknown): void {
+  #fail(error: unknown): void {
     const problem = toProblem(error, this.#endpoint.log)
     const answer = answerProblem(problem, {
       baseUrl: this.#endpoint.baseUrl,
@@ -108,7 +117,7 @@ class Exchange {
     else this.#send(answer.status, answer.headers, answer.body, problem)
   }
 
-  async #authenticate(): Promise<Grant> {
+  #authenticate(): Promise<Grant> {
     const bearer = parseBearer(this.#request.headers.authorization)
     if (bearer !== undefined) return this.#endpoint.authenticate(bearer)
     throw new Problem('unauthenticated', 'token.missing', 'This needs an access token: Authorization: Bearer …')
@@ -147,20 +156,8 @@ class Exchange {
       ...(hasLength ? { 'content-length': bytes?.length ?? 0 } : {}),
       ...headers,
     })
-    this.#end(this.#request.method === 'HEAD' ? undefined : bytes)
+    this.#outbox.put(this.#response, this.#request.method === 'HEAD' ? undefined : bytes)
     this.#log(status, bytes?.length ?? 0, problem)
-  }
-
-  /**
-   * A short body goes out with the head in one write: as Latin-1, which is byte for byte what it is. The answers of one
-   * turn of the event loop are written together, after its requests have been read: a reader who sleeps is woken once for
-   * all of them, which on a virtual machine costs more than the reading of a resource.
-   */
-  #end(bytes: Buffer | undefined): void {
-    setImmediate(() => {
-      if (bytes === undefined || bytes.length > longestInOneWrite) this.#response.end(bytes)
-      else this.#response.end(bytes.toString('latin1'), 'latin1')
-    })
   }
 
   /** By route template: what was asked for in particular is nobody's business but the audit's. */
