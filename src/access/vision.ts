@@ -19,10 +19,13 @@ interface Piece {
  */
 export function visionOf(grant: Grant, verbs: readonly Verb[]): Vision {
   const key = verbs.join('')
-  const known = visions.get(grant) ?? new Map<string, Vision>()
-  const vision = known.get(key) ?? lookThrough(grant, verbs)
-  visions.set(grant, known.set(key, vision))
-  return vision
+  const known = visions.get(grant) ?? remembering(visions, grant, new Map<string, Vision>())
+  return known.get(key) ?? remembering(known, key, lookThrough(grant, verbs))
+}
+
+function remembering<K, V>(memory: { set(key: K, value: V): object }, key: K, value: V): V {
+  memory.set(key, value)
+  return value
 }
 
 /** A token is presented many times, and every read asks. */
@@ -30,16 +33,12 @@ const visions = new WeakMap<Grant, Map<string, Vision>>()
 
 function lookThrough(grant: Grant, verbs: readonly Verb[]): Vision {
   const terms = activeTerms(grant).filter(term => verbs.some(verb => term.verbs.has(verb)))
-  const sights = new Map<string, Sight>()
+  const sightsOfTypes = new Map<string, Map<string, Sight>>()
   return (type, holder) => {
     const reaches = terms.map(term => reachOfTerm(term, grant, verbs, type, holder))
-    const key = `${type} ${reaches.join()}`
-    let sight = sights.get(key)
-    if (sight === undefined) {
-      sight = unionOf(piecesOf(terms, reaches, type))
-      sights.set(key, sight)
-    }
-    return sight
+    const key = reaches.join()
+    const sights = sightsOfTypes.get(type) ?? remembering(sightsOfTypes, type, new Map<string, Sight>())
+    return sights.get(key) ?? remembering(sights, key, unionOf(piecesOf(terms, reaches, type)))
   }
 }
 

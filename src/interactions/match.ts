@@ -18,9 +18,15 @@ export interface Matcher {
   explainMiss(path: string): Problem
 }
 
+/** One segment of a path: this very text, or whatever fits the variable. */
+interface PatternSegment {
+  readonly text: string
+  readonly variable: string | undefined
+}
+
 interface Pattern {
   readonly route: Route
-  readonly segments: readonly string[]
+  readonly segments: readonly PatternSegment[]
 }
 
 const methods = ['GET', 'POST', 'PUT', 'DELETE'] as const
@@ -29,7 +35,7 @@ const methods = ['GET', 'POST', 'PUT', 'DELETE'] as const
 export function createMatcher(routes: readonly Route[]): Matcher {
   const byShape = groupByShape(routes)
   const matchSegments = (method: string, segments: readonly string[]): Match | undefined => {
-    for (const pattern of byShape.get(`${method}${segments.length}`) ?? []) {
+    for (const pattern of byShape.get(method)?.get(segments.length) ?? []) {
       const params = matchPattern(pattern.segments, segments)
       if (params !== undefined) return { route: pattern.route, params }
     }
@@ -46,26 +52,31 @@ export function createMatcher(routes: readonly Route[]): Matcher {
   return { match, allowed, explainMiss: path => explainMiss(path, allowed(path).length > 0) }
 }
 
-function groupByShape(routes: readonly Route[]): ReadonlyMap<string, readonly Pattern[]> {
-  const patterns = routes.map(route => ({ route, segments: route.path.split('/').filter(part => part !== '') }))
-  return Map.groupBy(patterns, pattern => `${pattern.route.method}${pattern.segments.length}`)
+/** By method, then by number of segments. */
+function groupByShape(routes: readonly Route[]): ReadonlyMap<string, ReadonlyMap<number, readonly Pattern[]>> {
+  const patterns = routes.map(route => ({ route, segments: patternOf(route.path) }))
+  const byMethod = Map.groupBy(patterns, ({ route }) => route.method)
+  return new Map(Array.from(byMethod, ([method, all]) => [method, Map.groupBy(all, ({ segments }) => segments.length)]))
 }
 
-function matchPattern(pattern: readonly string[], segments: readonly string[]): PathParams | undefined {
+function patternOf(path: string): readonly PatternSegment[] {
+  const texts = path.split('/').filter(text => text !== '')
+  return texts.map(text => ({ text, variable: text.startsWith(':') ? text.slice(1) : undefined }))
+}
+
+function matchPattern(pattern: readonly PatternSegment[], given: readonly string[]): PathParams | undefined {
+  if (!pattern.every(({ text, variable }, at) => fits(text, variable, given[at] ?? ''))) return undefined
   const params: Record<string, string> = {}
-  for (let at = 0; at < pattern.length; at++) {
-    const expected = pattern[at] ?? ''
-    const given = segments[at] ?? ''
-    if (expected[0] !== ':') {
-      if (expected !== given) return undefined
-    } else if (!fits(expected, given)) return undefined
-    else params[expected.slice(1)] = given
-  }
+  pattern.forEach(({ variable }, at) => {
+    if (variable !== undefined) params[variable] = given[at] ?? ''
+  })
   return params
 }
 
-function fits(variable: string, text: string): boolean {
-  return variable === ':type' ? isResourceType(text) : text !== '' && text[0] !== '$' && text[0] !== '_' && text !== '*'
+function fits(expected: string, variable: string | undefined, given: string): boolean {
+  if (variable === undefined) return expected === given
+  if (variable === 'type') return isResourceType(given)
+  return given !== '' && given[0] !== '$' && given[0] !== '_' && given !== '*'
 }
 
 function splitPath(path: string): readonly string[] | undefined {
