@@ -66,7 +66,7 @@ export async function openHouse(config: Config, log: Log = createLog(config.logL
     const validator = createValidator()
     const ingest = openIngest({ record, validator, clock, log, baseUrl })
     closing.push(() => ingest.close())
-    const smart = await openSmart({ record, documents, vault, store, clock, log, baseUrl: config.baseUrl })
+    const smart = await openSmart({ record, documents, vault, clock, log, baseUrl: config.baseUrl })
     const authenticate = (bearer: string) => smart.authenticate(bearer)
     const share = openShare({ record, documents, vault, clock, log, baseUrl: config.baseUrl, authenticate })
     return { config, clock, log, store, keys, vault, record, validator, ingest, smart, share, close }

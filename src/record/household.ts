@@ -6,6 +6,7 @@ interface Kept {
 }
 
 const collection = 'households'
+const nobody: readonly string[] = []
 
 /** Which patients an account keeps: themselves, their children, their parents. */
 export class Household {
@@ -15,8 +16,9 @@ export class Household {
     this.#documents = documents
   }
 
+  /** The same list each time while nobody was added. */
   async patientsOf(account: string): Promise<readonly string[]> {
-    return (await this.#documents.get<Kept>(collection, account))?.value.patients ?? []
+    return (await this.#documents.recent<Kept>(collection, account))?.value.patients ?? nobody
   }
 
   /** The write that adds a patient, to be committed together with the patient; it fails over if somebody was faster. */

@@ -1,6 +1,5 @@
 import type { Clock, Log } from '#kernel'
 import type { Record as PatientRecord } from '#record'
-import type { Store } from '#store'
 import type { Documents, Vault } from '#vault'
 import { type Accounts, openAccounts } from './accounts/accounts.ts'
 import { type Browsers, openBrowsers } from './accounts/browsers.ts'
@@ -26,11 +25,6 @@ export interface SmartOptions {
   readonly log: Log
   /** The origin people and apps reach this server at, e.g. `https://family.example`; FHIR is at `/fhir` below it. */
   readonly baseUrl: string
-  /**
-   * Where the documents lie. With it a token that was seen before is looked up and compared, not opened: a third of
-   * the work on every request.
-   */
-  readonly store?: Pick<Store, 'document' | 'documentsMark'>
   /** Fetches clients' key sets from their `jwks_uri`. Without it only inline key sets can be registered. */
   readonly fetch?: Fetch
 }
@@ -84,7 +78,7 @@ export function openParts(options: SmartOptions): Parts {
   const baseUrl = options.baseUrl.replace(/\/+$/, '')
   const accounts = openAccounts({ documents, clock })
   const clients = openClients({ documents, vault, clock })
-  const tokens = openTokens({ documents, vault, clock, store: options.store })
+  const tokens = openTokens({ documents, vault })
   const verifyAssertion = openAssertionVerifier({
     clients,
     documents,

@@ -36,6 +36,11 @@ export interface ListOptions {
  */
 export interface Documents {
   get<T>(collection: string, name: string): Promise<Found<T> | undefined>
+  /**
+   * As `get`, remembered until any process writes a document: the same object each time while it is the same document, so
+   * that what is derived from it can be remembered too. Nobody may change it.
+   */
+  recent<T>(collection: string, name: string): Promise<Found<T> | undefined>
   /** @returns false when `ifRevision` is not the stored revision; nothing was written then. */
   put<T>(collection: string, name: string, value: T, options?: DocumentOptions): Promise<boolean>
   /** @returns false when `ifRevision` is not the stored revision. Deleting what is absent is no failure. */
@@ -62,11 +67,20 @@ interface Body {
 }
 
 const mostTries = 20
+const mostRemembered = 5_000
+
+/** A document as it was opened, and the mark of the store at which it was still the stored one. */
+interface Remembered {
+  readonly stored: StoredDocument
+  readonly found: Found<unknown>
+  readonly mark: number
+}
 
 class SealedDocuments implements Documents {
   readonly #store: Store
   readonly #vault: Vault
   readonly #clock: Clock
+  readonly #remembered = new Map<string, Map<string, Remembered>>()
 
   constructor(store: Store, vault: Vault, clock: Clock) {
     this.#store = store
@@ -76,7 +90,28 @@ class SealedDocuments implements Documents {
 
   async get<T>(collection: string, name: string): Promise<Found<T> | undefined> {
     const stored = await this.#find(collection, name)
-    return stored && { value: this.#open(stored, name).value as T, revision: stored.revision }
+    return stored && this.#found(stored, name)
+  }
+
+  async recent<T>(collection: string, name: string): Promise<Found<T> | undefined> {
+    // Asked before the document is: what is written in between shows the next time.
+    const mark = await this.#store.documentsMark()
+    const known = this.#remembered.get(collection)?.get(name)
+    if (known?.mark === mark && !isExpired(known.stored, this.#clock.nowMs())) return known.found as Found<T>
+    const stored = await this.#find(collection, name, known?.stored.key)
+    if (stored === undefined) {
+      this.#remembered.get(collection)?.delete(name)
+      return undefined
+    }
+    const found = isSame(known?.stored, stored) ? (known?.found as Found<T>) : this.#found<T>(stored, name)
+    this.#remember(collection, name, { stored, found, mark })
+    return found
+  }
+
+  #remember(collection: string, name: string, remembered: Remembered): void {
+    const ofCollection = this.#remembered.get(collection) ?? new Map<string, Remembered>()
+    if (ofCollection.size >= mostRemembered) ofCollection.clear()
+    this.#remembered.set(collection, ofCollection.set(name, remembered))
   }
 
   async put<T>(collection: string, name: string, value: T, options: DocumentOptions = {}): Promise<boolean> {
@@ -133,8 +168,16 @@ class SealedDocuments implements Documents {
     return { op: 'check', collection, key: this.#vault.documentKey(collection, name), ifRevision }
   }
 
-  #find(collection: string, name: string): Promise<StoredDocument | undefined> {
-    return this.#store.document(collection, this.#vault.documentKey(collection, name), this.#clock.nowMs())
+  #find(
+    collection: string,
+    name: string,
+    key: string = this.#vault.documentKey(collection, name),
+  ): Promise<StoredDocument | undefined> {
+    return this.#store.document(collection, key, this.#clock.nowMs())
+  }
+
+  #found<T>(stored: StoredDocument, name: string): Found<T> {
+    return { value: this.#open(stored, name).value as T, revision: stored.revision }
   }
 
   async #commit(write: DocumentWrite): Promise<boolean> {
@@ -158,4 +201,12 @@ class SealedDocuments implements Documents {
     if (name !== undefined && body.name !== name) throw sealBroken('document')
     return body
   }
+}
+
+function isExpired({ expiresAtMs }: StoredDocument, nowMs: number): boolean {
+  return expiresAtMs !== undefined && expiresAtMs <= nowMs
+}
+
+function isSame(known: StoredDocument | undefined, stored: StoredDocument): boolean {
+  return known?.revision === stored.revision && Buffer.compare(known.sealed, stored.sealed) === 0
 }

@@ -30,7 +30,7 @@ export const plan: readonly RoomPlan[] = [
     floor: 6,
     mayImport: ['record', 'access', 'search', 'validation', 'terminology', 'vault', 'fhir', 'kernel'],
   },
-  { room: 'smart', floor: 6, mayImport: ['record', 'access', 'vault', 'store', 'fhir', 'kernel'] },
+  { room: 'smart', floor: 6, mayImport: ['record', 'access', 'vault', 'fhir', 'kernel'] },
   { room: 'share', floor: 6, mayImport: ['record', 'access', 'vault', 'store', 'fhir', 'kernel'] },
   { room: 'http', floor: 7, mayImport: ['interactions', 'ingest', 'smart', 'share', 'access', 'fhir', 'kernel'] },
 ]

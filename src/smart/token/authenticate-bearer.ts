@@ -20,6 +20,7 @@ export function openBearerAuthenticator(options: {
 }): BearerAuthenticator {
   const { tokens, record, clock } = options
   const fixedGrants = new WeakMap<TokenDocument, FixedGrant>()
+  const familyGrants = new WeakMap<FixedGrant, Grant>()
 
   function fixedGrant(token: TokenDocument): FixedGrant {
     const kept = fixedGrants.get(token)
@@ -29,12 +30,22 @@ export function openBearerAuthenticator(options: {
     return fixed
   }
 
+  /** The same grant while the patients are the same, for all that is remembered by grant. */
+  function familyGrant(fixed: FixedGrant, patients: readonly string[]): Grant {
+    const kept = familyGrants.get(fixed)
+    if (kept?.patients === patients) return kept
+    const grant = { ...fixed.grant, patients }
+    familyGrants.set(fixed, grant)
+    return grant
+  }
+
   return async bearer => {
     const found = await tokens.find(bearer)
     if (found === undefined || found.token.kind !== 'access') throw unknown()
     if (found.token.expiresAtMs <= clock.nowMs())
       throw new Problem('unauthenticated', 'token.expired', 'The access token has expired.')
-    const { grant, patientsOf } = fixedGrant(found.token)
-    return patientsOf === undefined ? grant : { ...grant, patients: await record.patientsOf(patientsOf) }
+    const fixed = fixedGrant(found.token)
+    if (fixed.patientsOf === undefined) return fixed.grant
+    return familyGrant(fixed, await record.patientsOf(fixed.patientsOf))
   }
 }

@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto'
 import type { Actor } from '#access'
-import { type Clock, newSecret } from '#kernel'
-import type { Store } from '#store'
+import { newSecret } from '#kernel'
 import type { Documents, Vault } from '#vault'
 import { expiredKnownMs } from './lifetimes.ts'
 
@@ -42,33 +41,10 @@ export interface Tokens {
 const collection = 'smart.tokens'
 const tokenForm = /^[A-Za-z0-9_-]{43}$/
 
-/** A document that was opened before: while the very same sealed bytes are stored, it need not be opened again. */
-interface Seen {
-  readonly key: string
-  readonly sealed: Uint8Array
-  readonly found: FoundToken
-}
+const mostNames = 5_000
 
-/** What a text was found to stand for; it still does while no document has been written since. */
-interface Recent {
-  readonly mark: number
-  readonly found: FoundToken
-}
-
-/** Where the documents lie, to look whether one is still the one that was opened before. */
-type DocumentsAt = Pick<Store, 'document' | 'documentsMark'>
-
-const maxSeen = 5_000
-
-export function openTokens(options: {
-  documents: Documents
-  vault: Vault
-  clock: Clock
-  store?: DocumentsAt | undefined
-}): Tokens {
-  const { documents, vault, clock, store } = options
-  const seenByName = new Map<string, Seen>()
-  const recentByDigest = new Map<string, Recent>()
+export function openTokens({ documents, vault }: { documents: Documents; vault: Vault }): Tokens {
+  const namesByDigest = new Map<string, string>()
   const nameOf = (text: string) => vault.mac('smart.token', Buffer.from(text, 'latin1')).toString('hex')
 
   function keep(name: string, token: TokenDocument, ifRevision: number): Promise<boolean> {
@@ -76,38 +52,10 @@ export function openTokens(options: {
     return documents.put(collection, name, token, { ifRevision, group: token.family, expiresAtMs })
   }
 
-  async function open(name: string): Promise<FoundToken | undefined> {
-    const found = await documents.get<TokenDocument>(collection, name)
-    return found === undefined ? undefined : { name, token: found.value, revision: found.revision }
-  }
-
   // By a digest: texts that open doors are not kept, and comparing them takes no time that depends on them.
-  async function findRecent(documentsAt: DocumentsAt, text: string): Promise<FoundToken | undefined> {
-    const digest = hash('sha256', text, 'base64')
-    const mark = await documentsAt.documentsMark()
-    const recent = recentByDigest.get(digest)
-    if (recent?.mark === mark && clock.nowMs() < recent.found.token.expiresAtMs) return recent.found
-    const found = await findIn(documentsAt, nameOf(text))
-    if (found === undefined) recentByDigest.delete(digest)
-    else {
-      if (recentByDigest.size >= maxSeen) recentByDigest.clear()
-      recentByDigest.set(digest, { mark, found })
-    }
-    return found
-  }
-
-  async function findIn(documentsAt: DocumentsAt, name: string): Promise<FoundToken | undefined> {
-    const seen = seenByName.get(name)
-    const key = seen?.key ?? vault.documentKey(collection, name)
-    const stored = await documentsAt.document(collection, key, clock.nowMs())
-    if (stored === undefined) seenByName.delete(name)
-    if (stored === undefined || (seen !== undefined && Buffer.compare(stored.sealed, seen.sealed) === 0))
-      return stored && seen?.found
-    const found = await open(name)
-    if (seenByName.size >= maxSeen) seenByName.clear()
-    // A document that was rewritten between the two looks is opened again the next time.
-    if (found?.revision === stored.revision) seenByName.set(name, { key, sealed: stored.sealed, found })
-    return found
+  function remember(digest: string, name: string): void {
+    if (namesByDigest.size >= mostNames) namesByDigest.clear()
+    namesByDigest.set(digest, name)
   }
 
   return {
@@ -117,9 +65,15 @@ export function openTokens(options: {
       return text
     },
 
-    find(text) {
-      if (!tokenForm.test(text)) return Promise.resolve(undefined)
-      return store === undefined ? open(nameOf(text)) : findRecent(store, text)
+    async find(text) {
+      if (!tokenForm.test(text)) return undefined
+      const digest = hash('sha256', text, 'base64')
+      const known = namesByDigest.get(digest)
+      const name = known ?? nameOf(text)
+      const found = await documents.recent<TokenDocument>(collection, name)
+      if (found === undefined) return undefined
+      if (known === undefined) remember(digest, name)
+      return { name, token: found.value, revision: found.revision }
     },
 
     spend({ name, token, revision }) {

@@ -53,6 +53,7 @@ export function againstRivals(house: House): House {
   const { documents } = house.record
   const rivalled: Documents = {
     get: (collection, name) => documents.get(collection, name),
+    recent: (collection, name) => documents.recent(collection, name),
     list: (collection, options) => documents.list(collection, options),
     take: (collection, name) => documents.take(collection, name),
     delete: (collection, name, options) => documents.delete(collection, name, options),

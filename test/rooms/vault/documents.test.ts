@@ -47,6 +47,50 @@ describe('sealed documents – ARCHITECTURE §3, collection `documents`', () => 
     expect(await documents.get('clients', 'a')).toBeUndefined()
   })
 
+  describe('asked for again and again', () => {
+    const recent = () => documents.recent<Client>('clients', 'a')
+
+    it('are the same object until a document is written, and opened again only when it is this one', async () => {
+      expect(await recent()).toBeUndefined()
+      await documents.put('clients', 'a', client)
+      const first = await recent()
+      expect(first).toEqual({ value: client, revision: 1 })
+      expect(await recent()).toBe(first)
+      await documents.put('clients', 'b', client)
+      expect(await recent()).toBe(first)
+      await documents.put('clients', 'a', { ...client, uses: 2 })
+      expect(await recent()).toEqual({ value: { ...client, uses: 2 }, revision: 2 })
+    })
+
+    it('are what another process has made of them', async () => {
+      const other = openDocuments(store, vault, clock)
+      await documents.put('clients', 'a', client)
+      await recent()
+      await other.put('clients', 'a', { ...client, uses: 3 })
+      expect((await recent())?.value.uses).toBe(3)
+      await other.delete('clients', 'a')
+      expect(await recent()).toBeUndefined()
+      await other.put('clients', 'a', client)
+      expect((await recent())?.revision).toBe(1)
+    })
+
+    it('are gone when their time is over, though nothing was written', async () => {
+      await documents.put('clients', 'a', client, { expiresAtMs: 2_000 })
+      expect((await recent())?.value).toEqual(client)
+      clock.advance(999)
+      expect((await recent())?.value).toEqual(client)
+      clock.advance(1)
+      expect(await recent()).toBeUndefined()
+    })
+
+    it('are not remembered under another name or in another collection', async () => {
+      await documents.put('clients', 'a', client)
+      await recent()
+      expect(await documents.recent('clients', 'b')).toBeUndefined()
+      expect(await documents.recent('others', 'a')).toBeUndefined()
+    })
+  })
+
   it('lets one of many racing writers win', async () => {
     const writes = Array.from({ length: 10 }, (_, uses) => documents.put('c', 'a', uses, { ifRevision: 0 }))
     expect((await Promise.all(writes)).filter(won => won)).toHaveLength(1)
