@@ -9,6 +9,11 @@ export interface Found<T> {
   readonly revision: number
 }
 
+/** A document with the name it was found by. */
+export interface NamedFound<T> extends Found<T> {
+  readonly name: string
+}
+
 /** What a write may ask for beside its value. */
 export interface DocumentOptions {
   /** Write only when the stored revision is this one; 0 = the document must be absent. */
@@ -40,14 +45,14 @@ export interface Documents {
    * As `get`, remembered until any process writes a document: the same object each time while it is the same document, so
    * that what is derived from it can be remembered too. Nobody may change it.
    */
-  recent<T>(collection: string, name: string): Promise<Found<T> | undefined>
+  recent<T>(collection: string, name: string): Promise<NamedFound<T> | undefined>
   /** @returns false when `ifRevision` is not the stored revision; nothing was written then. */
   put<T>(collection: string, name: string, value: T, options?: DocumentOptions): Promise<boolean>
   /** @returns false when `ifRevision` is not the stored revision. Deleting what is absent is no failure. */
   delete(collection: string, name: string, options?: { ifRevision?: number }): Promise<boolean>
   /** Reads and deletes at once: of racing callers exactly one gets the value. */
   take<T>(collection: string, name: string): Promise<T | undefined>
-  list<T>(collection: string, options?: ListOptions): Promise<readonly (Found<T> & { readonly name: string })[]>
+  list<T>(collection: string, options?: ListOptions): Promise<readonly NamedFound<T>[]>
   /** A condition for a commit: the document still has this revision; 0 = it is absent. */
   check(collection: string, name: string, ifRevision: number): DocumentWrite
   /** A sealed write, to be committed by the caller together with others. */
@@ -72,7 +77,7 @@ const mostRemembered = 5_000
 /** A document as it was opened, and the mark of the store at which it was still the stored one. */
 interface Remembered {
   readonly stored: StoredDocument
-  readonly found: Found<unknown>
+  readonly found: NamedFound<unknown>
   readonly mark: number
 }
 
@@ -93,17 +98,18 @@ class SealedDocuments implements Documents {
     return stored && this.#found(stored, name)
   }
 
-  async recent<T>(collection: string, name: string): Promise<Found<T> | undefined> {
+  async recent<T>(collection: string, name: string): Promise<NamedFound<T> | undefined> {
     // Asked before the document is: what is written in between shows the next time.
     const mark = await this.#store.documentsMark()
     const known = this.#remembered.get(collection)?.get(name)
-    if (known?.mark === mark && !isExpired(known.stored, this.#clock.nowMs())) return known.found as Found<T>
+    if (known?.mark === mark && !isExpired(known.stored, this.#clock.nowMs())) return known.found as NamedFound<T>
     const stored = await this.#find(collection, name, known?.stored.key)
     if (stored === undefined) {
       this.#remembered.get(collection)?.delete(name)
       return undefined
     }
-    const found = isSame(known?.stored, stored) ? (known?.found as Found<T>) : this.#found<T>(stored, name)
+    const same = isSame(known?.stored, stored)
+    const found = same ? (known?.found as NamedFound<T>) : { name, ...this.#found<T>(stored, name) }
     this.#remember(collection, name, { stored, found, mark })
     return found
   }
@@ -137,7 +143,7 @@ class SealedDocuments implements Documents {
     return undefined
   }
 
-  async list<T>(collection: string, options: ListOptions = {}): Promise<(Found<T> & { name: string })[]> {
+  async list<T>(collection: string, options: ListOptions = {}): Promise<NamedFound<T>[]> {
     const group = options.group === undefined ? undefined : this.#groupKey(collection, options.group)
     const stored = await this.#store.documents(collection, this.#clock.nowMs(), group)
     return stored.flatMap(document => {

@@ -5,7 +5,7 @@
  * Its data: wrapped keys in the keystore (a KeyStore), sealed documents in the store. Decisions: README.md beside this file.
  */
 export type { CompartmentKeys, CompartmentKind } from './compartment-keys.ts'
-export { type DocumentOptions, type Documents, type Found, openDocuments } from './documents.ts'
+export { type DocumentOptions, type Documents, type Found, type NamedFound, openDocuments } from './documents.ts'
 export { pairStore } from './pair-store.ts'
 export { fileRoot } from './roots/file-root.ts'
 export { passphraseRoot } from './roots/passphrase-root.ts'

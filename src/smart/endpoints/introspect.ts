@@ -62,6 +62,6 @@ export async function introspect(request: WebRequest, parts: IntrospectParts): P
   const text = single(form, 'token')
   if (text === undefined) throw oauthProblem('invalid_request', 'The parameter token is missing.')
   const found = await parts.tokens.find(text)
-  const live = found !== undefined && found.token.spent !== true && found.token.expiresAtMs > parts.clock.nowMs()
-  return jsonResponse(200, live && maySee(found.token) ? describe(found.token, parts) : { active: false })
+  const live = found !== undefined && found.value.spent !== true && found.value.expiresAtMs > parts.clock.nowMs()
+  return jsonResponse(200, live && maySee(found.value) ? describe(found.value, parts) : { active: false })
 }

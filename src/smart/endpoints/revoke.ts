@@ -9,7 +9,7 @@ type RevokeParts = Pick<Parts, 'authenticateClient' | 'clients' | 'tokens' | 'pe
 
 /** Whether the caller is the token's client. A public client, or nobody at all, shows that by holding the token. */
 async function isOwner(found: FoundToken, client: Client | undefined, { clients }: RevokeParts): Promise<boolean> {
-  const owner = found.token.actor.clientId
+  const owner = found.value.actor.clientId
   if (client !== undefined || owner === undefined) return client?.id === owner
   if ((await clients.get(owner))?.authMethod === 'none') return true
   throw oauthProblem('invalid_client', 'This client must authenticate.')
@@ -28,7 +28,7 @@ export async function revoke(request: WebRequest, parts: RevokeParts): Promise<W
   if (text === undefined) throw oauthProblem('invalid_request', 'The parameter token is missing.')
   const found = await parts.tokens.find(text)
   if (found !== undefined && (await isOwner(found, client, parts))) {
-    const { kind, family, actor, patient } = found.token
+    const { kind, family, actor, patient } = found.value
     if (kind === 'refresh') await parts.permissions.revoke(family)
     else await parts.tokens.delete(found)
     parts.record.audit({ action: 'revoke', outcome: 'success', actor, ...(patient === undefined ? {} : { patient }) })

@@ -41,10 +41,10 @@ export function openBearerAuthenticator(options: {
 
   return async bearer => {
     const found = await tokens.find(bearer)
-    if (found === undefined || found.token.kind !== 'access') throw unknown()
-    if (found.token.expiresAtMs <= clock.nowMs())
+    if (found === undefined || found.value.kind !== 'access') throw unknown()
+    if (found.value.expiresAtMs <= clock.nowMs())
       throw new Problem('unauthenticated', 'token.expired', 'The access token has expired.')
-    const fixed = fixedGrant(found.token)
+    const fixed = fixedGrant(found.value)
     if (fixed.patientsOf === undefined) return fixed.grant
     return familyGrant(fixed, await record.patientsOf(fixed.patientsOf))
   }

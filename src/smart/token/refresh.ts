@@ -21,7 +21,7 @@ const refusal = () => oauthProblem('invalid_grant', 'The refresh token is unknow
 
 /** Some libraries leave `client_id` out when a public client refreshes; the token itself then says whose it is. */
 async function checkClient(found: FoundToken, client: Client | undefined, clients: Clients): Promise<void> {
-  const owner = found.token.actor.clientId
+  const owner = found.value.actor.clientId
   if (client !== undefined && client.id !== owner) throw refusal()
   if (client !== undefined) return
   const known = owner === undefined ? undefined : await clients.get(owner)
@@ -63,9 +63,9 @@ export async function refresh(
   const text = single(form, 'refresh_token')
   if (text === undefined) throw oauthProblem('invalid_request', 'The parameter refresh_token is missing.')
   const found = await tokens.find(text)
-  if (found === undefined || found.token.kind !== 'refresh') throw refusal()
+  if (found === undefined || found.value.kind !== 'refresh') throw refusal()
   await checkClient(found, client, clients)
-  const { family, spent, expiresAtMs, scope: granted } = found.token
+  const { family, spent, expiresAtMs, scope: granted } = found.value
   if (spent === undefined && expiresAtMs <= clock.nowMs()) throw refusal()
   const scope = narrowScope(single(form, 'scope'), granted)
   if (spent || !(await tokens.spend(found))) {

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import type { Actor } from '#access'
 import { newSecret } from '#kernel'
-import type { Documents, Vault } from '#vault'
+import type { Documents, NamedFound, Vault } from '#vault'
 import { expiredKnownMs } from './lifetimes.ts'
 
 /** What a token stands for. The token itself is nowhere: the document is found by its keyed hash. */
@@ -21,11 +21,8 @@ export interface TokenDocument {
   readonly spent?: true
 }
 
-export interface FoundToken {
-  readonly name: string
-  readonly token: TokenDocument
-  readonly revision: number
-}
+/** A token's document; `name` is the keyed hash that it is found by. */
+export type FoundToken = NamedFound<TokenDocument>
 
 export interface Tokens {
   /** A new opaque token: 256 random bits, base64url. */
@@ -40,7 +37,6 @@ export interface Tokens {
 
 const collection = 'smart.tokens'
 const tokenForm = /^[A-Za-z0-9_-]{43}$/
-
 const mostNames = 5_000
 
 export function openTokens({ documents, vault }: { documents: Documents; vault: Vault }): Tokens {
@@ -52,10 +48,14 @@ export function openTokens({ documents, vault }: { documents: Documents; vault: 
     return documents.put(collection, name, token, { ifRevision, group: token.family, expiresAtMs })
   }
 
-  // By a digest: texts that open doors are not kept, and comparing them takes no time that depends on them.
-  function remember(digest: string, name: string): void {
+  const recent = (name: string) => documents.recent<TokenDocument>(collection, name)
+
+  async function findAnew(text: string, digest: string): Promise<FoundToken | undefined> {
+    const found = await recent(nameOf(text))
+    if (found === undefined) return undefined
     if (namesByDigest.size >= mostNames) namesByDigest.clear()
-    namesByDigest.set(digest, name)
+    namesByDigest.set(digest, found.name)
+    return found
   }
 
   return {
@@ -65,19 +65,16 @@ export function openTokens({ documents, vault }: { documents: Documents; vault: 
       return text
     },
 
-    async find(text) {
-      if (!tokenForm.test(text)) return undefined
+    find(text) {
+      if (!tokenForm.test(text)) return Promise.resolve(undefined)
+      // By a digest: texts that open doors are not kept, and comparing them takes no time that depends on them.
       const digest = hash('sha256', text, 'base64')
-      const known = namesByDigest.get(digest)
-      const name = known ?? nameOf(text)
-      const found = await documents.recent<TokenDocument>(collection, name)
-      if (found === undefined) return undefined
-      if (known === undefined) remember(digest, name)
-      return { name, token: found.value, revision: found.revision }
+      const name = namesByDigest.get(digest)
+      return name === undefined ? findAnew(text, digest) : recent(name)
     },
 
-    spend({ name, token, revision }) {
-      return keep(name, { ...token, spent: true }, revision)
+    spend({ name, value, revision }) {
+      return keep(name, { ...value, spent: true }, revision)
     },
 
     async delete({ name }) {

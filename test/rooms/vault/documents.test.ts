@@ -54,12 +54,12 @@ describe('sealed documents – ARCHITECTURE §3, collection `documents`', () => 
       expect(await recent()).toBeUndefined()
       await documents.put('clients', 'a', client)
       const first = await recent()
-      expect(first).toEqual({ value: client, revision: 1 })
+      expect(first).toEqual({ name: 'a', value: client, revision: 1 })
       expect(await recent()).toBe(first)
       await documents.put('clients', 'b', client)
       expect(await recent()).toBe(first)
       await documents.put('clients', 'a', { ...client, uses: 2 })
-      expect(await recent()).toEqual({ value: { ...client, uses: 2 }, revision: 2 })
+      expect(await recent()).toEqual({ name: 'a', value: { ...client, uses: 2 }, revision: 2 })
     })
 
     it('are what another process has made of them', async () => {
