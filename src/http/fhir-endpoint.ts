@@ -10,7 +10,7 @@ import {
   perform,
   type Rooms,
 } from '#interactions'
-import { type Log, Problem, randomId16 } from '#kernel'
+import { type Log, type LogFields, Problem, randomId16 } from '#kernel'
 import { parseBearer } from './bearer.ts'
 import { type BodyLimits, readBody, streamBody } from './body.ts'
 import { corsHeaders, isPreflight, preflightHeaders } from './cors.ts'
@@ -87,22 +87,20 @@ class Exchange {
   /** Answers, whatever goes wrong. */
   async run(): Promise<void> {
     try {
-      await this.#answer()
+      const { method = 'GET' } = this.#request
+      if (isPreflight(this.#request)) return this.#send(204, preflightHeaders(this.#request))
+      this.#match = this.#matcher.match(method, this.#path)
+      if (this.#match?.route.public !== true) this.#grant = await this.#authenticate()
+      if (method === 'OPTIONS') return this.#send(204, this.#allowed())
+      if (this.#match === undefined) throw this.#matcher.explainMiss(this.#path)
+      this.#sendFhir(await perform(this.#match, this.#fhirRequest(method), this.#endpoint.rooms))
     } catch (error) {
       this.#fail(error)
     }
   }
 
-  async #answer(): Promise<void> {
-    const request = this.#request
-    if (isPreflight(request)) return this.#send(204, preflightHeaders(request))
-    const method = request.method ?? 'GET'
-    this.#match = this.#matcher.match(method, this.#path)
-    if (this.#match?.route.public !== true) this.#grant = await this.#authenticate()
-    if (method === 'OPTIONS')
-      return this.#send(204, { allow: ['OPTIONS', ...this.#matcher.allowed(this.#path)].join(', ') })
-    if (this.#match === undefined) throw this.#matcher.explainMiss(this.#path)
-    this.#sendFhir(await perform(this.#match, this.#fhirRequest(method), this.#endpoint.rooms))
+  #allowed(): Readonly<Record<string, string>> {
+    return { allow: ['OPTIONS', ...this.#matcher.allowed(this.#path)].join(', ') }
   }
 
   /** Whatever went wrong, told in the one way. */
@@ -142,27 +140,35 @@ class Exchange {
 
   #sendFhir({ status, headers, body }: FhirResponse): void {
     const bytes = body === undefined || Buffer.isBuffer(body) || typeof body === 'string' ? body : printJson(body)
-    this.#send(status, bytes === undefined ? headers : { 'content-type': fhirJson, ...headers }, bytes)
+    this.#send(status, headers, bytes)
   }
 
   #send(status: number, headers: Readonly<Record<string, string>>, body?: Buffer | string, problem?: Problem): void {
     const bytes = typeof body === 'string' ? Buffer.from(body) : body
-    const hasLength = status !== 204 && status !== 304
-    this.#response.writeHead(status, {
+    const head: Record<string, string> = {
       ...this.#endpoint.headers,
       ...corsHeaders(this.#request),
       'x-request-id': this.#requestId,
-      ...(isLeftUnread(this.#request) ? { connection: 'close' } : {}),
-      ...(hasLength ? { 'content-length': bytes?.length ?? 0 } : {}),
       ...headers,
-    })
+    }
+    if (bytes !== undefined) head['content-type'] ??= fhirJson
+    if (status !== 204 && status !== 304) head['content-length'] = String(bytes?.length ?? 0)
+    if (isLeftUnread(this.#request)) head.connection = 'close'
+    this.#response.writeHead(status, head)
     this.#outbox.put(this.#response, this.#request.method === 'HEAD' ? undefined : bytes)
     this.#log(status, bytes?.length ?? 0, problem)
   }
 
   /** By route template: what was asked for in particular is nobody's business but the audit's. */
   #log(status: number, sizeBytes: number, problem: Problem | undefined): void {
-    const fields = {
+    const { log } = this.#endpoint
+    if (status >= 500) log.error('request failed', this.#logFields(status, sizeBytes, problem))
+    else if (status >= 400) log.info('request refused', this.#logFields(status, sizeBytes, problem))
+    else if (log.writesDebug) log.debug('request answered', this.#logFields(status, sizeBytes, problem))
+  }
+
+  #logFields(status: number, sizeBytes: number, problem: Problem | undefined): LogFields {
+    return {
       requestId: this.#requestId,
       method: this.#request.method ?? '',
       route: this.#match === undefined ? '(none)' : this.#match.route.path,
@@ -172,8 +178,5 @@ class Exchange {
       ...(problem === undefined ? {} : { code: problem.code }),
       ...(problem?.detail === undefined ? {} : { detail: problem.detail }),
     }
-    if (status >= 500) this.#endpoint.log.error('request failed', fields)
-    else if (status >= 400) this.#endpoint.log.info('request refused', fields)
-    else this.#endpoint.log.debug('request answered', fields)
   }
 }

@@ -45,6 +45,8 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
 /** Where a room says what happened. Messages are constants; anything variable goes into LogFields. */
 export interface Log {
+  /** Whether `debug` writes at all: what is said of each request need not be gathered when it does not. */
+  readonly writesDebug: boolean
   debug(message: string, fields?: LogFields): void
   info(message: string, fields?: LogFields): void
   warn(message: string, fields?: LogFields): void
@@ -62,8 +64,9 @@ export function createLog(level: LogLevel, destination: { write(line: string): v
       for (const name of allowed) if (fields[name] !== undefined) kept[name] = fields[name]
       logger[at](kept, message)
     }
-  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
+  const writesDebug = logger.isLevelEnabled('debug')
+  return { writesDebug, debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
 }
 
 /** A log that keeps nothing. */
-export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} }
+export const silentLog: Log = { writesDebug: false, debug() {}, info() {}, warn() {}, error() {} }
