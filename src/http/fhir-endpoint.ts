@@ -10,7 +10,7 @@ import {
   perform,
   type Rooms,
 } from '#interactions'
-import { type Log, type LogFields, Problem, randomId16 } from '#kernel'
+import { type Log, type LogFields, newRequestId, Problem } from '#kernel'
 import { parseBearer } from './bearer.ts'
 import { type BodyLimits, readBody, streamBody } from './body.ts'
 import { corsHeaders, isPreflight, preflightHeaders } from './cors.ts'
@@ -66,7 +66,7 @@ class Exchange {
   readonly #matcher: Matcher
   readonly #outbox: Outbox
   readonly #startedMs = performance.now()
-  readonly #requestId = randomId16().toString('base64url')
+  readonly #requestId = newRequestId()
   readonly #path: string
   readonly #search: string
   #match: Match | undefined

@@ -33,6 +33,21 @@ export function newResourceId(): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
 }
 
+const requestIdLength = 24
+let requestIds = ''
+let nextRequestId = 0
+
+/** A random id that tells one request from others in answers and logs. Its 144 bits guard nothing. */
+export function newRequestId(): string {
+  if (nextRequestId === requestIds.length) {
+    requestIds = draw(requestIdLength * 0.75 * 128).toString('base64url')
+    nextRequestId = 0
+  }
+  const id = requestIds.slice(nextRequestId, nextRequestId + requestIdLength)
+  nextRequestId += requestIdLength
+  return id
+}
+
 /** A secret for a URL or a header: at most 4 KiB of random bytes as base64url (32 bytes = 256 bits by default). */
 export function newSecret(bytes = 32): string {
   return draw(bytes).toString('base64url')

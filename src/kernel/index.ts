@@ -6,7 +6,7 @@
  */
 export { equalSecrets, fromUtf8, lengthPrefixed, toUtf8 } from './bytes.ts'
 export { type Clock, FixedClock, systemClock } from './clock.ts'
-export { newResourceId, newSecret, randomId16 } from './ids.ts'
+export { newRequestId, newResourceId, newSecret, randomId16 } from './ids.ts'
 export { createLog, type Log, type LogFields, type LogLevel, silentLog } from './log.ts'
 export { isProblem, Problem, type ProblemIssue, type ProblemKind, type ProblemOptions } from './problem.ts'
 export { collect, limitBytes } from './streams.ts'

@@ -5,7 +5,7 @@ import { type CompartmentIndex, extractRow, type Holder } from '#search'
 import type { Append, Entry, Locator, Store } from '#store'
 import type { CompartmentKeys } from '#vault'
 import { LedgerIndex, readAhead, rowOf, soundPayload } from './ledger-index.ts'
-import type { Located, OpenedVersions } from './opened-versions.ts'
+import type { Located, Named, OpenedVersions } from './opened-versions.ts'
 import { chainLink, decodePayload, encodePayload, firstLink, type Payload } from './payload.ts'
 import type { Stored } from './types.ts'
 
@@ -153,11 +153,12 @@ export class Ledger {
   }
 
   /** @throws Problem `fault` · `vault.seal-broken` */
-  open(entry: Entry): Located {
-    return this.#opened.open(entry, this.#openAnew)
+  open(entry: Entry, named?: Named): Located {
+    return this.#opened.open(entry, this.#openAnew, named)
   }
 
-  readonly #openAnew = (entry: Entry): Located => locatedOf(this.#decode(entry), entry, this.holder)
+  readonly #openAnew = (entry: Entry, named?: Named): Located =>
+    locatedOf(this.#decode(entry), entry, this.holder, named)
 
   #place(draft: Draft): Entry {
     const seq = this.#pendingHead + 1
@@ -273,19 +274,22 @@ function tombstone(draft: Draft): { resource: Resource; json: Buffer } {
   return { resource, json: Buffer.from(JSON.stringify(resource)) }
 }
 
-const named = /^\{"resourceType":"([A-Za-z]+)","id":"([A-Za-z0-9.-]{1,64})"/
+const nameForm = /^\{"resourceType":"([A-Za-z]+)","id":"([A-Za-z0-9.-]{1,64})"/
 
-function locatedOf(payload: Payload, entry: Entry, holder: Holder): Located {
-  const json = Buffer.from(payload.json.buffer, payload.json.byteOffset, payload.json.byteLength)
-  const found = named.exec(json.toString('latin1', 0, 160))
+function nameIn(json: Buffer): Named {
+  const [, type = '', id = ''] = nameForm.exec(json.toString('latin1', 0, 160)) ?? []
+  return { type, id }
+}
+
+function locatedOf(payload: Payload, entry: Entry, holder: Holder, { type, id } = nameIn(payload.json)): Located {
   return {
-    type: found?.[1] ?? '',
-    id: found?.[2] ?? '',
+    type,
+    id,
     version: entry.version,
     lastUpdatedMs: payload.lastUpdatedMs,
     deleted: payload.deleted,
     method: payload.method,
-    json: payload.deleted ? empty : json,
+    json: payload.deleted ? empty : payload.json,
     holder,
     seq: entry.seq,
     movedAway: payload.movedAway,

@@ -8,6 +8,9 @@ export interface Located extends Stored {
   readonly movedAway: boolean
 }
 
+/** What an entry is about; whoever found it by its locator knows. */
+export type Named = Pick<Stored, 'type' | 'id'>
+
 interface Kept {
   readonly entry: Entry
   readonly located: Located
@@ -32,14 +35,14 @@ export class OpenedVersions {
   #youngBytes = 0
   readonly #askedOnce = new Set<number>()
 
-  /** What this entry says, opened by `open` unless that was done before. */
-  open(entry: Entry, open: (entry: Entry) => Located): Located {
+  /** What this entry says, opened by `open` unless that was done before; `named` is handed on to it. */
+  open(entry: Entry, open: (entry: Entry, named?: Named) => Located, named?: Named): Located {
     const key = keyOf(entry.locator)
     const kept = this.#young.get(key)
     if (kept !== undefined && isSame(kept.entry, entry)) return kept.located
     const older = this.#old.get(key)
     if (older !== undefined && isSame(older.entry, entry)) return this.#keep(key, older)
-    const located = open(entry)
+    const located = open(entry, named)
     return this.#isAskedAgain(key) ? this.#keep(key, { entry, located: ownBytes(located) }) : located
   }
 

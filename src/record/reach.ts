@@ -4,7 +4,7 @@ import type { CompartmentId, DocumentWrite, Locator, Store } from '#store'
 import type { Vault } from '#vault'
 import type { Household } from './household.ts'
 import type { Ledger } from './ledger.ts'
-import type { Located } from './opened-versions.ts'
+import type { Located, Named } from './opened-versions.ts'
 import type { Pair, Registry } from './registry.ts'
 import type { Shelf } from './shelf.ts'
 import type { Stored } from './types.ts'
@@ -135,15 +135,15 @@ export class Reach {
     return { ...pending.stored, seq: pending.seq, movedAway: false }
   }
 
-  /** The newest durable version within reach: one lookup, one decryption. */
-  async durable(grant: Grant, locator: Locator): Promise<Located | undefined> {
+  /** The newest durable version within reach: one lookup, one decryption. `named` is what the locator was made of. */
+  async durable(grant: Grant, locator: Locator, named?: Named): Promise<Located | undefined> {
     const reached = this.#known(grant) ?? (await this.#look(grant))
     const entry = await this.#store.newest(locator, reached.everybody ? undefined : reached.compartmentIds)
     if (entry === undefined) return undefined
     const holder = reached.compartments.get(entry.compartment) ?? (await this.#newcomer(entry.compartment, reached))
     if (holder === undefined) return undefined
     const ledger = this.#shelf.atHand(holder) ?? (await this.#shelf.open(holder))
-    return ledger.open(entry)
+    return ledger.open(entry, named)
   }
 
   // Whoever reaches everybody reaches whom another process has just taken in. Nobody else's reach is ever widened by what

@@ -34,7 +34,7 @@ export class GrantReader implements Reader {
   async read(type: string, id: string): Promise<Stored> {
     requirePermission(this.grant, 'r', type)
     const { reach, sighting } = this.#rooms
-    const stored = await reach.durable(this.grant, reach.locator(type, id))
+    const stored = await reach.durable(this.grant, reach.locator(type, id), { type, id })
     if (stored === undefined || stored.movedAway) throw unknown()
     const seen = sighting.atSight(this.grant, 'r', stored) ?? (await sighting.visible(this.grant, 'r', stored))
     if (!seen) throw unknown()

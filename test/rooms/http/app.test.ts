@@ -41,7 +41,7 @@ describe('a FHIR answer over HTTP – https://hl7.org/fhir/R4/http.html', () => 
       vary: 'Origin',
     })
     expect(response.headers).not.toHaveProperty('x-powered-by')
-    expect(response.headers['x-request-id']).toMatch(/^[\w-]{22}$/)
+    expect(response.headers['x-request-id']).toMatch(/^[\w-]{24}$/)
     expect(response.body.id).toBe('a')
   })
 

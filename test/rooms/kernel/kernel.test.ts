@@ -8,6 +8,7 @@ import {
   fromUtf8,
   isProblem,
   lengthPrefixed,
+  newRequestId,
   newResourceId,
   newSecret,
   Problem,
@@ -56,6 +57,9 @@ describe('ids', () => {
   it('secrets have the bits they were asked for', () => {
     expect(Buffer.from(newSecret(32), 'base64url').length).toBe(32)
     expect(newSecret()).not.toBe(newSecret())
+    const requests = Array.from({ length: 1000 }, newRequestId)
+    expect(new Set(requests).size).toBe(1000)
+    expect(requests.filter(id => !/^[\w-]{24}$/.test(id))).toEqual([])
   })
 })
 
