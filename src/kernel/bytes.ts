@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 
+const noBytes = new Uint8Array()
 const encoder = new TextEncoder()
 const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -16,12 +17,15 @@ export function fromUtf8(bytes: Uint8Array): string {
 /**
  * Joins parts so that no two different lists give the same bytes: each part is preceded by its length
  * (4 bytes, big endian). Used wherever several values are authenticated together.
+ *
+ * @param head  parts that were joined before and come first
  */
-export function lengthPrefixed(parts: readonly (string | Uint8Array)[]): Buffer {
-  let size = 4 * parts.length
+export function lengthPrefixed(parts: readonly (string | Uint8Array)[], head: Uint8Array = noBytes): Buffer {
+  let size = head.length + 4 * parts.length
   for (const part of parts) size += typeof part === 'string' ? Buffer.byteLength(part) : part.length
   const joined = Buffer.allocUnsafe(size)
-  let at = 0
+  joined.set(head)
+  let at = head.length
   for (const part of parts) {
     const length = typeof part === 'string' ? joined.write(part, at + 4) : part.length
     if (typeof part !== 'string') joined.set(part, at + 4)

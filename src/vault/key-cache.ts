@@ -1,9 +1,16 @@
 import type { Clock } from '#kernel'
 
+interface Held<T> {
+  readonly value: T
+  readonly loadedAtMs: number
+}
+
 /** Unwrapped keys, kept for a short time: at most `capacity` of them, the least recently used leaving first. */
 export class KeyCache<T> {
   // A Map keeps its insertion order, so the first key is the least recently used one.
-  readonly #held = new Map<string, { value: T; loadedAtMs: number }>()
+  readonly #held = new Map<string, Held<T>>()
+  /** Most calls ask for the same key as the one before. */
+  #lastUsed: string | undefined
   readonly #clock: Clock
   readonly #capacity: number
   readonly #ttlMs: number
@@ -17,22 +24,30 @@ export class KeyCache<T> {
   get(id: string): T | undefined {
     const held = this.#held.get(id)
     if (held === undefined) return undefined
-    this.#held.delete(id)
     const ageMs = this.#clock.nowMs() - held.loadedAtMs
-    if (ageMs < 0 || ageMs >= this.#ttlMs) return undefined // A clock that jumped back must not lengthen a life.
-    this.#held.set(id, held)
+    // A clock that jumped back must not lengthen a life.
+    if (ageMs < 0 || ageMs >= this.#ttlMs) {
+      this.drop(id)
+      return undefined
+    }
+    if (this.#lastUsed !== id) this.#place(id, held)
     return held.value
   }
 
   set(id: string, value: T): void {
-    this.#held.delete(id)
-    this.#held.set(id, { value, loadedAtMs: this.#clock.nowMs() })
+    this.#place(id, { value, loadedAtMs: this.#clock.nowMs() })
     const [oldest] = this.#held.keys()
     if (this.#held.size > this.#capacity && oldest !== undefined) this.#held.delete(oldest)
   }
 
   drop(id: string): void {
     this.#held.delete(id)
+  }
+
+  #place(id: string, held: Held<T>): void {
+    this.#held.delete(id)
+    this.#held.set(id, held)
+    this.#lastUsed = id
   }
 
   clear(): void {

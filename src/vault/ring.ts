@@ -66,8 +66,11 @@ export class Ring {
   readonly #versions: KeyVersions
   readonly #purpose: string
   readonly #keys = new Map<number, SealingKey>()
+  /** What the authenticated data of all messages begin with. */
+  readonly #aadHead: Buffer
 
   constructor(versions: KeyVersions, purpose: string) {
+    this.#aadHead = lengthPrefixed([suiteLabel, versions.instanceId, versions.owner])
     this.#versions = versions
     this.#purpose = purpose
   }
@@ -100,6 +103,6 @@ export class Ring {
   }
 
   #aad(kind: string, place: readonly (string | Uint8Array)[], keyId: Buffer): Buffer {
-    return lengthPrefixed([suiteLabel, this.#versions.instanceId, this.#versions.owner, ...place, kind, keyId])
+    return lengthPrefixed([...place, kind, keyId], this.#aadHead)
   }
 }

@@ -33,6 +33,7 @@ describe('bytes', () => {
       fc.property(list, list, (a, b) => {
         const same = a.length === b.length && a.every((part, at) => part === b[at])
         expect(lengthPrefixed(a).equals(lengthPrefixed(b))).toBe(same)
+        expect(lengthPrefixed(b, lengthPrefixed(a)).equals(lengthPrefixed([...a, ...b]))).toBe(true)
       }),
     )
   })
