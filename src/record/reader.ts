@@ -36,8 +36,7 @@ export class GrantReader implements Reader {
     const { reach, sighting } = this.#rooms
     const stored = await reach.durable(this.grant, reach.locator(type, id), { type, id })
     if (stored === undefined || stored.movedAway) throw unknown()
-    const seen = sighting.atSight(this.grant, 'r', stored) ?? (await sighting.visible(this.grant, 'r', stored))
-    if (!seen) throw unknown()
+    if (!(await sighting.visible(this.grant, 'r', stored))) throw unknown()
     if (stored.deleted) throw new Problem('gone', 'record.deleted', 'The resource has been deleted.')
     this.#note('read', stored)
     return stored

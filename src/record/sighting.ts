@@ -12,20 +12,19 @@ export class Sighting {
     this.#reach = reach
   }
 
-  /** Whether it may be shown, when its type and holder alone tell. */
-  atSight(grant: Grant, verb: Verb, stored: Stored): boolean | undefined {
+  /**
+   * Each version is judged by what it says itself; a deletion says nothing, so only who sees every row sees it. Nothing is
+   * promised where type and holder tell, because every read asks.
+   */
+  visible(grant: Grant, verb: Verb, stored: Stored): boolean | Promise<boolean> {
     const sight = visionOf(grant, [verb])(stored.type, stored.holder)
     if (sight.kind === 'none') return false
-    return sight.kind === 'all' && sight.referencedOnly !== true ? true : undefined
+    if (sight.kind === 'all' && sight.referencedOnly !== true) return true
+    return !stored.deleted && this.#visibleByContent(grant, verb, stored, sight.referencedOnly === true)
   }
 
-  /** Each version is judged by what it says itself; a deletion says nothing, so only who sees every row sees it. */
-  async visible(grant: Grant, verb: Verb, stored: Stored): Promise<boolean> {
-    const seen = this.atSight(grant, verb, stored)
-    if (seen !== undefined) return seen
-    if (stored.deleted) return false
-    const sight = visionOf(grant, [verb])(stored.type, stored.holder)
-    const referenced = sight.kind !== 'none' && sight.referencedOnly === true && (await this.#referenced(grant, stored))
+  async #visibleByContent(grant: Grant, verb: Verb, stored: Stored, referencedOnly: boolean): Promise<boolean> {
+    const referenced = referencedOnly && (await this.#referenced(grant, stored))
     return mayTouch(grant, verb, parseResource(stored.json), stored.holder, referenced)
   }
 
