@@ -16,8 +16,8 @@ export const rootMatcher: Matcher = createMatcher(catalogue.filter(route => rout
 
 export { catalogue } from './catalogue.ts'
 export type { Match, Matcher } from './match.ts'
-export { fhirJson } from './negotiate.ts'
 export { perform } from './perform.ts'
+export { fhirJson } from './rest/negotiate.ts'
 export {
   defaultLimits,
   type FhirRequest,

@@ -2,7 +2,7 @@ import { requirePermission } from '#access'
 import { parseJson } from '#fhir'
 import { isProblem, Problem } from '#kernel'
 import type { Match } from './match.ts'
-import { checkAcceptable } from './negotiate.ts'
+import { checkAcceptable } from './rest/negotiate.ts'
 import type { FhirRequest, FhirResponse, GrantedRequest, PathParams, Rooms, Route } from './types.ts'
 
 const everywhere: ReadonlySet<string> = new Set(['_format', '_pretty'])

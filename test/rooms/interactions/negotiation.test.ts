@@ -1,7 +1,7 @@
 import { isProblem } from '#kernel'
-import { isFresh, parseIfMatch, parseIfNoneMatchAny } from '../../../src/interactions/etag.ts'
-import { checkAcceptable, checkJsonBody } from '../../../src/interactions/negotiate.ts'
-import { parsePrefer } from '../../../src/interactions/prefer.ts'
+import { isFresh, parseIfMatch, parseIfNoneMatchAny } from '../../../src/interactions/rest/etag.ts'
+import { checkAcceptable, checkJsonBody } from '../../../src/interactions/rest/negotiate.ts'
+import { parsePrefer } from '../../../src/interactions/rest/prefer.ts'
 
 const asking = (query: string, headers: Record<string, string> = {}) => ({
   query: new URLSearchParams(query),

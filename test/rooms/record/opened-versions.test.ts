@@ -1,5 +1,5 @@
 import { type Entry, openMemoryKeys, openMemoryStore, type Sealed } from '#store'
-import { type Located, OpenedVersions } from '../../../src/record/opened-versions.ts'
+import { type Located, OpenedVersions } from '../../../src/record/ledger/opened-versions.ts'
 import { create, everything, heartRate, openTestRecord, patient } from './family.ts'
 
 const entry: Entry = {

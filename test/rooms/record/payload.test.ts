@@ -1,8 +1,8 @@
 import { inflateRawSync } from 'node:zlib'
 import fc from 'fast-check'
-import { deflate, inflate } from '../../../src/record/compression.ts'
-import { dictionary } from '../../../src/record/dictionary.ts'
-import { chainLink, decodePayload, encodePayload, paddedLength } from '../../../src/record/payload.ts'
+import { deflate, inflate } from '../../../src/record/ledger/compression.ts'
+import { dictionary } from '../../../src/record/ledger/dictionary.ts'
+import { chainLink, decodePayload, encodePayload, paddedLength } from '../../../src/record/ledger/payload.ts'
 
 const payload = (json: string) => ({
   method: 'PUT' as const,

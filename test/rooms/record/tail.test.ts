@@ -1,5 +1,5 @@
 import { extractRow, type IndexRow } from '#search'
-import { Tail } from '../../../src/record/tail.ts'
+import { Tail } from '../../../src/record/ledger/tail.ts'
 import { heartRate } from './family.ts'
 
 const place = (seq: number) => ({ seq, version: 1, lastUpdatedMs: 1_000, deleted: false })

@@ -1,0 +1,76 @@
+import { printJson, type Resource, toInstant } from '#fhir'
+import type { Stored } from '#record'
+import { printEtag } from '../rest/etag.ts'
+import { type Subset, subsetOf } from '../rest/subset.ts'
+
+/** What stands before the entries of a Bundle. */
+export interface BundleHead {
+  readonly type: 'searchset' | 'history' | 'batch-response' | 'transaction-response'
+  readonly total?: number | undefined
+  readonly links?: Readonly<Record<string, string | undefined>>
+}
+
+/**
+ * A Bundle whose resources are the stored bytes as they are: they are copied, neither parsed nor printed.
+ *
+ * @param entries  each the parts of one entry's JSON object
+ */
+export function bundleBytes(head: BundleHead, entries: readonly (readonly (Buffer | string)[])[]): Buffer {
+  const parts: Buffer[] = [Buffer.from(printHead(head))]
+  entries.forEach((entry, at) => {
+    parts.push(at === 0 ? opening : comma)
+    for (const part of entry) parts.push(typeof part === 'string' ? Buffer.from(part) : part)
+  })
+  parts.push(entries.length === 0 ? empty : closing)
+  return Buffer.concat(parts)
+}
+
+const opening = Buffer.from(',"entry":[')
+const comma = Buffer.from(',')
+const closing = Buffer.from(']}')
+const empty = Buffer.from('}')
+
+function printHead({ type, total, links = {} }: BundleHead): string {
+  const link = Object.entries(links).flatMap(([relation, url]) => (url === undefined ? [] : [{ relation, url }]))
+  const fields = {
+    resourceType: 'Bundle',
+    type,
+    ...(total === undefined ? {} : { total }),
+    ...(link.length > 0 ? { link } : {}),
+  }
+  return JSON.stringify(fields).slice(0, -1)
+}
+
+/** One entry of a searchset. */
+export function searchEntry(
+  stored: Stored,
+  mode: 'match' | 'include',
+  options: { readonly baseUrl: string; readonly subset?: Subset | undefined },
+): (Buffer | string)[] {
+  const json = options.subset === undefined ? stored.json : subsetOf(stored.json, options.subset)
+  return [`{"fullUrl":${fullUrl(options.baseUrl, stored)},"resource":`, json, `,"search":{"mode":"${mode}"}}`]
+}
+
+/** The entry of a searchset that tells about the search itself. */
+export function outcomeEntry(outcome: Resource): string[] {
+  return [`{"resource":${printJson(outcome)},"search":{"mode":"outcome"}}`]
+}
+
+const historyStatus = { POST: '201', PUT: '200', DELETE: '204' } as const
+
+/** One entry of a history. @see https://hl7.org/fhir/R4/http.html#history */
+export function historyEntry(stored: Stored, baseUrl: string): (Buffer | string)[] {
+  const url = stored.method === 'POST' ? stored.type : `${stored.type}/${stored.id}`
+  const status = stored.method === 'PUT' && stored.version === 1 ? '201' : historyStatus[stored.method]
+  const meta = {
+    request: { method: stored.method, url },
+    response: { status, etag: printEtag(stored.version), lastModified: toInstant(stored.lastUpdatedMs) },
+  }
+  const end = JSON.stringify(meta).slice(1)
+  const start = `{"fullUrl":${fullUrl(baseUrl, stored)},`
+  return stored.deleted ? [start + end] : [`${start}"resource":`, stored.json, `,${end}`]
+}
+
+function fullUrl(baseUrl: string, stored: Pick<Stored, 'type' | 'id'>): string {
+  return JSON.stringify(`${baseUrl}/${stored.type}/${stored.id}`)
+}

@@ -1,0 +1,67 @@
+import type { Resource } from '#fhir'
+import { newResourceId, Problem } from '#kernel'
+import { criteriaOf, parseIfNoneExist } from '../rest/condition.ts'
+import type { BundleEntry } from './bundle-entry.ts'
+
+/** When an entry has its turn. @see https://hl7.org/fhir/R4/http.html#trules */
+export type Turn = 'DELETE' | 'POST' | 'PUT' | 'GET'
+
+/** An entry of a transaction, with what is known of it before anything is looked up. */
+export interface Planned extends BundleEntry {
+  readonly turn: Turn
+  readonly type: string
+  /** The id that the URL names. */
+  readonly id: string | undefined
+  /** Search parameters that decide which resource is meant, or whether one is created at all. */
+  readonly criteria: string | undefined
+  /** The id of the resource if this entry creates one: chosen beforehand, so that others can refer to it. */
+  readonly newId: string
+  readonly resource: Resource | undefined
+}
+
+const turns: Readonly<Record<string, Turn>> = {
+  delete: 'DELETE',
+  'conditional-delete': 'DELETE',
+  create: 'POST',
+  update: 'PUT',
+  'conditional-update': 'PUT',
+  read: 'GET',
+  vread: 'GET',
+  'history-instance': 'GET',
+  'history-type': 'GET',
+  'history-system': 'GET',
+  'search-type': 'GET',
+  'search-system': 'GET',
+  'search-compartment': 'GET',
+  $everything: 'GET',
+}
+
+/** @throws Problem `invalid` · `bundle.entry-unsupported` for what can stand in a batch but not in a transaction */
+export function planEntry(entry: BundleEntry): Planned {
+  const { match, request } = entry
+  const turn = turns[match.route.interaction]
+  if (turn === undefined || (turn === 'GET' && request.method === 'POST'))
+    throw new Problem(
+      'invalid',
+      'bundle.entry-unsupported',
+      'A transaction cannot contain this interaction; a batch can.',
+      {
+        expression: 'request.url',
+      },
+    )
+  return {
+    ...entry,
+    turn,
+    type: match.params.type ?? '',
+    id: match.params.id,
+    criteria: conditionOf(entry),
+    newId: newResourceId(),
+    resource: request.resource,
+  }
+}
+
+function conditionOf({ match, request }: BundleEntry): string | undefined {
+  const { interaction } = match.route
+  if (interaction === 'create') return parseIfNoneExist(request.header('if-none-exist'))
+  return interaction.startsWith('conditional-') ? criteriaOf(request.query) : undefined
+}

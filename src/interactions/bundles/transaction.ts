@@ -1,0 +1,239 @@
+import { operationOutcome, parseReference, parseResource, printJson, problemTable, type Resource } from '#fhir'
+import { isProblem, Problem } from '#kernel'
+import type { Staged, Txn } from '#record'
+import { checkResource } from '#validation'
+import { authorise, perform } from '../perform.ts'
+import { type Found, findOne } from '../rest/condition.ts'
+import { matchOption } from '../rest/delete.ts'
+import { printEtag } from '../rest/etag.ts'
+import { type Preferences, parsePrefer } from '../rest/prefer.ts'
+import { versionUrl, writeResponse } from '../rest/stored-response.ts'
+import { checkIds, versionConditions, withId } from '../rest/update.ts'
+import type { FhirResponse, GrantedRequest, Rooms } from '../types.ts'
+import { type BundleInteraction, printAnswer, printWrite } from './bundle-answer.ts'
+import { bundleBytes } from './bundle-bytes.ts'
+import { forEntry, parseEntry } from './bundle-entry.ts'
+import {
+  conditionalReferences,
+  type Identities,
+  inOrderOfReference,
+  type Links,
+  linksOf,
+  rewriteLinks,
+} from './transaction-links.ts'
+import { type Planned, planEntry } from './transaction-plan.ts'
+
+/**
+ * All entries or none. Deletes come first, then creates and updates, then reads, whatever their order in the Bundle;
+ * conditions and conditional references are judged within the commit, at the state that the transaction starts from.
+ *
+ * @throws Problem of any entry, naming the entry; `invalid` · `bundle.identity-twice`; `precondition` ·
+ *   `bundle.reference-unresolved`
+ * @see https://hl7.org/fhir/R4/http.html#trules
+ */
+export const transaction: BundleInteraction = async (given, bundle, matcher, rooms) => {
+  const entries: Planned[] = []
+  for (const [index, entry] of given.entries())
+    entries.push(await forEntry(index, () => checkEntry(planEntry(parseEntry(entry, index, bundle, matcher)), rooms)))
+  const conditional = conditionalReferences(entries)
+  const mayRepeat = conditional.size > 0 || entries.some(entry => entry.criteria !== undefined)
+  const writes = await rooms.record.writer(bundle.grant).transact(async txn => {
+    const run: Run = { txn, bundle, conditional, copies: mayRepeat }
+    const written = await writeAll(entries, run)
+    await tryReads(entries, written, rooms)
+    return written
+  })
+  const prefer = parsePrefer(bundle)
+  const answers: (Buffer | string)[][] = []
+  for (const entry of entries) {
+    const write = writes.get(entry)
+    answers.push(write === undefined ? await readAnswer(entry, rooms) : writeAnswer(write, bundle.baseUrl, prefer))
+  }
+  return { status: 200, headers: {}, body: bundleBytes({ type: 'transaction-response' }, answers) }
+}
+
+/** What can be refused before anything is looked up. */
+function checkEntry(entry: Planned, rooms: Rooms): Planned {
+  authorise(entry.match.route, entry.match.params, entry.request)
+  const { resource } = entry
+  if (resource === undefined || entry.turn === 'DELETE' || entry.turn === 'GET') return entry
+  if (resource.resourceType !== entry.type)
+    throw new Problem('invalid', 'body.type-differs', 'The resource is of another type than the URL.', {
+      expression: 'resource.resourceType',
+    })
+  if (entry.id !== undefined) checkIds(resource, entry.id)
+  checkResource(rooms.validator, resource)
+  return entry
+}
+
+/** One run of the transaction's work; a lost race makes another. */
+interface Run {
+  readonly txn: Txn
+  readonly bundle: GrantedRequest
+  readonly conditional: ReadonlySet<string>
+  /** Links may lead elsewhere in another run, so they are rewritten in copies. */
+  readonly copies: boolean
+}
+
+/** What became of a writing entry. */
+type Write =
+  | { readonly kind: 'staged'; readonly staged: Staged }
+  | { readonly kind: 'found'; readonly found: Found }
+  | { readonly kind: 'deleted'; readonly version: number | undefined }
+
+async function writeAll(entries: readonly Planned[], run: Run): Promise<ReadonlyMap<Planned, Write>> {
+  const found = await findAll(entries, run)
+  const identities = identitiesOf(entries, found)
+  const links = linksOf(identities)
+  await resolveConditional(links, run)
+  const linked = linkAll(identities, links, run)
+  const written = new Map<Planned, Write>()
+  const write = async (entry: Planned, by: WriteEntry) => {
+    const work = () => by(entry, { txn: run.txn, found: found.get(entry), resource: linked.resources.get(entry) })
+    written.set(entry, await forEntry(entry.index, work))
+  }
+  for (const entry of entries) if (entry.turn === 'DELETE') await write(entry, deleteEntry)
+  for (const entry of linked.order) await write(entry, entry.turn === 'POST' ? createEntry : updateEntry)
+  return written
+}
+
+async function findAll(entries: readonly Planned[], { txn, bundle }: Run): Promise<ReadonlyMap<Planned, Found>> {
+  const { grant, baseUrl } = bundle
+  const found = new Map<Planned, Found>()
+  for (const entry of entries) {
+    const { type, criteria, index } = entry
+    if (criteria === undefined) continue
+    const one = await forEntry(index, () => findOne(txn, { type, criteria, grant, baseUrl }))
+    if (one !== undefined) found.set(entry, one)
+  }
+  return found
+}
+
+/** @throws Problem `invalid` · `bundle.identity-twice` when two entries would write the same resource */
+function identitiesOf(entries: readonly Planned[], found: ReadonlyMap<Planned, Found>): Identities {
+  const identities = new Map<Planned, string>()
+  const written = new Set<string>()
+  for (const entry of entries) {
+    const isCreated = entry.turn === 'POST' && !found.has(entry)
+    const id = entry.id ?? found.get(entry)?.id ?? (entry.turn === 'PUT' ? entry.resource?.id : undefined)
+    if (entry.turn === 'GET' || (entry.turn === 'DELETE' && id === undefined)) continue
+    const identity = `${entry.type}/${isCreated ? entry.newId : (id ?? entry.newId)}`
+    if (written.has(identity))
+      throw new Problem('invalid', 'bundle.identity-twice', 'Two entries would write the same resource.', {
+        expression: `Bundle.entry[${entry.index}]`,
+      })
+    // A conditional create that found something writes nothing; several may find the same.
+    if (entry.turn !== 'POST' || isCreated) written.add(identity)
+    identities.set(entry, identity)
+  }
+  return identities
+}
+
+/** @throws Problem `precondition` · `bundle.reference-unresolved` when nothing within reach matches */
+async function resolveConditional(links: Map<string, string>, { txn, bundle, conditional }: Run): Promise<void> {
+  const { grant, baseUrl } = bundle
+  for (const text of conditional) {
+    if (links.has(text)) continue
+    const { type = '', url: criteria = '' } = parseReference(text)
+    const found = await findOne(txn, { type, criteria, grant, baseUrl })
+    if (found === undefined)
+      throw new Problem('precondition', 'bundle.reference-unresolved', 'A conditional reference matches nothing.')
+    links.set(text, `${found.type}/${found.id}`)
+  }
+}
+
+interface Linked {
+  readonly resources: ReadonlyMap<Planned, Resource>
+  /** The creating and updating entries in the order in which they are to be written. */
+  readonly order: readonly Planned[]
+}
+
+function linkAll(identities: Identities, links: Links, { bundle, copies }: Run): Linked {
+  const resources = new Map<Planned, Resource>()
+  const references = new Map<Planned, Planned[]>()
+  const byIdentity = new Map([...identities].map(([entry, identity]) => [identity, entry]))
+  const base = `${bundle.baseUrl}/`
+  for (const entry of identities.keys()) {
+    if (entry.resource === undefined || entry.turn === 'DELETE') continue
+    const resource = copies ? parseResource(printJson(entry.resource)) : entry.resource
+    const targets: Planned[] = []
+    rewriteLinks(resource, entry.fullUrl, links, text => {
+      const target = byIdentity.get(text.startsWith(base) ? text.slice(base.length) : text)
+      // What is deleted here is not written later, so nothing has to wait for it.
+      if (target !== undefined && target.turn !== 'DELETE') targets.push(target)
+    })
+    resources.set(entry, resource)
+    references.set(entry, targets)
+  }
+  return { resources, order: inOrderOfReference([...resources.keys()], references) }
+}
+
+/** What writing one entry needs. */
+interface Writing {
+  readonly txn: Txn
+  readonly found: Found | undefined
+  readonly resource: Resource | undefined
+}
+
+type WriteEntry = (entry: Planned, writing: Writing) => Promise<Write>
+
+const deleteEntry: WriteEntry = async (entry, { txn, found }) => {
+  const id = entry.id ?? found?.id
+  const deleted = id === undefined ? undefined : await txn.delete(entry.type, id, matchOption(entry.request))
+  return { kind: 'deleted', version: deleted?.version }
+}
+
+const createEntry: WriteEntry = async (entry, { txn, found, resource }) => {
+  if (found !== undefined) return { kind: 'found', found }
+  return { kind: 'staged', staged: await txn.create(present(resource), { id: entry.newId }) }
+}
+
+const updateEntry: WriteEntry = async (entry, { txn, found, resource }) => {
+  const given = present(resource)
+  const id = entry.id ?? found?.id ?? given.id
+  if (id === undefined) return { kind: 'staged', staged: await txn.create(given, { id: entry.newId }) }
+  const staged = await txn.update(entry.type, id, withId(given, id), versionConditions(entry.request))
+  return { kind: 'staged', staged }
+}
+
+function present(resource: Resource | undefined): Resource {
+  if (resource === undefined) throw new TypeError('a writing entry has a resource')
+  return resource
+}
+
+/**
+ * Reads what the transaction asks to read, before it commits: if that cannot be answered, nothing is to be written. What
+ * the transaction itself writes can be read once it is written.
+ */
+async function tryReads(
+  entries: readonly Planned[],
+  written: ReadonlyMap<Planned, Write>,
+  rooms: Rooms,
+): Promise<void> {
+  const own = new Set<string>()
+  for (const write of written.values()) if (write.kind === 'staged') own.add(`${write.staged.type}/${write.staged.id}`)
+  for (const entry of entries)
+    if (entry.turn === 'GET' && !own.has(`${entry.type}/${entry.id}`))
+      await forEntry(entry.index, () => perform(entry.match, entry.request, rooms))
+}
+
+async function readAnswer(entry: Planned, rooms: Rooms): Promise<(Buffer | string)[]> {
+  try {
+    return printAnswer(await perform(entry.match, entry.request, rooms))
+  } catch (error) {
+    if (!isProblem(error)) throw error
+    return printAnswer({ status: problemTable[error.kind].httpStatus, headers: {} }, operationOutcome(error))
+  }
+}
+
+function writeAnswer(write: Write, baseUrl: string, prefer: Preferences): (Buffer | string)[] {
+  return printWrite(responseTo(write, baseUrl, prefer), prefer.return)
+}
+
+function responseTo(write: Write, baseUrl: string, prefer: Preferences): FhirResponse {
+  if (write.kind === 'staged') return writeResponse(write.staged, write.staged.created ? 201 : 200, { baseUrl, prefer })
+  const { version } = write.kind === 'found' ? write.found : write
+  const headers = version === undefined ? {} : { etag: printEtag(version) }
+  if (write.kind === 'deleted') return { status: 204, headers }
+  return { status: 200, headers: { ...headers, location: versionUrl(baseUrl, write.found) } }
+}

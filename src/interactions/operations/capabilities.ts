@@ -1,0 +1,167 @@
+import { resourceTypes, toInstant } from '#fhir'
+import { isProblem, Problem } from '#kernel'
+import { parseCriterion, searchParametersOf } from '#search'
+import type { FhirRequest, FhirResponse, PathParams, Rooms, Route } from '../types.ts'
+
+type Statement = { readonly [element: string]: unknown }
+
+/**
+ * The CapabilityStatement of a catalogue: only what has a row there, only search parameters that are known.
+ *
+ * @param routes  called at the first request, because the catalogue contains this very interaction
+ * @throws Problem `unsupported` · `capabilities.mode-unsupported`
+ * @see https://hl7.org/fhir/R4/http.html#capabilities
+ */
+export function capabilities(routes: () => readonly Route[]): Route['handler'] {
+  const printed = new WeakMap<Rooms, Buffer>()
+  return async (request: FhirRequest, _params: PathParams, rooms: Rooms): Promise<FhirResponse> => {
+    const mode = request.query.get('mode')
+    if (mode !== null && mode !== 'full' && mode !== 'normative')
+      throw new Problem(
+        'unsupported',
+        'capabilities.mode-unsupported',
+        'metadata knows the modes full and normative.',
+        {
+          expression: 'mode',
+        },
+      )
+    const body =
+      printed.get(rooms) ?? Buffer.from(JSON.stringify(capabilityStatement(routes(), request.baseUrl, rooms)))
+    printed.set(rooms, body)
+    return { status: 200, headers: {}, body }
+  }
+}
+
+function capabilityStatement(routes: readonly Route[], baseUrl: string, rooms: Rooms): Statement {
+  const { software, clock } = rooms
+  return {
+    resourceType: 'CapabilityStatement',
+    status: 'active',
+    date: toInstant(clock.nowMs()),
+    kind: 'instance',
+    software,
+    implementation: { description: "A family's health data, sealed with each patient's own key", url: baseUrl },
+    fhirVersion: '4.0.1',
+    format: ['application/fhir+json', 'json'],
+    rest: [
+      {
+        mode: 'server',
+        security: security(rooms.smartConfiguration()),
+        resource: resourceTypes.map(type => resourceCapability(type, routes, baseUrl)),
+        interaction: systemInteractions(routes),
+        searchParam: [{ name: '_type', type: 'special', documentation: 'The types to search; needed here.' }],
+        operation: operations(
+          routes.filter(route => !route.path.startsWith('/:type') && !route.path.startsWith('/Patient')),
+        ),
+      },
+    ].map(withoutEmpty),
+  }
+}
+
+const smartService = {
+  coding: [{ system: 'http://terminology.hl7.org/CodeSystem/restful-security-service', code: 'SMART-on-FHIR' }],
+  text: 'OAuth2 using SMART App Launch (https://hl7.org/fhir/smart-app-launch)',
+}
+
+const oauthUris = 'http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris'
+const endpoints = ['authorize', 'token', 'register', 'introspect', 'revoke'] as const
+const endpointNames = {
+  authorize: 'authorization_endpoint',
+  token: 'token_endpoint',
+  register: 'registration_endpoint',
+  introspect: 'introspection_endpoint',
+  revoke: 'revocation_endpoint',
+} as const
+
+function security(smart: object): Statement {
+  const configuration = smart as { readonly [name: string]: unknown }
+  const extension = endpoints.flatMap(url => {
+    const valueUri = configuration[endpointNames[url]]
+    return typeof valueUri === 'string' ? [{ url, valueUri }] : []
+  })
+  return {
+    ...(extension.length > 0 ? { extension: [{ url: oauthUris, extension }] } : {}),
+    cors: true,
+    service: [smartService],
+  }
+}
+
+/** How interactions of the catalogue are called in `CapabilityStatement.rest.resource.interaction`. */
+const typeInteractions = [
+  'read',
+  'vread',
+  'update',
+  'delete',
+  'history-instance',
+  'history-type',
+  'create',
+  'search-type',
+]
+const systemLevel = ['transaction', 'batch', 'search-system', 'history-system']
+
+function resourceCapability(type: string, routes: readonly Route[], baseUrl: string): Statement {
+  // The server alone writes AuditEvents.
+  const isReadOnly = type === 'AuditEvent'
+  const offered = routes.filter(route => !isReadOnly || !writes.has(route.verb))
+  const has = (interaction: string) => offered.some(route => route.interaction === interaction)
+  const parameters = searchParametersOf(type).filter(({ name }) => isAnswered(type, name, baseUrl))
+  return withoutEmpty({
+    type,
+    interaction: typeInteractions.filter(has).map(code => ({ code })),
+    versioning: 'versioned',
+    readHistory: has('vread'),
+    updateCreate: has('update'),
+    conditionalCreate: has('create'),
+    conditionalRead: 'full-support',
+    conditionalUpdate: has('conditional-update'),
+    conditionalDelete: has('conditional-delete') ? 'single' : 'not-supported',
+    referencePolicy: ['literal', 'logical', 'local'],
+    searchInclude: parameters.filter(({ type: kind }) => kind === 'reference').map(({ name }) => `${type}:${name}`),
+    searchParam: parameters.map(({ name, type: kind, url }) => ({
+      name,
+      ...(url === '' ? {} : { definition: url }),
+      type: kind,
+    })),
+    operation: operations(routes.filter(route => isOperationOn(route, type))),
+  })
+}
+
+/** Asks the search parser itself; that the value fits no kind does not matter. */
+function isAnswered(type: string, name: string, baseUrl: string): boolean {
+  try {
+    parseCriterion(type, name, '1', baseUrl)
+    return true
+  } catch (error) {
+    if (!isProblem(error)) throw error
+    return error.kind !== 'unsupported'
+  }
+}
+
+const writes: ReadonlySet<string> = new Set(['c', 'u', 'd'])
+
+function isOperationOn({ path }: Route, type: string): boolean {
+  return path.startsWith('/:type') || path.startsWith(`/${type}/`)
+}
+
+/** FHIR's own definitions; operations of our own are named by a URN, because nothing is published under a URL. */
+const definitions: Readonly<Record<string, string>> = {
+  $validate: 'http://hl7.org/fhir/OperationDefinition/Resource-validate',
+  $everything: 'http://hl7.org/fhir/OperationDefinition/Patient-everything',
+  $ingest: 'urn:kinhold:operation:patient-ingest',
+}
+
+function operations(routes: readonly Route[]): readonly Statement[] {
+  const names = new Set(routes.map(route => route.interaction).filter(name => Object.hasOwn(definitions, name)))
+  return [...names].map(name => ({ name: name.slice(1), definition: definitions[name] }))
+}
+
+function systemInteractions(routes: readonly Route[]): readonly Statement[] {
+  const offered = new Set(routes.map(route => route.interaction))
+  if (offered.has('transaction')) offered.add('batch')
+  return systemLevel.filter(code => offered.has(code)).map(code => ({ code }))
+}
+
+/** FHIR knows no empty arrays. */
+function withoutEmpty(statement: Statement): Statement {
+  return Object.fromEntries(Object.entries(statement).filter(([, value]) => !Array.isArray(value) || value.length > 0))
+}

@@ -1,0 +1,55 @@
+import { type Grant, requirePermission } from '#access'
+import { isId } from '#fhir'
+import { Problem } from '#kernel'
+import { granted } from '../perform.ts'
+import { parsePrefer } from '../rest/prefer.ts'
+import { narrowToPatient } from '../search/compartment.ts'
+import type { FhirRequest, FhirResponse, Job, PathParams, Rooms } from '../types.ts'
+
+/**
+ * Imports a file for one patient: the body is the file, its format is recognised. What the file says about other people
+ * never leaves that patient's record.
+ *
+ * @throws Problem `forbidden` · `scope.missing` without the right to create; `not-found` · `record.unknown` for a patient
+ *   that is not within reach
+ */
+export async function ingest(request: FhirRequest, params: PathParams, rooms: Rooms): Promise<FhirResponse> {
+  const { id: patient = '' } = params
+  const asked = granted(request)
+  checkMayImport(asked.grant)
+  const grant = await narrowToPatient(asked.grant, patient, rooms.record)
+  const source = request.query.get('source')
+  const body = request.stream()
+  const job = await rooms.ingest.start({ grant, patient, body, ...(source === null ? {} : { source }) })
+  if (parsePrefer(request).respondAsync)
+    return { status: 202, headers: { 'content-location': `${request.baseUrl}/$job/${job.id}` } }
+  await job.done
+  return reportOf((await rooms.ingest.job(job.id, grant)) ?? job)
+}
+
+/** Importing makes resources of many types; Observations are among them whatever the source. */
+function checkMayImport(grant: Grant): void {
+  requirePermission(grant, 'c', 'Observation')
+}
+
+/** @throws Problem `not-found` · `job.unknown`, also for a job that belongs to somebody else */
+export async function pollJob(
+  request: FhirRequest,
+  params: PathParams,
+  { ingest: port }: Rooms,
+): Promise<FhirResponse> {
+  const { job: id = '' } = params
+  const job = isId(id) ? await port.job(id, granted(request).grant) : undefined
+  if (job === undefined) throw new Problem('not-found', 'job.unknown', 'No such job is known.')
+  return job.state === 'running' ? progressOf(job) : reportOf(job)
+}
+
+function progressOf({ progress }: Job): FhirResponse {
+  const told = `${progress.bytesRead} bytes, ${progress.rows} rows`
+  return { status: 202, headers: { 'x-progress': told, 'retry-after': '1' } }
+}
+
+function reportOf(job: Job): FhirResponse {
+  const status = job.state === 'failed' ? 422 : 200
+  return { status, headers: {}, ...(job.report === undefined ? {} : { body: job.report }) }
+}

@@ -1,0 +1,30 @@
+import { checkResource } from '#validation'
+import { granted } from '../perform.ts'
+import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
+import { readResource } from './body.ts'
+import { findOne, parseIfNoneExist } from './condition.ts'
+import { parsePrefer } from './prefer.ts'
+import { versionUrl, writeResponse } from './stored-response.ts'
+
+/**
+ * A new resource under an id of our own; with If-None-Exist only when nothing within reach matches.
+ *
+ * @see https://hl7.org/fhir/R4/http.html#create and #ccreate
+ */
+export async function create(request: FhirRequest, params: PathParams, rooms: Rooms): Promise<FhirResponse> {
+  const { type = '' } = params
+  const { grant, baseUrl } = granted(request)
+  const resource = await readResource(request, type)
+  checkResource(rooms.validator, resource)
+  const criteria = parseIfNoneExist(request.header('if-none-exist'))
+  const outcome = await rooms.record.writer(grant).transact(async txn => {
+    const found = criteria === undefined ? undefined : await findOne(txn, { type, criteria, grant, baseUrl })
+    if (found !== undefined) return { found, stored: await txn.read(type, found.id) }
+    return { created: await txn.create(resource) }
+  })
+  const prefer = parsePrefer(request)
+  if (outcome.created !== undefined) return writeResponse(outcome.created, 201, { baseUrl, prefer })
+  if (outcome.stored !== undefined) return writeResponse(outcome.stored, 200, { baseUrl, prefer })
+  // What was found may be searched but not read: say where it is, and no more.
+  return { status: 200, headers: { location: versionUrl(baseUrl, outcome.found) } }
+}

@@ -1,0 +1,65 @@
+import { permits } from '#access'
+import { isProblem } from '#kernel'
+import type { Reader } from '#record'
+import { granted } from '../perform.ts'
+import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
+import { criteriaOf, findOne } from './condition.ts'
+import { parseIfMatch, printEtag } from './etag.ts'
+
+/**
+ * Deletes the current version; what was written before stays in the history. Deleting again changes nothing.
+ *
+ * @throws Problem `not-found` · `record.unknown` for what never existed within reach
+ * @see https://hl7.org/fhir/R4/http.html#delete
+ */
+export async function deleteResource(
+  request: FhirRequest,
+  params: PathParams,
+  { record }: Rooms,
+): Promise<FhirResponse> {
+  const { type = '', id = '' } = params
+  const { grant } = granted(request)
+  const options = matchOption(request)
+  const writer = record.writer(grant)
+  const deleted = await writer.transact(txn => txn.delete(type, id, options))
+  if (deleted !== undefined) return { status: 204, headers: { etag: printEtag(deleted.version) } }
+  if (permits(grant, 'r', type)) await checkKnown(writer, type, id)
+  return { status: 204, headers: {} }
+}
+
+/**
+ * Deletes the one that a search finds; nothing when it finds none.
+ *
+ * @throws Problem `ambiguous` · `condition.matches-several`
+ * @see https://hl7.org/fhir/R4/http.html#3.1.0.7.1
+ */
+export async function deleteConditionally(
+  request: FhirRequest,
+  params: PathParams,
+  rooms: Rooms,
+): Promise<FhirResponse> {
+  const { type = '' } = params
+  const { grant, baseUrl } = granted(request)
+  const options = matchOption(request)
+  const criteria = criteriaOf(request.query)
+  const deleted = await rooms.record.writer(grant).transact(async txn => {
+    const found = await findOne(txn, { type, criteria, grant, baseUrl })
+    return found === undefined ? undefined : txn.delete(type, found.id, options)
+  })
+  return { status: 204, headers: deleted === undefined ? {} : { etag: printEtag(deleted.version) } }
+}
+
+/** The version that the caller means to delete, if it says so. */
+export function matchOption(request: Pick<FhirRequest, 'header'>): { ifMatch?: string } {
+  const ifMatch = parseIfMatch(request.header('if-match'))
+  return ifMatch === undefined ? {} : { ifMatch }
+}
+
+/** Passes for what exists or was deleted. @throws Problem `not-found` · `record.unknown` */
+async function checkKnown(reader: Reader, type: string, id: string): Promise<void> {
+  try {
+    await reader.read(type, id)
+  } catch (error) {
+    if (!isProblem(error, 'gone')) throw error
+  }
+}

@@ -1,0 +1,57 @@
+import { parseDateInterval } from '#fhir'
+import { Problem } from '#kernel'
+import { bundleBytes, historyEntry } from '../bundles/bundle-bytes.ts'
+import { granted } from '../perform.ts'
+import type { FhirRequest, FhirResponse, Limits, PathParams, Rooms } from '../types.ts'
+
+/**
+ * Versions of one resource, of a type, or of everything within reach, newest first.
+ *
+ * @see https://hl7.org/fhir/R4/http.html#history
+ */
+export async function history(request: FhirRequest, params: PathParams, rooms: Rooms): Promise<FhirResponse> {
+  const { grant, baseUrl, query } = granted(request)
+  const sinceMs = parseSince(query.get('_since'))
+  const cursor = query.get('_cursor') ?? undefined
+  const page = await rooms.record.reader(grant).history({
+    ...params,
+    count: parseHistoryCount(query.get('_count'), rooms.limits),
+    ...(sinceMs === undefined ? {} : { sinceMs }),
+    ...(cursor === undefined ? {} : { cursor }),
+  })
+  const path = [params.type, params.id, '_history'].filter(part => part !== undefined).join('/')
+  const links = { self: pageLink(baseUrl, path, query), next: page.next && pageLink(baseUrl, path, query, page.next) }
+  const entries = page.items.map(stored => historyEntry(stored, baseUrl))
+  return { status: 200, headers: {}, body: bundleBytes({ type: 'history', total: page.total, links }, entries) }
+}
+
+/** The same question, from where a cursor stands. */
+function pageLink(baseUrl: string, path: string, query: URLSearchParams, cursor?: string): string {
+  const kept = new URLSearchParams(query)
+  if (cursor !== undefined) kept.set('_cursor', cursor)
+  return `${baseUrl}/${path}${kept.size > 0 ? `?${kept}` : ''}`
+}
+
+/**
+ * The instant of `_since`, Unix milliseconds.
+ *
+ * @throws Problem `invalid` · `request.since-malformed`
+ */
+export function parseSince(text: string | null): number | undefined {
+  if (text === null) return undefined
+  // A literal plus sign of a time zone reads as a space in a URL.
+  const interval = parseDateInterval(text.replace(' ', '+'))
+  if (interval === undefined)
+    throw new Problem('invalid', 'request.since-malformed', '_since must be an instant.', { expression: '_since' })
+  return interval.fromMs
+}
+
+/** @throws Problem `invalid` · `request.count-malformed` */
+export function parseHistoryCount(text: string | null, limits: Pick<Limits, 'historyPage' | 'historyPageMax'>): number {
+  if (text === null) return limits.historyPage
+  if (!/^\d{1,9}$/.test(text) || Number(text) === 0)
+    throw new Problem('invalid', 'request.count-malformed', '_count must be a whole number above 0.', {
+      expression: '_count',
+    })
+  return Math.min(Number(text), limits.historyPageMax)
+}

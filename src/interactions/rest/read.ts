@@ -1,0 +1,29 @@
+import type { Stored } from '#record'
+import { granted } from '../perform.ts'
+import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
+import { isFresh } from './etag.ts'
+import { versionHeaders } from './stored-response.ts'
+import { parseSubset, subsetOf } from './subset.ts'
+
+/**
+ * The current version, or 304 when the reader has it already.
+ *
+ * @see https://hl7.org/fhir/R4/http.html#read and #cread
+ */
+export async function read(request: FhirRequest, params: PathParams, { record }: Rooms): Promise<FhirResponse> {
+  const { type = '', id = '' } = params
+  return answerWith(await record.reader(granted(request).grant).read(type, id), request)
+}
+
+/** One version. @see https://hl7.org/fhir/R4/http.html#vread */
+export async function vread(request: FhirRequest, params: PathParams, { record }: Rooms): Promise<FhirResponse> {
+  const { type = '', id = '', vid = '' } = params
+  return answerWith(await record.reader(granted(request).grant).vread(type, id, vid), request)
+}
+
+function answerWith(stored: Stored, request: FhirRequest): FhirResponse {
+  const headers = versionHeaders(stored)
+  if (isFresh(stored, name => request.header(name))) return { status: 304, headers }
+  const subset = request.query.size === 0 ? undefined : parseSubset(request.query)
+  return { status: 200, headers, body: subset === undefined ? stored.json : subsetOf(stored.json, subset) }
+}

@@ -1,0 +1,90 @@
+import { isId, type Resource } from '#fhir'
+import { Problem } from '#kernel'
+import type { Staged } from '#record'
+import { checkResource } from '#validation'
+import { granted } from '../perform.ts'
+import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
+import { readResource } from './body.ts'
+import { criteriaOf, findOne } from './condition.ts'
+import { parseIfMatch, parseIfNoneMatchAny } from './etag.ts'
+import { parsePrefer } from './prefer.ts'
+import { writeResponse } from './stored-response.ts'
+
+/**
+ * A new version, or the first one under an id that the client chose.
+ *
+ * @see https://hl7.org/fhir/R4/http.html#update and #upsert
+ */
+export async function update(request: FhirRequest, params: PathParams, rooms: Rooms): Promise<FhirResponse> {
+  const { type = '', id = '' } = params
+  const { grant } = granted(request)
+  const resource = await readResource(request, type)
+  checkIds(resource, id)
+  checkResource(rooms.validator, resource)
+  const options = versionConditions(request)
+  const staged = await rooms.record.writer(grant).transact(txn => txn.update(type, id, resource, options))
+  return updateResponse(staged, request)
+}
+
+/**
+ * Updates the one that a search finds, creates one when it finds none.
+ *
+ * @throws Problem `ambiguous` · `condition.matches-several`; `invalid` · `update.id-differs`
+ * @see https://hl7.org/fhir/R4/http.html#cond-update
+ */
+export async function updateConditionally(
+  request: FhirRequest,
+  params: PathParams,
+  rooms: Rooms,
+): Promise<FhirResponse> {
+  const { type = '' } = params
+  const { grant, baseUrl } = granted(request)
+  const resource = await readResource(request, type)
+  checkResource(rooms.validator, resource)
+  const options = versionConditions(request)
+  const criteria = criteriaOf(request.query)
+  const staged = await rooms.record.writer(grant).transact(async txn => {
+    const found = await findOne(txn, { type, criteria, grant, baseUrl })
+    if (found !== undefined) return txn.update(type, found.id, withId(resource, found.id), options)
+    return resource.id === undefined ? txn.create(resource) : txn.update(type, resource.id, resource, options)
+  })
+  return updateResponse(staged, request)
+}
+
+/** The two conditions on versions that an update may carry. */
+export function versionConditions(request: Pick<FhirRequest, 'header'>): {
+  ifMatch?: string
+  ifNoneMatchAny?: boolean
+} {
+  const ifMatch = parseIfMatch(request.header('if-match'))
+  const ifNoneMatchAny = parseIfNoneMatchAny(request.header('if-none-match'))
+  return { ...(ifMatch === undefined ? {} : { ifMatch }), ...(ifNoneMatchAny ? { ifNoneMatchAny } : {}) }
+}
+
+/**
+ * @throws Problem `invalid` · `update.id-malformed` when the URL's id is none, `update.id-differs` when the body has
+ *   another one or none
+ */
+export function checkIds(resource: Resource, id: string): void {
+  if (!isId(id))
+    throw new Problem('invalid', 'update.id-malformed', 'An id has 1 to 64 letters, digits, hyphens or full stops.')
+  if (resource.id !== id) throw idDiffers()
+}
+
+/** The resource under the id that was found. @throws Problem `invalid` · `update.id-differs` when it has another one */
+export function withId(resource: Resource, id: string): Resource {
+  if (resource.id === id) return resource
+  if (resource.id !== undefined) throw idDiffers()
+  return { ...resource, id }
+}
+
+function idDiffers(): Problem {
+  return new Problem('invalid', 'update.id-differs', 'The id in the body must be the id of the resource to update.', {
+    expression: 'id',
+  })
+}
+
+function updateResponse(staged: Staged, request: FhirRequest): FhirResponse {
+  const options = { baseUrl: request.baseUrl, prefer: parsePrefer(request) }
+  return writeResponse(staged, staged.created ? 201 : 200, options)
+}

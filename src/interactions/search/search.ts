@@ -1,0 +1,133 @@
+import { type Grant, restrict } from '#access'
+import type { Resource } from '#fhir'
+import { Problem } from '#kernel'
+import type { OpenedCursor, Reader, SearchPage, Stored } from '#record'
+import { parseQuery, type Query, type Restricted } from '#search'
+import { bundleBytes, outcomeEntry, searchEntry } from '../bundles/bundle-bytes.ts'
+import { granted } from '../perform.ts'
+import { checkBodyType } from '../rest/negotiate.ts'
+import { parsePrefer } from '../rest/prefer.ts'
+import { toSubset } from '../rest/subset.ts'
+import type { FhirRequest, FhirResponse, GrantedRequest, PathParams, Rooms } from '../types.ts'
+
+/**
+ * Searches one type or, without one in the path, those that `_type` names.
+ *
+ * @see https://hl7.org/fhir/R4/http.html#search
+ */
+export async function search(request: FhirRequest, params: PathParams, rooms: Rooms): Promise<FhirResponse> {
+  const asked = granted(request)
+  return answerSearch(asked, {
+    type: params.type,
+    params: await searchParams(asked),
+    path: params.type ?? '',
+    ...onBehalfOf(asked.grant, rooms),
+  })
+}
+
+/**
+ * The parameters of a search: those of the URL and, by POST, those of the body; all of them hold.
+ *
+ * @throws Problem `unsupported-media` · `body.type-unsupported`
+ */
+export async function searchParams(request: FhirRequest): Promise<URLSearchParams> {
+  if (request.method !== 'POST') return request.query
+  checkBodyType(request, ['application/x-www-form-urlencoded'])
+  const form = new URLSearchParams((await request.body()).toString('utf8'))
+  return new URLSearchParams([...request.query, ...form])
+}
+
+/** What makes one search: the parameters, on whose behalf, and the path its links have. */
+export interface SearchPlan {
+  /** Undefined for a search of several types. */
+  readonly type: string | undefined
+  readonly params: URLSearchParams
+  /** Below the FHIR base, without a slash at its start. */
+  readonly path: string
+  /** The query that the self link shows, where it is not the one that is evaluated. */
+  readonly selfText?: string | undefined
+  /** Which of the included are shown; all unless told. */
+  keepIncluded?(stored: Stored, query: Query): boolean
+  readonly reader: Reader
+  restrict(query: Query): Restricted<Query>
+}
+
+/**
+ * Runs a search, or the page of one that `_cursor` stands for, and assembles the searchset.
+ *
+ * @throws Problem `invalid` · `search.cursor-not-alone` and what the search parser, `restrict` and the record throw
+ */
+export async function answerSearch(
+  request: Pick<GrantedRequest, 'baseUrl' | 'header'>,
+  plan: SearchPlan,
+): Promise<FhirResponse> {
+  const { baseUrl } = request
+  const params = withoutFormat(plan.params)
+  const cursor = params.get('_cursor') ?? undefined
+  if (cursor !== undefined && params.size > 1)
+    throw new Problem(
+      'invalid',
+      'search.cursor-not-alone',
+      'A page link stands for the whole search: add nothing to it.',
+      {
+        expression: '_cursor',
+      },
+    )
+  const opened = cursor === undefined ? undefined : await plan.reader.openCursor(cursor)
+  const query =
+    opened === undefined
+      ? parseQuery(plan.type, params, { baseUrl, lenient: parsePrefer(request).lenient })
+      : parseOpened(opened, baseUrl)
+  const found = await plan.reader.search(plan.restrict(query), cursor)
+  const included = found.included.filter(stored => plan.keepIncluded?.(stored, query) ?? true)
+  return { status: 200, headers: {}, body: searchset({ ...found, included }, query, { ...plan, baseUrl, cursor }) }
+}
+
+/** A search of several types keeps them in its text, also when there is only one. */
+function parseOpened({ type, text }: OpenedCursor, baseUrl: string): Query {
+  const params = new URLSearchParams(text)
+  return parseQuery(params.has('_type') ? undefined : type, params, { baseUrl })
+}
+
+function withoutFormat(params: URLSearchParams): URLSearchParams {
+  const kept = new URLSearchParams(params)
+  kept.delete('_format')
+  kept.delete('_pretty')
+  return kept
+}
+
+interface Place {
+  readonly baseUrl: string
+  readonly path: string
+  readonly selfText?: string | undefined
+  readonly cursor: string | undefined
+}
+
+function searchset(page: SearchPage, query: Query, place: Place): Buffer {
+  const head = { type: 'searchset', total: page.total, links: pageLinks(page, query, place) } as const
+  if (query.summary === 'count') return bundleBytes(head, [])
+  const options = { baseUrl: place.baseUrl, subset: toSubset(query.summary, query.elements) }
+  return bundleBytes(head, [
+    ...page.matches.map(stored => searchEntry(stored, 'match', options)),
+    ...page.included.map(stored => searchEntry(stored, 'include', options)),
+    ...(query.ignored.length > 0 ? [outcomeEntry(ignoredOutcome(query.ignored.length))] : []),
+  ])
+}
+
+/** Links of other pages carry a sealed cursor and no parameter, so that nothing of the search shows in an address. */
+function pageLinks(page: SearchPage, query: Query, { baseUrl, path, cursor, selfText = query.text }: Place) {
+  const url = `${baseUrl}/${path}`
+  const at = (sealed: string | undefined) => (sealed === undefined ? undefined : `${url}?_cursor=${sealed}`)
+  const self = cursor === undefined ? `${url}${selfText === '' ? '' : `?${selfText}`}` : at(cursor)
+  return { self, first: at(page.first), previous: at(page.previous), next: at(page.next) }
+}
+
+function ignoredOutcome(count: number): Resource {
+  const diagnostics = `${count} parameters were not understood and ignored; the self link shows what was searched.`
+  return { resourceType: 'OperationOutcome', issue: [{ severity: 'warning', code: 'not-supported', diagnostics }] }
+}
+
+/** A grant's reader and query restriction, as a plan needs them. */
+export function onBehalfOf(grant: Grant, rooms: Rooms): Pick<SearchPlan, 'reader' | 'restrict'> {
+  return { reader: rooms.record.reader(grant), restrict: query => restrict(query, grant) }
+}

@@ -1,0 +1,297 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Resource } from '#fhir'
+import type { Clock, Log } from '#kernel'
+import { type CompartmentIndex, extractRow, type Holder } from '#search'
+import type { Append, Entry, Locator, Store } from '#store'
+import type { CompartmentKeys } from '#vault'
+import type { Stored } from '../types.ts'
+import { LedgerIndex, readAhead, rowOf, soundPayload } from './ledger-index.ts'
+import type { Located, Named, OpenedVersions } from './opened-versions.ts'
+import { chainLink, decodePayload, encodePayload, firstLink, type Payload } from './payload.ts'
+
+/** Entries behind from which on it pays to look for segments first. */
+const farBehind = 4096
+
+/** A version that a transaction wants to write; seq, time and JSON follow when its place in the ledger is known. */
+export interface Draft {
+  readonly locator: Locator
+  readonly version: number
+  /** Seq of the version it replaces in this ledger, 0 for none. */
+  readonly supersedes: number
+  readonly method: Stored['method']
+  readonly deleted: boolean
+  readonly movedAway: boolean
+  readonly type: string
+  readonly id: string
+  /** The resource with `meta` completed, given the instant of the write. Not called for a deletion. */
+  compose(lastUpdatedMs: number): { resource: Resource; json: Buffer }
+  /** Told where and when the version was written, once that is certain to be tried. */
+  placed(lastUpdatedMs: number, json: Buffer, holder: Holder): void
+}
+
+/** What the ledgers of one record share. */
+export interface LedgerRooms {
+  readonly store: Store
+  readonly clock: Clock
+  readonly log: Log
+  /** Newest versions written by this process and not yet durable, of all compartments. */
+  readonly pending: Map<Locator, Pending>
+  readonly opened: OpenedVersions
+}
+
+/** The newest version of a resource that this process has written but not yet seen made durable. */
+export interface Pending {
+  readonly version: number
+  readonly seq: number
+  readonly stored: Stored
+  /** The ledger that it was appended to. */
+  readonly ledger: Ledger
+}
+
+/**
+ * One compartment's ledger, opened: its keys, its head, the rows that no segment holds yet, and – when somebody
+ * searched it – its index. Writers append in turn without waiting for the disk: the next one builds on the pending
+ * head, readers see only what is durable.
+ */
+export class Ledger {
+  readonly holder: Holder
+  readonly #keys: CompartmentKeys
+  readonly #store: Store
+  readonly #clock: Clock
+  readonly #pending: Map<Locator, Pending>
+  readonly #opened: OpenedVersions
+  readonly #pendingBySeq = new Map<number, { readonly locator: Locator; readonly stored: Stored }>()
+  #durableHead = 0
+  #pendingHead = 0
+  #lastMs = 0
+  #link: Uint8Array = firstLink
+  readonly #index: LedgerIndex
+  #readingOn: Promise<void> | undefined
+  /** False once a commit failed: what it holds may be ahead of the store, and it must be opened anew. */
+  alive = true
+  lastUsedMs = 0
+
+  private constructor(holder: Holder, keys: CompartmentKeys, { store, clock, log, pending, opened }: LedgerRooms) {
+    this.holder = holder
+    this.#keys = keys
+    this.#store = store
+    this.#clock = clock
+    this.#pending = pending
+    this.#opened = opened
+    const state = { durableHead: () => this.#durableHead, alive: () => this.alive }
+    this.#index = new LedgerIndex({ holder, keys, store, log, ...state })
+  }
+
+  /** Opens the ledger as far as writing needs: keys, head and the tail behind the last segment. */
+  static async open(holder: Holder, keys: CompartmentKeys, rooms: LedgerRooms): Promise<Ledger> {
+    const ledger = new Ledger(holder, keys, rooms)
+    const segments = await rooms.store.segments(holder.compartment)
+    const last = segments.at(-1)
+    ledger.#durableHead = ledger.#pendingHead = last?.untilSeq ?? 0
+    ledger.#index.startAt(ledger.#durableHead + 1)
+    const [entry] = last === undefined ? [] : await rooms.store.entriesAt(holder.compartment, [last.untilSeq])
+    if (entry !== undefined) ledger.#adoptLink(entry)
+    await ledger.#readOn()
+    return ledger
+  }
+
+  get durableHead(): number {
+    return this.#durableHead
+  }
+
+  get pendingHead(): number {
+    return this.#pendingHead
+  }
+
+  /** The authentication link of the newest entry, for the head note. */
+  get link(): Uint8Array {
+    return this.#link
+  }
+
+  /** What the open index takes in memory; 0 while nobody has searched this compartment. */
+  get sizeBytes(): number {
+    return this.#index.sizeBytes
+  }
+
+  /** The index, opened on first use and then kept up by every write. @throws Problem `fault` · `record.ledger-damaged` */
+  index(): Promise<CompartmentIndex> {
+    return this.#index.open()
+  }
+
+  /**
+   * Takes in what other processes have appended since. While writes of our own are under way nothing is taken in: if
+   * somebody was faster they will fail, this ledger is discarded, and the next use reads the store anew.
+   */
+  async catchUp(storeHead: number): Promise<void> {
+    if (storeHead > this.#durableHead && this.#pendingHead === this.#durableHead) await this.#catchUpOnce(storeHead)
+    this.#index.sealSoon()
+  }
+
+  pendingAt(seq: number): Stored | undefined {
+    return this.#pendingBySeq.get(seq)?.stored
+  }
+
+  /** Forgets what was pending: the commit failed, or nobody uses this ledger any more. */
+  abandon(): void {
+    this.alive = false
+    for (const seq of this.#pendingBySeq.keys()) this.#settle(seq)
+  }
+
+  /**
+   * Gives the drafts their places behind the pending head and seals them. Nothing is awaited in here: what comes back
+   * must go to the store before anybody else's turn, or the seqs would be given twice.
+   */
+  append(drafts: readonly Draft[]): Append {
+    const expectedHead = this.#pendingHead
+    return { compartment: this.holder.compartment, expectedHead, entries: drafts.map(draft => this.#place(draft)) }
+  }
+
+  /** The store has made everything up to `head` durable. */
+  committed(head: number): void {
+    this.#becomeDurable(head)
+    this.#index.sealSoon()
+  }
+
+  /** @throws Problem `fault` · `vault.seal-broken` */
+  open(entry: Entry, named?: Named): Located {
+    return this.#opened.open(entry, this.#openAnew, named)
+  }
+
+  readonly #openAnew = (entry: Entry, named?: Named): Located =>
+    locatedOf(this.#decode(entry), entry, this.holder, named)
+
+  #place(draft: Draft): Entry {
+    const seq = this.#pendingHead + 1
+    const lastUpdatedMs = Math.max(this.#clock.nowMs(), this.#lastMs)
+    const { resource, json } = draft.deleted ? tombstone(draft) : draft.compose(lastUpdatedMs)
+    const { locator, version, supersedes, method, deleted, movedAway } = draft
+    const plain = encodePayload({ method, deleted, movedAway, lastUpdatedMs, supersedes, chain: this.#link, json })
+    const sealed = this.#keys.sealEntry(plain, { locator, version, seq })
+    this.#index.add(extractRow(resource, { seq, version, lastUpdatedMs, supersedes: supersedes || undefined, deleted }))
+    const served = deleted ? empty : json
+    const stored: Stored = {
+      type: draft.type,
+      id: draft.id,
+      version,
+      lastUpdatedMs,
+      deleted,
+      method,
+      json: served,
+      holder: this.holder,
+    }
+    this.#pending.set(locator, { version, seq, stored, ledger: this })
+    this.#pendingBySeq.set(seq, { locator, stored })
+    this.#pendingHead = seq
+    this.#lastMs = lastUpdatedMs
+    this.#link = Buffer.from(chainLink(sealed))
+    draft.placed(lastUpdatedMs, served, this.holder)
+    return { compartment: this.holder.compartment, seq, locator, version, sealed }
+  }
+
+  #decode(entry: Entry): Payload {
+    return decodePayload(this.#keys.openEntry(entry))
+  }
+
+  #becomeDurable(head: number): void {
+    this.#durableHead = Math.max(this.#durableHead, Math.min(head, this.#pendingHead))
+    for (const seq of this.#pendingBySeq.keys()) {
+      if (seq > this.#durableHead) break
+      this.#settle(seq)
+    }
+  }
+
+  #settle(seq: number): void {
+    const locator = this.#pendingBySeq.get(seq)?.locator
+    this.#pendingBySeq.delete(seq)
+    if (locator === undefined) return
+    const pending = this.#pending.get(locator)
+    if (pending?.ledger === this && pending.seq === seq) this.#pending.delete(locator)
+  }
+
+  #adoptLink(entry: Entry): void {
+    this.#link = Buffer.from(chainLink(entry.sealed))
+    this.#lastMs = soundPayload(this.#keys, entry)?.lastUpdatedMs ?? this.#lastMs
+  }
+
+  /** Those who want to catch up at the same time share the reading. */
+  #catchUpOnce(storeHead: number): Promise<void> {
+    const far = storeHead - this.#durableHead > farBehind
+    this.#readingOn ??= (far ? this.#skipSealed().then(() => this.#readOn()) : this.#readOn()).finally(() => {
+      this.#readingOn = undefined
+    })
+    return this.#readingOn
+  }
+
+  /** What others have sealed need not be read entry by entry: an index that was open is built anew from the segments. */
+  async #skipSealed(): Promise<void> {
+    const sealedUntil = (await this.#store.segments(this.holder.compartment)).at(-1)?.untilSeq ?? 0
+    const [entry] = await this.#store.entriesAt(this.holder.compartment, [sealedUntil])
+    if (entry === undefined || sealedUntil <= this.#durableHead || this.#pendingHead !== this.#durableHead) return
+    this.#index.startAt(sealedUntil + 1)
+    this.#pendingHead = this.#durableHead = sealedUntil
+    this.#adoptLink(entry)
+  }
+
+  async #readOn(): Promise<void> {
+    for (;;) {
+      const entries = await this.#store.entriesFrom(this.holder.compartment, this.#pendingHead + 1, readAhead)
+      // Somebody has appended while we waited: the seqs that were read may be taken.
+      if (this.#pendingHead !== this.#durableHead) return
+      for (const entry of entries) this.#absorb(entry)
+      if (entries.length < readAhead) return
+      // Hundreds of thousands may have been imported beside us; nobody else should wait for all of them.
+      await nextTurn()
+    }
+  }
+
+  /**
+   * One entry that was written before, or by another process. One that is damaged costs itself and the index, but not
+   * the reads and writes of everything else in the ledger.
+   */
+  #absorb(entry: Entry): void {
+    const { seq } = entry
+    if (seq <= this.#pendingHead) return
+    const payload = soundPayload(this.#keys, entry)
+    if (payload === undefined || seq !== this.#pendingHead + 1) this.#index.markDamaged()
+    if (payload !== undefined) {
+      this.#index.add(rowOf(entry, payload))
+      this.#lastMs = Math.max(this.#lastMs, payload.lastUpdatedMs)
+    }
+    this.#pendingHead = this.#durableHead = seq
+    this.#link = Buffer.from(chainLink(entry.sealed))
+  }
+
+  /** Seals what fills whole segments; resolves when they are kept. */
+  sealFullSegments(): Promise<void> {
+    return this.#index.seal()
+  }
+}
+
+const empty = Buffer.alloc(0)
+
+function tombstone(draft: Draft): { resource: Resource; json: Buffer } {
+  const resource: Resource = { resourceType: draft.type, id: draft.id }
+  return { resource, json: Buffer.from(JSON.stringify(resource)) }
+}
+
+const nameForm = /^\{"resourceType":"([A-Za-z]+)","id":"([A-Za-z0-9.-]{1,64})"/
+
+function nameIn(json: Buffer): Named {
+  const [, type = '', id = ''] = nameForm.exec(json.toString('latin1', 0, 160)) ?? []
+  return { type, id }
+}
+
+function locatedOf(payload: Payload, entry: Entry, holder: Holder, { type, id } = nameIn(payload.json)): Located {
+  return {
+    type,
+    id,
+    version: entry.version,
+    lastUpdatedMs: payload.lastUpdatedMs,
+    deleted: payload.deleted,
+    method: payload.method,
+    json: payload.deleted ? empty : payload.json,
+    holder,
+    seq: entry.seq,
+    movedAway: payload.movedAway,
+  }
+}

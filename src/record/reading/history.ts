@@ -1,0 +1,148 @@
+import { type Grant, permits, requirePermission } from '#access'
+import { Problem } from '#kernel'
+import type { CompartmentId, Store } from '#store'
+import type { Ledger } from '../ledger/ledger.ts'
+import type { HistoryPage, HistoryRequest, Stored } from '../types.ts'
+import { type Cursors, cursorInvalid, type HistoryPosition } from './cursors.ts'
+import type { Reach } from './reach.ts'
+import type { Sighting } from './sighting.ts'
+
+const readBack = 128
+
+/** Versions, newest first: https://hl7.org/fhir/R4/http.html#history */
+export class Histories {
+  readonly #store: Store
+  readonly #reach: Reach
+  readonly #sighting: Sighting
+  readonly #cursors: Cursors
+
+  constructor(rooms: {
+    readonly store: Store
+    readonly reach: Reach
+    readonly sighting: Sighting
+    readonly cursors: Cursors
+  }) {
+    this.#store = rooms.store
+    this.#reach = rooms.reach
+    this.#sighting = rooms.sighting
+    this.#cursors = rooms.cursors
+  }
+
+  async page(request: HistoryRequest, grant: Grant): Promise<HistoryPage> {
+    const { type, id } = request
+    if (type !== undefined) requirePermission(grant, id === undefined ? 's' : 'r', type)
+    const position = request.cursor === undefined ? undefined : await this.#position(request, grant)
+    return type !== undefined && id !== undefined
+      ? this.#ofOne(type, id, request, grant, position)
+      : this.#ofMany(request, grant, position)
+  }
+
+  async #ofOne(
+    type: string,
+    id: string,
+    request: HistoryRequest,
+    grant: Grant,
+    position: HistoryPosition | undefined,
+  ): Promise<HistoryPage> {
+    const versions = await this.#reach.versions(grant, this.#reach.locator(type, id))
+    const seen = await Promise.all(versions.map(stored => this.#sighting.visible(grant, 'r', stored)))
+    const visible = versions.filter((_, at) => seen[at])
+    if (visible.length === 0) throw new Problem('not-found', 'record.unknown', 'No such resource is known.')
+    const wanted = visible.filter(stored => stored.lastUpdatedMs >= (request.sinceMs ?? 0))
+    const offset = position?.offset ?? 0
+    const items = wanted.slice(offset, offset + request.count)
+    const next = offset + items.length
+    if (next >= wanted.length) return { items, total: wanted.length }
+    const cursor: HistoryPosition = { kind: 'history', of: nameOf(request), offset: next, below: [] }
+    return { items, total: wanted.length, next: await this.#cursors.seal(cursor, grant) }
+  }
+
+  async #ofMany(request: HistoryRequest, grant: Grant, position: HistoryPosition | undefined): Promise<HistoryPage> {
+    const ledgers = await this.#ledgers(request, grant)
+    const below = new Map(position?.below ?? ledgers.map(ledger => [ledger.holder.compartment, ledger.durableHead + 1]))
+    const walks = ledgers
+      .filter(ledger => (below.get(ledger.holder.compartment) ?? 0) > 1)
+      .map(ledger => new Walk(ledger, this.#store, below.get(ledger.holder.compartment) ?? 0))
+    const items: Stored[] = []
+    while (items.length < request.count) {
+      const stored = await newestOf(walks, below, request.sinceMs ?? 0)
+      if (stored === undefined) return { items }
+      if (await this.#wanted(request, grant, stored)) items.push(stored)
+    }
+    const cursor: HistoryPosition = { kind: 'history', of: nameOf(request), offset: 0, below: [...below] }
+    return { items, next: await this.#cursors.seal(cursor, grant) }
+  }
+
+  // What is written to the audit ledger is history of AuditEvents only: the system's history does not grow by being read.
+  async #ledgers(request: HistoryRequest, grant: Grant): Promise<readonly Ledger[]> {
+    const ledgers = await this.#reach.everyLedger(grant)
+    return ledgers.filter(({ holder }) => (holder.kind === 'audit') === (request.type === 'AuditEvent'))
+  }
+
+  async #wanted({ type }: HistoryRequest, grant: Grant, stored: Stored): Promise<boolean> {
+    if (type !== undefined && stored.type !== type) return false
+    return permits(grant, 's', stored.type) && this.#sighting.visible(grant, 's', stored)
+  }
+
+  async #position(request: HistoryRequest, grant: Grant): Promise<HistoryPosition> {
+    const position = await this.#cursors.open(request.cursor ?? '', grant)
+    if (position.kind !== 'history' || position.of !== nameOf(request)) throw cursorInvalid()
+    return position
+  }
+}
+
+function nameOf({ type, id, sinceMs }: HistoryRequest): string {
+  return `${type ?? ''}/${id ?? ''}?${sinceMs ?? ''}`
+}
+
+/** The newest version at the front of any walk; moves `below` of its compartment past it. */
+async function newestOf(
+  walks: readonly Walk[],
+  below: Map<CompartmentId, number>,
+  sinceMs: number,
+): Promise<Stored | undefined> {
+  let newest: { walk: Walk; stored: Stored; seq: number } | undefined
+  for (const walk of walks) {
+    const front = await walk.front()
+    if (front === undefined || front.stored.lastUpdatedMs < sinceMs) continue
+    if (newest === undefined || front.stored.lastUpdatedMs > newest.stored.lastUpdatedMs) newest = { walk, ...front }
+  }
+  if (newest === undefined) return undefined
+  newest.walk.step()
+  below.set(newest.walk.compartment, newest.seq)
+  return newest.stored
+}
+
+/** One compartment's ledger, walked from a seq downwards. */
+class Walk {
+  readonly compartment: CompartmentId
+  readonly #ledger: Ledger
+  readonly #store: Store
+  #below: number
+  #ahead: { stored: Stored; seq: number }[] = []
+
+  constructor(ledger: Ledger, store: Store, below: number) {
+    this.compartment = ledger.holder.compartment
+    this.#ledger = ledger
+    this.#store = store
+    this.#below = below
+  }
+
+  async front(): Promise<{ stored: Stored; seq: number } | undefined> {
+    while (this.#ahead.length === 0 && this.#below > 1) await this.#readBack()
+    return this.#ahead[0]
+  }
+
+  step(): void {
+    this.#ahead.shift()
+  }
+
+  async #readBack(): Promise<void> {
+    const from = Math.max(1, this.#below - readBack)
+    const seqs = Array.from({ length: this.#below - from }, (_, at) => from + at)
+    const entries = await this.#store.entriesAt(this.compartment, seqs)
+    const opened = entries.map(entry => ({ stored: this.#ledger.open(entry), seq: entry.seq }))
+    this.#ahead = opened.filter(({ stored }) => !stored.movedAway).sort((a, b) => b.seq - a.seq)
+    this.#below = from
+  }
+}

@@ -1,0 +1,255 @@
+import { type Grant, patientsAsked, patientsInReach, type Verb, visionOf } from '#access'
+import type { Hit, Holder, Query } from '#search'
+import type { CompartmentId, DocumentWrite, Locator, Store } from '#store'
+import type { Vault } from '#vault'
+import type { Ledger } from '../ledger/ledger.ts'
+import type { Located, Named } from '../ledger/opened-versions.ts'
+import type { Shelf } from '../ledger/shelf.ts'
+import type { Household } from '../registry/household.ts'
+import type { Pair, Registry } from '../registry/registry.ts'
+import type { Stored } from '../types.ts'
+
+interface Reached {
+  readonly generation: number
+  readonly everybody: boolean
+  readonly data: readonly Holder[]
+  readonly audit: readonly Holder[]
+  readonly compartments: ReadonlyMap<CompartmentId, Holder>
+  readonly compartmentIds: readonly CompartmentId[]
+}
+
+/** What a grant reaches: which compartments, which ledgers, which versions. Everything else does not exist for it. */
+export class Reach {
+  readonly baseUrl: string
+  readonly #store: Store
+  readonly #vault: Vault
+  readonly #registry: Registry
+  readonly #shelf: Shelf
+  readonly #household: Household
+  readonly #reached = new WeakMap<Grant, Reached>()
+
+  constructor(rooms: {
+    readonly baseUrl: string
+    readonly store: Store
+    readonly vault: Vault
+    readonly registry: Registry
+    readonly shelf: Shelf
+    readonly household: Household
+  }) {
+    this.baseUrl = rooms.baseUrl
+    this.#store = rooms.store
+    this.#vault = rooms.vault
+    this.#registry = rooms.registry
+    this.#shelf = rooms.shelf
+    this.#household = rooms.household
+  }
+
+  locator(type: string, id: string): Locator {
+    return this.#vault.locator(type, id)
+  }
+
+  commonsOf(locator: Locator): Holder {
+    return this.#registry.commonsOf(locator)
+  }
+
+  pairOf(patient: string): Promise<Pair | undefined> {
+    return this.#registry.ofPatient(patient)
+  }
+
+  planPatient(patient: string): ReturnType<Registry['plan']> {
+    return this.#registry.plan(patient)
+  }
+
+  /** The census, for grants that reach everybody: a patient who comes later would be theirs to find. */
+  async census(grant: Grant): Promise<number | undefined> {
+    return patientsInReach(grant) === 'all' ? this.#registry.census() : undefined
+  }
+
+  /** What the commit must say about the census: who came, and that nobody else did since it was `seen`. */
+  censusWrite(seen: number | undefined, comes: boolean): DocumentWrite | undefined {
+    if (comes) return this.#registry.counting(seen)
+    return seen === undefined ? undefined : this.#registry.uncounted(seen)
+  }
+
+  /** To be called when a commit that brought patients is durable. */
+  counted(): void {
+    this.#registry.counted()
+  }
+
+  keepFor(account: string, patient: string): Promise<DocumentWrite> {
+    return this.#household.adding(account, patient)
+  }
+
+  reachesPatient(grant: Grant, patient: string): boolean {
+    const reach = patientsInReach(grant)
+    return reach === 'all' || reach.includes(patient)
+  }
+
+  /** Whether a grant may do this to every row of a type in a holder, so that the row itself need not be looked at. */
+  seesAll(grant: Grant, verb: Verb, type: string, holder: Holder): boolean {
+    const sight = visionOf(grant, [verb])(type, holder)
+    return sight.kind === 'all' && sight.referencedOnly !== true
+  }
+
+  /** The version that a locator has in this process ahead of the store; undefined when it is not ahead. */
+  pendingVersion(locator: Locator): number | undefined {
+    return this.#shelf.pendingOf(locator)?.version
+  }
+
+  ledger(holder: Holder): Promise<Ledger> {
+    return this.#shelf.open(holder)
+  }
+
+  auditLedger(holder: Holder): Promise<Ledger> {
+    return this.#shelf.open(this.#registry.auditOf(holder))
+  }
+
+  /** The holders whose rows a query may touch. Audit ledgers are opened only for a query that speaks of them. */
+  async holders(grant: Grant, query?: Query): Promise<readonly Holder[]> {
+    const { data, audit } = await this.#ofNow(grant)
+    const asked = query === undefined ? undefined : patientsAsked(query)
+    if (asked !== undefined && !query?.types.includes('AuditEvent'))
+      return data.filter(({ patient }) => patient === undefined || asked.includes(patient))
+    const asksForAudit =
+      query !== undefined && (query.types.includes('AuditEvent') || query.text.includes('AuditEvent'))
+    return asksForAudit ? [...data, ...audit] : data
+  }
+
+  async ledgers(grant: Grant, query?: Query): Promise<readonly Ledger[]> {
+    return this.#shelf.fresh(await this.holders(grant, query))
+  }
+
+  /** Data and audit ledgers alike; for histories. */
+  async everyLedger(grant: Grant): Promise<readonly Ledger[]> {
+    const { data, audit } = await this.#ofNow(grant)
+    return this.#shelf.fresh([...data, ...audit])
+  }
+
+  /** The newest version within reach, whether durable or still pending in this process. */
+  async newest(grant: Grant, locator: Locator): Promise<Located | undefined> {
+    const durable = await this.durable(grant, locator)
+    const reached = this.#known(grant) ?? (await this.#look(grant))
+    const pending = this.#shelf.pendingOf(locator)
+    if (pending === undefined || !reached.compartments.has(pending.stored.holder.compartment)) return durable
+    if (pending.version <= (durable?.version ?? 0)) return durable
+    return { ...pending.stored, seq: pending.seq, movedAway: false }
+  }
+
+  /** The newest durable version within reach: one lookup, one decryption. `named` is what the locator was made of. */
+  async durable(grant: Grant, locator: Locator, named?: Named): Promise<Located | undefined> {
+    const reached = this.#known(grant) ?? (await this.#look(grant))
+    const entry = await this.#store.newest(locator, reached.everybody ? undefined : reached.compartmentIds)
+    if (entry === undefined) return undefined
+    const holder = reached.compartments.get(entry.compartment) ?? (await this.#newcomer(entry.compartment, reached))
+    if (holder === undefined) return undefined
+    const ledger = this.#shelf.atHand(holder) ?? (await this.#shelf.open(holder))
+    return ledger.open(entry, named)
+  }
+
+  // Whoever reaches everybody reaches whom another process has just taken in. Nobody else's reach is ever widened by what
+  // the store answers: without a holder no key is asked for.
+  async #newcomer(compartment: CompartmentId, { everybody }: Reached): Promise<Holder | undefined> {
+    return everybody ? this.#registry.holder(compartment) : undefined
+  }
+
+  /** All versions of a resource within reach, newest first. */
+  async versions(grant: Grant, locator: Locator): Promise<readonly Stored[]> {
+    const { compartments } = await this.#ofNow(grant)
+    const entries = await this.#store.versions(locator, [...compartments.keys()])
+    const opened = await Promise.all(
+      entries.map(async entry => {
+        const holder = compartments.get(entry.compartment)
+        return holder === undefined ? undefined : (await this.#shelf.open(holder)).open(entry)
+      }),
+    )
+    return opened.filter(stored => stored !== undefined).filter(stored => !stored.movedAway)
+  }
+
+  async version(grant: Grant, locator: Locator, version: number): Promise<Stored | undefined> {
+    const { compartments } = await this.#ofNow(grant)
+    const entry = await this.#store.version(locator, version, [...compartments.keys()])
+    const holder = entry === undefined ? undefined : compartments.get(entry.compartment)
+    if (entry === undefined || holder === undefined) return undefined
+    const stored = (await this.#shelf.open(holder)).open(entry)
+    return stored.movedAway ? undefined : stored
+  }
+
+  /** Which locators are in use within reach, and which are in use nowhere; the rest belongs to others. */
+  async places(
+    grant: Grant,
+    locators: readonly Locator[],
+  ): Promise<{ readonly within: readonly Locator[]; readonly free: readonly Locator[] }> {
+    const { compartments } = this.#known(grant) ?? (await this.#look(grant))
+    const places = await this.#store.places(locators, undefined)
+    const within: Locator[] = []
+    const free: Locator[] = []
+    for (const locator of locators) {
+      const pending = this.#shelf.pendingOf(locator)
+      const compartment = pending?.stored.holder.compartment ?? places.get(locator)?.compartment
+      if (compartment === undefined) free.push(locator)
+      else if (compartments.has(compartment)) within.push(locator)
+    }
+    return { within, free }
+  }
+
+  /** The version under which a locator is taken in any compartment; only ever used to refuse. */
+  async takenVersion(locator: Locator): Promise<number | undefined> {
+    const pending = this.#shelf.pendingOf(locator)
+    if (pending !== undefined) return pending.version
+    return (await this.#store.places([locator], undefined)).get(locator)?.version
+  }
+
+  /** Opens hits in their order. */
+  async open(hits: readonly Hit[], ledgers: readonly Ledger[]): Promise<readonly Stored[]> {
+    const byCompartment = new Map<CompartmentId, number[]>()
+    for (const hit of hits) {
+      const seqs = byCompartment.get(hit.compartment)
+      if (seqs === undefined) byCompartment.set(hit.compartment, [hit.seq])
+      else seqs.push(hit.seq)
+    }
+    const opened = new Map<string, Stored>()
+    for (const [compartment, seqs] of byCompartment) {
+      const ledger = ledgers.find(candidate => candidate.holder.compartment === compartment)
+      if (ledger !== undefined) await this.#openFrom(ledger, seqs, opened)
+    }
+    return hits.map(hit => opened.get(`${hit.compartment} ${hit.seq}`)).filter(stored => stored !== undefined)
+  }
+
+  async #openFrom(ledger: Ledger, seqs: readonly number[], into: Map<string, Stored>): Promise<void> {
+    const { compartment } = ledger.holder
+    for (const seq of seqs) {
+      const pending = ledger.pendingAt(seq)
+      if (pending !== undefined) into.set(`${compartment} ${seq}`, pending)
+    }
+    for (const entry of await this.#store.entriesAt(compartment, seqs))
+      into.set(`${compartment} ${entry.seq}`, ledger.open(entry))
+  }
+
+  /** What was found before, if nobody has come or gone since. */
+  #known(grant: Grant): Reached | undefined {
+    const known = this.#reached.get(grant)
+    return known?.generation === this.#registry.generation ? known : undefined
+  }
+
+  async #look(grant: Grant): Promise<Reached> {
+    const data = await this.#registry.inReach(grant)
+    const audit = await this.#registry.auditInReach(grant)
+    const compartments = new Map([...data, ...audit].map(holder => [holder.compartment, holder]))
+    const reached: Reached = {
+      generation: this.#registry.generation,
+      everybody: patientsInReach(grant) === 'all',
+      data,
+      audit,
+      compartments,
+      compartmentIds: [...compartments.keys()],
+    }
+    this.#reached.set(grant, reached)
+    return reached
+  }
+
+  /** What it reaches now, with the patients whom another process has taken in since. */
+  async #ofNow(grant: Grant): Promise<Reached> {
+    if (patientsInReach(grant) === 'all') await this.#registry.refresh()
+    return this.#known(grant) ?? this.#look(grant)
+  }
+}

@@ -1,0 +1,137 @@
+import { type Grant, requirePermission } from '#access'
+import { Problem } from '#kernel'
+import { evaluate, type Query, type Restricted } from '#search'
+import type { ReadAudit } from '../audit/audit.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import type { Registry } from '../registry/registry.ts'
+import type { HistoryPage, HistoryRequest, OpenedCursor, Reader, SearchPage, Stored } from '../types.ts'
+import { type Cursors, cursorInvalid, type SearchPosition } from './cursors.ts'
+import type { Histories } from './history.ts'
+import type { Reach } from './reach.ts'
+import type { Sighting } from './sighting.ts'
+
+/** What readers share, whoever's they are. */
+export interface ReaderRooms {
+  readonly reach: Reach
+  readonly registry: Registry
+  readonly cursors: Cursors
+  readonly audit: ReadAudit
+  readonly histories: Histories
+  readonly sighting: Sighting
+}
+
+const defaultCount = 50
+
+export class GrantReader implements Reader {
+  protected readonly grant: Grant
+  readonly #rooms: ReaderRooms
+
+  constructor(grant: Grant, rooms: ReaderRooms) {
+    this.grant = grant
+    this.#rooms = rooms
+  }
+
+  async read(type: string, id: string): Promise<Stored> {
+    requirePermission(this.grant, 'r', type)
+    const { reach, sighting } = this.#rooms
+    const stored = await reach.durable(this.grant, reach.locator(type, id), { type, id })
+    if (stored === undefined || stored.movedAway) throw unknown()
+    if (!(await sighting.visible(this.grant, 'r', stored))) throw unknown()
+    if (stored.deleted) throw new Problem('gone', 'record.deleted', 'The resource has been deleted.')
+    this.#note('read', stored)
+    return stored
+  }
+
+  async vread(type: string, id: string, version: string): Promise<Stored> {
+    requirePermission(this.grant, 'r', type)
+    const { reach } = this.#rooms
+    if (!/^[1-9][0-9]{0,8}$/.test(version)) throw unknown()
+    const stored = await reach.version(this.grant, reach.locator(type, id), Number(version))
+    if (stored === undefined || !(await this.#rooms.sighting.visible(this.grant, 'r', stored))) throw unknown()
+    if (stored.deleted) throw new Problem('gone', 'record.deleted', 'This version is the deletion of the resource.')
+    this.#note('vread', stored)
+    return stored
+  }
+
+  async history(request: HistoryRequest): Promise<HistoryPage> {
+    const page = await this.#rooms.histories.page(request, this.grant)
+    for (const stored of page.items) this.#note('history', stored)
+    return page
+  }
+
+  async search(query: Restricted<Query>, cursor?: string): Promise<SearchPage> {
+    const position = cursor === undefined ? undefined : await this.#position(cursor, query)
+    const ledgers = await this.#ledgers(query, position)
+    const asOf = new Map(position?.asOf ?? ledgers.map(ledger => [ledger.holder.compartment, ledger.durableHead]))
+    const count = position?.count ?? query.count ?? defaultCount
+    const offset = position?.offset ?? 0
+    const indexes = await Promise.all(ledgers.map(ledger => ledger.index()))
+    const found = evaluate(query, indexes, { offset, asOf })
+    const [matches, included] = await Promise.all([
+      this.#rooms.reach.open(found.matches, ledgers),
+      this.#rooms.reach.open(found.included, ledgers),
+    ])
+    this.#noteSearch(query, ledgers)
+    const at = (to: number) => this.#rooms.cursors.seal(this.#positionAt(query, to, count, asOf), this.grant)
+    return {
+      matches,
+      included,
+      ...(found.total === undefined ? {} : { total: found.total }),
+      ...(found.more ? { next: await at(offset + count) } : {}),
+      ...(offset > 0 ? { previous: await at(Math.max(0, offset - count)), first: await at(0) } : {}),
+    }
+  }
+
+  async openCursor(cursor: string): Promise<OpenedCursor> {
+    const position = await this.#rooms.cursors.open(cursor, this.grant)
+    if (position.kind !== 'search') throw cursorInvalid()
+    return { type: position.type, text: position.text }
+  }
+
+  // A page link goes on with the compartments it began with, as far as the grant still reaches them.
+  async #ledgers(query: Query, position: SearchPosition | undefined): Promise<readonly Ledger[]> {
+    const ledgers = await this.#rooms.reach.ledgers(this.grant, query)
+    if (position === undefined) return ledgers
+    const begun = new Set(position.asOf.map(([compartment]) => compartment))
+    return ledgers.filter(ledger => begun.has(ledger.holder.compartment))
+  }
+
+  async #position(cursor: string, query: Query): Promise<SearchPosition> {
+    const position = await this.#rooms.cursors.open(cursor, this.grant)
+    if (position.kind !== 'search' || position.text !== query.text) throw cursorInvalid()
+    return position
+  }
+
+  #positionAt(query: Query, offset: number, count: number, asOf: ReadonlyMap<string, number>): SearchPosition {
+    const type = query.types.length === 1 ? query.types[0] : undefined
+    return { kind: 'search', type, text: query.text, offset, count, asOf: [...asOf] }
+  }
+
+  #note(kind: 'read' | 'vread' | 'history', { holder, type, id, version }: Stored): void {
+    const entity = kind === 'read' ? `${type}/${id}` : `${type}/${id}/_history/${version}`
+    this.#rooms.audit.note({ kind, grant: this.grant, holder: this.#rooms.registry.auditOf(holder), entity })
+  }
+
+  #noteSearch(query: Query, ledgers: readonly Ledger[]): void {
+    const text = `${query.types.join(',')}?${query.text}`
+    const asked = new Set(ledgers.filter(({ holder }) => holder.kind === 'patient').map(({ holder }) => holder))
+    if (asked.size === 0)
+      this.#rooms.audit.note({
+        kind: 'search',
+        grant: this.grant,
+        holder: this.#rooms.registry.instanceAudit,
+        query: text,
+      })
+    for (const holder of asked)
+      this.#rooms.audit.note({
+        kind: 'search',
+        grant: this.grant,
+        holder: this.#rooms.registry.auditOf(holder),
+        query: text,
+      })
+  }
+}
+
+function unknown(): Problem {
+  return new Problem('not-found', 'record.unknown', 'No such resource is known.')
+}

@@ -1,0 +1,39 @@
+import { type Grant, mayTouch, restrictToReadable, type Verb, visionOf } from '#access'
+import { parseResource } from '#fhir'
+import { evaluate, parseQuery } from '#search'
+import type { Stored } from '../types.ts'
+import type { Reach } from './reach.ts'
+
+/** Whether one stored version may be shown: by its type and holder alone where that suffices, else by its content. */
+export class Sighting {
+  readonly #reach: Reach
+
+  constructor(reach: Reach) {
+    this.#reach = reach
+  }
+
+  /**
+   * Each version is judged by what it says itself; a deletion says nothing, so only who sees every row sees it. Nothing is
+   * promised where type and holder tell, because every read asks.
+   */
+  visible(grant: Grant, verb: Verb, stored: Stored): boolean | Promise<boolean> {
+    const sight = visionOf(grant, [verb])(stored.type, stored.holder)
+    if (sight.kind === 'none') return false
+    if (sight.kind === 'all' && sight.referencedOnly !== true) return true
+    return !stored.deleted && this.#visibleByContent(grant, verb, stored, sight.referencedOnly === true)
+  }
+
+  async #visibleByContent(grant: Grant, verb: Verb, stored: Stored, referencedOnly: boolean): Promise<boolean> {
+    const referenced = referencedOnly && (await this.#referenced(grant, stored))
+    return mayTouch(grant, verb, parseResource(stored.json), stored.holder, referenced)
+  }
+
+  /** Whether a row that the grant may read refers to this row of the commons; the index knows. */
+  async #referenced(grant: Grant, { type, id }: Stored): Promise<boolean> {
+    const query = parseQuery(type, new URLSearchParams({ _id: id }), { baseUrl: this.#reach.baseUrl })
+    const ledgers = await this.#reach.ledgers(grant)
+    const indexes = await Promise.all(ledgers.map(ledger => ledger.index()))
+    const asOf = new Map(ledgers.map(ledger => [ledger.holder.compartment, ledger.durableHead]))
+    return evaluate(restrictToReadable(query, grant), indexes, { offset: 0, asOf }).matches.length > 0
+  }
+}

@@ -1,0 +1,194 @@
+import type { Grant } from '#access'
+import { printJson, type Resource, toInstant } from '#fhir'
+import { type Clock, newResourceId } from '#kernel'
+import type { Holder } from '#search'
+import type { Append, Store } from '#store'
+import { type AuditKindName, auditEventOf, listedEntities } from '../audit/audit.ts'
+import type { Draft, Ledger } from '../ledger/ledger.ts'
+import type { Shelf } from '../ledger/shelf.ts'
+import type { Reach } from '../reading/reach.ts'
+import { untilWon } from './race.ts'
+import type { StagedDraft, Transaction } from './transaction.ts'
+
+/** An AuditEvent and whose audit it goes to. */
+interface AuditWork {
+  readonly holder: Holder
+  readonly event: Resource
+}
+
+/** Drafts for one ledger, in the order in which they were staged. */
+type Work = Map<Ledger, Draft[]>
+
+/** Turns what a transaction staged into one commit of the store, with its audit records in the same commit. */
+export class Committer {
+  readonly #store: Store
+  readonly #clock: Clock
+  readonly #reach: Reach
+  readonly #shelf: Shelf
+
+  constructor(rooms: { readonly store: Store; readonly clock: Clock; readonly reach: Reach; readonly shelf: Shelf }) {
+    this.#store = rooms.store
+    this.#clock = rooms.clock
+    this.#reach = rooms.reach
+    this.#shelf = rooms.shelf
+  }
+
+  /** @returns false when somebody else was faster and the work must be run again */
+  async commit(txn: Transaction, grant: Grant): Promise<boolean> {
+    if (txn.staged.length === 0 && txn.documents.length === 0) return true
+    const work = draftsByLedger(txn.staged)
+    for (const [ledger, drafts] of await this.#auditWork(txn, grant)) work.set(ledger, drafts)
+    if (!stillHolds(txn, this.#reach)) return false
+    const committed = await this.#write(work, txn)
+    if (committed) for (const step of txn.afterCommit) step()
+    return committed
+  }
+
+  /**
+   * Appends AuditEvents of reads or of events outside the FHIR interactions.
+   *
+   * @throws Problem `busy` · `record.contended`
+   */
+  audit(events: readonly AuditWork[]): Promise<void> {
+    return untilWon(() => this.#tryAudit(events))
+  }
+
+  async #tryAudit(events: readonly AuditWork[]): Promise<boolean> {
+    const work: Work = new Map()
+    for (const { holder, event } of events) {
+      const ledger = await this.#shelf.open(holder)
+      const drafts = work.get(ledger) ?? []
+      drafts.push(this.#auditDraft(event))
+      work.set(ledger, drafts)
+    }
+    return [...work.keys()].every(ledger => ledger.alive) && this.#write(work)
+  }
+
+  // From the first append to the store's commit nothing may be awaited: seqs are given out in between.
+  async #write(work: Work, txn?: Transaction): Promise<boolean> {
+    try {
+      const appends = [...work].map(([ledger, drafts]) => ledger.append(drafts))
+      const committing = this.#store.commit({
+        appends: [...appends, ...assertions(txn, work)],
+        documents: txn?.documentWrites() ?? [],
+      })
+      const result = await committing
+      if (result.ok) for (const append of appends) this.#durable(append, work)
+      else this.#discard(work)
+      return result.ok
+    } catch (error) {
+      this.#discard(work)
+      throw error
+    }
+  }
+
+  #durable(append: Append, work: Work): void {
+    for (const ledger of work.keys())
+      if (ledger.holder.compartment === append.compartment)
+        ledger.committed(append.expectedHead + append.entries.length)
+  }
+
+  #discard(work: Work): void {
+    for (const ledger of work.keys()) this.#shelf.discard(ledger)
+  }
+
+  /** One AuditEvent for each audit ledger: all compartments of the commons share one. */
+  async #auditWork(txn: Transaction, grant: Grant): Promise<Work> {
+    const audits = new Map<Ledger, StagedDraft[][]>()
+    for (const [ledger, staged] of Map.groupBy(txn.staged, each => each.ledger)) {
+      const audit = await this.#reach.auditLedger(ledger.holder)
+      audits.set(audit, [...(audits.get(audit) ?? []), staged])
+    }
+    const work: Work = new Map()
+    for (const [audit, staged] of audits) {
+      const event = this.#eventOf(staged.flat(), grant, txn.summary, audit.holder.patient)
+      work.set(audit, [this.#auditDraft(event)])
+    }
+    return work
+  }
+
+  #eventOf(
+    staged: readonly StagedDraft[],
+    grant: Grant,
+    note: string | undefined,
+    patient: string | undefined,
+  ): Resource {
+    const nowMs = this.#clock.nowMs()
+    const written = staged.filter(({ draft }) => !draft.movedAway)
+    const first = written[0]
+    const kind: AuditKindName = written.length === 1 && first !== undefined ? first.kind : 'transaction'
+    const entities = written
+      .slice(0, listedEntities)
+      .map(({ draft }) => `${draft.type}/${draft.id}/_history/${draft.version}`)
+    const unlisted = written.length - entities.length
+    const { actor, purpose } = grant
+    return auditEventOf({
+      kind,
+      actor,
+      purpose,
+      fromMs: nowMs,
+      untilMs: nowMs,
+      patient,
+      entities,
+      unlisted,
+      queries: [],
+      note,
+    })
+  }
+
+  #auditDraft(event: Resource): Draft {
+    const id = newResourceId()
+    return {
+      locator: this.#reach.locator('AuditEvent', id),
+      version: 1,
+      supersedes: 0,
+      method: 'POST',
+      deleted: false,
+      movedAway: false,
+      type: 'AuditEvent',
+      id,
+      compose: lastUpdatedMs => stamped(event, id, lastUpdatedMs),
+      placed: () => undefined,
+    }
+  }
+}
+
+function stamped(event: Resource, id: string, lastUpdatedMs: number): { resource: Resource; json: Buffer } {
+  const { resourceType, ...rest } = event
+  const resource: Resource = {
+    resourceType,
+    id,
+    meta: { versionId: '1', lastUpdated: toInstant(lastUpdatedMs) },
+    ...rest,
+  }
+  return { resource, json: Buffer.from(printJson(resource), 'utf8') }
+}
+
+function draftsByLedger(staged: readonly StagedDraft[]): Work {
+  const work: Work = new Map()
+  for (const { ledger, draft } of staged) {
+    const drafts = work.get(ledger)
+    if (drafts === undefined) work.set(ledger, [draft])
+    else drafts.push(draft)
+  }
+  return work
+}
+
+/** Whether everything a transaction saw is still so; what other processes do, the store's commit finds out. */
+function stillHolds(txn: Transaction, reach: Reach): boolean {
+  for (const [ledger, head] of txn.observed) if (!ledger.alive || ledger.pendingHead !== head) return false
+  return txn.staged.every(({ ledger, draft, follows }) => {
+    const pending = reach.pendingVersion(draft.locator)
+    return ledger.alive && (pending === undefined || pending === follows)
+  })
+}
+
+/** Conditions were evaluated in these compartments too: their heads must not have moved when the commit lands. */
+function assertions(txn: Transaction | undefined, work: Work): Append[] {
+  const ledgers = [...(txn?.observed.keys() ?? [])].filter(ledger => !work.has(ledger))
+  return ledgers.map(ledger => ({
+    compartment: ledger.holder.compartment,
+    expectedHead: ledger.pendingHead,
+    entries: [],
+  }))
+}

@@ -1,0 +1,145 @@
+import { type Clock, isProblem } from '#kernel'
+import type { Holder } from '#search'
+import type { CompartmentId, Entry, Store } from '#store'
+import type { CompartmentKeys, Vault } from '#vault'
+import { chainLink, decodePayload, firstLink } from '../ledger/payload.ts'
+import type { Registry } from '../registry/registry.ts'
+import type { Finding } from '../types.ts'
+import type { HeadNotes } from './head-notes.ts'
+
+const readAhead = 1024
+
+interface VerifyRooms {
+  readonly store: Store
+  readonly vault: Vault
+  readonly registry: Registry
+  readonly notes: HeadNotes
+  readonly clock: Clock
+}
+
+/** Opens every entry and segment of every compartment, follows the chains, and compares the heads with their notes. */
+export async function* verifyAll(rooms: VerifyRooms): AsyncGenerator<Finding, void, void> {
+  for (const text of await rooms.store.check()) yield { kind: 'store-fault', text }
+  const heads = await rooms.store.allHeads()
+  const known = await rooms.vault.compartments()
+  const compartments = new Set([...heads.keys(), ...known.map(({ id }) => id)])
+  for (const compartment of compartments) {
+    const keys = await keysOf(rooms.vault, compartment)
+    if (typeof keys !== 'string') yield* verifyCompartment(rooms, keys, heads.get(compartment) ?? 0)
+    else yield { kind: keys, compartment, text: keyFaults[keys] }
+  }
+  yield* verifyDocuments(rooms)
+  yield* verifyRegistrations(rooms, heads, known)
+}
+
+const keyFaults = {
+  'key-missing': 'The compartment has entries, but its key is gone.',
+  'key-broken': 'The key of the compartment is not the one that was put into the keystore.',
+} as const
+
+/** The documents are opened one by one: all that others rely on lies in them. */
+async function* verifyDocuments({ store, vault, clock }: VerifyRooms): AsyncGenerator<Finding, void, void> {
+  for (const collection of await store.collections())
+    for (const document of await store.documents(collection, clock.nowMs())) {
+      if (opens(() => vault.openDocument(document))) continue
+      const text = `A document of the collection ${collection} cannot be opened: ${document.key}.`
+      yield { kind: 'document-broken', text }
+    }
+}
+
+/** Whose a compartment is stands in a document; without it everything in the compartment is out of reach. */
+async function* verifyRegistrations(
+  { registry }: VerifyRooms,
+  heads: ReadonlyMap<CompartmentId, number>,
+  known: readonly { id: CompartmentId; kind: string }[],
+): AsyncGenerator<Finding, void, void> {
+  const registered = new Set((await everyHolder(registry)).map(holder => holder.compartment))
+  // The audit of an erased patient outlives the registration.
+  for (const { id: compartment, kind } of known)
+    if (kind !== 'audit' && heads.has(compartment) && !registered.has(compartment))
+      yield { kind: 'document-missing', compartment, text: 'Nothing says any more whose this compartment is.' }
+}
+
+/** @returns false when what was sealed is not what is there */
+function opens(open: () => unknown): boolean {
+  try {
+    open()
+    return true
+  } catch (error) {
+    if (isProblem(error)) return false
+    throw error
+  }
+}
+
+async function keysOf(vault: Vault, compartment: CompartmentId): Promise<CompartmentKeys | keyof typeof keyFaults> {
+  try {
+    return await vault.compartment(compartment)
+  } catch (error) {
+    if (isProblem(error, 'gone')) return 'key-missing'
+    if (isProblem(error)) return 'key-broken'
+    throw error
+  }
+}
+
+async function* verifyCompartment(
+  { store, notes }: VerifyRooms,
+  keys: CompartmentKeys,
+  head: number,
+): AsyncGenerator<Finding, void, void> {
+  const { compartment } = keys
+  const note = await notes.read(compartment)
+  if (note === 'forged') yield { kind: 'rolled-back', compartment, text: 'The head note in the keystore is not ours.' }
+  const noted = note === undefined || note === 'forged' ? undefined : note
+  if (noted !== undefined && noted.seq > head)
+    yield { kind: 'rolled-back', compartment, seq: noted.seq, text: 'The ledger ends before the head that was noted.' }
+  let link: Uint8Array = firstLink
+  let expected = 1
+  for (;;) {
+    const entries = await store.entriesFrom(compartment, expected, readAhead)
+    for (const entry of entries) {
+      const { seq } = entry
+      if (seq > expected) yield { kind: 'entry-missing', compartment, seq: expected, text: 'Entries are missing.' }
+      const chain = chainOf(keys, entry)
+      if (chain === undefined) yield { kind: 'entry-broken', compartment, seq, text: 'The entry cannot be opened.' }
+      else if (seq === expected && !Buffer.from(chain).equals(link))
+        yield { kind: 'chain-broken', compartment, seq, text: 'The entry does not follow the one before it.' }
+      link = chainLink(entry.sealed)
+      expected = seq + 1
+      if (noted?.seq === seq && !Buffer.from(noted.link).equals(link))
+        yield { kind: 'rolled-back', compartment, seq, text: 'The entry is not the one that was noted as head.' }
+    }
+    if (entries.length < readAhead) break
+  }
+  if (expected <= head)
+    yield { kind: 'entry-missing', compartment, seq: expected, text: 'Entries are missing at the end.' }
+  yield* verifySegments(store, keys)
+}
+
+function chainOf(keys: CompartmentKeys, entry: Entry): Uint8Array | undefined {
+  try {
+    return decodePayload(keys.openEntry(entry)).chain
+  } catch (error) {
+    if (isProblem(error)) return undefined
+    throw error
+  }
+}
+
+async function* verifySegments(store: Store, keys: CompartmentKeys): AsyncGenerator<Finding, void, void> {
+  const { compartment } = keys
+  let expected = 1
+  for (const segment of await store.segments(compartment)) {
+    const { fromSeq: seq, untilSeq } = segment
+    if (seq !== expected)
+      yield { kind: 'segment-missing', compartment, seq: expected, text: 'An index segment is missing; run reindex.' }
+    if (!opens(() => keys.openSegment(segment)))
+      yield { kind: 'segment-broken', compartment, seq, text: 'An index segment cannot be opened; run reindex.' }
+    expected = untilSeq + 1
+  }
+}
+
+/** Holders of everything that can be rebuilt from the ledger. */
+export async function everyHolder(registry: Registry): Promise<readonly Holder[]> {
+  const pairs = await Promise.all((await registry.patients()).map(patient => registry.ofPatient(patient)))
+  const patients = pairs.filter(pair => pair !== undefined).flatMap(pair => [pair.data, pair.audit])
+  return [...patients, ...registry.commons, registry.instanceAudit]
+}
