@@ -4,10 +4,10 @@ import type { CompartmentId, KeyStore, Locator, Sealed, StoredDocument } from '#
 import type { CompartmentKeys, CompartmentKind } from './compartment-keys.ts'
 import { Compartments } from './compartments.ts'
 import { hmac } from './derive.ts'
-import { addRoot, openInstance, replaceRoot } from './instance.ts'
+import { openInstance, replaceRoot } from './instance.ts'
 import { mint } from './mint.ts'
+import { openRecovery, type Recovery } from './recovery.ts'
 import { type KeyVersions, Ring } from './ring.ts'
-import { recoveryRoot } from './roots/recovery-root.ts'
 import type { RootProvider } from './roots/root-provider.ts'
 
 /** All keys of one instance. Whoever holds it can read everything: only `record`, `smart`, `share` and `ingest` may. */
@@ -36,8 +36,8 @@ export interface Vault {
   destroy(id: CompartmentId): Promise<void>
   /** Makes `next` the root in place of all others but the recovery code. The old root then opens old backups only. */
   rotateRoot(next: RootProvider): Promise<void>
-  /** Lets a recovery code open the instance, in place of an earlier one. */
-  addRecovery(code: string): Promise<void>
+  /** The code on paper that opens the house when its root is lost. */
+  readonly recovery: Recovery
   /** HMAC-SHA256 under a key of this purpose; purposes are constants of the code, not data. */
   mac(purpose: string, bytes: Uint8Array): Buffer
   /** Seals what leaves the house and comes back: page cursors, state. */
@@ -48,15 +48,23 @@ export interface Vault {
   close(): void
 }
 
+/** What a vault is opened with. */
+export interface VaultOptions {
+  readonly keys: KeyStore
+  readonly root: RootProvider
+  readonly clock: Clock
+  /** Whether an empty keystore becomes a new instance; unless told, it does. */
+  readonly mayCreate?: boolean
+}
+
 /**
  * Opens the vault with one root; in an empty keystore it creates the instance key.
  *
  * @throws Problem `fault` · `vault.root-missing` (says which kind of root is needed), `vault.keystore-mixed`,
- *   `vault.keystore-damaged`; `unauthenticated` · `vault.root-refused`; and what the root throws
+ *   `vault.keystore-damaged`, `vault.keystore-empty`; `unauthenticated` · `vault.root-refused`; and what the root throws
  */
-export async function openVault(options: { keys: KeyStore; root: RootProvider; clock: Clock }): Promise<Vault> {
-  const { keys, root, clock } = options
-  const instance = await openInstance(keys, root)
+export async function openVault({ keys, root, clock, mayCreate = true }: VaultOptions): Promise<Vault> {
+  const instance = await openInstance(keys, root, mayCreate)
   const compartments = new Compartments(keys, clock, instance.keys)
   await compartments.replayTombstones()
   return new OpenVault(keys, instance.keys, compartments, instance.created)
@@ -65,6 +73,7 @@ export async function openVault(options: { keys: KeyStore; root: RootProvider; c
 class OpenVault implements Vault {
   readonly instanceId: string
   readonly created: boolean
+  readonly recovery: Recovery
   readonly #keys: KeyStore
   readonly #instance: KeyVersions
   readonly #compartments: Compartments
@@ -77,6 +86,7 @@ class OpenVault implements Vault {
     this.#instance = instance
     this.#compartments = compartments
     this.#documents = new Ring(instance, 'documents')
+    this.recovery = openRecovery(keys, instance, () => compartments.checkOpen())
     this.instanceId = instance.instanceId
     this.created = created
   }
@@ -127,11 +137,6 @@ class OpenVault implements Vault {
   async rotateRoot(next: RootProvider): Promise<void> {
     this.#compartments.checkOpen()
     await replaceRoot(this.#keys, this.#instance, next)
-  }
-
-  async addRecovery(code: string): Promise<void> {
-    this.#compartments.checkOpen()
-    await addRoot(this.#keys, this.#instance, recoveryRoot(code))
   }
 
   mac(purpose: string, bytes: Uint8Array): Buffer {

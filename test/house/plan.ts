@@ -61,7 +61,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   'fhir-kit-client': ['main'],
   'hl7-standard': ['ingest'],
   'ipaddr.js': ['smart', 'http'],
-  jose: ['smart', 'share'],
+  jose: ['vault', 'smart', 'share'],
   minizlib: ['record'],
   mongoose: ['store'],
   negotiator: ['interactions', 'http', 'share'],

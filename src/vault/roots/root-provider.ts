@@ -15,6 +15,8 @@ export type RootParams = Readonly<Record<string, string | number>>
 export interface RootProvider {
   /** Short name, part of the keystore row's kind: `file`, `passphrase`, `recovery`. */
   readonly kind: string
+  /** True for a public key: what it wraps could come from anybody, and must be vouched for by other means. */
+  readonly anyoneCanWrap?: true
   wrap(key: Uint8Array, context: Uint8Array): Promise<{ wrapped: Uint8Array; params: Record<string, string | number> }>
   /** @throws Problem `unauthenticated` · `vault.root-refused` when this root did not wrap these bytes so. */
   unwrap(wrapped: Uint8Array, params: RootParams, context: Uint8Array): Promise<Uint8Array>

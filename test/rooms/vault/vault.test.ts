@@ -1,12 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { FixedClock, systemClock } from '#kernel'
+import { FixedClock, lengthPrefixed, systemClock } from '#kernel'
 import { type KeyStore, openMemoryKeys, openMemoryStore, openSqliteKeys } from '#store'
 import { fileRoot, newRecoveryCode, openVault, pairStore, type RootProvider, recoveryRoot, type Vault } from '#vault'
 import { named, newVault, problemOf, sealBroken } from './arrange.ts'
 
 const destroyed = named('gone', 'vault.key-destroyed')
+const refusedRoot = named('unauthenticated', 'vault.root-refused')
 const mixed = named('fault', 'vault.keystore-mixed')
 const broken = named('fault', 'vault.key-broken')
 const plain = Buffer.from('{"resourceType":"Patient"}')
@@ -115,8 +116,8 @@ describe.each(keystores)('a vault over %s keys – ARCHITECTURE §4', (_name, op
     const vault = await open(keys, root)
     const { compartment } = await vault.createCompartment('patient')
     const before = await keys.of(compartment)
-    const [code, next] = [newRecoveryCode(), fileRoot(newFile())]
-    await vault.addRecovery(code)
+    const next = fileRoot(newFile())
+    const code = await vault.recovery.make()
     await vault.rotateRoot(next)
     expect(await keys.of(compartment)).toEqual(before)
     expect(await problemOf(() => open(keys, root))).toBe(named('unauthenticated', 'vault.root-refused'))
@@ -125,12 +126,14 @@ describe.each(keystores)('a vault over %s keys – ARCHITECTURE §4', (_name, op
   })
 
   it('comes back by its recovery code when the root is lost, and takes a root of another kind', async () => {
-    const code = newRecoveryCode()
-    await (await open(keys, root)).addRecovery(code)
+    const code = await (await open(keys, root)).recovery.make()
     const rescue: RootProvider = { ...fileRoot(newFile()), kind: 'usb' }
     await (await open(keys, recoveryRoot(code))).rotateRoot(rescue)
     expect((await open(keys, rescue)).created).toBe(false)
-    expect((await keys.of('instance')).map(row => row.kind).sort()).toEqual(['instance:recovery', 'instance:usb'])
+    expect((await keys.of('instance')).map(row => row.kind).sort()).toEqual([
+      'instance:recovery-untried',
+      'instance:usb',
+    ])
   })
 
   it('says which kind of root is needed', async () => {
@@ -142,14 +145,40 @@ describe.each(keystores)('a vault over %s keys – ARCHITECTURE §4', (_name, op
     })
   })
 
-  it('uses a recovery code in place of the earlier one', async () => {
-    const [older, newer] = [newRecoveryCode(), newRecoveryCode()]
+  it('keeps an earlier recovery code until the new one was typed back, and then only that', async () => {
     const vault = await open(keys, root)
-    await vault.addRecovery(older)
-    await vault.addRecovery(newer)
-    const refused = named('unauthenticated', 'vault.root-refused')
-    expect(await problemOf(() => open(keys, recoveryRoot(older)))).toBe(refused)
+    const opensWith = (code: string) => problemOf(() => open(keys, recoveryRoot(code)))
+    expect(await vault.recovery.state()).toBe('none')
+    const older = await vault.recovery.make()
+    expect([await vault.recovery.state(), await vault.recovery.check(older)]).toEqual(['untried', true])
+    const newer = await vault.recovery.make()
+    expect([await opensWith(older), await opensWith(newer)]).toEqual(['no problem', 'no problem'])
+    expect(await vault.recovery.check(newer.toLowerCase().replaceAll('-', ' '))).toBe(true)
+    expect([await opensWith(older), await opensWith(newer)]).toEqual([refusedRoot, 'no problem'])
+    expect([await vault.recovery.state(), await vault.recovery.check(older)]).toEqual(['tried', false])
+    expect(await vault.recovery.check(newer)).toBe(true)
     expect((await open(keys, recoveryRoot(newer))).instanceId).toBe(vault.instanceId)
+  })
+
+  it('says of a recovery code that is mistyped that it is, and of a foreign one that it does not fit', async () => {
+    const vault = await open(keys, root)
+    const code = await vault.recovery.make()
+    expect(await problemOf(() => vault.recovery.check(code.slice(1)))).toBe(
+      named('invalid', 'vault.recovery-code-malformed'),
+    )
+    expect(await vault.recovery.check(newRecoveryCode())).toBe(false)
+    expect(await vault.recovery.state()).toBe('untried')
+  })
+
+  it('takes no epoch from whoever can write the keystore and knows the public key of the paper', async () => {
+    const vault = await open(keys, root)
+    const code = await vault.recovery.make()
+    const [row] = (await keys.of('instance')).filter(({ kind }) => kind === 'instance:recovery-untried')
+    if (row === undefined) throw new Error('no row')
+    const context = lengthPrefixed(['kinhold/instance-key', vault.instanceId, 'recovery', '2'])
+    const { wrapped } = await recoveryRoot(code).wrap(Buffer.alloc(32, 7), context)
+    await keys.add({ ...row, version: 2, wrapped })
+    expect(await problemOf(() => open(keys, recoveryRoot(code)))).toBe(refusedRoot)
   })
 
   it.each(['another compartment', 'another kind', 'another version'])('does not unwrap a key moved to %s', async to => {
@@ -207,6 +236,14 @@ describe.each(keystores)('a vault over %s keys – ARCHITECTURE §4', (_name, op
     await keys.replace('instance', 'instance:file', [renamed])
     await keys.setNote('instance id', Buffer.alloc(16))
     expect(await problemOf(() => open(keys, root))).toBe(named('unauthenticated', 'vault.root-refused'))
+  })
+
+  it('creates none in an empty keystore when it must not', async () => {
+    const opening = () => openVault({ keys, root, clock: systemClock, mayCreate: false })
+    expect(await problemOf(opening)).toBe(named('fault', 'vault.keystore-empty'))
+    expect(await keys.all()).toEqual([])
+    await open(keys, root)
+    expect((await opening()).created).toBe(false)
   })
 
   it('does not create a new instance over a keystore that has lost its own', async () => {
@@ -305,7 +342,9 @@ describe('keys that were handed out', () => {
       () => vault.renewCompartment(keys.compartment),
       () => vault.compartments(),
       () => vault.destroy(keys.compartment),
-      () => vault.addRecovery(newRecoveryCode()),
+      () => vault.recovery.make(),
+      () => vault.recovery.check(newRecoveryCode()),
+      () => vault.recovery.state(),
       () => vault.rotateRoot(recoveryRoot(newRecoveryCode())),
     ]
     for (const use of all) expect(await problemOf(use)).toBe(named('fault', 'vault.closed'))
