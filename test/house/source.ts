@@ -43,14 +43,16 @@ export function filesUnder(folder: string, ending = ''): readonly string[] {
   const found: string[] = []
   for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
     const path = folder === '.' ? entry.name : `${folder}/${entry.name}`
-    if (entry.isDirectory()) found.push(...(isForeign(entry.name) ? [] : filesUnder(path, ending)))
+    if (isForeign(entry.name)) continue
+    if (entry.isDirectory()) found.push(...filesUnder(path, ending))
     else if (path.endsWith(ending)) found.push(path)
   }
   return found.sort()
 }
 
-function isForeign(folder: string): boolean {
-  return folder === 'node_modules' || folder === '.git' || folder === 'data' || folder === 'coverage'
+/** Of a linked working tree `.git` is a file, which names a folder of one machine. */
+function isForeign(name: string): boolean {
+  return name === 'node_modules' || name === '.git' || name === 'data' || name === 'coverage'
 }
 
 export function readText(path: string): string {
