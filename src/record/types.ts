@@ -15,6 +15,8 @@ export interface Stored {
   readonly deleted: boolean
   /** The verb of the request that made this version. */
   readonly method: 'POST' | 'PUT' | 'DELETE'
+  /** Whether this version made the resource: its first one, and one that follows a deletion. */
+  readonly created: boolean
   /** UTF-8 of the JSON as served; empty for a deletion. */
   readonly json: Buffer
   readonly holder: Holder
@@ -78,9 +80,7 @@ export interface Reader {
 }
 
 /** A version that a transaction will write. `json` and `lastUpdatedMs` are filled in when it commits. */
-export interface Staged extends Stored {
-  readonly created: boolean
-}
+export type Staged = Stored
 
 /** Reads and conditions at one state of the record, and the writes that depend on them. */
 export interface Txn {

@@ -21,6 +21,8 @@ export interface Draft {
   readonly method: Stored['method']
   readonly deleted: boolean
   readonly movedAway: boolean
+  /** Whether it makes the resource: its first version, and one that follows a deletion. */
+  readonly created: boolean
   readonly type: string
   readonly id: string
   /** The resource with `meta` completed, given the instant of the write. Not called for a deletion. */
@@ -164,8 +166,9 @@ export class Ledger {
     const seq = this.#pendingHead + 1
     const lastUpdatedMs = Math.max(this.#clock.nowMs(), this.#lastMs)
     const { resource, json } = draft.deleted ? tombstone(draft) : draft.compose(lastUpdatedMs)
-    const { locator, version, supersedes, method, deleted, movedAway } = draft
-    const plain = encodePayload({ method, deleted, movedAway, lastUpdatedMs, supersedes, chain: this.#link, json })
+    const { locator, version, supersedes, method, deleted, movedAway, created } = draft
+    const chain = this.#link
+    const plain = encodePayload({ method, deleted, movedAway, created, lastUpdatedMs, supersedes, chain, json })
     const sealed = this.#keys.sealEntry(plain, { locator, version, seq })
     this.#index.add(extractRow(resource, { seq, version, lastUpdatedMs, supersedes: supersedes || undefined, deleted }))
     const served = deleted ? empty : json
@@ -176,6 +179,7 @@ export class Ledger {
       lastUpdatedMs,
       deleted,
       method,
+      created,
       json: served,
       holder: this.holder,
     }
@@ -289,6 +293,8 @@ function locatedOf(payload: Payload, entry: Entry, holder: Holder, { type, id } 
     lastUpdatedMs: payload.lastUpdatedMs,
     deleted: payload.deleted,
     method: payload.method,
+    // Entries written before this was noted: of them only a first version is known to have made its resource.
+    created: payload.created || (entry.version === 1 && !payload.deleted),
     json: payload.deleted ? empty : payload.json,
     holder,
     seq: entry.seq,

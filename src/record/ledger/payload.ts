@@ -8,6 +8,8 @@ export interface Payload {
   readonly deleted: boolean
   /** This version left for another compartment: its owner was corrected. It is no event of the resource's history. */
   readonly movedAway: boolean
+  /** Whether this version made the resource: its first one, and one that follows a deletion. */
+  readonly created: boolean
   readonly lastUpdatedMs: number
   /** Seq, in the same compartment, of the version that this one replaces; 0 when there is none. */
   readonly supersedes: number
@@ -19,7 +21,7 @@ export interface Payload {
 
 const headerBytes = 24
 const format = 1
-const flag = { deleted: 1, deflated: 2, movedAway: 4, wideWindow: 8, shortDictionary: 64 }
+const flag = { deleted: 1, deflated: 2, movedAway: 4, wideWindow: 8, shortDictionary: 64, created: 128 }
 const methods: readonly Stored['method'][] = ['POST', 'PUT', 'DELETE']
 const bucketBytes = 32
 
@@ -50,6 +52,7 @@ export function encodePayload(payload: Payload): Buffer {
     (payload.deleted ? flag.deleted : 0) |
     (smaller ? flag.deflated : 0) |
     (payload.movedAway ? flag.movedAway : 0) |
+    (payload.created ? flag.created : 0) |
     (how.isWide ? flag.wideWindow : 0) |
     (how.isShort ? flag.shortDictionary : 0) |
     (methods.indexOf(payload.method) << 4)
@@ -72,6 +75,7 @@ export function decodePayload(bytes: Buffer): Payload {
     method,
     deleted: (flags & flag.deleted) !== 0,
     movedAway: (flags & flag.movedAway) !== 0,
+    created: (flags & flag.created) !== 0,
     lastUpdatedMs: bytes.readUIntBE(2, 6),
     supersedes: bytes.readUInt32BE(8),
     chain: bytes.subarray(12, 20),

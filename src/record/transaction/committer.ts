@@ -145,6 +145,7 @@ export class Committer {
       method: 'POST',
       deleted: false,
       movedAway: false,
+      created: true,
       type: 'AuditEvent',
       id,
       compose: lastUpdatedMs => stamped(event, id, lastUpdatedMs),

@@ -279,24 +279,27 @@ export class Transaction implements Txn {
   }): Staged {
     const { ledger, type, id, resource, follows, kind, method } = what
     const version = (follows?.version ?? 0) + 1
+    const deleted = resource === undefined
+    const created = !deleted && (follows === undefined || this.#wasDeleted(type, id))
     const staged: Filling = {
       type,
       id,
       version,
       lastUpdatedMs: 0,
-      deleted: resource === undefined,
+      deleted,
       method,
       json: Buffer.alloc(0),
       holder: ledger.holder,
-      created: follows === undefined || (what.movedAway !== true && this.#wasDeleted(type, id)),
+      created,
     }
     const draft: Draft = {
       locator: this.#locator(type, id),
       version,
       supersedes: follows !== undefined && follows.seq > 0 ? follows.seq : 0,
       method,
-      deleted: resource === undefined,
+      deleted,
       movedAway: what.movedAway ?? false,
+      created,
       type,
       id,
       compose: lastUpdatedMs => composed(resource ?? { resourceType: type, id }, version, lastUpdatedMs),

@@ -8,6 +8,7 @@ const payload = (json: string) => ({
   method: 'PUT' as const,
   deleted: false,
   movedAway: false,
+  created: false,
   lastUpdatedMs: 1_772_355_600_123,
   supersedes: 7,
   chain: Buffer.from('0102030405060708', 'hex'),
@@ -26,13 +27,14 @@ describe('the payload of an entry', () => {
     )
   })
 
-  it('keeps the three flags and the method apart', () => {
+  it('keeps the four flags and the method apart', () => {
     for (const method of ['POST', 'PUT', 'DELETE'] as const)
       for (const deleted of [true, false])
-        for (const movedAway of [true, false]) {
-          const read = decodePayload(encodePayload({ ...payload('{}'), method, deleted, movedAway }))
-          expect([read.method, read.deleted, read.movedAway]).toEqual([method, deleted, movedAway])
-        }
+        for (const movedAway of [true, false])
+          for (const created of [true, false]) {
+            const said = { method, deleted, movedAway, created }
+            expect(decodePayload(encodePayload({ ...payload('{}'), ...said }))).toMatchObject(said)
+          }
   })
 
   it('refuses a form of a later release: record.payload-unknown', () => {
