@@ -30,6 +30,8 @@ export interface FhirResponse {
   readonly status: number
   readonly headers: { readonly [name: string]: string }
   readonly body?: Buffer | string | Resource
+  /** When the version was written of which the answer tells: to the millisecond, where `Last-Modified` has whole seconds. */
+  readonly lastUpdatedMs?: number
 }
 
 /** What a path's variables stood for: `type`, `id`, `vid`, `job`. */

@@ -1,4 +1,4 @@
-import { printJson, type Resource } from '#fhir'
+import { printJson, type Resource, toInstant } from '#fhir'
 import type { Matcher } from '../match.ts'
 import type { FhirResponse, GrantedRequest, Rooms } from '../types.ts'
 
@@ -16,14 +16,13 @@ export type BundleInteraction = (
  * @param outcome  what went wrong, or what the caller preferred to get instead of the resource
  */
 export function printAnswer(response: FhirResponse, outcome?: Resource): (Buffer | string)[] {
-  const { status, headers, body } = response
+  const { status, headers, body, lastUpdatedMs } = response
   const { etag, location } = headers
-  const lastModified = headers['last-modified']
   const told = {
     status: String(status),
     ...(location === undefined ? {} : { location }),
     ...(etag === undefined ? {} : { etag }),
-    ...(lastModified === undefined ? {} : { lastModified: new Date(lastModified).toISOString() }),
+    ...(lastUpdatedMs === undefined ? {} : { lastModified: toInstant(lastUpdatedMs) }),
     ...(outcome === undefined ? {} : { outcome }),
   }
   const end = `"response":${printJson(told)}}`
@@ -37,9 +36,9 @@ export function printAnswer(response: FhirResponse, outcome?: Resource): (Buffer
  * @param wanted  the Bundle's `Prefer: return=`
  */
 export function printWrite(response: FhirResponse, wanted: string | undefined): (Buffer | string)[] {
-  const { status, headers, body } = response
-  if (wanted === 'OperationOutcome' && isResource(body)) return printAnswer({ status, headers }, body)
-  return printAnswer(wanted === undefined ? { status, headers } : response)
+  const { body, ...told } = response
+  if (wanted === 'OperationOutcome' && isResource(body)) return printAnswer(told, body)
+  return printAnswer(wanted === undefined ? told : response)
 }
 
 function isResource(body: FhirResponse['body']): body is Resource {

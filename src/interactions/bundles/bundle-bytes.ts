@@ -56,15 +56,26 @@ export function outcomeEntry(outcome: Resource): string[] {
   return [`{"resource":${printJson(outcome)},"search":{"mode":"outcome"}}`]
 }
 
-const historyStatus = { POST: '201', PUT: '200', DELETE: '204' } as const
+/** What was answered when a version was written: a PUT that brings back what was deleted creates it, as a first one does. */
+function historyStatus({ deleted, created }: Stored): string {
+  if (deleted) return '204'
+  return created ? '201' : '200'
+}
 
-/** One entry of a history. @see https://hl7.org/fhir/R4/http.html#history */
+/**
+ * One entry of a history; its response is what the write was answered.
+ *
+ * @see https://hl7.org/fhir/R4/http.html#history and https://hl7.org/fhir/R4/bundle-definitions.html#Bundle.entry.response
+ */
 export function historyEntry(stored: Stored, baseUrl: string): (Buffer | string)[] {
   const url = stored.method === 'POST' ? stored.type : `${stored.type}/${stored.id}`
-  const status = stored.method === 'PUT' && stored.version === 1 ? '201' : historyStatus[stored.method]
   const meta = {
     request: { method: stored.method, url },
-    response: { status, etag: printEtag(stored.version), lastModified: toInstant(stored.lastUpdatedMs) },
+    response: {
+      status: historyStatus(stored),
+      etag: printEtag(stored.version),
+      lastModified: toInstant(stored.lastUpdatedMs),
+    },
   }
   const end = JSON.stringify(meta).slice(1)
   const start = `{"fullUrl":${fullUrl(baseUrl, stored)},`

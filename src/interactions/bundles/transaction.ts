@@ -1,10 +1,10 @@
 import { operationOutcome, parseReference, parseResource, printJson, problemTable, type Resource } from '#fhir'
 import { isProblem, Problem } from '#kernel'
-import type { Staged, Txn } from '#record'
+import type { Staged, Stored, Txn } from '#record'
 import { checkResource } from '#validation'
 import { authorise, perform } from '../perform.ts'
 import { type Found, findOne } from '../rest/condition.ts'
-import { matchOption } from '../rest/delete.ts'
+import { deletedResponse, matchOption } from '../rest/delete.ts'
 import { printEtag } from '../rest/etag.ts'
 import { type Preferences, parsePrefer } from '../rest/prefer.ts'
 import { versionUrl, writeResponse } from '../rest/stored-response.ts'
@@ -78,8 +78,8 @@ interface Run {
 /** What became of a writing entry. */
 type Write =
   | { readonly kind: 'staged'; readonly staged: Staged }
-  | { readonly kind: 'found'; readonly found: Found }
-  | { readonly kind: 'deleted'; readonly version: number | undefined }
+  | { readonly kind: 'found'; readonly found: Found; readonly stored: Stored | undefined }
+  | { readonly kind: 'deleted'; readonly deleted: Staged | undefined }
 
 async function writeAll(entries: readonly Planned[], run: Run): Promise<ReadonlyMap<Planned, Write>> {
   const found = await findAll(entries, run)
@@ -180,11 +180,11 @@ type WriteEntry = (entry: Planned, writing: Writing) => Promise<Write>
 const deleteEntry: WriteEntry = async (entry, { txn, found }) => {
   const id = entry.id ?? found?.id
   const deleted = id === undefined ? undefined : await txn.delete(entry.type, id, matchOption(entry.request))
-  return { kind: 'deleted', version: deleted?.version }
+  return { kind: 'deleted', deleted }
 }
 
 const createEntry: WriteEntry = async (entry, { txn, found, resource }) => {
-  if (found !== undefined) return { kind: 'found', found }
+  if (found !== undefined) return { kind: 'found', found, stored: await txn.read(entry.type, found.id) }
   return { kind: 'staged', staged: await txn.create(present(resource), { id: entry.newId }) }
 }
 
@@ -232,8 +232,8 @@ function writeAnswer(write: Write, baseUrl: string, prefer: Preferences): (Buffe
 
 function responseTo(write: Write, baseUrl: string, prefer: Preferences): FhirResponse {
   if (write.kind === 'staged') return writeResponse(write.staged, write.staged.created ? 201 : 200, { baseUrl, prefer })
-  const { version } = write.kind === 'found' ? write.found : write
-  const headers = version === undefined ? {} : { etag: printEtag(version) }
-  if (write.kind === 'deleted') return { status: 204, headers }
-  return { status: 200, headers: { ...headers, location: versionUrl(baseUrl, write.found) } }
+  if (write.kind === 'deleted') return deletedResponse(write.deleted)
+  const { found, stored } = write
+  if (stored !== undefined) return writeResponse(stored, 200, { baseUrl, prefer })
+  return { status: 200, headers: { etag: printEtag(found.version), location: versionUrl(baseUrl, found) } }
 }

@@ -1,6 +1,6 @@
 import { permits } from '#access'
 import { isProblem } from '#kernel'
-import type { Reader } from '#record'
+import type { Reader, Stored } from '#record'
 import { granted } from '../perform.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
 import { criteriaOf, findOne } from './condition.ts'
@@ -22,7 +22,7 @@ export async function deleteResource(
   const options = matchOption(request)
   const writer = record.writer(grant)
   const deleted = await writer.transact(txn => txn.delete(type, id, options))
-  if (deleted !== undefined) return { status: 204, headers: { etag: printEtag(deleted.version) } }
+  if (deleted !== undefined) return deletedResponse(deleted)
   if (permits(grant, 'r', type)) await checkKnown(writer, type, id)
   return { status: 204, headers: {} }
 }
@@ -46,7 +46,14 @@ export async function deleteConditionally(
     const found = await findOne(txn, { type, criteria, grant, baseUrl })
     return found === undefined ? undefined : txn.delete(type, found.id, options)
   })
-  return { status: 204, headers: deleted === undefined ? {} : { etag: printEtag(deleted.version) } }
+  return deletedResponse(deleted)
+}
+
+/** The answer to a deletion; undefined: there was nothing to delete. */
+export function deletedResponse(deleted: Pick<Stored, 'version' | 'lastUpdatedMs'> | undefined): FhirResponse {
+  if (deleted === undefined) return { status: 204, headers: {} }
+  const { version, lastUpdatedMs } = deleted
+  return { status: 204, headers: { etag: printEtag(version) }, lastUpdatedMs }
 }
 
 /** The version that the caller means to delete, if it says so. */

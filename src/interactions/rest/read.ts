@@ -2,7 +2,7 @@ import type { Stored } from '#record'
 import { granted } from '../perform.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
 import { isFresh } from './etag.ts'
-import { versionHeaders } from './stored-response.ts'
+import { versionOf } from './stored-response.ts'
 import { parseSubset, subsetOf } from './subset.ts'
 
 /**
@@ -22,8 +22,8 @@ export async function vread(request: FhirRequest, params: PathParams, { record }
 }
 
 function answerWith(stored: Stored, request: FhirRequest): FhirResponse {
-  const headers = versionHeaders(stored)
-  if (isFresh(stored, name => request.header(name))) return { status: 304, headers }
+  const version = versionOf(stored)
+  if (isFresh(stored, name => request.header(name))) return { status: 304, ...version }
   const subset = request.query.size === 0 ? undefined : parseSubset(request.query)
-  return { status: 200, headers, body: subset === undefined ? stored.json : subsetOf(stored.json, subset) }
+  return { status: 200, ...version, body: subset === undefined ? stored.json : subsetOf(stored.json, subset) }
 }

@@ -4,9 +4,13 @@ import type { FhirResponse } from '../types.ts'
 import { printEtag } from './etag.ts'
 import type { Preferences } from './prefer.ts'
 
-/** The headers that tell which version an answer is. */
-export function versionHeaders(stored: Pick<Stored, 'version' | 'lastUpdatedMs'>): Record<string, string> {
-  return { etag: printEtag(stored.version), 'last-modified': new Date(stored.lastUpdatedMs).toUTCString() }
+/** What tells which version an answer is. */
+export function versionOf({ version, lastUpdatedMs }: Pick<Stored, 'version' | 'lastUpdatedMs'>) {
+  const headers: Record<string, string> = {
+    etag: printEtag(version),
+    'last-modified': new Date(lastUpdatedMs).toUTCString(),
+  }
+  return { headers, lastUpdatedMs }
 }
 
 /** Where one version can be read for ever. */
@@ -32,9 +36,10 @@ export function writeResponse(
   status: 200 | 201,
   options: { readonly baseUrl: string; readonly prefer: Preferences },
 ): FhirResponse {
-  const headers = { ...versionHeaders(stored), location: versionUrl(options.baseUrl, stored) }
-  if (options.prefer.return === 'minimal') return { status, headers }
+  const { headers, lastUpdatedMs } = versionOf(stored)
+  const answer = { status, headers: { ...headers, location: versionUrl(options.baseUrl, stored) }, lastUpdatedMs }
+  if (options.prefer.return === 'minimal') return answer
   if (options.prefer.return === 'OperationOutcome')
-    return { status, headers, body: allIsWell(status === 201 ? 'Created.' : 'Updated.') }
-  return { status, headers, body: stored.json }
+    return { ...answer, body: allIsWell(status === 201 ? 'Created.' : 'Updated.') }
+  return { ...answer, body: stored.json }
 }

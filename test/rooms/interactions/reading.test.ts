@@ -182,6 +182,34 @@ describe('history – https://hl7.org/fhir/R4/http.html#history', () => {
     })
   })
 
+  it('says what each write was answered, as https://hl7.org/fhir/R4/bundle.html asks', async () => {
+    const task = (status: string, more: object = {}) => ({ resourceType: 'Task', intent: 'order', status, ...more })
+    const url = '/Task/phoenix'
+    const answered: number[] = []
+    const write = async (method: string, at: string, body?: object, headers = {}) => {
+      const { status, json } = await house.ask(method, at, { grant: admin, headers, ...(body ? { body } : {}) })
+      answered.unshift(json?.entry === undefined ? status : Number(json.entry[0].response.status))
+    }
+    const own = task('draft', { id: 'phoenix', for: { reference: 'Patient/a' } })
+    await write('PUT', url, own)
+    await write('DELETE', url)
+    await write('PUT', url, own)
+    await write('PUT', url, { ...own, status: 'ready' })
+    await write('DELETE', `/Task?_id=phoenix`)
+    await write('PUT', `/Task?_id=phoenix`, own)
+    await write('DELETE', url)
+    const entry = [{ resource: own, request: { method: 'PUT', url: 'Task/phoenix' } }]
+    await write('POST', '/', { resourceType: 'Bundle', type: 'transaction', entry })
+    await write('DELETE', url)
+    await write('POST', '/', { resourceType: 'Bundle', type: 'batch', entry })
+    expect(answered).toEqual([201, 204, 201, 204, 201, 204, 200, 201, 204, 201])
+    for (const place of [`${url}/_history`, '/Task/_history', '/_history?_count=10']) {
+      const { json } = await house.ask('GET', place, { grant: admin })
+      const entries = json.entry.filter(({ fullUrl }: { fullUrl: string }) => fullUrl.endsWith('/Task/phoenix'))
+      expect(entries.map(({ response }: { response: { status: string } }) => Number(response.status))).toEqual(answered)
+    }
+  })
+
   it('goes on where a page ended', async () => {
     const { json } = await house.ask('GET', '/Observation/w/_history?_count=1', { grant: own })
     expect(json.entry).toHaveLength(1)
