@@ -133,7 +133,18 @@ export interface Writer extends Reader {
 
 /** Something that happened outside a FHIR interaction and belongs into the audit. */
 export interface AuditNote {
-  readonly action: 'login' | 'logout' | 'token' | 'revoke' | 'claim' | 'register' | 'refused' | 'import' | 'export'
+  readonly action:
+    | 'login'
+    | 'logout'
+    | 'token'
+    | 'revoke'
+    | 'claim'
+    | 'register'
+    | 'approve'
+    | 'reset'
+    | 'refused'
+    | 'import'
+    | 'export'
   readonly outcome: 'success' | 'failure'
   readonly actor?: Actor
   /** Patient id whose ledger gets the record; without it the ledger of the instance. */

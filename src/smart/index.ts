@@ -4,9 +4,10 @@
  * The one idea: a token is a random text whose keyed hash finds a sealed document, and deleting that document ends it.
  * Its data: sealed documents in the collections `smart.*`. Decisions: README.md beside this file.
  */
-export type { AuthMethod, Client, ClientMetadata, GrantType } from './clients/clients.ts'
+export type { ClientSummary } from './clients/administration.ts'
+export type { AuthMethod, GrantType } from './clients/clients.ts'
 export type { Fetch } from './clients/key-set-fetcher.ts'
 export type { MintOptions } from './mint.ts'
-export type { SmartOptions } from './parts.ts'
-export { openSmart, type Smart } from './smart.ts'
+export type { Recovery, SmartOptions } from './parts.ts'
+export { type AccountSummary, openSmart, type Smart } from './smart.ts'
 export type { WebRequest, WebResponse, WebRoute } from './web.ts'

@@ -20,7 +20,8 @@ const refusals = {
   ttl: ['smart.mint-ttl-invalid', 'The time to live must be between one second and ten years.'],
 } as const
 
-const host: Actor = { kind: 'administrator', id: 'host', display: 'Administrator of the host' }
+/** Whoever runs commands on the host. */
+export const host: Actor = { kind: 'administrator', id: 'host', display: 'Administrator of the host' }
 
 const maxTtlMs = 10 * 365 * 24 * 60 * 60_000
 

@@ -10,7 +10,7 @@ interface WireError {
  * The errors that OAuth names, each with our own code, its kind, and the status at the token endpoint.
  *
  * @see https://www.rfc-editor.org/rfc/rfc6749#section-5.2 and section 4.1.2.1
- * @see https://www.rfc-editor.org/rfc/rfc7591#section-3.2.2
+ * @see https://www.rfc-editor.org/rfc/rfc7591#section-3.2.2 and RFC 6750 §3.1
  * @see https://openid.net/specs/openid-connect-core-1_0.html#AuthError
  */
 const wireErrors = {
@@ -18,6 +18,7 @@ const wireErrors = {
   invalid_client: { code: 'smart.invalid-client', kind: 'unauthenticated', status: 401 },
   invalid_grant: { code: 'smart.invalid-grant', kind: 'invalid', status: 400 },
   invalid_scope: { code: 'smart.invalid-scope', kind: 'invalid', status: 400 },
+  insufficient_scope: { code: 'smart.insufficient-scope', kind: 'forbidden', status: 403 },
   invalid_token: { code: 'smart.invalid-token', kind: 'unauthenticated', status: 401 },
   unauthorized_client: { code: 'smart.unauthorized-client', kind: 'forbidden', status: 400 },
   unsupported_grant_type: { code: 'smart.unsupported-grant-type', kind: 'unsupported', status: 400 },

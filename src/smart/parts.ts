@@ -4,6 +4,7 @@ import type { Documents, Vault } from '#vault'
 import { type Accounts, openAccounts } from './accounts/accounts.ts'
 import { type Browsers, openBrowsers } from './accounts/browsers.ts'
 import { type Claim, openClaim } from './accounts/claim.ts'
+import { openResets, type Resets } from './accounts/resets.ts'
 import { openThrottle, type Throttle } from './accounts/throttle.ts'
 import { openTravellingRequests, type TravellingRequests } from './authorize/travelling-request.ts'
 import { openAssertionVerifier } from './clients/assertions.ts'
@@ -27,6 +28,18 @@ export interface SmartOptions {
   readonly baseUrl: string
   /** Fetches clients' key sets from their `jwks_uri`. Without it only inline key sets can be registered. */
   readonly fetch?: Fetch
+  /** Without it the pages say nothing of recovery. */
+  readonly recovery?: Recovery
+}
+
+/** The recovery code of this server's keys, as its pages need it. */
+export interface Recovery {
+  /** `none`: there is no code; `untried`: nobody has typed it back yet. */
+  state(): Promise<'none' | 'untried' | 'tried'>
+  /** A new code in place of any earlier one; told once and not kept. */
+  make(): Promise<string>
+  /** Whether a code, however it was typed, opens this server's keys; from then on it counts as tried. */
+  check(code: string): Promise<boolean>
 }
 
 /** Everything the endpoints are made of; each endpoint names the few it takes. */
@@ -40,6 +53,7 @@ export interface Parts {
   readonly accounts: Accounts
   readonly browsers: Browsers
   readonly claim: Claim
+  readonly resets: Resets
   readonly throttle: Throttle
   readonly clients: Clients
   readonly canFetchKeys: boolean
@@ -50,6 +64,7 @@ export interface Parts {
   readonly permissions: Permissions
   readonly tokens: Tokens
   readonly key: SigningKey
+  readonly recovery: Recovery | undefined
 }
 
 /** Where the endpoints are, below the origin. */
@@ -68,6 +83,12 @@ export const paths = {
   accountRevoke: '/account/revoke',
   accountPassword: '/account/password',
   accountPeople: '/account/people',
+  accountReset: '/account/reset',
+  accountRecovery: '/account/recovery',
+  accountRecoveryTry: '/account/recovery/try',
+  clients: '/auth/clients',
+  clientsApprove: '/auth/clients/approve',
+  clientsEnd: '/auth/clients/end',
   openidConfiguration: '/.well-known/openid-configuration',
   serverMetadata: '/.well-known/oauth-authorization-server',
 } as const
@@ -77,6 +98,7 @@ export function openParts(options: SmartOptions): Parts {
   const { record, documents, vault, clock, log, fetch } = options
   const baseUrl = options.baseUrl.replace(/\/+$/, '')
   const accounts = openAccounts({ documents, clock })
+  const browsers = openBrowsers({ documents, vault, clock, accounts, baseUrl })
   const clients = openClients({ documents, vault, clock })
   const tokens = openTokens({ documents, vault })
   const verifyAssertion = openAssertionVerifier({
@@ -93,8 +115,9 @@ export function openParts(options: SmartOptions): Parts {
     baseUrl,
     fhirBase: `${baseUrl}/fhir`,
     accounts,
-    browsers: openBrowsers({ documents, vault, clock, accounts, baseUrl }),
+    browsers,
     claim: openClaim({ documents, accounts }),
+    resets: openResets({ documents, vault, clock, accounts, browsers }),
     throttle: openThrottle({ documents, clock }),
     clients,
     canFetchKeys: fetch !== undefined,
@@ -105,5 +128,6 @@ export function openParts(options: SmartOptions): Parts {
     permissions: openPermissions({ documents, clock, tokens }),
     tokens,
     key: openSigningKey(documents),
+    recovery: options.recovery,
   }
 }

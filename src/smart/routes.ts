@@ -3,19 +3,22 @@ import { addToPeople, changePassword, endPermission, showAccount } from './endpo
 import { answerOauth, answerPage } from './endpoints/answer.ts'
 import { authorize } from './endpoints/authorize.ts'
 import { showClaim, useClaim } from './endpoints/claim.ts'
+import { postApproval, postEnd, showClients } from './endpoints/clients.ts'
 import { decideConsent, showConsent } from './endpoints/consent.ts'
 import { clientCors, preflight, publicCors, withHeaders } from './endpoints/cors.ts'
 import { introspect } from './endpoints/introspect.ts'
 import { logIn, logOut, showLogin } from './endpoints/login.ts'
+import { renewRecovery, tryRecovery } from './endpoints/recovery.ts'
 import { register } from './endpoints/register.ts'
+import { showReset, useReset } from './endpoints/reset.ts'
 import { revoke } from './endpoints/revoke.ts'
 import { token } from './endpoints/token.ts'
 import { type Parts, paths } from './parts.ts'
 import { jsonResponse, type WebRequest, type WebResponse, type WebRoute } from './web.ts'
 
 type Handler = (request: WebRequest, parts: Parts) => Promise<WebResponse>
-/** Who may read the answer from a page of another origin. */
-type Readers = 'own-pages' | 'clients' | 'anybody'
+/** Who may read the answer from a page of another origin. `own-pages` are pages themselves; `host` is for commands. */
+type Readers = 'own-pages' | 'host' | 'clients' | 'anybody'
 type Row = readonly [WebRoute['method'], string, Readers, Handler, string]
 
 const discovery: Handler = async (_, { baseUrl }) => jsonResponse(200, openidConfiguration(baseUrl))
@@ -36,6 +39,13 @@ const rows: readonly Row[] = [
   ['POST', paths.accountRevoke, 'own-pages', endPermission, 'Ends the access of one app'],
   ['POST', paths.accountPassword, 'own-pages', changePassword, 'Changes the password'],
   ['POST', paths.accountPeople, 'own-pages', addToPeople, 'Adds a person whose data the account keeps'],
+  ['GET', paths.accountReset, 'own-pages', showReset, 'The page on which a one-time address becomes a password'],
+  ['POST', paths.accountReset, 'own-pages', useReset, 'Sets the password'],
+  ['POST', paths.accountRecovery, 'own-pages', renewRecovery, 'A new recovery code, shown once'],
+  ['POST', paths.accountRecoveryTry, 'own-pages', tryRecovery, 'Whether the recovery code on paper is right'],
+  ['GET', paths.clients, 'host', showClients, 'The registered apps, for the administrator'],
+  ['POST', paths.clientsApprove, 'host', postApproval, 'Lets a backend client act without a person'],
+  ['POST', paths.clientsEnd, 'host', postEnd, 'Ends an app with all that it holds'],
   ['POST', paths.token, 'clients', token, 'Codes, refresh tokens and client assertions for access tokens'],
   ['POST', paths.revoke, 'clients', revoke, 'Ends a token'],
   ['POST', paths.introspect, 'clients', introspect, 'What a token stands for'],
@@ -53,6 +63,7 @@ function toRoute([method, path, readers, handle, summary]: Row, parts: Parts): W
   const bound = (request: WebRequest) => handle(request, parts)
   if (readers === 'own-pages') return { method, path, summary, handler: answerPage(bound) }
   const answered = answerOauth(bound)
+  if (readers === 'host') return { method, path, summary, handler: answered }
   return {
     method,
     path,
@@ -74,6 +85,8 @@ function toPreflight([method, path, readers]: Row, parts: Parts): WebRoute {
 export function routesOf(parts: Parts): readonly WebRoute[] {
   return [
     ...rows.map(row => toRoute(row, parts)),
-    ...rows.filter(([, , readers]) => readers !== 'own-pages').map(row => toPreflight(row, parts)),
+    ...rows
+      .filter(([, , readers]) => readers === 'clients' || readers === 'anybody')
+      .map(row => toPreflight(row, parts)),
   ]
 }

@@ -1,15 +1,28 @@
 import type { Grant } from '#access'
-import { parseScope } from '#access'
 import { Problem } from '#kernel'
 import type { Account } from './accounts/accounts.ts'
-import type { Client } from './clients/clients.ts'
+import { approveClient, type ClientSummary, endClient, listClients } from './clients/administration.ts'
 import { parseMetadata } from './clients/parse-metadata.ts'
 import { smartConfiguration } from './discovery.ts'
 import { describeClient } from './endpoints/register.ts'
-import { type MintOptions, mint } from './mint.ts'
+import { host, type MintOptions, mint } from './mint.ts'
 import { openParts, type Parts, paths, type SmartOptions } from './parts.ts'
 import { routesOf } from './routes.ts'
 import type { WebRoute } from './web.ts'
+
+/** An account as the administrator sees it. */
+export interface AccountSummary {
+  readonly id: string
+  /** The name its owner logs in with. */
+  readonly name: string
+  readonly createdAtMs: number
+  /** Whether it is the one that claimed this server. */
+  readonly isOwner: boolean
+  /** False until the person behind it has chosen one. */
+  readonly hasPassword: boolean
+  /** How many patients it keeps. */
+  readonly patients: number
+}
 
 /** The authorisation server: who may log in, which apps may ask, what was allowed, and what a token means. */
 export interface Smart {
@@ -32,11 +45,20 @@ export interface Smart {
   /** The one-time address at which this server gets its owner; undefined once somebody can log in. */
   claimUrl(): Promise<string | undefined>
   /**
-   * Makes an account; resolves to its id.
+   * Makes an account; resolves to its id. Without a password nobody can log in until `resetAccount` was used.
    *
    * @throws Problem `unprocessable` · `smart.password-weak`, `smart.account-name-invalid`; `conflict` · `smart.account-name-taken`
    */
-  createAccount(options: { readonly name: string; readonly password: string }): Promise<string>
+  createAccount(options: { readonly name: string; readonly password?: string }): Promise<string>
+  /** Who can log in, oldest first. */
+  listAccounts(): Promise<readonly AccountSummary[]>
+  /**
+   * A one-time address, good for a day, at which the person behind an account chooses a password; what they had is good
+   * until then, and addresses that were made before end.
+   *
+   * @throws Problem `not-found` · `smart.account-absent`
+   */
+  resetAccount(name: string): Promise<{ readonly url: string; readonly expiresAtMs: number }>
   /**
    * The id of an account, by the name its owner logs in with.
    *
@@ -56,23 +78,22 @@ export interface Smart {
    */
   registerClient(metadata: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, unknown>>>
   /**
-   * Lets a client with its own key act without a person, within these `system/` scopes.
+   * Lets a client with its own key act without a person, within these `system/` scopes; without them within those that it
+   * registered for. Resolves to what was approved.
    *
    * @throws Problem `invalid` · `smart.approval-malformed`; `not-found` · `smart.client-absent`
    */
-  approveClient(clientId: string, scope: string): Promise<void>
-  /** The registered apps. */
-  clients(): Promise<readonly Client[]>
+  approveClient(clientId: string, scope?: string): Promise<string>
+  /**
+   * Ends a client: its registration, what people allowed it, and its tokens.
+   *
+   * @throws Problem `not-found` · `smart.client-absent`
+   */
+  endClient(clientId: string): Promise<void>
+  /** The registered apps, oldest first. */
+  listClients(): Promise<readonly ClientSummary[]>
   /** Whether pages of this origin belong to a registered app and may call the FHIR API. */
   allowsOrigin(origin: string): Promise<boolean>
-}
-
-async function approve(parts: Parts, clientId: string, scope: string): Promise<void> {
-  const terms = scope.split(' ').map(parseScope)
-  if (!terms.every(term => term?.level === 'system'))
-    throw new Problem('invalid', 'smart.approval-malformed', 'Only system/ scopes are approved by an administrator.')
-  if (!(await parts.clients.approve(clientId, scope)))
-    throw new Problem('not-found', 'smart.client-absent', 'There is no client with this id.')
 }
 
 async function accountNamed(parts: Parts, name: string): Promise<Account> {
@@ -86,6 +107,22 @@ async function resetPassword(parts: Parts, { name, password }: { name: string; p
   const account = await accountNamed(parts, name)
   await parts.accounts.changePassword(account, password)
   await parts.browsers.logOutEverywhere(account.id)
+}
+
+async function listAccounts({ accounts, record }: Parts): Promise<readonly AccountSummary[]> {
+  return Promise.all((await accounts.list()).map(summarize))
+
+  async function summarize({ id, name, createdAtMs, password, isOwner }: Account): Promise<AccountSummary> {
+    const patients = (await record.patientsOf(id)).length
+    return { id, name, createdAtMs, isOwner: isOwner === true, hasPassword: password !== undefined, patients }
+  }
+}
+
+async function resetAccount(parts: Parts, name: string): Promise<{ url: string; expiresAtMs: number }> {
+  const account = await accountNamed(parts, name)
+  const { secret, expiresAtMs } = await parts.resets.make(account)
+  parts.record.audit({ action: 'reset', outcome: 'success', actor: host, detail: 'an address for a new password' })
+  return { url: `${parts.baseUrl}${paths.accountReset}?code=${secret}`, expiresAtMs }
 }
 
 /** Opens the authorisation server over a record and sealed documents. */
@@ -104,14 +141,17 @@ export async function openSmart(options: SmartOptions): Promise<Smart> {
     async createAccount(wanted) {
       return (await parts.accounts.create(wanted)).id
     },
+    listAccounts: () => listAccounts(parts),
+    resetAccount: name => resetAccount(parts, name),
     accountId: async name => (await accountNamed(parts, name)).id,
     resetPassword: wanted => resetPassword(parts, wanted),
     async registerClient(metadata) {
       const { client, secret } = await parts.clients.register(parseMetadata(metadata, parts.canFetchKeys))
       return describeClient(client, secret)
     },
-    approveClient: (clientId, scope) => approve(parts, clientId, scope),
-    clients: () => parts.clients.list(),
+    approveClient: (id, scope) => approveClient({ id, scope, actor: host }, parts),
+    endClient: id => endClient({ id, actor: host }, parts),
+    listClients: () => listClients(parts),
     allowsOrigin: origin => parts.clients.hasOrigin(origin),
   }
 }

@@ -8,21 +8,36 @@ export interface Account {
   readonly id: string
   /** As shown on pages. */
   readonly name: string
-  readonly password: PasswordHash
+  /** Absent until the person has chosen one. */
+  readonly password?: PasswordHash
   readonly createdAtMs: number
   /** Patient id of the person themself, when they said which one they are. */
   readonly self?: string
+  /** The account that claimed this server. */
+  readonly isOwner?: true
+}
+
+/** What an account is made of. */
+export interface NewAccount {
+  readonly name: string
+  /** Without one nobody can log in until a reset has set it. */
+  readonly password?: string
+  readonly isOwner?: true
 }
 
 export interface Accounts {
   /** Creates an account; the id that comes back is random. */
-  create(options: { readonly name: string; readonly password: string }): Promise<Account>
+  create(account: NewAccount): Promise<Account>
   get(id: string): Promise<Account | undefined>
   /** The account of a name, however it was typed. */
   named(name: string): Promise<Account | undefined>
+  /** Oldest first. */
+  list(): Promise<readonly Account[]>
   /** The account if name and password fit; takes as long when there is no such account. */
   logIn(name: string, password: string): Promise<Account | undefined>
   changePassword(account: Account, password: string): Promise<void>
+  /** @throws Problem `unprocessable` · `smart.password-weak` for a password that this account must not have */
+  checkPassword(account: Account, password: string): void
   /** Remembers which of the account's Patients the person is; undefined forgets it. */
   setSelf(account: Account, patient: string | undefined): Promise<void>
   /** Whether anybody can log in. */
@@ -54,14 +69,15 @@ export function openAccounts({ documents, clock }: { documents: Documents; clock
     get,
     named,
 
-    async create({ name, password }) {
+    async create({ name, password, isOwner }) {
       const shown = parseAccountName(name)
-      checkPassword(password, shown)
+      if (password !== undefined) checkPassword(password, shown)
       const account: Account = {
         id: newResourceId(),
         name: shown,
-        password: await hashPassword(password),
         createdAtMs: clock.nowMs(),
+        ...(password === undefined ? {} : { password: await hashPassword(password) }),
+        ...(isOwner === undefined ? {} : { isOwner }),
       }
       // The name comes last: dying in between leaves an account nobody can use, not a name nobody can use.
       await documents.put(collection, account.id, account, { ifRevision: 0 })
@@ -70,6 +86,13 @@ export function openAccounts({ documents, clock }: { documents: Documents; clock
       await documents.delete(collection, account.id)
       throw new Problem('conflict', 'smart.account-name-taken', 'There is an account with this name already.')
     },
+
+    async list() {
+      const found = await documents.list<Account>(collection)
+      return found.map(({ value }) => value).toSorted((a, b) => a.createdAtMs - b.createdAtMs)
+    },
+
+    checkPassword: (account, password) => checkPassword(password, account.name),
 
     async logIn(name, password) {
       const account = await named(name)

@@ -20,10 +20,16 @@ export interface Browser {
   readonly login?: { readonly account: Account; readonly startedAtMs: number }
 }
 
+/** A session that has just begun: the headers that set its cookies, and what its forms must carry. */
+export interface NewSession {
+  readonly headers: Readonly<Record<string, string[]>>
+  readonly csrf: string
+}
+
 export interface Browsers {
   load(request: WebRequest): Promise<Browser>
-  /** Starts a session under a new secret (so that a planted one is worth nothing); the headers that set it. */
-  logIn(request: WebRequest, account: Account): Promise<Readonly<Record<string, string[]>>>
+  /** Starts a session under a new secret, so that a planted one is worth nothing. */
+  logIn(request: WebRequest, account: Account): Promise<NewSession>
   /** What names the device, if somebody has logged in from it under this name before. */
   deviceOf(request: WebRequest, loginName: string): string | undefined
   logOut(request: WebRequest): Promise<Readonly<Record<string, string>>>
@@ -95,9 +101,8 @@ export function openBrowsers(options: {
       const loginName = toLoginName(account.name)
       const device = deviceOf(request, loginName) ?? newSecret()
       const remembered = `${device}.${deviceMac(device, loginName)}`
-      return {
-        'Set-Cookie': [cookie(cookieName, secret, sessionLifeMs), cookie(deviceName, remembered, deviceLifeMs)],
-      }
+      const cookies = [cookie(cookieName, secret, sessionLifeMs), cookie(deviceName, remembered, deviceLifeMs)]
+      return { headers: { 'Set-Cookie': cookies }, csrf: csrfOf(secret) }
     },
 
     async logOut(request) {

@@ -53,7 +53,7 @@ export function openClaim({ documents, accounts }: { documents: Documents; accou
       checkPassword(owner.password, parseAccountName(owner.name))
       // Taken before the account is made: should we die in between, there is no account, and the next start makes a new URL.
       if ((await documents.take<Secret>(collection, name)) === undefined || (await accounts.any())) throw refusal()
-      return accounts.create(owner)
+      return accounts.create({ ...owner, isOwner: true })
     },
   }
 }

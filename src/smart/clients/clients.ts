@@ -43,6 +43,8 @@ export interface Clients {
   list(): Promise<readonly Client[]>
   /** Allows a client `system/` scopes; false when there is no such client. */
   approve(id: string, scope: string): Promise<boolean>
+  /** Forgets a client and the origins that only it came from; false when there is no such client. */
+  end(id: string): Promise<boolean>
   isSecret(client: Client, secret: string): boolean
   /** Whether some client's pages come from this origin. */
   hasOrigin(origin: string): Promise<boolean>
@@ -60,6 +62,10 @@ export function originsOf(client: ClientMetadata): readonly string[] {
 export function openClients(options: { documents: Documents; vault: Vault; clock: Clock }): Clients {
   const { documents, vault, clock } = options
   const macOf = (secret: string) => vault.mac('smart.client-secret', Buffer.from(secret)).toString('hex')
+
+  async function list(): Promise<readonly Client[]> {
+    return (await documents.list<Client>(collection)).map(({ value }) => value)
+  }
 
   return {
     async register(metadata) {
@@ -79,14 +85,20 @@ export function openClients(options: { documents: Documents; vault: Vault; clock
       return (await documents.get<Client>(collection, id))?.value
     },
 
-    async list() {
-      return (await documents.list<Client>(collection)).map(({ value }) => value)
-    },
+    list,
 
     async approve(id, scope) {
       const found = await documents.get<Client>(collection, id)
       if (found === undefined) return false
       return documents.put(collection, id, { ...found.value, approvedScope: scope }, { ifRevision: found.revision })
+    },
+
+    async end(id) {
+      const client = await documents.take<Client>(collection, id)
+      if (client === undefined) return false
+      const others = new Set((await list()).flatMap(originsOf))
+      for (const origin of originsOf(client)) if (!others.has(origin)) await documents.delete(originCollection, origin)
+      return true
     },
 
     isSecret(client, secret) {

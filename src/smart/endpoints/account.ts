@@ -8,7 +8,10 @@ import { type Parts, paths } from '../parts.ts'
 import { redirectResponse, type WebRequest, type WebResponse } from '../web.ts'
 import { logInBy } from './login.ts'
 
-type AccountParts = Pick<Parts, 'browsers' | 'accounts' | 'permissions' | 'record' | 'clock' | 'throttle' | 'log'>
+type AccountParts = Pick<
+  Parts,
+  'browsers' | 'accounts' | 'permissions' | 'record' | 'clock' | 'throttle' | 'log' | 'recovery'
+>
 
 async function show(
   account: Account,
@@ -17,14 +20,19 @@ async function show(
   said: { problem?: Problem; done?: string | undefined } = {},
 ): Promise<WebResponse> {
   const people = await loadPeople(account, parts)
-  return accountPage({ csrf, account, people, permissions: await parts.permissions.of(account.id), ...said })
+  const recovery = account.isOwner === true ? await parts.recovery?.state() : undefined
+  const permissions = await parts.permissions.of(account.id)
+  return accountPage({ csrf, account, people, permissions, recovery, ...said })
 }
 
 /** What the page says after a redirect, by the word in its query. */
 const doneWords: Readonly<Record<string, string>> = {
   ended: 'The access has ended.',
   added: 'The person was added.',
-  password: 'Your password was changed. Other devices were logged out.',
+  password: 'Your password was changed. Other devices were logged out; apps keep their access.',
+  'password-apps': 'Your password was changed. Other devices were logged out, and no app has access any more.',
+  recovery: 'The recovery code is right. Keep the paper in a safe place.',
+  'recovery-failed': 'No new code was made: that was not your password, or there were too many tries.',
 }
 
 /** GET `/account`. */
@@ -62,6 +70,17 @@ export async function endPermission(request: WebRequest, parts: AccountParts): P
   return redirectResponse(`${paths.account}?done=ended`)
 }
 
+/** Ends the access of all apps where the form says so; resolves to the word that the account page then says. */
+export async function endApps(
+  form: URLSearchParams,
+  account: Account,
+  { permissions }: Pick<Parts, 'permissions'>,
+): Promise<'password' | 'password-apps'> {
+  if (!form.has('end-apps')) return 'password'
+  await permissions.revokeAllOf(account.id)
+  return 'password-apps'
+}
+
 /** POST `/account/password`: a new password, after the old one; every other browser is logged out. */
 export async function changePassword(request: WebRequest, parts: AccountParts): Promise<WebResponse> {
   const posted = await readPosted(request, parts)
@@ -75,7 +94,9 @@ export async function changePassword(request: WebRequest, parts: AccountParts): 
     return show(account, browser.csrf, parts, { problem: error })
   }
   await parts.browsers.logOutEverywhere(account.id)
-  return redirectResponse(`${paths.account}?done=password`, await parts.browsers.logIn(request, account))
+  const done = await endApps(form, account, parts)
+  const { headers } = await parts.browsers.logIn(request, account)
+  return redirectResponse(`${paths.account}?done=${done}`, headers)
 }
 
 /** POST `/account/people`: a new person whose data this account keeps. */

@@ -2,10 +2,11 @@ import { isProblem, Problem } from '#kernel'
 import { networkOf } from '../accounts/networks.ts'
 import { readForm, single } from '../form.ts'
 import { claimPage } from '../pages/claim.ts'
+import { newRecoveryPage } from '../pages/recovery.ts'
 import { type Parts, paths } from '../parts.ts'
 import { redirectResponse, type WebRequest, type WebResponse } from '../web.ts'
 
-type ClaimParts = Pick<Parts, 'browsers' | 'claim' | 'throttle' | 'record'>
+type ClaimParts = Pick<Parts, 'browsers' | 'claim' | 'throttle' | 'record' | 'recovery'>
 
 /** GET `/claim?code=…`. */
 export async function showClaim(request: WebRequest, { browsers, claim }: ClaimParts): Promise<WebResponse> {
@@ -35,7 +36,9 @@ export async function useClaim(request: WebRequest, parts: ClaimParts): Promise<
     await parts.throttle.forgive('address', network)
     const actor = { kind: 'account', id: owner.id, display: owner.name } as const
     parts.record.audit({ action: 'claim', outcome: 'success', actor })
-    return redirectResponse(paths.account, await parts.browsers.logIn(request, owner))
+    const { headers, csrf } = await parts.browsers.logIn(request, owner)
+    if (parts.recovery === undefined) return redirectResponse(paths.account, headers)
+    return newRecoveryPage({ csrf, headers, code: await parts.recovery.make() })
   } catch (error) {
     if (isProblem(error, 'forbidden')) parts.record.audit({ action: 'claim', outcome: 'failure' })
     if (!isProblem(error, 'unprocessable')) throw error

@@ -54,6 +54,7 @@ async function showPage(
     accountName: view.account.name,
     scopes,
     offers: offersOf(scopes),
+    everybody: people,
     ...(needsPatient(scopes) ? { people } : {}),
     ...(scopes.words.has('fhirUser') && people.length > 0 ? { selves: people } : {}),
     ...(view.account.self === undefined ? {} : { self: view.account.self }),

@@ -1,10 +1,10 @@
 import type { Grant } from '#access'
-import { isProblem } from '#kernel'
 import { readForm, single } from '../form.ts'
 import { oauthProblem } from '../oauth-problem.ts'
 import type { Parts } from '../parts.ts'
 import type { TokenDocument } from '../token/tokens.ts'
 import { jsonResponse, type WebRequest, type WebResponse } from '../web.ts'
+import { bearerGrant, bearerOf } from './bearer.ts'
 
 type IntrospectParts = Pick<Parts, 'authenticateClient' | 'authenticate' | 'tokens' | 'clock' | 'baseUrl' | 'fhirBase'>
 type MaySee = (token: TokenDocument) => boolean
@@ -16,17 +16,8 @@ function maySeeAs(grant: Grant): MaySee {
   return token => readsAll || token.family === grant.id || (clientId !== undefined && token.actor.clientId === clientId)
 }
 
-async function bearerGrant(bearer: string, parts: IntrospectParts): Promise<Grant> {
-  try {
-    return await parts.authenticate(bearer)
-  } catch (error) {
-    if (isProblem(error, 'unauthenticated')) throw oauthProblem('invalid_token', 'The bearer token is not valid.')
-    throw error
-  }
-}
-
 async function whatMayBeSeen(request: WebRequest, form: URLSearchParams, parts: IntrospectParts): Promise<MaySee> {
-  const bearer = /^Bearer +(\S+)$/i.exec(request.header('authorization') ?? '')?.[1]
+  const bearer = bearerOf(request)
   if (bearer !== undefined) return maySeeAs(await bearerGrant(bearer, parts))
   const client = await parts.authenticateClient(request, form)
   if (client === undefined || client.authMethod === 'none')
@@ -47,7 +38,9 @@ function describe(token: TokenDocument, { baseUrl, fhirBase }: IntrospectParts):
     aud: fhirBase,
     sub: actor.id,
     ...(patient === undefined ? {} : { patient }),
-    ...(actor.fhirUser === undefined ? {} : { fhirUser: `${fhirBase}/${actor.fhirUser}` }),
+    ...(actor.fhirUser === undefined || !scope.split(' ').includes('fhirUser')
+      ? {}
+      : { fhirUser: `${fhirBase}/${actor.fhirUser}` }),
   }
 }
 

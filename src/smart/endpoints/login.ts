@@ -66,7 +66,7 @@ export async function logIn(request: WebRequest, parts: LoginParts): Promise<Web
   try {
     const typed = { name: single(form, 'name') ?? '', password: single(form, 'password') ?? '' }
     const account = await logInBy(request, typed, parts)
-    const headers = await parts.browsers.logIn(request, account)
+    const { headers } = await parts.browsers.logIn(request, account)
     const next = sealed === undefined ? paths.account : `${paths.consent}?request=${encodeURIComponent(sealed)}`
     return redirectResponse(next, headers)
   } catch (error) {

@@ -1,3 +1,4 @@
+import type { Term } from '#access'
 import type { Problem } from '#kernel'
 import type { Account } from '../accounts/accounts.ts'
 import type { Person } from '../consent/people.ts'
@@ -7,21 +8,72 @@ import type { WebResponse } from '../web.ts'
 import { html, type Markup } from './html.ts'
 import { pageResponse } from './layout.ts'
 import { faultAnswer, faultNote } from './login.ts'
-import { wordsOfDeeds, wordsOfTerm } from './words.ts'
+import { wordsOfDeeds, wordsOfSelf, wordsOfTerm } from './words.ts'
 
 function day(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10)
 }
 
+function termsList(terms: readonly Term[]): Markup {
+  return html`<ul>${terms.map(term => html`<li>${wordsOfTerm(term)}: ${wordsOfDeeds(term)}</li>`)}</ul>`
+}
+
+/** `patient/` scopes reach the one person they were given for. */
+function reachOfPatientTerms(terms: readonly Term[], person: Person | undefined): Markup {
+  if (terms.length === 0) return html``
+  if (person === undefined) return html`<p>Nothing any more: you no longer keep the person it was given for.</p>`
+  return html`<p>Data of <strong>${person.name}</strong>:</p>${termsList(terms)}`
+}
+
+/** `user/` scopes reach everybody in the account, and are looked up anew with each request. */
+function reachOfUserTerms(terms: readonly Term[], people: readonly Person[]): Markup {
+  if (terms.length === 0) return html``
+  const names = people.map((person, at) => html`${at > 0 && ', '}<strong>${person.name}</strong>`)
+  return html`<p>Data of everybody in your account${people.length > 0 && html` – today ${names}`} –, what you keep for your household as a whole,
+and whatever belongs to people whom you add later:</p>${termsList(terms)}`
+}
+
+function reachOfSelf(permission: Permission, people: readonly Person[]): Markup {
+  const self = people.find(({ id }) => permission.fhirUser === `Patient/${id}`)
+  if (self === undefined) return html``
+  return html`<p>It knows that you are <strong>${self.name}</strong>, and may read the personal details of that person: ${wordsOfSelf}.</p>`
+}
+
 function permissionEntry(permission: Permission, people: readonly Person[], csrf: string): Markup {
+  const { terms } = parseScopeRequest(permission.scope)
+  const ofLevel = (level: Term['level']) => terms.filter(term => term.level === level)
   const person = people.find(({ id }) => id === permission.patient)
   return html`<fieldset><legend>${permission.clientName}</legend>
-<p>${person !== undefined && html`Data of <strong>${person.name}</strong>. `}Since ${day(permission.createdAtMs)}, until ${day(permission.expiresAtMs)}${permission.offline && html`, also while you are away`}.</p>
-<ul>${parseScopeRequest(permission.scope).terms.map(term => html`<li>${wordsOfTerm(term)}: ${wordsOfDeeds(term)}</li>`)}</ul>
+<p>Since ${day(permission.createdAtMs)}, until ${day(permission.expiresAtMs)}${permission.offline && html`, also while you are away`}.</p>
+${reachOfPatientTerms(ofLevel('patient'), person)}${reachOfUserTerms(ofLevel('user'), people)}${reachOfSelf(permission, people)}
 <form method="post" action="/account/revoke">
 <input type="hidden" name="csrf" value="${csrf}">
 <button type="submit" name="permission" value="${permission.id}" class="plain">End the access of ${permission.clientName}</button>
 </form></fieldset>`
+}
+
+/** How things stand with the recovery code, for the owner of the server; nothing where that is not known. */
+export type RecoveryState = 'none' | 'untried' | 'tried'
+
+const recoveryWords: Readonly<Record<RecoveryState, string>> = {
+  none: 'There is no recovery code yet. If the keys on this computer are lost, so is everything here.',
+  untried:
+    'Nobody has typed the recovery code back yet. It may have been noted wrongly; make a new one if you do not have it.',
+  tried: 'You have a recovery code, and it was tried.',
+}
+
+function recoveryFields(state: RecoveryState | undefined, csrf: string): Markup {
+  if (state === undefined) return html``
+  return html`<h2>Recovery code</h2>
+<p${state !== 'tried' && html` class="note"`}>${recoveryWords[state]}</p>
+<details><summary>Make a new recovery code</summary>
+<form method="post" action="/account/recovery">
+<input type="hidden" name="csrf" value="${csrf}">
+<p>The old code, if there is one, opens nothing from then on.</p>
+<label class="field" for="recovery-current">Your password</label>
+<input type="password" id="recovery-current" name="current" autocomplete="current-password" required maxlength="256">
+<p><button type="submit" class="plain">Make a new code and show it once</button></p>
+</form></details>`
 }
 
 /** The page on which a person sees and ends what they allowed; `management_endpoint` of SMART's configuration. */
@@ -30,6 +82,7 @@ export function accountPage(view: {
   account: Account
   permissions: readonly Permission[]
   people: readonly Person[]
+  recovery?: RecoveryState | undefined
   problem?: Problem | undefined
   done?: string | undefined
 }): WebResponse {
@@ -62,8 +115,10 @@ ${view.permissions.length === 0 ? html`<p>No app has access.</p>` : view.permiss
 <input type="password" id="current" name="current" autocomplete="current-password" required maxlength="256">
 <label class="field" for="password">New password, 12 characters or more</label>
 <input type="password" id="password" name="password" autocomplete="new-password" required minlength="12" maxlength="256">
+${view.permissions.length > 0 && html`<label><input type="checkbox" name="end-apps" value="yes" checked>Also end the access of all apps</label>`}
 <p><button type="submit">Change the password</button></p>
 </form>
+${recoveryFields(view.recovery, view.csrf)}
 <form method="post" action="/auth/logout"><input type="hidden" name="csrf" value="${view.csrf}">
 <p><button type="submit" class="plain">Log out</button></p></form>`,
   })

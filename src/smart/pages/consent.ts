@@ -7,7 +7,7 @@ import type { WebResponse } from '../web.ts'
 import { html, type Markup } from './html.ts'
 import { pageResponse } from './layout.ts'
 import { faultAnswer, faultNote } from './login.ts'
-import { deeds, durations, wordsOfTerm } from './words.ts'
+import { deeds, durations, wordsOfSelf, wordsOfTerm } from './words.ts'
 
 export interface ConsentView {
   readonly csrf: string
@@ -20,6 +20,8 @@ export interface ConsentView {
   readonly offers: readonly Offer[]
   /** Undefined when no patient must be chosen. */
   readonly people?: readonly Person[]
+  /** All whose data the account keeps. */
+  readonly everybody: readonly Person[]
   /** Offered for `fhirUser`: which of the people is the one who sits here. */
   readonly selves?: readonly Person[]
   readonly self?: string
@@ -58,8 +60,16 @@ ${offer.choices.map(choice => html`<label class="inner"><input type="checkbox" n
 
 const reach: Readonly<Record<string, string>> = {
   patient: '',
-  user: ' – of everybody in your account',
+  user: ' – of everybody in your account, also of people you add later',
   system: '',
+}
+
+/** Who "everybody in your account" is today. */
+function everybody(view: ConsentView): Markup {
+  const reachesAll = view.offers.some(offer => offer.term.level === 'user')
+  if (!reachesAll || view.everybody.length === 0) return html``
+  const names = view.everybody.map((person, at) => html`${at > 0 && ', '}<strong>${person.name}</strong>`)
+  return html`<p class="note">The app asks for data of everybody in your account: today ${names}, and what you keep for your household as a whole.</p>`
 }
 
 function offerFields(offer: Offer): Markup {
@@ -70,6 +80,7 @@ ${deedFields(offer)}${choiceFields(offer)}</fieldset>`
 function selfFields(view: ConsentView): Markup {
   if (view.selves === undefined) return html``
   return html`<fieldset><legend>The app asks who you are. Which of these people are you?</legend>
+<p>It then knows which of them you are, and may read ${wordsOfSelf} of that person – now and in earlier versions –, nothing else.</p>
 ${view.selves.map(person => html`<label><input type="radio" name="self" value="${person.id}"${person.id === view.self && html` checked`}>${label(person)}</label>`)}
 <label><input type="radio" name="self" value=""${view.self === undefined && html` checked`}>I do not want to say</label>
 </fieldset>`
@@ -108,7 +119,7 @@ It will be reached at <code>${new URL(view.redirectUri).host}</code>. Nobody has
 <input type="hidden" name="request" value="${view.request}">
 ${peopleFields(view.people)}
 ${view.offers.length > 0 && html`<h2>What may it do?</h2><p>Untick whatever you do not want.</p>`}
-${view.offers.map(offerFields)}
+${everybody(view)}${view.offers.map(offerFields)}
 ${view.scopes.words.has('openid') && html`<p>The app learns that you logged in here, and recognises you when you come back.</p>`}
 ${selfFields(view)}
 ${durationFields(view.scopes)}

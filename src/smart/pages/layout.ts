@@ -20,6 +20,7 @@ button.plain{background:var(--paper);color:var(--act)}
 :focus-visible{outline:3px solid var(--act);outline-offset:2px}
 .note{background:var(--soft);border-left:4px solid var(--act);padding:.6rem .9rem;margin:1rem 0}
 .error{background:var(--soft);border-left:4px solid var(--bad);padding:.6rem .9rem;margin:1rem 0}
+.secret code{display:block;font-size:1.35rem;letter-spacing:.05em;padding:1rem;border:2px solid var(--line);border-radius:.5rem}
 .quiet{color:var(--line)}code{overflow-wrap:anywhere}
 `
 

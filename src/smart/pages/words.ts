@@ -32,6 +32,9 @@ const typeWords: Readonly<Record<string, string>> = {
   Specimen: 'Samples',
 }
 
+/** What an app may read of the person who sits here, once it knows who that is. */
+export const wordsOfSelf = 'name, birth date, address and whatever else stands in the personal details'
+
 /** The types that can be chosen in place of everything. */
 export const choosableTypes: readonly string[] = [
   'Patient',

@@ -20,7 +20,7 @@ export function openBearerAuthenticator(options: {
 }): BearerAuthenticator {
   const { tokens, record, clock } = options
   const fixedGrants = new WeakMap<TokenDocument, FixedGrant>()
-  const familyGrants = new WeakMap<FixedGrant, Grant>()
+  const familyGrants = new WeakMap<FixedGrant, { readonly of: readonly string[]; readonly grant: Grant }>()
 
   function fixedGrant(token: TokenDocument): FixedGrant {
     const kept = fixedGrants.get(token)
@@ -33,9 +33,10 @@ export function openBearerAuthenticator(options: {
   /** The same grant while the patients are the same, for all that is remembered by grant. */
   function familyGrant(fixed: FixedGrant, patients: readonly string[]): Grant {
     const kept = familyGrants.get(fixed)
-    if (kept?.patients === patients) return kept
-    const grant = { ...fixed.grant, patients }
-    familyGrants.set(fixed, grant)
+    if (kept?.of === patients) return kept.grant
+    const reached = fixed.onlySelf === undefined ? patients : patients.filter(id => id === fixed.onlySelf)
+    const grant = { ...fixed.grant, patients: reached }
+    familyGrants.set(fixed, { of: patients, grant })
     return grant
   }
 

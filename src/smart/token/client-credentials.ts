@@ -1,6 +1,6 @@
 import { isNarrower } from '#access'
 import { type Clock, newResourceId } from '#kernel'
-import type { Client } from '../clients/clients.ts'
+import type { Client, Clients } from '../clients/clients.ts'
 import { single } from '../form.ts'
 import { oauthProblem } from '../oauth-problem.ts'
 import { countScopes, parseScopeRequest, printScopeRequest } from '../scopes.ts'
@@ -28,7 +28,7 @@ function checkScope(asked: string | undefined, approved: string): string {
 export async function grantClientCredentials(
   form: URLSearchParams,
   client: Client | undefined,
-  { tokens, clock }: { tokens: Tokens; clock: Clock },
+  { clients, tokens, clock }: { clients: Clients; tokens: Tokens; clock: Clock },
 ): Promise<TokenAnswer> {
   if (client === undefined) throw oauthProblem('invalid_client', 'The client must authenticate.')
   const mayAct = client.authMethod === 'private_key_jwt' && client.grantTypes.includes('client_credentials')
@@ -44,5 +44,10 @@ export async function grantClientCredentials(
     issuedAtMs: nowMs,
     expiresAtMs: nowMs + backendLifeMs,
   })
+  // Looked for after the writing: the administrator may have ended or narrowed it in between.
+  if ((await clients.get(client.id))?.approvedScope !== client.approvedScope) {
+    await tokens.deleteOfClient(client.id)
+    throw oauthProblem('unauthorized_client', 'The administrator has not allowed this client to act without a person.')
+  }
   return { access_token: accessToken, token_type: 'Bearer', expires_in: backendLifeMs / 1000, scope }
 }

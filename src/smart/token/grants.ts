@@ -7,13 +7,20 @@ export interface FixedGrant {
   readonly grant: Grant
   /** Set when a term reaches the account's patients, which may have changed since. */
   readonly patientsOf?: string
+  /** The one patient of those that is reached: an app that only knows who sits here needs no other. */
+  readonly onlySelf?: string
 }
 
 /** `fhirUser` lets an app read the one resource that it names. */
 function selfTerm(token: TokenDocument): readonly Term[] {
+  const id = selfOf(token)
+  return id === undefined ? [] : [composeTerm('user', 'Patient', new Set(['r']), [{ name: '_id', value: id }])]
+}
+
+/** The Patient id of the person themself, when the app may know it. */
+function selfOf(token: TokenDocument): string | undefined {
   const [type, id] = token.actor.fhirUser?.split('/') ?? []
-  if (type === undefined || id === undefined) return []
-  return [composeTerm('user', type, new Set(['r']), [{ name: '_id', value: id }])]
+  return type === 'Patient' ? id : undefined
 }
 
 /** The Grant a token's document stands for. Levels that lack what they need (a patient, an account) are left out. */
@@ -33,6 +40,12 @@ export function toFixedGrant(token: TokenDocument): FixedGrant {
     ...(token.account === undefined ? {} : { account: token.account }),
     ...(token.purpose === undefined ? {} : { purpose: token.purpose }),
   }
-  const reachesAccount = token.account !== undefined && terms.some(term => term.level === 'user')
-  return { grant, ...(reachesAccount ? { patientsOf: token.account } : {}) }
+  const userTerms = terms.filter(term => term.level === 'user')
+  const onlySelf = userTerms.length === 1 && granted.every(term => term.level !== 'user') ? selfOf(token) : undefined
+  const reachesAccount = token.account !== undefined && userTerms.length > 0
+  return {
+    grant,
+    ...(reachesAccount ? { patientsOf: token.account } : {}),
+    ...(onlySelf === undefined ? {} : { onlySelf }),
+  }
 }

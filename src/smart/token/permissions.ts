@@ -38,6 +38,10 @@ export interface Permissions {
   activate(id: string): Promise<boolean>
   /** What an account has allowed and has not ended, oldest first. */
   of(account: string): Promise<readonly Permission[]>
+  /** Whatever people have allowed an app. */
+  ofClient(clientId: string): Promise<readonly Permission[]>
+  /** Ends whatever an account has allowed, also what no app has redeemed yet. */
+  revokeAllOf(account: string): Promise<void>
   /** Ends a permission and every token that came of it. */
   revoke(id: string): Promise<void>
 }
@@ -49,6 +53,12 @@ export function openPermissions(options: { documents: Documents; clock: Clock; t
 
   async function get(id: string): Promise<Permission | undefined> {
     return (await documents.get<Permission>(collection, id))?.value
+  }
+
+  async function revoke(id: string): Promise<void> {
+    // The permission goes first: whoever issues tokens looks for it afterwards, so none can slip through in between.
+    await documents.delete(collection, id)
+    await tokens.deleteFamily(id)
   }
 
   return {
@@ -85,10 +95,15 @@ export function openPermissions(options: { documents: Documents; clock: Clock; t
         .sort((a, b) => a.createdAtMs - b.createdAtMs)
     },
 
-    async revoke(id) {
-      // The permission goes first: whoever issues tokens looks for it afterwards, so none can slip through in between.
-      await documents.delete(collection, id)
-      await tokens.deleteFamily(id)
+    async ofClient(clientId) {
+      const found = await documents.list<Permission>(collection)
+      return found.map(({ value }) => value).filter(permission => permission.clientId === clientId)
+    },
+
+    revoke,
+
+    async revokeAllOf(account) {
+      for (const { name } of await documents.list(collection, { group: account })) await revoke(name)
     },
   }
 }

@@ -33,6 +33,8 @@ export interface Tokens {
   spend(found: FoundToken): Promise<boolean>
   delete(found: FoundToken): Promise<void>
   deleteFamily(family: string): Promise<void>
+  /** Ends every token that an app holds, whoever let it in. */
+  deleteOfClient(clientId: string): Promise<void>
 }
 
 const collection = 'smart.tokens'
@@ -84,6 +86,11 @@ export function openTokens({ documents, vault }: { documents: Documents; vault: 
     async deleteFamily(family) {
       for (const { name } of await documents.list(collection, { group: family }))
         await documents.delete(collection, name)
+    },
+
+    async deleteOfClient(clientId) {
+      const all = await documents.list<TokenDocument>(collection)
+      for (const { name, value } of all) if (value.actor.clientId === clientId) await documents.delete(collection, name)
     },
   }
 }

@@ -212,7 +212,7 @@ describe('SMART 2.2 §1C symmetric clients – https://hl7.org/fhir/smart-app-la
       redirect_uris: ['https://clinic.example/cb'],
     })
     const [id, secret] = [String(client.client_id), String(client.client_secret)]
-    expect(JSON.stringify(await house.smart.clients())).not.toContain(secret)
+    expect(JSON.stringify(await house.smart.listClients())).not.toContain(secret)
     const fields = { grant_type: 'authorization_code', code: 'BAD_CODE' }
     expect((await postForm(house, '/auth/token', fields, basic(id, secret))).json.error).toBe('invalid_grant')
     const wrong = await postForm(house, '/auth/token', fields, basic(id, `${secret}x`))

@@ -4,7 +4,7 @@ import { type Grant, parseScope } from '#access'
 import type { Resource } from '#fhir'
 import { collect, FixedClock, isProblem, silentLog } from '#kernel'
 import { openRecord, type Record as PatientRecord } from '#record'
-import { type Fetch, openSmart, type Smart, type WebRequest } from '#smart'
+import { type Fetch, openSmart, type Recovery, type Smart, type WebRequest } from '#smart'
 import { openMemoryKeys, openMemoryStore, type Store } from '#store'
 import { type Documents, newRecoveryCode, openDocuments, openVault, recoveryRoot, type Vault } from '#vault'
 
@@ -56,7 +56,7 @@ async function answer(smart: Smart, baseUrl: string, request: IncomingMessage, r
   response.writeHead(status, headers).end(body)
 }
 
-export async function openHouse(options: { fetch?: Fetch } = {}): Promise<House> {
+export async function openHouse(options: { fetch?: Fetch; recovery?: Recovery } = {}): Promise<House> {
   const server = createServer()
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`

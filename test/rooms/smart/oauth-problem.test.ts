@@ -7,6 +7,7 @@ describe('RFC 6749 §5.2 – https://www.rfc-editor.org/rfc/rfc6749#section-5.2'
     ['invalid_client', 'smart.invalid-client', 401],
     ['invalid_grant', 'smart.invalid-grant', 400],
     ['invalid_scope', 'smart.invalid-scope', 400],
+    ['insufficient_scope', 'smart.insufficient-scope', 403],
     ['invalid_token', 'smart.invalid-token', 401],
     ['unauthorized_client', 'smart.unauthorized-client', 400],
     ['unsupported_grant_type', 'smart.unsupported-grant-type', 400],

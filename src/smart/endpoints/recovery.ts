@@ -1,0 +1,54 @@
+import { isProblem, Problem } from '#kernel'
+import type { Account } from '../accounts/accounts.ts'
+import { networkOf } from '../accounts/networks.ts'
+import { readForm, single } from '../form.ts'
+import { newRecoveryPage, tryRecoveryPage } from '../pages/recovery.ts'
+import { type Parts, paths, type Recovery } from '../parts.ts'
+import { redirectResponse, type WebRequest, type WebResponse } from '../web.ts'
+import { logInBy } from './login.ts'
+
+type RecoveryParts = Pick<Parts, 'browsers' | 'accounts' | 'recovery' | 'throttle' | 'record' | 'log'>
+type Posted = {
+  readonly form: URLSearchParams
+  readonly csrf: string
+  readonly owner: Account
+  readonly recovery: Recovery
+}
+
+/** The form of the owner; undefined for everybody else, who has nothing to recover. */
+async function readPosted(request: WebRequest, { browsers, recovery }: RecoveryParts): Promise<Posted | undefined> {
+  const form = await readForm(request)
+  const browser = await browsers.load(request)
+  browsers.checkForm(request, browser, form)
+  const owner = browser.login?.account
+  if (owner?.isOwner !== true || recovery === undefined) return undefined
+  return { form, csrf: browser.csrf, owner, recovery }
+}
+
+/** POST `/account/recovery`: a new code in place of the old one, after the password. */
+export async function renewRecovery(request: WebRequest, parts: RecoveryParts): Promise<WebResponse> {
+  const posted = await readPosted(request, parts)
+  if (posted === undefined) return redirectResponse(paths.account)
+  const { form, csrf, owner, recovery } = posted
+  try {
+    await logInBy(request, { name: owner.name, password: single(form, 'current') ?? '' }, parts)
+  } catch (error) {
+    if (!isProblem(error) || error.kind === 'fault') throw error
+    return redirectResponse(`${paths.account}?done=recovery-failed`)
+  }
+  return newRecoveryPage({ csrf, code: await recovery.make() })
+}
+
+/** POST `/account/recovery/try`: whether the code on the paper is the right one. */
+export async function tryRecovery(request: WebRequest, parts: RecoveryParts): Promise<WebResponse> {
+  const posted = await readPosted(request, parts)
+  if (posted === undefined) return redirectResponse(paths.account)
+  const network = networkOf(request.remoteAddress)
+  await parts.throttle.admit('address', network)
+  if (!(await posted.recovery.check(single(posted.form, 'code') ?? ''))) {
+    const problem = new Problem('unprocessable', 'smart.recovery-wrong', 'This is not the code that opens this server.')
+    return tryRecoveryPage({ csrf: posted.csrf, problem })
+  }
+  await parts.throttle.forgive('address', network)
+  return redirectResponse(`${paths.account}?done=recovery`)
+}

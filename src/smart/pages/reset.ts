@@ -1,0 +1,36 @@
+import type { Problem } from '#kernel'
+import type { WebResponse } from '../web.ts'
+import { html } from './html.ts'
+import { pageResponse } from './layout.ts'
+import { faultAnswer, faultNote } from './login.ts'
+
+/** The page on which somebody with a one-time address chooses a password. */
+export function resetPage(options: {
+  csrf: string
+  headers: Readonly<Record<string, string>>
+  code: string
+  name: string
+  problem?: Problem | undefined
+}): WebResponse {
+  const fault = faultAnswer(options.problem)
+  return pageResponse({
+    title: 'Choose a password',
+    status: fault.status,
+    headers: { ...options.headers, ...fault.headers },
+    content: html`
+${faultNote(options.problem)}
+<p>You log in as <strong>${options.name}</strong>. Choose a password; this page works once.</p>
+<form method="post" action="/account/reset">
+<input type="hidden" name="csrf" value="${options.csrf}">
+<input type="hidden" name="code" value="${options.code}">
+<input type="hidden" name="username" autocomplete="username" value="${options.name}">
+<label class="field" for="password">Password, 12 characters or more</label>
+<input type="password" id="password" name="password" autocomplete="new-password" required minlength="12" maxlength="256" aria-describedby="hint">
+<p id="hint" class="quiet">Several words in a row are easy to remember and hard to guess.</p>
+<label class="field" for="again">The password once more</label>
+<input type="password" id="again" name="again" autocomplete="new-password" required maxlength="256">
+<label><input type="checkbox" name="end-apps" value="yes" checked>Also end the access of all apps that this account let in</label>
+<p><button type="submit">Set the password</button></p>
+</form>`,
+  })
+}
