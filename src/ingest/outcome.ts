@@ -14,6 +14,8 @@ export type Outcome =
       readonly resource: Resource & { id: string }
       readonly mode: WriteMode
       readonly warning?: string
+      /** Of a row that another of its resources has counted already. */
+      readonly also?: true
     }
   /** A change to a resource that must be there already, the Patient for one. Pure: it may be asked more than once. */
   | {
@@ -25,10 +27,12 @@ export type Outcome =
     }
   /** The row says what another row says too, and went into the same resource. */
   | { readonly kind: 'folded'; readonly row: string }
+  /** The row went into the resource of another row, and says what that one does not. */
+  | { readonly kind: 'joined'; readonly row: string }
   | { readonly kind: 'unmapped'; readonly row: string }
   | { readonly kind: 'rejected'; readonly row: string; readonly reason: Reason; readonly expression?: string }
-  /** No row: something the person should know, once per text. */
-  | { readonly kind: 'warning'; readonly text: string }
+  /** No row: something the person should know, once per text. `location` is where, as an HL7 ERR-2 says it. */
+  | { readonly kind: 'warning'; readonly text: string; readonly location?: string }
 
 /** Why a row was refused; the words are in `report.ts`. */
 export type Reason =

@@ -24,14 +24,13 @@ export class Tally {
       this.warn(outcome.text)
       return
     }
+    if (outcome.kind === 'mapped' && outcome.warning !== undefined) this.warn(outcome.warning)
+    if (outcome.kind === 'mapped' && outcome.also === true) return
     this.rows += 1
     if (outcome.kind === 'folded') this.folded += 1
     else if (outcome.kind === 'unmapped') this.countUnmapped(outcome.row)
     else if (outcome.kind === 'rejected') this.reject(outcome.row, outcome.reason, outcome.expression)
-    else {
-      this.mapped += 1
-      if (outcome.kind === 'mapped' && outcome.warning !== undefined) this.warn(outcome.warning)
-    }
+    else this.mapped += 1
   }
 
   countUnmapped(row: string, count = 1): void {

@@ -21,6 +21,8 @@ const verdicts: Readonly<Record<string, Pick<Verdict, 'code' | 'condition'>>> = 
   'ingest.hl7-processing-unsupported': { code: 'AR', condition: '202' },
   'ingest.hl7-version-unsupported': { code: 'AR', condition: '203' },
   'ingest.hl7-segment-missing': { code: 'AE', condition: '100' },
+  'ingest.hl7-segment-misplaced': { code: 'AE', condition: '100' },
+  'ingest.hl7-several-patients': { code: 'AE', condition: '100' },
   'ingest.hl7-field-missing': { code: 'AE', condition: '101' },
   'ingest.hl7-invalid': { code: 'AE', condition: '102' },
   'ingest.hl7-patient-unknown': { code: 'AE', condition: '204' },
@@ -36,13 +38,13 @@ export function verdictOf(problem: Problem): Verdict {
   return { ...known, text, ...(expression === undefined ? {} : { location: locationOf(expression) }) }
 }
 
-/** `MSH-9.2` → `MSH^1^9^1^2` */
+/** `MSH-9.2` → `MSH^1^9^1^2`, `PID[2]` → `PID^2` */
 function locationOf(expression: string): string {
-  const m = /^([A-Z][A-Z0-9]{2})(?:-(\d+)(?:\.(\d+))?)?$/.exec(expression)
+  const m = /^([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?(?:-(\d+)(?:\.(\d+))?)?$/.exec(expression)
   if (m === null) return ''
-  const [, segment, number, component] = m
-  if (number === undefined) return `${segment}^1`
-  return component === undefined ? `${segment}^1^${number}` : `${segment}^1^${number}^1^${component}`
+  const [, segment, nth = '1', number, component] = m
+  if (number === undefined) return `${segment}^${nth}`
+  return component === undefined ? `${segment}^${nth}^${number}` : `${segment}^${nth}^${number}^1^${component}`
 }
 
 const names: Readonly<Record<string, string>> = {

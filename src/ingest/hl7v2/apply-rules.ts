@@ -1,4 +1,6 @@
-import { converters, type FieldContext, timeConverters, wasLost } from './data-types.ts'
+import { isDeepStrictEqual } from 'node:util'
+import { converters, type FieldContext, timeConverters } from './data-types.ts'
+import type { Ledger } from './ledger.ts'
 import { field, isEmpty, parsePlace, type Segment } from './message.ts'
 import type { FieldRule } from './tables.ts'
 
@@ -11,16 +13,24 @@ export interface Applied {
   readonly lost: readonly string[]
 }
 
-/** Applies the rules of one segment map, in their order. */
-export function applyRules(rules: readonly FieldRule[], segment: Segment, zone: string): Applied {
+/** What rules are applied with: the zone of times that carry none, and who notes what was read. */
+interface Reading {
+  readonly zone: string
+  readonly ledger: Ledger
+}
+
+/** Applies the rules of one segment map, in their order. What a rule puts into an element counts as read. */
+export function applyRules(rules: readonly FieldRule[], segment: Segment, { zone, ledger }: Reading): Applied {
   const elements: Node = {}
   const lost: string[] = []
   for (const rule of rules) {
-    const given = field(segment, parsePlace(rule.from).number)
-    if (isEmpty(given) || !isWanted(rule, segment, elements)) continue
+    const { number } = parsePlace(rule.from)
+    if (isEmpty(field(segment, number)) || !isWanted(rule, segment, elements)) continue
+    const { field: given, keep } = ledger.look(segment, number)
     const converted = converters[rule.as]?.(given, contextOf(rule, zone))
-    if (converted !== undefined) put(elements, rule.to.split('.'), converted, rule.beside)
-    else if (timeConverters.has(rule.as) && wasLost(given, converted)) lost.push(rule.from)
+    if (converted === undefined) {
+      if (timeConverters.has(rule.as)) lost.push(rule.from)
+    } else if (put(elements, rule.to.split('.'), converted, rule.beside)) keep()
   }
   return { elements, lost }
 }
@@ -48,22 +58,26 @@ function reach(node: unknown, [step, ...rest]: readonly string[]): unknown {
   return reach(step.endsWith('[0]') && Array.isArray(child) ? child[0] : child, rest)
 }
 
-/** Puts a value at a path. An element that is there already stays: the field that comes first in the map wins. */
-function put(node: Node, [step = '', ...rest]: readonly string[], value: unknown, beside?: object): void {
+/**
+ * Puts a value at a path. An element that is there already stays: the field that comes first in the map wins.
+ *
+ * @returns whether the value stands there now
+ */
+function put(node: Node, [step = '', ...rest]: readonly string[], value: unknown, beside?: object): boolean {
   const name = step.replace(/\[.*$/, '')
   if (step.endsWith('[]')) {
     const entries = (Array.isArray(value) ? value : [value]).map(entry => wrapped(rest, entry, beside))
     node[name] = [...(Array.isArray(node[name]) ? node[name] : []), ...entries]
-    return
+    return true
   }
   if (rest.length === 0) {
     node[name] ??= value
-    return
+    return isDeepStrictEqual(node[name], value)
   }
   const first = step.endsWith('[0]')
   node[name] ??= first ? [{}] : {}
   const child: unknown = first && Array.isArray(node[name]) ? node[name][0] : node[name]
-  if (typeof child === 'object' && child !== null) put(child as Node, rest, value, beside)
+  return typeof child === 'object' && child !== null && put(child as Node, rest, value, beside)
 }
 
 function wrapped(rest: readonly string[], entry: unknown, beside?: object): unknown {

@@ -1,5 +1,5 @@
 import { type CodeableConcept, type Coding, systems } from '../codes.ts'
-import { type Component, type Field, isEmpty, part, type Repetition } from './message.ts'
+import { type Component, type Field, part, type Repetition } from './message.ts'
 import { codeTables, lookUp } from './tables.ts'
 import { toDate, toDateTime, toInstantText } from './times.ts'
 
@@ -265,9 +265,4 @@ export function withUnit(value: unknown, unit: string, isUcum: (code: string) =>
   if (unit === '') return { value }
   const spelled = lookUp(codeTables().units.ucum, unit) ?? unit
   return isUcum(spelled) ? { value, unit, system: systems.ucum, code: spelled } : { value, unit }
-}
-
-/** Whether a field that is not empty gave nothing. */
-export function wasLost(field: Field, converted: unknown): boolean {
-  return converted === undefined && !isEmpty(field)
 }

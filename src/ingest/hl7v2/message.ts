@@ -8,6 +8,8 @@ export type Field = readonly Repetition[]
 /** A segment; `fields[n]` is the field that HL7 calls n. */
 export interface Segment {
   readonly name: string
+  /** Which of its name in the message, from 1. */
+  readonly nth: number
   readonly fields: readonly (Field | undefined)[]
 }
 

@@ -62,9 +62,10 @@ export function parseMessage(lines: readonly string[], decoder: TextDecoder): Me
   const head = first.slice(0, 4) + (first.slice(4).split(delimiters.field, 1)[0] ?? '')
   const msh = `MSH|^~\\&${toStandard(first.slice(head.length), delimiters)}`
   const text = `${[msh, ...rest.map(line => toStandard(line, delimiters))].join('\r')}\r`
+  const seen = new Map<string, number>()
   const segments = transformed(text)
     .sort((a, b) => a.index - b.index)
-    .map(segment => toSegment(segment, { decoder, escapes: escapesOf(delimiters) }))
+    .map(segment => toSegment(segment, nthOf(segment.type, seen), { decoder, escapes: escapesOf(delimiters) }))
   const found = segments.find(segment => segment.name === 'MSH')
   if (found === undefined) throw new Problem('invalid', 'ingest.hl7-malformed', 'The message has no MSH segment.')
   return { segments, msh: found }
@@ -90,14 +91,20 @@ function transformed(text: string): ParsedSegment[] {
 /** More fields than any segment has; a line of bare separators must not cost memory. */
 const maxFields = 400
 
-function toSegment(parsed: ParsedSegment, reading: Reading): Segment {
+function nthOf(name: string, seen: Map<string, number>): number {
+  const nth = (seen.get(name) ?? 0) + 1
+  seen.set(name, nth)
+  return nth
+}
+
+function toSegment(parsed: ParsedSegment, nth: number, reading: Reading): Segment {
   const fields: (Field | undefined)[] = []
   for (const [place, content] of Object.entries(parsed.data)) {
     const number = Number(place.slice(parsed.type.length + 1))
     if (number > 0 && number <= maxFields && content !== '')
       fields[number] = toField(content, `${parsed.type}.${number}`, reading)
   }
-  return { name: parsed.type, fields }
+  return { name: parsed.type, nth, fields }
 }
 
 /** The parser gives text, an object of components, a list of such objects, or a list of subcomponents. */

@@ -3,10 +3,11 @@ import type { Outcome } from '../outcome.ts'
 import { identifierKey } from '../patient-merge.ts'
 import type { ReadContext } from '../read-context.ts'
 import { decodeHl7 } from './decode.ts'
-import { mapMessage } from './map-message.ts'
+import { mapMessage, readMessage } from './map-message.ts'
 import { parseMessage } from './parse.ts'
 import { isOfSomebodyElse, pidIdentifiers } from './pid-identifiers.ts'
 import { splitMessages } from './split.ts'
+import type { Group } from './structure.ts'
 
 /**
  * The messages of a file or batch, each on its own: one that cannot be taken in is reported by its place and does not
@@ -38,10 +39,11 @@ function outcomesOf(lines: readonly string[], decoder: TextDecoder, at: FilePlac
   const { context, known, place } = at
   try {
     const message = parseMessage(lines, decoder)
-    if (isOfSomebodyElse(message, known))
+    const { patients } = readMessage(message)
+    if (patients.some(group => isOfSomebodyElse(group, known)) || new Set(patients.map(whom)).size > 1)
       return [{ kind: 'rejected', row: 'MSH', reason: 'other-patient', expression: place }]
-    const outcomes = mapMessage(message, context)
-    for (const identifier of pidIdentifiers(message)) known.add(identifierKey(identifier))
+    const outcomes = mapMessage(message, () => context)
+    for (const identifier of patients.flatMap(pidIdentifiers)) known.add(identifierKey(identifier))
     const invalid = outcomes.find(outcome => outcome.kind === 'mapped' && !context.isValid(outcome.resource))
     if (invalid === undefined) return outcomes
     return [{ kind: 'rejected', row: 'MSH', reason: 'not-valid', expression: place }]
@@ -50,4 +52,9 @@ function outcomesOf(lines: readonly string[], decoder: TextDecoder, at: FilePlac
     const reason = error.kind === 'unsupported' ? 'not-supported' : 'structure-unknown'
     return [{ kind: 'rejected', row: 'MSH', reason, expression: place }]
   }
+}
+
+/** A file is one patient's: a message of several people is nobody's. */
+function whom(group: Group): string {
+  return pidIdentifiers(group).map(identifierKey).sort().join()
 }

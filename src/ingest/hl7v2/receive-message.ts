@@ -7,11 +7,12 @@ import { type RunDeps, runImport } from '../run.ts'
 import type { Turns } from '../turns.ts'
 import { accepted, acknowledge, type Verdict, verdictOf } from './acknowledge.ts'
 import { decodeHl7 } from './decode.ts'
-import { mapMessage, messageRowOf } from './map-message.ts'
+import { mapMessage, type Read, readMessage } from './map-message.ts'
 import { type Message, value } from './message.ts'
 import { parseMessage } from './parse.ts'
 import { checkHeader, findPatient, type Subject } from './receive.ts'
 import { splitMessages } from './split.ts'
+import type { Group } from './structure.ts'
 
 interface ReceiveDeps extends RunDeps {
   readonly baseUrl: string
@@ -63,10 +64,10 @@ async function take(
 ): Promise<Verdict> {
   const { grant, message: bytes } = request
   checkHeader(message)
-  const row = messageRowOf(message)
+  const read = readMessage(message)
   requirePermission(grant, 'c', 'Provenance')
   const digest = createHash('sha256').update(bytes).digest('hex')
-  const subject = await findPatient(message, row, grant, deps.record, deps.baseUrl)
+  const subject = await findPatient(read, onlyPatient(read), grant, deps.record, deps.baseUrl)
   const { patient } = subject
   const name = `${patient}/${value(message.msh, 3)}/${value(message.msh, 4)}/${value(message.msh, 10)}`
   const { documents } = deps.record
@@ -86,6 +87,16 @@ async function take(
   return accepted
 }
 
+/** @throws Problem `unprocessable` · `ingest.hl7-several-patients` */
+function onlyPatient({ patients }: Read): Group {
+  const [only, second] = patients
+  if (only === undefined || second !== undefined)
+    throw new Problem('unprocessable', 'ingest.hl7-several-patients', 'The message is about several patients.', {
+      expression: 'PID[2]',
+    })
+  return only
+}
+
 async function importMessage(
   message: Message,
   grant: Grant,
@@ -94,7 +105,7 @@ async function importMessage(
   deps: ReceiveDeps,
 ): Promise<void> {
   const { context, provenanceId } = await openContext(grant, patient, digest, deps)
-  const outcomes = mapMessage(message, context)
+  const outcomes = mapMessage(message, () => context)
   if (outcomes.some(outcome => outcome.kind === 'mapped' && !context.isValid(outcome.resource)))
     throw new Problem('unprocessable', 'ingest.hl7-invalid', 'The message does not give valid resources.')
   const facts = { grant, patient, format: 'hl7v2', digest, provenanceId, atomic: true, admit } as const

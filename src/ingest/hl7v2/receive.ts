@@ -2,9 +2,11 @@ import { type Grant, permits, restrict } from '#access'
 import { newResourceId, Problem } from '#kernel'
 import type { Record, Txn } from '#record'
 import { parseQuery } from '#search'
-import { patientElements } from './map-patient.ts'
 import { type Message, value } from './message.ts'
 import { pidIdentifiers } from './pid-identifiers.ts'
+import { patientElements } from './resources/patient.ts'
+import type { Elements } from './scene.ts'
+import type { Group } from './structure.ts'
 import type { MessageRow } from './tables.ts'
 import { zoneOfMessage } from './times.ts'
 
@@ -31,8 +33,8 @@ export function checkHeader(message: Message): void {
 }
 
 /** Identifiers that PID-3 gives, as search tokens. */
-function tokensOf(message: Message): readonly string[] {
-  return pidIdentifiers(message).map(({ system = '', value: id }) => `${escapeToken(system)}|${escapeToken(id)}`)
+function tokensOf(group: Group): readonly string[] {
+  return pidIdentifiers(group).map(({ system = '', value: id }) => `${escapeToken(system)}|${escapeToken(id)}`)
 }
 
 /** https://hl7.org/fhir/R4/search.html#escaping */
@@ -48,20 +50,20 @@ export interface Subject {
 }
 
 /**
- * Finds the patient a message is about among those the grant reaches, by PID-3. Where the event admits or registers
+ * Finds the patient a group of a message is about among those the grant reaches, by PID-3. Where the event admits or registers
  * somebody, a grant that may create patients takes them in.
  *
  * @throws Problem `unprocessable` · `ingest.hl7-field-missing`, `ingest.hl7-patient-unknown`,
  *   `ingest.hl7-patient-ambiguous`; `forbidden` · `scope.missing`
  */
 export async function findPatient(
-  message: Message,
-  row: MessageRow,
+  { message, row }: { readonly message: Message; readonly row: MessageRow },
+  group: Group,
   grant: Grant,
   record: Record,
   baseUrl: string,
 ): Promise<Subject> {
-  const tokens = tokensOf(message)
+  const tokens = tokensOf(group)
   if (tokens.length === 0)
     throw new Problem('unprocessable', 'ingest.hl7-field-missing', 'The message does not identify its patient.', {
       expression: 'PID-3',
@@ -76,7 +78,8 @@ export async function findPatient(
       expression: 'PID-3',
     })
   const patient = newResourceId()
-  return { patient, admit: txn => createPatient(txn, patient, message, restricted) }
+  const zone = zoneOfMessage(value(message.msh, 7))
+  return { patient, admit: txn => createPatient(txn, patient, patientElements(group, zone).elements, restricted) }
 }
 
 type PatientQuery = Parameters<Txn['find']>[0]
@@ -91,9 +94,8 @@ async function onlyOne(txn: Txn, query: PatientQuery): Promise<string | undefine
 }
 
 /** @throws Problem `conflict` · `ingest.hl7-patient-appeared` when another message took them in meanwhile */
-async function createPatient(txn: Txn, id: string, message: Message, query: PatientQuery): Promise<void> {
+async function createPatient(txn: Txn, id: string, elements: Elements, query: PatientQuery): Promise<void> {
   if ((await onlyOne(txn, query)) !== undefined)
     throw new Problem('conflict', 'ingest.hl7-patient-appeared', 'The patient was taken in meanwhile.')
-  const { elements } = patientElements(message, zoneOfMessage(value(message.msh, 7)))
   await txn.create({ resourceType: 'Patient', ...elements }, { id })
 }

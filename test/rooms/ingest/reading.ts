@@ -60,7 +60,7 @@ export function plain(outcomes: readonly Outcome[]): unknown {
 export function hl7Outcomes(bytes: Buffer): Outcome[][] {
   const { text, decoder } = decodeHl7(bytes)
   return splitMessages(text, defaultLimits).messages.map(({ lines }) => [
-    ...mapMessage(parseMessage(lines, decoder), context),
+    ...mapMessage(parseMessage(lines, decoder), () => context),
   ])
 }
 

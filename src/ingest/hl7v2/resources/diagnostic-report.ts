@@ -1,0 +1,68 @@
+import { field, part, type Segment, value } from '../message.ts'
+import { applied, type Elements, emit, inEncounter, type Mapper, type Scene } from '../scene.ts'
+import { type Group, groupsOf, segmentOf } from '../structure.ts'
+import { noteText } from './notes.ts'
+import { type MappedObservation, mapObservation } from './observation.ts'
+import { mapRequest } from './service-request.ts'
+import { mapSpecimen } from './specimen.ts'
+
+/** ORC, OBR and what follows → DiagnosticReport, its ServiceRequest, Specimens and Observations */
+export const mapOrder: Mapper = (scene, group) => {
+  const [orc, obr] = [segmentOf(group, 'ORC'), segmentOf(group, 'OBR')]
+  const key = orderKey(orc, obr, value(scene.message.msh, 10))
+  const request = mapRequest(scene, orc, obr, key)
+  if (obr === undefined) return
+  const report = applied(scene, obr, 'DiagnosticReport')
+  const specimens = groupsOf(group, 'SPECIMEN')
+  const specimen = specimens.flatMap((spm, nth) => mapSpecimen(scene, spm, key, nth) ?? [])
+  const mapped = mapResults(scene, group, specimens, key, timeOf(report))
+  const attachments = mapped.flatMap(({ attachment }) => attachment ?? [])
+  const conclusion = noteText(scene, group)
+  emit(scene, obr, 'DiagnosticReport', [key], {
+    status: 'unknown',
+    code: { text: 'Result' },
+    ...report,
+    subject: scene.context.subject,
+    ...inEncounter(scene),
+    ...listed('basedOn', request === undefined ? [] : [request]),
+    ...listed('specimen', specimen),
+    ...listed(
+      'result',
+      mapped.flatMap(({ reference }) => reference ?? []),
+    ),
+    ...(attachments.length === 0 ? {} : { presentedForm: attachments }),
+    ...(conclusion === '' ? {} : { conclusion }),
+  })
+}
+
+function listed(name: string, references: readonly string[]): Elements {
+  return references.length === 0 ? {} : { [name]: references.map(reference => ({ reference })) }
+}
+
+/** The observations of the order and of its specimens. */
+function mapResults(
+  scene: Scene,
+  group: Group,
+  specimens: readonly Group[],
+  within: string,
+  effective: Elements,
+): readonly MappedObservation[] {
+  const groups = [group, ...specimens].flatMap(one => groupsOf(one, 'OBSERVATION'))
+  return groups.map(obx => mapObservation(scene, obx, { within, effective }))
+}
+
+/** OBR-7 and OBR-8 are the time of the results that have none of their own: HL7 v2.5.1, 7.4.1.7. */
+function timeOf({ effectiveDateTime, effectivePeriod }: Elements): Elements {
+  if (effectiveDateTime !== undefined) return { effectiveDateTime }
+  return effectivePeriod === undefined ? {} : { effectivePeriod }
+}
+
+/** Filler's number, else placer's, else what was ordered and when. */
+function orderKey(orc: Segment | undefined, obr: Segment | undefined, controlId: string): string {
+  const number = (segment: Segment | undefined, at: number) => {
+    const [first] = field(segment, at)
+    return part(first, 1) === '' ? '' : [1, 2, 3].map(component => part(first, component)).join('|')
+  }
+  const own = number(obr, 3) || number(orc, 3) || number(obr, 2) || number(orc, 2)
+  return `${own || controlId}|${value(obr, 4) || value(obr, 4, 2)}|${own === '' ? value(obr, 1) : ''}`
+}

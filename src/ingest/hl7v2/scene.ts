@@ -1,0 +1,140 @@
+import type { MapContext, Outcome, WriteMode } from '../outcome.ts'
+import { applyRules } from './apply-rules.ts'
+import { Ledger } from './ledger.ts'
+import { field, type Message, part, type Segment, value } from './message.ts'
+import { allSegments, type Group, groupsOf, segmentOf } from './structure.ts'
+import { type MessageRow, rulesOf } from './tables.ts'
+import { zoneOfMessage } from './times.ts'
+
+export type Elements = Readonly<Record<string, unknown>>
+
+/** What the segments of one patient's group are mapped with. */
+export interface Scene {
+  readonly message: Message
+  readonly row: MessageRow
+  /** The group of one PID: nothing of another patient is in reach. */
+  readonly patient: Group
+  readonly context: MapContext
+  readonly zone: string
+  /** The sending facility: its numbers are its own, whichever of its systems sends them. */
+  readonly sender: string
+  /** `Encounter/…` of this group's visit, once it is mapped. */
+  readonly encounter: string | undefined
+  readonly ledger: Ledger
+  readonly outcomes: Outcome[]
+  /** What became of each segment: `said` ones have an outcome of their own. */
+  readonly rows: Map<Segment, 'said' | 'joined'>
+  /** How often each key was met, to number what nothing else tells apart. */
+  readonly met: Map<string, number>
+}
+
+/** Makes what a group of segments says into outcomes. */
+export type Mapper = (scene: Scene, group: Group) => void
+
+/** A scene of one patient group, with nothing said yet. */
+export function openScene(message: Message, row: MessageRow, patient: Group, context: MapContext): Scene {
+  return {
+    message,
+    row,
+    patient,
+    context,
+    zone: zoneOfMessage(value(message.msh, 7)),
+    sender: value(message.msh, 4) || value(message.msh, 3),
+    encounter: undefined,
+    ledger: new Ledger(),
+    outcomes: [],
+    rows: new Map(),
+    met: new Map(),
+  }
+}
+
+/** The elements that a segment's rules give. What could not be read is named to the sender. */
+export function applied(scene: Scene, segment: Segment | undefined, resource: string): Elements {
+  if (segment === undefined) return {}
+  const { elements, lost } = applyRules(rulesOf(segment.name, resource), segment, scene)
+  for (const place of lost) warn(scene, segment, place)
+  return elements
+}
+
+/** Says that a field could not be read. */
+export function warn(scene: Scene, segment: Segment, place: string): void {
+  const number = place.slice(segment.name.length + 1)
+  scene.ledger.keep(segment, Number(number))
+  scene.outcomes.push({
+    kind: 'warning',
+    text: `${place} could not be read and was left out.`,
+    location: `${segment.name}^${segment.nth}^${number}`,
+  })
+}
+
+/**
+ * Puts a resource among the outcomes.
+ *
+ * @param segment  which it is made of first
+ * @param key      what it is known by to the sender
+ * @returns        `Type/id`
+ */
+export function emit(
+  scene: Scene,
+  segment: Segment,
+  resourceType: string,
+  key: readonly string[],
+  elements: Elements,
+  mode: WriteMode = 'upsert',
+): string {
+  const { context } = scene
+  const id = context.fingerprint('hl7v2', scene.sender, resourceType, ...key)
+  const resource = { resourceType, id, meta: { source: context.source }, ...elements }
+  const also = scene.rows.get(segment) === 'said' ? { also: true as const } : {}
+  scene.outcomes.push({ kind: 'mapped', row: segment.name, resource, mode, ...also })
+  scene.rows.set(segment, 'said')
+  return `${resourceType}/${id}`
+}
+
+/** Counts a segment that gives nothing because a part of it is missing: `DG1-3`. */
+export function reject(scene: Scene, segment: Segment, expression: string): void {
+  scene.rows.set(segment, 'said')
+  scene.outcomes.push({ kind: 'rejected', row: segment.name, reason: 'element-missing', expression })
+}
+
+/** Says that a segment went into the resource of another. */
+export function join(scene: Scene, segment: Segment | undefined): void {
+  if (segment !== undefined && !scene.rows.has(segment)) scene.rows.set(segment, 'joined')
+}
+
+/** Numbers what has the same key as something before it in the message: 0, 1, 2. */
+export function nth(scene: Scene, key: string): number {
+  const number = scene.met.get(key) ?? 0
+  scene.met.set(key, number + 1)
+  return number
+}
+
+/** PV1-19 with its authority: what an encounter is known by. */
+export function visitNumber(scene: Scene): string | undefined {
+  const pv1 = segmentOf(groupsOf(scene.patient, 'VISIT')[0], 'PV1')
+  const [first] = field(pv1, 19)
+  const number = part(first, 1)
+  return number === '' ? undefined : `${number}|${part(first, 4)}|${part(first, 4, 2)}`
+}
+
+/** `{ encounter: … }` for what happened in the group's visit. */
+export function inEncounter({ encounter }: Scene): Elements {
+  return encounter === undefined ? {} : { encounter: { reference: encounter } }
+}
+
+/** The segments of the group that nothing was said of, and the fields that nothing read. */
+export function closing(scene: Scene, segments = allSegments(scene.patient)): readonly Outcome[] {
+  return segments.flatMap((segment): Outcome[] => {
+    const row = scene.rows.get(segment)
+    if (row === undefined) return [{ kind: 'unmapped', row: segment.name }]
+    const unread = scene.ledger.unread(segment).map(place => unreadField(segment, place))
+    return row === 'joined' ? [{ kind: 'joined', row: segment.name }, ...unread] : unread
+  })
+}
+
+function unreadField({ name, nth: at }: Segment, place: string): Outcome {
+  const [, number, repetition, component] = /-(\d+)(?:\[(\d+)\])?(?:\.(\d+))?$/.exec(place) ?? []
+  const parts = [name, at, number, ...(component === undefined ? [] : [repetition ?? 1, component])]
+  const whole = component === undefined && repetition !== undefined ? [...parts, repetition] : parts
+  return { kind: 'warning', text: `${place}: unmapped`, location: whole.join('^') }
+}

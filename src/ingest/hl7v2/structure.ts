@@ -1,0 +1,190 @@
+import { Problem } from '#kernel'
+import { lazyTable } from '../tables.ts'
+import type { Message, Segment } from './message.ts'
+import { lookUp } from './tables.ts'
+
+/** Segments that stand together, and the groups among them: a patient, a visit, an order, one observation. */
+export interface Group {
+  readonly name: string
+  /** Its own segments as they came, the one that began it first. */
+  readonly segments: readonly Segment[]
+  readonly groups: readonly Group[]
+}
+
+/** A message by its structure. */
+export interface Structured {
+  /** What stands before the first patient and speaks of the message: MSH, EVN, SFT. */
+  readonly header: readonly Segment[]
+  /** One group `PATIENT` for each PID. */
+  readonly patients: readonly Group[]
+}
+
+interface GroupRow {
+  readonly starts: readonly string[]
+  readonly holds: readonly string[]
+  readonly groups?: readonly string[]
+}
+
+interface Structures {
+  readonly header: readonly string[]
+  readonly setIds: readonly string[]
+  readonly groups: Readonly<Record<string, GroupRow>>
+  readonly structures: Readonly<Record<string, { readonly repeats: boolean; readonly patient: readonly string[] }>>
+}
+
+/** `mappings/hl7v2/structures.json` */
+const structures = lazyTable<Structures>('hl7v2/structures.json')
+
+/** Whether the segment's first field only numbers it within its message. */
+export function isNumbered(segment: string): boolean {
+  return structures().setIds.includes(segment)
+}
+
+/** The first segment of a name in a group itself. */
+export function segmentOf(group: Group | undefined, name: string): Segment | undefined {
+  return group?.segments.find(segment => segment.name === name)
+}
+
+/** All segments of a name in a group itself. */
+export function segmentsOf(group: Group, name: string): readonly Segment[] {
+  return group.segments.filter(segment => segment.name === name)
+}
+
+/** The groups of a name that stand directly in a group. */
+export function groupsOf(group: Group, name: string): readonly Group[] {
+  return group.groups.filter(child => child.name === name)
+}
+
+/** Every segment below a group, its own first. */
+export function allSegments(group: Group): readonly Segment[] {
+  return [...group.segments, ...group.groups.flatMap(allSegments)]
+}
+
+/**
+ * A message as groups, in the way its structure says. Senders leave segments out, repeat them, put them elsewhere and add
+ * their own: what has no place goes to the nearest group of the same patient that has one for it, or to the patient, but
+ * never to another patient.
+ *
+ * @param structure  MSH-9.3 as the standard has it for the event, `ADT_A01`
+ * @throws Problem `unprocessable` · `ingest.hl7-segment-missing` without PID; `ingest.hl7-segment-misplaced` for a second
+ *   PID where the structure has one, and for what stands before the first of several
+ */
+export function structured(message: Message, structure: string): Structured {
+  const { repeats = false, patient = [] } = lookUp(structures().structures, structure) ?? {}
+  const header: Segment[] = []
+  const early: Segment[] = []
+  const patients: OpenGroup[] = []
+  let path: OpenGroup[] = []
+  for (const segment of message.segments) {
+    const [current] = path
+    if (segment.name === 'PID') {
+      if (!repeats && current !== undefined) throw misplaced(segment)
+      path = [openGroup('PATIENT', segment, patient)]
+      patients.push(...path)
+    } else if (isOfHeader(segment, current)) header.push(segment)
+    else if (current === undefined) early.push(segment)
+    else path = placed(segment, path)
+  }
+  placeEarly(early, patients)
+  return { header, patients }
+}
+
+const messageWide = new Set(['MSH', 'SFT', 'UAC', 'EVN', 'DSC'])
+
+function isOfHeader({ name }: Segment, patient: OpenGroup | undefined): boolean {
+  return messageWide.has(name) || (patient === undefined && structures().header.includes(name))
+}
+
+/** What stands before the only patient is the patient's; before the first of several it is nobody's to tell. */
+function placeEarly(early: readonly Segment[], patients: readonly OpenGroup[]): void {
+  const [patient] = patients
+  if (patient === undefined)
+    throw new Problem('unprocessable', 'ingest.hl7-segment-missing', 'The message has no PID segment.', {
+      expression: 'PID',
+    })
+  const [first] = early
+  if (first !== undefined && patients.length > 1) throw misplaced(first)
+  let path = [patient]
+  for (const segment of early) path = placed(segment, path)
+}
+
+function misplaced({ name, nth }: Segment): Problem {
+  const text = 'A segment stands where it belongs to no one patient.'
+  return new Problem('unprocessable', 'ingest.hl7-segment-misplaced', text, { expression: `${name}[${nth}]` })
+}
+
+/** A group that may still grow. */
+interface OpenGroup extends Group {
+  readonly segments: Segment[]
+  readonly groups: OpenGroup[]
+  /** Groups that may stand in it, in order. */
+  readonly order: readonly string[]
+}
+
+const bare: GroupRow = { starts: [], holds: [] }
+
+function rowOf(name: string): GroupRow {
+  return lookUp(structures().groups, name) ?? bare
+}
+
+function openGroup(name: string, segment: Segment, order = rowOf(name).groups ?? []): OpenGroup {
+  return { name, segments: [segment], groups: [], order }
+}
+
+/** Puts a segment into the innermost open group that has a place for it; gives the groups that are open then. */
+function placed(segment: Segment, path: readonly OpenGroup[]): OpenGroup[] {
+  for (let depth = path.length; depth > 0; depth--) {
+    const open = path.slice(0, depth)
+    const found = placedIn(open.at(-1) as OpenGroup, segment)
+    if (found !== undefined) return [...open, ...found]
+  }
+  return placedElsewhere(segment, path)
+}
+
+/** Puts a segment into a group, or opens one in it; gives the groups below it that are open then. */
+function placedIn(group: OpenGroup, segment: Segment): OpenGroup[] | undefined {
+  if (joins(group, segment.name)) {
+    group.segments.push(segment)
+    return []
+  }
+  const child = group.order.find(name => rowOf(name).starts.includes(segment.name))
+  if (child === undefined) return undefined
+  // An OBX behind an order is the order's, whatever stands between them.
+  for (const later of group.groups.toReversed()) {
+    const below = group.order.indexOf(later.name) > group.order.indexOf(child) ? placedIn(later, segment) : undefined
+    if (below !== undefined) return [later, ...below]
+  }
+  const opened = openGroup(child, segment)
+  group.groups.push(opened)
+  return [opened]
+}
+
+/** Whether a group has room for a segment: one that it holds, or that begins it and has not come yet (OBR after ORC). */
+function joins(group: OpenGroup, name: string): boolean {
+  const { starts, holds } = rowOf(group.name)
+  if (holds.includes(name)) return true
+  const place = starts.indexOf(name)
+  return place > 0 && group.segments.every(segment => starts.indexOf(segment.name) < place)
+}
+
+/** The latest group of the patient that has room, else a group of its own, else the patient itself. */
+function placedElsewhere(segment: Segment, path: readonly OpenGroup[]): OpenGroup[] {
+  const patient = path[0] as OpenGroup
+  const home = everyGroup(patient).findLast(group => rowOf(group.name).holds.includes(segment.name))
+  if (home !== undefined) {
+    home.segments.push(segment)
+    return [...path]
+  }
+  const own = Object.keys(structures().groups).find(name => rowOf(name).starts.includes(segment.name))
+  if (own === undefined) {
+    patient.segments.push(segment)
+    return [...path]
+  }
+  const opened = openGroup(own, segment)
+  patient.groups.push(opened)
+  return [patient, opened]
+}
+
+function everyGroup(group: OpenGroup): readonly OpenGroup[] {
+  return [group, ...group.groups.flatMap(everyGroup)]
+}
