@@ -3,7 +3,7 @@ import { applied, type Elements, emit, inEncounter, type Mapper, type Scene } fr
 import { type Group, groupsOf, segmentOf } from '../structure.ts'
 import { noteText } from './notes.ts'
 import { type MappedObservation, mapObservation } from './observation.ts'
-import { mapRequest } from './service-request.ts'
+import { mapRequest } from './request.ts'
 import { mapSpecimen } from './specimen.ts'
 
 /** ORC, OBR and what follows → DiagnosticReport, its ServiceRequest, Specimens and Observations */
