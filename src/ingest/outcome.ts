@@ -6,31 +6,38 @@ import type { Resource } from '#fhir'
  */
 export type WriteMode = 'create' | 'upsert' | 'merge'
 
-/** What became of one row of a file. `row` names the kind of row, never its content. */
+/** Which rows of the file an outcome stands for, so that each row is counted once. */
+interface Counted {
+  /** Kind of row, never its content. */
+  readonly row: string
+  /**
+   * How many rows became this: two halves of a blood pressure are 2; a further resource of a row that another outcome
+   * stands for is 0. One when it is not said.
+   */
+  readonly rows?: number
+}
+
+/** What became of a row of a file. */
 export type Outcome =
-  | {
+  | (Counted & {
       readonly kind: 'mapped'
-      readonly row: string
       readonly resource: Resource & { id: string }
       readonly mode: WriteMode
       readonly warning?: string
-      /** Of a row that another of its resources has counted already. */
-      readonly also?: true
-    }
+    })
   /** A change to a resource that must be there already, the Patient for one. Pure: it may be asked more than once. */
-  | {
+  | (Counted & {
       readonly kind: 'amend'
-      readonly row: string
       readonly type: string
       readonly id: string
       readonly change: (current: Resource) => Resource | undefined
-    }
+    })
   /** The row says what another row says too, and went into the same resource. */
   | { readonly kind: 'folded'; readonly row: string }
-  /** The row went into the resource of another row, and says what that one does not. */
-  | { readonly kind: 'joined'; readonly row: string }
   | { readonly kind: 'unmapped'; readonly row: string }
   | { readonly kind: 'rejected'; readonly row: string; readonly reason: Reason; readonly expression?: string }
+  /** No row, but a part of one that has a value and that nothing read: `PV1-50`, with its place as an HL7 ERR-2 has it. */
+  | { readonly kind: 'unread'; readonly place: string; readonly location: string }
   /** No row: something the person should know, once per text. `location` is where, as an HL7 ERR-2 says it. */
   | { readonly kind: 'warning'; readonly text: string; readonly location?: string }
 

@@ -24,13 +24,17 @@ export class Tally {
       this.warn(outcome.text)
       return
     }
+    if (outcome.kind === 'unread') {
+      this.warn(`${outcome.place}: unmapped`)
+      return
+    }
     if (outcome.kind === 'mapped' && outcome.warning !== undefined) this.warn(outcome.warning)
-    if (outcome.kind === 'mapped' && outcome.also === true) return
-    this.rows += 1
+    const rows = 'rows' in outcome ? (outcome.rows ?? 1) : 1
+    this.rows += rows
     if (outcome.kind === 'folded') this.folded += 1
     else if (outcome.kind === 'unmapped') this.countUnmapped(outcome.row)
     else if (outcome.kind === 'rejected') this.reject(outcome.row, outcome.reason, outcome.expression)
-    else this.mapped += 1
+    else this.mapped += rows
   }
 
   countUnmapped(row: string, count = 1): void {

@@ -4,8 +4,8 @@ import { type Message, value } from './message.ts'
 import { mapVisit } from './resources/encounter.ts'
 import { mapPatient } from './resources/patient.ts'
 import { mapGroups } from './resources/table.ts'
-import { closing, join, openScene } from './scene.ts'
-import { type Group, type Structured, structured } from './structure.ts'
+import { closing, join, openScene, type Scene } from './scene.ts'
+import { allSegments, type Group, type Structured, structured } from './structure.ts'
 import { isMessageType, type MessageRow, messageRow } from './tables.ts'
 
 /** @throws Problem `unsupported` · `ingest.hl7-type-unsupported`, `ingest.hl7-event-unsupported` */
@@ -40,11 +40,14 @@ export function readMessage(message: Message): Read {
 }
 
 /** What a message says about one of its patients, who is the patient of `context`. */
-export function mapPatientGroup({ message, row }: Read, group: Group, context: MapContext): readonly Outcome[] {
+export function mapPatientGroup(read: Read, group: Group, context: MapContext): readonly Outcome[] {
+  const { message, row, header, patients } = read
   const scene = openScene(message, row, group, context)
   mapPatient(scene, group)
   mapGroups({ ...scene, encounter: mapVisit(scene) }, group)
-  return [...scene.outcomes, ...closing(scene)]
+  if (group !== patients[0]) return closing(scene, allSegments(group))
+  readHeader(scene, read)
+  return closing(scene, [...header, ...allSegments(group)])
 }
 
 /** Fields of MSH and EVN that receiving reads: who sends what, when, in which version and character set. */
@@ -53,18 +56,15 @@ const headerFields: Readonly<Record<string, readonly number[]>> = {
   EVN: [1, 2, 6],
 }
 
-/** What became of the segments that are about the message and not about a patient. */
-export function mapHeader({ message, row, header, patients }: Read, context: MapContext): readonly Outcome[] {
-  const [patient] = patients
-  if (patient === undefined) return []
-  const scene = openScene(message, row, patient, context)
+/** Notes what receiving reads of the segments that are about the message; they count with the first patient's. */
+function readHeader(scene: Scene, { header }: Read): void {
+  const [pid] = scene.patient.segments
   for (const segment of header) {
-    const read = headerFields[segment.name]
-    if (read === undefined) continue
-    scene.ledger.keep(segment, ...read)
-    join(scene, segment)
+    const fields = headerFields[segment.name]
+    if (fields === undefined || pid === undefined) continue
+    scene.ledger.keep(segment, ...fields)
+    join(scene, segment, pid)
   }
-  return closing(scene, header)
 }
 
 /**
@@ -75,7 +75,5 @@ export function mapHeader({ message, row, header, patients }: Read, context: Map
  */
 export function mapMessage(message: Message, contextOf: (group: Group) => MapContext): readonly Outcome[] {
   const read = readMessage(message)
-  const [first] = read.patients
-  const header = first === undefined ? [] : mapHeader(read, contextOf(first))
-  return [...header, ...read.patients.flatMap(group => mapPatientGroup(read, group, contextOf(group)))]
+  return read.patients.flatMap(group => mapPatientGroup(read, group, contextOf(group)))
 }

@@ -2,7 +2,7 @@ import type { MapContext, Outcome, WriteMode } from '../outcome.ts'
 import { applyRules } from './apply-rules.ts'
 import { Ledger } from './ledger.ts'
 import { field, type Message, part, type Segment, value } from './message.ts'
-import { allSegments, type Group, groupsOf, segmentOf } from './structure.ts'
+import { type Group, groupsOf, segmentOf } from './structure.ts'
 import { type MessageRow, rulesOf } from './tables.ts'
 import { zoneOfMessage } from './times.ts'
 
@@ -22,8 +22,10 @@ export interface Scene {
   readonly encounter: string | undefined
   readonly ledger: Ledger
   readonly outcomes: Outcome[]
-  /** What became of each segment: `said` ones have an outcome of their own. */
-  readonly rows: Map<Segment, 'said' | 'joined'>
+  /** Segments that have an outcome of their own, with the place of the first among `outcomes`. */
+  readonly said: Map<Segment, number>
+  /** Segments that went into the resource of another segment. */
+  readonly joined: Map<Segment, Segment>
   /** How often each key was met, to number what nothing else tells apart. */
   readonly met: Map<string, number>
 }
@@ -43,7 +45,8 @@ export function openScene(message: Message, row: MessageRow, patient: Group, con
     encounter: undefined,
     ledger: new Ledger(),
     outcomes: [],
-    rows: new Map(),
+    said: new Map(),
+    joined: new Map(),
     met: new Map(),
   }
 }
@@ -85,21 +88,25 @@ export function emit(
   const { context } = scene
   const id = context.fingerprint('hl7v2', scene.sender, resourceType, ...key)
   const resource = { resourceType, id, meta: { source: context.source }, ...elements }
-  const also = scene.rows.get(segment) === 'said' ? { also: true as const } : {}
-  scene.outcomes.push({ kind: 'mapped', row: segment.name, resource, mode, ...also })
-  scene.rows.set(segment, 'said')
+  const rows = scene.said.has(segment) ? { rows: 0 } : {}
+  say(scene, segment, { kind: 'mapped', row: segment.name, resource, mode, ...rows })
   return `${resourceType}/${id}`
+}
+
+/** Adds what became of a segment. */
+export function say(scene: Scene, segment: Segment, outcome: Outcome): void {
+  if (!scene.said.has(segment)) scene.said.set(segment, scene.outcomes.length)
+  scene.outcomes.push(outcome)
 }
 
 /** Counts a segment that gives nothing because a part of it is missing: `DG1-3`. */
 export function reject(scene: Scene, segment: Segment, expression: string): void {
-  scene.rows.set(segment, 'said')
-  scene.outcomes.push({ kind: 'rejected', row: segment.name, reason: 'element-missing', expression })
+  say(scene, segment, { kind: 'rejected', row: segment.name, reason: 'element-missing', expression })
 }
 
-/** Says that a segment went into the resource of another. */
-export function join(scene: Scene, segment: Segment | undefined): void {
-  if (segment !== undefined && !scene.rows.has(segment)) scene.rows.set(segment, 'joined')
+/** Says that a segment went into the resource of another: it is counted with it. */
+export function join(scene: Scene, segment: Segment | undefined, into: Segment): void {
+  if (segment !== undefined && segment !== into) scene.joined.set(segment, into)
 }
 
 /** Numbers what has the same key as something before it in the message: 0, 1, 2. */
@@ -122,19 +129,36 @@ export function inEncounter({ encounter }: Scene): Elements {
   return encounter === undefined ? {} : { encounter: { reference: encounter } }
 }
 
-/** The segments of the group that nothing was said of, and the fields that nothing read. */
-export function closing(scene: Scene, segments = allSegments(scene.patient)): readonly Outcome[] {
-  return segments.flatMap((segment): Outcome[] => {
-    const row = scene.rows.get(segment)
-    if (row === undefined) return [{ kind: 'unmapped', row: segment.name }]
-    const unread = scene.ledger.unread(segment).map(place => unreadField(segment, place))
-    return row === 'joined' ? [{ kind: 'joined', row: segment.name }, ...unread] : unread
-  })
+/**
+ * All that was said of the segments, each counted once: those that joined another with that one, and what nothing was
+ * made of as unmapped. The fields that nothing read are named.
+ */
+export function closing(scene: Scene, segments: readonly Segment[]): readonly Outcome[] {
+  const outcomes = [...scene.outcomes]
+  for (const segment of segments) {
+    if (scene.said.has(segment) || countedWith(scene, segment, outcomes)) outcomes.push(...unread(scene, segment))
+    else outcomes.push({ kind: 'unmapped', row: segment.name })
+  }
+  return outcomes
 }
 
-function unreadField({ name, nth: at }: Segment, place: string): Outcome {
+/** Adds a segment to the rows of the outcome that it went into. */
+function countedWith({ said, joined }: Scene, segment: Segment, outcomes: Outcome[]): boolean {
+  const into = joined.get(segment)
+  const place = into === undefined ? undefined : said.get(into)
+  const outcome = place === undefined ? undefined : outcomes[place]
+  if (place === undefined || (outcome?.kind !== 'mapped' && outcome?.kind !== 'amend')) return false
+  outcomes[place] = { ...outcome, rows: (outcome.rows ?? 1) + 1 }
+  return true
+}
+
+function unread({ ledger }: Scene, segment: Segment): readonly Outcome[] {
+  return ledger.unread(segment).map(place => ({ kind: 'unread', place, location: locationOf(segment, place) }))
+}
+
+/** `PID-5.14` → `PID^1^5^1^14` */
+function locationOf({ name, nth: at }: Segment, place: string): string {
   const [, number, repetition, component] = /-(\d+)(?:\[(\d+)\])?(?:\.(\d+))?$/.exec(place) ?? []
-  const parts = [name, at, number, ...(component === undefined ? [] : [repetition ?? 1, component])]
-  const whole = component === undefined && repetition !== undefined ? [...parts, repetition] : parts
-  return { kind: 'warning', text: `${place}: unmapped`, location: whole.join('^') }
+  const inside = component === undefined ? [repetition] : [repetition ?? 1, component]
+  return [name, at, number, ...inside].filter(part => part !== undefined).join('^')
 }

@@ -131,7 +131,7 @@ describe('message structure – HL7 v2.5.1 chapters 3.3 and 7.3.1', () => {
 describe('fields are accounted for', () => {
   const said = (...segments: string[]) =>
     (hl7Outcomes(message(msh('ADT^A01'), ...segments))[0] ?? []).flatMap(outcome =>
-      outcome.kind === 'warning' ? [`${outcome.text} @${outcome.location}`] : [],
+      outcome.kind === 'unread' ? [`${outcome.place} @${outcome.location}`] : [],
     )
 
   it('names each valued field, repetition and component that nothing reads', () => {
@@ -141,11 +141,7 @@ describe('fields are accounted for', () => {
       'IN1|1|P~Q|C1|Insurer',
     ]
     expect(said(...segments)).toEqual(
-      expect.arrayContaining([
-        'PID-5.16: unmapped @PID^1^5^1^16',
-        'PV1-50: unmapped @PV1^1^50',
-        'IN1-2: unmapped @IN1^1^2',
-      ]),
+      expect.arrayContaining(['PID-5.16 @PID^1^5^1^16', 'PV1-50 @PV1^1^50', 'IN1-2 @IN1^1^2']),
     )
   })
 
@@ -153,7 +149,7 @@ describe('fields are accounted for', () => {
     expect(said('PID|1||4711^^^C^MR||Doe^Jane||19800101|F|||""')).toEqual([])
   })
 
-  it('counts each segment once: mapped, joined, unmapped or rejected', () => {
+  it('counts each segment once: mapped, unmapped or rejected', () => {
     const outcomes =
       hl7Outcomes(
         message(
@@ -167,22 +163,20 @@ describe('fields are accounted for', () => {
           'ZZZ|1',
         ),
       )[0] ?? []
-    const rows = outcomes.flatMap(outcome => {
-      if (outcome.kind === 'warning' || (outcome.kind === 'mapped' && outcome.also === true)) return []
-      return [`${outcome.row} ${outcome.kind}`]
-    })
-    expect(rows.sort()).toEqual(
-      [
-        'MSH joined',
-        'PD1 joined',
-        'NTE joined',
-        'OBR mapped',
-        'OBX mapped',
-        'OBX rejected',
-        'PID amend',
-        'ZZZ unmapped',
-      ].sort(),
+    const rows = outcomes.flatMap(outcome =>
+      outcome.kind === 'warning' || outcome.kind === 'unread'
+        ? []
+        : [`${outcome.row} ${outcome.kind} ${'rows' in outcome ? outcome.rows : 1}`],
     )
+    // MSH and PD1 went into the Patient, the NTE into the report.
+    expect(rows).toEqual([
+      'PID amend 3',
+      'OBR mapped 2',
+      'OBX mapped 1',
+      'OBX rejected 1',
+      'OBR mapped 0',
+      'ZZZ unmapped 1',
+    ])
     expect(resourcesOf(outcomes)).toHaveLength(3)
   })
 })

@@ -17,7 +17,7 @@ export const mapOrder: Mapper = (scene, group) => {
   const specimen = specimens.flatMap((spm, nth) => mapSpecimen(scene, spm, key, nth) ?? [])
   const mapped = mapResults(scene, group, specimens, key, timeOf(report))
   const attachments = mapped.flatMap(({ attachment }) => attachment ?? [])
-  const conclusion = noteText(scene, group)
+  const conclusion = noteText(scene, group, obr)
   emit(scene, obr, 'DiagnosticReport', [key], {
     status: 'unknown',
     code: { text: 'Result' },

@@ -13,7 +13,7 @@ export function mapVisit(scene: Scene): string | undefined {
   // A result needs no visit of its own; a visit without number and time cannot be told from another.
   if (number === undefined && (scene.row.encounter === undefined || isEmpty(field(pv1, 44)))) return undefined
   const pv2 = segmentOf(visit, 'PV2')
-  join(scene, pv2)
+  join(scene, pv2, pv1)
   const encounter = {
     class: unknownClass,
     ...applied(scene, pv1, 'Encounter'),

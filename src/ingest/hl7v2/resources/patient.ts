@@ -3,7 +3,7 @@ import { merge } from '../../patient-merge.ts'
 import { applyRules } from '../apply-rules.ts'
 import { Ledger } from '../ledger.ts'
 import { field, isNull, parsePlace, type Segment, value } from '../message.ts'
-import { type Elements, join, type Mapper, type Scene, warn } from '../scene.ts'
+import { type Elements, join, type Mapper, type Scene, say, warn } from '../scene.ts'
 import { type Group, segmentOf } from '../structure.ts'
 import { rulesOf } from '../tables.ts'
 import { toDateTime } from '../times.ts'
@@ -15,10 +15,10 @@ import { toDateTime } from '../times.ts'
 export const mapPatient: Mapper = (scene, group) => {
   const { elements, lost } = patientElements(group, scene.zone, scene.ledger)
   for (const { segment, place } of lost) warn(scene, segment, place)
-  join(scene, segmentOf(group, 'PD1'))
-  scene.outcomes.push(amendment(scene, group, elements))
   const [pid] = group.segments
-  if (pid !== undefined) scene.rows.set(pid, 'said')
+  if (pid === undefined) return
+  say(scene, pid, amendment(scene, group, elements))
+  join(scene, segmentOf(group, 'PD1'), pid)
 }
 
 interface Lost {

@@ -10,7 +10,7 @@ export function mapRequest(
 ): string | undefined {
   const elements: Elements = { ...applied(scene, orc, 'ServiceRequest'), ...applied(scene, obr, 'ServiceRequest') }
   const segment = orc ?? obr
-  join(scene, orc)
+  if (orc !== undefined && obr !== undefined) join(scene, orc, obr)
   if (segment === undefined || elements.identifier === undefined) return undefined
   return emit(scene, segment, 'ServiceRequest', [key], {
     status: 'unknown',
