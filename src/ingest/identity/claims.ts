@@ -1,0 +1,106 @@
+import { identityTables } from './tables.ts'
+
+/** A number of a person, with the authority that gave it. */
+export interface IdentifierClaim {
+  /** URI of the assigning authority; a number without one says nothing. */
+  readonly system?: string
+  readonly value: string
+  /** Code of v2-0203, e.g. `MR`; undefined when the sender did not say. */
+  readonly type?: string
+  /** No longer in use: it still finds the person, but a newer one does not contradict it. */
+  readonly old?: true
+}
+
+/** A name as it was given; `text` alone where the sender did not take it apart. */
+export interface NameClaim {
+  readonly family?: string
+  readonly given: readonly string[]
+  readonly text?: string
+}
+
+/** What somebody says of a person: only what can tell people apart. Placeholders are left out. */
+export interface PersonClaims {
+  readonly identifiers: readonly IdentifierClaim[]
+  readonly names: readonly NameClaim[]
+  /** `YYYY[-MM[-DD]]` */
+  readonly birthDate?: string
+  /** `other` and `unknown` contradict nothing and are not here. */
+  readonly gender?: 'male' | 'female'
+}
+
+type Node = { readonly [element: string]: unknown }
+
+/**
+ * The claims of a FHIR Patient, or of the elements of one. Takes what comes: what is malformed claims nothing.
+ *
+ * @param patient  elements of https://hl7.org/fhir/R4/patient.html
+ */
+export function claimsOf(patient: Node): PersonClaims {
+  const birthDate = birthDateOf(patient.birthDate)
+  const gender = patient.gender
+  return {
+    identifiers: nodesIn(patient.identifier).flatMap(identifierOf),
+    names: nodesIn(patient.name).flatMap(nameOf),
+    ...(birthDate === undefined ? {} : { birthDate }),
+    ...(gender === 'male' || gender === 'female' ? { gender } : {}),
+  }
+}
+
+function identifierOf(node: Node): readonly IdentifierClaim[] {
+  const { system, use } = node
+  const value = textOf(node.value)
+  if (value === undefined || isPlaceholderNumber(value)) return []
+  const type = typeOf(node.type) ?? (typeof system === 'string' ? identityTables().typeOfSystem.get(system) : undefined)
+  return [
+    {
+      value,
+      ...(typeof system === 'string' && system !== '' ? { system } : {}),
+      ...(type === undefined ? {} : { type }),
+      ...(use === 'old' ? { old: true as const } : {}),
+    },
+  ]
+}
+
+/** The first coding of the table for identifier types, else the first local code. */
+function typeOf(type: unknown): string | undefined {
+  const codings = isNode(type) ? nodesIn(type.coding) : []
+  const ofTable = codings.find(({ system }) => typeof system === 'string' && /v2[-/]0203$/.test(system))
+  const code = (ofTable ?? codings[0])?.code
+  return typeof code === 'string' && code !== '' ? code.toUpperCase() : undefined
+}
+
+/** `0000`, `99999999` and words for "not known" are written where a number is asked for and there is none. */
+function isPlaceholderNumber(value: string): boolean {
+  return /^(\w)\1{3,}$/.test(value) || /^[0\W_]+$/.test(value) || isIn('placeholderIdentifiers', value)
+}
+
+function isIn(table: 'placeholderIdentifiers' | 'placeholderBirthDates', text: string): boolean {
+  return identityTables()[table].has(text.toLowerCase())
+}
+
+function nameOf(node: Node): readonly NameClaim[] {
+  const family = textOf(node.family)
+  const given = (Array.isArray(node.given) ? node.given : []).flatMap(one => textOf(one) ?? [])
+  const text = textOf(node.text)
+  if (family === undefined && given.length === 0 && text === undefined) return []
+  return [{ given, ...(family === undefined ? {} : { family }), ...(text === undefined ? {} : { text }) }]
+}
+
+function birthDateOf(value: unknown): string | undefined {
+  if (typeof value !== 'string' || !/^\d{4}(-\d{2}(-\d{2})?)?$/.test(value)) return undefined
+  return isIn('placeholderBirthDates', value) ? undefined : value
+}
+
+/** A text that says something: HL7's null `""` does not. */
+function textOf(value: unknown): string | undefined {
+  const text = typeof value === 'string' ? value.trim() : ''
+  return text === '' || text === '""' ? undefined : text
+}
+
+function nodesIn(value: unknown): readonly Node[] {
+  return (Array.isArray(value) ? value : []).filter(isNode)
+}
+
+function isNode(value: unknown): value is Node {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,115 @@
+import { compareBirthDates, type DateLikeness } from './birth-dates.ts'
+import type { PersonClaims } from './claims.ts'
+import { contradicts, type Link, linkOf } from './identifiers.ts'
+import { compareNames, type NameLikeness } from './names.ts'
+
+/** An element of a Patient by which people are told apart. */
+export type IdentityElement = 'identifier' | 'name' | 'birthDate' | 'gender'
+
+/** Whether a description fits a person, and by which elements it does not. */
+export interface Comparison {
+  readonly kind: 'agrees' | 'doubtful' | 'contradicts'
+  readonly elements: readonly IdentityElement[]
+}
+
+/** Somebody whom a description may be about. */
+export interface Candidate {
+  /** Patient id. */
+  readonly id: string
+  readonly claims: PersonClaims
+}
+
+/** Whom a description is about. */
+export type Verdict =
+  | { readonly kind: 'certain'; readonly patient: string }
+  | { readonly kind: 'contradiction'; readonly patient: string; readonly elements: readonly IdentityElement[] }
+  | {
+      readonly kind: 'doubtful'
+      readonly patients: readonly string[]
+      readonly elements: readonly IdentityElement[]
+    }
+  | { readonly kind: 'unknown' }
+
+type Fit = readonly [kind: Comparison['kind'], ...elements: IdentityElement[]]
+
+const agrees: Fit = ['agrees']
+const otherDate: Fit = ['contradicts', 'birthDate']
+const otherName: Fit = ['contradicts', 'name']
+const both: Fit = ['contradicts', 'name', 'birthDate']
+
+/** Name (rows) × birth date. One slip is doubtful; two at once are another person. */
+// biome-ignore format: a table is read by its columns
+const fits: Readonly<Record<NameLikeness, Readonly<Record<DateLikeness, Fit>>>> = {
+  same:    { same: agrees,               alike: ['doubtful', 'birthDate'], other: otherDate, unknown: agrees },
+  part:    { same: ['doubtful', 'name'], alike: both,                      other: both,      unknown: ['doubtful', 'name'] },
+  unlike:  { same: otherName,            alike: both,                      other: both,      unknown: otherName },
+  unknown: { same: agrees,               alike: ['doubtful', 'birthDate'], other: otherDate, unknown: agrees },
+}
+
+/** Compares a description with a person whom it is said to be about: by a number, or by somebody who imports a file. */
+export function compare(incoming: PersonClaims, known: PersonClaims): Comparison {
+  const [kind, ...elements] = fitOf(incoming, known)
+  const sexDiffers = incoming.gender !== undefined && known.gender !== undefined && incoming.gender !== known.gender
+  const numbersDiffer = contradicts(incoming.identifiers, known.identifiers)
+  if (numbersDiffer) elements.unshift('identifier')
+  if (sexDiffers) elements.push('gender')
+  if (kind === 'contradicts' || sexDiffers) return { kind: 'contradicts', elements }
+  if (!numbersDiffer) return { kind, elements }
+  // A hospital may register somebody twice: another number that is in common says so.
+  const isLinked = linkOf(incoming.identifiers, known.identifiers) === 'own'
+  return { kind: isLinked && kind === 'agrees' ? 'doubtful' : 'contradicts', elements }
+}
+
+function fitOf(incoming: PersonClaims, known: PersonClaims): Fit {
+  return fits[compareNames(incoming.names, known.names)][compareBirthDates(incoming.birthDate, known.birthDate)]
+}
+
+interface Compared extends Comparison {
+  readonly id: string
+}
+
+/**
+ * Whom a description is about, among those who have one of its numbers. Pure: nothing is looked up.
+ *
+ * @returns `certain` when one fits; `contradiction` when a number of theirs is given with another name, birth date or sex;
+ *   `doubtful` when a person must decide; `unknown` when nobody has such a number
+ */
+export function judge(incoming: PersonClaims, candidates: readonly Candidate[]): Verdict {
+  const linked = candidates.flatMap(candidate => comparedWith(incoming, candidate))
+  const fitting = linked.filter(({ kind }) => kind === 'agrees')
+  const [only] = fitting
+  if (only !== undefined && linked.length === 1) return { kind: 'certain', patient: only.id }
+  const [first] = linked
+  if (first === undefined) return { kind: 'unknown' }
+  if (linked.every(({ kind }) => kind === 'contradicts'))
+    return { kind: 'contradiction', patient: first.id, elements: elementsOf(linked) }
+  const elements = linked.length > 1 ? elementsOf([{ elements: ['identifier'] }, ...linked]) : first.elements
+  return { kind: 'doubtful', patients: linked.map(({ id }) => id), elements }
+}
+
+const byLink: Readonly<Record<Link, (incoming: PersonClaims, known: PersonClaims) => Comparison | undefined>> = {
+  own: compare,
+  shared: compareSharing,
+  none: () => undefined,
+}
+
+function comparedWith(incoming: PersonClaims, { id, claims }: Candidate): readonly Compared[] {
+  const comparison = byLink[linkOf(incoming.identifiers, claims.identifiers)](incoming, claims)
+  return comparison === undefined ? [] : [{ ...comparison, id }]
+}
+
+/** A number that others share names nobody alone; with the same name and birth date it does. */
+function compareSharing(incoming: PersonClaims, known: PersonClaims): Comparison | undefined {
+  const isNamed = compareNames(incoming.names, known.names) === 'same'
+  const born = compareBirthDates(incoming.birthDate, known.birthDate)
+  if (!isNamed || !['same', 'unknown'].includes(born)) return undefined
+  const comparison = compare(incoming, known)
+  if (comparison.kind !== 'agrees') return undefined
+  return born === 'same' ? comparison : { kind: 'doubtful', elements: ['birthDate'] }
+}
+
+function elementsOf(
+  compared: readonly { readonly elements: readonly IdentityElement[] }[],
+): readonly IdentityElement[] {
+  return [...new Set(compared.flatMap(({ elements }) => elements))]
+}

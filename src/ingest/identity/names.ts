@@ -1,0 +1,193 @@
+import { jaroWinkler } from '@skyra/jaro-winkler'
+import { doubleMetaphone } from 'double-metaphone'
+import type { NameClaim } from './claims.ts'
+import { identityTables } from './tables.ts'
+
+/** How two names compare: `part` agrees in the family name or the given name and not in the other. */
+export type NameLikeness = 'same' | 'part' | 'unlike' | 'unknown'
+
+type Likeness = 'same' | 'unlike' | 'unknown'
+
+/** A name taken apart and made comparable. */
+interface Parts {
+  readonly family: readonly string[]
+  readonly given: readonly string[]
+  /** Everything, where the name is one text. */
+  readonly whole: readonly string[]
+  /** `Baby Girl`: the child has no given name yet. */
+  readonly newborn: boolean
+}
+
+const ranks: Readonly<Record<NameLikeness, number>> = { same: 3, part: 2, unlike: 1, unknown: 0 }
+
+/** The best agreement between any of the names: people keep maiden names, nicknames, and names in two scripts. */
+export function compareNames(ones: readonly NameClaim[], others: readonly NameClaim[]): NameLikeness {
+  let best: NameLikeness = 'unknown'
+  const otherParts = others.map(partsOf)
+  for (const one of ones.map(partsOf))
+    for (const other of otherParts) {
+      const likeness = compareParts(one, other)
+      if (ranks[likeness] > ranks[best]) best = likeness
+    }
+  return best
+}
+
+function partsOf({ family, given, text }: NameClaim): Parts {
+  const ownGiven = given.flatMap(name => wordsOf(name))
+  const newborn = isNewborn(ownGiven)
+  const parts = { family: familyWords(family), given: newborn ? [] : known(ownGiven), newborn }
+  if (parts.family.length + ownGiven.length > 0 || text === undefined) return { ...parts, whole: [] }
+  return { ...parts, whole: known(withoutParticles(wordsOf(text))) }
+}
+
+function familyWords(family: string | undefined): readonly string[] {
+  return family === undefined ? [] : known(withoutParticles(wordsOf(family)))
+}
+
+/** Nothing where one of the words says that the name is not known. */
+function known(words: readonly string[]): readonly string[] {
+  return words.some(word => identityTables().placeholderNames.has(word)) ? [] : words
+}
+
+function withoutParticles(words: readonly string[]): readonly string[] {
+  const bearing = words.filter(word => !identityTables().particles.has(word))
+  return bearing.length > 0 ? bearing : words
+}
+
+/** `Baby Girl A`, `Boy of Jane`. */
+function isNewborn(words: readonly string[]): boolean {
+  const { newborn } = identityTables()
+  const [first = ''] = words
+  if (!newborn.has(first)) return false
+  return (
+    words.some((word, at) => at > 0 && isOf.has(word)) || words.every(word => newborn.has(word) || word.length === 1)
+  )
+}
+
+const isOf: ReadonlySet<string> = new Set(['of', 'von', 'de'])
+
+/** https://unicode.org/reports/tr15/: letters that do not decompose, and umlauts as they are spelled without dots. */
+const spellings: readonly (readonly [RegExp, string])[] = [
+  [/ß/g, 'ss'],
+  [/æ/g, 'ae'],
+  [/œ/g, 'oe'],
+  [/ø/g, 'oe'],
+  [/å/g, 'aa'],
+  [/ł/g, 'l'],
+  [/[đð]/g, 'd'],
+  [/þ/g, 'th'],
+  [/ı/g, 'i'],
+]
+
+/** Lower case, without marks, titles and punctuation; `Müller`, `Mueller` and `Muller` are one word. */
+function wordsOf(text: string): readonly string[] {
+  let plain = text.toLowerCase()
+  for (const [letter, spelled] of spellings) plain = plain.replace(letter, spelled)
+  plain = plain
+    .normalize('NFKD')
+    .replace(/\p{M}/gu, '')
+    .replace(/(?<=\p{L})['’`ʼ](?=\p{L})/gu, '')
+  const words = plain.split(/[^\p{L}\p{N}]+/u).filter(word => word !== '' && !identityTables().titles.has(word))
+  return words.map(word => word.replace(/aa/g, 'a').replace(/(?<=[aou])e(?![aeiou])/g, ''))
+}
+
+function compareParts(one: Parts, other: Parts): NameLikeness {
+  if (one.whole.length > 0 || other.whole.length > 0) return compareWholes(one, other)
+  const straight = combined(compareFamilies(one, other), compareGivens(one, other))
+  if (straight === 'same' || !isSwapped(one, other)) return straight
+  return 'same'
+}
+
+/** Family × given. A child who has no given name yet may get another family name with it. */
+function combined(family: Likeness, given: Likeness | 'newborn'): NameLikeness {
+  if (given === 'newborn') return family === 'unlike' ? 'part' : family
+  if (family === 'unlike') return given === 'same' ? 'part' : 'unlike'
+  if (given === 'unlike') return family === 'same' ? 'part' : 'unlike'
+  return family === 'same' || given === 'same' ? 'same' : 'unknown'
+}
+
+function compareFamilies(one: Parts, other: Parts): Likeness {
+  if (one.family.length === 0 || other.family.length === 0) return 'unknown'
+  if (writtenOtherwise(one.family, other.family)) return 'unknown'
+  const [few, many] = byLength(one.family, other.family)
+  const isPart = few.every(word => many.some(of => isAlike('family', word, of)))
+  return isPart || isAlike('family', one.family.join(''), other.family.join('')) ? 'same' : 'unlike'
+}
+
+function compareGivens(one: Parts, other: Parts): Likeness | 'newborn' {
+  if (one.newborn || other.newborn) return 'newborn'
+  if (one.given.length === 0 || other.given.length === 0) return 'unknown'
+  if (writtenOtherwise(one.given, other.given)) return 'unknown'
+  return isCalled(one.given, other.given) || isCalled(other.given, one.given) || isOneWord(one, other)
+    ? 'same'
+    : 'unlike'
+}
+
+/** Whether the first name of one is among the names of the other: people go by their second name. */
+function isCalled([first = '']: readonly string[], names: readonly string[]): boolean {
+  return names.some((name, at) => isSameGiven(first, name, at === 0))
+}
+
+/** `Anne Marie` and `Annemarie`. */
+function isOneWord(one: Parts, other: Parts): boolean {
+  return isAlike('given', one.given.join(''), other.given.join(''))
+}
+
+function isSameGiven(a: string, b: string, isFirst: boolean): boolean {
+  if (isAlike('given', a, b) || isShortFor(a, b)) return true
+  const [short, long] = a.length < b.length ? [a, b] : [b, a]
+  return long.startsWith(short) && (short.length >= 3 || (short.length === 1 && isFirst))
+}
+
+function isShortFor(a: string, b: string): boolean {
+  const { shortNames } = identityTables()
+  const rows = shortNames.get(a)
+  return rows !== undefined && [...(shortNames.get(b) ?? [])].some(row => rows.has(row))
+}
+
+/** Some systems write the given name where the family name belongs. */
+function isSwapped(one: Parts, other: Parts): boolean {
+  return hasAll(one.family, other.given) && hasAll(other.family, one.given)
+}
+
+function hasAll(family: readonly string[], given: readonly string[]): boolean {
+  return (
+    family.length > 0 && given.length > 0 && family.every(word => given.some(name => isAlike('family', word, name)))
+  )
+}
+
+function compareWholes(one: Parts, other: Parts): NameLikeness {
+  const [few, many] = byLength(wholeOf(one), wholeOf(other))
+  if (few.length === 0 || writtenOtherwise(few, many)) return 'unknown'
+  const found = few.filter(word => many.some(of => isAlike('family', word, of) || isSameGiven(word, of, true))).length
+  if (found === few.length) return 'same'
+  return found > 0 ? 'part' : 'unlike'
+}
+
+function wholeOf({ whole, family, given }: Parts): readonly string[] {
+  return whole.length > 0 ? whole : [...given, ...family]
+}
+
+function byLength(one: readonly string[], other: readonly string[]): readonly [readonly string[], readonly string[]] {
+  return one.length <= other.length ? [one, other] : [other, one]
+}
+
+const latin = /\p{Script=Latin}/u
+
+/** Names in two scripts cannot be compared letter by letter. */
+function writtenOtherwise(one: readonly string[], other: readonly string[]): boolean {
+  return latin.test(one.join('')) !== latin.test(other.join(''))
+}
+
+function isAlike(part: 'family' | 'given', a: string, b: string): boolean {
+  if (a === b) return true
+  const threshold = identityTables().thresholds.get(part)
+  if (threshold === undefined || a.length < 3 || b.length < 3) return false
+  const likeness = jaroWinkler(a, b)
+  return likeness >= threshold.alike || (likeness >= threshold.alikeWhenSoundsSame && soundsSame(a, b))
+}
+
+function soundsSame(a: string, b: string): boolean {
+  const sounds = new Set(doubleMetaphone(a))
+  return doubleMetaphone(b).some(sound => sound !== '' && sounds.has(sound))
+}

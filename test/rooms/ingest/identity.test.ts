@@ -1,0 +1,202 @@
+import { claimsOf } from '../../../src/ingest/identity/claims.ts'
+import { type Candidate, compare, judge } from '../../../src/ingest/identity/judge.ts'
+import { compareNames } from '../../../src/ingest/identity/names.ts'
+
+const hospital = 'urn:oid:1.2.3'
+const numbered = (value: string, type?: string, system = hospital) => ({
+  system,
+  value,
+  ...(type === undefined
+    ? {}
+    : { type: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v2-0203', code: type }] } }),
+})
+const named = (name: string) => {
+  const [family = '', given = ''] = name.split(',').map(part => part.trim())
+  return { ...(family === '' ? {} : { family }), ...(given === '' ? {} : { given: given.split(' ') }) }
+}
+const person = (name: string, birthDate?: string, gender?: string, ...identifier: object[]) =>
+  claimsOf({ name: name === '' ? [] : [named(name)], birthDate, gender, identifier })
+const known = (id: string, ...rest: Parameters<typeof person>): Candidate => ({ id, claims: person(...rest) })
+
+describe('names are compared as people write them', () => {
+  it.each([
+    ['Smith, Ann', 'SMITH, ANN', 'same'],
+    ['Müller, Jörg', 'Mueller, Joerg', 'same'],
+    ['Müller, Jörg', 'Muller, Jorg', 'same'],
+    ['Núñez, José', 'Nunez, Jose', 'same'],
+    ['Åström, Sören', 'Aastroem, Soeren', 'same'],
+    ['Weiß, Käthe', 'Weiss, Kaethe', 'same'],
+    ['van der Berg, Jan', 'Berg, Jan', 'same'],
+    ["O'Brien, Sean", 'OBrien, Sean', 'same'],
+    ['García López, María', 'García, María', 'same'],
+    ['Smith-Jones, Ann', 'Smith Jones, Ann', 'same'],
+    ['Smith-Jones, Ann', 'Jones, Ann', 'same'],
+    ['Sample, Anne Marie', 'Sample, Annemarie', 'same'],
+    ['Sample, Anna Maria', 'Sample, Maria', 'same'],
+    ['Sample, J', 'Sample, John', 'same'],
+    ['Sample, Chris', 'Sample, Christopher', 'same'],
+    ['Sample, Bob', 'Sample, Robert', 'same'],
+    ['Ann, Sample', 'Sample, Ann', 'same'],
+    ['Schmidt, Stephen', 'Schmitt, Steven', 'same'],
+    ['Meyer, Ann', 'Maier, Ann', 'same'],
+    ['Sample', 'Sample, Ann', 'same'],
+    ['Dr. Sample, Ann', 'Sample, Ann', 'same'],
+    ['Sample, Ann', 'Other, Ann', 'part'],
+    ['Sample, Cleo', 'Sample, Dan', 'part'],
+    ['Sample, Baby Girl', 'Sample, Emma', 'same'],
+    ['Sample, Babyboy', 'Other, Emil', 'part'],
+    ['Sample, Boy of Jane', 'Sample, Emil', 'same'],
+    ['Sample, Ann', 'Other, Bob', 'unlike'],
+    ['Sample', 'Other', 'unlike'],
+    ['UNKNOWN, UNKNOWN', 'Sample, Ann', 'unknown'],
+    ['', 'Sample, Ann', 'unknown'],
+    ['Иванов, Иван', 'Ivanov, Ivan', 'unknown'],
+    ['Иванов, Иван', 'ИВАНОВ, Иван', 'same'],
+  ])('%s and %s: %s', (one, other, expected) => {
+    expect(compareNames([named(one)].map(asClaim), [named(other)].map(asClaim))).toBe(expected)
+  })
+
+  const asClaim = (name: { family?: string; given?: string[] }) => ({ ...name, given: name.given ?? [] })
+
+  it('finds a maiden name among several, and a name that is one text', () => {
+    const both = claimsOf({
+      name: [
+        { family: 'Miller', given: ['Ann'] },
+        { use: 'maiden', family: 'Sample', given: ['Ann'] },
+      ],
+    })
+    expect(compareNames(both.names, person('Sample, Ann').names)).toBe('same')
+    const text = claimsOf({ name: [{ text: 'Dr. Ann Sample' }] }).names
+    expect(compareNames(text, person('Sample, Ann').names)).toBe('same')
+    expect(compareNames(text, person('Other, Ann').names)).toBe('part')
+    expect(compareNames(text, person('Other, Bob').names)).toBe('unlike')
+  })
+})
+
+describe('what is no fact about a person claims nothing', () => {
+  it.each(['UNKNOWN', '11111111', '0000', '00-00', 'n/a', '""', ''])('the number %j', value => {
+    expect(claimsOf({ identifier: [{ system: hospital, value }] }).identifiers).toEqual([])
+  })
+
+  it.each(['1900-01-01', '1111-11-11', '9999-12-31', 'M', '19800101', '""'])('the birth date %j', birthDate => {
+    expect(claimsOf({ birthDate }).birthDate).toBeUndefined()
+  })
+
+  it.each(['other', 'unknown', 'M', undefined])('the sex %j', gender => {
+    expect(claimsOf({ gender }).gender).toBeUndefined()
+  })
+})
+
+describe('a description of a person is compared with one who has the same number', () => {
+  const mr = numbered('1', 'MR')
+  const ann = known('ann', 'Sample, Ann', '1980-02-03', 'female', mr)
+  const verdict = (...rest: Parameters<typeof person>) => judge(person(...rest), [ann])
+
+  it.each([
+    ['the same', 'Sample, Ann', '1980-02-03', 'female'],
+    ['less', '', undefined, undefined],
+    ['the year of birth alone', 'Sample, Ann', '1980', undefined],
+    ['no sex', 'Sample, Ann', '1980-02-03', 'unknown'],
+    ['a placeholder', 'UNKNOWN', '1900-01-01', 'unknown'],
+  ])('certain: %s', (_, name, birthDate, gender) => {
+    expect(verdict(name, birthDate, gender, mr)).toEqual({ kind: 'certain', patient: 'ann' })
+  })
+
+  it.each([
+    ['another birth date', 'Sample, Ann', '1991-07-14', 'female', ['birthDate']],
+    ['another year', 'Sample, Ann', '1971', 'female', ['birthDate']],
+    ['another sex', 'Sample, Ann', '1980-02-03', 'male', ['gender']],
+    ['another name', 'Other, Bob', '1980-02-03', 'female', ['name']],
+    ['another name and nothing else', 'Other, Bob', undefined, undefined, ['name']],
+    ['a sibling', 'Sample, Dan', '1982-05-06', 'male', ['name', 'birthDate', 'gender']],
+    ['two slips at once', 'Sample, Eve', '1980-03-02', 'female', ['name', 'birthDate']],
+  ])('contradiction: %s', (_, name, birthDate, gender, elements) => {
+    expect(verdict(name, birthDate, gender, mr)).toEqual({ kind: 'contradiction', patient: 'ann', elements })
+  })
+
+  it.each([
+    ['digits that changed places', 'Sample, Ann', '1980-02-30', ['birthDate']],
+    ['digits of the year that changed places', 'Sample, Ann', '1908-02-03', ['birthDate']],
+    ['day and month exchanged', 'Sample, Ann', '1980-03-02', ['birthDate']],
+    ['one wrong digit', 'Sample, Ann', '1981-02-03', ['birthDate']],
+    ['a twin, or a nickname', 'Sample, Eve', '1980-02-03', ['name']],
+    ['a name by marriage', 'Miller, Ann', '1980-02-03', ['name']],
+    ['another given name and no birth date', 'Sample, Eve', undefined, ['name']],
+  ])('doubtful: %s', (_, name, birthDate, elements) => {
+    expect(verdict(name, birthDate, 'female', mr)).toEqual({ kind: 'doubtful', patients: ['ann'], elements })
+  })
+
+  it('a newborn who gets a name, even another family name, is the same child', () => {
+    const child = known('child', 'Sample, Baby Girl', '2026-02-01', 'female', mr)
+    expect(judge(person('Sample, Emma', '2026-02-01', 'female', mr), [child]).kind).toBe('certain')
+    expect(judge(person('Other, Emma', '2026-02-01', 'female', mr), [child]).kind).toBe('doubtful')
+  })
+})
+
+describe('numbers – CX, HL7 v2.9 chapter 2A.3.14; table 0203', () => {
+  const ann = (...identifier: object[]) => known('ann', 'Sample, Ann', '2015-01-01', 'female', ...identifier)
+
+  it('the same number of two authorities, or of none, is two numbers', () => {
+    const one = ann(numbered('1', 'MR'))
+    expect(judge(person('Sample, Ann', '2015-01-01', 'female', numbered('1', 'MR', 'urn:oid:9')), [one]).kind).toBe(
+      'unknown',
+    )
+    const bare = ann({ value: '1' })
+    expect(judge(person('Sample, Ann', '2015-01-01', 'female', { value: '1' }), [bare]).kind).toBe('unknown')
+  })
+
+  it.each(['HC', 'MC', 'MA', 'PN', 'AN', 'MB', 'SN', 'FAM', 'WC', 'GI', 'TAX', 'BA'])(
+    'a number of type %s, which a family may share, names nobody alone',
+    type => {
+      const one = ann(numbered('M1', 'MR'), numbered('P1', type))
+      const sibling = person('Sample, Dan', '2017-02-02', 'male', numbered('M2', 'MR'), numbered('P1', type))
+      expect(judge(sibling, [one])).toEqual({ kind: 'unknown' })
+      const twin = person('Sample, Eve', '2015-01-01', 'female', numbered('M2', 'MR'), numbered('P1', type))
+      expect(judge(twin, [one])).toEqual({ kind: 'unknown' })
+    },
+  )
+
+  it('a shared number with the same name and birth date names somebody; without the date it is for a person to say', () => {
+    const one = ann(numbered('P1', 'HC'))
+    const asked = (birthDate?: string) =>
+      judge(person('Sample, Ann', birthDate, undefined, numbered('P1', 'HC')), [one])
+    expect(asked('2015-01-01')).toEqual({ kind: 'certain', patient: 'ann' })
+    expect(asked()).toEqual({ kind: 'doubtful', patients: ['ann'], elements: ['birthDate'] })
+    expect(asked('2015-01-02')).toEqual({ kind: 'unknown' })
+  })
+
+  it.each(['VN', 'NPI', 'MD', 'FILL', 'SID'])('a number of type %s is none of a person', type => {
+    expect(judge(person('', undefined, undefined, numbered('1', type)), [ann(numbered('1', type))]).kind).toBe(
+      'unknown',
+    )
+  })
+
+  it('two numbers of one authority and one type are two people, unless one of them is in common or out of use', () => {
+    const mine = person('Sample, Ann', '2015-01-01', 'female', numbered('M1', 'MR'))
+    const asked = (...identifier: object[]) =>
+      compare(person('Sample, Ann', '2015-01-01', 'female', ...identifier), mine)
+    expect(asked(numbered('M2', 'MR'))).toEqual({ kind: 'contradicts', elements: ['identifier'] })
+    expect(asked(numbered('M2'))).toEqual({ kind: 'contradicts', elements: ['identifier'] })
+    expect(asked(numbered('M2', 'MR'), numbered('M1', 'MR')).kind).toBe('agrees')
+    expect(asked({ ...numbered('M2', 'MR'), use: 'old' }).kind).toBe('agrees')
+    expect(asked(numbered('M2', 'PPN')).kind).toBe('agrees')
+    expect(asked(numbered('M2', 'MR', 'urn:oid:9')).kind).toBe('agrees')
+  })
+
+  it('a hospital that registered somebody twice leaves it to a person', () => {
+    const ssn = { system: 'http://hl7.org/fhir/sid/us-ssn', value: '123-45-6789' }
+    const twice = person('Sample, Ann', '2015-01-01', 'female', numbered('M2', 'MR'), ssn)
+    expect(judge(twice, [ann(numbered('M1', 'MR'), ssn)])).toEqual({
+      kind: 'doubtful',
+      patients: ['ann'],
+      elements: ['identifier'],
+    })
+  })
+
+  it('numbers of several people leave it to a person, however well one fits', () => {
+    const bob = known('bob', 'Sample, Bob', '2012-01-01', 'male', numbered('B', 'MR', 'urn:oid:9'))
+    const asked = person('Sample, Ann', '2015-01-01', 'female', numbered('M1', 'MR'), numbered('B', 'MR', 'urn:oid:9'))
+    expect(judge(asked, [ann(numbered('M1', 'MR')), bob])).toMatchObject({ kind: 'doubtful', patients: ['ann', 'bob'] })
+    expect(judge(asked, [bob]).kind).toBe('contradiction')
+  })
+})
