@@ -1,142 +1,201 @@
-import { parseResource, printJson, type Resource } from '#fhir'
+import { parseResource, printJson, type Resource, type Shape, shapeOf, shapeOfElement } from '#fhir'
 import { isProblem, type Problem } from '#kernel'
 import type { Txn } from '#record'
+import type { Validator } from '#validation'
+import { otherForms } from './choices.ts'
 import type { Outcome, Reason } from './outcome.ts'
+import { withoutInvalid } from './without-invalid.ts'
 
 /** What is to be written: a resource under its fingerprint, or a change to one that is there. */
 export type Item = Extract<Outcome, { kind: 'mapped' | 'amend' }>
+
+/** What became of an item: its resource or change was written, said nothing new, or was refused. */
+export type Fate = 'mapped' | 'duplicate' | Refusal
+
+interface Refusal {
+  readonly reason: Reason
+  readonly expression?: string
+}
 
 /** What a transaction made of its items. */
 export interface Committed {
   /** `Type/id` of what it created. */
   readonly created: readonly string[]
   readonly updated: readonly string[]
-  readonly duplicate: number
-  readonly refused: readonly { readonly row: string; readonly reason: Reason }[]
+  readonly fates: ReadonlyMap<Item, Fate>
+  /** What was left out of what was written, in words. */
+  readonly warnings: readonly string[]
 }
 
 interface Progress {
   readonly created: string[]
   readonly updated: string[]
-  duplicate: number
-  readonly refused: { readonly row: string; readonly reason: Reason }[]
+  readonly fates: Map<Item, Fate>
+  readonly warnings: string[]
 }
 
-/**
- * Stages the items of one batch. Has no effect but through `txn`, so it may be run again.
- *
- * @param strict  what the record refuses is thrown, not counted
- */
-export async function stage(txn: Txn, items: readonly Item[], strict: boolean): Promise<Committed> {
-  const progress: Progress = { created: [], updated: [], duplicate: 0, refused: [] }
-  const mapped = gather(items, progress)
-  const existing = await existingOf(txn, mapped.values())
-  for (const [key, item] of mapped) {
-    await attempt(progress, strict, item.row, () =>
+/** How a batch is staged. */
+export interface Staging {
+  /** What the record refuses is thrown, not counted. */
+  readonly strict: boolean
+  readonly validator: Validator
+}
+
+/** Stages the items of one batch. Has no effect but through `txn`, so it may be run again. */
+export async function stage(txn: Txn, items: readonly Item[], staging: Staging): Promise<Committed> {
+  const progress: Progress = { created: [], updated: [], fates: new Map(), warnings: [] }
+  const gathered = gather(items.filter(isMapped))
+  const existing = await existingOf(txn, gathered.keys())
+  for (const [key, item] of gathered) {
+    const fate = await attempt(staging, () =>
       existing.has(key) ? renew(txn, key, item, progress) : create(txn, key, item.resource, progress),
     )
+    for (const one of item.said) progress.fates.set(one, fate)
+    for (const one of item.repeated) progress.fates.set(one, 'duplicate')
   }
   const amended = Map.groupBy(items.filter(isAmendment), item => `${item.type}/${item.id}`)
-  for (const changes of amended.values())
-    await attempt(progress, strict, changes[0]?.row ?? '', () => amend(txn, changes, progress))
+  for (const changes of amended.values()) {
+    const fate = await attempt(staging, () => amend(txn, changes, staging, progress))
+    if (fate !== 'mapped') for (const one of changes) progress.fates.set(one, fate)
+  }
   return progress
 }
 
 type Mapped = Extract<Item, { kind: 'mapped' }>
 type Amendment = Extract<Item, { kind: 'amend' }>
 
+function isMapped(item: Item): item is Mapped {
+  return item.kind === 'mapped'
+}
+
 function isAmendment(item: Item): item is Amendment {
   return item.kind === 'amend'
 }
 
-/**
- * What a batch writes, each resource once. The same row twice: of two equal ones either will do, of two versions the
- * later one, and what one message leaves unsaid the one before it has said.
- */
-function gather(items: readonly Item[], progress: Progress): ReadonlyMap<string, Mapped> {
-  const mapped = new Map<string, Mapped>()
-  for (const item of items) {
-    if (item.kind !== 'mapped') continue
-    const key = `${item.resource.resourceType}/${item.resource.id}`
-    const earlier = mapped.get(key)
-    if (earlier !== undefined) progress.duplicate += 1
-    if (earlier === undefined || item.mode === 'upsert') mapped.set(key, item)
-    else if (item.mode === 'merge')
-      mapped.set(key, { ...item, resource: { ...overlaid(earlier.resource, item.resource), id: item.resource.id } })
-  }
-  return mapped
+/** A resource that a batch writes once, with the items that it came of. */
+interface Gathered {
+  readonly resource: Mapped['resource']
+  readonly mode: Mapped['mode']
+  /** Items whose fate is that of the resource. */
+  readonly said: readonly Mapped[]
+  /** Items that say what one of the others says. */
+  readonly repeated: readonly Mapped[]
 }
 
-async function existingOf(txn: Txn, items: Iterable<Mapped>) {
-  const byType = Map.groupBy(items, item => item.resource.resourceType)
+/** What a batch writes, each resource once, by `Type/id`. */
+function gather(items: readonly Mapped[]): ReadonlyMap<string, Gathered> {
+  const gathered = new Map<string, Gathered>()
+  for (const item of items) {
+    const key = `${item.resource.resourceType}/${item.resource.id}`
+    const earlier = gathered.get(key)
+    const { resource, mode } = item
+    gathered.set(key, earlier === undefined ? { resource, mode, said: [item], repeated: [] } : joined(earlier, item))
+  }
+  return gathered
+}
+
+/**
+ * The same resource twice: of two equal ones either will do, of two versions the later one, and what one message leaves
+ * unsaid the one before it has said.
+ */
+function joined(earlier: Gathered, item: Mapped): Gathered {
+  const { resource, mode } = item
+  if (mode === 'create' || saysTheSame(earlier.resource, resource))
+    return { ...earlier, repeated: [...earlier.repeated, item] }
+  const next = mode === 'merge' ? { ...overlaid(earlier.resource, resource), id: resource.id } : resource
+  return { ...earlier, resource: next, mode, said: [...earlier.said, item] }
+}
+
+async function existingOf(txn: Txn, keys: Iterable<string>): Promise<ReadonlySet<string>> {
+  const byType = Map.groupBy(keys, key => key.slice(0, key.indexOf('/')))
   const existing = new Set<string>()
   for (const [type, of] of byType) {
-    for (const id of await txn.existing(
-      type,
-      of.map(item => item.resource.id),
-    ))
-      existing.add(`${type}/${id}`)
+    const ids = of.map(key => key.slice(type.length + 1))
+    for (const id of await txn.existing(type, ids)) existing.add(`${type}/${id}`)
   }
   return existing
 }
 
-async function create(txn: Txn, key: string, resource: Resource & { id: string }, progress: Progress): Promise<void> {
+async function create(txn: Txn, key: string, resource: Mapped['resource'], progress: Progress): Promise<Fate> {
   try {
     await txn.create(resource, { id: resource.id })
     progress.created.push(key)
+    return 'mapped'
   } catch (error) {
     // What a person has deleted since the first import stays deleted.
     if (!(isProblem(error) && error.code === 'record.id-taken')) throw error
-    progress.duplicate += 1
+    return 'duplicate'
   }
 }
 
 /** A row that is there already is a duplicate, unless its kind is brought up to date and it says something new. */
-async function renew(txn: Txn, key: string, item: Mapped, progress: Progress): Promise<void> {
+async function renew(txn: Txn, key: string, item: Gathered, progress: Progress): Promise<Fate> {
   const { resource } = item
   const stored = item.mode === 'create' ? undefined : await txn.read(resource.resourceType, resource.id)
   const current = stored && parseResource(stored.json)
   const next = current === undefined || item.mode !== 'merge' ? resource : overlaid(current, resource)
-  if (current === undefined || saysTheSame(current, next)) {
-    progress.duplicate += 1
-    return
-  }
+  if (current === undefined || saysTheSame(current, next)) return 'duplicate'
   await txn.update(resource.resourceType, resource.id, next)
   progress.updated.push(key)
+  return 'mapped'
 }
 
 /** All that a batch changes in one resource, one after the other, as one new version. */
-async function amend(txn: Txn, changes: readonly Amendment[], progress: Progress): Promise<void> {
+async function amend(txn: Txn, changes: readonly Amendment[], staging: Staging, progress: Progress): Promise<Fate> {
   const [first] = changes
   const stored = first && (await txn.read(first.type, first.id))
-  if (first === undefined || stored === undefined) {
-    progress.duplicate += changes.length
-    return
-  }
+  if (first === undefined || stored === undefined) return 'duplicate'
   const current = parseResource(stored.json)
   let next = current
-  for (const { change } of changes) {
-    const changed = change(next)
-    if (changed === undefined) progress.duplicate += 1
-    next = changed ?? next
+  for (const item of changes) {
+    const changed = changeOf(item, next, staging, progress)
+    progress.fates.set(item, changed.fate)
+    next = changed.next
   }
-  if (next === current) return
+  if (next === current) return 'mapped'
   await txn.update(first.type, first.id, next)
   progress.updated.push(`${first.type}/${first.id}`)
+  return 'mapped'
 }
 
-/** What is said anew, over what was said before; lists are said anew as a whole. */
+interface Changed {
+  readonly next: Resource
+  readonly fate: Fate
+}
+
+/** What a change makes of a resource, without the elements that would not be valid: each costs itself. */
+function changeOf({ change, row }: Amendment, current: Resource, { validator }: Staging, progress: Progress): Changed {
+  const wanted = change(current)
+  if (wanted === undefined) return { next: current, fate: 'duplicate' }
+  const { resource, left } = withoutInvalid(wanted, current, validator)
+  if (saysTheSame(resource, current)) return { next: current, fate: refusalOf(left) ?? 'duplicate' }
+  for (const expression of left)
+    progress.warnings.push(`${row}: ${expression} would not be valid FHIR R4 and was left out.`)
+  return { next: resource, fate: 'mapped' }
+}
+
+function refusalOf([expression]: readonly string[]): Fate | undefined {
+  return expression === undefined ? undefined : { reason: 'not-valid', expression }
+}
+
+/** What is said anew, over what was said before; lists are said anew as a whole, and so is a choice of forms. */
 function overlaid(before: Resource, anew: Resource): Resource {
-  return { ...before, ...overlaidParts(before, anew), resourceType: anew.resourceType }
+  return { ...overlaidParts(before, anew, shapeOf(anew.resourceType)), resourceType: anew.resourceType }
 }
 
-function overlaidParts(before: Plain, anew: Plain): Plain {
+function overlaidParts(before: Plain, anew: Plain, shape: Shape | undefined): Plain {
   const next: Record<string, unknown> = { ...before }
   for (const [name, value] of Object.entries(anew)) {
     const known = next[name]
-    next[name] = isPlain(value) && isPlain(known) ? overlaidParts(known, value) : value
+    next[name] = isPlain(value) && isPlain(known) ? overlaidParts(known, value, shapeWithin(shape, name)) : value
+    for (const other of otherForms(shape, name)) if (!Object.hasOwn(anew, other)) delete next[other]
   }
   return next
+}
+
+function shapeWithin(shape: Shape | undefined, name: string): Shape | undefined {
+  const element = shape?.elements.get(name)
+  return shape && element && shapeOfElement(shape, element)
 }
 
 type Plain = Readonly<Record<string, unknown>>
@@ -176,12 +235,12 @@ const reasons: Readonly<Partial<Record<Problem['kind'], Reason>>> = {
   'not-allowed': 'refused',
 }
 
-async function attempt(progress: Progress, strict: boolean, row: string, work: () => Promise<void>): Promise<void> {
+async function attempt({ strict }: Staging, work: () => Promise<Fate>): Promise<Fate> {
   try {
-    await work()
+    return await work()
   } catch (error) {
     const reason = isProblem(error) ? reasons[error.kind] : undefined
     if (reason === undefined || strict) throw error
-    progress.refused.push({ row, reason })
+    return { reason }
   }
 }

@@ -32,7 +32,7 @@ export type Outcome =
       readonly id: string
       readonly change: (current: Resource) => Resource | undefined
     })
-  /** The row says what another row says too, and went into the same resource. */
+  /** All that the row says another row of the file says too: a duplicate. A row of which something is read is none. */
   | { readonly kind: 'folded'; readonly row: string }
   | { readonly kind: 'unmapped'; readonly row: string }
   | { readonly kind: 'rejected'; readonly row: string; readonly reason: Reason; readonly expression?: string }
@@ -41,7 +41,7 @@ export type Outcome =
   /** No row: something the person should know, once per text. `location` is where, as an HL7 ERR-2 says it. */
   | { readonly kind: 'warning'; readonly text: string; readonly location?: string }
 
-/** Why a row was refused; the words are in `report.ts`. */
+/** Why a row was refused; the words are in `reasons.ts`. */
 export type Reason =
   | 'date-malformed'
   | 'value-missing'

@@ -1,8 +1,14 @@
-import { printJson, type Resource } from '#fhir'
+import { printJson, type Resource, shapeOf } from '#fhir'
+import { otherForms } from './choices.ts'
 
 type Elements = Readonly<Record<string, unknown>>
 
-/** The Patient as it should be; undefined when it is so already. */
+/**
+ * The Patient as it should be; undefined when it is so already.
+ *
+ * @param replace  what is named takes the place of what is there; else it fills what is absent
+ * @param nulls    elements to be deleted
+ */
 export function merge(
   current: Resource,
   { identifier, ...elements }: Elements,
@@ -10,18 +16,27 @@ export function merge(
   nulls: readonly string[],
 ): Resource | undefined {
   const next: Resource = { ...current }
-  for (const [name, element] of Object.entries(elements)) if (replace || !isStated(current, name)) next[name] = element
-  if (replace && elements.birthDate !== undefined && elements._birthDate === undefined) delete next._birthDate
-  for (const name of nulls) if (elements[name] === undefined) delete next[name]
+  for (const [name, element] of Object.entries(elements)) {
+    if (!replace && isStated(current, name)) continue
+    next[name] = element
+    for (const other of supersededBy(name)) if (elements[other] === undefined) delete next[other]
+  }
+  for (const name of nulls.filter(name => elements[name] === undefined))
+    for (const gone of [name, `_${name}`]) delete next[gone]
   const merged = addIdentifiers(current.identifier, identifier)
   if (merged !== undefined) next.identifier = merged
   return printJson(next) === printJson(current) ? undefined : next
 }
 
-/** `_birthDate` belongs to `birthDate`, and the two forms of `deceased` are one element. */
+/** What an element's new value replaces beside the old one: what was said of that value, and the other forms of a choice. */
+function supersededBy(name: string): readonly string[] {
+  return name.startsWith('_') ? [] : [`_${name}`, ...otherForms(shapeOf('Patient'), name)]
+}
+
+/** `_birthDate` belongs to `birthDate`, and the forms of a choice are one element. */
 function isStated(current: Resource, name: string): boolean {
-  const stem = name.replace(/^_/, '').replace(/(Boolean|DateTime|Integer)$/, '')
-  return Object.keys(current).some(key => key === name || key.replace(/(Boolean|DateTime|Integer)$/, '') === stem)
+  const plain = name.replace(/^_/, '')
+  return [plain, `_${plain}`, ...otherForms(shapeOf('Patient'), plain)].some(one => current[one] !== undefined)
 }
 
 function addIdentifiers(current: unknown, found: unknown): unknown {

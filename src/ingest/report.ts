@@ -2,6 +2,7 @@ import type { Resource } from '#fhir'
 import type { Problem } from '#kernel'
 import type { Format } from './format.ts'
 import type { Reason } from './outcome.ts'
+import { reasonTexts } from './reasons.ts'
 import type { Tally } from './tally.ts'
 
 /** What became of an import. Names kinds of rows and elements, never a value of the file. */
@@ -11,15 +12,17 @@ export interface Report {
   readonly format: Format
   /** SHA-256 of the file, hex. */
   readonly digest: string
+  /** Rows that were read: the sum of `mapped`, `duplicate`, and the counts of `unmapped` and `rejected`. */
   readonly rows: number
   /** Rows that became a resource, or a change to one. */
   readonly mapped: number
-  /** Rows that say what another row says too. */
+  /** Rows that say what is there already. */
+  readonly duplicate: number
+  /** How many of the duplicates say what another row of this very file says. */
   readonly folded: number
-  /** Resources. `duplicate` ones were there already. */
+  /** Resources, of which one row may give several and several rows one. */
   readonly created: number
   readonly updated: number
-  readonly duplicate: number
   readonly unmapped: readonly { readonly row: string; readonly count: number }[]
   readonly rejected: readonly {
     readonly row: string
@@ -32,24 +35,6 @@ export interface Report {
   /** `Provenance/…` that says where the resources came from; absent when nothing was written. */
   readonly provenance?: string
   readonly problem?: { readonly code: string; readonly text: string }
-}
-
-/** What a person reads about a rejected row. */
-export const reasonTexts: Readonly<Record<Reason, string>> = {
-  'date-malformed': 'The date is missing, malformed, or ends before it begins.',
-  'value-missing': 'The value is missing.',
-  'value-malformed': 'The value is not of the kind its type needs.',
-  'value-unknown': 'The value is none that the type knows.',
-  'value-out-of-range': 'The value is impossible for its type.',
-  'unit-missing': 'The unit is missing.',
-  'unit-unknown': 'The unit is unknown or does not fit the type.',
-  'element-missing': 'A part without which the row means nothing is missing.',
-  'structure-unknown': 'The row is not built as its kind is.',
-  'not-supported': 'Messages of this type or event are not taken in.',
-  'not-valid': 'The resource would not be valid FHIR R4.',
-  'not-permitted': 'The grant does not permit to write this.',
-  'other-patient': 'The row belongs to another patient.',
-  refused: 'The record refused it.',
 }
 
 export interface ReportFacts {
@@ -66,10 +51,10 @@ export function reportOf(tally: Tally, facts: ReportFacts): Report {
     ...rest,
     rows: tally.rows,
     mapped: tally.mapped,
+    duplicate: tally.duplicate,
     folded: tally.folded,
     created: tally.created,
     updated: tally.updated,
-    duplicate: tally.duplicate,
     unmapped: [...tally.unmapped].map(([row, count]) => ({ row, count })),
     rejected: [...tally.rejected.values()].map(({ row, reason, expression, count }) => ({
       row,
@@ -88,7 +73,7 @@ interface Parameter {
   readonly [value: string]: unknown
 }
 
-const counts = ['rows', 'mapped', 'folded', 'created', 'updated', 'duplicate'] as const
+const counts = ['rows', 'mapped', 'duplicate', 'folded', 'created', 'updated'] as const
 
 /** The report as FHIR Parameters: what `$ingest` answers and what a finished job shows. */
 export function reportResource(report: Report): Resource {

@@ -1,14 +1,15 @@
 import type { Grant } from '#access'
-import { type Clock, isProblem, type Log, Problem } from '#kernel'
+import { type Clock, isProblem, type Log, Problem, type ProblemIssue } from '#kernel'
 import type { Record, Txn, Writer } from '#record'
 import type { Validator } from '#validation'
-import { type Committed, type Item, stage } from './commit.ts'
+import type { Documents } from '#vault'
+import { type Committed, type Fate, type Item, stage } from './commit.ts'
 import type { Format } from './format.ts'
 import type { IngestLimits } from './limits.ts'
 import type { Outcome } from './outcome.ts'
 import { provenanceOf } from './provenance.ts'
 import { type Report, reportOf } from './report.ts'
-import { Tally } from './tally.ts'
+import { type Settled, Tally } from './tally.ts'
 
 export interface RunDeps {
   readonly record: Record
@@ -37,13 +38,12 @@ interface Checkpoint {
   /** Changes when the mappings do: what was skipped under other mappings must not be skipped now. */
   readonly mappings: number
   readonly items: number
-  readonly created: number
-  readonly updated: number
-  readonly duplicate: number
+  /** What became of those items. */
+  readonly settled: Settled
 }
 
 export const checkpointCollection = 'ingest-runs'
-const mappingsVersion = 1
+const mappingsVersion = 2
 
 /** The Provenance of a run that wrote at most this many resources lists them. */
 const listedTargets = 200
@@ -66,7 +66,7 @@ export async function runImport(
     await run.resume()
     for await (const some of outcomes) {
       for (const outcome of some) if (run.take(outcome)) await run.flush()
-      onRows(run.tally.rows)
+      onRows(run.rowsRead)
     }
     await run.finish()
   } catch (error) {
@@ -77,7 +77,7 @@ export async function runImport(
   }
   const { format, digest } = facts
   const provenance = run.provenanceWritten ? { provenance: `Provenance/${facts.provenanceId}` } : {}
-  return reportOf(run.tally, { format, digest, ...provenance, ...(problem === undefined ? {} : { problem }) })
+  return reportOf(run.tallied(), { format, digest, ...provenance, ...(problem === undefined ? {} : { problem }) })
 }
 
 function detailOf({ detail }: Problem): { detail?: string } {
@@ -90,11 +90,14 @@ function fault(cause: unknown): Problem {
 }
 
 class Run {
-  readonly tally = new Tally()
+  rowsRead = 0
   provenanceWritten = false
   readonly #facts: RunFacts
   readonly #deps: RunDeps
   readonly #writer: Writer
+  /** Rows that come to nothing that could be committed, and the fates of those that did. */
+  readonly #read = new Tally()
+  #settled = new Tally()
   #items: Item[] = []
   #committed = 0
   #skip = 0
@@ -114,16 +117,17 @@ class Run {
     if (last === undefined || last.state === 'done' || last.mappings !== mappingsVersion) return
     this.#skip = last.items
     this.#committed = last.items
-    this.tally.created = last.created
-    this.tally.updated = last.updated
-    this.tally.duplicate = last.duplicate
-    this.provenanceWritten = last.created + last.updated > 0
+    this.#settled.add(last.settled)
+    this.provenanceWritten = last.settled.created + last.settled.updated > 0
   }
 
   /** @returns true when enough is gathered for a batch */
   take(outcome: Outcome): boolean {
-    this.tally.count(outcome)
-    if (outcome.kind !== 'mapped' && outcome.kind !== 'amend') return false
+    this.rowsRead += rowsOf(outcome)
+    if (outcome.kind !== 'mapped' && outcome.kind !== 'amend') {
+      this.#read.count(outcome)
+      return false
+    }
     if (this.#skip > 0) {
       this.#skip -= 1
       return false
@@ -158,39 +162,33 @@ class Run {
     return `${this.#facts.patient}/${this.#facts.digest}`
   }
 
+  /** All that is counted so far. */
+  tallied(): Tally {
+    return sumOf(this.#read, this.#settled)
+  }
+
   async #commit(items: readonly Item[], last: boolean): Promise<void> {
-    const valid = items.filter(item => this.#isValid(item))
-    const committed = await this.#writer.transact(txn => this.#stageBatch(txn, valid, items.length, last))
+    const { valid, refused } = this.#checked(items)
+    const settled = await this.#writer.transact(async txn => {
+      const committed = await this.#stageBatch(txn, valid)
+      const after = afterBatch(sumOf(this.#settled, refused), valid, committed)
+      const written = [...committed.created, ...committed.updated]
+      if (written.length > 0 && !this.provenanceWritten) await this.#writeProvenance(txn, written, last)
+      txn.document(this.#checkpoint(after, this.#committed + items.length, last))
+      return after
+    })
     this.#committed += items.length
-    this.tally.created += committed.created.length
-    this.tally.updated += committed.updated.length
-    this.tally.duplicate += committed.duplicate
-    for (const { row, reason } of committed.refused) this.tally.reject(row, reason)
-    if (committed.created.length + committed.updated.length > 0) this.provenanceWritten = true
+    this.#settled = settled
+    if (settled.created + settled.updated > 0) this.provenanceWritten = true
   }
 
-  async #stageBatch(
-    txn: Parameters<Parameters<Writer['transact']>[0]>[0],
-    items: readonly Item[],
-    count: number,
-    last: boolean,
-  ): Promise<Committed> {
+  async #stageBatch(txn: Txn, items: readonly Item[]): Promise<Committed> {
     if (this.#committed === 0) await this.#facts.admit?.(txn)
-    const committed = await stage(txn, items, this.#facts.atomic === true)
-    const written = [...committed.created, ...committed.updated]
-    if (written.length > 0 && !this.provenanceWritten) await this.#writeProvenance(txn, written, last)
-    txn.document(
-      this.#deps.record.documents.write(checkpointCollection, this.#name(), this.#checkpoint(committed, count, last)),
-    )
     txn.note(`import ${this.#facts.format}`)
-    return committed
+    return stage(txn, items, { strict: this.#facts.atomic === true, validator: this.#deps.validator })
   }
 
-  async #writeProvenance(
-    txn: Parameters<Parameters<Writer['transact']>[0]>[0],
-    written: readonly string[],
-    last: boolean,
-  ): Promise<void> {
+  async #writeProvenance(txn: Txn, written: readonly string[], last: boolean): Promise<void> {
     const { provenanceId, patient, format, digest, grant } = this.#facts
     // It is there when the same file brought something before, e.g. under older mappings.
     if ((await txn.existing('Provenance', [provenanceId])).size > 0) return
@@ -200,22 +198,47 @@ class Run {
     await txn.create(provenanceOf({ ...facts, atMs: this.#deps.clock.nowMs() }), { id: provenanceId })
   }
 
-  #checkpoint(committed: Committed, count: number, last: boolean): Checkpoint {
-    return {
+  #checkpoint(settled: Tally, items: number, last: boolean): ReturnType<Documents['write']> {
+    const checkpoint: Checkpoint = {
       state: last ? 'done' : 'running',
       mappings: mappingsVersion,
-      items: this.#committed + count,
-      created: this.tally.created + committed.created.length,
-      updated: this.tally.updated + committed.updated.length,
-      duplicate: this.tally.duplicate + committed.duplicate,
+      items,
+      settled: settled.settled(),
     }
+    return this.#deps.record.documents.write(checkpointCollection, this.#name(), checkpoint)
   }
 
-  #isValid(item: Item): boolean {
-    if (item.kind === 'amend') return true
-    const [issue] = this.#deps.validator.validate(item.resource)
-    if (issue === undefined) return true
-    this.tally.reject(item.row, 'not-valid', issue.expression)
-    return false
+  /** What may be written, and the count of what may not. What changes a Patient is looked at when the change is known. */
+  #checked(items: readonly Item[]): { valid: readonly Item[]; refused: Tally } {
+    const refused = new Tally()
+    const valid = items.filter(item => {
+      const [issue] = item.kind === 'amend' ? [] : this.#deps.validator.validate(item.resource)
+      if (issue !== undefined) refused.settle(item, refusalOf(issue))
+      return issue === undefined
+    })
+    return { valid, refused }
   }
+}
+
+function refusalOf({ expression }: ProblemIssue): Fate {
+  return { reason: 'not-valid', ...(expression === undefined ? {} : { expression }) }
+}
+
+function rowsOf(outcome: Outcome): number {
+  if (outcome.kind === 'warning' || outcome.kind === 'unread') return 0
+  return 'rows' in outcome ? (outcome.rows ?? 1) : 1
+}
+
+function sumOf(...tallies: readonly Tally[]): Tally {
+  const sum = new Tally()
+  for (const tally of tallies) sum.add(tally)
+  return sum
+}
+
+function afterBatch(tally: Tally, items: readonly Item[], committed: Committed): Tally {
+  tally.created += committed.created.length
+  tally.updated += committed.updated.length
+  for (const item of items) tally.settle(item, committed.fates.get(item) ?? 'duplicate')
+  for (const text of committed.warnings) tally.warn(text)
+  return tally
 }

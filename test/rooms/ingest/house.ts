@@ -112,6 +112,7 @@ export function countsOf(report: Resource | undefined) {
     Object.fromEntries(of.map(one => [one.name, one.valueCode ?? one.valueString ?? one.valueInteger]))
   const parts = (name: string) => parameters.filter(one => one.name === name).map(one => plain(one.part))
   return {
+    mapped: number('mapped'),
     created: number('created'),
     updated: number('updated'),
     duplicate: number('duplicate'),

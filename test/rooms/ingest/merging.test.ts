@@ -1,0 +1,173 @@
+import type { Resource } from '#fhir'
+import { createValidator } from '#validation'
+import { merge } from '../../../src/ingest/patient-merge.ts'
+import { Tally } from '../../../src/ingest/tally.ts'
+import { withoutInvalid } from '../../../src/ingest/without-invalid.ts'
+import { type countsOf, everything, found, ingested, ofPatient, openHouse, readPatient } from './house.ts'
+import { message } from './reading.ts'
+
+const validator = createValidator()
+const patient = (elements: object): Resource => ({ resourceType: 'Patient', ...elements })
+
+describe('one form of a choice – https://hl7.org/fhir/R4/formats.html#choice', () => {
+  const forms = [
+    ['deceasedBoolean', false, 'deceasedDateTime', '2024-01-01'],
+    ['deceasedDateTime', '2024-01-01', 'deceasedBoolean', true],
+    ['multipleBirthBoolean', true, 'multipleBirthInteger', 2],
+    ['multipleBirthInteger', 2, 'multipleBirthBoolean', false],
+  ] as const
+
+  it.each(forms)('an update that says %s %j and then %s %j leaves the later one', (one, before, other, after) => {
+    const twin = { [`_${one}`]: { extension: [{ url: 'http://x/y', valueBoolean: true }] } }
+    expect(merge(patient({ [one]: before, ...twin }), { [other]: after }, true, [])).toEqual(
+      patient({ [other]: after }),
+    )
+  })
+
+  it.each(forms)('what fills gaps leaves %s %j beside %s %j as it is', (one, before, other, after) => {
+    expect(merge(patient({ [one]: before }), { [other]: after }, false, [])).toBeUndefined()
+  })
+
+  it('a date that is known to be unknown is a form, too', () => {
+    const unknown = { _deceasedDateTime: { extension: [{ url: 'http://x/y', valueCode: 'unknown' }] } }
+    expect(merge(patient(unknown), { deceasedBoolean: true }, false, [])).toBeUndefined()
+    expect(merge(patient(unknown), { deceasedBoolean: true }, true, [])).toEqual(patient({ deceasedBoolean: true }))
+  })
+
+  it('the second of two HL7 updates leaves one of deceasedBoolean and deceasedDateTime – PID-29, PID-30', async () => {
+    const house = await openHouse()
+    const death = (id: string, rest: string) =>
+      message(
+        `MSH|^~\\&|REG|TESTFAC|||20240310120000+0000||ADT^A08|${id}|P|2.5.1`,
+        `PID|1||4711^^^TESTHOSP^MR||Anna${'|'.repeat(24)}${rest}`,
+      )
+    const grant = everything()
+    await house.ingest.hl7v2({
+      grant,
+      message: message('MSH|^~\\&|REG|TESTFAC|||2024||ADT^A28|0|P|2.5.1', 'PID|1||4711^^^TESTHOSP^MR||Anna'),
+    })
+    for (const [id, rest] of [
+      ['1', '|N'],
+      ['2', '20240101|Y'],
+    ] as const)
+      expect((await house.ingest.hl7v2({ grant, message: death(id, rest) })).status).toBe(200)
+    const [stored] = await found(house.record, 'Patient', 'identifier=4711')
+    expect(stored).toMatchObject({ deceasedDateTime: '2024-01-01' })
+    expect(stored).not.toHaveProperty('deceasedBoolean')
+  })
+})
+
+describe('what an import writes is valid, the Patient too', () => {
+  const bundle = (elements: object) =>
+    JSON.stringify({
+      resourceType: 'Bundle',
+      type: 'collection',
+      entry: [
+        { resource: { resourceType: 'Patient', id: 'p1', name: [{ family: 'Anna', given: ['Ann'] }], ...elements } },
+        {
+          resource: {
+            resourceType: 'Observation',
+            id: 'o1',
+            status: 'final',
+            code: { text: 'note' },
+            subject: { reference: 'Patient/p1' },
+            valueString: 'kept',
+          },
+        },
+      ],
+    })
+
+  it.each<[string, object, object?]>([
+    ['Patient.gender', { gender: 'M' }],
+    ['Patient.gender', { gender: 7 }],
+    ['Patient.birthDate', { birthDate: '1980-13-01' }],
+    ['Patient.birthDate', { birthDate: '01/02/1980' }],
+    ['Patient.deceasedDateTime', { deceasedDateTime: 'yes' }],
+    ['Patient.deceasedBoolean', { deceasedBoolean: 'Y' }],
+    ['Patient.multipleBirthInteger', { multipleBirthInteger: 1.5 }],
+    [
+      'Patient.telecom[1].system',
+      { telecom: [{ value: '1' }, { system: 'mobile', value: '2' }] },
+      { telecom: [{ value: '1' }, { value: '2' }] },
+    ],
+    ['Patient.address[0].use', { address: [{ use: 'HOME', city: 'Town' }] }, { address: [{ city: 'Town' }] }],
+    ['Patient.identifier[0].system', { identifier: [{ system: 'not a uri', value: '1' }] }],
+    ['Patient.communication[0].language', { communication: [{ preferred: true }] }],
+    ['Patient.maritalStatus', { maritalStatus: 'M' }],
+    ['Patient.extension[0].url', { extension: [{ valueString: 'x' }] }],
+    ['Patient.telecom', { telecom: { value: '1' } }],
+  ])('%s of %j is left out and named, and the rest goes in', async (place, elements, kept = {}) => {
+    const house = await openHouse()
+    const { report, state } = await ingested(house, house.anna, ofPatient(house.anna), bundle(elements))
+    const stored = await readPatient(house.record, house.anna)
+    expect(validator.validate(stored)).toEqual([])
+    expect(stored).toMatchObject(kept)
+    expect(state).toBe('done')
+    expect(JSON.stringify(report)).toContain(place)
+    expect(await found(house.record, 'Observation')).toMatchObject([{ valueString: 'kept' }])
+  })
+
+  it('leaves what was wrong before as it was', () => {
+    const before = patient({ gender: 'M' })
+    expect(withoutInvalid(patient({ gender: 'M', birthDate: 'x' }), before, validator)).toEqual({
+      resource: before,
+      left: ['Patient.birthDate'],
+    })
+    expect(withoutInvalid(patient({ gender: 'M', active: true }), before, validator).left).toEqual([])
+  })
+
+  it('leaves out each of several, by the places they had', () => {
+    const telecom = [{ system: 'a', value: '1' }, { value: '2' }, { system: 'b' }, { value: '4', rank: -1 }]
+    const { resource, left } = withoutInvalid(patient({ telecom }), patient({}), validator)
+    expect(resource).toEqual(patient({ telecom: [{ value: '1' }, { value: '2' }, { value: '4' }] }))
+    expect(left).toEqual(
+      expect.arrayContaining(['Patient.telecom[0].system', 'Patient.telecom[2].system', 'Patient.telecom[3].rank']),
+    )
+  })
+})
+
+describe('the counts of a report add up: read = mapped + duplicate + unmapped + rejected', () => {
+  const sum = (counts: ReturnType<typeof countsOf>) =>
+    [...counts.unmapped, ...counts.rejected].reduce(
+      (all, { count }) => all + Number(count),
+      Number(counts.duplicate) + Number(counts.mapped),
+    )
+
+  it('over a file with rows of every kind, the first time and the second', async () => {
+    const house = await openHouse()
+    const observation = {
+      resourceType: 'Observation',
+      status: 'final',
+      code: { text: 'x' },
+      subject: { reference: 'Patient/p' },
+    }
+    const entry = [
+      { resource: { resourceType: 'Patient', id: 'p', birthDate: '1980-01-01' } },
+      { resource: { ...observation, id: '1' } },
+      { resource: { ...observation, id: '1' } },
+      { resource: { ...observation, id: '2', status: 'wrong' } },
+      { resource: { resourceType: 'ValueSet', id: 'v', status: 'draft' } },
+      {},
+    ]
+    const file = JSON.stringify({ resourceType: 'Bundle', type: 'collection', entry })
+    const first = await ingested(house, house.anna, ofPatient(house.anna), file)
+    expect(first.counts).toMatchObject({ rows: 6, mapped: 2, duplicate: 1, created: 1, updated: 1 })
+    expect(sum(first.counts)).toBe(6)
+    const second = await ingested(house, house.anna, ofPatient(house.anna), file)
+    expect(second.counts).toMatchObject({ rows: 6, mapped: 0, duplicate: 3, created: 0, updated: 0 })
+    expect(sum(second.counts)).toBe(6)
+  })
+
+  it('a row of several resources is one row, several rows of one resource are several', () => {
+    const resource = { resourceType: 'Observation', id: 'x' }
+    const tally = new Tally()
+    tally.settle({ kind: 'mapped', row: 'A', resource, mode: 'create', rows: 2 }, 'mapped')
+    tally.settle({ kind: 'mapped', row: 'A', resource, mode: 'create', rows: 0 }, { reason: 'not-valid' })
+    tally.count({ kind: 'folded', row: 'A' })
+    expect([tally.rows, tally.mapped, tally.duplicate, tally.folded]).toEqual([3, 2, 1, 1])
+    expect([...tally.warnings]).toHaveLength(1)
+    const again = new Tally()
+    again.add(tally.settled())
+    expect([again.rows, again.mapped, again.warnings.size]).toEqual([3, 2, 1])
+  })
+})
