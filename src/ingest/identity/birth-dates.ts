@@ -1,5 +1,3 @@
-import { distance } from 'fastest-levenshtein'
-
 /** `alike`: what a slip of the pen makes – two digits that changed places, one wrong digit, day and month exchanged. */
 export type DateLikeness = 'same' | 'alike' | 'other' | 'unknown'
 
@@ -18,7 +16,7 @@ function digitsOf(date: string, length: number): string {
 
 // Of a year alone one digit is too much: it may be a decade.
 function isOneDigitOff(a: string, b: string): boolean {
-  return a.length > 4 && a.length === b.length && distance(a, b) === 1
+  return a.length > 4 && a.length === b.length && [...a].filter((digit, at) => digit !== b[at]).length === 1
 }
 
 function isTransposed(a: string, b: string): boolean {
