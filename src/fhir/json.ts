@@ -39,7 +39,7 @@ const numberGrammar = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
  * Parses JSON strictly and without losing a digit: a number that JavaScript would print otherwise becomes a `Decimal`.
  *
  * @param text  text, or UTF-8 bytes
- * @throws      Problem `invalid` · `json.malformed` (also byte order mark, lone surrogates, NUL, numbers beyond double range),
+ * @throws      Problem `invalid` · `json.malformed` (also lone surrogates, NUL, numbers beyond double range),
  *              `json.not-utf8`, `json.too-deep`, `json.duplicate-key`, `json.forbidden-key`
  * @see         https://hl7.org/fhir/R4/json.html
  */
@@ -71,7 +71,8 @@ class JsonReader {
   }
 
   read(): Json {
-    if (this.text.charCodeAt(0) === byteOrderMark) throw this.malformed('a byte order mark is not allowed')
+    // RFC 8259 section 8.1 lets a reader ignore the mark that some editors put before a text.
+    if (this.text.charCodeAt(0) === byteOrderMark) this.at = 1
     if (!this.text.isWellFormed()) throw this.malformed('a lone surrogate is not a character')
     const value = this.value(0)
     this.skipSpace()

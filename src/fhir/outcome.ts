@@ -43,22 +43,31 @@ export const problemSystem = 'https://kinhold.org/fhir/problem'
 
 /**
  * The OperationOutcome that tells a caller of a Problem: one issue, or one for each of `problem.issues`.
- * `detail` and `cause` never appear.
+ * `detail` and `cause` never appear. Clients look for the words in `details.text` or in `diagnostics`, so both have them.
+ *
+ * @see https://hl7.org/fhir/R4/operationoutcome-definitions.html#OperationOutcome.issue.diagnostics
  */
 export function operationOutcome(problem: Problem): Resource {
-  const single: ProblemIssue = { severity: 'error', type: problemTable[problem.kind].issueType, text: problem.text }
-  const issues = problem.issues.length > 0 ? problem.issues : [single]
+  const { kind, code, text, expression, issues } = problem
+  const single = { severity: 'error', type: problemTable[kind].issueType, text, places: expression } as const
+  const all = issues.length > 0 ? issues.map(toPlaced) : [single]
   return {
     resourceType: 'OperationOutcome',
-    issue: issues.map(issue => ({
-      severity: issue.severity,
-      code: issue.type,
-      details: { coding: [{ system: problemSystem, code: problem.code }], text: issue.text },
-      ...expressionOf(issue === single ? problem.expression : [issue.expression].filter(path => path !== undefined)),
+    issue: all.map(({ severity, type, text: words, places }) => ({
+      severity,
+      code: type,
+      details: { coding: [{ system: problemSystem, code }], text: words },
+      diagnostics: diagnosticsOf(words, places),
+      ...(places.length > 0 ? { expression: places } : {}),
     })),
   }
 }
 
-function expressionOf(paths: readonly string[]): { readonly expression?: readonly string[] } {
-  return paths.length > 0 ? { expression: paths } : {}
+function toPlaced({ expression, ...issue }: ProblemIssue) {
+  return { ...issue, places: expression === undefined ? [] : [expression] }
+}
+
+/** What is wrong and where, for people: `Observation.status: The element is mandatory.` Neither part quotes a value. */
+export function diagnosticsOf(text: string, places: readonly string[]): string {
+  return places.length === 0 ? text : `${places.join(', ')}: ${text}`
 }

@@ -133,7 +133,10 @@ function numbersIn(text: string): readonly string[] {
 describe('parseJson refuses hostile texts', () => {
   const nested = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth)
   it.each([
-    ['json.malformed', 'a byte order mark', '\ufeff{}'],
+    ['json.malformed', 'two byte order marks', '\ufeff\ufeff{}'],
+    ['json.malformed', 'a byte order mark alone', '\ufeff'],
+    ['json.malformed', 'a byte order mark within', '{\ufeff}'],
+    ['json.not-utf8', 'another encoding', Buffer.from('fffe7b007d00', 'hex')],
     ['json.malformed', 'NUL outside a string', '{}\0'],
     ['json.malformed', 'an escaped NUL', '{"a":"x\\u0000"}'],
     ['json.malformed', 'a raw control character', '{"a":"x\ny"}'],
@@ -176,8 +179,9 @@ describe('parseJson refuses hostile texts', () => {
     expect(codeOf(() => parseJson(Uint8Array.from(bytes)))).toBe('json.not-utf8')
   })
 
-  it('refuses a byte order mark in bytes too', () => {
-    expect(codeOf(() => parseJson(Buffer.from('\ufeff{}')))).toBe('json.malformed')
+  it('passes over a byte order mark before text and bytes – https://www.rfc-editor.org/rfc/rfc8259#section-8.1', () => {
+    for (const text of ['\ufeff{"a":1.50}', '\ufeff\r\n {"a":1.50}'])
+      for (const given of [text, Buffer.from(text)]) expect(printJson(parseJson(given))).toBe('{"a":1.50}')
   })
 
   it('never quotes the text', () => {

@@ -18,6 +18,7 @@ describe('operationOutcome – https://hl7.org/fhir/R4/operationoutcome.html', (
             coding: [{ system: 'https://kinhold.org/fhir/problem', code: 'search.date-malformed' }],
             text: 'The parameter is not a FHIR date.',
           },
+          diagnostics: 'birthdate: The parameter is not a FHIR date.',
           expression: ['birthdate'],
         },
       ],
@@ -35,9 +36,10 @@ describe('operationOutcome – https://hl7.org/fhir/R4/operationoutcome.html', (
       }),
     )
     expect(outcome.issue).toEqual([
-      expect.objectContaining({ severity: 'error', code: 'required', expression: ['Patient.a'] }),
+      expect.objectContaining({ code: 'required', expression: ['Patient.a'], diagnostics: 'Patient.a: Mandatory.' }),
       expect.not.objectContaining({ expression: expect.anything() }),
     ])
+    expect(outcome.issue).toMatchObject([{ severity: 'error' }, { severity: 'warning', diagnostics: 'Odd.' }])
   })
 
   it.each<[ProblemKind, number, string]>([
