@@ -11,6 +11,7 @@ export type { Hit, Page, Restricted, SearchResult, Sight, Vision } from './evalu
 export { extractRow, type IndexRow, type RowPlace } from './extraction/row.ts'
 export { type SearchParameter, searchParameter, searchParametersOf } from './parameters.ts'
 export { parseCriterion } from './query/criterion.ts'
+export { inertParameters } from './query/inert.ts'
 export { parseQuery, type QueryOptions, searchedTypes } from './query/parse-query.ts'
 export type { Criterion, Include, Query, SortKey } from './query/types.ts'
 export { encodeSegment } from './segments/encode.ts'

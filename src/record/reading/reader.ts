@@ -64,7 +64,7 @@ export class GrantReader implements Reader {
     const ledgers = await this.#ledgers(query, position)
     const asOf = new Map(position?.asOf ?? ledgers.map(ledger => [ledger.holder.compartment, ledger.durableHead]))
     const count = position?.count ?? query.count ?? defaultCount
-    const offset = position?.offset ?? 0
+    const offset = position?.offset ?? query.offset ?? 0
     const indexes = await Promise.all(ledgers.map(ledger => ledger.index()))
     const found = evaluate(query, indexes, { offset, asOf })
     const [matches, included] = await Promise.all([

@@ -10,6 +10,7 @@ export interface Draft {
   includes: Include[]
   sort: readonly SortKey[]
   count: number | undefined
+  offset: number
   total: Query['total']
   summary: Query['summary']
   elements: readonly string[]
@@ -49,6 +50,11 @@ function readSort(draft: Draft, value: string): void {
   draft.sort = keys.map(key => sortKey(key, draft.types))
 }
 
+function readOffset(draft: Draft, value: string): void {
+  if (!/^[0-9]{1,9}$/.test(value)) throw malformed('_offset', '_offset takes a whole number.')
+  draft.offset = Number(value)
+}
+
 function readElements(draft: Draft, value: string): void {
   const names = value.split(',').map(name => name.slice(name.indexOf('.') + 1))
   if (!names.every(name => /^[A-Za-z][A-Za-z0-9]{0,63}$/.test(name)))
@@ -75,10 +81,11 @@ export const controls: Readonly<Record<string, (draft: Draft, value: string) => 
   },
   _elements: readElements,
   _contained: readContained,
+  _containedType: (_draft, value) => {
+    oneOf('_containedType', value, ['container', 'contained'])
+  },
+  _offset: readOffset,
 }
-
-/** Parameters of the request that other rooms read: they are no criteria. */
-export const foreign: ReadonlySet<string> = new Set(['_format', '_pretty', '_type'])
 
 /** The types of a search of the whole system. */
 export function readTypes(values: readonly string[]): readonly string[] {

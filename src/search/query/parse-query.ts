@@ -1,6 +1,7 @@
 import { isProblem, Problem } from '#kernel'
-import { controls, type Draft, foreign, isInclude, readInclude, readTypes, repeated } from './controls.ts'
+import { controls, type Draft, isInclude, readInclude, readTypes, repeated } from './controls.ts'
 import { newContext, type ParseContext, parseCriterionWithin } from './criterion.ts'
+import { inertParameters } from './inert.ts'
 import { limits, tooCostly } from './limits.ts'
 import type { Criterion, Query } from './types.ts'
 
@@ -53,6 +54,7 @@ function newReading(types: readonly string[], isSystem: boolean, options: QueryO
       includes: [],
       sort: [],
       count: undefined,
+      offset: 0,
       total: 'none',
       summary: 'false',
       elements: [],
@@ -73,10 +75,30 @@ function readControl(reading: Reading, name: string, value: string): void {
 
 function readCriterion(reading: Reading, name: string, value: string): void {
   const { byType, context } = reading
-  const parsed = [...byType.keys()].map(type => parseCriterionWithin(type, name, value, context))
+  const parsed = parseForEach(
+    [...byType.keys()],
+    context,
+    within => type => parseCriterionWithin(type, name, value, within),
+  )
   let i = 0
   for (const list of byType.values()) list.push(parsed[i++] as Criterion)
   reading.criteria.push([name, value])
+}
+
+/** A row is of one type, so that what a criterion costs is what it costs for the type for which it unfolds the most. */
+function parseForEach(
+  types: readonly string[],
+  context: ParseContext,
+  parse: (within: ParseContext) => (type: string) => Criterion,
+): readonly Criterion[] {
+  const before = { ...context.budget }
+  return types.map(type => {
+    const budget = { ...before }
+    const criterion = parse({ ...context, budget })(type)
+    for (const kind of ['values', 'scanned', 'unfolded'] as const)
+      context.budget[kind] = Math.min(context.budget[kind], budget[kind])
+    return criterion
+  })
 }
 
 function readParameter(reading: Reading, name: string, value: string): void {
@@ -84,7 +106,7 @@ function readParameter(reading: Reading, name: string, value: string): void {
     throw new Problem('invalid', 'search.parameter-unknown', '_type belongs to searches of the whole system.', {
       expression: '_type',
     })
-  if (foreign.has(name)) return
+  if (name === '_type' || Object.hasOwn(inertParameters, name)) return
   if (Object.hasOwn(controls, name)) readControl(reading, name, value)
   else if (isInclude(name)) {
     readInclude(reading.draft, name, value)
@@ -112,11 +134,12 @@ function readAll(reading: Reading, params: URLSearchParams, lenient: boolean): r
   return ignored
 }
 
-function controlText({ sort, count, total, summary, elements }: Draft): (readonly [string, string])[] {
+function controlText({ sort, count, offset, total, summary, elements }: Draft): (readonly [string, string])[] {
   const order = sort.map(({ name, descending }) => (descending ? `-${name}` : name)).join(',')
   const pairs: (readonly [string, string])[] = [
     ['_sort', order],
     ['_count', count === undefined ? '' : String(count)],
+    ['_offset', offset === 0 ? '' : String(offset)],
     ['_total', total === 'none' ? '' : total],
     ['_summary', summary === 'false' ? '' : summary],
     ['_elements', elements.join(',')],

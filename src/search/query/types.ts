@@ -119,6 +119,8 @@ export interface Query {
   readonly sort: readonly SortKey[]
   /** As asked for, at most 1,000; undefined: the default of 50. */
   readonly count?: number
+  /** Matches that come before those asked for: `_offset`, for clients that page by themselves. */
+  readonly offset?: number
   readonly total: 'none' | 'estimate' | 'accurate'
   readonly summary: 'true' | 'text' | 'data' | 'count' | 'false'
   /** Top-level elements of `_elements`; empty for all. */
