@@ -1,11 +1,11 @@
 import { batchOrTransaction } from './bundles/batch-or-transaction.ts'
 import { createMatcher } from './match.ts'
 import { capabilities } from './operations/capabilities.ts'
-import { everythingOfAll, everythingOfOne } from './operations/everything.ts'
+import { everythingOfAll, everythingOfOne, everythingParameters } from './operations/everything.ts'
 import { er7, receiveHl7v2 } from './operations/hl7v2.ts'
 import { ingest, pollJob } from './operations/ingest.ts'
 import { smartConfiguration } from './operations/smart-configuration.ts'
-import { validate, validateStored } from './operations/validate.ts'
+import { validate, validateParameters, validateStored } from './operations/validate.ts'
 import { create } from './rest/create.ts'
 import { deleteConditionally, deleteResource } from './rest/delete.ts'
 import { history } from './rest/history.ts'
@@ -17,7 +17,6 @@ import type { Route } from './types.ts'
 
 const subset = ['_summary', '_elements'] as const
 const page = ['_count', '_since', '_cursor'] as const
-const all = ['_since', '_type', '_count', '_cursor'] as const
 const form = 'application/x-www-form-urlencoded'
 const json = 'application/json'
 const file = 'application/octet-stream'
@@ -28,16 +27,19 @@ const single: readonly Route[] = [
   { method: 'GET', path: '/metadata', interaction: 'capabilities', verb: 'none', public: true, query: ['mode'], summary: 'What this server can do (CapabilityStatement)', handler: capabilities(() => catalogue) },
   { method: 'GET', path: '/.well-known/smart-configuration', interaction: 'smart-configuration', verb: 'none', public: true, produces: json, summary: 'Where and how to ask for access (SMART App Launch)', handler: smartConfiguration },
 
-  { method: 'GET', path: '/', interaction: 'search-system', verb: 'none', query: 'search', summary: 'Search several types at once (_type)', handler: search },
+  { method: 'GET', path: '/', interaction: 'search-system', verb: 'none', query: 'search', summary: 'Search several types at once: those of _type, or all', handler: search },
   { method: 'POST', path: '/_search', interaction: 'search-system', verb: 'none', query: 'search', consumes: form, summary: 'Search several types at once, parameters in the body', handler: search },
   { method: 'GET', path: '/_history', interaction: 'history-system', verb: 'none', query: page, summary: 'Versions of everything within reach', handler: history },
 
-  { method: 'GET', path: '/Patient/$everything', interaction: '$everything', verb: 'none', query: all, summary: 'Everything about each patient within reach', handler: everythingOfAll },
-  { method: 'GET', path: '/Patient/:id/$everything', interaction: '$everything', verb: 'none', query: all, summary: 'Everything about one patient', handler: everythingOfOne },
+  { method: 'GET', path: '/Patient/$everything', interaction: '$everything', verb: 'none', query: everythingParameters, summary: 'Everything about each patient within reach', handler: everythingOfAll },
+  { method: 'GET', path: '/Patient/:id/$everything', interaction: '$everything', verb: 'none', query: everythingParameters, summary: 'Everything about one patient', handler: everythingOfOne },
+  { method: 'POST', path: '/Patient/$everything', interaction: '$everything', verb: 'none', query: everythingParameters, bodyOptional: true, summary: 'Everything about each patient within reach, asked by Parameters', handler: everythingOfAll },
+  { method: 'POST', path: '/Patient/:id/$everything', interaction: '$everything', verb: 'none', query: everythingParameters, bodyOptional: true, summary: 'Everything about one patient, asked by Parameters', handler: everythingOfOne },
   { method: 'POST', path: '/Patient/:id/$ingest', interaction: '$ingest', verb: 'none', query: ['source'], consumes: file, summary: 'Import a file from outside; the body is the file', handler: ingest },
   { method: 'GET', path: '/$job/:job', interaction: '$job', verb: 'none', summary: 'Progress or report of an import', handler: pollJob },
-  { method: 'POST', path: '/:type/$validate', interaction: '$validate', verb: 'none', query: ['mode'], summary: 'Check a resource without storing it', handler: validate },
-  { method: 'GET', path: '/:type/:id/$validate', interaction: '$validate', verb: 'r', summary: 'Check a stored resource', handler: validateStored },
+  { method: 'POST', path: '/:type/$validate', interaction: '$validate', verb: 'none', query: validateParameters, summary: 'Check a resource without storing it', handler: validate },
+  { method: 'GET', path: '/:type/:id/$validate', interaction: '$validate', verb: 'r', query: validateParameters, summary: 'Check a stored resource', handler: validateStored },
+  { method: 'POST', path: '/:type/:id/$validate', interaction: '$validate', verb: 'r', query: validateParameters, bodyOptional: true, summary: 'Check what would replace a stored resource, or what is stored', handler: validateStored },
 
   { method: 'GET', path: '/Patient/:id/*', interaction: 'search-compartment', verb: 'none', query: 'search', summary: "Search all of one patient's compartment", handler: searchCompartment },
   { method: 'GET', path: '/Patient/:id/:type', interaction: 'search-compartment', verb: 's', query: 'search', summary: "Search one type in one patient's compartment", handler: searchCompartment },

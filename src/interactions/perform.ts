@@ -1,11 +1,11 @@
 import { requirePermission } from '#access'
 import { parseJson } from '#fhir'
 import { isProblem, Problem } from '#kernel'
+import { inertParameters } from '#search'
 import type { Match } from './match.ts'
 import { checkAcceptable } from './rest/negotiate.ts'
+import { parsePrefer } from './rest/prefer.ts'
 import type { FhirRequest, FhirResponse, GrantedRequest, PathParams, Rooms, Route } from './types.ts'
-
-const everywhere: ReadonlySet<string> = new Set(['_format', '_pretty'])
 
 /**
  * Answers one request: first whether the caller may ask at all, then whether the question is one the route knows,
@@ -18,7 +18,7 @@ export async function perform(match: Match, request: FhirRequest, rooms: Rooms):
   try {
     authorise(route, params, request)
     if (route.produces === undefined) checkAcceptable(request)
-    if (request.query.size > 0) checkQuery(route, request.query)
+    if (request.query.size > 0) checkQuery(route, request, request.query)
     const response = await route.handler(request, params, rooms)
     return request.query.get('_pretty') === 'true' ? indent(response) : response
   } catch (error) {
@@ -53,10 +53,17 @@ export function granted(request: FhirRequest): GrantedRequest {
   return request as GrantedRequest
 }
 
-function checkQuery(route: Route, query: URLSearchParams): void {
+/**
+ * Refuses what the interaction does not know, unless it could never narrow the answer, or the caller is lenient.
+ *
+ * @throws Problem `invalid` · `request.parameter-unknown`
+ * @see https://hl7.org/fhir/R4/http.html#parameters
+ */
+export function checkQuery(route: Pick<Route, 'query'>, request: FhirRequest, query: URLSearchParams): void {
   if (route.query === 'search') return
   for (const name of query.keys()) {
-    if (everywhere.has(name) || route.query?.includes(name) === true) continue
+    if (route.query?.includes(name) === true || Object.hasOwn(inertParameters, name)) continue
+    if (isRead(request.method) && parsePrefer(request).lenient) continue
     throw new Problem(
       'invalid',
       'request.parameter-unknown',
@@ -66,6 +73,10 @@ function checkQuery(route: Route, query: URLSearchParams): void {
       },
     )
   }
+}
+
+function isRead(method: string): boolean {
+  return method === 'GET' || method === 'HEAD'
 }
 
 /** A parameter's name as an error may show it: a name that is no name might be a value in the wrong place. */

@@ -57,6 +57,8 @@ export interface Route {
   readonly query?: readonly string[] | 'search'
   /** Media type of the body it takes, where that is not FHIR JSON. */
   readonly consumes?: string
+  /** An operation that can be asked without a body. */
+  readonly bodyOptional?: true
   /** Media type of its answer, where that is not FHIR JSON and hence not the caller's choice. */
   readonly produces?: string
   handler(request: FhirRequest, params: PathParams, rooms: Rooms): Promise<FhirResponse>

@@ -111,7 +111,7 @@ class Schemas {
 
   private resourceErrors(resource: Resource, kind: string, context: DataValidationCxt | undefined): RuleError[] {
     const at = context?.instancePath ?? ''
-    if (typeof resource.resourceType !== 'string' || !isResourceType(resource.resourceType)) {
+    if (typeof resource?.resourceType !== 'string' || !isResourceType(resource.resourceType)) {
       return [toError({ keyword: 'unknownResource' }, at)]
     }
     const schema = this.schema(resource.resourceType)

@@ -2,9 +2,10 @@ import { operationOutcome, problemTable } from '#fhir'
 import { isProblem } from '#kernel'
 import { perform } from '../perform.ts'
 import { parsePrefer } from '../rest/prefer.ts'
+import type { Route } from '../types.ts'
 import { type BundleInteraction, printAnswer, printWrite } from './bundle-answer.ts'
 import { bundleBytes } from './bundle-bytes.ts'
-import { parseEntry } from './bundle-entry.ts'
+import { atEntry, parseEntry } from './bundle-entry.ts'
 
 /**
  * Each entry alone and in order: one that is refused or fails is answered so, and changes nothing for the others.
@@ -18,16 +19,17 @@ export const batch: BundleInteraction = async (entries, bundle, matcher, rooms) 
     try {
       const { match, request } = parseEntry(given, index, bundle, matcher)
       const response = await perform(match, request, rooms)
-      answers.push(isWrite(request.method) ? printWrite(response, wanted) : printAnswer(response))
+      answers.push(isWrite(match.route) ? printWrite(response, wanted) : printAnswer(response))
     } catch (error) {
       if (!isProblem(error)) throw error
       const { httpStatus } = problemTable[error.kind]
-      answers.push(printAnswer({ status: httpStatus, headers: {} }, operationOutcome(error)))
+      answers.push(printAnswer({ status: httpStatus, headers: {} }, operationOutcome(atEntry(error, index))))
     }
   }
   return { status: 200, headers: {}, body: bundleBytes({ type: 'batch-response' }, answers) }
 }
 
-function isWrite(method: string): boolean {
-  return method !== 'GET' && method !== 'HEAD'
+/** What an operation gives is what it was asked for, by whatever method; the author of a write has what was written. */
+function isWrite({ method, interaction }: Route): boolean {
+  return method !== 'GET' && !interaction.startsWith('$')
 }

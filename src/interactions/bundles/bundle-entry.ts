@@ -1,4 +1,4 @@
-import { type Json, toResource } from '#fhir'
+import { isResourceType, type Json, toResource } from '#fhir'
 import { isProblem, Problem } from '#kernel'
 import type { Match, Matcher } from '../match.ts'
 import type { FhirRequest, GrantedRequest } from '../types.ts'
@@ -46,7 +46,8 @@ export function parseEntry(entry: unknown, index: number, bundle: GrantedRequest
     baseUrl: bundle.baseUrl,
     ...(resource === undefined ? {} : { resource: toResource(resource as Json) }),
   }
-  if (resource === undefined && (method === 'POST' || method === 'PUT')) throw malformed('resource')
+  const needsResource = (method === 'POST' || method === 'PUT') && match.route.bodyOptional !== true
+  if (resource === undefined && needsResource) throw malformed('resource')
   return { index, fullUrl, match, request }
 }
 
@@ -99,17 +100,36 @@ function headersOf(request: Members, bundle: FhirRequest): (name: string) => str
   return name => headers.get(name)
 }
 
+/** Where in an entry lies what a Problem of its own request would call by another name. */
+const entryElements: Readonly<Record<string, string>> = {
+  id: 'resource.id',
+  resourceType: 'resource',
+  'If-Match': 'request.ifMatch',
+  'If-None-Match': 'request.ifNoneMatch',
+  'If-None-Exist': 'request.ifNoneExist',
+}
+
+/** `Observation.status` of entry 2 is `Bundle.entry[2].resource.ofType(Observation).status`; a parameter is part of the url. */
+function placeInEntry(place: string, path: string): string {
+  const [, type = '', rest = ''] = /^([A-Za-z]+)(.*)$/.exec(path) ?? []
+  if (isResourceType(type)) return `${place}.resource.ofType(${type})${rest}`
+  if (/^(?:request|resource|fullUrl)\b/.test(path)) return `${place}.${path}`
+  return `${place}.${entryElements[path] ?? 'request.url'}`
+}
+
 /** The same Problem, pointing into the entry it is about. */
 export function atEntry(problem: Problem, index: number): Problem {
   const place = `Bundle.entry[${index}]`
+  if (problem.expression.some(path => path.startsWith('Bundle.entry['))) return problem
+  const { expression, issues, detail, retryAfterSeconds } = problem
   return new Problem(problem.kind, problem.code, problem.text, {
-    expression: problem.expression.length > 0 ? problem.expression.map(path => `${place}.${path}`) : place,
-    issues: problem.issues.map(issue => ({
+    expression: expression.length > 0 ? expression.map(path => placeInEntry(place, path)) : place,
+    issues: issues.map(issue => ({
       ...issue,
-      expression: issue.expression === undefined ? place : `${place}.resource.${issue.expression}`,
+      expression: issue.expression === undefined ? place : placeInEntry(place, issue.expression),
     })),
-    ...(problem.detail === undefined ? {} : { detail: problem.detail }),
-    ...(problem.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: problem.retryAfterSeconds }),
+    ...(detail === undefined ? {} : { detail }),
+    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
     cause: problem,
   })
 }

@@ -27,17 +27,24 @@ export function linksOf(identities: Identities): Map<string, string> {
   return links
 }
 
-/** The conditional references (`Type?query`) of all resources that will be written. */
-export function conditionalReferences(entries: readonly Planned[]): ReadonlySet<string> {
-  const texts = new Set<string>()
-  for (const { resource } of entries) {
+/** Where a conditional reference stands: in which entry, and at which path of its resource. */
+export interface ReferencePlace {
+  readonly index: number
+  readonly path: string
+}
+
+/** The conditional references (`Type?query`) of all resources that will be written, each with the first place it stands at. */
+export function conditionalReferences(entries: readonly Planned[]): ReadonlyMap<string, ReferencePlace> {
+  const places = new Map<string, ReferencePlace>()
+  for (const { resource, index } of entries) {
     if (resource === undefined) continue
-    mapReferences(resource, text => {
-      if (text.includes('?') && parseReference(text).kind === 'conditional') texts.add(text)
+    mapReferences(resource, (text, path) => {
+      if (text.includes('?') && !places.has(text) && parseReference(text).kind === 'conditional')
+        places.set(text, { index, path })
       return text
     })
   }
-  return texts
+  return places
 }
 
 /**

@@ -40,7 +40,7 @@ const turns: Readonly<Record<string, Turn>> = {
 export function planEntry(entry: BundleEntry): Planned {
   const { match, request } = entry
   const turn = turns[match.route.interaction]
-  if (turn === undefined || (turn === 'GET' && request.method === 'POST'))
+  if (turn === undefined || (turn === 'GET' && match.route.consumes !== undefined))
     throw new Problem(
       'invalid',
       'bundle.entry-unsupported',
@@ -62,6 +62,6 @@ export function planEntry(entry: BundleEntry): Planned {
 
 function conditionOf({ match, request }: BundleEntry): string | undefined {
   const { interaction } = match.route
-  if (interaction === 'create') return parseIfNoneExist(request.header('if-none-exist'))
+  if (interaction === 'create') return parseIfNoneExist(request.header('if-none-exist'), match.params.type ?? '')
   return interaction.startsWith('conditional-') ? criteriaOf(request.query) : undefined
 }

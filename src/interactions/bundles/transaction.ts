@@ -1,7 +1,6 @@
 import { operationOutcome, parseReference, parseResource, printJson, problemTable, type Resource } from '#fhir'
 import { isProblem, Problem } from '#kernel'
 import type { Staged, Stored, Txn } from '#record'
-import { checkResource } from '#validation'
 import { authorise, perform } from '../perform.ts'
 import { type Found, findOne } from '../rest/condition.ts'
 import { deletedResponse, matchOption } from '../rest/delete.ts'
@@ -9,16 +8,18 @@ import { printEtag } from '../rest/etag.ts'
 import { type Preferences, parsePrefer } from '../rest/prefer.ts'
 import { versionUrl, writeResponse } from '../rest/stored-response.ts'
 import { checkIds, versionConditions, withId } from '../rest/update.ts'
+import { checkWritable } from '../rest/writable.ts'
 import type { FhirResponse, GrantedRequest, Rooms } from '../types.ts'
 import { type BundleInteraction, printAnswer, printWrite } from './bundle-answer.ts'
 import { bundleBytes } from './bundle-bytes.ts'
-import { forEntry, parseEntry } from './bundle-entry.ts'
+import { atEntry, forEntry, parseEntry } from './bundle-entry.ts'
 import {
   conditionalReferences,
   type Identities,
   inOrderOfReference,
   type Links,
   linksOf,
+  type ReferencePlace,
   rewriteLinks,
 } from './transaction-links.ts'
 import { type Planned, planEntry } from './transaction-plan.ts'
@@ -62,7 +63,7 @@ function checkEntry(entry: Planned, rooms: Rooms): Planned {
       expression: 'resource.resourceType',
     })
   if (entry.id !== undefined) checkIds(resource, entry.id)
-  checkResource(rooms.validator, resource)
+  checkWritable(rooms.validator, resource)
   return entry
 }
 
@@ -70,7 +71,7 @@ function checkEntry(entry: Planned, rooms: Rooms): Planned {
 interface Run {
   readonly txn: Txn
   readonly bundle: GrantedRequest
-  readonly conditional: ReadonlySet<string>
+  readonly conditional: ReadonlyMap<string, ReferencePlace>
   /** Links may lead elsewhere in another run, so they are rewritten in copies. */
   readonly copies: boolean
 }
@@ -132,14 +133,19 @@ function identitiesOf(entries: readonly Planned[], found: ReadonlyMap<Planned, F
 /** @throws Problem `precondition` · `bundle.reference-unresolved` when nothing within reach matches */
 async function resolveConditional(links: Map<string, string>, { txn, bundle, conditional }: Run): Promise<void> {
   const { grant, baseUrl } = bundle
-  for (const text of conditional) {
+  for (const [text, { index, path }] of conditional) {
     if (links.has(text)) continue
     const { type = '', url: criteria = '' } = parseReference(text)
-    const found = await findOne(txn, { type, criteria, grant, baseUrl })
-    if (found === undefined)
-      throw new Problem('precondition', 'bundle.reference-unresolved', 'A conditional reference matches nothing.')
+    const found = await forEntry(index, () => findOne(txn, { type, criteria, grant, baseUrl }))
+    if (found === undefined) throw atEntry(unresolved(path), index)
     links.set(text, `${found.type}/${found.id}`)
   }
+}
+
+function unresolved(expression: string): Problem {
+  return new Problem('precondition', 'bundle.reference-unresolved', 'A conditional reference matches nothing.', {
+    expression,
+  })
 }
 
 interface Linked {
@@ -222,7 +228,8 @@ async function readAnswer(entry: Planned, rooms: Rooms): Promise<(Buffer | strin
     return printAnswer(await perform(entry.match, entry.request, rooms))
   } catch (error) {
     if (!isProblem(error)) throw error
-    return printAnswer({ status: problemTable[error.kind].httpStatus, headers: {} }, operationOutcome(error))
+    const { httpStatus } = problemTable[error.kind]
+    return printAnswer({ status: httpStatus, headers: {} }, operationOutcome(atEntry(error, entry.index)))
   }
 }
 

@@ -49,10 +49,11 @@ function capabilityStatement(routes: readonly Route[], baseUrl: string, rooms: R
         security: security(rooms.smartConfiguration()),
         resource: resourceTypes.map(type => resourceCapability(type, routes, baseUrl)),
         interaction: systemInteractions(routes),
-        searchParam: [{ name: '_type', type: 'special', documentation: 'The types to search; needed here.' }],
+        searchParam: [{ name: '_type', type: 'special', documentation: 'The types to search; all unless given.' }],
         operation: operations(
           routes.filter(route => !route.path.startsWith('/:type') && !route.path.startsWith('/Patient')),
         ),
+        compartment: ['http://hl7.org/fhir/CompartmentDefinition/patient'],
       },
     ].map(withoutEmpty),
   }
@@ -100,9 +101,7 @@ const typeInteractions = [
 const systemLevel = ['transaction', 'batch', 'search-system', 'history-system']
 
 function resourceCapability(type: string, routes: readonly Route[], baseUrl: string): Statement {
-  // The server alone writes AuditEvents.
-  const isReadOnly = type === 'AuditEvent'
-  const offered = routes.filter(route => !isReadOnly || !writes.has(route.verb))
+  const offered = routes.filter(route => unwritable[type]?.has(route.verb) !== true)
   const has = (interaction: string) => offered.some(route => route.interaction === interaction)
   const parameters = searchParametersOf(type).filter(({ name }) => isAnswered(type, name, baseUrl))
   return withoutEmpty({
@@ -137,7 +136,11 @@ function isAnswered(type: string, name: string, baseUrl: string): boolean {
   }
 }
 
-const writes: ReadonlySet<string> = new Set(['c', 'u', 'd'])
+/** The server alone writes AuditEvents, and takes no Subscription whose messages it could not send. */
+const unwritable: Readonly<Record<string, ReadonlySet<string>>> = {
+  AuditEvent: new Set(['c', 'u', 'd']),
+  Subscription: new Set(['c', 'u']),
+}
 
 function isOperationOn({ path }: Route, type: string): boolean {
   return path.startsWith('/:type') || path.startsWith(`/${type}/`)

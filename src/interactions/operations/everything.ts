@@ -6,6 +6,8 @@ import { parseSince } from '../rest/history.ts'
 import { narrowToPatient, restrictToCompartments, searchableTypes } from '../search/compartment.ts'
 import { answerSearch } from '../search/search.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
+import { withinCareDates } from './care-dates.ts'
+import { operationParameters } from './parameters.ts'
 
 /**
  * All that one patient's compartment holds and the grant may search, and what it refers to in the commons.
@@ -24,33 +26,40 @@ export async function everythingOfAll(request: FhirRequest, _params: PathParams,
   return everything(request, 'Patient/$everything', granted(request).grant, rooms)
 }
 
-function everything(request: FhirRequest, path: string, grant: Grant, rooms: Rooms): Promise<FhirResponse> {
-  const { query } = request
+/** The parameters of $everything, in a URL or in Parameters. */
+export const everythingParameters = ['start', 'end', '_since', '_type', '_count', '_cursor'] as const
+
+async function everything(request: FhirRequest, path: string, grant: Grant, rooms: Rooms): Promise<FhirResponse> {
+  const asked = await operationParameters(request, everythingParameters)
   return answerSearch(request, {
     type: undefined,
-    params: query.has('_cursor') ? query : toSearch(query, grant),
+    params: asked.has('_cursor') ? asked : toSearch(asked, grant),
     path,
-    selfText: query.toString(),
+    selfText: asked.toString(),
+    refine: (query, params) => withinCareDates(query, { start: params.get('start'), end: params.get('end') }),
+    refinedBy: ['start', 'end'],
     // What lies in a compartment is a match on some page; each page brings what it refers to outside.
-    keepIncluded: ({ type, holder }, asked) => holder.kind === 'commons' && asked.types.includes(type),
+    keepIncluded: ({ type, holder }, query) => holder.kind === 'commons' && query.types.includes(type),
     reader: rooms.record.reader(grant),
-    restrict: asked => restrictToCompartments(asked, grant),
+    restrict: query => restrictToCompartments(query, grant),
   })
 }
 
-function toSearch(query: URLSearchParams, grant: Grant): URLSearchParams {
-  const params = new URLSearchParams({ _type: wantedTypes(query.get('_type'), grant).join(','), _include: '*' })
-  const count = query.get('_count')
-  if (count !== null) params.set('_count', count)
-  const sinceMs = parseSince(query.get('_since'))
+function toSearch(asked: URLSearchParams, grant: Grant): URLSearchParams {
+  const params = new URLSearchParams({ _type: wantedTypes(asked.getAll('_type'), grant).join(','), _include: '*' })
+  for (const name of ['_count', 'start', 'end']) {
+    const value = asked.get(name)
+    if (value !== null) params.set(name, value)
+  }
+  const sinceMs = parseSince(asked.get('_since'))
   if (sinceMs !== undefined) params.set('_lastUpdated', `ge${toInstant(sinceMs)}`)
   return params
 }
 
 /** @throws Problem `invalid` · `everything.type-unknown` */
-function wantedTypes(text: string | null, grant: Grant): readonly string[] {
-  if (text === null) return searchableTypes(grant)
-  const named = text.split(',')
+function wantedTypes(texts: readonly string[], grant: Grant): readonly string[] {
+  if (texts.length === 0) return searchableTypes(grant)
+  const named = texts.flatMap(text => text.split(','))
   if (!named.every(isResourceType))
     throw new Problem('invalid', 'everything.type-unknown', '_type must name resource types of FHIR R4.', {
       expression: '_type',

@@ -10,17 +10,24 @@ import { checkJsonBody } from './negotiate.ts'
  *   whatever `parseResource` throws
  */
 export async function readResource(request: FhirRequest, type?: string): Promise<Resource> {
-  const resource = request.resource ?? (await parseBody(request))
-  if (type !== undefined && resource.resourceType !== type)
-    throw new Problem('invalid', 'body.type-differs', 'The body is of another resource type than the URL.', {
-      expression: 'resourceType',
-    })
-  return resource
+  const resource = await readOptionalResource(request, type)
+  if (resource !== undefined) return resource
+  checkJsonBody(request)
+  throw new Problem('invalid', 'body.missing', 'This interaction needs a resource as its body.')
 }
 
-async function parseBody(request: FhirRequest): Promise<Resource> {
-  checkJsonBody(request)
+/** As `readResource`; undefined when there is no body. */
+export async function readOptionalResource(request: FhirRequest, type?: string): Promise<Resource | undefined> {
+  const resource = request.resource ?? (await parseBody(request))
+  if (type === undefined || resource === undefined || resource.resourceType === type) return resource
+  throw new Problem('invalid', 'body.type-differs', 'The body is of another resource type than the URL.', {
+    expression: 'resourceType',
+  })
+}
+
+async function parseBody(request: FhirRequest): Promise<Resource | undefined> {
   const bytes = await request.body()
-  if (bytes.length === 0) throw new Problem('invalid', 'body.missing', 'This interaction needs a resource as its body.')
+  if (bytes.length === 0) return undefined
+  checkJsonBody(request)
   return parseResource(bytes)
 }

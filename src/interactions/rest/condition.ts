@@ -37,9 +37,23 @@ export async function findOne(txn: Pick<Txn, 'find'>, condition: Condition): Pro
   return found[0]
 }
 
-/** The criteria of an If-None-Exist header: `identifier=…`, or the same behind `Type?`. */
-export function parseIfNoneExist(header: string | undefined): string | undefined {
-  return header?.replace(/^[A-Za-z]*\?/, '')
+/**
+ * The criteria of an If-None-Exist: `identifier=…`, or the same as the query of a URL, which is all that HAPI's client
+ * sends: `?identifier=…`, `Patient?identifier=…`, `http://…/Patient?identifier=…`. Under which name this server is
+ * reached does not matter: whatever the URL, only what lies here is asked.
+ *
+ * @throws Problem `invalid` · `condition.type-differs` when the URL names another type than is created
+ * @see https://hl7.org/fhir/R4/http.html#ccreate and https://hl7.org/fhir/R4/bundle-definitions.html#Bundle.entry.request.ifNoneExist
+ */
+export function parseIfNoneExist(header: string | undefined, type: string): string | undefined {
+  const [, url, query] = /^([^?=&]*)\?(.*)$/s.exec(header?.trim() ?? '') ?? []
+  if (url === undefined) return header?.trim()
+  const named = url.slice(url.lastIndexOf('/') + 1)
+  if (named !== '' && named !== type)
+    throw new Problem('invalid', 'condition.type-differs', 'If-None-Exist is about another type than is created.', {
+      expression: 'If-None-Exist',
+    })
+  return query
 }
 
 /** The criteria of a conditional URL, without the parameters that only shape the answer. */

@@ -1,10 +1,10 @@
-import { checkResource } from '#validation'
 import { granted } from '../perform.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
 import { readResource } from './body.ts'
 import { findOne, parseIfNoneExist } from './condition.ts'
 import { parsePrefer } from './prefer.ts'
 import { versionUrl, writeResponse } from './stored-response.ts'
+import { checkWritable } from './writable.ts'
 
 /**
  * A new resource under an id of our own; with If-None-Exist only when nothing within reach matches.
@@ -15,8 +15,8 @@ export async function create(request: FhirRequest, params: PathParams, rooms: Ro
   const { type = '' } = params
   const { grant, baseUrl } = granted(request)
   const resource = await readResource(request, type)
-  checkResource(rooms.validator, resource)
-  const criteria = parseIfNoneExist(request.header('if-none-exist'))
+  checkWritable(rooms.validator, resource)
+  const criteria = parseIfNoneExist(request.header('if-none-exist'), type)
   const outcome = await rooms.record.writer(grant).transact(async txn => {
     const found = criteria === undefined ? undefined : await findOne(txn, { type, criteria, grant, baseUrl })
     if (found !== undefined) return { found, stored: await txn.read(type, found.id) }

@@ -1,39 +1,38 @@
+import Negotiator from 'negotiator'
 import { Problem } from '#kernel'
 import type { FhirRequest } from '../types.ts'
 
 /** The media type of every FHIR answer. */
 export const fhirJson = 'application/fhir+json; charset=utf-8'
 
-const formats: ReadonlySet<string> = new Set(['json', 'application/json', 'application/fhir+json', 'text/json'])
-const ranges: ReadonlySet<string> = new Set([...formats, 'application/*', 'text/*', '*/*'])
+const formats: readonly string[] = ['application/fhir+json', 'application/json', 'text/json']
+const shortFormats: ReadonlySet<string> = new Set(['json', ...formats])
 const bodies: ReadonlySet<string> = new Set(['application/fhir+json', 'application/json'])
+/** What can be sent: an Accept that asks for a version of FHIR wants to find it in what is offered. */
+const offered = formats.flatMap(format => [format, `${format}; fhirversion=4.0`])
 
 /**
  * Whether the caller takes JSON. `_format` overrides Accept.
  *
  * @throws Problem `not-acceptable` · `format.unsupported`
- * @see https://hl7.org/fhir/R4/http.html#mime-type
+ * @see https://hl7.org/fhir/R4/http.html#mime-type and https://hl7.org/fhir/R4/http.html#version-parameter
  */
 export function checkAcceptable(request: Pick<FhirRequest, 'query' | 'header'>): void {
   const format = request.query.size > 0 ? request.query.get('_format') : null
   if (format !== null) {
     // A literal plus sign in a URL reads as a space, and many clients send it so.
-    if (formats.has(mediaType(format).replace(' ', '+'))) return
+    if (shortFormats.has(mediaType(format).replace(' ', '+'))) return
     throw notAcceptable()
   }
   const accept = request.header('accept')
   if (accept === undefined || accept === '' || accept === '*/*' || accept === 'application/fhir+json') return
-  if (!accept.split(',').some(takesJson)) throw notAcceptable()
+  if (new Negotiator({ headers: { accept: plainAccept(accept) } }).mediaType(offered) === undefined)
+    throw notAcceptable()
 }
 
-function takesJson(range: string): boolean {
-  const [type = '', ...parameters] = range.split(';')
-  if (!ranges.has(type.trim().toLowerCase())) return false
-  return parameters.every(parameter => {
-    const [name = '', value = ''] = parameter.split('=')
-    if (name.trim() === 'q') return Number(value) > 0
-    return name.trim() !== 'fhirVersion' || /^\s*"?4\.0"?\s*$/.test(value)
-  })
+/** Clients write a charset and other things into Accept that would make no difference to JSON. */
+function plainAccept(accept: string): string {
+  return accept.toLowerCase().replace(/;(?!\s*(?:q|fhirversion)\s*=)[^;,]*/g, '')
 }
 
 function notAcceptable(): Problem {

@@ -1,7 +1,6 @@
 import { isId, type Resource } from '#fhir'
 import { Problem } from '#kernel'
 import type { Staged } from '#record'
-import { checkResource } from '#validation'
 import { granted } from '../perform.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
 import { readResource } from './body.ts'
@@ -9,6 +8,7 @@ import { criteriaOf, findOne } from './condition.ts'
 import { parseIfMatch, parseIfNoneMatchAny } from './etag.ts'
 import { parsePrefer } from './prefer.ts'
 import { writeResponse } from './stored-response.ts'
+import { checkWritable } from './writable.ts'
 
 /**
  * A new version, or the first one under an id that the client chose.
@@ -20,7 +20,7 @@ export async function update(request: FhirRequest, params: PathParams, rooms: Ro
   const { grant } = granted(request)
   const resource = await readResource(request, type)
   checkIds(resource, id)
-  checkResource(rooms.validator, resource)
+  checkWritable(rooms.validator, resource)
   const options = versionConditions(request)
   const staged = await rooms.record.writer(grant).transact(txn => txn.update(type, id, resource, options))
   return updateResponse(staged, request)
@@ -40,7 +40,7 @@ export async function updateConditionally(
   const { type = '' } = params
   const { grant, baseUrl } = granted(request)
   const resource = await readResource(request, type)
-  checkResource(rooms.validator, resource)
+  checkWritable(rooms.validator, resource)
   const options = versionConditions(request)
   const criteria = criteriaOf(request.query)
   const staged = await rooms.record.writer(grant).transact(async txn => {

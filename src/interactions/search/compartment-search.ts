@@ -1,8 +1,7 @@
-import type { Grant } from '#access'
 import { granted } from '../perform.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
-import { narrowToPatient, restrictToCompartments, searchableTypes } from './compartment.ts'
-import { answerSearch, searchParams } from './search.ts'
+import { narrowToPatient, restrictToCompartments } from './compartment.ts'
+import { answerSearch, searchParams, withTypes } from './search.ts'
 
 /**
  * Searches one type, or all that the grant may search, in one patient's compartment.
@@ -17,16 +16,9 @@ export async function searchCompartment(request: FhirRequest, params: PathParams
   const given = await searchParams(asked)
   return answerSearch(asked, {
     type,
-    params: type === undefined ? withTypes(given, grant) : given,
+    ...(type === undefined ? withTypes(given, grant) : { params: given }),
     path: `Patient/${id}/${type ?? '*'}`,
-    selfText: type === undefined ? given.toString() : undefined,
     reader: rooms.record.reader(grant),
     restrict: query => restrictToCompartments(query, grant),
   })
-}
-
-/** `*` means all types that may be searched, unless `_type` names some. */
-function withTypes(given: URLSearchParams, grant: Grant): URLSearchParams {
-  if (given.has('_type') || given.has('_cursor')) return given
-  return new URLSearchParams([...given, ['_type', searchableTypes(grant).join(',')]])
 }

@@ -2,13 +2,14 @@ import { type Grant, restrict } from '#access'
 import type { Resource } from '#fhir'
 import { Problem } from '#kernel'
 import type { OpenedCursor, Reader, SearchPage, Stored } from '#record'
-import { parseQuery, type Query, type Restricted } from '#search'
+import { inertParameters, parseQuery, type Query, type QueryOptions, type Restricted } from '#search'
 import { bundleBytes, outcomeEntry, searchEntry } from '../bundles/bundle-bytes.ts'
 import { granted } from '../perform.ts'
 import { checkBodyType } from '../rest/negotiate.ts'
 import { parsePrefer } from '../rest/prefer.ts'
 import { toSubset } from '../rest/subset.ts'
 import type { FhirRequest, FhirResponse, GrantedRequest, PathParams, Rooms } from '../types.ts'
+import { searchableTypes } from './compartment.ts'
 
 /**
  * Searches one type or, without one in the path, those that `_type` names.
@@ -17,12 +18,24 @@ import type { FhirRequest, FhirResponse, GrantedRequest, PathParams, Rooms } fro
  */
 export async function search(request: FhirRequest, params: PathParams, rooms: Rooms): Promise<FhirResponse> {
   const asked = granted(request)
+  const given = await searchParams(asked)
+  const { type } = params
   return answerSearch(asked, {
-    type: params.type,
-    params: await searchParams(asked),
-    path: params.type ?? '',
+    type,
+    ...(type === undefined ? withTypes(given, asked.grant) : { params: given }),
+    path: type ?? '',
     ...onBehalfOf(asked.grant, rooms),
   })
+}
+
+/**
+ * A search of several types asks for all that the grant may search, unless `_type` names some; its self link shows what
+ * was asked.
+ */
+export function withTypes(given: URLSearchParams, grant: Grant): Pick<SearchPlan, 'params' | 'selfText'> {
+  if (given.has('_type') || given.has('_cursor')) return { params: given }
+  const params = new URLSearchParams([...given, ['_type', searchableTypes(grant).join(',')]])
+  return { params, selfText: searchText(given) }
 }
 
 /**
@@ -33,8 +46,12 @@ export async function search(request: FhirRequest, params: PathParams, rooms: Ro
 export async function searchParams(request: FhirRequest): Promise<URLSearchParams> {
   if (request.method !== 'POST') return request.query
   checkBodyType(request, ['application/x-www-form-urlencoded'])
-  const form = new URLSearchParams((await request.body()).toString('utf8'))
+  const form = new URLSearchParams(withoutMark((await request.body()).toString('utf8')))
   return new URLSearchParams([...request.query, ...form])
+}
+
+function withoutMark(text: string): string {
+  return text.startsWith('\ufeff') ? text.slice(1) : text
 }
 
 /** What makes one search: the parameters, on whose behalf, and the path its links have. */
@@ -46,6 +63,9 @@ export interface SearchPlan {
   readonly path: string
   /** The query that the self link shows, where it is not the one that is evaluated. */
   readonly selfText?: string | undefined
+  /** Makes the query narrower by parameters that are no search parameters; their names are `refinedBy`. */
+  refine?(query: Query, params: URLSearchParams): Query
+  readonly refinedBy?: readonly string[]
   /** Which of the included are shown; all unless told. */
   keepIncluded?(stored: Stored, query: Query): boolean
   readonly reader: Reader
@@ -62,7 +82,7 @@ export async function answerSearch(
   plan: SearchPlan,
 ): Promise<FhirResponse> {
   const { baseUrl } = request
-  const params = withoutFormat(plan.params)
+  const params = withoutInert(plan.params)
   const cursor = params.get('_cursor') ?? undefined
   if (cursor !== undefined && params.size > 1)
     throw new Problem(
@@ -74,26 +94,42 @@ export async function answerSearch(
       },
     )
   const opened = cursor === undefined ? undefined : await plan.reader.openCursor(cursor)
-  const query =
-    opened === undefined
-      ? parseQuery(plan.type, params, { baseUrl, lenient: parsePrefer(request).lenient })
-      : parseOpened(opened, baseUrl)
+  const query = opened === undefined ? parseAsked(plan, params, request) : parseOpened(plan, opened, baseUrl)
   const found = await plan.reader.search(plan.restrict(query), cursor)
   const included = found.included.filter(stored => plan.keepIncluded?.(stored, query) ?? true)
   return { status: 200, headers: {}, body: searchset({ ...found, included }, query, { ...plan, baseUrl, cursor }) }
 }
 
-/** A search of several types keeps them in its text, also when there is only one. */
-function parseOpened({ type, text }: OpenedCursor, baseUrl: string): Query {
-  const params = new URLSearchParams(text)
-  return parseQuery(params.has('_type') ? undefined : type, params, { baseUrl })
+function parseAsked(plan: SearchPlan, params: URLSearchParams, request: Pick<GrantedRequest, 'baseUrl' | 'header'>) {
+  const { baseUrl } = request
+  return parseRefined(plan, plan.type, params, { baseUrl, lenient: parsePrefer(request).lenient })
 }
 
-function withoutFormat(params: URLSearchParams): URLSearchParams {
-  const kept = new URLSearchParams(params)
-  kept.delete('_format')
-  kept.delete('_pretty')
-  return kept
+/** A search of several types keeps them in its text, also when there is only one. */
+function parseOpened(plan: SearchPlan, { type, text }: OpenedCursor, baseUrl: string): Query {
+  const params = new URLSearchParams(text)
+  return parseRefined(plan, params.has('_type') ? undefined : type, params, { baseUrl })
+}
+
+function parseRefined(
+  plan: SearchPlan,
+  type: string | undefined,
+  params: URLSearchParams,
+  options: QueryOptions,
+): Query {
+  const plain = new URLSearchParams(params)
+  for (const name of plan.refinedBy ?? []) plain.delete(name)
+  const query = parseQuery(type, plain, options)
+  return plan.refine?.(query, params) ?? query
+}
+
+function withoutInert(params: URLSearchParams): URLSearchParams {
+  return new URLSearchParams([...params].filter(([name]) => !Object.hasOwn(inertParameters, name)))
+}
+
+/** A query as a link shows it. */
+function searchText(params: URLSearchParams): string {
+  return withoutInert(params).toString()
 }
 
 interface Place {

@@ -59,7 +59,7 @@ export function badQueries(): readonly Attack[] {
     ['an unknown _summary', get(`Observation?_summary=${canary}`), 400, 'search.control-malformed', '_summary'],
     ['an unknown _total', get(`Observation?_total=${canary}`), 400, 'search.control-malformed', '_total'],
     ['a forged cursor', get(`Observation?_cursor=${canary}`), 400, 'record.cursor-invalid'],
-    ['several types, none named', get(`?code=${canary}`), 400, 'search.type-missing', '_type'],
+    ['several types, none named', get(`?code=${canary}`), 400, 'search.parameter-unknown', 'code'],
     ['an unknown _type', get(`?_type=${canary}`), 400, 'search.control-malformed', '_type'],
     ['a history since never', get(`_history?_since=${canary}`), 400, 'request.since-malformed', '_since'],
     [

@@ -56,6 +56,80 @@ describe('batch – https://hl7.org/fhir/R4/http.html#brules', () => {
     expect(answer.json.entry[5].resource.entry).toHaveLength(1)
   })
 
+  it('says of what failed which entry it is, in expression and in diagnostics', async () => {
+    const answer = await send('batch', [
+      post(weightOf('a', 70)),
+      get('Observation/b1'),
+      post({ ...weightOf('a', 70), status: 'done' } as never),
+      get('Observation?colour=red'),
+      put({ ...weightOf('a', 70), id: 'x' } as never, { ifMatch: 'none' }),
+      { request: { method: 'PUT', url: 'Patient/a' }, resource: { resourceType: 'Patient', id: 'other' } },
+      { request: { method: 'GET' } },
+      put({ ...weightOf('a', 70) } as never, { url: 'Patient/a' }),
+    ])
+    const issues = answer.json.entry.map(
+      ({ response }: { response: { outcome?: { issue: object[] } } }) => response.outcome?.issue[0],
+    )
+    const places = issues.map((issue: { expression: string[] } | undefined) => issue?.expression[0])
+    expect(places).toEqual([
+      undefined,
+      'Bundle.entry[1]',
+      'Bundle.entry[2].resource.ofType(Observation).status',
+      'Bundle.entry[3].request.url',
+      'Bundle.entry[4].request.ifMatch',
+      'Bundle.entry[5].resource.id',
+      'Bundle.entry[6].request',
+      'Bundle.entry[7].resource',
+    ])
+    for (const issue of issues) if (issue !== undefined) expect(issue.diagnostics).toContain(issue.expression[0])
+    expect(answer.text).not.toContain('"done"')
+  })
+
+  it('tells when a version was written as its meta does – https://hl7.org/fhir/R4/bundle-definitions.html#Bundle.entry.response.lastModified', async () => {
+    for (const type of ['batch', 'transaction']) {
+      house.clock.advance(1234)
+      const { json } = await send(type, [post(weightOf('a', 70)), put(patientA as never), get('Patient/a')], {
+        headers: { prefer: 'return=representation' },
+        grant: admin,
+      })
+      for (const { resource, response } of json.entry) expect(response.lastModified).toBe(resource.meta.lastUpdated)
+      expect(json.entry[0].response.lastModified).toMatch(/\.\d{3}Z$/)
+    }
+  })
+
+  it('asks operations by POST, with Parameters or without, and a transaction does too', async () => {
+    const everything = { method: 'POST', url: 'Patient/a/$everything' }
+    const only = { resourceType: 'Parameters', parameter: [{ name: '_type', valueCode: 'Observation' }] }
+    const wrapped = { resourceType: 'Parameters', parameter: [{ name: 'resource', resource: weightOf('a', 1) }] }
+    for (const type of ['batch', 'transaction']) {
+      const { json } = await send(type, [
+        { request: everything },
+        { resource: { resourceType: 'Parameters' }, request: everything },
+        { resource: only, request: { method: 'POST', url: 'Patient/$everything' } },
+        ...(type === 'batch' ? [{ resource: wrapped, request: { method: 'POST', url: 'Observation/$validate' } }] : []),
+      ])
+      const bundles = json.entry
+        .slice(0, 3)
+        .map(({ resource }: { resource: { entry?: object[] } }) => resource.entry?.length ?? 0)
+      expect(bundles).toEqual([1, 1, 0])
+      if (type === 'batch') expect(json.entry[3].resource.issue[0].severity).toBe('information')
+    }
+  })
+
+  it('takes If-None-Exist of an entry as a URL too', async () => {
+    const identified = { ...weightOf('a', 70), identifier: [{ system: 'urn:scale', value: '7' }] }
+    const once = (ifNoneExist: string) => post(identified, { ifNoneExist })
+    const url = 'Observation?identifier=urn:scale|7'
+    const forms = [url, `http://127.0.0.1:8080/fhir/${url}`, '?identifier=urn:scale|7', 'identifier=urn:scale|7']
+    expect(statuses(await send('batch', forms.map(once)))).toEqual(['201', '200', '200', '200'])
+    const { json } = await send('transaction', [once(url)], { headers: { prefer: 'return=representation' } })
+    expect(json.entry[0]).toMatchObject({ response: { status: '200' }, resource: { identifier: [{ value: '7' }] } })
+    const again = await send('transaction', forms.map(once))
+    expect(statuses(again)).toEqual(['200', '200', '200', '200'])
+    expect(await count('Observation', '&identifier=urn:scale|7')).toBe(1)
+    expect(codeOf(await send('transaction', [once('Patient?identifier=x')]))).toBe('condition.type-differs')
+  })
+
   it('judges each entry by the scopes alone', async () => {
     const narrow = grantOf('patient/Observation.rs', { patient: 'a' })
     const answer = await send('batch', [get('Observation'), get('Patient/a'), post(weightOf('a', 70))], {
@@ -165,7 +239,7 @@ describe('transaction – https://hl7.org/fhir/R4/http.html#trules', () => {
       post({ ...weightOf('a', 1), colour: 'red' } as { resourceType: string }),
     ])
     expect(invalid.status).toBe(422)
-    expect(invalid.json.issue[0].expression[0]).toContain('Bundle.entry[1].resource.Observation.colour')
+    expect(invalid.json.issue[0].expression[0]).toContain('Bundle.entry[1].resource.ofType(Observation).colour')
     expect(await count('Observation', '&patient=a')).toBe(0)
   })
 

@@ -28,6 +28,16 @@ describe('content negotiation – https://hl7.org/fhir/R4/http.html#mime-type', 
     'application/fhir+xml;q=0.5, application/fhir+json',
     'text/html, application/xhtml+xml, */*;q=0.8',
     'APPLICATION/JSON',
+    'application/fhir+json;q=1.0, application/json+fhir;q=0.9',
+    'application/json, text/plain, */*',
+    'application/json; charset=utf-8',
+    'application/json;odata.metadata=minimal',
+    'application/fhir+json; fhirVersion="4.0"; charset=UTF-8',
+    'application/fhir+json;q=0.001',
+    'application/*',
+    'text/*;q=0.1',
+    'application/fhir+json; fhirVersion=5.0, application/json;q=0.1',
+    'application/json;q=0, */*',
   ])('answers those who accept %s', accept => {
     expect(codeOf(() => checkAcceptable(asking('', accept === undefined ? {} : { accept })))).toBeUndefined()
   })
@@ -37,6 +47,10 @@ describe('content negotiation – https://hl7.org/fhir/R4/http.html#mime-type', 
     'text/html',
     'application/json;q=0',
     'application/fhir+json; fhirVersion=3.0',
+    'application/fhir+json; fhirVersion=5.0',
+    'image/*',
+    '*/*;q=0',
+    'application/*;q=0, text/html',
     ';;;,,,',
   ])('has nothing for those who accept only %s', accept => {
     expect(codeOf(() => checkAcceptable(asking('', { accept })))).toBe('format.unsupported')

@@ -52,6 +52,16 @@ describe('metadata – https://hl7.org/fhir/R4/http.html#capabilities', () => {
     ])
   })
 
+  it('names the compartment – https://hl7.org/fhir/R4/capabilitystatement-definitions.html#CapabilityStatement.rest.compartment', () => {
+    expect(rest().compartment).toEqual(['http://hl7.org/fhir/CompartmentDefinition/patient'])
+  })
+
+  it('does not promise to take Subscriptions', () => {
+    const codes = ofType('Subscription').interaction.map((interaction: { code: string }) => interaction.code)
+    for (const code of ['create', 'update']) expect(codes).not.toContain(code)
+    expect(ofType('Subscription')).toMatchObject({ updateCreate: false, conditionalCreate: false })
+  })
+
   it('does not promise PATCH, nor to write AuditEvents', () => {
     expect(JSON.stringify(statement.json)).not.toContain('"patch"')
     expect(ofType('AuditEvent').interaction.map((interaction: { code: string }) => interaction.code)).toEqual([
@@ -133,10 +143,70 @@ describe('$validate – https://hl7.org/fhir/R4/resource-operation-validate.html
     )
     expect(good.json.issue[0].severity).toBe('information')
     expect(codeOf(await check(parameters([{ name: 'mode', valueCode: 'create' }])))).toBe('validate.resource-missing')
-    expect(codeOf(await check(parameters([{ name: 'profile', valueUri: 'x' }])))).toBe('validate.parameter-unknown')
+    expect(codeOf(await check(parameters([{ name: 'colour', valueUri: 'x' }])))).toBe('validate.parameter-unknown')
     const odd = parameters([{ name: 'resource', resource: 'text' }])
     expect(codeOf(await check(odd))).toBe('validate.resource-missing')
     expect(codeOf(await check({ resourceType: 'Parameters', parameter: [null] }))).toBe('validate.parameter-unknown')
+  })
+
+  it('takes Parameters that are themselves to be checked, wrapped or not', async () => {
+    const ask = (body: object) => house.ask('POST', '/Parameters/$validate', { grant: own, body })
+    const bare = {
+      resourceType: 'Parameters',
+      parameter: [{ name: 'resource', resource: patientA }, { colour: 'red' }],
+    }
+    const expected = ['Parameters.parameter[1].colour', 'Parameters.parameter[1].name']
+    for (const body of [bare, { resourceType: 'Parameters', parameter: [{ name: 'resource', resource: bare }] }])
+      expect(
+        (await ask(body)).json.issue.flatMap((issue: { expression: string[] }) => issue.expression).sort(),
+      ).toEqual(expected)
+  })
+
+  it('checks against a profile only if that is the definition of the type', async () => {
+    const observation = 'http://hl7.org/fhir/StructureDefinition/Observation'
+    const wrapped = (...parameter: object[]) => ({
+      resourceType: 'Parameters',
+      parameter: [...parameter, { name: 'resource', resource: weightOf('a', 70) }],
+    })
+    for (const answer of [
+      await check(weightOf('a', 70), `?profile=${observation}&mode=profile`),
+      await check(wrapped({ name: 'profile', valueUri: observation }, { name: 'mode', valueCode: 'profile' })),
+      await check(wrapped({ name: 'profile', valueCanonical: observation })),
+    ])
+      expect(answer.json.issue[0].severity).toBe('information')
+    for (const answer of [
+      await check(weightOf('a', 70), '?profile=http://hl7.org/fhir/StructureDefinition/vitalsigns'),
+      await check(wrapped({ name: 'profile', valueUri: 'http://hl7.org/fhir/StructureDefinition/Patient' })),
+    ])
+      expect([answer.status, codeOf(answer)]).toEqual([400, 'validate.profile-unknown'])
+  })
+
+  it('says in diagnostics what it says, and where', async () => {
+    const { json } = await check({ resourceType: 'Observation', code: { text: 'x' } })
+    expect(json.issue).toEqual([
+      {
+        severity: 'error',
+        code: 'required',
+        details: { text: 'The element is mandatory.' },
+        diagnostics: 'Observation.status: The element is mandatory.',
+        expression: ['Observation.status'],
+      },
+    ])
+    expect((await check(weightOf('a', 70))).json.issue[0].diagnostics).toBe('No issues were found.')
+  })
+
+  it('of an instance checks by POST what would replace it, or what is stored', async () => {
+    const ask = (body?: object) =>
+      house.ask('POST', '/Patient/a/$validate', { grant: own, ...(body === undefined ? {} : { body }) })
+    const severities = async (body?: object) =>
+      (await ask(body)).json.issue.map((issue: { severity: string }) => issue.severity)
+    expect(await severities()).toEqual(['information'])
+    expect(await severities({ resourceType: 'Parameters' })).toEqual(['information'])
+    expect(await severities({ ...patientA, gender: 'm' })).toEqual(['error'])
+    const parameter = [{ name: 'resource', resource: { ...patientA, gender: 'm' } }]
+    expect(await severities({ resourceType: 'Parameters', parameter })).toEqual(['error'])
+    const foreign = await house.ask('POST', '/Patient/b/$validate', { grant: own, body: patientB })
+    expect(foreign.status).toBe(404)
   })
 
   it('refuses what it cannot do', async () => {

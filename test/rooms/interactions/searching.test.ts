@@ -1,3 +1,4 @@
+import { inertParameters } from '#search'
 import { type Answer, admin, grantOf, type House, openHouse, patientA, patientB, weightOf } from './house.ts'
 
 let house: House
@@ -204,7 +205,77 @@ describe('search of several types – https://hl7.org/fhir/R4/http.html#search',
   it('needs the scope for each', async () => {
     const narrow = grantOf('patient/Condition.rs', { patient: 'a' })
     expect(codeOf(await house.ask('GET', '/?_type=Condition,Observation', { grant: narrow }))).toBe('scope.missing')
-    expect(codeOf(await house.ask('GET', '/', { grant: own }))).toBe('search.type-missing')
+  })
+
+  it('is one of all types that the token may search when none is named', async () => {
+    const all = await house.ask('GET', '/?_lastUpdated=ge2026-03-01T12:00:14Z', { grant: own })
+    expect(idsOf(all)).toEqual(['c'])
+    expect(linkOf(all, 'self')).toBe('http://127.0.0.1:8080/fhir/?_lastUpdated=ge2026-03-01T12%3A00%3A14Z')
+    const narrow = grantOf('patient/Condition.rs', { patient: 'a' })
+    expect(idsOf(await house.ask('GET', '/?_lastUpdated=ge2020', { grant: narrow }))).toEqual(['c'])
+    const between = '_lastUpdated=ge2020-01-01&_lastUpdated=lt2030-01-01&_count=3'
+    const first = await house.ask('GET', `/?${between}`, { grant: own })
+    const second = await follow(first, 'next')
+    expect([...idsOf(first), ...idsOf(second)]).toEqual(['c', 'a5', 'a4', 'a3', 'a2', 'a1'])
+    const blind = grantOf('patient/Observation.r', { patient: 'a' })
+    expect(codeOf(await house.ask('GET', '/?_id=a', { grant: blind }))).toBe('scope.missing')
+  })
+
+  it('without types takes also a form, and knows only what all types have', async () => {
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    const posted = await house.ask('POST', '/_search', { grant: own, headers, body: '_id=a,c' })
+    expect(idsOf(posted).sort()).toEqual(['a', 'c'])
+    const marked = await house.ask('POST', '/_search', { grant: own, headers, body: '\ufeff_id=c' })
+    expect(idsOf(marked)).toEqual(['c'])
+    expect(codeOf(await house.ask('GET', '/?family=Alder', { grant: own }))).toBe('search.parameter-unknown')
+  })
+})
+
+describe('parameters that never narrow – https://hl7.org/fhir/R4/search.html#errors', () => {
+  const inert = Object.keys(inertParameters).map(name => `${name}=1`.replace('_format=1', '_format=json'))
+
+  it.each([...inert, '_containedType=container', '_contained=false', '_total=none', '_pretty=true'])(
+    'are passed over: %s',
+    async parameter => {
+      const found = await house.ask('GET', `/Observation?_id=a3&${parameter}`, { grant: own })
+      expect(idsOf(found)).toEqual(['a3'])
+      const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+      const posted = await house.ask('POST', '/Observation/_search', {
+        grant: own,
+        headers,
+        body: `_id=a3&${parameter}`,
+      })
+      expect(idsOf(posted)).toEqual(['a3'])
+    },
+  )
+
+  it.each(inert)('are passed over by reads, histories and operations too: %s', async parameter => {
+    for (const path of ['/Observation/a3', '/Observation/a3/_history', '/Patient/a/$everything'])
+      expect([path, (await house.ask('GET', `${path}?${parameter}`, { grant: own })).status]).toEqual([path, 200])
+  })
+
+  it.each(['_filter=x', '_text=x', '_content=x', '_language=de', '_in=x', '_page=2', '_getpages=x', 'access_token=x'])(
+    'are not those that could: %s',
+    async parameter => {
+      expect((await house.ask('GET', `/Observation?${parameter}`, { grant: own })).status).toBe(400)
+    },
+  )
+
+  it('and a lenient caller has unknown ones of other reads passed over, but never of a write', async () => {
+    const headers = { prefer: 'handling=lenient' }
+    expect((await house.ask('GET', '/Observation/a3?colour=red', { grant: own })).status).toBe(400)
+    expect((await house.ask('GET', '/Observation/a3?colour=red', { grant: own, headers })).status).toBe(200)
+    const write = await house.ask('DELETE', '/Observation?colour=red', { grant: admin, headers })
+    expect(codeOf(write)).toBe('search.parameter-unknown')
+  })
+
+  it('lets those who page by themselves say where a page begins', async () => {
+    const page = await house.ask('GET', '/Observation?_count=2&_offset=2', { grant: own })
+    expect(idsOf(page)).toEqual(['a3', 'a2'])
+    expect(linkOf(page, 'self')).toContain('_offset=2')
+    expect(idsOf(await follow(page, 'next'))).toEqual(['a1'])
+    expect(idsOf(await follow(page, 'previous'))).toEqual(['a5', 'a4'])
+    expect(codeOf(await house.ask('GET', '/Observation?_offset=-1', { grant: own }))).toBe('search.control-malformed')
   })
 })
 
@@ -322,5 +393,63 @@ describe('$everything – https://hl7.org/fhir/R4/patient-operation-everything.h
     expect(one).toEqual(['a', 'a1', 'a2', 'a3', 'a4', 'a5', 'c', 'doctor'])
     const all = idsOf(await house.ask('GET', '/Patient/$everything?_type=Patient', { grant: admin })).sort()
     expect(all).toEqual(['a', 'b'])
+  })
+
+  it('is asked by POST, with Parameters or without – https://hl7.org/fhir/R4/operations.html#executing', async () => {
+    const ask = (path: string, body?: object | string) =>
+      house.ask('POST', `/Patient/${path}$everything`, { grant: own, ...(body === undefined ? {} : { body }) })
+    const parameters = (...parameter: object[]) => ({ resourceType: 'Parameters', parameter })
+    const all = idsOf(await house.ask('GET', '/Patient/a/$everything', { grant: own })).sort()
+    for (const path of ['a/', ''])
+      for (const body of [undefined, { resourceType: 'Parameters' }])
+        expect(idsOf(await ask(path, body)).sort()).toEqual(all)
+    const typed = await ask(
+      'a/',
+      parameters({ name: '_type', valueCode: 'Patient' }, { name: '_type', valueCode: 'Condition' }),
+    )
+    expect(idsOf(typed).sort()).toEqual(['a', 'c'])
+    const [type] = [{ name: '_type', valueString: 'Observation,Condition' }]
+    const since = await ask('a/', parameters(type as object, { name: '_since', valueInstant: '2026-03-01T12:00:14Z' }))
+    expect(idsOf(since)).not.toContain('a1')
+    const first = await ask(
+      'a/',
+      parameters({ name: '_type', valueCode: 'Observation' }, { name: '_count', valueInteger: 3 }),
+    )
+    expect([...idsOf(first), ...idsOf(await follow(first, 'next'))].filter(id => id !== 'doctor')).toHaveLength(5)
+    expect((await ask('b/', parameters())).status).toBe(404)
+  })
+
+  it.each([
+    ['request.parameter-unknown', { name: 'colour', valueString: 'red' }],
+    ['operation.parameter-malformed', { name: '_count', valueQuantity: { value: 1 } }],
+    ['operation.parameter-malformed', { name: '_count' }],
+    ['operation.parameter-malformed', { valueInteger: 1 }],
+    ['operation.parameter-malformed', null],
+    ['request.since-malformed', { name: '_since', valueString: 'yesterday' }],
+    ['everything.date-malformed', { name: 'start', valueString: 'yesterday' }],
+    ['everything.type-unknown', { name: '_type', valueCode: 'Observations' }],
+  ])('refuses %s', async (code, part) => {
+    const body = { resourceType: 'Parameters', parameter: [part] }
+    expect(codeOf(await house.ask('POST', '/Patient/a/$everything', { grant: own, body }))).toBe(code)
+  })
+
+  it('keeps to a range of dates of care, page by page, however it is asked', async () => {
+    const dated = grantOf('patient/*.cruds', { patient: 'a' })
+    for (const [id, effectiveDateTime] of Object.entries({ d1: '2001-05-05', d2: '2002-05-05', d3: '2003-05-05' }))
+      await house.ask('PUT', `/Observation/${id}`, {
+        grant: admin,
+        body: { ...weightOf('a', 1, { effectiveDateTime }), id },
+      })
+    const query = 'start=2001-12-31&end=2003&_type=Observation,Patient'
+    const byGet = await house.ask('GET', `/Patient/a/$everything?${query}&_count=2`, { grant: dated })
+    expect([...idsOf(byGet), ...idsOf(await follow(byGet, 'next', dated))].sort()).toEqual(['a', 'd2', 'd3'])
+    const parameter = [
+      { name: 'start', valueDate: '2001-12-31' },
+      { name: 'end', valueDate: '2002-12-31' },
+    ]
+    const body = { resourceType: 'Parameters', parameter }
+    const byPost = idsOf(await house.ask('POST', '/Patient/a/$everything', { grant: dated, body }))
+    expect(byPost.sort()).toEqual(['a', 'c', 'd2'])
+    for (const id of ['d1', 'd2', 'd3']) await house.ask('DELETE', `/Observation/${id}`, { grant: admin })
   })
 })

@@ -93,6 +93,32 @@ describe('conditional create – https://hl7.org/fhir/R4/http.html#ccreate', () 
     expect(second.headers.location).toBe(first.headers.location)
   })
 
+  it.each([
+    'identifier=urn:scale|%',
+    '?identifier=urn:scale|%',
+    'Observation?identifier=urn:scale|%',
+    '/Observation?identifier=urn:scale|%',
+    'http://127.0.0.1:8080/fhir/Observation?identifier=urn:scale|%',
+    'https://box.example/fhir/Observation?identifier=urn%3Ascale%7C%',
+    '  Observation?identifier=urn:scale|%&_format=json ',
+    'identifier=http://scale.example/Patient?serial|%',
+  ])('understands If-None-Exist: %s', async form => {
+    const criteria = form.replace(/%$|%(?=[& ])/, 'forms')
+    const system = form.includes('serial') ? 'http://scale.example/Patient?serial' : 'urn:scale'
+    const body = { ...identified, identifier: [{ system, value: 'forms' }] }
+    const first = await conditional(criteria, body)
+    expect([200, 201]).toContain(first.status)
+    const again = await conditional(criteria, body)
+    expect([again.status, again.json.id]).toEqual([200, first.json.id])
+  })
+
+  it.each(['Patient?identifier=x', 'http://127.0.0.1:8080/fhir/Patient?identifier=x', 'Observations?identifier=x'])(
+    'refuses a condition about another type: %s',
+    async criteria => {
+      expect(codeOf(await conditional(criteria))).toBe('condition.type-differs')
+    },
+  )
+
   it('answers 412 when several match', async () => {
     await house.ask('POST', '/Observation', { grant: own, body: identified })
     await house.ask('POST', '/Observation', { grant: own, body: identified })
@@ -249,5 +275,69 @@ describe('delete – https://hl7.org/fhir/R4/http.html#delete', () => {
     expect((await remove()).status).toBe(204)
     expect((await house.ask('GET', '/Observation?_total=accurate', { grant: own })).json.total).toBe(0)
     expect(codeOf(await house.ask('DELETE', '/Observation', { grant: own }))).toBe('condition.empty')
+  })
+})
+
+describe('what would have no effect yet', () => {
+  const subscription = {
+    resourceType: 'Subscription',
+    status: 'requested',
+    reason: 'x',
+    criteria: 'Observation?',
+    channel: { type: 'rest-hook', endpoint: 'https://box.example/hook' },
+  }
+  const consent = {
+    resourceType: 'Consent',
+    status: 'active',
+    scope: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/consentscope', code: 'patient-privacy' }] },
+    category: [{ coding: [{ system: 'http://loinc.org', code: '59284-0' }] }],
+    patient: { reference: 'Patient/a' },
+    policy: [{ uri: 'https://box.example/policy' }],
+  }
+  const denying = { ...consent, provision: { type: 'deny' } }
+
+  it.each([
+    ['a Subscription – https://hl7.org/fhir/R4/subscription.html', subscription],
+    ['an active one', { ...subscription, status: 'active' }],
+    ['a Consent that denies – https://hl7.org/fhir/R4/consent.html', denying],
+    ['a Consent by a rule', { ...consent, policyRule: { coding: [{ code: 'OPTOUT' }] } }],
+  ])('is refused: %s', async (_, resource) => {
+    const type = resource.resourceType
+    const entry = (method: string, url: string, body: object) => [{ resource: body, request: { method, url } }]
+    const bundle = (kind: string, entries: object[]) =>
+      house.ask('POST', '/', { grant: admin, body: { resourceType: 'Bundle', type: kind, entry: entries } })
+    const named = { ...resource, id: 'n' }
+    const answers = [
+      await house.ask('POST', `/${type}`, { grant: admin, body: resource }),
+      await house.ask('PUT', `/${type}/n`, { grant: admin, body: named }),
+      await house.ask('PUT', `/${type}?_id=n`, { grant: admin, body: named }),
+      await bundle('transaction', entry('POST', type, resource)),
+      await bundle('transaction', entry('PUT', `${type}/n`, named)),
+    ]
+    for (const answer of answers) {
+      expect([answer.status, codeOf(answer)]).toEqual([400, 'resource.not-supported-yet'])
+      expect(answer.json.issue[0]).toMatchObject({
+        code: 'not-supported',
+        diagnostics: expect.stringMatching(/not supported yet/),
+      })
+    }
+    const batch = await bundle('batch', entry('POST', type, resource))
+    expect(batch.json.entry[0].response).toMatchObject({
+      status: '400',
+      outcome: { issue: [{ code: 'not-supported' }] },
+    })
+    expect((await house.ask('GET', `/${type}?_summary=count`, { grant: admin })).json.total).toBe(0)
+  })
+
+  it.each([
+    ['a Subscription that is off', { ...subscription, status: 'off' }],
+    ['a signed policy', consent],
+    ['a draft', { ...denying, status: 'draft' }],
+    ['a revoked one', { ...denying, status: 'inactive' }],
+    ['consent to a treatment', { ...denying, scope: { coding: [{ code: 'treatment' }] } }],
+  ])('is kept where nobody would count on an effect: %s', async (_, resource) => {
+    const made = await house.ask('POST', `/${resource.resourceType}`, { grant: admin, body: resource })
+    expect(made.status).toBe(201)
+    await house.ask('DELETE', `/${resource.resourceType}/${made.json.id}`, { grant: admin })
   })
 })

@@ -1,0 +1,57 @@
+import type { Resource } from '#fhir'
+import { Problem } from '#kernel'
+import { checkQuery } from '../perform.ts'
+import { readOptionalResource } from '../rest/body.ts'
+import type { FhirRequest } from '../types.ts'
+
+interface Part {
+  readonly [member: string]: unknown
+}
+
+/**
+ * What an operation is asked: the parameters of its URL and, by POST, those of a Parameters resource. A body is not needed.
+ *
+ * @param known  names of the parameters it takes, all of them primitive
+ * @throws Problem `invalid` · `request.parameter-unknown`, `operation.parameter-malformed` and what `readOptionalResource` throws
+ * @see https://hl7.org/fhir/R4/operations.html#executing
+ */
+export async function operationParameters(request: FhirRequest, known: readonly string[]): Promise<URLSearchParams> {
+  const asked = new URLSearchParams(request.query)
+  if (request.method !== 'POST') return asked
+  const body = await readOptionalResource(request, 'Parameters')
+  if (body !== undefined) for (const part of partsOf(body)) asked.append(...namedValue(part))
+  checkQuery({ query: known }, request, asked)
+  return asked
+}
+
+/** The entries of a Parameters resource. @throws Problem `invalid` · `operation.parameter-malformed` */
+export function partsOf({ parameter = [] }: Resource): readonly Part[] {
+  if (!Array.isArray(parameter) || !parameter.every(isPart)) throw malformed('Parameters.parameter')
+  return parameter
+}
+
+function isPart(value: unknown): value is Part {
+  return typeof value === 'object' && value !== null && 'name' in value && typeof value.name === 'string'
+}
+
+function namedValue(part: Part): [name: string, value: string] {
+  const name = String(part.name)
+  const [value, ...more] = Object.keys(part).filter(key => key.startsWith('value'))
+  const given = value === undefined ? undefined : part[value]
+  if (more.length > 0 || !isPrimitive(given)) throw malformed('Parameters.parameter.value')
+  return [name, String(given)]
+}
+
+/** Numbers may have kept their digits. */
+function isPrimitive(value: unknown): boolean {
+  return typeof value !== 'object' ? value !== undefined : value !== null && typeof value.valueOf() === 'number'
+}
+
+function malformed(expression: string): Problem {
+  return new Problem(
+    'invalid',
+    'operation.parameter-malformed',
+    'Each parameter of this operation has a name and one primitive value.',
+    { expression },
+  )
+}
