@@ -75,7 +75,6 @@ function isAmendment(item: Item): item is Amendment {
 /** A resource that a batch writes once, with the items that it came of. */
 interface Gathered {
   readonly resource: Mapped['resource']
-  readonly mode: Mapped['mode']
   /** Items whose fate is that of the resource. */
   readonly said: readonly Mapped[]
   /** Items that say what one of the others says. */
@@ -88,8 +87,8 @@ function gather(items: readonly Mapped[]): ReadonlyMap<string, Gathered> {
   for (const item of items) {
     const key = `${item.resource.resourceType}/${item.resource.id}`
     const earlier = gathered.get(key)
-    const { resource, mode } = item
-    gathered.set(key, earlier === undefined ? { resource, mode, said: [item], repeated: [] } : joined(earlier, item))
+    const first = { resource: item.resource, said: [item], repeated: [] }
+    gathered.set(key, earlier === undefined ? first : joined(earlier, item))
   }
   return gathered
 }
@@ -99,11 +98,17 @@ function gather(items: readonly Mapped[]): ReadonlyMap<string, Gathered> {
  * unsaid the one before it has said.
  */
 function joined(earlier: Gathered, item: Mapped): Gathered {
-  const { resource, mode } = item
-  if (mode === 'create' || saysTheSame(earlier.resource, resource))
+  const next = met(earlier.resource, item)
+  if (next === undefined || saysTheSame(earlier.resource, next))
     return { ...earlier, repeated: [...earlier.repeated, item] }
-  const next = mode === 'merge' ? { ...overlaid(earlier.resource, resource), id: resource.id } : resource
-  return { ...earlier, resource: next, mode, said: [...earlier.said, item] }
+  return { ...earlier, resource: { ...next, id: item.resource.id }, said: [...earlier.said, item] }
+}
+
+/** What shall stand where a resource meets one that is there; undefined when that one stays. */
+function met(before: Resource, { resource, mode, over }: Mapped): Resource | undefined {
+  if (mode === 'create') return undefined
+  if (over !== undefined) return over(before, resource)
+  return mode === 'merge' ? overlaid(before, resource) : resource
 }
 
 async function existingOf(txn: Txn, keys: Iterable<string>): Promise<ReadonlySet<string>> {
@@ -128,13 +133,16 @@ async function create(txn: Txn, key: string, resource: Mapped['resource'], progr
   }
 }
 
-/** A row that is there already is a duplicate, unless its kind is brought up to date and it says something new. */
-async function renew(txn: Txn, key: string, item: Gathered, progress: Progress): Promise<Fate> {
-  const { resource } = item
-  const stored = item.mode === 'create' ? undefined : await txn.read(resource.resourceType, resource.id)
+/**
+ * A row that is there already is a duplicate, unless its kind is brought up to date and it says something new. Each item
+ * meets what is stored itself: what the batch makes of them together does not tell which of them came late.
+ */
+async function renew(txn: Txn, key: string, { resource, said }: Gathered, progress: Progress): Promise<Fate> {
+  const isFact = said.every(({ mode }) => mode === 'create')
+  const stored = isFact ? undefined : await txn.read(resource.resourceType, resource.id)
   const current = stored && parseResource(stored.json)
-  const next = current === undefined || item.mode !== 'merge' ? resource : overlaid(current, resource)
-  if (current === undefined || saysTheSame(current, next)) return 'duplicate'
+  const next = current && said.reduce((version, item) => met(version, item) ?? version, current)
+  if (current === undefined || next === undefined || saysTheSame(current, next)) return 'duplicate'
   await txn.update(resource.resourceType, resource.id, next)
   progress.updated.push(key)
   return 'mapped'
@@ -179,7 +187,7 @@ function refusalOf([expression]: readonly string[]): Fate | undefined {
 }
 
 /** What is said anew, over what was said before; lists are said anew as a whole, and so is a choice of forms. */
-function overlaid(before: Resource, anew: Resource): Resource {
+export function overlaid(before: Resource, anew: Resource): Resource {
   return { ...overlaidParts(before, anew, shapeOf(anew.resourceType)), resourceType: anew.resourceType }
 }
 

@@ -24,6 +24,11 @@ export type Outcome =
       readonly resource: Resource & { id: string }
       readonly mode: WriteMode
       readonly warning?: string
+      /**
+       * How it meets the version that is there, where the mode does not say enough: what shall stand, undefined when the
+       * version that is there stays. Pure.
+       */
+      readonly over?: (stored: Resource, anew: Resource) => Resource | undefined
     })
   /** A change to a resource that must be there already, the Patient for one. Pure: it may be asked more than once. */
   | (Counted & {

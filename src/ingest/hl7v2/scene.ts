@@ -1,7 +1,9 @@
-import type { MapContext, Outcome, WriteMode } from '../outcome.ts'
+import type { Resource } from '#fhir'
+import type { MapContext, Outcome } from '../outcome.ts'
 import { applyRules } from './apply-rules.ts'
 import { Ledger } from './ledger.ts'
 import { field, type Message, part, type Segment, value } from './message.ts'
+import { newer, saidAtMs, withStamps } from './said-at.ts'
 import { type Group, groupsOf, segmentOf } from './structure.ts'
 import { type MessageRow, rulesOf } from './tables.ts'
 import { zoneOfMessage } from './times.ts'
@@ -16,6 +18,8 @@ export interface Scene {
   readonly patient: Group
   readonly context: MapContext
   readonly zone: string
+  /** When the sender said it, Unix milliseconds. */
+  readonly saidAtMs: number | undefined
   /** The sending facility: its numbers are its own, whichever of its systems sends them. */
   readonly sender: string
   /** `Encounter/…` of this group's visit, once it is mapped. */
@@ -35,12 +39,14 @@ export type Mapper = (scene: Scene, group: Group) => void
 
 /** A scene of one patient group, with nothing said yet. */
 export function openScene(message: Message, row: MessageRow, patient: Group, context: MapContext): Scene {
+  const zone = zoneOfMessage(value(message.msh, 7))
   return {
     message,
     row,
     patient,
     context,
-    zone: zoneOfMessage(value(message.msh, 7)),
+    zone,
+    saidAtMs: saidAtMs(message, zone),
     sender: value(message.msh, 4) || value(message.msh, 3),
     encounter: undefined,
     ledger: new Ledger(),
@@ -70,11 +76,19 @@ export function warn(scene: Scene, segment: Segment, place: string): void {
   })
 }
 
+/** How a resource comes to stand where none is, or one is. */
+interface Meeting {
+  /** What is written where none is. */
+  readonly first?: (resource: Resource) => Resource
+  readonly over?: (stored: Resource, anew: Resource) => Resource | undefined
+}
+
 /**
  * Puts a resource among the outcomes.
  *
  * @param segment  which it is made of first
  * @param key      what it is known by to the sender
+ * @param meeting  where more is to be looked at than which was said later
  * @returns        `Type/id`
  */
 export function emit(
@@ -83,14 +97,19 @@ export function emit(
   resourceType: string,
   key: readonly string[],
   elements: Elements,
-  mode: WriteMode = 'upsert',
+  { first = same, over = newer }: Meeting = {},
 ): string {
-  const { context } = scene
+  const { context, saidAtMs: said } = scene
   const id = context.fingerprint('hl7v2', scene.sender, resourceType, ...key)
-  const resource = { resourceType, id, meta: { source: context.source }, ...elements }
+  const plain = { resourceType, id, meta: { source: context.source }, ...elements }
+  const resource = { ...first(withStamps(plain, said === undefined ? {} : { said })), id }
   const rows = scene.said.has(segment) ? { rows: 0 } : {}
-  say(scene, segment, { kind: 'mapped', row: segment.name, resource, mode, ...rows })
+  say(scene, segment, { kind: 'mapped', row: segment.name, resource, mode: 'upsert', over, ...rows })
   return `${resourceType}/${id}`
+}
+
+function same(resource: Resource): Resource {
+  return resource
 }
 
 /** Adds what became of a segment. */

@@ -31,11 +31,19 @@ export interface CodeTable {
   readonly codes?: Readonly<Record<string, string>>
 }
 
+/**
+ * How an event changes the state of a visit: `begin` forward only, `end` as its discharge, `undo` and `event` whatever
+ * was before; `none` not at all; `mention` is no event of the visit.
+ */
+export type Moves = 'begin' | 'end' | 'undo' | 'event' | 'none' | 'mention'
+
 export interface MessageRow {
   readonly type: string
   readonly event: string
   readonly structure: string
-  readonly encounter?: string
+  /** Status that the event gives the visit. */
+  readonly status?: string
+  readonly moves: Moves
   readonly patient: 'fill' | 'replace'
   readonly createsPatient: boolean
 }

@@ -133,7 +133,10 @@ describe('ADT – HL7 v2-to-FHIR Implementation Guide 1.0.0', () => {
       photo: [{}],
     }
     const [outcomes = []] = hl7Outcomes(message(msh('ADT^A08'), 'PID|1||||New||||||""'))
-    expect(patientOf(outcomes, before)).toEqual({ ...before, name: [{ family: 'New' }], address: undefined })
+    // When it was said is noted, so that an older message that comes later does not turn time back.
+    const meta = { extension: [{ url: 'urn:kinhold:hl7v2:said-at', valueInstant: '2026-02-10T07:15:00.000Z' }] }
+    const { address, ...rest } = before
+    expect(patientOf(outcomes, before)).toEqual({ ...rest, name: [{ family: 'New' }], meta })
   })
 
   it('keeps the time of birth as the extension for it', () => {

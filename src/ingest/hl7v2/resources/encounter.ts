@@ -1,6 +1,10 @@
-import { field, isEmpty, value } from '../message.ts'
+import { field, isEmpty, isNull, type Segment, value } from '../message.ts'
+import { instantMs } from '../said-at.ts'
 import { applied, emit, join, type Scene, visitNumber } from '../scene.ts'
 import { groupsOf, segmentOf } from '../structure.ts'
+import { codeTables, lookUp, rulesOf } from '../tables.ts'
+import { beginVisit, continueVisit, type VisitEvent } from '../visit-state.ts'
+import { removalOf } from './nulls.ts'
 
 const unknownClass = { system: 'http://terminology.hl7.org/CodeSystem/v3-NullFlavor', code: 'UNK' }
 
@@ -11,17 +15,66 @@ export function mapVisit(scene: Scene): string | undefined {
   if (visit === undefined || pv1 === undefined) return undefined
   const number = visitNumber(scene)
   // A result needs no visit of its own; a visit without number and time cannot be told from another.
-  if (number === undefined && (scene.row.encounter === undefined || isEmpty(field(pv1, 44)))) return undefined
+  if (number === undefined && (scene.row.moves === 'mention' || isEmpty(field(pv1, 44)))) return undefined
   const pv2 = segmentOf(visit, 'PV2')
   join(scene, pv2, pv1)
-  const encounter = {
-    class: unknownClass,
-    ...applied(scene, pv1, 'Encounter'),
-    ...applied(scene, pv2, 'Encounter'),
-    status: isEmpty(field(pv1, 45)) ? (scene.row.encounter ?? 'unknown') : 'finished',
-    subject: scene.context.subject,
-  }
-  // What a result says about the visit in passing must not replace what the admission said.
-  const mode = scene.row.encounter === undefined ? 'create' : 'merge'
-  return emit(scene, pv1, 'Encounter', [number ?? value(pv1, 44)], encounter, mode)
+  const event = eventOf(scene, pv1)
+  const elements = { class: unknownClass, ...applied(scene, pv1, 'Encounter'), ...applied(scene, pv2, 'Encounter') }
+  const remove = removalOf([...nullRules(pv1), ...nullRules(pv2)])
+  const subject = scene.context.subject
+  return emit(
+    scene,
+    pv1,
+    'Encounter',
+    [number ?? value(pv1, 44)],
+    { ...elements, subject },
+    {
+      first: resource => beginVisit(resource, event),
+      over: (stored, anew) => continueVisit(stored, anew, event, remove),
+    },
+  )
+}
+
+function nullRules(segment: Segment | undefined) {
+  if (segment === undefined) return []
+  return rulesOf(segment.name, 'Encounter').filter(({ from }) => isNull(field(segment, Number(from.slice(4)))))
+}
+
+/** Which status the message gives the visit, and since when. */
+function eventOf(scene: Scene, pv1: Segment): VisitEvent {
+  const { moves, status } = scene.row
+  const byClass = statusByClass(value(pv1, 2))
+  const ends = moves !== 'undo' && moves !== 'mention' && !isEmpty(field(pv1, 45))
+  if (ends) return { moves: 'end', status: 'finished', atMs: endedAt(scene, pv1), byClass: 'finished' }
+  const planned = moves === 'begin' && byClass === 'planned'
+  const atMs = timeOf(scene, pv1, planned || status === 'planned')
+  return { moves, status: planned ? 'planned' : status, atMs, byClass: statusOf(scene, pv1, byClass) }
+}
+
+/** IG table PatientClass[EncounterStatus], which counts where PV1-45 is not valued. */
+function statusByClass(patientClass: string): string {
+  return lookUp(codeTables().tables['0004-status']?.codes, patientClass) ?? 'unknown'
+}
+
+function statusOf({ row }: Scene, pv1: Segment, byClass: string): string {
+  if (!isEmpty(field(pv1, 45))) return 'finished'
+  return byClass === 'unknown' ? (row.status ?? 'unknown') : byClass
+}
+
+/** An event happened at EVN-6; an admission else at PV1-44, a discharge at PV1-45. What takes one back, when it was said. */
+function timeOf(scene: Scene, pv1: Segment, planned: boolean): number | undefined {
+  const { moves } = scene.row
+  if (moves === 'undo') return scene.saidAtMs
+  const begun = moves === 'begin' && !planned ? instantMs(value(pv1, 44), scene.zone) : undefined
+  return occurredAt(scene) ?? begun ?? scene.saidAtMs
+}
+
+function endedAt(scene: Scene, pv1: Segment): number | undefined {
+  if (scene.row.moves !== 'end') return scene.saidAtMs
+  return occurredAt(scene) ?? instantMs(value(pv1, 45), scene.zone) ?? scene.saidAtMs
+}
+
+function occurredAt({ message, zone }: Scene): number | undefined {
+  const evn = message.segments.find(({ name }) => name === 'EVN')
+  return instantMs(value(evn, 6), zone)
 }

@@ -1,12 +1,15 @@
+import type { Resource } from '#fhir'
 import type { Outcome } from '../../outcome.ts'
 import { merge } from '../../patient-merge.ts'
 import { applyRules } from '../apply-rules.ts'
 import { Ledger } from '../ledger.ts'
 import { field, isNull, parsePlace, type Segment, value } from '../message.ts'
+import { isLate, withStamps } from '../said-at.ts'
 import { type Elements, join, type Mapper, type Scene, say, warn } from '../scene.ts'
 import { type Group, segmentOf } from '../structure.ts'
-import { rulesOf } from '../tables.ts'
+import { type FieldRule, rulesOf } from '../tables.ts'
 import { toDateTime } from '../times.ts'
+import { removalOf } from './nulls.ts'
 
 /**
  * PID and PD1 → Patient. An update (A08, A31) replaces what it names and deletes what it says is null; any other message
@@ -58,21 +61,25 @@ function birthTime(pid: Segment | undefined, zone: string): Elements {
   }
 }
 
-function amendment({ row, context }: Scene, group: Group, elements: Elements): Outcome {
-  const replace = row.patient === 'replace'
-  const nulls = replace ? nullElements(segmentOf(group, 'PID')) : []
+function amendment({ row, context, saidAtMs }: Scene, group: Group, elements: Elements): Outcome {
+  const nulls = removalOf(nullRules(segmentOf(group, 'PID')))
+  const said: Resource = withStamps({ resourceType: 'Patient' }, { said: saidAtMs })
   return {
     kind: 'amend',
     row: 'PID',
     type: 'Patient',
     id: context.patient,
-    change: current => merge(current, elements, replace, nulls),
+    change: current => {
+      // What comes late only fills what is absent: time is not turned back.
+      const replaces = row.patient === 'replace' && !isLate(current, said)
+      const before = replaces ? nulls(current) : current
+      const next = merge(before, elements, replaces, []) ?? before
+      if (next === current && !replaces) return undefined
+      return isLate(current, said) || saidAtMs === undefined ? next : withStamps(next, { said: saidAtMs })
+    },
   }
 }
 
-function nullElements(pid: Segment | undefined): readonly string[] {
-  return rulesOf('PID', 'Patient')
-    .filter(rule => isNull(field(pid, parsePlace(rule.from).number)))
-    .map(rule => rule.to.replace(/[.[].*$/, ''))
-    .filter(name => name !== 'identifier')
+function nullRules(pid: Segment | undefined): readonly FieldRule[] {
+  return rulesOf('PID', 'Patient').filter(rule => isNull(field(pid, parsePlace(rule.from).number)))
 }

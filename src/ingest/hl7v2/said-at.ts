@@ -1,0 +1,68 @@
+import { type Resource, toInstant } from '#fhir'
+import { type Message, value } from './message.ts'
+import { toDateTime } from './times.ts'
+
+/** When its sender said what stands in a resource; and when the visit came into the status that it has. */
+export const stamps = { said: 'urn:kinhold:hl7v2:said-at', status: 'urn:kinhold:hl7v2:status-at' } as const
+
+type Stamp = keyof typeof stamps
+
+interface Stamped {
+  readonly url?: string
+  readonly valueInstant?: string
+}
+
+/** A stamp of a resource, Unix milliseconds; undefined when it has none. */
+export function stampOf(resource: Resource, stamp: Stamp): number | undefined {
+  const found = extensionsOf(resource).find(({ url }) => url === stamps[stamp])?.valueInstant
+  return found === undefined ? undefined : Date.parse(found)
+}
+
+/** The resource with these stamps; one that is undefined is taken away, one that is not named stays. */
+export function withStamps(resource: Resource, given: { readonly [stamp in Stamp]?: number | undefined }): Resource {
+  const named = new Set(Object.keys(given).map(stamp => stamps[stamp as Stamp] as string))
+  const kept = extensionsOf(resource).filter(({ url = '' }) => !named.has(url))
+  const added = Object.entries(given).flatMap(([stamp, atMs]) =>
+    atMs === undefined ? [] : [{ url: stamps[stamp as Stamp], valueInstant: toInstant(atMs) }],
+  )
+  const { extension, ...meta } = (resource.meta ?? {}) as Record<string, unknown>
+  const next = [...kept, ...added]
+  return { ...resource, meta: next.length === 0 ? meta : { ...meta, extension: next } }
+}
+
+function extensionsOf({ meta }: Resource): readonly Stamped[] {
+  const { extension } = (meta ?? {}) as { extension?: unknown }
+  return Array.isArray(extension) ? extension : []
+}
+
+/** Whether what is said anew was said before what is there: it came late. What has no stamp is never late. */
+export function isLate(stored: Resource, anew: Resource): boolean {
+  const [before, now] = [stampOf(stored, 'said'), stampOf(anew, 'said')]
+  return before !== undefined && now !== undefined && now < before
+}
+
+/** Statuses of a result that is not there yet; what is final does not become preliminary again. */
+const preliminary = new Set(['registered', 'partial', 'preliminary'])
+const done = new Set(['final', 'amended', 'corrected', 'appended'])
+
+/** What is said anew, if it was said later than what is there; undefined when that stays. */
+export function newer(stored: Resource, anew: Resource): Resource | undefined {
+  if (isLate(stored, anew)) return undefined
+  const falls = done.has(String(stored.status)) && preliminary.has(String(anew.status))
+  return falls ? undefined : anew
+}
+
+/**
+ * When a message was said: EVN-2, when the event was recorded; MSH-7 where that is not known to the minute. Unix
+ * milliseconds.
+ */
+export function saidAtMs(message: Message, zone: string): number | undefined {
+  const evn = message.segments.find(({ name }) => name === 'EVN')
+  return instantMs(value(evn, 2), zone) ?? instantMs(value(message.msh, 7), zone)
+}
+
+/** A time as Unix milliseconds; undefined for a day alone, which comes before or after nothing within it. */
+export function instantMs(text: string, zone: string): number | undefined {
+  const dateTime = toDateTime(text, zone)
+  return dateTime?.includes('T') ? Date.parse(dateTime) : undefined
+}

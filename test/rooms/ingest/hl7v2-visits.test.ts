@@ -1,0 +1,218 @@
+import type { Resource } from '#fhir'
+import { createPatient, everything, found, ingested, openHouse, readPatient, type TestHouse } from './house.ts'
+import { message } from './reading.ts'
+
+const pid = 'PID|1||4711^^^HOSP^MR||Sample^Ann'
+
+interface Visit {
+  readonly event: string
+  /** When it was said, `YYYYMMDDHHMM`. */
+  readonly said: string
+  readonly from?: string
+  readonly until?: string
+  readonly ward?: string
+  readonly of?: string
+  readonly fields?: Readonly<Record<number, string>>
+}
+
+/** An ADT message about one visit. */
+function adt(
+  { event, said, from = '', until = '', ward = 'W', of = 'I', fields = {} }: Visit,
+  more: readonly string[] = [],
+) {
+  const pv1: string[] = Array.from({ length: 53 }, () => '')
+  Object.assign(pv1, { 0: 'PV1', 1: '1', 2: of, 3: ward, 19: 'V88^^^HOSP', 44: from, 45: until, ...fields })
+  const msh = `MSH|^~\\&|REG|HOSP|KIN|HOME|${said}+0000||ADT^${event}|${event}${said}|P|2.5.1`
+  return message(msh, `EVN|${event}|${said}+0000`, pid, pv1.join('|'), ...more)
+}
+
+async function hospital(): Promise<TestHouse> {
+  const house = await openHouse()
+  await createPatient(house.record, { identifier: [{ system: 'urn:x-hl7v2-hd:HOSP', value: '4711' }] })
+  return house
+}
+
+async function send(house: TestHouse, ...messages: readonly Buffer[]): Promise<string[]> {
+  const acks: string[] = []
+  for (const one of messages) acks.push((await house.ingest.hl7v2({ grant: everything(), message: one })).ack)
+  return acks
+}
+
+async function visitAfter(...visits: readonly Visit[]): Promise<Resource> {
+  const house = await hospital()
+  for (const ack of await send(house, ...visits.map(visit => adt(visit)))) expect(ack).toContain('MSA|AA|')
+  const encounters = await found(house.record, 'Encounter')
+  expect(encounters).toHaveLength(1)
+  return encounters[0] as Resource
+}
+
+function* orders<T>(items: readonly T[]): Generator<readonly T[]> {
+  if (items.length < 2) yield items
+  for (const [at, first] of items.entries())
+    if (items.length > 1) for (const rest of orders(items.toSpliced(at, 1))) yield [first, ...rest]
+}
+
+const admitted: Visit = { event: 'A01', said: '202403100800', from: '202403100800+0000' }
+const moved: Visit = { event: 'A08', said: '202403111000', from: '202403100800+0000', ward: 'X' }
+const discharged: Visit = {
+  event: 'A03',
+  said: '202403121000',
+  from: '202403100800+0000',
+  until: '202403121000+0000',
+  ward: 'X',
+}
+const afterwards: Visit = { event: 'A08', said: '202403131000', from: '202403100800+0000', ward: 'Y' }
+const reopened: Visit = { event: 'A13', said: '202403121100', from: '202403100800+0000', ward: 'X' }
+const cancelled: Visit = { event: 'A11', said: '202403100900', from: '202403100800+0000' }
+const planned: Visit = { event: 'A05', said: '202403010900', of: 'P' }
+
+describe('the state of a visit – HL7 v2.5.1 chapter 3.3, v2-to-fhir PatientClass[EncounterStatus]', () => {
+  it.each([
+    ['a pre-admission (PV1-2 P)', [{ event: 'A04', said: '202403101200', of: 'P' }], 'planned'],
+    ['an outpatient', [{ event: 'A04', said: '202403101200', of: 'O' }], 'in-progress'],
+    ['a pre-admission, then an admission', [planned, admitted], 'in-progress'],
+    ['a pre-admission that is taken back', [planned, { event: 'A38', said: '202403020900', of: 'P' }], 'cancelled'],
+    ['a cancelled admission', [admitted, cancelled], 'cancelled'],
+    ['an update that names the discharge', [admitted, { ...moved, until: '202403111000+0000' }], 'finished'],
+    ['an update of what nobody knew', [moved], 'in-progress'],
+    ['a leave of absence', [admitted, { event: 'A21', said: '202403110800' }], 'onleave'],
+    [
+      'a return from it',
+      [admitted, { event: 'A21', said: '202403110800' }, { event: 'A22', said: '202403110900' }],
+      'in-progress',
+    ],
+    ['a visit that was entered by mistake', [admitted, { event: 'A23', said: '202403110800' }], 'entered-in-error'],
+    [
+      'a repeated registration after the end',
+      [admitted, discharged, { ...admitted, event: 'A04', said: '202403140800' }],
+      'finished',
+    ],
+    [
+      'a new beginning under the same number',
+      [admitted, discharged, { ...admitted, said: '202404010800', from: '202404010800+0000' }],
+      'in-progress',
+    ],
+  ])('%s', async (_, visits, status) => {
+    expect(await visitAfter(...visits)).toMatchObject({ status })
+  })
+
+  it.each([
+    [
+      'admission, update, discharge, update',
+      [admitted, moved, discharged, afterwards],
+      {
+        status: 'finished',
+        period: { start: '2024-03-10T08:00:00+00:00', end: '2024-03-12T10:00:00+00:00' },
+        location: [{ location: { display: 'Y' } }],
+      },
+    ],
+    [
+      'admission, discharge, discharge taken back',
+      [admitted, discharged, reopened],
+      { status: 'in-progress', period: { start: '2024-03-10T08:00:00+00:00' } },
+    ],
+    ['admission and its cancellation', [admitted, cancelled], { status: 'cancelled' }],
+    ['pre-admission, admission, discharge', [planned, admitted, discharged], { status: 'finished' }],
+  ])('%s: the same in any order of arrival', async (_, visits, expected) => {
+    for (const order of orders<Visit>(visits)) {
+      const encounter = await visitAfter(...order)
+      expect(encounter).toMatchObject(expected)
+      expect(encounter.period).toEqual((expected as Partial<Resource>).period ?? encounter.period)
+    }
+  })
+
+  it('a file of the messages in any order gives the same', async () => {
+    const house = await openHouse()
+    const file = Buffer.concat([afterwards, discharged, admitted].map(visit => adt(visit)))
+    await ingested(house, house.anna, everything(), file)
+    expect(await found(house.record, 'Encounter')).toMatchObject([{ status: 'finished' }])
+    await ingested(
+      house,
+      house.anna,
+      everything(),
+      Buffer.concat([adt(moved), adt({ ...afterwards, said: '202403141000', ward: 'Z' })]),
+    )
+    expect(await found(house.record, 'Encounter')).toMatchObject([
+      { status: 'finished', location: [{ location: { display: 'Z' } }] },
+    ])
+  })
+
+  it('a message that comes again changes nothing', async () => {
+    const house = await hospital()
+    await send(house, adt(admitted), adt(discharged))
+    const [before] = await found(house.record, 'Encounter')
+    await send(house, adt({ ...admitted, fields: { 50: 'again' } }), adt({ ...discharged, fields: { 50: 'again' } }))
+    expect((await found(house.record, 'Encounter'))[0]?.meta?.versionId).toBe(before?.meta?.versionId)
+  })
+
+  it('what a result says of a visit in passing fills what is not known and changes nothing', async () => {
+    const house = await hospital()
+    const result = (visit: Visit) =>
+      Buffer.from(
+        adt(visit, ['OBR|1||F1|X', 'OBX|1|ST|C||v'])
+          .toString()
+          .replace(/ADT\^A\d\d/, 'ORU^R01'),
+      )
+    await send(
+      house,
+      adt({ ...admitted, ward: '' }),
+      result({ event: 'A01', said: '202403150800', until: '202403150700+0000', ward: 'LAB' }),
+    )
+    expect(await found(house.record, 'Encounter')).toMatchObject([
+      { status: 'in-progress', location: [{ location: { display: 'LAB' } }] },
+    ])
+  })
+})
+
+describe('`""` deletes – HL7 v2.5.1 chapter 2.5.3', () => {
+  it('the element of the visit, and of several people only those of its field', async () => {
+    const house = await hospital()
+    await send(
+      house,
+      adt({ ...admitted, fields: { 7: '7^Attending', 8: '8^Referring', 14: '7', 10: 'MED' } }),
+      adt({ ...moved, ward: '""', fields: { 8: '""', 14: '""' } }),
+    )
+    const [encounter] = await found(house.record, 'Encounter')
+    expect(encounter).toMatchObject({ participant: [{ individual: { display: 'Attending' } }], serviceType: {} })
+    expect(encounter).not.toHaveProperty('location')
+    expect(encounter).not.toHaveProperty('hospitalization.admitSource')
+  })
+
+  it('those of the patient, in an update only, and home numbers without those at work', async () => {
+    const house = await openHouse()
+    const id = await createPatient(house.record, {
+      identifier: [{ system: 'urn:x-hl7v2-hd:HOSP', value: '4711' }],
+      telecom: [
+        { system: 'phone', value: '1', use: 'home' },
+        { system: 'phone', value: '2', use: 'work' },
+      ],
+      maritalStatus: { text: 'married' },
+      address: [{ city: 'Old' }],
+    })
+    const update = (event: string, said: string) =>
+      message(`MSH|^~\\&|REG|HOSP|||${said}+0000||ADT^${event}|${said}|P|2.5.1`, `${pid}||||||""||""|||""`)
+    await send(house, update('A01', '202403100800'))
+    expect(await readPatient(house.record, id)).toMatchObject({ address: [{ city: 'Old' }] })
+    await send(house, update('A08', '202403110800'))
+    const patient = await readPatient(house.record, id)
+    expect(patient.telecom).toEqual([{ system: 'phone', value: '2', use: 'work' }])
+    expect([patient.address, patient.maritalStatus]).toEqual([undefined, undefined])
+  })
+})
+
+describe('late messages about a person', () => {
+  it('an older update does not take the place of a newer one, in any order', async () => {
+    const update = (said: string, city: string) =>
+      message(
+        `MSH|^~\\&|REG|HOSP|||${said}+0000||ADT^A31|${said}|P|2.5.1`,
+        `EVN|A31|${said}+0000`,
+        `${pid}||||||^^${city}`,
+      )
+    for (const order of orders(['202403100800 Old', '202403110800 New', '202403120800 New'])) {
+      const house = await hospital()
+      await send(house, ...order.map(one => update(one.slice(0, 12), one.slice(13))))
+      const [patient] = await found(house.record, 'Patient', 'identifier=4711')
+      expect(patient).toMatchObject({ address: [{ city: 'New' }] })
+    }
+  })
+})
