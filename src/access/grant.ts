@@ -1,4 +1,4 @@
-import type { Level, Term } from './scope.ts'
+import type { Level, Term } from './term.ts'
 
 /** Who acts. Ids are pseudonymous: they go into audit and logs. */
 export interface Actor {

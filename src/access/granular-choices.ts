@@ -2,7 +2,8 @@
  * The narrower scopes a person may give instead of a whole type.
  * Which ones must be offered for Condition and Observation: ONC certification § 170.315(g)(10), companion guide.
  */
-import { composeTerm, type Term } from './scope.ts'
+import { composeTerm } from './scope.ts'
+import type { Term } from './term.ts'
 
 /** One narrower choice, with a label for a consent page. */
 export interface GranularChoice {

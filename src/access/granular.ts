@@ -1,7 +1,7 @@
 /** Granular scopes: which search parameters may narrow a scope, and their criteria for a type. */
 import { isProblem } from '#kernel'
 import { type Criterion, parseCriterion, searchParameter } from '#search'
-import type { Term } from './scope.ts'
+import type { Term } from './term.ts'
 
 /** What every resource type has; the only parameters that may narrow a `*` scope. */
 const commonParameters: ReadonlySet<string> = new Set([

@@ -4,13 +4,16 @@
  * The one idea: a Grant's terms are turned into a Vision of rows, and `restrict` alone mints a query that carries one.
  * Its data: profiles/compartment-patient.json. Decisions: README.md beside this file.
  */
+
+export { isCommonsType } from './commons-types.ts'
 export { type Actor, type Grant, patientsInReach } from './grant.ts'
 export { type GranularChoice, granularChoices, type LabelledTerm, substitutesFor } from './granular-choices.ts'
 export { intersectScopes, isNarrower } from './narrowing.ts'
-export { type Ownership, ownerOf } from './ownership.ts'
+export { type Ownership, ownersOf } from './ownership.ts'
 export { patientsAsked } from './patients-asked.ts'
 export { permits, requirePermission } from './permission.ts'
 export { restrict, restrictToReadable } from './restrict.ts'
-export { composeTerm, type Level, parseScope, printScope, type Term, type TermParam, type Verb } from './scope.ts'
+export { composeTerm, parseScope, printScope } from './scope.ts'
+export type { Level, Term, TermParam, Verb } from './term.ts'
 export { mayTouch } from './touch.ts'
 export { visionOf } from './vision.ts'

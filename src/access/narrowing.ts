@@ -1,5 +1,6 @@
 /** Comparing and intersecting scopes: what a client is registered for, asks for, and is given. */
-import { composeTerm, type Term, type TermParam, type Verb } from './scope.ts'
+import { composeTerm } from './scope.ts'
+import type { Term, TermParam, Verb } from './term.ts'
 
 /**
  * Whether everything the term allows is allowed by the others together. Sound, not complete: a true answer is always

@@ -5,7 +5,7 @@ import { searchParameter } from '#search'
 /** A way through the elements to References. */
 export interface OwnerPath {
   readonly steps: readonly string[]
-  /** The resource is *about* whom this names: when it names somebody we cannot tell, nothing else may decide. */
+  /** The resource is *about* what this names: without a patient it belongs where that belongs. */
   readonly deciding: boolean
 }
 
@@ -16,6 +16,9 @@ const compartment: ReadonlyMap<string, readonly string[]> = new Map(
     },
   ),
 )
+
+/** The types that the CompartmentDefinition says can be a patient's. */
+export const compartmentTypes: ReadonlySet<string> = new Set(compartment.keys())
 
 /** Asked first, also for types outside the compartment that name a patient all the same (Device, Contract …). */
 const firstNames = ['subject', 'patient', 'beneficiary', 'individual'] as const
@@ -35,6 +38,7 @@ const followed: ReadonlyMap<string, readonly string[]> = new Map([
   ['PaymentNotice', ['request', 'response']],
   ['PaymentReconciliation', ['request', 'detail.request', 'detail.response']],
   ['Provenance', ['target']],
+  ['Slot', ['schedule']],
   ['Task', ['focus', 'basedOn', 'encounter']],
   ['VerificationResult', ['target']],
 ])
@@ -42,7 +46,7 @@ const followed: ReadonlyMap<string, readonly string[]> = new Map([
 const pathsByType = new Map<string, readonly OwnerPath[]>()
 const followedByType = new Map<string, readonly OwnerPath[]>()
 
-/** The paths that may name the owner, the weightiest first. */
+/** The paths that name owners, the weightiest first. */
 export function ownerPaths(type: string): readonly OwnerPath[] {
   return cached(pathsByType, type, () => (ownOrder.get(type) ?? expressionPaths(type)).map(toPath))
 }

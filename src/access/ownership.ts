@@ -1,155 +1,89 @@
 /** Whose a resource is. https://hl7.org/fhir/R4/compartmentdefinition-patient.html */
-import { isId, parseReference, type Resource } from '#fhir'
-import { followedPaths, isOwnable, type OwnerPath, ownerPaths } from './owner-paths.ts'
+import { isId, type Resource } from '#fhir'
+import { type Addresses, addressesAt, addressesIn, type Pointing, pointingsAt } from './addresses.ts'
+import { isCommonsType } from './commons-types.ts'
+import { followedPaths, isOwnable, ownerPaths } from './owner-paths.ts'
 
-/** Exactly one owner per resource. */
+/** What a resource belongs with. */
+export interface Followed {
+  readonly type: string
+  readonly id: string
+}
+
+/** Whose a resource is, as far as it says so itself. */
 export type Ownership =
-  | { readonly kind: 'patient'; readonly patient: string }
-  /** Belongs to nobody: Organization, Practitioner, Group of several … */
+  /** Of all of these, each of them named once. */
+  | { readonly kind: 'patients'; readonly patients: readonly string[] }
+  /** Belongs wherever these belong, e.g. a Provenance with its targets. */
+  | { readonly kind: 'follow'; readonly targets: readonly Followed[] }
+  /** Of a type that is nobody's: Organization, Practitioner, ValueSet … */
   | { readonly kind: 'commons' }
-  /** Belongs wherever this one belongs, e.g. a Provenance with its target. */
-  | { readonly kind: 'follow'; readonly type: string; readonly id: string }
-  /** It is about a person, but does not say whom in a way this server can tell. */
-  | { readonly kind: 'unclear' }
-
-/** What a Reference element points at, as far as ownership asks. */
-type Pointing =
-  | { readonly to: 'patient'; readonly id: string }
-  | { readonly to: 'local'; readonly type: string; readonly id: string }
-  /** A patient, but not one whose id here we know. */
-  | { readonly to: 'stranger' }
-  /** Perhaps a patient: an identifier, a urn, mere text. */
-  | { readonly to: 'somebody' }
-  | { readonly to: 'nobody' }
+  /** Of no patient here that it names: it stays with whoever writes it. */
+  | { readonly kind: 'household' }
 
 const commons: Ownership = { kind: 'commons' }
-const unclear: Ownership = { kind: 'unclear' }
-
-/** Types whose rule is not "the first patient that its paths name". */
-const ownRules: ReadonlyMap<string, (resource: Resource, baseUrl: string) => Ownership> = new Map([
-  ['Patient', resource => ownPatient(resource)],
-  ['Group', ownerOfGroup],
-  ['Bundle', ownerOfBundle],
-])
+const household: Ownership = { kind: 'household' }
 
 /**
- * The owner of a resource, by the CompartmentDefinition: `subject`, `patient`, `beneficiary` first, then the other
- * parameters it lists, in its order. The first patient found owns; others named elsewhere change nothing, and
- * `Observation.focus` is never asked. Absolute URLs under `baseUrl` are local; contained resources own nothing.
+ * The owners of a resource: every Patient of this server whom it names where the CompartmentDefinition looks, and for types
+ * outside of it by `subject` or `patient` (Device, Contract …). `Observation.focus` is never asked, contained resources own
+ * nothing, and a stored Bundle is whose its entries are, its references read within the Bundle first. Absolute and
+ * version-specific references name the same patient as `Patient/1`.
  *
  * @param baseUrl  the FHIR base without a closing slash, e.g. `https://example.org/fhir`
+ * @see            https://hl7.org/fhir/R4/bundle.html#references
  */
-export function ownerOf(resource: Resource, baseUrl: string): Ownership {
-  const ownRule = ownRules.get(resource.resourceType)
-  return ownRule === undefined ? ownerByPaths(resource, baseUrl) : ownRule(resource, baseUrl)
+export function ownersOf(resource: Resource, baseUrl: string): Ownership {
+  return ownersAt(resource, addressesAt(baseUrl))
 }
 
-function ownPatient(resource: Resource): Ownership {
-  return resource.id !== undefined && isId(resource.id) ? { kind: 'patient', patient: resource.id } : unclear
+function ownersAt(resource: Resource, addresses: Addresses): Ownership {
+  if (resource.resourceType === 'Bundle') return ownersOfBundle(resource, addresses)
+  const patients = patientsNamed(resource, addresses)
+  if (patients.size > 0) return { kind: 'patients', patients: [...patients] }
+  return isCommonsType(resource.resourceType) ? commons : following(whatItFollows(resource, addresses))
 }
 
-function ownerByPaths(resource: Resource, baseUrl: string): Ownership {
-  let aboutStranger = false
-  let subject: Ownership | undefined
-  for (const path of ownerPaths(resource.resourceType)) {
-    const pointings = pointingsAt(resource, path, baseUrl)
-    const patient = pointings.find(pointing => pointing.to === 'patient')
-    if (patient !== undefined) return { kind: 'patient', patient: patient.id }
-    if (path.deciding && pointings.some(pointing => pointing.to === 'somebody')) return unclear
-    aboutStranger ||= pointings.some(pointing => pointing.to === 'stranger')
-    if (path.deciding) subject ??= follow(pointings.filter(isOwnablePointing))
-  }
-  if (aboutStranger) return unclear
-  return subject ?? ownerByFollowing(resource, baseUrl)
+function following(targets: readonly Followed[]): Ownership {
+  if (targets.length === 0) return household
+  const patients = new Set(targets.filter(({ type }) => type === 'Patient').map(({ id }) => id))
+  return patients.size > 0 ? { kind: 'patients', patients: [...patients] } : { kind: 'follow', targets }
 }
 
-function ownerByFollowing(resource: Resource, baseUrl: string): Ownership {
-  for (const path of followedPaths(resource.resourceType)) {
-    const pointings = pointingsAt(resource, path, baseUrl)
-    const patient = pointings.find(pointing => pointing.to === 'patient')
-    if (patient !== undefined) return { kind: 'patient', patient: patient.id }
-    const target = follow(pointings)
-    if (target !== undefined) return target
-  }
-  // Bytes that nobody says anything about are more likely a scan of somebody's letter than common property.
-  return resource.resourceType === 'Binary' ? unclear : commons
-}
-
-function follow(pointings: readonly Pointing[]): Ownership | undefined {
-  const target = pointings.find(pointing => pointing.to === 'local')
-  return target === undefined ? undefined : { kind: 'follow', type: target.type, id: target.id }
-}
-
-function isOwnablePointing(pointing: Pointing): boolean {
-  return pointing.to === 'local' && isOwnable(pointing.type)
-}
-
-/** A Group of one patient is that patient's; of several it is nobody's. */
-function ownerOfGroup(resource: Resource, baseUrl: string): Ownership {
+function patientsNamed(resource: Resource, addresses: Addresses): ReadonlySet<string> {
   const patients = new Set<string>()
-  for (const path of ownerPaths('Group'))
-    for (const pointing of pointingsAt(resource, path, baseUrl))
-      if (pointing.to === 'patient') patients.add(pointing.id)
-  const [only] = patients
-  return only !== undefined && patients.size === 1 ? { kind: 'patient', patient: only } : commons
+  const self = resource.resourceType === 'Patient' ? addresses.self(resource) : undefined
+  if (self !== undefined && isId(self)) patients.add(self)
+  for (const path of ownerPaths(resource.resourceType))
+    for (const pointing of pointingsAt(resource, path.steps, addresses))
+      if (pointing.type === 'Patient') patients.add(pointing.id)
+  return patients
 }
 
-/** A stored Bundle is whose its entries are, if they are one person's. */
-function ownerOfBundle(resource: Resource, baseUrl: string): Ownership {
-  const owners = entriesOf(resource).map(entry => ownerOf(entry, baseUrl))
-  const patients = new Set(owners.flatMap(owner => (owner.kind === 'patient' ? [owner.patient] : [])))
-  const [only] = patients
-  if (patients.size > 1 || owners.some(owner => owner.kind === 'unclear')) return unclear
-  if (only !== undefined) return { kind: 'patient', patient: only }
-  return owners.find(owner => owner.kind === 'follow') ?? commons
-}
-
-function entriesOf(bundle: Resource): readonly Resource[] {
-  const found: unknown[] = []
-  collect(bundle, ['entry', 'resource'], 0, found)
-  return found.filter(isResource)
-}
-
-function pointingsAt(resource: Resource, path: OwnerPath, baseUrl: string): readonly Pointing[] {
-  const found: unknown[] = []
-  collect(resource, path.steps, 0, found)
-  return found.filter(isObject).map(reference => pointingOf(reference, resource, baseUrl))
-}
-
-function collect(node: unknown, steps: readonly string[], at: number, found: unknown[]): void {
-  if (Array.isArray(node)) {
-    for (const item of node) collect(item, steps, at, found)
-    return
+/** What it is about, or else what the first path of its type that names something leads to. */
+function whatItFollows(resource: Resource, addresses: Addresses): readonly Followed[] {
+  for (const path of ownerPaths(resource.resourceType)) {
+    const subjects = path.deciding ? pointingsAt(resource, path.steps, addresses).filter(isOwnablePointing) : []
+    if (subjects.length > 0) return subjects
   }
-  const step = steps[at]
-  if (step === undefined) found.push(node)
-  else if (isObject(node) && Object.hasOwn(node, step)) collect(node[step], steps, at + 1, found)
+  for (const path of followedPaths(resource.resourceType)) {
+    const targets = pointingsAt(resource, path.steps, addresses).filter(({ type }) => !isCommonsType(type))
+    if (targets.length > 0) return targets
+  }
+  return []
 }
 
-function pointingOf(reference: { readonly [name: string]: unknown }, resource: Resource, baseUrl: string): Pointing {
-  if (typeof reference.reference !== 'string') return perhapsPatient(reference.type)
-  const { kind, type, id } = parseReference(reference.reference, baseUrl)
-  if (kind === 'local' && type !== undefined && id !== undefined)
-    return type === 'Patient' ? { to: 'patient', id } : { to: 'local', type, id }
-  if (kind === 'fragment') return containsPatient(resource, reference.reference) ? { to: 'stranger' } : { to: 'nobody' }
-  if (kind === 'absolute' || kind === 'conditional')
-    return (type ?? reference.type) === 'Patient' ? { to: 'stranger' } : { to: 'nobody' }
-  return perhapsPatient(reference.type)
+function isOwnablePointing({ type }: Pointing): boolean {
+  return type !== 'Patient' && isOwnable(type)
 }
 
-function perhapsPatient(type: unknown): Pointing {
-  return type === undefined || type === 'Patient' ? { to: 'somebody' } : { to: 'nobody' }
-}
-
-function containsPatient(resource: Resource, fragment: string): boolean {
-  const contained: readonly unknown[] = Array.isArray(resource.contained) ? resource.contained : []
-  return contained.some(item => isResource(item) && item.resourceType === 'Patient' && `#${item.id}` === fragment)
-}
-
-function isObject(value: unknown): value is { readonly [name: string]: unknown } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function isResource(value: unknown): value is Resource {
-  return isObject(value) && typeof value.resourceType === 'string'
+function ownersOfBundle(bundle: Resource, outside: Addresses): Ownership {
+  const patients = new Set<string>()
+  const targets: Followed[] = []
+  for (const { resource, addresses } of addressesIn(bundle, outside)) {
+    const owners = ownersAt(resource, addresses)
+    if (owners.kind === 'patients') for (const patient of owners.patients) patients.add(patient)
+    if (owners.kind === 'follow') targets.push(...owners.targets)
+  }
+  return patients.size > 0 ? { kind: 'patients', patients: [...patients] } : following(targets)
 }

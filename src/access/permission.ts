@@ -1,6 +1,6 @@
 import { Problem } from '#kernel'
 import { activeTerms, type Grant } from './grant.ts'
-import type { Level, Term, Verb } from './scope.ts'
+import type { Level, Term, Verb } from './term.ts'
 
 /** Whether the term speaks of the type at all. */
 export function speaksOf(term: Term, type: string): boolean {

@@ -1,49 +1,10 @@
 import type { Holder } from '#search'
+import { publishedTypes } from './commons-types.ts'
 import type { Grant } from './grant.ts'
-import type { Level, Verb } from './scope.ts'
+import type { Level, Verb } from './term.ts'
 
 /** `referenced`: only rows that a row within reach refers to. */
 export type Reach = 'none' | 'all' | 'referenced'
-
-/**
- * What is published rather than recorded: definitions and terminology, which no row refers to by a Reference but many by
- * a canonical URL. Every canonical resource of R4; a `patient/` scope sees them without their being referenced.
- *
- * @see https://hl7.org/fhir/R4/metadataresource.html
- */
-export const publishedTypes: ReadonlySet<string> = new Set([
-  'ActivityDefinition',
-  'CapabilityStatement',
-  'ChargeItemDefinition',
-  'CodeSystem',
-  'CompartmentDefinition',
-  'ConceptMap',
-  'EffectEvidenceSynthesis',
-  'EventDefinition',
-  'Evidence',
-  'EvidenceVariable',
-  'ExampleScenario',
-  'GraphDefinition',
-  'ImplementationGuide',
-  'Library',
-  'Measure',
-  'MessageDefinition',
-  'NamingSystem',
-  'ObservationDefinition',
-  'OperationDefinition',
-  'PlanDefinition',
-  'Questionnaire',
-  'ResearchDefinition',
-  'ResearchElementDefinition',
-  'RiskEvidenceSynthesis',
-  'SearchParameter',
-  'SpecimenDefinition',
-  'StructureDefinition',
-  'StructureMap',
-  'TerminologyCapabilities',
-  'TestScript',
-  'ValueSet',
-])
 
 const readingVerbs: ReadonlySet<Verb> = new Set(['r', 's'])
 

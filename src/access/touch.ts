@@ -4,7 +4,7 @@ import { activeTerms, type Grant } from './grant.ts'
 import { criteriaOf } from './granular.ts'
 import { speaksOf } from './permission.ts'
 import { reachOf } from './reach.ts'
-import type { Term, Verb } from './scope.ts'
+import type { Term, Verb } from './term.ts'
 
 /**
  * Whether the grant may do this to one version of one resource in its holder. Each version is judged by what it says

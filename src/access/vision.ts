@@ -3,7 +3,7 @@ import { activeTerms, type Grant } from './grant.ts'
 import { criteriaOf } from './granular.ts'
 import { speaksOf } from './permission.ts'
 import { type Reach, reachOf } from './reach.ts'
-import type { Term, Verb } from './scope.ts'
+import type { Term, Verb } from './term.ts'
 
 /** What one term contributes: rows that meet all criteria, perhaps only if they are referenced. */
 interface Piece {

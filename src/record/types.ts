@@ -20,6 +20,10 @@ export interface Stored {
   /** UTF-8 of the JSON as served; empty for a deletion. */
   readonly json: Buffer
   readonly holder: Holder
+  /** The other compartments in which the same version lies, within reach or not: it belongs to several patients. */
+  readonly copies: readonly CompartmentId[]
+  /** The account that made it; noted only in the commons, where an account may change what it made itself. */
+  readonly creator?: string
 }
 
 /** One page of a search. Cursors are opaque, sealed, and bound to the grant and the query. */

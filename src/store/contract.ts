@@ -16,7 +16,10 @@ export type CompartmentId = string
 /** HMAC of `type/id` under the instance key: 16 bytes as 32 lower-case hex digits. */
 export type Locator = string
 
-/** One sealed version of one resource. `seq` counts 1, 2, 3 … within its compartment, without gaps. */
+/**
+ * One sealed version of one resource. `seq` counts 1, 2, 3 … within its compartment, without gaps. A resource that belongs to
+ * several compartments has an entry with the same locator and version in each of them, written by one commit.
+ */
 export interface Entry {
   readonly compartment: CompartmentId
   readonly seq: number
@@ -26,7 +29,7 @@ export interface Entry {
   readonly sealed: Sealed
 }
 
-/** Where the newest version of a resource lies. */
+/** Where the newest version of a resource lies, or a copy of it. */
 export interface Place {
   readonly locator: Locator
   readonly compartment: CompartmentId
@@ -44,7 +47,8 @@ export interface Segment {
 
 /**
  * What one writer wants appended to one compartment.
- * The entries' `seq` are `expectedHead + 1 …` in order; the first entry of a resource has version 1.
+ * The entries' `seq` are `expectedHead + 1 …` in order; the first entry of a resource has version 1. In one commit a version
+ * may stand once in each of several appends: these are its copies.
  */
 export interface Append {
   readonly compartment: CompartmentId
@@ -133,16 +137,19 @@ export interface Store {
   /** Every compartment that has entries, with its head. */
   allHeads(): Promise<ReadonlyMap<CompartmentId, number>>
 
-  /** Where the newest versions lie, of those that lie in one of the named compartments (`undefined`: in any). */
+  /**
+   * Where the newest versions lie, each copy with its place, of those in one of the named compartments (`undefined`: in any).
+   * What lies in none of them has no entry in the answer.
+   */
   places(
     locators: readonly Locator[],
     compartments: readonly CompartmentId[] | undefined,
-  ): Promise<ReadonlyMap<Locator, Place>>
-  /** The newest version of a resource if it lies in one of the named compartments: the read path, one lookup. */
+  ): Promise<ReadonlyMap<Locator, readonly Place[]>>
+  /** The newest version of a resource, if a copy lies in one of the named compartments: the read path, one lookup. */
   newest(locator: Locator, compartments: readonly CompartmentId[] | undefined): Promise<Entry | undefined>
-  /** One version, wherever among the named compartments it was written. */
+  /** One version: a copy in one of the named compartments. */
   version(locator: Locator, version: number, compartments: readonly CompartmentId[]): Promise<Entry | undefined>
-  /** All versions of one resource within the named compartments, newest first. */
+  /** All versions of one resource within the named compartments with all their copies, newest first. */
   versions(locator: Locator, compartments: readonly CompartmentId[]): Promise<readonly Entry[]>
   /** The entries at these seqs; those that do not exist are left out. Order is not promised. */
   entriesAt(compartment: CompartmentId, seqs: readonly number[]): Promise<readonly Entry[]>
@@ -175,7 +182,10 @@ export interface Store {
   /** Deletes documents that have expired at `nowMs`; returns how many. */
   purgeDocuments(nowMs: number): Promise<number>
 
-  /** Removes everything a compartment holds (after its key was destroyed). */
+  /**
+   * Removes everything a compartment holds (after its key was destroyed). Copies in other compartments stay, and of what had
+   * moved here from another one, the removal there is its newest version again.
+   */
   dropCompartment(compartment: CompartmentId): Promise<void>
 
   stats(): Promise<StoreStats>

@@ -59,13 +59,15 @@ function gatherByLocator(appends: readonly Append[]): Map<Locator, Entry[]> {
   return byLocator
 }
 
-// A resource that moves has its removal in one compartment and its next version in another: the appends may come in any order.
+// A resource that moves has its removal in one compartment and its next version in another, one of several owners has a copy
+// of its version in each: the appends may come in any order.
 function checkVersions(entries: Entry[]): void {
   if (entries.length === 1) return
   entries.sort((a, b) => a.version - b.version)
-  const first = entries[0]?.version ?? 1
-  if (entries.some((entry, index) => entry.version !== first + index))
-    throw malformed('the versions of a resource are not dense')
+  const stepsOf = entries.map((entry, index) => entry.version - (entries[index - 1]?.version ?? entry.version))
+  if (stepsOf.some(step => step > 1)) throw malformed('the versions of a resource are not dense')
+  const copies = new Set(entries.map(entry => `${entry.version} ${entry.compartment}`))
+  if (copies.size !== entries.length) throw malformed('a version stands twice in a compartment')
 }
 
 function checkDocument(write: DocumentWrite): void {

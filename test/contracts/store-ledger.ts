@@ -164,6 +164,47 @@ export function ledgerContract(held: Held<Store>): void {
       expect(await held.subject.version(pulse, 1, [ben])).toBeUndefined()
     })
 
+    it('of several owners have a copy in each compartment, which each of them finds', async () => {
+      const both = { appends: [append(anna, 0, [weight], [pulse]), append(ben, 0, [pulse])] }
+      expect(await held.subject.commit(both)).toEqual(won)
+      expect(await held.subject.newest(pulse, [anna])).toEqual(entry(anna, 2, pulse))
+      expect(await held.subject.newest(pulse, [ben])).toEqual(entry(ben, 1, pulse))
+      expect(await held.subject.newest(pulse, [id('c')])).toBeUndefined()
+      expect(await held.subject.newest(pulse, undefined)).toMatchObject({ locator: pulse, version: 1 })
+      const places = (await held.subject.places([pulse], undefined)).get(pulse) ?? []
+      expect(places.map(({ compartment }) => compartment).sort()).toEqual([anna, ben].sort())
+      expect((await held.subject.places([pulse], [ben])).get(pulse)).toEqual([
+        { locator: pulse, compartment: ben, seq: 1, version: 1 },
+      ])
+      expect(await held.subject.versions(pulse, [anna, ben])).toHaveLength(2)
+      expect(await held.subject.version(pulse, 1, [ben])).toEqual(entry(ben, 1, pulse))
+      expect(await held.subject.check()).toEqual([])
+    })
+
+    it('of several owners are written to all of them or to none', async () => {
+      await held.subject.commit({ appends: [append(anna, 0, [pulse]), append(ben, 0, [pulse])] })
+      const stale = { appends: [append(anna, 1, [pulse, 2]), append(ben, 0, [pulse, 2])] }
+      expect(await held.subject.commit(stale)).toEqual(lost({ heads: [ben] }))
+      expect(await held.subject.newest(pulse, [anna])).toEqual(entry(anna, 1, pulse))
+      expect(await held.subject.commit({ appends: [append(id('c'), 0, [pulse])] })).toEqual(lost({ locators: [pulse] }))
+    })
+
+    it('may gain and lose owners', async () => {
+      const cleo = id('c')
+      await held.subject.commit({ appends: [append(anna, 0, [pulse])] })
+      await held.subject.commit({ appends: [append(ben, 0, [pulse, 2]), append(anna, 1, [pulse, 2])] })
+      expect(await held.subject.newest(pulse, [ben])).toEqual(entry(ben, 1, pulse, 2))
+      const change = { appends: [append(cleo, 0, [pulse, 4]), append(anna, 2, [pulse, 3]), append(ben, 1, [pulse, 4])] }
+      expect(await held.subject.commit(change)).toEqual(won)
+      expect(await held.subject.newest(pulse, [anna])).toBeUndefined()
+      expect(await held.subject.newest(pulse, [ben])).toEqual(entry(ben, 2, pulse, 4))
+      expect(await held.subject.newest(pulse, [cleo])).toEqual(entry(cleo, 1, pulse, 4))
+      expect((await held.subject.versions(pulse, [anna, ben, cleo])).map(({ version }) => version)).toEqual([
+        4, 4, 3, 2, 2, 1,
+      ])
+      expect(await held.subject.check()).toEqual([])
+    })
+
     it('does not take one resource for another whose locator is nearly the same', async () => {
       await held.subject.commit({ appends: [append(anna, 0, [pulse])] })
       expect(await held.subject.newest(pulseNeighbour, [anna])).toBeUndefined()
@@ -194,9 +235,9 @@ export function ledgerContract(held: Held<Store>): void {
     it('tells the places of many at once', async () => {
       const asked = [pulse, weight, id('3'), id('9')]
       const places = new Map([
-        [pulse, { locator: pulse, compartment: anna, seq: 3, version: 2 }],
-        [weight, { locator: weight, compartment: anna, seq: 2, version: 1 }],
-        [id('3'), { locator: id('3'), compartment: ben, seq: 1, version: 1 }],
+        [pulse, [{ locator: pulse, compartment: anna, seq: 3, version: 2 }]],
+        [weight, [{ locator: weight, compartment: anna, seq: 2, version: 1 }]],
+        [id('3'), [{ locator: id('3'), compartment: ben, seq: 1, version: 1 }]],
       ])
       expect(await held.subject.places(asked, undefined)).toEqual(places)
       places.delete(id('3'))
@@ -225,6 +266,7 @@ export function ledgerContract(held: Held<Store>): void {
       ['leaves a seq out', [{ compartment: anna, expectedHead: 1, entries: [first] }], []],
       ['puts an entry into another compartment', [{ compartment: ben, expectedHead: 0, entries: [first] }], []],
       ['leaves a version out', [append(anna, 0, [pulse, 1], [pulse, 3])], []],
+      ['has a version twice in a compartment', [append(anna, 0, [pulse, 1], [pulse, 1])], []],
       ['has a version 0', [append(anna, 0, [pulse, 0])], []],
       ['has a head that is no number', [append(anna, -1)], []],
       ['names a document twice', [], [put('aa', 'x'), put('aa', 'y')]],

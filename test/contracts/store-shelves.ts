@@ -270,6 +270,33 @@ export function shelvesContract(held: Held<Store>): void {
       expect(await held.subject.commit({ appends: [append(ben, 2, [id('3'), 3])] })).toEqual(won)
     })
 
+    it('leaves what belongs to others too with all of its versions', async () => {
+      const both = { appends: [append(ben, 1, [id('4')]), append(anna, 3, [id('4')])] }
+      expect(await held.subject.commit(both)).toEqual(won)
+      await held.subject.commit({ appends: [append(ben, 2, [id('4'), 2]), append(anna, 4, [id('4'), 2])] })
+      await held.subject.dropCompartment(anna)
+      expect(await held.subject.newest(id('4'), undefined)).toEqual(entry(ben, 3, id('4'), 2))
+      expect(await held.subject.versions(id('4'), [anna, ben])).toEqual([
+        entry(ben, 3, id('4'), 2),
+        entry(ben, 2, id('4'), 1),
+      ])
+      expect(await held.subject.check()).toEqual([])
+      expect(await held.subject.commit({ appends: [append(ben, 3, [id('4'), 3])] })).toEqual(won)
+    })
+
+    it('gives the copies of an older version back when all that were newer went', async () => {
+      const cleo = id('c')
+      await held.subject.commit({ appends: [append(ben, 1, [id('4')]), append(cleo, 0, [id('4')])] })
+      await held.subject.commit({
+        appends: [append(ben, 2, [id('4'), 2]), append(cleo, 1, [id('4'), 2]), append(anna, 3, [id('4'), 3])],
+      })
+      expect(await held.subject.newest(id('4'), [ben, cleo])).toBeUndefined()
+      await held.subject.dropCompartment(anna)
+      expect(await held.subject.newest(id('4'), [ben])).toEqual(entry(ben, 3, id('4'), 2))
+      expect(await held.subject.newest(id('4'), [cleo])).toEqual(entry(cleo, 2, id('4'), 2))
+      expect(await held.subject.check()).toEqual([])
+    })
+
     it('removes thousands of entries', async () => {
       const locators = Array.from({ length: 4500 }, (_, index) => [id('8', index)] as const)
       await held.subject.commit({ appends: [append(anna, 3, ...locators)] })

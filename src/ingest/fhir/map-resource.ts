@@ -1,4 +1,4 @@
-import { ownerOf } from '#access'
+import { ownersOf } from '#access'
 import { parseReference, type Resource } from '#fhir'
 import { type MapContext, type Outcome, rowName } from '../outcome.ts'
 import { merge } from '../patient-merge.ts'
@@ -63,9 +63,15 @@ export function mapResource(
   const id = place?.id ?? context.fingerprint('fhir', type, JSON.stringify(resource))
   const mapped: Resource & { id: string } = { ...resource, id, meta: metaOf(resource, context) }
   rewriteReferences(mapped, reference => rewrite(reference, directory, names, context))
-  if (!isShared(type) && ownerOf(mapped, context.baseUrl).kind === 'unclear')
+  if (!isShared(type) && isAboutSomebodyElse(mapped, context))
     return { kind: 'rejected', row, reason: 'element-missing', expression: `${type}.subject` }
   return { kind: 'mapped', row, resource: mapped, mode: isShared(type) ? 'create' : 'upsert' }
+}
+
+/** It says whom it is about, but not in a way that this server can tell. What says nothing is the importing patient's. */
+function isAboutSomebodyElse(resource: Resource, context: FhirContext): boolean {
+  const isNobodys = ownersOf(resource, context.baseUrl).kind === 'household'
+  return isNobodys && ownerElements.some(name => resource[name] !== undefined)
 }
 
 function metaOf(resource: Resource, context: MapContext) {

@@ -154,13 +154,17 @@ export function soundPayload(keys: CompartmentKeys, entry: Entry): Payload | und
 }
 
 /** The index row of an entry that was written before. */
-export function rowOf({ seq, version }: Entry, { json, lastUpdatedMs, deleted, supersedes }: Payload): IndexRow {
+export function rowOf(
+  { seq, version }: Entry,
+  { json, lastUpdatedMs, deleted, supersedes, copies }: Payload,
+): IndexRow {
   return extractRow(parseResource(json), {
     seq,
     version,
     lastUpdatedMs,
     supersedes: supersedes || undefined,
     deleted,
+    shared: copies.length > 0,
   })
 }
 

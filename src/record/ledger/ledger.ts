@@ -1,13 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Resource } from '#fhir'
-import type { Clock, Log } from '#kernel'
+import type { Log } from '#kernel'
 import { type CompartmentIndex, extractRow, type Holder } from '#search'
-import type { Append, Entry, Locator, Store } from '#store'
+import type { Append, CompartmentId, Entry, Locator, Store } from '#store'
 import type { CompartmentKeys } from '#vault'
 import type { Stored } from '../types.ts'
 import { LedgerIndex, readAhead, rowOf, soundPayload } from './ledger-index.ts'
 import type { Located, Named, OpenedVersions } from './opened-versions.ts'
 import { chainLink, decodePayload, encodePayload, firstLink, type Payload } from './payload.ts'
+import type { Pendings } from './pendings.ts'
 
 /** Entries behind from which on it pays to look for segments first. */
 const farBehind = 4096
@@ -27,6 +28,9 @@ export interface Draft {
   readonly id: string
   /** The resource with `meta` completed, given the instant of the write. Not called for a deletion. */
   compose(lastUpdatedMs: number): { resource: Resource; json: Buffer }
+  /** The other compartments into which the same commit writes this version. */
+  readonly copies: readonly CompartmentId[]
+  readonly creator?: string | undefined
   /** Told where and when the version was written, once that is certain to be tried. */
   placed(lastUpdatedMs: number, json: Buffer, holder: Holder): void
 }
@@ -34,20 +38,9 @@ export interface Draft {
 /** What the ledgers of one record share. */
 export interface LedgerRooms {
   readonly store: Store
-  readonly clock: Clock
   readonly log: Log
-  /** Newest versions written by this process and not yet durable, of all compartments. */
-  readonly pending: Map<Locator, Pending>
+  readonly pending: Pendings
   readonly opened: OpenedVersions
-}
-
-/** The newest version of a resource that this process has written but not yet seen made durable. */
-export interface Pending {
-  readonly version: number
-  readonly seq: number
-  readonly stored: Stored
-  /** The ledger that it was appended to. */
-  readonly ledger: Ledger
 }
 
 /**
@@ -59,8 +52,7 @@ export class Ledger {
   readonly holder: Holder
   readonly #keys: CompartmentKeys
   readonly #store: Store
-  readonly #clock: Clock
-  readonly #pending: Map<Locator, Pending>
+  readonly #pending: Pendings
   readonly #opened: OpenedVersions
   readonly #pendingBySeq = new Map<number, { readonly locator: Locator; readonly stored: Stored }>()
   #durableHead = 0
@@ -73,11 +65,10 @@ export class Ledger {
   alive = true
   lastUsedMs = 0
 
-  private constructor(holder: Holder, keys: CompartmentKeys, { store, clock, log, pending, opened }: LedgerRooms) {
+  private constructor(holder: Holder, keys: CompartmentKeys, { store, log, pending, opened }: LedgerRooms) {
     this.holder = holder
     this.#keys = keys
     this.#store = store
-    this.#clock = clock
     this.#pending = pending
     this.#opened = opened
     const state = { durableHead: () => this.#durableHead, alive: () => this.alive }
@@ -139,13 +130,21 @@ export class Ledger {
     for (const seq of this.#pendingBySeq.keys()) this.#settle(seq)
   }
 
+  /** When the newest entry was written, Unix milliseconds: nothing behind it may seem older. */
+  get lastMs(): number {
+    return this.#lastMs
+  }
+
   /**
    * Gives the drafts their places behind the pending head and seals them. Nothing is awaited in here: what comes back
    * must go to the store before anybody else's turn, or the seqs would be given twice.
+   *
+   * @param atMs  the instant of the write, the same in every ledger of a commit and not before any `lastMs`
    */
-  append(drafts: readonly Draft[]): Append {
+  append(drafts: readonly Draft[], atMs: number): Append {
     const expectedHead = this.#pendingHead
-    return { compartment: this.holder.compartment, expectedHead, entries: drafts.map(draft => this.#place(draft)) }
+    const entries = drafts.map(draft => this.#place(draft, atMs))
+    return { compartment: this.holder.compartment, expectedHead, entries }
   }
 
   /** The store has made everything up to `head` durable. */
@@ -162,15 +161,18 @@ export class Ledger {
   readonly #openAnew = (entry: Entry, named?: Named): Located =>
     locatedOf(this.#decode(entry), entry, this.holder, named)
 
-  #place(draft: Draft): Entry {
+  #place(draft: Draft, lastUpdatedMs: number): Entry {
     const seq = this.#pendingHead + 1
-    const lastUpdatedMs = Math.max(this.#clock.nowMs(), this.#lastMs)
     const { resource, json } = draft.deleted ? tombstone(draft) : draft.compose(lastUpdatedMs)
-    const { locator, version, supersedes, method, deleted, movedAway, created } = draft
-    const chain = this.#link
-    const plain = encodePayload({ method, deleted, movedAway, created, lastUpdatedMs, supersedes, chain, json })
+    const { locator, version, supersedes, method, deleted, movedAway, created, copies, creator } = draft
+    const more = creator === undefined ? { copies } : { copies, creator }
+    const said = { method, deleted, movedAway, created, lastUpdatedMs, supersedes, ...more }
+    const plain = encodePayload({ ...said, chain: this.#link, json })
     const sealed = this.#keys.sealEntry(plain, { locator, version, seq })
-    this.#index.add(extractRow(resource, { seq, version, lastUpdatedMs, supersedes: supersedes || undefined, deleted }))
+    const shared = copies.length > 0
+    this.#index.add(
+      extractRow(resource, { seq, version, lastUpdatedMs, supersedes: supersedes || undefined, deleted, shared }),
+    )
     const served = deleted ? empty : json
     const stored: Stored = {
       type: draft.type,
@@ -182,8 +184,9 @@ export class Ledger {
       created,
       json: served,
       holder: this.holder,
+      ...more,
     }
-    this.#pending.set(locator, { version, seq, stored, ledger: this })
+    this.#pending.add(locator, { version, seq, stored, ledger: this })
     this.#pendingBySeq.set(seq, { locator, stored })
     this.#pendingHead = seq
     this.#lastMs = lastUpdatedMs
@@ -207,9 +210,7 @@ export class Ledger {
   #settle(seq: number): void {
     const locator = this.#pendingBySeq.get(seq)?.locator
     this.#pendingBySeq.delete(seq)
-    if (locator === undefined) return
-    const pending = this.#pending.get(locator)
-    if (pending?.ledger === this && pending.seq === seq) this.#pending.delete(locator)
+    if (locator !== undefined) this.#pending.settle(locator, this, seq)
   }
 
   #adoptLink(entry: Entry): void {
@@ -297,6 +298,8 @@ function locatedOf(payload: Payload, entry: Entry, holder: Holder, { type, id } 
     created: payload.created || (entry.version === 1 && !payload.deleted),
     json: payload.deleted ? empty : payload.json,
     holder,
+    copies: payload.copies,
+    ...(payload.creator === undefined ? {} : { creator: payload.creator }),
     seq: entry.seq,
     movedAway: payload.movedAway,
   }

@@ -1,4 +1,5 @@
 import { Problem } from '#kernel'
+import type { CompartmentId } from '#store'
 import type { Stored } from '../types.ts'
 import { deflate, inflate } from './compression.ts'
 
@@ -15,12 +16,17 @@ export interface Payload {
   readonly supersedes: number
   /** The first 8 bytes of the previous entry's authentication tag: a chain that shows a replaced or lost entry. */
   readonly chain: Uint8Array
+  /** The other compartments in which the same version lies: it belongs to several patients. */
+  readonly copies: readonly CompartmentId[]
+  /** The account that made the resource; noted only where an account may change no more than it made itself. */
+  readonly creator?: string
   /** JSON text; for a deletion just type and id, so that the entry still says what it was about. */
   readonly json: Buffer
 }
 
 const headerBytes = 24
-const format = 1
+/** The second one says more behind the text. */
+const formats = { plain: 1, more: 2 }
 const flag = { deleted: 1, deflated: 2, movedAway: 4, wideWindow: 8, shortDictionary: 64, created: 128 }
 const methods: readonly Stored['method'][] = ['POST', 'PUT', 'DELETE']
 const bucketBytes = 32
@@ -41,13 +47,35 @@ export function paddedLength(length: number): number {
   return Math.ceil(length / step) * step
 }
 
-/** Bytes to be sealed: a 24-byte header, the deflated JSON, zeros up to the padded length. */
+const compartmentBytes = 16
+
+/** What few entries say: how many copies, the compartment of each, how long the creator's name is, the name. */
+function encodeMore({ copies, creator = '' }: Payload): Buffer {
+  if (copies.length === 0 && creator === '') return nothingMore
+  const name = Buffer.from(creator, 'utf8')
+  return Buffer.concat([Buffer.of(copies.length), Buffer.from(copies.join(''), 'hex'), Buffer.of(name.length), name])
+}
+
+const nothingMore = Buffer.alloc(0)
+
+function decodeMore(bytes: Buffer): Pick<Payload, 'copies' | 'creator'> {
+  const nameAt = 1 + bytes.readUInt8(0) * compartmentBytes
+  const hex = bytes.toString('hex', 1, nameAt)
+  const copies = hex.match(/.{32}/g) ?? []
+  const creator = bytes.toString('utf8', nameAt + 1, nameAt + 1 + bytes.readUInt8(nameAt))
+  return creator === '' ? { copies } : { copies, creator }
+}
+
+const alone: Pick<Payload, 'copies'> = { copies: [] }
+
+/** Bytes to be sealed: a 24-byte header, the deflated JSON, what few entries say beside it, zeros up to the padded length. */
 export function encodePayload(payload: Payload): Buffer {
   const { deflated, how } = deflate(payload.json)
   const smaller = deflated.length < payload.json.length
   const body = smaller ? deflated : payload.json
-  const out = Buffer.alloc(paddedLength(headerBytes + body.length))
-  out[0] = format
+  const more = encodeMore(payload)
+  const out = Buffer.alloc(paddedLength(headerBytes + body.length + more.length))
+  out[0] = more.length > 0 ? formats.more : formats.plain
   out[1] =
     (payload.deleted ? flag.deleted : 0) |
     (smaller ? flag.deflated : 0) |
@@ -61,6 +89,7 @@ export function encodePayload(payload: Payload): Buffer {
   out.set(payload.chain.subarray(0, 8), 12)
   out.writeUInt32BE(body.length, 20)
   out.set(body, headerBytes)
+  out.set(more, headerBytes + body.length)
   return out
 }
 
@@ -68,10 +97,12 @@ export function encodePayload(payload: Payload): Buffer {
 export function decodePayload(bytes: Buffer): Payload {
   const flags = bytes[1] ?? 0
   const method = methods[(flags >> 4) & 3]
-  if (bytes[0] !== format || method === undefined)
+  if ((bytes[0] !== formats.plain && bytes[0] !== formats.more) || method === undefined)
     throw new Problem('fault', 'record.payload-unknown', 'An entry has a form that this release does not know.')
-  const body = bytes.subarray(headerBytes, headerBytes + bytes.readUInt32BE(20))
+  const end = headerBytes + bytes.readUInt32BE(20)
+  const body = bytes.subarray(headerBytes, end)
   return {
+    ...(bytes[0] === formats.plain ? alone : decodeMore(bytes.subarray(end))),
     method,
     deleted: (flags & flag.deleted) !== 0,
     movedAway: (flags & flag.movedAway) !== 0,

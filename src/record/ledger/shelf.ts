@@ -1,8 +1,10 @@
+import type { Clock } from '#kernel'
 import type { Holder } from '#search'
 import type { CompartmentId, Locator } from '#store'
 import type { Vault } from '#vault'
-import { Ledger, type LedgerRooms, type Pending } from './ledger.ts'
+import { Ledger, type LedgerRooms } from './ledger.ts'
 import { OpenedVersions } from './opened-versions.ts'
+import { type Pending, Pendings } from './pendings.ts'
 
 /** How long an unused ledger stays open, and how many bytes of index may stay in memory together. */
 export interface ShelfLimits {
@@ -19,12 +21,18 @@ export class Shelf {
   readonly #opened = new Map<CompartmentId, Ledger>()
   readonly #vault: Vault
   readonly #rooms: LedgerRooms
+  readonly #clock: Clock
   readonly #limits: ShelfLimits
   #agedAtMs = 0
 
-  constructor(vault: Vault, rooms: Omit<LedgerRooms, 'pending' | 'opened'>, limits: ShelfLimits) {
+  constructor(
+    vault: Vault,
+    { clock, ...rooms }: Omit<LedgerRooms, 'pending' | 'opened'> & { readonly clock: Clock },
+    limits: ShelfLimits,
+  ) {
     this.#vault = vault
-    this.#rooms = { ...rooms, pending: new Map(), opened: new OpenedVersions() }
+    this.#clock = clock
+    this.#rooms = { ...rooms, pending: new Pendings(), opened: new OpenedVersions() }
     this.#limits = limits
   }
 
@@ -46,7 +54,7 @@ export class Shelf {
   }
 
   #used(ledger: Ledger): Ledger {
-    ledger.lastUsedMs = this.#rooms.clock.nowMs()
+    ledger.lastUsedMs = this.#clock.nowMs()
     return ledger
   }
 
@@ -74,9 +82,9 @@ export class Shelf {
     this.#opened.delete(ledger.holder.compartment)
   }
 
-  /** The newest version that this process has written under a locator, while it is not yet durable. */
-  pendingOf(locator: Locator): Pending | undefined {
-    return this.#rooms.pending.get(locator)
+  /** The newest version that this process has written under a locator with its copies, while it is not yet durable. */
+  pendingOf(locator: Locator): readonly Pending[] {
+    return this.#rooms.pending.of(locator)
   }
 
   /** Ledgers that are open now. */
@@ -89,7 +97,7 @@ export class Shelf {
    * used ones until the indexes fit their budget.
    */
   sweep(): void {
-    const nowMs = this.#rooms.clock.nowMs()
+    const nowMs = this.#clock.nowMs()
     if (Math.abs(nowMs - this.#agedAtMs) >= agesEveryMs) this.#age(nowMs)
     const byUse = this.opened().toSorted((a, b) => a.lastUsedMs - b.lastUsedMs)
     let indexBytes = byUse.reduce((sum, ledger) => sum + ledger.sizeBytes, 0)

@@ -63,11 +63,12 @@ export class Histories {
     const walks = ledgers
       .filter(ledger => (below.get(ledger.holder.compartment) ?? 0) > 1)
       .map(ledger => new Walk(ledger, this.#store, below.get(ledger.holder.compartment) ?? 0))
+    const walked = new Set(ledgers.map(ledger => ledger.holder.compartment))
     const items: Stored[] = []
     while (items.length < request.count) {
       const stored = await newestOf(walks, below, request.sinceMs ?? 0)
       if (stored === undefined) return { items }
-      if (await this.#wanted(request, grant, stored)) items.push(stored)
+      if (isTold(stored, walked) && (await this.#wanted(request, grant, stored))) items.push(stored)
     }
     const cursor: HistoryPosition = { kind: 'history', of: nameOf(request), offset: 0, below: [...below] }
     return { items, next: await this.#cursors.seal(cursor, grant) }
@@ -89,6 +90,11 @@ export class Histories {
     if (position.kind !== 'history' || position.of !== nameOf(request)) throw cursorInvalid()
     return position
   }
+}
+
+/** What lies in several compartments is told once: where the first of those that are walked has it. */
+function isTold({ holder, copies }: Stored, walked: ReadonlySet<CompartmentId>): boolean {
+  return !copies.some(compartment => compartment < holder.compartment && walked.has(compartment))
 }
 
 function nameOf({ type, id, sinceMs }: HistoryRequest): string {

@@ -93,7 +93,30 @@ export class Reach {
 
   /** The version that a locator has in this process ahead of the store; undefined when it is not ahead. */
   pendingVersion(locator: Locator): number | undefined {
-    return this.#shelf.pendingOf(locator)?.version
+    return this.#shelf.pendingOf(locator)[0]?.version
+  }
+
+  /** The holder of a compartment, if the grant reaches it. */
+  async holderWithin(grant: Grant, compartment: CompartmentId): Promise<Holder | undefined> {
+    return (this.#known(grant) ?? (await this.#look(grant))).compartments.get(compartment)
+  }
+
+  /** Where the newest version lies, as far as the grant reaches; nowhere when it does not exist for it. */
+  async holdersOf(grant: Grant, locator: Locator): Promise<readonly Holder[]> {
+    const found = await this.newest(grant, locator)
+    if (found === undefined) return []
+    const copies = await Promise.all(found.copies.map(compartment => this.holderWithin(grant, compartment)))
+    return [found.holder, ...copies.filter(holder => holder !== undefined)]
+  }
+
+  /** All places of a version that was found, those beyond reach too: only to write to all of them or to refuse. */
+  async placesOf(locator: Locator, found: Located): Promise<ReadonlyMap<CompartmentId, number>> {
+    if (found.copies.length === 0) return new Map([[found.holder.compartment, found.seq]])
+    const pending = this.#shelf.pendingOf(locator)
+    if (pending[0]?.version === found.version)
+      return new Map(pending.map(({ stored, seq }) => [stored.holder.compartment, seq]))
+    const places = (await this.#store.places([locator], undefined)).get(locator) ?? []
+    return new Map(places.map(({ compartment, seq }) => [compartment, seq]))
   }
 
   ledger(holder: Holder): Promise<Ledger> {
@@ -107,12 +130,23 @@ export class Reach {
   /** The holders whose rows a query may touch. Audit ledgers are opened only for a query that speaks of them. */
   async holders(grant: Grant, query?: Query): Promise<readonly Holder[]> {
     const { data, audit } = await this.#ofNow(grant)
-    const asked = query === undefined ? undefined : patientsAsked(query)
+    const asked = query === undefined ? undefined : await this.askedWithin(grant, query)
     if (asked !== undefined && !query?.types.includes('AuditEvent'))
       return data.filter(({ patient }) => patient === undefined || asked.includes(patient))
     const asksForAudit =
       query !== undefined && (query.types.includes('AuditEvent') || query.text.includes('AuditEvent'))
     return asksForAudit ? [...data, ...audit] : data
+  }
+
+  /**
+   * The patients in whose compartments all that a query asks for must lie; undefined when it may lie elsewhere. What names
+   * somebody beyond reach, or somebody who was erased, may lie with another of its owners.
+   */
+  async askedWithin(grant: Grant, query: Query): Promise<readonly string[] | undefined> {
+    const asked = patientsAsked(query)
+    if (asked === undefined) return undefined
+    const { data } = this.#known(grant) ?? (await this.#look(grant))
+    return asked.every(patient => data.some(holder => holder.patient === patient)) ? asked : undefined
   }
 
   async ledgers(grant: Grant, query?: Query): Promise<readonly Ledger[]> {
@@ -129,9 +163,9 @@ export class Reach {
   async newest(grant: Grant, locator: Locator): Promise<Located | undefined> {
     const durable = await this.durable(grant, locator)
     const reached = this.#known(grant) ?? (await this.#look(grant))
-    const pending = this.#shelf.pendingOf(locator)
-    if (pending === undefined || !reached.compartments.has(pending.stored.holder.compartment)) return durable
-    if (pending.version <= (durable?.version ?? 0)) return durable
+    const copies = this.#shelf.pendingOf(locator)
+    const pending = copies.find(({ stored }) => reached.compartments.has(stored.holder.compartment))
+    if (pending === undefined || pending.version <= (durable?.version ?? 0)) return durable
     return { ...pending.stored, seq: pending.seq, movedAway: false }
   }
 
@@ -152,7 +186,7 @@ export class Reach {
     return everybody ? this.#registry.holder(compartment) : undefined
   }
 
-  /** All versions of a resource within reach, newest first. */
+  /** All versions of a resource within reach, newest first; of the copies of a version one. */
   async versions(grant: Grant, locator: Locator): Promise<readonly Stored[]> {
     const { compartments } = await this.#ofNow(grant)
     const entries = await this.#store.versions(locator, [...compartments.keys()])
@@ -162,7 +196,8 @@ export class Reach {
         return holder === undefined ? undefined : (await this.#shelf.open(holder)).open(entry)
       }),
     )
-    return opened.filter(stored => stored !== undefined).filter(stored => !stored.movedAway)
+    const shown = opened.filter(stored => stored !== undefined).filter(stored => !stored.movedAway)
+    return shown.filter(({ version }, at) => version !== shown[at - 1]?.version)
   }
 
   async version(grant: Grant, locator: Locator, version: number): Promise<Stored | undefined> {
@@ -184,19 +219,18 @@ export class Reach {
     const within: Locator[] = []
     const free: Locator[] = []
     for (const locator of locators) {
-      const pending = this.#shelf.pendingOf(locator)
-      const compartment = pending?.stored.holder.compartment ?? places.get(locator)?.compartment
-      if (compartment === undefined) free.push(locator)
-      else if (compartments.has(compartment)) within.push(locator)
+      const pending = this.#shelf.pendingOf(locator).map(({ stored }) => stored.holder)
+      const copies = pending.length > 0 ? pending : (places.get(locator) ?? [])
+      if (copies.length === 0) free.push(locator)
+      else if (copies.some(({ compartment }) => compartments.has(compartment))) within.push(locator)
     }
     return { within, free }
   }
 
   /** The version under which a locator is taken in any compartment; only ever used to refuse. */
   async takenVersion(locator: Locator): Promise<number | undefined> {
-    const pending = this.#shelf.pendingOf(locator)
-    if (pending !== undefined) return pending.version
-    return (await this.#store.places([locator], undefined)).get(locator)?.version
+    const pending = this.pendingVersion(locator)
+    return pending ?? (await this.#store.places([locator], undefined)).get(locator)?.[0]?.version
   }
 
   /** Opens hits in their order. */

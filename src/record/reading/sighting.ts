@@ -14,9 +14,29 @@ export class Sighting {
 
   /**
    * Each version is judged by what it says itself; a deletion says nothing, so only who sees every row sees it. Nothing is
-   * promised where type and holder tell, because every read asks.
+   * promised where type and holder tell, because every read asks. What belongs to several patients is seen by whoever may
+   * see it in the compartment of one of them.
    */
   visible(grant: Grant, verb: Verb, stored: Stored): boolean | Promise<boolean> {
+    const seen = this.#visibleHere(grant, verb, stored)
+    return seen === true || stored.copies.length === 0 ? seen : this.#visibleSomewhere(grant, verb, stored, seen)
+  }
+
+  async #visibleSomewhere(
+    grant: Grant,
+    verb: Verb,
+    stored: Stored,
+    here: boolean | Promise<boolean>,
+  ): Promise<boolean> {
+    if (await here) return true
+    for (const compartment of stored.copies) {
+      const holder = await this.#reach.holderWithin(grant, compartment)
+      if (holder !== undefined && (await this.#visibleHere(grant, verb, { ...stored, holder }))) return true
+    }
+    return false
+  }
+
+  #visibleHere(grant: Grant, verb: Verb, stored: Stored): boolean | Promise<boolean> {
     const sight = visionOf(grant, [verb])(stored.type, stored.holder)
     if (sight.kind === 'none') return false
     if (sight.kind === 'all' && sight.referencedOnly !== true) return true

@@ -35,7 +35,7 @@ export class Committer {
 
   /** @returns false when somebody else was faster and the work must be run again */
   async commit(txn: Transaction, grant: Grant): Promise<boolean> {
-    if (txn.staged.length === 0 && txn.documents.length === 0) return true
+    if (txn.isEmpty) return true
     const work = draftsByLedger(txn.staged)
     for (const [ledger, drafts] of await this.#auditWork(txn, grant)) work.set(ledger, drafts)
     if (!stillHolds(txn, this.#reach)) return false
@@ -67,7 +67,8 @@ export class Committer {
   // From the first append to the store's commit nothing may be awaited: seqs are given out in between.
   async #write(work: Work, txn?: Transaction): Promise<boolean> {
     try {
-      const appends = [...work].map(([ledger, drafts]) => ledger.append(drafts))
+      const atMs = Math.max(this.#clock.nowMs(), ...[...work.keys()].map(ledger => ledger.lastMs))
+      const appends = [...work].map(([ledger, drafts]) => ledger.append(drafts, atMs))
       const committing = this.#store.commit({
         appends: [...appends, ...assertions(txn, work)],
         documents: txn?.documentWrites() ?? [],
@@ -146,6 +147,7 @@ export class Committer {
       deleted: false,
       movedAway: false,
       created: true,
+      copies: [],
       type: 'AuditEvent',
       id,
       compose: lastUpdatedMs => stamped(event, id, lastUpdatedMs),

@@ -1,13 +1,14 @@
-import { type Grant, mayTouch, ownerOf, patientsAsked, permits, requirePermission } from '#access'
+import { type Grant, mayTouch, permits, requirePermission } from '#access'
 import { parseResource, printJson, type Resource, toInstant } from '#fhir'
 import { newResourceId, Problem } from '#kernel'
 import { evaluate, type Holder, type Query, type Restricted } from '#search'
-import type { DocumentWrite, Locator } from '#store'
+import type { CompartmentId, DocumentWrite, Locator } from '#store'
 import type { AuditKindName } from '../audit/audit.ts'
 import type { Draft, Ledger } from '../ledger/ledger.ts'
+import type { Located } from '../ledger/opened-versions.ts'
 import type { Reach } from '../reading/reach.ts'
-import type { Pair } from '../registry/registry.ts'
 import type { Staged, Stored, Txn } from '../types.ts'
+import { Owners, ownerForeign } from './owners.ts'
 
 /** A staged version, filled in when its place is known. */
 interface Filling extends Staged {
@@ -18,9 +19,29 @@ interface Filling extends Staged {
 
 /** What a resource's newest version is, as this transaction has seen it. */
 interface Seen {
-  readonly holder: Holder
-  readonly seq: number
+  readonly type: string
+  readonly id: string
   readonly version: number
+  readonly deleted: boolean
+  /** Seq of each copy, by compartment. */
+  readonly seqs: ReadonlyMap<CompartmentId, number>
+  /** The compartments of the copies. */
+  readonly holders: readonly Holder[]
+}
+
+/** One version to be written, with a copy in each of several compartments. */
+interface Writing {
+  readonly type: string
+  readonly id: string
+  /** Undefined for a removal. */
+  readonly resource?: Resource
+  readonly holders: readonly Holder[]
+  readonly version: number
+  /** What was there before. */
+  readonly seen: Seen | undefined
+  readonly kind: AuditKindName
+  readonly method: Stored['method']
+  readonly movedAway?: true
 }
 
 /** A draft, and the state of its resource that it builds on. */
@@ -35,28 +56,32 @@ export interface StagedDraft {
 /** Everything that one run of a transaction's work has staged and relied on. */
 export class Transaction implements Txn {
   readonly staged: StagedDraft[] = []
-  readonly documents: DocumentWrite[] = []
+  readonly #documents: DocumentWrite[] = []
   /** Heads at which conditions were evaluated; if one moves, they must be evaluated again. */
   readonly observed = new Map<Ledger, number>()
-  /** To be done once the commit is durable. */
-  readonly afterCommit: (() => void)[] = []
   summary: string | undefined
   readonly #grant: Grant
   readonly #reach: Reach
-  readonly #newPatients = new Map<string, Pair>()
-  readonly #touched = new Map<Locator, Seen & { deleted: boolean }>()
+  readonly #owners: Owners
   readonly #locators = new Map<string, Locator>()
   readonly #free = new Set<Locator>()
   #census: number | undefined
-  readonly #stagedAt = new Map<Locator, Holder>()
+  readonly #stagedAt = new Map<Locator, readonly Holder[]>()
 
   constructor(grant: Grant, reach: Reach) {
     this.#grant = grant
     this.#reach = reach
+    this.#owners = new Owners(grant, reach)
+  }
+
+  /** To be done once the commit is durable. */
+  get afterCommit(): readonly (() => void)[] {
+    return this.#owners.afterCommit
   }
 
   async find(query: Restricted<Query>, limit: number) {
-    if (patientsAsked(query) === undefined) this.#census ??= await this.#reach.census(this.#grant)
+    if ((await this.#reach.askedWithin(this.#grant, query)) === undefined)
+      this.#census ??= await this.#reach.census(this.#grant)
     const ledgers = await this.#reach.ledgers(this.#grant, query)
     for (const ledger of ledgers) if (!this.observed.has(ledger)) this.observed.set(ledger, ledger.pendingHead)
     const indexes = await Promise.all(ledgers.map(ledger => ledger.index()))
@@ -76,7 +101,7 @@ export class Transaction implements Txn {
   async read(type: string, id: string): Promise<Stored | undefined> {
     const stored = await this.#current(type, id)
     if (stored === undefined || stored.deleted) return undefined
-    return this.#allowed('r', stored) ? stored : undefined
+    return (await this.#allowedSomewhere('r', stored)) ? stored : undefined
   }
 
   async create(resource: Resource, options: { readonly id?: string } = {}): Promise<Staged> {
@@ -99,32 +124,40 @@ export class Transaction implements Txn {
     requirePermission(this.#grant, 'u', type)
     const current = await this.#current(type, id)
     // What may not be updated is answered like what never was, or every other answer would tell that it is there.
-    if (current === undefined || !this.#allowed('u', current))
+    if (current === undefined || !(await this.#allowedSomewhere('u', current)))
       return this.#createWithId(type, id, resource, options.ifMatch)
+    const seen = await this.#wholly('u', current)
     checkMatch(current, options.ifMatch)
     if (options.ifNoneMatchAny && !current.deleted) throw versionExists()
-    return this.#stageNext({ ...resource, id }, current)
+    return this.#stageNext({ ...resource, id }, seen)
   }
 
   async delete(type: string, id: string, options: { readonly ifMatch?: string } = {}): Promise<Staged | undefined> {
     refuseAuditWrites(type)
     requirePermission(this.#grant, 'd', type)
     const current = await this.#current(type, id)
-    if (current === undefined || current.deleted || !this.#allowed('d', current)) return undefined
+    if (current === undefined || current.deleted) return undefined
+    if (!(await this.#allowedSomewhere('d', current))) return undefined
+    const seen = await this.#wholly('d', current)
     checkMatch(current, options.ifMatch)
-    const ledger = await this.#reach.ledger(current.holder)
-    const place = this.#seen(current)
-    return this.#stage({ ledger, type, id, follows: place, kind: 'delete', method: 'DELETE' })
+    const { holders, version } = seen
+    return this.#stage({ type, id, holders, version: version + 1, seen, kind: 'delete', method: 'DELETE' })
   }
 
   /** Every document write of the commit, with what must hold of the census. */
   documentWrites(): readonly DocumentWrite[] {
-    const census = this.#reach.censusWrite(this.#census, this.#newPatients.size > 0)
-    return census === undefined ? this.documents : [...this.documents, census]
+    const census = this.#reach.censusWrite(this.#census, this.#owners.bringsPatients)
+    const writes = [...this.#documents, ...this.#owners.documents]
+    return census === undefined ? writes : [...writes, census]
+  }
+
+  /** Whether there is nothing to commit. */
+  get isEmpty(): boolean {
+    return this.staged.length === 0 && this.#documents.length === 0
   }
 
   document(write: DocumentWrite): void {
-    this.documents.push(write)
+    this.#documents.push(write)
   }
 
   note(summary: string): void {
@@ -134,18 +167,37 @@ export class Transaction implements Txn {
   // -- where things lie
 
   /** A deletion says nothing by which it could be judged: it is for those who may do this to every row. */
-  #allowed(verb: 'r' | 'u' | 'd', stored: Stored): boolean {
-    if (this.#reach.seesAll(this.#grant, verb, stored.type, stored.holder)) return true
-    return !stored.deleted && mayTouch(this.#grant, verb, parseResource(stored.json), stored.holder)
+  #allowed(verb: 'r' | 'u' | 'd', stored: Stored, holder = stored.holder): boolean {
+    if (this.#reach.seesAll(this.#grant, verb, stored.type, holder)) return true
+    return !stored.deleted && mayTouch(this.#grant, verb, parseResource(stored.json), holder)
+  }
+
+  /** Whether it may be done in the compartment of one of its owners: then the grant knows of it. */
+  async #allowedSomewhere(verb: 'r' | 'u' | 'd', stored: Stored): Promise<boolean> {
+    if (this.#allowed(verb, stored)) return true
+    for (const compartment of stored.copies) {
+      const holder = await this.#reach.holderWithin(this.#grant, compartment)
+      if (holder !== undefined && this.#allowed(verb, stored, holder)) return true
+    }
+    return false
   }
 
   /** The newest version within reach, also when deleted; pending ones count. */
-  async #current(type: string, id: string): Promise<Stored | undefined> {
-    const locator = this.#locator(type, id)
-    const entry = await this.#reach.newest(this.#grant, locator)
-    if (entry === undefined) return undefined
-    this.#touched.set(locator, { holder: entry.holder, seq: entry.seq, version: entry.version, deleted: entry.deleted })
-    return entry
+  #current(type: string, id: string): Promise<Located | undefined> {
+    return this.#reach.newest(this.#grant, this.#locator(type, id))
+  }
+
+  /** Where the newest version lies. @throws Problem `forbidden` · `record.owner-foreign` unless it may be written in all */
+  async #wholly(verb: 'u' | 'd', current: Located): Promise<Seen> {
+    const { type, id, version, deleted } = current
+    const seqs = await this.#reach.placesOf(this.#locator(type, id), current)
+    const holders: Holder[] = []
+    for (const compartment of seqs.keys()) {
+      const holder = await this.#reach.holderWithin(this.#grant, compartment)
+      if (holder === undefined || !this.#allowed(verb, current, holder)) throw ownerForeign()
+      holders.push(holder)
+    }
+    return { type, id, version, deleted, seqs, holders }
   }
 
   /** Whether a name is in use in any compartment: only to refuse it. What `existing` found free is not asked again. */
@@ -160,12 +212,6 @@ export class Transaction implements Txn {
     const locator = this.#reach.locator(type, id)
     this.#locators.set(name, locator)
     return locator
-  }
-
-  #seen(stored: Stored): Seen {
-    const seen = this.#touched.get(this.#locator(stored.type, stored.id))
-    if (seen === undefined) throw new TypeError('a version was staged that was not read')
-    return seen
   }
 
   async #createWithId(type: string, id: string, resource: Resource, ifMatch?: string): Promise<Staged> {
@@ -185,102 +231,36 @@ export class Transaction implements Txn {
     return permits(wider, 'u', type)
   }
 
-  /** The compartment that will own a resource, by the CompartmentDefinition; a new Patient gets its own. */
-  async #holderOf(resource: Resource, locator: Locator, verb: 'c' | 'u'): Promise<Holder> {
-    if (resource.resourceType === 'Patient' && resource.id !== undefined) return this.#patientHolder(resource.id, verb)
-    const owner = ownerOf(resource, this.#reach.baseUrl)
-    if (owner.kind === 'patient') return this.#ownHolder(owner.patient)
-    if (owner.kind === 'follow') {
-      const followed = await this.#followed(owner.type, owner.id)
-      // Under the scopes of one patient nothing is written to the commons, and what lies there must not be told by that.
-      if (followed !== undefined && (followed.kind !== 'commons' || this.#mayWrite(resource, followed, verb)))
-        return followed
-    }
-    return owner.kind === 'commons' || this.#grant.patient === undefined
-      ? this.#reach.commonsOf(locator)
-      : this.#ownHolder(this.#grant.patient)
-  }
-
-  async #ownHolder(patient: string): Promise<Holder> {
-    const planned = this.#newPatients.get(patient)
-    if (planned !== undefined) return planned.data
-    if (!this.#reach.reachesPatient(this.#grant, patient)) throw ownerForeign()
-    const pair = await this.#reach.pairOf(patient)
-    if (pair === undefined) throw ownerUnknown()
-    return pair.data
-  }
-
-  async #followed(type: string, id: string): Promise<Holder | undefined> {
-    const locator = this.#locator(type, id)
-    const here = this.#stagedAt.get(locator)
-    if (here !== undefined) return here
-    return (await this.#reach.newest(this.#grant, locator))?.holder
-  }
-
-  async #patientHolder(patient: string, verb: 'c' | 'u'): Promise<Holder> {
-    const known = await this.#reach.pairOf(patient)
-    if (known !== undefined) return known.data
-    const planned = this.#newPatients.get(patient)
-    if (planned !== undefined) return planned.data
-    const wider = { ...this.#grant, terms: this.#grant.terms.filter(term => term.level !== 'patient') }
-    requirePermission(wider, verb, 'Patient')
-    const { pair, write, adopt } = await this.#reach.planPatient(patient)
-    if (this.#newPatients.size === 0) this.afterCommit.push(() => this.#reach.counted())
-    this.#newPatients.set(patient, pair)
-    this.documents.push(write)
-    this.afterCommit.push(adopt)
-    if (this.#grant.account !== undefined) this.documents.push(await this.#reach.keepFor(this.#grant.account, patient))
-    return pair.data
-  }
-
-  #mayWrite(resource: Resource, holder: Holder, verb: 'c' | 'u'): boolean {
-    if (holder.patient !== undefined && this.#newPatients.has(holder.patient)) return true
-    return mayTouch(this.#grant, verb, resource, holder)
-  }
-
   // -- staging
 
   async #stageFirst(resource: Resource, locator: Locator, verb: 'c' | 'u', method: 'POST' | 'PUT'): Promise<Staged> {
     const type = resource.resourceType
     if (this.#stagedAt.has(locator)) throw idTaken()
-    const holder = await this.#holderOf(resource, locator, verb)
-    if (!this.#mayWrite(resource, holder, verb)) throw ownerForeign()
-    const ledger = await this.#reach.ledger(holder)
-    return this.#stage({ ledger, type, id: resource.id ?? '', resource, kind: 'create', method })
+    const holders = await this.#owners.holdersOf(resource, { locator, verb, stagedAt: this.#stagedAt })
+    const id = resource.id ?? ''
+    return this.#stage({ type, id, resource, holders, version: 1, seen: undefined, kind: 'create', method })
   }
 
-  async #stageNext(resource: Resource, current: Stored): Promise<Staged> {
-    const type = resource.resourceType
-    const locator = this.#locator(type, current.id)
+  /** A version for each of its owners, and a removal where it had been and belongs no more. */
+  async #stageNext(resource: Resource, seen: Seen): Promise<Staged> {
+    const { type, id, version } = seen
+    const locator = this.#locator(type, id)
     if (this.#stagedAt.has(locator)) throw idTaken()
-    const holder = await this.#holderOf(resource, locator, 'u')
-    if (!this.#mayWrite(resource, holder, 'u')) throw ownerForeign()
-    const follows = this.#seen(current)
-    const ledger = await this.#reach.ledger(holder)
-    const next = { type, id: current.id, resource, kind: 'update' as const, method: 'PUT' as const }
-    if (holder.compartment === current.holder.compartment) return this.#stage({ ...next, ledger, follows })
-    const left = await this.#reach.ledger(current.holder)
-    this.#stage({ ledger: left, type, id: current.id, follows, kind: 'update', method: 'DELETE', movedAway: true })
-    const removal: Seen = { holder, seq: 0, version: follows.version + 1 }
-    return this.#stage({ ...next, ledger, follows: removal, seen: follows.version })
+    const holders = await this.#owners.holdersOf(resource, { locator, verb: 'u', stagedAt: this.#stagedAt })
+    const kept = new Set(holders.map(({ compartment }) => compartment))
+    const left = seen.holders.filter(({ compartment }) => !kept.has(compartment))
+    const next = { type, id, seen, kind: 'update' as const }
+    if (left.length === 0) return this.#stage({ ...next, resource, holders, version: version + 1, method: 'PUT' })
+    await this.#stage({ ...next, holders: left, version: version + 1, method: 'DELETE', movedAway: true })
+    return this.#stage({ ...next, resource, holders, version: version + 2, method: 'PUT' })
   }
 
-  #stage(what: {
-    ledger: Ledger
-    type: string
-    id: string
-    resource?: Resource
-    follows?: Seen
-    kind: AuditKindName
-    method: Stored['method']
-    movedAway?: boolean
-    /** The version that was seen, where it is not the one that is followed: the second half of a move. */
-    seen?: number
-  }): Staged {
-    const { ledger, type, id, resource, follows, kind, method } = what
-    const version = (follows?.version ?? 0) + 1
+  async #stage(writing: Writing): Promise<Staged> {
+    const { type, id, resource, holders, version, seen, kind, method, movedAway } = writing
+    const [first] = holders
+    if (first === undefined) throw new TypeError('a version has an owner')
     const deleted = resource === undefined
-    const created = !deleted && (follows === undefined || this.#wasDeleted(type, id))
+    const created = !deleted && (seen === undefined || seen.deleted)
     const staged: Filling = {
       type,
       id,
@@ -289,33 +269,52 @@ export class Transaction implements Txn {
       deleted,
       method,
       json: Buffer.alloc(0),
-      holder: ledger.holder,
+      holder: first,
+      copies: [],
       created,
     }
-    const draft: Draft = {
-      locator: this.#locator(type, id),
+    const locator = this.#locator(type, id)
+    const drafted = {
+      locator,
       version,
-      supersedes: follows !== undefined && follows.seq > 0 ? follows.seq : 0,
       method,
       deleted,
-      movedAway: what.movedAway ?? false,
+      movedAway: movedAway ?? false,
       created,
       type,
       id,
-      compose: lastUpdatedMs => composed(resource ?? { resourceType: type, id }, version, lastUpdatedMs),
-      placed: (lastUpdatedMs, json, holder) => {
+      compose: once(lastUpdatedMs => composed(resource ?? { resourceType: type, id }, version, lastUpdatedMs)),
+      placed: (lastUpdatedMs: number, json: Buffer, holder: Holder) => {
         staged.lastUpdatedMs = lastUpdatedMs
         staged.json = json
         staged.holder = holder
       },
     }
-    this.#stagedAt.set(draft.locator, ledger.holder)
-    this.staged.push({ ledger, draft, kind, follows: what.seen ?? follows?.version ?? 0 })
+    this.#stagedAt.set(locator, holders)
+    for (const holder of holders) {
+      const copies = movedAway ? [] : compartmentsBeside(holder, holders)
+      const draft: Draft = { ...drafted, copies, supersedes: seen?.seqs.get(holder.compartment) ?? 0 }
+      this.staged.push({ ledger: await this.#reach.ledger(holder), draft, kind, follows: seen?.version ?? 0 })
+    }
     return staged
   }
+}
 
-  #wasDeleted(type: string, id: string): boolean {
-    return this.#touched.get(this.#locator(type, id))?.deleted ?? false
+function compartmentsBeside(holder: Holder, holders: readonly Holder[]): readonly CompartmentId[] {
+  if (holders.length === 1) return alone
+  return holders.filter(other => other !== holder).map(({ compartment }) => compartment)
+}
+
+const alone: readonly CompartmentId[] = []
+
+/** The same text for every copy: all of a commit is written at one instant. */
+function once(compose: Draft['compose']): Draft['compose'] {
+  let made: ReturnType<Draft['compose']> | undefined
+  let madeAtMs = 0
+  return lastUpdatedMs => {
+    if (made === undefined || madeAtMs !== lastUpdatedMs) made = compose(lastUpdatedMs)
+    madeAtMs = lastUpdatedMs
+    return made
   }
 }
 
@@ -342,10 +341,6 @@ const versionExists = () =>
   new Problem('precondition', 'version.exists', 'The resource exists, and If-None-Match asked that it should not.')
 const idTaken = () =>
   new Problem('conflict', 'record.id-taken', 'The id is in use, or stands twice in one transaction.')
-const ownerForeign = () =>
-  new Problem('forbidden', 'record.owner-foreign', 'The resource would belong where this grant may not write.')
-const ownerUnknown = () =>
-  new Problem('unprocessable', 'record.owner-unknown', 'The resource names a Patient that this server does not keep.')
 const clientIdRefused = () =>
   new Problem(
     'not-allowed',

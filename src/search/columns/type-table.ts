@@ -17,6 +17,8 @@ export class TypeTable {
   readonly updated = new GrowFloat64()
   /** Whether any row has been replaced or removed. */
   hasDead = false
+  readonly #shared: number[] = []
+  #sharedUntil = 0
   /** By the index of their source; undefined until some row has a value. */
   readonly columns: (Column | undefined)[] = []
 
@@ -53,6 +55,19 @@ export class TypeTable {
   append(seq: number, updatedMs: number, packedId: Uint8Array, cells: readonly Cell[]): void {
     const row = this.place(seq, updatedMs, packedId)
     for (const cell of cells) this.column(cell.source.index).append(row, cell)
+  }
+
+  /** Rows that lie in other compartments too, ascending. */
+  get sharedRows(): readonly number[] {
+    const column = this.columns[this.plan.shared.index]
+    for (; this.#sharedUntil < (column?.rows ?? 0); this.#sharedUntil++)
+      if (column?.isFilled(this.#sharedUntil) === true) this.#shared.push(this.#sharedUntil)
+    return this.#shared
+  }
+
+  isShared(row: number): boolean {
+    const column = this.columns[this.plan.shared.index]
+    return column !== undefined && row < column.rows && column.isFilled(row)
   }
 
   /** Rows whose seq is at most `seq`. */

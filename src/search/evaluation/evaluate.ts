@@ -28,12 +28,14 @@ class Matcher implements Neighbours {
 
   find(type: string, criteria: readonly Criterion[]): readonly Matching[] {
     const found: Matching[] = []
+    const met = new Set<string>()
     for (const index of this.#visibility.indexes) {
       const table = index.tables.get(type)
       const visible = this.#visibility.rows(index, type)
       if (table === undefined || visible === undefined) continue
       const rows = visible.slice()
       for (const criterion of criteria) narrow(table, criterion, rows, this)
+      dropCopies(table, rows, met)
       found.push({ index, table, rows })
     }
     return found
@@ -78,6 +80,16 @@ class Matcher implements Neighbours {
       }
     }
     return ids
+  }
+}
+
+/** What belongs to several patients lies in the compartment of each, and is found once. */
+function dropCopies(table: TypeTable, rows: Uint8Array, met: Set<string>): void {
+  for (const row of table.sharedRows) {
+    if (rows[row] !== 1) continue
+    const id = table.ids.id(row)
+    if (met.has(id)) rows[row] = 0
+    met.add(id)
   }
 }
 

@@ -45,6 +45,8 @@ export class Inclusion {
   readonly #visibility: Visibility
   readonly #baseUrl: string
   readonly #seen = new Map<TypeTable, Set<number>>()
+  /** Of what lies in several compartments, whose copies are one. */
+  readonly #sharedSeen = new Set<string>()
   #count = 0
 
   constructor(visibility: Visibility, baseUrl: string) {
@@ -79,6 +81,17 @@ export class Inclusion {
   }
 
   #isNew(table: TypeTable, row: number): boolean {
+    return this.#isNewRow(table, row) && (!table.isShared(row) || this.#isNewCopy(table, row))
+  }
+
+  #isNewCopy(table: TypeTable, row: number): boolean {
+    const name = `${table.plan.type}/${table.ids.id(row)}`
+    if (this.#sharedSeen.has(name)) return false
+    this.#sharedSeen.add(name)
+    return true
+  }
+
+  #isNewRow(table: TypeTable, row: number): boolean {
     const rows = this.#seen.get(table) ?? new Set()
     this.#seen.set(table, rows)
     if (rows.has(row)) return false

@@ -44,6 +44,8 @@ export interface Plan {
   /** Sources that hold references, the one for references beyond all parameters included. */
   readonly references: readonly number[]
   readonly otherReferences: Source
+  /** Has a value in rows that lie in other compartments too. */
+  readonly shared: Source
 }
 
 interface Node {
@@ -188,6 +190,7 @@ class PlanBuilder {
 
   build(): Plan {
     const otherReferences = this.#source('reference:*', 'reference', false)
+    const shared = this.#source('token:*shared', 'token', false)
     return {
       type: this.type,
       sources: [...this.#sources.values()],
@@ -197,6 +200,7 @@ class PlanBuilder {
       composites: this.#composites,
       references: this.#references,
       otherReferences,
+      shared,
     }
   }
 }

@@ -11,6 +11,8 @@ export interface RowPlace {
   /** Seq of the version that this one replaces; undefined (or 0) for a resource's first version here. */
   readonly supersedes?: number | undefined
   readonly deleted: boolean
+  /** Whether the same version lies in other compartments too, so that an answer must not show it twice. */
+  readonly shared?: boolean | undefined
 }
 
 /** What the index keeps of one version. */
@@ -55,7 +57,7 @@ function addOtherReferences(resource: Resource, cells: (Cell | undefined)[], pla
   }
 }
 
-function cellsOf(resource: Resource, plan: Plan): readonly Cell[] {
+function cellsOf(resource: Resource, plan: Plan, isShared: boolean): readonly Cell[] {
   const cells: (Cell | undefined)[] = []
   for (const key in resource) {
     const value = resource[key]
@@ -69,6 +71,7 @@ function cellsOf(resource: Resource, plan: Plan): readonly Cell[] {
   }
   for (const { source, holds } of plan.statements) cellOf(cells, source).pushText(truthEntry(holds(resource)), 0)
   addOtherReferences(resource, cells, plan)
+  if (isShared) cellOf(cells, plan.shared).pushText(truthEntry(true), 0)
   return cells.filter(cell => cell !== undefined)
 }
 
@@ -88,6 +91,6 @@ export function extractRow(resource: Resource, at: RowPlace): IndexRow {
     lastUpdatedMs: at.lastUpdatedMs,
     supersedes,
     deleted: at.deleted,
-    cells: at.deleted ? [] : cellsOf(resource, plan),
+    cells: at.deleted ? [] : cellsOf(resource, plan, at.shared === true),
   }
 }

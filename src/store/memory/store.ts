@@ -109,6 +109,12 @@ class MemoryStore implements Store {
     return this.#byLocator.get(locator)?.at(-1)
   }
 
+  /** All copies of the newest version. */
+  #copies(locator: Locator): readonly Entry[] {
+    const version = this.#newest(locator)?.version
+    return (this.#byLocator.get(locator) ?? []).filter(entry => entry.version === version)
+  }
+
   async heads(compartments: readonly CompartmentId[]): Promise<ReadonlyMap<CompartmentId, number>> {
     this.#checkOpen()
     compartments.forEach(checkId16)
@@ -123,14 +129,14 @@ class MemoryStore implements Store {
   async places(
     locators: readonly Locator[],
     compartments: readonly CompartmentId[] | undefined,
-  ): Promise<ReadonlyMap<Locator, Place>> {
+  ): Promise<ReadonlyMap<Locator, readonly Place[]>> {
     this.#checkOpen()
     locators.forEach(checkId16)
     const within = compartments === undefined ? undefined : new Set(compartments)
-    const found = new Map<Locator, Place>()
+    const found = new Map<Locator, readonly Place[]>()
     for (const locator of locators) {
-      const entry = this.#newest(locator)
-      if (entry !== undefined && within?.has(entry.compartment) !== false) found.set(locator, placeOf(entry))
+      const copies = this.#copies(locator).filter(({ compartment }) => within?.has(compartment) !== false)
+      if (copies.length > 0) found.set(locator, copies.map(placeOf))
     }
     return found
   }
@@ -138,8 +144,7 @@ class MemoryStore implements Store {
   async newest(locator: Locator, compartments: readonly CompartmentId[] | undefined): Promise<Entry | undefined> {
     this.#checkOpen()
     checkId16(locator)
-    const entry = this.#newest(locator)
-    return entry === undefined || compartments?.includes(entry.compartment) === false ? undefined : entry
+    return this.#copies(locator).find(({ compartment }) => compartments?.includes(compartment) !== false)
   }
 
   async version(locator: Locator, version: number, compartments: readonly CompartmentId[]): Promise<Entry | undefined> {

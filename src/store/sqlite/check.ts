@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Compartments } from './compartments.ts'
-import { bucketOf, toHex, toRowId } from './row-ids.ts'
+import { bucketOf, numberOf, toHex, toRowId } from './row-ids.ts'
 
 /** Tells of faults by table, number and count: never of content, and never more than a few of a kind. */
 const faultsOfAKind = 10
@@ -57,18 +57,25 @@ function* supersededFaults(database: DatabaseSync): Generator<string> {
   }
 }
 
-// Within a bucket only one version of each resource may stand in `newest`.
+// Within a bucket only one version of each resource may stand in `newest`, once for each compartment that has a copy.
 function* newestFaults(database: DatabaseSync): Generator<string> {
   let bucket: number | undefined
-  let locators = new Set<string>()
+  let versions = new Map<string, number | null>()
+  let copies = new Set<string>()
   for (const placed of placedRows(database, 'newest')) {
     const row = placed as PlacedRow
     if (isMisplaced(row)) yield `newest: the row of entry ${row.entry} points to another entry or to none`
-    if (row.bucket !== bucket) locators = new Set()
+    if (row.bucket !== bucket) {
+      versions = new Map()
+      copies = new Set()
+    }
     bucket = row.bucket
     const locator = row.locator === null ? `entry ${row.entry}` : toHex(row.locator)
-    if (locators.has(locator)) yield `newest: the resource of entry ${row.entry} stands there twice`
-    locators.add(locator)
+    const copy = `${locator} ${numberOf(row.entry)}`
+    if (copies.has(copy) || (versions.get(locator) ?? row.version) !== row.version)
+      yield `newest: the resource of entry ${row.entry} stands there twice`
+    copies.add(copy)
+    versions.set(locator, row.version)
   }
 }
 

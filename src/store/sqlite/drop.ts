@@ -15,8 +15,9 @@ const sql = {
   delete: 'DELETE FROM entries WHERE id = ?',
   unplace: 'DELETE FROM newest WHERE bucket = ? AND entry = ?',
   forget: 'DELETE FROM superseded WHERE bucket = ? AND version = ? AND entry = ?',
+  copy: 'SELECT 1 FROM newest n JOIN entries e ON e.id = n.entry WHERE n.bucket = ? AND e.locator = ? LIMIT 1',
   before: `SELECT s.version, s.entry FROM superseded s JOIN entries e ON e.id = s.entry
-    WHERE s.bucket = ? AND e.locator = ? ORDER BY s.version DESC LIMIT 1`,
+    WHERE s.bucket = ? AND e.locator = ? ORDER BY s.version DESC`,
   place: 'INSERT INTO newest (bucket, entry) VALUES (?, ?)',
 } as const
 
@@ -88,11 +89,14 @@ export class CompartmentDrop {
     else this.#statements.forget.run(bucket, row.version, row.id)
   }
 
-  // A resource that had moved here has its removal in the compartment it came from: that is its newest version again.
+  // Copies of the newest version in other compartments stay it. A resource that had moved here has its removal in the
+  // compartment it came from: that is its newest version again, with all of its copies.
   #placeVersionBefore(locator: Uint8Array, bucket: number): void {
-    const before = this.#statements.before.get(bucket, locator) as { version: number; entry: number } | undefined
-    if (before === undefined) return
-    this.#statements.forget.run(bucket, before.version, before.entry)
-    this.#statements.place.run(bucket, before.entry)
+    if (this.#statements.copy.get(bucket, locator) !== undefined) return
+    const older = this.#statements.before.all(bucket, locator) as { version: number; entry: number }[]
+    for (const { version, entry } of older.filter(({ version }) => version === older[0]?.version)) {
+      this.#statements.forget.run(bucket, version, entry)
+      this.#statements.place.run(bucket, entry)
+    }
   }
 }

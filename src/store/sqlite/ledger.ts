@@ -18,6 +18,7 @@ const sql = {
     SELECT ${columns} FROM (
       SELECT entry FROM newest WHERE bucket = ?1 UNION ALL SELECT entry FROM superseded WHERE bucket = ?1 AND version = ?3
     ) AS placed JOIN entries e ON e.id = placed.entry WHERE e.locator = ?2 AND e.version = ?3`,
+  copies: `SELECT e.id, e.version ${newestEntry}`,
   at: `SELECT ${columns} FROM entries e WHERE e.id = ?`,
   from: `SELECT ${columns} FROM entries e WHERE e.id >= ? AND e.id < ? ORDER BY e.id LIMIT ?`,
   insert: 'INSERT INTO entries (id, locator, version, sealed) VALUES (?, ?, ?, ?)',
@@ -44,34 +45,50 @@ export class Ledger {
   readonly #statements: Statements
   readonly #place: (bucket: number, locator: Uint8Array) => PlaceRow | undefined
   readonly #newest: (bucket: number, locator: Uint8Array) => NewestRow | undefined
+  readonly #newestOf: (id: number) => NewestRow | undefined
 
   constructor(database: DatabaseSync, compartments: Compartments) {
     this.#compartments = compartments
     this.#statements = prepareAll(database, sql)
     this.#place = prepareRow(database, `SELECT e.id, e.version ${newestEntry}`)
     this.#newest = prepareRow(database, `SELECT e.id, e.version, e.sealed ${newestEntry}`)
+    this.#newestOf = prepareRow(database, 'SELECT e.id, e.version, e.sealed FROM entries e WHERE e.id = ?')
   }
 
   head(compartment: CompartmentId): number {
     return this.#compartments.headOf(compartment)
   }
 
-  place(locator: Locator): Place | undefined {
+  /** The places of all copies of the newest version. */
+  places(locator: Locator): Place[] {
     const { bytes, bucket } = locatorKey(locator)
-    const row = this.#place(bucket, bytes)
-    if (row === undefined) return undefined
-    const [id, version] = row
-    return { locator, compartment: this.#compartments.idOfRow(id), seq: seqOf(id), version }
+    const rows = this.#statements.copies.all(bucket, bytes) as { id: number; version: number }[]
+    return rows.map(({ id, version }) => {
+      return { locator, compartment: this.#compartments.idOfRow(id), seq: seqOf(id), version }
+    })
   }
 
   newest(locator: Locator, compartments: readonly CompartmentId[] | undefined): Entry | undefined {
     const { bytes, bucket } = locatorKey(locator)
     const row = this.#newest(bucket, bytes)
     if (row === undefined) return undefined
-    const [id, version, sealed] = row
+    const entry = this.#newestEntry(locator, row)
+    if (compartments?.includes(entry.compartment) !== false) return entry
+    return this.#otherCopy(locator, compartments)
+  }
+
+  #newestEntry(locator: Locator, [id, version, sealed]: NewestRow): Entry {
     const compartment = this.#compartments.idOfRow(id)
-    if (compartments?.includes(compartment) === false) return undefined
     return { compartment, seq: seqOf(id), locator, version, sealed: sealedFromDatabase(sealed) }
+  }
+
+  // Rare: most resources have one owner, and the first row is its.
+  #otherCopy(locator: Locator, compartments: readonly CompartmentId[]): Entry | undefined {
+    const { bytes, bucket } = locatorKey(locator)
+    const copies = this.#statements.copies.all(bucket, bytes) as { id: number }[]
+    const within = copies.find(({ id }) => compartments.includes(this.#compartments.idOfRow(id)))
+    const row = within === undefined ? undefined : this.#newestOf(within.id)
+    return row === undefined ? undefined : this.#newestEntry(locator, row)
   }
 
   versions(locator: Locator, compartments: readonly CompartmentId[]): Entry[] {
@@ -121,7 +138,12 @@ export class Ledger {
     for (const append of commit.appends)
       if (this.head(append.compartment) !== append.expectedHead) conflict.heads.push(append.compartment)
     for (const [locator, entries] of commit.byLocator)
-      if (entries[0]?.version !== (this.place(locator)?.version ?? 0) + 1) conflict.locators.push(locator)
+      if (entries[0]?.version !== this.#newestVersion(locator) + 1) conflict.locators.push(locator)
+  }
+
+  #newestVersion(locator: Locator): number {
+    const { bytes, bucket } = locatorKey(locator)
+    return this.#place(bucket, bytes)?.[1] ?? 0
   }
 
   /** Writes the entries of a commit that has no conflict. */
@@ -131,21 +153,27 @@ export class Ledger {
     for (const [locator, entries] of commit.byLocator) this.#appendVersions(locatorKey(locator), entries, numbers)
   }
 
+  // The entries come in the order of versions, copies of a version side by side.
   #appendVersions(key: LocatorKey, entries: readonly Entry[], numbers: ReadonlyMap<CompartmentId, number>): void {
-    let version = (entries[0]?.version ?? 1) - 1
-    let placed = version === 0 ? undefined : this.#takePlace(key)
+    const before = (entries[0]?.version ?? 1) - 1
+    let placed: readonly number[] = before === 0 ? [] : this.#takePlaces(key)
+    let version = before
     for (const entry of entries) {
-      if (placed !== undefined) this.#statements.supersede.run(key.bucket, version, placed)
-      placed = toRowId(numbers.get(entry.compartment) ?? 0, entry.seq)
-      version = entry.version
-      this.#statements.insert.run(placed, key.bytes, version, entry.sealed)
+      if (entry.version !== version) {
+        for (const id of placed) this.#statements.supersede.run(key.bucket, version, id)
+        placed = []
+        version = entry.version
+      }
+      const id = toRowId(numbers.get(entry.compartment) ?? 0, entry.seq)
+      this.#statements.insert.run(id, key.bytes, version, entry.sealed)
+      placed = placed.length === 0 ? [id] : [...placed, id]
     }
-    if (placed !== undefined) this.#statements.placeNew.run(key.bucket, placed)
+    for (const id of placed) this.#statements.placeNew.run(key.bucket, id)
   }
 
-  #takePlace(key: LocatorKey): number | undefined {
-    const id = this.#place(key.bucket, key.bytes)?.[0]
-    if (id !== undefined) this.#statements.unplace.run(key.bucket, id)
-    return id
+  #takePlaces(key: LocatorKey): readonly number[] {
+    const ids = (this.#statements.copies.all(key.bucket, key.bytes) as { id: number }[]).map(({ id }) => id)
+    for (const id of ids) this.#statements.unplace.run(key.bucket, id)
+    return ids
   }
 }

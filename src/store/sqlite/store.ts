@@ -103,12 +103,15 @@ class SqliteStore implements Store {
   async places(
     locators: readonly Locator[],
     compartments: readonly CompartmentId[] | undefined,
-  ): Promise<ReadonlyMap<Locator, Place>> {
+  ): Promise<ReadonlyMap<Locator, readonly Place[]>> {
     const within = compartments === undefined ? undefined : new Set(compartments)
-    const places = this.#read(() => locators.map(locator => this.#parts.ledger.place(locator)))
-    const known = places.filter(place => place !== undefined)
-    const visible = known.filter(place => within?.has(place.compartment) !== false)
-    return new Map(visible.map(place => [place.locator, place]))
+    const placed = this.#read(() => locators.map(locator => [locator, this.#parts.ledger.places(locator)] as const))
+    const found = new Map<Locator, readonly Place[]>()
+    for (const [locator, copies] of placed) {
+      const visible = copies.filter(({ compartment }) => within?.has(compartment) !== false)
+      if (visible.length > 0) found.set(locator, visible)
+    }
+    return found
   }
 
   async newest(locator: Locator, compartments: readonly CompartmentId[] | undefined): Promise<Entry | undefined> {

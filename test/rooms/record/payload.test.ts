@@ -12,6 +12,7 @@ const payload = (json: string) => ({
   lastUpdatedMs: 1_772_355_600_123,
   supersedes: 7,
   chain: Buffer.from('0102030405060708', 'hex'),
+  copies: [] as string[],
   json: Buffer.from(json),
 })
 
@@ -35,6 +36,19 @@ describe('the payload of an entry', () => {
             const said = { method, deleted, movedAway, created }
             expect(decodePayload(encodePayload({ ...payload('{}'), ...said }))).toMatchObject(said)
           }
+  })
+
+  it('keeps the other compartments of a version, and who made it', () => {
+    const compartment = fc.uint8Array({ minLength: 16, maxLength: 16 }).map(bytes => Buffer.from(bytes).toString('hex'))
+    const copies = fc.array(compartment, { maxLength: 40 })
+    fc.assert(
+      fc.property(copies, fc.option(fc.uuid(), { nil: undefined }), fc.string(), (copies, creator, text) => {
+        const more = creator === undefined ? { copies } : { copies, creator }
+        const read = decodePayload(encodePayload({ ...payload(text), ...more }))
+        expect(read).toMatchObject(more)
+        expect(Buffer.from(read.json).toString()).toBe(Buffer.from(text).toString())
+      }),
+    )
   })
 
   it('refuses a form of a later release: record.payload-unknown', () => {
