@@ -4,6 +4,8 @@ export interface AppleElement {
   readonly attributes: Readonly<Record<string, string>>
   metadata?: Map<string, string>
   children?: AppleElement[]
+  /** Names and numbers of children beyond what is held. */
+  beyond?: Map<string, number>
 }
 
 /** The IANA zone in which the record was made, if the record says so. */

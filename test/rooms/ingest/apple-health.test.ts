@@ -115,7 +115,8 @@ describe('hostile XML', () => {
   })
 
   it('stops at a file that is faults all over', async () => {
-    const noise = '<Record a="1" a="2"/>'.repeat(2000)
+    // Faults that cost nothing, a repeated attribute for one, are no reason to stop; rows that are lost are.
+    const noise = '<Record a="1" <b "c"/>'.repeat(2000)
     await expect(refused(document(noise))).rejects.toMatchObject({ code: 'ingest.xml-malformed' })
   })
 
