@@ -26,6 +26,7 @@ export async function openContext(
     sharedFingerprint: createFingerprint(await fingerprintKey(documents, commonsKey)),
     identifiers: await identifiersOf(deps.record, grant, patient),
     canShare: type => sharesType(grant, type),
+    canWrite: type => permits(grant, 'c', type),
     baseUrl: deps.baseUrl,
     limits: deps.limits,
     isValid: resource => deps.validator.validate(resource).length === 0,

@@ -8,6 +8,8 @@ export interface FhirContext extends MapContext {
   readonly identifiers: ReadonlySet<string>
   /** Whether the grant may write what belongs to no patient. */
   canShare(type: string): boolean
+  /** Whether the grant may create resources of the type for the patient. */
+  canWrite(type: string): boolean
   /** As `fingerprint`, the same for all patients. */
   sharedFingerprint(...parts: readonly string[]): string
 }

@@ -1,9 +1,11 @@
 import { categoryOf, conceptOf } from '../codes.ts'
-import type { MapContext, Outcome } from '../outcome.ts'
+import type { Outcome } from '../outcome.ts'
 import { frozen } from '../tables.ts'
+import type { AppleContext } from './context.ts'
+import { type Component, detailsOf } from './details.ts'
 import type { AppleElement } from './element.ts'
 import { mapRecord } from './map-record.ts'
-import { identityOf, observation, rejected, spanOf } from './observation.ts'
+import { identityOf, observation, rejected, spanOf, unreadChildren } from './observation.ts'
 import { readQuantity } from './quantity.ts'
 import { appleTables } from './tables.ts'
 
@@ -13,6 +15,8 @@ const correlation = 'HKCorrelationTypeIdentifierBloodPressure'
 
 const panelCode = frozen(conceptOf({ text: 'Blood pressure', loinc: ['85354-9'], pghd: 'bloodPressure' }))
 const panelCategory = frozen(categoryOf('vital-signs'))
+
+const readHere: ReadonlySet<string> = new Set(['Record'])
 
 /** Loose readings that wait for their correlation; more than this many and the oldest go their own way. */
 const maxHeld = 100_000
@@ -26,11 +30,11 @@ export function isBloodPressure(type: string | undefined): boolean {
  * in either order, and some apps write no correlation at all; so loose halves wait until the end of the file.
  */
 export class BloodPressureDesk {
-  readonly #context: MapContext
+  readonly #context: AppleContext
   readonly #held = new Map<string, AppleElement>()
   readonly #taken = new Set<string>()
 
-  constructor(context: MapContext) {
+  constructor(context: AppleContext) {
     this.#context = context
   }
 
@@ -44,7 +48,10 @@ export class BloodPressureDesk {
 
   /** A correlation: its halves, wherever else they stand in the file, are this panel. */
   correlate(element: AppleElement): Outcome[] {
-    const outcomes: Outcome[] = [panel(element, element.children ?? [], this.#context)]
+    const outcomes: Outcome[] = [
+      panel(element, element.children ?? [], this.#context),
+      ...unreadChildren(element, readHere),
+    ]
     for (const half of element.children ?? []) {
       const key = halfKey(half)
       const loose = this.#held.get(key)
@@ -65,7 +72,7 @@ export class BloodPressureDesk {
       if (one[0] !== undefined && one.length === 1 && other[0] !== undefined && other.length === 1) {
         outcomes.push(panel(one[0], halves, this.#context), folded(other[0]))
       } else {
-        for (const half of halves) outcomes.push(mapRecord(half, this.#context))
+        for (const half of halves) outcomes.push(...mapRecord(half, this.#context))
       }
     }
     this.#held.clear()
@@ -86,10 +93,10 @@ function folded(element: AppleElement): Outcome {
   return { kind: 'folded', row: element.attributes.type ?? correlation }
 }
 
-function panel(element: AppleElement, halves: readonly AppleElement[], context: MapContext): Outcome {
+function panel(element: AppleElement, halves: readonly AppleElement[], context: AppleContext): Outcome {
   const span = spanOf(element)
   if (span === undefined) return rejected(correlation, 'date-malformed', 'Correlation.startDate')
-  const components = []
+  const components: Component[] = []
   const values: string[] = []
   for (const name of [systolic, diastolic]) {
     const half = halves.find(child => child.attributes.type === name)
@@ -102,7 +109,9 @@ function panel(element: AppleElement, halves: readonly AppleElement[], context: 
   }
   const [, ...identity] = identityOf(element, span)
   const id = context.fingerprint('apple', 'BloodPressure', ...identity, ...values)
-  const resource = observation(element, { id, category: panelCategory, code: panelCode, span }, context)
-  resource.component = components
+  // What the halves say is said of the measurement; where they say the same it is said once.
+  const metadata = new Map([element, ...halves].flatMap(({ metadata }) => [...(metadata ?? [])]))
+  const facts = { id, category: panelCategory, code: panelCode, span, components, details: detailsOf(metadata) }
+  const resource = observation(element, facts, context)
   return { kind: 'mapped', row: correlation, resource, mode: 'create' }
 }

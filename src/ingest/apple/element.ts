@@ -10,5 +10,5 @@ export interface AppleElement {
 
 /** The IANA zone in which the record was made, if the record says so. */
 export function zoneOf(element: AppleElement): string | undefined {
-  return element.metadata?.get('HKTimeZone')
+  return element.metadata?.get('HKTimeZone') ?? element.metadata?.get('HKMetadataKeyTimeZone')
 }

@@ -1,34 +1,81 @@
 import { isDate, type Resource } from '#fhir'
-import { categoryOf } from '../codes.ts'
-import type { MapContext, Outcome } from '../outcome.ts'
+import { categoryOf, systems } from '../codes.ts'
+import { type Outcome, rowName } from '../outcome.ts'
 import { frozen } from '../tables.ts'
+import type { AppleContext } from './context.ts'
 import type { AppleElement } from './element.ts'
+import { unreadChildren } from './observation.ts'
 import { appleTables } from './tables.ts'
 
 const prefix = 'HKCharacteristicTypeIdentifier'
 const laboratory = frozen(categoryOf('laboratory'))
 
+const exam = frozen(categoryOf('exam'))
+
+/** Attributes of `Me` that are read one by one; what else is said there is kept under its own name. */
+const ownReaders: ReadonlySet<string> = new Set(['DateOfBirth', 'BiologicalSex', 'BloodType'])
+
 /**
  * `Me`: birth date and gender fill what the Patient lacks and never replace what it has – the file has no name, and may
- * be another person's. The blood type becomes an Observation.
+ * be another person's. Blood type, skin type and what else is said become Observations.
  */
-export function mapMe(element: AppleElement, context: MapContext): Outcome[] {
-  const outcomes: Outcome[] = []
-  const birthDate = element.attributes[`${prefix}DateOfBirth`] ?? ''
-  const gender = appleTables().genders.get(element.attributes[`${prefix}BiologicalSex`] ?? '')
-  const known = { ...(isDate(birthDate) ? { birthDate } : {}), ...(gender === undefined ? {} : { gender }) }
-  if (Object.keys(known).length > 0)
-    outcomes.push({
-      kind: 'amend',
-      row: 'Me',
-      type: 'Patient',
-      id: context.patient,
-      change: current => fillAbsent(current, known),
-    })
-  const bloodType = appleTables().bloodTypes.get(element.attributes[`${prefix}BloodType`] ?? '')
-  if (bloodType !== undefined) outcomes.push(bloodTypeObservation(element, bloodType, context))
-  return outcomes
+export function mapMe(element: AppleElement, context: AppleContext): Outcome[] {
+  const known = knownOf(element)
+  const said = observationsOf(element, context)
+  const rest = unreadChildren(element, new Set())
+  if (Object.keys(known).length > 0) {
+    const change = (current: Resource) => fillAbsent(current, known)
+    const amend = { kind: 'amend', row: 'Me', type: 'Patient', id: context.patient, change } as const
+    return [amend, ...said.map(one => ({ ...one, rows: 0 })), ...rest]
+  }
+  return [...said.map((one, i) => (i === 0 ? one : { ...one, rows: 0 })), ...rest]
 }
+
+function knownOf({ attributes }: AppleElement) {
+  const birthDate = attributes[`${prefix}DateOfBirth`] ?? ''
+  const gender = appleTables().genders.get(attributes[`${prefix}BiologicalSex`] ?? '')
+  return { ...(isDate(birthDate) ? { birthDate } : {}), ...(gender === undefined ? {} : { gender }) }
+}
+
+function observationsOf(element: AppleElement, context: AppleContext): Mapped[] {
+  const bloodType = appleTables().bloodTypes.get(element.attributes[`${prefix}BloodType`] ?? '')
+  const others = Object.entries(element.attributes).filter(([name, value]) => isSaid(name, value))
+  return [
+    ...(bloodType === undefined ? [] : [bloodTypeObservation(element, bloodType, context)]),
+    ...others.map(([name, value]) => characteristic(name, value, context)),
+  ]
+}
+
+function isSaid(name: string, value: string): boolean {
+  const own = name.startsWith(prefix) ? name.slice(prefix.length) : undefined
+  return own !== undefined && rowName(own) === own && !ownReaders.has(own) && !/^$|NotSet$|^None$/.test(value.trim())
+}
+
+function characteristic(name: string, value: string, context: AppleContext): Mapped {
+  const own = name.slice(prefix.length)
+  return {
+    kind: 'mapped',
+    row: 'Me',
+    mode: 'create',
+    resource: {
+      resourceType: 'Observation',
+      id: context.fingerprint('apple', own, value),
+      meta: { source: context.source },
+      status: 'final',
+      category: exam,
+      code: { coding: [{ system: systems.healthKit, code: name }], text: wordsOf(own) },
+      subject: context.subject,
+      valueString: wordsOf(value.trim().replace(`HK${own}`, '')).slice(0, 500),
+    },
+  }
+}
+
+/** `FitzpatrickSkinType` → `Fitzpatrick Skin Type` */
+function wordsOf(name: string): string {
+  return name.replace(/(?<=[a-z])(?=[A-Z])/g, ' ')
+}
+
+type Mapped = Extract<Outcome, { kind: 'mapped' }>
 
 /** The Patient with the elements it lacked, or undefined when it lacks none of them. */
 export function fillAbsent(current: Resource, known: Readonly<Record<string, unknown>>): Resource | undefined {
@@ -36,7 +83,7 @@ export function fillAbsent(current: Resource, known: Readonly<Record<string, unk
   return absent.length === 0 ? undefined : { ...current, ...Object.fromEntries(absent) }
 }
 
-function bloodTypeObservation(element: AppleElement, value: object, context: MapContext): Outcome {
+function bloodTypeObservation(element: AppleElement, value: object, context: AppleContext): Mapped {
   const text = element.attributes[`${prefix}BloodType`] ?? ''
   return {
     kind: 'mapped',

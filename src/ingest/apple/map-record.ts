@@ -1,40 +1,57 @@
 import { systems } from '../codes.ts'
-import { type MapContext, type Outcome, rowName } from '../outcome.ts'
+import { type Outcome, rowName } from '../outcome.ts'
+import type { AppleContext } from './context.ts'
+import { type Detail, detailsOf } from './details.ts'
 import type { AppleElement } from './element.ts'
-import { identityOf, metadataComponents, observation, rejected, spanOf } from './observation.ts'
+import { foodOf, identityOf, observation, rejected, spanOf, unreadChildren } from './observation.ts'
 import { readQuantity } from './quantity.ts'
 import { appleTables, type CategoryType, type QuantityType } from './tables.ts'
 
+const readHere: ReadonlySet<string> = new Set(['HeartRateVariabilityMetadataList'])
+
 /** One `Record`: a quantity or a category sample. Types without a row in the tables are unmapped, by name. */
-export function mapRecord(element: AppleElement, context: MapContext): Outcome {
+export function mapRecord(element: AppleElement, context: AppleContext): Outcome[] {
   const name = element.attributes.type ?? ''
   const tables = appleTables()
   const quantity = tables.quantities.get(name)
-  if (quantity !== undefined) return mapQuantity(element, quantity, context)
-  const category = tables.categories.get(name)
-  if (category !== undefined) return mapCategory(element, category, context)
-  return { kind: 'unmapped', row: rowName(name) }
+  const category = quantity === undefined ? tables.categories.get(name) : undefined
+  if (quantity === undefined && category === undefined) return [{ kind: 'unmapped', row: rowName(name) }]
+  const outcome =
+    quantity === undefined ? mapCategory(element, category, context) : mapQuantity(element, quantity, context)
+  return element.children === undefined ? [outcome] : [outcome, ...unreadChildren(element, readHere)]
 }
 
-/** The id of a quantity record; a Food correlation refers to its members by it. */
-export function quantityId(element: AppleElement, identity: readonly string[], context: MapContext): string {
-  return context.fingerprint('apple', ...identity, element.attributes.value ?? '', element.attributes.unit ?? '')
-}
-
-function mapQuantity(element: AppleElement, type: QuantityType, context: MapContext): Outcome {
+function mapQuantity(element: AppleElement, type: QuantityType, context: AppleContext): Outcome {
   const row = element.attributes.type ?? ''
   const span = spanOf(element)
   if (span === undefined) return rejected(row, 'date-malformed', 'Record.startDate')
-  const reading = readQuantity(type, element.attributes.value, element.attributes.unit, 'Record')
+  const { value, unit } = element.attributes
+  const reading = readQuantity(type, value, unit, 'Record')
   if ('reason' in reading) return rejected(row, reading.reason, reading.expression)
-  const id = quantityId(element, identityOf(element, span), context)
+  const id = context.fingerprint('apple', ...identityOf(element, span), value ?? '', unit ?? '', ...foodOf(element))
   const code = type.variants.get(reading.quantity.code) ?? type.code
-  const resource = observation(element, { id, category: type.category, code, span }, context)
+  const facts = { id, category: type.category, code, span, details: detailsOfRecord(element) }
+  const resource = observation(element, facts, context)
   resource.valueQuantity = reading.quantity
-  const component = metadataComponents(element)
-  if (component.length > 0) resource.component = component
   const mapped = { kind: 'mapped', row, resource, mode: 'create' } as const
   return reading.warning === undefined ? mapped : { ...mapped, warning: reading.warning }
+}
+
+function detailsOfRecord(element: AppleElement): readonly Detail[] {
+  const details = detailsOf(element.metadata)
+  return element.children === undefined ? details : [...details, ...element.children.flatMap(beatsOf)]
+}
+
+const beatsCode = {
+  coding: [{ system: systems.healthKit, code: 'HKHeartRateVariabilityMetadataList' }],
+  text: 'Beats per minute, beat by beat, each with the time of day at which it was taken',
+}
+
+/** The beats of which a variability was computed. Their times have no date and no zone, and are no regular intervals. */
+function beatsOf({ name, children = [] }: AppleElement): Detail[] {
+  if (name !== 'HeartRateVariabilityMetadataList' || children.length === 0) return []
+  const beats = children.map(({ attributes: { bpm = '?', time = '?' } }) => `${bpm} (${time})`)
+  return [{ key: name, code: beatsCode, value: { valueString: beats.join('; ') } }]
 }
 
 const knownValue = /^HKCategoryValue[A-Za-z]{1,80}$/
@@ -46,9 +63,10 @@ function categoryValue(type: CategoryType, text: string) {
   return knownValue.test(text) ? { coding: [{ system: systems.healthKit, code: text }], text } : undefined
 }
 
-function mapCategory(element: AppleElement, type: CategoryType, context: MapContext): Outcome {
+function mapCategory(element: AppleElement, type: CategoryType | undefined, context: AppleContext): Outcome {
   const row = element.attributes.type ?? ''
   const span = spanOf(element)
+  if (type === undefined) return { kind: 'unmapped', row: rowName(row) }
   if (span === undefined) return rejected(row, 'date-malformed', 'Record.startDate')
   const text = element.attributes.value ?? ''
   const happened = type.values === 'none' || noValue.has(text)
@@ -58,9 +76,8 @@ function mapCategory(element: AppleElement, type: CategoryType, context: MapCont
   if (happened && type.values !== 'none' && text !== 'HKCategoryValueNotApplicable')
     return rejected(row, 'value-missing', 'Record.value')
   const id = context.fingerprint('apple', ...identityOf(element, span), text)
-  const resource = observation(element, { id, category: type.category, code: type.code, span }, context)
+  const facts = { id, category: type.category, code: type.code, span, details: detailsOfRecord(element) }
+  const resource = observation(element, facts, context)
   if (value !== undefined) resource.valueCodeableConcept = value
-  const component = metadataComponents(element)
-  if (component.length > 0) resource.component = component
   return { kind: 'mapped', row, resource, mode: 'create' }
 }

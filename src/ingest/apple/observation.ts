@@ -1,11 +1,11 @@
 import type { Resource } from '#fhir'
-import { type CodeableConcept, systems } from '../codes.ts'
-import type { MapContext, Outcome, Reason } from '../outcome.ts'
-import { frozen } from '../tables.ts'
+import type { CodeableConcept } from '../codes.ts'
+import { type Outcome, type Reason, rowName } from '../outcome.ts'
+import type { AppleContext } from './context.ts'
 import type { AppleInstant } from './dates.ts'
 import { parseAppleDate } from './dates.ts'
+import { type Component, componentsOf, type Detail, detailsOf, extensionsOf } from './details.ts'
 import { type AppleElement, zoneOf } from './element.ts'
-import { appleTables, type Component } from './tables.ts'
 
 export type MappedResource = Resource & { id: string }
 
@@ -20,14 +20,14 @@ export interface ObservationFacts {
   readonly category: readonly CodeableConcept[]
   readonly code: CodeableConcept
   readonly span: Span
+  readonly components?: readonly Component[]
+  /** What is known beside the value, where that is more than the metadata of the element. */
+  readonly details?: readonly Detail[]
 }
 
-const enteredByHand = frozen({
-  coding: [{ system: systems.healthKit, code: 'HKWasUserEntered' }],
-  text: 'Entered by hand',
-})
+type Rejected = Extract<Outcome, { kind: 'rejected' }>
 
-export function rejected(row: string, reason: Reason, expression?: string): Outcome {
+export function rejected(row: string, reason: Reason, expression?: string): Rejected {
   return expression === undefined ? { kind: 'rejected', row, reason } : { kind: 'rejected', row, reason, expression }
 }
 
@@ -39,50 +39,8 @@ export function spanOf(element: AppleElement): Span | undefined {
   return start === undefined || end === undefined || end.ms < start.ms ? undefined : { start, end }
 }
 
-/** `<<HKDevice: 0x2834ef0c0>, name:Apple Watch, …, hardware:Watch6,7, …>` → `Watch6,7`. The pointer changes each time. */
-export function hardwareOf(device: string | undefined): string | undefined {
-  if (device === undefined) return undefined
-  const at = device.indexOf('hardware:')
-  if (at < 0) return undefined
-  const until = device.indexOf(', software:', at)
-  const text = device.slice(at + 9, until < 0 ? device.length : until).replace(/[>\s]+$/, '')
-  return /^[\w.,\- ]{1,40}$/.test(text) ? text : undefined
-}
-
-const devices = new Map<string, { readonly display: string }>()
-
-/** The app or watch that wrote the record, as a reference that has only a name. */
-function deviceOf(element: AppleElement): { readonly display: string } | undefined {
-  const source = element.attributes.sourceName?.trim()
-  if (source === undefined || source === '') return undefined
-  const device = element.attributes.device ?? ''
-  const key = `${source}\n${device}`
-  let shared = devices.get(key)
-  if (shared === undefined) {
-    const hardware = hardwareOf(device)
-    shared = Object.freeze({ display: hardware === undefined ? source : `${source} (${hardware})` })
-    // @NOTE the pointer in the device string makes every export's strings new; the memo starts afresh when full.
-    if (devices.size >= 1000) devices.clear()
-    devices.set(key, shared)
-  }
-  return shared
-}
-
-/** The components that the record's metadata give, e.g. that the person moved while the pulse was taken. */
-export function metadataComponents(element: AppleElement): Component[] {
-  const found: Component[] = []
-  if (element.metadata === undefined) return found
-  const tables = appleTables()
-  for (const [key, value] of element.metadata) {
-    if (!tables.metadataKeys.has(key)) continue
-    const component = tables.metadata.get(`${key} ${value}`)
-    if (component !== undefined) found.push(component)
-  }
-  return found
-}
-
-/** An Observation without its value: who, what, when, by which device. */
-export function observation(element: AppleElement, facts: ObservationFacts, context: MapContext): MappedResource {
+/** An Observation without its value: who, what, when, by which device, and what its metadata tell. */
+export function observation(element: AppleElement, facts: ObservationFacts, context: AppleContext): MappedResource {
   const { start, end } = facts.span
   const resource: MappedResource = {
     resourceType: 'Observation',
@@ -95,14 +53,50 @@ export function observation(element: AppleElement, facts: ObservationFacts, cont
   }
   if (start.ms === end.ms) resource.effectiveDateTime = start.text
   else resource.effectivePeriod = { start: start.text, end: end.text }
-  if (element.metadata?.get('HKWasUserEntered') === '1') resource.method = enteredByHand
-  const device = deviceOf(element)
+  const issued = parseAppleDate(element.attributes.creationDate, zoneOf(element))
+  if (issued !== undefined) resource.issued = issued.text
+  const device = context.sources.of(element)
   if (device !== undefined) resource.device = device
+  describe(resource, facts, facts.details ?? detailsOf(element.metadata))
   return resource
+}
+
+/**
+ * Lays details where they belong. The components of a vital sign are vital signs too, in the units of vital signs
+ * (https://hl7.org/fhir/R4/vitalsigns.html), so what else is known of one stands in extensions.
+ */
+function describe(resource: MappedResource, facts: ObservationFacts, details: readonly Detail[]): void {
+  const loose = details.filter(({ place }) => place === undefined)
+  const isVital = facts.category[0]?.coding?.[0]?.code === 'vital-signs'
+  const component = [...(facts.components ?? []), ...(isVital ? [] : componentsOf(loose))]
+  if (component.length > 0) resource.component = component
+  if (isVital && loose.length > 0) resource.extension = extensionsOf(loose)
+  const { bodySite, method, identifier } = Object.groupBy(details, ({ place }) => place ?? 'loose')
+  if (bodySite !== undefined) resource.bodySite = bodySite[0]?.value.valueCodeableConcept
+  if (method !== undefined) resource.method = method[0]?.code
+  if (identifier !== undefined) resource.identifier = identifier.map(({ value }) => value)
 }
 
 /** The parts of an element's identity that every kind shares. What changes from export to export is not among them. */
 export function identityOf(element: AppleElement, span: Span): [string, string, string, string] {
   const { type, workoutActivityType, sourceName } = element.attributes
   return [type ?? workoutActivityType ?? '', sourceName ?? '', String(span.start.ms), String(span.end.ms)]
+}
+
+/**
+ * The children of an element that nothing reads, each by the name of what it stands in.
+ *
+ * @param read  names of children that the caller reads
+ */
+export function unreadChildren(element: AppleElement, read: ReadonlySet<string>): Outcome[] {
+  const unread = (element.children ?? []).filter(({ name }) => !read.has(name)).map(({ name }) => name)
+  const beyond = [...(element.beyond ?? [])].flatMap(([name, count]) => Array.from({ length: count }, () => name))
+  return [...unread, ...beyond].map(name => ({ kind: 'unmapped', row: rowName(`${element.name}.${name}`) }))
+}
+
+/** What was eaten, and at which meal, as apps write it beside a nutrient and a meal: part of the identity of both. */
+export function foodOf({ metadata }: AppleElement): readonly string[] {
+  if (metadata === undefined) return []
+  const said = [...metadata].filter(([key]) => /^HKFood|^meal$/i.test(key))
+  return said.flatMap(([key, value]) => [key.toLowerCase(), value.trim()])
 }

@@ -25,7 +25,8 @@ const countable = /^(?:\{.*\}|1|kg\/m2)$/
 const percentWarning =
   'Some percentages were written as 97 and not as 0.97 by the app that recorded them; they were taken as percent.'
 
-function quantityOf(value: FhirNumber, ucum: string): FhirQuantity {
+/** A quantity whose unit is its UCUM code. */
+export function quantityOf(value: FhirNumber, ucum: string): FhirQuantity {
   return { value, unit: ucum, system: systems.ucum, code: ucum }
 }
 
@@ -47,7 +48,7 @@ function convert(text: string, value: number, from: string, by: Conversion): Fhi
 }
 
 /** `mmol<180.1558800000541>/L` names the molar mass it was computed with; the digits vary. */
-function plainUnit(unit: string): string {
+export function plainUnit(unit: string): string {
   return unit.startsWith('mmol<') ? unit.replace(/<[\d.]*>/, '') : unit
 }
 

@@ -1,17 +1,22 @@
 import { Problem } from '#kernel'
 import type { IngestLimits } from '../limits.ts'
-import { type MapContext, type Outcome, rowName } from '../outcome.ts'
+import { type Outcome, rowName } from '../outcome.ts'
 import { decoded } from '../source/text.ts'
 import { BloodPressureDesk, isBloodPressure } from './blood-pressure.ts'
+import type { AppleContext, ExportContext } from './context.ts'
 import type { AppleElement } from './element.ts'
 import { mapFood } from './food.ts'
+import { mapAudiogram } from './map-audiogram.ts'
 import { mapMe } from './map-me.ts'
+import { mapPrescription } from './map-prescription.ts'
 import { mapRecord } from './map-record.ts'
+import { mapSummary } from './map-summary.ts'
 import { mapWorkout } from './map-workout.ts'
 import { skipProlog } from './prolog.ts'
 import { RowReader } from './rows.ts'
+import { Sources } from './sources.ts'
 
-type Mapper = (element: AppleElement, context: MapContext, desk: BloodPressureDesk) => Outcome | Outcome[]
+type Mapper = (element: AppleElement, context: AppleContext, desk: BloodPressureDesk) => Outcome[]
 
 /** What each element directly below HealthData becomes; an element that is not here is unmapped, by name. */
 const mappers: Readonly<Record<string, Mapper>> = {
@@ -19,15 +24,26 @@ const mappers: Readonly<Record<string, Mapper>> = {
     isBloodPressure(element.attributes.type) ? desk.hold(element) : mapRecord(element, context),
   Correlation: mapCorrelation,
   Workout: mapWorkout,
+  ActivitySummary: mapSummary,
+  Audiogram: mapAudiogram,
+  VisionPrescription: mapPrescription,
+  ClinicalRecord: mapClinicalRecord,
   Me: mapMe,
   ExportDate: () => [],
 }
 
-function mapCorrelation(element: AppleElement, context: MapContext, desk: BloodPressureDesk): Outcome[] {
+function mapCorrelation(element: AppleElement, context: AppleContext, desk: BloodPressureDesk): Outcome[] {
   const type = element.attributes.type
   if (type === 'HKCorrelationTypeIdentifierBloodPressure') return desk.correlate(element)
   if (type === 'HKCorrelationTypeIdentifierFood') return mapFood(element, context)
+  // What it holds stands loose in the file as well.
   return [{ kind: 'unmapped', row: rowName(type) }]
+}
+
+/** It names a file of the archive; what that says is read where the file is, and is told as missing where it is not. */
+function mapClinicalRecord({ attributes }: AppleElement, context: AppleContext): Outcome[] {
+  const name = (attributes.resourceFilePath ?? '').split('/').at(-1) ?? ''
+  return context.files.has(name) ? [] : [{ kind: 'unmapped', row: 'ClinicalRecord' }]
 }
 
 /** A document with more rows lost than this, and more lost than read, is not an export with blemishes, it is something else. */
@@ -37,15 +53,19 @@ const maxLost = 1000
  * Reads an Apple Health export as it streams by. Yields the outcomes of each chunk; holds one element at a time, and
  * the blood pressures that wait for their other half.
  *
+ * @param files  base names of the other files of the archive
  * @throws Problem `invalid` · `ingest.xml-malformed`, `ingest.xml-entity`, `ingest.truncated`;
  *   `too-large` · `ingest.token-too-long`, `ingest.too-deep`
  */
 export async function* readAppleExport(
   chunks: AsyncIterable<Uint8Array>,
-  context: MapContext,
+  context: ExportContext,
   limits: IngestLimits,
+  files: ReadonlySet<string> = new Set(),
 ): AsyncGenerator<Outcome[], void, void> {
-  const reader = new ExportReader(context, limits)
+  const sources = new Sources(context)
+  const documentId = (name: string) => context.fingerprint('apple', 'file', name)
+  const reader = new ExportReader({ ...context, limits, sources, files, documentId })
   for await (const text of decoded(chunks, () => reader.warn(doubtfulEncoding))) {
     reader.write(text)
     const outcomes = reader.take()
@@ -56,7 +76,7 @@ export async function* readAppleExport(
 }
 
 class ExportReader {
-  readonly #context: MapContext
+  readonly #context: AppleContext
   readonly #desk: BloodPressureDesk
   readonly #fromRoot = skipProlog()
   readonly #rows: RowReader
@@ -65,10 +85,10 @@ class ExportReader {
   #lost = 0
   #blemished = false
 
-  constructor(context: MapContext, limits: IngestLimits) {
+  constructor(context: AppleContext) {
     this.#context = context
     this.#desk = new BloodPressureDesk(context)
-    this.#rows = new RowReader(limits, {
+    this.#rows = new RowReader(context.limits, {
       row: element => this.#finish(element),
       broken: name => this.#lose(name),
       blemish: () => this.#blemish(),
@@ -95,7 +115,8 @@ class ExportReader {
     // @NOTE what follows the root element is not looked at, so its end is the end of the document.
     if (!this.#rows.ended)
       throw new Problem('invalid', 'ingest.truncated', 'The file ends before its last element is closed.')
-    this.#outcomes.push(...this.#desk.flush())
+    const outcomes = this.#desk.flush()
+    this.#outcomes.push(...this.#context.sources.take(), ...outcomes)
   }
 
   #finish(element: AppleElement): void {
@@ -105,9 +126,8 @@ class ExportReader {
       this.#outcomes.push({ kind: 'unmapped', row: rowName(element.name) })
       return
     }
-    const outcome = mapper(element, this.#context, this.#desk)
-    if (Array.isArray(outcome)) this.#outcomes.push(...outcome)
-    else this.#outcomes.push(outcome)
+    const outcomes = mapper(element, this.#context, this.#desk)
+    this.#outcomes.push(...this.#context.sources.take(), ...outcomes)
   }
 
   #lose(name: string | undefined): void {

@@ -45,7 +45,35 @@ interface WorkoutRow {
 interface MetadataRow {
   readonly key: string
   readonly text: string
-  readonly values: readonly { readonly value: string; readonly display: string }[]
+  readonly kind?: Exclude<MetadataKey['kind'], 'coded'>
+  readonly values?: readonly { readonly value: string; readonly display: string; readonly snomed?: string }[]
+  readonly bodySite?: true
+  readonly hundredths?: true
+}
+
+/** How the values of a MetadataEntry are read. */
+export interface MetadataKey {
+  readonly key: string
+  readonly kind: 'coded' | 'quantity' | 'boolean' | 'text' | 'zone' | 'identifier' | 'method'
+  readonly code: CodeableConcept
+  readonly values: ReadonlyMap<string, CodeableConcept>
+  readonly bodySite: boolean
+  /** Written as 7700 % for 77 %. */
+  readonly hundredths: boolean
+}
+
+/** One attribute of ActivitySummary. */
+export interface RingType {
+  readonly attribute: string
+  readonly unitAttribute: string | undefined
+  readonly type: QuantityType
+}
+
+interface RingRow {
+  readonly attribute: string
+  readonly unitAttribute?: string
+  readonly ucum: string
+  readonly text: string
 }
 
 interface CharacteristicsTable {
@@ -85,17 +113,12 @@ interface AppleTables {
   readonly values: ReadonlyMap<string, CodeableConcept>
   readonly units: ReadonlyMap<string, Unit>
   readonly workouts: ReadonlyMap<string, { readonly concept: CodeableConcept; readonly distance: string | undefined }>
-  /** By key and value. */
-  readonly metadata: ReadonlyMap<string, Component>
-  readonly metadataKeys: ReadonlySet<string>
+  /** By key, with the prefix of the constant's name and without it. */
+  readonly metadata: ReadonlyMap<string, MetadataKey>
+  readonly rings: readonly RingType[]
   readonly bloodTypeCode: CodeableConcept
   readonly bloodTypes: ReadonlyMap<string, CodeableConcept>
   readonly genders: ReadonlyMap<string, string>
-}
-
-export interface Component {
-  readonly code: CodeableConcept
-  readonly valueCodeableConcept: CodeableConcept
 }
 
 const quantityTable = lazyTable<{ prefix: string; rows: QuantityRow[] }>('apple-health/quantity-types.json')
@@ -104,6 +127,7 @@ const valueTable = lazyTable<{ rows: ValueRow[] }>('apple-health/category-values
 const unitTable = lazyTable<{ rows: UnitRow[] }>('apple-health/units.json')
 const workoutTable = lazyTable<{ prefix: string; rows: WorkoutRow[] }>('apple-health/workout-types.json')
 const metadataTable = lazyTable<{ rows: MetadataRow[] }>('apple-health/metadata.json')
+const ringTable = lazyTable<{ rows: RingRow[] }>('apple-health/activity-summary.json')
 const characteristicsTable = lazyTable<CharacteristicsTable>('apple-health/characteristics.json')
 
 function toQuantityType(row: QuantityRow): QuantityType {
@@ -128,12 +152,41 @@ function toValue(row: ValueRow): CodeableConcept {
   return frozen({ coding, text: row.display })
 }
 
-function metadataComponents(row: MetadataRow): [string, Component][] {
-  const code = { coding: [{ system: systems.healthKit, code: row.key }], text: row.text }
-  return row.values.map(({ value, display }) => [
-    `${row.key} ${value}`,
-    frozen({ code, valueCodeableConcept: { text: display } }),
+function metadataKeys(row: MetadataRow): [string, MetadataKey][] {
+  const values = (row.values ?? []).map(({ value, display, snomed }): [string, CodeableConcept] => [
+    value,
+    frozen(
+      snomed === undefined ? { text: display } : { coding: [{ system: systems.snomed, code: snomed }], text: display },
+    ),
   ])
+  const key: MetadataKey = {
+    key: row.key,
+    kind: row.kind ?? 'coded',
+    code: frozen({ coding: [{ system: systems.healthKit, code: row.key }], text: row.text }),
+    values: new Map(values),
+    bodySite: row.bodySite === true,
+    hundredths: row.hundredths === true,
+  }
+  return namesOf(row.key).map(name => [name, key])
+}
+
+/** The value of a constant is its name, or its name without `MetadataKey`; exporters have printed both. */
+function namesOf(key: string): readonly string[] {
+  const long = key.startsWith('HKMetadataKey') ? key : `HKMetadataKey${key.slice(2)}`
+  return [long, `HK${long.slice('HKMetadataKey'.length)}`]
+}
+
+function toRing({ attribute, unitAttribute, ucum, text }: RingRow): RingType {
+  const type: QuantityType = frozen({
+    name: attribute,
+    text,
+    ucum,
+    fraction: false,
+    code: { coding: [{ system: systems.healthKit, code: `HKActivitySummary.${attribute}` }], text },
+    category: categoryOf('activity'),
+    variants: new Map(),
+  })
+  return { attribute, unitAttribute, type }
 }
 
 let loaded: AppleTables | undefined
@@ -168,8 +221,8 @@ function loadTables(): AppleTables {
         },
       ]),
     ),
-    metadata: new Map(metadataTable().rows.flatMap(metadataComponents)),
-    metadataKeys: new Set(metadataTable().rows.map(row => row.key)),
+    metadata: new Map(metadataTable().rows.flatMap(metadataKeys)),
+    rings: ringTable().rows.map(toRing),
     bloodTypeCode: frozen(conceptOf({ text: person.bloodTypeCode.text, loinc: [person.bloodTypeCode.loinc] })),
     bloodTypes: new Map(
       person.bloodTypes.map(row => [

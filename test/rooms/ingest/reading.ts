@@ -12,11 +12,12 @@ import type { MapContext, Outcome } from '../../../src/ingest/outcome.ts'
 export const cases = new URL('../../cases/ingest/', import.meta.url)
 
 /** A context whose ids are the same on every machine: the key is all zeros. */
-export const context: MapContext = {
+export const context: MapContext & { canWrite: (type: string) => boolean } = {
   patient: 'anna',
   subject: Object.freeze({ reference: 'Patient/anna' }),
   source: 'Provenance/run',
   fingerprint: createFingerprint(new Uint8Array(32)),
+  canWrite: () => true,
 }
 
 export async function* bytesOf(...texts: readonly (string | Uint8Array)[]): AsyncGenerator<Uint8Array, void, void> {

@@ -1,0 +1,17 @@
+import type { IngestLimits } from '../limits.ts'
+import type { MapContext } from '../outcome.ts'
+import type { FhirContext } from '../read-context.ts'
+import type { Sources } from './sources.ts'
+
+/** What reading an export needs to know of the run. */
+export type ExportContext = MapContext & Pick<FhirContext, 'canWrite'>
+
+/** What the mappers of an export share. */
+export interface AppleContext extends ExportContext {
+  readonly limits: IngestLimits
+  readonly sources: Sources
+  /** Base names of the other files of the archive. */
+  readonly files: ReadonlySet<string>
+  /** Id of the DocumentReference that a file of the archive becomes. */
+  documentId(fileName: string): string
+}
