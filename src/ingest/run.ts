@@ -43,7 +43,7 @@ interface Checkpoint {
 }
 
 export const checkpointCollection = 'ingest-runs'
-const mappingsVersion = 2
+const mappingsVersion = 3
 
 /** The Provenance of a run that wrote at most this many resources lists them. */
 const listedTargets = 200

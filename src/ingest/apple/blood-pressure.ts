@@ -70,7 +70,7 @@ export class BloodPressureDesk {
       const one = halves.filter(half => half.attributes.type === systolic)
       const other = halves.filter(half => half.attributes.type === diastolic)
       if (one[0] !== undefined && one.length === 1 && other[0] !== undefined && other.length === 1) {
-        outcomes.push(panel(one[0], halves, this.#context), folded(other[0]))
+        outcomes.push(...ofTwo(panel(one[0], halves, this.#context), other[0]))
       } else {
         for (const half of halves) outcomes.push(...mapRecord(half, this.#context))
       }
@@ -78,6 +78,11 @@ export class BloodPressureDesk {
     this.#held.clear()
     return outcomes
   }
+}
+
+/** Two rows became this. */
+function ofTwo(outcome: Outcome, other: AppleElement): Outcome[] {
+  return outcome.kind === 'mapped' ? [{ ...outcome, rows: 2 }] : [outcome, folded(other)]
 }
 
 function halfKey(element: AppleElement): string {

@@ -1,4 +1,4 @@
-import { readApple, resourcesOf } from './reading.ts'
+import { observationsOf, readApple } from './reading.ts'
 
 const row = (value: number, name = 'Watch') =>
   ` <Record type="HKQuantityTypeIdentifierHeartRate" sourceName="${name}" unit="count/min" startDate="2024-03-10 0${value % 10}:00:00 +0000" endDate="2024-03-10 0${value % 10}:00:00 +0000" value="${value}"/>\n`
@@ -15,7 +15,7 @@ async function* pieces(bytes: Buffer, size: number) {
 
 async function read(content: string | Buffer, size = 61) {
   const outcomes = await readApple(pieces(Buffer.from(content), size))
-  const resources = resourcesOf(outcomes).filter(({ resourceType }) => resourceType === 'Observation')
+  const resources = observationsOf(outcomes)
   return {
     outcomes,
     values: resources.map(({ valueQuantity }) => Number((valueQuantity as { value: number } | undefined)?.value)),
@@ -62,11 +62,11 @@ describe('a fault in an Apple Health export costs its record at most', () => {
     ['a bracket that opens nothing', nested('5 <b 6')],
   ])('%s', async (_, middle) => {
     for (const size of [7, 100_000]) {
-      const { values, warned, rejected, outcomes } = await read(document(middle), size)
+      const { values, warned, rejected } = await read(document(middle), size)
       expect(values.filter(value => value !== 62)).toEqual([61, 63])
       expect(warned).toBe(true)
       expect(rejected.length).toBe(values.includes(62) ? 0 : 1)
-      expect(outcomes.filter(({ kind }) => kind === 'rejected' || kind === 'mapped').length).toBeGreaterThanOrEqual(3)
+      expect(values.length + rejected.length).toBeGreaterThanOrEqual(3)
     }
   })
 

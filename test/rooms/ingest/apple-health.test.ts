@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { printJson } from '#fhir'
 import { createValidator } from '#validation'
 import { defaultLimits } from '../../../src/ingest/limits.ts'
-import { appleCase, bytesOf, cases, plain, readApple, resourcesOf } from './reading.ts'
+import { appleCase, bytesOf, cases, observationsOf, plain, readApple, resourcesOf } from './reading.ts'
 
 const pairs = readdirSync(new URL('apple-health/', cases)).filter(name => name.endsWith('.in.xml'))
 const validator = createValidator()
@@ -27,7 +27,7 @@ describe('an Apple Health export, as pairs of files – HealthKit Export Version
   })
 
   it('keeps the digits it was given', async () => {
-    const [weight] = resourcesOf(await readApple(bytesOf(document(record('BodyMass', '62.40', 'kg')))))
+    const [weight] = observationsOf(await readApple(bytesOf(document(record('BodyMass', '62.40', 'kg')))))
     expect(printJson(weight)).toContain('"value":62.40,')
   })
 
@@ -37,7 +37,7 @@ describe('an Apple Health export, as pairs of files – HealthKit Export Version
       [
         record('StepCount', '5', 'count', device('0x1')),
         record('StepCount', '5', 'count', device('0x2')).replaceAll('08:15:30 +0100', '09:15:30 +0200'),
-      ].map(async text => resourcesOf(await readApple(bytesOf(document(text))))[0]?.id),
+      ].map(async text => observationsOf(await readApple(bytesOf(document(text))))[0]?.id),
     )
     expect(ids[0]).toMatch(/^[0-9a-f]{32}$/)
     expect(ids[1]).toBe(ids[0])
@@ -52,7 +52,7 @@ describe('an Apple Health export, as pairs of files – HealthKit Export Version
       record('BodyMass', '5', 'kg'),
       record('BodyMass', '5', 'lb'),
     ]
-    const outcomes = resourcesOf(await readApple(bytesOf(document(rows.join('\n')))))
+    const outcomes = observationsOf(await readApple(bytesOf(document(rows.join('\n')))))
     expect(new Set(outcomes.map(({ id }) => id)).size).toBe(rows.length)
   })
 
@@ -90,8 +90,10 @@ describe('hostile XML', () => {
   })
 
   it('does not expand what it does not know', async () => {
-    const [first] = resourcesOf(await refused(document(record('StepCount', '5', 'count').replace('Watch', '&lol9;'))))
-    expect(first?.device).toEqual({ display: '&lol9;' })
+    const [first] = observationsOf(
+      await refused(document(record('StepCount', '5', 'count').replace('Watch', '&lol9;'))),
+    )
+    expect(first?.device).toMatchObject({ display: '&lol9;' })
   })
 
   it('says so when the file ends too early', async () => {
@@ -101,7 +103,7 @@ describe('hostile XML', () => {
 
   it('ignores what follows the root element', async () => {
     const outcomes = await refused(`${document(record('StepCount', '5', 'count'))}<HealthData>junk & </x>`)
-    expect(resourcesOf(outcomes)).toHaveLength(1)
+    expect(observationsOf(outcomes)).toHaveLength(1)
   })
 
   it('holds no element longer than the limit, and no nesting deeper', async () => {

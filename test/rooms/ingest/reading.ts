@@ -43,6 +43,11 @@ export function resourcesOf(outcomes: readonly Outcome[]): Resource[] {
   return outcomes.flatMap(outcome => (outcome.kind === 'mapped' ? [outcome.resource] : []))
 }
 
+/** The Observations alone, without the Devices that they come from. */
+export function observationsOf(outcomes: readonly Outcome[]): Resource[] {
+  return resourcesOf(outcomes).filter(({ resourceType }) => resourceType === 'Observation')
+}
+
 /** Outcomes as plain JSON, to be compared with a file. */
 export function plain(outcomes: readonly Outcome[]): unknown {
   const shown = outcomes.map(outcome => {
