@@ -52,7 +52,7 @@ function endpoints(baseUrl: string) {
     response_types_supported: ['code'],
     response_modes_supported: ['query'],
     code_challenge_methods_supported: ['S256'],
-    token_endpoint_auth_methods_supported: ['none', 'client_secret_basic', 'private_key_jwt'],
+    token_endpoint_auth_methods_supported: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
     token_endpoint_auth_signing_alg_values_supported: [...assertionAlgorithms],
     authorization_response_iss_parameter_supported: true,
     scopes_supported: [...scopesSupported],

@@ -3,7 +3,7 @@ import { type Clock, equalSecrets, newResourceId, newSecret } from '#kernel'
 import type { Documents, Vault } from '#vault'
 
 /** How a client shows at the token endpoint who it is, in the words of RFC 7591. */
-export type AuthMethod = 'none' | 'client_secret_basic' | 'private_key_jwt'
+export type AuthMethod = 'none' | 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt'
 /** What a client may present at the token endpoint, in the words of RFC 7591. */
 export type GrantType = 'authorization_code' | 'refresh_token' | 'client_credentials'
 
@@ -53,10 +53,14 @@ export interface Clients {
 const collection = 'smart.clients'
 const originCollection = 'smart.origins'
 
-/** The web origins a client's code runs on, as far as its metadata tell. */
+function hasSecret({ authMethod }: ClientMetadata): boolean {
+  return authMethod === 'client_secret_basic' || authMethod === 'client_secret_post'
+}
+
+/** The web origins a client's code runs on, as far as its metadata tell; an app with a scheme of its own runs on none. */
 export function originsOf(client: ClientMetadata): readonly string[] {
   const urls = [...client.redirectUris, ...(client.clientUri === undefined ? [] : [client.clientUri])]
-  return [...new Set(urls.map(url => new URL(url).origin))]
+  return [...new Set(urls.map(url => new URL(url).origin))].filter(origin => origin !== 'null')
 }
 
 export function openClients(options: { documents: Documents; vault: Vault; clock: Clock }): Clients {
@@ -69,7 +73,7 @@ export function openClients(options: { documents: Documents; vault: Vault; clock
 
   return {
     async register(metadata) {
-      const secret = metadata.authMethod === 'client_secret_basic' ? newSecret() : undefined
+      const secret = hasSecret(metadata) ? newSecret() : undefined
       const client: Client = {
         ...metadata,
         id: newResourceId(),

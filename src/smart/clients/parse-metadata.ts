@@ -3,11 +3,12 @@ import { oauthProblem } from '../oauth-problem.ts'
 import { parseScopeRequest, printScopeRequest } from '../scopes.ts'
 import type { AuthMethod, ClientMetadata, GrantType } from './clients.ts'
 import { parseKeySet } from './key-sets.ts'
-import { isKeySetUrl, isPublicUrl, isRedirectUri } from './urls.ts'
+import { isRedirectUri } from './redirect-uris.ts'
+import { isKeySetUrl, isPublicUrl } from './urls.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
-const authMethods: readonly AuthMethod[] = ['none', 'client_secret_basic', 'private_key_jwt']
+const authMethods: readonly AuthMethod[] = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt']
 const grantTypes: readonly GrantType[] = ['authorization_code', 'refresh_token', 'client_credentials']
 const maxRedirectUris = 10
 const maxUrlLength = 2048
@@ -48,13 +49,18 @@ function parseGrantTypes(fields: Fields): readonly GrantType[] {
   return asked.map(item => parseOneOf(item, grantTypes, 'A grant type is not supported.'))
 }
 
-function parseRedirectUris(fields: Fields, needed: boolean): readonly string[] {
+function parseRedirectUris(fields: Fields, needed: boolean, isPublicClient: boolean): readonly string[] {
   const uris = fields.redirect_uris
   if (uris === undefined && !needed) return []
   if (!Array.isArray(uris) || uris.length > maxRedirectUris || (needed && uris.length === 0))
     throw oauthProblem('invalid_redirect_uri', 'One to ten redirect URIs are needed.')
-  if (!uris.every(uri => typeof uri === 'string' && uri.length <= maxUrlLength && isRedirectUri(uri)))
-    throw oauthProblem('invalid_redirect_uri', 'A redirect URI must be https, or http on the device itself.')
+  if (
+    !uris.every(uri => typeof uri === 'string' && uri.length <= maxUrlLength && isRedirectUri(uri, { isPublicClient }))
+  )
+    throw oauthProblem(
+      'invalid_redirect_uri',
+      'A redirect URI is https, http on 127.0.0.1, [::1] or localhost, or has a private scheme of an app without a secret.',
+    )
   return uris
 }
 
@@ -101,7 +107,7 @@ export function parseMetadata(fields: Fields, canFetch: boolean): ClientMetadata
   if (responseTypes.some(type => type !== 'code')) throw refusal('The only response type is code.')
   return {
     name: parseText(fields, 'client_name', 100) ?? 'An app without a name',
-    redirectUris: parseRedirectUris(fields, types.includes('authorization_code')),
+    redirectUris: parseRedirectUris(fields, types.includes('authorization_code'), authMethod === 'none'),
     authMethod,
     grantTypes: types,
     ...parseKeys(fields, authMethod, canFetch),

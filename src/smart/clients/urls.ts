@@ -2,7 +2,8 @@ const loopbackHosts: ReadonlySet<string> = new Set(['127.0.0.1', '[::1]', 'local
 const innerNames = /(^|\.)(localhost|local|internal|intranet|lan|home|corp|test|invalid|home\.arpa)$/
 const visibleAscii = /^[\x21-\x7e]+$/
 
-function parse(text: string): URL | undefined {
+/** The address, if it is one and written in visible ASCII. */
+export function parseUrl(text: string): URL | undefined {
   return visibleAscii.test(text) && URL.canParse(text) ? new URL(text) : undefined
 }
 
@@ -11,20 +12,13 @@ function isLoopback(url: URL): boolean {
 }
 
 /** Plain web address: no user info and no fragment that would change what is meant by it. */
-function isPlain(url: URL, text: string): boolean {
+export function isPlain(url: URL, text: string): boolean {
   return url.username === '' && url.password === '' && !text.includes('#') && !text.includes('\\')
-}
-
-/** Whether an app may be sent back to this address: https, or http on the machine itself. RFC 8252 §7.3, RFC 9700 §2.1 */
-export function isRedirectUri(text: string): boolean {
-  const url = parse(text)
-  if (url === undefined || !isPlain(url, text)) return false
-  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url))
 }
 
 /** Whether this address may be named to people: https and a public name, no address of a house's own network. */
 export function isPublicUrl(text: string): boolean {
-  const url = parse(text)
+  const url = parseUrl(text)
   if (url === undefined || !isPlain(url, text) || url.protocol !== 'https:') return false
   const host = url.hostname.replace(/\.$/, '')
   const isName = host.includes('.') && !/^[\d.]+$/.test(host) && !host.startsWith('[')
@@ -33,7 +27,7 @@ export function isPublicUrl(text: string): boolean {
 
 /** Whether keys may be fetched from this address: public https, or the machine itself. */
 export function isKeySetUrl(text: string): boolean {
-  const url = parse(text)
+  const url = parseUrl(text)
   if (url === undefined || !isPlain(url, text)) return false
   return isPublicUrl(text) || (isLoopback(url) && (url.protocol === 'https:' || url.protocol === 'http:'))
 }

@@ -1,5 +1,6 @@
 import type { Problem } from '#kernel'
 import type { Client } from '../clients/clients.ts'
+import { isLoopbackUri, isPrivateScheme } from '../clients/redirect-uris.ts'
 import type { Offer } from '../consent/choices.ts'
 import type { Person } from '../consent/people.ts'
 import type { ScopeRequest } from '../scopes.ts'
@@ -100,7 +101,17 @@ You can end that at any time on your <a href="/account">account page</a>.</p>`
 /** The redirect after the form may lead on to further addresses of the app, and browsers hold each against the policy. */
 function formTargets(redirectUri: string): readonly string[] {
   const { protocol, origin } = new URL(redirectUri)
-  return protocol === 'https:' ? ['https:'] : ['https:', origin]
+  if (protocol === 'https:') return ['https:']
+  return ['https:', origin === 'null' ? protocol : origin]
+}
+
+/** Where the person will be sent, in words: a site, or a program on the device in front of them. */
+function wordsOfTarget(redirectUri: string): Markup {
+  const { protocol, host } = new URL(redirectUri)
+  if (isPrivateScheme(redirectUri))
+    return html`It will be reached as the app on your device that answers to <code>${protocol}</code>`
+  if (isLoopbackUri(redirectUri)) return html`It will be reached as a program on your device at <code>${host}</code>`
+  return html`It will be reached at <code>${host}</code>`
 }
 
 /** The page on which a person decides what an app gets. */
@@ -113,7 +124,7 @@ export function consentPage(view: ConsentView): WebResponse {
     content: html`
 ${faultNote(view.problem)}
 <p>The app <strong>${view.client.name}</strong> asks for access to health data that <strong>${view.accountName}</strong> keeps here.
-It will be reached at <code>${new URL(view.redirectUri).host}</code>. Nobody has checked who made this app.</p>
+${wordsOfTarget(view.redirectUri)}. Nobody has checked who made this app.</p>
 <form method="post" action="/auth/consent">
 <input type="hidden" name="csrf" value="${view.csrf}">
 <input type="hidden" name="request" value="${view.request}">

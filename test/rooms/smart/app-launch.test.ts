@@ -62,7 +62,8 @@ describe('SMART 2.2 §1B authorize – https://hl7.org/fhir/smart-app-launch/STU
     const foreign = [
       `${redirectUri}/more`,
       redirectUri.slice(0, -1),
-      'http://127.0.0.1:10/callback',
+      'https://127.0.0.1:9/callback',
+      'http://localhost:9/callback',
       'http://127.0.0.1:9@evil.example/callback',
       'http://127.0.0.1:9//callback',
       `${redirectUri}#fragment`,

@@ -223,6 +223,31 @@ describe('SMART 2.2 §1C symmetric clients – https://hl7.org/fhir/smart-app-la
     expect((await postForm(house, '/auth/token', fields, { authorization: 'Basic !!!' })).status).toBe(401)
   })
 
+  it('authenticates by a secret in the form where the client registered for that – https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1', async () => {
+    const metadata = { redirect_uris: ['https://clinic.example/cb'], token_endpoint_auth_method: 'client_secret_post' }
+    const client = await house.smart.registerClient(metadata)
+    const [client_id, client_secret] = [String(client.client_id), String(client.client_secret)]
+    expect(client).toMatchObject({ token_endpoint_auth_method: 'client_secret_post', client_secret_expires_at: 0 })
+    const ask = async (more: Readonly<Record<string, string>>, headers = {}) => {
+      const fields = { grant_type: 'authorization_code', code: 'BAD_CODE', ...more }
+      return (await postForm(house, '/auth/token', fields, headers)).json.error
+    }
+    expect(await ask({ client_id, client_secret })).toBe('invalid_grant')
+    expect(await ask({ client_id, client_secret: `${client_secret}x` })).toBe('invalid_client')
+    expect(await ask({ client_id, client_secret: '' })).toBe('invalid_client')
+    expect(await ask({ client_secret })).toBe('invalid_client')
+    expect(await ask({ client_id: 'nobody', client_secret })).toBe('invalid_client')
+    expect(await ask({}, basic(client_id, client_secret))).toBe('invalid_client')
+    expect(await ask({ client_id, client_secret }, basic(client_id, client_secret))).toBe('invalid_request')
+    const assertion = { client_assertion_type: assertionType, client_assertion: 'x.y.z' }
+    expect(await ask({ client_id, client_secret, ...assertion })).toBe('invalid_request')
+    const revoked = await postForm(house, '/auth/revoke', { token: 'x', client_id, client_secret })
+    expect(revoked.status).toBe(200)
+    expect((await postForm(house, '/auth/introspect', { token: 'x', client_id, client_secret })).json.active).toBe(
+      false,
+    )
+  })
+
   it('41: symmetric secrets are not for backend services', async () => {
     const metadata = { grant_types: ['client_credentials'], token_endpoint_auth_method: 'client_secret_basic' }
     expect(await codeOf(house.smart.registerClient(metadata))).toBe('smart.invalid-client-metadata')
@@ -281,7 +306,7 @@ describe('RFC 7591 registration – https://www.rfc-editor.org/rfc/rfc7591', () 
     ['a javascript: home page', { client_uri: 'javascript:alert(1)' }, 'invalid_client_metadata'],
     ['other grant types', { grant_types: ['password'] }, 'invalid_client_metadata'],
     ['other response types', { response_types: ['token'] }, 'invalid_client_metadata'],
-    ['other ways to authenticate', { token_endpoint_auth_method: 'client_secret_post' }, 'invalid_client_metadata'],
+    ['other ways to authenticate', { token_endpoint_auth_method: 'client_secret_jwt' }, 'invalid_client_metadata'],
     ['names that turn the reading direction', { client_name: 'Bank\u202eexe' }, 'invalid_client_metadata'],
     ['names that are too long', { client_name: 'x'.repeat(101) }, 'invalid_client_metadata'],
     [

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { networkOf } from '../../../src/smart/accounts/networks.ts'
-import { isKeySetUrl, isPublicUrl, isRedirectUri } from '../../../src/smart/clients/urls.ts'
+import { isKeySetUrl, isPublicUrl } from '../../../src/smart/clients/urls.ts'
 import { escapeHtml, html } from '../../../src/smart/pages/html.ts'
 import { pageResponse } from '../../../src/smart/pages/layout.ts'
 import { challengeOf, isVerifierOf } from '../../../src/smart/token/pkce.ts'
@@ -58,37 +58,7 @@ describe('A58: what an address is counted under', () => {
   })
 })
 
-describe('A50, A56: addresses in registrations', () => {
-  it.each([
-    'https://app.example/cb',
-    'https://app.example/cb?x=1',
-    'http://127.0.0.1:4000/cb',
-    'http://[::1]/cb',
-    'http://localhost/cb',
-  ])('may lead back to %s', uri => {
-    expect(isRedirectUri(uri)).toBe(true)
-  })
-
-  it.each([
-    'javascript:alert(1)',
-    'data:text/html,x',
-    'http://app.example/cb',
-    'http://127.0.0.1.evil.example/cb',
-    'http://localhost.evil.example/',
-    'https://user@app.example/cb',
-    'https://app.example/cb#x',
-    'https://app.example/cb#',
-    'https:\\\\app.example/cb',
-    '//app.example/cb',
-    'app.example/cb',
-    ' https://app.example/cb',
-    'https://app.example/c b',
-    'file:///etc/passwd',
-    '',
-  ])('may not lead back to "%s"', uri => {
-    expect(isRedirectUri(uri)).toBe(false)
-  })
-
+describe('A56: other addresses in registrations', () => {
   it.each([
     'http://app.example/logo.png',
     'https://10.0.0.1/logo.png',
