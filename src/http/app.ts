@@ -4,14 +4,16 @@ import { catalogue, matcher, type Rooms, rootMatcher } from '#interactions'
 import { type Log, Problem } from '#kernel'
 import type { Share } from '#share'
 import type { Smart } from '#smart'
+import { prefersPage } from '#web'
 import { docsRouter } from './docs.ts'
 import { type EndpointRooms, fhirEndpoint } from './fhir-endpoint.ts'
 import { fhirMount, frontDoor } from './front-door.ts'
+import { homeHandler } from './home.ts'
 import { openApi } from './open-api.ts'
 import { answerProblem, toProblem } from './problem-response.ts'
 import { protectedResource } from './protected-resource.ts'
 import { headersFor } from './security-headers.ts'
-import { webHandler } from './web-routes.ts'
+import { mountRoutes } from './web-routes.ts'
 
 /** What the server is told about itself; sizes and times have defaults. */
 export interface HttpConfig {
@@ -28,7 +30,7 @@ export interface HttpConfig {
 /** The rooms and settings an app is made of. */
 export interface AppRooms {
   readonly rooms: Rooms
-  readonly smart: Pick<Smart, 'authenticate' | 'routes' | 'configuration'>
+  readonly smart: Pick<Smart, 'authenticate' | 'routes' | 'configuration' | 'allowsOrigin'>
   /** Links to sealed copies; without it there are none. */
   readonly share?: Pick<Share, 'routes'>
   readonly log: Log
@@ -74,12 +76,19 @@ export function createApp(app: AppRooms): App {
 function besideFhir({ rooms, smart, share, log }: AppRooms, endpoint: EndpointRooms): Express {
   const { baseUrl, headers, body } = endpoint
   const app = express()
+  app.locals.draining = false
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing').set('query parser', false)
+  app.use(varyByAccept)
+  const isDraining = () => app.locals.draining === true
+  app.get('/', homeHandler({ baseUrl, software: rooms.software, headers, isDraining }))
   const hl7v2 = fhirEndpoint(endpoint, rootMatcher, '')
   for (const route of catalogue) if (route.root === true) app.all(route.path, hl7v2)
-  const web = { headers, body: { ...body, maxBytes: formBytes } }
   const webRoutes = [...smart.routes, ...(share?.routes ?? [])]
-  for (const route of webRoutes) app[methodOf(route.method)](route.path, webHandler(route, web))
+  mountRoutes(app, webRoutes, {
+    headers,
+    body: { ...body, maxBytes: formBytes },
+    allowsOrigin: origin => smart.allowsOrigin(origin),
+  })
   app.get(
     '/.well-known/oauth-protected-resource/fhir',
     jsonHandler(headers, () => protectedResource(baseUrl, smart)),
@@ -100,12 +109,6 @@ function besideFhir({ rooms, smart, share, log }: AppRooms, endpoint: EndpointRo
   return app
 }
 
-const methodNames = { GET: 'get', POST: 'post', OPTIONS: 'options' } as const
-
-function methodOf(method: Smart['routes'][number]['method']): 'get' | 'post' | 'options' {
-  return methodNames[method]
-}
-
 function jsonHandler(headers: Readonly<Record<string, string>>, value: () => object): RequestHandler {
   return (_request, response) => sendJson(response, 200, headers, value())
 }
@@ -124,6 +127,12 @@ function readiness(headers: Readonly<Record<string, string>>): RequestHandler {
   }
 }
 
+/** Whatever goes wrong is told as a page or in JSON. */
+const varyByAccept: RequestHandler = (_request, response, next) => {
+  response.vary('Accept')
+  next()
+}
+
 const unknownPath: RequestHandler = () => {
   throw new Problem('not-found', 'request.path-unknown', 'Nothing is served under this path.')
 }
@@ -139,7 +148,8 @@ function errorHandler(options: {
     const context = {
       baseUrl: options.baseUrl,
       tokenPresented: request.headers.authorization !== undefined,
-      allowed: [],
+      allowed: response.locals.allowed ?? [],
+      page: prefersPage(request.headers.accept),
     }
     const answer = answerProblem(problem, context)
     if (response.headersSent) response.destroy()

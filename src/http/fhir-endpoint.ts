@@ -11,9 +11,10 @@ import {
   type Rooms,
 } from '#interactions'
 import { type Log, type LogFields, newRequestId, Problem } from '#kernel'
+import { prefersPage } from '#web'
 import { parseBearer } from './bearer.ts'
 import { type BodyLimits, readBody, streamBody } from './body.ts'
-import { corsHeaders, isPreflight, preflightHeaders } from './cors.ts'
+import { isPreflight, letPagesRead } from './cross-origin.ts'
 import type { Handler } from './front-door.ts'
 import { Outbox } from './outbox.ts'
 import { answerProblem, toProblem } from './problem-response.ts'
@@ -58,6 +59,9 @@ interface ExchangeParts {
   readonly outbox: Outbox
 }
 
+/** Headers are all that is wanted of whoever asks for a next step. */
+const nothingElse = () => undefined
+
 /** One request and its answer. */
 class Exchange {
   readonly #request: IncomingMessage
@@ -88,7 +92,8 @@ class Exchange {
   async run(): Promise<void> {
     try {
       const { method = 'GET' } = this.#request
-      if (isPreflight(this.#request)) return this.#send(204, preflightHeaders(this.#request))
+      if (this.#request.headers.origin !== undefined) letPagesRead(this.#request, this.#response, nothingElse)
+      if (isPreflight(this.#request)) return this.#send(204, {})
       this.#match = this.#matcher.match(method, this.#path)
       if (this.#match?.route.public !== true) this.#grant = await this.#authenticate()
       if (method === 'OPTIONS') return this.#send(204, this.#allowed())
@@ -110,6 +115,7 @@ class Exchange {
       baseUrl: this.#endpoint.baseUrl,
       tokenPresented: this.#request.headers.authorization !== undefined,
       allowed: this.#matcher.allowed(this.#path),
+      page: prefersPage(this.#request.headers.accept) && !this.#search.includes('_format='),
     })
     if (this.#response.headersSent) this.#response.destroy()
     else this.#send(answer.status, answer.headers, answer.body, problem)
@@ -143,11 +149,16 @@ class Exchange {
     this.#send(status, headers, bytes)
   }
 
-  #send(status: number, headers: Readonly<Record<string, string>>, body?: Buffer | string, problem?: Problem): void {
+  #send(
+    status: number,
+    headers: Readonly<Record<string, string | string[]>>,
+    body?: Buffer | string,
+    problem?: Problem,
+  ): void {
     const bytes = typeof body === 'string' ? Buffer.from(body) : body
-    const head: Record<string, string> = {
+    const head: Record<string, string | string[]> = {
       ...this.#endpoint.headers,
-      ...corsHeaders(this.#request),
+      vary: 'Origin, Accept',
       'x-request-id': this.#requestId,
       ...headers,
     }

@@ -24,8 +24,7 @@ export function openApi({ catalogue, smart, webRoutes, baseUrl, software }: Desc
     paths[path] = { ...paths[path], [method.toLowerCase()]: operation }
   }
   for (const route of catalogue) add(openPath(route), route.method, fhirOperation(route))
-  for (const route of webRoutes)
-    if (route.method !== 'OPTIONS') add(templated(route.path), route.method, webOperation(route))
+  for (const route of webRoutes) add(templated(route.path), route.method, webOperation(route))
   return {
     openapi: '3.1.0',
     info: { title: software.name, version: software.version, description: 'FHIR R4, SMART App Launch and imports.' },

@@ -1,11 +1,13 @@
 import { operationOutcome, printJson, problemTable } from '#fhir'
 import { fhirJson } from '#interactions'
 import { isProblem, type Log, Problem } from '#kernel'
+import { faultPage, html } from '#web'
+import { lowerCased } from './security-headers.ts'
 
 /** An answer ready to be sent. */
 export interface Answer {
   readonly status: number
-  readonly headers: Readonly<Record<string, string>>
+  readonly headers: Readonly<Record<string, string | string[]>>
   readonly body: string
 }
 
@@ -17,6 +19,8 @@ export interface Context {
   readonly tokenPresented: boolean
   /** Methods that the path answers. */
   readonly allowed: readonly string[]
+  /** Whether a person is to read it. */
+  readonly page: boolean
 }
 
 type Extra = (problem: Problem, context: Context) => Readonly<Record<string, string>>
@@ -46,13 +50,28 @@ function challenge({ baseUrl, tokenPresented }: Context): string {
 /** The one way in which a failure becomes an answer. */
 export function answerProblem(problem: Problem, context: Context): Answer {
   const retry = problem.retryAfterSeconds === undefined ? {} : { 'retry-after': String(problem.retryAfterSeconds) }
-  const headers = { 'content-type': fhirJson, ...retry, ...extras[problem.kind]?.(problem, context) }
-  return { status: problemTable[problem.kind].httpStatus, headers, body: printJson(operationOutcome(problem)) }
+  const headers = { ...retry, ...extras[problem.kind]?.(problem, context) }
+  const status = problemTable[problem.kind].httpStatus
+  if (context.page) return answerPage(problem, status, headers)
+  return { status, headers: { 'content-type': fhirJson, ...headers }, body: printJson(operationOutcome(problem)) }
+}
+
+const wayOut = html`<p>You may want the <a href="/">first page</a>, <a href="/account">your account</a> or the
+<a href="/docs/">API page</a>, which can ask with an access token.</p>`
+
+function answerPage(problem: Problem, status: number, headers: Readonly<Record<string, string>>): Answer {
+  const page = faultPage(problem, { status, headers, below: wayOut })
+  return { status, headers: lowerCased(page.headers), body: String(page.body) }
 }
 
 /** Whatever was thrown, as a Problem. What nobody foresaw is logged by its name and place, and told as a fault without detail. */
 export function toProblem(error: unknown, log: Log): Problem {
   if (isProblem(error)) return error
+  // Express decodes the variables of a path, and says so when they mean no text.
+  if (error instanceof URIError)
+    return new Problem('invalid', 'request.malformed', 'The path holds an encoding that means no text.', {
+      cause: error,
+    })
   log.error('unexpected error', { errorName: nameOf(error), detail: placeOf(error) })
   return new Problem('fault', 'fault.unexpected', 'Something went wrong here; it has been logged.', { cause: error })
 }

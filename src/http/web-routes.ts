@@ -1,14 +1,55 @@
-import type { Request, RequestHandler, Response } from 'express'
-import type { Smart } from '#smart'
+import type { Express, Request, RequestHandler, Response } from 'express'
+import { Problem } from '#kernel'
+import type { WebRoute } from '#web'
 import { type BodyLimits, readBody } from './body.ts'
+import { crossOriginFor } from './cross-origin.ts'
 
-type WebRoute = Smart['routes'][number]
+/** What carrying routes needs. */
+export interface Carrying {
+  /** The strict headers; a route's own win over them. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: BodyLimits
+  allowsOrigin(origin: string): Promise<boolean>
+}
 
-/** A route of the authorization server as Express runs it. Its own headers win over the strict ones. */
-export function webHandler(
-  route: WebRoute,
-  options: { readonly headers: Readonly<Record<string, string>>; readonly body: BodyLimits },
-): RequestHandler {
+/** Mounts the rows of rooms: handlers, CORS headers, preflights, and 405 for what is left of their paths. */
+export function mountRoutes(app: Express, routes: readonly WebRoute[], carrying: Carrying): void {
+  for (const [path, rows] of Map.groupBy(routes, route => route.path)) mountPath(app, path, rows, carrying)
+}
+
+const mounts = { GET: 'get', POST: 'post' } as const
+
+function mountPath(app: Express, path: string, rows: readonly WebRoute[], carrying: Carrying): void {
+  const methods = rows.map(({ method }) => method)
+  const readers = rows.map(row => row.readers).find(each => each !== 'nobody')
+  if (readers !== undefined)
+    app.all(
+      path,
+      varyByOrigin,
+      crossOriginFor({ readers, methods }, origin => carrying.allowsOrigin(origin)),
+    )
+  for (const row of rows) app[mounts[row.method]](path, webHandler(row, carrying))
+  app.all(path, otherMethods(methods))
+}
+
+const varyByOrigin: RequestHandler = (_request, response, next) => {
+  response.vary('Origin')
+  next()
+}
+
+/** A preflight of an origin that may not read gets an answer without its name, all other methods 405. */
+function otherMethods(methods: readonly WebRoute['method'][]): RequestHandler {
+  const allowed = methods.flatMap(method => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
+  return (request, response) => {
+    response.locals.allowed = allowed
+    if (request.method !== 'OPTIONS')
+      throw new Problem('not-allowed', 'request.method-unsupported', 'This method is not supported here; see Allow.')
+    response.writeHead(204, { allow: allowed.join(', ') }).end()
+  }
+}
+
+/** A route as Express runs it. */
+function webHandler(route: WebRoute, { headers, body }: Carrying): RequestHandler {
   return async (request: Request, response: Response) => {
     const url = request.originalUrl
     const question = url.indexOf('?')
@@ -20,10 +61,10 @@ export function webHandler(
         const value = request.headers[name.toLowerCase()]
         return typeof value === 'string' ? value : value?.join(', ')
       },
-      body: () => readBody(request, options.body),
+      body: () => readBody(request, body),
       remoteAddress: request.socket.remoteAddress ?? '',
     })
-    for (const [name, value] of Object.entries(options.headers)) response.setHeader(name, value)
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
     for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value)
     response.statusCode = answer.status
     response.end(request.method === 'HEAD' ? undefined : answer.body)

@@ -5,5 +5,5 @@
  * Its data: sealed documents `share.links` and `share.content`. Decisions: README.md beside this file.
  */
 export type { LinkState, LinkSummary } from './links.ts'
-export { type CreatedLink, type LinkRequest, openShare, type Share, type ShareOptions } from './share.ts'
-export type { WebRequest, WebResponse, WebRoute } from './web.ts'
+export type { CreatedLink, LinkRequest, Management } from './management.ts'
+export { openShare, type Share, type ShareOptions } from './share.ts'

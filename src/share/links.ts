@@ -15,7 +15,8 @@ export interface LinkDocument {
   readonly compartment: string
   readonly scopes: string
   readonly label?: string
-  readonly creator: Pick<Actor, 'kind' | 'id' | 'clientId'>
+  /** The grant it was made under, and who acted. */
+  readonly creator: Pick<Actor, 'kind' | 'id' | 'clientId'> & { readonly grant?: string }
   readonly createdAtMs: number
   readonly expiresAtMs: number
   readonly revoked?: true

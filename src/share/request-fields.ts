@@ -1,6 +1,6 @@
 import { isInstant, parseDateInterval, parseJson } from '#fhir'
 import { Problem } from '#kernel'
-import type { WebRequest } from './web.ts'
+import type { WebRequest } from '#web'
 
 /** The members of a posted JSON object; unknown ones are ignored, as the specification asks. */
 export type Fields = Readonly<Record<string, unknown>>

@@ -1,5 +1,5 @@
+import type { WebRequest } from '#web'
 import { oauthProblem } from './oauth-problem.ts'
-import type { WebRequest } from './web.ts'
 
 const maxFormBytes = 64 * 1024
 

@@ -1,3 +1,12 @@
+import {
+  type Access,
+  type Form,
+  jsonResponse,
+  type Readers,
+  type WebRequest,
+  type WebResponse,
+  type WebRoute,
+} from '#web'
 import { openidConfiguration } from './discovery.ts'
 import { addToPeople, changePassword, endPermission, showAccount } from './endpoints/account.ts'
 import { answerOauth, answerPage } from './endpoints/answer.ts'
@@ -5,7 +14,6 @@ import { authorize } from './endpoints/authorize.ts'
 import { showClaim, useClaim } from './endpoints/claim.ts'
 import { postApproval, postEnd, showClients } from './endpoints/clients.ts'
 import { decideConsent, showConsent } from './endpoints/consent.ts'
-import { clientCors, preflight, publicCors, withHeaders } from './endpoints/cors.ts'
 import { introspect } from './endpoints/introspect.ts'
 import { logIn, logOut, showLogin } from './endpoints/login.ts'
 import { renewRecovery, tryRecovery } from './endpoints/recovery.ts'
@@ -14,79 +22,94 @@ import { showReset, useReset } from './endpoints/reset.ts'
 import { revoke } from './endpoints/revoke.ts'
 import { token } from './endpoints/token.ts'
 import { type Parts, paths } from './parts.ts'
-import { jsonResponse, type WebRequest, type WebResponse, type WebRoute } from './web.ts'
 
 type Handler = (request: WebRequest, parts: Parts) => Promise<WebResponse>
-/** Who may read the answer from a page of another origin. `own-pages` are pages themselves; `host` is for commands. */
-type Readers = 'own-pages' | 'host' | 'clients' | 'anybody'
-type Row = readonly [WebRoute['method'], string, Readers, Handler, string]
+
+/** `page` answers people in HTML, `oauth` apps in JSON; a page never answers pages of other origins. */
+interface Row {
+  readonly method: WebRoute['method']
+  readonly path: string
+  readonly kind: 'page' | 'oauth'
+  readonly readers?: Readers
+  readonly access: Access
+  readonly query?: readonly string[]
+  readonly fields?: readonly string[]
+  readonly type?: Form['type']
+  readonly redirects?: true
+  readonly handle: Handler
+  readonly summary: string
+}
 
 const discovery: Handler = async (_, { baseUrl }) => jsonResponse(200, openidConfiguration(baseUrl))
 const publicKeys: Handler = async (_, { key }) => jsonResponse(200, await key.publicKeys())
 
-/** Everything this room answers. Pages are for people, the other rows for apps. */
-const rows: readonly Row[] = [
-  ['GET', paths.authorize, 'own-pages', authorize, 'An app asks for access'],
-  ['POST', paths.authorize, 'own-pages', authorize, 'An app asks for access, with a form'],
-  ['GET', paths.login, 'own-pages', showLogin, 'The login page'],
-  ['POST', paths.login, 'own-pages', logIn, 'Name and password'],
-  ['POST', paths.logout, 'own-pages', logOut, 'Ends the browser session'],
-  ['GET', paths.consent, 'own-pages', showConsent, 'The page on which a person decides what an app gets'],
-  ['POST', paths.consent, 'own-pages', decideConsent, 'The decision'],
-  ['GET', paths.claim, 'own-pages', showClaim, 'The page on which a new server gets its owner'],
-  ['POST', paths.claim, 'own-pages', useClaim, 'Makes the first account'],
-  ['GET', paths.account, 'own-pages', showAccount, 'The apps with access, and the people of the account'],
-  ['POST', paths.accountRevoke, 'own-pages', endPermission, 'Ends the access of one app'],
-  ['POST', paths.accountPassword, 'own-pages', changePassword, 'Changes the password'],
-  ['POST', paths.accountPeople, 'own-pages', addToPeople, 'Adds a person whose data the account keeps'],
-  ['GET', paths.accountReset, 'own-pages', showReset, 'The page on which a one-time address becomes a password'],
-  ['POST', paths.accountReset, 'own-pages', useReset, 'Sets the password'],
-  ['POST', paths.accountRecovery, 'own-pages', renewRecovery, 'A new recovery code, shown once'],
-  ['POST', paths.accountRecoveryTry, 'own-pages', tryRecovery, 'Whether the recovery code on paper is right'],
-  ['GET', paths.clients, 'host', showClients, 'The registered apps, for the administrator'],
-  ['POST', paths.clientsApprove, 'host', postApproval, 'Lets a backend client act without a person'],
-  ['POST', paths.clientsEnd, 'host', postEnd, 'Ends an app with all that it holds'],
-  ['POST', paths.token, 'clients', token, 'Codes, refresh tokens and client assertions for access tokens'],
-  ['POST', paths.revoke, 'clients', revoke, 'Ends a token'],
-  ['POST', paths.introspect, 'clients', introspect, 'What a token stands for'],
-  ['POST', paths.register, 'anybody', register, 'Registers an app'],
-  ['GET', paths.keys, 'anybody', publicKeys, 'The keys that id_tokens are signed with'],
-  ['GET', paths.openidConfiguration, 'anybody', discovery, 'OpenID discovery'],
-  ['GET', paths.serverMetadata, 'anybody', discovery, 'OAuth server metadata'],
-]
+const asking = words(
+  'response_type client_id redirect_uri? scope state? aud code_challenge code_challenge_method nonce? prompt? max_age?',
+)
+const proof = 'client_id? client_secret? client_assertion_type? client_assertion?'
+const passwords = 'password again'
+const metadata = words(
+  `redirect_uris client_name? token_endpoint_auth_method? grant_types? response_types? scope? jwks? jwks_uri? client_uri? logo_uri?
+policy_uri? tos_uri? contacts? software_id? software_version?`,
+)
 
-function corsOf(readers: Readers, request: WebRequest, { clients }: Parts) {
-  return readers === 'clients' ? clientCors(request, clients) : Promise.resolve(publicCors(request))
+function words(text: string): readonly string[] {
+  return text.split(/\s+/)
 }
 
-function toRoute([method, path, readers, handle, summary]: Row, parts: Parts): WebRoute {
-  const bound = (request: WebRequest) => handle(request, parts)
-  if (readers === 'own-pages') return { method, path, summary, handler: answerPage(bound) }
-  const answered = answerOauth(bound)
-  if (readers === 'host') return { method, path, summary, handler: answered }
+/** Everything this room answers. Pages are for people, the other rows for apps, those of clients for the administrator. */
+// biome-ignore format: a table is read by its columns
+const rows: readonly Row[] = [
+  { method: 'GET', path: paths.authorize, kind: 'page', access: 'nothing', query: asking, redirects: true, handle: authorize, summary: 'An app asks for access' },
+  { method: 'POST', path: paths.authorize, kind: 'page', access: 'nothing', fields: asking, redirects: true, handle: authorize, summary: 'An app asks for access, with a form' },
+  { method: 'GET', path: paths.login, kind: 'page', access: 'nothing', query: ['request?'], handle: showLogin, summary: 'The login page' },
+  { method: 'POST', path: paths.login, kind: 'page', access: 'nothing', fields: words('csrf name password request?'), redirects: true, handle: logIn, summary: 'Name and password' },
+  { method: 'POST', path: paths.logout, kind: 'page', access: 'session', fields: ['csrf'], redirects: true, handle: logOut, summary: 'Ends the browser session' },
+  { method: 'GET', path: paths.consent, kind: 'page', access: 'session', query: ['request'], handle: showConsent, summary: 'The page on which a person decides what an app gets' },
+  { method: 'POST', path: paths.consent, kind: 'page', access: 'session', fields: words('csrf request decision patient? self? duration?'), redirects: true, handle: decideConsent, summary: 'The decision' },
+  { method: 'GET', path: paths.claim, kind: 'page', access: 'nothing', query: ['code'], handle: showClaim, summary: 'The page on which a new server gets its owner' },
+  { method: 'POST', path: paths.claim, kind: 'page', access: 'nothing', fields: words(`csrf code name ${passwords}`), handle: useClaim, summary: 'Makes the first account' },
+  { method: 'GET', path: paths.account, kind: 'page', access: 'session', query: ['done?'], handle: showAccount, summary: 'The apps with access, and the people of the account' },
+  { method: 'POST', path: paths.accountRevoke, kind: 'page', access: 'session', fields: words('csrf permission'), redirects: true, handle: endPermission, summary: 'Ends the access of one app' },
+  { method: 'POST', path: paths.accountPassword, kind: 'page', access: 'session', fields: words('csrf current password end-apps?'), redirects: true, handle: changePassword, summary: 'Changes the password' },
+  { method: 'POST', path: paths.accountPeople, kind: 'page', access: 'session', fields: words('csrf given family birthdate?'), redirects: true, handle: addToPeople, summary: 'Adds a person whose data the account keeps' },
+  { method: 'GET', path: paths.accountReset, kind: 'page', access: 'nothing', query: ['code'], handle: showReset, summary: 'The page on which a one-time address becomes a password' },
+  { method: 'POST', path: paths.accountReset, kind: 'page', access: 'nothing', fields: words(`csrf code ${passwords} end-apps?`), redirects: true, handle: useReset, summary: 'Sets the password' },
+  { method: 'POST', path: paths.accountRecovery, kind: 'page', access: 'session', fields: words('csrf current'), handle: renewRecovery, summary: 'A new recovery code, shown once' },
+  { method: 'POST', path: paths.accountRecoveryTry, kind: 'page', access: 'session', fields: words('csrf code'), redirects: true, handle: tryRecovery, summary: 'Whether the recovery code on paper is right' },
+  { method: 'POST', path: paths.token, kind: 'oauth', readers: 'clients', access: 'client', fields: words(`grant_type code? redirect_uri? code_verifier? refresh_token? scope? ${proof}`), handle: token, summary: 'Codes, refresh tokens and client assertions for access tokens' },
+  { method: 'POST', path: paths.revoke, kind: 'oauth', readers: 'clients', access: 'client', fields: words(`token token_type_hint? ${proof}`), handle: revoke, summary: 'Ends a token' },
+  { method: 'POST', path: paths.introspect, kind: 'oauth', readers: 'clients', access: 'client', fields: words(`token token_type_hint? ${proof}`), handle: introspect, summary: 'What a token stands for; a bearer may ask about its own' },
+  { method: 'POST', path: paths.register, kind: 'oauth', readers: 'anybody', access: 'nothing', type: 'application/json', fields: metadata, handle: register, summary: 'Registers an app' },
+  { method: 'GET', path: paths.keys, kind: 'oauth', readers: 'anybody', access: 'nothing', handle: publicKeys, summary: 'The keys that id_tokens are signed with' },
+  { method: 'GET', path: paths.openidConfiguration, kind: 'oauth', readers: 'anybody', access: 'nothing', handle: discovery, summary: 'OpenID discovery' },
+  { method: 'GET', path: paths.serverMetadata, kind: 'oauth', readers: 'anybody', access: 'nothing', handle: discovery, summary: 'OAuth server metadata' },
+  { method: 'GET', path: paths.clients, kind: 'oauth', access: 'bearer', handle: showClients, summary: 'The registered apps, for the administrator' },
+  { method: 'POST', path: paths.clientsApprove, kind: 'oauth', access: 'bearer', fields: words('client_id scope?'), handle: postApproval, summary: 'Lets a backend client act without a person' },
+  { method: 'POST', path: paths.clientsEnd, kind: 'oauth', access: 'bearer', fields: ['client_id'], handle: postEnd, summary: 'Ends an app with all that it holds' },
+]
+
+const kinds = {
+  page: { answer: answerPage, type: 'text/html' },
+  oauth: { answer: answerOauth, type: 'application/json' },
+} as const
+
+function toRoute({ kind, fields, type = 'application/x-www-form-urlencoded', ...row }: Row, parts: Parts): WebRoute {
+  const { method, path, summary, access, query, readers = 'nobody' } = row
   return {
     method,
     path,
     summary,
-    handler: async request => withHeaders(await answered(request), await corsOf(readers, request, parts)),
+    access,
+    readers,
+    ...(query === undefined ? {} : { query }),
+    ...(fields === undefined ? {} : { form: { type, fields } }),
+    ...(row.redirects === true ? {} : { answers: kinds[kind].type }),
+    handler: kinds[kind].answer(request => row.handle(request, parts)),
   }
 }
 
-function toPreflight([method, path, readers]: Row, parts: Parts): WebRoute {
-  return {
-    method: 'OPTIONS',
-    path,
-    summary: 'CORS preflight',
-    handler: async request => preflight(await corsOf(readers, request, parts), method === 'GET' ? 'GET' : 'POST'),
-  }
-}
-
-/** The routes over opened parts; preflights come last. */
+/** The routes over opened parts. */
 export function routesOf(parts: Parts): readonly WebRoute[] {
-  return [
-    ...rows.map(row => toRoute(row, parts)),
-    ...rows
-      .filter(([, , readers]) => readers === 'clients' || readers === 'anybody')
-      .map(row => toPreflight(row, parts)),
-  ]
+  return rows.map(row => toRoute(row, parts))
 }

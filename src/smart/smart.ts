@@ -1,5 +1,6 @@
 import type { Grant } from '#access'
 import { Problem } from '#kernel'
+import type { WebRoute } from '#web'
 import type { Account } from './accounts/accounts.ts'
 import { approveClient, type ClientSummary, endClient, listClients } from './clients/administration.ts'
 import { parseMetadata } from './clients/parse-metadata.ts'
@@ -8,7 +9,6 @@ import { describeClient } from './endpoints/register.ts'
 import { host, type MintOptions, mint } from './mint.ts'
 import { openParts, type Parts, paths, type SmartOptions } from './parts.ts'
 import { routesOf } from './routes.ts'
-import type { WebRoute } from './web.ts'
 
 /** An account as the administrator sees it. */
 export interface AccountSummary {
@@ -32,7 +32,7 @@ export interface Smart {
    * @throws Problem `unauthenticated` · `token.unknown` (also: revoked), `token.expired`
    */
   authenticate(bearer: string): Promise<Grant>
-  /** Everything to be mounted at the origin, preflights included; the answers carry their own CORS headers. */
+  /** Everything to be mounted at the origin; who carries it answers preflights and sets CORS headers by `readers`. */
   readonly routes: readonly WebRoute[]
   /** The content of `[fhir]/.well-known/smart-configuration`. */
   configuration(): object

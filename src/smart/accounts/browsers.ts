@@ -1,7 +1,7 @@
 import { type Clock, equalSecrets, lengthPrefixed, newSecret, Problem } from '#kernel'
 import type { Documents, Vault } from '#vault'
+import type { WebRequest } from '#web'
 import { single } from '../form.ts'
-import type { WebRequest } from '../web.ts'
 import { toLoginName } from './account-names.ts'
 import type { Account, Accounts } from './accounts.ts'
 import { printCookie, readCookie } from './cookies.ts'

@@ -1,4 +1,4 @@
-import type { WebRequest } from '../web.ts'
+import type { WebRequest } from '#web'
 
 /** What our cookies hold: random text, sometimes with a keyed hash behind a dot. */
 const valueForm = /^[A-Za-z0-9_.-]{43,100}$/

@@ -1,6 +1,6 @@
 import type { Problem } from '#kernel'
+import { redirectResponse, type WebResponse } from '#web'
 import { toWireError } from '../oauth-problem.ts'
-import { redirectResponse, type WebResponse } from '../web.ts'
 import type { ReturnAddress } from './authorization-request.ts'
 
 /** The URI is extended as text: printing it anew could change a query that the app compares. */

@@ -1,6 +1,6 @@
+import type { WebRequest } from '#web'
 import { single } from '../form.ts'
 import { oauthProblem } from '../oauth-problem.ts'
-import type { WebRequest } from '../web.ts'
 import { type AssertionVerifier, assertionType } from './assertions.ts'
 import type { AuthMethod, Client, Clients } from './clients.ts'
 

@@ -1,11 +1,11 @@
 import { isProblem, type Problem } from '#kernel'
+import { redirectResponse, type WebRequest, type WebResponse } from '#web'
 import type { Account } from '../accounts/accounts.ts'
 import type { Browser } from '../accounts/browsers.ts'
 import { addPerson, loadPeople } from '../consent/people.ts'
 import { readForm, single } from '../form.ts'
 import { accountPage } from '../pages/account.ts'
 import { type Parts, paths } from '../parts.ts'
-import { redirectResponse, type WebRequest, type WebResponse } from '../web.ts'
 import { logInBy } from './login.ts'
 
 type AccountParts = Pick<

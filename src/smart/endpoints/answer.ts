@@ -1,7 +1,6 @@
 import { isProblem, type Problem } from '#kernel'
+import { faultPage, jsonResponse, type WebRequest, type WebResponse } from '#web'
 import { toWireError } from '../oauth-problem.ts'
-import { faultPage } from '../pages/fault.ts'
-import { jsonResponse, type WebRequest, type WebResponse } from '../web.ts'
 
 type Handler = (request: WebRequest) => Promise<WebResponse>
 

@@ -1,9 +1,9 @@
 import { isProblem } from '#kernel'
+import { redirectResponse, type WebRequest, type WebResponse } from '#web'
 import { respondWithError } from '../authorize/respond.ts'
 import { checkRequest, loadReturnAddress } from '../authorize/score.ts'
 import { readForm } from '../form.ts'
 import { type Parts, paths } from '../parts.ts'
-import { redirectResponse, type WebRequest, type WebResponse } from '../web.ts'
 
 type AuthorizeParts = Pick<Parts, 'clients' | 'requests' | 'fhirBase' | 'baseUrl' | 'clock'>
 

@@ -1,8 +1,8 @@
 import type { Grant } from '#access'
 import { isProblem } from '#kernel'
+import type { WebRequest } from '#web'
 import { oauthProblem } from '../oauth-problem.ts'
 import type { Parts } from '../parts.ts'
-import type { WebRequest } from '../web.ts'
 
 /** The bearer token of a request to the authorisation server itself. RFC 6750 §2.1 */
 export function bearerOf(request: WebRequest): string | undefined {

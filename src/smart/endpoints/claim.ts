@@ -1,10 +1,10 @@
 import { isProblem, Problem } from '#kernel'
+import { redirectResponse, type WebRequest, type WebResponse } from '#web'
 import { networkOf } from '../accounts/networks.ts'
 import { readForm, single } from '../form.ts'
 import { claimPage } from '../pages/claim.ts'
 import { newRecoveryPage } from '../pages/recovery.ts'
 import { type Parts, paths } from '../parts.ts'
-import { redirectResponse, type WebRequest, type WebResponse } from '../web.ts'
 
 type ClaimParts = Pick<Parts, 'browsers' | 'claim' | 'throttle' | 'record' | 'recovery'>
 

@@ -1,11 +1,11 @@
 import type { Actor, Grant, Verb } from '#access'
 import { toInstant } from '#fhir'
 import { isProblem } from '#kernel'
+import { jsonResponse, type WebRequest, type WebResponse } from '#web'
 import { approveClient, type ClientSummary, endClient, listClients } from '../clients/administration.ts'
 import { readForm, single } from '../form.ts'
 import { oauthProblem } from '../oauth-problem.ts'
 import type { Parts } from '../parts.ts'
-import { jsonResponse, type WebRequest, type WebResponse } from '../web.ts'
 import { bearerGrant, bearerOf } from './bearer.ts'
 
 type ClientsParts = Pick<Parts, 'authenticate' | 'clients' | 'permissions' | 'tokens' | 'record'>

@@ -1,4 +1,5 @@
 import { isProblem, Problem } from '#kernel'
+import { redirectResponse, type WebRequest, type WebResponse } from '#web'
 import type { Account } from '../accounts/accounts.ts'
 import type { Browser } from '../accounts/browsers.ts'
 import type { AuthorizationRequest } from '../authorize/authorization-request.ts'
@@ -14,7 +15,6 @@ import { type Parts, paths } from '../parts.ts'
 import { needsPatient, parseScopeRequest, printScopeRequest, type ScopeRequest, type ScopeWord } from '../scopes.ts'
 import { accessLifeMs } from '../token/lifetimes.ts'
 import type { Permission } from '../token/permissions.ts'
-import { redirectResponse, type WebRequest, type WebResponse } from '../web.ts'
 
 type ConsentParts = Pick<
   Parts,

@@ -1,9 +1,9 @@
 import type { Grant } from '#access'
+import { jsonResponse, type WebRequest, type WebResponse } from '#web'
 import { readForm, single } from '../form.ts'
 import { oauthProblem } from '../oauth-problem.ts'
 import type { Parts } from '../parts.ts'
 import type { TokenDocument } from '../token/tokens.ts'
-import { jsonResponse, type WebRequest, type WebResponse } from '../web.ts'
 import { bearerGrant, bearerOf } from './bearer.ts'
 
 type IntrospectParts = Pick<Parts, 'authenticateClient' | 'authenticate' | 'tokens' | 'clock' | 'baseUrl' | 'fhirBase'>

@@ -1,4 +1,5 @@
 import { isProblem, Problem } from '#kernel'
+import { redirectResponse, type WebRequest, type WebResponse } from '#web'
 import { toLoginName } from '../accounts/account-names.ts'
 import type { Account } from '../accounts/accounts.ts'
 import { networkOf } from '../accounts/networks.ts'
@@ -6,7 +7,6 @@ import type { ThrottleKind } from '../accounts/throttle.ts'
 import { readForm, single } from '../form.ts'
 import { loginPage } from '../pages/login.ts'
 import { type Parts, paths } from '../parts.ts'
-import { redirectResponse, type WebRequest, type WebResponse } from '../web.ts'
 
 type LoginParts = Pick<Parts, 'browsers' | 'accounts' | 'throttle' | 'record' | 'log'>
 

@@ -1,11 +1,11 @@
 import { parseJson } from '#fhir'
 import { isProblem } from '#kernel'
+import { jsonResponse, type WebRequest, type WebResponse } from '#web'
 import { networkOf } from '../accounts/networks.ts'
 import type { Client } from '../clients/clients.ts'
 import { parseMetadata } from '../clients/parse-metadata.ts'
 import { oauthProblem } from '../oauth-problem.ts'
 import type { Parts } from '../parts.ts'
-import { jsonResponse, type WebRequest, type WebResponse } from '../web.ts'
 
 type RegisterParts = Pick<Parts, 'clients' | 'throttle' | 'canFetchKeys' | 'record'>
 

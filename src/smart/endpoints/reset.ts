@@ -1,9 +1,9 @@
 import { isProblem, Problem } from '#kernel'
+import { redirectResponse, type WebRequest, type WebResponse } from '#web'
 import { networkOf } from '../accounts/networks.ts'
 import { readForm, single } from '../form.ts'
 import { resetPage } from '../pages/reset.ts'
 import { type Parts, paths } from '../parts.ts'
-import { redirectResponse, type WebRequest, type WebResponse } from '../web.ts'
 import { endApps } from './account.ts'
 
 type ResetParts = Pick<Parts, 'browsers' | 'resets' | 'permissions' | 'throttle' | 'record'>

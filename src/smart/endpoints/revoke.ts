@@ -1,9 +1,9 @@
+import { jsonResponse, type WebRequest, type WebResponse } from '#web'
 import type { Client } from '../clients/clients.ts'
 import { readForm, single } from '../form.ts'
 import { oauthProblem } from '../oauth-problem.ts'
 import type { Parts } from '../parts.ts'
 import type { FoundToken } from '../token/tokens.ts'
-import { jsonResponse, type WebRequest, type WebResponse } from '../web.ts'
 
 type RevokeParts = Pick<Parts, 'authenticateClient' | 'clients' | 'tokens' | 'permissions' | 'record'>
 

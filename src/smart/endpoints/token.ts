@@ -1,4 +1,5 @@
 import { isProblem } from '#kernel'
+import { jsonResponse, type WebRequest, type WebResponse } from '#web'
 import type { Client } from '../clients/clients.ts'
 import { readForm, single } from '../form.ts'
 import { oauthProblem } from '../oauth-problem.ts'
@@ -7,7 +8,6 @@ import { grantClientCredentials } from '../token/client-credentials.ts'
 import { type CodeExchange, exchangeCode } from '../token/exchange-code.ts'
 import type { TokenAnswer } from '../token/issue.ts'
 import { type Refreshing, refresh } from '../token/refresh.ts'
-import { jsonResponse, type WebRequest, type WebResponse } from '../web.ts'
 
 type TokenParts = CodeExchange & Refreshing & Pick<Parts, 'authenticateClient' | 'record' | 'log'>
 type Granting = (form: URLSearchParams, client: Client | undefined, parts: TokenParts) => Promise<TokenAnswer>

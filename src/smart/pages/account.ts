@@ -1,13 +1,10 @@
 import type { Term } from '#access'
 import type { Problem } from '#kernel'
+import { faultAnswer, faultNote, html, type Markup, pageResponse, type WebResponse } from '#web'
 import type { Account } from '../accounts/accounts.ts'
 import type { Person } from '../consent/people.ts'
 import { parseScopeRequest } from '../scopes.ts'
 import type { Permission } from '../token/permissions.ts'
-import type { WebResponse } from '../web.ts'
-import { html, type Markup } from './html.ts'
-import { pageResponse } from './layout.ts'
-import { faultAnswer, faultNote } from './login.ts'
 import { wordsOfDeeds, wordsOfSelf, wordsOfTerm } from './words.ts'
 
 function day(ms: number): string {

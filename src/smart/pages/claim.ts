@@ -1,8 +1,5 @@
 import type { Problem } from '#kernel'
-import type { WebResponse } from '../web.ts'
-import { html } from './html.ts'
-import { pageResponse } from './layout.ts'
-import { faultAnswer, faultNote } from './login.ts'
+import { faultAnswer, faultNote, html, pageResponse, type WebResponse } from '#web'
 
 /** The page on which the first account of a new server is made. */
 export function claimPage(options: {

@@ -1,13 +1,10 @@
 import type { Problem } from '#kernel'
+import { faultAnswer, faultNote, html, type Markup, pageResponse, type WebResponse } from '#web'
 import type { Client } from '../clients/clients.ts'
 import { isLoopbackUri, isPrivateScheme } from '../clients/redirect-uris.ts'
 import type { Offer } from '../consent/choices.ts'
 import type { Person } from '../consent/people.ts'
 import type { ScopeRequest } from '../scopes.ts'
-import type { WebResponse } from '../web.ts'
-import { html, type Markup } from './html.ts'
-import { pageResponse } from './layout.ts'
-import { faultAnswer, faultNote } from './login.ts'
 import { deeds, durations, wordsOfSelf, wordsOfTerm } from './words.ts'
 
 export interface ConsentView {

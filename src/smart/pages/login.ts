@@ -1,31 +1,5 @@
 import type { Problem } from '#kernel'
-import type { WebResponse } from '../web.ts'
-import { html, type Markup } from './html.ts'
-import { pageResponse } from './layout.ts'
-
-/** Where a fault is said, at the top of a page and read out at once. */
-export function faultNote(problem: Problem | undefined): Markup {
-  if (problem === undefined) return html``
-  const wait = problem.retryAfterSeconds
-  return html`<p class="error" role="alert" data-code="${problem.code}">${problem.text}${wait === undefined ? '' : ` Try again in ${wait} seconds.`}</p>`
-}
-
-function retryHeaders(problem: Problem | undefined): Readonly<Record<string, string>> {
-  return problem?.retryAfterSeconds === undefined ? {} : { 'Retry-After': String(problem.retryAfterSeconds) }
-}
-
-const faultStatus: Readonly<Record<string, number>> = { throttled: 429, busy: 503, forbidden: 403, conflict: 409 }
-
-/** Status and headers of a page that says a fault. */
-export function faultAnswer(problem: Problem | undefined): {
-  status: number
-  headers: Readonly<Record<string, string>>
-} {
-  return {
-    status: problem === undefined ? 200 : (faultStatus[problem.kind] ?? 400),
-    headers: retryHeaders(problem),
-  }
-}
+import { faultAnswer, faultNote, html, pageResponse, type WebResponse } from '#web'
 
 /** The login page. `request` is a sealed authorize request on its way to consent, or absent. */
 export function loginPage(options: {

@@ -1,8 +1,5 @@
 import type { Problem } from '#kernel'
-import type { WebResponse } from '../web.ts'
-import { html, type Markup } from './html.ts'
-import { pageResponse } from './layout.ts'
-import { faultAnswer, faultNote } from './login.ts'
+import { faultAnswer, faultNote, html, type Markup, pageResponse, type WebResponse } from '#web'
 
 const typeBack = (csrf: string): Markup => html`
 <form method="post" action="/account/recovery/try">

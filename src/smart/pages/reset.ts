@@ -1,8 +1,5 @@
 import type { Problem } from '#kernel'
-import type { WebResponse } from '../web.ts'
-import { html } from './html.ts'
-import { pageResponse } from './layout.ts'
-import { faultAnswer, faultNote } from './login.ts'
+import { faultAnswer, faultNote, html, pageResponse, type WebResponse } from '#web'
 
 /** The page on which somebody with a one-time address chooses a password. */
 export function resetPage(options: {

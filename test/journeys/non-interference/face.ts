@@ -15,6 +15,7 @@ export async function withFace(house: House): Promise<House> {
   const smart = {
     routes: [],
     configuration: () => ({}),
+    allowsOrigin: async () => false,
     authenticate: async (bearer: string) => {
       const grant = grants.get(bearer)
       if (grant === undefined) throw new Problem('unauthenticated', 'token.unknown', 'The token is not known here.')

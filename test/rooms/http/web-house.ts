@@ -9,6 +9,7 @@ import { openIngest } from '#ingest'
 import { defaultLimits, type Rooms } from '#interactions'
 import { createLog, type Log, systemClock } from '#kernel'
 import { openRecord } from '#record'
+import { openShare } from '#share'
 import { openSmart, type Smart } from '#smart'
 import { openMemoryKeys, openMemoryStore } from '#store'
 import { createValidator } from '#validation'
@@ -39,6 +40,16 @@ export async function openWebHouse(config: HttpConfig): Promise<WebHouse> {
   const smart = await openSmart({ record, documents: record.documents, vault, clock, log, baseUrl: config.baseUrl })
   const validator = createValidator()
   const ingest = openIngest({ record, validator, clock, log, baseUrl: `${config.baseUrl}/fhir` })
+  const authenticate = (bearer: string) => smart.authenticate(bearer)
+  const share = openShare({
+    record,
+    documents: record.documents,
+    vault,
+    clock,
+    log,
+    baseUrl: config.baseUrl,
+    authenticate,
+  })
   const rooms: Rooms = {
     record,
     validator,
@@ -49,7 +60,7 @@ export async function openWebHouse(config: HttpConfig): Promise<WebHouse> {
     software: { name: 'Kinhold', version: '0.0.0' },
   }
   return {
-    app: createApp({ rooms, smart, log, config }),
+    app: createApp({ rooms, smart, share, log, config }),
     smart,
     rooms,
     log,

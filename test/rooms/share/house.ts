@@ -6,9 +6,11 @@ import type { Grant } from '#access'
 import type { Resource } from '#fhir'
 import { FixedClock, isProblem, Problem, silentLog } from '#kernel'
 import { openRecord } from '#record'
-import { openShare, type Share, type WebRequest, type WebResponse } from '#share'
+import { openShare, type Share } from '#share'
 import { openMemoryKeys, openMemoryStore } from '#store'
 import { type Documents, fileRoot, openVault } from '#vault'
+import type { WebRequest, WebResponse } from '#web'
+import { answerProblem } from '../../../src/http/problem-response.ts'
 import { create, everything, grantOf, heartRate, patient, potassium, type TestRecord } from '../record/family.ts'
 
 export const origin = 'https://family.example'
@@ -103,10 +105,16 @@ export interface Asking {
   readonly query?: string
   readonly token?: string
   readonly body?: unknown
+  readonly accept?: string
 }
 
 /** Asks the room's routes as `http` would: finds the row by method and path pattern. */
-export function ask({ share }: House, method: string, url: string, { token, body, query = '' }: Asking = {}) {
+export async function ask(
+  { share }: House,
+  method: string,
+  url: string,
+  { token, body, query = '', accept }: Asking = {},
+): Promise<WebResponse> {
   const path = url.startsWith(origin) ? url.slice(origin.length) : url
   const parts = path.split('/')
   const route = share.routes.find(row => {
@@ -118,15 +126,22 @@ export function ask({ share }: House, method: string, url: string, { token, body
     )
   })
   if (route === undefined) throw new Error(`no route for ${method}`)
+  const headers = new Map(token === undefined ? [] : [['authorization', `Bearer ${token}`]])
+  if (accept !== undefined) headers.set('accept', accept)
   const request: WebRequest = {
     method,
     path,
     query: new URLSearchParams(query),
-    header: name => (name.toLowerCase() === 'authorization' && token !== undefined ? `Bearer ${token}` : undefined),
+    header: name => headers.get(name.toLowerCase()),
     body: async () => Buffer.from(typeof body === 'string' ? body : JSON.stringify(body ?? {})),
     remoteAddress: '192.0.2.1',
   }
-  return route.handler(request)
+  try {
+    return await route.handler(request)
+  } catch (error) {
+    if (!isProblem(error)) throw error
+    return answerProblem(error, { baseUrl: origin, tokenPresented: token !== undefined, allowed: [], page: false })
+  }
 }
 
 export function jsonOf(answer: WebResponse): Record<string, unknown> {

@@ -1,4 +1,4 @@
-import type { WebResponse } from '#share'
+import type { WebResponse } from '#web'
 import { everything } from '../record/family.ts'
 import {
   addFamily,
@@ -235,28 +235,20 @@ describe('a link that cannot be opened', () => {
   })
 })
 
-describe('pages of any origin', () => {
-  it('may read every answer, faults included, and none is kept by a cache', async () => {
-    const { url } = await make({ passcode: '4321' })
-    const answers = [
-      await manifestOf(url, { passcode: '4321' }),
-      await manifestOf(url, { passcode: 'wrong' }),
-      await ask(house, 'POST', url),
-      await ask(house, 'GET', `${url}/files/x`),
-      await ask(house, 'GET', '/share'),
-    ]
-    expect(answers.map(({ status }) => status)).toEqual([200, 401, 400, 404, 401])
-    for (const { headers } of answers) {
-      expect(headers).toMatchObject({ 'Access-Control-Allow-Origin': '*', 'Cache-Control': 'no-store' })
-      expect(headers['Access-Control-Allow-Credentials']).toBeUndefined()
-    }
-  })
+describe('a person who opens the address inside a link by itself', () => {
+  const browser = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8'
 
-  it('learn from a preflight how to ask, and not whether the link exists', async () => {
-    const answer = await ask(house, 'OPTIONS', (await make()).url)
-    expect(answer).toMatchObject({ status: 204, headers: { 'Access-Control-Allow-Methods': 'POST, GET' } })
-    expect(answer.headers['Access-Control-Allow-Headers']).toContain('Content-Type')
-    expect(await ask(house, 'OPTIONS', '/share/nothing')).toEqual(answer)
+  it('is told what it is, the same whether or not there is such a link, and opens nothing', async () => {
+    const { url } = await make({ flagDirect: true })
+    const shown = await ask(house, 'GET', url, { accept: browser, query: 'recipient=Browser' })
+    expect([shown.status, shown.headers['Content-Type']]).toEqual([200, 'text/html; charset=utf-8'])
+    expect(String(shown.body)).toContain('SMART Health Link')
+    expect(await ask(house, 'GET', `/share/${'A'.repeat(43)}`, { accept: browser })).toEqual(shown)
+    expect(await trail()).not.toContain(expect.stringContaining('Browser'))
+    for (const accept of ['*/*', 'application/jose', 'application/jose, */*']) {
+      const viewed = await ask(house, 'GET', url, { accept, query: 'recipient=Viewer' })
+      expect(viewed.headers['Content-Type']).toBe('application/jose')
+    }
   })
 })
 

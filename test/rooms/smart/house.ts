@@ -4,9 +4,10 @@ import { type Grant, parseScope } from '#access'
 import type { Resource } from '#fhir'
 import { collect, FixedClock, isProblem, silentLog } from '#kernel'
 import { openRecord, type Record as PatientRecord } from '#record'
-import { type Fetch, openSmart, type Recovery, type Smart, type WebRequest } from '#smart'
+import { type Fetch, openSmart, type Recovery, type Smart } from '#smart'
 import { openMemoryKeys, openMemoryStore, type Store } from '#store'
 import { type Documents, newRecoveryCode, openDocuments, openVault, recoveryRoot, type Vault } from '#vault'
+import type { WebRequest } from '#web'
 
 /** Real rooms on the memory store behind a real HTTP server on the loopback. */
 export interface House {

@@ -1,30 +1,6 @@
-import { createHash } from 'node:crypto'
-import fc from 'fast-check'
 import { networkOf } from '../../../src/smart/accounts/networks.ts'
 import { isKeySetUrl, isPublicUrl } from '../../../src/smart/clients/urls.ts'
-import { escapeHtml, html } from '../../../src/smart/pages/html.ts'
-import { pageResponse } from '../../../src/smart/pages/layout.ts'
 import { challengeOf, isVerifierOf } from '../../../src/smart/token/pkce.ts'
-
-describe('pages', () => {
-  it('escape whatever is put into them', () => {
-    const evil = `"><script>alert('&')</script>`
-    expect(html`<p title="${evil}">${[evil, html`<b>${evil}</b>`]}</p>`.text).not.toContain('<script')
-    fc.assert(fc.property(fc.string(), text => !/[<>"']/.test(escapeHtml(text))))
-  })
-
-  it('allow no script, no frame and only their own style', () => {
-    const { headers, body } = pageResponse({ title: 'A page', content: html`<p>Text</p>` })
-    const policy = String(headers['Content-Security-Policy'])
-    const style = /<style>([\s\S]*)<\/style>/.exec(String(body))?.[1] ?? ''
-    expect(policy).toContain(`'sha256-${createHash('sha256').update(style).digest('base64')}'`)
-    expect(policy).toContain("default-src 'none'")
-    expect(policy).toContain("frame-ancestors 'none'")
-    expect(headers).toMatchObject({ 'X-Frame-Options': 'DENY', 'Referrer-Policy': 'no-referrer' })
-    expect(headers['Cache-Control']).toBe('no-store')
-    expect(String(body)).toContain('<html lang="en">')
-  })
-})
 
 describe('RFC 7636 PKCE – https://www.rfc-editor.org/rfc/rfc7636#appendix-B', () => {
   it.each([

@@ -1,4 +1,4 @@
-/** A request as this room sees it; `http` makes it from whatever carried it. */
+/** A request as rooms see it; `http` makes it from whatever carried it. */
 export interface WebRequest {
   readonly method: string
   /** Path without the query. */
@@ -18,16 +18,35 @@ export interface WebResponse {
   readonly body?: string | Buffer
 }
 
-/** One row of what this room answers. OPTIONS rows are the CORS preflights of the rows beside them. */
+/** Which pages of other origins may read an answer: none, those of registered apps, or any. */
+export type Readers = 'nobody' | 'clients' | 'anybody'
+
+/** What a caller must show: nothing, a person's session in a cookie, a client's proof of itself, or an access token. */
+export type Access = 'nothing' | 'session' | 'client' | 'bearer'
+
+/** The body of a POST: its media type, and the names of its fields, those that may be left out with a question mark. */
+export interface Form {
+  readonly type: 'application/x-www-form-urlencoded' | 'application/json'
+  readonly fields: readonly string[]
+}
+
+/** One row of what a room answers. Preflights are the carrier's to answer, from `readers`. */
 export interface WebRoute {
-  readonly method: 'GET' | 'POST' | 'OPTIONS'
-  /** Exact path from the origin, e.g. `/auth/token`. */
+  readonly method: 'GET' | 'POST'
+  /** Path from the origin; `:name` stands for one segment, e.g. `/share/:id`. */
   readonly path: string
   readonly summary: string
+  readonly readers: Readers
+  readonly access: Access
+  /** Names of query parameters, those that may be left out with a question mark. */
+  readonly query?: readonly string[]
+  readonly form?: Form
+  /** Media type of the answer when all goes well; absent where that is a redirect. */
+  readonly answers?: 'text/html' | 'application/json' | 'application/jose'
   handler(request: WebRequest): Promise<WebResponse>
 }
 
-/** Nothing this room says may be kept by a cache; `Pragma` because SMART's test kits look for it. */
+/** Nothing that is said here may be kept by a cache; `Pragma` because SMART's test kits look for it. */
 export const neverStore = { 'Cache-Control': 'no-store', Pragma: 'no-cache' } as const
 
 /** A JSON answer that no cache keeps. */

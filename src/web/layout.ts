@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { neverStore, type WebResponse } from '../web.ts'
 import { html, Markup } from './html.ts'
+import { neverStore, type WebResponse } from './route.ts'
 
 const style = `
 :root{color-scheme:light dark;--ink:#1b1f24;--paper:#fff;--soft:#f3f4f6;--line:#6b7280;--act:#0b5c8a;--bad:#a4161a}
@@ -21,6 +21,7 @@ button.plain{background:var(--paper);color:var(--act)}
 .note{background:var(--soft);border-left:4px solid var(--act);padding:.6rem .9rem;margin:1rem 0}
 .error{background:var(--soft);border-left:4px solid var(--bad);padding:.6rem .9rem;margin:1rem 0}
 .secret code{display:block;font-size:1.35rem;letter-spacing:.05em;padding:1rem;border:2px solid var(--line);border-radius:.5rem}
+.links{padding-left:1.2rem}a{color:var(--act)}
 .quiet{color:var(--line)}code{overflow-wrap:anywhere}
 `
 
@@ -40,6 +41,7 @@ function contentSecurityPolicy(formTargets: readonly string[]): string {
   ].join('; ')
 }
 
+/** What a page is made of. */
 export interface Page {
   readonly title: string
   readonly content: Markup

@@ -1,0 +1,52 @@
+import type { RequestHandler } from 'express'
+import { html, pageResponse, prefersPage } from '#web'
+import { lowerCased } from './security-headers.ts'
+
+/** What the first page says of the server. */
+export interface Home {
+  readonly baseUrl: string
+  readonly software: { readonly name: string; readonly version: string }
+  readonly headers: Readonly<Record<string, string>>
+  isDraining(): boolean
+}
+
+function homePage({ baseUrl, software }: Home, isReady: boolean) {
+  return pageResponse({
+    title: software.name,
+    content: html`
+<p>A family's health records, each encrypted with a key of its own. This server speaks FHIR R4, and apps reach it by SMART App
+Launch: only those that somebody here has let in, and only for what was allowed.</p>
+<ul class="links">
+<li><a href="/account">Your account</a>: the people whose data you keep, the apps with access, your password</li>
+<li><a href="/docs/">API page</a>: every request this server answers, to be tried</li>
+<li><a href="/fhir/metadata">CapabilityStatement</a> and <a href="/openapi.json">OpenAPI document</a>: the same for programs</li>
+<li><a href="/readyz">Status</a>: ${isReady ? 'ready' : 'closing'}</li>
+</ul>
+<p>To connect an app, give it this address: <code>${baseUrl}/fhir</code></p>
+<p class="quiet">${software.name} ${software.version}</p>`,
+  })
+}
+
+function homeDocument({ baseUrl, software }: Home) {
+  return {
+    name: software.name,
+    version: software.version,
+    fhir: `${baseUrl}/fhir`,
+    metadata: `${baseUrl}/fhir/metadata`,
+    smartConfiguration: `${baseUrl}/fhir/.well-known/smart-configuration`,
+    openApi: `${baseUrl}/openapi.json`,
+    docs: `${baseUrl}/docs/`,
+    account: `${baseUrl}/account`,
+    ready: `${baseUrl}/readyz`,
+  }
+}
+
+/** GET `/`: a page for browsers, and for programs a document that leads on. */
+export function homeHandler(home: Home): RequestHandler {
+  return (request, response) => {
+    const page = prefersPage(request.headers.accept) ? homePage(home, !home.isDraining()) : undefined
+    const type = { 'content-type': 'application/json; charset=utf-8' }
+    response.writeHead(200, { ...home.headers, ...(page === undefined ? type : lowerCased(page.headers)) })
+    response.end(page === undefined ? JSON.stringify(homeDocument(home)) : page.body)
+  }
+}
