@@ -20,6 +20,7 @@ interface ElementFact {
 }
 interface TypeFact {
   readonly code: string
+  readonly targetProfile?: readonly string[]
   readonly extension?: readonly { readonly url: string; readonly valueUrl?: string }[]
 }
 interface Definition {
@@ -145,14 +146,23 @@ function fhirTypeOf(element: ElementFact, type: TypeFact): string {
 
 const usedValueSets = new Set<string>()
 
-/** `0..* Identifier`, `1..1 code @observation-status`, `0..1 Quantity|string`, `0..1 *` (any open type), `0..* #referenceRange`. */
+/** `0..* Identifier`, `1..1 code @observation-status`, `0..1 Reference >Patient|Group`, `0..1 Quantity|string`, `0..1 *` (any open type), `0..* #referenceRange`. */
 function describe(element: ElementFact): string {
   const cardinality = `${element.min}..${element.max}`
   if (element.contentReference !== undefined) {
     return `${cardinality} #${element.contentReference.slice(element.contentReference.indexOf('.') + 1)}`
   }
   const types = typesOf(element).join('|')
-  return `${cardinality} ${types === openTypes.join('|') ? '*' : types}${bindingOf(element)}`
+  return `${cardinality} ${types === openTypes.join('|') ? '*' : types}${bindingOf(element)}${targetsOf(element)}`
+}
+
+/** Types that a Reference may lead to, where that is not any. */
+function targetsOf(element: ElementFact): string {
+  const profiles = (element.type ?? [])
+    .filter(type => type.code === 'Reference')
+    .flatMap(type => type.targetProfile ?? [])
+  const targets = profiles.map(profile => profile.slice(profile.lastIndexOf('/') + 1))
+  return targets.length === 0 || targets.includes('Resource') ? '' : ` >${[...new Set(targets)].sort().join('|')}`
 }
 
 function bindingOf(element: ElementFact): string {

@@ -13,6 +13,8 @@ export interface ElementDefinition {
   readonly isList: boolean
   /** Value set of a required binding whose codes are known; see `requiredCodes`. */
   readonly valueSet?: string
+  /** Resource types that a Reference may lead to, where that is not any. */
+  readonly targets?: readonly string[]
   /** Where the children of a nested element are defined within the type, e.g. `referenceRange`. */
   readonly nested?: string
 }
@@ -28,7 +30,7 @@ export interface Shape {
 interface TypeFacts {
   readonly summary: readonly string[]
   readonly mandatory: readonly string[]
-  /** path → `min..max types[ @value-set]`, see profiles/README.md */
+  /** path → `min..max types[ @value-set][ >targets]`, see profiles/README.md */
   readonly elements: Readonly<Record<string, string>>
 }
 interface Facts {
@@ -145,20 +147,30 @@ function elementsWithin(type: string, path: string): readonly ElementDefinition[
 }
 
 function elementsOfFact(path: string, name: string, fact: string): readonly ElementDefinition[] {
-  const [cardinality = '', typeText = '', binding] = fact.split(' ')
+  const [cardinality = '', typeText = '', ...more] = fact.split(' ')
   const [min = '0', max = '1'] = cardinality.split('..')
   const shared = {
     path,
     min: Number(min),
     isList: max !== '1',
-    ...(binding === undefined ? {} : { valueSet: binding.slice(1) }),
+    ...bindingOf(more),
   }
+  const targets = more
+    .find(text => text.startsWith('>'))
+    ?.slice(1)
+    .split('|')
   return typesOfFact(typeText).map(type => ({
     ...shared,
     name: name.endsWith('[x]') ? name.slice(0, -3) + capitalised(type) : name,
     type: type.startsWith('#') ? 'BackboneElement' : type,
     ...nestedPath(path, type),
+    ...(type === 'Reference' && targets !== undefined ? { targets } : {}),
   }))
+}
+
+function bindingOf(facts: readonly string[]): { readonly valueSet?: string } {
+  const binding = facts.find(text => text.startsWith('@'))
+  return binding === undefined ? {} : { valueSet: binding.slice(1) }
 }
 
 function typesOfFact(text: string): readonly string[] {
