@@ -1,5 +1,6 @@
 import type { ErrorObject } from 'ajv'
 import type { ProblemIssue } from '#kernel'
+import { expressionOf } from './expressions.ts'
 
 interface IssueRow {
   /** https://hl7.org/fhir/R4/valueset-issue-type.html */
@@ -19,9 +20,8 @@ const issueRows: Readonly<Record<string, IssueRow>> = {
   fhirCodes: { type: 'code-invalid', text: 'The code is not in the value set that FHIR requires here.' },
   mandatory: { type: 'required', text: 'The element is mandatory.' },
   choice: { type: 'structure', text: 'The element has more than one type.' },
-  content: { type: 'invariant', text: 'The element is empty (ele-1).' },
+  content: { type: 'invariant', text: 'The element is empty: neither a value nor children (ele-1).' },
   extension: { type: 'invariant', text: 'An extension has either a value or extensions (ext-1).' },
-  twins: { type: 'structure', text: 'The list and its extensions do not match position by position.' },
   unknownResource: { type: 'structure', text: 'The element is not a resource of FHIR R4.' },
   nestedContained: { type: 'invariant', text: 'A contained resource has no contained resources (dom-2).' },
   containedId: { type: 'invariant', text: 'A contained resource needs an id of its own.' },
@@ -29,31 +29,18 @@ const issueRows: Readonly<Record<string, IssueRow>> = {
     type: 'invariant',
     text: 'A contained resource has no version, date or security label (dom-4, dom-5).',
   },
+  referenceType: { type: 'value', text: 'Reference.type says another type than the reference.' },
+  referenceTarget: { type: 'structure', text: 'The reference leads to a type of resource that is not allowed here.' },
   fragment: { type: 'invariant', text: 'The reference names no contained resource (ref-1).' },
 }
 
 const formatRow = (format: string): IssueRow => ({ type: 'value', text: `The element is not a valid FHIR ${format}.` })
 const unexpected: IssueRow = { type: 'structure', text: 'The element is not as FHIR R4 defines it.' }
 
-/** A name that may be shown; others could carry somebody's data in place of a name. */
-const showable = /^_?[A-Za-z][A-Za-z0-9]{0,63}$/
-
 /** An ajv error as an issue. @param type  resource type, the head of every expression */
-export function issueOf(type: string, error: ErrorObject): ProblemIssue {
+export function issueOf(resource: object, type: string, error: ErrorObject): ProblemIssue {
   const row =
     error.keyword === 'format' ? formatRow(String(error.params.format)) : (issueRows[error.keyword] ?? unexpected)
-  return { severity: 'error', ...row, expression: type + pathOf(error.instancePath) + unknownName(error) }
-}
-
-function unknownName(error: ErrorObject): string {
-  if (error.keyword !== 'additionalProperties') return ''
-  const name = String(error.params.additionalProperty)
-  return showable.test(name) ? `.${name}` : ''
-}
-
-/** `/component/1/_code` → `.component[1].code` */
-function pathOf(pointer: string): string {
-  return pointer.replace(/\/([0-9]+)(?=\/|$)|\/_?([^/]*)/g, (_, index?: string, name?: string) =>
-    index === undefined ? `.${name}` : `[${index}]`,
-  )
+  const unknown = error.keyword === 'additionalProperties' ? `/${error.params.additionalProperty}` : ''
+  return { severity: 'error', ...row, expression: expressionOf(resource, type, error.instancePath + unknown) }
 }

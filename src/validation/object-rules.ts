@@ -3,7 +3,7 @@ import { hasTwin, type ShapeName, shapeNamed } from './schema.ts'
 
 /** A broken rule: which, and at which name of the object (empty for the object itself). */
 export interface Breach {
-  readonly rule: 'mandatory' | 'choice' | 'content' | 'extension' | 'twins'
+  readonly rule: 'mandatory' | 'choice' | 'content' | 'extension'
   readonly name: string
 }
 
@@ -14,14 +14,15 @@ interface NameRule {
   readonly choice: number
   /** Index among the mandatory elements, or -1. */
   readonly mandatory: number
-  readonly isPrimitiveList: boolean
+  readonly isPrimitive: boolean
+  readonly isList: boolean
 }
 
 const nothing: readonly Breach[] = []
 
 /**
  * The rules over the names of one object that JSON Schema says badly: mandatory elements (a primitive may stand as its twin
- * alone), at most one type of each choice, ele-1 (something beside an id), ext-1, and nulls in lists of primitives.
+ * alone), at most one type of each choice, ele-1 (something beside an id; of a primitive value and twin together), and ext-1.
  *
  * @see https://hl7.org/fhir/R4/json.html#primitive
  */
@@ -29,6 +30,8 @@ export function objectRules(name: ShapeName): Check {
   const shape = shapeNamed(name)
   const { rules, choices, mandatory } = rulesOf(shape)
   const isExtension = shape.type === 'Extension'
+  // A twin may be nothing but an id, beside a value: that is for the object that holds both.
+  const isTwin = name === 'Element'
   const everyMandatory = 2 ** mandatory.length - 1
   return object => {
     const breaches: Breach[] = []
@@ -36,7 +39,7 @@ export function objectRules(name: ShapeName): Check {
     let met = 0
     let content = 0
     for (const key in object) {
-      if (key !== 'id') content++
+      if (key !== 'id' || isTwin) content++
       const rule = rules.get(key)
       if (rule === undefined) continue
       if (rule.mandatory >= 0) met |= 1 << rule.mandatory
@@ -44,7 +47,8 @@ export function objectRules(name: ShapeName): Check {
         if ((taken & (1 << rule.choice)) !== 0) breaches.push({ rule: 'choice', name: choices[rule.choice] ?? '' })
         taken |= 1 << rule.choice
       }
-      if (rule.isPrimitiveList && !isPaired(key, object)) breaches.push({ rule: 'twins', name: key })
+      if (mayBeEmpty(key, rule) && !isSecondOfPair(key, object))
+        breaches.push(...emptyPrimitives(key, object, rule.isList))
     }
     if (met !== everyMandatory) breaches.push(...missing(mandatory, met))
     if (content === 0) breaches.push({ rule: 'content', name: '' })
@@ -58,19 +62,46 @@ function missing(mandatory: readonly string[], met: number): readonly Breach[] {
   return mandatory.flatMap((name, index) => ((met & (1 << index)) === 0 ? [{ rule: 'mandatory', name } as const] : []))
 }
 
+/** A single value that is there is something; what may be missing is a twin's value, or an item of a list. */
+function mayBeEmpty(key: string, { isPrimitive, isList }: NameRule): boolean {
+  return isPrimitive && (isList || key.charCodeAt(0) === 0x5f)
+}
+
 /** `_valueString` beside `valueString` is one choice, not two. */
 function isSecondOfPair(key: string, object: Readonly<Record<string, unknown>>): boolean {
   return key.charCodeAt(0) === 0x5f && object[key.slice(1)] !== undefined
 }
 
-/** Position by position a value or extensions, never null in both. */
-function isPaired(key: string, object: Readonly<Record<string, unknown>>): boolean {
-  if (isSecondOfPair(key, object)) return true
-  const list = object[key]
-  const twin = key.charCodeAt(0) === 0x5f ? undefined : object[`_${key}`]
-  if (!Array.isArray(list)) return true
-  if (!Array.isArray(twin)) return !list.includes(null)
-  return list.length === twin.length && list.every((item, index) => item !== null || twin[index] !== null)
+/**
+ * Places where a primitive has neither a value nor extensions. Lists are read as the public validators read them: what the
+ * shorter of the two lacks at its end counts as null.
+ *
+ * @see https://hl7.org/fhir/R4/json.html#primitive
+ */
+function emptyPrimitives(key: string, object: Readonly<Record<string, unknown>>, isList: boolean): readonly Breach[] {
+  const plain = key.charCodeAt(0) === 0x5f ? key.slice(1) : key
+  const value = object[plain]
+  const twin = object[`_${plain}`]
+  if (!isList) return isMute(twin) ? [{ rule: 'content', name: plain }] : nothing
+  const values = listOf(value)
+  // Nearly every list has values alone, and none of them null.
+  if (twin === undefined && !values.includes(null)) return nothing
+  const twins = listOf(twin)
+  const breaches: Breach[] = []
+  for (let i = 0; i < Math.max(values.length, twins.length); i++)
+    if ((values[i] ?? null) === null && isMute(twins[i])) breaches.push({ rule: 'content', name: `${plain}/${i}` })
+  return breaches
+}
+
+/** What is no list is refused as such elsewhere. */
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : []
+}
+
+/** An id alone gives a primitive no content; a twin without anything is a fault of its own. */
+function isMute(twin: unknown): boolean {
+  if (typeof twin !== 'object') return twin === undefined
+  return twin === null || ('id' in twin && !('extension' in twin))
 }
 
 interface ShapeRules {
@@ -90,11 +121,11 @@ function rulesOf(shape: Shape): ShapeRules {
     const rule = {
       choice: written.endsWith('[x]') ? indexIn(choices, written) : -1,
       mandatory: element.min > 0 ? indexIn(mandatory, written) : -1,
-      isPrimitiveList: element.isList && hasTwin(shape, element),
+      isPrimitive: hasTwin(shape, element),
+      isList: element.isList,
     }
-    if (rule.choice < 0 && rule.mandatory < 0 && !rule.isPrimitiveList) continue
-    rules.set(element.name, rule)
-    if (hasTwin(shape, element)) rules.set(`_${element.name}`, rule)
+    if (rule.isPrimitive) rules.set(`_${element.name}`, rule)
+    if (rule.choice >= 0 || rule.mandatory >= 0 || (rule.isPrimitive && rule.isList)) rules.set(element.name, rule)
   }
   return { rules, choices, mandatory }
 }

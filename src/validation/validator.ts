@@ -1,10 +1,12 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import type { DataValidationCxt } from 'ajv/dist/types/index.js'
-import { Decimal, isResourceType, mapReferences, type Resource } from '#fhir'
+import { Decimal, isResourceType, type Resource } from '#fhir'
 import { Problem, type ProblemIssue } from '#kernel'
+import { faultAt } from './faults.ts'
 import { issueOf } from './issues.ts'
 import { objectRules } from './object-rules.ts'
 import { isDecimal, stringFormats } from './primitives.ts'
+import { referenceFaults } from './references.ts'
 import { codeRule } from './required-codes.ts'
 import { type ShapeName, schemaOf } from './schema.ts'
 
@@ -38,7 +40,18 @@ export function createValidator(): Validator {
  * @throws Problem `unprocessable` · `validation.failed` with one issue for each fault
  */
 export function checkResource(validator: Validator, resource: Resource): void {
-  const issues = validator.validate(resource)
+  refuse(validator.validate(resource))
+}
+
+/**
+ * Refuses a resource whose references lead to types that are not allowed: for those that were rewritten after the resource
+ * was checked. Throws like `checkResource`.
+ */
+export function checkReferences(resource: Resource): void {
+  refuse(referenceFaults(resource).map(fault => issueOf(resource, resource.resourceType, fault)))
+}
+
+function refuse(issues: readonly ProblemIssue[]): void {
   if (issues.length === 0) return
   throw new Problem('unprocessable', 'validation.failed', 'The resource is not valid FHIR R4.', {
     issues,
@@ -68,11 +81,11 @@ class Schemas {
   validate(resource: Resource): readonly ProblemIssue[] {
     const type = resource.resourceType
     const check = isResourceType(type) ? this.schema(type) : undefined
-    if (check === undefined) return [issueOf('Resource', toError({ keyword: 'unknownResource' }, ''))]
+    if (check === undefined) return [issueOf(resource, 'Resource', faultAt('unknownResource', ''))]
     this.failures = 0
     const errors = check(resource) ? [] : (check.errors ?? [])
-    const issues = [...errors, ...danglingFragments(resource)]
-    return issues.length === 0 ? valid : issues.slice(0, mostIssues).map(error => issueOf(type, error))
+    const issues = [...errors, ...referenceFaults(resource)]
+    return issues.length === 0 ? valid : issues.slice(0, mostIssues).map(error => issueOf(resource, type, error))
   }
 
   private schema(name: ShapeName): ValidateFunction {
@@ -92,7 +105,7 @@ class Schemas {
       const isObject = !(data instanceof Decimal)
       if (isObject && schema(data, context)) return true
       this.failures++
-      rule.errors = isObject ? (schema.errors ?? []) : [toError({ keyword: 'type' }, context?.instancePath ?? '')]
+      rule.errors = isObject ? (schema.errors ?? []) : [faultAt('type', context?.instancePath ?? '')]
       return false
     }
     return rule
@@ -112,7 +125,7 @@ class Schemas {
   private resourceErrors(resource: Resource, kind: string, context: DataValidationCxt | undefined): RuleError[] {
     const at = context?.instancePath ?? ''
     if (typeof resource?.resourceType !== 'string' || !isResourceType(resource.resourceType)) {
-      return [toError({ keyword: 'unknownResource' }, at)]
+      return [faultAt('unknownResource', at)]
     }
     const schema = this.schema(resource.resourceType)
     const own = schema(resource, context) ? [] : (schema.errors ?? [])
@@ -130,48 +143,20 @@ function objectRule(name: ShapeName): Rule {
     const breaches = check(data as Readonly<Record<string, unknown>>)
     if (breaches.length === 0) return true
     const at = context?.instancePath ?? ''
-    rule.errors = breaches.map(breach =>
-      toError({ keyword: breach.rule }, breach.name === '' ? at : `${at}/${breach.name}`),
-    )
+    rule.errors = breaches.map(breach => faultAt(breach.rule, breach.name === '' ? at : `${at}/${breach.name}`))
     return false
   }
   return rule
-}
-
-function toError(error: { readonly keyword: string }, instancePath: string): ErrorObject {
-  return { ...error, instancePath, schemaPath: '', params: {} }
 }
 
 /** Rules for resources within a resource: https://hl7.org/fhir/R4/domainresource.html#invs */
 function containedErrors(resource: Resource, at: string): readonly ErrorObject[] {
   const { contained, id, meta } = resource
   return [
-    ...(contained === undefined ? [] : [toError({ keyword: 'nestedContained' }, `${at}/contained`)]),
-    ...(id === undefined ? [toError({ keyword: 'containedId' }, `${at}/id`)] : []),
+    ...(contained === undefined ? [] : [faultAt('nestedContained', `${at}/contained`)]),
+    ...(id === undefined ? [faultAt('containedId', `${at}/id`)] : []),
     ...(meta?.versionId === undefined && meta?.lastUpdated === undefined && meta?.security === undefined
       ? []
-      : [toError({ keyword: 'containedMeta' }, `${at}/meta`)]),
+      : [faultAt('containedMeta', `${at}/meta`)]),
   ]
-}
-
-/** References `#x` without a contained resource x. Resources in a Bundle or Parameters are containers of their own. */
-function danglingFragments(resource: Resource): readonly ErrorObject[] {
-  const dangling: ErrorObject[] = []
-  if (resource.resourceType === 'Bundle' || resource.resourceType === 'Parameters') return dangling
-  const contained = Array.isArray(resource.contained) ? (resource.contained as readonly Resource[]) : []
-  mapReferences(resource, (reference, path) => {
-    if (reference.startsWith('#') && reference !== '#' && !contained.some(inner => `#${inner?.id}` === reference)) {
-      dangling.push(toError({ keyword: 'fragment' }, pointerOf(path)))
-    }
-    return reference
-  })
-  return dangling
-}
-
-/** `Observation.performer[1]` → `/performer/1` */
-function pointerOf(path: string): string {
-  return path
-    .replace(/^[A-Za-z]+/, '')
-    .replace(/[.[]/g, '/')
-    .replaceAll(']', '')
 }

@@ -52,6 +52,7 @@ export function conditionalReferences(entries: readonly Planned[]): ReadonlyMap<
  * would read it.
  *
  * @param note  is told where each link leads, whether or not it was replaced
+ * @returns     whether any was replaced
  * @see https://hl7.org/fhir/R4/bundle.html#references
  */
 export function rewriteLinks(
@@ -59,13 +60,16 @@ export function rewriteLinks(
   fullUrl: string | undefined,
   links: Links,
   note: (target: string) => void,
-): void {
+): boolean {
   const base = baseOf(fullUrl)
+  let replaced = false
   mapLinks(resource, text => {
     const target = links.get(text) ?? (base === undefined ? text : (links.get(base + text) ?? text))
     note(target)
+    replaced ||= target !== text
     return target
   })
+  return replaced
 }
 
 /** `http://example.org/fhir/` of `http://example.org/fhir/Patient/1`; undefined for `urn:uuid:…`. */

@@ -1,6 +1,7 @@
 import { operationOutcome, parseReference, parseResource, printJson, problemTable, type Resource } from '#fhir'
 import { isProblem, Problem } from '#kernel'
 import type { Staged, Stored, Txn } from '#record'
+import { checkReferences } from '#validation'
 import { authorise, perform } from '../perform.ts'
 import { type Found, findOne } from '../rest/condition.ts'
 import { deletedResponse, matchOption } from '../rest/delete.ts'
@@ -163,15 +164,26 @@ function linkAll(identities: Identities, links: Links, { bundle, copies }: Run):
     if (entry.resource === undefined || entry.turn === 'DELETE') continue
     const resource = copies ? parseResource(printJson(entry.resource)) : entry.resource
     const targets: Planned[] = []
-    rewriteLinks(resource, entry.fullUrl, links, text => {
+    const isReplaced = rewriteLinks(resource, entry.fullUrl, links, text => {
       const target = byIdentity.get(text.startsWith(base) ? text.slice(base.length) : text)
       // What is deleted here is not written later, so nothing has to wait for it.
       if (target !== undefined && target.turn !== 'DELETE') targets.push(target)
     })
+    // Only now is known of what type a `urn:uuid:` or a foreign fullUrl is.
+    if (isReplaced) checkReferencesOf(entry, resource)
     resources.set(entry, resource)
     references.set(entry, targets)
   }
   return { resources, order: inOrderOfReference([...resources.keys()], references) }
+}
+
+/** @throws Problem `unprocessable` · `validation.failed`, naming the entry */
+function checkReferencesOf({ index }: Planned, resource: Resource): void {
+  try {
+    checkReferences(resource)
+  } catch (error) {
+    throw isProblem(error) ? atEntry(error, index) : error
+  }
 }
 
 /** What writing one entry needs. */

@@ -117,7 +117,7 @@ export function badBodies(): readonly Attack[] {
       post(observation({ valueQuantity: { value: canary } })),
       422,
       'validation.failed',
-      'Observation.valueQuantity.value',
+      'Observation.value.ofType(Quantity).value',
     ],
     ['a date that is none', post(observation({ issued: canary })), 422, 'validation.failed', 'Observation.issued'],
     [

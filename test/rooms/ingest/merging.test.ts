@@ -82,9 +82,9 @@ describe('what an import writes is valid, the Patient too', () => {
     ['Patient.gender', { gender: 7 }],
     ['Patient.birthDate', { birthDate: '1980-13-01' }],
     ['Patient.birthDate', { birthDate: '01/02/1980' }],
-    ['Patient.deceasedDateTime', { deceasedDateTime: 'yes' }],
-    ['Patient.deceasedBoolean', { deceasedBoolean: 'Y' }],
-    ['Patient.multipleBirthInteger', { multipleBirthInteger: 1.5 }],
+    ['Patient.deceased.ofType(dateTime)', { deceasedDateTime: 'yes' }],
+    ['Patient.deceased.ofType(boolean)', { deceasedBoolean: 'Y' }],
+    ['Patient.multipleBirth.ofType(integer)', { multipleBirthInteger: 1.5 }],
     [
       'Patient.telecom[1].system',
       { telecom: [{ value: '1' }, { system: 'mobile', value: '2' }] },

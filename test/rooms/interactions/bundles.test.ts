@@ -434,3 +434,42 @@ describe('transaction – https://hl7.org/fhir/R4/http.html#trules', () => {
     expect(answer.json.entry[0].resource.subject.reference).toBe('Patient/a')
   })
 })
+
+describe('references of a transaction – https://hl7.org/fhir/R4/references.html', () => {
+  const doctor = post({ resourceType: 'Practitioner', name: [{ family: 'Doe' }] } as never, {}, uuid(1))
+  const about = (reference: string) => post({ ...weightOf('a', 70), subject: { reference } } as never)
+
+  it('lead to types that the element allows, also once they are resolved', async () => {
+    for (const [entries, at] of [
+      [[doctor, about(uuid(1))], 1],
+      [[about(uuid(1)), doctor], 0],
+      [[doctor, about('Practitioner?name=Doe')], 1],
+      [[about('Practitioner/x')], 0],
+    ] as const) {
+      const answer = await send('transaction', [...entries], { grant: admin })
+      expect([answer.status, answer.json.issue[0].expression]).toEqual([
+        422,
+        [`Bundle.entry[${at}].resource.ofType(Observation).subject`],
+      ])
+    }
+    expect(await count('Practitioner')).toBe(0)
+    const performed = post({ ...weightOf('a', 70), performer: [{ reference: uuid(1) }] } as never)
+    expect(statuses(await send('transaction', [performed, doctor], { grant: admin }))).toEqual(['201', '201'])
+  })
+
+  it('name the entry when a condition matches nothing, or several', async () => {
+    const unresolved = await send('transaction', [post(weightOf('a', 1)), about('Patient?name=nobody')], {
+      grant: admin,
+    })
+    expect(codeOf(unresolved)).toBe('bundle.reference-unresolved')
+    expect(unresolved.json.issue[0]).toMatchObject({
+      expression: ['Bundle.entry[1].resource.ofType(Observation).subject'],
+      diagnostics: expect.stringContaining('Bundle.entry[1]'),
+    })
+    const several = await send('transaction', [about('Patient?birthdate=gt1900')], { grant: admin })
+    expect([codeOf(several), several.json.issue[0].expression]).toEqual([
+      'condition.matches-several',
+      ['Bundle.entry[0]'],
+    ])
+  })
+})
