@@ -1,8 +1,6 @@
 /**
  * compose – opens the rooms in the order of their floors and closes them in reverse. The wiring of the whole house.
  */
-import { chmod, mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import { type Grant, parseScope, type Term } from '#access'
 import type { Config } from '#config'
 import { createApp, listen } from '#http'
@@ -14,8 +12,18 @@ import { openShare, type Share } from '#share'
 import { openSmart, type Smart } from '#smart'
 import { type KeyStore, openMemoryKeys, openMemoryStore, openSqliteKeys, openSqliteStore, type Store } from '#store'
 import { createValidator, type Validator } from '#validation'
-import { fileRoot, openVault, pairStore, passphraseRoot, type Vault } from '#vault'
+import {
+  fileRoot,
+  isPaired,
+  openVault,
+  pairStore,
+  passphraseRoot,
+  type RootProvider,
+  recoveryRoot,
+  type Vault,
+} from '#vault'
 import software from '../package.json' with { type: 'json' }
+import { checkHouse, houseFiles, houseState, keysAbsent, prepareFolders } from './commands/folders.ts'
 
 /** Everything up to the record: what a command on the host needs. */
 export interface House {
@@ -38,12 +46,23 @@ export function fhirBase(config: Config): string {
   return `${config.baseUrl}/fhir`
 }
 
+/** How a house is opened. */
+export interface Opening {
+  readonly log?: Log
+  /** Whether a house is made where there is none: only a start of the server may. */
+  readonly make?: boolean
+  /** What opens the instance key, if not what the configuration names. */
+  readonly root?: RootProvider
+}
+
 /**
  * Opens every room on the configured folders.
  *
- * @throws Problem of `store` or `vault` when the data or the keys cannot be opened
+ * @throws Problem `not-found` · `command.house-absent`, `command.house-unfinished`, `command.keys-absent`, `command.data-absent`;
+ *   `conflict` · `command.folder-foreign`, `command.folder-unusable`; of `store` or `vault` when the data or the keys cannot be opened
  */
-export async function openHouse(config: Config, log: Log = createLog(config.logLevel)): Promise<House> {
+export async function openHouse(config: Config, opening: Opening = {}): Promise<House> {
+  const { log = createLog(config.logLevel), make = false, root = rootOf(config) } = opening
   const clock = systemClock
   const closing: (() => Promise<void> | void)[] = []
   const close = async () => {
@@ -51,12 +70,13 @@ export async function openHouse(config: Config, log: Log = createLog(config.logL
     closing.length = 0
   }
   try {
-    const { store, keys } = await openStores(config)
+    const { store, keys } = await openStores(config, make)
     closing.push(
       () => store.close(),
       () => keys.close(),
     )
-    const vault = await openVault({ keys, root: rootOf(config), clock })
+    if (!make && !(await isPaired(store))) throw unfinished(config)
+    const vault = await openVault({ keys, root, clock, mayCreate: make && root.kind !== 'recovery' })
     closing.push(() => vault.close())
     await pairStore(store, vault, clock)
     const baseUrl = fhirBase(config)
@@ -66,7 +86,15 @@ export async function openHouse(config: Config, log: Log = createLog(config.logL
     const validator = createValidator()
     const ingest = openIngest({ record, validator, clock, log, baseUrl })
     closing.push(() => ingest.close())
-    const smart = await openSmart({ record, documents, vault, clock, log, baseUrl: config.baseUrl })
+    const smart = await openSmart({
+      record,
+      documents,
+      vault,
+      clock,
+      log,
+      baseUrl: config.baseUrl,
+      recovery: vault.recovery,
+    })
     const authenticate = (bearer: string) => smart.authenticate(bearer)
     const share = openShare({ record, documents, vault, clock, log, baseUrl: config.baseUrl, authenticate })
     return { config, clock, log, store, keys, vault, record, validator, ingest, smart, share, close }
@@ -118,21 +146,38 @@ function termOf(scope: string): Term {
   return term
 }
 
-async function openStores(config: Config): Promise<{ store: Store; keys: KeyStore }> {
+async function openStores(config: Config, make: boolean): Promise<{ store: Store; keys: KeyStore }> {
+  if (!make) await checkHouse(config)
   if (config.store.kind === 'memory') return { store: openMemoryStore(), keys: openMemoryKeys() }
-  await privateFolder(config.dataDirectory)
-  await privateFolder(config.keysDirectory)
-  const store = await openSqliteStore({ path: join(config.dataDirectory, 'kinhold.sqlite') })
-  return { store, keys: await openSqliteKeys({ path: join(config.keysDirectory, 'keystore.sqlite') }) }
+  const state = await houseState(config)
+  // A start makes the data first, so keys without data are those of a house whose data lie elsewhere.
+  if (state === 'keys-alone') await checkHouse(config)
+  if (state !== 'whole') await prepareFolders(config)
+  const files = houseFiles(config)
+  const store = await openSqliteStore({ path: files.data })
+  try {
+    if (state === 'data-alone' && (await isPaired(store))) throw keysAbsent(config)
+    return { store, keys: await openSqliteKeys({ path: files.keys }) }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
 }
 
-async function privateFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 })
-  await chmod(path, 0o700)
+/** The start that made these folders was cut off before they were a house. */
+function unfinished({ dataDirectory }: Config): Problem {
+  const text = `The house in ${dataDirectory} (KINHOLD_DATA) was never finished: its first start was cut off. Start it again.`
+  return new Problem('not-found', 'command.house-unfinished', text, { expression: 'KINHOLD_DATA' })
 }
 
-function rootOf(config: Config) {
+/** What opens the instance key: the code on paper when it was given, else what the house has. */
+function rootOf(config: Config): RootProvider {
+  return config.recoveryCode === undefined ? ordinaryRoot(config) : recoveryRoot(config.recoveryCode)
+}
+
+/** The root that the house has in ordinary times. */
+export function ordinaryRoot(config: Config): RootProvider {
   if (config.passphrase !== undefined) return passphraseRoot(config.passphrase)
   if (config.store.kind === 'memory') return passphraseRoot(newSecret())
-  return fileRoot(join(config.keysDirectory, 'root.key'))
+  return fileRoot(houseFiles(config).root)
 }

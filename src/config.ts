@@ -6,7 +6,8 @@
  */
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
-import { resolve } from 'node:path'
+import { relative, resolve } from 'node:path'
+import { closest } from 'fastest-levenshtein'
 import { type LogLevel, Problem } from '#kernel'
 
 /** Where the sealed bytes rest. `memory` forgets everything at the end of the process and is meant for tests. */
@@ -22,9 +23,13 @@ export interface Config {
   readonly dataDirectory: string
   readonly store: StoreChoice
   readonly keysDirectory: string
-  /** True when nothing said where the keystore lies, so that it lies beside the data it protects. */
+  /** True when whoever copies the folder of the data copies the keystore with it. */
   readonly keysBesideData: boolean
   readonly passphrase: string | undefined
+  /** The passphrase that `kinhold rotate root` puts in place of the one that opens the house now. */
+  readonly newPassphrase: string | undefined
+  /** The code on paper, when its house has lost its root. */
+  readonly recoveryCode: string | undefined
   readonly logLevel: LogLevel
 }
 
@@ -42,6 +47,8 @@ const variables = {
   KINHOLD_STORE: { fallback: 'sqlite', secret: true },
   KINHOLD_KEYS: {},
   KINHOLD_PASSPHRASE: { secret: true },
+  KINHOLD_NEW_PASSPHRASE: { secret: true },
+  KINHOLD_RECOVERY_CODE: { secret: true },
   KINHOLD_LOG_LEVEL: { fallback: 'info' },
   KINHOLD_ALLOW_HTTP: { fallback: 'false' },
 } as const satisfies Record<string, Variable>
@@ -49,36 +56,66 @@ const variables = {
 type Name = keyof typeof variables
 type Environment = Readonly<Record<string, string | undefined>>
 
+/** The names of the variables that hold a secret, with their `_FILE` twins. */
+export const secretNames: readonly string[] = (Object.entries(variables) as [Name, Variable][])
+  .filter(([, rule]) => rule.secret === true)
+  .map(([name]) => name)
+
+/** Where relative paths begin. */
+export interface Places {
+  /** Where the person stands: what they typed is relative to it. */
+  readonly cwd: string
+  /** Kinhold's own folder, to which the defaults are relative; `cwd` unless told. */
+  readonly home?: string
+}
+
+/** What the environment says. */
+export interface Loaded {
+  readonly config: Config
+  /** Everything a person should see when a server starts: `mistyped` first. */
+  readonly warnings: readonly string[]
+  /** Names that mean nothing: of those every command warns. */
+  readonly mistyped: readonly string[]
+}
+
 /**
  * Reads the `KINHOLD_*` variables.
  *
  * @param env  usually `process.env`
- * @param cwd  relative paths are taken from here
- * @returns    the frozen Config, and warnings that a person should see at start
  * @throws     Problem `invalid` · `config.value-malformed` | `config.secret-given-twice` | `config.secret-unreadable` | `config.http-refused`,
  *             `unsupported` · `config.store-unavailable`; all name the variable, none quotes its value
  */
-export function loadConfig(env: Environment, { cwd }: { cwd: string }): { config: Config; warnings: string[] } {
+export function loadConfig(env: Environment, { cwd, home = cwd }: Places): Loaded {
   const read = (name: Name) => readVariable(env, name, cwd)
   const host = parseHost(read('KINHOLD_HOST') ?? '')
   const port = parsePort(read('KINHOLD_PORT') ?? '')
   const baseUrl = parseBaseUrl(read('KINHOLD_BASE_URL') ?? `http://127.0.0.1:${port}`)
   const allowHttp = parseSwitch('KINHOLD_ALLOW_HTTP', read('KINHOLD_ALLOW_HTTP') ?? '')
   checkClearText(baseUrl, allowHttp)
-  const dataDirectory = resolve(cwd, read('KINHOLD_DATA') ?? '')
+  const dataDirectory = resolve(env.KINHOLD_DATA ? cwd : home, read('KINHOLD_DATA') ?? '')
   const keys = read('KINHOLD_KEYS')
+  const keysDirectory = keys === undefined ? dataDirectory : resolve(cwd, keys)
   const config: Config = Object.freeze({
     host,
     port,
     baseUrl: baseUrl.origin,
     dataDirectory,
     store: Object.freeze(parseStore(read('KINHOLD_STORE') ?? '')),
-    keysDirectory: keys === undefined ? dataDirectory : resolve(cwd, keys),
-    keysBesideData: keys === undefined,
+    keysDirectory,
+    keysBesideData: isWithin(dataDirectory, keysDirectory) || isWithin(keysDirectory, dataDirectory),
     passphrase: read('KINHOLD_PASSPHRASE'),
+    newPassphrase: read('KINHOLD_NEW_PASSPHRASE'),
+    recoveryCode: read('KINHOLD_RECOVERY_CODE'),
     logLevel: parseLogLevel(read('KINHOLD_LOG_LEVEL') ?? ''),
   })
-  return { config, warnings: [...unknownNames(env), ...doubts(config, env)] }
+  const mistyped = unknownNames(env)
+  return { config, mistyped, warnings: [...mistyped, ...doubts(config, env)] }
+}
+
+/** Whether a folder is the other one, or lies in it. */
+function isWithin(outer: string, inner: string): boolean {
+  const way = relative(outer, inner)
+  return way === '' || !(way.startsWith('..') || way === resolve(way))
 }
 
 /** Empty counts as absent, because compose files and shells write unset variables so. */
@@ -189,40 +226,20 @@ function parseSwitch(name: Name, text: string): boolean {
   return value
 }
 
-const knownNames: readonly string[] = (Object.entries(variables) as [Name, Variable][]).flatMap(([name, rule]) =>
-  rule.secret === true ? [name, `${name}_FILE`] : [name],
-)
+const knownNames: readonly string[] = [...Object.keys(variables), ...secretNames.map(name => `${name}_FILE`)]
 
 function unknownNames(env: Environment): string[] {
   return Object.keys(env)
     .filter(name => name.startsWith('KINHOLD_') && !knownNames.includes(name))
     .sort()
-    .map(name => `${name} is not a variable this server knows; did you mean ${nearestName(name)}?`)
-}
-
-function nearestName(name: string): string {
-  const ranked = knownNames.map(known => ({ known, distance: editDistance(name, known) }))
-  ranked.sort((a, b) => a.distance - b.distance)
-  return ranked[0]?.known ?? ''
-}
-
-function editDistance(a: string, b: string): number {
-  let above = Array.from({ length: b.length + 1 }, (_, column) => column)
-  for (let row = 1; row <= a.length; row++) {
-    const current = [row]
-    for (let column = 1; column <= b.length; column++) {
-      const replaced = (above[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1)
-      current.push(Math.min(replaced, (above[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1))
-    }
-    above = current
-  }
-  return above[b.length] ?? 0
+    .map(name => `${name} is not a variable this server knows; did you mean ${closest(name, knownNames)}?`)
 }
 
 function doubts(config: Config, env: Environment): string[] {
   const reachable = !isLoopback(config.host)
   return [
-    ...(config.keysBesideData && config.store.kind !== 'memory'
+    // A passphrase lies in nobody's folder.
+    ...(config.keysBesideData && config.passphrase === undefined && config.store.kind !== 'memory'
       ? [
           'The keystore lies beside the data it protects: whoever copies that folder has both. Set KINHOLD_KEYS to another disk.',
         ]

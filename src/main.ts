@@ -1,84 +1,198 @@
 /**
  * main – the command line. Each command lives in `commands/`; the wiring of the rooms in `compose.ts`.
  */
-import { Command, Option } from 'commander'
-import { isProblem, type Problem } from '#kernel'
-import { output } from './commands/output.ts'
+import { Command, CommanderError, Option } from 'commander'
+import { isProblem } from '#kernel'
+import software from '../package.json' with { type: 'json' }
+import { linesOf, output } from './commands/output.ts'
+
+/** How a command ended, for scripts: see README.md, "Commands". */
+const status = { done: 0, notDone: 1, notUnderstood: 2 } as const
 
 /** Loads a command when it is called: whoever asks for help, or mistypes, need not wait for the whole house. */
 function lazily<A extends unknown[]>(load: () => Promise<(...args: A) => Promise<void>>) {
   return async (...args: A): Promise<void> => (await load())(...args)
 }
 
-/** A Problem as it is shown: its code and text, and below it each element that is wrong. */
-function linesOf({ code, text, issues }: Problem): string[] {
-  const below = issues.map(issue => `  ${issue.expression === undefined ? '' : `${issue.expression}: `}${issue.text}`)
-  return [`${code}: ${text}`, ...below]
+/** What a command is about, as an argument or an option: `patient edit ID` and `patient edit --patient ID` mean the same. */
+const targets = {
+  patient: 'id of the Patient',
+  client: 'id of the app, as client list shows it',
+  name: 'what the person logs in with',
+} as const
+
+/** Adds a command that is about one thing; the thing stands in its options under the target's name. */
+function addTargeted<O>(
+  command: Command,
+  target: keyof typeof targets,
+  load: () => Promise<(options: O) => Promise<void>>,
+): void {
+  command
+    .argument(`[${target}]`, targets[target])
+    .option(`--${target} <${target}>`, 'the same')
+    .action(async (typed: string | undefined, options: Record<string, string>) => {
+      const meant = [typed, options[target]].filter(text => text !== undefined)
+      if (meant.length !== 1) command.error(`error: name one ${target}, once`)
+      await (await load())({ ...options, [target]: meant[0] } as O)
+    })
 }
 
-const program = new Command('kinhold').description("A family's health data, encrypted with each patient's own key.")
+function withFacts(command: Command): Command {
+  return command
+    .option('--given <names>')
+    .option('--family <name>')
+    .option('--birthdate <YYYY-MM-DD>')
+    .option('--gender <code>', 'male, female, other, unknown')
+}
 
-program
-  .command('serve')
-  .description('serve until stopped')
-  .action(lazily(async () => (await import('./commands/serve.ts')).serve))
+function addServing(program: Command): void {
+  program
+    .command('serve')
+    .description('serve until stopped; the first start makes the house')
+    .action(lazily(async () => (await import('./commands/serve.ts')).serve))
+  program
+    .command('demo')
+    .description('a family with sample data in a temporary folder, served and shown')
+    .option('--once', 'end with status 0 or 1 instead of staying up')
+    .action(lazily(async () => (await import('./commands/demo/demo.ts')).demo))
+}
 
-program
-  .command('demo')
-  .description('a family with sample data in a temporary folder, served and shown')
-  .option('--once', 'end with status 0 or 1 instead of staying up')
-  .action(lazily(async () => (await import('./commands/demo/demo.ts')).demo))
+function addData(program: Command): void {
+  program
+    .command('import')
+    .description("import a file into a patient's record; the format is recognised")
+    .argument('<file>')
+    .requiredOption('--patient <id>', targets.patient)
+    .option('--source <name>', 'where the file came from')
+    .option('--json', 'print the report as JSON')
+    .action(lazily(async () => (await import('./commands/import-file.ts')).importFile))
+  const patient = program.command('patient').description('take in patients, list, change and attach them')
+  withFacts(patient.command('create').description('take in a patient; the new id stands alone on the last line'))
+    .option('--account <name>', 'the account that keeps the patient: the name its owner logs in with')
+    .action(lazily(async () => (await import('./commands/patient.ts')).createPatient))
+  patient
+    .command('list')
+    .description('the ids of all patients, one a line')
+    .option('--names', 'with name and birth date; the audit keeps that they were looked at')
+    .action(lazily(async () => (await import('./commands/patient.ts')).listPatients))
+  addTargeted(
+    withFacts(patient.command('edit').description('change name, birth date or sex; an empty value takes one away')),
+    'patient',
+    async () => (await import('./commands/patient.ts')).editPatient,
+  )
+  addTargeted(
+    patient
+      .command('attach')
+      .description('give a patient to an account')
+      .requiredOption('--account <name>', 'what its owner logs in with'),
+    'patient',
+    async () => (await import('./commands/patient.ts')).attachPatient,
+  )
+}
 
-program
-  .command('import')
-  .description("import a file into a patient's record; the format is recognised")
-  .argument('<file>')
-  .requiredOption('--patient <id>', 'id of the Patient')
-  .option('--source <name>', 'where the file came from')
-  .option('--json', 'print the report as JSON')
-  .action(lazily(async () => (await import('./commands/import-file.ts')).importFile))
+function addAccess(program: Command): void {
+  program
+    .command('token')
+    .description('mint an access token; it stands alone on the last line of standard output')
+    .requiredOption(
+      '--scope <scopes>',
+      'SMART scopes, e.g. "patient/Observation.rs"; "system/*.cruds" gives everything',
+    )
+    .option('--patient <id>', 'the Patient that patient/ scopes reach')
+    .addOption(new Option('--ttl <time>', 'time to live: 90s, 15m, 1h, 30d').default('1h'))
+    .action(lazily(async () => (await import('./commands/token.ts')).token))
+  const account = program.command('account').description('who can log in')
+  addTargeted(
+    account
+      .command('create')
+      .description('make an account; the address at which its password is chosen stands alone on the last line'),
+    'name',
+    async () => (await import('./commands/account.ts')).createAccount,
+  )
+  account
+    .command('list')
+    .description('all accounts, one a line')
+    .option('--names', 'with the names they log in with')
+    .action(lazily(async () => (await import('./commands/account.ts')).listAccounts))
+  addTargeted(
+    account.command('reset').description('an address at which a forgotten password is replaced'),
+    'name',
+    async () => (await import('./commands/account.ts')).resetAccount,
+  )
+}
 
-program
-  .command('token')
-  .description('mint an access token; it stands alone on the last line of standard output')
-  .requiredOption('--scope <scopes>', 'SMART scopes, e.g. "patient/Observation.rs"; "system/*.cruds" gives everything')
-  .option('--patient <id>', 'the Patient that patient/ scopes reach')
-  .addOption(new Option('--ttl <time>', 'time to live: 90s, 15m, 1h, 30d').default('1h'))
-  .action(lazily(async () => (await import('./commands/token.ts')).token))
+function addApps(program: Command): void {
+  const client = program.command('client').description('apps that were registered here')
+  client
+    .command('list')
+    .description('all apps, one a line; names are what they call themselves')
+    .action(lazily(async () => (await import('./commands/client.ts')).listClients))
+  addTargeted(
+    client
+      .command('approve')
+      .description('let an app with a key of its own act without a person')
+      .option('--scope <scopes>', 'system/ scopes, if not all that it registered for'),
+    'client',
+    async () => (await import('./commands/client.ts')).approveClient,
+  )
+  addTargeted(
+    client.command('end').description('end an app: its registration, its permissions, its tokens'),
+    'client',
+    async () => (await import('./commands/client.ts')).endClient,
+  )
+}
 
-const patient = program.command('patient').description('take in patients, list their ids')
-patient
-  .command('create')
-  .description('take in a patient; the new id stands alone on the last line')
-  .option('--given <names>')
-  .option('--family <name>')
-  .option('--birthdate <YYYY-MM-DD>')
-  .option('--gender <code>', 'male, female, other, unknown')
-  .option('--account <name>', 'the account that keeps the patient: the name its owner logs in with')
-  .action(lazily(async () => (await import('./commands/patient.ts')).createPatient))
-patient
-  .command('list')
-  .description('the ids of all patients, one a line')
-  .action(lazily(async () => (await import('./commands/patient.ts')).listPatients))
+function addKeys(program: Command): void {
+  const recovery = program
+    .command('recovery')
+    .description('the code on paper that opens the house when its root is lost')
+  recovery
+    .command('new')
+    .description('make a code; it stands alone on the last line, and replaces an earlier one once it was tried')
+    .action(lazily(async () => (await import('./commands/recovery.ts')).newRecovery))
+  recovery
+    .command('try')
+    .description('type the code back (or name it in KINHOLD_RECOVERY_CODE_FILE)')
+    .action(lazily(async () => (await import('./commands/recovery.ts')).tryRecovery))
+  program
+    .command('recover')
+    .description('open a house that has lost its root with the recovery code, and give it a new root')
+    .action(lazily(async () => (await import('./commands/recovery.ts')).recover))
+}
 
-program
-  .command('doctor')
-  .description('look at what commonly goes wrong on a host')
-  .action(lazily(async () => (await import('./commands/doctor.ts')).doctor))
-program
-  .command('verify')
-  .description('open everything and name what is damaged, missing or rolled back')
-  .action(lazily(async () => (await import('./commands/maintenance.ts')).verify))
-program
-  .command('reindex')
-  .description('rebuild the index from the ledger')
-  .action(lazily(async () => (await import('./commands/maintenance.ts')).reindex))
+function addUpkeep(program: Command): void {
+  program
+    .command('doctor')
+    .description('look at what commonly goes wrong on a host')
+    .action(lazily(async () => (await import('./commands/doctor.ts')).doctor))
+  program
+    .command('verify')
+    .description('open everything and name what is damaged, missing or rolled back')
+    .action(lazily(async () => (await import('./commands/maintenance.ts')).verify))
+  program
+    .command('reindex')
+    .description('rebuild the index from the ledger')
+    .action(lazily(async () => (await import('./commands/maintenance.ts')).reindex))
+}
+
+function statusOf(error: unknown): number {
+  // Help and the version end so as well, with 0.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? status.done : status.notUnderstood
+  // A Problem's text is written to be shown; anything else is a fault of ours, and its stack may help to find it.
+  const lines = isProblem(error) ? linesOf(error) : [String(error instanceof Error ? error.stack : error)]
+  for (const line of lines) output.say(line)
+  return status.notDone
+}
+
+const program = new Command('kinhold')
+  .description("A family's health data, encrypted with each patient's own key.")
+  .version(software.version)
+  .addHelpText('after', '\nExit status: 0 done; 1 not done, or not wholly; 2 not understood.')
+  .exitOverride()
+for (const add of [addServing, addData, addAccess, addApps, addKeys, addUpkeep]) add(program)
 
 try {
   await program.parseAsync()
 } catch (error) {
-  // A Problem's text is written to be shown; anything else is a fault of ours, and its stack may help to find it.
-  const lines = isProblem(error) ? linesOf(error) : [String(error instanceof Error ? error.stack : error)]
-  for (const line of lines) output.say(line)
-  process.exitCode = 1
+  process.exitCode = statusOf(error)
 }

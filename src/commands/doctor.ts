@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Config } from '#config'
 import { isProblem } from '#kernel'
+import type { RecoveryState } from '#vault'
 import { openHouse } from '../compose.ts'
 import { output } from './output.ts'
 import { configure } from './with-house.ts'
@@ -10,6 +10,8 @@ interface Check {
   readonly name: string
   /** What is wrong, or undefined. */
   run(config: Config): Promise<string | undefined>
+  /** Worth knowing, and no fault. */
+  readonly isAdvice?: true
 }
 
 const oldestNode = 24
@@ -26,15 +28,17 @@ const checks: readonly Check[] = [
   { name: 'keys folder is closed to others', run: config => closedToOthers(config.keysDirectory) },
   { name: 'keys lie apart from the data', run: keysApart },
   { name: 'store, keys and instance open', run: opens },
+  { name: 'a recovery code was made and tried', run: recoverable, isAdvice: true },
 ]
 
 /** Looks at everything that commonly goes wrong on a host; exit status 1 when something is. */
 export async function doctor(): Promise<void> {
   const config = configure()
-  for (const { name, run } of checks) {
+  for (const { name, run, isAdvice } of checks) {
     const fault = await run(config)
-    output.result(fault === undefined ? `ok    ${name}` : `FAIL  ${name}: ${fault}`)
-    if (fault !== undefined) process.exitCode = 1
+    const mark = isAdvice === true ? 'note' : 'FAIL'
+    output.result(fault === undefined ? `ok    ${name}` : `${mark}  ${name}: ${fault}`)
+    if (fault !== undefined && isAdvice !== true) process.exitCode = 1
   }
 }
 
@@ -56,13 +60,27 @@ async function keysApart(config: Config): Promise<string | undefined> {
 }
 
 async function opens(config: Config): Promise<string | undefined> {
-  if ((await stat(join(config.dataDirectory, 'kinhold.sqlite')).catch(() => undefined)) === undefined)
-    return 'there are no data yet; start the server once'
   try {
-    const house = await openHouse(config)
-    await house.close()
+    await (await openHouse(config)).close()
     return undefined
   } catch (error) {
     return isProblem(error) ? error.text : 'it cannot be opened'
+  }
+}
+
+const adviceOf: Readonly<Record<RecoveryState, string | undefined>> = {
+  none: 'if the root is lost, the data are; make one with kinhold recovery new',
+  untried: 'nobody has typed it back from the paper; do so with kinhold recovery try',
+  tried: undefined,
+}
+
+async function recoverable(config: Config): Promise<string | undefined> {
+  try {
+    const house = await openHouse(config)
+    const state = await house.vault.recovery.state()
+    await house.close()
+    return adviceOf[state]
+  } catch {
+    return 'nobody can tell before the house opens'
   }
 }

@@ -1,8 +1,12 @@
-import { SingleBar } from 'cli-progress'
-import type { Progress } from '#ingest'
+import { resolve } from 'node:path'
+import type { Report } from '#ingest'
 import { hostGrant } from '../compose.ts'
 import { growHeap } from './heap.ts'
+import { viewProgress } from './import-progress.ts'
+import { naming } from './naming.ts'
 import { output } from './output.ts'
+import { places } from './places.ts'
+import { reportLines } from './report.ts'
 import { withHouse } from './with-house.ts'
 
 interface ImportOptions {
@@ -11,36 +15,36 @@ interface ImportOptions {
   readonly json?: boolean
 }
 
-/** Imports one file into one patient's record; with a terminal a bar shows how far it is. */
-export async function importFile(path: string, options: ImportOptions): Promise<void> {
+/** Refusals that a file is the reason of. */
+const ofFile = /^(ingest|body)\./
+
+/**
+ * Imports one file into one patient's record, and shows how far it is. Exit status 1 when it broke off, or when anything in the
+ * file was rejected: a script sees nothing else.
+ */
+export async function importFile(typed: string, { patient, source, json }: ImportOptions): Promise<void> {
   growHeap('frugal')
-  await withHouse(async house => {
-    const bar = process.stderr.isTTY && !options.json ? new SingleBar({ format }) : undefined
-    const report = await house.ingest.importFile({
-      grant: hostGrant(),
-      patient: options.patient,
-      path,
-      ...(options.source === undefined ? {} : { source: options.source }),
-      onProgress: progress => show(bar, progress),
-    })
-    bar?.stop()
-    if (options.json) output.result(JSON.stringify(report))
-    else for (const line of reportLines(report)) output.result(line)
-  })
+  const path = resolve(places().cwd, typed)
+  const view = viewProgress(process.stderr.isTTY && json !== true)
+  const report = await withHouse(({ ingest }) =>
+    naming(patient, /^record\.unknown$/, () =>
+      naming(path, ofFile, () =>
+        ingest.importFile({
+          grant: hostGrant(),
+          patient,
+          path,
+          ...(source === undefined ? {} : { source }),
+          onProgress: progress => view.show(progress),
+        }),
+      ),
+    ).finally(() => view.stop()),
+  )
+  if (json === true) output.result(JSON.stringify(report))
+  else for (const line of reportLines(report)) output.result(line)
+  if (!isWhole(report)) process.exitCode = 1
 }
 
-const format = '{bar} {percentage}% | {rows} rows'
-
-/** The bar appears with the first progress: a file that is refused has none. */
-function show(bar: SingleBar | undefined, { bytesRead, bytesTotal, rows }: Progress): void {
-  if (bar?.isActive === false) bar.start(bytesTotal, 0, { rows: 0 })
-  bar?.update(bytesRead, { rows })
-}
-
-function reportLines(report: object): string[] {
-  return Object.entries(report).flatMap(([name, value]) => {
-    if (value === null || typeof value !== 'object') return [`${name}: ${String(value)}`]
-    const rows = Object.entries(value)
-    return rows.length === 0 ? [] : [`${name}:`, ...rows.map(([key, count]) => `  ${key}: ${JSON.stringify(count)}`)]
-  })
+/** Whether everything that the file says went in, or is known not to be taken in. */
+function isWhole({ state, rejected }: Report): boolean {
+  return state === 'done' && rejected.length === 0
 }

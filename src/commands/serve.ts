@@ -1,8 +1,8 @@
 import type { Config } from '#config'
-import { Problem } from '#kernel'
-import { type House, openHouse, type Serving, serveHouse } from '../compose.ts'
+import { openHouse } from '../compose.ts'
 import { freePort } from './free-port.ts'
 import { growHeap } from './heap.ts'
+import { listenOrClose } from './listen.ts'
 import { output } from './output.ts'
 import { stopSignal } from './stop-signal.ts'
 import { configure } from './with-house.ts'
@@ -10,9 +10,11 @@ import { configure } from './with-house.ts'
 /** Serves until a signal; on the first start it shows the one-time address to claim the server. */
 export async function serve(): Promise<void> {
   growHeap('steady')
-  const house = await openHouse(await withPort(configure()))
+  const house = await openHouse(await withPort(configure('warnings')), { make: true })
   const serving = await listenOrClose(house)
   output.say(greeting(serving.url, house.config.baseUrl, await house.smart.claimUrl()))
+  if (house.config.recoveryCode !== undefined)
+    output.say('Opened with the recovery code: give the house a new root with kinhold recover.')
   await stopSignal()
   output.say('closing …')
   await serving.close()
@@ -32,21 +34,4 @@ async function withPort(config: Config): Promise<Config> {
   if (config.port !== 0 || URL.parse(config.baseUrl)?.port !== '0') return config
   const port = await freePort(0)
   return { ...config, port, baseUrl: `http://127.0.0.1:${port}` }
-}
-
-/** @throws Problem `conflict` · `command.address-taken` */
-async function listenOrClose(house: House): Promise<Serving> {
-  try {
-    return await serveHouse(house)
-  } catch (cause) {
-    await house.close()
-    const { code } = cause as { readonly code?: unknown }
-    if (code !== 'EADDRINUSE' && code !== 'EADDRNOTAVAIL' && code !== 'EACCES') throw cause
-    throw new Problem(
-      'conflict',
-      'command.address-taken',
-      'The address that KINHOLD_HOST and KINHOLD_PORT name cannot be listened on: it is in use, or not ours.',
-      { cause, expression: 'KINHOLD_PORT' },
-    )
-  }
 }

@@ -1,4 +1,6 @@
+import { parseScope } from '#access'
 import { Problem } from '#kernel'
+import { naming } from './naming.ts'
 import { output } from './output.ts'
 import { withHouse } from './with-house.ts'
 
@@ -13,7 +15,7 @@ export function parseTtl(text: string): number {
     throw new Problem(
       'invalid',
       'command.ttl-malformed',
-      'A time to live is a number and s, m, h or d: 15m, at most 365d.',
+      `A time to live is a number and s, m, h or d: 15m, at most 365d; this one is not: ${text}`,
     )
   return ms
 }
@@ -23,7 +25,16 @@ export async function token(options: { scope: string; patient?: string; ttl: str
   const { scope, patient } = options
   const ttlMs = parseTtl(options.ttl)
   const minted = await withHouse(house =>
-    house.smart.mint({ scope, ttlMs, ...(patient === undefined ? {} : { patient }) }),
+    naming(scopesMeant(scope), /^smart\.mint-scope/, () =>
+      house.smart.mint({ scope, ttlMs, ...(patient === undefined ? {} : { patient }) }),
+    ),
   )
   output.result(minted)
+}
+
+/** The scopes at which a refusal points: those that are none, or else all that were typed. */
+function scopesMeant(scope: string): string {
+  const typed = scope.split(' ').filter(text => text !== '')
+  const wrong = typed.filter(text => parseScope(text) === undefined)
+  return (wrong.length > 0 ? wrong : typed).join(' ') || '(none was given)'
 }

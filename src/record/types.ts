@@ -149,6 +149,10 @@ export interface AuditNote {
     | 'refused'
     | 'import'
     | 'export'
+    | 'attach'
+    | 'recover'
+    | 'rotate'
+    | 'erase'
   readonly outcome: 'success' | 'failure'
   readonly actor?: Actor
   /** Patient id whose ledger gets the record; without it the ledger of the instance. */

@@ -6,7 +6,7 @@
  */
 export type { CompartmentKeys, CompartmentKind } from './compartment-keys.ts'
 export { type DocumentOptions, type Documents, type Found, type NamedFound, openDocuments } from './documents.ts'
-export { pairStore } from './pair-store.ts'
+export { isPaired, pairStore } from './pair-store.ts'
 export type { Recovery, RecoveryState } from './recovery.ts'
 export { fileRoot } from './roots/file-root.ts'
 export { passphraseRoot } from './roots/passphrase-root.ts'

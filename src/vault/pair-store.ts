@@ -24,6 +24,11 @@ export async function pairStore(store: Store, vault: Vault, clock: Clock): Promi
   if ((await openMark(documents)) !== vault.instanceId) throw swapped()
 }
 
+/** Whether a store was ever marked as some vault's: from then on it is part of a house. */
+export async function isPaired(store: Store): Promise<boolean> {
+  return (await store.documents(collection, 0)).length > 0
+}
+
 /** The mark's value, or `undefined` when this vault did not seal it. */
 async function openMark(documents: ReturnType<typeof openDocuments>): Promise<string | undefined> {
   try {

@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
-import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import type { Bundle, CapabilityStatement } from '@medplum/fhirtypes'
+import software from '../../package.json' with { type: 'json' }
 import { claimAddress } from './server/claim-address.ts'
 import { everyEntry, openClient } from './server/client.ts'
 import { type Home, lastLine, newHome, type Ran, run } from './server/home.ts'
@@ -51,7 +53,11 @@ describe('kinhold beside a running server – README, "Commands"', () => {
       const password = 'seven words that nobody would ever guess'
       const filled = { name: 'anna', password, again: password }
       const page = await visitor.submit(await visitor.open(claim), '/claim', filled)
-      expect([page.url.pathname, page.status]).toEqual(['/account', 200])
+      expect([page.url.pathname, page.status]).toEqual(['/claim', 200])
+      const code = /<code>([0-9A-Z-]{47})<\/code>/.exec(page.text)?.[1] ?? ''
+      const again = await visitor.submit(page, '/account/recovery/try', { code: code.toLowerCase() })
+      expect(again.url.pathname).toBe('/account')
+      expect((await run(home, 'doctor')).stdout).toContain('ok    a recovery code was made and tried')
 
       const late = await new Visitor(home.origin).open(claim)
       expect(late.status).not.toBe(200)
@@ -59,8 +65,8 @@ describe('kinhold beside a running server – README, "Commands"', () => {
 
       expect(await server.stop()).toBe(0)
       server = await startServer(home)
-      const again = new Visitor(home.origin)
-      const account = await again.submit(await again.open('/auth/login'), '/auth/login', { name: 'anna', password })
+      const later = new Visitor(home.origin)
+      const account = await later.submit(await later.open('/auth/login'), '/auth/login', { name: 'anna', password })
       expect(account.url.pathname).toBe('/account')
       expect(server.output()).toContain('API page')
       expect(server.output()).not.toContain('/claim')
@@ -141,8 +147,7 @@ describe('kinhold beside a running server – README, "Commands"', () => {
     it('says in words what became of a file when no JSON is wanted', async () => {
       const { status, stdout } = await run(home, 'import', sample('oru-r01.hl7'), '--patient', patient)
       expect(status).toBe(0)
-      expect(stdout).toMatch(/^state: done$/m)
-      expect(stdout).toMatch(/^created: \d+$/m)
+      expect(stdout).toMatch(/^Imported: \d+ rows of hl7v2; \d+ created, \d+ updated/m)
     })
 
     it.each([
@@ -154,6 +159,38 @@ describe('kinhold beside a running server – README, "Commands"', () => {
       const { status, stdout, stderr } = await run(home, 'import', ...options, patient)
       expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
       expect(stderr).toMatch(new RegExp(`^${code}: [^\\n]+\\n$`))
+    })
+
+    const apple = (rest: string) => `<?xml version="1.0" encoding="UTF-8"?>\n<HealthData locale="en_GB">\n${rest}`
+    const heartRate = `<Record type="HKQuantityTypeIdentifierHeartRate" sourceName="Watch" unit="count/min" startDate="2024-03-10 08:00:00 +0000" endDate="2024-03-10 08:00:00 +0000" value="61"/>`
+    const observation = { resourceType: 'Observation', code: { text: 'x' }, subject: { reference: 'Patient/p' } }
+    const bundle = (...resources: object[]) =>
+      JSON.stringify({ resourceType: 'Bundle', type: 'collection', entry: resources.map(resource => ({ resource })) })
+
+    it.each([
+      ['an export that is cut off', 'cut.xml', apple(`${heartRate}\n <Record type="HKQ`)],
+      ['a Bundle of which a part is rejected', 'part.json', bundle(observation, { ...observation, status: 'final' })],
+      ['a Bundle of which all is rejected', 'all.json', bundle(observation)],
+      ['a row whose value is none', 'row.xml', apple(`${heartRate.replace('61', 'high')}</HealthData>`)],
+      ['a Bundle that is cut off', 'cut.json', bundle({ ...observation, status: 'final' }).slice(0, -9)],
+    ])('ends with 1 after %s, in words and in JSON', async (_what, name, content) => {
+      const path = join(home.folder, name)
+      await writeFile(path, content)
+      for (const form of [[], ['--json']])
+        expect([form, (await run(home, 'import', path, '--patient', patient, ...form)).status]).toEqual([form, 1])
+    })
+
+    it('ends with 0 after a file that says nothing, or nothing new', async () => {
+      const path = join(home.folder, 'one.xml')
+      await writeFile(path, apple(`${heartRate}</HealthData>`))
+      for (const time of ['once', 'twice'])
+        expect([time, (await run(home, 'import', path, '--patient', patient)).status]).toEqual([time, 0])
+    })
+
+    it('takes a path from where one stands, and names the file that it cannot read', async () => {
+      expect((await run(home, 'import', 'one.xml', '--patient', patient)).status).toBe(0)
+      const { stderr } = await run(home, 'import', 'two.xml', '--patient', patient)
+      expect(stderr).toContain(join(home.folder, 'two.xml'))
     })
 
     it('refuses a patient that is not here', async () => {
@@ -171,6 +208,70 @@ describe('kinhold beside a running server – README, "Commands"', () => {
       expect(stdout).not.toContain('Lindqvist')
     })
 
+    it('is listed with names where that is asked for, and the audit keeps that somebody looked', async () => {
+      const id = await lastLine(home, 'patient', 'create', '--given', 'Mila', '--birthdate', '2015-11-20')
+      const { stdout } = await run(home, 'patient', 'list', '--names')
+      expect(stdout).toContain(`${id}\tMila\t2015-11-20\n`)
+      const path = `/fhir/AuditEvent?patient=${id}&subtype=read`
+      const found = await ask<Bundle>(server, token, path)
+      expect(found.body.entry?.length).toBe(1)
+      expect(JSON.stringify(found.body.entry?.[0]?.resource)).toContain('Administrator')
+    })
+
+    it('is changed as an update is: validated, a new version, nothing else lost', async () => {
+      const id = await lastLine(home, 'patient', 'create', '--given', 'Greta Maria', '--family', 'Lindqvist')
+      const put = { resourceType: 'Patient', id, active: true, telecom: [{ system: 'phone', value: '1' }] }
+      const name = [
+        { use: 'old', family: 'Berg' },
+        { use: 'official', text: 'Greta L', given: ['Greta'], family: 'L' },
+      ]
+      const client = openClient(server.url, token)
+      await client.send({ method: 'PUT', path: `/fhir/Patient/${id}`, body: { ...put, name } })
+      client.close()
+      const edited = await run(home, 'patient', 'edit', id, '--family', 'Ek', '--gender', 'female')
+      expect([edited.status, edited.stderr]).toEqual([0, `Patient/${id} is now version 3\n`])
+      expect(await run(home, 'patient', 'edit', '--patient', id, '--birthdate', '1951')).toMatchObject({ status: 0 })
+      expect(await run(home, 'patient', 'edit', id, '--birthdate', '')).toMatchObject({ status: 0 })
+      const { body } = await ask<object>(server, token, `/fhir/Patient/${id}`)
+      expect(body).toMatchObject({
+        ...put,
+        gender: 'female',
+        name: [name[0], { use: 'official', given: ['Greta'], family: 'Ek' }],
+      })
+      expect(JSON.stringify(body)).not.toMatch(/Greta L|birthDate/)
+      for (const wrong of [
+        ['--gender', 'c4n4ry'],
+        ['--birthdate', 'c4n4ry'],
+      ]) {
+        const refused = await run(home, 'patient', 'edit', id, ...wrong)
+        expect([refused.status, refused.stderr]).toEqual([1, expect.stringContaining('validation.failed')])
+        expect(refused.stderr).not.toContain('c4n4ry')
+      }
+      const unknown = await run(home, 'patient', 'edit', 'nobody', '--family', 'Ek')
+      expect([unknown.status, unknown.stderr]).toEqual([1, expect.stringContaining('nobody')])
+    })
+
+    it('is given to an account that is made on the host, whose person chooses the password', async () => {
+      const id = await lastLine(home, 'patient', 'create', '--given', 'Emil')
+      const url = await lastLine(home, 'account', 'create', 'emil')
+      expect(await run(home, 'account', 'create', '--name', 'emil')).toMatchObject({ status: 1 })
+      expect((await run(home, 'account', 'list')).stdout).toMatch(/\tmember\t0 patients\tno password yet\n/)
+      expect(await run(home, 'patient', 'attach', id, '--account', 'emil')).toMatchObject({ status: 0 })
+      expect((await run(home, 'account', 'list', '--names')).stdout).toMatch(/\t1 patients\tno password yet\temil\n/)
+      const visitor = new Visitor(home.origin)
+      const page = await visitor.open(new URL(url).pathname + new URL(url).search)
+      expect([page.status, page.text]).toEqual([200, expect.stringContaining('type="password"')])
+      expect((await run(home, 'account', 'reset', 'emil')).stdout).toMatch(/^http/)
+      for (const [args, word] of [
+        [['patient', 'attach', id, '--account', 'nobody'], 'nobody'],
+        [['patient', 'attach', 'no-patient', '--account', 'emil'], 'no-patient'],
+        [['account', 'reset', 'nobody'], 'nobody'],
+      ] as const) {
+        const { status, stderr } = await run(home, ...args)
+        expect([status, stderr]).toEqual([1, expect.stringContaining(word)])
+      }
+    })
+
     it('is refused by element and not by value when FHIR does not allow it', async () => {
       const { status, stderr } = await run(home, 'patient', 'create', '--gender', 'c4n4ry')
       expect(status).toBe(1)
@@ -184,6 +285,36 @@ describe('kinhold beside a running server – README, "Commands"', () => {
       const refused = await run(home, 'patient', 'create', '--given', 'Mila', '--account', 'nobody')
       expect([refused.status, refused.stderr]).toEqual([1, expect.stringContaining('smart.account-absent')])
       expect((await run(home, 'patient', 'list')).stdout).toBe(before)
+    })
+  })
+
+  describe('client', () => {
+    it('is approved, listed and ended for a hospital that has a key of its own', async () => {
+      const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-384' })
+      const metadata = {
+        client_name: 'Hospital feed',
+        grant_types: ['client_credentials'],
+        token_endpoint_auth_method: 'private_key_jwt',
+        scope: 'system/Observation.rs system/Patient.r',
+        jwks: { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k', alg: 'ES384', use: 'sig' }] },
+      }
+      const client = openClient(server.url)
+      const headers = { 'content-type': 'application/json' }
+      const answer = await client.send({ method: 'POST', path: '/auth/register', headers, body: metadata })
+      client.close()
+      const id = answer.json<{ client_id: string }>().client_id
+      const lineOf = async () =>
+        (await run(home, 'client', 'list')).stdout.split('\n').find(line => line.startsWith(id))
+      expect(await lineOf()).toContain('backend\twaits for: system/Observation.rs system/Patient.r\t"Hospital feed"')
+      const refused = await run(home, 'client', 'approve', id, '--scope', 'user/*.rs')
+      expect([refused.status, refused.stderr]).toEqual([1, expect.stringContaining('user/*.rs')])
+      const approved = await run(home, 'client', 'approve', id, '--scope', 'system/Observation.rs')
+      expect([approved.status, approved.stdout]).toEqual([0, 'system/Observation.rs\n'])
+      expect(await lineOf()).toContain('backend\tsystem/Observation.rs\t')
+      expect(await run(home, 'client', 'end', '--client', id)).toMatchObject({ status: 0 })
+      expect(await lineOf()).toBeUndefined()
+      const gone = await run(home, 'client', 'end', id)
+      expect([gone.status, gone.stderr]).toEqual([1, expect.stringContaining(id)])
     })
   })
 
@@ -227,9 +358,12 @@ describe('kinhold doctor', () => {
 
   it('finds keys that lie beside the data, and what others may read: status 1, each with its remedy', async () => {
     const beside = under(home, open)
-    await run(beside, 'patient', 'create')
+    const first = await startServer(beside)
+    expect(await first.stop()).toBe(0)
+    expect(first.output().split('The keystore lies beside the data')).toHaveLength(2)
     const careful = await run(beside, 'doctor')
-    expect([careful.status, careful.stderr]).toEqual([1, expect.stringContaining('KINHOLD_KEYS')])
+    expect([careful.status, careful.stderr]).toEqual([1, ''])
+    expect(careful.stdout).toContain('KINHOLD_KEYS')
     expect(faultsOf(careful)).toEqual(['keys lie apart from the data'])
     await chmod(home.data, 0o755)
     const careless = await run(beside, 'doctor')
@@ -248,7 +382,9 @@ describe('kinhold doctor', () => {
     await writeFile(file, 'a passphrase that is not on this disk\n')
     const data = join(home.folder, 'guarded')
     const guarded = under(home, { KINHOLD_DATA: data, KINHOLD_KEYS: data, KINHOLD_PASSPHRASE_FILE: file })
-    await run(guarded, 'patient', 'create')
+    const first = await startServer(guarded)
+    expect(await first.stop()).toBe(0)
+    expect(first.output()).not.toContain('lies beside the data')
     const { status, stdout } = await run(guarded, 'doctor')
     expect({ status, faults: stdout.split('\n').filter(line => line.startsWith('FAIL')) }).toEqual({
       status: 0,
@@ -277,7 +413,10 @@ describe('what kinhold says to those who are lost', () => {
   })
 
   it.each([
-    [['--help'], ['serve', 'demo', 'import', 'token', 'patient', 'doctor', 'verify', 'reindex']],
+    [
+      ['--help'],
+      ['serve', 'demo', 'import', 'token', 'patient', 'account', 'client', 'recovery', 'doctor', 'verify', 'reindex'],
+    ],
     [['serve', '--help'], []],
     [['demo', '--help'], ['--once']],
     [
@@ -290,7 +429,23 @@ describe('what kinhold says to those who are lost', () => {
     ],
     [
       ['patient', '--help'],
-      ['create', 'list'],
+      ['create', 'list', 'edit', 'attach'],
+    ],
+    [
+      ['patient', 'edit', '--help'],
+      ['[patient]', '--patient', '--given', '--family', '--birthdate', '--gender'],
+    ],
+    [
+      ['client', '--help'],
+      ['approve', 'list', 'end'],
+    ],
+    [
+      ['account', '--help'],
+      ['create', 'list', 'reset'],
+    ],
+    [
+      ['recovery', '--help'],
+      ['new', 'try'],
     ],
     [
       ['patient', 'create', '--help'],
@@ -310,9 +465,12 @@ describe('what kinhold says to those who are lost', () => {
     [['token'], /--scope/],
     [['serve', 'everything'], /too many arguments/],
     [['verify', '--fix'], /unknown option/],
-  ])('%j ends with 1 and says why', async (args, words) => {
+    [['patient', 'edit', '--family', 'x'], /name one patient/],
+    [['patient', 'attach', 'a', '--patient', 'b', '--account', 'c'], /name one patient/],
+    [['client', 'approve'], /name one client/],
+  ])('%j ends with 2 and says why', async (args, words) => {
     const { status, stdout, stderr } = await run(home, ...args)
-    expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
     expect(stderr).toMatch(words)
   })
 
@@ -337,14 +495,19 @@ describe('what kinhold says to those who are lost', () => {
     expect(stderr).not.toContain('c4n4ry')
   })
 
+  it('says which version it is', async () => {
+    const { status, stdout } = await run(home, '--version')
+    expect({ status, stdout }).toEqual({ status: 0, stdout: `${software.version}\n` })
+  })
+
   it('warns of a KINHOLD_ name that means nothing, with the nearest that does', async () => {
-    const { stderr } = await run(
+    const { status, stderr } = await run(
       under(home, { KINHOLD_STORE_FILE: await memoryFile(), KINHOLD_PASSPHRAS: 'x' }),
       'verify',
     )
     expect(stderr).toContain('KINHOLD_PASSPHRAS is not')
     expect(stderr).toContain('did you mean KINHOLD_PASSPHRASE?')
-    expect(stderr).toContain('KINHOLD_STORE is memory')
+    expect([status, stderr]).toEqual([1, expect.stringContaining('KINHOLD_STORE is memory')])
   })
 
   async function memoryFile(): Promise<string> {
@@ -352,6 +515,32 @@ describe('what kinhold says to those who are lost', () => {
     await writeFile(path, 'memory\n')
     return path
   }
+})
+
+describe('npm run from another folder', () => {
+  it('takes files and folders from where it was called, with --prefix and in a folder of the repository', async () => {
+    const home = await newHome('standing')
+    expect(await (await startServer(home)).stop()).toBe(0)
+    const patient = await lastLine(home, 'patient', 'create')
+    await writeFile(join(home.folder, 'lab.hl7'), await readFile(sample('oru-r01.hl7')))
+    const root = new URL('../..', import.meta.url).pathname
+    const relative = { ...home.env, KINHOLD_DATA: 'data', KINHOLD_KEYS: './keys', npm_lifecycle_event: undefined }
+    const npm = async (cwd: string, env: NodeJS.ProcessEnv, ...args: string[]) => {
+      const child = spawn(process.execPath, [process.env.npm_execpath ?? '', ...args], { cwd, env })
+      const [stdout, stderr, [status]] = await Promise.all([
+        text(child.stdout),
+        text(child.stderr),
+        once(child, 'exit'),
+      ])
+      return { status: Number(status), stdout, stderr }
+    }
+    const importing = ['run', '--silent', 'kinhold', '--', 'import']
+    const there = await npm(home.folder, relative, '--prefix', root, ...importing, 'lab.hl7', '--patient', patient)
+    expect(there).toMatchObject({ status: 0, stdout: expect.stringMatching(/^Imported/) })
+    const inside = await npm(join(root, 'samples'), home.env, ...importing, 'oru-r01.hl7', '--patient', patient)
+    expect(inside).toMatchObject({ status: 0, stdout: expect.stringMatching(/^Imported/) })
+    await home.remove()
+  })
 })
 
 describe('npm run on a machine whose own Node is old', () => {

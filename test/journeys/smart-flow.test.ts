@@ -102,11 +102,13 @@ const exchange = (clientId: string, code: string, verifier: string) =>
 describe('a new server and its owner – https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html', () => {
   const visitor = () => new Visitor(home.origin)
 
-  it('is claimed with a form', async () => {
+  it('is claimed with a form, and its owner types the recovery code back', async () => {
     const claim = await claimAddress(server)
     const browser = visitor()
     const filled = { ...owner, again: owner.password }
-    const page = await browser.submit(await browser.open(claim), '/claim', filled)
+    const shown = await browser.submit(await browser.open(claim), '/claim', filled)
+    const code = /<code>([0-9A-Z-]{47})<\/code>/.exec(shown.text)?.[1] ?? ''
+    const page = await browser.submit(shown, '/account/recovery/try', { code })
     expect([page.url.pathname, page.status]).toEqual(['/account', 200])
   })
 

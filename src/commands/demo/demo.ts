@@ -7,12 +7,13 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { loadConfig } from '#config'
+import { type Config, loadConfig } from '#config'
 import { createLog } from '#kernel'
-import { type House, openHouse, type Serving, serveHouse } from '../../compose.ts'
+import { type House, openHouse, type Serving } from '../../compose.ts'
 import { freePort } from '../free-port.ts'
+import { listenOrClose } from '../listen.ts'
 import { output } from '../output.ts'
-import { stopSignal } from '../stop-signal.ts'
+import { stopSignal, tidyOnSignal } from '../stop-signal.ts'
 import { type Family, type Imported, importSamples, takeInFamily } from './family.ts'
 import { type Asked, readAsOwner, readAsRelative } from './reading.ts'
 import { type FileSearch, searchFiles } from './search-files.ts'
@@ -29,32 +30,54 @@ interface Shown {
 /** Runs the demonstration; with `once` it ends with exit status 0 when all of it held, else 1. */
 export async function demo(options: { once?: boolean }): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'kinhold-demo-'))
+  const remove = () => rm(folder, { recursive: true, force: true })
+  const untidied = tidyOnSignal(remove)
   try {
-    await demonstrate(folder, options.once ?? false)
+    await demonstrate(folder, options.once ?? false, untidied)
   } finally {
-    await rm(folder, { recursive: true })
+    untidied()
+    await remove()
   }
 }
 
-async function demonstrate(folder: string, once: boolean): Promise<void> {
+async function demonstrate(folder: string, once: boolean, untidied: () => void): Promise<void> {
   const folders = [join(folder, 'data'), join(folder, 'keys')] as const
-  const house = await openHouse(await configOf(folders), createLog('error'))
-  const serving = await serveHouse(house)
+  const house = await openHouse(await demoConfig(process.env, folders), { log: createLog('error'), make: true })
+  const serving = await listenOrClose(house)
   try {
     const startedMs = performance.now()
     const shown = await show(house, folders)
     print(shown, house, (performance.now() - startedMs) / 1000)
     if (!holds(shown)) process.exitCode = 1
+    untidied() // From here on a signal is how it is meant to end.
     if (!once) await stayUp(house, shown.family)
   } finally {
     await close(house, serving)
   }
 }
 
-async function configOf([data, keys]: readonly [string, string]) {
-  const port = await freePort(8080)
-  const env = { KINHOLD_DATA: data, KINHOLD_KEYS: keys, KINHOLD_PORT: String(port) }
-  return loadConfig(env, { cwd: process.cwd() }).config
+/** Addresses on which one listens and to which nobody can go. */
+const everywhere: readonly string[] = ['0.0.0.0', '::', '']
+
+/**
+ * The configuration of a demonstration: host and port as the environment says, all else its own. A port that was asked for
+ * is used or refused; without one it is 8080, or any that is free.
+ */
+export async function demoConfig(env: NodeJS.ProcessEnv, [data, keys]: readonly [string, string]): Promise<Config> {
+  const host = env.KINHOLD_HOST || '127.0.0.1'
+  const port =
+    env.KINHOLD_PORT && env.KINHOLD_PORT !== '0' ? env.KINHOLD_PORT : await freePort(env.KINHOLD_PORT ? 0 : 8080)
+  const reached = everywhere.includes(host) ? '127.0.0.1' : host
+  const own = {
+    KINHOLD_HOST: host,
+    KINHOLD_PORT: String(port),
+    KINHOLD_BASE_URL: `http://${reached.includes(':') ? `[${reached}]` : reached}:${port}`,
+    KINHOLD_DATA: data,
+    KINHOLD_KEYS: keys,
+    // What it sends through the network is sample data.
+    KINHOLD_ALLOW_HTTP: 'true',
+  }
+  return loadConfig(own, { cwd: data }).config
 }
 
 async function show(house: House, folders: readonly string[]): Promise<Shown> {

@@ -72,8 +72,12 @@ async function readSecret(path: string): Promise<KeyObject> {
   try {
     const { mode } = await file.stat()
     if (checksModes && (mode & forOthers) !== 0)
-      throw new Problem('fault', 'vault.key-file-readable', 'Others may read the key file; set its mode to 0600.')
-    return toSecret(await file.readFile())
+      throw new Problem(
+        'fault',
+        'vault.key-file-readable',
+        `Others may read the key file ${path}; set its mode to 0600.`,
+      )
+    return toSecret(path, await file.readFile())
   } finally {
     await file.close()
   }
@@ -84,14 +88,19 @@ async function openExisting(path: string): Promise<FileHandle> {
     return await open(path, 'r')
   } catch (cause) {
     if (!hasCode(cause, 'ENOENT')) throw cause
-    throw new Problem('fault', 'vault.key-file-missing', 'The key file that opens this keystore is not there.', {
-      cause,
-    })
+    throw new Problem(
+      'fault',
+      'vault.key-file-missing',
+      `The key file that opens this keystore is not there: ${path}.`,
+      {
+        cause,
+      },
+    )
   }
 }
 
-function toSecret(bytes: Buffer): KeyObject {
+function toSecret(path: string, bytes: Buffer): KeyObject {
   if (bytes.length === keyBytes) return takeKey(bytes)
   bytes.fill(0)
-  throw new Problem('fault', 'vault.key-file-malformed', `The key file must hold exactly ${keyBytes} bytes.`)
+  throw new Problem('fault', 'vault.key-file-malformed', `The key file ${path} must hold exactly ${keyBytes} bytes.`)
 }

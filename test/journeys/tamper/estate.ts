@@ -154,7 +154,7 @@ async function live(client: Client, patient: string): Promise<string[]> {
 }
 
 function open(home: Home): Promise<House> {
-  return openHouse(loadConfig(home.env, { cwd: home.folder }).config, silentLog)
+  return openHouse(loadConfig(home.env, { cwd: home.folder }).config, { log: silentLog })
 }
 
 function locatorOf(house: House, reference: string): string {

@@ -29,9 +29,37 @@ describe('configuration from the environment', () => {
       keysDirectory: '/srv/kinhold/data',
       keysBesideData: true,
       passphrase: undefined,
+      newPassphrase: undefined,
+      recoveryCode: undefined,
       logLevel: 'info',
     })
     expect(warnings).toEqual([expect.stringContaining('KINHOLD_KEYS')])
+  })
+
+  it.each([
+    ['the same folder', { KINHOLD_DATA: '/d', KINHOLD_KEYS: '/d' }],
+    ['the same folder, spelled otherwise', { KINHOLD_DATA: '/d', KINHOLD_KEYS: '/x/../d/' }],
+    ['a folder in that of the data', { KINHOLD_DATA: '/d', KINHOLD_KEYS: '/d/private/keys' }],
+    ['the folder around that of the data', { KINHOLD_DATA: '/k/data', KINHOLD_KEYS: '/k' }],
+  ])('warns once of keys in %s', (_where, env) => {
+    const { config, warnings, mistyped } = load(env)
+    expect([config.keysBesideData, warnings, mistyped]).toEqual([true, [expect.stringContaining('beside')], []])
+  })
+
+  it.each([
+    ['keys elsewhere', { KINHOLD_DATA: '/d', KINHOLD_KEYS: '/data' }],
+    ['a folder whose name begins alike', { KINHOLD_DATA: '/d', KINHOLD_KEYS: '/d-keys' }],
+    ['a passphrase, which lies in no folder', { KINHOLD_PASSPHRASE: 'in the head of one person' }],
+    ['a store that keeps nothing', { KINHOLD_STORE: 'memory' }],
+  ])('does not warn of %s', (_what, env) => {
+    expect(load(env).warnings.filter(text => text.includes('beside'))).toEqual([])
+  })
+
+  it('takes what was typed from where the person stands, and the default from its own folder', () => {
+    const places = { cwd: '/srv/anna', home: '/opt/kinhold' }
+    expect(loadConfig({}, places).config.dataDirectory).toBe('/opt/kinhold/data')
+    const { config } = loadConfig({ KINHOLD_DATA: 'health', KINHOLD_KEYS: '../keys' }, places)
+    expect([config.dataDirectory, config.keysDirectory]).toEqual(['/srv/anna/health', '/srv/keys'])
   })
 
   it('is frozen', () => {
@@ -99,6 +127,11 @@ describe('configuration from the environment', () => {
 
   it('does not accept a _FILE twin for what is no secret', () => {
     expect(load({ KINHOLD_PORT_FILE: '/x', KINHOLD_KEYS: '/k' }).warnings).toHaveLength(1)
+  })
+
+  it('tells mistyped names from what a server should be warned of when it starts', () => {
+    const { mistyped, warnings } = load({ KINHOLD_DATE: 'x' })
+    expect([mistyped.length, warnings.length]).toEqual([1, 2])
   })
 })
 

@@ -1,0 +1,38 @@
+import { naming } from './naming.ts'
+import { output } from './output.ts'
+import { withHouse } from './with-house.ts'
+
+const ofName = /^smart\.account-/
+
+/**
+ * Makes an account. Its password is chosen by the person, at a one-time address that stands alone on the last line: one on a
+ * command line would be seen by everybody on the machine.
+ */
+export async function createAccount({ name }: { name: string }): Promise<void> {
+  await withHouse(({ smart }) =>
+    naming(name, ofName, async () => {
+      await smart.createAccount({ name })
+      tell((await smart.resetAccount(name)).url)
+    }),
+  )
+}
+
+/** For people who forgot their password: what they had stays good until they use the address. */
+export async function resetAccount({ name }: { name: string }): Promise<void> {
+  await withHouse(({ smart }) => naming(name, ofName, async () => tell((await smart.resetAccount(name)).url)))
+}
+
+/** The accounts, one a line: id, what they keep, whether they can log in; the name they log in with where it is asked for. */
+export async function listAccounts({ names }: { names?: boolean }): Promise<void> {
+  for (const account of await withHouse(({ smart }) => smart.listAccounts())) {
+    const role = account.isOwner ? 'owner' : 'member'
+    const password = account.hasPassword ? 'password' : 'no password yet'
+    const shown = names === true ? [account.name] : []
+    output.result([account.id, role, `${account.patients} patients`, password, ...shown].join('\t'))
+  }
+}
+
+function tell(url: string): void {
+  output.say('Whoever opens this address chooses the password. It works once, for a day; pass it on in private:')
+  output.result(url)
+}

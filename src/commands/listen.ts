@@ -1,0 +1,35 @@
+import { Problem } from '#kernel'
+import { type House, type Serving, serveHouse } from '../compose.ts'
+
+/** What the system's codes mean for an address. */
+const addressFaults: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'is in use by another program: end that one, or choose another port',
+  EADDRNOTAVAIL: 'is no address of this machine',
+  ENOTFOUND: 'is no name that this machine knows',
+  EACCES: 'may not be listened on by this user: ports below 1024 are for root',
+}
+
+/**
+ * Serves an open house, which is closed again when its address cannot be had.
+ *
+ * @throws Problem `conflict` · `command.address-taken`
+ */
+export async function listenOrClose(house: House): Promise<Serving> {
+  try {
+    return await serveHouse(house)
+  } catch (cause) {
+    await house.close()
+    const { host, port } = house.config
+    const fault = addressFaults[String((cause as { readonly code?: unknown }).code)]
+    if (fault === undefined) throw cause
+    throw new Problem(
+      'conflict',
+      'command.address-taken',
+      `Port ${port} (KINHOLD_PORT) of ${host} (KINHOLD_HOST) ${fault}.`,
+      {
+        cause,
+        expression: 'KINHOLD_PORT',
+      },
+    )
+  }
+}
