@@ -64,6 +64,7 @@ function addData(program: Command): void {
     .argument('<file>')
     .requiredOption('--patient <id>', targets.patient)
     .option('--source <name>', 'where the file came from')
+    .option('--force', 'although the file describes somebody else, or may do so')
     .option('--json', 'print the report as JSON')
     .action(lazily(async () => (await import('./commands/import-file.ts')).importFile))
   const patient = program.command('patient').description('take in patients, list, change and attach them')

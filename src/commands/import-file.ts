@@ -12,6 +12,7 @@ import { withHouse } from './with-house.ts'
 interface ImportOptions {
   readonly patient: string
   readonly source?: string
+  readonly force?: boolean
   readonly json?: boolean
 }
 
@@ -22,7 +23,10 @@ const ofFile = /^(ingest|body)\./
  * Imports one file into one patient's record, and shows how far it is. Exit status 1 when it broke off, or when anything in the
  * file was rejected: a script sees nothing else.
  */
-export async function importFile(typed: string, { patient, source, json }: ImportOptions): Promise<void> {
+export async function importFile(
+  typed: string,
+  { patient, source, force = false, json }: ImportOptions,
+): Promise<void> {
   growHeap('frugal')
   const path = resolve(places().cwd, typed)
   const view = viewProgress(process.stderr.isTTY && json !== true)
@@ -34,6 +38,7 @@ export async function importFile(typed: string, { patient, source, json }: Impor
           patient,
           path,
           ...(source === undefined ? {} : { source }),
+          force,
           onProgress: progress => view.show(progress),
         }),
       ),

@@ -3,17 +3,22 @@ import { parseResource } from '#fhir'
 import { isProblem } from '#kernel'
 import type { Record } from '#record'
 import { createFingerprint } from './fingerprint.ts'
+import { claimsOf, type PersonClaims } from './identity/claims.ts'
 import { commonsKey, fingerprintKey } from './keys.ts'
-import { identifierKey } from './patient-merge.ts'
 import type { ReadContext } from './read-context.ts'
 import type { RunDeps } from './run.ts'
 
-/** What the mappers of one run share. */
+/**
+ * What the mappers of one run share.
+ *
+ * @param forced  somebody has said that the file is this patient's
+ */
 export async function openContext(
   grant: Grant,
   patient: string,
   digest: string,
   deps: RunDeps & { baseUrl: string },
+  forced = false,
 ): Promise<{ context: ReadContext; provenanceId: string }> {
   const { documents } = deps.record
   const fingerprint = createFingerprint(await fingerprintKey(documents, patient))
@@ -24,7 +29,8 @@ export async function openContext(
     source: `Provenance/${provenanceId}`,
     fingerprint,
     sharedFingerprint: createFingerprint(await fingerprintKey(documents, commonsKey)),
-    identifiers: await identifiersOf(deps.record, grant, patient),
+    person: await personOf(deps.record, grant, patient),
+    forced,
     canShare: type => sharesType(grant, type),
     canWrite: type => permits(grant, 'c', type),
     baseUrl: deps.baseUrl,
@@ -34,14 +40,13 @@ export async function openContext(
   return { context, provenanceId }
 }
 
-async function identifiersOf(record: Record, grant: Grant, patient: string): Promise<ReadonlySet<string>> {
-  if (!permits(grant, 'r', 'Patient')) return new Set()
+/** Nothing is known of somebody who is only about to be taken in, or whom the grant may not read. */
+async function personOf(record: Record, grant: Grant, patient: string): Promise<PersonClaims> {
+  if (!permits(grant, 'r', 'Patient')) return claimsOf({})
   try {
-    const stored = await record.reader(grant).read('Patient', patient)
-    const { identifier } = parseResource(stored.json)
-    return new Set(Array.isArray(identifier) ? identifier.map(identifierKey) : [])
+    return claimsOf(parseResource((await record.reader(grant).read('Patient', patient)).json))
   } catch (error) {
-    if (isProblem(error, 'not-found') || isProblem(error, 'gone')) return new Set()
+    if (isProblem(error, 'not-found') || isProblem(error, 'gone')) return claimsOf({})
     throw error
   }
 }

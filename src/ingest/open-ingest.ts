@@ -38,6 +38,7 @@ export interface Ingest {
    * Takes in a file and begins to import it. Resolves when the file is here and recognised; the job goes on.
    *
    * @param source  what the caller says it is; a file that is something else is refused
+   * @param force   take it in for this patient although it describes somebody else, or may do so; audited
    * @throws Problem `forbidden` · `scope.missing`; `not-found` · `record.unknown`; `invalid` · `ingest.source-unknown`,
    *   `ingest.source-mismatch`, `ingest.zip-malformed`; `unsupported-media` · `ingest.format-unknown`;
    *   `too-large` · `body.too-large`, `ingest.zip-bomb`
@@ -46,6 +47,7 @@ export interface Ingest {
     readonly grant: Grant
     readonly patient: string
     readonly source?: string
+    readonly force?: boolean
     readonly body: AsyncIterable<Uint8Array>
   }): Promise<Job>
   /** A job that this very grant began; undefined for everybody else. */
@@ -57,6 +59,7 @@ export interface Ingest {
     readonly grant: Grant
     readonly patient: string
     readonly source?: string
+    readonly force?: boolean
     readonly path: string
     readonly onProgress?: (progress: Progress) => void
   }): Promise<Report>
@@ -70,10 +73,10 @@ export function openIngest(options: IngestOptions): Ingest {
   const deps = { ...options, limits, admissions: newTurns() }
   const jobs = new Jobs(options.record.documents, options.clock, options.log)
   return {
-    start: async ({ grant, patient, source, body }) => {
+    start: async ({ grant, patient, source, force, body }) => {
       await checkReach(options.record, grant, patient, source)
       const spooled = await spool(body, limits)
-      const prepared = await prepare({ grant, patient, source }, spooled, deps)
+      const prepared = await prepare({ grant, patient, source, force }, spooled, deps)
       return jobs.begin(grant, async progress => {
         const report = await prepared(made => Object.assign(progress, made))
         return { failed: report.state === 'failed', report: reportResource(report) }
@@ -81,9 +84,9 @@ export function openIngest(options: IngestOptions): Ingest {
     },
     job: (id, grant) => jobs.find(id, grant),
     hl7v2: ({ grant, message }) => receiveMessage({ grant, message }, deps),
-    importFile: async ({ grant, patient, source, path, onProgress }) => {
+    importFile: async ({ grant, patient, source, force, path, onProgress }) => {
       await checkReach(options.record, grant, patient, source)
-      const run = await prepare({ grant, patient, source }, await openSource(path), deps)
+      const run = await prepare({ grant, patient, source, force }, await openSource(path), deps)
       return run(onProgress ?? (() => {}))
     },
     close: () => jobs.settle(),
@@ -102,6 +105,7 @@ interface Wanted {
   readonly grant: Grant
   readonly patient: string
   readonly source: string | undefined
+  readonly force: boolean | undefined
 }
 
 /** Refuses before a byte is read what could not be written. */
@@ -164,8 +168,9 @@ async function run(
   deps: RunDeps & { baseUrl: string },
   onRows: (rows: number) => void,
 ): Promise<Report> {
-  const { grant, patient } = wanted
-  const { context, provenanceId } = await openContext(grant, patient, digest, deps)
-  const facts = { grant, patient, format: recognised.format, digest, provenanceId }
+  const { grant, patient, force: forced = false } = wanted
+  const { context, provenanceId } = await openContext(grant, patient, digest, deps, forced)
+  const guard = forced ? { forced } : { person: context.person }
+  const facts = { grant, patient, format: recognised.format, digest, provenanceId, ...guard }
   return runImport(recognised.outcomes(context), facts, deps, onRows)
 }

@@ -61,6 +61,7 @@ export type Reason =
   | 'not-valid'
   | 'not-permitted'
   | 'other-patient'
+  | 'doubtful-patient'
   | 'refused'
 
 /** What a mapper knows beside the row. */

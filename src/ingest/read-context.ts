@@ -1,11 +1,14 @@
+import type { PersonClaims } from './identity/claims.ts'
 import type { IngestLimits } from './limits.ts'
 import type { MapContext, Outcome } from './outcome.ts'
 
 /** What mapping FHIR needs beside what every mapping needs. */
 export interface FhirContext extends MapContext {
   readonly baseUrl: string
-  /** Identifiers of the patient, `system|value`. */
-  readonly identifiers: ReadonlySet<string>
+  /** What is known of the patient, to tell whether the file is about them. */
+  readonly person: PersonClaims
+  /** Somebody has said that the file is this patient's whatever differs. */
+  readonly forced: boolean
   /** Whether the grant may write what belongs to no patient. */
   canShare(type: string): boolean
   /** Whether the grant may create resources of the type for the patient. */

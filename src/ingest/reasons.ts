@@ -15,5 +15,6 @@ export const reasonTexts: Readonly<Record<Reason, string>> = {
   'not-valid': 'The resource would not be valid FHIR R4.',
   'not-permitted': 'The grant does not permit to write this.',
   'other-patient': 'The row belongs to another patient.',
+  'doubtful-patient': 'It is doubtful whether the row is about this patient.',
   refused: 'The record refused it.',
 }

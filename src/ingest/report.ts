@@ -34,7 +34,7 @@ export interface Report {
   readonly warnings: readonly string[]
   /** `Provenance/…` that says where the resources came from; absent when nothing was written. */
   readonly provenance?: string
-  readonly problem?: { readonly code: string; readonly text: string }
+  readonly problem?: { readonly code: string; readonly text: string; readonly expression?: readonly string[] }
 }
 
 export interface ReportFacts {
@@ -64,8 +64,12 @@ export function reportOf(tally: Tally, facts: ReportFacts): Report {
       count,
     })),
     warnings: [...tally.warnings],
-    ...(problem === undefined ? {} : { problem: { code: problem.code, text: problem.text } }),
+    ...(problem === undefined ? {} : { problem: shownProblem(problem) }),
   }
+}
+
+function shownProblem({ code, text, expression }: Problem): NonNullable<Report['problem']> {
+  return { code, text, ...(expression.length === 0 ? {} : { expression }) }
 }
 
 interface Parameter {
@@ -94,6 +98,7 @@ export function reportResource(report: Report): Resource {
       part: [
         { name: 'code', valueCode: report.problem.code },
         { name: 'text', valueString: report.problem.text },
+        ...(report.problem.expression ?? []).map(text => ({ name: 'expression', valueString: text })),
       ],
     })
   return { resourceType: 'Parameters', parameter }

@@ -5,6 +5,8 @@ import type { Validator } from '#validation'
 import type { Documents } from '#vault'
 import { type Committed, type Fate, type Item, stage } from './commit.ts'
 import type { Format } from './format.ts'
+import { claimsOf, type PersonClaims } from './identity/claims.ts'
+import { checkSamePerson } from './identity/guard.ts'
 import type { IngestLimits } from './limits.ts'
 import type { Outcome } from './outcome.ts'
 import { provenanceOf } from './provenance.ts'
@@ -28,6 +30,10 @@ export interface RunFacts {
   readonly provenanceId: string
   /** All or nothing: what is refused, or goes wrong, is thrown and not reported. */
   readonly atomic?: boolean
+  /** What is known of the patient: a change that describes somebody else stops the run. Absent where that was settled. */
+  readonly person?: PersonClaims
+  /** Somebody has said that the file is this patient's. */
+  readonly forced?: boolean
   /** Takes in the patient first, in the transaction of the first batch. */
   readonly admit?: ((txn: Txn) => Promise<void>) | undefined
 }
@@ -128,12 +134,19 @@ class Run {
       this.#read.count(outcome)
       return false
     }
+    if (outcome.kind === 'amend') this.#checkPerson(outcome)
     if (this.#skip > 0) {
       this.#skip -= 1
       return false
     }
     this.#items.push(outcome)
     return this.#items.length >= this.#deps.limits.batchSize
+  }
+
+  #checkPerson({ type, change }: Extract<Item, { kind: 'amend' }>): void {
+    const { person } = this.#facts
+    const said = person === undefined || type !== 'Patient' ? undefined : change({ resourceType: type })
+    if (person !== undefined && said !== undefined) checkSamePerson(claimsOf(said), person)
   }
 
   /** Starts to commit what is gathered, once the batch before is in. */
@@ -184,7 +197,9 @@ class Run {
 
   async #stageBatch(txn: Txn, items: readonly Item[]): Promise<Committed> {
     if (this.#committed === 0) await this.#facts.admit?.(txn)
-    txn.note(`import ${this.#facts.format}`)
+    txn.note(
+      `import ${this.#facts.format}${this.#facts.forced === true ? ', forced whatever differs in identity' : ''}`,
+    )
     return stage(txn, items, { strict: this.#facts.atomic === true, validator: this.#deps.validator })
   }
 

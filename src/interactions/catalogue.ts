@@ -35,7 +35,7 @@ const single: readonly Route[] = [
   { method: 'GET', path: '/Patient/:id/$everything', interaction: '$everything', verb: 'none', query: everythingParameters, summary: 'Everything about one patient', handler: everythingOfOne },
   { method: 'POST', path: '/Patient/$everything', interaction: '$everything', verb: 'none', query: everythingParameters, bodyOptional: true, summary: 'Everything about each patient within reach, asked by Parameters', handler: everythingOfAll },
   { method: 'POST', path: '/Patient/:id/$everything', interaction: '$everything', verb: 'none', query: everythingParameters, bodyOptional: true, summary: 'Everything about one patient, asked by Parameters', handler: everythingOfOne },
-  { method: 'POST', path: '/Patient/:id/$ingest', interaction: '$ingest', verb: 'none', query: ['source'], consumes: file, summary: 'Import a file from outside; the body is the file', handler: ingest },
+  { method: 'POST', path: '/Patient/:id/$ingest', interaction: '$ingest', verb: 'none', query: ['source', 'force'], consumes: file, summary: 'Import a file from outside; the body is the file', handler: ingest },
   { method: 'GET', path: '/$job/:job', interaction: '$job', verb: 'none', summary: 'Progress or report of an import', handler: pollJob },
   { method: 'POST', path: '/:type/$validate', interaction: '$validate', verb: 'none', query: validateParameters, summary: 'Check a resource without storing it', handler: validate },
   { method: 'GET', path: '/:type/:id/$validate', interaction: '$validate', verb: 'r', query: validateParameters, summary: 'Check a stored resource', handler: validateStored },

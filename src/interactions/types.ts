@@ -100,6 +100,7 @@ export interface IngestPort {
     readonly grant: Grant
     readonly patient: string
     readonly source?: string
+    readonly force?: boolean
     readonly body: AsyncIterable<Uint8Array>
   }): Promise<Job>
   /** An import that this grant may know of. */

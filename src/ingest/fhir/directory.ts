@@ -1,5 +1,9 @@
 import { parseReference, type Resource } from '#fhir'
 import { Problem } from '#kernel'
+import { claimsOf, type PersonClaims } from '../identity/claims.ts'
+import { checkSamePerson } from '../identity/guard.ts'
+import { linkOf } from '../identity/identifiers.ts'
+import { compare, isSurelySame } from '../identity/judge.ts'
 import { identifierKey } from '../patient-merge.ts'
 import type { FhirContext } from '../read-context.ts'
 import type { Found } from './read-resources.ts'
@@ -33,9 +37,12 @@ export function isShared(type: string): boolean {
 /** Elements by which a resource says whose it is. */
 export const ownerElements = ['subject', 'patient', 'beneficiary', 'individual'] as const
 
+/** A person whom the file describes, once or in several versions. */
 interface FilePatient {
   readonly keys: ReadonlySet<string>
-  readonly identifiers: readonly string[]
+  readonly claims: readonly PersonClaims[]
+  /** Where it stands, e.g. `Bundle.entry[3]`. */
+  readonly place: string
 }
 
 /** What the first pass over a file learns: what is in it, under which names, and whose it is. */
@@ -43,7 +50,7 @@ export class Directory {
   readonly #context: FhirContext
   readonly #maxResources: number
   readonly #places = new Map<string, Place>()
-  readonly #patients: FilePatient[] = []
+  #patients: readonly FilePatient[] = []
   readonly #subjects = new Set<string>()
 
   constructor(context: FhirContext, maxResources: number) {
@@ -51,11 +58,12 @@ export class Directory {
     this.#maxResources = maxResources
   }
 
-  add(found: Found): void {
+  /** @param where  where it stands in the file */
+  add(found: Found, where: string): void {
     if (this.#places.size > this.#maxResources)
       throw new Problem('too-large', 'ingest.too-many-resources', 'The file holds more resources than are accepted.')
     const { resource, fullUrl } = found
-    if (resource.resourceType === 'Patient') this.#addPatient(resource, fullUrl)
+    if (resource.resourceType === 'Patient') this.#addPatient(resource, fullUrl, where)
     else {
       const place = placeOf(found, this.#context)
       for (const key of keysOf(resource, fullUrl)) this.#places.set(key, place)
@@ -63,9 +71,16 @@ export class Directory {
     }
   }
 
-  #addPatient(resource: Resource, fullUrl: string | undefined): void {
-    const identifiers = (Array.isArray(resource.identifier) ? resource.identifier : []).map(identifierKey)
-    this.#patients.push({ keys: new Set(keysOf(resource, fullUrl)), identifiers })
+  #addPatient(resource: Resource, fullUrl: string | undefined, place: string): void {
+    const keys = keysOf(resource, fullUrl)
+    const isSame = (patient: FilePatient) => keys.some(key => patient.keys.has(key))
+    const known = this.#patients.filter(isSame)
+    const joined: FilePatient = {
+      keys: new Set([...known.flatMap(patient => [...patient.keys]), ...keys]),
+      claims: [...known.flatMap(({ claims }) => claims), claimsOf(resource)],
+      place: known[0]?.place ?? place,
+    }
+    this.#patients = [...this.#patients.filter(patient => !isSame(patient)), joined]
   }
 
   #addSubject(resource: Resource): void {
@@ -80,32 +95,50 @@ export class Directory {
   /**
    * The names under which the file knows the patient that it is imported for.
    *
-   * @param known  identifiers (`system|value`) of that patient
-   * @throws Problem `unprocessable` · `ingest.several-patients`
+   * @throws Problem `unprocessable` · `ingest.several-patients`, `ingest.patient-contradicted`, `ingest.patient-doubtful`
    */
-  ownNames(known: ReadonlySet<string>): ReadonlySet<string> {
+  ownNames(): ReadonlySet<string> {
     const direct = `Patient/${this.#context.patient}`
-    if (this.#patients.length === 1) return new Set([...(this.#patients[0]?.keys ?? []), direct])
-    if (this.#patients.length === 0) {
-      const [only] = this.#subjects
-      if (this.#subjects.size <= 1) return new Set(only === undefined ? [direct] : [only, direct])
-      if (this.#subjects.has(direct)) return new Set([direct])
-    }
-    const matching = this.#patients.filter(
-      patient => patient.keys.has(direct) || patient.identifiers.some(key => known.has(key)),
-    )
-    if (matching.length === 1) return new Set([...(matching[0]?.keys ?? []), direct])
-    throw new Problem(
-      'unprocessable',
-      'ingest.several-patients',
-      'The file is about several patients, and none of them can be told to be this one.',
-      { expression: 'Patient.identifier' },
-    )
+    if (this.#patients.length > 0) return new Set([...this.#ownPatient(direct).keys, direct])
+    const [only] = this.#subjects
+    if (this.#subjects.size <= 1) return new Set(only === undefined ? [direct] : [only, direct])
+    if (this.#subjects.has(direct)) return new Set([direct])
+    throw severalPatients([])
+  }
+
+  /** The one whom the file is about, or the one of several who has a number of the patient or fits by name and birth date. */
+  #ownPatient(direct: string): FilePatient {
+    const { person, forced } = this.#context
+    const [only, second] = this.#patients
+    const isNamed = ({ keys, claims }: FilePatient) =>
+      keys.has(direct) || claims.some(({ identifiers }) => linkOf(identifiers, person.identifiers) === 'own')
+    const fits = ({ claims }: FilePatient) => claims.some(said => isSurelySame(said, person))
+    const [own, other] =
+      second === undefined ? this.#patients : firstOf(this.#patients.filter(isNamed), () => this.#patients.filter(fits))
+    if (own === undefined || other !== undefined || only === undefined)
+      throw severalPatients(this.#patients.map(({ place }) => place))
+    if (!forced && !own.claims.some(said => compare(said, person).kind === 'agrees'))
+      for (const said of own.claims) checkSamePerson(said, person)
+    return own
   }
 
   place(reference: string): Place | undefined {
     return this.#places.get(reference)
   }
+}
+
+/** The first list, or the second when it is empty. */
+function firstOf<T>(one: readonly T[], other: () => readonly T[]): readonly T[] {
+  return one.length > 0 ? one : other()
+}
+
+/** Places are named as long as a report can be read. */
+const mostPlaces = 20
+
+function severalPatients(places: readonly string[]): Problem {
+  const text = 'The file is about several patients, and none of them can be told to be this one.'
+  const expression = places.length === 0 ? 'Patient.identifier' : places.slice(0, mostPlaces)
+  return new Problem('unprocessable', 'ingest.several-patients', text, { expression })
 }
 
 /** How references in the file may name a resource. */

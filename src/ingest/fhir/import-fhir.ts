@@ -25,11 +25,12 @@ export async function* importFhir(
   limits: IngestLimits,
 ): AsyncGenerator<Outcome[], void, void> {
   const directory = new Directory(context, limits.maxResources)
-  for await (const found of all(files, limits)) if ('resource' in found) directory.add(found)
-  const names = directory.ownNames(context.identifiers)
+  for await (const { found, place } of all(files, limits)) if ('resource' in found) directory.add(found, place)
+  const names = directory.ownNames()
   let outcomes: Outcome[] = []
-  for await (const found of all(files, limits)) {
-    outcomes.push('resource' in found ? mapResource(found, directory, names, context) : withoutResource(found))
+  for await (const { found, place } of all(files, limits)) {
+    const outcome = 'resource' in found ? mapResource(found, directory, names, context) : withoutResource(found)
+    outcomes.push(isOfSomebodyElse(outcome) ? { ...outcome, expression: place } : outcome)
     if (outcomes.length >= gatherSize) {
       yield outcomes
       outcomes = []
@@ -42,9 +43,24 @@ function withoutResource({ row, malformed }: NotFound): Outcome {
   return malformed ? { kind: 'rejected', row, reason: 'structure-unknown' } : { kind: 'unmapped', row }
 }
 
-async function* all(files: readonly FhirFile[], limits: IngestLimits): AsyncGenerator<Found | NotFound, void, void> {
+/** What is another person's is refused by its place. */
+function isOfSomebodyElse(outcome: Outcome): outcome is Extract<Outcome, { kind: 'rejected' }> {
+  return outcome.kind === 'rejected' && outcome.reason === 'other-patient'
+}
+
+interface Placed {
+  readonly found: Found | NotFound
+  /** `Bundle.entry[3]`, or the line of NDJSON; lines without text are not counted. */
+  readonly place: string
+}
+
+async function* all(files: readonly FhirFile[], limits: IngestLimits): AsyncGenerator<Placed, void, void> {
   for (const file of files) {
-    if (file.form === 'ndjson') yield* readNdjson(file.open(), limits)
-    else yield* await readBundle(file.open(), limits)
+    const rows = file.form === 'ndjson' ? readNdjson(file.open(), limits) : await readBundle(file.open(), limits)
+    let at = 0
+    for await (const found of rows) {
+      yield { found, place: file.form === 'ndjson' ? `line[${at + 1}]` : `Bundle.entry[${at}]` }
+      at += 1
+    }
   }
 }

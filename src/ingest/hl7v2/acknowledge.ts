@@ -7,7 +7,7 @@ export interface Verdict {
   /** HL7 table 0357. */
   readonly condition: string
   readonly text: string
-  /** ERR-2: `PID^1^3`. */
+  /** ERR-2: `PID^1^3`, repeated with `~`. */
   readonly location?: string
 }
 
@@ -26,16 +26,17 @@ const verdicts: Readonly<Record<string, Pick<Verdict, 'code' | 'condition'>>> = 
   'ingest.hl7-field-missing': { code: 'AE', condition: '101' },
   'ingest.hl7-invalid': { code: 'AE', condition: '102' },
   'ingest.hl7-patient-unknown': { code: 'AE', condition: '204' },
-  'ingest.hl7-patient-ambiguous': { code: 'AE', condition: '205' },
+  'ingest.patient-contradicted': { code: 'AE', condition: '205' },
+  'ingest.patient-doubtful': { code: 'AE', condition: '205' },
   'scope.missing': { code: 'AR', condition: '207' },
 }
 
 /** What a Problem means to the sender of the message. */
 export function verdictOf(problem: Problem): Verdict {
   const known = verdicts[problem.code] ?? { code: 'AR', condition: '207' }
-  const [expression] = problem.expression
+  const location = problem.expression.map(locationOf).join('~')
   const text = Object.hasOwn(verdicts, problem.code) ? problem.text : 'The message could not be taken in.'
-  return { ...known, text, ...(expression === undefined ? {} : { location: locationOf(expression) }) }
+  return { ...known, text, ...(location === '' ? {} : { location }) }
 }
 
 /** `MSH-9.2` → `MSH^1^9^1^2`, `PID[2]` → `PID^2` */

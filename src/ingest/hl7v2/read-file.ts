@@ -1,13 +1,13 @@
 import { collect, isProblem } from '#kernel'
+import type { PersonClaims } from '../identity/claims.ts'
+import { compare } from '../identity/judge.ts'
 import type { Outcome } from '../outcome.ts'
-import { identifierKey } from '../patient-merge.ts'
 import type { ReadContext } from '../read-context.ts'
 import { decodeHl7 } from './decode.ts'
-import { mapMessage, readMessage } from './map-message.ts'
+import { mapMessage, type Read, readMessage } from './map-message.ts'
 import { parseMessage } from './parse.ts'
-import { isOfSomebodyElse, pidIdentifiers } from './pid-identifiers.ts'
+import { personOf, placesOf } from './person.ts'
 import { splitMessages } from './split.ts'
-import type { Group } from './structure.ts'
 
 /**
  * The messages of a file or batch, each on its own: one that cannot be taken in is reported by its place and does not
@@ -22,28 +22,26 @@ export async function* readHl7File(
   const { text, decoder } = decodeHl7(await collect(chunks, context.limits.maxWhole))
   const { messages, warnings } = splitMessages(text, context.limits)
   yield warnings.map(warning => ({ kind: 'warning', text: warning }))
-  // The first message for a patient without identifiers says who it is; the next ones must not contradict it.
-  const known = new Set(context.identifiers)
+  const at = { context, known: context.person }
   for (const [index, message] of messages.entries()) {
-    yield outcomesOf(message.lines, decoder, { context, known, place: `message[${index + 1}]` })
+    yield outcomesOf(message.lines, decoder, at, `message[${index + 1}]`)
   }
 }
 
 interface FilePlace {
   readonly context: ReadContext
-  readonly known: Set<string>
-  readonly place: string
+  /** What is known of the patient: the first message about somebody of whom little is says more, and the next must fit. */
+  known: PersonClaims
 }
 
-function outcomesOf(lines: readonly string[], decoder: TextDecoder, at: FilePlace): readonly Outcome[] {
-  const { context, known, place } = at
+function outcomesOf(lines: readonly string[], decoder: TextDecoder, at: FilePlace, place: string): readonly Outcome[] {
+  const { context } = at
   try {
     const message = parseMessage(lines, decoder)
-    const { patients } = readMessage(message)
-    if (patients.some(group => isOfSomebodyElse(group, known)) || new Set(patients.map(whom)).size > 1)
-      return [{ kind: 'rejected', row: 'MSH', reason: 'other-patient', expression: place }]
+    const read = readMessage(message)
+    const stranger = context.forced ? undefined : strangerIn(read, at)
+    if (stranger !== undefined) return [{ ...stranger, expression: `${place}${stranger.expression}` }]
     const outcomes = mapMessage(message, () => context)
-    for (const identifier of patients.flatMap(pidIdentifiers)) known.add(identifierKey(identifier))
     const invalid = outcomes.find(outcome => outcome.kind === 'mapped' && !context.isValid(outcome.resource))
     if (invalid === undefined) return outcomes
     return [{ kind: 'rejected', row: 'MSH', reason: 'not-valid', expression: place }]
@@ -54,7 +52,29 @@ function outcomesOf(lines: readonly string[], decoder: TextDecoder, at: FilePlac
   }
 }
 
-/** A file is one patient's: a message of several people is nobody's. */
-function whom(group: Group): string {
-  return pidIdentifiers(group).map(identifierKey).sort().join()
+type Rejected = Extract<Outcome, { kind: 'rejected' }>
+
+/** Why a message is not taken in for the patient: it is about somebody else, or about several people. */
+function strangerIn(read: Read, at: FilePlace): Rejected | undefined {
+  for (const group of read.patients) {
+    const claims = personOf(read, group)
+    const { kind, elements } = compare(claims, at.known)
+    if (kind !== 'agrees') return strangerAt(kind, placesOf(elements, group))
+    at.known = both(at.known, claims)
+  }
+  return undefined
+}
+
+function strangerAt(kind: 'contradicts' | 'doubtful', places: readonly string[]): Rejected {
+  const reason = kind === 'contradicts' ? 'other-patient' : 'doubtful-patient'
+  return { kind: 'rejected', row: 'MSH', reason, expression: `: ${places.join(', ')}` }
+}
+
+function both(known: PersonClaims, said: PersonClaims): PersonClaims {
+  return {
+    ...said,
+    ...known,
+    identifiers: [...known.identifiers, ...said.identifiers],
+    names: [...known.names, ...said.names],
+  }
 }

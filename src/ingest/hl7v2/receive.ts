@@ -1,13 +1,17 @@
-import { type Grant, permits, restrict } from '#access'
+import { type Grant, permits } from '#access'
 import { newResourceId, Problem } from '#kernel'
 import type { Record, Txn } from '#record'
-import { parseQuery } from '#search'
+import type { PersonClaims } from '../identity/claims.ts'
+import { inWords } from '../identity/guard.ts'
+import { findingIdentifiers } from '../identity/identifiers.ts'
+import { type Asking, identify } from '../identity/identify.ts'
+import type { Verdict } from '../identity/judge.ts'
+import type { Read } from './map-message.ts'
 import { type Message, value } from './message.ts'
-import { pidIdentifiers } from './pid-identifiers.ts'
+import { personOf, placesOf } from './person.ts'
 import { patientElements } from './resources/patient.ts'
 import type { Elements } from './scene.ts'
 import type { Group } from './structure.ts'
-import type { MessageRow } from './tables.ts'
 import { zoneOfMessage } from './times.ts'
 
 /**
@@ -32,16 +36,6 @@ export function checkHeader(message: Message): void {
     })
 }
 
-/** Identifiers that PID-3 gives, as search tokens. */
-function tokensOf(group: Group): readonly string[] {
-  return pidIdentifiers(group).map(({ system = '', value: id }) => `${escapeToken(system)}|${escapeToken(id)}`)
-}
-
-/** https://hl7.org/fhir/R4/search.html#escaping */
-function escapeToken(text: string): string {
-  return text.replace(/[\\|,$]/g, char => `\\${char}`)
-}
-
 /** Whom a message is about. */
 export interface Subject {
   readonly patient: string
@@ -50,52 +44,68 @@ export interface Subject {
 }
 
 /**
- * Finds the patient a group of a message is about among those the grant reaches, by PID-3. Where the event admits or registers
- * somebody, a grant that may create patients takes them in.
+ * Finds the patient a group of a message is about among those the grant reaches, by the rule of `identity`. Where the
+ * event admits or registers somebody, a grant that may create patients takes them in.
  *
  * @throws Problem `unprocessable` · `ingest.hl7-field-missing`, `ingest.hl7-patient-unknown`,
- *   `ingest.hl7-patient-ambiguous`; `forbidden` · `scope.missing`
+ *   `ingest.patient-contradicted`, `ingest.patient-doubtful`; `forbidden` · `scope.missing`
  */
 export async function findPatient(
-  { message, row }: { readonly message: Message; readonly row: MessageRow },
+  read: Pick<Read, 'message' | 'row'>,
   group: Group,
   grant: Grant,
   record: Record,
   baseUrl: string,
 ): Promise<Subject> {
-  const tokens = tokensOf(group)
-  if (tokens.length === 0)
-    throw new Problem('unprocessable', 'ingest.hl7-field-missing', 'The message does not identify its patient.', {
-      expression: 'PID-3',
-    })
-  const query = parseQuery('Patient', new URLSearchParams([['identifier', tokens.join(',')]]), { baseUrl })
-  const restricted = restrict(query, grant)
-  const known = await record.writer(grant).transact(txn => onlyOne(txn, restricted))
-  if (known !== undefined) return { patient: known }
+  const claims = personOf(read, group)
+  if (findingIdentifiers(claims.identifiers).length === 0) throw unnamed(group)
+  const asking = { grant, baseUrl }
+  const verdict = await record.writer(grant).transact(txn => identify(txn, claims, asking))
+  if (verdict.kind === 'certain') return { patient: verdict.patient }
+  if (verdict.kind !== 'unknown') throw notTheSame(verdict, group)
   const mayCreate = grant.terms.some(term => term.level !== 'patient') && permits(grant, 'c', 'Patient')
-  if (!row.createsPatient || !mayCreate)
+  if (!read.row.createsPatient || !mayCreate)
     throw new Problem('unprocessable', 'ingest.hl7-patient-unknown', 'The patient is not known here.', {
-      expression: 'PID-3',
+      expression: placesOf(['identifier'], group),
     })
   const patient = newResourceId()
-  const zone = zoneOfMessage(value(message.msh, 7))
-  return { patient, admit: txn => createPatient(txn, patient, patientElements(group, zone).elements, restricted) }
+  return { patient, admit: txn => createPatient(txn, patient, elementsOf(read, group), claims, asking) }
 }
 
-type PatientQuery = Parameters<Txn['find']>[0]
+function unnamed(group: Group): Problem {
+  const text = 'The message does not identify its patient by a number of a known authority.'
+  return new Problem('unprocessable', 'ingest.hl7-field-missing', text, { expression: placesOf(['identifier'], group) })
+}
 
-async function onlyOne(txn: Txn, query: PatientQuery): Promise<string | undefined> {
-  const found = await txn.find(query, 2)
-  if (found.length > 1)
-    throw new Problem('unprocessable', 'ingest.hl7-patient-ambiguous', 'The identifiers fit several patients.', {
-      expression: 'PID-3',
-    })
-  return found[0]?.id
+/** What the sender reads about a message that gives somebody's number and another person's name, birth date or sex. */
+function notTheSame({ kind, elements }: Exclude<Verdict, { kind: 'certain' | 'unknown' }>, group: Group): Problem {
+  const differing = inWords(elements)
+  const expression = placesOf(elements, group)
+  return kind === 'contradiction'
+    ? new Problem(
+        'unprocessable',
+        'ingest.patient-contradicted',
+        `The number is that of somebody else: ${differing} of the patient differs.`,
+        { expression },
+      )
+    : new Problem('unprocessable', 'ingest.patient-doubtful', `It is doubtful who the patient is, by ${differing}.`, {
+        expression,
+      })
+}
+
+function elementsOf({ message }: Pick<Read, 'message'>, group: Group): Elements {
+  return patientElements(group, { message, zone: zoneOfMessage(value(message.msh, 7)) }).elements
 }
 
 /** @throws Problem `conflict` · `ingest.hl7-patient-appeared` when another message took them in meanwhile */
-async function createPatient(txn: Txn, id: string, elements: Elements, query: PatientQuery): Promise<void> {
-  if ((await onlyOne(txn, query)) !== undefined)
+async function createPatient(
+  txn: Txn,
+  id: string,
+  elements: Elements,
+  claims: PersonClaims,
+  asking: Asking,
+): Promise<void> {
+  if ((await identify(txn, claims, asking)).kind !== 'unknown')
     throw new Problem('conflict', 'ingest.hl7-patient-appeared', 'The patient was taken in meanwhile.')
   await txn.create({ resourceType: 'Patient', ...elements }, { id })
 }

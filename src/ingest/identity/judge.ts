@@ -64,6 +64,16 @@ function fitOf(incoming: PersonClaims, known: PersonClaims): Fit {
   return fits[compareNames(incoming.names, known.names)][compareBirthDates(incoming.birthDate, known.birthDate)]
 }
 
+/** Whether two descriptions fit by themselves, without a number: the same name and the same birth date. */
+export function isSurelySame(incoming: PersonClaims, known: PersonClaims): boolean {
+  const isNamed = compareNames(incoming.names, known.names) === 'same'
+  return isNamed && isBornWith(incoming, known, 'same') && compare(incoming, known).kind === 'agrees'
+}
+
+function isBornWith(incoming: PersonClaims, known: PersonClaims, likeness: DateLikeness): boolean {
+  return compareBirthDates(incoming.birthDate, known.birthDate) === likeness
+}
+
 interface Compared extends Comparison {
   readonly id: string
 }
@@ -100,12 +110,10 @@ function comparedWith(incoming: PersonClaims, { id, claims }: Candidate): readon
 
 /** A number that others share names nobody alone; with the same name and birth date it does. */
 function compareSharing(incoming: PersonClaims, known: PersonClaims): Comparison | undefined {
+  if (isSurelySame(incoming, known)) return { kind: 'agrees', elements: [] }
   const isNamed = compareNames(incoming.names, known.names) === 'same'
-  const born = compareBirthDates(incoming.birthDate, known.birthDate)
-  if (!isNamed || !['same', 'unknown'].includes(born)) return undefined
-  const comparison = compare(incoming, known)
-  if (comparison.kind !== 'agrees') return undefined
-  return born === 'same' ? comparison : { kind: 'doubtful', elements: ['birthDate'] }
+  const mayBe = isNamed && isBornWith(incoming, known, 'unknown') && compare(incoming, known).kind === 'agrees'
+  return mayBe ? { kind: 'doubtful', elements: ['birthDate'] } : undefined
 }
 
 function elementsOf(

@@ -8,7 +8,8 @@ import type { FhirRequest, FhirResponse, Job, PathParams, Rooms } from '../types
 
 /**
  * Imports a file for one patient: the body is the file, its format is recognised. What the file says about other people
- * never leaves that patient's record.
+ * never leaves that patient's record; a file that is about somebody else by name, birth date, sex or number is refused, unless
+ * `force=true`.
  *
  * @throws Problem `forbidden` · `scope.missing` without the right to create; `not-found` · `record.unknown` for a patient
  *   that is not within reach
@@ -19,12 +20,20 @@ export async function ingest(request: FhirRequest, params: PathParams, rooms: Ro
   checkMayImport(asked.grant)
   const grant = await narrowToPatient(asked.grant, patient, rooms.record)
   const source = request.query.get('source')
+  const force = isForced(request.query.get('force'))
   const body = request.stream()
-  const job = await rooms.ingest.start({ grant, patient, body, ...(source === null ? {} : { source }) })
+  const job = await rooms.ingest.start({ grant, patient, body, force, ...(source === null ? {} : { source }) })
   if (parsePrefer(request).respondAsync)
     return { status: 202, headers: { 'content-location': `${request.baseUrl}/$job/${job.id}` } }
   await job.done
   return reportOf((await rooms.ingest.job(job.id, grant)) ?? job)
+}
+
+/** @throws Problem `invalid` · `request.boolean-malformed` */
+function isForced(text: string | null): boolean {
+  if (text === null || text === 'false') return false
+  if (text === 'true') return true
+  throw new Problem('invalid', 'request.boolean-malformed', 'The parameter is true or false.', { expression: 'force' })
 }
 
 /** Importing makes resources of many types; Observations are among them whatever the source. */

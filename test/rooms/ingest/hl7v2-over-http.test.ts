@@ -153,7 +153,8 @@ describe('one HL7 v2 message – the acknowledgement in original mode', () => {
     const path = join(mkdtempSync(join(tmpdir(), 'kinhold-test-')), 'batch.hl7')
     writeFileSync(path, Buffer.concat([admission, other, elsewhere]))
     const report = await house.ingest.importFile({ grant: everything(), patient: house.anna, path })
-    expect(report.rejected).toEqual([expect.objectContaining({ reason: 'other-patient', expression: 'message[2]' })])
+    const refused = { reason: 'other-patient', expression: 'message[2]: PID-3, PID-5' }
+    expect(report.rejected).toEqual([expect.objectContaining(refused)])
     expect(JSON.stringify(await readPatient(house.record, house.anna))).not.toContain('Somebody')
   })
 
@@ -163,7 +164,7 @@ describe('one HL7 v2 message – the acknowledgement in original mode', () => {
       adt(event, pid, `PV1|1|I|W^1|||7^Doc|||||||||||||V1^^^C|||||||||||||||||||||||||${from}|${until}`)
     const file = Buffer.concat([
       visit('A01', 'PID|1||5^^^X||One||19800101', '20260210', ''),
-      visit('A08', 'PID|1||5^^^X||Two', '', ''),
+      visit('A08', 'PID|1||5^^^X||One-Two', '', ''),
       visit('A03', 'PID|1||5^^^X', '', '20260212'),
     ])
     const path = join(mkdtempSync(join(tmpdir(), 'kinhold-test-')), 'batch.hl7')
@@ -173,7 +174,7 @@ describe('one HL7 v2 message – the acknowledgement in original mode', () => {
     const [encounter] = await found(house.record, 'Encounter')
     expect(encounter).toMatchObject({ status: 'finished', period: { start: '2026-02-10', end: '2026-02-12' } })
     expect(await readPatient(house.record, house.anna)).toMatchObject({
-      name: [{ family: 'Two' }],
+      name: [{ family: 'One-Two' }],
       birthDate: '1980-01-01',
       meta: { versionId: '2' },
     })

@@ -26,7 +26,7 @@ describe('several PID groups in one message – HL7 v2.5.1 chapter 7, ORU_R01', 
     const house = await openHouse()
     const ann = await createPatient(house.record, { identifier: number('A') })
     const { counts } = await ingested(house, ann, everything(), twoPeople)
-    expect(counts.rejected).toMatchObject([{ reason: 'other-patient', expression: 'message[1]' }])
+    expect(counts.rejected).toMatchObject([{ reason: 'other-patient', expression: 'message[1]: PID[2]-3, PID[2]-5' }])
     expect(await found(house.record, 'Observation')).toEqual([])
   })
 })

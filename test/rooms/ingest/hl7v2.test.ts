@@ -358,7 +358,8 @@ describe('acknowledgements – HL7 v2.5 chapter 2.9, table 0357', () => {
     ['ingest.hl7-field-missing', 'AE', '101'],
     ['ingest.hl7-invalid', 'AE', '102'],
     ['ingest.hl7-patient-unknown', 'AE', '204'],
-    ['ingest.hl7-patient-ambiguous', 'AE', '205'],
+    ['ingest.patient-contradicted', 'AE', '205'],
+    ['ingest.patient-doubtful', 'AE', '205'],
     ['store.failed', 'AR', '207'],
   ])('answers %s with %s and %s', (code, verdict, condition) => {
     expect(verdictOf(new Problem('fault', code, 'x'))).toMatchObject({ code: verdict, condition })

@@ -14,7 +14,7 @@ import { fileRoot, openVault } from '#vault'
 export const baseUrl = 'http://127.0.0.1:8080/fhir'
 export const samples = new URL('../../../samples/', import.meta.url)
 
-/** Real rooms on a store in memory, with a family of two. */
+/** Real rooms on a store in memory, with two patients of whom nothing is known yet, so that any file may be theirs. */
 export interface TestHouse {
   readonly record: Record
   readonly store: Store
@@ -34,8 +34,8 @@ export async function openHouse(limits: Partial<IngestLimits> = {}, store = open
   const vault = await openVault({ keys, root, clock })
   const record = await openRecord({ store, keys, vault, clock, log: silentLog, baseUrl })
   const ingest = openIngest({ record, validator, clock, log: silentLog, baseUrl, limits })
-  const anna = await createPatient(record, { name: [{ family: 'Anna' }] })
-  const bert = await createPatient(record, { name: [{ family: 'Bert' }] })
+  const anna = await createPatient(record, {})
+  const bert = await createPatient(record, {})
   return { record, store, clock, ingest, anna, bert }
 }
 

@@ -94,7 +94,8 @@ describe('importing a file – ARCHITECTURE section 6', () => {
   it('never replaces what the Patient says already', async () => {
     const house = await openHouse()
     const patient = await createPatient(house.record, { gender: 'male', name: [{ family: 'Own' }] })
-    await house.ingest.importFile({ grant: everything(), patient, path: pathOf('apple-health-export.zip') })
+    const path = pathOf('apple-health-export.zip')
+    await house.ingest.importFile({ grant: everything(), patient, path, force: true })
     expect(await readPatient(house.record, patient)).toMatchObject({
       gender: 'male',
       birthDate: '1984-05-17',

@@ -228,10 +228,12 @@ class HandDriven implements IngestPort {
   readonly jobs = new Map<string, Job & { finish(state: 'done' | 'failed'): void }>()
   received: Buffer = Buffer.alloc(0)
   source: string | undefined
+  force: boolean | undefined
 
   async start(request: Parameters<IngestPort['start']>[0]): Promise<Job> {
     const { promise: done, resolve } = Promise.withResolvers<void>()
     this.source = request.source
+    this.force = request.force
     const job = {
       id: 'job-1',
       state: 'running' as Job['state'],
@@ -281,6 +283,19 @@ describe('$ingest', () => {
     port.jobs.get(`${own.id} job-1`)?.finish('done')
     expect([(await answer).status, (await answer).json]).toEqual([200, { resourceType: 'Parameters' }])
     expect([port.received.toString(), port.source]).toEqual(['bytes', 'my-phone'])
+  })
+
+  it('imports what is about somebody else only when it is told so', async () => {
+    const isForced = async (query: string) => {
+      await send(`/Patient/a/$ingest${query}`, { prefer: 'respond-async' })
+      return port.force
+    }
+    expect([await isForced(''), await isForced('?force=false'), await isForced('?force=true')]).toEqual([
+      false,
+      false,
+      true,
+    ])
+    expect(codeOf(await send('/Patient/a/$ingest?force=yes'))).toBe('request.boolean-malformed')
   })
 
   it('answers 202 to those who would rather poll, then progress, then the report', async () => {

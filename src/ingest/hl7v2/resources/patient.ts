@@ -3,9 +3,10 @@ import type { Outcome } from '../../outcome.ts'
 import { merge } from '../../patient-merge.ts'
 import { applyRules } from '../apply-rules.ts'
 import { Ledger } from '../ledger.ts'
-import { field, isNull, parsePlace, type Segment, value } from '../message.ts'
+import { field, isNull, type Message, parsePlace, type Segment, value } from '../message.ts'
 import { isLate, withStamps } from '../said-at.ts'
 import { type Elements, join, type Mapper, type Scene, say, warn } from '../scene.ts'
+import { withAuthority } from '../sender.ts'
 import { type Group, segmentOf } from '../structure.ts'
 import { type FieldRule, rulesOf } from '../tables.ts'
 import { toDateTime } from '../times.ts'
@@ -16,7 +17,7 @@ import { removalOf } from './nulls.ts'
  * fills what is absent. Identifiers are added in either case, never lost.
  */
 export const mapPatient: Mapper = (scene, group) => {
-  const { elements, lost } = patientElements(group, scene.zone, scene.ledger)
+  const { elements, lost } = patientElements(group, scene, scene.ledger)
   for (const { segment, place } of lost) warn(scene, segment, place)
   const [pid] = group.segments
   if (pid === undefined) return
@@ -29,10 +30,14 @@ interface Lost {
   readonly place: string
 }
 
-/** What PID and PD1 of a group say about its patient, and which fields could not be read. */
+/**
+ * What PID and PD1 of a group say about its patient, and which fields could not be read. A bare number is the sender's.
+ *
+ * @param zone  offset for times that carry none
+ */
 export function patientElements(
   group: Group,
-  zone: string,
+  { message, zone }: { readonly message: Message; readonly zone: string },
   ledger = new Ledger(),
 ): { elements: Elements; lost: readonly Lost[] } {
   const elements: Record<string, unknown> = {}
@@ -47,7 +52,7 @@ export function patientElements(
   Object.assign(elements, birthTime(segmentOf(group, 'PID'), zone))
   // A date of death says that the patient has died; both elements are one choice.
   if (elements.deceasedDateTime !== undefined) delete elements.deceasedBoolean
-  return { elements, lost }
+  return { elements: withAuthority(elements, segmentOf(group, 'PID'), message), lost }
 }
 
 /** PID-7 with a time: https://hl7.org/fhir/R4/extension-patient-birthtime.html */
