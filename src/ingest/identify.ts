@@ -3,6 +3,7 @@ import { readAppleExport } from './apple/read-export.ts'
 import { type FhirFile, importFhir } from './fhir/import-fhir.ts'
 import { type FitStream, readTakeout, recogniseFit } from './fit/read-takeout.ts'
 import type { Format } from './format.ts'
+import { decodeHl7 } from './hl7v2/decode.ts'
 import { readHl7File } from './hl7v2/read-file.ts'
 import type { IngestLimits } from './limits.ts'
 import { type Outcome, rowName } from './outcome.ts'
@@ -39,8 +40,15 @@ function isLongLine(head: string): boolean {
 }
 
 function kindOf(head: Buffer): Kind | undefined {
-  const text = head.toString('utf8').replace(/^\uFEFF/, '')
+  const text = (isWide(head) ? decodeHl7(head).text : head.toString('utf8')).replace(/^\uFEFF/, '')
   return signs.find(sign => sign.matches(text))?.kind
+}
+
+/** Two bytes for each letter: only HL7 v2 comes so. */
+function isWide(head: Buffer): boolean {
+  return (
+    (head[0] === 0xff && head[1] === 0xfe) || (head[0] === 0xfe && head[1] === 0xff) || [0, 1].includes(head.indexOf(0))
+  )
 }
 
 function isZip(head: Buffer): boolean {

@@ -3,10 +3,18 @@ import { parseResource } from '#fhir'
 import { isProblem } from '#kernel'
 import type { Record } from '#record'
 import { createFingerprint } from './fingerprint.ts'
+import type { Senders } from './hl7v2/senders.ts'
 import { claimsOf, type PersonClaims } from './identity/claims.ts'
 import { commonsKey, fingerprintKey } from './keys.ts'
 import type { ReadContext } from './read-context.ts'
 import type { RunDeps } from './run.ts'
+import { validPart } from './without-invalid.ts'
+
+/** What a run's context is made with. */
+export interface ContextDeps extends RunDeps {
+  readonly baseUrl: string
+  readonly senders: Senders
+}
 
 /**
  * What the mappers of one run share.
@@ -17,7 +25,7 @@ export async function openContext(
   grant: Grant,
   patient: string,
   digest: string,
-  deps: RunDeps & { baseUrl: string },
+  deps: ContextDeps,
   forced = false,
 ): Promise<{ context: ReadContext; provenanceId: string }> {
   const { documents } = deps.record
@@ -35,6 +43,8 @@ export async function openContext(
     canWrite: type => permits(grant, 'c', type),
     baseUrl: deps.baseUrl,
     limits: deps.limits,
+    senders: deps.senders,
+    validPart: resource => validPart(resource, deps.validator),
     isValid: resource => deps.validator.validate(resource).length === 0,
   }
   return { context, provenanceId }

@@ -4,12 +4,13 @@ import type { Record } from '#record'
 import type { Validator } from '#validation'
 import { sources } from './format.ts'
 import { receiveMessage } from './hl7v2/receive-message.ts'
+import { nobody, type Senders } from './hl7v2/senders.ts'
 import { identify, type Recognised } from './identify.ts'
 import { type Job, Jobs } from './jobs.ts'
 import { defaultLimits, type IngestLimits } from './limits.ts'
-import { openContext } from './open-context.ts'
+import { type ContextDeps, openContext } from './open-context.ts'
 import { type Report, reportResource } from './report.ts'
-import { type RunDeps, runImport } from './run.ts'
+import { runImport } from './run.ts'
 import { type ByteSource, counted, digestOf, openFile } from './source/byte-source.ts'
 import { spool } from './source/spool.ts'
 import { newTurns } from './turns.ts'
@@ -23,6 +24,8 @@ export interface IngestOptions {
   /** The FHIR base without a slash at its end. */
   readonly baseUrl: string
   readonly limits?: Partial<IngestLimits>
+  /** Who sends HL7 v2 messages, and how; UTC and nobody when it is not said. */
+  readonly senders?: Senders
 }
 
 /** How far an import is. */
@@ -70,7 +73,7 @@ export interface Ingest {
 /** Opens the room. It holds nothing but the progress of running jobs. */
 export function openIngest(options: IngestOptions): Ingest {
   const limits = { ...defaultLimits, ...options.limits }
-  const deps = { ...options, limits, admissions: newTurns() }
+  const deps = { ...options, limits, senders: options.senders ?? nobody, admissions: newTurns() }
   const jobs = new Jobs(options.record.documents, options.clock, options.log)
   return {
     start: async ({ grant, patient, source, force, body }) => {
@@ -123,7 +126,7 @@ async function checkReach(record: Record, grant: Grant, patient: string, source:
 type PreparedRun = (onProgress: (progress: Progress) => void) => Promise<Report>
 
 /** Recognises the file; what is returned imports it and closes it. */
-async function prepare(wanted: Wanted, source: ByteSource, deps: RunDeps & { baseUrl: string }): Promise<PreparedRun> {
+async function prepare(wanted: Wanted, source: ByteSource, deps: ContextDeps): Promise<PreparedRun> {
   const progress = { bytesRead: 0, bytesTotal: source.sizeBytes, rows: 0 }
   let reading = false
   let report: (progress: Progress) => void = () => {}
@@ -165,7 +168,7 @@ async function run(
   wanted: Wanted,
   recognised: Recognised,
   digest: string,
-  deps: RunDeps & { baseUrl: string },
+  deps: ContextDeps,
   onRows: (rows: number) => void,
 ): Promise<Report> {
   const { grant, patient, force: forced = false } = wanted

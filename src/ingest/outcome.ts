@@ -40,7 +40,14 @@ export type Outcome =
   /** All that the row says another row of the file says too: a duplicate. A row of which something is read is none. */
   | { readonly kind: 'folded'; readonly row: string }
   | { readonly kind: 'unmapped'; readonly row: string }
-  | { readonly kind: 'rejected'; readonly row: string; readonly reason: Reason; readonly expression?: string }
+  | {
+      readonly kind: 'rejected'
+      readonly row: string
+      readonly reason: Reason
+      readonly expression?: string
+      /** Where, as an HL7 ERR-2 has it. */
+      readonly location?: string
+    }
   /** No row, but a part of one that has a value and that nothing read: `PV1-50`, with its place as an HL7 ERR-2 has it. */
   | { readonly kind: 'unread'; readonly place: string; readonly location: string }
   /** No row: something the person should know, once per text. `location` is where, as an HL7 ERR-2 says it. */
@@ -74,6 +81,8 @@ export interface MapContext {
   readonly source: string
   /** An id that the same facts always get and that nobody without the key can compute. */
   fingerprint(...parts: readonly string[]): string
+  /** What of a resource is valid FHIR R4, and the elements that had to be left out; `resource` undefined when nothing is. */
+  validPart?(resource: Resource): { readonly resource: Resource | undefined; readonly left: readonly string[] }
 }
 
 /** Texts that third parties may have written are named in reports only when they look like an identifier. */

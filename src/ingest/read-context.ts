@@ -1,3 +1,4 @@
+import type { Senders } from './hl7v2/senders.ts'
 import type { PersonClaims } from './identity/claims.ts'
 import type { IngestLimits } from './limits.ts'
 import type { MapContext, Outcome } from './outcome.ts'
@@ -20,5 +21,6 @@ export interface FhirContext extends MapContext {
 /** What readers need of a run. */
 export interface ReadContext extends FhirContext {
   readonly limits: IngestLimits
+  readonly senders: Senders
   isValid(resource: Extract<Outcome, { kind: 'mapped' }>['resource']): boolean
 }

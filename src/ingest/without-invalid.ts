@@ -19,6 +19,25 @@ export function withoutInvalid(
   validator: Validator,
 ): { readonly resource: Resource; readonly left: readonly string[] } {
   const tolerated = new Set(faultsOf(before, validator))
+  const { resource, left } = mended(wanted, tolerated, validator)
+  return { resource: resource ?? before, left }
+}
+
+/**
+ * A new resource without the elements that make it invalid, each alone.
+ *
+ * @returns `resource` undefined when what is left cannot be made valid
+ */
+export function validPart(wanted: Resource, validator: Validator): Mended {
+  return mended(wanted, new Set(), validator)
+}
+
+interface Mended {
+  readonly resource: Resource | undefined
+  readonly left: readonly string[]
+}
+
+function mended(wanted: Resource, tolerated: ReadonlySet<string>, validator: Validator): Mended {
   const left: string[] = []
   let resource = wanted
   for (let round = 0; round < mostRounds; round++) {
@@ -30,7 +49,7 @@ export function withoutInvalid(
     if (next === resource) break
     resource = next
   }
-  return { resource: before, left }
+  return { resource: undefined, left }
 }
 
 function faultsOf(resource: Resource, validator: Validator): readonly string[] {
@@ -46,7 +65,8 @@ function withoutFault(resource: Resource, fault: string): Resource {
   const steps = stepsOf(fault)
   // What is missing costs what it is missing in.
   while (steps.length > 1 && !isThere(resource, steps)) steps.pop()
-  return steps.length === 0 ? resource : (without(resource, steps) as Resource)
+  // A part of the resource itself that is missing cannot be mended.
+  return steps.length === 0 || !isThere(resource, steps) ? resource : (without(resource, steps) as Resource)
 }
 
 /** `Patient.contact[0].deceased.ofType(boolean)` → contact, 0, deceasedBoolean */

@@ -1,4 +1,6 @@
 import { newResourceId, type Problem } from '#kernel'
+import type { Outcome } from '../outcome.ts'
+import { reasonTexts } from '../reasons.ts'
 import { type Message, value } from './message.ts'
 
 /** Accepted, or refused with what the sender may do about it. */
@@ -11,6 +13,31 @@ export interface Verdict {
   readonly location?: string
 }
 
+/** Something that an accepted message's sender should know; each has the place in the message. */
+export interface Remark {
+  /** ERR-4: W, a value was not taken over; I, nothing is made of it here. */
+  readonly severity: 'W' | 'I'
+  readonly location: string
+  /** HL7 table 0357. */
+  readonly condition: string
+  readonly text: string
+}
+
+/** What is to be said to the sender of an outcome; undefined when nothing is. */
+export function remarkOf(outcome: Outcome): Remark | undefined {
+  if (outcome.kind === 'unread')
+    return { severity: 'I', location: outcome.location, condition: '0', text: outcome.place }
+  if (outcome.kind === 'unmapped')
+    return { severity: 'I', location: `${outcome.row}^1`, condition: '0', text: outcome.row }
+  if (outcome.kind === 'rejected') {
+    const { row, reason, location = `${row}^1`, expression = row } = outcome
+    const condition = reason === 'element-missing' ? '101' : '102'
+    return { severity: 'W', location, condition, text: `${expression}: ${reasonTexts[reason]}` }
+  }
+  if (outcome.kind !== 'warning' || outcome.location === undefined) return undefined
+  return { severity: 'W', location: outcome.location, condition: '102', text: outcome.text }
+}
+
 export const accepted: Verdict = { code: 'AA', condition: '0', text: 'Message accepted' }
 
 /** By code of the Problem: AE where the sender can mend the message, AR where it cannot be taken as it is. */
@@ -20,9 +47,10 @@ const verdicts: Readonly<Record<string, Pick<Verdict, 'code' | 'condition'>>> = 
   'ingest.hl7-event-unsupported': { code: 'AR', condition: '201' },
   'ingest.hl7-processing-unsupported': { code: 'AR', condition: '202' },
   'ingest.hl7-version-unsupported': { code: 'AR', condition: '203' },
+  'ingest.hl7-too-many-parts': { code: 'AR', condition: '104' },
+  'ingest.token-too-long': { code: 'AR', condition: '104' },
   'ingest.hl7-segment-missing': { code: 'AE', condition: '100' },
   'ingest.hl7-segment-misplaced': { code: 'AE', condition: '100' },
-  'ingest.hl7-several-patients': { code: 'AE', condition: '100' },
   'ingest.hl7-field-missing': { code: 'AE', condition: '101' },
   'ingest.hl7-invalid': { code: 'AE', condition: '102' },
   'ingest.hl7-patient-unknown': { code: 'AE', condition: '204' },
@@ -39,8 +67,9 @@ export function verdictOf(problem: Problem): Verdict {
   return { ...known, text, ...(location === '' ? {} : { location }) }
 }
 
-/** `MSH-9.2` → `MSH^1^9^1^2`, `PID[2]` → `PID^2` */
+/** `MSH-9.2` → `MSH^1^9^1^2`, `PID[2]` → `PID^2`; what is a location already stays. */
 function locationOf(expression: string): string {
+  if (expression.includes('^')) return expression
   const m = /^([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?(?:-(\d+)(?:\.(\d+))?)?$/.exec(expression)
   if (m === null) return ''
   const [, segment, nth = '1', number, component] = m
@@ -53,6 +82,8 @@ const names: Readonly<Record<string, string>> = {
   '100': 'Segment sequence error',
   '101': 'Required field missing',
   '102': 'Data type error',
+  '103': 'Table value not found',
+  '104': 'Value too long',
   '200': 'Unsupported message type',
   '201': 'Unsupported event code',
   '202': 'Unsupported processing id',
@@ -68,7 +99,12 @@ const names: Readonly<Record<string, string>> = {
  *
  * @param message  undefined when it could not even be parsed
  */
-export function acknowledge(message: Message | undefined, verdict: Verdict, nowMs: number): string {
+export function acknowledge(
+  message: Message | undefined,
+  verdict: Verdict,
+  nowMs: number,
+  remarks: readonly Remark[] = [],
+): string {
   const given = (number: number) => fieldText(message, number)
   const time = new Date(nowMs)
     .toISOString()
@@ -80,10 +116,36 @@ export function acknowledge(message: Message | undefined, verdict: Verdict, nowM
   const msh = ['MSH', '^~\\&', given(5), given(6), given(3), given(4), `${time}+0000`, '', type, control]
   msh.push(given(11) || 'P', given(12) || '2.5')
   const msa = ['MSA', verdict.code, given(10)]
-  const err = ['ERR', '', verdict.location ?? '', `${verdict.condition}^${names[verdict.condition]}^HL70357`, 'E']
-  err.push('', '', '', escaped(verdict.text))
-  const segments = verdict.code === 'AA' ? [msh, msa] : [msh, msa, err]
-  return segments.map(fields => `${fields.join('|')}\r`).join('')
+  const errors = verdict.code === 'AA' ? remarked(remarks) : [errorSegment({ location: '', ...verdict }, 'E')]
+  return [msh, msa, ...errors].map(fields => `${fields.join('|')}\r`).join('')
+}
+
+/** So many ERR segments, and places in one of them; a sender with more to mend will not read on. */
+const most = 100
+
+/**
+ * ERR segments of an accepted message: one for each value that was not taken over, and one that lists what nothing is
+ * made of. ERR-4 W and I say that the message was accepted: HL7 v2.5.1, 2.15.5.4.
+ */
+function remarked(remarks: readonly Remark[]): readonly (readonly string[])[] {
+  const warnings = remarks.filter(({ severity }) => severity === 'W')
+  const unread = remarks.filter(({ severity }) => severity === 'I')
+  const segments = warnings.slice(0, most).map(remark => errorSegment(remark, 'W'))
+  if (warnings.length > most)
+    segments.push(errorSegment({ location: '', condition: '102', text: `And ${warnings.length - most} more.` }, 'W'))
+  return unread.length === 0 ? segments : [...segments, errorSegment(listed(unread), 'I')]
+}
+
+function listed(unread: readonly Remark[]): Omit<Remark, 'severity'> {
+  const some = unread.slice(0, most)
+  const places = [...new Set(some.map(({ text }) => text))].join(', ')
+  const more = unread.length > most ? ` and ${unread.length - most} more` : ''
+  const location = some.map(remark => remark.location).join('~')
+  return { location, condition: '0', text: `Unmapped, nothing is made of: ${places}${more}` }
+}
+
+function errorSegment({ location, condition, text }: Omit<Remark, 'severity'>, severity: string): readonly string[] {
+  return ['ERR', '', location, `${condition}^${names[condition]}^HL70357`, severity, '', '', '', escaped(text)]
 }
 
 const special: Readonly<Record<string, string>> = {

@@ -5,6 +5,7 @@ import { mapVisit } from './resources/encounter.ts'
 import { mapPatient } from './resources/patient.ts'
 import { mapGroups } from './resources/table.ts'
 import { closing, join, openScene, type Scene } from './scene.ts'
+import { nobody, type Senders, type Sending, sendingOf, zoneRemark } from './senders.ts'
 import { allSegments, type Group, type Structured, structured } from './structure.ts'
 import { isMessageType, type MessageRow, messageRow } from './tables.ts'
 
@@ -26,6 +27,7 @@ export function messageRowOf(message: Message): MessageRow {
 export interface Read extends Structured {
   readonly message: Message
   readonly row: MessageRow
+  readonly sending: Sending
 }
 
 /**
@@ -34,15 +36,15 @@ export interface Read extends Structured {
  * @throws Problem `unsupported` · `ingest.hl7-type-unsupported`, `ingest.hl7-event-unsupported`;
  *   `unprocessable` · `ingest.hl7-segment-missing`, `ingest.hl7-segment-misplaced`
  */
-export function readMessage(message: Message): Read {
+export function readMessage(message: Message, senders: Senders = nobody): Read {
   const row = messageRowOf(message)
-  return { message, row, ...structured(message, row.structure) }
+  return { message, row, sending: sendingOf(message, senders), ...structured(message, row.structure) }
 }
 
 /** What a message says about one of its patients, who is the patient of `context`. */
 export function mapPatientGroup(read: Read, group: Group, context: MapContext): readonly Outcome[] {
-  const { message, row, header, patients } = read
-  const scene = openScene(message, row, group, context)
+  const { header, patients } = read
+  const scene = openScene(read, group, context)
   mapPatient(scene, group)
   mapGroups({ ...scene, encounter: mapVisit(scene) }, group)
   if (group !== patients[0]) return closing(scene, allSegments(group))
@@ -71,9 +73,28 @@ function readHeader(scene: Scene, { header }: Read): void {
  * What one message says, patient by patient.
  *
  * @param contextOf  the context of the patient whom a group is about
- * @throws Problem as `readMessage`
  */
-export function mapMessage(message: Message, contextOf: (group: Group) => MapContext): readonly Outcome[] {
-  const read = readMessage(message)
-  return read.patients.flatMap(group => mapPatientGroup(read, group, contextOf(group)))
+export function mapMessage(read: Read, contextOf: (group: Group) => MapContext): readonly Outcome[] {
+  return [...remarks(read), ...read.patients.flatMap(group => mapPatientGroup(read, group, contextOf(group)))]
+}
+
+/** What is to be said of the message as a whole: how its times were read, and which characters could not be kept. */
+export function remarks({ message, sending }: Read): readonly Outcome[] {
+  const zone = zoneRemark(message, sending)
+  return [
+    ...(zone === undefined ? [] : [{ kind: 'warning', text: zone } as const]),
+    ...message.replaced.map(location => {
+      const [segment, , number] = location.split('^')
+      const text = `${segment}-${number} has a character that FHIR does not hold; it was replaced.`
+      return { kind: 'warning', text, location } as const
+    }),
+  ]
+}
+
+/** The place (ERR-2) of the first value that could not be taken over; undefined when all were. */
+export function firstFault(outcomes: readonly Outcome[]): string | undefined {
+  for (const outcome of outcomes)
+    if ((outcome.kind === 'warning' || outcome.kind === 'rejected') && outcome.location !== undefined)
+      return outcome.location
+  return undefined
 }

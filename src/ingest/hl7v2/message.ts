@@ -16,6 +16,8 @@ export interface Segment {
 export interface Message {
   readonly segments: readonly Segment[]
   readonly msh: Segment
+  /** Places (ERR-2) of characters that no FHIR string holds; U+FFFD stands for them. */
+  readonly replaced: readonly string[]
 }
 
 const none: Field = []

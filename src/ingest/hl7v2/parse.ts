@@ -53,22 +53,40 @@ function toStandard(line: string, from: Delimiters): string {
  * The parser is `hl7-standard`. It knows one set of delimiters, wants one kind of line end, and may throw what quotes
  * the message; so its input is made plain before, and what it throws goes no further.
  *
- * @throws Problem `invalid` · `ingest.hl7-malformed`
+ * @throws Problem `invalid` · `ingest.hl7-malformed`; `too-large` · `ingest.hl7-too-many-parts`
  */
 export function parseMessage(lines: readonly string[], decoder: TextDecoder): Message {
   const [first = '', ...rest] = lines
   const delimiters = delimitersOf(first)
+  checkSize(lines, delimiters)
   // MSH-2 itself must stay as it is for the parser to step over.
   const head = first.slice(0, 4) + (first.slice(4).split(delimiters.field, 1)[0] ?? '')
   const msh = `MSH|^~\\&${toStandard(first.slice(head.length), delimiters)}`
   const text = `${[msh, ...rest.map(line => toStandard(line, delimiters))].join('\r')}\r`
   const seen = new Map<string, number>()
+  const replaced: string[] = []
+  const escapes = escapesOf(delimiters)
   const segments = transformed(text)
     .sort((a, b) => a.index - b.index)
-    .map(segment => toSegment(segment, nthOf(segment.type, seen), { decoder, escapes: escapesOf(delimiters) }))
+    .map(segment => toSegment(segment, nthOf(segment.type, seen), { decoder, escapes }, replaced))
   const found = segments.find(segment => segment.name === 'MSH')
   if (found === undefined) throw new Problem('invalid', 'ingest.hl7-malformed', 'The message has no MSH segment.')
-  return { segments, msh: found }
+  return { segments, msh: found, replaced }
+}
+
+/** Segments and parts of a message that are read; one of bare separators must not fill the memory. */
+const most = { segments: 10_000, parts: 500_000 }
+
+function checkSize(lines: readonly string[], delimiters: Delimiters): void {
+  const separators = new Set(delimiterNames.filter(name => name !== 'escape').map(name => delimiters[name]))
+  let parts = 0
+  for (const line of lines) for (const char of line) if (separators.has(char)) parts += 1
+  if (lines.length > most.segments || parts > most.parts)
+    throw new Problem(
+      'too-large',
+      'ingest.hl7-too-many-parts',
+      'The message has more segments or fields than are read.',
+    )
 }
 
 interface ParsedSegment {
@@ -97,12 +115,15 @@ function nthOf(name: string, seen: Map<string, number>): number {
   return nth
 }
 
-function toSegment(parsed: ParsedSegment, nth: number, reading: Reading): Segment {
+type Texts = Omit<Reading, 'replaced'>
+
+function toSegment(parsed: ParsedSegment, nth: number, texts: Texts, replaced: string[]): Segment {
   const fields: (Field | undefined)[] = []
   for (const [place, content] of Object.entries(parsed.data)) {
     const number = Number(place.slice(parsed.type.length + 1))
-    if (number > 0 && number <= maxFields && content !== '')
-      fields[number] = toField(content, `${parsed.type}.${number}`, reading)
+    if (!(number > 0 && number <= maxFields) || content === '') continue
+    const note = () => replaced.push(`${parsed.type}^${nth}^${number}`)
+    fields[number] = toField(content, `${parsed.type}.${number}`, { ...texts, replaced: note })
   }
   return { name: parsed.type, nth, fields }
 }
@@ -131,6 +152,8 @@ function toComponent(content: unknown, reading: Reading): Component {
 interface Reading {
   readonly decoder: TextDecoder
   readonly escapes: Readonly<Record<string, string>>
+  /** Is told that a character of the text could not be kept. */
+  readonly replaced: () => void
 }
 
 const formatting: Readonly<Record<string, string>> = {
@@ -155,8 +178,16 @@ const escapePattern = /((?:\\X(?:[0-9A-Fa-f]{2})+\\)+)|\\(?:([FSTREPHN])|(\.[a-z
 
 /** Once, after splitting: `\E\T\E\` is the text `\T\`. A backslash that begins no escape is a backslash. */
 function unescaped(text: string, reading: Reading): string {
-  return unescapedOnce(text, reading).replace(/[\uE0F1-\uE0F5]/g, char => standingFor.get(char) ?? char)
+  const read = unescapedOnce(text, reading).replace(/[\uE0F1-\uE0F5]/g, char => standingFor.get(char) ?? char)
+  if (!unsayable.test(read) && read.isWellFormed()) return read
+  reading.replaced()
+  return read.toWellFormed().replace(unsayableAll, '\uFFFD')
 }
+
+/** What a FHIR string cannot hold: https://hl7.org/fhir/R4/datatypes.html#string */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const unsayable = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]/
+const unsayableAll = new RegExp(unsayable, 'g')
 
 function unescapedOnce(text: string, { decoder, escapes }: Reading): string {
   if (!text.includes('\\')) return text

@@ -1,15 +1,12 @@
 import { claimsOf, type PersonClaims } from '../identity/claims.ts'
 import type { IdentityElement } from '../identity/judge.ts'
 import type { Read } from './map-message.ts'
-import { value } from './message.ts'
 import { patientElements } from './resources/patient.ts'
 import { type Group, segmentOf } from './structure.ts'
-import { zoneOfMessage } from './times.ts'
 
 /** Whom a patient's group of a message describes. */
-export function personOf({ message }: Pick<Read, 'message'>, group: Group): PersonClaims {
-  const zone = zoneOfMessage(value(message.msh, 7))
-  return claimsOf(patientElements(group, { message, zone }).elements)
+export function personOf({ message, sending }: Pick<Read, 'message' | 'sending'>, group: Group): PersonClaims {
+  return claimsOf(patientElements(group, { message, zone: sending.zone }).elements)
 }
 
 const fields: Readonly<Record<IdentityElement, number>> = { identifier: 3, name: 5, birthDate: 7, gender: 8 }

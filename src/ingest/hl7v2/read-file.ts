@@ -1,19 +1,19 @@
-import { collect, isProblem } from '#kernel'
+import { collect, isProblem, Problem } from '#kernel'
 import type { PersonClaims } from '../identity/claims.ts'
 import { compare } from '../identity/judge.ts'
 import type { Outcome } from '../outcome.ts'
 import type { ReadContext } from '../read-context.ts'
 import { decodeHl7 } from './decode.ts'
-import { mapMessage, type Read, readMessage } from './map-message.ts'
+import { firstFault, mapMessage, type Read, readMessage } from './map-message.ts'
 import { parseMessage } from './parse.ts'
 import { personOf, placesOf } from './person.ts'
 import { splitMessages } from './split.ts'
 
 /**
  * The messages of a file or batch, each on its own: one that cannot be taken in is reported by its place and does not
- * stop the others; and of one with an invalid resource nothing is taken.
+ * stop the others.
  *
- * @throws Problem `too-large` · `body.too-large`, `ingest.token-too-long`
+ * @throws Problem `too-large` · `body.too-large`, `ingest.token-too-long`; `invalid` · `ingest.hl7-malformed`
  */
 export async function* readHl7File(
   chunks: AsyncIterable<Uint8Array>,
@@ -21,6 +21,7 @@ export async function* readHl7File(
 ): AsyncGenerator<readonly Outcome[], void, void> {
   const { text, decoder } = decodeHl7(await collect(chunks, context.limits.maxWhole))
   const { messages, warnings } = splitMessages(text, context.limits)
+  if (messages.length === 0) throw new Problem('invalid', 'ingest.hl7-malformed', 'The file holds no message: no MSH.')
   yield warnings.map(warning => ({ kind: 'warning', text: warning }))
   const at = { context, known: context.person }
   for (const [index, message] of messages.entries()) {
@@ -38,13 +39,13 @@ function outcomesOf(lines: readonly string[], decoder: TextDecoder, at: FilePlac
   const { context } = at
   try {
     const message = parseMessage(lines, decoder)
-    const read = readMessage(message)
+    const read = readMessage(message, context.senders)
     const stranger = context.forced ? undefined : strangerIn(read, at)
     if (stranger !== undefined) return [{ ...stranger, expression: `${place}${stranger.expression}` }]
-    const outcomes = mapMessage(message, () => context)
-    const invalid = outcomes.find(outcome => outcome.kind === 'mapped' && !context.isValid(outcome.resource))
-    if (invalid === undefined) return outcomes
-    return [{ kind: 'rejected', row: 'MSH', reason: 'not-valid', expression: place }]
+    const outcomes = mapMessage(read, () => context)
+    const fault = read.sending.strict ? firstFault(outcomes) : undefined
+    if (fault === undefined) return outcomes
+    return [{ kind: 'rejected', row: 'MSH', reason: 'not-valid', expression: `${place}: ${fault}` }]
   } catch (error) {
     if (!isProblem(error)) throw error
     const reason = error.kind === 'unsupported' ? 'not-supported' : 'structure-unknown'

@@ -2,20 +2,20 @@ import { createHash } from 'node:crypto'
 import { type Grant, requirePermission } from '#access'
 import { isProblem, Problem } from '#kernel'
 import { forgetFingerprintKey } from '../keys.ts'
-import { openContext } from '../open-context.ts'
-import { type RunDeps, runImport } from '../run.ts'
+import { type ContextDeps, openContext } from '../open-context.ts'
+import type { Outcome } from '../outcome.ts'
 import type { Turns } from '../turns.ts'
-import { accepted, acknowledge, type Verdict, verdictOf } from './acknowledge.ts'
+import { accepted, acknowledge, type Remark, remarkOf, type Verdict, verdictOf } from './acknowledge.ts'
+import { commitMessage, type PatientPart } from './commit-message.ts'
 import { decodeHl7 } from './decode.ts'
-import { mapMessage, type Read, readMessage } from './map-message.ts'
+import { firstFault, mapPatientGroup, type Read, readMessage, remarks } from './map-message.ts'
 import { type Message, value } from './message.ts'
 import { parseMessage } from './parse.ts'
 import { checkHeader, findPatient, type Subject } from './receive.ts'
 import { splitMessages } from './split.ts'
 import type { Group } from './structure.ts'
 
-interface ReceiveDeps extends RunDeps {
-  readonly baseUrl: string
+interface ReceiveDeps extends ContextDeps {
   readonly admissions: Turns
 }
 
@@ -25,22 +25,26 @@ const rememberedMs = 31 * 24 * 3600 * 1000
 
 const statuses: Readonly<Record<Verdict['code'], number>> = { AA: 200, AE: 422, AR: 400 }
 
+interface Request {
+  readonly grant: Grant
+  readonly message: Buffer
+}
+
 /** Takes one message and answers it. Whatever happens, the sender gets an acknowledgement. */
-export async function receiveMessage(
-  request: { readonly grant: Grant; readonly message: Buffer },
-  deps: ReceiveDeps,
-): Promise<{ status: number; ack: string }> {
+export async function receiveMessage(request: Request, deps: ReceiveDeps): Promise<{ status: number; ack: string }> {
   let message: Message | undefined
-  let verdict: Verdict
+  let verdict: Verdict = accepted
+  let said: readonly Remark[] = []
   try {
+    requirePermission(request.grant, 'c', 'Provenance')
     message = parseOne(request.message, deps)
-    verdict = await take(message, request, deps)
+    said = await take(message, request, deps)
   } catch (error) {
     const problem = isProblem(error) ? error : undefined
     deps.log.warn('message refused', { room: 'ingest', code: problem?.code ?? 'ingest.failed' })
     verdict = problem === undefined ? internal : verdictOf(problem)
   }
-  return { status: statuses[verdict.code], ack: acknowledge(message, verdict, deps.clock.nowMs()) }
+  return { status: statuses[verdict.code], ack: acknowledge(message, verdict, deps.clock.nowMs(), said) }
 }
 
 const internal: Verdict = { code: 'AR', condition: '207', text: 'The message could not be taken in.' }
@@ -57,63 +61,75 @@ function parseOne(bytes: Buffer, deps: ReceiveDeps): Message {
   return parseMessage(only.lines, decoder)
 }
 
-async function take(
-  message: Message,
-  request: { readonly grant: Grant; readonly message: Buffer },
-  deps: ReceiveDeps,
-): Promise<Verdict> {
+/** A group of the message and whom it is about. */
+interface About {
+  readonly group: Group
+  readonly subject: Subject
+}
+
+/** @returns what is to be said of an accepted message */
+async function take(message: Message, request: Request, deps: ReceiveDeps): Promise<readonly Remark[]> {
   const { grant, message: bytes } = request
   checkHeader(message)
-  const read = readMessage(message)
-  requirePermission(grant, 'c', 'Provenance')
+  const read = readMessage(message, deps.senders)
   const digest = createHash('sha256').update(bytes).digest('hex')
-  const subject = await findPatient(read, onlyPatient(read), grant, deps.record, deps.baseUrl)
-  const { patient } = subject
-  const name = `${patient}/${value(message.msh, 3)}/${value(message.msh, 4)}/${value(message.msh, 10)}`
-  const { documents } = deps.record
-  const last = await documents.get<{ digest: string }>(collection, name)
-  if (last?.value.digest === digest) return accepted
+  const about: About[] = []
+  for (const group of read.patients)
+    about.push({ group, subject: await findPatient(read, group, grant, deps.record, deps.baseUrl) })
+  const name = memoryOf(message, about)
+  const last = await deps.record.documents.get<{ digest: string }>(collection, name)
+  if (last?.value.digest === digest) return []
+  const admitted = about.filter(({ subject }) => subject.admit !== undefined)
   try {
-    const work = () => importMessage(message, grant, subject, digest, deps)
+    const work = () => importMessage(read, about, { grant, digest, name }, deps)
     // Each of several messages about somebody new must see whom the ones before it have taken in.
-    await (subject.admit === undefined ? work() : deps.admissions(work))
+    return await (admitted.length === 0 ? work() : deps.admissions(work))
   } catch (error) {
-    if (subject.admit !== undefined) await forgetFingerprintKey(documents, patient)
+    for (const { subject } of admitted) await forgetFingerprintKey(deps.record.documents, subject.patient)
     // Of two messages about somebody new one takes them in; the other one finds them the second time.
     if (isProblem(error) && error.code === 'ingest.hl7-patient-appeared') return take(message, request, deps)
     throw error
   }
-  await documents.put(collection, name, { digest }, { expiresAtMs: deps.clock.nowMs() + rememberedMs })
-  return accepted
 }
 
-/** @throws Problem `unprocessable` · `ingest.hl7-several-patients` */
-function onlyPatient({ patients }: Read): Group {
-  const [only, second] = patients
-  if (only === undefined || second !== undefined)
-    throw new Problem('unprocessable', 'ingest.hl7-several-patients', 'The message is about several patients.', {
-      expression: 'PID[2]',
-    })
-  return only
+/** Under which name it is remembered that a message was taken in: its first patient, its sender, its control id. */
+function memoryOf({ msh }: Message, [first]: readonly About[]): string {
+  return [first?.subject.patient ?? '', ...[3, 4, 10].map(number => value(msh, number))].join('/')
+}
+
+interface Receipt {
+  readonly grant: Grant
+  readonly digest: string
+  readonly name: string
 }
 
 async function importMessage(
-  message: Message,
-  grant: Grant,
-  { patient, admit }: Subject,
-  digest: string,
+  read: Read,
+  about: readonly About[],
+  { grant, digest, name }: Receipt,
   deps: ReceiveDeps,
-): Promise<void> {
-  const { context, provenanceId } = await openContext(grant, patient, digest, deps)
-  const outcomes = mapMessage(message, () => context)
-  if (outcomes.some(outcome => outcome.kind === 'mapped' && !context.isValid(outcome.resource)))
-    throw new Problem('unprocessable', 'ingest.hl7-invalid', 'The message does not give valid resources.')
-  const facts = { grant, patient, format: 'hl7v2', digest, provenanceId, atomic: true, admit } as const
-  // One message is one transaction: nothing of it is kept when a part cannot be.
-  const limits = { ...deps.limits, batchSize: Number.MAX_SAFE_INTEGER }
-  await runImport(once(outcomes), facts, { ...deps, limits }, () => {})
+): Promise<readonly Remark[]> {
+  const parts: PatientPart[] = []
+  // Several groups may be about one patient.
+  for (const [patient, of] of Map.groupBy(about, ({ subject }) => subject.patient)) {
+    const { context, provenanceId } = await openContext(grant, patient, digest, deps)
+    const outcomes = of.flatMap(({ group }) => mapPatientGroup(read, group, context))
+    parts.push({ patient, admit: of[0]?.subject.admit, provenanceId, outcomes })
+  }
+  const outcomes = [...remarks(read), ...parts.flatMap(part => part.outcomes)]
+  if (read.sending.strict) checkFaultless(outcomes)
+  const expires = { expiresAtMs: deps.clock.nowMs() + rememberedMs }
+  const remember = deps.record.documents.write(collection, name, { digest }, expires)
+  const { warnings } = await commitMessage(parts, { grant, digest, remember }, deps)
+  const more = warnings.map((text): Outcome => ({ kind: 'warning', text, location: 'PID^1' }))
+  return [...outcomes, ...more].flatMap(outcome => remarkOf(outcome) ?? [])
 }
 
-async function* once<T>(item: T): AsyncGenerator<T, void, void> {
-  yield item
+/** @throws Problem `unprocessable` · `ingest.hl7-invalid` */
+function checkFaultless(outcomes: readonly Outcome[]): void {
+  const location = firstFault(outcomes)
+  if (location !== undefined)
+    throw new Problem('unprocessable', 'ingest.hl7-invalid', 'A value of the message cannot be read.', {
+      expression: location,
+    })
 }

@@ -12,7 +12,6 @@ import { personOf, placesOf } from './person.ts'
 import { patientElements } from './resources/patient.ts'
 import type { Elements } from './scene.ts'
 import type { Group } from './structure.ts'
-import { zoneOfMessage } from './times.ts'
 
 /**
  * Checks what every message must have.
@@ -51,7 +50,7 @@ export interface Subject {
  *   `ingest.patient-contradicted`, `ingest.patient-doubtful`; `forbidden` · `scope.missing`
  */
 export async function findPatient(
-  read: Pick<Read, 'message' | 'row'>,
+  read: Pick<Read, 'message' | 'row' | 'sending'>,
   group: Group,
   grant: Grant,
   record: Record,
@@ -93,8 +92,8 @@ function notTheSame({ kind, elements }: Exclude<Verdict, { kind: 'certain' | 'un
       })
 }
 
-function elementsOf({ message }: Pick<Read, 'message'>, group: Group): Elements {
-  return patientElements(group, { message, zone: zoneOfMessage(value(message.msh, 7)) }).elements
+function elementsOf({ message, sending }: Pick<Read, 'message' | 'sending'>, group: Group): Elements {
+  return patientElements(group, { message, zone: sending.zone }).elements
 }
 
 /** @throws Problem `conflict` · `ingest.hl7-patient-appeared` when another message took them in meanwhile */

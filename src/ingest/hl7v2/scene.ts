@@ -2,11 +2,11 @@ import type { Resource } from '#fhir'
 import type { MapContext, Outcome } from '../outcome.ts'
 import { applyRules } from './apply-rules.ts'
 import { Ledger } from './ledger.ts'
-import { field, type Message, part, type Segment, value } from './message.ts'
+import { field, type Message, parsePlace, part, type Segment, value } from './message.ts'
 import { newer, saidAtMs, withStamps } from './said-at.ts'
+import type { Sending } from './senders.ts'
 import { type Group, groupsOf, segmentOf } from './structure.ts'
 import { type MessageRow, rulesOf } from './tables.ts'
-import { zoneOfMessage } from './times.ts'
 
 export type Elements = Readonly<Record<string, unknown>>
 
@@ -37,9 +37,16 @@ export interface Scene {
 /** Makes what a group of segments says into outcomes. */
 export type Mapper = (scene: Scene, group: Group) => void
 
+/** A message that is read, and how. */
+interface Sent {
+  readonly message: Message
+  readonly row: MessageRow
+  readonly sending: Sending
+}
+
 /** A scene of one patient group, with nothing said yet. */
-export function openScene(message: Message, row: MessageRow, patient: Group, context: MapContext): Scene {
-  const zone = zoneOfMessage(value(message.msh, 7))
+export function openScene({ message, row, sending }: Sent, patient: Group, context: MapContext): Scene {
+  const { zone } = sending
   return {
     message,
     row,
@@ -68,12 +75,9 @@ export function applied(scene: Scene, segment: Segment | undefined, resource: st
 /** Says that a field could not be read. */
 export function warn(scene: Scene, segment: Segment, place: string): void {
   const number = place.slice(segment.name.length + 1)
-  scene.ledger.keep(segment, Number(number))
-  scene.outcomes.push({
-    kind: 'warning',
-    text: `${place} could not be read and was left out.`,
-    location: `${segment.name}^${segment.nth}^${number}`,
-  })
+  if (number !== '') scene.ledger.keep(segment, Number(number))
+  const text = `${place} could not be read and was left out.`
+  scene.outcomes.push({ kind: 'warning', text, location: locationOf(segment, place) })
 }
 
 /** How a resource comes to stand where none is, or one is. */
@@ -89,7 +93,7 @@ interface Meeting {
  * @param segment  which it is made of first
  * @param key      what it is known by to the sender
  * @param meeting  where more is to be looked at than which was said later
- * @returns        `Type/id`
+ * @returns        `Type/id`; undefined when it could not be made valid: then nothing may refer to it
  */
 export function emit(
   scene: Scene,
@@ -98,14 +102,45 @@ export function emit(
   key: readonly string[],
   elements: Elements,
   { first = same, over = newer }: Meeting = {},
-): string {
+): string | undefined {
   const { context, saidAtMs: said } = scene
   const id = context.fingerprint('hl7v2', scene.sender, resourceType, ...key)
   const plain = { resourceType, id, meta: { source: context.source }, ...elements }
-  const resource = { ...first(withStamps(plain, said === undefined ? {} : { said })), id }
+  const whole = { ...first(withStamps(plain, said === undefined ? {} : { said })), id }
+  const resource = validated(scene, segment, whole)
+  if (resource === undefined) return undefined
   const rows = scene.said.has(segment) ? { rows: 0 } : {}
   say(scene, segment, { kind: 'mapped', row: segment.name, resource, mode: 'upsert', over, ...rows })
   return `${resourceType}/${id}`
+}
+
+type Known = Resource & { id: string }
+
+/** One bad value costs itself; a resource that is nothing without it costs its segment. */
+function validated(scene: Scene, segment: Segment, whole: Known): Known | undefined {
+  const { resource, left } = scene.context.validPart?.(whole) ?? { resource: whole, left: [] }
+  const places = left.map(expression => placeOf(segment, whole.resourceType, expression))
+  if (resource !== undefined) {
+    for (const place of new Set(places)) warn(scene, segment, place)
+    return { ...resource, id: whole.id }
+  }
+  const [expression = segment.name] = places
+  say(scene, segment, {
+    kind: 'rejected',
+    row: segment.name,
+    reason: 'not-valid',
+    expression,
+    location: locationOf(segment, expression),
+  })
+  return undefined
+}
+
+/** The field that gave an element: `Observation.valueString` → `OBX-5`; the segment where no rule tells. */
+function placeOf({ name, fields }: Segment, resourceType: string, expression: string): string {
+  const [, element = ''] = expression.split(/[.[]/)
+  if (name === 'OBX' && element.startsWith('value')) return 'OBX-5'
+  const rules = rulesOf(name, resourceType).filter(({ to }) => to.split(/[.[]/)[0] === element)
+  return rules.find(({ from }) => fields[parsePlace(from).number] !== undefined)?.from ?? name
 }
 
 function same(resource: Resource): Resource {
@@ -120,7 +155,8 @@ export function say(scene: Scene, segment: Segment, outcome: Outcome): void {
 
 /** Counts a segment that gives nothing because a part of it is missing: `DG1-3`. */
 export function reject(scene: Scene, segment: Segment, expression: string): void {
-  say(scene, segment, { kind: 'rejected', row: segment.name, reason: 'element-missing', expression })
+  const location = locationOf(segment, expression)
+  say(scene, segment, { kind: 'rejected', row: segment.name, reason: 'element-missing', expression, location })
 }
 
 /** Says that a segment went into the resource of another: it is counted with it. */

@@ -2,26 +2,48 @@ const pattern = /^(\d{4})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:\.
 
 /**
  * `YYYY[MM[DD[HH[MM[SS[.S]]]]]][+ZZZZ]` as a FHIR dateTime of the same precision; an hour alone is taken to the minute.
+ * A local time that clocks skip is read as if they had not been set forward yet, one that comes twice as the first.
  *
- * @param zone  offset for times that carry none, `+01:00` or `Z`
+ * @param zone  for times that carry no offset: an offset, `+01:00` or `Z`, or an IANA zone, `Europe/Berlin`
  * @returns     undefined for what is no date, and for `00000000`, which senders write for "not known"
  */
 export function toDateTime(text: string, zone: string): string | undefined {
   const m = pattern.exec(text.trim())
   if (m === null) return undefined
   const [, year = '', month, day, hour, minute = '00', second = '00', fraction, offset] = m
-  if (Number(year) === 0 || !isReal(year, month, day, hour, minute, second)) return undefined
+  if (Number(year) === 0 || !isDay(year, month, day)) return undefined
   if (month === undefined) return year
   if (day === undefined) return `${year}-${month}`
   if (hour === undefined) return `${year}-${month}-${day}`
-  const at = offset === undefined ? zone : `${offset.slice(0, 3)}:${offset.slice(3)}`
-  return `${year}-${month}-${day}T${hour}:${minute}:${second}${fraction === undefined ? '' : `.${fraction}`}${at}`
+  if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return undefined
+  const local = `${year}-${month}-${day}T${hour}:${minute}:${second}`
+  const rest = fraction === undefined ? '' : `.${fraction}`
+  if (offset !== undefined) return withOffset(local, rest, `${offset.slice(0, 3)}:${offset.slice(3)}`)
+  return isOffset(zone) ? withOffset(local, rest, zone) : inZone(local, rest, zone)
 }
 
-function isReal(year: string, month = '01', day = '01', hour = '00', minute: string, second: string): boolean {
-  const date = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day)))
-  const sameDay = date.getUTCMonth() + 1 === Number(month) && date.getUTCDate() === Number(day)
-  return sameDay && Number(hour) < 24 && Number(minute) < 60 && Number(second) < 60
+function isDay(year: string, month = '01', day = '01'): boolean {
+  try {
+    Temporal.PlainDate.from({ year: Number(year), month: Number(month), day: Number(day) }, { overflow: 'reject' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+const offsets = /^(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)$/
+
+function isOffset(zone: string): boolean {
+  return offsets.test(zone)
+}
+
+function withOffset(local: string, fraction: string, offset: string): string | undefined {
+  return isOffset(offset) ? `${local}${fraction}${offset}` : undefined
+}
+
+function inZone(local: string, fraction: string, zone: string): string {
+  const zoned = Temporal.PlainDateTime.from(local).toZonedDateTime(zone)
+  return `${zoned.toPlainDateTime().toString({ smallestUnit: 'second' })}${fraction}${zoned.offset.slice(0, 6)}`
 }
 
 /** A FHIR date: the day of a dateTime, or what there is of one. */
@@ -33,10 +55,4 @@ export function toDate(text: string): string | undefined {
 export function toInstantText(text: string, zone: string): string | undefined {
   const dateTime = toDateTime(text, zone)
   return dateTime?.includes('T') ? dateTime : undefined
-}
-
-/** The offset of a message's own time, for those of its times that have none; UTC when it has none itself. */
-export function zoneOfMessage(sentAt: string): string {
-  const m = /([+-]\d{2})(\d{2})$/.exec(sentAt)
-  return m === null ? 'Z' : `${m[1]}:${m[2]}`
 }

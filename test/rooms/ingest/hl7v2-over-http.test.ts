@@ -105,15 +105,6 @@ describe('one HL7 v2 message – the acknowledgement in original mode', () => {
     expect(field((await send(house, results, grantOf('system/Provenance.c'))).ack, 'MSA', 1)).toBe('AR')
   })
 
-  it('nothing is kept of a message with an invalid resource', async () => {
-    const house = await openHouse()
-    await createPatient(house.record, { identifier: [{ system: 'urn:x-hl7v2-hd:X', value: '5' }] })
-    const bad = adt('A01', 'PID|1||5^^^X', 'PV1|1|I|||||||||||||||||V1^^^X&no uri at all&URI')
-    const { ack } = await send(house, bad)
-    expect([field(ack, 'MSA', 1), field(ack, 'ERR', 3)]).toEqual(['AE', '102^Data type error^HL70357'])
-    expect(await found(house.record, 'Encounter')).toEqual([])
-  })
-
   it('nothing is kept of a message of which the grant may not write a part', async () => {
     const house = await openHouse()
     await createPatient(house.record, { identifier })

@@ -1,32 +1,81 @@
-import { createPatient, everything, found, ingested, openHouse } from './house.ts'
+import { createPatient, everything, found, grantOf, ingested, openHouse, type TestHouse } from './house.ts'
 import { message } from './reading.ts'
 
 const number = (value: string) => [{ system: 'urn:x-hl7v2-hd:HOSP', value }]
-const twoPeople = message(
-  'MSH|^~\\&|LAB|LABOR|KIN|HOME|20240310120000+0000||ORU^R01|C1|P|2.5.1',
-  'PID|1||A^^^HOSP^MR||Sample^Ann',
-  'OBR|1||F1|2345-7^Glucose^LN|||20240310080000+0000',
-  'OBX|1|NM|2345-7^Glucose^LN||90|mg/dL|||||F',
-  'PID|2||B^^^HOSP^MR||Other^Bob',
-  'OBR|1||F2|2345-7^Glucose^LN|||20240310080000+0000',
-  'OBX|1|NM|2345-7^Glucose^LN||300|mg/dL|||||F',
-)
+const msh = (control = 'C1') => `MSH|^~\\&|LAB|LABOR|KIN|HOME|20240310120000+0000||ORU^R01|${control}|P|2.5.1`
+const result = (id: string, order: string, glucose: string) => [
+  `PID|1||${id}^^^HOSP^MR||Sample^${id}`,
+  `OBR|1||${order}|2345-7^Glucose^LN|||20240310080000+0000`,
+  `OBX|1|NM|2345-7^Glucose^LN||${glucose}|mg/dL|||||F`,
+]
+const send = (house: TestHouse, bytes: Buffer, grant = everything()) => house.ingest.hl7v2({ grant, message: bytes })
+
+async function twoPeople() {
+  const house = await openHouse()
+  const [ann, bob] = [
+    await createPatient(house.record, { identifier: number('A') }),
+    await createPatient(house.record, { identifier: number('B') }),
+  ]
+  const results = async (patient: string) =>
+    (await found(house.record, 'Observation', `subject=Patient/${patient}`)).map(
+      one => `${(one.valueQuantity as { value: unknown }).value}`,
+    )
+  return { house, ann, bob, results }
+}
 
 describe('several PID groups in one message – HL7 v2.5.1 chapter 7, ORU_R01', () => {
-  it('ingest.hl7-several-patients', async () => {
-    const house = await openHouse()
-    for (const one of ['A', 'B']) await createPatient(house.record, { identifier: number(one) })
-    const { status, ack } = await house.ingest.hl7v2({ grant: everything(), message: twoPeople })
-    expect(status).toBe(422)
-    expect(ack).toContain('ERR||PID^2|100^')
-    expect(await found(house.record, 'Observation')).toEqual([])
+  it('gives each group to its own patient, in one commit, with a Provenance each', async () => {
+    const { house, ann, bob, results } = await twoPeople()
+    const { status, ack } = await send(house, message(msh(), ...result('A', 'F1', '90'), ...result('B', 'F2', '300')))
+    expect([status, ack.split('\r')[1]]).toEqual([200, 'MSA|AA|C1'])
+    expect([await results(ann), await results(bob)]).toEqual([['90'], ['300']])
+    for (const patient of [ann, bob])
+      expect(await found(house.record, 'Provenance', `target=Patient/${patient}`)).toHaveLength(1)
+  })
+
+  it('the same order numbers of two people are two orders', async () => {
+    const { house, ann, bob, results } = await twoPeople()
+    await send(house, message(msh(), ...result('A', 'F1', '90'), ...result('B', 'F1', '300')))
+    expect([await results(ann), await results(bob)]).toEqual([['90'], ['300']])
+  })
+
+  it('two groups of one patient are one patient', async () => {
+    const { house, ann, results } = await twoPeople()
+    await send(house, message(msh(), ...result('A', 'F1', '90'), ...result('A', 'F2', '95')))
+    expect((await results(ann)).sort()).toEqual(['90', '95'])
+  })
+
+  it.each([
+    ['one of them is not known', everything],
+    ['one of them is out of reach', () => grantOf('user/*.cruds', { patients: [] })],
+  ])('is refused whole when %s, with the place', async (_, grant) => {
+    const { house, results, ann } = await twoPeople()
+    const { status, ack } = await send(
+      house,
+      message(msh(), ...result('A', 'F1', '90'), ...result('C', 'F2', '1')),
+      grant(),
+    )
+    expect([status, ack.split('\r')[1]]).toEqual([422, 'MSA|AE|C1'])
+    expect(ack).toMatch(/\rERR\|\|PID\^[12]\^3/)
+    expect(await results(ann)).toEqual([])
+  })
+
+  it('a second PID where the structure has one is refused, and so is a result before the first of several', async () => {
+    const { house, ann, results } = await twoPeople()
+    const adt = msh().replace('ORU^R01', 'ADT^A08')
+    expect((await send(house, message(adt, 'PID|1||A^^^HOSP', 'PID|2||B^^^HOSP'))).ack).toContain('ERR||PID^2|100^')
+    const [pid = '', ...order] = result('A', 'F1', '90')
+    expect((await send(house, message(msh(), ...order, pid, ...result('B', 'F2', '1')))).ack).toContain(
+      'ERR||OBR^1|100^',
+    )
+    expect(await results(ann)).toEqual([])
   })
 
   it('a file for one of them is refused by place', async () => {
-    const house = await openHouse()
-    const ann = await createPatient(house.record, { identifier: number('A') })
-    const { counts } = await ingested(house, ann, everything(), twoPeople)
+    const { house, ann } = await twoPeople()
+    const file = message(msh(), ...result('A', 'F1', '90'), ...result('B', 'F2', '300'))
+    const { counts } = await ingested(house, ann, everything(), file, message(msh('C2'), ...result('A', 'F3', '95')))
     expect(counts.rejected).toMatchObject([{ reason: 'other-patient', expression: 'message[1]: PID[2]-3, PID[2]-5' }])
-    expect(await found(house.record, 'Observation')).toEqual([])
+    expect(await found(house.record, 'Observation')).toHaveLength(1)
   })
 })

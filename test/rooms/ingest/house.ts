@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Grant, parseScope, restrict, type Term } from '#access'
 import { parseResource, type Resource } from '#fhir'
-import { type Ingest, type IngestLimits, openIngest } from '#ingest'
+import { type Ingest, type IngestLimits, openIngest, type Senders } from '#ingest'
 import { FixedClock, silentLog } from '#kernel'
 import { openRecord, type Record } from '#record'
 import { parseQuery } from '#search'
@@ -27,13 +27,17 @@ export interface TestHouse {
 
 export const validator = createValidator()
 
-export async function openHouse(limits: Partial<IngestLimits> = {}, store = openMemoryStore()): Promise<TestHouse> {
+export async function openHouse(
+  limits: Partial<IngestLimits> = {},
+  store = openMemoryStore(),
+  senders: Senders = { zone: 'UTC', known: [] },
+): Promise<TestHouse> {
   const keys = openMemoryKeys()
   const clock = new FixedClock(Date.parse('2026-03-01T10:00:00Z'))
   const root = fileRoot(join(mkdtempSync(join(tmpdir(), 'kinhold-test-')), 'root.key'))
   const vault = await openVault({ keys, root, clock })
   const record = await openRecord({ store, keys, vault, clock, log: silentLog, baseUrl })
-  const ingest = openIngest({ record, validator, clock, log: silentLog, baseUrl, limits })
+  const ingest = openIngest({ record, validator, clock, log: silentLog, baseUrl, limits, senders })
   const anna = await createPatient(record, {})
   const bert = await createPatient(record, {})
   return { record, store, clock, ingest, anna, bert }

@@ -3,7 +3,7 @@ import type { Resource } from '#fhir'
 import { readAppleExport } from '../../../src/ingest/apple/read-export.ts'
 import { createFingerprint } from '../../../src/ingest/fingerprint.ts'
 import { decodeHl7 } from '../../../src/ingest/hl7v2/decode.ts'
-import { mapMessage } from '../../../src/ingest/hl7v2/map-message.ts'
+import { mapMessage, readMessage } from '../../../src/ingest/hl7v2/map-message.ts'
 import { parseMessage } from '../../../src/ingest/hl7v2/parse.ts'
 import { splitMessages } from '../../../src/ingest/hl7v2/split.ts'
 import { defaultLimits, type IngestLimits } from '../../../src/ingest/limits.ts'
@@ -66,7 +66,7 @@ export function plain(outcomes: readonly Outcome[]): unknown {
 export function hl7Outcomes(bytes: Buffer): Outcome[][] {
   const { text, decoder } = decodeHl7(bytes)
   return splitMessages(text, defaultLimits).messages.map(({ lines }) => [
-    ...mapMessage(parseMessage(lines, decoder), () => context),
+    ...mapMessage(readMessage(parseMessage(lines, decoder)), () => context),
   ])
 }
 

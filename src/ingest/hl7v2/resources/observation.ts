@@ -23,7 +23,7 @@ export interface ObservationPlace {
 }
 
 export interface MappedObservation {
-  readonly reference?: string
+  readonly reference?: string | undefined
   /** A document in OBX-5, which belongs to the report. */
   readonly attachment?: Elements
 }

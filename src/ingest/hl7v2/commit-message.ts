@@ -1,0 +1,66 @@
+import type { Grant } from '#access'
+import type { Txn } from '#record'
+import { type Committed, type Item, stage } from '../commit.ts'
+import type { Outcome } from '../outcome.ts'
+import { provenanceOf } from '../provenance.ts'
+import type { RunDeps } from '../run.ts'
+
+/** What a message says of one patient. */
+export interface PatientPart {
+  readonly patient: string
+  /** Takes in somebody who is not here yet, in the transaction of the message. */
+  readonly admit?: ((txn: Txn) => Promise<void>) | undefined
+  /** Id of this patient's Provenance of the message. */
+  readonly provenanceId: string
+  readonly outcomes: readonly Outcome[]
+}
+
+/** What is written of a message, and by whom. */
+interface MessageFacts {
+  readonly grant: Grant
+  readonly digest: string
+  /** Written in the same transaction: that the message was taken in. */
+  readonly remember: Parameters<Txn['document']>[0]
+}
+
+/**
+ * Writes what a message says of all its patients, in one transaction: all of it or nothing.
+ *
+ * @throws Problem whatever the record refuses
+ */
+export function commitMessage(parts: readonly PatientPart[], facts: MessageFacts, deps: RunDeps): Promise<Committed> {
+  const items = parts.map(({ outcomes }) => outcomes.filter(isItem))
+  return deps.record.writer(facts.grant).transact(async txn => {
+    txn.note('import hl7v2')
+    for (const { admit } of parts) await admit?.(txn)
+    const committed = await stage(txn, items.flat(), { strict: true, validator: deps.validator })
+    const written = new Set([...committed.created, ...committed.updated])
+    for (const [at, part] of parts.entries()) {
+      const targets = new Set(items[at]?.map(nameOf)).intersection(written)
+      if (targets.size > 0) await writeProvenance(txn, part, [...targets], facts, deps)
+    }
+    txn.document(facts.remember)
+    return committed
+  })
+}
+
+function isItem(outcome: Outcome): outcome is Item {
+  return outcome.kind === 'mapped' || outcome.kind === 'amend'
+}
+
+function nameOf(item: Item): string {
+  return item.kind === 'amend' ? `${item.type}/${item.id}` : `${item.resource.resourceType}/${item.resource.id}`
+}
+
+async function writeProvenance(
+  txn: Txn,
+  { patient, provenanceId: id }: PatientPart,
+  written: readonly string[],
+  { grant, digest }: MessageFacts,
+  { clock }: RunDeps,
+): Promise<void> {
+  if ((await txn.existing('Provenance', [id])).size > 0) return
+  const targets = written.filter(reference => reference !== `Patient/${patient}`)
+  const facts = { id, patient, actor: grant.actor, format: 'hl7v2', digest, targets, atMs: clock.nowMs() } as const
+  await txn.create(provenanceOf(facts), { id })
+}
