@@ -97,7 +97,7 @@ export const paths = {
 export function openParts(options: SmartOptions): Parts {
   const { record, documents, vault, clock, log, fetch } = options
   const baseUrl = options.baseUrl.replace(/\/+$/, '')
-  const accounts = openAccounts({ documents, clock })
+  const accounts = openAccounts({ documents, clock, baseUrl })
   const browsers = openBrowsers({ documents, vault, clock, accounts, baseUrl })
   const clients = openClients({ documents, vault, clock })
   const tokens = openTokens({ documents, vault })

@@ -47,7 +47,7 @@ export interface Smart {
   /**
    * Makes an account; resolves to its id. Without a password nobody can log in until `resetAccount` was used.
    *
-   * @throws Problem `unprocessable` · `smart.password-weak`, `smart.account-name-invalid`; `conflict` · `smart.account-name-taken`
+   * @throws Problem `unprocessable` · `smart.password-weak`, `smart.password-common`, `smart.account-name-invalid`; `conflict` · `smart.account-name-taken`
    */
   createAccount(options: { readonly name: string; readonly password?: string }): Promise<string>
   /** Who can log in, oldest first. */
@@ -68,7 +68,7 @@ export interface Smart {
   /**
    * Gives an account a new password, for people who forgot theirs, and logs it out everywhere.
    *
-   * @throws Problem `not-found` · `smart.account-absent`; `unprocessable` · `smart.password-weak`
+   * @throws Problem `not-found` · `smart.account-absent`; `unprocessable` · `smart.password-weak`, `smart.password-common`
    */
   resetPassword(options: { readonly name: string; readonly password: string }): Promise<void>
   /**

@@ -1,6 +1,7 @@
 import { type Clock, newResourceId, Problem } from '#kernel'
 import type { Documents } from '#vault'
 import { parseAccountName, toLoginName } from './account-names.ts'
+import { checkGuessing, wordsOfHost } from './guessing.ts'
 import { checkPassword, hashPassword, isPassword, type PasswordHash } from './passwords.ts'
 
 /** A person who can log in. The Patients that an account keeps are the record's to know. */
@@ -36,8 +37,8 @@ export interface Accounts {
   /** The account if name and password fit; takes as long when there is no such account. */
   logIn(name: string, password: string): Promise<Account | undefined>
   changePassword(account: Account, password: string): Promise<void>
-  /** @throws Problem `unprocessable` · `smart.password-weak` for a password that this account must not have */
-  checkPassword(account: Account, password: string): void
+  /** @throws Problem `unprocessable` · `smart.password-weak`, `smart.password-common` for one that must not be had under the name */
+  checkPassword(name: string, password: string): Promise<void>
   /** Remembers which of the account's Patients the person is; undefined forgets it. */
   setSelf(account: Account, patient: string | undefined): Promise<void>
   /** Whether anybody can log in. */
@@ -48,7 +49,15 @@ const collection = 'smart.accounts'
 /** Login name → account id; the first write of a name wins. An account that has no name here cannot log in. */
 const nameCollection = 'smart.account-names'
 
-export function openAccounts({ documents, clock }: { documents: Documents; clock: Clock }): Accounts {
+export function openAccounts(options: { documents: Documents; clock: Clock; baseUrl: string }): Accounts {
+  const { documents, clock } = options
+  const hostWords = wordsOfHost(options.baseUrl)
+
+  async function checkNew(name: string, password: string): Promise<void> {
+    checkPassword(password, name)
+    await checkGuessing(password, name, hostWords)
+  }
+
   async function get(id: string): Promise<Account | undefined> {
     return (await documents.get<Account>(collection, id))?.value
   }
@@ -71,7 +80,7 @@ export function openAccounts({ documents, clock }: { documents: Documents; clock
 
     async create({ name, password, isOwner }) {
       const shown = parseAccountName(name)
-      if (password !== undefined) checkPassword(password, shown)
+      if (password !== undefined) await checkNew(shown, password)
       const account: Account = {
         id: newResourceId(),
         name: shown,
@@ -92,7 +101,7 @@ export function openAccounts({ documents, clock }: { documents: Documents; clock
       return found.map(({ value }) => value).toSorted((a, b) => a.createdAtMs - b.createdAtMs)
     },
 
-    checkPassword: (account, password) => checkPassword(password, account.name),
+    checkPassword: checkNew,
 
     async logIn(name, password) {
       const account = await named(name)
@@ -100,7 +109,7 @@ export function openAccounts({ documents, clock }: { documents: Documents; clock
     },
 
     async changePassword(account, password) {
-      checkPassword(password, account.name)
+      await checkNew(account.name, password)
       const hash = await hashPassword(password)
       await update(account.id, current => ({ ...current, password: hash }))
     },

@@ -2,7 +2,6 @@ import { equalSecrets, newSecret, Problem } from '#kernel'
 import type { Documents } from '#vault'
 import { parseAccountName } from './account-names.ts'
 import type { Account, Accounts } from './accounts.ts'
-import { checkPassword } from './passwords.ts'
 
 export interface Claim {
   /** The one-time secret while nobody owns this server; the same until it is used. */
@@ -12,7 +11,8 @@ export interface Claim {
   /**
    * Makes the first account. Of two who try at once, one is refused.
    *
-   * @throws Problem `forbidden` · `smart.claim-refused`; `unprocessable` · `smart.password-weak`, `smart.account-name-invalid`
+   * @throws Problem `forbidden` · `smart.claim-refused`; `unprocessable` · `smart.password-weak`, `smart.password-common`,
+   *   `smart.account-name-invalid`
    */
   use(secret: string, owner: { readonly name: string; readonly password: string }): Promise<Account>
 }
@@ -50,7 +50,7 @@ export function openClaim({ documents, accounts }: { documents: Documents; accou
     check,
     async use(secret, owner) {
       await check(secret)
-      checkPassword(owner.password, parseAccountName(owner.name))
+      await accounts.checkPassword(parseAccountName(owner.name), owner.password)
       // Taken before the account is made: should we die in between, there is no account, and the next start makes a new URL.
       if ((await documents.take<Secret>(collection, name)) === undefined || (await accounts.any())) throw refusal()
       return accounts.create({ ...owner, isOwner: true })

@@ -12,7 +12,7 @@ export interface Resets {
   /**
    * Sets the password and logs the account out everywhere; of two who try at once, one is refused.
    *
-   * @throws Problem `forbidden` · `smart.reset-refused`; `unprocessable` · `smart.password-weak`
+   * @throws Problem `forbidden` · `smart.reset-refused`; `unprocessable` · `smart.password-weak`, `smart.password-common`
    */
   use(secret: string, password: string): Promise<Account>
 }
@@ -59,7 +59,7 @@ export function openResets(options: {
 
     async use(secret, password) {
       const account = await check(secret)
-      accounts.checkPassword(account, password)
+      await accounts.checkPassword(account.name, password)
       if ((await documents.take<Reset>(collection, nameOf(secret))) === undefined) throw refusal()
       await accounts.changePassword(account, password)
       await browsers.logOutEverywhere(account.id)

@@ -1,3 +1,5 @@
+import { isProblem } from '#kernel'
+import { wordsOfHost } from '../../../src/smart/accounts/guessing.ts'
 import { addFamily, codeOf, type House, hidden, openHouse, password, Visitor } from './house.ts'
 
 let house: House
@@ -76,6 +78,102 @@ describe('accounts', () => {
     expect(await make('Anna\u202e')).toBe('smart.account-name-invalid')
     expect(await make('Anna')).toBe('no problem')
     expect(await make(' ANNA ')).toBe('smart.account-name-taken')
+  })
+
+  describe('refuse passwords that would soon be guessed – https://pages.nist.gov/800-63-4/sp800-63b.html', () => {
+    const refusal = async (secret: string, name = 'Anna Weber') => {
+      try {
+        await house.smart.createAccount({ name, password: secret })
+      } catch (error) {
+        return isProblem(error) ? [error.code, error.text] : [String(error)]
+      }
+      return ['no problem']
+    }
+
+    it.each([
+      'password1234',
+      'Password1234!',
+      'P@ssw0rd2019!',
+      'P@55w0rdP@55w0rd',
+      '123456789012',
+      'qwertyuiop[]',
+      'qwerty123456',
+      '1q2w3e4r5t6y',
+      'zaq12wsxcde3',
+      'iloveyou1234',
+      'letmeinletmein',
+      'trustno1trustno1',
+      'abcdefghijkl',
+      'abcdabcdabcd',
+      'liverpool2020',
+      'Summer2026!!',
+      'admin123admin',
+      'dragon dragon',
+      'jesusislord1',
+      '1234567890'.repeat(20),
+      'ab1!'.repeat(64),
+    ])('%s', async secret => {
+      const [code, text = ''] = await refusal(secret)
+      expect(code).toBe('smart.password-common')
+      expect(text).not.toContain(secret)
+    })
+
+    it.each([
+      ['the name', 'my anna weber tomato kite'],
+      ['the name without its blank', 'tomato AnnaWeber kite 77'],
+      ['a word of the name', 'purple WEBER tomato kite'],
+      ['the name of the software', 'KinHold purple tomato kite'],
+      ['the host', 'purple 127.0.0.1 tomato kite'],
+    ])('with %s in it', async (_, secret) => {
+      expect(await refusal(secret)).toEqual([
+        'smart.password-common',
+        expect.stringContaining('your name, the name of this server, or “Kinhold”'),
+      ])
+    })
+
+    it('and take others, in any language, up to the longest', async () => {
+      const good = [
+        'seven purple kites',
+        'Katze Hund Maus Pferd',
+        'naïve Äpfel über 7 Brücken',
+        '鯨は空を飛ぶ七つの青い凧の夢',
+        'x9$kQ!v2Lm@z',
+      ]
+      for (const [at, secret] of [...good, `${'wxkq7 tomato '.repeat(19)}kite`].entries())
+        expect(await refusal(secret, `Somebody ${at}`)).toEqual(['no problem'])
+    })
+
+    it('knows the words of a host name, but not its last label, short ones and numbers', () => {
+      expect(wordsOfHost('https://health.weber-family.example')).toEqual([
+        'kinhold',
+        'health.weber-family.example',
+        'health',
+        'weber-family',
+      ])
+      expect(wordsOfHost('http://127.0.0.1:8080')).toEqual(['kinhold', '127.0.0.1'])
+      expect(wordsOfHost('http://nas:8080')).toEqual(['kinhold'])
+    })
+
+    it('at the claim, at a reset and at a change alike, in words', async () => {
+      const url = (await house.smart.claimUrl()) ?? ''
+      const owner = new Visitor(house)
+      const { fields } = await claimFields(owner, url)
+      const common = { password: 'password1234', again: 'password1234' }
+      const claimed = await owner.post('/claim', { ...fields, name: 'Anna', ...common })
+      expect(claimed.text).toContain('data-code="smart.password-common"')
+      expect(claimed.text).toContain('This is similar to a commonly used password.')
+      expect((await owner.post('/claim', { ...fields, name: 'Anna' })).status).toBe(303)
+      const csrf = hidden((await owner.ask('/account')).text, 'csrf')
+      const changed = await owner.post('/account/password', { csrf, current: password, password: 'password1234' })
+      expect(changed.text).toContain('data-code="smart.password-common"')
+      const reset = await owner.ask((await house.smart.resetAccount('Anna')).url)
+      const sent = await owner.post('/account/reset', {
+        csrf: hidden(reset.text, 'csrf'),
+        code: hidden(reset.text, 'code'),
+        ...common,
+      })
+      expect(sent.text).toContain('data-code="smart.password-common"')
+    })
   })
 
   it('gives a name to one of two who want it at once', async () => {
