@@ -4,7 +4,7 @@
 import { type Grant, parseScope, type Term } from '#access'
 import type { Config } from '#config'
 import { createApp, listen } from '#http'
-import { type Ingest, openIngest } from '#ingest'
+import { type Ingest, openIngest, parseSenders, type Senders } from '#ingest'
 import { defaultLimits, type Rooms } from '#interactions'
 import { type Clock, createLog, type Log, newSecret, Problem, systemClock } from '#kernel'
 import { openRecord, type Record } from '#record'
@@ -84,7 +84,7 @@ export async function openHouse(config: Config, opening: Opening = {}): Promise<
     closing.push(() => record.close())
     const { documents } = record
     const validator = createValidator()
-    const ingest = openIngest({ record, validator, clock, log, baseUrl })
+    const ingest = openIngest({ record, validator, clock, log, baseUrl, senders: sendersOf(config) })
     closing.push(() => ingest.close())
     const smart = await openSmart({
       record,
@@ -102,6 +102,10 @@ export async function openHouse(config: Config, opening: Opening = {}): Promise<
     await close()
     throw error
   }
+}
+
+function sendersOf({ zone, senders }: Config): Senders {
+  return { zone, known: senders === undefined ? [] : parseSenders(senders) }
 }
 
 /** A listening server on an open house. */

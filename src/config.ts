@@ -31,6 +31,10 @@ export interface Config {
   /** The code on paper, when its house has lost its root. */
   readonly recoveryCode: string | undefined
   readonly logLevel: LogLevel
+  /** IANA zone of times that come without an offset from senders of whom nothing is known, e.g. `Europe/Berlin`. */
+  readonly zone: string
+  /** Text of the file that says how senders of HL7 v2 messages write; undefined when there is none. */
+  readonly senders: string | undefined
 }
 
 interface Variable {
@@ -50,6 +54,8 @@ const variables = {
   KINHOLD_NEW_PASSPHRASE: { secret: true },
   KINHOLD_RECOVERY_CODE: { secret: true },
   KINHOLD_LOG_LEVEL: { fallback: 'info' },
+  KINHOLD_ZONE: {},
+  KINHOLD_SENDERS: {},
   KINHOLD_ALLOW_HTTP: { fallback: 'false' },
 } as const satisfies Record<string, Variable>
 
@@ -95,6 +101,7 @@ export function loadConfig(env: Environment, { cwd, home = cwd }: Places): Loade
   const dataDirectory = resolve(env.KINHOLD_DATA ? cwd : home, read('KINHOLD_DATA') ?? '')
   const keys = read('KINHOLD_KEYS')
   const keysDirectory = keys === undefined ? dataDirectory : resolve(cwd, keys)
+  const senders = read('KINHOLD_SENDERS')
   const config: Config = Object.freeze({
     host,
     port,
@@ -107,6 +114,8 @@ export function loadConfig(env: Environment, { cwd, home = cwd }: Places): Loade
     newPassphrase: read('KINHOLD_NEW_PASSPHRASE'),
     recoveryCode: read('KINHOLD_RECOVERY_CODE'),
     logLevel: parseLogLevel(read('KINHOLD_LOG_LEVEL') ?? ''),
+    zone: parseZone(read('KINHOLD_ZONE') ?? Temporal.Now.timeZoneId()),
+    senders: senders === undefined ? undefined : readSecret('KINHOLD_SENDERS', resolve(cwd, senders)),
   })
   const mistyped = unknownNames(env)
   return { config, mistyped, warnings: [...mistyped, ...doubts(config, env)] }
@@ -209,6 +218,14 @@ function parseLogLevel(text: string): LogLevel {
   const level = logLevels.find(known => known === text)
   if (level === undefined) throw malformed('KINHOLD_LOG_LEVEL', `one of ${logLevels.join(', ')}`)
   return level
+}
+
+function parseZone(text: string): string {
+  try {
+    return Temporal.Now.zonedDateTimeISO(text).timeZoneId
+  } catch {
+    throw malformed('KINHOLD_ZONE', 'the name of a time zone, such as Europe/Berlin')
+  }
 }
 
 const switches: Readonly<Record<string, boolean>> = {

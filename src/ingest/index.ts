@@ -6,7 +6,7 @@
  * Decisions: README.md beside this file.
  */
 export type { Format } from './format.ts'
-export { isZone, parseSenders, type Senders } from './hl7v2/senders.ts'
+export { parseSenders, type Senders } from './hl7v2/senders.ts'
 export type { Job } from './jobs.ts'
 export type { IngestLimits } from './limits.ts'
 export { type Ingest, type IngestOptions, openIngest, type Progress } from './open-ingest.ts'

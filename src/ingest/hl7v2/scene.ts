@@ -104,7 +104,7 @@ export function emit(
   { first = same, over = newer }: Meeting = {},
 ): string | undefined {
   const { context, saidAtMs: said } = scene
-  const id = context.fingerprint('hl7v2', scene.sender, resourceType, ...key)
+  const id = idOf(scene, resourceType, key)
   const plain = { resourceType, id, meta: { source: context.source }, ...elements }
   const whole = { ...first(withStamps(plain, said === undefined ? {} : { said })), id }
   const resource = validated(scene, segment, whole)
@@ -112,6 +112,11 @@ export function emit(
   const rows = scene.said.has(segment) ? { rows: 0 } : {}
   say(scene, segment, { kind: 'mapped', row: segment.name, resource, mode: 'upsert', over, ...rows })
   return `${resourceType}/${id}`
+}
+
+/** The id under which a resource stands that its sender knows by `key`. */
+export function idOf({ context, sender }: Scene, resourceType: string, key: readonly string[]): string {
+  return context.fingerprint('hl7v2', sender, resourceType, ...key)
 }
 
 type Known = Resource & { id: string }

@@ -85,7 +85,7 @@ const members: Readonly<Record<string, (value: unknown) => boolean>> = {
 }
 
 /**
- * The settings of senders, a JSON list: `[{"facility": "NORDKLINIK", "zone": "Europe/Berlin", "strict": true}]`.
+ * The settings of senders, as the file that `KINHOLD_SENDERS` names has them: a JSON list: `[{"facility": "NORDKLINIK", "zone": "Europe/Berlin", "strict": true}]`.
  *
  * @throws Problem `invalid` · `ingest.senders-malformed`, which names the entry and the member
  */
@@ -120,7 +120,7 @@ function isText(value: unknown): boolean {
 }
 
 /** Whether a name is that of an IANA time zone, or an offset. */
-export function isZone(name: string): boolean {
+function isZone(name: string): boolean {
   try {
     Temporal.Now.zonedDateTimeISO(name)
     return true

@@ -32,6 +32,8 @@ describe('configuration from the environment', () => {
       newPassphrase: undefined,
       recoveryCode: undefined,
       logLevel: 'info',
+      senders: undefined,
+      zone: Temporal.Now.timeZoneId(),
     })
     expect(warnings).toEqual([expect.stringContaining('KINHOLD_KEYS')])
   })
@@ -89,6 +91,7 @@ describe('configuration from the environment', () => {
     ['KINHOLD_BASE_URL', 'nonsense'],
     ['KINHOLD_STORE', 'postgres://u:hunter2@h/db'],
     ['KINHOLD_LOG_LEVEL', 'loud'],
+    ['KINHOLD_ZONE', 'Mars/Base'],
     ['KINHOLD_ALLOW_HTTP', 'perhaps'],
   ])('refuses %s=%s, naming the variable and not its value', (name, value) => {
     const problem = problemOf({ [name]: value })

@@ -1,5 +1,5 @@
-import { value } from '../message.ts'
-import { applied, emit, inEncounter, type Mapper, reject, visitNumber } from '../scene.ts'
+import { field, part, type Segment, value } from '../message.ts'
+import { applied, emit, idOf, inEncounter, type Mapper, reject, type Scene, say, visitNumber } from '../scene.ts'
 import { notesOf } from './notes.ts'
 
 const diagnosis = [
@@ -8,18 +8,46 @@ const diagnosis = [
   },
 ]
 
-/** DG1 → Condition */
+const enteredInError = {
+  coding: [{ system: 'http://terminology.hl7.org/CodeSystem/condition-ver-status', code: 'entered-in-error' }],
+}
+
+/** DG1 → Condition; one that is taken back (DG1-21 D) was entered in error. */
 export const mapCondition: Mapper = (scene, group) => {
   const [dg1] = group.segments
   if (dg1 === undefined) return
   const elements = applied(scene, dg1, 'Condition')
   if (elements.code === undefined) return reject(scene, dg1, 'DG1-3')
-  const key = [visitNumber(scene) ?? '', value(dg1, 3) || value(dg1, 4), value(dg1, 3, 3), value(dg1, 5)]
-  emit(scene, dg1, 'Condition', key, {
+  const [key, ...others] = keysOf(scene, dg1)
+  const deleted = value(dg1, 21) === 'D'
+  scene.ledger.keep(dg1, 21)
+  emit(scene, dg1, 'Condition', key ?? [], {
     ...elements,
     ...notesOf(scene, group),
+    ...(deleted ? { verificationStatus: enteredInError } : {}),
     category: diagnosis,
     subject: scene.context.subject,
     ...inEncounter(scene),
+  })
+  if (deleted) for (const other of others) takeBack(scene, dg1, other)
+}
+
+/** DG1-20 where the sender numbers its diagnoses, else the visit, the code and the day. */
+function keysOf(scene: Scene, dg1: Segment): readonly (readonly string[])[] {
+  const [id] = field(dg1, 20)
+  const byCode = [visitNumber(scene) ?? '', value(dg1, 3) || value(dg1, 4), value(dg1, 3, 3), value(dg1, 5)]
+  return part(id, 1) === '' ? [byCode] : [['id', ...[1, 2, 3].map(component => part(id, component))], byCode]
+}
+
+/** The same diagnosis, if it was told before it had a number. */
+function takeBack(scene: Scene, dg1: Segment, key: readonly string[]): void {
+  const id = idOf(scene, 'Condition', key)
+  say(scene, dg1, {
+    kind: 'amend',
+    row: 'DG1',
+    rows: 0,
+    type: 'Condition',
+    id,
+    change: ({ clinicalStatus, ...current }) => ({ ...current, verificationStatus: enteredInError }),
   })
 }

@@ -1,5 +1,6 @@
-import { type Segment, value } from '../message.ts'
+import { field, part, type Segment, value } from '../message.ts'
 import { readValue } from '../observation-value.ts'
+import { instantMs } from '../said-at.ts'
 import {
   applied,
   type Elements,
@@ -12,6 +13,7 @@ import {
   visitNumber,
 } from '../scene.ts'
 import type { Group } from '../structure.ts'
+import { mapDocument } from './document-reference.ts'
 import { notesOf } from './notes.ts'
 
 /** Where an observation was made. */
@@ -28,10 +30,11 @@ export interface MappedObservation {
   readonly attachment?: Elements
 }
 
-/** OBX that stands in no order → Observation */
+/** OBX that stands in no order → Observation, and a DocumentReference for a document in it */
 export const mapLooseObservation: Mapper = (scene, group) => {
-  const within = visitNumber(scene) ?? value(scene.message.msh, 10)
-  mapObservation(scene, group, { within, effective: {} })
+  const [obx] = group.segments
+  const { reference, attachment } = mapObservation(scene, group, { within: visitNumber(scene) ?? '', effective: {} })
+  if (obx !== undefined && attachment !== undefined) mapDocument(scene, obx, attachment, reference)
 }
 
 /** OBX → Observation */
@@ -58,9 +61,30 @@ export function mapObservation(scene: Scene, group: Group, at: ObservationPlace)
   return { reference, ...attachment }
 }
 
-/** The order or visit, what was measured, and which of several. */
-function keyOf(scene: Scene, obx: Segment, { within }: ObservationPlace): readonly string[] {
-  scene.ledger.keep(obx, 4)
-  const key = `${value(obx, 3) || value(obx, 3, 2)}|${value(obx, 3, 3)}|${value(obx, 4)}`
-  return [within, key, String(nth(scene, `${within} ${key}`))]
+/**
+ * What an observation is known by: OBX-21 where the sender names it, else the order or visit, what was measured, when,
+ * and which of several. Two measurements at two times are two; a corrected one has the time of the first.
+ */
+function keyOf(scene: Scene, obx: Segment, { within, effective }: ObservationPlace): readonly string[] {
+  const [instance] = field(obx, 21)
+  scene.ledger.keep(obx, 4, 21)
+  if (part(instance, 1) !== '') return ['instance', ...[1, 2, 3].map(component => part(instance, component))]
+  const at = timeOf(scene, obx) ?? startOf(effective)
+  // What has neither number nor time is told from others by the message alone.
+  const where = within === '' && at === '' ? value(scene.message.msh, 10) : within
+  const key = `${value(obx, 3) || value(obx, 3, 2)}|${value(obx, 3, 3)}|${value(obx, 4)}|${at}`
+  return [where, key, String(nth(scene, `${where} ${key}`))]
+}
+
+/** OBX-14 as an instant, so that the same time in another offset is the same; a day as it stands. */
+function timeOf({ zone }: Scene, obx: Segment): string | undefined {
+  const given = value(obx, 14)
+  const atMs = instantMs(given, zone)
+  return given === '' ? undefined : String(atMs ?? given)
+}
+
+function startOf({ effectiveDateTime, effectivePeriod }: Elements): string {
+  const start = effectiveDateTime ?? (effectivePeriod as Elements | undefined)?.start
+  if (typeof start !== 'string') return ''
+  return start.includes('T') ? String(Date.parse(start)) : start
 }
