@@ -17,6 +17,8 @@ export interface Holder {
 export class CompartmentIndex {
   readonly holder: Holder
   readonly tables = new Map<string, TypeTable>()
+  /** Resources within others: no search finds them, only chains pass through them. */
+  readonly #contained = new Map<string, TypeTable>()
   #head = 0
 
   constructor(holder: Holder) {
@@ -31,7 +33,7 @@ export class CompartmentIndex {
   /** About how much memory the columns take, for an LRU with a budget. */
   get sizeBytes(): number {
     let size = 1024
-    for (const table of this.tables.values()) size += table.sizeBytes
+    for (const tables of [this.tables, this.#contained]) for (const table of tables.values()) size += table.sizeBytes
     return size
   }
 
@@ -41,11 +43,11 @@ export class CompartmentIndex {
    * @throws Problem `fault` · `search.segment-outdated`, `search.segment-malformed`, `search.rows-unordered`
    */
   addSegment(bytes: Uint8Array): void {
-    decodeSegment(
-      bytes,
-      lastSeq => this.#advance(lastSeq),
-      type => this.#table(type),
-    )
+    decodeSegment(bytes, {
+      begin: lastSeq => this.#advance(lastSeq),
+      tableOf: type => this.#table(type, this.tables),
+      containedOf: type => this.#table(type, this.#contained),
+    })
   }
 
   /**
@@ -55,9 +57,11 @@ export class CompartmentIndex {
    */
   addRow(row: IndexRow): void {
     this.#advance(row.seq)
-    const table = this.#table(row.type)
+    const table = this.#table(row.type, this.tables)
     if (row.supersedes !== undefined && row.supersedes > 0) table.supersede(row.supersedes, row.seq)
     if (!row.deleted) table.append(row.seq, row.lastUpdatedMs, packId(row.id), row.cells)
+    for (const { type, fragment, cells } of row.contained ?? [])
+      this.#table(type, this.#contained).append(row.seq, Number.NaN, packId(fragment), cells)
   }
 
   #advance(seq: number): void {
@@ -66,9 +70,9 @@ export class CompartmentIndex {
     this.#head = Math.max(this.#head, seq)
   }
 
-  #table(type: string): TypeTable {
-    const table = this.tables.get(type) ?? new TypeTable(type)
-    this.tables.set(type, table)
+  #table(type: string, tables: Map<string, TypeTable>): TypeTable {
+    const table = tables.get(type) ?? new TypeTable(type, this.#contained)
+    tables.set(type, table)
     return table
   }
 }

@@ -80,32 +80,61 @@ export class LedgerIndex {
     if (this.#index !== undefined) return
     const sealedUntil = segments.at(-1)?.untilSeq ?? 0
     this.#tail.dropUntil(sealedUntil)
-    if (sealedUntil === this.#tail.from - 1) this.#index = this.#build(segments)
-    else await this.#takeBack(sealedUntil + 1)
+    if (sealedUntil !== this.#tail.from - 1) return this.#takeBack(sealedUntil + 1)
+    this.#index = this.#build(segments)
+    if (this.#index === undefined) await this.#renew(segments)
   }
 
   /** Rows that no segment holds any more are made again from the entries. */
   async #takeBack(fromSeq: number): Promise<void> {
-    const { holder, keys, store } = this.#ledger
     const untilSeq = this.#tail.from
+    const rows = await this.#rowsBetween(fromSeq, untilSeq)
+    if (rows !== undefined && this.#tail.from === untilSeq) this.#tail.prepend(rows, fromSeq)
+  }
+
+  /** The rows of the entries from one seq up to another; undefined when an entry is damaged. */
+  async #rowsBetween(fromSeq: number, untilSeq: number): Promise<readonly IndexRow[] | undefined> {
+    const { holder, keys, store } = this.#ledger
     const rows: IndexRow[] = []
     while (fromSeq + rows.length < untilSeq) {
       const next = fromSeq + rows.length
       const entries = await store.entriesFrom(holder.compartment, next, Math.min(readAhead, untilSeq - next))
       const sound = entries.map((entry, at) => (entry.seq === next + at ? soundPayload(keys, entry) : undefined))
       this.#damaged ||= entries.length === 0 || sound.includes(undefined)
-      if (this.#damaged) return
+      if (this.#damaged) return undefined
       for (const [at, entry] of entries.entries()) rows.push(rowOf(entry, sound[at] as Payload))
     }
-    if (this.#tail.from === untilSeq) this.#tail.prepend(rows, fromSeq)
+    return rows
   }
 
-  #build(segments: readonly Segment[]): CompartmentIndex {
+  /** Undefined when a segment is of another release, whose rows came out differently. */
+  #build(segments: readonly Segment[]): CompartmentIndex | undefined {
     const index = new CompartmentIndex(this.#ledger.holder)
     if (segments.some(({ fromSeq }, at) => fromSeq !== (segments[at - 1]?.untilSeq ?? 0) + 1)) throw ledgerDamaged()
-    for (const segment of segments) index.addSegment(this.#ledger.keys.openSegment(segment))
+    try {
+      for (const segment of segments) index.addSegment(this.#ledger.keys.openSegment(segment))
+    } catch (error) {
+      if (isProblem(error) && error.code === 'search.segment-outdated') return undefined
+      throw error
+    }
     for (const row of this.#tail.rows) index.addRow(row)
     return index
+  }
+
+  /** Makes segments anew, one after the other, so that only the rows of one are in memory. */
+  async #renew(segments: readonly Segment[]): Promise<void> {
+    const { holder, keys, store, log } = this.#ledger
+    log.info('index segments of another release are made anew', { room: 'record' })
+    for (const { fromSeq, untilSeq } of segments) {
+      const rows = await this.#rowsBetween(fromSeq, untilSeq + 1)
+      if (rows === undefined) return
+      const at = { fromSeq, untilSeq }
+      await store.putSegment({
+        compartment: holder.compartment,
+        ...at,
+        sealed: keys.sealSegment(encodeSegment(rows), at),
+      })
+    }
   }
 
   /** Begins to seal what fills whole segments; nobody needs to wait for it. */

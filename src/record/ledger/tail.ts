@@ -36,7 +36,7 @@ export class Tail {
   push(row: IndexRow): void {
     this.#rows.push(row)
     this.#open.rows += 1
-    for (const { count } of row.cells) this.#open.values += count
+    for (const { cells } of [row, ...(row.contained ?? [])]) for (const { count } of cells) this.#open.values += count
     if (this.#open.rows < most.rows && this.#open.values < most.values) return
     this.#cuts.push(row.seq)
     this.#open = { rows: 0, values: 0 }

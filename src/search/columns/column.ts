@@ -75,6 +75,18 @@ export class Column {
     return this.starts === undefined ? row + 1 : (this.starts.array[row + 1] as number)
   }
 
+  /** The dictionary entries of a row. */
+  textsOf(row: number): readonly string[] {
+    const { dictionary, ids } = this
+    if (dictionary === undefined || ids === undefined || row >= this.rows) return []
+    const texts: string[] = []
+    for (let place = this.startOf(row); place < this.endOf(row); place++) {
+      const id = ids.array[place] as number
+      if (id !== 0) texts.push(dictionary.text(id))
+    }
+    return texts
+  }
+
   /** Whether a place holds a value; only a row without one has an empty place. */
   isFilled(place: number): boolean {
     return this.ids !== undefined ? this.ids.array[place] !== 0 : !Number.isNaN(this.lows?.array[place])

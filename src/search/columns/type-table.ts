@@ -7,6 +7,8 @@ import { IdColumn } from './ids.ts'
 /** Seq of a row that nothing has replaced. */
 export const alive = 0xffff_ffff
 
+const nothing: ReadonlyMap<string, TypeTable> = new Map()
+
 /** All rows of one resource type in one compartment, as columns. Rows are in the order of their seq. */
 export class TypeTable {
   readonly plan: Plan
@@ -22,8 +24,12 @@ export class TypeTable {
   /** By the index of their source; undefined until some row has a value. */
   readonly columns: (Column | undefined)[] = []
 
-  constructor(type: string) {
+  /** Rows of the resources within those of the same compartment, by their type; a row has the seq of its container. */
+  readonly contained: ReadonlyMap<string, TypeTable>
+
+  constructor(type: string, contained: ReadonlyMap<string, TypeTable> = nothing) {
     this.plan = planOf(type)
+    this.contained = contained
   }
 
   get count(): number {
@@ -81,6 +87,13 @@ export class TypeTable {
       else high = middle
     }
     return low
+  }
+
+  /** The rows of one seq: one, or all that lie within one resource. */
+  rowsAt(seq: number): readonly number[] {
+    const rows: number[] = []
+    for (let row = this.countUntil(seq) - 1; row >= 0 && this.seqs.array[row] === seq; row--) rows.push(row)
+    return rows
   }
 
   /** Notes that the row of `superseded` is replaced by `seq`. */

@@ -1,9 +1,9 @@
 import type { TypeTable } from '../columns/type-table.ts'
 import type { CompartmentIndex } from '../compartment-index.ts'
 import { parseReferenceEntry } from '../kinds/entries.ts'
-import { localTarget } from '../kinds/reference.ts'
 import { limits } from '../query/limits.ts'
 import type { Criterion, HasCriterion, Query } from '../query/types.ts'
+import { type Located, targetOf } from './canonicals.ts'
 import { Inclusion } from './includes.ts'
 import { type Neighbours, narrow, usedEntries } from './narrow.ts'
 import { type Candidate, candidateOrder, firstRows } from './order.ts'
@@ -61,6 +61,10 @@ class Matcher implements Neighbours {
     return rows
   }
 
+  canonical(reference: string): Located | undefined {
+    return this.#visibility.canonical(reference)
+  }
+
   referred(type: string, criterion: HasCriterion): ReadonlySet<string> {
     const byType = this.#referred.get(criterion) ?? new Map<string, ReadonlySet<string>>()
     this.#referred.set(criterion, byType)
@@ -76,7 +80,7 @@ class Matcher implements Neighbours {
     for (const { table, rows } of this.find(criterion.type, [criterion.criterion])) {
       for (const { index, resolves } of table.plan.uses.get(criterion.name) ?? []) {
         if (resolves !== undefined && resolves !== type) continue
-        addReferred(table, index, rows, { type, baseUrl: criterion.baseUrl }, ids)
+        addReferred(table, index, rows, { type, baseUrl: criterion.baseUrl, neighbours: this }, ids)
       }
     }
     return ids
@@ -97,7 +101,7 @@ function addReferred(
   table: TypeTable,
   source: number,
   rows: Uint8Array,
-  { type, baseUrl }: { readonly type: string; readonly baseUrl: string },
+  { type, baseUrl, neighbours }: { readonly type: string; readonly baseUrl: string; readonly neighbours: Neighbours },
   ids: Set<string>,
 ): void {
   const column = table.columns[source]
@@ -105,7 +109,10 @@ function addReferred(
   const used = usedEntries(column, rows)
   for (let number = 1; number < used.length; number++) {
     if (used[number] === 0) continue
-    const target = localTarget(parseReferenceEntry(column.dictionary.text(number)).reference, baseUrl)
+    const { reference } = parseReferenceEntry(column.dictionary.text(number))
+    const target = targetOf({ reference, isCanonical: column.source.canonical, baseUrl }, text =>
+      neighbours.canonical(text),
+    )
     if (target?.type === type) ids.add(target.id)
   }
 }

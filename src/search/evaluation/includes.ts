@@ -1,9 +1,10 @@
 import type { Column } from '../columns/column.ts'
 import type { TypeTable } from '../columns/type-table.ts'
 import { parseReferenceEntry } from '../kinds/entries.ts'
-import { localTarget, resolvesTo } from '../kinds/reference.ts'
+import { resolvesTo } from '../kinds/reference.ts'
 import { limits, tooCostly } from '../query/limits.ts'
 import type { Include } from '../query/types.ts'
+import { targetOf, textsOf } from './canonicals.ts'
 import { type Candidate, candidateOrder } from './order.ts'
 import { markRows, maskOf } from './place-tests.ts'
 import type { Visibility } from './visibility.ts'
@@ -29,15 +30,10 @@ function referenceColumns(table: TypeTable, name: string): readonly ReferenceCol
   })
 }
 
-function entriesOf({ column }: ReferenceColumn, row: number): readonly string[] {
-  const { dictionary, ids } = column
-  if (dictionary === undefined || ids === undefined || row >= column.rows) return []
-  const entries: string[] = []
-  for (let place = column.startOf(row); place < column.endOf(row); place++) {
-    const id = ids.array[place] as number
-    if (id !== 0) entries.push(dictionary.text(id))
-  }
-  return entries
+/** What backward includes look for: resources by `Type/id`, and the canonical URLs by which others may name them. */
+interface Sought {
+  readonly names: Set<string>
+  readonly urls: string[]
 }
 
 /** Follows `_include` and `_revinclude` from the matches of a page, round by round. */
@@ -103,8 +99,8 @@ export class Inclusion {
     for (const { table, row } of from) {
       if (type !== '*' && table.plan.type !== type) continue
       for (const reference of referenceColumns(table, name)) {
-        for (const entry of entriesOf(reference, row)) {
-          const target = localTarget(parseReferenceEntry(entry).reference, this.#baseUrl)
+        for (const entry of reference.column.textsOf(row)) {
+          const target = this.#targetOf(entry, reference.column)
           if (target === undefined || (wanted !== undefined && target.type !== wanted)) continue
           if (reference.resolves !== undefined && target.type !== reference.resolves) continue
           yield* this.#visibility.locate(target.type, target.id)
@@ -114,12 +110,13 @@ export class Inclusion {
   }
 
   *#backward(from: readonly Found[], include: Include): Iterable<Found> {
-    const sought = new Set<string>()
+    const sought: Sought = { names: new Set(), urls: [] }
     for (const { table, row } of from) {
-      if (include.target === undefined || include.target === table.plan.type)
-        sought.add(`${table.plan.type}/${table.ids.id(row)}`)
+      if (include.target !== undefined && include.target !== table.plan.type) continue
+      sought.names.add(`${table.plan.type}/${table.ids.id(row)}`)
+      sought.urls.push(...textsOf(table, 'url', row))
     }
-    if (sought.size === 0) return
+    if (sought.names.size === 0) return
     for (const index of this.#visibility.indexes) {
       for (const [type, table] of index.tables) {
         if (include.type !== '*' && include.type !== type) continue
@@ -130,20 +127,26 @@ export class Inclusion {
     }
   }
 
-  *#referring(table: TypeTable, rows: Uint8Array, name: string, sought: ReadonlySet<string>): Iterable<number> {
+  *#referring(table: TypeTable, rows: Uint8Array, name: string, { names, urls }: Sought): Iterable<number> {
     const hits = new Uint8Array(rows.length)
     for (const { column, resolves } of referenceColumns(table, name)) {
       const fits = resolves === undefined ? () => true : resolvesTo(resolves, this.#baseUrl)
       const mask = maskOf(
         column,
         entry => {
-          const target = localTarget(parseReferenceEntry(entry).reference, this.#baseUrl)
-          return target !== undefined && sought.has(`${target.type}/${target.id}`) && fits(entry)
+          const target = this.#targetOf(entry, column)
+          return target !== undefined && names.has(`${target.type}/${target.id}`) && fits(entry)
         },
-        [...sought],
+        column.source.canonical ? [...names, ...urls] : [...names],
       )
       markRows(column, mask, rows, hits)
     }
     for (let row = 0; row < hits.length; row++) if (hits[row] === 1) yield row
+  }
+
+  #targetOf(entry: string, { source }: Column): { readonly type: string; readonly id: string } | undefined {
+    const { reference } = parseReferenceEntry(entry)
+    const asked = { reference, isCanonical: source.canonical, baseUrl: this.#baseUrl }
+    return targetOf(asked, canonical => this.#visibility.canonical(canonical))
   }
 }

@@ -3,7 +3,7 @@ import type { TypeTable } from '../columns/type-table.ts'
 import type { CompositeComponent, SourceUse } from '../extraction/plan.ts'
 import { parseReferenceEntry } from '../kinds/entries.ts'
 import { dateBoxes, fits } from '../kinds/range.ts'
-import { localTarget, resolvesTo } from '../kinds/reference.ts'
+import { resolvesTo } from '../kinds/reference.ts'
 import type {
   ChainCriterion,
   Criterion,
@@ -12,12 +12,15 @@ import type {
   Operand,
   ValueCriterion,
 } from '../query/types.ts'
+import { type Located, targetOf } from './canonicals.ts'
 import { markRows, maskOf, type PlaceTest, placePasses, placeTest, presenceTest, rowPasses } from './place-tests.ts'
 
 /** Answers what a criterion asks about other resources. */
 export interface Neighbours {
   /** Whether the resource exists for the caller and fulfils the criterion. */
   fulfils(type: string, id: string, criterion: Criterion): boolean
+  /** The resource that a canonical reference means, if it exists for the caller. */
+  canonical(reference: string): Located | undefined
   /** Ids of resources of `type` to which rows refer that fulfil a `_has`. */
   referred(type: string, criterion: HasCriterion): Iterable<string>
 }
@@ -52,7 +55,8 @@ function markUpdated(table: TypeTable, { operands }: ValueCriterion, rows: Uint8
   const boxes = operands.flatMap(operand => (operand.kind === 'range' ? [dateBoxes[operand.prefix](operand)] : []))
   for (let row = 0; row < rows.length; row++) {
     const ms = updated[row] as number
-    if (rows[row] === 1 && boxes.some(box => fits(box, ms, ms + 1))) hits[row] = 1
+    // A contained resource has no date of its own.
+    if (rows[row] === 1 && !Number.isNaN(ms) && boxes.some(box => fits(box, ms, ms + 1))) hits[row] = 1
   }
 }
 
@@ -150,10 +154,16 @@ function keepPart(part: Part, candidates: Uint8Array): void {
 
 // --- chains: https://hl7.org/fhir/R4/search.html#chaining ---------------------------------------------------------
 
-function chainTest({ targets, baseUrl }: ChainCriterion, neighbours: Neighbours): (entry: string) => boolean {
+function chainTest(
+  { targets, baseUrl }: ChainCriterion,
+  isCanonical: boolean,
+  neighbours: Neighbours,
+): (entry: string) => boolean {
   const criteria = new Map(targets.map(({ type, criterion }) => [type, criterion]))
+  const resolve = (canonical: string) => neighbours.canonical(canonical)
   return entry => {
-    const target = localTarget(parseReferenceEntry(entry).reference, baseUrl)
+    const { reference } = parseReferenceEntry(entry)
+    const target = targetOf({ reference, isCanonical, baseUrl }, resolve)
     const criterion = target === undefined ? undefined : criteria.get(target.type)
     return target !== undefined && criterion !== undefined && neighbours.fulfils(target.type, target.id, criterion)
   }
@@ -166,8 +176,8 @@ function markChain(
   hits: Uint8Array,
   neighbours: Neighbours,
 ): void {
-  const test = chainTest(criterion, neighbours)
   for (const { column, use } of usesOf(table, criterion.name)) {
+    const test = chainTest(criterion, column.source.canonical, neighbours)
     const resolves = use.resolves === undefined ? undefined : resolvesTo(use.resolves, criterion.baseUrl)
     const used = usedEntries(column, rows)
     const mask = maskOf(
@@ -175,7 +185,46 @@ function markChain(
       (entry, number) => used[number] === 1 && (resolves === undefined || resolves(entry)) && test(entry),
     )
     markRows(column, mask, rows, hits)
+    markContained(table, { column, use }, criterion, { rows, hits, neighbours })
   }
+}
+
+interface Marking {
+  readonly rows: Uint8Array
+  readonly hits: Uint8Array
+  readonly neighbours: Neighbours
+}
+
+/** The same within a resource: `#m` leads to the contained resource of that name, which has the seq of its container. */
+function markContained(
+  table: TypeTable,
+  { column, use }: Use,
+  { targets }: ChainCriterion,
+  { rows, hits, neighbours }: Marking,
+): void {
+  for (const { type, criterion } of targets) {
+    const inner = table.contained.get(type)
+    if (inner === undefined || (use.resolves !== undefined && use.resolves !== type)) continue
+    const candidates = new Uint8Array(inner.count).fill(1)
+    narrow(inner, criterion, candidates, neighbours)
+    for (let row = 0; row < candidates.length; row++)
+      if (candidates[row] === 1) markContainer(table, column, { rows, hits }, { inner, row })
+  }
+}
+
+function markContainer(
+  table: TypeTable,
+  column: Column,
+  { rows, hits }: Omit<Marking, 'neighbours'>,
+  { inner, row }: { inner: TypeTable; row: number },
+): void {
+  const fragment = inner.ids.id(row)
+  for (const container of table.rowsAt(inner.seqs.array[row] as number))
+    if (rows[container] === 1 && refersTo(column, container, fragment)) hits[container] = 1
+}
+
+function refersTo(column: Column, row: number, fragment: string): boolean {
+  return column.textsOf(row).some(entry => parseReferenceEntry(entry).reference === fragment)
 }
 
 /** Which dictionary entries the rows use: others need not be followed. */

@@ -1,7 +1,7 @@
 import type { TypeTable } from '../columns/type-table.ts'
 import type { CompartmentIndex } from '../compartment-index.ts'
 import { parseReferenceEntry } from '../kinds/entries.ts'
-import { localTarget } from '../kinds/reference.ts'
+import { Canonicals, type Located, targetOf } from './canonicals.ts'
 import { narrow, usedEntries } from './narrow.ts'
 import type { Sight, Vision } from './types.ts'
 
@@ -34,6 +34,13 @@ interface Remembered {
   readonly rows: ReadonlyMap<TypeTable, Rows>
 }
 
+/** What is found on the way along references, and what is still to be followed. */
+interface Following {
+  readonly found: Map<TypeTable, Rows>
+  readonly next: Map<TypeTable, Rows>
+  readonly canonicals: Canonicals
+}
+
 // @NOTE which commons rows a patient's record leads to changes only with the heads; every read of such a row asks for it.
 const remembered = new WeakMap<Vision, Remembered>()
 
@@ -45,6 +52,7 @@ export class Visibility {
   readonly #baseUrl: string
   readonly #own = new Map<TypeTable, Rows | undefined>()
   readonly #visible = new Map<TypeTable, Rows | undefined>()
+  readonly #canonicals: Canonicals
   #referenced: ReadonlyMap<TypeTable, Rows> | undefined
 
   constructor(
@@ -57,6 +65,7 @@ export class Visibility {
     this.#vision = vision
     this.#seqs = new Map(indexes.map(index => [index, asOf?.get(index.holder.compartment) ?? index.head]))
     this.#baseUrl = baseUrl
+    this.#canonicals = new Canonicals(indexes, (index, type) => this.rows(index, type))
   }
 
   /** Rows of a type that exist for the caller in one compartment; undefined when there can be none. Not to be changed. */
@@ -116,10 +125,12 @@ export class Visibility {
   /** From the visible rows of patients along their references, and on from what is found. */
   #follow(): ReadonlyMap<TypeTable, Rows> {
     const found = new Map<TypeTable, Rows>()
+    // What a canonical means here is to be found out among all that could become visible by it.
+    const canonicals = new Canonicals(this.indexes, (index, type) => this.#ownRows(index, type))
     let frontier = this.#patientRows()
     while (frontier.length > 0) {
       const next = new Map<TypeTable, Rows>()
-      for (const { table, rows } of frontier) this.#step(table, rows, found, next)
+      for (const { table, rows } of frontier) this.#step(table, rows, { found, next, canonicals })
       frontier = [...next].map(([table, rows]) => ({ table, rows }))
     }
     return found
@@ -136,19 +147,19 @@ export class Visibility {
       )
   }
 
-  #step(table: TypeTable, rows: Rows, found: Map<TypeTable, Rows>, next: Map<TypeTable, Rows>): void {
+  #step(table: TypeTable, rows: Rows, following: Following): void {
     for (const source of table.plan.references) {
       const column = table.columns[source]
       if (column?.dictionary === undefined) continue
       const used = usedEntries(column, rows)
-      for (let number = 1; number < used.length; number++) {
-        if (used[number] === 1) this.#reach(column.dictionary.text(number), found, next)
-      }
+      for (let number = 1; number < used.length; number++)
+        if (used[number] === 1) this.#reach(column.dictionary.text(number), column.source.canonical, following)
     }
   }
 
-  #reach(entry: string, found: Map<TypeTable, Rows>, next: Map<TypeTable, Rows>): void {
-    const target = localTarget(parseReferenceEntry(entry).reference, this.#baseUrl)
+  #reach(entry: string, isCanonical: boolean, { found, next, canonicals }: Following): void {
+    const { reference } = parseReferenceEntry(entry)
+    const target = targetOf({ reference, isCanonical, baseUrl: this.#baseUrl }, text => canonicals.resolve(text))
     if (target === undefined) return
     for (const index of this.indexes) {
       const table = index.tables.get(target.type)
@@ -158,8 +169,13 @@ export class Visibility {
     }
   }
 
+  /** The visible row that a canonical reference means. */
+  canonical(reference: string): Located | undefined {
+    return this.#canonicals.resolve(reference)
+  }
+
   /** The visible row of a resource, with its compartment. */
-  *locate(type: string, id: string): Iterable<{ index: CompartmentIndex; table: TypeTable; row: number }> {
+  *locate(type: string, id: string): Iterable<Located> {
     for (const index of this.indexes) {
       const table = index.tables.get(type)
       if (table === undefined) continue

@@ -12,6 +12,8 @@ export interface Source {
   readonly storage: Storage
   /** Values of the same element of a repeating backbone (`component`) share a group, for composites. */
   readonly grouped: boolean
+  /** Its texts are canonical URLs, by which a resource names another wherever that lies. */
+  readonly canonical: boolean
 }
 
 const noTexts: string[] = []

@@ -106,6 +106,14 @@ function truthOf(statement: Statement): (resource: object) => boolean {
     statement.differs.every(({ path, value }) => valuesAt(resource, path.steps).every(found => String(found) !== value))
 }
 
+const urlTypes: ReadonlySet<string> = new Set(['canonical', 'uri'])
+
+/** Whether a path leads to URLs instead of References. */
+function isCanonical({ steps }: ElementPath): boolean {
+  const places = steps.at(-1)?.places ?? []
+  return places.length > 0 && places.every(({ type }) => urlTypes.has(type))
+}
+
 const own: ReadonlySet<string> = new Set(['_id', '_lastUpdated'])
 
 class PlanBuilder {
@@ -123,10 +131,10 @@ class PlanBuilder {
     this.#focusKeys = focusKeys(type, parameters)
   }
 
-  #source(key: string, kind: WrittenKind, grouped: boolean): Source {
+  #source(key: string, kind: WrittenKind, { grouped = false, canonical = false } = {}): Source {
     const known = this.#sources.get(key)
     if (known !== undefined) return known
-    const source = { key, index: this.#sources.size, kind, storage: writers[kind].storage, grouped }
+    const source = { key, index: this.#sources.size, kind, storage: writers[kind].storage, grouped, canonical }
     this.#sources.set(key, source)
     if (kind === 'reference') this.#references.push(source.index)
     return source
@@ -138,7 +146,8 @@ class PlanBuilder {
     const grouped = this.#focusKeys.has(top)
     const key = `${kind}:${path.text}`
     const isNew = !this.#sources.has(key)
-    const source = this.#source(key, kind, grouped)
+    const canonical = kind === 'reference' && isCanonical(path)
+    const source = this.#source(key, kind, { grouped, canonical })
     if (isNew) for (const place of first?.places ?? []) this.#read(place, source, fromTop(path, place, kind, grouped))
     return { index: source.index, resolves: path.resolves }
   }
@@ -183,14 +192,14 @@ class PlanBuilder {
   }
 
   #state(name: string, kind: WrittenKind, statement: Statement): void {
-    const source = this.#source(`${kind}:=${name}`, kind, false)
+    const source = this.#source(`${kind}:=${name}`, kind)
     this.#statements.push({ source, holds: truthOf(statement) })
     this.#uses.set(name, [{ index: source.index, resolves: undefined }])
   }
 
   build(): Plan {
-    const otherReferences = this.#source('reference:*', 'reference', false)
-    const shared = this.#source('token:*shared', 'token', false)
+    const otherReferences = this.#source('reference:*', 'reference')
+    const shared = this.#source('token:*shared', 'token')
     return {
       type: this.type,
       sources: [...this.#sources.values()],

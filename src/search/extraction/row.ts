@@ -1,4 +1,4 @@
-import type { Resource } from '#fhir'
+import { isResourceType, type Resource } from '#fhir'
 import { plain } from '../kinds/entries.ts'
 import { Cell, type Source } from './cell.ts'
 import { type Plan, planOf, truthEntry } from './plan.ts'
@@ -19,6 +19,16 @@ export interface RowPlace {
 export interface IndexRow extends RowPlace {
   readonly type: string
   readonly id: string
+  readonly cells: readonly Cell[]
+  /** Of the resources within it, which only chains reach; undefined for nearly all. */
+  readonly contained?: readonly ContainedRow[] | undefined
+}
+
+/** What the index keeps of a resource within another. */
+export interface ContainedRow {
+  readonly type: string
+  /** As references name it: `#m`, so that no logical id is mistaken for it. */
+  readonly fragment: string
   readonly cells: readonly Cell[]
 }
 
@@ -75,6 +85,20 @@ function cellsOf(resource: Resource, plan: Plan, isShared: boolean): readonly Ce
   return cells.filter(cell => cell !== undefined)
 }
 
+/** @see https://hl7.org/fhir/R4/search.html#contained – "chaining … will be evaluated inside contained resources" */
+function containedOf({ contained }: Resource): readonly ContainedRow[] | undefined {
+  if (!Array.isArray(contained)) return undefined
+  return contained.filter(isTyped).map(resource => ({
+    type: resource.resourceType,
+    fragment: `#${plain(resource.id)}`,
+    cells: cellsOf(resource, planOf(resource.resourceType), false),
+  }))
+}
+
+function isTyped(value: unknown): value is Resource {
+  return typeof value === 'object' && value !== null && isResourceType((value as Partial<Resource>).resourceType ?? '')
+}
+
 /**
  * What the index keeps of one version of a resource. For a deletion the resource needs only its type and id.
  *
@@ -92,5 +116,6 @@ export function extractRow(resource: Resource, at: RowPlace): IndexRow {
     supersedes,
     deleted: at.deleted,
     cells: at.deleted ? [] : cellsOf(resource, plan, at.shared === true),
+    contained: at.deleted ? undefined : containedOf(resource),
   }
 }

@@ -16,21 +16,35 @@ function outdated(): Problem {
   )
 }
 
+/** Where the rows of a segment go. */
+export interface SegmentPlaces {
+  /** Hears the last seq that the segment covers, before anything is changed. */
+  begin(lastSeq: number): void
+  tableOf(type: string): TypeTable
+  /** The table of resources of a type within others. */
+  containedOf(type: string): TypeTable
+}
+
 /**
- * Appends a segment's rows to the tables that `tableOf` gives.
+ * Appends a segment's rows to the tables they belong to.
  *
- * @param begin  hears the last seq that the segment covers, before anything is changed
  * @throws Problem `fault` · `search.segment-outdated` when rows must be extracted anew, `search.segment-malformed`
  */
-export function decodeSegment(
-  bytes: Uint8Array,
-  begin: (lastSeq: number) => void,
-  tableOf: (type: string) => TypeTable,
-): void {
+export function decodeSegment(bytes: Uint8Array, { begin, tableOf, containedOf }: SegmentPlaces): void {
   const reader = new SegmentReader(zstdDecompressSync(bytes, { maxOutputLength: largestBytes }))
   if (reader.whole() !== segmentFormat) throw outdated()
   begin(reader.whole())
   for (let types = reader.whole(); types > 0; types--) readType(reader, tableOf(reader.text()))
+  for (let types = reader.whole(); types > 0; types--) readContained(reader, containedOf(reader.text()))
+}
+
+function readContained(reader: SegmentReader, table: TypeTable): void {
+  const first = table.count
+  const count = reader.whole()
+  const seqs = reader.numbers(count)
+  const lengths = reader.wholes(count)
+  for (let i = 0; i < count; i++) table.place(seqs[i] as number, Number.NaN, reader.raw(lengths[i] as number))
+  readColumns(reader, table, first, count)
 }
 
 /** Replacements are noted after the rows, since a row may replace one of the same segment. */
@@ -57,7 +71,11 @@ function readRows(reader: SegmentReader, table: TypeTable, count: number, replac
     table.place(seq, updated[i] as number, reader.raw(lengths[i] as number))
     if (distance > 0) replaced.push([seq - distance, seq])
   }
-  for (let columns = reader.whole(); columns > 0; columns--) readColumn(reader, table, first, count)
+  readColumns(reader, table, first, count)
+}
+
+function readColumns(reader: SegmentReader, table: TypeTable, first: number, rows: number): void {
+  for (let columns = reader.whole(); columns > 0; columns--) readColumn(reader, table, first, rows)
 }
 
 function readColumn(reader: SegmentReader, table: TypeTable, first: number, rows: number): void {

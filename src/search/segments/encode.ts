@@ -5,7 +5,7 @@ import type { IndexRow } from '../extraction/row.ts'
 import { SegmentWriter } from './writer.ts'
 
 /** Changed whenever rows of the same resources would come out differently: older segments are then rebuilt. */
-export const segmentFormat = 1
+export const segmentFormat = 2
 /** How the values of a column are spread over the rows. */
 export const spread = { one: 0, atMostOne: 1, many: 2 }
 /** How the upper ends are written. */
@@ -43,6 +43,7 @@ export function encodeSegment(rows: readonly IndexRow[]): Uint8Array {
       group.filter(row => !row.deleted),
     )
   }
+  writeContained(writer, rows)
   return zstdCompressSync(writer.take())
 }
 
@@ -54,19 +55,43 @@ function writeDeletions(writer: SegmentWriter, rows: readonly IndexRow[]): void 
   }
 }
 
+/** Resources within others, by type; each has the seq of its container. */
+function writeContained(writer: SegmentWriter, rows: readonly IndexRow[]): void {
+  const all = rows.flatMap(({ seq, contained = [] }) => contained.map(inner => ({ seq, ...inner })))
+  const groups = Map.groupBy(all, ({ type }) => type)
+  writer.whole(groups.size)
+  for (const [type, group] of groups) {
+    writer.text(type)
+    writer.whole(group.length)
+    writer.numbers(group.map(({ seq }) => seq))
+    writeIds(
+      writer,
+      group.map(({ fragment }) => fragment),
+    )
+    writeColumns(writer, group)
+  }
+}
+
+function writeIds(writer: SegmentWriter, ids: readonly string[]): void {
+  const packed = ids.map(packId)
+  writer.wholes(packed.map(id => id.length))
+  for (const id of packed) writer.raw(id)
+}
+
 function writeRows(writer: SegmentWriter, rows: readonly IndexRow[]): void {
   writer.whole(rows.length)
   if (rows.length === 0) return
   writer.numbers(rows.map(row => row.seq))
   writer.wholes(rows.map(({ seq, supersedes }) => (supersedes === undefined ? 0 : seq - supersedes)))
   writer.numbers(rows.map(row => row.lastUpdatedMs))
-  const ids = rows.map(row => packId(row.id))
-  writer.wholes(ids.map(id => id.length))
-  for (const id of ids) writer.raw(id)
+  writeIds(
+    writer,
+    rows.map(({ id }) => id),
+  )
   writeColumns(writer, rows)
 }
 
-function writeColumns(writer: SegmentWriter, rows: readonly IndexRow[]): void {
+function writeColumns(writer: SegmentWriter, rows: readonly Pick<IndexRow, 'cells'>[]): void {
   const columns = new Map<Source, (Cell | undefined)[]>()
   rows.forEach(({ cells }, row) => {
     for (const cell of cells) {

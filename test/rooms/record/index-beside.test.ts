@@ -1,6 +1,8 @@
+import { zstdCompressSync } from 'node:zlib'
+import type { Resource } from '#fhir'
 import type { Record } from '#record'
 import { openMemoryKeys, openMemoryStore, type Store } from '#store'
-import { create, everything, heartRate, openTestRecord, patient, queryOf } from './family.ts'
+import { create, everything, heartRate, ids, openTestRecord, patient, queryOf } from './family.ts'
 
 const all = everything()
 const segment = 4096
@@ -101,6 +103,44 @@ describe('a ledger that is open in one process while another seals or drops its 
     await importInto(server, who, segment + 500)
     const [, ...counts] = await Promise.all([beside.reindex(), countOf(server), countOf(server)])
     expect(counts).toEqual([segment + 500, segment + 500])
+  }, 60_000)
+})
+
+describe('segments of an earlier release', () => {
+  const prescription = (who: string, code: string): Resource => ({
+    resourceType: 'MedicationRequest',
+    status: 'active',
+    intent: 'order',
+    subject: { reference: `Patient/${who}` },
+    contained: [{ resourceType: 'Medication', id: 'm', code: { coding: [{ code }] } }],
+    medicationReference: { reference: '#m' },
+  })
+
+  it('are made anew when they are met, so that nothing is missed', async () => {
+    const { record, store, vault, again } = await openTestRecord()
+    const { id: who } = await create(record, all, patient('Amsel'))
+    await create(record, all, prescription(who, 'early'))
+    await importInto(record, who, 2 * segment)
+    await create(record, all, prescription(who, 'late'))
+    await record.close()
+    let replaced = 0
+    for (const compartment of (await store.allHeads()).keys())
+      for (const { fromSeq, untilSeq } of await store.segments(compartment)) {
+        const at = { fromSeq, untilSeq }
+        const sealed = (await vault.compartment(compartment)).sealSegment(zstdCompressSync(Uint8Array.of(1)), at)
+        await store.putSegment({ compartment, ...at, sealed })
+        replaced++
+      }
+    expect(replaced).toBeGreaterThan(1)
+    const reopened = await again()
+    for (const code of ['early', 'late'])
+      expect(await ids(reopened, all, 'MedicationRequest', `medication.code=${code}`)).toHaveLength(1)
+    expect(await countOf(reopened)).toBe(2 * segment)
+    await reopened.close()
+    const third = await again()
+    expect(await countOf(third)).toBe(2 * segment)
+    for await (const finding of third.verify()) throw new Error(finding.text)
+    await third.close()
   }, 60_000)
 })
 

@@ -2,7 +2,7 @@ import { zstdCompressSync } from 'node:zlib'
 import type { Resource } from '#fhir'
 import { isProblem } from '#kernel'
 import { CompartmentIndex, encodeSegment, extractRow, matches, parseCriterion, type Sight, type Vision } from '#search'
-import { ask, baseUrl, commonsHolder, Household, patientHolder } from './household.ts'
+import { ask, baseUrl, commonsHolder, Household, patientHolder, seesAll } from './household.ts'
 
 function observation(id: string, more: object): Resource {
   return { resourceType: 'Observation', id, status: 'final', code: { coding: [{ code: 'c' }] }, ...more }
@@ -370,6 +370,79 @@ describe('columns of unique values', () => {
   })
 })
 
+describe('contained resources and canonicals among versions and callers', () => {
+  const order = (id: string, code?: string): Resource => ({
+    resourceType: 'MedicationRequest',
+    id,
+    status: 'active',
+    intent: 'order',
+    subject: { reference: 'Patient/a' },
+    medicationReference: { reference: '#m' },
+    ...(code === undefined
+      ? {}
+      : { contained: [{ resourceType: 'Medication', id: 'm', code: { text: code, coding: [{ code }] } }] }),
+  })
+  const chain = 'MedicationRequest?medication.code='
+
+  it('are those of the version that is shown', () => {
+    const household = new Household(patientHolder('a'), [order('r', 'old'), order('s', 'old')])
+    const asOf = new Map([[household.index.holder.compartment, 2]])
+    household.write(order('r', 'new'))
+    household.write(order('s'), true)
+    expect(ask(`${chain}old`, [household]).matches).toEqual([])
+    expect(ask(`${chain}new`, [household]).matches).toEqual(['MedicationRequest/r'])
+    const before = ask(`${chain}old`, [household], seesAll, { offset: 0, asOf })
+    expect([...before.matches].sort()).toEqual(['MedicationRequest/r', 'MedicationRequest/s'])
+    expect(ask(`${chain}new`, [household], seesAll, { offset: 0, asOf }).matches).toEqual([])
+  })
+
+  it('are of their own container, though others’ have the same names and seqs', () => {
+    const a = new Household(patientHolder('a'), [order('r', 'one')])
+    const b = new Household(patientHolder('b'), [order('s', 'two')])
+    expect(ask(`${chain}one`, [a, b]).matches).toEqual(['MedicationRequest/r'])
+    const onlyB: Vision = (_type, holder) => (holder.patient === 'b' ? { kind: 'all' } : { kind: 'none' })
+    expect(ask(`${chain}one,two`, [a, b], onlyB).matches).toEqual(['MedicationRequest/s'])
+  })
+
+  it('that are odd are passed over', () => {
+    const odd = {
+      ...order('r', 'one'),
+      contained: [null, 7, {}, { resourceType: 'Bot' }, { resourceType: 'Medication' }],
+    }
+    const household = new Household(patientHolder('a'), [odd, order('s', 'one')])
+    expect(ask(`${chain}one`, [household]).matches).toEqual(['MedicationRequest/s'])
+  })
+
+  it('lead from a patient’s record to the definitions in the commons that it names, and to no other', () => {
+    const questionnaire = (id: string, url: string): Resource => ({
+      resourceType: 'Questionnaire',
+      id,
+      status: 'active',
+      url,
+      title: id,
+    })
+    const commons = new Household(commonsHolder, [
+      questionnaire('named', 'http://q/1'),
+      questionnaire('other', 'http://q/2'),
+    ])
+    const own = new Household(patientHolder('a'), [
+      { resourceType: 'QuestionnaireResponse', id: 'x', status: 'completed', questionnaire: 'http://q/1' },
+      { resourceType: 'QuestionnaireResponse', id: 'y', status: 'completed', questionnaire: 'http://q/3' },
+    ])
+    const referenced: Vision = (_type, holder) => ({ kind: 'all', referencedOnly: holder.kind === 'commons' })
+    const all = [commons, own]
+    expect(ask('Questionnaire?', all, referenced).matches).toEqual(['Questionnaire/named'])
+    expect(ask('QuestionnaireResponse?questionnaire.title=named', all, referenced).matches).toEqual([
+      'QuestionnaireResponse/x',
+    ])
+    const included = ask('QuestionnaireResponse?_include=*', all, referenced).included
+    expect(included).toEqual(['Questionnaire/named'])
+    const blind: Vision = type => (type === 'Questionnaire' ? { kind: 'none' } : { kind: 'all' })
+    expect(ask('QuestionnaireResponse?questionnaire.title=named', all, blind).matches).toEqual([])
+    expect(ask('QuestionnaireResponse?_include=*', all, blind).included).toEqual([])
+  })
+})
+
 describe('rows and segments', () => {
   const place = (seq: number): { seq: number; version: number; lastUpdatedMs: number; deleted: boolean } => ({
     seq,
@@ -393,7 +466,7 @@ describe('rows and segments', () => {
   it('refuses segments that it does not know', () => {
     const index = new CompartmentIndex(holder)
     expect(codeOf(() => index.addSegment(zstdCompressSync(Uint8Array.of(99))))).toBe('search.segment-outdated')
-    expect(codeOf(() => index.addSegment(zstdCompressSync(Uint8Array.of(1, 9, 1, 200))))).toBe(
+    expect(codeOf(() => index.addSegment(zstdCompressSync(Uint8Array.of(2, 9, 1, 200))))).toBe(
       'search.segment-malformed',
     )
     expect(index.sizeBytes).toBeLessThan(10_000)

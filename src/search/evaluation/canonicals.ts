@@ -1,0 +1,95 @@
+import type { TypeTable } from '../columns/type-table.ts'
+import type { CompartmentIndex } from '../compartment-index.ts'
+import { compareVersions, parseCanonical } from '../kinds/canonical.ts'
+import { parseToken } from '../kinds/entries.ts'
+import { localTarget } from '../kinds/reference.ts'
+
+/** A row, and where it lies. */
+export interface Located {
+  readonly index: CompartmentIndex
+  readonly table: TypeTable
+  readonly row: number
+}
+
+interface Published extends Located {
+  readonly version: string | undefined
+}
+
+/**
+ * The rows that others may name by a canonical URL (`Questionnaire.url`), among those that exist for somebody.
+ *
+ * @see https://hl7.org/fhir/R4/references.html#canonical
+ */
+export class Canonicals {
+  readonly #indexes: readonly CompartmentIndex[]
+  readonly #rows: (index: CompartmentIndex, type: string) => Uint8Array | undefined
+  #byUrl: ReadonlyMap<string, readonly Published[]> | undefined
+
+  constructor(
+    indexes: readonly CompartmentIndex[],
+    rows: (index: CompartmentIndex, type: string) => Uint8Array | undefined,
+  ) {
+    this.#indexes = indexes
+    this.#rows = rows
+  }
+
+  /** The one version that a canonical reference means: the one it names, or else the latest. */
+  resolve(reference: string): Located | undefined {
+    const { url, version } = parseCanonical(reference)
+    this.#byUrl ??= this.#publish()
+    const published = this.#byUrl.get(url) ?? []
+    return published.find(each => version === undefined || each.version === version)
+  }
+
+  #publish(): ReadonlyMap<string, readonly Published[]> {
+    const byUrl = new Map<string, Published[]>()
+    for (const index of this.#indexes) {
+      for (const [type, table] of index.tables) {
+        const rows = isPublished(table) ? this.#rows(index, type) : undefined
+        if (rows !== undefined) addPublished(byUrl, index, table, rows)
+      }
+    }
+    for (const published of byUrl.values()) published.sort(latestFirst)
+    return byUrl
+  }
+}
+
+/** Types that can be named so have a search parameter for their url. */
+function isPublished({ plan }: TypeTable): boolean {
+  return plan.uses.get('url')?.some(({ index }) => plan.sources[index]?.kind === 'uri') ?? false
+}
+
+function addPublished(
+  byUrl: Map<string, Published[]>,
+  index: CompartmentIndex,
+  table: TypeTable,
+  rows: Uint8Array,
+): void {
+  for (let row = 0; row < rows.length; row++) {
+    if (rows[row] === 0) continue
+    const [version] = textsOf(table, 'version', row)
+    const published = { index, table, row, version: version && parseToken(version).codings[0]?.code }
+    for (const url of textsOf(table, 'url', row)) byUrl.set(url, [...(byUrl.get(url) ?? []), published])
+  }
+}
+
+/** The dictionary entries of a parameter in one row. */
+export function textsOf(table: TypeTable, name: string, row: number): readonly string[] {
+  return (table.plan.uses.get(name) ?? []).flatMap(({ index }) => table.columns[index]?.textsOf(row) ?? [])
+}
+
+function latestFirst(a: Published, b: Published): number {
+  const newer = (b.table.updated.array[b.row] as number) - (a.table.updated.array[a.row] as number)
+  return compareVersions(b.version, a.version) || newer
+}
+
+/** The resource of this server that an entry of a reference column names; undefined for what lies elsewhere. */
+export function targetOf(
+  { reference, isCanonical, baseUrl }: { reference: string; isCanonical: boolean; baseUrl: string },
+  resolve: (canonical: string) => Located | undefined,
+): { readonly type: string; readonly id: string } | undefined {
+  const found = isCanonical ? resolve(reference) : undefined
+  return found === undefined
+    ? localTarget(reference, baseUrl)
+    : { type: found.table.plan.type, id: found.table.ids.id(found.row) }
+}
