@@ -123,6 +123,7 @@ export async function serveHouse(house: House): Promise<Serving> {
     validator,
     clock,
     ingest,
+    people: ingest.people,
     smartConfiguration: () => smart.configuration(),
     limits: defaultLimits,
     software: { name: 'Kinhold', version: software.version },

@@ -6,6 +6,7 @@ import { sources } from './format.ts'
 import { receiveMessage } from './hl7v2/receive-message.ts'
 import { nobody, type Senders } from './hl7v2/senders.ts'
 import { identify, type Recognised } from './identify.ts'
+import { openPeople, type People } from './identity/people.ts'
 import { type Job, Jobs } from './jobs.ts'
 import { defaultLimits, type IngestLimits } from './limits.ts'
 import { type ContextDeps, openContext } from './open-context.ts'
@@ -66,6 +67,8 @@ export interface Ingest {
     readonly path: string
     readonly onProgress?: (progress: Progress) => void
   }): Promise<Report>
+  /** Patients who are one person. */
+  readonly people: People
   /** Waits for running jobs. */
   close(): Promise<void>
 }
@@ -92,6 +95,7 @@ export function openIngest(options: IngestOptions): Ingest {
       const run = await prepare({ grant, patient, source, force }, await openSource(path), deps)
       return run(onProgress ?? (() => {}))
     },
+    people: openPeople(deps),
     close: () => jobs.settle(),
   }
 }

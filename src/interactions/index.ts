@@ -26,6 +26,7 @@ export {
   type Job,
   type Limits,
   type PathParams,
+  type PeoplePort,
   type Rooms,
   type Route,
 } from './types.ts'

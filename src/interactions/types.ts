@@ -83,6 +83,7 @@ export interface Rooms {
   readonly validator: Validator
   readonly clock: Clock
   readonly ingest: IngestPort
+  readonly people: PeoplePort
   smartConfiguration(): object
   readonly limits: Limits
   readonly software: { readonly name: string; readonly version: string }
@@ -107,6 +108,43 @@ export interface IngestPort {
   job(id: string, grant: Grant): Promise<Job | undefined>
   /** Takes one HL7 v2 message in its vertical-bar form; `ack` is the answer, positive or negative. */
   hl7v2(request: { readonly grant: Grant; readonly message: Buffer }): Promise<{ status: number; ack: string }>
+}
+
+/** What merges Patients who are one person, and undoes it. */
+export interface PeoplePort {
+  /**
+   * Merges one Patient into another; asked again it changes nothing.
+   *
+   * @param source   id of the Patient that loses
+   * @param target   id of the Patient that stays
+   * @param preview  only says what would be
+   * @throws Problem `forbidden` · `scope.missing`; `not-found` · `record.unknown`; `unprocessable` · `ingest.merge-same`;
+   *   `conflict` · `ingest.merge-replaced`
+   */
+  merge(request: {
+    readonly grant: Grant
+    readonly source: string
+    readonly target: string
+    readonly preview?: boolean
+  }): Promise<{
+    readonly state: 'preview' | 'merged'
+    readonly result: Resource
+    readonly moved: number
+    /** Elements by which the two differ, e.g. `birthDate`. */
+    readonly differing: readonly string[]
+  }>
+  /**
+   * Undoes the merge in which a Patient lost. References are relative, `Observation/1`.
+   *
+   * @throws Problem as `merge`, and `not-found` · `ingest.merge-unknown`
+   */
+  unmerge(request: { readonly grant: Grant; readonly source: string }): Promise<{
+    readonly result: Resource
+    readonly restored: number
+    readonly edited: readonly string[]
+    readonly deleted: readonly string[]
+    readonly remaining: readonly string[]
+  }>
 }
 
 /** A running or finished import. */

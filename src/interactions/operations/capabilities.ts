@@ -151,6 +151,8 @@ const definitions: Readonly<Record<string, string>> = {
   $validate: 'http://hl7.org/fhir/OperationDefinition/Resource-validate',
   $everything: 'http://hl7.org/fhir/OperationDefinition/Patient-everything',
   $ingest: 'urn:kinhold:operation:patient-ingest',
+  $merge: 'http://hl7.org/fhir/OperationDefinition/Patient-merge',
+  $unmerge: 'urn:kinhold:operation:patient-unmerge',
 }
 
 function operations(routes: readonly Route[]): readonly Statement[] {

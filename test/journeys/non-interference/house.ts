@@ -60,6 +60,7 @@ export async function openHouse(): Promise<House> {
     validator,
     clock,
     ingest,
+    people: ingest.people,
     smartConfiguration: () => ({ token_endpoint: 'http://127.0.0.1:8080/auth/token' }),
     limits: defaultLimits,
     software: { name: 'Kinhold', version: '0.0.0' },

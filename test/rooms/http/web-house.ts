@@ -55,6 +55,7 @@ export async function openWebHouse(config: HttpConfig): Promise<WebHouse> {
     validator,
     clock,
     ingest,
+    people: ingest.people,
     smartConfiguration: () => smart.configuration(),
     limits: defaultLimits,
     software: { name: 'Kinhold', version: '0.0.0' },

@@ -10,6 +10,7 @@ import {
   type IngestPort,
   type Limits,
   matcher,
+  type PeoplePort,
   perform,
   type Rooms,
   rootMatcher,
@@ -53,7 +54,14 @@ const closedPort: IngestPort = {
   hl7v2: () => Promise.reject(new Error('no messages in this house')),
 }
 
-export async function openHouse(given: { ingest?: IngestPort; limits?: Partial<Limits> } = {}): Promise<House> {
+const nobody: PeoplePort = {
+  merge: () => Promise.reject(new Error('no merges in this house')),
+  unmerge: () => Promise.reject(new Error('no merges in this house')),
+}
+
+export async function openHouse(
+  given: { ingest?: IngestPort; people?: PeoplePort; limits?: Partial<Limits> } = {},
+): Promise<House> {
   const folder = mkdtempSync(join(tmpdir(), 'kinhold-interactions-'))
   const clock = new FixedClock(Date.UTC(2026, 2, 1, 12))
   const store = openMemoryStore()
@@ -65,6 +73,7 @@ export async function openHouse(given: { ingest?: IngestPort; limits?: Partial<L
     validator: createValidator(),
     clock,
     ingest: given.ingest ?? closedPort,
+    people: given.people ?? nobody,
     smartConfiguration: () => ({ token_endpoint: 'http://127.0.0.1:8080/auth/token' }),
     limits: { ...defaultLimits, ...given.limits },
     software: { name: 'Kinhold', version: '0.0.0' },

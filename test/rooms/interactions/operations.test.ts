@@ -1,5 +1,5 @@
 import { resourceTypes } from '#fhir'
-import { catalogue, type IngestPort, type Job } from '#interactions'
+import { catalogue, type IngestPort, type Job, type PeoplePort } from '#interactions'
 import { collect } from '#kernel'
 import { createValidator } from '#validation'
 import { type Answer, admin, grantOf, type House, openHouse, patientA, patientB, weightOf } from './house.ts'
@@ -85,7 +85,7 @@ describe('metadata – https://hl7.org/fhir/R4/http.html#capabilities', () => {
 
   it('names the operations of a type and how to get a token', () => {
     const operations = (type: string) => ofType(type).operation.map((operation: { name: string }) => operation.name)
-    expect(operations('Patient').sort()).toEqual(['everything', 'ingest', 'validate'])
+    expect(operations('Patient').sort()).toEqual(['everything', 'ingest', 'merge', 'unmerge', 'validate'])
     expect(operations('Observation')).toEqual(['validate'])
     expect(rest().security.extension[0].extension).toEqual([
       { url: 'token', valueUri: 'http://127.0.0.1:8080/auth/token' },
@@ -356,5 +356,72 @@ describe('HL7 v2 over HTTP', () => {
       'scope.missing',
     )
     expect((await house.ask('POST', '/hl7v2', { headers: er7, body: 'MSH' })).status).toBe(401)
+  })
+})
+
+describe('Patient/$merge and $unmerge', () => {
+  const asked: { source: string; target: string; preview?: boolean }[] = []
+  const result = { resourceType: 'Patient', id: 'b' }
+  const people: PeoplePort = {
+    merge: async ({ source, target, preview = false }) => {
+      asked.push({ source, target, preview })
+      return { state: preview ? 'preview' : 'merged', result, moved: 2, differing: ['birthDate'] }
+    },
+    unmerge: async () => ({ result, restored: 2, edited: ['Observation/1'], deleted: [], remaining: [] }),
+  }
+  let house: House
+  beforeEach(async () => {
+    house = await openHouse({ people })
+    await house.ask('PUT', '/Patient/a', {
+      grant: admin,
+      body: { ...patientA, identifier: [{ system: 'urn:x', value: '1' }] },
+    })
+  })
+  afterEach(() => house.close())
+  const merge = (...parameter: object[]) =>
+    house.ask('POST', '/Patient/$merge', { grant: admin, body: { resourceType: 'Parameters', parameter } })
+  const reference = (name: string, text: string) => ({ name, valueReference: { reference: text } })
+
+  it('names the Patients by references or by identifiers, and answers as R5 has it', async () => {
+    const byReference = await merge(
+      reference('source-patient', 'Patient/a'),
+      reference('target-patient', 'http://127.0.0.1:8080/fhir/Patient/b'),
+      { name: 'preview', valueBoolean: true },
+    )
+    const byNumber = await merge(
+      { name: 'source-patient-identifier', valueIdentifier: { system: 'urn:x', value: '1' } },
+      reference('target-patient', 'Patient/b'),
+    )
+    expect(asked).toEqual([
+      { source: 'a', target: 'b', preview: true },
+      { source: 'a', target: 'b', preview: false },
+    ])
+    for (const { status, json } of [byReference, byNumber]) {
+      expect([status, json.parameter.map((one: { name: string }) => one.name)]).toEqual([
+        200,
+        ['input', 'outcome', 'result'],
+      ])
+      expect(JSON.stringify(json.parameter[1])).toContain('Patient.birthDate')
+    }
+  })
+
+  it.each([
+    ['merge.parameter-missing', [reference('source-patient', 'Patient/a')]],
+    ['merge.parameter-unknown', [reference('source-patients', 'Patient/a')]],
+    ['merge.patient-unclear', [reference('source-patient', 'http://other/fhir/Patient/a')]],
+    [
+      'merge.patient-unclear',
+      [{ name: 'source-patient-identifier', valueIdentifier: { system: 'urn:x', value: '2' } }],
+    ],
+  ])('%s', async (code, parameter) => {
+    expect(codeOf(await merge(...parameter))).toBe(code)
+  })
+
+  it('says what went back and what was changed since', async () => {
+    const { status, json } = await house.ask('POST', '/Patient/a/$unmerge', { grant: admin })
+    expect([status, json.parameter.map((one: { name: string }) => one.name)]).toEqual([
+      200,
+      ['outcome', 'result', 'restored', 'edited'],
+    ])
   })
 })

@@ -1,0 +1,61 @@
+import type { Documents } from '#vault'
+
+/** What became of a Patient of a merge: its version before, and the one that the merge wrote. */
+export interface Step {
+  readonly from: number
+  readonly to: number
+}
+
+/** A merge, by the id of the Patient that lost. Says which resources came from whom, and at which version. */
+export interface Merge {
+  readonly source: string
+  readonly target: string
+  /** Unix milliseconds. */
+  readonly atMs: number
+  readonly state: 'moving' | 'merged' | 'undoing' | 'undone'
+  readonly sourceStep: Step
+  readonly targetStep: Step
+  /** How many slices of `Moved` there are. */
+  readonly slices: number
+  readonly moved: number
+}
+
+/** A resource that came from the Patient that lost. */
+export interface Moved extends Step {
+  readonly type: string
+  readonly id: string
+  /** Where its references were turned, when it names the other patient too; else all that name them were. */
+  readonly paths?: readonly string[]
+}
+
+const merges = 'ingest-merges'
+const slices = 'ingest-merge-slices'
+
+/** The merge in which a Patient lost. */
+export async function mergeOf(documents: Documents, source: string) {
+  const found = await documents.get<Merge>(merges, source)
+  return found ?? { value: undefined, revision: 0 }
+}
+
+/** @param revision  the one that was read; the commit fails when another merge was faster */
+export function writeMerge(documents: Documents, merge: Merge, revision: number) {
+  return documents.write(merges, merge.source, merge, { ifRevision: revision, group: merge.target })
+}
+
+export function writeSlice(documents: Documents, { source, atMs }: Merge, nth: number, moved: readonly Moved[]) {
+  return documents.write(slices, sliceName(source, atMs, nth), moved, { group: source })
+}
+
+/** All that was moved, slice by slice. */
+export async function movedBy(documents: Documents, merge: Merge): Promise<readonly Moved[]> {
+  const all: Moved[] = []
+  for (let nth = 0; nth < merge.slices; nth++) {
+    const found = await documents.get<readonly Moved[]>(slices, sliceName(merge.source, merge.atMs, nth))
+    all.push(...(found?.value ?? []))
+  }
+  return all
+}
+
+function sliceName(source: string, atMs: number, nth: number): string {
+  return `${source}/${atMs}/${nth}`
+}

@@ -1,0 +1,130 @@
+import { restrict } from '#access'
+import { parseReference, type Resource } from '#fhir'
+import { Problem } from '#kernel'
+import { parseQuery } from '#search'
+import { granted } from '../perform.ts'
+import { readResource } from '../rest/body.ts'
+import type { FhirRequest, FhirResponse, GrantedRequest, PathParams, Rooms } from '../types.ts'
+
+interface Part {
+  readonly name?: unknown
+  readonly valueReference?: { readonly reference?: unknown }
+  readonly valueIdentifier?: { readonly system?: unknown; readonly value?: unknown }
+  readonly valueBoolean?: unknown
+}
+
+const known: ReadonlySet<unknown> = new Set([
+  'source-patient',
+  'target-patient',
+  'source-patient-identifier',
+  'target-patient-identifier',
+  'preview',
+])
+
+/**
+ * Merges the Patient `source-patient` into `target-patient`, each named by a reference or by identifiers that fit exactly one.
+ *
+ * @throws Problem as `PeoplePort.merge`; `invalid` · `merge.parameter-missing`, `merge.parameter-unknown`;
+ *   `unprocessable` · `merge.patient-unclear`
+ * @see https://hl7.org/fhir/patient-operation-merge.html
+ */
+export async function mergePatients(request: FhirRequest, _params: PathParams, rooms: Rooms): Promise<FhirResponse> {
+  const asked = granted(request)
+  const input = await readResource(request)
+  const parts = partsOf(input)
+  const source = await patientNamed('source-patient', parts, asked, rooms)
+  const target = await patientNamed('target-patient', parts, asked, rooms)
+  const preview = parts.some(({ name, valueBoolean }) => name === 'preview' && valueBoolean === true)
+  const { result, moved, differing, state } = await rooms.people.merge({ grant: asked.grant, source, target, preview })
+  const text = `${moved} resources ${state === 'preview' ? 'would be moved' : 'were moved'}.`
+  const warnings = differing.map(element => `The two Patients differ: Patient.${element}.`)
+  return answer([
+    { name: 'input', resource: input },
+    { name: 'outcome', resource: outcomeOf(text, warnings) },
+    { name: 'result', resource: result },
+  ])
+}
+
+/**
+ * Undoes the merge in which the Patient lost: what came from it goes back, with what was changed since.
+ *
+ * @throws Problem as `PeoplePort.unmerge`
+ */
+export async function unmergePatient(request: FhirRequest, params: PathParams, rooms: Rooms): Promise<FhirResponse> {
+  const { id: source = '' } = params
+  const undone = await rooms.people.unmerge({ grant: granted(request).grant, source })
+  const lists = (['edited', 'deleted', 'remaining'] as const).flatMap(name =>
+    undone[name].map(reference => ({ name, valueReference: { reference } })),
+  )
+  return answer([
+    { name: 'outcome', resource: outcomeOf(`${undone.restored} resources went back.`, []) },
+    { name: 'result', resource: undone.result },
+    { name: 'restored', valueInteger: undone.restored },
+    ...lists,
+  ])
+}
+
+function answer(parameter: readonly object[]): FhirResponse {
+  return { status: 200, headers: {}, body: { resourceType: 'Parameters', parameter } }
+}
+
+function outcomeOf(text: string, warnings: readonly string[]): Resource {
+  const issue = (severity: string, diagnostics: string) => ({ severity, code: 'informational', diagnostics })
+  return {
+    resourceType: 'OperationOutcome',
+    issue: [issue('information', text), ...warnings.map(warning => issue('warning', warning))],
+  }
+}
+
+function partsOf(input: Resource): readonly Part[] {
+  const parts = (Array.isArray(input.parameter) ? input.parameter : []) as readonly Part[]
+  if (!parts.every(part => known.has(part.name)))
+    throw new Problem('invalid', 'merge.parameter-unknown', '$merge does not know a parameter of its input.', {
+      expression: 'Parameters.parameter',
+    })
+  return parts
+}
+
+async function patientNamed(
+  name: 'source-patient' | 'target-patient',
+  parts: readonly Part[],
+  request: GrantedRequest,
+  rooms: Rooms,
+): Promise<string> {
+  const reference = parts.find(part => part.name === name)?.valueReference?.reference
+  const numbers = parts.filter(part => part.name === `${name}-identifier`).map(tokenOf)
+  const named = typeof reference === 'string' ? idOf(reference, name, request.baseUrl) : undefined
+  if (numbers.length === 0 && named === undefined)
+    throw new Problem('invalid', 'merge.parameter-missing', '$merge needs a source and a target.', { expression: name })
+  if (numbers.length === 0) return named ?? ''
+  const found = await patientWith(numbers, request, rooms)
+  if (found === undefined || (named !== undefined && named !== found)) throw unclear(name)
+  return found
+}
+
+function idOf(reference: string, name: string, baseUrl: string): string {
+  const { kind, type, id } = parseReference(reference, baseUrl)
+  if (kind === 'local' && type === 'Patient' && id !== undefined) return id
+  throw unclear(name)
+}
+
+function unclear(name: string): Problem {
+  const text = 'The parameter does not name exactly one Patient of this server.'
+  return new Problem('unprocessable', 'merge.patient-unclear', text, { expression: name })
+}
+
+/** https://hl7.org/fhir/R4/search.html#escaping */
+function tokenOf({ valueIdentifier: { system = '', value = '' } = {} }: Part): string {
+  return [system, value].map(text => String(text).replace(/[\\|,$]/g, char => `\\${char}`)).join('|')
+}
+
+/** The one Patient who has all of the numbers. */
+async function patientWith(
+  numbers: readonly string[],
+  { grant, baseUrl }: GrantedRequest,
+  { record }: Rooms,
+): Promise<string | undefined> {
+  const asked = new URLSearchParams([...numbers.map(number => ['identifier', number]), ['_count', '2']])
+  const { matches } = await record.reader(grant).search(restrict(parseQuery('Patient', asked, { baseUrl }), grant))
+  return matches.length === 1 ? matches[0]?.id : undefined
+}
