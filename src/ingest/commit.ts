@@ -3,6 +3,7 @@ import { isProblem, type Problem } from '#kernel'
 import type { Txn } from '#record'
 import type { Validator } from '#validation'
 import { otherForms } from './choices.ts'
+import { withContained } from './contained.ts'
 import type { Outcome, Reason } from './outcome.ts'
 import { withoutInvalid } from './without-invalid.ts'
 
@@ -188,7 +189,8 @@ function refusalOf([expression]: readonly string[]): Fate | undefined {
 
 /** What is said anew, over what was said before; lists are said anew as a whole, and so is a choice of forms. */
 export function overlaid(before: Resource, anew: Resource): Resource {
-  return { ...overlaidParts(before, anew, shapeOf(anew.resourceType)), resourceType: anew.resourceType }
+  const next = { ...overlaidParts(before, anew, shapeOf(anew.resourceType)), resourceType: anew.resourceType }
+  return withContained(next, before, anew)
 }
 
 function overlaidParts(before: Plain, anew: Plain, shape: Shape | undefined): Plain {

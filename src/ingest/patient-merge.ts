@@ -1,5 +1,6 @@
 import { printJson, type Resource, shapeOf } from '#fhir'
 import { otherForms } from './choices.ts'
+import { withContained } from './contained.ts'
 
 type Elements = Readonly<Record<string, unknown>>
 
@@ -25,7 +26,8 @@ export function merge(
     for (const gone of [name, `_${name}`]) delete next[gone]
   const merged = addIdentifiers(current.identifier, identifier)
   if (merged !== undefined) next.identifier = merged
-  return printJson(next) === printJson(current) ? undefined : next
+  const whole = withContained(next, current, elements)
+  return printJson(whole) === printJson(current) ? undefined : whole
 }
 
 /** What an element's new value replaces beside the old one: what was said of that value, and the other forms of a choice. */

@@ -1,88 +1,104 @@
-import { isDeepStrictEqual } from 'node:util'
-import { converters, type FieldContext, timeConverters } from './data-types.ts'
+import { holds } from './conditions.ts'
+import { putRow, type Reading } from './data-types.ts'
+import { settled } from './drafts.ts'
+import { Elements } from './element-paths.ts'
 import type { Ledger } from './ledger.ts'
-import { field, isEmpty, parsePlace, type Segment } from './message.ts'
-import type { FieldRule } from './tables.ts'
-
-type Node = { [element: string]: unknown }
+import { below, field, isEmpty, parsePlace, part, type Repetition, type Segment } from './message.ts'
+import { type FieldRule, typeMap } from './tables.ts'
 
 /** What the rules made of a segment. */
 export interface Applied {
   readonly elements: Readonly<Record<string, unknown>>
-  /** Fields that had a value which could not be read: `PID-7`. */
+  /** Places that had a value which could not be read: `PID-7`, `PID-3[2].7`. */
   readonly lost: readonly string[]
+  /** Places with a code for which R4 has no word; it is kept beside. */
+  readonly uncoded: readonly string[]
 }
 
-/** What rules are applied with: the zone of times that carry none, and who notes what was read. */
-interface Reading {
+/** What rules know beside their segment. */
+export interface RuleContext {
   readonly zone: string
+  /** Notes what was made use of. */
   readonly ledger: Ledger
+  /** Segments that conditions name beside the one the rules are for: the ORC of an OBR. */
+  readonly beside?: readonly Segment[]
 }
 
-/** Applies the rules of one segment map, in their order. What a rule puts into an element counts as read. */
-export function applyRules(rules: readonly FieldRule[], segment: Segment, { zone, ledger }: Reading): Applied {
-  const elements: Node = {}
+/** Applies the rules of one segment map, in their order. */
+export function applyRules(rules: readonly FieldRule[], segment: Segment, context: RuleContext): Applied {
+  const elements = new Elements()
   const lost: string[] = []
+  const uncoded: string[] = []
+  const texts = textsOf([segment, ...(context.beside ?? [])])
   for (const rule of rules) {
-    const { number } = parsePlace(rule.from)
-    if (isEmpty(field(segment, number)) || !isWanted(rule, segment, elements)) continue
-    const { field: given, keep } = ledger.look(segment, number)
-    const converted = converters[rule.as]?.(given, contextOf(rule, zone))
-    if (converted === undefined) {
-      if (timeConverters.has(rule.as)) lost.push(rule.from)
-    } else if (put(elements, rule.to.split('.'), converted, rule.beside)) keep()
+    if (rule.when !== undefined && !holds(rule.when, texts)) continue
+    if (rule.needs !== undefined && !elements.has(rule.needs)) continue
+    if (rule.to === '$said') context.ledger.keep(segment, parsePlace(rule.from).number)
+    else applyRule(rule, segment, elements, { ...context, lost, uncoded })
   }
-  return { elements, lost }
+  return { elements: settled(elements.node), lost: [...new Set(lost)], uncoded: [...new Set(uncoded)] }
 }
 
-function contextOf({ table, use, type }: FieldRule, zone: string): FieldContext {
-  return {
-    zone,
-    ...(table === undefined ? {} : { table }),
-    ...(use === undefined ? {} : { use }),
-    ...(type === undefined ? {} : { type }),
+/** The context with the places at which rules failed. */
+interface Failing extends RuleContext {
+  readonly lost: string[]
+  readonly uncoded: string[]
+}
+
+/** Reads a rule's field, all of its repetitions where the element is a list. */
+function applyRule(rule: FieldRule, segment: Segment, elements: Elements, context: Failing): void {
+  const { number, component } = parsePlace(rule.from)
+  const given = field(segment, number)
+  const look = context.ledger.look(segment, number)
+  const isRepeating = rule.to.includes('[]') || rule.to.includes('[each]')
+  let wasPut = false
+  for (const [at, raw] of given.slice(0, isRepeating ? undefined : 1).entries()) {
+    const whole = component === undefined ? raw : below(raw, component)
+    if (isEmpty([whole])) continue
+    const place = `${rule.from}${at === 0 ? '' : `[${at + 1}]`}`
+    wasPut = putRepetition(rule, { raw, watched: look.field[at] ?? raw, place }, elements, context) || wasPut
   }
+  if (wasPut) look.keep()
 }
 
-function isWanted(rule: FieldRule, segment: Segment, elements: Node): boolean {
-  const has = (place: string) => !isEmpty(field(segment, parsePlace(place).number))
-  if (rule.when !== undefined && !has(rule.when)) return false
-  if (rule.unless !== undefined && has(rule.unless)) return false
-  return rule.needs === undefined || reach(elements, rule.needs.split('.')) !== undefined
+interface Given {
+  readonly raw: Repetition
+  /** The same; what is asked of it counts as read. */
+  readonly watched: Repetition
+  readonly place: string
 }
 
-function reach(node: unknown, [step, ...rest]: readonly string[]): unknown {
-  if (step === undefined) return node
-  const name = step.replace(/\[.*$/, '')
-  const child = typeof node === 'object' && node !== null ? (node as Node)[name] : undefined
-  return reach(step.endsWith('[0]') && Array.isArray(child) ? child[0] : child, rest)
+function putRepetition(
+  rule: FieldRule,
+  { raw, watched, place }: Given,
+  elements: Elements,
+  { zone, lost, uncoded }: Failing,
+): boolean {
+  const { component } = parsePlace(rule.from)
+  const used = (at: number) => void watched[at - 1]
+  const reading: Reading = { zone, place, isComponent: component !== undefined, lost, uncoded, used }
+  if (component === undefined)
+    return putRow(elements, rule, isMapped(rule) || rule.constant !== undefined ? raw : watched, reading)
+  used(component)
+  return putRow(elements, rule, below(raw, component), { ...reading, used: () => undefined })
 }
 
-/**
- * Puts a value at a path. An element that is there already stays: the field that comes first in the map wins.
- *
- * @returns whether the value stands there now
- */
-function put(node: Node, [step = '', ...rest]: readonly string[], value: unknown, beside?: object): boolean {
-  const name = step.replace(/\[.*$/, '')
-  if (step.endsWith('[]')) {
-    const entries = (Array.isArray(value) ? value : [value]).map(entry => wrapped(rest, entry, beside))
-    node[name] = [...(Array.isArray(node[name]) ? node[name] : []), ...entries]
-    return true
+/** A data type of the tables notes itself what it reads of a repetition; code is watched. */
+function isMapped({ as = '' }: FieldRule): boolean {
+  return typeMap(as) !== undefined
+}
+
+/** The texts at places of segments; a field counts as valued when anything stands in it. */
+function textsOf(segments: readonly Segment[]): (place: string) => string {
+  return place => {
+    const { segment, number, component, repetition = 1 } = parsePlace(place)
+    const one = field(
+      segments.find(({ name }) => name === segment),
+      number,
+    )[repetition - 1]
+    if (one === undefined) return ''
+    return component === undefined
+      ? part(one, 1) || one.flat().join('')
+      : part(one, component) || below(one, component).join('')
   }
-  if (rest.length === 0) {
-    node[name] ??= value
-    return isDeepStrictEqual(node[name], value)
-  }
-  const first = step.endsWith('[0]')
-  node[name] ??= first ? [{}] : {}
-  const child: unknown = first && Array.isArray(node[name]) ? node[name][0] : node[name]
-  return typeof child === 'object' && child !== null && put(child as Node, rest, value, beside)
-}
-
-function wrapped(rest: readonly string[], entry: unknown, beside?: object): unknown {
-  if (rest.length === 0) return entry
-  const node: Node = { ...beside }
-  put(node, rest, entry)
-  return node
 }

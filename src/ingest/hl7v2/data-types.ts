@@ -1,268 +1,324 @@
-import { type CodeableConcept, type Coding, systems } from '../codes.ts'
-import { type Component, type Field, part, type Repetition } from './message.ts'
-import { codeTables, lookUp } from './tables.ts'
-import { toDate, toDateTime, toInstantText } from './times.ts'
+import { toFhirNumber } from '../numbers.ts'
+import { toAttachment, toPointer } from './attachments.ts'
+import { authority, codingSystem, toCode, toCoding, toConcept, Uncoded } from './codings.ts'
+import { holds } from './conditions.ts'
+import { toContactPoints } from './contact-points.ts'
+import { combined, compact, Draft, type Node, nameText } from './drafts.ts'
+import { Elements } from './element-paths.ts'
+import { toLocation } from './locations.ts'
+import { below, isEmpty, part, type Repetition } from './message.ts'
+import { codeTable, type FieldRule, lookUp, type TypeMap, typeMap } from './tables.ts'
+import { toDate, toDateTime, toInstantText, toTime } from './times.ts'
+import { toUnit } from './units.ts'
 
-/** What a converter knows beside the field. */
-export interface FieldContext {
+/** What is known while a field is read, and what could not be. */
+export interface Reading {
   readonly zone: string
-  readonly table?: string
-  readonly use?: string
-  readonly type?: string
+  /** Where it stands: `PID-5[2].7`. */
+  readonly place: string
+  /** Whether it is a component: then what it is made of are subcomponents. */
+  readonly isComponent: boolean
+  /** Places that had a value which could not be read. */
+  readonly lost: string[]
+  /** Places with a code for which R4 has no word; it is kept beside. */
+  readonly uncoded: string[]
+  /** Says that a component was made use of. */
+  readonly used: (component: number) => void
 }
 
-type Converter = (field: Field, context: FieldContext) => unknown
+type Converter = (given: Repetition, rule: FieldRule, reading: Reading) => unknown
 
-type Plain = Readonly<Record<string, unknown>>
+const nothing = () => undefined
 
-/** An object without its undefined and empty members; undefined when none are left. */
-export function compact(members: Plain): Plain | undefined {
-  const kept = Object.entries(members).filter(
-    ([, member]) => member !== undefined && member !== '' && !(Array.isArray(member) && member.length === 0),
-  )
-  return kept.length === 0 ? undefined : Object.fromEntries(kept)
+/** What a rule makes of a field's repetition or of a component; undefined when it can make nothing of it. */
+export function readAs(rule: FieldRule, given: Repetition, reading: Reading): unknown {
+  const { as = 'string' } = rule
+  const map = typeMap(as)
+  const value = map === undefined ? converters[as]?.(given, rule, reading) : readType(map, given, reading)
+  return rule.with === undefined ? value : withConstants(value, rule.with)
 }
 
-function all<T>(field: Field, read: (repetition: Repetition) => T | undefined): readonly T[] | undefined {
-  const found = field.flatMap(repetition => read(repetition) ?? [])
-  return found.length === 0 ? undefined : (found as T[])
+/** What the value says itself comes first; lists get what they do not have. */
+function withConstants(value: unknown, constants: Readonly<Node>): unknown {
+  if (value instanceof Draft) return new Draft(value.resourceType, combined(value.elements, constants), value.display)
+  if (Array.isArray(value)) return value.map(entry => withConstants(entry, constants))
+  return typeof value === 'object' && value !== null ? combined(value as Node, constants) : value
 }
 
-/** A local name as part of a URN; such systems are the sender's own and are marked as such. */
-function localUrn(kind: string, name: string): string | undefined {
-  return /^[\w.\-/ ]{1,64}$/.test(name) ? `urn:x-hl7v2-${kind}:${name.replace(/[/ ]/g, '_')}` : undefined
+/** Applies the rows of a data type to what a field or a component is made of. */
+function readType(map: TypeMap, given: Repetition, reading: Reading): Node | Draft | undefined {
+  const elements = new Elements()
+  const texts = (place: string) => part(given, Number(place.slice(place.indexOf('.') + 1)))
+  for (const row of map.rows) {
+    const number = Number(row.from.split('.')[1] ?? 0)
+    // A row from the type itself reads several of its components at once.
+    const inner = number === 0 ? given : below(given, number)
+    if (isEmpty([inner]) || (row.when !== undefined && !holds(row.when, texts))) continue
+    if (row.needs !== undefined && !elements.has(row.needs)) continue
+    const place = number === 0 ? reading.place : `${reading.place}.${number}`
+    if (putRow(elements, row, inner, { ...reading, place, isComponent: true, used: nothing })) reading.used(number)
+  }
+  if (Object.keys(elements.node).length === 0 || (map.needs !== undefined && !elements.has(map.needs))) return undefined
+  return map.resource === undefined ? elements.node : new Draft(map.resource, elements.node)
 }
 
-/** HD: an assigning authority as a URI. */
-function authority(namespace: string, id: string, type: string): string | undefined {
-  const kind = type.toUpperCase()
-  if (id !== '' && (kind === 'ISO' || (kind === '' && /^[0-2](\.\d+)+$/.test(id)))) return `urn:oid:${id}`
-  if (id !== '' && kind === 'UUID') return `urn:uuid:${id.toLowerCase()}`
-  if (id !== '' && (kind === 'URI' || kind === 'URL')) return id
-  return localUrn('hd', namespace === '' ? id : namespace)
+/** Reads by one row and puts what it gives. A time or a code that gives nothing is lost. */
+export function putRow(elements: Elements, row: FieldRule, given: Repetition, reading: Reading): boolean {
+  const value = row.constant ?? readAs(row, given, reading)
+  if (row.constant !== undefined) reading.used(1)
+  if (value === undefined) {
+    if (isStrict(row)) reading.lost.push(reading.place)
+    return false
+  }
+  if (value instanceof Uncoded) return putUncoded(elements, row, value, reading)
+  if (row.to === '$this') return Object.assign(elements.node, combined(elements.node, thisOf(value))) !== undefined
+  const values: readonly unknown[] = Array.isArray(value) && row.to.includes('[]') ? value : [value]
+  const beside = row.beside === undefined ? [] : [row.beside].flat()
+  return values.map(one => elements.put(row.to, one, beside)).some(wasPut => wasPut)
 }
 
-function identifierType(code: string): CodeableConcept | undefined {
-  return code === '' ? undefined : { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v2-0203', code }] }
+function thisOf(value: unknown): Node {
+  return value instanceof Draft ? value.elements : (value as Node)
+}
+
+/** https://hl7.org/fhir/extensions/StructureDefinition-alternate-codes.html */
+export const alternateCodes = 'http://hl7.org/fhir/StructureDefinition/alternate-codes'
+
+/** A code for which R4 has no word stands as an extension in the place of the word, and is named to the sender. */
+function putUncoded(elements: Elements, { to, beside }: FieldRule, { coding }: Uncoded, reading: Reading): boolean {
+  if (to.endsWith(']')) {
+    reading.lost.push(reading.place)
+    return false
+  }
+  // The code of an extension is bound to nothing.
+  if (to.includes('extension[')) return elements.put(to, coding.code, beside === undefined ? [] : [beside].flat())
+  reading.uncoded.push(reading.place)
+  const extension = { url: alternateCodes, valueCodeableConcept: { coding: [coding] } }
+  return elements.put(`${to.replace(/([^.]+)$/, '_$1')}.extension[]`, extension)
+}
+
+const strict = new Set(['date', 'dateTime', 'instant', 'time', 'code', 'boolean', 'decimal', 'integer', 'positiveInt'])
+
+function isStrict({ as = 'string', constant }: FieldRule): boolean {
+  return constant === undefined && strict.has(as)
+}
+
+/** All of a component that is one text; of a field its first component. */
+function textOf(given: Repetition, { isComponent }: Reading): string | undefined {
+  const text = isComponent ? given.map((_, at) => part(given, at + 1)).join('&') : part(given, 1)
+  return text.replace(/&+$/, '') || undefined
+}
+
+function integer(least: number): Converter {
+  return given => {
+    const text = part(given, 1).replace(/^\+/, '').replace(/\.0*$/, '')
+    return /^\d{1,9}$/.test(text) && Number(text) >= least ? Number(text) : undefined
+  }
+}
+
+function toBoolean(given: Repetition): boolean | undefined {
+  return { Y: true, YES: true, 1: true, T: true, TRUE: true, N: false, NO: false, 0: false, F: false, FALSE: false }[
+    part(given, 1).toUpperCase()
+  ]
+}
+
+const identifierTypes = 'http://terminology.hl7.org/CodeSystem/v2-0203'
+
+function identifierType(given: Repetition): Node | undefined {
+  const code = part(given, 1)
+  return code === '' ? undefined : { coding: [{ system: identifierTypes, code }] }
+}
+
+/** EI: an identifier and who gave it. */
+function toEntity(given: Repetition): Node | undefined {
+  const [value, namespace = '', id = '', type = ''] = [1, 2, 3, 4].map(at => part(given, at))
+  const assigner = namespace === '' ? undefined : { display: namespace }
+  return value === '' ? undefined : compact({ system: authority(namespace, id, type), value, assigner })
+}
+
+/** HD: who gave an identifier, in words and by its own identifier. */
+function toAssigner(given: Repetition): Node | undefined {
+  const [namespace = '', id = '', type = ''] = [1, 2, 3].map(at => part(given, at))
+  const display = namespace || id
+  if (display === '') return undefined
+  const uri = id === '' ? undefined : authority('', id, type)
+  const identifier = uri === undefined ? { value: display } : { system: 'urn:ietf:rfc:3986', value: uri }
+  return { type: 'Organization', identifier, display }
+}
+
+function universalId(given: Repetition): Node | undefined {
+  const [, id = '', type = ''] = [1, 2, 3].map(at => part(given, at))
+  if (id === '') return undefined
+  const uri = authority('', id, type)
+  const isUri = uri !== undefined && /^urn:(oid|uuid):|^https?:/.test(uri)
+  const coding = type === '' ? undefined : [{ system: 'http://terminology.hl7.org/CodeSystem/v2-0301', code: type }]
+  return compact({
+    type: compact({ coding }),
+    system: isUri ? 'urn:ietf:rfc:3986' : undefined,
+    value: isUri ? uri : id,
+  })
+}
+
+/** HD as an organization: the local name, and the identifier that is unique anywhere. */
+function toFacility(given: Repetition): Draft | undefined {
+  const name = part(given, 1)
+  const identifier = [name === '' ? undefined : { value: name }, universalId(given)].filter(one => one !== undefined)
+  return identifier.length === 0 ? undefined : new Draft('Organization', compact({ identifier, name }) as Node)
+}
+
+/** SAD: some senders repeat the name of the street in its own subcomponent. */
+function toLines(given: Repetition): readonly string[] {
+  const [whole = '', name = '', number = ''] = [1, 2, 3].map(at => part(given, at))
+  const others = [name, number].filter(text => !whole.includes(text))
+  return [whole, ...others].filter(text => text !== '')
+}
+
+function toPeriod(given: Repetition, { zone }: Reading): Node | undefined {
+  return compact({ start: toDateTime(part(given, 1), zone), end: toDateTime(part(given, 2), zone) })
+}
+
+function toPatientNumber(given: Repetition): Node | undefined {
+  const value = part(given, 1)
+  // PID-19 holds other countries' numbers too.
+  const isAmerican = /^\d{3}-?\d{2}-?\d{4}$/.test(value)
+  if (value === '') return undefined
+  const type = { coding: [{ system: identifierTypes, code: isAmerican ? 'SS' : 'SB' }] }
+  return { type, ...(isAmerican ? { system: 'http://hl7.org/fhir/sid/us-ssn' } : {}), value }
+}
+
+/** CQ: a number and its unit. */
+function toQuantity(given: Repetition): Node | undefined {
+  const value = toFhirNumber(part(given, 1))
+  const unit = (given[1]?.length ?? 0) > 1 ? below(given, 2) : given.slice(1, 4)
+  return value === undefined ? undefined : compact({ value, ...toUnit(unit) })
+}
+
+/** Days; R4 wants a UCUM code of a time in a Duration. */
+function toLengthOfStay(given: Repetition): Node | undefined {
+  const value = toFhirNumber(part(given, 1))
+  if (value === undefined || part(given, 1).startsWith('-')) return undefined
+  return { value, unit: 'days', system: 'http://unitsofmeasure.org', code: 'd' }
+}
+
+const cdcCodes = 'urn:oid:2.16.840.1.113883.6.238'
+const raceCategories = /^(1002-5|2028-9|2054-5|2076-8|2106-3)$/
+
+/** Race and ethnicity as US Core has them: only for codes of the CDC, since other countries ask other questions. */
+function usCore(kind: 'race' | 'ethnicity'): Converter {
+  return (given, { table }) => {
+    const concept = toConcept(given, table)
+    const coding = concept?.coding?.find(one => one.system === cdcCodes || isCdc(one.code))
+    if (coding === undefined) return undefined
+    const isCategory =
+      kind === 'ethnicity'
+        ? /^218[56]-/.test(coding.code ?? '') || coding.code === '2135-2'
+        : raceCategories.test(coding.code ?? '')
+    return { url: isCategory ? 'ombCategory' : 'detailed', valueCoding: { ...coding, system: cdcCodes } }
+  }
+}
+
+function isCdc(code = ''): boolean {
+  return /^[12]\d{3}-\d$/.test(code)
+}
+
+const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
+
+/** A description in words as a narrative. */
+function toNarrative(given: Repetition): Node | undefined {
+  const text = part(given, 1).replace(/[&<>"]/g, char => escapes[char] ?? char)
+  return text === ''
+    ? undefined
+    : { status: 'additional', div: `<div xmlns="http://www.w3.org/1999/xhtml">${text}</div>` }
+}
+
+function toUniversalTime(given: Repetition, { zone }: Reading): string | undefined {
+  const dateTime = toDateTime(part(given, 1), zone)
+  return dateTime?.includes('T') === true ? dateTime : undefined
+}
+
+/** Table 0203 and others: seconds, minutes … as R4's units of time. */
+function unitOfTime(given: Repetition): string | undefined {
+  const code = part(given, 1)
+  return lookUp(codeTable('TestServiceDefaultDurationUnits')?.codes, code.toLowerCase())?.[0]
+}
+
+/** NDL.4 to NDL.11 are the components of a PL in another order. */
+function placeOfNdl(given: Repetition, used: (component: number) => void): Repetition {
+  const order = [4, 5, 6, 7, 0, 0, 10, 11]
+  for (const at of order) if (at > 0) used(at)
+  return order.map(at => given[at - 1] ?? [])
+}
+
+const unitsOfTime: Readonly<Record<string, string>> = { S: 's', M: 'min', H: 'h', D: 'd', W: 'wk', L: 'mo' }
+
+/** TQ.3: `D5` is five days; HL7 v2.5.1, 4.3.3. Other words are left to the reader. */
+function toDuration(text: string): Node | undefined {
+  const [, letter = '', digits = ''] = /^([SMHDWL])(\d{1,5})$/.exec(text) ?? []
+  const code = unitsOfTime[letter]
+  return code === undefined
+    ? undefined
+    : { value: Number(digits), unit: code, system: 'http://unitsofmeasure.org', code }
+}
+
+const concept: Converter = (given, { table }) => toConcept(given, table)
+
+/** Each `as` of the tables that is no data type of data-types.json. */
+export const converters: Readonly<Record<string, Converter>> = {
+  string: (given, _, reading) => textOf(given, reading),
+  text: given => compact({ text: part(given, 1) }),
+  name: given =>
+    nameText({
+      prefix: part(given, 5),
+      given: [part(given, 2), part(given, 3)],
+      family: part(given, 1),
+      suffix: part(given, 4),
+    }),
+  code: (given, { table = '' }) => (part(given, 1) === '' ? undefined : toCode(part(given, 1), table)),
+  boolean: given => toBoolean(given),
+  integer: integer(0),
+  positiveInt: integer(1),
+  decimal: given => toFhirNumber(part(given, 1)),
+  date: given => toDate(part(given, 1)),
+  dateTime: (given, _, { zone }) => toDateTime(part(given, 1), zone),
+  timed: (given, _, reading) => toUniversalTime(given, reading),
+  instant: (given, _, { zone }) => toInstantText(part(given, 1), zone),
+  time: given => toTime(part(given, 1)),
+  times: given =>
+    part(given, 1)
+      .split(',')
+      .flatMap(text => toTime(text) ?? []),
+  unitOfTime,
+  uri: given => codingSystem(part(given, 1)),
+  'CWE[CodeableConcept]': concept,
+  'ID[CodeableConcept]': concept,
+  'CWE[Coding]': (given, { table }) => toCoding(given, table),
+  'CWE[string]': given => part(given, 9) || part(given, 2) || part(given, 1) || undefined,
+  'CWE[unit]': given => toUnit(given),
+  'CWE[authority]': given => authority(part(given, 1), part(given, 3), '') ?? undefined,
+  'HD[uri]': given => authority(part(given, 1), part(given, 2), part(given, 3)),
+  'HD[Assigner]': given => toAssigner(given),
+  'HD[Organization]': given => toFacility(given),
+  'ID[Identifier.type]': given => identifierType(given),
+  'EI[Identifier]': given => toEntity(given),
+  'ST[Identifier-SSN]': given => toPatientNumber(given),
+  'SAD[Address]': given => toLines(given),
+  'XTN[ContactPoint]': (given, _, { zone }) => toContactPoints(given, zone),
+  'PL[Location]': given => toLocation(given),
+  'NDL[Location]': (given, _, { used }) => toLocation(placeOfNdl(given, used)),
+  'TQ[Duration]': given => toDuration(part(given, 1)),
+  'DR[Period]': (given, _, reading) => toPeriod(given, reading),
+  'CQ[Quantity]': given => toQuantity(given),
+  'NM[Quantity-LengthOfStay]': given => toLengthOfStay(given),
+  'ED[Attachment]': given => toAttachment(given),
+  'RP[Attachment]': given => toPointer(given),
+  'CWE[Extension-USCoreRace]': usCore('race'),
+  'CWE[Extension-USCoreEthnicity]': usCore('ethnicity'),
+  narrative: given => toNarrative(given),
 }
 
 /** CX */
-export function toIdentifier(repetition: Repetition): Plain | undefined {
-  const value = part(repetition, 1)
-  if (value === '') return undefined
-  const namespace = part(repetition, 4)
-  return compact({
-    type: identifierType(part(repetition, 5)),
-    system: authority(namespace, part(repetition, 4, 2), part(repetition, 4, 3)),
-    value,
-    period: compact({ start: toDate(part(repetition, 7)), end: toDate(part(repetition, 8)) }),
-    assigner: namespace === '' ? undefined : { display: namespace },
-  })
-}
-
-/** EI */
-function toEntity(repetition: Repetition, type: string | undefined): Plain | undefined {
-  const value = part(repetition, 1)
-  if (value === '') return undefined
-  return compact({
-    type: type === undefined ? undefined : identifierType(type),
-    system: authority(part(repetition, 2), part(repetition, 3), part(repetition, 4)),
-    value,
-  })
-}
-
-/** XPN, and the name inside XCN when `from` is 2. */
-function nameParts(repetition: Repetition, from: number) {
-  const given = [part(repetition, from + 1), ...part(repetition, from + 2).split(' ')].filter(text => text !== '')
-  const suffix = [part(repetition, from + 3), part(repetition, from + 5)].filter(text => text !== '')
-  const prefix = [part(repetition, from + 4)].filter(text => text !== '')
-  return { family: part(repetition, from), given, prefix, suffix }
-}
-
-function toName(repetition: Repetition): Plain | undefined {
-  const parts = nameParts(repetition, 1)
-  if (parts.family === '' && parts.given.length === 0) return undefined
-  const use = lookUp(codeTables().tables['0200']?.codes, part(repetition, 7))
-  const period = compact({ start: toDate(part(repetition, 12)), end: toDate(part(repetition, 13)) })
-  return compact({ use, ...parts, period })
-}
-
-/** XAD */
-function toAddress(repetition: Repetition): Plain | undefined {
-  const kind = part(repetition, 7)
-  const line = [streetOf(repetition), part(repetition, 2)].filter(text => text !== '')
-  const place = {
-    line,
-    city: part(repetition, 3),
-    district: part(repetition, 9),
-    state: part(repetition, 4),
-    postalCode: part(repetition, 5),
-    country: part(repetition, 6),
-  }
-  if (compact(place) === undefined) return undefined
-  const { tables } = codeTables()
-  return compact({
-    use: lookUp(tables['0190-use']?.codes, kind),
-    type: lookUp(tables['0190-type']?.codes, kind),
-    ...place,
-    period: compact({ start: toDate(part(repetition, 13)), end: toDate(part(repetition, 14)) }),
-  })
-}
-
-/** SAD: some senders repeat the name of the street in its own subcomponent, others write it there alone. */
-function streetOf(repetition: Repetition): string {
-  const [whole, name, number] = [1, 2, 3].map(at => part(repetition, 1, at))
-  if (whole !== undefined && name !== undefined && whole.includes(name)) return whole
-  return [whole, name, number].filter(text => text !== '').join(' ')
-}
-
-/** XTN */
-function toTelecom(repetition: Repetition, use: string | undefined): Plain | undefined {
-  const address = part(repetition, 4)
-  const equipment = part(repetition, 3).toUpperCase()
-  const isEmail = address.includes('@') || part(repetition, 2) === 'NET'
-  const value = isEmail ? address || part(repetition, 1) : phoneNumber(repetition)
-  if (value === '') return undefined
-  const { tables } = codeTables()
-  const mobile = equipment === 'CP' ? 'mobile' : undefined
-  return compact({
-    system: isEmail ? 'email' : (lookUp(tables['0202']?.codes, equipment) ?? 'phone'),
-    value,
-    use: mobile ?? lookUp(tables['0201']?.codes, part(repetition, 2)) ?? use,
-  })
-}
-
-function phoneNumber(repetition: Repetition): string {
-  const plain = part(repetition, 12) || part(repetition, 1)
-  if (plain !== '') return plain
-  const country = part(repetition, 5)
-  const local = [part(repetition, 6), part(repetition, 7)].filter(text => text !== '').join(' ')
-  const extension = part(repetition, 8)
-  if (local === '') return ''
-  return `${country === '' ? '' : `+${country.replace(/^\+/, '')} `}${local}${extension === '' ? '' : ` x${extension}`}`
-}
-
-/** Table 0396: the URI of a coding system. One that is not known keeps its name in a URN of its own. */
-function codingSystem(name: string): string | undefined {
-  if (name === '' || name === 'L') return undefined
-  const hl7 = /^HL7(\d{4})$/.exec(name)
-  if (hl7 !== null) return `http://terminology.hl7.org/CodeSystem/v2-${hl7[1]}`
-  return lookUp(codeTables().codingSystems.systems, name) ?? localUrn('0396', name)
-}
-
-/** CWE, CE, CNE, CF: up to two codings and the text. A table turns codes without a system into FHIR's. */
-export function toConcept(repetition: Repetition, table?: string): CodeableConcept | undefined {
-  const coding = [1, 4].flatMap(at => {
-    const system = part(repetition, at + 2)
-    const code = part(repetition, at)
-    const display = part(repetition, at + 1)
-    if (code === '') return []
-    const mapped =
-      table === undefined || (system !== '' && !/^HL7\d{4}$|^L$/.test(system)) ? undefined : byTable(code, table)
-    const own = compact({ system: codingSystem(system), code, display }) as Coding
-    return [mapped ?? own]
-  })
-  const text = part(repetition, 9) || part(repetition, 2) || part(repetition, 5)
-  const concept = compact({ coding, text })
-  return concept as CodeableConcept | undefined
-}
-
-function byTable(code: string, table: string): Coding | undefined {
-  const rows = lookUp(codeTables().tables, table)
-  const mapped = rows?.codes === undefined ? code : lookUp(rows.codes, code)
-  if (rows?.system === undefined || mapped === undefined) return undefined
-  return { system: rows.systems?.[mapped] ?? rows.system, code: mapped }
-}
-
-/** XCN: a person as a reference that has a name and an identifier but points nowhere. */
-function toPerson(repetition: Repetition): Plain | undefined {
-  const { family, given, prefix, suffix } = nameParts(repetition, 2)
-  const display = [...prefix, ...given, family, ...suffix].filter(text => text !== '').join(' ')
-  const value = part(repetition, 1)
-  const system = authority(part(repetition, 9), part(repetition, 9, 2), part(repetition, 9, 3))
-  const identifier = value === '' ? undefined : compact({ system, value })
-  return compact({ identifier, display })
-}
-
-/** XON */
-function toOrganization(repetition: Repetition): Plain | undefined {
-  const value = part(repetition, 10) || part(repetition, 3)
-  const system = authority(part(repetition, 6), part(repetition, 6, 2), part(repetition, 6, 3))
-  const identifier = value === '' ? undefined : compact({ system, value })
-  return compact({ identifier, display: part(repetition, 1) })
-}
-
-/** PL: ward, room, bed and building in words. */
-function toPlace(repetition: Repetition): Plain | undefined {
-  const words = [4, 7, 8, 1, 2, 3, 9].map(at => part(repetition, at)).filter(text => text !== '')
-  return words.length === 0 ? undefined : { display: words.join(', ') }
-}
-
-function code(repetition: Repetition | undefined, table: string | undefined): string | undefined {
-  const given = part(repetition, 1)
-  const codes = table === undefined ? undefined : lookUp(codeTables().tables, table)?.codes
-  return codes === undefined ? given || undefined : (lookUp(codes, given) ?? lookUp(codes, given.toUpperCase()))
-}
-
-/** NM with what an OBX-7 says: `3.5-5.0`, `<0.10`, or words. */
-function toRange(repetition: Repetition): Plain | undefined {
-  const text = part(repetition, 1)
-  return text === '' ? undefined : { text }
-}
-
-/** Each `as` of segments.json. */
-export const converters: Readonly<Record<string, Converter>> = {
-  text: field => part(field[0], 1) || undefined,
-  texts: field => all(field, repetition => (part(repetition, 1) === '' ? undefined : { text: part(repetition, 1) })),
-  value: field => all(field, repetition => compact({ value: part(repetition, 1) })),
-  code: (field, { table }) => code(field[0], table),
-  boolean: (field, { table }) => ({ true: true, false: false })[code(field[0], table) ?? ''],
-  integer: field => (/^\d{1,4}$/.test(part(field[0], 1)) ? Number(part(field[0], 1)) : undefined),
-  coding: (field, { table }) => toConcept(field[0] ?? [], table)?.coding?.[0],
-  concept: (field, { table }) => toConcept(field[0] ?? [], table),
-  concepts: (field, { table }) => all(field, repetition => toConcept(repetition, table)),
-  identifiers: field => all(field, toIdentifier),
-  ssn: field => all(field, ssn),
-  entity: (field, { type }) => toEntity(field[0] ?? [], type),
-  entityName: field => compact({ display: part(field[0], 1) }),
-  specimenIds: field => all(field, specimenId),
-  names: field => all(field, toName),
-  addresses: field => all(field, toAddress),
-  telecoms: (field, { use }) => all(field, repetition => toTelecom(repetition, use)),
-  person: field => toPerson(field[0] ?? []),
-  people: field => all(field, toPerson),
-  organizations: field => all(field, toOrganization),
-  place: field => toPlace(field[0] ?? []),
-  referenceRange: field => all(field, toRange),
-  birthDate: field => toDate(part(field[0], 1)),
-  date: field => toDate(part(field[0], 1)),
-  dateTime: (field, { zone }) => toDateTime(part(field[0], 1), zone),
-  instant: (field, { zone }) => toInstantText(part(field[0], 1), zone),
-  rangeStart: (field, { zone }) => toDateTime(part(field[0], 1), zone),
-}
-
-/** The converters that read a time, whose failure the sender should hear of. */
-export const timeConverters: ReadonlySet<string> = new Set(['birthDate', 'date', 'dateTime', 'instant', 'rangeStart'])
-
-function ssn(repetition: Repetition): Plain | undefined {
-  const value = part(repetition, 1)
-  if (value === '') return undefined
-  // PID-19 holds other countries' numbers too.
-  const system = /^\d{3}-?\d{2}-?\d{4}$/.test(value) ? { system: 'http://hl7.org/fhir/sid/us-ssn' } : {}
-  return { type: identifierType('SS'), ...system, value }
-}
-
-/** EIP: the filler's id is a component of subcomponents. */
-function specimenId(repetition: Repetition): Plain | undefined {
-  const filler: Component = repetition[1] ?? []
-  const placer: Component = repetition[0] ?? []
-  const [value = '', namespace = '', id = '', type = ''] = filler.some(text => text !== '') ? filler : placer
-  return value === '' ? undefined : compact({ system: authority(namespace, id, type), value })
-}
-
-/** A UCUM quantity where the unit is one, else the unit in words. */
-export function withUnit(value: unknown, unit: string, isUcum: (code: string) => boolean): Plain {
-  if (unit === '') return { value }
-  const spelled = lookUp(codeTables().units.ucum, unit) ?? unit
-  return isUcum(spelled) ? { value, unit, system: systems.ucum, code: spelled } : { value, unit }
+export function toIdentifier(given: Repetition): Node | undefined {
+  const lost: string[] = []
+  const reading: Reading = { zone: 'Z', place: 'CX', isComponent: false, lost, uncoded: [], used: nothing }
+  return readAs({ from: '', to: '', as: 'CX[Identifier]' }, given, reading) as Node | undefined
 }

@@ -3,6 +3,7 @@ import type { MapContext, Outcome } from '../outcome.ts'
 import { type Message, value } from './message.ts'
 import { mapVisit } from './resources/encounter.ts'
 import { mapPatient } from './resources/patient.ts'
+import { mapEvent } from './resources/provenance.ts'
 import { mapGroups } from './resources/table.ts'
 import { closing, join, openScene, type Scene } from './scene.ts'
 import { nobody, type Senders, type Sending, sendingOf, zoneRemark } from './senders.ts'
@@ -66,6 +67,7 @@ function readHeader(scene: Scene, { header }: Read): void {
     if (fields === undefined || pid === undefined) continue
     scene.ledger.keep(segment, ...fields)
     join(scene, segment, pid)
+    if (segment.name === 'EVN') mapEvent(scene, segment)
   }
 }
 

@@ -33,6 +33,11 @@ export function part(repetition: Repetition | undefined, component: number, subc
   return text === '""' ? '' : text.trim()
 }
 
+/** What a component is made of: its subcomponents as components. */
+export function below(repetition: Repetition | undefined, component: number): Repetition {
+  return (repetition?.[component - 1] ?? []).map(text => [text])
+}
+
 /** First component of the first repetition. */
 export function value(segment: Segment | undefined, number: number, component = 1): string {
   return part(field(segment, number)[0], component)
@@ -48,8 +53,24 @@ export function isEmpty(of: Field): boolean {
   return of.every(repetition => repetition.every(component => component.every(text => text === '' || text === '""')))
 }
 
-/** `PID-3` → segment and number. */
-export function parsePlace(place: string): { readonly segment: string; readonly number: number } {
-  const [segment = '', number = ''] = place.split('-')
-  return { segment, number: Number(number) }
+/** A place in a segment: `PID-3`, `SPM-2.1`, `PID-11[2]`, `PID-5[2].1.3`. */
+export interface Place {
+  readonly segment: string
+  readonly number: number
+  readonly component?: number
+  /** From 1. */
+  readonly repetition?: number
+}
+
+const placePattern = /^(\w+)-(\d+)(?:\[(\d+)\])?(?:\.(\d+)(?:\.\d+)?)?$/
+
+/** `PV1-2.1` → segment, field and component. */
+export function parsePlace(place: string): Place {
+  const [, segment = '', number, repetition, component] = placePattern.exec(place) ?? []
+  return {
+    segment,
+    number: Number(number),
+    ...(component === undefined ? {} : { component: Number(component) }),
+    ...(repetition === undefined ? {} : { repetition: Number(repetition) }),
+  }
 }

@@ -1,120 +1,239 @@
-import { isUcum } from '#terminology'
 import { toFhirNumber } from '../numbers.ts'
-import { compact, toConcept, withUnit } from './data-types.ts'
+import { toAttachment, toPointer } from './attachments.ts'
+import { toConcept } from './codings.ts'
+import { toContactPoints } from './contact-points.ts'
+import { compact, type Node, nameText } from './drafts.ts'
+import { toLocation } from './locations.ts'
 import { type Component, type Field, field, isEmpty, part, type Repetition, type Segment, value } from './message.ts'
-import { toDateTime } from './times.ts'
+import { toDateTime, toTime } from './times.ts'
+import { toUnit, type Unit } from './units.ts'
 
-/** What OBX-5 gives: elements of the Observation, or a document that belongs to its report. */
+/** What OBX-5 gives: elements of the Observation, and documents that belong to its report. */
 export interface ObservationValue {
-  readonly elements: Readonly<Record<string, unknown>>
-  readonly attachment?: Readonly<Record<string, unknown>>
+  readonly elements: Readonly<Node>
+  readonly attachments: readonly Readonly<Node>[]
 }
 
-type Reader = (values: Field, unit: string, zone: string) => ObservationValue | undefined
+/** What a value is read with. */
+interface Reading {
+  readonly unit: Unit
+  readonly zone: string
+}
+
+type Reader = (given: Repetition, reading: Reading) => Node | undefined
 
 /** By OBX-2, table 0125. Types that are not here are taken as text. */
 const readers: Readonly<Record<string, Reader>> = {
-  NM: (values, unit) => number(part(values[0], 1), unit),
-  SN: (values, unit) => structured(values[0], unit),
+  NM: (given, { unit }) => number(part(given, 1), unit),
+  SN: (given, { unit }) => structured(given, unit),
+  CQ: given => number(part(given, 1), toUnit(given.slice(1))),
+  MO: given => money(part(given, 1), part(given, 2)),
+  CP: given => money(part(given, 1), part(given, 1, 2)),
   CE: coded,
   CWE: coded,
   CNE: coded,
   CF: coded,
-  IS: values => text(values),
-  ID: values => text(values),
-  DT: date,
-  TS: date,
-  DTM: date,
-  TM: values => time(part(values[0], 1)),
-  ED: encapsulated,
+  IS: coded,
+  ID: coded,
+  DT: dateTime,
+  TS: dateTime,
+  DTM: dateTime,
+  TM: given => only('valueTime', toTime(part(given, 1))),
+  DR: (given, { zone }) =>
+    only('valuePeriod', compact({ start: toDateTime(part(given, 1), zone), end: toDateTime(part(given, 2), zone) })),
+  NR: (given, { unit }) => range(part(given, 1), part(given, 2), unit),
+  VR: given => only('valueString', [part(given, 1), part(given, 2)].filter(Boolean).join('-') || undefined),
+  XPN: given => only('valueString', nameText(personName(given, 1))),
+  PN: given => only('valueString', nameText(personName(given, 1))),
+  XCN: given => only('valueString', nameText(personName(given, 2))),
+  CN: given => only('valueString', nameText(personName(given, 2))),
+  XAD: given => only('valueString', words(given, [1, 2, 5, 3, 4, 6])),
+  AD: given => only('valueString', words(given, [1, 2, 5, 3, 4, 6])),
+  XTN: (given, { zone }) =>
+    only(
+      'valueString',
+      toContactPoints(given, zone)
+        .map(point => point.value)
+        .join(', ') || undefined,
+    ),
+  PL: given => only('valueString', toLocation(given)?.display),
 }
 
-/** The value of an OBX, or undefined when it has none. */
-export function readValue(obx: Segment, zone: string): ObservationValue | undefined {
+/** Types whose repetitions are lines of one text. */
+const texts = new Set(['', 'ST', 'TX', 'FT'])
+
+/**
+ * The value of an OBX; undefined when it has none. Several values are components of one Observation, lines of text are
+ * one text, an array of numbers is one SampledData.
+ *
+ * @param code  what was observed, for the components
+ * @see https://build.fhir.org/ig/HL7/v2-to-fhir/ConceptMap-segment-obx-to-observation.html
+ */
+export function readValue(obx: Segment, zone: string, code?: unknown): ObservationValue | undefined {
   const values = field(obx, 5)
   if (isEmpty(values)) return undefined
-  const type = value(obx, 2)
-  const unit = value(obx, 6)
+  const type = value(obx, 2).toUpperCase()
+  if (type === 'ED') return { elements: {}, attachments: values.map(toAttachment).filter(one => one !== undefined) }
+  if (type === 'RP') return pointers(values)
+  if (texts.has(type)) return ofElements(text(values))
+  const reading: Reading = { unit: unitOf(obx), zone }
+  if (type === 'NA' || type === 'MA') return ofElements(sampled(values, reading.unit) ?? text(values))
   const read = Object.hasOwn(readers, type) ? readers[type] : undefined
-  return read?.(values, unit, zone) ?? text(values)
+  if (read === undefined) return ofElements(text(values))
+  const given = values.filter(one => !isEmpty([one])).map(one => read(one, reading) ?? text([one]) ?? {})
+  const [first = {}] = given
+  return ofElements(given.length === 1 ? first : { component: given.map(one => ({ code, ...one })) })
+}
+
+function ofElements(elements: Node | undefined): ObservationValue | undefined {
+  return elements === undefined ? undefined : { elements, attachments: [] }
+}
+
+function pointers(values: Field): ObservationValue {
+  const attachments = values.map(toPointer).filter(one => one !== undefined)
+  return attachments.length === 0 ? { elements: text(values) ?? {}, attachments } : { elements: {}, attachments }
+}
+
+function loincOf(obx: Segment): string {
+  return value(obx, 3, 3) === 'LN' ? value(obx, 3) : value(obx, 3, 6) === 'LN' ? value(obx, 3, 4) : ''
+}
+
+function only(name: string, given: unknown): Node | undefined {
+  return given === undefined ? undefined : { [name]: given }
 }
 
 const comparators = new Set(['<', '<=', '>=', '>'])
 
-function quantity(digits: string, unit: string, comparator = ''): Readonly<Record<string, unknown>> | undefined {
-  const number = toFhirNumber(digits)
-  if (number === undefined) return undefined
-  return { ...(comparators.has(comparator) ? { comparator } : {}), ...withUnit(number, unit, isUcum) }
+function quantity(digits: string, unit: Unit, comparator = ''): Node | undefined {
+  const given = toFhirNumber(digits)
+  if (given === undefined) return undefined
+  return { value: given, ...(comparators.has(comparator) ? { comparator } : {}), ...unit }
 }
 
 /** A number; laboratories write `<0.10` into NM as well. */
-function number(given: string, unit: string): ObservationValue | undefined {
+function number(given: string, unit: Unit): Node | undefined {
   const m = /^(<=|>=|<|>|=)?\s*([+-]?[\d.]+(?:[eE][+-]?\d+)?)$/.exec(given)
-  const valueQuantity = m === null ? undefined : quantity(m[2] ?? '', unit, m[1])
-  return valueQuantity === undefined ? undefined : { elements: { valueQuantity } }
+  return only('valueQuantity', m === null ? undefined : quantity(m[2] ?? '', unit, m[1]))
 }
 
-/** SN: comparator, number, separator, number. */
-function structured(repetition: Repetition | undefined, unit: string): ObservationValue | undefined {
-  const [comparator, first, separator, second] = [1, 2, 3, 4].map(at => part(repetition, at))
-  if (first === '' || first === undefined) return number(comparator ?? '', unit)
-  const low = quantity(first, unit, comparator)
-  const high = second === undefined || second === '' ? undefined : quantity(second, unit)
-  if (low === undefined) return undefined
-  if (high === undefined) return { elements: { valueQuantity: low } }
-  return separator === '-'
-    ? { elements: { valueRange: { low, high } } }
-    : { elements: { valueRatio: { numerator: low, denominator: high } } }
+const currencies = 'urn:iso:std:iso:4217'
+
+function money(amount: string, currency: string): Node | undefined {
+  const coded = /^[A-Z]{3}$/.test(currency)
+    ? { unit: currency, system: currencies, code: currency }
+    : { unit: currency }
+  return only('valueQuantity', quantity(amount, currency === '' ? {} : coded))
 }
 
-function coded(values: Field): ObservationValue | undefined {
-  const concepts = values.flatMap(repetition => toConcept(repetition) ?? [])
-  const [first, ...others] = concepts
-  if (first === undefined) return undefined
-  // Observation has one value; the coded ones beside it are kept as further codings of the answer's text.
-  const all = others.length === 0 ? first : { ...first, text: concepts.map(words).filter(Boolean).join('; ') }
-  return { elements: { valueCodeableConcept: all } }
+/**
+ * SN: comparator, number, separator, number. What R4's Quantity, Range and Ratio cannot say, `<> 23` and `2 +`, is text.
+ *
+ * @see https://build.fhir.org/ig/HL7/v2-to-fhir/ConceptMap-datatype-sn-to-quantity.html
+ */
+function structured(given: Repetition, unit: Unit): Node | undefined {
+  const [comparator = '', first = '', separator = '', second = ''] = [1, 2, 3, 4].map(at => part(given, at))
+  const asText = { valueString: [comparator, first, separator, second, unit.unit].filter(Boolean).join(' ') }
+  if (first === '' && second === '') return number(comparator, unit) ?? asText
+  if (!isComparable(comparator)) return asText
+  return separators[separator]?.({ comparator, first, second }, unit) ?? asText
 }
 
-function words(concept: { readonly text?: string; readonly coding?: readonly { readonly code?: string }[] }): string {
-  return concept.text ?? concept.coding?.[0]?.code ?? ''
+function isComparable(comparator: string): boolean {
+  return comparator === '' || comparator === '=' || comparators.has(comparator)
 }
 
-function date(values: Field, _unit: string, zone: string): ObservationValue | undefined {
-  const valueDateTime = toDateTime(part(values[0], 1), zone)
-  return valueDateTime === undefined ? undefined : { elements: { valueDateTime } }
+interface Structured {
+  readonly comparator: string
+  readonly first: string
+  readonly second: string
 }
 
-function time(given: string): ObservationValue | undefined {
-  const m = /^([01]\d|2[0-3])([0-5]\d)([0-5]\d)?/.exec(given)
-  return m === null ? undefined : { elements: { valueTime: `${m[1]}:${m[2]}:${m[3] ?? '00'}` } }
+/** By SN.3. A second number that no separator explains makes it text. */
+const separators: Readonly<Record<string, (sn: Structured, unit: Unit) => Node | undefined>> = {
+  '': ({ comparator, first, second }, unit) =>
+    second === '' ? only('valueQuantity', quantity(first, unit, comparator)) : undefined,
+  '-': ({ comparator, first, second }, unit) => (comparator === '' ? range(first, second, unit) : undefined),
+  ':': ratio,
+  '/': ratio,
 }
 
-const contentTypes: Readonly<Record<string, string>> = {
-  PDF: 'application/pdf',
-  JPEG: 'image/jpeg',
-  PNG: 'image/png',
-  HTML: 'text/html',
-  RTF: 'application/rtf',
-  XML: 'application/xml',
+/** https://hl7.org/fhir/R4/datatypes.html#Ratio wants both parts or neither. */
+function ratio({ comparator, first, second }: Structured, unit: Unit): Node | undefined {
+  const [numerator, denominator] = [quantity(first, unit, comparator), quantity(second, unit)]
+  return numerator === undefined || denominator === undefined ? undefined : { valueRatio: { numerator, denominator } }
 }
 
-/** ED: source, type, subtype, encoding, data. */
-function encapsulated(values: Field): ObservationValue | undefined {
-  const [, , subtype = '', encoding, data = ''] = [1, 2, 3, 4, 5].map(at => part(values[0], at))
-  const contentType = contentTypes[subtype.toUpperCase()] ?? (subtype.includes('/') ? subtype : undefined)
-  const isBase64 = encoding?.toUpperCase() === 'BASE64' && /^[A-Za-z0-9+/=\s]+$/.test(data)
-  if (data === '') return undefined
-  const base64 = isBase64 ? data.replace(/\s/g, '') : Buffer.from(data).toString('base64')
-  return { elements: {}, attachment: compact({ contentType, data: base64 }) ?? {} }
+function range(low: string, high: string, unit: Unit): Node | undefined {
+  const ends = [low, high].map(end => (end === '' ? undefined : quantity(end, unit)))
+  const isRead = [low, high].every((end, at) => end === '' || ends[at] !== undefined)
+  return isRead ? only('valueRange', compact({ low: ends[0], high: ends[1] })) : undefined
+}
+
+function coded(given: Repetition): Node | undefined {
+  return only('valueCodeableConcept', toConcept(given))
+}
+
+function dateTime(given: Repetition, { zone }: Reading): Node | undefined {
+  return only('valueDateTime', toDateTime(part(given, 1), zone))
+}
+
+/**
+ * NA: a repetition is a point of time, a component a dimension; what is missing is `E`. The sender does not say how far
+ * apart the points are, and R4 wants a period: it says that it is not known.
+ *
+ * @see https://build.fhir.org/ig/HL7/v2-to-fhir/implementation_considerations.html#numeric-array-to-sampled-data-mapping
+ */
+function sampled(values: Field, unit: Unit): Node | undefined {
+  const rows = values.map(repetition => repetition.map((_, at) => part(repetition, at + 1)))
+  const isVector = rows.length === 1
+  const dimensions = isVector ? 1 : Math.max(...rows.map(row => row.length))
+  const points = rows.flatMap(row => (isVector ? row : Array.from({ length: dimensions }, (_, at) => row[at] ?? '')))
+  if (points.some(point => point !== '' && toFhirNumber(point) === undefined)) return undefined
+  const data = points.map(point => point || 'E').join(' ')
+  return { valueSampledData: { origin: { value: 0, ...unit }, ...unknownPeriod, dimensions, data } }
+}
+
+const unknownPeriod = {
+  _period: { extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/data-absent-reason', valueCode: 'unknown' }] },
+}
+
+function personName(given: Repetition, from: number): Node {
+  const [family, first, second, suffix, prefix] = [0, 1, 2, 3, 4].map(at => part(given, from + at))
+  return { prefix, given: [first, second], family, suffix }
+}
+
+function words(given: Repetition, order: readonly number[]): string | undefined {
+  return (
+    order
+      .map(at => part(given, at))
+      .filter(Boolean)
+      .join(', ') || undefined
+  )
 }
 
 /** Repetitions are lines of one text; components that no type explains are kept with their separators. */
-function text(values: Field): ObservationValue | undefined {
+function text(values: Field): Node | undefined {
   const valueString = values.map(repetition => repetition.map(joined).join('^').replace(/\^+$/, '')).join('\n')
-  return valueString.trim() === '' ? undefined : { elements: { valueString } }
+  return valueString.trim() === '' ? undefined : { valueString }
 }
 
 function joined(component: Component): string {
   return component.join('&').replace(/&+$/, '')
+}
+
+/**
+ * OBX-7 in words and, where it is two numbers, as limits in the unit of the value. `3.5-5.0`
+ *
+ * @see https://hl7.org/fhir/R4/observation-definitions.html#Observation.referenceRange
+ */
+export function referenceRange(given: string, unit: Unit): Node | undefined {
+  if (given === '') return undefined
+  const [, low = '', high = ''] = /^(-?[\d.]+)\s*(?:-|–|to)\s*(-?[\d.]+)$/.exec(given) ?? []
+  const ends = compact({ low: low && quantity(low, unit), high: high && quantity(high, unit) })
+  return { ...(ends?.low !== undefined && ends.high !== undefined ? ends : {}), text: given }
+}
+
+/** The unit of an OBX. */
+export function unitOf(obx: Segment): Unit {
+  return toUnit(field(obx, 6)[0] ?? [], loincOf(obx))
 }

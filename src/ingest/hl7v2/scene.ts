@@ -64,19 +64,35 @@ export function openScene({ message, row, sending }: Sent, patient: Group, conte
   }
 }
 
-/** The elements that a segment's rules give. What could not be read is named to the sender. */
-export function applied(scene: Scene, segment: Segment | undefined, resource: string): Elements {
+/**
+ * The elements that a segment's rules give. What could not be read is named to the sender.
+ *
+ * @param beside  segments that the rules' conditions name too
+ */
+export function applied(
+  scene: Scene,
+  segment: Segment | undefined,
+  resource: string,
+  beside: readonly (Segment | undefined)[] = [],
+): Elements {
   if (segment === undefined) return {}
-  const { elements, lost } = applyRules(rulesOf(segment.name, resource), segment, scene)
+  const others = beside.filter(other => other !== undefined)
+  const { elements, lost, uncoded } = applyRules(rulesOf(segment.name, resource), segment, { ...scene, beside: others })
   for (const place of lost) warn(scene, segment, place)
+  for (const place of uncoded)
+    tell(scene, segment, place, `${place} has a code that R4 has no word for; it is kept beside.`)
   return elements
 }
 
 /** Says that a field could not be read. */
 export function warn(scene: Scene, segment: Segment, place: string): void {
-  const number = place.slice(segment.name.length + 1)
-  if (number !== '') scene.ledger.keep(segment, Number(number))
-  const text = `${place} could not be read and was left out.`
+  const { number, component } = parsePlace(place)
+  // A part that could not be read takes nothing from the parts that were.
+  if (component === undefined && number > 0) scene.ledger.keep(segment, number)
+  tell(scene, segment, place, `${place} could not be read and was left out.`)
+}
+
+function tell(scene: Scene, segment: Segment, place: string, text: string): void {
   scene.outcomes.push({ kind: 'warning', text, location: locationOf(segment, place) })
 }
 
@@ -105,7 +121,8 @@ export function emit(
 ): string | undefined {
   const { context, saidAtMs: said } = scene
   const id = idOf(scene, resourceType, key)
-  const plain = { resourceType, id, meta: { source: context.source }, ...elements }
+  const meta = { source: context.source, ...(elements.meta as object | undefined) }
+  const plain = { resourceType, id, ...elements, meta }
   const whole = { ...first(withStamps(plain, said === undefined ? {} : { said })), id }
   const resource = validated(scene, segment, whole)
   if (resource === undefined) return undefined
@@ -218,7 +235,7 @@ function unread({ ledger }: Scene, segment: Segment): readonly Outcome[] {
 
 /** `PID-5.14` → `PID^1^5^1^14` */
 function locationOf({ name, nth: at }: Segment, place: string): string {
-  const [, number, repetition, component] = /-(\d+)(?:\[(\d+)\])?(?:\.(\d+))?$/.exec(place) ?? []
+  const [, number, repetition, component] = /-(\d+)(?:\[(\d+)\])?(?:\.(\d+))?(?:\.\d+)*$/.exec(place) ?? []
   const inside = component === undefined ? [repetition] : [repetition ?? 1, component]
   return [name, at, number, ...inside].filter(part => part !== undefined).join('^')
 }

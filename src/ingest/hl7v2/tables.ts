@@ -1,20 +1,26 @@
 import { lazyTable } from '../tables.ts'
 
-/** How one field becomes one element. */
+/** How one field becomes one element, or one component of a data type does. */
 export interface FieldRule {
-  /** `PID-3` */
+  /** `PID-3`, `SPM-2.1`, `CX.4` */
   readonly from: string
-  /** Path below the resource: `name[]` adds to a list, `reaction[0].severity` goes into the first of one. */
+  /**
+   * Path below the resource, see element-paths.ts. `$this`: what it gives goes into the resource itself; `$said`: it says
+   * what another field has said.
+   */
   readonly to: string
-  readonly as: string
+  /** A data type of data-types.json, or one that code reads. */
+  readonly as?: string
+  /** What is put instead of what stands there. */
+  readonly constant?: unknown
+  /** A table of code-tables.json, or the number of an HL7 table whose codes stay as they are. */
   readonly table?: string
-  readonly use?: string
-  readonly type?: string
-  /** What stands beside the value in each entry that `[]` adds. */
-  readonly beside?: Readonly<Record<string, unknown>>
-  /** Only when that field has a value, or only when it has none. */
+  /** What the value says besides, unless it says something else itself. */
+  readonly with?: Readonly<Record<string, unknown>>
+  /** What stands beside the value in the entries that the path adds; a list for several, outermost first. */
+  readonly beside?: Readonly<Record<string, unknown>> | readonly Readonly<Record<string, unknown>>[]
+  /** A condition of the guide, see conditions.ts. */
   readonly when?: string
-  readonly unless?: string
   /** Only when that element is there already. */
   readonly needs?: string
 }
@@ -25,10 +31,24 @@ export interface SegmentMap {
   readonly rows: readonly FieldRule[]
 }
 
+/** What the components of a data type give: an element's parts or, with `resource`, a resource that is referred to. */
+export interface TypeMap {
+  readonly type: string
+  readonly resource?: string
+  /** The element without which it says nothing. */
+  readonly needs?: string
+  readonly rows: readonly FieldRule[]
+}
+
+/** `[code, display]`, and the system where it is not the table's. */
+export type CodeRow = readonly [code: string, display: string, system?: string]
+
 export interface CodeTable {
+  /** Number of the HL7 table. */
+  readonly hl7?: string
   readonly system?: string
-  readonly systems?: Readonly<Record<string, string>>
-  readonly codes?: Readonly<Record<string, string>>
+  readonly codes: Readonly<Record<string, CodeRow>>
+  readonly own?: { readonly why: string; readonly codes: Readonly<Record<string, string>> }
 }
 
 /**
@@ -49,21 +69,34 @@ export interface MessageRow {
 }
 
 interface Tables {
-  readonly tables: Readonly<Record<string, CodeTable>>
   readonly codingSystems: { readonly systems: Readonly<Record<string, string>> }
   readonly charsets: { readonly labels: Readonly<Record<string, string>> }
-  readonly units: { readonly ucum: Readonly<Record<string, string>> }
 }
 
-/** `mappings/hl7v2/tables.json`: codes, coding systems, character sets, spellings of units. */
+/** `mappings/hl7v2/tables.json`: coding systems, character sets. */
 export const codeTables = lazyTable<Tables>('hl7v2/tables.json')
 
 const segmentMaps = lazyTable<{ maps: SegmentMap[] }>('hl7v2/segments.json')
+const typeMaps = lazyTable<{ maps: TypeMap[] }>('hl7v2/data-types.json')
+const codes = lazyTable<{ tables: Readonly<Record<string, CodeTable>> }>('hl7v2/code-tables.json')
 const messageRows = lazyTable<{ rows: MessageRow[] }>('hl7v2/messages.json')
 
 /** The rules by which a segment gives a resource; none when the table has no such map. */
 export function rulesOf(segment: string, resource: string): readonly FieldRule[] {
   return segmentMaps().maps.find(map => map.segment === segment && map.resource === resource)?.rows ?? []
+}
+
+let types: ReadonlyMap<string, TypeMap> | undefined
+
+/** How the components of a data type are read; undefined when the table has no such type. */
+export function typeMap(type: string): TypeMap | undefined {
+  types ??= new Map(typeMaps().maps.map(map => [map.type, map]))
+  return types.get(type)
+}
+
+/** A table of codes by its name in the guide. */
+export function codeTable(name: string): CodeTable | undefined {
+  return lookUp(codes().tables, name)
 }
 
 /** How a message type is treated; undefined when it is not taken in. */

@@ -56,3 +56,9 @@ export function toInstantText(text: string, zone: string): string | undefined {
   const dateTime = toDateTime(text, zone)
   return dateTime?.includes('T') ? dateTime : undefined
 }
+
+/** `HHMM[SS[.S]]` as a FHIR time. */
+export function toTime(text: string): string | undefined {
+  const m = /^([01]\d|2[0-3])([0-5]\d)([0-5]\d(?:\.\d+)?)?(?:[+-]\d{4})?$/.exec(text.trim())
+  return m === null ? undefined : `${m[1]}:${m[2]}:${m[3] ?? '00'}`
+}

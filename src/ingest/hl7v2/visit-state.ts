@@ -1,5 +1,6 @@
 import type { Resource } from '#fhir'
 import { overlaid } from '../commit.ts'
+import { withContained } from '../contained.ts'
 import { isLate, stampOf, withStamps } from './said-at.ts'
 import type { Moves } from './tables.ts'
 
@@ -56,7 +57,8 @@ export function continueVisit(stored: Encounter, anew: Encounter, event: VisitEv
   const stampable = { said: stampOf(late ? stored : anew, 'said') ?? stampOf(stored, 'said') }
   const at = moved ? { status: event.atMs ?? stampOf(stored, 'status') } : { status: stampOf(stored, 'status') }
   const { meta } = late ? stored : anew
-  return settled({ ...withStamps({ ...laid, ...(meta && { meta }) }, { ...stampable, ...at }), status })
+  const whole = withContained(laid, stored, anew)
+  return settled({ ...withStamps({ ...whole, ...(meta && { meta }) }, { ...stampable, ...at }), status })
 }
 
 /** Whether the event is what brought the visit into the state it is in now. */

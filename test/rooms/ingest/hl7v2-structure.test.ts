@@ -137,11 +137,11 @@ describe('fields are accounted for', () => {
   it('names each valued field, repetition and component that nothing reads', () => {
     const segments = [
       'PID|1||4711^^^C||Doe^Jane^^^^^^^^^^^^^^X',
-      `PV1|1|I|||||||||||||||||V1^^^C${'|'.repeat(31)}odd&odd`,
-      'IN1|1|P~Q|C1|Insurer',
+      `PV1|1|I|||||||||||||||||V1^^^C${'|'.repeat(20)}odd&odd`,
+      'IN1|1|P|C1|Insurer||||||||||A1',
     ]
     expect(said(...segments)).toEqual(
-      expect.arrayContaining(['PID-5.16 @PID^1^5^1^16', 'PV1-50 @PV1^1^50', 'IN1-2 @IN1^1^2']),
+      expect.arrayContaining(['PID-5.16 @PID^1^5^1^16', 'PV1-39 @PV1^1^39', 'IN1-14 @IN1^1^14']),
     )
   })
 

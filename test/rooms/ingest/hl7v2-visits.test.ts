@@ -141,7 +141,7 @@ describe('the state of a visit – HL7 v2.5.1 chapter 3.3, v2-to-fhir PatientCla
     const house = await hospital()
     await send(house, adt(admitted), adt(discharged))
     const [before] = await found(house.record, 'Encounter')
-    await send(house, adt({ ...admitted, fields: { 50: 'again' } }), adt({ ...discharged, fields: { 50: 'again' } }))
+    await send(house, adt({ ...admitted, fields: { 39: 'again' } }), adt({ ...discharged, fields: { 39: 'again' } }))
     expect((await found(house.record, 'Encounter'))[0]?.meta?.versionId).toBe(before?.meta?.versionId)
   })
 

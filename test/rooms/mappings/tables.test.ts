@@ -47,7 +47,7 @@ describe.each(files)('mappings/%s', name => {
     const known = new Set(Object.keys(table.sources ?? {}))
     for (const { source } of rows) {
       expect(source).toEqual(expect.any(String))
-      if (known.size > 0 && !source?.startsWith('v2-to-fhir ')) expect(known).toContain(source)
+      if (known.size > 0 && !/^(v2-to-fhir |own: )/.test(source ?? '')) expect(known).toContain(source)
     }
   })
 })
@@ -61,6 +61,11 @@ function isSnomed(code: string): boolean {
     a < 5 ? (b < 5 ? (a + b) % 5 : ((a + b) % 5) + 5) : b < 5 ? ((a - b + 5) % 5) + 5 : (a - b + 5) % 5
   const digits = [...code].reverse().map(Number)
   return /^\d{6,18}$/.test(code) && digits.reduce((sum, digit, i) => times(sum, permute(digit, i % 8)), 0) === 0
+}
+
+/** Data types with the first part of their components' names: `CX.` of `CX[Identifier]`. */
+function named(types: readonly { type: string; rows: Row[] }[]) {
+  return types.map(({ type, rows }) => ({ name: type.replace(/\[.*$/, ''), rows }))
 }
 
 describe('the tables together', () => {
@@ -107,12 +112,15 @@ describe('the tables together', () => {
   })
 
   it('read HL7 v2 fields only in ways there are, with tables there are', () => {
-    const known = tables.get('hl7v2/tables.json').tables
-    for (const { segment, rows } of tables.get('hl7v2/segments.json').maps as { segment: string; rows: Row[] }[])
-      for (const { from, as, table } of rows) {
-        expect(from?.startsWith(`${segment}-`)).toBe(true)
-        expect(Object.keys(converters)).toContain(as)
-        if (table !== undefined) expect(known).toHaveProperty([table])
+    const known = tables.get('hl7v2/code-tables.json').tables
+    const types = tables.get('hl7v2/data-types.json').maps as { type: string; rows: Row[] }[]
+    const segments = tables.get('hl7v2/segments.json').maps as { segment: string; rows: Row[] }[]
+    const ways = new Set([...Object.keys(converters), ...types.map(({ type }) => type)])
+    for (const { name, rows } of [...segments.map(map => ({ ...map, name: `${map.segment}-` })), ...named(types)])
+      for (const { from, as = 'string', table } of rows) {
+        expect(from?.startsWith(name)).toBe(true)
+        expect(ways).toContain(as)
+        if (table !== undefined && !/^\d{4}$/.test(table)) expect(known).toHaveProperty([table])
       }
   })
 })

@@ -1,4 +1,5 @@
-import { value } from '../message.ts'
+import { combined } from '../drafts.ts'
+import { type Segment, value } from '../message.ts'
 import { applied, emit, type Mapper, reject } from '../scene.ts'
 import { notesOf } from './notes.ts'
 
@@ -6,16 +7,28 @@ const activeAllergy = {
   coding: [{ system: 'http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical', code: 'active' }],
 }
 
-/** AL1 → AllergyIntolerance */
+/** AL1, IAM → AllergyIntolerance */
 export const mapAllergy: Mapper = (scene, group) => {
-  const [al1] = group.segments
-  if (al1 === undefined) return
-  const elements = applied(scene, al1, 'AllergyIntolerance')
-  if (elements.code === undefined) return reject(scene, al1, 'AL1-3')
-  emit(scene, al1, 'AllergyIntolerance', [value(al1, 3), value(al1, 3, 2), value(al1, 3, 3)], {
-    ...elements,
-    ...notesOf(scene, group),
-    clinicalStatus: activeAllergy,
+  const [segment] = group.segments
+  if (segment === undefined) return
+  const elements = applied(scene, segment, 'AllergyIntolerance')
+  if (elements.code === undefined) return reject(scene, segment, `${segment.name}-3`)
+  const deleted = segment.name === 'IAM' && value(segment, 6) === 'D'
+  if (segment.name === 'IAM') scene.ledger.keep(segment, 6)
+  emit(scene, segment, 'AllergyIntolerance', keyOf(segment), {
+    ...combined(elements, notesOf(scene, group)),
+    ...(deleted ? { verificationStatus: enteredInError } : { clinicalStatus: activeAllergy }),
     patient: scene.context.subject,
   })
+}
+
+/** https://hl7.org/fhir/R4/allergyintolerance.html ait-2: what was an error has no clinical status. */
+const enteredInError = {
+  coding: [
+    { system: 'http://terminology.hl7.org/CodeSystem/allergyintolerance-verification', code: 'entered-in-error' },
+  ],
+}
+
+function keyOf(segment: Segment): readonly string[] {
+  return [value(segment, 3), value(segment, 3, 2), value(segment, 3, 3)]
 }

@@ -1,5 +1,18 @@
-import { field, part, type Segment, value } from '../message.ts'
-import { applied, emit, idOf, inEncounter, type Mapper, reject, type Scene, say, visitNumber } from '../scene.ts'
+import { combined } from '../drafts.ts'
+import { field, isEmpty, part, type Segment, value } from '../message.ts'
+import {
+  applied,
+  type Elements,
+  emit,
+  idOf,
+  inEncounter,
+  type Mapper,
+  reject,
+  type Scene,
+  say,
+  visitNumber,
+} from '../scene.ts'
+import { groupsOf } from '../structure.ts'
 import { notesOf } from './notes.ts'
 
 const diagnosis = [
@@ -22,8 +35,7 @@ export const mapCondition: Mapper = (scene, group) => {
   const deleted = value(dg1, 21) === 'D'
   scene.ledger.keep(dg1, 21)
   emit(scene, dg1, 'Condition', key ?? [], {
-    ...elements,
-    ...notesOf(scene, group),
+    ...combined(elements, notesOf(scene, group)),
     ...(deleted ? { verificationStatus: enteredInError } : {}),
     category: diagnosis,
     subject: scene.context.subject,
@@ -50,4 +62,19 @@ function takeBack(scene: Scene, dg1: Segment, key: readonly string[]): void {
     id,
     change: ({ clinicalStatus, ...current }) => ({ ...current, verificationStatus: enteredInError }),
   })
+}
+
+/** DG1 → Encounter.diagnosis: which conditions a visit was for, as what and in which order. */
+export function diagnosesOf(scene: Scene): Elements {
+  const segments = groupsOf(scene.patient, 'DIAGNOSIS').flatMap(({ segments: [dg1] }) => dg1 ?? [])
+  // What was deleted or has no code is no diagnosis of the visit.
+  const stated = segments.filter(dg1 => value(dg1, 21) !== 'D' && !(isEmpty(field(dg1, 3)) && isEmpty(field(dg1, 4))))
+  if (stated.length === 0) return {}
+  return { diagnosis: stated.map(dg1 => diagnosisOf(scene, dg1)) }
+}
+
+function diagnosisOf(scene: Scene, dg1: Segment): Elements {
+  const condition = { reference: `Condition/${idOf(scene, 'Condition', keysOf(scene, dg1)[0] ?? [])}` }
+  const { diagnosis: [given] = [] } = applied(scene, dg1, 'Encounter') as { diagnosis?: readonly Elements[] }
+  return { condition, ...given }
 }

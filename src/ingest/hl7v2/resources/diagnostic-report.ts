@@ -1,27 +1,32 @@
+import { combined } from '../drafts.ts'
 import { field, part, type Segment, value } from '../message.ts'
 import { applied, type Elements, emit, inEncounter, type Mapper, type Scene } from '../scene.ts'
 import { type Group, groupsOf, segmentOf } from '../structure.ts'
 import { noteText } from './notes.ts'
 import { type MappedObservation, mapObservation } from './observation.ts'
+import { reportParticipants } from './participants.ts'
 import { mapRequest } from './request.ts'
-import { mapSpecimen } from './specimen.ts'
+import { mapOrderSpecimen, mapSpecimen } from './specimen.ts'
 
 /** ORC, OBR and what follows → DiagnosticReport, its ServiceRequest, Specimens and Observations */
 export const mapOrder: Mapper = (scene, group) => {
   const [orc, obr] = [segmentOf(group, 'ORC'), segmentOf(group, 'OBR')]
   const key = orderKey(orc, obr, value(scene.message.msh, 10))
-  const request = mapRequest(scene, orc, obr, key)
+  const request = mapRequest(scene, group, orc, obr, key)
   if (obr === undefined) return
-  const report = applied(scene, obr, 'DiagnosticReport')
+  const report = combined(applied(scene, obr, 'DiagnosticReport'), applied(scene, orc, 'DiagnosticReport', [obr]))
   const specimens = groupsOf(group, 'SPECIMEN')
-  const specimen = specimens.flatMap((spm, nth) => mapSpecimen(scene, spm, key, nth) ?? [])
+  const only = specimens.length === 1 ? obr : undefined
+  const described = specimens.flatMap((spm, nth) => mapSpecimen(scene, spm, key, nth, only) ?? [])
+  const ofOrder = specimens.length === 0 ? mapOrderSpecimen(scene, obr, key) : undefined
+  const specimen = ofOrder === undefined ? described : [ofOrder]
   const mapped = mapResults(scene, group, specimens, key, timeOf(report))
-  const attachments = mapped.flatMap(({ attachment }) => attachment ?? [])
+  const attachments = mapped.flatMap(({ attachments: given }) => given)
   const conclusion = noteText(scene, group, obr)
   emit(scene, obr, 'DiagnosticReport', [key], {
     status: 'unknown',
     code: { text: 'Result' },
-    ...report,
+    ...combined(report, reportParticipants(scene, group, obr)),
     subject: scene.context.subject,
     ...inEncounter(scene),
     ...listed('basedOn', request === undefined ? [] : [request]),

@@ -1,9 +1,18 @@
-import { toConcept } from '../data-types.ts'
+import { toConcept } from '../codings.ts'
 import { field, type Segment, value } from '../message.ts'
 import { type Elements, emit, type Scene } from '../scene.ts'
 
-/** A document in an OBX of no order → DocumentReference, beside the Observation that says what it is. */
-export function mapDocument(scene: Scene, obx: Segment, attachment: Elements, observation: string | undefined): void {
+/**
+ * Documents in an OBX of no order → DocumentReference, beside the Observation that says what they are.
+ *
+ * @see https://build.fhir.org/ig/HL7/v2-to-fhir/ConceptMap-segment-obx-to-documentreference.html
+ */
+export function mapDocument(
+  scene: Scene,
+  obx: Segment,
+  attachments: readonly Elements[],
+  observation: string | undefined,
+): void {
   const type = toConcept(field(obx, 3)[0] ?? [])
   const withdrawn = ['D', 'W'].includes(value(obx, 11))
   const { encounter } = scene
@@ -14,7 +23,7 @@ export function mapDocument(scene: Scene, obx: Segment, attachment: Elements, ob
     status: withdrawn ? 'entered-in-error' : 'current',
     ...(type === undefined ? {} : { type }),
     subject: scene.context.subject,
-    content: [{ attachment }],
+    content: attachments.map(attachment => ({ attachment })),
     ...(Object.keys({ ...related, ...visit }).length === 0 ? {} : { context: { ...visit, ...related } }),
   })
 }

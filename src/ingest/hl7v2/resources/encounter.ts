@@ -1,15 +1,20 @@
-import { field, isEmpty, isNull, type Segment, value } from '../message.ts'
+import { combined } from '../drafts.ts'
+import { field, isEmpty, isNull, parsePlace, type Segment, value } from '../message.ts'
 import { instantMs } from '../said-at.ts'
 import { applied, emit, join, type Scene, visitNumber } from '../scene.ts'
 import { groupsOf, segmentOf } from '../structure.ts'
-import { codeTables, lookUp, rulesOf } from '../tables.ts'
+import { codeTable, lookUp, rulesOf } from '../tables.ts'
 import { beginVisit, continueVisit, type VisitEvent } from '../visit-state.ts'
+import { mapAccount } from './account.ts'
+import { diagnosesOf } from './condition.ts'
 import { removalOf } from './nulls.ts'
+import { visitParticipants } from './participants.ts'
 
 const unknownClass = { system: 'http://terminology.hl7.org/CodeSystem/v3-NullFlavor', code: 'UNK' }
 
 /** PV1 and PV2 → Encounter; gives its reference. */
 export function mapVisit(scene: Scene): string | undefined {
+  const account = mapAccount(scene)
   const [visit] = groupsOf(scene.patient, 'VISIT')
   const pv1 = segmentOf(visit, 'PV1')
   if (visit === undefined || pv1 === undefined) return undefined
@@ -19,7 +24,17 @@ export function mapVisit(scene: Scene): string | undefined {
   const pv2 = segmentOf(visit, 'PV2')
   join(scene, pv2, pv1)
   const event = eventOf(scene, pv1)
-  const elements = { class: unknownClass, ...applied(scene, pv1, 'Encounter'), ...applied(scene, pv2, 'Encounter') }
+  const said = combined(
+    applied(scene, pv1, 'Encounter'),
+    applied(scene, pv2, 'Encounter'),
+    visitParticipants(scene, visit, pv1),
+    diagnosesOf(scene),
+  )
+  const elements = {
+    class: unknownClass,
+    ...said,
+    ...(account === undefined ? {} : { account: [{ reference: account }] }),
+  }
   const remove = removalOf([...nullRules(pv1), ...nullRules(pv2)])
   const subject = scene.context.subject
   return emit(
@@ -37,7 +52,7 @@ export function mapVisit(scene: Scene): string | undefined {
 
 function nullRules(segment: Segment | undefined) {
   if (segment === undefined) return []
-  return rulesOf(segment.name, 'Encounter').filter(({ from }) => isNull(field(segment, Number(from.slice(4)))))
+  return rulesOf(segment.name, 'Encounter').filter(({ from }) => isNull(field(segment, parsePlace(from).number)))
 }
 
 /** Which status the message gives the visit, and since when. */
@@ -53,7 +68,7 @@ function eventOf(scene: Scene, pv1: Segment): VisitEvent {
 
 /** IG table PatientClass[EncounterStatus], which counts where PV1-45 is not valued. */
 function statusByClass(patientClass: string): string {
-  return lookUp(codeTables().tables['0004-status']?.codes, patientClass) ?? 'unknown'
+  return lookUp(codeTable('PatientClass[EncounterStatus]')?.codes, patientClass)?.[0] ?? 'unknown'
 }
 
 function statusOf({ row }: Scene, pv1: Segment, byClass: string): string {

@@ -1,20 +1,54 @@
-import { part } from '../message.ts'
-import { type Elements, join, type Scene } from '../scene.ts'
+import { part, type Segment } from '../message.ts'
+import { applied, type Elements, join, type Scene } from '../scene.ts'
 import { type Group, segmentsOf } from '../structure.ts'
 
 /** The text of a group's NTE segments, a line for each repetition; empty when it has none. */
 export function noteText(scene: Scene, group: Group, owner = group.segments[0]): string {
   const lines = segmentsOf(group, 'NTE').map(nte => {
-    const { field, keep } = scene.ledger.look(nte, 3)
-    keep()
     if (owner !== undefined) join(scene, nte, owner)
-    return field.map(repetition => part(repetition, 1)).join('\n')
+    return [linesOf(scene, nte), signature(scene, nte)].filter(text => text !== '').join('\n')
   })
   return lines.join('\n').trim()
 }
 
-/** `{ note: … }` of a group's NTE segments. */
-export function notesOf(scene: Scene, group: Group): Elements {
-  const text = noteText(scene, group)
-  return text === '' ? {} : { note: [{ text }] }
+function linesOf(scene: Scene, nte: Segment): string {
+  const { field, keep } = scene.ledger.look(nte, 3)
+  keep()
+  scene.ledger.keep(nte, 2)
+  return field.map(repetition => part(repetition, 1)).join('\n')
+}
+
+/** What an NTE says beside its text, which may be lines of a longer one. */
+function annotationOf(scene: Scene, nte: Segment): Elements {
+  const { note, contained } = applied(scene, nte, 'Annotation') as { note?: readonly Elements[]; contained?: unknown }
+  const { text, ...signed } = note?.[0] ?? {}
+  return contained === undefined ? signed : { ...signed, contained }
+}
+
+/** NTE-5 and NTE-6, where the text is all there is. */
+function signature(scene: Scene, nte: Segment): string {
+  const { authorReference, time } = annotationOf(scene, nte) as { authorReference?: Elements; time?: string }
+  return [authorReference?.display, time].filter(text => text !== undefined).join(', ')
+}
+
+/**
+ * `{ note: … }` of a group's NTE segments. Lines that follow each other are one note until somebody signs.
+ *
+ * @see https://build.fhir.org/ig/HL7/v2-to-fhir/ConceptMap-segment-nte-to-observation.html
+ */
+export function notesOf(scene: Scene, group: Group, owner = group.segments[0]): Elements {
+  const notes: Record<string, unknown>[] = []
+  const contained: unknown[] = []
+  for (const nte of segmentsOf(group, 'NTE')) {
+    if (owner !== undefined) join(scene, nte, owner)
+    const text = linesOf(scene, nte)
+    const { contained: authors, ...signed } = annotationOf(scene, nte)
+    const last = notes.at(-1)
+    if (Array.isArray(authors)) contained.push(...(authors as unknown[]))
+    if (last !== undefined && Object.keys(last).length === 1 && Object.keys(signed).length === 0)
+      last.text = `${last.text as string}\n${text}`
+    else notes.push({ ...signed, text })
+  }
+  const written = notes.map(note => ({ ...note, text: (note.text as string).trim() })).filter(({ text }) => text !== '')
+  return { ...(written.length === 0 ? {} : { note: written }), ...(contained.length === 0 ? {} : { contained }) }
 }

@@ -8,18 +8,20 @@ export function removalOf(rules: readonly FieldRule[]): (resource: Resource) => 
   return resource => rules.reduce<Resource>((next, rule) => withoutElement(next, rule) as Resource, resource)
 }
 
-function withoutElement(node: Node, { to, beside, use }: FieldRule): Node | undefined {
+function withoutElement(node: Node, { to, beside, with: constants }: FieldRule): Node | undefined {
   const [first = ''] = to.split('.')
   const name = first.replace(/\[.*$/, '')
   if (name === 'identifier' || node[name] === undefined) return node
   const list = node[name]
   // `""` for a home number says nothing of the one at work, nor PV1-7 of whom PV1-8 names.
-  if (Array.isArray(list) && (beside !== undefined || use !== undefined))
-    return withMember(node, name, listWithout(list, beside, use))
+  const [entry] = beside === undefined ? [] : [beside].flat()
+  const use = constants?.use
+  if (Array.isArray(list) && (entry !== undefined || use !== undefined))
+    return withMember(node, name, listWithout(list, entry, use))
   return withMember(node, name, first === to ? undefined : withoutPath(node[name], to.split('.').slice(1)))
 }
 
-function listWithout(list: readonly Node[], beside: Node | undefined, use: string | undefined): readonly Node[] {
+function listWithout(list: readonly Node[], beside: Node | undefined, use: unknown): readonly Node[] {
   const kept = list.filter(entry => (beside === undefined ? entry.use !== use : !isBeside(entry, beside)))
   return kept
 }

@@ -1,18 +1,20 @@
+import { combined } from '../drafts.ts'
 import { field, part, type Segment, value } from '../message.ts'
-import { readValue } from '../observation-value.ts'
+import { readValue, referenceRange, unitOf } from '../observation-value.ts'
 import { instantMs } from '../said-at.ts'
 import {
   applied,
   type Elements,
   emit,
   inEncounter,
+  join,
   type Mapper,
   nth,
   reject,
   type Scene,
   visitNumber,
 } from '../scene.ts'
-import type { Group } from '../structure.ts'
+import { type Group, segmentsOf } from '../structure.ts'
 import { mapDocument } from './document-reference.ts'
 import { notesOf } from './notes.ts'
 
@@ -26,39 +28,67 @@ export interface ObservationPlace {
 
 export interface MappedObservation {
   readonly reference?: string | undefined
-  /** A document in OBX-5, which belongs to the report. */
-  readonly attachment?: Elements
+  /** Documents in OBX-5, which belong to the report. */
+  readonly attachments: readonly Elements[]
 }
 
 /** OBX that stands in no order → Observation, and a DocumentReference for a document in it */
 export const mapLooseObservation: Mapper = (scene, group) => {
   const [obx] = group.segments
-  const { reference, attachment } = mapObservation(scene, group, { within: visitNumber(scene) ?? '', effective: {} })
-  if (obx !== undefined && attachment !== undefined) mapDocument(scene, obx, attachment, reference)
+  const { reference, attachments } = mapObservation(scene, group, { within: visitNumber(scene) ?? '', effective: {} })
+  if (obx !== undefined && attachments.length > 0) mapDocument(scene, obx, attachments, reference)
 }
 
 /** OBX → Observation */
 export function mapObservation(scene: Scene, group: Group, at: ObservationPlace): MappedObservation {
   const [obx] = group.segments
-  if (obx === undefined) return {}
+  if (obx === undefined) return { attachments: [] }
   const elements = applied(scene, obx, 'Observation')
-  const given = readValue(obx, scene.zone)
+  const given = readValue(obx, scene.zone, elements.code)
   scene.ledger.keep(obx, 2, 5, 6)
-  const attachment = given?.attachment === undefined ? {} : { attachment: given.attachment }
+  const attachments = given?.attachments ?? []
   if (elements.code === undefined) {
     reject(scene, obx, 'OBX-3')
-    return attachment
+    return { attachments }
   }
   const reference = emit(scene, obx, 'Observation', keyOf(scene, obx, at), {
     status: 'unknown',
-    ...at.effective,
-    ...elements,
+    ...(elements.effectiveDateTime === undefined ? at.effective : {}),
+    ...combined(elements, participants(scene, group, obx), notesOf(scene, group)),
     subject: scene.context.subject,
     ...inEncounter(scene),
+    ...rangesOf(scene, obx),
     ...given?.elements,
-    ...notesOf(scene, group),
   })
-  return { reference, ...attachment }
+  return { reference, attachments }
+}
+
+/** OBX-7 with the unit of OBX-6. */
+function rangesOf(scene: Scene, obx: Segment): Elements {
+  const unit = unitOf(obx)
+  const { field: given, keep } = scene.ledger.look(obx, 7)
+  const ranges = given
+    .map(repetition => referenceRange(repetition[0]?.[0] ?? '', unit))
+    .filter(one => one !== undefined)
+  if (ranges.length === 0) return {}
+  keep()
+  return { referenceRange: ranges }
+}
+
+/** PRT behind an OBX: who took part, where, with which device. */
+function participants(scene: Scene, group: Group, obx: Segment): Elements {
+  const segments = segmentsOf(group, 'PRT')
+  for (const prt of segments) join(scene, prt, obx)
+  const parts = segments.flatMap(prt => [
+    applied(scene, prt, 'Observation'),
+    ...(hasAny(prt, [5, 6, 8]) ? [applied(scene, prt, 'Performer')] : []),
+    ...(hasAny(prt, [10, 16, 20, 22]) ? [applied(scene, prt, 'Device')] : []),
+  ])
+  return combined(...parts)
+}
+
+function hasAny(segment: Segment, fields: readonly number[]): boolean {
+  return fields.some(number => field(segment, number).length > 0)
 }
 
 /**

@@ -2,15 +2,17 @@ import type { Resource } from '#fhir'
 import type { Outcome } from '../../outcome.ts'
 import { merge } from '../../patient-merge.ts'
 import { applyRules } from '../apply-rules.ts'
+import { combined } from '../drafts.ts'
 import { Ledger } from '../ledger.ts'
-import { field, isNull, type Message, parsePlace, type Segment, value } from '../message.ts'
+import { field, isNull, type Message, parsePlace, type Segment } from '../message.ts'
 import { isLate, withStamps } from '../said-at.ts'
-import { type Elements, join, type Mapper, type Scene, say, warn } from '../scene.ts'
+import { applied, type Elements, join, type Mapper, type Scene, say, warn } from '../scene.ts'
 import { withAuthority } from '../sender.ts'
-import { type Group, segmentOf } from '../structure.ts'
+import { type Group, groupsOf, segmentOf } from '../structure.ts'
 import { type FieldRule, rulesOf } from '../tables.ts'
-import { toDateTime } from '../times.ts'
 import { removalOf } from './nulls.ts'
+import { familyDoctors } from './participants.ts'
+import { isOrganization } from './related-person.ts'
 
 /**
  * PID and PD1 → Patient. An update (A08, A31) replaces what it names and deletes what it says is null; any other message
@@ -21,8 +23,18 @@ export const mapPatient: Mapper = (scene, group) => {
   for (const { segment, place } of lost) warn(scene, segment, place)
   const [pid] = group.segments
   if (pid === undefined) return
-  say(scene, pid, amendment(scene, group, elements))
+  const whole = combined(elements, familyDoctors(scene, group, pid), organizations(scene, group))
+  say(scene, pid, amendment(scene, group, whole))
   join(scene, segmentOf(group, 'PD1'), pid)
+}
+
+/** NK1 that is an employer, an agency, an insurer → Patient.contact */
+function organizations(scene: Scene, patient: Group): Elements {
+  const segments = groupsOf(patient, 'NEXT_OF_KIN').flatMap(({ segments: [nk1] }) => nk1 ?? [])
+  const [pid] = patient.segments
+  const employers = segments.filter(isOrganization)
+  if (pid !== undefined) for (const nk1 of employers) join(scene, nk1, pid)
+  return combined(...employers.map(nk1 => applied(scene, nk1, 'Patient')))
 }
 
 interface Lost {
@@ -40,30 +52,18 @@ export function patientElements(
   { message, zone }: { readonly message: Message; readonly zone: string },
   ledger = new Ledger(),
 ): { elements: Elements; lost: readonly Lost[] } {
-  const elements: Record<string, unknown> = {}
+  let elements: Record<string, unknown> = {}
   const lost: Lost[] = []
   for (const name of ['PID', 'PD1']) {
     const segment = segmentOf(group, name)
     if (segment === undefined) continue
     const given = applyRules(rulesOf(name, 'Patient'), segment, { zone, ledger })
-    Object.assign(elements, given.elements)
+    elements = combined(elements, given.elements)
     lost.push(...given.lost.map(place => ({ segment, place })))
   }
-  Object.assign(elements, birthTime(segmentOf(group, 'PID'), zone))
   // A date of death says that the patient has died; both elements are one choice.
   if (elements.deceasedDateTime !== undefined) delete elements.deceasedBoolean
   return { elements: withAuthority(elements, segmentOf(group, 'PID'), message), lost }
-}
-
-/** PID-7 with a time: https://hl7.org/fhir/R4/extension-patient-birthtime.html */
-function birthTime(pid: Segment | undefined, zone: string): Elements {
-  const given = toDateTime(value(pid, 7), zone)
-  if (given === undefined || !given.includes('T')) return {}
-  return {
-    _birthDate: {
-      extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/patient-birthTime', valueDateTime: given }],
-    },
-  }
 }
 
 function amendment({ row, context, saidAtMs }: Scene, group: Group, elements: Elements): Outcome {

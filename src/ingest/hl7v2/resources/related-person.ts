@@ -1,11 +1,40 @@
-import { value } from '../message.ts'
-import { applied, emit, type Mapper, reject } from '../scene.ts'
+import { nameText } from '../drafts.ts'
+import { field, isEmpty, type Segment, value } from '../message.ts'
+import { applied, type Elements, emit, type Mapper, reject, type Scene } from '../scene.ts'
 
-/** NK1 → RelatedPerson */
+/** What a related person has to be known by: https://hl7.org/fhir/R4/relatedperson.html wants none of it, a reader does. */
+const knownBy = ['name', 'identifier', 'telecom', 'address', 'relationship']
+
+/** NK1 → RelatedPerson; an employer or an agency is a contact of the Patient instead, see patient.ts. */
 export const mapRelatedPerson: Mapper = (scene, { segments: [nk1] }) => {
-  if (nk1 === undefined) return
-  const elements = applied(scene, nk1, 'RelatedPerson')
-  if (elements.name === undefined) return reject(scene, nk1, 'NK1-2')
-  const key = [JSON.stringify(elements.name), value(nk1, 3)]
-  emit(scene, nk1, 'RelatedPerson', key, { ...elements, patient: scene.context.subject })
+  if (nk1 === undefined || isOrganization(nk1)) return
+  emitPerson(scene, nk1, applied(scene, nk1, 'RelatedPerson'), [value(nk1, 3)], 'NK1-2')
+}
+
+/** GT1 → RelatedPerson, who pays */
+export const mapGuarantor: Mapper = (scene, { segments: [gt1] }) => {
+  if (gt1 === undefined) return
+  const { relationship, ...elements } = applied(scene, gt1, 'RelatedPerson')
+  const roles = [...((relationship as readonly unknown[] | undefined) ?? []), guarantor]
+  emitPerson(scene, gt1, { ...elements, relationship: roles }, ['GT1'], 'GT1-3')
+}
+
+const guarantor = {
+  coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-RoleCode', code: 'GUARD' }],
+}
+
+function emitPerson(scene: Scene, segment: Segment, elements: Elements, key: readonly string[], place: string): void {
+  if (knownBy.every(name => elements[name] === undefined)) {
+    reject(scene, segment, place)
+    return
+  }
+  const person = elements.name === undefined ? JSON.stringify(elements) : JSON.stringify(elements.name)
+  emit(scene, segment, 'RelatedPerson', [person, ...key], { ...elements, patient: scene.context.subject })
+}
+
+/** Table 0131 in NK1-7, or NK1-3: employer, federal and state agency, insurance company. Or an organization without a person. */
+export function isOrganization(nk1: Segment): boolean {
+  if (isEmpty(field(nk1, 13))) return false
+  const isRole = ['EMR', 'E', 'F', 'I', 'S'].some(role => role === value(nk1, 3) || role === value(nk1, 7))
+  return isRole || nameText({ family: value(nk1, 2), given: value(nk1, 2, 2) }) === undefined
 }

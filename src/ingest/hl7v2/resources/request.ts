@@ -1,22 +1,48 @@
+import { combined } from '../drafts.ts'
 import type { Segment } from '../message.ts'
 import { applied, type Elements, emit, inEncounter, join, type Scene } from '../scene.ts'
+import { type Group, groupsOf, segmentOf } from '../structure.ts'
+import { mapOrderEvent } from './provenance.ts'
 
-/** ORC and OBR → ServiceRequest: the order is known when somebody numbered it. */
+/** ORC, OBR and TQ1 → ServiceRequest: the order is known when somebody numbered it. */
 export function mapRequest(
   scene: Scene,
+  group: Group,
   orc: Segment | undefined,
   obr: Segment | undefined,
   key: string,
 ): string | undefined {
-  const elements: Elements = { ...applied(scene, orc, 'ServiceRequest'), ...applied(scene, obr, 'ServiceRequest') }
   const segment = orc ?? obr
-  if (orc !== undefined && obr !== undefined) join(scene, orc, obr)
-  if (segment === undefined || elements.identifier === undefined) return undefined
-  return emit(scene, segment, 'ServiceRequest', [key], {
+  if (segment === undefined) return undefined
+  const elements = combined(
+    applied(scene, orc, 'ServiceRequest', [obr]),
+    applied(scene, obr, 'ServiceRequest', [orc]),
+    timing(scene, group, segment),
+  )
+  if (obr !== undefined) join(scene, orc, obr)
+  if (elements.identifier === undefined) return undefined
+  const request = emit(scene, segment, 'ServiceRequest', [key], {
     status: 'unknown',
-    ...elements,
     intent: 'order',
+    ...atOneTime(elements),
     subject: scene.context.subject,
     ...inEncounter(scene),
   })
+  if (orc !== undefined && request !== undefined) mapOrderEvent(scene, orc, request)
+  return request
+}
+
+/** TQ1 behind an order. */
+function timing(scene: Scene, group: Group, owner: Segment): Elements {
+  const segments = groupsOf(group, 'TIMING').flatMap(one => segmentOf(one, 'TQ1') ?? [])
+  for (const tq1 of segments) join(scene, tq1, owner)
+  return combined(...segments.map(tq1 => applied(scene, tq1, 'ServiceRequest')))
+}
+
+/** A time alone and a Timing are forms of one element; the time is then when the Timing has an event. */
+function atOneTime(elements: Elements): Elements {
+  const { occurrenceDateTime, ...others } = elements
+  const { occurrenceTiming } = others as { occurrenceTiming?: Elements }
+  if (occurrenceDateTime === undefined || occurrenceTiming === undefined) return elements
+  return { ...others, occurrenceTiming: { event: [occurrenceDateTime], ...occurrenceTiming } }
 }

@@ -1,12 +1,45 @@
-import { value } from '../message.ts'
-import { applied, emit, type Scene } from '../scene.ts'
+import { combined } from '../drafts.ts'
+import { field, isEmpty, type Segment, value } from '../message.ts'
+import { applied, type Elements, emit, type Scene } from '../scene.ts'
 import { type Group, segmentOf } from '../structure.ts'
 import { notesOf } from './notes.ts'
+import { collectorsOf } from './participants.ts'
 
 /** SPM → Specimen */
-export function mapSpecimen(scene: Scene, group: Group, order: string, nth: number): string | undefined {
+export function mapSpecimen(scene: Scene, group: Group, order: string, nth: number, obr?: Segment): string | undefined {
   const spm = segmentOf(group, 'SPM')
   if (spm === undefined) return undefined
-  const elements = { ...applied(scene, spm, 'Specimen'), ...notesOf(scene, group), subject: scene.context.subject }
-  return emit(scene, spm, 'Specimen', [order, value(spm, 2, 2), String(nth)], elements)
+  const given = combined(applied(scene, spm, 'Specimen'), notesOf(scene, group), collectorsOf(scene, group, spm))
+  const elements = obr !== undefined && saysSpecimen(obr) ? filled(given, applied(scene, obr, 'Specimen')) : given
+  return emit(scene, spm, 'Specimen', [order, value(spm, 2, 2), String(nth)], {
+    ...elements,
+    subject: scene.context.subject,
+  })
+}
+
+/** One form of the time of collection is enough, and SPM's is the later word. */
+function filled(given: Elements, other: Elements): Elements {
+  const { collection, ...more } = other as { collection?: Elements }
+  const { collectedDateTime, collectedPeriod, ...rest } = collection ?? {}
+  const own = given.collection as Elements | undefined
+  const isTimed = own?.collectedDateTime !== undefined || own?.collectedPeriod !== undefined
+  return combined(given, more, collection === undefined ? {} : { collection: isTimed ? rest : collection })
+}
+
+/** Fields of OBR that speak of a specimen and of nothing else: how much, by whom, received when, from where. */
+const specimenFields = [9, 10, 14, 15, 39]
+
+/**
+ * OBR → Specimen, as before HL7 v2.5 had SPM. What OBR says of a specimen beside one SPM is said of that one.
+ *
+ * @see https://build.fhir.org/ig/HL7/v2-to-fhir/ConceptMap-segment-obr-to-specimen.html
+ */
+export function mapOrderSpecimen(scene: Scene, obr: Segment, order: string): string | undefined {
+  if (!saysSpecimen(obr)) return undefined
+  const elements = applied(scene, obr, 'Specimen')
+  return emit(scene, obr, 'Specimen', [order, 'OBR'], { ...elements, subject: scene.context.subject })
+}
+
+function saysSpecimen(obr: Segment): boolean {
+  return specimenFields.some(number => !isEmpty(field(obr, number)))
 }

@@ -2,16 +2,22 @@ import type { Mapper } from '../scene.ts'
 import { groupsOf } from '../structure.ts'
 import { mapAllergy } from './allergy-intolerance.ts'
 import { mapCondition } from './condition.ts'
-import { mapCoverage } from './coverage.ts'
+import { mapCoverage, mapFinancialClass } from './coverage.ts'
 import { mapOrder } from './diagnostic-report.ts'
 import { mapLooseObservation } from './observation.ts'
-import { mapRelatedPerson } from './related-person.ts'
+import { mapCareTeam } from './participants.ts'
+import { mapPatientFacts } from './patient-facts.ts'
+import { mapProcedure } from './procedure.ts'
+import { mapGuarantor, mapRelatedPerson } from './related-person.ts'
 
 /** By group of a patient, in the order in which they are mapped; patient and visit come before all of them. */
 export const mappers: Readonly<Record<string, Mapper>> = {
   NEXT_OF_KIN: mapRelatedPerson,
   ALLERGY: mapAllergy,
+  ADVERSE_REACTION: mapAllergy,
   DIAGNOSIS: mapCondition,
+  PROCEDURE: mapProcedure,
+  GUARANTOR: mapGuarantor,
   INSURANCE: mapCoverage,
   OBSERVATION: mapLooseObservation,
   ORDER: mapOrder,
@@ -19,5 +25,8 @@ export const mappers: Readonly<Record<string, Mapper>> = {
 
 /** Maps the groups of a patient, kind by kind. */
 export const mapGroups: Mapper = (scene, patient) => {
+  mapPatientFacts(scene, patient)
+  mapFinancialClass(scene, patient)
+  mapCareTeam(scene, patient)
   for (const [name, map] of Object.entries(mappers)) for (const group of groupsOf(patient, name)) map(scene, group)
 }

@@ -1,0 +1,118 @@
+import type { CodeableConcept, Coding } from '../codes.ts'
+import { compact } from './drafts.ts'
+import { part, type Repetition } from './message.ts'
+import { type CodeTable, codeTable, codeTables, lookUp } from './tables.ts'
+
+const terminology = 'http://terminology.hl7.org/CodeSystem/v2-'
+
+/** A code for which the element has no word: it is kept beside, as what it was. */
+export class Uncoded {
+  readonly coding: Coding
+
+  constructor(coding: Coding) {
+    this.coding = coding
+  }
+}
+
+/** A local name as part of a URN; such systems are the sender's own and are marked as such. */
+function localUrn(kind: string, name: string): string | undefined {
+  return /^[\w.\-/+ ]{1,64}$/.test(name) ? `urn:x-hl7v2-${kind}:${name.replace(/[/ +]/g, '_')}` : undefined
+}
+
+/** HD: an assigning authority as a URI. */
+export function authority(namespace: string, id: string, type: string): string | undefined {
+  const kind = type.toUpperCase()
+  if (id !== '' && (kind === 'ISO' || (kind === '' && /^[0-2](\.\d+)+$/.test(id)))) return `urn:oid:${id}`
+  if (id !== '' && kind === 'UUID') return `urn:uuid:${id.toLowerCase()}`
+  if (id !== '' && (kind === 'URI' || kind === 'URL')) return id
+  return localUrn('hd', namespace === '' ? id : namespace)
+}
+
+/** Table 0396: the URI of a coding system. One that is not known keeps its name in a URN of its own. */
+export function codingSystem(name: string, oid = ''): string | undefined {
+  const hl7 = /^HL7-?(\d{4})$/.exec(name)
+  if (hl7 !== null) return `${terminology}${hl7[1]}`
+  const known =
+    lookUp(codeTables().codingSystems.systems, name) ?? lookUp(codeTables().codingSystems.systems, name.toUpperCase())
+  if (known !== undefined) return known
+  if (/^[0-2](\.\d+)+$/.test(oid)) return `urn:oid:${oid}`
+  return name === '' || /^99?LA?B?$|^L$/i.test(name) ? undefined : localUrn('0396', name)
+}
+
+/** `v2-0001` for a table of the guide or the number of an HL7 table. */
+function systemOfTable(table: string): string | undefined {
+  const number = codeTable(table)?.hl7 ?? (/^\d{4}$/.test(table) ? table : undefined)
+  return number === undefined ? undefined : `${terminology}${number}`
+}
+
+/** What a table makes of a code, in capitals too. */
+function translated(code: string, table: CodeTable | undefined): Coding | undefined {
+  for (const spelling of [code, code.toUpperCase()]) {
+    const row = lookUp(table?.codes, spelling)
+    if (row !== undefined) return compact({ system: row[2] ?? table?.system, code: row[0], display: row[1] }) as Coding
+    const own = lookUp(table?.own?.codes, spelling)
+    if (own !== undefined) return compact({ system: table?.system, code: own }) as Coding
+  }
+  return undefined
+}
+
+/** The code that a table has for a code; a code it does not have stays one of the HL7 table. */
+export function toCode(code: string, table: string): string | Uncoded {
+  const coding = translated(code, codeTable(table))
+  return coding?.code ?? new Uncoded(compact({ system: systemOfTable(table), code }) as Coding)
+}
+
+/** By component: code, display, system, version, OID of the system. */
+const places = [
+  [1, 2, 3, 7, 14],
+  [4, 5, 6, 8, 17],
+  [10, 11, 12, 13, 20],
+] as const
+
+/**
+ * CWE, CE, CNE, CF: up to three codings and the text.
+ *
+ * @param table  turns codes of the HL7 table, and codes of no system, into FHIR's; the sender's own stays beside it
+ */
+export function toConcept(repetition: Repetition, table?: string): CodeableConcept | undefined {
+  const coding = places.flatMap(place => codingsAt(repetition, place, table))
+  const text = part(repetition, 9) || part(repetition, 2) || part(repetition, 5) || part(repetition, 11)
+  return compact({ coding, text }) as CodeableConcept | undefined
+}
+
+function codingsAt(
+  repetition: Repetition,
+  place: (typeof places)[number],
+  table: string | undefined,
+): readonly Coding[] {
+  const [code = '', display, name = '', version, oid = ''] = place.map(at => part(repetition, at))
+  if (code === '') return []
+  const isOfTable = table !== undefined && isNameOf(name, table)
+  const mapped = isOfTable ? translated(code, codeTable(table)) : undefined
+  const system = codingSystem(name, oid) ?? (isOfTable && name === '' ? systemOfTable(table) : undefined)
+  const own = compact({ system, version, code, display }) as Coding
+  if (mapped === undefined) return [own]
+  return mapped.code === code ? [mapped] : [mapped, own]
+}
+
+/** Whether codes of that system are codes of the table: the sender says so, or says nothing. */
+function isNameOf(name: string, table: string): boolean {
+  if (name === '' || name === 'L') return true
+  const number = /^HL7-?(\d{4})$/.exec(name)?.[1]
+  const own = codeTable(table)?.hl7
+  return number !== undefined && (own === undefined || own === number || siblings.get(own)?.has(number) === true)
+}
+
+/** Tables whose codes senders write in each other's place. */
+const siblings: ReadonlyMap<string, ReadonlySet<string>> = new Map([
+  ['0027', new Set(['0485'])],
+  ['0485', new Set(['0027'])],
+  ['0912', new Set(['0443'])],
+  ['0443', new Set(['0912'])],
+])
+
+/** The first coding of a concept; text alone is its display. */
+export function toCoding(repetition: Repetition, table?: string): Coding | undefined {
+  const concept = toConcept(repetition, table)
+  return concept?.coding?.[0] ?? (concept?.text === undefined ? undefined : { display: concept.text })
+}

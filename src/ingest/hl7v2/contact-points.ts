@@ -1,0 +1,62 @@
+import { compact, type Node } from './drafts.ts'
+import { part, type Repetition } from './message.ts'
+import { codeTable, lookUp } from './tables.ts'
+import { toDateTime } from './times.ts'
+
+const extensions = 'http://hl7.org/fhir/StructureDefinition/contactpoint-'
+
+/**
+ * XTN: a telephone number and an e-mail address may stand in one repetition; each is a ContactPoint.
+ *
+ * @see https://build.fhir.org/ig/HL7/v2-to-fhir/ConceptMap-datatype-xtn-to-contactpoint.html
+ */
+export function toContactPoints(given: Repetition, zone: string): readonly Node[] {
+  const equipment = part(given, 3)
+  const isAddress = /^(internet|x\.?400)$/i.test(equipment) || /^NET$/i.test(part(given, 2))
+  const email = part(given, 4) || (isAddress || part(given, 1).includes('@') ? part(given, 1) : '')
+  const phone = email !== '' && part(given, 1) === email ? '' : phoneNumber(given)
+  const period = compact({ start: toDateTime(part(given, 13), zone), end: toDateTime(part(given, 14), zone) })
+  const rank = /^[1-9]\d{0,3}$/.test(part(given, 18)) ? Number(part(given, 18)) : undefined
+  const use = useOf(given)
+  const points: readonly (Node | undefined)[] = [
+    phone === ''
+      ? undefined
+      : { extension: partsOf(given), system: systemOf(equipment), value: phone, use, period, rank },
+    email === '' ? undefined : { system: 'email', value: email, use, period, rank },
+  ]
+  return points.flatMap(point => (point === undefined ? [] : [compact(point) as Node]))
+}
+
+function useOf(given: Repetition): string | undefined {
+  const table = codeTable('TelecommunicationUseCode')
+  const code = part(given, 2).toUpperCase()
+  const mobile = /^CP$/i.test(part(given, 3)) ? 'mobile' : undefined
+  return mobile ?? lookUp(table?.codes, code)?.[0] ?? lookUp(table?.own?.codes, code)
+}
+
+function systemOf(equipment: string): string {
+  const [code, , system] = lookUp(codeTable('TelecommunicationEquipmentType')?.codes, equipment.toUpperCase()) ?? []
+  // Table 0202 calls the cell phone a device of its own; FHIR has it as the use of a phone.
+  return code === undefined || code === 'email' || system?.endsWith('contact-point-use') === true ? 'phone' : code
+}
+
+/** The unformatted number, else the parts put together as the guide does, else the old one-component form. */
+function phoneNumber(given: Repetition): string {
+  const [country = '', area, local, extension = ''] = [5, 6, 7, 8].map(at => part(given, at))
+  if (part(given, 12) !== '') return part(given, 12)
+  if (local === '') return part(given, 1)
+  const parts = [
+    country === '' ? '' : `+${country.replace(/^\+/, '')}`,
+    area,
+    local,
+    extension === '' ? '' : `X${extension}`,
+  ]
+  return parts.filter(text => text !== '').join(' ')
+}
+
+function partsOf(given: Repetition): readonly Node[] {
+  return (['country', 'area', 'local', 'extension'] as const).flatMap((name, nth) => {
+    const valueString = part(given, 5 + nth)
+    return valueString === '' ? [] : [{ url: `${extensions}${name}`, valueString }]
+  })
+}

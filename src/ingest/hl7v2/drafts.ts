@@ -1,0 +1,130 @@
+import { createHash } from 'node:crypto'
+import { printJson } from '#fhir'
+
+export type Node = { [element: string]: unknown }
+
+/**
+ * A resource that is only known within another: a doctor of a visit, a bed, a payer. It stands where a reference to it
+ * will; `settled` makes references of drafts and puts what they hold into `contained`.
+ */
+export class Draft {
+  readonly resourceType: string
+  readonly elements: Node
+  /** Words for the reference, where the resource's own elements give none. */
+  readonly display: string | undefined
+
+  constructor(resourceType: string, elements: Node = {}, display?: string) {
+    this.resourceType = resourceType
+    this.elements = elements
+    this.display = display
+  }
+}
+
+/** An object without its undefined and empty members; undefined when none are left. */
+export function compact<T extends object>(members: T): Partial<T> | undefined {
+  const kept = Object.entries(members).filter(
+    ([, member]) => member !== undefined && member !== '' && !(Array.isArray(member) && member.length === 0),
+  )
+  return kept.length === 0 ? undefined : (Object.fromEntries(kept) as Partial<T>)
+}
+
+/**
+ * Elements with references instead of drafts. A contained resource is named after its content, so the same doctor is
+ * there once, and two versions of a resource can be laid over each other.
+ */
+export function settled(elements: Node): Node {
+  const contained = new Map<string, Node>()
+  const own = settledNode(elements, contained)
+  return contained.size === 0 ? own : { ...own, contained: [...contained.values()] }
+}
+
+function settledNode(node: Node, contained: Map<string, Node>): Node {
+  const next: Node = {}
+  for (const [name, value] of Object.entries(node)) {
+    const kept = settledValue(value, contained)
+    if (kept !== undefined) next[name] = kept
+  }
+  return next
+}
+
+function settledValue(value: unknown, contained: Map<string, Node>): unknown {
+  if (value instanceof Draft) return toReference(value, contained)
+  if (Array.isArray(value)) {
+    const list = value.map(entry => settledValue(entry, contained)).filter(entry => entry !== undefined)
+    return list.length === 0 ? undefined : list
+  }
+  if (!isPlain(value)) return value
+  const node = settledNode(value, contained)
+  return Object.keys(node).length === 0 ? undefined : node
+}
+
+/** A Decimal prints itself; it is not taken apart. */
+function isPlain(value: unknown): value is Node {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+}
+
+function toReference(draft: Draft, contained: Map<string, Node>): Node | undefined {
+  const { resourceType } = draft
+  const elements = settledNode(draft.elements, contained)
+  if (Object.keys(elements).length === 0) return undefined
+  const content = printJson({ resourceType, ...elements })
+  const id = `${resourceType.toLowerCase()}-${createHash('sha256').update(content).digest('hex').slice(0, 12)}`
+  contained.set(id, { resourceType, id, ...elements })
+  return compact({
+    reference: `#${id}`,
+    type: resourceType,
+    identifier: firstOf(elements.identifier),
+    display: draft.display ?? displayOf(elements),
+  })
+}
+
+function firstOf(list: unknown): unknown {
+  return Array.isArray(list) ? list[0] : undefined
+}
+
+/** What a reader would call it: its name, else what the one it is about is called. */
+function displayOf(elements: Node): string | undefined {
+  const { name, practitioner, organization, deviceName } = elements as {
+    name?: unknown
+    practitioner?: { display?: string }
+    organization?: { display?: string }
+    deviceName?: readonly { name?: string }[]
+  }
+  if (typeof name === 'string') return name
+  return nameText(firstOf(name)) ?? practitioner?.display ?? organization?.display ?? deviceName?.[0]?.name
+}
+
+/** A HumanName in words. */
+export function nameText(name: unknown): string | undefined {
+  const { prefix, given, family, suffix } = (name ?? {}) as Partial<Record<string, string | readonly string[]>>
+  const text = [prefix, given, family, suffix].flat().filter(Boolean).join(' ')
+  return text === '' ? undefined : text
+}
+
+/**
+ * What several segments say of one resource, as one: lists one after the other and nothing twice, objects member by
+ * member; what the first one says of anything else stays.
+ */
+export function combined(...parts: readonly Readonly<Node>[]): Node {
+  return parts.reduce<Node>((whole, part) => joined(whole, part), {})
+}
+
+function joined(one: Readonly<Node>, other: Readonly<Node>): Node {
+  const next: Node = { ...one }
+  for (const [name, value] of Object.entries(other)) {
+    const known = next[name]
+    if (known === undefined) next[name] = value
+    else if (Array.isArray(known) && Array.isArray(value)) next[name] = distinct([...known, ...value])
+    else if (isPlain(known) && isPlain(value)) next[name] = joined(known, value)
+  }
+  return next
+}
+
+function distinct(list: readonly unknown[]): unknown[] {
+  const seen = new Set<string>()
+  return list.filter(entry => {
+    if (entry instanceof Draft) return true
+    const text = printJson(entry)
+    return !seen.has(text) && seen.add(text)
+  })
+}

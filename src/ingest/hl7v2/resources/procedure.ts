@@ -1,0 +1,55 @@
+import { combined } from '../drafts.ts'
+import { field, part, type Segment, value } from '../message.ts'
+import { applied, type Elements, emit, inEncounter, type Mapper, reject, type Scene, visitNumber } from '../scene.ts'
+import { notesOf } from './notes.ts'
+import { performersOf } from './participants.ts'
+
+/** PR1 → Procedure */
+export const mapProcedure: Mapper = (scene, group) => {
+  const [pr1] = group.segments
+  if (pr1 === undefined) return
+  const elements = combined(applied(scene, pr1, 'Procedure'), performersOf(scene, group, pr1), notesOf(scene, group))
+  if (elements.code === undefined) return reject(scene, pr1, 'PR1-3')
+  const { performedPeriod } = elements as { performedPeriod?: { start?: string } }
+  const key = value(pr1, 19) || [visitNumber(scene) ?? '', value(pr1, 3) || value(pr1, 4), value(pr1, 5)].join('|')
+  emit(scene, pr1, 'Procedure', [key], {
+    // HL7 v2 says that it is billed or planned or done by the message around it; R4 has a code for not knowing.
+    status: 'unknown',
+    ...elements,
+    ...withModifiers(scene, pr1, elements.code as Code),
+    ...(performedPeriod?.start === undefined ? {} : { performedPeriod: periodOf(scene, pr1, performedPeriod.start) }),
+    subject: scene.context.subject,
+    ...inEncounter(scene),
+  })
+}
+
+interface Code {
+  readonly coding?: readonly { readonly code?: string }[]
+}
+
+/** PR1-16: modifiers follow the code, `64721:RT`; https://build.fhir.org/ig/HL7/v2-to-fhir/ConceptMap-segment-pr1-to-procedure.html */
+function withModifiers(scene: Scene, pr1: Segment, code: Code): Elements {
+  const { field: given, keep } = scene.ledger.look(pr1, 16)
+  const modifiers = given.map(repetition => part(repetition, 1)).filter(text => text !== '')
+  const [first, ...others] = code.coding ?? []
+  if (modifiers.length === 0 || first?.code === undefined) return { code }
+  keep()
+  return { code: { ...code, coding: [{ ...first, code: [first.code, ...modifiers].join(':') }, ...others] } }
+}
+
+/** PR1-7 is how many minutes it took. */
+function periodOf(scene: Scene, pr1: Segment, start: string): Elements {
+  const minutes = Number(part(field(pr1, 7)[0], 1))
+  if (!Number.isFinite(minutes)) return { start }
+  scene.ledger.keep(pr1, 7)
+  return { start, end: later(start, minutes) }
+}
+
+/** A time so many minutes later, in the same offset. */
+function later(start: string, minutes: number): string {
+  const [, offset = 'Z'] = /(Z|[+-]\d{2}:\d{2})$/.exec(start) ?? []
+  const shift =
+    offset === 'Z' ? 0 : Number(`${offset.slice(0, 1)}1`) * (Number(offset.slice(1, 3)) * 60 + Number(offset.slice(4)))
+  const local = new Date(Date.parse(start) + (minutes + shift) * 60_000)
+  return local.toISOString().slice(0, 19) + offset
+}
