@@ -8,7 +8,7 @@ import type { Outcome, Reason } from './outcome.ts'
 import { withoutInvalid } from './without-invalid.ts'
 
 /** What is to be written: a resource under its fingerprint, or a change to one that is there. */
-export type Item = Extract<Outcome, { kind: 'mapped' | 'amend' }>
+export type Item = Extract<Outcome, { kind: 'mapped' | 'amend' | 'remove' }>
 
 /** What became of an item: its resource or change was written, said nothing new, or was refused. */
 export type Fate = 'mapped' | 'duplicate' | Refusal
@@ -59,14 +59,21 @@ export async function stage(txn: Txn, items: readonly Item[], staging: Staging):
     const fate = await attempt(staging, () => amend(txn, changes, staging, progress))
     if (fate !== 'mapped') for (const one of changes) progress.fates.set(one, fate)
   }
+  for (const item of items.filter(isRemoval))
+    progress.fates.set(item, await attempt(staging, () => remove(txn, item, progress)))
   return progress
 }
 
 type Mapped = Extract<Item, { kind: 'mapped' }>
 type Amendment = Extract<Item, { kind: 'amend' }>
+type Removal = Extract<Item, { kind: 'remove' }>
 
 function isMapped(item: Item): item is Mapped {
   return item.kind === 'mapped'
+}
+
+function isRemoval(item: Item): item is Removal {
+  return item.kind === 'remove'
 }
 
 function isAmendment(item: Item): item is Amendment {
@@ -164,6 +171,14 @@ async function amend(txn: Txn, changes: readonly Amendment[], staging: Staging, 
   if (next === current) return 'mapped'
   await txn.update(first.type, first.id, next)
   progress.updated.push(`${first.type}/${first.id}`)
+  return 'mapped'
+}
+
+async function remove(txn: Txn, { type, id, when }: Removal, progress: Progress): Promise<Fate> {
+  const stored = await txn.read(type, id)
+  if (stored === undefined || !when(parseResource(stored.json))) return 'duplicate'
+  await txn.delete(type, id)
+  progress.updated.push(`${type}/${id}`)
   return 'mapped'
 }
 

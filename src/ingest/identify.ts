@@ -1,6 +1,7 @@
 import { Problem } from '#kernel'
 import { readAppleExport } from './apple/read-export.ts'
-import { type FhirFile, importFhir } from './fhir/import-fhir.ts'
+import { importFhir } from './fhir/import-fhir.ts'
+import type { FhirFile } from './fhir/read-resources.ts'
 import { type FitStream, readTakeout, recogniseFit } from './fit/read-takeout.ts'
 import type { Format } from './format.ts'
 import { decodeHl7 } from './hl7v2/decode.ts'
@@ -152,7 +153,7 @@ function fhirReader(format: Format, members: readonly Member[], others: readonly
     format,
     async *outcomes(context) {
       yield leftOver(others)
-      yield* importFhir(files, context, context.limits)
+      yield* importFhir(files, context)
     },
   }
 }

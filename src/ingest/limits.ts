@@ -11,9 +11,9 @@ export interface IngestLimits {
   readonly maxEntries: number
   /** One XML token, JSON string, NDJSON line or HL7 segment. */
   readonly maxToken: number
-  /** One line of NDJSON; attachments are long. */
+  /** One line of NDJSON, one entry of a Bundle, one resource; attachments are long. Characters. */
   readonly maxLine: number
-  /** A file that has to be held whole: a FHIR bundle, an HL7 batch. */
+  /** A file that has to be held whole: an HL7 batch. */
   readonly maxWhole: number
   readonly maxDepth: number
   /** Resources of a FHIR file, whose names are held while it is read: about 200 bytes each. */
@@ -31,7 +31,7 @@ export const defaultLimits: IngestLimits = {
   ratioFrom: 16 * 1024 ** 2,
   maxEntries: 200_000,
   maxToken: 1024 ** 2,
-  maxLine: 16 * 1024 ** 2,
+  maxLine: 64 * 1024 ** 2,
   maxWhole: 64 * 1024 ** 2,
   maxDepth: 24,
   maxResources: 500_000,

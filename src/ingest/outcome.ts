@@ -37,6 +37,14 @@ export type Outcome =
       readonly id: string
       readonly change: (current: Resource) => Resource | undefined
     })
+  /** The row says that a resource is no more. Pure. */
+  | (Counted & {
+      readonly kind: 'remove'
+      readonly type: string
+      readonly id: string
+      /** Whether the version that is there is one that is no more. */
+      readonly when: (stored: Resource) => boolean
+    })
   /** All that the row says another row of the file says too: a duplicate. A row of which something is read is none. */
   | { readonly kind: 'folded'; readonly row: string }
   | { readonly kind: 'unmapped'; readonly row: string }

@@ -130,7 +130,7 @@ class Run {
   /** @returns true when enough is gathered for a batch */
   take(outcome: Outcome): boolean {
     this.rowsRead += rowsOf(outcome)
-    if (outcome.kind !== 'mapped' && outcome.kind !== 'amend') {
+    if (outcome.kind !== 'mapped' && outcome.kind !== 'amend' && outcome.kind !== 'remove') {
       this.#read.count(outcome)
       return false
     }
@@ -227,7 +227,7 @@ class Run {
   #checked(items: readonly Item[]): { valid: readonly Item[]; refused: Tally } {
     const refused = new Tally()
     const valid = items.filter(item => {
-      const [issue] = item.kind === 'amend' ? [] : this.#deps.validator.validate(item.resource)
+      const [issue] = item.kind === 'mapped' ? this.#deps.validator.validate(item.resource) : []
       if (issue !== undefined) refused.settle(item, refusalOf(issue))
       return issue === undefined
     })

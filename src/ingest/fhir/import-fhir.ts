@@ -1,36 +1,29 @@
-import type { IngestLimits } from '../limits.ts'
 import type { Outcome } from '../outcome.ts'
-import type { FhirContext } from '../read-context.ts'
+import type { ReadContext } from '../read-context.ts'
+import { isOfAnother } from './about.ts'
 import { Directory } from './directory.ts'
-import { mapResource } from './map-resource.ts'
-import { type Found, type NotFound, readBundle, readNdjson } from './read-resources.ts'
-
-/** A file, or a file inside an archive: it is opened twice. */
-export interface FhirFile {
-  readonly form: 'bundle' | 'ndjson'
-  open(): AsyncIterable<Uint8Array>
-}
+import { mapDeletion, mapResource, type Scene } from './map-resource.ts'
+import { type FhirFile, type Found, type Row, readRows } from './read-resources.ts'
+import { linksOf } from './references.ts'
 
 const gatherSize = 100
 
 /**
  * The outcomes of FHIR files that belong together. The first pass learns what is in them, so that references find their
- * targets whatever the order; the second maps.
+ * targets whatever the order, and which of several versions is the newest; the last one maps. Each pass reads the files again
+ * and holds one resource at a time.
  *
- * @throws Problem as `readBundle`, `readNdjson`, `Directory`
+ * @throws Problem as `readRows`, `Directory`
  */
 export async function* importFhir(
   files: readonly FhirFile[],
-  context: FhirContext,
-  limits: IngestLimits,
+  context: ReadContext,
 ): AsyncGenerator<Outcome[], void, void> {
-  const directory = new Directory(context, limits.maxResources)
-  for await (const { found, place } of all(files, limits)) if ('resource' in found) directory.add(found, place)
-  const names = directory.ownNames()
-  let outcomes: Outcome[] = []
-  for await (const { found, place } of all(files, limits)) {
-    const outcome = 'resource' in found ? mapResource(found, directory, names, context) : withoutResource(found)
-    outcomes.push(isOfSomebodyElse(outcome) ? { ...outcome, expression: place } : outcome)
+  const scene = await openScene(files, context)
+  let outcomes: Outcome[] = scene.doubtful ? [{ kind: 'warning', text: doubtfulEncoding }] : []
+  for await (const { row, place, index } of all(files, context, () => {})) {
+    const outcome = outcomeOf(row, index, scene)
+    outcomes.push(isOfSomebodyElse(outcome) ? { ...outcome, expression: place } : outcome, ...scene.warnings.splice(0))
     if (outcomes.length >= gatherSize) {
       yield outcomes
       outcomes = []
@@ -39,8 +32,51 @@ export async function* importFhir(
   yield outcomes
 }
 
-function withoutResource({ row, malformed }: NotFound): Outcome {
-  return malformed ? { kind: 'rejected', row, reason: 'structure-unknown' } : { kind: 'unmapped', row }
+const doubtfulEncoding = 'Some lines are not UTF-8; they were read as windows-1252.'
+
+async function openScene(files: readonly FhirFile[], context: ReadContext): Promise<Scene & { doubtful: boolean }> {
+  let doubtful = false
+  const directory = new Directory(context)
+  const onDoubt = () => {
+    doubtful = true
+  }
+  for await (const { row, place, index } of all(files, context, onDoubt)) {
+    if ('resource' in row) directory.add(row, place, index)
+    else if ('gone' in row) directory.places.addDeletion(row, index)
+  }
+  directory.places.settle()
+  const scene = { directory, names: directory.ownNames(), context, warnings: [], doubtful }
+  if (directory.places.hasBinaries) await findShown(files, scene)
+  return scene
+}
+
+/** Bytes belong to whom the document belongs that shows them. */
+async function findShown(files: readonly FhirFile[], scene: Scene): Promise<void> {
+  const { places } = scene.directory
+  for await (const { row, index } of all(files, scene.context, () => {})) {
+    if (!('resource' in row) || row.resource.resourceType === 'Binary' || !isTaken(row, index, scene)) continue
+    const isOther = isOfAnother(row, scene.names, scene.context)
+    for (const link of linksOf(row.resource)) places.show(link, row.fullUrl, isOther)
+  }
+}
+
+function isTaken(found: Found, index: number, { directory }: Scene): boolean {
+  if (found.resource.resourceType === 'Patient') return directory.isNewestPatient(index)
+  const place = directory.places.placeOf(found)
+  return place === undefined || place.newest.index === index
+}
+
+function outcomeOf(row: Row, index: number, scene: Scene): Outcome {
+  if ('resource' in row) return isTaken(row, index, scene) ? mapResource(row, scene) : older(row.resource.resourceType)
+  if ('gone' in row) return mapDeletion(row, index, scene) ?? older(row.gone.type)
+  return row.malformed
+    ? { kind: 'rejected', row: row.row, reason: 'structure-unknown' }
+    : { kind: 'unmapped', row: row.row }
+}
+
+/** A version that another one of the file has replaced. */
+function older(type: string): Outcome {
+  return { kind: 'unmapped', row: `${type}.older-version` }
 }
 
 /** What is another person's is refused by its place. */
@@ -49,18 +85,25 @@ function isOfSomebodyElse(outcome: Outcome): outcome is Extract<Outcome, { kind:
 }
 
 interface Placed {
-  readonly found: Found | NotFound
+  readonly row: Row
   /** `Bundle.entry[3]`, or the line of NDJSON; lines without text are not counted. */
   readonly place: string
+  /** Among the rows of all files. */
+  readonly index: number
 }
 
-async function* all(files: readonly FhirFile[], limits: IngestLimits): AsyncGenerator<Placed, void, void> {
+async function* all(
+  files: readonly FhirFile[],
+  { limits }: ReadContext,
+  onDoubt: () => void,
+): AsyncGenerator<Placed, void, void> {
+  let index = 0
   for (const file of files) {
-    const rows = file.form === 'ndjson' ? readNdjson(file.open(), limits) : await readBundle(file.open(), limits)
     let at = 0
-    for await (const found of rows) {
-      yield { found, place: file.form === 'ndjson' ? `line[${at + 1}]` : `Bundle.entry[${at}]` }
+    for await (const row of readRows(file, limits, onDoubt)) {
+      yield { row, place: file.form === 'ndjson' ? `line[${at + 1}]` : `Bundle.entry[${at}]`, index }
       at += 1
+      index += 1
     }
   }
 }

@@ -1,11 +1,15 @@
 import { ownersOf } from '#access'
 import { parseReference, type Resource } from '#fhir'
-import { type MapContext, type Outcome, rowName } from '../outcome.ts'
+import { type Outcome, rowName } from '../outcome.ts'
 import { merge } from '../patient-merge.ts'
-import type { FhirContext } from '../read-context.ts'
-import { type Directory, isPatientReference, isShared, keysOf, ownerElements, referenceAt } from './directory.ts'
-import type { Found } from './read-resources.ts'
-import { type Rewritten, rewriteReferences } from './references.ts'
+import type { ReadContext } from '../read-context.ts'
+import { isOfAnother, ownFragments } from './about.ts'
+import { type Directory, isPatientReference, ownerElements } from './directory.ts'
+import type { PatientNames } from './patient-names.ts'
+import { isShared, type Place } from './places.ts'
+import type { Found, Gone } from './read-resources.ts'
+import { type Rewritten, rewriteReferences, rewriteUrls } from './references.ts'
+import { isOlder, stampsOf, type Version, withoutStamps } from './versions.ts'
 
 /** Types that are no facts about a person, or that this server writes itself. */
 const passedOver: ReadonlySet<string> = new Set([
@@ -36,88 +40,128 @@ const patientElements = [
   'multipleBirthBoolean',
   'multipleBirthInteger',
   'communication',
+  'photo',
   'extension',
+  'identifier',
 ] as const
+
+/** What mapping the rows of a file needs to know of all of them. */
+export interface Scene {
+  readonly directory: Directory
+  readonly names: PatientNames
+  readonly context: ReadContext
+  /** What came up while a row was mapped; emptied after each. */
+  readonly warnings: Outcome[]
+}
 
 /**
  * One resource of a FHIR file, re-owned: what the file says about its patient is said about ours; its ids become ours;
- * its references follow.
- *
- * @param names  how the file names the patient it is imported for
+ * its references and addresses follow.
  */
-export function mapResource(
-  found: Found,
-  directory: Directory,
-  names: ReadonlySet<string>,
-  context: FhirContext,
-): Outcome {
-  const { resource, fullUrl } = found
+export function mapResource(found: Found, scene: Scene): Outcome {
+  const { resource } = found
+  const { context, names, directory } = scene
   const type = resource.resourceType
   const row = rowName(type)
   if (passedOver.has(type)) return { kind: 'unmapped', row }
-  if (type === 'Patient') return mapPatient(found, names, context)
-  if (isOfAnother(resource, names)) return { kind: 'rejected', row, reason: 'other-patient' }
+  if (isOfAnother(found, names, context)) return { kind: 'rejected', row, reason: 'other-patient' }
+  if (type === 'Patient') return mapPatient(found, scene)
   if (isShared(type) && !context.canShare(type)) return { kind: 'unmapped', row }
-  const key = keysOf(resource, fullUrl)[0]
-  const place = key === undefined ? undefined : directory.place(key)
-  const id = place?.id ?? context.fingerprint('fhir', type, JSON.stringify(resource))
-  const mapped: Resource & { id: string } = { ...resource, id, meta: metaOf(resource, context) }
-  rewriteReferences(mapped, reference => rewrite(reference, directory, names, context))
+  const place = directory.places.placeOf(found)
+  if (place?.type === 'Binary' && place.shownByOther && !place.shownByOwn)
+    return { kind: 'rejected', row, reason: 'other-patient' }
+  const mapped = reowned(found, place?.id ?? context.fingerprint('fhir', type, JSON.stringify(resource)), scene)
   if (!isShared(type) && isAboutSomebodyElse(mapped, context))
     return { kind: 'rejected', row, reason: 'element-missing', expression: `${type}.subject` }
-  return { kind: 'mapped', row, resource: mapped, mode: isShared(type) ? 'create' : 'upsert' }
+  if (isShared(type)) return { kind: 'mapped', row, resource: mapped, mode: 'create' }
+  const over = (stored: Resource, anew: Resource) => (isOlder(found.version, stored) ? undefined : anew)
+  return { kind: 'mapped', row, resource: mapped, mode: 'upsert', over }
+}
+
+/**
+ * A deletion, if it is the newest that the file says of a resource: what an earlier file brought is deleted here too, unless that
+ * was a newer version.
+ */
+export function mapDeletion(gone: Gone, index: number, { directory }: Scene): Outcome | undefined {
+  const { type } = gone.gone
+  const row = rowName(type)
+  const place = directory.places.placeOfDeletion(gone)
+  if (place !== undefined && place.newest.index !== index) return undefined
+  if (type === 'Patient' || isShared(type)) return { kind: 'unmapped', row: `${row}.deleted` }
+  const id = place?.id ?? directory.places.idOfDeleted(gone)
+  return { kind: 'remove', row, type, id, when: stored => !isOlder(gone.version, stored) }
+}
+
+function reowned({ resource, fullUrl, version }: Found, id: string, scene: Scene): Resource & { id: string } {
+  const { context } = scene
+  const mapped: Resource & { id: string } = { ...resource, id, meta: metaOf(resource, version, context) }
+  if (resource.resourceType === 'Binary') mapped.securityContext = context.subject
+  nameSubject(mapped, scene)
+  const own = ownFragments(resource, context)
+  rewriteReferences(mapped, reference => (own.has(reference) ? context.subject : rewrite(reference, fullUrl, scene)))
+  rewriteUrls(mapped, url => rewriteUrl(url, fullUrl, scene))
+  if (own.size > 0) leaveOut(mapped, own)
+  return mapped
+}
+
+/** A description of the patient within a resource has nothing that refers to it any more: https://hl7.org/fhir/R4/domainresource.html#invs */
+function leaveOut(resource: Resource, fragments: ReadonlySet<string>): void {
+  const contained = (resource.contained as readonly Resource[]).filter(({ id }) => !fragments.has(`#${id}`))
+  if (contained.length > 0) resource.contained = contained
+  else delete resource.contained
+}
+
+/** A subject that is named by a number of the patient alone. */
+function nameSubject(resource: Resource, { names, context }: Scene): void {
+  for (const element of ownerElements) {
+    const { reference, type, identifier } = (resource[element] ?? {}) as Named
+    if (reference === undefined && (type === undefined || type === 'Patient') && identifier !== undefined)
+      if (names.hasIdentifier(identifier)) resource[element] = { ...(resource[element] as object), ...context.subject }
+  }
+}
+
+interface Named {
+  readonly reference?: string
+  readonly type?: string
+  readonly identifier?: { readonly system?: string; readonly value?: string }
 }
 
 /** It says whom it is about, but not in a way that this server can tell. What says nothing is the importing patient's. */
-function isAboutSomebodyElse(resource: Resource, context: FhirContext): boolean {
+function isAboutSomebodyElse(resource: Resource, context: ReadContext): boolean {
   const isNobodys = ownersOf(resource, context.baseUrl).kind === 'household'
   return isNobodys && ownerElements.some(name => resource[name] !== undefined)
 }
 
-function metaOf(resource: Resource, context: MapContext) {
-  const { versionId, lastUpdated, source, ...kept } = resource.meta ?? {}
-  return { ...kept, source: context.source }
+function metaOf(resource: Resource, version: Version, context: ReadContext) {
+  const { versionId, lastUpdated, source, extension, ...kept } = (resource.meta ?? {}) as Record<string, unknown>
+  const extensions = [...withoutStamps(extension), ...stampsOf(version)]
+  return { ...kept, ...(extensions.length === 0 ? {} : { extension: extensions }), source: context.source }
 }
 
-function mapPatient({ resource, fullUrl }: Found, names: ReadonlySet<string>, context: FhirContext): Outcome {
-  if (!keysOf(resource, fullUrl).some(key => names.has(key)))
-    return { kind: 'rejected', row: 'Patient', reason: 'other-patient' }
-  const known = Object.fromEntries(
-    [...patientElements, 'identifier'].flatMap(name => (resource[name] === undefined ? [] : [[name, resource[name]]])),
-  )
-  return {
-    kind: 'amend',
-    row: 'Patient',
-    type: 'Patient',
-    id: context.patient,
-    change: current => merge(current, known, false, []),
-  }
+function mapPatient({ resource, fullUrl }: Found, scene: Scene): Outcome {
+  const { context } = scene
+  const known: Resource = { resourceType: 'Patient' }
+  for (const name of patientElements) if (resource[name] !== undefined) known[name] = resource[name]
+  rewriteReferences(known, reference => rewrite(reference, fullUrl, scene))
+  rewriteUrls(known, url => rewriteUrl(url, fullUrl, scene))
+  const { resourceType, ...elements } = known
+  const change = (current: Resource) => merge(current, elements, false, [])
+  return { kind: 'amend', row: 'Patient', type: 'Patient', id: context.patient, change }
 }
 
-function isOfAnother(resource: Resource, names: ReadonlySet<string>): boolean {
-  return ownerElements.some(name => {
-    const reference = referenceAt(resource, name)
-    if (reference === undefined || names.has(reference)) return false
-    return parseReference(reference).type === 'Patient'
-  })
-}
-
-function rewrite(reference: string, directory: Directory, names: ReadonlySet<string>, context: FhirContext): Rewritten {
-  if (names.has(reference)) return context.subject
-  const unversioned = reference.replace(/\/_history\/[^/]+$/, '')
-  const place = directory.place(reference) ?? directory.place(unversioned)
-  if (place !== undefined) {
-    if (place.shared !== undefined && !context.canShare(place.type)) return place.shared
-    return { reference: `${place.type}/${place.id}` }
-  }
-  return elsewhere(reference, names)
+function rewrite(reference: string, fullUrl: string | undefined, scene: Scene): Rewritten {
+  const { names, directory, context } = scene
+  if (names.has(reference, fullUrl)) return context.subject
+  const place = directory.places.find(reference, fullUrl)
+  if (place?.isKept === true) return { reference: `${place.type}/${place.id}` }
+  return place?.shared ?? elsewhere(reference)
 }
 
 /**
- * A reference to what is not in the file. Relative ones would point at whatever has that id here, so they become
- * identifiers; absolute ones say where they point.
+ * A reference to what is not in the file, or is not taken in. Relative ones would point at whatever has that id here, so they
+ * become identifiers; absolute ones say where they point.
  */
-function elsewhere(reference: string, names: ReadonlySet<string>): Rewritten {
+function elsewhere(reference: string): Rewritten {
   const { kind, url } = parseReference(reference)
   if (kind === 'fragment') return { reference }
   if (kind === 'conditional') {
@@ -125,5 +169,27 @@ function elsewhere(reference: string, names: ReadonlySet<string>): Rewritten {
     return value === undefined || value === '' ? { display: 'Not in the file' } : { identifier: { system, value } }
   }
   if (kind === 'absolute' && !isPatientReference(reference)) return { reference }
-  return names.has(reference) ? { reference } : { identifier: { value: reference } }
+  return { identifier: { value: reference } }
+}
+
+const missingBinary =
+  'The bytes of some attachments are not in the file, or could not be taken in; their addresses were kept as they stand.'
+
+function rewriteUrl(url: string, fullUrl: string | undefined, { directory, names, warnings }: Scene): string {
+  const place = directory.places.find(url, fullUrl)
+  // What stands under an address that is also the canonical one of a definition keeps it.
+  const isPlain = place?.type === 'Binary' || url.startsWith('urn:')
+  if (place !== undefined && isPlain && isReadable(place)) return `${place.type}/${place.id}`
+  if (place?.type === 'Binary' || (place === undefined && isBinary(url) && !names.has(url, fullUrl)))
+    warnings.push({ kind: 'warning', text: missingBinary })
+  return url
+}
+
+/** Bytes that only somebody else's documents show are theirs. */
+function isReadable({ isKept, shownByOther, shownByOwn }: Place): boolean {
+  return isKept && (shownByOwn || !shownByOther)
+}
+
+function isBinary(url: string): boolean {
+  return parseReference(url).type === 'Binary'
 }

@@ -1,11 +1,25 @@
-import { type Json, parseJson, type Resource, toResource } from '#fhir'
-import { collect, isProblem, Problem } from '#kernel'
+import { isInstant, type Json, parseJson, parseReference, type Resource, toResource } from '#fhir'
+import { isProblem, Problem } from '#kernel'
 import type { IngestLimits } from '../limits.ts'
+import { JsonListSplitter } from '../source/json-list.ts'
+import { decoded } from '../source/text.ts'
+import { type Version, versionOf } from './versions.ts'
 
 /** A resource of the file and the URL it is known by there. */
 export interface Found {
   readonly resource: Resource
   readonly fullUrl: string | undefined
+  readonly version: Version
+  /** The file has the newest first. */
+  readonly backwards: boolean
+}
+
+/** An entry that says that a resource is no more. */
+export interface Gone {
+  readonly gone: { readonly type: string; readonly id: string }
+  readonly fullUrl: string | undefined
+  readonly version: Version
+  readonly backwards: boolean
 }
 
 /** A row of the file that holds no resource; `row` is what it is called in the report. */
@@ -14,76 +28,164 @@ export interface NotFound {
   readonly malformed: boolean
 }
 
+/** A row of a FHIR file. */
+export type Row = Found | Gone | NotFound
+
+/** A file, or a file inside an archive: it is opened more than once. */
+export interface FhirFile {
+  readonly form: 'bundle' | 'ndjson'
+  open(): AsyncIterable<Uint8Array>
+}
+
 /**
- * The resources of a Bundle of any type, or the one resource that the file is.
+ * The rows of a file: the entries of a Bundle of any type, the lines of NDJSON, or the one resource that the file is. Holds one
+ * of them at a time.
  *
- * @throws Problem `too-large` · `body.too-large`; `invalid` · `json.…`, `fhir.…`
+ * @throws Problem `too-large` · `body.too-large`, `ingest.token-too-long`; `invalid` · `json.…`, `fhir.…`, `ingest.truncated`
  */
-export async function readBundle(
-  chunks: AsyncIterable<Uint8Array>,
+export async function* readRows(
+  file: FhirFile,
   limits: IngestLimits,
-): Promise<readonly (Found | NotFound)[]> {
-  const bytes = withoutMark(await collect(chunks, limits.maxWhole))
-  const resource = toResource(parseJson(bytes))
-  if (resource.resourceType !== 'Bundle') return [{ resource, fullUrl: undefined }]
-  return Array.isArray(resource.entry) ? resource.entry.map(readEntry) : []
+  onDoubt: () => void,
+): AsyncGenerator<Row, void, void> {
+  if (file.form === 'ndjson') yield* readNdjson(file, limits, onDoubt)
+  else yield* readBundle(file, limits, onDoubt)
 }
 
-function withoutMark(bytes: Buffer): Buffer {
-  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes
+async function* readBundle(file: FhirFile, limits: IngestLimits, onDoubt: () => void): AsyncGenerator<Row, void, void> {
+  const head = await readHead(file, limits)
+  if (!head.isBundle) {
+    yield resourceOf(parseJson(await wholeText(file, limits, onDoubt)))
+    return
+  }
+  const splitter = new JsonListSplitter('entry', limits.maxLine)
+  for await (const text of decoded(file.open(), onDoubt))
+    for (const element of splitter.write(text)) yield readEntry(parseJson(element), head.type)
+  const shell = toResource(parseJson(splitter.end()))
+  // What names a Bundle within it before it names itself is read as what it is after all.
+  if (shell.resourceType !== 'Bundle') yield resourceOf(shell as Json)
 }
 
-function readEntry(entry: { readonly [name: string]: Json } | null): Found | NotFound {
-  const method = (entry?.request as { method?: Json } | undefined)?.method
-  if (entry?.resource === undefined || method === 'DELETE' || method === 'PATCH')
+interface Head {
+  readonly isBundle: boolean
+  readonly type: string | undefined
+}
+
+const typeOf = /"resourceType"\s*:\s*"([A-Za-z]+)"/
+const bundleTypeOf =
+  /"type"\s*:\s*"(document|message|transaction(?:-response)?|batch(?:-response)?|history|searchset|collection)"/
+
+/** Whether the file is a Bundle, and of which type: nearly any file says both at its start. */
+async function readHead(file: FhirFile, limits: IngestLimits): Promise<Head> {
+  const splitter = new JsonListSplitter('entry', limits.maxLine)
+  let head: Head = { isBundle: false, type: undefined }
+  for await (const text of decoded(file.open(), () => {})) {
+    splitter.write(text)
+    const resourceType = typeOf.exec(splitter.shell)?.[1]
+    head = { isBundle: resourceType === 'Bundle', type: bundleTypeOf.exec(splitter.shell)?.[1] }
+    if (resourceType !== undefined && (!head.isBundle || head.type !== undefined)) break
+  }
+  return head
+}
+
+async function wholeText(file: FhirFile, limits: IngestLimits, onDoubt: () => void): Promise<string> {
+  let whole = ''
+  for await (const text of decoded(file.open(), onDoubt)) {
+    whole += text
+    if (whole.length > limits.maxLine)
+      throw new Problem(
+        'too-large',
+        'ingest.token-too-long',
+        `The resource is longer than ${limits.maxLine} characters.`,
+      )
+  }
+  return whole
+}
+
+interface Entry {
+  readonly fullUrl?: Json
+  readonly resource?: Json
+  readonly request?: Json
+  readonly response?: Json
+}
+
+function readEntry(json: Json, bundleType: string | undefined): Row {
+  const entry: Entry = isObject(json) ? json : {}
+  const fullUrl = textAt(entry, 'fullUrl')
+  const method = textAt(entry.request, 'method')
+  const backwards = bundleType === 'history'
+  if (method === 'DELETE' && commands.has(bundleType ?? '')) return readDeletion(entry, fullUrl, backwards)
+  if (entry.resource === undefined || method === 'DELETE' || method === 'PATCH')
     return { row: 'entry-without-resource', malformed: false }
-  const fullUrl = typeof entry.fullUrl === 'string' ? entry.fullUrl : undefined
-  return resourceOf(entry.resource, fullUrl)
+  return resourceOf(entry.resource, fullUrl, versionOfResponse(entry), backwards)
 }
 
-/** A type that R4 does not know is that row's fault, not the file's. */
-function resourceOf(json: Json, fullUrl: string | undefined): Found | NotFound {
+/** In these a request is what was done, or what is to be done; elsewhere there is none. */
+const commands: ReadonlySet<string> = new Set(['history', 'transaction', 'batch'])
+
+function readDeletion(entry: Entry, fullUrl: string | undefined, backwards: boolean): Row {
+  const { type, id } = parseReference(textAt(entry.request, 'url') ?? fullUrl ?? '')
+  if (type === undefined || id === undefined) return { row: 'entry-without-resource', malformed: false }
+  return { gone: { type, id }, fullUrl, version: versionOfResponse(entry), backwards }
+}
+
+/** https://hl7.org/fhir/R4/bundle.html#history: what the server answered says which version it is. */
+function versionOfResponse({ response }: Entry): Version {
+  const at = textAt(response, 'lastModified')
+  const version = /^(?:W\/)?"([^"]{1,64})"$/.exec(textAt(response, 'etag') ?? '')?.[1]
+  return { ...(at !== undefined && isInstant(at) ? { at } : {}), ...(version === undefined ? {} : { version }) }
+}
+
+function isObject(json: Json | undefined): json is { readonly [name: string]: Json } {
+  return typeof json === 'object' && json !== null && !Array.isArray(json)
+}
+
+function textAt(json: Json | undefined | Entry, name: string): string | undefined {
+  const value =
+    typeof json === 'object' && json !== null ? (json as { readonly [name: string]: Json })[name] : undefined
+  return typeof value === 'string' ? value : undefined
+}
+
+/** A type that R4 does not know is that row's fault, not the file's. What a resource says of its version comes first. */
+function resourceOf(json: Json, fullUrl?: string, answered: Version = {}, backwards = false): Row {
   try {
-    return { resource: toResource(json), fullUrl }
+    const resource = toResource(json)
+    return { resource, fullUrl, version: { ...answered, ...versionOf(resource) }, backwards }
   } catch (error) {
     if (isProblem(error, 'invalid')) return { row: 'unknown-resource', malformed: true }
     throw error
   }
 }
 
-/**
- * The resources of NDJSON, line by line. A line that is no JSON is a row of its own.
- *
- * @throws Problem `too-large` · `ingest.token-too-long`
- */
-export async function* readNdjson(
-  chunks: AsyncIterable<Uint8Array>,
-  limits: IngestLimits,
-): AsyncGenerator<Found | NotFound, void, void> {
-  for await (const line of lines(chunks, limits.maxLine)) {
+async function* readNdjson(file: FhirFile, limits: IngestLimits, onDoubt: () => void): AsyncGenerator<Row, void, void> {
+  for await (const line of lines(decoded(file.open(), onDoubt), limits.maxLine)) {
     const text = line.trim()
     if (text !== '') yield parseLine(text)
   }
 }
 
-function parseLine(text: string): Found | NotFound {
+/** A line that is no JSON is a row of its own. */
+function parseLine(text: string): Row {
   try {
-    return resourceOf(parseJson(text), undefined)
+    return resourceOf(parseJson(text))
   } catch (error) {
     if (isProblem(error, 'invalid')) return { row: 'line', malformed: true }
     throw error
   }
 }
 
-async function* lines(chunks: AsyncIterable<Uint8Array>, maxLine: number): AsyncGenerator<string, void, void> {
-  const decoder = new TextDecoder('utf-8')
+async function* lines(texts: AsyncIterable<string>, maxLine: number): AsyncGenerator<string, void, void> {
   let rest = ''
-  for await (const chunk of chunks) {
-    const pieces = (rest + decoder.decode(chunk, { stream: true })).split('\n')
+  for await (const text of texts) {
+    const pieces = (rest + text).split('\n')
     rest = pieces.pop() ?? ''
     if (rest.length > maxLine)
-      throw new Problem('too-large', 'ingest.token-too-long', 'One line of the file is longer than is accepted.')
+      throw new Problem(
+        'too-large',
+        'ingest.token-too-long',
+        `One line of the file is longer than ${maxLine} characters.`,
+      )
     yield* pieces
   }
-  yield rest + decoder.decode()
+  yield rest
 }

@@ -1,4 +1,4 @@
-import { mapReferences, type Resource } from '#fhir'
+import { mapLinks, mapReferences, type Resource } from '#fhir'
 
 /** What a reference becomes: another text, or words and an identifier that point nowhere. */
 export type Rewritten =
@@ -19,6 +19,26 @@ export function rewriteReferences(resource: Resource, rewrite: (reference: strin
     return `${mark}${logical.push(rewritten) - 1}`
   })
   if (logical.length > 0) replaceMarked(resource, logical)
+}
+
+/**
+ * Rewrites the addresses of a resource, in place: urls of attachments above all, and links in narratives.
+ *
+ * @param rewrite  gives the address that is to stand in place of another, or the same
+ * @see            https://hl7.org/fhir/R4/http.html#trules
+ */
+export function rewriteUrls(resource: Resource, rewrite: (url: string) => string): void {
+  mapLinks(resource, rewrite)
+}
+
+/** The addresses and references of a resource. */
+export function linksOf(resource: Resource): readonly string[] {
+  const links: string[] = []
+  mapLinks(resource, text => {
+    links.push(text)
+    return text
+  })
+  return links
 }
 
 type Node = { [element: string]: unknown }

@@ -1,0 +1,62 @@
+import { parseReference } from '#fhir'
+
+/** How a file may name the patient that it is imported for. */
+export class PatientNames {
+  readonly #names: ReadonlySet<string>
+  readonly #identifiers: ReadonlySet<string>
+  readonly #baseUrl: string
+  /** The file knows its patient by an address, so another address is another patient's. */
+  readonly #isAddressed: boolean
+
+  /**
+   * @param names        full URLs and relative references
+   * @param identifiers  `system|value`
+   * @param baseUrl      of this server
+   */
+  constructor(names: ReadonlySet<string>, identifiers: ReadonlySet<string>, baseUrl: string) {
+    this.#names = names
+    this.#identifiers = identifiers
+    this.#baseUrl = baseUrl
+    this.#isAddressed = [...names].some(isAddress)
+  }
+
+  /**
+   * Whether a reference leads to the patient: a version of them is they; what is relative is first read as below the address
+   * of the entry that says it (https://hl7.org/fhir/R4/bundle.html#references).
+   *
+   * @param fullUrl  of the entry in which it stands
+   */
+  has(reference: string, fullUrl?: string): boolean {
+    const plain = unversioned(reference)
+    if (this.#names.has(plain) || this.#names.has(resolved(plain, fullUrl))) return true
+    const { kind, type, id } = parseReference(plain, this.#baseUrl)
+    if (type !== 'Patient') return false
+    const isHere = kind === 'local' && isAddress(plain)
+    return (isHere || (kind === 'absolute' && !this.#isAddressed)) && this.#names.has(`Patient/${id}`)
+  }
+
+  /** Whether a reference without an address has a number of the patient. */
+  hasIdentifier(identifier: { readonly system?: string; readonly value?: string }): boolean {
+    const { system = '', value = '' } = identifier
+    return value !== '' && this.#identifiers.has(`${system}|${value}`)
+  }
+}
+
+function isAddress(text: string): boolean {
+  return text.startsWith('http://') || text.startsWith('https://')
+}
+
+/** A reference without the version that it names. */
+export function unversioned(reference: string): string {
+  const at = reference.indexOf('/_history/')
+  return at < 0 ? reference : reference.slice(0, at)
+}
+
+const place = /\/[A-Z][A-Za-z]+\/[A-Za-z0-9\-.]{1,64}$/
+
+/** A relative reference as below the address of the entry that says it; any other as it stands. */
+export function resolved(reference: string, fullUrl: string | undefined): string {
+  if (fullUrl === undefined || !isAddress(fullUrl) || !/^[A-Z][A-Za-z]+\/[A-Za-z0-9\-.]{1,64}$/.test(reference))
+    return reference
+  return place.test(fullUrl) ? `${fullUrl.replace(place, '')}/${reference}` : reference
+}

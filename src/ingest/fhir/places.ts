@@ -1,0 +1,182 @@
+import type { Resource } from '#fhir'
+import { Problem } from '#kernel'
+import { identifierKey } from '../patient-merge.ts'
+import type { ReadContext } from '../read-context.ts'
+import { resolved, unversioned } from './patient-names.ts'
+import type { Found, Gone } from './read-resources.ts'
+import { type Candidate, newerOf } from './versions.ts'
+
+/** Where a resource of the file goes. */
+export interface Place {
+  readonly type: string
+  readonly id: string
+  /** The address that the file knows it by. */
+  readonly fullUrl: string | undefined
+  /** Words and identifier for references to it, when it cannot be stored. */
+  readonly shared?: { readonly display?: string; readonly identifier?: object; readonly code?: object }
+  /** The version that is taken, and whether it can be: what cannot is not referred to. */
+  newest: Candidate
+  isKept: boolean
+  /** For a Binary: whether a resource of the patient, or one of somebody else, shows it. */
+  shownByOwn: boolean
+  shownByOther: boolean
+}
+
+/** Types that belong to no patient: they are kept once for all. */
+const sharedTypes: ReadonlySet<string> = new Set([
+  'Practitioner',
+  'PractitionerRole',
+  'Organization',
+  'OrganizationAffiliation',
+  'Location',
+  'HealthcareService',
+  'Endpoint',
+  'Medication',
+  'Substance',
+  'InsurancePlan',
+])
+
+export function isShared(type: string): boolean {
+  return sharedTypes.has(type)
+}
+
+/** How references in the file may name a resource. */
+export function keysOf(resource: Resource, fullUrl: string | undefined): readonly string[] {
+  const keys = fullUrl === undefined ? [] : [fullUrl]
+  if (resource.id !== undefined) keys.push(`${resource.resourceType}/${resource.id}`)
+  return keys
+}
+
+/** What is in a file and under which names; of several versions of a resource, which is the newest. */
+export class Places {
+  readonly #context: ReadContext
+  readonly #places = new Map<string, Place>()
+  readonly #deletions: { readonly gone: Gone; readonly index: number }[] = []
+  #count = 0
+  /** Whether bytes stand in the file beside what shows them. */
+  hasBinaries = false
+
+  constructor(context: ReadContext) {
+    this.#context = context
+  }
+
+  /** @param index  of the row in all files together */
+  add(found: Found, index: number): void {
+    this.#count += 1
+    const { maxResources } = this.#context.limits
+    if (this.#count > maxResources)
+      throw new Problem('too-large', 'ingest.too-many-resources', `The file holds more than ${maxResources} resources.`)
+    const { resource, fullUrl, version, backwards } = found
+    const candidate: Candidate = { ...version, index, backwards }
+    const keys = keysOf(resource, fullUrl)
+    const known = this.#known(keys, fullUrl)
+    const place = known ?? this.#newPlace(found, candidate)
+    place.newest = known === undefined ? candidate : newerOf(known.newest, candidate)
+    if (place.newest === candidate) place.isKept = this.#canKeep(found, place)
+    for (const key of keys) if (!this.#places.has(key)) this.#places.set(key, place)
+    this.hasBinaries ||= resource.resourceType === 'Binary'
+  }
+
+  /** Remembers a deletion until all is known that it may be of. */
+  addDeletion(gone: Gone, index: number): void {
+    this.#deletions.push({ gone, index })
+  }
+
+  /** Lets the deletions take their place among the versions. */
+  settle(): void {
+    for (const { gone, index } of this.#deletions) {
+      const candidate: Candidate = { ...gone.version, index, backwards: gone.backwards }
+      const place = this.placeOfDeletion(gone)
+      if (place === undefined) continue
+      place.newest = newerOf(place.newest, candidate)
+      if (place.newest === candidate) place.isKept = false
+    }
+  }
+
+  #known(keys: readonly string[], fullUrl: string | undefined): Place | undefined {
+    const places = keys.flatMap(key => this.#places.get(key) ?? [])
+    // Two addresses are two resources, whatever their ids.
+    return places.find(place => fullUrl === undefined || place.fullUrl === undefined || place.fullUrl === fullUrl)
+  }
+
+  #newPlace(found: Found, newest: Candidate): Place {
+    const flags = { isKept: true, shownByOwn: false, shownByOther: false }
+    return { ...placeOf(found, this.#context), fullUrl: found.fullUrl, newest, ...flags }
+  }
+
+  /** Known beforehand, so that nothing refers to what will not be there. */
+  #canKeep({ resource }: Found, { type, id }: Place): boolean {
+    const isPermitted = isShared(type) ? this.#context.canShare(type) : this.#context.canWrite(type)
+    return isPermitted && this.#context.isValid({ ...resource, id })
+  }
+
+  /** Where what a reference leads to goes; relative ones are first read as below the address of who says them. */
+  find(reference: string, fullUrl?: string): Place | undefined {
+    const plain = unversioned(reference)
+    return this.#places.get(reference) ?? this.#places.get(resolved(plain, fullUrl)) ?? this.#places.get(plain)
+  }
+
+  /** Notes that a resource shows what a link leads to. */
+  show(link: string, fullUrl: string | undefined, isOther: boolean): void {
+    const place = this.find(link, fullUrl)
+    if (place === undefined) return
+    if (isOther) place.shownByOther = true
+    else place.shownByOwn = true
+  }
+
+  placeOf({ resource, fullUrl }: Found): Place | undefined {
+    return this.#known(keysOf(resource, fullUrl), fullUrl)
+  }
+
+  placeOfDeletion({ gone: { type, id }, fullUrl }: Gone): Place | undefined {
+    return this.#known([...(fullUrl === undefined ? [] : [fullUrl]), `${type}/${id}`], fullUrl)
+  }
+
+  /** The id under which an earlier file with this name for it was imported. */
+  idOfDeleted({ gone: { type, id }, fullUrl }: Gone): string {
+    return this.#context.fingerprint('fhir', type, fullUrl ?? `${type}/${id}`)
+  }
+}
+
+interface Identified {
+  readonly system?: string
+  readonly value?: string
+}
+
+/** The id that a resource of the file gets; shared ones by their identifier, so that two files name one Practitioner. */
+function placeOf({ resource, fullUrl }: Found, context: ReadContext): Pick<Place, 'type' | 'id' | 'shared'> {
+  const type = resource.resourceType
+  const key = keysOf(resource, fullUrl)[0] ?? JSON.stringify(resource)
+  if (!isShared(type)) return { type, id: context.fingerprint('fhir', type, key) }
+  const identifiers: readonly Identified[] = Array.isArray(resource.identifier) ? resource.identifier : []
+  const identifier = identifiers.find(one => one.system !== undefined && one.value !== undefined) ?? identifiers[0]
+  const name = identifier === undefined ? key : identifierKey(identifier)
+  const id = context.sharedFingerprint('fhir', type, name)
+  return { type, id, shared: wordsOf(resource, identifier) }
+}
+
+interface Named {
+  readonly text?: string
+  readonly family?: string
+  readonly given?: readonly string[]
+  readonly prefix?: readonly string[]
+}
+
+function wordsOf(resource: Resource, identifier: Identified | undefined) {
+  const display = displayOf(resource.name)
+  const code = resource.resourceType === 'Medication' ? (resource.code as object | undefined) : undefined
+  return {
+    ...(display === undefined ? {} : { display }),
+    ...(identifier === undefined ? {} : { identifier }),
+    ...(code === undefined ? {} : { code }),
+  }
+}
+
+function displayOf(name: unknown): string | undefined {
+  if (typeof name === 'string') return name
+  const [first] = Array.isArray(name) ? (name as Named[]) : []
+  if (first === undefined) return undefined
+  return (
+    first.text ?? ([...(first.prefix ?? []), ...(first.given ?? []), first.family ?? ''].join(' ').trim() || undefined)
+  )
+}

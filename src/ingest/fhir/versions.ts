@@ -1,0 +1,78 @@
+import { isInstant, type Resource } from '#fhir'
+
+/** Which version of a resource something is, as its own server numbers and dates them. */
+export interface Version {
+  /** `meta.lastUpdated`, an instant. */
+  readonly at?: string
+  readonly version?: string
+}
+
+/** Where our resource keeps which version of its source it is. */
+const urls = { at: 'urn:kinhold:fhir:last-updated', version: 'urn:kinhold:fhir:version-id' } as const
+
+interface Stamp {
+  readonly url?: string
+  readonly valueInstant?: string
+  readonly valueString?: string
+}
+
+/** What a resource of the file says of its version. */
+export function versionOf({ meta }: Resource): Version {
+  const { lastUpdated: at, versionId: version } = meta ?? {}
+  return {
+    ...(typeof at === 'string' && isInstant(at) ? { at } : {}),
+    ...(typeof version === 'string' ? { version } : {}),
+  }
+}
+
+/** A version as extensions of `meta`, where it outlives the import. */
+export function stampsOf({ at, version }: Version): readonly Stamp[] {
+  return [
+    ...(at === undefined ? [] : [{ url: urls.at, valueInstant: at }]),
+    ...(version === undefined ? [] : [{ url: urls.version, valueString: version }]),
+  ]
+}
+
+/** The extensions of `meta` that are not stamps of ours: a file that was exported from here has them too. */
+export function withoutStamps(extensions: unknown): readonly Stamp[] {
+  const known: ReadonlySet<unknown> = new Set(Object.values(urls))
+  return Array.isArray(extensions) ? extensions.filter(({ url }: Stamp) => !known.has(url)) : []
+}
+
+function stampedVersion({ meta }: Resource): Version {
+  const { extension } = (meta ?? {}) as { readonly extension?: unknown }
+  const stamps: readonly Stamp[] = Array.isArray(extension) ? extension : []
+  const at = stamps.find(({ url }) => url === urls.at)?.valueInstant
+  const version = stamps.find(({ url }) => url === urls.version)?.valueString
+  return { ...(at === undefined ? {} : { at }), ...(version === undefined ? {} : { version }) }
+}
+
+/** Positive when `one` is the newer version, negative when it is the older; 0 when that cannot be told. */
+export function compareVersions(one: Version, other: Version): number {
+  const times = one.at === undefined || other.at === undefined ? 0 : Date.parse(one.at) - Date.parse(other.at)
+  if (times !== 0) return times
+  const numbers = [one.version, other.version].map(text => (/^\d{1,15}$/.test(text ?? '') ? Number(text) : undefined))
+  const [first, second] = numbers
+  return first === undefined || second === undefined ? 0 : first - second
+}
+
+/** Whether a version of the source is older than the one that is stored. */
+export function isOlder(version: Version, stored: Resource): boolean {
+  return compareVersions(version, stampedVersion(stored)) < 0
+}
+
+/** One of the versions of a resource that a file holds. */
+export interface Candidate extends Version {
+  /** Where it stands among the rows. */
+  readonly index: number
+  /** The file has the newest first, as a history does. */
+  readonly backwards: boolean
+}
+
+/** The newer of two versions; where they do not say which that is, their order does. */
+export function newerOf(one: Candidate, other: Candidate): Candidate {
+  const order = compareVersions(one, other)
+  if (order !== 0) return order > 0 ? one : other
+  const [first, last] = one.index < other.index ? [one, other] : [other, one]
+  return first.backwards && last.backwards ? first : last
+}
