@@ -1,4 +1,4 @@
-import { parseReference, type Resource } from '#fhir'
+import { parseReference } from '#fhir'
 import { Problem } from '#kernel'
 import { claimsOf, type PersonClaims } from '../identity/claims.ts'
 import { checkSamePerson } from '../identity/guard.ts'
@@ -6,13 +6,11 @@ import { linkOf } from '../identity/identifiers.ts'
 import { compare, isSurelySame } from '../identity/judge.ts'
 import { identifierKey } from '../patient-merge.ts'
 import type { ReadContext } from '../read-context.ts'
+import { ownersIn } from './owners.ts'
 import { PatientNames, resolved, unversioned } from './patient-names.ts'
 import { keysOf, Places } from './places.ts'
 import type { Found } from './read-resources.ts'
 import { type Candidate, newerOf } from './versions.ts'
-
-/** Elements by which a resource says whose it is. */
-export const ownerElements = ['subject', 'patient', 'beneficiary', 'individual'] as const
 
 /** A person whom the file describes, once or in several versions. */
 interface FilePatient {
@@ -69,11 +67,8 @@ export class Directory {
   #addSubject({ resource, fullUrl }: Found): void {
     // A file of many people is found out by the second of them.
     if (this.#subjects.size > 1000) return
-    for (const name of ownerElements) {
-      const reference = referenceAt(resource, name)
-      if (reference !== undefined && isPatientReference(reference))
-        this.#subjects.add(resolved(unversioned(reference), fullUrl))
-    }
+    for (const reference of ownersIn(resource).filter(isPatientReference))
+      this.#subjects.add(resolved(unversioned(reference), fullUrl))
   }
 
   /**
@@ -137,13 +132,6 @@ function severalPatients(places: readonly string[]): Problem {
   const text = 'The file is about several patients, and none of them can be told to be this one.'
   const expression = places.length === 0 ? 'Patient.identifier' : places.slice(0, mostPlaces)
   return new Problem('unprocessable', 'ingest.several-patients', text, { expression })
-}
-
-/** The reference in an element of the first level, if there is one. */
-export function referenceAt(resource: Resource, element: string): string | undefined {
-  const node = resource[element]
-  if (typeof node !== 'object' || node === null || !('reference' in node)) return undefined
-  return typeof node.reference === 'string' ? node.reference : undefined
 }
 
 export function isPatientReference(reference: string): boolean {

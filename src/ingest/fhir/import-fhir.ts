@@ -1,6 +1,6 @@
 import type { Outcome } from '../outcome.ts'
 import type { ReadContext } from '../read-context.ts'
-import { isOfAnother } from './about.ts'
+import { isOfAnother, namesAnother } from './about.ts'
 import { Directory } from './directory.ts'
 import { mapDeletion, mapResource, type Scene } from './map-resource.ts'
 import { type FhirFile, type Found, type Row, readRows } from './read-resources.ts'
@@ -45,7 +45,9 @@ async function openScene(files: readonly FhirFile[], context: ReadContext): Prom
     else if ('gone' in row) directory.places.addDeletion(row, index)
   }
   directory.places.settle()
-  const scene = { directory, names: directory.ownNames(), context, warnings: [], doubtful }
+  const names = directory.ownNames()
+  directory.places.leaveOut((reference, fullUrl) => namesAnother(reference, fullUrl, names))
+  const scene = { directory, names, context, warnings: [], doubtful }
   if (directory.places.hasBinaries) await findShown(files, scene)
   return scene
 }

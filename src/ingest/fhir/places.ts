@@ -2,6 +2,8 @@ import type { Resource } from '#fhir'
 import { Problem } from '#kernel'
 import { identifierKey } from '../patient-merge.ts'
 import type { ReadContext } from '../read-context.ts'
+import { isAboutStranger } from './contained.ts'
+import { ownersIn } from './owners.ts'
 import { resolved, unversioned } from './patient-names.ts'
 import type { Found, Gone } from './read-resources.ts'
 import { type Candidate, newerOf } from './versions.ts'
@@ -12,6 +14,8 @@ export interface Place {
   readonly id: string
   /** The address that the file knows it by. */
   readonly fullUrl: string | undefined
+  /** References to whom it is about. */
+  about: readonly string[]
   /** Words and identifier for references to it, when it cannot be stored. */
   readonly shared?: { readonly display?: string; readonly identifier?: object; readonly code?: object }
   /** The version that is taken, and whether it can be: what cannot is not referred to. */
@@ -72,7 +76,10 @@ export class Places {
     const known = this.#known(keys, fullUrl)
     const place = known ?? this.#newPlace(found, candidate)
     place.newest = known === undefined ? candidate : newerOf(known.newest, candidate)
-    if (place.newest === candidate) place.isKept = this.#canKeep(found, place)
+    if (place.newest === candidate) {
+      place.about = ownersIn(resource)
+      place.isKept = this.#canKeep(found, place)
+    }
     for (const key of keys) if (!this.#places.has(key)) this.#places.set(key, place)
     this.hasBinaries ||= resource.resourceType === 'Binary'
   }
@@ -80,6 +87,12 @@ export class Places {
   /** Remembers a deletion until all is known that it may be of. */
   addDeletion(gone: Gone, index: number): void {
     this.#deletions.push({ gone, index })
+  }
+
+  /** When it is known whom the file is about: what is about others is not kept. */
+  leaveOut(isOther: (reference: string, fullUrl: string | undefined) => boolean): void {
+    for (const place of this.#places.values())
+      if (place.about.some(reference => isOther(reference, place.fullUrl))) place.isKept = false
   }
 
   /** Lets the deletions take their place among the versions. */
@@ -100,20 +113,20 @@ export class Places {
   }
 
   #newPlace(found: Found, newest: Candidate): Place {
-    const flags = { isKept: true, shownByOwn: false, shownByOther: false }
+    const flags = { about: [], isKept: true, shownByOwn: false, shownByOther: false }
     return { ...placeOf(found, this.#context), fullUrl: found.fullUrl, newest, ...flags }
   }
 
   /** Known beforehand, so that nothing refers to what will not be there. */
   #canKeep({ resource }: Found, { type, id }: Place): boolean {
     const isPermitted = isShared(type) ? this.#context.canShare(type) : this.#context.canWrite(type)
-    return isPermitted && this.#context.isValid({ ...resource, id })
+    return isPermitted && !isAboutStranger(resource, this.#context) && this.#context.isValid({ ...resource, id })
   }
 
   /** Where what a reference leads to goes; relative ones are first read as below the address of who says them. */
   find(reference: string, fullUrl?: string): Place | undefined {
     const plain = unversioned(reference)
-    return this.#places.get(reference) ?? this.#places.get(resolved(plain, fullUrl)) ?? this.#places.get(plain)
+    return this.#places.get(resolved(plain, fullUrl)) ?? this.#places.get(plain)
   }
 
   /** Notes that a resource shows what a link leads to. */
