@@ -49,7 +49,7 @@ function isItem(outcome: Outcome): outcome is Item {
 }
 
 function nameOf(item: Item): string {
-  return item.kind === 'amend' ? `${item.type}/${item.id}` : `${item.resource.resourceType}/${item.resource.id}`
+  return item.kind === 'mapped' ? `${item.resource.resourceType}/${item.resource.id}` : `${item.type}/${item.id}`
 }
 
 async function writeProvenance(
