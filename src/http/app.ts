@@ -13,7 +13,7 @@ import { openApi } from './open-api.ts'
 import { answerProblem, toProblem } from './problem-response.ts'
 import { protectedResource } from './protected-resource.ts'
 import { headersFor } from './security-headers.ts'
-import { mountRoutes } from './web-routes.ts'
+import { mountRoutes, otherMethods } from './web-routes.ts'
 
 /** What the server is told about itself; sizes and times have defaults. */
 export interface HttpConfig {
@@ -104,10 +104,21 @@ function besideFhir({ rooms, smart, share, log }: AppRooms, endpoint: EndpointRo
     jsonHandler(headers, () => ({ status: 'ok' })),
   )
   app.get('/readyz', readiness(headers))
+  app.all(readOnlyPaths, otherMethods(['GET']))
   app.use(unknownPath)
   app.use(errorHandler({ headers, baseUrl, log }))
   return app
 }
+
+/** What is served beside the rows of rooms can only be read. */
+const readOnlyPaths = [
+  '/',
+  '/.well-known/oauth-protected-resource/fhir',
+  '/openapi.json',
+  '/docs{/*file}',
+  '/healthz',
+  '/readyz',
+]
 
 function jsonHandler(headers: Readonly<Record<string, string>>, value: () => object): RequestHandler {
   return (_request, response) => sendJson(response, 200, headers, value())

@@ -38,7 +38,7 @@ const varyByOrigin: RequestHandler = (_request, response, next) => {
 }
 
 /** A preflight of an origin that may not read gets an answer without its name, all other methods 405. */
-function otherMethods(methods: readonly WebRoute['method'][]): RequestHandler {
+export function otherMethods(methods: readonly WebRoute['method'][]): RequestHandler {
   const allowed = methods.flatMap(method => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
   return (request, response) => {
     response.locals.allowed = allowed

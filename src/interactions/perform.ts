@@ -20,7 +20,7 @@ export async function perform(match: Match, request: FhirRequest, rooms: Rooms):
     if (route.produces === undefined) checkAcceptable(request)
     if (request.query.size > 0) checkQuery(route, request, request.query)
     const response = await route.handler(request, params, rooms)
-    return request.query.get('_pretty') === 'true' ? indent(response) : response
+    return response.pretty === true || request.query.get('_pretty') === 'true' ? indent(response) : response
   } catch (error) {
     auditRefusal(error, match, request, rooms)
     throw error

@@ -32,6 +32,8 @@ export interface FhirResponse {
   readonly body?: Buffer | string | Resource
   /** When the version was written of which the answer tells: to the millisecond, where `Last-Modified` has whole seconds. */
   readonly lastUpdatedMs?: number
+  /** To be printed in lines for people, because a form asked for it; what the URL asks is seen to anyway. */
+  readonly pretty?: boolean
 }
 
 /** What a path's variables stood for: `type`, `id`, `vid`, `job`. */

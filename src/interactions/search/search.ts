@@ -5,7 +5,7 @@ import type { OpenedCursor, Reader, SearchPage, Stored } from '#record'
 import { inertParameters, parseQuery, type Query, type QueryOptions, type Restricted } from '#search'
 import { bundleBytes, outcomeEntry, searchEntry } from '../bundles/bundle-bytes.ts'
 import { granted } from '../perform.ts'
-import { checkBodyType } from '../rest/negotiate.ts'
+import { checkAcceptable, checkBodyType } from '../rest/negotiate.ts'
 import { parsePrefer } from '../rest/prefer.ts'
 import { toSubset } from '../rest/subset.ts'
 import type { FhirRequest, FhirResponse, GrantedRequest, PathParams, Rooms } from '../types.ts'
@@ -41,12 +41,13 @@ export function withTypes(given: URLSearchParams, grant: Grant): Pick<SearchPlan
 /**
  * The parameters of a search: those of the URL and, by POST, those of the body; all of them hold.
  *
- * @throws Problem `unsupported-media` · `body.type-unsupported`
+ * @throws Problem `unsupported-media` · `body.type-unsupported`; `not-acceptable` · `format.unsupported`
  */
 export async function searchParams(request: FhirRequest): Promise<URLSearchParams> {
   if (request.method !== 'POST') return request.query
   checkBodyType(request, ['application/x-www-form-urlencoded'])
   const form = new URLSearchParams(withoutMark((await request.body()).toString('utf8')))
+  if (form.has('_format')) checkAcceptable({ query: form, header: name => request.header(name) })
   return new URLSearchParams([...request.query, ...form])
 }
 
@@ -97,7 +98,8 @@ export async function answerSearch(
   const query = opened === undefined ? parseAsked(plan, params, request) : parseOpened(plan, opened, baseUrl)
   const found = await plan.reader.search(plan.restrict(query), cursor)
   const included = found.included.filter(stored => plan.keepIncluded?.(stored, query) ?? true)
-  return { status: 200, headers: {}, body: searchset({ ...found, included }, query, { ...plan, baseUrl, cursor }) }
+  const body = searchset({ ...found, included }, query, { ...plan, baseUrl, cursor })
+  return { status: 200, headers: {}, body, pretty: plan.params.get('_pretty') === 'true' }
 }
 
 function parseAsked(plan: SearchPlan, params: URLSearchParams, request: Pick<GrantedRequest, 'baseUrl' | 'header'>) {

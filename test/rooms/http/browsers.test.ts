@@ -75,6 +75,23 @@ describe('what goes wrong is a page for a browser and an OperationOutcome for a 
     expect((await http().options('/auth/login').expect(204)).headers.allow).toBe('GET, HEAD, POST')
   })
 
+  it.each([
+    '/',
+    '/.well-known/oauth-protected-resource/fhir',
+    '/openapi.json',
+    '/docs',
+    '/docs/',
+    '/healthz',
+    '/readyz',
+  ])('says so of %s too', async path => {
+    for (const method of ['post', 'put', 'patch', 'delete'] as const) {
+      const { status, headers } = await http()[method](path)
+      expect([method, status, headers.allow]).toEqual([method, 405, 'GET, HEAD'])
+    }
+    expect((await http().options(path)).headers.allow).toContain('GET')
+    expect((await http().delete('/nowhere')).status).toBe(404)
+  })
+
   it('with a token too: what is not there, and what cannot be done', async () => {
     const token = await house.token('system/*.cruds')
     const ask = (path: string) => http().get(path).set('Accept', accept).set('Authorization', `Bearer ${token}`)

@@ -269,6 +269,21 @@ describe('parameters that never narrow – https://hl7.org/fhir/R4/search.html#e
     expect(codeOf(write)).toBe('search.parameter-unknown')
   })
 
+  it('have their effect on the form of the answer, in a URL and in a form – https://hl7.org/fhir/R4/http.html#parameters', async () => {
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    const post = (body: string) => house.ask('POST', '/Observation/_search', { grant: own, headers, body })
+    for (const { text, json } of [
+      await house.ask('GET', '/Observation?_id=a3&_pretty=true', { grant: own }),
+      await post('_id=a3&_pretty=true&_format=json'),
+    ]) {
+      expect(text).toContain('\n  "type": "searchset"')
+      expect(text).toContain('\n        "resourceType": "Observation"')
+      expect(json.entry[0].resource.id).toBe('a3')
+    }
+    expect((await house.ask('GET', '/Observation?_id=a3&_pretty=false', { grant: own })).text).not.toContain('\n')
+    expect(codeOf(await post('_id=a3&_format=xml'))).toBe('format.unsupported')
+  })
+
   it('lets those who page by themselves say where a page begins', async () => {
     const page = await house.ask('GET', '/Observation?_count=2&_offset=2', { grant: own })
     expect(idsOf(page)).toEqual(['a3', 'a2'])
