@@ -19,7 +19,7 @@ export interface Grant {
   readonly patient?: string
   /** Patient ids that `user/` terms reach. */
   readonly patients: readonly string[] | 'all'
-  /** The account that keeps Patients created under `user/` terms. */
+  /** The account that keeps Patients created under `user/` terms, and whose household they reach. */
   readonly account?: string
   readonly terms: readonly Term[]
   readonly purpose?: string
@@ -51,6 +51,13 @@ export function patientsInReach(grant: Grant): readonly string[] | 'all' {
     for (const patient of patients) reached.add(patient)
   }
   return [...reached]
+}
+
+/** The account whose household the grant reaches: that of its `user/` terms; for `system/` terms every household. */
+export function homeInReach(grant: Grant): string | 'all' | undefined {
+  const levels = new Set(activeTerms(grant).map(term => term.level))
+  if (levels.has('system')) return 'all'
+  return levels.has('user') && grant.account !== '' ? grant.account : undefined
 }
 
 function patientsOfLevel(grant: Grant, level: Level): readonly string[] | 'all' {

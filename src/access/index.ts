@@ -6,7 +6,7 @@
  */
 
 export { isCommonsType } from './commons-types.ts'
-export { type Actor, type Grant, patientsInReach } from './grant.ts'
+export { type Actor, type Grant, homeInReach, patientsInReach } from './grant.ts'
 export { type GranularChoice, granularChoices, type LabelledTerm, substitutesFor } from './granular-choices.ts'
 export { intersectScopes, isNarrower } from './narrowing.ts'
 export { type Ownership, ownersOf } from './ownership.ts'
@@ -15,5 +15,5 @@ export { permits, requirePermission } from './permission.ts'
 export { restrict, restrictToReadable } from './restrict.ts'
 export { composeTerm, parseScope, printScope } from './scope.ts'
 export type { Level, Term, TermParam, Verb } from './term.ts'
-export { mayTouch } from './touch.ts'
+export { mayTouch, mayTouchAny, type Standing } from './touch.ts'
 export { visionOf } from './vision.ts'

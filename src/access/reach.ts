@@ -1,33 +1,47 @@
 import type { Holder } from '#search'
-import { publishedTypes } from './commons-types.ts'
+import { isCommonsType, publishedTypes } from './commons-types.ts'
 import type { Grant } from './grant.ts'
 import type { Level, Verb } from './term.ts'
 
-/** `referenced`: only rows that a row within reach refers to. */
-export type Reach = 'none' | 'all' | 'referenced'
+/** `referenced`: only rows that a row within reach refers to. `mine`: only rows that the grant's account made. */
+export type Reach = 'none' | 'mine' | 'referenced' | 'all'
 
 const readingVerbs: ReadonlySet<Verb> = new Set(['r', 's'])
 
-type Rule = (grant: Grant, type: string, holder: Holder) => Reach
+type Rule = (grant: Grant, type: string, holder: Holder, verb: Verb) => Reach
+
+/** What `patient/` and `user/` terms see of the commons; what does not belong there is the administrator's to put right. */
+const readingCommons: Readonly<Record<'patient' | 'user', (type: string) => Reach>> = {
+  patient: type => (publishedTypes.has(type) ? 'all' : isCommonsType(type) ? 'referenced' : 'none'),
+  user: type => whether(isCommonsType(type)),
+}
 
 /** What terms of each level reach for reading. */
 const readingRules: Readonly<Record<Level, Rule>> = {
   patient: (grant, type, holder) =>
-    holder.kind === 'commons' ? (publishedTypes.has(type) ? 'all' : 'referenced') : whether(isInContext(grant, holder)),
-  user: (grant, _type, holder) => whether(holder.kind === 'commons' || isKept(grant, holder)),
+    holder.kind === 'commons' ? readingCommons.patient(type) : whether(isInContext(grant, holder)),
+  user: (grant, type, holder) =>
+    holder.kind === 'commons' ? readingCommons.user(type) : whether(isKept(grant, holder) || isHome(grant, holder)),
   system: () => 'all',
 }
 
-/** Writing reaches no further than reading; never an audit ledger, and for `patient/` terms never the commons. */
+/**
+ * Writing reaches no further than reading; never an audit ledger, for `patient/` terms never the commons, and of the commons
+ * an account changes only what it made.
+ */
 const writingRules: Readonly<Record<Level, Rule>> = {
   patient: (grant, _type, holder) => whether(holder.kind === 'patient' && isInContext(grant, holder)),
-  user: (grant, type, holder) => (holder.kind === 'audit' ? 'none' : readingRules.user(grant, type, holder)),
+  user: (grant, type, holder, verb) => {
+    if (holder.kind === 'audit') return 'none'
+    if (holder.kind !== 'commons' || verb === 'c') return readingRules.user(grant, type, holder, verb)
+    return isCommonsType(type) && isId(grant.account) ? 'mine' : 'none'
+  },
   system: (_grant, _type, holder) => whether(holder.kind !== 'audit'),
 }
 
 /** How far terms of a level reach into a holder with a verb. */
 export function reachOf(level: Level, grant: Grant, verb: Verb, type: string, holder: Holder): Reach {
-  return (readingVerbs.has(verb) ? readingRules : writingRules)[level](grant, type, holder)
+  return (readingVerbs.has(verb) ? readingRules : writingRules)[level](grant, type, holder, verb)
 }
 
 function whether(reached: boolean): Reach {
@@ -36,6 +50,11 @@ function whether(reached: boolean): Reach {
 
 function isInContext(grant: Grant, holder: Holder): boolean {
   return isId(holder.patient) && holder.patient === grant.patient
+}
+
+/** The household of the grant's account, or its audit. That of the instance is nobody's home. */
+function isHome(grant: Grant, holder: Holder): boolean {
+  return isId(holder.account) && holder.account === grant.account
 }
 
 function isKept(grant: Grant, holder: Holder): boolean {

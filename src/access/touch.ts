@@ -6,37 +6,60 @@ import { speaksOf } from './permission.ts'
 import { reachOf } from './reach.ts'
 import type { Term, Verb } from './term.ts'
 
+/** What is known of a row beside what it says; whoever does not know leaves it out, and less is allowed. */
+export interface Standing {
+  /** A row within the grant's reach refers to this row of the commons: `patient/` terms read such rows only. */
+  readonly referenced?: boolean
+  /** The grant's account made this row of the commons: `user/` terms change such rows only. */
+  readonly mine?: boolean
+}
+
 /**
  * Whether the grant may do this to one version of one resource in its holder. Each version is judged by what it says
- * itself; an update must be allowed on the version before and on the new one, in the old holder and in the new.
+ * itself; an update must be allowed on the version before and on the new one, in all holders before and after.
  *
  * A Patient that does not exist yet has no place in any grant: `c` on a Patient in a holder of its own is allowed to
  * `user/` terms of a grant with an account, which will keep it. The caller vouches that the id is free.
- *
- * @param referenced  whether a row within the grant's reach refers to this row of the commons. `patient/` terms read
- *                    such rows only; unless the caller says so they are refused.
  */
-export function mayTouch(grant: Grant, verb: Verb, resource: Resource, holder: Holder, referenced = false): boolean {
-  return activeTerms(grant).some(
-    term =>
-      term.verbs.has(verb) &&
-      speaksOf(term, resource.resourceType) &&
-      reaches(term, grant, verb, resource, holder, referenced) &&
-      meets(term, resource),
-  )
-}
-
-function reaches(
-  term: Term,
+export function mayTouch(
   grant: Grant,
   verb: Verb,
   resource: Resource,
   holder: Holder,
-  referenced: boolean,
+  standing: Standing = unknownStanding,
 ): boolean {
-  const reach = reachOf(term.level, grant, verb, resource.resourceType, holder)
-  if (reach === 'referenced') return referenced
-  return reach === 'all' || (verb === 'c' && term.level === 'user' && isNewPatientOf(grant, resource, holder))
+  return activeTerms(grant).some(
+    term =>
+      speaks(term, verb, resource.resourceType) &&
+      (reaches(term, grant, verb, resource.resourceType, holder, standing) ||
+        (verb === 'c' && term.level === 'user' && isNewPatientOf(grant, resource, holder))) &&
+      meets(term, resource),
+  )
+}
+
+/** Whether the grant may do this to every row of a type in a holder, whatever it says: to a deletion, which says nothing. */
+export function mayTouchAny(
+  grant: Grant,
+  verb: Verb,
+  type: string,
+  holder: Holder,
+  standing: Standing = unknownStanding,
+): boolean {
+  return activeTerms(grant).some(
+    term => term.params.length === 0 && speaks(term, verb, type) && reaches(term, grant, verb, type, holder, standing),
+  )
+}
+
+const unknownStanding: Standing = {}
+
+function speaks(term: Term, verb: Verb, type: string): boolean {
+  return term.verbs.has(verb) && speaksOf(term, type)
+}
+
+function reaches(term: Term, grant: Grant, verb: Verb, type: string, holder: Holder, standing: Standing): boolean {
+  const reach = reachOf(term.level, grant, verb, type, holder)
+  if (reach === 'referenced') return standing.referenced === true
+  return reach === 'all' || (reach === 'mine' && standing.mine === true)
 }
 
 function isNewPatientOf(grant: Grant, resource: Resource, holder: Holder): boolean {

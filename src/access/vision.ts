@@ -14,8 +14,8 @@ interface Piece {
 /**
  * What the grant may see of each type in each holder, by terms that have any of the verbs.
  *
- * `patient/` terms see their patient's holder, and of the commons what is referenced; `user/` terms see their patients
- * and the commons; `system/` terms see all. Audit ledgers count as their patient's, for reading only.
+ * `patient/` terms see their patient's holder, and of the commons what is referenced; `user/` terms see their patients, the
+ * household of their account and the commons; `system/` terms see all. Audit ledgers count as their patient's, for reading only.
  */
 export function visionOf(grant: Grant, verbs: readonly Verb[]): Vision {
   const key = verbs.join('')
@@ -42,7 +42,8 @@ function lookThrough(grant: Grant, verbs: readonly Verb[]): Vision {
   }
 }
 
-const wider: Readonly<Record<Reach, number>> = { none: 0, referenced: 1, all: 2 }
+/** A Sight says nothing of who made a row, so what is only for its maker is nobody's to see by it. */
+const wider: Readonly<Record<Reach, number>> = { mine: -1, none: 0, referenced: 1, all: 2 }
 
 function reachOfTerm(term: Term, grant: Grant, verbs: readonly Verb[], type: string, holder: Holder): Reach {
   let widest: Reach = 'none'

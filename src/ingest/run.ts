@@ -113,7 +113,7 @@ class Run {
   constructor(facts: RunFacts, deps: RunDeps) {
     this.#facts = facts
     this.#deps = deps
-    this.#writer = deps.record.writer(facts.grant)
+    this.#writer = deps.record.writer(facts.grant, { home: facts.patient })
   }
 
   /** Takes up a run of the same file that was cut off: what it committed is counted and not looked at again. */
@@ -220,7 +220,9 @@ class Run {
       items,
       settled: settled.settled(),
     }
-    return this.#deps.record.documents.write(checkpointCollection, this.#name(), checkpoint)
+    return this.#deps.record.documents.write(checkpointCollection, this.#name(), checkpoint, {
+      group: this.#facts.patient,
+    })
   }
 
   /** What may be written, and the count of what may not. What changes a Patient is looked at when the change is known. */

@@ -12,8 +12,9 @@ import { Sighting } from './reading/sighting.ts'
 import { Household } from './registry/household.ts'
 import { Registry } from './registry/registry.ts'
 import { Committer } from './transaction/committer.ts'
+import { ownerUnknown } from './transaction/owners.ts'
 import { GrantWriter } from './transaction/writer.ts'
-import type { AuditNote, Record } from './types.ts'
+import type { AuditNote, Record, WriterOptions } from './types.ts'
 import { HeadNotes } from './upkeep/head-notes.ts'
 import { Maintenance } from './upkeep/maintenance.ts'
 import { Upkeep } from './upkeep/upkeep.ts'
@@ -61,7 +62,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
   const histories = new Histories({ store, reach, sighting, cursors })
   const readerRooms: ReaderRooms = { reach, registry, cursors, audit, histories, sighting }
   const notes = new HeadNotes({ keys, vault, store, log })
-  const maintenance = new Maintenance({ store, keys, vault, documents, registry, shelf, audit })
+  const maintenance = new Maintenance({ store, keys, vault, documents, registry, household, clock, shelf, audit })
   await maintenance.finishShredding()
   const rounds = keepUp({ shelf, upkeep, notes, purge: () => store.purgeDocuments(clock.nowMs()) })
 
@@ -79,10 +80,13 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
 
   return {
     reader: (grant: Grant) => new GrantReader(grant, readerRooms),
-    writer: (grant: Grant) => new GrantWriter(grant, readerRooms, committer),
+    writer: (grant: Grant, options?: WriterOptions) => new GrantWriter(grant, readerRooms, committer, options),
     documents,
     patientsOf: account => household.patientsOf(account),
-    addPatientTo: (account, patient) => household.add(account, patient),
+    addPatientTo: async (account, patient) => {
+      if ((await registry.ofPatient(patient)) === undefined) throw ownerUnknown()
+      await household.add(account, patient)
+    },
     allPatients: () => registry.patients(),
     audit: note => upkeep.begin(() => noteEvent(note)),
     shred: patient => maintenance.shred(patient),

@@ -98,12 +98,16 @@ export interface Txn {
   /** The current version if it exists, is not deleted, and the grant may read it. */
   read(type: string, id: string): Promise<Stored | undefined>
   /**
-   * Stages a new resource. Without `id` a random one is given.
+   * Stages a new resource. Without `id` a random one is given. `referrers` are resources of the same request that refer to
+   * it: what names nobody itself, such as a Binary, belongs where these belong.
    *
    * @throws Problem `forbidden` · `scope.missing`, `record.owner-foreign`; `unprocessable` · `record.owner-unknown`;
    *   `conflict` · `record.id-taken`; `not-allowed` · `record.client-id-refused`, `record.audit-readonly`
    */
-  create(resource: Resource, options?: { readonly id?: string }): Promise<Staged>
+  create(
+    resource: Resource,
+    options?: { readonly id?: string; readonly referrers?: readonly Resource[] },
+  ): Promise<Staged>
   /**
    * Stages a new version, or the first one under a client's id.
    *
@@ -114,7 +118,11 @@ export interface Txn {
     type: string,
     id: string,
     resource: Resource,
-    options?: { readonly ifMatch?: string; readonly ifNoneMatchAny?: boolean },
+    options?: {
+      readonly ifMatch?: string
+      readonly ifNoneMatchAny?: boolean
+      readonly referrers?: readonly Resource[]
+    },
   ): Promise<Staged>
   /** Stages a deletion; undefined when there is nothing to delete. */
   delete(type: string, id: string, options?: { readonly ifMatch?: string }): Promise<Staged | undefined>
@@ -122,6 +130,12 @@ export interface Txn {
   document(write: DocumentWrite): void
   /** What this transaction is, for its AuditEvent; a constant, e.g. `import apple-health`. */
   note(summary: string): void
+}
+
+/** What a writer is told beside the grant. */
+export interface WriterOptions {
+  /** Patient id to whom belongs what names nobody: a file that is imported for one patient. The grant must reach there. */
+  readonly home?: string
 }
 
 /** Reads and writes within what the grant reaches. */
@@ -183,16 +197,20 @@ export interface Finding {
 /** The record of everybody: the only room that can open a patient's box, and only with a grant. */
 export interface Record {
   reader(grant: Grant): Reader
-  writer(grant: Grant): Writer
+  writer(grant: Grant, options?: WriterOptions): Writer
   /** Sealed documents (jobs, checkpoints, links); see `vault`. */
   readonly documents: Documents
   /** The Patient ids that an account keeps. */
   patientsOf(account: string): Promise<readonly string[]>
+  /** @throws Problem `unprocessable` · `record.owner-unknown` */
   addPatientTo(account: string, patient: string): Promise<void>
   /** Every Patient id on this server; for the administrator on the host. */
   allPatients(): Promise<readonly string[]>
   audit(note: AuditNote): void
-  /** Destroys a patient's key and removes what it sealed. The audit ledger stays. There is no way back. */
+  /**
+   * Destroys a patient's key and removes what it sealed, and what is kept about the patient elsewhere: links, tokens, keys of
+   * imports. The audit ledger stays, and the id is never given again. There is no way back.
+   */
   shred(patient: string): Promise<void>
   /** Opens everything and names what is damaged, missing, swapped or rolled back. */
   verify(): AsyncIterable<Finding>

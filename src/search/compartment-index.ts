@@ -8,9 +8,11 @@ import { decodeSegment } from './segments/decode.ts'
 export interface Holder {
   /** The compartment's random id. */
   readonly compartment: string
-  readonly kind: 'patient' | 'commons' | 'audit'
-  /** The Patient's id, for a patient's compartment. */
+  readonly kind: 'patient' | 'household' | 'commons' | 'audit'
+  /** The Patient's id, for a patient's compartment and its audit. */
   readonly patient?: string
+  /** The account, for its household and that one's audit; the household of the instance has none. */
+  readonly account?: string
 }
 
 /** What is searched: all rows of one compartment as typed columns in memory. */

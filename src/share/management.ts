@@ -144,7 +144,7 @@ class ManagedLinks implements Management {
   ): Promise<string> {
     const { expiresAtMs } = facts
     const key = randomBytes(32)
-    const pieces = await this.#rooms.files.put(id, await encryptForLink(json, key), expiresAtMs)
+    const pieces = await this.#rooms.files.put(id, await encryptForLink(json, key), { patient, expiresAtMs })
     const labelled = label === undefined ? {} : { label }
     await this.#rooms.links.add(id, {
       ...facts,

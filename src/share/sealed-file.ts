@@ -19,8 +19,8 @@ export function encryptForLink(content: Uint8Array, key: Uint8Array): Promise<st
 
 /** Where the encrypted files lie: pieces in sealed documents, which vanish when the link expires. */
 export interface SealedFiles {
-  /** Resolves to the number of pieces. */
-  put(id: string, jwe: string, expiresAtMs: number): Promise<number>
+  /** Resolves to the number of pieces. They are kept in the group of the patient, with whom they are erased. */
+  put(id: string, jwe: string, of: { readonly patient: string; readonly expiresAtMs: number }): Promise<number>
   /** Undefined when a piece is gone: the link was revoked or expired meanwhile. */
   get(id: string, pieces: number): Promise<string | undefined>
   drop(id: string, pieces: number): Promise<void>
@@ -29,11 +29,11 @@ export interface SealedFiles {
 export function openSealedFiles(documents: Documents): SealedFiles {
   const nameOf = (id: string, at: number) => `${id}/${at}`
   return {
-    async put(id, jwe, expiresAtMs) {
+    async put(id, jwe, { patient, expiresAtMs }) {
       const pieces = Math.ceil(jwe.length / pieceLength)
       for (let at = 0; at < pieces; at++) {
         const piece = jwe.slice(at * pieceLength, (at + 1) * pieceLength)
-        await documents.put(collection, nameOf(id, at), piece, { ifRevision: 0, group: id, expiresAtMs })
+        await documents.put(collection, nameOf(id, at), piece, { ifRevision: 0, group: patient, expiresAtMs })
       }
       return pieces
     },

@@ -5,8 +5,8 @@ import { hmac } from './derive.ts'
 import { mint } from './mint.ts'
 import { type KeyVersions, Ring, sealBroken } from './ring.ts'
 
-/** What a compartment holds: one patient's record, resources of no patient, or the audit trail. */
-export type CompartmentKind = 'patient' | 'commons' | 'audit'
+/** What a compartment holds: one patient's record, what an account keeps beside its patients, what is nobody's, or the audit trail. */
+export type CompartmentKind = 'patient' | 'household' | 'commons' | 'audit'
 
 /**
  * The keys of one compartment. Ask the vault for them anew with each request: they stop working when the

@@ -9,12 +9,22 @@ const cachedKeys = 1024
 const cachedForMs = 60_000
 const compartmentId = /^[0-9a-f]{32}$/
 
+/** A compartment that is in memory only: what is sealed for it can be opened in this process while it is planned. */
+export interface PlannedCompartment {
+  readonly compartment: CompartmentId
+  /** Makes the key durable; to be done before anything that it sealed is. Once is enough. */
+  keep(): Promise<void>
+  /** Forgets the key, unless it was kept. */
+  forget(): void
+}
+
 /** The compartments of one keystore: their keys are made, unwrapped, kept for a minute and destroyed here. */
 export class Compartments {
   readonly #store: KeyStore
   readonly #clock: Clock
   readonly #instance: KeyVersions
   readonly #cache: KeyCache<CompartmentKeys>
+  readonly #planned = new Map<CompartmentId, CompartmentKeys>()
   readonly #destroyed = new Set<CompartmentId>()
   #tombstonesReadAtMs = Number.NEGATIVE_INFINITY
   #closed = false
@@ -34,6 +44,26 @@ export class Compartments {
     return this.#keep(new KeyVersions(this.#instance.instanceId, id, new Map([[1, key]])))
   }
 
+  /** Keys that leave nothing behind unless they are kept. */
+  async plan(kind: CompartmentKind): Promise<PlannedCompartment> {
+    this.checkOpen()
+    const id = randomId16().toString('hex')
+    const { row, key } = await newCompartmentRow(this.#instance, id, kind, 1)
+    const versions = new KeyVersions(this.#instance.instanceId, id, new Map([[1, key]]))
+    this.#planned.set(id, this.#usable(versions))
+    let keeping: Promise<void> | undefined
+    const keep = async () => {
+      await this.#store.add(row)
+      this.#keep(versions)
+      this.#planned.delete(id)
+    }
+    return {
+      compartment: id,
+      keep: () => (keeping ??= keep()),
+      forget: () => void (keeping === undefined && this.#planned.delete(id)),
+    }
+  }
+
   async of(id: CompartmentId): Promise<CompartmentKeys> {
     return this.atHand(id) ?? this.#load(id)
   }
@@ -41,7 +71,7 @@ export class Compartments {
   /** The keys that are kept already. */
   atHand(id: CompartmentId): CompartmentKeys | undefined {
     this.checkOpen()
-    return this.#cache.get(id)
+    return this.#planned.get(id) ?? this.#cache.get(id)
   }
 
   /** Adds a version of the key, which seals from now on; what older versions sealed stays readable. */
@@ -85,6 +115,7 @@ export class Compartments {
   close(): void {
     this.#closed = true
     this.#cache.clear()
+    this.#planned.clear()
   }
 
   async #load(id: CompartmentId): Promise<CompartmentKeys> {
@@ -101,9 +132,13 @@ export class Compartments {
 
   #keep(versions: KeyVersions): CompartmentKeys {
     this.#checkUsable(versions.owner) // It may have been destroyed while its key was being unwrapped.
-    const keys = compartmentKeys(versions, () => this.#checkUsable(versions.owner))
+    const keys = this.#usable(versions)
     this.#cache.set(versions.owner, keys)
     return keys
+  }
+
+  #usable(versions: KeyVersions): CompartmentKeys {
+    return compartmentKeys(versions, () => this.#checkUsable(versions.owner))
   }
 
   #checkUsable(id: CompartmentId): void {

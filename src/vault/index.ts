@@ -5,6 +5,7 @@
  * Its data: wrapped keys in the keystore (a KeyStore), sealed documents in the store. Decisions: README.md beside this file.
  */
 export type { CompartmentKeys, CompartmentKind } from './compartment-keys.ts'
+export type { PlannedCompartment } from './compartments.ts'
 export { type DocumentOptions, type Documents, type Found, type NamedFound, openDocuments } from './documents.ts'
 export { isPaired, pairStore } from './pair-store.ts'
 export type { Recovery, RecoveryState } from './recovery.ts'

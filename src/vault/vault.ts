@@ -2,7 +2,7 @@ import { createHmac, type KeyObject } from 'node:crypto'
 import { type Clock, lengthPrefixed, Problem } from '#kernel'
 import type { CompartmentId, KeyStore, Locator, Sealed, StoredDocument } from '#store'
 import type { CompartmentKeys, CompartmentKind } from './compartment-keys.ts'
-import { Compartments } from './compartments.ts'
+import { Compartments, type PlannedCompartment } from './compartments.ts'
 import { hmac } from './derive.ts'
 import { openInstance, replaceRoot } from './instance.ts'
 import { mint } from './mint.ts'
@@ -25,6 +25,8 @@ export interface Vault {
   openDocument(document: Pick<StoredDocument, 'collection' | 'key' | 'sealed'>): Buffer
   /** A compartment with a new random id and key; both are durable when this resolves. */
   createCompartment(kind: CompartmentKind): Promise<CompartmentKeys>
+  /** The same in memory alone: nothing of it is left behind unless it is kept. */
+  planCompartment(kind: CompartmentKind): Promise<PlannedCompartment>
   /** @throws Problem `gone` · `vault.key-destroyed` (also: never existed); `fault` · `vault.key-broken` */
   compartment(id: CompartmentId): Promise<CompartmentKeys>
   /** Whether `compartment` would answer with keys that it has at hand: they are not destroyed as far as is known here. */
@@ -112,6 +114,10 @@ class OpenVault implements Vault {
 
   createCompartment(kind: CompartmentKind): Promise<CompartmentKeys> {
     return this.#compartments.create(kind)
+  }
+
+  planCompartment(kind: CompartmentKind): Promise<PlannedCompartment> {
+    return this.#compartments.plan(kind)
   }
 
   compartment(id: CompartmentId): Promise<CompartmentKeys> {

@@ -118,7 +118,9 @@ async function importMessage(
   }
   const outcomes = [...remarks(read), ...parts.flatMap(part => part.outcomes)]
   if (read.sending.strict) checkFaultless(outcomes)
-  const expires = { expiresAtMs: deps.clock.nowMs() + rememberedMs }
+  const [first] = parts
+  const group = first === undefined ? {} : { group: first.patient }
+  const expires = { ...group, expiresAtMs: deps.clock.nowMs() + rememberedMs }
   const remember = deps.record.documents.write(collection, name, { digest }, expires)
   const { warnings } = await commitMessage(parts, { grant, digest, remember }, deps)
   const more = warnings.map((text): Outcome => ({ kind: 'warning', text, location: 'PID^1' }))

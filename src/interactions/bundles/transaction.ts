@@ -91,7 +91,9 @@ async function writeAll(entries: readonly Planned[], run: Run): Promise<Readonly
   const linked = linkAll(identities, links, run)
   const written = new Map<Planned, Write>()
   const write = async (entry: Planned, by: WriteEntry) => {
-    const work = () => by(entry, { txn: run.txn, found: found.get(entry), resource: linked.resources.get(entry) })
+    const resource = linked.resources.get(entry)
+    const referrers = linked.referrers.get(entry) ?? []
+    const work = () => by(entry, { txn: run.txn, found: found.get(entry), resource, referrers })
     written.set(entry, await forEntry(entry.index, work))
   }
   for (const entry of entries) if (entry.turn === 'DELETE') await write(entry, deleteEntry)
@@ -150,6 +152,8 @@ function unresolved(expression: string): Problem {
 }
 
 interface Linked {
+  /** For each entry the resources that refer to it. */
+  readonly referrers: ReadonlyMap<Planned, readonly Resource[]>
   readonly resources: ReadonlyMap<Planned, Resource>
   /** The creating and updating entries in the order in which they are to be written. */
   readonly order: readonly Planned[]
@@ -158,6 +162,7 @@ interface Linked {
 function linkAll(identities: Identities, links: Links, { bundle, copies }: Run): Linked {
   const resources = new Map<Planned, Resource>()
   const references = new Map<Planned, Planned[]>()
+  const referrers = new Map<Planned, Resource[]>()
   const byIdentity = new Map([...identities].map(([entry, identity]) => [identity, entry]))
   const base = `${bundle.baseUrl}/`
   for (const entry of identities.keys()) {
@@ -173,8 +178,9 @@ function linkAll(identities: Identities, links: Links, { bundle, copies }: Run):
     if (isReplaced) checkReferencesOf(entry, resource)
     resources.set(entry, resource)
     references.set(entry, targets)
+    for (const target of new Set(targets)) referrers.set(target, [...(referrers.get(target) ?? []), resource])
   }
-  return { resources, order: inOrderOfReference([...resources.keys()], references) }
+  return { resources, referrers, order: inOrderOfReference([...resources.keys()], references) }
 }
 
 /** @throws Problem `unprocessable` · `validation.failed`, naming the entry */
@@ -191,6 +197,8 @@ interface Writing {
   readonly txn: Txn
   readonly found: Found | undefined
   readonly resource: Resource | undefined
+  /** Entries that refer to this one: what names nobody belongs where these belong. */
+  readonly referrers: readonly Resource[]
 }
 
 type WriteEntry = (entry: Planned, writing: Writing) => Promise<Write>
@@ -201,16 +209,19 @@ const deleteEntry: WriteEntry = async (entry, { txn, found }) => {
   return { kind: 'deleted', deleted }
 }
 
-const createEntry: WriteEntry = async (entry, { txn, found, resource }) => {
+const createEntry: WriteEntry = async (entry, { txn, found, resource, referrers }) => {
   if (found !== undefined) return { kind: 'found', found, stored: await txn.read(entry.type, found.id) }
-  return { kind: 'staged', staged: await txn.create(present(resource), { id: entry.newId }) }
+  return { kind: 'staged', staged: await txn.create(present(resource), { id: entry.newId, referrers }) }
 }
 
-const updateEntry: WriteEntry = async (entry, { txn, found, resource }) => {
+const updateEntry: WriteEntry = async (entry, { txn, found, resource, referrers }) => {
   const given = present(resource)
   const id = entry.id ?? found?.id ?? given.id
-  if (id === undefined) return { kind: 'staged', staged: await txn.create(given, { id: entry.newId }) }
-  const staged = await txn.update(entry.type, id, withId(given, id), versionConditions(entry.request))
+  if (id === undefined) return { kind: 'staged', staged: await txn.create(given, { id: entry.newId, referrers }) }
+  const staged = await txn.update(entry.type, id, withId(given, id), {
+    ...versionConditions(entry.request),
+    referrers,
+  })
   return { kind: 'staged', staged }
 }
 

@@ -39,7 +39,7 @@ async function everything(request: FhirRequest, path: string, grant: Grant, room
     refine: (query, params) => withinCareDates(query, { start: params.get('start'), end: params.get('end') }),
     refinedBy: ['start', 'end'],
     // What lies in a compartment is a match on some page; each page brings what it refers to outside.
-    keepIncluded: ({ type, holder }, query) => holder.kind === 'commons' && query.types.includes(type),
+    keepIncluded: ({ type, holder }, query) => holder.kind !== 'patient' && query.types.includes(type),
     reader: rooms.record.reader(grant),
     restrict: query => restrictToCompartments(query, grant),
   })

@@ -45,8 +45,8 @@ function narrowTerm(term: Term, grant: Grant, patient: string): Term[] {
 }
 
 /**
- * Restricts a query to what lies in patients' compartments: matches in the commons do not count, what matches refer to
- * there can still be included.
+ * Restricts a query to what lies in patients' compartments: matches in the commons or a household do not count, what matches
+ * refer to there can still be included.
  */
 export function restrictToCompartments(query: Query, grant: Grant): Restricted<Query> {
   const restricted = restrict(query, grant)
@@ -54,7 +54,9 @@ export function restrictToCompartments(query: Query, grant: Grant): Restricted<Q
   return {
     ...restricted,
     vision: (type, holder) =>
-      holder.kind === 'commons' && searched.has(type) ? nothing : restricted.vision(type, holder),
+      holder.kind !== 'patient' && holder.kind !== 'audit' && searched.has(type)
+        ? nothing
+        : restricted.vision(type, holder),
   }
 }
 

@@ -1,4 +1,5 @@
-import { type Grant, patientsAsked, patientsInReach, type Verb, visionOf } from '#access'
+import { type Grant, homeInReach, mayTouchAny, patientsAsked, patientsInReach, type Standing, type Verb } from '#access'
+import { toUtf8 } from '#kernel'
 import type { Hit, Holder, Query } from '#search'
 import type { CompartmentId, DocumentWrite, Locator, Store } from '#store'
 import type { Vault } from '#vault'
@@ -6,12 +7,15 @@ import type { Ledger } from '../ledger/ledger.ts'
 import type { Located, Named } from '../ledger/opened-versions.ts'
 import type { Shelf } from '../ledger/shelf.ts'
 import type { Household } from '../registry/household.ts'
-import type { Pair, Registry } from '../registry/registry.ts'
+import type { Pair } from '../registry/registration.ts'
+import type { Plan, Registry } from '../registry/registry.ts'
 import type { Stored } from '../types.ts'
 
 interface Reached {
   readonly generation: number
   readonly everybody: boolean
+  /** An account whose household is not there yet; another process may make it at any time. */
+  readonly homeless: string | undefined
   readonly data: readonly Holder[]
   readonly audit: readonly Holder[]
   readonly compartments: ReadonlyMap<CompartmentId, Holder>
@@ -56,8 +60,36 @@ export class Reach {
     return this.#registry.ofPatient(patient)
   }
 
-  planPatient(patient: string): ReturnType<Registry['plan']> {
-    return this.#registry.plan(patient)
+  planPatient(patient: string): Promise<Plan> {
+    return this.#registry.planPatient(patient)
+  }
+
+  isErased(patient: string): Promise<boolean> {
+    return this.#registry.isErased(patient)
+  }
+
+  /** The household of an account, or without one that of the instance. */
+  householdOf(account: string | undefined): Promise<Pair | undefined> {
+    return this.#registry.ofHousehold(account)
+  }
+
+  planHousehold(account: string | undefined): Promise<Plan> {
+    return this.#registry.planHousehold(account)
+  }
+
+  /** What the ids that an account chooses begin with: nobody else's do, so that none can be taken by others. */
+  idPrefixOf(account: string): string {
+    return `${this.#vault.mac('account-ids', toUtf8(account)).toString('hex', 0, 5)}-`
+  }
+
+  /** What must hold of the compartments that a commit writes to: none of them is an erased patient's. */
+  stillRegistered(holders: Iterable<Holder>): readonly DocumentWrite[] {
+    return [...holders].map(holder => this.#registry.stillRegistered(holder)).filter(check => check !== undefined)
+  }
+
+  /** Looks again at what is whose: a commit was lost, perhaps because somebody came or was erased. */
+  reload(): Promise<void> {
+    return this.#registry.reload()
   }
 
   /** The census, for grants that reach everybody: a patient who comes later would be theirs to find. */
@@ -76,8 +108,8 @@ export class Reach {
     this.#registry.counted()
   }
 
-  keepFor(account: string, patient: string): Promise<DocumentWrite> {
-    return this.#household.adding(account, patient)
+  keepFor(account: string, patients: readonly string[]): Promise<DocumentWrite> {
+    return this.#household.adding(account, patients)
   }
 
   reachesPatient(grant: Grant, patient: string): boolean {
@@ -86,9 +118,8 @@ export class Reach {
   }
 
   /** Whether a grant may do this to every row of a type in a holder, so that the row itself need not be looked at. */
-  seesAll(grant: Grant, verb: Verb, type: string, holder: Holder): boolean {
-    const sight = visionOf(grant, [verb])(type, holder)
-    return sight.kind === 'all' && sight.referencedOnly !== true
+  mayTouchAny(grant: Grant, verb: Verb, type: string, holder: Holder, standing: Standing): boolean {
+    return mayTouchAny(grant, verb, type, holder, standing)
   }
 
   /** The version that a locator has in this process ahead of the store; undefined when it is not ahead. */
@@ -173,11 +204,18 @@ export class Reach {
   async durable(grant: Grant, locator: Locator, named?: Named): Promise<Located | undefined> {
     const reached = this.#known(grant) ?? (await this.#look(grant))
     const entry = await this.#store.newest(locator, reached.everybody ? undefined : reached.compartmentIds)
-    if (entry === undefined) return undefined
+    if (entry === undefined) return this.#atNewHome(grant, locator, reached, named)
     const holder = reached.compartments.get(entry.compartment) ?? (await this.#newcomer(entry.compartment, reached))
     if (holder === undefined) return undefined
     const ledger = this.#shelf.atHand(holder) ?? (await this.#shelf.open(holder))
     return ledger.open(entry, named)
+  }
+
+  // The household of the account may have been made since it was looked for, in another process too.
+  async #atNewHome(grant: Grant, locator: Locator, reached: Reached, named?: Named): Promise<Located | undefined> {
+    if (reached.homeless === undefined) return undefined
+    const home = await this.#registry.ofHousehold(reached.homeless)
+    return home === undefined ? undefined : this.durable(grant, locator, named)
   }
 
   // Whoever reaches everybody reaches whom another process has just taken in. Nobody else's reach is ever widened by what
@@ -269,9 +307,12 @@ export class Reach {
     const data = await this.#registry.inReach(grant)
     const audit = await this.#registry.auditInReach(grant)
     const compartments = new Map([...data, ...audit].map(holder => [holder.compartment, holder]))
+    const home = homeInReach(grant)
+    const isHomeless = home !== undefined && home !== 'all' && !data.some(({ account }) => account === home)
     const reached: Reached = {
       generation: this.#registry.generation,
       everybody: patientsInReach(grant) === 'all',
+      homeless: isHomeless ? home : undefined,
       data,
       audit,
       compartments,
@@ -281,9 +322,9 @@ export class Reach {
     return reached
   }
 
-  /** What it reaches now, with the patients whom another process has taken in since. */
+  /** What it reaches now: others may have been taken in or erased since, by another process too. */
   async #ofNow(grant: Grant): Promise<Reached> {
-    if (patientsInReach(grant) === 'all') await this.#registry.refresh()
+    await this.#registry.refresh()
     return this.#known(grant) ?? this.#look(grant)
   }
 }

@@ -1,8 +1,9 @@
-import { type Grant, requirePermission } from '#access'
+import { type Grant, patientsInReach, requirePermission } from '#access'
 import { Problem } from '#kernel'
 import { evaluate, type Query, type Restricted } from '#search'
 import type { ReadAudit } from '../audit/audit.ts'
 import type { Ledger } from '../ledger/ledger.ts'
+import { idErased } from '../registry/erased.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { HistoryPage, HistoryRequest, OpenedCursor, Reader, SearchPage, Stored } from '../types.ts'
 import { type Cursors, cursorInvalid, type SearchPosition } from './cursors.ts'
@@ -35,7 +36,7 @@ export class GrantReader implements Reader {
     requirePermission(this.grant, 'r', type)
     const { reach, sighting } = this.#rooms
     const stored = await reach.durable(this.grant, reach.locator(type, id), { type, id })
-    if (stored === undefined || stored.movedAway) throw unknown()
+    if (stored === undefined || stored.movedAway) throw await this.#absent(type, id)
     if (!(await sighting.visible(this.grant, 'r', stored))) throw unknown()
     if (stored.deleted) throw new Problem('gone', 'record.deleted', 'The resource has been deleted.')
     this.#note('read', stored)
@@ -80,6 +81,12 @@ export class GrantReader implements Reader {
       ...(found.more ? { next: await at(offset + count) } : {}),
       ...(offset > 0 ? { previous: await at(Math.max(0, offset - count)), first: await at(0) } : {}),
     }
+  }
+
+  /** Whoever reaches everybody may know that somebody was here and was erased. */
+  async #absent(type: string, id: string): Promise<Problem> {
+    const isTold = type === 'Patient' && patientsInReach(this.grant) === 'all'
+    return isTold && (await this.#rooms.reach.isErased(id)) ? idErased() : unknown()
   }
 
   async openCursor(cursor: string): Promise<OpenedCursor> {

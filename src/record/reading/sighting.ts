@@ -45,7 +45,7 @@ export class Sighting {
 
   async #visibleByContent(grant: Grant, verb: Verb, stored: Stored, referencedOnly: boolean): Promise<boolean> {
     const referenced = referencedOnly && (await this.#referenced(grant, stored))
-    return mayTouch(grant, verb, parseResource(stored.json), stored.holder, referenced)
+    return mayTouch(grant, verb, parseResource(stored.json), stored.holder, { referenced })
   }
 
   /** Whether a row that the grant may read refers to this row of the commons; the index knows. */

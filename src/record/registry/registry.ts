@@ -1,21 +1,20 @@
-import { type Grant, patientsInReach } from '#access'
+import { type Grant, homeInReach, patientsInReach } from '#access'
 import type { Log } from '#kernel'
 import type { Holder } from '#search'
 import type { CompartmentId, DocumentWrite, Locator } from '#store'
-import type { Documents, Vault } from '#vault'
+import type { Documents, Found, PlannedCompartment, Vault } from '#vault'
+import { nameOfHousehold, nameOfPatient, type Pair, pairOf, type Registration } from './registration.ts'
 
-/** A compartment of data and the one that keeps its audit. */
-export interface Pair {
-  readonly data: Holder
-  readonly audit: Holder
-}
-
-/** As kept in the sealed documents: which random compartment is whose. */
-interface Registration {
-  readonly kind: 'patient' | 'commons' | 'instance'
-  readonly compartment: CompartmentId
-  readonly audit: CompartmentId
-  readonly patient?: string
+/** Compartments that will be somebody's once they are committed. Until they are kept nothing of them is left anywhere. */
+export interface Plan {
+  readonly pair: Pair
+  readonly write: DocumentWrite
+  /** Makes their keys durable: before the commit, and not before everything else about it is certain. */
+  keep(): Promise<void>
+  /** The commit is durable. */
+  adopt(): void
+  /** There will be no commit. */
+  forget(): void
 }
 
 const collection = 'compartments'
@@ -28,8 +27,12 @@ export class Registry {
   readonly #vault: Vault
   readonly #log: Log
   readonly #byPatient = new Map<string, Pair>()
+  readonly #byAccount = new Map<string | undefined, Pair>()
+  readonly #erased = new Map<string, Pair>()
   readonly #byCompartment = new Map<CompartmentId, Holder>()
   readonly #auditOf = new Map<CompartmentId, Holder>()
+  /** By which document, and which revision of it, a compartment is somebody's. */
+  readonly #registered = new Map<CompartmentId, { readonly name: string; readonly revision: number }>()
   readonly #commons: Holder[] = []
   #instanceAudit: Holder | undefined
   /** The census as of which all registrations are known here. */
@@ -72,11 +75,25 @@ export class Registry {
     return holder
   }
 
+  /** The compartments of a patient who is kept here; undefined also for one who was erased. */
   async ofPatient(patient: string): Promise<Pair | undefined> {
-    const known = this.#byPatient.get(patient)
-    if (known !== undefined) return known
-    const found = await this.#documents.get<Registration>(collection, `patient/${patient}`)
-    return found === undefined ? undefined : this.#keep(found.value)
+    return this.#byPatient.get(patient) ?? (await this.#loaded(nameOfPatient(patient), 'patient'))
+  }
+
+  /** The household of an account, or without one that of the instance, once something was put there. */
+  async ofHousehold(account: string | undefined): Promise<Pair | undefined> {
+    return this.#byAccount.get(account) ?? (await this.#loaded(nameOfHousehold(account), 'household'))
+  }
+
+  /** Whether an id was that of a patient who was erased: it is never given again. */
+  async isErased(patient: string): Promise<boolean> {
+    if (this.#byPatient.has(patient)) return false
+    return this.#erased.has(patient) || (await this.#loaded(nameOfPatient(patient), 'erased')) !== undefined
+  }
+
+  /** The compartments of erased patients: what is left there is to be removed, but for their audit. */
+  get erased(): readonly Pair[] {
+    return [...this.#erased.values()]
   }
 
   /** The ledger that keeps the audit of a compartment's data. */
@@ -95,21 +112,41 @@ export class Registry {
   }
 
   /** New keys for a new patient, and the document that makes them the patient's once it is committed. */
-  async plan(patient: string): Promise<{ pair: Pair; write: DocumentWrite; adopt: () => void }> {
-    const registration = await this.#register('patient', patient)
-    const write = this.#documents.write(collection, `patient/${patient}`, registration, { ifRevision: 0 })
-    const pair = pairOf(registration)
-    // Known before the commit, because the record of the patient's own creation belongs into the patient's audit.
-    this.#auditOf.set(pair.data.compartment, pair.audit)
-    return { pair, write, adopt: () => void this.#keep(registration) }
+  planPatient(patient: string): Promise<Plan> {
+    return this.#plan(nameOfPatient(patient), 'patient', { patient })
   }
 
-  /** Counts the patients ever taken in: whoever looked at all of them can tell whether one has come since. */
+  /** The same for the household of an account, or of the instance. */
+  planHousehold(account: string | undefined): Promise<Plan> {
+    return this.#plan(nameOfHousehold(account), 'household', account === undefined ? {} : { account })
+  }
+
+  /**
+   * A condition for a commit that writes into a compartment: it is still whose it was. An erased patient's is not, whatever
+   * this process believes. Undefined where nobody can be erased, and for what the same commit makes somebody's.
+   */
+  stillRegistered({ compartment, kind }: Holder): DocumentWrite | undefined {
+    const registered = kind === 'patient' ? this.#registered.get(compartment) : undefined
+    return registered && this.#documents.check(collection, registered.name, registered.revision)
+  }
+
+  /** The write by which a patient's compartment becomes that of an erased one. */
+  erasing(patient: string, pair: Pair): DocumentWrite {
+    const erased = {
+      kind: 'erased',
+      compartment: pair.data.compartment,
+      audit: pair.audit.compartment,
+      patient,
+    } as const
+    return this.#documents.write<Registration>(collection, nameOfPatient(patient), erased)
+  }
+
+  /** Counts the compartments ever taken in or erased: whoever looked at all of them can tell whether one has come since. */
   async census(): Promise<number> {
-    return (await this.#documents.get(censusName, censusName))?.revision ?? 0
+    return (await this.#documents.recent(censusName, censusName))?.revision ?? 0
   }
 
-  /** Another patient comes. With `seen`, the commit holds only if none came since the census was that. */
+  /** Another one comes. With `seen`, the commit holds only if none came since the census was that. */
   counting(seen: number | undefined): DocumentWrite {
     return this.#documents.write(censusName, censusName, {}, seen === undefined ? {} : { ifRevision: seen })
   }
@@ -125,7 +162,16 @@ export class Registry {
     return [...this.#byPatient.keys()]
   }
 
-  /** The data holders that a grant reaches: its patients' compartments and the commons. */
+  /** Every compartment that is anybody's, with those of audit. */
+  async everyHolder(): Promise<readonly Holder[]> {
+    await this.reload()
+    const pairs = [...this.#byPatient.values(), ...this.#byAccount.values()]
+    const audits = [...pairs.map(({ audit }) => audit), this.instanceAudit]
+    const all = [...pairs.map(({ data }) => data), ...this.#commons, ...audits]
+    return [...new Map(all.map(holder => [holder.compartment, holder])).values()]
+  }
+
+  /** The data holders that a grant reaches: its patients' compartments, its household and the commons. */
   async inReach(grant: Grant): Promise<readonly Holder[]> {
     const pairs = await this.#pairsInReach(grant)
     return [...pairs.map(pair => pair.data), ...this.#commons]
@@ -133,17 +179,11 @@ export class Registry {
 
   /** The audit ledgers that a grant reaches; that of the instance only for those who reach everybody. */
   async auditInReach(grant: Grant): Promise<readonly Holder[]> {
-    const pairs = await this.#pairsInReach(grant)
-    const own = pairs.map(pair => pair.audit)
-    return patientsInReach(grant) === 'all' ? [...own, this.instanceAudit] : own
-  }
-
-  forget(patient: string): void {
-    const pair = this.#byPatient.get(patient)
-    if (pair === undefined) return
-    this.#byPatient.delete(patient)
-    this.#byCompartment.delete(pair.data.compartment)
-    this.#generation++
+    const own = (await this.#pairsInReach(grant)).map(pair => pair.audit)
+    if (patientsInReach(grant) !== 'all') return own
+    const erased = this.erased.map(pair => pair.audit)
+    const others = [...own, ...erased].filter(({ compartment }) => compartment !== this.instanceAudit.compartment)
+    return [...others, this.instanceAudit]
   }
 
   async reload(): Promise<void> {
@@ -154,11 +194,11 @@ export class Registry {
       this.#log.error('a registration cannot be opened; run verify', { room: 'record' })
     }
     const listed = await this.#documents.list<Registration>(collection, { onBroken })
-    for (const { value } of listed) this.#keep(value)
-    if (broken === 0) this.#forgetOthers(new Set(listed.map(({ value }) => value.patient)))
+    for (const { name, value, revision } of listed) this.#keep(name, value, revision)
+    if (broken === 0) this.#forgetOthers(new Set(listed.map(({ value }) => value.compartment)))
   }
 
-  /** Reads the registrations again if the census tells that a patient came or went in another process. */
+  /** Reads the registrations again if the census tells that somebody came or went in another process. */
   async refresh(): Promise<void> {
     const census = await this.census()
     if (census === this.#censusSeen) return
@@ -171,57 +211,101 @@ export class Registry {
     this.#censusSeen++
   }
 
-  #forgetOthers(patients: ReadonlySet<string | undefined>): void {
-    for (const patient of this.#byPatient.keys()) if (!patients.has(patient)) this.forget(patient)
+  #forgetOthers(compartments: ReadonlySet<CompartmentId>): void {
+    for (const pairs of [this.#byPatient, this.#byAccount] as Map<string | undefined, Pair>[])
+      for (const [name, { data }] of pairs) if (!compartments.has(data.compartment)) this.#forget(pairs, name)
+  }
+
+  #forget(pairs: Map<string | undefined, Pair>, name: string | undefined): void {
+    const compartment = pairs.get(name)?.data.compartment
+    if (compartment === undefined) return
+    pairs.delete(name)
+    this.#byCompartment.delete(compartment)
+    this.#generation++
   }
 
   async #pairsInReach(grant: Grant): Promise<readonly Pair[]> {
     const reach = patientsInReach(grant)
+    const home = homeInReach(grant)
     // Whoever reaches everybody has had newcomers looked for: to open every registration again costs more than a read.
-    if (reach === 'all') return [...this.#byPatient.values()]
-    const pairs = await Promise.all(reach.map(patient => this.ofPatient(patient)))
+    const patients = reach === 'all' ? [...this.#byPatient.values()] : await this.#pairsOf(reach)
+    if (home === 'all') return [...patients, ...this.#byAccount.values()]
+    const household = home === undefined ? undefined : await this.ofHousehold(home)
+    return household === undefined ? patients : [...patients, household]
+  }
+
+  async #pairsOf(patients: readonly string[]): Promise<readonly Pair[]> {
+    const pairs = await Promise.all(patients.map(patient => this.ofPatient(patient)))
     return pairs.filter(pair => pair !== undefined)
+  }
+
+  async #loaded(name: string, kind: Registration['kind']): Promise<Pair | undefined> {
+    const found: Found<Registration> | undefined = await this.#documents.get(collection, name)
+    if (found === undefined) return undefined
+    const pair = this.#keep(name, found.value, found.revision)
+    return found.value.kind === kind ? pair : undefined
   }
 
   async #found(name: string, kind: 'commons' | 'instance'): Promise<Pair> {
     const known = await this.#documents.get<Registration>(collection, name)
-    if (known !== undefined) return this.#keep(known.value)
-    const registration = await this.#register(kind)
+    if (known !== undefined) return this.#keep(name, known.value, known.revision)
+    const own = (await this.#vault.createCompartment(kind === 'instance' ? 'audit' : kind)).compartment
+    const audit = kind === 'instance' ? own : this.instanceAudit.compartment
+    const registration: Registration = { kind, compartment: own, audit }
     const won = await this.#documents.put(collection, name, registration, { ifRevision: 0 })
-    return won ? this.#keep(registration) : this.#found(name, kind)
+    return won ? this.#keep(name, registration, 1) : this.#found(name, kind)
   }
 
-  async #register(kind: Registration['kind'], patient?: string): Promise<Registration> {
-    const auditing = kind === 'commons' ? this.instanceAudit.compartment : this.#newCompartment('audit')
-    const compartment = await (kind === 'instance' ? auditing : this.#newCompartment(kind))
-    const audit = await auditing
-    return { kind, compartment, audit, ...(patient === undefined ? {} : { patient }) }
-  }
-
-  async #newCompartment(kind: 'patient' | 'commons' | 'audit'): Promise<CompartmentId> {
-    return (await this.#vault.createCompartment(kind)).compartment
-  }
-
-  #keep(registration: Registration): Pair {
-    const known = this.#byCompartment.get(registration.compartment)
+  /** What nobody's account keeps is audited with the instance; everybody else has an audit of their own. */
+  async #plan(name: string, kind: 'patient' | 'household', owner: Partial<Registration>): Promise<Plan> {
+    const data = await this.#vault.planCompartment(kind)
+    const isSomebodys = owner.patient !== undefined || owner.account !== undefined
+    const audit = isSomebodys ? await this.#vault.planCompartment('audit') : undefined
+    const planned: readonly PlannedCompartment[] = audit === undefined ? [data] : [data, audit]
+    const compartments = {
+      compartment: data.compartment,
+      audit: audit?.compartment ?? this.instanceAudit.compartment,
+    }
+    const registration: Registration = { kind, ...compartments, ...owner }
     const pair = pairOf(registration)
-    if (known !== undefined && registration.patient !== undefined)
-      return this.#byPatient.get(registration.patient) ?? pair
-    this.#byCompartment.set(pair.data.compartment, pair.data)
-    this.#byCompartment.set(pair.audit.compartment, pair.audit)
+    // Known before the commit, because the record of the patient's own creation belongs into the patient's audit.
     this.#auditOf.set(pair.data.compartment, pair.audit)
-    if (registration.patient !== undefined) this.#byPatient.set(registration.patient, pair)
+    return {
+      pair,
+      write: this.#documents.write(collection, name, registration, { ifRevision: 0 }),
+      keep: async () => void (await Promise.all(planned.map(each => each.keep()))),
+      adopt: () => void this.#keep(name, registration, 1),
+      forget: () => {
+        if (!this.#byCompartment.has(data.compartment)) this.#auditOf.delete(data.compartment)
+        for (const each of planned) each.forget()
+      },
+    }
+  }
+
+  #keep(name: string, registration: Registration, revision: number): Pair {
+    const { kind, compartment, patient, account } = registration
+    const known = this.#registered.get(compartment)
+    const pair = pairOf(registration)
+    if (known?.revision === revision && known.name === name) return this.#knownPair(registration) ?? pair
+    this.#registered.set(compartment, { name, revision })
+    this.#byCompartment.set(pair.audit.compartment, pair.audit)
+    this.#auditOf.set(compartment, pair.audit)
     this.#generation++
+    if (kind === 'erased') this.#bury(patient ?? '', pair)
+    else this.#byCompartment.set(compartment, pair.data)
+    if (kind === 'patient') this.#byPatient.set(patient ?? '', pair)
+    if (kind === 'household') this.#byAccount.set(account, pair)
     return pair
   }
-}
 
-function pairOf(registration: Registration): Pair {
-  const owner = registration.patient === undefined ? {} : { patient: registration.patient }
-  const data: Holder = {
-    compartment: registration.compartment,
-    kind: registration.kind === 'instance' ? 'audit' : registration.kind,
-    ...owner,
+  #knownPair({ kind, patient, account }: Registration): Pair | undefined {
+    if (kind === 'patient') return this.#byPatient.get(patient ?? '')
+    return kind === 'household' ? this.#byAccount.get(account) : undefined
   }
-  return { data, audit: { compartment: registration.audit, kind: 'audit', ...owner } }
+
+  #bury(patient: string, pair: Pair): void {
+    this.#byPatient.delete(patient)
+    this.#byCompartment.delete(pair.data.compartment)
+    this.#erased.set(patient, pair)
+  }
 }

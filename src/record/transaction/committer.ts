@@ -2,7 +2,7 @@ import type { Grant } from '#access'
 import { printJson, type Resource, toInstant } from '#fhir'
 import { type Clock, newResourceId } from '#kernel'
 import type { Holder } from '#search'
-import type { Append, Store } from '#store'
+import type { Append, CommitResult, DocumentWrite, Store } from '#store'
 import { type AuditKindName, auditEventOf, listedEntities } from '../audit/audit.ts'
 import type { Draft, Ledger } from '../ledger/ledger.ts'
 import type { Shelf } from '../ledger/shelf.ts'
@@ -38,10 +38,15 @@ export class Committer {
     if (txn.isEmpty) return true
     const work = draftsByLedger(txn.staged)
     for (const [ledger, drafts] of await this.#auditWork(txn, grant)) work.set(ledger, drafts)
+    const documents = await txn.documentWrites()
     if (!stillHolds(txn, this.#reach)) return false
-    const committed = await this.#write(work, txn)
-    if (committed) for (const step of txn.afterCommit) step()
-    return committed
+    await txn.keepKeys()
+    if (!stillHolds(txn, this.#reach)) return false
+    const result = await this.#write(work, { txn, documents })
+    if (result.ok) txn.committed()
+    // Somebody came, or was erased.
+    else if (result.documents.length > 0) await this.#reach.reload()
+    return result.ok
   }
 
   /**
@@ -61,22 +66,22 @@ export class Committer {
       drafts.push(this.#auditDraft(event))
       work.set(ledger, drafts)
     }
-    return [...work.keys()].every(ledger => ledger.alive) && this.#write(work)
+    return [...work.keys()].every(ledger => ledger.alive) && (await this.#write(work)).ok
   }
 
   // From the first append to the store's commit nothing may be awaited: seqs are given out in between.
-  async #write(work: Work, txn?: Transaction): Promise<boolean> {
+  async #write(work: Work, beside?: { txn: Transaction; documents: readonly DocumentWrite[] }): Promise<CommitResult> {
     try {
       const atMs = Math.max(this.#clock.nowMs(), ...[...work.keys()].map(ledger => ledger.lastMs))
       const appends = [...work].map(([ledger, drafts]) => ledger.append(drafts, atMs))
       const committing = this.#store.commit({
-        appends: [...appends, ...assertions(txn, work)],
-        documents: txn?.documentWrites() ?? [],
+        appends: [...appends, ...assertions(beside?.txn, work)],
+        documents: beside?.documents ?? [],
       })
       const result = await committing
       if (result.ok) for (const append of appends) this.#durable(append, work)
       else this.#discard(work)
-      return result.ok
+      return result
     } catch (error) {
       this.#discard(work)
       throw error

@@ -4,7 +4,9 @@ import { Problem } from '#kernel'
 import type { Holder } from '#search'
 import type { DocumentWrite, Locator } from '#store'
 import type { Reach } from '../reading/reach.ts'
-import type { Pair } from '../registry/registry.ts'
+import { idErased } from '../registry/erased.ts'
+import type { Pair } from '../registry/registration.ts'
+import type { Plan } from '../registry/registry.ts'
 
 /** What is known of a resource beside what it says itself. */
 export interface OwnerHints {
@@ -12,65 +14,94 @@ export interface OwnerHints {
   readonly verb: 'c' | 'u'
   /** Where resources lie that this transaction has staged before. */
   readonly stagedAt: ReadonlyMap<Locator, readonly Holder[]>
+  /** What is written with it and refers to it: what names nobody belongs where these belong. */
+  readonly referrers: readonly Resource[]
+  /** Reads the version before, if there is one. Patients whom it named and who were erased since are not asked for. */
+  readonly before: (() => Resource) | undefined
 }
 
+/** A resource of more patients than this lies in the household of who wrote it. */
+const mostOwners = 32
+
 /**
- * Where a resource is to lie: in the compartment of each patient whose it is, or with what it follows, in the commons, or with
- * whoever writes it. Patients who are new get their compartments here, which are theirs once the transaction is committed.
+ * Where a resource is to lie: in the compartment of each patient whose it is, with what it follows or what refers to it, in the
+ * commons, or with whoever writes it. Whoever is new gets compartments here, which are theirs once the transaction is committed.
  */
 export class Owners {
-  /** To be committed with what is written. */
-  readonly documents: DocumentWrite[] = []
-  /** To be done once the commit is durable. */
-  readonly afterCommit: (() => void)[] = []
   readonly #grant: Grant
   readonly #reach: Reach
-  readonly #newPatients = new Map<string, Pair>()
+  readonly #homePatient: string | undefined
+  readonly #newPatients = new Map<string, Plan>()
+  readonly #newHouseholds = new Map<string | undefined, Plan>()
 
-  constructor(grant: Grant, reach: Reach) {
+  /** @param homePatient  Patient id of whom what is nobody's becomes, if the grant may write there */
+  constructor(grant: Grant, reach: Reach, homePatient: string | undefined) {
     this.#grant = grant
     this.#reach = reach
+    this.#homePatient = homePatient
   }
 
-  get bringsPatients(): boolean {
-    return this.#newPatients.size > 0
+  /** Compartments that come with this transaction. */
+  get plans(): readonly Plan[] {
+    return [...this.#newPatients.values(), ...this.#newHouseholds.values()]
+  }
+
+  /** What is to be committed for those who are new; an account keeps the Patients whom it creates. */
+  async writes(): Promise<readonly DocumentWrite[]> {
+    const { account } = this.#grant
+    const patients = [...this.#newPatients.keys()]
+    const kept = account === undefined || patients.length === 0 ? [] : [await this.#reach.keepFor(account, patients)]
+    return [...this.plans.map(({ write }) => write), ...kept]
   }
 
   /**
    * @throws Problem `forbidden` · `record.owner-foreign` unless the grant may write in every one of them, whether or not the
-   *   others exist; `unprocessable` · `record.owner-unknown`
+   *   others exist; `unprocessable` · `record.owner-unknown`; `gone` · `record.id-erased`
    */
   async holdersOf(resource: Resource, hints: OwnerHints): Promise<readonly Holder[]> {
     if (resource.resourceType === 'Patient' && resource.id !== undefined) await this.#expect(resource.id, hints.verb)
-    const holders = await this.#holders(ownersOf(resource, this.#reach.baseUrl), hints)
+    const owners = ownersOf(resource, this.#reach.baseUrl)
+    const holders = await this.#holders(owners, resource, hints)
     for (const holder of holders) if (!this.#mayWrite(resource, holder, hints.verb)) throw ownerForeign()
-    return holders
+    const isCrowd = owners.kind === 'patients' && owners.patients.length > mostOwners
+    return isCrowd ? [await this.#home(resource, hints.verb)] : holders
   }
 
-  async #holders(owners: Ownership, hints: OwnerHints): Promise<readonly Holder[]> {
-    if (owners.kind === 'patients') return this.#ofPatients(owners.patients)
-    if (owners.kind === 'follow') {
-      const followed = await this.#followed(owners.targets, hints)
-      if (followed.length > 0) return followed
-    }
-    return owners.kind === 'commons' || this.#grant.patient === undefined
-      ? [this.#reach.commonsOf(hints.locator)]
-      : this.#ofPatients([this.#grant.patient])
+  async #holders(owners: Ownership, resource: Resource, hints: OwnerHints): Promise<readonly Holder[]> {
+    if (owners.kind === 'commons') return [this.#reach.commonsOf(hints.locator)]
+    if (owners.kind === 'patients') return this.#ofPatients(owners.patients, hints.before)
+    const along = owners.kind === 'follow' ? await this.#followed(owners.targets, hints) : []
+    if (along.length > 0) return along
+    const referring = await this.#referring(hints)
+    return referring.length > 0 ? referring : [await this.#home(resource, hints.verb)]
   }
 
-  async #ofPatients(patients: readonly string[]): Promise<readonly Holder[]> {
+  async #ofPatients(patients: readonly string[], before: OwnerHints['before']): Promise<readonly Holder[]> {
     const holders: Holder[] = []
-    for (const patient of patients) holders.push(await this.#ofPatient(patient))
+    for (const patient of patients) {
+      const holder = await this.#ofPatient(patient)
+      if (holder !== undefined) holders.push(holder)
+      else if (!(await this.#wentSince(patient, before))) throw this.#absent(patient)
+    }
+    if (holders.length === 0) throw ownerUnknown()
     return holders
   }
 
-  async #ofPatient(patient: string): Promise<Holder> {
+  async #ofPatient(patient: string): Promise<Holder | undefined> {
     const planned = this.#newPatients.get(patient)
-    if (planned !== undefined) return planned.data
-    if (!this.#reach.reachesPatient(this.#grant, patient)) throw ownerForeign()
-    const pair = await this.#reach.pairOf(patient)
-    if (pair === undefined) throw ownerUnknown()
-    return pair.data
+    if (planned !== undefined) return planned.pair.data
+    return this.#reach.reachesPatient(this.#grant, patient) ? (await this.#reach.pairOf(patient))?.data : undefined
+  }
+
+  /** Whether the version before named a patient who was erased: the others may go on without that one. */
+  async #wentSince(patient: string, before: OwnerHints['before']): Promise<boolean> {
+    if (before === undefined || !(await this.#reach.isErased(patient))) return false
+    const named = ownersOf(before(), this.#reach.baseUrl)
+    return named.kind === 'patients' && named.patients.includes(patient)
+  }
+
+  #absent(patient: string): Problem {
+    return this.#reach.reachesPatient(this.#grant, patient) ? ownerUnknown() : ownerForeign()
   }
 
   /** Where the grant sees what is followed; what lies in the commons draws nothing there. */
@@ -87,23 +118,67 @@ export class Owners {
     return [...holders.values()]
   }
 
+  /** Where that lies, or will lie, which is written with it and refers to it. */
+  async #referring(hints: OwnerHints): Promise<readonly Holder[]> {
+    const holders = new Map<string, Holder>()
+    for (const referrer of hints.referrers) {
+      const owners = ownersOf(referrer, this.#reach.baseUrl)
+      const found =
+        owners.kind === 'patients'
+          ? await this.#ofPatients(owners.patients, undefined)
+          : owners.kind === 'follow'
+            ? await this.#followed(owners.targets, hints)
+            : []
+      for (const holder of found) holders.set(holder.compartment, holder)
+    }
+    return [...holders.values()]
+  }
+
+  /**
+   * Where whoever writes keeps what is nobody's: with the patient in context, else in the account's household, else – under
+   * `system/` terms – in that of the instance.
+   */
+  async #home(resource: Resource, verb: 'c' | 'u'): Promise<Holder> {
+    const { account } = this.#grant
+    const patient = this.#homePatient
+    const inContext = patient === undefined ? undefined : await this.#known(patient)
+    if (inContext !== undefined && this.#mayWrite(resource, inContext, verb)) return inContext
+    if (account !== undefined && this.#mayWrite(resource, homeOf(account), verb)) return this.#householdOf(account)
+    if (this.#mayWrite(resource, homeOf(undefined), verb)) return this.#householdOf(undefined)
+    throw ownerForeign()
+  }
+
+  async #known(patient: string): Promise<Holder | undefined> {
+    return (this.#newPatients.get(patient)?.pair ?? (await this.#reach.pairOf(patient)))?.data
+  }
+
+  async #householdOf(account: string | undefined): Promise<Holder> {
+    const known: Pair | undefined = this.#newHouseholds.get(account)?.pair ?? (await this.#reach.householdOf(account))
+    if (known !== undefined) return known.data
+    const plan = await this.#reach.planHousehold(account)
+    this.#newHouseholds.set(account, plan)
+    return plan.pair.data
+  }
+
   /** A Patient that is not kept yet gets a compartment of its own. */
   async #expect(patient: string, verb: 'c' | 'u'): Promise<void> {
     if (this.#newPatients.has(patient) || (await this.#reach.pairOf(patient)) !== undefined) return
     const wider = { ...this.#grant, terms: this.#grant.terms.filter(term => term.level !== 'patient') }
     requirePermission(wider, verb, 'Patient')
-    const { pair, write, adopt } = await this.#reach.planPatient(patient)
-    if (this.#newPatients.size === 0) this.afterCommit.push(() => this.#reach.counted())
-    this.#newPatients.set(patient, pair)
-    this.documents.push(write)
-    this.afterCommit.push(adopt)
-    if (this.#grant.account !== undefined) this.documents.push(await this.#reach.keepFor(this.#grant.account, patient))
+    if (await this.#reach.isErased(patient)) throw idErased()
+    this.#newPatients.set(patient, await this.#reach.planPatient(patient))
   }
 
   #mayWrite(resource: Resource, holder: Holder, verb: 'c' | 'u'): boolean {
     if (holder.patient !== undefined && this.#newPatients.has(holder.patient)) return true
-    return mayTouch(this.#grant, verb, resource, holder)
+    // What is new in the commons is made by the grant's account, and what is there was looked at before.
+    return mayTouch(this.#grant, verb, resource, holder, { mine: true })
   }
+}
+
+/** A household before it is known whether there is one, to ask whether it may be written to. */
+function homeOf(account: string | undefined): Holder {
+  return { compartment: '', kind: 'household', ...(account === undefined ? {} : { account }) }
 }
 
 /** The same words whether those whom the grant does not reach exist or not, and without naming them. */
@@ -114,5 +189,5 @@ export const ownerForeign = (): Problem =>
     'The resource belongs, or would belong, where this grant may not write.',
   )
 
-const ownerUnknown = () =>
+export const ownerUnknown = (): Problem =>
   new Problem('unprocessable', 'record.owner-unknown', 'The resource names a Patient that this server does not keep.')

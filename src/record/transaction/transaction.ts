@@ -1,4 +1,4 @@
-import { type Grant, mayTouch, permits, requirePermission } from '#access'
+import { type Grant, type Level, mayTouch, permits, requirePermission } from '#access'
 import { parseResource, printJson, type Resource, toInstant } from '#fhir'
 import { newResourceId, Problem } from '#kernel'
 import { evaluate, type Holder, type Query, type Restricted } from '#search'
@@ -7,7 +7,7 @@ import type { AuditKindName } from '../audit/audit.ts'
 import type { Draft, Ledger } from '../ledger/ledger.ts'
 import type { Located } from '../ledger/opened-versions.ts'
 import type { Reach } from '../reading/reach.ts'
-import type { Staged, Stored, Txn } from '../types.ts'
+import type { Staged, Stored, Txn, WriterOptions } from '../types.ts'
 import { Owners, ownerForeign } from './owners.ts'
 
 /** A staged version, filled in when its place is known. */
@@ -27,6 +27,7 @@ interface Seen {
   readonly seqs: ReadonlyMap<CompartmentId, number>
   /** The compartments of the copies. */
   readonly holders: readonly Holder[]
+  readonly creator?: string
 }
 
 /** One version to be written, with a copy in each of several compartments. */
@@ -68,15 +69,26 @@ export class Transaction implements Txn {
   #census: number | undefined
   readonly #stagedAt = new Map<Locator, readonly Holder[]>()
 
-  constructor(grant: Grant, reach: Reach) {
+  constructor(grant: Grant, reach: Reach, options: WriterOptions) {
     this.#grant = grant
     this.#reach = reach
-    this.#owners = new Owners(grant, reach)
+    this.#owners = new Owners(grant, reach, options.home ?? grant.patient)
   }
 
-  /** To be done once the commit is durable. */
-  get afterCommit(): readonly (() => void)[] {
-    return this.#owners.afterCommit
+  /** Makes the keys of new compartments durable: once everything else is certain to be tried. */
+  async keepKeys(): Promise<void> {
+    await Promise.all(this.#owners.plans.map(plan => plan.keep()))
+  }
+
+  /** The commit is durable. */
+  committed(): void {
+    if (this.#owners.plans.length > 0) this.#reach.counted()
+    for (const plan of this.#owners.plans) plan.adopt()
+  }
+
+  /** Unless it was committed, nothing is left of the compartments that it would have brought. */
+  ended(): void {
+    for (const plan of this.#owners.plans) plan.forget()
   }
 
   async find(query: Restricted<Query>, limit: number) {
@@ -104,32 +116,34 @@ export class Transaction implements Txn {
     return (await this.#allowedSomewhere('r', stored)) ? stored : undefined
   }
 
-  async create(resource: Resource, options: { readonly id?: string } = {}): Promise<Staged> {
+  async create(resource: Resource, options: { readonly id?: string } & WriteOptions = {}): Promise<Staged> {
     const type = resource.resourceType
     refuseAuditWrites(type)
     requirePermission(this.#grant, 'c', type)
     const id = options.id ?? newResourceId()
     const locator = this.#locator(type, id)
     if (options.id !== undefined && (await this.#isTaken(locator))) throw idTaken()
-    return this.#stageFirst({ ...resource, id }, locator, 'c', 'POST')
+    return this.#stageFirst({ ...resource, id }, locator, 'c', 'POST', options)
   }
 
   async update(
     type: string,
     id: string,
     resource: Resource,
-    options: { readonly ifMatch?: string; readonly ifNoneMatchAny?: boolean } = {},
+    options: { readonly ifMatch?: string; readonly ifNoneMatchAny?: boolean } & WriteOptions = {},
   ): Promise<Staged> {
     refuseAuditWrites(type)
     requirePermission(this.#grant, 'u', type)
     const current = await this.#current(type, id)
     // What may not be updated is answered like what never was, or every other answer would tell that it is there.
-    if (current === undefined || !(await this.#allowedSomewhere('u', current)))
-      return this.#createWithId(type, id, resource, options.ifMatch)
+    if (current === undefined || !(await this.#allowedSomewhere('u', current))) {
+      if (current !== undefined && (await this.#allowedSomewhere('r', current))) throw ownerForeign()
+      return this.#createWithId(type, id, resource, options)
+    }
     const seen = await this.#wholly('u', current)
     checkMatch(current, options.ifMatch)
     if (options.ifNoneMatchAny && !current.deleted) throw versionExists()
-    return this.#stageNext({ ...resource, id }, seen)
+    return this.#stageNext({ ...resource, id }, seen, current, options)
   }
 
   async delete(type: string, id: string, options: { readonly ifMatch?: string } = {}): Promise<Staged | undefined> {
@@ -137,17 +151,21 @@ export class Transaction implements Txn {
     requirePermission(this.#grant, 'd', type)
     const current = await this.#current(type, id)
     if (current === undefined || current.deleted) return undefined
-    if (!(await this.#allowedSomewhere('d', current))) return undefined
+    if (!(await this.#allowedSomewhere('d', current))) {
+      if (current.holder.kind === 'commons' && (await this.#allowedSomewhere('r', current))) throw ownerForeign()
+      return undefined
+    }
     const seen = await this.#wholly('d', current)
     checkMatch(current, options.ifMatch)
     const { holders, version } = seen
     return this.#stage({ type, id, holders, version: version + 1, seen, kind: 'delete', method: 'DELETE' })
   }
 
-  /** Every document write of the commit, with what must hold of the census. */
-  documentWrites(): readonly DocumentWrite[] {
-    const census = this.#reach.censusWrite(this.#census, this.#owners.bringsPatients)
-    const writes = [...this.#documents, ...this.#owners.documents]
+  /** Every document write of the commit, with what must hold of the census and of the compartments that are written to. */
+  async documentWrites(): Promise<readonly DocumentWrite[]> {
+    const census = this.#reach.censusWrite(this.#census, this.#owners.plans.length > 0)
+    const alive = this.#reach.stillRegistered(new Set(this.staged.map(({ ledger }) => ledger.holder)))
+    const writes = [...this.#documents, ...(await this.#owners.writes()), ...alive]
     return census === undefined ? writes : [...writes, census]
   }
 
@@ -168,8 +186,9 @@ export class Transaction implements Txn {
 
   /** A deletion says nothing by which it could be judged: it is for those who may do this to every row. */
   #allowed(verb: 'r' | 'u' | 'd', stored: Stored, holder = stored.holder): boolean {
-    if (this.#reach.seesAll(this.#grant, verb, stored.type, holder)) return true
-    return !stored.deleted && mayTouch(this.#grant, verb, parseResource(stored.json), holder)
+    const mine = stored.creator !== undefined && stored.creator === this.#grant.account
+    if (this.#reach.mayTouchAny(this.#grant, verb, stored.type, holder, { mine })) return true
+    return !stored.deleted && mayTouch(this.#grant, verb, parseResource(stored.json), holder, { mine })
   }
 
   /** Whether it may be done in the compartment of one of its owners: then the grant knows of it. */
@@ -197,7 +216,8 @@ export class Transaction implements Txn {
       if (holder === undefined || !this.#allowed(verb, current, holder)) throw ownerForeign()
       holders.push(holder)
     }
-    return { type, id, version, deleted, seqs, holders }
+    const { creator } = current
+    return { type, id, version, deleted, seqs, holders, ...(creator === undefined ? {} : { creator }) }
   }
 
   /** Whether a name is in use in any compartment: only to refuse it. What `existing` found free is not asked again. */
@@ -214,39 +234,67 @@ export class Transaction implements Txn {
     return locator
   }
 
-  async #createWithId(type: string, id: string, resource: Resource, ifMatch?: string): Promise<Staged> {
-    if (ifMatch !== undefined) throw versionStale()
-    if (!this.#mayChooseIds(type)) throw clientIdRefused()
+  async #createWithId(
+    type: string,
+    id: string,
+    resource: Resource,
+    options: { readonly ifMatch?: string } & WriteOptions,
+  ): Promise<Staged> {
+    if (options.ifMatch !== undefined) throw versionStale()
+    this.#checkChosenId(type, id)
     const locator = this.#locator(type, id)
     if (await this.#isTaken(locator)) throw idTaken()
-    return this.#stageFirst({ ...resource, id }, locator, 'u', 'PUT')
+    return this.#stageFirst({ ...resource, id }, locator, 'u', 'PUT', options)
   }
 
   /**
-   * A client may name a new resource only where that cannot tell it whether another patient already uses the name:
-   * under `user/` and `system/` scopes, not under those of one patient.
+   * A client may name a new resource only where that cannot tell it whether somebody else already uses the name: under
+   * `system/` scopes, and under `user/` scopes with what no other account's ids begin with.
    */
-  #mayChooseIds(type: string): boolean {
-    const wider = { ...this.#grant, terms: this.#grant.terms.filter(term => term.level !== 'patient') }
-    return permits(wider, 'u', type)
+  #checkChosenId(type: string, id: string): void {
+    const { terms, account } = this.#grant
+    const permitsAt = (level: Level) =>
+      permits({ ...this.#grant, terms: terms.filter(term => term.level === level) }, 'u', type)
+    if (permitsAt('system')) return
+    if (account === undefined || !permitsAt('user')) throw clientIdRefused()
+    const prefix = this.#reach.idPrefixOf(account)
+    if (!id.startsWith(prefix)) throw clientIdForeign(prefix)
   }
 
   // -- staging
 
-  async #stageFirst(resource: Resource, locator: Locator, verb: 'c' | 'u', method: 'POST' | 'PUT'): Promise<Staged> {
+  async #stageFirst(
+    resource: Resource,
+    locator: Locator,
+    verb: 'c' | 'u',
+    method: 'POST' | 'PUT',
+    { referrers = [] }: WriteOptions,
+  ): Promise<Staged> {
     const type = resource.resourceType
     if (this.#stagedAt.has(locator)) throw idTaken()
-    const holders = await this.#owners.holdersOf(resource, { locator, verb, stagedAt: this.#stagedAt })
+    const holders = await this.#owners.holdersOf(resource, {
+      locator,
+      verb,
+      stagedAt: this.#stagedAt,
+      referrers,
+      before: undefined,
+    })
     const id = resource.id ?? ''
     return this.#stage({ type, id, resource, holders, version: 1, seen: undefined, kind: 'create', method })
   }
 
   /** A version for each of its owners, and a removal where it had been and belongs no more. */
-  async #stageNext(resource: Resource, seen: Seen): Promise<Staged> {
+  async #stageNext(resource: Resource, seen: Seen, current: Stored, { referrers = [] }: WriteOptions): Promise<Staged> {
     const { type, id, version } = seen
     const locator = this.#locator(type, id)
     if (this.#stagedAt.has(locator)) throw idTaken()
-    const holders = await this.#owners.holdersOf(resource, { locator, verb: 'u', stagedAt: this.#stagedAt })
+    const holders = await this.#owners.holdersOf(resource, {
+      locator,
+      verb: 'u',
+      stagedAt: this.#stagedAt,
+      referrers,
+      before: current.deleted ? undefined : () => parseResource(current.json),
+    })
     const kept = new Set(holders.map(({ compartment }) => compartment))
     const left = seen.holders.filter(({ compartment }) => !kept.has(compartment))
     const next = { type, id, seen, kind: 'update' as const }
@@ -293,11 +341,23 @@ export class Transaction implements Txn {
     this.#stagedAt.set(locator, holders)
     for (const holder of holders) {
       const copies = movedAway ? [] : compartmentsBeside(holder, holders)
-      const draft: Draft = { ...drafted, copies, supersedes: seen?.seqs.get(holder.compartment) ?? 0 }
+      const creator = holder.kind === 'commons' ? this.#creatorOf(seen) : undefined
+      const draft: Draft = { ...drafted, copies, creator, supersedes: seen?.seqs.get(holder.compartment) ?? 0 }
       this.staged.push({ ledger: await this.#reach.ledger(holder), draft, kind, follows: seen?.version ?? 0 })
     }
     return staged
   }
+
+  /** Who made it stays who made it; what was made before that was noted is the administrator's. */
+  #creatorOf(seen: Seen | undefined): string | undefined {
+    return seen === undefined ? this.#grant.account : seen.creator
+  }
+}
+
+/** What is known of a write beside the resource. */
+interface WriteOptions {
+  /** Resources of the same request that refer to it: what names nobody belongs where these belong. */
+  readonly referrers?: readonly Resource[]
 }
 
 function compartmentsBeside(holder: Holder, holders: readonly Holder[]): readonly CompartmentId[] {
@@ -341,6 +401,14 @@ const versionExists = () =>
   new Problem('precondition', 'version.exists', 'The resource exists, and If-None-Match asked that it should not.')
 const idTaken = () =>
   new Problem('conflict', 'record.id-taken', 'The id is in use, or stands twice in one transaction.')
+/** Says the same of every id that does not begin so, taken or not. */
+const clientIdForeign = (prefix: string) =>
+  new Problem(
+    'not-allowed',
+    'record.client-id-refused',
+    `With the scopes of an account the ids that you choose begin with ${prefix}; or create it with POST.`,
+    { expression: 'id' },
+  )
 const clientIdRefused = () =>
   new Problem(
     'not-allowed',

@@ -1,10 +1,12 @@
+import type { Clock } from '#kernel'
 import type { Holder } from '#search'
 import type { KeyStore, Store } from '#store'
 import type { Documents, Vault } from '#vault'
 import type { ReadAudit } from '../audit/audit.ts'
 import type { Shelf } from '../ledger/shelf.ts'
+import type { Household } from '../registry/household.ts'
+import type { Pair } from '../registry/registration.ts'
 import type { Registry } from '../registry/registry.ts'
-import { everyHolder } from './verify.ts'
 
 /** What maintenance works on. */
 export interface MaintenanceRooms {
@@ -13,6 +15,8 @@ export interface MaintenanceRooms {
   readonly vault: Vault
   readonly documents: Documents
   readonly registry: Registry
+  readonly household: Household
+  readonly clock: Clock
   readonly shelf: Shelf
   readonly audit: ReadAudit
 }
@@ -29,7 +33,7 @@ export class Maintenance {
   async reindex(): Promise<number> {
     const { registry, shelf, store } = this.#rooms
     let entries = 0
-    for (const holder of await everyHolder(registry)) {
+    for (const holder of await registry.everyHolder()) {
       this.#close(holder)
       await store.dropSegments(holder.compartment)
       const ledger = await shelf.open(holder)
@@ -39,26 +43,35 @@ export class Maintenance {
     return entries
   }
 
-  /** Destroys a patient's key, and then what it had sealed. The audit stays. */
+  /**
+   * Destroys a patient's key, and then what it had sealed and what is kept about the patient elsewhere. The audit stays, and
+   * the id, which is never given again. From the first step on no process can write there any more.
+   */
   async shred(patient: string): Promise<void> {
-    const { registry, audit, vault } = this.#rooms
+    const { registry, audit } = this.#rooms
     const pair = await registry.ofPatient(patient)
     if (pair === undefined) return
     await audit.flush()
-    this.#close(pair.data)
-    await vault.destroy(pair.data.compartment)
-    await this.#remove(pair.data)
+    await this.#bury(patient, pair)
+    await this.#remove(patient, pair)
   }
 
-  /** A crash between the destruction of a key and the removal of what it had sealed leaves the rest to do. */
+  /** A crash in the middle, or a database that was restored beside a newer keystore, leaves the rest to do. */
   async finishShredding(): Promise<void> {
     const { store, keys, registry } = this.#rooms
-    const heads = await store.allHeads()
-    for (const { owner } of await keys.tombstones()) {
-      const holder = registry.known(owner)
-      if (holder !== undefined) await this.#remove(holder)
-      else if (heads.has(owner)) await store.dropCompartment(owner)
+    const destroyed = new Set((await keys.tombstones()).map(({ owner }) => owner))
+    for (const patient of await registry.patients()) {
+      const pair = await registry.ofPatient(patient)
+      if (pair !== undefined && destroyed.has(pair.data.compartment)) await this.#bury(patient, pair)
     }
+    const heads = await store.allHeads()
+    const alive = new Set((await keys.all()).map(({ owner }) => owner))
+    for (const pair of registry.erased) {
+      const { compartment, patient = '' } = pair.data
+      if (alive.has(compartment) || heads.has(compartment)) await this.#remove(patient, pair)
+      destroyed.delete(compartment)
+    }
+    for (const compartment of destroyed) if (heads.has(compartment)) await store.dropCompartment(compartment)
   }
 
   #close({ compartment }: Holder): void {
@@ -66,12 +79,43 @@ export class Maintenance {
     for (const ledger of shelf.opened()) if (ledger.holder.compartment === compartment) shelf.discard(ledger)
   }
 
-  async #remove({ compartment, patient }: Holder): Promise<void> {
-    const { store, documents, registry } = this.#rooms
-    await store.dropCompartment(compartment)
-    if (patient === undefined) return
-    await documents.delete('compartments', `patient/${patient}`)
-    registry.forget(patient)
-    await store.commit({ appends: [], documents: [registry.counting(undefined)] })
+  /** Every commit into the compartment holds only while it is a living patient's. */
+  async #bury(patient: string, pair: Pair): Promise<void> {
+    const { store, registry } = this.#rooms
+    await store.commit({ appends: [], documents: [registry.erasing(patient, pair), registry.counting(undefined)] })
+    await registry.reload()
   }
+
+  async #remove(patient: string, { data }: Pair): Promise<void> {
+    const { store, vault, household } = this.#rooms
+    this.#close(data)
+    await vault.destroy(data.compartment)
+    await household.remove(patient)
+    await this.#forgetDocuments(patient)
+    // Last, because it also empties the log in which the others had been.
+    await store.dropCompartment(data.compartment)
+  }
+
+  /** Links, tokens, permissions, keys and checkpoints of imports: what names the patient, or belongs to the patient's group. */
+  async #forgetDocuments(patient: string): Promise<void> {
+    const { store, documents, clock } = this.#rooms
+    await store.purgeDocuments(clock.nowMs())
+    for (const collection of await store.collections()) {
+      if (ownCollections.has(collection)) continue
+      const grouped = await documents.list(collection, { group: patient, onBroken: ignored })
+      const all = await documents.list<unknown>(collection, { onBroken: ignored })
+      const about = [...grouped, ...all.filter(({ value }) => isAbout(value, patient))]
+      for (const name of new Set(about.map(each => each.name))) await documents.delete(collection, name)
+    }
+  }
+}
+
+/** What says which compartment is whose, and which accounts keep whom, is looked after by name. */
+const ownCollections: ReadonlySet<string> = new Set(['compartments', 'households', 'census'])
+
+/** What cannot be opened is for `verify` to name. */
+const ignored = (): void => undefined
+
+function isAbout(value: unknown, patient: string): boolean {
+  return typeof value === 'object' && value !== null && (value as { readonly patient?: unknown }).patient === patient
 }

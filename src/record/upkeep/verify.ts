@@ -1,5 +1,4 @@
 import { type Clock, isProblem } from '#kernel'
-import type { Holder } from '#search'
 import type { CompartmentId, Entry, Store } from '#store'
 import type { CompartmentKeys, Vault } from '#vault'
 import { chainLink, decodePayload, firstLink } from '../ledger/payload.ts'
@@ -53,7 +52,7 @@ async function* verifyRegistrations(
   heads: ReadonlyMap<CompartmentId, number>,
   known: readonly { id: CompartmentId; kind: string }[],
 ): AsyncGenerator<Finding, void, void> {
-  const registered = new Set((await everyHolder(registry)).map(holder => holder.compartment))
+  const registered = new Set((await registry.everyHolder()).map(holder => holder.compartment))
   // The audit of an erased patient outlives the registration.
   for (const { id: compartment, kind } of known)
     if (kind !== 'audit' && heads.has(compartment) && !registered.has(compartment))
@@ -135,11 +134,4 @@ async function* verifySegments(store: Store, keys: CompartmentKeys): AsyncGenera
       yield { kind: 'segment-broken', compartment, seq, text: 'An index segment cannot be opened; run reindex.' }
     expected = untilSeq + 1
   }
-}
-
-/** Holders of everything that can be rebuilt from the ledger. */
-export async function everyHolder(registry: Registry): Promise<readonly Holder[]> {
-  const pairs = await Promise.all((await registry.patients()).map(patient => registry.ofPatient(patient)))
-  const patients = pairs.filter(pair => pair !== undefined).flatMap(pair => [pair.data, pair.audit])
-  return [...patients, ...registry.commons, registry.instanceAudit]
 }

@@ -122,12 +122,12 @@ export class Visibility {
     return place?.index.deref() === index && place.seq === this.#seqs.get(index)
   }
 
-  /** From the visible rows of patients along their references, and on from what is found. */
+  /** From the visible rows of patients and households along their references, and on from what is found. */
   #follow(): ReadonlyMap<TypeTable, Rows> {
     const found = new Map<TypeTable, Rows>()
     // What a canonical means here is to be found out among all that could become visible by it.
     const canonicals = new Canonicals(this.indexes, (index, type) => this.#ownRows(index, type))
-    let frontier = this.#patientRows()
+    let frontier = this.#recordRows()
     while (frontier.length > 0) {
       const next = new Map<TypeTable, Rows>()
       for (const { table, rows } of frontier) this.#step(table, rows, { found, next, canonicals })
@@ -136,9 +136,9 @@ export class Visibility {
     return found
   }
 
-  #patientRows(): { table: TypeTable; rows: Rows }[] {
+  #recordRows(): { table: TypeTable; rows: Rows }[] {
     return this.indexes
-      .filter(index => index.holder.kind === 'patient')
+      .filter(({ holder }) => holder.kind === 'patient' || holder.kind === 'household')
       .flatMap(index =>
         [...index.tables].flatMap(([type, table]) => {
           const rows = isReferencedOnly(this.#vision(type, index.holder)) ? undefined : this.#ownRows(index, type)

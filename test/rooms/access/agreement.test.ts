@@ -21,9 +21,14 @@ const grant = fc
     scopes: fc.array(scope, { maxLength: 4 }),
     patient: fc.constantFrom(undefined, 'A', 'B'),
     patients: fc.constantFrom<readonly string[] | 'all'>([], ['A'], ['A', 'B'], 'all'),
+    account: fc.constantFrom(undefined, 'account-1', 'account-2'),
   })
-  .map(({ scopes, patient, patients }) =>
-    grantOf(scopes.join(' '), { patients, ...(patient === undefined ? {} : { patient }) }),
+  .map(({ scopes, patient, patients, account }) =>
+    grantOf(scopes.join(' '), {
+      patients,
+      ...(patient === undefined ? {} : { patient }),
+      ...(account === undefined ? {} : { account }),
+    }),
   )
 
 const place = fc.constantFrom<Holder>(...Object.values(holders))
@@ -50,7 +55,8 @@ describe('every way to a row agrees with every other', () => {
     fc.assert(
       fc.property(grant, verb, row, place, (given, wanted, resource, holder) => {
         const sight = visionOf(given, [wanted])(resource.resourceType, holder)
-        if (admits(sight, resource, true)) expect(mayTouch(given, wanted, resource, holder, true)).toBe(true)
+        if (admits(sight, resource, true))
+          expect(mayTouch(given, wanted, resource, holder, { referenced: true })).toBe(true)
       }),
       { numRuns: 5000 },
     )
@@ -59,10 +65,11 @@ describe('every way to a row agrees with every other', () => {
   it('touches only what it is permitted, in compartments within its reach', () => {
     fc.assert(
       fc.property(grant, verb, row, place, fc.boolean(), (given, wanted, resource, holder, referenced) => {
-        if (!mayTouch(given, wanted, resource, holder, referenced)) return
+        if (!mayTouch(given, wanted, resource, holder, { referenced, mine: referenced })) return
         expect(permits(given, wanted, resource.resourceType)).toBe(true)
         const reach = patientsInReach(given)
         if (holder.patient !== undefined && reach !== 'all') expect(reach).toContain(holder.patient)
+        if (holder.kind === 'household' && reach !== 'all') expect(holder.account).toBe(given.account)
       }),
       { numRuns: 5000 },
     )
@@ -85,7 +92,7 @@ describe('every way to a row agrees with every other', () => {
     fc.assert(
       fc.property(verb, row, place, fc.boolean(), (wanted, resource, holder, referenced) => {
         const empty = grantOf('', { patient: 'A', patients: 'all', account: 'account-1' })
-        expect(mayTouch(empty, wanted, resource, holder, referenced)).toBe(false)
+        expect(mayTouch(empty, wanted, resource, holder, { referenced, mine: true })).toBe(false)
         expect(visionOf(empty, [wanted])(resource.resourceType, holder)).toEqual({ kind: 'none' })
       }),
     )

@@ -1,4 +1,4 @@
-import { mayTouch, patientsInReach, permits, requirePermission, type Verb } from '#access'
+import { mayTouch, mayTouchAny, patientsInReach, permits, requirePermission, type Verb } from '#access'
 import { type Context, grantOf, type HolderName, holders, type ResourceName, resources } from './grants.ts'
 
 const verbs: readonly Verb[] = ['c', 'r', 'u', 'd', 's']
@@ -60,7 +60,25 @@ describe('truth table: scopes × context × resource × holder → verbs', () =>
     ['user/*.cruds', family, 'vital', 'B', 'cruds'],
     ['user/*.cruds', family, 'vital', 'C', ''],
     ['user/*.cruds', { patient: 'C', patients: ['A'] }, 'vital', 'C', ''],
-    ['user/*.cruds', family, 'doctor', 'commons', 'cruds'],
+    // what an account made itself in the commons is told below
+    ['user/*.cruds', family, 'doctor', 'commons', 'crs'],
+    ['user/*.cruds', family, 'vital', 'home', 'cruds'],
+    ['user/*.cruds', family, 'vital', 'otherHome', ''],
+    ['user/*.cruds', family, 'vital', 'instanceHome', ''],
+    ['user/*.cruds', { patients: 'all' }, 'vital', 'home', ''],
+    ['user/*.cruds', { patients: 'all' }, 'vital', 'instanceHome', ''],
+    ['user/*.cruds', { patients: 'all', account: '' }, 'vital', 'instanceHome', ''],
+    ['user/*.cruds', family, 'audit', 'auditHome', 'rs'],
+    ['user/*.cruds', family, 'audit', 'auditOtherHome', ''],
+    ['user/Observation.r', family, 'vital', 'home', 'r'],
+    ['patient/*.cruds', { patient: 'A', account: 'account-1' }, 'vital', 'home', ''],
+    ['patient/*.cruds', { patient: 'A', account: 'account-1' }, 'vital', 'instanceHome', ''],
+    ['system/*.cruds', {}, 'vital', 'home', 'cruds'],
+    ['system/*.cruds', {}, 'vital', 'instanceHome', 'cruds'],
+    // left in the commons by an earlier release: the administrator's to put right
+    ['user/*.cruds', family, 'vital', 'commons', ''],
+    ['patient/*.cruds', inContextA, 'vital', 'commons', ''],
+    ['system/*.cruds', {}, 'vital', 'commons', 'cruds'],
     ['user/*.cruds', family, 'audit', 'auditB', 'rs'],
     ['user/*.cruds', family, 'audit', 'auditNobody', ''],
     ['user/*.cruds', { patients: 'all' }, 'vital', 'C', 'cruds'],
@@ -84,16 +102,38 @@ describe('truth table: scopes × context × resource × holder → verbs', () =>
 
   it('lets a patient/ scope read a commons row that a visible row refers to, and never write it', () => {
     const grant = grantOf('patient/*.cruds', inContextA)
-    const granted = verbs.filter(verb => mayTouch(grant, verb, resources.doctor, holders.commons, true))
+    const granted = verbs.filter(verb => mayTouch(grant, verb, resources.doctor, holders.commons, { referenced: true }))
     expect(granted.join('')).toBe('rs')
-    expect(mayTouch(grantOf('patient/Observation.rs', inContextA), 'r', resources.doctor, holders.commons, true)).toBe(
-      false,
-    )
+    expect(
+      mayTouch(grantOf('patient/Observation.rs', inContextA), 'r', resources.doctor, holders.commons, {
+        referenced: true,
+      }),
+    ).toBe(false)
+  })
+
+  it('lets an account change in the commons what it made itself, and nothing else', () => {
+    const grant = grantOf('user/*.cruds', family)
+    const granted = verbs.filter(verb => mayTouch(grant, verb, resources.doctor, holders.commons, { mine: true }))
+    expect(granted.join('')).toBe('cruds')
+    for (const verb of ['u', 'd'] as const) {
+      expect(mayTouchAny(grant, verb, 'Practitioner', holders.commons)).toBe(false)
+      expect(mayTouchAny(grant, verb, 'Practitioner', holders.commons, { mine: true })).toBe(true)
+      expect(mayTouchAny(grant, verb, 'Observation', holders.commons, { mine: true })).toBe(false)
+    }
+    const nobodys = grantOf('user/*.cruds', { patients: ['A'] })
+    expect(mayTouch(nobodys, 'u', resources.doctor, holders.commons, { mine: true })).toBe(false)
+  })
+
+  it('judges a deletion by terms without params alone', () => {
+    expect(mayTouchAny(grantOf('patient/*.cruds', inContextA), 'u', 'Observation', holders.A)).toBe(true)
+    expect(mayTouchAny(grantOf(vitals, inContextA), 'u', 'Observation', holders.A)).toBe(false)
   })
 
   it('never counts being referenced as a way into another patient’s record', () => {
     for (const verb of verbs)
-      expect(mayTouch(grantOf('patient/*.cruds', inContextA), verb, resources.vital, holders.B, true)).toBe(false)
+      expect(
+        mayTouch(grantOf('patient/*.cruds', inContextA), verb, resources.vital, holders.B, { referenced: true }),
+      ).toBe(false)
   })
 })
 

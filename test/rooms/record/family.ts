@@ -1,12 +1,20 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { type Grant, parseScope, restrict, type Term } from '#access'
 import type { Resource } from '#fhir'
 import { FixedClock, silentLog } from '#kernel'
 import { openRecord, type Record, type Stored } from '#record'
 import { parseQuery, type Query, type Restricted } from '#search'
 import { type KeyStore, openMemoryKeys, openMemoryStore, type Store } from '#store'
-import { openVault, passphraseRoot, type Vault } from '#vault'
+import { fileRoot, openVault, type Vault } from '#vault'
 
 export const baseUrl = 'http://127.0.0.1:8080/fhir'
+
+const rootDirectory = mkdtempSync(join(tmpdir(), 'kinhold-record-'))
+/** A file, because a passphrase is slow on purpose. */
+const root = fileRoot(join(rootDirectory, 'root.key'))
+process.on('exit', () => rmSync(rootDirectory, { recursive: true, force: true }))
 
 /** A record on the memory store with real keys, and the parts it was built from. */
 export interface TestRecord {
@@ -15,15 +23,26 @@ export interface TestRecord {
   readonly keys: KeyStore
   readonly vault: Vault
   readonly clock: FixedClock
-  /** The same store and keys opened as another process would. */
+  /** The same store and vault, opened again. */
   again(): Promise<Record>
+  /** The same store and keys, opened as another process would. */
+  beside(): Promise<Record>
 }
 
 export async function openTestRecord(store: Store = openMemoryStore(), keys = openMemoryKeys()): Promise<TestRecord> {
   const clock = new FixedClock(Date.parse('2026-03-01T10:00:00Z'))
-  const vault = await openVault({ keys, root: passphraseRoot('a passphrase of a test'), clock })
+  const ownVault = () => openVault({ keys, root, clock })
+  const vault = await ownVault()
   const rooms = { store, keys, vault, clock, log: silentLog, baseUrl }
-  return { record: await openRecord(rooms), store, keys, vault, clock, again: () => openRecord(rooms) }
+  return {
+    record: await openRecord(rooms),
+    store,
+    keys,
+    vault,
+    clock,
+    again: () => openRecord(rooms),
+    beside: async () => openRecord({ ...rooms, vault: await ownVault() }),
+  }
 }
 
 function terms(scopes: string): Term[] {

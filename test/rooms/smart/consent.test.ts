@@ -1,6 +1,7 @@
 import {
   addApp,
   addFamily,
+  addPatient,
   allow,
   authorizeParams,
   decide,
@@ -206,7 +207,7 @@ describe('SMART 2.2 §1B, §1D consent – https://hl7.org/fhir/smart-app-launch
     expect(json.patient).toBeUndefined()
     const before = await house.smart.authenticate(String(json.access_token))
     expect(before.patients).toEqual(await house.record.patientsOf(granted.account))
-    await house.record.addPatientTo(granted.account, 'newborn')
+    await addPatient(house, granted.account, 'Nora', 'newborn')
     expect((await house.smart.authenticate(String(json.access_token))).patients).toContain('newborn')
   })
 

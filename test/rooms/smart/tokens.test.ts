@@ -1,4 +1,4 @@
-import { addApp, addFamily, allow, codeOf, type House, openHouse, postForm, redeem } from './house.ts'
+import { addApp, addFamily, addPatient, allow, codeOf, type House, openHouse, postForm, redeem } from './house.ts'
 
 let house: House
 beforeAll(async () => {
@@ -81,7 +81,7 @@ describe('the grant of a family member', () => {
     const authenticate = () => house.smart.authenticate(String(json.access_token))
     const grant = await authenticate()
     expect(await authenticate()).toBe(grant)
-    await house.record.addPatientTo(String(grant.account), 'another')
+    await addPatient(house, String(grant.account), 'Nora', 'another')
     expect((await authenticate()).patients).toEqual([...grant.patients, 'another'])
   })
 })

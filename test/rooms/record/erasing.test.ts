@@ -1,0 +1,176 @@
+import type { Resource } from '#fhir'
+import {
+  create,
+  everything,
+  grantOf,
+  heartRate,
+  ids,
+  ofPatient,
+  openTestRecord,
+  patient,
+  remove,
+  update,
+} from './family.ts'
+
+const all = everything()
+const unknown = { kind: 'not-found', code: 'record.unknown' }
+const erased = { kind: 'gone', code: 'record.id-erased' }
+
+const named = (id: string): Resource => ({ ...patient('Amsel'), id })
+
+async function house() {
+  const opened = await openTestRecord()
+  await update(opened.record, all, named('greta'))
+  await update(opened.record, all, named('hugo'))
+  await opened.record.addPatientTo('family', 'greta')
+  await opened.record.addPatientTo('family', 'hugo')
+  return opened
+}
+
+describe('the id of an erased patient', () => {
+  it('is never given again: record.id-erased for who reaches everybody', async () => {
+    const { record, again } = await house()
+    await record.shred('greta')
+    for (const each of [record, await again()]) {
+      await expect(update(each, all, named('greta'))).rejects.toMatchObject(erased)
+      await expect(create(each, all, patient('Amsel'), 'greta')).rejects.toMatchObject(erased)
+      await expect(each.reader(all).read('Patient', 'greta')).rejects.toMatchObject(erased)
+      await expect(create(each, all, heartRate('greta', 60))).rejects.toMatchObject({ code: 'record.owner-unknown' })
+      expect(await each.allPatients()).toEqual(['hugo'])
+    }
+  })
+
+  it('is unknown to everybody else, also to whose it was', async () => {
+    const { record } = await house()
+    const family = grantOf('user/*.cruds', { account: 'family', patients: ['greta', 'hugo'] })
+    await record.shred('greta')
+    for (const grant of [family, ofPatient('greta'), ofPatient('hugo')]) {
+      await expect(record.reader(grant).read('Patient', 'greta')).rejects.toMatchObject(unknown)
+      await expect(update(record, grant, named('greta'))).rejects.toMatchObject({ code: 'record.client-id-refused' })
+      expect(await ids(record, grant, 'Observation', 'subject=Patient/greta')).toEqual([])
+    }
+  })
+
+  it('leads no household, token, link or key of imports to anybody', async () => {
+    const { record, store } = await house()
+    const { documents } = record
+    const kept: readonly (readonly [string, string, unknown, { group?: string }])[] = [
+      ['smart.tokens', 'of greta', { patient: 'greta' }, { group: 'token family' }],
+      ['smart.tokens', 'of hugo', { patient: 'hugo' }, { group: 'token family' }],
+      ['smart.permissions', 'of greta', { patient: 'greta' }, { group: 'family' }],
+      ['share.links', 'of greta', { patient: 'greta' }, { group: 'greta' }],
+      ['share.content', 'of greta', 'a sealed copy', { group: 'greta' }],
+      ['share.content', 'of hugo', 'a sealed copy', { group: 'hugo' }],
+      ['ingest-keys', 'greta', { key: 'x' }, { group: 'greta' }],
+      ['ingest-keys', 'hugo', { key: 'x' }, { group: 'hugo' }],
+    ]
+    for (const [collection, name, value, options] of kept) await documents.put(collection, name, value, options)
+    await record.shred('greta')
+    expect(await record.patientsOf('family')).toEqual(['hugo'])
+    for (const [collection, name] of kept)
+      expect([name, (await documents.get(collection, name)) !== undefined]).toEqual([name, name.includes('hugo')])
+    expect(await store.collections()).not.toContain('smart.permissions')
+  })
+
+  it('cannot be attached to an account, and neither can one that never was: record.owner-unknown', async () => {
+    const { record } = await house()
+    await record.shred('greta')
+    for (const id of ['greta', 'never-was'])
+      await expect(record.addPatientTo('other', id)).rejects.toMatchObject({ code: 'record.owner-unknown' })
+  })
+})
+
+describe('a server beside the command that erases', () => {
+  it('acknowledges no write into the dead compartment, whatever it still believes', async () => {
+    const { record, store, beside } = await house()
+    const server = await beside()
+    const { id } = await create(server, all, heartRate('greta', 60))
+    const { compartment } = (await server.reader(all).read('Patient', 'greta')).holder
+    await record.shred('greta')
+    await expect(create(server, all, heartRate('greta', 61))).rejects.toMatchObject({ code: 'record.owner-unknown' })
+    await expect(create(server, ofPatient('greta'), heartRate('greta', 61))).rejects.toMatchObject({
+      code: 'record.owner-unknown',
+    })
+    await expect(update(server, ofPatient('greta'), { ...heartRate('greta', 62), id })).rejects.toMatchObject({
+      code: 'record.client-id-refused',
+    })
+    expect(await remove(server, ofPatient('greta'), 'Observation', id)).toBeUndefined()
+    expect((await store.allHeads()).has(compartment)).toBe(false)
+  })
+
+  it('finds nothing of it any more', async () => {
+    const { record, beside } = await house()
+    const server = await beside()
+    await create(server, all, heartRate('greta', 60))
+    expect(await ids(server, all, 'Observation', '')).toHaveLength(1)
+    expect(await ids(server, ofPatient('greta'), 'Observation', '')).toHaveLength(1)
+    await record.shred('greta')
+    expect(await ids(server, all, 'Observation', '')).toEqual([])
+    expect(await ids(server, ofPatient('greta'), 'Observation', '')).toEqual([])
+  })
+
+  it('refuses a transaction that had begun before', async () => {
+    const { record, beside } = await house()
+    const server = await beside()
+    let turn = 0
+    const work = server.writer(all).transact(async txn => {
+      await txn.create(heartRate('greta', 60))
+      if (turn++ === 0) await record.shred('greta')
+    })
+    await expect(work).rejects.toMatchObject({ code: 'record.owner-unknown' })
+    expect(turn).toBe(1)
+  })
+})
+
+describe('an erasure that was cut off', () => {
+  it('is finished at the next start: by the tombstone of the key', async () => {
+    const { record, keys, again } = await house()
+    const { holder } = await create(record, all, heartRate('greta', 60))
+    await keys.destroy(holder.compartment, 0)
+    const next = await again()
+    expect(await next.allPatients()).toEqual(['hugo'])
+    await expect(next.reader(all).read('Patient', 'greta')).rejects.toMatchObject(erased)
+    expect(await next.patientsOf('family')).toEqual(['hugo'])
+  })
+})
+
+describe('what the erased patient shared with others', () => {
+  const appointment = (...of: string[]): Resource => ({
+    resourceType: 'Appointment',
+    status: 'booked',
+    participant: of.map(id => ({ actor: { reference: `Patient/${id}` }, status: 'accepted' })),
+  })
+
+  it('goes on in the hands of who reaches those who are left, without naming anybody new', async () => {
+    const { record } = await house()
+    await update(record, all, named('fremd'))
+    const { id } = await create(record, all, appointment('greta', 'hugo'))
+    await record.shred('greta')
+    const hugo = ofPatient('hugo')
+    expect((await update(record, hugo, { ...appointment('greta', 'hugo'), id })).version).toBe(2)
+    expect((await update(record, hugo, { ...appointment('hugo'), id })).version).toBe(3)
+    await expect(update(record, hugo, { ...appointment('greta', 'hugo'), id })).rejects.toMatchObject({
+      code: 'record.owner-foreign',
+    })
+    await expect(update(record, hugo, { ...appointment('hugo', 'fremd'), id })).rejects.toMatchObject({
+      code: 'record.owner-foreign',
+    })
+    expect((await remove(record, hugo, 'Appointment', id))?.version).toBe(4)
+  })
+
+  it('cannot be opened with anything that is left of the erased one’s copies', async () => {
+    const { record, store, vault } = await house()
+    const { id } = await create(record, all, appointment('greta', 'hugo'))
+    const copies = (await store.places([vault.locator('Appointment', id)], undefined)).values().next().value ?? []
+    expect(copies).toHaveLength(2)
+    const { compartment } = (await record.reader(ofPatient('greta')).read('Appointment', id)).holder
+    const entries = await store.entriesFrom(compartment, 1, 99)
+    await record.shred('greta')
+    await expect(vault.compartment(compartment)).rejects.toMatchObject({ code: 'vault.key-destroyed' })
+    const others = await Promise.all((await vault.compartments()).map(each => vault.compartment(each.id)))
+    for (const entry of entries)
+      for (const keys of others)
+        expect(() => keys.openEntry({ ...entry, compartment: keys.compartment })).toThrow('vault.seal-broken')
+    expect((await record.reader(ofPatient('hugo')).read('Appointment', id)).id).toBe(id)
+  })
+})
