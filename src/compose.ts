@@ -1,7 +1,7 @@
 /**
  * compose – opens the rooms in the order of their floors and closes them in reverse. The wiring of the whole house.
  */
-import { type Grant, parseScope, type Term } from '#access'
+import { type Actor, type Grant, parseScope, type Term } from '#access'
 import type { Config } from '#config'
 import { createApp, listen } from '#http'
 import { type Ingest, openIngest, parseSenders, type Senders } from '#ingest'
@@ -124,6 +124,7 @@ export async function serveHouse(house: House): Promise<Serving> {
     clock,
     ingest,
     people: ingest.people,
+    purge: (patient, actor) => erasePatient(house, patient, actor),
     smartConfiguration: () => smart.configuration(),
     limits: defaultLimits,
     software: { name: 'Kinhold', version: software.version },
@@ -131,6 +132,31 @@ export async function serveHouse(house: House): Promise<Serving> {
   const app = createApp({ rooms, smart, share, log, config })
   const listening = await listen(app, { host: config.host, port: config.port })
   return { url: `http://${listening.host}:${listening.port}`, close: () => listening.close() }
+}
+
+/**
+ * Erases a patient. What the rooms keep beside the record goes first and the key last, so that whoever is cut off in between can
+ * do it again; the end of it leaves nothing of what was deleted in the files.
+ *
+ * @throws Problem `not-found` · `command.patient-absent`
+ */
+export async function erasePatient(
+  { record, share, ingest, smart }: Pick<House, 'record' | 'share' | 'ingest' | 'smart'>,
+  patient: string,
+  actor: Actor,
+): Promise<void> {
+  await checkKept(record, patient)
+  await share.forgetPatient(patient)
+  await ingest.forgetPatient(patient)
+  await smart.forgetPatient(patient)
+  await record.shred(patient)
+  record.audit({ action: 'erase', outcome: 'success', actor, patient })
+}
+
+/** @throws Problem `not-found` · `command.patient-absent` */
+export async function checkKept(record: Record, patient: string): Promise<void> {
+  if ((await record.allPatients()).includes(patient)) return
+  throw new Problem('not-found', 'command.patient-absent', 'No such patient is kept here.')
 }
 
 /** What an administrator on the host may do: whoever can run commands here can read the keys anyway. */

@@ -144,6 +144,14 @@ function addApps(program: Command): void {
 }
 
 function addKeys(program: Command): void {
+  program
+    .command('erase')
+    .description('destroy the key of a patient, and with it all that it sealed, also in backups of the data')
+    .option('--patient <id>', 'the patient to erase; asks for the id once more')
+    .option('--yes', 'do not ask')
+    .option('--list', 'the keys that were ever destroyed: keep the list apart from the backups')
+    .option('--replay <file>', 'destroy them again, in a house that was restored from backups')
+    .action(lazily(async () => (await import('./commands/erase.ts')).erase))
   const recovery = program
     .command('recovery')
     .description('the code on paper that opens the house when its root is lost')

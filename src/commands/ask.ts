@@ -17,3 +17,9 @@ export async function ask(question: string): Promise<string> {
     terminal.close()
   }
 }
+
+/** Asks for something to be typed exactly. @throws Problem `invalid` · `command.unconfirmed`, `command.unanswered` */
+export async function confirm(question: string, expected: string): Promise<void> {
+  if ((await ask(question)) === expected) return
+  throw new Problem('invalid', 'command.unconfirmed', 'That is not what was to be typed: nothing was done.')
+}

@@ -8,10 +8,11 @@ import { nobody, type Senders } from './hl7v2/senders.ts'
 import { identify, type Recognised } from './identify.ts'
 import { openPeople, type People } from './identity/people.ts'
 import { type Job, Jobs } from './jobs.ts'
+import { forgetFingerprintKey } from './keys.ts'
 import { defaultLimits, type IngestLimits } from './limits.ts'
 import { type ContextDeps, openContext } from './open-context.ts'
 import { type Report, reportResource } from './report.ts'
-import { runImport } from './run.ts'
+import { forgetCheckpoints, runImport } from './run.ts'
 import { type ByteSource, counted, digestOf, openFile } from './source/byte-source.ts'
 import { spool } from './source/spool.ts'
 import { newTurns } from './turns.ts'
@@ -69,6 +70,8 @@ export interface Ingest {
   }): Promise<Report>
   /** Patients who are one person. */
   readonly people: People
+  /** Removes what imports kept of a patient beside the record: the key of their ids, and how far files were. */
+  forgetPatient(patient: string): Promise<void>
   /** Waits for running jobs. */
   close(): Promise<void>
 }
@@ -96,6 +99,10 @@ export function openIngest(options: IngestOptions): Ingest {
       return run(onProgress ?? (() => {}))
     },
     people: openPeople(deps),
+    forgetPatient: async patient => {
+      await forgetFingerprintKey(options.record.documents, patient)
+      await forgetCheckpoints(options.record.documents, patient)
+    },
     close: () => jobs.settle(),
   }
 }

@@ -172,7 +172,7 @@ class Run {
   }
 
   #name(): string {
-    return `${this.#facts.patient}/${this.#facts.digest}`
+    return checkpointOf(this.#facts.patient, this.#facts.digest)
   }
 
   /** All that is counted so far. */
@@ -235,6 +235,15 @@ class Run {
     })
     return { valid, refused }
   }
+}
+
+/** No Patient id has a slash. */
+const checkpointOf = (patient: string, digest: string): string => `${patient}/${digest}`
+
+/** Forgets how far any file was, for a patient who is erased. */
+export async function forgetCheckpoints(documents: Documents, patient: string): Promise<void> {
+  for (const { name } of await documents.list(checkpointCollection))
+    if (name.startsWith(checkpointOf(patient, ''))) await documents.delete(checkpointCollection, name)
 }
 
 function refusalOf({ expression }: ProblemIssue): Fate {

@@ -1,4 +1,4 @@
-import type { Grant, Verb } from '#access'
+import type { Actor, Grant, Verb } from '#access'
 import type { Resource } from '#fhir'
 import type { Clock } from '#kernel'
 import type { Record } from '#record'
@@ -86,6 +86,12 @@ export interface Rooms {
   readonly clock: Clock
   readonly ingest: IngestPort
   readonly people: PeoplePort
+  /**
+   * Erases a patient: the key, what it sealed, and what other rooms kept beside it. There is no way back.
+   *
+   * @throws Problem `not-found` · `record.unknown`
+   */
+  purge(patient: string, actor: Actor): Promise<void>
   smartConfiguration(): object
   readonly limits: Limits
   readonly software: { readonly name: string; readonly version: string }

@@ -74,6 +74,7 @@ export interface Links {
   restoreAttempt(id: string): Promise<void>
   /** Resolves to the link as it is now; undefined when there is none. */
   markRevoked(id: string): Promise<LinkDocument | undefined>
+  remove(id: string): Promise<void>
 }
 
 const collection = 'share.links'
@@ -114,6 +115,10 @@ export function openLinks({ documents, clock }: { documents: Documents; clock: C
       return found
         .map(({ name, value }) => ({ id: name, link: value }))
         .sort((one, other) => other.link.createdAtMs - one.link.createdAtMs)
+    },
+
+    async remove(id) {
+      await documents.delete(collection, id)
     },
 
     spendAttempt: id =>

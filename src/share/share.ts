@@ -27,6 +27,8 @@ export interface ShareOptions {
 export interface Share extends Management {
   /** To be mounted at the origin: the protocol for viewers, and the management for bearers. */
   readonly routes: readonly WebRoute[]
+  /** Removes a patient's links, with their content and their names: the patient is erased. */
+  forgetPatient(patient: string): Promise<void>
 }
 
 function checkOrigin(baseUrl: string): void {
@@ -52,6 +54,12 @@ export function openShare(options: ShareOptions): Share {
     create: request => management.create(request),
     list: grant => management.list(grant),
     revoke: request => management.revoke(request),
+    async forgetPatient(patient) {
+      for (const { id, link } of await kept.links.list(patient)) {
+        await kept.files.drop(id, link.pieces)
+        await kept.links.remove(id)
+      }
+    },
     routes: routesOf({ management, opening, baseUrl, authenticate: bearer => options.authenticate(bearer) }),
   }
 }

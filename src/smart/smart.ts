@@ -92,6 +92,8 @@ export interface Smart {
   endClient(clientId: string): Promise<void>
   /** The registered apps, oldest first. */
   listClients(): Promise<readonly ClientSummary[]>
+  /** Ends what apps were allowed about a patient, and every token with that patient in context: the patient is erased. */
+  forgetPatient(patient: string): Promise<void>
   /** Whether pages of this origin belong to a registered app and may call the FHIR API. */
   allowsOrigin(origin: string): Promise<boolean>
 }
@@ -101,6 +103,12 @@ async function accountNamed(parts: Parts, name: string): Promise<Account> {
   if (account === undefined)
     throw new Problem('not-found', 'smart.account-absent', 'There is no account with this name.')
   return account
+}
+
+async function forgetPatient({ accounts, permissions, tokens }: Parts, patient: string): Promise<void> {
+  for (const { id } of await permissions.ofPatient(patient)) await permissions.revoke(id)
+  await tokens.deleteOfPatient(patient)
+  for (const account of await accounts.list()) if (account.self === patient) await accounts.setSelf(account, undefined)
 }
 
 async function resetPassword(parts: Parts, { name, password }: { name: string; password: string }): Promise<void> {
@@ -152,6 +160,7 @@ export async function openSmart(options: SmartOptions): Promise<Smart> {
     approveClient: (id, scope) => approveClient({ id, scope, actor: host }, parts),
     endClient: id => endClient({ id, actor: host }, parts),
     listClients: () => listClients(parts),
+    forgetPatient: patient => forgetPatient(parts, patient),
     allowsOrigin: origin => parts.clients.hasOrigin(origin),
   }
 }

@@ -153,6 +153,7 @@ const definitions: Readonly<Record<string, string>> = {
   $ingest: 'urn:kinhold:operation:patient-ingest',
   $merge: 'http://hl7.org/fhir/OperationDefinition/Patient-merge',
   $unmerge: 'urn:kinhold:operation:patient-unmerge',
+  $purge: 'urn:kinhold:operation:patient-purge',
 }
 
 function operations(routes: readonly Route[]): readonly Statement[] {

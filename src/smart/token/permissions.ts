@@ -40,6 +40,8 @@ export interface Permissions {
   of(account: string): Promise<readonly Permission[]>
   /** Whatever people have allowed an app. */
   ofClient(clientId: string): Promise<readonly Permission[]>
+  /** Whatever people have allowed apps about a patient in context. */
+  ofPatient(patient: string): Promise<readonly Permission[]>
   /** Ends whatever an account has allowed, also what no app has redeemed yet. */
   revokeAllOf(account: string): Promise<void>
   /** Ends a permission and every token that came of it. */
@@ -53,6 +55,10 @@ export function openPermissions(options: { documents: Documents; clock: Clock; t
 
   async function get(id: string): Promise<Permission | undefined> {
     return (await documents.get<Permission>(collection, id))?.value
+  }
+
+  async function where(isMeant: (permission: Permission) => boolean): Promise<readonly Permission[]> {
+    return (await documents.list<Permission>(collection)).map(({ value }) => value).filter(isMeant)
   }
 
   async function revoke(id: string): Promise<void> {
@@ -95,10 +101,8 @@ export function openPermissions(options: { documents: Documents; clock: Clock; t
         .sort((a, b) => a.createdAtMs - b.createdAtMs)
     },
 
-    async ofClient(clientId) {
-      const found = await documents.list<Permission>(collection)
-      return found.map(({ value }) => value).filter(permission => permission.clientId === clientId)
-    },
+    ofClient: clientId => where(permission => permission.clientId === clientId),
+    ofPatient: patient => where(permission => permission.patient === patient),
 
     revoke,
 

@@ -35,6 +35,8 @@ export interface Tokens {
   deleteFamily(family: string): Promise<void>
   /** Ends every token that an app holds, whoever let it in. */
   deleteOfClient(clientId: string): Promise<void>
+  /** Ends every token that has a patient in context. */
+  deleteOfPatient(patient: string): Promise<void>
 }
 
 const collection = 'smart.tokens'
@@ -58,6 +60,11 @@ export function openTokens({ documents, vault }: { documents: Documents; vault: 
     if (namesByDigest.size >= mostNames) namesByDigest.clear()
     namesByDigest.set(digest, found.name)
     return found
+  }
+
+  async function deleteWhere(isMeant: (token: TokenDocument) => boolean): Promise<void> {
+    for (const { name, value } of await documents.list<TokenDocument>(collection))
+      if (isMeant(value)) await documents.delete(collection, name)
   }
 
   return {
@@ -88,9 +95,7 @@ export function openTokens({ documents, vault }: { documents: Documents; vault: 
         await documents.delete(collection, name)
     },
 
-    async deleteOfClient(clientId) {
-      const all = await documents.list<TokenDocument>(collection)
-      for (const { name, value } of all) if (value.actor.clientId === clientId) await documents.delete(collection, name)
-    },
+    deleteOfClient: clientId => deleteWhere(({ actor }) => actor.clientId === clientId),
+    deleteOfPatient: patient => deleteWhere(token => token.patient === patient),
   }
 }

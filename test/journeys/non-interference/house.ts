@@ -61,6 +61,7 @@ export async function openHouse(): Promise<House> {
     clock,
     ingest,
     people: ingest.people,
+    purge: patient => record.shred(patient),
     smartConfiguration: () => ({ token_endpoint: 'http://127.0.0.1:8080/auth/token' }),
     limits: defaultLimits,
     software: { name: 'Kinhold', version: '0.0.0' },

@@ -56,6 +56,7 @@ export async function openWebHouse(config: HttpConfig): Promise<WebHouse> {
     clock,
     ingest,
     people: ingest.people,
+    purge: patient => record.shred(patient),
     smartConfiguration: () => smart.configuration(),
     limits: defaultLimits,
     software: { name: 'Kinhold', version: '0.0.0' },

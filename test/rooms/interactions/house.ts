@@ -74,6 +74,7 @@ export async function openHouse(
     clock,
     ingest: given.ingest ?? closedPort,
     people: given.people ?? nobody,
+    purge: patient => record.shred(patient),
     smartConfiguration: () => ({ token_endpoint: 'http://127.0.0.1:8080/auth/token' }),
     limits: { ...defaultLimits, ...given.limits },
     software: { name: 'Kinhold', version: '0.0.0' },

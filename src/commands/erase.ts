@@ -1,0 +1,88 @@
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { Problem } from '#kernel'
+import { checkKept, erasePatient, type House, hostGrant } from '../compose.ts'
+import { confirm } from './ask.ts'
+import { naming } from './naming.ts'
+import { output } from './output.ts'
+import { places } from './places.ts'
+import { withHouse } from './with-house.ts'
+
+interface EraseOptions {
+  readonly patient?: string
+  readonly yes?: boolean
+  readonly list?: boolean
+  readonly replay?: string
+}
+
+type Tombstones = Awaited<ReturnType<House['keys']['tombstones']>>
+
+const lineOf = ({ owner, atMs }: Tombstones[number]): string => `${owner}\t${new Date(atMs).toISOString()}`
+
+/** Erases a patient, lists what was ever erased, or does it again in a house that was restored from older backups. */
+export async function erase({ patient, yes, list, replay }: EraseOptions): Promise<void> {
+  const asked = [patient, list, replay].filter(option => option !== undefined)
+  if (asked.length !== 1)
+    throw new Problem('invalid', 'command.erase-unclear', 'erase takes one of --patient, --list and --replay.')
+  if (list === true) return listErased()
+  if (replay !== undefined) return replayErased(replay, yes === true)
+  return eraseOne(patient ?? '', yes === true)
+}
+
+async function eraseOne(patient: string, isSure: boolean): Promise<void> {
+  await withHouse(house =>
+    naming(patient, /^command\.patient-absent$/, async () => {
+      await checkKept(house.record, patient)
+      if (!isSure) await confirm(`Nothing brings Patient/${patient} back. Type the id to erase it:`, patient)
+      const before = new Set((await house.keys.tombstones()).map(({ owner }) => owner))
+      await erasePatient(house, patient, hostGrant().actor)
+      const erased = (await house.keys.tombstones()).filter(({ owner }) => !before.has(owner))
+      await checkGone(house, erased)
+      output.say('Erased, and nothing of it is left in these folders. Backups of the data hold it without a key.')
+      output.say('Backups of the keystore that are older hold the key: end them. Keep this line for those that remain')
+      output.say('(kinhold erase --replay):')
+      for (const tombstone of erased) output.result(lineOf(tombstone))
+    }),
+  )
+}
+
+/** @throws Problem `fault` · `command.erase-incomplete` when a key or something it sealed is still there */
+export async function checkGone({ keys, store }: Pick<House, 'keys' | 'store'>, erased: Tombstones): Promise<void> {
+  const heads = await store.allHeads()
+  for (const { owner } of erased)
+    if ((await keys.of(owner)).length > 0 || heads.has(owner))
+      throw new Problem('fault', 'command.erase-incomplete', 'Something is left; the next start goes on with it.')
+}
+
+async function listErased(): Promise<void> {
+  for (const tombstone of await withHouse(({ keys }) => keys.tombstones())) output.result(lineOf(tombstone))
+}
+
+/** The lines that `--list` printed, from a house of which older backups were restored. */
+async function replayErased(typed: string, isSure: boolean): Promise<void> {
+  const path = resolve(places().cwd, typed)
+  const listed = await naming(path, /^command\./, () => readLedger(path))
+  const count = await withHouse(async ({ vault }) => {
+    const alive = new Set((await vault.compartments()).map(({ id }) => id))
+    const back = listed.filter(owner => alive.has(owner))
+    if (back.length > 0 && !isSure)
+      await confirm(
+        `${back.length} keys came back with the backup. Type ${back.length} to destroy them:`,
+        `${back.length}`,
+      )
+    for (const owner of listed) await vault.destroy(owner)
+    return back.length
+  })
+  // Whoever opens a house finishes what is left of those whose key is gone.
+  await withHouse(async () => undefined)
+  output.say(`${count} keys destroyed again`)
+}
+
+/** @throws Problem `invalid` · `command.ledger-unreadable` */
+async function readLedger(path: string): Promise<string[]> {
+  const text = await readFile(path, 'utf8').catch(() => undefined)
+  const owners = text?.split('\n').flatMap(line => line.split('\t')[0]?.trim() || [])
+  if (owners === undefined || !owners.every(owner => /^[0-9a-f]{32}$/.test(owner)))
+    throw new Problem('invalid', 'command.ledger-unreadable', 'This is no list that erase --list has printed.')
+  return owners
+}
