@@ -40,6 +40,8 @@ function outcomesOf(lines: readonly string[], decoder: TextDecoder, at: FilePlac
   try {
     const message = parseMessage(lines, decoder)
     const read = readMessage(message, context.senders)
+    // A file is about one patient: who else is the same person is not for it to say.
+    if (read.row.merges === true) return [{ kind: 'rejected', row: 'MSH', reason: 'not-supported', expression: place }]
     const stranger = context.forced ? undefined : strangerIn(read, at)
     if (stranger !== undefined) return [{ ...stranger, expression: `${place}${stranger.expression}` }]
     const outcomes = mapMessage(read, () => context)

@@ -9,6 +9,7 @@ import { accepted, acknowledge, type Remark, remarkOf, type Verdict, verdictOf }
 import { commitMessage, type PatientPart } from './commit-message.ts'
 import { decodeHl7 } from './decode.ts'
 import { firstFault, mapPatientGroup, type Read, readMessage, remarks } from './map-message.ts'
+import { mergeByMessage } from './merge-patients.ts'
 import { type Message, value } from './message.ts'
 import { parseMessage } from './parse.ts'
 import { checkHeader, findPatient, type Subject } from './receive.ts'
@@ -73,6 +74,7 @@ async function take(message: Message, request: Request, deps: ReceiveDeps): Prom
   checkHeader(message)
   const read = readMessage(message, deps.senders)
   const digest = createHash('sha256').update(bytes).digest('hex')
+  if (read.row.merges === true) await mergeByMessage(read, { grant, digest }, deps)
   const about: About[] = []
   for (const group of read.patients)
     about.push({ group, subject: await findPatient(read, group, grant, deps.record, deps.baseUrl) })

@@ -66,6 +66,8 @@ export interface MessageRow {
   readonly moves: Moves
   readonly patient: 'fill' | 'replace'
   readonly createsPatient: boolean
+  /** Its MRG segments name people who are those of its PID segments. */
+  readonly merges?: true
 }
 
 interface Tables {

@@ -33,13 +33,17 @@ function isSame(one: IdentifierClaim, other: IdentifierClaim): boolean {
   return one.system === other.system && one.value === other.value
 }
 
-/** Whether an authority that gives each person one number of a type gave these two different ones. */
+/**
+ * Whether an authority that gives each person one number of a type gave these two different ones. A number that was given
+ * up still is that person's.
+ */
 export function contradicts(ones: readonly IdentifierClaim[], others: readonly IdentifierClaim[]): boolean {
   const singles = ones.filter(isSingle)
   return singles.some(one => {
-    const same = others.filter(other => isSingle(other) && other.system === one.system && isOneType(one, other))
-    const known = singles.filter(other => other.system === one.system && isOneType(one, other))
-    return same.length > 0 && !same.some(other => known.some(mine => mine.value === other.value))
+    const isOfOneKind = (claim: IdentifierClaim) => claim.system === one.system && isOneType(one, claim)
+    if (!others.some(other => isSingle(other) && isOfOneKind(other))) return false
+    const mine = singles.filter(isOfOneKind)
+    return !mine.some(claim => others.some(other => isSame(claim, other)))
   })
 }
 

@@ -26,6 +26,14 @@ export const mapPatient: Mapper = (scene, group) => {
   const whole = combined(elements, familyDoctors(scene, group, pid), organizations(scene, group))
   say(scene, pid, amendment(scene, group, whole))
   join(scene, segmentOf(group, 'PD1'), pid)
+  if (scene.row.merges === true) joinMerged(scene, segmentOf(group, 'MRG'), pid)
+}
+
+/** Who is given up was merged before the rest of the message is read. */
+function joinMerged(scene: Scene, mrg: Segment | undefined, pid: Segment): void {
+  if (mrg === undefined) return
+  scene.ledger.keep(mrg, 1, 4, 7)
+  join(scene, mrg, pid)
 }
 
 /** NK1 that is an employer, an agency, an insurer → Patient.contact */

@@ -1,0 +1,169 @@
+import type { Grant } from '#access'
+import { parseResource, type Resource } from '#fhir'
+import { Problem } from '#kernel'
+import type { Txn } from '#record'
+import { claimsOf, type PersonClaims } from '../identity/claims.ts'
+import { inWords } from '../identity/guard.ts'
+import { identify } from '../identity/identify.ts'
+import { compare, type IdentityElement, type Verdict } from '../identity/judge.ts'
+import { checkBoth, listOf, type MergeDeps } from '../identity/merging/both.ts'
+import { mergePatients } from '../identity/merging/merge.ts'
+import { identifierKey } from '../patient-merge.ts'
+import type { Read } from './map-message.ts'
+import { type Field, field, type Segment, value } from './message.ts'
+import { personOf, placesOf } from './person.ts'
+import { patientElements } from './resources/patient.ts'
+import { type Group, segmentOf } from './structure.ts'
+
+type Said = Pick<Read, 'message' | 'row' | 'sending' | 'patients'>
+
+/** What a group of a merge message asks for. */
+interface Plan {
+  readonly group: Group
+  /** Who has the numbers of PID, and who those of MRG. */
+  readonly target: string | undefined
+  readonly source: string | undefined
+  readonly prior: readonly Identifier[]
+}
+
+interface Identifier {
+  readonly system?: string
+  readonly value?: string
+  readonly [element: string]: unknown
+}
+
+const collection = 'ingest-merge-messages'
+/** As long as a message that was taken in is remembered. */
+const rememberedMs = 31 * 24 * 3600 * 1000
+
+/**
+ * What a message says of people who are one (A18, A30, A34, A36, A39, A40) or who got another number (A46, A47): each group's MRG
+ * names the numbers that are given up, its PID those that stay. All groups are looked at before the first is merged. A message
+ * that comes again merges nothing that was undone meanwhile.
+ *
+ * @throws Problem `unprocessable` · `ingest.hl7-segment-missing`, `ingest.hl7-patient-unknown`, `ingest.patient-contradicted`,
+ *   `ingest.patient-doubtful`; `forbidden` · `scope.missing`
+ * @see HL7 v2.9 chapter 3.3.40 and 3.6.2
+ */
+export async function mergeByMessage(
+  read: Said,
+  { grant, digest }: { readonly grant: Grant; readonly digest: string },
+  deps: MergeDeps,
+): Promise<void> {
+  const { documents } = deps.record
+  const name = [3, 4, 10].map(number => value(read.message.msh, number)).join('/')
+  if ((await documents.get<{ digest: string }>(collection, name))?.value.digest === digest) return
+  const plans: Plan[] = []
+  for (const group of read.patients) plans.push(await planOf(read, group, grant, deps))
+  for (const plan of plans) await carryOut(plan, read, grant, deps)
+  await documents.put(collection, name, { digest }, { expiresAtMs: deps.clock.nowMs() + rememberedMs })
+}
+
+async function planOf(read: Said, group: Group, grant: Grant, deps: MergeDeps): Promise<Plan> {
+  const former = formerly(group)
+  const [now, before] = [personOf(read, group), personOf(read, former)]
+  const [target, source] = await deps.record.writer(grant).transact(async txn => {
+    const asking = { grant, baseUrl: deps.baseUrl }
+    return [await identify(txn, now, asking), await identify(txn, before, asking)] as const
+  })
+  const plan = {
+    group,
+    target: surely(target, elements => placesOf(elements, group)),
+    source: surely(source, elements => elements.map(element => `MRG-${element === 'name' ? 7 : 1}`)),
+    prior: numbersOf(read, former),
+  }
+  if (plan.target === undefined && plan.source === undefined)
+    throw new Problem('unprocessable', 'ingest.hl7-patient-unknown', 'The patient is not known here.', {
+      expression: [...placesOf(['identifier'], group), 'MRG-1'],
+    })
+  await checkOnePerson(plan, now, grant, deps)
+  return plan
+}
+
+/** MRG says of who is given up what PID says of who stays. */
+function formerly(group: Group): Group {
+  const mrg = segmentOf(group, 'MRG')
+  if (mrg === undefined)
+    throw new Problem('unprocessable', 'ingest.hl7-segment-missing', 'The message does not say whom it merges.', {
+      expression: 'MRG',
+    })
+  const fields: Field[] = []
+  fields[3] = [...field(mrg, 1), ...field(mrg, 4)]
+  fields[5] = field(mrg, 7)
+  const pid: Segment = { ...mrg, name: 'PID', fields: Array.from(fields, one => one ?? []) }
+  return { name: group.name, segments: [pid], groups: [] }
+}
+
+function numbersOf({ message, sending }: Said, group: Group): readonly Identifier[] {
+  const { elements } = patientElements(group, { message, zone: sending.zone })
+  return (Array.isArray(elements.identifier) ? elements.identifier : []) as readonly Identifier[]
+}
+
+/** Nobody is merged on a doubt. */
+function surely(verdict: Verdict, placesIn: (elements: readonly IdentityElement[]) => readonly string[]) {
+  if (verdict.kind === 'certain') return verdict.patient
+  if (verdict.kind === 'unknown') return undefined
+  throw differing(verdict.kind === 'contradiction', verdict.elements, placesIn(verdict.elements))
+}
+
+function differing(isOther: boolean, elements: readonly IdentityElement[], expression: readonly string[]): Problem {
+  const code = isOther ? 'ingest.patient-contradicted' : 'ingest.patient-doubtful'
+  const text = `The message would make two people one who differ: ${inWords(elements)}.`
+  return new Problem('unprocessable', code, text, { expression })
+}
+
+/** Two numbers of one hospital are what merges are about; another birth date or sex is not. */
+async function checkOnePerson(
+  { target, source }: Plan,
+  now: PersonClaims,
+  grant: Grant,
+  deps: MergeDeps,
+): Promise<void> {
+  if (source === undefined || source === target) return
+  const reader = deps.record.reader(grant)
+  const described = async (id: string) => claimsOf(parseResource((await reader.read('Patient', id)).json))
+  const before = await described(source)
+  const after = target === undefined ? now : await described(target)
+  const { kind, elements } = compare({ ...before, identifiers: [] }, { ...after, identifiers: [] })
+  if (kind === 'contradicts') throw differing(true, elements, ['MRG-1'])
+}
+
+async function carryOut(
+  { target, source, prior, group }: Plan,
+  read: Said,
+  grant: Grant,
+  deps: MergeDeps,
+): Promise<void> {
+  if (target !== undefined && source !== undefined) {
+    if (target !== source) await mergePatients({ grant, source, target }, deps)
+    return
+  }
+  const patient = target ?? source ?? ''
+  const added = target === undefined ? numbersOf(read, group) : []
+  await checkBoth(grant, [patient], deps.record)
+  await deps.record.writer(grant).transact(txn => renumber(txn, patient, added, prior))
+}
+
+/** One of the two is not known here: the numbers that are given up become old ones of the other, to be found by them. */
+async function renumber(
+  txn: Txn,
+  id: string,
+  added: readonly Identifier[],
+  prior: readonly Identifier[],
+): Promise<void> {
+  const stored = await txn.read('Patient', id)
+  if (stored === undefined) return
+  const patient: Resource = parseResource(stored.json)
+  const known = listOf(patient, 'identifier') as readonly Identifier[]
+  const givenUp = new Set(prior.map(identifierKey))
+  const old = [...known, ...prior.filter(isNew(known))].map(one =>
+    givenUp.has(identifierKey(one)) ? { ...one, use: 'old' } : one,
+  )
+  txn.note('import hl7v2, numbers of a Patient changed')
+  await txn.update('Patient', id, { ...patient, identifier: [...old, ...added.filter(isNew(old))] })
+}
+
+function isNew(known: readonly Identifier[]): (identifier: Identifier) => boolean {
+  const keys = new Set(known.map(identifierKey))
+  return identifier => !keys.has(identifierKey(identifier))
+}

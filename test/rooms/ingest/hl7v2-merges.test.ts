@@ -1,0 +1,148 @@
+import { everything, found, grantOf, openHouse, readPatient, type TestHouse, versionsOf } from './house.ts'
+import { message } from './reading.ts'
+
+const msh = (event: string, id: string) => `MSH|^~\\&|REG|HOSP|KIN|HOME|20240310120000+0000||${event}|${id}|P|2.5.1`
+let ids = 0
+const send = async (
+  house: TestHouse,
+  event: string,
+  segments: readonly string[],
+  grant = everything(),
+  id = `M${++ids}`,
+) => {
+  const { ack } = await house.ingest.hl7v2({ grant, message: message(msh(event, id), ...segments) })
+  return { code: /MSA\|(..)/.exec(ack)?.[1], places: /ERR\|\|([^|]*)/.exec(ack)?.[1], ack }
+}
+const admit = (house: TestHouse, number: string, who = 'Sample^Ann||19800203|F') =>
+  send(house, 'ADT^A04', [`PID|1||${number}^^^HOSP^MR||${who}`])
+const result = (house: TestHouse, number: string, filler: string, who = 'Sample^Ann') =>
+  send(house, 'ORU^R01', [
+    `PID|1||${number}^^^HOSP^MR||${who}`,
+    `OBR|1||${filler}|2345-7^Glucose^LN|||20240310080000+0000`,
+    'OBX|1|NM|2345-7^Glucose^LN||90|mg/dL|||||F',
+  ])
+const idOf = async (house: TestHouse, number: string) =>
+  (await found(house.record, 'Patient', `identifier=urn:x-hl7v2-hd:HOSP|${number}&active:not=false`))[0]?.id ?? ''
+const results = async (house: TestHouse, patient: string) =>
+  (await found(house.record, 'Observation', `subject=Patient/${patient}`)).length
+
+describe('merge messages – HL7 v2.9 chapter 3.6.2', () => {
+  it.each(['ADT^A40', 'ADT^A39', 'ADT^A34', 'ADT^A30', 'ADT^A18', 'ADT^A36'])(
+    '%s makes two Patients one, and later messages with either number are about that one',
+    async event => {
+      const house = await openHouse()
+      await admit(house, '1')
+      await admit(house, '2')
+      await result(house, '1', 'F1')
+      const [source, target] = [await idOf(house, '1'), await idOf(house, '2')]
+      expect(await send(house, event, ['PID|1||2^^^HOSP^MR||Sample^Ann', 'MRG|1^^^HOSP^MR'])).toMatchObject({
+        code: 'AA',
+      })
+      expect(await readPatient(house.record, source)).toMatchObject({ active: false, link: [{ type: 'replaced-by' }] })
+      expect(await results(house, target)).toBe(1)
+      for (const number of ['1', '2']) expect((await result(house, number, `F-${number}`)).code).toBe('AA')
+      expect([await results(house, source), await results(house, target)]).toEqual([0, 3])
+    },
+  )
+
+  it('A40 with several groups merges each', async () => {
+    const house = await openHouse()
+    for (const number of ['1', '2']) await admit(house, number)
+    for (const number of ['3', '4']) await admit(house, number, 'Other^Bob||19910714|M')
+    const segments = ['PID|1||2^^^HOSP^MR', 'MRG|1^^^HOSP^MR', 'PID|2||4^^^HOSP^MR', 'MRG|3^^^HOSP^MR']
+    expect(await send(house, 'ADT^A40', segments)).toMatchObject({ code: 'AA' })
+    const inactive = await found(house.record, 'Patient', 'active=false')
+    expect(inactive.map(({ identifier }) => (identifier as { value: string }[])[0]?.value).sort()).toEqual(['1', '3'])
+  })
+
+  it.each([
+    ['another birth date', 'Sample^Ann||19910714|F', 'MRG^1^1'],
+    ['another sex', 'Sample^Ann||19800203|M', 'MRG^1^1'],
+    ['another name', 'Other^Bob||19800203|F', 'MRG^1^1'],
+  ])('of people with %s is refused, and nothing is merged', async (_, who, places) => {
+    const house = await openHouse()
+    await admit(house, '1', who)
+    await admit(house, '2')
+    const before = await versionsOf(house.record)
+    expect(await send(house, 'ADT^A40', ['PID|1||2^^^HOSP^MR', 'MRG|1^^^HOSP^MR'])).toMatchObject({
+      code: 'AE',
+      places,
+    })
+    expect(await versionsOf(house.record)).toBe(before)
+  })
+
+  it('is refused where MRG names somebody else, or nobody is known, or there is no MRG', async () => {
+    const house = await openHouse()
+    await admit(house, '1')
+    await admit(house, '2')
+    const before = await versionsOf(house.record)
+    const merge = (...segments: string[]) => send(house, 'ADT^A40', segments)
+    expect(await merge('PID|1||2^^^HOSP^MR', 'MRG|1^^^HOSP^MR||||||Other^Bob')).toMatchObject({
+      code: 'AE',
+      places: 'MRG^1^7',
+    })
+    expect(await merge('PID|1||8^^^HOSP^MR', 'MRG|9^^^HOSP^MR')).toMatchObject({
+      code: 'AE',
+      places: 'PID^1^3~MRG^1^1',
+    })
+    expect(await merge('PID|1||2^^^HOSP^MR')).toMatchObject({ code: 'AE', places: 'MRG^1' })
+    expect(await versionsOf(house.record)).toBe(before)
+  })
+
+  it('may not be done by who reaches one of them, or may not change them', async () => {
+    const house = await openHouse()
+    await admit(house, '1')
+    await admit(house, '2')
+    const [source, target] = [await idOf(house, '1'), await idOf(house, '2')]
+    const segments = ['PID|1||2^^^HOSP^MR', 'MRG|1^^^HOSP^MR']
+    const reading = grantOf('user/*.rs user/Provenance.c user/Observation.c', { patients: [source, target] })
+    expect((await send(house, 'ADT^A40', segments, reading)).code).toBe('AR')
+    const one = grantOf('user/*.cruds', { patients: [target] })
+    await send(house, 'ADT^A40', segments, one)
+    expect(await readPatient(house.record, source)).toMatchObject({ meta: { versionId: '1' } })
+  })
+
+  it('with a number that is not known yet gives it to the one who is known', async () => {
+    const house = await openHouse()
+    await admit(house, '1')
+    const patient = await idOf(house, '1')
+    expect((await send(house, 'ADT^A47', ['PID|1||7^^^HOSP^MR', 'MRG|1^^^HOSP^MR'])).code).toBe('AA')
+    expect(await readPatient(house.record, patient)).toMatchObject({
+      identifier: [{ value: '1', use: 'old' }, { value: '7' }],
+    })
+    expect((await send(house, 'ADT^A40', ['PID|1||7^^^HOSP^MR', 'MRG|9^^^HOSP^MR'])).code).toBe('AA')
+    for (const number of ['1', '7', '9']) await result(house, number, `F${number}`)
+    expect(await results(house, patient)).toBe(3)
+  })
+
+  it('that was wrong can be undone, and is not repeated when it comes again', async () => {
+    const house = await openHouse()
+    await admit(house, '1')
+    await admit(house, '2')
+    await result(house, '1', 'F1')
+    const [source, target] = [await idOf(house, '1'), await idOf(house, '2')]
+    const segments = ['PID|1||2^^^HOSP^MR||Sample^Ann', 'MRG|1^^^HOSP^MR']
+    await send(house, 'ADT^A40', segments, everything(), 'SAME')
+    expect(await house.ingest.people.unmerge({ grant: everything(), source })).toMatchObject({
+      edited: [],
+      deleted: [],
+    })
+    expect([await results(house, source), await results(house, target)]).toEqual([1, 0])
+    await send(house, 'ADT^A40', segments, everything(), 'SAME')
+    expect([await results(house, source), await results(house, target)]).toEqual([1, 0])
+  })
+
+  it('in a file for one patient is refused by its place', async () => {
+    const house = await openHouse()
+    const file = message(msh('ADT^A40', 'F'), 'PID|1||2^^^HOSP^MR', 'MRG|1^^^HOSP^MR')
+    const job = await house.ingest.start({
+      grant: everything(),
+      patient: house.anna,
+      body: (async function* () {
+        yield file
+      })(),
+    })
+    await job.done
+    expect(JSON.stringify(job.report)).toContain('not-supported')
+  })
+})
