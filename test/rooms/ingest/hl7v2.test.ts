@@ -203,7 +203,10 @@ describe('ADT – HL7 v2-to-FHIR Implementation Guide 1.0.0', () => {
 
   it('refuses what it does not take in, by type and by event', () => {
     expect(() => hl7Case('SIU-S12-02.hl7')).toThrow(expect.objectContaining({ code: 'ingest.hl7-type-unsupported' }))
-    expect(() => hl7Case('ADT-A40-01.hl7')).toThrow(expect.objectContaining({ code: 'ingest.hl7-event-unsupported' }))
+    // A17 swaps the beds of two patients.
+    const swap = message(msh('ADT^A17'), 'PID|1||4711')
+    expect(() => hl7Outcomes(swap)).toThrow(expect.objectContaining({ code: 'ingest.hl7-event-unsupported' }))
+    expect(hl7Case('ADT-A40-01.hl7').flat()).not.toEqual([])
     expect(() => adt('PV1|1')).toThrow(expect.objectContaining({ code: 'ingest.hl7-segment-missing' }))
   })
 })
