@@ -89,6 +89,8 @@ export interface MapContext {
   readonly source: string
   /** An id that the same facts always get and that nobody without the key can compute. */
   fingerprint(...parts: readonly string[]): string
+  /** False when the grant may not change the Patient; undefined when it is not known. */
+  readonly mayChangePatient?: boolean
   /** What of a resource is valid FHIR R4, and the elements that had to be left out; `resource` undefined when nothing is. */
   validPart?(resource: Resource): { readonly resource: Resource | undefined; readonly left: readonly string[] }
 }

@@ -92,6 +92,13 @@ export function warn(scene: Scene, segment: Segment, place: string): void {
   tell(scene, segment, place, `${place} could not be read and was left out.`)
 }
 
+/** Says that a `""` is not carried out. */
+export function ignore(scene: Scene, place: string, segments: readonly (Segment | undefined)[]): void {
+  const segment = segments.find(one => one?.name === parsePlace(place).segment)
+  if (segment !== undefined)
+    scene.outcomes.push({ kind: 'unread', place: `${place} (null)`, location: locationOf(segment, place) })
+}
+
 function tell(scene: Scene, segment: Segment, place: string, text: string): void {
   scene.outcomes.push({ kind: 'warning', text, location: locationOf(segment, place) })
 }
@@ -193,12 +200,11 @@ export function nth(scene: Scene, key: string): number {
   return number
 }
 
-/** PV1-19 with its authority: what an encounter is known by. */
+/** PV1-19, else PV1-50, with its authority: what an encounter is known by. */
 export function visitNumber(scene: Scene): string | undefined {
   const pv1 = segmentOf(groupsOf(scene.patient, 'VISIT')[0], 'PV1')
-  const [first] = field(pv1, 19)
-  const number = part(first, 1)
-  return number === '' ? undefined : `${number}|${part(first, 4)}|${part(first, 4, 2)}`
+  const [first] = [19, 50].flatMap(number => field(pv1, number)).filter(cx => part(cx, 1) !== '')
+  return first === undefined ? undefined : `${part(first, 1)}|${part(first, 4)}|${part(first, 4, 2)}`
 }
 
 /** `{ encounter: … }` for what happened in the group's visit. */

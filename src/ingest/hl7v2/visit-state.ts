@@ -1,6 +1,7 @@
 import type { Resource } from '#fhir'
 import { overlaid } from '../commit.ts'
 import { withContained } from '../contained.ts'
+import { mergedLists } from './lists.ts'
 import { isLate, stampOf, withStamps } from './said-at.ts'
 import type { Moves } from './tables.ts'
 
@@ -32,11 +33,6 @@ const ranks: Readonly<Record<string, number>> = {
 type Encounter = Resource & {
   readonly status?: string
   readonly period?: { readonly start?: string; readonly end?: string }
-  readonly participant?: readonly Participant[]
-}
-
-interface Participant {
-  readonly type?: readonly { readonly coding?: readonly { readonly code?: string }[] }[]
 }
 
 /** The visit as one message alone tells it. */
@@ -51,7 +47,9 @@ export function beginVisit(visit: Resource, event: VisitEvent): Resource {
  */
 export function continueVisit(stored: Encounter, anew: Encounter, event: VisitEvent, remove: Removal): Resource {
   const late = event.moves === 'mention' || isLate(stored, anew)
-  const laid = late ? overlaid(anew, stored) : remove({ ...overlaid(stored, anew), ...participants(stored, anew) })
+  const laid = late
+    ? { ...overlaid(anew, stored), ...mergedLists(stored, anew, false) }
+    : remove({ ...overlaid(stored, anew), ...mergedLists(stored, anew, true) })
   const moved = moves(stored, anew, event)
   const status = (moved ? event.status : undefined) ?? statusKept(stored, anew, event)
   const stampable = { said: stampOf(late ? stored : anew, 'said') ?? stampOf(stored, 'said') }
@@ -86,17 +84,6 @@ function statusKept(stored: Encounter, anew: Encounter, { byClass, moves: how }:
 
 function classOf(visit: Encounter): string | undefined {
   return (visit.class as { code?: string } | undefined)?.code
-}
-
-/** Lists are said anew as a whole, but PV1-7 says nothing of those of PV1-8. */
-function participants(stored: Encounter, anew: Encounter): { participant?: readonly Participant[] } {
-  if (stored.participant === undefined || anew.participant === undefined) return {}
-  const said = new Set(anew.participant.map(typeOf))
-  return { participant: [...stored.participant.filter(one => !said.has(typeOf(one))), ...anew.participant] }
-}
-
-function typeOf({ type }: Participant): string {
-  return type?.[0]?.coding?.[0]?.code ?? ''
 }
 
 function settled(visit: Encounter): Resource {

@@ -105,6 +105,17 @@ describe('one HL7 v2 message – the acknowledgement in original mode', () => {
     expect(field((await send(house, results, grantOf('system/Provenance.c'))).ack, 'MSA', 1)).toBe('AR')
   })
 
+  it('a laboratory that may not change a Patient is heard for its results, and told so', async () => {
+    const house = await openHouse()
+    await createPatient(house.record, { identifier })
+    const types = ['Encounter', 'Observation', 'DiagnosticReport', 'ServiceRequest', 'Specimen']
+    const scopes = types.map(type => `system/${type}.crus`).join(' ')
+    const { status, ack } = await send(house, results, grantOf(`system/Patient.rs system/Provenance.c ${scopes}`))
+    expect([status, field(ack, 'MSA', 1)]).toEqual([200, 'AA'])
+    expect(ack).toContain('ERR||PID^1|')
+    expect(await found(house.record, 'Observation')).toHaveLength(4)
+  })
+
   it('nothing is kept of a message of which the grant may not write a part', async () => {
     const house = await openHouse()
     await createPatient(house.record, { identifier })

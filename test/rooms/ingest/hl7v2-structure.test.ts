@@ -146,7 +146,7 @@ describe('fields are accounted for', () => {
   })
 
   it('says nothing of what became an element, of set ids and of what is empty', () => {
-    expect(said('PID|1||4711^^^C^MR||Doe^Jane||19800101|F|||""')).toEqual([])
+    expect(said('PID|1||4711^^^C^MR||Doe^Jane||19800101|F|||')).toEqual([])
   })
 
   it('counts each segment once: mapped, unmapped or rejected', () => {

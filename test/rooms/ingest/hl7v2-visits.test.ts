@@ -200,6 +200,124 @@ describe('`""` deletes – HL7 v2.5.1 chapter 2.5.3', () => {
   })
 })
 
+describe('what a field says is not said of its neighbours', () => {
+  const before = {
+    identifier: [{ system: 'urn:x-hl7v2-hd:HOSP', value: '4711' }],
+    name: [
+      { use: 'official', family: 'Sample', given: ['Ann'] },
+      { use: 'nickname', family: 'Annie' },
+    ],
+    telecom: [
+      { system: 'phone', value: '1', use: 'home' },
+      { system: 'phone', value: '2', use: 'work' },
+      { system: 'email', value: 'a@b.example', use: 'home' },
+    ],
+    address: [
+      { use: 'home', city: 'Old' },
+      { use: 'temp', city: 'Away' },
+    ],
+    extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/patient-mothersMaidenName', valueString: 'M' }],
+    maritalStatus: { text: 'married' },
+  }
+  const sent = async (event: string, ...fields: [number, string][]) => {
+    const house = await openHouse()
+    const id = await createPatient(house.record, before)
+    const segment: string[] = Array.from({ length: 41 }, () => '')
+    Object.assign(segment, { 0: 'PID', 1: '1', 3: '4711^^^HOSP^MR', 5: 'Sample^Ann^^^^^L' }, Object.fromEntries(fields))
+    const [ack = ''] = await send(
+      house,
+      message(`MSH|^~\\&|REG|HOSP|||202403110800+0000||ADT^${event}|1|P|2.5.1`, segment.join('|')),
+    )
+    expect(ack).toContain('MSA|AA|')
+    return { patient: await readPatient(house.record, id), ack }
+  }
+
+  it('an update of the home number leaves the one at work, the e-mail and the nickname', async () => {
+    const { patient } = await sent('A08', [13, '^PRN^PH^^^^9'], [11, '^^New^^^^H'], [17, 'CHR^Christian'])
+    expect(patient.telecom).toEqual(
+      expect.arrayContaining([
+        before.telecom[1],
+        before.telecom[2],
+        expect.objectContaining({ system: 'phone', value: '9', use: 'home' }),
+      ]),
+    )
+    expect(patient.telecom).toHaveLength(3)
+    expect(patient.address).toMatchObject([{ city: 'Away' }, { city: 'New' }])
+    expect(patient.name).toMatchObject([{ family: 'Annie' }, { family: 'Sample' }])
+    expect(patient.extension).toMatchObject([before.extension[0], { url: expect.stringContaining('religion') }])
+  })
+
+  it('an admission adds what is absent of a list and changes nothing in it', async () => {
+    const { patient } = await sent('A01', [13, '^PRN^PH^^^^9'], [14, '^WPN^CP^^^^8'], [17, 'CHR^Christian'])
+    expect(patient.telecom).toEqual(expect.arrayContaining(before.telecom))
+    expect(JSON.stringify(patient)).not.toContain('"9"')
+    expect(patient.extension).toHaveLength(2)
+  })
+
+  it.each([
+    ['PID-9, which shares its list', 9],
+    ['PID-12, a part of an address', 12],
+    ['PID-40, numbers of any use', 40],
+  ])('a null of %s deletes nothing and is told', async (_, number) => {
+    const { patient, ack } = await sent('A08', [number, '""'])
+    expect(patient).toMatchObject({ address: before.address, telecom: before.telecom })
+    expect(patient.name).toHaveLength(2)
+    expect(ack).toContain(`PID^1^${number}`)
+  })
+
+  it('a null in an admission deletes nothing and is told', async () => {
+    const { patient, ack } = await sent('A01', [16, '""'])
+    expect(patient).toMatchObject({ maritalStatus: { text: 'married' } })
+    expect(ack).toContain('PID-16 (null)')
+  })
+
+  it('a null in an update deletes, also what is an extension', async () => {
+    const { patient } = await sent('A31', [16, '""'], [6, '""'], [11, '""'])
+    expect([patient.maritalStatus, patient.extension, patient.address]).toEqual([undefined, undefined, undefined])
+  })
+
+  it('an update of one place of a visit leaves its other numbers and people', async () => {
+    const house = await hospital()
+    await send(
+      house,
+      adt({ ...admitted, fields: { 6: 'OLD', 7: '7^Attending', 50: 'ALT^^^HOSP' } }),
+      adt({ ...moved, fields: { 8: '8^Referring' } }),
+    )
+    const [encounter] = await found(house.record, 'Encounter')
+    const people = ((encounter?.participant ?? []) as { individual: { display: string } }[]).map(
+      one => one.individual.display,
+    )
+    expect(people).toEqual(['Attending', 'Referring'])
+    expect(encounter).toMatchObject({ identifier: expect.arrayContaining([expect.objectContaining({ value: 'ALT' })]) })
+    expect(JSON.stringify(encounter?.location)).toMatch(/OLD.*X/)
+  })
+})
+
+describe('a visit without a number', () => {
+  const visit = (event: string, said: string) =>
+    message(
+      `MSH|^~\\&|REG|HOSP|||${said}+0000||${event}|${said}|P|2.5.1`,
+      pid,
+      'PV1|1|O|CLINIC',
+      'OBR|1||F1|X',
+      'OBX|1|ST|C||v',
+    )
+
+  it('is one of its kind and day, and what a result says of one is not taken for it', async () => {
+    const house = await hospital()
+    await send(
+      house,
+      visit('ADT^A04', '202403110800'),
+      visit('ADT^A08', '202403110900'),
+      visit('ORU^R01', '202403111000'),
+    )
+    expect((await found(house.record, 'Encounter')).map(({ status }) => status).sort()).toEqual([
+      'in-progress',
+      'unknown',
+    ])
+  })
+})
+
 describe('late messages about a person', () => {
   it('an older update does not take the place of a newer one, in any order', async () => {
     const update = (said: string, city: string) =>

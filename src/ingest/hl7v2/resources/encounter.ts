@@ -1,13 +1,14 @@
+import { toInstant } from '#fhir'
 import { combined } from '../drafts.ts'
-import { field, isEmpty, isNull, parsePlace, type Segment, value } from '../message.ts'
+import { field, isEmpty, type Segment, value } from '../message.ts'
 import { instantMs } from '../said-at.ts'
-import { applied, emit, join, type Scene, visitNumber } from '../scene.ts'
+import { applied, emit, ignore, join, type Scene, visitNumber } from '../scene.ts'
 import { groupsOf, segmentOf } from '../structure.ts'
-import { codeTable, lookUp, rulesOf } from '../tables.ts'
+import { codeTable, lookUp } from '../tables.ts'
 import { beginVisit, continueVisit, type VisitEvent } from '../visit-state.ts'
 import { mapAccount } from './account.ts'
 import { diagnosesOf } from './condition.ts'
-import { removalOf } from './nulls.ts'
+import { nullsOf } from './nulls.ts'
 import { visitParticipants } from './participants.ts'
 
 const unknownClass = { system: 'http://terminology.hl7.org/CodeSystem/v3-NullFlavor', code: 'UNK' }
@@ -18,9 +19,6 @@ export function mapVisit(scene: Scene): string | undefined {
   const [visit] = groupsOf(scene.patient, 'VISIT')
   const pv1 = segmentOf(visit, 'PV1')
   if (visit === undefined || pv1 === undefined) return undefined
-  const number = visitNumber(scene)
-  // A result needs no visit of its own; a visit without number and time cannot be told from another.
-  if (number === undefined && (scene.row.moves === 'mention' || isEmpty(field(pv1, 44)))) return undefined
   const pv2 = segmentOf(visit, 'PV2')
   join(scene, pv2, pv1)
   const event = eventOf(scene, pv1)
@@ -35,13 +33,14 @@ export function mapVisit(scene: Scene): string | undefined {
     ...said,
     ...(account === undefined ? {} : { account: [{ reference: account }] }),
   }
-  const remove = removalOf([...nullRules(pv1), ...nullRules(pv2)])
+  const { remove, ignored } = nullsOf([pv1, pv2], 'Encounter')
+  for (const place of ignored) ignore(scene, place, [pv1, pv2])
   const subject = scene.context.subject
   return emit(
     scene,
     pv1,
     'Encounter',
-    [number ?? value(pv1, 44)],
+    keyOf(scene, pv1),
     { ...elements, subject },
     {
       first: resource => beginVisit(resource, event),
@@ -50,9 +49,15 @@ export function mapVisit(scene: Scene): string | undefined {
   )
 }
 
-function nullRules(segment: Segment | undefined) {
-  if (segment === undefined) return []
-  return rulesOf(segment.name, 'Encounter').filter(({ from }) => isNull(field(segment, parsePlace(from).number)))
+/**
+ * What a visit is known by: its number, else the day it began. Without either it is one visit of its kind and day; a
+ * result that names no visit must not be taken for what an admission said.
+ */
+function keyOf(scene: Scene, pv1: Segment): readonly string[] {
+  const known = visitNumber(scene) ?? value(pv1, 44)
+  if (known !== '') return [known]
+  const day = scene.saidAtMs === undefined ? value(scene.message.msh, 10) : toInstant(scene.saidAtMs).slice(0, 10)
+  return [scene.row.moves === 'mention' ? 'mention' : 'visit', value(pv1, 2), day]
 }
 
 /** Which status the message gives the visit, and since when. */
@@ -71,8 +76,11 @@ function statusByClass(patientClass: string): string {
   return lookUp(codeTable('PatientClass[EncounterStatus]')?.codes, patientClass)?.[0] ?? 'unknown'
 }
 
-function statusOf({ row }: Scene, pv1: Segment, byClass: string): string {
+function statusOf(scene: Scene, pv1: Segment, byClass: string): string {
+  const { row } = scene
   if (!isEmpty(field(pv1, 45))) return 'finished'
+  // Of a visit without a number nothing will say when it is over.
+  if (row.moves === 'mention' && visitNumber(scene) === undefined) return 'unknown'
   return byClass === 'unknown' ? (row.status ?? 'unknown') : byClass
 }
 

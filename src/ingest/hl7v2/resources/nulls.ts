@@ -1,39 +1,86 @@
 import type { Resource } from '#fhir'
-import type { FieldRule } from '../tables.ts'
+import { field, isNull, parsePlace, type Segment } from '../message.ts'
+import { type FieldRule, rulesOf } from '../tables.ts'
 
 type Node = { readonly [element: string]: unknown }
 
-/** What takes away the elements that rules whose fields are null would give. Identifiers stay: they find the resource. */
-export function removalOf(rules: readonly FieldRule[]): (resource: Resource) => Resource {
-  return resource => rules.reduce<Resource>((next, rule) => withoutElement(next, rule) as Resource, resource)
+/** What a segment's `""` take away, and the places of those that nothing can be told from. */
+export interface Nulls {
+  readonly remove: (resource: Resource) => Resource
+  readonly ignored: readonly string[]
 }
 
-function withoutElement(node: Node, { to, beside, with: constants }: FieldRule): Node | undefined {
-  const [first = ''] = to.split('.')
-  const name = first.replace(/\[.*$/, '')
-  if (name === 'identifier' || node[name] === undefined) return node
-  const list = node[name]
+/** The nulls of segments that give one resource. Identifiers stay: they find it. */
+export function nullsOf(segments: readonly (Segment | undefined)[], resource: string): Nulls {
+  const found = segments.flatMap(segment => (segment === undefined ? [] : nullsIn(segment, resource)))
+  const removals = found.flatMap(({ removal }) => removal ?? [])
+  return {
+    remove: before => removals.reduce<Resource>((next, removal) => removeFrom(next, removal) as Resource, before),
+    ignored: found.flatMap(({ place, removal }) => (removal === undefined ? [place] : [])),
+  }
+}
+
+/** An element to take away: all of it, or the entries of a list that have one of these marks. */
+interface Removal {
+  readonly path: readonly string[]
+  readonly marks: readonly Node[]
+}
+
+function nullsIn(segment: Segment, resource: string): { place: string; removal: Removal | undefined }[] {
+  const rules = rulesOf(segment.name, resource)
+  return segment.fields.flatMap((given, number) => {
+    if (given === undefined || !isNull(field(segment, number))) return []
+    const place = `${segment.name}-${number}`
+    const rule = rules.find(({ from, to }) => parsePlace(from).number === number && to !== '$said')
+    return [{ place, removal: rule && removalOf(rule, rules) }]
+  })
+}
+
+function removalOf(rule: FieldRule, rules: readonly FieldRule[]): Removal | undefined {
+  const path = rule.to.split('.')
+  const [first = ''] = path
+  const marks = marksOf(rule, rules)
+  if (first.startsWith('identifier') || rule.needs !== undefined) return undefined
+  if (!first.includes('[')) return { path: path.map(nameOf), marks: [] }
   // `""` for a home number says nothing of the one at work, nor PV1-7 of whom PV1-8 names.
+  const isShared = rules.some(({ from, to }) => from !== rule.from && to === rule.to)
+  if (marks.length === 0 && (isShared || /\[\d+\]/.test(first))) return undefined
+  return { path: [nameOf(first)], marks }
+}
+
+/** By what the entries of a field are told from those of others: what stands beside them, or is put with them. */
+function marksOf({ to, beside, with: constants }: FieldRule, rules: readonly FieldRule[]): readonly Node[] {
   const [entry] = beside === undefined ? [] : [beside].flat()
-  const use = constants?.use
-  if (Array.isArray(list) && (entry !== undefined || use !== undefined))
-    return withMember(node, name, listWithout(list, entry, use))
-  return withMember(node, name, first === to ? undefined : withoutPath(node[name], to.split('.').slice(1)))
+  if (entry !== undefined) return [entry]
+  if (constants?.use !== undefined) return [{ use: constants.use }]
+  const [named = ''] = to.split('.')
+  const fixed = rules.filter(rule => rule.constant !== undefined && rule.to.startsWith(`${named}.`))
+  return /\[[a-z]/.test(named) ? fixed.map(rule => ({ [rule.to.slice(named.length + 1)]: rule.constant })) : []
 }
 
-function listWithout(list: readonly Node[], beside: Node | undefined, use: unknown): readonly Node[] {
-  const kept = list.filter(entry => (beside === undefined ? entry.use !== use : !isBeside(entry, beside)))
-  return kept
+function nameOf(step: string): string {
+  return step.replace(/[[(].*$/, '')
 }
 
-function isBeside(entry: Node, beside: Node): boolean {
-  return Object.entries(beside).every(([name, value]) => JSON.stringify(entry[name]) === JSON.stringify(value))
+function removeFrom(node: Node, { path, marks }: Removal): Node | undefined {
+  const [name = ''] = path
+  const list = node[name]
+  if (list === undefined) return node
+  if (Array.isArray(list) && marks.length > 0)
+    return withMember(
+      node,
+      name,
+      list.filter(entry => !marks.some(mark => isMarked(entry, mark))),
+    )
+  return withMember(node, name, path.length === 1 ? undefined : withoutPath(list, path.slice(1)))
 }
 
-/** Goes down objects; a list on the way is taken away as a whole. */
-function withoutPath(node: unknown, [step = '', ...rest]: readonly string[]): unknown {
+function isMarked(entry: Node, mark: Node): boolean {
+  return Object.entries(mark).every(([name, value]) => JSON.stringify(entry[name]) === JSON.stringify(value))
+}
+
+function withoutPath(node: unknown, [name = '', ...rest]: readonly string[]): unknown {
   if (typeof node !== 'object' || node === null || Array.isArray(node)) return undefined
-  const name = step.replace(/\[.*$/, '')
   const child = (node as Node)[name]
   if (child === undefined) return node
   return withMember(node as Node, name, rest.length === 0 ? undefined : withoutPath(child, rest))

@@ -1,16 +1,18 @@
 import type { Resource } from '#fhir'
+import { saysTheSame } from '../../commit.ts'
 import type { Outcome } from '../../outcome.ts'
 import { merge } from '../../patient-merge.ts'
 import { applyRules } from '../apply-rules.ts'
 import { combined } from '../drafts.ts'
 import { Ledger } from '../ledger.ts'
-import { field, isNull, type Message, parsePlace, type Segment } from '../message.ts'
+import { mergedLists } from '../lists.ts'
+import { isNull, type Message, type Segment } from '../message.ts'
 import { isLate, withStamps } from '../said-at.ts'
-import { applied, type Elements, join, type Mapper, type Scene, say, warn } from '../scene.ts'
+import { applied, type Elements, ignore, join, type Mapper, type Scene, say, warn } from '../scene.ts'
 import { withAuthority } from '../sender.ts'
 import { type Group, groupsOf, segmentOf } from '../structure.ts'
-import { type FieldRule, rulesOf } from '../tables.ts'
-import { removalOf } from './nulls.ts'
+import { rulesOf } from '../tables.ts'
+import { type Nulls, nullsOf } from './nulls.ts'
 import { familyDoctors } from './participants.ts'
 import { isOrganization } from './related-person.ts'
 
@@ -24,9 +26,23 @@ export const mapPatient: Mapper = (scene, group) => {
   const [pid] = group.segments
   if (pid === undefined) return
   const whole = combined(elements, familyDoctors(scene, group, pid), organizations(scene, group))
-  say(scene, pid, amendment(scene, group, whole))
-  join(scene, segmentOf(group, 'PD1'), pid)
+  const pd1 = segmentOf(group, 'PD1')
+  const nulls = nullsOf([pid, pd1], 'Patient')
+  for (const place of scene.row.patient === 'replace' ? nulls.ignored : nullPlaces(pid, pd1))
+    ignore(scene, place, [pid, pd1])
+  join(scene, pd1, pid)
+  if (isForbidden(scene)) say(scene, pid, { kind: 'rejected', row: 'PID', reason: 'not-permitted' })
+  else say(scene, pid, amendment(scene, whole, nulls))
   if (scene.row.merges === true) joinMerged(scene, segmentOf(group, 'MRG'), pid)
+}
+
+/** Only an update deletes: an admission must not take from what the person has written. */
+function nullPlaces(...segments: readonly (Segment | undefined)[]): readonly string[] {
+  return segments.flatMap(segment =>
+    (segment?.fields ?? []).flatMap((given, number) =>
+      given !== undefined && isNull(given) ? [`${segment?.name}-${number}`] : [],
+    ),
+  )
 }
 
 /** Who is given up was merged before the rest of the message is read. */
@@ -74,8 +90,12 @@ export function patientElements(
   return { elements: withAuthority(elements, segmentOf(group, 'PID'), message), lost }
 }
 
-function amendment({ row, context, saidAtMs }: Scene, group: Group, elements: Elements): Outcome {
-  const nulls = removalOf(nullRules(segmentOf(group, 'PID')))
+/** A result only fills, and a lab that may not change a Patient is still heard for the rest. */
+function isForbidden({ row, context }: Scene): boolean {
+  return row.moves === 'mention' && context.mayChangePatient === false
+}
+
+function amendment({ row, context, saidAtMs }: Scene, elements: Elements, nulls: Nulls): Outcome {
   const said: Resource = withStamps({ resourceType: 'Patient' }, { said: saidAtMs })
   return {
     kind: 'amend',
@@ -85,14 +105,13 @@ function amendment({ row, context, saidAtMs }: Scene, group: Group, elements: El
     change: current => {
       // What comes late only fills what is absent: time is not turned back.
       const replaces = row.patient === 'replace' && !isLate(current, said)
-      const before = replaces ? nulls(current) : current
-      const next = merge(before, elements, replaces, []) ?? before
-      if (next === current && !replaces) return undefined
+      const before = replaces ? nulls.remove(current) : current
+      const { identifier, ...lists } = mergedLists(before, elements, replaces)
+      const rest = Object.fromEntries(Object.entries(elements).filter(([name]) => !Object.hasOwn(lists, name)))
+      const laid = { ...before, ...lists }
+      const next = merge(laid, rest, replaces, []) ?? laid
+      if (saysTheSame(next, current) && !replaces) return undefined
       return isLate(current, said) || saidAtMs === undefined ? next : withStamps(next, { said: saidAtMs })
     },
   }
-}
-
-function nullRules(pid: Segment | undefined): readonly FieldRule[] {
-  return rulesOf('PID', 'Patient').filter(rule => isNull(field(pid, parsePlace(rule.from).number)))
 }

@@ -1,0 +1,53 @@
+type Node = { readonly [element: string]: unknown }
+
+/** Whether an entry of a list that is said anew takes the place of one that is there. */
+type Supersedes = (anew: Node, stored: Node) => boolean
+
+/**
+ * Lists that several fields feed, or several senders: a field says nothing of the entries of another. Lists that are not
+ * here are said anew as a whole.
+ */
+const lists: Readonly<Record<string, Supersedes>> = {
+  extension: same(({ url }) => url),
+  identifier: same(({ system = '', value = '' }) => `${system}|${value}`),
+  name: usesMeet,
+  address: usesMeet,
+  telecom: (anew, stored) => anew.system === stored.system && usesMeet(anew, stored),
+  contact: same(({ relationship }) => JSON.stringify(relationship)),
+  participant: same(({ type }) => JSON.stringify(codesOf(type))),
+  location: same(({ status = 'active' }) => (status === 'planned' ? 'active' : status)),
+}
+
+function same(of: (entry: Node) => unknown): Supersedes {
+  return (anew, stored) => of(anew) === of(stored)
+}
+
+/** What has no use may be of any. */
+function usesMeet(anew: Node, stored: Node): boolean {
+  return anew.use === undefined || stored.use === undefined || anew.use === stored.use
+}
+
+function codesOf(concepts: unknown): unknown {
+  return nodesOf(concepts).map(({ coding }) => nodesOf(coding).map(({ code }) => code))
+}
+
+function nodesOf(value: unknown): readonly Node[] {
+  return Array.isArray(value) ? value.filter(one => typeof one === 'object' && one !== null) : []
+}
+
+/**
+ * The lists of a resource as they are when something is said anew.
+ *
+ * @param replaces  what is said anew takes the place of what it meets; else it only fills what is absent
+ * @returns         only the lists that both have
+ */
+export function mergedLists(stored: Node, anew: Node, replaces: boolean): Node {
+  const merged = Object.entries(lists).flatMap(([name, supersedes]) => {
+    const [before, now] = [nodesOf(stored[name]), nodesOf(anew[name])]
+    if (before.length === 0 || now.length === 0) return []
+    const meets = (one: Node) => now.some(other => supersedes(other, one))
+    const fills = now.filter(one => !before.some(other => supersedes(one, other)))
+    return [[name, replaces ? [...before.filter(one => !meets(one)), ...now] : [...before, ...fills]]]
+  })
+  return Object.fromEntries(merged)
+}
