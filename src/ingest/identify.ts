@@ -1,16 +1,18 @@
-import { Problem } from '#kernel'
+import { isProblem, Problem } from '#kernel'
 import { readAppleExport } from './apple/read-export.ts'
+import { readableFiles, readFiles } from './apple/read-files.ts'
 import { importFhir } from './fhir/import-fhir.ts'
 import type { FhirFile } from './fhir/read-resources.ts'
-import { type FitStream, readTakeout, recogniseFit } from './fit/read-takeout.ts'
+import { type FitStream, isFitSession, readTakeout, recogniseFit } from './fit/read-takeout.ts'
 import type { Format } from './format.ts'
-import { decodeHl7 } from './hl7v2/decode.ts'
 import { readHl7File } from './hl7v2/read-file.ts'
 import type { IngestLimits } from './limits.ts'
 import { type Outcome, rowName } from './outcome.ts'
 import type { ReadContext } from './read-context.ts'
 import { openArchive, type Part } from './source/archive.ts'
 import { type ByteSource, headOf } from './source/byte-source.ts'
+import { isGzip, unpackGzip } from './source/gzip.ts'
+import { decodedHead } from './source/text.ts'
 
 /** A file that was recognised, ready to be read. */
 export interface Recognised {
@@ -41,15 +43,8 @@ function isLongLine(head: string): boolean {
 }
 
 function kindOf(head: Buffer): Kind | undefined {
-  const text = (isWide(head) ? decodeHl7(head).text : head.toString('utf8')).replace(/^\uFEFF/, '')
+  const text = decodedHead(head)
   return signs.find(sign => sign.matches(text))?.kind
-}
-
-/** Two bytes for each letter: only HL7 v2 comes so. */
-function isWide(head: Buffer): boolean {
-  return (
-    (head[0] === 0xff && head[1] === 0xfe) || (head[0] === 0xfe && head[1] === 0xff) || [0, 1].includes(head.indexOf(0))
-  )
 }
 
 function isZip(head: Buffer): boolean {
@@ -73,10 +68,31 @@ function unknown(): Problem {
 export async function identify(source: ByteSource, limits: IngestLimits): Promise<Recognised> {
   const head = await headOf(source, headSize)
   if (isZip(head)) return identifyArchive(await openArchive(source, limits), limits)
+  if (isGzip(head)) return identifyStream(() => unpackGzip(source, limits))
+  return identifyStream(() => source.read(0, source.sizeBytes))
+}
+
+async function identifyStream(open: () => AsyncIterable<Buffer>): Promise<Recognised> {
+  const head = await firstOf(open())
   const kind = kindOf(head)
   if (kind === undefined) throw unknown()
-  const open = () => source.read(0, source.sizeBytes)
-  return readers[kind]([{ kind, head: head.toString('utf8'), open }], [])
+  return readers[kind]([{ kind, head: decodedHead(head), open }], [])
+}
+
+/** The first bytes of what is read; what cannot be unpacked has none. */
+async function firstOf(chunks: AsyncIterable<Buffer>): Promise<Buffer> {
+  const held: Buffer[] = []
+  let size = 0
+  try {
+    for await (const chunk of chunks) {
+      held.push(chunk)
+      size += chunk.length
+      if (size >= headSize) break
+    }
+  } catch (error) {
+    if (!isProblem(error, 'invalid')) throw error
+  }
+  return Buffer.concat(held).subarray(0, headSize)
 }
 
 interface Member {
@@ -95,7 +111,7 @@ async function identifyArchive(parts: readonly Part[], limits: IngestLimits): Pr
     if (!readable.has(part.extension)) continue
     const head = await part.head(Math.min(headSize, limits.maxToken))
     const kind = kindOf(head)
-    if (kind !== undefined) members.push({ kind, head: head.toString('utf8'), open: () => part.open(), part })
+    if (kind !== undefined) members.push({ kind, head: decodedHead(head), open: () => part.open(), part })
   }
   const kind = precedence.find(one => members.some(member => member.kind === one))
   if (kind === undefined) throw unknown()
@@ -112,20 +128,34 @@ function leftOver(parts: readonly Part[]): Outcome[] {
   return parts.map(part => ({ kind: 'unmapped', row: rowName(`file.${part.extension}`) }))
 }
 
+/** What lies beside the streams of a Takeout says what they say again: sessions, and sums of days. */
+async function leftOfTakeout(parts: readonly Part[]): Promise<Outcome[]> {
+  const rows: Outcome[] = []
+  for (const part of parts) {
+    const isSession = part.extension === 'json' && isFitSession(decodedHead(await part.head(1024)))
+    rows.push({ kind: 'unmapped', row: isSession ? 'fit.session' : rowName(`file.${part.extension}`) })
+  }
+  return rows
+}
+
 type Reader = (members: readonly Member[], others: readonly Part[]) => Recognised
 
 const readers: Readonly<Record<Kind, Reader>> = {
   'apple-xml': (members, others) => ({
     format: 'apple-health',
     async *outcomes(context) {
-      yield leftOver(others)
-      for (const member of members) yield* readAppleExport(member.open(), context, context.limits)
+      const files = readableFiles(others, context)
+      const used = new Set(files.values())
+      yield leftOver(others.filter(part => !used.has(part)))
+      const names = new Set(files.keys())
+      for (const member of members) yield* readAppleExport(member.open(), context, context.limits, names)
+      yield* readFiles(files, context)
     },
   }),
   fit: (members, others) => ({
     format: 'google-fit',
     async *outcomes(context) {
-      yield leftOver(others)
+      yield await leftOfTakeout(others)
       yield* readTakeout(members.flatMap(toStream), context, context.limits)
     },
   }),

@@ -13,6 +13,7 @@ import { mapRecord } from './map-record.ts'
 import { mapSummary } from './map-summary.ts'
 import { mapWorkout } from './map-workout.ts'
 import { skipProlog } from './prolog.ts'
+import { documentId } from './read-files.ts'
 import { RowReader } from './rows.ts'
 import { Sources } from './sources.ts'
 
@@ -64,8 +65,7 @@ export async function* readAppleExport(
   files: ReadonlySet<string> = new Set(),
 ): AsyncGenerator<Outcome[], void, void> {
   const sources = new Sources(context)
-  const documentId = (name: string) => context.fingerprint('apple', 'file', name)
-  const reader = new ExportReader({ ...context, limits, sources, files, documentId })
+  const reader = new ExportReader({ ...context, limits, sources, files, documentId: name => documentId(name, context) })
   for await (const text of decoded(chunks, () => reader.warn(doubtfulEncoding))) {
     reader.write(text)
     const outcomes = reader.take()

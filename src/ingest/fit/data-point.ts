@@ -49,12 +49,19 @@ function entryOf(entry: Loose): (readonly [string, string])[] {
 export function readDataPoint(point: Loose, dataSource: string): DataPoint | undefined {
   const values = member(point, 'fitValue') ?? member(point, 'value')
   const type = text(member(point, 'dataTypeName')) ?? typeOfSource(dataSource)
-  const startNanos = text(member(point, 'startTimeNanos'))
-  const endNanos = text(member(point, 'endTimeNanos'))
+  const startNanos = nanosOf(point, 'startTime')
+  const endNanos = nanosOf(point, 'endTime')
   if (!Array.isArray(values) || type === undefined || startNanos === undefined || endNanos === undefined)
     return undefined
   const origin = text(member(point, 'originDataSourceId')) || dataSource
   return { type, origin, startNanos, endNanos, values: values.map(readValue) }
+}
+
+/** Times are nanoseconds, as text or number; some tools write milliseconds. */
+function nanosOf(point: Loose, name: string): string | undefined {
+  const nanos = text(member(point, `${name}Nanos`))
+  const millis = text(member(point, `${name}Millis`))
+  return nanos ?? (millis === undefined ? undefined : `${millis}000000`)
 }
 
 /** `derived:com.google.step_count.delta:…` → `com.google.step_count.delta` */

@@ -1,10 +1,16 @@
 import { toInstant } from '#fhir'
 import { type CodeableConcept, categoryOf, systems } from '../codes.ts'
 import { exactly, type FhirNumber, fromFloat32, toFhirNumber } from '../numbers.ts'
-import { type MapContext, type Outcome, type Reason, rowName } from '../outcome.ts'
+import { type Outcome, type Reason, rowName } from '../outcome.ts'
 import { frozen } from '../tables.ts'
 import { type DataPoint, type FitValue, nanosToMs } from './data-point.ts'
+import type { FitSources, TakeoutContext } from './sources.ts'
 import { type FieldRow, type FitType, fitConcept, fitTables } from './tables.ts'
+
+/** What the mappers of a Takeout share. */
+export interface FitContext extends TakeoutContext {
+  readonly sources: FitSources
+}
 
 type Reading =
   | { readonly element: Readonly<Record<string, unknown>> }
@@ -16,13 +22,13 @@ const foodCode = fitConcept({ text: 'Food eaten', loinc: ['80453-4'], pghd: 'foo
 const food = frozen(categoryOf('social-history'))
 
 /** Types that need more than a row of a table. */
-const special: Readonly<Record<string, (point: DataPoint, context: MapContext) => Outcome>> = {
+const special: Readonly<Record<string, (point: DataPoint, context: FitContext) => Outcome>> = {
   'com.google.activity.segment': mapActivity,
   'com.google.nutrition': mapNutrition,
 }
 
 /** One data point; types without a row in the tables are unmapped, by name. */
-export function mapDataPoint(point: DataPoint, context: MapContext): Outcome {
+export function mapDataPoint(point: DataPoint, context: FitContext): Outcome {
   const mapper = Object.hasOwn(special, point.type) ? special[point.type] : undefined
   if (mapper !== undefined) return mapper(point, context)
   const type = fitTables().types.get(point.type)
@@ -39,7 +45,7 @@ function finish(
   point: DataPoint,
   type: Pick<FitType, 'name' | 'code' | 'category'>,
   reading: Reading,
-  context: MapContext,
+  context: FitContext,
 ): Outcome {
   const start = nanosToMs(point.startNanos)
   const end = nanosToMs(point.endNanos)
@@ -61,19 +67,10 @@ function finish(
     code: type.code,
     subject: context.subject,
     ...effective,
-    device: { display: displayOf(point.origin) },
+    device: context.sources.of(point.origin),
     ...reading.element,
   }
   return { kind: 'mapped', row: type.name, resource, mode: 'create' }
-}
-
-/** `raw:com.google.step_count.delta:motorola:moto g(7):b8c2d6403aa74c3c:Step Counter` → `motorola moto g(7) Step Counter` */
-export function displayOf(origin: string): string {
-  const words = origin
-    .split(':')
-    .slice(2)
-    .filter(word => word !== '' && !/^[0-9a-f]{8,}$/.test(word) && word !== 'com.google.android.gms')
-  return words.join(' ').slice(0, 120).trim() || 'Google Fit'
 }
 
 function numberOf(value: FitValue | undefined, factor = 1): FhirNumber | undefined {
@@ -90,28 +87,52 @@ function quantity(value: FhirNumber, ucum: string) {
 }
 
 function readType(type: FitType, point: DataPoint): Reading {
-  const components = type.components.map(field => ({ field, element: readField(field, point.values[field.field]) }))
-  const missing = components.find(({ field, element }) => field.required === true && element === undefined)
+  const fields = type.components.map(field => ({ field, element: readField(field, point.values[field.field]) }))
+  const missing = fields.find(({ field, element }) => field.required === true && element === undefined)
   if (missing !== undefined) return { reason: 'element-missing', expression: 'fitValue' }
-  const component = components.flatMap(({ element }) => (element === undefined ? [] : [element]))
-  const extra = component.length === 0 ? {} : { component }
+  const told = fields.flatMap(({ field, element }) => (element === undefined ? [] : [{ field, element }]))
+  const beside = besideOf(type.name, told)
   if (type.coded !== undefined) return readCoded(type.coded, point)
   if (type.value === undefined)
-    return component.length === 0 ? { reason: 'value-missing', expression: 'fitValue' } : { element: extra }
+    return beside.component === undefined ? { reason: 'value-missing', expression: 'fitValue' } : { element: beside }
   const value = numberOf(point.values[type.value.field], type.value.factor)
   if (value === undefined) return { reason: 'value-missing', expression: 'fitValue' }
-  return { element: { valueQuantity: quantity(value, type.value.ucum), ...extra } }
+  return { element: { valueQuantity: quantity(value, type.value.ucum), ...beside } }
 }
 
-function readField(
-  field: FieldRow & { readonly code: CodeableConcept },
-  value: FitValue | undefined,
-): Readonly<Record<string, unknown>> | undefined {
+type Field = FieldRow & { readonly code: CodeableConcept }
+
+interface Told {
+  readonly field: Field
+  readonly element: Readonly<Record<string, unknown>>
+}
+
+/** What a point tells beside its value, each where the table wants it. */
+function besideOf(type: string, told: readonly Told[]): Readonly<Record<string, unknown>> {
+  const of = (as: FieldRow['as']) => told.filter(({ field }) => field.as === as)
+  const component = of(undefined).map(({ field: { code }, element }) => ({ code, ...element }))
+  const extension = [
+    ...of('bodyPosition').map(({ element }) => ({ url: bodyPosition, ...element })),
+    ...of('extension').map(({ field, element }) => ({ url: `${systems.googleFit}#${type}.${field.name}`, ...element })),
+  ]
+  const [site] = of('bodySite')
+  const [method] = of('method')
+  return {
+    ...(component.length === 0 ? {} : { component }),
+    ...(extension.length === 0 ? {} : { extension }),
+    ...(site === undefined ? {} : { bodySite: site.element.valueCodeableConcept }),
+    ...(method === undefined ? {} : { method: method.element.valueCodeableConcept }),
+  }
+}
+
+const bodyPosition = 'http://hl7.org/fhir/StructureDefinition/observation-bodyPosition'
+
+function readField(field: Field, value: FitValue | undefined): Readonly<Record<string, unknown>> | undefined {
   const number = numberOf(value, field.factor)
   if (number === undefined || (field.zeroMeansAbsent === true && Number(number) === 0)) return undefined
-  if (field.ucum !== undefined) return { code: field.code, valueQuantity: quantity(number, field.ucum) }
+  if (field.ucum !== undefined) return { valueQuantity: quantity(number, field.ucum) }
   const text = field.values?.[String(number)]
-  return text === undefined ? undefined : { code: field.code, valueCodeableConcept: { text } }
+  return text === undefined ? undefined : { valueCodeableConcept: { text } }
 }
 
 function readCoded(coded: ReadonlyMap<string, CodeableConcept>, point: DataPoint): Reading {
@@ -124,7 +145,7 @@ function readCoded(coded: ReadonlyMap<string, CodeableConcept>, point: DataPoint
 }
 
 /** Sleep as an activity is what old exports have; to lie still, to ride in a car is no exercise and not kept. */
-function mapActivity(point: DataPoint, context: MapContext): Outcome {
+function mapActivity(point: DataPoint, context: FitContext): Outcome {
   const number = numberOf(point.values[0])
   const found = fitTables().activities.get(String(number))
   if (found === undefined) return rejected(point.type, 'value-unknown', 'fitValue.intVal')
@@ -140,20 +161,30 @@ function mapActivity(point: DataPoint, context: MapContext): Outcome {
   return finish(point, { name: point.type, code, category: activity }, { element }, context)
 }
 
-function mapNutrition(point: DataPoint, context: MapContext): Outcome {
-  const [nutrients, , item] = point.values
+const meals: Readonly<Record<string, string>> = { 2: 'Breakfast', 3: 'Lunch', 4: 'Dinner', 5: 'Snack' }
+const mealCode = fitConcept({ text: 'Meal' }, 'com.google.nutrition.meal_type')
+
+function mapNutrition(point: DataPoint, context: FitContext): Outcome {
+  const [nutrients, meal, item] = point.values
   const entries = nutrients?.kind === 'map' ? nutrients.entries : []
-  const component = entries.flatMap(([key, text]) => {
-    const row = fitTables().nutrients.get(key)
-    const value = numberOf({ kind: 'number', text, float: true })
-    return row === undefined || value === undefined
-      ? []
-      : [{ code: row.code, valueQuantity: quantity(value, row.ucum) }]
-  })
+  const component: object[] = entries.flatMap(([key, text]) => nutrientOf(key, text))
+  const text = meals[String(numberOf(meal))]
   const name = item?.kind === 'text' && item.text.trim() !== '' ? { valueString: item.text.trim() } : {}
-  const reading: Reading =
-    component.length === 0
-      ? { reason: 'value-missing', expression: 'fitValue.mapVal' }
-      : { element: { ...name, component } }
-  return finish(point, { name: point.type, code: foodCode, category: food }, reading, context)
+  if (component.length === 0) return rejected(point.type, 'value-missing', 'fitValue.mapVal')
+  if (text !== undefined) component.push({ code: mealCode, valueCodeableConcept: { text } })
+  return finish(
+    point,
+    { name: point.type, code: foodCode, category: food },
+    { element: { ...name, component } },
+    context,
+  )
+}
+
+/** A nutrient that the table does not have keeps its name and number; its unit nobody knows. */
+function nutrientOf(key: string, text: string): object[] {
+  const row = fitTables().nutrients.get(key)
+  const value = numberOf({ kind: 'number', text, float: true })
+  if (value === undefined) return []
+  if (row !== undefined) return [{ code: row.code, valueQuantity: quantity(value, row.ucum) }]
+  return [{ code: fitConcept({ text: key.slice(0, 100) }, `nutrition.${key.slice(0, 100)}`), valueQuantity: { value } }]
 }

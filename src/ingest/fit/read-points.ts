@@ -1,12 +1,15 @@
 import { jsonParser, type Token } from 'stream-json/core/parser.js'
 import { Problem } from '#kernel'
 import type { IngestLimits } from '../limits.ts'
+import { decoded } from '../source/text.ts'
 import type { Loose } from './data-point.ts'
 
 const pointLists = new Set(['Data Points', 'point'])
+const sourceKeys = new Set(['Data Source', 'dataSourceId'])
 
 /**
- * The data points of one Takeout file, as they stream by, with numbers as text.
+ * The data points of one file, as they stream by, with numbers as text. They stand in a Takeout file, in a dataset of the REST
+ * interface, or in the buckets of an aggregate.
  *
  * @throws Problem `invalid` · `ingest.json-malformed`, `ingest.truncated`; `too-large` · `ingest.token-too-long`,
  *   `ingest.too-deep`
@@ -15,24 +18,42 @@ export async function* readPoints(
   chunks: AsyncIterable<Uint8Array>,
   limits: IngestLimits,
 ): AsyncGenerator<readonly Loose[], void, void> {
-  const decoder = new TextDecoder('utf-8')
+  for await (const gatherer of gathering(chunks, limits)) yield gatherer.points()
+}
+
+/** What a file says its points come from, wherever it says so. Throws as `readPoints`. */
+export async function findSource(chunks: AsyncIterable<Uint8Array>, limits: IngestLimits): Promise<string | undefined> {
+  for await (const gatherer of gathering(chunks, limits)) {
+    gatherer.points()
+    if (gatherer.source !== undefined) return gatherer.source
+  }
+  return undefined
+}
+
+async function* gathering(
+  chunks: AsyncIterable<Uint8Array>,
+  limits: IngestLimits,
+): AsyncGenerator<PointGatherer, void, void> {
   const parse = jsonParser({ packValues: true, streamValues: false })
   const gatherer = new PointGatherer(limits)
   let sinceToken = 0
-  for await (const chunk of chunks) {
-    const text = decoder.decode(chunk, { stream: true })
+  for await (const text of decoded(chunks, () => {})) {
     const tokens = parsed(parse, text)
     sinceToken = tokens.length > 0 ? 0 : sinceToken + text.length
-    if (sinceToken > limits.maxToken) throw tooLong()
+    if (sinceToken > limits.maxToken) throw tooLong(limits)
     for (const token of tokens) gatherer.take(token)
-    yield gatherer.points()
+    yield gatherer
   }
   if (!gatherer.ended)
     throw new Problem('invalid', 'ingest.truncated', 'The file ends before its last element is closed.')
 }
 
-function tooLong(): Problem {
-  return new Problem('too-large', 'ingest.token-too-long', 'One element of the file is longer than is accepted.')
+function tooLong({ maxToken }: IngestLimits): Problem {
+  return new Problem(
+    'too-large',
+    'ingest.token-too-long',
+    `One element of the file is longer than ${maxToken} characters.`,
+  )
 }
 
 function parsed(parse: ReturnType<typeof jsonParser>, text: string): readonly Token[] {
@@ -47,11 +68,15 @@ function parsed(parse: ReturnType<typeof jsonParser>, text: string): readonly To
 
 type Open = { readonly list: Loose[] } | { readonly object: Record<string, Loose>; key: string }
 
-/** Puts tokens together to points; what stands elsewhere in the file is dropped as it comes. */
+/** Puts tokens together to points, wherever in the file a list of them stands; what is no point is dropped as it comes. */
 class PointGatherer {
   readonly #limits: IngestLimits
   readonly #path: Open[] = []
   #points: Loose[] = []
+  /** How deep the list of points is open. */
+  #listDepth: number | undefined
+  /** What the file says its points come from, the first time. */
+  source: string | undefined
   ended = false
 
   constructor(limits: IngestLimits) {
@@ -74,13 +99,21 @@ class PointGatherer {
 
   #open(open: Open): void {
     if (this.#path.length >= this.#limits.maxDepth)
-      throw new Problem('too-large', 'ingest.too-deep', 'The elements of the file are nested deeper than is accepted.')
+      throw new Problem(
+        'too-large',
+        'ingest.too-deep',
+        `The elements of the file are nested deeper than ${this.#limits.maxDepth} levels.`,
+      )
+    const holder = this.#path.at(-1)
     this.#path.push(open)
+    if (this.#listDepth === undefined && 'list' in open && holder !== undefined && isPointKey(holder))
+      this.#listDepth = this.#path.length
   }
 
   #close(): void {
     const open = this.#path.pop()
     if (open === undefined) return
+    if (this.#listDepth !== undefined && this.#path.length < this.#listDepth) this.#listDepth = undefined
     if (this.#path.length === 0) this.ended = true
     else this.#put('list' in open ? open.list : open.object)
   }
@@ -93,15 +126,17 @@ class PointGatherer {
   #put(value: Loose): void {
     const top = this.#path.at(-1)
     if (top === undefined) return
-    if ('object' in top) {
-      // The root's own members are not kept: one of them is the list of all points.
-      if (this.#path.length > 1) top.object[top.key] = value
-    } else if (this.#isPointList()) this.#points.push(value)
-    else if (top.list.length < 10_000) top.list.push(value)
+    if (this.#listDepth === undefined) this.#noteSource(top, value)
+    else if (this.#path.length === this.#listDepth) this.#points.push(value)
+    else if ('object' in top) top.object[top.key] = value
+    else top.list.push(value)
   }
 
-  #isPointList(): boolean {
-    const root = this.#path[0]
-    return this.#path.length === 2 && root !== undefined && 'object' in root && pointLists.has(root.key)
+  #noteSource(top: Open, value: Loose): void {
+    if ('object' in top && sourceKeys.has(top.key) && typeof value === 'string') this.source ??= value
   }
+}
+
+function isPointKey(open: Open): boolean {
+  return 'object' in open && pointLists.has(open.key)
 }

@@ -1,72 +1,114 @@
 import type { IngestLimits } from '../limits.ts'
-import { type MapContext, type Outcome, rowName } from '../outcome.ts'
+import { type Outcome, rowName } from '../outcome.ts'
+import { Coverage, spansOf } from './coverage.ts'
 import { readDataPoint, typeOfSource } from './data-point.ts'
-import { mapDataPoint } from './map-point.ts'
-import { readPoints } from './read-points.ts'
+import { type FitContext, mapDataPoint } from './map-point.ts'
+import { findSource, readPoints } from './read-points.ts'
+import { FitSources, type TakeoutContext } from './sources.ts'
 
 /** One file of `All Data`: one stream of one data type. */
 export interface FitStream {
-  readonly dataSource: string
+  /** Undefined when the head of the file does not tell. */
+  readonly dataSource: string | undefined
   readonly empty: boolean
   open(): AsyncIterable<Uint8Array>
 }
 
+/** What the head of a JSON file says it is. */
+type Recognised = Pick<FitStream, 'dataSource' | 'empty'>
+
+const named = /"(?:Data Source|dataSourceId)"\s*:\s*"((?:[^"\\]|\\.){1,1000})"/
+const points = /"(?:Data Points|point)"\s*:\s*\[\s*(\]|\{)/
+
 /**
- * What the head of a JSON file says it is: the name in the file decides, since Takeout cuts file names and translates
- * those of folders.
- *
- * @returns the data source and whether the stream has no points; undefined when it is no Fit file
+ * Recognises a stream by what is inside, since Takeout cuts file names and translates those of folders; keys may stand in any
+ * order. Undefined when it is no Fit file.
  */
-export function recogniseFit(head: string): { readonly dataSource: string; readonly empty: boolean } | undefined {
-  const found = /^\uFEFF?\s*\{\s*"(?:Data Source|dataSourceId)"\s*:\s*"((?:[^"\\]|\\.){1,1000})"/.exec(head)
-  if (found === null) return undefined
-  return { dataSource: unescaped(found[1] ?? ''), empty: /"(?:Data Points|point)"\s*:\s*\[\s*\]/.test(head) }
+export function recogniseFit(head: string): Recognised | undefined {
+  const text = head.replace(/^\uFEFF/, '')
+  if (!/^\s*[{[]/.test(text) || /"resourceType"\s*:/.test(text)) return undefined
+  const name = named.exec(text)?.[1]
+  const list = points.exec(text)
+  // A list of points alone says what it is by what a point has; a session of All Sessions has none.
+  if (name === undefined && (list === null || !/"(?:start|end)Time(?:Nanos|Millis)"\s*:/.test(text))) return undefined
+  const dataSource = name === undefined ? undefined : unescaped(name)
+  const isOnly = /^\s*\{/.test(text) && !/"(?:bucket|dataset)"\s*:/.test(text)
+  return { dataSource, empty: isOnly && list?.[1] === ']' }
+}
+
+/** Whether a file is a session, which says of an activity what the streams say point by point. */
+export function isFitSession(head: string): boolean {
+  return /^\uFEFF?\s*\{/.test(head) && /"fitnessActivity"\s*:/.test(head) && /"(?:startTime|duration)"\s*:/.test(head)
 }
 
 function unescaped(text: string): string {
   return text.replace(/\\u([0-9a-fA-F]{4})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
 }
 
-/**
- * The streams to read. The same fact stands in the stream of the app, that of the device, and a merged one; Fit's own
- * merge is taken where there is one with data, else what was recorded raw, else whatever there is.
- */
-export function chooseStreams(streams: readonly FitStream[]): readonly FitStream[] {
-  const byType = Map.groupBy(
+/** Fit's own merge comes first, then what was recorded raw, then whatever else there is. */
+const preferences: readonly ((dataSource: string) => boolean)[] = [
+  source => /:merge(?:d|_\w+)$/.test(source),
+  source => source.startsWith('raw:'),
+  () => true,
+]
+
+function preferenceOf(dataSource: string): number {
+  return preferences.findIndex(isSuch => isSuch(dataSource))
+}
+
+/** The streams in the order in which they are believed, those that are equally good together. */
+export function rankStreams(streams: readonly FitStream[]): readonly (readonly FitStream[])[] {
+  const ranks = Map.groupBy(
     streams.filter(stream => !stream.empty),
-    stream => typeOfSource(stream.dataSource) ?? '',
+    ({ dataSource }) => preferenceOf(dataSource ?? ''),
   )
-  return [...byType.values()].flatMap(choose)
+  return [...ranks].sort(([a], [b]) => a - b).map(([, of]) => of)
 }
 
-function choose(streams: readonly FitStream[]): readonly FitStream[] {
-  const merged = streams.filter(stream => /:merge_\w+$/.test(stream.dataSource))
-  if (merged.length > 0) return merged
-  const raw = streams.filter(stream => stream.dataSource.startsWith('raw:'))
-  return raw.length > 0 ? raw : streams
-}
-
-/** Reads the chosen streams one after another. */
+/**
+ * Reads the streams, the most believable first. A point of a time of which a better stream of its type has told is a duplicate;
+ * points of other times are other facts.
+ */
 export async function* readTakeout(
   streams: readonly FitStream[],
-  context: MapContext,
+  takeout: TakeoutContext,
   limits: IngestLimits,
 ): AsyncGenerator<Outcome[], void, void> {
-  const chosen = chooseStreams(streams)
-  const passedOver = streams.filter(stream => !stream.empty && !chosen.includes(stream))
-  if (passedOver.length > 0) yield [{ kind: 'warning', text: otherStreams }]
-  for (const stream of chosen) {
-    const row = rowName(typeOfSource(stream.dataSource))
-    for await (const points of readPoints(stream.open(), limits)) {
-      yield points.map(loose => {
-        const point = readDataPoint(loose, stream.dataSource)
-        if (point === undefined)
-          return { kind: 'rejected', row, reason: 'structure-unknown', expression: 'Data Points' }
-        return mapDataPoint(point, context)
-      })
-    }
+  const context: FitContext = { ...takeout, sources: new FitSources(takeout) }
+  const coverage = new Coverage()
+  for (const rank of rankStreams(await Promise.all(streams.map(stream => withSource(stream, limits))))) {
+    const told = new Set<string>()
+    for (const stream of rank) yield* readStream(stream, { context, limits, coverage, told })
+    coverage.add(told)
   }
 }
 
-const otherStreams =
-  'Streams that hold the same facts again (those of single apps and devices beside a merged one) were passed over.'
+async function withSource(stream: FitStream, limits: IngestLimits): Promise<FitStream> {
+  if (stream.dataSource !== undefined) return stream
+  return { ...stream, dataSource: await findSource(stream.open(), limits) }
+}
+
+interface Reading {
+  readonly context: FitContext
+  readonly limits: IngestLimits
+  readonly coverage: Coverage
+  /** Spans of which the streams of this rank tell. */
+  readonly told: Set<string>
+}
+
+async function* readStream(stream: FitStream, reading: Reading): AsyncGenerator<Outcome[], void, void> {
+  const { context, limits, coverage, told } = reading
+  const dataSource = stream.dataSource ?? ''
+  const row = rowName(typeOfSource(dataSource))
+  for await (const loose of readPoints(stream.open(), limits)) {
+    const outcomes = loose.map((one): Outcome => {
+      const point = readDataPoint(one, dataSource)
+      if (point === undefined) return { kind: 'rejected', row, reason: 'structure-unknown', expression: 'Data Points' }
+      if (coverage.has(point)) return { kind: 'folded', row: point.type }
+      const outcome = mapDataPoint(point, context)
+      if (outcome.kind === 'mapped') for (const span of spansOf(point)) told.add(span)
+      return outcome
+    })
+    yield [...context.sources.take(), ...outcomes]
+  }
+}

@@ -9,6 +9,10 @@ export interface FieldRow extends CodeFacts {
   readonly values?: Readonly<Record<string, string>>
   readonly required?: boolean
   readonly zeroMeansAbsent?: boolean
+  /** What Fit calls the field. */
+  readonly name?: string
+  /** Where it goes, if not into a component: those of a vital sign are vital signs too. */
+  readonly as?: 'bodySite' | 'bodyPosition' | 'method' | 'extension'
 }
 
 interface TypeRow extends CodeFacts {
@@ -64,9 +68,13 @@ function toType(row: TypeRow): FitType {
     code: fitConcept(row, row.type),
     category: frozen(categoryOf(row.category)),
     value: row.value,
-    components: (row.components ?? []).map(field => ({ ...field, code: frozen(conceptOf(field)) })),
+    components: (row.components ?? []).map(field => ({ ...field, code: fieldConcept(field, row.type) })),
     coded: coded.length === 0 ? undefined : new Map(coded),
   }
+}
+
+function fieldConcept(field: FieldRow, type: string): CodeableConcept {
+  return field.name === undefined ? frozen(conceptOf(field)) : fitConcept(field, `${type}.${field.name}`)
 }
 
 let loaded: FitTables | undefined

@@ -5,9 +5,11 @@ import { isProblem, Problem } from '#kernel'
 import type { IngestLimits } from '../limits.ts'
 import type { ByteSource } from './byte-source.ts'
 
-/** A file inside an archive. Its name is never used for more than its extension. */
+/** A file inside an archive. Its name is used to recognise it where another file of the archive names it, and for nothing else. */
 export interface Part {
   readonly extension: string
+  /** The last part of its path. */
+  readonly baseName: string
   readonly sizeBytes: number
   /** The unpacked bytes; breaks off with a Problem when they are not what the directory says. */
   open(): AsyncIterable<Buffer>
@@ -66,6 +68,7 @@ function isLink(entry: yauzl.Entry): boolean {
 function partOf(zip: yauzl.ZipFile, entry: yauzl.Entry, limits: IngestLimits, unpacked: { bytes: number }): Part {
   const open = () => unpack(zip, entry, limits, unpacked)
   return {
+    baseName: entry.fileName.split(/[\\/]/).at(-1) ?? '',
     extension: /\.([A-Za-z0-9]{1,8})$/.exec(entry.fileName)?.[1]?.toLowerCase() ?? '',
     sizeBytes: entry.uncompressedSize,
     open,

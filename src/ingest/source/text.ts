@@ -1,30 +1,13 @@
 import { isUtf8 } from 'node:buffer'
 
-/** The encodings a file may be in that is not UTF-8, as its first bytes show: a byte order mark, or `<` or `{` in 16 bits. */
-const sixteenBits: readonly { readonly label: string; readonly starts: readonly (readonly number[])[] }[] = [
-  {
-    label: 'utf-16le',
-    starts: [
-      [0xff, 0xfe],
-      [0x3c, 0],
-      [0x7b, 0],
-      [0x5b, 0],
-    ],
-  },
-  {
-    label: 'utf-16be',
-    starts: [
-      [0xfe, 0xff],
-      [0, 0x3c],
-      [0, 0x7b],
-      [0, 0x5b],
-    ],
-  },
-]
-
-/** `UTF-16` in one of its orders, if that is what the first bytes are; undefined for everything that ASCII begins. */
-function wideEncodingOf(head: Uint8Array): string | undefined {
-  return sixteenBits.find(({ starts }) => starts.some(start => start.every((byte, i) => head[i] === byte)))?.label
+/**
+ * UTF-16 in one of its orders, if that is what the first bytes are: a mark, or a first letter of ASCII in 16 bits. Undefined for
+ * everything that ASCII begins.
+ */
+function wideEncodingOf([first, second]: Uint8Array): 'utf-16le' | 'utf-16be' | undefined {
+  if (first === undefined || second === undefined) return undefined
+  if ((first === 0xff && second === 0xfe) || (first !== 0 && second === 0)) return 'utf-16le'
+  return (first === 0xfe && second === 0xff) || (first === 0 && second !== 0) ? 'utf-16be' : undefined
 }
 
 /** What an XML declaration says, where this machine knows the encoding; UTF-8 needs no saying. */

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib'
 import { ZipFile } from 'yazl'
 import { newScratchSeal } from '#vault'
 import { defaultLimits } from '../../../src/ingest/limits.ts'
@@ -33,11 +34,11 @@ describe('archives – security A76', () => {
     const zip = await zipOf({
       'apple_health_export/导出.xml': xml,
       'apple_health_export/export_cda.xml': '<ClinicalDocument/>',
-      'a/route.gpx': '<gpx/>',
+      'a/route.tcx': '<tcx/>',
     })
     expect((await outcome(zip)).counts).toMatchObject({
       created: 2,
-      unmapped: [{ row: 'file.xml' }, { row: 'file.gpx' }],
+      unmapped: [{ row: 'file.xml' }, { row: 'file.tcx' }],
     })
   })
 
@@ -104,6 +105,31 @@ describe('archives – security A76', () => {
       for await (const chunk of part?.open() ?? []) expect(chunk.length).toBeLessThan(100_000)
     }
     await expect(read()).rejects.toMatchObject({ code: 'ingest.zip-malformed' })
+  })
+})
+
+describe('a file packed with gzip', () => {
+  const bundle = '{"resourceType":"Bundle","type":"collection","entry":[]}'
+
+  it('is read as what was packed', async () => {
+    expect((await outcome(gzipSync(xml))).counts).toMatchObject({ created: 2 })
+    expect(await outcome(gzipSync(bundle))).toMatchObject({ state: 'done' })
+    const lines = [1, 2, 3].map(n => `{"resourceType":"Practitioner","id":"${n}"}\n`).join('')
+    expect((await outcome(gzipSync(lines))).counts).toMatchObject({ rows: 3 })
+  })
+
+  it('is refused when it is damaged, nothing known, or unpacks to too much', async () => {
+    const packed = gzipSync(xml.replace('<HealthData>', `<HealthData>${' '.repeat(100_000)}`))
+    expect(await outcome(packed.subarray(0, packed.length - 20))).toMatchObject({
+      state: 'failed',
+      counts: { problem: { code: 'ingest.zip-malformed' } },
+    })
+    for (const bytes of [gzipSync('hello'), Buffer.from([0x1f, 0x8b, 8]), gzipSync(await zipOf({ 'export.xml': xml }))])
+      await expect(outcome(bytes)).rejects.toMatchObject({ code: 'ingest.format-unknown' })
+    const bomb = gzipSync(`<HealthData>${' '.repeat(900_000)}</HealthData>`)
+    expect(await outcome(bomb, { ratioFrom: 1000 })).toMatchObject({
+      counts: { problem: { code: 'ingest.zip-bomb' } },
+    })
   })
 })
 
