@@ -61,10 +61,7 @@ export class Elements {
   #put(node: Node, [step, ...rest]: readonly Step[], value: unknown, beside: readonly Readonly<Node>[]): boolean {
     if (step === undefined) return false
     if (step.entry !== undefined) return this.#putEntry(node, step, rest, value, beside)
-    if (rest.length === 0) {
-      node[step.name] ??= value
-      return node[step.name] === value
-    }
+    if (rest.length === 0) return putLeaf(node, step.name, value)
     node[step.name] ??= step.type === undefined ? {} : new Draft(step.type)
     const child = inner(node[step.name])
     return child !== undefined && this.#put(child, rest, value, beside)
@@ -97,6 +94,17 @@ export class Elements {
     entries.set(`${name} ${entry}`, added)
     this.#entries.set(node, entries)
   }
+}
+
+/** Words that came first stay the text of the codes that come then. */
+function putLeaf(node: Node, name: string, value: unknown): boolean {
+  const there = inner(node[name])
+  if (there !== undefined && Object.keys(there).join() === 'text' && inner(value) !== undefined) {
+    node[name] = { ...inner(value), ...there }
+    return true
+  }
+  node[name] ??= value
+  return node[name] === value
 }
 
 function inner(value: unknown): Node | undefined {

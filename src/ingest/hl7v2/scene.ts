@@ -79,8 +79,7 @@ export function applied(
   const others = beside.filter(other => other !== undefined)
   const { elements, lost, uncoded } = applyRules(rulesOf(segment.name, resource), segment, { ...scene, beside: others })
   for (const place of lost) warn(scene, segment, place)
-  for (const place of uncoded)
-    tell(scene, segment, place, `${place} has a code that R4 has no word for; it is kept beside.`)
+  for (const place of uncoded) tellUncoded(scene, segment, place)
   return elements
 }
 
@@ -97,6 +96,11 @@ export function ignore(scene: Scene, place: string, segments: readonly (Segment 
   const segment = segments.find(one => one?.name === parsePlace(place).segment)
   if (segment !== undefined)
     scene.outcomes.push({ kind: 'unread', place: `${place} (null)`, location: locationOf(segment, place) })
+}
+
+/** Says that a code stands beside the element that has no word for it. */
+export function tellUncoded(scene: Scene, segment: Segment, place: string): void {
+  tell(scene, segment, place, `${place} has a code that R4 has no word for; it is kept beside.`)
 }
 
 function tell(scene: Scene, segment: Segment, place: string, text: string): void {
@@ -129,7 +133,7 @@ export function emit(
   const { context, saidAtMs: said } = scene
   const id = idOf(scene, resourceType, key)
   const meta = { source: context.source, ...(elements.meta as object | undefined) }
-  const plain = { resourceType, id, ...elements, meta }
+  const plain = { resourceType, id, ...elements, ...containedOf(scene, elements), meta }
   const whole = { ...first(withStamps(plain, said === undefined ? {} : { said })), id }
   const resource = validated(scene, segment, whole)
   if (resource === undefined) return undefined
@@ -170,6 +174,13 @@ function placeOf({ name, fields }: Segment, resourceType: string, expression: st
   if (name === 'OBX' && element.startsWith('value')) return 'OBX-5'
   const rules = rulesOf(name, resourceType).filter(({ to }) => to.split(/[.[]/)[0] === element)
   return rules.find(({ from }) => fields[parsePlace(from).number] !== undefined)?.from ?? name
+}
+
+/** A relative who is contained is the patient's. */
+function containedOf({ context }: Scene, { contained }: Elements): Elements {
+  if (!Array.isArray(contained)) return {}
+  const isRelative = (one: Elements) => one.resourceType === 'RelatedPerson'
+  return { contained: contained.map(one => (isRelative(one) ? { ...one, patient: context.subject } : one)) }
 }
 
 function same(resource: Resource): Resource {

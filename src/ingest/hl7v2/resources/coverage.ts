@@ -20,19 +20,13 @@ export const mapCoverage: Mapper = (scene, group) => {
 
 const own = new Set(['SEL', 'SELF', '18', '01', 'S'])
 
-/** The subscriber is the patient, or a person who is contained and related to the patient. */
+/** The subscriber is the patient, or a person who is contained. */
 function insured(scene: Scene, in1: Segment, elements: Elements): Elements {
   if (own.has(value(in1, 17).toUpperCase())) {
     scene.ledger.keep(in1, 16, 18, 19, 43)
     return { ...elements, subscriber: scene.context.subject }
   }
-  const { contained } = elements as { contained?: readonly { readonly resourceType?: string }[] }
-  if (contained === undefined) return elements
-  return { ...elements, contained: contained.map(one => relatedTo(scene, one)) }
-}
-
-function relatedTo(scene: Scene, resource: { readonly resourceType?: string }): Elements {
-  return resource.resourceType === 'RelatedPerson' ? { ...resource, patient: scene.context.subject } : { ...resource }
+  return elements
 }
 
 const unknownPayor = {

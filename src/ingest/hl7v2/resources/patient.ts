@@ -8,7 +8,7 @@ import { Ledger } from '../ledger.ts'
 import { mergedLists } from '../lists.ts'
 import { isNull, type Message, type Segment } from '../message.ts'
 import { isLate, withStamps } from '../said-at.ts'
-import { applied, type Elements, ignore, join, type Mapper, type Scene, say, warn } from '../scene.ts'
+import { applied, type Elements, ignore, join, type Mapper, type Scene, say, tellUncoded, warn } from '../scene.ts'
 import { withAuthority } from '../sender.ts'
 import { type Group, groupsOf, segmentOf } from '../structure.ts'
 import { rulesOf } from '../tables.ts'
@@ -21,8 +21,9 @@ import { isOrganization } from './related-person.ts'
  * fills what is absent. Identifiers are added in either case, never lost.
  */
 export const mapPatient: Mapper = (scene, group) => {
-  const { elements, lost } = patientElements(group, scene, scene.ledger)
+  const { elements, lost, uncoded } = patientElements(group, scene, scene.ledger)
   for (const { segment, place } of lost) warn(scene, segment, place)
+  for (const { segment, place } of uncoded) tellUncoded(scene, segment, place)
   const [pid] = group.segments
   if (pid === undefined) return
   const whole = combined(elements, familyDoctors(scene, group, pid), organizations(scene, group))
@@ -75,19 +76,21 @@ export function patientElements(
   group: Group,
   { message, zone }: { readonly message: Message; readonly zone: string },
   ledger = new Ledger(),
-): { elements: Elements; lost: readonly Lost[] } {
+): { elements: Elements; lost: readonly Lost[]; uncoded: readonly Lost[] } {
   let elements: Record<string, unknown> = {}
   const lost: Lost[] = []
+  const uncoded: Lost[] = []
   for (const name of ['PID', 'PD1']) {
     const segment = segmentOf(group, name)
     if (segment === undefined) continue
     const given = applyRules(rulesOf(name, 'Patient'), segment, { zone, ledger })
     elements = combined(elements, given.elements)
     lost.push(...given.lost.map(place => ({ segment, place })))
+    uncoded.push(...given.uncoded.map(place => ({ segment, place })))
   }
   // A date of death says that the patient has died; both elements are one choice.
   if (elements.deceasedDateTime !== undefined) delete elements.deceasedBoolean
-  return { elements: withAuthority(elements, segmentOf(group, 'PID'), message), lost }
+  return { elements: withAuthority(elements, segmentOf(group, 'PID'), message), lost, uncoded }
 }
 
 /** A result only fills, and a lab that may not change a Patient is still heard for the rest. */

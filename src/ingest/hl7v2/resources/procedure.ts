@@ -10,14 +10,14 @@ export const mapProcedure: Mapper = (scene, group) => {
   if (pr1 === undefined) return
   const elements = combined(applied(scene, pr1, 'Procedure'), performersOf(scene, group, pr1), notesOf(scene, group))
   if (elements.code === undefined) return reject(scene, pr1, 'PR1-3')
-  const { performedPeriod } = elements as { performedPeriod?: { start?: string } }
+  const { performedPeriod, ...others } = elements as { performedPeriod?: { start?: string } } & Elements
   const key = value(pr1, 19) || [visitNumber(scene) ?? '', value(pr1, 3) || value(pr1, 4), value(pr1, 5)].join('|')
   emit(scene, pr1, 'Procedure', [key], {
     // HL7 v2 says that it is billed or planned or done by the message around it; R4 has a code for not knowing.
     status: 'unknown',
-    ...elements,
+    ...others,
     ...withModifiers(scene, pr1, elements.code as Code),
-    ...(performedPeriod?.start === undefined ? {} : { performedPeriod: periodOf(scene, pr1, performedPeriod.start) }),
+    ...performed(scene, pr1, performedPeriod?.start),
     subject: scene.context.subject,
     ...inEncounter(scene),
   })
@@ -37,12 +37,13 @@ function withModifiers(scene: Scene, pr1: Segment, code: Code): Elements {
   return { code: { ...code, coding: [{ ...first, code: [first.code, ...modifiers].join(':') }, ...others] } }
 }
 
-/** PR1-7 is how many minutes it took. */
-function periodOf(scene: Scene, pr1: Segment, start: string): Elements {
+/** PR1-7 is how many minutes it took; a day alone has no minutes. */
+function performed(scene: Scene, pr1: Segment, start: string | undefined): Elements {
+  if (start === undefined) return {}
   const minutes = Number(part(field(pr1, 7)[0], 1))
-  if (!Number.isFinite(minutes)) return { start }
+  if (!start.includes('T') || !Number.isFinite(minutes)) return { performedDateTime: start }
   scene.ledger.keep(pr1, 7)
-  return { start, end: later(start, minutes) }
+  return { performedPeriod: { start, end: later(start, minutes) } }
 }
 
 /** A time so many minutes later, in the same offset. */
