@@ -182,8 +182,12 @@ function elementsOf(definition: Definition): readonly ElementFact[] {
   return [...own.filter(isGenuine).map(withGenuineFacts), ...absent]
 }
 
+/** Changed by the vendor where HL7's list is silent, since it has no backbone elements: https://hl7.org/fhir/R4/evidencevariable.html */
+const corrected: Readonly<Record<string, Partial<ElementFact>>> = { 'EvidenceVariable.characteristic': { min: 1 } }
+
 function withGenuineFacts(element: ElementFact): ElementFact {
-  return { ...element, ...genuine.get(element.path), ...(element.base === undefined ? {} : { base: element.base }) }
+  const base = element.base === undefined ? {} : { base: element.base }
+  return { ...element, ...corrected[element.path], ...genuine.get(element.path), ...base }
 }
 
 const capitalised = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1)

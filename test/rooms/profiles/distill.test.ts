@@ -56,6 +56,13 @@ describe('profiles/distill.ts', () => {
     )
   })
 
+  it('knows how often HL7 asks for an element, not the vendor', () => {
+    expect(shapeOf('EvidenceVariable').elements.get('characteristic')?.min).toBe(1)
+    expect(shapeOf('Observation').elements.get('subject')?.targets).toEqual(['Device', 'Group', 'Location', 'Patient'])
+    expect(shapeOf('Annotation').elements.get('authorReference')?.targets).toContain('Patient')
+    expect(shapeOf('Observation').elements.get('focus')?.targets).toBeUndefined()
+  })
+
   it('keeps elements whose names are too long for HL7’s list', () => {
     expect(
       shapeOf('MedicinalProductIngredient', 'specifiedSubstance.strength').elements.get('presentation')?.type,
