@@ -37,7 +37,7 @@ export function createMatcher(routes: readonly Route[]): Matcher {
   const matchSegments = (method: string, segments: readonly string[]): Match | undefined => {
     for (const pattern of byShape.get(method)?.get(segments.length) ?? []) {
       const params = matchPattern(pattern.segments, segments)
-      if (params !== undefined) return { route: pattern.route, params }
+      if (params !== undefined && !isRefused(pattern.route, params)) return { route: pattern.route, params }
     }
     return undefined
   }
@@ -50,6 +50,13 @@ export function createMatcher(routes: readonly Route[]): Matcher {
       .filter(method => match(method, path) !== undefined)
       .flatMap(method => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
   return { match, allowed, explainMiss: path => explainMiss(path, allowed(path).length > 0) }
+}
+
+const writes: ReadonlySet<Route['verb']> = new Set(['c', 'u', 'd'])
+
+/** AuditEvents are written by the server alone, so that writing them is no method of their paths. */
+export function isRefused({ verb }: Route, { type }: PathParams): boolean {
+  return type === 'AuditEvent' && writes.has(verb)
 }
 
 /** By method, then by number of segments. */

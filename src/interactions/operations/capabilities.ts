@@ -1,6 +1,7 @@
 import { resourceTypes, toInstant } from '#fhir'
 import { isProblem, Problem } from '#kernel'
 import { parseCriterion, searchParametersOf } from '#search'
+import { isRefused } from '../match.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms, Route } from '../types.ts'
 
 type Statement = { readonly [element: string]: unknown }
@@ -101,7 +102,7 @@ const typeInteractions = [
 const systemLevel = ['transaction', 'batch', 'search-system', 'history-system']
 
 function resourceCapability(type: string, routes: readonly Route[], baseUrl: string): Statement {
-  const offered = routes.filter(route => unwritable[type]?.has(route.verb) !== true)
+  const offered = routes.filter(route => !isRefused(route, { type }) && notYet[type]?.has(route.verb) !== true)
   const has = (interaction: string) => offered.some(route => route.interaction === interaction)
   const parameters = searchParametersOf(type).filter(({ name }) => isAnswered(type, name, baseUrl))
   return withoutEmpty({
@@ -136,11 +137,8 @@ function isAnswered(type: string, name: string, baseUrl: string): boolean {
   }
 }
 
-/** The server alone writes AuditEvents, and takes no Subscription whose messages it could not send. */
-const unwritable: Readonly<Record<string, ReadonlySet<string>>> = {
-  AuditEvent: new Set(['c', 'u', 'd']),
-  Subscription: new Set(['c', 'u']),
-}
+/** No Subscription is taken whose messages could not be sent. */
+const notYet: Readonly<Record<string, ReadonlySet<string>>> = { Subscription: new Set(['c', 'u']) }
 
 function isOperationOn({ path }: Route, type: string): boolean {
   return path.startsWith('/:type') || path.startsWith(`/${type}/`)

@@ -56,13 +56,13 @@ function plainName(name: string): string {
 }
 
 function keptElements(type: string, subset: Subset): (name: string) => boolean {
-  if (subset.elements.length > 0) return among(type, [namesFor(type, subset.elements), mandatoryElements(type)])
+  if (subset.elements.length > 0) return among([namesFor(type, subset.elements), mandatoryElements(type)])
   if (subset.summary === 'data') return name => name !== 'text'
-  if (subset.summary === 'text') return among(type, [['text'], mandatoryElements(type)])
-  return among(type, [summaryElements(type)])
+  if (subset.summary === 'text') return among([['text'], mandatoryElements(type)])
+  return among([summaryElements(type)])
 }
 
-function among(_type: string, sets: readonly Iterable<string>[]): (name: string) => boolean {
+function among(sets: readonly Iterable<string>[]): (name: string) => boolean {
   const names = new Set<string>([...always, ...sets.flatMap(set => [...set])])
   const choices = [...names].filter(name => name.endsWith('[x]')).map(name => name.slice(0, -3))
   return name => names.has(name) || choices.some(choice => isChoiceOf(choice, name))

@@ -69,6 +69,9 @@ describe('the catalogue – https://hl7.org/fhir/R4/http.html#summary', () => {
     expect(matcher.allowed('/Patient')).toEqual(['GET', 'HEAD', 'POST', 'PUT', 'DELETE'])
     expect(matcher.allowed('/Patient/_search')).toEqual(['POST'])
     expect(matcher.allowed('/nowhere/at/all')).toEqual([])
+    // The server alone writes AuditEvents.
+    for (const path of ['/AuditEvent', '/AuditEvent/1']) expect(matcher.allowed(path)).toEqual(['GET', 'HEAD'])
+    expect(matcher.explainMiss('/AuditEvent/1').code).toBe('request.method-unsupported')
   })
 
   it('matches ids that are named like what every object has', () => {
