@@ -16,8 +16,15 @@ export interface OwnerHints {
   readonly stagedAt: ReadonlyMap<Locator, readonly Holder[]>
   /** What is written with it and refers to it: what names nobody belongs where these belong. */
   readonly referrers: readonly Resource[]
-  /** Reads the version before, if there is one. Patients whom it named and who were erased since are not asked for. */
-  readonly before: (() => Resource) | undefined
+  /** The version before, if there is one. Patients whom it named and who were erased since are not asked for. */
+  readonly before: Before | undefined
+}
+
+/** What a version that is to be replaced said, and where it lies. */
+export interface Before {
+  /** Undefined for a deletion. */
+  read(): Resource | undefined
+  readonly holders: readonly Holder[]
 }
 
 /** A resource of more patients than this lies in the household of who wrote it. */
@@ -72,11 +79,23 @@ export class Owners {
     if (owners.kind === 'patients') return this.#ofPatients(owners.patients, hints.before)
     const along = owners.kind === 'follow' ? await this.#followed(owners.targets, hints) : []
     if (along.length > 0) return along
+    const staying = this.#staying(hints.before)
     const referring = await this.#referring(hints)
-    return referring.length > 0 ? referring : [await this.#home(resource, hints.verb)]
+    // With a patient it is better kept than in a household, so what refers to it draws it there.
+    const kept = referring.length > 0 ? staying.filter(({ kind }) => kind === 'patient') : staying
+    const drawn = new Map([...kept, ...referring].map(holder => [holder.compartment, holder]))
+    return drawn.size > 0 ? [...drawn.values()] : [await this.#home(resource, hints.verb)]
   }
 
-  async #ofPatients(patients: readonly string[], before: OwnerHints['before']): Promise<readonly Holder[]> {
+  /** What never said whose it is stays where it was put; what does not say so any more does not. */
+  #staying(before: Before | undefined): readonly Holder[] {
+    if (before === undefined) return []
+    const resource = before.read()
+    const isSilent = resource === undefined || ownersOf(resource, this.#reach.baseUrl).kind === 'household'
+    return isSilent ? before.holders.filter(({ kind }) => kind !== 'commons') : []
+  }
+
+  async #ofPatients(patients: readonly string[], before: Before | undefined): Promise<readonly Holder[]> {
     const holders: Holder[] = []
     for (const patient of patients) {
       const holder = await this.#ofPatient(patient)
@@ -94,9 +113,10 @@ export class Owners {
   }
 
   /** Whether the version before named a patient who was erased: the others may go on without that one. */
-  async #wentSince(patient: string, before: OwnerHints['before']): Promise<boolean> {
-    if (before === undefined || !(await this.#reach.isErased(patient))) return false
-    const named = ownersOf(before(), this.#reach.baseUrl)
+  async #wentSince(patient: string, before: Before | undefined): Promise<boolean> {
+    const resource = before?.read()
+    if (resource === undefined || !(await this.#reach.isErased(patient))) return false
+    const named = ownersOf(resource, this.#reach.baseUrl)
     return named.kind === 'patients' && named.patients.includes(patient)
   }
 

@@ -8,6 +8,7 @@ import type { Draft, Ledger } from '../ledger/ledger.ts'
 import type { Located } from '../ledger/opened-versions.ts'
 import type { Reach } from '../reading/reach.ts'
 import type { Staged, Stored, Txn, WriterOptions } from '../types.ts'
+import { binariesNamed } from './binaries-named.ts'
 import { Owners, ownerForeign } from './owners.ts'
 
 /** A staged version, filled in when its place is known. */
@@ -293,7 +294,10 @@ export class Transaction implements Txn {
       verb: 'u',
       stagedAt: this.#stagedAt,
       referrers,
-      before: current.deleted ? undefined : () => parseResource(current.json),
+      before: {
+        holders: seen.holders,
+        read: () => (current.deleted ? undefined : parseResource(current.json)),
+      },
     })
     const kept = new Set(holders.map(({ compartment }) => compartment))
     const left = seen.holders.filter(({ compartment }) => !kept.has(compartment))
@@ -339,6 +343,7 @@ export class Transaction implements Txn {
       },
     }
     this.#stagedAt.set(locator, holders)
+    if (resource !== undefined) await this.#takeAlong(resource, holders)
     for (const holder of holders) {
       const copies = movedAway ? [] : compartmentsBeside(holder, holders)
       const creator = holder.kind === 'commons' ? this.#creatorOf(seen) : undefined
@@ -346,6 +351,36 @@ export class Transaction implements Txn {
       this.staged.push({ ledger: await this.#reach.ledger(holder), draft, kind, follows: seen?.version ?? 0 })
     }
     return staged
+  }
+
+  /**
+   * A Binary that was written before, and kept in a household because nothing said whose it is, goes to the patients whose
+   * the resource is that now refers to it – as far as the grant may write both there and here.
+   *
+   * @see https://hl7.org/fhir/R4/binary.html#securityContext
+   */
+  async #takeAlong(resource: Resource, holders: readonly Holder[]): Promise<void> {
+    const patients = holders.filter(({ kind }) => kind === 'patient')
+    if (patients.length === 0) return
+    for (const id of binariesNamed(resource, this.#reach.baseUrl)) {
+      const current = this.#stagedAt.has(this.#locator('Binary', id)) ? undefined : await this.#current('Binary', id)
+      if (current?.holder.kind === 'household' && this.#mayMove(current, patients))
+        await this.#moveTo(patients, current, await this.#wholly('u', current))
+    }
+  }
+
+  #mayMove(current: Stored, to: readonly Holder[]): boolean {
+    if (current.deleted || !this.#allowed('u', current)) return false
+    const resource = parseResource(current.json)
+    return to.every(holder => mayTouch(this.#grant, 'u', resource, holder))
+  }
+
+  async #moveTo(holders: readonly Holder[], { type, id, version, json }: Stored, seen: Seen): Promise<void> {
+    const moved = { type, id, seen, kind: 'update' as const }
+    const removal = { holders: seen.holders, version: version + 1, method: 'DELETE', movedAway: true } as const
+    await this.#stage({ ...moved, ...removal })
+    const resource = parseResource(json)
+    await this.#stage({ ...moved, resource, holders, version: version + 2, method: 'PUT' })
   }
 
   /** Who made it stays who made it; what was made before that was noted is the administrator's. */
