@@ -17,6 +17,7 @@ import { GrantWriter } from './transaction/writer.ts'
 import type { AuditNote, Record, WriterOptions } from './types.ts'
 import { HeadNotes } from './upkeep/head-notes.ts'
 import { Maintenance } from './upkeep/maintenance.ts'
+import { Rehousing, rehousingGrant } from './upkeep/rehousing.ts'
 import { Upkeep } from './upkeep/upkeep.ts'
 import { verifyAll } from './upkeep/verify.ts'
 
@@ -64,6 +65,14 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
   const notes = new HeadNotes({ keys, vault, store, log })
   const maintenance = new Maintenance({ store, keys, vault, documents, registry, household, clock, shelf, audit })
   await maintenance.finishShredding()
+  const rehousing = new Rehousing({
+    store,
+    vault,
+    registry,
+    shelf,
+    baseUrl,
+    writer: new GrantWriter(rehousingGrant(), readerRooms, committer),
+  })
   const rounds = keepUp({ shelf, upkeep, notes, purge: () => store.purgeDocuments(clock.nowMs()) })
 
   async function noteEvent(note: AuditNote): Promise<void> {
@@ -91,7 +100,10 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     audit: note => upkeep.begin(() => noteEvent(note)),
     shred: patient => maintenance.shred(patient),
     verify: () => verifyAll({ store, vault, registry, notes, clock }),
-    reindex: () => maintenance.reindex(),
+    reindex: async () => {
+      await rehousing.run()
+      return maintenance.reindex()
+    },
     flush,
     close: async () => {
       clearInterval(rounds)

@@ -189,6 +189,7 @@ export interface Finding {
     | 'segment-missing'
     | 'document-broken'
     | 'document-missing'
+    | 'misplaced'
   readonly compartment?: CompartmentId
   readonly seq?: number
   readonly text: string
@@ -214,7 +215,10 @@ export interface Record {
   shred(patient: string): Promise<void>
   /** Opens everything and names what is damaged, missing, swapped or rolled back. */
   verify(): AsyncIterable<Finding>
-  /** Rebuilds every index segment from the ledger; returns how many entries were indexed. */
+  /**
+   * Puts where it belongs what an earlier release had put elsewhere, and rebuilds every index segment from the ledger; returns
+   * how many entries were indexed.
+   */
   reindex(): Promise<number>
   /** Writes gathered audit records and head notes. */
   flush(): Promise<void>

@@ -1,7 +1,9 @@
+import { isCommonsType } from '#access'
+import { parseResource } from '#fhir'
 import { type Clock, isProblem } from '#kernel'
 import type { CompartmentId, Entry, Store } from '#store'
 import type { CompartmentKeys, Vault } from '#vault'
-import { chainLink, decodePayload, firstLink } from '../ledger/payload.ts'
+import { chainLink, decodePayload, firstLink, type Payload } from '../ledger/payload.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Finding } from '../types.ts'
 import type { HeadNotes } from './head-notes.ts'
@@ -29,6 +31,29 @@ export async function* verifyAll(rooms: VerifyRooms): AsyncGenerator<Finding, vo
   }
   yield* verifyDocuments(rooms)
   yield* verifyRegistrations(rooms, heads, known)
+  yield* verifyCommons(rooms)
+}
+
+/** What is a person's must not lie where every family reads; an earlier release put it there. */
+async function* verifyCommons({ store, vault, registry }: VerifyRooms): AsyncGenerator<Finding, void, void> {
+  const text = 'An entry is of a type that is somebody’s, but lies in the commons; run reindex.'
+  for (const { compartment } of registry.commons) {
+    const keys = await keysOf(vault, compartment)
+    if (typeof keys === 'string') continue
+    for (let from = 1; ; from += readAhead) {
+      const entries = await store.entriesFrom(compartment, from, readAhead)
+      for (const entry of entries)
+        if (isMisplaced(keys, entry) && (await store.newest(entry.locator, [compartment]))?.seq === entry.seq)
+          yield { kind: 'misplaced', compartment, seq: entry.seq, text }
+      if (entries.length < readAhead) break
+    }
+  }
+}
+
+function isMisplaced(keys: CompartmentKeys, entry: Entry): boolean {
+  const payload = payloadOf(keys, entry)
+  if (payload === undefined || payload.deleted || payload.movedAway) return false
+  return !isCommonsType(parseResource(payload.json).resourceType)
 }
 
 const keyFaults = {
@@ -98,7 +123,7 @@ async function* verifyCompartment(
     for (const entry of entries) {
       const { seq } = entry
       if (seq > expected) yield { kind: 'entry-missing', compartment, seq: expected, text: 'Entries are missing.' }
-      const chain = chainOf(keys, entry)
+      const chain = payloadOf(keys, entry)?.chain
       if (chain === undefined) yield { kind: 'entry-broken', compartment, seq, text: 'The entry cannot be opened.' }
       else if (seq === expected && !Buffer.from(chain).equals(link))
         yield { kind: 'chain-broken', compartment, seq, text: 'The entry does not follow the one before it.' }
@@ -114,9 +139,9 @@ async function* verifyCompartment(
   yield* verifySegments(store, keys)
 }
 
-function chainOf(keys: CompartmentKeys, entry: Entry): Uint8Array | undefined {
+function payloadOf(keys: CompartmentKeys, entry: Entry): Payload | undefined {
   try {
-    return decodePayload(keys.openEntry(entry)).chain
+    return decodePayload(keys.openEntry(entry))
   } catch (error) {
     if (isProblem(error)) return undefined
     throw error
