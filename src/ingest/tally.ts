@@ -6,6 +6,7 @@ import { reasonTexts } from './reasons.ts'
 const maxNames = 500
 
 const otherName = 'other'
+const furtherWarnings = 'Further warnings are not listed.'
 
 /** A tally as it is kept with a checkpoint. */
 export interface Settled {
@@ -78,7 +79,7 @@ export class Tally {
   }
 
   warn(text: string): void {
-    if (this.warnings.size < maxNames) this.warnings.add(text)
+    this.warnings.add(this.warnings.has(text) || this.warnings.size < maxNames ? text : furtherWarnings)
   }
 
   /** Adds what another tally has counted. */

@@ -43,9 +43,9 @@ export function value(segment: Segment | undefined, number: number, component = 
   return part(field(segment, number)[0], component)
 }
 
-/** Whether the sender wrote `""`: delete what is stored. */
+/** Whether the sender wrote `""`, in each repetition: delete what is stored. */
 export function isNull(of: Field): boolean {
-  return of.length === 1 && of[0]?.length === 1 && of[0][0]?.[0] === '""'
+  return of.length > 0 && of.every(repetition => repetition.length === 1 && repetition[0]?.[0] === '""')
 }
 
 /** Whether nothing stands in the field. */

@@ -2,7 +2,7 @@ import type { Resource } from '#fhir'
 import type { MapContext, Outcome } from '../outcome.ts'
 import { applyRules } from './apply-rules.ts'
 import { Ledger } from './ledger.ts'
-import { field, type Message, parsePlace, part, type Segment, value } from './message.ts'
+import { field, type Message, parsePlace, part, type Repetition, type Segment, value } from './message.ts'
 import { newer, saidAtMs, withStamps } from './said-at.ts'
 import type { Sending } from './senders.ts'
 import { type Group, groupsOf, segmentOf } from './structure.ts'
@@ -112,6 +112,8 @@ interface Meeting {
   /** What is written where none is. */
   readonly first?: (resource: Resource) => Resource
   readonly over?: (stored: Resource, anew: Resource) => Resource | undefined
+  /** Whose key it is, where the sender only repeats it: the authority of a visit number. */
+  readonly keptBy?: string
 }
 
 /**
@@ -128,10 +130,10 @@ export function emit(
   resourceType: string,
   key: readonly string[],
   elements: Elements,
-  { first = same, over = newer }: Meeting = {},
+  { first = same, over = newer, keptBy = scene.sender }: Meeting = {},
 ): string | undefined {
   const { context, saidAtMs: said } = scene
-  const id = idOf(scene, resourceType, key)
+  const id = context.fingerprint('hl7v2', keptBy, resourceType, ...key)
   const meta = { source: context.source, ...(elements.meta as object | undefined) }
   const plain = { resourceType, id, ...elements, ...containedOf(scene, elements), meta }
   const whole = { ...first(withStamps(plain, said === undefined ? {} : { said })), id }
@@ -213,9 +215,19 @@ export function nth(scene: Scene, key: string): number {
 
 /** PV1-19, else PV1-50, with its authority: what an encounter is known by. */
 export function visitNumber(scene: Scene): string | undefined {
-  const pv1 = segmentOf(groupsOf(scene.patient, 'VISIT')[0], 'PV1')
-  const [first] = [19, 50].flatMap(number => field(pv1, number)).filter(cx => part(cx, 1) !== '')
-  return first === undefined ? undefined : `${part(first, 1)}|${part(first, 4)}|${part(first, 4, 2)}`
+  const visit = visitId(scene)
+  return visit && `${part(visit, 1)}|${part(visit, 4)}|${part(visit, 4, 2)}`
+}
+
+/** Who gave the visit its number: a laboratory repeats that of the hospital, and means the same visit. */
+export function visitAuthority(scene: Scene): string | undefined {
+  const visit = visitId(scene)
+  return [2, 1].map(subcomponent => part(visit, 4, subcomponent)).find(text => text !== '')
+}
+
+function visitId({ patient }: Scene): Repetition | undefined {
+  const pv1 = segmentOf(groupsOf(patient, 'VISIT')[0], 'PV1')
+  return [19, 50].flatMap(number => field(pv1, number)).find(cx => part(cx, 1) !== '')
 }
 
 /** `{ encounter: … }` for what happened in the group's visit. */

@@ -135,6 +135,35 @@ describe('which observation is meant – HL7 v2.5.1 chapter 7.4.2', () => {
   })
 })
 
+describe('what other segments say of a result', () => {
+  it.each([
+    ['a time', '20240310080000+0000', { effectiveDateTime: '2024-03-10T08:00:00+00:00' }],
+    [
+      'a range',
+      '20240310080000+0000^20240310083000+0000',
+      { effectivePeriod: { start: '2024-03-10T08:00:00+00:00', end: '2024-03-10T08:30:00+00:00' } },
+    ],
+  ])('when nothing else tells, it has the time of its specimen (SPM-17): %s', async (_, collected, expected) => {
+    const house = await hospital(
+      oru('202403100900', 'OBR|1||F1|P', weight('70', ''), `SPM|1|S|||||||||||||||${collected}`),
+    )
+    expect(await found(house.record, 'Observation')).toMatchObject([expected])
+  })
+
+  it('a laboratory that repeats the number of a visit means the visit of the hospital', async () => {
+    const pv1 = 'PV1|1|I|W||||||||||||||||V77^^^HOSP'
+    const house = await hospital(
+      message('MSH|^~\\&|REG|HOSP|||202403100900+0000||ADT^A01|1|P|2.5.1', pid, pv1),
+      oru('202403101000', pv1, 'OBR|1||F1|P', weight('70', '')),
+    )
+    const [encounter, ...others] = await found(house.record, 'Encounter')
+    expect(others).toEqual([])
+    expect(await found(house.record, 'Observation')).toMatchObject([
+      { encounter: { reference: `Encounter/${encounter?.id}` } },
+    ])
+  })
+})
+
 describe('documents and notes in an admission', () => {
   const pdf = 'OBX|1|ED|11502-2^Report^LN||^application^pdf^Base64^JVBERi0xLjQ=||||||F'
 

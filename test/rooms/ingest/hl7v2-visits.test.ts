@@ -272,7 +272,7 @@ describe('what a field says is not said of its neighbours', () => {
   })
 
   it('a null in an update deletes, also what is an extension', async () => {
-    const { patient } = await sent('A31', [16, '""'], [6, '""'], [11, '""'])
+    const { patient } = await sent('A31', [16, '""'], [6, '""'], [11, '""~""'])
     expect([patient.maritalStatus, patient.extension, patient.address]).toEqual([undefined, undefined, undefined])
   })
 

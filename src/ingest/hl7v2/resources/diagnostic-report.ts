@@ -2,8 +2,9 @@ import { combined } from '../drafts.ts'
 import { field, part, type Segment, value } from '../message.ts'
 import { applied, type Elements, emit, inEncounter, type Mapper, type Scene } from '../scene.ts'
 import { type Group, groupsOf, segmentOf } from '../structure.ts'
+import { toDateTime } from '../times.ts'
 import { noteText } from './notes.ts'
-import { type MappedObservation, mapObservation } from './observation.ts'
+import { type MappedObservation, mapObservation, type ObservationPlace } from './observation.ts'
 import { reportParticipants } from './participants.ts'
 import { mapRequest } from './request.ts'
 import { mapOrderSpecimen, mapSpecimen } from './specimen.ts'
@@ -20,7 +21,8 @@ export const mapOrder: Mapper = (scene, group) => {
   const described = specimens.flatMap((spm, nth) => mapSpecimen(scene, spm, key, nth, only) ?? [])
   const ofOrder = specimens.length === 0 ? mapOrderSpecimen(scene, obr, key) : undefined
   const specimen = ofOrder === undefined ? described : [ofOrder]
-  const mapped = mapResults(scene, group, specimens, key, timeOf(report))
+  const within = { within: key, effective: timeOf(report) ?? collectedAt(scene, specimens) }
+  const mapped = mapResults(scene, group, specimens, within)
   const attachments = mapped.flatMap(({ attachments: given }) => given)
   const conclusion = noteText(scene, group, obr)
   emit(scene, obr, 'DiagnosticReport', [key], {
@@ -49,17 +51,24 @@ function mapResults(
   scene: Scene,
   group: Group,
   specimens: readonly Group[],
-  within: string,
-  effective: Elements,
+  within: ObservationPlace,
 ): readonly MappedObservation[] {
   const groups = [group, ...specimens].flatMap(one => groupsOf(one, 'OBSERVATION'))
-  return groups.map(obx => mapObservation(scene, obx, { within, effective }))
+  return groups.map(obx => mapObservation(scene, obx, within))
 }
 
 /** OBR-7 and OBR-8 are the time of the results that have none of their own: HL7 v2.5.1, 7.4.1.7. */
-function timeOf({ effectiveDateTime, effectivePeriod }: Elements): Elements {
+function timeOf({ effectiveDateTime, effectivePeriod }: Elements): Elements | undefined {
   if (effectiveDateTime !== undefined) return { effectiveDateTime }
-  return effectivePeriod === undefined ? {} : { effectivePeriod }
+  return effectivePeriod === undefined ? undefined : { effectivePeriod }
+}
+
+/** Else SPM-17: a result is true of the time when its specimen was taken. */
+function collectedAt({ zone }: Scene, specimens: readonly Group[]): Elements {
+  const spm = specimens.map(group => segmentOf(group, 'SPM')).find(one => value(one, 17) !== '')
+  const [start, end] = [1, 2].map(component => toDateTime(value(spm, 17, component), zone))
+  if (start === undefined) return {}
+  return end === undefined ? { effectiveDateTime: start } : { effectivePeriod: { start, end } }
 }
 
 /** Filler's number, else placer's, else what was ordered and when. */

@@ -2,7 +2,7 @@ import { toInstant } from '#fhir'
 import { combined } from '../drafts.ts'
 import { field, isEmpty, type Segment, value } from '../message.ts'
 import { instantMs } from '../said-at.ts'
-import { applied, emit, ignore, join, type Scene, visitNumber } from '../scene.ts'
+import { applied, emit, ignore, join, type Scene, visitAuthority, visitNumber } from '../scene.ts'
 import { groupsOf, segmentOf } from '../structure.ts'
 import { codeTable, lookUp } from '../tables.ts'
 import { beginVisit, continueVisit, type VisitEvent } from '../visit-state.ts'
@@ -45,6 +45,7 @@ export function mapVisit(scene: Scene): string | undefined {
     {
       first: resource => beginVisit(resource, event),
       over: (stored, anew) => continueVisit(stored, anew, event, remove),
+      keptBy: visitAuthority(scene) ?? scene.sender,
     },
   )
 }

@@ -64,6 +64,9 @@ function nameOf(step: string): string {
 
 function removeFrom(node: Node, { path, marks }: Removal): Node | undefined {
   const [name = ''] = path
+  // What was said of a primitive goes with it: `_birthDate` with `birthDate`.
+  const { [`_${name}`]: _, ...bare } = node
+  if (path.length === 1 && marks.length === 0) return withMember(bare, name, undefined)
   const list = node[name]
   if (list === undefined) return node
   if (Array.isArray(list) && marks.length > 0)
@@ -72,7 +75,7 @@ function removeFrom(node: Node, { path, marks }: Removal): Node | undefined {
       name,
       list.filter(entry => !marks.some(mark => isMarked(entry, mark))),
     )
-  return withMember(node, name, path.length === 1 ? undefined : withoutPath(list, path.slice(1)))
+  return withMember(node, name, withoutPath(list, path.slice(1)))
 }
 
 function isMarked(entry: Node, mark: Node): boolean {
