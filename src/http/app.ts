@@ -4,12 +4,13 @@ import { catalogue, matcher, type Rooms, rootMatcher } from '#interactions'
 import { type Log, Problem } from '#kernel'
 import type { Share } from '#share'
 import type { Smart } from '#smart'
-import { prefersPage } from '#web'
+import { prefersPage, type WebRoute } from '#web'
 import { docsRouter } from './docs.ts'
 import { type EndpointRooms, fhirEndpoint } from './fhir-endpoint.ts'
 import { fhirMount, frontDoor } from './front-door.ts'
 import { homeHandler } from './home.ts'
-import { openApi } from './open-api.ts'
+import { chosenTypes, openApi } from './openapi/document.ts'
+import { typeCapabilities } from './openapi/statement.ts'
 import { answerProblem, toProblem } from './problem-response.ts'
 import { protectedResource } from './protected-resource.ts'
 import { headersFor } from './security-headers.ts'
@@ -30,7 +31,7 @@ export interface HttpConfig {
 /** The rooms and settings an app is made of. */
 export interface AppRooms {
   readonly rooms: Rooms
-  readonly smart: Pick<Smart, 'authenticate' | 'routes' | 'configuration' | 'allowsOrigin'>
+  readonly smart: Pick<Smart, 'authenticate' | 'routes' | 'configuration' | 'allowsOrigin' | 'docsClientId'>
   /** Links to sealed copies; without it there are none. */
   readonly share?: Pick<Share, 'routes'>
   readonly log: Log
@@ -93,12 +94,8 @@ function besideFhir({ rooms, smart, share, log }: AppRooms, endpoint: EndpointRo
     '/.well-known/oauth-protected-resource/fhir',
     jsonHandler(headers, () => protectedResource(baseUrl, smart)),
   )
-  const document = openApi({ catalogue, smart, webRoutes, baseUrl, software: rooms.software })
-  app.get(
-    '/openapi.json',
-    jsonHandler(headers, () => document),
-  )
-  app.use('/docs', docsRouter(headers))
+  app.get('/openapi.json', openApiHandler({ rooms, smart, webRoutes, baseUrl, headers }))
+  app.use('/docs', docsRouter({ headers, baseUrl, clientId: smart.docsClientId }))
   app.get(
     '/healthz',
     jsonHandler(headers, () => ({ status: 'ok' })),
@@ -122,6 +119,25 @@ const readOnlyPaths = [
 
 function jsonHandler(headers: Readonly<Record<string, string>>, value: () => object): RequestHandler {
   return (_request, response) => sendJson(response, 200, headers, value())
+}
+
+/** What each type offers is looked up when the document is first asked for. */
+function openApiHandler(parts: {
+  readonly rooms: Rooms
+  readonly smart: Pick<Smart, 'configuration'>
+  readonly webRoutes: readonly WebRoute[]
+  readonly baseUrl: string
+  readonly headers: Readonly<Record<string, string>>
+}): RequestHandler {
+  const { rooms, baseUrl, headers } = parts
+  let types: ReturnType<typeof typeCapabilities> | undefined
+  return async (request, response) => {
+    types ??= typeCapabilities(rooms, baseUrl)
+    const only = new URL(request.originalUrl, baseUrl).searchParams.get('type')
+    const chosen = only === null ? {} : { only: chosenTypes(only) }
+    const document = openApi({ ...parts, catalogue, types: await types, software: rooms.software, ...chosen })
+    sendJson(response, 200, headers, document)
+  }
 }
 
 function sendJson(response: Response, status: number, headers: Readonly<Record<string, string>>, value: object): void {

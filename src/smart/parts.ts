@@ -9,7 +9,7 @@ import { openThrottle, type Throttle } from './accounts/throttle.ts'
 import { openTravellingRequests, type TravellingRequests } from './authorize/travelling-request.ts'
 import { openAssertionVerifier } from './clients/assertions.ts'
 import { type ClientAuthenticator, openClientAuthenticator } from './clients/authenticate-client.ts'
-import { type Clients, openClients } from './clients/clients.ts'
+import { type Clients, docsClient, openClients } from './clients/clients.ts'
 import { type Fetch, openKeySetFetcher } from './clients/key-set-fetcher.ts'
 import { type BearerAuthenticator, openBearerAuthenticator } from './token/authenticate-bearer.ts'
 import { type Codes, openCodes } from './token/codes.ts'
@@ -99,7 +99,7 @@ export function openParts(options: SmartOptions): Parts {
   const baseUrl = options.baseUrl.replace(/\/+$/, '')
   const accounts = openAccounts({ documents, clock, baseUrl })
   const browsers = openBrowsers({ documents, vault, clock, accounts, baseUrl })
-  const clients = openClients({ documents, vault, clock })
+  const clients = openClients({ documents, vault, clock, own: [docsClient(baseUrl)] })
   const tokens = openTokens({ documents, vault })
   const verifyAssertion = openAssertionVerifier({
     clients,

@@ -3,6 +3,7 @@ import { Problem } from '#kernel'
 import type { WebRoute } from '#web'
 import type { Account } from './accounts/accounts.ts'
 import { approveClient, type ClientSummary, endClient, listClients } from './clients/administration.ts'
+import { docsClient } from './clients/clients.ts'
 import { parseMetadata } from './clients/parse-metadata.ts'
 import { smartConfiguration } from './discovery.ts'
 import { describeClient } from './endpoints/register.ts'
@@ -94,6 +95,8 @@ export interface Smart {
   listClients(): Promise<readonly ClientSummary[]>
   /** Ends what apps were allowed about a patient, and every token with that patient in context: the patient is erased. */
   forgetPatient(patient: string): Promise<void>
+  /** The id of the client with which the server's own API page asks for access. */
+  readonly docsClientId: string
   /** Whether pages of this origin belong to a registered app and may call the FHIR API. */
   allowsOrigin(origin: string): Promise<boolean>
 }
@@ -161,6 +164,7 @@ export async function openSmart(options: SmartOptions): Promise<Smart> {
     endClient: id => endClient({ id, actor: host }, parts),
     listClients: () => listClients(parts),
     forgetPatient: patient => forgetPatient(parts, patient),
+    docsClientId: docsClient(parts.baseUrl).id,
     allowsOrigin: origin => parts.clients.hasOrigin(origin),
   }
 }

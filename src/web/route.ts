@@ -67,6 +67,9 @@ export function jsonResponse(
   }
 }
 
+/** As pages have it: a window that was opened by our own page must stay related to it on the way through redirects too. */
+const redirecting = { 'Referrer-Policy': 'no-referrer', 'Cross-Origin-Opener-Policy': 'same-origin' } as const
+
 /**
  * A redirect after which the browser asks with GET, so that no form body travels on.
  *
@@ -78,6 +81,6 @@ export function redirectResponse(
 ): WebResponse {
   return {
     status: 303,
-    headers: { Location: location, 'Referrer-Policy': 'no-referrer', ...neverStore, ...headers },
+    headers: { Location: location, ...redirecting, ...neverStore, ...headers },
   }
 }

@@ -34,6 +34,8 @@ export interface Client extends ClientMetadata {
   readonly secretMac?: string
   /** `system/` scopes that the administrator of the host has allowed it; without them it gets no token by itself. */
   readonly approvedScope?: string
+  /** Made by this server for its own API page; nobody registered it. */
+  readonly isOwn?: true
 }
 
 export interface Clients {
@@ -63,8 +65,27 @@ export function originsOf(client: ClientMetadata): readonly string[] {
   return [...new Set(urls.map(url => new URL(url).origin))].filter(origin => origin !== 'null')
 }
 
-export function openClients(options: { documents: Documents; vault: Vault; clock: Clock }): Clients {
-  const { documents, vault, clock } = options
+/** The client of this server's own API page: it can do nothing but what a person lets it, as all others. */
+export function docsClient(baseUrl: string): Client {
+  return {
+    id: 'kinhold-api-page',
+    name: 'API page of this server',
+    redirectUris: [`${baseUrl}/docs/oauth2-redirect.html`],
+    authMethod: 'none',
+    grantTypes: ['authorization_code', 'refresh_token'],
+    createdAtMs: 0,
+    isOwn: true,
+  }
+}
+
+/** @param own  clients that are there without registration; they are not listed and cannot be ended */
+export function openClients(options: {
+  documents: Documents
+  vault: Vault
+  clock: Clock
+  own: readonly Client[]
+}): Clients {
+  const { documents, vault, clock, own } = options
   const macOf = (secret: string) => vault.mac('smart.client-secret', Buffer.from(secret)).toString('hex')
 
   async function list(): Promise<readonly Client[]> {
@@ -86,7 +107,7 @@ export function openClients(options: { documents: Documents; vault: Vault; clock
     },
 
     async get(id) {
-      return (await documents.get<Client>(collection, id))?.value
+      return own.find(client => client.id === id) ?? (await documents.get<Client>(collection, id))?.value
     },
 
     list,

@@ -42,6 +42,6 @@ export async function useClaim(request: WebRequest, parts: ClaimParts): Promise<
   } catch (error) {
     if (isProblem(error, 'forbidden')) parts.record.audit({ action: 'claim', outcome: 'failure' })
     if (!isProblem(error, 'unprocessable')) throw error
-    return claimPage({ csrf: browser.csrf, headers: browser.headers, code, problem: error })
+    return claimPage({ csrf: browser.csrf, headers: browser.headers, code, name: single(form, 'name'), problem: error })
   }
 }

@@ -6,6 +6,8 @@ export function claimPage(options: {
   csrf: string
   headers: Readonly<Record<string, string>>
   code: string
+  /** What was typed before. */
+  name?: string | undefined
   problem?: Problem | undefined
 }): WebResponse {
   const fault = faultAnswer(options.problem)
@@ -20,7 +22,7 @@ ${faultNote(options.problem)}
 <input type="hidden" name="csrf" value="${options.csrf}">
 <input type="hidden" name="code" value="${options.code}">
 <label class="field" for="name">Your name</label>
-<input type="text" id="name" name="name" autocomplete="username" required maxlength="80">
+<input type="text" id="name" name="name" autocomplete="username" required maxlength="80"${options.name !== undefined && html` value="${options.name}"`}>
 <label class="field" for="password">Password, 12 characters or more</label>
 <input type="password" id="password" name="password" autocomplete="new-password" required minlength="12" maxlength="256" aria-describedby="hint">
 <p id="hint" class="quiet">Several words in a row are easy to remember and hard to guess.</p>

@@ -58,7 +58,7 @@ ${offer.choices.map(choice => html`<label class="inner"><input type="checkbox" n
 
 const reach: Readonly<Record<string, string>> = {
   patient: '',
-  user: ' – of everybody in your account, also of people you add later',
+  user: ' – of everybody in your account',
   system: '',
 }
 
@@ -67,7 +67,7 @@ function everybody(view: ConsentView): Markup {
   const reachesAll = view.offers.some(offer => offer.term.level === 'user')
   if (!reachesAll || view.everybody.length === 0) return html``
   const names = view.everybody.map((person, at) => html`${at > 0 && ', '}<strong>${person.name}</strong>`)
-  return html`<p class="note">The app asks for data of everybody in your account: today ${names}, and what you keep for your household as a whole.</p>`
+  return html`<p class="note">The app asks for data of everybody in your account: today ${names}, what you keep for your household as a whole, and people whom you add later.</p>`
 }
 
 function offerFields(offer: Offer): Markup {
@@ -121,7 +121,7 @@ export function consentPage(view: ConsentView): WebResponse {
     content: html`
 ${faultNote(view.problem)}
 <p>The app <strong>${view.client.name}</strong> asks for access to health data that <strong>${view.accountName}</strong> keeps here.
-${wordsOfTarget(view.redirectUri)}. Nobody has checked who made this app.</p>
+${view.client.isOwn === true ? html`It is the page on which this server's own interface can be tried, and the access stays in your browser.` : html`${wordsOfTarget(view.redirectUri)}. Nobody has checked who made this app.`}</p>
 <form method="post" action="/auth/consent">
 <input type="hidden" name="csrf" value="${view.csrf}">
 <input type="hidden" name="request" value="${view.request}">

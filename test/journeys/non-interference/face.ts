@@ -16,6 +16,7 @@ export async function withFace(house: House): Promise<House> {
     routes: [],
     configuration: () => ({}),
     allowsOrigin: async () => false,
+    docsClientId: 'none',
     authenticate: async (bearer: string) => {
       const grant = grants.get(bearer)
       if (grant === undefined) throw new Problem('unauthenticated', 'token.unknown', 'The token is not known here.')

@@ -1,0 +1,27 @@
+import type { Route } from '#interactions'
+
+const patient = {
+  resourceType: 'Patient',
+  name: [{ family: 'Example', given: ['Anna'] }],
+  gender: 'female',
+  birthDate: '1990-01-01',
+}
+
+/** Bodies that are answered well as they stand, by interaction. */
+const bodies: Readonly<Record<string, unknown>> = {
+  transaction: { resourceType: 'Bundle', type: 'batch', entry: [{ request: { method: 'GET', url: 'Patient' } }] },
+  $everything: { resourceType: 'Parameters', parameter: [{ name: '_count', valueInteger: 10 }] },
+  $validate: patient,
+  hl7v2:
+    'MSH|^~\\&|LAB|CLINIC|KINHOLD|HOME|20260101080000+0000||ADT^A08^ADT_A01|1|P|2.5\rEVN|A08|20260101080000+0000\rPID|||12345^^^CLINIC^MR||Example^Anna||19900101|F\r',
+  create: patient,
+  update: { ...patient, id: 'example' },
+  'conditional-update': patient,
+}
+
+/** What to send where nothing has been thought of yet; undefined for files. */
+export function bodyExampleOf({ interaction, consumes }: Route, type: string | undefined): unknown {
+  if (consumes === 'application/x-www-form-urlencoded') return { _count: '10' }
+  const body = bodies[interaction]
+  return body === patient && type !== undefined && type !== 'Patient' ? { resourceType: type } : body
+}

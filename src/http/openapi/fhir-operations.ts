@@ -1,0 +1,181 @@
+import type { Route } from '#interactions'
+import { bodyExampleOf } from './examples.ts'
+import { type Node, operationId, ref } from './node.ts'
+import { headerParameters, pathParameters, queryParameters, searchControls } from './parameters.ts'
+import type { NamedParameter, TypeCapability } from './statement.ts'
+
+const fhirJson = 'application/fhir+json'
+const form = 'application/x-www-form-urlencoded'
+
+/** What good answers an interaction has, and which headers they bring. */
+const answers: Readonly<Record<string, readonly (readonly [status: number, words: string, headers?: string[]])[]>> = {
+  read: [
+    [200, 'The resource', ['ETag', 'Last-Modified']],
+    [304, 'It is the version that is known already'],
+  ],
+  vread: [
+    [200, 'The version', ['ETag', 'Last-Modified']],
+    [304, 'It is known already'],
+  ],
+  create: [
+    [201, 'Created', ['Location', 'ETag', 'Last-Modified']],
+    [200, 'There was one already', ['Location', 'ETag']],
+  ],
+  update: [
+    [200, 'A new version', ['ETag', 'Last-Modified']],
+    [201, 'The first version', ['Location', 'ETag', 'Last-Modified']],
+  ],
+  'conditional-update': [
+    [200, 'A new version', ['ETag']],
+    [201, 'The first version', ['Location', 'ETag']],
+  ],
+  delete: [[204, 'Deleted', ['ETag']]],
+  'conditional-delete': [[204, 'Deleted']],
+  $ingest: [
+    [200, 'The report of the import'],
+    [202, 'It goes on; ask at the location', ['Content-Location']],
+  ],
+  $job: [
+    [200, 'The report of the import'],
+    [202, 'It goes on', ['X-Progress', 'Retry-After']],
+  ],
+}
+const plainAnswer = [[200, 'The answer']] as const
+
+const writing: ReadonlySet<string> = new Set(['transaction', '$ingest', 'hl7v2'])
+
+/** Either level of SMART scopes will do, or a token of the host; the exact scope stands in the description. */
+function security({ public: isPublic, verb, interaction }: Route): readonly Node[] {
+  if (isPublic === true) return []
+  const reads = verb === 'none' ? !writing.has(interaction) : verb === 'r' || verb === 's'
+  const verbs = reads ? 'rs' : 'cruds'
+  return [{ smart: [`user/*.${verbs}`] }, { smart: [`patient/*.${verbs}`] }, { bearer: [] }]
+}
+
+function responses(route: Route): Node {
+  const type = route.produces ?? fhirJson
+  const schema =
+    type === fhirJson
+      ? ref('schemas', 'Resource')
+      : type === 'application/json'
+        ? { type: 'object' }
+        : { type: 'string' }
+  const good = (answers[route.interaction] ?? plainAnswer).map(([status, description, headers = []]) => [
+    status,
+    {
+      description,
+      ...(headers.length > 0 ? { headers: Object.fromEntries(headers.map(name => [name, ref('headers', name)])) } : {}),
+      ...(status === 204 || status === 304 ? {} : { content: { [type]: { schema } } }),
+    },
+  ])
+  const refused =
+    route.public === true
+      ? []
+      : [
+          ['401', ref('responses', 'Unauthenticated')],
+          ['403', ref('responses', 'Forbidden')],
+        ]
+  return Object.fromEntries([
+    ...good,
+    ...refused,
+    ['4XX', ref('responses', 'Refused')],
+    ['5XX', ref('responses', 'Failed')],
+  ])
+}
+
+function bodySchema(type: string, capability: TypeCapability | undefined): Node {
+  if (type === form) return ref('schemas', capability === undefined ? 'Search' : `Search.${capability.type}`)
+  if (type === fhirJson) return ref('schemas', 'Resource')
+  return type === 'application/octet-stream' ? { type: 'string', format: 'binary' } : { type: 'string' }
+}
+
+function requestBody(route: Route, capability: TypeCapability | undefined): Node {
+  if (route.method !== 'POST' && route.method !== 'PUT') return {}
+  const types = route.consumes === undefined ? [fhirJson, 'application/json'] : [route.consumes]
+  const example = bodyExampleOf(route, capability?.type)
+  const content = types.map(type => [
+    type,
+    {
+      schema: bodySchema(type === 'application/json' ? fhirJson : type, capability),
+      ...(example === undefined ? {} : { example }),
+    },
+  ])
+  return { requestBody: { required: route.bodyOptional !== true, content: Object.fromEntries(content) } }
+}
+
+/** A search parameter by name, with its kind and where that is told. */
+function searchParameter({ name, type, example }: NamedParameter & { readonly example?: string }): Node {
+  const shown = example === undefined ? {} : { example }
+  return { name, in: 'query', description: type, schema: { type: 'string' }, ...shown }
+}
+
+/** Without any condition a conditional write is refused, so one stands there to begin with. */
+const condition = { name: '_id', type: 'token; at least one search parameter is needed', example: 'example' } as const
+
+function queryOf(route: Route, capability: TypeCapability | undefined): readonly Node[] {
+  if (route.query !== 'search') return queryParameters([...(route.query ?? []), '_format', '_pretty'].filter(isNew))
+  if (route.consumes === form) return []
+  const isSearch = route.method === 'GET'
+  const controls = isSearch ? searchControls : ['_format', '_pretty']
+  // Conditional writes take the same parameters; told once, they leave the document half as long.
+  const own = isSearch ? capability?.searchParameters : undefined
+  const types = route.interaction === 'search-system' || route.path.endsWith('*') ? ['_type'] : []
+  const common = isSearch ? everyType : [condition, ...everyType.slice(1)]
+  return [...(own ?? common).map(searchParameter), ...queryParameters([...types, ...controls])]
+}
+
+function isNew(name: string, at: number, names: readonly string[]): boolean {
+  return names.indexOf(name) === at
+}
+
+/** What every type can be searched by. */
+const everyType: readonly NamedParameter[] = [
+  { name: '_id', type: 'token' },
+  { name: '_lastUpdated', type: 'date' },
+  { name: '_tag', type: 'token' },
+  { name: '_profile', type: 'uri' },
+  { name: '_security', type: 'token' },
+]
+
+const searchWords =
+  ' Modifiers (`name:exact`), chains (`subject.name`), `_has` and repetitions as [R4 says](https://hl7.org/fhir/R4/search.html).'
+
+function description({ verb, query, method }: Route, type: string): string {
+  const scope = verb === 'none' ? '' : `Scope: \`.${verb}\` on ${type}.`
+  const conditional = method === 'PUT' || method === 'DELETE' ? ' Takes all search parameters of the type.' : ''
+  return `${scope}${query === 'search' ? conditional + searchWords : ''}`.trim()
+}
+
+/**
+ * One row of the catalogue.
+ *
+ * @param capability  the type that stands in the path in place of `:type`, where the row is told for each type
+ */
+export function fhirOperation(route: Route, capability?: TypeCapability): Node {
+  const path = capability === undefined ? route.path : route.path.replace(':type', capability.type)
+  const words = description(route, capability?.type ?? 'the type')
+  return {
+    operationId: operationId(route.method, path),
+    tags: [capability?.type ?? (route.interaction.startsWith('$') || route.root === true ? 'Operations' : 'FHIR')],
+    summary: route.summary,
+    ...(words === '' ? {} : { description: words }),
+    parameters: [...pathParameters(path), ...queryOf(route, capability), ...headerParameters(route.interaction)],
+    ...requestBody(route, capability),
+    responses: responses(route),
+    security: security(route),
+  }
+}
+
+/** The fields of a search sent as a form. */
+export function searchSchema(parameters: readonly NamedParameter[]): Node {
+  const fields = parameters.map(({ name, type }) => [name, { type: 'string', description: type }])
+  const controls = searchControls.map(name => [name, { type: 'string' }])
+  return {
+    type: 'object',
+    properties: Object.fromEntries([...fields, ...controls]),
+    additionalProperties: { type: 'string' },
+  }
+}
+
+/** The schema of a search of no particular type. */
+export const anySearchSchema = searchSchema([{ name: '_type', type: 'resource types' }, ...everyType])

@@ -1,0 +1,88 @@
+import type { Access, Form, WebRoute } from '#web'
+import { type Node, operationId, ref } from './node.ts'
+import { pathParameters, queryParameters } from './parameters.ts'
+
+const securityOf: Readonly<Record<Access, readonly Node[]>> = {
+  nothing: [],
+  session: [{ session: [] }],
+  // Public clients have nothing to show but their id, and an assertion travels in the form.
+  client: [{ clientSecret: [] }, {}],
+  bearer: [{ bearer: [] }],
+}
+
+const list: Node = { type: 'array', items: { type: 'string' } }
+
+/** Fields that are no texts. */
+const schemas: Readonly<Record<string, Node>> = {
+  redirect_uris: list,
+  grant_types: list,
+  response_types: list,
+  contacts: list,
+  jwks: { type: 'object' },
+  direct: { type: 'boolean' },
+  embeddedLengthMax: { type: 'integer', minimum: 0 },
+  expiresAt: { type: 'string', format: 'date-time' },
+  password: { type: 'string', format: 'password' },
+  again: { type: 'string', format: 'password' },
+  current: { type: 'string', format: 'password' },
+}
+
+interface Named {
+  readonly name: string
+  readonly required: boolean
+}
+
+function read(field: string): Named {
+  return { name: field.replace(/\?$/, ''), required: !field.endsWith('?') }
+}
+
+function bodyOf({ type, fields }: Form): Node {
+  const named = fields.map(read)
+  const required = named.filter(field => field.required).map(({ name }) => name)
+  const properties = named.map(({ name }) => [name, schemas[name] ?? { type: 'string' }])
+  const schema = {
+    type: 'object',
+    properties: Object.fromEntries(properties),
+    ...(required.length > 0 ? { required } : {}),
+  }
+  return { requestBody: { required: true, content: { [type]: { schema } } } }
+}
+
+function queryOf({ query = [] }: WebRoute): readonly Node[] {
+  return queryParameters(query.map(each => read(each).name)).map((node, at) =>
+    read(query[at] ?? '').required && !('$ref' in node) ? { ...node, required: true } : node,
+  )
+}
+
+/** How a refusal is told: OAuth has its own JSON, people get pages, all others an OperationOutcome. */
+function refusalOf({ path, answers }: WebRoute): Node {
+  if (path.startsWith('/share')) return ref('responses', 'Refused')
+  return ref('responses', answers === 'application/json' ? 'OAuthRefused' : 'RefusedPage')
+}
+
+function goodAnswer({ method, path, answers }: WebRoute): readonly [string, Node] {
+  if (answers === undefined)
+    return ['303', { description: 'Leads on', headers: { Location: ref('headers', 'Location') } }]
+  const schema = answers === 'application/json' ? { type: 'object' } : { type: 'string' }
+  const isCreated = method === 'POST' && (path === '/share' || path.endsWith('/register'))
+  return [isCreated ? '201' : '200', { description: 'The answer', content: { [answers]: { schema } } }]
+}
+
+function tagOf({ path, answers }: WebRoute): string {
+  if (path.startsWith('/share')) return 'Sharing'
+  if (path.startsWith('/auth/clients')) return 'Administration'
+  return answers === 'application/json' ? 'Authorization' : 'Pages'
+}
+
+/** One row of a room beside FHIR. */
+export function webOperation(route: WebRoute): Node {
+  return {
+    operationId: operationId(route.method, route.path),
+    tags: [tagOf(route)],
+    summary: route.summary,
+    parameters: [...pathParameters(route.path), ...queryOf(route)],
+    ...(route.form === undefined ? {} : bodyOf(route.form)),
+    responses: Object.fromEntries([goodAnswer(route), ['4XX', refusalOf(route)], ['5XX', ref('responses', 'Failed')]]),
+    security: securityOf[route.access],
+  }
+}
