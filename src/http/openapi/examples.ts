@@ -12,6 +12,14 @@ const bodies: Readonly<Record<string, unknown>> = {
   transaction: { resourceType: 'Bundle', type: 'batch', entry: [{ request: { method: 'GET', url: 'Patient' } }] },
   $everything: { resourceType: 'Parameters', parameter: [{ name: '_count', valueInteger: 10 }] },
   $validate: patient,
+  $merge: {
+    resourceType: 'Parameters',
+    parameter: [
+      { name: 'source-patient', valueReference: { reference: 'Patient/example' } },
+      { name: 'target-patient', valueReference: { reference: 'Patient/another-example' } },
+      { name: 'preview', valueBoolean: true },
+    ],
+  },
   hl7v2:
     'MSH|^~\\&|LAB|CLINIC|KINHOLD|HOME|20260101080000+0000||ADT^A08^ADT_A01|1|P|2.5\rEVN|A08|20260101080000+0000\rPID|||12345^^^CLINIC^MR||Example^Anna||19900101|F\r',
   create: patient,
@@ -19,9 +27,11 @@ const bodies: Readonly<Record<string, unknown>> = {
   'conditional-update': patient,
 }
 
+const noParameters = { resourceType: 'Parameters' }
+
 /** What to send where nothing has been thought of yet; undefined for files. */
 export function bodyExampleOf({ interaction, consumes }: Route, type: string | undefined): unknown {
   if (consumes === 'application/x-www-form-urlencoded') return { _count: '10' }
-  const body = bodies[interaction]
+  const body = bodies[interaction] ?? (interaction.startsWith('$') && consumes === undefined ? noParameters : undefined)
   return body === patient && type !== undefined && type !== 'Patient' ? { resourceType: type } : body
 }
