@@ -47,7 +47,7 @@ export type Outcome =
     })
   /** All that the row says another row of the file says too: a duplicate. A row of which something is read is none. */
   | { readonly kind: 'folded'; readonly row: string }
-  | { readonly kind: 'unmapped'; readonly row: string }
+  | { readonly kind: 'unmapped'; readonly row: string; readonly location?: string }
   | {
       readonly kind: 'rejected'
       readonly row: string

@@ -27,8 +27,10 @@ export interface Remark {
 export function remarkOf(outcome: Outcome): Remark | undefined {
   if (outcome.kind === 'unread')
     return { severity: 'I', location: outcome.location, condition: '0', text: outcome.place }
-  if (outcome.kind === 'unmapped')
-    return { severity: 'I', location: `${outcome.row}^1`, condition: '0', text: outcome.row }
+  if (outcome.kind === 'unmapped') {
+    const { row, location = `${row}^1` } = outcome
+    return { severity: 'I', location, condition: '0', text: row }
+  }
   if (outcome.kind === 'rejected') {
     const { row, reason, location = `${row}^1`, expression = row } = outcome
     const condition = reason === 'element-missing' ? '101' : '102'

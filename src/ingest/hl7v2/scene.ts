@@ -243,7 +243,7 @@ export function closing(scene: Scene, segments: readonly Segment[]): readonly Ou
   const outcomes = [...scene.outcomes]
   for (const segment of segments) {
     if (scene.said.has(segment) || countedWith(scene, segment, outcomes)) outcomes.push(...unread(scene, segment))
-    else outcomes.push({ kind: 'unmapped', row: segment.name })
+    else outcomes.push({ kind: 'unmapped', row: segment.name, location: `${segment.name}^${segment.nth}` })
   }
   return outcomes
 }

@@ -290,6 +290,13 @@ describe('what a field says is not said of its neighbours', () => {
     expect(people).toEqual(['Attending', 'Referring'])
     expect(encounter).toMatchObject({ identifier: expect.arrayContaining([expect.objectContaining({ value: 'ALT' })]) })
     expect(JSON.stringify(encounter?.location)).toMatch(/OLD.*X/)
+    // What is contained is there when something refers to it, and only then: dom-3.
+    const named = JSON.stringify(encounter)
+      .match(/"#[^"]+"/g)
+      ?.map(text => text.slice(2, -1))
+    const ids = ((encounter?.contained ?? []) as { id: string }[]).map(({ id }) => id)
+    expect(new Set(ids)).toEqual(new Set(named))
+    expect(ids.length).toBeGreaterThan(2)
   })
 })
 

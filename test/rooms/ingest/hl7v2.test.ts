@@ -181,7 +181,7 @@ describe('ADT – HL7 v2-to-FHIR Implementation Guide 1.0.0', () => {
       verificationStatus: { coding: [{ code: 'confirmed' }, { code: 'F' }] },
       code: { coding: [{ system: 'http://hl7.org/fhir/sid/icd-10', code: 'I10' }] },
     })
-    expect(outcomes).toContainEqual({ kind: 'unmapped', row: 'ZXX' })
+    expect(outcomes).toContainEqual({ kind: 'unmapped', row: 'ZXX', location: 'ZXX^1' })
   })
 
   it('gives the same ids whatever the order of unrelated segments', () => {
