@@ -33,7 +33,8 @@ export function parseReferenceOperand(
   baseUrl: string,
 ): ReferenceOperand {
   const plain = unescaped(text)
-  if (isId(plain)) return { kind: 'reference', types, id: plain }
+  // A word alone may also be the whole text of a canonical.
+  if (isId(plain)) return { kind: 'reference', types, id: plain, url: plain }
   const { kind, type, id, version } = parseReference(plain, baseUrl)
   if (kind === 'local' && type !== undefined && id !== undefined)
     return {
@@ -94,7 +95,7 @@ export function referenceKeys(entry: string): readonly string[] {
 /** The places and texts sought. */
 export function soughtReferenceKeys(operands: readonly ReferenceOperand[]): readonly string[] {
   return operands.flatMap(({ types, id, url }) =>
-    id === undefined ? [(url ?? '').split('|')[0] ?? ''] : types.map(type => key(type, id)),
+    id === undefined ? [(url ?? '').split('|')[0] ?? ''] : [...types.map(type => key(type, id)), url ?? ''],
   )
 }
 

@@ -29,7 +29,7 @@ export interface ReferenceOperand {
   readonly types: readonly string[]
   readonly id?: string
   readonly version?: string
-  /** What is compared as it is: absolute URLs of other servers, urn:…, canonicals. */
+  /** What is compared as it is: absolute URLs of other servers, urn:…, canonicals; a bare id too. */
   readonly url?: string
 }
 
