@@ -64,8 +64,19 @@ export interface Place {
 
 const placePattern = /^(\w+)-(\d+)(?:\[(\d+)\])?(?:\.(\d+)(?:\.\d+)?)?$/
 
+/** The places that tables name are few and asked for in each message. */
+const places = new Map<string, Place>()
+
 /** `PV1-2.1` → segment, field and component. */
 export function parsePlace(place: string): Place {
+  const known = places.get(place)
+  if (known !== undefined) return known
+  const parsed = placeOf(place)
+  if (places.size < 2000) places.set(place, parsed)
+  return parsed
+}
+
+function placeOf(place: string): Place {
   const [, segment = '', number, repetition, component] = placePattern.exec(place) ?? []
   return {
     segment,

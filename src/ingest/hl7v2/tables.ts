@@ -83,9 +83,12 @@ const typeMaps = lazyTable<{ maps: TypeMap[] }>('hl7v2/data-types.json')
 const codes = lazyTable<{ tables: Readonly<Record<string, CodeTable>> }>('hl7v2/code-tables.json')
 const messageRows = lazyTable<{ rows: MessageRow[] }>('hl7v2/messages.json')
 
+let rules: ReadonlyMap<string, readonly FieldRule[]> | undefined
+
 /** The rules by which a segment gives a resource; none when the table has no such map. */
 export function rulesOf(segment: string, resource: string): readonly FieldRule[] {
-  return segmentMaps().maps.find(map => map.segment === segment && map.resource === resource)?.rows ?? []
+  rules ??= new Map(segmentMaps().maps.map(map => [`${map.segment} ${map.resource}`, map.rows]))
+  return rules.get(`${segment} ${resource}`) ?? []
 }
 
 let types: ReadonlyMap<string, TypeMap> | undefined
