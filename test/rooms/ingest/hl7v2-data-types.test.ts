@@ -113,6 +113,13 @@ describe('OBX-5 by its type – https://build.fhir.org/ig/HL7/v2-to-fhir/Concept
     expect(observed('NM', '5', 'F', '2345-7^Glucose^LN')?.valueQuantity).toEqual({ value: 5, unit: 'F' })
   })
 
+  it('what R4 calls a vital sign by its code is in that category', () => {
+    const category = [{ coding: [{ code: 'vital-signs' }] }]
+    expect(observed('NM', '88', '/min', '8867-4^Heart rate^LN')).toMatchObject({ category })
+    expect(observed('NM', '88', '/min', 'HR^Pulse^L^8867-4^Heart rate^LN')).toMatchObject({ category })
+    expect(observed('NM', '88', 'mg/dL', '2345-7^Glucose^LN')?.category).toBeUndefined()
+  })
+
   it('OBX-7 has limits in the unit of the value when it is two numbers', () => {
     const [, found] = [0, oru('OBR|1||F1|X', 'OBX|1|NM|C^X^L||4|g/L|3.5-5.0||||F')] as const
     expect(JSON.parse(JSON.stringify(found.find(({ resourceType }) => resourceType === 'Observation')))).toMatchObject({

@@ -1,3 +1,5 @@
+import { type CodeableConcept, categoryOf as categoryConcepts, systems } from '../../codes.ts'
+import { lazyTable } from '../../tables.ts'
 import { combined } from '../drafts.ts'
 import { field, part, type Segment, value } from '../message.ts'
 import { readValue, referenceRange, unitOf } from '../observation-value.ts'
@@ -17,6 +19,8 @@ import {
 import { type Group, segmentsOf } from '../structure.ts'
 import { mapDocument } from './document-reference.ts'
 import { notesOf } from './notes.ts'
+
+const vitalSigns = lazyTable<{ readonly loinc: readonly string[] }>('hl7v2/vital-signs.json')
 
 /** Where an observation was made. */
 export interface ObservationPlace {
@@ -53,6 +57,7 @@ export function mapObservation(scene: Scene, group: Group, at: ObservationPlace)
   }
   const reference = emit(scene, obx, 'Observation', keyOf(scene, obx, at), {
     status: 'unknown',
+    ...categoryOf(elements),
     ...(elements.effectiveDateTime === undefined ? at.effective : {}),
     ...combined(elements, participants(scene, group, obx), notesOf(scene, group)),
     subject: scene.context.subject,
@@ -61,6 +66,13 @@ export function mapObservation(scene: Scene, group: Group, at: ObservationPlace)
     ...given?.elements,
   })
   return { reference, attachments }
+}
+
+/** https://hl7.org/fhir/R4/observation-vitalsigns.html: these codes are vital signs. */
+function categoryOf({ code }: Elements): Elements {
+  const { coding = [] } = code as CodeableConcept
+  const isVital = coding.some(one => one.system === systems.loinc && vitalSigns().loinc.includes(one.code ?? ''))
+  return isVital ? { category: categoryConcepts('vital-signs') } : {}
 }
 
 /** OBX-7 with the unit of OBX-6. */

@@ -36,7 +36,10 @@ export function performersOf(scene: Scene, group: Group, owner: Segment): Elemen
 
 /** PRT behind a specimen: who collected it. */
 export function collectorsOf(scene: Scene, group: Group, spm: Segment): Elements {
-  const parts = segmentsOf(group, 'PRT').map(prt => joinedAs(scene, prt, spm, 'Specimen'))
+  const parts = segmentsOf(group, 'PRT').map(prt => {
+    if (value(prt, 4) === 'SC') scene.ledger.keep(prt, 4)
+    return joinedAs(scene, prt, spm, 'Specimen')
+  })
   return combined(...parts)
 }
 

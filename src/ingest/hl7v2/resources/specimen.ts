@@ -17,13 +17,15 @@ export function mapSpecimen(scene: Scene, group: Group, order: string, nth: numb
   })
 }
 
-/** One form of the time of collection is enough, and SPM's is the later word. */
+/** What OBR says fills what SPM leaves open; what either notes is kept. */
 function filled(given: Elements, other: Elements): Elements {
-  const { collection, ...more } = other as { collection?: Elements }
+  const { collection, note, contained, ...more } = other as { collection?: Elements } & Elements
+  const own = (given.collection ?? {}) as Elements
   const { collectedDateTime, collectedPeriod, ...rest } = collection ?? {}
-  const own = given.collection as Elements | undefined
-  const isTimed = own?.collectedDateTime !== undefined || own?.collectedPeriod !== undefined
-  return combined(given, more, collection === undefined ? {} : { collection: isTimed ? rest : collection })
+  const isTimed = own.collectedDateTime !== undefined || own.collectedPeriod !== undefined
+  const whole = { ...(isTimed ? rest : collection), ...own }
+  const lists = combined({ note: given.note, contained: given.contained }, { note, contained })
+  return { ...more, ...given, ...lists, ...(Object.keys(whole).length === 0 ? {} : { collection: whole }) }
 }
 
 /** Fields of OBR that speak of a specimen and of nothing else: how much, by whom, received when, from where. */
