@@ -91,6 +91,39 @@ function addData(program: Command): void {
   )
 }
 
+function addReview(program: Command): void {
+  const load = () => import('./commands/review.ts')
+  const review = program.command('review').description('what waits until a person says whom it is about')
+  review.action(lazily(async () => (await load()).listReview))
+  review
+    .command('list')
+    .description('id, time, what differs, whom it may be about; one a line')
+    .action(lazily(async () => (await load()).listReview))
+  review
+    .command('show')
+    .argument('<id>')
+    .description('one of them, with what it says of the person; audited')
+    .action(lazily(async () => (await load()).showReview))
+  review
+    .command('accept')
+    .argument('<id>')
+    .description('take it in')
+    .addOption(new Option('--patient <id>', 'for this Patient').conflicts('new'))
+    .option('--new', 'for somebody who is not here yet')
+    .action(
+      lazily(async () => async (id: string, options: { patient?: string; new?: true }) => {
+        if (options.patient === undefined && options.new === undefined)
+          review.error('error: name a --patient, or say --new')
+        await (await load()).acceptReview(id, options)
+      }),
+    )
+  review
+    .command('reject')
+    .argument('<id>')
+    .description('throw it away')
+    .action(lazily(async () => (await load()).rejectReview))
+}
+
 function addAccess(program: Command): void {
   program
     .command('token')
@@ -198,7 +231,7 @@ const program = new Command('kinhold')
   .version(software.version)
   .addHelpText('after', '\nExit status: 0 done; 1 not done, or not wholly; 2 not understood.')
   .exitOverride()
-for (const add of [addServing, addData, addAccess, addApps, addKeys, addUpkeep]) add(program)
+for (const add of [addServing, addData, addReview, addAccess, addApps, addKeys, addUpkeep]) add(program)
 
 try {
   await program.parseAsync()

@@ -3,7 +3,7 @@ import { type Clock, type Log, Problem } from '#kernel'
 import type { Record } from '#record'
 import type { Validator } from '#validation'
 import { sources } from './format.ts'
-import { receiveMessage } from './hl7v2/receive-message.ts'
+import { receiveMessage, takeHeld } from './hl7v2/receive-message.ts'
 import { nobody, type Senders } from './hl7v2/senders.ts'
 import { identify, type Recognised } from './identify.ts'
 import { openPeople, type People } from './identity/people.ts'
@@ -98,7 +98,7 @@ export function openIngest(options: IngestOptions): Ingest {
       const run = await prepare({ grant, patient, source, force }, await openSource(path), deps)
       return run(onProgress ?? (() => {}))
     },
-    people: openPeople(deps),
+    people: openPeople(deps, ({ grant, bytes, choices }) => takeHeld({ grant, message: bytes, choices }, deps)),
     forgetPatient: async patient => {
       await forgetFingerprintKey(options.record.documents, patient)
       await forgetCheckpoints(options.record.documents, patient)

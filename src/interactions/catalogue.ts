@@ -6,6 +6,7 @@ import { er7, receiveHl7v2 } from './operations/hl7v2.ts'
 import { ingest, pollJob } from './operations/ingest.ts'
 import { mergePatients, unmergePatient } from './operations/merge.ts'
 import { purge, purgeParameters } from './operations/purge.ts'
+import { decideReview, listReview, showReview } from './operations/review.ts'
 import { smartConfiguration } from './operations/smart-configuration.ts'
 import { validate, validateParameters, validateStored } from './operations/validate.ts'
 import { create } from './rest/create.ts'
@@ -41,6 +42,9 @@ const single: readonly Route[] = [
   { method: 'POST', path: '/Patient/$merge', interaction: '$merge', verb: 'none', summary: 'Merge two Patients who are one person', handler: mergePatients },
   { method: 'POST', path: '/Patient/:id/$unmerge', interaction: '$unmerge', verb: 'none', bodyOptional: true, summary: 'Undo the merge in which this Patient lost', handler: unmergePatient },
   { method: 'POST', path: '/Patient/:id/$purge', interaction: '$purge', verb: 'none', query: purgeParameters, bodyOptional: true, summary: 'Erase a patient for good: the key is destroyed; confirm with the id', handler: purge },
+  { method: 'GET', path: '/$review', interaction: '$review', verb: 'none', summary: 'What waits until a person says whom it is about', handler: listReview },
+  { method: 'GET', path: '/$review/:job', interaction: '$review', verb: 'none', summary: 'One of what waits, with what it says of the person', handler: showReview },
+  { method: 'POST', path: '/$review/:job', interaction: '$review', verb: 'none', summary: 'Decide: accept for a patient, take in as new, or reject', handler: decideReview },
   { method: 'GET', path: '/$job/:job', interaction: '$job', verb: 'none', summary: 'Progress or report of an import', handler: pollJob },
   { method: 'POST', path: '/:type/$validate', interaction: '$validate', verb: 'none', query: validateParameters, summary: 'Check a resource without storing it', handler: validate },
   { method: 'GET', path: '/:type/:id/$validate', interaction: '$validate', verb: 'r', query: validateParameters, summary: 'Check a stored resource', handler: validateStored },

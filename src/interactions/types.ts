@@ -153,6 +153,39 @@ export interface PeoplePort {
     readonly deleted: readonly string[]
     readonly remaining: readonly string[]
   }>
+  readonly review: ReviewPort
+}
+
+/** Something from outside that waits until a person says whom it is about. */
+export interface HeldImport {
+  readonly id: string
+  readonly state: string
+  readonly format: string
+  /** Unix milliseconds. */
+  readonly heldAtMs: number
+  readonly doubt: {
+    /** Ids of those whom it may be about. */
+    readonly patients: readonly string[]
+    /** Elements that differ, e.g. `birthDate`. */
+    readonly elements: readonly string[]
+    /** What it says of the person: elements of a Patient. */
+    readonly incoming: { readonly [element: string]: unknown }
+  }
+}
+
+/** What waits for a person to decide. */
+export interface ReviewPort {
+  /** What concerns none but patients within reach, oldest first. @throws Problem `forbidden` · `scope.missing` */
+  list(grant: Grant): Promise<readonly HeldImport[]>
+  /** @throws Problem `not-found` · `ingest.review-unknown` */
+  show(id: string, grant: Grant): Promise<HeldImport>
+  /** @throws Problem as `show`, `conflict` · `ingest.review-decided`, and whatever refuses what was held */
+  decide(decision: {
+    readonly grant: Grant
+    readonly id: string
+    readonly decision: 'accept' | 'new' | 'reject'
+    readonly patient?: string
+  }): Promise<string>
 }
 
 /** A running or finished import. */

@@ -61,6 +61,12 @@ const verdicts: Readonly<Record<string, Pick<Verdict, 'code' | 'condition'>>> = 
   'scope.missing': { code: 'AR', condition: '207' },
 }
 
+/** What the sender reads of a message that is kept until a person decides whom it is about. */
+export function heldRemark(problem: Problem): Remark {
+  const { condition, location = 'PID^1' } = verdictOf(problem)
+  return { severity: 'W', location, condition, text: `${problem.text} The message is kept until a person decides.` }
+}
+
 /** What a Problem means to the sender of the message. */
 export function verdictOf(problem: Problem): Verdict {
   const known = verdicts[problem.code] ?? { code: 'AR', condition: '207' }

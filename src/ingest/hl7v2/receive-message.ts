@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
 import { type Grant, requirePermission } from '#access'
 import { isProblem, Problem } from '#kernel'
+import { type Doubt, type Held, hold } from '../identity/review/held.ts'
 import { forgetFingerprintKey } from '../keys.ts'
 import { type ContextDeps, openContext } from '../open-context.ts'
 import type { Outcome } from '../outcome.ts'
 import type { Turns } from '../turns.ts'
-import { accepted, acknowledge, type Remark, remarkOf, type Verdict, verdictOf } from './acknowledge.ts'
+import { accepted, acknowledge, heldRemark, type Remark, remarkOf, type Verdict, verdictOf } from './acknowledge.ts'
 import { commitMessage, type PatientPart } from './commit-message.ts'
 import { decodeHl7 } from './decode.ts'
 import { firstFault, mapPatientGroup, type Read, readMessage, remarks } from './map-message.ts'
@@ -16,7 +17,7 @@ import { checkHeader, findPatient, type Subject } from './receive.ts'
 import { splitMessages } from './split.ts'
 import type { Group } from './structure.ts'
 
-interface ReceiveDeps extends ContextDeps {
+export interface ReceiveDeps extends ContextDeps {
   readonly admissions: Turns
 }
 
@@ -29,6 +30,8 @@ const statuses: Readonly<Record<Verdict['code'], number>> = { AA: 200, AE: 422, 
 interface Request {
   readonly grant: Grant
   readonly message: Buffer
+  /** What a person has said of whom its groups are about. */
+  readonly choices?: Held['choices']
 }
 
 /** Takes one message and answers it. Whatever happens, the sender gets an acknowledgement. */
@@ -42,10 +45,46 @@ export async function receiveMessage(request: Request, deps: ReceiveDeps): Promi
     said = await take(message, request, deps)
   } catch (error) {
     const problem = isProblem(error) ? error : undefined
-    deps.log.warn('message refused', { room: 'ingest', code: problem?.code ?? 'ingest.failed' })
-    verdict = problem === undefined ? internal : verdictOf(problem)
+    const isHeld = await isKept(problem, request, deps)
+    deps.log.warn(isHeld ? 'message held' : 'message refused', {
+      room: 'ingest',
+      code: problem?.code ?? 'ingest.failed',
+    })
+    if (isHeld && problem !== undefined) said = [heldRemark(problem)]
+    else verdict = problem === undefined ? internal : verdictOf(problem)
   }
   return { status: statuses[verdict.code], ack: acknowledge(message, verdict, deps.clock.nowMs(), said) }
+}
+
+/** Whether a message about whose patient there is a doubt is kept until a person decides. */
+async function isKept(problem: Problem | undefined, { message }: Request, deps: ReceiveDeps): Promise<boolean> {
+  const doubt = doubtOf(problem)
+  return doubt !== undefined && hold(digestOf(message).slice(0, 32), message, doubt, deps)
+}
+
+function doubtOf(problem: Problem | undefined): Doubt | undefined {
+  return problem?.code === 'ingest.patient-doubtful' ? (problem.cause as Doubt) : undefined
+}
+
+/**
+ * Takes in a message that was held, as a person has decided.
+ *
+ * @returns the next doubt, when another person in it is doubtful too
+ * @throws Problem whatever taking it in throws
+ */
+export async function takeHeld(request: Required<Request>, deps: ReceiveDeps): Promise<Doubt | undefined> {
+  try {
+    await take(parseOne(request.message, deps), request, deps)
+    return undefined
+  } catch (error) {
+    const doubt = isProblem(error) ? doubtOf(error) : undefined
+    if (doubt === undefined) throw error
+    return doubt
+  }
+}
+
+function digestOf(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex')
 }
 
 const internal: Verdict = { code: 'AR', condition: '207', text: 'The message could not be taken in.' }
@@ -70,14 +109,16 @@ interface About {
 
 /** @returns what is to be said of an accepted message */
 async function take(message: Message, request: Request, deps: ReceiveDeps): Promise<readonly Remark[]> {
-  const { grant, message: bytes } = request
+  const { grant, message: bytes, choices = {} } = request
   checkHeader(message)
   const read = readMessage(message, deps.senders)
-  const digest = createHash('sha256').update(bytes).digest('hex')
+  const digest = digestOf(bytes)
   if (read.row.merges === true) await mergeByMessage(read, { grant, digest }, deps)
   const about: About[] = []
-  for (const group of read.patients)
-    about.push({ group, subject: await findPatient(read, group, grant, deps.record, deps.baseUrl) })
+  for (const [nth, group] of read.patients.entries()) {
+    const question = { read, group, grant, choice: choices[nth] }
+    about.push({ group, subject: await findPatient(question, deps.record, deps.baseUrl) })
+  }
   const name = memoryOf(message, about)
   const last = await deps.record.documents.get<{ digest: string }>(collection, name)
   if (last?.value.digest === digest) return []

@@ -4,8 +4,10 @@ import type { Record, Txn } from '#record'
 import type { PersonClaims } from '../identity/claims.ts'
 import { inWords } from '../identity/guard.ts'
 import { findingIdentifiers } from '../identity/identifiers.ts'
-import { type Asking, identify } from '../identity/identify.ts'
-import type { Verdict } from '../identity/judge.ts'
+import { identify } from '../identity/identify.ts'
+import type { IdentityElement, Verdict } from '../identity/judge.ts'
+import type { Doubt } from '../identity/review/held.ts'
+import { knownAs, rememberAs } from '../identity/review/known-as.ts'
 import type { Read } from './map-message.ts'
 import { type Message, value } from './message.ts'
 import { personOf, placesOf } from './person.ts'
@@ -42,33 +44,66 @@ export interface Subject {
   readonly admit?: (txn: Txn) => Promise<void>
 }
 
+/** A group of a message, and who asks whom it is about. */
+export interface Question {
+  readonly read: Pick<Read, 'message' | 'row' | 'sending' | 'patients'>
+  readonly group: Group
+  readonly grant: Grant
+  /** What a person has said: the id of a Patient, or `new`. */
+  readonly choice?: string | undefined
+}
+
 /**
  * Finds the patient a group of a message is about among those the grant reaches, by the rule of `identity`. Where the
- * event admits or registers somebody, a grant that may create patients takes them in.
+ * event admits or registers somebody, a grant that may create patients takes them in. What a person has said goes before.
  *
  * @throws Problem `unprocessable` · `ingest.hl7-field-missing`, `ingest.hl7-patient-unknown`,
- *   `ingest.patient-contradicted`, `ingest.patient-doubtful`; `forbidden` · `scope.missing`
+ *   `ingest.patient-contradicted`, `ingest.patient-doubtful` (its cause is a `Doubt`); `forbidden` · `scope.missing`
  */
-export async function findPatient(
-  read: Pick<Read, 'message' | 'row' | 'sending'>,
-  group: Group,
-  grant: Grant,
-  record: Record,
-  baseUrl: string,
-): Promise<Subject> {
+export async function findPatient(question: Question, record: Record, baseUrl: string): Promise<Subject> {
+  const { read, group, grant, choice } = question
   const claims = personOf(read, group)
+  if (choice !== undefined) return chosen(choice, claims, question, record)
   if (findingIdentifiers(claims.identifiers).length === 0) throw unnamed(group)
   const asking = { grant, baseUrl }
   const verdict = await record.writer(grant).transact(txn => identify(txn, claims, asking))
   if (verdict.kind === 'certain') return { patient: verdict.patient }
-  if (verdict.kind !== 'unknown') throw notTheSame(verdict, group)
+  if (verdict.kind === 'doubtful') return doubted(verdict, claims, question, record)
+  if (verdict.kind === 'contradiction') throw contradicted(verdict.elements, group)
   const mayCreate = grant.terms.some(term => term.level !== 'patient') && permits(grant, 'c', 'Patient')
   if (!read.row.createsPatient || !mayCreate)
     throw new Problem('unprocessable', 'ingest.hl7-patient-unknown', 'The patient is not known here.', {
       expression: placesOf(['identifier'], group),
     })
   const patient = newResourceId()
-  return { patient, admit: txn => createPatient(txn, patient, elementsOf(read, group), claims, asking) }
+  const admit = async (txn: Txn) => {
+    if ((await identify(txn, claims, asking)).kind !== 'unknown') throw appeared()
+    await createPatient(txn, patient, question)
+  }
+  return { patient, admit }
+}
+
+/** What a person has said is remembered: what says the same of the same patient again is not asked again. */
+async function chosen(choice: string, claims: PersonClaims, question: Question, record: Record): Promise<Subject> {
+  const patient = choice === 'new' ? newResourceId() : choice
+  await rememberAs(record.documents, patient, claims)
+  return choice === 'new' ? { patient, admit: txn => createPatient(txn, patient, question) } : { patient }
+}
+
+type Doubtful = Extract<Verdict, { kind: 'doubtful' }>
+
+async function doubted(
+  { patients, elements }: Doubtful,
+  claims: PersonClaims,
+  { read, group }: Question,
+  record: Record,
+): Promise<Subject> {
+  const known = await knownAs(record.documents, patients, claims)
+  if (known !== undefined) return { patient: known }
+  const cause: Doubt = { patients, elements, nth: read.patients.indexOf(group), incoming: elementsOf(read, group) }
+  const text = `It is doubtful who the patient is, by ${inWords(elements)}.`
+  const expression = placesOf(elements, group)
+  throw new Problem('unprocessable', 'ingest.patient-doubtful', text, { expression, cause })
 }
 
 function unnamed(group: Group): Problem {
@@ -77,34 +112,19 @@ function unnamed(group: Group): Problem {
 }
 
 /** What the sender reads about a message that gives somebody's number and another person's name, birth date or sex. */
-function notTheSame({ kind, elements }: Exclude<Verdict, { kind: 'certain' | 'unknown' }>, group: Group): Problem {
-  const differing = inWords(elements)
-  const expression = placesOf(elements, group)
-  return kind === 'contradiction'
-    ? new Problem(
-        'unprocessable',
-        'ingest.patient-contradicted',
-        `The number is that of somebody else: ${differing} of the patient differs.`,
-        { expression },
-      )
-    : new Problem('unprocessable', 'ingest.patient-doubtful', `It is doubtful who the patient is, by ${differing}.`, {
-        expression,
-      })
+function contradicted(elements: readonly IdentityElement[], group: Group): Problem {
+  const text = `The number is that of somebody else: ${inWords(elements)} of the patient differs.`
+  return new Problem('unprocessable', 'ingest.patient-contradicted', text, { expression: placesOf(elements, group) })
 }
 
 function elementsOf({ message, sending }: Pick<Read, 'message' | 'sending'>, group: Group): Elements {
   return patientElements(group, { message, zone: sending.zone }).elements
 }
 
-/** @throws Problem `conflict` · `ingest.hl7-patient-appeared` when another message took them in meanwhile */
-async function createPatient(
-  txn: Txn,
-  id: string,
-  elements: Elements,
-  claims: PersonClaims,
-  asking: Asking,
-): Promise<void> {
-  if ((await identify(txn, claims, asking)).kind !== 'unknown')
-    throw new Problem('conflict', 'ingest.hl7-patient-appeared', 'The patient was taken in meanwhile.')
-  await txn.create({ resourceType: 'Patient', ...elements }, { id })
+function appeared(): Problem {
+  return new Problem('conflict', 'ingest.hl7-patient-appeared', 'The patient was taken in meanwhile.')
+}
+
+async function createPatient(txn: Txn, id: string, { read, group }: Question): Promise<void> {
+  await txn.create({ resourceType: 'Patient', ...elementsOf(read, group) }, { id })
 }

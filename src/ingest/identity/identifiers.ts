@@ -22,11 +22,19 @@ export function findingIdentifiers(
 
 /** The strongest number that two descriptions have in common: one's own, or one that others may have too. */
 export function linkOf(ones: readonly IdentifierClaim[], others: readonly IdentifierClaim[]): Link {
-  const inCommon = findingIdentifiers(ones).filter(one => others.some(other => isSame(one, other)))
-  if (inCommon.length === 0) return 'none'
+  const common = inCommon(ones, others)
+  if (common.length === 0) return 'none'
   const isOwn = (claim: IdentifierClaim) =>
     !others.some(other => isSame(claim, other) && namesOf(other) === 'shared') && namesOf(claim) !== 'shared'
-  return inCommon.some(isOwn) ? 'own' : 'shared'
+  return common.some(isOwn) ? 'own' : 'shared'
+}
+
+/** The numbers that two descriptions have in common. */
+export function inCommon(
+  ones: readonly IdentifierClaim[],
+  others: readonly IdentifierClaim[],
+): readonly IdentifierClaim[] {
+  return findingIdentifiers(ones).filter(one => others.some(other => isSame(one, other)))
 }
 
 function isSame(one: IdentifierClaim, other: IdentifierClaim): boolean {

@@ -1,6 +1,6 @@
 import { compareBirthDates, type DateLikeness } from './birth-dates.ts'
-import type { PersonClaims } from './claims.ts'
-import { contradicts, type Link, linkOf } from './identifiers.ts'
+import type { IdentifierClaim, PersonClaims } from './claims.ts'
+import { contradicts, inCommon, type Link, linkOf } from './identifiers.ts'
 import { compareNames, type NameLikeness } from './names.ts'
 
 /** An element of a Patient by which people are told apart. */
@@ -76,6 +76,8 @@ function isBornWith(incoming: PersonClaims, known: PersonClaims, likeness: DateL
 
 interface Compared extends Comparison {
   readonly id: string
+  readonly claims: PersonClaims
+  readonly numbers: ReadonlySet<IdentifierClaim>
 }
 
 /**
@@ -88,13 +90,23 @@ export function judge(incoming: PersonClaims, candidates: readonly Candidate[]):
   const linked = candidates.flatMap(candidate => comparedWith(incoming, candidate))
   const fitting = linked.filter(({ kind }) => kind === 'agrees')
   const [only] = fitting
-  if (only !== undefined && linked.length === 1) return { kind: 'certain', patient: only.id }
+  if (only !== undefined && (linked.length === 1 || isAloneIn(only, linked, incoming)))
+    return { kind: 'certain', patient: only.id }
   const [first] = linked
   if (first === undefined) return { kind: 'unknown' }
   if (linked.every(({ kind }) => kind === 'contradicts'))
     return { kind: 'contradiction', patient: first.id, elements: elementsOf(linked) }
   const elements = linked.length > 1 ? elementsOf([{ elements: ['identifier'] }, ...linked]) : first.elements
   return { kind: 'doubtful', patients: linked.map(({ id }) => id), elements }
+}
+
+/** Of several who were given the very same number, the one who fits by name and birth date, when nobody else does. */
+function isAloneIn(one: Compared, linked: readonly Compared[], incoming: PersonClaims): boolean {
+  const others = linked.filter(other => other !== one)
+  return (
+    isSurelySame(incoming, one.claims) &&
+    others.every(other => other.kind !== 'agrees' && other.numbers.isSubsetOf(one.numbers))
+  )
 }
 
 const byLink: Readonly<Record<Link, (incoming: PersonClaims, known: PersonClaims) => Comparison | undefined>> = {
@@ -105,7 +117,8 @@ const byLink: Readonly<Record<Link, (incoming: PersonClaims, known: PersonClaims
 
 function comparedWith(incoming: PersonClaims, { id, claims }: Candidate): readonly Compared[] {
   const comparison = byLink[linkOf(incoming.identifiers, claims.identifiers)](incoming, claims)
-  return comparison === undefined ? [] : [{ ...comparison, id }]
+  const numbers = new Set(inCommon(incoming.identifiers, claims.identifiers))
+  return comparison === undefined ? [] : [{ ...comparison, id, claims, numbers }]
 }
 
 /** A number that others share names nobody alone; with the same name and birth date it does. */

@@ -151,6 +151,7 @@ const definitions: Readonly<Record<string, string>> = {
   $ingest: 'urn:kinhold:operation:patient-ingest',
   $merge: 'http://hl7.org/fhir/OperationDefinition/Patient-merge',
   $unmerge: 'urn:kinhold:operation:patient-unmerge',
+  $review: 'urn:kinhold:operation:review',
   $purge: 'urn:kinhold:operation:patient-purge',
 }
 

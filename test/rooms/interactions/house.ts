@@ -57,6 +57,11 @@ const closedPort: IngestPort = {
 const nobody: PeoplePort = {
   merge: () => Promise.reject(new Error('no merges in this house')),
   unmerge: () => Promise.reject(new Error('no merges in this house')),
+  review: {
+    list: () => Promise.resolve([]),
+    show: () => Promise.reject(new Error('nothing waits in this house')),
+    decide: () => Promise.reject(new Error('nothing waits in this house')),
+  },
 }
 
 export async function openHouse(

@@ -359,6 +359,87 @@ describe('HL7 v2 over HTTP', () => {
   })
 })
 
+const noReview: PeoplePort['review'] = {
+  list: async () => [],
+  show: () => Promise.reject(new Error('nothing waits')),
+  decide: () => Promise.reject(new Error('nothing waits')),
+}
+
+describe('$review', () => {
+  const asked: object[] = []
+  const held = {
+    id: 'h1',
+    state: 'waiting',
+    format: 'hl7v2',
+    heldAtMs: Date.UTC(2026, 1, 1),
+    doubt: { patients: ['a'], elements: ['name'], incoming: { name: [{ family: 'Miller' }] } },
+  }
+  const review: PeoplePort['review'] = {
+    list: async () => [held],
+    show: async () => held,
+    decide: async ({ decision, patient }) => {
+      asked.push({ decision, patient })
+      return decision === 'reject' ? 'rejected' : 'accepted'
+    },
+  }
+  let house: House
+  beforeEach(async () => {
+    const none = () => Promise.reject(new Error('no merges'))
+    house = await openHouse({ people: { merge: none, unmerge: none, review } })
+  })
+  afterEach(() => house.close())
+  const decide = (...parameter: object[]) =>
+    house.ask('POST', '/$review/h1', { grant: admin, body: { resourceType: 'Parameters', parameter } })
+
+  it('lists what waits without what it says of anybody, and shows one with it', async () => {
+    const list = await house.ask('GET', '/$review', { grant: admin })
+    expect(list.json.parameter[0].part).toContainEqual({
+      name: 'candidate',
+      valueReference: { reference: 'Patient/a' },
+    })
+    expect(list.text).not.toContain('Miller')
+    const one = await house.ask('GET', '/$review/h1', { grant: admin })
+    expect(one.json.parameter.at(-1)).toEqual({
+      name: 'incoming',
+      resource: { resourceType: 'Patient', name: [{ family: 'Miller' }] },
+    })
+  })
+
+  it('is decided for a patient, for somebody new, or against', async () => {
+    const patient = { name: 'patient', valueReference: { reference: 'Patient/a' } }
+    const states = [
+      await decide({ name: 'decision', valueCode: 'accept' }, patient),
+      await decide({ name: 'decision', valueCode: 'new' }),
+      await decide({ name: 'decision', valueCode: 'reject' }),
+    ]
+    expect(states.map(({ json }) => json.parameter[0].valueCode)).toEqual(['accepted', 'accepted', 'rejected'])
+    expect(asked).toEqual([
+      { decision: 'accept', patient: 'a' },
+      { decision: 'new', patient: undefined },
+      { decision: 'reject', patient: undefined },
+    ])
+  })
+
+  it.each([
+    [[]],
+    [[{ name: 'decision', valueCode: 'perhaps' }]],
+    [
+      [
+        { name: 'decision', valueCode: 'accept' },
+        { name: 'patient', valueReference: { reference: 'Group/a' } },
+      ],
+    ],
+    [
+      [
+        { name: 'decision', valueCode: 'new' },
+        { name: 'colour', valueCode: 'red' },
+      ],
+    ],
+  ])('review.decision-malformed: %j', async parameter => {
+    expect(codeOf(await decide(...parameter))).toBe('review.decision-malformed')
+  })
+})
+
 describe('Patient/$merge and $unmerge', () => {
   const asked: { source: string; target: string; preview?: boolean }[] = []
   const result = { resourceType: 'Patient', id: 'b' }
@@ -368,6 +449,7 @@ describe('Patient/$merge and $unmerge', () => {
       return { state: preview ? 'preview' : 'merged', result, moved: 2, differing: ['birthDate'] }
     },
     unmerge: async () => ({ result, restored: 2, edited: ['Observation/1'], deleted: [], remaining: [] }),
+    review: noReview,
   }
   let house: House
   beforeEach(async () => {

@@ -1,0 +1,160 @@
+import { type Grant, patientsInReach, requirePermission } from '#access'
+import { Problem } from '#kernel'
+import type { Record } from '#record'
+import type { IdentityElement } from '../judge.ts'
+
+/** Why something waits. */
+export interface Doubt {
+  /** Ids of those whom it may be about. */
+  readonly patients: readonly string[]
+  readonly elements: readonly IdentityElement[]
+  /** Which of the people in it is meant, counted from 0. */
+  readonly nth: number
+  /** What it says of that person: elements of a Patient. */
+  readonly incoming: { readonly [element: string]: unknown }
+}
+
+/** Whom a person says that it is about: a Patient of this server, or somebody new. */
+export type Choice = { readonly patient: string } | { readonly patient: 'new' }
+
+/** Something that waits until a person says whom it is about. */
+export interface Held {
+  readonly id: string
+  readonly state: 'waiting' | 'deciding' | 'accepted' | 'rejected'
+  readonly format: 'hl7v2'
+  /** Unix milliseconds. */
+  readonly heldAtMs: number
+  readonly doubt: Doubt
+  /** What was said so far, by the number of the person in it. */
+  readonly choices: { readonly [nth: number]: string }
+  /** The bytes as they came, base64; gone once it is decided. */
+  readonly bytes?: string
+  /** Unix milliseconds; a decision that was cut off may be made again after a while. */
+  readonly decidingSinceMs?: number
+}
+
+export interface ReviewDeps {
+  readonly record: Record
+  readonly clock: { nowMs(): number }
+}
+
+const collection = 'ingest-review'
+/** Half a year: whoever looks less often has to ask the sender again. */
+const keptMs = 183 * 24 * 3600 * 1000
+const mostBytes = 1024 ** 2
+/** Of things that wait for one patient. */
+const mostHeld = 200
+/** After which a decision that never ended may be made again. */
+const cutOffMs = 10 * 60 * 1000
+
+/**
+ * Keeps something until a person decides, under the name of its digest: what comes again waits once.
+ *
+ * @returns whether it waits; false when it is too long, too much waits for the patient, or a person has rejected it
+ */
+export async function hold(id: string, bytes: Buffer, doubt: Doubt, deps: ReviewDeps): Promise<boolean> {
+  const { documents } = deps.record
+  const known = await documents.get<Held>(collection, id)
+  if (known !== undefined) return known.value.state !== 'rejected'
+  const [group = ''] = doubt.patients
+  if (bytes.length > mostBytes) return false
+  if ((await documents.list<Held>(collection, { group })).filter(({ value }) => isOpen(value)).length >= mostHeld)
+    return false
+  const heldAtMs = deps.clock.nowMs()
+  const held: Held = {
+    id,
+    state: 'waiting',
+    format: 'hl7v2',
+    heldAtMs,
+    doubt,
+    choices: {},
+    bytes: bytes.toString('base64'),
+  }
+  await documents.put(collection, id, held, { ifRevision: 0, group, expiresAtMs: heldAtMs + keptMs })
+  deps.record.audit({ action: 'import', outcome: 'failure', patient: group, detail: 'held until a person decides' })
+  return true
+}
+
+function isOpen({ state }: Held): boolean {
+  return state === 'waiting' || state === 'deciding'
+}
+
+/**
+ * What waits and concerns only patients whom the grant may change, under `user/` or `system/` terms. What concerns somebody who
+ * was erased is forgotten.
+ *
+ * @throws Problem `forbidden` · `scope.missing`
+ */
+export async function listHeld(grant: Grant, deps: ReviewDeps): Promise<readonly Held[]> {
+  const wider = { ...grant, terms: grant.terms.filter(({ level }) => level !== 'patient') }
+  for (const verb of ['r', 'u'] as const) requirePermission(wider, verb, 'Patient')
+  const reach = patientsInReach(wider)
+  const known = new Set(await deps.record.allPatients())
+  const shown: Held[] = []
+  for (const { value, name } of await deps.record.documents.list<Held>(collection)) {
+    const { patients } = value.doubt
+    if (!patients.every(patient => known.has(patient))) await deps.record.documents.delete(collection, name)
+    else if (isOpen(value) && (reach === 'all' || patients.every(patient => reach.includes(patient)))) shown.push(value)
+  }
+  return shown.toSorted((one, other) => one.heldAtMs - other.heldAtMs)
+}
+
+/** Forgets what waits and may be a patient's; for whoever erases them. */
+export async function forgetHeld(patient: string, { record }: ReviewDeps): Promise<void> {
+  for (const { value, name } of await record.documents.list<Held>(collection))
+    if (value.doubt.patients.includes(patient)) await record.documents.delete(collection, name)
+}
+
+/** @throws Problem `not-found` · `ingest.review-unknown`, also for what concerns others; `forbidden` · `scope.missing` */
+export async function findHeld(id: string, grant: Grant, deps: ReviewDeps): Promise<Held> {
+  const held = (await listHeld(grant, deps)).find(one => one.id === id)
+  if (held === undefined)
+    throw new Problem('not-found', 'ingest.review-unknown', 'Nothing of this id waits for a decision.')
+  return held
+}
+
+/** The decision of one person, of several who decide at once. */
+export interface Deciding {
+  readonly held: Held
+  readonly revision: number
+}
+
+/**
+ * Takes something into one's hands to decide it.
+ *
+ * @throws Problem as `findHeld`; `conflict` · `ingest.review-decided` when somebody else was faster
+ */
+export async function beginDeciding(id: string, grant: Grant, deps: ReviewDeps): Promise<Deciding> {
+  await findHeld(id, grant, deps)
+  const { documents } = deps.record
+  const found = await documents.get<Held>(collection, id)
+  if (found === undefined || !isFree(found.value, deps)) throw decided()
+  const held: Held = { ...found.value, state: 'deciding', decidingSinceMs: deps.clock.nowMs() }
+  if (!(await write(held, found.revision, deps))) throw decided()
+  return { held, revision: found.revision + 1 }
+}
+
+function isFree({ state, decidingSinceMs = 0 }: Held, { clock }: ReviewDeps): boolean {
+  return state === 'waiting' || (state === 'deciding' && decidingSinceMs + cutOffMs < clock.nowMs())
+}
+
+function decided(): Problem {
+  return new Problem('conflict', 'ingest.review-decided', 'Somebody else has decided this, or is about to.')
+}
+
+/** Ends a decision: done, or waiting again when it could not be carried out or another person in it is doubtful too. */
+export async function endDeciding({ held, revision }: Deciding, next: Partial<Held>, deps: ReviewDeps): Promise<void> {
+  const { decidingSinceMs, bytes, ...rest } = { ...held, ...next }
+  const isDone = rest.state === 'accepted' || rest.state === 'rejected'
+  await write({ ...rest, ...(isDone || bytes === undefined ? {} : { bytes }) }, revision, deps)
+}
+
+function write(held: Held, ifRevision: number, { record }: ReviewDeps): Promise<boolean> {
+  const [group = ''] = held.doubt.patients
+  return record.documents.put(collection, held.id, held, { ifRevision, group, expiresAtMs: held.heldAtMs + keptMs })
+}
+
+/** @throws Problem `forbidden` · `scope.missing` unless the grant may take in somebody new */
+export function requireTakingIn(grant: Grant): void {
+  requirePermission({ ...grant, terms: grant.terms.filter(({ level }) => level !== 'patient') }, 'c', 'Patient')
+}

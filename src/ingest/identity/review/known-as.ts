@@ -1,0 +1,31 @@
+import { createHash } from 'node:crypto'
+import type { Documents } from '#vault'
+import type { PersonClaims } from '../claims.ts'
+
+/**
+ * What a person has said once holds for what says the same again: that a patient is also described so (a name by marriage, a birth
+ * date that a hospital has wrong). Nothing of it shows in the record.
+ */
+const collection = 'ingest-known-as'
+
+function nameOf(patient: string, { names, birthDate, gender }: PersonClaims): string {
+  const said = JSON.stringify([names, birthDate, gender]).toLowerCase()
+  return `${patient}/${createHash('sha256').update(said).digest('hex')}`
+}
+
+/** Remembers that a description is a patient's. */
+export async function rememberAs(documents: Documents, patient: string, claims: PersonClaims): Promise<void> {
+  await documents.put(collection, nameOf(patient, claims), {}, { group: patient })
+}
+
+/** The one among the patients of whom it was said that the description is theirs; undefined for none, and for several. */
+export async function knownAs(
+  documents: Documents,
+  patients: readonly string[],
+  claims: PersonClaims,
+): Promise<string | undefined> {
+  const found: string[] = []
+  for (const patient of patients)
+    if ((await documents.get(collection, nameOf(patient, claims))) !== undefined) found.push(patient)
+  return found.length === 1 ? found[0] : undefined
+}

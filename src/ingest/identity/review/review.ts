@@ -1,0 +1,109 @@
+import type { Grant } from '#access'
+import { Problem } from '#kernel'
+import {
+  beginDeciding,
+  type Deciding,
+  type Doubt,
+  endDeciding,
+  findHeld,
+  type Held,
+  listHeld,
+  type ReviewDeps,
+  requireTakingIn,
+} from './held.ts'
+
+/** Takes what was held in by the normal way, as the choices say; gives the next doubt if there is another one. */
+export type TakeIn = (request: {
+  readonly grant: Grant
+  readonly bytes: Buffer
+  readonly choices: Held['choices']
+}) => Promise<Doubt | undefined>
+
+/** What a person says about something that waits. */
+export interface Decision {
+  readonly grant: Grant
+  readonly id: string
+  /** `accept` needs `patient`. */
+  readonly decision: 'accept' | 'new' | 'reject'
+  /** Id of one of the candidates, or of any other Patient within reach. */
+  readonly patient?: string
+}
+
+/** What waits for a person to decide. */
+export interface Review {
+  /** Oldest first; only what concerns none but patients within reach. */
+  list(grant: Grant): Promise<readonly Held[]>
+  /** @throws Problem `not-found` · `ingest.review-unknown` */
+  show(id: string, grant: Grant): Promise<Held>
+  /**
+   * Takes it in for a Patient, or for somebody new, or rejects it. `waiting` when another person in it is doubtful too.
+   *
+   * @throws Problem `not-found` · `ingest.review-unknown`, `record.unknown`; `conflict` · `ingest.review-decided`;
+   *   `forbidden` · `scope.missing`; `invalid` · `ingest.review-patient-missing`; and what taking it in throws: then it waits again
+   */
+  decide(decision: Decision): Promise<Held['state']>
+}
+
+export function openReview(deps: ReviewDeps, takeIn: TakeIn): Review {
+  return {
+    list: grant => listHeld(grant, deps),
+    show: async (id, grant) => {
+      const held = await findHeld(id, grant, deps)
+      audit(grant, held, 'held import looked at', deps)
+      return held
+    },
+    decide: decision => decide(decision, deps, takeIn),
+  }
+}
+
+async function decide(decision: Decision, deps: ReviewDeps, takeIn: TakeIn): Promise<Held['state']> {
+  const { grant, id } = decision
+  const patient = await chosenPatient(decision, deps)
+  const deciding = await beginDeciding(id, grant, deps)
+  audit(grant, deciding.held, `held import: ${decision.decision}`, deps)
+  if (patient === undefined) {
+    await endDeciding(deciding, { state: 'rejected' }, deps)
+    return 'rejected'
+  }
+  return accept(deciding, patient, grant, deps, takeIn)
+}
+
+/** @returns undefined for what is rejected */
+async function chosenPatient({ grant, decision, patient }: Decision, deps: ReviewDeps): Promise<string | undefined> {
+  if (decision === 'reject') return undefined
+  if (decision === 'new') {
+    requireTakingIn(grant)
+    return 'new'
+  }
+  if (patient === undefined)
+    throw new Problem('invalid', 'ingest.review-patient-missing', 'Say which Patient it is about.', {
+      expression: 'patient',
+    })
+  await deps.record.reader(grant).read('Patient', patient)
+  return patient
+}
+
+async function accept(
+  deciding: Deciding,
+  patient: string,
+  grant: Grant,
+  deps: ReviewDeps,
+  takeIn: TakeIn,
+): Promise<Held['state']> {
+  const { held } = deciding
+  const choices = { ...held.choices, [held.doubt.nth]: patient }
+  try {
+    const next = await takeIn({ grant, bytes: Buffer.from(held.bytes ?? '', 'base64'), choices })
+    const state = next === undefined ? 'accepted' : 'waiting'
+    await endDeciding(deciding, { state, choices, ...(next === undefined ? {} : { doubt: next }) }, deps)
+    return state
+  } catch (error) {
+    await endDeciding(deciding, { state: 'waiting' }, deps)
+    throw error
+  }
+}
+
+function audit({ actor }: Grant, { doubt }: Held, detail: string, { record }: ReviewDeps): void {
+  const [patient] = doubt.patients
+  record.audit({ action: 'import', outcome: 'success', actor, detail, ...(patient === undefined ? {} : { patient }) })
+}

@@ -1,0 +1,73 @@
+import { parseReference, type Resource, toInstant } from '#fhir'
+import { Problem } from '#kernel'
+import { granted } from '../perform.ts'
+import { readResource } from '../rest/body.ts'
+import type { FhirRequest, FhirResponse, HeldImport, PathParams, Rooms } from '../types.ts'
+
+/** What waits until a person says whom it is about: a part `held` for each, without what it says of anybody. */
+export async function listReview(request: FhirRequest, _params: PathParams, { people }: Rooms): Promise<FhirResponse> {
+  const held = await people.review.list(granted(request).grant)
+  return answer(held.map(one => ({ name: 'held', part: partsOf(one) })))
+}
+
+/** One of them, with what it says of the person, to be held against the candidates. */
+export async function showReview(request: FhirRequest, params: PathParams, { people }: Rooms): Promise<FhirResponse> {
+  const held = await people.review.show(params.job ?? '', granted(request).grant)
+  const incoming: Resource = { ...held.doubt.incoming, resourceType: 'Patient' }
+  return answer([...partsOf(held), { name: 'incoming', resource: incoming }])
+}
+
+/**
+ * Decides: `decision` is `accept` (with `patient`), `new` or `reject`. What is accepted goes in by the normal way.
+ *
+ * @throws Problem as `ReviewPort.decide`; `invalid` · `review.decision-malformed`
+ */
+export async function decideReview(request: FhirRequest, params: PathParams, { people }: Rooms): Promise<FhirResponse> {
+  const { grant, baseUrl } = granted(request)
+  const { decision, patient } = decisionOf(await readResource(request), baseUrl)
+  const about = patient === undefined ? {} : { patient }
+  const state = await people.review.decide({ grant, id: params.job ?? '', decision, ...about })
+  return answer([{ name: 'state', valueCode: state }])
+}
+
+function answer(parameter: readonly object[]): FhirResponse {
+  // FHIR knows no empty arrays.
+  const parts = parameter.length === 0 ? {} : { parameter }
+  return { status: 200, headers: {}, body: { resourceType: 'Parameters', ...parts } }
+}
+
+function partsOf({ id, state, format, heldAtMs, doubt }: HeldImport): readonly object[] {
+  return [
+    { name: 'id', valueId: id },
+    { name: 'state', valueCode: state },
+    { name: 'source', valueCode: format },
+    { name: 'held', valueInstant: toInstant(heldAtMs) },
+    ...doubt.elements.map(element => ({ name: 'differs', valueString: `Patient.${element}` })),
+    ...doubt.patients.map(patient => ({ name: 'candidate', valueReference: { reference: `Patient/${patient}` } })),
+  ]
+}
+
+interface Part {
+  readonly name?: unknown
+  readonly valueCode?: unknown
+  readonly valueReference?: { readonly reference?: unknown }
+}
+
+const decisions = ['accept', 'new', 'reject'] as const
+
+function decisionOf(input: Resource, baseUrl: string) {
+  const parts = (Array.isArray(input.parameter) ? input.parameter : []) as readonly Part[]
+  const said = parts.find(({ name }) => name === 'decision')?.valueCode
+  const decision = decisions.find(one => one === said)
+  const reference = parts.find(({ name }) => name === 'patient')?.valueReference?.reference
+  const patient = typeof reference === 'string' ? parseReference(reference, baseUrl) : undefined
+  const isPatient = patient === undefined || (patient.kind === 'local' && patient.type === 'Patient')
+  if (decision === undefined || !isPatient || !parts.every(({ name }) => name === 'decision' || name === 'patient'))
+    throw new Problem(
+      'invalid',
+      'review.decision-malformed',
+      'Parameters: decision is accept, new or reject; patient is a reference to a Patient of this server.',
+      { expression: 'Parameters.parameter' },
+    )
+  return { decision, patient: patient?.id }
+}
