@@ -1,3 +1,4 @@
+import { parseCookie, stringifySetCookie } from 'cookie'
 import type { WebRequest } from '#web'
 
 /** What our cookies hold: random text, sometimes with a keyed hash behind a dot. */
@@ -5,11 +6,9 @@ const valueForm = /^[A-Za-z0-9_.-]{43,100}$/
 
 /** A cookie of ours, as the browser sent it; undefined for one that is absent or was not made here. */
 export function readCookie(request: WebRequest, name: string): string | undefined {
-  for (const pair of request.header('cookie')?.split(';') ?? []) {
-    const [key, value] = pair.trim().split('=', 2)
-    if (key === name && value !== undefined && valueForm.test(value)) return value
-  }
-  return undefined
+  // Nothing of ours is encoded, so nothing is decoded.
+  const value = parseCookie(request.header('cookie') ?? '', { decode: text => text })[name]
+  return value !== undefined && valueForm.test(value) ? value : undefined
 }
 
 /**
@@ -22,5 +21,5 @@ export function printCookie(
   value: string,
   { lifeMs, secure }: { readonly lifeMs: number; readonly secure: boolean },
 ): string {
-  return `${name}=${value}; Path=/; Max-Age=${lifeMs / 1000}; HttpOnly; SameSite=Lax${secure ? '; Secure' : ''}`
+  return stringifySetCookie({ name, value, path: '/', maxAge: lifeMs / 1000, httpOnly: true, sameSite: 'lax', secure })
 }

@@ -232,6 +232,30 @@ describe('login', () => {
     expect((await visitor.ask('/account')).status).toBe(200)
   })
 
+  it('reads its own cookies among others, and takes nothing that it did not make', async () => {
+    await addFamily(house)
+    const visitor = new Visitor(house)
+    await visitor.logIn('Anna')
+    const session = visitor.cookies.get('kinhold') ?? ''
+    const account = async (cookie: string) =>
+      (await fetch(`${house.baseUrl}/account`, { headers: { cookie }, redirect: 'manual' })).status
+    for (const cookie of [
+      `a=b; kinhold=${session}`,
+      `kinhold=${session};theme=dark`,
+      `x="kinhold=1"; kinhold=${session}`,
+    ])
+      expect(await account(cookie)).toBe(200)
+    const encoded = [...session].map(character => `%${character.charCodeAt(0).toString(16)}`).join('')
+    for (const cookie of [
+      `kinhold=${encoded}`,
+      `kinhold=x; kinhold=${session}`,
+      `Kinhold=${session}`,
+      `kinhold = `,
+      `__proto__=${session}`,
+    ])
+      expect(await account(cookie)).toBe(303)
+  })
+
   it('ends a session on logout and after twelve hours', async () => {
     await addFamily(house)
     const visitor = new Visitor(house)
