@@ -25,7 +25,7 @@ function patientsOf(type: string, criterion: Criterion): readonly string[] | und
   if (criterion.kind !== 'value' || criterion.modifier !== undefined || !namesOwner(type, criterion.name))
     return undefined
   const ids = criterion.operands.map(operand =>
-    operand.kind === 'reference' && operand.url === undefined && operand.types.includes('Patient')
+    operand.kind === 'reference' && operand.id !== undefined && operand.types.includes('Patient')
       ? operand.id
       : undefined,
   )
