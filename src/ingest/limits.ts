@@ -16,7 +16,7 @@ export interface IngestLimits {
   /** A file that has to be held whole: an HL7 batch. */
   readonly maxWhole: number
   readonly maxDepth: number
-  /** Resources of a FHIR file, whose names are held while it is read: about 200 bytes each. */
+  /** Resources of a FHIR file, whose names are held while it is read: about 700 bytes each. */
   readonly maxResources: number
   /** Resources per transaction. */
   readonly batchSize: number

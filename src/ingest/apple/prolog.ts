@@ -19,7 +19,11 @@ export function skipProlog(): (text: string) => string {
     const root = findRoot(prolog)
     if (root < 0 && prolog.length <= maxProlog) return ''
     if (root < 0)
-      throw new Problem('invalid', 'ingest.xml-malformed', 'The XML has no HealthData element near its start.')
+      throw new Problem(
+        'invalid',
+        'ingest.xml-malformed',
+        `The XML has no HealthData element in its first ${maxProlog} characters.`,
+      )
     const rest = prolog.slice(root)
     checkProlog(prolog.slice(0, root))
     prolog = undefined

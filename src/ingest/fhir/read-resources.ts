@@ -53,14 +53,13 @@ export async function* readRows(
 }
 
 async function* readBundle(file: FhirFile, limits: IngestLimits, onDoubt: () => void): AsyncGenerator<Row, void, void> {
-  const head = await readHead(file, limits)
-  if (!head.isBundle) {
-    yield resourceOf(parseJson(await wholeText(file, limits, onDoubt)))
+  const { isBundle, type, texts } = await readHead(file, limits, onDoubt)
+  if (!isBundle) {
+    yield resourceOf(parseJson(await wholeText(texts, limits)))
     return
   }
   const splitter = new JsonListSplitter('entry', limits.maxLine)
-  for await (const text of decoded(file.open(), onDoubt))
-    for (const element of splitter.write(text)) yield readEntry(parseJson(element), head.type)
+  for await (const text of texts) for (const element of splitter.write(text)) yield readEntry(parseJson(element), type)
   const shell = toResource(parseJson(splitter.end()))
   // What names a Bundle within it before it names itself is read as what it is after all.
   if (shell.resourceType !== 'Bundle') yield resourceOf(shell as Json)
@@ -69,35 +68,48 @@ async function* readBundle(file: FhirFile, limits: IngestLimits, onDoubt: () => 
 interface Head {
   readonly isBundle: boolean
   readonly type: string | undefined
+  /** The whole file. */
+  readonly texts: AsyncIterable<string>
 }
 
 const typeOf = /"resourceType"\s*:\s*"([A-Za-z]+)"/
 const bundleTypeOf =
   /"type"\s*:\s*"(document|message|transaction(?:-response)?|batch(?:-response)?|history|searchset|collection)"/
 
+/** Text that is held while it is not known what the file is; more than this and the file is read from its start again. */
+const maxHeld = 4 * 1024 ** 2
+
 /** Whether the file is a Bundle, and of which type: nearly any file says both at its start. */
-async function readHead(file: FhirFile, limits: IngestLimits): Promise<Head> {
+async function readHead(file: FhirFile, limits: IngestLimits, onDoubt: () => void): Promise<Head> {
   const splitter = new JsonListSplitter('entry', limits.maxLine)
-  let head: Head = { isBundle: false, type: undefined }
-  for await (const text of decoded(file.open(), () => {})) {
-    splitter.write(text)
+  const texts = decoded(file.open(), onDoubt)
+  const held: string[] = []
+  let size = 0
+  let found = { isBundle: false, type: undefined as string | undefined }
+  for (let next = await texts.next(); next.done !== true; next = await texts.next()) {
+    size += next.value.length
+    if (size <= maxHeld) held.push(next.value)
+    splitter.write(next.value)
     const resourceType = typeOf.exec(splitter.shell)?.[1]
-    head = { isBundle: resourceType === 'Bundle', type: bundleTypeOf.exec(splitter.shell)?.[1] }
-    if (resourceType !== undefined && (!head.isBundle || head.type !== undefined)) break
+    found = { isBundle: resourceType === 'Bundle', type: bundleTypeOf.exec(splitter.shell)?.[1] }
+    if (resourceType !== undefined && (!found.isBundle || found.type !== undefined)) break
   }
-  return head
+  if (size <= maxHeld) return { ...found, texts: joined(held, texts) }
+  await texts.return()
+  return { ...found, texts: decoded(file.open(), onDoubt) }
 }
 
-async function wholeText(file: FhirFile, limits: IngestLimits, onDoubt: () => void): Promise<string> {
+async function* joined(held: readonly string[], rest: AsyncIterable<string>): AsyncGenerator<string, void, void> {
+  yield* held
+  yield* rest
+}
+
+async function wholeText(texts: AsyncIterable<string>, { maxLine }: IngestLimits): Promise<string> {
   let whole = ''
-  for await (const text of decoded(file.open(), onDoubt)) {
+  for await (const text of texts) {
     whole += text
-    if (whole.length > limits.maxLine)
-      throw new Problem(
-        'too-large',
-        'ingest.token-too-long',
-        `The resource is longer than ${limits.maxLine} characters.`,
-      )
+    if (whole.length > maxLine)
+      throw new Problem('too-large', 'ingest.token-too-long', `The resource is longer than ${maxLine} characters.`)
   }
   return whole
 }

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
 import yauzl from 'yauzl'
 import { isProblem, Problem } from '#kernel'
@@ -17,15 +18,55 @@ export interface Part {
   head(bytes: number): Promise<Buffer>
 }
 
+/** What is read at once: the directory of an archive is read forty bytes at a time. */
+const blockSize = 256 * 1024
+
 class SourceReader extends yauzl.RandomAccessReader {
   readonly #source: ByteSource
+  #block = { from: 0, bytes: Buffer.alloc(0) }
+
   constructor(source: ByteSource) {
     super()
     this.#source = source
   }
+
   override _readStreamForRange(start: number, end: number): Readable {
-    return Readable.from(this.#source.read(start, end), { objectMode: false })
+    const held = this.#held(start, end)
+    const chunks = held.length === end - start ? [held] : this.#source.read(start, end)
+    return Readable.from(chunks, { objectMode: false })
   }
+
+  override read(
+    buffer: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+    callback: (error: Error | null) => void,
+  ): void {
+    this.#fill(position, position + length).then(
+      bytes => {
+        bytes.copy(buffer, offset)
+        callback(null)
+      },
+      (error: Error) => callback(error),
+    )
+  }
+
+  async #fill(from: number, until: number): Promise<Buffer> {
+    const held = this.#held(from, until)
+    if (held.length === until - from) return held
+    const chunks: Buffer[] = []
+    for await (const chunk of this.#source.read(from, Math.max(until, from + blockSize))) chunks.push(chunk)
+    this.#block = { from, bytes: Buffer.concat(chunks) }
+    return this.#held(from, until)
+  }
+
+  /** What of a range is in the block that was read last, if its beginning is. */
+  #held(from: number, until: number): Buffer {
+    const at = from - this.#block.from
+    return at < 0 ? Buffer.alloc(0) : this.#block.bytes.subarray(at, until - this.#block.from)
+  }
+
   override close(callback: (error: Error | null) => void): void {
     callback(null) // whoever opened the source closes it
   }
@@ -42,7 +83,7 @@ export async function openArchive(source: ByteSource, limits: IngestLimits): Pro
     const zip = await yauzl.fromRandomAccessReaderPromise(new SourceReader(source), source.sizeBytes, {
       autoClose: false,
     })
-    if (zip.entryCount > limits.maxEntries) throw bomb()
+    if (zip.entryCount > limits.maxEntries) throw bomb(limits)
     return await listParts(zip, limits)
   } catch (error) {
     throw isProblem(error) ? error : malformed(error)
@@ -51,9 +92,9 @@ export async function openArchive(source: ByteSource, limits: IngestLimits): Pro
 
 async function listParts(zip: yauzl.ZipFile, limits: IngestLimits): Promise<readonly Part[]> {
   const parts: Part[] = []
-  const unpacked = { bytes: 0 }
+  const unpacked = { bytes: 0, held: 0 }
   for await (const entry of zip.eachEntry()) {
-    if (parts.length >= limits.maxEntries) throw bomb()
+    if (parts.length >= limits.maxEntries) throw bomb(limits)
     if (entry.fileName.includes('\0')) throw malformed(undefined)
     if (!entry.fileName.endsWith('/') && !isLink(entry)) parts.push(partOf(zip, entry, limits, unpacked))
   }
@@ -65,40 +106,65 @@ function isLink(entry: yauzl.Entry): boolean {
   return entry.externalFileAttributes >>> 28 === 0xa
 }
 
-function partOf(zip: yauzl.ZipFile, entry: yauzl.Entry, limits: IngestLimits, unpacked: { bytes: number }): Part {
-  const open = () => unpack(zip, entry, limits, unpacked)
+/** Small files that were read whole to be recognised are held, up to this many bytes of an archive: there may be thousands. */
+const mostHeld = 32 * 1024 ** 2
+
+interface Unpacked {
+  bytes: number
+  held: number
+}
+
+function partOf(zip: yauzl.ZipFile, entry: yauzl.Entry, limits: IngestLimits, unpacked: Unpacked): Part {
+  let whole: Buffer | undefined
+  const open = () => (whole === undefined ? unpack(zip, entry, limits, unpacked) : given(whole))
   return {
     baseName: entry.fileName.split(/[\\/]/).at(-1) ?? '',
     extension: /\.([A-Za-z0-9]{1,8})$/.exec(entry.fileName)?.[1]?.toLowerCase() ?? '',
     sizeBytes: entry.uncompressedSize,
     open,
     head: async bytes => {
-      const chunks: Buffer[] = []
-      let size = 0
-      for await (const chunk of open()) {
-        chunks.push(chunk)
-        size += chunk.length
-        if (size >= bytes) break
+      const head = await firstOf(open(), bytes)
+      if (entry.uncompressedSize <= bytes && unpacked.held + head.length <= mostHeld && whole === undefined) {
+        unpacked.held += head.length
+        whole = head
       }
-      return Buffer.concat(chunks).subarray(0, bytes)
+      return head.subarray(0, bytes)
     },
   }
+}
+
+async function firstOf(chunks: AsyncIterable<Buffer>, bytes: number): Promise<Buffer> {
+  const held: Buffer[] = []
+  let size = 0
+  // Up to the end where that is near, so that the checksum is looked at.
+  for await (const chunk of chunks) {
+    held.push(chunk)
+    size += chunk.length
+    if (size > bytes) break
+  }
+  return Buffer.concat(held)
+}
+
+/** What is at hand waits for nothing; thousands of such files in a row would let nobody else have a turn. */
+async function* given(bytes: Buffer): AsyncGenerator<Buffer, void, void> {
+  await setImmediate()
+  yield bytes
 }
 
 async function* unpack(
   zip: yauzl.ZipFile,
   entry: yauzl.Entry,
   limits: IngestLimits,
-  unpacked: { bytes: number },
+  unpacked: Unpacked,
 ): AsyncGenerator<Buffer, void, void> {
   const { uncompressedSize, compressedSize } = entry
-  if (uncompressedSize > limits.ratioFrom && uncompressedSize > compressedSize * limits.maxRatio) throw bomb()
+  if (uncompressedSize > limits.ratioFrom && uncompressedSize > compressedSize * limits.maxRatio) throw bomb(limits)
   let checksum = 0
   try {
     const stream = await zip.openReadStreamPromise(entry)
     for await (const chunk of stream as AsyncIterable<Buffer>) {
       unpacked.bytes += chunk.length
-      if (unpacked.bytes > limits.maxUnpacked) throw bomb()
+      if (unpacked.bytes > limits.maxUnpacked) throw bomb(limits)
       checksum = crc32(chunk, checksum)
       yield chunk
     }
@@ -108,8 +174,12 @@ async function* unpack(
   if (checksum !== entry.crc32 >>> 0) throw malformed(undefined)
 }
 
-function bomb(): Problem {
-  return new Problem('too-large', 'ingest.zip-bomb', 'The archive unpacks to more than is accepted.')
+function bomb({ maxEntries, maxUnpacked, maxRatio }: IngestLimits): Problem {
+  return new Problem(
+    'too-large',
+    'ingest.zip-bomb',
+    `The archive has more than ${maxEntries} files, or unpacks to more than ${maxUnpacked} bytes or ${maxRatio} times its size.`,
+  )
 }
 
 function malformed(cause: unknown): Problem {

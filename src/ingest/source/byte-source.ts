@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type FileHandle, open } from 'node:fs/promises'
+import { setImmediate } from 'node:timers/promises'
 
 /** Bytes that can be read again and anywhere, which a zip's directory and a second pass need. */
 export interface ByteSource {
@@ -54,7 +55,12 @@ export function bufferSource(bytes: Buffer): ByteSource {
   return {
     sizeBytes: bytes.length,
     async *read(from, until) {
-      for (let at = from; at < until; at += step) yield bytes.subarray(at, Math.min(at + step, until))
+      const end = Math.min(until, bytes.length)
+      for (let at = from; at < end; at += step) {
+        // What is in memory waits for nothing; whoever else has something to do gets a turn.
+        await setImmediate()
+        yield bytes.subarray(at, Math.min(at + step, end))
+      }
     },
     close: async () => {},
   }
