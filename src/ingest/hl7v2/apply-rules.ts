@@ -85,7 +85,7 @@ function putRepetition(
 
 /** A data type of the tables notes itself what it reads of a repetition; code is watched. */
 function isMapped({ as = '' }: FieldRule): boolean {
-  return typeMap(as) !== undefined
+  return typeMap(as) !== undefined || as === 'XTN[ContactPoint]'
 }
 
 /** The texts at places of segments; a field counts as valued when anything stands in it. */

@@ -92,7 +92,8 @@ function codingsAt(
   const system = codingSystem(name, oid) ?? (isOfTable && name === '' ? systemOfTable(table) : undefined)
   const own = compact({ system, version, code, display }) as Coding
   if (mapped === undefined) return [own]
-  return mapped.code === code ? [mapped] : [mapped, own]
+  const words = compact({ display, ...mapped }) as Coding
+  return mapped.code === code ? [words] : [words, own]
 }
 
 /** Whether codes of that system are codes of the table: the sender says so, or says nothing. */

@@ -10,7 +10,9 @@ const extensions = 'http://hl7.org/fhir/StructureDefinition/contactpoint-'
  *
  * @see https://build.fhir.org/ig/HL7/v2-to-fhir/ConceptMap-datatype-xtn-to-contactpoint.html
  */
-export function toContactPoints(given: Repetition, zone: string): readonly Node[] {
+export function toContactPoints(given: Repetition, zone: string, used: Used = () => undefined): readonly Node[] {
+  for (const component of [2, 3, 4, 5, 6, 7, 8, 12, 13, 14, 18]) used(component)
+  if (isSaidByParts(given)) used(1)
   const equipment = part(given, 3)
   const isAddress = /^(internet|x\.?400)$/i.test(equipment) || /^NET$/i.test(part(given, 2))
   const email = part(given, 4) || (isAddress || part(given, 1).includes('@') ? part(given, 1) : '')
@@ -25,6 +27,15 @@ export function toContactPoints(given: Repetition, zone: string): readonly Node[
     email === '' ? undefined : { system: 'email', value: email, use, period, rank },
   ]
   return points.flatMap(point => (point === undefined ? [] : [compact(point) as Node]))
+}
+
+type Used = (component: number) => void
+
+/** Whether XTN.1 is the number of the parts, or is what is taken; else it is another number, and is named as not read. */
+function isSaidByParts(given: Repetition): boolean {
+  const whole = part(given, 12) || `${part(given, 6)}${part(given, 7)}`
+  const digits = (text: string) => text.replace(/\D/g, '')
+  return part(given, 7) + part(given, 12) === '' || digits(part(given, 1)).endsWith(digits(whole))
 }
 
 function useOf(given: Repetition): string | undefined {

@@ -132,18 +132,15 @@ function identifierType(given: Repetition): Node | undefined {
 /** EI: an identifier and who gave it. */
 function toEntity(given: Repetition): Node | undefined {
   const [value, namespace = '', id = '', type = ''] = [1, 2, 3, 4].map(at => part(given, at))
-  const assigner = namespace === '' ? undefined : { display: namespace }
+  const assigner = toAssigner([[namespace], [id], [type]])
   return value === '' ? undefined : compact({ system: authority(namespace, id, type), value, assigner })
 }
 
 /** HD: who gave an identifier, in words and by its own identifier. */
 function toAssigner(given: Repetition): Node | undefined {
-  const [namespace = '', id = '', type = ''] = [1, 2, 3].map(at => part(given, at))
-  const display = namespace || id
+  const display = part(given, 1) || part(given, 2)
   if (display === '') return undefined
-  const uri = id === '' ? undefined : authority('', id, type)
-  const identifier = uri === undefined ? { value: display } : { system: 'urn:ietf:rfc:3986', value: uri }
-  return { type: 'Organization', identifier, display }
+  return { type: 'Organization', identifier: universalId(given) ?? { value: display }, display }
 }
 
 function universalId(given: Repetition): Node | undefined {
@@ -173,8 +170,11 @@ function toLines(given: Repetition): readonly string[] {
   return [whole, ...others].filter(text => text !== '')
 }
 
-function toPeriod(given: Repetition, { zone }: Reading): Node | undefined {
-  return compact({ start: toDateTime(part(given, 1), zone), end: toDateTime(part(given, 2), zone) })
+function toPeriod(given: Repetition, { zone, place, lost }: Reading): Node | undefined {
+  const [start, end] = [1, 2].map(at => toDateTime(part(given, at), zone))
+  if (start === undefined && part(given, 1) !== '') lost.push(`${place}.1`)
+  if (end === undefined && part(given, 2) !== '') lost.push(`${place}.2`)
+  return compact({ start, end })
 }
 
 function toPatientNumber(given: Repetition): Node | undefined {
@@ -302,7 +302,7 @@ export const converters: Readonly<Record<string, Converter>> = {
   'EI[Identifier]': given => toEntity(given),
   'ST[Identifier-SSN]': given => toPatientNumber(given),
   'SAD[Address]': given => toLines(given),
-  'XTN[ContactPoint]': (given, _, { zone }) => toContactPoints(given, zone),
+  'XTN[ContactPoint]': (given, _, { zone, used }) => toContactPoints(given, zone, used),
   'PL[Location]': given => toLocation(given),
   'NDL[Location]': (given, _, { used }) => toLocation(placeOfNdl(given, used)),
   'TQ[Duration]': given => toDuration(part(given, 1)),

@@ -267,6 +267,23 @@ describe('names, identifiers, codes', () => {
     expect(warnings(pid)).toContain('PID-8 has a code that R4 has no word for; it is kept beside.')
   })
 
+  it('another number than that of the parts, a unit of a text and half a period are named', () => {
+    const phone = (first: string) => `PID|1||4711||${'|'.repeat(8)}${first}^PRN^PH^^^555^1112222`
+    expect(warnings(phone('78788788'))).toContain('PID-13.1 unread')
+    expect(warnings(phone('(555)111-2222'))).toEqual([])
+    expect(warnings('PID|1||4711', 'OBX|1|ST|C^X^L||few|g/L|||||F')).toContain('OBX-6 unread')
+    expect(warnings('PID|1||4711^^^C', `PV1|1|I|||||||||||||||||V1`, 'OBX|1|NM|C^X^L||5|g/L|||||F')).toEqual([])
+  })
+
+  it('who gives a number is named by an identifier of another kind too', () => {
+    expect(patient('PID|1||4711^^^LAB&36D1332559&CLIA').identifier).toMatchObject([
+      {
+        system: 'urn:x-hl7v2-hd:LAB',
+        assigner: { display: 'LAB', identifier: { value: '36D1332559', type: { coding: [{ code: 'CLIA' }] } } },
+      },
+    ])
+  })
+
   it('a part that cannot be read is named by its component, and the rest is taken', () => {
     const pid = 'PID|1||1||Doe^Jane^^^^^L^^^^^20001399'
     expect(patient(pid).name).toMatchObject([{ family: 'Doe' }])

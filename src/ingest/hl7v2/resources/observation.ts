@@ -49,7 +49,7 @@ export function mapObservation(scene: Scene, group: Group, at: ObservationPlace)
   if (obx === undefined) return { attachments: [] }
   const elements = applied(scene, obx, 'Observation')
   const given = readValue(obx, scene.zone, elements.code)
-  scene.ledger.keep(obx, 2, 5, 6)
+  scene.ledger.keep(obx, 2, 5, ...(hasUnit(given?.elements) || value(obx, 2) === 'SN' ? [6] : []))
   const attachments = given?.attachments ?? []
   if (elements.code === undefined) {
     reject(scene, obx, 'OBX-3')
@@ -66,6 +66,14 @@ export function mapObservation(scene: Scene, group: Group, at: ObservationPlace)
     ...given?.elements,
   })
   return { reference, attachments }
+}
+
+const measures = ['valueQuantity', 'valueRange', 'valueRatio', 'valueSampledData']
+
+/** Whether a value says its unit: text does not, but for what SN could not say otherwise. */
+function hasUnit(elements: Elements | undefined): boolean {
+  const { component = [elements ?? {}] } = (elements ?? {}) as { component?: readonly Elements[] }
+  return component.some(one => measures.some(name => one[name] !== undefined))
 }
 
 /** https://hl7.org/fhir/R4/observation-vitalsigns.html: these codes are vital signs. */

@@ -25,6 +25,7 @@ export function mapEvent(scene: Scene, evn: Segment): void {
 
 /** PID-33, PID-34: who changed the patient's data last → Provenance */
 export function mapLastUpdate(scene: Scene, pid: Segment): void {
+  if (isEmpty(field(pid, 34))) return
   const elements = applied(scene, pid, 'Provenance')
   if (elements.agent === undefined) return
   emit(scene, pid, 'Provenance', [value(pid, 33), value(pid, 34), 'PID'], {
