@@ -31,7 +31,7 @@ const tokenLifeMs = 3_600_000
 
 const people = [
   { role: 'grandmother', given: 'Greta', gender: 'female', birthDate: '1951-03-12' },
-  { role: 'parent', given: 'Anna', gender: 'female', birthDate: '1983-07-02' },
+  { role: 'parent', given: 'Anna', gender: 'female', birthDate: '1984-05-17' },
   { role: 'child', given: 'Mila', gender: 'female', birthDate: '2015-11-20' },
 ] as const
 
