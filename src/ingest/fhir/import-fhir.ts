@@ -102,10 +102,18 @@ async function* all(
   let index = 0
   for (const file of files) {
     let at = 0
-    for await (const row of readRows(file, limits, onDoubt)) {
+    for await (const found of readRows(file, limits, onDoubt)) {
+      const row = named(found, index)
       yield { row, place: file.form === 'ndjson' ? `line[${at + 1}]` : `Bundle.entry[${at}]`, index }
       at += 1
       index += 1
     }
   }
+}
+
+/** A Patient without id and address is known by its place, so that it can be told whether it is ours. */
+function named(row: Row, index: number): Row {
+  if (!('resource' in row) || row.resource.resourceType !== 'Patient') return row
+  const isNamed = row.resource.id !== undefined || row.fullUrl !== undefined
+  return isNamed ? row : { ...row, fullUrl: `urn:kinhold:row:${index}` }
 }

@@ -1,7 +1,6 @@
 import type { MergeDeps } from './merging/both.ts'
 import { type Merged, type MergeRequest, mergePatients } from './merging/merge.ts'
 import { type Unmerged, unmergePatient } from './merging/unmerge.ts'
-import { forgetHeld } from './review/held.ts'
 import { openReview, type Review, type TakeIn } from './review/review.ts'
 
 /** What is done about people who were taken for two, or for one, or of whom it is doubtful. */
@@ -11,8 +10,6 @@ export interface People {
   /** Throws as `unmergePatient`. */
   unmerge(request: Parameters<typeof unmergePatient>[0]): Promise<Unmerged>
   readonly review: Review
-  /** Forgets what waits and may be a patient's; for whoever erases them. */
-  forget(patient: string): Promise<void>
 }
 
 export function openPeople(deps: MergeDeps, takeIn: TakeIn): People {
@@ -20,6 +17,5 @@ export function openPeople(deps: MergeDeps, takeIn: TakeIn): People {
     merge: request => mergePatients(request, deps),
     unmerge: request => unmergePatient(request, deps),
     review: openReview(deps, takeIn),
-    forget: patient => forgetHeld(patient, deps),
   }
 }

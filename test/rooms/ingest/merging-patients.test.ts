@@ -149,7 +149,7 @@ describe('$unmerge', () => {
     const before = [await content(), await patients()]
     await mergePatients({ grant: everything(), source, target }, deps)
     const undone = await unmergePatient({ grant: everything(), source }, deps)
-    expect(undone).toMatchObject({ restored: 4, edited: [], deleted: [], remaining: [] })
+    expect(undone).toMatchObject({ restored: 4, edited: [], deleted: [], remaining: [], result: { active: true } })
     expect([await content(), await patients()]).toEqual(before)
     expect(await unmergePatient({ grant: everything(), source }, deps).catch(error => error.code)).toBe(
       'ingest.merge-unknown',

@@ -207,6 +207,16 @@ describe('a file is taken in for a patient only if it is about them', () => {
     expect(await readPatient(house.record, patient)).toMatchObject(ann)
   })
 
+  it.each([
+    ['a Patient alone', (patient: object) => patient],
+    ['an entry', (patient: object) => ({ resourceType: 'Bundle', type: 'collection', entry: [{ resource: patient }] })],
+  ])('%s without id and address is the patient as well', async (_, wrapped) => {
+    const house = await openHouse()
+    const patient = await createPatient(house.record, ann)
+    const file = JSON.stringify(wrapped({ resourceType: 'Patient', ...ann, maritalStatus: { text: 'married' } }))
+    expect(await imported(house, patient, file)).toMatchObject({ state: 'done', rejected: [], mapped: 1, updated: 1 })
+  })
+
   it('of several strangers is refused with the place of each', async () => {
     const house = await openHouse()
     const bundle = {

@@ -95,6 +95,11 @@ export async function versionOf(grant: Grant, record: Record, type: string, id: 
   }
 }
 
+/** A Patient as it is now. */
+export async function currentPatient(grant: Grant, id: string, { record }: MergeDeps): Promise<Resource> {
+  return parseResource((await record.reader(grant).read('Patient', id)).json)
+}
+
 /** A list element of a resource, whatever stands there. */
 export function listOf(resource: Resource, name: string): readonly unknown[] {
   return Array.isArray(resource[name]) ? resource[name] : []

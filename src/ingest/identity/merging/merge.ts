@@ -5,7 +5,7 @@ import type { Stored, Txn } from '#record'
 import { claimsOf } from '../claims.ts'
 import { survivorOf } from '../identify.ts'
 import { compare, type IdentityElement } from '../judge.ts'
-import { checkBoth, compartmentOf, linksWithout, listOf, type MergeDeps, movingGrant } from './both.ts'
+import { checkBoth, compartmentOf, currentPatient, linksWithout, listOf, type MergeDeps, movingGrant } from './both.ts'
 import { type Merge, type Moved, mergeOf, writeMerge, writeSlice } from './lineage.ts'
 import { turnReferences } from './rewrite.ts'
 
@@ -60,7 +60,7 @@ export async function mergePatients(
     const slice = await compartmentOf(moving, source, deps, sliceSize)
     const names = slice.map(({ type, id, version }) => `${type}/${id}/${version}`).join()
     const progress = await mover.move(slice)
-    if (progress.state === 'merged') return progress
+    if (progress.state === 'merged') return { ...progress, result: await currentPatient(moving, target, deps) }
     // The same slice twice: what does not move would keep the loop going for ever.
     if (names === before) throw new Problem('fault', 'ingest.failed', 'What belongs to the Patient cannot be moved.')
     before = names

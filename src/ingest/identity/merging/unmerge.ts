@@ -3,7 +3,16 @@ import { parseResource, type Resource } from '#fhir'
 import { Problem } from '#kernel'
 import type { Stored, Txn } from '#record'
 import { survivorOf } from '../identify.ts'
-import { checkBoth, compartmentOf, linksWithout, listOf, type MergeDeps, movingGrant, versionOf } from './both.ts'
+import {
+  checkBoth,
+  compartmentOf,
+  currentPatient,
+  linksWithout,
+  listOf,
+  type MergeDeps,
+  movingGrant,
+  versionOf,
+} from './both.ts'
 import { type Merge, type Moved, mergeOf, movedBy, type Step, writeMerge } from './lineage.ts'
 import { turnReferences } from './rewrite.ts'
 
@@ -69,24 +78,24 @@ class Restorer {
     // The Patients are restored with the last slice: until then the undoing can be taken up.
     const last = Math.max(0, Math.ceil(moved.length / sliceSize) - 1) * sliceSize
     for (let at = 0; at < last; at += sliceSize) await this.#restore(moved.slice(at, at + sliceSize), false)
-    const result = await this.#restore(moved.slice(last), true)
+    await this.#restore(moved.slice(last), true)
+    const result = await currentPatient(this.#grant, this.#merge.source, this.#deps)
     const remaining = await this.#remaining(new Set(moved.map(nameOf)))
     const restored = moved.length - this.#deleted.length
     return { result, restored, edited: this.#edited, deleted: this.#deleted, remaining }
   }
 
-  async #restore(slice: readonly Moved[], isLast: boolean): Promise<Resource> {
+  async #restore(slice: readonly Moved[], isLast: boolean): Promise<void> {
     const seen = { edited: [] as string[], deleted: [] as string[] }
-    const result = await this.#deps.record.writer(this.#grant).transact(async txn => {
+    await this.#deps.record.writer(this.#grant).transact(async txn => {
       seen.edited = []
       seen.deleted = []
       txn.note('merge of two Patients undone')
       await this.#stageSlice(txn, slice, seen)
-      return isLast ? this.#stagePatients(txn) : { resourceType: 'Patient' }
+      if (isLast) await this.#stagePatients(txn)
     })
     this.#edited.push(...seen.edited)
     this.#deleted.push(...seen.deleted)
-    return result
   }
 
   async #stageSlice(txn: Txn, slice: readonly Moved[], seen: { edited: string[]; deleted: string[] }): Promise<void> {
@@ -126,7 +135,7 @@ class Restorer {
     return turnReferences(resource, source, source, this.#deps.baseUrl).turned.length > 0
   }
 
-  async #stagePatients(txn: Txn): Promise<Resource> {
+  async #stagePatients(txn: Txn): Promise<void> {
     const { source, target, sourceStep, targetStep } = this.#merge
     const { documents } = this.#deps.record
     const { value, revision } = await mergeOf(documents, source)
@@ -143,7 +152,6 @@ class Restorer {
     await txn.update('Patient', source, restored)
     await txn.update('Patient', target, kept)
     txn.document(writeMerge(documents, { ...value, state: 'undone' }, revision))
-    return restored
   }
 
   async #patient(txn: Txn, id: string): Promise<{ patient: Resource; version: number }> {

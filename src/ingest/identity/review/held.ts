@@ -99,12 +99,6 @@ export async function listHeld(grant: Grant, deps: ReviewDeps): Promise<readonly
   return shown.toSorted((one, other) => one.heldAtMs - other.heldAtMs)
 }
 
-/** Forgets what waits and may be a patient's; for whoever erases them. */
-export async function forgetHeld(patient: string, { record }: ReviewDeps): Promise<void> {
-  for (const { value, name } of await record.documents.list<Held>(collection))
-    if (value.doubt.patients.includes(patient)) await record.documents.delete(collection, name)
-}
-
 /** @throws Problem `not-found` · `ingest.review-unknown`, also for what concerns others; `forbidden` · `scope.missing` */
 export async function findHeld(id: string, grant: Grant, deps: ReviewDeps): Promise<Held> {
   const held = (await listHeld(grant, deps)).find(one => one.id === id)
