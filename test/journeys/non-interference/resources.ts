@@ -27,6 +27,16 @@ function ref(dice: Dice, types: readonly string[], owner: Owner): Elements {
   return { reference: drawReference(dice, types, owner) }
 }
 
+/** Where R4 lets a resource belong to whom it names too: of patients only its own. What several share is told elsewhere. */
+function owning(dice: Dice, types: readonly string[], owner: Owner): Elements {
+  const named = ref(dice, types, owner)
+  return String(named.reference).startsWith('Patient/') && owner !== 'all' ? { reference: `Patient/${owner}` } : named
+}
+
+function ownings(dice: Dice, types: readonly string[], owner: Owner): Elements[] | undefined {
+  return dice.maybe(50) ? dice.many(1, 2, () => owning(dice, types, owner)) : undefined
+}
+
 function refs(dice: Dice, types: readonly string[], owner: Owner): Elements[] | undefined {
   return dice.maybe(50) ? dice.many(1, 2, () => ref(dice, types, owner)) : undefined
 }
@@ -75,7 +85,7 @@ const observation: Draw = (dice, owner, who) => ({
   encounter: dice.maybe(30) ? ref(dice, ['Encounter'], owner) : undefined,
   effectiveDateTime: dice.maybe(80) ? dice.pick(dates) : undefined,
   issued: dice.maybe(30) ? dice.pick(instants) : undefined,
-  performer: refs(dice, owner === 'all' ? ['Practitioner', 'Organization'] : [...people, 'Organization'], owner),
+  performer: ownings(dice, owner === 'all' ? ['Practitioner', 'Organization'] : [...people, 'Organization'], owner),
   hasMember: refs(dice, ['Observation'], owner),
   derivedFrom: refs(dice, ['Observation', 'DocumentReference'], owner),
   ...value(dice),
@@ -90,7 +100,7 @@ const draws: Readonly<Record<string, Draw>> = {
     address: [{ city: dice.pick(cities) }],
     generalPractitioner: refs(dice, ['Practitioner', 'Organization'], owner),
     managingOrganization: dice.maybe(40) ? ref(dice, ['Organization'], owner) : undefined,
-    link: dice.maybe(40) ? [{ other: ref(dice, ['Patient', 'RelatedPerson'], owner), type: 'seealso' }] : undefined,
+    link: dice.maybe(40) ? [{ other: owning(dice, ['Patient', 'RelatedPerson'], owner), type: 'seealso' }] : undefined,
   }),
   Observation: observation,
   Condition: (dice, owner, who) => ({
@@ -98,7 +108,7 @@ const draws: Readonly<Record<string, Draw>> = {
     subject: who,
     encounter: dice.maybe(40) ? ref(dice, ['Encounter'], owner) : undefined,
     onsetDateTime: dice.pick(dates),
-    asserter: dice.maybe(40) ? ref(dice, people, owner) : undefined,
+    asserter: dice.maybe(40) ? owning(dice, people, owner) : undefined,
     evidence: dice.maybe(40) ? [{ detail: [ref(dice, ['Observation'], owner)] }] : undefined,
   }),
   MedicationStatement: (dice, owner, who) => ({
@@ -145,7 +155,7 @@ const draws: Readonly<Record<string, Draw>> = {
     code: concept(dice.pick(conditions)),
     patient: who,
     criticality: dice.pick(['low', 'high']),
-    recorder: dice.maybe(40) ? ref(dice, ['Patient', 'Practitioner'], owner) : undefined,
+    recorder: dice.maybe(40) ? owning(dice, ['Patient', 'Practitioner'], owner) : undefined,
   }),
   Immunization: (dice, owner, who) => ({
     status: 'completed',
@@ -159,19 +169,19 @@ const draws: Readonly<Record<string, Draw>> = {
     code: concept(dice.pick(conditions)),
     subject: who,
     performedDateTime: dice.pick(dates),
-    performer: dice.maybe(50) ? [{ actor: ref(dice, people, owner) }] : undefined,
+    performer: dice.maybe(50) ? [{ actor: owning(dice, people, owner) }] : undefined,
   }),
   DocumentReference: (dice, owner, who) => ({
     status: 'current',
     subject: who,
     description: dice.pick(texts),
-    author: refs(dice, people, owner),
+    author: ownings(dice, people, owner),
     content: [{ attachment: { contentType: 'text/plain', title: dice.pick(texts) } }],
   }),
   CareTeam: (dice, owner, who) => ({
     status: 'active',
     subject: who,
-    participant: dice.many(1, 2, () => ({ member: ref(dice, [...people, 'Organization'], owner) })),
+    participant: dice.many(1, 2, () => ({ member: owning(dice, [...people, 'Organization'], owner) })),
   }),
   List: (dice, owner, who) => ({
     status: 'current',
@@ -191,7 +201,7 @@ const draws: Readonly<Record<string, Draw>> = {
     status: 'completed',
     subject: who,
     authored: dice.pick(dates),
-    source: dice.maybe(40) ? ref(dice, people, owner) : undefined,
+    source: dice.maybe(40) ? owning(dice, people, owner) : undefined,
   }),
   Task: (dice, owner, who) => ({
     status: 'requested',
@@ -220,11 +230,11 @@ const draws: Readonly<Record<string, Draw>> = {
     code: concept(dice.pick(conditions)),
     manufacturer: dice.maybe(40) ? ref(dice, ['Organization'], owner) : undefined,
   }),
-  // Of several members, hence nobody's.
-  Group: dice => ({
-    type: 'person',
+  // Of nobody whom it names: it lies in the household of the house.
+  Group: (dice, owner) => ({
+    type: 'practitioner',
     actual: true,
-    member: persons.slice(dice.below(2)).map(person => ({ entity: { reference: `Patient/${person}` } })),
+    member: dice.many(1, 2, () => ({ entity: ref(dice, ['Practitioner'], owner) })),
   }),
   Questionnaire: dice => ({
     url: `http://example.org/Questionnaire/${dice.below(2)}`,

@@ -21,7 +21,7 @@ function ofPatient(scopes: string, ...more: readonly Part[]): Token {
 }
 
 function ofAccount(scopes: string): Token {
-  return { scopes, grant: grantOf(scopes, { patients: ['anna'] }), parts: [wholeCommons] }
+  return { scopes, grant: grantOf(scopes, { account: 'family', patients: ['anna'] }), parts: [wholeCommons] }
 }
 
 function inSight(sees: (resource: Resource) => boolean): Part {
@@ -56,8 +56,8 @@ export const tokens: readonly Token[] = [
   ofPatient('patient/*.s'),
   ofPatient('patient/AuditEvent.rs patient/Observation.cs patient/Organization.rs'),
   ofAccount('user/*.rs'),
-  // Without u: whoever may choose ids for a whole account learns whether an id is in use.
   ofAccount('user/*.crds'),
+  ofAccount('user/*.cruds'),
 ]
 
 const careless = (scopes: string, about: Partial<Grant>, ...parts: readonly Part[]): Token => {

@@ -12,6 +12,8 @@ const cursor = /_cursor=([\w-]+)/g
 const keptQuery = /"query":"([A-Za-z0-9+/]+=*)"/g
 /** The control id that an acknowledgement gives itself. */
 const acknowledgement = /(\|ACK[^|\r]*\|)[0-9a-f]{20}(?=\|)/g
+/** What an account's own ids begin with is another thing in every house. */
+const ownIds = /(?<=begin with )[0-9a-f]{10}(?=-)/g
 const pageLink = /"url":"([^"]+_cursor=[\w-]+)"/g
 
 export class Transcript {
@@ -44,6 +46,7 @@ export class Transcript {
   #named(text: string): string {
     return text
       .replace(keptQuery, (_, query: string) => `"query":"«${Buffer.from(query, 'base64').toString()}»"`)
+      .replace(ownIds, '«own»')
       .replace(acknowledgement, '$1«control id»')
       .replace(cursor, (_, sealed: string) => `_cursor=«${numberOf(this.#cursorNumbers, sealed)}, ${sealed.length}»`)
       .replace(madeId, id => {
