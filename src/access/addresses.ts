@@ -34,13 +34,13 @@ export function addressesAt(baseUrl: string): Addresses {
 
 /** What the References at a path name here, in their order. */
 export function pointingsAt(resource: Resource, steps: readonly string[], addresses: Addresses): readonly Pointing[] {
-  const found: unknown[] = []
-  collect(resource, steps, 0, found)
-  return found.flatMap(reference => {
-    if (!isObject(reference) || typeof reference.reference !== 'string') return []
-    return addresses.resolve(reference.reference) ?? []
-  })
+  if (!Object.hasOwn(resource, steps[0] ?? '')) return nowhere
+  const found: Pointing[] = []
+  collect(resource, steps, 0, addresses, found)
+  return found
 }
+
+const nowhere: readonly Pointing[] = []
 
 /**
  * The resources of a stored Bundle. A relative reference is read against the fullUrl of its entry, and whatever an entry of
@@ -102,14 +102,20 @@ function entriesOf(bundle: Resource): readonly Entry[] {
   })
 }
 
-function collect(node: unknown, steps: readonly string[], at: number, found: unknown[]): void {
+/** Every write asks, so nothing is made on the way that is not needed. */
+function collect(node: unknown, steps: readonly string[], at: number, addresses: Addresses, found: Pointing[]): void {
   if (Array.isArray(node)) {
-    for (const item of node) collect(item, steps, at, found)
+    for (const item of node) collect(item, steps, at, addresses, found)
     return
   }
+  if (!isObject(node)) return
   const step = steps[at]
-  if (step === undefined) found.push(node)
-  else if (isObject(node) && Object.hasOwn(node, step)) collect(node[step], steps, at + 1, found)
+  if (step !== undefined) {
+    if (Object.hasOwn(node, step)) collect(node[step], steps, at + 1, addresses, found)
+    return
+  }
+  const pointing = typeof node.reference === 'string' ? addresses.resolve(node.reference) : undefined
+  if (pointing !== undefined) found.push(pointing)
 }
 
 function isObject(value: unknown): value is { readonly [name: string]: unknown } {

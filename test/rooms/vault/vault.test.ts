@@ -63,6 +63,27 @@ describe.each(keystores)('a vault over %s keys – ARCHITECTURE §4', (_name, op
     expect(row?.wrapped).toHaveLength(40)
   })
 
+  it('seals and opens under a planned key, which is nowhere else until it is kept', async () => {
+    const vault = await open(keys, root)
+    const before = (await keys.all()).length
+    const [forgotten, kept] = [await vault.planCompartment('patient'), await vault.planCompartment('household')]
+    for (const { compartment } of [forgotten, kept]) {
+      const sealed = (await vault.compartment(compartment)).sealEntry(plain, place)
+      expect((await vault.compartment(compartment)).openEntry({ compartment, ...place, sealed }).equals(plain)).toBe(
+        true,
+      )
+      expect(vault.hasAtHand(compartment)).toBe(true)
+    }
+    expect(await keys.all()).toHaveLength(before)
+    forgotten.forget()
+    await Promise.all([kept.keep(), kept.keep()])
+    kept.forget()
+    expect(await keys.all()).toHaveLength(before + 1)
+    await expect(vault.compartment(forgotten.compartment)).rejects.toMatchObject({ code: 'vault.key-destroyed' })
+    const again = await (await open(keys, root)).compartment(kept.compartment)
+    expect(again.compartment).toBe(kept.compartment)
+  })
+
   it('lists its compartments, without those destroyed and without its own key', async () => {
     const vault = await open(keys, root)
     const patient = await vault.createCompartment('patient')
