@@ -28,13 +28,23 @@ function mapQuantity(element: AppleElement, type: QuantityType, context: AppleCo
   const { value, unit } = element.attributes
   const reading = readQuantity(type, value, unit, 'Record')
   if ('reason' in reading) return rejected(row, reading.reason, reading.expression)
-  const id = context.fingerprint('apple', ...identityOf(element, span), value ?? '', unit ?? '', ...foodOf(element))
+  const id = context.fingerprint(
+    'apple',
+    ...identityOf(element, span),
+    value ?? '',
+    unit ?? '',
+    ...foodOfNutrient(row, element),
+  )
   const code = type.variants.get(reading.quantity.code) ?? type.code
   const facts = { id, category: type.category, code, span, details: detailsOfRecord(element) }
   const resource = observation(element, facts, context)
   resource.valueQuantity = reading.quantity
   const mapped = { kind: 'mapped', row, resource, mode: 'create' } as const
   return reading.warning === undefined ? mapped : { ...mapped, warning: reading.warning }
+}
+
+function foodOfNutrient(row: string, element: AppleElement): readonly string[] {
+  return row.startsWith('HKQuantityTypeIdentifierDietary') ? foodOf(element) : []
 }
 
 function detailsOfRecord(element: AppleElement): readonly Detail[] {

@@ -71,6 +71,7 @@ function describe(resource: MappedResource, facts: ObservationFacts, details: re
   const component = [...(facts.components ?? []), ...(isVital ? [] : componentsOf(loose))]
   if (component.length > 0) resource.component = component
   if (isVital && loose.length > 0) resource.extension = extensionsOf(loose)
+  if (loose.length === details.length) return
   const { bodySite, method, identifier } = Object.groupBy(details, ({ place }) => place ?? 'loose')
   if (bodySite !== undefined) resource.bodySite = bodySite[0]?.value.valueCodeableConcept
   if (method !== undefined) resource.method = method[0]?.code

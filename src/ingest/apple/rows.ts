@@ -50,7 +50,8 @@ export class RowReader {
   #closing: AppleElement | undefined
   /** Whether the text so far ends between two rows. */
   #clean = true
-  #rowName: string | undefined
+  /** With which the row that is being read began. */
+  #rowText = ''
   #rowsOfPiece = 0
   #sinceEvent = 0
   /** Whether the end of the root element was seen. */
@@ -107,7 +108,7 @@ export class RowReader {
   /** @returns whether the piece could be read */
   #feed(piece: string): boolean {
     const wasClean = this.#clean
-    if (wasClean) this.#rowName = nameIn(piece)
+    if (wasClean) this.#rowText = piece
     this.#failed = false
     this.#rowsOfPiece = 0
     this.#sinceEvent += piece.length
@@ -134,7 +135,7 @@ export class RowReader {
     const lost = this.#open[1]
     // @NOTE a fault after a whole row, such as the end tag of a row that was given up before, costs nothing more.
     if (lost === undefined && this.#rowsOfPiece > 0) this.#events.blemish()
-    else this.#events.broken(lost?.attributes.type ?? this.#rowName ?? lost?.name)
+    else this.#events.broken(lost?.attributes.type ?? nameIn(this.#rowText) ?? lost?.name)
     // What a correlation holds are rows that stand loose in the file as well.
     if (lost?.name === 'Correlation') for (const child of lost.children ?? []) this.#events.row(child)
     this.#open = []
