@@ -31,6 +31,8 @@ export function applyRules(rules: readonly FieldRule[], segment: Segment, contex
   const uncoded: string[] = []
   const texts = textsOf([segment, ...(context.beside ?? [])])
   for (const rule of rules) {
+    // Most fields are empty in most messages: those cost nothing.
+    if (field(segment, parsePlace(rule.from).number).length === 0) continue
     if (rule.when !== undefined && !holds(rule.when, texts)) continue
     if (rule.needs !== undefined && !elements.has(rule.needs)) continue
     if (rule.to === '$said') context.ledger.keep(segment, parsePlace(rule.from).number)

@@ -77,7 +77,13 @@ function both(known: PersonClaims, said: PersonClaims): PersonClaims {
   return {
     ...said,
     ...known,
-    identifiers: [...known.identifiers, ...said.identifiers],
-    names: [...known.names, ...said.names],
+    identifiers: union(known.identifiers, said.identifiers),
+    names: union(known.names, said.names),
   }
+}
+
+/** Each once: a thousand messages say the same name, and it is compared with each of them. */
+function union<T>(known: readonly T[], said: readonly T[]): readonly T[] {
+  const keys = new Set(known.map(one => JSON.stringify(one)))
+  return [...known, ...said.filter(one => !keys.has(JSON.stringify(one)))]
 }
