@@ -12,6 +12,7 @@ const bodies: Readonly<Record<string, unknown>> = {
   transaction: { resourceType: 'Bundle', type: 'batch', entry: [{ request: { method: 'GET', url: 'Patient' } }] },
   $everything: { resourceType: 'Parameters', parameter: [{ name: '_count', valueInteger: 10 }] },
   $validate: patient,
+  $review: { resourceType: 'Parameters', parameter: [{ name: 'decision', valueCode: 'reject' }] },
   $merge: {
     resourceType: 'Parameters',
     parameter: [

@@ -207,6 +207,7 @@ describe('"try it" at first click', () => {
     return asked.set('Content-Type', type).send(typeof body === 'string' ? body : JSON.stringify(body ?? {}))
   }
 
+  // An operation that is not well asked with an empty Parameters needs a row in src/http/openapi/examples.ts.
   it('asks nothing that is malformed, of no known type, or not allowed', async () => {
     const token = await house.token('system/*.cruds')
     const wellAsked = [200, 201, 204, 304, 404, 410, 412]
