@@ -57,12 +57,12 @@ describe('what became of an import, in words', () => {
     state: 'done',
     format: 'fhir-bundle',
     digest: 'ab',
-    rows: 4,
+    rows: 6,
     mapped: 2,
     folded: 1,
     created: 2,
     updated: 0,
-    duplicate: 0,
+    duplicate: 1,
     unmapped: [{ row: 'Claim', count: 1 }],
     rejected: [
       { row: 'Observation', reason: 'not-valid', text: 'Not valid.', expression: 'Observation.status', count: 2 },
@@ -73,7 +73,7 @@ describe('what became of an import, in words', () => {
 
   it('says how it ended, and what was left out and why', () => {
     expect(reportLines(report)).toEqual([
-      'Imported: 4 rows of fhir-bundle; 2 created, 0 updated, 0 there already, 1 say what others say too.',
+      'Imported: 6 rows of fhir-bundle: 2 taken in (2 created, 0 updated), 1 there already (1 said twice in the file), 1 not taken in, 2 rejected.',
       'Rejected 2 × Observation: Not valid. (Observation.status)',
       'Not taken in 1 × Claim: no mapping for it.',
       'Note: Times without a zone are taken as local.',
@@ -83,9 +83,9 @@ describe('what became of an import, in words', () => {
 
   it('says that it broke off, and why', () => {
     const problem = { code: 'ingest.truncated', text: 'The file ends too early.' }
-    const lines = reportLines({ ...report, state: 'failed', problem, rows: 1 })
+    const lines = reportLines({ ...report, state: 'failed', problem })
     expect(lines.slice(0, 2)).toEqual([
-      'Broke off: 1 row of fhir-bundle; 2 created, 0 updated, 0 there already, 1 say what others say too.',
+      'Broke off: 6 rows of fhir-bundle: 2 taken in (2 created, 0 updated), 1 there already (1 said twice in the file), 1 not taken in, 2 rejected.',
       'It broke off because: The file ends too early. (ingest.truncated)',
     ])
   })
