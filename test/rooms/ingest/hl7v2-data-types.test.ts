@@ -275,6 +275,37 @@ describe('names, identifiers, codes', () => {
     expect(warnings('PID|1||4711^^^C', `PV1|1|I|||||||||||||||||V1`, 'OBX|1|NM|C^X^L||5|g/L|||||F')).toEqual([])
   })
 
+  it('DG1-2 and PR1-2 name the system of a code that names none, as in HL7 v2.3', () => {
+    const outcomes = hl7Outcomes(
+      message(
+        msh('ADT^A01'),
+        'PID|1||1',
+        'DG1|1|I9C|155.0|Neoplasm of liver',
+        'DG1|2|I9C|I10^High^I10',
+        'PR1|1|C4|64721|Carpal',
+      ),
+    )[0]
+    const codes = resourcesOf(outcomes ?? []).map(({ code }) => code)
+    expect(codes).toMatchObject([
+      { coding: [{ system: 'http://hl7.org/fhir/sid/icd-9-cm', code: '155.0' }], text: 'Neoplasm of liver' },
+      { coding: [{ system: 'http://hl7.org/fhir/sid/icd-10', code: 'I10' }] },
+      { coding: [{ system: 'http://www.ama-assn.org/go/cpt', code: '64721' }], text: 'Carpal' },
+    ])
+  })
+
+  it('who pays is a guarantor, whoever else it is', () => {
+    const outcomes = hl7Outcomes(message(msh('ADT^A01'), 'PID|1||1', 'GT1|1||Doe^Jim||||||||FTH'))[0]
+    expect(resourcesOf(outcomes ?? [])).toMatchObject([
+      {
+        name: [{ family: 'Doe' }],
+        relationship: [
+          { coding: [{ code: 'FTH' }] },
+          { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-RoleClass', code: 'GUAR' }] },
+        ],
+      },
+    ])
+  })
+
   it('who gives a number is named by an identifier of another kind too', () => {
     expect(patient('PID|1||4711^^^LAB&36D1332559&CLIA').identifier).toMatchObject([
       {

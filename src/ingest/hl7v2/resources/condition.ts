@@ -13,6 +13,7 @@ import {
   visitNumber,
 } from '../scene.ts'
 import { groupsOf } from '../structure.ts'
+import { withMethod } from './coding-method.ts'
 import { notesOf } from './notes.ts'
 
 const diagnosis = [
@@ -29,7 +30,7 @@ const enteredInError = {
 export const mapCondition: Mapper = (scene, group) => {
   const [dg1] = group.segments
   if (dg1 === undefined) return
-  const elements = applied(scene, dg1, 'Condition')
+  const elements = withMethod(scene, dg1, applied(scene, dg1, 'Condition'))
   if (elements.code === undefined) return reject(scene, dg1, 'DG1-3')
   const [key, ...others] = keysOf(scene, dg1)
   const deleted = value(dg1, 21) === 'D'

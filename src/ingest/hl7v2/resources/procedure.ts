@@ -1,6 +1,7 @@
 import { combined } from '../drafts.ts'
 import { field, part, type Segment, value } from '../message.ts'
 import { applied, type Elements, emit, inEncounter, type Mapper, reject, type Scene, visitNumber } from '../scene.ts'
+import { withMethod } from './coding-method.ts'
 import { notesOf } from './notes.ts'
 import { performersOf } from './participants.ts'
 
@@ -8,7 +9,11 @@ import { performersOf } from './participants.ts'
 export const mapProcedure: Mapper = (scene, group) => {
   const [pr1] = group.segments
   if (pr1 === undefined) return
-  const elements = combined(applied(scene, pr1, 'Procedure'), performersOf(scene, group, pr1), notesOf(scene, group))
+  const elements = combined(
+    withMethod(scene, pr1, applied(scene, pr1, 'Procedure')),
+    performersOf(scene, group, pr1),
+    notesOf(scene, group),
+  )
   if (elements.code === undefined) return reject(scene, pr1, 'PR1-3')
   const { performedPeriod, ...others } = elements as { performedPeriod?: { start?: string } } & Elements
   const key = value(pr1, 19) || [visitNumber(scene) ?? '', value(pr1, 3) || value(pr1, 4), value(pr1, 5)].join('|')

@@ -20,7 +20,7 @@ export const mapGuarantor: Mapper = (scene, { segments: [gt1] }) => {
 }
 
 const guarantor = {
-  coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-RoleCode', code: 'GUARD' }],
+  coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-RoleClass', code: 'GUAR', display: 'guarantor' }],
 }
 
 function emitPerson(scene: Scene, segment: Segment, elements: Elements, key: readonly string[], place: string): void {
