@@ -6,7 +6,7 @@ import type { Config } from '#config'
 import { createApp, listen } from '#http'
 import { type Ingest, openIngest, parseSenders, type Senders } from '#ingest'
 import { defaultLimits, type Rooms } from '#interactions'
-import { type Clock, createLog, type Log, newSecret, Problem, systemClock } from '#kernel'
+import { type Clock, createLog, isProblem, type Log, newSecret, Problem, systemClock } from '#kernel'
 import { openRecord, type Record } from '#record'
 import { openShare, type Share } from '#share'
 import { openSmart, type Smart } from '#smart'
@@ -51,6 +51,8 @@ export interface Opening {
   readonly log?: Log
   /** Whether a house is made where there is none: only a start of the server may. */
   readonly make?: boolean
+  /** Whether no other process may have the house open meanwhile. */
+  readonly alone?: boolean
   /** What opens the instance key, if not what the configuration names. */
   readonly root?: RootProvider
 }
@@ -62,7 +64,7 @@ export interface Opening {
  *   `conflict` · `command.folder-foreign`, `command.folder-unusable`; of `store` or `vault` when the data or the keys cannot be opened
  */
 export async function openHouse(config: Config, opening: Opening = {}): Promise<House> {
-  const { log = createLog(config.logLevel), make = false, root = rootOf(config) } = opening
+  const { log = createLog(config.logLevel), make = false, alone = false, root = rootOf(config) } = opening
   const clock = systemClock
   const closing: (() => Promise<void> | void)[] = []
   const close = async () => {
@@ -70,7 +72,7 @@ export async function openHouse(config: Config, opening: Opening = {}): Promise<
     closing.length = 0
   }
   try {
-    const { store, keys } = await openStores(config, make)
+    const { store, keys } = await openStores(config, { make, alone })
     closing.push(
       () => store.close(),
       () => keys.close(),
@@ -177,7 +179,10 @@ function termOf(scope: string): Term {
   return term
 }
 
-async function openStores(config: Config, make: boolean): Promise<{ store: Store; keys: KeyStore }> {
+async function openStores(
+  config: Config,
+  { make, alone }: { readonly make: boolean; readonly alone: boolean },
+): Promise<{ store: Store; keys: KeyStore }> {
   if (!make) await checkHouse(config)
   if (config.store.kind === 'memory') return { store: openMemoryStore(), keys: openMemoryKeys() }
   const state = await houseState(config)
@@ -185,13 +190,31 @@ async function openStores(config: Config, make: boolean): Promise<{ store: Store
   if (state === 'keys-alone') await checkHouse(config)
   if (state !== 'whole') await prepareFolders(config)
   const files = houseFiles(config)
-  const store = await openSqliteStore({ path: files.data })
+  const store = await unlessInUse(alone, waiting => openSqliteStore({ path: files.data, ...waiting }))
   try {
     if (state === 'data-alone' && (await isPaired(store))) throw keysAbsent(config)
-    return { store, keys: await openSqliteKeys({ path: files.keys }) }
+    return { store, keys: await unlessInUse(alone, waiting => openSqliteKeys({ path: files.keys, ...waiting })) }
   } catch (error) {
     await store.close()
     throw error
+  }
+}
+
+/** Who wants a house alone need not wait long: a server does not go away by itself. */
+const aloneWaitMs = 2_000
+
+/** @throws Problem `busy` · `command.house-in-use` when it must be alone, and another process has the file open */
+async function unlessInUse<T>(
+  alone: boolean,
+  open: (how: { readonly alone?: boolean; readonly waitMs?: number }) => Promise<T>,
+): Promise<T> {
+  if (!alone) return open({})
+  try {
+    return await open({ alone, waitMs: aloneWaitMs })
+  } catch (cause) {
+    if (!isProblem(cause, 'busy')) throw cause
+    const text = 'The house is in use. This must have it alone: stop the server and other commands, and try again.'
+    throw new Problem('busy', 'command.house-in-use', text, { cause })
   }
 }
 

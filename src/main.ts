@@ -185,6 +185,26 @@ function addKeys(program: Command): void {
     .option('--list', 'the keys that were ever destroyed: keep the list apart from the backups')
     .option('--replay <file>', 'destroy them again, in a house that was restored from backups')
     .action(lazily(async () => (await import('./commands/erase.ts')).erase))
+  const rotate = program.command('rotate').description('new keys in place of old ones')
+  rotate
+    .command('root')
+    .description('a new key file or passphrase; works beside a running server')
+    .addOption(new Option('--to <kind>', 'what the root is from now on').choices(['file', 'passphrase']))
+    .action(lazily(async () => (await import('./commands/rotate.ts')).rotateRoot))
+  rotate
+    .command('instance')
+    .description('a new epoch of the instance key, for all keys and documents; the server must be stopped')
+    .action(lazily(async () => (await import('./commands/rotate.ts')).rotateInstanceKey))
+  addTargeted(
+    rotate.command('patient').description('a new key for a patient, all sealed anew; the server must be stopped'),
+    'patient',
+    async () => (await import('./commands/rotate.ts')).rotatePatient,
+  )
+  rotate
+    .command('all')
+    .description('instance, everybody, root; the server must be stopped')
+    .addOption(new Option('--to <kind>', 'what the root is from now on').choices(['file', 'passphrase']))
+    .action(lazily(async () => (await import('./commands/rotate.ts')).rotateAll))
   const recovery = program
     .command('recovery')
     .description('the code on paper that opens the house when its root is lost')

@@ -1,4 +1,4 @@
-import { createInterface } from 'node:readline/promises'
+import { createInterface } from 'node:readline'
 import { Problem } from '#kernel'
 
 /**
@@ -7,14 +7,25 @@ import { Problem } from '#kernel'
  * @throws Problem `invalid` · `command.unanswered` when standard input ends before there is a line
  */
 export async function ask(question: string): Promise<string> {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr })
-  const ended = new Promise<undefined>(resolve => terminal.once('close', () => resolve(undefined)))
+  return (await askEach([question]))[0] ?? ''
+}
+
+/** Several questions, one after the other: what is piped in comes all at once, and must not be lost in between. */
+export async function askEach(questions: readonly string[]): Promise<string[]> {
+  const input = createInterface({ input: process.stdin })
+  const lines = input[Symbol.asyncIterator]()
+  const answers: string[] = []
   try {
-    const answer = await Promise.race([terminal.question(`${question} `), ended])
-    if (answer !== undefined) return answer.trim()
-    throw new Problem('invalid', 'command.unanswered', 'The command asks for an answer, and nobody gave one.')
+    for (const question of questions) {
+      process.stderr.write(`${question} `)
+      const { value, done } = await lines.next()
+      if (done === true)
+        throw new Problem('invalid', 'command.unanswered', 'The command asks for an answer, and nobody gave one.')
+      answers.push(value.trim())
+    }
+    return answers
   } finally {
-    terminal.close()
+    input.close()
   }
 }
 

@@ -100,6 +100,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     audit: note => upkeep.begin(() => noteEvent(note)),
     shred: patient => maintenance.shred(patient),
     verify: () => verifyAll({ store, vault, registry, notes, clock }),
+    renewKeys: patient => maintenance.renewKeys(patient),
     reindex: async () => {
       await rehousing.run()
       return maintenance.reindex()

@@ -213,6 +213,11 @@ export interface Record {
    * imports. The audit ledger stays, and the id is never given again. There is no way back.
    */
   shred(patient: string): Promise<void>
+  /**
+   * New keys for a patient's compartments, or for everybody's; the old ones are destroyed. No other process may have the store
+   * open. Resolves to how many entries were sealed anew; cut off, it is gone on with the next time.
+   */
+  renewKeys(patient?: string): Promise<number>
   /** Opens everything and names what is damaged, missing, swapped or rolled back. */
   verify(): AsyncIterable<Finding>
   /**

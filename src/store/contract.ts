@@ -156,6 +156,12 @@ export interface Store {
   /** Entries with `seq >= fromSeq`, ascending, at most `limit` of them. */
   entriesFrom(compartment: CompartmentId, fromSeq: number, limit: number): Promise<readonly Entry[]>
 
+  /**
+   * Puts other sealed bytes in the place of these entries, which say the same under another key: all of them or none. What is not
+   * there is left out.
+   */
+  reseal(compartment: CompartmentId, entries: readonly Pick<Entry, 'seq' | 'sealed'>[]): Promise<void>
+
   /** Keeps a segment; one with the same `fromSeq` is replaced. Segments are derived: losing one loses no data. */
   putSegment(segment: Segment): Promise<void>
   /** The segments of a compartment, ascending by `fromSeq`. */

@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import type { BlobChunk, CompartmentId, Entry, Locator, Sealed, Segment } from '#store'
 import { openChunks, sealChunks } from './blob-stream.ts'
 import { hmac } from './derive.ts'
+import { keyVersionOf } from './envelope.ts'
 import { mint } from './mint.ts'
 import { type KeyVersions, Ring, sealBroken } from './ring.ts'
 
@@ -27,6 +28,8 @@ export interface CompartmentKeys {
   sealBlob(blob: string, source: AsyncIterable<Uint8Array>): AsyncIterable<BlobChunk>
   /** Each chunk is authenticated before it is passed on; a truncated attachment fails at its end. */
   openBlob(blob: string, chunks: AsyncIterable<BlobChunk>): AsyncIterable<Buffer>
+  /** Whether the newest version of the key sealed these bytes. */
+  isNewest(sealedBytes: Uint8Array): boolean
   /** 32 bytes, equal for equal bytes of one compartment only, also after the key was renewed; for import identifiers. */
   fingerprint(bytes: Uint8Array): Buffer
   /** 32 bytes; one link of the compartment's MAC chain. */
@@ -84,6 +87,10 @@ class SealedCompartment implements CompartmentKeys {
   openBlob(blob: string, chunks: AsyncIterable<BlobChunk>): AsyncIterable<Buffer> {
     this.#checkUsable()
     return openChunks(this.#blobs, blob, chunks)
+  }
+
+  isNewest(sealedBytes: Uint8Array): boolean {
+    return keyVersionOf(sealedBytes) === this.#versions.newest
   }
 
   fingerprint(bytes: Uint8Array): Buffer {

@@ -28,6 +28,15 @@ export async function newCompartmentRow(
   return { row: { owner, kind, version, wrapped, params: { epoch: instance.newest } }, key }
 }
 
+/** The same key, wrapped under the newest epoch. @throws Problem `fault` · `vault.key-broken` */
+export async function rewrapRow(instance: KeyVersions, row: WrappedKey): Promise<WrappedKey> {
+  const key = unwrapRow(instance, row)
+  const kek = wrappingKey(instance, instance.newest, row)
+  if (kek === undefined) throw keyBroken()
+  const wrapped = await lendKey(key, async raw => wrapKey(kek, raw))
+  return { ...row, wrapped, params: { ...row.params, epoch: instance.newest } }
+}
+
 /** @throws Problem `fault` · `vault.key-broken` when a row is not this compartment's, or not this instance's. */
 export function unwrapCompartment(
   instance: KeyVersions,

@@ -84,6 +84,23 @@ export class Compartments {
     return this.#load(id)
   }
 
+  /** How many versions of a key there are; more than one while a renewal is under way. */
+  async versions(id: CompartmentId): Promise<number> {
+    return (await this.#rows(id)).length
+  }
+
+  /** Destroys every version of a key but the newest: nothing must be left that an older one has sealed. */
+  async retire(id: CompartmentId): Promise<void> {
+    const rows = await this.#rows(id)
+    const newest = Math.max(...rows.map(row => row.version))
+    await this.#store.replace(
+      id,
+      rows[0]?.kind ?? '',
+      rows.filter(row => row.version === newest),
+    )
+    this.#cache.drop(id)
+  }
+
   async list(): Promise<readonly { id: CompartmentId; kind: string }[]> {
     this.checkOpen()
     await this.#readTombstones()

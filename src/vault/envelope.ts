@@ -35,6 +35,11 @@ export function parseEnvelope(sealedBytes: Uint8Array): Envelope | undefined {
   return undefined
 }
 
+/** Which version of the key sealed these bytes; undefined when they cannot be an envelope. */
+export function keyVersionOf(sealedBytes: Uint8Array): number | undefined {
+  return parseEnvelope(sealedBytes)?.keyVersion
+}
+
 function splitBody(sealedBytes: Uint8Array, at: number, keyVersion: number): Envelope | undefined {
   if (sealedBytes.length < at + nonceBytes + tagBytes) return undefined
   const nonce = sealedBytes.subarray(at, at + nonceBytes)

@@ -34,6 +34,10 @@ export interface Vault {
   compartments(): Promise<readonly { id: CompartmentId; kind: string }[]>
   /** Gives a compartment a further key version, which seals from now on. */
   renewCompartment(id: CompartmentId): Promise<CompartmentKeys>
+  /** How many versions a compartment's key has. */
+  versionsOf(id: CompartmentId): Promise<number>
+  /** Destroys all versions of a compartment's key but the newest, once nothing is left that they have sealed. */
+  retireCompartment(id: CompartmentId): Promise<void>
   /** Destroys every version of a compartment's key and leaves a tombstone. There is no way back. */
   destroy(id: CompartmentId): Promise<void>
   /** Makes `next` the root in place of all others but the recovery code. The old root then opens old backups only. */
@@ -134,6 +138,14 @@ class OpenVault implements Vault {
 
   renewCompartment(id: CompartmentId): Promise<CompartmentKeys> {
     return this.#compartments.renew(id)
+  }
+
+  versionsOf(id: CompartmentId): Promise<number> {
+    return this.#compartments.versions(id)
+  }
+
+  retireCompartment(id: CompartmentId): Promise<void> {
+    return this.#compartments.retire(id)
   }
 
   destroy(id: CompartmentId): Promise<void> {

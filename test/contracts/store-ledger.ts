@@ -259,6 +259,27 @@ export function ledgerContract(held: Held<Store>): void {
     })
   })
 
+  describe('sealing anew', () => {
+    it('puts other bytes in the place of an entry, and changes nothing else', async () => {
+      await held.subject.commit({ appends: [append(anna, 0, [pulse], [weight], [pulse, 2])] })
+      const again = entry(anna, 1, pulse, 1, 'the same under another key')
+      const newest = entry(anna, 3, pulse, 2, 'and another')
+      await held.subject.reseal(anna, [again, newest])
+      expect(await held.subject.entriesFrom(anna, 1, 9)).toEqual([again, entry(anna, 2, weight), newest])
+      expect(await held.subject.newest(pulse, undefined)).toEqual(newest)
+      expect(await held.subject.version(pulse, 1, [anna])).toEqual(again)
+      expect(await held.subject.heads([anna])).toEqual(new Map([[anna, 3]]))
+    })
+
+    it('leaves out what is not there, and other compartments', async () => {
+      await held.subject.commit({ appends: [append(anna, 0, [pulse]), append(ben, 0, [weight])] })
+      await held.subject.reseal(anna, [entry(anna, 2, pulse, 2, 'x')])
+      await held.subject.reseal(id('f'), [entry(id('f'), 1, pulse, 1, 'x')])
+      expect(await held.subject.entriesFrom(anna, 1, 9)).toEqual([entry(anna, 1, pulse)])
+      expect(await held.subject.entriesFrom(ben, 1, 9)).toEqual([entry(ben, 1, weight)])
+    })
+  })
+
   describe('a commit that nobody could store', () => {
     const first = entry(anna, 1, pulse)
     it.each<[string, readonly Append[], readonly DocumentWrite[]]>([

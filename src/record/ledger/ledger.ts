@@ -7,7 +7,7 @@ import type { CompartmentKeys } from '#vault'
 import type { Stored } from '../types.ts'
 import { LedgerIndex, readAhead, rowOf, soundPayload } from './ledger-index.ts'
 import type { Located, Named, OpenedVersions } from './opened-versions.ts'
-import { chainLink, decodePayload, encodePayload, firstLink, type Payload } from './payload.ts'
+import { chainLink, decodePayload, encodePayload, firstLink, linkOf, type Payload } from './payload.ts'
 import type { Pendings } from './pendings.ts'
 
 /** Entries behind from which on it pays to look for segments first. */
@@ -214,8 +214,9 @@ export class Ledger {
   }
 
   #adoptLink(entry: Entry): void {
-    this.#link = Buffer.from(chainLink(entry.sealed))
-    this.#lastMs = soundPayload(this.#keys, entry)?.lastUpdatedMs ?? this.#lastMs
+    const payload = soundPayload(this.#keys, entry)
+    this.#link = Buffer.from(linkOf(entry, payload))
+    this.#lastMs = payload?.lastUpdatedMs ?? this.#lastMs
   }
 
   /** Those who want to catch up at the same time share the reading. */
@@ -263,7 +264,7 @@ export class Ledger {
       this.#lastMs = Math.max(this.#lastMs, payload.lastUpdatedMs)
     }
     this.#pendingHead = this.#durableHead = seq
-    this.#link = Buffer.from(chainLink(entry.sealed))
+    this.#link = Buffer.from(linkOf(entry, payload))
   }
 
   /** Seals what fills whole segments; resolves when they are kept. */

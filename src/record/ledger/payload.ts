@@ -1,5 +1,5 @@
 import { Problem } from '#kernel'
-import type { CompartmentId } from '#store'
+import type { CompartmentId, Entry } from '#store'
 import type { Stored } from '../types.ts'
 import { deflate, inflate } from './compression.ts'
 
@@ -16,6 +16,8 @@ export interface Payload {
   readonly supersedes: number
   /** The first 8 bytes of the previous entry's authentication tag: a chain that shows a replaced or lost entry. */
   readonly chain: Uint8Array
+  /** Of an entry that was sealed anew: the link that it had, because the entries and notes after it name that one. */
+  readonly link?: Uint8Array
   /** The other compartments in which the same version lies: it belongs to several patients. */
   readonly copies: readonly CompartmentId[]
   /** The account that made the resource; noted only where an account may change no more than it made itself. */
@@ -49,21 +51,27 @@ export function paddedLength(length: number): number {
 
 const compartmentBytes = 16
 
-/** What few entries say: how many copies, the compartment of each, how long the creator's name is, the name. */
-function encodeMore({ copies, creator = '' }: Payload): Buffer {
-  if (copies.length === 0 && creator === '') return nothingMore
+/**
+ * What few entries say: how many copies, the compartment of each, how long the creator's name is, the name, how long the link
+ * is, the link. What is cut off at the end is absent: behind it are zeros or nothing.
+ */
+function encodeMore({ copies, creator = '', link }: Payload): Buffer {
+  if (copies.length === 0 && creator === '' && link === undefined) return nothingMore
   const name = Buffer.from(creator, 'utf8')
-  return Buffer.concat([Buffer.of(copies.length), Buffer.from(copies.join(''), 'hex'), Buffer.of(name.length), name])
+  const others = [Buffer.of(copies.length), Buffer.from(copies.join(''), 'hex'), Buffer.of(name.length), name]
+  return Buffer.concat(link === undefined ? others : [...others, Buffer.of(link.length), link])
 }
 
 const nothingMore = Buffer.alloc(0)
 
-function decodeMore(bytes: Buffer): Pick<Payload, 'copies' | 'creator'> {
+function decodeMore(bytes: Buffer): Pick<Payload, 'copies' | 'creator' | 'link'> {
   const nameAt = 1 + bytes.readUInt8(0) * compartmentBytes
   const hex = bytes.toString('hex', 1, nameAt)
   const copies = hex.match(/.{32}/g) ?? []
-  const creator = bytes.toString('utf8', nameAt + 1, nameAt + 1 + bytes.readUInt8(nameAt))
-  return creator === '' ? { copies } : { copies, creator }
+  const linkAt = nameAt + 1 + bytes.readUInt8(nameAt)
+  const creator = bytes.toString('utf8', nameAt + 1, linkAt)
+  const link = bytes.subarray(linkAt + 1, linkAt + 1 + (bytes[linkAt] ?? 0))
+  return { copies, ...(creator === '' ? {} : { creator }), ...(link.length === 0 ? {} : { link }) }
 }
 
 const alone: Pick<Payload, 'copies'> = { copies: [] }
@@ -124,6 +132,11 @@ function inflated(body: Buffer, flags: number): Buffer {
 /** The link that the next entry of the ledger carries: the head of a sealed entry's authentication tag. */
 export function chainLink(sealed: Uint8Array): Uint8Array {
   return sealed.subarray(sealed.length - 16, sealed.length - 8)
+}
+
+/** The link of an entry that has been opened, which outlives a renewal of its key. */
+export function linkOf(entry: Pick<Entry, 'sealed'>, payload: Payload | undefined): Uint8Array {
+  return payload?.link ?? chainLink(entry.sealed)
 }
 
 /** The link of a ledger's first entry. */

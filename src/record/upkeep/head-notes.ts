@@ -1,7 +1,8 @@
 import { equalSecrets, type Log, lengthPrefixed } from '#kernel'
 import type { CompartmentId, KeyStore, Store } from '#store'
 import type { Vault } from '#vault'
-import { chainLink } from '../ledger/payload.ts'
+import { soundPayload } from '../ledger/ledger-index.ts'
+import { linkOf } from '../ledger/payload.ts'
 import type { Shelf } from '../ledger/shelf.ts'
 
 /** How far a compartment's ledger had come, kept beside the keys: what a database that was rolled back cannot know. */
@@ -74,7 +75,9 @@ export class HeadNotes {
   /** Whether the ledger still holds the entry that was its head when the note was written. */
   async #fits(compartment: CompartmentId, note: HeadNote): Promise<boolean> {
     const [entry] = await this.#store.entriesAt(compartment, [note.seq])
-    return entry !== undefined && Buffer.from(chainLink(entry.sealed)).equals(note.link)
+    if (entry === undefined) return false
+    const payload = soundPayload(await this.#vault.compartment(compartment), entry)
+    return Buffer.from(linkOf(entry, payload)).equals(note.link)
   }
 
   /** @returns undefined when there is none; `forged` when it was not written with this instance's key */

@@ -7,6 +7,7 @@ import type { Shelf } from '../ledger/shelf.ts'
 import type { Household } from '../registry/household.ts'
 import type { Pair } from '../registry/registration.ts'
 import type { Registry } from '../registry/registry.ts'
+import { renewKey } from './renew-keys.ts'
 
 /** What maintenance works on. */
 export interface MaintenanceRooms {
@@ -41,6 +42,24 @@ export class Maintenance {
       entries += ledger.durableHead
     }
     return entries
+  }
+
+  /**
+   * New keys for a patient's compartments, or for all there are. Nobody else may have the store open.
+   *
+   * @returns how many entries were sealed anew
+   */
+  async renewKeys(patient?: string): Promise<number> {
+    const { registry } = this.#rooms
+    const pair = patient === undefined ? undefined : await registry.ofPatient(patient)
+    const holders = patient === undefined ? await registry.everyHolder() : [pair?.data, pair?.audit]
+    let count = 0
+    for (const holder of holders.filter(each => each !== undefined)) {
+      this.#close(holder)
+      count += await renewKey(this.#rooms, holder.compartment)
+      this.#close(holder)
+    }
+    return count
   }
 
   /**

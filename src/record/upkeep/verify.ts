@@ -3,7 +3,7 @@ import { parseResource } from '#fhir'
 import { type Clock, isProblem } from '#kernel'
 import type { CompartmentId, Entry, Store } from '#store'
 import type { CompartmentKeys, Vault } from '#vault'
-import { chainLink, decodePayload, firstLink, type Payload } from '../ledger/payload.ts'
+import { decodePayload, firstLink, linkOf, type Payload } from '../ledger/payload.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Finding } from '../types.ts'
 import type { HeadNotes } from './head-notes.ts'
@@ -123,11 +123,11 @@ async function* verifyCompartment(
     for (const entry of entries) {
       const { seq } = entry
       if (seq > expected) yield { kind: 'entry-missing', compartment, seq: expected, text: 'Entries are missing.' }
-      const chain = payloadOf(keys, entry)?.chain
-      if (chain === undefined) yield { kind: 'entry-broken', compartment, seq, text: 'The entry cannot be opened.' }
-      else if (seq === expected && !Buffer.from(chain).equals(link))
+      const payload = payloadOf(keys, entry)
+      if (payload === undefined) yield { kind: 'entry-broken', compartment, seq, text: 'The entry cannot be opened.' }
+      else if (seq === expected && !Buffer.from(payload.chain).equals(link))
         yield { kind: 'chain-broken', compartment, seq, text: 'The entry does not follow the one before it.' }
-      link = chainLink(entry.sealed)
+      link = linkOf(entry, payload)
       expected = seq + 1
       if (noted?.seq === seq && !Buffer.from(noted.link).equals(link))
         yield { kind: 'rolled-back', compartment, seq, text: 'The entry is not the one that was noted as head.' }

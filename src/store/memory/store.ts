@@ -172,6 +172,23 @@ class MemoryStore implements Store {
     return (this.#ledgers.get(compartment) ?? []).slice(start, start + limit)
   }
 
+  async reseal(compartment: CompartmentId, entries: readonly Pick<Entry, 'seq' | 'sealed'>[]): Promise<void> {
+    this.#checkOpen()
+    checkId16(compartment)
+    for (const { seq, sealed } of entries) this.#resealOne(compartment, seq, copyOf(sealed))
+  }
+
+  #resealOne(compartment: CompartmentId, seq: number, sealed: Sealed): void {
+    const ledger = this.#ledgers.get(compartment)
+    const entry = ledger?.[seq - 1]
+    if (ledger === undefined || entry === undefined) return
+    const resealed = { ...entry, sealed }
+    ledger[seq - 1] = resealed
+    const versions = this.#byLocator.get(entry.locator) ?? []
+    const at = versions.indexOf(entry)
+    if (at >= 0) versions[at] = resealed
+  }
+
   async putSegment(segment: Segment): Promise<void> {
     this.#checkOpen()
     checkId16(segment.compartment)

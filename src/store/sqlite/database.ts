@@ -74,15 +74,18 @@ function createSchema(database: DatabaseSync, schema: Schema): void {
  * Opens a database file of ours, creating it (mode 0600, new directories 0700) when it is not there.
  *
  * @param waitMs  how long to wait for other processes
+ * @param alone   whether no other process may have it open until this one closes it
  * @throws Problem `fault` · `store.sqlite-too-old` | `store.schema-newer` | `store.not-ours` | `store.failed`
  */
-export async function openDatabase(path: string, schema: Schema, waitMs: number): Promise<OpenDatabase> {
+export async function openDatabase(path: string, schema: Schema, waitMs: number, alone = false): Promise<OpenDatabase> {
   let database: DatabaseSync | undefined
   try {
     createPrivately(path)
     const opened = new DatabaseSync(path, { allowExtension: false, enableForeignKeyConstraints: false })
     database = opened
     checkSqliteFloor(String(opened.prepare('SELECT sqlite_version() AS version').get()?.version))
+    // Before the file is first read: only then does SQLite take the lock that keeps everybody else out.
+    if (alone) opened.exec('PRAGMA locking_mode = EXCLUSIVE')
     // Looked at before the settings too: a foreign file must not even be switched to another journal.
     await untilFree(() => checkSchema(opened, schema), waitMs)
     await untilFree(() => opened.exec(settings), waitMs)

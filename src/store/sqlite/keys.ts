@@ -14,6 +14,8 @@ export interface SqliteKeysOptions {
   readonly path: string
   /** How long a write waits for other processes before it is refused as `store.busy`; 10 s by default. */
   readonly waitMs?: number
+  /** Whether no other process may have the file open until this one closes it. */
+  readonly alone?: boolean
 }
 
 const defaultWaitMs = 10_000
@@ -93,8 +95,8 @@ class SqliteKeys implements KeyStore {
     }
   }
 
-  replace(owner: string, kind: string, keys: readonly WrappedKey[]): Promise<void> {
-    return this.#transactions.write(() => {
+  async replace(owner: string, kind: string, keys: readonly WrappedKey[]): Promise<void> {
+    await this.#transactions.write(() => {
       this.#statements.deleteKind.run(owner, kind)
       for (const key of keys) this.#insert(key)
     })
@@ -161,6 +163,6 @@ class SqliteKeys implements KeyStore {
  */
 export async function openSqliteKeys(options: SqliteKeysOptions): Promise<KeyStore> {
   const waitMs = options.waitMs ?? defaultWaitMs
-  const { database, transactions } = await openDatabase(options.path, keysSchema, waitMs)
+  const { database, transactions } = await openDatabase(options.path, keysSchema, waitMs, options.alone)
   return new SqliteKeys(database, transactions)
 }

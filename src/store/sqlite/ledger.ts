@@ -21,6 +21,7 @@ const sql = {
   copies: `SELECT e.id, e.version ${newestEntry}`,
   at: `SELECT ${columns} FROM entries e WHERE e.id = ?`,
   from: `SELECT ${columns} FROM entries e WHERE e.id >= ? AND e.id < ? ORDER BY e.id LIMIT ?`,
+  reseal: 'UPDATE entries SET sealed = ? WHERE id = ?',
   insert: 'INSERT INTO entries (id, locator, version, sealed) VALUES (?, ?, ?, ?)',
   placeNew: 'INSERT INTO newest (bucket, entry) VALUES (?, ?)',
   unplace: 'DELETE FROM newest WHERE bucket = ? AND entry = ?',
@@ -131,6 +132,12 @@ export class Ledger {
     if (number === undefined) return []
     const from = toRowId(number, Math.max(fromSeq, 1))
     return this.#entries(this.#statements.from.all(from, toRowId(number + 1, 0), limit))
+  }
+
+  reseal(compartment: CompartmentId, entries: readonly Pick<Entry, 'seq' | 'sealed'>[]): void {
+    const number = this.#compartments.number(compartment)
+    if (number === undefined) return
+    for (const { seq, sealed } of entries) this.#statements.reseal.run(sealed, toRowId(number, seq))
   }
 
   /** Compares what a commit was decided on with what is there now. */

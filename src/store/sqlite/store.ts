@@ -37,6 +37,8 @@ export interface SqliteStoreOptions {
   readonly clock?: Clock
   /** How long a write waits for other processes before it is refused as `store.busy`; 10 s by default. */
   readonly waitMs?: number
+  /** Whether no other process may have the file open until this one closes it. */
+  readonly alone?: boolean
 }
 
 const defaultWaitMs = 10_000
@@ -134,6 +136,10 @@ class SqliteStore implements Store {
     return this.#read(() => this.#parts.ledger.entriesFrom(compartment, fromSeq, limit))
   }
 
+  reseal(compartment: CompartmentId, entries: readonly Pick<Entry, 'seq' | 'sealed'>[]): Promise<void> {
+    return this.#parts.transactions.write(() => this.#parts.ledger.reseal(compartment, entries))
+  }
+
   putSegment(segment: Segment): Promise<void> {
     return this.#parts.transactions.write(() => this.#parts.segments.put(segment))
   }
@@ -227,7 +233,7 @@ class SqliteStore implements Store {
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
   const { path, log = silentLog, clock = systemClock, waitMs = defaultWaitMs } = options
-  const { database, transactions } = await openDatabase(path, storeSchema, waitMs)
+  const { database, transactions } = await openDatabase(path, storeSchema, waitMs, options.alone)
   const compartments = new Compartments(database)
   const blobs = new Blobs(database, transactions, compartments, { clock, log })
   const swept = await blobs.sweep()

@@ -1,5 +1,5 @@
 import { type KeyObject, randomFillSync } from 'node:crypto'
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, link, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Problem } from '#kernel'
 import { takeKey } from '../derive.ts'
@@ -28,8 +28,61 @@ export function fileRoot(path: string): RootProvider {
       return { wrapped: wrapUnderSecret(await readSecret(path), kind, key, context), params: {} }
     },
     async unwrap(wrapped, _params, context) {
-      return unwrapUnderSecret(await readSecret(path), kind, wrapped, context)
+      try {
+        return unwrapUnderSecret(await readSecret(path), kind, wrapped, context)
+      } catch (error) {
+        return unwrapUnderNext(path, wrapped, context, error)
+      }
     },
+  }
+}
+
+const nextTo = (path: string): string => `${path}.next`
+
+/**
+ * A new key file in place of the one at `path`. It lies beside it until the keystore is wrapped under it; should the process
+ * die in between, whichever of the two opens the keystore is the right one, and `fileRoot` finds out.
+ */
+export function nextFileRoot(path: string): { readonly root: RootProvider; settle(): Promise<string | undefined> } {
+  const next = nextTo(path)
+  const inner = fileRoot(next)
+  let made = false
+  return {
+    root: {
+      ...inner,
+      async wrap(key, context) {
+        // What an attempt left behind that was cut off has never opened anything.
+        if (!made) await rm(next, { force: true })
+        made = true
+        return inner.wrap(key, context)
+      },
+    },
+    settle: () => putInPlace(path),
+  }
+}
+
+/** @returns where the file lies now that was there before; it opens older backups of the keystore */
+async function putInPlace(path: string): Promise<string | undefined> {
+  const aside = `${path}.old-${new Date().toISOString().replaceAll(':', '-')}`
+  const kept = await link(path, aside).then(
+    () => aside,
+    () => undefined,
+  )
+  await rename(nextTo(path), path)
+  await syncFolder(dirname(path))
+  return kept
+}
+
+/** A change of root was cut off when the keystore had taken the new one already. */
+async function unwrapUnderNext(path: string, wrapped: Uint8Array, context: Uint8Array, error: unknown) {
+  const next = await readSecret(nextTo(path)).catch(() => undefined)
+  if (next === undefined) throw error
+  try {
+    const key = unwrapUnderSecret(next, kind, wrapped, context)
+    await putInPlace(path)
+    return key
+  } catch {
+    throw error
   }
 }
 

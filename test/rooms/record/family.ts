@@ -13,7 +13,7 @@ export const baseUrl = 'http://127.0.0.1:8080/fhir'
 
 const rootDirectory = mkdtempSync(join(tmpdir(), 'kinhold-record-'))
 /** A file, because a passphrase is slow on purpose. */
-const root = fileRoot(join(rootDirectory, 'root.key'))
+export const testRoot = fileRoot(join(rootDirectory, 'root.key'))
 process.on('exit', () => rmSync(rootDirectory, { recursive: true, force: true }))
 
 /** A record on the memory store with real keys, and the parts it was built from. */
@@ -31,7 +31,7 @@ export interface TestRecord {
 
 export async function openTestRecord(store: Store = openMemoryStore(), keys = openMemoryKeys()): Promise<TestRecord> {
   const clock = new FixedClock(Date.parse('2026-03-01T10:00:00Z'))
-  const ownVault = () => openVault({ keys, root, clock })
+  const ownVault = () => openVault({ keys, root: testRoot, clock })
   const vault = await ownVault()
   const rooms = { store, keys, vault, clock, log: silentLog, baseUrl }
   return {

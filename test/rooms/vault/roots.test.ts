@@ -4,7 +4,15 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { systemClock } from '#kernel'
 import { type KeyStore, openMemoryKeys, type WrappedKey } from '#store'
-import { fileRoot, newRecoveryCode, openVault, passphraseRoot, type RootProvider, recoveryRoot } from '#vault'
+import {
+  fileRoot,
+  newRecoveryCode,
+  nextFileRoot,
+  openVault,
+  passphraseRoot,
+  type RootProvider,
+  recoveryRoot,
+} from '#vault'
 import { named, problemOf } from './arrange.ts'
 
 const open = (keys: KeyStore, root: RootProvider) => openVault({ keys, root, clock: systemClock })
@@ -80,6 +88,23 @@ describe('key file', () => {
     await writeFile(pathOf(`size-${size}`), Buffer.alloc(size, 1), { mode: 0o600 })
     const malformed = named('fault', 'vault.key-file-malformed')
     expect(await problemOf(() => open(openMemoryKeys(), fileRoot(pathOf(`size-${size}`))))).toBe(malformed)
+  })
+
+  it('is replaced by another, and whichever opens the keystore is found when that was cut off', async () => {
+    const opens = async (keys: KeyStore, path: string) => problemOf(() => open(keys, fileRoot(path)))
+    for (const cutOff of ['before the keystore knew', 'before the file was in place', 'never'] as const) {
+      const [keys, path] = [openMemoryKeys(), pathOf(`replaced ${cutOff}`)]
+      const vault = await open(keys, fileRoot(path))
+      const before = await readFile(path)
+      const { root, settle } = nextFileRoot(path)
+      if (cutOff === 'before the keystore knew') await root.wrap(key(), context)
+      else await vault.rotateRoot(root)
+      if (cutOff === 'never') await settle()
+      expect([cutOff, await opens(keys, path), await opens(keys, path)]).toEqual([cutOff, 'no problem', 'no problem'])
+      expect((await readFile(path)).equals(before)).toBe(cutOff === 'before the keystore knew')
+      await (await open(keys, fileRoot(path))).rotateRoot(nextFileRoot(path).root)
+      expect([cutOff, await opens(keys, path)]).toEqual([cutOff, 'no problem'])
+    }
   })
 
   it("is refused when it is another keystore's", async () => {
