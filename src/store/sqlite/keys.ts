@@ -56,11 +56,13 @@ interface Adding {
 
 class SqliteKeys implements KeyStore {
   readonly #transactions: Transactions
+  #alone: boolean
   readonly #statements: Readonly<Record<keyof typeof sql, StatementSync>>
   readonly #adding: Adding[] = []
 
-  constructor(database: DatabaseSync, transactions: Transactions) {
+  constructor(database: DatabaseSync, transactions: Transactions, alone: boolean) {
     this.#transactions = transactions
+    this.#alone = alone
     this.#statements = prepareAll(database, sql)
   }
 
@@ -124,7 +126,7 @@ class SqliteKeys implements KeyStore {
       this.#statements.deleteAll.run(owner)
       this.#statements.bury.run(owner, atMs)
     })
-    await this.#transactions.emptyLog()
+    await this.#transactions.scrub()
   }
 
   async tombstones(): Promise<readonly { readonly owner: string; readonly atMs: number }[]> {
@@ -151,6 +153,9 @@ class SqliteKeys implements KeyStore {
   }
 
   async close(): Promise<void> {
+    // Who has the file alone has come to renew keys: nothing of those before is to be left.
+    if (this.#alone) await this.#transactions.scrub()
+    this.#alone = false
     this.#transactions.close()
   }
 }
@@ -164,5 +169,5 @@ class SqliteKeys implements KeyStore {
 export async function openSqliteKeys(options: SqliteKeysOptions): Promise<KeyStore> {
   const waitMs = options.waitMs ?? defaultWaitMs
   const { database, transactions } = await openDatabase(options.path, keysSchema, waitMs, options.alone)
-  return new SqliteKeys(database, transactions)
+  return new SqliteKeys(database, transactions, options.alone ?? false)
 }

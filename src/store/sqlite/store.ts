@@ -189,7 +189,7 @@ class SqliteStore implements Store {
   async dropCompartment(compartment: CompartmentId): Promise<void> {
     await this.#drop.drop(compartment)
     // Also when there was nothing to remove: an earlier call may have been stopped before this.
-    await this.#parts.transactions.emptyLog()
+    await this.#parts.transactions.scrub()
   }
 
   async stats(): Promise<StoreStats> {

@@ -24,6 +24,9 @@ export async function untilFree<T>(work: () => T, forMs: number): Promise<T> {
   }
 }
 
+/** SQLite makes the copy in memory. What is left in a larger file was sealed with a key that is gone. */
+const largestRewritten = 256 * 1024 * 1024
+
 /**
  * Transactions of one connection. Those that write are synchronous from BEGIN to COMMIT, so two never overlap and no read
  * of this process sees half of one. Those that read are shared by all reads of a turn of the event loop, because beginning
@@ -113,6 +116,27 @@ export class Transactions {
       const outcome = this.#database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()
       if (outcome?.busy !== 0) throw busyProblem()
     }, this.#waitMs)
+  }
+
+  /**
+   * Leaves nothing of what was deleted: SQLite overwrites rows that are deleted, but not the places that rows left when pages
+   * were split, so a file that is not too large is written anew. Then the log is emptied.
+   *
+   * @throws Problem `busy` · `store.busy` when a reader or writer in another process stays in the way
+   */
+  async scrub(): Promise<void> {
+    await untilFree(() => {
+      this.#endRead()
+      if (this.#sizeBytes() <= largestRewritten) this.#database.exec('VACUUM')
+    }, this.#waitMs)
+    await this.emptyLog()
+  }
+
+  #sizeBytes(): number {
+    const row = this.#database
+      .prepare('SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size')
+      .get()
+    return Number(row?.bytes)
   }
 
   /** Closes; the last process to close a file also empties and removes its log. Closing twice is harmless. */
