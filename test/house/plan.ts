@@ -71,7 +71,6 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   mongoose: ['store'],
   negotiator: ['interactions', 'web'],
   pino: ['kernel'],
-  'rate-limiter-flexible': ['smart'],
   saxes: ['ingest'],
   'stream-json': ['ingest'],
   'swagger-ui-express': ['http'],
