@@ -18,8 +18,8 @@ export interface Standing {
  * Whether the grant may do this to one version of one resource in its holder. Each version is judged by what it says
  * itself; an update must be allowed on the version before and on the new one, in all holders before and after.
  *
- * A Patient that does not exist yet has no place in any grant: `c` on a Patient in a holder of its own is allowed to
- * `user/` terms of a grant with an account, which will keep it. The caller vouches that the id is free.
+ * A Patient that does not exist yet is in no grant: whoever creates it asks with the grant as it will be, whose `patients`
+ * name it already.
  */
 export function mayTouch(
   grant: Grant,
@@ -31,8 +31,7 @@ export function mayTouch(
   return activeTerms(grant).some(
     term =>
       speaks(term, verb, resource.resourceType) &&
-      (reaches(term, grant, verb, resource.resourceType, holder, standing) ||
-        (verb === 'c' && term.level === 'user' && isNewPatientOf(grant, resource, holder))) &&
+      reaches(term, grant, verb, resource.resourceType, holder, standing) &&
       meets(term, resource),
   )
 }
@@ -60,16 +59,6 @@ function reaches(term: Term, grant: Grant, verb: Verb, type: string, holder: Hol
   const reach = reachOf(term.level, grant, verb, type, holder)
   if (reach === 'referenced') return standing.referenced === true
   return reach === 'all' || (reach === 'mine' && standing.mine === true)
-}
-
-function isNewPatientOf(grant: Grant, resource: Resource, holder: Holder): boolean {
-  return (
-    grant.account !== undefined &&
-    resource.resourceType === 'Patient' &&
-    holder.kind === 'patient' &&
-    resource.id !== undefined &&
-    holder.patient === resource.id
-  )
 }
 
 function meets(term: Term, resource: Resource): boolean {

@@ -40,6 +40,7 @@ export class Owners {
   readonly #homePatient: string | undefined
   readonly #newPatients = new Map<string, Plan>()
   readonly #newHouseholds = new Map<string | undefined, Plan>()
+  #keeping: { readonly count: number; readonly grant: Grant } | undefined
 
   /** @param homePatient  Patient id of whom what is nobody's becomes, if the grant may write there */
   constructor(grant: Grant, reach: Reach, homePatient: string | undefined) {
@@ -190,9 +191,21 @@ export class Owners {
   }
 
   #mayWrite(resource: Resource, holder: Holder, verb: 'c' | 'u'): boolean {
-    if (holder.patient !== undefined && this.#newPatients.has(holder.patient)) return true
+    const isNew = holder.patient !== undefined && this.#newPatients.has(holder.patient)
     // What is new in the commons is made by the grant's account, and what is there was looked at before.
-    return mayTouch(this.#grant, verb, resource, holder, { mine: true })
+    return mayTouch(isNew ? this.#keepingNew() : this.#grant, verb, resource, holder, { mine: true })
+  }
+
+  /** The grant as it will be: its account keeps the Patients whom this transaction brings. Its terms stay what they are. */
+  #keepingNew(): Grant {
+    const { account, patients } = this.#grant
+    if (account === undefined || patients === 'all') return this.#grant
+    if (this.#keeping?.count !== this.#newPatients.size)
+      this.#keeping = {
+        count: this.#newPatients.size,
+        grant: { ...this.#grant, patients: [...patients, ...this.#newPatients.keys()] },
+      }
+    return this.#keeping.grant
   }
 }
 
