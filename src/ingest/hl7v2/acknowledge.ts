@@ -128,28 +128,41 @@ export function acknowledge(
   return [msh, msa, ...errors].map(fields => `${fields.join('|')}\r`).join('')
 }
 
-/** So many ERR segments, and places in one of them; a sender with more to mend will not read on. */
-const most = 100
+/** So many places in one ERR; what a place says is named however often it is said. */
+const mostPlaces = 100
+/** So many different things: more than all fields of all segments with all of their components can be. */
+const mostNamed = 20_000
 
 /**
- * ERR segments of an accepted message: one for each value that was not taken over, and one that lists what nothing is
- * made of. ERR-4 W and I say that the message was accepted: HL7 v2.5.1, 2.15.5.4.
+ * ERR segments of an accepted message: one for each thing that is to be said of values that were not taken over, with
+ * all of its places, and one that lists what nothing is made of. ERR-4 W and I say that the message was accepted: HL7
+ * v2.5.1, 2.15.5.4; ERR-2 repeats: 2.15.5.2.
  */
 function remarked(remarks: readonly Remark[]): readonly (readonly string[])[] {
   const warnings = remarks.filter(({ severity }) => severity === 'W')
   const unread = remarks.filter(({ severity }) => severity === 'I')
-  const segments = warnings.slice(0, most).map(remark => errorSegment(remark, 'W'))
-  if (warnings.length > most)
-    segments.push(errorSegment({ location: '', condition: '102', text: `And ${warnings.length - most} more.` }, 'W'))
+  const alike = [...Map.groupBy(warnings, ({ condition, text }) => `${condition} ${text}`).values()]
+  const segments = alike.slice(0, mostNamed).map(warned)
+  if (alike.length > mostNamed)
+    segments.push(errorSegment({ location: '', condition: '102', text: `And ${alike.length - mostNamed} more.` }, 'W'))
   return unread.length === 0 ? segments : [...segments, errorSegment(listed(unread), 'I')]
 }
 
+function warned(alike: readonly Remark[]): readonly string[] {
+  const [{ condition, text } = { condition: '102', text: '' }] = alike
+  const more = alike.length > mostPlaces ? ` So it is at ${alike.length - mostPlaces} places more.` : ''
+  return errorSegment({ location: placed(alike), condition, text: `${text}${more}` }, 'W')
+}
+
 function listed(unread: readonly Remark[]): Omit<Remark, 'severity'> {
-  const some = unread.slice(0, most)
-  const places = [...new Set(some.map(({ text }) => text))].join(', ')
-  const more = unread.length > most ? ` and ${unread.length - most} more` : ''
-  const location = some.map(remark => remark.location).join('~')
-  return { location, condition: '0', text: `Unmapped, nothing is made of: ${places}${more}` }
+  const names = [...new Set(unread.map(({ text }) => text))]
+  const more = names.length > mostNamed ? ` and ${names.length - mostNamed} more` : ''
+  const text = `Unmapped, nothing is made of: ${names.slice(0, mostNamed).join(', ')}${more}`
+  return { location: placed(unread), condition: '0', text }
+}
+
+function placed(remarks: readonly Remark[]): string {
+  return [...new Set(remarks.map(({ location }) => location))].slice(0, mostPlaces).join('~')
 }
 
 function errorSegment({ location, condition, text }: Omit<Remark, 'severity'>, severity: string): readonly string[] {

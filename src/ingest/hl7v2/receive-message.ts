@@ -41,8 +41,10 @@ export async function receiveMessage(request: Request, deps: ReceiveDeps): Promi
   let said: readonly Remark[] = []
   try {
     requirePermission(request.grant, 'c', 'Provenance')
-    message = parseOne(request.message, deps)
-    said = await take(message, request, deps)
+    const one = parseOne(request.message, deps)
+    message = one.message
+    const taken = await take(message, request, deps)
+    said = [...one.remarks, ...taken]
   } catch (error) {
     const problem = isProblem(error) ? error : undefined
     const isHeld = await isKept(problem, request, deps)
@@ -74,7 +76,7 @@ function doubtOf(problem: Problem | undefined): Doubt | undefined {
  */
 export async function takeHeld(request: Required<Request>, deps: ReceiveDeps): Promise<Doubt | undefined> {
   try {
-    await take(parseOne(request.message, deps), request, deps)
+    await take(parseOne(request.message, deps).message, request, deps)
     return undefined
   } catch (error) {
     const doubt = isProblem(error) ? doubtOf(error) : undefined
@@ -89,16 +91,24 @@ function digestOf(bytes: Buffer): string {
 
 const internal: Verdict = { code: 'AR', condition: '207', text: 'The message could not be taken in.' }
 
-function parseOne(bytes: Buffer, deps: ReceiveDeps): Message {
+/** The one message, and what is to be said of its envelope. */
+interface One {
+  readonly message: Message
+  readonly remarks: readonly Remark[]
+}
+
+function parseOne(bytes: Buffer, deps: ReceiveDeps): One {
   if (bytes.length > deps.limits.maxWhole)
     throw new Problem('too-large', 'ingest.token-too-long', 'The message is longer than is accepted.')
   const { text, decoder } = decodeHl7(bytes)
-  const [only, ...others] = splitMessages(text, deps.limits).messages
+  const { messages, warnings } = splitMessages(text, deps.limits)
+  const [only, ...others] = messages
   if (only === undefined || others.length > 0)
     throw new Problem('invalid', 'ingest.hl7-malformed', 'Exactly one message is taken at a time.', {
       expression: 'MSH',
     })
-  return parseMessage(only.lines, decoder)
+  const remarks = warnings.map((said): Remark => ({ severity: 'W', location: 'MSH^1', condition: '100', text: said }))
+  return { message: parseMessage(only.lines, decoder), remarks }
 }
 
 /** A group of the message and whom it is about. */

@@ -204,3 +204,54 @@ describe('somebody new', () => {
     expect(await found(house.record, 'Patient', jane)).toHaveLength(1)
   })
 })
+
+describe('what an acknowledgement names, however much there is', () => {
+  const errors = (ack: string) => ack.split('\r').filter(line => line.startsWith('ERR'))
+  const known = async () => {
+    const house = await openHouse()
+    await createPatient(house.record, { identifier: [{ system: 'urn:x-hl7v2-hd:X', value: '5' }] })
+    return house
+  }
+  const oru = (...segments: string[]) =>
+    message('MSH|^~\\&|LAB|C|||20260210||ORU^R01|M1|P|2.5', 'PID|1||5^^^X', 'OBR|1||F1|P^Panel^L', ...segments)
+  const many = Array.from({ length: 150 }, (_, at) => at + 1)
+
+  it('names a field that stands behind a hundred of another name', async () => {
+    const house = await known()
+    const observations = many.map(at => `OBX|${at}|NM|C${at}^c^L||1|mg|||||F||ACCESS`)
+    const { ack } = await send(
+      house,
+      oru(...observations, 'OBX|151|NM|Z^z^L||1|mg||||||||||||||||||||||LAST', 'ZZZ|1|x'),
+    )
+    const [listed = ''] = errors(ack)
+    expect(listed.split('|')[8]).toMatch(/: ZZZ, OBX-13, OBX-28$/)
+    expect(listed.split('|')[8]).not.toMatch(/more/)
+    expect(listed.split('|')[8]?.match(/OBX-13/g)).toHaveLength(1)
+  })
+
+  it('says a thing once with all of its places, so that the hundredth of one kind hides none of another', async () => {
+    const house = await known()
+    const observations = many.map(at => `OBX|${at}|NM|C${at}^c^L||1|mg|||||?`)
+    const { ack } = await send(house, oru(...observations, 'OBX|151|NM|Z^z^L||1|mg|||||F|||notatime'))
+    const warnings = errors(ack).filter(line => line.split('|')[4] === 'W')
+    expect(warnings.map(line => line.split('|')[2]?.split('~').length)).toEqual([100, 1])
+    expect(warnings[0]).toMatch(/50 places more/)
+    expect(warnings[1]).toMatch(/^ERR\|\|OBX\^151\^14\|/)
+  })
+
+  it.each([
+    ['a batch that is cut', ['FHS|^~\\&|A', 'BHS|^~\\&|A'], [], 2],
+    ['a count that is wrong', ['BHS|^~\\&|A'], ['BTS|2'], 1],
+    ['a trailer alone', [], ['BTS|1'], 1],
+    ['what stands before the message', ['PID|1||7^^^X'], [], 1],
+    ['a whole batch', ['FHS|^~\\&|A', 'BHS|^~\\&|A'], ['BTS|1', 'FTS|1'], 0],
+  ])('says of an envelope: %s', async (_, before, after, count) => {
+    const house = await known()
+    const bytes = Buffer.concat([message(...before), oru('OBX|1|NM|C^c^L||1|mg|||||F'), message(...after)])
+    const { ack } = await send(house, bytes)
+    expect(ack).toContain('MSA|AA|M1')
+    const said = errors(ack).filter(line => line.split('|')[2] === 'MSH^1')
+    expect(said).toHaveLength(count)
+    expect(said.every(line => line.split('|')[4] === 'W')).toBe(true)
+  })
+})
