@@ -32,6 +32,8 @@ export class Elements {
   readonly node: Node
   /** The entries that have a name, by list and name. */
   readonly #entries = new WeakMap<Node, Map<string, unknown>>()
+  /** Lists that were made here: what a value brought along is not added to. */
+  readonly #lists = new WeakSet<unknown[]>()
 
   constructor(node: Node = {}) {
     this.node = node
@@ -78,9 +80,18 @@ export class Elements {
     if (entry !== undefined) return rest.length > 0 && this.#put(entry, rest, value, further)
     const fresh = step.type === undefined ? copy(own) : new Draft(step.type, copy(own))
     const added = rest.length === 0 ? besides(value, own) : fresh
-    node[step.name] = [...(Array.isArray(node[step.name]) ? (node[step.name] as unknown[]) : []), added]
+    this.#listOf(node, step.name).push(added)
     if (step.entry !== '') this.#name(node, step, added)
     return rest.length === 0 || this.#put(inner(fresh) as Node, rest, value, further)
+  }
+
+  #listOf(node: Node, name: string): unknown[] {
+    const there = node[name]
+    if (Array.isArray(there) && this.#lists.has(there)) return there
+    const list: unknown[] = Array.isArray(there) ? [...there] : []
+    this.#lists.add(list)
+    node[name] = list
+    return list
   }
 
   #entryOf(node: Node, { name, entry = '' }: Step): Node | undefined {
