@@ -149,11 +149,17 @@ async function renew(txn: Txn, key: string, { resource, said }: Gathered, progre
   const isFact = said.every(({ mode }) => mode === 'create')
   const stored = isFact ? undefined : await txn.read(resource.resourceType, resource.id)
   const current = stored && parseResource(stored.json)
-  const next = current && said.reduce((version, item) => met(version, item) ?? version, current)
+  const next = current && said.reduce((version, item) => renewed(version, item, progress), current)
   if (current === undefined || next === undefined || saysTheSame(current, next)) return 'duplicate'
   await txn.update(resource.resourceType, resource.id, next)
   progress.updated.push(key)
   return 'mapped'
+}
+
+function renewed(version: Resource, item: Mapped, { warnings }: Progress): Resource {
+  const next = met(version, item) ?? version
+  warnings.push(...(item.untaken?.(next) ?? []))
+  return next
 }
 
 /** All that a batch changes in one resource, one after the other, as one new version. */
@@ -166,6 +172,7 @@ async function amend(txn: Txn, changes: readonly Amendment[], staging: Staging, 
   for (const item of changes) {
     const changed = changeOf(item, next, staging, progress)
     progress.fates.set(item, changed.fate)
+    progress.warnings.push(...(item.untaken?.(changed.next) ?? []))
     next = changed.next
   }
   if (next === current) return 'mapped'

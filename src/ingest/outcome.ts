@@ -17,6 +17,9 @@ interface Counted {
   readonly rows?: number
 }
 
+/** What was said and is not in the resource that stands then, in words; names places, never values. Pure. */
+type Untaken = (standing: Resource) => readonly string[]
+
 /** What became of a row of a file. */
 export type Outcome =
   | (Counted & {
@@ -29,6 +32,7 @@ export type Outcome =
        * version that is there stays. Pure.
        */
       readonly over?: (stored: Resource, anew: Resource) => Resource | undefined
+      readonly untaken?: Untaken
     })
   /** A change to a resource that must be there already, the Patient for one. Pure: it may be asked more than once. */
   | (Counted & {
@@ -36,6 +40,7 @@ export type Outcome =
       readonly type: string
       readonly id: string
       readonly change: (current: Resource) => Resource | undefined
+      readonly untaken?: Untaken
     })
   /** The row says that a resource is no more. Pure. */
   | (Counted & {

@@ -1,6 +1,7 @@
 import { printJson, type Resource, shapeOf } from '#fhir'
 import { otherForms } from './choices.ts'
 import { withContained } from './contained.ts'
+import { covers } from './standing.ts'
 
 type Elements = Readonly<Record<string, unknown>>
 
@@ -41,19 +42,29 @@ function isStated(current: Resource, name: string): boolean {
   return [plain, `_${plain}`, ...otherForms(shapeOf('Patient'), plain)].some(one => current[one] !== undefined)
 }
 
+/** Identifiers are added, and one that is known gains what it leaves unsaid; undefined when nothing is new. */
 function addIdentifiers(current: unknown, found: unknown): unknown {
-  const known = Array.isArray(current) ? current : []
-  const keys = new Set(known.map(identifierKey))
-  const added = (Array.isArray(found) ? found : []).filter(one => {
-    const key = identifierKey(one)
-    if (keys.has(key)) return false
-    keys.add(key)
-    return true
-  })
-  return added.length === 0 ? undefined : [...known, ...added]
+  const known: readonly Identifier[] = Array.isArray(current) ? current : []
+  const said: readonly Identifier[] = Array.isArray(found) ? found : []
+  const next = [...known]
+  const places = new Map(next.map((one, at) => [identifierKey(one), at]))
+  let isNew = false
+  for (const one of said) {
+    const at = places.get(identifierKey(one)) ?? next.length
+    if (next[at] !== undefined && (covers(next[at], one) || !covers(one, next[at]))) continue
+    next[at] = one
+    places.set(identifierKey(one), at)
+    isNew = true
+  }
+  return isNew ? next : undefined
+}
+
+interface Identifier {
+  readonly system?: string
+  readonly value?: string
 }
 
 /** What makes two identifiers the same: system and value. */
-export function identifierKey(identifier: { readonly system?: string; readonly value?: string }): string {
+export function identifierKey(identifier: Identifier): string {
   return `${identifier.system ?? ''}|${identifier.value ?? ''}`
 }

@@ -11,7 +11,7 @@ const extensions = 'http://hl7.org/fhir/StructureDefinition/contactpoint-'
  * @see https://build.fhir.org/ig/HL7/v2-to-fhir/ConceptMap-datatype-xtn-to-contactpoint.html
  */
 export function toContactPoints(given: Repetition, zone: string, used: Used = () => undefined): readonly Node[] {
-  for (const component of [2, 3, 4, 5, 6, 7, 8, 12, 13, 14, 18]) used(component)
+  for (const component of [2, 3, 4, 5, 6, 7, 8, 12]) used(component)
   if (isSaidByParts(given)) used(1)
   const equipment = part(given, 3)
   const isAddress = /^(internet|x\.?400)$/i.test(equipment) || /^NET$/i.test(part(given, 2))
@@ -20,6 +20,9 @@ export function toContactPoints(given: Repetition, zone: string, used: Used = ()
   const period = compact({ start: toDateTime(part(given, 13), zone), end: toDateTime(part(given, 14), zone) })
   const rank = /^[1-9]\d{0,3}$/.test(part(given, 18)) ? Number(part(given, 18)) : undefined
   const use = useOf(given)
+  if (period?.start !== undefined) used(13)
+  if (period?.end !== undefined) used(14)
+  if (rank !== undefined) used(18)
   const points: readonly (Node | undefined)[] = [
     phone === ''
       ? undefined

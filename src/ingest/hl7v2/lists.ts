@@ -1,3 +1,6 @@
+import { printJson } from '#fhir'
+import { covers } from '../standing.ts'
+
 type Node = { readonly [element: string]: unknown }
 
 /** Whether an entry of a list that is said anew takes the place of one that is there. */
@@ -22,9 +25,18 @@ function same(of: (entry: Node) => unknown): Supersedes {
   return (anew, stored) => of(anew) === of(stored)
 }
 
-/** What has no use may be of any. */
+/** What has no use may be any of these; a maiden name, an alias, an old address or a number at work is said to be one. */
+const everyday = new Set<unknown>([undefined, 'usual', 'official', 'home', 'mobile'])
+
 function usesMeet(anew: Node, stored: Node): boolean {
-  return anew.use === undefined || stored.use === undefined || anew.use === stored.use
+  const [now, before] = [useOf(anew), useOf(stored)]
+  if (now === before) return true
+  return (now === undefined || before === undefined) && everyday.has(now) && everyday.has(before)
+}
+
+/** A use for which R4 has no word stands beside. */
+function useOf({ use, _use: beside }: Node): unknown {
+  return use ?? (beside === undefined ? undefined : printJson(beside))
 }
 
 function codesOf(concepts: unknown): unknown {
@@ -38,7 +50,8 @@ function nodesOf(value: unknown): readonly Node[] {
 /**
  * The lists of a resource as they are when something is said anew.
  *
- * @param replaces  what is said anew takes the place of what it meets; else it only fills what is absent
+ * @param replaces  what is said anew takes the place of what it meets; else it only fills what is absent: entries, and
+ *                  what an entry that says the same leaves unsaid
  * @returns         only the lists that both have
  */
 export function mergedLists(stored: Node, anew: Node, replaces: boolean): Node {
@@ -47,7 +60,8 @@ export function mergedLists(stored: Node, anew: Node, replaces: boolean): Node {
     if (before.length === 0 || now.length === 0) return []
     const meets = (one: Node) => now.some(other => supersedes(other, one))
     const fills = now.filter(one => !before.some(other => supersedes(one, other)))
-    return [[name, replaces ? [...before.filter(one => !meets(one)), ...now] : [...before, ...fills]]]
+    const filled = before.map(one => now.find(other => covers(other, one)) ?? one)
+    return [[name, replaces ? [...before.filter(one => !meets(one)), ...now] : [...filled, ...fills]]]
   })
   return Object.fromEntries(merged)
 }

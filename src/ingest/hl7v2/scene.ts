@@ -1,5 +1,6 @@
 import type { Resource } from '#fhir'
 import type { MapContext, Outcome } from '../outcome.ts'
+import { notTaken } from '../standing.ts'
 import { applyRules } from './apply-rules.ts'
 import { Ledger } from './ledger.ts'
 import { field, type Message, parsePlace, part, type Repetition, type Segment, value } from './message.ts'
@@ -140,8 +141,15 @@ export function emit(
   const resource = validated(scene, segment, whole)
   if (resource === undefined) return undefined
   const rows = scene.said.has(segment) ? { rows: 0 } : {}
-  say(scene, segment, { kind: 'mapped', row: segment.name, resource, mode: 'upsert', over, ...rows })
+  const untaken = (standing: Resource) => untakenOf(segment, standing, elements)
+  say(scene, segment, { kind: 'mapped', row: segment.name, resource, mode: 'upsert', over, untaken, ...rows })
   return `${resourceType}/${id}`
+}
+
+/** What a segment says that is not in what stands, by the fields that say it. */
+export function untakenOf(segment: Segment, standing: Resource, said: Elements): readonly string[] {
+  const places = notTaken(standing, said).map(name => placeOf(segment, standing.resourceType, `.${name}`))
+  return [...new Set(places)].map(place => `${place} says something else than what stands, which stays.`)
 }
 
 /** The id under which a resource stands that its sender knows by `key`. */

@@ -341,3 +341,72 @@ describe('late messages about a person', () => {
     }
   })
 })
+
+describe('what is said and not taken is told', () => {
+  const said = async (event: string, stored: object, pid: string, ...more: string[]) => {
+    const house = await openHouse()
+    const identifier = [{ system: 'urn:x-hl7v2-hd:HOSP', value: '4711' }]
+    const id = await createPatient(house.record, { identifier, ...stored })
+    const msh = `MSH|^~\\&|HIS|HOSP|||20260301120000+0000||${event}|C1|P|2.5.1`
+    const bytes = message(msh, `PID|1||4711^^^HOSP^MR||${pid}`, ...more)
+    const { ack } = await house.ingest.hl7v2({ grant: everything(), message: bytes })
+    expect(ack).toContain('MSA|AA')
+    return { house, ack, patient: await readPatient(house.record, id) }
+  }
+  const stands = 'says something else than what stands, which stays'
+  const eva = { name: [{ family: 'Known', given: ['Eva'] }], address: [{ city: 'Town' }] }
+
+  it('an admission completes a name, an address and a number that it says more of', async () => {
+    const { patient, ack } = await said('ADT^A01', eva, 'Known^Eva^Maria^Jr^Dr^^L||||||1 St^^Town^ST^123^USA^H')
+    expect(patient).toMatchObject({
+      name: [{ use: 'official', family: 'Known', given: ['Eva', 'Maria'], prefix: ['Dr'], suffix: ['Jr'] }],
+      address: [{ use: 'home', line: ['1 St'], city: 'Town', postalCode: '123' }],
+      identifier: [{ value: '4711', type: { coding: [{ code: 'MR' }] } }],
+    })
+    expect(ack).not.toContain(stands)
+  })
+
+  it.each(['ADT^A01', 'ADT^A03', 'ADT^A28', 'ORU^R01'])('%s names what the Patient says otherwise', async event => {
+    const { patient, ack } = await said(event, eva, 'Known^Eva||||||2 St^^Elsewhere|||||S')
+    expect(patient).toMatchObject({ address: [{ city: 'Town' }], maritalStatus: expect.anything() })
+    expect(ack).toContain(`PID-11 ${stands}`)
+    expect(ack).not.toMatch(/PID-(3|5|16) says|Elsewhere/)
+  })
+
+  it('an update replaces, and says nothing of it', async () => {
+    const { patient, ack } = await said('ADT^A08', eva, 'Known^Eva||||||2 St^^Elsewhere')
+    expect([patient.address, ack.includes(stands)]).toEqual([[expect.objectContaining({ city: 'Elsewhere' })], false])
+  })
+
+  it('an update by a bare name leaves the maiden name and the alias', async () => {
+    const name = [
+      { use: 'maiden', family: 'Roe' },
+      { use: 'nickname', given: ['Evi'] },
+      { family: 'Known', given: ['Eva'] },
+    ]
+    const { patient } = await said('ADT^A31', { name }, 'Known-Other^Eva')
+    expect(patient.name).toEqual([name[0], name[1], { family: 'Known-Other', given: ['Eva'] }])
+  })
+
+  it('a result that comes late names its value', async () => {
+    const obr = 'OBR|1||F1|P^Panel^L|||20260101'
+    const { house } = await said('ORU^R01', eva, 'Known^Eva', obr, 'OBX|1|NM|G^g^L||90|mg|||||F')
+    const late = message(
+      'MSH|^~\\&|HIS|HOSP|||20260201120000+0000||ORU^R01|C0|P|2.5.1',
+      'PID|1||4711^^^HOSP^MR||Known^Eva',
+      obr,
+      'OBX|1|NM|G^g^L||80|mg|||||F',
+    )
+    const { ack } = await house.ingest.hl7v2({ grant: everything(), message: late })
+    expect(ack).toContain(`OBX-5 ${stands}`)
+    expect(await found(house.record, 'Observation')).toMatchObject([{ valueQuantity: { value: 90 } }])
+  })
+
+  it.each([
+    ['of another person than PID says', 'IN1|1|P|C|Payer||||||||||||Other^Name|SEL|19700101', /IN1-16/],
+    ['of the patient', 'IN1|1|P|C|Payer||||||||||||Known^Eva|SEL', /^((?!IN1-16).)*$/s],
+  ])('an insured who is the patient, by a name %s', async (_, in1, expected) => {
+    const { ack } = await said('ADT^A01', eva, 'Known^Eva', in1)
+    expect(ack).toMatch(expected)
+  })
+})

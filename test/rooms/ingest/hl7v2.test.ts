@@ -120,7 +120,9 @@ describe('ADT – HL7 v2-to-FHIR Implementation Guide 1.0.0', () => {
       maritalStatus: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-MaritalStatus', code: 'M' }] },
     })
     const kept = patientOf(adt(pid), { resourceType: 'Patient', name: [{ family: 'Own' }], birthDate: '1979' })
-    expect(kept).toMatchObject({ name: [{ family: 'Own' }], birthDate: '1979', gender: 'female' })
+    // A maiden name is no other form of the name that stands.
+    const name = [{ family: 'Own' }, { use: 'maiden', family: 'Roe' }]
+    expect(kept).toMatchObject({ name, birthDate: '1979', gender: 'female' })
     expect(patientOf(adt('PID|1||'), { resourceType: 'Patient' })).toBeUndefined()
   })
 

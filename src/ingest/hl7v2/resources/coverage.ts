@@ -1,5 +1,5 @@
 import { combined } from '../drafts.ts'
-import { field, isEmpty, type Segment, value } from '../message.ts'
+import { type Field, field, isEmpty, part, type Repetition, type Segment, value } from '../message.ts'
 import { applied, type Elements, emit, join, type Mapper, reject, type Scene } from '../scene.ts'
 import { type Group, groupsOf, segmentOf } from '../structure.ts'
 
@@ -20,13 +20,36 @@ export const mapCoverage: Mapper = (scene, group) => {
 
 const own = new Set(['SEL', 'SELF', '18', '01', 'S'])
 
-/** The subscriber is the patient, or a person who is contained. */
+/** Fields of IN1 about the insured, and those of PID that say the same of the patient. */
+const insuredFields = [
+  [16, 5],
+  [18, 7],
+  [19, 11],
+  [43, 8],
+] as const
+
+/** The subscriber is the patient, or a person who is contained. Of the patient PID is the one to say more. */
 function insured(scene: Scene, in1: Segment, elements: Elements): Elements {
-  if (own.has(value(in1, 17).toUpperCase())) {
-    scene.ledger.keep(in1, 16, 18, 19, 43)
-    return { ...elements, subscriber: scene.context.subject }
-  }
-  return elements
+  if (!own.has(value(in1, 17).toUpperCase())) return elements
+  const pid = segmentOf(scene.patient, 'PID')
+  const repeated = insuredFields.filter(([of, by]) => isSaidBy(field(in1, of), field(pid, by)))
+  scene.ledger.keep(in1, ...repeated.map(([of]) => of))
+  return { ...elements, subscriber: scene.context.subject }
+}
+
+/** Whether each component of a field stands at its place in a repetition of another. */
+function isSaidBy(given: Field, by: Field): boolean {
+  return given.every(one =>
+    by.some(other => one.every((_, at) => part(one, at + 1) === '' || saysAt(one, other, at + 1))),
+  )
+}
+
+function saysAt(one: Repetition, other: Repetition, component: number): boolean {
+  return printed(one, component) === printed(other, component)
+}
+
+function printed(of: Repetition, component: number): string {
+  return (of[component - 1] ?? []).join('&').toUpperCase()
 }
 
 const unknownPayor = {

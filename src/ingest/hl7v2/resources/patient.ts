@@ -8,7 +8,18 @@ import { Ledger } from '../ledger.ts'
 import { mergedLists } from '../lists.ts'
 import { isNull, type Message, type Segment } from '../message.ts'
 import { isLate, withStamps } from '../said-at.ts'
-import { applied, type Elements, ignore, join, type Mapper, type Scene, say, tellUncoded, warn } from '../scene.ts'
+import {
+  applied,
+  type Elements,
+  ignore,
+  join,
+  type Mapper,
+  type Scene,
+  say,
+  tellUncoded,
+  untakenOf,
+  warn,
+} from '../scene.ts'
 import { withAuthority } from '../sender.ts'
 import { type Group, groupsOf, segmentOf } from '../structure.ts'
 import { rulesOf } from '../tables.ts'
@@ -33,7 +44,7 @@ export const mapPatient: Mapper = (scene, group) => {
     ignore(scene, place, [pid, pd1])
   join(scene, pd1, pid)
   if (isForbidden(scene)) say(scene, pid, { kind: 'rejected', row: 'PID', reason: 'not-permitted' })
-  else say(scene, pid, amendment(scene, whole, nulls))
+  else say(scene, pid, { ...amendment(scene, whole, nulls), untaken: standing => untakenOf(pid, standing, whole) })
   if (scene.row.merges === true) joinMerged(scene, segmentOf(group, 'MRG'), pid)
 }
 
@@ -93,12 +104,14 @@ export function patientElements(
   return { elements: withAuthority(elements, segmentOf(group, 'PID'), message), lost, uncoded }
 }
 
+type Amendment = Extract<Outcome, { kind: 'amend' }>
+
 /** A result only fills, and a lab that may not change a Patient is still heard for the rest. */
 function isForbidden({ row, context }: Scene): boolean {
   return row.moves === 'mention' && context.mayChangePatient === false
 }
 
-function amendment({ row, context, saidAtMs }: Scene, elements: Elements, nulls: Nulls): Outcome {
+function amendment({ row, context, saidAtMs }: Scene, elements: Elements, nulls: Nulls): Amendment {
   const said: Resource = withStamps({ resourceType: 'Patient' }, { said: saidAtMs })
   return {
     kind: 'amend',
