@@ -65,8 +65,19 @@ export function toAttachment(given: Repetition): Node | undefined {
   const [, top = '', subtype = '', encoding = ''] = [1, 2, 3, 4].map(at => part(given, at))
   const data = (given[4] ?? []).join('&')
   if (data === '') return undefined
-  const { bytes, type = mediaType(top, subtype) } = embedded(data, top, subtype) ?? { bytes: decoded(data, encoding) }
-  return compact({ contentType: type, data: bytes.toString('base64') })
+  const said = mediaType(top, subtype)
+  const inside = embedded(data, top, subtype)
+  if (inside !== undefined) return compact({ contentType: inside.type ?? said, data: inside.bytes.toString('base64') })
+  const bytes = decoded(data, encoding)
+  // What cannot be decoded is kept as it came; it is no PDF.
+  const type = bytes === undefined && !said.startsWith('text/') ? 'application/octet-stream' : said
+  return compact({ contentType: type, data: (bytes ?? Buffer.from(data)).toString('base64') })
+}
+
+/** Whether ED-4 names an encoding that the data do not have. */
+export function isUndecodable(given: Repetition): boolean {
+  const data = (given[4] ?? []).join('&')
+  return data !== '' && embedded(data, '', '') === undefined && decoded(data, part(given, 4)) === undefined
 }
 
 /** `^^^^data:application/pdf;base64,…`, and senders who put everything in one component. */
@@ -76,11 +87,12 @@ function embedded(data: string, top: string, subtype: string) {
   return { bytes: Buffer.from(m[2], 'base64'), ...(top + subtype === '' ? { type: m[1] } : {}) }
 }
 
-function decoded(data: string, encoding: string): Buffer {
+/** Undefined when the data are not in the encoding that is named. */
+function decoded(data: string, encoding: string): Buffer | undefined {
   const kind = encoding.toUpperCase()
   const plain = data.replace(/\s/g, '')
-  if (kind === 'HEX' && /^(?:[0-9A-Fa-f]{2})+$/.test(plain)) return Buffer.from(plain, 'hex')
-  if (kind.startsWith('BASE64') && isBase64(plain)) return Buffer.from(plain, 'base64')
+  if (kind === 'HEX') return /^(?:[0-9A-Fa-f]{2})+$/.test(plain) ? Buffer.from(plain, 'hex') : undefined
+  if (kind.startsWith('BASE64')) return isBase64(plain) ? Buffer.from(plain, 'base64') : undefined
   return Buffer.from(data)
 }
 

@@ -1,5 +1,5 @@
 import { toFhirNumber } from '../numbers.ts'
-import { toAttachment, toPointer } from './attachments.ts'
+import { isUndecodable, toAttachment, toPointer } from './attachments.ts'
 import { toConcept } from './codings.ts'
 import { toContactPoints } from './contact-points.ts'
 import { compact, type Node, nameText } from './drafts.ts'
@@ -73,8 +73,8 @@ export function readValue(obx: Segment, zone: string, code?: unknown): Observati
   const values = field(obx, 5)
   if (isEmpty(values)) return undefined
   const type = value(obx, 2).toUpperCase()
-  if (type === 'ED') return { elements: {}, attachments: values.map(toAttachment).filter(one => one !== undefined) }
-  if (type === 'RP') return pointers(values)
+  if (type === 'ED') return documents(values, toAttachment)
+  if (type === 'RP') return documents(values, toPointer)
   if (texts.has(type)) return ofElements(text(values))
   const reading: Reading = { unit: unitOf(obx), zone }
   if (type === 'NA' || type === 'MA') return ofElements(sampled(values, reading.unit) ?? text(values))
@@ -89,9 +89,16 @@ function ofElements(elements: Node | undefined): ObservationValue | undefined {
   return elements === undefined ? undefined : { elements, attachments: [] }
 }
 
-function pointers(values: Field): ObservationValue {
-  const attachments = values.map(toPointer).filter(one => one !== undefined)
-  return attachments.length === 0 ? { elements: text(values) ?? {}, attachments } : { elements: {}, attachments }
+/** What has no data and lies nowhere is no document; what it says stays as text. */
+function documents(values: Field, read: (given: Repetition) => Node | undefined): ObservationValue {
+  const attachments = values.map(read).filter(one => one !== undefined)
+  const others = values.filter(one => !isEmpty([one]) && read(one) === undefined)
+  return { elements: (others.length > 0 && text(others)) || {}, attachments }
+}
+
+/** Whether a document of OBX-5 is not in the encoding that is named: it is kept as it came. */
+export function hasUndecodable(obx: Segment): boolean {
+  return value(obx, 2).toUpperCase() === 'ED' && field(obx, 5).some(isUndecodable)
 }
 
 function loincOf(obx: Segment): string {

@@ -104,7 +104,8 @@ export function tellUncoded(scene: Scene, segment: Segment, place: string): void
   tell(scene, segment, place, `${place} has a code that R4 has no word for; it is kept beside.`)
 }
 
-function tell(scene: Scene, segment: Segment, place: string, text: string): void {
+/** Says something of a field, in words that quote nothing. */
+export function tell(scene: Scene, segment: Segment, place: string, text: string): void {
   scene.outcomes.push({ kind: 'warning', text, location: locationOf(segment, place) })
 }
 

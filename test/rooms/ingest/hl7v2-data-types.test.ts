@@ -143,9 +143,33 @@ describe('ED and RP – https://hl7.org/fhir/R4/datatypes.html#Attachment att-1'
     ['neither type nor subtype', '^^^Base64^JVBERi0=', 'application/octet-stream', '%PDF-'],
     ['another subtype', '^IM^WEBP^Base64^AAAA', 'image/webp', '\0\0\0'],
     ['base 64 that is none', '^TEXT^^Base64^not base 64!', 'text/plain', 'not base 64!'],
+    ['base 64 that is no document', '^AP^PDF^Base64^@@@@', 'application/octet-stream', '@@@@'],
+    ['hexadecimal that is none', '^AP^PDF^Hex^4949ZZ', 'application/octet-stream', '4949ZZ'],
     ['a data URI', '^^^^data:application/pdf;base64,JVBERi0=', 'application/pdf', '%PDF-'],
   ])('%s', (_, given, contentType, text) => {
     expect(forms(given)).toEqual([{ contentType, data: Buffer.from(text, 'latin1').toString('base64') }])
+  })
+
+  it.each([
+    ['data that are not in their encoding', '^AP^PDF^Base64^@@@@', true],
+    ['good data', '^AP^PDF^Base64^JVBERi0=', false],
+    ['data of no encoding', '^TX^^A^@@@@', false],
+  ])('%s are named, or not', (_, given, isNamed) => {
+    const obx = `OBX|1|ED|P^Doc^L||${given}||||||F`
+    const [outcomes = []] = hl7Outcomes(message(msh('ORU^R01'), 'PID|1||4711^^^C', 'OBR|1||F1|X', obx))
+    const told = outcomes.filter(one => one.kind === 'warning' && one.text.startsWith('OBX-5'))
+    expect(told).toHaveLength(isNamed ? 1 : 0)
+  })
+
+  it.each([
+    ['ED', 'PDFDATA', 'PDFDATA'],
+    ['ED', '^AP^PDF^Base64^', '^AP^PDF^Base64'],
+    ['RP', '^APP^AP', '^APP^AP'],
+  ])('what is in %s %j and no document stays as text', (type, given, text) => {
+    const [observation] = oru('OBR|1||F1|X', `OBX|1|${type}|P^Doc^L||${given}||||||F`).filter(
+      ({ resourceType }) => resourceType === 'Observation',
+    )
+    expect(observation).toMatchObject({ valueString: text })
   })
 
   it('several, and one that lies elsewhere', () => {

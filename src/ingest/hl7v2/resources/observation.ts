@@ -2,7 +2,7 @@ import { type CodeableConcept, categoryOf as categoryConcepts, systems } from '.
 import { lazyTable } from '../../tables.ts'
 import { combined } from '../drafts.ts'
 import { field, part, type Segment, value } from '../message.ts'
-import { readValue, referenceRange, unitOf } from '../observation-value.ts'
+import { hasUndecodable, readValue, referenceRange, unitOf } from '../observation-value.ts'
 import { instantMs } from '../said-at.ts'
 import {
   applied,
@@ -14,6 +14,7 @@ import {
   nth,
   reject,
   type Scene,
+  tell,
   visitNumber,
 } from '../scene.ts'
 import { type Group, segmentsOf } from '../structure.ts'
@@ -50,6 +51,8 @@ export function mapObservation(scene: Scene, group: Group, at: ObservationPlace)
   const elements = applied(scene, obx, 'Observation')
   const given = readValue(obx, scene.zone, elements.code)
   scene.ledger.keep(obx, 2, 5, ...(hasUnit(given?.elements) || value(obx, 2) === 'SN' ? [6] : []))
+  if (hasUndecodable(obx))
+    tell(scene, obx, 'OBX-5', 'OBX-5 is not in the encoding that it names; it is kept as it came.')
   const attachments = given?.attachments ?? []
   if (elements.code === undefined) {
     reject(scene, obx, 'OBX-3')
