@@ -51,6 +51,7 @@ function identifierOf(node: Node): readonly IdentifierClaim[] {
   const value = textOf(node.value)
   if (value === undefined || isPlaceholderNumber(value)) return []
   const type = typeOf(node.type) ?? (typeof system === 'string' ? identityTables().typeOfSystem.get(system) : undefined)
+  if (type === 'SS' && isPlaceholderSocialSecurity(value)) return []
   return [
     {
       value,
@@ -72,6 +73,14 @@ function typeOf(type: unknown): string | undefined {
 /** `0000`, `99999999` and words for "not known" are written where a number is asked for and there is none. */
 function isPlaceholderNumber(value: string): boolean {
   return /^(\w)\1{3,}$/.test(value) || /^[0\W_]+$/.test(value) || isIn('placeholderIdentifiers', value)
+}
+
+/** Areas 000, 666 and 9xx, group 00 and serial 0000 are never given: https://www.ssa.gov/employer/randomization.html */
+function isPlaceholderSocialSecurity(value: string): boolean {
+  const digits = value.replace(/[\s-]/g, '')
+  const isAmerican = /^\d{9}$/.test(digits)
+  const isGiven = /^(?!000|666|9)\d{3}(?!00)\d{2}(?!0000)\d{4}$/.test(digits)
+  return isAmerican && (!isGiven || identityTables().placeholderSocialSecurity.has(digits))
 }
 
 function isIn(table: 'placeholderIdentifiers' | 'placeholderBirthDates', text: string): boolean {

@@ -21,6 +21,7 @@ interface File {
     readonly newborn: readonly string[]
     readonly birthDates: readonly string[]
     readonly identifiers: readonly string[]
+    readonly socialSecurity: readonly string[]
   }
   readonly shortNames: { readonly rows: readonly { readonly names: readonly string[] }[] }
 }
@@ -35,6 +36,8 @@ interface IdentityTables {
   readonly newborn: ReadonlySet<string>
   readonly placeholderBirthDates: ReadonlySet<string>
   readonly placeholderIdentifiers: ReadonlySet<string>
+  /** Digits of social security numbers that forms, cards and trial data show. */
+  readonly placeholderSocialSecurity: ReadonlySet<string>
   /** A name → the rows of `shortNames` in which it stands. */
   readonly shortNames: ReadonlyMap<string, ReadonlySet<number>>
 }
@@ -59,6 +62,7 @@ function tablesOf(read: File): IdentityTables {
     newborn: new Set(read.placeholders.newborn),
     placeholderBirthDates: new Set(read.placeholders.birthDates),
     placeholderIdentifiers: new Set(read.placeholders.identifiers),
+    placeholderSocialSecurity: new Set(read.placeholders.socialSecurity),
     shortNames: shortNamesOf(read.shortNames.rows),
   }
 }

@@ -78,6 +78,16 @@ describe('what is no fact about a person claims nothing', () => {
     expect(claimsOf({ identifier: [{ system: hospital, value }] }).identifiers).toEqual([])
   })
 
+  it.each(['123-45-6789', '123456789', '000-12-3456', '666121234', '900-12-3456', '123-00-4567', '078-05-1120'])(
+    'the social security number %j',
+    value => {
+      const claims = (type: string) => claimsOf({ identifier: [numbered(value, type)] }).identifiers.length
+      expect([claims('SS'), claims('MR')]).toEqual([0, 1])
+      expect(claimsOf({ identifier: [{ system: 'http://hl7.org/fhir/sid/us-ssn', value }] }).identifiers).toEqual([])
+      expect(claimsOf({ identifier: [numbered('212-09-5678', 'SS')] }).identifiers).toHaveLength(1)
+    },
+  )
+
   it.each(['1900-01-01', '1111-11-11', '9999-12-31', 'M', '19800101', '""'])('the birth date %j', birthDate => {
     expect(claimsOf({ birthDate }).birthDate).toBeUndefined()
   })
@@ -184,7 +194,7 @@ describe('numbers – CX, HL7 v2.9 chapter 2A.3.14; table 0203', () => {
   })
 
   it('a hospital that registered somebody twice leaves it to a person', () => {
-    const ssn = { system: 'http://hl7.org/fhir/sid/us-ssn', value: '123-45-6789' }
+    const ssn = { system: 'http://hl7.org/fhir/sid/us-ssn', value: '212-09-5678' }
     const twice = person('Sample, Ann', '2015-01-01', 'female', numbered('M2', 'MR'), ssn)
     expect(judge(twice, [ann(numbered('M1', 'MR'), ssn)])).toEqual({
       kind: 'doubtful',
