@@ -165,7 +165,7 @@ function linkAll(identities: Identities, links: Links, { bundle, copies }: Run):
   const referrers = new Map<Planned, Resource[]>()
   const byIdentity = new Map([...identities].map(([entry, identity]) => [identity, entry]))
   const base = `${bundle.baseUrl}/`
-  for (const entry of identities.keys()) {
+  for (const [entry, identity] of identities) {
     if (entry.resource === undefined || entry.turn === 'DELETE') continue
     const resource = copies ? parseResource(printJson(entry.resource)) : entry.resource
     const targets: Planned[] = []
@@ -177,10 +177,24 @@ function linkAll(identities: Identities, links: Links, { bundle, copies }: Run):
     // Only now is known of what type a `urn:uuid:` or a foreign fullUrl is.
     if (isReplaced) checkReferencesOf(entry, resource)
     resources.set(entry, resource)
-    references.set(entry, targets)
-    for (const target of new Set(targets)) referrers.set(target, [...(referrers.get(target) ?? []), resource])
+    references.set(
+      entry,
+      targets.filter(target => !isOwnBytes(entry, target)),
+    )
+    const referrer = { ...resource, id: idIn(identity) }
+    for (const target of new Set(targets)) referrers.set(target, [...(referrers.get(target) ?? []), referrer])
   }
   return { resources, referrers, order: inOrderOfReference([...resources.keys()], references) }
+}
+
+/** The photo of a Patient who comes with it goes to the compartment that the Patient opens, so it is written afterwards. */
+function isOwnBytes(from: Planned, to: Planned): boolean {
+  return from.type === 'Patient' && to.type === 'Binary'
+}
+
+/** `Patient/1` → `1` */
+function idIn(identity: string): string {
+  return identity.slice(identity.indexOf('/') + 1)
 }
 
 /** @throws Problem `unprocessable` · `validation.failed`, naming the entry */

@@ -130,6 +130,26 @@ describe('bytes and what refers to them – https://hl7.org/fhir/R4/binary.html#
     for (const who of [anna, ben]) expect(await isReadBy(ofPatient(who), bytes)).toBe(true)
   })
 
+  it.each([
+    ['with an id that the server gives', 'POST'],
+    ['with an id of the client', 'PUT'],
+  ])('are the photo of a Patient who comes with them %s, in either order', async (_, method) => {
+    for (const isLast of [false, true]) {
+      const id = `carla-${isLast}`
+      const photo = [{ contentType: 'application/pdf', url: uuidOf('b') }]
+      const url = method === 'POST' ? 'Patient' : `Patient/${id}`
+      const carla = { resourceType: 'Patient', photo, ...(method === 'PUT' ? { id } : {}) }
+      const parts = [entry('b', binary, 'Binary'), entry('c', carla, url, method)]
+      const written = await transact(all, ...(isLast ? parts.toReversed() : parts))
+      const bytes = written.find(name => name.startsWith('Binary/')) ?? ''
+      const patient = written.find(name => name.startsWith('Patient/'))?.slice('Patient/'.length) ?? ''
+      expect(await isReadBy(ofPatient(patient), bytes)).toBe(true)
+      expect(await isReadBy(ofPatient(anna), bytes)).toBe(false)
+      const everything = await house.ask('GET', `/Patient/${patient}/$everything`, { grant: ofPatient(patient) })
+      expect(everything.text).toContain(`"id":"${bytes.slice('Binary/'.length)}"`)
+    }
+  })
+
   it('follow the securityContext before all', async () => {
     const own = { ...binary, securityContext: { reference: `Patient/${ben}` } }
     const [bytes = ''] = await transact(all, entry('b', own, 'Binary'))
