@@ -39,6 +39,7 @@ export async function openContext(
     sharedFingerprint: createFingerprint(await fingerprintKey(documents, commonsKey)),
     person: await personOf(deps.record, grant, patient),
     forced,
+    mayReadPatient: permits(grant, 'r', 'Patient'),
     mayChangePatient: permits(grant, 'u', 'Patient'),
     canShare: type => sharesType(grant, type),
     canWrite: type => permits(grant, 'c', type),

@@ -37,7 +37,7 @@ function supersededBy(name: string): readonly string[] {
 }
 
 /** `_birthDate` belongs to `birthDate`, and the forms of a choice are one element. */
-function isStated(current: Resource, name: string): boolean {
+export function isStated(current: Resource, name: string): boolean {
   const plain = name.replace(/^_/, '')
   return [plain, `_${plain}`, ...otherForms(shapeOf('Patient'), plain)].some(one => current[one] !== undefined)
 }

@@ -8,6 +8,8 @@ export interface FhirContext extends MapContext {
   readonly baseUrl: string
   /** What is known of the patient, to tell whether the file is about them. */
   readonly person: PersonClaims
+  /** Whether the grant may read the Patient: only then is it told what differs. */
+  readonly mayReadPatient: boolean
   /** Somebody has said that the file is this patient's whatever differs. */
   readonly forced: boolean
   /** Whether the grant may write what belongs to no patient. */

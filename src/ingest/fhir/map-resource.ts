@@ -1,12 +1,12 @@
 import { ownersOf } from '#access'
 import { parseReference, type Resource } from '#fhir'
 import { type Outcome, rowName } from '../outcome.ts'
-import { merge } from '../patient-merge.ts'
 import type { ReadContext } from '../read-context.ts'
 import { isOfAnother } from './about.ts'
 import { ownFragments } from './contained.ts'
 import { type Directory, isPatientReference } from './directory.ts'
 import { ownerElements } from './owners.ts'
+import { amendment } from './patient-elements.ts'
 import type { PatientNames } from './patient-names.ts'
 import { isShared, type Place } from './places.ts'
 import type { Found, Gone } from './read-resources.ts'
@@ -27,25 +27,6 @@ const passedOver: ReadonlySet<string> = new Set([
   'Subscription',
   'ValueSet',
 ])
-
-/** What of a Patient in a file fills a Patient that lacks it. Its links and practitioners are its server's. */
-const patientElements = [
-  'name',
-  'telecom',
-  'gender',
-  'birthDate',
-  '_birthDate',
-  'deceasedBoolean',
-  'deceasedDateTime',
-  'address',
-  'maritalStatus',
-  'multipleBirthBoolean',
-  'multipleBirthInteger',
-  'communication',
-  'photo',
-  'extension',
-  'identifier',
-] as const
 
 /** What mapping the rows of a file needs to know of all of them. */
 export interface Scene {
@@ -141,14 +122,10 @@ function metaOf(resource: Resource, version: Version, context: ReadContext) {
 }
 
 function mapPatient({ resource, fullUrl }: Found, scene: Scene): Outcome {
-  const { context } = scene
-  const known: Resource = { resourceType: 'Patient' }
-  for (const name of patientElements) if (resource[name] !== undefined) known[name] = resource[name]
-  rewriteReferences(known, reference => rewrite(reference, fullUrl, scene))
-  rewriteUrls(known, url => rewriteUrl(url, fullUrl, scene))
-  const { resourceType, ...elements } = known
-  const change = (current: Resource) => merge(current, elements, false, [])
-  return { kind: 'amend', row: 'Patient', type: 'Patient', id: context.patient, change }
+  return amendment(resource, scene.context, known => {
+    rewriteReferences(known, reference => rewrite(reference, fullUrl, scene))
+    rewriteUrls(known, url => rewriteUrl(url, fullUrl, scene))
+  })
 }
 
 function rewrite(reference: string, fullUrl: string | undefined, scene: Scene): Rewritten {

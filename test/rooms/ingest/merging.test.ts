@@ -3,7 +3,17 @@ import { createValidator } from '#validation'
 import { merge } from '../../../src/ingest/patient-merge.ts'
 import { Tally } from '../../../src/ingest/tally.ts'
 import { withoutInvalid } from '../../../src/ingest/without-invalid.ts'
-import { type countsOf, everything, found, ingested, ofPatient, openHouse, readPatient } from './house.ts'
+import {
+  type countsOf,
+  createPatient,
+  everything,
+  found,
+  grantOf,
+  ingested,
+  ofPatient,
+  openHouse,
+  readPatient,
+} from './house.ts'
 import { message } from './reading.ts'
 
 const validator = createValidator()
@@ -105,6 +115,63 @@ describe('what an import writes is valid, the Patient too', () => {
     expect(state).toBe('done')
     expect(JSON.stringify(report)).toContain(place)
     expect(await found(house.record, 'Observation')).toMatchObject([{ valueString: 'kept' }])
+  })
+
+  const person = { name: [{ family: 'Anna', given: ['Ann'] }], gender: 'female', birthDate: '1980-01-01' }
+  const warningsOf = async (known: object, said: object) => {
+    const house = await openHouse()
+    const patient = await createPatient(house.record, known)
+    const file = bundle(said)
+    const told = async () => {
+      const { report } = await ingested(house, patient, everything(), file)
+      const parameters = (report?.parameter ?? []) as { name: string; valueString?: string }[]
+      return parameters.filter(({ name }) => name === 'warning').map(({ valueString }) => valueString?.split(' ')[1])
+    }
+    const first = await told()
+    return { first, again: await told(), stored: await readPatient(house.record, patient) }
+  }
+
+  it.each<[string, object, object]>([
+    ['Patient.gender', {}, { gender: 'M' }],
+    ['Patient.telecom', { telecom: [{ value: '1' }] }, { telecom: [{ value: '2' }] }],
+    ['Patient.telecom', { telecom: [{ value: '1' }] }, { telecom: [{ value: '1' }, { value: '2' }] }],
+    ['Patient.telecom', { telecom: [{ value: '1' }] }, { telecom: [{ value: '1', use: 'work' }] }],
+    ['Patient.maritalStatus', { maritalStatus: { text: 'single' } }, { maritalStatus: { text: 'married' } }],
+    ['Patient.deceasedBoolean', { deceasedDateTime: '2024-01-01' }, { deceasedBoolean: true }],
+    ['Patient.generalPractitioner', {}, { generalPractitioner: [{ display: 'Dr. No' }] }],
+    ['Patient.managingOrganization', {}, { managingOrganization: { display: 'Hospital' } }],
+    ['Patient.link', {}, { link: [{ type: 'seealso', other: { display: 'x' } }] }],
+    ['Patient.active', {}, { active: false }],
+    ['Patient.gender', {}, { _gender: { id: 'a' } }],
+    ['Patient.nickname', {}, { nickname: 'Nan' }],
+    ['Patient.unrecognised', {}, { 'Ann of 12 Main Street': true }],
+  ])('%s that is not taken in is named: %j stays beside %j', async (element, known, said) => {
+    const { first, again, stored } = await warningsOf({ ...person, ...known }, said)
+    expect(first).toEqual([element])
+    expect(again).toEqual([element])
+    expect(stored).toMatchObject({ ...person, ...known })
+  })
+
+  it.each<[object, object]>([
+    [{}, { ...person, id: 'p1', active: true, text: { status: 'empty', div: '<div/>' } }],
+    [{ telecom: [{ value: '1', use: 'home' }, { value: '2' }] }, { telecom: [{ value: '2' }, { value: '1' }] }],
+    [{ identifier: [{ value: '1' }] }, { identifier: [{ value: '2' }] }],
+    [{}, { maritalStatus: { text: 'married' } }],
+  ])('nothing is named when the record %j then has all of %j', async (known, said) => {
+    expect(await warningsOf({ ...person, ...known }, said)).toMatchObject({ first: [], again: [] })
+  })
+
+  it('whom to call in an emergency is kept', async () => {
+    const contact = [{ name: { family: 'Anna' }, telecom: [{ system: 'phone', value: '1' }] }]
+    expect(await warningsOf(person, { contact })).toMatchObject({ first: [], again: [], stored: { contact } })
+  })
+
+  it('who may not read the Patient is not told what differs', async () => {
+    const house = await openHouse()
+    const patient = await createPatient(house.record, { ...person, telecom: [{ value: '1' }] })
+    const grant = grantOf('patient/Patient.u patient/Observation.cu patient/Provenance.c', { patient, patients: [] })
+    const { report } = await ingested(house, patient, grant, bundle({ telecom: [{ value: '2' }] }))
+    expect(JSON.stringify(report)).not.toContain('Patient.telecom')
   })
 
   it('leaves what was wrong before as it was', () => {
