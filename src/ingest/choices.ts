@@ -19,6 +19,13 @@ export function otherForms(shape: Shape | undefined, name: string): readonly str
   return forms.get(name.startsWith('_') ? name.slice(1) : name) ?? none
 }
 
+/** The forms of a choice and their twins: of `deceased` they are `deceasedBoolean`, `_deceasedBoolean` and so on. */
+export function formsOfChoice(shape: Shape | undefined, choice: string): readonly string[] {
+  const elements = shape === undefined ? [] : [...shape.elements.values()]
+  const forms = elements.filter(({ path }) => path === `${choice}[x]`)
+  return forms.flatMap(({ name }) => [name, `_${name}`])
+}
+
 function formsOf(shape: Shape): ReadonlyMap<string, readonly string[]> {
   const choices = [...shape.elements.values()].filter(({ path }) => path.endsWith('[x]'))
   const byPath = Map.groupBy(choices, ({ path }) => path)

@@ -1,5 +1,6 @@
-import type { Resource } from '#fhir'
+import { type Resource, shapeOf } from '#fhir'
 import type { Validator } from '#validation'
+import { formsOfChoice } from './choices.ts'
 
 type Node = Readonly<Record<string, unknown>>
 type Step = string | number
@@ -63,10 +64,22 @@ function inOrder(one: string, other: string): number {
 
 function withoutFault(resource: Resource, fault: string): Resource {
   const steps = stepsOf(fault)
+  const forms = formsAt(resource, steps)
+  if (forms.length > 0) return omit(resource, forms)
   // What is missing costs what it is missing in.
   while (steps.length > 1 && !isThere(resource, steps)) steps.pop()
   // A part of the resource itself that is missing cannot be mended.
   return steps.length === 0 || !isThere(resource, steps) ? resource : (without(resource, steps) as Resource)
+}
+
+/** A choice of which there are several forms is none of them. */
+function formsAt(resource: Resource, [choice, ...rest]: readonly Step[]): readonly string[] {
+  if (typeof choice !== 'string' || rest.length > 0 || isThere(resource, [choice])) return []
+  return formsOfChoice(shapeOf(resource.resourceType), choice).filter(name => resource[name] !== undefined)
+}
+
+function omit(resource: Resource, names: readonly string[]): Resource {
+  return Object.fromEntries(Object.entries(resource).filter(([name]) => !names.includes(name))) as Resource
 }
 
 /** `Patient.contact[0].deceased.ofType(boolean)` → contact, 0, deceasedBoolean */

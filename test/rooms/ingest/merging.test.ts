@@ -106,6 +106,17 @@ describe('what an import writes is valid, the Patient too', () => {
     ['Patient.maritalStatus', { maritalStatus: 'M' }],
     ['Patient.extension[0].url', { extension: [{ valueString: 'x' }] }],
     ['Patient.telecom', { telecom: { value: '1' } }],
+    ['Patient.telecom', { telecom: [] }],
+    [
+      'Patient.deceased',
+      { deceasedBoolean: true, deceasedDateTime: '2024-01-01', address: [{ city: 'Town' }] },
+      { address: [{ city: 'Town' }] },
+    ],
+    [
+      'Patient.multipleBirth',
+      { multipleBirthBoolean: true, _multipleBirthInteger: { id: 'a' }, gender: 'female' },
+      { gender: 'female' },
+    ],
   ])('%s of %j is left out and named, and the rest goes in', async (place, elements, kept = {}) => {
     const house = await openHouse()
     const { report, state } = await ingested(house, house.anna, ofPatient(house.anna), bundle(elements))
