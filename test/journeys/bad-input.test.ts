@@ -234,6 +234,7 @@ describe('tokens – https://www.rfc-editor.org/rfc/rfc6750#section-3', () => {
 
   it('does not know the token of another server, nor one whose time is over', async () => {
     const elsewhere = await newHome('elsewhere')
+    await (await startServer(elsewhere)).stop()
     const foreign = await lastLine(elsewhere, 'token', '--scope', 'system/*.cruds')
     await elsewhere.remove()
     const own = { ...home, env: { ...home.env, NODE_OPTIONS: '' } }

@@ -5,13 +5,7 @@ import { parseQuery } from '#search'
 import { granted } from '../perform.ts'
 import { readResource } from '../rest/body.ts'
 import type { FhirRequest, FhirResponse, GrantedRequest, PathParams, Rooms } from '../types.ts'
-
-interface Part {
-  readonly name?: unknown
-  readonly valueReference?: { readonly reference?: unknown }
-  readonly valueIdentifier?: { readonly system?: unknown; readonly value?: unknown }
-  readonly valueBoolean?: unknown
-}
+import { type Part, partsOf, textIn } from './parameters.ts'
 
 const known: ReadonlySet<unknown> = new Set([
   'source-patient',
@@ -31,7 +25,7 @@ const known: ReadonlySet<unknown> = new Set([
 export async function mergePatients(request: FhirRequest, _params: PathParams, rooms: Rooms): Promise<FhirResponse> {
   const asked = granted(request)
   const input = await readResource(request)
-  const parts = partsOf(input)
+  const parts = knownPartsOf(input)
   const source = await patientNamed('source-patient', parts, asked, rooms)
   const target = await patientNamed('target-patient', parts, asked, rooms)
   const preview = parts.some(({ name, valueBoolean }) => name === 'preview' && valueBoolean === true)
@@ -76,8 +70,8 @@ function outcomeOf(text: string, warnings: readonly string[]): Resource {
   }
 }
 
-function partsOf(input: Resource): readonly Part[] {
-  const parts = (Array.isArray(input.parameter) ? input.parameter : []) as readonly Part[]
+function knownPartsOf(input: Resource): readonly Part[] {
+  const parts = partsOf(input)
   if (!parts.every(part => known.has(part.name)))
     throw new Problem('invalid', 'merge.parameter-unknown', '$merge does not know a parameter of its input.', {
       expression: 'Parameters.parameter',
@@ -91,9 +85,10 @@ async function patientNamed(
   request: GrantedRequest,
   rooms: Rooms,
 ): Promise<string> {
-  const reference = parts.find(part => part.name === name)?.valueReference?.reference
+  const reference = parts.find(part => part.name === name)?.valueReference
   const numbers = parts.filter(part => part.name === `${name}-identifier`).map(tokenOf)
-  const named = typeof reference === 'string' ? idOf(reference, name, request.baseUrl) : undefined
+  const text = textIn(reference, 'reference')
+  const named = text === undefined ? undefined : idOf(text, name, request.baseUrl)
   if (numbers.length === 0 && named === undefined)
     throw new Problem('invalid', 'merge.parameter-missing', '$merge needs a source and a target.', { expression: name })
   if (numbers.length === 0) return named ?? ''
@@ -114,8 +109,9 @@ function unclear(name: string): Problem {
 }
 
 /** https://hl7.org/fhir/R4/search.html#escaping */
-function tokenOf({ valueIdentifier: { system = '', value = '' } = {} }: Part): string {
-  return [system, value].map(text => String(text).replace(/[\\|,$]/g, char => `\\${char}`)).join('|')
+function tokenOf({ valueIdentifier }: Part): string {
+  const parts = ['system', 'value'].map(member => textIn(valueIdentifier, member) ?? '')
+  return parts.map(text => text.replace(/[\\|,$]/g, char => `\\${char}`)).join('|')
 }
 
 /** The one Patient who has all of the numbers. */

@@ -4,7 +4,8 @@ import { checkQuery } from '../perform.ts'
 import { readOptionalResource } from '../rest/body.ts'
 import type { FhirRequest } from '../types.ts'
 
-interface Part {
+/** One entry of a Parameters resource, as it was sent. */
+export interface Part {
   readonly [member: string]: unknown
 }
 
@@ -28,6 +29,13 @@ export async function operationParameters(request: FhirRequest, known: readonly 
 export function partsOf({ parameter = [] }: Resource): readonly Part[] {
   if (!Array.isArray(parameter) || !parameter.every(isPart)) throw malformed('Parameters.parameter')
   return parameter
+}
+
+/** A member of an object that was sent, if it is a text. */
+export function textIn(value: unknown, member: string): string | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const text = (value as Part)[member]
+  return typeof text === 'string' ? text : undefined
 }
 
 function isPart(value: unknown): value is Part {

@@ -3,18 +3,19 @@ import { Problem } from '#kernel'
 import { granted } from '../perform.ts'
 import { readResource } from '../rest/body.ts'
 import type { FhirRequest, FhirResponse, HeldImport, PathParams, Rooms } from '../types.ts'
+import { partsOf, textIn } from './parameters.ts'
 
 /** What waits until a person says whom it is about: a part `held` for each, without what it says of anybody. */
 export async function listReview(request: FhirRequest, _params: PathParams, { people }: Rooms): Promise<FhirResponse> {
   const held = await people.review.list(granted(request).grant)
-  return answer(held.map(one => ({ name: 'held', part: partsOf(one) })))
+  return answer(held.map(one => ({ name: 'held', part: toParts(one) })))
 }
 
 /** One of them, with what it says of the person, to be held against the candidates. */
 export async function showReview(request: FhirRequest, params: PathParams, { people }: Rooms): Promise<FhirResponse> {
   const held = await people.review.show(params.job ?? '', granted(request).grant)
   const incoming: Resource = { ...held.doubt.incoming, resourceType: 'Patient' }
-  return answer([...partsOf(held), { name: 'incoming', resource: incoming }])
+  return answer([...toParts(held), { name: 'incoming', resource: incoming }])
 }
 
 /**
@@ -36,7 +37,7 @@ function answer(parameter: readonly object[]): FhirResponse {
   return { status: 200, headers: {}, body: { resourceType: 'Parameters', ...parts } }
 }
 
-function partsOf({ id, state, format, heldAtMs, doubt }: HeldImport): readonly object[] {
+function toParts({ id, state, format, heldAtMs, doubt }: HeldImport): readonly object[] {
   return [
     { name: 'id', valueId: id },
     { name: 'state', valueCode: state },
@@ -47,20 +48,15 @@ function partsOf({ id, state, format, heldAtMs, doubt }: HeldImport): readonly o
   ]
 }
 
-interface Part {
-  readonly name?: unknown
-  readonly valueCode?: unknown
-  readonly valueReference?: { readonly reference?: unknown }
-}
-
 const decisions = ['accept', 'new', 'reject'] as const
 
 function decisionOf(input: Resource, baseUrl: string) {
-  const parts = (Array.isArray(input.parameter) ? input.parameter : []) as readonly Part[]
+  const parts = partsOf(input)
   const said = parts.find(({ name }) => name === 'decision')?.valueCode
   const decision = decisions.find(one => one === said)
-  const reference = parts.find(({ name }) => name === 'patient')?.valueReference?.reference
-  const patient = typeof reference === 'string' ? parseReference(reference, baseUrl) : undefined
+  const reference = parts.find(({ name }) => name === 'patient')?.valueReference
+  const named = textIn(reference, 'reference')
+  const patient = named !== undefined ? parseReference(named, baseUrl) : undefined
   const isPatient = patient === undefined || (patient.kind === 'local' && patient.type === 'Patient')
   if (decision === undefined || !isPatient || !parts.every(({ name }) => name === 'decision' || name === 'patient'))
     throw new Problem(

@@ -29,6 +29,8 @@ export async function newHome(name: string, logLevel = 'error'): Promise<Home> {
   const env = {
     ...Object.fromEntries(foreign),
     TMPDIR: temporary,
+    // Commands are started by the hundred; what Node compiled once need not be compiled again.
+    NODE_COMPILE_CACHE: join(tmpdir(), 'kinhold-compile-cache'),
     KINHOLD_PORT: '0',
     KINHOLD_BASE_URL: origin,
     KINHOLD_DATA: data,

@@ -15,7 +15,7 @@ import {
   type Rooms,
   rootMatcher,
 } from '#interactions'
-import { FixedClock, isProblem, silentLog } from '#kernel'
+import { FixedClock, isProblem, Problem, silentLog } from '#kernel'
 import { openRecord, type Record } from '#record'
 import { openMemoryKeys, openMemoryStore } from '#store'
 import { createValidator } from '#validation'
@@ -54,13 +54,16 @@ const closedPort: IngestPort = {
   hl7v2: () => Promise.reject(new Error('no messages in this house')),
 }
 
+const nothingWaits = () => new Problem('not-found', 'ingest.review-unknown', 'Nothing waits in this house.')
+const noSuchPatient = () => new Problem('not-found', 'record.unknown', 'Nobody is merged in this house.')
+
 const nobody: PeoplePort = {
-  merge: () => Promise.reject(new Error('no merges in this house')),
-  unmerge: () => Promise.reject(new Error('no merges in this house')),
+  merge: () => Promise.reject(noSuchPatient()),
+  unmerge: () => Promise.reject(noSuchPatient()),
   review: {
     list: () => Promise.resolve([]),
-    show: () => Promise.reject(new Error('nothing waits in this house')),
-    decide: () => Promise.reject(new Error('nothing waits in this house')),
+    show: () => Promise.reject(nothingWaits()),
+    decide: () => Promise.reject(nothingWaits()),
   },
 }
 

@@ -507,3 +507,40 @@ describe('Patient/$merge and $unmerge', () => {
     ])
   })
 })
+
+describe('Parameters that are none – https://hl7.org/fhir/R4/operations.html#executing', () => {
+  let house: House
+  beforeAll(async () => {
+    house = await openHouse()
+    await house.ask('PUT', '/Patient/a', { grant: admin, body: patientA })
+  })
+  afterAll(() => house.close())
+
+  const bodies: [string, unknown][] = [
+    ['null among the parameters', [null]],
+    ['null behind a good one', [{ name: 'decision', valueCode: 'new' }, null]],
+    ['a text', 'decision'],
+    ['texts', ['decision']],
+    ['a parameter without a name', [{ valueCode: 'new' }]],
+    ['a name that is none', [{ name: {} }]],
+    ['null where an object belongs', [{ name: 'patient', valueReference: null }]],
+    ['null for an identifier', [{ name: 'source-patient-identifier', valueIdentifier: null }]],
+    ['a text for an identifier', [{ name: 'target-patient-identifier', valueIdentifier: 'x' }]],
+  ]
+  // The body of $ingest is a file, whatever it holds.
+  const asked = catalogue.flatMap(({ method, path }) =>
+    method === 'POST' && path.includes('$') && !path.endsWith('$ingest')
+      ? [path.replace('{type}', 'Patient').replace(/[:{]\w+}?/g, 'a')]
+      : [],
+  )
+
+  it.each(asked.flatMap(path => bodies.map(([name, parameter]): [string, string, unknown] => [path, name, parameter])))(
+    '%s answers %s with 4xx and an outcome',
+    async (path, _name, parameter) => {
+      const answer = await house.ask('POST', path, { grant: admin, body: { resourceType: 'Parameters', parameter } })
+      expect(answer.status).toBeGreaterThanOrEqual(400)
+      expect(answer.status).toBeLessThan(500)
+      expect(answer.json.resourceType).toBe('OperationOutcome')
+    },
+  )
+})
