@@ -8,6 +8,7 @@ import { readQuantity } from './quantity.ts'
 import { appleTables, type CategoryType, type QuantityType } from './tables.ts'
 
 const readHere: ReadonlySet<string> = new Set(['HeartRateVariabilityMetadataList'])
+const beatsRead: ReadonlySet<string> = new Set(['InstantaneousBeatsPerMinute'])
 
 /** One `Record`: a quantity or a category sample. Types without a row in the tables are unmapped, by name. */
 export function mapRecord(element: AppleElement, context: AppleContext): Outcome[] {
@@ -18,7 +19,9 @@ export function mapRecord(element: AppleElement, context: AppleContext): Outcome
   if (quantity === undefined && category === undefined) return [{ kind: 'unmapped', row: rowName(name) }]
   const outcome =
     quantity === undefined ? mapCategory(element, category, context) : mapQuantity(element, quantity, context)
-  return element.children === undefined ? [outcome] : [outcome, ...unreadChildren(element, readHere)]
+  if (element.children === undefined && element.beyond === undefined) return [outcome]
+  const beats = element.children?.filter(({ name }) => readHere.has(name)) ?? []
+  return [outcome, ...unreadChildren(element, readHere), ...beats.flatMap(list => unreadChildren(list, beatsRead))]
 }
 
 function mapQuantity(element: AppleElement, type: QuantityType, context: AppleContext): Outcome {
@@ -59,8 +62,9 @@ const beatsCode = {
 
 /** The beats of which a variability was computed. Their times have no date and no zone, and are no regular intervals. */
 function beatsOf({ name, children = [] }: AppleElement): Detail[] {
-  if (name !== 'HeartRateVariabilityMetadataList' || children.length === 0) return []
-  const beats = children.map(({ attributes: { bpm = '?', time = '?' } }) => `${bpm} (${time})`)
+  if (name !== 'HeartRateVariabilityMetadataList') return []
+  const told = children.filter(child => beatsRead.has(child.name))
+  const beats = told.map(({ attributes: { bpm = '?', time = '?' } }) => `${bpm} (${time})`)
   return [{ key: name, code: beatsCode, value: { valueString: beats.join('; ') } }]
 }
 

@@ -116,7 +116,8 @@ class ExportReader {
     if (!this.#rows.ended)
       throw new Problem('invalid', 'ingest.truncated', 'The file ends before its last element is closed.')
     const outcomes = this.#desk.flush()
-    this.#outcomes.push(...this.#context.sources.take(), ...outcomes)
+    this.#add(this.#context.sources.take())
+    this.#add(outcomes)
   }
 
   #finish(element: AppleElement): void {
@@ -127,7 +128,13 @@ class ExportReader {
       return
     }
     const outcomes = mapper(element, this.#context, this.#desk)
-    this.#outcomes.push(...this.#context.sources.take(), ...outcomes)
+    this.#add(this.#context.sources.take())
+    this.#add(outcomes)
+  }
+
+  /** One by one: a row may have more parts than a call may have arguments. */
+  #add(outcomes: readonly Outcome[]): void {
+    for (const outcome of outcomes) this.#outcomes.push(outcome)
   }
 
   #lose(name: string | undefined): void {

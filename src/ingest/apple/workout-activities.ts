@@ -54,7 +54,7 @@ export function mapActivities(
     else {
       const parts = readParts(part)
       members.push(activityOf(part, span, identity, parts, context))
-      outcomes.push(...parts.outcomes, ...unreadChildren(child, partsRead))
+      for (const outcome of [...parts.outcomes, ...unreadChildren(child, partsRead)]) outcomes.push(outcome)
     }
   }
   return { members, outcomes, identifiers }

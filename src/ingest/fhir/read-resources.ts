@@ -186,18 +186,25 @@ function parseLine(text: string): Row {
   }
 }
 
+/** Bytes of a document within a line make it some megabytes long, so its pieces are put together once. */
 async function* lines(texts: AsyncIterable<string>, maxLine: number): AsyncGenerator<string, void, void> {
-  let rest = ''
+  let pieces: string[] = []
+  let length = 0
   for await (const text of texts) {
-    const pieces = (rest + text).split('\n')
-    rest = pieces.pop() ?? ''
-    if (rest.length > maxLine)
-      throw new Problem(
-        'too-large',
-        'ingest.token-too-long',
-        `One line of the file is longer than ${maxLine} characters.`,
-      )
-    yield* pieces
+    const [rest = '', ...begun] = text.split('\n')
+    pieces.push(rest)
+    length += rest.length
+    for (const next of begun) {
+      yield pieces.join('')
+      pieces = [next]
+      length = next.length
+    }
+    if (length > maxLine) throw lineTooLong(maxLine)
   }
-  yield rest
+  yield pieces.join('')
+}
+
+function lineTooLong(maxLine: number): Problem {
+  const text = `One line of the file is longer than ${maxLine} characters.`
+  return new Problem('too-large', 'ingest.token-too-long', text)
 }

@@ -36,7 +36,7 @@ export function stampsOf({ at, version }: Version): readonly Stamp[] {
 /** The extensions of `meta` that are not stamps of ours: a file that was exported from here has them too. */
 export function withoutStamps(extensions: unknown): readonly Stamp[] {
   const known: ReadonlySet<unknown> = new Set(Object.values(urls))
-  return Array.isArray(extensions) ? extensions.filter(({ url }: Stamp) => !known.has(url)) : []
+  return Array.isArray(extensions) ? extensions.filter((one: Stamp | null) => !known.has(one?.url)) : []
 }
 
 function stampedVersion({ meta }: Resource): Version {

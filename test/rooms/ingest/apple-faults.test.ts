@@ -113,6 +113,27 @@ describe('a fault in an Apple Health export costs its record at most', () => {
     expect(rejected).toHaveLength(1)
   })
 
+  it.each([
+    ['of a kind that nothing reads', 'Foo', 'Record.Foo'],
+    ['of metadata', 'MetadataEntry key="k" value="v"', undefined],
+    ['of metadata of many names', 'MetadataEntry key="k%" value="v"', 'Record.MetadataEntry'],
+    [
+      'among beats',
+      'HeartRateVariabilityMetadataList><Foo/></HeartRateVariabilityMetadataList',
+      'HeartRateVariabilityMetadataList.Foo',
+    ],
+  ])('a hundred thousand parts %s cost nothing but themselves, and are told', async (_, part, told) => {
+    const children = Array.from(
+      { length: 150_000 },
+      (_, i) => `<${part.replace('%', String(i))}${part.includes('></') ? '>' : '/>'}`,
+    )
+    const { values, outcomes } = await read(document(nested(children.join(''))), 65_536)
+    expect(values).toEqual([61, 62, 63])
+    const rows = outcomes.flatMap(outcome => (outcome.kind === 'unmapped' ? [outcome.row] : []))
+    if (told === undefined) expect(rows).toEqual([])
+    else expect(rows).toContain(told)
+  })
+
   it('a file that is cut off is cut off, wherever that is', async () => {
     for (const end of [
       '',

@@ -261,6 +261,31 @@ describe('NDJSON – https://hl7.org/fhir/R4/nd-json.html', () => {
     ])
   })
 
+  it('holds a document of some megabytes, and reads it once', async () => {
+    const house = await openHouse()
+    const data = Buffer.alloc(12 * 1024 ** 2, 7).toString('base64')
+    const content = [{ attachment: { contentType: 'application/pdf', data } }]
+    const scan = {
+      resourceType: 'DocumentReference',
+      id: 'd',
+      status: 'current',
+      subject: { reference: 'Patient/p' },
+      content,
+    }
+    const file = `${JSON.stringify(weight('Patient/p', { id: 'o' }))}\n${JSON.stringify(scan)}`
+    expect((await imported(house, file)).counts).toMatchObject({ created: 2, rejected: [] })
+  })
+
+  it('costs itself where what it says of its version is nothing', async () => {
+    const house = await openHouse()
+    const metas = ['x', 5, [1], { extension: 'x' }, { extension: [null] }, { lastUpdated: 5 }, { versionId: {} }]
+    const bad = metas.map((meta, i) => JSON.stringify(weight('Patient/p', { id: `m${i}`, meta })))
+    const file = [...bad, JSON.stringify(weight('Patient/p', { id: 'o', valueString: 'kept' }))].join('\n')
+    const { counts } = await imported(house, file)
+    expect(counts.problem).toBeUndefined()
+    expect((await found(house.record, 'Observation')).map(({ valueString }) => valueString)).toContain('kept')
+  })
+
   it('holds no line longer than the limit, and not more resources than the limit', async () => {
     const house = await openHouse({ maxLine: 1000 })
     const long = `${JSON.stringify(weight('Patient/p'))}\n${JSON.stringify(weight('Patient/p', { valueString: 'x'.repeat(300_000) }))}`

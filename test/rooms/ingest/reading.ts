@@ -26,7 +26,7 @@ export async function* bytesOf(...texts: readonly (string | Uint8Array)[]): Asyn
 
 export async function gathered(source: AsyncIterable<readonly Outcome[]>): Promise<Outcome[]> {
   const all: Outcome[] = []
-  for await (const some of source) all.push(...some)
+  for await (const some of source) for (const one of some) all.push(one)
   return all
 }
 
