@@ -4,7 +4,7 @@ import type { Txn } from '#record'
 import type { Validator } from '#validation'
 import { otherForms } from './choices.ts'
 import { withContained } from './contained.ts'
-import type { Outcome, Reason } from './outcome.ts'
+import type { Left, Outcome, Reason } from './outcome.ts'
 import { withoutInvalid } from './without-invalid.ts'
 
 /** What is to be written: a resource under its fingerprint, or a change to one that is there. */
@@ -24,15 +24,15 @@ export interface Committed {
   readonly created: readonly string[]
   readonly updated: readonly string[]
   readonly fates: ReadonlyMap<Item, Fate>
-  /** What was left out of what was written, in words. */
-  readonly warnings: readonly string[]
+  /** What was left out of what was written. */
+  readonly warnings: readonly Left[]
 }
 
 interface Progress {
   readonly created: string[]
   readonly updated: string[]
   readonly fates: Map<Item, Fate>
-  readonly warnings: string[]
+  readonly warnings: Left[]
 }
 
 /** How a batch is staged. */
@@ -201,7 +201,7 @@ function changeOf({ change, row }: Amendment, current: Resource, { validator }: 
   const { resource, left } = withoutInvalid(wanted, current, validator)
   if (saysTheSame(resource, current)) return { next: current, fate: refusalOf(left) ?? 'duplicate' }
   for (const expression of left)
-    progress.warnings.push(`${row}: ${expression} would not be valid FHIR R4 and was left out.`)
+    progress.warnings.push({ text: `${row}: ${expression} would not be valid FHIR R4 and was left out.` })
   return { next: resource, fate: 'mapped' }
 }
 

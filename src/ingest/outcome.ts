@@ -17,8 +17,15 @@ interface Counted {
   readonly rows?: number
 }
 
-/** What was said and is not in the resource that stands then, in words; names places, never values. Pure. */
-type Untaken = (standing: Resource) => readonly string[]
+/** What was left out of what is written, in words that name places and never values. */
+export interface Left {
+  readonly text: string
+  /** Where it stands in the source, as the source's sender names places: `OBX^3^5`. */
+  readonly location?: string
+}
+
+/** What was said and is not in the resource that stands then. Pure. */
+type Untaken = (standing: Resource) => readonly Left[]
 
 /** What became of a row of a file. */
 export type Outcome =

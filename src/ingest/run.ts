@@ -265,6 +265,6 @@ function afterBatch(tally: Tally, items: readonly Item[], committed: Committed):
   tally.created += committed.created.length
   tally.updated += committed.updated.length
   for (const item of items) tally.settle(item, committed.fates.get(item) ?? 'duplicate')
-  for (const text of committed.warnings) tally.warn(text)
+  for (const { text } of committed.warnings) tally.warn(text)
   return tally
 }

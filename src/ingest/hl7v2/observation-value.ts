@@ -101,6 +101,11 @@ export function hasUndecodable(obx: Segment): boolean {
   return value(obx, 2).toUpperCase() === 'ED' && field(obx, 5).some(isUndecodable)
 }
 
+/** Whether a time of day has an offset, which a FHIR time cannot have. */
+export function hasOffset(obx: Segment): boolean {
+  return value(obx, 2).toUpperCase() === 'TM' && field(obx, 5).some(one => /\d[+-]\d{4}$/.test(part(one, 1)))
+}
+
 function loincOf(obx: Segment): string {
   return value(obx, 3, 3) === 'LN' ? value(obx, 3) : value(obx, 3, 6) === 'LN' ? value(obx, 3, 4) : ''
 }

@@ -176,7 +176,7 @@ async function importMessage(
   const expires = { ...group, expiresAtMs: deps.clock.nowMs() + rememberedMs }
   const remember = deps.record.documents.write(collection, name, { digest }, expires)
   const { warnings } = await commitMessage(parts, { grant, digest, remember }, deps)
-  const more = warnings.map((text): Outcome => ({ kind: 'warning', text, location: 'PID^1' }))
+  const more = warnings.map((left): Outcome => ({ kind: 'warning', location: 'PID^1', ...left }))
   return [...outcomes, ...more].flatMap(outcome => remarkOf(outcome) ?? [])
 }
 

@@ -1,5 +1,5 @@
 import type { Resource } from '#fhir'
-import type { MapContext, Outcome } from '../outcome.ts'
+import type { Left, MapContext, Outcome } from '../outcome.ts'
 import { notTaken } from '../standing.ts'
 import { applyRules } from './apply-rules.ts'
 import { Ledger } from './ledger.ts'
@@ -148,9 +148,12 @@ export function emit(
 }
 
 /** What a segment says that is not in what stands, by the fields that say it. */
-export function untakenOf(segment: Segment, standing: Resource, said: Elements): readonly string[] {
+export function untakenOf(segment: Segment, standing: Resource, said: Elements): readonly Left[] {
   const places = notTaken(standing, said).map(name => placeOf(segment, standing.resourceType, `.${name}`))
-  return [...new Set(places)].map(place => `${place} says something else than what stands, which stays.`)
+  return [...new Set(places)].map(place => ({
+    text: `${place} says something else than what stands, which stays.`,
+    location: locationOf(segment, place),
+  }))
 }
 
 /** The id under which a resource stands that its sender knows by `key`. */

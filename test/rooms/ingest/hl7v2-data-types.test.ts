@@ -151,11 +151,13 @@ describe('ED and RP – https://hl7.org/fhir/R4/datatypes.html#Attachment att-1'
   })
 
   it.each([
+    ['a time of day with an offset', '143015+0100', true, 'TM'],
+    ['a time of day', '143015', false, 'TM'],
     ['data that are not in their encoding', '^AP^PDF^Base64^@@@@', true],
     ['good data', '^AP^PDF^Base64^JVBERi0=', false],
     ['data of no encoding', '^TX^^A^@@@@', false],
-  ])('%s are named, or not', (_, given, isNamed) => {
-    const obx = `OBX|1|ED|P^Doc^L||${given}||||||F`
+  ])('%s are named, or not', (_, given, isNamed, type = 'ED') => {
+    const obx = `OBX|1|${type}|P^Doc^L||${given}||||||F`
     const [outcomes = []] = hl7Outcomes(message(msh('ORU^R01'), 'PID|1||4711^^^C', 'OBR|1||F1|X', obx))
     const told = outcomes.filter(one => one.kind === 'warning' && one.text.startsWith('OBX-5'))
     expect(told).toHaveLength(isNamed ? 1 : 0)

@@ -369,7 +369,7 @@ describe('what is said and not taken is told', () => {
   it.each(['ADT^A01', 'ADT^A03', 'ADT^A28', 'ORU^R01'])('%s names what the Patient says otherwise', async event => {
     const { patient, ack } = await said(event, eva, 'Known^Eva||||||2 St^^Elsewhere|||||S')
     expect(patient).toMatchObject({ address: [{ city: 'Town' }], maritalStatus: expect.anything() })
-    expect(ack).toContain(`PID-11 ${stands}`)
+    expect(ack).toMatch(new RegExp(`^ERR\\|\\|PID\\^1\\^11\\|.*PID-11 ${stands}`, 'm'))
     expect(ack).not.toMatch(/PID-(3|5|16) says|Elsewhere/)
   })
 
@@ -398,7 +398,7 @@ describe('what is said and not taken is told', () => {
       'OBX|1|NM|G^g^L||80|mg|||||F',
     )
     const { ack } = await house.ingest.hl7v2({ grant: everything(), message: late })
-    expect(ack).toContain(`OBX-5 ${stands}`)
+    expect(ack).toMatch(new RegExp(`ERR\\|\\|OBX\\^1\\^5\\|.*OBX-5 ${stands}`))
     expect(await found(house.record, 'Observation')).toMatchObject([{ valueQuantity: { value: 90 } }])
   })
 

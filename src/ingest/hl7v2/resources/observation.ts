@@ -2,7 +2,7 @@ import { type CodeableConcept, categoryOf as categoryConcepts, systems } from '.
 import { lazyTable } from '../../tables.ts'
 import { combined } from '../drafts.ts'
 import { field, part, type Segment, value } from '../message.ts'
-import { hasUndecodable, readValue, referenceRange, unitOf } from '../observation-value.ts'
+import { hasOffset, hasUndecodable, readValue, referenceRange, unitOf } from '../observation-value.ts'
 import { instantMs } from '../said-at.ts'
 import {
   applied,
@@ -51,6 +51,7 @@ export function mapObservation(scene: Scene, group: Group, at: ObservationPlace)
   const elements = applied(scene, obx, 'Observation')
   const given = readValue(obx, scene.zone, elements.code)
   scene.ledger.keep(obx, 2, 5, ...(hasUnit(given?.elements) || value(obx, 2) === 'SN' ? [6] : []))
+  if (hasOffset(obx)) tell(scene, obx, 'OBX-5', 'OBX-5 is a time with an offset, which a FHIR time does not have.')
   if (hasUndecodable(obx))
     tell(scene, obx, 'OBX-5', 'OBX-5 is not in the encoding that it names; it is kept as it came.')
   const attachments = given?.attachments ?? []
