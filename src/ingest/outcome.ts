@@ -103,6 +103,8 @@ export interface MapContext {
   fingerprint(...parts: readonly string[]): string
   /** False when the grant may not change the Patient; undefined when it is not known. */
   readonly mayChangePatient?: boolean
+  /** Who may not read the Patient is not told what of it differs from what they say. */
+  readonly mayReadPatient?: boolean
   /** What of a resource is valid FHIR R4, and the elements that had to be left out; `resource` undefined when nothing is. */
   validPart?(resource: Resource): { readonly resource: Resource | undefined; readonly left: readonly string[] }
 }

@@ -46,7 +46,9 @@ export function amendment(resource: Resource, context: FhirContext, follow: (kno
     change: current => merge(current, elements, false, []),
     untaken: standing => {
       const names = new Set([...passed, ...(context.mayReadPatient ? differing(standing, elements) : [])])
-      return [...names].map(name => `Patient: ${name} is not in the record as the file has it, and was left as it is.`)
+      return [...names].map(name => ({
+        text: `Patient: ${name} is not in the record as the file has it, and was left as it is.`,
+      }))
     },
   }
 }

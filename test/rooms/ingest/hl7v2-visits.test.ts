@@ -1,5 +1,5 @@
 import type { Resource } from '#fhir'
-import { createPatient, everything, found, ingested, openHouse, readPatient, type TestHouse } from './house.ts'
+import { createPatient, everything, found, grantOf, ingested, openHouse, readPatient, type TestHouse } from './house.ts'
 import { message } from './reading.ts'
 
 const pid = 'PID|1||4711^^^HOSP^MR||Sample^Ann'
@@ -371,6 +371,24 @@ describe('what is said and not taken is told', () => {
     expect(patient).toMatchObject({ address: [{ city: 'Town' }], maritalStatus: expect.anything() })
     expect(ack).toMatch(new RegExp(`^ERR\\|\\|PID\\^1\\^11\\|.*PID-11 ${stands}`, 'm'))
     expect(ack).not.toMatch(/PID-(3|5|16) says|Elsewhere/)
+  })
+
+  it('who may not read the Patient does not learn what differs', async () => {
+    const answers = await Promise.all(
+      ['Town', 'Elsewhere'].map(async city => {
+        const house = await openHouse()
+        const identifier = [{ system: 'urn:x-hl7v2-hd:HOSP', value: '4711' }]
+        await createPatient(house.record, { identifier, ...eva })
+        const bytes = message(
+          'MSH|^~\\&|HIS|HOSP|||20260301120000+0000||ADT^A01|C1|P|2.5.1',
+          `PID|1||4711^^^HOSP^MR||Known^Eva||||||^^${city}`,
+        )
+        const { ack } = await house.ingest.hl7v2({ grant: grantOf('system/*.cud'), message: bytes })
+        return ack.split('\r').filter(line => line.startsWith('ERR'))
+      }),
+    )
+    expect(answers[0]).toEqual(answers[1])
+    expect(answers[0]?.join()).not.toContain('PID-11')
   })
 
   it('an update replaces, and says nothing of it', async () => {

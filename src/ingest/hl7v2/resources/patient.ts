@@ -44,7 +44,7 @@ export const mapPatient: Mapper = (scene, group) => {
     ignore(scene, place, [pid, pd1])
   join(scene, pd1, pid)
   if (isForbidden(scene)) say(scene, pid, { kind: 'rejected', row: 'PID', reason: 'not-permitted' })
-  else say(scene, pid, { ...amendment(scene, whole, nulls), untaken: standing => untakenOf(pid, standing, whole) })
+  else say(scene, pid, { ...amendment(scene, whole, nulls), untaken: untakenBy(scene, pid, whole) })
   if (scene.row.merges === true) joinMerged(scene, segmentOf(group, 'MRG'), pid)
 }
 
@@ -102,6 +102,13 @@ export function patientElements(
   // A date of death says that the patient has died; both elements are one choice.
   if (elements.deceasedDateTime !== undefined) delete elements.deceasedBoolean
   return { elements: withAuthority(elements, segmentOf(group, 'PID'), message), lost, uncoded }
+}
+
+/** What differs is told to who may read it; to others only that there may be something. */
+function untakenBy({ context, row }: Scene, pid: Segment, said: Elements): Required<Amendment>['untaken'] {
+  if (context.mayReadPatient !== false) return standing => untakenOf(pid, standing, said)
+  const text = 'PID fills what the record lacks; what it says otherwise is not taken.'
+  return () => (row.patient === 'fill' ? [{ text, location: `PID^${pid.nth}` }] : [])
 }
 
 type Amendment = Extract<Outcome, { kind: 'amend' }>
