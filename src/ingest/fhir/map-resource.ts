@@ -7,11 +7,11 @@ import { ownFragments } from './contained.ts'
 import { type Directory, isPatientReference } from './directory.ts'
 import { ownerElements } from './owners.ts'
 import { amendment } from './patient-elements.ts'
-import type { PatientNames } from './patient-names.ts'
+import { identifierIn, type PatientNames } from './patient-names.ts'
 import { isShared, type Place } from './places.ts'
 import type { Found, Gone } from './read-resources.ts'
 import { type Rewritten, rewriteReferences, rewriteUrls } from './references.ts'
-import { isOlder, stampsOf, type Version, withoutStamps } from './versions.ts'
+import { isOlder, stampsOf, type Version, withoutStamps, withStampsOf } from './versions.ts'
 
 /** Types that are no facts about a person, or that this server writes itself. */
 const passedOver: ReadonlySet<string> = new Set([
@@ -57,7 +57,8 @@ export function mapResource(found: Found, scene: Scene): Outcome {
   if (!isShared(type) && isAboutSomebodyElse(mapped, context))
     return { kind: 'rejected', row, reason: 'element-missing', expression: `${type}.subject` }
   if (isShared(type)) return { kind: 'mapped', row, resource: mapped, mode: 'create' }
-  const over = (stored: Resource, anew: Resource) => (isOlder(found.version, stored) ? undefined : anew)
+  const over = (stored: Resource, anew: Resource) =>
+    isOlder(found.version, stored) ? undefined : withStampsOf(stored, anew)
   return { kind: 'mapped', row, resource: mapped, mode: 'upsert', over }
 }
 
@@ -144,8 +145,8 @@ function elsewhere(reference: string): Rewritten {
   const { kind, url } = parseReference(reference)
   if (kind === 'fragment') return { reference }
   if (kind === 'conditional') {
-    const [system, value] = (new URLSearchParams(url).get('identifier') ?? '').split('|')
-    return value === undefined || value === '' ? { display: 'Not in the file' } : { identifier: { system, value } }
+    const identifier = identifierIn(url)
+    return identifier.value === undefined ? { display: 'Not in the file' } : { identifier }
   }
   if (kind === 'absolute' && !isPatientReference(reference)) return { reference }
   return { identifier: { value: reference } }

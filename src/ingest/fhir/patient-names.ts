@@ -29,8 +29,9 @@ export class PatientNames {
   has(reference: string, fullUrl?: string): boolean {
     const plain = unversioned(reference)
     if (this.#names.has(plain) || this.#names.has(resolved(plain, fullUrl))) return true
-    const { kind, type, id } = parseReference(plain, this.#baseUrl)
+    const { kind, type, id, url } = parseReference(plain, this.#baseUrl)
     if (type !== 'Patient') return false
+    if (kind === 'conditional') return this.hasIdentifier(identifierIn(url))
     const isHere = kind === 'local' && isAddress(plain)
     return (isHere || (kind === 'absolute' && !this.#isAddressed)) && this.#names.has(`Patient/${id}`)
   }
@@ -40,6 +41,17 @@ export class PatientNames {
     const { system = '', value = '' } = identifier
     return value !== '' && this.#identifiers.has(`${system}|${value}`)
   }
+}
+
+/**
+ * What a conditional reference asks for, if it asks for an identifier and nothing else.
+ *
+ * @see https://hl7.org/fhir/R4/http.html#trules
+ */
+export function identifierIn(criteria: string | undefined): { readonly system?: string; readonly value?: string } {
+  const [[name, token = ''] = [], ...more] = [...new URLSearchParams(criteria)]
+  const [system = '', value] = token.split('|')
+  return name === 'identifier' && more.length === 0 && value !== undefined && value !== '' ? { system, value } : {}
 }
 
 function isAddress(text: string): boolean {

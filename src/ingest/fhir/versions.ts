@@ -39,12 +39,24 @@ export function withoutStamps(extensions: unknown): readonly Stamp[] {
   return Array.isArray(extensions) ? extensions.filter((one: Stamp | null) => !known.has(one?.url)) : []
 }
 
-function stampedVersion({ meta }: Resource): Version {
-  const { extension } = (meta ?? {}) as { readonly extension?: unknown }
+function stampedVersion(resource: Resource): Version {
+  const extension = extensionsOf(resource)
   const stamps: readonly Stamp[] = Array.isArray(extension) ? extension : []
   const at = stamps.find(({ url }) => url === urls.at)?.valueInstant
   const version = stamps.find(({ url }) => url === urls.version)?.valueString
   return { ...(at === undefined ? {} : { at }), ...(version === undefined ? {} : { version }) }
+}
+
+/** What does not say which version it is, is at least what it replaces: what is older than that stays older. */
+export function withStampsOf(stored: Resource, anew: Resource): Resource {
+  const { at, version } = stampedVersion(anew)
+  const stamps = at === undefined && version === undefined ? stampsOf(stampedVersion(stored)) : []
+  if (stamps.length === 0) return anew
+  return { ...anew, meta: { ...anew.meta, extension: [...withoutStamps(extensionsOf(anew)), ...stamps] } }
+}
+
+function extensionsOf({ meta }: Resource): unknown {
+  return (meta as { readonly extension?: unknown } | undefined)?.extension
 }
 
 /** Positive when `one` is the newer version, negative when it is the older; 0 when that cannot be told. */

@@ -225,6 +225,8 @@ describe('the subject of a resource in a file – https://hl7.org/fhir/R4/refere
     ['absolute, where the Patient has no address', { reference: `${base}/Patient/p1` }, undefined, undefined],
     ['a urn', { reference: uuid(1) }, uuid(1), undefined],
     ['a number alone', { identifier: { system: 'urn:hospital', value: '42' } }, undefined, undefined],
+    ['conditional on a number', { reference: 'Patient?identifier=urn:hospital|42' }, undefined, undefined],
+    ['conditional, encoded', { reference: 'Patient?identifier=urn%3Ahospital%7C42' }, uuid(1), undefined],
     [
       'a number with a type',
       { type: 'Patient', identifier: { system: 'urn:hospital', value: '42' } },
@@ -266,6 +268,10 @@ describe('the subject of a resource in a file – https://hl7.org/fhir/R4/refere
     ],
     ['another id', { reference: 'Patient/p2' }, {}],
     ['another id and a version', { reference: 'Patient/p2/_history/1' }, {}],
+    ['conditional on another number', { reference: 'Patient?identifier=urn:hospital|43' }, {}],
+    ['conditional on a number of no authority', { reference: 'Patient?identifier=42' }, {}],
+    ['conditional on more than a number', { reference: 'Patient?identifier=urn:hospital|42&active=false' }, {}],
+    ['conditional on a name', { reference: 'Patient?name=Anna' }, {}],
     ['the same id at another address', { reference: 'https://other.example/fhir/Patient/p1' }, {}],
   ])('is somebody else when it is %s', async (_, subject, rest) => {
     const house = await openHouse()

@@ -171,6 +171,19 @@ describe('what is imported after something newer', () => {
     expect(await valuesAfter(plain('one'), plain('two'))).toEqual(['two'])
   })
 
+  it('is older than what replaced it without saying which it is', async () => {
+    const plain = bundle('collection', patient, said({ value: 'plain' }))
+    expect(await valuesAfter(export2, plain, export1)).toEqual(['plain'])
+    expect(
+      await valuesAfter(export2, plain, bundle('collection', patient, said({ value: 'three', ...third }))),
+    ).toEqual(['three'])
+    const house = await openHouse()
+    await take(house, export2, plain)
+    const before = await versionsOf(house.record)
+    await take(house, `${plain} `)
+    expect(await versionsOf(house.record)).toBe(before)
+  })
+
   it('does not delete it, and what is older is deleted', async () => {
     expect(await valuesAfter(export2, history(gone(first ?? {})))).toEqual(['two'])
     expect(await valuesAfter(export2, history(gone(third ?? {})))).toEqual([])
