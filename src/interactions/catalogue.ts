@@ -4,7 +4,7 @@ import { capabilities } from './operations/capabilities.ts'
 import { everythingOfAll, everythingOfOne, everythingParameters } from './operations/everything.ts'
 import { er7, receiveHl7v2 } from './operations/hl7v2.ts'
 import { ingest, pollJob } from './operations/ingest.ts'
-import { mergePatients, unmergePatient } from './operations/merge.ts'
+import { mergePatients, unmergeNamed, unmergePatient } from './operations/merge.ts'
 import { purge, purgeParameters } from './operations/purge.ts'
 import { decideReview, listReview, showReview } from './operations/review.ts'
 import { smartConfiguration } from './operations/smart-configuration.ts'
@@ -40,6 +40,7 @@ const single: readonly Route[] = [
   { method: 'POST', path: '/Patient/:id/$everything', interaction: '$everything', verb: 'none', query: everythingParameters, bodyOptional: true, summary: 'Everything about one patient, asked by Parameters', handler: everythingOfOne },
   { method: 'POST', path: '/Patient/:id/$ingest', interaction: '$ingest', verb: 'none', query: ['source', 'force'], consumes: file, summary: 'Import a file from outside; the body is the file', handler: ingest },
   { method: 'POST', path: '/Patient/$merge', interaction: '$merge', verb: 'none', summary: 'Merge two Patients who are one person', handler: mergePatients },
+  { method: 'POST', path: '/Patient/$unmerge', interaction: '$unmerge', verb: 'none', summary: 'Undo the merge of two Patients, named as $merge has them', handler: unmergeNamed },
   { method: 'POST', path: '/Patient/:id/$unmerge', interaction: '$unmerge', verb: 'none', bodyOptional: true, summary: 'Undo the merge in which this Patient lost', handler: unmergePatient },
   { method: 'POST', path: '/Patient/:id/$purge', interaction: '$purge', verb: 'none', query: purgeParameters, bodyOptional: true, summary: 'Erase a patient for good: the key is destroyed; confirm with the id', handler: purge },
   { method: 'GET', path: '/$review', interaction: '$review', verb: 'none', summary: 'What waits until a person says whom it is about', handler: listReview },

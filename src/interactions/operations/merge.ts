@@ -1,5 +1,5 @@
 import { restrict } from '#access'
-import { parseReference, type Resource } from '#fhir'
+import { parseReference, parseResource, type Resource } from '#fhir'
 import { Problem } from '#kernel'
 import { parseQuery } from '#search'
 import { granted } from '../perform.ts'
@@ -7,13 +7,9 @@ import { readResource } from '../rest/body.ts'
 import type { FhirRequest, FhirResponse, GrantedRequest, PathParams, Rooms } from '../types.ts'
 import { type Part, partsOf, textIn } from './parameters.ts'
 
-const known: ReadonlySet<unknown> = new Set([
-  'source-patient',
-  'target-patient',
-  'source-patient-identifier',
-  'target-patient-identifier',
-  'preview',
-])
+const naming = ['source-patient', 'target-patient', 'source-patient-identifier', 'target-patient-identifier'] as const
+const ofMerge: ReadonlySet<unknown> = new Set([...naming, 'preview'])
+const ofUnmerge: ReadonlySet<unknown> = new Set(naming)
 
 /**
  * Merges the Patient `source-patient` into `target-patient`, each named by a reference or by identifiers that fit exactly one.
@@ -25,7 +21,7 @@ const known: ReadonlySet<unknown> = new Set([
 export async function mergePatients(request: FhirRequest, _params: PathParams, rooms: Rooms): Promise<FhirResponse> {
   const asked = granted(request)
   const input = await readResource(request)
-  const parts = knownPartsOf(input)
+  const parts = knownPartsOf(input, ofMerge)
   const source = await patientNamed('source-patient', parts, asked, rooms)
   const target = await patientNamed('target-patient', parts, asked, rooms)
   const preview = parts.some(({ name, valueBoolean }) => name === 'preview' && valueBoolean === true)
@@ -46,6 +42,33 @@ export async function mergePatients(request: FhirRequest, _params: PathParams, r
  */
 export async function unmergePatient(request: FhirRequest, params: PathParams, rooms: Rooms): Promise<FhirResponse> {
   const { id: source = '' } = params
+  return undo(source, request, rooms)
+}
+
+/**
+ * As `unmergePatient`, with the Patients named as `$merge` has them; a target must be the one that the source was merged into.
+ *
+ * @throws Problem as `unmergePatient`; `invalid` · `merge.parameter-missing`, `merge.parameter-unknown`;
+ *   `unprocessable` · `merge.patient-unclear`
+ */
+export async function unmergeNamed(request: FhirRequest, _params: PathParams, rooms: Rooms): Promise<FhirResponse> {
+  const asked = granted(request)
+  const parts = knownPartsOf(await readResource(request), ofUnmerge)
+  const source = await patientNamed('source-patient', parts, asked, rooms)
+  if (parts.some(({ name }) => String(name).startsWith('target-patient'))) {
+    const target = await patientNamed('target-patient', parts, asked, rooms)
+    const { json } = await rooms.record.reader(asked.grant).read('Patient', source)
+    if (!isReplacedBy(parseResource(json), target)) throw unclear('target-patient')
+  }
+  return undo(source, request, rooms)
+}
+
+function isReplacedBy({ link }: Resource, target: string): boolean {
+  const links = (Array.isArray(link) ? link : []) as { type?: string; other?: { reference?: string } }[]
+  return links.some(({ type, other }) => type === 'replaced-by' && other?.reference === `Patient/${target}`)
+}
+
+async function undo(source: string, request: FhirRequest, rooms: Rooms): Promise<FhirResponse> {
   const undone = await rooms.people.unmerge({ grant: granted(request).grant, source })
   const lists = (['edited', 'deleted', 'remaining'] as const).flatMap(name =>
     undone[name].map(reference => ({ name, valueReference: { reference } })),
@@ -70,10 +93,10 @@ function outcomeOf(text: string, warnings: readonly string[]): Resource {
   }
 }
 
-function knownPartsOf(input: Resource): readonly Part[] {
+function knownPartsOf(input: Resource, known: ReadonlySet<unknown>): readonly Part[] {
   const parts = partsOf(input)
   if (!parts.every(part => known.has(part.name)))
-    throw new Problem('invalid', 'merge.parameter-unknown', '$merge does not know a parameter of its input.', {
+    throw new Problem('invalid', 'merge.parameter-unknown', 'The operation does not know a parameter of its input.', {
       expression: 'Parameters.parameter',
     })
   return parts
@@ -90,7 +113,9 @@ async function patientNamed(
   const text = textIn(reference, 'reference')
   const named = text === undefined ? undefined : idOf(text, name, request.baseUrl)
   if (numbers.length === 0 && named === undefined)
-    throw new Problem('invalid', 'merge.parameter-missing', '$merge needs a source and a target.', { expression: name })
+    throw new Problem('invalid', 'merge.parameter-missing', 'The operation needs a source, and $merge a target.', {
+      expression: name,
+    })
   if (numbers.length === 0) return named ?? ''
   const found = await patientWith(numbers, request, rooms)
   if (found === undefined || (named !== undefined && named !== found)) throw unclear(name)

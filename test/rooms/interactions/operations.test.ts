@@ -506,6 +506,21 @@ describe('Patient/$merge and $unmerge', () => {
       ['outcome', 'result', 'restored', 'edited'],
     ])
   })
+
+  const unmerge = (...parameter: object[]) =>
+    house.ask('POST', '/Patient/$unmerge', { grant: admin, body: { resourceType: 'Parameters', parameter } })
+
+  it('$unmerge names the Patients as $merge does', async () => {
+    const link = [{ type: 'replaced-by', other: { reference: 'Patient/b' } }]
+    await house.ask('PUT', '/Patient/b', { grant: admin, body: { resourceType: 'Patient', id: 'b' } })
+    await house.ask('PUT', '/Patient/a', { grant: admin, body: { ...patientA, link } })
+    const source = reference('source-patient', 'Patient/a')
+    expect((await unmerge(source)).status).toBe(200)
+    expect((await unmerge(source, reference('target-patient', 'Patient/b'))).status).toBe(200)
+    expect(codeOf(await unmerge(source, reference('target-patient', 'Patient/c')))).toBe('merge.patient-unclear')
+    expect(codeOf(await unmerge(reference('target-patient', 'Patient/b')))).toBe('merge.parameter-missing')
+    expect(codeOf(await unmerge(source, { name: 'preview', valueBoolean: true }))).toBe('merge.parameter-unknown')
+  })
 })
 
 describe('Parameters that are none – https://hl7.org/fhir/R4/operations.html#executing', () => {
