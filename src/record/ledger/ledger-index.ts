@@ -48,6 +48,13 @@ export class LedgerIndex {
     this.#tail.startAt(seq)
   }
 
+  /** Rows behind the last segment, between two seqs, both included; undefined unless all of them are here, and sound. */
+  rowsAtHand(fromSeq: number, untilSeq: number): readonly IndexRow[] | undefined {
+    if (this.#damaged || this.#tail.from > fromSeq) return undefined
+    const rows = this.#tail.rows.filter(({ seq }) => seq >= fromSeq && seq <= untilSeq)
+    return rows.length === untilSeq - fromSeq + 1 ? rows : undefined
+  }
+
   add(row: IndexRow): void {
     this.#tail.push(row)
     this.#index?.addRow(row)

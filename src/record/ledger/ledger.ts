@@ -75,8 +75,12 @@ export class Ledger {
     this.#index = new LedgerIndex({ holder, keys, store, log, ...state })
   }
 
-  /** Opens the ledger as far as writing needs: keys, head and the tail behind the last segment. */
-  static async open(holder: Holder, keys: CompartmentKeys, rooms: LedgerRooms): Promise<Ledger> {
+  /**
+   * Opens the ledger as far as writing needs: keys, head and the tail behind the last segment.
+   *
+   * @param before  the same ledger, opened earlier, that lost a race: what it knew to be durable need not be read again
+   */
+  static async open(holder: Holder, keys: CompartmentKeys, rooms: LedgerRooms, before?: Ledger): Promise<Ledger> {
     const ledger = new Ledger(holder, keys, rooms)
     const segments = await rooms.store.segments(holder.compartment)
     const last = segments.at(-1)
@@ -84,6 +88,7 @@ export class Ledger {
     ledger.#index.startAt(ledger.#durableHead + 1)
     const [entry] = last === undefined ? [] : await rooms.store.entriesAt(holder.compartment, [last.untilSeq])
     if (entry !== undefined) ledger.#adoptLink(entry)
+    if (before !== undefined) await ledger.#inherit(before)
     await ledger.#readOn()
     return ledger
   }
@@ -217,6 +222,18 @@ export class Ledger {
     const payload = soundPayload(this.#keys, entry)
     this.#link = Buffer.from(linkOf(entry, payload))
     this.#lastMs = payload?.lastUpdatedMs ?? this.#lastMs
+  }
+
+  /** Nothing is taken over that the store does not show in the same place. */
+  async #inherit(before: Ledger): Promise<void> {
+    const untilSeq = before.#durableHead
+    const rows = untilSeq > this.#durableHead ? before.#index.rowsAtHand(this.#durableHead + 1, untilSeq) : undefined
+    if (rows === undefined) return
+    const [entry] = await this.#store.entriesAt(this.holder.compartment, [untilSeq])
+    if (entry === undefined || soundPayload(this.#keys, entry) === undefined) return
+    for (const row of rows) this.#index.add(row)
+    this.#pendingHead = this.#durableHead = untilSeq
+    this.#adoptLink(entry)
   }
 
   /** Those who want to catch up at the same time share the reading. */

@@ -19,6 +19,8 @@ const agesEveryMs = 30_000
 export class Shelf {
   readonly #ledgers = new Map<CompartmentId, Promise<Ledger>>()
   readonly #opened = new Map<CompartmentId, Ledger>()
+  /** Ledgers that lost a race against another process, until they are opened anew. */
+  readonly #outrun = new Map<CompartmentId, Ledger>()
   readonly #vault: Vault
   readonly #rooms: LedgerRooms
   readonly #clock: Clock
@@ -82,6 +84,15 @@ export class Shelf {
     this.#opened.delete(ledger.holder.compartment)
   }
 
+  /**
+   * Discards a ledger because another process was faster. What it knew to be durable is handed on: reading it all again
+   * takes longer than a busy process leaves between two writes, and whoever is late once would be late for ever.
+   */
+  outrun(ledger: Ledger): void {
+    this.discard(ledger)
+    this.#outrun.set(ledger.holder.compartment, ledger)
+  }
+
   /** The newest version that this process has written under a locator with its copies, while it is not yet durable. */
   pendingOf(locator: Locator): readonly Pending[] {
     return this.#rooms.pending.of(locator)
@@ -97,6 +108,7 @@ export class Shelf {
    * used ones until the indexes fit their budget.
    */
   sweep(): void {
+    this.#outrun.clear()
     const nowMs = this.#clock.nowMs()
     if (Math.abs(nowMs - this.#agedAtMs) >= agesEveryMs) this.#age(nowMs)
     const byUse = this.opened().toSorted((a, b) => a.lastUsedMs - b.lastUsedMs)
@@ -117,7 +129,9 @@ export class Shelf {
 
   async #open(holder: Holder): Promise<Ledger> {
     const keys = await this.#vault.compartment(holder.compartment)
-    const ledger = await Ledger.open(holder, keys, this.#rooms)
+    const before = this.#outrun.get(holder.compartment)
+    this.#outrun.delete(holder.compartment)
+    const ledger = await Ledger.open(holder, keys, this.#rooms, before)
     this.#opened.set(holder.compartment, ledger)
     return this.#used(ledger)
   }

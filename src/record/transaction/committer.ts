@@ -80,7 +80,7 @@ export class Committer {
       })
       const result = await committing
       if (result.ok) for (const append of appends) this.#durable(append, work)
-      else this.#discard(work)
+      else for (const ledger of work.keys()) this.#shelf.outrun(ledger)
       return result
     } catch (error) {
       this.#discard(work)

@@ -52,6 +52,39 @@ describe('races – https://hl7.org/fhir/R4/http.html#concurrency', () => {
     await other.close()
   })
 
+  it('whoever was late reads what came meanwhile, not the whole record again, or it would be late for ever', async () => {
+    const store = openMemoryStore()
+    let read = 0
+    const counting = new Proxy(store, {
+      get(target, name) {
+        const member = Reflect.get(target, name) as unknown
+        if (typeof member !== 'function') return member
+        if (name !== 'entriesFrom') return member.bind(target)
+        return async (...asked: Parameters<typeof store.entriesFrom>) => {
+          const entries = await target.entriesFrom(...asked)
+          read += entries.length
+          return entries
+        }
+      },
+    })
+    const { record, beside } = await openTestRecord(counting, openMemoryKeys())
+    const who = (await create(record, all, patient('Amsel'))).id
+    for (let at = 0; at < 300; at++) await create(record, all, heartRate(who, at))
+    const other = await beside()
+    await create(other, all, heartRate(who, 300))
+    for (const late of [record, other, record]) {
+      read = 0
+      await create(late, all, heartRate(who, 301))
+      expect(read).toBeLessThan(20)
+    }
+    for (const each of [record, other]) {
+      expect((await each.reader(all).search(queryOf(all, 'Observation', '_summary=count'))).total).toBe(304)
+      expect((await ids(each, all, 'Observation', 'value-quantity=301&_count=10')).length).toBe(3)
+    }
+    for await (const finding of other.verify()) throw new Error(finding.text)
+    await other.close()
+  })
+
   it('a transaction that fails leaves nothing behind', async () => {
     const { record, store } = await openTestRecord()
     const who = (await create(record, all, patient('Amsel'))).id
