@@ -92,5 +92,5 @@ describe('killed under write load – durability as promised by 201 and 200, htt
         `boot ${middle(bootsMs)} ms median, ${Math.round(Math.max(...bootsMs))} ms at most\n`,
     )
     await home.remove()
-  }, 600_000)
+  }, 1_200_000)
 })
