@@ -2,9 +2,9 @@ import { holds } from './conditions.ts'
 import { putRow, type Reading } from './data-types.ts'
 import { settled } from './drafts.ts'
 import { Elements } from './element-paths.ts'
-import type { Ledger } from './ledger.ts'
+import type { Ledger, Used } from './ledger.ts'
 import { below, field, isEmpty, parsePlace, part, type Repetition, type Segment } from './message.ts'
-import { type FieldRule, typeMap } from './tables.ts'
+import type { FieldRule } from './tables.ts'
 
 /** What the rules made of a segment. */
 export interface Applied {
@@ -51,43 +51,33 @@ interface Failing extends RuleContext {
 function applyRule(rule: FieldRule, segment: Segment, elements: Elements, context: Failing): void {
   const { number, component } = parsePlace(rule.from)
   const given = field(segment, number)
-  const look = context.ledger.look(segment, number)
   const isRepeating = rule.to.includes('[]') || rule.to.includes('[each]')
-  let wasPut = false
   for (const [at, raw] of given.slice(0, isRepeating ? undefined : 1).entries()) {
     const whole = component === undefined ? raw : below(raw, component)
     if (isEmpty([whole])) continue
     const place = `${rule.from}${at === 0 ? '' : `[${at + 1}]`}`
-    wasPut = putRepetition(rule, { raw, watched: look.field[at] ?? raw, place }, elements, context) || wasPut
+    const look = context.ledger.look(segment, number)
+    if (putRepetition(rule, { raw, used: look.note(at), place }, elements, context)) look.keep()
   }
-  if (wasPut) look.keep()
 }
 
 interface Given {
   readonly raw: Repetition
-  /** The same; what is asked of it counts as read. */
-  readonly watched: Repetition
+  /** Notes what was made use of. */
+  readonly used: Used
   readonly place: string
 }
 
 function putRepetition(
   rule: FieldRule,
-  { raw, watched, place }: Given,
+  { raw, used, place }: Given,
   elements: Elements,
   { zone, lost, uncoded }: Failing,
 ): boolean {
   const { component } = parsePlace(rule.from)
-  const used = (at: number) => void watched[at - 1]
   const reading: Reading = { zone, place, isComponent: component !== undefined, lost, uncoded, used }
-  if (component === undefined)
-    return putRow(elements, rule, isMapped(rule) || rule.constant !== undefined ? raw : watched, reading)
-  used(component)
-  return putRow(elements, rule, below(raw, component), { ...reading, used: () => undefined })
-}
-
-/** A data type of the tables notes itself what it reads of a repetition; code is watched. */
-function isMapped({ as = '' }: FieldRule): boolean {
-  return typeMap(as) !== undefined || as === 'XTN[ContactPoint]'
+  if (component === undefined) return putRow(elements, rule, raw, reading)
+  return putRow(elements, rule, below(raw, component), { ...reading, used: at => used(component, at) })
 }
 
 /** The texts at places of segments; a field counts as valued when anything stands in it. */

@@ -36,7 +36,12 @@ export function codingSystem(name: string, oid = ''): string | undefined {
     lookUp(codeTables().codingSystems.systems, name) ?? lookUp(codeTables().codingSystems.systems, name.toUpperCase())
   if (known !== undefined) return known
   if (/^[0-2](\.\d+)+$/.test(oid)) return `urn:oid:${oid}`
-  return name === '' || /^99?LA?B?$|^L$/i.test(name) ? undefined : localUrn('0396', name)
+  return name === '' || isLocal(name) ? undefined : localUrn('0396', name)
+}
+
+/** Whether the name only says that the codes are the sender's own. */
+export function isLocal(name: string): boolean {
+  return /^99?LA?B?$|^L$/i.test(name)
 }
 
 /** `v2-0001` for a table of the guide or the number of an HL7 table. */
@@ -76,8 +81,12 @@ const places = [
  */
 export function toConcept(repetition: Repetition, table?: string): CodeableConcept | undefined {
   const coding = places.flatMap(place => codingsAt(repetition, place, table))
-  const text = part(repetition, 9) || part(repetition, 2) || part(repetition, 5) || part(repetition, 11)
+  const text = textOf(repetition)
   return compact({ coding, text }) as CodeableConcept | undefined
+}
+
+function textOf(repetition: Repetition): string {
+  return part(repetition, 9) || part(repetition, 2) || part(repetition, 5) || part(repetition, 11)
 }
 
 function codingsAt(
@@ -85,8 +94,10 @@ function codingsAt(
   place: (typeof places)[number],
   table: string | undefined,
 ): readonly Coding[] {
-  const [code = '', display, name = '', version, oid = ''] = place.map(at => part(repetition, at))
+  const [code, name] = [part(repetition, place[0]), part(repetition, place[2])]
+  // Without a code its words are the text at most: what is not, is not read.
   if (code === '') return []
+  const [, display, , version, oid = ''] = place.map(at => part(repetition, at))
   const isOfTable = table !== undefined && isNameOf(name, table)
   const mapped = isOfTable ? translated(code, codeTable(table)) : undefined
   const system = codingSystem(name, oid) ?? (isOfTable && name === '' ? systemOfTable(table) : undefined)
@@ -112,8 +123,12 @@ const siblings: ReadonlyMap<string, ReadonlySet<string>> = new Map([
   ['0443', new Set(['0912'])],
 ])
 
-/** The first coding of a concept; text alone is its display. */
+/** The first coding of a concept, in the sender's words; text alone is its display. */
 export function toCoding(repetition: Repetition, table?: string): Coding | undefined {
-  const concept = toConcept(repetition, table)
-  return concept?.coding?.[0] ?? (concept?.text === undefined ? undefined : { display: concept.text })
+  for (const place of places) {
+    const [coding] = codingsAt(repetition, place, table)
+    const display = part(repetition, place[1])
+    if (coding !== undefined) return display === '' ? coding : { ...coding, display }
+  }
+  return compact({ display: textOf(repetition) }) as Coding | undefined
 }

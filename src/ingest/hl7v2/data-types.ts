@@ -1,10 +1,11 @@
 import { toFhirNumber } from '../numbers.ts'
 import { toAttachment, toPointer } from './attachments.ts'
-import { authority, codingSystem, toCode, toCoding, toConcept, Uncoded } from './codings.ts'
+import { authority, codingSystem, isLocal, toCode, toCoding, toConcept, Uncoded } from './codings.ts'
 import { holds } from './conditions.ts'
 import { toContactPoints } from './contact-points.ts'
 import { combined, compact, Draft, type Node, nameText } from './drafts.ts'
 import { Elements } from './element-paths.ts'
+import { type Used, watching } from './ledger.ts'
 import { toLocation } from './locations.ts'
 import { below, isEmpty, part, type Repetition } from './message.ts'
 import { codeTable, type FieldRule, lookUp, type TypeMap, typeMap } from './tables.ts'
@@ -22,8 +23,8 @@ export interface Reading {
   readonly lost: string[]
   /** Places with a code for which R4 has no word; it is kept beside. */
   readonly uncoded: string[]
-  /** Says that a component was made use of. */
-  readonly used: (component: number) => void
+  /** Says what was made use of. */
+  readonly used: Used
 }
 
 type Converter = (given: Repetition, rule: FieldRule, reading: Reading) => unknown
@@ -34,8 +35,15 @@ const nothing = () => undefined
 export function readAs(rule: FieldRule, given: Repetition, reading: Reading): unknown {
   const { as = 'string' } = rule
   const map = typeMap(as)
-  const value = map === undefined ? converters[as]?.(given, rule, reading) : readType(map, given, reading)
+  const value = map === undefined ? convert(as, rule, given, reading) : readType(map, given, reading)
   return rule.with === undefined ? value : withConstants(value, rule.with)
+}
+
+/** Code is watched at what it reads, where it does not note that itself. */
+function convert(as: string, rule: FieldRule, given: Repetition, reading: Reading): unknown {
+  // A code of a table says nothing more by the name of the table.
+  if (as === 'code' && /^(HL7-?)?\d{4}$|^L$/i.test(part(given, 3))) reading.used(3)
+  return converters[as]?.(as === 'XTN[ContactPoint]' ? given : watching(given, reading.used), rule, reading)
 }
 
 /** What the value says itself comes first; lists get what they do not have. */
@@ -56,7 +64,12 @@ function readType(map: TypeMap, given: Repetition, reading: Reading): Node | Dra
     if (isEmpty([inner]) || (row.when !== undefined && !holds(row.when, texts))) continue
     if (row.needs !== undefined && !elements.has(row.needs)) continue
     const place = number === 0 ? reading.place : `${reading.place}.${number}`
-    if (putRow(elements, row, inner, { ...reading, place, isComponent: true, used: nothing })) reading.used(number)
+    const noted: (readonly [component: number, subcomponent: number | undefined])[] = []
+    const used: Used = (...part) => void noted.push([part[0], part[1]])
+    const isPut = putRow(elements, row, inner, { ...reading, place, isComponent: true, used })
+    const isImplied = row.as === 'uri' && isLocal(part(inner, 1))
+    if (!isPut && !isImplied) continue
+    for (const [at, below] of noted) number === 0 ? reading.used(at, below) : reading.used(number, at)
   }
   if (Object.keys(elements.node).length === 0 || (map.needs !== undefined && !elements.has(map.needs))) return undefined
   return map.resource === undefined ? elements.node : new Draft(map.resource, elements.node)
@@ -186,10 +199,13 @@ function toPatientNumber(given: Repetition): Node | undefined {
   return { type, ...(isAmerican ? { system: 'http://hl7.org/fhir/sid/us-ssn' } : {}), value }
 }
 
+/** The subcomponents of CQ.2 that make a unit, each at its place in a CWE. */
+const unitParts = [1, 2, 3, 0, 0, 0, 0, 0, 9]
+
 /** CQ: a number and its unit. */
 function toQuantity(given: Repetition): Node | undefined {
   const value = toFhirNumber(part(given, 1))
-  const unit = (given[1]?.length ?? 0) > 1 ? below(given, 2) : given.slice(1, 4)
+  const unit = (given[1]?.length ?? 0) > 1 ? unitParts.map(at => [part(given, 2, at)]) : given.slice(1, 4)
   return value === undefined ? undefined : compact({ value, ...toUnit(unit) })
 }
 
@@ -243,10 +259,8 @@ function unitOfTime(given: Repetition): string | undefined {
 }
 
 /** NDL.4 to NDL.11 are the components of a PL in another order. */
-function placeOfNdl(given: Repetition, used: (component: number) => void): Repetition {
-  const order = [4, 5, 6, 7, 0, 0, 10, 11]
-  for (const at of order) if (at > 0) used(at)
-  return order.map(at => given[at - 1] ?? [])
+function placeOfNdl(given: Repetition): Repetition {
+  return [4, 5, 6, 7, 0, 0, 10, 11].map(at => given[at - 1] ?? [])
 }
 
 const unitsOfTime: Readonly<Record<string, string>> = { S: 's', M: 'min', H: 'h', D: 'd', W: 'wk', L: 'mo' }
@@ -304,7 +318,7 @@ export const converters: Readonly<Record<string, Converter>> = {
   'SAD[Address]': given => toLines(given),
   'XTN[ContactPoint]': (given, _, { zone, used }) => toContactPoints(given, zone, used),
   'PL[Location]': given => toLocation(given),
-  'NDL[Location]': (given, _, { used }) => toLocation(placeOfNdl(given, used)),
+  'NDL[Location]': given => toLocation(placeOfNdl(given)),
   'TQ[Duration]': given => toDuration(part(given, 1)),
   'DR[Period]': (given, _, reading) => toPeriod(given, reading),
   'CQ[Quantity]': given => toQuantity(given),

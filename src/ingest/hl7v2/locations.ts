@@ -39,11 +39,22 @@ export function toLocation(place: Repetition): Draft | undefined {
 
 /** What a PL says beside its levels is said of the narrowest. */
 function narrowest(place: Repetition): { readonly description: string; readonly identifier: Node | undefined } {
-  const [value = '', namespace = '', id = '', type = ''] = place[9] ?? []
-  const assigner = part(place, 11) || namespace
-  const system = authority(namespace, id, type) ?? authority(part(place, 11), part(place, 11, 2), part(place, 11, 3))
-  const identifier = value === '' ? undefined : compact({ system, value, assigner: compact({ display: assigner }) })
+  const [value, id, type] = [1, 3, 4].map(at => part(place, 10, at)) as [string, string, string]
+  const system =
+    authority('', id, type) ??
+    authority(part(place, 10, 2), id, type) ??
+    authority(part(place, 11), part(place, 11, 2), part(place, 11, 3))
+  const identifier = value === '' ? undefined : compact({ system, value, assigner: assignerOf(place, system) })
   return { description: part(place, 9), identifier }
+}
+
+/** Who numbers places: PL.10 and PL.11 may name two, and then each in its own way. */
+function assignerOf(place: Repetition, system: string | undefined): Node | undefined {
+  const names = new Set([part(place, 11), part(place, 10, 2)].filter(name => name !== ''))
+  const uri = authority('', part(place, 11, 2), part(place, 11, 3))
+  const isOther = uri !== undefined && uri !== system
+  const identifier = isOther ? { system: 'urn:ietf:rfc:3986', value: uri } : undefined
+  return compact({ identifier, display: [...names].join(', ') })
 }
 
 function levelElements(

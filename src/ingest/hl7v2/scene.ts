@@ -274,9 +274,10 @@ function unread({ ledger }: Scene, segment: Segment): readonly Outcome[] {
   return ledger.unread(segment).map(place => ({ kind: 'unread', place, location: locationOf(segment, place) }))
 }
 
-/** `PID-5.14` → `PID^1^5^1^14` */
+/** `PID-5.14` → `PID^1^5^1^14`, `PID-5.1.3` → `PID^1^5^1^1^3` */
 function locationOf({ name, nth: at }: Segment, place: string): string {
-  const [, number, repetition, component] = /-(\d+)(?:\[(\d+)\])?(?:\.(\d+))?(?:\.\d+)*$/.exec(place) ?? []
-  const inside = component === undefined ? [repetition] : [repetition ?? 1, component]
+  const [, number, repetition, component, below] =
+    /-(\d+)(?:\[(\d+)\])?(?:\.(\d+))?(?:\.(\d+))?(?:\.\d+)*$/.exec(place) ?? []
+  const inside = component === undefined ? [repetition] : [repetition ?? 1, component, below]
   return [name, at, number, ...inside].filter(part => part !== undefined).join('^')
 }

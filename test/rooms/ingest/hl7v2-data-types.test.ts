@@ -301,6 +301,88 @@ describe('names, identifiers, codes', () => {
     expect(warnings('PID|1||4711^^^C', `PV1|1|I|||||||||||||||||V1`, 'OBX|1|NM|C^X^L||5|g/L|||||F')).toEqual([])
   })
 
+  const visit = (...fields: string[]) => ['PID|1||4711^^^C', `PV1|1|I|${'|'.repeat(16)}V1`, ...fields]
+  const fourth = (kind: string) => `HOSP&1.2.3&ISO&more^${kind}`
+
+  it.each([
+    ['a surname of seven parts', ['PID|1||4711^^^C||Ludwig&van&L&von&P&sixth&seventh^Ann'], ['PID-5.1.6', 'PID-5.1.7']],
+    ['in the second repetition', ['PID|1||4711^^^C||Eva^A~Ludwig&&&&&sixth^A^^^^^M'], ['PID-5[2].1.6']],
+    ['a given name of two is one text', ['PID|1||4711^^^C||Eva^Ann&Marie'], []],
+    ['an authority of four parts', [`PID|1||4711^^^${fourth('MR')}`], ['PID-3.4.4']],
+    ['the words of a code', ['PID|1||4711^^^C|||||F^Female^HL70001'], ['PID-8.2']],
+    ['a code of two parts', ['PID|1||4711^^^C|||||F&more'], ['PID-8.1.2']],
+    ['a coding of two parts', ['PID|1||4711^^^C||||||||||||M&more^Married^HL70002'], ['PID-15.1.2']],
+    ['the doctor', visit().with(1, `PV1|1|I|||||7^Roe&&&&&sixth${'|'.repeat(12)}V1`), ['PV1-7.2.6']],
+    [
+      'the second coding of one that is taken',
+      visit(`PV2|${'|'.repeat(37)}A^Ambulance^HL70430^X^Other^L`),
+      ['PV2-38.4', 'PV2-38.5', 'PV2-38.6'],
+    ],
+  ])('what stands in a part that has no place is named: %s', (_, segments, places) => {
+    expect(warnings(...segments)).toEqual(places.map(place => `${place} unread`))
+  })
+
+  it('the acknowledgement finds the subcomponent (ERL.6)', () => {
+    const [outcomes = []] = hl7Outcomes(message(msh('ADT^A01'), 'PID|1||4711^^^C||Eva&&&&&sixth'))
+    expect(outcomes).toContainEqual({ kind: 'unread', place: 'PID-5.1.6', location: 'PID^1^5^1^1^6' })
+  })
+
+  it.each([
+    ['CX', 'PID|1||4711^7^M10^HOSP&1.2.3&ISO^MR'],
+    ['CX of a name', 'PID|1||4711^^^HOSP&hosp.example&DNS^MR'],
+    ['XPN', 'PID|1||4711^^^C||van Beethoven&van&Beethoven&von&Preussen^Eva^M^Jr^Dr^^L'],
+    ['XAD', 'PID|1||4711^^^C||||||||Main 1&Main&1^Flat 2^Town^ST^1234^DE^H'],
+    ['CWE', 'PID|1||4711^^^C||||||||||||M^Married^HL70002^V^Verheiratet^L^1^2^married'],
+    ['CWE that is a code', 'PID|1||4711^^^C|||||F^^HL70001'],
+    ['CWE of text', 'PID|1||4711^^^C||||||||||||^Married^L'],
+    ['XCN', `PV1|1|I|||||7^Roe&&Roe^R^^^Dr^MD^^HOSP&1.2.3&ISO^L^1^M10^DN${'|'.repeat(12)}V1`],
+    [
+      'PL',
+      `PV1|1|I|A&1.2.3&ISO^1&1.2.4&ISO^2^HOSP&1.2.5&ISO^^^B^3^Where^9&HOSP&1.2.3&ISO^HOSP&1.2.3&ISO${'|'.repeat(16)}V1`,
+    ],
+  ])('nothing is said of a %s that is understood', (_, segment) => {
+    const segments = segment.startsWith('PID') ? [segment] : ['PID|1||4711^^^C', segment]
+    expect(warnings(...segments)).toEqual([])
+  })
+
+  it('a place that two authorities number keeps both', () => {
+    const place = `PV1|1|I|A^1^2^^^^^^^N&NS&1.2&ISO^HOSP&1.3&ISO${'|'.repeat(16)}V1`
+    const outcomes = hl7Outcomes(message(msh('ADT^A01'), 'PID|1||4711^^^C', place))[0] ?? []
+    const text = JSON.stringify(resourcesOf(outcomes))
+    expect(text).toContain('"system":"urn:oid:1.2","value":"N"')
+    expect(text).toContain('"value":"urn:oid:1.3"},"display":"HOSP, NS"')
+    expect(warnings('PID|1||4711^^^C', place)).toEqual([])
+  })
+
+  it.each([
+    ['the unit of a volume', 'OBR|1||F1|X^X^L|||||5^mL&milli&UCUM&other||||||BLD', ['OBR-9.2.4']],
+    ['a parent specimen', 'SPM|1|9^8|7&N&1.2&ISO&more^6&N&1.2&ISO|BLD', ['SPM-3.1.5']],
+    ['the payer', 'IN1|1|P^Plan^L|K^^^N&1.2&ISO&more|Payer^^77^^^N&1.2&ISO&more', ['IN1-3.4.4', 'IN1-4.6.4']],
+  ])('of %s what has no place is named', (_, segment, places) => {
+    const isOrder = !segment.startsWith('IN1')
+    const obr = segment.startsWith('SPM') ? ['OBR|1||F1|X^X^L'] : []
+    const sent = message(msh(isOrder ? 'ORU^R01' : 'ADT^A01'), 'PID|1||4711^^^C', ...obr, segment)
+    const outcomes = hl7Outcomes(sent)[0] ?? []
+    expect(outcomes.flatMap(one => (one.kind === 'unread' ? [one.place] : []))).toEqual(places)
+  })
+
+  it('of a note that is text alone, the number of the author is named', () => {
+    const outcomes = hl7Outcomes(
+      message(
+        msh('ORU^R01'),
+        'PID|1||4711^^^C',
+        'OBR|1||F1|X^X^L',
+        'NTE|1||Words||7&more^Roe&van^R',
+        'SPM|1|9&N&1.2&ISO&more^8||BLD',
+      ),
+    )[0]
+    expect((outcomes ?? []).flatMap(one => (one.kind === 'unread' ? [one.place] : []))).toEqual([
+      'NTE-5.1',
+      'NTE-5.2.2',
+      'SPM-2.1.5',
+    ])
+  })
+
   it('DG1-2 and PR1-2 name the system of a code that names none, as in HL7 v2.3', () => {
     const outcomes = hl7Outcomes(
       message(

@@ -1,3 +1,4 @@
+import { Ledger } from '../ledger.ts'
 import { part, type Segment } from '../message.ts'
 import { applied, type Elements, join, type Scene } from '../scene.ts'
 import { type Group, segmentsOf } from '../structure.ts'
@@ -25,9 +26,24 @@ function annotationOf(scene: Scene, nte: Segment): Elements {
   return contained === undefined ? signed : { ...signed, contained }
 }
 
-/** NTE-5 and NTE-6, where the text is all there is. */
+/** Of an XCN what makes a name in words: surname, given names, suffix, prefix, degree; component and subcomponent. */
+const nameParts = [
+  [2, 1],
+  [3, 1],
+  [4, 1],
+  [5, 1],
+  [6, 1],
+  [21, 1],
+] as const
+
+/** NTE-5 and NTE-6, where the text is all there is: of the author the name, which is what is read. */
 function signature(scene: Scene, nte: Segment): string {
-  const { authorReference, time } = annotationOf(scene, nte) as { authorReference?: Elements; time?: string }
+  const aside = { ...scene, ledger: new Ledger() }
+  const { authorReference, time } = annotationOf(aside, nte) as { authorReference?: Elements; time?: string }
+  const look = scene.ledger.look(nte, 5)
+  if (authorReference?.display !== undefined) for (const [at, below] of nameParts) look.note(0)(at, below)
+  look.keep()
+  if (time !== undefined) scene.ledger.keep(nte, 6)
   return [authorReference?.display, time].filter(text => text !== undefined).join(', ')
 }
 
