@@ -1,10 +1,6 @@
 import type { IngestLimits } from '../limits.ts'
-import type { MapContext } from '../outcome.ts'
-import type { FhirContext } from '../read-context.ts'
+import type { ExportContext } from './export-context.ts'
 import type { Sources } from './sources.ts'
-
-/** What reading an export needs to know of the run. */
-export type ExportContext = MapContext & Pick<FhirContext, 'canWrite'>
 
 /** What the mappers of an export share. */
 export interface AppleContext extends ExportContext {

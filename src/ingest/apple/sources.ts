@@ -1,7 +1,7 @@
 import type { Outcome } from '../outcome.ts'
 import { frozen } from '../tables.ts'
-import type { ExportContext } from './context.ts'
 import type { AppleElement } from './element.ts'
+import type { ExportContext } from './export-context.ts'
 
 /** What a device string tells: `<<HKDevice: 0x2834ef0c0>, name:Apple Watch, manufacturer:Apple Inc., hardware:Watch6,7, …>` */
 export interface DeviceFacts {

@@ -191,7 +191,7 @@ export class Ledger {
       holder: this.holder,
       ...more,
     }
-    this.#pending.add(locator, { version, seq, stored, ledger: this })
+    this.#pending.add(locator, { version, seq, stored, by: this })
     this.#pendingBySeq.set(seq, { locator, stored })
     this.#pendingHead = seq
     this.#lastMs = lastUpdatedMs

@@ -1,14 +1,13 @@
 import type { Locator } from '#store'
 import type { Stored } from '../types.ts'
-import type { Ledger } from './ledger.ts'
 
 /** The newest version of a resource that this process has written but not yet seen made durable, or a copy of it. */
 export interface Pending {
   readonly version: number
   readonly seq: number
   readonly stored: Stored
-  /** The ledger that it was appended to. */
-  readonly ledger: Ledger
+  /** What appended it. A ledger that is read anew is another one, and settles nothing of the old one's. */
+  readonly by: object
 }
 
 const none: readonly Pending[] = []
@@ -29,8 +28,8 @@ export class Pendings {
   }
 
   /** Forgets what stood at a place, if it is still the newest. */
-  settle(locator: Locator, ledger: Ledger, seq: number): void {
-    const left = this.of(locator).filter(pending => pending.ledger !== ledger || pending.seq !== seq)
+  settle(locator: Locator, by: object, seq: number): void {
+    const left = this.of(locator).filter(pending => pending.by !== by || pending.seq !== seq)
     if (left.length === 0) this.#byLocator.delete(locator)
     else this.#byLocator.set(locator, left)
   }
