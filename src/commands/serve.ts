@@ -12,10 +12,12 @@ export async function serve(): Promise<void> {
   growHeap('steady')
   const house = await openHouse(await withPort(configure('warnings')), { make: true })
   const serving = await listenOrClose(house)
+  // Heard from before the address is told: whoever reads it may ask for the end at once.
+  const stopped = stopSignal()
   output.say(greeting(serving.url, house.config.baseUrl, await house.smart.claimUrl()))
   if (house.config.recoveryCode !== undefined)
     output.say('Opened with the recovery code: give the house a new root with kinhold recover.')
-  await stopSignal()
+  await stopped
   output.say('closing …')
   await serving.close()
   await house.close()

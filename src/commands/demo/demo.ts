@@ -125,10 +125,11 @@ function print({ imports, asked, files }: Shown, { config }: House, seconds: num
 }
 
 async function stayUp({ config }: House, { account }: Family): Promise<void> {
+  const stopped = stopSignal()
   output.result(
     `Log in at ${config.baseUrl}/account as "${account.name}" with "${account.password}". Ctrl-C ends it and removes everything.`,
   )
-  await stopSignal()
+  await stopped
 }
 
 async function close(house: House, serving: Serving): Promise<void> {
