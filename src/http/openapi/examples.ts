@@ -21,6 +21,10 @@ const bodies: Readonly<Record<string, unknown>> = {
       { name: 'preview', valueBoolean: true },
     ],
   },
+  $unmerge: {
+    resourceType: 'Parameters',
+    parameter: [{ name: 'source-patient', valueReference: { reference: 'Patient/example' } }],
+  },
   hl7v2:
     'MSH|^~\\&|LAB|CLINIC|KINHOLD|HOME|20260101080000+0000||ADT^A08^ADT_A01|1|P|2.5\rEVN|A08|20260101080000+0000\rPID|||12345^^^CLINIC^MR||Example^Anna||19900101|F\r',
   create: patient,
