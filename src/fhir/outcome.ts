@@ -24,6 +24,8 @@ export const problemTable: Readonly<Record<ProblemKind, ProblemRow>> = Object.fr
   'not-acceptable': { httpStatus: 406, issueType: 'not-supported' },
   'unsupported-media': { httpStatus: 415, issueType: 'not-supported' },
   'too-large': { httpStatus: 413, issueType: 'too-long' },
+  // Understood, but more than one request may have: https://www.rfc-editor.org/rfc/rfc9110#section-15.5.21
+  'too-costly': { httpStatus: 422, issueType: 'too-costly' },
   throttled: { httpStatus: 429, issueType: 'throttled' },
   busy: { httpStatus: 503, issueType: 'transient' },
   timeout: { httpStatus: 504, issueType: 'timeout' },

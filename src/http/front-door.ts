@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { withBudget } from '#kernel'
 
 /** Answers one request, as `node:http` hands it over. */
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void
@@ -26,12 +27,19 @@ function originForm(url: string): string {
   return parsed === null ? url : `${parsed.pathname}${parsed.search}`
 }
 
-/** FHIR requests go straight to their function; Express, which costs as much as a decryption, routes the rest. */
+/**
+ * FHIR requests go straight to their function; Express, which costs as much as a decryption, routes the rest. Each request has a
+ * budget of its own.
+ */
 export function frontDoor(fhir: Handler, beside: Handler): Handler {
   return (request, response) => {
     const url = originForm(request.url ?? '/')
     request.url = url
-    if (isFhir(url)) fhir(request, response)
-    else beside(request, response)
+    const answer = isFhir(url) ? fhir : beside
+    withBudget(
+      {},
+      () => answer(request, response),
+      () => response.writableEnded || !response.destroyed,
+    )
   }
 }

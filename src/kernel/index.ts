@@ -1,9 +1,10 @@
 /**
- * kernel – what every room needs and that knows neither medicine nor HTTP: Problem, clock, ids, bytes, streams, log.
+ * kernel – what every room needs and that knows neither medicine nor HTTP: Problem, budget, clock, ids, bytes, streams, log.
  * It must never know: FHIR, stores, keys, requests.
  * The one idea: every failure is a Problem with a stable code, and neither its text nor its detail quotes a patient.
  * Its data: none. Decisions: README.md beside this file.
  */
+export { type BudgetKind, type BudgetLimits, budgetLeft, budgetTable, giveWay, spend, withBudget } from './budget.ts'
 export { equalSecrets, fromUtf8, lengthPrefixed, toUtf8 } from './bytes.ts'
 export { type Clock, FixedClock, systemClock } from './clock.ts'
 export { newRequestId, newResourceId, newSecret, randomId16 } from './ids.ts'

@@ -14,6 +14,7 @@ export type ProblemKind =
   | 'not-acceptable'
   | 'unsupported-media'
   | 'too-large'
+  | 'too-costly'
   | 'throttled'
   | 'busy'
   | 'timeout'

@@ -57,6 +57,7 @@ describe('operationOutcome – https://hl7.org/fhir/R4/operationoutcome.html', (
     ['not-acceptable', 406, 'not-supported'],
     ['unsupported-media', 415, 'not-supported'],
     ['too-large', 413, 'too-long'],
+    ['too-costly', 422, 'too-costly'],
     ['throttled', 429, 'throttled'],
     ['busy', 503, 'transient'],
     ['timeout', 504, 'timeout'],
@@ -64,7 +65,7 @@ describe('operationOutcome – https://hl7.org/fhir/R4/operationoutcome.html', (
   ])('%s is %d %s', (kind, httpStatus, issueType) => {
     expect(problemTable[kind]).toEqual({ httpStatus, issueType })
     expect(issueTypes[kind]).toBe(issueType)
-    expect(Object.keys(problemTable)).toHaveLength(18)
+    expect(Object.keys(problemTable)).toHaveLength(19)
   })
 })
 
