@@ -10,7 +10,7 @@ export { type Actor, type Grant, homeInReach, patientsInReach } from './grant.ts
 export { type GranularChoice, granularChoices, type LabelledTerm, substitutesFor } from './granular-choices.ts'
 export { intersectScopes, isNarrower } from './narrowing.ts'
 export { type Ownership, ownersOf } from './ownership.ts'
-export { patientsAsked } from './patients-asked.ts'
+export { patientsAsked, patientsNamed } from './patients-asked.ts'
 export { permits, requirePermission } from './permission.ts'
 export { restrict, restrictToReadable } from './restrict.ts'
 export { composeTerm, parseScope, printScope } from './scope.ts'

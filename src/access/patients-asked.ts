@@ -40,3 +40,23 @@ function namesOwner(type: string, name: string): boolean {
   if (path === undefined || !owning.test(path)) return false
   return shapeOf(type)?.elements.get(path)?.isList === false
 }
+
+/** Every Patient id that a query names, wherever it names one: to tell those whom it concerns that it was asked. */
+export function patientsNamed({ types, criteria, criteriaByType }: Query): readonly string[] {
+  const named = new Set<string>()
+  for (const type of types)
+    for (const criterion of criteriaByType.get(type) ?? criteria) collectNamed(type, criterion, named)
+  return [...named]
+}
+
+function collectNamed(type: string, criterion: Criterion, named: Set<string>): void {
+  if (criterion.kind === 'has') collectNamed(criterion.type, criterion.criterion, named)
+  if (criterion.kind === 'chain') for (const each of criterion.targets) collectNamed(each.type, each.criterion, named)
+  if (criterion.kind !== 'value') return
+  const isOwnId = type === 'Patient' && criterion.name === '_id'
+  for (const operand of criterion.operands) {
+    if (operand.kind === 'reference' && operand.id !== undefined && operand.types.includes('Patient'))
+      named.add(operand.id)
+    if (isOwnId && operand.kind === 'token' && operand.code !== undefined) named.add(operand.code)
+  }
+}

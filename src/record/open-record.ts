@@ -1,5 +1,5 @@
 import type { Grant } from '#access'
-import type { Clock, Log } from '#kernel'
+import { type Clock, type Log, toUtf8 } from '#kernel'
 import type { KeyStore, Store } from '#store'
 import { openDocuments, type Vault } from '#vault'
 import { auditEventOfNote, ReadAudit } from './audit/audit.ts'
@@ -61,7 +61,8 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
   const sighting = new Sighting(reach)
   const cursors = new Cursors(vault, documents, clock)
   const histories = new Histories({ store, reach, sighting, cursors })
-  const readerRooms: ReaderRooms = { reach, registry, cursors, audit, histories, sighting }
+  const digestOf = (text: string) => vault.mac('audit.query', toUtf8(text)).toString('hex')
+  const readerRooms: ReaderRooms = { reach, registry, cursors, audit, histories, sighting, digestOf }
   const notes = new HeadNotes({ keys, vault, store, log })
   const maintenance = new Maintenance({ store, keys, vault, documents, registry, household, clock, shelf, audit })
   await maintenance.finishShredding()

@@ -4,6 +4,7 @@ import { toInstant } from '#fhir'
 import type { Clock } from '#kernel'
 import type { Holder } from '#search'
 import type { AuditNote } from '../types.ts'
+import type { Asked } from './asked.ts'
 
 /** One kind of event, as https://hl7.org/fhir/R4/auditevent.html codes it. */
 interface AuditKind {
@@ -37,8 +38,7 @@ export interface Deed {
   readonly entities: readonly string[]
   /** More entities than are listed. */
   readonly unlisted: number
-  /** The text of the searches. */
-  readonly queries: readonly string[]
+  readonly queries: readonly Asked[]
   readonly note: string | undefined
 }
 
@@ -106,13 +106,21 @@ function patientEntity(patient: string): object {
   return { what: { reference: `Patient/${patient}` }, role: { system: systems.role, code: '1' } }
 }
 
+/** Either a name or a query, not both: constraint sev-1 of AuditEvent. */
+function queryEntity({ name, text, digest, bytes }: Asked): object {
+  const role = { system: systems.role, code: '24' }
+  if (text === undefined) return { role, name }
+  const cut = [
+    { type: 'digest', valueString: digest },
+    { type: 'bytes', valueString: String(bytes) },
+  ]
+  return { role, query: Buffer.from(text).toString('base64'), ...(digest === undefined ? {} : { detail: cut }) }
+}
+
 function entitiesOf(deed: Deed): object[] {
   const patient = deed.patient === undefined ? [] : [patientEntity(deed.patient)]
   const listed = deed.entities.map(reference => ({ what: { reference } }))
-  const queries = deed.queries.map(query => ({
-    role: { system: systems.role, code: '24' },
-    query: Buffer.from(query).toString('base64'),
-  }))
+  const queries = deed.queries.map(queryEntity)
   const rest = deed.unlisted === 0 ? [] : [{ description: `and ${deed.unlisted} more` }]
   return [...patient, ...listed, ...queries, ...rest]
 }
@@ -121,7 +129,8 @@ interface Gathered {
   readonly holder: Holder
   readonly deed: Omit<Deed, 'entities' | 'unlisted' | 'queries' | 'untilMs'>
   readonly entities: Set<string>
-  readonly queries: Set<string>
+  /** By what tells one from another. */
+  readonly queries: Map<string, Asked>
   unlisted: number
   untilMs: number
 }
@@ -132,7 +141,7 @@ export interface Touch {
   readonly grant: Grant
   readonly holder: Holder
   readonly entity?: string
-  readonly query?: string
+  readonly query?: Asked
 }
 
 /**
@@ -164,8 +173,8 @@ export class ReadAudit {
     const known = this.#places.get(holder.compartment)?.get(grant.id)?.get(kind)
     const gathered = known ?? this.#begin(touch)
     gathered.untilMs = this.#clock.nowMs()
-    if (query !== undefined) remember(gathered.queries, query, gathered)
-    if (entity !== undefined) remember(gathered.entities, entity, gathered)
+    if (query !== undefined) rememberQuery(query, gathered)
+    if (entity !== undefined) remember(entity, gathered)
   }
 
   /** Writes what has been gathered; resolves when it is durable. */
@@ -179,7 +188,7 @@ export class ReadAudit {
         ...gathered.deed,
         untilMs: gathered.untilMs,
         entities: [...gathered.entities],
-        queries: [...gathered.queries],
+        queries: [...gathered.queries.values()],
         unlisted: gathered.unlisted,
       }),
     }))
@@ -202,7 +211,7 @@ export class ReadAudit {
         note: undefined,
       },
       entities: new Set(),
-      queries: new Set(),
+      queries: new Map(),
       unlisted: 0,
       untilMs: nowMs,
     }
@@ -215,7 +224,15 @@ export class ReadAudit {
   }
 }
 
-function remember(set: Set<string>, value: string, gathered: Gathered): void {
-  if (set.size < listedEntities) set.add(value)
-  else if (!set.has(value)) gathered.unlisted++
+function remember(entity: string, gathered: Gathered): void {
+  const { entities } = gathered
+  if (entities.size < listedEntities) entities.add(entity)
+  else if (!entities.has(entity)) gathered.unlisted++
+}
+
+function rememberQuery(asked: Asked, gathered: Gathered): void {
+  const { queries } = gathered
+  const key = asked.digest ?? asked.text ?? asked.name ?? ''
+  if (queries.size < listedEntities) queries.set(key, asked)
+  else if (!queries.has(key)) gathered.unlisted++
 }

@@ -1,4 +1,13 @@
-import { type Grant, homeInReach, mayTouchAny, patientsAsked, patientsInReach, type Standing, type Verb } from '#access'
+import {
+  type Grant,
+  homeInReach,
+  mayTouchAny,
+  patientsAsked,
+  patientsInReach,
+  patientsNamed,
+  type Standing,
+  type Verb,
+} from '#access'
 import { toUtf8 } from '#kernel'
 import type { Hit, Holder, Query } from '#search'
 import type { CompartmentId, DocumentWrite, Locator, Store } from '#store'
@@ -178,6 +187,15 @@ export class Reach {
     if (asked === undefined) return undefined
     const { data } = this.#known(grant) ?? (await this.#look(grant))
     return asked.every(patient => data.some(holder => holder.patient === patient)) ? asked : undefined
+  }
+
+  /** The compartments of those within reach whom a query names; all it asks of one whom alone the grant reaches. */
+  async namedWithin(grant: Grant, query: Query): Promise<readonly CompartmentId[]> {
+    const { data } = this.#known(grant) ?? (await this.#look(grant))
+    const reached = patientsInReach(grant)
+    const named = new Set(reached !== 'all' && reached.length === 1 ? reached : patientsNamed(query))
+    if (named.size === 0) return []
+    return data.filter(({ patient }) => patient !== undefined && named.has(patient)).map(each => each.compartment)
   }
 
   async ledgers(grant: Grant, query?: Query): Promise<readonly Ledger[]> {

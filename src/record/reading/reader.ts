@@ -1,6 +1,8 @@
 import { type Grant, patientsInReach, requirePermission } from '#access'
 import { Problem } from '#kernel'
-import { evaluate, type Query, type Restricted } from '#search'
+import { evaluate, type Holder, type Query, type Restricted } from '#search'
+import type { CompartmentId } from '#store'
+import { type Asked, namesAsked, textAsked } from '../audit/asked.ts'
 import type { ReadAudit } from '../audit/audit.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { idErased } from '../registry/erased.ts'
@@ -19,6 +21,8 @@ export interface ReaderRooms {
   readonly audit: ReadAudit
   readonly histories: Histories
   readonly sighting: Sighting
+  /** A keyed digest of a text too long to be kept. */
+  digestOf(text: string): string
 }
 
 const defaultCount = 50
@@ -39,7 +43,7 @@ export class GrantReader implements Reader {
     if (stored === undefined || stored.movedAway) throw await this.#absent(type, id)
     if (!(await sighting.visible(this.grant, 'r', stored))) throw unknown()
     if (stored.deleted) throw new Problem('gone', 'record.deleted', 'The resource has been deleted.')
-    this.#note('read', stored)
+    await this.#note('read', stored)
     return stored
   }
 
@@ -50,13 +54,13 @@ export class GrantReader implements Reader {
     const stored = await reach.version(this.grant, reach.locator(type, id), Number(version))
     if (stored === undefined || !(await this.#rooms.sighting.visible(this.grant, 'r', stored))) throw unknown()
     if (stored.deleted) throw new Problem('gone', 'record.deleted', 'This version is the deletion of the resource.')
-    this.#note('vread', stored)
+    await this.#note('vread', stored)
     return stored
   }
 
   async history(request: HistoryRequest): Promise<HistoryPage> {
     const page = await this.#rooms.histories.page(request, this.grant)
-    for (const stored of page.items) this.#note('history', stored)
+    for (const stored of page.items) await this.#note('history', stored)
     return page
   }
 
@@ -72,7 +76,7 @@ export class GrantReader implements Reader {
       this.#rooms.reach.open(found.matches, ledgers),
       this.#rooms.reach.open(found.included, ledgers),
     ])
-    this.#noteSearch(query, ledgers)
+    await this.#noteSearch(query, [...matches, ...included])
     const at = (to: number) => this.#rooms.cursors.seal(this.#positionAt(query, to, count, asOf), this.grant)
     return {
       matches,
@@ -114,30 +118,37 @@ export class GrantReader implements Reader {
     return { kind: 'search', type, text: query.text, offset, count, asOf: [...asOf] }
   }
 
-  #note(kind: 'read' | 'vread' | 'history', { holder, type, id, version }: Stored): void {
+  async #note(kind: 'read' | 'vread' | 'history', stored: Stored): Promise<void> {
+    const { audit, registry } = this.#rooms
+    const { holder, copies, type, id, version } = stored
     const entity = kind === 'read' ? `${type}/${id}` : `${type}/${id}/_history/${version}`
-    this.#rooms.audit.note({ kind, grant: this.grant, holder: this.#rooms.registry.auditOf(holder), entity })
+    audit.note({ kind, grant: this.grant, holder: registry.auditOf(holder), entity })
+    if (copies.length === 0) return
+    // Whoever else it belongs to may have come by another process.
+    await registry.refresh()
+    for (const owner of copies.map(compartment => registry.known(compartment)))
+      if (owner !== undefined) audit.note({ kind, grant: this.grant, holder: registry.auditOf(owner), entity })
   }
 
-  #noteSearch(query: Query, ledgers: readonly Ledger[]): void {
-    const text = `${query.types.join(',')}?${query.text}`
-    const asked = new Set(ledgers.filter(({ holder }) => holder.kind === 'patient').map(({ holder }) => holder))
-    if (asked.size === 0)
-      this.#rooms.audit.note({
-        kind: 'search',
-        grant: this.grant,
-        holder: this.#rooms.registry.instanceAudit,
-        query: text,
-      })
-    for (const holder of asked)
-      this.#rooms.audit.note({
-        kind: 'search',
-        grant: this.grant,
-        holder: this.#rooms.registry.auditOf(holder),
-        query: text,
-      })
+  /**
+   * The text goes to the instance, once however many patients were asked; to a patient goes that a search found what is theirs
+   * or named them, and by which parameters, for the values may speak of others.
+   */
+  async #noteSearch(query: Query, shown: readonly Stored[]): Promise<void> {
+    const { audit, registry, digestOf } = this.#rooms
+    const note = (holder: Holder, asked: Asked) =>
+      audit.note({ kind: 'search', grant: this.grant, holder, query: asked })
+    note(registry.instanceAudit, textAsked(query, digestOf))
+    const concerned = new Set([...shown.flatMap(ownersOf), ...(await this.#rooms.reach.namedWithin(this.grant, query))])
+    const names = namesAsked(query)
+    for (const compartment of concerned) {
+      const owner = registry.known(compartment)
+      if (owner?.kind === 'patient' || owner?.kind === 'household') note(registry.auditOf(owner), names)
+    }
   }
 }
+
+const ownersOf = ({ holder, copies }: Stored): readonly CompartmentId[] => [holder.compartment, ...copies]
 
 function unknown(): Problem {
   return new Problem('not-found', 'record.unknown', 'No such resource is known.')

@@ -1,4 +1,4 @@
-import { everything, found, grantOf, openHouse, readPatient, type TestHouse, versionsOf } from './house.ts'
+import { everything, found, grantOf, ofPatient, openHouse, readPatient, type TestHouse, versionsOf } from './house.ts'
 import { message } from './reading.ts'
 
 let ids = 0
@@ -155,4 +155,19 @@ describe('a message about whom there is a doubt waits until a person decides', (
       expect(events).toContain(what)
     expect(events).not.toContain('Miller')
   })
+  it.each(['accept', 'new', 'reject'] as const)(
+    'is in the audit of whom it is about, and of no candidate: %s',
+    async decision => {
+      const { house, patient, review, id } = await doubtful()
+      const chosen = decision === 'accept' ? { patient } : {}
+      await review.show(id, everything())
+      await review.decide({ grant: everything(), id, decision, ...chosen })
+      await house.record.flush()
+      const hers = JSON.stringify(
+        await found(house.record, 'AuditEvent', '', ofPatient(patient, 'patient/AuditEvent.rs')),
+      )
+      expect(hers.includes('held')).toBe(decision === 'accept')
+      expect(hers).not.toContain('held until')
+    },
+  )
 })

@@ -71,7 +71,7 @@ export async function hold(id: string, bytes: Buffer, doubt: Doubt, deps: Review
     bytes: bytes.toString('base64'),
   }
   await documents.put(collection, id, held, { ifRevision: 0, group, expiresAtMs: heldAtMs + keptMs })
-  deps.record.audit({ action: 'import', outcome: 'failure', patient: group, detail: 'held until a person decides' })
+  deps.record.audit({ action: 'import', outcome: 'failure', detail: 'held until a person decides' })
   return true
 }
 

@@ -49,7 +49,7 @@ export function openReview(deps: ReviewDeps, takeIn: TakeIn): Review {
     list: grant => listHeld(grant, deps),
     show: async (id, grant) => {
       const held = await findHeld(id, grant, deps)
-      audit(grant, held, 'held import looked at', deps)
+      audit(grant, 'held import looked at', undefined, deps)
       return held
     },
     decide: decision => decide(decision, deps, takeIn),
@@ -60,7 +60,7 @@ async function decide(decision: Decision, deps: ReviewDeps, takeIn: TakeIn): Pro
   const { grant, id } = decision
   const patient = await chosenPatient(decision, deps)
   const deciding = await beginDeciding(id, grant, deps)
-  audit(grant, deciding.held, `held import: ${decision.decision}`, deps)
+  audit(grant, `held import: ${decision.decision}`, patient === 'new' ? undefined : patient, deps)
   if (patient === undefined) {
     await endDeciding(deciding, { state: 'rejected' }, deps)
     return 'rejected'
@@ -103,7 +103,7 @@ async function accept(
   }
 }
 
-function audit({ actor }: Grant, { doubt }: Held, detail: string, { record }: ReviewDeps): void {
-  const [patient] = doubt.patients
+/** Until somebody has said whom it is about, it is in no patient's audit: it may be about somebody else. */
+function audit({ actor }: Grant, detail: string, patient: string | undefined, { record }: ReviewDeps): void {
   record.audit({ action: 'import', outcome: 'success', actor, detail, ...(patient === undefined ? {} : { patient }) })
 }
