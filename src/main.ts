@@ -149,7 +149,10 @@ function addAccess(program: Command): void {
     .option('--names', 'with the names they log in with')
     .action(lazily(async () => (await import('./commands/account.ts')).listAccounts))
   addTargeted(
-    account.command('reset').description('an address at which a forgotten password is replaced'),
+    account
+      .command('reset')
+      .description('an address at which a forgotten password is replaced')
+      .option('--now', 'end what the account has open at once, not when the address is used'),
     'name',
     async () => (await import('./commands/account.ts')).resetAccount,
   )

@@ -17,9 +17,19 @@ export async function createAccount({ name }: { name: string }): Promise<void> {
   )
 }
 
-/** For people who forgot their password: what they had stays good until they use the address. */
-export async function resetAccount({ name }: { name: string }): Promise<void> {
-  await withHouse(({ smart }) => naming(name, ofName, async () => tell((await smart.resetAccount(name)).url)))
+/** For people who forgot their password. What the account has open ends when they use the address, or with `now` before it is told. */
+export async function resetAccount({ name, now = false }: { name: string; now?: boolean }): Promise<void> {
+  await withHouse(({ smart }) =>
+    naming(name, ofName, async () => {
+      const { url } = await smart.resetAccount(name, { endNow: now })
+      output.say(
+        now
+          ? 'Every browser was logged out, and no app has access any more.'
+          : 'Using the address logs every browser out and ends the access of all apps, unless the person keeps those; --now ends all at once.',
+      )
+      tell(url)
+    }),
+  )
 }
 
 /** The accounts, one a line: id, what they keep, whether they can log in; the name they log in with where it is asked for. */

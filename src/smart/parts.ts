@@ -117,7 +117,7 @@ export function openParts(options: SmartOptions): Parts {
     accounts,
     browsers,
     claim: openClaim({ documents, accounts }),
-    resets: openResets({ documents, vault, clock, accounts, browsers }),
+    resets: openResets({ documents, vault, clock, accounts }),
     throttle: openThrottle({ documents, clock }),
     clients,
     canFetchKeys: fetch !== undefined,

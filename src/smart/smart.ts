@@ -2,6 +2,7 @@ import type { Grant } from '#access'
 import { Problem } from '#kernel'
 import type { WebRoute } from '#web'
 import type { Account } from './accounts/accounts.ts'
+import { endOpened } from './accounts/new-password.ts'
 import { approveClient, type ClientSummary, endClient, listClients } from './clients/administration.ts'
 import { docsClient } from './clients/clients.ts'
 import { parseMetadata } from './clients/parse-metadata.ts'
@@ -54,12 +55,15 @@ export interface Smart {
   /** Who can log in, oldest first. */
   listAccounts(): Promise<readonly AccountSummary[]>
   /**
-   * A one-time address, good for a day, at which the person behind an account chooses a password; what they had is good
-   * until then, and addresses that were made before end.
+   * A one-time address, good for a day, at which the person behind an account chooses a password; addresses that were made before
+   * end. What the account has open (browsers, apps, tokens) ends when the address is used, or with `endNow` at once.
    *
    * @throws Problem `not-found` · `smart.account-absent`
    */
-  resetAccount(name: string): Promise<{ readonly url: string; readonly expiresAtMs: number }>
+  resetAccount(
+    name: string,
+    options?: { readonly endNow?: boolean },
+  ): Promise<{ readonly url: string; readonly expiresAtMs: number }>
   /**
    * The id of an account, by the name its owner logs in with.
    *
@@ -67,7 +71,7 @@ export interface Smart {
    */
   accountId(name: string): Promise<string>
   /**
-   * Gives an account a new password, for people who forgot theirs, and logs it out everywhere.
+   * Gives an account a new password, for people who forgot theirs, and ends all that it has open: browsers, apps, tokens.
    *
    * @throws Problem `not-found` · `smart.account-absent`; `unprocessable` · `smart.password-weak`, `smart.password-common`
    */
@@ -117,7 +121,7 @@ async function forgetPatient({ accounts, permissions, tokens }: Parts, patient: 
 async function resetPassword(parts: Parts, { name, password }: { name: string; password: string }): Promise<void> {
   const account = await accountNamed(parts, name)
   await parts.accounts.changePassword(account, password)
-  await parts.browsers.logOutEverywhere(account.id)
+  await endOpened(account.id, parts, { keepApps: false })
 }
 
 async function listAccounts({ accounts, record }: Parts): Promise<readonly AccountSummary[]> {
@@ -129,10 +133,16 @@ async function listAccounts({ accounts, record }: Parts): Promise<readonly Accou
   }
 }
 
-async function resetAccount(parts: Parts, name: string): Promise<{ url: string; expiresAtMs: number }> {
+async function resetAccount(
+  parts: Parts,
+  name: string,
+  { endNow = false }: { readonly endNow?: boolean } = {},
+): Promise<{ url: string; expiresAtMs: number }> {
   const account = await accountNamed(parts, name)
+  if (endNow) await endOpened(account.id, parts, { keepApps: false })
   const { secret, expiresAtMs } = await parts.resets.make(account)
-  parts.record.audit({ action: 'reset', outcome: 'success', actor: host, detail: 'an address for a new password' })
+  const detail = `an address for a new password${endNow ? '; what was open has ended' : ''}`
+  parts.record.audit({ action: 'reset', outcome: 'success', actor: host, detail })
   return { url: `${parts.baseUrl}${paths.accountReset}?code=${secret}`, expiresAtMs }
 }
 
@@ -153,7 +163,7 @@ export async function openSmart(options: SmartOptions): Promise<Smart> {
       return (await parts.accounts.create(wanted)).id
     },
     listAccounts: () => listAccounts(parts),
-    resetAccount: name => resetAccount(parts, name),
+    resetAccount: (name, how) => resetAccount(parts, name, how),
     accountId: async name => (await accountNamed(parts, name)).id,
     resetPassword: wanted => resetPassword(parts, wanted),
     async registerClient(metadata) {

@@ -36,7 +36,8 @@ export interface Accounts {
   list(): Promise<readonly Account[]>
   /** The account if name and password fit; takes as long when there is no such account. */
   logIn(name: string, password: string): Promise<Account | undefined>
-  changePassword(account: Account, password: string): Promise<void>
+  /** Resolves to the account as it is then: what was opened with the old password does not fit to it. */
+  changePassword(account: Account, password: string): Promise<Account>
   /** @throws Problem `unprocessable` · `smart.password-weak`, `smart.password-common` for one that must not be had under the name */
   checkPassword(name: string, password: string): Promise<void>
   /** Remembers which of the account's Patients the person is; undefined forgets it. */
@@ -67,11 +68,12 @@ export function openAccounts(options: { documents: Documents; clock: Clock; base
     return found === undefined ? undefined : get(found.value.account)
   }
 
-  async function update(id: string, change: (account: Account) => Account): Promise<void> {
+  async function update(id: string, change: (account: Account) => Account): Promise<Account | undefined> {
     const found = await documents.get<Account>(collection, id)
-    if (found === undefined) return
-    const written = await documents.put(collection, id, change(found.value), { ifRevision: found.revision })
-    if (!written) await update(id, change)
+    if (found === undefined) return undefined
+    const account = change(found.value)
+    const written = await documents.put(collection, id, account, { ifRevision: found.revision })
+    return written ? account : update(id, change)
   }
 
   return {
@@ -111,7 +113,7 @@ export function openAccounts(options: { documents: Documents; clock: Clock; base
     async changePassword(account, password) {
       await checkNew(account.name, password)
       const hash = await hashPassword(password)
-      await update(account.id, current => ({ ...current, password: hash }))
+      return (await update(account.id, current => ({ ...current, password: hash }))) ?? account
     },
 
     async setSelf(account, patient) {

@@ -9,6 +9,11 @@ import { printCookie, readCookie } from './cookies.ts'
 interface Session {
   readonly account: string
   readonly startedAtMs: number
+  /**
+   * The salt of the password that was typed. A login that was under way while the password changed has the old one, and so
+   * opens nothing, in whatever order the two were written.
+   */
+  readonly salt?: string
 }
 
 /** Who sits before the browser, and what its forms must carry. */
@@ -28,7 +33,7 @@ export interface NewSession {
 
 export interface Browsers {
   load(request: WebRequest): Promise<Browser>
-  /** Starts a session under a new secret, so that a planted one is worth nothing. */
+  /** Starts a session of the account as it was when its password was typed, under a new secret, so that a planted one is worth nothing. */
   logIn(request: WebRequest, account: Account): Promise<NewSession>
   /** What names the device, if somebody has logged in from it under this name before. */
   deviceOf(request: WebRequest, loginName: string): string | undefined
@@ -64,7 +69,9 @@ export function openBrowsers(options: {
   async function loadLogin(secret: string): Promise<Browser['login']> {
     const session = (await documents.get<Session>(collection, nameOf(secret)))?.value
     const account = session === undefined ? undefined : await accounts.get(session.account)
-    return session === undefined || account === undefined ? undefined : { account, startedAtMs: session.startedAtMs }
+    if (session === undefined || account === undefined || session.salt !== account.password?.saltBase64)
+      return undefined
+    return { account, startedAtMs: session.startedAtMs }
   }
 
   function deviceOf(request: WebRequest, loginName: string): string | undefined {
@@ -95,7 +102,7 @@ export function openBrowsers(options: {
       await documents.put<Session>(
         collection,
         nameOf(secret),
-        { account: account.id, startedAtMs },
+        { account: account.id, startedAtMs, ...(account.password && { salt: account.password.saltBase64 }) },
         { ifRevision: 0, group: account.id, expiresAtMs: startedAtMs + sessionLifeMs },
       )
       const loginName = toLoginName(account.name)

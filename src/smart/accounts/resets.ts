@@ -1,7 +1,6 @@
 import { type Clock, newSecret, Problem } from '#kernel'
 import type { Documents, Vault } from '#vault'
 import type { Account, Accounts } from './accounts.ts'
-import type { Browsers } from './browsers.ts'
 
 /** One-time secrets with which an account gets a password: its first, or one in place of a forgotten one. */
 export interface Resets {
@@ -10,11 +9,13 @@ export interface Resets {
   /** The account a secret is for. @throws Problem `forbidden` · `smart.reset-refused` */
   check(secret: string): Promise<Account>
   /**
-   * Sets the password and logs the account out everywhere; of two who try at once, one is refused.
+   * Sets the password; resolves to the account as it is then. Of two who try at once, one is refused.
    *
    * @throws Problem `forbidden` · `smart.reset-refused`; `unprocessable` · `smart.password-weak`, `smart.password-common`
    */
   use(secret: string, password: string): Promise<Account>
+  /** Makes the account's addresses worth nothing. */
+  forget(account: string): Promise<void>
 }
 
 interface Reset {
@@ -27,14 +28,8 @@ const lifeMs = 24 * 60 * 60_000
 const refusal = () =>
   new Problem('forbidden', 'smart.reset-refused', 'This address was used already, is more than a day old, or wrong.')
 
-export function openResets(options: {
-  documents: Documents
-  vault: Vault
-  clock: Clock
-  accounts: Accounts
-  browsers: Browsers
-}): Resets {
-  const { documents, vault, clock, accounts, browsers } = options
+export function openResets(options: { documents: Documents; vault: Vault; clock: Clock; accounts: Accounts }): Resets {
+  const { documents, vault, clock, accounts } = options
   const nameOf = (secret: string) => vault.mac('smart.reset', Buffer.from(secret)).toString('hex')
 
   async function check(secret: string): Promise<Account> {
@@ -44,12 +39,17 @@ export function openResets(options: {
     return account
   }
 
+  async function forget(account: string): Promise<void> {
+    for (const { name } of await documents.list(collection, { group: account }))
+      await documents.delete(collection, name)
+  }
+
   return {
     check,
+    forget,
 
     async make(account) {
-      for (const { name } of await documents.list(collection, { group: account.id }))
-        await documents.delete(collection, name)
+      await forget(account.id)
       const secret = newSecret()
       const expiresAtMs = clock.nowMs() + lifeMs
       const options = { ifRevision: 0, group: account.id, expiresAtMs }
@@ -61,9 +61,7 @@ export function openResets(options: {
       const account = await check(secret)
       await accounts.checkPassword(account.name, password)
       if ((await documents.take<Reset>(collection, nameOf(secret))) === undefined) throw refusal()
-      await accounts.changePassword(account, password)
-      await browsers.logOutEverywhere(account.id)
-      return account
+      return accounts.changePassword(account, password)
     },
   }
 }

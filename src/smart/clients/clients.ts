@@ -1,6 +1,7 @@
 import type { JSONWebKeySet } from 'jose'
 import { type Clock, equalSecrets, newResourceId, newSecret } from '#kernel'
 import type { Documents, Vault } from '#vault'
+import { isRegistered } from './redirect-uris.ts'
 
 /** How a client shows at the token endpoint who it is, in the words of RFC 7591. */
 export type AuthMethod = 'none' | 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt'
@@ -34,17 +35,21 @@ export interface Client extends ClientMetadata {
   readonly secretMac?: string
   /** `system/` scopes that the administrator of the host has allowed it; without them it gets no token by itself. */
   readonly approvedScope?: string
+  /** Addresses that somebody has let it bring them back to; only there people are sent without being asked. */
+  readonly consentedUris?: readonly string[]
   /** Made by this server for its own API page; nobody registered it. */
   readonly isOwn?: true
 }
 
 export interface Clients {
-  /** `secret` is told once and not kept. */
+  /** `secret` is told once and not kept. What nobody lets in is forgotten after 30 days, or earlier for newer ones. */
   register(metadata: ClientMetadata): Promise<{ readonly client: Client; readonly secret?: string }>
   get(id: string): Promise<Client | undefined>
   list(): Promise<readonly Client[]>
-  /** Allows a client `system/` scopes; false when there is no such client. */
+  /** Allows a client `system/` scopes, and keeps it from now on; false when there is no such client. */
   approve(id: string, scope: string): Promise<boolean>
+  /** A person let the client in, to be brought back to this address: both are known from now on. False when it is gone. */
+  consent(id: string, redirectUri: string): Promise<boolean>
   /** Forgets a client and the origins that only it came from; false when there is no such client. */
   end(id: string): Promise<boolean>
   isSecret(client: Client, secret: string): boolean
@@ -54,6 +59,23 @@ export interface Clients {
 
 const collection = 'smart.clients'
 const originCollection = 'smart.origins'
+/** How long a registration waits for somebody who lets the app in. */
+const unusedLifeMs = 30 * 24 * 60 * 60_000
+/** Registration is open to everybody: of those that nobody used, the oldest make room. */
+const mostUnused = 300
+/** Client id → when it was registered, while nobody has let it in: small, because it is looked through at each registration. */
+const unusedCollection = 'smart.unused-clients'
+const mostTries = 20
+
+interface Unused {
+  readonly createdAtMs: number
+}
+
+/** A web origin from which pages of apps come; `expiresAtMs` while nobody has let any of those apps in. */
+interface Origin {
+  readonly origin: string
+  readonly expiresAtMs?: number
+}
 
 function hasSecret({ authMethod }: ClientMetadata): boolean {
   return authMethod === 'client_secret_basic' || authMethod === 'client_secret_post'
@@ -78,6 +100,15 @@ export function docsClient(baseUrl: string): Client {
   }
 }
 
+/**
+ * Whether a person may be sent to the app without having been asked: somebody has let it in, to come back to this address.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc9700#section-4.11.2
+ */
+export function isTrusted(client: Client, redirectUri: string): boolean {
+  return client.isOwn === true || isRegistered(redirectUri, client.consentedUris ?? [])
+}
+
 /** @param own  clients that are there without registration; they are not listed and cannot be ended */
 export function openClients(options: {
   documents: Documents
@@ -88,43 +119,89 @@ export function openClients(options: {
   const { documents, vault, clock, own } = options
   const macOf = (secret: string) => vault.mac('smart.client-secret', Buffer.from(secret)).toString('hex')
 
+  async function get(id: string): Promise<Client | undefined> {
+    return own.find(client => client.id === id) ?? (await documents.get<Client>(collection, id))?.value
+  }
+
   async function list(): Promise<readonly Client[]> {
     return (await documents.list<Client>(collection)).map(({ value }) => value)
   }
 
+  /** An origin lives as long as the longest of its apps. */
+  async function keepOrigins(client: Client, expiresAtMs?: number): Promise<void> {
+    for (const origin of originsOf(client)) {
+      const kept = (await documents.get<Origin>(originCollection, origin))?.value
+      const livesLonger =
+        kept !== undefined &&
+        (kept.expiresAtMs ?? Number.POSITIVE_INFINITY) >= (expiresAtMs ?? Number.POSITIVE_INFINITY)
+      const until = expiresAtMs === undefined ? {} : { expiresAtMs }
+      if (!livesLonger) await documents.put<Origin>(originCollection, origin, { origin, ...until }, until)
+    }
+  }
+
+  async function end(id: string): Promise<boolean> {
+    const client = await documents.take<Client>(collection, id)
+    if (client === undefined) return false
+    await documents.delete(unusedCollection, id)
+    const others = new Set((await list()).flatMap(originsOf))
+    for (const origin of originsOf(client)) if (!others.has(origin)) await documents.delete(originCollection, origin)
+    return true
+  }
+
+  async function makeRoom(): Promise<void> {
+    const unused = await documents.list<Unused>(unusedCollection)
+    const oldest = unused.toSorted((a, b) => a.value.createdAtMs - b.value.createdAtMs)
+    for (const { name } of oldest.slice(0, Math.max(0, unused.length - mostUnused + 1))) {
+      await documents.delete(unusedCollection, name)
+      // At another revision somebody has let it in meanwhile.
+      await documents.delete(collection, name, { ifRevision: 1 })
+    }
+  }
+
+  /** Changes a client, which is in use from now on and stays. */
+  async function use(id: string, change: (client: Client) => Client): Promise<boolean> {
+    for (let tries = 0; tries < mostTries; tries++) {
+      const found = await documents.get<Client>(collection, id)
+      if (found === undefined) return false
+      if (!(await documents.put(collection, id, change(found.value), { ifRevision: found.revision }))) continue
+      await documents.delete(unusedCollection, id)
+      await keepOrigins(found.value)
+      return true
+    }
+    return false
+  }
+
   return {
     async register(metadata) {
+      await makeRoom()
       const secret = hasSecret(metadata) ? newSecret() : undefined
+      const createdAtMs = clock.nowMs()
+      const expiresAtMs = createdAtMs + unusedLifeMs
       const client: Client = {
         ...metadata,
         id: newResourceId(),
-        createdAtMs: clock.nowMs(),
+        createdAtMs,
         ...(secret === undefined ? {} : { secretMac: macOf(secret) }),
       }
-      await documents.put(collection, client.id, client, { ifRevision: 0 })
-      for (const origin of originsOf(client)) await documents.put(originCollection, origin, { origin })
+      await documents.put(collection, client.id, client, { ifRevision: 0, expiresAtMs })
+      await documents.put<Unused>(unusedCollection, client.id, { createdAtMs }, { ifRevision: 0, expiresAtMs })
+      await keepOrigins(client, expiresAtMs)
       return { client, ...(secret === undefined ? {} : { secret }) }
     },
 
-    async get(id) {
-      return own.find(client => client.id === id) ?? (await documents.get<Client>(collection, id))?.value
-    },
+    get,
 
     list,
 
-    async approve(id, scope) {
-      const found = await documents.get<Client>(collection, id)
-      if (found === undefined) return false
-      return documents.put(collection, id, { ...found.value, approvedScope: scope }, { ifRevision: found.revision })
+    approve: (id, scope) => use(id, client => ({ ...client, approvedScope: scope })),
+
+    async consent(id, redirectUri) {
+      const client = await get(id)
+      if (client !== undefined && isTrusted(client, redirectUri)) return true
+      return use(id, current => ({ ...current, consentedUris: [...(current.consentedUris ?? []), redirectUri] }))
     },
 
-    async end(id) {
-      const client = await documents.take<Client>(collection, id)
-      if (client === undefined) return false
-      const others = new Set((await list()).flatMap(originsOf))
-      for (const origin of originsOf(client)) if (!others.has(origin)) await documents.delete(originCollection, origin)
-      return true
-    },
+    end,
 
     isSecret(client, secret) {
       return client.secretMac !== undefined && equalSecrets(client.secretMac, macOf(secret))

@@ -2,6 +2,7 @@ import { isProblem, type Problem } from '#kernel'
 import { redirectResponse, type WebRequest, type WebResponse } from '#web'
 import type { Account } from '../accounts/accounts.ts'
 import type { Browser } from '../accounts/browsers.ts'
+import { endOpened, type Opened } from '../accounts/new-password.ts'
 import { addPerson, loadPeople } from '../consent/people.ts'
 import { readForm, single } from '../form.ts'
 import { accountPage } from '../pages/account.ts'
@@ -10,7 +11,7 @@ import { logInBy } from './login.ts'
 
 type AccountParts = Pick<
   Parts,
-  'browsers' | 'accounts' | 'permissions' | 'record' | 'clock' | 'throttle' | 'log' | 'recovery'
+  'browsers' | 'accounts' | 'resets' | 'permissions' | 'tokens' | 'record' | 'clock' | 'throttle' | 'log' | 'recovery'
 >
 
 async function show(
@@ -29,8 +30,10 @@ async function show(
 const doneWords: Readonly<Record<string, string>> = {
   ended: 'The access has ended.',
   added: 'The person was added.',
-  password: 'Your password was changed. Other devices were logged out; apps keep their access.',
-  'password-apps': 'Your password was changed. Other devices were logged out, and no app has access any more.',
+  password:
+    'Your password was changed. Every other browser was logged out, and no app has access any more. Links to parts of a record that were given away stay open until they end or are ended.',
+  'password-kept':
+    'Your password was changed. Every other browser was logged out. Apps keep the access that you see below, and with it they can make and end links.',
   recovery: 'The recovery code is right. Keep the paper in a safe place.',
   'recovery-failed': 'No new code was made: that was not your password, or there were too many tries.',
 }
@@ -70,33 +73,35 @@ export async function endPermission(request: WebRequest, parts: AccountParts): P
   return redirectResponse(`${paths.account}?done=ended`)
 }
 
-/** Ends the access of all apps where the form says so; resolves to the word that the account page then says. */
-export async function endApps(
-  form: URLSearchParams,
+/** After a new password: ends what was opened before, apps too unless the form asks to keep them, and logs this browser in. */
+export async function goOnWith(
   account: Account,
-  { permissions }: Pick<Parts, 'permissions'>,
-): Promise<'password' | 'password-apps'> {
-  if (!form.has('end-apps')) return 'password'
-  await permissions.revokeAllOf(account.id)
-  return 'password-apps'
+  { request, form }: { readonly request: WebRequest; readonly form: URLSearchParams },
+  parts: Opened & Pick<Parts, 'record'>,
+): Promise<WebResponse> {
+  const keepApps = form.has('keep-apps')
+  await endOpened(account.id, parts, { keepApps })
+  const actor = { kind: 'account', id: account.id, display: account.name } as const
+  const detail = keepApps ? 'a new password; apps keep their access' : 'a new password; no app has access any more'
+  parts.record.audit({ action: 'reset', outcome: 'success', actor, detail })
+  const { headers } = await parts.browsers.logIn(request, account)
+  return redirectResponse(`${paths.account}?done=${keepApps ? 'password-kept' : 'password'}`, headers)
 }
 
-/** POST `/account/password`: a new password, after the old one; every other browser is logged out. */
+/** POST `/account/password`: a new password, after the old one; what was opened under that ends. */
 export async function changePassword(request: WebRequest, parts: AccountParts): Promise<WebResponse> {
   const posted = await readPosted(request, parts)
   if (posted === undefined) return redirectResponse(paths.login)
   const { form, browser, account } = posted
+  let changed: Account
   try {
     await logInBy(request, { name: account.name, password: single(form, 'current') ?? '' }, parts)
-    await parts.accounts.changePassword(account, single(form, 'password') ?? '')
+    changed = await parts.accounts.changePassword(account, single(form, 'password') ?? '')
   } catch (error) {
     if (!isProblem(error) || error.kind === 'fault') throw error
     return show(account, browser.csrf, parts, { problem: error })
   }
-  await parts.browsers.logOutEverywhere(account.id)
-  const done = await endApps(form, account, parts)
-  const { headers } = await parts.browsers.logIn(request, account)
-  return redirectResponse(`${paths.account}?done=${done}`, headers)
+  return goOnWith(changed, { request, form }, parts)
 }
 
 /** POST `/account/people`: a new person whose data this account keeps. */

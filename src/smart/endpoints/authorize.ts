@@ -20,7 +20,7 @@ export async function authorize(request: WebRequest, parts: AuthorizeParts): Pro
     const sealed = parts.requests.seal(checkRequest(params, client, address, parts))
     return redirectResponse(`${paths.consent}?request=${sealed}`)
   } catch (error) {
-    if (isProblem(error)) return respondWithError(address, parts.baseUrl, error)
+    if (isProblem(error)) return respondWithError(client, address, parts.baseUrl, error)
     throw error
   }
 }

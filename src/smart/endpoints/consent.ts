@@ -3,7 +3,7 @@ import { redirectResponse, type WebRequest, type WebResponse } from '#web'
 import type { Account } from '../accounts/accounts.ts'
 import type { Browser } from '../accounts/browsers.ts'
 import type { AuthorizationRequest } from '../authorize/authorization-request.ts'
-import { respondWithCode, respondWithError } from '../authorize/respond.ts'
+import { respondWithCode, respondWithDenial, respondWithError } from '../authorize/respond.ts'
 import type { Client } from '../clients/clients.ts'
 import { grantedTerms, offersOf } from '../consent/choices.ts'
 import { loadPeople } from '../consent/people.ts'
@@ -70,7 +70,7 @@ export async function showConsent(request: WebRequest, parts: ConsentParts): Pro
   if (view.asked.prompt === 'none') {
     const error = fresh === undefined ? 'login_required' : 'consent_required'
     const problem = oauthProblem(error, 'A person has to be asked, and prompt=none forbids that.')
-    return respondWithError(view.asked, parts.baseUrl, problem)
+    return respondWithError(view.client, view.asked, parts.baseUrl, problem)
   }
   if (fresh === undefined) return redirectResponse(`${paths.login}?request=${view.sealed}`)
   return showPage({ ...view, csrf, account: fresh.account }, parts)
@@ -118,13 +118,12 @@ function readDecision(
   }
 }
 
+/** Lets the app in; undefined when the session ended meanwhile, and with it what had been opened under it. */
 async function grant(
   decision: Decision,
-  asked: AuthorizationRequest,
-  client: Client,
-  login: Login,
+  { asked, client, login, request }: { asked: AuthorizationRequest; client: Client; login: Login; request: WebRequest },
   parts: ConsentParts,
-): Promise<WebResponse> {
+): Promise<WebResponse | undefined> {
   const permission = await parts.permissions.propose({
     ...decision,
     account: login.account.id,
@@ -134,6 +133,7 @@ async function grant(
     authenticatedAtMs: login.startedAtMs,
     ...(asked.nonce === undefined ? {} : { nonce: asked.nonce }),
   })
+  await parts.clients.consent(client.id, asked.redirectUri)
   if (decision.fhirUser !== undefined) await parts.accounts.setSelf(login.account, decision.fhirUser.split('/')[1])
   const code = await parts.codes.issue({
     permission: permission.id,
@@ -141,6 +141,11 @@ async function grant(
     redirectUri: asked.redirectUri,
     challenge: asked.challenge,
   })
+  // Looked for after the writing: whoever changed the password in between has ended what was there before.
+  if ((await parts.browsers.load(request)).login === undefined) {
+    await parts.permissions.revoke(permission.id)
+    return undefined
+  }
   const actor = { kind: 'account', id: login.account.id, display: login.account.name, clientId: client.id } as const
   const { patient } = decision
   const of = patient === undefined ? {} : { patient }
@@ -164,7 +169,9 @@ export async function decideConsent(request: WebRequest, parts: ConsentParts): P
   try {
     if (single(form, 'decision') !== 'allow') throw oauthProblem('access_denied', 'The person did not allow this.')
     const patients = await parts.record.patientsOf(login.account.id)
-    return await grant(readDecision(form, asked, patients, parts.clock.nowMs()), asked, client, login, parts)
+    const decision = readDecision(form, asked, patients, parts.clock.nowMs())
+    const granted = await grant(decision, { asked, client, login, request }, parts)
+    return granted ?? redirectResponse(`${paths.login}?request=${sealed}`)
   } catch (error) {
     if (isDenial(error)) {
       const actor = { kind: 'account', id: login.account.id, clientId: client.id } as const
@@ -174,7 +181,7 @@ export async function decideConsent(request: WebRequest, parts: ConsentParts): P
         actor,
         detail: 'the person did not allow an app access',
       })
-      return respondWithError(asked, parts.baseUrl, error)
+      return respondWithDenial(asked, parts.baseUrl, error)
     }
     if (!isProblem(error)) throw error
     return showPage({ ...view, csrf: browser.csrf, account: login.account }, parts, error)

@@ -1,12 +1,12 @@
 import { isProblem, Problem } from '#kernel'
-import { redirectResponse, type WebRequest, type WebResponse } from '#web'
+import type { WebRequest, WebResponse } from '#web'
 import { networkOf } from '../accounts/networks.ts'
 import { readForm, single } from '../form.ts'
 import { resetPage } from '../pages/reset.ts'
-import { type Parts, paths } from '../parts.ts'
-import { endApps } from './account.ts'
+import type { Parts } from '../parts.ts'
+import { goOnWith } from './account.ts'
 
-type ResetParts = Pick<Parts, 'browsers' | 'resets' | 'permissions' | 'throttle' | 'record'>
+type ResetParts = Pick<Parts, 'browsers' | 'resets' | 'permissions' | 'tokens' | 'throttle' | 'record'>
 
 /** GET `/account/reset?code=…`. */
 export async function showReset(request: WebRequest, { browsers, resets }: ResetParts): Promise<WebResponse> {
@@ -23,7 +23,7 @@ async function setPassword(form: URLSearchParams, code: string, { resets }: Pick
   return resets.use(code, password)
 }
 
-/** POST `/account/reset`: sets the password, ends the apps' access unless that was unticked, and logs the account in. */
+/** POST `/account/reset`: sets the password, ends what was opened before, apps too unless they are to be kept, and logs the account in. */
 export async function useReset(request: WebRequest, parts: ResetParts): Promise<WebResponse> {
   const form = await readForm(request)
   const browser = await parts.browsers.load(request)
@@ -34,11 +34,7 @@ export async function useReset(request: WebRequest, parts: ResetParts): Promise<
   try {
     const account = await setPassword(form, code, parts)
     await parts.throttle.forgive('address', networkOf(request.remoteAddress))
-    const done = await endApps(form, account, parts)
-    const actor = { kind: 'account', id: account.id, display: account.name } as const
-    parts.record.audit({ action: 'reset', outcome: 'success', actor, detail: 'a new password' })
-    const { headers } = await parts.browsers.logIn(request, account)
-    return redirectResponse(`${paths.account}?done=${done}`, headers)
+    return await goOnWith(account, { request, form }, parts)
   } catch (error) {
     if (!isProblem(error, 'unprocessable')) throw error
     return resetPage({ csrf: browser.csrf, headers: browser.headers, code, name, problem: error })

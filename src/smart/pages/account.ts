@@ -5,6 +5,7 @@ import type { Account } from '../accounts/accounts.ts'
 import type { Person } from '../consent/people.ts'
 import { parseScopeRequest } from '../scopes.ts'
 import type { Permission } from '../token/permissions.ts'
+import { appsChoice } from './apps-choice.ts'
 import { wordsOfDeeds, wordsOfSelf, wordsOfTerm } from './words.ts'
 
 function day(ms: number): string {
@@ -112,7 +113,7 @@ ${view.permissions.length === 0 ? html`<p>No app has access.</p>` : view.permiss
 <input type="password" id="current" name="current" autocomplete="current-password" required maxlength="256">
 <label class="field" for="password">New password, 12 characters or more</label>
 <input type="password" id="password" name="password" autocomplete="new-password" required minlength="12" maxlength="256">
-${view.permissions.length > 0 && html`<label><input type="checkbox" name="end-apps" value="yes" checked>Also end the access of all apps</label>`}
+${appsChoice}
 <p><button type="submit">Change the password</button></p>
 </form>
 ${recoveryFields(view.recovery, view.csrf)}

@@ -1,10 +1,10 @@
 import type { Problem } from '#kernel'
 import { faultAnswer, faultNote, html, type Markup, pageResponse, type WebResponse } from '#web'
 import type { Client } from '../clients/clients.ts'
-import { isLoopbackUri, isPrivateScheme } from '../clients/redirect-uris.ts'
 import type { Offer } from '../consent/choices.ts'
 import type { Person } from '../consent/people.ts'
 import type { ScopeRequest } from '../scopes.ts'
+import { wordsOfTarget } from './target.ts'
 import { deeds, durations, wordsOfSelf, wordsOfTerm } from './words.ts'
 
 export interface ConsentView {
@@ -102,15 +102,6 @@ function formTargets(redirectUri: string): readonly string[] {
   return ['https:', origin === 'null' ? protocol : origin]
 }
 
-/** Where the person will be sent, in words: a site, or a program on the device in front of them. */
-function wordsOfTarget(redirectUri: string): Markup {
-  const { protocol, host } = new URL(redirectUri)
-  if (isPrivateScheme(redirectUri))
-    return html`It will be reached as the app on your device that answers to <code>${protocol}</code>`
-  if (isLoopbackUri(redirectUri)) return html`It will be reached as a program on your device at <code>${host}</code>`
-  return html`It will be reached at <code>${host}</code>`
-}
-
 /** The page on which a person decides what an app gets. */
 export function consentPage(view: ConsentView): WebResponse {
   const nothing = view.people?.length === 0
@@ -121,7 +112,7 @@ export function consentPage(view: ConsentView): WebResponse {
     content: html`
 ${faultNote(view.problem)}
 <p>The app <strong>${view.client.name}</strong> asks for access to health data that <strong>${view.accountName}</strong> keeps here.
-${view.client.isOwn === true ? html`It is the page on which this server's own interface can be tried, and the access stays in your browser.` : html`${wordsOfTarget(view.redirectUri)}. Nobody has checked who made this app.`}</p>
+${view.client.isOwn === true ? html`It is the page on which this server's own interface can be tried, and the access stays in your browser.` : html`It will be reached ${wordsOfTarget(view.redirectUri)}, and there you are sent whatever you decide. Nobody has checked who made this app.`}</p>
 <form method="post" action="/auth/consent">
 <input type="hidden" name="csrf" value="${view.csrf}">
 <input type="hidden" name="request" value="${view.request}">

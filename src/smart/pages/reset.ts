@@ -1,5 +1,6 @@
 import type { Problem } from '#kernel'
 import { faultAnswer, faultNote, html, pageResponse, type WebResponse } from '#web'
+import { appsChoice } from './apps-choice.ts'
 
 /** The page on which somebody with a one-time address chooses a password. */
 export function resetPage(options: {
@@ -26,7 +27,7 @@ ${faultNote(options.problem)}
 <p id="hint" class="quiet">Several words in a row are easy to remember and hard to guess.</p>
 <label class="field" for="again">The password once more</label>
 <input type="password" id="again" name="again" autocomplete="new-password" required maxlength="256">
-<label><input type="checkbox" name="end-apps" value="yes" checked>Also end the access of all apps that this account let in</label>
+${appsChoice}
 <p><button type="submit">Set the password</button></p>
 </form>`,
   })

@@ -35,6 +35,8 @@ export interface Tokens {
   deleteFamily(family: string): Promise<void>
   /** Ends every token that an app holds, whoever let it in. */
   deleteOfClient(clientId: string): Promise<void>
+  /** Ends every token that acts in the name of an account, also those that were minted on the host. */
+  deleteOfAccount(account: string): Promise<void>
   /** Ends every token that has a patient in context. */
   deleteOfPatient(patient: string): Promise<void>
 }
@@ -96,6 +98,7 @@ export function openTokens({ documents, vault }: { documents: Documents; vault: 
     },
 
     deleteOfClient: clientId => deleteWhere(({ actor }) => actor.clientId === clientId),
+    deleteOfAccount: account => deleteWhere(token => token.account === account),
     deleteOfPatient: patient => deleteWhere(token => token.patient === patient),
   }
 }

