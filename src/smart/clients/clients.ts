@@ -1,7 +1,9 @@
 import type { JSONWebKeySet } from 'jose'
 import { type Clock, equalSecrets, newResourceId, newSecret } from '#kernel'
 import type { Documents, Vault } from '#vault'
+import { openOrigins } from './origins.ts'
 import { isRegistered } from './redirect-uris.ts'
+import { openUnused } from './unused.ts'
 
 /** How a client shows at the token endpoint who it is, in the words of RFC 7591. */
 export type AuthMethod = 'none' | 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt'
@@ -58,24 +60,9 @@ export interface Clients {
 }
 
 const collection = 'smart.clients'
-const originCollection = 'smart.origins'
 /** How long a registration waits for somebody who lets the app in. */
 const unusedLifeMs = 30 * 24 * 60 * 60_000
-/** Registration is open to everybody: of those that nobody used, the oldest make room. */
-const mostUnused = 300
-/** Client id → when it was registered, while nobody has let it in: small, because it is looked through at each registration. */
-const unusedCollection = 'smart.unused-clients'
 const mostTries = 20
-
-interface Unused {
-  readonly createdAtMs: number
-}
-
-/** A web origin from which pages of apps come; `expiresAtMs` while nobody has let any of those apps in. */
-interface Origin {
-  readonly origin: string
-  readonly expiresAtMs?: number
-}
 
 function hasSecret({ authMethod }: ClientMetadata): boolean {
   return authMethod === 'client_secret_basic' || authMethod === 'client_secret_post'
@@ -117,6 +104,7 @@ export function openClients(options: {
   own: readonly Client[]
 }): Clients {
   const { documents, vault, clock, own } = options
+  const [origins, unused] = [openOrigins(documents), openUnused(documents)]
   const macOf = (secret: string) => vault.mac('smart.client-secret', Buffer.from(secret)).toString('hex')
 
   async function get(id: string): Promise<Client | undefined> {
@@ -127,35 +115,13 @@ export function openClients(options: {
     return (await documents.list<Client>(collection)).map(({ value }) => value)
   }
 
-  /** An origin lives as long as the longest of its apps. */
-  async function keepOrigins(client: Client, expiresAtMs?: number): Promise<void> {
-    for (const origin of originsOf(client)) {
-      const kept = (await documents.get<Origin>(originCollection, origin))?.value
-      const livesLonger =
-        kept !== undefined &&
-        (kept.expiresAtMs ?? Number.POSITIVE_INFINITY) >= (expiresAtMs ?? Number.POSITIVE_INFINITY)
-      const until = expiresAtMs === undefined ? {} : { expiresAtMs }
-      if (!livesLonger) await documents.put<Origin>(originCollection, origin, { origin, ...until }, until)
-    }
-  }
-
   async function end(id: string): Promise<boolean> {
     const client = await documents.take<Client>(collection, id)
     if (client === undefined) return false
-    await documents.delete(unusedCollection, id)
+    await unused.forget(id)
     const others = new Set((await list()).flatMap(originsOf))
-    for (const origin of originsOf(client)) if (!others.has(origin)) await documents.delete(originCollection, origin)
+    await origins.forget(originsOf(client).filter(origin => !others.has(origin)))
     return true
-  }
-
-  async function makeRoom(): Promise<void> {
-    const unused = await documents.list<Unused>(unusedCollection)
-    const oldest = unused.toSorted((a, b) => a.value.createdAtMs - b.value.createdAtMs)
-    for (const { name } of oldest.slice(0, Math.max(0, unused.length - mostUnused + 1))) {
-      await documents.delete(unusedCollection, name)
-      // At another revision somebody has let it in meanwhile.
-      await documents.delete(collection, name, { ifRevision: 1 })
-    }
   }
 
   /** Changes a client, which is in use from now on and stays. */
@@ -164,8 +130,8 @@ export function openClients(options: {
       const found = await documents.get<Client>(collection, id)
       if (found === undefined) return false
       if (!(await documents.put(collection, id, change(found.value), { ifRevision: found.revision }))) continue
-      await documents.delete(unusedCollection, id)
-      await keepOrigins(found.value)
+      await unused.forget(id)
+      await origins.keep(originsOf(found.value))
       return true
     }
     return false
@@ -173,7 +139,8 @@ export function openClients(options: {
 
   return {
     async register(metadata) {
-      await makeRoom()
+      // At another revision somebody has let it in meanwhile.
+      for (const id of await unused.makeRoom()) await documents.delete(collection, id, { ifRevision: 1 })
       const secret = hasSecret(metadata) ? newSecret() : undefined
       const createdAtMs = clock.nowMs()
       const expiresAtMs = createdAtMs + unusedLifeMs
@@ -184,8 +151,8 @@ export function openClients(options: {
         ...(secret === undefined ? {} : { secretMac: macOf(secret) }),
       }
       await documents.put(collection, client.id, client, { ifRevision: 0, expiresAtMs })
-      await documents.put<Unused>(unusedCollection, client.id, { createdAtMs }, { ifRevision: 0, expiresAtMs })
-      await keepOrigins(client, expiresAtMs)
+      await unused.note(client.id, { createdAtMs, expiresAtMs })
+      await origins.keep(originsOf(client), expiresAtMs)
       return { client, ...(secret === undefined ? {} : { secret }) }
     },
 
@@ -207,8 +174,6 @@ export function openClients(options: {
       return client.secretMac !== undefined && equalSecrets(client.secretMac, macOf(secret))
     },
 
-    async hasOrigin(origin) {
-      return (await documents.get(originCollection, origin)) !== undefined
-    },
+    hasOrigin: origin => origins.has(origin),
   }
 }
