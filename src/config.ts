@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { relative, resolve } from 'node:path'
 import { closest } from 'fastest-levenshtein'
+import ipaddr from 'ipaddr.js'
 import { type LogLevel, Problem } from '#kernel'
 
 /** Where the sealed bytes rest. `memory` forgets everything at the end of the process and is meant for tests. */
@@ -35,6 +36,8 @@ export interface Config {
   readonly zone: string
   /** Text of the file that says how senders of HL7 v2 messages write; undefined when there is none. */
   readonly senders: string | undefined
+  /** Addresses and CIDRs of proxies whose word is taken for whom they speak, e.g. `10.0.0.0/8`. */
+  readonly trustedProxies: readonly string[]
 }
 
 interface Variable {
@@ -57,6 +60,7 @@ const variables = {
   KINHOLD_ZONE: {},
   KINHOLD_SENDERS: {},
   KINHOLD_ALLOW_HTTP: { fallback: 'false' },
+  KINHOLD_TRUSTED_PROXIES: { fallback: '' },
 } as const satisfies Record<string, Variable>
 
 type Name = keyof typeof variables
@@ -116,6 +120,7 @@ export function loadConfig(env: Environment, { cwd, home = cwd }: Places): Loade
     logLevel: parseLogLevel(read('KINHOLD_LOG_LEVEL') ?? ''),
     zone: parseZone(read('KINHOLD_ZONE') ?? Temporal.Now.timeZoneId()),
     senders: senders === undefined ? undefined : readSecret('KINHOLD_SENDERS', resolve(cwd, senders)),
+    trustedProxies: Object.freeze(parseNetworks('KINHOLD_TRUSTED_PROXIES', read('KINHOLD_TRUSTED_PROXIES') ?? '')),
   })
   const mistyped = unknownNames(env)
   return { config, mistyped, warnings: [...mistyped, ...doubts(config, env)] }
@@ -210,6 +215,13 @@ function parseStore(text: string): StoreChoice {
       { expression: 'KINHOLD_STORE' },
     )
   throw malformed('KINHOLD_STORE', 'sqlite (or memory, for tests)')
+}
+
+function parseNetworks(name: Name, text: string): string[] {
+  const networks = text.split(/[\s,]+/).filter(part => part !== '')
+  if (!networks.every(network => ipaddr.isValid(network) || ipaddr.isValidCIDR(network)))
+    throw malformed(name, 'a list of addresses and CIDRs, such as 127.0.0.1, 10.0.0.0/8, fd00::/8')
+  return networks
 }
 
 const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent']

@@ -5,9 +5,11 @@ import { type Log, Problem } from '#kernel'
 import type { Share } from '#share'
 import type { Smart } from '#smart'
 import { prefersPage, type WebRoute } from '#web'
+import { type Addresses, openAddresses } from './admission/addresses.ts'
 import { docsRouter } from './docs.ts'
 import { type EndpointRooms, fhirEndpoint } from './fhir-endpoint.ts'
-import { fhirMount, frontDoor } from './front-door.ts'
+import { type Doors, fhirMount, frontDoor } from './front-door.ts'
+import { healthDesk, healthPaths, type Readiness } from './health.ts'
 import { homeHandler } from './home.ts'
 import { chosenTypes, openApi } from './openapi/document.ts'
 import { typeCapabilities } from './openapi/statement.ts'
@@ -26,6 +28,8 @@ export interface HttpConfig {
   readonly maxStreamBytes?: number
   /** Within which a body that is held in memory must have arrived; one minute unless told. */
   readonly bodyDeadlineMs?: number
+  /** Addresses or CIDRs of proxies whose X-Forwarded-For and Forwarded headers are believed; none unless told. */
+  readonly trustedProxies?: readonly string[]
 }
 
 /** The rooms and settings an app is made of. */
@@ -56,6 +60,8 @@ export function createApp(app: AppRooms): App {
   const { rooms, smart, log, config } = app
   const { baseUrl, maxBodyBytes = 32 * mebibyte, maxStreamBytes = 65_536 * mebibyte, bodyDeadlineMs = 60_000 } = config
   const headers = headersFor(baseUrl)
+  const addresses = openAddresses(config.trustedProxies ?? [])
+  const state = { draining: false }
   const endpoint: EndpointRooms = {
     rooms,
     authenticate: bearer => smart.authenticate(bearer),
@@ -65,29 +71,51 @@ export function createApp(app: AppRooms): App {
     maxStreamBytes,
     headers,
   }
-  const beside = besideFhir(app, endpoint)
-  const door = frontDoor(fhirEndpoint(endpoint, matcher, fhirMount), beside)
+  const readiness = (): Readiness => ({ ready: !state.draining, status: state.draining ? 'closing' : 'ready' })
+  const door = frontDoor({
+    health: healthDesk(headers, readiness),
+    fhir: fhirEndpoint(endpoint, matcher, fhirMount),
+    beside: besideFhir(app, { endpoint, addresses, readiness }),
+    refuse: refuseAtDoor(endpoint),
+  })
   const drain = () => {
-    beside.locals.draining = true
+    state.draining = true
   }
   return Object.assign(door, { drain })
 }
 
+/** Whoever sends what cannot be read is not listened to any longer. */
+function refuseAtDoor({ baseUrl, headers }: EndpointRooms): Doors['refuse'] {
+  return (problem, request, response) => {
+    const page = prefersPage(request.headers.accept)
+    const answer = answerProblem(problem, { baseUrl, tokenPresented: false, allowed: [], page })
+    response
+      .writeHead(answer.status, { ...headers, vary: 'Accept', ...answer.headers, connection: 'close' })
+      .end(answer.body)
+  }
+}
+
+interface BesideParts {
+  readonly endpoint: EndpointRooms
+  readonly addresses: Addresses
+  readiness(): Readiness
+}
+
 /** Everything that is not below the FHIR base. */
-function besideFhir({ rooms, smart, share, log }: AppRooms, endpoint: EndpointRooms): Express {
+function besideFhir({ rooms, smart, share, log }: AppRooms, parts: BesideParts): Express {
+  const { endpoint, addresses, readiness } = parts
   const { baseUrl, headers, body } = endpoint
   const app = express()
-  app.locals.draining = false
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing').set('query parser', false)
   app.use(varyByAccept)
-  const isDraining = () => app.locals.draining === true
-  app.get('/', homeHandler({ baseUrl, software: rooms.software, headers, isDraining }))
+  app.get('/', homeHandler({ baseUrl, software: rooms.software, headers, readiness }))
   const hl7v2 = fhirEndpoint(endpoint, rootMatcher, '')
   for (const route of catalogue) if (route.root === true) app.all(route.path, hl7v2)
   const webRoutes = [...smart.routes, ...(share?.routes ?? [])]
   mountRoutes(app, webRoutes, {
     headers,
     body: { ...body, maxBytes: formBytes },
+    addresses,
     allowsOrigin: origin => smart.allowsOrigin(origin),
   })
   app.get(
@@ -96,11 +124,6 @@ function besideFhir({ rooms, smart, share, log }: AppRooms, endpoint: EndpointRo
   )
   app.get('/openapi.json', openApiHandler({ rooms, smart, webRoutes, baseUrl, headers }))
   app.use('/docs', docsRouter({ headers, baseUrl, clientId: smart.docsClientId }))
-  app.get(
-    '/healthz',
-    jsonHandler(headers, () => ({ status: 'ok' })),
-  )
-  app.get('/readyz', readiness(headers))
   app.all(readOnlyPaths, otherMethods(['GET']))
   app.use(unknownPath)
   app.use(errorHandler({ headers, baseUrl, log }))
@@ -113,8 +136,7 @@ const readOnlyPaths = [
   '/.well-known/oauth-protected-resource/fhir',
   '/openapi.json',
   '/docs{/*file}',
-  '/healthz',
-  '/readyz',
+  ...healthPaths,
 ]
 
 function jsonHandler(headers: Readonly<Record<string, string>>, value: () => object): RequestHandler {
@@ -144,14 +166,6 @@ function sendJson(response: Response, status: number, headers: Readonly<Record<s
   response
     .writeHead(status, { ...headers, 'content-type': 'application/json; charset=utf-8' })
     .end(JSON.stringify(value))
-}
-
-/** 503 once the server is closing, so that nobody sends it anything new. */
-function readiness(headers: Readonly<Record<string, string>>): RequestHandler {
-  return (request, response) => {
-    const draining = request.app.locals.draining === true
-    sendJson(response, draining ? 503 : 200, headers, { status: draining ? 'closing' : 'ready' })
-  }
 }
 
 /** Whatever goes wrong is told as a page or in JSON. */

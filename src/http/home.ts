@@ -1,5 +1,6 @@
 import type { RequestHandler } from 'express'
 import { html, pageResponse, prefersPage } from '#web'
+import type { Readiness } from './health.ts'
 import { lowerCased } from './security-headers.ts'
 
 /** What the first page says of the server. */
@@ -7,10 +8,10 @@ export interface Home {
   readonly baseUrl: string
   readonly software: { readonly name: string; readonly version: string }
   readonly headers: Readonly<Record<string, string>>
-  isDraining(): boolean
+  readiness(): Readiness
 }
 
-function homePage({ baseUrl, software }: Home, isReady: boolean) {
+function homePage({ baseUrl, software, readiness }: Home) {
   return pageResponse({
     title: software.name,
     content: html`
@@ -20,7 +21,7 @@ Launch: only those that somebody here has let in, and only for what was allowed.
 <li><a href="/account">Your account</a>: the people whose data you keep, the apps with access, your password</li>
 <li><a href="/docs/">API page</a>: every request this server answers, to be tried</li>
 <li><a href="/fhir/metadata">CapabilityStatement</a> and <a href="/openapi.json">OpenAPI document</a>: the same for programs</li>
-<li><a href="/readyz">Status</a>: ${isReady ? 'ready' : 'closing'}</li>
+<li><a href="/readyz">Status</a>: ${readiness().status}</li>
 </ul>
 <p>To connect an app, give it this address: <code>${baseUrl}/fhir</code></p>
 <p class="quiet">${software.name} ${software.version}</p>`,
@@ -44,7 +45,7 @@ function homeDocument({ baseUrl, software }: Home) {
 /** GET `/`: a page for browsers, and for programs a document that leads on. */
 export function homeHandler(home: Home): RequestHandler {
   return (request, response) => {
-    const page = prefersPage(request.headers.accept) ? homePage(home, !home.isDraining()) : undefined
+    const page = prefersPage(request.headers.accept) ? homePage(home) : undefined
     const type = { 'content-type': 'application/json; charset=utf-8' }
     response.writeHead(200, { ...home.headers, ...(page === undefined ? type : lowerCased(page.headers)) })
     response.end(page === undefined ? JSON.stringify(homeDocument(home)) : page.body)

@@ -67,13 +67,18 @@ function answerPage(problem: Problem, status: number, headers: Readonly<Record<s
 /** Whatever was thrown, as a Problem. What nobody foresaw is logged by its name and place, and told as a fault without detail. */
 export function toProblem(error: unknown, log: Log): Problem {
   if (isProblem(error)) return error
-  // Express decodes the variables of a path, and says so when they mean no text.
-  if (error instanceof URIError)
-    return new Problem('invalid', 'request.malformed', 'The path holds an encoding that means no text.', {
+  // Express and what serves its files say so themselves when it was the request that was wrong.
+  if (isRefusal(error))
+    return new Problem('invalid', 'request.malformed', 'The request cannot be read as one that is answered here.', {
       cause: error,
     })
   log.error('unexpected error', { errorName: nameOf(error), detail: placeOf(error) })
   return new Problem('fault', 'fault.unexpected', 'Something went wrong here; it has been logged.', { cause: error })
+}
+
+function isRefusal(error: unknown): boolean {
+  const { status } = (error ?? {}) as { readonly status?: unknown }
+  return typeof status === 'number' && status >= 400 && status < 500
 }
 
 function nameOf(error: unknown): string {

@@ -31,11 +31,14 @@ export function createServer(app: App): Server {
       maxHeaderSize: 16 * 1024,
       insecureHTTPParser: false,
       joinDuplicateHeaders: false,
+      // The door refuses what has none or two, in the one way in which this server refuses.
+      requireHostHeader: false,
     },
     app,
   )
   server.on('clientError', refuseUnreadable)
-  server.maxHeadersCount = 100
+  // Beyond a count the parser would leave headers out in silence; the door refuses such requests whole.
+  server.maxHeadersCount = 0
   server.maxConnections = 4096
   server.setTimeout(120_000)
   return server

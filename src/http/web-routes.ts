@@ -1,6 +1,7 @@
 import type { Express, Request, RequestHandler, Response } from 'express'
 import { Problem } from '#kernel'
 import type { WebRoute } from '#web'
+import type { Addresses } from './admission/addresses.ts'
 import { type BodyLimits, readBody } from './body.ts'
 import { crossOriginFor } from './cross-origin.ts'
 
@@ -9,6 +10,7 @@ export interface Carrying {
   /** The strict headers; a route's own win over them. */
   readonly headers: Readonly<Record<string, string>>
   readonly body: BodyLimits
+  readonly addresses: Addresses
   allowsOrigin(origin: string): Promise<boolean>
 }
 
@@ -49,7 +51,7 @@ export function otherMethods(methods: readonly WebRoute['method'][]): RequestHan
 }
 
 /** A route as Express runs it. */
-function webHandler(route: WebRoute, { headers, body }: Carrying): RequestHandler {
+function webHandler(route: WebRoute, { headers, body, addresses }: Carrying): RequestHandler {
   return async (request: Request, response: Response) => {
     const url = request.originalUrl
     const question = url.indexOf('?')
@@ -62,7 +64,7 @@ function webHandler(route: WebRoute, { headers, body }: Carrying): RequestHandle
         return typeof value === 'string' ? value : value?.join(', ')
       },
       body: () => readBody(request, body),
-      remoteAddress: request.socket.remoteAddress ?? '',
+      remoteAddress: addresses.of(request).address,
     })
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
     for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value)

@@ -7,6 +7,7 @@
 export { faultAnswer, faultNote, faultPage } from './fault.ts'
 export { html, Markup } from './html.ts'
 export { type Page, pageResponse } from './layout.ts'
+export { isShared, networkOf } from './networks.ts'
 export { prefersPage } from './prefers-page.ts'
 export {
   type Access,

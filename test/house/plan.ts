@@ -65,7 +65,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   'fastest-levenshtein': ['config'],
   'fhir-kit-client': ['main'],
   'hl7-standard': ['ingest'],
-  'ipaddr.js': ['smart'],
+  'ipaddr.js': ['config', 'http', 'web'],
   jose: ['vault', 'smart', 'share'],
   minizlib: ['record'],
   mongoose: ['store'],

@@ -1,6 +1,5 @@
 import { isProblem, Problem } from '#kernel'
-import { redirectResponse, type WebRequest, type WebResponse } from '#web'
-import { networkOf } from '../accounts/networks.ts'
+import { networkOf, redirectResponse, type WebRequest, type WebResponse } from '#web'
 import { readForm, single } from '../form.ts'
 import { claimPage } from '../pages/claim.ts'
 import { newRecoveryPage } from '../pages/recovery.ts'

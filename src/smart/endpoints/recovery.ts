@@ -1,7 +1,6 @@
 import { isProblem, Problem } from '#kernel'
-import { redirectResponse, type WebRequest, type WebResponse } from '#web'
+import { networkOf, redirectResponse, type WebRequest, type WebResponse } from '#web'
 import type { Account } from '../accounts/accounts.ts'
-import { networkOf } from '../accounts/networks.ts'
 import { readForm, single } from '../form.ts'
 import { newRecoveryPage, tryRecoveryPage } from '../pages/recovery.ts'
 import { type Parts, paths, type Recovery } from '../parts.ts'

@@ -1,7 +1,6 @@
 import { parseJson } from '#fhir'
 import { isProblem } from '#kernel'
-import { jsonResponse, type WebRequest, type WebResponse } from '#web'
-import { networkOf } from '../accounts/networks.ts'
+import { jsonResponse, networkOf, type WebRequest, type WebResponse } from '#web'
 import type { Client } from '../clients/clients.ts'
 import { parseMetadata } from '../clients/parse-metadata.ts'
 import { oauthProblem } from '../oauth-problem.ts'

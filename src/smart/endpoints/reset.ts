@@ -1,6 +1,5 @@
 import { isProblem, Problem } from '#kernel'
-import type { WebRequest, WebResponse } from '#web'
-import { networkOf } from '../accounts/networks.ts'
+import { networkOf, type WebRequest, type WebResponse } from '#web'
 import { readForm, single } from '../form.ts'
 import { resetPage } from '../pages/reset.ts'
 import type { Parts } from '../parts.ts'

@@ -224,7 +224,7 @@ export function badPaths(): readonly Attack[] {
     ['encoded dots', at(`/fhir/Patient/%2e%2e/%2e%2e/${canary}`), 404, 'request.path-unknown'],
     ['an empty segment', at(`/fhir//Patient/${canary}`), 404, 'request.path-unknown'],
     ['an encoded NUL', at(`/fhir/Patient/${canary}%00`), 404, 'record.unknown'],
-    ['an encoding that is none', at(`/fhir/Patient/%zz${canary}`), 404, 'request.path-unknown'],
+    ['an encoding that is none', at(`/fhir/Patient/%zz${canary}`), 400, 'request.malformed'],
     ['an id as long as a book', at(`/fhir/Patient/${'a'.repeat(4_000)}${canary}`), 404, 'record.unknown'],
     ['a version that is none', at(`/fhir/Patient/a/_history/${canary}`), 404, 'record.unknown'],
     ['a type that is none', at(`/fhir/${canary}/1`), 404, 'type.unknown'],

@@ -33,6 +33,7 @@ describe('configuration from the environment', () => {
       recoveryCode: undefined,
       logLevel: 'info',
       senders: undefined,
+      trustedProxies: [],
       zone: Temporal.Now.timeZoneId(),
     })
     expect(warnings).toEqual([expect.stringContaining('KINHOLD_KEYS')])
@@ -55,6 +56,16 @@ describe('configuration from the environment', () => {
     ['a store that keeps nothing', { KINHOLD_STORE: 'memory' }],
   ])('does not warn of %s', (_what, env) => {
     expect(load(env).warnings.filter(text => text.includes('beside'))).toEqual([])
+  })
+
+  it('names the proxies whose word is taken', () => {
+    const { config } = load({ KINHOLD_TRUSTED_PROXIES: '127.0.0.1, 10.0.0.0/8 fd00::/8' })
+    expect(config.trustedProxies).toEqual(['127.0.0.1', '10.0.0.0/8', 'fd00::/8'])
+    for (const wrong of ['proxy.example', '10.0.0.0/99', '300.1.1.1', '*'])
+      expect(problemOf({ KINHOLD_TRUSTED_PROXIES: wrong })).toMatchObject({
+        code: 'config.value-malformed',
+        expression: ['KINHOLD_TRUSTED_PROXIES'],
+      })
   })
 
   it('takes what was typed from where the person stands, and the default from its own folder', () => {

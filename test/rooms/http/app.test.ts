@@ -136,7 +136,7 @@ describe('what is refused, clearly', () => {
   it.each([
     ['GET', '/fhir/Patients/1', 404, 'type.unknown'],
     ['GET', '/fhir/Patient/a/$export', 404, 'request.operation-unknown'],
-    ['GET', '/fhir/x%ZZ', 404, 'request.path-unknown'],
+    ['GET', '/fhir/x%ZZ', 400, 'request.malformed'],
     ['PATCH', '/fhir/Patient/a', 405, 'request.method-unsupported'],
     ['GET', '/fhir/Patient/a?_format=xml', 406, 'format.unsupported'],
     ['GET', '/fhir/Patient/a?_format=../../x', 406, 'format.unsupported'],

@@ -1,4 +1,4 @@
-import { networkOf } from '../../../src/smart/accounts/networks.ts'
+import { networkOf } from '#web'
 import { isKeySetUrl, isPublicUrl } from '../../../src/smart/clients/urls.ts'
 import { challengeOf, isVerifierOf } from '../../../src/smart/token/pkce.ts'
 
