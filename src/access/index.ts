@@ -11,7 +11,7 @@ export { type GranularChoice, granularChoices, type LabelledTerm, substitutesFor
 export { intersectScopes, isNarrower } from './narrowing.ts'
 export { type Ownership, ownersOf } from './ownership.ts'
 export { patientsAsked, patientsNamed } from './patients-asked.ts'
-export { permits, requirePermission } from './permission.ts'
+export { beyondPatient, permits, requireBeyondPatient, requirePermission } from './permission.ts'
 export { restrict, restrictToReadable } from './restrict.ts'
 export { composeTerm, parseScope, printScope } from './scope.ts'
 export type { Level, Term, TermParam, Verb } from './term.ts'

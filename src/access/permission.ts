@@ -23,6 +23,23 @@ export function requirePermission(grant: Grant, verb: Verb, type: string): void 
   throw new Problem('forbidden', 'scope.missing', `This needs the scope ${levelOf(grant)}/${type}.${verb}.`)
 }
 
+/** What of a grant reaches more than the one patient in context: its `user/` and `system/` terms. */
+export function beyondPatient({ patient: _, ...grant }: Grant): Grant {
+  return { ...grant, terms: grant.terms.filter(term => term.level !== 'patient') }
+}
+
+/**
+ * Refuses what no `user/` or `system/` term covers: a token of one patient may not do this, whatever it may do to that one.
+ *
+ * @throws Problem `forbidden` · `scope.missing`; its text names what would have to be granted beside what is
+ */
+export function requireBeyondPatient(grant: Grant, verbs: readonly Verb[], type: string): void {
+  const wider = beyondPatient(grant)
+  const missing = verbs.filter(verb => !permits(wider, verb, type))
+  if (missing.length === 0) return
+  throw new Problem('forbidden', 'scope.missing', `This needs the scope ${levelOf(wider)}/${type}.${missing.join('')}.`)
+}
+
 /** The level at which this grant would have to ask for more. */
 function levelOf(grant: Grant): Level {
   return grant.terms[0]?.level ?? (grant.patient === undefined ? 'user' : 'patient')

@@ -1,4 +1,4 @@
-import { type Grant, permits } from '#access'
+import { beyondPatient, type Grant, permits } from '#access'
 import { parseResource } from '#fhir'
 import { isProblem } from '#kernel'
 import type { Record } from '#record'
@@ -65,5 +65,5 @@ async function personOf(record: Record, grant: Grant, patient: string): Promise<
 
 /** `patient/` terms never write what belongs to no patient. */
 function sharesType(grant: Grant, type: string): boolean {
-  return permits({ ...grant, terms: grant.terms.filter(term => term.level !== 'patient') }, 'c', type)
+  return permits(beyondPatient(grant), 'c', type)
 }

@@ -1,4 +1,4 @@
-import { type Grant, mayTouch, type Ownership, ownersOf, requirePermission } from '#access'
+import { type Grant, mayTouch, type Ownership, ownersOf, requireBeyondPatient } from '#access'
 import type { Resource } from '#fhir'
 import { Problem } from '#kernel'
 import type { Holder } from '#search'
@@ -184,8 +184,7 @@ export class Owners {
   /** A Patient that is not kept yet gets a compartment of its own. */
   async #expect(patient: string, verb: 'c' | 'u'): Promise<void> {
     if (this.#newPatients.has(patient) || (await this.#reach.pairOf(patient)) !== undefined) return
-    const wider = { ...this.#grant, terms: this.#grant.terms.filter(term => term.level !== 'patient') }
-    requirePermission(wider, verb, 'Patient')
+    requireBeyondPatient(this.#grant, [verb], 'Patient')
     if (await this.#reach.isErased(patient)) throw idErased()
     this.#newPatients.set(patient, await this.#reach.planPatient(patient))
   }

@@ -1,4 +1,12 @@
-import { mayTouch, mayTouchAny, patientsInReach, permits, requirePermission, type Verb } from '#access'
+import {
+  mayTouch,
+  mayTouchAny,
+  patientsInReach,
+  permits,
+  requireBeyondPatient,
+  requirePermission,
+  type Verb,
+} from '#access'
 import { type Context, grantOf, type HolderName, holders, type ResourceName, resources } from './grants.ts'
 
 const verbs: readonly Verb[] = ['c', 'r', 'u', 'd', 's']
@@ -191,6 +199,22 @@ describe('permits and requirePermission – A48', () => {
       expect(() => requirePermission(grant, verb, type)).toThrow(
         expect.objectContaining({ kind: 'forbidden', code: 'scope.missing', text: `This needs the scope ${missing}.` }),
       )
+  })
+})
+
+describe('requireBeyondPatient names what would have to be granted, not what the token has', () => {
+  it.each([
+    ['patient/*.cruds', inContextA, 'user/Patient.ru'],
+    ['patient/*.cruds user/Patient.r', { ...inContextA, ...family }, 'user/Patient.u'],
+    ['patient/Patient.ru system/Observation.rs', inContextA, 'system/Patient.ru'],
+    ['user/Patient.rs', family, 'user/Patient.u'],
+    ['', {}, 'user/Patient.ru'],
+    ['user/*.cruds', family, undefined],
+    ['patient/Observation.r system/Patient.ru', inContextA, undefined],
+  ] as const)('%s %j lacks %s', (scopes, context, missing) => {
+    const asked = () => requireBeyondPatient(grantOf(scopes, context), ['r', 'u'], 'Patient')
+    if (missing === undefined) expect(asked).not.toThrow()
+    else expect(asked).toThrow(expect.objectContaining({ text: `This needs the scope ${missing}.` }))
   })
 })
 

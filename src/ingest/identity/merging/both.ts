@@ -1,4 +1,13 @@
-import { type Grant, isCommonsType, parseScope, patientsInReach, requirePermission, restrict, type Term } from '#access'
+import {
+  beyondPatient,
+  type Grant,
+  isCommonsType,
+  parseScope,
+  patientsInReach,
+  requireBeyondPatient,
+  restrict,
+  type Term,
+} from '#access'
 import { parseResource, type Resource, resourceTypes } from '#fhir'
 import { isProblem, Problem } from '#kernel'
 import type { Record, Stored } from '#record'
@@ -19,8 +28,8 @@ export interface MergeDeps {
  * @throws Problem `forbidden` · `scope.missing`; `not-found` · `record.unknown`, for a Patient out of reach as for none
  */
 export async function checkBoth(grant: Grant, patients: readonly string[], record: Record): Promise<void> {
-  const wider = { ...grant, terms: grant.terms.filter(({ level }) => level !== 'patient') }
-  for (const verb of ['r', 'u'] as const) requirePermission(wider, verb, 'Patient')
+  requireBeyondPatient(grant, ['r', 'u'], 'Patient')
+  const wider = beyondPatient(grant)
   const reach = patientsInReach(wider)
   for (const patient of patients) {
     if (reach !== 'all' && !reach.includes(patient)) throw unknown()

@@ -1,4 +1,4 @@
-import { type Grant, patientsInReach, requirePermission } from '#access'
+import { beyondPatient, type Grant, patientsInReach, requireBeyondPatient } from '#access'
 import { Problem } from '#kernel'
 import type { Record } from '#record'
 import type { IdentityElement } from '../judge.ts'
@@ -86,9 +86,8 @@ function isOpen({ state }: Held): boolean {
  * @throws Problem `forbidden` · `scope.missing`
  */
 export async function listHeld(grant: Grant, deps: ReviewDeps): Promise<readonly Held[]> {
-  const wider = { ...grant, terms: grant.terms.filter(({ level }) => level !== 'patient') }
-  for (const verb of ['r', 'u'] as const) requirePermission(wider, verb, 'Patient')
-  const reach = patientsInReach(wider)
+  requireBeyondPatient(grant, ['r', 'u'], 'Patient')
+  const reach = patientsInReach(beyondPatient(grant))
   const known = new Set(await deps.record.allPatients())
   const shown: Held[] = []
   for (const { value, name } of await deps.record.documents.list<Held>(collection)) {
@@ -150,5 +149,5 @@ function write(held: Held, ifRevision: number, { record }: ReviewDeps): Promise<
 
 /** @throws Problem `forbidden` · `scope.missing` unless the grant may take in somebody new */
 export function requireTakingIn(grant: Grant): void {
-  requirePermission({ ...grant, terms: grant.terms.filter(({ level }) => level !== 'patient') }, 'c', 'Patient')
+  requireBeyondPatient(grant, ['c'], 'Patient')
 }
