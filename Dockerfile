@@ -23,4 +23,4 @@ EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=3s CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.KINHOLD_PORT || 8080) + '/readyz').then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 # Commands beside it: docker compose exec kinhold node src/main.ts <command>
-CMD ["node", "src/main.ts", "serve"]
+CMD ["node", "--disable-sigusr1", "src/main.ts", "serve"]

@@ -249,6 +249,10 @@ function statusOf(error: unknown): number {
   return status.notDone
 }
 
+// SIGUSR1 would open V8's inspector to every user of the machine. `--disable-sigusr1` in the scripts does the same from the first
+// moment on; this is for whoever starts the file by itself.
+process.on('SIGUSR1', () => undefined)
+
 const program = new Command('kinhold')
   .description("A family's health data, encrypted with each patient's own key.")
   .version(software.version)

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { type Home, lastLine, mainFile, newHome, run } from './server/home.ts'
@@ -25,6 +25,30 @@ async function interrupt(signal: NodeJS.Signals, afterMs: number, ...args: strin
   clearTimeout(timer)
   return { status: Number(status), stdout, stderr }
 }
+
+// https://nodejs.org/api/process.html#signal-events: SIGUSR1 would make Node listen for a debugger, to whom everything is open.
+describe('SIGUSR1', () => {
+  it(
+    'opens no debugger to a running server, however that was started',
+    async () => {
+      const server = await startServer(home)
+      process.kill(server.pid, 'SIGUSR1')
+      const answer = await fetch(`${server.url}/healthz`)
+      expect([answer.status, server.output()]).toEqual([200, expect.not.stringContaining('Debugger')])
+      expect(await server.stop()).toBe(0)
+    },
+    longest,
+  )
+
+  it('is switched off from the first moment on where this project starts itself', async () => {
+    const root = new URL('../../', import.meta.url)
+    const { scripts } = JSON.parse(await readFile(new URL('package.json', root), 'utf8'))
+    const starts = [scripts.start, scripts.demo, scripts.kinhold, await readFile(new URL('Dockerfile', root), 'utf8')]
+    for (const text of starts) expect(text).toMatch(/--disable-sigusr1"?,? "?src\/main\.ts/)
+    const child = spawn(process.execPath, ['--disable-sigusr1', mainFile, '--version'], { env: home.env })
+    expect(await once(child, 'exit')).toEqual([0, null])
+  })
+})
 
 describe('a command that is told to end', () => {
   it.each([
