@@ -264,9 +264,17 @@ function unknownNames(env: Environment): string[] {
     .map(name => `${name} is not a variable this server knows; did you mean ${closest(name, knownNames)}?`)
 }
 
+/** What opens the keys; the text of `KINHOLD_STORE` opens nothing. */
+const secretsInEnvironment = ['KINHOLD_PASSPHRASE', 'KINHOLD_NEW_PASSPHRASE', 'KINHOLD_RECOVERY_CODE'] as const
+
+/** A process can take a variable out of its own sight, but not out of what the system shows of its start. */
+const heldInEnvironment = (name: Name): string =>
+  `${name} is in the environment: as long as this process runs, root and every program of the same user can read it in /proc. Name a file in ${name}_FILE instead.`
+
 function doubts(config: Config, env: Environment): string[] {
   const reachable = !isLoopback(config.host)
   return [
+    ...secretsInEnvironment.filter(name => env[name]).map(heldInEnvironment),
     // A passphrase lies in nobody's folder.
     ...(config.keysBesideData && config.passphrase === undefined && config.store.kind !== 'memory'
       ? [

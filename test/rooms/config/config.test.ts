@@ -68,6 +68,19 @@ describe('configuration from the environment', () => {
       })
   })
 
+  it.each(['KINHOLD_PASSPHRASE', 'KINHOLD_NEW_PASSPHRASE', 'KINHOLD_RECOVERY_CODE'])(
+    'warns of %s in the environment, and names the twin that keeps it out of there',
+    name => {
+      const { warnings } = load({ [name]: 'c4n4ry' })
+      expect(warnings.filter(text => text.startsWith(name))).toEqual([expect.stringContaining(`${name}_FILE`)])
+      expect(warnings.join()).not.toContain('c4n4ry')
+      const folder = mkdtempSync(join(tmpdir(), 'kinhold-config-'))
+      writeFileSync(join(folder, 'secret'), 'c4n4ry\n')
+      expect(load({ [`${name}_FILE`]: join(folder, 'secret') }).warnings.join()).not.toContain('in the environment')
+      rmSync(folder, { recursive: true })
+    },
+  )
+
   it('takes what was typed from where the person stands, and the default from its own folder', () => {
     const places = { cwd: '/srv/anna', home: '/opt/kinhold' }
     expect(loadConfig({}, places).config.dataDirectory).toBe('/opt/kinhold/data')
