@@ -1,5 +1,6 @@
 import { parseScope } from '#access'
 import { Problem } from '#kernel'
+import { checkKept } from '../compose.ts'
 import { naming } from './naming.ts'
 import { output } from './output.ts'
 import { withHouse } from './with-house.ts'
@@ -25,9 +26,13 @@ export async function token(options: { scope: string; patient?: string; ttl: str
   const { scope, patient } = options
   const ttlMs = parseTtl(options.ttl)
   const minted = await withHouse(house =>
-    naming(scopesMeant(scope), /^smart\.mint-scope/, () =>
-      house.smart.mint({ scope, ttlMs, ...(patient === undefined ? {} : { patient }) }),
-    ),
+    naming(scopesMeant(scope), /^smart\.mint-scope/, async () => {
+      if (patient === undefined) return house.smart.mint({ scope, ttlMs })
+      await naming(`${patient} (patient list shows the ids)`, /^command\.patient-absent$/, () =>
+        checkKept(house.record, patient),
+      )
+      return house.smart.mint({ scope, ttlMs, patient })
+    }),
   )
   output.result(minted)
 }

@@ -113,6 +113,7 @@ describe('kinhold beside a running server – README, "Commands"', () => {
       ['no scope at all', ['--scope', ' '], 'smart.mint-scope-malformed'],
       ['a scope of a patient, and no patient', ['--scope', 'patient/*.rs'], 'smart.mint-patient-missing'],
       ['a scope of an account', ['--scope', 'user/*.rs'], 'smart.mint-scope-of-user'],
+      ['a patient who is not here', ['--scope', 'patient/*.rs', '--patient', 'nobody'], 'command.patient-absent'],
       ['a time that is none', ['--scope', everything, '--ttl', 'soon'], 'command.ttl-malformed'],
     ])('refuses %s with status 1 and the code on standard error', async (_name, options, code) => {
       const { status, stdout, stderr } = await run(home, 'token', ...options)
