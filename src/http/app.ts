@@ -35,7 +35,10 @@ export interface HttpConfig {
 /** The rooms and settings an app is made of. */
 export interface AppRooms {
   readonly rooms: Rooms
-  readonly smart: Pick<Smart, 'authenticate' | 'routes' | 'configuration' | 'allowsOrigin' | 'docsClientId'>
+  readonly smart: Pick<
+    Smart,
+    'authenticate' | 'routes' | 'configuration' | 'allowsOrigin' | 'docsClientId' | 'isClaimed'
+  >
   /** Links to sealed copies; without it there are none. */
   readonly share?: Pick<Share, 'routes'>
   readonly log: Log
@@ -108,7 +111,10 @@ function besideFhir({ rooms, smart, share, log }: AppRooms, parts: BesideParts):
   const app = express()
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing').set('query parser', false)
   app.use(varyByAccept)
-  app.get('/', homeHandler({ baseUrl, software: rooms.software, headers, readiness }))
+  app.get(
+    '/',
+    homeHandler({ baseUrl, software: rooms.software, headers, readiness, isClaimed: () => smart.isClaimed() }),
+  )
   const hl7v2 = fhirEndpoint(endpoint, rootMatcher, '')
   for (const route of catalogue) if (route.root === true) app.all(route.path, hl7v2)
   const webRoutes = [...smart.routes, ...(share?.routes ?? [])]

@@ -72,7 +72,7 @@ const rows: readonly Row[] = [
   { method: 'GET', path: paths.account, kind: 'page', access: 'session', query: ['done?'], handle: showAccount, summary: 'The apps with access, and the people of the account' },
   { method: 'POST', path: paths.accountRevoke, kind: 'page', access: 'session', fields: words('csrf permission'), redirects: true, handle: endPermission, summary: 'Ends the access of one app' },
   { method: 'POST', path: paths.accountPassword, kind: 'page', access: 'session', fields: words('csrf current password keep-apps?'), redirects: true, handle: changePassword, summary: 'Changes the password' },
-  { method: 'POST', path: paths.accountPeople, kind: 'page', access: 'session', fields: words('csrf given family birthdate?'), redirects: true, handle: addToPeople, summary: 'Adds a person whose data the account keeps' },
+  { method: 'POST', path: paths.accountPeople, kind: 'page', access: 'session', fields: words('csrf given family birthdate? gender?'), redirects: true, handle: addToPeople, summary: 'Adds a person whose data the account keeps' },
   { method: 'GET', path: paths.accountReset, kind: 'page', access: 'nothing', query: ['code'], handle: showReset, summary: 'The page on which a one-time address becomes a password' },
   { method: 'POST', path: paths.accountReset, kind: 'page', access: 'nothing', fields: words(`csrf code ${passwords} keep-apps?`), redirects: true, handle: useReset, summary: 'Sets the password' },
   { method: 'POST', path: paths.accountRecovery, kind: 'page', access: 'session', fields: words('csrf current'), handle: renewRecovery, summary: 'A new recovery code, shown once' },

@@ -44,6 +44,8 @@ export interface Smart {
    * @throws Problem `invalid` · `smart.mint-scope-malformed`, `smart.mint-patient-missing`, `smart.mint-scope-of-user`, `smart.mint-ttl-invalid`
    */
   mint(options: MintOptions): Promise<string>
+  /** Whether somebody can log in: before that, whoever has the one-time address becomes the owner. */
+  isClaimed(): Promise<boolean>
   /** The one-time address at which this server gets its owner; undefined once somebody can log in. */
   claimUrl(): Promise<string | undefined>
   /**
@@ -155,6 +157,7 @@ export async function openSmart(options: SmartOptions): Promise<Smart> {
     routes: routesOf(parts),
     configuration: () => configuration,
     mint: wanted => mint(wanted, parts),
+    isClaimed: () => parts.accounts.any(),
     async claimUrl() {
       const secret = await parts.claim.secret()
       return secret === undefined ? undefined : `${parts.baseUrl}${paths.claim}?code=${secret}`

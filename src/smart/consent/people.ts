@@ -75,25 +75,39 @@ function refusal(): Problem {
   return new Problem(
     'unprocessable',
     'smart.person-invalid',
-    'A person needs given and family names, and a birth date that is a day, or none.',
+    'A person needs given and family names, a birth date that is a day, or none, and a sex that is one of those offered.',
   )
 }
+
+/** What is asked of a person to be added; whoever sends data about somebody is held against all of it. */
+export interface Particulars {
+  readonly given: string
+  readonly family: string
+  /** `YYYY-MM-DD`, or empty. */
+  readonly birthDate: string
+  /** One of `genders`, or empty. */
+  readonly gender: string
+}
+
+/** The codes of Patient.gender. @see https://hl7.org/fhir/R4/valueset-administrative-gender.html */
+const genders: readonly string[] = ['female', 'male', 'other', 'unknown']
 
 /**
  * Adds a Patient that the account keeps.
  *
- * @param birthDate  `YYYY-MM-DD`, or empty
  * @returns          the Patient's id
  * @throws           Problem `unprocessable` · `smart.person-invalid`
  */
 export async function addPerson(
   account: Account,
-  { given, family, birthDate }: { given: string; family: string; birthDate: string },
+  { given, family, birthDate, gender }: Particulars,
   { record, clock }: { record: PatientRecord; clock: Clock },
 ): Promise<string> {
   if (birthDate !== '' && !(birthDate.length === 10 && isDate(birthDate))) throw refusal()
+  if (gender !== '' && !genders.includes(gender)) throw refusal()
   const name = { given: checkName(given).split(/\s+/u), family: checkName(family) }
-  const patient = { resourceType: 'Patient', name: [name], ...(birthDate === '' ? {} : { birthDate }) }
+  const known = { ...(gender === '' ? {} : { gender }), ...(birthDate === '' ? {} : { birthDate }) }
+  const patient = { resourceType: 'Patient', name: [name], ...known }
   const grant = pageGrant(account, await record.patientsOf(account.id), 'c', clock)
   return (await record.writer(grant).transact(txn => txn.create(patient))).id
 }

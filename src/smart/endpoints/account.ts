@@ -111,7 +111,8 @@ export async function addToPeople(request: WebRequest, parts: AccountParts): Pro
   const { form, browser, account } = posted
   const field = (name: string) => single(form, name) ?? ''
   try {
-    await addPerson(account, { given: field('given'), family: field('family'), birthDate: field('birthdate') }, parts)
+    const [given, family, birthDate, gender] = [field('given'), field('family'), field('birthdate'), field('gender')]
+    await addPerson(account, { given, family, birthDate, gender }, parts)
   } catch (error) {
     if (!isProblem(error, 'unprocessable')) throw error
     return show(account, browser.csrf, parts, { problem: error })

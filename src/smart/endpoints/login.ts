@@ -12,9 +12,9 @@ type LoginParts = Pick<Parts, 'browsers' | 'accounts' | 'throttle' | 'record' | 
 const maxNameLength = 200
 
 /** GET `/auth/login`. */
-export async function showLogin(request: WebRequest, { browsers }: LoginParts): Promise<WebResponse> {
+export async function showLogin(request: WebRequest, { browsers, accounts }: LoginParts): Promise<WebResponse> {
   const { csrf, headers } = await browsers.load(request)
-  return loginPage({ csrf, headers, request: single(request.query, 'request') })
+  return loginPage({ csrf, headers, request: single(request.query, 'request'), isClaimed: await accounts.any() })
 }
 
 /**

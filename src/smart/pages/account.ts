@@ -100,7 +100,14 @@ ${view.people.length === 0 ? html`<p>Nobody yet.</p>` : html`<ul>${view.people.m
 <label class="field" for="family">Family name</label>
 <input type="text" id="family" name="family" required maxlength="100">
 <label class="field" for="birthdate">Birth date</label>
-<input type="date" id="birthdate" name="birthdate">
+<input type="date" id="birthdate" name="birthdate" aria-describedby="compared">
+<label class="field" for="gender">Sex, as in their medical papers</label>
+<select id="gender" name="gender" aria-describedby="compared">
+<option value="" selected>not said</option><option value="female">female</option><option value="male">male</option>
+<option value="other">other</option><option value="unknown">not known</option>
+</select>
+<p id="compared" class="quiet">Whoever sends data about this person is held against name, birth date and sex: with all three, data of
+somebody else are found out.</p>
 <p><button type="submit">Add</button></p>
 </form></details>
 <p class="quiet">For commands on the host: this account is <code>${view.account.id}</code>.</p>

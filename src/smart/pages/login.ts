@@ -6,6 +6,8 @@ export function loginPage(options: {
   csrf: string
   headers: Readonly<Record<string, string>>
   request?: string | undefined
+  /** False while nobody can log in at all. */
+  isClaimed?: boolean
   problem?: Problem | undefined
 }): WebResponse {
   const fault = faultAnswer(options.problem)
@@ -15,6 +17,7 @@ export function loginPage(options: {
     headers: { ...options.headers, ...fault.headers },
     content: html`
 ${faultNote(options.problem)}
+${options.isClaimed === false && html`<p class="note">Nobody owns this server yet, so nobody can log in. It shows the address at which it gets its owner where it was started.</p>`}
 ${options.request !== undefined && html`<p>An app asks for access to health data that you keep here. Log in to see which app and what it asks for.</p>`}
 <form method="post" action="/auth/login">
 <input type="hidden" name="csrf" value="${options.csrf}">

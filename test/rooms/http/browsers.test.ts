@@ -28,6 +28,24 @@ describe('the first page', () => {
       expect((await http().get(path)).status).toBeLessThan(400)
   })
 
+  it('says that nobody owns the server yet, and how it gets an owner, without the secret', async () => {
+    const fresh = await openWebHouse({ baseUrl: 'https://health.example.org' })
+    const home = async () => [
+      (await request(fresh.app).get('/').set('Accept', accept)).text,
+      (await request(fresh.app).get('/')).body.claimed,
+      (await request(fresh.app).get('/auth/login').set('Accept', accept)).text,
+    ]
+    const [secret = ''] = /(?<=code=).+/.exec((await fresh.smart.claimUrl()) ?? '') ?? []
+    const [page, claimed, login] = await home()
+    expect([page, claimed]).toEqual([expect.stringContaining('Nobody owns this server yet'), false])
+    expect(login).toContain('Nobody owns this server yet')
+    expect(`${page}${login}`).not.toContain(secret)
+    await fresh.smart.createAccount({ name: 'Anna', password: 'seven purple kites' })
+    const [after, owned, loginAfter] = await home()
+    expect([`${after}${loginAfter}`, owned]).toEqual([expect.not.stringContaining('Nobody owns'), true])
+    await fresh.close()
+  })
+
   it('tells a program the same in JSON', async () => {
     for (const wanted of ['application/json', '*/*', 'application/fhir+json']) {
       const { body, headers } = await http().get('/').set('Accept', wanted).expect(200)

@@ -1,6 +1,7 @@
+import { parseResource } from '#fhir'
 import { isProblem } from '#kernel'
 import { wordsOfHost } from '../../../src/smart/accounts/guessing.ts'
-import { addFamily, codeOf, type House, hidden, openHouse, password, Visitor } from './house.ts'
+import { addFamily, codeOf, grantOf, type House, hidden, openHouse, password, Visitor } from './house.ts'
 
 let house: House
 beforeEach(async () => {
@@ -322,10 +323,25 @@ describe('the account page', () => {
       given: 'Greta Maria',
       family: "O'Brien <Weber>",
       birthdate: '1950-04-01',
+      gender: 'female',
     })
     expect(sent.location?.search).toBe('?done=added')
+    const [id = ''] = await house.record.patientsOf(account)
+    const { json } = await house.record.reader(grantOf('system/Patient.r')).read('Patient', id)
+    expect(parseResource(json)).toMatchObject({ gender: 'female', birthDate: '1950-04-01' })
     const shown = await visitor.ask('/account')
     expect(shown.text).toContain('Greta Maria O&#39;Brien &lt;Weber&gt;, born 1950-04-01')
+    expect(await house.record.patientsOf(account)).toHaveLength(1)
+  })
+
+  it('asks for all that senders are held against, and takes a person of whom it is not said', async () => {
+    const account = await house.smart.createAccount({ name: 'Anna', password })
+    const visitor = new Visitor(house)
+    await visitor.logIn('Anna')
+    const { text } = await visitor.ask('/account')
+    for (const field of ['given', 'family', 'birthdate', 'gender']) expect(text).toContain(`name="${field}"`)
+    const untouched = { csrf: hidden(text, 'csrf'), given: 'Emil', family: 'Weber', birthdate: '', gender: '' }
+    expect((await visitor.post('/account/people', untouched)).location?.search).toBe('?done=added')
     expect(await house.record.patientsOf(account)).toHaveLength(1)
   })
 
@@ -336,7 +352,13 @@ describe('the account page', () => {
     const csrf = hidden((await visitor.ask('/account')).text, 'csrf')
     const add = (more: Readonly<Record<string, string>>) =>
       visitor.post('/account/people', { csrf, given: 'Greta', family: 'Weber', birthdate: '', ...more })
-    for (const more of [{ given: ' ' }, { family: '' }, { birthdate: '1950' }, { birthdate: '1950-02-31' }])
+    for (const more of [
+      { given: ' ' },
+      { family: '' },
+      { birthdate: '1950' },
+      { birthdate: '1950-02-31' },
+      { gender: 'x' },
+    ])
       expect((await add(more)).text).toContain('data-code="smart.person-invalid"')
     expect((await add({ csrf: 'forged' })).status).toBe(403)
     expect(await house.record.patientsOf(account)).toEqual([])
