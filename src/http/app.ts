@@ -5,7 +5,10 @@ import { type Log, Problem } from '#kernel'
 import type { Share } from '#share'
 import type { Smart } from '#smart'
 import { prefersPage, type WebRoute } from '#web'
-import { type Addresses, openAddresses } from './admission/addresses.ts'
+import { openAddresses } from './admission/addresses.ts'
+import { Admission } from './admission/admission.ts'
+import type { LaneTable } from './admission/lanes.ts'
+import { Visit } from './admission/visit.ts'
 import { docsRouter } from './docs.ts'
 import { type EndpointRooms, fhirEndpoint } from './fhir-endpoint.ts'
 import { type Doors, fhirMount, frontDoor } from './front-door.ts'
@@ -30,6 +33,8 @@ export interface HttpConfig {
   readonly bodyDeadlineMs?: number
   /** Addresses or CIDRs of proxies whose X-Forwarded-For and Forwarded headers are believed; none unless told. */
   readonly trustedProxies?: readonly string[]
+  /** How much of each kind of work goes on at once and waits; the table of `admission/lanes.ts` unless told. */
+  readonly lanes?: LaneTable
 }
 
 /** The rooms and settings an app is made of. */
@@ -63,11 +68,12 @@ export function createApp(app: AppRooms): App {
   const { rooms, smart, log, config } = app
   const { baseUrl, maxBodyBytes = 32 * mebibyte, maxStreamBytes = 65_536 * mebibyte, bodyDeadlineMs = 60_000 } = config
   const headers = headersFor(baseUrl)
-  const addresses = openAddresses(config.trustedProxies ?? [])
   const state = { draining: false }
   const endpoint: EndpointRooms = {
     rooms,
     authenticate: bearer => smart.authenticate(bearer),
+    admission: new Admission(config.lanes),
+    addresses: openAddresses(config.trustedProxies ?? []),
     log,
     baseUrl,
     body: { maxBytes: maxBodyBytes, deadlineMs: bodyDeadlineMs },
@@ -78,7 +84,7 @@ export function createApp(app: AppRooms): App {
   const door = frontDoor({
     health: healthDesk(headers, readiness),
     fhir: fhirEndpoint(endpoint, matcher, fhirMount),
-    beside: besideFhir(app, { endpoint, addresses, readiness }),
+    beside: besideFhir(app, { endpoint, readiness }),
     refuse: refuseAtDoor(endpoint),
   })
   const drain = () => {
@@ -100,14 +106,13 @@ function refuseAtDoor({ baseUrl, headers }: EndpointRooms): Doors['refuse'] {
 
 interface BesideParts {
   readonly endpoint: EndpointRooms
-  readonly addresses: Addresses
   readiness(): Readiness
 }
 
 /** Everything that is not below the FHIR base. */
 function besideFhir({ rooms, smart, share, log }: AppRooms, parts: BesideParts): Express {
-  const { endpoint, addresses, readiness } = parts
-  const { baseUrl, headers, body } = endpoint
+  const { endpoint, readiness } = parts
+  const { baseUrl, headers, body, admission, addresses } = endpoint
   const app = express()
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing').set('query parser', false)
   app.use(varyByAccept)
@@ -121,6 +126,7 @@ function besideFhir({ rooms, smart, share, log }: AppRooms, parts: BesideParts):
   mountRoutes(app, webRoutes, {
     headers,
     body: { ...body, maxBytes: formBytes },
+    admission,
     addresses,
     allowsOrigin: origin => smart.allowsOrigin(origin),
   })
@@ -128,7 +134,7 @@ function besideFhir({ rooms, smart, share, log }: AppRooms, parts: BesideParts):
     '/.well-known/oauth-protected-resource/fhir',
     jsonHandler(headers, () => protectedResource(baseUrl, smart)),
   )
-  app.get('/openapi.json', openApiHandler({ rooms, smart, webRoutes, baseUrl, headers }))
+  app.get('/openapi.json', openApiHandler({ rooms, smart, webRoutes, endpoint }))
   app.use('/docs', docsRouter({ headers, baseUrl, clientId: smart.docsClientId }))
   app.all(readOnlyPaths, otherMethods(['GET']))
   app.use(unknownPath)
@@ -154,17 +160,25 @@ function openApiHandler(parts: {
   readonly rooms: Rooms
   readonly smart: Pick<Smart, 'configuration'>
   readonly webRoutes: readonly WebRoute[]
-  readonly baseUrl: string
-  readonly headers: Readonly<Record<string, string>>
+  readonly endpoint: EndpointRooms
 }): RequestHandler {
-  const { rooms, baseUrl, headers } = parts
+  const { rooms, endpoint } = parts
+  const { baseUrl, headers, admission, addresses } = endpoint
   let types: ReturnType<typeof typeCapabilities> | undefined
-  return async (request, response) => {
+  const documentOf = async (only: string | null) => {
     types ??= typeCapabilities(rooms, baseUrl)
-    const only = new URL(request.originalUrl, baseUrl).searchParams.get('type')
     const chosen = only === null ? {} : { only: chosenTypes(only) }
-    const document = openApi({ ...parts, catalogue, types: await types, software: rooms.software, ...chosen })
-    sendJson(response, 200, headers, document)
+    return openApi({ ...parts, baseUrl, catalogue, types: await types, software: rooms.software, ...chosen })
+  }
+  return async (request, response) => {
+    const visit = new Visit(admission, 'pages', addresses.of(request).network, response)
+    try {
+      await visit.arrive(request, performance.now())
+      const only = new URL(request.originalUrl, baseUrl).searchParams.get('type')
+      sendJson(response, 200, headers, await documentOf(only))
+    } finally {
+      visit.end()
+    }
   }
 }
 

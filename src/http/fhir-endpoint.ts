@@ -9,9 +9,14 @@ import {
   type Matcher,
   perform,
   type Rooms,
+  type Route,
 } from '#interactions'
 import { type Log, type LogFields, newRequestId, Problem } from '#kernel'
 import { prefersPage } from '#web'
+import type { Addresses } from './admission/addresses.ts'
+import type { Admission } from './admission/admission.ts'
+import { laneOf } from './admission/lanes.ts'
+import { Visit } from './admission/visit.ts'
 import { parseBearer } from './bearer.ts'
 import { type BodyLimits, readBody, streamBody } from './body.ts'
 import { isPreflight, letPagesRead } from './cross-origin.ts'
@@ -24,6 +29,8 @@ export interface EndpointRooms {
   readonly rooms: Rooms
   /** Who presents this token. @throws Problem `unauthenticated` */
   authenticate(bearer: string): Promise<Grant>
+  readonly admission: Admission
+  readonly addresses: Addresses
   readonly log: Log
   /** The origin, from the configuration. */
   readonly baseUrl: string
@@ -75,6 +82,7 @@ class Exchange {
   readonly #search: string
   #match: Match | undefined
   #grant: Grant | undefined
+  #visit: Visit | undefined
 
   constructor({ request, response, endpoint, matcher, mount, outbox }: ExchangeParts) {
     this.#request = request
@@ -98,10 +106,23 @@ class Exchange {
       if (this.#match?.route.public !== true) this.#grant = await this.#authenticate()
       if (method === 'OPTIONS') return this.#send(204, this.#allowed())
       if (this.#match === undefined) throw this.#matcher.explainMiss(this.#path)
-      this.#sendFhir(await perform(this.#match, this.#fhirRequest(method), this.#endpoint.rooms))
+      const visit = this.#beginVisit(this.#match.route)
+      const pause = visit.arrive(this.#request, this.#startedMs)
+      if (pause !== undefined) await pause
+      this.#sendFhir(await perform(this.#match, this.#fhirRequest(method, visit), this.#endpoint.rooms))
     } catch (error) {
       this.#fail(error)
+    } finally {
+      this.#visit?.end()
     }
+  }
+
+  /** Fair between tokens; without one, between networks. */
+  #beginVisit(route: Route): Visit {
+    const { admission, addresses } = this.#endpoint
+    const caller = this.#grant?.id ?? addresses.of(this.#request).network
+    this.#visit = new Visit(admission, laneOf(route), caller, this.#response)
+    return this.#visit
   }
 
   #allowed(): Readonly<Record<string, string>> {
@@ -127,7 +148,18 @@ class Exchange {
     throw new Problem('unauthenticated', 'token.missing', 'This needs an access token: Authorization: Bearer …')
   }
 
-  #fhirRequest(method: string): FhirRequest {
+  async #body(visit: Visit): Promise<Buffer> {
+    const bytes = await readBody(this.#request, this.#endpoint.body)
+    await visit.begin(bytes.length, performance.now())
+    return bytes
+  }
+
+  async *#stream(visit: Visit): AsyncGenerator<Uint8Array, void, void> {
+    await visit.begin(0, performance.now())
+    yield* streamBody(this.#request, this.#endpoint.maxStreamBytes)
+  }
+
+  #fhirRequest(method: string, visit: Visit): FhirRequest {
     const { headers } = this.#request
     return {
       method,
@@ -137,8 +169,8 @@ class Exchange {
         const value = headers[name]
         return typeof value === 'string' ? value : value?.join(', ')
       },
-      body: () => readBody(this.#request, this.#endpoint.body),
-      stream: () => streamBody(this.#request, this.#endpoint.maxStreamBytes),
+      body: () => this.#body(visit),
+      stream: () => this.#stream(visit),
       grant: this.#grant,
       baseUrl: `${this.#endpoint.baseUrl}/fhir`,
     }

@@ -1,7 +1,9 @@
 import type { Express, Request, RequestHandler, Response } from 'express'
 import { Problem } from '#kernel'
-import type { WebRoute } from '#web'
+import type { WebRequest, WebResponse, WebRoute } from '#web'
 import type { Addresses } from './admission/addresses.ts'
+import type { Admission } from './admission/admission.ts'
+import { Visit } from './admission/visit.ts'
 import { type BodyLimits, readBody } from './body.ts'
 import { crossOriginFor } from './cross-origin.ts'
 
@@ -10,6 +12,7 @@ export interface Carrying {
   /** The strict headers; a route's own win over them. */
   readonly headers: Readonly<Record<string, string>>
   readonly body: BodyLimits
+  readonly admission: Admission
   readonly addresses: Addresses
   allowsOrigin(origin: string): Promise<boolean>
 }
@@ -51,24 +54,45 @@ export function otherMethods(methods: readonly WebRoute['method'][]): RequestHan
 }
 
 /** A route as Express runs it. */
-function webHandler(route: WebRoute, { headers, body, addresses }: Carrying): RequestHandler {
+function webHandler(route: WebRoute, { headers, body, admission, addresses }: Carrying): RequestHandler {
   return async (request: Request, response: Response) => {
-    const url = request.originalUrl
-    const question = url.indexOf('?')
-    const answer = await route.handler({
-      method: request.method,
-      path: request.path,
-      query: new URLSearchParams(question === -1 ? '' : url.slice(question + 1)),
-      header: name => {
-        const value = request.headers[name.toLowerCase()]
-        return typeof value === 'string' ? value : value?.join(', ')
-      },
-      body: () => readBody(request, body),
-      remoteAddress: addresses.of(request).address,
-    })
-    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
-    for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value)
-    response.statusCode = answer.status
-    response.end(request.method === 'HEAD' ? undefined : answer.body)
+    const { address, network } = addresses.of(request)
+    const visit = new Visit(admission, 'pages', network, response)
+    try {
+      await visit.arrive(request, performance.now())
+      const answer = await route.handler({
+        ...questionOf(request),
+        body: async () => {
+          const bytes = await readBody(request, body)
+          await visit.begin(bytes.length, performance.now())
+          return bytes
+        },
+        remoteAddress: address,
+      })
+      send(answer, request, response, headers)
+    } finally {
+      visit.end()
+    }
   }
+}
+
+function questionOf(request: Request): Pick<WebRequest, 'method' | 'path' | 'query' | 'header'> {
+  const { originalUrl: url, method, path, headers } = request
+  const question = url.indexOf('?')
+  return {
+    method,
+    path,
+    query: new URLSearchParams(question === -1 ? '' : url.slice(question + 1)),
+    header: name => {
+      const value = headers[name.toLowerCase()]
+      return typeof value === 'string' ? value : value?.join(', ')
+    },
+  }
+}
+
+function send(answer: WebResponse, request: Request, response: Response, headers: Carrying['headers']): void {
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
+  for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value)
+  response.statusCode = answer.status
+  response.end(request.method === 'HEAD' ? undefined : answer.body)
 }

@@ -1,0 +1,157 @@
+import { Problem } from '#kernel'
+import { FairQueue, type Waiter } from './fair-queue.ts'
+import { burstMs, type Lane, type LaneRow, type LaneTable, laneTable } from './lanes.ts'
+import { LoopWatch } from './loop-watch.ts'
+
+/** In one turn of the event loop work begins for this long, then whoever has just arrived is heard. */
+const sliceMs = 4
+/** Those who cannot wait are told so after this long: a client that asks again at once would else fill the time of others. */
+const refusalAfterMs = 50
+const sweepEveryMs = 25
+/** Beyond so many who wait to be refused, refusals are told at once. */
+const mostParked = 4096
+
+/** A place that was had, to be given back. */
+export interface Place {
+  readonly lane: Lane
+  readonly caller: string
+  readonly units: number
+}
+
+interface Parked {
+  readonly dueMs: number
+  refuse(): void
+}
+
+/**
+ * Whether a request may go on, waits, or is refused: by its kind of work, and fairly between callers. While nobody waits this
+ * costs a few comparisons.
+ */
+export class Admission {
+  readonly #queues: ReadonlyMap<Lane, FairQueue>
+  readonly #loop = new LoopWatch()
+  #parked: Parked[] = []
+  /** When work first began in this turn of the event loop. */
+  #turnSinceMs: number | undefined
+  #sweeping: NodeJS.Timeout | undefined
+
+  constructor(table: LaneTable = laneTable) {
+    this.#queues = new Map(Object.entries(table).map(([lane, row]) => [lane as Lane, new FairQueue(row)]))
+  }
+
+  row(lane: Lane): LaneRow {
+    return this.#queue(lane).row
+  }
+
+  /**
+   * Undefined where work may begin at once; else a promise that resolves when it may. Whoever got in calls `leave`.
+   *
+   * @param signal  ends the waiting: whoever asked has gone
+   * @throws Problem `busy` · `request.queue-full`, in the promise alone
+   */
+  enter({ lane, caller, units }: Place, nowMs: number, signal?: () => AbortSignal): Promise<void> | undefined {
+    const queue = this.#queue(lane)
+    if (this.#hasTime(nowMs) && queue.tryBegin(caller, units, this.#atOnce(queue))) return undefined
+    if (!queue.hasRoom(caller, limitOf(queue, nowMs))) return this.#refuseSoon(nowMs)
+    return this.#wait(queue, { caller, units }, nowMs, signal?.())
+  }
+
+  /** Undefined where there is room for one more, else a promise that rejects: asked before a body is read for nothing. */
+  check(lane: Lane, caller: string, nowMs: number): Promise<void> | undefined {
+    const queue = this.#queue(lane)
+    return queue.waiting === 0 || queue.hasRoom(caller, limitOf(queue, nowMs)) ? undefined : this.#refuseSoon(nowMs)
+  }
+
+  /** Work has ended, however it did. */
+  leave({ lane, caller, units }: Place): void {
+    const queue = this.#queue(lane)
+    queue.end(caller, units)
+    if (queue.waiting > 0) this.#begin(queue)
+  }
+
+  #queue(lane: Lane): FairQueue {
+    return this.#queues.get(lane) as FairQueue
+  }
+
+  #atOnce({ row }: FairQueue): number {
+    return row.heavy && this.#loop.isLate ? 1 : row.atOnce
+  }
+
+  #wait(
+    queue: FairQueue,
+    { caller, units }: Pick<Place, 'caller' | 'units'>,
+    sinceMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    this.#sweep()
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = { units, sinceMs, begin: resolve, refuse: () => reject(queueFull()) }
+      queue.wait(caller, waiter)
+      signal?.addEventListener('abort', () => {
+        queue.leave(caller, waiter)
+        waiter.refuse()
+      })
+      // Those before may be waiting for a place of their own, while there is one for this caller.
+      this.#begin(queue)
+    })
+  }
+
+  #refuseSoon(nowMs: number): Promise<void> {
+    if (this.#parked.length >= mostParked) return Promise.reject(queueFull())
+    this.#sweep()
+    return new Promise((_resolve, reject) => {
+      this.#parked.push({ dueMs: nowMs + refusalAfterMs, refuse: () => reject(queueFull()) })
+    })
+  }
+
+  /** Whether more may begin in this turn. */
+  #hasTime(nowMs: number): boolean {
+    if (this.#turnSinceMs !== undefined) return nowMs - this.#turnSinceMs < sliceMs
+    this.#turnSinceMs = nowMs
+    setImmediate(this.#nextTurn)
+    return true
+  }
+
+  readonly #nextTurn = () => {
+    this.#turnSinceMs = undefined
+    for (const queue of this.#queues.values()) if (queue.waiting > 0) this.#begin(queue)
+  }
+
+  #begin(queue: FairQueue): void {
+    while (this.#hasTime(performance.now())) {
+      const waiter = queue.next(this.#atOnce(queue))
+      if (waiter === undefined) return
+      waiter.begin()
+    }
+  }
+
+  /** Looks after those who wait, as long as somebody does. */
+  #sweep(): void {
+    this.#sweeping ??= setInterval(() => {
+      const nowMs = performance.now()
+      const parked = this.#parked
+      this.#parked = parked.filter(({ dueMs }) => dueMs > nowMs)
+      for (const { dueMs, refuse } of parked) if (dueMs <= nowMs) refuse()
+      let waiting = this.#parked.length
+      for (const queue of this.#queues.values()) {
+        for (const waiter of queue.takeOverdue(nowMs - queue.row.patienceMs)) waiter.refuse()
+        if (queue.waiting > 0) this.#begin(queue)
+        waiting += queue.waiting
+      }
+      if (waiting > 0) return
+      clearInterval(this.#sweeping)
+      this.#sweeping = undefined
+    }, sweepEveryMs)
+  }
+}
+
+/** How many may wait: many in a burst, few once the queue stands. */
+function limitOf({ row, standsSinceMs }: FairQueue, nowMs: number): number {
+  return standsSinceMs !== undefined && nowMs - standsSinceMs > burstMs ? row.standing : row.waiting
+}
+
+/** Those who were refused together should not come back together. */
+function queueFull(): Problem {
+  const text = 'The server has more to do than it can at the moment. Nothing was done; please ask again a little later.'
+  return new Problem('busy', 'request.queue-full', text, { retryAfterSeconds: 1 + Math.floor(Math.random() * 3) })
+}
