@@ -24,6 +24,7 @@ import {
 } from '#vault'
 import software from '../package.json' with { type: 'json' }
 import { checkHouse, houseFiles, houseState, keysAbsent, prepareFolders } from './commands/folders.ts'
+import { namingRoot } from './commands/root-faults.ts'
 
 /** Everything up to the record: what a command on the host needs. */
 export interface House {
@@ -78,7 +79,9 @@ export async function openHouse(config: Config, opening: Opening = {}): Promise<
       () => keys.close(),
     )
     if (!make && !(await isPaired(store))) throw unfinished(config)
-    const vault = await openVault({ keys, root, clock, mayCreate: make && root.kind !== 'recovery' })
+    const vault = await openVault({ keys, root, clock, mayCreate: make && root.kind !== 'recovery' }).catch(error => {
+      throw namingRoot(error, config)
+    })
     closing.push(() => vault.close())
     await pairStore(store, vault, clock)
     const baseUrl = fhirBase(config)
@@ -226,7 +229,11 @@ function unfinished({ dataDirectory }: Config): Problem {
 
 /** What opens the instance key: the code on paper when it was given, else what the house has. */
 function rootOf(config: Config): RootProvider {
-  return config.recoveryCode === undefined ? ordinaryRoot(config) : recoveryRoot(config.recoveryCode)
+  try {
+    return config.recoveryCode === undefined ? ordinaryRoot(config) : recoveryRoot(config.recoveryCode)
+  } catch (error) {
+    throw namingRoot(error, config)
+  }
 }
 
 /** The root that the house has in ordinary times. */

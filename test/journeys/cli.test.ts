@@ -400,6 +400,16 @@ describe('kinhold doctor', () => {
     const refused = await run(under(guarded, wrong), 'doctor')
     expect(faultsOf(refused)).toEqual(['store, keys and instance open'])
     expect(refused.stdout + refused.stderr).not.toContain('c4n4ry')
+    const without = { KINHOLD_PASSPHRASE_FILE: '' }
+    for (const [env, code] of [
+      [without, 'vault.root-missing: .* KINHOLD_PASSPHRASE_FILE'],
+      [wrong, 'vault.passphrase-too-short: KINHOLD_PASSPHRASE '],
+      [{ ...wrong, KINHOLD_PASSPHRASE: 'c4n4ry, c4n4ry' }, 'vault.root-refused: KINHOLD_PASSPHRASE '],
+    ] as const) {
+      const { status, stderr } = await run(under(guarded, env), 'verify')
+      expect([status, stderr]).toEqual([1, expect.stringMatching(new RegExp(`^${code}`, 'm'))])
+      expect(stderr).not.toContain('c4n4ry')
+    }
   })
 })
 

@@ -3,7 +3,7 @@ import type { Bundle, OperationOutcome, Patient } from '@medplum/fhirtypes'
 import * as openid from 'openid-client'
 import { claimAddress } from './server/claim-address.ts'
 import { type Answer, openClient } from './server/client.ts'
-import type { Home } from './server/home.ts'
+import { type Home, lastLine } from './server/home.ts'
 import { newReachableHome } from './server/reachable-home.ts'
 import { type RunningServer, startServer } from './server/start-server.ts'
 import { type Filled, type Page, Visitor } from './server/visitor.ts'
@@ -252,5 +252,94 @@ describe('openid-client – https://openid.net/specs/openid-connect-core-1_0.htm
     await openid.tokenRevocation(config, String(refreshed.refresh_token))
     expect((await ask(refreshed.access_token, '/fhir/Observation')).status).toBe(401)
     expect(await openid.tokenIntrospection(config, refreshed.access_token)).toEqual({ active: false })
+  })
+
+  it.each([
+    ['client_secret_post', openid.ClientSecretPost()],
+    ['client_secret_basic', openid.ClientSecretBasic()],
+  ] as const)('proves itself by %s at every endpoint that asks', async (method, proof) => {
+    const options = { execute: [openid.allowInsecureRequests] }
+    const metadata = { redirect_uris: [callback], token_endpoint_auth_method: method, client_name: method }
+    const config = await openid.dynamicClientRegistration(new URL(home.origin), metadata, proof, options)
+    const pkceCodeVerifier = openid.randomPKCECodeVerifier()
+    const expectedState = openid.randomState()
+    const url = openid.buildAuthorizationUrl(config, {
+      redirect_uri: callback,
+      scope: 'launch/patient patient/Observation.rs',
+      state: expectedState,
+      aud: `${home.origin}/fhir`,
+      code_challenge: await openid.calculatePKCECodeChallenge(pkceCodeVerifier),
+      code_challenge_method: 'S256',
+    })
+    const browser = new Visitor(home.origin)
+    const consent = await browser.submit(await browser.open(url), '/auth/login', owner)
+    const { location } = await browser.submit(consent, '/auth/consent', { decision: 'allow', patient: emil })
+    const tokens = await openid.authorizationCodeGrant(config, location ?? new URL(home.origin), {
+      pkceCodeVerifier,
+      expectedState,
+    })
+    expect((await openid.tokenIntrospection(config, tokens.access_token)).active).toBe(true)
+    await openid.tokenRevocation(config, tokens.access_token)
+    expect((await ask(tokens.access_token, '/fhir/Observation')).status).toBe(401)
+  })
+
+  it.each([
+    ['ES384', { name: 'ECDSA', namedCurve: 'P-384' }],
+    [
+      'RS384',
+      { name: 'RSASSA-PKCS1-v1_5', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]), hash: 'SHA-384' },
+    ],
+  ] as const)('acts without a person with a %s key, from registration by approval to its end', async (_, algorithm) => {
+    const { publicKey, privateKey } = (await crypto.subtle.generateKey(algorithm, true, [
+      'sign',
+      'verify',
+    ])) as CryptoKeyPair
+    const jwk = { ...(await crypto.subtle.exportKey('jwk', publicKey)), kid: 'a key' }
+    const metadata = {
+      client_name: 'Nightly copy',
+      token_endpoint_auth_method: 'private_key_jwt',
+      grant_types: ['client_credentials'],
+      scope: 'system/Observation.rs',
+      jwks: { keys: [jwk] },
+    }
+    const proof = openid.PrivateKeyJwt({ key: privateKey, kid: 'a key' })
+    const options = { execute: [openid.allowInsecureRequests] }
+    const config = await openid.dynamicClientRegistration(new URL(home.origin), metadata, proof, options)
+    const id = config.clientMetadata().client_id
+    const asked = () => openid.clientCredentialsGrant(config, { scope: 'system/Observation.rs' })
+    await expect(asked()).rejects.toMatchObject({ error: 'unauthorized_client' })
+
+    const [admin] = [await lastLine(home, 'token', '--scope', 'system/*.cruds')]
+    const listed = async () =>
+      (await ask(admin, '/auth/clients'))
+        .json<{ clients: { client_id: string }[] }>()
+        .clients.map(each => each.client_id)
+    const post = async (path: string) => {
+      const client = openClient(server.url, admin)
+      const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+      const answer = await client.send({
+        method: 'POST',
+        path,
+        headers,
+        body: new URLSearchParams({ client_id: id }).toString(),
+      })
+      client.close()
+      return answer.status
+    }
+    expect(await listed()).toContain(id)
+    expect(await post('/auth/clients/approve')).toBe(200)
+    const byRoute = (await asked()).access_token
+    expect((await ask(byRoute, '/fhir/Observation?_summary=count')).status).toBe(200)
+    expect((await ask(byRoute, '/fhir/Patient?_summary=count')).status).toBe(403)
+
+    // A new approval takes back what it holds from the earlier one.
+    expect(await lastLine(home, 'client', 'approve', id)).toBe('system/Observation.rs')
+    expect((await ask(byRoute, '/fhir/Observation?_summary=count')).status).toBe(401)
+    const byCommand = (await asked()).access_token
+    expect((await ask(byCommand, '/fhir/Observation?_summary=count')).status).toBe(200)
+    expect(await post('/auth/clients/end')).toBe(200)
+    expect((await ask(byCommand, '/fhir/Observation?_summary=count')).status).toBe(401)
+    await expect(asked()).rejects.toMatchObject({ error: 'invalid_client' })
+    expect(await listed()).not.toContain(id)
   })
 })
