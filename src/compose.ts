@@ -89,7 +89,17 @@ export async function openHouse(config: Config, opening: Opening = {}): Promise<
     closing.push(() => record.close())
     const { documents } = record
     const validator = createValidator()
-    const ingest = openIngest({ record, validator, clock, log, baseUrl, senders: sendersOf(config) })
+    const spooling = config.store.kind === 'memory' ? {} : { spoolFolder: houseFiles(config).spool }
+    const ingest = openIngest({
+      record,
+      validator,
+      clock,
+      log,
+      baseUrl,
+      senders: sendersOf(config),
+      limits: config.spool,
+      ...spooling,
+    })
     closing.push(() => ingest.close())
     const smart = await openSmart({
       record,

@@ -38,6 +38,8 @@ export interface Config {
   readonly senders: string | undefined
   /** Addresses and CIDRs of proxies whose word is taken for whom they speak, e.g. `10.0.0.0/8`. */
   readonly trustedProxies: readonly string[]
+  /** How much of the data folder's disk files may take up while they are imported, of everybody and of one token; bytes. */
+  readonly spool: { readonly maxSpooled: number; readonly maxSpooledPerGrant: number }
 }
 
 interface Variable {
@@ -59,6 +61,8 @@ const variables = {
   KINHOLD_LOG_LEVEL: { fallback: 'info' },
   KINHOLD_ZONE: {},
   KINHOLD_SENDERS: {},
+  KINHOLD_SPOOL_MAX: { fallback: '32G' },
+  KINHOLD_SPOOL_MAX_PER_TOKEN: { fallback: '16G' },
   KINHOLD_ALLOW_HTTP: { fallback: 'false' },
   KINHOLD_TRUSTED_PROXIES: { fallback: '' },
 } as const satisfies Record<string, Variable>
@@ -121,6 +125,10 @@ export function loadConfig(env: Environment, { cwd, home = cwd }: Places): Loade
     zone: parseZone(read('KINHOLD_ZONE') ?? Temporal.Now.timeZoneId()),
     senders: senders === undefined ? undefined : readSecret('KINHOLD_SENDERS', resolve(cwd, senders)),
     trustedProxies: Object.freeze(parseNetworks('KINHOLD_TRUSTED_PROXIES', read('KINHOLD_TRUSTED_PROXIES') ?? '')),
+    spool: Object.freeze({
+      maxSpooled: parseSize('KINHOLD_SPOOL_MAX', read('KINHOLD_SPOOL_MAX') ?? ''),
+      maxSpooledPerGrant: parseSize('KINHOLD_SPOOL_MAX_PER_TOKEN', read('KINHOLD_SPOOL_MAX_PER_TOKEN') ?? ''),
+    }),
   })
   const mistyped = unknownNames(env)
   return { config, mistyped, warnings: [...mistyped, ...doubts(config, env)] }
@@ -238,6 +246,16 @@ function parseZone(text: string): string {
   } catch {
     throw malformed('KINHOLD_ZONE', 'the name of a time zone, such as Europe/Berlin')
   }
+}
+
+const powers: Readonly<Record<string, number>> = { '': 0, K: 1, M: 2, G: 3, T: 4 }
+
+/** `500M` is 500 MiB; a number alone is bytes. */
+function parseSize(name: Name, text: string): number {
+  const [, number = '', power = ''] = /^(\d{1,12})([KMGT]?)$/i.exec(text) ?? []
+  const bytes = number === '' ? Number.NaN : Number(number) * 1024 ** (powers[power.toUpperCase()] ?? 0)
+  if (!Number.isSafeInteger(bytes)) throw malformed(name, 'a size such as 500M or 16G')
+  return bytes
 }
 
 const switches: Readonly<Record<string, boolean>> = {

@@ -4,9 +4,11 @@ import type { Config } from '#config'
 import { Problem } from '#kernel'
 
 /** The files of a house. */
-export function houseFiles(config: Config): { readonly data: string; readonly keys: string; readonly root: string } {
+export function houseFiles(config: Config) {
   return {
     data: join(config.dataDirectory, 'kinhold.sqlite'),
+    /** A folder of files that are being imported, sealed; nothing in it outlives its process. */
+    spool: join(config.dataDirectory, 'spool'),
     keys: join(config.keysDirectory, 'keystore.sqlite'),
     root: join(config.keysDirectory, 'root.key'),
   }
@@ -73,7 +75,7 @@ export function keysAbsent({ dataDirectory, keysDirectory }: Config): Problem {
 
 /** What may lie in a folder that becomes a house: what file systems and version control put there by themselves. */
 const harmless: readonly string[] = ['lost+found', '.gitkeep', '.gitignore', '.DS_Store']
-const ours = /^(kinhold\.sqlite|keystore\.sqlite|root\.key)/
+const ours = /^(kinhold\.sqlite|keystore\.sqlite|root\.key|spool$)/
 
 /**
  * Makes the two folders ready for a house. Those that are new are closed to others; those that were there keep their

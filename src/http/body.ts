@@ -10,15 +10,19 @@ export interface BodyLimits {
   readonly deadlineMs: number
 }
 
+/** What is packed may unpack to so many times its size, from this many bytes on; JSON and XML come to some dozen. */
+const maxRatio = 200
+const ratioFrom = 1024 * 1024
+
 /**
  * The whole body, decompressed if it says that it is gzip; the limit counts what comes out.
  *
- * @throws Problem `too-large` · `body.too-large`; `unsupported-media` · `body.encoding-unsupported`; `invalid` ·
+ * @throws Problem `too-large` · `body.too-large`, `body.unpacks-too-far`; `unsupported-media` · `body.encoding-unsupported`; `invalid` ·
  *   `body.encoding-broken`, `body.interrupted`; `timeout` · `body.too-slow`
  */
 export async function readBody(request: IncomingMessage, limits: BodyLimits): Promise<Buffer> {
   checkLength(request, limits.maxBytes)
-  const source = decoded(request)
+  const { source, excess, release } = decoded(request)
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let size = 0
@@ -27,11 +31,13 @@ export async function readBody(request: IncomingMessage, limits: BodyLimits): Pr
       clearTimeout(timer)
       source.removeAllListeners('data')
       source.pause()
+      release()
       reject(problem)
     }
     source.on('data', (chunk: Buffer) => {
       size += chunk.length
-      if (size > limits.maxBytes) fail(tooLarge())
+      const problem = size > limits.maxBytes ? tooLarge(limits.maxBytes) : excess(size)
+      if (problem !== undefined) fail(problem)
       else chunks.push(chunk)
     })
     source.on('end', () => {
@@ -43,34 +49,66 @@ export async function readBody(request: IncomingMessage, limits: BodyLimits): Pr
   })
 }
 
-/** The body as it arrives. Throws like `readBody` while it is read. */
+/** The body as it arrives. Throws like `readBody` while it is read; whoever stops reading leaves nothing behind. */
 export async function* streamBody(request: IncomingMessage, maxBytes: number): AsyncGenerator<Uint8Array, void, void> {
   checkLength(request, maxBytes)
   const { socket } = request
+  const { source, excess, release } = decoded(request)
+  let size = 0
   try {
     // Whoever stops reading still wants to answer, so the connection must survive it.
-    yield* limitBytes(decoded(request).iterator({ destroyOnReturn: false }), maxBytes)
+    for await (const chunk of limitBytes(source.iterator({ destroyOnReturn: false }), maxBytes)) {
+      size += chunk.length
+      const problem = excess(size)
+      if (problem !== undefined) throw problem
+      yield chunk
+    }
   } catch (error) {
     throw isProblem(error) ? error : readingProblem(error)
   } finally {
+    release()
     // What is streamed may take long to work through, and meanwhile nothing is said on the connection.
     socket.setTimeout(0)
   }
 }
 
 function checkLength(request: IncomingMessage, maxBytes: number): void {
-  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge()
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes)
 }
 
-function decoded(request: IncomingMessage): Readable {
+/** A body in plain bytes. */
+interface Decoded {
+  readonly source: Readable
+  /** What is wrong with so many bytes of it, against what has arrived. */
+  excess(sizeBytes: number): Problem | undefined
+  /** Ends what unpacks it. The request stays. */
+  release(): void
+}
+
+function decoded(request: IncomingMessage): Decoded {
   const encoding = request.headers['content-encoding']?.trim().toLowerCase() ?? 'identity'
-  if (encoding === 'identity' || encoding === '') return request
+  if (encoding === 'identity' || encoding === '')
+    return { source: request, excess: () => undefined, release: () => undefined }
   if (encoding !== 'gzip' && encoding !== 'x-gzip')
     throw new Problem('unsupported-media', 'body.encoding-unsupported', 'A body may be sent plain or as gzip.')
+  return unpacked(request)
+}
+
+function unpacked(request: IncomingMessage): Decoded {
   const gunzip = createGunzip()
-  request.on('error', error => gunzip.destroy(error))
-  request.on('aborted', () => gunzip.destroy(interrupted()))
-  return request.pipe(gunzip)
+  const broken = (error: Error) => gunzip.destroy(error)
+  const left = () => gunzip.destroy(interrupted())
+  request.on('error', broken).on('aborted', left)
+  return {
+    source: request.pipe(gunzip),
+    excess: size => (size > ratioFrom && size > gunzip.bytesWritten * maxRatio ? unpacksTooFar() : undefined),
+    release: () => {
+      request.unpipe(gunzip)
+      request.off('error', broken).off('aborted', left)
+      // What it says of its own end is nobody's concern any more.
+      gunzip.on('error', () => undefined).destroy()
+    },
+  }
 }
 
 function readingProblem(error: unknown): Problem {
@@ -81,8 +119,14 @@ function readingProblem(error: unknown): Problem {
   return interrupted()
 }
 
-function tooLarge(): Problem {
-  return new Problem('too-large', 'body.too-large', 'The body is larger than this server takes.')
+function tooLarge(maxBytes: number): Problem {
+  const text = `The body is larger than the ${maxBytes} bytes that this server takes.`
+  return new Problem('too-large', 'body.too-large', text)
+}
+
+function unpacksTooFar(): Problem {
+  const text = `The body unpacks to more than ${maxRatio} times its size, which no health data do.`
+  return new Problem('too-large', 'body.unpacks-too-far', text)
 }
 
 function tooSlow(): Problem {

@@ -57,6 +57,15 @@ function isLeftUnread({ complete, headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > shortBodyBytes
 }
 
+/** Aborted when the connection ends before the answer was sent. */
+function leaving(response: ServerResponse): AbortSignal {
+  const gone = new AbortController()
+  response.once('close', () => {
+    if (!response.writableFinished) gone.abort()
+  })
+  return gone.signal
+}
+
 interface ExchangeParts {
   readonly request: IncomingMessage
   readonly response: ServerResponse
@@ -172,6 +181,8 @@ class Exchange {
       body: () => this.#body(visit),
       stream: () => this.#stream(visit),
       grant: this.#grant,
+      renew: () => this.#authenticate(),
+      gone: () => leaving(this.#response),
       baseUrl: `${this.#endpoint.baseUrl}/fhir`,
     }
   }

@@ -1,5 +1,5 @@
 import { parseResource, printJson, type Resource, type Shape, shapeOf, shapeOfElement } from '#fhir'
-import { isProblem, type Problem } from '#kernel'
+import { giveWay, isProblem, type Problem } from '#kernel'
 import type { Txn } from '#record'
 import type { Validator } from '#validation'
 import { otherForms } from './choices.ts'
@@ -53,6 +53,8 @@ export async function stage(txn: Txn, items: readonly Item[], staging: Staging):
     )
     for (const one of item.said) progress.fates.set(one, fate)
     for (const one of item.repeated) progress.fates.set(one, 'duplicate')
+    const pause = giveWay()
+    if (pause !== undefined) await pause
   }
   const amended = Map.groupBy(items.filter(isAmendment), item => `${item.type}/${item.id}`)
   for (const changes of amended.values()) {

@@ -12,12 +12,14 @@ import type { ReadContext } from './read-context.ts'
 import { openArchive, type Part } from './source/archive.ts'
 import { type ByteSource, headOf } from './source/byte-source.ts'
 import { isGzip, unpackGzip } from './source/gzip.ts'
+import { mostTelling } from './source/telling.ts'
 import { decodedHead } from './source/text.ts'
 
 /** A file that was recognised, ready to be read. */
 export interface Recognised {
   readonly format: Format
-  outcomes(context: ReadContext): AsyncIterable<readonly Outcome[]>
+  /** Looks through the file for whom it is about, before anything of it is written, and gives what its rows become. */
+  open(context: ReadContext): Promise<AsyncIterable<readonly Outcome[]>>
 }
 
 const headSize = 16 * 1024
@@ -51,12 +53,13 @@ function isZip(head: Buffer): boolean {
   return head.length > 3 && head[0] === 0x50 && head[1] === 0x4b && (head[2] === 3 || head[2] === 5)
 }
 
-function unknown(): Problem {
-  return new Problem(
-    'unsupported-media',
-    'ingest.format-unknown',
-    'The file is none that is known here: Apple Health export, Google Fit Takeout, HL7 v2, FHIR Bundle or NDJSON.',
-  )
+const formats = 'Apple Health export, Google Fit Takeout, HL7 v2, FHIR Bundle or NDJSON'
+
+/** @param looked  how many files of an archive were looked into */
+function unknown(looked?: number): Problem {
+  const what =
+    looked === undefined ? 'The file is none' : `Of the archive ${looked} files were looked into, and none is one`
+  return new Problem('unsupported-media', 'ingest.format-unknown', `${what} that is known here: ${formats}.`)
 }
 
 /**
@@ -76,7 +79,14 @@ async function identifyStream(open: () => AsyncIterable<Buffer>): Promise<Recogn
   const head = await firstOf(open())
   const kind = kindOf(head)
   if (kind === undefined) throw unknown()
-  return readers[kind]([{ kind, head: decodedHead(head), open }], [])
+  const own = [{ kind, head: decodedHead(head), open }]
+  return recognised(kind, async () => ({ own, others: [] }))
+}
+
+/** A file of a kind; what is in it is sorted when it is read. */
+function recognised(kind: Kind, sort: () => Promise<Files>): Recognised {
+  const { format, open } = readers[kind]
+  return { format, open: async context => open(await sort(), context) }
 }
 
 /** The first bytes of what is read; what cannot be unpacked has none. */
@@ -101,27 +111,57 @@ interface Member {
   open(): AsyncIterable<Buffer>
 }
 
+/** What is read, and what lies beside it in an archive. */
+interface Files {
+  readonly own: readonly Member[]
+  readonly others: readonly Part[]
+}
+
 /** Which kind makes an archive what it is, the first of these that it holds; the rest of it is named in the report. */
 const precedence: readonly Kind[] = ['apple-xml', 'fit', 'fhir-bundle', 'fhir-ndjson', 'hl7v2']
-const readable = new Set(['xml', 'json', 'ndjson', 'hl7', 'txt', ''])
 
+/** Extensions that files of a kind have; those without one may be anything. */
+const extensions: Readonly<Record<Kind, readonly string[]>> = {
+  'apple-xml': ['xml', ''],
+  fit: ['json', ''],
+  'fhir-bundle': ['json', 'ndjson', 'txt', ''],
+  'fhir-ndjson': ['json', 'ndjson', 'txt', ''],
+  hl7v2: ['hl7', 'txt', ''],
+}
+
+function mayBe(kind: Kind, { extension }: Part): boolean {
+  return extensions[kind].includes(extension)
+}
+
+/** The kinds that are read together, by each of them. */
+function familyOf(kind: Kind): readonly Kind[] {
+  return kind.startsWith('fhir') ? ['fhir-bundle', 'fhir-ndjson'] : [kind]
+}
+
+/**
+ * An archive is what some of its files are: so many thousand others are not unpacked to find out that it is nothing. Once it is
+ * known, each file that may be of its kind is looked into, by the import and in its time.
+ */
 async function identifyArchive(parts: readonly Part[], limits: IngestLimits): Promise<Recognised> {
-  const members: (Member & { part: Part })[] = []
-  for (const part of parts) {
-    if (!readable.has(part.extension)) continue
+  const known = new Map<Part, Member | undefined>()
+  const look = async (part: Part) => {
     const head = await part.head(Math.min(headSize, limits.maxToken))
     const kind = kindOf(head)
-    if (kind !== undefined) members.push({ kind, head: decodedHead(head), open: () => part.open(), part })
+    known.set(part, kind && { kind, head: decodedHead(head), open: () => part.open() })
   }
-  const kind = precedence.find(one => members.some(member => member.kind === one))
-  if (kind === undefined) throw unknown()
-  const family = kind.startsWith('fhir') ? ['fhir-bundle', 'fhir-ndjson'] : [kind]
-  const own = members.filter(member => family.includes(member.kind))
-  const used = new Set(own.map(member => member.part))
-  return readers[kind](
-    own,
-    parts.filter(part => !used.has(part)),
-  )
+  for (const part of mostTelling(parts, limits.maxProbes)) await look(part)
+  const kinds = new Set([...known.values()].map(member => member?.kind))
+  const kind = precedence.find(one => kinds.has(one))
+  if (kind === undefined) throw unknown(known.size)
+  const family = familyOf(kind)
+  return recognised(kind, async () => {
+    for (const part of parts) if (!known.has(part) && mayBe(kind, part)) await look(part)
+    const isOwn = (part: Part) => family.some(one => one === known.get(part)?.kind)
+    return {
+      own: parts.flatMap(part => (isOwn(part) ? (known.get(part) ?? []) : [])),
+      others: parts.filter(part => !isOwn(part)),
+    }
+  })
 }
 
 function leftOver(parts: readonly Part[]): Outcome[] {
@@ -138,52 +178,52 @@ async function leftOfTakeout(parts: readonly Part[]): Promise<Outcome[]> {
   return rows
 }
 
-type Reader = (members: readonly Member[], others: readonly Part[]) => Recognised
+interface Reader {
+  readonly format: Format
+  open(files: Files, context: ReadContext): Promise<AsyncIterable<readonly Outcome[]>>
+}
 
 const readers: Readonly<Record<Kind, Reader>> = {
-  'apple-xml': (members, others) => ({
-    format: 'apple-health',
-    async *outcomes(context) {
-      const files = readableFiles(others, context)
-      const used = new Set(files.values())
-      yield leftOver(others.filter(part => !used.has(part)))
-      const names = new Set(files.keys())
-      for (const member of members) yield* readAppleExport(member.open(), context, context.limits, names)
-      yield* readFiles(files, context)
-    },
-  }),
-  fit: (members, others) => ({
-    format: 'google-fit',
-    async *outcomes(context) {
-      yield await leftOfTakeout(others)
-      yield* readTakeout(members.flatMap(toStream), context, context.limits)
-    },
-  }),
-  hl7v2: (members, others) => ({
-    format: 'hl7v2',
-    async *outcomes(context) {
-      yield leftOver(others)
-      for (const member of members) yield* readHl7File(member.open(), context)
-    },
-  }),
-  'fhir-bundle': (members, others) => fhirReader('fhir-bundle', members, others),
-  'fhir-ndjson': (members, others) => fhirReader('fhir-ndjson', members, others),
+  'apple-xml': { format: 'apple-health', open: async (files, context) => appleOutcomes(files, context) },
+  fit: { format: 'google-fit', open: async (files, context) => fitOutcomes(files, context) },
+  hl7v2: { format: 'hl7v2', open: async (files, context) => hl7Outcomes(files, context) },
+  'fhir-bundle': { format: 'fhir-bundle', open: openFhir },
+  'fhir-ndjson': { format: 'fhir-ndjson', open: openFhir },
+}
+
+async function* appleOutcomes({ own, others }: Files, context: ReadContext): AsyncGenerator<readonly Outcome[]> {
+  const files = readableFiles(others, context)
+  const used = new Set(files.values())
+  yield leftOver(others.filter(part => !used.has(part)))
+  const names = new Set(files.keys())
+  for (const member of own) yield* readAppleExport(member.open(), context, context.limits, names)
+  yield* readFiles(files, context)
+}
+
+async function* fitOutcomes({ own, others }: Files, context: ReadContext): AsyncGenerator<readonly Outcome[]> {
+  yield await leftOfTakeout(others)
+  yield* readTakeout(own.flatMap(toStream), context, context.limits)
+}
+
+async function* hl7Outcomes({ own, others }: Files, context: ReadContext): AsyncGenerator<readonly Outcome[]> {
+  yield leftOver(others)
+  for (const member of own) yield* readHl7File(member.open(), context)
+}
+
+/** Whom the resources are about is known when all of them were read once. */
+async function openFhir({ own, others }: Files, context: ReadContext): Promise<AsyncIterable<readonly Outcome[]>> {
+  const outcomes = await importFhir(own.map(toFhirFile), context)
+  return (async function* () {
+    yield leftOver(others)
+    yield* outcomes
+  })()
+}
+
+function toFhirFile({ kind, open }: Member): FhirFile {
+  return { form: kind === 'fhir-ndjson' ? 'ndjson' : 'bundle', open }
 }
 
 function toStream(member: Member): FitStream[] {
   const known = recogniseFit(member.head)
   return known === undefined ? [] : [{ ...known, open: () => member.open() }]
-}
-
-function fhirReader(format: Format, members: readonly Member[], others: readonly Part[]): Recognised {
-  const files = members.map(
-    (member): FhirFile => ({ form: member.kind === 'fhir-ndjson' ? 'ndjson' : 'bundle', open: () => member.open() }),
-  )
-  return {
-    format,
-    async *outcomes(context) {
-      yield leftOver(others)
-      yield* importFhir(files, context)
-    },
-  }
 }

@@ -1,13 +1,21 @@
 import type { Grant } from '#access'
 import type { Resource } from '#fhir'
-import { type Clock, isProblem, type Log, randomId16 } from '#kernel'
+import { type Clock, isProblem, type Log, type Problem, randomId16 } from '#kernel'
 import type { Documents } from '#vault'
+import { stops } from './stops.ts'
+
+/** How far an import is. `before`: how many others begin before it does. */
+interface JobProgress {
+  readonly bytesRead: number
+  readonly rows: number
+  readonly before?: number
+}
 
 /** A running or finished import. */
 export interface Job {
   readonly id: string
   readonly state: 'running' | 'done' | 'failed'
-  readonly progress: { readonly bytesRead: number; readonly rows: number }
+  readonly progress: JobProgress
   /** Parameters, once the import is over. */
   readonly report?: Resource
   /** Resolves when the import is over, however it ended. */
@@ -17,7 +25,7 @@ export interface Job {
 interface StoredJob {
   readonly grant: string
   readonly state: Job['state']
-  readonly progress: Job['progress']
+  readonly progress: JobProgress
   readonly report?: Resource
 }
 
@@ -36,15 +44,42 @@ const interrupted: Resource = {
   ],
 }
 
-/** Work that reports its progress and ends with a report. */
-export type Work = (progress: { bytesRead: number; rows: number }) => Promise<{ failed: boolean; report: Resource }>
+/** What a job is told while it runs, and tells. */
+export interface Running {
+  readonly progress: { bytesRead: number; rows: number }
+  /** Aborted with the Problem that the import ends for. */
+  readonly signal: AbortSignal
+}
+
+/** An import to be run. */
+export interface Order {
+  readonly grant: Grant
+  /** Patient id. */
+  readonly patient: string
+  /** What the work needs: the job's from now on, and given back at its end. */
+  readonly owned: AsyncDisposable
+  /** How many others begin before it does. */
+  before(): number
+  work(running: Running): Promise<{ failed: boolean; report: Resource }>
+}
 
 class RunningJob implements Job {
   readonly id = randomId16().toString('hex')
+  readonly order: Order
+  readonly stopping = new AbortController()
+  readonly counted = { bytesRead: 0, rows: 0 }
   state: Job['state'] = 'running'
-  readonly progress = { bytesRead: 0, rows: 0 }
   report?: Resource
   done: Promise<void> = Promise.resolve()
+
+  constructor(order: Order) {
+    this.order = order
+  }
+
+  get progress(): JobProgress {
+    const before = this.order.before()
+    return before === 0 ? { ...this.counted } : { ...this.counted, before }
+  }
 }
 
 /**
@@ -55,7 +90,8 @@ export class Jobs {
   readonly #documents: Documents
   readonly #clock: Clock
   readonly #log: Log
-  readonly #running = new Map<string, { readonly job: RunningJob; readonly grant: string }>()
+  readonly #running = new Map<string, RunningJob>()
+  #isClosing = false
 
   constructor(documents: Documents, clock: Clock, log: Log) {
     this.#documents = documents
@@ -63,39 +99,55 @@ export class Jobs {
     this.#log = log
   }
 
-  async begin(grant: Grant, work: Work): Promise<Job> {
-    const job = new RunningJob()
-    await this.#keep(job, grant.id)
-    this.#running.set(job.id, { job, grant: grant.id })
-    job.done = this.#finish(job, grant.id, work)
+  /** Takes over what the order owns, also when it throws. */
+  async begin(order: Order): Promise<Job> {
+    await using owned = new AsyncDisposableStack()
+    owned.use(order.owned)
+    if (this.#isClosing) throw stops.closing()
+    const job = new RunningJob(order)
+    await this.#keep(job)
+    this.#running.set(job.id, job)
+    if (this.#isClosing) job.stopping.abort(stops.closing())
+    job.done = this.#finish(job, owned.move())
     return job
   }
 
   /** Never rejects: whoever waits for a job asks for its state afterwards. */
-  async #finish(job: RunningJob, grant: string, work: Work): Promise<void> {
+  async #finish(job: RunningJob, owned: AsyncDisposable): Promise<void> {
+    const { order, counted, stopping } = job
     try {
-      const { failed, report } = await work(job.progress)
+      const { failed, report } = await order.work({ progress: counted, signal: stopping.signal })
       job.report = report
       job.state = failed ? 'failed' : 'done'
-      await this.#keep(job, grant)
+      if (!isErased(stopping.signal)) await this.#keep(job)
     } catch (error) {
       job.state = 'failed'
       this.#log.error('job lost', { room: 'ingest', code: isProblem(error) ? error.code : 'ingest.failed' })
     } finally {
       this.#running.delete(job.id)
+      await this.#giveBack(owned)
     }
   }
 
-  async #keep(job: RunningJob, grant: string): Promise<void> {
-    const { state, progress, report } = job
-    const stored: StoredJob = { grant, state, progress, ...(report === undefined ? {} : { report }) }
-    await this.#documents.put(collection, job.id, stored, { expiresAtMs: this.#clock.nowMs() + keptMs })
+  async #giveBack(owned: AsyncDisposable): Promise<void> {
+    try {
+      await owned[Symbol.asyncDispose]()
+    } catch {
+      this.#log.error('file not closed', { room: 'ingest', code: 'ingest.failed' })
+    }
+  }
+
+  async #keep({ id, state, counted, report, order }: RunningJob): Promise<void> {
+    const progress = { ...counted }
+    const stored: StoredJob = { grant: order.grant.id, state, progress, ...(report === undefined ? {} : { report }) }
+    const expiresAtMs = this.#clock.nowMs() + keptMs
+    await this.#documents.put(collection, id, stored, { expiresAtMs, group: order.patient })
   }
 
   /** The job, if this grant began it. */
   async find(id: string, grant: Grant): Promise<Job | undefined> {
     const running = this.#running.get(id)
-    if (running !== undefined) return running.grant === grant.id ? running.job : undefined
+    if (running !== undefined) return running.order.grant.id === grant.id ? running : undefined
     if (!/^[0-9a-f]{32}$/.test(id)) return undefined
     const found = await this.#documents.get<StoredJob>(collection, id)
     if (found === undefined || found.value.grant !== grant.id) return undefined
@@ -105,8 +157,26 @@ export class Jobs {
     return { id, state, progress, ...(report === undefined ? {} : { report }), done }
   }
 
-  /** Waits for what is running. */
-  async settle(): Promise<void> {
-    await Promise.all([...this.#running.values()].map(({ job }) => job.done))
+  /** Ends the imports for a patient who is erased, and forgets those that are over. */
+  async forgetPatient(patient: string): Promise<void> {
+    await this.#end(stops.erased(), job => job.order.patient === patient)
+    for (const { name } of await this.#documents.list(collection, { group: patient }))
+      await this.#documents.delete(collection, name)
   }
+
+  /** Ends what is running, and takes nothing new. */
+  async close(): Promise<void> {
+    this.#isClosing = true
+    await this.#end(stops.closing(), () => true)
+  }
+
+  async #end(why: Problem, isMeant: (job: RunningJob) => boolean): Promise<void> {
+    const meant = [...this.#running.values()].filter(isMeant)
+    for (const { stopping } of meant) stopping.abort(why)
+    await Promise.all(meant.map(({ done }) => done))
+  }
+}
+
+function isErased({ reason }: AbortSignal): boolean {
+  return isProblem(reason) && reason.code === 'ingest.patient-erased'
 }

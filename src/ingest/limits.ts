@@ -1,14 +1,19 @@
+import type { QueueLimits } from './queue.ts'
+import type { QuotaLimits } from './source/quota.ts'
+
 /** What an import may cost. Figures are bytes unless their name says otherwise. */
-export interface IngestLimits {
+export interface IngestLimits extends QueueLimits, QuotaLimits {
   /** The file as it arrives. */
   readonly maxFile: number
   /** All of an archive, unpacked. */
   readonly maxUnpacked: number
-  /** Unpacked over packed size of one entry; real exports are about 20, a bomb is about 1,000. */
+  /** Unpacked over packed size, of one entry and of all together; real exports are about 20, a bomb is about 1,000. */
   readonly maxRatio: number
-  /** Entries smaller than this may have any ratio: they cannot do harm. */
+  /** What unpacks to less than this may have any ratio: it cannot do harm. */
   readonly ratioFrom: number
   readonly maxEntries: number
+  /** Files of an archive that are looked into to tell what it is. */
+  readonly maxProbes: number
   /** One XML token, JSON string, NDJSON line or HL7 segment. */
   readonly maxToken: number
   /** One line of NDJSON, one entry of a Bundle, one resource; attachments are long. Characters. */
@@ -22,6 +27,8 @@ export interface IngestLimits {
   readonly batchSize: number
   /** Bodies up to this size stay in memory; larger ones are spooled to disk, sealed. */
   readonly spoolFrom: number
+  /** What stays free on the disk of the spool, for the record. */
+  readonly keepFree: number
 }
 
 export const defaultLimits: IngestLimits = {
@@ -30,11 +37,18 @@ export const defaultLimits: IngestLimits = {
   maxRatio: 200,
   ratioFrom: 16 * 1024 ** 2,
   maxEntries: 200_000,
+  maxProbes: 200,
   maxToken: 1024 ** 2,
   maxLine: 64 * 1024 ** 2,
   maxWhole: 64 * 1024 ** 2,
   maxDepth: 24,
   maxResources: 500_000,
-  batchSize: 500,
+  batchSize: 200,
   spoolFrom: 4 * 1024 ** 2,
+  keepFree: 256 * 1024 ** 2,
+  maxSpooled: 32 * 1024 ** 3,
+  maxSpooledPerGrant: 16 * 1024 ** 3,
+  maxImports: 16,
+  maxImportsPerGrant: 4,
+  maxRunning: 2,
 }

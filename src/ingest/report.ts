@@ -10,8 +10,8 @@ export interface Report {
   /** `failed`: it broke off; what is counted as created or updated was committed, the rest was not. */
   readonly state: 'done' | 'failed'
   readonly format: Format
-  /** SHA-256 of the file, hex. */
-  readonly digest: string
+  /** SHA-256 of the file, hex; absent when the import ended before the file was read. */
+  readonly digest?: string
   /** Rows that were read: the sum of `mapped`, `duplicate`, and the counts of `unmapped` and `rejected`. */
   readonly rows: number
   /** Rows that became a resource, or a change to one. */
@@ -39,7 +39,7 @@ export interface Report {
 
 export interface ReportFacts {
   readonly format: Format
-  readonly digest: string
+  readonly digest?: string
   readonly provenance?: string
   readonly problem?: Problem
 }
@@ -84,7 +84,7 @@ export function reportResource(report: Report): Resource {
   const parameter: Parameter[] = [
     { name: 'state', valueCode: report.state },
     { name: 'source', valueCode: report.format },
-    { name: 'digest', valueString: `sha256:${report.digest}` },
+    ...(report.digest === undefined ? [] : [{ name: 'digest', valueString: `sha256:${report.digest}` }]),
     ...counts.map(name => ({ name, valueInteger: report[name] })),
     ...report.unmapped.map(({ row, count }) => ({ name: 'unmapped', part: [rowPart(row), countPart(count)] })),
     ...report.rejected.map(rejectedParameter),

@@ -1,5 +1,5 @@
 import type { Grant } from '#access'
-import { type Clock, isProblem, type Log, Problem, type ProblemIssue } from '#kernel'
+import { type Clock, giveWay, isProblem, type Log, Problem, type ProblemIssue } from '#kernel'
 import type { Record, Txn, Writer } from '#record'
 import type { Validator } from '#validation'
 import type { Documents } from '#vault'
@@ -11,6 +11,7 @@ import type { IngestLimits } from './limits.ts'
 import type { Outcome } from './outcome.ts'
 import { provenanceOf } from './provenance.ts'
 import { type Report, reportOf } from './report.ts'
+import { checkStopped, stopOf, stops } from './stops.ts'
 import { type Settled, Tally } from './tally.ts'
 
 export interface RunDeps {
@@ -28,14 +29,16 @@ export interface RunFacts {
   readonly digest: string
   /** Id of the run's Provenance; the same for the same file and patient. */
   readonly provenanceId: string
-  /** All or nothing: what is refused, or goes wrong, is thrown and not reported. */
-  readonly atomic?: boolean
   /** What is known of the patient: a change that describes somebody else stops the run. Absent where that was settled. */
   readonly person?: PersonClaims
   /** Somebody has said that the file is this patient's. */
   readonly forced?: boolean
   /** Takes in the patient first, in the transaction of the first batch. */
   readonly admit?: ((txn: Txn) => Promise<void>) | undefined
+  /** Aborted with the Problem that the run ends for. */
+  readonly signal?: AbortSignal
+  /** The grant as it is at this moment. @throws Problem when the run may not go on */
+  permitted?(): Promise<Grant>
 }
 
 /** How far an import of this file came. Written in the transaction of each batch. */
@@ -56,12 +59,13 @@ const listedTargets = 200
 
 /**
  * Takes outcomes, and commits what they map to in batches: while one batch is being committed the next is read, and no
- * more than that is held. Gives a report in any case; what broke it off stands in it.
+ * more than that is held. Before each batch it is asked whether the grant still stands. Gives a report in any case; what broke it off
+ * stands in it.
  *
- * @throws Problem only when the run is `atomic`
+ * @param open  looks through the file before anything is written, and gives its outcomes
  */
 export async function runImport(
-  outcomes: AsyncIterable<readonly Outcome[]>,
+  open: () => Promise<AsyncIterable<readonly Outcome[]>>,
   facts: RunFacts,
   deps: RunDeps,
   onRows: (rows: number) => void,
@@ -70,20 +74,31 @@ export async function runImport(
   let problem: Problem | undefined
   try {
     await run.resume()
-    for await (const some of outcomes) {
+    for await (const some of await open()) {
       for (const outcome of some) if (run.take(outcome)) await run.flush()
       onRows(run.rowsRead)
+      checkStopped(facts.signal)
     }
     await run.finish()
   } catch (error) {
-    problem = isProblem(error) ? error : fault(error)
-    if (facts.atomic === true) throw problem
-    deps.log.warn('import broke off', { room: 'ingest', code: problem.code, ...detailOf(problem) })
     await run.settle()
+    problem = toldProblem(error, facts.signal, deps)
   }
   const { format, digest } = facts
   const provenance = run.provenanceWritten ? { provenance: `Provenance/${facts.provenanceId}` } : {}
   return reportOf(run.tallied(), { format, digest, ...provenance, ...(problem === undefined ? {} : { problem }) })
+}
+
+/** The report of an import that ended before it began. */
+export function brokenOff(format: Format, error: unknown, deps: Pick<RunDeps, 'log'>): Report {
+  return reportOf(new Tally(), { format, problem: toldProblem(error, undefined, deps) })
+}
+
+/** What is told of an error: that somebody stopped the import, where that is behind it. */
+function toldProblem(error: unknown, signal: AbortSignal | undefined, { log }: Pick<RunDeps, 'log'>): Problem {
+  const problem = stopOf(signal) ?? (isProblem(error) ? error : fault(error))
+  log.warn('import broke off', { room: 'ingest', code: problem.code, ...detailOf(problem) })
+  return problem
 }
 
 function detailOf({ detail }: Problem): { detail?: string } {
@@ -100,7 +115,8 @@ class Run {
   provenanceWritten = false
   readonly #facts: RunFacts
   readonly #deps: RunDeps
-  readonly #writer: Writer
+  #grant: Grant
+  #writer: Writer
   /** Rows that come to nothing that could be committed, and the fates of those that did. */
   readonly #read = new Tally()
   #settled = new Tally()
@@ -113,7 +129,23 @@ class Run {
   constructor(facts: RunFacts, deps: RunDeps) {
     this.#facts = facts
     this.#deps = deps
-    this.#writer = deps.record.writer(facts.grant, { home: facts.patient })
+    this.#grant = facts.grant
+    this.#writer = this.#newWriter()
+  }
+
+  #newWriter(): Writer {
+    return this.#deps.record.writer(this.#grant, { home: this.#facts.patient })
+  }
+
+  /** Who writes the next batch: what was permitted when the import began may have been taken back since. */
+  async #permittedWriter(): Promise<Writer> {
+    checkStopped(this.#facts.signal)
+    const grant = (await this.#facts.permitted?.()) ?? this.#grant
+    if (grant !== this.#grant) {
+      this.#grant = grant
+      this.#writer = this.#newWriter()
+    }
+    return this.#writer
   }
 
   /** Takes up a run of the same file that was cut off: what it committed is counted and not looked at again. */
@@ -181,8 +213,10 @@ class Run {
   }
 
   async #commit(items: readonly Item[], last: boolean): Promise<void> {
-    const { valid, refused } = this.#checked(items)
-    const settled = await this.#writer.transact(async txn => {
+    const { valid, refused } = await this.#checked(items)
+    const writer = await this.#permittedWriter()
+    const settled = await writer.transact(async txn => {
+      await this.#checkKept(txn)
       const committed = await this.#stageBatch(txn, valid)
       const after = afterBatch(sumOf(this.#settled, refused), valid, committed)
       const written = [...committed.created, ...committed.updated]
@@ -195,12 +229,19 @@ class Run {
     if (settled.created + settled.updated > 0) this.provenanceWritten = true
   }
 
+  /** Whoever was erased meanwhile, by any process, gets nothing more. @throws Problem `gone` · `ingest.patient-erased` */
+  async #checkKept(txn: Txn): Promise<void> {
+    const { patient, admit } = this.#facts
+    if (admit !== undefined && this.#committed === 0) return
+    if (!(await txn.existing('Patient', [patient])).has(patient)) throw stops.erased()
+  }
+
   async #stageBatch(txn: Txn, items: readonly Item[]): Promise<Committed> {
     if (this.#committed === 0) await this.#facts.admit?.(txn)
     txn.note(
       `import ${this.#facts.format}${this.#facts.forced === true ? ', forced whatever differs in identity' : ''}`,
     )
-    return stage(txn, items, { strict: this.#facts.atomic === true, validator: this.#deps.validator })
+    return stage(txn, items, { strict: false, validator: this.#deps.validator })
   }
 
   async #writeProvenance(txn: Txn, written: readonly string[], last: boolean): Promise<void> {
@@ -226,13 +267,16 @@ class Run {
   }
 
   /** What may be written, and the count of what may not. What changes a Patient is looked at when the change is known. */
-  #checked(items: readonly Item[]): { valid: readonly Item[]; refused: Tally } {
+  async #checked(items: readonly Item[]): Promise<{ valid: readonly Item[]; refused: Tally }> {
     const refused = new Tally()
-    const valid = items.filter(item => {
+    const valid: Item[] = []
+    for (const item of items) {
       const [issue] = item.kind === 'mapped' ? this.#deps.validator.validate(item.resource) : []
-      if (issue !== undefined) refused.settle(item, refusalOf(issue))
-      return issue === undefined
-    })
+      if (issue === undefined) valid.push(item)
+      else refused.settle(item, refusalOf(issue))
+      const pause = giveWay()
+      if (pause !== undefined) await pause
+    }
     return { valid, refused }
   }
 }

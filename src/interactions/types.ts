@@ -19,6 +19,10 @@ export interface FhirRequest {
   stream(): AsyncIterable<Uint8Array>
   /** Undefined only where the route is public. */
   readonly grant: Grant | undefined
+  /** What who asks may do at this moment, for work that takes long. @throws Problem `unauthenticated` when that ended */
+  renew?(): Promise<Grant>
+  /** Aborted when who asks leaves before the answer. */
+  gone?(): AbortSignal
   /** `…/fhir`, from the configuration and never from a header. */
   readonly baseUrl: string
   /** The body already parsed: an entry of a bundle. */
@@ -111,6 +115,11 @@ export interface IngestPort {
     readonly source?: string
     readonly force?: boolean
     readonly body: AsyncIterable<Uint8Array>
+    /** The grant at this moment, asked before each batch. @throws Problem when the import may not go on */
+    renew?(): Promise<Grant>
+    /** Aborted when whoever sends the file leaves; the import ends with it when they wait for its end. */
+    readonly gone?: AbortSignal
+    readonly isAwaited?: boolean
   }): Promise<Job>
   /** An import that this grant may know of. */
   job(id: string, grant: Grant): Promise<Job | undefined>
@@ -192,7 +201,8 @@ export interface ReviewPort {
 export interface Job {
   readonly id: string
   readonly state: 'running' | 'done' | 'failed'
-  readonly progress: { readonly bytesRead: number; readonly rows: number }
+  /** `before`: how many imports begin before this one does. */
+  readonly progress: { readonly bytesRead: number; readonly rows: number; readonly before?: number }
   /** OperationOutcome or Parameters, once the import is over. */
   readonly report?: Resource
   readonly done: Promise<void>

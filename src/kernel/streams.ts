@@ -13,7 +13,7 @@ export async function* limitBytes(
   for await (const chunk of chunks) {
     seen += chunk.length
     if (seen > limitBytes)
-      throw new Problem('too-large', 'body.too-large', 'The body is larger than this server takes.')
+      throw new Problem('too-large', 'body.too-large', `There are more than the ${limitBytes} bytes that are taken.`)
     yield chunk
   }
 }

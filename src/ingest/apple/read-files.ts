@@ -148,17 +148,12 @@ async function* readClinicalRecords(
  * two clinics look like those of two people; the phone that they were sent to is one person's.
  */
 async function* importRecords(parts: readonly Part[], context: ReadContext): AsyncGenerator<Outcome[], void, void> {
-  const together = importFhir(parts.map(fileOf), context)
-  const first = await attempt(together)
-  if (first !== undefined) {
-    yield first
-    yield* together
-    return
-  }
+  const together = await attempt(parts, context)
+  if (together !== undefined) return yield* together
   for (const part of parts) {
-    const alone = importFhir([fileOf(part)], context)
-    yield (await attempt(alone)) ?? [{ kind: 'rejected', row: 'ClinicalRecord', reason: 'structure-unknown' }]
-    yield* alone
+    const alone = await attempt([part], context)
+    if (alone === undefined) yield [{ kind: 'rejected', row: 'ClinicalRecord', reason: 'structure-unknown' }]
+    else yield* alone
   }
 }
 
@@ -166,10 +161,10 @@ function fileOf(part: Part): FhirFile {
   return { form: 'bundle', open: () => part.open() }
 }
 
-/** The first outcomes; undefined when the files cannot be read, or not together. */
-async function attempt(outcomes: AsyncGenerator<Outcome[], void, void>): Promise<Outcome[] | undefined> {
+/** What files become; undefined when they cannot be read, or not together. */
+async function attempt(parts: readonly Part[], context: ReadContext): Promise<AsyncGenerator<Outcome[]> | undefined> {
   try {
-    return (await outcomes.next()).value ?? []
+    return await importFhir(parts.map(fileOf), context)
   } catch (error) {
     if (isProblem(error, 'invalid') || isProblem(error, 'unprocessable')) return undefined
     throw error

@@ -1,3 +1,4 @@
+import { giveWay } from '#kernel'
 import type { Outcome } from '../outcome.ts'
 import type { ReadContext } from '../read-context.ts'
 import { isOfAnother, namesAnother } from './about.ts'
@@ -9,19 +10,25 @@ import { linksOf } from './references.ts'
 const gatherSize = 100
 
 /**
- * The outcomes of FHIR files that belong together. The first pass learns what is in them, so that references find their
- * targets whatever the order, and which of several versions is the newest; the last one maps. Each pass reads the files again
- * and holds one resource at a time.
+ * Looks through FHIR files that belong together, and gives what they become. The first pass learns what is in them and whose
+ * it is, so that references find their targets whatever the order, and which of several versions is the newest; the last one maps.
+ * Each pass reads the files again and holds one resource at a time.
  *
- * @throws Problem as `readRows`, `Directory`
+ * @throws Problem as `readRows`, `Directory`, both at once and while it is read
  */
-export async function* importFhir(
+export async function importFhir(
   files: readonly FhirFile[],
   context: ReadContext,
+): Promise<AsyncGenerator<Outcome[], void, void>> {
+  return outcomesOf(files, await openScene(files, context))
+}
+
+async function* outcomesOf(
+  files: readonly FhirFile[],
+  scene: Scene & { readonly doubtful: boolean },
 ): AsyncGenerator<Outcome[], void, void> {
-  const scene = await openScene(files, context)
   let outcomes: Outcome[] = scene.doubtful ? [{ kind: 'warning', text: doubtfulEncoding }] : []
-  for await (const { row, place, index } of all(files, context, () => {})) {
+  for await (const { row, place, index } of all(files, scene.context, () => {})) {
     const outcome = outcomeOf(row, index, scene)
     outcomes.push(isOfSomebodyElse(outcome) ? { ...outcome, expression: place } : outcome, ...scene.warnings.splice(0))
     if (outcomes.length >= gatherSize) {
@@ -103,6 +110,8 @@ async function* all(
   for (const file of files) {
     let at = 0
     for await (const found of readRows(file, limits, onDoubt)) {
+      const pause = giveWay()
+      if (pause !== undefined) await pause
       const row = named(found, index)
       yield { row, place: file.form === 'ndjson' ? `line[${at + 1}]` : `Bundle.entry[${at}]`, index }
       at += 1

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
 import yauzl from 'yauzl'
-import { isProblem, Problem } from '#kernel'
+import { giveWay, isProblem, Problem } from '#kernel'
 import type { IngestLimits } from '../limits.ts'
 import type { ByteSource } from './byte-source.ts'
 
@@ -92,40 +92,80 @@ export async function openArchive(source: ByteSource, limits: IngestLimits): Pro
 
 async function listParts(zip: yauzl.ZipFile, limits: IngestLimits): Promise<readonly Part[]> {
   const parts: Part[] = []
-  const unpacked = { bytes: 0, held: 0 }
+  const size = new Measured(limits, zip.fileSize)
+  const held = { bytes: 0 }
   for await (const entry of zip.eachEntry()) {
-    if (parts.length >= limits.maxEntries) throw bomb(limits)
+    size.add(entry)
     if (entry.fileName.includes('\0')) throw malformed(undefined)
-    if (!entry.fileName.endsWith('/') && !isLink(entry)) parts.push(partOf(zip, entry, limits, unpacked))
+    if (!entry.fileName.endsWith('/') && !isLink(entry)) parts.push(partOf(zip, slim(entry), entry.fileName, held))
+    const pause = giveWay()
+    if (pause !== undefined) await pause
   }
   return parts
 }
+
+/** What the directory of an archive says of it, held against the limits while it is read. */
+class Measured {
+  readonly #limits: IngestLimits
+  readonly #sizeBytes: number
+  #entries = 0
+  #directory = 0
+  #packed = 0
+  #unpacked = 0
+
+  constructor(limits: IngestLimits, sizeBytes: number) {
+    this.#limits = limits
+    this.#sizeBytes = sizeBytes
+  }
+
+  /** @throws Problem `too-large` · `ingest.zip-bomb`; `invalid` · `ingest.zip-malformed` for files that lie over each other */
+  add(entry: yauzl.Entry): void {
+    const { maxEntries, maxUnpacked, maxRatio, ratioFrom } = this.#limits
+    this.#entries += 1
+    this.#directory += entry.fileNameLength + entry.extraFieldLength + entry.fileCommentLength
+    this.#packed += entry.compressedSize
+    this.#unpacked += entry.uncompressedSize
+    const { compressedSize, uncompressedSize } = entry
+    const isBomb =
+      (uncompressedSize > ratioFrom && uncompressedSize > compressedSize * maxRatio) ||
+      (this.#unpacked > ratioFrom && this.#unpacked > this.#sizeBytes * maxRatio)
+    if (this.#entries > maxEntries || this.#directory > maxDirectory || this.#unpacked > maxUnpacked || isBomb)
+      throw bomb(this.#limits)
+    if (this.#packed > this.#sizeBytes) throw malformed(undefined)
+  }
+}
+
+/** Names and remarks of all files together. */
+const maxDirectory = 64 * 1024 ** 2
 
 /** A symbolic link says where, not what; nothing in an export needs one. */
 function isLink(entry: yauzl.Entry): boolean {
   return entry.externalFileAttributes >>> 28 === 0xa
 }
 
+/** An entry as far as it is needed to unpack it: there may be many thousands. */
+function slim(entry: yauzl.Entry): yauzl.Entry {
+  const { compressedSize, uncompressedSize, compressionMethod, crc32, generalPurposeBitFlag } = entry
+  const { relativeOffsetOfLocalHeader } = entry
+  const needed = { compressedSize, uncompressedSize, compressionMethod, crc32, generalPurposeBitFlag }
+  return Object.assign(Object.create(yauzl.Entry.prototype), { ...needed, relativeOffsetOfLocalHeader })
+}
+
 /** Small files that were read whole to be recognised are held, up to this many bytes of an archive: there may be thousands. */
 const mostHeld = 32 * 1024 ** 2
 
-interface Unpacked {
-  bytes: number
-  held: number
-}
-
-function partOf(zip: yauzl.ZipFile, entry: yauzl.Entry, limits: IngestLimits, unpacked: Unpacked): Part {
+function partOf(zip: yauzl.ZipFile, entry: yauzl.Entry, name: string, held: { bytes: number }): Part {
   let whole: Buffer | undefined
-  const open = () => (whole === undefined ? unpack(zip, entry, limits, unpacked) : given(whole))
+  const open = () => (whole === undefined ? unpack(zip, entry) : given(whole))
   return {
-    baseName: entry.fileName.split(/[\\/]/).at(-1) ?? '',
-    extension: /\.([A-Za-z0-9]{1,8})$/.exec(entry.fileName)?.[1]?.toLowerCase() ?? '',
+    baseName: name.split(/[\\/]/).at(-1) ?? '',
+    extension: /\.([A-Za-z0-9]{1,8})$/.exec(name)?.[1]?.toLowerCase() ?? '',
     sizeBytes: entry.uncompressedSize,
     open,
     head: async bytes => {
       const head = await firstOf(open(), bytes)
-      if (entry.uncompressedSize <= bytes && unpacked.held + head.length <= mostHeld && whole === undefined) {
-        unpacked.held += head.length
+      if (entry.uncompressedSize <= bytes && held.bytes + head.length <= mostHeld && whole === undefined) {
+        held.bytes += head.length
         whole = head
       }
       return head.subarray(0, bytes)
@@ -151,20 +191,12 @@ async function* given(bytes: Buffer): AsyncGenerator<Buffer, void, void> {
   yield bytes
 }
 
-async function* unpack(
-  zip: yauzl.ZipFile,
-  entry: yauzl.Entry,
-  limits: IngestLimits,
-  unpacked: Unpacked,
-): AsyncGenerator<Buffer, void, void> {
-  const { uncompressedSize, compressedSize } = entry
-  if (uncompressedSize > limits.ratioFrom && uncompressedSize > compressedSize * limits.maxRatio) throw bomb(limits)
+/** Held to the size that the directory says, which was held to the limits. */
+async function* unpack(zip: yauzl.ZipFile, entry: yauzl.Entry): AsyncGenerator<Buffer, void, void> {
   let checksum = 0
   try {
     const stream = await zip.openReadStreamPromise(entry)
     for await (const chunk of stream as AsyncIterable<Buffer>) {
-      unpacked.bytes += chunk.length
-      if (unpacked.bytes > limits.maxUnpacked) throw bomb(limits)
       checksum = crc32(chunk, checksum)
       yield chunk
     }
@@ -175,11 +207,8 @@ async function* unpack(
 }
 
 function bomb({ maxEntries, maxUnpacked, maxRatio }: IngestLimits): Problem {
-  return new Problem(
-    'too-large',
-    'ingest.zip-bomb',
-    `The archive has more than ${maxEntries} files, or unpacks to more than ${maxUnpacked} bytes or ${maxRatio} times its size.`,
-  )
+  const text = `The archive has more than ${maxEntries} files, or unpacks to more than ${maxUnpacked} bytes or ${maxRatio} times its size.`
+  return new Problem('too-large', 'ingest.zip-bomb', text)
 }
 
 function malformed(cause: unknown): Problem {

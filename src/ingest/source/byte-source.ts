@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, open, stat } from 'node:fs/promises'
 import { setImmediate } from 'node:timers/promises'
+import { Problem } from '#kernel'
 
-/** Bytes that can be read again and anywhere, which a zip's directory and a second pass need. */
+/** Bytes that can be read again and anywhere, which a zip's directory and a second pass need. Whoever has it closes it. */
 export interface ByteSource {
   readonly sizeBytes: number
   /** The bytes `from … until`, `until` exclusive. */
@@ -22,15 +23,11 @@ class FileSource implements ByteSource {
   }
 
   async *read(from: number, until: number): AsyncGenerator<Buffer, void, void> {
-    let at = from
-    while (at < until) {
-      const { bytesRead, buffer } = await this.#file.read(
-        Buffer.allocUnsafe(Math.min(step, until - at)),
-        0,
-        Math.min(step, until - at),
-        at,
-      )
-      if (bytesRead === 0) return
+    const end = Math.min(until, this.sizeBytes)
+    for (let at = from; at < end; ) {
+      const size = Math.min(step, end - at)
+      const { bytesRead, buffer } = await this.#file.read(Buffer.allocUnsafe(size), 0, size, at)
+      if (bytesRead === 0) throw becameShorter()
       at += bytesRead
       yield buffer.subarray(0, bytesRead)
     }
@@ -41,13 +38,19 @@ class FileSource implements ByteSource {
   }
 }
 
+function becameShorter(): Problem {
+  return new Problem('invalid', 'ingest.truncated', 'The file became shorter while it was read.')
+}
+
 /** A file on this machine. @throws the file system's error when it cannot be opened, TypeError when it is a folder */
 export async function openFile(path: string): Promise<ByteSource> {
-  const file = await open(path, 'r')
-  const found = await file.stat()
-  if (found.isFile()) return new FileSource(file, found.size)
-  await file.close()
-  throw new TypeError('this is no file')
+  // Asked before it is opened: a pipe would wait for somebody to write.
+  if (!(await stat(path)).isFile()) throw new TypeError('this is no file')
+  await using owned = new AsyncDisposableStack()
+  const file = owned.adopt(await open(path, 'r'), handle => handle.close())
+  const { size } = await file.stat()
+  owned.move()
+  return new FileSource(file, size)
 }
 
 /** Bytes in memory. */

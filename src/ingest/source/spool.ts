@@ -1,110 +1,122 @@
-import { type FileHandle, open, unlink } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, open, readdir, rm, statfs, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { limitBytes, newResourceId } from '#kernel'
-import { newScratchSeal } from '#vault'
+import { isProblem, limitBytes, newResourceId, Problem } from '#kernel'
 import type { IngestLimits } from '../limits.ts'
 import { type ByteSource, bufferSource } from './byte-source.ts'
+import { Quota } from './quota.ts'
+import { SealedFile } from './sealed-file.ts'
+
+/** Takes bodies in, so that they can be read more than once. */
+export interface Spool {
+  /**
+   * Small bodies stay in memory. Larger ones go to a file, piece by piece under a scratch seal of the vault, whose key is
+   * made for this body and never leaves the process; the file has no name while it is in use, so nothing of it can be read even by
+   * somebody who pulls the plug and takes the disk. Whoever gets the source closes it.
+   *
+   * @param owner  pseudonymous id of the grant that sends it
+   * @throws Problem `too-large` · `body.too-large`; `too-large` or `busy` · `ingest.spool-quota`;
+   *   `busy` · `ingest.spool-unwritable`; and what the body throws
+   */
+  take(body: AsyncIterable<Uint8Array>, owner: string): Promise<ByteSource>
+  /** Resolves when what a process that crashed left behind is gone. */
+  swept(): Promise<void>
+}
+
+const prefix = 'kinhold-spool-'
+
+/** Room on the disk is looked at again after so many bytes. */
+const lookEvery = 16 * 1024 ** 2
 
 /**
- * Takes in a body, so that it can be read more than once. Small ones stay in memory. Larger ones go to a temporary
- * file, chunk by chunk under a scratch seal of the vault, whose key is made for this body and never leaves the process, and
- * the file has no name while it is in use, so nothing of it can be read even by somebody who pulls the plug and takes the disk.
+ * Opens the spool in a folder, which is made when it is first needed and may be shared with other processes.
  *
- * @throws Problem `too-large` · `body.too-large`
+ * @param folder  where nothing else lies
  */
-export async function spool(body: AsyncIterable<Uint8Array>, limits: IngestLimits): Promise<ByteSource> {
-  const held: Uint8Array[] = []
-  let size = 0
-  let file: SealedFile | undefined
-  try {
-    for await (const chunk of limitBytes(body, limits.maxFile)) {
-      size += chunk.length
-      if (file === undefined && size <= limits.spoolFrom) {
-        held.push(chunk)
-        continue
-      }
-      file ??= await openSealed(held.splice(0))
-      await file.append(chunk)
-    }
-    await file?.finish()
-    return file ?? bufferSource(Buffer.concat(held))
-  } catch (error) {
-    await file?.close()
-    throw error
+export function openSpool(folder: string, limits: IngestLimits): Spool {
+  const quota = new Quota(limits)
+  const sweeping = sweep(folder)
+  return {
+    take: (body, owner) => take(body, { folder, limits, quota, owner }),
+    swept: () => sweeping,
   }
 }
 
-const plainSize = 64 * 1024
+interface Taking {
+  readonly folder: string
+  readonly limits: IngestLimits
+  readonly quota: Quota
+  readonly owner: string
+}
 
-async function openSealed(held: readonly Uint8Array[]): Promise<SealedFile> {
-  const path = join(tmpdir(), `kinhold-${newResourceId()}`)
-  const handle = await open(path, 'wx+', 0o600)
-  // A file without a name lives as long as it is open. Windows cannot do so and removes it on closing.
-  const nameless = process.platform !== 'win32'
-  if (nameless) await unlink(path)
-  const file = new SealedFile(handle, nameless ? undefined : path)
-  for (const chunk of held) await file.append(chunk)
+async function take(body: AsyncIterable<Uint8Array>, taking: Taking): Promise<ByteSource> {
+  const { limits } = taking
+  await using owned = new AsyncDisposableStack()
+  const held: Uint8Array[] = []
+  let size = 0
+  let lookedAt = 0
+  let file: SealedFile | undefined
+  for await (const chunk of limitBytes(body, limits.maxFile)) {
+    size += chunk.length
+    if (file === undefined && size <= limits.spoolFrom) held.push(chunk)
+    else {
+      file ??= owned.adopt(await onDisk(() => create(taking)), file => file.close())
+      await append(file, [...held.splice(0), chunk])
+      if (size - lookedAt >= lookEvery) {
+        lookedAt = size
+        await onDisk(() => checkFree(taking.folder, limits))
+      }
+    }
+  }
+  if (file === undefined) return bufferSource(Buffer.concat(held))
+  await onDisk(() => file.finish())
+  owned.move()
   return file
 }
 
-class SealedFile implements ByteSource {
-  readonly #file: FileHandle
-  readonly #path: string | undefined
-  readonly #scratch = newScratchSeal()
-  readonly #sealedSize = plainSize + this.#scratch.overheadBytes
-  #rest: Buffer[] = []
-  #restSize = 0
-  #chunks = 0
-  sizeBytes = 0
+async function append(file: SealedFile, chunks: readonly Uint8Array[]): Promise<void> {
+  for (const chunk of chunks) await onDisk(() => file.append(chunk))
+}
 
-  constructor(file: FileHandle, path: string | undefined) {
-    this.#file = file
-    this.#path = path
+/** What the file system says of a file of ours, in words. */
+async function onDisk<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    if (isProblem(cause)) throw cause
+    const { code = 'none' } = cause as NodeJS.ErrnoException
+    const text = 'This server has no room on its disk to keep the file while it is read.'
+    throw new Problem('busy', 'ingest.spool-unwritable', text, { cause, detail: code, retryAfterSeconds: 60 })
   }
+}
 
-  async append(bytes: Uint8Array): Promise<void> {
-    this.#rest.push(Buffer.from(bytes))
-    this.#restSize += bytes.length
-    this.sizeBytes += bytes.length
-    if (this.#restSize < plainSize) return
-    const all = Buffer.concat(this.#rest)
-    const whole = all.length - (all.length % plainSize)
-    for (let at = 0; at < whole; at += plainSize) await this.#write(all.subarray(at, at + plainSize))
-    this.#rest = [all.subarray(whole)]
-    this.#restSize = all.length - whole
+async function create({ folder, limits, quota, owner }: Taking): Promise<SealedFile> {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await checkFree(folder, limits)
+  const path = join(folder, `${prefix}${newResourceId()}`)
+  await using owned = new AsyncDisposableStack()
+  // A file without a name lives as long as it is open. Windows cannot do so and removes it on closing.
+  const ended = async (bytes: number) => {
+    quota.release(owner, bytes)
+    await rm(path, { force: true })
   }
+  const claim = (bytes: number) => quota.claim(owner, bytes)
+  const file = owned.adopt(new SealedFile(await open(path, 'wx+', 0o600), { claim, ended }), file => file.close())
+  if (process.platform !== 'win32') await unlink(path)
+  owned.move()
+  return file
+}
 
-  async finish(): Promise<void> {
-    if (this.#restSize > 0) await this.#write(Buffer.concat(this.#rest))
-    this.#rest = []
-  }
+/** The record lies on the same disk and must always find room. @throws Problem `busy` · `ingest.spool-unwritable` */
+async function checkFree(folder: string, { keepFree }: IngestLimits): Promise<void> {
+  const { bavail, bsize } = await statfs(folder)
+  if (bavail * bsize >= keepFree) return
+  const text = `Less than ${keepFree} bytes are free on the disk of this server, so it takes no large files.`
+  throw new Problem('busy', 'ingest.spool-unwritable', text, { retryAfterSeconds: 60 })
+}
 
-  async #write(plain: Buffer): Promise<void> {
-    const index = this.#chunks++
-    const sealed = this.#scratch.seal(index, plain)
-    await this.#file.write(sealed, 0, sealed.length, index * this.#sealedSize)
-  }
-
-  async *read(from: number, until: number): AsyncGenerator<Buffer, void, void> {
-    const end = Math.min(until, this.sizeBytes)
-    for (let at = from; at < end; ) {
-      const index = Math.floor(at / plainSize)
-      const start = index * plainSize
-      const plain = await this.#open(index, Math.min(plainSize, this.sizeBytes - start))
-      yield plain.subarray(at - start, Math.min(plain.length, end - start))
-      at = start + plain.length
-    }
-  }
-
-  async #open(index: number, size: number): Promise<Buffer> {
-    const sealed = Buffer.allocUnsafe(size + this.#scratch.overheadBytes)
-    await this.#file.read(sealed, 0, sealed.length, index * this.#sealedSize)
-    return this.#scratch.open(index, sealed)
-  }
-
-  async close(): Promise<void> {
-    await this.#file.close()
-    if (this.#path !== undefined) await unlink(this.#path)
-  }
+/** A process that crashed between making a file and taking its name away, or on Windows, left it: nobody can open it. */
+async function sweep(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => [])
+  for (const name of names.filter(one => one.startsWith(prefix)))
+    await rm(join(folder, name), { force: true }).catch(() => undefined)
 }

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { giveWay } from '#kernel'
 
 /**
  * UTF-16 in one of its orders, if that is what the first bytes are: a mark, or a first letter of ASCII in 16 bits. Undefined for
@@ -32,7 +33,8 @@ export function decodedHead(head: Uint8Array): string {
 
 /**
  * A file as text, without its byte order mark. It is what its mark or its XML declaration says, else UTF-8; lines that are not
- * UTF-8 are taken for windows-1252, so that a byte of another encoding costs no more than a doubtful letter.
+ * UTF-8 are taken for windows-1252, so that a byte of another encoding costs no more than a doubtful letter. It comes in pieces
+ * between which others have their turn.
  *
  * @param onDoubt  called once when bytes were taken for windows-1252 that nothing declared
  */
@@ -44,9 +46,20 @@ export async function* decoded(
   for await (const chunk of chunks) {
     if (chunk.length === 0) continue
     decode ??= decoderOf(chunk, onDoubt)
-    yield decode(chunk, false)
+    yield* inPieces(decode(chunk, false))
   }
   if (decode !== undefined) yield decode(new Uint8Array(), true)
+}
+
+/** What is read of a piece takes some milliseconds; between two of them others have their turn. Characters. */
+const pieceSize = 16 * 1024
+
+async function* inPieces(text: string): AsyncGenerator<string, void, void> {
+  for (let at = 0; at < text.length; at += pieceSize) {
+    yield text.slice(at, at + pieceSize)
+    const pause = giveWay()
+    if (pause !== undefined) await pause
+  }
 }
 
 function decoderOf(head: Uint8Array, onDoubt: () => void): (chunk: Uint8Array, last: boolean) => string {

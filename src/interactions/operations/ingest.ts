@@ -21,12 +21,36 @@ export async function ingest(request: FhirRequest, params: PathParams, rooms: Ro
   const grant = await narrowToPatient(asked.grant, patient, rooms.record)
   const source = request.query.get('source')
   const force = isForced(request.query.get('force'))
-  const body = request.stream()
-  const job = await rooms.ingest.start({ grant, patient, body, force, ...(source === null ? {} : { source }) })
-  if (parsePrefer(request).respondAsync)
-    return { status: 202, headers: { 'content-location': `${request.baseUrl}/$job/${job.id}` } }
+  const isAwaited = !parsePrefer(request).respondAsync
+  const job = await rooms.ingest.start({
+    grant,
+    patient,
+    body: request.stream(),
+    force,
+    ...(source === null ? {} : { source }),
+    ...attended(request, asked.grant, grant, async renewed => narrowToPatient(renewed, patient, rooms.record)),
+    isAwaited,
+  })
+  if (!isAwaited) return { status: 202, headers: { 'content-location': `${request.baseUrl}/$job/${job.id}` } }
   await job.done
   return reportOf((await rooms.ingest.job(job.id, grant)) ?? job)
+}
+
+/** What lets a long import see that who began it left, or may do it no more. */
+function attended(
+  { renew, gone }: FhirRequest,
+  began: Grant,
+  narrowed: Grant,
+  narrow: (grant: Grant) => Promise<Grant>,
+): { renew?(): Promise<Grant>; gone?: AbortSignal } {
+  const again = async (renew: () => Promise<Grant>) => {
+    const grant = await renew()
+    return grant === began ? narrowed : narrow(grant)
+  }
+  return {
+    ...(renew === undefined ? {} : { renew: () => again(renew) }),
+    ...(gone === undefined ? {} : { gone: gone() }),
+  }
 }
 
 /** @throws Problem `invalid` · `request.boolean-malformed` */
@@ -54,7 +78,8 @@ export async function pollJob(
 }
 
 function progressOf({ progress }: Job): FhirResponse {
-  const told = `${progress.bytesRead} bytes, ${progress.rows} rows`
+  const { bytesRead, rows, before = 0 } = progress
+  const told = `${bytesRead} bytes, ${rows} rows${before === 0 ? '' : `, ${before} imports before it`}`
   return { status: 202, headers: { 'x-progress': told, 'retry-after': '1' } }
 }
 

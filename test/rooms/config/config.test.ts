@@ -34,6 +34,7 @@ describe('configuration from the environment', () => {
       logLevel: 'info',
       senders: undefined,
       trustedProxies: [],
+      spool: { maxSpooled: 32 * 1024 ** 3, maxSpooledPerGrant: 16 * 1024 ** 3 },
       zone: Temporal.Now.timeZoneId(),
     })
     expect(warnings).toEqual([expect.stringContaining('KINHOLD_KEYS')])

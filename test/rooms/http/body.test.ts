@@ -134,4 +134,32 @@ describe('bodies that are streamed', () => {
     )
     expect(await whole(gzipSync(Buffer.alloc(9_000_000)), { 'content-encoding': 'gzip' })).toBe('body.too-large')
   })
+
+  it('may not unpack to more than two hundred times what was sent: body.unpacks-too-far', async () => {
+    let passed = 0
+    read = async request => {
+      for await (const chunk of streamBody(request, 1_000_000_000)) passed += chunk.length
+      return Buffer.alloc(0)
+    }
+    const gzip = { 'content-encoding': 'gzip' }
+    expect(await whole(gzipSync(Buffer.alloc(50_000_000)), gzip)).toBe('body.unpacks-too-far')
+    expect(passed).toBeLessThan(4_000_000)
+    // What an app may well send: the same record again and again.
+    const row = '{"type":"HKQuantityTypeIdentifierHeartRate","value":60,"start":"2026-02-03T08:15:30Z","at":'
+    const rows = Array.from({ length: 50_000 }, (_, at) => `${row}${at}}`).join('\n')
+    expect(await whole(gzipSync(rows), gzip)).toBe('0 bytes')
+    read = request => readBody(request, { maxBytes: 1_000_000_000, deadlineMs: 5_000 })
+    expect(await whole(gzipSync(Buffer.alloc(50_000_000)), gzip)).toBe('body.unpacks-too-far')
+  })
+
+  it('leave nothing behind when nobody reads on', async () => {
+    const unpacking = () => process.getActiveResourcesInfo().filter(one => /zlib/i.test(one)).length
+    read = async request => {
+      for await (const chunk of streamBody(request, 1_000_000_000)) return Buffer.from(chunk.subarray(0, 1))
+      return Buffer.alloc(0)
+    }
+    const before = unpacking()
+    expect(await whole(gzipSync(Buffer.alloc(900_000)), { 'content-encoding': 'gzip' })).toBe('1 bytes')
+    expect(unpacking()).toBe(before)
+  })
 })

@@ -31,13 +31,14 @@ export async function openHouse(
   limits: Partial<IngestLimits> = {},
   store = openMemoryStore(),
   senders: Senders = { zone: 'UTC', known: [] },
+  spoolFolder = mkdtempSync(join(tmpdir(), 'kinhold-spool-')),
 ): Promise<TestHouse> {
   const keys = openMemoryKeys()
   const clock = new FixedClock(Date.parse('2026-03-01T10:00:00Z'))
   const root = fileRoot(join(mkdtempSync(join(tmpdir(), 'kinhold-test-')), 'root.key'))
   const vault = await openVault({ keys, root, clock })
   const record = await openRecord({ store, keys, vault, clock, log: silentLog, baseUrl })
-  const ingest = openIngest({ record, validator, clock, log: silentLog, baseUrl, limits, senders })
+  const ingest = openIngest({ record, validator, clock, log: silentLog, baseUrl, limits, senders, spoolFolder })
   const anna = await createPatient(record, {})
   const bert = await createPatient(record, {})
   return { record, store, clock, ingest, anna, bert }

@@ -1,0 +1,147 @@
+import { type Grant, patientsInReach, permits, requirePermission } from '#access'
+import { isProblem, Problem, withBudget } from '#kernel'
+import type { Record } from '#record'
+import { sources } from './format.ts'
+import { identify, type Recognised } from './identify.ts'
+import { type ContextDeps, openContext } from './open-context.ts'
+import type { Report } from './report.ts'
+import { brokenOff, runImport } from './run.ts'
+import { type ByteSource, counted, digestOf } from './source/byte-source.ts'
+import { checkStopped, stops } from './stops.ts'
+
+/** How far an import is. */
+export interface Progress {
+  readonly bytesRead: number
+  readonly bytesTotal: number
+  readonly rows: number
+}
+
+/** Who wants a file imported, for whom, and how. */
+export interface Wanted {
+  readonly grant: Grant
+  readonly patient: string
+  readonly source?: string
+  readonly force?: boolean
+  /** The grant as it is at this moment. @throws Problem when it ended */
+  renew?(): Promise<Grant>
+}
+
+/**
+ * Refuses before a byte is read what could not be written.
+ *
+ * @throws Problem `invalid` · `ingest.source-unknown`; `forbidden` · `scope.missing`; `not-found` · `record.unknown`
+ */
+export async function checkReach(record: Record, { grant, patient, source }: Wanted): Promise<void> {
+  if (source !== undefined && !Object.hasOwn(sources, source))
+    throw new Problem('invalid', 'ingest.source-unknown', 'The source is none that is known.', { expression: 'source' })
+  requirePermission(grant, 'c', 'Provenance')
+  const reach = patientsInReach(grant)
+  if (reach !== 'all' && !reach.includes(patient))
+    throw new Problem('not-found', 'record.unknown', 'No such resource is known.')
+  // Without the right to read the Patient the first write tells whether it exists.
+  if (permits(grant, 'r', 'Patient')) await record.reader(grant).read('Patient', patient)
+}
+
+/** What an import is told while it runs, and tells. */
+export interface Course {
+  /** Aborted with the Problem that it ends for. */
+  readonly signal?: AbortSignal
+  /** Resolves when it may begin. */
+  turn?(signal: AbortSignal): Promise<void>
+  onProgress(progress: Progress): void
+}
+
+/** Imports a file that was recognised. Gives a report in any case. */
+export type PreparedRun = (course: Course) => Promise<Report>
+
+/**
+ * Recognises a file. The source stays the caller's, who closes it when the run is over.
+ *
+ * @param gone  aborted when nobody waits for the answer any more
+ * @throws Problem `invalid` · `ingest.source-mismatch`; `timeout` · `ingest.stopped`; and as `identify`
+ */
+export async function prepare(
+  wanted: Wanted,
+  source: ByteSource,
+  deps: ContextDeps,
+  gone?: AbortSignal,
+): Promise<PreparedRun> {
+  const watch: { signal: AbortSignal | undefined; read(bytes: number): void } = { signal: gone, read: () => {} }
+  // Every way of reading leads through here, so nothing goes on for long once it is to end.
+  const watched = counted(source, bytes => {
+    checkStopped(watch.signal)
+    watch.read(bytes)
+  })
+  const recognised = await identify(watched, deps.limits)
+  checkSource(wanted.source, recognised)
+  return course => {
+    const { signal = new AbortController().signal } = course
+    watch.signal = signal
+    const progress = { bytesRead: 0, bytesTotal: source.sizeBytes, rows: 0 }
+    const begin = async () => {
+      await course.turn?.(signal)
+      const digest = await digestOf(watched)
+      watch.read = bytes => {
+        progress.bytesRead = Math.min(progress.bytesRead + bytes, progress.bytesTotal)
+        course.onProgress(progress)
+      }
+      return digest
+    }
+    const onRows = (rows: number) => {
+      progress.rows = rows
+      course.onProgress(progress)
+    }
+    // An import takes as long as it takes; it gives way, and ends when nobody wants it any more.
+    return withBudget(
+      'unbounded',
+      () => run(wanted, recognised, { begin, signal, onRows }, deps),
+      () => !signal.aborted,
+    )
+  }
+}
+
+function checkSource(source: string | undefined, { format }: Recognised): void {
+  if (source !== undefined && !sources[source]?.includes(format))
+    throw new Problem('invalid', 'ingest.source-mismatch', 'The file is not what the source says.', {
+      expression: 'source',
+    })
+}
+
+interface Steps {
+  readonly signal: AbortSignal
+  /** Waits for the turn of this import. Resolves to the digest of the file. */
+  begin(): Promise<string>
+  onRows(rows: number): void
+}
+
+async function run(wanted: Wanted, recognised: Recognised, steps: Steps, deps: ContextDeps): Promise<Report> {
+  const { format } = recognised
+  let digest: string
+  try {
+    digest = await steps.begin()
+  } catch (error) {
+    return brokenOff(format, error, deps)
+  }
+  const { grant, patient, force: forced = false } = wanted
+  const { context, provenanceId } = await openContext(grant, patient, digest, deps, forced)
+  const guard = forced ? { forced } : { person: context.person }
+  const { signal, onRows } = steps
+  const permitted = () => grantNow(wanted, deps)
+  const facts = { grant, patient, format, digest, provenanceId, ...guard, signal, permitted }
+  return runImport(() => recognised.open(context), facts, deps, onRows)
+}
+
+/** What the import may still do. @throws Problem `forbidden` · `ingest.withdrawn` */
+async function grantNow(wanted: Wanted, { record }: ContextDeps): Promise<Grant> {
+  if (wanted.renew === undefined) return wanted.grant
+  try {
+    const grant = await wanted.renew()
+    if (grant !== wanted.grant) await checkReach(record, { ...wanted, grant })
+    return grant
+  } catch (error) {
+    throw isProblem(error) && ends.has(error.kind) ? stops.withdrawn(error) : error
+  }
+}
+
+/** What says that a grant is no more, or reaches the patient no more; a store that is busy says nothing of the kind. */
+const ends: ReadonlySet<Problem['kind']> = new Set(['unauthenticated', 'forbidden', 'not-found', 'gone'])
