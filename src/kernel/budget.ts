@@ -182,3 +182,24 @@ function leastSpent(): number {
 function cpuOf(at: number): number {
   return waiting[at]?.budget.spent.cpu ?? 0
 }
+
+/** Work that may be interrupted wherever it yields; nested by `yield*`. */
+export type Steps<T> = Generator<undefined, T, undefined>
+
+/** Does work step by step, letting others have their turn. @throws Problem as `giveWay`, and whatever the work throws */
+export async function inSlices<T>(steps: Steps<T>): Promise<T> {
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+    const pause = giveWay()
+    if (pause !== undefined) await pause
+  }
+}
+
+/** Does work that is known to be short, all of it now. */
+export function atOnce<T>(steps: Steps<T>): T {
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
+}

@@ -4,7 +4,18 @@
  * The one idea: every failure is a Problem with a stable code, and neither its text nor its detail quotes a patient.
  * Its data: none. Decisions: README.md beside this file.
  */
-export { type BudgetKind, type BudgetLimits, budgetLeft, budgetTable, giveWay, spend, withBudget } from './budget.ts'
+export {
+  atOnce,
+  type BudgetKind,
+  type BudgetLimits,
+  budgetLeft,
+  budgetTable,
+  giveWay,
+  inSlices,
+  type Steps,
+  spend,
+  withBudget,
+} from './budget.ts'
 export { equalSecrets, fromUtf8, lengthPrefixed, toUtf8 } from './bytes.ts'
 export { type Clock, FixedClock, systemClock } from './clock.ts'
 export { newRequestId, newResourceId, newSecret, randomId16 } from './ids.ts'

@@ -10,17 +10,20 @@
 import { createHash } from 'node:crypto'
 import { cpus } from 'node:os'
 import type { Resource } from '#fhir'
+import { atOnce } from '#kernel'
 import {
   CompartmentIndex,
   encodeSegment,
-  evaluate,
   extractRow,
   type IndexRow,
+  evaluate as inSteps,
   parseQuery,
   type Query,
   type Restricted,
   type Vision,
 } from '#search'
+
+const evaluate = (...asked: Parameters<typeof inSteps>) => atOnce(inSteps(...asked))
 
 const observations = Number(process.argv[2] ?? 1_000_000)
 const rowsPerSegment = 4_096

@@ -1,5 +1,5 @@
 import { type Grant, patientsInReach, requirePermission } from '#access'
-import { Problem } from '#kernel'
+import { inSlices, Problem } from '#kernel'
 import { evaluate, type Holder, type Query, type Restricted } from '#search'
 import type { CompartmentId } from '#store'
 import { type Asked, namesAsked, textAsked } from '../audit/asked.ts'
@@ -71,7 +71,7 @@ export class GrantReader implements Reader {
     const count = position?.count ?? query.count ?? defaultCount
     const offset = position?.offset ?? query.offset ?? 0
     const indexes = await Promise.all(ledgers.map(ledger => ledger.index()))
-    const found = evaluate(query, indexes, { offset, asOf })
+    const found = await inSlices(evaluate(query, indexes, { offset, asOf }))
     const [matches, included] = await Promise.all([
       this.#rooms.reach.open(found.matches, ledgers),
       this.#rooms.reach.open(found.included, ledgers),

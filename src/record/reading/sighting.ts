@@ -1,5 +1,6 @@
 import { type Grant, mayTouch, restrictToReadable, type Verb, visionOf } from '#access'
 import { parseResource } from '#fhir'
+import { inSlices } from '#kernel'
 import { evaluate, parseQuery } from '#search'
 import type { Stored } from '../types.ts'
 import type { Reach } from './reach.ts'
@@ -54,6 +55,7 @@ export class Sighting {
     const ledgers = await this.#reach.ledgers(grant)
     const indexes = await Promise.all(ledgers.map(ledger => ledger.index()))
     const asOf = new Map(ledgers.map(ledger => [ledger.holder.compartment, ledger.durableHead]))
-    return evaluate(restrictToReadable(query, grant), indexes, { offset: 0, asOf }).matches.length > 0
+    const found = await inSlices(evaluate(restrictToReadable(query, grant), indexes, { offset: 0, asOf }))
+    return found.matches.length > 0
   }
 }

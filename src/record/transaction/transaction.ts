@@ -1,6 +1,6 @@
 import { type Grant, type Level, mayTouch, permits, requirePermission } from '#access'
 import { parseResource, printJson, type Resource, toInstant } from '#fhir'
-import { newResourceId, Problem } from '#kernel'
+import { inSlices, newResourceId, Problem } from '#kernel'
 import { evaluate, type Holder, type Query, type Restricted } from '#search'
 import type { CompartmentId, DocumentWrite, Locator } from '#store'
 import type { AuditKindName } from '../audit/audit.ts'
@@ -99,7 +99,7 @@ export class Transaction implements Txn {
     for (const ledger of ledgers) if (!this.observed.has(ledger)) this.observed.set(ledger, ledger.pendingHead)
     const indexes = await Promise.all(ledgers.map(ledger => ledger.index()))
     const capped = { ...query, count: limit }
-    const { matches } = evaluate(capped, indexes, { offset: 0 })
+    const { matches } = await inSlices(evaluate(capped, indexes, { offset: 0 }))
     const found = await this.#reach.open(matches, ledgers)
     return found.map(({ type, id, version }) => ({ type, id, version }))
   }

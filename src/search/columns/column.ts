@@ -138,6 +138,7 @@ export class Column {
     if (this.starts !== undefined) return
     const starts = new GrowUint32()
     starts.reserve(this.rows + 1)
+    this.#renewArrays()
     let kept = 0
     for (let row = 0; row < this.rows; row++) {
       starts.push(kept)
@@ -146,6 +147,14 @@ export class Column {
     starts.push(kept)
     for (const array of [this.ids, this.lows, this.highs]) if (array !== undefined) array.length = kept
     this.starts = starts
+  }
+
+  /** A search that was interrupted may still look at the arrays as they were. */
+  #renewArrays(): void {
+    const { ids, lows, highs } = this
+    if (ids !== undefined) ids.array = ids.array.slice()
+    if (lows !== undefined) lows.array = lows.array.slice()
+    if (highs !== undefined && highs !== lows) highs.array = highs.array.slice()
   }
 
   #move(from: number, to: number): void {

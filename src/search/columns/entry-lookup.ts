@@ -1,9 +1,13 @@
+import type { Steps } from '#kernel'
 import type { Dictionary } from './dictionary.ts'
 import { GrowUint32 } from './growable.ts'
 import { hashBytes } from './packed-texts.ts'
 
 /** The texts under which an entry may be sought; more than one when it holds several codings. */
 export type EntryKeys = (entry: string) => readonly string[]
+
+/** Entries that are taken in in one go. */
+const atATime = 512
 
 /**
  * Which entries of a dictionary may have a key, by hash: for columns of unique values, such as identifiers, that would be
@@ -31,9 +35,17 @@ export class EntryLookup {
     return arrays.reduce((sum, each) => sum + each.array.byteLength, this.#heads.byteLength)
   }
 
+  /** Takes in what the dictionary has got since, which `candidates` would else do in one go. */
+  *ready(): Steps<void> {
+    while (this.#indexed < this.#dictionary.count) {
+      this.#catchUp(Math.min(this.#dictionary.count, this.#indexed + atATime))
+      yield
+    }
+  }
+
   /** Numbers of the entries that may have one of the keys. */
   *candidates(keys: readonly string[]): Iterable<number> {
-    this.#catchUp()
+    this.#catchUp(this.#dictionary.count)
     for (const key of keys) {
       const hash = this.#hash(key)
       let at = this.#heads[hash & (this.#heads.length - 1)] as number
@@ -49,8 +61,8 @@ export class EntryLookup {
     return hashBytes(bytes, 0, bytes.length, this.#seed)
   }
 
-  #catchUp(): void {
-    while (this.#indexed < this.#dictionary.count) {
+  #catchUp(count: number): void {
+    while (this.#indexed < count) {
       const number = ++this.#indexed
       for (const key of this.#keysOf(this.#dictionary.text(number))) this.#add(this.#hash(key), number)
     }

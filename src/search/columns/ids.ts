@@ -1,9 +1,12 @@
 import { Buffer } from 'node:buffer'
+import type { Steps } from '#kernel'
 import { GrowUint32 } from './growable.ts'
 import { HashIndex, PackedTexts } from './packed-texts.ts'
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 const hex = /^(?:[0-9a-f]{2}){8,32}$/
+/** Ids that are taken into the way back in one go. */
+const atATime = 4_096
 const form = { uuid: 0, hex: 1, text: 2 }
 
 /** A logical id in few bytes: a UUID takes 17, hexadecimal digits half their number and one. */
@@ -54,9 +57,17 @@ export class IdColumn {
     return unpackId(this.#ids.bytes(row))
   }
 
+  /** Builds the way back, which `rowsOf` would else do in one go. */
+  *ready(): Steps<void> {
+    while (this.#indexed < this.#ids.count) {
+      this.#upTo(Math.min(this.#ids.count, this.#indexed + atATime))
+      yield
+    }
+  }
+
   /** Rows of an id, the newest first. */
   rowsOf(id: string): readonly number[] {
-    const index = this.#upToDate()
+    const index = this.#upTo(this.#ids.count)
     const rows: number[] = []
     let row = index.find(packId(id))
     while (row >= 0) {
@@ -66,9 +77,9 @@ export class IdColumn {
     return rows
   }
 
-  #upToDate(): HashIndex {
+  #upTo(count: number): HashIndex {
     this.#index ??= new HashIndex(this.#ids)
-    for (; this.#indexed < this.#ids.count; this.#indexed++) {
+    for (; this.#indexed < count; this.#indexed++) {
       const before = this.#index.put(this.#ids.bytes(this.#indexed), this.#indexed)
       this.#previous.push(before + 1)
     }

@@ -1,8 +1,10 @@
+import type { Steps } from '#kernel'
 import type { TypeTable } from '../columns/type-table.ts'
 import type { CompartmentIndex } from '../compartment-index.ts'
 import { compareVersions, parseCanonical } from '../kinds/canonical.ts'
 import { parseToken } from '../kinds/entries.ts'
 import { localTarget } from '../kinds/reference.ts'
+import { Pace } from './pieces.ts'
 
 /** A row, and where it lies. */
 export interface Located {
@@ -11,9 +13,20 @@ export interface Located {
   readonly row: number
 }
 
+/** The one version that a canonical reference means, of those that exist for somebody: the one it names, or else the latest. */
+export type Resolve = (canonical: string) => Located | undefined
+
+/** A resource of this server. */
+export interface Target {
+  readonly type: string
+  readonly id: string
+}
+
 interface Published extends Located {
   readonly version: string | undefined
 }
+
+type RowsOf = (index: CompartmentIndex, type: string) => Steps<Uint8Array | undefined>
 
 /**
  * The rows that others may name by a canonical URL (`Questionnaire.url`), among those that exist for somebody.
@@ -22,31 +35,29 @@ interface Published extends Located {
  */
 export class Canonicals {
   readonly #indexes: readonly CompartmentIndex[]
-  readonly #rows: (index: CompartmentIndex, type: string) => Uint8Array | undefined
+  readonly #rows: RowsOf
   #byUrl: ReadonlyMap<string, readonly Published[]> | undefined
 
-  constructor(
-    indexes: readonly CompartmentIndex[],
-    rows: (index: CompartmentIndex, type: string) => Uint8Array | undefined,
-  ) {
+  constructor(indexes: readonly CompartmentIndex[], rows: RowsOf) {
     this.#indexes = indexes
     this.#rows = rows
   }
 
-  /** The one version that a canonical reference means: the one it names, or else the latest. */
-  resolve(reference: string): Located | undefined {
-    const { url, version } = parseCanonical(reference)
-    this.#byUrl ??= this.#publish()
-    const published = this.#byUrl.get(url) ?? []
-    return published.find(each => version === undefined || each.version === version)
+  *resolver(): Steps<Resolve> {
+    this.#byUrl ??= yield* this.#publish()
+    const byUrl = this.#byUrl
+    return reference => {
+      const { url, version } = parseCanonical(reference)
+      return byUrl.get(url)?.find(each => version === undefined || each.version === version)
+    }
   }
 
-  #publish(): ReadonlyMap<string, readonly Published[]> {
+  *#publish(): Steps<ReadonlyMap<string, readonly Published[]>> {
     const byUrl = new Map<string, Published[]>()
     for (const index of this.#indexes) {
       for (const [type, table] of index.tables) {
-        const rows = isPublished(table) ? this.#rows(index, type) : undefined
-        if (rows !== undefined) addPublished(byUrl, index, table, rows)
+        const rows = isPublished(table) ? yield* this.#rows(index, type) : undefined
+        if (rows !== undefined) yield* addPublished(byUrl, index, table, rows)
       }
     }
     for (const published of byUrl.values()) published.sort(latestFirst)
@@ -59,18 +70,25 @@ function isPublished({ plan }: TypeTable): boolean {
   return plan.uses.get('url')?.some(({ index }) => plan.sources[index]?.kind === 'uri') ?? false
 }
 
-function addPublished(
+function* addPublished(
   byUrl: Map<string, Published[]>,
   index: CompartmentIndex,
   table: TypeTable,
   rows: Uint8Array,
-): void {
+): Steps<void> {
+  const pace = new Pace()
   for (let row = 0; row < rows.length; row++) {
     if (rows[row] === 0) continue
     const [version] = textsOf(table, 'version', row)
     const published = { index, table, row, version: version && parseToken(version).codings[0]?.code }
-    for (const url of textsOf(table, 'url', row)) byUrl.set(url, [...(byUrl.get(url) ?? []), published])
+    for (const url of textsOf(table, 'url', row)) {
+      const known = byUrl.get(url)
+      if (known === undefined) byUrl.set(url, [published])
+      else known.push(published)
+      if (pace.read(url.length)) yield
+    }
   }
+  pace.end()
 }
 
 /** The dictionary entries of a parameter in one row. */
@@ -83,12 +101,16 @@ function latestFirst(a: Published, b: Published): number {
   return compareVersions(b.version, a.version) || newer
 }
 
-/** The resource of this server that an entry of a reference column names; undefined for what lies elsewhere. */
+/**
+ * The resource of this server that an entry of a reference column names; undefined for what lies elsewhere.
+ *
+ * @param resolve  where the column holds canonicals
+ */
 export function targetOf(
-  { reference, isCanonical, baseUrl }: { reference: string; isCanonical: boolean; baseUrl: string },
-  resolve: (canonical: string) => Located | undefined,
-): { readonly type: string; readonly id: string } | undefined {
-  const found = isCanonical ? resolve(reference) : undefined
+  { reference, baseUrl }: { readonly reference: string; readonly baseUrl: string },
+  resolve: Resolve | undefined,
+): Target | undefined {
+  const found = resolve?.(reference)
   return found === undefined
     ? localTarget(reference, baseUrl)
     : { type: found.table.plan.type, id: found.table.ids.id(found.row) }

@@ -1,11 +1,13 @@
+import { type Steps, spend } from '#kernel'
 import type { Column } from '../columns/column.ts'
 import type { TypeTable } from '../columns/type-table.ts'
 import { parseReferenceEntry } from '../kinds/entries.ts'
 import { resolvesTo } from '../kinds/reference.ts'
 import { limits, tooCostly } from '../query/limits.ts'
 import type { Include } from '../query/types.ts'
-import { targetOf, textsOf } from './canonicals.ts'
+import { type Resolve, type Target, targetOf, textsOf } from './canonicals.ts'
 import { type Candidate, candidateOrder } from './order.ts'
+import { Pace } from './pieces.ts'
 import { markRows, maskOf } from './place-tests.ts'
 import type { Visibility } from './visibility.ts'
 
@@ -50,30 +52,33 @@ export class Inclusion {
     this.#baseUrl = baseUrl
   }
 
-  /** @throws Problem `invalid` · `search.too-costly` */
-  run(matches: readonly Found[], includes: readonly Include[]): readonly Found[] {
+  /** @throws Problem `too-costly` · `search.too-costly` */
+  *run(matches: readonly Found[], includes: readonly Include[]): Steps<readonly Found[]> {
     for (const match of matches) this.#isNew(match.table, match.row)
     const found: Found[] = []
-    let frontier = this.#round(matches, includes)
+    let frontier = yield* this.#round(matches, includes)
     const iterating = includes.filter(include => include.iterate)
     for (let round = 1; frontier.length > 0; round++) {
       if (round > limits.rounds) throw tooCostly('the includes go too deep', '_include')
       found.push(...frontier)
-      frontier = this.#round(frontier, iterating)
+      frontier = yield* this.#round(frontier, iterating)
     }
     return found
   }
 
-  #round(from: readonly Found[], includes: readonly Include[]): readonly Found[] {
+  *#round(from: readonly Found[], includes: readonly Include[]): Steps<readonly Found[]> {
     const found: Candidate[] = []
     for (const include of includes) {
-      for (const each of include.reverse ? this.#backward(from, include) : this.#forward(from, include)) {
-        if (this.#isNew(each.table, each.row)) found.push({ ...each, keys: [] })
-      }
-      if (this.#count + found.length > limits.included) throw tooCostly('too many included resources', '_include')
+      if (include.reverse) yield* this.#backward(from, include, found)
+      else yield* this.#forward(from, include, found)
     }
-    this.#count += found.length
     return found.sort(candidateOrder([]))
+  }
+
+  #add({ index, table, row }: Found, found: Candidate[]): void {
+    if (!this.#isNew(table, row)) return
+    if (++this.#count > limits.included) throw tooCostly('too many included resources', '_include')
+    found.push({ index, table, row, keys: [] })
   }
 
   #isNew(table: TypeTable, row: number): boolean {
@@ -95,21 +100,25 @@ export class Inclusion {
     return true
   }
 
-  *#forward(from: readonly Found[], { type, name, target: wanted }: Include): Iterable<Found> {
+  *#forward(from: readonly Found[], { type, name, target: wanted }: Include, found: Candidate[]): Steps<void> {
+    const pace = new Pace()
     for (const { table, row } of from) {
       if (type !== '*' && table.plan.type !== type) continue
       for (const reference of referenceColumns(table, name)) {
+        const resolve = yield* this.#resolver(reference.column)
         for (const entry of reference.column.textsOf(row)) {
-          const target = this.#targetOf(entry, reference.column)
+          if (pace.read(entry.length + locatingWork * this.#visibility.indexes.length)) yield
+          const target = this.#targetOf(entry, resolve)
           if (target === undefined || (wanted !== undefined && target.type !== wanted)) continue
           if (reference.resolves !== undefined && target.type !== reference.resolves) continue
-          yield* this.#visibility.locate(target.type, target.id)
+          for (const located of yield* this.#visibility.locate(target.type, target.id)) this.#add(located, found)
         }
       }
     }
+    pace.end()
   }
 
-  *#backward(from: readonly Found[], include: Include): Iterable<Found> {
+  *#backward(from: readonly Found[], include: Include, found: Candidate[]): Steps<void> {
     const sought: Sought = { names: new Set(), urls: [] }
     for (const { table, row } of from) {
       if (include.target !== undefined && include.target !== table.plan.type) continue
@@ -120,33 +129,43 @@ export class Inclusion {
     for (const index of this.#visibility.indexes) {
       for (const [type, table] of index.tables) {
         if (include.type !== '*' && include.type !== type) continue
-        const rows = this.#visibility.rows(index, type)
-        if (rows !== undefined)
-          for (const row of this.#referring(table, rows, include.name, sought)) yield { index, table, row }
+        const rows = yield* this.#visibility.rows(index, type)
+        if (rows === undefined) continue
+        const hits = yield* this.#referring(table, rows, include.name, sought)
+        for (let row = hits.indexOf(1); row !== -1; row = hits.indexOf(1, row + 1))
+          this.#add({ index, table, row }, found)
       }
     }
   }
 
-  *#referring(table: TypeTable, rows: Uint8Array, name: string, { names, urls }: Sought): Iterable<number> {
+  *#referring(table: TypeTable, rows: Uint8Array, name: string, { names, urls }: Sought): Steps<Uint8Array> {
     const hits = new Uint8Array(rows.length)
     for (const { column, resolves } of referenceColumns(table, name)) {
+      spend('work', rows.length)
       const fits = resolves === undefined ? () => true : resolvesTo(resolves, this.#baseUrl)
-      const mask = maskOf(
+      const resolve = yield* this.#resolver(column)
+      const mask = yield* maskOf(
         column,
         entry => {
-          const target = this.#targetOf(entry, column)
+          const target = this.#targetOf(entry, resolve)
           return target !== undefined && names.has(`${target.type}/${target.id}`) && fits(entry)
         },
-        column.source.canonical ? [...names, ...urls] : [...names],
+        { keys: column.source.canonical ? [...names, ...urls] : [...names] },
       )
-      markRows(column, mask, rows, hits)
+      yield* markRows(column, mask, rows, hits)
     }
-    for (let row = 0; row < hits.length; row++) if (hits[row] === 1) yield row
+    return hits
   }
 
-  #targetOf(entry: string, { source }: Column): { readonly type: string; readonly id: string } | undefined {
+  *#resolver({ source }: Column): Steps<Resolve | undefined> {
+    return source.canonical ? yield* this.#visibility.canonicals() : undefined
+  }
+
+  #targetOf(entry: string, resolve: Resolve | undefined): Target | undefined {
     const { reference } = parseReferenceEntry(entry)
-    const asked = { reference, isCanonical: source.canonical, baseUrl: this.#baseUrl }
-    return targetOf(asked, canonical => this.#visibility.canonical(canonical))
+    return targetOf({ reference, baseUrl: this.#baseUrl }, resolve)
   }
 }
+
+/** What looking for a resource in one compartment takes, in values compared. */
+const locatingWork = 50

@@ -1,5 +1,6 @@
 import type { Resource } from '#fhir'
 import { parseDateInterval } from '#fhir'
+import { atOnce } from '#kernel'
 import { packId } from '../columns/ids.ts'
 import { TypeTable } from '../columns/type-table.ts'
 import { type Plan, planOf } from '../extraction/plan.ts'
@@ -33,7 +34,7 @@ export function matches(resource: Resource, criteria: readonly Criterion[]): boo
   table.append(row.seq, row.lastUpdatedMs, packId(row.id), cells)
   const rows = Uint8Array.of(1)
   return criteria.every(criterion => {
-    narrow(table, criterion, rows, undefined)
+    atOnce(narrow(table, criterion, rows, undefined))
     return rows[0] === 1
   })
 }

@@ -1,3 +1,4 @@
+import { type Steps, spend } from '#kernel'
 import type { Column } from '../columns/column.ts'
 import type { TypeTable } from '../columns/type-table.ts'
 import type { CompositeComponent, SourceUse } from '../extraction/plan.ts'
@@ -12,17 +13,27 @@ import type {
   Operand,
   ValueCriterion,
 } from '../query/types.ts'
-import { type Located, targetOf } from './canonicals.ts'
-import { markRows, maskOf, type PlaceTest, placePasses, placeTest, presenceTest, rowPasses } from './place-tests.ts'
+import { type Resolve, type Target, targetOf } from './canonicals.ts'
+import { pieces } from './pieces.ts'
+import {
+  markRows,
+  maskOf,
+  type PlaceTest,
+  placePasses,
+  placeTest,
+  presenceTest,
+  rowPasses,
+  usedEntries,
+} from './place-tests.ts'
 
 /** Answers what a criterion asks about other resources. */
 export interface Neighbours {
-  /** Whether the resource exists for the caller and fulfils the criterion. */
-  fulfils(type: string, id: string, criterion: Criterion): boolean
-  /** The resource that a canonical reference means, if it exists for the caller. */
-  canonical(reference: string): Located | undefined
+  /** Whether resources of a type, by their ids, exist for the caller and fulfil the criterion. */
+  fulfilling(type: string, criterion: Criterion): Steps<(id: string) => boolean>
+  /** What canonical references mean, among what exists for the caller. */
+  canonicals(): Steps<Resolve>
   /** Ids of resources of `type` to which rows refer that fulfil a `_has`. */
-  referred(type: string, criterion: HasCriterion): Iterable<string>
+  referred(type: string, criterion: HasCriterion): Steps<Iterable<string>>
 }
 
 interface Use {
@@ -41,37 +52,48 @@ function usesOf(table: TypeTable, name: string): readonly Use[] {
   return columnsOf(table, table.plan.uses.get(name) ?? [])
 }
 
-function markIds(table: TypeTable, ids: Iterable<string>, rows: Uint8Array, hits: Uint8Array): void {
+function* markIds(table: TypeTable, ids: Iterable<string>, rows: Uint8Array, hits: Uint8Array): Steps<void> {
+  yield* table.ids.ready()
   for (const id of ids) for (const row of table.ids.rowsOf(id)) hits[row] = rows[row] as number
 }
 
-function markId(table: TypeTable, { operands }: ValueCriterion, rows: Uint8Array, hits: Uint8Array): void {
+function* markId(table: TypeTable, { operands }: ValueCriterion, rows: Uint8Array, hits: Uint8Array): Steps<void> {
   const ids = operands.flatMap(operand => (operand.kind === 'token' && !operand.system ? [operand.code ?? ''] : []))
-  markIds(table, ids, rows, hits)
+  yield* markIds(table, ids, rows, hits)
 }
 
-function markUpdated(table: TypeTable, { operands }: ValueCriterion, rows: Uint8Array, hits: Uint8Array): void {
+function* markUpdated(table: TypeTable, { operands }: ValueCriterion, rows: Uint8Array, hits: Uint8Array): Steps<void> {
   const updated = table.updated.array
   const boxes = operands.flatMap(operand => (operand.kind === 'range' ? [dateBoxes[operand.prefix](operand)] : []))
-  for (let row = 0; row < rows.length; row++) {
-    const ms = updated[row] as number
-    // A contained resource has no date of its own.
-    if (rows[row] === 1 && !Number.isNaN(ms) && boxes.some(box => fits(box, ms, ms + 1))) hits[row] = 1
-  }
+  spend('work', rows.length * boxes.length)
+  yield* pieces(
+    rows.length,
+    (from, to) => {
+      for (let row = from; row < to; row++) {
+        const ms = updated[row] as number
+        // A contained resource has no date of its own.
+        if (rows[row] === 1 && !Number.isNaN(ms) && boxes.some(box => fits(box, ms, ms + 1))) hits[row] = 1
+      }
+    },
+    severalBoxes,
+  )
 }
 
-type Mark<C> = (table: TypeTable, criterion: C, rows: Uint8Array, hits: Uint8Array) => void
+/** Rows looked at in one go where each is compared with several limits. */
+const severalBoxes = 4_096
+
+type Mark<C> = (table: TypeTable, criterion: C, rows: Uint8Array, hits: Uint8Array) => Steps<void>
 
 /** Parameters of the row itself rather than of a column. */
 const ownMarks: Readonly<Record<string, Mark<ValueCriterion>>> = { _id: markId, _lastUpdated: markUpdated }
 
-function markValues(table: TypeTable, criterion: ValueCriterion, rows: Uint8Array, hits: Uint8Array): void {
+function* markValues(table: TypeTable, criterion: ValueCriterion, rows: Uint8Array, hits: Uint8Array): Steps<void> {
   const own = ownMarks[criterion.name]
-  if (own !== undefined) own(table, criterion, rows, hits)
-  else if (criterion.parameter === 'composite') markComposite(table, criterion, rows, hits)
+  if (own !== undefined) yield* own(table, criterion, rows, hits)
+  else if (criterion.parameter === 'composite') yield* markComposite(table, criterion, rows, hits)
   else
     for (const { column, use } of usesOf(table, criterion.name)) {
-      markRows(column, placeTest(column, use, criterion), rows, hits)
+      yield* markRows(column, yield* placeTest(column, use, criterion, rows), rows, hits)
     }
 }
 
@@ -82,12 +104,11 @@ interface Part {
   readonly columns: readonly { readonly column: Column; readonly test: PlaceTest }[]
 }
 
-function partOf(table: TypeTable, component: CompositeComponent, operand: Operand, baseUrl: string): Part {
+function* partOf(table: TypeTable, component: CompositeComponent, operand: Operand, baseUrl: string): Steps<Part> {
   const sought = { parameter: component.kind, modifier: undefined, operands: [operand], baseUrl }
-  const columns = columnsOf(table, component.uses).map(({ column, use }) => ({
-    column,
-    test: placeTest(column, use, sought),
-  }))
+  const columns: Part['columns'][number][] = []
+  for (const { column, use } of columnsOf(table, component.uses))
+    columns.push({ column, test: yield* placeTest(column, use, sought) })
   return { bound: component.bound, columns }
 }
 
@@ -117,75 +138,111 @@ function passesTogether(parts: readonly Part[], row: number): boolean {
   return true
 }
 
-function markComposite(table: TypeTable, criterion: ValueCriterion, rows: Uint8Array, hits: Uint8Array): void {
+function* markComposite(table: TypeTable, criterion: ValueCriterion, rows: Uint8Array, hits: Uint8Array): Steps<void> {
   for (const focus of table.plan.composites.get(criterion.name) ?? []) {
     for (const operand of criterion.operands) {
       if (operand.kind !== 'composite') continue
-      const parts = focus.components.map((each, i) =>
-        partOf(table, each, operand.parts[i] as Operand, criterion.baseUrl),
-      )
-      markParts(parts, rows, hits)
+      const parts: Part[] = []
+      for (const [i, each] of focus.components.entries())
+        parts.push(yield* partOf(table, each, operand.parts[i] as Operand, criterion.baseUrl))
+      yield* markParts(parts, rows, hits)
     }
   }
 }
 
-function markParts(parts: readonly Part[], rows: Uint8Array, hits: Uint8Array): void {
+function* markParts(parts: readonly Part[], rows: Uint8Array, hits: Uint8Array): Steps<void> {
   if (parts.some(part => part.columns.length === 0)) return
   const candidates = rows.slice()
   // Most rows fail a component wherever it may lie; only for the others the elements are compared.
-  for (const part of parts) keepPart(part, candidates)
+  for (const part of parts) yield* keepPart(part, candidates)
   const bound = parts.filter(part => part.bound)
-  for (let row = 0; row < rows.length; row++) {
-    if (candidates[row] === 1 && (bound.length === 0 || passesTogether(bound, row))) hits[row] = 1
-  }
+  const passes = (row: number) => bound.length === 0 || passesTogether(bound, row)
+  yield* pieces(rows.length, (from, to) => markPassing(candidates, hits, passes, from, to), severalPlaces)
 }
 
-function keepPart(part: Part, candidates: Uint8Array): void {
+/** Rows looked at in one go where the places of each are compared with one another. */
+const severalPlaces = 2_048
+/** What such a row takes, in values compared. */
+const placesWork = 50
+
+function markPassing(
+  candidates: Uint8Array,
+  hits: Uint8Array,
+  passes: (row: number) => boolean,
+  from: number,
+  to: number,
+): void {
+  let asked = 0
+  for (let row = from; row < to; row++) {
+    if (candidates[row] !== 1) continue
+    asked++
+    if (passes(row)) hits[row] = 1
+  }
+  spend('work', asked * placesWork)
+}
+
+function* keepPart(part: Part, candidates: Uint8Array): Steps<void> {
   const [only, ...more] = part.columns
   if (only === undefined) return
-  if (more.length > 0) {
-    for (let row = 0; row < candidates.length; row++) if (!passesAnywhere(part, row)) candidates[row] = 0
-    return
-  }
+  spend('work', candidates.length * part.columns.length)
   const kept = new Uint8Array(candidates.length)
-  markRows(only.column, only.test, candidates, kept)
+  if (more.length === 0) yield* markRows(only.column, only.test, candidates, kept)
+  else
+    yield* pieces(
+      candidates.length,
+      (from, to) => markPassing(candidates, kept, row => passesAnywhere(part, row), from, to),
+      severalPlaces,
+    )
   candidates.set(kept)
 }
 
 // --- chains: https://hl7.org/fhir/R4/search.html#chaining ---------------------------------------------------------
 
-function chainTest(
-  { targets, baseUrl }: ChainCriterion,
-  isCanonical: boolean,
-  neighbours: Neighbours,
-): (entry: string) => boolean {
-  const criteria = new Map(targets.map(({ type, criterion }) => [type, criterion]))
-  const resolve = (canonical: string) => neighbours.canonical(canonical)
-  return entry => {
-    const { reference } = parseReferenceEntry(entry)
-    const target = targetOf({ reference, isCanonical, baseUrl }, resolve)
-    const criterion = target === undefined ? undefined : criteria.get(target.type)
-    return target !== undefined && criterion !== undefined && neighbours.fulfils(target.type, target.id, criterion)
-  }
+/** Where the entries of a column that rows use lead to. */
+function* targetsIn(column: Column, used: Uint8Array, baseUrl: string, neighbours: Neighbours) {
+  const resolve = column.source.canonical ? yield* neighbours.canonicals() : undefined
+  const targets = new Map<number, Target>()
+  yield* maskOf(column, (entry, number) => {
+    if (used[number] === 0) return false
+    const target = targetOf({ reference: parseReferenceEntry(entry).reference, baseUrl }, resolve)
+    if (target !== undefined) targets.set(number, target)
+    return false
+  })
+  return targets
 }
 
-function markChain(
+/** Which of the types that a chain may pass through are there, and what their resources must fulfil. */
+function* testsOf(
+  { targets }: ChainCriterion,
+  types: ReadonlySet<string>,
+  neighbours: Neighbours,
+): Steps<ReadonlyMap<string, (id: string) => boolean>> {
+  const tests = new Map<string, (id: string) => boolean>()
+  for (const { type, criterion } of targets)
+    if (types.has(type)) tests.set(type, yield* neighbours.fulfilling(type, criterion))
+  return tests
+}
+
+function* markChain(
   table: TypeTable,
   criterion: ChainCriterion,
   rows: Uint8Array,
   hits: Uint8Array,
   neighbours: Neighbours,
-): void {
+): Steps<void> {
   for (const { column, use } of usesOf(table, criterion.name)) {
-    const test = chainTest(criterion, column.source.canonical, neighbours)
+    const used = yield* usedEntries(column, rows)
+    const targets: ReadonlyMap<number, Target> = yield* targetsIn(column, used, criterion.baseUrl, neighbours)
+    const types = new Set(Array.from(targets.values(), ({ type }) => type))
+    const tests = yield* testsOf(criterion, types, neighbours)
     const resolves = use.resolves === undefined ? undefined : resolvesTo(use.resolves, criterion.baseUrl)
-    const used = usedEntries(column, rows)
-    const mask = maskOf(
-      column,
-      (entry, number) => used[number] === 1 && (resolves === undefined || resolves(entry)) && test(entry),
-    )
-    markRows(column, mask, rows, hits)
-    markContained(table, { column, use }, criterion, { rows, hits, neighbours })
+    const mask = yield* maskOf(column, (entry, number) => {
+      const target = targets.get(number)
+      if (target === undefined || (resolves !== undefined && !resolves(entry))) return false
+      return tests.get(target.type)?.(target.id) === true
+    })
+    yield* markRows(column, mask, rows, hits)
+    yield* markContained(table, { column, use }, criterion, { rows, hits, neighbours })
   }
 }
 
@@ -196,19 +253,25 @@ interface Marking {
 }
 
 /** The same within a resource: `#m` leads to the contained resource of that name, which has the seq of its container. */
-function markContained(
+function* markContained(
   table: TypeTable,
   { column, use }: Use,
   { targets }: ChainCriterion,
   { rows, hits, neighbours }: Marking,
-): void {
+): Steps<void> {
   for (const { type, criterion } of targets) {
     const inner = table.contained.get(type)
     if (inner === undefined || (use.resolves !== undefined && use.resolves !== type)) continue
     const candidates = new Uint8Array(inner.count).fill(1)
-    narrow(inner, criterion, candidates, neighbours)
-    for (let row = 0; row < candidates.length; row++)
-      if (candidates[row] === 1) markContainer(table, column, { rows, hits }, { inner, row })
+    yield* narrow(inner, criterion, candidates, neighbours)
+    const mark = (row: number) => markContainer(table, column, { rows, hits }, { inner, row })
+    yield* pieces(
+      candidates.length,
+      (from, to) => {
+        for (let row = from; row < to; row++) if (candidates[row] === 1) mark(row)
+      },
+      severalPlaces,
+    )
   }
 }
 
@@ -219,6 +282,7 @@ function markContainer(
   { inner, row }: { inner: TypeTable; row: number },
 ): void {
   const fragment = inner.ids.id(row)
+  spend('work', placesWork)
   for (const container of table.rowsAt(inner.seqs.array[row] as number))
     if (rows[container] === 1 && refersTo(column, container, fragment)) hits[container] = 1
 }
@@ -227,55 +291,42 @@ function refersTo(column: Column, row: number, fragment: string): boolean {
   return column.textsOf(row).some(entry => parseReferenceEntry(entry).reference === fragment)
 }
 
-/** Which dictionary entries the rows use: others need not be followed. */
-export function usedEntries(column: Column, rows: Uint8Array): Uint8Array {
-  const used = new Uint8Array((column.dictionary?.count ?? 0) + 1)
-  const ids = column.ids?.array ?? new Uint32Array()
-  let missing = used.length - 1
-  const count = Math.min(rows.length, column.rows)
-  for (let row = 0; row < count && missing > 0; row++) {
-    if (rows[row] === 0) continue
-    const end = column.endOf(row)
-    for (let place = column.startOf(row); place < end; place++) {
-      const id = ids[place] as number
-      if (id !== 0 && used[id] === 0) {
-        used[id] = 1
-        missing--
-      }
-    }
-  }
-  return used
-}
-
-function markMissing(table: TypeTable, { name }: MissingCriterion, rows: Uint8Array, hits: Uint8Array): void {
+function* markMissing(table: TypeTable, { name }: MissingCriterion, rows: Uint8Array, hits: Uint8Array): Steps<void> {
   if (ownMarks[name] !== undefined) hits.set(rows)
-  else if (table.plan.composites.has(name)) markWholeComposites(table, name, rows, hits)
-  else for (const { column, use } of usesOf(table, name)) markRows(column, presenceTest(column, use, ''), rows, hits)
+  else if (table.plan.composites.has(name)) yield* markWholeComposites(table, name, rows, hits)
+  else
+    for (const { column, use } of usesOf(table, name))
+      yield* markRows(column, yield* presenceTest(column, use, ''), rows, hits)
 }
 
 /** A composite has a value where each of its components has one. */
-function markWholeComposites(table: TypeTable, name: string, rows: Uint8Array, hits: Uint8Array): void {
+function* markWholeComposites(table: TypeTable, name: string, rows: Uint8Array, hits: Uint8Array): Steps<void> {
   for (const focus of table.plan.composites.get(name) ?? []) {
-    const parts = focus.components.map(({ bound, uses }) => ({
-      bound,
-      columns: columnsOf(table, uses).map(({ column, use }) => ({ column, test: presenceTest(column, use, '') })),
-    }))
-    markParts(parts, rows, hits)
+    const parts: Part[] = []
+    for (const { bound, uses } of focus.components) parts.push({ bound, columns: yield* presences(table, uses) })
+    yield* markParts(parts, rows, hits)
   }
 }
 
-function markHits(
+function* presences(table: TypeTable, uses: readonly SourceUse[]): Steps<Part['columns']> {
+  const columns: Part['columns'][number][] = []
+  for (const { column, use } of columnsOf(table, uses))
+    columns.push({ column, test: yield* presenceTest(column, use, '') })
+  return columns
+}
+
+function* markHits(
   table: TypeTable,
   criterion: Criterion,
   rows: Uint8Array,
   hits: Uint8Array,
   neighbours: Neighbours | undefined,
-): void {
-  if (criterion.kind === 'value') markValues(table, criterion, rows, hits)
-  else if (criterion.kind === 'missing') markMissing(table, criterion, rows, hits)
+): Steps<void> {
+  if (criterion.kind === 'value') yield* markValues(table, criterion, rows, hits)
+  else if (criterion.kind === 'missing') yield* markMissing(table, criterion, rows, hits)
   else if (neighbours === undefined) return
-  else if (criterion.kind === 'chain') markChain(table, criterion, rows, hits, neighbours)
-  else markIds(table, neighbours.referred(table.plan.type, criterion), rows, hits)
+  else if (criterion.kind === 'chain') yield* markChain(table, criterion, rows, hits, neighbours)
+  else yield* markIds(table, yield* neighbours.referred(table.plan.type, criterion), rows, hits)
 }
 
 function isNegated(criterion: Criterion): boolean {
@@ -287,15 +338,18 @@ function isNegated(criterion: Criterion): boolean {
  *
  * @param rows        one byte per row of the table, 1 = still in
  * @param neighbours  undefined: nothing is known of other resources, and no row fulfils a chain or `_has`
+ * @throws Problem `too-costly` · `budget.work-exceeded`
  */
-export function narrow(
+export function* narrow(
   table: TypeTable,
   criterion: Criterion,
   rows: Uint8Array,
   neighbours: Neighbours | undefined,
-): void {
+): Steps<void> {
+  spend('work', rows.length)
   const hits = new Uint8Array(rows.length)
-  markHits(table, criterion, rows, hits, neighbours)
+  yield* markHits(table, criterion, rows, hits, neighbours)
+  yield
   if (!isNegated(criterion)) rows.set(hits)
   else for (let row = 0; row < rows.length; row++) if (hits[row] === 1) rows[row] = 0
 }

@@ -1,3 +1,4 @@
+import { type Steps, spend } from '#kernel'
 import type { Column } from '../columns/column.ts'
 import type { TypeTable } from '../columns/type-table.ts'
 import type { CompartmentIndex } from '../compartment-index.ts'
@@ -7,6 +8,9 @@ import { stringSortText } from '../kinds/string.ts'
 import { tokenSortText } from '../kinds/token.ts'
 import { type ParameterType, searchParameter } from '../parameters.ts'
 import type { SortKey } from '../query/types.ts'
+import type { Matching } from './matcher.ts'
+import { Pace } from './pieces.ts'
+import { conversionWork } from './place-tests.ts'
 
 /** A match with what it is sorted by. */
 export interface Candidate {
@@ -26,9 +30,13 @@ interface RowKey {
   /** The values by row, where they lie ready in a column. */
   readonly direct?: Float64Array
   shown(row: number): number | string | undefined
+  /** Where something is kept of each row that was compared: not of this one any more. */
+  readonly forget?: (row: number) => void
 }
 
-const sortTexts: Readonly<Partial<Record<ParameterType, (entry: string, descending: boolean) => string>>> = {
+type TextOf = (entry: string, descending: boolean) => string
+
+const sortTexts: Readonly<Partial<Record<ParameterType, TextOf>>> = {
   token: tokenSortText,
   string: stringSortText,
   reference: referenceSortText,
@@ -55,12 +63,10 @@ function bestOf(columns: readonly { column: Column; number: (place: number) => n
   }
 }
 
-function numericKey(table: TypeTable, key: SortKey): RowKey {
-  const uses = table.plan.uses.get(key.name) ?? []
-  const columns = uses.flatMap(({ index }) => {
-    const column = table.columns[index]
-    return column?.lows === undefined ? [] : [{ column, number: numberOf(column) }]
-  })
+function* numericKey(table: TypeTable, key: SortKey): Steps<RowKey> {
+  const columns: { column: Column; number: (place: number) => number }[] = []
+  for (const column of columnsOf(table, key))
+    if (column.lows !== undefined) columns.push({ column, number: yield* numberOf(column) })
   const direct = columns.length === 1 ? directValues(table, columns[0]?.column) : undefined
   if (direct !== undefined) {
     const value = (row: number): number => direct[row] as number
@@ -68,6 +74,10 @@ function numericKey(table: TypeTable, key: SortKey): RowKey {
   }
   const value = bestOf(columns, key.descending)
   return { descending: key.descending, value, shown: row => numberOrNone(value(row)) }
+}
+
+function columnsOf(table: TypeTable, { name }: SortKey): readonly Column[] {
+  return (table.plan.uses.get(name) ?? []).flatMap(({ index }) => table.columns[index] ?? [])
 }
 
 /** The lower ends of a column of dates or numbers that has one place for each row of the table. */
@@ -80,33 +90,71 @@ function numberOrNone(value: number): number | undefined {
   return Number.isNaN(value) ? undefined : value
 }
 
-function numberOf(column: Column): (place: number) => number {
-  const lows = column.lows?.array ?? new Float64Array()
+function* numberOf(column: Column): Steps<(place: number) => number> {
   const { dictionary, ids } = column
-  if (dictionary === undefined || ids === undefined) return place => lows[place] as number
+  const low = (place: number) => column.lows?.array[place] as number
+  if (dictionary === undefined || ids === undefined) return low
   const scales = [(value: number) => value]
-  for (let unit = 1; unit <= dictionary.count; unit++) scales.push(canonicalValue(dictionary.text(unit)))
-  return place => scales[ids.array[place] as number]?.(lows[place] as number) ?? Number.NaN
+  const pace = new Pace()
+  const count = dictionary.count
+  for (let unit = 1; unit <= count; unit++) {
+    const text = dictionary.text(unit)
+    if (pace.read(conversionWork + text.length)) yield
+    scales.push(canonicalValue(text))
+  }
+  pace.end()
+  return place => scales[ids.array[place] as number]?.(low(place)) ?? Number.NaN
+}
+
+/** Up to so many dictionary entries are put in order once; of more, only the rows that are compared are read. */
+const mostRanked = 4_096
+
+function textKey(table: TypeTable, key: SortKey, textOf: TextOf): RowKey {
+  const columns = columnsOf(table, key)
+  const entries = columns.reduce((sum, { dictionary }) => sum + (dictionary?.count ?? 0), 0)
+  return entries <= mostRanked ? rankedKey(columns, key, textOf) : readKey(columns, key, textOf)
 }
 
 /** Dictionary entries in the order of what they are sorted by; equal texts share a rank. */
-function textKey(table: TypeTable, key: SortKey, textOf: (entry: string, descending: boolean) => string): RowKey {
-  const uses = table.plan.uses.get(key.name) ?? []
-  const columns = uses.flatMap(({ index }) => table.columns[index] ?? [])
-  const texts = columns.map(column => {
-    const { dictionary } = column
-    return Array.from({ length: dictionary?.count ?? 0 }, (_, i) =>
-      textOf(dictionary?.text(i + 1) ?? '', key.descending),
-    )
-  })
+function rankedKey(columns: readonly Column[], { descending }: SortKey, textOf: TextOf): RowKey {
+  const texts = columns.map(({ dictionary }) =>
+    Array.from({ length: dictionary?.count ?? 0 }, (_, i) => textOf(dictionary?.text(i + 1) ?? '', descending)),
+  )
+  spend('work', texts.reduce((sum, { length }) => sum + length, 0) * readWork)
   const ordered = [...new Set(texts.flat())].sort(orderOf)
   const rankOf = new Map(ordered.map((text, rank) => [text, rank]))
   const ranked = columns.map((column, i) => {
     const ranks = Float64Array.from([Number.NaN, ...(texts[i] ?? []).map(text => rankOf.get(text) ?? Number.NaN)])
     return { column, number: (place: number) => ranks[column.ids?.array[place] ?? 0] as number }
   })
-  const value = bestOf(ranked, key.descending)
-  return { descending: key.descending, value, shown: row => ordered[value(row)] }
+  const value = bestOf(ranked, descending)
+  return { descending, value, shown: row => ordered[value(row)] }
+}
+
+/** What reading what a row is sorted by takes, in values compared. */
+const readWork = 150
+
+/** Read when they are compared, and kept only for the rows that are. */
+function readKey(columns: readonly Column[], { descending }: SortKey, textOf: TextOf): RowKey {
+  const kept = new Map<number, string | undefined>()
+  const shown = (row: number) => {
+    if (!kept.has(row)) kept.set(row, bestText(columns, row, descending, textOf))
+    return kept.get(row)
+  }
+  const compare = (a: number, b: number) => compareShown(shown(a), shown(b), descending)
+  return { descending, compare, value: () => Number.NaN, shown, forget: row => void kept.delete(row) }
+}
+
+function bestText(columns: readonly Column[], row: number, descending: boolean, textOf: TextOf): string | undefined {
+  let best: string | undefined
+  for (const column of columns) {
+    for (const entry of column.textsOf(row)) {
+      spend('work', readWork + entry.length)
+      const text = textOf(entry, descending)
+      if (best === undefined || (descending ? text > best : text < best)) best = text
+    }
+  }
+  return best
 }
 
 /** Ids have no ranks: a million of them would have to be sorted to show fifty. */
@@ -127,11 +175,11 @@ const ownKeys: Readonly<Record<string, (table: TypeTable, key: SortKey) => RowKe
   _lastUpdated: updatedKey,
 }
 
-function rowKey(table: TypeTable, key: SortKey): RowKey {
+function* rowKey(table: TypeTable, key: SortKey): Steps<RowKey> {
   const own = ownKeys[key.name]
   if (own !== undefined) return own(table, key)
   const textOf = sortTexts[searchParameter(table.plan.type, key.name)?.type ?? 'special']
-  return textOf === undefined ? numericKey(table, key) : textKey(table, key, textOf)
+  return textOf === undefined ? yield* numericKey(table, key) : textKey(table, key, textOf)
 }
 
 function compareNumbers(a: number, b: number, descending: boolean): number {
@@ -158,11 +206,18 @@ function rowOrder(table: TypeTable, keys: readonly RowKey[]): (a: number, b: num
 class FirstRows {
   readonly #limit: number
   readonly #order: (a: number, b: number) => number
+  readonly #forget: (row: number) => void
   readonly #heap: number[] = []
+  #compared = 0
 
-  constructor(limit: number, order: (a: number, b: number) => number) {
+  /** @param forget  hears which row is not kept, or not any more */
+  constructor(limit: number, order: (a: number, b: number) => number, forget: (row: number) => void) {
     this.#limit = limit
-    this.#order = order
+    this.#forget = forget
+    this.#order = (a, b) => {
+      this.#compared++
+      return order(a, b)
+    }
   }
 
   offer(row: number): void {
@@ -170,9 +225,10 @@ class FirstRows {
       this.#heap.push(row)
       this.#rise(this.#heap.length - 1)
     } else if (this.#order(row, this.#heap[0] as number) < 0) {
+      this.#forget(this.#heap[0] as number)
       this.#heap[0] = row
       this.#sink()
-    }
+    } else this.#forget(row)
   }
 
   /** The last of the rows kept; undefined while there is still room. */
@@ -180,8 +236,29 @@ class FirstRows {
     return this.#heap.length < this.#limit ? undefined : this.#heap[0]
   }
 
-  sorted(): number[] {
-    return this.#heap.sort(this.#order)
+  /** Charges the comparisons since the last time. */
+  charge(): void {
+    spend('work', this.#compared * comparingWork)
+    this.#compared = 0
+  }
+
+  /** In order; nothing is left. */
+  *sorted(): Steps<readonly number[]> {
+    const heap = this.#heap
+    const sorted = new Array<number>(heap.length)
+    for (let at = heap.length - 1; at >= 0; at--) {
+      sorted[at] = heap[0] as number
+      const last = heap.pop() as number
+      if (heap.length > 0) {
+        heap[0] = last
+        this.#sink()
+      }
+      if (at % sortedAtATime === 0) {
+        this.charge()
+        yield
+      }
+    }
+    return sorted
   }
 
   #rise(from: number): void {
@@ -217,37 +294,133 @@ class FirstRows {
   }
 }
 
-function offerAll(first: FirstRows, rows: Uint8Array): void {
-  for (let row = rows.length - 1; row >= 0; row--) if (rows[row] === 1) first.offer(row)
-}
+/** What comparing two rows takes, in values compared. */
+const comparingWork = 5
+/** Rows that are offered, or put in order, in one go. */
+const offeredAtATime = 8_192
+const sortedAtATime = 1_024
 
-/** Newest rows lie last and are usually wanted first, so that most others are refused at the first glance. */
-function offerBest(first: FirstRows, rows: Uint8Array, values: Float64Array, descending: boolean): void {
-  const sign = descending ? -1 : 1
-  let limit = Number.NaN
-  for (let row = rows.length - 1; row >= 0; row--) {
-    if (rows[row] === 0 || sign * (values[row] as number) > limit) continue
-    first.offer(row)
-    const { last } = first
-    if (last !== undefined) limit = sign * (values[last] as number)
+function* offerAll(first: FirstRows, rows: Uint8Array, atATime: number): Steps<void> {
+  for (let until = rows.length; until > 0; until -= atATime) {
+    const from = Math.max(0, until - atATime)
+    for (let row = until - 1; row >= from; row--) if (rows[row] === 1) first.offer(row)
+    first.charge()
+    yield
   }
 }
 
-/** The first `limit` rows of one table, in order. */
-export function firstRows(
-  index: CompartmentIndex,
-  table: TypeTable,
-  rows: Uint8Array,
-  sort: readonly SortKey[],
-  limit: number,
-): readonly Candidate[] {
-  if (limit === 0) return []
-  const keys = sort.map(key => rowKey(table, key))
-  const first = new FirstRows(limit, rowOrder(table, keys))
+/** Newest rows lie last and are usually wanted first, so that most others are refused at the first glance. */
+function* offerBest(first: FirstRows, rows: Uint8Array, values: Float64Array, descending: boolean): Steps<void> {
+  const sign = descending ? -1 : 1
+  let limit = Number.NaN
+  for (let until = rows.length; until > 0; until -= offeredAtATime) {
+    const from = Math.max(0, until - offeredAtATime)
+    for (let row = until - 1; row >= from; row--) {
+      if (rows[row] === 0 || sign * (values[row] as number) > limit) continue
+      first.offer(row)
+      const { last } = first
+      if (last !== undefined) limit = sign * (values[last] as number)
+    }
+    first.charge()
+    yield
+  }
+}
+
+/** The first rows of one table, in order; what they are sorted by is read when it is asked for. */
+interface Ordered extends Omit<Matching, 'rows'> {
+  readonly keys: readonly RowKey[]
+  readonly rows: readonly number[]
+}
+
+function* firstRows({ index, table, rows }: Matching, sort: readonly SortKey[], limit: number): Steps<Ordered> {
+  spend('work', rows.length)
+  const keys: RowKey[] = []
+  for (const key of sort) keys.push(yield* rowKey(table, key))
+  const forget = (row: number) => {
+    for (const key of keys) key.forget?.(row)
+  }
+  const first = new FirstRows(limit, rowOrder(table, keys), forget)
   const [leading] = sort.length === 0 ? [updatedKey(table, { name: '_lastUpdated', descending: true })] : keys
-  if (leading?.direct === undefined) offerAll(first, rows)
-  else offerBest(first, rows, leading.direct, leading.descending)
-  return first.sorted().map(row => ({ index, table, row, keys: keys.map(key => key.shown(row)) }))
+  if (leading?.direct !== undefined) yield* offerBest(first, rows, leading.direct, leading.descending)
+  else yield* offerAll(first, rows, leading?.compare === undefined ? offeredAtATime : 512)
+  return { index, table, keys, rows: yield* first.sorted() }
+}
+
+function candidateAt({ index, table, keys, rows }: Ordered, at: number): Candidate | undefined {
+  const row = rows[at]
+  return row === undefined ? undefined : { index, table, row, keys: keys.map(key => key.shown(row)) }
+}
+
+/** Lists in order, merged: a heap whose root is the list with the first of all fronts. */
+class Merged {
+  readonly #order: (a: Candidate, b: Candidate) => number
+  readonly #fronts: { readonly list: Ordered; at: number; front: Candidate }[] = []
+
+  constructor(lists: readonly Ordered[], sort: readonly SortKey[]) {
+    this.#order = candidateOrder(sort)
+    for (const list of lists) {
+      const front = candidateAt(list, 0)
+      if (front !== undefined) this.#fronts.push({ list, at: 0, front })
+    }
+    for (let at = (this.#fronts.length >> 1) - 1; at >= 0; at--) this.#sink(at)
+  }
+
+  take(): Candidate | undefined {
+    const [first] = this.#fronts
+    if (first === undefined) return undefined
+    const taken = first.front
+    const next = candidateAt(first.list, ++first.at)
+    if (next !== undefined) first.front = next
+    else {
+      const last = this.#fronts.pop()
+      if (last !== undefined && last !== first) this.#fronts[0] = last
+    }
+    this.#sink(0)
+    return taken
+  }
+
+  #sink(from: number): void {
+    const fronts = this.#fronts
+    for (let at = from; ; ) {
+      let least = at
+      for (const child of [2 * at + 1, 2 * at + 2])
+        if (child < fronts.length && this.#isBefore(child, least)) least = child
+      if (least === at) return
+      const held = fronts[at] as (typeof fronts)[number]
+      fronts[at] = fronts[least] as (typeof fronts)[number]
+      fronts[least] = held
+      at = least
+    }
+  }
+
+  #isBefore(a: number, b: number): boolean {
+    const [left, right] = [this.#fronts[a]?.front, this.#fronts[b]?.front]
+    return left !== undefined && right !== undefined && this.#order(left, right) < 0
+  }
+}
+
+/** The matches from `offset` up to `end`, of all tables, in order. */
+export function* firstCandidates(
+  found: readonly Matching[],
+  sort: readonly SortKey[],
+  offset: number,
+  end: number,
+): Steps<readonly Candidate[]> {
+  const lists: Ordered[] = []
+  for (const matching of found) lists.push(yield* firstRows(matching, sort, end))
+  const [only, ...more] = lists
+  if (only !== undefined && more.length === 0)
+    return only.rows.slice(offset, end).flatMap((_, at) => candidateAt(only, offset + at) ?? [])
+  const merged = new Merged(lists, sort)
+  const taken: Candidate[] = []
+  for (let at = 0; at < end; at++) {
+    const candidate = merged.take()
+    if (candidate === undefined) break
+    if (at >= offset) taken.push(candidate)
+    if (at % sortedAtATime === 0) yield
+  }
+  spend('work', (offset + taken.length) * comparingWork)
+  return taken
 }
 
 function compareShown(a: number | string | undefined, b: number | string | undefined, descending: boolean): number {

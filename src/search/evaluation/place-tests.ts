@@ -1,3 +1,4 @@
+import { type Steps, spend } from '#kernel'
 import type { Column } from '../columns/column.ts'
 import type { EntryKeys } from '../columns/entry-lookup.ts'
 import type { SourceKind } from '../extraction/cell.ts'
@@ -10,6 +11,7 @@ import { soughtTokenKeys, tokenKeys, tokenTest } from '../kinds/token.ts'
 import { uriTest } from '../kinds/uri.ts'
 import type { ParameterType } from '../parameters.ts'
 import type { Modifier, Operand, QuantityOperand, RangeOperand } from '../query/types.ts'
+import { Pace, pieces } from './pieces.ts'
 
 /**
  * What a criterion comes down to in one column: 1 for each dictionary entry that fulfils it, or the limits of which a value
@@ -52,20 +54,71 @@ const smallDictionary = 512
  * One byte per dictionary entry, entry 0 being "no value".
  *
  * @param keys  under which alone entries may pass; undefined: any may
+ * @param rows  whose entries alone matter; undefined: all do
  */
-export function maskOf(column: Column, test: EntryTest, keys?: readonly string[]): PlaceTest {
+export function* maskOf(
+  column: Column,
+  test: EntryTest,
+  { keys, rows }: { readonly keys?: readonly string[] | undefined; readonly rows?: Uint8Array | undefined } = {},
+): Steps<PlaceTest> {
   const { dictionary } = column
   const count = dictionary?.count ?? 0
   const mask = new Uint8Array(count + 1)
-  const keysOf = entryKeys[column.source.kind]
-  if (keys !== undefined && keysOf !== undefined && count > smallDictionary) {
-    for (const number of column.lookup(keysOf)?.candidates(keys) ?? []) {
-      if (test(dictionary?.text(number) ?? '', number)) mask[number] = 1
-    }
-    return { kind: 'mask', mask }
+  const pace = new Pace()
+  for (const number of yield* numbersToTest(column, count, keys, rows)) {
+    const text = dictionary?.text(number) ?? ''
+    if (pace.read(text.length)) yield
+    if (number <= count && test(text, number)) mask[number] = 1
   }
-  for (let number = 1; number <= count; number++) if (test(dictionary?.text(number) ?? '', number)) mask[number] = 1
+  pace.end()
   return { kind: 'mask', mask }
+}
+
+/** Entries that may pass: those under the keys, or else those that the rows use. */
+function* numbersToTest(
+  column: Column,
+  count: number,
+  keys: readonly string[] | undefined,
+  rows: Uint8Array | undefined,
+): Steps<Iterable<number>> {
+  if (count <= smallDictionary) return numbersTo(count)
+  const keysOf = keys === undefined ? undefined : entryKeys[column.source.kind]
+  const lookup = keysOf === undefined ? undefined : column.lookup(keysOf)
+  if (lookup !== undefined && keys !== undefined) {
+    yield* lookup.ready()
+    return lookup.candidates(keys)
+  }
+  return rows === undefined ? numbersTo(count) : numbersIn(yield* usedEntries(column, rows))
+}
+
+function* numbersTo(count: number): Iterable<number> {
+  for (let number = 1; number <= count; number++) yield number
+}
+
+function* numbersIn(used: Uint8Array): Iterable<number> {
+  for (let number = 1; number < used.length; number++) if (used[number] === 1) yield number
+}
+
+/** Which dictionary entries the rows use: others need not be followed. */
+export function* usedEntries(column: Column, rows: Uint8Array): Steps<Uint8Array> {
+  const used = new Uint8Array((column.dictionary?.count ?? 0) + 1)
+  spend('work', rows.length)
+  yield* pieces(Math.min(rows.length, column.rows), (from, to) => markUsed(column, { rows, used }, from, to))
+  return used
+}
+
+function markUsed(
+  column: Column,
+  { rows, used }: { readonly rows: Uint8Array; readonly used: Uint8Array },
+  from: number,
+  to: number,
+): void {
+  const ids = column.ids?.array ?? new Uint32Array()
+  for (let row = from; row < to; row++) {
+    if (rows[row] === 0) continue
+    const end = column.endOf(row)
+    for (let place = column.startOf(row); place < end; place++) used[ids[place] as number] = 1
+  }
 }
 
 function within(use: SourceUse, baseUrl: string, test: EntryTest): EntryTest {
@@ -79,13 +132,20 @@ function boxesOf(sought: Sought, boxes: Readonly<Record<string, (operand: RangeO
   return { kind: 'boxes', byUnit: [each] }
 }
 
+/** What the conversion of a limit to another unit takes, in values compared. */
+export const conversionWork = 500
+
 /** For each unit of the column the limits that values in it must keep. */
-function quantityBoxes({ dictionary }: Column, operands: readonly QuantityOperand[]): PlaceTest {
+function* quantityBoxes({ dictionary }: Column, operands: readonly QuantityOperand[]): Steps<PlaceTest> {
   const byUnit: (readonly Box[])[] = [[]]
-  for (let unit = 1; unit <= (dictionary?.count ?? 0); unit++) {
+  const pace = new Pace()
+  const count = dictionary?.count ?? 0
+  for (let unit = 1; unit <= count; unit++) {
     const text = dictionary?.text(unit) ?? ''
+    if (pace.read(conversionWork + text.length, operands.length)) yield
     byUnit.push(operands.flatMap(operand => quantityBox(operand, text) ?? []))
   }
+  pace.end()
   return { kind: 'boxes', byUnit }
 }
 
@@ -96,19 +156,19 @@ function soughtKeys({ parameter, modifier, operands }: Sought): readonly string[
     : undefined
 }
 
-/** What `sought` comes down to in a column. */
-export function placeTest(column: Column, use: SourceUse, sought: Sought): PlaceTest {
+/** What `sought` comes down to in a column, as far as `rows` are concerned. */
+export function* placeTest(column: Column, use: SourceUse, sought: Sought, rows?: Uint8Array): Steps<PlaceTest> {
   if (sought.parameter === 'date') return boxesOf(sought, dateBoxes)
   if (sought.parameter === 'number') return boxesOf(sought, numberBoxes)
-  if (sought.parameter === 'quantity') return quantityBoxes(column, only('quantity', sought.operands))
+  if (sought.parameter === 'quantity') return yield* quantityBoxes(column, only('quantity', sought.operands))
   const test = entryTests[sought.parameter]?.(sought) ?? (() => false)
-  return maskOf(column, within(use, sought.baseUrl, test), soughtKeys(sought))
+  return yield* maskOf(column, within(use, sought.baseUrl, test), { keys: soughtKeys(sought), rows })
 }
 
 /** Whether a place holds a value at all, for `:missing`. */
-export function presenceTest(column: Column, use: SourceUse, baseUrl: string): PlaceTest {
+export function* presenceTest(column: Column, use: SourceUse, baseUrl: string): Steps<PlaceTest> {
   if (column.ids !== undefined)
-    return maskOf(
+    return yield* maskOf(
       column,
       within(use, baseUrl, () => true),
     )
@@ -135,54 +195,92 @@ export function placePasses(column: Column, place: number, test: PlaceTest): boo
 }
 
 /** Sets `hits[row]` for each row of `rows` of which some value passes. */
-export function markRows(column: Column, test: PlaceTest, rows: Uint8Array, hits: Uint8Array): void {
-  const count = Math.min(rows.length, column.rows)
-  const ids = column.ids?.array
-  if (column.starts !== undefined) markMany(column, test, rows, hits, count)
-  else if (test.kind === 'mask') markMasked(ids ?? new Uint32Array(count), test.mask, rows, hits, count)
-  else if (test.byUnit.every(boxes => boxes.length <= 1)) markBoxed(column, test.byUnit, rows, hits, count)
-  else markEach(column, test, rows, hits, count)
+export function* markRows(column: Column, test: PlaceTest, rows: Uint8Array, hits: Uint8Array): Steps<void> {
+  const single = test.kind === 'boxes' ? singleBoxes(test.byUnit) : undefined
+  yield* pieces(Math.min(rows.length, column.rows), (from, to) =>
+    markStretch(column, { test, single, rows, hits }, from, to),
+  )
+}
+
+interface Stretch {
+  readonly test: PlaceTest
+  readonly single: SingleBoxes | undefined
+  readonly rows: Uint8Array
+  readonly hits: Uint8Array
+}
+
+/** How a column keeps its values may have changed since the last stretch, because others wrote. */
+function markStretch(column: Column, { test, single, rows, hits }: Stretch, from: number, to: number): void {
+  if (column.starts !== undefined) markMany(column, test, rows, hits, from, to)
+  else if (test.kind === 'mask') markMasked(column.ids?.array ?? new Uint32Array(to), test.mask, rows, hits, from, to)
+  else if (single === undefined) markEach(column, test, rows, hits, from, to)
+  else markBoxed(column, single, rows, hits, from, to)
 }
 
 // @NOTE the three loops below run over every row of a compartment; they are plain so that they stay at about a nanosecond a row.
 
-function markMasked(ids: Uint32Array, mask: Uint8Array, rows: Uint8Array, hits: Uint8Array, count: number): void {
-  for (let row = 0; row < count; row++) {
+function markMasked(
+  ids: Uint32Array,
+  mask: Uint8Array,
+  rows: Uint8Array,
+  hits: Uint8Array,
+  from: number,
+  to: number,
+): void {
+  for (let row = from; row < to; row++) {
     hits[row] = (hits[row] as number) | ((mask[ids[row] as number] as number) & (rows[row] as number))
   }
 }
 
-/** At most one box for each unit. */
+/** At most one box for each unit, with its limits side by side. */
+interface SingleBoxes {
+  readonly first: Box
+  readonly lowMin: Float64Array
+  readonly lowMax: Float64Array
+  readonly highMin: Float64Array
+  readonly highMax: Float64Array
+  readonly outside: Uint8Array
+}
+
+/** Undefined where some unit has several boxes. */
+function singleBoxes(byUnit: readonly (readonly Box[])[]): SingleBoxes | undefined {
+  if (byUnit.some(boxes => boxes.length > 1)) return undefined
+  const boxes = byUnit.map(([box]) => box ?? nowhere)
+  return {
+    first: boxes[0] ?? nowhere,
+    lowMin: Float64Array.from(boxes, box => box.lowMin),
+    lowMax: Float64Array.from(boxes, box => box.lowMax),
+    highMin: Float64Array.from(boxes, box => box.highMin),
+    highMax: Float64Array.from(boxes, box => box.highMax),
+    outside: Uint8Array.from(boxes, box => (box.outside ? 1 : 0)),
+  }
+}
+
 function markBoxed(
   column: Column,
-  byUnit: readonly (readonly Box[])[],
+  single: SingleBoxes,
   rows: Uint8Array,
   hits: Uint8Array,
-  count: number,
+  from: number,
+  to: number,
 ): void {
   const lows = column.lows?.array ?? new Float64Array()
   const highs = column.highs?.array ?? lows
-  const boxes = byUnit.map(([box]) => box ?? nowhere)
-  const [single = nowhere] = boxes
-  if (column.ids === undefined) markBox(lows, highs, single, rows, hits, count)
-  else markUnits({ lows, highs, units: column.ids.array }, boxes, rows, hits, count)
+  if (column.ids === undefined) markBox(lows, highs, single.first, rows, hits, from, to)
+  else markUnits({ lows, highs, units: column.ids.array }, single, rows, hits, from, to)
 }
 
 const nowhere: Box = { ...anywhere, lowMin: Number.POSITIVE_INFINITY, lowMax: Number.NEGATIVE_INFINITY }
 
 function markUnits(
   { lows, highs, units }: { readonly lows: Float64Array; readonly highs: Float64Array; readonly units: Uint32Array },
-  boxes: readonly Box[],
+  { lowMin, lowMax, highMin, highMax, outside }: SingleBoxes,
   rows: Uint8Array,
   hits: Uint8Array,
-  count: number,
+  from: number,
+  to: number,
 ): void {
-  const lowMin = Float64Array.from(boxes, box => box.lowMin)
-  const lowMax = Float64Array.from(boxes, box => box.lowMax)
-  const highMin = Float64Array.from(boxes, box => box.highMin)
-  const highMax = Float64Array.from(boxes, box => box.highMax)
-  const outside = Uint8Array.from(boxes, box => (box.outside ? 1 : 0))
-  for (let row = 0; row < count; row++) {
+  for (let row = from; row < to; row++) {
     if (rows[row] === 0) continue
     const unit = units[row] as number
     const low = lows[row] as number
@@ -199,9 +297,10 @@ function markBox(
   { lowMin, lowMax, highMin, highMax, outside }: Box,
   rows: Uint8Array,
   hits: Uint8Array,
-  count: number,
+  from: number,
+  to: number,
 ): void {
-  for (let row = 0; row < count; row++) {
+  for (let row = from; row < to; row++) {
     if (rows[row] === 0) continue
     const low = lows[row] as number
     const high = highs[row] as number
@@ -210,15 +309,15 @@ function markBox(
   }
 }
 
-function markEach(column: Column, test: PlaceTest, rows: Uint8Array, hits: Uint8Array, count: number): void {
-  for (let row = 0; row < count; row++) {
+function markEach(column: Column, test: PlaceTest, rows: Uint8Array, hits: Uint8Array, from: number, to: number): void {
+  for (let row = from; row < to; row++) {
     if (rows[row] === 1 && hits[row] === 0 && placePasses(column, row, test)) hits[row] = 1
   }
 }
 
-function markMany(column: Column, test: PlaceTest, rows: Uint8Array, hits: Uint8Array, count: number): void {
+function markMany(column: Column, test: PlaceTest, rows: Uint8Array, hits: Uint8Array, from: number, to: number): void {
   const starts = column.starts?.array ?? new Uint32Array()
-  for (let row = 0; row < count; row++) {
+  for (let row = from; row < to; row++) {
     if (rows[row] === 0 || hits[row] === 1) continue
     const end = starts[row + 1] as number
     for (let place = starts[row] as number; place < end; place++) {

@@ -1,29 +1,37 @@
+import { type Steps, spend } from '#kernel'
 import type { TypeTable } from '../columns/type-table.ts'
 import type { CompartmentIndex } from '../compartment-index.ts'
 import { parseReferenceEntry } from '../kinds/entries.ts'
-import { Canonicals, type Located, targetOf } from './canonicals.ts'
-import { narrow, usedEntries } from './narrow.ts'
+import { Canonicals, type Located, type Resolve, targetOf } from './canonicals.ts'
+import { narrow } from './narrow.ts'
+import { Pace, pieces } from './pieces.ts'
+import { usedEntries } from './place-tests.ts'
 import type { Sight, Vision } from './types.ts'
 
 /** One byte per row of a table: 1 = the row exists for the caller. */
 type Rows = Uint8Array
 
 /** The rows of one table that exist at a moment, whoever asks. */
-function existing(table: TypeTable, seq: number): Rows {
+function* existing(table: TypeTable, seq: number): Steps<Rows> {
+  spend('work', table.count)
   const rows = new Uint8Array(table.count)
-  const dead = table.deadAt.array
   const count = table.countUntil(seq)
   if (!table.hasDead) return rows.fill(1, 0, count)
-  for (let row = 0; row < count; row++) rows[row] = (dead[row] as number) > seq ? 1 : 0
+  yield* pieces(count, (from, to) => {
+    const dead = table.deadAt.array
+    for (let row = from; row < to; row++) rows[row] = (dead[row] as number) > seq ? 1 : 0
+  })
   return rows
 }
 
-function keepSome(table: TypeTable, rows: Rows, anyOf: Extract<Sight, { kind: 'some' }>['anyOf']): Rows {
+function* keepSome(table: TypeTable, rows: Rows, anyOf: Extract<Sight, { kind: 'some' }>['anyOf']): Steps<Rows> {
   const kept = new Uint8Array(rows.length)
   for (const criteria of anyOf) {
     const candidates = rows.slice()
-    for (const criterion of criteria) narrow(table, criterion, candidates, undefined)
-    for (let row = 0; row < rows.length; row++) if (candidates[row] === 1) kept[row] = 1
+    for (const criterion of criteria) yield* narrow(table, criterion, candidates, undefined)
+    yield* pieces(rows.length, (from, to) => {
+      for (let row = from; row < to; row++) if (candidates[row] === 1) kept[row] = 1
+    })
   }
   return kept
 }
@@ -69,36 +77,36 @@ export class Visibility {
   }
 
   /** Rows of a type that exist for the caller in one compartment; undefined when there can be none. Not to be changed. */
-  rows(index: CompartmentIndex, type: string): Rows | undefined {
+  *rows(index: CompartmentIndex, type: string): Steps<Rows | undefined> {
     const table = index.tables.get(type)
     if (table === undefined) return undefined
     if (this.#visible.has(table)) return this.#visible.get(table)
-    const rows = this.#find(index, table, type)
+    const rows = yield* this.#find(index, table, type)
     this.#visible.set(table, rows)
     return rows
   }
 
-  #find(index: CompartmentIndex, table: TypeTable, type: string): Rows | undefined {
-    const own = this.#ownRows(index, type)
+  *#find(index: CompartmentIndex, table: TypeTable, type: string): Steps<Rows | undefined> {
+    const own = yield* this.#ownRows(index, type)
     if (own === undefined || !isReferencedOnly(this.#vision(type, index.holder))) return own
-    return this.#referencedRows().get(table)
+    return (yield* this.#referencedRows()).get(table)
   }
 
   /** What the sight alone says, before `referencedOnly`. */
-  #ownRows(index: CompartmentIndex, type: string): Rows | undefined {
+  *#ownRows(index: CompartmentIndex, type: string): Steps<Rows | undefined> {
     const table = index.tables.get(type)
     if (table === undefined) return undefined
     if (this.#own.has(table)) return this.#own.get(table)
     const sight = this.#vision(type, index.holder)
     const seq = this.#seqs.get(index) ?? 0
-    const rows = sight.kind === 'none' ? undefined : existing(table, seq)
-    const kept = rows !== undefined && sight.kind === 'some' ? keepSome(table, rows, sight.anyOf) : rows
+    const rows = sight.kind === 'none' ? undefined : yield* existing(table, seq)
+    const kept = rows !== undefined && sight.kind === 'some' ? yield* keepSome(table, rows, sight.anyOf) : rows
     this.#own.set(table, kept)
     return kept
   }
 
-  #referencedRows(): ReadonlyMap<TypeTable, Rows> {
-    this.#referenced ??= this.#recall() ?? this.#remember(this.#follow())
+  *#referencedRows(): Steps<ReadonlyMap<TypeTable, Rows>> {
+    this.#referenced ??= this.#recall() ?? this.#remember(yield* this.#follow())
     return this.#referenced
   }
 
@@ -123,67 +131,80 @@ export class Visibility {
   }
 
   /** From the visible rows of patients and households along their references, and on from what is found. */
-  #follow(): ReadonlyMap<TypeTable, Rows> {
+  *#follow(): Steps<ReadonlyMap<TypeTable, Rows>> {
     const found = new Map<TypeTable, Rows>()
     // What a canonical means here is to be found out among all that could become visible by it.
     const canonicals = new Canonicals(this.indexes, (index, type) => this.#ownRows(index, type))
-    let frontier = this.#recordRows()
+    let frontier = yield* this.#recordRows()
     while (frontier.length > 0) {
       const next = new Map<TypeTable, Rows>()
-      for (const { table, rows } of frontier) this.#step(table, rows, { found, next, canonicals })
+      for (const { table, rows } of frontier) yield* this.#step(table, rows, { found, next, canonicals })
       frontier = [...next].map(([table, rows]) => ({ table, rows }))
     }
     return found
   }
 
-  #recordRows(): { table: TypeTable; rows: Rows }[] {
-    return this.indexes
-      .filter(({ holder }) => holder.kind === 'patient' || holder.kind === 'household')
-      .flatMap(index =>
-        [...index.tables].flatMap(([type, table]) => {
-          const rows = isReferencedOnly(this.#vision(type, index.holder)) ? undefined : this.#ownRows(index, type)
-          return rows === undefined ? [] : [{ table, rows }]
-        }),
-      )
+  *#recordRows(): Steps<{ table: TypeTable; rows: Rows }[]> {
+    const found: { table: TypeTable; rows: Rows }[] = []
+    for (const index of this.indexes) {
+      if (index.holder.kind !== 'patient' && index.holder.kind !== 'household') continue
+      for (const [type, table] of index.tables) {
+        if (isReferencedOnly(this.#vision(type, index.holder))) continue
+        const rows = yield* this.#ownRows(index, type)
+        if (rows !== undefined) found.push({ table, rows })
+      }
+    }
+    return found
   }
 
-  #step(table: TypeTable, rows: Rows, following: Following): void {
+  *#step(table: TypeTable, rows: Rows, following: Following): Steps<void> {
+    const pace = new Pace()
     for (const source of table.plan.references) {
       const column = table.columns[source]
       if (column?.dictionary === undefined) continue
-      const used = usedEntries(column, rows)
-      for (let number = 1; number < used.length; number++)
-        if (used[number] === 1) this.#reach(column.dictionary.text(number), column.source.canonical, following)
+      const used = yield* usedEntries(column, rows)
+      const resolve = column.source.canonical ? yield* following.canonicals.resolver() : undefined
+      for (let number = 1; number < used.length; number++) {
+        if (used[number] === 0) continue
+        const entry = column.dictionary.text(number)
+        yield* this.#reach(entry, resolve, following)
+        if (pace.read(entry.length)) yield
+      }
     }
+    pace.end()
   }
 
-  #reach(entry: string, isCanonical: boolean, { found, next, canonicals }: Following): void {
+  *#reach(entry: string, resolve: Resolve | undefined, { found, next }: Following): Steps<void> {
     const { reference } = parseReferenceEntry(entry)
-    const target = targetOf({ reference, isCanonical, baseUrl: this.#baseUrl }, text => canonicals.resolve(text))
+    const target = targetOf({ reference, baseUrl: this.#baseUrl }, resolve)
     if (target === undefined) return
     for (const index of this.indexes) {
       const table = index.tables.get(target.type)
       if (table === undefined || !isReferencedOnly(this.#vision(target.type, index.holder))) continue
-      const own = this.#ownRows(index, target.type)
+      const own = yield* this.#ownRows(index, target.type)
+      yield* table.ids.ready()
       for (const row of table.ids.rowsOf(target.id)) if (own?.[row] === 1) markNew(table, row, found, next)
     }
   }
 
-  /** The visible row that a canonical reference means. */
-  canonical(reference: string): Located | undefined {
-    return this.#canonicals.resolve(reference)
+  /** What canonical references mean among what is visible. */
+  canonicals(): Steps<Resolve> {
+    return this.#canonicals.resolver()
   }
 
-  /** The visible row of a resource, with its compartment. */
-  *locate(type: string, id: string): Iterable<Located> {
+  /** The visible rows of a resource, with their compartments. */
+  *locate(type: string, id: string): Steps<readonly Located[]> {
+    const found: Located[] = []
     for (const index of this.indexes) {
       const table = index.tables.get(type)
       if (table === undefined) continue
+      yield* table.ids.ready()
       const candidates = table.ids.rowsOf(id)
       if (candidates.length === 0) continue
-      const rows = this.rows(index, type)
-      for (const row of candidates) if (rows?.[row] === 1) yield { index, table, row }
+      const rows = yield* this.rows(index, type)
+      for (const row of candidates) if (rows?.[row] === 1) found.push({ index, table, row })
     }
+    return found
   }
 }
 

@@ -1,3 +1,5 @@
+// biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant
+const ascii = /^[\x00-\x7f]*$/
 const marks = /\p{M}+/gu
 
 /**
@@ -6,6 +8,7 @@ const marks = /\p{M}+/gu
  * @see https://hl7.org/fhir/R4/search.html#string
  */
 export function fold(text: string): string {
+  if (ascii.test(text)) return text.toLowerCase().replace(/\s+/g, ' ').trim()
   const decomposed = text.normalize('NFKD').replace(marks, '')
   // Upper case first, so that ß becomes ss and both Greek sigmas become one.
   return decomposed.toUpperCase().toLowerCase().replaceAll('ς', 'σ').replace(/\s+/g, ' ').trim()

@@ -24,9 +24,9 @@ export const limits = {
   largestCount: 1_000,
 }
 
-/** @returns a Problem `invalid` · `search.too-costly` */
+/** @returns a Problem `too-costly` · `search.too-costly` */
 export function tooCostly(what: string, name?: string): Problem {
-  return new Problem('invalid', 'search.too-costly', `The search asks for too much: ${what}.`, {
+  return new Problem('too-costly', 'search.too-costly', `The search asks for too much: ${what}.`, {
     ...(name === undefined ? {} : { expression: name }),
   })
 }

@@ -1,7 +1,10 @@
 import { restrict, restrictToReadable, visionOf } from '#access'
 import type { Resource } from '#fhir'
-import { CompartmentIndex, evaluate, extractRow, parseQuery, type Query, type Restricted } from '#search'
+import { atOnce } from '#kernel'
+import { CompartmentIndex, extractRow, evaluate as inSteps, parseQuery, type Query, type Restricted } from '#search'
 import { type Context, grantOf, holders, observation } from './grants.ts'
+
+const evaluate = (...asked: Parameters<typeof inSteps>) => atOnce(inSteps(...asked))
 
 const baseUrl = 'https://kinhold.example/fhir'
 const inContextA: Context = { patient: 'A', patients: ['A'] }

@@ -1,10 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import type { Resource } from '#fhir'
+import { atOnce } from '#kernel'
 import {
   CompartmentIndex,
-  evaluate,
   extractRow,
   type Holder,
+  evaluate as inSteps,
   type Page,
   parseQuery,
   type Query,
@@ -12,6 +13,8 @@ import {
   type SearchResult,
   type Vision,
 } from '#search'
+
+const evaluate = (...asked: Parameters<typeof inSteps>) => atOnce(inSteps(...asked))
 
 export const baseUrl = 'https://kinhold.example/fhir'
 export const seesAll: Vision = () => ({ kind: 'all' })

@@ -1,8 +1,19 @@
 import fc from 'fast-check'
 import type { Resource } from '#fhir'
-import { CompartmentIndex, encodeSegment, evaluate, extractRow, type IndexRow, matches, type Vision } from '#search'
+import { atOnce } from '#kernel'
+import {
+  CompartmentIndex,
+  encodeSegment,
+  extractRow,
+  type IndexRow,
+  evaluate as inSteps,
+  matches,
+  type Vision,
+} from '#search'
 import { commonsHolder, patientHolder, queryOf, restricted, seesAll } from './household.ts'
 import { fulfils, type NaiveCriterion, sortValue } from './naive.ts'
+
+const evaluate = (...asked: Parameters<typeof inSteps>) => atOnce(inSteps(...asked))
 
 const seed = Number(process.env.SEARCH_SEED ?? Date.now() % 1_000_000)
 /** More of them: SEARCH_RUNS=20 */

@@ -1,0 +1,153 @@
+import { type Steps, spend } from '#kernel'
+import type { TypeTable } from '../columns/type-table.ts'
+import type { CompartmentIndex } from '../compartment-index.ts'
+import { parseReferenceEntry } from '../kinds/entries.ts'
+import type { Criterion, HasCriterion } from '../query/types.ts'
+import { type Resolve, targetOf } from './canonicals.ts'
+import { type Neighbours, narrow } from './narrow.ts'
+import { Pace } from './pieces.ts'
+import { usedEntries } from './place-tests.ts'
+import type { Visibility } from './visibility.ts'
+
+/** The rows of one table that are still in: one byte each. */
+export interface Matching {
+  readonly index: CompartmentIndex
+  readonly table: TypeTable
+  readonly rows: Uint8Array
+}
+
+/** Rows of a table, one bit each: chains may ask about many. */
+interface Marked {
+  readonly table: TypeTable
+  readonly bits: Uint8Array
+}
+
+/** Finds the rows of a type that fulfil criteria, in all compartments, and remembers what chains have asked before. */
+export class Matcher implements Neighbours {
+  readonly #visibility: Visibility
+  readonly #fulfilled = new Map<Criterion, Map<string, readonly Marked[]>>()
+  readonly #referred = new Map<HasCriterion, Map<string, ReadonlySet<string>>>()
+
+  constructor(visibility: Visibility) {
+    this.#visibility = visibility
+  }
+
+  /** Stops where no row is left; criteria that cost little come first, so that the others have less to look at. */
+  *find(type: string, criteria: readonly Criterion[]): Steps<readonly Matching[]> {
+    let found = yield* this.#visible(type)
+    for (const criterion of criteria.toSorted((a, b) => costOf(a) - costOf(b))) {
+      for (const { table, rows } of found) yield* narrow(table, criterion, rows, this)
+      found = found.filter(({ rows }) => rows.includes(1))
+      if (found.length === 0) return found
+    }
+    const met = new Set<string>()
+    for (const { table, rows } of found) dropCopies(table, rows, met)
+    return found
+  }
+
+  *#visible(type: string): Steps<Matching[]> {
+    const found: Matching[] = []
+    for (const index of this.#visibility.indexes) {
+      const table = index.tables.get(type)
+      const rows = yield* this.#visibility.rows(index, type)
+      if (table !== undefined && rows !== undefined) found.push({ index, table, rows: rows.slice() })
+      yield
+    }
+    return found
+  }
+
+  *fulfilling(type: string, criterion: Criterion): Steps<(id: string) => boolean> {
+    const marked = yield* this.#rowsFulfilling(type, criterion)
+    for (const { table } of marked) yield* table.ids.ready()
+    return id => marked.some(({ table, bits }) => table.ids.rowsOf(id).some(row => isMarked(bits, row)))
+  }
+
+  *#rowsFulfilling(type: string, criterion: Criterion): Steps<readonly Marked[]> {
+    const byType = this.#fulfilled.get(criterion) ?? new Map<string, readonly Marked[]>()
+    this.#fulfilled.set(criterion, byType)
+    const known = byType.get(type)
+    if (known !== undefined) return known
+    const found = yield* this.find(type, [criterion])
+    const marked = found.map(({ table, rows }) => ({ table, bits: packed(rows) }))
+    byType.set(type, marked)
+    return marked
+  }
+
+  canonicals(): Steps<Resolve> {
+    return this.#visibility.canonicals()
+  }
+
+  *referred(type: string, criterion: HasCriterion): Steps<ReadonlySet<string>> {
+    const byType = this.#referred.get(criterion) ?? new Map<string, ReadonlySet<string>>()
+    this.#referred.set(criterion, byType)
+    const known = byType.get(type)
+    if (known !== undefined) return known
+    const ids = yield* this.#idsReferred(type, criterion)
+    byType.set(type, ids)
+    return ids
+  }
+
+  *#idsReferred(type: string, criterion: HasCriterion): Steps<ReadonlySet<string>> {
+    const ids = new Set<string>()
+    for (const { table, rows } of yield* this.find(criterion.type, [criterion.criterion])) {
+      for (const { index, resolves } of table.plan.uses.get(criterion.name) ?? []) {
+        if (resolves !== undefined && resolves !== type) continue
+        yield* addReferred(table, index, rows, { type, baseUrl: criterion.baseUrl, neighbours: this }, ids)
+      }
+    }
+    return ids
+  }
+}
+
+const costs: Readonly<Record<Criterion['kind'], number>> = { missing: 0, value: 0, chain: 3, has: 4 }
+
+/** In which order criteria are tried; of values, those that are looked up or numbers come before texts that are read. */
+function costOf(criterion: Criterion): number {
+  if (criterion.kind !== 'value') return costs[criterion.kind]
+  if (criterion.parameter === 'composite') return 2
+  return criterion.parameter === 'string' || criterion.parameter === 'uri' || criterion.modifier !== undefined ? 1 : 0
+}
+
+function packed(rows: Uint8Array): Uint8Array {
+  spend('work', rows.length)
+  const bits = new Uint8Array((rows.length + 7) >> 3)
+  for (let row = 0; row < rows.length; row++)
+    bits[row >> 3] = (bits[row >> 3] as number) | ((rows[row] as number) << (row & 7))
+  return bits
+}
+
+function isMarked(bits: Uint8Array, row: number): boolean {
+  return (((bits[row >> 3] ?? 0) >> (row & 7)) & 1) === 1
+}
+
+/** What belongs to several patients lies in the compartment of each, and is found once. */
+function dropCopies(table: TypeTable, rows: Uint8Array, met: Set<string>): void {
+  for (const row of table.sharedRows) {
+    if (rows[row] !== 1) continue
+    const id = table.ids.id(row)
+    if (met.has(id)) rows[row] = 0
+    met.add(id)
+  }
+}
+
+function* addReferred(
+  table: TypeTable,
+  source: number,
+  rows: Uint8Array,
+  { type, baseUrl, neighbours }: { readonly type: string; readonly baseUrl: string; readonly neighbours: Neighbours },
+  ids: Set<string>,
+): Steps<void> {
+  const column = table.columns[source]
+  if (column?.dictionary === undefined) return
+  const used = yield* usedEntries(column, rows)
+  const resolve = column.source.canonical ? yield* neighbours.canonicals() : undefined
+  const pace = new Pace()
+  for (let number = 1; number < used.length; number++) {
+    if (used[number] === 0) continue
+    const entry = column.dictionary.text(number)
+    const target = targetOf({ reference: parseReferenceEntry(entry).reference, baseUrl }, resolve)
+    if (target?.type === type) ids.add(target.id)
+    if (pace.read(entry.length)) yield
+  }
+  pace.end()
+}
