@@ -1,10 +1,13 @@
 import { parseResource } from '#fhir'
-import { isProblem, type Log, Problem } from '#kernel'
+import { giveWay, isProblem, type Log, Problem, withBudget } from '#kernel'
 import { CompartmentIndex, encodeSegment, extractRow, type Holder, type IndexRow } from '#search'
 import type { Entry, Segment, Store } from '#store'
 import type { CompartmentKeys } from '#vault'
 import { decodePayload, type Payload } from './payload.ts'
 import { Tail } from './tail.ts'
+
+/** Rows that are taken into an index in one go; about a millisecond. */
+const rowsAtATime = 128
 
 /** Entries that are fetched at once. */
 export const readAhead = 1024
@@ -29,7 +32,8 @@ export class LedgerIndex {
   readonly #ledger: IndexedLedger
   readonly #tail = new Tail()
   #index: CompartmentIndex | undefined
-  #sealing = false
+  #opening: Promise<void> | undefined
+  #sealing: Promise<void> | undefined
   /** An entry is missing or cannot be opened, so no index of this ledger would be complete. */
   #damaged = false
 
@@ -73,7 +77,11 @@ export class LedgerIndex {
     for (;;) {
       if (this.#damaged) throw ledgerDamaged()
       if (this.#index !== undefined) return this.#index
-      await this.#join()
+      // Those who ask meanwhile wait for the same opening, so that it is on nobody's budget.
+      this.#opening ??= withBudget('unbounded', () => this.#join()).finally(() => {
+        this.#opening = undefined
+      })
+      await this.#opening
     }
   }
 
@@ -83,13 +91,35 @@ export class LedgerIndex {
    */
   async #join(): Promise<void> {
     const { holder, store, durableHead } = this.#ledger
-    const segments = (await store.segments(holder.compartment)).filter(({ untilSeq }) => untilSeq <= durableHead())
-    if (this.#index !== undefined) return
-    const sealedUntil = segments.at(-1)?.untilSeq ?? 0
-    this.#tail.dropUntil(sealedUntil)
-    if (sealedUntil !== this.#tail.from - 1) return this.#takeBack(sealedUntil + 1)
-    this.#index = this.#build(segments)
-    if (this.#index === undefined) await this.#renew(segments)
+    const index = new CompartmentIndex(holder)
+    while (this.#index === undefined && !this.#damaged) {
+      const segments = (await store.segments(holder.compartment)).filter(({ untilSeq }) => untilSeq <= durableHead())
+      const sealedUntil = segments.at(-1)?.untilSeq ?? 0
+      this.#tail.dropUntil(sealedUntil)
+      if (sealedUntil !== this.#tail.from - 1) return this.#takeBack(sealedUntil + 1)
+      // What came from the tail and was sealed since, with more behind it, cannot be told from the rest: begin anew.
+      if (segments.some(({ fromSeq, untilSeq }) => fromSeq <= index.head && index.head < untilSeq)) return
+      if (!(await this.#addSegments(index, segments))) return this.#renew(segments)
+      await this.#addTail(index)
+    }
+  }
+
+  /**
+   * Rows of the tail that the index does not have yet; when that is all of them, it is open. Others may seal or append rows
+   * meanwhile, so that what is missing may have gone into segments.
+   */
+  async #addTail(index: CompartmentIndex): Promise<void> {
+    while (index.head >= this.#tail.from - 1) {
+      const { rows, from } = this.#tail
+      for (let row = rows[index.head + 1 - from]; row !== undefined; row = rows[index.head + 1 - from]) {
+        index.addRow(row)
+        const pause = index.head % rowsAtATime === 0 ? giveWay() : undefined
+        if (pause !== undefined) await pause
+      }
+      if (rows !== this.#tail.rows) continue
+      this.#index = index
+      return
+    }
   }
 
   /** Rows that no segment holds any more are made again from the entries. */
@@ -106,26 +136,34 @@ export class LedgerIndex {
     while (fromSeq + rows.length < untilSeq) {
       const next = fromSeq + rows.length
       const entries = await store.entriesFrom(holder.compartment, next, Math.min(readAhead, untilSeq - next))
-      const sound = entries.map((entry, at) => (entry.seq === next + at ? soundPayload(keys, entry) : undefined))
-      this.#damaged ||= entries.length === 0 || sound.includes(undefined)
+      this.#damaged ||= entries.length === 0
+      for (const [at, entry] of entries.entries()) {
+        const payload = entry.seq === next + at ? soundPayload(keys, entry) : undefined
+        this.#damaged ||= payload === undefined
+        if (payload !== undefined) rows.push(rowOf(entry, payload))
+        const pause = giveWay()
+        if (pause !== undefined) await pause
+      }
       if (this.#damaged) return undefined
-      for (const [at, entry] of entries.entries()) rows.push(rowOf(entry, sound[at] as Payload))
     }
     return rows
   }
 
-  /** Undefined when a segment is of another release, whose rows came out differently. */
-  #build(segments: readonly Segment[]): CompartmentIndex | undefined {
-    const index = new CompartmentIndex(this.#ledger.holder)
+  /** Of the segments those that the index does not have yet; false when one is of another release, whose rows came out differently. */
+  async #addSegments(index: CompartmentIndex, segments: readonly Segment[]): Promise<boolean> {
     if (segments.some(({ fromSeq }, at) => fromSeq !== (segments[at - 1]?.untilSeq ?? 0) + 1)) throw ledgerDamaged()
     try {
-      for (const segment of segments) index.addSegment(this.#ledger.keys.openSegment(segment))
+      for (const segment of segments) {
+        if (segment.fromSeq <= index.head) continue
+        index.addSegment(this.#ledger.keys.openSegment(segment))
+        const pause = giveWay()
+        if (pause !== undefined) await pause
+      }
+      return true
     } catch (error) {
-      if (isProblem(error) && error.code === 'search.segment-outdated') return undefined
+      if (isProblem(error) && error.code === 'search.segment-outdated') return false
       throw error
     }
-    for (const row of this.#tail.rows) index.addRow(row)
-    return index
   }
 
   /** Makes segments anew, one after the other, so that only the rows of one are in memory. */
@@ -149,17 +187,20 @@ export class LedgerIndex {
     if (this.#tail.fullUntil !== undefined) void this.seal()
   }
 
-  /** Seals what fills whole segments; resolves when they are kept. */
-  async seal(): Promise<void> {
-    if (this.#sealing || this.#damaged) return
-    this.#sealing = true
+  /** Seals what fills whole segments; resolves when they are kept. Those who ask meanwhile wait for the same sealing. */
+  seal(): Promise<void> {
+    this.#sealing ??= withBudget('unbounded', () => this.#sealAll()).finally(() => {
+      this.#sealing = undefined
+    })
+    return this.#sealing
+  }
+
+  async #sealAll(): Promise<void> {
     try {
       for (let full = this.#fullUntil(); full !== undefined; full = this.#fullUntil()) await this.#sealUntil(full)
     } catch (error) {
       const errorName = error instanceof Error ? error.name : 'unknown'
       this.#ledger.log.warn('an index segment was not written; it will be tried again', { room: 'record', errorName })
-    } finally {
-      this.#sealing = false
     }
   }
 
@@ -167,13 +208,14 @@ export class LedgerIndex {
   #fullUntil(): number | undefined {
     const { fullUntil } = this.#tail
     const { alive, durableHead } = this.#ledger
-    return alive() && fullUntil !== undefined && fullUntil <= durableHead() ? fullUntil : undefined
+    return alive() && !this.#damaged && fullUntil !== undefined && fullUntil <= durableHead() ? fullUntil : undefined
   }
 
   async #sealUntil(untilSeq: number): Promise<void> {
     const { holder, keys, store } = this.#ledger
     const at = { fromSeq: this.#tail.from, untilSeq }
-    const sealed = keys.sealSegment(encodeSegment(this.#tail.rows.filter(({ seq }) => seq <= untilSeq)), at)
+    const rows = this.#tail.rows.filter(({ seq }) => seq <= untilSeq)
+    const sealed = keys.sealSegment(encodeSegment(rows), at)
     await store.putSegment({ compartment: holder.compartment, ...at, sealed })
     this.#tail.dropUntil(untilSeq)
   }

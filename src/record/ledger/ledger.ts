@@ -1,6 +1,5 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Resource } from '#fhir'
-import type { Log } from '#kernel'
+import { giveWay, type Log, withBudget } from '#kernel'
 import { type CompartmentIndex, extractRow, type Holder } from '#search'
 import type { Append, CompartmentId, Entry, Locator, Store } from '#store'
 import type { CompartmentKeys } from '#vault'
@@ -239,7 +238,8 @@ export class Ledger {
   /** Those who want to catch up at the same time share the reading. */
   #catchUpOnce(storeHead: number): Promise<void> {
     const far = storeHead - this.#durableHead > farBehind
-    this.#readingOn ??= (far ? this.#skipSealed().then(() => this.#readOn()) : this.#readOn()).finally(() => {
+    const read = () => (far ? this.#skipSealed().then(() => this.#readOn()) : this.#readOn())
+    this.#readingOn ??= withBudget('unbounded', read).finally(() => {
       this.#readingOn = undefined
     })
     return this.#readingOn
@@ -260,10 +260,14 @@ export class Ledger {
       const entries = await this.#store.entriesFrom(this.holder.compartment, this.#pendingHead + 1, readAhead)
       // Somebody has appended while we waited: the seqs that were read may be taken.
       if (this.#pendingHead !== this.#durableHead) return
-      for (const entry of entries) this.#absorb(entry)
+      for (const entry of entries) {
+        this.#absorb(entry)
+        // Hundreds of thousands may have been imported beside us; nobody else should wait for all of them.
+        const pause = giveWay()
+        if (pause !== undefined) await pause
+        if (this.#pendingHead !== this.#durableHead) return
+      }
       if (entries.length < readAhead) return
-      // Hundreds of thousands may have been imported beside us; nobody else should wait for all of them.
-      await nextTurn()
     }
   }
 

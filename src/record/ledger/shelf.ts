@@ -1,4 +1,4 @@
-import type { Clock } from '#kernel'
+import { type Clock, withBudget } from '#kernel'
 import type { Holder } from '#search'
 import type { CompartmentId, Locator } from '#store'
 import type { Vault } from '#vault'
@@ -61,7 +61,8 @@ export class Shelf {
   }
 
   #begin(holder: Holder): Promise<Ledger> {
-    const opening = this.#open(holder)
+    // Others wait for the same opening, so that it is on nobody's budget.
+    const opening = withBudget('unbounded', () => this.#open(holder))
     this.#ledgers.set(holder.compartment, opening)
     opening.catch(() => this.#ledgers.delete(holder.compartment))
     return opening

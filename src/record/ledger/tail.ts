@@ -24,6 +24,11 @@ export class Tail {
     return this.#from
   }
 
+  /** Seq of the last row; that before `from` when there is none. */
+  get until(): number {
+    return this.#from + this.#rows.length - 1
+  }
+
   get rows(): readonly IndexRow[] {
     return this.#rows
   }

@@ -102,23 +102,35 @@ function* numbersIn(used: Uint8Array): Iterable<number> {
 /** Which dictionary entries the rows use: others need not be followed. */
 export function* usedEntries(column: Column, rows: Uint8Array): Steps<Uint8Array> {
   const used = new Uint8Array((column.dictionary?.count ?? 0) + 1)
+  let missing = used.length - 1
   spend('work', rows.length)
-  yield* pieces(Math.min(rows.length, column.rows), (from, to) => markUsed(column, { rows, used }, from, to))
+  yield* pieces(Math.min(rows.length, column.rows), (from, to) => {
+    if (missing > 0) missing -= markUsed(column, { rows, used, missing }, from, to)
+  })
   return used
 }
 
+/** @returns how many entries were not known to be used */
 function markUsed(
   column: Column,
-  { rows, used }: { readonly rows: Uint8Array; readonly used: Uint8Array },
+  { rows, used, missing }: { readonly rows: Uint8Array; readonly used: Uint8Array; readonly missing: number },
   from: number,
   to: number,
-): void {
+): number {
   const ids = column.ids?.array ?? new Uint32Array()
-  for (let row = from; row < to; row++) {
+  let found = 0
+  for (let row = from; row < to && found < missing; row++) {
     if (rows[row] === 0) continue
     const end = column.endOf(row)
-    for (let place = column.startOf(row); place < end; place++) used[ids[place] as number] = 1
+    for (let place = column.startOf(row); place < end; place++) {
+      const id = ids[place] as number
+      if (id !== 0 && used[id] === 0) {
+        used[id] = 1
+        found++
+      }
+    }
   }
+  return found
 }
 
 function within(use: SourceUse, baseUrl: string, test: EntryTest): EntryTest {
