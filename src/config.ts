@@ -40,7 +40,19 @@ export interface Config {
   readonly trustedProxies: readonly string[]
   /** How much of the data folder's disk files may take up while they are imported, of everybody and of one token; bytes. */
   readonly spool: { readonly maxSpooled: number; readonly maxSpooledPerGrant: number }
+  /** How often somebody may ask, where that is not the default; infinitely often where it is `off`. */
+  readonly limits: Readonly<Partial<Record<LimitName, { readonly points: number; readonly seconds: number }>>>
 }
+
+/** What is limited: requests of a network, of a token, of who has none, and asking for what is not there or not theirs. */
+type LimitName = 'network' | 'token' | 'strangers' | 'misses'
+
+const limitVariables = {
+  network: 'KINHOLD_LIMIT_NETWORK',
+  token: 'KINHOLD_LIMIT_TOKEN',
+  strangers: 'KINHOLD_LIMIT_STRANGERS',
+  misses: 'KINHOLD_LIMIT_MISSES',
+} as const satisfies Record<LimitName, Name>
 
 interface Variable {
   readonly fallback?: string
@@ -65,6 +77,10 @@ const variables = {
   KINHOLD_SPOOL_MAX_PER_TOKEN: { fallback: '16G' },
   KINHOLD_ALLOW_HTTP: { fallback: 'false' },
   KINHOLD_TRUSTED_PROXIES: { fallback: '' },
+  KINHOLD_LIMIT_NETWORK: {},
+  KINHOLD_LIMIT_TOKEN: {},
+  KINHOLD_LIMIT_STRANGERS: {},
+  KINHOLD_LIMIT_MISSES: {},
 } as const satisfies Record<string, Variable>
 
 type Name = keyof typeof variables
@@ -129,6 +145,7 @@ export function loadConfig(env: Environment, { cwd, home = cwd }: Places): Loade
       maxSpooled: parseSize('KINHOLD_SPOOL_MAX', read('KINHOLD_SPOOL_MAX') ?? ''),
       maxSpooledPerGrant: parseSize('KINHOLD_SPOOL_MAX_PER_TOKEN', read('KINHOLD_SPOOL_MAX_PER_TOKEN') ?? ''),
     }),
+    limits: Object.freeze(readLimits(read)),
   })
   const mistyped = unknownNames(env)
   return { config, mistyped, warnings: [...mistyped, ...doubts(config, env)] }
@@ -230,6 +247,20 @@ function parseNetworks(name: Name, text: string): string[] {
   if (!networks.every(network => ipaddr.isValid(network) || ipaddr.isValidCIDR(network)))
     throw malformed(name, 'a list of addresses and CIDRs, such as 127.0.0.1, 10.0.0.0/8, fd00::/8')
   return networks
+}
+
+function readLimits(read: (name: Name) => string | undefined): Config['limits'] {
+  const rows = Object.entries(limitVariables).map(([limit, name]) => [limit, parseLimit(name, read(name))] as const)
+  return Object.fromEntries(rows.filter(([, limit]) => limit !== undefined))
+}
+
+/** So many in so many seconds. */
+function parseLimit(name: Name, text: string | undefined) {
+  if (text === undefined) return undefined
+  if (text === 'off') return { points: Number.POSITIVE_INFINITY, seconds: 1 }
+  const [, points = '', seconds = ''] = /^([1-9]\d{0,8})\/([1-9]\d{0,4})$/.exec(text) ?? []
+  if (points === '') throw malformed(name, 'a count and seconds, such as 600/10, or off')
+  return { points: Number(points), seconds: Number(seconds) }
 }
 
 const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent']

@@ -1,13 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Response } from 'express'
 import { catalogue, matcher, type Rooms, rootMatcher } from '#interactions'
-import { type Log, Problem } from '#kernel'
+import { isProblem, type Log, Problem } from '#kernel'
 import type { Share } from '#share'
 import type { Smart } from '#smart'
 import { prefersPage, type WebRoute } from '#web'
 import { openAddresses } from './admission/addresses.ts'
 import { Admission } from './admission/admission.ts'
+import { type ConnectionLimits, Connections, connectionLimits } from './admission/connections.ts'
 import type { LaneTable } from './admission/lanes.ts'
+import { Limits, type LimitTable, limitTable } from './admission/limits.ts'
 import { Visit } from './admission/visit.ts'
 import { docsRouter } from './docs.ts'
 import { type EndpointRooms, fhirEndpoint } from './fhir-endpoint.ts'
@@ -35,6 +38,10 @@ export interface HttpConfig {
   readonly trustedProxies?: readonly string[]
   /** How much of each kind of work goes on at once and waits; the table of `admission/lanes.ts` unless told. */
   readonly lanes?: LaneTable
+  /** How often somebody may ask; `admission/limits.ts` has the rest. */
+  readonly limits?: Partial<LimitTable>
+  /** How many connections there may be and how long they may keep the server waiting; see `admission/connections.ts`. */
+  readonly connections?: Partial<ConnectionLimits>
 }
 
 /** The rooms and settings an app is made of. */
@@ -53,6 +60,8 @@ export interface AppRooms {
 /** What answers requests; a listener of `node:http`. */
 export interface App {
   (request: IncomingMessage, response: ServerResponse): void
+  /** Somebody has connected. */
+  connect(socket: Socket): void
   /** From now on `/readyz` says that the server is closing. */
   drain(): void
 }
@@ -74,6 +83,7 @@ export function createApp(app: AppRooms): App {
     authenticate: bearer => smart.authenticate(bearer),
     admission: new Admission(config.lanes),
     addresses: openAddresses(config.trustedProxies ?? []),
+    limits: new Limits({ ...limitTable, ...config.limits }),
     log,
     baseUrl,
     body: { maxBytes: maxBodyBytes, deadlineMs: bodyDeadlineMs },
@@ -81,7 +91,10 @@ export function createApp(app: AppRooms): App {
     headers,
   }
   const readiness = (): Readiness => ({ ready: !state.draining, status: state.draining ? 'closing' : 'ready' })
+  const { addresses } = endpoint
+  const connections = new Connections({ addresses, log }, { ...connectionLimits, ...config.connections })
   const door = frontDoor({
+    takes: (request, response) => connections.takes(request, response),
     health: healthDesk(headers, readiness),
     fhir: fhirEndpoint(endpoint, matcher, fhirMount),
     beside: besideFhir(app, { endpoint, readiness }),
@@ -90,7 +103,7 @@ export function createApp(app: AppRooms): App {
   const drain = () => {
     state.draining = true
   }
-  return Object.assign(door, { drain })
+  return Object.assign(door, { drain, connect: (socket: Socket) => connections.add(socket) })
 }
 
 /** Whoever sends what cannot be read is not listened to any longer. */
@@ -110,18 +123,19 @@ interface BesideParts {
 }
 
 /** Everything that is not below the FHIR base. */
-function besideFhir({ rooms, smart, share, log }: AppRooms, parts: BesideParts): Express {
+function besideFhir({ rooms, smart, share }: AppRooms, parts: BesideParts): Express {
   const { endpoint, readiness } = parts
   const { baseUrl, headers, body, admission, addresses } = endpoint
   const app = express()
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing').set('query parser', false)
   app.use(varyByAccept)
+  const hl7v2 = fhirEndpoint(endpoint, rootMatcher, '')
+  for (const route of catalogue) if (route.root === true) app.all(route.path, hl7v2)
+  app.use(limited(endpoint))
   app.get(
     '/',
     homeHandler({ baseUrl, software: rooms.software, headers, readiness, isClaimed: () => smart.isClaimed() }),
   )
-  const hl7v2 = fhirEndpoint(endpoint, rootMatcher, '')
-  for (const route of catalogue) if (route.root === true) app.all(route.path, hl7v2)
   const webRoutes = [...smart.routes, ...(share?.routes ?? [])]
   mountRoutes(app, webRoutes, {
     headers,
@@ -138,8 +152,22 @@ function besideFhir({ rooms, smart, share, log }: AppRooms, parts: BesideParts):
   app.use('/docs', docsRouter({ headers, baseUrl, clientId: smart.docsClientId }))
   app.all(readOnlyPaths, otherMethods(['GET']))
   app.use(unknownPath)
-  app.use(errorHandler({ headers, baseUrl, log }))
+  app.use(errorHandler(endpoint))
   return app
+}
+
+/**
+ * Counts what is asked beside FHIR. Whoever shows something – a token, a client's secret – is a stranger only when that is
+ * refused.
+ */
+function limited({ addresses, limits }: EndpointRooms): RequestHandler {
+  return (request, response, next) => {
+    const { network } = addresses.of(request)
+    limits.checkNetwork(network)
+    if (request.headers.authorization === undefined) limits.checkStranger(network)
+    else response.on('finish', () => void (response.statusCode === 401 && limits.countStranger(network)))
+    next()
+  }
 }
 
 /** What is served beside the rows of rooms can only be read. */
@@ -199,21 +227,17 @@ const unknownPath: RequestHandler = () => {
 }
 
 /** The same error path as for FHIR, for everything beside it. */
-function errorHandler(options: {
-  readonly headers: Readonly<Record<string, string>>
-  readonly baseUrl: string
-  readonly log: Log
-}): ErrorRequestHandler {
-  return (error, request, response, _next) => {
-    const problem = toProblem(error, options.log)
+function errorHandler({ headers, baseUrl, log, admission }: EndpointRooms): ErrorRequestHandler {
+  return async (error, request, response, _next) => {
+    if (isProblem(error, 'throttled')) await admission.pause(performance.now())
     const context = {
-      baseUrl: options.baseUrl,
+      baseUrl,
       tokenPresented: request.headers.authorization !== undefined,
       allowed: response.locals.allowed ?? [],
       page: prefersPage(request.headers.accept),
     }
-    const answer = answerProblem(problem, context)
+    const answer = answerProblem(toProblem(error, log), context)
     if (response.headersSent) response.destroy()
-    else response.writeHead(answer.status, { ...options.headers, ...answer.headers }).end(answer.body)
+    else response.writeHead(answer.status, { ...headers, ...answer.headers }).end(answer.body)
   }
 }

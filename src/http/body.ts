@@ -57,7 +57,7 @@ export async function* streamBody(request: IncomingMessage, maxBytes: number): A
   let size = 0
   try {
     // Whoever stops reading still wants to answer, so the connection must survive it.
-    for await (const chunk of limitBytes(source.iterator({ destroyOnReturn: false }), maxBytes)) {
+    for await (const chunk of limitBytes(steadily(source.iterator({ destroyOnReturn: false })), maxBytes)) {
       size += chunk.length
       const problem = excess(size)
       if (problem !== undefined) throw problem
@@ -69,6 +69,25 @@ export async function* streamBody(request: IncomingMessage, maxBytes: number): A
     release()
     // What is streamed may take long to work through, and meanwhile nothing is said on the connection.
     socket.setTimeout(0)
+  }
+}
+
+const graceMs = 60_000
+const fewestBytesPerMs = 1
+
+/**
+ * What arrives, as long as more than a trickle does. Counted is the time of waiting for the sender, not that of the reader.
+ *
+ * @throws Problem `timeout` · `body.too-slow`
+ */
+async function* steadily(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
+  let [bytes, waitedMs, sinceMs] = [0, 0, performance.now()]
+  for await (const chunk of chunks) {
+    bytes += chunk.length
+    waitedMs += performance.now() - sinceMs
+    if (waitedMs > graceMs && bytes < waitedMs * fewestBytesPerMs) throw tooSlow()
+    yield chunk
+    sinceMs = performance.now()
   }
 }
 

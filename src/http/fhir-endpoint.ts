@@ -11,11 +11,12 @@ import {
   type Rooms,
   type Route,
 } from '#interactions'
-import { type Log, type LogFields, newRequestId, Problem } from '#kernel'
+import { isProblem, type Log, type LogFields, newRequestId, Problem } from '#kernel'
 import { prefersPage } from '#web'
 import type { Addresses } from './admission/addresses.ts'
 import type { Admission } from './admission/admission.ts'
 import { laneOf } from './admission/lanes.ts'
+import type { Limits } from './admission/limits.ts'
 import { Visit } from './admission/visit.ts'
 import { parseBearer } from './bearer.ts'
 import { type BodyLimits, readBody, streamBody } from './body.ts'
@@ -31,6 +32,7 @@ export interface EndpointRooms {
   authenticate(bearer: string): Promise<Grant>
   readonly admission: Admission
   readonly addresses: Addresses
+  readonly limits: Limits
   readonly log: Log
   /** The origin, from the configuration. */
   readonly baseUrl: string
@@ -78,6 +80,9 @@ interface ExchangeParts {
 /** Headers are all that is wanted of whoever asks for a next step. */
 const nothingElse = () => undefined
 
+/** Answers that a token should not need often: whoever tries out ids hears nothing else. */
+const misses: ReadonlySet<Problem['kind']> = new Set(['forbidden', 'not-found'])
+
 /** One request and its answer. */
 class Exchange {
   readonly #request: IncomingMessage
@@ -87,6 +92,7 @@ class Exchange {
   readonly #outbox: Outbox
   readonly #startedMs = performance.now()
   readonly #requestId = newRequestId()
+  readonly #network: string
   readonly #path: string
   readonly #search: string
   #match: Match | undefined
@@ -99,6 +105,7 @@ class Exchange {
     this.#endpoint = endpoint
     this.#matcher = matcher
     this.#outbox = outbox
+    this.#network = endpoint.addresses.of(request).network
     const url = request.url ?? '/'
     const question = url.indexOf('?')
     this.#path = url.slice(mount.length, question === -1 ? undefined : question)
@@ -111,8 +118,10 @@ class Exchange {
       const { method = 'GET' } = this.#request
       if (this.#request.headers.origin !== undefined) letPagesRead(this.#request, this.#response, nothingElse)
       if (isPreflight(this.#request)) return this.#send(204, {})
+      this.#endpoint.limits.checkNetwork(this.#network)
       this.#match = this.#matcher.match(method, this.#path)
-      if (this.#match?.route.public !== true) this.#grant = await this.#authenticate()
+      if (this.#match?.route.public === true) this.#endpoint.limits.checkStranger(this.#network)
+      else this.#grant = await this.#authenticate()
       if (method === 'OPTIONS') return this.#send(204, this.#allowed())
       if (this.#match === undefined) throw this.#matcher.explainMiss(this.#path)
       const visit = this.#beginVisit(this.#match.route)
@@ -120,6 +129,7 @@ class Exchange {
       if (pause !== undefined) await pause
       this.#sendFhir(await perform(this.#match, this.#fhirRequest(method, visit), this.#endpoint.rooms))
     } catch (error) {
+      if (isProblem(error, 'throttled')) await this.#endpoint.admission.pause(this.#startedMs)
       this.#fail(error)
     } finally {
       this.#visit?.end()
@@ -128,9 +138,8 @@ class Exchange {
 
   /** Fair between tokens; without one, between networks. */
   #beginVisit(route: Route): Visit {
-    const { admission, addresses } = this.#endpoint
-    const caller = this.#grant?.id ?? addresses.of(this.#request).network
-    this.#visit = new Visit(admission, laneOf(route), caller, this.#response)
+    const caller = this.#grant?.id ?? this.#network
+    this.#visit = new Visit(this.#endpoint.admission, laneOf(route), caller, this.#response)
     return this.#visit
   }
 
@@ -141,6 +150,8 @@ class Exchange {
   /** Whatever went wrong, told in the one way. */
   #fail(error: unknown): void {
     const problem = toProblem(error, this.#endpoint.log)
+    if (this.#grant !== undefined && misses.has(problem.kind))
+      this.#endpoint.limits.countMiss(this.#grant.id, this.#network)
     const answer = answerProblem(problem, {
       baseUrl: this.#endpoint.baseUrl,
       tokenPresented: this.#request.headers.authorization !== undefined,
@@ -151,10 +162,20 @@ class Exchange {
     else this.#send(answer.status, answer.headers, answer.body, problem)
   }
 
-  #authenticate(): Promise<Grant> {
-    const bearer = parseBearer(this.#request.headers.authorization)
-    if (bearer !== undefined) return this.#endpoint.authenticate(bearer)
-    throw new Problem('unauthenticated', 'token.missing', 'This needs an access token: Authorization: Bearer …')
+  /** Who shows no token, or one that is none, is a stranger; guessing is counted, and what valid tokens ask for is not. */
+  async #authenticate(): Promise<Grant> {
+    const { limits, authenticate } = this.#endpoint
+    try {
+      const bearer = parseBearer(this.#request.headers.authorization)
+      if (bearer === undefined)
+        throw new Problem('unauthenticated', 'token.missing', 'This needs an access token: Authorization: Bearer …')
+      const grant = await authenticate(bearer)
+      limits.checkToken(grant.id)
+      return grant
+    } catch (error) {
+      if (isProblem(error, 'unauthenticated')) limits.checkStranger(this.#network)
+      throw error
+    }
   }
 
   async #body(visit: Visit): Promise<Buffer> {

@@ -77,6 +77,8 @@ function checkHead({ rawHeaders, headers, httpVersion }: IncomingMessage): void 
 
 /** Who answers what. */
 export interface Doors {
+  /** Whether a connection may have one more answer. */
+  takes(request: IncomingMessage, response: ServerResponse): boolean
   /** Answers and says true where the server's health is asked for: before anything else is looked at. */
   health(url: string, request: IncomingMessage, response: ServerResponse): boolean
   readonly fhir: Handler
@@ -86,8 +88,9 @@ export interface Doors {
 }
 
 /** FHIR requests go straight to their function; Express, which costs as much as a decryption, routes the rest. */
-export function frontDoor({ health, fhir, beside, refuse }: Doors): Handler {
+export function frontDoor({ takes, health, fhir, beside, refuse }: Doors): Handler {
   return (request, response) => {
+    if (!takes(request, response)) return
     const url = originForm(request.url ?? '/')
     request.url = url
     if (health(url, request, response)) return

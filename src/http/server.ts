@@ -19,7 +19,7 @@ export interface Listening {
 
 const longestDrainMs = 25_000
 
-/** A server that does not wait for those who send nothing: slow headers, huge headers and idle connections are cut. */
+/** A server that does not wait for those who send nothing: slow headers, huge headers and idle connections are cut; see `admission/connections.ts`. */
 export function createServer(app: App): Server {
   const server = createNodeServer(
     {
@@ -37,9 +37,9 @@ export function createServer(app: App): Server {
     app,
   )
   server.on('clientError', refuseUnreadable)
+  server.on('connection', socket => app.connect(socket))
   // Beyond a count the parser would leave headers out in silence; the door refuses such requests whole.
   server.maxHeadersCount = 0
-  server.maxConnections = 4096
   server.setTimeout(120_000)
   return server
 }

@@ -20,7 +20,7 @@ export interface Place {
 
 interface Parked {
   readonly dueMs: number
-  refuse(): void
+  resolve(): void
 }
 
 /**
@@ -52,14 +52,14 @@ export class Admission {
   enter({ lane, caller, units }: Place, nowMs: number, signal?: () => AbortSignal): Promise<void> | undefined {
     const queue = this.#queue(lane)
     if (this.#hasTime(nowMs) && queue.tryBegin(caller, units, this.#atOnce(queue))) return undefined
-    if (!queue.hasRoom(caller, limitOf(queue, nowMs))) return this.#refuseSoon(nowMs)
+    if (!queue.hasRoom(caller, limitOf(queue, nowMs))) return this.#refuse(nowMs)
     return this.#wait(queue, { caller, units }, nowMs, signal?.())
   }
 
   /** Undefined where there is room for one more, else a promise that rejects: asked before a body is read for nothing. */
   check(lane: Lane, caller: string, nowMs: number): Promise<void> | undefined {
     const queue = this.#queue(lane)
-    return queue.waiting === 0 || queue.hasRoom(caller, limitOf(queue, nowMs)) ? undefined : this.#refuseSoon(nowMs)
+    return queue.waiting === 0 || queue.hasRoom(caller, limitOf(queue, nowMs)) ? undefined : this.#refuse(nowMs)
   }
 
   /** Work has ended, however it did. */
@@ -67,6 +67,20 @@ export class Admission {
     const queue = this.#queue(lane)
     queue.end(caller, units)
     if (queue.waiting > 0) this.#begin(queue)
+  }
+
+  /** The little while after which somebody is refused who arrived at `nowMs`. */
+  pause(nowMs: number): Promise<void> | undefined {
+    if (this.#parked.length >= mostParked) return undefined
+    this.#sweep()
+    return new Promise(resolve => {
+      this.#parked.push({ dueMs: nowMs + refusalAfterMs, resolve })
+    })
+  }
+
+  async #refuse(nowMs: number): Promise<never> {
+    await this.pause(nowMs)
+    throw queueFull()
   }
 
   #queue(lane: Lane): FairQueue {
@@ -93,14 +107,6 @@ export class Admission {
       })
       // Those before may be waiting for a place of their own, while there is one for this caller.
       this.#begin(queue)
-    })
-  }
-
-  #refuseSoon(nowMs: number): Promise<void> {
-    if (this.#parked.length >= mostParked) return Promise.reject(queueFull())
-    this.#sweep()
-    return new Promise((_resolve, reject) => {
-      this.#parked.push({ dueMs: nowMs + refusalAfterMs, refuse: () => reject(queueFull()) })
     })
   }
 
@@ -131,7 +137,7 @@ export class Admission {
       const nowMs = performance.now()
       const parked = this.#parked
       this.#parked = parked.filter(({ dueMs }) => dueMs > nowMs)
-      for (const { dueMs, refuse } of parked) if (dueMs <= nowMs) refuse()
+      for (const { dueMs, resolve } of parked) if (dueMs <= nowMs) resolve()
       let waiting = this.#parked.length
       for (const queue of this.#queues.values()) {
         for (const waiter of queue.takeOverdue(nowMs - queue.row.patienceMs)) waiter.refuse()

@@ -1,5 +1,6 @@
 import { type Clock, Problem } from '#kernel'
 import type { Documents } from '#vault'
+import { isShared, networkOf } from '#web'
 
 interface Tries {
   readonly count: number
@@ -12,6 +13,9 @@ const kinds = {
   address: { free: 20, maxWaitMs: 15 * 60_000 },
   device: { free: 10, maxWaitMs: 60_000 },
   registration: { free: 20, maxWaitMs: 60 * 60_000 },
+  // Who stands behind the address of an inner network is not known: one stranger must not keep everybody away for long.
+  shared: { free: 50, maxWaitMs: 2_000 },
+  sharedRegistration: { free: 20, maxWaitMs: 60_000 },
 } as const
 
 export type ThrottleKind = keyof typeof kinds
@@ -25,6 +29,11 @@ export interface Throttle {
   admit(kind: ThrottleKind, name: string): Promise<void>
   /** The try was a good one: the count of an account or device starts anew, that of an address gets it back. */
   forgive(kind: ThrottleKind, name: string): Promise<void>
+}
+
+/** What is counted of where a try comes from. */
+export function networkCount(address: string): [ThrottleKind, string] {
+  return [isShared(address) ? 'shared' : 'address', networkOf(address)]
 }
 
 const collection = 'smart.tries'
@@ -72,7 +81,7 @@ export function openThrottle({ documents, clock }: { documents: Documents; clock
 
     async forgive(kind, name) {
       const key = `${kind}:${name}`
-      if (kind !== 'address') {
+      if (kind !== 'address' && kind !== 'shared') {
         await documents.delete(collection, key)
         return
       }

@@ -1,5 +1,6 @@
 import { isProblem, Problem } from '#kernel'
-import { networkOf, redirectResponse, type WebRequest, type WebResponse } from '#web'
+import { redirectResponse, type WebRequest, type WebResponse } from '#web'
+import { networkCount } from '../accounts/throttle.ts'
 import { readForm, single } from '../form.ts'
 import { claimPage } from '../pages/claim.ts'
 import { newRecoveryPage } from '../pages/recovery.ts'
@@ -28,11 +29,11 @@ export async function useClaim(request: WebRequest, parts: ClaimParts): Promise<
   const browser = await parts.browsers.load(request)
   parts.browsers.checkForm(request, browser, form)
   const code = single(form, 'code') ?? ''
-  const network = networkOf(request.remoteAddress)
-  await parts.throttle.admit('address', network)
+  const network = networkCount(request.remoteAddress)
+  await parts.throttle.admit(...network)
   try {
     const owner = await makeOwner(form, code, parts)
-    await parts.throttle.forgive('address', network)
+    await parts.throttle.forgive(...network)
     const actor = { kind: 'account', id: owner.id, display: owner.name } as const
     parts.record.audit({ action: 'claim', outcome: 'success', actor })
     const { headers, csrf } = await parts.browsers.logIn(request, owner)

@@ -1,8 +1,8 @@
 import { isProblem, Problem } from '#kernel'
-import { networkOf, redirectResponse, type WebRequest, type WebResponse } from '#web'
+import { isShared, redirectResponse, type WebRequest, type WebResponse } from '#web'
 import { toLoginName } from '../accounts/account-names.ts'
 import type { Account } from '../accounts/accounts.ts'
-import type { ThrottleKind } from '../accounts/throttle.ts'
+import { networkCount, type ThrottleKind } from '../accounts/throttle.ts'
 import { readForm, single } from '../form.ts'
 import { loginPage } from '../pages/login.ts'
 import { type Parts, paths } from '../parts.ts'
@@ -25,10 +25,9 @@ export async function showLogin(request: WebRequest, { browsers, accounts }: Log
  */
 function countsOf(loginName: string, device: string | undefined, address: string): readonly [ThrottleKind, string][] {
   if (device !== undefined) return [['device', device]]
-  return [
-    ['address', networkOf(address)],
-    ['account', loginName],
-  ]
+  // Behind the address of an inner network there may be a proxy, and everybody behind that: the account's own count is left.
+  if (isShared(address)) return [['account', loginName]]
+  return [networkCount(address), ['account', loginName]]
 }
 
 /**

@@ -1,6 +1,7 @@
 import { isProblem, Problem } from '#kernel'
-import { networkOf, redirectResponse, type WebRequest, type WebResponse } from '#web'
+import { redirectResponse, type WebRequest, type WebResponse } from '#web'
 import type { Account } from '../accounts/accounts.ts'
+import { networkCount } from '../accounts/throttle.ts'
 import { readForm, single } from '../form.ts'
 import { newRecoveryPage, tryRecoveryPage } from '../pages/recovery.ts'
 import { type Parts, paths, type Recovery } from '../parts.ts'
@@ -42,12 +43,12 @@ export async function renewRecovery(request: WebRequest, parts: RecoveryParts): 
 export async function tryRecovery(request: WebRequest, parts: RecoveryParts): Promise<WebResponse> {
   const posted = await readPosted(request, parts)
   if (posted === undefined) return redirectResponse(paths.account)
-  const network = networkOf(request.remoteAddress)
-  await parts.throttle.admit('address', network)
+  const network = networkCount(request.remoteAddress)
+  await parts.throttle.admit(...network)
   if (!(await posted.recovery.check(single(posted.form, 'code') ?? ''))) {
     const problem = new Problem('unprocessable', 'smart.recovery-wrong', 'This is not the code that opens this server.')
     return tryRecoveryPage({ csrf: posted.csrf, problem })
   }
-  await parts.throttle.forgive('address', network)
+  await parts.throttle.forgive(...network)
   return redirectResponse(`${paths.account}?done=recovery`)
 }

@@ -1,6 +1,6 @@
 import { parseJson } from '#fhir'
 import { isProblem } from '#kernel'
-import { jsonResponse, networkOf, type WebRequest, type WebResponse } from '#web'
+import { isShared, jsonResponse, networkOf, type WebRequest, type WebResponse } from '#web'
 import type { Client } from '../clients/clients.ts'
 import { parseMetadata } from '../clients/parse-metadata.ts'
 import { oauthProblem } from '../oauth-problem.ts'
@@ -56,7 +56,8 @@ export function describeClient(client: Client, secret?: string): Readonly<Record
  * @see https://www.rfc-editor.org/rfc/rfc7591
  */
 export async function register(request: WebRequest, parts: RegisterParts): Promise<WebResponse> {
-  await parts.throttle.admit('registration', networkOf(request.remoteAddress))
+  const kind = isShared(request.remoteAddress) ? 'sharedRegistration' : 'registration'
+  await parts.throttle.admit(kind, networkOf(request.remoteAddress))
   const metadata = parseMetadata(await readFields(request), parts.canFetchKeys)
   const { client, secret } = await parts.clients.register(metadata)
   const actor = { kind: 'client', id: client.id, display: client.name, clientId: client.id } as const

@@ -1,5 +1,6 @@
 import { isProblem, Problem } from '#kernel'
-import { networkOf, type WebRequest, type WebResponse } from '#web'
+import type { WebRequest, WebResponse } from '#web'
+import { networkCount } from '../accounts/throttle.ts'
 import { readForm, single } from '../form.ts'
 import { resetPage } from '../pages/reset.ts'
 import type { Parts } from '../parts.ts'
@@ -27,12 +28,12 @@ export async function useReset(request: WebRequest, parts: ResetParts): Promise<
   const form = await readForm(request)
   const browser = await parts.browsers.load(request)
   parts.browsers.checkForm(request, browser, form)
-  await parts.throttle.admit('address', networkOf(request.remoteAddress))
+  await parts.throttle.admit(...networkCount(request.remoteAddress))
   const code = single(form, 'code') ?? ''
   const { name } = await parts.resets.check(code)
   try {
     const account = await setPassword(form, code, parts)
-    await parts.throttle.forgive('address', networkOf(request.remoteAddress))
+    await parts.throttle.forgive(...networkCount(request.remoteAddress))
     return await goOnWith(account, { request, form }, parts)
   } catch (error) {
     if (!isProblem(error, 'unprocessable')) throw error

@@ -35,6 +35,7 @@ describe('configuration from the environment', () => {
       senders: undefined,
       trustedProxies: [],
       spool: { maxSpooled: 32 * 1024 ** 3, maxSpooledPerGrant: 16 * 1024 ** 3 },
+      limits: {},
       zone: Temporal.Now.timeZoneId(),
     })
     expect(warnings).toEqual([expect.stringContaining('KINHOLD_KEYS')])
@@ -57,6 +58,16 @@ describe('configuration from the environment', () => {
     ['a store that keeps nothing', { KINHOLD_STORE: 'memory' }],
   ])('does not warn of %s', (_what, env) => {
     expect(load(env).warnings.filter(text => text.includes('beside'))).toEqual([])
+  })
+
+  it('says how often somebody may ask', () => {
+    const { config } = load({ KINHOLD_LIMIT_STRANGERS: '60/5', KINHOLD_LIMIT_MISSES: 'off' })
+    expect(config.limits).toEqual({
+      strangers: { points: 60, seconds: 5 },
+      misses: { points: Number.POSITIVE_INFINITY, seconds: 1 },
+    })
+    for (const wrong of ['60', '0/1', '60/', '-1/1', '60 per second'])
+      expect(problemOf({ KINHOLD_LIMIT_TOKEN: wrong })).toMatchObject({ expression: ['KINHOLD_LIMIT_TOKEN'] })
   })
 
   it('names the proxies whose word is taken', () => {

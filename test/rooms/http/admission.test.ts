@@ -55,8 +55,9 @@ describe('places', () => {
 
   it('are had at once while nobody waits', () => {
     const admission = new Admission()
+    const nowMs = performance.now()
     for (const lane of Object.keys(laneTable) as Lane[])
-      expect(admission.enter(place('a', 1, lane), performance.now())).toBeUndefined()
+      expect(admission.enter(place('a', 1, lane), nowMs)).toBeUndefined()
   })
 
   it('go to callers in turns: who asks for one is not behind the thousand of another', async () => {
@@ -87,9 +88,8 @@ describe('places', () => {
   it('are left to others: one caller never has all of them', async () => {
     const admission = new Admission()
     const { atOnce, ofOne } = laneTable.searches
-    const tries = Array.from({ length: atOnce }, () =>
-      admission.enter(place('greedy', 1, 'searches'), performance.now()),
-    )
+    const nowMs = performance.now()
+    const tries = Array.from({ length: atOnce }, () => admission.enter(place('greedy', 1, 'searches'), nowMs))
     expect(tries.filter(pause => pause === undefined)).toHaveLength(ofOne)
     await admission.enter(place('modest', 1, 'searches'), performance.now())
     void Promise.allSettled(tries)

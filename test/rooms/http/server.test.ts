@@ -131,6 +131,7 @@ describe('a server on the network', () => {
     drain: () => {
       draining = true
     },
+    connect: () => undefined,
   })
   beforeEach(async () => {
     server = await listen(app, { host: '127.0.0.1', port: 0 })
