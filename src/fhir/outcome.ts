@@ -28,6 +28,8 @@ export const problemTable: Readonly<Record<ProblemKind, ProblemRow>> = Object.fr
   'too-costly': { httpStatus: 422, issueType: 'too-costly' },
   throttled: { httpStatus: 429, issueType: 'throttled' },
   busy: { httpStatus: 503, issueType: 'transient' },
+  // RFC 4918, section 11.5: the server cannot store what is needed to complete the request.
+  full: { httpStatus: 507, issueType: 'no-store' },
   timeout: { httpStatus: 504, issueType: 'timeout' },
   fault: { httpStatus: 500, issueType: 'exception' },
 })

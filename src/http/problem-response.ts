@@ -1,6 +1,6 @@
 import { operationOutcome, printJson, problemTable } from '#fhir'
 import { fhirJson } from '#interactions'
-import { isProblem, type Log, Problem } from '#kernel'
+import { isProblem, type Log, Problem, storageFaultOf, storageProblem } from '#kernel'
 import { faultPage, html } from '#web'
 import { lowerCased } from './security-headers.ts'
 
@@ -72,6 +72,8 @@ export function toProblem(error: unknown, log: Log): Problem {
     return new Problem('invalid', 'request.malformed', 'The request cannot be read as one that is answered here.', {
       cause: error,
     })
+  const fault = storageFaultOf(error)
+  if (fault !== undefined) return storageProblem(fault, { detail: placeOf(error), cause: error })
   log.error('unexpected error', { errorName: nameOf(error), detail: placeOf(error) })
   return new Problem('fault', 'fault.unexpected', 'Something went wrong here; it has been logged.', { cause: error })
 }

@@ -17,6 +17,7 @@ export type ProblemKind =
   | 'too-costly'
   | 'throttled'
   | 'busy'
+  | 'full'
   | 'timeout'
   | 'fault'
 

@@ -126,7 +126,8 @@ export interface StoreStats {
  * The ledger and what lies beside it.
  *
  * Durability: when `commit` has resolved with `ok`, the data survive the death of the process and of the machine.
- * Errors: Problem `busy` · `store.busy` when a lock was not had in time; `fault` · `store.failed` for anything else.
+ * Errors: Problem `busy` · `store.busy` when a lock was not had in time; `storage.…` of the kernel when the disk is full or
+ * fails, and then nothing of the commit is written; `fault` · `store.failed` for anything else.
  */
 export interface Store {
   /** Appends and document writes, atomically. Concurrent calls may share one disk flush. */

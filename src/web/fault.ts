@@ -12,7 +12,7 @@ export function faultNote(problem: Problem | undefined): Markup {
 }
 
 /** Kinds whose status a form keeps; whatever else is wrong with a form is 400. */
-const formKinds: ReadonlySet<Problem['kind']> = new Set(['throttled', 'busy', 'forbidden', 'conflict'])
+const formKinds: ReadonlySet<Problem['kind']> = new Set(['throttled', 'busy', 'full', 'forbidden', 'conflict'])
 
 /** Status and headers of a page that shows a form again with its fault. */
 export function faultAnswer(problem: Problem | undefined): {
@@ -35,7 +35,8 @@ const titles: Readonly<Partial<Record<Problem['kind'], string>>> = {
   forbidden: 'This is not allowed',
   'not-allowed': 'This cannot be done here',
   throttled: 'Too many tries',
-  busy: 'Too much at once',
+  busy: 'Not at this moment',
+  full: 'The disk of this server is full',
   fault: 'Something went wrong',
 }
 

@@ -1,9 +1,23 @@
-import { isProblem, Problem } from '#kernel'
+import { isProblem, Problem, type StorageFault, storageFaultOf, storageProblem } from '#kernel'
 import { closedProblem } from '../closed.ts'
 
 // The low byte of an extended result code is the code proper: 5 is SQLITE_BUSY, 6 SQLITE_LOCKED.
 const busyCodes: ReadonlySet<number> = new Set([5, 6])
 const constraintCode = 19
+
+/**
+ * What SQLite's codes say of the disk, by the code proper or, where it says more, by the extended one.
+ *
+ * @see https://www.sqlite.org/rescode.html
+ */
+const storageFaults: ReadonlyMap<number, StorageFault> = new Map([
+  [8, 'read-only'],
+  [10, 'failing'],
+  [13, 'full'],
+  [14, 'failing'],
+  // SQLITE_IOERR_SHMSIZE: the index of the log could not be made longer, which is the first to meet a full disk.
+  [4874, 'full'],
+])
 
 // Looked at by shape: an error of node:sqlite need not be an instance of this realm's Error.
 function property(error: unknown, name: 'code' | 'errcode'): unknown {
@@ -43,5 +57,8 @@ export function toProblem(error: unknown): Problem {
   if (isBusy(error)) return busyProblem(error)
   if (property(error, 'code') === 'ERR_INVALID_STATE') return closedProblem(error)
   const detail = `sqlite result code ${sqliteCode(error) ?? 'none'}`
+  const fault =
+    storageFaults.get(sqliteCode(error) ?? 0) ?? storageFaults.get(primaryCode(error)) ?? storageFaultOf(error)
+  if (fault !== undefined) return storageProblem(fault, { detail, cause: error })
   return new Problem('fault', 'store.failed', 'The store has failed.', { detail, cause: error })
 }

@@ -60,12 +60,13 @@ describe('operationOutcome – https://hl7.org/fhir/R4/operationoutcome.html', (
     ['too-costly', 422, 'too-costly'],
     ['throttled', 429, 'throttled'],
     ['busy', 503, 'transient'],
+    ['full', 507, 'no-store'],
     ['timeout', 504, 'timeout'],
     ['fault', 500, 'exception'],
   ])('%s is %d %s', (kind, httpStatus, issueType) => {
     expect(problemTable[kind]).toEqual({ httpStatus, issueType })
     expect(issueTypes[kind]).toBe(issueType)
-    expect(Object.keys(problemTable)).toHaveLength(19)
+    expect(Object.keys(problemTable)).toHaveLength(20)
   })
 })
 
