@@ -1,6 +1,7 @@
 /**
  * compose – opens the rooms in the order of their floors and closes them in reverse. The wiring of the whole house.
  */
+import { tmpdir } from 'node:os'
 import { type Actor, type Grant, parseScope, type Term } from '#access'
 import type { Config } from '#config'
 import { createApp, listen } from '#http'
@@ -10,7 +11,17 @@ import { type Clock, createLog, isProblem, type Log, newSecret, Problem, systemC
 import { openRecord, type Record } from '#record'
 import { openShare, type Share } from '#share'
 import { openSmart, type Smart } from '#smart'
-import { type KeyStore, openMemoryKeys, openMemoryStore, openSqliteKeys, openSqliteStore, type Store } from '#store'
+import {
+  type KeyStore,
+  openMemoryKeys,
+  openMemoryStore,
+  openSpace,
+  openSqliteKeys,
+  openSqliteStore,
+  type Space,
+  type Store,
+  type WatchedFolder,
+} from '#store'
 import { createValidator, type Validator } from '#validation'
 import {
   fileRoot,
@@ -23,6 +34,7 @@ import {
   type Vault,
 } from '#vault'
 import software from '../package.json' with { type: 'json' }
+import { inFolder } from './commands/folder-faults.ts'
 import { checkHouse, houseFiles, houseState, keysAbsent, prepareFolders } from './commands/folders.ts'
 import { namingRoot } from './commands/root-faults.ts'
 
@@ -33,6 +45,8 @@ export interface House {
   readonly log: Log
   readonly store: Store
   readonly keys: KeyStore
+  /** The room on the disks. */
+  readonly space: Space
   readonly vault: Vault
   readonly record: Record
   readonly validator: Validator
@@ -73,15 +87,18 @@ export async function openHouse(config: Config, opening: Opening = {}): Promise<
     closing.length = 0
   }
   try {
-    const { store, keys } = await openStores(config, { make, alone })
+    const { store, keys, space } = await openStores(config, { make, alone, log })
     closing.push(
+      () => space.close(),
       () => store.close(),
       () => keys.close(),
     )
     if (!make && !(await isPaired(store))) throw unfinished(config)
-    const vault = await openVault({ keys, root, clock, mayCreate: make && root.kind !== 'recovery' }).catch(error => {
-      throw namingRoot(error, config)
-    })
+    const vault = await inFolder('KINHOLD_KEYS', config.keysDirectory, () =>
+      openVault({ keys, root, clock, mayCreate: make && root.kind !== 'recovery' }).catch(error => {
+        throw namingRoot(error, config)
+      }),
+    )
     closing.push(() => vault.close())
     await pairStore(store, vault, clock)
     const baseUrl = fhirBase(config)
@@ -112,7 +129,7 @@ export async function openHouse(config: Config, opening: Opening = {}): Promise<
     })
     const authenticate = (bearer: string) => smart.authenticate(bearer)
     const share = openShare({ record, documents, vault, clock, log, baseUrl: config.baseUrl, authenticate })
-    return { config, clock, log, store, keys, vault, record, validator, ingest, smart, share, close }
+    return { config, clock, log, store, keys, space, vault, record, validator, ingest, smart, share, close }
   } catch (error) {
     await close()
     throw error
@@ -132,7 +149,7 @@ export interface Serving {
 
 /** Mounts the catalogue and listens. */
 export async function serveHouse(house: House): Promise<Serving> {
-  const { config, record, validator, clock, ingest, smart, share, log } = house
+  const { config, record, validator, clock, ingest, smart, share, log, space } = house
   const rooms: Rooms = {
     record,
     validator,
@@ -144,7 +161,7 @@ export async function serveHouse(house: House): Promise<Serving> {
     limits: defaultLimits,
     software: { name: 'Kinhold', version: software.version },
   }
-  const app = createApp({ rooms, smart, share, log, config })
+  const app = createApp({ rooms, smart, share, log, config, storageIsReady: () => space.shortage === undefined })
   const listening = await listen(app, { host: config.host, port: config.port })
   return { url: `http://${listening.host}:${listening.port}`, close: () => listening.close() }
 }
@@ -194,23 +211,46 @@ function termOf(scope: string): Term {
 
 async function openStores(
   config: Config,
-  { make, alone }: { readonly make: boolean; readonly alone: boolean },
-): Promise<{ store: Store; keys: KeyStore }> {
+  { make, alone, log }: { readonly make: boolean; readonly alone: boolean; readonly log: Log },
+): Promise<{ store: Store; keys: KeyStore; space: Space }> {
   if (!make) await checkHouse(config)
-  if (config.store.kind === 'memory') return { store: openMemoryStore(), keys: openMemoryKeys() }
+  if (config.store.kind === 'memory')
+    return {
+      store: openMemoryStore(),
+      keys: openMemoryKeys(),
+      space: await openSpace({ folders: [temporary], keeps: make, log }),
+    }
   const state = await houseState(config)
   // A start makes the data first, so keys without data are those of a house whose data lie elsewhere.
   if (state === 'keys-alone') await checkHouse(config)
   if (state !== 'whole') await prepareFolders(config)
   const files = houseFiles(config)
-  const store = await unlessInUse(alone, waiting => openSqliteStore({ path: files.data, ...waiting }))
+  const space = await openSpace({ folders: foldersOf(config), keeps: make, log })
+  const opening: (() => Promise<void> | void)[] = [() => space.close()]
   try {
+    const store = await inFolder('KINHOLD_DATA', config.dataDirectory, () =>
+      unlessInUse(alone, how => openSqliteStore({ path: files.data, space, log, ...how })),
+    )
+    opening.push(() => store.close())
     if (state === 'data-alone' && (await isPaired(store))) throw keysAbsent(config)
-    return { store, keys: await unlessInUse(alone, waiting => openSqliteKeys({ path: files.keys, ...waiting })) }
+    const keys = await inFolder('KINHOLD_KEYS', config.keysDirectory, () =>
+      unlessInUse(alone, how => openSqliteKeys({ path: files.keys, space, log, ...how })),
+    )
+    return { store, keys, space }
   } catch (error) {
-    await store.close()
+    for (const step of opening.toReversed()) await step()
     throw error
   }
+}
+
+const temporary: WatchedFolder = { name: 'temporary', path: tmpdir() }
+
+function foldersOf({ dataDirectory, keysDirectory, reserveBytes }: Config): readonly WatchedFolder[] {
+  return [
+    { name: 'data', path: dataDirectory, reserveBytes },
+    { name: 'keys', path: keysDirectory, reserveBytes },
+    temporary,
+  ]
 }
 
 /** Who wants a house alone need not wait long: a server does not go away by itself. */

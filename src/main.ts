@@ -2,7 +2,7 @@
  * main – the command line. Each command lives in `commands/`; the wiring of the rooms in `compose.ts`.
  */
 import { Command, CommanderError, Option } from 'commander'
-import { isProblem } from '#kernel'
+import { isProblem, storageFaultOf, storageProblem } from '#kernel'
 import software from '../package.json' with { type: 'json' }
 import { linesOf, output } from './commands/output.ts'
 
@@ -240,12 +240,20 @@ function addUpkeep(program: Command): void {
     .action(lazily(async () => (await import('./commands/maintenance.ts')).reindex))
 }
 
+/** A Problem's text is written to be shown; anything else is a fault of ours, and its stack may help to find it. */
+function linesOfError(error: unknown): readonly string[] {
+  if (isProblem(error)) return linesOf(error)
+  const fault = storageFaultOf(error)
+  if (fault !== undefined) return linesOf(storageProblem(fault))
+  // What the system refused on this host it says in words of its own, e.g. `EACCES: permission denied, open '/srv/root.key'`.
+  if (error instanceof Error && 'syscall' in error) return [error.message]
+  return [String(error instanceof Error ? error.stack : error)]
+}
+
 function statusOf(error: unknown): number {
   // Help and the version end so as well, with 0.
   if (error instanceof CommanderError) return error.exitCode === 0 ? status.done : status.notUnderstood
-  // A Problem's text is written to be shown; anything else is a fault of ours, and its stack may help to find it.
-  const lines = isProblem(error) ? linesOf(error) : [String(error instanceof Error ? error.stack : error)]
-  for (const line of lines) output.say(line)
+  for (const line of linesOfError(error)) output.say(line)
   return status.notDone
 }
 

@@ -2,6 +2,7 @@ import { mkdir, readdir, stat } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import type { Config } from '#config'
 import { Problem } from '#kernel'
+import { inFolder } from './folder-faults.ts'
 
 /** The files of a house. */
 export function houseFiles(config: Config) {
@@ -27,13 +28,22 @@ const states: Readonly<Record<string, HouseState>> = {
 /** Looks without making anything. A file of no bytes is what a start that was cut off at once leaves behind. */
 export async function houseState(config: Config): Promise<HouseState> {
   const { data, keys } = houseFiles(config)
-  return states[`${await holdsBytes(data)} ${await holdsBytes(keys)}`] ?? 'none'
+  const hasData = await inFolder('KINHOLD_DATA', config.dataDirectory, () => holdsBytes(data))
+  const hasKeys = await inFolder('KINHOLD_KEYS', config.keysDirectory, () => holdsBytes(keys))
+  return states[`${hasData} ${hasKeys}`] ?? 'none'
 }
 
+/** What may not be looked at is not absent. */
 async function holdsBytes(path: string): Promise<boolean> {
-  const found = await stat(path).catch(() => undefined)
-  return found !== undefined && found.size > 0
+  try {
+    return (await stat(path)).size > 0
+  } catch (error) {
+    if (absences.has(String(Reflect.get(Object(error), 'code')))) return false
+    throw error
+  }
 }
+
+const absences: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR'])
 
 /**
  * For everything but a start: there must be a house, because a mistyped folder must not become one.
@@ -75,7 +85,7 @@ export function keysAbsent({ dataDirectory, keysDirectory }: Config): Problem {
 
 /** What may lie in a folder that becomes a house: what file systems and version control put there by themselves. */
 const harmless: readonly string[] = ['lost+found', '.gitkeep', '.gitignore', '.DS_Store']
-const ours = /^(kinhold\.sqlite|keystore\.sqlite|root\.key|spool$)/
+const ours = /^(kinhold\.sqlite|keystore\.sqlite|root\.key|kinhold\.reserve|spool$)/
 
 /**
  * Makes the two folders ready for a house. Those that are new are closed to others; those that were there keep their
@@ -95,17 +105,13 @@ async function prepareFolder(variable: string, path: string, other: string): Pro
   const own = process.getuid?.()
   if (own !== undefined && found.uid !== own) throw foreign(variable, path, 'belongs to another user')
   const [way = ''] = relative(path, other).split(sep)
-  const others = (await readdir(path)).filter(name => !ours.test(name) && !harmless.includes(name) && name !== way)
+  const listed = await inFolder(variable, path, () => readdir(path))
+  const others = listed.filter(name => !ours.test(name) && !harmless.includes(name) && name !== way)
   if (others.length > 0) throw foreign(variable, path, 'holds other things')
 }
 
 async function makeFolder(variable: string, path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true, mode: 0o700 })
-  } catch (cause) {
-    const text = `The folder ${path} (${variable}) cannot be made.`
-    throw new Problem('conflict', 'command.folder-unusable', text, { expression: variable, cause })
-  }
+  await inFolder(variable, path, () => mkdir(path, { recursive: true, mode: 0o700 }))
 }
 
 function foreign(variable: string, path: string, fault: string): Problem {

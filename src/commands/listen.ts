@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { Config } from '#config'
 import { Problem } from '#kernel'
 import { type House, type Serving, serveHouse } from '../compose.ts'
 
@@ -19,17 +22,30 @@ export async function listenOrClose(house: House): Promise<Serving> {
     return await serveHouse(house)
   } catch (cause) {
     await house.close()
-    const { host, port } = house.config
-    const fault = addressFaults[String((cause as { readonly code?: unknown }).code)]
-    if (fault === undefined) throw cause
-    throw new Problem(
-      'conflict',
-      'command.address-taken',
-      `Port ${port} (KINHOLD_PORT) of ${host} (KINHOLD_HOST) ${fault}.`,
-      {
-        cause,
-        expression: 'KINHOLD_PORT',
-      },
-    )
+    throw addressTaken(house.config, cause)
   }
+}
+
+/**
+ * Looks whether the address can be had before anything is made: a start that fails here leaves no house behind.
+ *
+ * @throws Problem `conflict` · `command.address-taken`
+ */
+export async function checkAddress(config: Config): Promise<void> {
+  const probe = createServer()
+  try {
+    probe.listen(config.port, config.host)
+    await once(probe, 'listening')
+  } catch (cause) {
+    throw addressTaken(config, cause)
+  } finally {
+    probe.close()
+  }
+}
+
+function addressTaken({ host, port }: Config, cause: unknown): unknown {
+  const fault = addressFaults[String((cause as { readonly code?: unknown }).code)]
+  if (fault === undefined) return cause
+  const text = `Port ${port} (KINHOLD_PORT) of ${host} (KINHOLD_HOST) ${fault}.`
+  return new Problem('conflict', 'command.address-taken', text, { cause, expression: 'KINHOLD_PORT' })
 }

@@ -1,8 +1,10 @@
+import { tmpdir } from 'node:os'
 import type { Config } from '#config'
-import { openHouse } from '../compose.ts'
+import { type House, openHouse } from '../compose.ts'
+import { checkTemporary } from './folder-faults.ts'
 import { freePort } from './free-port.ts'
 import { growHeap } from './heap.ts'
-import { listenOrClose } from './listen.ts'
+import { checkAddress, listenOrClose } from './listen.ts'
 import { output } from './output.ts'
 import { stopSignal } from './stop-signal.ts'
 import { configure } from './with-house.ts'
@@ -10,7 +12,11 @@ import { configure } from './with-house.ts'
 /** Serves until a signal; on the first start it shows the one-time address to claim the server. */
 export async function serve(): Promise<void> {
   growHeap('steady')
-  const house = await openHouse(await withPort(configure('warnings')), { make: true })
+  const config = await withPort(configure('warnings'))
+  await checkAddress(config)
+  await checkTemporary()
+  const house = await openHouse(config, { make: true })
+  for (const line of shortagesOf(house)) output.say(`warning: ${line}`)
   const serving = await listenOrClose(house)
   // Heard from before the address is told: whoever reads it may ask for the end at once.
   const stopped = stopSignal()
@@ -21,6 +27,15 @@ export async function serve(): Promise<void> {
   output.say('closing …')
   await serving.close()
   await house.close()
+}
+
+/** A full disk does not keep the house from being read. */
+function shortagesOf({ space, config }: House): string[] {
+  const { shortage } = space
+  if (shortage === undefined) return []
+  const paths = { data: config.dataDirectory, keys: config.keysDirectory, temporary: tmpdir() }
+  const words = shortage.fault === 'full' ? 'is full, or nearly so' : 'takes no writes'
+  return [`${paths[shortage.folder]} ${words}: nothing new is taken in until somebody makes room there.`]
 }
 
 /** Written at once, so that whoever waits for the address finds the rest as well. */

@@ -55,6 +55,8 @@ export interface AppRooms {
   readonly share?: Pick<Share, 'routes'>
   readonly log: Log
   readonly config: HttpConfig
+  /** Whether what must be written can be; without it, it always can. */
+  storageIsReady?(): boolean
 }
 
 /** What answers requests; a listener of `node:http`. */
@@ -90,9 +92,13 @@ export function createApp(app: AppRooms): App {
     maxStreamBytes,
     headers,
   }
-  const readiness = (): Readiness => ({ ready: !state.draining, status: state.draining ? 'closing' : 'ready' })
   const { addresses } = endpoint
   const connections = new Connections({ addresses, log }, { ...connectionLimits, ...config.connections })
+  const { storageIsReady = () => true } = app
+  const readiness = (): Readiness => {
+    if (state.draining) return { ready: false, status: 'closing' }
+    return storageIsReady() ? { ready: true, status: 'ready' } : { ready: false, status: 'unready', reason: 'storage' }
+  }
   const door = frontDoor({
     takes: (request, response) => connections.takes(request, response),
     health: healthDesk(headers, readiness),

@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
-/** Whether requests are taken, in one word: `ready`, `closing`, or why not. */
+/** Whether requests are taken, in one word: `ready`, `closing`, `unready`; `reason` says what is at fault. */
 export interface Readiness {
   readonly ready: boolean
   readonly status: string
+  readonly reason?: string
 }
 
 /** Where the server's health is told. */
@@ -27,8 +28,8 @@ export function healthDesk(
     if (request.method !== 'GET' && request.method !== 'HEAD') return false
     const found = answers[url.split('?', 1)[0] ?? '']
     if (found === undefined) return false
-    const { ready, status } = found()
-    const body = JSON.stringify({ status })
+    const { ready, ...said } = found()
+    const body = JSON.stringify(said)
     response.writeHead(ready ? 200 : 503, { ...head, 'content-length': String(Buffer.byteLength(body)) })
     response.end(request.method === 'HEAD' ? undefined : body)
     return true

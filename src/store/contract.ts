@@ -89,6 +89,11 @@ export type DocumentWrite =
 export interface Commit {
   readonly appends: readonly Append[]
   readonly documents?: readonly DocumentWrite[]
+  /**
+   * It may use what a store keeps in reserve for a full disk: ends of access, erasures, and their audit. Small documents alone may
+   * do so unasked.
+   */
+  readonly urgent?: boolean
 }
 
 /**
@@ -126,7 +131,7 @@ export interface StoreStats {
  * The ledger and what lies beside it.
  *
  * Durability: when `commit` has resolved with `ok`, the data survive the death of the process and of the machine.
- * Errors: Problem `busy` · `store.busy` when a lock was not had in time; `storage.…` of the kernel when the disk is full or
+ * Errors: Problem `full` · `store.reserved` when only what is urgent is still written; `busy` · `store.busy` when a lock was not had in time; `storage.…` of the kernel when the disk is full or
  * fails, and then nothing of the commit is written; `fault` · `store.failed` for anything else.
  */
 export interface Store {

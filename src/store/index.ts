@@ -24,6 +24,8 @@ export type {
 } from './contract.ts'
 export { openMemoryKeys } from './memory/keys.ts'
 export { openMemoryStore } from './memory/store.ts'
+export type { WatchedFolder } from './space/folder.ts'
+export { openSpace, type Shortage, type Space } from './space/space.ts'
 export { checkSqliteFloor, sqliteFloor } from './sqlite/floor.ts'
 export { openSqliteKeys, type SqliteKeysOptions } from './sqlite/keys.ts'
 export { openSqliteStore, type SqliteStoreOptions } from './sqlite/store.ts'

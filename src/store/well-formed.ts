@@ -12,6 +12,8 @@ export interface CheckedCommit {
   readonly appends: readonly Append[]
   readonly documents: readonly DocumentWrite[]
   readonly byLocator: ReadonlyMap<Locator, readonly Entry[]>
+  /** It may use what is kept in reserve. */
+  readonly urgent: boolean
 }
 
 function malformed(detail: string): Problem {
@@ -85,6 +87,14 @@ export function documentName(document: { readonly collection: string; readonly k
   return `${document.collection}/${document.key}`
 }
 
+/** Tokens, sessions, permissions and registrations are far smaller, the pieces of a shared copy are not. */
+const largestUrgentDocument = 4096
+
+function mayUseReserve({ appends, urgent = false }: Commit, documents: readonly DocumentWrite[]): boolean {
+  const grows = documents.some(write => write.op === 'put' && write.sealed.length > largestUrgentDocument)
+  return !grows && (urgent || appends.every(({ entries }) => entries.length === 0))
+}
+
 /**
  * Refuses what no store could keep, before it joins others in a transaction: these are faults of the caller, not lost races.
  *
@@ -99,7 +109,7 @@ export function checkCommit(commit: Commit): CheckedCommit {
   checkDistinct(documents.map(documentName), 'document')
   const byLocator = gatherByLocator(commit.appends)
   for (const entries of byLocator.values()) checkVersions(entries)
-  return { appends: commit.appends, documents, byLocator }
+  return { appends: commit.appends, documents, byLocator, urgent: mayUseReserve(commit, documents) }
 }
 
 /**

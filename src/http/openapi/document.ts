@@ -52,14 +52,18 @@ const ownPaths: Readonly<Record<string, readonly [type: string, summary: string]
   '/openapi.json': ['application/json', 'This document; `type` leaves out the paths of other types'],
   '/docs/': ['text/html', 'The page that shows this document'],
   '/healthz': ['application/json', 'Whether the server lives'],
-  '/readyz': ['application/json', 'Whether it takes requests; 503 while it closes'],
+  '/readyz': [
+    'application/json',
+    'Whether it takes requests; 503 while it closes, and with the reason `storage` while its disk is full or fails',
+  ],
   '/.well-known/oauth-protected-resource/fhir': ['application/json', 'Where access tokens come from (RFC 9728)'],
 }
 
 function ownOperation(path: string, type: string, summary: string): Node {
   const schema = type === 'text/html' ? { type: 'string' } : { type: 'object' }
   const answer = { description: 'The answer', content: { [type]: { schema } } }
-  const closing = path === '/readyz' ? { 503: { ...answer, description: 'The server is closing' } } : {}
+  const closing =
+    path === '/readyz' ? { 503: { ...answer, description: 'The server is closing, or its disk takes no writes' } } : {}
   const id = operationId('get', path === '/' ? '/home' : path)
   return { operationId: id, tags: ['Server'], summary, responses: { 200: answer, ...closing }, security: [] }
 }

@@ -1,9 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { isProblem, type Problem } from '#kernel'
 import type { CommitResult } from '../contract.ts'
 import type { CheckedCommit } from '../well-formed.ts'
 
-/** Writes several commits in one transaction; the results in the same order. */
-export type Flush = (commits: readonly CheckedCommit[]) => Promise<readonly CommitResult[]>
+/** Writes several commits in one transaction; the results in the same order, a Problem for each that was refused by itself. */
+export type Flush = (commits: readonly CheckedCommit[]) => Promise<readonly (CommitResult | Problem)[]>
 
 interface Waiting {
   readonly commit: CheckedCommit
@@ -64,8 +65,10 @@ export class GroupCommit {
   async #flushGroup(group: readonly Waiting[]): Promise<void> {
     try {
       const results = await this.#flush(group.map(({ commit }) => commit))
-      group.forEach(({ resolve }, index) => {
-        resolve(results[index] ?? { ok: true })
+      group.forEach(({ resolve, reject }, index) => {
+        const result = results[index] ?? { ok: true }
+        if (isProblem(result)) reject(result)
+        else resolve(result)
       })
     } catch (error) {
       for (const { reject } of group) reject(error)

@@ -1,10 +1,12 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { isProblem, type Problem } from '#kernel'
+import { isProblem, type Log, type Problem, silentLog } from '#kernel'
 import type { KeyStore, WrappedKey } from '../contract.ts'
 import { destroyedProblem, existsProblem } from '../key-problems.ts'
+import { boundless, type Space } from '../space/space.ts'
 import { openDatabase } from './database.ts'
 import { isConstraint } from './failures.ts'
 import { keysSchema } from './schema.ts'
+import { Scrub } from './scrub.ts'
 import { prepareAll } from './statements.ts'
 import type { Transactions } from './transactions.ts'
 
@@ -16,6 +18,9 @@ export interface SqliteKeysOptions {
   readonly waitMs?: number
   /** Whether no other process may have the file open until this one closes it. */
   readonly alone?: boolean
+  /** The room on its disk, if somebody looks at it. */
+  readonly space?: Space
+  readonly log?: Log
 }
 
 const defaultWaitMs = 10_000
@@ -60,9 +65,15 @@ class SqliteKeys implements KeyStore {
   readonly #statements: Readonly<Record<keyof typeof sql, StatementSync>>
   readonly #adding: Adding[] = []
 
-  constructor(database: DatabaseSync, transactions: Transactions, alone: boolean) {
+  readonly #space: Space
+  readonly #scrub: Scrub
+
+  constructor(database: DatabaseSync, transactions: Transactions, options: SqliteKeysOptions) {
+    const { alone = false, space = boundless, log = silentLog } = options
     this.#transactions = transactions
     this.#alone = alone
+    this.#space = space
+    this.#scrub = new Scrub('keys', { transactions, space, log })
     this.#statements = prepareAll(database, sql)
   }
 
@@ -97,8 +108,12 @@ class SqliteKeys implements KeyStore {
     }
   }
 
+  #urgently<T>(write: () => T): Promise<T> {
+    return this.#space.urgently('keys', () => this.#transactions.write(write))
+  }
+
   async replace(owner: string, kind: string, keys: readonly WrappedKey[]): Promise<void> {
-    await this.#transactions.write(() => {
+    await this.#urgently(() => {
       this.#statements.deleteKind.run(owner, kind)
       for (const key of keys) this.#insert(key)
     })
@@ -122,11 +137,11 @@ class SqliteKeys implements KeyStore {
   }
 
   async destroy(owner: string, atMs: number): Promise<void> {
-    await this.#transactions.write(() => {
+    await this.#urgently(() => {
       this.#statements.deleteAll.run(owner)
       this.#statements.bury.run(owner, atMs)
     })
-    await this.#transactions.scrub()
+    await this.#scrub.now()
   }
 
   async tombstones(): Promise<readonly { readonly owner: string; readonly atMs: number }[]> {
@@ -143,18 +158,18 @@ class SqliteKeys implements KeyStore {
   }
 
   async setNote(name: string, value: Uint8Array): Promise<void> {
-    await this.#transactions.write(() => this.#statements.setNote.run(name, value))
+    await this.#urgently(() => this.#statements.setNote.run(name, value))
   }
 
   async setNotes(notes: ReadonlyMap<string, Uint8Array>): Promise<void> {
-    await this.#transactions.write(() => {
+    await this.#urgently(() => {
       for (const [name, value] of notes) this.#statements.setNote.run(name, value)
     })
   }
 
   async close(): Promise<void> {
     // Who has the file alone has come to renew keys: nothing of those before is to be left.
-    if (this.#alone) await this.#transactions.scrub()
+    if (this.#alone) await this.#scrub.now()
     this.#alone = false
     this.#transactions.close()
   }
@@ -168,6 +183,9 @@ class SqliteKeys implements KeyStore {
  */
 export async function openSqliteKeys(options: SqliteKeysOptions): Promise<KeyStore> {
   const waitMs = options.waitMs ?? defaultWaitMs
-  const { database, transactions } = await openDatabase(options.path, keysSchema, waitMs, options.alone)
-  return new SqliteKeys(database, transactions, options.alone ?? false)
+  const { space = boundless } = options
+  const { database, transactions } = await space.urgently('keys', () =>
+    openDatabase(options.path, keysSchema, waitMs, options.alone),
+  )
+  return new SqliteKeys(database, transactions, options)
 }

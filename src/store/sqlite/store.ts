@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
-import { type Clock, type Log, silentLog, systemClock } from '#kernel'
+import { type Clock, isProblem, type Log, type Problem, silentLog, systemClock } from '#kernel'
 import { closedProblem } from '../closed.ts'
 import { Conflict } from '../conflict.ts'
 import type {
@@ -16,6 +16,7 @@ import type {
   StoredDocument,
   StoreStats,
 } from '../contract.ts'
+import { boundless, type Space } from '../space/space.ts'
 import { type CheckedCommit, checkCommit, checkId16 } from '../well-formed.ts'
 import { Blobs, chunksPerBlob } from './blobs.ts'
 import { findFaults } from './check.ts'
@@ -26,6 +27,7 @@ import { CompartmentDrop } from './drop.ts'
 import { GroupCommit } from './group-commit.ts'
 import { Ledger } from './ledger.ts'
 import { storeSchema } from './schema.ts'
+import { Scrub } from './scrub.ts'
 import { Segments } from './segments.ts'
 import type { Transactions } from './transactions.ts'
 
@@ -39,6 +41,8 @@ export interface SqliteStoreOptions {
   readonly waitMs?: number
   /** Whether no other process may have the file open until this one closes it. */
   readonly alone?: boolean
+  /** The room on its disk, if somebody looks at it. */
+  readonly space?: Space
 }
 
 const defaultWaitMs = 10_000
@@ -52,27 +56,54 @@ interface Parts {
   readonly segments: Segments
   readonly documents: Documents
   readonly blobs: Blobs
+  readonly space: Space
+  readonly log: Log
 }
 
 class SqliteStore implements Store {
   readonly #parts: Parts
   readonly #commits: GroupCommit
   readonly #drop: CompartmentDrop
+  readonly #scrub: Scrub
   #closing = false
 
   constructor(parts: Parts) {
     this.#parts = parts
+    this.#scrub = new Scrub('data', parts)
     this.#commits = new GroupCommit(commits => this.#flush(commits))
     this.#drop = new CompartmentDrop(parts)
   }
 
   async commit(commit: Commit): Promise<CommitResult> {
     if (this.#closing) throw closedProblem()
-    return this.#commits.add(checkCommit(commit))
+    const checked = checkCommit(commit)
+    if (!checked.urgent) this.#parts.space.check()
+    return this.#commits.add(checked)
   }
 
-  #flush(commits: readonly CheckedCommit[]): Promise<readonly CommitResult[]> {
+  async #flush(commits: readonly CheckedCommit[]): Promise<readonly (CommitResult | Problem)[]> {
+    try {
+      return await this.#write(commits)
+    } catch (error) {
+      if (!isProblem(error, 'full') || !this.#parts.space.release('data')) throw error
+      return this.#flushUrgent(commits, error)
+    }
+  }
+
+  /** What had to be written gets the room that was kept for it; everybody else is told that there is none. */
+  async #flushUrgent(commits: readonly CheckedCommit[], full: Problem): Promise<readonly (CommitResult | Problem)[]> {
+    const urgent = commits.filter(commit => commit.urgent)
+    const written = await this.#write(urgent)
+    const results = new Map(urgent.map((commit, at) => [commit, written[at]]))
+    return commits.map(commit => results.get(commit) ?? full)
+  }
+
+  #write(commits: readonly CheckedCommit[]): Promise<readonly CommitResult[]> {
     return this.#parts.transactions.write(() => commits.map(commit => this.#apply(commit)))
+  }
+
+  #urgently<T>(write: () => T): Promise<T> {
+    return this.#parts.space.urgently('data', () => this.#parts.transactions.write(write))
   }
 
   // Compared first and written after, so that a lost race leaves nothing to undo for the others in the transaction.
@@ -149,11 +180,12 @@ class SqliteStore implements Store {
   }
 
   dropSegments(compartment: CompartmentId): Promise<void> {
-    return this.#parts.transactions.write(() => this.#parts.segments.drop(compartment))
+    return this.#urgently(() => this.#parts.segments.drop(compartment))
   }
 
   async putBlob(compartment: CompartmentId, blob: string, chunks: AsyncIterable<BlobChunk>): Promise<void> {
     checkId16(compartment)
+    this.#parts.space.check()
     await this.#parts.blobs.sweep()
     await this.#parts.blobs.put(compartment, blob, chunks)
   }
@@ -163,7 +195,7 @@ class SqliteStore implements Store {
   }
 
   dropBlob(compartment: CompartmentId, blob: string): Promise<void> {
-    return this.#parts.blobs.drop(compartment, blob)
+    return this.#parts.space.urgently('data', () => this.#parts.blobs.drop(compartment, blob))
   }
 
   async document(collection: string, key: string, nowMs: number): Promise<StoredDocument | undefined> {
@@ -183,13 +215,13 @@ class SqliteStore implements Store {
   }
 
   purgeDocuments(nowMs: number): Promise<number> {
-    return this.#parts.transactions.write(() => this.#parts.documents.purge(nowMs))
+    return this.#urgently(() => this.#parts.documents.purge(nowMs))
   }
 
   async dropCompartment(compartment: CompartmentId): Promise<void> {
-    await this.#drop.drop(compartment)
+    await this.#parts.space.urgently('data', () => this.#drop.drop(compartment))
     // Also when there was nothing to remove: an earlier call may have been stopped before this.
-    await this.#parts.transactions.scrub()
+    await this.#scrub.now()
   }
 
   async stats(): Promise<StoreStats> {
@@ -232,8 +264,10 @@ class SqliteStore implements Store {
  *         `busy` · `store.busy` when another process holds the file for longer than `waitMs`
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
-  const { path, log = silentLog, clock = systemClock, waitMs = defaultWaitMs } = options
-  const { database, transactions } = await openDatabase(path, storeSchema, waitMs, options.alone)
+  const { path, log = silentLog, clock = systemClock, waitMs = defaultWaitMs, space = boundless } = options
+  const { database, transactions } = await space.urgently('data', () =>
+    openDatabase(path, storeSchema, waitMs, options.alone),
+  )
   const compartments = new Compartments(database)
   const blobs = new Blobs(database, transactions, compartments, { clock, log })
   const swept = await blobs.sweep()
@@ -247,5 +281,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     segments: new Segments(database, compartments),
     documents: new Documents(database),
     blobs,
+    space,
+    log,
   })
 }

@@ -125,11 +125,14 @@ export class Transactions {
    * @throws Problem `busy` · `store.busy` when a reader or writer in another process stays in the way
    */
   async scrub(): Promise<void> {
-    await untilFree(() => {
-      this.#endRead()
-      if (this.#sizeBytes() <= largestRewritten) this.#database.exec('VACUUM')
-    }, this.#waitMs)
-    await this.emptyLog()
+    try {
+      await untilFree(() => {
+        this.#endRead()
+        if (this.#sizeBytes() <= largestRewritten) this.#database.exec('VACUUM')
+      }, this.#waitMs)
+    } finally {
+      await this.emptyLog()
+    }
   }
 
   #sizeBytes(): number {

@@ -93,6 +93,10 @@ async function createIfAbsent(path: string): Promise<void> {
   try {
     await file.writeFile(secret)
     await file.sync()
+  } catch (error) {
+    // A file of too few bytes would stand in the way of the next try.
+    await rm(path, { force: true })
+    throw error
   } finally {
     secret.fill(0)
     await file.close()

@@ -36,6 +36,8 @@ export async function newHome(name: string, logLevel = 'error'): Promise<Home> {
     KINHOLD_DATA: data,
     KINHOLD_KEYS: keys,
     KINHOLD_LOG_LEVEL: logLevel,
+    // Servers are started by the hundred; the folders of most of them are never full.
+    KINHOLD_RESERVE: '1',
   }
   return { folder, data, keys, temporary, origin, env, remove: () => rm(folder, { recursive: true }) }
 }

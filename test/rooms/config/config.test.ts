@@ -31,6 +31,7 @@ describe('configuration from the environment', () => {
       passphrase: undefined,
       newPassphrase: undefined,
       recoveryCode: undefined,
+      reserveBytes: 32 * 1024 * 1024,
       logLevel: 'info',
       senders: undefined,
       trustedProxies: [],
@@ -128,6 +129,8 @@ describe('configuration from the environment', () => {
     ['KINHOLD_STORE', 'postgres://u:hunter2@h/db'],
     ['KINHOLD_LOG_LEVEL', 'loud'],
     ['KINHOLD_ZONE', 'Mars/Base'],
+    ['KINHOLD_RESERVE', '-1'],
+    ['KINHOLD_RESERVE', '32M'],
     ['KINHOLD_ALLOW_HTTP', 'perhaps'],
   ])('refuses %s=%s, naming the variable and not its value', (name, value) => {
     const problem = problemOf({ [name]: value })
