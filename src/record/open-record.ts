@@ -3,6 +3,7 @@ import { type Clock, type Log, toUtf8 } from '#kernel'
 import type { KeyStore, Store } from '#store'
 import { openDocuments, type Vault } from '#vault'
 import { auditEventOfNote, ReadAudit } from './audit/audit.ts'
+import { AuditOutbox } from './audit/audit-outbox.ts'
 import { Shelf } from './ledger/shelf.ts'
 import { Cursors } from './reading/cursors.ts'
 import { Histories } from './reading/history.ts'
@@ -57,7 +58,11 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
   const reach = new Reach({ baseUrl, store, vault, registry, shelf, household })
   const committer = new Committer({ store, clock, reach, shelf })
   const upkeep = new Upkeep(log)
-  const audit = new ReadAudit(clock, auditWindowMs, events => upkeep.run(() => committer.audit(events)))
+  const outbox = new AuditOutbox((events, urgent) => committer.audit(events, urgent), log)
+  const audit = new ReadAudit(clock, auditWindowMs, {
+    write: events => upkeep.run(() => outbox.put(events)),
+    check: () => outbox.check(),
+  })
   const sighting = new Sighting(reach)
   const cursors = new Cursors(vault, documents, clock)
   const histories = new Histories({ store, reach, sighting, cursors })
@@ -74,17 +79,18 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     baseUrl,
     writer: new GrantWriter(rehousingGrant(), readerRooms, committer),
   })
-  const rounds = keepUp({ shelf, upkeep, notes, purge: () => store.purgeDocuments(clock.nowMs()) })
+  const rounds = keepUp({ shelf, upkeep, notes, outbox, purge: () => store.purgeDocuments(clock.nowMs()) })
 
   async function noteEvent(note: AuditNote): Promise<void> {
     const pair = note.patient === undefined ? undefined : await registry.ofPatient(note.patient)
     const holder = pair?.audit ?? registry.instanceAudit
-    await committer.audit([{ holder, event: auditEventOfNote(note, clock.nowMs()) }])
+    await outbox.put([{ holder, event: auditEventOfNote(note, clock.nowMs()) }], urgentNotes.has(note.action))
   }
 
   async function flush(): Promise<void> {
     await audit.flush()
     await upkeep.settled()
+    await upkeep.run(() => outbox.retry())
     await notes.write(shelf)
   }
 
@@ -110,21 +116,36 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     close: async () => {
       clearInterval(rounds)
       await flush()
+      outbox.close()
     },
   }
 }
+
+/** What is written from the reserve of a full disk: who ended what, and who came in to do so. */
+const urgentNotes: ReadonlySet<AuditNote['action']> = new Set([
+  'login',
+  'logout',
+  'token',
+  'revoke',
+  'reset',
+  'recover',
+  'rotate',
+  'erase',
+])
 
 /** What goes on as long as the record is open. */
 function keepUp(rooms: {
   readonly shelf: Shelf
   readonly upkeep: Upkeep
+  readonly outbox: AuditOutbox
   readonly notes: HeadNotes
   purge(): Promise<unknown>
 }): NodeJS.Timeout {
-  const { shelf, upkeep, notes } = rooms
+  const { shelf, upkeep, notes, outbox } = rooms
   let round = 0
   const once = () => {
     shelf.sweep()
+    upkeep.begin(() => outbox.retry())
     upkeep.begin(() => notes.write(shelf))
     if (++round % purgeEveryRounds === 0) upkeep.begin(async () => void (await rooms.purge()))
   }

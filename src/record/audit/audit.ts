@@ -144,6 +144,13 @@ export interface Touch {
   readonly query?: Asked
 }
 
+/** Where gathered records go. */
+export interface AuditWay {
+  write(events: readonly { holder: Holder; event: Resource }[]): Promise<void>
+  /** @throws Problem when no more of them can be kept */
+  check(): void
+}
+
 /**
  * Gathers the records of reads for at most `windowMs`, so that a thousand reads by one grant of one patient become one
  * AuditEvent with their list. Writes are never gathered: their record is in their own commit.
@@ -151,24 +158,22 @@ export interface Touch {
 export class ReadAudit {
   readonly #clock: Clock
   readonly #windowMs: number
-  readonly #write: (events: readonly { holder: Holder; event: Resource }[]) => Promise<void>
+  readonly #outbox: AuditWay
   #gathered: Gathered[] = []
   /** What is gathered, by compartment, grant and kind: a key made of all three would have to be made for each read. */
   #places = new Map<string, Map<string, Map<AuditKindName, Gathered>>>()
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> = Promise.resolve()
 
-  constructor(
-    clock: Clock,
-    windowMs: number,
-    write: (events: readonly { holder: Holder; event: Resource }[]) => Promise<void>,
-  ) {
+  constructor(clock: Clock, windowMs: number, outbox: AuditWay) {
     this.#clock = clock
     this.#windowMs = windowMs
-    this.#write = write
+    this.#outbox = outbox
   }
 
+  /** @throws Problem `full` · `record.audit-waiting` */
   note(touch: Touch): void {
+    this.#outbox.check()
     const { kind, grant, holder, entity, query } = touch
     const known = this.#places.get(holder.compartment)?.get(grant.id)?.get(kind)
     const gathered = known ?? this.#begin(touch)
@@ -194,7 +199,7 @@ export class ReadAudit {
     }))
     this.#gathered = []
     this.#places = new Map()
-    this.#writing = this.#writing.then(() => this.#write(events))
+    this.#writing = this.#writing.then(() => this.#outbox.write(events))
     return this.#writing
   }
 

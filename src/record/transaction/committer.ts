@@ -1,19 +1,20 @@
 import type { Grant } from '#access'
 import { printJson, type Resource, toInstant } from '#fhir'
 import { type Clock, newResourceId } from '#kernel'
-import type { Holder } from '#search'
 import type { Append, CommitResult, DocumentWrite, Store } from '#store'
 import { type AuditKindName, auditEventOf, listedEntities } from '../audit/audit.ts'
+import type { AuditWork } from '../audit/audit-outbox.ts'
 import type { Draft, Ledger } from '../ledger/ledger.ts'
 import type { Shelf } from '../ledger/shelf.ts'
 import type { Reach } from '../reading/reach.ts'
 import { untilWon } from './race.ts'
 import type { StagedDraft, Transaction } from './transaction.ts'
 
-/** An AuditEvent and whose audit it goes to. */
-interface AuditWork {
-  readonly holder: Holder
-  readonly event: Resource
+/** What a commit holds beside drafts. */
+interface Beside {
+  readonly txn?: Transaction
+  readonly documents?: readonly DocumentWrite[]
+  readonly urgent?: boolean
 }
 
 /** Drafts for one ledger, in the order in which they were staged. */
@@ -52,13 +53,14 @@ export class Committer {
   /**
    * Appends AuditEvents of reads or of events outside the FHIR interactions.
    *
+   * @param urgent  whether they may use what is kept in reserve for a full disk
    * @throws Problem `busy` · `record.contended`
    */
-  audit(events: readonly AuditWork[]): Promise<void> {
-    return untilWon(() => this.#tryAudit(events))
+  audit(events: readonly AuditWork[], urgent = false): Promise<void> {
+    return untilWon(() => this.#tryAudit(events, urgent))
   }
 
-  async #tryAudit(events: readonly AuditWork[]): Promise<boolean> {
+  async #tryAudit(events: readonly AuditWork[], urgent: boolean): Promise<boolean> {
     const work: Work = new Map()
     for (const { holder, event } of events) {
       const ledger = await this.#shelf.open(holder)
@@ -66,17 +68,18 @@ export class Committer {
       drafts.push(this.#auditDraft(event))
       work.set(ledger, drafts)
     }
-    return [...work.keys()].every(ledger => ledger.alive) && (await this.#write(work)).ok
+    return [...work.keys()].every(ledger => ledger.alive) && (await this.#write(work, { urgent })).ok
   }
 
   // From the first append to the store's commit nothing may be awaited: seqs are given out in between.
-  async #write(work: Work, beside?: { txn: Transaction; documents: readonly DocumentWrite[] }): Promise<CommitResult> {
+  async #write(work: Work, beside: Beside): Promise<CommitResult> {
     try {
       const atMs = Math.max(this.#clock.nowMs(), ...[...work.keys()].map(ledger => ledger.lastMs))
       const appends = [...work].map(([ledger, drafts]) => ledger.append(drafts, atMs))
       const committing = this.#store.commit({
-        appends: [...appends, ...assertions(beside?.txn, work)],
-        documents: beside?.documents ?? [],
+        appends: [...appends, ...assertions(beside.txn, work)],
+        documents: beside.documents ?? [],
+        urgent: beside.urgent ?? false,
       })
       const result = await committing
       if (result.ok) for (const append of appends) this.#durable(append, work)

@@ -1,7 +1,6 @@
-import { randomUUID } from 'node:crypto'
 import { open, statfs, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type StorageFault, storageFaultOf } from '#kernel'
+import { newSecret, type StorageFault, storageFaultOf } from '#kernel'
 import { Reserve } from './reserve.ts'
 
 /** A folder that is looked at. */
@@ -68,7 +67,7 @@ export class Folder {
 
   async #probe(): Promise<void> {
     if ((this.#reserve?.sizeBytes ?? 0) > 0) return this.#reserve?.probe()
-    const path = join(this.#path, `kinhold-probe-${randomUUID()}`)
+    const path = join(this.#path, `kinhold-probe-${newSecret(9)}`)
     await using file = await open(path, 'wx', 0o600)
     await unlink(path)
     await file.write(Buffer.alloc(4096, 1))

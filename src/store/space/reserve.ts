@@ -1,7 +1,7 @@
-import { randomFillSync } from 'node:crypto'
 import { statSync, truncateSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
+import { newSecret } from '#kernel'
 
 /** What the file is called, so that whoever finds it knows whose it is. */
 const fileName = 'kinhold.reserve'
@@ -29,10 +29,10 @@ export class Reserve {
     return true
   }
 
-  /** Takes its place again, wholly or not at all. Random bytes, because some file systems keep no zeros. */
+  /** Takes its place again, wholly or not at all. */
   async make(sizeBytes: number): Promise<void> {
     await using file = await open(this.#path, 'w', 0o600)
-    const step = randomFillSync(Buffer.alloc(Math.min(stepBytes, sizeBytes)))
+    const step = incompressible(Math.min(stepBytes, sizeBytes))
     try {
       for (let at = 0; at < sizeBytes; at += step.length) await writeAll(file, step.subarray(0, sizeBytes - at), at)
     } catch (error) {
@@ -44,8 +44,14 @@ export class Reserve {
   /** Writes where it lies already: this needs no room, so only a disk that takes no writes at all refuses it. */
   async probe(): Promise<void> {
     await using file = await open(this.#path, 'r+')
-    await writeAll(file, randomFillSync(Buffer.alloc(probeBytes)), 0)
+    await writeAll(file, incompressible(probeBytes), 0)
   }
+}
+
+/** Some file systems keep zeros, and what repeats, in no place at all. */
+function incompressible(bytes: number): Buffer {
+  const pieces = Array.from({ length: Math.ceil(bytes / 4096) }, () => newSecret(3072))
+  return Buffer.from(pieces.join('').slice(0, bytes), 'latin1')
 }
 
 /** A short write is how a full disk first shows itself. */

@@ -17,6 +17,8 @@ export interface Home {
   /** The origin of every link. The port is another one after each start, so it is not part of it. */
   readonly origin: string
   readonly env: NodeJS.ProcessEnv
+  /** A command that puts what follows it where the folders are seen; undefined where everybody sees them. */
+  readonly enter?: readonly string[]
   remove(): Promise<void>
 }
 
@@ -49,9 +51,15 @@ export interface Ran {
   readonly stderr: string
 }
 
+/** Node with these arguments, as it is started in a home. */
+export function commandIn({ enter = [] }: Home, ...args: string[]): [string, ...string[]] {
+  return [...enter, process.execPath, ...args] as [string, ...string[]]
+}
+
 /** Runs `kinhold <arguments>` on a home, beside its server or without one. */
 export async function run(home: Home, ...args: string[]): Promise<Ran> {
-  const child = spawn(process.execPath, [mainFile, ...args], {
+  const [command, ...words] = commandIn(home, mainFile, ...args)
+  const child = spawn(command, words, {
     env: home.env,
     cwd: home.folder,
     stdio: ['ignore', 'pipe', 'pipe'],

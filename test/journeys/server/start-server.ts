@@ -1,7 +1,7 @@
 /** The real server in a process of its own, which a test may stop or kill. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { type Home, mainFile } from './home.ts'
+import { commandIn, type Home, mainFile } from './home.ts'
 
 export interface RunningServer {
   /** The address it listens on. */
@@ -44,7 +44,8 @@ export async function killWhileStarting(home: Home, afterMs: number): Promise<vo
 }
 
 function spawnServer(home: Home): { child: ChildProcess; output: () => string } {
-  const child = spawn(process.execPath, ['--import', leash, mainFile, 'serve'], {
+  const [command, ...words] = commandIn(home, '--import', leash, mainFile, 'serve')
+  const child = spawn(command, words, {
     env: home.env,
     cwd: home.folder,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

@@ -1,0 +1,75 @@
+import type { Resource } from '#fhir'
+import { isProblem, type Log, Problem } from '#kernel'
+import type { Holder } from '#search'
+
+/** An AuditEvent and whose audit it goes to. */
+export interface AuditWork {
+  readonly holder: Holder
+  readonly event: Resource
+}
+
+/** Writes records; `urgent` ones may use what is kept in reserve for a full disk. */
+export type WriteAudit = (events: readonly AuditWork[], urgent: boolean) => Promise<void>
+
+/** Bytes of records that may wait together. */
+const mostWaitingBytes = 16 * 1024 * 1024
+
+/** Records of audit on their way to the store. What a full or failing disk does not take waits here, in memory, until it does. */
+export class AuditOutbox {
+  readonly #write: WriteAudit
+  readonly #log: Log
+  readonly #mostBytes: number
+  #waiting: AuditWork[] = []
+  #bytes = 0
+
+  constructor(write: WriteAudit, log: Log, mostBytes = mostWaitingBytes) {
+    this.#write = write
+    this.#log = log
+    this.#mostBytes = mostBytes
+  }
+
+  /** Resolves when the records are durable, or wait. @throws what is wrong beside the disk */
+  async put(events: readonly AuditWork[], urgent = false): Promise<void> {
+    try {
+      await this.#write(events, urgent)
+    } catch (error) {
+      if (!isProblem(error, 'full') && !isProblem(error, 'busy')) throw error
+      this.#wait(events)
+    }
+  }
+
+  /** Tries again what waits. */
+  async retry(): Promise<void> {
+    if (this.#waiting.length === 0) return
+    const events = this.#waiting
+    this.#waiting = []
+    this.#bytes = 0
+    await this.put(events)
+  }
+
+  /**
+   * To be asked before a read is answered: nobody reads what the audit cannot keep.
+   *
+   * @throws Problem `full` · `record.audit-waiting`
+   */
+  check(): void {
+    if (this.#bytes < this.#mostBytes) return
+    const text =
+      "The server's disk is full, and more was read since than it can remember: reads wait until somebody makes room."
+    throw new Problem('full', 'record.audit-waiting', text, { retryAfterSeconds: 60 })
+  }
+
+  /** The process ends: what still waits is lost, and that is said. */
+  close(): void {
+    const count = this.#waiting.length
+    if (count > 0)
+      this.#log.error('records of audit could not be written; they end with the process', { room: 'record', count })
+  }
+
+  #wait(events: readonly AuditWork[]): void {
+    if (this.#waiting.length === 0)
+      this.#log.error('records of audit wait until the disk takes them', { room: 'record', count: events.length })
+    for (const event of events) this.#waiting.push(event)
+    for (const { event } of events) this.#bytes += JSON.stringify(event).length
+  }
+}
