@@ -46,7 +46,7 @@ export interface Ingest {
    * @throws Problem `forbidden` · `scope.missing`; `not-found` · `record.unknown`; `invalid` · `ingest.source-unknown`,
    *   `ingest.source-mismatch`, `ingest.zip-malformed`; `unsupported-media` · `ingest.format-unknown`;
    *   `too-large` · `body.too-large`, `ingest.zip-bomb`, `ingest.spool-quota`; `throttled` · `ingest.too-many-imports`;
-   *   `busy` · `ingest.too-many-imports`, `ingest.spool-quota`, `ingest.spool-unwritable`
+   *   `busy` · `ingest.too-many-imports`, `ingest.spool-quota`; `full` or `busy` · `ingest.spool-unwritable`
    */
   start(request: {
     readonly grant: Grant

@@ -1,6 +1,6 @@
 import { mkdir, open, readdir, rm, statfs, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isProblem, limitBytes, newResourceId, Problem } from '#kernel'
+import { isProblem, limitBytes, newResourceId, Problem, storageFaultOf } from '#kernel'
 import type { IngestLimits } from '../limits.ts'
 import { type ByteSource, bufferSource } from './byte-source.ts'
 import { Quota } from './quota.ts'
@@ -15,7 +15,7 @@ export interface Spool {
    *
    * @param owner  pseudonymous id of the grant that sends it
    * @throws Problem `too-large` · `body.too-large`; `too-large` or `busy` · `ingest.spool-quota`;
-   *   `busy` · `ingest.spool-unwritable`; and what the body throws
+   *   `full` or `busy` · `ingest.spool-unwritable`; and what the body throws
    */
   take(body: AsyncIterable<Uint8Array>, owner: string): Promise<ByteSource>
   /** Resolves when what a process that crashed left behind is gone. */
@@ -85,7 +85,12 @@ async function onDisk<T>(work: () => Promise<T>): Promise<T> {
     if (isProblem(cause)) throw cause
     const { code = 'none' } = cause as NodeJS.ErrnoException
     const text = 'This server has no room on its disk to keep the file while it is read.'
-    throw new Problem('busy', 'ingest.spool-unwritable', text, { cause, detail: code, retryAfterSeconds: 60 })
+    const isFull = storageFaultOf(cause) === 'full'
+    throw new Problem(isFull ? 'full' : 'busy', 'ingest.spool-unwritable', text, {
+      cause,
+      detail: code,
+      retryAfterSeconds: 60,
+    })
   }
 }
 
@@ -106,12 +111,12 @@ async function create({ folder, limits, quota, owner }: Taking): Promise<SealedF
   return file
 }
 
-/** The record lies on the same disk and must always find room. @throws Problem `busy` · `ingest.spool-unwritable` */
+/** The record lies on the same disk and must always find room. @throws Problem `full` · `ingest.spool-unwritable` */
 async function checkFree(folder: string, { keepFree }: IngestLimits): Promise<void> {
   const { bavail, bsize } = await statfs(folder)
   if (bavail * bsize >= keepFree) return
   const text = `Less than ${keepFree} bytes are free on the disk of this server, so it takes no large files.`
-  throw new Problem('busy', 'ingest.spool-unwritable', text, { retryAfterSeconds: 60 })
+  throw new Problem('full', 'ingest.spool-unwritable', text, { retryAfterSeconds: 60 })
 }
 
 /** A process that crashed between making a file and taking its name away, or on Windows, left it: nobody can open it. */

@@ -21,11 +21,12 @@ export interface World {
 export const main = 'mara'
 
 export async function openWorld(name: string): Promise<World> {
-  const sizes = { data: 40, keys: 16, temporary: 24 }
+  // Large files are taken while 256 MiB of the data folder are free.
+  const sizes = { data: 320, keys: 16, temporary: 8 }
   const home = await newSmallHome(name, sizes, { KINHOLD_RESERVE: '2' })
   const server = await startServer(home)
   const token = await lastLine(home, 'token', '--scope', 'system/*.cruds')
-  const client = openClient(server.url, token)
+  const client = openPatientClient(server.url, token)
   const world: World = { home, token, server, client, acknowledged: new Set(), faults: [], patients: 0 }
   await takeIn(world, main)
   return world
@@ -38,11 +39,17 @@ export async function closeWorld({ client, server, home }: World): Promise<numbe
   return status
 }
 
+/** A connection that was idle for long may be closed while it is used again; a server that has died refuses the second one too. */
+function openPatientClient(url: string, token: string): Client {
+  const client = openClient(url, token)
+  return { ...client, send: sent => client.send(sent).catch(() => client.send(sent)) }
+}
+
 /** The same disks, another process. */
 export async function startAgain(world: World): Promise<void> {
   world.client.close()
   world.server = await startServer(world.home)
-  world.client = openClient(world.server.url, world.token)
+  world.client = openPatientClient(world.server.url, world.token)
 }
 
 /** Files that the server has open, those without a name among them. */
@@ -60,7 +67,9 @@ export function filesOf({ server }: World): string[] {
 
 /** What a full disk is told as: no room, or not now. Everything that is written is noted. */
 export async function ask(world: World, sent: Sent): Promise<Answer> {
-  const answer = await world.client.send(sent)
+  const answer = await world.client.send(sent).catch((error: Error) => {
+    throw new Error(`${sent.method ?? 'GET'} ${sent.path}: ${error.message}\n${world.server.output()}`)
+  })
   const isFault = answer.status >= 500 && answer.status !== 507 && answer.status !== 503
   if (isFault) world.faults.push(`${sent.method ?? 'GET'} ${sent.path}: ${answer.status} ${answer.body}`)
   if ([503, 507].includes(answer.status) && answer.headers['retry-after'] === undefined)
