@@ -357,6 +357,27 @@ describe('a token that may do everything to Anna', () => {
   })
 })
 
+describe('A94: after all of this', () => {
+  it('no line of the log holds a name, a number, a value or a token', () => {
+    const log = both.lines.join('\n')
+    expect(both.lines.length).toBeGreaterThan(100)
+    for (const secret of ['Bravosecret', 'Alphaname', 'number-of-', '98765', '1980-02-03', 'anna-w', 'bruno-w'])
+      expect(log).not.toContain(secret)
+    for (const token of [...Object.values(tokens.both), both.admin]) expect(log).not.toContain(token)
+  })
+
+  it('who read, and who was refused, stands in the audit of the patient, and nothing of the other one', async () => {
+    const found = await both.send(tokens.both.reading, get('/AuditEvent?_count=1000'))
+    const { entry = [] } = found.json<{
+      entry?: { resource: { outcome: string; agent: object[]; recorded: string } }[]
+    }>()
+    expect(new Set(entry.map(({ resource }) => resource.outcome))).toContain('0')
+    for (const { resource } of entry)
+      expect([resource.agent.length > 0, typeof resource.recorded]).toEqual([true, 'string'])
+    expect(found.body.toString()).not.toMatch(secrets)
+  })
+})
+
 async function brunosVersions(): Promise<string> {
   const found = await both.send(both.admin, get('/_history?_count=1000'))
   const { entry = [] } = found.json<{ entry?: { fullUrl: string; response: { etag: string } }[] }>()
