@@ -103,6 +103,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
       if ((await registry.ofPatient(patient)) === undefined) throw ownerUnknown()
       await household.add(account, patient)
     },
+    keepsPatient: async patient => (await registry.ofPatient(patient)) !== undefined,
     allPatients: () => registry.patients(),
     audit: note => upkeep.begin(() => noteEvent(note)),
     shred: patient => maintenance.shred(patient),

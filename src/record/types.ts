@@ -205,6 +205,8 @@ export interface Record {
   patientsOf(account: string): Promise<readonly string[]>
   /** @throws Problem `unprocessable` · `record.owner-unknown` */
   addPatientTo(account: string, patient: string): Promise<void>
+  /** Whether a Patient id is that of somebody kept here; one look-up, however many there are. */
+  keepsPatient(patient: string): Promise<boolean>
   /** Every Patient id on this server; for the administrator on the host. */
   allPatients(): Promise<readonly string[]>
   audit(note: AuditNote): void

@@ -2,15 +2,19 @@ import { parseDateInterval } from '#fhir'
 import { Problem } from '#kernel'
 import { bundleBytes, historyEntry } from '../bundles/bundle-bytes.ts'
 import { granted } from '../perform.ts'
+import { searchableTypes } from '../search/compartment.ts'
 import type { FhirRequest, FhirResponse, Limits, PathParams, Rooms } from '../types.ts'
 
 /**
  * Versions of one resource, of a type, or of everything within reach, newest first.
  *
+ * @throws Problem `forbidden` · `scope.missing`, also when there is no type at all whose history may be seen
  * @see https://hl7.org/fhir/R4/http.html#history
  */
 export async function history(request: FhirRequest, params: PathParams, rooms: Rooms): Promise<FhirResponse> {
   const { grant, baseUrl, query } = granted(request)
+  // That of the whole system is a search of all types: https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html
+  if (params.type === undefined) searchableTypes(grant)
   const sinceMs = parseSince(query.get('_since'))
   const cursor = query.get('_cursor') ?? undefined
   const page = await rooms.record.reader(grant).history({

@@ -12,11 +12,12 @@ import type { Query, Restricted, Sight } from '#search'
 export async function narrowToPatient(
   grant: Grant,
   patient: string,
-  record: Pick<Record, 'allPatients'>,
+  record: Pick<Record, 'keepsPatient'>,
 ): Promise<Grant> {
   const reach = patientsInReach(grant)
-  const known = reach === 'all' ? await record.allPatients() : reach
-  if (!known.includes(patient)) throw new Problem('not-found', 'record.unknown', 'No such resource is known.')
+  // Of everybody one is looked up: to read whoever is kept here would cost more the more there are.
+  const isReached = reach === 'all' ? await record.keepsPatient(patient) : reach.includes(patient)
+  if (!isReached) throw new Problem('not-found', 'record.unknown', 'No such resource is known.')
   const narrowed = narrowedGrants.get(grant) ?? new Map<string, Grant>()
   narrowedGrants.set(grant, narrowed)
   const grantForOne = narrowed.get(patient) ?? narrow(grant, patient)

@@ -143,7 +143,7 @@ export class GrantReader implements Reader {
     const names = namesAsked(query)
     for (const compartment of concerned) {
       const owner = registry.known(compartment)
-      if (owner?.kind === 'patient' || owner?.kind === 'household') note(registry.auditOf(owner), names)
+      if (owner?.kind === 'patient') note(registry.auditOf(owner), names)
     }
   }
 }

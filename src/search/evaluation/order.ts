@@ -432,7 +432,8 @@ function compareShown(a: number | string | undefined, b: number | string | undef
 
 /**
  * Matches of different tables: by the keys, then newest first, then patients' before common property before records of
- * access, so that what one commit wrote has an order of its own; compartments are named at random. Then by seq.
+ * access, and those of one patient before another's by id, so that what one commit wrote has an order of its own; compartments
+ * are named at random. Then by seq.
  */
 export function candidateOrder(sort: readonly SortKey[]): (a: Candidate, b: Candidate) => number {
   return (a, b) => {
@@ -443,7 +444,8 @@ export function candidateOrder(sort: readonly SortKey[]): (a: Candidate, b: Cand
     const newer = (b.table.updated.array[b.row] as number) - (a.table.updated.array[a.row] as number)
     if (newer !== 0) return newer
     const holders = orderOf(b.index.holder.kind, a.index.holder.kind)
-    const compartments = holders || orderOf(a.index.holder.compartment, b.index.holder.compartment)
+    const owners = holders || orderOf(a.index.holder.patient ?? '', b.index.holder.patient ?? '')
+    const compartments = owners || orderOf(a.index.holder.compartment, b.index.holder.compartment)
     return compartments || (b.table.seqs.array[b.row] as number) - (a.table.seqs.array[a.row] as number)
   }
 }

@@ -43,8 +43,10 @@ function placeOf(entry: Entry): Place {
 
 class MemoryStore implements Store {
   readonly #ledgers = new Map<CompartmentId, Entry[]>()
-  /** All versions of a resource, oldest first. */
-  readonly #byLocator = new Map<Locator, Entry[]>()
+  /** Each copy of the newest version of a resource. */
+  readonly #newestOf = new Map<Locator, readonly Entry[]>()
+  /** The versions of a resource in one compartment, oldest first: what lies in others is not even looked at. */
+  readonly #versionsIn = new Map<CompartmentId, Map<Locator, Entry[]>>()
   readonly #segments = new Map<CompartmentId, Map<number, Segment>>()
   readonly #blobs = new Map<CompartmentId, Map<string, readonly BlobChunk[]>>()
   readonly #documents = new Map<string, StoredDocument>()
@@ -70,7 +72,7 @@ class MemoryStore implements Store {
     for (const append of commit.appends)
       if (this.#head(append.compartment) !== append.expectedHead) conflict.heads.push(append.compartment)
     for (const [locator, entries] of commit.byLocator)
-      if (entries[0]?.version !== (this.#newest(locator)?.version ?? 0) + 1) conflict.locators.push(locator)
+      if (entries[0]?.version !== (this.#newestOf.get(locator)?.[0]?.version ?? 0) + 1) conflict.locators.push(locator)
     for (const write of commit.documents)
       if (write.ifRevision !== undefined && write.ifRevision !== this.#revision(write))
         conflict.documents.push(documentName(write))
@@ -82,11 +84,21 @@ class MemoryStore implements Store {
       for (const entry of append.entries) {
         const kept = { ...entry, sealed: copyOf(entry.sealed) }
         pushTo(this.#ledgers, entry.compartment, kept)
-        pushTo(this.#byLocator, entry.locator, kept)
+        pushTo(mapIn(this.#versionsIn, entry.compartment), entry.locator, kept)
       }
     }
-    for (const [locator, entries] of commit.byLocator)
-      if (entries.length > 1) this.#byLocator.get(locator)?.sort((a, b) => a.version - b.version)
+    for (const locator of commit.byLocator.keys()) this.#place(locator, commit)
+  }
+
+  #place(locator: Locator, commit: CheckedCommit): void {
+    const entries = commit.byLocator.get(locator) ?? []
+    const version = entries.at(-1)?.version
+    const compartments = entries.filter(entry => entry.version === version).map(({ compartment }) => compartment)
+    const copies = compartments.map(compartment => this.#versionsIn.get(compartment)?.get(locator)?.at(-1))
+    this.#newestOf.set(
+      locator,
+      copies.filter(entry => entry !== undefined),
+    )
   }
 
   #writeDocument(write: DocumentWrite): void {
@@ -103,16 +115,6 @@ class MemoryStore implements Store {
 
   #head(compartment: CompartmentId): number {
     return this.#ledgers.get(compartment)?.length ?? 0
-  }
-
-  #newest(locator: Locator): Entry | undefined {
-    return this.#byLocator.get(locator)?.at(-1)
-  }
-
-  /** All copies of the newest version. */
-  #copies(locator: Locator): readonly Entry[] {
-    const version = this.#newest(locator)?.version
-    return (this.#byLocator.get(locator) ?? []).filter(entry => entry.version === version)
   }
 
   async heads(compartments: readonly CompartmentId[]): Promise<ReadonlyMap<CompartmentId, number>> {
@@ -135,7 +137,7 @@ class MemoryStore implements Store {
     const within = compartments === undefined ? undefined : new Set(compartments)
     const found = new Map<Locator, readonly Place[]>()
     for (const locator of locators) {
-      const copies = this.#copies(locator).filter(({ compartment }) => within?.has(compartment) !== false)
+      const copies = (this.#newestOf.get(locator) ?? []).filter(({ compartment }) => within?.has(compartment) !== false)
       if (copies.length > 0) found.set(locator, copies.map(placeOf))
     }
     return found
@@ -144,7 +146,7 @@ class MemoryStore implements Store {
   async newest(locator: Locator, compartments: readonly CompartmentId[] | undefined): Promise<Entry | undefined> {
     this.#checkOpen()
     checkId16(locator)
-    return this.#copies(locator).find(({ compartment }) => compartments?.includes(compartment) !== false)
+    return this.#newestOf.get(locator)?.find(({ compartment }) => compartments?.includes(compartment) !== false)
   }
 
   async version(locator: Locator, version: number, compartments: readonly CompartmentId[]): Promise<Entry | undefined> {
@@ -154,8 +156,8 @@ class MemoryStore implements Store {
   async versions(locator: Locator, compartments: readonly CompartmentId[]): Promise<readonly Entry[]> {
     this.#checkOpen()
     checkId16(locator)
-    const all = this.#byLocator.get(locator) ?? []
-    return all.filter(entry => compartments.includes(entry.compartment)).reverse()
+    const all = [...new Set(compartments)].flatMap(each => this.#versionsIn.get(each)?.get(locator) ?? [])
+    return all.sort((a, b) => b.version - a.version)
   }
 
   async entriesAt(compartment: CompartmentId, seqs: readonly number[]): Promise<readonly Entry[]> {
@@ -184,9 +186,13 @@ class MemoryStore implements Store {
     if (ledger === undefined || entry === undefined) return
     const resealed = { ...entry, sealed }
     ledger[seq - 1] = resealed
-    const versions = this.#byLocator.get(entry.locator) ?? []
-    const at = versions.indexOf(entry)
-    if (at >= 0) versions[at] = resealed
+    const versions = this.#versionsIn.get(compartment)?.get(entry.locator) ?? []
+    versions[versions.indexOf(entry)] = resealed
+    const copies = this.#newestOf.get(entry.locator) ?? []
+    this.#newestOf.set(
+      entry.locator,
+      copies.map(copy => (copy === entry ? resealed : copy)),
+    )
   }
 
   async putSegment(segment: Segment): Promise<void> {
@@ -267,16 +273,30 @@ class MemoryStore implements Store {
   async dropCompartment(compartment: CompartmentId): Promise<void> {
     this.#checkOpen()
     checkId16(compartment)
-    for (const entry of this.#ledgers.get(compartment) ?? []) this.#forget(entry)
+    const locators = this.#versionsIn.get(compartment)?.keys() ?? []
+    this.#versionsIn.delete(compartment)
+    for (const locator of locators) this.#forget(locator, compartment)
     this.#ledgers.delete(compartment)
     this.#segments.delete(compartment)
     this.#blobs.delete(compartment)
   }
 
-  #forget(entry: Entry): void {
-    const left = (this.#byLocator.get(entry.locator) ?? []).filter(other => other !== entry)
-    if (left.length === 0) this.#byLocator.delete(entry.locator)
-    else this.#byLocator.set(entry.locator, left)
+  #forget(locator: Locator, compartment: CompartmentId): void {
+    const left = (this.#newestOf.get(locator) ?? []).filter(entry => entry.compartment !== compartment)
+    if (left.length > 0) this.#newestOf.set(locator, left)
+    else this.#placeWhatIsLeft(locator)
+  }
+
+  /** What had moved away from elsewhere has its removal there as its newest version again. */
+  #placeWhatIsLeft(locator: Locator): void {
+    const last = [...this.#versionsIn.values()].map(of => of.get(locator)?.at(-1)).filter(each => each !== undefined)
+    const version = Math.max(...last.map(entry => entry.version))
+    if (last.length === 0) this.#newestOf.delete(locator)
+    else
+      this.#newestOf.set(
+        locator,
+        last.filter(entry => entry.version === version),
+      )
   }
 
   async stats(): Promise<StoreStats> {

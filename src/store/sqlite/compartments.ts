@@ -9,6 +9,7 @@ import { idBytes, numberOf, seqOf, toHex, toRowId } from './row-ids.ts'
  */
 export class Compartments {
   readonly #ids = new Map<number, CompartmentId>()
+  readonly #numbers = new Map<CompartmentId, number>()
   readonly #findNumber: StatementSync
   readonly #findId: StatementSync
   readonly #insert: StatementSync
@@ -33,6 +34,15 @@ export class Compartments {
   /** Its number, or undefined when nothing was ever written to it. */
   number(id: CompartmentId): number | undefined {
     return this.#findNumber.get(idBytes(id))?.number as number | undefined
+  }
+
+  /** The same, remembered: to look for what lies there, for under the number of a dropped compartment lies nothing. */
+  numberForReading(id: CompartmentId): number | undefined {
+    const known = this.#numbers.get(id)
+    if (known !== undefined) return known
+    const number = this.number(id)
+    if (number !== undefined) this.#numbers.set(id, number)
+    return number
   }
 
   /** Its number, which it gets now if it has none; only within a write transaction. */
@@ -75,5 +85,6 @@ export class Compartments {
 
   remove(number: number): void {
     this.#remove.run(number)
+    this.#numbers.clear()
   }
 }

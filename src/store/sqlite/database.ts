@@ -13,6 +13,8 @@ export interface Schema {
   /** Counts up with each change; a file with a higher one was written by a later release. */
   readonly version: number
   readonly sql: string
+  /** Indexes that came later: made where they are missing. An earlier release keeps them up without knowing of them. */
+  readonly indexes?: string
 }
 
 export interface OpenDatabase {
@@ -65,9 +67,11 @@ function checkSchema(database: DatabaseSync, schema: Schema): 'empty' | 'present
 }
 
 function createSchema(database: DatabaseSync, schema: Schema): void {
-  if (checkSchema(database, schema) === 'present') return
-  database.exec(schema.sql)
-  database.exec(`PRAGMA application_id = ${schema.applicationId}; PRAGMA user_version = ${schema.version}`)
+  if (checkSchema(database, schema) === 'empty') {
+    database.exec(schema.sql)
+    database.exec(`PRAGMA application_id = ${schema.applicationId}; PRAGMA user_version = ${schema.version}`)
+  }
+  if (schema.indexes !== undefined) database.exec(schema.indexes)
 }
 
 /**

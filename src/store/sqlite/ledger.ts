@@ -4,20 +4,30 @@ import type { CompartmentId, Entry, Locator, Place } from '../contract.ts'
 import type { CheckedCommit } from '../well-formed.ts'
 import type { Compartments } from './compartments.ts'
 import { type LocatorKey, locatorKey, sealedFromDatabase, seqOf, toHex, toRowId } from './row-ids.ts'
-import { prepareAll, prepareRow } from './statements.ts'
+import { prepareAll, prepareRow, prepareRows } from './statements.ts'
 
 const columns = 'e.id, e.locator, e.version, e.sealed'
 const newestEntry = 'FROM newest n JOIN entries e ON e.id = n.entry WHERE n.bucket = ? AND e.locator = ?'
 
-const sql = {
-  versions: `
-    SELECT ${columns} FROM (
-      SELECT entry FROM newest WHERE bucket = ?1 UNION ALL SELECT entry FROM superseded WHERE bucket = ?1
-    ) AS placed JOIN entries e ON e.id = placed.entry WHERE e.locator = ?2 ORDER BY e.version DESC, e.id`,
+/**
+ * Where an entry lies is asked by its row id, before the row is looked at: what lies where the caller may not look is never
+ * fetched, however large it is.
+ */
+const within = {
+  newest: `
+    SELECT e.id, e.version, e.sealed FROM newest n JOIN entries e ON e.id = n.entry
+    WHERE n.bucket = ?1 AND lies_within(n.entry) AND e.locator = ?2`,
   version: `
-    SELECT ${columns} FROM (
+    SELECT e.id, e.version, e.sealed FROM (
       SELECT entry FROM newest WHERE bucket = ?1 UNION ALL SELECT entry FROM superseded WHERE bucket = ?1 AND version = ?3
-    ) AS placed JOIN entries e ON e.id = placed.entry WHERE e.locator = ?2 AND e.version = ?3`,
+    ) AS placed JOIN entries e ON e.id = placed.entry
+    WHERE lies_within(placed.entry) AND e.locator = ?2 AND e.version = ?3`,
+  superseded: `
+    SELECT e.id, e.version, e.sealed FROM superseded s INDEXED BY superseded_by_entry JOIN entries e ON e.id = s.entry
+    WHERE s.bucket = ?1 AND s.entry >= ?3 AND s.entry < ?4 AND e.locator = ?2`,
+} as const
+
+const sql = {
   copies: `SELECT e.id, e.version ${newestEntry}`,
   at: `SELECT ${columns} FROM entries e WHERE e.id = ?`,
   from: `SELECT ${columns} FROM entries e WHERE e.id >= ? AND e.id < ? ORDER BY e.id LIMIT ?`,
@@ -38,29 +48,38 @@ interface EntryRow {
 }
 
 type PlaceRow = readonly [id: number, version: number]
-type NewestRow = readonly [id: number, version: number, sealed: Uint8Array]
+type FoundRow = readonly [id: number, version: number, sealed: Uint8Array]
 
 /** The entries, and where the newest of each resource lies. Its methods are synchronous; the caller frames transactions. */
 export class Ledger {
   readonly #compartments: Compartments
   readonly #statements: Statements
   readonly #place: (bucket: number, locator: Uint8Array) => PlaceRow | undefined
-  readonly #newest: (bucket: number, locator: Uint8Array) => NewestRow | undefined
-  readonly #newestOf: (id: number) => NewestRow | undefined
+  readonly #newest: (bucket: number, locator: Uint8Array) => FoundRow | undefined
+  readonly #newestWithin: (bucket: number, locator: Uint8Array) => readonly FoundRow[]
+  readonly #oneNewestWithin: (bucket: number, locator: Uint8Array) => FoundRow | undefined
+  readonly #versionWithin: (bucket: number, locator: Uint8Array, version: number) => FoundRow | undefined
+  readonly #superseded: (bucket: number, locator: Uint8Array, from: number, until: number) => readonly FoundRow[]
+  /** Where the statement that is running may look. */
+  #reach: ReadonlySet<CompartmentId> = nowhere
 
   constructor(database: DatabaseSync, compartments: Compartments) {
     this.#compartments = compartments
+    database.function('lies_within', id => (this.#reach.has(compartments.idOfRow(id as number)) ? 1 : 0))
     this.#statements = prepareAll(database, sql)
     this.#place = prepareRow(database, `SELECT e.id, e.version ${newestEntry}`)
     this.#newest = prepareRow(database, `SELECT e.id, e.version, e.sealed ${newestEntry}`)
-    this.#newestOf = prepareRow(database, 'SELECT e.id, e.version, e.sealed FROM entries e WHERE e.id = ?')
+    this.#oneNewestWithin = prepareRow(database, within.newest)
+    this.#newestWithin = prepareRows(database, within.newest)
+    this.#versionWithin = prepareRow(database, within.version)
+    this.#superseded = prepareRows(database, within.superseded)
   }
 
   head(compartment: CompartmentId): number {
     return this.#compartments.headOf(compartment)
   }
 
-  /** The places of all copies of the newest version. */
+  /** The places of all copies of the newest version; what they hold is not fetched. */
   places(locator: Locator): Place[] {
     const { bytes, bucket } = locatorKey(locator)
     const rows = this.#statements.copies.all(bucket, bytes) as { id: number; version: number }[]
@@ -71,39 +90,36 @@ export class Ledger {
 
   newest(locator: Locator, compartments: readonly CompartmentId[] | undefined): Entry | undefined {
     const { bytes, bucket } = locatorKey(locator)
-    const row = this.#newest(bucket, bytes)
-    if (row === undefined) return undefined
-    const entry = this.#newestEntry(locator, row)
-    if (compartments?.includes(entry.compartment) !== false) return entry
-    return this.#otherCopy(locator, compartments)
+    if (compartments === undefined) return this.#found(locator, this.#newest(bucket, bytes))
+    this.#reach = setOf(compartments)
+    return this.#found(locator, this.#oneNewestWithin(bucket, bytes))
   }
 
-  #newestEntry(locator: Locator, [id, version, sealed]: NewestRow): Entry {
+  #found(locator: Locator, row: FoundRow | undefined): Entry | undefined {
+    return row && this.#entryOf(locator, row)
+  }
+
+  #entryOf(locator: Locator, [id, version, sealed]: FoundRow): Entry {
     const compartment = this.#compartments.idOfRow(id)
     return { compartment, seq: seqOf(id), locator, version, sealed: sealedFromDatabase(sealed) }
   }
 
-  // Rare: most resources have one owner, and the first row is its.
-  #otherCopy(locator: Locator, compartments: readonly CompartmentId[]): Entry | undefined {
-    const { bytes, bucket } = locatorKey(locator)
-    const copies = this.#statements.copies.all(bucket, bytes) as { id: number }[]
-    const within = copies.find(({ id }) => compartments.includes(this.#compartments.idOfRow(id)))
-    const row = within === undefined ? undefined : this.#newestOf(within.id)
-    return row === undefined ? undefined : this.#newestEntry(locator, row)
-  }
-
   versions(locator: Locator, compartments: readonly CompartmentId[]): Entry[] {
     const { bytes, bucket } = locatorKey(locator)
-    return this.#within(this.#statements.versions.all(bucket, bytes), compartments)
+    this.#reach = setOf(compartments)
+    const rows = [...this.#newestWithin(bucket, bytes)]
+    for (const compartment of this.#reach) {
+      const number = this.#compartments.numberForReading(compartment)
+      if (number !== undefined)
+        rows.push(...this.#superseded(bucket, bytes, toRowId(number, 0), toRowId(number + 1, 0)))
+    }
+    return rows.map(row => this.#entryOf(locator, row)).sort((a, b) => b.version - a.version)
   }
 
   version(locator: Locator, version: number, compartments: readonly CompartmentId[]): Entry | undefined {
     const { bytes, bucket } = locatorKey(locator)
-    return this.#within(this.#statements.version.all(bucket, bytes, version), compartments)[0]
-  }
-
-  #within(rows: readonly object[], compartments: readonly CompartmentId[]): Entry[] {
-    return this.#entries(rows).filter(entry => compartments.includes(entry.compartment))
+    this.#reach = setOf(compartments)
+    return this.#found(locator, this.#versionWithin(bucket, bytes, version))
   }
 
   #entries(rows: readonly object[]): Entry[] {
@@ -183,4 +199,17 @@ export class Ledger {
     for (const id of ids) this.#statements.unplace.run(key.bucket, id)
     return ids
   }
+}
+
+const nowhere: ReadonlySet<CompartmentId> = new Set()
+
+/** A grant names the same compartments each time it asks. */
+const sets = new WeakMap<readonly CompartmentId[], ReadonlySet<CompartmentId>>()
+
+function setOf(compartments: readonly CompartmentId[]): ReadonlySet<CompartmentId> {
+  const known = sets.get(compartments)
+  if (known !== undefined) return known
+  const set = new Set(compartments)
+  sets.set(compartments, set)
+  return set
 }

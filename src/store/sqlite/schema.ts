@@ -6,7 +6,8 @@ import type { Schema } from './database.ts'
  * - `entries.id`      compartment number and seq in one integer
  * - `newest`          per resource, where its newest version is, by the first four bytes of its locator ("bucket");
  *                     two resources may share a bucket, so the locator in `entries` has the last word
- * - `superseded`      the same for every older version; empty for resources that were written once
+ * - `superseded`      the same for every older version; empty for resources that were written once. By entry too, so that
+ *                     the versions in one compartment are found without a look at those in others
  * - `blobs.name`      NULL while an attachment is being written, and again once it has been replaced or dropped
  */
 export const storeSchema: Schema = {
@@ -63,6 +64,7 @@ export const storeSchema: Schema = {
       sealed BLOB NOT NULL
     ) STRICT;
   `,
+  indexes: 'CREATE INDEX IF NOT EXISTS superseded_by_entry ON superseded (bucket, entry)',
 }
 
 /** The tables of the keystore: what is destroyed there leaves a tombstone. */

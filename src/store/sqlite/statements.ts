@@ -18,3 +18,13 @@ export function prepareRow<Row extends readonly unknown[]>(
   statement.setReturnArrays(true)
   return (...values) => statement.get(...values) as object | undefined as Row | undefined
 }
+
+/** The same for several rows. */
+export function prepareRows<Row extends readonly unknown[]>(
+  database: DatabaseSync,
+  sql: string,
+): (...values: SQLInputValue[]) => readonly Row[] {
+  const statement = database.prepare(sql)
+  statement.setReturnArrays(true)
+  return (...values) => statement.all(...values) as object as readonly Row[]
+}

@@ -17,7 +17,7 @@ import {
 } from '#interactions'
 import { FixedClock, isProblem, Problem, silentLog } from '#kernel'
 import { openRecord, type Record } from '#record'
-import { openMemoryKeys, openMemoryStore } from '#store'
+import { openMemoryKeys, openMemoryStore, type Store } from '#store'
 import { createValidator } from '#validation'
 import { fileRoot, openVault } from '#vault'
 
@@ -68,11 +68,11 @@ const nobody: PeoplePort = {
 }
 
 export async function openHouse(
-  given: { ingest?: IngestPort; people?: PeoplePort; limits?: Partial<Limits> } = {},
+  given: { ingest?: IngestPort; people?: PeoplePort; limits?: Partial<Limits>; store?: Store } = {},
 ): Promise<House> {
   const folder = mkdtempSync(join(tmpdir(), 'kinhold-interactions-'))
   const clock = new FixedClock(Date.UTC(2026, 2, 1, 12))
-  const store = openMemoryStore()
+  const { store = openMemoryStore() } = given
   const keys = openMemoryKeys()
   const vault = await openVault({ keys, root: fileRoot(join(folder, 'root.key')), clock })
   const record = await openRecord({ store, keys, vault, clock, log: silentLog, baseUrl })
