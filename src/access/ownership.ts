@@ -28,7 +28,7 @@ const household: Ownership = { kind: 'household' }
  * The owners of a resource: every Patient of this server whom it names where the CompartmentDefinition looks, and for types
  * outside of it by `subject` or `patient` (Device, Contract …). `Observation.focus` is never asked, contained resources own
  * nothing, and a stored Bundle is whose its entries are, its references read within the Bundle first. Absolute and
- * version-specific references name the same patient as `Patient/1`.
+ * version-specific references name the same patient as `Patient/1`. Links of a Patient count unless they tell of a merge.
  *
  * @param baseUrl  the FHIR base without a closing slash, e.g. `https://example.org/fhir`
  * @see            https://hl7.org/fhir/R4/bundle.html#references
@@ -54,10 +54,24 @@ function patientsNamed(resource: Resource, addresses: Addresses): ReadonlySet<st
   const patients = new Set<string>()
   const self = resource.resourceType === 'Patient' ? addresses.self(resource) : undefined
   if (self !== undefined && isId(self)) patients.add(self)
+  const owned = resource.resourceType === 'Patient' ? withoutMerges(resource) : resource
   for (const path of ownerPaths(resource.resourceType))
-    for (const pointing of pointingsAt(resource, path.steps, addresses))
+    for (const pointing of pointingsAt(owned, path.steps, addresses))
       if (pointing.type === 'Patient') patients.add(pointing.id)
   return patients
+}
+
+/** Types of link between two records of which one is no longer used: https://hl7.org/fhir/R4/valueset-link-type.html */
+const mergeLinks: ReadonlySet<unknown> = new Set(['replaces', 'replaced-by'])
+
+/**
+ * A link that tells of a merge makes the Patient nobody else's: what was merged into it from one side would show to the other,
+ * and whoever is merged could not be changed by a token of their own any more.
+ */
+function withoutMerges(patient: Resource): Resource {
+  const { link } = patient
+  if (!Array.isArray(link)) return patient
+  return { ...patient, link: link.filter(each => !mergeLinks.has((each as { readonly type?: unknown } | null)?.type)) }
 }
 
 /** What it is about, or else what the first path of its type that names something leads to. */

@@ -128,6 +128,11 @@ export interface Txn {
   delete(type: string, id: string, options?: { readonly ifMatch?: string }): Promise<Staged | undefined>
   /** A document write that is committed together with the resources. */
   document(write: DocumentWrite): void
+  /**
+   * Says into whom a Patient was merged, or with undefined that the merge is undone. From then on whatever would belong to the
+   * merged one is refused, Problem `unprocessable` · `record.patient-merged`.
+   */
+  merged(patient: string, into: string | undefined): Promise<void>
   /** What this transaction is, for its AuditEvent; a constant, e.g. `import apple-health`. */
   note(summary: string): void
 }

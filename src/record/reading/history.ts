@@ -2,6 +2,7 @@ import { type Grant, permits, requirePermission } from '#access'
 import { Problem } from '#kernel'
 import type { CompartmentId, Store } from '#store'
 import type { Ledger } from '../ledger/ledger.ts'
+import type { Located } from '../ledger/opened-versions.ts'
 import type { HistoryPage, HistoryRequest, Stored } from '../types.ts'
 import { type Cursors, cursorInvalid, type HistoryPosition } from './cursors.ts'
 import type { Reach } from './reach.ts'
@@ -68,7 +69,8 @@ export class Histories {
     while (items.length < request.count) {
       const stored = await newestOf(walks, below, request.sinceMs ?? 0)
       if (stored === undefined) return { items }
-      if (isTold(stored, walked) && (await this.#wanted(request, grant, stored))) items.push(stored)
+      if (!isTold(stored, walked) || !(await this.#wanted(request, grant, stored))) continue
+      if (!stored.movedAway || (await this.#tellsOfLeaving(items, grant, stored))) items.push(stored)
     }
     const cursor: HistoryPosition = { kind: 'history', of: nameOf(request), offset: 0, below: [...below] }
     return { items, next: await this.#cursors.seal(cursor, grant) }
@@ -78,6 +80,12 @@ export class Histories {
   async #ledgers(request: HistoryRequest, grant: Grant): Promise<readonly Ledger[]> {
     const ledgers = await this.#reach.everyLedger(grant)
     return ledgers.filter(({ holder }) => (holder.kind === 'audit') === (request.type === 'AuditEvent'))
+  }
+
+  /** Once for all of those whom it left together. */
+  async #tellsOfLeaving(items: readonly Stored[], grant: Grant, { type, id, version }: Located): Promise<boolean> {
+    if (items.some(item => item.version === version && item.id === id && item.type === type)) return false
+    return this.#reach.wentAway(grant, { type, id, version })
   }
 
   async #wanted({ type }: HistoryRequest, grant: Grant, stored: Stored): Promise<boolean> {
@@ -106,8 +114,8 @@ async function newestOf(
   walks: readonly Walk[],
   below: Map<CompartmentId, number>,
   sinceMs: number,
-): Promise<Stored | undefined> {
-  let newest: { walk: Walk; stored: Stored; seq: number } | undefined
+): Promise<Located | undefined> {
+  let newest: { walk: Walk; stored: Located; seq: number } | undefined
   for (const walk of walks) {
     const front = await walk.front()
     if (front === undefined || front.stored.lastUpdatedMs < sinceMs) continue
@@ -125,7 +133,7 @@ class Walk {
   readonly #ledger: Ledger
   readonly #store: Store
   #below: number
-  #ahead: { stored: Stored; seq: number }[] = []
+  #ahead: { stored: Located; seq: number }[] = []
 
   constructor(ledger: Ledger, store: Store, below: number) {
     this.compartment = ledger.holder.compartment
@@ -134,7 +142,7 @@ class Walk {
     this.#below = below
   }
 
-  async front(): Promise<{ stored: Stored; seq: number } | undefined> {
+  async front(): Promise<{ stored: Located; seq: number } | undefined> {
     while (this.#ahead.length === 0 && this.#below > 1) await this.#readBack()
     return this.#ahead[0]
   }
@@ -148,7 +156,7 @@ class Walk {
     const seqs = Array.from({ length: this.#below - from }, (_, at) => from + at)
     const entries = await this.#store.entriesAt(this.compartment, seqs)
     const opened = entries.map(entry => ({ stored: this.#ledger.open(entry), seq: entry.seq }))
-    this.#ahead = opened.filter(({ stored }) => !stored.movedAway).sort((a, b) => b.seq - a.seq)
+    this.#ahead = opened.sort((a, b) => b.seq - a.seq)
     this.#below = from
   }
 }

@@ -17,7 +17,7 @@ import type { Located, Named } from '../ledger/opened-versions.ts'
 import type { Shelf } from '../ledger/shelf.ts'
 import type { Household } from '../registry/household.ts'
 import type { Pair } from '../registry/registration.ts'
-import type { Plan, Registry } from '../registry/registry.ts'
+import type { Change, Plan, Registry } from '../registry/registry.ts'
 import type { Stored } from '../types.ts'
 
 interface Reached {
@@ -75,6 +75,15 @@ export class Reach {
 
   isErased(patient: string): Promise<boolean> {
     return this.#registry.isErased(patient)
+  }
+
+  /** The Patient into whom this one was merged. */
+  mergedInto(patient: string): Promise<string | undefined> {
+    return this.#registry.mergedInto(patient)
+  }
+
+  merging(patient: string, pair: Pair, into: string | undefined): Change {
+    return this.#registry.merging(patient, pair, into)
   }
 
   /** The household of an account, or without one that of the instance. */
@@ -242,7 +251,7 @@ export class Reach {
     return everybody ? this.#registry.holder(compartment) : undefined
   }
 
-  /** All versions of a resource within reach, newest first; of the copies of a version one. */
+  /** All versions of a resource within reach, newest first, of the copies of a version one; where it went away, a deletion. */
   async versions(grant: Grant, locator: Locator): Promise<readonly Stored[]> {
     const { compartments } = await this.#ofNow(grant)
     const entries = await this.#store.versions(locator, [...compartments.keys()])
@@ -252,8 +261,11 @@ export class Reach {
         return holder === undefined ? undefined : (await this.#shelf.open(holder)).open(entry)
       }),
     )
-    const shown = opened.filter(stored => stored !== undefined).filter(stored => !stored.movedAway)
-    return shown.filter(({ version }, at) => version !== shown[at - 1]?.version)
+    const found = opened.filter(stored => stored !== undefined)
+    const shown = found.filter(({ version }, at) => version !== found[at - 1]?.version)
+    // What only went from one compartment within reach to another has not gone away.
+    const kept = new Set(shown.filter(({ movedAway }) => !movedAway).map(({ version }) => version))
+    return shown.filter(({ version, movedAway }) => !movedAway || !kept.has(version + 1))
   }
 
   async version(grant: Grant, locator: Locator, version: number): Promise<Stored | undefined> {
@@ -262,7 +274,12 @@ export class Reach {
     const holder = entry === undefined ? undefined : compartments.get(entry.compartment)
     if (entry === undefined || holder === undefined) return undefined
     const stored = (await this.#shelf.open(holder)).open(entry)
-    return stored.movedAway ? undefined : stored
+    return stored.movedAway && !(await this.wentAway(grant, stored)) ? undefined : stored
+  }
+
+  /** Whether a removal took a resource out of reach: then it is told as a deletion, which says no more. */
+  async wentAway(grant: Grant, { type, id, version }: Pick<Stored, 'type' | 'id' | 'version'>): Promise<boolean> {
+    return (await this.version(grant, this.locator(type, id), version + 1)) === undefined
   }
 
   /** Which locators are in use within reach, and which are in use nowhere; the rest belongs to others. */

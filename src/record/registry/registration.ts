@@ -17,6 +17,8 @@ export interface Registration {
   readonly audit: CompartmentId
   readonly patient?: string
   readonly account?: string
+  /** Id of the Patient into whom this one was merged. */
+  readonly mergedInto?: string
 }
 
 /** What the compartment of a registration holds. */

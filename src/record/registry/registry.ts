@@ -17,6 +17,14 @@ export interface Plan {
   forget(): void
 }
 
+/** A change of a registration, to be committed with what goes with it. */
+export interface Change {
+  readonly compartment: CompartmentId
+  readonly write: DocumentWrite
+  /** The commit is durable. */
+  adopt(): void
+}
+
 const collection = 'compartments'
 const censusName = 'census'
 const commonsShards = 16
@@ -29,6 +37,8 @@ export class Registry {
   readonly #byPatient = new Map<string, Pair>()
   readonly #byAccount = new Map<string | undefined, Pair>()
   readonly #erased = new Map<string, Pair>()
+  /** Into whom patients were merged. */
+  readonly #merged = new Map<string, string>()
   readonly #byCompartment = new Map<CompartmentId, Holder>()
   readonly #auditOf = new Map<CompartmentId, Holder>()
   /** By which document, and which revision of it, a compartment is somebody's. */
@@ -128,6 +138,27 @@ export class Registry {
   stillRegistered({ compartment, kind }: Holder): DocumentWrite | undefined {
     const registered = kind === 'patient' ? this.#registered.get(compartment) : undefined
     return registered && this.#documents.check(collection, registered.name, registered.revision)
+  }
+
+  /** The Patient into whom this one was merged. That another process merged somebody, a commit finds out. */
+  async mergedInto(patient: string): Promise<string | undefined> {
+    // It may have been undone elsewhere since.
+    if (this.#merged.has(patient)) await this.#loaded(nameOfPatient(patient), 'patient')
+    return this.#merged.get(patient)
+  }
+
+  /** From this commit on a patient is merged into another one, or with undefined no more. */
+  merging(patient: string, { data, audit }: Pair, mergedInto: string | undefined): Change {
+    const { compartment } = data
+    const name = nameOfPatient(patient)
+    const revision = this.#registered.get(compartment)?.revision ?? 0
+    const known: Registration = { kind: 'patient', compartment, audit: audit.compartment, patient }
+    const registration: Registration = mergedInto === undefined ? known : { ...known, mergedInto }
+    return {
+      compartment,
+      write: this.#documents.write(collection, name, registration, { ifRevision: revision }),
+      adopt: () => void this.#keep(name, registration, revision + 1),
+    }
   }
 
   /** The write by which a patient's compartment becomes that of an erased one. */
@@ -293,9 +324,15 @@ export class Registry {
     this.#generation++
     if (kind === 'erased') this.#bury(patient ?? '', pair)
     else this.#byCompartment.set(compartment, pair.data)
-    if (kind === 'patient') this.#byPatient.set(patient ?? '', pair)
+    if (kind === 'patient') this.#keepPatient(patient ?? '', pair, registration.mergedInto)
     if (kind === 'household') this.#byAccount.set(account, pair)
     return pair
+  }
+
+  #keepPatient(patient: string, pair: Pair, mergedInto: string | undefined): void {
+    this.#byPatient.set(patient, pair)
+    if (mergedInto === undefined) this.#merged.delete(patient)
+    else this.#merged.set(patient, mergedInto)
   }
 
   #knownPair({ kind, patient, account }: Registration): Pair | undefined {
@@ -305,6 +342,7 @@ export class Registry {
 
   #bury(patient: string, pair: Pair): void {
     this.#byPatient.delete(patient)
+    this.#merged.delete(patient)
     this.#byCompartment.delete(pair.data.compartment)
     this.#erased.set(patient, pair)
   }

@@ -6,7 +6,7 @@ import type { DocumentWrite, Locator } from '#store'
 import type { Reach } from '../reading/reach.ts'
 import { idErased } from '../registry/erased.ts'
 import type { Pair } from '../registry/registration.ts'
-import type { Plan } from '../registry/registry.ts'
+import type { Change, Plan } from '../registry/registry.ts'
 
 /** What is known of a resource beside what it says itself. */
 export interface OwnerHints {
@@ -40,6 +40,8 @@ export class Owners {
   readonly #homePatient: string | undefined
   readonly #newPatients = new Map<string, Plan>()
   readonly #newHouseholds = new Map<string | undefined, Plan>()
+  /** Patients who are merged into another one, or no more, by this transaction. */
+  readonly #merges = new Map<string, { readonly into: string | undefined; readonly change: Change }>()
   #keeping: { readonly count: number; readonly grant: Grant } | undefined
 
   /** @param homePatient  Patient id of whom what is nobody's becomes, if the grant may write there */
@@ -47,6 +49,19 @@ export class Owners {
     this.#grant = grant
     this.#reach = reach
     this.#homePatient = homePatient
+  }
+
+  /** From here on, and with the commit for good, nothing new becomes a patient's who was merged into another one. */
+  async merge(patient: string, into: string | undefined): Promise<void> {
+    const pair = await this.#reach.pairOf(patient)
+    if (pair === undefined) throw ownerUnknown()
+    if ((await this.#reach.mergedInto(patient)) === into) return
+    this.#merges.set(patient, { into, change: this.#reach.merging(patient, pair, into) })
+  }
+
+  /** Changes of what is registered of patients. */
+  get changes(): readonly Change[] {
+    return [...this.#merges.values()].map(({ change }) => change)
   }
 
   /** Compartments that come with this transaction. */
@@ -59,7 +74,7 @@ export class Owners {
     const { account } = this.#grant
     const patients = [...this.#newPatients.keys()]
     const kept = account === undefined || patients.length === 0 ? [] : [await this.#reach.keepFor(account, patients)]
-    return [...this.plans.map(({ write }) => write), ...kept]
+    return [...this.plans.map(({ write }) => write), ...this.changes.map(({ write }) => write), ...kept]
   }
 
   /**
@@ -110,7 +125,18 @@ export class Owners {
   async #ofPatient(patient: string): Promise<Holder | undefined> {
     const planned = this.#newPatients.get(patient)
     if (planned !== undefined) return planned.pair.data
-    return this.#reach.reachesPatient(this.#grant, patient) ? (await this.#reach.pairOf(patient))?.data : undefined
+    const holder = this.#reach.reachesPatient(this.#grant, patient)
+      ? (await this.#reach.pairOf(patient))?.data
+      : undefined
+    if (holder !== undefined) await this.#checkInUse(patient)
+    return holder
+  }
+
+  /** @throws Problem `unprocessable` · `record.patient-merged` */
+  async #checkInUse(patient: string): Promise<void> {
+    const merge = this.#merges.get(patient)
+    const into = merge === undefined ? await this.#reach.mergedInto(patient) : merge.into
+    if (into !== undefined) throw patientMerged()
   }
 
   /** Whether the version before named a patient who was erased: the others may go on without that one. */
@@ -163,7 +189,10 @@ export class Owners {
     const { account } = this.#grant
     const patient = this.#homePatient
     const inContext = patient === undefined ? undefined : await this.#known(patient)
-    if (inContext !== undefined && this.#mayWrite(resource, inContext, verb)) return inContext
+    if (inContext !== undefined && this.#mayWrite(resource, inContext, verb)) {
+      await this.#checkInUse(patient ?? '')
+      return inContext
+    }
     if (account !== undefined && this.#mayWrite(resource, homeOf(account), verb)) return this.#householdOf(account)
     if (this.#mayWrite(resource, homeOf(undefined), verb)) return this.#householdOf(undefined)
     throw ownerForeign()
@@ -219,6 +248,14 @@ export const ownerForeign = (): Problem =>
     'forbidden',
     'record.owner-foreign',
     'The resource belongs, or would belong, where this grant may not write.',
+  )
+
+/** https://hl7.org/fhir/R4/valueset-link-type.html: what was replaced must no longer be used. */
+const patientMerged = (): Problem =>
+  new Problem(
+    'unprocessable',
+    'record.patient-merged',
+    'The Patient was merged into another one and takes nothing new: write to the one that its link replaced-by names.',
   )
 
 export const ownerUnknown = (): Problem =>

@@ -85,6 +85,7 @@ export class Transaction implements Txn {
   committed(): void {
     if (this.#owners.plans.length > 0) this.#reach.counted()
     for (const plan of this.#owners.plans) plan.adopt()
+    for (const change of this.#owners.changes) change.adopt()
   }
 
   /** Unless it was committed, nothing is left of the compartments that it would have brought. */
@@ -165,14 +166,16 @@ export class Transaction implements Txn {
   /** Every document write of the commit, with what must hold of the census and of the compartments that are written to. */
   async documentWrites(): Promise<readonly DocumentWrite[]> {
     const census = this.#reach.censusWrite(this.#census, this.#owners.plans.length > 0)
-    const alive = this.#reach.stillRegistered(new Set(this.staged.map(({ ledger }) => ledger.holder)))
+    const changed = new Set(this.#owners.changes.map(({ compartment }) => compartment))
+    const written = new Set(this.staged.map(({ ledger }) => ledger.holder))
+    const alive = this.#reach.stillRegistered([...written].filter(({ compartment }) => !changed.has(compartment)))
     const writes = [...this.#documents, ...(await this.#owners.writes()), ...alive]
     return census === undefined ? writes : [...writes, census]
   }
 
   /** Whether there is nothing to commit. */
   get isEmpty(): boolean {
-    return this.staged.length === 0 && this.#documents.length === 0
+    return this.staged.length === 0 && this.#documents.length === 0 && this.#owners.changes.length === 0
   }
 
   document(write: DocumentWrite): void {
@@ -181,6 +184,10 @@ export class Transaction implements Txn {
 
   note(summary: string): void {
     this.summary = summary
+  }
+
+  merged(patient: string, into: string | undefined): Promise<void> {
+    return this.#owners.merge(patient, into)
   }
 
   // -- where things lie

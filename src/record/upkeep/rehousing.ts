@@ -97,12 +97,19 @@ export class Rehousing {
   }
 
   /** Whether it names bytes that lie in a household, or a patient with whom it has no copy: most resources name neither. */
-  async #lacksOwners({ json, holder, copies }: Located): Promise<boolean> {
+  async #lacksOwners({ type, json, holder, copies }: Located): Promise<boolean> {
+    if (type === 'Patient' && copies.length > 0) return this.#hasFormerOwners(json, copies.length + 1)
     const text = json.toString('latin1')
     const namesOthers = copies.length === 0 && text.indexOf('Patient/') !== text.lastIndexOf('Patient/')
     if (!namesOthers && !text.includes('Binary/')) return false
     const resource = parseResource(json)
     return (namesOthers && (await this.#ownedByOthers(resource, holder))) || this.#namesHouseholdBytes(resource)
+  }
+
+  /** An earlier release gave a Patient to whomever it was merged with. */
+  #hasFormerOwners(json: Buffer, places: number): boolean {
+    const owners = ownersOf(parseResource(json), this.#baseUrl)
+    return owners.kind === 'patients' && owners.patients.length < places
   }
 
   async #ownedByOthers(resource: Resource, holder: Holder): Promise<boolean> {

@@ -21,7 +21,22 @@ const B = ref('Patient/B')
 describe(`ownersOf – ${spec}`, () => {
   const table: readonly (readonly [why: string, type: string, parts: object, owner: string])[] = [
     ['a Patient owns itself', 'Patient', { id: 'A' }, 'A'],
-    ['and whom it is linked to', 'Patient', { id: 'A', link: [{ other: B }] }, 'A B'],
+    ['and whom it is linked to', 'Patient', { id: 'A', link: [{ other: B, type: 'seealso' }] }, 'A B'],
+    ['also as its source', 'Patient', { id: 'A', link: [{ other: B, type: 'refer' }] }, 'A B'],
+    ['not with whom it was merged', 'Patient', { id: 'A', link: [{ other: B, type: 'replaces' }] }, 'A'],
+    ['nor into whom', 'Patient', { id: 'A', link: [{ other: B, type: 'replaced-by' }] }, 'A'],
+    [
+      'each link by itself',
+      'Patient',
+      {
+        id: 'A',
+        link: [
+          { other: B, type: 'replaces' },
+          { other: ref('Patient/C'), type: 'seealso' },
+        ],
+      },
+      'A C',
+    ],
     ['unless it has no id yet', 'Patient', {}, 'household'],
     ['or none that is one', 'Patient', { id: '../B' }, 'household'],
     ['subject', 'Observation', { subject: A }, 'A'],

@@ -1,7 +1,19 @@
+import { restrict } from '#access'
 import { parseResource, type Resource } from '#fhir'
+import { parseQuery } from '#search'
 import { mergePatients } from '../../../src/ingest/identity/merging/merge.ts'
 import { unmergePatient } from '../../../src/ingest/identity/merging/unmerge.ts'
-import { baseUrl, createPatient, everything, found, grantOf, openHouse, readPatient, type TestHouse } from './house.ts'
+import {
+  baseUrl,
+  createPatient,
+  everything,
+  found,
+  grantOf,
+  ofPatient,
+  openHouse,
+  readPatient,
+  type TestHouse,
+} from './house.ts'
 
 const number = (value: string) => ({ system: 'urn:oid:1.2', value, type: { coding: [{ code: 'MR' }] } })
 const twoNames = async () => {
@@ -202,5 +214,73 @@ describe('$unmerge', () => {
     await undo(target)
     expect(await undo(source)).toMatchObject({ restored: 1 })
     expect(await found(house.record, 'Observation', `subject=Patient/${source}`)).toHaveLength(1)
+  })
+})
+
+describe('after a merge', () => {
+  const merged = { kind: 'unprocessable', code: 'record.patient-merged' }
+
+  const afterMerge = async () => {
+    const opened = await twoNames()
+    const { source, target, deps } = opened
+    await mergePatients({ grant: everything(), source, target }, deps)
+    return opened
+  }
+
+  it('the one that stays is still changed by a token of their own, and is nobody else’s', async () => {
+    const { house, source, target } = await afterMerge()
+    const hers = ofPatient(target)
+    const patient = parseResource((await house.record.reader(hers).read('Patient', target)).json)
+    await house.record.writer(hers).transact(txn => txn.update('Patient', target, { ...patient, gender: 'female' }))
+    expect(await readPatient(house.record, target)).toMatchObject({ gender: 'female' })
+    const unknown = { code: 'record.unknown' }
+    await expect(house.record.reader(ofPatient(source)).read('Patient', target)).rejects.toMatchObject(unknown)
+    await expect(house.record.reader(hers).read('Patient', source)).rejects.toMatchObject(unknown)
+  })
+
+  it('what was merged from one does not show to another who was merged into the same', async () => {
+    const { house, source, target, deps } = await afterMerge()
+    const third = await createPatient(house.record, { name: [{ family: 'Sample' }], identifier: [number('3')] })
+    await mergePatients({ grant: everything(), source: third, target }, deps)
+    for (const grant of [ofPatient(source), ofPatient(third)]) {
+      const found = await house.record
+        .reader(grant)
+        .search(restrict(parseQuery('Patient', new URLSearchParams(), { baseUrl }), grant))
+      expect(found.matches.map(({ id }) => id)).toEqual([grant.patient])
+    }
+  })
+
+  it.each(['system', 'user', 'patient'] as const)(
+    'nothing new is written for the one that lost, with %s scopes',
+    async level => {
+      const { house, source, target } = await afterMerge()
+      const grant = {
+        ...grantOf(`${level}/*.cruds`),
+        patients: level === 'user' ? [source, target] : 'all',
+        patient: source,
+      } as const
+      const writer = house.record.writer(grant)
+      const patient = await readPatient(house.record, source)
+      await expect(writer.transact(txn => txn.create(observation(source)))).rejects.toMatchObject(merged)
+      await expect(
+        writer.transact(txn => txn.update('Patient', source, { ...patient, active: true })),
+      ).rejects.toMatchObject(merged)
+      const home = house.record.writer(grant, { home: source })
+      if (level === 'patient')
+        await expect(
+          home.transact(txn => txn.create({ resourceType: 'List', status: 'current', mode: 'working' })),
+        ).rejects.toMatchObject(merged)
+      if (level !== 'patient') expect((await writer.transact(txn => txn.create(observation(target)))).version).toBe(1)
+    },
+  )
+
+  it('is undone, the one that lost takes what is new again', async () => {
+    const { house, source, deps } = await afterMerge()
+    await unmergePatient({ grant: everything(), source }, deps)
+    expect((await write(house, observation(source))).version).toBe(1)
+    const patient = await readPatient(house.record, source)
+    await house.record
+      .writer(everything())
+      .transact(txn => txn.update('Patient', source, { ...patient, gender: 'male' }))
   })
 })

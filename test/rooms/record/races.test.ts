@@ -150,3 +150,35 @@ describe('patients who come and go in another process', () => {
     await other.close()
   })
 })
+
+describe('a Patient who is merged into another one', () => {
+  const merged = { kind: 'unprocessable', code: 'record.patient-merged' }
+
+  it('takes nothing new in any process, and takes it again when that is undone', async () => {
+    const { record, beside } = await openTestRecord()
+    const all = everything()
+    const [loser, winner] = [(await create(record, all, patient('A'))).id, (await create(record, all, patient('A'))).id]
+    const other = await beside()
+    await create(other, all, heartRate(loser, 60))
+    await record.writer(all).transact(txn => txn.merged(loser, winner))
+    for (const each of [record, other, await beside()]) {
+      await expect(create(each, all, heartRate(loser, 61))).rejects.toMatchObject(merged)
+      await expect(update(each, all, { ...patient('A'), id: loser })).rejects.toMatchObject(merged)
+      expect((await create(each, all, heartRate(winner, 62))).version).toBe(1)
+    }
+    await other.writer(all).transact(txn => txn.merged(loser, undefined))
+    for (const each of [record, other]) expect((await create(each, all, heartRate(loser, 63))).version).toBe(1)
+  })
+
+  it('is not merged when the transaction that would have done it is refused', async () => {
+    const { record } = await openTestRecord()
+    const all = everything()
+    const [loser, winner] = [(await create(record, all, patient('A'))).id, (await create(record, all, patient('A'))).id]
+    const refused = record.writer(all).transact(async txn => {
+      await txn.merged(loser, winner)
+      await txn.create(heartRate(loser, 61))
+    })
+    await expect(refused).rejects.toMatchObject(merged)
+    expect((await create(record, all, heartRate(loser, 62))).version).toBe(1)
+  })
+})

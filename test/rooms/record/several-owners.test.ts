@@ -1,3 +1,4 @@
+import type { Grant } from '#access'
 import type { Resource } from '#fhir'
 import type { Record } from '#record'
 import {
@@ -199,7 +200,8 @@ describe('writing what belongs to several patients', () => {
       '2',
       '1',
     ])
-    expect(await historyOf(record, ofPatient(mother), { type: 'Appointment', id })).toHaveLength(2)
+    // The two that were hers, and that it went away.
+    expect(await historyOf(record, ofPatient(mother), { type: 'Appointment', id })).toHaveLength(3)
   })
 
   it('builds on what is still on its way to the disk', async () => {
@@ -275,6 +277,61 @@ describe('the ways in which R4 names several patients', () => {
       expect(await ids(record, ofPatient(who), type, `_id=${id}`)).toEqual([id])
     }
     await expect(record.reader(ofPatient(stranger)).read(type, id)).rejects.toMatchObject(unknown)
+  })
+})
+
+describe('what a patient’s token is told when something goes away from her – https://hl7.org/fhir/R4/http.html#history', () => {
+  const told = async (record: Record, grant: Grant, request: { type?: string; id?: string } = {}) => {
+    const { items } = await record.reader(grant).history({ count: 50, ...request })
+    return items
+      .filter(({ type }) => type === 'Appointment')
+      .map(({ version, method, deleted, json }) => `${version} ${method}${deleted ? ` gone${json}` : ''}`)
+  }
+
+  it.each<[string, (mother: string, child: string, stranger: string) => readonly string[]]>([
+    ['and stays with another', (_, child) => [child]],
+    ['and goes on to somebody', (_, child, stranger) => [child, stranger]],
+  ])('a deletion at that point, %s', async (_, left) => {
+    const { record, mother, child, stranger, clock } = await family()
+    const { id } = await create(record, all, appointment([mother, child]))
+    clock.advance(1000)
+    await update(record, all, { ...appointment(left(mother, child, stranger)), id })
+    clock.advance(1000)
+    await update(record, all, { ...appointment(left(mother, child, stranger), 'later'), id })
+    for (const request of [{ type: 'Appointment', id }, { type: 'Appointment' }, {}]) {
+      expect(await told(record, ofPatient(mother), request)).toEqual(['2 DELETE gone', '1 POST'])
+      expect(await told(record, ofPatient(child), request)).toEqual(['4 PUT', '3 PUT', '1 POST'])
+      expect(await told(record, all, request)).toEqual(['4 PUT', '3 PUT', '1 POST'])
+    }
+    await expect(record.reader(ofPatient(mother)).vread('Appointment', id, '2')).rejects.toMatchObject({ kind: 'gone' })
+    await expect(record.reader(ofPatient(child)).vread('Appointment', id, '2')).rejects.toMatchObject(unknown)
+    await expect(record.reader(ofPatient(stranger)).vread('Appointment', id, '2')).rejects.toMatchObject(unknown)
+    await expect(record.reader(ofPatient(mother)).read('Appointment', id)).rejects.toMatchObject(unknown)
+  })
+
+  it('once when it went away from two at the same time', async () => {
+    const { record, mother, child, stranger, both, clock } = await family()
+    const { id } = await create(record, all, appointment([mother, child]))
+    clock.advance(1000)
+    await update(record, all, { ...appointment([stranger]), id })
+    for (const request of [{ type: 'Appointment', id }, { type: 'Appointment' }, {}])
+      expect(await told(record, both, request)).toEqual(['2 DELETE gone', '1 POST'])
+  })
+
+  it('and its coming back', async () => {
+    const { record, mother, child } = await family()
+    const { id } = await create(record, all, appointment([mother]))
+    await update(record, all, { ...appointment([child]), id })
+    await update(record, all, { ...appointment([mother]), id })
+    expect(await told(record, ofPatient(mother))).toEqual(['5 PUT', '2 DELETE gone', '1 POST'])
+    expect(await told(record, ofPatient(child))).toEqual(['4 DELETE gone', '3 PUT'])
+  })
+
+  it('not with scopes that see some rows only: a deletion says nothing by which it could be judged', async () => {
+    const { record, mother, child } = await family()
+    const { id } = await create(record, all, appointment([mother, child]))
+    await update(record, all, { ...appointment([child]), id })
+    expect(await told(record, ofPatient(mother, 'patient/Appointment.rs?status=booked'))).toEqual(['1 POST'])
   })
 })
 

@@ -151,6 +151,7 @@ class Mover {
     const [source, target] = [this.#source, this.#target]
     const winner = await txn.update('Patient', target, winnerOf(after, before, source))
     const loser = await txn.update('Patient', source, loserOf(before, target))
+    await txn.merged(source, target)
     const atMs = this.#deps.clock.nowMs()
     await txn.create(provenanceOf(source, target, atMs, this.#grant))
     return {

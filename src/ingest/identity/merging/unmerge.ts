@@ -91,6 +91,7 @@ class Restorer {
       seen.edited = []
       seen.deleted = []
       txn.note('merge of two Patients undone')
+      await txn.merged(this.#merge.source, undefined)
       await this.#stageSlice(txn, slice, seen)
       if (isLast) await this.#stagePatients(txn)
     })
