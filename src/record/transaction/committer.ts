@@ -8,7 +8,8 @@ import type { Draft, Ledger } from '../ledger/ledger.ts'
 import type { Shelf } from '../ledger/shelf.ts'
 import type { Reach } from '../reading/reach.ts'
 import { untilWon } from './race.ts'
-import type { StagedDraft, Transaction } from './transaction.ts'
+import type { StagedDraft } from './staging.ts'
+import type { Transaction } from './transaction.ts'
 
 /** What a commit holds beside drafts. */
 interface Beside {

@@ -1,0 +1,225 @@
+import { type Grant, mayTouch } from '#access'
+import { parseResource, printJson, type Resource, toInstant } from '#fhir'
+import { Problem } from '#kernel'
+import type { Holder } from '#search'
+import type { CompartmentId, Locator } from '#store'
+import type { AuditKindName } from '../audit/audit.ts'
+import type { Draft, Ledger } from '../ledger/ledger.ts'
+import type { Reach } from '../reading/reach.ts'
+import type { Staged, Stored } from '../types.ts'
+import { binariesNamed } from './binaries-named.ts'
+import type { Lookup, Seen } from './lookup.ts'
+import type { Owners } from './owners.ts'
+
+/** A staged version, filled in when its place is known. */
+interface Filling extends Staged {
+  lastUpdatedMs: number
+  json: Buffer
+  holder: Holder
+}
+
+/** One version to be written, with a copy in each of several compartments. */
+interface Writing {
+  readonly type: string
+  readonly id: string
+  /** Undefined for a removal. */
+  readonly resource?: Resource
+  readonly holders: readonly Holder[]
+  readonly version: number
+  /** What was there before. */
+  readonly seen: Seen | undefined
+  readonly kind: AuditKindName
+  readonly method: Stored['method']
+  readonly movedAway?: true
+}
+
+/** A draft, and the state of its resource that it builds on. */
+export interface StagedDraft {
+  readonly ledger: Ledger
+  readonly draft: Draft
+  readonly kind: AuditKindName
+  /** The newest version that was seen (0: none), to be found unchanged when the transaction is placed. */
+  readonly follows: number
+}
+
+/** What is known of a write beside the resource. */
+export interface WriteOptions {
+  /** Resources of the same request that refer to it: what names nobody belongs where these belong. */
+  readonly referrers?: readonly Resource[]
+}
+
+/** The versions that a transaction will write, each with a draft for every compartment in which it is to lie. */
+export class Staging {
+  readonly drafts: StagedDraft[] = []
+  readonly #grant: Grant
+  readonly #reach: Reach
+  readonly #owners: Owners
+  readonly #lookup: Lookup
+  readonly #stagedAt = new Map<Locator, readonly Holder[]>()
+
+  constructor(
+    grant: Grant,
+    { reach, owners, lookup }: { readonly reach: Reach; readonly owners: Owners; readonly lookup: Lookup },
+  ) {
+    this.#grant = grant
+    this.#reach = reach
+    this.#owners = owners
+    this.#lookup = lookup
+  }
+
+  /** A version that makes its resource. */
+  async first(
+    resource: Resource,
+    locator: Locator,
+    verb: 'c' | 'u',
+    method: 'POST' | 'PUT',
+    { referrers = [] }: WriteOptions,
+  ): Promise<Staged> {
+    const type = resource.resourceType
+    if (this.#stagedAt.has(locator)) throw idTaken()
+    const holders = await this.#owners.holdersOf(resource, {
+      locator,
+      verb,
+      stagedAt: this.#stagedAt,
+      referrers,
+      before: undefined,
+    })
+    const id = resource.id ?? ''
+    return this.version({ type, id, resource, holders, version: 1, seen: undefined, kind: 'create', method })
+  }
+
+  /** A version for each of its owners, and a removal where it had been and belongs no more. */
+  async next(resource: Resource, seen: Seen, current: Stored, { referrers = [] }: WriteOptions): Promise<Staged> {
+    const { type, id, version } = seen
+    const locator = this.#lookup.locator(type, id)
+    if (this.#stagedAt.has(locator)) throw idTaken()
+    const holders = await this.#owners.holdersOf(resource, {
+      locator,
+      verb: 'u',
+      stagedAt: this.#stagedAt,
+      referrers,
+      before: {
+        holders: seen.holders,
+        read: () => (current.deleted ? undefined : parseResource(current.json)),
+      },
+    })
+    const kept = new Set(holders.map(({ compartment }) => compartment))
+    const left = seen.holders.filter(({ compartment }) => !kept.has(compartment))
+    const next = { type, id, seen, kind: 'update' as const }
+    if (left.length === 0) return this.version({ ...next, resource, holders, version: version + 1, method: 'PUT' })
+    await this.version({ ...next, holders: left, version: version + 1, method: 'DELETE', movedAway: true })
+    return this.version({ ...next, resource, holders, version: version + 2, method: 'PUT' })
+  }
+
+  async version(writing: Writing): Promise<Staged> {
+    const { type, id, resource, holders, version, seen, kind, method, movedAway } = writing
+    const [first] = holders
+    if (first === undefined) throw new TypeError('a version has an owner')
+    const deleted = resource === undefined
+    const created = !deleted && (seen === undefined || seen.deleted)
+    const staged: Filling = {
+      type,
+      id,
+      version,
+      lastUpdatedMs: 0,
+      deleted,
+      method,
+      json: Buffer.alloc(0),
+      holder: first,
+      copies: [],
+      created,
+    }
+    const locator = this.#lookup.locator(type, id)
+    const drafted = {
+      locator,
+      version,
+      method,
+      deleted,
+      movedAway: movedAway ?? false,
+      created,
+      type,
+      id,
+      compose: once(lastUpdatedMs => composed(resource ?? { resourceType: type, id }, version, lastUpdatedMs)),
+      placed: (lastUpdatedMs: number, json: Buffer, holder: Holder) => {
+        staged.lastUpdatedMs = lastUpdatedMs
+        staged.json = json
+        staged.holder = holder
+      },
+    }
+    this.#stagedAt.set(locator, holders)
+    if (resource !== undefined) await this.#takeAlong(resource, holders)
+    for (const holder of holders) {
+      const copies = movedAway ? [] : compartmentsBeside(holder, holders)
+      const creator = holder.kind === 'commons' ? this.#creatorOf(seen) : undefined
+      const draft: Draft = { ...drafted, copies, creator, supersedes: seen?.seqs.get(holder.compartment) ?? 0 }
+      this.drafts.push({ ledger: await this.#reach.ledger(holder), draft, kind, follows: seen?.version ?? 0 })
+    }
+    return staged
+  }
+
+  /**
+   * A Binary that was written before, and kept in a household because nothing said whose it is, goes to the patients whose
+   * the resource is that now refers to it – as far as the grant may write both there and here.
+   *
+   * @see https://hl7.org/fhir/R4/binary.html#securityContext
+   */
+  async #takeAlong(resource: Resource, holders: readonly Holder[]): Promise<void> {
+    const patients = holders.filter(({ kind }) => kind === 'patient')
+    if (patients.length === 0) return
+    for (const id of binariesNamed(resource, this.#reach.baseUrl)) {
+      const current = this.#stagedAt.has(this.#lookup.locator('Binary', id))
+        ? undefined
+        : await this.#lookup.current('Binary', id)
+      if (current?.holder.kind === 'household' && this.#mayMove(current, patients))
+        await this.#moveTo(patients, current, await this.#lookup.wholly('u', current))
+    }
+  }
+
+  #mayMove(current: Stored, to: readonly Holder[]): boolean {
+    if (current.deleted || !this.#lookup.allowed('u', current)) return false
+    const resource = parseResource(current.json)
+    return to.every(holder => mayTouch(this.#grant, 'u', resource, holder))
+  }
+
+  async #moveTo(holders: readonly Holder[], { type, id, version, json }: Stored, seen: Seen): Promise<void> {
+    const moved = { type, id, seen, kind: 'update' as const }
+    const removal = { holders: seen.holders, version: version + 1, method: 'DELETE', movedAway: true } as const
+    await this.version({ ...moved, ...removal })
+    const resource = parseResource(json)
+    await this.version({ ...moved, resource, holders, version: version + 2, method: 'PUT' })
+  }
+
+  /** Who made it stays who made it; what was made before that was noted is the administrator's. */
+  #creatorOf(seen: Seen | undefined): string | undefined {
+    return seen === undefined ? this.#grant.account : seen.creator
+  }
+}
+
+function compartmentsBeside(holder: Holder, holders: readonly Holder[]): readonly CompartmentId[] {
+  if (holders.length === 1) return alone
+  return holders.filter(other => other !== holder).map(({ compartment }) => compartment)
+}
+
+const alone: readonly CompartmentId[] = []
+
+/** The same text for every copy: all of a commit is written at one instant. */
+function once(compose: Draft['compose']): Draft['compose'] {
+  let made: ReturnType<Draft['compose']> | undefined
+  let madeAtMs = 0
+  return lastUpdatedMs => {
+    if (made === undefined || madeAtMs !== lastUpdatedMs) made = compose(lastUpdatedMs)
+    madeAtMs = lastUpdatedMs
+    return made
+  }
+}
+
+/** The text as it will be served: `meta.versionId` and `meta.lastUpdated` are the server's, the rest the client's. */
+function composed(resource: Resource, version: number, lastUpdatedMs: number): { resource: Resource; json: Buffer } {
+  const { resourceType, id, meta, ...rest } = resource
+  const stamped = { ...meta, versionId: String(version), lastUpdated: toInstant(lastUpdatedMs) }
+  const whole: Resource = { resourceType, ...(id === undefined ? {} : { id }), meta: stamped, ...rest }
+  return { resource: whole, json: Buffer.from(printJson(whole), 'utf8') }
+}
+
+export const idTaken = () =>
+  new Problem('conflict', 'record.id-taken', 'The id is in use, or stands twice in one transaction.')
