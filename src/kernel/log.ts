@@ -1,4 +1,5 @@
 import { pino } from 'pino'
+import { type LineLevel, Repeats, type WriteLine } from './repeats.ts'
 
 /**
  * Everything a log line may hold. An allow-list, not a redaction list: what is not named here is not written,
@@ -53,18 +54,32 @@ export interface Log {
   error(message: string, fields?: LogFields): void
 }
 
-/** A JSON-lines log on `destination` (standard error by default). Messages are constants; values go into LogFields. */
-export function createLog(level: LogLevel, destination: { write(line: string): void } = process.stderr): Log {
+/**
+ * A JSON-lines log on `destination` (standard error by default). Messages are constants; values go into LogFields. Lines that say
+ * the same again and again are counted once they have been written a few times, unless everything is to be written.
+ *
+ * @param sumEveryMs  how often the counts are written
+ */
+export function createLog(
+  level: LogLevel,
+  destination: { write(line: string): void } = process.stderr,
+  sumEveryMs = 60_000,
+): Log {
   const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination)
+  const put: WriteLine = (at, message, fields) => {
+    const kept: Record<string, unknown> = {}
+    for (const name of allowed) if (fields[name] !== undefined) kept[name] = fields[name]
+    logger[at](kept, message)
+  }
+  const writesDebug = logger.isLevelEnabled('debug')
+  const repeats = new Repeats(put, sumEveryMs)
+  if (destination === process.stderr) process.once('exit', () => repeats.sum())
   const write =
-    (at: Exclude<LogLevel, 'silent'>) =>
+    (at: LineLevel) =>
     (message: string, fields: LogFields = {}) => {
       if (!logger.isLevelEnabled(at)) return
-      const kept: Record<string, unknown> = {}
-      for (const name of allowed) if (fields[name] !== undefined) kept[name] = fields[name]
-      logger[at](kept, message)
+      if (writesDebug || repeats.passes(at, message, fields)) put(at, message, fields)
     }
-  const writesDebug = logger.isLevelEnabled('debug')
   return { writesDebug, debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
 }
 

@@ -4,6 +4,7 @@ import type { KeyStore, Store } from '#store'
 import { openDocuments, type Vault } from '#vault'
 import { auditEventOfNote, ReadAudit } from './audit/audit.ts'
 import { AuditOutbox } from './audit/audit-outbox.ts'
+import { type Gathered, RefusalAudit } from './audit/refusals.ts'
 import { Shelf } from './ledger/shelf.ts'
 import { Cursors } from './reading/cursors.ts'
 import { Histories } from './reading/history.ts'
@@ -37,6 +38,8 @@ export interface RecordRooms {
 
 /** Records of reads are gathered for at most this long. */
 const auditWindowMs = 250
+/** What is refused again and again is written once in so long. */
+const refusalWindowMs = 60_000
 const noteEveryMs = 5_000
 /** Expired documents are purged once in so many rounds of upkeep: every five minutes. */
 const purgeEveryRounds = 60
@@ -81,14 +84,19 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
   })
   const rounds = keepUp({ shelf, upkeep, notes, outbox, purge: () => store.purgeDocuments(clock.nowMs()) })
 
-  async function noteEvent(note: AuditNote): Promise<void> {
+  async function noteEvent(note: AuditNote, gathered?: Gathered): Promise<void> {
     const pair = note.patient === undefined ? undefined : await registry.ofPatient(note.patient)
     const holder = pair?.audit ?? registry.instanceAudit
-    await outbox.put([{ holder, event: auditEventOfNote(note, clock.nowMs()) }], urgentNotes.has(note.action))
+    // What a stranger fails at must not use up what is kept for those who end an access.
+    const isUrgent = urgentNotes.has(note.action) && note.outcome === 'success'
+    await outbox.put([{ holder, event: auditEventOfNote(note, clock.nowMs(), gathered) }], isUrgent)
   }
+  const begin = (note: AuditNote, gathered?: Gathered) => upkeep.begin(() => noteEvent(note, gathered))
+  const refusals = new RefusalAudit(clock, refusalWindowMs, begin)
 
   async function flush(): Promise<void> {
     await audit.flush()
+    refusals.flush()
     await upkeep.settled()
     await upkeep.run(() => outbox.retry())
     await notes.write(shelf)
@@ -105,7 +113,8 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     },
     keepsPatient: async patient => (await registry.ofPatient(patient)) !== undefined,
     allPatients: () => registry.patients(),
-    audit: note => upkeep.begin(() => noteEvent(note)),
+    // What waits for a person is no refusal: each of it has a record of its own.
+    audit: note => (note.outcome === 'failure' && note.action !== 'import' ? refusals.note(note) : begin(note)),
     shred: patient => maintenance.shred(patient),
     verify: () => verifyAll({ store, vault, registry, notes, clock }),
     renewKeys: patient => maintenance.renewKeys(patient),

@@ -5,6 +5,7 @@ import type { Clock } from '#kernel'
 import type { Holder } from '#search'
 import type { AuditNote } from '../types.ts'
 import type { Asked } from './asked.ts'
+import type { Gathered as GatheredRefusals } from './refusals.ts'
 
 /** One kind of event, as https://hl7.org/fhir/R4/auditevent.html codes it. */
 interface AuditKind {
@@ -74,14 +75,16 @@ export function auditEventOf(deed: Deed): Resource {
 }
 
 /** The AuditEvent of what happened outside the FHIR interactions: logins, tokens, refusals, imports. */
-export function auditEventOfNote(note: AuditNote, nowMs: number): Resource {
+export function auditEventOfNote(note: AuditNote, nowMs: number, gathered?: GatheredRefusals): Resource {
+  const said = [note.detail, gathered && `${gathered.count} times`].filter(text => text !== undefined)
   return {
     resourceType: 'AuditEvent',
     type: { system: systems.own, code: note.action },
     action: 'E',
+    ...(gathered === undefined ? {} : { period: { start: toInstant(gathered.fromMs), end: toInstant(nowMs) } }),
     recorded: toInstant(nowMs),
     outcome: note.outcome === 'success' ? '0' : '8',
-    ...(note.detail === undefined ? {} : { outcomeDesc: note.detail }),
+    ...(said.length === 0 ? {} : { outcomeDesc: said.join(', ') }),
     agent: [note.actor === undefined ? { requestor: true } : agentOf(note.actor)],
     source: { observer: { display: 'Kinhold' } },
     ...(note.patient === undefined ? {} : { entity: [patientEntity(note.patient)] }),

@@ -84,6 +84,45 @@ describe('the log', () => {
   })
 })
 
+describe('lines that say the same again and again', () => {
+  const delay = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
+  async function written(level: 'info' | 'debug', say: (log: ReturnType<typeof createLog>) => void) {
+    const lines: string[] = []
+    say(createLog(level, { write: line => void lines.push(line) }, 50))
+    await delay(120)
+    return lines.map(line => JSON.parse(line))
+  }
+
+  it('are written a few times, then counted', async () => {
+    const lines = await written('info', log => {
+      for (let n = 0; n < 5000; n++) log.info('refused', { code: 'token.missing', status: 401, requestId: `${n}` })
+    })
+    expect(lines).toHaveLength(21)
+    expect(lines.at(-1)).toMatchObject({
+      msg: 'refused, and so again',
+      code: 'token.missing',
+      status: 401,
+      count: 4980,
+    })
+    expect(lines.at(-1)).not.toHaveProperty('requestId')
+  })
+
+  it('are counted together where there are many kinds', async () => {
+    const lines = await written('info', log => {
+      for (let n = 0; n < 50; n++) for (let kind = 0; kind < 30; kind++) log.error('failed', { code: `a.${kind}` })
+    })
+    expect(lines).toHaveLength(30 * 20 + 8 + 1)
+    expect(lines.at(-1)).toMatchObject({ msg: 'other lines were held back', count: 22 * 30 })
+  })
+
+  it('are all written where everything is asked for', async () => {
+    const lines = await written('debug', log => {
+      for (let n = 0; n < 100; n++) log.info('refused', { code: 'token.missing' })
+    })
+    expect(lines).toHaveLength(100)
+  })
+})
+
 describe('a fixed clock', () => {
   it('moves only when told', () => {
     const clock = new FixedClock(5)
