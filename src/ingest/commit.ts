@@ -121,12 +121,19 @@ function met(before: Resource, { resource, mode, over }: Mapped): Resource | und
   return mode === 'merge' ? overlaid(before, resource) : resource
 }
 
+/** Names that are looked up in one turn; a batch of a file is asked for at once. */
+const askedAtOnce = 500
+
 async function existingOf(txn: Txn, keys: Iterable<string>): Promise<ReadonlySet<string>> {
   const byType = Map.groupBy(keys, key => key.slice(0, key.indexOf('/')))
   const existing = new Set<string>()
   for (const [type, of] of byType) {
     const ids = of.map(key => key.slice(type.length + 1))
-    for (const id of await txn.existing(type, ids)) existing.add(`${type}/${id}`)
+    for (let at = 0; at < ids.length; at += askedAtOnce) {
+      const pause = giveWay()
+      if (pause !== undefined) await pause
+      for (const id of await txn.existing(type, ids.slice(at, at + askedAtOnce))) existing.add(`${type}/${id}`)
+    }
   }
   return existing
 }

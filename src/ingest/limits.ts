@@ -20,6 +20,8 @@ export interface IngestLimits extends QueueLimits, QuotaLimits {
   readonly maxLine: number
   /** A file that has to be held whole: an HL7 batch. */
   readonly maxWhole: number
+  /** One HL7 message. */
+  readonly maxMessage: number
   readonly maxDepth: number
   /** Resources of a FHIR file, whose names are held while it is read: about 700 bytes each. */
   readonly maxResources: number
@@ -41,6 +43,7 @@ export const defaultLimits: IngestLimits = {
   maxToken: 1024 ** 2,
   maxLine: 64 * 1024 ** 2,
   maxWhole: 64 * 1024 ** 2,
+  maxMessage: 4 * 1024 ** 2,
   maxDepth: 24,
   maxResources: 500_000,
   batchSize: 200,

@@ -40,6 +40,8 @@ export type Outcome =
        */
       readonly over?: (stored: Resource, anew: Resource) => Resource | undefined
       readonly untaken?: Untaken
+      /** The mapper has validated it. */
+      readonly isValid?: boolean
     })
   /** A change to a resource that must be there already, the Patient for one. Pure: it may be asked more than once. */
   | (Counted & {

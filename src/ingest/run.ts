@@ -271,7 +271,8 @@ class Run {
     const refused = new Tally()
     const valid: Item[] = []
     for (const item of items) {
-      const [issue] = item.kind === 'mapped' ? this.#deps.validator.validate(item.resource) : []
+      const isNew = item.kind === 'mapped' && item.isValid !== true
+      const [issue] = isNew ? this.#deps.validator.validate(item.resource) : []
       if (issue === undefined) valid.push(item)
       else refused.settle(item, refusalOf(issue))
       const pause = giveWay()

@@ -1,3 +1,5 @@
+import { giveWay } from '#kernel'
+
 /** Runs one piece of work after another, in the order in which they come. */
 export type Turns = <T>(work: () => Promise<T>) => Promise<T>
 
@@ -11,5 +13,18 @@ export function newTurns(): Turns {
       () => undefined,
     )
     return result
+  }
+}
+
+/** Work that may be laid aside wherever it yields. */
+export type Steps<T> = Generator<void, T, void>
+
+/** Does work step by step; others get their turn whenever it has had its own. Throws what the work throws. */
+export async function inTurns<T>(steps: Steps<T>): Promise<T> {
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+    const pause = giveWay()
+    if (pause !== undefined) await pause
   }
 }

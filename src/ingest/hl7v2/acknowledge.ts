@@ -1,7 +1,9 @@
 import { newResourceId, type Problem } from '#kernel'
 import type { Outcome } from '../outcome.ts'
 import { reasonTexts } from '../reasons.ts'
+import { delimitersOf, usualDelimiters } from './delimiters.ts'
 import { type Message, value } from './message.ts'
+import { toUsual } from './texts.ts'
 
 /** Accepted, or refused with what the sender may do about it. */
 export interface Verdict {
@@ -114,14 +116,10 @@ export function acknowledge(
   remarks: readonly Remark[] = [],
 ): string {
   const given = (number: number) => fieldText(message, number)
-  const time = new Date(nowMs)
-    .toISOString()
-    .replace(/[-:]|\.\d+Z/g, '')
-    .replace('T', '')
   const event = escaped(value(message?.msh, 9, 2))
   const type = event === '' ? 'ACK' : `ACK^${event}^ACK`
   const control = newResourceId().replaceAll('-', '').slice(0, 20)
-  const msh = ['MSH', '^~\\&', given(5), given(6), given(3), given(4), `${time}+0000`, '', type, control]
+  const msh = ['MSH', '^~\\&', given(5), given(6), given(3), given(4), headerTime(nowMs), '', type, control]
   msh.push(given(11) || 'P', given(12) || '2.5')
   const msa = ['MSA', verdict.code, given(10)]
   const errors = verdict.code === 'AA' ? remarked(remarks) : [errorSegment({ location: '', ...verdict }, 'E')]
@@ -177,6 +175,20 @@ const special: Readonly<Record<string, string>> = {
   '\\': '\\E\\',
   '\r': '',
   '\n': '',
+}
+
+/** A field of a header segment as it is written with the usual delimiters; cut, so that it cannot be made long. */
+export function standardText(text: string, header: string | undefined): string {
+  const from = (header !== undefined && delimitersOf(header)) || usualDelimiters
+  return toUsual(text, from)
+    .replace(/[|~\r\n\uE0F1-\uE0FA]/g, '')
+    .slice(0, 200)
+}
+
+/** Now, as a header has it. */
+export function headerTime(nowMs: number): string {
+  const digits = new Date(nowMs).toISOString().replace(/[-:T]|\.\d+Z/g, '')
+  return `${digits}+0000`
 }
 
 function escaped(text: string): string {

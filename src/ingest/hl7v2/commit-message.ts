@@ -1,7 +1,7 @@
 import type { Grant } from '#access'
 import type { Txn } from '#record'
-import { type Committed, type Item, stage } from '../commit.ts'
-import type { Outcome } from '../outcome.ts'
+import { type Item, stage } from '../commit.ts'
+import type { Left, Outcome } from '../outcome.ts'
 import { provenanceOf } from '../provenance.ts'
 import type { RunDeps } from '../run.ts'
 
@@ -19,16 +19,19 @@ export interface PatientPart {
 interface MessageFacts {
   readonly grant: Grant
   readonly digest: string
-  /** Written in the same transaction: that the message was taken in. */
-  readonly remember: Parameters<Txn['document']>[0]
+  /** The answer, which says what was left out of what was written. */
+  readonly answered: (warnings: readonly Left[]) => string
+  /** Written in the same transaction: what was answered. */
+  readonly remember: (answer: string) => Parameters<Txn['document']>[0]
 }
 
 /**
  * Writes what a message says of all its patients, in one transaction: all of it or nothing.
  *
+ * @returns the answer
  * @throws Problem whatever the record refuses
  */
-export function commitMessage(parts: readonly PatientPart[], facts: MessageFacts, deps: RunDeps): Promise<Committed> {
+export function commitMessage(parts: readonly PatientPart[], facts: MessageFacts, deps: RunDeps): Promise<string> {
   const items = parts.map(({ outcomes }) => outcomes.filter(isItem))
   return deps.record.writer(facts.grant).transact(async txn => {
     txn.note('import hl7v2')
@@ -39,8 +42,9 @@ export function commitMessage(parts: readonly PatientPart[], facts: MessageFacts
       const targets = new Set(items[at]?.map(nameOf)).intersection(written)
       if (targets.size > 0) await writeProvenance(txn, part, [...targets], facts, deps)
     }
-    txn.document(facts.remember)
-    return committed
+    const answer = facts.answered(committed.warnings)
+    txn.document(facts.remember(answer))
+    return answer
   })
 }
 

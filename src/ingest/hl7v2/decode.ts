@@ -1,11 +1,14 @@
 import { isUtf8 } from 'node:buffer'
 import { codeTables, lookUp } from './tables.ts'
 
-/** The text of bytes, and how to read the bytes of an escape in it. */
+/** The text of bytes, in pieces as it is asked for, and how to read the bytes of an escape in it. */
 export interface Decoded {
-  readonly text: string
+  readonly texts: Iterable<string>
   readonly decoder: TextDecoder
 }
+
+/** Bytes that are decoded at once: a fraction of a millisecond. */
+const pieceBytes = 64 * 1024
 
 /**
  * The text of HL7 v2 bytes in the character set that MSH-18 names. Without one: UTF-8 where it is well-formed, else
@@ -13,8 +16,17 @@ export interface Decoded {
  */
 export function decodeHl7(bytes: Buffer): Decoded {
   const named = markedAs(bytes) ?? labelOf(charsetName(bytes.subarray(0, 4096).toString('latin1')))
-  const decoder = named === '' ? guess(bytes) : new TextDecoder(named)
-  return { text: decoder.decode(bytes).replace(/^\uFEFF/, ''), decoder: new TextDecoder(decoder.encoding) }
+  const { encoding } = named === '' ? guess(bytes) : new TextDecoder(named)
+  return { texts: pieces(bytes, new TextDecoder(encoding)), decoder: new TextDecoder(encoding) }
+}
+
+/** A character that is cut in two comes whole with the piece behind it. */
+function* pieces(bytes: Buffer, decoder: TextDecoder): Generator<string, void, void> {
+  for (let at = 0; at < bytes.length; at += pieceBytes) {
+    const text = decoder.decode(bytes.subarray(at, at + pieceBytes), { stream: true })
+    yield at === 0 ? text.replace(/^\uFEFF/, '') : text
+  }
+  yield decoder.decode()
 }
 
 /** How files begin that say their encoding by their first bytes. */

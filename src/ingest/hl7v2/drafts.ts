@@ -106,18 +106,22 @@ export function nameText(name: unknown): string | undefined {
  * member; what the first one says of anything else stays.
  */
 export function combined(...parts: readonly Readonly<Node>[]): Node {
-  return parts.reduce<Node>((whole, part) => joined(whole, part), {})
+  const said = new Map<string, unknown[]>()
+  for (const part of parts)
+    for (const [name, value] of Object.entries(part)) {
+      if (value === undefined) continue
+      const known = said.get(name)
+      if (known === undefined) said.set(name, [value])
+      else known.push(value)
+    }
+  return Object.fromEntries([...said].map(([name, values]) => [name, joined(values)]))
 }
 
-function joined(one: Readonly<Node>, other: Readonly<Node>): Node {
-  const next: Node = { ...one }
-  for (const [name, value] of Object.entries(other)) {
-    const known = next[name]
-    if (known === undefined) next[name] = value
-    else if (Array.isArray(known) && Array.isArray(value)) next[name] = distinct([...known, ...value])
-    else if (isPlain(known) && isPlain(value)) next[name] = joined(known, value)
-  }
-  return next
+/** All that was said of one element. */
+function joined([first, ...others]: readonly unknown[]): unknown {
+  if (others.length === 0) return first
+  if (Array.isArray(first)) return distinct([first, ...others.filter(Array.isArray)].flat())
+  return isPlain(first) ? combined(first, ...others.filter(isPlain)) : first
 }
 
 function distinct(list: readonly unknown[]): unknown[] {

@@ -1,5 +1,6 @@
 import { Problem } from '#kernel'
 import type { MapContext, Outcome } from '../outcome.ts'
+import type { Steps } from '../turns.ts'
 import { type Message, value } from './message.ts'
 import { mapVisit } from './resources/encounter.ts'
 import { mapPatient } from './resources/patient.ts'
@@ -42,15 +43,17 @@ export function readMessage(message: Message, senders: Senders = nobody): Read {
   return { message, row, sending: sendingOf(message, senders), ...structured(message, row.structure) }
 }
 
-/** What a message says about one of its patients, who is the patient of `context`. */
-export function mapPatientGroup(read: Read, group: Group, context: MapContext): readonly Outcome[] {
+/** What a message says about one of its patients, who is the patient of `context`. Yields between its groups. */
+export function* mapPatientGroup(read: Read, group: Group, context: MapContext): Steps<readonly Outcome[]> {
   const { header, patients } = read
   const scene = openScene(read, group, context)
   mapPatient(scene, group)
-  mapGroups({ ...scene, encounter: mapVisit(scene) }, group)
-  if (group !== patients[0]) return closing(scene, allSegments(group))
+  yield
+  const encounter = mapVisit(scene)
+  yield* mapGroups({ ...scene, encounter }, group)
+  if (group !== patients[0]) return yield* closing(scene, allSegments(group))
   readHeader(scene, read)
-  return closing(scene, [...header, ...allSegments(group)])
+  return yield* closing(scene, [...header, ...allSegments(group)])
 }
 
 /** Fields of MSH and EVN that receiving reads: who sends what, when, in which version and character set. */
@@ -76,8 +79,10 @@ function readHeader(scene: Scene, { header }: Read): void {
  *
  * @param contextOf  the context of the patient whom a group is about
  */
-export function mapMessage(read: Read, contextOf: (group: Group) => MapContext): readonly Outcome[] {
-  return [...remarks(read), ...read.patients.flatMap(group => mapPatientGroup(read, group, contextOf(group)))]
+export function* mapMessage(read: Read, contextOf: (group: Group) => MapContext): Steps<readonly Outcome[]> {
+  const outcomes: (readonly Outcome[])[] = [remarks(read)]
+  for (const group of read.patients) outcomes.push(yield* mapPatientGroup(read, group, contextOf(group)))
+  return outcomes.flat()
 }
 
 /** What is to be said of the message as a whole: how its times were read, and which characters could not be kept. */

@@ -8,6 +8,7 @@ import { identify } from '../identity/identify.ts'
 import { compare, type IdentityElement, type Verdict } from '../identity/judge.ts'
 import { checkBoth, listOf, type MergeDeps } from '../identity/merging/both.ts'
 import { mergePatients } from '../identity/merging/merge.ts'
+import type { Held } from '../identity/review/held.ts'
 import { identifierKey } from '../patient-merge.ts'
 import type { Read } from './map-message.ts'
 import { type Field, field, type Segment, value } from './message.ts'
@@ -47,7 +48,7 @@ const rememberedMs = 31 * 24 * 3600 * 1000
  */
 export async function mergeByMessage(
   read: Said,
-  { grant, digest }: { readonly grant: Grant; readonly digest: string },
+  { grant, digest }: { readonly grant: Grant; readonly digest: string; readonly choices: Held['choices'] },
   deps: MergeDeps,
 ): Promise<void> {
   const { documents } = deps.record

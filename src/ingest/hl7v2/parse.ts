@@ -1,92 +1,80 @@
 import HL7 from 'hl7-standard'
 import { Problem } from '#kernel'
+import type { Steps } from '../turns.ts'
+import { type Delimiters, delimitersOf } from './delimiters.ts'
 import type { Component, Field, Message, Repetition, Segment } from './message.ts'
+import { escapesOf, isUsual, type Reading, toUsual, unescaped, unescapedInSteps } from './texts.ts'
 
-interface Delimiters {
-  readonly field: string
-  readonly component: string
-  readonly repetition: string
-  readonly escape: string
-  readonly subcomponent: string
-}
-
-const delimiterNames = ['field', 'component', 'repetition', 'escape', 'subcomponent'] as const
-
-const standard: Delimiters = { field: '|', component: '^', repetition: '~', escape: '\\', subcomponent: '&' }
-
-/** What MSH-1 and MSH-2 say; what they leave out is as usual. */
-function delimitersOf(msh: string): Delimiters {
-  const separator = msh[3] ?? ''
-  const others = (msh.slice(4).split(separator, 1)[0] ?? '').slice(0, 4)
-  const [component = '^', repetition = '~', escaping = '\\', subcomponent = '&'] = others
-  const used = [separator, component, repetition, escaping]
-  if (!/^[^A-Za-z0-9\s]$/.test(separator) || others === '' || new Set(used).size !== used.length)
+/**
+ * One message as segments, fields, repetitions, components and subcomponents, unescaped. Yields after each piece.
+ *
+ * The parser is `hl7-standard`. It knows one set of delimiters, wants one kind of line end, takes its time for what it is
+ * given, and may throw what quotes the message; so its input is made plain and cut into pieces before, and what it throws
+ * goes no further.
+ *
+ * @throws Problem `invalid` · `ingest.hl7-malformed`
+ */
+export function* parseMessage(lines: readonly string[], decoder: TextDecoder): Steps<Message> {
+  const [first = '', ...rest] = lines
+  const delimiters = first.startsWith('MSH') ? delimitersOf(first) : undefined
+  if (delimiters === undefined)
     throw new Problem('invalid', 'ingest.hl7-malformed', 'MSH-1 and MSH-2 do not name the delimiters.', {
       expression: 'MSH-2',
     })
-  // @NOTE senders that escape the escape character write five of them; the usual one is meant then.
-  const real = subcomponent === escaping ? '&' : subcomponent
-  return { field: separator, component, repetition, escape: escaping, subcomponent: real }
+  const parser = new Parser(delimiters, decoder)
+  const msh = parser.take(parsed([headerLine(first, delimiters)])[0])
+  yield
+  for (const piece of piecesOf(rest, delimiters)) yield* parser.read(piece)
+  return { segments: parser.segments, msh, replaced: parser.replaced }
 }
 
-/** Where one of the usual delimiters is plain text in a message with others, it is this until the message is parsed. */
-const standIns: Readonly<Record<string, string>> = {
-  '|': '\uE0F1',
-  '^': '\uE0F2',
-  '&': '\uE0F3',
-  '~': '\uE0F4',
-  '\\': '\uE0F5',
-}
-const standingFor = new Map(Object.entries(standIns).map(([char, standIn]) => [standIn, char]))
-
-/** A line as it would stand with the usual delimiters, the only ones the parser knows. */
-function toStandard(line: string, from: Delimiters): string {
-  if (delimiterNames.every(name => from[name] === standard[name])) return line
-  const to = new Map(Object.entries(standIns))
-  for (const name of delimiterNames) to.set(from[name], standard[name])
-  return Array.from(line, char => to.get(char) ?? char).join('')
-}
-
-/**
- * One message as segments, fields, repetitions, components and subcomponents, unescaped.
- *
- * The parser is `hl7-standard`. It knows one set of delimiters, wants one kind of line end, and may throw what quotes
- * the message; so its input is made plain before, and what it throws goes no further.
- *
- * @throws Problem `invalid` · `ingest.hl7-malformed`; `too-large` · `ingest.hl7-too-many-parts`
- */
-export function parseMessage(lines: readonly string[], decoder: TextDecoder): Message {
-  const [first = '', ...rest] = lines
-  const delimiters = delimitersOf(first)
-  checkSize(lines, delimiters)
-  // MSH-2 itself must stay as it is for the parser to step over.
+/** MSH-2 itself must stay as it is for the parser to step over. */
+function headerLine(first: string, delimiters: Delimiters): string {
   const head = first.slice(0, 4) + (first.slice(4).split(delimiters.field, 1)[0] ?? '')
-  const msh = `MSH|^~\\&${toStandard(first.slice(head.length), delimiters)}`
-  const text = `${[msh, ...rest.map(line => toStandard(line, delimiters))].join('\r')}\r`
-  const seen = new Map<string, number>()
-  const replaced: string[] = []
-  const escapes = escapesOf(delimiters)
-  const segments = transformed(text)
-    .sort((a, b) => a.index - b.index)
-    .map(segment => toSegment(segment, nthOf(segment.type, seen), { decoder, escapes }, replaced))
-  const found = segments.find(segment => segment.name === 'MSH')
-  if (found === undefined) throw new Problem('invalid', 'ingest.hl7-malformed', 'The message has no MSH segment.')
-  return { segments, msh: found, replaced }
+  return usualHeader + toUsual(first.slice(head.length), delimiters)
 }
 
-/** Segments and parts of a message that are read; one of bare separators must not fill the memory. */
-const most = { segments: 10_000, parts: 500_000 }
+const usualHeader = 'MSH|^~\\&'
 
-function checkSize(lines: readonly string[], delimiters: Delimiters): void {
-  const separators = new Set(delimiterNames.filter(name => name !== 'escape').map(name => delimiters[name]))
+/** What is parsed at once, a millisecond or two: so many parts or escapes, or 32 times as many characters. */
+const mostAtOnce = 1_000
+
+/** What a line costs to be parsed: its separators, its escapes, and its length. */
+function costOf(line: string): number {
   let parts = 0
-  for (const line of lines) for (const char of line) if (separators.has(char)) parts += 1
-  if (lines.length > most.segments || parts > most.parts)
-    throw new Problem(
-      'too-large',
-      'ingest.hl7-too-many-parts',
-      'The message has more segments or fields than are read.',
-    )
+  for (let at = 0; at < line.length; at++) if (isSeparator(line.charCodeAt(at))) parts += 1
+  return parts + line.length / 32
+}
+
+const separators = new Set(['|', '~', '^', '&', '\\'].map(char => char.charCodeAt(0)))
+
+function isSeparator(code: number): boolean {
+  return code < 0x80 && separators.has(code)
+}
+
+/** Lines in the usual delimiters, as many as are parsed at once. A longer one is alone. */
+function* piecesOf(lines: readonly string[], delimiters: Delimiters): Generator<readonly string[], void, void> {
+  yield* gathered(
+    lines.map(line => toUsual(line, delimiters)),
+    costOf,
+  )
+}
+
+/** Neighbours together, as many as are parsed at once; one that is more is alone. */
+function* gathered(texts: readonly string[], cost: (text: string) => number): Generator<readonly string[], void, void> {
+  let group: string[] = []
+  let spent = 0
+  for (const text of texts) {
+    const more = cost(text)
+    if (group.length > 0 && spent + more > mostAtOnce) {
+      yield group
+      group = []
+      spent = 0
+    }
+    group.push(text)
+    spent += more
+  }
+  if (group.length > 0) yield group
 }
 
 interface ParsedSegment {
@@ -95,37 +83,107 @@ interface ParsedSegment {
   readonly data: Readonly<Record<string, unknown>>
 }
 
-function transformed(text: string): ParsedSegment[] {
+/** Segments of lines, in their order. */
+function parsed(lines: readonly string[]): readonly ParsedSegment[] {
   try {
-    const hl7 = new HL7(text)
+    const isHead = lines[0]?.startsWith(usualHeader) === true
+    const hl7 = new HL7(`${[...(isHead ? [] : [`${usualHeader}|`]), ...lines].join('\r')}\r`)
     hl7.transform()
-    return hl7.getSegments()
+    const segments = hl7.getSegments().sort((a, b) => a.index - b.index)
+    return isHead ? segments : segments.slice(1)
   } catch {
     // Its message may quote the patient.
     throw new Problem('invalid', 'ingest.hl7-malformed', 'The message is not well-formed HL7 v2.')
   }
 }
 
-/** More fields than any segment has; a line of bare separators must not cost memory. */
-const maxFields = 400
+/** Makes segments of lines, and numbers them within their message. */
+class Parser {
+  readonly segments: Segment[] = []
+  readonly replaced: string[] = []
+  readonly #reading: Omit<Reading, 'replaced'>
+  readonly #seen = new Map<string, number>()
 
-function nthOf(name: string, seen: Map<string, number>): number {
-  const nth = (seen.get(name) ?? 0) + 1
-  seen.set(name, nth)
-  return nth
-}
-
-type Texts = Omit<Reading, 'replaced'>
-
-function toSegment(parsed: ParsedSegment, nth: number, texts: Texts, replaced: string[]): Segment {
-  const fields: (Field | undefined)[] = []
-  for (const [place, content] of Object.entries(parsed.data)) {
-    const number = Number(place.slice(parsed.type.length + 1))
-    if (!(number > 0 && number <= maxFields) || content === '') continue
-    const note = () => replaced.push(`${parsed.type}^${nth}^${number}`)
-    fields[number] = toField(content, `${parsed.type}.${number}`, { ...texts, replaced: note })
+  constructor(delimiters: Delimiters, decoder: TextDecoder) {
+    this.#reading = { decoder, escapes: escapesOf(delimiters), isUsual: isUsual(delimiters) }
   }
-  return { name: parsed.type, nth, fields }
+
+  *read(lines: readonly string[]): Steps<void> {
+    const [line = ''] = lines
+    if (lines.length === 1 && costOf(line) > mostAtOnce) yield* this.#readLong(line)
+    else for (const segment of parsed(lines)) this.take(segment)
+    yield
+  }
+
+  take(segment: ParsedSegment | undefined): Segment {
+    const { type = 'MSH', data = {} } = segment ?? {}
+    const next = this.#open(type)
+    for (const [place, content] of Object.entries(data)) {
+      const number = Number(place.slice(type.length + 1))
+      if (number > 0 && content !== '') next.fields[number] = this.#field(content, next, number)
+    }
+    return next
+  }
+
+  #open(name: string): Segment & { readonly fields: (Field | undefined)[] } {
+    const nth = (this.#seen.get(name) ?? 0) + 1
+    this.#seen.set(name, nth)
+    const segment = { name, nth, fields: [] }
+    this.segments.push(segment)
+    return segment
+  }
+
+  /** A segment of very many parts, field by field. */
+  *#readLong(line: string): Steps<void> {
+    const [name = '', ...texts] = line.split('|')
+    const segment = this.#open(name)
+    for (const [at, text] of texts.entries())
+      if (text !== '') segment.fields[at + 1] = yield* this.#longField(text, segment, at + 1)
+  }
+
+  *#longField(text: string, segment: Segment, number: number): Steps<Field> {
+    const field: Repetition[] = []
+    for (const group of gathered(text.split('~'), costOf)) {
+      const [only = ''] = group
+      if (group.length === 1 && costOf(only) > mostAtOnce)
+        field.push(yield* this.#longRepetition(only, segment, number))
+      else field.push(...this.#fieldOf(group.join('~'), segment, number))
+      yield
+    }
+    return field
+  }
+
+  *#longRepetition(text: string, segment: Segment, number: number): Steps<Repetition> {
+    const repetition: Component[] = []
+    for (const group of gathered(text.split('^'), costOf)) {
+      const [only = ''] = group
+      if (group.length === 1 && costOf(only) > mostAtOnce)
+        repetition.push(yield* this.#longComponent(only, segment, number))
+      else repetition.push(...(this.#fieldOf(group.join('^'), segment, number)[0] ?? []))
+      yield
+    }
+    return repetition
+  }
+
+  *#longComponent(text: string, segment: Segment, number: number): Steps<Component> {
+    const component: string[] = []
+    for (const one of text.split('&')) component.push(yield* unescapedInSteps(one, this.#readingOf(segment, number)))
+    return component
+  }
+
+  #fieldOf(text: string, segment: Segment, number: number): Field {
+    if (text === '') return [[['']]]
+    return this.#field(parsed([`${segment.name}|${text}`])[0]?.data[`${segment.name}.1`], segment, number, 1)
+  }
+
+  /** @param place  number of the field where the parser has met it */
+  #field(content: unknown, segment: Segment, number: number, place = number): Field {
+    return toField(content, `${segment.name}.${place}`, this.#readingOf(segment, number))
+  }
+
+  #readingOf({ name, nth }: Segment, number: number): Reading {
+    return { ...this.#reading, replaced: () => this.replaced.push(`${name}^${nth}^${number}`) }
+  }
 }
 
 /** The parser gives text, an object of components, a list of such objects, or a list of subcomponents. */
@@ -146,53 +204,4 @@ function toRepetition(content: unknown, place: string, reading: Reading): Repeti
 function toComponent(content: unknown, reading: Reading): Component {
   const parts = Array.isArray(content) ? content : [content]
   return parts.map(text => (typeof text === 'string' ? unescaped(text, reading) : ''))
-}
-
-/** How the texts of a message are read: its character set, and what its escapes stand for. */
-interface Reading {
-  readonly decoder: TextDecoder
-  readonly escapes: Readonly<Record<string, string>>
-  /** Is told that a character of the text could not be kept. */
-  readonly replaced: () => void
-}
-
-const formatting: Readonly<Record<string, string>> = {
-  P: '#',
-  H: '',
-  N: '',
-  '.br': '\n',
-  '.sp': '\n',
-  '.fi': '',
-  '.nf': '',
-  '.in': '',
-  '.ti': '',
-  '.sk': ' ',
-  '.ce': '\n',
-}
-
-function escapesOf({ field, component, subcomponent, repetition, escape: own }: Delimiters) {
-  return { ...formatting, F: field, S: component, T: subcomponent, R: repetition, E: own }
-}
-
-const escapePattern = /((?:\\X(?:[0-9A-Fa-f]{2})+\\)+)|\\(?:([FSTREPHN])|(\.[a-z]{2})[+-]?\d*|[CM][0-9A-Fa-f]{4,6})\\/g
-
-/** Once, after splitting: `\E\T\E\` is the text `\T\`. A backslash that begins no escape is a backslash. */
-function unescaped(text: string, reading: Reading): string {
-  const read = unescapedOnce(text, reading).replace(/[\uE0F1-\uE0F5]/g, char => standingFor.get(char) ?? char)
-  if (!unsayable.test(read) && read.isWellFormed()) return read
-  reading.replaced()
-  return read.toWellFormed().replace(unsayableAll, '\uFFFD')
-}
-
-/** What a FHIR string cannot hold: https://hl7.org/fhir/R4/datatypes.html#string */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const unsayable = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]/
-const unsayableAll = new RegExp(unsayable, 'g')
-
-function unescapedOnce(text: string, { decoder, escapes }: Reading): string {
-  if (!text.includes('\\')) return text
-  return text.replace(escapePattern, (_, hex?: string, letter?: string, format?: string) => {
-    if (hex !== undefined) return decoder.decode(Buffer.from(hex.replace(/\\X|\\/g, ''), 'hex'))
-    return escapes[letter ?? format ?? ''] ?? ''
-  })
 }

@@ -3,11 +3,13 @@ import type { PersonClaims } from '../identity/claims.ts'
 import { compare } from '../identity/judge.ts'
 import type { Outcome } from '../outcome.ts'
 import type { ReadContext } from '../read-context.ts'
+import { inTurns, type Steps } from '../turns.ts'
 import { decodeHl7 } from './decode.ts'
 import { firstFault, mapMessage, type Read, readMessage } from './map-message.ts'
 import { parseMessage } from './parse.ts'
 import { personOf, placesOf } from './person.ts'
-import { splitMessages } from './split.ts'
+import { checkProcessing } from './receive.ts'
+import { type RawMessage, splitMessages } from './split.ts'
 
 /**
  * The messages of a file or batch, each on its own: one that cannot be taken in is reported by its place and does not
@@ -19,13 +21,13 @@ export async function* readHl7File(
   chunks: AsyncIterable<Uint8Array>,
   context: ReadContext,
 ): AsyncGenerator<readonly Outcome[], void, void> {
-  const { text, decoder } = decodeHl7(await collect(chunks, context.limits.maxWhole))
-  const { messages, warnings } = splitMessages(text, context.limits)
+  const { texts, decoder } = decodeHl7(await collect(chunks, context.limits.maxWhole))
+  const { messages, warnings } = await inTurns(splitMessages(texts, context.limits))
   if (messages.length === 0) throw new Problem('invalid', 'ingest.hl7-malformed', 'The file holds no message: no MSH.')
   yield warnings.map(warning => ({ kind: 'warning', text: warning }))
   const at = { context, known: context.person }
   for (const [index, message] of messages.entries()) {
-    yield outcomesOf(message.lines, decoder, at, `message[${index + 1}]`)
+    yield await inTurns(outcomesOf(message, decoder, at, `message[${index + 1}]`))
   }
 }
 
@@ -35,16 +37,23 @@ interface FilePlace {
   known: PersonClaims
 }
 
-function outcomesOf(lines: readonly string[], decoder: TextDecoder, at: FilePlace, place: string): readonly Outcome[] {
+function* outcomesOf(
+  { lines, refused }: RawMessage,
+  decoder: TextDecoder,
+  at: FilePlace,
+  place: string,
+): Steps<readonly Outcome[]> {
   const { context } = at
   try {
-    const message = parseMessage(lines, decoder)
+    if (refused !== undefined) throw refused
+    const message = yield* parseMessage(lines, decoder)
     const read = readMessage(message, context.senders)
+    checkProcessing(read)
     // A file is about one patient: who else is the same person is not for it to say.
     if (read.row.merges === true) return [{ kind: 'rejected', row: 'MSH', reason: 'not-supported', expression: place }]
     const stranger = context.forced ? undefined : strangerIn(read, at)
     if (stranger !== undefined) return [{ ...stranger, expression: `${place}${stranger.expression}` }]
-    const outcomes = mapMessage(read, () => context)
+    const outcomes = yield* mapMessage(read, () => context)
     const fault = read.sending.strict ? firstFault(outcomes) : undefined
     if (fault === undefined) return outcomes
     return [{ kind: 'rejected', row: 'MSH', reason: 'not-valid', expression: `${place}: ${fault}` }]

@@ -13,13 +13,13 @@ import { type Message, value } from './message.ts'
 import { personOf, placesOf } from './person.ts'
 import { patientElements } from './resources/patient.ts'
 import type { Elements } from './scene.ts'
+import { processingMeta } from './senders.ts'
 import type { Group } from './structure.ts'
 
 /**
  * Checks what every message must have.
  *
- * @throws Problem `unprocessable` · `ingest.hl7-field-missing`; `unsupported` · `ingest.hl7-version-unsupported`,
- *   `ingest.hl7-processing-unsupported`
+ * @throws Problem `unprocessable` · `ingest.hl7-field-missing`; `unsupported` · `ingest.hl7-version-unsupported`
  */
 export function checkHeader(message: Message): void {
   if (value(message.msh, 10) === '')
@@ -31,10 +31,18 @@ export function checkHeader(message: Message): void {
     throw new Problem('unsupported', 'ingest.hl7-version-unsupported', 'Only version 2 of HL7 messages is known.', {
       expression: 'MSH-12',
     })
-  if (!['', 'P', 'D', 'T'].includes(value(message.msh, 11)))
-    throw new Problem('unsupported', 'ingest.hl7-processing-unsupported', 'The processing id is not known.', {
-      expression: 'MSH-11',
-    })
+}
+
+/**
+ * Whether messages of this processing id are taken from this sender: all of table 0103 unless something else was agreed.
+ *
+ * @throws Problem `unsupported` · `ingest.hl7-processing-unsupported`
+ */
+export function checkProcessing({ message, sending }: Pick<Read, 'message' | 'sending'>): void {
+  const given = value(message.msh, 11)
+  if (given === '' || sending.processing.includes(given)) return
+  const text = 'Messages of this processing id are not taken from this sender.'
+  throw new Problem('unsupported', 'ingest.hl7-processing-unsupported', text, { expression: 'MSH-11' })
 }
 
 /** Whom a message is about. */
@@ -126,5 +134,6 @@ function appeared(): Problem {
 }
 
 async function createPatient(txn: Txn, id: string, { read, group }: Question): Promise<void> {
-  await txn.create({ resourceType: 'Patient', ...elementsOf(read, group) }, { id })
+  const meta = processingMeta(read.message)
+  await txn.create({ resourceType: 'Patient', ...meta, ...elementsOf(read, group) }, { id })
 }

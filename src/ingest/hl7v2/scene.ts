@@ -1,11 +1,12 @@
 import type { Resource } from '#fhir'
 import type { Left, MapContext, Outcome } from '../outcome.ts'
 import { notTaken } from '../standing.ts'
+import type { Steps } from '../turns.ts'
 import { applyRules } from './apply-rules.ts'
 import { Ledger } from './ledger.ts'
 import { field, type Message, parsePlace, part, type Repetition, type Segment, value } from './message.ts'
 import { newer, saidAtMs, withStamps } from './said-at.ts'
-import type { Sending } from './senders.ts'
+import { processingMeta, type Sending } from './senders.ts'
 import { type Group, groupsOf, segmentOf } from './structure.ts'
 import { type MessageRow, rulesOf } from './tables.ts'
 
@@ -35,8 +36,8 @@ export interface Scene {
   readonly met: Map<string, number>
 }
 
-/** Makes what a group of segments says into outcomes. */
-export type Mapper = (scene: Scene, group: Group) => void
+/** Makes what a group of segments says into outcomes; what may be long yields. */
+export type Mapper = (scene: Scene, group: Group) => Steps<void> | void
 
 /** A message that is read, and how. */
 interface Sent {
@@ -136,14 +137,19 @@ export function emit(
 ): string | undefined {
   const { context, saidAtMs: said } = scene
   const id = context.fingerprint('hl7v2', keptBy, resourceType, ...key)
-  const meta = { source: context.source, ...(elements.meta as object | undefined) }
+  const meta = {
+    source: context.source,
+    ...processingMeta(scene.message).meta,
+    ...(elements.meta as object | undefined),
+  }
   const plain = { resourceType, id, ...elements, ...containedOf(scene, elements), meta }
   const whole = { ...first(withStamps(plain, said === undefined ? {} : { said })), id }
   const resource = validated(scene, segment, whole)
   if (resource === undefined) return undefined
   const rows = scene.said.has(segment) ? { rows: 0 } : {}
   const untaken = (standing: Resource) => untakenOf(segment, standing, elements)
-  say(scene, segment, { kind: 'mapped', row: segment.name, resource, mode: 'upsert', over, untaken, ...rows })
+  const isValid = context.validPart !== undefined
+  say(scene, segment, { kind: 'mapped', row: segment.name, resource, mode: 'upsert', over, untaken, isValid, ...rows })
   return `${resourceType}/${id}`
 }
 
@@ -251,9 +257,10 @@ export function inEncounter({ encounter }: Scene): Elements {
  * All that was said of the segments, each counted once: those that joined another with that one, and what nothing was
  * made of as unmapped. The fields that nothing read are named.
  */
-export function closing(scene: Scene, segments: readonly Segment[]): readonly Outcome[] {
+export function* closing(scene: Scene, segments: readonly Segment[]): Steps<readonly Outcome[]> {
   const outcomes = [...scene.outcomes]
   for (const segment of segments) {
+    yield
     if (scene.said.has(segment) || countedWith(scene, segment, outcomes)) outcomes.push(...unread(scene, segment))
     else outcomes.push({ kind: 'unmapped', row: segment.name, location: `${segment.name}^${segment.nth}` })
   }

@@ -1,3 +1,4 @@
+import type { Meta } from '#fhir'
 import { Problem } from '#kernel'
 import { type Message, value } from './message.ts'
 
@@ -11,6 +12,8 @@ export interface SenderSettings {
   readonly zone?: string
   /** Whether a value that cannot be read refuses the whole message. */
   readonly strict?: boolean
+  /** Which of P, T and D in MSH-11 are taken; all where it is not said. */
+  readonly processing?: readonly string[]
 }
 
 /** Everybody's settings, and what holds for those who have none. */
@@ -27,7 +30,12 @@ export interface Sending {
   /** Who says so. */
   readonly zoneOf: 'sender' | 'message' | 'server'
   readonly strict: boolean
+  /** Which processing ids are taken. */
+  readonly processing: readonly string[]
 }
+
+/** Table 0103: production, training, debugging. */
+const processingIds = ['P', 'T', 'D']
 
 export const nobody: Senders = { zone: 'UTC', known: [] }
 
@@ -38,10 +46,21 @@ export const nobody: Senders = { zone: 'UTC', known: [] }
 export function sendingOf(message: Message, senders: Senders): Sending {
   const own = senders.known.filter(sender => isFrom(message, sender)).toSorted(byPrecision)[0]
   const offset = /([+-]\d{2})(\d{2})$/.exec(value(message.msh, 7))
-  const strict = own?.strict ?? false
-  if (own?.zone !== undefined) return { zone: own.zone, zoneOf: 'sender', strict }
-  if (offset !== null) return { zone: `${offset[1]}:${offset[2]}`, zoneOf: 'message', strict }
-  return { zone: senders.zone, zoneOf: 'server', strict }
+  const agreed = { strict: own?.strict ?? false, processing: own?.processing ?? processingIds }
+  if (own?.zone !== undefined) return { zone: own.zone, zoneOf: 'sender', ...agreed }
+  if (offset !== null) return { zone: `${offset[1]}:${offset[2]}`, zoneOf: 'message', ...agreed }
+  return { zone: senders.zone, zoneOf: 'server', ...agreed }
+}
+
+/**
+ * What marks a resource of a message that is no production: `meta.tag` with its code of table 0103.
+ *
+ * @see https://build.fhir.org/ig/HL7/v2-to-fhir/ConceptMap-datatype-pt-to-meta.html
+ */
+export function processingMeta({ msh }: Message): { readonly meta?: Meta } {
+  const code = value(msh, 11)
+  const tag = [{ system: 'http://terminology.hl7.org/CodeSystem/v2-0103', code }]
+  return code === 'T' || code === 'D' ? { meta: { tag } } : {}
 }
 
 function isFrom({ msh }: Message, { application, facility }: SenderSettings): boolean {
@@ -82,6 +101,7 @@ const members: Readonly<Record<string, (value: unknown) => boolean>> = {
   facility: isText,
   zone: value => isText(value) && isZone(value as string),
   strict: value => typeof value === 'boolean',
+  processing: value => Array.isArray(value) && value.length > 0 && value.every(one => processingIds.includes(one)),
 }
 
 /**

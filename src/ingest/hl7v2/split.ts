@@ -1,20 +1,36 @@
 import { Problem } from '#kernel'
 import type { IngestLimits } from '../limits.ts'
+import type { Steps } from '../turns.ts'
+import { MessageSize } from './message-size.ts'
 
-/** The lines of one message, its MSH first. */
+/** The segments of one message, its MSH first. */
 export interface RawMessage {
   readonly lines: readonly string[]
+  /** In which batch of the file it came, from 0. */
+  readonly batch: number
+  /** Why it is not read: it is too large. Then its first segment is all that is kept of it. */
+  readonly refused?: Problem
 }
 
 export interface SplitFile {
   readonly messages: readonly RawMessage[]
   readonly warnings: readonly string[]
+  /** Whether an envelope says that it is a batch or a file of batches. */
+  readonly isBatch: boolean
+  /** The FHS segment. */
+  readonly file: string | undefined
+  /** The BHS segments by number of the batch; empty for what stands in none. */
+  readonly batches: readonly (string | undefined)[]
 }
 
 const segmentStart = /^[A-Z][A-Z0-9]{2}(?:[^A-Za-z0-9\s]|$)/
 /** Line ends of every kind, and the MLLP frame. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what separates
-const lineEnds = /[\r\n\v\x1c\x85\u2028\u2029]+/
+const lineEnds = /[\r\n\v\x1c\x85\u2028\u2029]+/g
+/** Where a line break inside a segment was. */
+const join = '\\.br\\'
+/** What ends a message that is too large; the rest of it need not be cut. */
+const headers = /MSH|[FB][HT]S/
 const envelopes = new Set(['FHS', 'BHS', 'BTS', 'FTS'])
 
 const said = {
@@ -28,38 +44,68 @@ const said = {
 } as const
 
 /**
- * Cuts a file or a message into messages, whatever its line ends, blank lines, MLLP frame or batch envelope.
+ * Cuts a file or a message into messages, whatever its line ends, blank lines, MLLP frame or batch envelope. What is too
+ * large is found out before anything is made of it. Yields after each piece of text.
  *
  * @throws Problem `too-large` · `ingest.token-too-long`
  */
-export function splitMessages(text: string, limits: IngestLimits): SplitFile {
+export function* splitMessages(texts: Iterable<string>, limits: IngestLimits): Steps<SplitFile> {
   const cutting = new Cutting(limits)
-  for (const raw of text.split(lineEnds)) {
-    const line = raw.trimStart()
-    if (line !== '') cutting.take(line)
+  let open = ''
+  for (const text of texts) {
+    if (cutting.isSkipping && open === '' && !headers.test(text)) {
+      open = text.slice(Math.max(text.lastIndexOf('\r'), text.lastIndexOf('\n')) + 1)
+      yield
+      continue
+    }
+    let from = 0
+    for (const { 0: ends, index } of text.matchAll(lineEnds)) {
+      cutting.take(open + text.slice(from, index))
+      open = ''
+      from = index + ends.length
+    }
+    open += text.slice(from)
+    if (open.length > limits.maxToken) throw tooLong()
+    yield
   }
+  cutting.take(open)
   return cutting.end()
+}
+
+function tooLong(): Problem {
+  return new Problem('too-large', 'ingest.token-too-long', 'One segment of the file is longer than is accepted.')
 }
 
 class Cutting {
   readonly #limits: IngestLimits
-  readonly #messages: { lines: string[] }[] = []
+  readonly #messages: { lines: string[]; batch: number; refused?: Problem }[] = []
   readonly #warnings = new Set<string>()
   /** The message that is open; none before the first MSH and after a trailer. */
   #lines: string[] | undefined
   /** Pieces of the segment that is open. */
   #pieces: string[] = []
   #length = 0
+  #size: MessageSize | undefined
   /** Messages before the batch that is open; undefined outside of one. */
   #batchFrom: number | undefined
   #inFile = false
-  #batches = 0
+  #isBatch = false
+  #isLoose = false
+  #file: string | undefined
+  #headers: (string | undefined)[] = []
 
   constructor(limits: IngestLimits) {
     this.#limits = limits
   }
 
-  take(line: string): void {
+  /** Whether the message that is open is refused already. */
+  get isSkipping(): boolean {
+    return this.#lines !== undefined && this.#messages.at(-1)?.refused !== undefined
+  }
+
+  take(raw: string): void {
+    const line = raw.trimStart()
+    if (line === '') return
     const name = line.slice(0, 3)
     if (name === 'MSH' && segmentStart.test(line)) this.#begin(line)
     else if (envelopes.has(name) && segmentStart.test(line)) this.#envelope(name, line)
@@ -72,13 +118,16 @@ class Cutting {
     this.#close()
     if (this.#batchFrom !== undefined) this.#warnings.add(said.noTrailer)
     if (this.#inFile) this.#warnings.add(said.noFileTrailer)
-    return { messages: this.#messages, warnings: [...this.#warnings] }
+    const [messages, warnings, batches] = [this.#messages, [...this.#warnings], this.#headers]
+    return { messages, warnings, isBatch: this.#isBatch, file: this.#file, batches }
   }
 
   #begin(line: string): void {
     this.#close()
     this.#lines = []
-    this.#messages.push({ lines: this.#lines })
+    if (this.#batchFrom === undefined && !this.#isLoose) this.#openBatch(undefined)
+    this.#messages.push({ lines: this.#lines, batch: this.#headers.length - 1 })
+    this.#size = new MessageSize(line, this.#limits)
     this.#open(line)
   }
 
@@ -99,16 +148,24 @@ class Cutting {
   }
 
   #add(line: string): void {
-    this.#length += line.length
-    if (this.#length > this.#limits.maxToken)
-      throw new Problem('too-large', 'ingest.token-too-long', 'One segment of the file is longer than is accepted.')
+    this.#length += line.length + join.length
+    if (this.#length > this.#limits.maxToken) throw tooLong()
     this.#pieces.push(line)
   }
 
   #finish(): void {
-    if (this.#pieces.length > 0) this.#lines?.push(this.#pieces.join('\\.br\\'))
+    if (this.#pieces.length > 0) this.#keep(this.#pieces.join(join))
     this.#pieces = []
     this.#length = 0
+  }
+
+  /** What is too large costs itself, and not the messages before and behind it. */
+  #keep(segment: string): void {
+    const message = this.#messages.at(-1)
+    if (message === undefined || message.refused !== undefined || this.#lines === undefined) return
+    const refused = this.#size?.add(segment)
+    if (refused === undefined) message.lines.push(segment)
+    else Object.assign(message, { refused, lines: message.lines.slice(0, 1) })
   }
 
   #close(): void {
@@ -118,17 +175,29 @@ class Cutting {
 
   #envelope(name: string, line: string): void {
     this.#close()
+    this.#isBatch = true
     const stated = Number(line.slice(4).split(/\D/, 1)[0])
-    if (name === 'FHS') this.#inFile = true
-    else if (name === 'BHS') this.#beginBatch()
+    if (name === 'FHS') this.#beginFile(line)
+    else if (name === 'BHS') this.#beginBatch(line)
     else if (name === 'BTS') this.#endBatch(stated)
     else this.#endFile(stated)
   }
 
-  #beginBatch(): void {
+  #beginFile(line: string): void {
+    this.#inFile = true
+    this.#file ??= line
+  }
+
+  #beginBatch(line: string): void {
     if (this.#batchFrom !== undefined) this.#warnings.add(said.noTrailer)
     this.#batchFrom = this.#messages.length
-    this.#batches += 1
+    this.#openBatch(line)
+  }
+
+  /** @param line  its BHS; undefined for messages that stand in no batch */
+  #openBatch(line: string | undefined): void {
+    this.#headers.push(line)
+    this.#isLoose = line === undefined
   }
 
   #endBatch(stated: number): void {
@@ -138,7 +207,8 @@ class Cutting {
   }
 
   #endFile(stated: number): void {
-    if (stated > 0 && this.#batches > 0 && stated !== this.#batches) this.#warnings.add(said.batches)
+    const batches = this.#headers.filter(header => header !== undefined).length
+    if (stated > 0 && batches > 0 && stated !== batches) this.#warnings.add(said.batches)
     this.#inFile = false
   }
 }

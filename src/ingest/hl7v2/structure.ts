@@ -50,9 +50,18 @@ export function segmentsOf(group: Group, name: string): readonly Segment[] {
   return group.segments.filter(segment => segment.name === name)
 }
 
+/** The groups of those that are complete, sorted once: a patient's visit is asked for at each of ten thousand results. */
+const sorted = new WeakMap<Group, ReadonlyMap<string, readonly Group[]>>()
+const none: readonly Group[] = []
+
 /** The groups of a name that stand directly in a group. */
 export function groupsOf(group: Group, name: string): readonly Group[] {
-  return group.groups.filter(child => child.name === name)
+  let byName = sorted.get(group)
+  if (byName === undefined) {
+    byName = Map.groupBy(group.groups, child => child.name)
+    sorted.set(group, byName)
+  }
+  return byName.get(name) ?? none
 }
 
 /** Every segment below a group, its own first. */
@@ -79,7 +88,7 @@ export function structured(message: Message, structure: string): Structured {
     const [current] = path
     if (segment.name === 'PID') {
       if (!repeats && current !== undefined) throw misplaced(segment)
-      path = [openGroup('PATIENT', segment, patient)]
+      path = [openGroup('PATIENT', segment, new Map(), patient)]
       patients.push(...path)
     } else if (isOfHeader(segment, current)) header.push(segment)
     else if (current === undefined) early.push(segment)
@@ -119,6 +128,10 @@ interface OpenGroup extends Group {
   readonly groups: OpenGroup[]
   /** Groups that may stand in it, in order. */
   readonly order: readonly string[]
+  /** The latest group of each name directly in it, the latest of all last. */
+  readonly latest: Map<string, OpenGroup>
+  /** The same of all groups of its patient. */
+  readonly ofPatient: Map<string, OpenGroup>
 }
 
 const bare: GroupRow = { starts: [], holds: [] }
@@ -127,8 +140,28 @@ function rowOf(name: string): GroupRow {
   return lookUp(structures().groups, name) ?? bare
 }
 
-function openGroup(name: string, segment: Segment, order = rowOf(name).groups ?? []): OpenGroup {
-  return { name, segments: [segment], groups: [], order }
+function openGroup(
+  name: string,
+  segment: Segment,
+  ofPatient: OpenGroup['ofPatient'],
+  order = rowOf(name).groups ?? [],
+): OpenGroup {
+  const group = { name, segments: [segment], groups: [], order, latest: new Map(), ofPatient }
+  putLast(ofPatient, group)
+  return group
+}
+
+function putLast(latest: OpenGroup['latest'], group: OpenGroup): void {
+  latest.delete(group.name)
+  latest.set(group.name, group)
+}
+
+/** Opens a group within another one. */
+function openWithin(parent: OpenGroup, name: string, segment: Segment): OpenGroup {
+  const opened = openGroup(name, segment, parent.ofPatient)
+  parent.groups.push(opened)
+  putLast(parent.latest, opened)
+  return opened
 }
 
 /** Puts a segment into the innermost open group that has a place for it; gives the groups that are open then. */
@@ -150,13 +183,11 @@ function placedIn(group: OpenGroup, segment: Segment): OpenGroup[] | undefined {
   const child = group.order.find(name => rowOf(name).starts.includes(segment.name))
   if (child === undefined) return undefined
   // An OBX behind an order is the order's, whatever stands between them.
-  for (const later of group.groups.toReversed()) {
+  for (const later of [...group.latest.values()].toReversed()) {
     const below = group.order.indexOf(later.name) > group.order.indexOf(child) ? placedIn(later, segment) : undefined
     if (below !== undefined) return [later, ...below]
   }
-  const opened = openGroup(child, segment)
-  group.groups.push(opened)
-  return [opened]
+  return [openWithin(group, child, segment)]
 }
 
 /** Whether a group has room for a segment: one that it holds, or that begins it and has not come yet (OBR after ORC). */
@@ -170,7 +201,7 @@ function joins(group: OpenGroup, name: string): boolean {
 /** The latest group of the patient that has room, else a group of its own, else the patient itself. */
 function placedElsewhere(segment: Segment, path: readonly OpenGroup[]): OpenGroup[] {
   const patient = path[0] as OpenGroup
-  const home = everyGroup(patient).findLast(group => rowOf(group.name).holds.includes(segment.name))
+  const home = [...patient.ofPatient.values()].findLast(group => rowOf(group.name).holds.includes(segment.name))
   if (home !== undefined) {
     home.segments.push(segment)
     return [...path]
@@ -180,11 +211,5 @@ function placedElsewhere(segment: Segment, path: readonly OpenGroup[]): OpenGrou
     patient.segments.push(segment)
     return [...path]
   }
-  const opened = openGroup(own, segment)
-  patient.groups.push(opened)
-  return [patient, opened]
-}
-
-function everyGroup(group: OpenGroup): readonly OpenGroup[] {
-  return [group, ...group.groups.flatMap(everyGroup)]
+  return [patient, openWithin(patient, own, segment)]
 }

@@ -1,6 +1,6 @@
 import type { Grant } from '#access'
 import { printJson, type Resource, toInstant } from '#fhir'
-import { type Clock, newResourceId } from '#kernel'
+import { type Clock, giveWay, newResourceId } from '#kernel'
 import type { Append, CommitResult, DocumentWrite, Store } from '#store'
 import { type AuditKindName, auditEventOf, listedEntities } from '../audit/audit.ts'
 import type { AuditWork } from '../audit/audit-outbox.ts'
@@ -27,6 +27,8 @@ export class Committer {
   readonly #clock: Clock
   readonly #reach: Reach
   readonly #shelf: Shelf
+  /** Ledgers to which a long commit appends in slices; others wait for their seqs. */
+  readonly #taken = new Map<Ledger, Promise<unknown>>()
 
   constructor(rooms: { readonly store: Store; readonly clock: Clock; readonly reach: Reach; readonly shelf: Shelf }) {
     this.#store = rooms.store
@@ -43,6 +45,7 @@ export class Committer {
     const documents = await txn.documentWrites()
     if (!stillHolds(txn, this.#reach)) return false
     await txn.keepKeys()
+    await this.#untilFree(work)
     if (!stillHolds(txn, this.#reach)) return false
     const result = await this.#write(work, { txn, documents })
     if (result.ok) txn.committed()
@@ -69,19 +72,23 @@ export class Committer {
       drafts.push(this.#auditDraft(event))
       work.set(ledger, drafts)
     }
+    await this.#untilFree(work)
     return [...work.keys()].every(ledger => ledger.alive) && (await this.#write(work, { urgent })).ok
   }
 
-  // From the first append to the store's commit nothing may be awaited: seqs are given out in between.
+  // From the first append to the store's commit nobody else may append to these ledgers: seqs are given out in between.
   async #write(work: Work, beside: Beside): Promise<CommitResult> {
+    const release = isLong(work) ? this.#take([...work.keys()]) : undefined
     try {
       const atMs = Math.max(this.#clock.nowMs(), ...[...work.keys()].map(ledger => ledger.lastMs))
-      const appends = [...work].map(([ledger, drafts]) => ledger.append(drafts, atMs))
+      const asserted = assertions(beside.txn, work)
+      const appends = release === undefined ? appendedNow(work, atMs) : await appendedInSlices(work, atMs)
       const committing = this.#store.commit({
-        appends: [...appends, ...assertions(beside.txn, work)],
+        appends: [...appends, ...asserted],
         documents: beside.documents ?? [],
         urgent: beside.urgent ?? false,
       })
+      release?.()
       const result = await committing
       if (result.ok) for (const append of appends) this.#durable(append, work)
       else for (const ledger of work.keys()) this.#shelf.outrun(ledger)
@@ -89,6 +96,27 @@ export class Committer {
     } catch (error) {
       this.#discard(work)
       throw error
+    } finally {
+      release?.()
+    }
+  }
+
+  /** Takes ledgers for oneself. @returns lets go of them */
+  #take(ledgers: readonly Ledger[]): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    for (const ledger of ledgers) this.#taken.set(ledger, promise)
+    return () => {
+      for (const ledger of ledgers) if (this.#taken.get(ledger) === promise) this.#taken.delete(ledger)
+      resolve()
+    }
+  }
+
+  /** Waits until nobody appends to these ledgers in slices. */
+  async #untilFree(work: Work): Promise<void> {
+    for (;;) {
+      const taken = [...work.keys()].find(ledger => this.#taken.has(ledger))
+      if (taken === undefined) return
+      await this.#taken.get(taken)
     }
   }
 
@@ -184,6 +212,36 @@ function draftsByLedger(staged: readonly StagedDraft[]): Work {
     else drafts.push(draft)
   }
   return work
+}
+
+/** Entries that are sealed in one turn, if a commit has many: some milliseconds. */
+const sealedAtOnce = 16
+const mostInOneTurn = 64
+
+function isLong(work: Work): boolean {
+  let drafts = 0
+  for (const of of work.values()) drafts += of.length
+  return drafts > mostInOneTurn
+}
+
+function appendedNow(work: Work, atMs: number): Append[] {
+  return [...work].map(([ledger, drafts]) => ledger.append(drafts, atMs))
+}
+
+/** The same, while others have their turns. */
+async function appendedInSlices(work: Work, atMs: number): Promise<Append[]> {
+  const appends: Append[] = []
+  for (const [ledger, drafts] of work) {
+    const slices: Append[] = []
+    for (let at = 0; at < drafts.length; at += sealedAtOnce) {
+      const pause = giveWay()
+      if (pause !== undefined) await pause
+      slices.push(ledger.append(drafts.slice(at, at + sealedAtOnce), atMs))
+    }
+    const [first] = slices
+    if (first !== undefined) appends.push({ ...first, entries: slices.flatMap(({ entries }) => entries) })
+  }
+  return appends
 }
 
 /** Whether everything a transaction saw is still so; what other processes do, the store's commit finds out. */

@@ -56,13 +56,25 @@ function isIndexed(reference: string, cells: readonly (Cell | undefined)[], plan
   )
 }
 
+/** From so many references on it takes less to gather what is indexed than to look for each. */
+const manyReferences = 16
+
+/** Tells whether a parameter covers a reference. */
+function indexedTest(count: number, cells: readonly (Cell | undefined)[], plan: Plan): (reference: string) => boolean {
+  if (count < manyReferences) return reference => isIndexed(reference, cells, plan)
+  const texts = plan.references.flatMap(index => cells[index]?.texts ?? [])
+  const indexed = new Set(texts.map(text => text.split('\u001f', 1)[0] ?? text))
+  return reference => indexed.has(reference)
+}
+
 /** References that no parameter covers still lead to resources that the caller may read. */
 function addOtherReferences(resource: Resource, cells: (Cell | undefined)[], plan: Plan): void {
   const found: string[] = []
   collect(resource, found)
+  const isCovered = indexedTest(found.length, cells, plan)
   for (const reference of found) {
     const text = plain(reference)
-    if (text === '' || text.startsWith('#') || isIndexed(text, cells, plan)) continue
+    if (text === '' || text.startsWith('#') || isCovered(text)) continue
     cellOf(cells, plan.otherReferences).pushText(text, 0)
   }
 }

@@ -77,7 +77,6 @@ describe('one HL7 v2 message – the acknowledgement in original mode', () => {
 
   it.each([
     ['ingest.hl7-malformed', 'AR', '100', Buffer.from('hello')],
-    ['ingest.hl7-malformed for two at once', 'AR', '100', Buffer.concat([admission, admission])],
     ['ingest.hl7-type-unsupported', 'AR', '200', message('MSH|^~\\&|A|B|||2026||SIU^S12|1|P|2.5', 'PID|1')],
     ['ingest.hl7-event-unsupported', 'AR', '201', message('MSH|^~\\&|A|B|||2026||ADT^A17|1|P|2.5', 'PID|1')],
     ['ingest.hl7-processing-unsupported', 'AR', '202', message('MSH|^~\\&|A|B|||2026||ADT^A01|1|X|2.5', 'PID|1')],

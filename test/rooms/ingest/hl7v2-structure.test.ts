@@ -4,14 +4,14 @@ import { parseMessage } from '../../../src/ingest/hl7v2/parse.ts'
 import { splitMessages } from '../../../src/ingest/hl7v2/split.ts'
 import { type Group, structured } from '../../../src/ingest/hl7v2/structure.ts'
 import { defaultLimits } from '../../../src/ingest/limits.ts'
-import { hl7Outcomes, message, resourcesOf } from './reading.ts'
+import { atOnce, hl7Outcomes, message, resourcesOf } from './reading.ts'
 
 const msh = (type: string) => `MSH|^~\\&|HIS|CLINIC|||20260210081500+0100||${type}|M1|P|2.5.1`
 
 const grouped = (structure: string, ...segments: string[]) => {
-  const { text, decoder } = decodeHl7(message(msh('X'), ...segments))
-  const [only] = splitMessages(text, defaultLimits).messages
-  return structured(parseMessage(only?.lines ?? [], decoder), structure)
+  const { texts, decoder } = decodeHl7(message(msh('X'), ...segments))
+  const [only] = atOnce(splitMessages(texts, defaultLimits)).messages
+  return structured(atOnce(parseMessage(only?.lines ?? [], decoder)), structure)
 }
 
 /** `PATIENT(PID PD1 VISIT(PV1))`, each segment with its first field. */

@@ -1,8 +1,9 @@
-import { parseMessage } from '../../../src/ingest/hl7v2/parse.ts'
 import { parseSenders } from '../../../src/ingest/hl7v2/senders.ts'
+import { splitMessages } from '../../../src/ingest/hl7v2/split.ts'
 import { toDateTime } from '../../../src/ingest/hl7v2/times.ts'
+import { defaultLimits } from '../../../src/ingest/limits.ts'
 import { createPatient, everything, found, ingested, openHouse, readPatient, type TestHouse } from './house.ts'
-import { message } from './reading.ts'
+import { atOnce, message } from './reading.ts'
 
 const msh = (rest = '', time = '20240310120000+0000') =>
   `MSH|^~\\&|LAB|LABOR|KIN|HOME|${time}||ORU^R01|C1|P|2.5.1${rest}`
@@ -262,9 +263,9 @@ describe('files and batches – HL7 v2.5.1, 2.10.3', () => {
     expect(counts.rejected).toMatchObject([{ expression: 'message[2]' }])
     expect(await found(house.record, 'Observation')).toHaveLength(2)
     expect((await send(house, bomb)).ack).toContain('104^Value too long')
-    expect(() => parseMessage(bomb.toString().split('\r'), new TextDecoder())).toThrow(
-      expect.objectContaining({ code: 'ingest.hl7-too-many-parts' }),
-    )
+    expect(atOnce(splitMessages([bomb.toString()], defaultLimits)).messages[0]?.refused).toMatchObject({
+      code: 'ingest.hl7-too-many-parts',
+    })
   })
 
   it('a line of text that begins with capitals is no segment', async () => {

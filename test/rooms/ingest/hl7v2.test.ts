@@ -9,7 +9,7 @@ import { parseMessage } from '../../../src/ingest/hl7v2/parse.ts'
 import { splitMessages } from '../../../src/ingest/hl7v2/split.ts'
 import { defaultLimits } from '../../../src/ingest/limits.ts'
 import type { Outcome } from '../../../src/ingest/outcome.ts'
-import { cases, hl7Case, hl7Outcomes, message, plain, resourcesOf } from './reading.ts'
+import { atOnce, cases, hl7Case, hl7Outcomes, message, plain, resourcesOf } from './reading.ts'
 
 const validator = createValidator()
 const msh = (event: string, rest = '') => `MSH|^~\\&|HIS|CLINIC|||20260210081500+0100||${event}|M1|P|2.5${rest}`
@@ -28,9 +28,9 @@ function patientOf(
 }
 
 const parsed = (bytes: Buffer) => {
-  const { text, decoder } = decodeHl7(bytes)
-  const [first] = splitMessages(text, defaultLimits).messages
-  return parseMessage(first?.lines ?? [], decoder)
+  const { texts, decoder } = decodeHl7(bytes)
+  const [first] = atOnce(splitMessages(texts, defaultLimits)).messages
+  return atOnce(parseMessage(first?.lines ?? [], decoder))
 }
 
 describe('the encoding of HL7 v2 – chapter 2, 2.5 to 2.7', () => {
@@ -74,21 +74,21 @@ describe('the encoding of HL7 v2 – chapter 2, 2.5 to 2.7', () => {
 
   it('cuts files at any line ends, frames and envelopes', () => {
     const file = `\v\nFHS|^~\\&\r\nBHS|^~\\&\n${msh('ADT^A01')}\r\n\n  PID|1\r${msh('ADT^A04')}\rPID|2\rbroken\x1c\rBTS|7\nFTS|1`
-    const { messages, warnings } = splitMessages(file, defaultLimits)
+    const { messages, warnings } = atOnce(splitMessages([file], defaultLimits))
     expect(messages.map(({ lines }) => lines.length)).toEqual([2, 2])
     expect(messages[1]?.lines[1]).toBe('PID|2\\.br\\broken')
     expect(warnings).toHaveLength(2)
-    expect(splitMessages('PID|1\rPV1|1', defaultLimits).warnings).toHaveLength(1)
+    expect(atOnce(splitMessages(['PID|1\rPV1|1'], defaultLimits)).warnings).toHaveLength(1)
   })
 
   it.each(['MSH', 'MSH|', 'MSHA^~\\&|', 'MSH||||', 'MSH|^^^^|'])('refuses %s', first => {
-    expect(() => parseMessage([first], new TextDecoder())).toThrow(
+    expect(() => atOnce(parseMessage([first], new TextDecoder()))).toThrow(
       expect.objectContaining({ code: 'ingest.hl7-malformed' }),
     )
   })
 
   it('refuses a segment that would fill the memory', () => {
-    expect(() => splitMessages(`MSH|${'x'.repeat(2_000_000)}`, defaultLimits)).toThrow(
+    expect(() => atOnce(splitMessages([`MSH|${'x'.repeat(2_000_000)}`], defaultLimits))).toThrow(
       expect.objectContaining({ code: 'ingest.token-too-long' }),
     )
   })

@@ -8,6 +8,7 @@ import { parseMessage } from '../../../src/ingest/hl7v2/parse.ts'
 import { splitMessages } from '../../../src/ingest/hl7v2/split.ts'
 import { defaultLimits, type IngestLimits } from '../../../src/ingest/limits.ts'
 import type { MapContext, Outcome } from '../../../src/ingest/outcome.ts'
+import type { Steps } from '../../../src/ingest/turns.ts'
 
 export const cases = new URL('../../cases/ingest/', import.meta.url)
 
@@ -64,10 +65,18 @@ export function plain(outcomes: readonly Outcome[]): unknown {
 
 /** The outcomes of the messages of a file, one list each. */
 export function hl7Outcomes(bytes: Buffer): Outcome[][] {
-  const { text, decoder } = decodeHl7(bytes)
-  return splitMessages(text, defaultLimits).messages.map(({ lines }) => [
-    ...mapMessage(readMessage(parseMessage(lines, decoder)), () => context),
+  const { texts, decoder } = decodeHl7(bytes)
+  return atOnce(splitMessages(texts, defaultLimits)).messages.map(({ lines }) => [
+    ...atOnce(mapMessage(readMessage(atOnce(parseMessage(lines, decoder))), () => context)),
   ])
+}
+
+/** Work in steps, done without a pause. */
+export function atOnce<T>(steps: Steps<T>): T {
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
 }
 
 export function hl7Case(name: string): Outcome[][] {

@@ -1,6 +1,7 @@
+import type { Steps } from '../../turns.ts'
 import { combined } from '../drafts.ts'
 import { field, part, type Segment, value } from '../message.ts'
-import { applied, type Elements, emit, inEncounter, type Mapper, type Scene } from '../scene.ts'
+import { applied, type Elements, emit, inEncounter, type Scene } from '../scene.ts'
 import { type Group, groupsOf, segmentOf } from '../structure.ts'
 import { toDateTime } from '../times.ts'
 import { noteText } from './notes.ts'
@@ -10,7 +11,7 @@ import { mapRequest } from './request.ts'
 import { mapOrderSpecimen, mapSpecimen } from './specimen.ts'
 
 /** ORC, OBR and what follows → DiagnosticReport, its ServiceRequest, Specimens and Observations */
-export const mapOrder: Mapper = (scene, group) => {
+export function* mapOrder(scene: Scene, group: Group): Steps<void> {
   const [orc, obr] = [segmentOf(group, 'ORC'), segmentOf(group, 'OBR')]
   const key = orderKey(orc, obr, value(scene.message.msh, 10))
   const request = mapRequest(scene, group, orc, obr, key)
@@ -22,7 +23,7 @@ export const mapOrder: Mapper = (scene, group) => {
   const ofOrder = specimens.length === 0 ? mapOrderSpecimen(scene, obr, key) : undefined
   const specimen = ofOrder === undefined ? described : [ofOrder]
   const within = { within: key, effective: timeOf(report) ?? collectedAt(scene, specimens) }
-  const mapped = mapResults(scene, group, specimens, within)
+  const mapped = yield* mapResults(scene, group, specimens, within)
   const attachments = mapped.flatMap(({ attachments: given }) => given)
   const conclusion = noteText(scene, group, obr)
   emit(scene, obr, 'DiagnosticReport', [key], {
@@ -47,14 +48,18 @@ function listed(name: string, references: readonly string[]): Elements {
 }
 
 /** The observations of the order and of its specimens. */
-function mapResults(
+function* mapResults(
   scene: Scene,
   group: Group,
   specimens: readonly Group[],
   within: ObservationPlace,
-): readonly MappedObservation[] {
-  const groups = [group, ...specimens].flatMap(one => groupsOf(one, 'OBSERVATION'))
-  return groups.map(obx => mapObservation(scene, obx, within))
+): Steps<readonly MappedObservation[]> {
+  const mapped: MappedObservation[] = []
+  for (const obx of [group, ...specimens].flatMap(one => groupsOf(one, 'OBSERVATION'))) {
+    mapped.push(mapObservation(scene, obx, within))
+    yield
+  }
+  return mapped
 }
 
 /** OBR-7 and OBR-8 are the time of the results that have none of their own: HL7 v2.5.1, 7.4.1.7. */

@@ -21,6 +21,8 @@ function linesOf(scene: Scene, nte: Segment): string {
 
 /** What an NTE says beside its text, which may be lines of a longer one. */
 function annotationOf(scene: Scene, nte: Segment): Elements {
+  // Most say nothing else, and there may be thousands.
+  if (nte.fields.length <= 4) return {}
   const { note, contained } = applied(scene, nte, 'Annotation') as { note?: readonly Elements[]; contained?: unknown }
   const { text, ...signed } = note?.[0] ?? {}
   return contained === undefined ? signed : { ...signed, contained }
@@ -38,6 +40,7 @@ const nameParts = [
 
 /** NTE-5 and NTE-6, where the text is all there is: of the author the name, which is what is read. */
 function signature(scene: Scene, nte: Segment): string {
+  if (nte.fields.length <= 4) return ''
   const aside = { ...scene, ledger: new Ledger() }
   const { authorReference, time } = annotationOf(aside, nte) as { authorReference?: Elements; time?: string }
   const look = scene.ledger.look(nte, 5)

@@ -8,18 +8,7 @@ import { Ledger } from '../ledger.ts'
 import { mergedLists } from '../lists.ts'
 import { isNull, type Message, type Segment } from '../message.ts'
 import { isLate, withStamps } from '../said-at.ts'
-import {
-  applied,
-  type Elements,
-  ignore,
-  join,
-  type Mapper,
-  type Scene,
-  say,
-  tellUncoded,
-  untakenOf,
-  warn,
-} from '../scene.ts'
+import { applied, type Elements, ignore, join, type Scene, say, tellUncoded, untakenOf, warn } from '../scene.ts'
 import { withAuthority } from '../sender.ts'
 import { type Group, groupsOf, segmentOf } from '../structure.ts'
 import { rulesOf } from '../tables.ts'
@@ -31,7 +20,7 @@ import { isOrganization } from './related-person.ts'
  * PID and PD1 → Patient. An update (A08, A31) replaces what it names and deletes what it says is null; any other message
  * fills what is absent. Identifiers are added in either case, never lost.
  */
-export const mapPatient: Mapper = (scene, group) => {
+export function mapPatient(scene: Scene, group: Group): void {
   const { elements, lost, uncoded } = patientElements(group, scene, scene.ledger)
   for (const { segment, place } of lost) warn(scene, segment, place)
   for (const { segment, place } of uncoded) tellUncoded(scene, segment, place)

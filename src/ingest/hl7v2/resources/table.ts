@@ -1,5 +1,6 @@
-import type { Mapper } from '../scene.ts'
-import { groupsOf } from '../structure.ts'
+import type { Steps } from '../../turns.ts'
+import type { Mapper, Scene } from '../scene.ts'
+import { type Group, groupsOf } from '../structure.ts'
 import { mapAllergy } from './allergy-intolerance.ts'
 import { mapCondition } from './condition.ts'
 import { mapCoverage, mapFinancialClass } from './coverage.ts'
@@ -24,9 +25,13 @@ export const mappers: Readonly<Record<string, Mapper>> = {
 }
 
 /** Maps the groups of a patient, kind by kind. */
-export const mapGroups: Mapper = (scene, patient) => {
+export function* mapGroups(scene: Scene, patient: Group): Steps<void> {
   mapPatientFacts(scene, patient)
   mapFinancialClass(scene, patient)
   mapCareTeam(scene, patient)
-  for (const [name, map] of Object.entries(mappers)) for (const group of groupsOf(patient, name)) map(scene, group)
+  for (const [name, map] of Object.entries(mappers))
+    for (const group of groupsOf(patient, name)) {
+      yield* map(scene, group) ?? []
+      yield
+    }
 }

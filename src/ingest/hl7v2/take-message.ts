@@ -1,0 +1,110 @@
+import type { Grant } from '#access'
+import { isProblem, Problem } from '#kernel'
+import type { Held } from '../identity/review/held.ts'
+import { forgetFingerprintKey } from '../keys.ts'
+import { type ContextDeps, openContext } from '../open-context.ts'
+import type { Left, Outcome } from '../outcome.ts'
+import { inTurns, type Turns } from '../turns.ts'
+import { accepted, acknowledge, type Remark, remarkOf } from './acknowledge.ts'
+import { commitMessage, type PatientPart } from './commit-message.ts'
+import { firstFault, mapPatientGroup, type Read, readMessage, remarks } from './map-message.ts'
+import { mergeByMessage } from './merge-patients.ts'
+import type { Message } from './message.ts'
+import { receiptOf, receiptWrite } from './receipts.ts'
+import { checkHeader, checkProcessing, findPatient, type Subject } from './receive.ts'
+import type { Group } from './structure.ts'
+
+/** What receiving needs: admissions wait for each other. */
+export interface ReceiveDeps extends ContextDeps {
+  readonly admissions: Turns
+}
+
+/** A message that is to be taken in, for whom, and what a person has said of whom its groups are about. */
+export interface Taking {
+  readonly grant: Grant
+  /** SHA-256 of the file or body that it came in, hex: its Provenance names it. */
+  readonly digest: string
+  /** SHA-256 of the message itself. */
+  readonly contentDigest: string
+  readonly choices?: Held['choices']
+  /** What is to be said of its envelope. */
+  readonly remarks?: readonly Remark[]
+}
+
+/** A group of the message and whom it is about. */
+interface About {
+  readonly group: Group
+  readonly subject: Subject
+}
+
+/**
+ * Takes in a message, in one transaction, and answers it. What was taken in before gets the answer that it got then.
+ *
+ * @returns the acknowledgement
+ * @throws Problem what refuses the message
+ */
+export async function takeMessage(message: Message, taking: Taking, deps: ReceiveDeps): Promise<string> {
+  checkHeader(message)
+  const read = readMessage(message, deps.senders)
+  checkProcessing(read)
+  const { grant, contentDigest: digest, choices = {} } = taking
+  if (read.row.merges === true) await mergeByMessage(read, { grant, digest, choices }, deps)
+  const about: About[] = []
+  for (const [nth, group] of read.patients.entries()) {
+    const question = { read, group, grant, choice: choices[nth] }
+    about.push({ group, subject: await findPatient(question, deps.record, deps.baseUrl) })
+  }
+  const first = about[0]?.subject.patient ?? ''
+  const before = await receiptOf(deps.record.documents, message, [first], digest)
+  if (before !== undefined) return before.ack ?? answer(message, [], taking, deps)
+  const admitted = about.filter(({ subject }) => subject.admit !== undefined)
+  try {
+    const work = () => importMessage(read, about, taking, deps)
+    // Each of several messages about somebody new must see whom the ones before it have taken in.
+    return await (admitted.length === 0 ? work() : deps.admissions(work))
+  } catch (error) {
+    for (const { subject } of admitted) await forgetFingerprintKey(deps.record.documents, subject.patient)
+    // Of two messages about somebody new one takes them in; the other one finds them the second time.
+    if (isProblem(error) && error.code === 'ingest.hl7-patient-appeared') return takeMessage(message, taking, deps)
+    throw error
+  }
+}
+
+async function importMessage(read: Read, about: readonly About[], taking: Taking, deps: ReceiveDeps): Promise<string> {
+  const parts: PatientPart[] = []
+  // Several groups may be about one patient.
+  for (const [patient, of] of Map.groupBy(about, ({ subject }) => subject.patient)) {
+    const { context, provenanceId } = await openContext(taking.grant, patient, taking.digest, deps)
+    const outcomes: (readonly Outcome[])[] = []
+    for (const { group } of of) outcomes.push(await inTurns(mapPatientGroup(read, group, context)))
+    parts.push({ patient, admit: of[0]?.subject.admit, provenanceId, outcomes: outcomes.flat() })
+  }
+  const outcomes = [...remarks(read), ...parts.flatMap(part => part.outcomes)]
+  if (read.sending.strict) checkFaultless(outcomes)
+  const { message } = read
+  const [first] = parts
+  const answered = (warnings: readonly Left[]) => answer(message, [...outcomes, ...warnings.map(warned)], taking, deps)
+  const remember = (ack: string) => {
+    const receipt = { digest: taking.contentDigest, ack }
+    return receiptWrite(deps.record.documents, message, first?.patient ?? '', receipt, deps.clock.nowMs())
+  }
+  return commitMessage(parts, { ...taking, answered, remember }, deps)
+}
+
+function warned(left: Left): Outcome {
+  return { kind: 'warning', location: 'PID^1', ...left }
+}
+
+function answer(message: Message, outcomes: readonly Outcome[], { remarks = [] }: Taking, deps: ReceiveDeps): string {
+  const said = [...remarks, ...outcomes.flatMap(outcome => remarkOf(outcome) ?? [])]
+  return acknowledge(message, accepted, deps.clock.nowMs(), said)
+}
+
+/** @throws Problem `unprocessable` · `ingest.hl7-invalid` */
+function checkFaultless(outcomes: readonly Outcome[]): void {
+  const location = firstFault(outcomes)
+  if (location !== undefined)
+    throw new Problem('unprocessable', 'ingest.hl7-invalid', 'A value of the message cannot be read.', {
+      expression: location,
+    })
+}
