@@ -6,6 +6,7 @@ import type { Vault } from '#vault'
 import { type Gathered, gather } from './gather.ts'
 import { attemptsOfLink, type LinkDocument, type LinkSummary, type Links, summaryOf } from './links.ts'
 import { passcodeMac, unknownLink } from './opening.ts'
+import { checkQuota } from './quota.ts'
 import { encryptForLink, type SealedFiles } from './sealed-file.ts'
 import { printShlink } from './shlink.ts'
 import { covers, parseLinkScopes, subGrant } from './sub-grant.ts'
@@ -58,7 +59,7 @@ export interface Management {
    *
    * @throws Problem `forbidden` · `share.scope-too-wide`; `not-found` · `share.nothing-to-share`; `too-large` ·
    *   `share.content-too-large`; `invalid` · `share.scope-malformed`, `share.label-invalid`, `share.expiry-invalid`,
-   *   `share.passcode-invalid`, `share.flags-contradict`
+   *   `share.passcode-invalid`, `share.flags-contradict`; `conflict` · `share.too-many`
    */
   create(request: LinkRequest): Promise<CreatedLink>
   /** The links that this grant could have made, newest first; those that have ended for 30 days more. */
@@ -105,6 +106,7 @@ class ManagedLinks implements Management {
     checkChoices(request)
     const expiresAtMs = expiryOf(request, nowMs)
     const reading = subGrant(grant, patient, scopes)
+    await checkQuota(this.#rooms.links, patient, nowMs)
     const gathered = await gather(record.reader(reading), reading, `${this.#rooms.baseUrl}/fhir`, nowMs)
     const id = newSecret()
     const link = await this.#keep(id, request, { scopes: scopes.text, createdAtMs: nowMs, expiresAtMs }, gathered)

@@ -152,6 +152,39 @@ describe('the content', () => {
     expect(await house.record.documents.list('share.content')).not.toHaveLength(1)
   })
 
+  it('is refused when there are too many, until one is ended; those of others do not count', async () => {
+    const one = { scopes: 'patient/Patient.rs', patient: 'greta' }
+    const links = []
+    for (let at = 0; at < 100; at++) links.push(await house.share.create({ grant: everything(), ...one }))
+    expect(await codeOf(house.share.create({ grant: everything(), ...one }))).toBe('share.too-many')
+    await house.share.revoke({ grant: everything(), id: links[7]?.id ?? '' })
+    expect(await codeOf(house.share.create({ grant: everything(), ...one }))).toBe('no problem')
+    house.clock.advance(8 * 24 * 60 * 60_000)
+    expect(await codeOf(house.share.create({ grant: everything(), ...one }))).toBe('no problem')
+  })
+
+  it('is refused when the copies would be too much together', async () => {
+    const note = [{ text: 'n'.repeat(900_000) }]
+    for (let at = 0; at < 8; at++)
+      await create(house.record, everything(), { ...heartRate('greta', at), note }, `large-${at}`)
+    const made = []
+    for (let at = 0; at < 8; at++)
+      made.push(
+        await codeOf(house.share.create({ grant: everything(), patient: 'greta', scopes: 'patient/Observation.rs' })),
+      )
+    expect(made.slice(0, 6)).toEqual(Array(6).fill('no problem'))
+    expect(made.at(-1)).toBe('share.too-many')
+  })
+
+  it('is forgotten after its end when two hundred newer ones have ended as well', async () => {
+    const request = { grant: everything(), patient: 'greta', scopes: 'patient/Patient.rs' }
+    for (let at = 0; at < 203; at++) {
+      const { id } = await house.share.create(request)
+      await house.share.revoke({ grant: everything(), id })
+    }
+    expect((await house.record.documents.list('share.links')).length).toBeLessThanOrEqual(202)
+  })
+
   it('is refused when it would be too much for one link', async () => {
     const note = [{ text: 'n'.repeat(900_000) }]
     for (let at = 0; at < 10; at++)
