@@ -1,4 +1,4 @@
-import { fromUtf8, Problem } from '#kernel'
+import { fromUtf8, inSlices, Problem, type Steps, spend } from '#kernel'
 import { Decimal } from './decimal.ts'
 
 /** Any JSON value; a number whose digits JavaScript would not print is a Decimal. */
@@ -47,6 +47,40 @@ export function parseJson(text: string | Uint8Array, limits: JsonLimits = {}): J
   return new JsonReader(typeof text === 'string' ? text : decode(text), limits.maxDepth ?? deepestByDefault).read()
 }
 
+/** Texts up to here are parsed in one go, whatever they hold; it takes a few milliseconds. */
+const shortBytes = 64 * 1024
+
+/**
+ * As `parseJson`, for what somebody sends: its values are counted, and charged as `parsed`, before any of them is made, and
+ * a long text is parsed in slices.
+ *
+ * @throws Problem as `parseJson`; `too-costly` · `budget.parsed-exceeded`
+ */
+export async function parseSentJson(bytes: Uint8Array): Promise<Json> {
+  if (bytes.length <= shortBytes) return parseJson(bytes)
+  spend('parsed', await inSlices(countValues(bytes)))
+  return inSlices(new JsonReader(decode(bytes), deepestByDefault).readInSteps())
+}
+
+const bytesAtATime = 512 * 1024
+
+/** How many values a JSON text has, about: its separators outside of strings. */
+function* countValues(bytes: Uint8Array): Steps<number> {
+  let count = 1
+  let inString = false
+  let at = 0
+  for (let until = bytesAtATime; at < bytes.length; until += bytesAtATime) {
+    for (; at < until && at < bytes.length; at++) {
+      const byte = bytes[at] as number
+      if (byte === quote) inString = !inString
+      else if (inString) at += byte === backslash ? 1 : 0
+      else if (byte === comma || byte === openBrace || byte === openBracket) count++
+    }
+    yield
+  }
+  return count
+}
+
 /** The JSON text of a value; a `Decimal` keeps its digits, `undefined` properties are left out. */
 export function printJson(value: unknown): string {
   return JSON.stringify(value) ?? 'null'
@@ -60,10 +94,13 @@ function decode(bytes: Uint8Array): string {
   }
 }
 
+const valuesAtATime = 1_024
+
 class JsonReader {
   private readonly text: string
   private readonly maxDepth: number
   private at = 0
+  private values = 0
 
   constructor(text: string, maxDepth: number) {
     this.text = text
@@ -78,6 +115,51 @@ class JsonReader {
     this.skipSpace()
     if (this.at < this.text.length) throw this.malformed('text after the end')
     return value
+  }
+
+  /** The same, interruptible. */
+  *readInSteps(): Steps<Json> {
+    if (this.text.charCodeAt(0) === byteOrderMark) this.at = 1
+    if (!this.text.isWellFormed()) throw this.malformed('a lone surrogate is not a character')
+    const value = yield* this.valueInSteps(0)
+    this.skipSpace()
+    if (this.at < this.text.length) throw this.malformed('text after the end')
+    return value
+  }
+
+  private *valueInSteps(depth: number): Steps<Json> {
+    if (++this.values % valuesAtATime === 0) yield
+    const code = this.skipSpace()
+    if (code === openBrace) return yield* this.objectInSteps(this.descend(depth))
+    if (code === openBracket) return yield* this.arrayInSteps(this.descend(depth))
+    return this.value(depth)
+  }
+
+  private *objectInSteps(depth: number): Steps<Json> {
+    const object: { [key: string]: Json } = {}
+    this.at++
+    if (this.skipSpace() === closeBrace) return this.close(object)
+    for (;;) {
+      const key = this.key(object)
+      object[key] = yield* this.valueInSteps(depth)
+      const code = this.skipSpace()
+      if (code === closeBrace) return this.close(object)
+      if (code !== comma) throw this.malformed('a comma or brace is missing')
+      this.at++
+    }
+  }
+
+  private *arrayInSteps(depth: number): Steps<Json> {
+    const list: Json[] = []
+    this.at++
+    if (this.skipSpace() === closeBracket) return this.close(list)
+    for (;;) {
+      list.push(yield* this.valueInSteps(depth))
+      const code = this.skipSpace()
+      if (code === closeBracket) return this.close(list)
+      if (code !== comma) throw this.malformed('a comma or bracket is missing')
+      this.at++
+    }
   }
 
   private value(depth: number): Json {

@@ -22,8 +22,8 @@ export const budgetTable: Readonly<Record<BudgetKind, BudgetRow>> = Object.freez
   // One unit takes about 10 ns.
   work: { kind: 'too-costly', code: 'budget.work-exceeded', unit: 'values compared', limit: 200 * million, instead: 'Ask with fewer criteria, shorter chains or fewer entries, or for a narrower set, for instance by _id, code or date.' },
   cpu: { kind: 'too-costly', code: 'budget.cpu-exceeded', unit: 'milliseconds of computing', limit: 10_000, instead: 'Ask for less at once: fewer criteria, fewer entries, a smaller page.' },
-  parsed: { kind: 'too-costly', code: 'budget.parsed-exceeded', unit: 'values parsed', limit: million, instead: 'Send it in several requests, or as a file by $ingest.' },
-  answered: { kind: 'too-costly', code: 'budget.answered-exceeded', unit: 'bytes answered', limit: 64 * 1024 * 1024, instead: 'Ask for it in several requests, or in smaller pages by _count.' },
+  parsed: { kind: 'too-costly', code: 'budget.parsed-exceeded', unit: 'values parsed', limit: 500_000, instead: 'Send it in several requests, or as a file by $ingest.' },
+  answered: { kind: 'too-costly', code: 'budget.answered-exceeded', unit: 'bytes answered', limit: 32 * 1024 * 1024, instead: 'Ask for it in several requests, or in smaller pages by _count.' },
   audited: { kind: 'too-costly', code: 'budget.audited-exceeded', unit: 'records of audit', limit: 10_000, instead: 'Ask about fewer patients or resources at once.' },
 })
 

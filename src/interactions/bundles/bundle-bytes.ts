@@ -25,6 +25,11 @@ export function bundleBytes(head: BundleHead, entries: readonly (readonly (Buffe
   return Buffer.concat(parts)
 }
 
+/** Bytes of the parts of one entry, about: texts are nearly all ASCII. */
+export function sizeOf(parts: readonly (Buffer | string)[]): number {
+  return parts.reduce((sum, part) => sum + part.length, 0)
+}
+
 const opening = Buffer.from(',"entry":[')
 const comma = Buffer.from(',')
 const closing = Buffer.from(']}')

@@ -1,5 +1,5 @@
 import { operationOutcome, parseReference, parseResource, printJson, problemTable, type Resource } from '#fhir'
-import { isProblem, Problem } from '#kernel'
+import { giveWay, isProblem, Problem, spend } from '#kernel'
 import type { Staged, Stored, Txn } from '#record'
 import { checkReferences } from '#validation'
 import { authorise, perform } from '../perform.ts'
@@ -12,7 +12,7 @@ import { checkIds, versionConditions, withId } from '../rest/update.ts'
 import { checkWritable } from '../rest/writable.ts'
 import type { FhirResponse, GrantedRequest, Rooms } from '../types.ts'
 import { type BundleInteraction, printAnswer, printWrite } from './bundle-answer.ts'
-import { bundleBytes } from './bundle-bytes.ts'
+import { bundleBytes, sizeOf } from './bundle-bytes.ts'
 import { atEntry, forEntry, parseEntry } from './bundle-entry.ts'
 import {
   conditionalReferences,
@@ -35,8 +35,10 @@ import { type Planned, planEntry } from './transaction-plan.ts'
  */
 export const transaction: BundleInteraction = async (given, bundle, matcher, rooms) => {
   const entries: Planned[] = []
-  for (const [index, entry] of given.entries())
+  for (const [index, entry] of given.entries()) {
     entries.push(await forEntry(index, () => checkEntry(planEntry(parseEntry(entry, index, bundle, matcher)), rooms)))
+    await giveWay()
+  }
   const conditional = conditionalReferences(entries)
   const mayRepeat = conditional.size > 0 || entries.some(entry => entry.criteria !== undefined)
   const writes = await rooms.record.writer(bundle.grant).transact(async txn => {
@@ -50,6 +52,7 @@ export const transaction: BundleInteraction = async (given, bundle, matcher, roo
   for (const entry of entries) {
     const write = writes.get(entry)
     answers.push(write === undefined ? await readAnswer(entry, rooms) : writeAnswer(write, bundle.baseUrl, prefer))
+    await giveWay()
   }
   return { status: 200, headers: {}, body: bundleBytes({ type: 'transaction-response' }, answers) }
 }
@@ -95,6 +98,7 @@ async function writeAll(entries: readonly Planned[], run: Run): Promise<Readonly
     const referrers = linked.referrers.get(entry) ?? []
     const work = () => by(entry, { txn: run.txn, found: found.get(entry), resource, referrers })
     written.set(entry, await forEntry(entry.index, work))
+    await giveWay()
   }
   for (const entry of entries) if (entry.turn === 'DELETE') await write(entry, deleteEntry)
   for (const entry of linked.order) await write(entry, entry.turn === 'POST' ? createEntry : updateEntry)
@@ -109,6 +113,7 @@ async function findAll(entries: readonly Planned[], { txn, bundle }: Run): Promi
     if (criteria === undefined) continue
     const one = await forEntry(index, () => findOne(txn, { type, criteria, grant, baseUrl }))
     if (one !== undefined) found.set(entry, one)
+    await giveWay()
   }
   return found
 }
@@ -182,7 +187,11 @@ function linkAll(identities: Identities, links: Links, { bundle, copies }: Run):
       targets.filter(target => !isOwnBytes(entry, target)),
     )
     const referrer = { ...resource, id: idIn(identity) }
-    for (const target of new Set(targets)) referrers.set(target, [...(referrers.get(target) ?? []), referrer])
+    for (const target of new Set(targets)) {
+      const known = referrers.get(target)
+      if (known === undefined) referrers.set(target, [referrer])
+      else known.push(referrer)
+    }
   }
   return { resources, referrers, order: inOrderOfReference([...resources.keys()], references) }
 }
@@ -256,8 +265,15 @@ async function tryReads(
   const own = new Set<string>()
   for (const write of written.values()) if (write.kind === 'staged') own.add(`${write.staged.type}/${write.staged.id}`)
   for (const entry of entries)
-    if (entry.turn === 'GET' && !own.has(`${entry.type}/${entry.id}`))
-      await forEntry(entry.index, () => perform(entry.match, entry.request, rooms))
+    if (entry.turn === 'GET' && !own.has(`${entry.type}/${entry.id}`)) await tryRead(entry, rooms)
+}
+
+/** What could not be answered for its size is refused before anything is written. */
+async function tryRead(entry: Planned, rooms: Rooms): Promise<void> {
+  await giveWay()
+  await forEntry(entry.index, async () => {
+    spend('answered', sizeOf(printAnswer(await perform(entry.match, entry.request, rooms))))
+  })
 }
 
 async function readAnswer(entry: Planned, rooms: Rooms): Promise<(Buffer | string)[]> {

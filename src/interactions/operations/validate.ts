@@ -1,3 +1,4 @@
+import { type Grant, permits, requirePermission } from '#access'
 import { diagnosticsOf, type Json, parseResource, type Resource, toResource } from '#fhir'
 import { Problem, type ProblemIssue } from '#kernel'
 import type { Validator } from '#validation'
@@ -27,12 +28,19 @@ interface Question {
  */
 export async function validate(request: FhirRequest, params: PathParams, { validator }: Rooms): Promise<FhirResponse> {
   const { type = '' } = params
+  requireAny(granted(request).grant, type)
   const { resource, ...how } = questionOf(request, await readResource(request), type)
   if (resource === undefined)
     throw new Problem('invalid', 'validate.resource-missing', '$validate needs a parameter resource.', {
       expression: 'Parameters.parameter',
     })
   return answerOf(checked(resource, type, how), validator)
+}
+
+/** Whoever may do nothing with a type has no resource of it to check. @throws Problem `forbidden` · `scope.missing` */
+function requireAny(grant: Grant, type: string): void {
+  if (!(['c', 'r', 'u', 'd', 's'] as const).some(verb => permits(grant, verb, type)))
+    requirePermission(grant, 'r', type)
 }
 
 /** Checks what is stored, or by POST what would replace it. */

@@ -1,4 +1,4 @@
-import { parseResource, type Resource } from '#fhir'
+import { parseSentJson, type Resource, toResource } from '#fhir'
 import { Problem } from '#kernel'
 import type { FhirRequest } from '../types.ts'
 import { checkJsonBody } from './negotiate.ts'
@@ -7,7 +7,7 @@ import { checkJsonBody } from './negotiate.ts'
  * The resource that a request carries, of any type or of the one its path names.
  *
  * @throws Problem `unsupported-media` · `body.type-unsupported`; `invalid` · `body.missing`, `body.type-differs` and
- *   whatever `parseResource` throws
+ *   whatever `parseSentJson` and `toResource` throw
  */
 export async function readResource(request: FhirRequest, type?: string): Promise<Resource> {
   const resource = await readOptionalResource(request, type)
@@ -29,5 +29,5 @@ async function parseBody(request: FhirRequest): Promise<Resource | undefined> {
   const bytes = await request.body()
   if (bytes.length === 0) return undefined
   checkJsonBody(request)
-  return parseResource(bytes)
+  return toResource(await parseSentJson(bytes))
 }

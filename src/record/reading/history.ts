@@ -1,14 +1,18 @@
 import { type Grant, permits, requirePermission } from '#access'
-import { Problem } from '#kernel'
+import { giveWay, Problem } from '#kernel'
 import type { CompartmentId, Store } from '#store'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Located } from '../ledger/opened-versions.ts'
 import type { HistoryPage, HistoryRequest, Stored } from '../types.ts'
 import { type Cursors, cursorInvalid, type HistoryPosition } from './cursors.ts'
 import type { Reach } from './reach.ts'
+import { Room } from './room.ts'
 import type { Sighting } from './sighting.ts'
 
-const readBack = 128
+/** Versions that are fetched at once: few while they are large. */
+const readBack = { least: 4, most: 128 }
+/** A page that has looked at so many versions ends, whatever it has found; it goes on behind its next link. */
+const mostLookedAt = 10_000
 
 /** Versions, newest first: https://hl7.org/fhir/R4/http.html#history */
 export class Histories {
@@ -51,7 +55,8 @@ export class Histories {
     if (visible.length === 0) throw new Problem('not-found', 'record.unknown', 'No such resource is known.')
     const wanted = visible.filter(stored => stored.lastUpdatedMs >= (request.sinceMs ?? 0))
     const offset = position?.offset ?? 0
-    const items = wanted.slice(offset, offset + request.count)
+    const room = new Room()
+    const items = takeWhile(wanted.slice(offset, offset + request.count), stored => room.takes(stored))
     const next = offset + items.length
     if (next >= wanted.length) return { items, total: wanted.length }
     const cursor: HistoryPosition = { kind: 'history', of: nameOf(request), offset: next, below: [] }
@@ -66,11 +71,18 @@ export class Histories {
       .map(ledger => new Walk(ledger, this.#store, below.get(ledger.holder.compartment) ?? 0))
     const walked = new Set(ledgers.map(ledger => ledger.holder.compartment))
     const items: Stored[] = []
-    while (items.length < request.count) {
-      const stored = await newestOf(walks, below, request.sinceMs ?? 0)
-      if (stored === undefined) return { items }
-      if (!isTold(stored, walked) || !(await this.#wanted(request, grant, stored))) continue
-      if (!stored.movedAway || (await this.#tellsOfLeaving(items, grant, stored))) items.push(stored)
+    const room = new Room()
+    for (let looked = 0; items.length < request.count && looked < mostLookedAt; looked++) {
+      const newest = await newestOf(walks, request.sinceMs ?? 0)
+      if (newest === undefined) return { items }
+      const { walk, stored, seq } = newest
+      if (isTold(stored, walked) && (await this.#tells(items, request, grant, stored))) {
+        if (!room.takes(stored)) break
+        items.push(stored)
+      }
+      walk.step()
+      below.set(walk.compartment, seq)
+      await giveWay()
     }
     const cursor: HistoryPosition = { kind: 'history', of: nameOf(request), offset: 0, below: [...below] }
     return { items, next: await this.#cursors.seal(cursor, grant) }
@@ -80,6 +92,11 @@ export class Histories {
   async #ledgers(request: HistoryRequest, grant: Grant): Promise<readonly Ledger[]> {
     const ledgers = await this.#reach.everyLedger(grant)
     return ledgers.filter(({ holder }) => (holder.kind === 'audit') === (request.type === 'AuditEvent'))
+  }
+
+  async #tells(items: readonly Stored[], request: HistoryRequest, grant: Grant, stored: Located): Promise<boolean> {
+    if (!(await this.#wanted(request, grant, stored))) return false
+    return !stored.movedAway || this.#tellsOfLeaving(items, grant, stored)
   }
 
   /** Once for all of those whom it left together. */
@@ -109,22 +126,23 @@ function nameOf({ type, id, sinceMs }: HistoryRequest): string {
   return `${type ?? ''}/${id ?? ''}?${sinceMs ?? ''}`
 }
 
-/** The newest version at the front of any walk; moves `below` of its compartment past it. */
+function takeWhile<T>(all: readonly T[], takes: (one: T) => boolean): readonly T[] {
+  const end = all.findIndex(one => !takes(one))
+  return end === -1 ? all : all.slice(0, end)
+}
+
+/** The newest version at the front of any walk, with its seq. */
 async function newestOf(
   walks: readonly Walk[],
-  below: Map<CompartmentId, number>,
   sinceMs: number,
-): Promise<Located | undefined> {
+): Promise<{ readonly walk: Walk; readonly stored: Located; readonly seq: number } | undefined> {
   let newest: { walk: Walk; stored: Located; seq: number } | undefined
   for (const walk of walks) {
     const front = await walk.front()
     if (front === undefined || front.stored.lastUpdatedMs < sinceMs) continue
     if (newest === undefined || front.stored.lastUpdatedMs > newest.stored.lastUpdatedMs) newest = { walk, ...front }
   }
-  if (newest === undefined) return undefined
-  newest.walk.step()
-  below.set(newest.walk.compartment, newest.seq)
-  return newest.stored
+  return newest
 }
 
 /** One compartment's ledger, walked from a seq downwards. */
@@ -133,6 +151,7 @@ class Walk {
   readonly #ledger: Ledger
   readonly #store: Store
   #below: number
+  #atOnce = readBack.least
   #ahead: { stored: Located; seq: number }[] = []
 
   constructor(ledger: Ledger, store: Store, below: number) {
@@ -152,11 +171,22 @@ class Walk {
   }
 
   async #readBack(): Promise<void> {
-    const from = Math.max(1, this.#below - readBack)
+    const from = Math.max(1, this.#below - this.#atOnce)
     const seqs = Array.from({ length: this.#below - from }, (_, at) => from + at)
     const entries = await this.#store.entriesAt(this.compartment, seqs)
-    const opened = entries.map(entry => ({ stored: this.#ledger.open(entry), seq: entry.seq }))
+    const opened: { stored: Located; seq: number }[] = []
+    let bytes = 0
+    for (const entry of entries) {
+      const stored = this.#ledger.open(entry)
+      opened.push({ stored, seq: entry.seq })
+      bytes += stored.json.length
+      await giveWay()
+    }
     this.#ahead = opened.sort((a, b) => b.seq - a.seq)
     this.#below = from
+    this.#atOnce = bytes > muchAtOnce ? readBack.least : Math.min(readBack.most, this.#atOnce * 4)
   }
 }
+
+/** Bytes of versions fetched at once, beyond which fewer are fetched the next time. */
+const muchAtOnce = 1024 * 1024

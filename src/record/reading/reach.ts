@@ -8,7 +8,7 @@ import {
   type Standing,
   type Verb,
 } from '#access'
-import { toUtf8 } from '#kernel'
+import { giveWay, toUtf8 } from '#kernel'
 import type { Hit, Holder, Query } from '#search'
 import type { CompartmentId, DocumentWrite, Locator, Store } from '#store'
 import type { Vault } from '#vault'
@@ -30,6 +30,9 @@ interface Reached {
   readonly compartments: ReadonlyMap<CompartmentId, Holder>
   readonly compartmentIds: readonly CompartmentId[]
 }
+
+/** Hits that are fetched at once: few while they are large. */
+const openedAtOnce = { least: 8, most: 256, muchBytes: 1024 * 1024 }
 
 /** What a grant reaches: which compartments, which ledgers, which versions. Everything else does not exist for it. */
 export class Reach {
@@ -306,8 +309,29 @@ export class Reach {
     return pending ?? (await this.#store.places([locator], undefined)).get(locator)?.[0]?.version
   }
 
-  /** Opens hits in their order. */
-  async open(hits: readonly Hit[], ledgers: readonly Ledger[]): Promise<readonly Stored[]> {
+  /** Opens hits in their order, as long as `takes` has room. */
+  async open(
+    hits: readonly Hit[],
+    ledgers: readonly Ledger[],
+    takes: (stored: Stored) => boolean = () => true,
+  ): Promise<readonly Stored[]> {
+    const found: Stored[] = []
+    let atOnce = openedAtOnce.least
+    for (let from = 0; from < hits.length; ) {
+      const opened = await this.#openSome(hits.slice(from, from + atOnce), ledgers)
+      for (const stored of opened) {
+        if (!takes(stored)) return found
+        found.push(stored)
+      }
+      from += atOnce
+      const bytes = opened.reduce((sum, { json }) => sum + json.length, 0)
+      atOnce = bytes > openedAtOnce.muchBytes ? openedAtOnce.least : Math.min(openedAtOnce.most, atOnce * 4)
+      await giveWay()
+    }
+    return found
+  }
+
+  async #openSome(hits: readonly Hit[], ledgers: readonly Ledger[]): Promise<readonly Stored[]> {
     const byCompartment = new Map<CompartmentId, number[]>()
     for (const hit of hits) {
       const seqs = byCompartment.get(hit.compartment)

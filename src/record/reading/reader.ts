@@ -1,5 +1,5 @@
 import { type Grant, patientsInReach, requirePermission } from '#access'
-import { inSlices, Problem } from '#kernel'
+import { inSlices, Problem, spend } from '#kernel'
 import { evaluate, type Holder, type Query, type Restricted } from '#search'
 import type { CompartmentId } from '#store'
 import { type Asked, namesAsked, textAsked } from '../audit/asked.ts'
@@ -11,6 +11,7 @@ import type { HistoryPage, HistoryRequest, OpenedCursor, Reader, SearchPage, Sto
 import { type Cursors, cursorInvalid, type SearchPosition } from './cursors.ts'
 import type { Histories } from './history.ts'
 import type { Reach } from './reach.ts'
+import { Room } from './room.ts'
 import type { Sighting } from './sighting.ts'
 
 /** What readers share, whoever's they are. */
@@ -72,17 +73,20 @@ export class GrantReader implements Reader {
     const offset = position?.offset ?? query.offset ?? 0
     const indexes = await Promise.all(ledgers.map(ledger => ledger.index()))
     const found = await inSlices(evaluate(query, indexes, { offset, asOf }))
-    const [matches, included] = await Promise.all([
-      this.#rooms.reach.open(found.matches, ledgers),
-      this.#rooms.reach.open(found.included, ledgers),
-    ])
+    const room = new Room()
+    const matches = await this.#rooms.reach.open(found.matches, ledgers, stored => room.takes(stored))
+    const cut = room.isFull ? matches.length : undefined
+    // What is included belongs to what is on the page.
+    const shown =
+      cut === undefined ? found : await inSlices(evaluate({ ...query, count: cut }, indexes, { offset, asOf }))
+    const included = await this.#rooms.reach.open(shown.included, ledgers, charged)
     await this.#noteSearch(query, [...matches, ...included])
     const at = (to: number) => this.#rooms.cursors.seal(this.#positionAt(query, to, count, asOf), this.grant)
     return {
       matches,
       included,
       ...(found.total === undefined ? {} : { total: found.total }),
-      ...(found.more ? { next: await at(offset + count) } : {}),
+      ...(found.more || cut !== undefined ? { next: await at(offset + (cut ?? count)) } : {}),
       ...(offset > 0 ? { previous: await at(Math.max(0, offset - count)), first: await at(0) } : {}),
     }
   }
@@ -149,6 +153,12 @@ export class GrantReader implements Reader {
 }
 
 const ownersOf = ({ holder, copies }: Stored): readonly CompartmentId[] => [holder.compartment, ...copies]
+
+/** What is included has no page of its own to go on. */
+function charged({ json }: Stored): boolean {
+  spend('answered', json.length)
+  return true
+}
 
 function unknown(): Problem {
   return new Problem('not-found', 'record.unknown', 'No such resource is known.')
