@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Problem } from '#kernel'
+import { Problem, withBudget } from '#kernel'
 
 /** Answers one request, as `node:http` hands it over. */
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void
@@ -87,7 +87,10 @@ export interface Doors {
   refuse(problem: Problem, request: IncomingMessage, response: ServerResponse): void
 }
 
-/** FHIR requests go straight to their function; Express, which costs as much as a decryption, routes the rest. */
+/**
+ * FHIR requests go straight to their function; Express, which costs as much as a decryption, routes the rest. Each request has
+ * a budget of its own, from here to its answer.
+ */
 export function frontDoor({ takes, health, fhir, beside, refuse }: Doors): Handler {
   return (request, response) => {
     if (!takes(request, response)) return
@@ -101,7 +104,11 @@ export function frontDoor({ takes, health, fhir, beside, refuse }: Doors): Handl
       refuse(error as Problem, request, response)
       return
     }
-    if (isFhir(url)) fhir(request, response)
-    else beside(request, response)
+    const answer = isFhir(url) ? fhir : beside
+    withBudget(
+      {},
+      () => answer(request, response),
+      () => response.writableEnded || !response.destroyed,
+    )
   }
 }

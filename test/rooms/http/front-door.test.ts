@@ -1,7 +1,10 @@
 import { once } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { type Listening, listen } from '#http'
+import { budgetLeft, budgetTable, spend } from '#kernel'
 import { openAddresses } from '../../../src/http/admission/addresses.ts'
+import { frontDoor } from '../../../src/http/front-door.ts'
 import { openWebHouse, type WebHouse } from './web-house.ts'
 
 let house: WebHouse
@@ -184,5 +187,22 @@ describe('who is calling – https://www.rfc-editor.org/rfc/rfc7239', () => {
   it('reads a long header in a moment', () => {
     const long = '","'.repeat(5000)
     expect(callerOf('127.0.0.1', { forwarded: long, 'x-forwarded-for': long })).toBe('127.0.0.1')
+  })
+})
+
+describe('every request', () => {
+  it('is answered on a budget of its own, wherever it leads', async () => {
+    const left: number[] = []
+    const handler = () => {
+      spend('work', 1000)
+      left.push(budgetLeft('work'))
+    }
+    const door = frontDoor({ takes: () => true, health: () => false, fhir: handler, beside: handler, refuse: () => undefined })
+    for (const url of ['/fhir/Patient', '/fhir', '/auth/token', '/fhir/Patient'])
+      door(
+        { url, rawHeaders: ['host', 'a'], headers: { host: 'a' }, httpVersion: '1.1' } as IncomingMessage,
+        {} as ServerResponse,
+      )
+    expect(left).toEqual(Array(4).fill(budgetTable.work.limit - 1000))
   })
 })
