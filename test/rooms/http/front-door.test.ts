@@ -197,7 +197,13 @@ describe('every request', () => {
       spend('work', 1000)
       left.push(budgetLeft('work'))
     }
-    const door = frontDoor({ takes: () => true, health: () => false, fhir: handler, beside: handler, refuse: () => undefined })
+    const door = frontDoor({
+      takes: () => true,
+      health: () => false,
+      fhir: handler,
+      beside: handler,
+      refuse: () => undefined,
+    })
     for (const url of ['/fhir/Patient', '/fhir', '/auth/token', '/fhir/Patient'])
       door(
         { url, rawHeaders: ['host', 'a'], headers: { host: 'a' }, httpVersion: '1.1' } as IncomingMessage,
