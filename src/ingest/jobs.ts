@@ -60,6 +60,8 @@ export interface Order {
   readonly owned: AsyncDisposable
   /** How many others begin before it does. */
   before(): number
+  /** Whether the patient is still kept here: of one who was erased, by whatever process, no report stays. */
+  isKept(): Promise<boolean>
   work(running: Running): Promise<{ failed: boolean; report: Resource }>
 }
 
@@ -120,6 +122,8 @@ export class Jobs {
       job.report = report
       job.state = failed ? 'failed' : 'done'
       if (!isErased(stopping.signal)) await this.#keep(job)
+      // Asked after it was kept: whoever erases from now on finds it.
+      if (!(await order.isKept())) await this.#documents.delete(collection, job.id)
     } catch (error) {
       job.state = 'failed'
       this.#log.error('job lost', { room: 'ingest', code: isProblem(error) ? error.code : 'ingest.failed' })

@@ -100,6 +100,7 @@ export function openIngest(options: IngestOptions): Ingest {
         patient,
         owned: owned.move(),
         before: () => place.before,
+        isKept: async () => (await options.record.allPatients()).includes(patient),
         work: async ({ progress, signal }) => {
           const report = await run({
             signal: isAwaited && gone !== undefined ? AbortSignal.any([signal, gone]) : signal,

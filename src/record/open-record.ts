@@ -18,6 +18,7 @@ import { ownerUnknown } from './transaction/owners.ts'
 import { GrantWriter } from './transaction/writer.ts'
 import type { AuditNote, Record, WriterOptions } from './types.ts'
 import { HeadNotes } from './upkeep/head-notes.ts'
+import { KeySweep } from './upkeep/key-sweep.ts'
 import { Maintenance } from './upkeep/maintenance.ts'
 import { Rehousing, rehousingGrant } from './upkeep/rehousing.ts'
 import { Upkeep } from './upkeep/upkeep.ts'
@@ -82,7 +83,17 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     baseUrl,
     writer: new GrantWriter(rehousingGrant(), readerRooms, committer),
   })
-  const rounds = keepUp({ shelf, upkeep, notes, outbox, purge: () => store.purgeDocuments(clock.nowMs()) })
+  const sweep = new KeySweep({ keys, store, vault, registry, clock, log })
+  const rounds = keepUp({
+    shelf,
+    upkeep,
+    notes,
+    outbox,
+    purge: async () => {
+      await store.purgeDocuments(clock.nowMs())
+      await sweep.run()
+    },
+  })
 
   async function noteEvent(note: AuditNote, gathered?: Gathered): Promise<void> {
     const pair = note.patient === undefined ? undefined : await registry.ofPatient(note.patient)

@@ -16,6 +16,8 @@ export interface PlannedCompartment {
   keep(): Promise<void>
   /** Forgets the key, unless it was kept. */
   forget(): void
+  /** Removes the key, kept or not: nothing that it sealed became durable. */
+  takeBack(): Promise<void>
 }
 
 /** The compartments of one keystore: their keys are made, unwrapped, kept for a minute and destroyed here. */
@@ -61,6 +63,10 @@ export class Compartments {
       compartment: id,
       keep: () => (keeping ??= keep()),
       forget: () => void (keeping === undefined && this.#planned.delete(id)),
+      takeBack: async () => {
+        this.#planned.delete(id)
+        if (keeping !== undefined) await this.discard(id)
+      },
     }
   }
 
@@ -99,6 +105,13 @@ export class Compartments {
       rows.filter(row => row.version === newest),
     )
     this.#cache.drop(id)
+  }
+
+  /** Removes the keys of a compartment that never came to be; no tombstone is left of what nobody was. */
+  async discard(id: CompartmentId): Promise<void> {
+    this.checkOpen()
+    for (const kind of new Set((await this.#store.of(id)).map(row => row.kind))) await this.#store.replace(id, kind, [])
+    this.#bury(id)
   }
 
   async list(): Promise<readonly { id: CompartmentId; kind: string }[]> {

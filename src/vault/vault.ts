@@ -38,6 +38,8 @@ export interface Vault {
   versionsOf(id: CompartmentId): Promise<number>
   /** Destroys all versions of a compartment's key but the newest, once nothing is left that they have sealed. */
   retireCompartment(id: CompartmentId): Promise<void>
+  /** Removes the key of a compartment that never came to be: nothing that it sealed is durable anywhere. */
+  discardCompartment(id: CompartmentId): Promise<void>
   /** Destroys every version of a compartment's key and leaves a tombstone. There is no way back. */
   destroy(id: CompartmentId): Promise<void>
   /** Makes `next` the root in place of all others but the recovery code. The old root then opens old backups only. */
@@ -146,6 +148,10 @@ class OpenVault implements Vault {
 
   retireCompartment(id: CompartmentId): Promise<void> {
     return this.#compartments.retire(id)
+  }
+
+  discardCompartment(id: CompartmentId): Promise<void> {
+    return this.#compartments.discard(id)
   }
 
   destroy(id: CompartmentId): Promise<void> {

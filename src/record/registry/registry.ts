@@ -15,6 +15,8 @@ export interface Plan {
   adopt(): void
   /** There will be no commit. */
   forget(): void
+  /** There was none: kept keys are removed again. */
+  takeBack(): Promise<void>
 }
 
 /** A change of a registration, to be committed with what goes with it. */
@@ -202,6 +204,14 @@ export class Registry {
     return [...new Map(all.map(holder => [holder.compartment, holder])).values()]
   }
 
+  /** Every compartment that a registration names, of the erased too; undefined when one of them cannot be opened. */
+  async named(): Promise<ReadonlySet<CompartmentId> | undefined> {
+    let broken = 0
+    const listed = await this.#documents.list<Registration>(collection, { onBroken: () => broken++ })
+    if (broken > 0) return undefined
+    return new Set(listed.flatMap(({ value }) => [value.compartment, value.audit]))
+  }
+
   /** The data holders that a grant reaches: its patients' compartments, its household and the commons. */
   async inReach(grant: Grant): Promise<readonly Holder[]> {
     const pairs = await this.#pairsInReach(grant)
@@ -310,6 +320,7 @@ export class Registry {
         if (!this.#byCompartment.has(data.compartment)) this.#auditOf.delete(data.compartment)
         for (const each of planned) each.forget()
       },
+      takeBack: async () => void (await Promise.allSettled(planned.map(each => each.takeBack()))),
     }
   }
 

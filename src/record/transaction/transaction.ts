@@ -48,6 +48,11 @@ export class Transaction implements Txn {
     for (const change of this.#owners.changes) change.adopt()
   }
 
+  /** It was not committed: keys that were kept for it are removed. */
+  async takeBack(): Promise<void> {
+    await Promise.all(this.#owners.plans.map(plan => plan.takeBack()))
+  }
+
   /** Unless it was committed, nothing is left of the compartments that it would have brought. */
   ended(): void {
     for (const plan of this.#owners.plans) plan.forget()

@@ -1,4 +1,5 @@
 import type { Grant } from '#access'
+import { isProblem } from '#kernel'
 import { GrantReader, type ReaderRooms } from '../reading/reader.ts'
 import type { Txn, Writer, WriterOptions } from '../types.ts'
 import type { Committer } from './committer.ts'
@@ -23,7 +24,13 @@ export class GrantWriter extends GrantReader implements Writer {
       const txn = new Transaction(this.grant, this.#rooms.reach, this.#options)
       try {
         result = await work(txn)
-        return await this.#committer.commit(txn, this.grant)
+        const won = await this.#committer.commit(txn, this.grant)
+        if (!won) await txn.takeBack()
+        return won
+      } catch (error) {
+        // Whether a commit that failed in the middle became durable nobody knows; its keys are looked at later.
+        if (!isProblem(error, 'fault') && !isProblem(error, 'busy')) await txn.takeBack()
+        throw error
       } finally {
         txn.ended()
       }

@@ -102,6 +102,7 @@ export class HeadNotes {
   }
 }
 
-function noteName(compartment: CompartmentId): string {
+/** What the note of a compartment's head is called in the keystore. */
+export function noteName(compartment: CompartmentId): string {
   return `head:${compartment}`
 }

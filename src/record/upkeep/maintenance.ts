@@ -88,6 +88,8 @@ export class Maintenance {
     for (const pair of registry.erased) {
       const { compartment, patient = '' } = pair.data
       if (alive.has(compartment) || heads.has(compartment)) await this.#remove(patient, pair)
+      // Another process may have noted something about the patient at the moment of the erasure.
+      else await this.#forgetDocuments(patient)
       destroyed.delete(compartment)
     }
     for (const compartment of destroyed) if (heads.has(compartment)) await store.dropCompartment(compartment)
@@ -135,6 +137,12 @@ const ownCollections: ReadonlySet<string> = new Set(['compartments', 'households
 /** What cannot be opened is for `verify` to name. */
 const ignored = (): void => undefined
 
+/** Whether a document names the patient: as `patient`, among `patients`, or by a reference, wherever in it. */
 function isAbout(value: unknown, patient: string): boolean {
-  return typeof value === 'object' && value !== null && (value as { readonly patient?: unknown }).patient === patient
+  if (typeof value === 'string') return value === `Patient/${patient}`
+  if (typeof value !== 'object' || value === null) return false
+  if (Array.isArray(value)) return value.some(each => isAbout(each, patient))
+  const { patient: one, patients: several } = value as { readonly patient?: unknown; readonly patients?: unknown }
+  if (one === patient || (Array.isArray(several) && several.includes(patient))) return true
+  return Object.values(value).some(each => isAbout(each, patient))
 }

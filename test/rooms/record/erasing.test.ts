@@ -63,6 +63,20 @@ describe('the id of an erased patient', () => {
       ['share.content', 'of hugo', 'a sealed copy', { group: 'hugo' }],
       ['ingest-keys', 'greta', { key: 'x' }, { group: 'greta' }],
       ['ingest-keys', 'hugo', { key: 'x' }, { group: 'hugo' }],
+      ['ingest-review', 'doubt of hana or greta', { doubt: { patients: ['hana', 'greta'] } }, { group: 'hana' }],
+      ['ingest-review', 'doubt of hugo', { doubt: { patients: ['hugo'] }, said: 'greta' }, { group: 'hugo' }],
+      [
+        'ingest-jobs',
+        'report of greta',
+        { report: { parameter: [{ valueReference: { reference: 'Patient/greta' } }] } },
+        {},
+      ],
+      [
+        'ingest-jobs',
+        'report of hugo',
+        { report: { parameter: [{ valueReference: { reference: 'Patient/hugo' } }] } },
+        {},
+      ],
     ]
     for (const [collection, name, value, options] of kept) await documents.put(collection, name, value, options)
     await record.shred('greta')
@@ -119,6 +133,20 @@ describe('a server beside the command that erases', () => {
     })
     await expect(work).rejects.toMatchObject({ code: 'record.owner-unknown' })
     expect(turn).toBe(1)
+  })
+})
+
+describe('what another process notes about a patient at the moment of the erasure', () => {
+  it('goes at the next start', async () => {
+    const { record, again } = await house()
+    await record.shred('greta')
+    await record.documents.put('ingest-jobs', 'late', { state: 'failed' }, { group: 'greta' })
+    await record.documents.put('ingest-jobs', 'other', { state: 'failed' }, { group: 'hugo' })
+    const { documents } = await again()
+    expect([
+      await documents.get('ingest-jobs', 'late'),
+      (await documents.get('ingest-jobs', 'other'))?.revision,
+    ]).toEqual([undefined, 1])
   })
 })
 
