@@ -54,6 +54,11 @@ export interface Append {
   readonly compartment: CompartmentId
   /** The head at which the writer evaluated its conditions; 0 for a compartment without entries. */
   readonly expectedHead: number
+  /**
+   * The last bytes of the sealed entry at `expectedHead`, as the writer knows it. Writers build on what is still under way; when
+   * that fails and somebody else takes its place, the number is the same and the head is not.
+   */
+  readonly headTag?: Uint8Array
   readonly entries: readonly Entry[]
 }
 
@@ -98,7 +103,7 @@ export interface Commit {
 
 /**
  * `conflict`: somebody else was faster, nothing was written; refresh what is named and evaluate again.
- * - `heads`: compartments whose head is no longer `expectedHead`
+ * - `heads`: compartments whose head is no longer `expectedHead`, or is another entry than that of `headTag`
  * - `locators`: locators whose newest version is not the one before the entry's (also: taken by another compartment)
  * - `documents`: `collection/key` of documents whose revision is not `ifRevision`
  */

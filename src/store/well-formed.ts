@@ -39,6 +39,16 @@ function checkEntry(entry: Entry, append: Append, index: number): void {
   if (!Number.isSafeInteger(entry.version) || entry.version < 1) throw malformed('a version is not a counting number')
 }
 
+/** How much of a sealed entry tells it from every other one: its authentication tag. */
+export const headTagBytes = 16
+
+/** Whether an append was decided on this very entry at the head. */
+export function isHead({ headTag }: Append, sealed: Uint8Array | undefined): boolean {
+  return headTag === undefined || (sealed !== undefined && equals(sealed.subarray(-headTagBytes), headTag))
+}
+
+const equals = (one: Uint8Array, other: Uint8Array): boolean => Buffer.compare(one, other) === 0
+
 function checkAppend(append: Append): void {
   checkId16(append.compartment)
   if (!Number.isSafeInteger(append.expectedHead) || append.expectedHead < 0) throw malformed('a head is not a number')

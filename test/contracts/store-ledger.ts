@@ -11,6 +11,7 @@ import {
   pulse,
   pulseNeighbour,
   put,
+  sealedForTest,
   weight,
   won,
 } from './store-fixtures.ts'
@@ -68,6 +69,30 @@ export function ledgerContract(held: Held<Store>): void {
           [ben, 1],
         ]),
       )
+    })
+
+    it('is refused when another entry lies at the head than the one it was decided on', async () => {
+      const at = (content: string) => ({
+        appends: [{ ...append(anna, 0), entries: [entry(anna, 1, pulse, 1, content)] }],
+      })
+      const next = (headTag: string, more: object = {}) => ({
+        appends: [{ ...append(anna, 1, [weight]), headTag: Buffer.from(headTag), ...more }],
+        documents: [put('aa', 'x')],
+      })
+      await held.subject.commit(at('what somebody else wrote: 0123456789abcdef'))
+      expect(await held.subject.commit(next('fedcba9876543210'))).toEqual(lost({ heads: [anna] }))
+      expect(await held.subject.commit(next('fedcba9876543210', { entries: [] }))).toEqual(lost({ heads: [anna] }))
+      expect(await held.subject.document('tokens', 'aa', 0)).toBeUndefined()
+      expect(await held.subject.commit(next('0123456789abcdef'))).toEqual(won)
+      expect(await held.subject.heads([anna])).toEqual(new Map([[anna, 2]]))
+    })
+
+    it('knows the head also when it was sealed anew', async () => {
+      await held.subject.commit({ appends: [append(anna, 0, [pulse])] })
+      const sealed = sealedForTest('sealed anew: 0123456789abcdef')
+      await held.subject.reseal(anna, [{ seq: 1, sealed }])
+      const next = { ...append(anna, 1, [weight]), headTag: Buffer.from('0123456789abcdef') }
+      expect(await held.subject.commit({ appends: [next] })).toEqual(won)
     })
 
     it('lets exactly one of many that race for a head win', async () => {

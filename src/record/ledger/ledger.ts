@@ -58,6 +58,8 @@ export class Ledger {
   #pendingHead = 0
   #lastMs = 0
   #link: Uint8Array = firstLink
+  /** Tells the entry at the pending head from every other that may come to lie there. */
+  #headTag: Uint8Array | undefined
   readonly #index: LedgerIndex
   #readingOn: Promise<void> | undefined
   /** False once a commit failed: what it holds may be ahead of the store, and it must be opened anew. */
@@ -98,6 +100,16 @@ export class Ledger {
 
   get pendingHead(): number {
     return this.#pendingHead
+  }
+
+  /** What a commit relies on that writes nothing here: the head at this moment. */
+  assertion(): Append {
+    return { compartment: this.holder.compartment, ...this.#atHead(), entries: [] }
+  }
+
+  #atHead(): Pick<Append, 'expectedHead' | 'headTag'> {
+    const expectedHead = this.#pendingHead
+    return this.#headTag === undefined ? { expectedHead } : { expectedHead, headTag: this.#headTag }
   }
 
   /** The authentication link of the newest entry, for the head note. */
@@ -146,9 +158,9 @@ export class Ledger {
    * @param atMs  the instant of the write, the same in every ledger of a commit and not before any `lastMs`
    */
   append(drafts: readonly Draft[], atMs: number): Append {
-    const expectedHead = this.#pendingHead
+    const head = this.#atHead()
     const entries = drafts.map(draft => this.#place(draft, atMs))
-    return { compartment: this.holder.compartment, expectedHead, entries }
+    return { compartment: this.holder.compartment, ...head, entries }
   }
 
   /** The store has made everything up to `head` durable. */
@@ -195,6 +207,7 @@ export class Ledger {
     this.#pendingHead = seq
     this.#lastMs = lastUpdatedMs
     this.#link = Buffer.from(chainLink(sealed))
+    this.#headTag = tagOf(sealed)
     draft.placed(lastUpdatedMs, served, this.holder)
     return { compartment: this.holder.compartment, seq, locator, version, sealed }
   }
@@ -219,6 +232,7 @@ export class Ledger {
 
   #adoptLink(entry: Entry): void {
     const payload = soundPayload(this.#keys, entry)
+    this.#headTag = tagOf(entry.sealed)
     this.#link = Buffer.from(linkOf(entry, payload))
     this.#lastMs = payload?.lastUpdatedMs ?? this.#lastMs
   }
@@ -285,6 +299,7 @@ export class Ledger {
       this.#lastMs = Math.max(this.#lastMs, payload.lastUpdatedMs)
     }
     this.#pendingHead = this.#durableHead = seq
+    this.#headTag = tagOf(entry.sealed)
     this.#link = Buffer.from(linkOf(entry, payload))
   }
 
@@ -293,6 +308,11 @@ export class Ledger {
     return this.#index.seal()
   }
 }
+
+const tagBytes = 16
+
+/** A copy, so that the entry need not be kept. */
+const tagOf = (sealed: Uint8Array): Uint8Array => Uint8Array.from(sealed.subarray(-tagBytes))
 
 const empty = Buffer.alloc(0)
 

@@ -256,9 +256,5 @@ function stillHolds(txn: Transaction, reach: Reach): boolean {
 /** Conditions were evaluated in these compartments too: their heads must not have moved when the commit lands. */
 function assertions(txn: Transaction | undefined, work: Work): Append[] {
   const ledgers = [...(txn?.observed.keys() ?? [])].filter(ledger => !work.has(ledger))
-  return ledgers.map(ledger => ({
-    compartment: ledger.holder.compartment,
-    expectedHead: ledger.pendingHead,
-    entries: [],
-  }))
+  return ledgers.map(ledger => ledger.assertion())
 }

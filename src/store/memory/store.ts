@@ -1,6 +1,7 @@
 import { closedProblem } from '../closed.ts'
 import { Conflict } from '../conflict.ts'
 import type {
+  Append,
   BlobChunk,
   Commit,
   CommitResult,
@@ -15,7 +16,15 @@ import type {
   StoredDocument,
   StoreStats,
 } from '../contract.ts'
-import { type CheckedCommit, checkCommit, checkHexKey, checkId16, documentName, inOrder } from '../well-formed.ts'
+import {
+  type CheckedCommit,
+  checkCommit,
+  checkHexKey,
+  checkId16,
+  documentName,
+  inOrder,
+  isHead,
+} from '../well-formed.ts'
 
 // A store keeps what it was given even when the caller uses his buffer again.
 function copyOf(bytes: Sealed): Sealed {
@@ -69,14 +78,19 @@ class MemoryStore implements Store {
 
   #conflictOf(commit: CheckedCommit): CommitResult | undefined {
     const conflict = new Conflict()
-    for (const append of commit.appends)
-      if (this.#head(append.compartment) !== append.expectedHead) conflict.heads.push(append.compartment)
+    for (const append of commit.appends) if (!this.#isAtHead(append)) conflict.heads.push(append.compartment)
     for (const [locator, entries] of commit.byLocator)
       if (entries[0]?.version !== (this.#newestOf.get(locator)?.[0]?.version ?? 0) + 1) conflict.locators.push(locator)
     for (const write of commit.documents)
       if (write.ifRevision !== undefined && write.ifRevision !== this.#revision(write))
         conflict.documents.push(documentName(write))
     return conflict.result()
+  }
+
+  #isAtHead(append: Append): boolean {
+    const { compartment, expectedHead } = append
+    if (this.#head(compartment) !== expectedHead) return false
+    return expectedHead === 0 || isHead(append, this.#ledgers.get(compartment)?.at(-1)?.sealed)
   }
 
   #append(commit: CheckedCommit): void {

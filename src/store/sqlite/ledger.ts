@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Conflict } from '../conflict.ts'
-import type { CompartmentId, Entry, Locator, Place } from '../contract.ts'
-import type { CheckedCommit } from '../well-formed.ts'
+import type { Append, CompartmentId, Entry, Locator, Place } from '../contract.ts'
+import { type CheckedCommit, headTagBytes, isHead } from '../well-formed.ts'
 import type { Compartments } from './compartments.ts'
 import { type LocatorKey, locatorKey, sealedFromDatabase, seqOf, toHex, toRowId } from './row-ids.ts'
 import { prepareAll, prepareRow, prepareRows } from './statements.ts'
@@ -50,10 +50,15 @@ interface EntryRow {
 type PlaceRow = readonly [id: number, version: number]
 type FoundRow = readonly [id: number, version: number, sealed: Uint8Array]
 
+/** Compartments of which it is remembered what was written last. */
+const mostRemembered = 10_000
+
 /** The entries, and where the newest of each resource lies. Its methods are synchronous; the caller frames transactions. */
 export class Ledger {
   readonly #compartments: Compartments
   readonly #statements: Statements
+  readonly #written = new Map<CompartmentId, { readonly seq: number; readonly tag: Uint8Array }>()
+  readonly #tagAt: (id: number) => readonly [Uint8Array] | undefined
   readonly #place: (bucket: number, locator: Uint8Array) => PlaceRow | undefined
   readonly #newest: (bucket: number, locator: Uint8Array) => FoundRow | undefined
   readonly #newestWithin: (bucket: number, locator: Uint8Array) => readonly FoundRow[]
@@ -67,6 +72,7 @@ export class Ledger {
     this.#compartments = compartments
     database.function('lies_within', id => (this.#reach.has(compartments.idOfRow(id as number)) ? 1 : 0))
     this.#statements = prepareAll(database, sql)
+    this.#tagAt = prepareRow(database, `SELECT substr(sealed, -${headTagBytes}) FROM entries WHERE id = ?`)
     this.#place = prepareRow(database, `SELECT e.id, e.version ${newestEntry}`)
     this.#newest = prepareRow(database, `SELECT e.id, e.version, e.sealed ${newestEntry}`)
     this.#oneNewestWithin = prepareRow(database, within.newest)
@@ -153,15 +159,26 @@ export class Ledger {
   reseal(compartment: CompartmentId, entries: readonly Pick<Entry, 'seq' | 'sealed'>[]): void {
     const number = this.#compartments.number(compartment)
     if (number === undefined) return
+    this.forgetHeads()
     for (const { seq, sealed } of entries) this.#statements.reseal.run(sealed, toRowId(number, seq))
   }
 
   /** Compares what a commit was decided on with what is there now. */
   compare(commit: CheckedCommit, conflict: Conflict): void {
-    for (const append of commit.appends)
-      if (this.head(append.compartment) !== append.expectedHead) conflict.heads.push(append.compartment)
+    for (const append of commit.appends) if (!this.#isAtHead(append)) conflict.heads.push(append.compartment)
     for (const [locator, entries] of commit.byLocator)
       if (entries[0]?.version !== this.#newestVersion(locator) + 1) conflict.locators.push(locator)
+  }
+
+  #isAtHead(append: Append): boolean {
+    const { compartment, expectedHead, headTag } = append
+    if (this.head(compartment) !== expectedHead) return false
+    // What this process wrote itself is remembered: its own commits follow each other.
+    const known = this.#written.get(compartment)
+    if (headTag === undefined || expectedHead === 0) return true
+    if (known?.seq === expectedHead) return isHead(append, known.tag)
+    const row = this.#tagAt(toRowId(this.#compartments.number(compartment) ?? 0, expectedHead))
+    return isHead(append, row?.[0])
   }
 
   #newestVersion(locator: Locator): number {
@@ -174,6 +191,18 @@ export class Ledger {
     const filled = commit.appends.filter(append => append.entries.length > 0)
     const numbers = new Map(filled.map(of => [of.compartment, this.#compartments.numberForWriting(of.compartment)]))
     for (const [locator, entries] of commit.byLocator) this.#appendVersions(locatorKey(locator), entries, numbers)
+    for (const { compartment, entries } of filled) this.#rememberHead(compartment, entries.at(-1))
+  }
+
+  #rememberHead(compartment: CompartmentId, last: Entry | undefined): void {
+    if (last === undefined) return
+    if (this.#written.size >= mostRemembered) this.#written.clear()
+    this.#written.set(compartment, { seq: last.seq, tag: Uint8Array.from(last.sealed.subarray(-headTagBytes)) })
+  }
+
+  /** A transaction was rolled back, or entries were sealed anew or removed: what is remembered may never have been. */
+  forgetHeads(): void {
+    this.#written.clear()
   }
 
   // The entries come in the order of versions, copies of a version side by side.

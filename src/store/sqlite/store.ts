@@ -98,8 +98,13 @@ class SqliteStore implements Store {
     return commits.map(commit => results.get(commit) ?? full)
   }
 
-  #write(commits: readonly CheckedCommit[]): Promise<readonly CommitResult[]> {
-    return this.#parts.transactions.write(() => commits.map(commit => this.#apply(commit)))
+  async #write(commits: readonly CheckedCommit[]): Promise<readonly CommitResult[]> {
+    try {
+      return await this.#parts.transactions.write(() => commits.map(commit => this.#apply(commit)))
+    } catch (error) {
+      this.#parts.ledger.forgetHeads()
+      throw error
+    }
   }
 
   #urgently<T>(write: () => T): Promise<T> {
@@ -219,6 +224,7 @@ class SqliteStore implements Store {
   }
 
   async dropCompartment(compartment: CompartmentId): Promise<void> {
+    this.#parts.ledger.forgetHeads()
     await this.#parts.space.urgently('data', () => this.#drop.drop(compartment))
     // Also when there was nothing to remove: an earlier call may have been stopped before this.
     await this.#scrub.now()
