@@ -106,8 +106,8 @@ ${view.people.length === 0 ? html`<p>Nobody yet.</p>` : html`<ul>${view.people.m
 <option value="" selected>not said</option><option value="female">female</option><option value="male">male</option>
 <option value="other">other</option><option value="unknown">not known</option>
 </select>
-<p id="compared" class="quiet">Whoever sends data about this person is held against name, birth date and sex: with all three, data of
-somebody else are found out.</p>
+<p id="compared" class="quiet">Data that are sent for this person are compared with name, birth date and sex: the more of them are known,
+the surer are data of somebody else kept out.</p>
 <p><button type="submit">Add</button></p>
 </form></details>
 <p class="quiet">For commands on the host: this account is <code>${view.account.id}</code>.</p>

@@ -10,8 +10,8 @@ export function strayPage(view: { redirectUri: string; uri: string; problem: Pro
   return faultPage(view.problem, {
     status: 400,
     below: html`
-<p>An app sent you here with a request that this server does not grant. It wants to be told ${wordsOfTarget(view.redirectUri)}. Nobody
-here has ever let this app in, and nobody has checked who made it, so you were not sent there.</p>
+<p>An app sent you here with a request that this server does not grant. It is reached ${wordsOfTarget(view.redirectUri)}. Nobody
+here has ever let it in, and nobody has checked who made it, so you were not sent there.</p>
 <p><a href="${view.uri}" rel="noreferrer">Go there all the same</a> only if you know it. It is no part of this server: do not type a
 password of this server there.</p>`,
   })
