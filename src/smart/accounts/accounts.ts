@@ -52,6 +52,7 @@ const nameCollection = 'smart.account-names'
 
 export function openAccounts(options: { documents: Documents; clock: Clock; baseUrl: string }): Accounts {
   const { documents, clock } = options
+  let seen = false
   const hostWords = wordsOfHost(options.baseUrl)
 
   async function checkNew(name: string, password: string): Promise<void> {
@@ -121,7 +122,9 @@ export function openAccounts(options: { documents: Documents; clock: Clock; base
     },
 
     async any() {
-      return (await documents.list(nameCollection)).length > 0
+      // An account is never taken away: what was once seen need not be looked for again, and cannot be made to look unseen.
+      seen ||= (await documents.list(nameCollection)).length > 0
+      return seen
     },
   }
 }
