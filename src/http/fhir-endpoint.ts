@@ -237,7 +237,9 @@ class Exchange {
   /** By route template: what was asked for in particular is nobody's business but the audit's. */
   #log(status: number, sizeBytes: number, problem: Problem | undefined): void {
     const { log } = this.#endpoint
-    if (status >= 500) log.error('request failed', this.#logFields(status, sizeBytes, problem))
+    // What waits in vain is refused, and no fault.
+    if (status >= 500 && problem?.kind !== 'busy')
+      log.error('request failed', this.#logFields(status, sizeBytes, problem))
     else if (status >= 400) log.info('request refused', this.#logFields(status, sizeBytes, problem))
     else if (log.writesDebug) log.debug('request answered', this.#logFields(status, sizeBytes, problem))
   }

@@ -13,6 +13,7 @@ import autocannon from 'autocannon'
 import yazl from 'yazl'
 import { appleExport, heartRate, observationBundle, pairBundle } from './data.ts'
 import { type Figure, heading, machine, row } from './figures.ts'
+import { overload } from './overload.ts'
 import { answering, type BenchServer, freePort, peakMemoryMiB, startServer } from './server.ts'
 
 const rounds = 5
@@ -32,6 +33,7 @@ const benches: readonly Bench[] = [
   { name: 'transaction', run: transactionBench },
   { name: 'search', run: searchBench },
   { name: 'import', run: importBench },
+  { name: 'overload', run: overloadBench },
 ]
 
 async function load(options: autocannon.Options): Promise<number> {
@@ -182,6 +184,13 @@ async function searchBench(server: BenchServer, token: string): Promise<Figure[]
   const url = `${server.url}/fhir/Observation?${query}`
   const runs = await repeat(rounds, () => load({ url, headers: headersOf(token), connections: 8 }))
   return [{ what: 'search patient + code + _sort=-date, 50 of 20,000', unit: 'requests/s', runs }]
+}
+
+async function overloadBench(server: BenchServer, token: string): Promise<Figure[]> {
+  const patient = await post(server, token, '/Patient', { resourceType: 'Patient' })
+  const ids = await manyObservations(server, token, patient.id, 2_000)
+  await overload(server, token, { patient: patient.id, ids })
+  return []
 }
 
 /** On a server of its own: the patients that other benches have made are kept in the memory of every process. */

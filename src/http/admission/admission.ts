@@ -2,6 +2,7 @@ import { Problem } from '#kernel'
 import { FairQueue, type Waiter } from './fair-queue.ts'
 import { burstMs, type Lane, type LaneRow, type LaneTable, laneTable } from './lanes.ts'
 import { LoopWatch } from './loop-watch.ts'
+import { Presence } from './presence.ts'
 
 /** In one turn of the event loop work begins for this long, then whoever has just arrived is heard. */
 const sliceMs = 4
@@ -30,6 +31,7 @@ interface Parked {
 export class Admission {
   readonly #queues: ReadonlyMap<Lane, FairQueue>
   readonly #loop = new LoopWatch()
+  readonly #presence = new Presence()
   #parked: Parked[] = []
   /** When work first began in this turn of the event loop. */
   #turnSinceMs: number | undefined
@@ -51,20 +53,26 @@ export class Admission {
    */
   enter({ lane, caller, units }: Place, nowMs: number, signal?: () => AbortSignal): Promise<void> | undefined {
     const queue = this.#queue(lane)
-    if (this.#hasTime(nowMs) && queue.tryBegin(caller, units, this.#atOnce(queue))) return undefined
-    if (!queue.hasRoom(caller, limitOf(queue, nowMs))) return this.#refuse(nowMs)
+    if (this.#isOverloadedFor(caller)) return this.#refuse(nowMs)
+    if (this.#hasTime(nowMs) && queue.tryBegin(caller, units, this.#atOnce(queue))) {
+      this.#presence.come(caller)
+      return undefined
+    }
+    if (!queue.hasRoom(caller, this.#limitOf(queue, nowMs))) return this.#refuse(nowMs)
     return this.#wait(queue, { caller, units }, nowMs, signal?.())
   }
 
   /** Undefined where there is room for one more, else a promise that rejects: asked before a body is read for nothing. */
   check(lane: Lane, caller: string, nowMs: number): Promise<void> | undefined {
     const queue = this.#queue(lane)
-    return queue.waiting === 0 || queue.hasRoom(caller, limitOf(queue, nowMs)) ? undefined : this.#refuse(nowMs)
+    if (this.#isOverloadedFor(caller)) return this.#refuse(nowMs)
+    return queue.waiting === 0 || queue.hasRoom(caller, this.#limitOf(queue, nowMs)) ? undefined : this.#refuse(nowMs)
   }
 
   /** Work has ended, however it did. */
   leave({ lane, caller, units }: Place): void {
     const queue = this.#queue(lane)
+    this.#presence.go(caller)
     queue.end(caller, units)
     if (queue.waiting > 0) this.#begin(queue)
   }
@@ -87,6 +95,17 @@ export class Admission {
     return this.#queues.get(lane) as FairQueue
   }
 
+  /** Whether there is no time left for anything, and this caller has had a share of what can be done. */
+  #isOverloadedFor(caller: string): boolean {
+    return this.#loop.isBusy && !this.#presence.hasRoom(caller)
+  }
+
+  /** How many may wait: many in a burst, few once the queue stands or there is no time left for anything. */
+  #limitOf({ row, standsSinceMs }: FairQueue, nowMs: number): number {
+    const stands = nowMs - (standsSinceMs ?? nowMs) > burstMs
+    return stands || this.#loop.isBusy ? row.standing : row.waiting
+  }
+
   #atOnce({ row }: FairQueue): number {
     return row.heavy && this.#loop.isLate ? 1 : row.atOnce
   }
@@ -98,8 +117,20 @@ export class Admission {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     this.#sweep()
+    this.#presence.come(caller)
     return new Promise((resolve, reject) => {
-      const waiter: Waiter = { units, sinceMs, begin: resolve, refuse: () => reject(queueFull()) }
+      let waits = true
+      const refuse = () => {
+        if (!waits) return
+        waits = false
+        this.#presence.go(caller)
+        reject(queueFull())
+      }
+      const begin = () => {
+        waits = false
+        resolve()
+      }
+      const waiter: Waiter = { units, sinceMs, begin, refuse }
       queue.wait(caller, waiter)
       signal?.addEventListener('abort', () => {
         queue.leave(caller, waiter)
@@ -149,11 +180,6 @@ export class Admission {
       this.#sweeping = undefined
     }, sweepEveryMs)
   }
-}
-
-/** How many may wait: many in a burst, few once the queue stands. */
-function limitOf({ row, standsSinceMs }: FairQueue, nowMs: number): number {
-  return standsSinceMs !== undefined && nowMs - standsSinceMs > burstMs ? row.standing : row.waiting
 }
 
 /** Those who were refused together should not come back together. */

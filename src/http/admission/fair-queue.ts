@@ -63,11 +63,12 @@ export class FairQueue {
     return true
   }
 
-  /** Whether one more of this caller may wait, when `limit` may in all: each has an equal share, and always a place. */
+  /** Whether one more of this caller may wait, when `limit` may in all: each has an equal share, who has none finds a place still. */
   hasRoom(caller: string, limit: number): boolean {
     const own = this.#lines.get(caller)?.waiters.length ?? 0
     const callers = this.#turns.length + (own === 0 ? 1 : 0)
-    return own < Math.max(1, Math.ceil(limit / callers)) && this.#waiting < 2 * limit
+    if (own === 0) return this.#waiting < 1.5 * limit
+    return this.#waiting < limit && own < Math.ceil(limit / callers)
   }
 
   wait(caller: string, waiter: Waiter): void {

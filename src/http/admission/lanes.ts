@@ -23,7 +23,7 @@ export type LaneTable = Readonly<Record<Lane, LaneRow>>
 // biome-ignore format: a table is read by its columns
 export const laneTable: LaneTable = {
   reads:    { atOnce: 64, ofOne: 64, waiting: 2048, standing: 32, patienceMs: 10_000, heavy: false },
-  searches: { atOnce:  4, ofOne:  3, waiting:  512, standing:  8, patienceMs: 20_000, heavy: true },
+  searches: { atOnce:  3, ofOne:  2, waiting:  512, standing:  3, patienceMs: 20_000, heavy: true },
   writes:   { atOnce: 48, ofOne: 40, waiting: 2048, standing: 16, patienceMs: 20_000, heavy: false },
   imports:  { atOnce:  8, ofOne:  6, waiting:  128, standing: 16, patienceMs: 60_000, heavy: true },
   pages:    { atOnce: 32, ofOne: 16, waiting:  512, standing: 32, patienceMs: 10_000, heavy: false },

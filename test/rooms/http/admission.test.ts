@@ -1,11 +1,17 @@
-import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
-import type { HttpConfig, Listening } from '#http'
-import { listen } from '#http'
+import { type Listening, listen } from '#http'
 import { catalogue } from '#interactions'
 import { isProblem } from '#kernel'
+import { openMemoryStore, type Store } from '#store'
 import { Admission, type Place } from '../../../src/http/admission/admission.ts'
-import { type Lane, type LaneTable, laneOf, laneTable, unitsOf } from '../../../src/http/admission/lanes.ts'
+import {
+  type Lane,
+  type LaneRow,
+  type LaneTable,
+  laneOf,
+  laneTable,
+  unitsOf,
+} from '../../../src/http/admission/lanes.ts'
+import { Presence } from '../../../src/http/admission/presence.ts'
 import { type Answer, type Client, openClient } from '../../journeys/server/client.ts'
 import { openWebHouse, type WebHouse } from './web-house.ts'
 
@@ -125,132 +131,164 @@ describe('places', () => {
   })
 })
 
+describe('who may have more while there is no time left', () => {
+  it('is everybody with an equal share, and who has nothing yet', () => {
+    const presence = new Presence()
+    let greedy = 0
+    while (presence.hasRoom('greedy')) {
+      presence.come('greedy')
+      greedy++
+    }
+    expect(presence.hasRoom('modest')).toBe(true)
+    presence.come('modest')
+    expect(presence.hasRoom('greedy')).toBe(false)
+    for (let n = 0; n < greedy; n++) presence.go('greedy')
+    expect(presence.hasRoom('greedy')).toBe(true)
+    for (let n = 0; n < 1000; n++) if (presence.hasRoom(`caller-${n}`)) presence.come(`caller-${n}`)
+    expect(presence.hasRoom('one more')).toBe(false)
+  })
+})
+
+/** A disk that writes nothing while it is held. */
+class Disk {
+  readonly store: Store
+  #free: Promise<void> = Promise.resolve()
+  #release = () => {}
+
+  constructor(store: Store = openMemoryStore()) {
+    const commit: Store['commit'] = async (...of) => {
+      await this.#free
+      return store.commit(...of)
+    }
+    this.store = new Proxy(store, {
+      get: (target, name) => {
+        if (name === 'commit') return commit
+        const value = Reflect.get(target, name)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+  }
+
+  hold(): void {
+    this.#free = new Promise(resolve => {
+      this.#release = resolve
+    })
+  }
+
+  release(): void {
+    this.#release()
+  }
+}
+
 describe('a server that has more to do than it can', () => {
   let house: WebHouse
   let server: Listening
+  let disk: Disk
   const clients: Client[] = []
 
-  async function open(config: Partial<HttpConfig>): Promise<string> {
-    house = await openWebHouse({ baseUrl: 'http://127.0.0.1:1', ...config })
+  async function open(writes: Partial<LaneRow>): Promise<void> {
+    disk = new Disk()
+    const lanes: LaneTable = { ...laneTable, writes: { ...narrow, ...writes } }
+    house = await openWebHouse({ baseUrl: 'http://127.0.0.1:1', lanes }, disk.store)
     server = await listen(house.app, { host: '127.0.0.1', port: 0 })
-    const admin = await client('system/*.cruds')
-    await admin.send({ method: 'PUT', path: '/fhir/Patient/a', body: { resourceType: 'Patient', id: 'a' } })
-    return house.token('system/*.cruds')
   }
-  async function client(scope: string): Promise<Client> {
-    const opened = openClient(`http://127.0.0.1:${server.port}`, await house.token(scope))
+  async function client(): Promise<Client> {
+    const opened = openClient(`http://127.0.0.1:${server.port}`, await house.token('system/*.cruds'))
     clients.push(opened)
     return opened
   }
   afterEach(async () => {
+    disk.release()
     for (const each of clients.splice(0)) each.close()
     await server.close(0)
     await house.close()
   })
 
-  /** An import that has begun and does not go on; `rest` sends what is missing. */
-  async function holdImport(token: string): Promise<{ socket: Socket; rest(): void; answer: Promise<string> }> {
-    const socket = connect(server.port, '127.0.0.1')
-    const chunks: Buffer[] = []
-    socket.on('data', (chunk: Buffer) => chunks.push(chunk))
-    socket.on('error', () => undefined)
-    const body = JSON.stringify({ resourceType: 'Bundle', type: 'collection', entry: [] })
-    const head = `POST /fhir/Patient/a/$ingest HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n`
-    socket.write(
-      `${head}Content-Type: application/fhir+json\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, 5)}`,
+  const path = '/fhir/Basic'
+  const create = (by: Client, count: number): Promise<Answer>[] =>
+    Array.from({ length: count }, (_, n) =>
+      by.send({ method: 'POST', path, body: { resourceType: 'Basic', code: { text: `${n}` } } }),
     )
-    const answer = once(socket, 'close').then(() => Buffer.concat(chunks).toString())
-    await delay(50)
-    return { socket, rest: () => socket.write(body.slice(5)), answer }
-  }
+  const statusesOf = async (asked: readonly Promise<Answer>[]) =>
+    (await Promise.all(asked)).map(({ status }) => status).toSorted()
+  const countIn = async (by: Client) =>
+    (await by.send({ path: '/fhir/Basic?_summary=count' })).json<{ total: number }>().total
 
-  it('tells of its health, reads and writes while imports wait, and refuses more with Retry-After', async () => {
-    const token = await open({ lanes: lanesWith({ imports: { ...narrow, waiting: 1 } }) })
-    const holding = await holdImport(token)
-    const waiting = await holdImport(token)
-    const admin = await client('system/*.cruds')
-    const importBody = { resourceType: 'Bundle', type: 'collection', entry: [] }
-    const refused = await new Promise<Answer>((resolve, reject) => {
-      const other = openClient(`http://127.0.0.1:${server.port}`, token)
-      clients.push(other)
-      other.send({ method: 'POST', path: '/fhir/Patient/a/$ingest', body: importBody }).then(resolve, reject)
-    })
+  it('tells of its health and reads while writes wait, and refuses more of them with Retry-After', async () => {
+    await open({ waiting: 4 })
+    const admin = await client()
+    const id = (await Promise.all(create(admin, 1)))[0]?.headers.location?.split('/').at(-3)
+    disk.hold()
+    const asked = create(admin, 20)
+    const refused = await Promise.any(asked)
     expect(refused.status).toBe(503)
     expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0)
     expect(refused.json()).toMatchObject({ resourceType: 'OperationOutcome', issue: [{ code: 'transient' }] })
-    for (const path of ['/healthz', '/readyz', '/fhir/Patient/a', '/fhir/Patient?_count=1'])
-      expect((await admin.send({ path })).status).toBe(200)
-    waiting.socket.destroy()
-    await delay(50)
-    const next = await holdImport(token)
-    for (const { rest } of [holding, next]) rest()
-    expect(await holding.answer).not.toMatch(/^HTTP\/1.1 503/)
-    expect(await next.answer).not.toMatch(/^HTTP\/1.1 503/)
+    for (const each of ['/healthz', '/readyz', `/fhir/Basic/${id}`, '/fhir/metadata'])
+      expect((await admin.send({ path: each })).status).toBe(200)
+    disk.release()
+    await Promise.all(asked)
   })
 
-  const weight = (n: number) => ({
-    resourceType: 'Bundle',
-    type: 'collection',
-    entry: [
-      {
-        resource: {
-          resourceType: 'Observation',
-          status: 'final',
-          code: { coding: [{ system: 'http://loinc.org', code: '29463-7' }] },
-          subject: { reference: 'Patient/somebody' },
-          effectiveDateTime: '2026-02-01T08:00:00Z',
-          valueQuantity: { value: n, unit: 'kg', system: 'http://unitsofmeasure.org', code: 'kg' },
-        },
-      },
-    ],
+  it('has stored what it acknowledged, and nothing of what it refused', async () => {
+    await open({ waiting: 10 })
+    const greedy = await client()
+    disk.hold()
+    let answered = 0
+    const asked = create(greedy, 60)
+    for (const each of asked) void each.then(() => answered++)
+    while (answered < 49) await delay(20)
+    disk.release()
+    const statuses = await statusesOf(asked)
+    expect(statuses).toEqual([...Array(11).fill(201), ...Array(49).fill(503)])
+    expect(await countIn(greedy)).toBe(11)
   })
-  const path = '/fhir/Patient/a/$ingest'
-  const sendWeights = (by: Client, count: number, from = 0): Promise<Answer>[] =>
-    Array.from({ length: count }, (_, n) => by.send({ method: 'POST', path, body: weight(from + n) }))
 
   it('answers one who asks for little while another asks for much', async () => {
-    const token = await open({ lanes: lanesWith({ imports: narrow }) })
-    const holding = await holdImport(token)
-    const greedy = await client('system/*.cruds')
-    const modest = await client('system/*.cruds')
+    await open({})
+    const [greedy, modest] = [await client(), await client()]
+    disk.hold()
     let done = 0
-    const flood = sendWeights(greedy, 60).map(asked => asked.then(() => done++))
+    const flood = create(greedy, 100).map(asked => asked.then(() => done++))
     await delay(300)
-    const asked = sendWeights(modest, 2, 100).map(each => each.then(({ status }) => [status, done < 30]))
+    const asked = create(modest, 2).map(each => each.then(({ status }) => [status, done < 50]))
+    await modest.send({ path: '/healthz' })
     await delay(100)
-    holding.rest()
+    disk.release()
     expect(await Promise.all(asked)).toEqual([
-      [200, true],
-      [200, true],
+      [201, true],
+      [201, true],
     ])
     await Promise.all(flood)
   })
 
-  it('has stored what it acknowledged, and nothing of what it refused', async () => {
-    const token = await open({ lanes: lanesWith({ imports: { ...narrow, waiting: 10 } }) })
-    const holding = await holdImport(token)
-    const greedy = await client('system/*.cruds')
-    const asked = sendWeights(greedy, 60)
-    await delay(500)
-    holding.rest()
-    const answers = await Promise.all(asked)
-    const statuses = answers.map(({ status }) => status)
-    expect(statuses.filter(status => status === 200)).toHaveLength(10)
-    expect(statuses.filter(status => status === 503)).toHaveLength(50)
-    expect(answers.every(({ status, headers }) => status === 200 || Number(headers['retry-after']) > 0)).toBe(true)
-    const found = await greedy.send({ path: '/fhir/Observation?_summary=count' })
-    expect(found.json<{ total: number }>().total).toBe(10)
+  it('forgets who has gone while waiting', async () => {
+    await open({ waiting: 3 })
+    const [gone, staying] = [await client(), await client()]
+    disk.hold()
+    const first = create(staying, 1)
+    await delay(200)
+    const abandoned = create(gone, 3)
+    await delay(200)
+    gone.close()
+    await Promise.allSettled(abandoned)
+    await delay(100)
+    const after = create(staying, 3)
+    await delay(200)
+    disk.release()
+    expect(await statusesOf([...first, ...after])).toEqual(Array(4).fill(201))
+    expect(await countIn(staying)).toBe(4)
   })
 
   it('does what waits before it closes', async () => {
-    const token = await open({ lanes: lanesWith({ imports: narrow }) })
-    const holding = await holdImport(token)
-    const asked = sendWeights(await client('system/*.cruds'), 10)
+    await open({})
+    const admin = await client()
+    disk.hold()
+    const asked = create(admin, 10)
     await delay(300)
     const closed = server.close()
-    holding.rest()
-    const statuses = (await Promise.all(asked)).map(({ status }) => status)
-    expect(statuses).toEqual(Array(10).fill(200))
+    disk.release()
+    expect(await statusesOf(asked)).toEqual(Array(10).fill(201))
     for (const each of clients) each.close()
     await closed
   })

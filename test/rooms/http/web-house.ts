@@ -11,7 +11,7 @@ import { createLog, type Log, systemClock } from '#kernel'
 import { openRecord } from '#record'
 import { openShare } from '#share'
 import { openSmart, type Smart } from '#smart'
-import { openMemoryKeys, openMemoryStore } from '#store'
+import { openMemoryKeys, openMemoryStore, type Store } from '#store'
 import { createValidator } from '#validation'
 import { fileRoot, openVault } from '#vault'
 
@@ -28,12 +28,11 @@ export interface WebHouse {
   close(): Promise<void>
 }
 
-export async function openWebHouse(config: HttpConfig): Promise<WebHouse> {
+export async function openWebHouse(config: HttpConfig, store: Store = openMemoryStore()): Promise<WebHouse> {
   const folder = mkdtempSync(join(tmpdir(), 'kinhold-http-'))
   const lines: string[] = []
   const log = createLog('debug', { write: line => lines.push(line) })
   const clock = systemClock
-  const store = openMemoryStore()
   const keys = openMemoryKeys()
   const vault = await openVault({ keys, root: fileRoot(join(folder, 'root.key')), clock })
   const record = await openRecord({ store, keys, vault, clock, log, baseUrl: `${config.baseUrl}/fhir` })
