@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import fc from 'fast-check'
-import { Decimal, type Json, parseJson, parseResource, printJson } from '#fhir'
+import { Decimal, type Json, parseJson, parseResource, parseSentJson, printJson } from '#fhir'
 import { isProblem } from '#kernel'
 
 function codeOf(work: () => unknown): string {
@@ -223,4 +223,29 @@ describe('parseResource', () => {
       expect(codeOf(() => parseResource(`{"resourceType":"${type}"}`))).toBe('fhir.type-unknown')
     },
   )
+})
+
+describe('a long text', () => {
+  const long = (text: string) => Buffer.from(`[${`"${'x'.repeat(1000)}",`.repeat(80)}${text}]`)
+
+  it('is parsed in slices to the same values', async () => {
+    await fc.assert(
+      fc.asyncProperty(plainJson, async text => {
+        expect(await parseSentJson(long(text))).toEqual(parseJson(long(text)))
+      }),
+    )
+  })
+
+  it.each([
+    ['{"a":1,"a":2}', 'json.duplicate-key'],
+    ['{"__proto__":1}', 'json.forbidden-key'],
+    ['[1,]', 'json.malformed'],
+    ['{"a":1', 'json.malformed'],
+    ['1] 2', 'json.malformed'],
+    ['"\\ud800"', 'json.malformed'],
+    [`${'['.repeat(70)}${']'.repeat(70)}`, 'json.too-deep'],
+  ])('is refused as a short one is: %s', async (text, code) => {
+    await expect(parseSentJson(long(text))).rejects.toMatchObject({ code })
+    expect(codeOf(() => parseJson(long(text)))).toBe(code)
+  })
 })

@@ -1,0 +1,135 @@
+import type { Resource } from '#fhir'
+import { budgetLeft, isProblem, withBudget } from '#kernel'
+import { evaluate } from '#search'
+import { ask, commonsHolder, Household, patientHolder, queryOf, restricted, seesAll } from './household.ts'
+
+const observation = (id: string, more: object = {}): Resource => ({
+  resourceType: 'Observation',
+  id,
+  status: 'final',
+  code: { text: 'Round' },
+  subject: { reference: 'Patient/a' },
+  valueString: `Heard at ${id}`,
+  ...more,
+})
+const many = (count: number, more: (at: number) => object = () => ({})) =>
+  Array.from({ length: count }, (_, at) => observation(`o${at}`, more(at)))
+
+/** What a search charges, and whether it was refused. */
+function costOf(search: string, house: readonly Household[], work = 1e9): { spent: number; code: string | undefined } {
+  return withBudget({ work }, () => {
+    const left = budgetLeft('work')
+    try {
+      ask(search, house)
+      return { spent: left - budgetLeft('work'), code: undefined }
+    } catch (error) {
+      if (!isProblem(error, 'too-costly')) throw error
+      return { spent: left - budgetLeft('work'), code: error.code }
+    }
+  })
+}
+
+describe('the work of a search', () => {
+  const house = [new Household(patientHolder('a'), many(2_000))]
+
+  it('is charged by rows and criteria, and refused beyond the limit: budget.work-exceeded', () => {
+    const criteria = (count: number) => `Observation?${Array(count).fill('value-string:contains=e').join('&')}`
+    const one = costOf(criteria(1), house).spent
+    expect(costOf(criteria(100), house).spent).toBeGreaterThan(50 * one)
+    expect(costOf(criteria(100), house, 20 * one).code).toBe('budget.work-exceeded')
+    expect(costOf(criteria(1), house, 20 * one).code).toBeUndefined()
+  })
+
+  it.each([
+    ['chains', `Observation?${Array(50).fill('subject:Patient.name:contains=x').join('&')}`],
+    ['_has', `Patient?${Array(50).fill('_has:Observation:subject:value-string:contains=e').join('&')}`],
+    ['sorting', `Observation?${Array(50).fill('value-string:contains=e').join('&')}&_sort=value-string`],
+    ['counting', `Observation?${Array(50).fill('value-string:contains=e').join('&')}&_summary=count`],
+    ['including', 'Patient?_revinclude=*'],
+  ])('is charged for %s', (_, search) => {
+    const people = [new Household(patientHolder('a'), [{ resourceType: 'Patient', id: 'a' }, ...many(2_000)])]
+    expect(costOf(search, people).spent).toBeGreaterThan(2_000)
+    expect(costOf(search, people, 1_000).code).toBe('budget.work-exceeded')
+  })
+
+  it('ends where no row is left, and begins with what costs least', () => {
+    const rest = Array(100).fill('value-string:contains=e').join('&')
+    for (const search of [`code=none&${rest}`, `${rest}&code=none`])
+      expect(costOf(`Observation?${search}`, house).spent).toBeLessThan(20_000)
+  })
+
+  it('looks only at the texts of rows that are left', () => {
+    const spent = costOf('Observation?_id=o1&value-string:contains=e', house).spent
+    expect(spent).toBeLessThan(costOf('Observation?value-string:contains=e', house).spent / 5)
+  })
+})
+
+describe('a search that is interrupted', () => {
+  /** Ends what was begun, writing something between any two steps. */
+  function interrupted(search: string, house: readonly Household[], write: (at: number) => void): string[] {
+    const indexes = house.map(({ index }) => index)
+    const steps = evaluate(restricted(queryOf(search), seesAll), indexes, { offset: 0 })
+    for (let at = 0; ; at++) {
+      const step = steps.next()
+      if (step.done === true)
+        return [...step.value.matches, ...step.value.included].map(({ compartment, seq }) => `${compartment} ${seq}`)
+      write(at)
+    }
+  }
+
+  it.each([
+    'Observation?value-string:contains=e&_sort=value-string',
+    'Observation?code:text=ro&_sort=-date,_id',
+    'Observation?date=ge2019&_sort=date&_count=1000',
+    'Observation?subject:Patient.name=alder&_include=*',
+    'Patient?_has:Observation:subject:value-string:contains=9&_revinclude=Observation:subject',
+    'Observation?value-quantity=gt5&_sort=value-quantity',
+    'Observation?code:not=x&_sort=code&_count=500',
+  ])('answers as if nobody had written meanwhile: %s', search => {
+    const dated = (at: number) => ({
+      effectiveDateTime: `20${10 + (at % 15)}-01-01`,
+      valueQuantity: { value: at % 50, unit: 'x' },
+      valueString: undefined,
+      ...(at % 2 === 0 ? { valueQuantity: undefined, valueString: `Heard ${at}` } : {}),
+    })
+    const open = () => [
+      new Household(patientHolder('a'), [
+        { resourceType: 'Patient', id: 'a', name: [{ family: 'Alder' }] },
+        ...many(6_000, dated),
+      ]),
+      new Household(commonsHolder, [{ resourceType: 'Practitioner', id: 'p' }]),
+    ]
+    const house = open()
+    // Several codes and subjects: what had one place for each row has many from now on.
+    const written = interrupted(search, house, at =>
+      house[0]?.write(
+        observation(`late${at % 3}`, {
+          code: { coding: [{ code: 'a' }], text: `New ${at}` },
+          category: [{ text: 'x' }, { text: 'y' }],
+          performer: [{ reference: 'Patient/a' }, { reference: 'Practitioner/p' }],
+          effectiveDateTime: '2030-01-01',
+          valueString: `Heard late ${at}`,
+        }),
+      ),
+    )
+    expect(written).toEqual(interrupted(search, open(), () => undefined))
+    expect(written.length).toBeGreaterThan(0)
+  })
+})
+
+describe('a sort by texts of which no two are the same', () => {
+  it('gives the same order whether few or many are there, ascending and descending, with gaps', () => {
+    const texts = Array.from({ length: 5_000 }, (_, at) => `t${String((at * 7_919) % 5_000).padStart(4, '0')}`)
+    const crowd = new Household(
+      patientHolder('a'),
+      texts.map((text, at) => observation(`o${at}`, { valueString: at % 10 === 0 ? undefined : text })),
+    )
+    const valued = texts.flatMap((text, at) => (at % 10 === 0 ? [] : [{ text, name: `Observation/o${at}` }]))
+    const ascending = valued.toSorted((a, b) => (a.text < b.text ? -1 : 1)).map(({ name }) => name)
+    const first = (sort: string, offset = 0) => ask(`Observation?_sort=${sort}&_count=40`, [crowd], seesAll, { offset })
+    expect(first('value-string').matches).toEqual(ascending.slice(0, 40))
+    expect(first('value-string', 3_000).matches).toEqual(ascending.slice(3_000, 3_040))
+    expect(first('-value-string').matches).toEqual(ascending.toReversed().slice(0, 40))
+    expect(first('value-string', 4_990).matches.at(-1)).toBe('Observation/o0')
+  })
+})
