@@ -68,7 +68,8 @@ export async function newSmallHome(
 
 /** In steps that get smaller, until not even one byte fits. */
 function fill(folder: string): () => void {
-  const path = join(folder, `filling-${Math.random()}`)
+  // The one name that may lie in a folder in which a house is to be made.
+  const path = join(folder, 'lost+found')
   const file = openSync(path, 'wx')
   for (let step = 1024 * 1024; step >= 1; ) step = canWrite(file, step) ? step : step >> 2
   closeSync(file)
