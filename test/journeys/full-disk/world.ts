@@ -113,7 +113,7 @@ const record = (_: unknown, at: number) => {
 /** An Apple Health export, as large as is wanted by what says nothing. */
 function heartRates(count: number, bytes = 0): Buffer {
   const records = Array.from({ length: count }, record).join('\n')
-  const padding = `<!-- ${'nothing '.repeat(100)} -->\n`.repeat(Math.ceil(bytes / 800))
+  const padding = `<ExportDate value="${'nothing '.repeat(100)}"/>\n`.repeat(Math.ceil(bytes / 800))
   return Buffer.from(`<?xml version="1.0"?>\n<HealthData locale="en">\n${records}\n${padding}</HealthData>\n`)
 }
 
