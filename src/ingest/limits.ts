@@ -52,6 +52,6 @@ export const defaultLimits: IngestLimits = {
   maxSpooled: 32 * 1024 ** 3,
   maxSpooledPerGrant: 16 * 1024 ** 3,
   maxImports: 16,
-  maxImportsPerGrant: 4,
+  maxImportsPerGrant: 8,
   maxRunning: 2,
 }
