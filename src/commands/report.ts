@@ -4,11 +4,12 @@ const count = (number: number, one: string): string => `${number} ${one}${number
 
 /** What became of an import, for people: first how it ended, then what was left out, and why. */
 export function reportLines(report: Report): string[] {
-  const { format, rows, unmapped, rejected, warnings, problem, provenance } = report
+  const { format, rows, unmapped, rejected, warnings, problem, provenance, review } = report
   const ended = report.state === 'done' ? 'Imported' : 'Broke off'
   return [
     `${ended}: ${count(rows, 'row')} of ${format}: ${sharesOf(report)}.`,
     ...(problem === undefined ? [] : [`It broke off because: ${problem.text} (${problem.code})`]),
+    ...(review === undefined ? [] : [`It waits until somebody decides: kinhold review accept ${review}, or reject.`]),
     ...rejected.map(
       ({ row, text, expression, count: times }) =>
         `Rejected ${times} × ${row}: ${text}${expression === undefined ? '' : ` (${expression})`}`,

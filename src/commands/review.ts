@@ -1,5 +1,7 @@
+import type { Report } from '#ingest'
 import { type House, hostGrant } from '../compose.ts'
 import { output } from './output.ts'
+import { reportLines } from './report.ts'
 import { withHouse } from './with-house.ts'
 
 type Held = Awaited<ReturnType<House['ingest']['people']['review']['list']>>[number]
@@ -31,7 +33,12 @@ export async function rejectReview(id: string): Promise<void> {
 type Choice = { readonly decision: 'new' | 'reject' } | { readonly decision: 'accept'; readonly patient: string }
 
 async function decide(id: string, choice: Choice): Promise<void> {
-  const state = await withHouse(house => house.ingest.people.review.decide({ grant: hostGrant(), id, ...choice }))
+  const onReport = ({ report }: { readonly report: Report }) => {
+    for (const line of reportLines(report)) output.result(line)
+  }
+  const state = await withHouse(house =>
+    house.ingest.people.review.decide({ grant: hostGrant(), id, ...choice, onReport }),
+  )
   output.say(state === 'waiting' ? 'waiting: another person in it is doubtful, too' : state)
 }
 

@@ -1,11 +1,16 @@
 import { isProblem, Problem } from '#kernel'
+import { checkClinicPatients, clinicPatients } from './apple/clinic-patients.ts'
+import { findMe } from './apple/find-me.ts'
 import { readAppleExport } from './apple/read-export.ts'
 import { readableFiles, readFiles } from './apple/read-files.ts'
 import { importFhir } from './fhir/import-fhir.ts'
 import type { FhirFile } from './fhir/read-resources.ts'
+import { isProfile, readProfile } from './fit/profile.ts'
 import { type FitStream, isFitSession, readTakeout, recogniseFit } from './fit/read-takeout.ts'
 import type { Format } from './format.ts'
 import { readHl7File } from './hl7v2/read-file.ts'
+import type { PersonClaims } from './identity/claims.ts'
+import { checkOnePerson } from './identity/guard.ts'
 import type { IngestLimits } from './limits.ts'
 import { type Outcome, rowName } from './outcome.ts'
 import type { ReadContext } from './read-context.ts'
@@ -184,11 +189,19 @@ interface Reader {
 }
 
 const readers: Readonly<Record<Kind, Reader>> = {
-  'apple-xml': { format: 'apple-health', open: async (files, context) => appleOutcomes(files, context) },
-  fit: { format: 'google-fit', open: async (files, context) => fitOutcomes(files, context) },
+  'apple-xml': { format: 'apple-health', open: openApple },
+  fit: { format: 'google-fit', open: openFit },
   hl7v2: { format: 'hl7v2', open: async (files, context) => hl7Outcomes(files, context) },
   'fhir-bundle': { format: 'fhir-bundle', open: openFhir },
   'fhir-ndjson': { format: 'fhir-ndjson', open: openFhir },
+}
+
+async function openApple(files: Files, context: ReadContext): Promise<AsyncIterable<readonly Outcome[]>> {
+  const said: PersonClaims[] = []
+  for (const member of files.own) said.push(...(await findMe(member.open(), context.limits)))
+  if (!context.forced) checkOnePerson(said, context)
+  if (!context.forced) checkClinicPatients(await clinicPatients(files.others, context), context)
+  return appleOutcomes(files, context)
 }
 
 async function* appleOutcomes({ own, others }: Files, context: ReadContext): AsyncGenerator<readonly Outcome[]> {
@@ -198,6 +211,13 @@ async function* appleOutcomes({ own, others }: Files, context: ReadContext): Asy
   const names = new Set(files.keys())
   for (const member of own) yield* readAppleExport(member.open(), context, context.limits, names)
   yield* readFiles(files, context)
+}
+
+async function openFit(files: Files, context: ReadContext): Promise<AsyncIterable<readonly Outcome[]>> {
+  const said: PersonClaims[] = []
+  for (const part of files.others.filter(isProfile)) said.push(...(await readProfile(part)))
+  if (!context.forced) checkOnePerson(said, context)
+  return fitOutcomes(files, context)
 }
 
 async function* fitOutcomes({ own, others }: Files, context: ReadContext): AsyncGenerator<readonly Outcome[]> {

@@ -29,6 +29,9 @@ export interface IngestLimits extends QueueLimits, QuotaLimits {
   readonly batchSize: number
   /** Bodies up to this size stay in memory; larger ones are spooled to disk, sealed. */
   readonly spoolFrom: number
+  /** A file that waits for a person, and all that wait for one patient. */
+  readonly maxHeldFile: number
+  readonly maxHeld: number
   /** What stays free on the disk of the spool, for the record. */
   readonly keepFree: number
 }
@@ -48,6 +51,8 @@ export const defaultLimits: IngestLimits = {
   maxResources: 500_000,
   batchSize: 200,
   spoolFrom: 4 * 1024 ** 2,
+  maxHeldFile: 256 * 1024 ** 2,
+  maxHeld: 1024 ** 3,
   keepFree: 256 * 1024 ** 2,
   maxSpooled: 32 * 1024 ** 3,
   maxSpooledPerGrant: 16 * 1024 ** 3,

@@ -5,6 +5,7 @@ import type { Record } from '#record'
 import { createFingerprint } from './fingerprint.ts'
 import type { Senders } from './hl7v2/senders.ts'
 import { claimsOf, type PersonClaims } from './identity/claims.ts'
+import { descriptionsOf } from './identity/review/known-as.ts'
 import { commonsKey, fingerprintKey } from './keys.ts'
 import type { ReadContext } from './read-context.ts'
 import type { RunDeps } from './run.ts'
@@ -37,6 +38,7 @@ export async function openContext(
     source: `Provenance/${provenanceId}`,
     fingerprint,
     sharedFingerprint: createFingerprint(await fingerprintKey(documents, commonsKey)),
+    isKnownAs: await descriptionsOf(documents, patient),
     person: await personOf(deps.record, grant, patient),
     forced,
     mayReadPatient: permits(grant, 'r', 'Patient'),

@@ -7,6 +7,7 @@ import type { Validator } from '#validation'
 import { receiveMessage, takeHeld } from './hl7v2/receive-message.ts'
 import { nobody, type Senders } from './hl7v2/senders.ts'
 import { openPeople, type People } from './identity/people.ts'
+import { forgetHeld } from './identity/review/held.ts'
 import { type Job, Jobs } from './jobs.ts'
 import { forgetFingerprintKey } from './keys.ts'
 import { defaultLimits, type IngestLimits } from './limits.ts'
@@ -15,7 +16,9 @@ import { ImportQueue } from './queue.ts'
 import { type Report, reportResource } from './report.ts'
 import { forgetCheckpoints } from './run.ts'
 import { type ByteSource, openFile } from './source/byte-source.ts'
+import { openKeptFiles } from './source/kept-files.ts'
 import { openSpool } from './source/spool.ts'
+import { takeFile } from './take-file.ts'
 import { newTurns } from './turns.ts'
 
 /** The rooms that imports need. Limits that are not given are as in `limits.ts`. */
@@ -82,15 +85,18 @@ export interface Ingest {
 /** Opens the room. It holds the progress of running jobs and the files that they read. */
 export function openIngest(options: IngestOptions): Ingest {
   const limits = { ...defaultLimits, ...options.limits }
-  const deps = { ...options, limits, senders: options.senders ?? nobody, admissions: newTurns() }
-  const jobs = new Jobs(options.record.documents, options.clock, options.log)
+  const { record, clock } = options
+  const folder = options.spoolFolder ?? join(tmpdir(), 'kinhold-spool')
+  const keptFiles = openKeptFiles(folder, clock)
+  const deps = { ...options, limits, senders: options.senders ?? nobody, admissions: newTurns(), keptFiles }
+  const jobs = new Jobs(record.documents, clock, options.log)
   const queue = new ImportQueue(limits)
-  const spool = openSpool(options.spoolFolder ?? join(tmpdir(), 'kinhold-spool'), limits)
+  const spool = openSpool(folder, limits)
   const recognitions = newTurns()
   return {
     start: async ({ body, gone, isAwaited = false, ...wanted }) => {
       const { grant, patient } = wanted
-      await checkReach(options.record, wanted)
+      await checkReach(record, wanted)
       await using owned = new AsyncDisposableStack()
       const place = owned.use(queue.enter(grant.id))
       const source = owned.adopt(await spool.take(body, grant.id), closed)
@@ -102,7 +108,7 @@ export function openIngest(options: IngestOptions): Ingest {
         before: () => place.before,
         isKept: async () => (await options.record.allPatients()).includes(patient),
         work: async ({ progress, signal }) => {
-          const report = await run({
+          const { report } = await run({
             signal: isAwaited && gone !== undefined ? AbortSignal.any([signal, gone]) : signal,
             turn: signal => place.turn(signal),
             onProgress: made => Object.assign(progress, made),
@@ -114,17 +120,21 @@ export function openIngest(options: IngestOptions): Ingest {
     job: (id, grant) => jobs.find(id, grant),
     hl7v2: ({ grant, message }) => receiveMessage({ grant, message }, deps),
     importFile: async ({ path, onProgress = () => {}, ...wanted }) => {
-      await checkReach(options.record, wanted)
+      await checkReach(record, wanted)
       await using owned = new AsyncDisposableStack()
       const source = owned.adopt(await openSource(path), closed)
       const run = await prepare(wanted, source, deps)
-      return await run({ onProgress })
+      return (await run({ onProgress })).report
     },
-    people: openPeople(deps, ({ grant, bytes, choices }) => takeHeld({ grant, message: bytes, choices }, deps)),
+    people: openPeople(deps, async ({ grant, held, choices, onReport }) => {
+      if (held.file !== undefined) return takeFile({ grant, held, choices, onReport }, { deps, queue, jobs })
+      return takeHeld({ grant, message: Buffer.from(held.bytes ?? '', 'base64'), choices }, deps)
+    }),
     forgetPatient: async patient => {
       await jobs.forgetPatient(patient)
-      await forgetFingerprintKey(options.record.documents, patient)
-      await forgetCheckpoints(options.record.documents, patient)
+      await forgetFingerprintKey(record.documents, patient)
+      await forgetCheckpoints(record.documents, patient)
+      await forgetHeld(patient, deps)
     },
     close: async () => {
       await jobs.close()

@@ -1,11 +1,12 @@
 import { type Grant, patientsInReach, permits, requirePermission } from '#access'
 import { isProblem, Problem, withBudget } from '#kernel'
-import type { Record } from '#record'
+import type { Record, Txn } from '#record'
 import { sources } from './format.ts'
 import { identify, type Recognised } from './identify.ts'
+import type { Doubt, ReviewDeps } from './identity/review/held.ts'
+import { type DoubtfulFile, holdFile } from './identity/review/hold-file.ts'
 import { type ContextDeps, openContext } from './open-context.ts'
-import type { Report } from './report.ts'
-import { brokenOff, runImport } from './run.ts'
+import { brokenOff, type Ended, runImport } from './run.ts'
 import { type ByteSource, counted, digestOf } from './source/byte-source.ts'
 import { checkStopped, stops } from './stops.ts'
 
@@ -22,6 +23,8 @@ export interface Wanted {
   readonly patient: string
   readonly source?: string
   readonly force?: boolean
+  /** Takes in the patient first, who is not here yet. */
+  readonly admit?: (txn: Txn) => Promise<void>
   /** The grant as it is at this moment. @throws Problem when it ended */
   renew?(): Promise<Grant>
 }
@@ -52,7 +55,10 @@ export interface Course {
 }
 
 /** Imports a file that was recognised. Gives a report in any case. */
-export type PreparedRun = (course: Course) => Promise<Report>
+export type PreparedRun = (course: Course) => Promise<Ended>
+
+/** What preparing an import needs of the room. */
+export type PrepareDeps = ContextDeps & ReviewDeps
 
 /**
  * Recognises a file. The source stays the caller's, who closes it when the run is over.
@@ -63,7 +69,7 @@ export type PreparedRun = (course: Course) => Promise<Report>
 export async function prepare(
   wanted: Wanted,
   source: ByteSource,
-  deps: ContextDeps,
+  deps: PrepareDeps,
   gone?: AbortSignal,
 ): Promise<PreparedRun> {
   const watch: { signal: AbortSignal | undefined; read(bytes: number): void } = { signal: gone, read: () => {} }
@@ -94,7 +100,7 @@ export async function prepare(
     // An import takes as long as it takes; it gives way, and ends when nobody wants it any more.
     return withBudget(
       'unbounded',
-      () => run(wanted, recognised, { begin, signal, onRows }, deps),
+      () => run(wanted, recognised, { source: watched, begin, signal, onRows }, deps),
       () => !signal.aborted,
     )
   }
@@ -108,27 +114,36 @@ function checkSource(source: string | undefined, { format }: Recognised): void {
 }
 
 interface Steps {
+  readonly source: ByteSource
   readonly signal: AbortSignal
   /** Waits for the turn of this import. Resolves to the digest of the file. */
   begin(): Promise<string>
   onRows(rows: number): void
 }
 
-async function run(wanted: Wanted, recognised: Recognised, steps: Steps, deps: ContextDeps): Promise<Report> {
+async function run(wanted: Wanted, recognised: Recognised, steps: Steps, deps: PrepareDeps): Promise<Ended> {
   const { format } = recognised
-  let digest: string
+  const { grant, patient, force: forced = false, admit } = wanted
+  const { source, signal, onRows } = steps
   try {
-    digest = await steps.begin()
+    const digest = await steps.begin()
+    const { context, provenanceId } = await openContext(grant, patient, digest, deps, forced)
+    const guard = forced ? { forced } : { whom: context }
+    const permitted = () => grantNow(wanted, deps)
+    const facts = { grant, patient, format, digest, provenanceId, ...guard, signal, permitted, admit }
+    const ended = await runImport(() => recognised.open(context), facts, deps, onRows)
+    return held(ended, { source, format, digest }, deps)
   } catch (error) {
     return brokenOff(format, error, deps)
   }
-  const { grant, patient, force: forced = false } = wanted
-  const { context, provenanceId } = await openContext(grant, patient, digest, deps, forced)
-  const guard = forced ? { forced } : { person: context.person }
-  const { signal, onRows } = steps
-  const permitted = () => grantNow(wanted, deps)
-  const facts = { grant, patient, format, digest, provenanceId, ...guard, signal, permitted }
-  return runImport(() => recognised.open(context), facts, deps, onRows)
+}
+
+/** A file that may be about somebody else waits until a person decides; where it cannot wait, it is only refused. */
+async function held(ended: Ended, file: Omit<DoubtfulFile, 'doubt'>, deps: PrepareDeps): Promise<Ended> {
+  const { problem, report } = ended
+  if (problem?.code !== 'ingest.patient-doubtful' || report.created + report.updated > 0) return ended
+  const review = await holdFile({ ...file, doubt: problem.cause as Doubt }, deps)
+  return review === undefined ? ended : { ...ended, report: { ...report, review } }
 }
 
 /** What the import may still do. @throws Problem `forbidden` · `ingest.withdrawn` */

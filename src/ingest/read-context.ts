@@ -10,6 +10,8 @@ export interface FhirContext extends MapContext {
   readonly person: PersonClaims
   /** Whether the grant may read the Patient: only then is it told what differs. */
   readonly mayReadPatient: boolean
+  /** Whether somebody has said before that a description is the patient's. */
+  isKnownAs(claims: PersonClaims): boolean
   /** Somebody has said that the file is this patient's whatever differs. */
   readonly forced: boolean
   /** Whether the grant may write what belongs to no patient. */

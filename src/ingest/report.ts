@@ -34,6 +34,8 @@ export interface Report {
   readonly warnings: readonly string[]
   /** `Provenance/…` that says where the resources came from; absent when nothing was written. */
   readonly provenance?: string
+  /** Under which name the file waits until a person decides whom it is about. */
+  readonly review?: string
   readonly problem?: { readonly code: string; readonly text: string; readonly expression?: readonly string[] }
 }
 
@@ -41,6 +43,7 @@ export interface ReportFacts {
   readonly format: Format
   readonly digest?: string
   readonly provenance?: string
+  readonly review?: string
   readonly problem?: Problem
 }
 
@@ -92,6 +95,7 @@ export function reportResource(report: Report): Resource {
   ]
   if (report.provenance !== undefined)
     parameter.push({ name: 'provenance', valueReference: { reference: report.provenance } })
+  if (report.review !== undefined) parameter.push({ name: 'review', valueId: report.review })
   if (report.problem !== undefined)
     parameter.push({
       name: 'problem',

@@ -5,12 +5,12 @@ import type { Validator } from '#validation'
 import type { Documents } from '#vault'
 import { type Committed, type Fate, type Item, stage } from './commit.ts'
 import type { Format } from './format.ts'
-import { claimsOf, type PersonClaims } from './identity/claims.ts'
-import { checkSamePerson } from './identity/guard.ts'
+import { claimsOf } from './identity/claims.ts'
+import { checkSamePerson, type Whom } from './identity/guard.ts'
 import type { IngestLimits } from './limits.ts'
 import type { Outcome } from './outcome.ts'
 import { provenanceOf } from './provenance.ts'
-import { type Report, reportOf } from './report.ts'
+import { type Report, type ReportFacts, reportOf } from './report.ts'
 import { checkStopped, stopOf, stops } from './stops.ts'
 import { type Settled, Tally } from './tally.ts'
 
@@ -29,8 +29,8 @@ export interface RunFacts {
   readonly digest: string
   /** Id of the run's Provenance; the same for the same file and patient. */
   readonly provenanceId: string
-  /** What is known of the patient: a change that describes somebody else stops the run. Absent where that was settled. */
-  readonly person?: PersonClaims
+  /** Whom it is for: a change that describes somebody else stops the run. Absent where that was settled. */
+  readonly whom?: Whom
   /** Somebody has said that the file is this patient's. */
   readonly forced?: boolean
   /** Takes in the patient first, in the transaction of the first batch. */
@@ -69,7 +69,7 @@ export async function runImport(
   facts: RunFacts,
   deps: RunDeps,
   onRows: (rows: number) => void,
-): Promise<Report> {
+): Promise<Ended> {
   const run = new Run(facts, deps)
   let problem: Problem | undefined
   try {
@@ -86,12 +86,23 @@ export async function runImport(
   }
   const { format, digest } = facts
   const provenance = run.provenanceWritten ? { provenance: `Provenance/${facts.provenanceId}` } : {}
-  return reportOf(run.tallied(), { format, digest, ...provenance, ...(problem === undefined ? {} : { problem }) })
+  return endedWith(run.tallied(), { format, digest, ...provenance }, problem)
+}
+
+/** An import that is over, and the Problem that it broke off for. */
+export interface Ended {
+  readonly report: Report
+  readonly problem?: Problem
+}
+
+function endedWith(tally: Tally, facts: ReportFacts, problem: Problem | undefined): Ended {
+  if (problem === undefined) return { report: reportOf(tally, facts) }
+  return { report: reportOf(tally, { ...facts, problem }), problem }
 }
 
 /** The report of an import that ended before it began. */
-export function brokenOff(format: Format, error: unknown, deps: Pick<RunDeps, 'log'>): Report {
-  return reportOf(new Tally(), { format, problem: toldProblem(error, undefined, deps) })
+export function brokenOff(format: Format, error: unknown, deps: Pick<RunDeps, 'log'>): Ended {
+  return endedWith(new Tally(), { format }, toldProblem(error, undefined, deps))
 }
 
 /** What is told of an error: that somebody stopped the import, where that is behind it. */
@@ -176,9 +187,9 @@ class Run {
   }
 
   #checkPerson({ type, change }: Extract<Item, { kind: 'amend' }>): void {
-    const { person } = this.#facts
-    const said = person === undefined || type !== 'Patient' ? undefined : change({ resourceType: type })
-    if (person !== undefined && said !== undefined) checkSamePerson(claimsOf(said), person)
+    const { whom } = this.#facts
+    const said = whom === undefined || type !== 'Patient' ? undefined : change({ resourceType: type })
+    if (whom !== undefined && said !== undefined) checkSamePerson(claimsOf(said), whom)
   }
 
   /** Starts to commit what is gathered, once the batch before is in. */

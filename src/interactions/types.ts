@@ -194,6 +194,8 @@ export interface ReviewPort {
     readonly id: string
     readonly decision: 'accept' | 'new' | 'reject'
     readonly patient?: string
+    /** Told what became of the rows of a file. */
+    onReport?(told: { readonly resource: Resource }): void
   }): Promise<string>
 }
 

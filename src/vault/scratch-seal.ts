@@ -1,4 +1,4 @@
-import { generateKeySync } from 'node:crypto'
+import { createSecretKey, generateKeySync } from 'node:crypto'
 import { newNonce } from './nonces.ts'
 import { sealBroken } from './ring.ts'
 import { nonceBytes, tagBytes, XaesKey } from './xaes.ts'
@@ -15,9 +15,12 @@ export interface ScratchSeal {
 /**
  * A seal for bytes that must touch the disk on their way and must not outlive the process: the key is random, lives in
  * memory alone and belongs to one file. Pieces can be opened in any order; each is bound to its place.
+ *
+ * @param secret  32 random bytes for a file that is to be opened later, by whoever keeps them under a seal of the vault; what
+ *   destroys them destroys the file
  */
-export function newScratchSeal(): ScratchSeal {
-  const key = new XaesKey(generateKeySync('aes', { length: 256 }))
+export function newScratchSeal(secret?: Uint8Array): ScratchSeal {
+  const key = new XaesKey(secret === undefined ? generateKeySync('aes', { length: 256 }) : createSecretKey(secret))
   const placeOf = (index: number) => Buffer.from(`kinhold/1 scratch ${index}`)
   return {
     overheadBytes: nonceBytes + tagBytes,

@@ -31,18 +31,19 @@ export function mapMe(element: AppleElement, context: AppleContext): Outcome[] {
   return [...said.map((one, i) => (i === 0 ? one : { ...one, rows: 0 })), ...rest]
 }
 
-function knownOf({ attributes }: AppleElement) {
+/** Elements of a Patient that `Me` says. */
+export function knownOf({ attributes }: AppleElement) {
   const birthDate = attributes[`${prefix}DateOfBirth`] ?? ''
   const gender = appleTables().genders.get(attributes[`${prefix}BiologicalSex`] ?? '')
   return { ...(isDate(birthDate) ? { birthDate } : {}), ...(gender === undefined ? {} : { gender }) }
 }
 
 function observationsOf(element: AppleElement, context: AppleContext): Mapped[] {
+  const said = Object.entries(element.attributes)
   const bloodType = appleTables().bloodTypes.get(element.attributes[`${prefix}BloodType`] ?? '')
-  const others = Object.entries(element.attributes).filter(([name, value]) => isSaid(name, value))
   return [
-    ...(bloodType === undefined ? [] : [bloodTypeObservation(element, bloodType, context)]),
-    ...others.map(([name, value]) => characteristic(name, value, context)),
+    ...(bloodType === undefined ? [] : [ofBlood(element.attributes[`${prefix}BloodType`] ?? '', bloodType, context)]),
+    ...said.filter(([name, value]) => isSaid(name, value)).map(([name, value]) => characteristic(name, value, context)),
   ]
 }
 
@@ -51,23 +52,24 @@ function isSaid(name: string, value: string): boolean {
   return own !== undefined && rowName(own) === own && !ownReaders.has(own) && !/^$|NotSet$|^None$/.test(value.trim())
 }
 
+function ofBlood(text: string, valueCodeableConcept: object, context: AppleContext): Mapped {
+  const facts = { category: laboratory, code: appleTables().bloodTypeCode, valueCodeableConcept }
+  return observed(['BloodType', text], facts, context)
+}
+
 function characteristic(name: string, value: string, context: AppleContext): Mapped {
   const own = name.slice(prefix.length)
-  return {
-    kind: 'mapped',
-    row: 'Me',
-    mode: 'create',
-    resource: {
-      resourceType: 'Observation',
-      id: context.fingerprint('apple', own, value),
-      meta: { source: context.source },
-      status: 'final',
-      category: exam,
-      code: { coding: [{ system: systems.healthKit, code: name }], text: wordsOf(own) },
-      subject: context.subject,
-      valueString: wordsOf(value.trim().replace(`HK${own}`, '')).slice(0, 500),
-    },
-  }
+  const code = { coding: [{ system: systems.healthKit, code: name }], text: wordsOf(own) }
+  const valueString = wordsOf(value.trim().replace(`HK${own}`, '')).slice(0, 500)
+  return observed([own, value], { category: exam, code, valueString }, context)
+}
+
+/** What `Me` says of the person that a Patient has no element for: it is so whenever it is asked. */
+function observed(identity: readonly string[], facts: object, context: AppleContext): Mapped {
+  const id = context.fingerprint('apple', ...identity)
+  const { source, subject } = context
+  const resource = { resourceType: 'Observation', id, meta: { source }, status: 'final', subject, ...facts }
+  return { kind: 'mapped', row: 'Me', mode: 'create', resource }
 }
 
 /** `FitzpatrickSkinType` → `Fitzpatrick Skin Type` */
@@ -81,23 +83,4 @@ type Mapped = Extract<Outcome, { kind: 'mapped' }>
 export function fillAbsent(current: Resource, known: Readonly<Record<string, unknown>>): Resource | undefined {
   const absent = Object.entries(known).filter(([name]) => current[name] === undefined)
   return absent.length === 0 ? undefined : { ...current, ...Object.fromEntries(absent) }
-}
-
-function bloodTypeObservation(element: AppleElement, value: object, context: AppleContext): Mapped {
-  const text = element.attributes[`${prefix}BloodType`] ?? ''
-  return {
-    kind: 'mapped',
-    row: 'Me',
-    mode: 'create',
-    resource: {
-      resourceType: 'Observation',
-      id: context.fingerprint('apple', 'BloodType', text),
-      meta: { source: context.source },
-      status: 'final',
-      category: laboratory,
-      code: appleTables().bloodTypeCode,
-      subject: context.subject,
-      valueCodeableConcept: value,
-    },
-  }
 }

@@ -19,6 +19,7 @@ interface FilePatient {
   /** Where it stands, e.g. `Bundle.entry[3]`. */
   readonly place: string
   readonly newest: Candidate
+  readonly newestClaims: PersonClaims
 }
 
 /** What the first pass over a file learns: what is in it, under which names, and whose it is. */
@@ -50,11 +51,14 @@ export class Directory {
     const isSame = (patient: FilePatient) => keys.some(key => patient.keys.has(key))
     const known = this.#patients.filter(isSame)
     const candidate: Candidate = { ...version, index, backwards }
+    const said = claimsOf(resource)
+    const newest = known.reduce((newest, patient) => newerOf(newest, patient.newest), candidate)
     const joined: FilePatient = {
       keys: new Set([...known.flatMap(patient => [...patient.keys]), ...keys]),
-      claims: [...known.flatMap(({ claims }) => claims), claimsOf(resource)],
+      claims: [...known.flatMap(({ claims }) => claims), said],
       place: known[0]?.place ?? place,
-      newest: known.reduce((newest, patient) => newerOf(newest, patient.newest), candidate),
+      newest,
+      newestClaims: known.find(patient => patient.newest === newest)?.newestClaims ?? said,
     }
     this.#patients = [...this.#patients.filter(patient => !isSame(patient)), joined]
   }
@@ -104,7 +108,9 @@ export class Directory {
     if (own === undefined || other !== undefined || only === undefined)
       throw severalPatients(this.#patients.map(({ place }) => place))
     if (!forced && !own.claims.some(said => compare(said, person).kind === 'agrees'))
-      for (const said of own.claims) checkSamePerson(said, person)
+      for (const said of own.claims) checkSamePerson(said, this.#context)
+    // The newest version is what the record is brought up to.
+    if (!forced) checkSamePerson(own.newestClaims, this.#context)
     return own
   }
 }

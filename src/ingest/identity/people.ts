@@ -1,6 +1,7 @@
 import type { MergeDeps } from './merging/both.ts'
 import { type Merged, type MergeRequest, mergePatients } from './merging/merge.ts'
 import { type Unmerged, unmergePatient } from './merging/unmerge.ts'
+import type { ReviewDeps } from './review/held.ts'
 import { openReview, type Review, type TakeIn } from './review/review.ts'
 
 /** What is done about people who were taken for two, or for one, or of whom it is doubtful. */
@@ -12,7 +13,7 @@ export interface People {
   readonly review: Review
 }
 
-export function openPeople(deps: MergeDeps, takeIn: TakeIn): People {
+export function openPeople(deps: MergeDeps & ReviewDeps, takeIn: TakeIn): People {
   return {
     merge: request => mergePatients(request, deps),
     unmerge: request => unmergePatient(request, deps),

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
-import { newScratchSeal } from '#vault'
+import { newScratchSeal, type ScratchSeal } from '#vault'
 import type { ByteSource } from './byte-source.ts'
 
 const plainSize = 64 * 1024
@@ -18,18 +18,22 @@ export interface Keeper {
 export class SealedFile implements ByteSource {
   readonly #file: FileHandle
   readonly #keeper: Keeper
-  readonly #scratch = newScratchSeal()
-  readonly #sealedSize = plainSize + this.#scratch.overheadBytes
+  readonly #scratch: ScratchSeal
+  readonly #sealedSize: number
   #rest: Buffer[] = []
   #restSize = 0
   #pieces = 0
   #stored = 0
   #closing: Promise<void> | undefined
-  sizeBytes = 0
+  sizeBytes: number
 
-  constructor(file: FileHandle, keeper: Keeper) {
+  /** @param sizeBytes  of the plain bytes that it holds already */
+  constructor(file: FileHandle, keeper: Keeper, scratch = newScratchSeal(), sizeBytes = 0) {
     this.#file = file
     this.#keeper = keeper
+    this.#scratch = scratch
+    this.#sealedSize = plainSize + scratch.overheadBytes
+    this.sizeBytes = sizeBytes
   }
 
   /** @throws the file system's error, and Problem as `Keeper.claim` */
@@ -49,6 +53,12 @@ export class SealedFile implements ByteSource {
   async finish(): Promise<void> {
     if (this.#restSize > 0) await this.#write(Buffer.concat(this.#rest))
     this.#rest = []
+    this.#restSize = 0
+  }
+
+  /** Makes what was written durable. */
+  async flush(): Promise<void> {
+    await this.#file.sync()
   }
 
   async #write(plain: Buffer): Promise<void> {

@@ -1,8 +1,9 @@
 import { mkdir, open, readdir, rm, statfs, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isProblem, limitBytes, newResourceId, Problem, storageFaultOf } from '#kernel'
+import { limitBytes, newResourceId, Problem } from '#kernel'
 import type { IngestLimits } from '../limits.ts'
 import { type ByteSource, bufferSource } from './byte-source.ts'
+import { onDisk } from './on-disk.ts'
 import { Quota } from './quota.ts'
 import { SealedFile } from './sealed-file.ts'
 
@@ -75,23 +76,6 @@ async function take(body: AsyncIterable<Uint8Array>, taking: Taking): Promise<By
 
 async function append(file: SealedFile, chunks: readonly Uint8Array[]): Promise<void> {
   for (const chunk of chunks) await onDisk(() => file.append(chunk))
-}
-
-/** What the file system says of a file of ours, in words. */
-async function onDisk<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (cause) {
-    if (isProblem(cause)) throw cause
-    const { code = 'none' } = cause as NodeJS.ErrnoException
-    const text = 'This server has no room on its disk to keep the file while it is read.'
-    const isFull = storageFaultOf(cause) === 'full'
-    throw new Problem(isFull ? 'full' : 'busy', 'ingest.spool-unwritable', text, {
-      cause,
-      detail: code,
-      retryAfterSeconds: 60,
-    })
-  }
 }
 
 async function create({ folder, limits, quota, owner }: Taking): Promise<SealedFile> {

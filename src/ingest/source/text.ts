@@ -5,7 +5,7 @@ import { giveWay } from '#kernel'
  * UTF-16 in one of its orders, if that is what the first bytes are: a mark, or a first letter of ASCII in 16 bits. Undefined for
  * everything that ASCII begins.
  */
-function wideEncodingOf([first, second]: Uint8Array): 'utf-16le' | 'utf-16be' | undefined {
+export function wideEncodingOf([first, second]: Uint8Array): 'utf-16le' | 'utf-16be' | undefined {
   if (first === undefined || second === undefined) return undefined
   if ((first === 0xff && second === 0xfe) || (first !== 0 && second === 0)) return 'utf-16le'
   return (first === 0xfe && second === 0xff) || (first === 0 && second !== 0) ? 'utf-16be' : undefined

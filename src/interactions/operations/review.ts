@@ -19,7 +19,8 @@ export async function showReview(request: FhirRequest, params: PathParams, { peo
 }
 
 /**
- * Decides: `decision` is `accept` (with `patient`), `new` or `reject`. What is accepted goes in by the normal way.
+ * Decides: `decision` is `accept` (with `patient`), `new` or `reject`. What is accepted goes in by the normal way; of a file `report` says
+ * what became of its rows.
  *
  * @throws Problem as `ReviewPort.decide`; `invalid` · `review.decision-malformed`
  */
@@ -27,8 +28,10 @@ export async function decideReview(request: FhirRequest, params: PathParams, { p
   const { grant, baseUrl } = granted(request)
   const { decision, patient } = decisionOf(await readResource(request), baseUrl)
   const about = patient === undefined ? {} : { patient }
-  const state = await people.review.decide({ grant, id: params.job ?? '', decision, ...about })
-  return answer([{ name: 'state', valueCode: state }])
+  const reports: object[] = []
+  const onReport = ({ resource }: { readonly resource: Resource }) => void reports.push({ name: 'report', resource })
+  const state = await people.review.decide({ grant, id: params.job ?? '', decision, ...about, onReport })
+  return answer([{ name: 'state', valueCode: state }, ...reports])
 }
 
 function answer(parameter: readonly object[]): FhirResponse {

@@ -1,6 +1,8 @@
 import { beyondPatient, type Grant, patientsInReach, requireBeyondPatient } from '#access'
 import { Problem } from '#kernel'
 import type { Record } from '#record'
+import type { Format } from '../../format.ts'
+import type { KeptFile, KeptFiles } from '../../source/kept-files.ts'
 import type { IdentityElement } from '../judge.ts'
 
 /** Why something waits. */
@@ -21,7 +23,7 @@ export type Choice = { readonly patient: string } | { readonly patient: 'new' }
 export interface Held {
   readonly id: string
   readonly state: 'waiting' | 'deciding' | 'accepted' | 'rejected'
-  readonly format: 'hl7v2'
+  readonly format: Format
   /** Unix milliseconds. */
   readonly heldAtMs: number
   readonly doubt: Doubt
@@ -29,13 +31,21 @@ export interface Held {
   readonly choices: { readonly [nth: number]: string }
   /** The bytes as they came, base64; gone once it is decided. */
   readonly bytes?: string
+  /** A file in place of bytes; gone with them. */
+  readonly file?: KeptFile
+  /** The id that somebody new gets, so that a decision that is made again makes nobody twice. */
+  readonly newPatient?: string
   /** Unix milliseconds; a decision that was cut off may be made again after a while. */
   readonly decidingSinceMs?: number
 }
 
-export interface ReviewDeps {
+export interface Holding {
   readonly record: Record
   readonly clock: { nowMs(): number }
+}
+
+export interface ReviewDeps extends Holding {
+  readonly keptFiles: KeptFiles
 }
 
 const collection = 'ingest-review'
@@ -44,35 +54,60 @@ const keptMs = 183 * 24 * 3600 * 1000
 const mostBytes = 1024 ** 2
 /** Of things that wait for one patient. */
 const mostHeld = 200
-/** After which a decision that never ended may be made again. */
+/** After which a decision that never ended may be made again: of a message, and of a file, which takes longer to be read. */
 const cutOffMs = 10 * 60 * 1000
+const cutOffOfFileMs = 2 * 3600 * 1000
+
+/** What waits: a message as it came, or a file. */
+export type HeldContent = Pick<Held, 'format' | 'bytes' | 'file' | 'newPatient'>
 
 /**
- * Keeps something until a person decides, under the name of its digest: what comes again waits once.
+ * Keeps a message until a person decides, under the name of its digest: what comes again waits once.
  *
  * @returns whether it waits; false when it is too long, too much waits for the patient, or a person has rejected it
  */
-export async function hold(id: string, bytes: Buffer, doubt: Doubt, deps: ReviewDeps): Promise<boolean> {
-  const { documents } = deps.record
-  const known = await documents.get<Held>(collection, id)
-  if (known !== undefined) return known.value.state !== 'rejected'
-  const [group = ''] = doubt.patients
+export async function hold(id: string, bytes: Buffer, doubt: Doubt, deps: Holding): Promise<boolean> {
+  const known = await knownState(id, deps)
+  if (known !== undefined) return known !== 'rejected'
   if (bytes.length > mostBytes) return false
-  if ((await documents.list<Held>(collection, { group })).filter(({ value }) => isOpen(value)).length >= mostHeld)
-    return false
+  return holdContent(id, { format: 'hl7v2', bytes: bytes.toString('base64') }, doubt, deps)
+}
+
+/** What became of something that came before. */
+export async function knownState(id: string, { record }: Holding): Promise<Held['state'] | undefined> {
+  return (await record.documents.get<Held>(collection, id))?.value.state
+}
+
+/** @returns whether it waits; false when too much waits for the patient */
+export async function holdContent(id: string, content: HeldContent, doubt: Doubt, deps: Holding): Promise<boolean> {
+  const [group = ''] = doubt.patients
+  if ((await waitingFor(group, deps)).length >= mostHeld) return false
   const heldAtMs = deps.clock.nowMs()
-  const held: Held = {
-    id,
-    state: 'waiting',
-    format: 'hl7v2',
-    heldAtMs,
-    doubt,
-    choices: {},
-    bytes: bytes.toString('base64'),
-  }
-  await documents.put(collection, id, held, { ifRevision: 0, group, expiresAtMs: heldAtMs + keptMs })
+  const held: Held = { id, state: 'waiting', heldAtMs, doubt, choices: {}, ...content }
+  await deps.record.documents.put(collection, id, held, { ifRevision: 0, group, expiresAtMs: heldAtMs + keptMs })
   deps.record.audit({ action: 'import', outcome: 'failure', detail: 'held until a person decides' })
   return true
+}
+
+/** What waits for a patient. */
+export async function waitingFor(patient: string, { record }: Holding): Promise<readonly Held[]> {
+  const found = await record.documents.list<Held>(collection, { group: patient })
+  return found.map(({ value }) => value).filter(isOpen)
+}
+
+/** Forgets what waits for a patient who is erased: the key of a file with the rest, and then the file. */
+export async function forgetHeld(patient: string, { record, keptFiles }: ReviewDeps): Promise<void> {
+  for (const { value, name } of await record.documents.list<Held>(collection)) {
+    if (!value.doubt.patients.includes(patient)) continue
+    await record.documents.delete(collection, name)
+    if (value.file !== undefined) await keptFiles.drop(value.file.name)
+  }
+}
+
+/** The files of everything that is known, whoever it concerns. */
+export async function namesOfFiles({ record }: Holding): Promise<ReadonlySet<string>> {
+  const found = await record.documents.list<Held>(collection)
+  return new Set(found.flatMap(({ value }) => value.file?.name ?? []))
 }
 
 function isOpen({ state }: Held): boolean {
@@ -92,8 +127,11 @@ export async function listHeld(grant: Grant, deps: ReviewDeps): Promise<readonly
   const shown: Held[] = []
   for (const { value, name } of await deps.record.documents.list<Held>(collection)) {
     const { patients } = value.doubt
-    if (!patients.every(patient => known.has(patient))) await deps.record.documents.delete(collection, name)
-    else if (isOpen(value) && (reach === 'all' || patients.every(patient => reach.includes(patient)))) shown.push(value)
+    if (!patients.every(patient => known.has(patient))) {
+      await deps.record.documents.delete(collection, name)
+      if (value.file !== undefined) await deps.keptFiles.drop(value.file.name)
+    } else if (isOpen(value) && (reach === 'all' || patients.every(patient => reach.includes(patient))))
+      shown.push(value)
   }
   return shown.toSorted((one, other) => one.heldAtMs - other.heldAtMs)
 }
@@ -127,8 +165,9 @@ export async function beginDeciding(id: string, grant: Grant, deps: ReviewDeps):
   return { held, revision: found.revision + 1 }
 }
 
-function isFree({ state, decidingSinceMs = 0 }: Held, { clock }: ReviewDeps): boolean {
-  return state === 'waiting' || (state === 'deciding' && decidingSinceMs + cutOffMs < clock.nowMs())
+function isFree({ state, decidingSinceMs = 0, file }: Held, { clock }: ReviewDeps): boolean {
+  const untilMs = decidingSinceMs + (file === undefined ? cutOffMs : cutOffOfFileMs)
+  return state === 'waiting' || (state === 'deciding' && untilMs < clock.nowMs())
 }
 
 function decided(): Problem {
@@ -137,9 +176,12 @@ function decided(): Problem {
 
 /** Ends a decision: done, or waiting again when it could not be carried out or another person in it is doubtful too. */
 export async function endDeciding({ held, revision }: Deciding, next: Partial<Held>, deps: ReviewDeps): Promise<void> {
-  const { decidingSinceMs, bytes, ...rest } = { ...held, ...next }
+  const { decidingSinceMs, bytes, file, ...rest } = { ...held, ...next }
   const isDone = rest.state === 'accepted' || rest.state === 'rejected'
-  await write({ ...rest, ...(isDone || bytes === undefined ? {} : { bytes }) }, revision, deps)
+  const content = { ...(bytes === undefined ? {} : { bytes }), ...(file === undefined ? {} : { file }) }
+  await write({ ...rest, ...(isDone ? {} : content) }, revision, deps)
+  // After its key is forgotten: whoever is cut off in between leaves what nobody can open.
+  if (isDone && file !== undefined) await deps.keptFiles.drop(file.name)
 }
 
 function write(held: Held, ifRevision: number, { record }: ReviewDeps): Promise<boolean> {

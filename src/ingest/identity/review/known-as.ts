@@ -18,6 +18,15 @@ export async function rememberAs(documents: Documents, patient: string, claims: 
   await documents.put(collection, nameOf(patient, claims), {}, { group: patient })
 }
 
+/** What was said of a patient: whether a description is theirs, as somebody has said before. */
+export async function descriptionsOf(
+  documents: Documents,
+  patient: string,
+): Promise<(claims: PersonClaims) => boolean> {
+  const known = new Set((await documents.list(collection, { group: patient })).map(({ name }) => name))
+  return claims => known.has(nameOf(patient, claims))
+}
+
 /** The one among the patients of whom it was said that the description is theirs; undefined for none, and for several. */
 export async function knownAs(
   documents: Documents,

@@ -1,5 +1,7 @@
 import type { Grant } from '#access'
+import type { Resource } from '#fhir'
 import { Problem } from '#kernel'
+import type { Report } from '../../report.ts'
 import {
   beginDeciding,
   type Deciding,
@@ -15,8 +17,10 @@ import {
 /** Takes what was held in by the normal way, as the choices say; gives the next doubt if there is another one. */
 export type TakeIn = (request: {
   readonly grant: Grant
-  readonly bytes: Buffer
+  readonly held: Held
   readonly choices: Held['choices']
+  /** What became of the rows of a file. */
+  onReport(told: Told): void
 }) => Promise<Doubt | undefined>
 
 /** What a person says about something that waits. */
@@ -27,6 +31,14 @@ export interface Decision {
   readonly decision: 'accept' | 'new' | 'reject'
   /** Id of one of the candidates, or of any other Patient within reach. */
   readonly patient?: string
+  /** Told what became of a file that was accepted, before `decide` resolves. */
+  onReport?(told: Told): void
+}
+
+/** The report of an import, as it is and as FHIR Parameters. */
+export interface Told {
+  readonly report: Report
+  readonly resource: Resource
 }
 
 /** What waits for a person to decide. */
@@ -65,7 +77,7 @@ async function decide(decision: Decision, deps: ReviewDeps, takeIn: TakeIn): Pro
     await endDeciding(deciding, { state: 'rejected' }, deps)
     return 'rejected'
   }
-  return accept(deciding, patient, grant, deps, takeIn)
+  return accept(deciding, patient, decision, deps, takeIn)
 }
 
 /** @returns undefined for what is rejected */
@@ -86,14 +98,14 @@ async function chosenPatient({ grant, decision, patient }: Decision, deps: Revie
 async function accept(
   deciding: Deciding,
   patient: string,
-  grant: Grant,
+  { grant, onReport = () => undefined }: Decision,
   deps: ReviewDeps,
   takeIn: TakeIn,
 ): Promise<Held['state']> {
   const { held } = deciding
   const choices = { ...held.choices, [held.doubt.nth]: patient }
   try {
-    const next = await takeIn({ grant, bytes: Buffer.from(held.bytes ?? '', 'base64'), choices })
+    const next = await takeIn({ grant, held, choices, onReport })
     const state = next === undefined ? 'accepted' : 'waiting'
     await endDeciding(deciding, { state, choices, ...(next === undefined ? {} : { doubt: next }) }, deps)
     return state

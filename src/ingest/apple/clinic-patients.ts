@@ -1,0 +1,47 @@
+import { parseJson, toResource } from '#fhir'
+import { isProblem } from '#kernel'
+import { claimsOf, type PersonClaims } from '../identity/claims.ts'
+import { checkSamePerson, type Whom } from '../identity/guard.ts'
+import type { ReadContext } from '../read-context.ts'
+import type { Part } from '../source/archive.ts'
+
+/** The people whom the records of clinics in an archive describe. */
+export async function clinicPatients(
+  parts: readonly Part[],
+  { limits }: ReadContext,
+): Promise<readonly PersonClaims[]> {
+  const found: PersonClaims[] = []
+  for (const part of parts.filter(({ extension, sizeBytes }) => extension === 'json' && sizeBytes <= limits.maxToken)) {
+    const head = (await part.head(4096)).toString('utf8')
+    if (/"resourceType"\s*:\s*"Patient"/.test(head)) found.push(...(await claimsIn(part)))
+  }
+  return found
+}
+
+async function claimsIn(part: Part): Promise<readonly PersonClaims[]> {
+  const chunks: Buffer[] = []
+  for await (const chunk of part.open()) chunks.push(chunk)
+  try {
+    const resource = toResource(parseJson(Buffer.concat(chunks).toString('utf8')))
+    return resource.resourceType === 'Patient' ? [claimsOf(resource)] : []
+  } catch (error) {
+    if (isProblem(error)) return [] // what cannot be read is told as a record
+    throw error
+  }
+}
+
+/**
+ * Clinics write a name in their own way, which is no reason to refuse what the phone has; another birth date or sex is: then the
+ * phone is somebody else's, and the other records name nobody.
+ *
+ * @throws Problem `unprocessable` · `ingest.patient-contradicted`
+ */
+export function checkClinicPatients(found: readonly PersonClaims[], whom: Whom): void {
+  for (const claims of found) {
+    try {
+      checkSamePerson(claims, whom)
+    } catch (error) {
+      if (!(isProblem(error) && error.code === 'ingest.patient-doubtful')) throw error
+    }
+  }
+}
