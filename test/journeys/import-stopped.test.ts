@@ -26,7 +26,7 @@ function heartRates(count: number): Buffer {
 
 const file = heartRates(8_000)
 const wait = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
-const valueOf = (answer: Answer, name: string, part?: string) => {
+const told = (answer: Answer, name: string, part?: string) => {
   const found = answer.json<Parameters>().parameter?.find(one => one.name === name)
   const of = part === undefined ? found : found?.part?.find(one => one.name === part)
   return of?.valueInteger ?? of?.valueCode ?? of?.valueString
@@ -77,7 +77,7 @@ describe('an import that has begun stops', () => {
     expect(stayed).toBeLessThan(8_000)
     const path = `/fhir/Patient/${patient}/$ingest`
     const again = await other.send({ method: 'POST', path, body: file })
-    expect([again.status, valueOf(again, 'rows')]).toEqual([200, 8_000])
+    expect([again.status, told(again, 'rows')]).toEqual([200, 8_000])
     expect(await written()).toBe(8_000)
   })
 
@@ -85,8 +85,8 @@ describe('an import that has begun stops', () => {
     const { patient, answered } = await begun('')
     expect(await run(home, 'erase', '--patient', patient, '--yes')).toMatchObject({ status: 0 })
     const answer = await answered
-    expect([answer.status, valueOf(answer, 'problem', 'code')]).toEqual([422, 'ingest.patient-erased'])
-    expect(valueOf(answer, 'rows')).toBeLessThan(8_000)
+    expect([answer.status, told(answer, 'problem', 'code')]).toEqual([422, 'ingest.patient-erased'])
+    expect(told(answer, 'rows')).toBeLessThan(8_000)
   })
 
   it('when whoever waits for its end leaves', async () => {
@@ -105,7 +105,7 @@ describe('an import that has begun stops', () => {
     const after = openClient(server.url, token)
     const answer = await after.send({ path: job })
     after.close()
-    expect([answer.status, valueOf(answer, 'problem', 'code')]).toEqual([422, 'ingest.stopped'])
-    expect(valueOf(answer, 'created')).toBeGreaterThan(0)
+    expect([answer.status, told(answer, 'problem', 'code')]).toEqual([422, 'ingest.stopped'])
+    expect(told(answer, 'created')).toBeGreaterThan(0)
   })
 })
