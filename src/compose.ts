@@ -187,7 +187,7 @@ export async function erasePatient(
 
 /** @throws Problem `not-found` · `command.patient-absent` */
 export async function checkKept(record: Record, patient: string): Promise<void> {
-  if ((await record.allPatients()).includes(patient)) return
+  if (await record.keepsPatient(patient)) return
   throw new Problem('not-found', 'command.patient-absent', 'No such patient is kept here.')
 }
 

@@ -233,6 +233,7 @@ function addUpkeep(program: Command): void {
   program
     .command('verify')
     .description('open everything and name what is damaged, missing or rolled back')
+    .option('--accept-restore', 'a backup of the data was put back: take it as it is; the server must be stopped')
     .action(lazily(async () => (await import('./commands/maintenance.ts')).verify))
   program
     .command('reindex')

@@ -1,6 +1,6 @@
 import type { Config } from '#config'
 import { Problem } from '#kernel'
-import { nextFileRoot, passphraseRoot, rotateInstance, type Vault } from '#vault'
+import { type InstanceRotation, nextFileRoot, passphraseRoot, rotateInstance, type Vault } from '#vault'
 import { checkKept, ordinaryRoot } from '../compose.ts'
 import { askEach } from './ask.ts'
 import { checkHouse, houseFiles } from './folders.ts'
@@ -81,10 +81,12 @@ async function newPassphrase({ newPassphrase: given }: Config): Promise<string> 
 
 async function renewInstance(config: Config): Promise<void> {
   const { epoch, keys, documents } = await withHouse(
-    async ({ keys, store, clock, record }) => {
+    async ({ keys, store, record }) => {
       record.audit({ action: 'rotate', outcome: 'success', detail: 'instance key' })
       await record.flush()
-      return rotateInstance({ keys, store, clock, root: ordinaryRoot(config) })
+      const replaceDocument: InstanceRotation['replaceDocument'] = (before, after) =>
+        record.replaceDocument(before, after)
+      return rotateInstance({ keys, store, root: ordinaryRoot(config), replaceDocument })
     },
     { config, alone: true },
   )

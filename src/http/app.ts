@@ -97,11 +97,16 @@ export function createApp(app: AppRooms): App {
   const { storageIsReady = () => true } = app
   const readiness = (): Readiness => {
     if (state.draining) return { ready: false, status: 'closing' }
-    return storageIsReady() ? { ready: true, status: 'ready' } : { ready: false, status: 'unready', reason: 'storage' }
+    if (!storageIsReady()) return { ready: false, status: 'unready', reason: 'storage' }
+    const faults = rooms.record.faults()
+    return faults.length === 0
+      ? { ready: true, status: 'ready' }
+      : { ready: false, status: 'unready', reason: faults.join('; ') }
   }
   const door = frontDoor({
     takes: (request, response) => connections.takes(request, response),
     health: healthDesk(headers, readiness),
+    checkTrusted: () => rooms.record.checkTrusted(),
     fhir: fhirEndpoint(endpoint, matcher, fhirMount),
     beside: besideFhir(app, { endpoint, readiness }),
     refuse: refuseAtDoor(endpoint),

@@ -81,6 +81,8 @@ export interface Doors {
   takes(request: IncomingMessage, response: ServerResponse): boolean
   /** Answers and says true where the server's health is asked for: before anything else is looked at. */
   health(url: string, request: IncomingMessage, response: ServerResponse): boolean
+  /** @throws Problem when nobody can be served: who may see what is not known */
+  checkTrusted(): void
   readonly fhir: Handler
   readonly beside: Handler
   /** Tells what was wrong with a request that goes no further. */
@@ -91,7 +93,7 @@ export interface Doors {
  * FHIR requests go straight to their function; Express, which costs as much as a decryption, routes the rest. Each request has
  * a budget of its own, from here to its answer.
  */
-export function frontDoor({ takes, health, fhir, beside, refuse }: Doors): Handler {
+export function frontDoor({ takes, health, checkTrusted, fhir, beside, refuse }: Doors): Handler {
   return (request, response) => {
     if (!takes(request, response)) return
     const url = originForm(request.url ?? '/')
@@ -100,6 +102,7 @@ export function frontDoor({ takes, health, fhir, beside, refuse }: Doors): Handl
     try {
       checkHead(request)
       checkTarget(url)
+      checkTrusted()
     } catch (error) {
       refuse(error as Problem, request, response)
       return

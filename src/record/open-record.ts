@@ -1,10 +1,11 @@
 import type { Grant } from '#access'
-import { type Clock, type Log, toUtf8 } from '#kernel'
-import type { KeyStore, Store } from '#store'
+import { type Clock, isProblem, type Log, toUtf8 } from '#kernel'
+import type { CompartmentId, KeyStore, Store } from '#store'
 import { openDocuments, type Vault } from '#vault'
 import { auditEventOfNote, ReadAudit } from './audit/audit.ts'
 import { AuditOutbox } from './audit/audit-outbox.ts'
 import { type Gathered, RefusalAudit } from './audit/refusals.ts'
+import { DocumentLedger } from './documents/document-ledger.ts'
 import { Shelf } from './ledger/shelf.ts'
 import { Cursors } from './reading/cursors.ts'
 import { Histories } from './reading/history.ts'
@@ -17,9 +18,10 @@ import { Committer } from './transaction/committer.ts'
 import { ownerUnknown } from './transaction/owners.ts'
 import { GrantWriter } from './transaction/writer.ts'
 import type { AuditNote, Record, WriterOptions } from './types.ts'
-import { HeadNotes } from './upkeep/head-notes.ts'
+import { type HeadNote, HeadNotes } from './upkeep/head-notes.ts'
 import { KeySweep } from './upkeep/key-sweep.ts'
 import { Maintenance } from './upkeep/maintenance.ts'
+import { PlacesWatch } from './upkeep/places-watch.ts'
 import { Rehousing, rehousingGrant } from './upkeep/rehousing.ts'
 import { Upkeep } from './upkeep/upkeep.ts'
 import { verifyAll } from './upkeep/verify.ts'
@@ -41,9 +43,11 @@ export interface RecordRooms {
 const auditWindowMs = 250
 /** What is refused again and again is written once in so long. */
 const refusalWindowMs = 60_000
-const noteEveryMs = 5_000
-/** Expired documents are purged once in so many rounds of upkeep: every five minutes. */
-const purgeEveryRounds = 60
+/** How soon it is seen that somebody else has written to the store, and looked at what. */
+const watchEveryMs = 1_000
+/** In so many rounds ledgers are swept and audit tried again, and expired documents purged: every five seconds, every five minutes. */
+const sweepEveryRounds = 5
+const purgeEveryRounds = 300
 const idleMs = 600_000
 const defaultIndexBytes = 512 * 1024 * 1024
 
@@ -54,14 +58,24 @@ const defaultIndexBytes = 512 * 1024 * 1024
  */
 export async function openRecord(rooms: RecordRooms): Promise<Record> {
   const { store, keys, vault, clock, log, baseUrl } = rooms
-  const documents = openDocuments(store, vault, clock)
-  const registry = new Registry(documents, vault, log)
+  const upkeep = new Upkeep(log)
+  // Whose audit is where is known once the documents are open, and they are opened with these.
+  const late: { registry?: Registry } = {}
+  const auditedBy = (compartment: CompartmentId) => late.registry?.auditedBy(compartment) ?? []
+  const notes = new HeadNotes({ keys, vault, store, log, begin: work => upkeep.begin(work), auditedBy })
+  const documentLedger = await DocumentLedger.open({ store, keys, vault, clock, log, notes })
+  const documents = openDocuments(store, vault, clock, documentLedger)
+  const registry = new Registry({ documents, vault, keys, log, repair: drafts => documentLedger.repair(drafts) })
+  late.registry = registry
   await registry.open()
   const household = new Household(documents)
-  const shelf = new Shelf(vault, { store, clock, log }, { idleMs, indexBytes: rooms.indexBytes ?? defaultIndexBytes })
+  const shelf = new Shelf(
+    vault,
+    { store, clock, log, notes },
+    { idleMs, indexBytes: rooms.indexBytes ?? defaultIndexBytes },
+  )
   const reach = new Reach({ baseUrl, store, vault, registry, shelf, household })
-  const committer = new Committer({ store, clock, reach, shelf })
-  const upkeep = new Upkeep(log)
+  const committer = new Committer({ store, clock, reach, shelf, documents: documentLedger })
   const outbox = new AuditOutbox((events, urgent) => committer.audit(events, urgent), log)
   const audit = new ReadAudit(clock, auditWindowMs, {
     write: events => upkeep.run(() => outbox.put(events)),
@@ -72,9 +86,20 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
   const histories = new Histories({ store, reach, sighting, cursors })
   const digestOf = (text: string) => vault.mac('audit.query', toUtf8(text)).toString('hex')
   const readerRooms: ReaderRooms = { reach, registry, cursors, audit, histories, sighting, digestOf }
-  const notes = new HeadNotes({ keys, vault, store, log })
-  const maintenance = new Maintenance({ store, keys, vault, documents, registry, household, clock, shelf, audit })
-  await maintenance.finishShredding()
+  const maintenance = new Maintenance({
+    store,
+    keys,
+    vault,
+    documents,
+    registry,
+    household,
+    shelf,
+    audit,
+    notes,
+    documentLedger: documentLedger.compartment,
+  })
+  if (!documentLedger.isLost) await unlessDamaged(log, () => maintenance.finishShredding())
+  upkeep.begin(() => notes.checkNoted())
   const rehousing = new Rehousing({
     store,
     vault,
@@ -83,14 +108,20 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     baseUrl,
     writer: new GrantWriter(rehousingGrant(), readerRooms, committer),
   })
+  const places = new PlacesWatch({ store, log, notes })
+  const watch = watching(store, async () => {
+    places.begin()
+    await notes.check()
+    await documentLedger.check()
+  })
   const sweep = new KeySweep({ keys, store, vault, registry, clock, log })
   const rounds = keepUp({
     shelf,
     upkeep,
-    notes,
+    watch,
     outbox,
     purge: async () => {
-      await store.purgeDocuments(clock.nowMs())
+      await documents.purge()
       await sweep.run()
     },
   })
@@ -110,7 +141,16 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     refusals.flush()
     await upkeep.settled()
     await upkeep.run(() => outbox.retry())
-    await notes.write(shelf)
+    await notes.write()
+  }
+
+  async function acceptRestore(): Promise<void> {
+    await upkeep.settled()
+    await notes.accept(await headsOf(store, notes))
+    await documentLedger.takeAsTheyAre()
+    await documentLedger.check()
+    await registry.reload()
+    await maintenance.finishShredding()
   }
 
   return {
@@ -123,11 +163,19 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
       await household.add(account, patient)
     },
     keepsPatient: async patient => (await registry.ofPatient(patient)) !== undefined,
-    allPatients: () => registry.patients(),
+    allPatients: async () => {
+      const patients = await registry.patients()
+      registry.checkComplete()
+      return patients
+    },
     // What waits for a person is no refusal: each of it has a record of its own.
     audit: note => (note.outcome === 'failure' && note.action !== 'import' ? refusals.note(note) : begin(note)),
     shred: patient => maintenance.shred(patient),
-    verify: () => verifyAll({ store, vault, registry, notes, clock }),
+    verify: () => verifyAll({ store, keys, vault, registry, notes, clock, documentLedger }),
+    acceptRestore,
+    faults: () => faultsOf({ notes, documentLedger, registry, places }),
+    checkTrusted: () => notes.checkSound(documentLedger.compartment),
+    replaceDocument: (before, after) => documentLedger.replace(before, after),
     renewKeys: patient => maintenance.renewKeys(patient),
     reindex: async () => {
       await rehousing.run()
@@ -136,6 +184,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     flush,
     close: async () => {
       clearInterval(rounds)
+      await places.close()
       await flush()
       outbox.close()
     },
@@ -159,16 +208,73 @@ function keepUp(rooms: {
   readonly shelf: Shelf
   readonly upkeep: Upkeep
   readonly outbox: AuditOutbox
-  readonly notes: HeadNotes
+  watch(): Promise<void>
   purge(): Promise<unknown>
 }): NodeJS.Timeout {
-  const { shelf, upkeep, notes, outbox } = rooms
+  const { shelf, upkeep, outbox } = rooms
   let round = 0
   const once = () => {
-    shelf.sweep()
-    upkeep.begin(() => outbox.retry())
-    upkeep.begin(() => notes.write(shelf))
-    if (++round % purgeEveryRounds === 0) upkeep.begin(async () => void (await rooms.purge()))
+    round++
+    if (round % sweepEveryRounds === 0) {
+      shelf.sweep()
+      upkeep.begin(() => outbox.retry())
+    }
+    upkeep.begin(() => rooms.watch())
+    if (round % purgeEveryRounds === 0) upkeep.begin(async () => void (await rooms.purge()))
   }
-  return setInterval(once, noteEveryMs).unref()
+  return setInterval(once, watchEveryMs).unref()
+}
+
+/** What is damaged is named elsewhere, and must not keep the house from starting. */
+async function unlessDamaged(log: Log, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (!isProblem(error, 'fault')) throw error
+    log.error('what is left of an erased patient could not be removed; run verify', {
+      room: 'record',
+      code: error.code,
+    })
+  }
+}
+
+/** Looks when somebody else has written to the store since it was looked at last, once at a time. */
+function watching(store: Store, look: () => Promise<void>): () => Promise<void> {
+  let lookedAt: number | undefined
+  let looking: Promise<void> | undefined
+  const once = async () => {
+    const mark = await store.othersMark()
+    if (mark === lookedAt) return
+    await look()
+    lookedAt = mark
+  }
+  return () => (looking ??= once().finally(() => (looking = undefined)))
+}
+
+/** The heads of all ledgers as the store shows them. */
+async function headsOf(store: Store, notes: HeadNotes): Promise<ReadonlyMap<CompartmentId, HeadNote>> {
+  const heads = new Map<CompartmentId, HeadNote>()
+  for (const compartment of (await store.allHeads()).keys()) {
+    const head = await notes.headOf(compartment)
+    if (head !== undefined) heads.set(compartment, head)
+  }
+  return heads
+}
+
+interface Watched {
+  readonly notes: HeadNotes
+  readonly documentLedger: DocumentLedger
+  readonly registry: Registry
+  readonly places: PlacesWatch
+}
+
+/** What `faults` tells: how much is wrong, and never what it is about. */
+function faultsOf({ notes, documentLedger, registry, places }: Watched): readonly string[] {
+  const counted: readonly (readonly [number, string])[] = [
+    [notes.lost.size, 'ledgers show less than was written'],
+    [documentLedger.stale.length, 'documents are not what was written last'],
+    [places.misled, 'entries are not where they are looked for'],
+    [registry.broken, 'registrations cannot be read'],
+  ]
+  return counted.filter(([count]) => count > 0).map(([count, text]) => `${count} ${text}; run kinhold verify`)
 }

@@ -1,8 +1,8 @@
 import type { Actor, Grant } from '#access'
 import type { Resource } from '#fhir'
 import type { Holder, Query, Restricted } from '#search'
-import type { CompartmentId, DocumentWrite } from '#store'
-import type { Documents } from '#vault'
+import type { CompartmentId, StoredDocument } from '#store'
+import type { DocumentDraft, Documents } from '#vault'
 
 /** One version of one resource, as it was written and as it will be served. */
 export interface Stored {
@@ -30,6 +30,8 @@ export interface Stored {
 export interface SearchPage {
   readonly matches: readonly Stored[]
   readonly included: readonly Stored[]
+  /** Compartments that could not be read, of all that were asked: what lies there is missing. */
+  readonly unreadable: number
   readonly total?: number
   readonly next?: string
   readonly previous?: string
@@ -127,7 +129,7 @@ export interface Txn {
   /** Stages a deletion; undefined when there is nothing to delete. */
   delete(type: string, id: string, options?: { readonly ifMatch?: string }): Promise<Staged | undefined>
   /** A document write that is committed together with the resources. */
-  document(write: DocumentWrite): void
+  document(write: DocumentDraft): void
   /**
    * Says into whom a Patient was merged, or with undefined that the merge is undone. From then on whatever would belong to the
    * merged one is refused, Problem `unprocessable` · `record.patient-merged`.
@@ -172,6 +174,7 @@ export interface AuditNote {
     | 'recover'
     | 'rotate'
     | 'erase'
+    | 'restore'
   readonly outcome: 'success' | 'failure'
   readonly actor?: Actor
   /** Patient id whose ledger gets the record; without it the ledger of the instance. */
@@ -194,6 +197,7 @@ export interface Finding {
     | 'segment-missing'
     | 'document-broken'
     | 'document-missing'
+    | 'note-broken'
     | 'misplaced'
   readonly compartment?: CompartmentId
   readonly seq?: number
@@ -212,7 +216,11 @@ export interface Record {
   addPatientTo(account: string, patient: string): Promise<void>
   /** Whether a Patient id is that of somebody kept here; one look-up, however many there are. */
   keepsPatient(patient: string): Promise<boolean>
-  /** Every Patient id on this server; for the administrator on the host. */
+  /**
+   * Every Patient id on this server; for the administrator on the host.
+   *
+   * @throws Problem `fault` · `record.registration-broken` when somebody might be missing
+   */
   allPatients(): Promise<readonly string[]>
   audit(note: AuditNote): void
   /**
@@ -227,6 +235,17 @@ export interface Record {
   renewKeys(patient?: string): Promise<number>
   /** Opens everything and names what is damaged, missing, swapped or rolled back. */
   verify(): AsyncIterable<Finding>
+  /**
+   * Takes what the store shows for right, although it is less than was there: somebody has put a backup back. Who was erased
+   * since stays erased. No other process may have the store open.
+   */
+  acceptRestore(): Promise<void>
+  /** What this process has found wrong with the store, in words that hold no content; none while all is well. */
+  faults(): readonly string[]
+  /** @throws Problem `fault` · `record.rolled-back` when no document can be believed: nobody's rights are known then */
+  checkTrusted(): void
+  /** Puts a document that was sealed anew in the place of the same one, for whoever gives the instance key a new epoch. */
+  replaceDocument(before: StoredDocument, after: StoredDocument): Promise<void>
   /**
    * Puts where it belongs what an earlier release had put elsewhere, and rebuilds every index segment from the ledger; returns
    * how many entries were indexed.

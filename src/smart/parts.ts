@@ -116,7 +116,7 @@ export function openParts(options: SmartOptions): Parts {
     fhirBase: `${baseUrl}/fhir`,
     accounts,
     browsers,
-    claim: openClaim({ documents, accounts }),
+    claim: openClaim({ documents, vault, accounts }),
     resets: openResets({ documents, vault, clock, accounts }),
     throttle: openThrottle({ documents, clock }),
     clients,

@@ -157,13 +157,16 @@ export async function openSmart(options: SmartOptions): Promise<Smart> {
     routes: routesOf(parts),
     configuration: () => configuration,
     mint: wanted => mint(wanted, parts),
-    isClaimed: () => parts.accounts.any(),
+    isClaimed: () => parts.claim.isOver(),
     async claimUrl() {
       const secret = await parts.claim.secret()
       return secret === undefined ? undefined : `${parts.baseUrl}${paths.claim}?code=${secret}`
     },
     async createAccount(wanted) {
-      return (await parts.accounts.create(wanted)).id
+      const { id } = await parts.accounts.create(wanted)
+      // From now on the house is somebody's, whatever its database says later.
+      await parts.claim.isOver()
+      return id
     },
     listAccounts: () => listAccounts(parts),
     resetAccount: (name, how) => resetAccount(parts, name, how),

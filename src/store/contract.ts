@@ -189,15 +189,22 @@ export interface Store {
   document(collection: string, key: string, nowMs: number): Promise<StoredDocument | undefined>
   /** The documents of a collection, or of one group of it, in no promised order. */
   documents(collection: string, nowMs: number, group?: string): Promise<readonly StoredDocument[]>
+  /** Documents of all collections, expired ones too, ordered by collection and key, from behind `after` on, at most `limit`. */
+  everyDocument(
+    after: Pick<StoredDocument, 'collection' | 'key'> | undefined,
+    limit: number,
+  ): Promise<readonly StoredDocument[]>
+  /** Documents that have expired at `nowMs`, at most `limit`: their rows are there until they are deleted. */
+  expiredDocuments(nowMs: number, limit: number): Promise<readonly StoredDocument[]>
   /**
    * A number that is another one after any document was written, by whatever process: while it stays the same, what was
    * read of documents still holds. A store that cannot tell answers with a new number each time.
    */
   documentsMark(): Promise<number>
+  /** A number that is another one after anybody but this opening of the store has written anything; else as `documentsMark`. */
+  othersMark(): Promise<number>
   /** The names of the collections that hold documents, expired ones too. */
   collections(): Promise<readonly string[]>
-  /** Deletes documents that have expired at `nowMs`; returns how many. */
-  purgeDocuments(nowMs: number): Promise<number>
 
   /**
    * Removes everything a compartment holds (after its key was destroyed). Copies in other compartments stay, and of what had
@@ -208,6 +215,13 @@ export interface Store {
   stats(): Promise<StoreStats>
   /** Structural check of the store itself; the faults found, none when sound. */
   check(): Promise<readonly string[]>
+  /**
+   * Looks through one compartment's entries from a seq on, at most `limit` of them, for such that are not where lookups by
+   * locator find them: the newest version of each resource as the newest, the others as older ones.
+   *
+   * @returns the seqs of those that are not
+   */
+  misplaced(compartment: CompartmentId, fromSeq: number, limit: number): Promise<readonly number[]>
   close(): Promise<void>
 }
 
@@ -240,8 +254,16 @@ export interface KeyStore {
   tombstones(): Promise<readonly { readonly owner: string; readonly atMs: number }[]>
   /** A chain head or other small non-secret value, by name. */
   note(name: string): Promise<Uint8Array | undefined>
+  /** All notes whose name begins so. */
+  notes(prefix: string): Promise<ReadonlyMap<string, Uint8Array>>
   setNote(name: string, value: Uint8Array): Promise<void>
-  /** Several notes at once, with one flush of the disk. */
-  setNotes(notes: ReadonlyMap<string, Uint8Array>): Promise<void>
+  /** Several notes at once, with one flush of the disk; undefined removes. */
+  setNotes(notes: ReadonlyMap<string, Uint8Array | undefined>): Promise<void>
+  /** Writes each unless there is one that is the same or greater, byte for byte: what only rises is never set back. */
+  raiseNotes(notes: ReadonlyMap<string, Uint8Array>): Promise<void>
+  /** Writes a note unless there is one, and resolves to the one that is there then: of several who try, all get the same. */
+  keepNote(name: string, value: Uint8Array): Promise<Uint8Array>
+  /** Structural check of the keystore itself; the faults found, none when sound. */
+  check(): Promise<readonly string[]>
   close(): Promise<void>
 }

@@ -6,8 +6,11 @@ import { keyVersionOf } from './envelope.ts'
 import { mint } from './mint.ts'
 import { type KeyVersions, Ring, sealBroken } from './ring.ts'
 
-/** What a compartment holds: one patient's record, what an account keeps beside its patients, what is nobody's, or the audit trail. */
-export type CompartmentKind = 'patient' | 'household' | 'commons' | 'audit'
+/**
+ * What a compartment holds: one patient's record, what an account keeps beside its patients, what is nobody's, the audit
+ * trail, or what was ever written of documents.
+ */
+export type CompartmentKind = 'patient' | 'household' | 'commons' | 'audit' | 'documents'
 
 /**
  * The keys of one compartment. Ask the vault for them anew with each request: they stop working when the

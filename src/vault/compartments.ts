@@ -116,7 +116,7 @@ export class Compartments {
 
   async list(): Promise<readonly { id: CompartmentId; kind: string }[]> {
     this.checkOpen()
-    await this.#readTombstones()
+    await this.#readTombstones('now')
     const kinds = new Map<CompartmentId, string>()
     for (const row of await this.#store.all()) if (this.#isAlive(row.owner)) kinds.set(row.owner, row.kind)
     return [...kinds].map(([id, kind]) => ({ id, kind }))
@@ -128,6 +128,12 @@ export class Compartments {
       throw new Problem('invalid', 'vault.compartment-malformed', 'This is not the id of a compartment.')
     await this.#store.destroy(id, this.#clock.nowMs())
     this.#bury(id)
+  }
+
+  /** Whether its key was destroyed, in whatever process: only a tombstone says so. */
+  async isDestroyed(id: CompartmentId): Promise<boolean> {
+    if (!this.#destroyed.has(id)) await this.#readTombstones('now')
+    return this.#destroyed.has(id)
   }
 
   /** Destroys again what a restored, older keystore has brought back to life. */
@@ -156,8 +162,8 @@ export class Compartments {
     this.checkOpen()
     await this.#readTombstones()
     const rows = this.#isAlive(id) ? await this.#store.of(id) : []
-    if (rows.length === 0) throw keyDestroyed()
-    return rows
+    if (rows.length > 0) return rows
+    throw (await this.isDestroyed(id)) ? keyDestroyed() : keyLost()
   }
 
   #keep(versions: KeyVersions): CompartmentKeys {
@@ -186,13 +192,17 @@ export class Compartments {
   }
 
   /** Another process may have destroyed a compartment; its tombstone is seen as soon as its cached key has aged. */
-  async #readTombstones(): Promise<void> {
+  async #readTombstones(when: 'now' | 'in-time' = 'in-time'): Promise<void> {
     const nowMs = this.#clock.nowMs()
-    if (Math.abs(nowMs - this.#tombstonesReadAtMs) < cachedForMs) return
+    if (when === 'in-time' && Math.abs(nowMs - this.#tombstonesReadAtMs) < cachedForMs) return
     for (const { owner } of await this.#store.tombstones()) this.#bury(owner)
     this.#tombstonesReadAtMs = nowMs
   }
 }
+
+/** No one destroyed it, so nothing is over: whoever asks must not believe that it is. */
+const keyLost = (): Problem =>
+  new Problem('fault', 'vault.key-lost', 'The key of this compartment is not in the keystore. Restore its backup.')
 
 const keyDestroyed = (): Problem =>
   new Problem('gone', 'vault.key-destroyed', 'The key of this compartment was destroyed; its content is lost for good.')

@@ -1,5 +1,6 @@
 import { type Clock, fromUtf8, isProblem, lengthPrefixed, type Problem } from '#kernel'
-import type { DocumentWrite, Sealed, Store, StoredDocument } from '#store'
+import type { Store, StoredDocument } from '#store'
+import { type DocumentCommits, type DocumentDraft, plainCommits } from './document-drafts.ts'
 import { sealBroken } from './ring.ts'
 import type { Vault } from './vault.ts'
 
@@ -54,14 +55,23 @@ export interface Documents {
   take<T>(collection: string, name: string): Promise<T | undefined>
   list<T>(collection: string, options?: ListOptions): Promise<readonly NamedFound<T>[]>
   /** A condition for a commit: the document still has this revision; 0 = it is absent. */
-  check(collection: string, name: string, ifRevision: number): DocumentWrite
-  /** A sealed write, to be committed by the caller together with others. */
-  write<T>(collection: string, name: string, value: T, options?: DocumentOptions): DocumentWrite
+  check(collection: string, name: string, ifRevision: number): DocumentDraft
+  /** A write, to be committed by the caller together with others. */
+  write<T>(collection: string, name: string, value: T, options?: DocumentOptions): DocumentDraft
+  /** Several of these in one commit. @returns false when one of them asks for another revision than the stored one */
+  commit(drafts: readonly DocumentDraft[]): Promise<boolean>
+  /** Deletes what has expired; resolves to how many there were. */
+  purge(): Promise<number>
 }
 
-/** Documents over a store, sealed by a vault. */
-export function openDocuments(store: Store, vault: Vault, clock: Clock): Documents {
-  return new SealedDocuments(store, vault, clock)
+/** Documents over a store, sealed by a vault; `commits` knows which of them are the newest. */
+export function openDocuments(
+  store: Store,
+  vault: Vault,
+  clock: Clock,
+  commits: DocumentCommits = plainCommits(store, vault, () => clock.nowMs()),
+): Documents {
+  return new SealedDocuments(store, vault, clock, commits)
 }
 
 const padStep = 64
@@ -70,6 +80,14 @@ interface Body {
   readonly name: string
   readonly value: unknown
 }
+
+/** What an opened document says. */
+export function documentText(plain: Uint8Array): Body {
+  return JSON.parse(fromUtf8(plain)) as Body
+}
+
+/** Expired documents deleted in one commit. */
+const purgedAtOnce = 200
 
 const mostTries = 20
 const mostRemembered = 5_000
@@ -85,12 +103,14 @@ class SealedDocuments implements Documents {
   readonly #store: Store
   readonly #vault: Vault
   readonly #clock: Clock
+  readonly #commits: DocumentCommits
   readonly #remembered = new Map<string, Map<string, Remembered>>()
 
-  constructor(store: Store, vault: Vault, clock: Clock) {
+  constructor(store: Store, vault: Vault, clock: Clock, commits: DocumentCommits) {
     this.#store = store
     this.#vault = vault
     this.#clock = clock
+    this.#commits = commits
   }
 
   async get<T>(collection: string, name: string): Promise<Found<T> | undefined> {
@@ -102,7 +122,10 @@ class SealedDocuments implements Documents {
     // Asked before the document is: what is written in between shows the next time.
     const mark = await this.#store.documentsMark()
     const known = this.#remembered.get(collection)?.get(name)
-    if (known?.mark === mark && !isExpired(known.stored, this.#clock.nowMs())) return known.found as NamedFound<T>
+    if (known?.mark === mark && !isExpired(known.stored, this.#clock.nowMs())) {
+      this.#commits.checkFresh(collection, known.stored.key)
+      return known.found as NamedFound<T>
+    }
     const stored = await this.#find(collection, name, known?.stored.key)
     if (stored === undefined) {
       this.#remembered.get(collection)?.delete(name)
@@ -120,17 +143,29 @@ class SealedDocuments implements Documents {
     this.#remembered.set(collection, ofCollection.set(name, remembered))
   }
 
-  async put<T>(collection: string, name: string, value: T, options: DocumentOptions = {}): Promise<boolean> {
-    const write = this.write(collection, name, value, options)
-    if (await this.#commit(write)) return true
-    if (options.ifRevision !== 0 || (await this.#find(collection, name)) !== undefined) return false
-    // Absent for every reader, but its expired row still holds the place.
-    await this.#store.purgeDocuments(this.#clock.nowMs())
-    return this.#commit(write)
+  put<T>(collection: string, name: string, value: T, options: DocumentOptions = {}): Promise<boolean> {
+    return this.commit([this.write(collection, name, value, options)])
   }
 
   delete(collection: string, name: string, options: { ifRevision?: number } = {}): Promise<boolean> {
-    return this.#commit({ op: 'delete', collection, key: this.#vault.documentKey(collection, name), ...options })
+    return this.commit([{ op: 'delete', collection, key: this.#vault.documentKey(collection, name), ...options }])
+  }
+
+  commit(drafts: readonly DocumentDraft[]): Promise<boolean> {
+    return this.#commits.commit(drafts)
+  }
+
+  async purge(): Promise<number> {
+    for (let count = 0; ; ) {
+      const expired = await this.#store.expiredDocuments(this.#clock.nowMs(), purgedAtOnce)
+      // Whose revision moves meanwhile is not expired any more, or looked at in the next round.
+      const drafts = expired.map(({ collection, key, revision: ifRevision }) => {
+        return { op: 'delete', collection, key, ifRevision } as const
+      })
+      if (expired.length > 0 && !(await this.commit(drafts))) return count
+      count += expired.length
+      if (expired.length < purgedAtOnce) return count
+    }
   }
 
   async take<T>(collection: string, name: string): Promise<T | undefined> {
@@ -146,6 +181,7 @@ class SealedDocuments implements Documents {
   async list<T>(collection: string, options: ListOptions = {}): Promise<NamedFound<T>[]> {
     const group = options.group === undefined ? undefined : this.#groupKey(collection, options.group)
     const stored = await this.#store.documents(collection, this.#clock.nowMs(), group)
+    this.#orBroken(options, () => this.#commits.checkWhole(collection, group))
     return stored.flatMap(document => {
       const body = this.#openOr(document, options)
       return body === undefined ? [] : [{ name: body.name, value: body.value as T, revision: document.revision }]
@@ -153,24 +189,27 @@ class SealedDocuments implements Documents {
   }
 
   #openOr(document: StoredDocument, options: ListOptions): Body | undefined {
+    return this.#orBroken(options, () => this.#open(document))
+  }
+
+  #orBroken<R>({ onBroken }: ListOptions, work: () => R): R | undefined {
     try {
-      return this.#open(document)
+      return work()
     } catch (error) {
-      if (options.onBroken === undefined || !isProblem(error)) throw error
-      options.onBroken(error)
+      if (onBroken === undefined || !isProblem(error)) throw error
+      onBroken(error)
       return undefined
     }
   }
 
-  write<T>(collection: string, name: string, value: T, options: DocumentOptions = {}): DocumentWrite {
+  write<T>(collection: string, name: string, value: T, options: DocumentOptions = {}): DocumentDraft {
     const { group, ...rest } = options
     const key = this.#vault.documentKey(collection, name)
-    const sealed = this.#seal(collection, key, { name, value })
     const grouped = group === undefined ? {} : { group: this.#groupKey(collection, group) }
-    return { op: 'put', collection, key, sealed, ...grouped, ...rest }
+    return { op: 'put', collection, key, plain: padded({ name, value }), ...grouped, ...rest }
   }
 
-  check(collection: string, name: string, ifRevision: number): DocumentWrite {
+  check(collection: string, name: string, ifRevision: number): DocumentDraft {
     return { op: 'check', collection, key: this.#vault.documentKey(collection, name), ifRevision }
   }
 
@@ -179,6 +218,7 @@ class SealedDocuments implements Documents {
     name: string,
     key: string = this.#vault.documentKey(collection, name),
   ): Promise<StoredDocument | undefined> {
+    this.#commits.checkFresh(collection, key)
     return this.#store.document(collection, key, this.#clock.nowMs())
   }
 
@@ -186,27 +226,24 @@ class SealedDocuments implements Documents {
     return { value: this.#open(stored, name).value as T, revision: stored.revision }
   }
 
-  async #commit(write: DocumentWrite): Promise<boolean> {
-    return (await this.#store.commit({ appends: [], documents: [write] })).ok
-  }
-
   #groupKey(collection: string, group: string): string {
     return this.#vault.mac('document-groups', lengthPrefixed([collection, group])).toString('hex', 0, 16)
   }
 
-  /** JSON may end in spaces, so padding needs no format of its own. */
-  #seal(collection: string, key: string, body: Body): Sealed {
-    const json = Buffer.from(JSON.stringify(body), 'utf8')
-    const padded = Buffer.alloc(Math.ceil(json.length / padStep) * padStep, ' ')
-    padded.set(json)
-    return this.#vault.sealDocument(collection, key, padded)
-  }
-
   #open(stored: StoredDocument, name?: string): Body {
-    const body = JSON.parse(fromUtf8(this.#vault.openDocument(stored))) as Body
+    this.#commits.checkFresh(stored.collection, stored.key)
+    const body = documentText(this.#vault.openDocument(stored))
     if (name !== undefined && body.name !== name) throw sealBroken('document')
     return body
   }
+}
+
+/** JSON may end in spaces, so padding needs no format of its own. */
+function padded(body: Body): Buffer {
+  const json = Buffer.from(JSON.stringify(body), 'utf8')
+  const bytes = Buffer.alloc(Math.ceil(json.length / padStep) * padStep, ' ')
+  bytes.set(json)
+  return bytes
 }
 
 function isExpired({ expiresAtMs }: StoredDocument, nowMs: number): boolean {

@@ -6,6 +6,7 @@
  */
 export type { CompartmentKeys, CompartmentKind } from './compartment-keys.ts'
 export type { PlannedCompartment } from './compartments.ts'
+export { type DocumentCommits, type DocumentDraft, type PlacedDraft, placeDraft } from './document-drafts.ts'
 export { type DocumentOptions, type Documents, type Found, type NamedFound, openDocuments } from './documents.ts'
 export { isPaired, pairStore } from './pair-store.ts'
 export type { Recovery, RecoveryState } from './recovery.ts'

@@ -1,6 +1,6 @@
 import { type Clock, isProblem, Problem } from '#kernel'
 import type { Store } from '#store'
-import { openDocuments } from './documents.ts'
+import { documentText, openDocuments } from './documents.ts'
 import type { Vault } from './vault.ts'
 
 const collection = 'instance'
@@ -21,7 +21,7 @@ export async function pairStore(store: Store, vault: Vault, clock: Clock): Promi
     if (vault.created && (await store.allHeads()).size > 0) throw swapped()
     await documents.put(collection, name, vault.instanceId, { ifRevision: 0 })
   }
-  if ((await openMark(documents)) !== vault.instanceId) throw swapped()
+  if ((await openMark(store, vault)) !== vault.instanceId) throw swapped()
 }
 
 /** Whether a store was ever marked as some vault's: from then on it is part of a house. */
@@ -30,10 +30,15 @@ export async function isPaired(store: Store): Promise<boolean> {
 }
 
 /** The mark's value, or `undefined` when this vault did not seal it. */
-async function openMark(documents: ReturnType<typeof openDocuments>): Promise<string | undefined> {
+async function openMark(store: Store, vault: Vault): Promise<unknown> {
+  const [mark, ...others] = await store.documents(collection, 0)
+  if (mark === undefined || others.length > 0) return undefined
+  return opened(() => vault.openDocument(mark)) ?? opened(() => vault.openUnboundDocument(mark))
+}
+
+function opened(open: () => Buffer): unknown {
   try {
-    const [mark, ...others] = await documents.list<string>(collection)
-    return others.length === 0 ? mark?.value : undefined
+    return documentText(open()).value
   } catch (error) {
     if (isProblem(error) && error.code === 'vault.seal-broken') return undefined
     throw error

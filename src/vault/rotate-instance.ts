@@ -1,8 +1,8 @@
 import { randomFillSync } from 'node:crypto'
-import type { Clock } from '#kernel'
 import type { KeyStore, Store, StoredDocument, WrappedKey } from '#store'
 import { rewrapRow } from './compartment-rows.ts'
 import { takeKey } from './derive.ts'
+import { documentPlace } from './document-place.ts'
 import { keyVersionOf } from './envelope.ts'
 import { instanceOwner, instanceRows, openInstance, type Wrapper, wrapInstance } from './instance.ts'
 import { mint } from './mint.ts'
@@ -15,7 +15,8 @@ export interface InstanceRotation {
   readonly keys: KeyStore
   readonly store: Store
   readonly root: RootProvider
-  readonly clock: Clock
+  /** Puts a document, sealed anew, in the place of the one that it was: as one write that says so. */
+  replaceDocument(before: StoredDocument, after: StoredDocument): Promise<void>
 }
 
 /** How much was moved to the new epoch. */
@@ -32,17 +33,15 @@ export interface Rotated {
  *
  * @throws Problem as `openVault`
  */
-export async function rotateInstance({ keys, store, root, clock }: InstanceRotation): Promise<Rotated> {
+export async function rotateInstance(rotation: InstanceRotation): Promise<Rotated> {
+  const { keys, store, root } = rotation
   const before = (await openInstance(keys, root, false)).keys
-  await store.purgeDocuments(clock.nowMs())
   const instance = (await isUnderWay(keys, store, before)) ? before : addEpoch(before)
   // Every way in knows the epoch before anything is sealed with it.
   await wrapForAll(keys, instance, root)
-  return {
-    epoch: instance.newest,
-    keys: await rewrapKeys(keys, instance),
-    documents: await resealDocuments(store, instance),
-  }
+  // The keys last: whoever writes the documents has opened theirs under an epoch before.
+  const documents = await resealDocuments(rotation, instance)
+  return { epoch: instance.newest, keys: await rewrapKeys(keys, instance), documents }
 }
 
 function addEpoch(instance: KeyVersions): KeyVersions {
@@ -97,27 +96,29 @@ async function rewrapOwner(keys: KeyStore, instance: KeyVersions, rows: readonly
   return rows.length
 }
 
-async function resealDocuments(store: Store, instance: KeyVersions): Promise<number> {
+async function resealDocuments(rotation: InstanceRotation, instance: KeyVersions): Promise<number> {
   const ring = new Ring(instance, 'documents')
   let count = 0
-  for await (const document of allDocuments(store)) {
-    if (keyVersionOf(document.sealed) === instance.newest) continue
-    await resealDocument(store, ring, document)
+  for await (const before of allDocuments(rotation.store)) {
+    if (keyVersionOf(before.sealed) === instance.newest) continue
+    await rotation.replaceDocument(before, resealed(ring, before))
     count++
   }
   return count
 }
 
-async function resealDocument(store: Store, ring: Ring, document: StoredDocument): Promise<void> {
-  const { collection, key, revision, sealed, group, expiresAtMs } = document
-  const plain = ring.open('document', [collection, key], sealed)
-  const anew = mint(ring.seal('document', [collection, key], plain))
-  const kept = { ...(group === undefined ? {} : { group }), ...(expiresAtMs === undefined ? {} : { expiresAtMs }) }
-  const write = { op: 'put', collection, key, sealed: anew, ifRevision: revision, ...kept } as const
-  await store.commit({ appends: [], documents: [write] })
+function resealed(ring: Ring, before: StoredDocument): StoredDocument {
+  const plain = ring.open('document', documentPlace(before), before.sealed)
+  const after = { ...before, revision: before.revision + 1 }
+  return { ...after, sealed: mint(ring.seal('document', documentPlace(after), plain)) }
 }
 
-/** Expired ones were purged, so at the beginning of time all of them count. */
 async function* allDocuments(store: Store): AsyncGenerator<StoredDocument, void, void> {
-  for (const collection of await store.collections()) yield* await store.documents(collection, 0)
+  const atOnce = 200
+  for (let last: StoredDocument | undefined; ; ) {
+    const page = await store.everyDocument(last, atOnce)
+    yield* page
+    last = page.at(-1)
+    if (page.length < atOnce) return
+  }
 }

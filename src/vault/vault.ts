@@ -1,14 +1,18 @@
 import { createHmac, type KeyObject } from 'node:crypto'
-import { type Clock, lengthPrefixed, Problem } from '#kernel'
+import { type Clock, equalSecrets, lengthPrefixed, Problem, toUtf8 } from '#kernel'
 import type { CompartmentId, KeyStore, Locator, Sealed, StoredDocument } from '#store'
 import type { CompartmentKeys, CompartmentKind } from './compartment-keys.ts'
 import { Compartments, type PlannedCompartment } from './compartments.ts'
 import { hmac } from './derive.ts'
+import { type DocumentPlace, documentPlace } from './document-place.ts'
 import { openInstance, replaceRoot } from './instance.ts'
 import { mint } from './mint.ts'
 import { openRecovery, type Recovery } from './recovery.ts'
 import { type KeyVersions, Ring } from './ring.ts'
 import type { RootProvider } from './roots/root-provider.ts'
+
+/** What may be noted for good. */
+export type VaultFact = 'claimed'
 
 /** All keys of one instance. Whoever holds it can read everything: only `record`, `smart`, `share` and `ingest` may. */
 export interface Vault {
@@ -20,9 +24,11 @@ export interface Vault {
   locator(type: string, id: string): Locator
   /** What a document is found by: 32 hex digits that do not tell its name. */
   documentKey(collection: string, name: string): string
-  sealDocument(collection: string, key: string, plain: Uint8Array): Sealed
+  sealDocument(place: DocumentPlace, plain: Uint8Array): Sealed
   /** @throws Problem `fault` · `vault.seal-broken` */
-  openDocument(document: Pick<StoredDocument, 'collection' | 'key' | 'sealed'>): Buffer
+  openDocument(document: StoredDocument): Buffer
+  /** Opens what an earlier release sealed, which bound collection and key alone. Throws like `openDocument`. */
+  openUnboundDocument(document: StoredDocument): Buffer
   /** A compartment with a new random id and key; both are durable when this resolves. */
   createCompartment(kind: CompartmentKind): Promise<CompartmentKeys>
   /** The same in memory alone: nothing of it is left behind unless it is kept. */
@@ -32,6 +38,8 @@ export interface Vault {
   /** Whether `compartment` would answer with keys that it has at hand: they are not destroyed as far as is known here. */
   hasAtHand(id: CompartmentId): boolean
   compartments(): Promise<readonly { id: CompartmentId; kind: string }[]>
+  /** Whether the key of a compartment was destroyed, by whatever process: asked of the keystore each time. */
+  isDestroyed(id: CompartmentId): Promise<boolean>
   /** Gives a compartment a further key version, which seals from now on. */
   renewCompartment(id: CompartmentId): Promise<CompartmentKeys>
   /** How many versions a compartment's key has. */
@@ -44,6 +52,9 @@ export interface Vault {
   destroy(id: CompartmentId): Promise<void>
   /** Makes `next` the root in place of all others but the recovery code. The old root then opens old backups only. */
   rotateRoot(next: RootProvider): Promise<void>
+  /** Whether it was noted beside the keys, by `noteFact`, that this has happened: what a store that is put back cannot undo. */
+  hasFact(fact: VaultFact): Promise<boolean>
+  noteFact(fact: VaultFact): Promise<void>
   /** The code on paper that opens the house when its root is lost. */
   readonly recovery: Recovery
   /** HMAC-SHA256 under a key of this purpose; purposes are constants of the code, not data. */
@@ -108,14 +119,19 @@ class OpenVault implements Vault {
     return this.mac('document-keys', lengthPrefixed([collection, name])).toString('hex', 0, 16)
   }
 
-  sealDocument(collection: string, key: string, plain: Uint8Array): Sealed {
+  sealDocument(place: DocumentPlace, plain: Uint8Array): Sealed {
     this.#compartments.checkOpen()
-    return mint(this.#documents.seal('document', [collection, key], plain))
+    return mint(this.#documents.seal('document', documentPlace(place), plain))
   }
 
-  openDocument(document: Pick<StoredDocument, 'collection' | 'key' | 'sealed'>): Buffer {
+  openDocument(document: StoredDocument): Buffer {
     this.#compartments.checkOpen()
-    return this.#documents.open('document', [document.collection, document.key], document.sealed)
+    return this.#documents.open('document', documentPlace(document), document.sealed)
+  }
+
+  openUnboundDocument({ collection, key, sealed }: StoredDocument): Buffer {
+    this.#compartments.checkOpen()
+    return this.#documents.open('document', [collection, key], sealed)
   }
 
   createCompartment(kind: CompartmentKind): Promise<CompartmentKeys> {
@@ -136,6 +152,10 @@ class OpenVault implements Vault {
 
   compartments(): Promise<readonly { id: CompartmentId; kind: string }[]> {
     return this.#compartments.list()
+  }
+
+  isDestroyed(id: CompartmentId): Promise<boolean> {
+    return this.#compartments.isDestroyed(id)
   }
 
   renewCompartment(id: CompartmentId): Promise<CompartmentKeys> {
@@ -161,6 +181,15 @@ class OpenVault implements Vault {
   async rotateRoot(next: RootProvider): Promise<void> {
     this.#compartments.checkOpen()
     await replaceRoot(this.#keys, this.#instance, next)
+  }
+
+  async hasFact(fact: VaultFact): Promise<boolean> {
+    const noted = await this.#keys.note(`fact:${fact}`)
+    return noted !== undefined && equalSecrets(noted, this.mac('facts', toUtf8(fact)))
+  }
+
+  async noteFact(fact: VaultFact): Promise<void> {
+    await this.#keys.setNote(`fact:${fact}`, this.mac('facts', toUtf8(fact)))
   }
 
   mac(purpose: string, bytes: Uint8Array): Buffer {

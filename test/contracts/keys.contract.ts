@@ -101,6 +101,42 @@ export function keysContract(name: string, open: Opening<KeyStore>): void {
       expect([await keys.note('head'), await keys.note('tail')]).toEqual([Uint8Array.of(4), Uint8Array.of(5)])
     })
 
+    it('never sets a note back that only rises', async () => {
+      await keys.raiseNotes(new Map([['head', Uint8Array.of(0, 2, 9)]]))
+      await keys.raiseNotes(
+        new Map([
+          ['head', Uint8Array.of(0, 1, 255)],
+          ['tail', Uint8Array.of(1)],
+        ]),
+      )
+      expect([await keys.note('head'), await keys.note('tail')]).toEqual([Uint8Array.of(0, 2, 9), Uint8Array.of(1)])
+      await keys.raiseNotes(new Map([['head', Uint8Array.of(0, 3)]]))
+      expect(await keys.note('head')).toEqual(Uint8Array.of(0, 3))
+    })
+
+    it('keeps the first of a note that is kept once', async () => {
+      expect(await keys.keepNote('which', Uint8Array.of(2))).toEqual(Uint8Array.of(2))
+      expect(await keys.keepNote('which', Uint8Array.of(1))).toEqual(Uint8Array.of(2))
+    })
+
+    it('tells of notes by the beginning of their names, and removes them', async () => {
+      await keys.setNotes(
+        new Map([
+          ['head:b', Uint8Array.of(2)],
+          ['head:a', Uint8Array.of(1)],
+          ['ahead', Uint8Array.of(3)],
+        ]),
+      )
+      const heads = new Map([
+        ['head:a', Uint8Array.of(1)],
+        ['head:b', Uint8Array.of(2)],
+      ])
+      expect(await keys.notes('head:')).toEqual(heads)
+      await keys.setNotes(new Map([['head:a', undefined]]))
+      expect([...(await keys.notes('head:')).keys()]).toEqual(['head:b'])
+      expect(await keys.check()).toEqual([])
+    })
+
     it('answers nothing once it is closed', async () => {
       await keys.close()
       expect(await codeOf(keys.all())).toBe('store.closed')

@@ -86,11 +86,32 @@ export function shelvesContract(held: Held<Store>): void {
       expect(await held.subject.documents('tokens', 1_800_000_000_000)).toEqual([])
     })
 
-    it('are purged when they have expired', async () => {
+    it('are told of when they have expired, until they are deleted', async () => {
       await write(put('aa', 'x', { expiresAtMs: 10 }), put('bb', 'y', { expiresAtMs: 20 }), put('cc', 'z'))
-      expect(await held.subject.purgeDocuments(10)).toBe(1)
-      expect(await held.subject.purgeDocuments(10)).toBe(0)
-      expect((await held.subject.stats()).documents).toBe(2)
+      expect(await held.subject.expiredDocuments(9, 5)).toEqual([])
+      expect(await held.subject.expiredDocuments(10, 5)).toEqual([stored('aa', 1, 'x', { expiresAtMs: 10 })])
+      expect(await held.subject.expiredDocuments(30, 1)).toHaveLength(1)
+      await write({ op: 'delete', collection: 'tokens', key: 'aa' })
+      expect(await held.subject.expiredDocuments(10, 5)).toEqual([])
+    })
+
+    it('are gone through one after another, expired or not', async () => {
+      await write(put('bb', 'y'), put('aa', 'x', { expiresAtMs: 1 }), put('aa', 'w', { collection: 'clients' }))
+      const names: string[] = []
+      for (let last: StoredDocument | undefined; ; ) {
+        const [next] = await held.subject.everyDocument(last, 1)
+        if (next === undefined) break
+        names.push(`${next.collection}/${next.key}`)
+        last = next
+      }
+      expect(names).toEqual(['clients/aa', 'tokens/aa', 'tokens/bb'])
+      expect(await held.subject.everyDocument(undefined, 9)).toHaveLength(3)
+    })
+
+    it('leave the mark of others as it is', async () => {
+      const before = await held.subject.othersMark()
+      await write(put('aa', 'x'))
+      expect(await held.subject.othersMark()).toBe(before)
     })
 
     it('tell the names of their collections, expired or not', async () => {
@@ -98,14 +119,13 @@ export function shelvesContract(held: Held<Store>): void {
       expect((await held.subject.collections()).toSorted()).toEqual(['clients', 'tokens'])
     })
 
-    it('change their mark when one of them is written, deleted or purged', async () => {
+    it('change their mark when one of them is written or deleted', async () => {
       const marks: number[] = [await held.subject.documentsMark()]
       const steps = [
         () => write(put('aa', 'x', { expiresAtMs: 10 })),
         () => write(put('aa', 'y', { expiresAtMs: 10 })),
         () => write(put('bb', 'z', { collection: 'clients' })),
         () => write({ op: 'delete', collection: 'clients', key: 'bb' }),
-        () => held.subject.purgeDocuments(10),
       ]
       for (const step of steps) {
         await step()

@@ -143,11 +143,13 @@ interface Place {
 
 function searchset(page: SearchPage, query: Query, place: Place): Buffer {
   const head = { type: 'searchset', total: page.total, links: pageLinks(page, query, place) } as const
-  if (query.summary === 'count') return bundleBytes(head, [])
+  const incomplete = page.unreadable > 0 ? [outcomeEntry(incompleteOutcome(page.unreadable))] : []
+  if (query.summary === 'count') return bundleBytes(head, incomplete)
   const options = { baseUrl: place.baseUrl, subset: toSubset(query.summary, query.elements) }
   return bundleBytes(head, [
     ...page.matches.map(stored => searchEntry(stored, 'match', options)),
     ...page.included.map(stored => searchEntry(stored, 'include', options)),
+    ...incomplete,
     ...(query.ignored.length > 0 ? [outcomeEntry(ignoredOutcome(query.ignored.length))] : []),
   ])
 }
@@ -158,6 +160,12 @@ function pageLinks(page: SearchPage, query: Query, { baseUrl, path, cursor, self
   const at = (sealed: string | undefined) => (sealed === undefined ? undefined : `${url}?_cursor=${sealed}`)
   const self = cursor === undefined ? `${url}${selfText === '' ? '' : `?${selfText}`}` : at(cursor)
   return { self, first: at(page.first), previous: at(page.previous), next: at(page.next) }
+}
+
+/** @see https://hl7.org/fhir/R4/valueset-issue-type.html incomplete */
+function incompleteOutcome(count: number): Resource {
+  const diagnostics = `${count} of the records that were asked cannot be read: what they hold is missing here. The administrator runs kinhold verify.`
+  return { resourceType: 'OperationOutcome', issue: [{ severity: 'warning', code: 'incomplete', diagnostics }] }
 }
 
 function ignoredOutcome(count: number): Resource {

@@ -4,6 +4,7 @@ import { type CompartmentIndex, extractRow, type Holder } from '#search'
 import type { Append, CompartmentId, Entry, Locator, Store } from '#store'
 import type { CompartmentKeys } from '#vault'
 import type { Stored } from '../types.ts'
+import type { HeadNotes } from '../upkeep/head-notes.ts'
 import { LedgerIndex, readAhead, rowOf, soundPayload } from './ledger-index.ts'
 import type { Located, Named, OpenedVersions } from './opened-versions.ts'
 import { chainLink, decodePayload, encodePayload, firstLink, linkOf, type Payload } from './payload.ts'
@@ -40,6 +41,7 @@ export interface LedgerRooms {
   readonly log: Log
   readonly pending: Pendings
   readonly opened: OpenedVersions
+  readonly notes: HeadNotes
 }
 
 /**
@@ -53,6 +55,7 @@ export class Ledger {
   readonly #store: Store
   readonly #pending: Pendings
   readonly #opened: OpenedVersions
+  readonly #notes: HeadNotes
   readonly #pendingBySeq = new Map<number, { readonly locator: Locator; readonly stored: Stored }>()
   #durableHead = 0
   #pendingHead = 0
@@ -66,12 +69,13 @@ export class Ledger {
   alive = true
   lastUsedMs = 0
 
-  private constructor(holder: Holder, keys: CompartmentKeys, { store, log, pending, opened }: LedgerRooms) {
+  private constructor(holder: Holder, keys: CompartmentKeys, { store, log, pending, opened, notes }: LedgerRooms) {
     this.holder = holder
     this.#keys = keys
     this.#store = store
     this.#pending = pending
     this.#opened = opened
+    this.#notes = notes
     const state = { durableHead: () => this.#durableHead, alive: () => this.alive }
     this.#index = new LedgerIndex({ holder, keys, store, log, ...state })
   }
@@ -91,6 +95,7 @@ export class Ledger {
     if (entry !== undefined) ledger.#adoptLink(entry)
     if (before !== undefined) await ledger.#inherit(before)
     await ledger.#readOn()
+    await rooms.notes.admit(holder.compartment, { seq: ledger.#durableHead, link: ledger.#link })
     return ledger
   }
 
@@ -112,11 +117,6 @@ export class Ledger {
     return this.#headTag === undefined ? { expectedHead } : { expectedHead, headTag: this.#headTag }
   }
 
-  /** The authentication link of the newest entry, for the head note. */
-  get link(): Uint8Array {
-    return this.#link
-  }
-
   /** What the open index takes in memory; 0 while nobody has searched this compartment. */
   get sizeBytes(): number {
     return this.#index.sizeBytes
@@ -132,7 +132,10 @@ export class Ledger {
    * somebody was faster they will fail, this ledger is discarded, and the next use reads the store anew.
    */
   async catchUp(storeHead: number): Promise<void> {
-    if (storeHead > this.#durableHead && this.#pendingHead === this.#durableHead) await this.#catchUpOnce(storeHead)
+    if (storeHead > this.#durableHead && this.#pendingHead === this.#durableHead) {
+      await this.#catchUpOnce(storeHead)
+      if (this.#pendingHead === this.#durableHead) this.#saw(this.#durableHead, this.#link)
+    }
     this.#index.sealSoon()
   }
 
@@ -163,10 +166,16 @@ export class Ledger {
     return { compartment: this.holder.compartment, ...head, entries }
   }
 
-  /** The store has made everything up to `head` durable. */
-  committed(head: number): void {
-    this.#becomeDurable(head)
+  /** The store has made this append durable. */
+  committed({ expectedHead, entries }: Append): void {
+    const last = entries.at(-1)
+    this.#becomeDurable(expectedHead + entries.length)
+    if (last !== undefined) this.#saw(last.seq, chainLink(last.sealed))
     this.#index.sealSoon()
+  }
+
+  #saw(seq: number, link: Uint8Array): void {
+    this.#notes.saw(this.holder.compartment, { seq, link })
   }
 
   /** @throws Problem `fault` · `vault.seal-broken` */

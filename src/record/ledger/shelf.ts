@@ -41,8 +41,11 @@ export class Shelf {
   /**
    * The ledger of a compartment, opened when it is not; two callers at once share one opening. The vault is asked for
    * the key each time, so that a key which another process destroyed is not used for longer than the vault keeps keys.
+   *
+   * @throws Problem `fault` · `record.rolled-back`
    */
   async open(holder: Holder): Promise<Ledger> {
+    this.#rooms.notes.checkSound(holder.compartment)
     const ledger = this.#opened.get(holder.compartment)
     if (ledger === undefined) return this.#ledgers.get(holder.compartment) ?? this.#begin(holder)
     await this.#vault.compartment(holder.compartment)
@@ -51,6 +54,7 @@ export class Shelf {
 
   /** The ledger, when it is open and its key at hand, so that nothing need be waited for. */
   atHand(holder: Holder): Ledger | undefined {
+    this.#rooms.notes.checkSound(holder.compartment)
     const ledger = this.#opened.get(holder.compartment)
     return ledger !== undefined && this.#vault.hasAtHand(holder.compartment) ? this.#used(ledger) : undefined
   }

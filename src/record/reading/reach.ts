@@ -8,10 +8,10 @@ import {
   type Standing,
   type Verb,
 } from '#access'
-import { giveWay, toUtf8 } from '#kernel'
+import { giveWay, isProblem, toUtf8 } from '#kernel'
 import type { Hit, Holder, Query } from '#search'
-import type { CompartmentId, DocumentWrite, Locator, Store } from '#store'
-import type { Vault } from '#vault'
+import type { CompartmentId, Locator, Store } from '#store'
+import type { DocumentDraft, Vault } from '#vault'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Located, Named } from '../ledger/opened-versions.ts'
 import type { Shelf } from '../ledger/shelf.ts'
@@ -104,7 +104,7 @@ export class Reach {
   }
 
   /** What must hold of the compartments that a commit writes to: none of them is an erased patient's. */
-  stillRegistered(holders: Iterable<Holder>): readonly DocumentWrite[] {
+  stillRegistered(holders: Iterable<Holder>): readonly DocumentDraft[] {
     return [...holders].map(holder => this.#registry.stillRegistered(holder)).filter(check => check !== undefined)
   }
 
@@ -119,7 +119,7 @@ export class Reach {
   }
 
   /** What the commit must say about the census: who came, and that nobody else did since it was `seen`. */
-  censusWrite(seen: number | undefined, comes: boolean): DocumentWrite | undefined {
+  censusWrite(seen: number | undefined, comes: boolean): DocumentDraft | undefined {
     if (comes) return this.#registry.counting(seen)
     return seen === undefined ? undefined : this.#registry.uncounted(seen)
   }
@@ -129,7 +129,7 @@ export class Reach {
     this.#registry.counted()
   }
 
-  keepFor(account: string, patients: readonly string[]): Promise<DocumentWrite> {
+  keepFor(account: string, patients: readonly string[]): Promise<DocumentDraft> {
     return this.#household.adding(account, patients)
   }
 
@@ -210,13 +210,45 @@ export class Reach {
     return data.filter(({ patient }) => patient !== undefined && named.has(patient)).map(each => each.compartment)
   }
 
+  /** @throws Problem `fault` when one of them cannot be read: what is decided on them must rest on all */
   async ledgers(grant: Grant, query?: Query): Promise<readonly Ledger[]> {
-    return this.#shelf.fresh(await this.holders(grant, query))
+    const holders = await this.holders(grant, query)
+    if (await this.#asksEverybody(grant, query)) this.#registry.checkComplete()
+    return this.#shelf.fresh(holders)
   }
 
-  /** Data and audit ledgers alike; for histories. */
+  /**
+   * The same for an answer that can say that something is missing. Whoever asks everybody gets what can be read, and the count
+   * of what cannot; for everybody else it is a fault.
+   */
+  async readable(grant: Grant, query: Query): Promise<{ ledgers: readonly Ledger[]; unreadable: number }> {
+    if (!(await this.#asksEverybody(grant, query))) return { ledgers: await this.ledgers(grant, query), unreadable: 0 }
+    const holders = await this.holders(grant, query)
+    const sound = await Promise.all(holders.map(holder => this.#isReadable(holder)))
+    const ledgers = await this.#shelf.fresh(holders.filter((_, at) => sound[at]))
+    return { ledgers, unreadable: this.#registry.broken + holders.length - ledgers.length }
+  }
+
+  async #asksEverybody(grant: Grant, query: Query | undefined): Promise<boolean> {
+    if (patientsInReach(grant) !== 'all') return false
+    return query === undefined || (await this.askedWithin(grant, query)) === undefined
+  }
+
+  async #isReadable(holder: Holder): Promise<boolean> {
+    try {
+      const ledger = await this.#shelf.open(holder)
+      await ledger.index()
+      return true
+    } catch (error) {
+      if (isProblem(error, 'fault')) return false
+      throw error
+    }
+  }
+
+  /** Data and audit ledgers alike; for histories. Throws like `ledgers`. */
   async everyLedger(grant: Grant): Promise<readonly Ledger[]> {
     const { data, audit } = await this.#ofNow(grant)
+    if (patientsInReach(grant) === 'all') this.#registry.checkComplete()
     return this.#shelf.fresh([...data, ...audit])
   }
 

@@ -67,7 +67,7 @@ export class GrantReader implements Reader {
 
   async search(query: Restricted<Query>, cursor?: string): Promise<SearchPage> {
     const position = cursor === undefined ? undefined : await this.#position(cursor, query)
-    const ledgers = await this.#ledgers(query, position)
+    const { ledgers, unreadable } = await this.#ledgers(query, position)
     const asOf = new Map(position?.asOf ?? ledgers.map(ledger => [ledger.holder.compartment, ledger.durableHead]))
     const count = position?.count ?? query.count ?? defaultCount
     const offset = position?.offset ?? query.offset ?? 0
@@ -85,6 +85,7 @@ export class GrantReader implements Reader {
     return {
       matches,
       included,
+      unreadable,
       ...(found.total === undefined ? {} : { total: found.total }),
       ...(found.more || cut !== undefined ? { next: await at(offset + (cut ?? count)) } : {}),
       ...(offset > 0 ? { previous: await at(Math.max(0, offset - count)), first: await at(0) } : {}),
@@ -104,11 +105,14 @@ export class GrantReader implements Reader {
   }
 
   // A page link goes on with the compartments it began with, as far as the grant still reaches them.
-  async #ledgers(query: Query, position: SearchPosition | undefined): Promise<readonly Ledger[]> {
-    const ledgers = await this.#rooms.reach.ledgers(this.grant, query)
-    if (position === undefined) return ledgers
+  async #ledgers(
+    query: Query,
+    position: SearchPosition | undefined,
+  ): Promise<{ readonly ledgers: readonly Ledger[]; readonly unreadable: number }> {
+    const { ledgers, unreadable } = await this.#rooms.reach.readable(this.grant, query)
+    if (position === undefined) return { ledgers, unreadable }
     const begun = new Set(position.asOf.map(([compartment]) => compartment))
-    return ledgers.filter(ledger => begun.has(ledger.holder.compartment))
+    return { ledgers: ledgers.filter(ledger => begun.has(ledger.holder.compartment)), unreadable }
   }
 
   async #position(cursor: string, query: Query): Promise<SearchPosition> {

@@ -1,5 +1,4 @@
-import type { DocumentWrite } from '#store'
-import type { Documents } from '#vault'
+import type { DocumentDraft, Documents } from '#vault'
 
 interface Kept {
   readonly patients: readonly string[]
@@ -22,7 +21,7 @@ export class Household {
   }
 
   /** The write that adds patients, to be committed together with them; it fails over if somebody was faster. */
-  async adding(account: string, added: readonly string[]): Promise<DocumentWrite> {
+  async adding(account: string, added: readonly string[]): Promise<DocumentDraft> {
     const known = await this.#documents.get<Kept>(collection, account)
     const patients = [...new Set([...(known?.value.patients ?? []), ...added])]
     return this.#documents.write(collection, account, { patients }, { ifRevision: known?.revision ?? 0 })

@@ -1,14 +1,14 @@
 import { type Grant, homeInReach, patientsInReach } from '#access'
-import type { Log } from '#kernel'
+import { isProblem, type Log, Problem, toUtf8 } from '#kernel'
 import type { Holder } from '#search'
-import type { CompartmentId, DocumentWrite, Locator } from '#store'
-import type { Documents, Found, PlannedCompartment, Vault } from '#vault'
+import type { CompartmentId, KeyStore, Locator } from '#store'
+import type { DocumentDraft, Documents, Found, PlannedCompartment, Vault } from '#vault'
 import { nameOfHousehold, nameOfPatient, type Pair, pairOf, type Registration } from './registration.ts'
 
 /** Compartments that will be somebody's once they are committed. Until they are kept nothing of them is left anywhere. */
 export interface Plan {
   readonly pair: Pair
-  readonly write: DocumentWrite
+  readonly write: DocumentDraft
   /** Makes their keys durable: before the commit, and not before everything else about it is certain. */
   keep(): Promise<void>
   /** The commit is durable. */
@@ -22,12 +22,24 @@ export interface Plan {
 /** A change of a registration, to be committed with what goes with it. */
 export interface Change {
   readonly compartment: CompartmentId
-  readonly write: DocumentWrite
+  readonly write: DocumentDraft
   /** The commit is durable. */
   adopt(): void
 }
 
+/** What the registry is built on. */
+interface RegistryRooms {
+  readonly documents: Documents
+  readonly vault: Vault
+  readonly keys: KeyStore
+  readonly log: Log
+  /** Writes over documents that are not what was written last. */
+  repair(drafts: readonly DocumentDraft[]): Promise<void>
+}
+
 const collection = 'compartments'
+/** What a note of a registration is sealed under, and what its name begins with. */
+const notedAs = 'registration'
 const censusName = 'census'
 const commonsShards = 16
 
@@ -35,7 +47,9 @@ const commonsShards = 16
 export class Registry {
   readonly #documents: Documents
   readonly #vault: Vault
+  readonly #keys: KeyStore
   readonly #log: Log
+  readonly #repair: RegistryRooms['repair']
   readonly #byPatient = new Map<string, Pair>()
   readonly #byAccount = new Map<string | undefined, Pair>()
   readonly #erased = new Map<string, Pair>()
@@ -51,20 +65,42 @@ export class Registry {
   #censusSeen = -1
   /** Counts changes, so that what was derived from the registry can be kept until it changes. */
   #generation = 0
+  /** Registrations that cannot be opened or are missing: whose they are is not known here. */
+  #broken = 0
 
-  constructor(documents: Documents, vault: Vault, log: Log) {
+  constructor({ documents, vault, keys, log, repair }: RegistryRooms) {
     this.#documents = documents
     this.#vault = vault
+    this.#keys = keys
     this.#log = log
+    this.#repair = repair
   }
 
-  /** Reads what is there and makes the commons on first use. */
+  /** Reads what is there and makes the commons on first use. What is everybody's is noted beside the keys as well. */
   async open(): Promise<void> {
-    await this.reload()
-    const instance = await this.#found('instance', 'instance')
-    this.#instanceAudit = instance.audit
+    const names = ['instance', ...Array.from({ length: commonsShards }, (_, shard) => `commons/${shard}`)]
+    const noted = await this.#notes(names)
+    this.#instanceAudit = (await this.#found('instance', 'instance', noted)).audit
     for (let shard = 0; shard < commonsShards; shard++)
-      this.#commons[shard] = (await this.#found(`commons/${shard}`, 'commons')).data
+      this.#commons[shard] = (await this.#found(`commons/${shard}`, 'commons', noted)).data
+    const unnoted = names.filter(name => !noted.has(name))
+    if (unnoted.length > 0) await this.#keys.setNotes(new Map(await Promise.all(unnoted.map(name => this.#note(name)))))
+    await this.reload()
+  }
+
+  /** How many compartments there are whose owners are not known: what is asked of everybody is not asked of them. */
+  get broken(): number {
+    return this.#broken
+  }
+
+  /** @throws Problem `fault` · `record.registration-broken` unless all that are kept here are known */
+  checkComplete(): void {
+    if (this.#broken > 0)
+      throw new Problem(
+        'fault',
+        'record.registration-broken',
+        'Whose a compartment is cannot be read; run kinhold verify.',
+      )
   }
 
   get generation(): number {
@@ -137,7 +173,7 @@ export class Registry {
    * A condition for a commit that writes into a compartment: it is still whose it was. An erased patient's is not, whatever
    * this process believes. Undefined where nobody can be erased, and for what the same commit makes somebody's.
    */
-  stillRegistered({ compartment, kind }: Holder): DocumentWrite | undefined {
+  stillRegistered({ compartment, kind }: Holder): DocumentDraft | undefined {
     const registered = kind === 'patient' ? this.#registered.get(compartment) : undefined
     return registered && this.#documents.check(collection, registered.name, registered.revision)
   }
@@ -164,7 +200,7 @@ export class Registry {
   }
 
   /** The write by which a patient's compartment becomes that of an erased one. */
-  erasing(patient: string, pair: Pair): DocumentWrite {
+  erasing(patient: string, pair: Pair): DocumentDraft {
     const erased = {
       kind: 'erased',
       compartment: pair.data.compartment,
@@ -179,13 +215,18 @@ export class Registry {
     return (await this.#documents.recent(censusName, censusName))?.revision ?? 0
   }
 
+  /** Compartments of data whose audit this one keeps. */
+  auditedBy(audit: CompartmentId): readonly CompartmentId[] {
+    return [...this.#auditOf].filter(([, holder]) => holder.compartment === audit).map(([compartment]) => compartment)
+  }
+
   /** Another one comes. With `seen`, the commit holds only if none came since the census was that. */
-  counting(seen: number | undefined): DocumentWrite {
+  counting(seen: number | undefined): DocumentDraft {
     return this.#documents.write(censusName, censusName, {}, seen === undefined ? {} : { ifRevision: seen })
   }
 
   /** The commit holds only if nobody was taken in since the census was that. */
-  uncounted(seen: number): DocumentWrite {
+  uncounted(seen: number): DocumentDraft {
     return this.#documents.check(censusName, censusName, seen)
   }
 
@@ -236,6 +277,7 @@ export class Registry {
     }
     const listed = await this.#documents.list<Registration>(collection, { onBroken })
     for (const { name, value, revision } of listed) this.#keep(name, value, revision)
+    this.#broken = broken
     if (broken === 0) this.#forgetOthers(new Set(listed.map(({ value }) => value.compartment)))
   }
 
@@ -287,14 +329,69 @@ export class Registry {
     return found.value.kind === kind ? pair : undefined
   }
 
-  async #found(name: string, kind: 'commons' | 'instance'): Promise<Pair> {
+  async #found(name: string, kind: 'commons' | 'instance', notes: ReadonlyMap<string, string>): Promise<Pair> {
+    const note = notes.get(name)
+    if (note !== undefined) return this.#noted(name, note)
     const known = await this.#documents.get<Registration>(collection, name)
     if (known !== undefined) return this.#keep(name, known.value, known.revision)
     const own = (await this.#vault.createCompartment(kind === 'instance' ? 'audit' : kind)).compartment
     const audit = kind === 'instance' ? own : this.instanceAudit.compartment
     const registration: Registration = { kind, compartment: own, audit }
     const won = await this.#documents.put(collection, name, registration, { ifRevision: 0 })
-    return won ? this.#keep(name, registration, 1) : this.#found(name, kind)
+    return won ? this.#keep(name, registration, 1) : this.#found(name, kind, notes)
+  }
+
+  /** The note beside the keys is believed; a document that says something else, or nothing, is written anew. */
+  async #noted(name: string, text: string): Promise<Pair> {
+    const registration = JSON.parse(text) as Registration
+    const known = await this.#readable(name)
+    if (known !== undefined && JSON.stringify(known.value) === text)
+      return this.#keep(name, registration, known.revision)
+    this.#log.warn('a registration was damaged, and is written anew', { room: 'record' })
+    try {
+      await this.#repair([this.#documents.write(collection, name, registration)])
+    } catch (error) {
+      // As long as nothing may be written the note alone must do.
+      if (!isProblem(error)) throw error
+    }
+    return this.#keep(name, registration, (await this.#readable(name))?.revision ?? 0)
+  }
+
+  /** What is noted, by name; a note that was damaged counts as none. */
+  async #notes(names: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const notes = await this.#keys.notes(`${notedAs}:`)
+    const opened = new Map<string, string>()
+    for (const name of names) {
+      const text = this.#openNote(name, notes.get(`${notedAs}:${name}`))
+      if (text !== undefined) opened.set(name, text)
+    }
+    return opened
+  }
+
+  #openNote(name: string, note: Uint8Array | undefined): string | undefined {
+    if (note === undefined) return undefined
+    try {
+      return this.#vault.openUnder(notedAs, note, toUtf8(name)).toString('utf8')
+    } catch (error) {
+      if (!isProblem(error)) throw error
+      this.#log.warn('a note of a registration was damaged, and is written anew', { room: 'record' })
+      return undefined
+    }
+  }
+
+  async #readable(name: string): Promise<Found<Registration> | undefined> {
+    try {
+      return await this.#documents.get<Registration>(collection, name)
+    } catch (error) {
+      if (isProblem(error, 'fault')) return undefined
+      throw error
+    }
+  }
+
+  async #note(name: string): Promise<readonly [string, Uint8Array]> {
+    const found = await this.#documents.get<Registration>(collection, name)
+    const text = toUtf8(JSON.stringify(found?.value))
+    return [`${notedAs}:${name}`, this.#vault.sealUnder(notedAs, text, toUtf8(name))]
   }
 
   /** What nobody's account keeps is audited with the instance; everybody else has an audit of their own. */

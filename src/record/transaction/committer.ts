@@ -1,9 +1,10 @@
 import type { Grant } from '#access'
 import { printJson, type Resource, toInstant } from '#fhir'
 import { type Clock, giveWay, newResourceId } from '#kernel'
-import type { Append, CommitResult, DocumentWrite, Store } from '#store'
+import type { Append, CommitResult, Store } from '#store'
 import { type AuditKindName, auditEventOf, listedEntities } from '../audit/audit.ts'
 import type { AuditWork } from '../audit/audit-outbox.ts'
+import type { DocumentLedger, LostDrafts, PlacedDrafts, PreparedDrafts } from '../documents/document-ledger.ts'
 import type { Draft, Ledger } from '../ledger/ledger.ts'
 import type { Shelf } from '../ledger/shelf.ts'
 import type { Reach } from '../reading/reach.ts'
@@ -14,7 +15,7 @@ import type { Transaction } from './transaction.ts'
 /** What a commit holds beside drafts. */
 interface Beside {
   readonly txn?: Transaction
-  readonly documents?: readonly DocumentWrite[]
+  readonly documents?: PreparedDrafts
   readonly urgent?: boolean
 }
 
@@ -29,8 +30,16 @@ export class Committer {
   readonly #shelf: Shelf
   /** Ledgers to which a long commit appends in slices; others wait for their seqs. */
   readonly #taken = new Map<Ledger, Promise<unknown>>()
+  readonly #documents: DocumentLedger
 
-  constructor(rooms: { readonly store: Store; readonly clock: Clock; readonly reach: Reach; readonly shelf: Shelf }) {
+  constructor(rooms: {
+    readonly store: Store
+    readonly clock: Clock
+    readonly reach: Reach
+    readonly shelf: Shelf
+    readonly documents: DocumentLedger
+  }) {
+    this.#documents = rooms.documents
     this.#store = rooms.store
     this.#clock = rooms.clock
     this.#reach = rooms.reach
@@ -42,10 +51,12 @@ export class Committer {
     if (txn.isEmpty) return true
     const work = draftsByLedger(txn.staged)
     for (const [ledger, drafts] of await this.#auditWork(txn, grant)) work.set(ledger, drafts)
-    const documents = await txn.documentWrites()
+    const drafts = await txn.documentDrafts()
     if (!stillHolds(txn, this.#reach)) return false
     await txn.keepKeys()
     await this.#untilFree(work)
+    // Last, so that nobody has written these documents between the look at them and the commit.
+    const documents = await this.#documents.prepare(drafts)
     if (!stillHolds(txn, this.#reach)) return false
     const result = await this.#write(work, { txn, documents })
     if (result.ok) txn.committed()
@@ -79,26 +90,49 @@ export class Committer {
   // From the first append to the store's commit nobody else may append to these ledgers: seqs are given out in between.
   async #write(work: Work, beside: Beside): Promise<CommitResult> {
     const release = isLong(work) ? this.#take([...work.keys()]) : undefined
+    const early = release === undefined ? this.#placed(beside.documents) : nothing
+    if ('lost' in early) {
+      await early.underWay
+      return lost
+    }
+    let placed = early
+    let won = false
     try {
       const atMs = Math.max(this.#clock.nowMs(), ...[...work.keys()].map(ledger => ledger.lastMs))
       const asserted = assertions(beside.txn, work)
       const appends = release === undefined ? appendedNow(work, atMs) : await appendedInSlices(work, atMs)
+      if (release !== undefined && beside.documents !== undefined) {
+        const late = this.#placed(await this.#documents.prepare(beside.documents.drafts))
+        if ('lost' in late) return this.#outrun(work)
+        placed = late
+      }
       const committing = this.#store.commit({
-        appends: [...appends, ...asserted],
-        documents: beside.documents ?? [],
+        appends: [...appends, ...asserted, ...placed.appends],
+        documents: placed.documents,
         urgent: beside.urgent ?? false,
       })
       release?.()
       const result = await committing
+      won = result.ok
       if (result.ok) for (const append of appends) this.#durable(append, work)
-      else for (const ledger of work.keys()) this.#shelf.outrun(ledger)
+      else this.#outrun(work)
       return result
     } catch (error) {
       this.#discard(work)
       throw error
     } finally {
       release?.()
+      placed.settle(won)
     }
+  }
+
+  #placed(documents: PreparedDrafts | undefined): PlacedDrafts | LostDrafts {
+    return documents === undefined ? nothing : this.#documents.place(documents)
+  }
+
+  #outrun(work: Work): CommitResult {
+    for (const ledger of work.keys()) this.#shelf.outrun(ledger)
+    return lost
   }
 
   /** Takes ledgers for oneself. @returns lets go of them */
@@ -121,9 +155,7 @@ export class Committer {
   }
 
   #durable(append: Append, work: Work): void {
-    for (const ledger of work.keys())
-      if (ledger.holder.compartment === append.compartment)
-        ledger.committed(append.expectedHead + append.entries.length)
+    for (const ledger of work.keys()) if (ledger.holder.compartment === append.compartment) ledger.committed(append)
   }
 
   #discard(work: Work): void {
@@ -192,6 +224,11 @@ export class Committer {
     }
   }
 }
+
+const nothing: PlacedDrafts = { appends: [], documents: [], settle: () => undefined }
+
+/** A document has moved on, perhaps by a commit that is under way. */
+const lost: CommitResult = { ok: false, heads: [], locators: [], documents: [] }
 
 function stamped(event: Resource, id: string, lastUpdatedMs: number): { resource: Resource; json: Buffer } {
   const { resourceType, ...rest } = event

@@ -2,7 +2,8 @@ import { type Grant, mayTouch, type Ownership, ownersOf, requireBeyondPatient } 
 import type { Resource } from '#fhir'
 import { Problem } from '#kernel'
 import type { Holder } from '#search'
-import type { DocumentWrite, Locator } from '#store'
+import type { Locator } from '#store'
+import type { DocumentDraft } from '#vault'
 import type { Reach } from '../reading/reach.ts'
 import { idErased } from '../registry/erased.ts'
 import type { Pair } from '../registry/registration.ts'
@@ -70,7 +71,7 @@ export class Owners {
   }
 
   /** What is to be committed for those who are new; an account keeps the Patients whom it creates. */
-  async writes(): Promise<readonly DocumentWrite[]> {
+  async writes(): Promise<readonly DocumentDraft[]> {
     const { account } = this.#grant
     const patients = [...this.#newPatients.keys()]
     const kept = account === undefined || patients.length === 0 ? [] : [await this.#reach.keepFor(account, patients)]

@@ -2,7 +2,7 @@ import { type Grant, requirePermission } from '#access'
 import type { Resource } from '#fhir'
 import { inSlices, newResourceId, Problem } from '#kernel'
 import { evaluate, type Query, type Restricted } from '#search'
-import type { DocumentWrite } from '#store'
+import type { DocumentDraft } from '#vault'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Reach } from '../reading/reach.ts'
 import type { Staged, Stored, Txn, WriterOptions } from '../types.ts'
@@ -13,7 +13,7 @@ import { idTaken, type StagedDraft, Staging, type WriteOptions } from './staging
 
 /** Everything that one run of a transaction's work has staged and relied on. */
 export class Transaction implements Txn {
-  readonly #documents: DocumentWrite[] = []
+  readonly #documents: DocumentDraft[] = []
   /** Heads at which conditions were evaluated; if one moves, they must be evaluated again. */
   readonly observed = new Map<Ledger, number>()
   summary: string | undefined
@@ -126,7 +126,7 @@ export class Transaction implements Txn {
   }
 
   /** Every document write of the commit, with what must hold of the census and of the compartments that are written to. */
-  async documentWrites(): Promise<readonly DocumentWrite[]> {
+  async documentDrafts(): Promise<readonly DocumentDraft[]> {
     const census = this.#reach.censusWrite(this.#census, this.#owners.plans.length > 0)
     const changed = new Set(this.#owners.changes.map(({ compartment }) => compartment))
     const written = new Set(this.staged.map(({ ledger }) => ledger.holder))
@@ -140,7 +140,7 @@ export class Transaction implements Txn {
     return this.staged.length === 0 && this.#documents.length === 0 && this.#owners.changes.length === 0
   }
 
-  document(write: DocumentWrite): void {
+  document(write: DocumentDraft): void {
     this.#documents.push(write)
   }
 

@@ -1,9 +1,8 @@
-import { equalSecrets, type Log, lengthPrefixed } from '#kernel'
-import type { CompartmentId, KeyStore, Store } from '#store'
+import { equalSecrets, giveWay, isProblem, type Log, lengthPrefixed, Problem } from '#kernel'
+import type { CompartmentId, Entry, KeyStore, Store } from '#store'
 import type { Vault } from '#vault'
 import { soundPayload } from '../ledger/ledger-index.ts'
-import { linkOf } from '../ledger/payload.ts'
-import type { Shelf } from '../ledger/shelf.ts'
+import { chainLink, linkOf } from '../ledger/payload.ts'
 
 /** How far a compartment's ledger had come, kept beside the keys: what a database that was rolled back cannot know. */
 export interface HeadNote {
@@ -14,95 +13,252 @@ export interface HeadNote {
 const seqBytes = 8
 const linkBytes = 8
 
+/** Heads are noted this soon after they moved: often enough to be worth something, seldom enough to cost nothing. */
+const noteAfterMs = 250
+
+/** Under which names heads are noted, and those that were seen once and were gone later. */
+const prefixes = { head: 'head:', alarm: 'alarm:' } as const
+
+interface HeadRooms {
+  readonly keys: KeyStore
+  readonly vault: Vault
+  readonly store: Store
+  readonly log: Log
+  /** Runs what nobody waits for. */
+  begin(work: () => Promise<void>): void
+  /** Compartments of data whose audit this compartment keeps. */
+  auditedBy(compartment: CompartmentId): readonly CompartmentId[]
+}
+
 /**
- * Heads are noted in the keystore, which is another file with another backup, so that `verify` finds a ledger whose
- * newest entries were cut off. Notes lag behind the ledger by seconds and are never ahead of it.
+ * What this process has seen durable, and what is noted in the keystore, which is another file with another backup. A store
+ * that shows less is not believed: of such a ledger nothing is read or written any more, and what was there is noted as an
+ * alarm, so that `verify` names it after this process has ended. Notes are never set back.
  */
 export class HeadNotes {
-  readonly #keys: KeyStore
-  readonly #vault: Vault
-  readonly #store: Store
-  readonly #log: Log
+  readonly #rooms: HeadRooms
+  readonly #seen = new Map<CompartmentId, HeadNote>()
+  /** What is noted, as far as this process knows; `seq` 0 where nothing was. */
   readonly #noted = new Map<CompartmentId, number>()
-  /** Compartments whose ledger is not the one that was noted: their notes are evidence, and are left as they are. */
-  readonly #contested = new Set<CompartmentId>()
+  readonly #moved = new Set<CompartmentId>()
+  readonly #lost = new Set<CompartmentId>()
+  /** The lost ones, and the data whose audit they keep: what cannot be audited is not done. */
+  readonly #refused = new Set<CompartmentId>()
+  #timer: NodeJS.Timeout | undefined
+  #writing: Promise<void> = Promise.resolve()
 
-  constructor(rooms: {
-    readonly keys: KeyStore
-    readonly vault: Vault
-    readonly store: Store
-    readonly log: Log
-  }) {
-    this.#keys = rooms.keys
-    this.#vault = rooms.vault
-    this.#store = rooms.store
-    this.#log = rooms.log
+  constructor(rooms: HeadRooms) {
+    this.#rooms = rooms
   }
 
-  /** Notes the durable heads of all open ledgers that have moved. */
-  async write(shelf: Shelf): Promise<void> {
-    const moved = new Map<CompartmentId, number>()
-    const notes = new Map<string, Uint8Array>()
-    for (const ledger of shelf.opened()) {
-      const { compartment } = ledger.holder
-      const settled = ledger.pendingHead === ledger.durableHead
-      if (!settled || ledger.durableHead === 0 || this.#noted.get(compartment) === ledger.durableHead) continue
-      const seq = ledger.durableHead
-      if (!(await this.#mayReplace(compartment, seq))) continue
-      moved.set(compartment, seq)
-      notes.set(noteName(compartment), this.#encode(compartment, { seq, link: ledger.link }))
-    }
-    if (notes.size === 0) return
-    await this.#keys.setNotes(notes)
-    for (const [compartment, seq] of moved) this.#noted.set(compartment, seq)
+  /** The ledgers of which the store shows less than was there. */
+  get lost(): ReadonlySet<CompartmentId> {
+    return this.#lost
+  }
+
+  /** A head that is durable. It will be noted soon, and the store must show it from now on. */
+  saw(compartment: CompartmentId, note: HeadNote): void {
+    if (note.seq === 0 || note.seq < (this.#seen.get(compartment)?.seq ?? 0)) return
+    this.#seen.set(compartment, { seq: note.seq, link: Uint8Array.from(note.link) })
+    if (this.#noted.get(compartment) === note.seq) return
+    this.#moved.add(compartment)
+    this.#timer ??= setTimeout(() => this.#rooms.begin(() => this.write()), noteAfterMs).unref()
+  }
+
+  /** Forgets a compartment that was removed by this process. */
+  forget(compartment: CompartmentId): void {
+    for (const known of [this.#seen, this.#noted, this.#moved, this.#lost, this.#refused]) known.delete(compartment)
+  }
+
+  /** Nothing of a compartment is to be read or written, for a reason that somebody else has found. */
+  refuse(compartment: CompartmentId): void {
+    this.#refused.add(compartment)
+  }
+
+  /** Takes that back, unless the ledger itself is lost. */
+  allow(compartment: CompartmentId): void {
+    if (!this.#lost.has(compartment)) this.#refused.delete(compartment)
+  }
+
+  /** @throws Problem `fault` · `record.rolled-back` */
+  checkSound(compartment: CompartmentId): void {
+    if (this.#refused.size > 0 && this.#refused.has(compartment)) throw rolledBack()
   }
 
   /**
-   * Before this process notes a head for the first time, the note that is there must fit the ledger. Else the ledger
-   * was rolled back, and to write over the note would hide it from `verify`.
+   * Before a ledger that was opened is used: it must show what was seen and what is noted.
+   *
+   * @throws Problem `fault` · `record.rolled-back`
    */
-  async #mayReplace(compartment: CompartmentId, seq: number): Promise<boolean> {
-    if (this.#contested.has(compartment)) return false
-    if (this.#noted.has(compartment)) return true
-    const note = await this.read(compartment)
-    if (note === undefined) return true
-    if (note !== 'forged' && (await this.#fits(compartment, note))) return note.seq <= seq
-    this.#contested.add(compartment)
-    this.#log.error('a ledger is not the one whose head was noted; run verify', { room: 'record' })
+  async admit(compartment: CompartmentId, head: HeadNote): Promise<void> {
+    this.checkSound(compartment)
+    const seen = this.#seen.get(compartment)
+    if (seen !== undefined && !(isSame(seen, head) || (await this.#holds(compartment, seen))))
+      await this.#lose(compartment, seen)
+    if (!this.#noted.has(compartment)) await this.#compareNote(compartment, head)
+    this.checkSound(compartment)
+    this.saw(compartment, head)
+  }
+
+  async #compareNote(compartment: CompartmentId, head: HeadNote): Promise<void> {
+    const note = await this.#read(prefixes.head, compartment)
+    if (note === 'forged') return this.#lose(compartment, undefined)
+    if (note !== undefined && !isSame(note, head) && !(await this.#holds(compartment, note)))
+      return this.#lose(compartment, note)
+    this.#noted.set(compartment, note?.seq ?? 0)
+  }
+
+  /** Notes the durable heads of all ledgers that have moved. */
+  write(): Promise<void> {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#writing = this.#writing.catch(() => undefined).then(() => this.#write())
+    return this.#writing
+  }
+
+  async #write(): Promise<void> {
+    const moved = [...this.#moved]
+    const heads = new Map<CompartmentId, HeadNote>()
+    for (const compartment of moved) {
+      const head = this.#seen.get(compartment)
+      if (head !== undefined && (await this.#mayReplace(compartment))) heads.set(compartment, head)
+    }
+    const notes = [...heads].map(([of, head]) => [prefixes.head + of, this.#encode(prefixes.head + of, head)] as const)
+    if (notes.length > 0) await this.#rooms.keys.raiseNotes(new Map(notes))
+    for (const [compartment, { seq }] of heads) this.#noted.set(compartment, seq)
+    // What moved on meanwhile is noted the next time.
+    for (const compartment of moved)
+      if (!heads.has(compartment) || heads.get(compartment) === this.#seen.get(compartment))
+        this.#moved.delete(compartment)
+  }
+
+  /** The note that is there, perhaps another process's, must fit the ledger: to write over it would hide a rollback. */
+  async #mayReplace(compartment: CompartmentId): Promise<boolean> {
+    if (this.#refused.has(compartment)) return false
+    const note = await this.#read(prefixes.head, compartment)
+    if (note === undefined || (note !== 'forged' && note.seq === this.#noted.get(compartment))) return true
+    if (note !== 'forged' && (await this.#holds(compartment, note))) return true
+    await this.#lose(compartment, note === 'forged' ? undefined : note)
     return false
   }
 
+  /** Whether the store still shows all that this process has seen durable. */
+  async check(): Promise<void> {
+    for (const [compartment, seen] of this.#seen) await this.#checkOne(compartment, seen)
+  }
+
+  /** The same for whatever is noted beside the keys. */
+  async checkNoted(): Promise<void> {
+    for (const { compartment, note } of await this.all())
+      if (note === 'forged') await this.#lose(compartment, undefined)
+      else await this.#checkOne(compartment, note)
+  }
+
+  async #checkOne(compartment: CompartmentId, note: HeadNote): Promise<void> {
+    if (!this.#lost.has(compartment) && !(await this.#holds(compartment, note))) await this.#lose(compartment, note)
+    const pause = giveWay()
+    if (pause !== undefined) await pause
+  }
+
+  /** Heads and alarms, by compartment; `forged` where they were not written with this instance's key. */
+  async all(): Promise<readonly { readonly compartment: CompartmentId; readonly note: HeadNote | 'forged' }[]> {
+    const found = []
+    for (const prefix of Object.values(prefixes))
+      for (const [name, bytes] of await this.#rooms.keys.notes(prefix))
+        found.push({ compartment: name.slice(prefix.length), note: this.#decode(name, bytes) })
+    return found
+  }
+
+  /** Takes these heads for right, and forgets all that was noted and seen before. */
+  async accept(heads: ReadonlyMap<CompartmentId, HeadNote>): Promise<void> {
+    await this.#writing.catch(() => undefined)
+    const notes = new Map<string, Uint8Array | undefined>()
+    for (const prefix of Object.values(prefixes))
+      for (const name of (await this.#rooms.keys.notes(prefix)).keys()) notes.set(name, undefined)
+    for (const [of, head] of heads) notes.set(prefixes.head + of, this.#encode(prefixes.head + of, head))
+    await this.#rooms.keys.setNotes(notes)
+    for (const known of [this.#seen, this.#noted, this.#moved, this.#lost, this.#refused]) known.clear()
+  }
+
+  /** The head of a ledger as the store shows it; undefined for one without entries. */
+  async headOf(compartment: CompartmentId): Promise<HeadNote | undefined> {
+    const seq = (await this.#rooms.store.heads([compartment])).get(compartment) ?? 0
+    const [entry] = seq === 0 ? [] : await this.#rooms.store.entriesAt(compartment, [seq])
+    return entry === undefined ? undefined : { seq, link: (await this.#linkOf(entry)) ?? chainLink(entry.sealed) }
+  }
+
   /** Whether the ledger still holds the entry that was its head when the note was written. */
-  async #fits(compartment: CompartmentId, note: HeadNote): Promise<boolean> {
-    const [entry] = await this.#store.entriesAt(compartment, [note.seq])
+  async #holds(compartment: CompartmentId, { seq, link }: HeadNote): Promise<boolean> {
+    const [entry] = await this.#rooms.store.entriesAt(compartment, [seq])
     if (entry === undefined) return false
-    const payload = soundPayload(await this.#vault.compartment(compartment), entry)
-    return Buffer.from(linkOf(entry, payload)).equals(note.link)
+    if (Buffer.from(link).equals(chainLink(entry.sealed))) return true
+    // One that was sealed anew says which link it had. What does not open is damage, and named as that.
+    const said = await this.#linkOf(entry)
+    return said === undefined || Buffer.from(link).equals(said)
   }
 
-  /** @returns undefined when there is none; `forged` when it was not written with this instance's key */
-  async read(compartment: CompartmentId): Promise<HeadNote | 'forged' | undefined> {
-    const bytes = await this.#keys.note(noteName(compartment))
-    if (bytes === undefined) return undefined
+  async #linkOf(entry: Entry): Promise<Uint8Array | undefined> {
+    try {
+      const payload = soundPayload(await this.#rooms.vault.compartment(entry.compartment), entry)
+      return payload === undefined ? undefined : linkOf(entry, payload)
+    } catch (error) {
+      if (isProblem(error)) return undefined
+      throw error
+    }
+  }
+
+  async #lose(compartment: CompartmentId, was: HeadNote | undefined): Promise<void> {
+    if (this.#lost.has(compartment)) return
+    // A patient was erased, perhaps by another process.
+    if (await this.#rooms.vault.isDestroyed(compartment)) return this.forget(compartment)
+    this.#lost.add(compartment)
+    for (const each of [compartment, ...this.#rooms.auditedBy(compartment)]) this.#refused.add(each)
+    const text = 'a ledger was rolled back: nothing of it is read or written any more; run verify'
+    this.#rooms.log.error(text, { room: 'record', code: 'record.rolled-back', detail: `compartment ${compartment}` })
+    if (was === undefined) return
+    const name = prefixes.alarm + compartment
+    await this.#rooms.keys.setNotes(new Map([[name, this.#encode(name, was)]]))
+  }
+
+  async #read(prefix: string, compartment: CompartmentId): Promise<HeadNote | 'forged' | undefined> {
+    const name = prefix + compartment
+    const bytes = await this.#rooms.keys.note(name)
+    return bytes === undefined ? undefined : this.#decode(name, bytes)
+  }
+
+  #decode(name: string, bytes: Uint8Array): HeadNote | 'forged' {
     const plain = bytes.subarray(0, seqBytes + linkBytes)
-    if (!equalSecrets(bytes.subarray(seqBytes + linkBytes), this.#mac(compartment, plain))) return 'forged'
-    const seq = Number(Buffer.from(plain).readBigUInt64BE(0))
-    return { seq, link: plain.subarray(seqBytes) }
+    if (!equalSecrets(bytes.subarray(seqBytes + linkBytes), this.#mac(name, plain))) return 'forged'
+    return { seq: Number(Buffer.from(plain).readBigUInt64BE(0)), link: plain.subarray(seqBytes) }
   }
 
-  #encode(compartment: CompartmentId, { seq, link }: HeadNote): Buffer {
+  /** The seq comes first, so that of two notes the later one is the greater, byte for byte. */
+  #encode(name: string, { seq, link }: HeadNote): Buffer {
     const plain = Buffer.alloc(seqBytes + linkBytes)
     plain.writeBigUInt64BE(BigInt(seq), 0)
     plain.set(link, seqBytes)
-    return Buffer.concat([plain, this.#mac(compartment, plain)])
+    return Buffer.concat([plain, this.#mac(name, plain)])
   }
 
-  #mac(compartment: CompartmentId, plain: Uint8Array): Buffer {
-    return this.#vault.mac('head-note', lengthPrefixed([compartment, plain]))
+  #mac(name: string, plain: Uint8Array): Buffer {
+    const of = name.startsWith(prefixes.head) ? name.slice(prefixes.head.length) : name
+    return this.#rooms.vault.mac('head-note', lengthPrefixed([of, plain]))
   }
 }
 
 /** What the note of a compartment's head is called in the keystore. */
 export function noteName(compartment: CompartmentId): string {
-  return `head:${compartment}`
+  return prefixes.head + compartment
 }
+
+function isSame(a: HeadNote, b: HeadNote): boolean {
+  return a.seq === b.seq && Buffer.from(a.link).equals(b.link)
+}
+
+/** Nothing of it is served: it may be what was true once. */
+export const rolledBack = (): Problem =>
+  new Problem(
+    'fault',
+    'record.rolled-back',
+    'The database shows less than was written. Nothing of this is read or written until the administrator has run kinhold verify.',
+  )

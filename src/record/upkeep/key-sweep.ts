@@ -52,7 +52,9 @@ export class KeySweep {
     // A registration that cannot be opened may name any of them.
     if (named === undefined) return new Set()
     const heads = await store.allHeads()
-    const doubtful = (await vault.compartments()).filter(({ id }) => !named.has(id) && !heads.has(id))
+    const doubtful = (await vault.compartments()).filter(
+      ({ id, kind }) => kind !== 'documents' && !named.has(id) && !heads.has(id),
+    )
     const noted = await Promise.all(doubtful.map(({ id }) => keys.note(noteName(id))))
     return new Set(doubtful.filter((_, at) => noted[at] === undefined).map(({ id }) => id))
   }

@@ -1,12 +1,12 @@
-import type { Clock } from '#kernel'
 import type { Holder } from '#search'
-import type { KeyStore, Store } from '#store'
+import type { CompartmentId, KeyStore, Store } from '#store'
 import type { Documents, Vault } from '#vault'
 import type { ReadAudit } from '../audit/audit.ts'
 import type { Shelf } from '../ledger/shelf.ts'
 import type { Household } from '../registry/household.ts'
 import type { Pair } from '../registry/registration.ts'
 import type { Registry } from '../registry/registry.ts'
+import type { HeadNotes } from './head-notes.ts'
 import { renewKey } from './renew-keys.ts'
 
 /** What maintenance works on. */
@@ -17,9 +17,11 @@ export interface MaintenanceRooms {
   readonly documents: Documents
   readonly registry: Registry
   readonly household: Household
-  readonly clock: Clock
   readonly shelf: Shelf
   readonly audit: ReadAudit
+  readonly notes: HeadNotes
+  /** The compartment in which it is written what became of documents. */
+  readonly documentLedger: CompartmentId
 }
 
 /** What is done to whole compartments: making their index anew, and removing what a patient had. */
@@ -50,10 +52,11 @@ export class Maintenance {
    * @returns how many entries were sealed anew
    */
   async renewKeys(patient?: string): Promise<number> {
-    const { registry } = this.#rooms
+    const { registry, documentLedger } = this.#rooms
     const pair = patient === undefined ? undefined : await registry.ofPatient(patient)
     const holders = patient === undefined ? await registry.everyHolder() : [pair?.data, pair?.audit]
-    let count = 0
+    if (patient === undefined) registry.checkComplete()
+    let count = patient === undefined ? await renewKey(this.#rooms, documentLedger) : 0
     for (const holder of holders.filter(each => each !== undefined)) {
       this.#close(holder)
       count += await renewKey(this.#rooms, holder.compartment)
@@ -102,15 +105,16 @@ export class Maintenance {
 
   /** Every commit into the compartment holds only while it is a living patient's. */
   async #bury(patient: string, pair: Pair): Promise<void> {
-    const { store, registry } = this.#rooms
-    await store.commit({ appends: [], documents: [registry.erasing(patient, pair), registry.counting(undefined)] })
+    const { documents, registry } = this.#rooms
+    await documents.commit([registry.erasing(patient, pair), registry.counting(undefined)])
     await registry.reload()
   }
 
   async #remove(patient: string, { data }: Pair): Promise<void> {
-    const { store, vault, household } = this.#rooms
+    const { store, vault, household, notes } = this.#rooms
     this.#close(data)
     await vault.destroy(data.compartment)
+    notes.forget(data.compartment)
     await household.remove(patient)
     await this.#forgetDocuments(patient)
     // Last, because it also empties the log in which the others had been.
@@ -119,8 +123,8 @@ export class Maintenance {
 
   /** Links, tokens, permissions, keys and checkpoints of imports: what names the patient, or belongs to the patient's group. */
   async #forgetDocuments(patient: string): Promise<void> {
-    const { store, documents, clock } = this.#rooms
-    await store.purgeDocuments(clock.nowMs())
+    const { store, documents } = this.#rooms
+    await documents.purge()
     for (const collection of await store.collections()) {
       if (ownCollections.has(collection)) continue
       const grouped = await documents.list(collection, { group: patient, onBroken: ignored })

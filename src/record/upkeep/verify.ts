@@ -1,34 +1,43 @@
 import { isCommonsType } from '#access'
 import { parseResource } from '#fhir'
 import { type Clock, isProblem } from '#kernel'
-import type { CompartmentId, Entry, Store } from '#store'
+import type { CompartmentId, Entry, KeyStore, Store } from '#store'
 import type { CompartmentKeys, Vault } from '#vault'
+import type { DocumentLedger } from '../documents/document-ledger.ts'
 import { decodePayload, firstLink, linkOf, type Payload } from '../ledger/payload.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Finding } from '../types.ts'
-import type { HeadNotes } from './head-notes.ts'
+import type { HeadNote, HeadNotes } from './head-notes.ts'
 
 const readAhead = 1024
 
 interface VerifyRooms {
   readonly store: Store
+  readonly keys: KeyStore
   readonly vault: Vault
   readonly registry: Registry
   readonly notes: HeadNotes
   readonly clock: Clock
+  readonly documentLedger: DocumentLedger
 }
 
 /** Opens every entry and segment of every compartment, follows the chains, and compares the heads with their notes. */
 export async function* verifyAll(rooms: VerifyRooms): AsyncGenerator<Finding, void, void> {
   for (const text of await rooms.store.check()) yield { kind: 'store-fault', text }
+  for (const text of await rooms.keys.check()) yield { kind: 'store-fault', text: `keystore ${text}` }
   const heads = await rooms.store.allHeads()
   const known = await rooms.vault.compartments()
   const compartments = new Set([...heads.keys(), ...known.map(({ id }) => id)])
+  const notes = Map.groupBy(await rooms.notes.all(), ({ compartment }) => compartment)
   for (const compartment of compartments) {
     const keys = await keysOf(rooms.vault, compartment)
-    if (typeof keys !== 'string') yield* verifyCompartment(rooms, keys, heads.get(compartment) ?? 0)
+    const noted = (notes.get(compartment) ?? []).map(({ note }) => note)
+    if (typeof keys !== 'string') yield* verifyCompartment(rooms, keys, heads.get(compartment) ?? 0, noted)
     else yield { kind: keys, compartment, text: keyFaults[keys] }
   }
+  for (const compartment of notes.keys())
+    if (!compartments.has(compartment) && !(await rooms.vault.isDestroyed(compartment)))
+      yield { kind: 'note-broken', text: 'A head is noted of a compartment that never was: the keystore is damaged.' }
   yield* verifyDocuments(rooms)
   yield* verifyRegistrations(rooms, heads, known)
   yield* verifyCommons(rooms)
@@ -62,13 +71,35 @@ const keyFaults = {
 } as const
 
 /** The documents are opened one by one: all that others rely on lies in them. */
-async function* verifyDocuments({ store, vault, clock }: VerifyRooms): AsyncGenerator<Finding, void, void> {
+async function* verifyDocuments(rooms: VerifyRooms): AsyncGenerator<Finding, void, void> {
+  const { store, vault, documentLedger } = rooms
+  const broken = new Set<string>()
   for (const collection of await store.collections())
-    for (const document of await store.documents(collection, clock.nowMs())) {
+    for (const document of await store.documents(collection, 0)) {
       if (opens(() => vault.openDocument(document))) continue
       const text = `A document of the collection ${collection} cannot be opened: ${document.key}.`
+      broken.add(document.key)
       yield { kind: 'document-broken', text }
     }
+  if (documentLedger.isLost) return
+  for (const { collection, key, isMissing } of await staleDocuments(rooms))
+    if (isMissing)
+      yield { kind: 'document-missing', text: `A document of the collection ${collection} is missing: ${key}.` }
+    else if (!broken.has(key))
+      yield {
+        kind: 'rolled-back',
+        text: `A document of the collection ${collection} is not what was written last: ${key}.`,
+      }
+}
+
+/** What of the ledger of documents does not open is named as an entry, and nothing can be said of the documents then. */
+async function staleDocuments({ documentLedger }: VerifyRooms): ReturnType<DocumentLedger['differences']> {
+  try {
+    return await documentLedger.differences()
+  } catch (error) {
+    if (isProblem(error)) return []
+    throw error
+  }
 }
 
 /** Whose a compartment is stands in a document; without it everything in the compartment is out of reach. */
@@ -80,7 +111,7 @@ async function* verifyRegistrations(
   const registered = new Set((await registry.everyHolder()).map(holder => holder.compartment))
   // The audit of an erased patient outlives the registration.
   for (const { id: compartment, kind } of known)
-    if (kind !== 'audit' && heads.has(compartment) && !registered.has(compartment))
+    if (kind !== 'audit' && kind !== 'documents' && heads.has(compartment) && !registered.has(compartment))
       yield { kind: 'document-missing', compartment, text: 'Nothing says any more whose this compartment is.' }
 }
 
@@ -99,23 +130,25 @@ async function keysOf(vault: Vault, compartment: CompartmentId): Promise<Compart
   try {
     return await vault.compartment(compartment)
   } catch (error) {
-    if (isProblem(error, 'gone')) return 'key-missing'
+    if (isProblem(error, 'gone') || (isProblem(error) && error.code === 'vault.key-lost')) return 'key-missing'
     if (isProblem(error)) return 'key-broken'
     throw error
   }
 }
 
 async function* verifyCompartment(
-  { store, notes }: VerifyRooms,
+  { store }: VerifyRooms,
   keys: CompartmentKeys,
   head: number,
+  notes: readonly (HeadNote | 'forged')[],
 ): AsyncGenerator<Finding, void, void> {
   const { compartment } = keys
-  const note = await notes.read(compartment)
-  if (note === 'forged') yield { kind: 'rolled-back', compartment, text: 'The head note in the keystore is not ours.' }
-  const noted = note === undefined || note === 'forged' ? undefined : note
-  if (noted !== undefined && noted.seq > head)
-    yield { kind: 'rolled-back', compartment, seq: noted.seq, text: 'The ledger ends before the head that was noted.' }
+  if (notes.includes('forged'))
+    yield { kind: 'rolled-back', compartment, text: 'The head note in the keystore is not ours.' }
+  const noted = notes.filter(note => note !== 'forged')
+  for (const { seq } of noted)
+    if (seq > head)
+      yield { kind: 'rolled-back', compartment, seq, text: 'The ledger ends before the head that was noted.' }
   let link: Uint8Array = firstLink
   let expected = 1
   for (;;) {
@@ -129,7 +162,7 @@ async function* verifyCompartment(
         yield { kind: 'chain-broken', compartment, seq, text: 'The entry does not follow the one before it.' }
       link = linkOf(entry, payload)
       expected = seq + 1
-      if (noted?.seq === seq && !Buffer.from(noted.link).equals(link))
+      if (noted.some(note => note.seq === seq && !Buffer.from(note.link).equals(link)))
         yield { kind: 'rolled-back', compartment, seq, text: 'The entry is not the one that was noted as head.' }
     }
     if (entries.length < readAhead) break

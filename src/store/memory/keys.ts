@@ -65,13 +65,41 @@ class MemoryKeys implements KeyStore {
     return this.#notes.get(name)?.slice()
   }
 
+  async notes(prefix: string): Promise<ReadonlyMap<string, Uint8Array>> {
+    this.#checkOpen()
+    return new Map([...this.#notes].filter(([name]) => name.startsWith(prefix)))
+  }
+
   async setNote(name: string, value: Uint8Array): Promise<void> {
     this.#checkOpen()
     this.#notes.set(name, value.slice())
   }
 
-  async setNotes(notes: ReadonlyMap<string, Uint8Array>): Promise<void> {
-    for (const [name, value] of notes) await this.setNote(name, value)
+  async setNotes(notes: ReadonlyMap<string, Uint8Array | undefined>): Promise<void> {
+    this.#checkOpen()
+    for (const [name, value] of notes)
+      if (value === undefined) this.#notes.delete(name)
+      else this.#notes.set(name, value.slice())
+  }
+
+  async raiseNotes(notes: ReadonlyMap<string, Uint8Array>): Promise<void> {
+    this.#checkOpen()
+    for (const [name, value] of notes) {
+      const there = this.#notes.get(name)
+      if (there === undefined || Buffer.compare(value, there) > 0) this.#notes.set(name, value.slice())
+    }
+  }
+
+  async keepNote(name: string, value: Uint8Array): Promise<Uint8Array> {
+    this.#checkOpen()
+    const kept = this.#notes.get(name) ?? value.slice()
+    this.#notes.set(name, kept)
+    return kept
+  }
+
+  async check(): Promise<readonly string[]> {
+    this.#checkOpen()
+    return []
   }
 
   async close(): Promise<void> {

@@ -276,12 +276,26 @@ class MemoryStore implements Store {
     return [...new Set([...this.#documents.values()].map(({ collection }) => collection))]
   }
 
-  async purgeDocuments(nowMs: number): Promise<number> {
+  /** Nobody else can write here. */
+  async othersMark(): Promise<number> {
     this.#checkOpen()
-    this.#documentsMark++
-    const expired = [...this.#documents].filter(([, document]) => !isAlive(document, nowMs))
-    for (const [name] of expired) this.#documents.delete(name)
-    return expired.length
+    return 0
+  }
+
+  async everyDocument(
+    after: Pick<StoredDocument, 'collection' | 'key'> | undefined,
+    limit: number,
+  ): Promise<readonly StoredDocument[]> {
+    this.#checkOpen()
+    const names = [...this.#documents.keys()].toSorted()
+    const from = after === undefined ? 0 : names.findIndex(name => name > documentName(after))
+    const page = from < 0 ? [] : names.slice(from, from + limit)
+    return page.flatMap(name => this.#documents.get(name) ?? [])
+  }
+
+  async expiredDocuments(nowMs: number, limit: number): Promise<readonly StoredDocument[]> {
+    this.#checkOpen()
+    return [...this.#documents.values()].filter(document => !isAlive(document, nowMs)).slice(0, limit)
   }
 
   async dropCompartment(compartment: CompartmentId): Promise<void> {
@@ -333,6 +347,12 @@ class MemoryStore implements Store {
     this.#checkOpen()
     const gaps = [...this.#ledgers].filter(([, entries]) => entries.some((entry, index) => entry.seq !== index + 1))
     return gaps.map(([compartment]) => `compartment ${compartment}: its seqs are not dense`)
+  }
+
+  /** Lookups go through the entries themselves. */
+  async misplaced(): Promise<readonly number[]> {
+    this.#checkOpen()
+    return []
   }
 
   async close(): Promise<void> {

@@ -13,7 +13,31 @@ interface PlacedRow {
   readonly placedVersion: number | null
 }
 
-function* pageFaults(database: DatabaseSync): Generator<string> {
+/** For each entry of a range of row ids: its place, and whether there is a newer version of its resource that has one. */
+const placesOfRange = `
+  SELECT e.id, e.version,
+    EXISTS (SELECT 1 FROM newest n WHERE n.bucket = e.bucket AND n.entry = e.id) AS isNewest,
+    EXISTS (SELECT 1 FROM superseded s WHERE s.bucket = e.bucket AND s.version = e.version AND s.entry = e.id) AS isOlder,
+    EXISTS (SELECT 1 FROM superseded s JOIN entries m ON m.id = s.entry
+      WHERE s.bucket = e.bucket AND s.version > e.version AND m.locator = e.locator) AS isPassed
+  FROM (
+    SELECT id, locator, version, kinhold_bucket(locator) AS bucket
+    FROM entries WHERE id >= ? AND id < ? ORDER BY id LIMIT ?
+  ) AS e`
+
+/** Prepares the look for entries that are not where lookups by locator find them; answers with their row ids. */
+export function misplacedIn(database: DatabaseSync): (from: number, until: number, limit: number) => readonly number[] {
+  database.function('kinhold_bucket', { deterministic: true }, locator => bucketOf(locator as Uint8Array))
+  const statement = database.prepare(placesOfRange)
+  return (from, until, limit) =>
+    statement
+      .all(from, until, limit)
+      .filter(({ isNewest, isOlder, isPassed }) => isNewest === isOlder || (isNewest === 1 && isPassed === 1))
+      .map(({ id }) => id as number)
+}
+
+/** What SQLite itself finds wrong with the pages of a file. */
+export function* pageFaults(database: DatabaseSync): Generator<string> {
   for (const row of database.prepare('PRAGMA integrity_check(100)').iterate()) {
     const [message] = Object.values(row)
     if (message !== 'ok') yield `pages: ${String(message)}`

@@ -14,10 +14,11 @@ const sql = {
   ofCollection: `SELECT ${columns} FROM documents WHERE collection = ? AND ${alive}`,
   ofGroup: `SELECT ${columns} FROM documents WHERE collection = ? AND belongs = ? AND ${alive}`,
   collections: 'SELECT DISTINCT collection FROM documents',
+  every: `SELECT ${columns} FROM documents WHERE (collection, key) > (?, ?) ORDER BY collection, key LIMIT ?`,
+  expired: `SELECT ${columns} FROM documents WHERE expires <= ? LIMIT ?`,
   put: `INSERT INTO documents (${columns}) VALUES (?1, ?2, 1, ?3, ?4, ?5)
     ON CONFLICT DO UPDATE SET revision = revision + 1, belongs = ?3, expires = ?4, sealed = ?5`,
   delete: 'DELETE FROM documents WHERE collection = ? AND key = ?',
-  purge: 'DELETE FROM documents WHERE expires <= ?',
 } as const
 
 interface DocumentRow {
@@ -47,6 +48,7 @@ export class Documents {
   readonly #readDataVersion: () => readonly [number] | undefined
   #mark = 0
   #dataVersion: number | undefined
+  #othersMark = 0
   #markedTurn = 0
 
   constructor(database: DatabaseSync) {
@@ -60,12 +62,25 @@ export class Documents {
    * because they see one state of the database.
    */
   mark(turn: number): number {
-    if (turn === this.#markedTurn) return this.#mark
+    this.#lookAtOthers(turn)
+    return this.#mark
+  }
+
+  /** The same, without what was written here. */
+  othersMark(turn: number): number {
+    this.#lookAtOthers(turn)
+    return this.#othersMark
+  }
+
+  #lookAtOthers(turn: number): void {
+    if (turn === this.#markedTurn) return
     const dataVersion = this.#readDataVersion()?.[0]
-    if (dataVersion !== this.#dataVersion) this.#mark++
+    if (dataVersion !== this.#dataVersion) {
+      this.#mark++
+      this.#othersMark++
+    }
     this.#dataVersion = dataVersion
     this.#markedTurn = turn
-    return this.#mark
   }
 
   one(collection: string, key: string, nowMs: number): StoredDocument | undefined {
@@ -83,6 +98,15 @@ export class Documents {
 
   collections(): string[] {
     return this.#statements.collections.all().map(row => String(row.collection))
+  }
+
+  every(after: Pick<StoredDocument, 'collection' | 'key'> | undefined, limit: number): StoredDocument[] {
+    const from = after === undefined ? ['', new Uint8Array(0)] : [after.collection, keyBytes(after.key)]
+    return this.#statements.every.all(...from, limit).map(documentFrom)
+  }
+
+  expired(nowMs: number, limit: number): StoredDocument[] {
+    return this.#statements.expired.all(nowMs, limit).map(documentFrom)
   }
 
   /** Compares the revisions that writes were decided on with those that are there now. */
@@ -107,10 +131,5 @@ export class Documents {
     }
     const group = write.group === undefined ? null : keyBytes(write.group)
     this.#statements.put.run(write.collection, key, group, write.expiresAtMs ?? null, write.sealed)
-  }
-
-  purge(nowMs: number): number {
-    this.#mark++
-    return Number(this.#statements.purge.run(nowMs).changes)
   }
 }

@@ -3,6 +3,7 @@ import { isProblem, type Log, type Problem, silentLog } from '#kernel'
 import type { KeyStore, WrappedKey } from '../contract.ts'
 import { destroyedProblem, existsProblem } from '../key-problems.ts'
 import { boundless, type Space } from '../space/space.ts'
+import { pageFaults } from './check.ts'
 import { openDatabase } from './database.ts'
 import { isConstraint } from './failures.ts'
 import { keysSchema } from './schema.ts'
@@ -37,7 +38,12 @@ const sql = {
   tombstone: 'SELECT 1 FROM tombstones WHERE owner = ?',
   tombstones: 'SELECT owner, at_ms AS atMs FROM tombstones',
   note: 'SELECT value FROM notes WHERE name = ?',
+  notes: 'SELECT name, value FROM notes WHERE substr(name, 1, length(?1)) = ?1',
   setNote: 'INSERT OR REPLACE INTO notes (name, value) VALUES (?, ?)',
+  dropNote: 'DELETE FROM notes WHERE name = ?',
+  keepNote: 'INSERT INTO notes (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING',
+  raiseNote: `INSERT INTO notes (name, value) VALUES (?, ?)
+    ON CONFLICT DO UPDATE SET value = excluded.value WHERE excluded.value > notes.value`,
 } as const
 
 interface KeyRow {
@@ -50,7 +56,17 @@ interface KeyRow {
 
 function keyFrom(row: object): WrappedKey {
   const { params, ...key } = { ...row } as KeyRow
-  return { ...key, params: JSON.parse(params) as WrappedKey['params'] }
+  return { ...key, params: paramsFrom(params) }
+}
+
+/** A row that was damaged must not hide the others: without its parameters it does not unwrap, and that is told then. */
+function paramsFrom(text: string): WrappedKey['params'] {
+  try {
+    const parsed: unknown = JSON.parse(text)
+    return typeof parsed === 'object' && parsed !== null ? (parsed as WrappedKey['params']) : {}
+  } catch {
+    return {}
+  }
 }
 
 interface Adding {
@@ -60,6 +76,7 @@ interface Adding {
 }
 
 class SqliteKeys implements KeyStore {
+  readonly #database: DatabaseSync
   readonly #transactions: Transactions
   #alone: boolean
   readonly #statements: Readonly<Record<keyof typeof sql, StatementSync>>
@@ -70,6 +87,7 @@ class SqliteKeys implements KeyStore {
 
   constructor(database: DatabaseSync, transactions: Transactions, options: SqliteKeysOptions) {
     const { alone = false, space = boundless, log = silentLog } = options
+    this.#database = database
     this.#transactions = transactions
     this.#alone = alone
     this.#space = space
@@ -157,14 +175,38 @@ class SqliteKeys implements KeyStore {
     return this.#transactions.read(() => this.#statements.note.get(name)?.value as Uint8Array | undefined)
   }
 
+  async notes(prefix: string): Promise<ReadonlyMap<string, Uint8Array>> {
+    const rows = this.#transactions.read(() => this.#statements.notes.all(prefix))
+    return new Map(rows.map(({ name, value }) => [name as string, value as Uint8Array]))
+  }
+
   async setNote(name: string, value: Uint8Array): Promise<void> {
     await this.#urgently(() => this.#statements.setNote.run(name, value))
   }
 
-  async setNotes(notes: ReadonlyMap<string, Uint8Array>): Promise<void> {
+  async setNotes(notes: ReadonlyMap<string, Uint8Array | undefined>): Promise<void> {
     await this.#urgently(() => {
-      for (const [name, value] of notes) this.#statements.setNote.run(name, value)
+      for (const [name, value] of notes)
+        if (value === undefined) this.#statements.dropNote.run(name)
+        else this.#statements.setNote.run(name, value)
     })
+  }
+
+  async raiseNotes(notes: ReadonlyMap<string, Uint8Array>): Promise<void> {
+    await this.#urgently(() => {
+      for (const [name, value] of notes) this.#statements.raiseNote.run(name, value)
+    })
+  }
+
+  keepNote(name: string, value: Uint8Array): Promise<Uint8Array> {
+    return this.#urgently(() => {
+      this.#statements.keepNote.run(name, value)
+      return this.#statements.note.get(name)?.value as Uint8Array
+    })
+  }
+
+  async check(): Promise<readonly string[]> {
+    return this.#transactions.read(() => [...pageFaults(this.#database)])
   }
 
   async close(): Promise<void> {

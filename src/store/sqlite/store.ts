@@ -19,13 +19,14 @@ import type {
 import { boundless, type Space } from '../space/space.ts'
 import { type CheckedCommit, checkCommit, checkId16 } from '../well-formed.ts'
 import { Blobs, chunksPerBlob } from './blobs.ts'
-import { findFaults } from './check.ts'
+import { findFaults, misplacedIn } from './check.ts'
 import { Compartments } from './compartments.ts'
 import { openDatabase, pragmaNumber } from './database.ts'
 import { Documents } from './documents.ts'
 import { CompartmentDrop } from './drop.ts'
 import { GroupCommit } from './group-commit.ts'
 import { Ledger } from './ledger.ts'
+import { seqOf, toRowId } from './row-ids.ts'
 import { storeSchema } from './schema.ts'
 import { Scrub } from './scrub.ts'
 import { Segments } from './segments.ts'
@@ -65,6 +66,7 @@ class SqliteStore implements Store {
   readonly #commits: GroupCommit
   readonly #drop: CompartmentDrop
   readonly #scrub: Scrub
+  readonly #misplaced: ReturnType<typeof misplacedIn>
   #closing = false
 
   constructor(parts: Parts) {
@@ -72,6 +74,7 @@ class SqliteStore implements Store {
     this.#scrub = new Scrub('data', parts)
     this.#commits = new GroupCommit(commits => this.#flush(commits))
     this.#drop = new CompartmentDrop(parts)
+    this.#misplaced = misplacedIn(parts.database)
   }
 
   async commit(commit: Commit): Promise<CommitResult> {
@@ -215,12 +218,23 @@ class SqliteStore implements Store {
     return this.#read(turn => this.#parts.documents.mark(turn))
   }
 
+  async othersMark(): Promise<number> {
+    return this.#read(turn => this.#parts.documents.othersMark(turn))
+  }
+
   async collections(): Promise<readonly string[]> {
     return this.#read(() => this.#parts.documents.collections())
   }
 
-  purgeDocuments(nowMs: number): Promise<number> {
-    return this.#urgently(() => this.#parts.documents.purge(nowMs))
+  async everyDocument(
+    after: Pick<StoredDocument, 'collection' | 'key'> | undefined,
+    limit: number,
+  ): Promise<readonly StoredDocument[]> {
+    return this.#read(() => this.#parts.documents.every(after, limit))
+  }
+
+  async expiredDocuments(nowMs: number, limit: number): Promise<readonly StoredDocument[]> {
+    return this.#read(() => this.#parts.documents.expired(nowMs, limit))
   }
 
   async dropCompartment(compartment: CompartmentId): Promise<void> {
@@ -254,6 +268,14 @@ class SqliteStore implements Store {
 
   async check(): Promise<readonly string[]> {
     return this.#read(() => findFaults(this.#parts.database, this.#parts.compartments, chunksPerBlob))
+  }
+
+  async misplaced(compartment: CompartmentId, fromSeq: number, limit: number): Promise<readonly number[]> {
+    return this.#read(() => {
+      const number = this.#parts.compartments.number(compartment)
+      if (number === undefined) return []
+      return this.#misplaced(toRowId(number, fromSeq), toRowId(number + 1, 0), limit).map(seqOf)
+    })
   }
 
   async close(): Promise<void> {

@@ -144,6 +144,9 @@ export const tamperings: readonly Tampering[] = [
       )
       return [{ kind: 'rolled-back', compartment, seq }]
     },
+    // What may be an older state is not served at all.
+    broken: ({ anna }) => [first(anna), `Patient/${anna.patient}`],
+    silences: ['anna'],
   },
   {
     name: 'the ids of two compartments are swapped',

@@ -200,6 +200,7 @@ describe('every request', () => {
     const door = frontDoor({
       takes: () => true,
       health: () => false,
+      checkTrusted: () => undefined,
       fhir: handler,
       beside: handler,
       refuse: () => undefined,

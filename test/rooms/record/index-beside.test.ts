@@ -58,7 +58,7 @@ describe('a ledger that is open in one process while another seals or drops its 
   it('is not read entry by entry where segments are: searched before or not', async () => {
     const { entriesFrom } = store
     let batches = 0
-    await importInto(beside, who, 10)
+    await importInto(beside, who, 100)
     const [largest] = [...(await store.allHeads())].sort(([, a], [, b]) => b - a)
     for (const searched of [false, true]) {
       if (searched) await countOf(server)

@@ -1,5 +1,4 @@
 import { FixedClock, silentLog } from '#kernel'
-import { openDocuments } from '#vault'
 import { Registry } from '../../../src/record/registry/registry.ts'
 import { KeySweep } from '../../../src/record/upkeep/key-sweep.ts'
 import { create, everything, heartRate, openTestRecord, patient, update } from './family.ts'
@@ -13,7 +12,8 @@ async function house() {
   const { store, keys, vault, record } = opened
   await update(record, all, named('greta'))
   const clock = new FixedClock(0)
-  const registry = new Registry(openDocuments(store, vault, clock), vault, silentLog)
+  const { documents } = record
+  const registry = new Registry({ documents, vault, keys, log: silentLog, repair: async () => undefined })
   await registry.open()
   const sweep = new KeySweep({ keys, store, vault, registry, clock, log: silentLog })
   const owners = async () => new Set((await keys.all()).map(({ owner }) => owner))

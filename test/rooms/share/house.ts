@@ -61,6 +61,8 @@ export function againstRivals(house: House): House {
     delete: (collection, name, options) => documents.delete(collection, name, options),
     check: (collection, name, ifRevision) => documents.check(collection, name, ifRevision),
     write: (collection, name, value, options) => documents.write(collection, name, value, options),
+    commit: drafts => documents.commit(drafts),
+    purge: () => documents.purge(),
     async put(collection, name, value, options) {
       const found = await documents.get(collection, name)
       if (found !== undefined) await documents.put(collection, name, found.value)

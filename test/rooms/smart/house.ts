@@ -6,7 +6,7 @@ import { collect, FixedClock, isProblem, silentLog } from '#kernel'
 import { openRecord, type Record as PatientRecord } from '#record'
 import { type Fetch, openSmart, type Recovery, type Smart } from '#smart'
 import { openMemoryKeys, openMemoryStore, type Store } from '#store'
-import { type Documents, newRecoveryCode, openDocuments, openVault, recoveryRoot, type Vault } from '#vault'
+import { type Documents, newRecoveryCode, openVault, recoveryRoot, type Vault } from '#vault'
 import type { WebRequest } from '#web'
 
 /** Real rooms on the memory store behind a real HTTP server on the loopback. */
@@ -65,8 +65,8 @@ export async function openHouse(options: { fetch?: Fetch; recovery?: Recovery } 
   const store = openMemoryStore()
   const keys = openMemoryKeys()
   const vault = await openVault({ keys, root: recoveryRoot(newRecoveryCode()), clock })
-  const documents = openDocuments(store, vault, clock)
   const record = await openRecord({ store, keys, vault, clock, log: silentLog, baseUrl: `${baseUrl}/fhir` })
+  const { documents } = record
   const rooms = { record, documents, vault, clock, log: silentLog, baseUrl, ...options }
   const smart = await openSmart(rooms)
   server.on('request', (request, response) => {

@@ -178,7 +178,7 @@ describe('sealed documents – ARCHITECTURE §3, collection `documents`', () => 
   it('prepares a write that its caller commits with others', async () => {
     const writes = [documents.write('c', 'a', 1), documents.write('c', 'b', 2, { ifRevision: 0, group: 'g' })]
     expect(await documents.get('c', 'a')).toBeUndefined()
-    expect(await store.commit({ appends: [], documents: writes })).toEqual({ ok: true })
+    expect(await documents.commit(writes)).toBe(true)
     expect([(await documents.get('c', 'a'))?.value, (await documents.get('c', 'b'))?.value]).toEqual([1, 2])
   })
 })

@@ -7,6 +7,7 @@ import { fileRoot, newRecoveryCode, openVault, pairStore, type RootProvider, rec
 import { named, newVault, problemOf, sealBroken } from './arrange.ts'
 
 const destroyed = named('gone', 'vault.key-destroyed')
+const lost = named('fault', 'vault.key-lost')
 const refusedRoot = named('unauthenticated', 'vault.root-refused')
 const mixed = named('fault', 'vault.keystore-mixed')
 const broken = named('fault', 'vault.key-broken')
@@ -79,7 +80,7 @@ describe.each(keystores)('a vault over %s keys – ARCHITECTURE §4', (_name, op
     await Promise.all([kept.keep(), kept.keep()])
     kept.forget()
     expect(await keys.all()).toHaveLength(before + 1)
-    await expect(vault.compartment(forgotten.compartment)).rejects.toMatchObject({ code: 'vault.key-destroyed' })
+    await expect(vault.compartment(forgotten.compartment)).rejects.toMatchObject({ code: 'vault.key-lost' })
     const again = await (await open(keys, root)).compartment(kept.compartment)
     expect(again.compartment).toBe(kept.compartment)
   })
@@ -97,7 +98,7 @@ describe.each(keystores)('a vault over %s keys – ARCHITECTURE §4', (_name, op
     ])
   })
 
-  it('answers gone for a destroyed compartment and for one that never was', async () => {
+  it('answers gone for a destroyed compartment, and that it is a fault where no tombstone says so', async () => {
     const vault = await open(keys, root)
     const { compartment } = await vault.createCompartment('patient')
     await vault.destroy(compartment)
@@ -107,7 +108,7 @@ describe.each(keystores)('a vault over %s keys – ARCHITECTURE §4', (_name, op
     expect(await problemOf(() => vault.compartment(compartment))).toBe(destroyed)
     expect(await problemOf(async () => (await open(keys, root)).compartment(compartment))).toBe(destroyed)
     for (const unknown of ['f'.repeat(32), 'instance', '', '../x'])
-      expect(await problemOf(() => vault.compartment(unknown))).toBe(destroyed)
+      expect(await problemOf(() => vault.compartment(unknown))).toBe(lost)
   })
 
   it('does not destroy what is no compartment, least of all its own key', async () => {
@@ -229,7 +230,7 @@ describe.each(keystores)('a vault over %s keys – ARCHITECTURE §4', (_name, op
     const other = await newVault(elsewhere)
     await elsewhere.add(row)
     expect(await problemOf(() => other.compartment(compartment))).toBe(broken)
-    expect(await problemOf(() => vault.compartment(foreign.compartment))).toBe(destroyed)
+    expect(await problemOf(() => vault.compartment(foreign.compartment))).toBe(lost)
   })
 
   it('refuses a keystore whose note names another instance', async () => {
@@ -347,14 +348,15 @@ describe('keys that were handed out', () => {
     const vault = await newVault()
     const keys = await vault.createCompartment('patient')
     const uses = usesOf(keys)
-    const sealed = vault.sealDocument('c', 'k', plain)
+    const place = { collection: 'c', key: 'k', revision: 1 }
+    const sealed = vault.sealDocument(place, plain)
     vault.close()
     const all = [
       ...uses,
       () => vault.locator('Patient', '1'),
       () => vault.documentKey('c', 'n'),
-      () => vault.sealDocument('c', 'k', plain),
-      () => vault.openDocument({ collection: 'c', key: 'k', sealed }),
+      () => vault.sealDocument(place, plain),
+      () => vault.openDocument({ ...place, sealed }),
       () => vault.mac('p', plain),
       () => vault.sealUnder('p', plain, plain),
       () => vault.openUnder('p', plain, plain),

@@ -1,0 +1,495 @@
+import { type Clock, equalSecrets, giveWay, isProblem, type Log, Problem } from '#kernel'
+import type { Append, CommitResult, CompartmentId, DocumentWrite, Entry, KeyStore, Store, StoredDocument } from '#store'
+import {
+  type CompartmentKeys,
+  type DocumentCommits,
+  type DocumentDraft,
+  type PlacedDraft,
+  placeDraft,
+  type Vault,
+} from '#vault'
+import { firstLink } from '../ledger/payload.ts'
+import { untilWon } from '../transaction/race.ts'
+import { type HeadNotes, rolledBack } from '../upkeep/head-notes.ts'
+import { type DocumentChange, type DocumentHead, nameOf, openChanges, sealChanges } from './document-entry.ts'
+import { elementOf, exchanged } from './element.ts'
+
+const readAhead = 1024
+const rowsAtHand = 200
+const changesInEntry = 200
+const noteName = 'documents'
+/** Sums that are begun anew because somebody wrote meanwhile, before all rows are read at once. */
+const patience = 3
+
+interface DocumentRooms {
+  readonly store: Store
+  readonly keys: KeyStore
+  readonly vault: Vault
+  readonly clock: Clock
+  readonly log: Log
+  readonly notes: HeadNotes
+}
+
+/** A row that is not the one that was written last, and what that one was. */
+export interface StaleDocument {
+  readonly collection: string
+  readonly key: string
+  readonly group?: string | undefined
+  /** What the newest row makes; undefined: there should be none. */
+  readonly element: bigint | undefined
+  readonly isMissing: boolean
+}
+
+/** Drafts with the rows that were found, and the keys to write of them. */
+export interface PreparedDrafts {
+  readonly drafts: readonly DocumentDraft[]
+  readonly rows: ReadonlyMap<string, StoredDocument | undefined>
+  readonly keys: CompartmentKeys
+}
+
+/** What belongs into one commit of the store; `settle` is to be told what became of it. */
+export interface PlacedDrafts {
+  readonly appends: readonly Append[]
+  readonly documents: readonly DocumentWrite[]
+  settle(won: boolean): void
+}
+
+/** Nothing was placed: somebody else's write, perhaps one that is under way, is the reason. */
+export interface LostDrafts {
+  readonly lost: true
+  readonly underWay: Promise<unknown> | undefined
+}
+
+interface PendingRow {
+  readonly row: StoredDocument | undefined
+  readonly settled: Promise<unknown>
+}
+
+/**
+ * The ledger of documents: every write and removal of one is an entry in a compartment of the house's own, in the same commit.
+ * So an account, a token or a household cannot be put back without this ledger being put back, whose head is noted like any
+ * other. Each entry holds the digest of all documents as they are then, so that the rows are compared without going through
+ * what ever happened.
+ */
+export class DocumentLedger implements DocumentCommits {
+  readonly compartment: CompartmentId
+  readonly #rooms: DocumentRooms
+  /** Behind which the next entry is placed; undefined when it must be read anew. */
+  #head: DocumentHead | undefined
+  readonly #pending = new Map<string, PendingRow>()
+  #stale: ReadonlyMap<string, StaleDocument> = new Map()
+
+  private constructor(rooms: DocumentRooms, compartment: CompartmentId) {
+    this.#rooms = rooms
+    this.compartment = compartment
+  }
+
+  /** Opens it, on first use of the house or of this release with all documents that there are, and compares them with it. */
+  static async open(rooms: DocumentRooms): Promise<DocumentLedger> {
+    const ledger = new DocumentLedger(rooms, await compartmentOf(rooms))
+    if (!(await ledger.#isSound())) return ledger
+    if ((await ledger.#loaded()).seq === 0) await ledger.takeAsTheyAre()
+    await ledger.check()
+    return ledger
+  }
+
+  /** Whether the ledger itself shows all that was there. If not, no document can be believed, and none is written. */
+  get isLost(): boolean {
+    return this.#rooms.notes.lost.has(this.compartment)
+  }
+
+  /** Rows that are not what was written last. */
+  get stale(): readonly StaleDocument[] {
+    return [...this.#stale.values()]
+  }
+
+  checkFresh(collection: string, key: string): void {
+    if (this.#stale.size > 0 && this.#stale.has(nameOf({ collection, key }))) throw documentStale()
+  }
+
+  checkWhole(collection: string, group?: string): void {
+    if (this.#stale.size === 0) return
+    for (const stale of this.#stale.values())
+      if (stale.isMissing && stale.collection === collection && (group === undefined || stale.group === group))
+        throw documentStale()
+  }
+
+  commit(drafts: readonly DocumentDraft[]): Promise<boolean> {
+    return this.#commit(drafts, false)
+  }
+
+  /** Writes over rows that are not what was written last. */
+  async repair(drafts: readonly DocumentDraft[]): Promise<void> {
+    await this.#commit(drafts, true)
+    await this.check()
+  }
+
+  async #commit(drafts: readonly DocumentDraft[], repairs: boolean): Promise<boolean> {
+    let won = false
+    await untilWon(async () => {
+      const placed = this.place(await this.prepare(drafts), repairs)
+      if ('lost' in placed) {
+        await placed.underWay
+        return placed.underWay === undefined
+      }
+      won = await this.#write(placed)
+      return won
+    })
+    return won
+  }
+
+  /** Puts a row, sealed anew, in the place of the same document as it was. */
+  async replace(before: StoredDocument, after: StoredDocument): Promise<void> {
+    await this.#sound()
+    this.checkFresh(before.collection, before.key)
+    const head = await this.#loaded()
+    const keys = await this.#keys()
+    const { collection, key, group, expiresAtMs, sealed } = after
+    const digest = exchanged(head.digest, this.#element(before), this.#element(after))
+    const change = { collection, key, group, element: this.#element(after) }
+    const { entry, head: next } = sealChanges(keys, head, this.#at(head, digest), [change])
+    const belongs = { ...(group === undefined ? {} : { group }), ...(expiresAtMs === undefined ? {} : { expiresAtMs }) }
+    const write = { op: 'put', collection, key, sealed, ifRevision: before.revision, ...belongs } as const
+    const append = this.#behind(head, [entry])
+    const { ok } = await this.#rooms.store.commit({ appends: [append], documents: [write], urgent })
+    if (ok) this.#durable(next)
+    this.#head = ok ? next : undefined
+  }
+
+  /** Reads what placing the drafts needs. What is awaited after this may be outdated, and then the commit is lost. */
+  async prepare(drafts: readonly DocumentDraft[]): Promise<PreparedDrafts> {
+    if (drafts.length > 0) await this.#sound()
+    const rows = new Map<string, StoredDocument | undefined>()
+    const writes = drafts.filter(({ op }) => op !== 'check')
+    if (writes.length > 0) await this.#loaded()
+    for (const draft of writes) rows.set(nameOf(draft), await this.#row(draft))
+    return { drafts, rows, keys: await this.#keys() }
+  }
+
+  /**
+   * Gives the drafts their places. Nothing is awaited in here, and what comes back must go to the store before anybody
+   * else's turn.
+   *
+   * @param repairs  whether rows that are not what was written last may be written over
+   * @throws Problem `fault` · `record.document-stale`
+   */
+  place({ drafts, rows, keys }: PreparedDrafts, repairs = false): PlacedDrafts | LostDrafts {
+    const before = this.#head
+    const checks = drafts.filter(draft => draft.op === 'check')
+    if (checks.length === drafts.length) return { appends: [], documents: checks, settle: () => undefined }
+    if (before === undefined) return { lost: true, underWay: Promise.resolve() }
+    const placed: PlacedDraft[] = []
+    for (const draft of drafts) {
+      if (draft.op === 'check') continue
+      if (!repairs) this.checkFresh(draft.collection, draft.key)
+      const pending = this.#pending.get(nameOf(draft))
+      const row = pending === undefined ? rows.get(nameOf(draft)) : pending.row
+      const one = placeDraft(draft, row, this.#rooms.vault, this.#rooms.clock.nowMs())
+      if (one === 'lost') return { lost: true, underWay: pending?.settled }
+      if (one !== 'nothing') placed.push(one)
+    }
+    return placed.length === 0 ? nothingPlaced : this.#place(before, placed, checks, keys)
+  }
+
+  #place(
+    before: DocumentHead,
+    placed: readonly PlacedDraft[],
+    checks: readonly DocumentWrite[],
+    keys: CompartmentKeys,
+  ): PlacedDrafts {
+    const changes = placed.map(each => this.#changeOf(each))
+    const digest = placed.reduce(
+      (sum, each, at) => exchanged(sum, this.#elementBefore(each), changes[at]?.element),
+      before.digest,
+    )
+    const { entry, head } = sealChanges(keys, before, this.#at(before, digest), changes)
+    this.#head = head
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const pending = placed.map(({ write, after }) => [nameOf(write), { row: after, settled: promise }] as const)
+    for (const [name, row] of pending) this.#pending.set(name, row)
+    const settle = (won: boolean) => {
+      for (const [name, row] of pending) if (this.#pending.get(name) === row) this.#pending.delete(name)
+      if (won) this.#durable(head)
+      else this.#reset()
+      resolve()
+    }
+    const append = this.#behind(before, [entry])
+    return { appends: [append], documents: [...placed.map(({ write }) => write), ...checks], settle }
+  }
+
+  async #write({ appends, documents, settle }: PlacedDrafts): Promise<boolean> {
+    try {
+      const { ok }: CommitResult = await this.#rooms.store.commit({ appends, documents, urgent })
+      settle(ok)
+      return ok
+    } catch (error) {
+      settle(false)
+      throw error
+    }
+  }
+
+  #changeOf({ write, after }: PlacedDraft): DocumentChange {
+    const { collection, key } = write
+    const group = write.op === 'put' ? write.group : undefined
+    return { collection, key, group, ...(after === undefined ? {} : { element: this.#element(after) }) }
+  }
+
+  /** A row that is not what was written last is in the digest as what it should be. */
+  #elementBefore({ write, before }: PlacedDraft): bigint | undefined {
+    const stale = this.#stale.get(nameOf(write))
+    return stale === undefined ? before && this.#element(before) : stale.element
+  }
+
+  #element(document: StoredDocument): bigint {
+    return elementOf(this.#rooms.vault, document)
+  }
+
+  #behind({ seq, tag }: DocumentHead, entries: readonly Entry[]): Append {
+    const head = tag === undefined ? { expectedHead: seq } : { expectedHead: seq, headTag: tag }
+    return { compartment: this.compartment, ...head, entries }
+  }
+
+  #at(before: DocumentHead, digest: bigint): { digest: bigint; atMs: number } {
+    return { digest, atMs: Math.max(this.#rooms.clock.nowMs(), before.atMs) }
+  }
+
+  #durable(head: DocumentHead): void {
+    this.#rooms.notes.saw(this.compartment, head)
+  }
+
+  /** What was placed behind a commit that failed fails as well. */
+  #reset(): void {
+    this.#head = undefined
+    this.#pending.clear()
+  }
+
+  #row({ collection, key }: DocumentDraft): Promise<StoredDocument | undefined> {
+    const rest = this.#pending.get(nameOf({ collection, key }))
+    // At the beginning of time nothing has expired.
+    return rest === undefined ? this.#rooms.store.document(collection, key, 0) : Promise.resolve(rest.row)
+  }
+
+  #keys(): Promise<CompartmentKeys> {
+    return this.#rooms.vault.compartment(this.compartment)
+  }
+
+  async #isSound(): Promise<boolean> {
+    try {
+      await this.#loaded()
+      return true
+    } catch (error) {
+      if (isProblem(error) && error.code === rolledBack().code) return false
+      throw error
+    }
+  }
+
+  /** @throws Problem `fault` · `record.rolled-back` */
+  async #sound(): Promise<void> {
+    this.#rooms.notes.checkSound(this.compartment)
+  }
+
+  async #loaded(): Promise<DocumentHead> {
+    if (this.#head !== undefined) return this.#head
+    const head = await this.#readHead()
+    await this.#rooms.notes.admit(this.compartment, head)
+    // Somebody else may have read it while we did.
+    this.#head ??= head
+    return this.#head
+  }
+
+  async #readHead(): Promise<DocumentHead> {
+    const { store } = this.#rooms
+    const seq = (await store.heads([this.compartment])).get(this.compartment) ?? 0
+    if (seq === 0) return { seq, link: firstLink, tag: undefined, digest: 0n, atMs: 0 }
+    const [entry] = await store.entriesAt(this.compartment, [seq])
+    if (entry === undefined) throw rolledBack()
+    return openChanges(await this.#keys(), entry)
+  }
+
+  // -- what there is, compared with what was written
+
+  /** Compares all rows with the digest; which of them are to blame is found out when it is not theirs. */
+  async check(): Promise<void> {
+    if (this.isLost) return
+    for (let tries = 0; ; tries++) {
+      const head = await this.#readHead()
+      const sum = await this.#sum(tries < patience ? rowsAtHand : Number.MAX_SAFE_INTEGER)
+      if (!(await this.#isAt(head))) continue
+      if (sum === head.digest) this.#stale = new Map()
+      else await this.#blame()
+      return
+    }
+  }
+
+  async #isAt({ seq }: DocumentHead): Promise<boolean> {
+    return ((await this.#rooms.store.heads([this.compartment])).get(this.compartment) ?? 0) === seq
+  }
+
+  async #sum(atOnce: number): Promise<bigint> {
+    let sum = 0n
+    for await (const row of this.#everyRow(atOnce)) sum = exchanged(sum, undefined, this.#element(row))
+    return sum
+  }
+
+  async *#everyRow(atOnce: number): AsyncGenerator<StoredDocument, void, void> {
+    for (let last: StoredDocument | undefined; ; ) {
+      const page = await this.#rooms.store.everyDocument(last, atOnce)
+      yield* page
+      last = page.at(-1)
+      if (page.length < atOnce) return
+      const pause = giveWay()
+      if (pause !== undefined) await pause
+    }
+  }
+
+  async #blame(): Promise<void> {
+    const stale = await this.differences()
+    if (stale.some(each => !this.#stale.has(nameOf(each)))) {
+      const text = 'documents are not what was written last: they are refused; run verify'
+      this.#rooms.log.error(text, { room: 'record', code: 'record.document-stale', count: stale.length })
+    }
+    this.#stale = new Map(stale.map(each => [nameOf(each), each]))
+  }
+
+  /** The rows that are not what was written last, by what all entries say. */
+  async differences(): Promise<readonly StaleDocument[]> {
+    const newest = new Map<string, DocumentChange>()
+    for (let seq = 0; ; ) {
+      seq = await this.#replay(newest, seq)
+      const rows = await this.#rooms.store.everyDocument(undefined, Number.MAX_SAFE_INTEGER)
+      if (seq !== ((await this.#rooms.store.heads([this.compartment])).get(this.compartment) ?? 0)) continue
+      return this.#compared(newest, rows)
+    }
+  }
+
+  /** @returns the seq of the last entry */
+  async #replay(newest: Map<string, DocumentChange>, behind: number): Promise<number> {
+    const keys = await this.#keys()
+    for (let seq = behind; ; ) {
+      const entries = await this.#rooms.store.entriesFrom(this.compartment, seq + 1, readAhead)
+      for (const entry of entries) {
+        const { changes, anew } = openChanges(keys, entry)
+        if (anew) newest.clear()
+        for (const change of changes) newest.set(nameOf(change), change)
+      }
+      seq = entries.at(-1)?.seq ?? seq
+      if (entries.length < readAhead) return seq
+      const pause = giveWay()
+      if (pause !== undefined) await pause
+    }
+  }
+
+  #compared(newest: Map<string, DocumentChange>, rows: readonly StoredDocument[]): StaleDocument[] {
+    const stale: StaleDocument[] = []
+    for (const row of rows) {
+      const change = newest.get(nameOf(row))
+      newest.delete(nameOf(row))
+      if (change?.element === this.#element(row)) continue
+      const { collection, key } = row
+      stale.push({ collection, key, group: change?.group, element: change?.element, isMissing: false })
+    }
+    for (const { collection, key, group, element } of newest.values())
+      if (element !== undefined) stale.push({ collection, key, group, element, isMissing: true })
+    return stale
+  }
+
+  // -- taking in what there is
+
+  /** Takes all rows that there are for the newest, whatever was written before; those of an earlier release are sealed anew. */
+  async takeAsTheyAre(): Promise<void> {
+    this.#reset()
+    const rows = await this.#rooms.store.everyDocument(undefined, Number.MAX_SAFE_INTEGER)
+    const placed = rows.map(row => this.#resealed(row))
+    const documents = placed.flatMap(({ write }) => write ?? [])
+    // Another process may have been faster; then it did this.
+    await this.#rooms.store.commit({ appends: [await this.#tellAll(placed.map(({ row }) => row))], documents })
+    await this.#loaded()
+  }
+
+  async #tellAll(rows: readonly StoredDocument[]): Promise<Append> {
+    const first = await this.#readHead()
+    const keys = await this.#keys()
+    const entries = []
+    let head = { ...first, digest: 0n }
+    for (let from = 0; from === 0 || from < rows.length; from += changesInEntry) {
+      const page = rows.slice(from, from + changesInEntry)
+      const changes = page.map(({ collection, key, group, ...row }) => {
+        return {
+          collection,
+          key,
+          group,
+          element: this.#element({ collection, key, ...row, ...(group === undefined ? {} : { group }) }),
+        }
+      })
+      const digest = changes.reduce((sum, { element }) => exchanged(sum, undefined, element), head.digest)
+      const sealed = sealChanges(keys, head, this.#at(head, digest), changes, from === 0)
+      entries.push(sealed.entry)
+      head = sealed.head
+    }
+    return this.#behind(first, entries)
+  }
+
+  /** What does not open stays as it is: it is named by `verify`, and by whoever asks for it. */
+  #resealed(row: StoredDocument): { row: StoredDocument; write?: DocumentWrite } {
+    const { vault, clock } = this.#rooms
+    const plain = opened(() => vault.openUnboundDocument(row))
+    if (plain === undefined) return { row }
+    const { collection, key, revision: ifRevision, group, expiresAtMs } = row
+    const belongs = { ...(group === undefined ? {} : { group }), ...(expiresAtMs === undefined ? {} : { expiresAtMs }) }
+    const placed = placeDraft({ op: 'put', collection, key, plain, ifRevision, ...belongs }, row, vault, clock.nowMs())
+    return typeof placed === 'object' && placed.after !== undefined
+      ? { row: placed.after, write: placed.write }
+      : { row }
+  }
+}
+
+/** A revocation must find its place on a full disk too. The store looks at the sizes. */
+const urgent = true
+
+const nothingPlaced: PlacedDrafts = { appends: [], documents: [], settle: () => undefined }
+
+function opened(open: () => Buffer): Buffer | undefined {
+  try {
+    return open()
+  } catch (error) {
+    if (isProblem(error)) return undefined
+    throw error
+  }
+}
+
+/** Which compartment is the ledger of documents stands beside the keys: documents could not say it of themselves. */
+async function compartmentOf({ keys, vault, store }: DocumentRooms): Promise<CompartmentId> {
+  const noted = await keys.note(noteName)
+  if (noted !== undefined) return compartmentIn(vault, noted)
+  const before = (await vault.compartments()).filter(({ kind }) => kind === 'documents')
+  const heads = await store.heads(before.map(({ id }) => id))
+  const written = before.find(({ id }) => (heads.get(id) ?? 0) > 0)
+  return compartmentIn(
+    vault,
+    await keys.keepNote(noteName, noteOf(vault, written?.id ?? (await newCompartment(vault)))),
+  )
+}
+
+async function newCompartment(vault: Vault): Promise<CompartmentId> {
+  return (await vault.createCompartment('documents')).compartment
+}
+
+function noteOf(vault: Vault, compartment: CompartmentId): Buffer {
+  const id = Buffer.from(compartment, 'hex')
+  return Buffer.concat([id, vault.mac('documents-note', id)])
+}
+
+/** @throws Problem `fault` · `record.note-forged` */
+function compartmentIn(vault: Vault, note: Uint8Array): CompartmentId {
+  const id = note.subarray(0, 16)
+  if (equalSecrets(note.subarray(16), vault.mac('documents-note', id))) return Buffer.from(id).toString('hex')
+  const text = 'The keystore does not say any more where the ledger of documents is. Restore its backup.'
+  throw new Problem('fault', 'record.note-forged', text)
+}
+
+const documentStale = (): Problem =>
+  new Problem(
+    'fault',
+    'record.document-stale',
+    'This is not what was written here last: the database was changed or damaged. The administrator runs kinhold verify.',
+  )

@@ -1,0 +1,174 @@
+import type { Record } from '#record'
+import { type KeyStore, openMemoryKeys, openMemoryStore, type Store, type StoredDocument } from '#store'
+import { openInstance } from '../../../src/vault/instance.ts'
+import { mint } from '../../../src/vault/mint.ts'
+import { Ring } from '../../../src/vault/ring.ts'
+import { create, everything, heartRate, ids, openTestRecord, patient, testRoot } from './family.ts'
+
+const all = everything()
+
+async function findings(record: Record): Promise<string[]> {
+  const found: string[] = []
+  for await (const { kind, text } of record.verify()) found.push(`${kind} ${text}`)
+  return found
+}
+
+async function filled() {
+  const house = await openTestRecord(openMemoryStore(), openMemoryKeys())
+  const amsel = await create(house.record, all, patient('Amsel'))
+  await create(house.record, all, heartRate(amsel.id, 60))
+  await house.record.documents.put('tokens', 'a', { of: 'amsel' }, { group: 'amsel', expiresAtMs: 9e14 })
+  return { ...house, amsel }
+}
+
+async function rowOf(store: Store, collection: string): Promise<StoredDocument> {
+  const [row] = await store.documents(collection, 0)
+  if (row === undefined) throw new Error('there is no such document')
+  return row
+}
+
+/** Writes a row past everything that keeps count of them, as somebody with the database would. */
+async function write(store: Store, { collection, key, sealed, group, expiresAtMs }: StoredDocument): Promise<void> {
+  const belongs = { ...(group === undefined ? {} : { group }), ...(expiresAtMs === undefined ? {} : { expiresAtMs }) }
+  await store.commit({ appends: [], documents: [{ op: 'put', collection, key, sealed, ...belongs }] })
+}
+
+describe('the ledger of documents', () => {
+  it('agrees with the documents after many writes at once, in two processes', async () => {
+    const { record, beside, again } = await filled()
+    const other = await beside()
+    const puts = Array.from({ length: 60 }, (_, at) =>
+      (at % 2 ? record : other).documents.put('counts', `${at % 7}`, { at }, at % 3 ? {} : { ifRevision: 0 }),
+    )
+    const patients = Array.from({ length: 12 }, (_, at) => create(at % 2 ? record : other, all, patient(`P${at}`)))
+    const takes = Array.from({ length: 6 }, () => record.documents.take('counts', '3'))
+    await Promise.all([...puts, ...patients, ...takes])
+    expect([record.faults(), other.faults()]).toEqual([[], []])
+    expect(await findings(record)).toEqual([])
+    await Promise.all([record.close(), other.close()])
+    expect((await again()).faults()).toEqual([])
+  })
+
+  it('leaves no key behind when patients come at once', async () => {
+    const { record, keys } = await filled()
+    const before = (await keys.all()).length
+    await Promise.all(Array.from({ length: 10 }, (_, at) => create(record, all, patient(`P${at}`))))
+    expect((await keys.all()).length - before).toBe(20)
+  })
+
+  it('counts the removal of what has expired, and a new document in its place', async () => {
+    const { record, clock, again } = await filled()
+    const soon = () => ({ ifRevision: 0, expiresAtMs: clock.nowMs() + 1_000 })
+    expect(await record.documents.put('tries', 'a', 1, soon())).toBe(true)
+    expect(await record.documents.put('tries', 'b', 1, soon())).toBe(true)
+    clock.advance(2_000)
+    expect(await record.documents.put('tries', 'a', 2, soon())).toBe(true)
+    expect(await record.documents.purge()).toBe(1)
+    expect(await findings(record)).toEqual([])
+    await record.close()
+    expect((await again()).faults()).toEqual([])
+  })
+
+  it('refuses what is not the newest, what was deleted and what is missing – and nothing else', async () => {
+    const { record, store, again } = await filled()
+    const { documents } = record
+    await documents.put('tokens', 'revoked', 1)
+    await documents.put('accounts', 'b', 'old')
+    await documents.put('clients', 'c', 1)
+    await documents.put('clients', 'd', 1)
+    const kept = await Promise.all((await store.collections()).map(async each => store.documents(each, 0)))
+    await documents.delete('tokens', 'revoked')
+    await documents.put('accounts', 'b', 'new')
+    await record.close()
+    const deleted = (await store.documents('clients', 0))[0]
+    if (deleted !== undefined) await store.commit({ appends: [], documents: [{ ...deleted, op: 'delete' }] })
+    for (const row of kept.flat().filter(({ collection }) => ['tokens', 'accounts'].includes(collection)))
+      await write(store, row)
+    const after = await again()
+    expect(after.faults()).toEqual([expect.stringContaining('documents')])
+    const stale = { kind: 'fault', code: 'record.document-stale' }
+    for (const [collection, name] of [
+      ['tokens', 'revoked'],
+      ['accounts', 'b'],
+    ] as const) {
+      await expect(after.documents.get(collection, name)).rejects.toMatchObject(stale)
+      await expect(after.documents.put(collection, name, 'x')).rejects.toMatchObject(stale)
+    }
+    await expect(after.documents.list('clients')).rejects.toMatchObject(stale)
+    expect(await after.documents.put('others', 'e', 1)).toBe(true)
+    const named = (await findings(after)).join('\n')
+    for (const text of [
+      'collection tokens',
+      'collection accounts',
+      'document-missing A document of the collection clients',
+    ])
+      expect(named).toContain(text)
+  })
+
+  it('takes in what an earlier release has written, once', async () => {
+    const { record, store, keys, vault, amsel, again } = await filled()
+    await record.close()
+    const instance = (await openInstance(keys, testRoot, false)).keys
+    const unbound = new Ring(instance, 'documents')
+    const earlier = (row: StoredDocument) => {
+      const plain = vault.openDocument(row)
+      return { ...row, sealed: mint(unbound.seal('document', [row.collection, row.key], plain)) }
+    }
+    for (const collection of await store.collections())
+      for (const row of await store.documents(collection, 0)) await write(store, earlier(row))
+    await forgetLedger(store, keys)
+    const after = await again()
+    expect(after.faults()).toEqual([])
+    expect((await after.documents.get('tokens', 'a'))?.value).toEqual({ of: 'amsel' })
+    expect(await ids(after, all, 'Observation', `patient=${amsel.id}`)).toHaveLength(1)
+    expect(await findings(after)).toEqual([])
+    await after.close()
+    // From then on nothing is believed that is bound to less.
+    await write(store, earlier(await rowOf(store, 'tokens')))
+    expect((await again()).faults()).toEqual([expect.stringContaining('1 documents')])
+  })
+
+  it('is found again when the keystore has lost the note, and not guessed when the note is forged', async () => {
+    const { record, keys, again } = await filled()
+    await record.close()
+    await keys.setNotes(new Map([['documents', undefined]]))
+    const found = await again()
+    expect(found.faults()).toEqual([])
+    await found.close()
+    await keys.setNote('documents', Buffer.alloc(48))
+    await expect(again()).rejects.toMatchObject({ kind: 'fault', code: 'record.note-forged' })
+  })
+})
+
+describe('a registration that cannot be read', () => {
+  it('is a fault for whoever must know all, and no patient less in silence', async () => {
+    const { record, store, vault, amsel, again } = await filled()
+    const drossel = await create(record, all, patient('Drossel'))
+    await record.close()
+    const key = vault.documentKey('compartments', `patient/${amsel.id}`)
+    const row = (await store.documents('compartments', 0)).find(each => each.key === key)
+    if (row === undefined) throw new Error('there is no such registration')
+    await write(store, {
+      ...row,
+      sealed: row.sealed.map((byte, at) => (at === 50 ? byte ^ 1 : byte)) as typeof row.sealed,
+    })
+    const after = await again()
+    const broken = { kind: 'fault', code: 'record.registration-broken' }
+    await expect(after.allPatients()).rejects.toMatchObject(broken)
+    await expect(after.reader(all).history({ count: 5 })).rejects.toMatchObject(broken)
+    expect([await after.keepsPatient(drossel.id)]).toEqual([true])
+    await expect(after.keepsPatient(amsel.id)).rejects.toMatchObject({ kind: 'fault' })
+    expect(after.faults().join()).toMatch(/1 registrations cannot be read/)
+  })
+})
+
+/** As if there had never been a ledger of documents. */
+async function forgetLedger(store: Store, keys: KeyStore): Promise<void> {
+  const owners = (await keys.all()).filter(({ kind }) => kind === 'documents').map(({ owner }) => owner)
+  for (const owner of owners) {
+    await store.dropCompartment(owner)
+    await keys.replace(owner, 'documents', [])
+    await keys.setNotes(new Map([[`head:${owner}`, undefined]]))
+  }
+  await keys.setNotes(new Map([['documents', undefined]]))
+}
