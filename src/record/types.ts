@@ -33,6 +33,8 @@ export interface SearchPage {
   /** Compartments that could not be read, of all that were asked: what lies there is missing. */
   readonly unreadable: number
   readonly total?: number
+  /** This page, when the search is too long to be shown in a link. */
+  readonly self?: string
   readonly next?: string
   readonly previous?: string
   readonly first?: string

@@ -158,7 +158,9 @@ function searchset(page: SearchPage, query: Query, place: Place): Buffer {
 function pageLinks(page: SearchPage, query: Query, { baseUrl, path, cursor, selfText = query.text }: Place) {
   const url = `${baseUrl}/${path}`
   const at = (sealed: string | undefined) => (sealed === undefined ? undefined : `${url}?_cursor=${sealed}`)
-  const self = cursor === undefined ? `${url}${selfText === '' ? '' : `?${selfText}`}` : at(cursor)
+  const isShown = page.self === undefined || selfText.length < query.text.length
+  const self =
+    isShown && cursor === undefined ? `${url}${selfText === '' ? '' : `?${selfText}`}` : at(cursor ?? page.self)
   return { self, first: at(page.first), previous: at(page.previous), next: at(page.next) }
 }
 

@@ -18,7 +18,7 @@ const longestText = 1_000
 const listedTypes = 8
 
 /** Types and parameters of a search, each once, without any value. */
-export function namesAsked({ types, text }: Query): Asked {
+export function namesAsked({ types, text }: Pick<Query, 'types' | 'text'>): Asked {
   const names = [...new Set(new URLSearchParams(text).keys())].filter(name => name !== '_type')
   return { name: cut(`${typesOf(types)}?${names.join('&')}`) }
 }
@@ -28,6 +28,12 @@ export function textAsked({ types, text }: Query, digestOf: (text: string) => st
   const whole = `${types.join(',')}?${text}`
   const bytes = Buffer.byteLength(whole)
   return bytes <= longestText ? { text: whole } : { text: cut(whole), digest: digestOf(whole), bytes }
+}
+
+/** What is left of a kept text when its values are forgotten. */
+export function namesInText(text: string): Asked {
+  const at = text.indexOf('?')
+  return namesAsked({ types: text.slice(0, Math.max(0, at)).split(','), text: text.slice(at + 1) })
 }
 
 function typesOf(types: readonly string[]): string {

@@ -30,9 +30,12 @@ type PackedPosition =
 interface Envelope {
   readonly expiresAtMs: number
   readonly position?: PackedPosition
-  /** Name of the document that holds the position, when it is too long for a URL. */
+  /** Name of the document that holds what is too long for a URL: the same one for all pages of a search. */
   readonly kept?: string
+  readonly page?: Page
 }
+
+type Page = Pick<SearchPosition, 'offset' | 'count'>
 
 const collection = 'cursors'
 const lifeMs = 3_600_000
@@ -54,9 +57,11 @@ export class Cursors {
     const expiresAtMs = this.#clock.nowMs() + lifeMs
     const short = this.#seal({ expiresAtMs, position: packed(position) }, grant)
     if (short.length <= longestInUrl) return short
-    const kept = `${grant.id} ${short.slice(0, 43)}`
-    await this.#documents.put(collection, kept, position, { expiresAtMs })
-    return this.#seal({ expiresAtMs, kept }, grant)
+    const { page, rest } = position.kind === 'search' ? withoutPage(position) : { page: undefined, rest: position }
+    const digest = this.#vault.mac('cursor.kept', toUtf8(JSON.stringify(rest))).toString('base64url')
+    const kept = `${grant.id} ${digest}`
+    await this.#documents.put(collection, kept, rest, { expiresAtMs })
+    return this.#seal({ expiresAtMs, kept, ...(page === undefined ? {} : { page }) }, grant)
   }
 
   /** @throws Problem `invalid` · `record.cursor-invalid`, the same for forged, foreign and expired ones */
@@ -67,7 +72,7 @@ export class Cursors {
     const kept =
       envelope.kept === undefined ? undefined : await this.#documents.get<Position>(collection, envelope.kept)
     if (kept === undefined) throw cursorInvalid()
-    return kept.value
+    return { ...kept.value, ...envelope.page }
   }
 
   #seal(envelope: Envelope, grant: Grant): string {
@@ -83,6 +88,11 @@ export class Cursors {
       throw error
     }
   }
+}
+
+function withoutPage(position: SearchPosition): { readonly page: Page; readonly rest: SearchPosition } {
+  const { offset, count } = position
+  return { page: { offset, count }, rest: { ...position, offset: 0, count: 0 } }
 }
 
 const compartmentLength = 32

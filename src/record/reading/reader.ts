@@ -27,6 +27,8 @@ export interface ReaderRooms {
 }
 
 const defaultCount = 50
+/** Characters of a search that its own link still shows; of a longer one it is sealed like that of another page. */
+const longestInLink = 4_000
 
 export class GrantReader implements Reader {
   protected readonly grant: Grant
@@ -87,6 +89,7 @@ export class GrantReader implements Reader {
       included,
       unreadable,
       ...(found.total === undefined ? {} : { total: found.total }),
+      ...(query.text.length > longestInLink ? { self: await at(offset) } : {}),
       ...(found.more || cut !== undefined ? { next: await at(offset + (cut ?? count)) } : {}),
       ...(offset > 0 ? { previous: await at(Math.max(0, offset - count)), first: await at(0) } : {}),
     }

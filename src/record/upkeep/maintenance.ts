@@ -2,6 +2,7 @@ import type { Holder } from '#search'
 import type { CompartmentId, KeyStore, Store } from '#store'
 import type { Documents, Vault } from '#vault'
 import type { ReadAudit } from '../audit/audit.ts'
+import { forgetTexts } from '../audit/forget-texts.ts'
 import type { Shelf } from '../ledger/shelf.ts'
 import type { Household } from '../registry/household.ts'
 import type { Pair } from '../registry/registration.ts'
@@ -36,6 +37,7 @@ export class Maintenance {
   async reindex(): Promise<number> {
     const { registry, shelf, store } = this.#rooms
     let entries = 0
+    await this.#forgetSearchesOfPatients()
     for (const holder of await registry.everyHolder()) {
       this.#close(holder)
       await store.dropSegments(holder.compartment)
@@ -66,8 +68,8 @@ export class Maintenance {
   }
 
   /**
-   * Destroys a patient's key, and then what it had sealed and what is kept about the patient elsewhere. The audit stays, and
-   * the id, which is never given again. From the first step on no process can write there any more.
+   * Destroys a patient's key, and then what it had sealed and what is kept about the patient elsewhere. The audit stays, but for
+   * the values of searches, and the id, which is never given again. From the first step on no process can write there any more.
    */
   async shred(patient: string): Promise<void> {
     const { registry, audit } = this.#rooms
@@ -113,12 +115,30 @@ export class Maintenance {
   async #remove(patient: string, { data }: Pair): Promise<void> {
     const { store, vault, household, notes } = this.#rooms
     this.#close(data)
+    await this.#forgetSearches()
     await vault.destroy(data.compartment)
     notes.forget(data.compartment)
     await household.remove(patient)
     await this.#forgetDocuments(patient)
     // Last, because it also empties the log in which the others had been.
     await store.dropCompartment(data.compartment)
+  }
+
+  /** What was searched for may name the patient: of all searches until now the parameters are kept, and no value. */
+  async #forgetSearches(): Promise<void> {
+    const { documents, registry } = this.#rooms
+    const { compartment } = registry.instanceAudit
+    const known = await documents.get<Forgotten>(forgottenCollection, compartment)
+    const untilSeq = await forgetTexts(this.#rooms, compartment, known?.value.untilSeq)
+    await documents.put<Forgotten>(forgottenCollection, compartment, { untilSeq })
+  }
+
+  /** An earlier release kept the text of a search with every patient that was looked through. */
+  async #forgetSearchesOfPatients(): Promise<void> {
+    const { registry } = this.#rooms
+    for (const holder of await registry.everyHolder())
+      if (holder.kind === 'audit' && holder.compartment !== registry.instanceAudit.compartment)
+        await forgetTexts(this.#rooms, holder.compartment)
   }
 
   /** Links, tokens, permissions, keys and checkpoints of imports: what names the patient, or belongs to the patient's group. */
@@ -135,8 +155,15 @@ export class Maintenance {
   }
 }
 
+/** Up to where the texts of searches were taken out of a ledger. */
+interface Forgotten {
+  readonly untilSeq: number
+}
+
+const forgottenCollection = 'audit-texts'
+
 /** What says which compartment is whose, and which accounts keep whom, is looked after by name. */
-const ownCollections: ReadonlySet<string> = new Set(['compartments', 'households', 'census'])
+const ownCollections: ReadonlySet<string> = new Set(['compartments', 'households', 'census', forgottenCollection])
 
 /** What cannot be opened is for `verify` to name. */
 const ignored = (): void => undefined

@@ -255,6 +255,8 @@ describe('history – https://hl7.org/fhir/R4/http.html#history', () => {
     expect((await house.ask('GET', '/Observation/foreign/_history', { grant: own })).status).toBe(404)
     const readOnly = grantOf('patient/*.r', { patient: 'a' })
     expect((await house.ask('GET', '/Observation/_history', { grant: readOnly })).status).toBe(403)
+    for (const grant of [readOnly, { ...readOnly, terms: [] }])
+      expect((await house.ask('GET', '/_history', { grant })).json.issue[0]).toMatchObject({ code: 'forbidden' })
   })
 })
 

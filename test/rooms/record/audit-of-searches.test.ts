@@ -177,3 +177,40 @@ describe('a record of what several patients own', () => {
     expect(JSON.stringify(event)).not.toContain(drossel)
   })
 })
+
+describe('when a patient is erased', () => {
+  it('the values of all searches until then are forgotten, and who asked by which parameters is kept', async () => {
+    const { record, drossel, amsel, store } = await twoPatients()
+    await search(record, 'Patient', 'family=Drossel&identifier=urn:ssn|123-45-6789')
+    await search(record, 'Observation', `subject:Patient.name=Drossel&code=${'é'.repeat(2_000)}`)
+    await record.flush()
+    const before = (await store.stats()).entries
+    await record.shred(drossel)
+    const kept = (await searches(record)).flat()
+    expect(kept.filter(({ query }) => query !== undefined)).toEqual([])
+    expect(
+      kept
+        .map(({ name }) => name)
+        .filter(name => name !== undefined)
+        .toSorted(),
+    ).toEqual(['Observation?subject:Patient.name&code', 'Patient?family&identifier'])
+    expect(kept.flatMap(({ detail = [] }) => detail.filter(({ type }) => type === 'digest'))).toHaveLength(2)
+    expect(JSON.stringify(await searches(record))).not.toContain('Drossel')
+    expect((await store.stats()).entries).toBeLessThanOrEqual(before + 2)
+    const findings = []
+    for await (const finding of record.verify()) findings.push(finding)
+    expect(findings).toEqual([])
+    await search(record, 'Patient', `_id=${amsel}`)
+    expect((await searches(record)).flat().some(({ query }) => query !== undefined)).toBe(true)
+  })
+
+  it('they are forgotten once: what was looked at before is not gone through again', async () => {
+    const { record, drossel, amsel } = await twoPatients()
+    await search(record, 'Patient', 'family=Drossel')
+    await record.shred(drossel)
+    await search(record, 'Patient', 'family=Amsel')
+    await record.flush()
+    await record.shred(amsel)
+    expect(JSON.stringify((await searches(record)).flat().filter(({ query }) => query !== undefined))).toBe('[]')
+  })
+})

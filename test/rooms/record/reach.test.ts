@@ -1,4 +1,3 @@
-import type { Record } from '#record'
 import {
   create,
   everything,
@@ -14,13 +13,13 @@ import {
 
 const all = everything()
 
-async function household(): Promise<{ record: Record; amsel: string; drossel: string; secret: string; own: string }> {
-  const { record } = await openTestRecord()
+async function household() {
+  const { record, store } = await openTestRecord()
   const amsel = (await create(record, all, patient('Amsel'))).id
   const drossel = (await create(record, all, patient('Drossel'))).id
   const own = (await create(record, all, heartRate(amsel, 61))).id
   const secret = (await create(record, all, heartRate(drossel, 140))).id
-  return { record, amsel, drossel, secret, own }
+  return { record, store, amsel, drossel, secret, own }
 }
 
 describe('what a grant does not reach does not exist for it', () => {
@@ -133,6 +132,29 @@ describe('pages', () => {
     const back = await reader.search(query, second.previous)
     expect(back.matches.map(({ id }) => id)).toEqual(first.matches.map(({ id }) => id))
     expect(await reader.openCursor(first.next ?? '')).toMatchObject({ type: 'Observation', text: query.text })
+  })
+
+  it('of a search of any length are short, and keep what is long once for all of them', async () => {
+    const { record, amsel, store } = await household()
+    const grant = ofPatient(amsel)
+    for (let value = 1; value <= 7; value++) await create(record, all, heartRate(amsel, value))
+    await record.flush()
+    const query = queryOf(grant, 'Observation', `_count=2&code=8867-4,${'é'.repeat(20_000)}`)
+    const reader = record.reader(grant)
+    const before = (await store.stats()).documents
+    const links: string[] = []
+    const seen: string[] = []
+    for (let cursor: string | undefined; ; ) {
+      const page = await reader.search(query, cursor)
+      seen.push(...page.matches.map(({ id }) => id))
+      links.push(...[page.self, page.next, page.previous, page.first].filter(link => link !== undefined))
+      if (page.self !== undefined) expect((await reader.search(query, page.self)).matches).toEqual(page.matches)
+      cursor = page.next
+      if (cursor === undefined) break
+    }
+    expect(new Set(seen).size).toBe(8)
+    expect(Math.max(...links.map(link => link.length))).toBeLessThan(1_500)
+    expect((await store.stats()).documents - before).toBe(1)
   })
 
   it('refuse a cursor of another grant, of another query, or one that was touched: record.cursor-invalid', async () => {
