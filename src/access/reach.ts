@@ -3,25 +3,28 @@ import { isCommonsType, publishedTypes } from './commons-types.ts'
 import type { Grant } from './grant.ts'
 import type { Level, Verb } from './term.ts'
 
-/** `referenced`: only rows that a row within reach refers to. `mine`: only rows that the grant's account made. */
+/** `referenced`: only rows that a row within reach refers to, for an account also those it made. `mine`: only rows that it made. */
 export type Reach = 'none' | 'mine' | 'referenced' | 'all'
 
 const readingVerbs: ReadonlySet<Verb> = new Set(['r', 's'])
 
 type Rule = (grant: Grant, type: string, holder: Holder, verb: Verb) => Reach
 
-/** What `patient/` and `user/` terms see of the commons; what does not belong there is the administrator's to put right. */
-const readingCommons: Readonly<Record<'patient' | 'user', (type: string) => Reach>> = {
-  patient: type => (publishedTypes.has(type) ? 'all' : isCommonsType(type) ? 'referenced' : 'none'),
-  user: type => whether(isCommonsType(type)),
+/**
+ * What `patient/` and `user/` terms see of the commons, or a family's choice of doctors would show to others; what does not belong
+ * there is the administrator's to put right.
+ */
+function readingCommons(type: string): Reach {
+  if (publishedTypes.has(type)) return 'all'
+  return isCommonsType(type) ? 'referenced' : 'none'
 }
 
 /** What terms of each level reach for reading. */
 const readingRules: Readonly<Record<Level, Rule>> = {
   patient: (grant, type, holder) =>
-    holder.kind === 'commons' ? readingCommons.patient(type) : whether(isInContext(grant, holder)),
+    holder.kind === 'commons' ? readingCommons(type) : whether(isInContext(grant, holder)),
   user: (grant, type, holder) =>
-    holder.kind === 'commons' ? readingCommons.user(type) : whether(isKept(grant, holder) || isHome(grant, holder)),
+    holder.kind === 'commons' ? readingCommons(type) : whether(isKept(grant, holder) || isHome(grant, holder)),
   system: () => 'all',
 }
 
@@ -33,7 +36,8 @@ const writingRules: Readonly<Record<Level, Rule>> = {
   patient: (grant, _type, holder) => whether(holder.kind === 'patient' && isInContext(grant, holder)),
   user: (grant, type, holder, verb) => {
     if (holder.kind === 'audit') return 'none'
-    if (holder.kind !== 'commons' || verb === 'c') return readingRules.user(grant, type, holder, verb)
+    if (holder.kind !== 'commons') return readingRules.user(grant, type, holder, verb)
+    if (verb === 'c') return whether(isCommonsType(type))
     return isCommonsType(type) && isId(grant.account) ? 'mine' : 'none'
   },
   system: (_grant, _type, holder) => whether(holder.kind !== 'audit'),

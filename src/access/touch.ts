@@ -8,9 +8,9 @@ import type { Term, Verb } from './term.ts'
 
 /** What is known of a row beside what it says; whoever does not know leaves it out, and less is allowed. */
 export interface Standing {
-  /** A row within the grant's reach refers to this row of the commons: `patient/` terms read such rows only. */
+  /** A row within the grant's reach refers to this row of the commons: only such rows are read, and by an account its own. */
   readonly referenced?: boolean
-  /** The grant's account made this row of the commons: `user/` terms change such rows only. */
+  /** The grant's account made this row of the commons: `user/` terms read such rows, and change no others. */
   readonly mine?: boolean
 }
 
@@ -57,7 +57,7 @@ function speaks(term: Term, verb: Verb, type: string): boolean {
 
 function reaches(term: Term, grant: Grant, verb: Verb, type: string, holder: Holder, standing: Standing): boolean {
   const reach = reachOf(term.level, grant, verb, type, holder)
-  if (reach === 'referenced') return standing.referenced === true
+  if (reach === 'referenced') return standing.referenced === true || (term.level === 'user' && standing.mine === true)
   return reach === 'all' || (reach === 'mine' && standing.mine === true)
 }
 

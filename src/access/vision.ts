@@ -9,6 +9,8 @@ import type { Term, Verb } from './term.ts'
 interface Piece {
   readonly criteria: readonly Criterion[]
   readonly referencedOnly: boolean
+  /** The account whose own rows the term sees too. */
+  readonly madeBy: string | undefined
 }
 
 /**
@@ -38,7 +40,7 @@ function lookThrough(grant: Grant, verbs: readonly Verb[]): Vision {
     const reaches = terms.map(term => reachOfTerm(term, grant, verbs, type, holder))
     const key = reaches.join()
     const sights = sightsOfTypes.get(type) ?? remembering(sightsOfTypes, type, new Map<string, Sight>())
-    return sights.get(key) ?? remembering(sights, key, unionOf(piecesOf(terms, reaches, type)))
+    return sights.get(key) ?? remembering(sights, key, unionOf(piecesOf(terms, reaches, type, grant.account)))
   }
 }
 
@@ -55,24 +57,39 @@ function reachOfTerm(term: Term, grant: Grant, verbs: readonly Verb[], type: str
   return widest
 }
 
-function piecesOf(terms: readonly Term[], reaches: readonly Reach[], type: string): readonly Piece[] {
+function piecesOf(
+  terms: readonly Term[],
+  reaches: readonly Reach[],
+  type: string,
+  account: string | undefined,
+): readonly Piece[] {
   const pieces: Piece[] = []
   terms.forEach((term, at) => {
     const criteria = reaches[at] === 'none' ? undefined : criteriaOf(term, type)
-    if (criteria !== undefined) pieces.push({ criteria, referencedOnly: reaches[at] === 'referenced' })
+    const madeBy = term.level === 'user' && account !== '' ? account : undefined
+    if (criteria !== undefined) pieces.push({ criteria, referencedOnly: reaches[at] === 'referenced', madeBy })
   })
   return pieces
 }
 
 /**
  * @NOTE a Sight cannot say "these, or those if referenced". Where both kinds meet, the referenced part is left out:
- * less is seen, never more. It takes a `user/` term with params beside a `patient/` term on a type of the commons.
+ * less is seen, never more. It takes a `system/` term with params beside another one on a type of the commons.
  */
 function unionOf(pieces: readonly Piece[]): Sight {
   if (pieces.length === 0) return { kind: 'none' }
   const free = pieces.filter(piece => !piece.referencedOnly)
   const counted = free.length > 0 ? free : pieces
-  const referenced = free.length > 0 ? {} : { referencedOnly: true }
+  const madeBy = makerOf(counted)
+  const limited = { referencedOnly: true, ...(madeBy === undefined ? {} : { madeBy }) }
+  const referenced = free.length > 0 ? {} : limited
   if (counted.some(piece => piece.criteria.length === 0)) return { kind: 'all', ...referenced }
   return { kind: 'some', anyOf: counted.map(piece => piece.criteria), ...referenced }
+}
+
+/** Whose own rows are seen too: where a term sees some of them only, and others see more of what is referenced, no one's. */
+function makerOf(pieces: readonly Piece[]): string | undefined {
+  const ofAccount = pieces.filter(({ madeBy }) => madeBy !== undefined)
+  const isWhole = ofAccount.length === pieces.length || ofAccount.some(({ criteria }) => criteria.length === 0)
+  return isWhole ? ofAccount[0]?.madeBy : undefined
 }

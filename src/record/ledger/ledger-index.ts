@@ -234,7 +234,7 @@ export function soundPayload(keys: CompartmentKeys, entry: Entry): Payload | und
 /** The index row of an entry that was written before. */
 export function rowOf(
   { seq, version }: Entry,
-  { json, lastUpdatedMs, deleted, supersedes, copies }: Payload,
+  { json, lastUpdatedMs, deleted, supersedes, copies, creator }: Payload,
 ): IndexRow {
   return extractRow(parseResource(json), {
     seq,
@@ -243,6 +243,7 @@ export function rowOf(
     supersedes: supersedes || undefined,
     deleted,
     shared: copies.length > 0,
+    creator,
   })
 }
 

@@ -196,7 +196,15 @@ export class Ledger {
     const sealed = this.#keys.sealEntry(plain, { locator, version, seq })
     const shared = copies.length > 0
     this.#index.add(
-      extractRow(resource, { seq, version, lastUpdatedMs, supersedes: supersedes || undefined, deleted, shared }),
+      extractRow(resource, {
+        seq,
+        version,
+        lastUpdatedMs,
+        supersedes: supersedes || undefined,
+        deleted,
+        shared,
+        creator,
+      }),
     )
     const served = deleted ? empty : json
     const stored: Stored = {

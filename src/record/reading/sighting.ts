@@ -1,7 +1,7 @@
 import { type Grant, mayTouch, restrictToReadable, type Verb, visionOf } from '#access'
 import { parseResource } from '#fhir'
 import { inSlices } from '#kernel'
-import { evaluate, parseQuery } from '#search'
+import { evaluate, parseQuery, type Sight } from '#search'
 import type { Stored } from '../types.ts'
 import type { Reach } from './reach.ts'
 
@@ -40,13 +40,15 @@ export class Sighting {
   #visibleHere(grant: Grant, verb: Verb, stored: Stored): boolean | Promise<boolean> {
     const sight = visionOf(grant, [verb])(stored.type, stored.holder)
     if (sight.kind === 'none') return false
-    if (sight.kind === 'all' && sight.referencedOnly !== true) return true
-    return !stored.deleted && this.#visibleByContent(grant, verb, stored, sight.referencedOnly === true)
+    if (sight.kind === 'all' && (sight.referencedOnly !== true || isMadeBy(stored, sight.madeBy))) return true
+    return !stored.deleted && this.#visibleByContent(grant, verb, stored, sight)
   }
 
-  async #visibleByContent(grant: Grant, verb: Verb, stored: Stored, referencedOnly: boolean): Promise<boolean> {
-    const referenced = referencedOnly && (await this.#referenced(grant, stored))
-    return mayTouch(grant, verb, parseResource(stored.json), stored.holder, { referenced })
+  async #visibleByContent(grant: Grant, verb: Verb, stored: Stored, sight: Sight): Promise<boolean> {
+    if (sight.kind === 'none') return false
+    const mine = isMadeBy(stored, sight.madeBy)
+    const referenced = sight.referencedOnly === true && !mine && (await this.#referenced(grant, stored))
+    return mayTouch(grant, verb, parseResource(stored.json), stored.holder, { referenced, mine })
   }
 
   /** Whether a row that the grant may read refers to this row of the commons; the index knows. */
@@ -58,4 +60,8 @@ export class Sighting {
     const found = await inSlices(evaluate(restrictToReadable(query, grant), indexes, { offset: 0, asOf }))
     return found.matches.length > 0
   }
+}
+
+function isMadeBy({ creator }: Stored, account: string | undefined): boolean {
+  return creator !== undefined && creator === account
 }

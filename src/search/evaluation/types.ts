@@ -1,11 +1,17 @@
 import type { Holder } from '../compartment-index.ts'
 import type { Criterion } from '../query/types.ts'
 
-/** What the caller may see of a type within a holder. `referencedOnly`: only rows that a visible row of a patient leads to. */
+/** Only rows that a visible row of a patient or a household leads to, and those that the account itself made. */
+interface Limited {
+  readonly referencedOnly?: boolean
+  readonly madeBy?: string
+}
+
+/** What the caller may see of a type within a holder. */
 export type Sight =
   | { readonly kind: 'none' }
-  | { readonly kind: 'all'; readonly referencedOnly?: boolean }
-  | { readonly kind: 'some'; readonly anyOf: readonly (readonly Criterion[])[]; readonly referencedOnly?: boolean }
+  | ({ readonly kind: 'all' } & Limited)
+  | ({ readonly kind: 'some'; readonly anyOf: readonly (readonly Criterion[])[] } & Limited)
 
 /** The caller's sight of a type in a holder. The same function object must always give the same answers. */
 export type Vision = (type: string, holder: Holder) => Sight

@@ -5,7 +5,7 @@ import { parseReferenceEntry } from '../kinds/entries.ts'
 import { Canonicals, type Located, type Resolve, targetOf } from './canonicals.ts'
 import { narrow } from './narrow.ts'
 import { Pace, pieces } from './pieces.ts'
-import { usedEntries } from './place-tests.ts'
+import { markRows, maskOf, usedEntries } from './place-tests.ts'
 import type { Sight, Vision } from './types.ts'
 
 /** One byte per row of a table: 1 = the row exists for the caller. */
@@ -135,7 +135,7 @@ export class Visibility {
     const found = new Map<TypeTable, Rows>()
     // What a canonical means here is to be found out among all that could become visible by it.
     const canonicals = new Canonicals(this.indexes, (index, type) => this.#ownRows(index, type))
-    let frontier = yield* this.#recordRows()
+    let frontier = [...(yield* this.#recordRows()), ...(yield* this.#madeRows(found))]
     while (frontier.length > 0) {
       const next = new Map<TypeTable, Rows>()
       for (const { table, rows } of frontier) yield* this.#step(table, rows, { found, next, canonicals })
@@ -155,6 +155,23 @@ export class Visibility {
       }
     }
     return found
+  }
+
+  /** What the account made itself is seen like what is referred to, and leads on. */
+  *#madeRows(found: Map<TypeTable, Rows>): Steps<{ table: TypeTable; rows: Rows }[]> {
+    const made: { table: TypeTable; rows: Rows }[] = []
+    for (const index of this.indexes)
+      for (const [type, table] of index.tables) {
+        const sight = this.#vision(type, index.holder)
+        const column = table.columns[table.plan.creator.index]
+        if (sight.kind === 'none' || sight.madeBy === undefined || column === undefined) continue
+        const own = yield* this.#ownRows(index, type)
+        if (own === undefined) continue
+        const rows = rowsIn(found, table)
+        yield* markRows(column, yield* maskOf(column, account => account === sight.madeBy), own, rows)
+        made.push({ table, rows: rows.slice() })
+      }
+    return made
   }
 
   *#step(table: TypeTable, rows: Rows, following: Following): Steps<void> {

@@ -46,6 +46,8 @@ export interface Plan {
   readonly otherReferences: Source
   /** Has a value in rows that lie in other compartments too. */
   readonly shared: Source
+  /** Of rows in the commons: the account that made the resource. */
+  readonly creator: Source
 }
 
 interface Node {
@@ -200,6 +202,7 @@ class PlanBuilder {
   build(): Plan {
     const otherReferences = this.#source('reference:*', 'reference')
     const shared = this.#source('token:*shared', 'token')
+    const creator = this.#source('token:*creator', 'token')
     return {
       type: this.type,
       sources: [...this.#sources.values()],
@@ -210,6 +213,7 @@ class PlanBuilder {
       references: this.#references,
       otherReferences,
       shared,
+      creator,
     }
   }
 }

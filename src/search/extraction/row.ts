@@ -13,6 +13,8 @@ export interface RowPlace {
   readonly deleted: boolean
   /** Whether the same version lies in other compartments too, so that an answer must not show it twice. */
   readonly shared?: boolean | undefined
+  /** The account that made the resource, where that decides who sees it. */
+  readonly creator?: string | undefined
 }
 
 /** What the index keeps of one version. */
@@ -79,7 +81,11 @@ function addOtherReferences(resource: Resource, cells: (Cell | undefined)[], pla
   }
 }
 
-function cellsOf(resource: Resource, plan: Plan, isShared: boolean): readonly Cell[] {
+function cellsOf(
+  resource: Resource,
+  plan: Plan,
+  { shared, creator }: Pick<RowPlace, 'shared' | 'creator'>,
+): readonly Cell[] {
   const cells: (Cell | undefined)[] = []
   for (const key in resource) {
     const value = resource[key]
@@ -93,7 +99,8 @@ function cellsOf(resource: Resource, plan: Plan, isShared: boolean): readonly Ce
   }
   for (const { source, holds } of plan.statements) cellOf(cells, source).pushText(truthEntry(holds(resource)), 0)
   addOtherReferences(resource, cells, plan)
-  if (isShared) cellOf(cells, plan.shared).pushText(truthEntry(true), 0)
+  if (creator !== undefined) cellOf(cells, plan.creator).pushText(creator, 0)
+  if (shared === true) cellOf(cells, plan.shared).pushText(truthEntry(true), 0)
   return cells.filter(cell => cell !== undefined)
 }
 
@@ -103,7 +110,7 @@ function containedOf({ contained }: Resource): readonly ContainedRow[] | undefin
   return contained.filter(isTyped).map(resource => ({
     type: resource.resourceType,
     fragment: `#${plain(resource.id)}`,
-    cells: cellsOf(resource, planOf(resource.resourceType), false),
+    cells: cellsOf(resource, planOf(resource.resourceType), {}),
   }))
 }
 
@@ -127,7 +134,7 @@ export function extractRow(resource: Resource, at: RowPlace): IndexRow {
     lastUpdatedMs: at.lastUpdatedMs,
     supersedes,
     deleted: at.deleted,
-    cells: at.deleted ? [] : cellsOf(resource, plan, at.shared === true),
+    cells: at.deleted ? [] : cellsOf(resource, plan, at),
     contained: at.deleted ? undefined : containedOf(resource),
   }
 }

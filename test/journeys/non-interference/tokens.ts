@@ -21,7 +21,11 @@ function ofPatient(scopes: string, ...more: readonly Part[]): Token {
 }
 
 function ofAccount(scopes: string): Token {
-  return { scopes, grant: grantOf(scopes, { account: 'family', patients: ['anna'] }), parts: [wholeCommons] }
+  return {
+    scopes,
+    grant: grantOf(scopes, { account: 'family', patients: ['anna'] }),
+    parts: [referenced, wholeCommons],
+  }
 }
 
 function inSight(sees: (resource: Resource) => boolean): Part {
@@ -68,6 +72,9 @@ const careless = (scopes: string, about: Partial<Grant>, ...parts: readonly Part
 export const tooWide: readonly (readonly [seen: string, token: Token])[] = [
   ['everybody', careless('system/*.rs', { patients: 'all' }, wholeCommons)],
   ['a second patient', careless('user/*.rs', { patients: ['anna', 'bruno'] }, wholeCommons)],
-  ['all of the commons', careless('user/*.rs', { patients: ['anna'] }, referenced)],
+  [
+    'all of the commons',
+    careless('user/*.rs system/Practitioner.rs system/Organization.rs', { patients: ['anna'] }, referenced),
+  ],
   ['all categories', careless('patient/Observation.rs patient/Patient.rs', { patient: 'anna' }, inSight(isVital))],
 ]

@@ -68,8 +68,9 @@ describe('truth table: scopes × context × resource × holder → verbs', () =>
     ['user/*.cruds', family, 'vital', 'B', 'cruds'],
     ['user/*.cruds', family, 'vital', 'C', ''],
     ['user/*.cruds', { patient: 'C', patients: ['A'] }, 'vital', 'C', ''],
-    // what an account made itself in the commons is told below
-    ['user/*.cruds', family, 'doctor', 'commons', 'crs'],
+    // what an account made itself in the commons, and what is referred to, is told below
+    ['user/*.cruds', family, 'doctor', 'commons', 'c'],
+    ['user/*.cruds', family, 'valueSet', 'commons', 'crs'],
     ['user/*.cruds', family, 'vital', 'home', 'cruds'],
     ['user/*.cruds', family, 'vital', 'otherHome', ''],
     ['user/*.cruds', family, 'vital', 'instanceHome', ''],
@@ -119,7 +120,7 @@ describe('truth table: scopes × context × resource × holder → verbs', () =>
     ).toBe(false)
   })
 
-  it('lets an account change in the commons what it made itself, and nothing else', () => {
+  it('lets an account read in the commons what is referred to, change what it made itself, and nothing else', () => {
     const grant = grantOf('user/*.cruds', family)
     const granted = verbs.filter(verb => mayTouch(grant, verb, resources.doctor, holders.commons, { mine: true }))
     expect(granted.join('')).toBe('cruds')
@@ -128,6 +129,8 @@ describe('truth table: scopes × context × resource × holder → verbs', () =>
       expect(mayTouchAny(grant, verb, 'Practitioner', holders.commons, { mine: true })).toBe(true)
       expect(mayTouchAny(grant, verb, 'Observation', holders.commons, { mine: true })).toBe(false)
     }
+    const seen = verbs.filter(verb => mayTouch(grant, verb, resources.doctor, holders.commons, { referenced: true }))
+    expect(seen.join('')).toBe('crs')
     const nobodys = grantOf('user/*.cruds', { patients: ['A'] })
     expect(mayTouch(nobodys, 'u', resources.doctor, holders.commons, { mine: true })).toBe(false)
   })

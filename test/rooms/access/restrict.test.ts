@@ -113,9 +113,20 @@ describe('visionOf', () => {
     const alone = visionOf(grantOf(practitioners, inContextA), ['s'])
     expect(alone('Practitioner', holders.commons)).toMatchObject({ kind: 'some', referencedOnly: true })
     const joined = visionOf(grantOf(`${practitioners} user/*.rs`, inContextA), ['s'])
-    expect(joined('Practitioner', holders.commons)).toEqual({ kind: 'all' })
+    expect(joined('Practitioner', holders.commons)).toEqual({ kind: 'all', referencedOnly: true })
     const apart = visionOf(grantOf('patient/Practitioner.rs user/Practitioner.rs?name=x', inContextA), ['s'])
-    expect(apart('Practitioner', holders.commons)).toEqual({ kind: 'some', anyOf: [[expect.anything()]] })
+    expect(apart('Practitioner', holders.commons)).toEqual({ kind: 'all', referencedOnly: true })
+  })
+
+  it('shows an account what it made itself in the commons too, as far as its own terms go', () => {
+    const of = (scopes: string) =>
+      visionOf(grantOf(scopes, { ...inContextA, account: 'account-1' }), ['s'])('Practitioner', holders.commons)
+    const mine = { referencedOnly: true, madeBy: 'account-1' }
+    expect(of('user/*.rs')).toEqual({ kind: 'all', ...mine })
+    expect(of('patient/*.rs user/*.rs')).toEqual({ kind: 'all', ...mine })
+    expect(of('user/Practitioner.rs?name=x')).toEqual({ kind: 'some', anyOf: [[expect.anything()]], ...mine })
+    expect(of('patient/*.rs user/Practitioner.rs?name=x')).toEqual({ kind: 'all', referencedOnly: true })
+    expect(of('patient/*.rs')).toEqual({ kind: 'all', referencedOnly: true })
   })
 
   it('sees nothing to write in an audit ledger, nor for patient/ terms in the commons', () => {
@@ -187,7 +198,9 @@ describe('a restricted query, evaluated', () => {
     ],
     ['user/*.rs', { patients: ['A', 'B'] }, 'Patient', ['Patient/A', 'Patient/B']],
     ['user/*.rs', { patients: ['B'] }, 'Observation', ['Observation/b1']],
-    ['user/*.rs', { patients: ['B'] }, 'Practitioner', ['Practitioner/known', 'Practitioner/stranger']],
+    ['user/*.rs', { patients: ['B'] }, 'Practitioner', []],
+    ['user/*.rs', { patients: ['A', 'B'] }, 'Practitioner', ['Practitioner/known']],
+    ['system/*.rs', {}, 'Practitioner', ['Practitioner/known', 'Practitioner/stranger']],
     ['system/Observation.s', {}, 'Observation', ['Observation/a1', 'Observation/a2', 'Observation/b1']],
   ]
   it.each(cases)('%s %j: %s → %j', (scopes, context, text, found) => {

@@ -200,7 +200,7 @@ function likelihood(first: readonly number[], second: readonly number[]): number
 }
 
 describe.each(stores)('the time of an answer on the %s store', (_, openStore) => {
-  const samples = 40
+  const samples = 30
   let opened: House
 
   beforeAll(async () => {

@@ -180,26 +180,61 @@ describe('the commons', () => {
     }
   })
 
-  it('are read by every account, and changed by the one that wrote and by the administrator', async () => {
+  it('are read by the account that wrote, and by whoever has something that refers to it', async () => {
+    const { record, one, other, drossel } = await twoFamilies()
+    const doctor: Resource = { resourceType: 'Practitioner', name: [{ family: 'Specht' }] }
+    const { id } = await create(record, one, doctor)
+    const question = () => ids(record, other, 'Practitioner', 'family=Specht')
+    expect(await ids(record, one, 'Practitioner', 'family=Specht')).toEqual([id])
+    expect((await record.reader(one).read('Practitioner', id)).id).toBe(id)
+    expect(await question()).toEqual([])
+    await expect(record.reader(other).read('Practitioner', id)).rejects.toMatchObject(unknown)
+    await expect(record.reader(other).vread('Practitioner', id, '1')).rejects.toMatchObject(unknown)
+    await expect(record.reader(other).history({ type: 'Practitioner', id, count: 5 })).rejects.toMatchObject(unknown)
+    expect((await record.reader(other).history({ type: 'Practitioner', count: 5 })).items).toEqual([])
+    await create(record, other, { ...heartRate(drossel, 60), performer: [{ reference: `Practitioner/${id}` }] })
+    expect(await question()).toEqual([id])
+    expect((await record.reader(other).read('Practitioner', id)).id).toBe(id)
+  })
+
+  it('what an account wrote there leads it on, and is still its own in other processes and when it is deleted', async () => {
+    const { record, one, other, beside } = await twoFamilies()
+    const place = await create(record, all, { resourceType: 'Location', name: 'Ward' })
+    const role = { resourceType: 'PractitionerRole', location: [{ reference: `Location/${place.id}` }] }
+    const { id } = await create(record, one, role)
+    for (const each of [record, await beside()]) {
+      expect(await ids(each, one, 'Location', 'name=Ward')).toEqual([place.id])
+      expect(await ids(each, other, 'Location', 'name=Ward')).toEqual([])
+      expect(await ids(each, one, 'PractitionerRole', '')).toEqual([id])
+    }
+    await remove(record, one, 'PractitionerRole', id)
+    await expect(record.reader(one).read('PractitionerRole', id)).rejects.toMatchObject({ kind: 'gone' })
+    await expect(record.reader(other).read('PractitionerRole', id)).rejects.toMatchObject(unknown)
+  })
+
+  it('are changed by the account that wrote and by the administrator, and are not there for others', async () => {
     const { record, one, other } = await twoFamilies()
     const doctor: Resource = { resourceType: 'Practitioner', name: [{ family: 'Specht' }] }
     const { id } = await create(record, one, doctor)
-    expect((await record.reader(other).read('Practitioner', id)).id).toBe(id)
-    await expect(update(record, other, { ...doctor, id })).rejects.toMatchObject(foreign)
-    await expect(remove(record, other, 'Practitioner', id)).rejects.toMatchObject(foreign)
+    const refused = { kind: 'not-allowed', code: 'record.client-id-refused' }
+    await expect(update(record, other, { ...doctor, id })).rejects.toMatchObject(refused)
+    await expect(update(record, other, { ...doctor, id: 'never-was' })).rejects.toMatchObject(refused)
+    expect(await remove(record, other, 'Practitioner', id)).toBeUndefined()
     expect((await update(record, one, { ...doctor, id })).version).toBe(2)
     expect((await update(record, all, { ...doctor, id })).version).toBe(3)
     expect((await update(record, one, { ...doctor, id })).version).toBe(4)
     expect(await remove(record, one, 'Practitioner', id)).toBeDefined()
-    await expect(update(record, other, { ...doctor, id })).rejects.toMatchObject(foreign)
+    await expect(update(record, other, { ...doctor, id })).rejects.toMatchObject(refused)
     expect((await update(record, one, { ...doctor, id })).version).toBe(6)
   })
 
   it('let no account change what the administrator wrote', async () => {
     const { record, one } = await twoFamilies()
     const { id } = await create(record, all, { resourceType: 'Organization', name: 'Clinic' })
-    await expect(update(record, one, { resourceType: 'Organization', name: 'Mine', id })).rejects.toMatchObject(foreign)
-    await expect(remove(record, one, 'Organization', id)).rejects.toMatchObject(foreign)
+    const mine = { resourceType: 'Organization', name: 'Mine', id }
+    await expect(update(record, one, mine)).rejects.toMatchObject({ code: 'record.client-id-refused' })
+    expect(await remove(record, one, 'Organization', id)).toBeUndefined()
+    expect((await record.reader(all).read('Organization', id)).version).toBe(1)
   })
 })
 

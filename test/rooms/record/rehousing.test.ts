@@ -116,7 +116,7 @@ describe('a data folder of an earlier release', () => {
       expect(await ids(record, stranger, type, '')).toEqual([])
       expect((await record.reader(all).read(type, id)).id).toBe(id)
     }
-    expect(await ids(record, stranger, 'Practitioner', '')).toEqual(['doctor'])
+    expect(await ids(record, stranger, 'Practitioner', '')).toEqual([])
   })
 
   it('is named by verify and put right by reindex, once', async () => {
