@@ -56,7 +56,7 @@ describe('killed under write load – durability as promised by 201 and 200, htt
     const random = randomFrom(seed)
     const books = new Books()
     const bootsMs: number[] = []
-    const begun = { since: new Date(Date.now() - 1).toISOString(), factsBefore: 0 }
+    const since = new Date(Date.now() - 1).toISOString()
     let server = await startServer(home)
     const token = await lastLine(home, 'token', '--scope', 'system/*.cruds', '--ttl', '1h')
     const patients = [
@@ -64,9 +64,10 @@ describe('killed under write load – durability as promised by 201 and 200, htt
       await takeIn(server, token, books),
       await takeIn(server, token, books),
     ]
+    const begun = { since, factsBefore: 0, patients }
     for (let at = 1; at <= rounds; at++) {
       const round = `round-${at}`
-      const span = { since: new Date().toISOString(), factsBefore: books.facts.length, round, reads: 40 }
+      const span = { since: new Date().toISOString(), factsBefore: books.facts.length, patients, round, reads: 40 }
       const load = Promise.all(
         Array.from({ length: writers }, () => write({ url: server.url, token, books, patients, round, random })),
       )

@@ -3,13 +3,15 @@
  * household are there or not – for every type of R4, for what is one patient's, what mother and child share, and what is
  * nobody's patient.
  */
-import { isCommonsType } from '#access'
+import { publishedTypes } from '../../src/access/commons-types.ts'
+import { Dice } from './non-interference/dice.ts'
+import { actOfSouth, drawAsk, eraseSouthChild, liveByDraws } from './non-interference/drawn-families.ts'
 import { type Ask, baseUrl, type House, openHouse } from './non-interference/house.ts'
 import { Transcript } from './non-interference/transcript.ts'
 import { accountOf, attempts, live, patientOf, questions } from './non-interference/two-families.ts'
 
-/** Definitions and who treats whom are common property: of these an account sees what others wrote. */
-const isAboutCommons = ({ url }: Pick<Ask, 'url'>) => isCommonsType(/^\/([A-Z]\w+)/.exec(url)?.[1] ?? '')
+/** Definitions are common property: of these an account sees what others wrote. */
+const isAboutCommons = ({ url }: Pick<Ask, 'url'>) => publishedTypes.has(/^\/([A-Z]\w+)/.exec(url)?.[1] ?? '')
 
 describe('two families', () => {
   let both: House
@@ -57,4 +59,46 @@ describe('two families', () => {
     const home = await both.ask(accountOf('south'), { method: 'GET', url: '/List/south-home' })
     expect(home.status).toBe(200)
   })
+})
+
+/** The seed is printed; `KINHOLD_TEST_SEED=…` repeats a run. */
+const seed = Number(process.env.KINHOLD_TEST_SEED ?? Date.now() % 2 ** 31)
+
+describe('two families by random draws', () => {
+  it.each([
+    ['the account', accountOf('north')],
+    ['an app of the mother', patientOf('north-mother')],
+    ['an app of the child', patientOf('north-child')],
+  ] as const)(
+    '%s cannot tell what the other one has and does',
+    async (name, grant) => {
+      process.stdout.write(`two families: KINHOLD_TEST_SEED=${seed}\n`)
+      const dice = new Dice(seed + name.length)
+      const numbers = dice.many(100, 100, draw => draw.below(2 ** 32))
+      const asks = dice.many(60, 60, draw => draw.below(2 ** 32))
+      const sides = []
+      for (const told of ['both', 'north'] as const) {
+        const house = await openHouse()
+        await liveByDraws(house, numbers, told)
+        sides.push({ house, told, transcript: new Transcript(baseUrl) })
+      }
+      for (const [at, number] of asks.entries()) {
+        const answers: string[] = []
+        for (const { house, told, transcript } of sides) {
+          await house.settle(1000)
+          if (told === 'both' && at % 2 === 0) await actOfSouth(house, number)
+          if (told === 'both' && at === 45) await eraseSouthChild(house)
+          answers.push(transcript.read(await house.ask(grant, drawAsk(number))))
+        }
+        expect({ at, asked: drawAsk(number), answer: answers[0] }).toEqual({
+          at,
+          asked: drawAsk(number),
+          answer: answers[1],
+        })
+        expect(answers[0]).not.toMatch(/^5/)
+      }
+      for (const { house } of sides) await house.close()
+    },
+    120_000,
+  )
 })

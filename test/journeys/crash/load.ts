@@ -162,10 +162,18 @@ function bundle(entry: BundleEntry[], effects: readonly Effect[]): Write {
   return { method: 'POST', path: '/fhir', body, effects }
 }
 
+/** So many Observations belong to two patients, and have a copy with each. */
+const sharedShare = 0.25
+/** Between the ids of those whose an Observation is. */
+const beside = '+'
+
 function newObservation(round: Round, once?: string): { resource: Observation; effect: Effect } {
   const { patients, random, books } = round
-  const patient = patients[Math.floor(random() * patients.length)] ?? ''
-  const effect: Effect = { version: 1, mark: books.nextMark(), patient }
+  const at = Math.floor(random() * patients.length)
+  const patient = patients[at] ?? ''
+  const twin = patients[(at + 1) % patients.length] ?? ''
+  const whose = random() < sharedShare ? `${patient}${beside}${twin}` : patient
+  const effect: Effect = { version: 1, mark: books.nextMark(), patient: whose }
   return { resource: observation(round, effect, once), effect }
 }
 
@@ -176,8 +184,9 @@ function nextObservation(round: Round, reference: string): { resource: Observati
   return { resource: observation(round, effect), effect }
 }
 
-function observation(round: Round, { reference, mark, patient }: Effect, once?: string): Observation {
+function observation(round: Round, { reference, mark, patient = '' }: Effect, once?: string): Observation {
   const id = reference?.split('/')[1]
+  const [owner, ...others] = patient.split(beside)
   const names = once === undefined ? [] : [{ system: onceSystem, value: once }]
   return {
     resourceType: 'Observation',
@@ -186,7 +195,8 @@ function observation(round: Round, { reference, mark, patient }: Effect, once?: 
     identifier: [{ system: markSystem, value: mark }, ...names],
     status: 'final',
     code: { coding: [{ system: 'http://loinc.org', code: '8867-4' }] },
-    subject: { reference: `Patient/${patient}` },
+    subject: { reference: `Patient/${owner}` },
+    ...(others.length === 0 ? {} : { performer: others.map(other => ({ reference: `Patient/${other}` })) }),
     effectiveDateTime: '2026-01-02T03:04:05Z',
     valueQuantity: {
       value: 50 + Math.floor(round.random() * 90),

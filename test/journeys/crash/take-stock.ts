@@ -25,6 +25,8 @@ export interface Span {
   readonly factsBefore: number
   /** The tag that all versions written since carry; undefined when there are several. */
   readonly round?: string
+  /** Ids of patients whose some Observations are together. */
+  readonly patients: readonly string[]
   /** So many of the resources are read one by one; all of them unless told. */
   readonly reads?: number
 }
@@ -44,6 +46,7 @@ export async function takeStock(client: Client, books: Books, span: Span): Promi
   const references = [...new Set(facts.map(({ reference }) => reference))]
   const found = await findAll(client, span.round)
   compareIndex(books, references, found, faults)
+  compareTwins(await inCompartments(client, span), faults)
   await compareReads(client, books, references.slice(-(span.reads ?? references.length)), faults)
   return faults
 }
@@ -141,6 +144,31 @@ async function findAll(client: Client, round: string | undefined): Promise<reado
   const tag = round === undefined ? '' : `_tag=${roundSystem}|${round}&`
   const pages = ['Observation', 'Patient'].map(type => everyEntry(client, `/fhir/${type}?${tag}_count=${pageSize}`))
   return (await Promise.all(pages)).flat().map(({ resource }) => resource as Observation)
+}
+
+/** What each patient's compartment holds, by patient. */
+async function inCompartments(client: Client, { patients, round }: Span): Promise<ReadonlyMap<string, Observations>> {
+  const tag = round === undefined ? '' : `_tag=${roundSystem}|${round}&`
+  const held = new Map<string, Observations>()
+  for (const patient of patients) {
+    const entries = await everyEntry(client, `/fhir/Patient/${patient}/Observation?${tag}_count=${pageSize}`)
+    const observations = entries.map(({ resource }) => resource as Observation)
+    held.set(patient, new Map(observations.map(each => [each.id ?? '', each])))
+  }
+  return held
+}
+
+type Observations = ReadonlyMap<string, Observation>
+
+/** A copy is never without its twin, and both are the same version. */
+function compareTwins(held: ReadonlyMap<string, Observations>, faults: Faults): void {
+  for (const [patient, observations] of held)
+    for (const [id, { meta, subject, performer = [] }] of observations)
+      for (const { reference = '' } of [subject ?? {}, ...performer]) {
+        const twin = held.get(reference.replace('Patient/', ''))?.get(id)
+        if (held.has(reference.replace('Patient/', '')) && twin?.meta?.versionId !== meta?.versionId)
+          faults.halfWritten.push(`Observation/${id} of ${patient} is not the same with ${reference}`)
+      }
 }
 
 /** The index knows everything that is current as it is, and nothing else. */

@@ -1,5 +1,6 @@
 /** Puts the same requests to two stores and says where their answers differ. */
 import type { Grant } from '#access'
+import { actBetween } from './acts.ts'
 import { withFace } from './face.ts'
 import { type Ask, baseUrl, type House, openHouse, tell, teller } from './house.ts'
 import { askOf, isQuestion } from './requests.ts'
@@ -19,6 +20,8 @@ export interface Family {
 export interface Tally {
   asked: number
   readonly statuses: Map<string, number>
+  /** What others did between the requests, by how it was answered. */
+  readonly acts: Map<string, number>
   questions: number
   wouldLeak: number
 }
@@ -44,8 +47,15 @@ function fromParting(answer: string, other: string): string {
 
 const askMs = 1000
 
+/** At the end: who saw hers, and what became of it. */
+const lastAsks: readonly Ask[] = [
+  '/AuditEvent?_count=1000',
+  '/AuditEvent/_history?_count=1000',
+  '/_history?_count=1000',
+].map(url => ({ method: 'GET', url }))
+
 export function newTally(): Tally {
-  return { asked: 0, statuses: new Map(), questions: 0, wouldLeak: 0 }
+  return { asked: 0, statuses: new Map(), acts: new Map(), questions: 0, wouldLeak: 0 }
 }
 
 /** The first difference under the family's token, if there is one; a fault counts as one. */
@@ -53,14 +63,18 @@ export async function differences(family: Family, tally: Tally, face?: 'http'): 
   const { token } = family
   const part = token.parts[family.part % token.parts.length]
   if (part === undefined) throw new TypeError('a token without a part to compare with')
-  const asks = family.asks.filter(number => number !== null).map(askOf)
+  const drawn = family.asks.filter(number => number !== null)
+  const asks = drawn.map(askOf)
   const story = tellStory(family.story.filter(number => number !== null))
   const texts = asks.map(({ body = '' }) => body)
   await using houses = await openBoth(face)
   await tell(houses.onWhole, whole(story))
   await tell(houses.onPart, partOf(story, { ...part, texts }))
   const both = new Both(houses, token.grant)
-  for (const ask of asks) {
+  for (const [at, ask] of [...asks, ...lastAsks].entries()) {
+    // What others do happens where there are others.
+    const acted = await actBetween(houses.onWhole, drawn[at] ?? at)
+    if (acted !== undefined) tally.acts.set(String(acted), (tally.acts.get(String(acted)) ?? 0) + 1)
     const [onWhole, onPart] = await both.put(ask)
     count(tally, onWhole)
     if (onWhole !== onPart || onWhole.startsWith('5')) return [differenceOf(token, part, ask, onWhole, onPart)]

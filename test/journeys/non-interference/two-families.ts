@@ -24,7 +24,7 @@ export const patientOf = (patient: string): Grant => grantOf('patient/*.cruds', 
 const house = grantOf('system/*.cruds', { patients: 'all' })
 
 /** Types of which a resource can be written by a client. */
-const types = resourceTypes.filter(type => type !== 'AuditEvent' && type !== 'Patient')
+export const types = resourceTypes.filter(type => type !== 'AuditEvent' && type !== 'Patient')
 
 /** Elements through which a resource of the type can belong to a patient, by the compartment's parameter names. */
 function namedBy(type: string): readonly string[] {
@@ -34,7 +34,7 @@ function namedBy(type: string): readonly string[] {
 }
 
 /** A resource of a type that names these patients wherever it can, one to an element and the rest at the last. */
-function about(type: string, patients: readonly string[]): Resource {
+export function about(type: string, patients: readonly string[]): Resource {
   const resource: { [element: string]: unknown; resourceType: string } = { resourceType: type }
   namedBy(type).forEach((name, at) => {
     const expression = searchParameter(type, name)?.expression ?? ''
