@@ -51,7 +51,36 @@ export async function writeThroughFhir(client: Client, flock: Flock): Promise<st
   const condition2 = `/fhir/Observation?identifier=${flock.code()}`
   await expectStatus(201, client.send({ method: 'PUT', path: condition2, body: markedObservation(flock, id) }))
   for (const type of ['transaction', 'batch']) await expectStatus(200, post('/fhir', bundleOf(type, flock, id)))
+  const other = (await expectStatus(201, post('/fhir/Patient', markedPatient(flock)))).json<{ id: string }>()
+  await writeShared(client, flock, [id, other.id])
   return id
+}
+
+/** What belongs to two patients has a copy with each; then it goes away from one of them. */
+async function writeShared(client: Client, flock: Flock, patients: readonly string[]): Promise<void> {
+  const body = markedAppointment(flock, patients)
+  const made = await expectStatus(201, client.send({ method: 'POST', path: '/fhir/Appointment', body }))
+  const { id } = made.json<{ id: string }>()
+  for (const whose of [patients, patients.slice(0, 1)]) {
+    const next = { ...markedAppointment(flock, whose), id }
+    await expectStatus(200, client.send({ method: 'PUT', path: `/fhir/Appointment/${id}`, body: next }))
+  }
+}
+
+function markedAppointment(flock: Flock, patients: readonly string[]): object {
+  return {
+    resourceType: 'Appointment',
+    identifier: [{ value: flock.code() }],
+    status: 'booked',
+    description: flock.foreignName(),
+    comment: flock.name(),
+    patientInstruction: flock.name(),
+    participant: patients.map(id => ({
+      actor: { reference: `Patient/${id}`, display: flock.name() },
+      type: [{ text: flock.name() }],
+      status: 'accepted',
+    })),
+  }
 }
 
 function bundleOf(type: string, flock: Flock, patient: string): object {
@@ -78,6 +107,7 @@ export async function askThroughFhir(client: Client, flock: Flock, patient: stri
     `Observation?identifier=${flock.code()}&_sort=-date&_include=Observation:subject`,
     `Patient/${patient}/Observation?code=${flock.code()}`,
     `Observation?_tag=${flock.code()}&_total=accurate`,
+    `Appointment?identifier=${flock.code()}&actor:Patient.name=${flock.name()}`,
   ]
   for (const question of questions) await expectStatus(200, client.send({ path: `/fhir/${question}` }))
   const form = { 'content-type': 'application/x-www-form-urlencoded' }
