@@ -4,6 +4,7 @@ import type { Txn } from '#record'
 import type { Validator } from '#validation'
 import { otherForms } from './choices.ts'
 import { withContained } from './contained.ts'
+import type { FormerIds } from './former-ids.ts'
 import type { Left, Outcome, Reason } from './outcome.ts'
 import { withoutInvalid } from './without-invalid.ts'
 
@@ -40,10 +41,21 @@ export interface Staging {
   /** What the record refuses is thrown, not counted. */
   readonly strict: boolean
   readonly validator: Validator
+  /** The names under which the patient has what others had who were merged into them. */
+  readonly former?: FormerIds | undefined
 }
 
 /** Stages the items of one batch. Has no effect but through `txn`, so it may be run again. */
-export async function stage(txn: Txn, items: readonly Item[], staging: Staging): Promise<Committed> {
+export async function stage(txn: Txn, given: readonly Item[], staging: Staging): Promise<Committed> {
+  const { former } = staging
+  if (former === undefined) return stageNamed(txn, given, staging)
+  const items = await former.named(txn, given)
+  const { fates, ...committed } = await stageNamed(txn, items, staging)
+  const fateOf = new Map(given.map((item, at) => [item, fates.get(items[at] ?? item) ?? 'duplicate']))
+  return { ...committed, fates: fateOf }
+}
+
+async function stageNamed(txn: Txn, items: readonly Item[], staging: Staging): Promise<Committed> {
   const progress: Progress = { created: [], updated: [], fates: new Map(), warnings: [] }
   const gathered = gather(items.filter(isMapped))
   const existing = await existingOf(txn, gathered.keys())

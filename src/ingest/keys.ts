@@ -31,6 +31,12 @@ export async function fingerprintKey(documents: Documents, owner: string): Promi
   throw new Problem('fault', 'ingest.failed', 'The key under which this is imported cannot be kept.')
 }
 
+/** The key of a patient for whom something was imported before; undefined for others. */
+export async function knownFingerprintKey(documents: Documents, owner: string): Promise<Uint8Array | undefined> {
+  const found = await documents.get<{ key: string }>(collection, owner)
+  return found === undefined ? undefined : Buffer.from(found.value.key, 'base64url')
+}
+
 /** Forgets the key of a patient who in the end was not taken in: nothing was written under it. */
 export async function forgetFingerprintKey(documents: Documents, owner: string): Promise<void> {
   await documents.delete(collection, owner)

@@ -2,11 +2,14 @@ import { beyondPatient, type Grant, permits } from '#access'
 import { parseResource } from '#fhir'
 import { isProblem } from '#kernel'
 import type { Record } from '#record'
+import type { Documents } from '#vault'
 import { createFingerprint } from './fingerprint.ts'
+import { FormerIds } from './former-ids.ts'
 import type { Senders } from './hl7v2/senders.ts'
 import { claimsOf, type PersonClaims } from './identity/claims.ts'
+import { mergedInto } from './identity/merging/lineage.ts'
 import { descriptionsOf } from './identity/review/known-as.ts'
-import { commonsKey, fingerprintKey } from './keys.ts'
+import { commonsKey, fingerprintKey, knownFingerprintKey } from './keys.ts'
 import type { ReadContext } from './read-context.ts'
 import type { RunDeps } from './run.ts'
 import { validPart } from './without-invalid.ts'
@@ -18,7 +21,7 @@ export interface ContextDeps extends RunDeps {
 }
 
 /**
- * What the mappers of one run share.
+ * What the mappers of one run share. `former`: the ids that its facts have where the patient took somebody's place.
  *
  * @param forced  somebody has said that the file is this patient's
  */
@@ -28,10 +31,12 @@ export async function openContext(
   digest: string,
   deps: ContextDeps,
   forced = false,
-): Promise<{ context: ReadContext; provenanceId: string }> {
+): Promise<{ context: ReadContext; provenanceId: string; former: FormerIds | undefined }> {
   const { documents } = deps.record
-  const fingerprint = createFingerprint(await fingerprintKey(documents, patient))
-  const provenanceId = fingerprint('run', digest).slice(0, 16)
+  const own = createFingerprint(await fingerprintKey(documents, patient))
+  const former = await formerIds(documents, patient)
+  const fingerprint = former?.noting(own) ?? own
+  const provenanceId = own('run', digest).slice(0, 16)
   const context: ReadContext = {
     patient,
     subject: Object.freeze({ reference: `Patient/${patient}` }),
@@ -51,7 +56,17 @@ export async function openContext(
     validPart: resource => validPart(resource, deps.validator),
     isValid: resource => deps.validator.validate(resource).length === 0,
   }
-  return { context, provenanceId }
+  return { context, provenanceId, former }
+}
+
+/** Undefined for somebody whose place nobody else had, which is nearly everybody. */
+async function formerIds(documents: Documents, patient: string): Promise<FormerIds | undefined> {
+  const fingerprints = []
+  for (const loser of await mergedInto(documents, patient)) {
+    const key = await knownFingerprintKey(documents, loser)
+    if (key !== undefined) fingerprints.push(createFingerprint(key))
+  }
+  return fingerprints.length === 0 ? undefined : new FormerIds(fingerprints)
 }
 
 /** Nothing is known of somebody who is only about to be taken in, or whom the grant may not read. */

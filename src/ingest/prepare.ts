@@ -127,10 +127,10 @@ async function run(wanted: Wanted, recognised: Recognised, steps: Steps, deps: P
   const { source, signal, onRows } = steps
   try {
     const digest = await steps.begin()
-    const { context, provenanceId } = await openContext(grant, patient, digest, deps, forced)
+    const { context, provenanceId, former } = await openContext(grant, patient, digest, deps, forced)
     const guard = forced ? { forced } : { whom: context }
     const permitted = () => grantNow(wanted, deps)
-    const facts = { grant, patient, format, digest, provenanceId, ...guard, signal, permitted, admit }
+    const facts = { grant, patient, format, digest, provenanceId, former, ...guard, signal, permitted, admit }
     const ended = await runImport(() => recognised.open(context), facts, deps, onRows)
     return held(ended, { source, format, digest }, deps)
   } catch (error) {

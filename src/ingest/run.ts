@@ -5,6 +5,7 @@ import type { Validator } from '#validation'
 import type { Documents } from '#vault'
 import { type Committed, type Fate, type Item, stage } from './commit.ts'
 import type { Format } from './format.ts'
+import type { FormerIds } from './former-ids.ts'
 import { claimsOf } from './identity/claims.ts'
 import { checkSamePerson, type Whom } from './identity/guard.ts'
 import type { IngestLimits } from './limits.ts'
@@ -39,6 +40,8 @@ export interface RunFacts {
   readonly signal?: AbortSignal
   /** The grant as it is at this moment. @throws Problem when the run may not go on */
   permitted?(): Promise<Grant>
+  /** The names under which the patient has what others had who were merged into them. */
+  readonly former?: FormerIds | undefined
 }
 
 /** How far an import of this file came. Written in the transaction of each batch. */
@@ -252,7 +255,8 @@ class Run {
     txn.note(
       `import ${this.#facts.format}${this.#facts.forced === true ? ', forced whatever differs in identity' : ''}`,
     )
-    return stage(txn, items, { strict: false, validator: this.#deps.validator })
+    const { former } = this.#facts
+    return stage(txn, items, { strict: false, validator: this.#deps.validator, former })
   }
 
   async #writeProvenance(txn: Txn, written: readonly string[], last: boolean): Promise<void> {

@@ -62,7 +62,7 @@ export function mediaType(top: string, subtype: string): string {
 
 /** ED: source, type, subtype, encoding, data. The words of the encoding are not always true, so the data are looked at. */
 export function toAttachment(given: Repetition): Node | undefined {
-  const [, top = '', subtype = '', encoding = ''] = [1, 2, 3, 4].map(at => part(given, at))
+  const [top = '', subtype = '', encoding = ''] = [2, 3, 4].map(at => part(given, at))
   const data = (given[4] ?? []).join('&')
   if (data === '') return undefined
   const said = mediaType(top, subtype)
@@ -98,6 +98,30 @@ function decoded(data: string, encoding: string): Buffer | undefined {
 
 function isBase64(text: string): boolean {
   return /^[A-Za-z0-9+/]+={0,2}$/.test(text) && text.length % 4 !== 1
+}
+
+type PlaceIn = readonly [component: number, subcomponent?: number]
+
+/** Which components of an ED its attachment says. */
+export function usedOfAttachment(given: Repetition): readonly PlaceIn[] {
+  const isEncoding = /^(A|HEX|BASE64.*)$/i.test(part(given, 4))
+  return [[5], ...(isEncoding ? [[4, 1] as const] : []), ...usedOfType(given, 2)]
+}
+
+/** Which components of an RP its attachment says. */
+export function usedOfPointer(given: Repetition): readonly PlaceIn[] {
+  return [[1, 1], ...usedOfType(given, 3)]
+}
+
+/** Type and subtype that a media type was made of, where they stand. */
+function usedOfType(given: Repetition, at: number): readonly PlaceIn[] {
+  const [top, subtype] = [part(given, at), part(given, at + 1)]
+  const type = mediaType(top, subtype)
+  const isSaid = (text: string) =>
+    type.includes(text.toLowerCase()) ||
+    mediaTypes[text.toUpperCase()] === type ||
+    tops[text.toUpperCase()] !== undefined
+  return [at, at + 1].filter(place => isSaid(part(given, place))).map(place => [place, 1])
 }
 
 /** RP: where it lies, the application that keeps it, type and subtype. */

@@ -1,5 +1,6 @@
 import type { CodeableConcept, Coding } from '../codes.ts'
 import { compact } from './drafts.ts'
+import { unwatched } from './ledger.ts'
 import { part, type Repetition } from './message.ts'
 import { type CodeTable, codeTable, codeTables, lookUp } from './tables.ts'
 
@@ -35,7 +36,7 @@ export function codingSystem(name: string, oid = ''): string | undefined {
   const known =
     lookUp(codeTables().codingSystems.systems, name) ?? lookUp(codeTables().codingSystems.systems, name.toUpperCase())
   if (known !== undefined) return known
-  if (/^[0-2](\.\d+)+$/.test(oid)) return `urn:oid:${oid}`
+  if (isOid(oid)) return `urn:oid:${oid}`
   return name === '' || isLocal(name) ? undefined : localUrn('0396', name)
 }
 
@@ -97,7 +98,8 @@ function codingsAt(
   const [code, name] = [part(repetition, place[0]), part(repetition, place[2])]
   // Without a code its words are the text at most: what is not, is not read.
   if (code === '') return []
-  const [, display, , version, oid = ''] = place.map(at => part(repetition, at))
+  const [display, version] = [part(repetition, place[1]), part(repetition, place[3])]
+  const oid = oidAt(repetition, place[4])
   const isOfTable = table !== undefined && isNameOf(name, table)
   const mapped = isOfTable ? translated(code, codeTable(table)) : undefined
   const system = codingSystem(name, oid) ?? (isOfTable && name === '' ? systemOfTable(table) : undefined)
@@ -105,6 +107,15 @@ function codingsAt(
   if (mapped === undefined) return [own]
   const words = compact({ display, ...mapped }) as Coding
   return mapped.code === code ? [words] : [words, own]
+}
+
+/** What is no OID is not read, and is named to the sender. */
+function oidAt(repetition: Repetition, at: number): string {
+  return isOid(part(unwatched(repetition), at)) ? part(repetition, at) : ''
+}
+
+function isOid(text: string): boolean {
+  return /^[0-2](\.\d+)+$/.test(text)
 }
 
 /** Whether codes of that system are codes of the table: the sender says so, or says nothing. */

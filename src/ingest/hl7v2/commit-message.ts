@@ -1,6 +1,7 @@
 import type { Grant } from '#access'
 import type { Txn } from '#record'
 import { type Item, stage } from '../commit.ts'
+import type { FormerIds } from '../former-ids.ts'
 import type { Left, Outcome } from '../outcome.ts'
 import { provenanceOf } from '../provenance.ts'
 import type { RunDeps } from '../run.ts'
@@ -12,6 +13,7 @@ export interface PatientPart {
   readonly admit?: ((txn: Txn) => Promise<void>) | undefined
   /** Id of this patient's Provenance of the message. */
   readonly provenanceId: string
+  readonly former: FormerIds | undefined
   readonly outcomes: readonly Outcome[]
 }
 
@@ -36,13 +38,15 @@ export function commitMessage(parts: readonly PatientPart[], facts: MessageFacts
   return deps.record.writer(facts.grant).transact(async txn => {
     txn.note('import hl7v2')
     for (const { admit } of parts) await admit?.(txn)
-    const committed = await stage(txn, items.flat(), { strict: true, validator: deps.validator })
-    const written = new Set([...committed.created, ...committed.updated])
+    const warnings: Left[] = []
     for (const [at, part] of parts.entries()) {
-      const targets = new Set(items[at]?.map(nameOf)).intersection(written)
-      if (targets.size > 0) await writeProvenance(txn, part, [...targets], facts, deps)
+      const { former } = part
+      const committed = await stage(txn, items[at] ?? [], { strict: true, validator: deps.validator, former })
+      const targets = [...new Set([...committed.created, ...committed.updated])]
+      if (targets.length > 0) await writeProvenance(txn, part, targets, facts, deps)
+      warnings.push(...committed.warnings)
     }
-    const answer = facts.answered(committed.warnings)
+    const answer = facts.answered(warnings)
     txn.document(facts.remember(answer))
     return answer
   })
@@ -50,10 +54,6 @@ export function commitMessage(parts: readonly PatientPart[], facts: MessageFacts
 
 function isItem(outcome: Outcome): outcome is Item {
   return outcome.kind === 'mapped' || outcome.kind === 'amend'
-}
-
-function nameOf(item: Item): string {
-  return item.kind === 'mapped' ? `${item.resource.resourceType}/${item.resource.id}` : `${item.type}/${item.id}`
 }
 
 async function writeProvenance(

@@ -11,8 +11,10 @@ const extensions = 'http://hl7.org/fhir/StructureDefinition/contactpoint-'
  * @see https://build.fhir.org/ig/HL7/v2-to-fhir/ConceptMap-datatype-xtn-to-contactpoint.html
  */
 export function toContactPoints(given: Repetition, zone: string, used: Used = () => undefined): readonly Node[] {
-  for (const component of [2, 3, 4, 5, 6, 7, 8, 12]) used(component)
-  if (isSaidByParts(given)) used(1)
+  for (const component of [4, 5, 6, 7, 8, 12]) used(component, 1)
+  if (isSaidByParts(given)) used(1, 1)
+  if (isKnownUse(part(given, 2))) used(2, 1)
+  if (isKnownEquipment(part(given, 3))) used(3, 1)
   const equipment = part(given, 3)
   const isAddress = /^(internet|x\.?400)$/i.test(equipment) || /^NET$/i.test(part(given, 2))
   const email = part(given, 4) || (isAddress || part(given, 1).includes('@') ? part(given, 1) : '')
@@ -32,7 +34,21 @@ export function toContactPoints(given: Repetition, zone: string, used: Used = ()
   return points.flatMap(point => (point === undefined ? [] : [compact(point) as Node]))
 }
 
-type Used = (component: number) => void
+type Used = (component: number, subcomponent?: number) => void
+
+function isKnownUse(code: string): boolean {
+  const table = codeTable('TelecommunicationUseCode')
+  return (
+    lookUp(table?.codes, code.toUpperCase()) !== undefined ||
+    lookUp(table?.own?.codes, code.toUpperCase()) !== undefined ||
+    /^NET$/i.test(code)
+  )
+}
+
+function isKnownEquipment(code: string): boolean {
+  const table = codeTable('TelecommunicationEquipmentType')
+  return lookUp(table?.codes, code.toUpperCase()) !== undefined || /^(internet|x\.?400|CP)$/i.test(code)
+}
 
 /** Whether XTN.1 is the number of the parts, or is what is taken; else it is another number, and is named as not read. */
 function isSaidByParts(given: Repetition): boolean {

@@ -75,10 +75,15 @@ function readType(map: TypeMap, given: Repetition, reading: Reading): Node | Dra
   return map.resource === undefined ? elements.node : new Draft(map.resource, elements.node)
 }
 
+/** Whether a constant says which code stands there: one for all that is not that code says nothing of it. */
+function saysItsCode({ when = '' }: FieldRule): boolean {
+  return / (EQUALS|IN) /.test(when) && !/ NOT /.test(when)
+}
+
 /** Reads by one row and puts what it gives. A time or a code that gives nothing is lost. */
 export function putRow(elements: Elements, row: FieldRule, given: Repetition, reading: Reading): boolean {
   const value = row.constant ?? readAs(row, given, reading)
-  if (row.constant !== undefined) reading.used(1)
+  if (row.constant !== undefined && saysItsCode(row)) reading.used(1)
   if (value === undefined) {
     if (isStrict(row)) reading.lost.push(reading.place)
     return false

@@ -108,18 +108,27 @@ function watched(given: Field, note: (repetition: number) => Used): Field {
 
 /** The repetition itself; which of its components and subcomponents are asked for is told. */
 export function watching(given: Repetition, used: Used): Repetition {
-  return listening(given, at => {
+  const watched = listening(given, at => {
     const component = given[at] as Component
     // What is not divided is read as soon as it is asked for.
     if (component.length > 1) return listening(component, below => tell(component[below], used, at + 1, below + 1))
     used(at + 1)
     return component
   })
+  originals.set(watched, given)
+  return watched
 }
 
 function tell(text: string | undefined, used: Used, component: number, subcomponent: number): string | undefined {
   used(component, subcomponent)
   return text
+}
+
+const originals = new WeakMap<readonly unknown[], Repetition>()
+
+/** The repetition itself, to be looked at before something is made of it: nothing is noted. */
+export function unwatched(given: Repetition): Repetition {
+  return originals.get(given) ?? given
 }
 
 function listening<T>(list: readonly T[], answer: (at: number) => T | undefined): readonly T[] {

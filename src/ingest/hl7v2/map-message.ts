@@ -3,6 +3,7 @@ import type { MapContext, Outcome } from '../outcome.ts'
 import type { Steps } from '../turns.ts'
 import { type Message, value } from './message.ts'
 import { mapVisit } from './resources/encounter.ts'
+import { mapNotes } from './resources/notes.ts'
 import { mapPatient } from './resources/patient.ts'
 import { mapEvent } from './resources/provenance.ts'
 import { mapGroups } from './resources/table.ts'
@@ -53,6 +54,7 @@ export function* mapPatientGroup(read: Read, group: Group, context: MapContext):
   yield* mapGroups({ ...scene, encounter }, group)
   if (group !== patients[0]) return yield* closing(scene, allSegments(group))
   readHeader(scene, read)
+  yield* mapNotes(scene, { name: 'HEADER', segments: header, groups: [] })
   return yield* closing(scene, [...header, ...allSegments(group)])
 }
 

@@ -8,7 +8,7 @@ import { identify } from '../identity/identify.ts'
 import { compare, type IdentityElement, type Verdict } from '../identity/judge.ts'
 import { checkBoth, listOf, type MergeDeps } from '../identity/merging/both.ts'
 import { mergePatients } from '../identity/merging/merge.ts'
-import type { Held } from '../identity/review/held.ts'
+import type { Doubt, Held } from '../identity/review/held.ts'
 import { identifierKey } from '../patient-merge.ts'
 import type { Read } from './map-message.ts'
 import { type Field, field, type Segment, value } from './message.ts'
@@ -42,25 +42,36 @@ const rememberedMs = 31 * 24 * 3600 * 1000
  * names the numbers that are given up, its PID those that stay. All groups are looked at before the first is merged. A message
  * that comes again merges nothing that was undone meanwhile.
  *
+ * @returns who remains, by group; nothing of a message that comes again
  * @throws Problem `unprocessable` · `ingest.hl7-segment-missing`, `ingest.hl7-patient-unknown`, `ingest.patient-contradicted`,
- *   `ingest.patient-doubtful`; `forbidden` · `scope.missing`
+ *   `ingest.patient-doubtful` (its cause is a `Doubt`); `forbidden` · `scope.missing`
  * @see HL7 v2.9 chapter 3.3.40 and 3.6.2
  */
 export async function mergeByMessage(
   read: Said,
-  { grant, digest }: { readonly grant: Grant; readonly digest: string; readonly choices: Held['choices'] },
+  { grant, digest, choices }: Deciding & { readonly digest: string },
   deps: MergeDeps,
-): Promise<void> {
+): Promise<readonly string[]> {
   const { documents } = deps.record
   const name = [3, 4, 10].map(number => value(read.message.msh, number)).join('/')
-  if ((await documents.get<{ digest: string }>(collection, name))?.value.digest === digest) return
+  if ((await documents.get<{ digest: string }>(collection, name))?.value.digest === digest) return []
   const plans: Plan[] = []
-  for (const group of read.patients) plans.push(await planOf(read, group, grant, deps))
-  for (const plan of plans) await carryOut(plan, read, grant, deps)
+  for (const group of read.patients) plans.push(await planOf(read, group, { grant, choices }, deps))
+  const remaining: string[] = []
+  for (const plan of plans) remaining.push(await carryOut(plan, read, grant, deps))
   await documents.put(collection, name, { digest }, { expiresAtMs: deps.clock.nowMs() + rememberedMs })
+  return remaining
 }
 
-async function planOf(read: Said, group: Group, grant: Grant, deps: MergeDeps): Promise<Plan> {
+/** Who asks for a merge, and what a person has said: of the people of PID by number of the group, then of those of MRG. */
+interface Deciding {
+  readonly grant: Grant
+  readonly choices: Held['choices']
+}
+
+async function planOf(read: Said, group: Group, { grant, choices }: Deciding, deps: MergeDeps): Promise<Plan> {
+  const nth = read.patients.indexOf(group)
+  const nthBefore = read.patients.length + nth
   const former = formerly(group)
   const [now, before] = [personOf(read, group), personOf(read, former)]
   const [target, source] = await deps.record.writer(grant).transact(async txn => {
@@ -69,8 +80,14 @@ async function planOf(read: Said, group: Group, grant: Grant, deps: MergeDeps): 
   })
   const plan = {
     group,
-    target: surely(target, elements => placesOf(elements, group)),
-    source: surely(source, elements => elements.map(element => `MRG-${element === 'name' ? 7 : 1}`)),
+    target: surely(target, choices[nth], elements => ({
+      places: placesOf(elements, group),
+      doubt: { nth, incoming: patientOf(read, group) },
+    })),
+    source: surely(source, choices[nthBefore], elements => ({
+      places: elements.map(element => `MRG-${element === 'name' ? 7 : 1}`),
+      doubt: { nth: nthBefore, incoming: patientOf(read, former) },
+    })),
     prior: numbersOf(read, former),
   }
   if (plan.target === undefined && plan.source === undefined)
@@ -95,16 +112,31 @@ function formerly(group: Group): Group {
   return { name: group.name, segments: [pid], groups: [] }
 }
 
-function numbersOf({ message, sending }: Said, group: Group): readonly Identifier[] {
-  const { elements } = patientElements(group, { message, zone: sending.zone })
+function patientOf({ message, sending }: Said, group: Group): Doubt['incoming'] {
+  return patientElements(group, { message, zone: sending.zone }).elements
+}
+
+function numbersOf(read: Said, group: Group): readonly Identifier[] {
+  const elements = patientOf(read, group)
   return (Array.isArray(elements.identifier) ? elements.identifier : []) as readonly Identifier[]
 }
 
-/** Nobody is merged on a doubt. */
-function surely(verdict: Verdict, placesIn: (elements: readonly IdentityElement[]) => readonly string[]) {
+interface Unsure {
+  readonly places: readonly string[]
+  readonly doubt: Pick<Doubt, 'nth' | 'incoming'>
+}
+
+/** Nobody is merged on a doubt: a person decides it. `new` is nobody who is here. */
+function surely(verdict: Verdict, choice: string | undefined, unsure: (of: readonly IdentityElement[]) => Unsure) {
+  if (choice !== undefined) return choice === 'new' ? undefined : choice
   if (verdict.kind === 'certain') return verdict.patient
   if (verdict.kind === 'unknown') return undefined
-  throw differing(verdict.kind === 'contradiction', verdict.elements, placesIn(verdict.elements))
+  const { elements } = verdict
+  const { places, doubt } = unsure(elements)
+  if (verdict.kind === 'contradiction') throw differing(true, elements, places)
+  const text = `It is doubtful whom the message merges, by ${inWords(elements)}.`
+  const cause: Doubt = { patients: verdict.patients, elements, ...doubt }
+  throw new Problem('unprocessable', 'ingest.patient-doubtful', text, { expression: places, cause })
 }
 
 function differing(isOther: boolean, elements: readonly IdentityElement[], expression: readonly string[]): Problem {
@@ -134,15 +166,16 @@ async function carryOut(
   read: Said,
   grant: Grant,
   deps: MergeDeps,
-): Promise<void> {
+): Promise<string> {
   if (target !== undefined && source !== undefined) {
     if (target !== source) await mergePatients({ grant, source, target }, deps)
-    return
+    return target
   }
   const patient = target ?? source ?? ''
   const added = target === undefined ? numbersOf(read, group) : []
   await checkBoth(grant, [patient], deps.record)
   await deps.record.writer(grant).transact(txn => renumber(txn, patient, added, prior))
+  return patient
 }
 
 /** One of the two is not known here: the numbers that are given up become old ones of the other, to be found by them. */

@@ -1,12 +1,12 @@
 import { toFhirNumber } from '../numbers.ts'
-import { isUndecodable, toAttachment, toPointer } from './attachments.ts'
+import { isUndecodable, toAttachment, toPointer, usedOfAttachment, usedOfPointer } from './attachments.ts'
 import { toConcept } from './codings.ts'
 import { toContactPoints } from './contact-points.ts'
 import { compact, type Node, nameText } from './drafts.ts'
-import { toLocation } from './locations.ts'
+import { type Used, watching } from './ledger.ts'
 import { type Component, type Field, field, isEmpty, part, type Repetition, type Segment, value } from './message.ts'
 import { toDateTime, toTime } from './times.ts'
-import { toUnit, type Unit } from './units.ts'
+import { toUnit, type Unit, unitParts } from './units.ts'
 
 /** What OBX-5 gives: elements of the Observation, and documents that belong to its report. */
 export interface ObservationValue {
@@ -18,7 +18,19 @@ export interface ObservationValue {
 interface Reading {
   readonly unit: Unit
   readonly zone: string
+  /** Says what was made use of. */
+  readonly used: Used
 }
+
+/** Is told what of OBX-5 was made use of. */
+export interface Seen {
+  /** Of a repetition, counted from 0. */
+  note(repetition: number): Used
+  /** All of it. */
+  keep(): void
+}
+
+const unseen: Seen = { note: () => () => undefined, keep: () => undefined }
 
 type Reader = (given: Repetition, reading: Reading) => Node | undefined
 
@@ -49,18 +61,22 @@ const readers: Readonly<Record<string, Reader>> = {
   CN: given => only('valueString', nameText(personName(given, 2))),
   XAD: given => only('valueString', words(given, [1, 2, 5, 3, 4, 6])),
   AD: given => only('valueString', words(given, [1, 2, 5, 3, 4, 6])),
-  XTN: (given, { zone }) =>
-    only(
-      'valueString',
-      toContactPoints(given, zone)
-        .map(point => point.value)
-        .join(', ') || undefined,
-    ),
-  PL: given => only('valueString', toLocation(given)?.display),
+  XTN: (given, { zone, used }) => only('valueString', numbersOf(given, zone, used)),
+  PL: given => only('valueString', words(given, [4, 7, 8, 1, 2, 3, 9])),
 }
 
-/** Types whose repetitions are lines of one text. */
-const texts = new Set(['', 'ST', 'TX', 'FT'])
+/** Types whose code says itself what it made use of. */
+const telling = new Set(['XTN'])
+
+const partsOfNumber = [1, 4, 5, 6, 7, 8, 12]
+
+function numbersOf(given: Repetition, zone: string, used: Used): string | undefined {
+  const said = toContactPoints(given, zone)
+    .map(point => point.value)
+    .join(', ')
+  for (const at of partsOfNumber) if (said.includes(part(given, at))) used(at, 1)
+  return said || undefined
+}
 
 /**
  * The value of an OBX; undefined when it has none. Several values are components of one Observation, lines of text are
@@ -69,18 +85,24 @@ const texts = new Set(['', 'ST', 'TX', 'FT'])
  * @param code  what was observed, for the components
  * @see https://build.fhir.org/ig/HL7/v2-to-fhir/ConceptMap-segment-obx-to-observation.html
  */
-export function readValue(obx: Segment, zone: string, code?: unknown): ObservationValue | undefined {
+export function readValue(obx: Segment, zone: string, code?: unknown, seen = unseen): ObservationValue | undefined {
   const values = field(obx, 5)
   if (isEmpty(values)) return undefined
   const type = value(obx, 2).toUpperCase()
-  if (type === 'ED') return documents(values, toAttachment)
-  if (type === 'RP') return documents(values, toPointer)
-  if (texts.has(type)) return ofElements(text(values))
-  const reading: Reading = { unit: unitOf(obx), zone }
-  if (type === 'NA' || type === 'MA') return ofElements(sampled(values, reading.unit) ?? text(values))
+  if (type === 'ED') return documents(values, toAttachment, usedOfAttachment, seen)
+  if (type === 'RP') return documents(values, toPointer, usedOfPointer, seen)
   const read = Object.hasOwn(readers, type) ? readers[type] : undefined
-  if (read === undefined) return ofElements(text(values))
-  const given = values.filter(one => !isEmpty([one])).map(one => read(one, reading) ?? text([one]) ?? {})
+  if (read === undefined) {
+    seen.keep()
+    const isArray = type === 'NA' || type === 'MA'
+    return ofElements((isArray ? sampled(values, unitOf(obx)) : undefined) ?? text(values))
+  }
+  const unit = unitOf(obx)
+  const given = values.flatMap((one, at): readonly Node[] => {
+    if (isEmpty([one])) return []
+    const used = seen.note(at)
+    return [read(telling.has(type) ? one : watching(one, used), { unit, zone, used }) ?? textOf(one, used)]
+  })
   const [first = {}] = given
   return ofElements(given.length === 1 ? first : { component: given.map(one => ({ code, ...one })) })
 }
@@ -89,10 +111,32 @@ function ofElements(elements: Node | undefined): ObservationValue | undefined {
   return elements === undefined ? undefined : { elements, attachments: [] }
 }
 
+/** What no reader understands stays as text, all of it. */
+function textOf(one: Repetition, used: Used): Node {
+  for (const at of one.keys()) used(at + 1)
+  return text([one]) ?? {}
+}
+
 /** What has no data and lies nowhere is no document; what it says stays as text. */
-function documents(values: Field, read: (given: Repetition) => Node | undefined): ObservationValue {
-  const attachments = values.map(read).filter(one => one !== undefined)
-  const others = values.filter(one => !isEmpty([one]) && read(one) === undefined)
+function documents(
+  values: Field,
+  read: (given: Repetition) => Node | undefined,
+  usedOf: (given: Repetition) => readonly (readonly [component: number, subcomponent?: number])[],
+  seen: Seen,
+): ObservationValue {
+  const attachments: Node[] = []
+  const others: Repetition[] = []
+  for (const [at, one] of values.entries()) {
+    if (isEmpty([one])) continue
+    const attachment = read(one)
+    if (attachment !== undefined) {
+      attachments.push(attachment)
+      for (const place of usedOf(one)) seen.note(at)(...place)
+    } else {
+      textOf(one, seen.note(at))
+      others.push(one)
+    }
+  }
   return { elements: (others.length > 0 && text(others)) || {}, attachments }
 }
 
@@ -243,6 +287,12 @@ export function referenceRange(given: string, unit: Unit): Node | undefined {
   const [, low = '', high = ''] = /^(-?[\d.]+)\s*(?:-|–|to)\s*(-?[\d.]+)$/.exec(given) ?? []
   const ends = compact({ low: low && quantity(low, unit), high: high && quantity(high, unit) })
   return { ...(ends?.low !== undefined && ends.high !== undefined ? ends : {}), text: given }
+}
+
+/** Which components of OBX-6 its unit says. */
+export function usedOfUnit(obx: Segment): readonly number[] {
+  const [given = []] = field(obx, 6)
+  return unitParts(given, unitOf(obx))
 }
 
 /** The unit of an OBX. */

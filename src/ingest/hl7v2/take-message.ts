@@ -1,5 +1,6 @@
 import type { Grant } from '#access'
 import { isProblem, Problem } from '#kernel'
+import { mergedInto } from '../identity/merging/lineage.ts'
 import type { Held } from '../identity/review/held.ts'
 import { forgetFingerprintKey } from '../keys.ts'
 import { type ContextDeps, openContext } from '../open-context.ts'
@@ -48,14 +49,16 @@ export async function takeMessage(message: Message, taking: Taking, deps: Receiv
   const read = readMessage(message, deps.senders)
   checkProcessing(read)
   const { grant, contentDigest: digest, choices = {} } = taking
-  if (read.row.merges === true) await mergeByMessage(read, { grant, digest, choices }, deps)
+  const merged = read.row.merges === true ? await mergeByMessage(read, { grant, digest, choices }, deps) : []
   const about: About[] = []
   for (const [nth, group] of read.patients.entries()) {
-    const question = { read, group, grant, choice: choices[nth] }
+    const choice = choices[nth] === undefined ? undefined : (merged[nth] ?? choices[nth])
+    const question = { read, group, grant, choice }
     about.push({ group, subject: await findPatient(question, deps.record, deps.baseUrl) })
   }
   const first = about[0]?.subject.patient ?? ''
-  const before = await receiptOf(deps.record.documents, message, [first], digest)
+  const { documents } = deps.record
+  const before = await receiptOf(documents, message, [first, ...(await mergedInto(documents, first))], digest)
   if (before !== undefined) return before.ack ?? answer(message, [], taking, deps)
   const admitted = about.filter(({ subject }) => subject.admit !== undefined)
   try {
@@ -74,10 +77,10 @@ async function importMessage(read: Read, about: readonly About[], taking: Taking
   const parts: PatientPart[] = []
   // Several groups may be about one patient.
   for (const [patient, of] of Map.groupBy(about, ({ subject }) => subject.patient)) {
-    const { context, provenanceId } = await openContext(taking.grant, patient, taking.digest, deps)
+    const { context, provenanceId, former } = await openContext(taking.grant, patient, taking.digest, deps)
     const outcomes: (readonly Outcome[])[] = []
     for (const { group } of of) outcomes.push(await inTurns(mapPatientGroup(read, group, context)))
-    parts.push({ patient, admit: of[0]?.subject.admit, provenanceId, outcomes: outcomes.flat() })
+    parts.push({ patient, admit: of[0]?.subject.admit, provenanceId, former, outcomes: outcomes.flat() })
   }
   const outcomes = [...remarks(read), ...parts.flatMap(part => part.outcomes)]
   if (read.sending.strict) checkFaultless(outcomes)

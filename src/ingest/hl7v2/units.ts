@@ -1,7 +1,7 @@
 import { isUcum } from '#terminology'
 import { systems } from '../codes.ts'
 import { lazyTable } from '../tables.ts'
-import { codingSystem } from './codings.ts'
+import { codingSystem, isLocal } from './codings.ts'
 import { part, type Repetition } from './message.ts'
 import { lookUp } from './tables.ts'
 
@@ -37,6 +37,17 @@ export function toUnit(given: Repetition, loinc = ''): Unit {
   if (code !== '' && system !== undefined && system !== systems.ucum && !isIso(name)) return { unit, system, code }
   const ucum = system === systems.ucum ? statedUcum(code) : (certainUcum(code, loinc) ?? certainUcum(unit, loinc))
   return ucum === undefined ? { unit } : { unit, system: systems.ucum, code: ucum }
+}
+
+/**
+ * Which components a unit says, from 1: its words, its code, and the name of its system. A code without an equivalent
+ * beside other words is not among them.
+ */
+export function unitParts(given: Repetition, { unit, code }: Unit): readonly number[] {
+  const said = [1, 2, 9].filter(at => part(given, at) === unit || part(given, at) === code)
+  // A code stands for the spelling that it was found by.
+  if (code !== undefined) return [...new Set([...said, 1, 3])]
+  return isLocal(part(given, 3)) || isIso(part(given, 3)) ? [...said, 3] : said
 }
 
 /** ISO 2955 and its American cousin spell units; they have no codes that FHIR can name. */

@@ -146,3 +146,123 @@ describe('merge messages – HL7 v2.9 chapter 3.6.2', () => {
     expect(JSON.stringify(job.report)).toContain('not-supported')
   })
 })
+
+describe('results of before a merge that come again after it', () => {
+  const updated = (house: TestHouse, number: string, value: string) =>
+    send(house, 'ORU^R01', [
+      `PID|1||${number}^^^HOSP^MR||Sample^Ann`,
+      'OBR|1||F1|2345-7^Glucose^LN|||20240310080000+0000',
+      `OBX|1|NM|2345-7^Glucose^LN||${value}|mg/dL|||||F`,
+    ])
+  const merged = async () => {
+    const house = await openHouse()
+    await admit(house, '1')
+    await admit(house, '2')
+    await result(house, '1', 'F1')
+    const [source, target] = [await idOf(house, '1'), await idOf(house, '2')]
+    await send(house, 'ADT^A40', ['PID|1||2^^^HOSP^MR||Sample^Ann', 'MRG|1^^^HOSP^MR'])
+    return { house, source, target }
+  }
+  const valuesOf = async (house: TestHouse, patient: string) =>
+    (await found(house.record, 'Observation', `subject=Patient/${patient}`)).map(({ valueQuantity }) =>
+      String((valueQuantity as { value: unknown }).value),
+    )
+
+  it.each(['1', '2'])('under number %s they update what is there, and the report names it', async number => {
+    const { house, target } = await merged()
+    expect((await updated(house, number, '95')).code).toBe('AA')
+    expect(await valuesOf(house, target)).toEqual(['95'])
+    const [report, ...others] = await found(house.record, 'DiagnosticReport', `subject=Patient/${target}`)
+    expect(others).toEqual([])
+    const [observation] = await found(house.record, 'Observation', `subject=Patient/${target}`)
+    expect(report?.result).toEqual([{ reference: `Observation/${observation?.id}` }])
+  })
+
+  it('also after two merges, one after the other', async () => {
+    const { house } = await merged()
+    await admit(house, '3')
+    const last = await idOf(house, '3')
+    await send(house, 'ADT^A40', ['PID|1||3^^^HOSP^MR||Sample^Ann', 'MRG|2^^^HOSP^MR'])
+    await updated(house, '3', '97')
+    expect(await valuesOf(house, last)).toEqual(['97'])
+  })
+
+  it('after the merge is undone each has their own again', async () => {
+    const { house, source, target } = await merged()
+    await updated(house, '2', '95')
+    await house.ingest.people.unmerge({ grant: everything(), source })
+    expect(await valuesOf(house, source)).toEqual(['95'])
+    await updated(house, '1', '99')
+    await updated(house, '2', '50')
+    expect([await valuesOf(house, source), await valuesOf(house, target)]).toEqual([['99'], ['50']])
+  })
+
+  it('a file of the one who stays finds them too', async () => {
+    const { house, target } = await merged()
+    const bytes = message(
+      msh('ORU^R01', 'FILE'),
+      'PID|1||2^^^HOSP^MR||Sample^Ann',
+      'OBR|1||F1|2345-7^Glucose^LN|||20240310080000+0000',
+      'OBX|1|NM|2345-7^Glucose^LN||91|mg/dL|||||F',
+    )
+    const body = (async function* () {
+      yield bytes
+    })()
+    const job = await house.ingest.start({ grant: everything(), patient: target, body })
+    await job.done
+    expect(await results(house, target)).toBe(1)
+  })
+})
+
+describe('a merge message of which it is doubtful whom it merges', () => {
+  /** Number 1 is Ann's; the message gives it to a name that may be hers. */
+  const waiting = async () => {
+    const house = await openHouse()
+    await admit(house, '1')
+    await admit(house, '2')
+    const [source, target] = [await idOf(house, '1'), await idOf(house, '2')]
+    const answer = await send(house, 'ADT^A40', [
+      'PID|1||2^^^HOSP^MR||Sample^Ann||19800203|F',
+      'MRG|1^^^HOSP^MR||||||Miller^Ann',
+    ])
+    const { review } = house.ingest.people
+    const [held] = await review.list(everything())
+    return { house, source, target, answer, review, id: held?.id ?? '' }
+  }
+
+  it('waits and merges nothing', async () => {
+    const { house, source, answer, id } = await waiting()
+    expect(answer).toMatchObject({ code: 'AA', places: expect.stringContaining('MRG^1^7') })
+    expect(id).not.toBe('')
+    expect(await readPatient(house.record, source)).not.toHaveProperty('link')
+  })
+
+  it('is carried out when a person accepts it', async () => {
+    const { house, source, review, id } = await waiting()
+    expect(await review.decide({ grant: everything(), id, decision: 'accept', patient: source })).toBe('accepted')
+    expect(await readPatient(house.record, source)).toMatchObject({ active: false, link: [{ type: 'replaced-by' }] })
+  })
+
+  it('gives the number to the one who stays when it is nobody who is here', async () => {
+    const { house, source, target, review, id } = await waiting()
+    expect(await review.decide({ grant: everything(), id, decision: 'new' })).toBe('accepted')
+    expect(await readPatient(house.record, source)).not.toHaveProperty('link')
+    expect(JSON.stringify(await readPatient(house.record, target))).toContain('"use":"old"')
+  })
+
+  it('is not carried out when it is rejected, nor when it comes again', async () => {
+    const { house, source, review, id } = await waiting()
+    expect(await review.decide({ grant: everything(), id, decision: 'reject' })).toBe('rejected')
+    expect(await readPatient(house.record, source)).not.toHaveProperty('link')
+  })
+
+  it('is not there for another family: ingest.review-unknown', async () => {
+    const { house, source, review, id } = await waiting()
+    const grant = grantOf('user/*.cruds', { patients: [house.bert] })
+    const decision = { grant, id, decision: 'accept', patient: source } as const
+    await expect(review.decide({ ...decision, patient: house.bert })).rejects.toMatchObject({
+      code: 'ingest.review-unknown',
+    })
+    expect(await review.list(grant)).toEqual([])
+  })
+})

@@ -428,3 +428,38 @@ describe('what is said and not taken is told', () => {
     expect(ack).toMatch(expected)
   })
 })
+
+describe('a diagnosis that is taken back – DG1-21 D', () => {
+  it.each([
+    ['by its code', ''],
+    ['by its number', '|||||||||||||||D1^HIS'],
+  ])('is named by its visit no more: %s', async (_, number) => {
+    const house = await openHouse()
+    const sendVisit = (id: string, time: string, ...segments: string[]) =>
+      house.ingest.hl7v2({
+        grant: everything(),
+        message: Buffer.from(
+          [
+            `MSH|^~\\&|HIS|HOSP|||${time}||ADT^${id === 'D1' ? 'A04' : 'A08'}|${id}|P|2.5.1`,
+            `EVN||${time}`,
+            'PID|1||77^^^HOSP^MR||Diag^Nora||19800101|F',
+            'PV1|1|I|||||||||||||||||V77',
+            ...segments,
+          ].join('\r'),
+        ),
+      })
+    const dg1 = (code: string, action: string, own = '') => {
+      const fields = ['DG1', '1', '', `${code}^words^L`]
+      if (own !== '') fields[20] = own
+      fields[21] = action
+      return Array.from(fields, text => text ?? '').join('|')
+    }
+    const own = number === '' ? '' : 'D1^HIS'
+    await sendVisit('D1', '20260101100000', dg1('WRONG', 'A', own), dg1('RIGHT', 'A'))
+    expect((await found(house.record, 'Encounter'))[0]?.diagnosis).toHaveLength(2)
+    await sendVisit('D2', '20260101110000', dg1('WRONG', 'D', own))
+    const [encounter] = await found(house.record, 'Encounter')
+    const right = (await found(house.record, 'Condition')).find(one => JSON.stringify(one).includes('RIGHT'))
+    expect(encounter?.diagnosis).toMatchObject([{ condition: { reference: `Condition/${right?.id}` } }])
+  })
+})

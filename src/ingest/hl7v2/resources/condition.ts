@@ -34,7 +34,8 @@ export const mapCondition: Mapper = (scene, group) => {
   if (elements.code === undefined) return reject(scene, dg1, 'DG1-3')
   const [key, ...others] = keysOf(scene, dg1)
   const deleted = value(dg1, 21) === 'D'
-  scene.ledger.keep(dg1, 21)
+  // Table 0206
+  if (/^[ADU]$/.test(value(dg1, 21))) scene.ledger.keep(dg1, 21)
   emit(scene, dg1, 'Condition', key ?? [], {
     ...combined(elements, notesOf(scene, group)),
     ...(deleted ? { verificationStatus: enteredInError } : {}),
@@ -63,6 +64,13 @@ function takeBack(scene: Scene, dg1: Segment, key: readonly string[]): void {
     id,
     change: ({ clinicalStatus, ...current }) => ({ ...current, verificationStatus: enteredInError }),
   })
+}
+
+/** References to what the message takes back: a visit names it no more. */
+export function takenBack(scene: Scene): ReadonlySet<string> {
+  const segments = groupsOf(scene.patient, 'DIAGNOSIS').flatMap(({ segments: [dg1] }) => dg1 ?? [])
+  const deleted = segments.filter(dg1 => value(dg1, 21) === 'D')
+  return new Set(deleted.flatMap(dg1 => keysOf(scene, dg1).map(key => `Condition/${idOf(scene, 'Condition', key)}`)))
 }
 
 /** DG1 → Encounter.diagnosis: which conditions a visit was for, as what and in which order. */

@@ -2,6 +2,7 @@ import { combined } from '../drafts.ts'
 import { type Field, field, isEmpty, part, type Repetition, type Segment, value } from '../message.ts'
 import { applied, type Elements, emit, join, type Mapper, reject, type Scene } from '../scene.ts'
 import { type Group, groupsOf, segmentOf } from '../structure.ts'
+import { mapNotes } from './notes.ts'
 
 /** IN1 and IN2 → Coverage */
 export const mapCoverage: Mapper = (scene, group) => {
@@ -9,13 +10,17 @@ export const mapCoverage: Mapper = (scene, group) => {
   if (in1 === undefined) return
   const elements = combined(applied(scene, in1, 'Coverage'), applied(scene, in2, 'Coverage'))
   if (in2 !== undefined) join(scene, in2, in1)
-  if (elements.payor === undefined) return reject(scene, in1, 'IN1-4')
+  if (elements.payor === undefined) {
+    reject(scene, in1, 'IN1-4')
+    return mapNotes(scene, group, in1)
+  }
   const key = [value(in1, 3), value(in1, 4), value(in1, 36), value(in1, 2)]
-  emit(scene, in1, 'Coverage', key, {
+  const coverage = emit(scene, in1, 'Coverage', key, {
     status: 'active',
     ...insured(scene, in1, elements),
     beneficiary: scene.context.subject,
   })
+  return mapNotes(scene, group, in1, coverage)
 }
 
 const own = new Set(['SEL', 'SELF', '18', '01', 'S'])

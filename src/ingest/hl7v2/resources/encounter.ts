@@ -1,13 +1,13 @@
-import { toInstant } from '#fhir'
+import { type Resource, toInstant } from '#fhir'
 import { combined } from '../drafts.ts'
 import { field, isEmpty, type Segment, value } from '../message.ts'
-import { instantMs } from '../said-at.ts'
+import { instantMs, isLate } from '../said-at.ts'
 import { applied, emit, ignore, join, type Scene, visitAuthority, visitNumber } from '../scene.ts'
 import { groupsOf, segmentOf } from '../structure.ts'
 import { codeTable, lookUp } from '../tables.ts'
 import { beginVisit, continueVisit, type VisitEvent } from '../visit-state.ts'
 import { mapAccount } from './account.ts'
-import { diagnosesOf } from './condition.ts'
+import { diagnosesOf, takenBack } from './condition.ts'
 import { nullsOf } from './nulls.ts'
 import { visitParticipants } from './participants.ts'
 
@@ -36,6 +36,7 @@ export function mapVisit(scene: Scene): string | undefined {
   const { remove, ignored } = nullsOf([pv1, pv2], 'Encounter')
   for (const place of ignored) ignore(scene, place, [pv1, pv2])
   const subject = scene.context.subject
+  const gone = takenBack(scene)
   return emit(
     scene,
     pv1,
@@ -44,10 +45,25 @@ export function mapVisit(scene: Scene): string | undefined {
     { ...elements, subject },
     {
       first: resource => beginVisit(resource, event),
-      over: (stored, anew) => continueVisit(stored, anew, event, remove),
+      over: (stored, anew) =>
+        withoutDiagnoses(continueVisit(stored, anew, event, remove), isLate(stored, anew) ? none : gone),
       keptBy: visitAuthority(scene) ?? scene.sender,
     },
   )
+}
+
+const none: ReadonlySet<string> = new Set()
+
+interface Diagnosis {
+  readonly condition?: { readonly reference?: string }
+}
+
+/** A visit without the diagnoses that were entered in error. */
+function withoutDiagnoses(visit: Resource, gone: ReadonlySet<string>): Resource {
+  const { diagnosis, ...rest } = visit
+  if (gone.size === 0 || !Array.isArray(diagnosis)) return visit
+  const kept = (diagnosis as readonly Diagnosis[]).filter(({ condition }) => !gone.has(condition?.reference ?? ''))
+  return kept.length === 0 ? rest : { ...rest, diagnosis: kept }
 }
 
 /**

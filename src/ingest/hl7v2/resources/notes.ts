@@ -1,6 +1,7 @@
+import type { Steps } from '../../turns.ts'
 import { Ledger } from '../ledger.ts'
-import { part, type Segment } from '../message.ts'
-import { applied, type Elements, join, type Scene } from '../scene.ts'
+import { part, type Segment, value } from '../message.ts'
+import { applied, type Elements, emit, join, type Scene } from '../scene.ts'
 import { type Group, segmentsOf } from '../structure.ts'
 
 /** The text of a group's NTE segments, a line for each repetition; empty when it has none. */
@@ -15,8 +16,48 @@ export function noteText(scene: Scene, group: Group, owner = group.segments[0]):
 function linesOf(scene: Scene, nte: Segment): string {
   const { field, keep } = scene.ledger.look(nte, 3)
   keep()
-  scene.ledger.keep(nte, 2)
+  // Table 0105: the filler, the placer or somebody else
+  if (/^[LPO]$/.test(value(nte, 2))) scene.ledger.keep(nte, 2)
   return field.map(repetition => part(repetition, 1)).join('\n')
+}
+
+/**
+ * NTE behind what has no notes in R4 (Patient, Encounter, RelatedPerson, Coverage) → DocumentReference about the patient, in
+ * its visit, of what the note stands behind. The same note again is the same document.
+ *
+ * @param owner  what the note stands behind
+ * @param about  `Type/id` of what it became, where it is a resource of its own
+ * @see https://build.fhir.org/ig/HL7/v2-to-fhir/ConceptMap-segment-nte-to-documentreference.html
+ */
+export function* mapNotes(scene: Scene, group: Group, owner = group.segments[0], about?: string): Steps<void> {
+  const [first] = segmentsOf(group, 'NTE')
+  if (first === undefined || owner === undefined) return
+  const { note = [], contained } = notesOf(scene, group, first) as { note?: readonly Note[]; contained?: unknown }
+  for (const { text, time, authorReference } of note) {
+    yield
+    const context = { ...encounterOf(scene), ...(about === undefined ? {} : { related: [{ reference: about }] }) }
+    emit(scene, first, 'DocumentReference', ['note', owner.name, about ?? '', text], {
+      status: 'current',
+      type: { text: `Note (${owner.name})` },
+      subject: scene.context.subject,
+      ...(time === undefined ? {} : { date: time }),
+      ...(authorReference === undefined ? {} : { author: [authorReference], contained }),
+      content: [
+        { attachment: { contentType: 'text/plain; charset=utf-8', data: Buffer.from(text).toString('base64') } },
+      ],
+      ...(Object.keys(context).length === 0 ? {} : { context }),
+    })
+  }
+}
+
+interface Note {
+  readonly text: string
+  readonly time?: string
+  readonly authorReference?: Elements
+}
+
+function encounterOf({ encounter }: Scene): Elements {
+  return encounter === undefined ? {} : { encounter: [{ reference: encounter }] }
 }
 
 /** What an NTE says beside its text, which may be lines of a longer one. */

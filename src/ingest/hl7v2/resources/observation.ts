@@ -2,7 +2,15 @@ import { type CodeableConcept, categoryOf as categoryConcepts, systems } from '.
 import { lazyTable } from '../../tables.ts'
 import { combined } from '../drafts.ts'
 import { field, part, type Segment, value } from '../message.ts'
-import { hasOffset, hasUndecodable, readValue, referenceRange, unitOf } from '../observation-value.ts'
+import {
+  hasOffset,
+  hasUndecodable,
+  type ObservationValue,
+  readValue,
+  referenceRange,
+  unitOf,
+  usedOfUnit,
+} from '../observation-value.ts'
 import { instantMs } from '../said-at.ts'
 import {
   applied,
@@ -49,8 +57,7 @@ export function mapObservation(scene: Scene, group: Group, at: ObservationPlace)
   const [obx] = group.segments
   if (obx === undefined) return { attachments: [] }
   const elements = applied(scene, obx, 'Observation')
-  const given = readValue(obx, scene.zone, elements.code)
-  scene.ledger.keep(obx, 2, 5, ...(hasUnit(given?.elements) || value(obx, 2) === 'SN' ? [6] : []))
+  const given = resultOf(scene, obx, elements.code)
   if (hasOffset(obx)) tell(scene, obx, 'OBX-5', 'OBX-5 is a time with an offset, which a FHIR time does not have.')
   if (hasUndecodable(obx))
     tell(scene, obx, 'OBX-5', 'OBX-5 is not in the encoding that it names; it is kept as it came.')
@@ -70,6 +77,19 @@ export function mapObservation(scene: Scene, group: Group, at: ObservationPlace)
     ...given?.elements,
   })
   return { reference, attachments }
+}
+
+/** OBX-5 by its components, and OBX-6 where the value says it. */
+function resultOf(scene: Scene, obx: Segment, code: unknown): ObservationValue | undefined {
+  const { ledger, zone } = scene
+  const [look, unit] = [ledger.look(obx, 5), ledger.look(obx, 6)]
+  const given = readValue(obx, zone, code, { note: look.note, keep: () => ledger.keep(obx, 5) })
+  look.keep()
+  ledger.keep(obx, 2)
+  if (!hasUnit(given?.elements) && value(obx, 2) !== 'SN') return given
+  for (const at of usedOfUnit(obx)) unit.note(0)(at)
+  unit.keep()
+  return given
 }
 
 const measures = ['valueQuantity', 'valueRange', 'valueRatio', 'valueSampledData']
@@ -121,7 +141,6 @@ function hasAny(segment: Segment, fields: readonly number[]): boolean {
  */
 function keyOf(scene: Scene, obx: Segment, { within, effective }: ObservationPlace): readonly string[] {
   const [instance] = field(obx, 21)
-  scene.ledger.keep(obx, 4, 21)
   if (part(instance, 1) !== '') return ['instance', ...[1, 2, 3].map(component => part(instance, component))]
   const at = timeOf(scene, obx) ?? startOf(effective)
   // What has neither number nor time is told from others by the message alone.

@@ -2,6 +2,7 @@ import { combined } from '../drafts.ts'
 import type { Segment } from '../message.ts'
 import { applied, type Elements, emit, inEncounter, join, type Scene } from '../scene.ts'
 import { type Group, groupsOf, segmentOf } from '../structure.ts'
+import { notesOf } from './notes.ts'
 import { mapOrderEvent } from './provenance.ts'
 
 /** ORC, OBR and TQ1 → ServiceRequest: the order is known when somebody numbered it. */
@@ -18,6 +19,8 @@ export function mapRequest(
     applied(scene, orc, 'ServiceRequest', [obr]),
     applied(scene, obr, 'ServiceRequest', [orc]),
     timing(scene, group, segment),
+    // Notes behind an OBR are the report's.
+    obr === undefined ? notesOf(scene, group, orc) : {},
   )
   if (obr !== undefined) join(scene, orc, obr)
   if (elements.identifier === undefined) return undefined

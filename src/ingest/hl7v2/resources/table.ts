@@ -5,6 +5,7 @@ import { mapAllergy } from './allergy-intolerance.ts'
 import { mapCondition } from './condition.ts'
 import { mapCoverage, mapFinancialClass } from './coverage.ts'
 import { mapOrder } from './diagnostic-report.ts'
+import { mapNotes } from './notes.ts'
 import { mapLooseObservation } from './observation.ts'
 import { mapCareTeam } from './participants.ts'
 import { mapPatientFacts } from './patient-facts.ts'
@@ -29,6 +30,8 @@ export function* mapGroups(scene: Scene, patient: Group): Steps<void> {
   mapPatientFacts(scene, patient)
   mapFinancialClass(scene, patient)
   mapCareTeam(scene, patient)
+  yield* mapNotes(scene, patient)
+  for (const visit of groupsOf(patient, 'VISIT')) yield* mapNotes(scene, visit, visit.segments[0], scene.encounter)
   for (const [name, map] of Object.entries(mappers))
     for (const group of groupsOf(patient, name)) {
       yield* map(scene, group) ?? []

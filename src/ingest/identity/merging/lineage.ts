@@ -37,6 +37,20 @@ export async function mergeOf(documents: Documents, source: string) {
   return found ?? { value: undefined, revision: 0 }
 }
 
+/** Ids of those whose place a Patient took, directly or by a merge before; not of merges that were undone. */
+export async function mergedInto(documents: Documents, target: string): Promise<readonly string[]> {
+  const losers = new Set<string>()
+  const next = [target]
+  for (let one = next.pop(); one !== undefined; one = next.pop())
+    for (const { value } of await documents.list<Merge>(merges, { group: one })) {
+      const isGone = value.state === 'merged' || value.state === 'moving'
+      if (!isGone || value.target !== one || value.source === target || losers.has(value.source)) continue
+      losers.add(value.source)
+      next.push(value.source)
+    }
+  return [...losers]
+}
+
 /** @param revision  the one that was read; the commit fails when another merge was faster */
 export function writeMerge(documents: Documents, merge: Merge, revision: number) {
   return documents.write(merges, merge.source, merge, { ifRevision: revision, group: merge.target })

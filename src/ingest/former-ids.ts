@@ -1,0 +1,90 @@
+import type { Resource } from '#fhir'
+import type { Txn } from '#record'
+
+/** Makes an id of facts, as `createFingerprint` does. */
+type Fingerprint = (...parts: readonly string[]) => string
+
+/** What names a resource of a run: an item of a batch. */
+interface Named {
+  readonly kind: string
+  readonly type?: string
+  readonly id?: string
+  readonly resource?: Resource & { id: string }
+}
+
+/**
+ * What was imported for a patient who was merged into another keeps the id that it got under that patient's key. What
+ * says the same again, or something newer of it, comes for the one who stayed, and must meet it there.
+ */
+export class FormerIds {
+  readonly #fingerprints: readonly Fingerprint[]
+  /** By id under the own key: the ids under those of the others. */
+  readonly #others = new Map<string, readonly string[]>()
+  /** `Type/id` under the own key → the id under which it stands. */
+  readonly #known = new Map<string, string>()
+
+  /** @param fingerprints  of the patients who were merged into this one */
+  constructor(fingerprints: readonly Fingerprint[]) {
+    this.#fingerprints = fingerprints
+  }
+
+  /** A fingerprint that is noted with what it would be for the others. */
+  noting(own: Fingerprint): Fingerprint {
+    return (...parts) => {
+      const id = own(...parts)
+      this.#others.set(
+        id,
+        this.#fingerprints.map(other => other(...parts)),
+      )
+      return id
+    }
+  }
+
+  /** The items of a batch under the names by which they are known, and so are all that they refer to. */
+  async named<T extends Named>(txn: Txn, items: readonly T[]): Promise<readonly T[]> {
+    const byType = Map.groupBy(
+      items.filter(item => this.#others.has(idOf(item))),
+      typeOf,
+    )
+    for (const [type, of] of byType) await this.#look(txn, type, new Set(of.map(idOf)))
+    return this.#known.size === 0 ? items : items.map(item => this.#renamed(item))
+  }
+
+  /** The name under which `Type/id` stands. */
+  nameOf(name: string): string {
+    const id = this.#known.get(name)
+    return id === undefined ? name : `${name.slice(0, name.indexOf('/'))}/${id}`
+  }
+
+  /** What is there under the own key stays what it is. */
+  async #look(txn: Txn, type: string, ids: ReadonlySet<string>): Promise<void> {
+    const others = [...ids].flatMap(id => this.#others.get(id) ?? [])
+    const existing = await txn.existing(type, [...ids, ...others])
+    for (const id of ids) {
+      const other = existing.has(id) ? undefined : this.#others.get(id)?.find(one => existing.has(one))
+      if (other !== undefined) this.#known.set(`${type}/${id}`, other)
+      this.#others.delete(id)
+    }
+  }
+
+  #renamed<T extends Named>(item: T): T {
+    const id = this.#known.get(`${typeOf(item)}/${idOf(item)}`) ?? idOf(item)
+    if (item.resource === undefined) return { ...item, id }
+    return { ...item, resource: { ...(this.#turned(item.resource) as Resource), id } }
+  }
+
+  #turned(node: unknown, name = ''): unknown {
+    if (typeof node === 'string') return name === 'reference' ? this.nameOf(node) : node
+    if (Array.isArray(node)) return node.map(entry => this.#turned(entry))
+    if (typeof node !== 'object' || node === null || Object.getPrototypeOf(node) !== Object.prototype) return node
+    return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, this.#turned(value, key)]))
+  }
+}
+
+function typeOf(item: Named): string {
+  return item.resource?.resourceType ?? item.type ?? ''
+}
+
+function idOf(item: Named): string {
+  return item.resource?.id ?? item.id ?? ''
+}
