@@ -165,7 +165,7 @@ export function badBodies(): readonly Attack[] {
       'a gzip bomb',
       post(gzipSync(Buffer.alloc(48 * 1024 ** 2, 0x20)), { 'content-encoding': 'gzip' }),
       413,
-      'body.too-large',
+      'body.unpacks-too-far',
     ],
     [
       'too much',
