@@ -106,6 +106,7 @@ export async function openHouse(config: Config, opening: Opening = {}): Promise<
     closing.push(() => record.close())
     const { documents } = record
     const validator = createValidator()
+    closing.push(() => validator.close())
     const spooling = config.store.kind === 'memory' ? {} : { spoolFolder: houseFiles(config).spool }
     const ingest = openIngest({
       record,

@@ -287,7 +287,7 @@ class Run {
     const valid: Item[] = []
     for (const item of items) {
       const isNew = item.kind === 'mapped' && item.isValid !== true
-      const [issue] = isNew ? this.#deps.validator.validate(item.resource) : []
+      const [issue] = isNew ? await this.#deps.validator.validateSent(item.resource) : []
       if (issue === undefined) valid.push(item)
       else refused.settle(item, refusalOf(issue))
       const pause = giveWay()

@@ -5,4 +5,4 @@
  * Its data: profiles/, through #fhir.
  * Decisions: src/validation/README.md.
  */
-export { checkReferences, checkResource, createValidator, type Validator } from './validator.ts'
+export { checkReferences, checkResource, checkSentResource, createValidator, type Validator } from './validator.ts'

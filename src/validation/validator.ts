@@ -2,6 +2,7 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import type { DataValidationCxt } from 'ajv/dist/types/index.js'
 import { Decimal, isResourceType, type Resource } from '#fhir'
 import { Problem, type ProblemIssue } from '#kernel'
+import { isLarge, ValidatingThread } from './beside.ts'
 import { faultAt } from './faults.ts'
 import { issueOf } from './issues.ts'
 import { objectRules } from './object-rules.ts'
@@ -17,6 +18,10 @@ export interface Validator {
    *          `Observation.component[1].code`; no text quotes a value.
    */
   validate(resource: Resource): readonly ProblemIssue[]
+  /** As `validate`, for what somebody sent: what is large is validated in a thread, and nobody waits for it but who asked. */
+  validateSent(resource: Resource): Promise<readonly ProblemIssue[]>
+  /** Ends the thread. What is being validated in it is refused. */
+  close(): Promise<void>
 }
 
 const mostIssues = 100
@@ -31,7 +36,12 @@ interface Rule {
 /** A validator that compiles the schema of a type when it first meets it (about 3 ms each) and keeps it. */
 export function createValidator(): Validator {
   const schemas = new Schemas()
-  return { validate: resource => schemas.validate(resource) }
+  const thread = new ValidatingThread()
+  return {
+    validate: resource => schemas.validate(resource),
+    validateSent: async resource => (isLarge(resource) ? thread.validate(resource) : schemas.validate(resource)),
+    close: () => thread.close(),
+  }
 }
 
 /**
@@ -41,6 +51,11 @@ export function createValidator(): Validator {
  */
 export function checkResource(validator: Validator, resource: Resource): void {
   refuse(validator.validate(resource))
+}
+
+/** As `checkResource`, for what somebody sent. */
+export async function checkSentResource(validator: Validator, resource: Resource): Promise<void> {
+  refuse(await validator.validateSent(resource))
 }
 
 /**

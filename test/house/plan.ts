@@ -75,6 +75,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   saxes: ['ingest'],
   'stream-json': ['ingest'],
   'swagger-ui-express': ['http'],
+  tinypool: ['validation'],
   yauzl: ['ingest'],
 }
 

@@ -58,7 +58,7 @@ export const transaction: BundleInteraction = async (given, bundle, matcher, roo
 }
 
 /** What can be refused before anything is looked up. */
-function checkEntry(entry: Planned, rooms: Rooms): Planned {
+async function checkEntry(entry: Planned, rooms: Rooms): Promise<Planned> {
   authorise(entry.match.route, entry.match.params, entry.request)
   const { resource } = entry
   if (resource === undefined || entry.turn === 'DELETE' || entry.turn === 'GET') return entry
@@ -67,7 +67,7 @@ function checkEntry(entry: Planned, rooms: Rooms): Planned {
       expression: 'resource.resourceType',
     })
   if (entry.id !== undefined) checkIds(resource, entry.id)
-  checkWritable(rooms.validator, resource)
+  await checkWritable(rooms.validator, resource)
   return entry
 }
 

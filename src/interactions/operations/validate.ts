@@ -120,8 +120,8 @@ function isJson(value: unknown): value is { readonly [name: string]: Json } {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function answerOf(resource: Resource, validator: Validator): FhirResponse {
-  return { status: 200, headers: {}, body: outcomeOf(validator.validate(resource)) }
+async function answerOf(resource: Resource, validator: Validator): Promise<FhirResponse> {
+  return { status: 200, headers: {}, body: outcomeOf(await validator.validateSent(resource)) }
 }
 
 function outcomeOf(issues: readonly ProblemIssue[]): Resource {

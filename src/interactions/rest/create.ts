@@ -15,7 +15,7 @@ export async function create(request: FhirRequest, params: PathParams, rooms: Ro
   const { type = '' } = params
   const { grant, baseUrl } = granted(request)
   const resource = await readResource(request, type)
-  checkWritable(rooms.validator, resource)
+  await checkWritable(rooms.validator, resource)
   const criteria = parseIfNoneExist(request.header('if-none-exist'), type)
   const outcome = await rooms.record.writer(grant).transact(async txn => {
     const found = criteria === undefined ? undefined : await findOne(txn, { type, criteria, grant, baseUrl })

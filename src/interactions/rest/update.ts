@@ -20,7 +20,7 @@ export async function update(request: FhirRequest, params: PathParams, rooms: Ro
   const { grant } = granted(request)
   const resource = await readResource(request, type)
   checkIds(resource, id)
-  checkWritable(rooms.validator, resource)
+  await checkWritable(rooms.validator, resource)
   const options = versionConditions(request)
   const staged = await rooms.record.writer(grant).transact(txn => txn.update(type, id, resource, options))
   return updateResponse(staged, request)
@@ -40,7 +40,7 @@ export async function updateConditionally(
   const { type = '' } = params
   const { grant, baseUrl } = granted(request)
   const resource = await readResource(request, type)
-  checkWritable(rooms.validator, resource)
+  await checkWritable(rooms.validator, resource)
   const options = versionConditions(request)
   const criteria = criteriaOf(request.query)
   const staged = await rooms.record.writer(grant).transact(async txn => {

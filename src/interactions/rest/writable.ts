@@ -1,6 +1,6 @@
 import type { Resource } from '#fhir'
 import { Problem } from '#kernel'
-import { checkResource, type Validator } from '#validation'
+import { checkSentResource, type Validator } from '#validation'
 
 interface NotYet {
   readonly text: string
@@ -34,8 +34,8 @@ function isEnforcing({ status, scope, provision, policyRule }: Resource): boolea
  *
  * @throws Problem `unprocessable` · `validation.failed`; `unsupported` · `resource.not-supported-yet`
  */
-export function checkWritable(validator: Validator, resource: Resource): void {
-  checkResource(validator, resource)
+export async function checkWritable(validator: Validator, resource: Resource): Promise<void> {
+  await checkSentResource(validator, resource)
   const row = Object.hasOwn(notYet, resource.resourceType) ? notYet[resource.resourceType] : undefined
   if (row?.applies(resource) !== true) return
   throw new Problem('unsupported', 'resource.not-supported-yet', row.text, { expression: resource.resourceType })

@@ -1,0 +1,67 @@
+import { parseResource, type Resource } from '#fhir'
+import { createValidator, type Validator } from '#validation'
+
+const observation = { resourceType: 'Observation', status: 'final', code: { text: 'x' } }
+const components = (count: number, more: object = {}) =>
+  Array.from({ length: count }, (_, at) => ({
+    code: { coding: [{ system: 'http://loinc.org', code: String(at) }] },
+    valueQuantity: { value: at, unit: 'mg' },
+    ...more,
+  }))
+
+function resourceOf(value: object): Resource {
+  return parseResource(JSON.stringify(value))
+}
+
+describe('a large resource that was sent', () => {
+  let validator: Validator
+  beforeAll(() => {
+    validator = createValidator()
+  })
+  afterAll(() => validator.close())
+
+  it.each<[string, object]>([
+    ['valid', { ...observation, component: components(2_000) }],
+    ['with an element that is none, at each place', { ...observation, component: components(2_000, { x: 1 }) }],
+    ['with one fault at its end', { ...observation, component: [...components(2_000), { valueString: 5 }] }],
+    ['with names that are none', { ...observation, ...Object.fromEntries(components(3_000).entries()) }],
+    ['with one long text', { ...observation, note: [{ text: 'a'.repeat(10_000_000) }] }],
+    [
+      'with references to the wrong type',
+      { ...observation, performer: Array(3_000).fill({ reference: 'Encounter/1' }) },
+    ],
+  ])('is judged as any other: %s', async (_, value) => {
+    const resource = resourceOf(value)
+    expect(await validator.validateSent(resource)).toEqual(validator.validate(resource))
+  })
+
+  it('keeps the digits of its numbers', async () => {
+    const text = JSON.stringify({ ...observation, component: components(2_000) })
+    const digits = `1${'0'.repeat(40)}.50`
+    const resource = parseResource(text.replace('"value":0,', `"value":${digits},`))
+    expect(await validator.validateSent(resource)).toEqual([])
+  })
+
+  it('lets others have their turns meanwhile', async () => {
+    const resource = resourceOf({ ...observation, component: components(10_000) })
+    let turns = 0
+    let isOver = false
+    const count = () => {
+      turns++
+      if (!isOver) setImmediate(count)
+    }
+    setImmediate(count)
+    await validator.validateSent(resource)
+    isOver = true
+    expect(turns).toBeGreaterThan(10)
+  })
+
+  it('is validated after the thread was closed, in another one', async () => {
+    const large = resourceOf({ ...observation, component: components(2_000) })
+    const own = createValidator()
+    await own.validateSent(large)
+    await own.close()
+    expect(await own.validateSent(large)).toEqual([])
+    await own.close()
+  })
+})
