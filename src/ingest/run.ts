@@ -83,6 +83,7 @@ export async function runImport(
       checkStopped(facts.signal)
     }
     await run.finish()
+    run.sayWhenEmpty()
   } catch (error) {
     await run.settle()
     problem = toldProblem(error, facts.signal, deps)
@@ -219,6 +220,11 @@ class Run {
 
   #name(): string {
     return checkpointOf(this.#facts.patient, this.#facts.digest)
+  }
+
+  /** A file in which nothing was found is no success that nobody need look at. */
+  sayWhenEmpty(): void {
+    if (this.tallied().rows === 0) this.#read.warn('Nothing was found in the file that could be taken in.')
   }
 
   /** All that is counted so far. */

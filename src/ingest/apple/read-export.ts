@@ -93,6 +93,7 @@ class ExportReader {
       row: element => this.#finish(element),
       broken: name => this.#lose(name),
       blemish: () => this.#blemish(),
+      trailing: () => this.warn(trailing),
     })
   }
 
@@ -156,5 +157,6 @@ class ExportReader {
   }
 }
 
+const trailing = 'What stands behind the end of the export was not read.'
 const blemished = 'The XML is not well-formed in places; those places were mended, or cost the element they stand in.'
 const doubtfulEncoding = 'Some lines are not in the encoding of the file; they were read as windows-1252.'

@@ -13,6 +13,8 @@ export interface RowEvents {
   broken(name: string | undefined): void
   /** A blemish that was mended or passed over and cost nothing. */
   blemish(): void
+  /** Something stands behind the end of the root element, which is not read. */
+  trailing?(): void
 }
 
 /** Where a new piece begins: the start of a row, or the end of the document. */
@@ -65,16 +67,21 @@ export class RowReader {
 
   /** @throws Problem `too-large` · `ingest.token-too-long`, `ingest.too-deep` */
   write(text: string): void {
-    if (this.ended) return
+    if (this.ended) this.#trail(text)
+    else this.#write(text)
+  }
+
+  #write(text: string): void {
     this.#rest += text
     let from = 0
     pieceStart.lastIndex = this.#searched
     for (let found = pieceStart.exec(this.#rest); found !== null; found = pieceStart.exec(this.#rest)) {
       this.#take(this.#rest.slice(from, found.index))
       from = found.index
-      if (this.ended) return
+      if (this.ended) break
     }
-    this.#keep(this.#rest.slice(from))
+    if (this.ended) this.#trail(this.#rest.slice(from))
+    else this.#keep(this.#rest.slice(from))
   }
 
   close(): void {
@@ -99,6 +106,10 @@ export class RowReader {
     this.#searched = 1
   }
 
+  #trail(text: string): void {
+    if (text.replace(/<!--[\s\S]*?-->|<\?[\s\S]*?\?>/g, '').trim() !== '') this.#events.trailing?.()
+  }
+
   /** A piece that cannot be read after a row that had not ended is read by itself: the fault may be that row's. */
   #take(piece: string): void {
     const wasClean = this.#clean
@@ -113,6 +124,7 @@ export class RowReader {
     this.#rowsOfPiece = 0
     this.#sinceEvent += piece.length
     const end = rootEnd.exec(piece)?.[0]
+    if (end !== undefined && this.#open.length <= 1) this.#trail(piece.slice(end.length))
     this.#parser.write(end ?? this.#mended(piece))
     this.#settle()
     if (this.#sinceEvent > this.#limits.maxToken)

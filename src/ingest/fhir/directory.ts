@@ -71,8 +71,8 @@ export class Directory {
   #addSubject({ resource, fullUrl }: Found): void {
     // A file of many people is found out by the second of them.
     if (this.#subjects.size > 1000) return
-    for (const reference of ownersIn(resource).filter(isPatientReference))
-      this.#subjects.add(resolved(unversioned(reference), fullUrl))
+    for (const reference of ownersIn(resource).map(unversioned).filter(isPatientReference))
+      this.#subjects.add(resolved(reference, fullUrl))
   }
 
   /**

@@ -7,7 +7,7 @@ import { ownFragments } from './contained.ts'
 import { type Directory, isPatientReference } from './directory.ts'
 import { ownerElements } from './owners.ts'
 import { amendment } from './patient-elements.ts'
-import { identifierIn, type PatientNames } from './patient-names.ts'
+import { identifierIn, type PatientNames, unversioned } from './patient-names.ts'
 import { isShared, type Place } from './places.ts'
 import type { Found, Gone } from './read-resources.ts'
 import { type Rewritten, rewriteReferences, rewriteUrls } from './references.ts'
@@ -158,7 +158,7 @@ const missingBinary =
 function rewriteUrl(url: string, fullUrl: string | undefined, { directory, names, warnings }: Scene): string {
   const place = directory.places.find(url, fullUrl)
   // What stands under an address that is also the canonical one of a definition keeps it.
-  const isPlain = place?.type === 'Binary' || url.startsWith('urn:')
+  const isPlain = place?.type === 'Binary' || /^urn:/i.test(url)
   if (place !== undefined && isPlain && isReadable(place)) return `${place.type}/${place.id}`
   if (place?.type === 'Binary' || (place === undefined && isBinary(url) && !names.has(url, fullUrl)))
     warnings.push({ kind: 'warning', text: missingBinary })
@@ -171,5 +171,5 @@ function isReadable({ isKept, shownByOther, shownByOwn }: Place): boolean {
 }
 
 function isBinary(url: string): boolean {
-  return parseReference(url).type === 'Binary'
+  return parseReference(unversioned(url)).type === 'Binary'
 }

@@ -58,10 +58,17 @@ function isAddress(text: string): boolean {
   return text.startsWith('http://') || text.startsWith('https://')
 }
 
-/** A reference without the version that it names. */
+/** A reference without the version that it names, and as the others are written that lead to the same. */
 export function unversioned(reference: string): string {
-  const at = reference.indexOf('/_history/')
-  return at < 0 ? reference : reference.slice(0, at)
+  const plain = plainForm(reference)
+  const at = plain.indexOf('/_history/')
+  return at < 0 ? plain : plain.slice(0, at)
+}
+
+/** Case tells no two UUIDs apart (https://www.rfc-editor.org/rfc/rfc9562#section-4), and `./` leads where one stands. */
+function plainForm(reference: string): string {
+  if (/^urn:(?:uuid|oid):/i.test(reference)) return reference.toLowerCase()
+  return reference.startsWith('./') ? reference.slice(2) : reference
 }
 
 const place = /\/[A-Z][A-Za-z]+\/[A-Za-z0-9\-.]{1,64}$/

@@ -46,7 +46,7 @@ export function isShared(type: string): boolean {
 
 /** How references in the file may name a resource. */
 export function keysOf(resource: Resource, fullUrl: string | undefined): readonly string[] {
-  const keys = fullUrl === undefined ? [] : [fullUrl]
+  const keys = fullUrl === undefined ? [] : [unversioned(fullUrl)]
   if (resource.id !== undefined) keys.push(`${resource.resourceType}/${resource.id}`)
   return keys
 }
@@ -142,7 +142,7 @@ export class Places {
   }
 
   placeOfDeletion({ gone: { type, id }, fullUrl }: Gone): Place | undefined {
-    return this.#known([...(fullUrl === undefined ? [] : [fullUrl]), `${type}/${id}`], fullUrl)
+    return this.#known([...(fullUrl === undefined ? [] : [unversioned(fullUrl)]), `${type}/${id}`], fullUrl)
   }
 
   /** The id under which an earlier file with this name for it was imported. */

@@ -61,6 +61,7 @@ async function* readBundle(file: FhirFile, limits: IngestLimits, onDoubt: () => 
   const splitter = new JsonListSplitter('entry', limits.maxLine)
   for await (const text of texts) for (const element of splitter.write(text)) yield readEntry(parseJson(element), type)
   const shell = toResource(parseJson(splitter.end()))
+  if (shell.entry !== undefined && !Array.isArray(shell.entry)) yield { row: 'Bundle.entry', malformed: true }
   // What names a Bundle within it before it names itself is read as what it is after all.
   if (shell.resourceType !== 'Bundle') yield resourceOf(shell as Json)
 }
