@@ -43,8 +43,9 @@ export async function inFolder<T>(variable: string, path: string, open: () => Pr
   }
 }
 
-/** The system's own code says more than the Problem that was made of it. */
+/** The system's own code says more than the Problem that was made of it, unless that one names what to do already. */
 function wordsFor(error: unknown): string | undefined {
+  if (codeOf(error).startsWith('command.')) return undefined
   const cause = isProblem(error) ? error.cause : undefined
   return wordsOf(codeOf(cause)) ?? wordsOf(codeOf(error))
 }
