@@ -30,6 +30,9 @@ const ranks: Readonly<Record<string, number>> = {
   finished: 4,
 }
 
+/** R4 wants a class of every visit; this one says nothing, and takes the place of none. */
+const unknownClass = { system: 'http://terminology.hl7.org/CodeSystem/v3-NullFlavor', code: 'UNK' }
+
 type Encounter = Resource & {
   readonly status?: string
   readonly period?: { readonly start?: string; readonly end?: string }
@@ -48,8 +51,8 @@ export function beginVisit(visit: Resource, event: VisitEvent): Resource {
 export function continueVisit(stored: Encounter, anew: Encounter, event: VisitEvent, remove: Removal): Resource {
   const late = event.moves === 'mention' || isLate(stored, anew)
   const laid = late
-    ? { ...overlaid(anew, stored), ...mergedLists(stored, anew, false) }
-    : remove({ ...overlaid(stored, anew), ...mergedLists(stored, anew, true) })
+    ? { ...overlaid(anew, asSaid(stored)), ...mergedLists(stored, anew, false) }
+    : remove({ ...overlaid(stored, asSaid(anew)), ...mergedLists(stored, anew, true) })
   const moved = moves(stored, anew, event)
   const status = (moved ? event.status : undefined) ?? statusKept(stored, anew, event)
   const stampable = { said: stampOf(late ? stored : anew, 'said') ?? stampOf(stored, 'said') }
@@ -79,16 +82,23 @@ function isForward(stored: Encounter, anew: Encounter, status: string): boolean 
 function statusKept(stored: Encounter, anew: Encounter, { byClass, moves: how }: VisitEvent): string {
   if (stored.status === undefined || stored.status === 'unknown') return byClass
   const begun = how === 'none' && stored.status === 'planned' && classOf(stored) === 'PRENC'
-  return begun && !isLate(stored, anew) && classOf(anew) !== 'UNK' ? byClass : stored.status
+  return begun && !isLate(stored, anew) && classOf(anew) !== unknownClass.code ? byClass : stored.status
 }
 
 function classOf(visit: Encounter): string | undefined {
   return (visit.class as { code?: string } | undefined)?.code
 }
 
+/** A visit without the class that nobody said. */
+function asSaid(visit: Encounter): Encounter {
+  const { class: _, ...rest } = visit
+  return classOf(visit) === unknownClass.code ? rest : visit
+}
+
 function settled(visit: Encounter): Resource {
-  if (visit.period?.end === undefined || !open.has(visit.status ?? '')) return visit
+  const whole = visit.class === undefined ? { ...visit, class: unknownClass } : visit
+  if (visit.period?.end === undefined || !open.has(visit.status ?? '')) return whole
   const { end, ...period } = visit.period
-  const { period: _, ...rest } = visit
+  const { period: _, ...rest } = whole
   return Object.keys(period).length === 0 ? rest : { ...rest, period }
 }

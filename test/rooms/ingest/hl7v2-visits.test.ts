@@ -178,6 +178,20 @@ describe('`""` deletes – HL7 v2.5.1 chapter 2.5.3', () => {
     expect(encounter).not.toHaveProperty('hospitalization.admitSource')
   })
 
+  const inpatient = { system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'IMP' }
+  const nobodySaid = { system: 'http://terminology.hl7.org/CodeSystem/v3-NullFlavor', code: 'UNK' }
+
+  it.each([
+    ['is unknown after a null', [admitted, { ...moved, of: '""' }], nobodySaid],
+    ['is unknown from a null on', [{ ...admitted, of: '""' }, moved, { ...afterwards, of: '""' }], nobodySaid],
+    ['stays where an update does not say it', [admitted, { ...moved, of: '' }], inpatient],
+    ['stays where a discharge does not say it', [admitted, { ...discharged, of: '' }], inpatient],
+    ['comes of a late message where the later one did not say it', [{ ...moved, of: '' }, admitted], inpatient],
+    ['comes of a later message', [{ ...admitted, of: '' }, moved], inpatient],
+  ])('the class of a visit, which R4 requires, %s', async (_, visits: readonly Visit[], expected) => {
+    expect((await visitAfter(...visits)).class).toEqual(expected)
+  })
+
   it('those of the patient, in an update only, and home numbers without those at work', async () => {
     const house = await openHouse()
     const id = await createPatient(house.record, {

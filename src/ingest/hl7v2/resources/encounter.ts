@@ -11,8 +11,6 @@ import { diagnosesOf, takenBack } from './condition.ts'
 import { nullsOf } from './nulls.ts'
 import { visitParticipants } from './participants.ts'
 
-const unknownClass = { system: 'http://terminology.hl7.org/CodeSystem/v3-NullFlavor', code: 'UNK' }
-
 /** PV1 and PV2 → Encounter; gives its reference. */
 export function mapVisit(scene: Scene): string | undefined {
   const account = mapAccount(scene)
@@ -29,7 +27,6 @@ export function mapVisit(scene: Scene): string | undefined {
     diagnosesOf(scene),
   )
   const elements = {
-    class: unknownClass,
     ...said,
     ...(account === undefined ? {} : { account: [{ reference: account }] }),
   }
