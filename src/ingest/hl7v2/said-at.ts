@@ -45,11 +45,12 @@ export function isLate(stored: Resource, anew: Resource): boolean {
 const preliminary = new Set(['registered', 'partial', 'preliminary'])
 const done = new Set(['final', 'amended', 'corrected', 'appended'])
 
-/** What is said anew, if it was said later than what is there; undefined when that stays. */
+/** What is said anew, if it was said later than what is there; undefined when that stays. A status that it does not say stays. */
 export function newer(stored: Resource, anew: Resource): Resource | undefined {
   if (isLate(stored, anew)) return undefined
   const falls = done.has(String(stored.status)) && preliminary.has(String(anew.status))
-  return falls ? undefined : anew
+  if (falls) return undefined
+  return anew.status === 'unknown' && stored.status !== undefined ? { ...anew, status: stored.status } : anew
 }
 
 /**

@@ -107,6 +107,22 @@ describe('which observation is meant – HL7 v2.5.1 chapter 7.4.2', () => {
       ['71 corrected'],
     ],
     [
+      'a result that does not say its status',
+      [
+        oru('202403100900', 'OBR|1||F1|P', weight('70', '20240310080000+0000')),
+        oru('202403110900', 'OBR|1||F1|P', weight('71', '20240310080000+0000', '')),
+      ],
+      ['71 final'],
+    ],
+    [
+      'a status that is said later',
+      [
+        oru('202403100900', 'OBR|1||F1|P', weight('70', '20240310080000+0000', '')),
+        oru('202403110900', 'OBR|1||F1|P', weight('70', '20240310080000+0000')),
+      ],
+      ['70 final'],
+    ],
+    [
       'a result that was wrong',
       [
         oru('202403100900', 'OBR|1||F1|P', weight('70', '20240310080000+0000')),
@@ -116,6 +132,17 @@ describe('which observation is meant – HL7 v2.5.1 chapter 7.4.2', () => {
     ],
   ])('%s', async (_, messages, expected) => {
     expect(await valuesOf(await hospital(...messages))).toEqual(expected)
+  })
+
+  it('a report stays what it was where OBR-25 does not say it', async () => {
+    const obr = (status: string) => `OBR|1||F1|P^Panel|||20240310080000+0000${'|'.repeat(18)}${status}`
+    const house = await hospital(
+      oru('202403100900', obr('F'), weight('70', '')),
+      oru('202403110900', obr(''), weight('71', '', 'C')),
+    )
+    expect(await found(house.record, 'DiagnosticReport')).toMatchObject([{ status: 'final' }])
+    await house.ingest.hl7v2({ grant: everything(), message: oru('202403120900', obr('C'), weight('71', '', 'C')) })
+    expect(await found(house.record, 'DiagnosticReport')).toMatchObject([{ status: 'corrected' }])
   })
 
   it.each([
