@@ -11,11 +11,11 @@ export interface Decoded {
 const pieceBytes = 64 * 1024
 
 /**
- * The text of HL7 v2 bytes in the character set that MSH-18 names. Without one: UTF-8 where it is well-formed, else
+ * The text of HL7 v2 bytes in the character set that MSH-18 names, the first or one that is changed to by escapes. Without one: UTF-8 where it is well-formed, else
  * windows-1252. A byte order mark decides before it, and so do the zeros between the letters of UTF-16.
  */
 export function decodeHl7(bytes: Buffer): Decoded {
-  const named = markedAs(bytes) ?? labelOf(charsetName(bytes.subarray(0, 4096).toString('latin1')))
+  const named = markedAs(bytes) ?? labelOf(charsetNames(bytes.subarray(0, 4096).toString('latin1')))
   const { encoding } = named === '' ? guess(bytes) : new TextDecoder(named)
   return { texts: pieces(bytes, new TextDecoder(encoding)), decoder: new TextDecoder(encoding) }
 }
@@ -46,15 +46,19 @@ function guess(bytes: Buffer): TextDecoder {
   return new TextDecoder(isUtf8(bytes) ? 'utf-8' : 'windows-1252')
 }
 
-/** First repetition of MSH-18, read as Latin-1, which every character set of the table agrees with there. */
-function charsetName(head: string): string {
+/** MSH-18, read as Latin-1, which every character set of the table agrees with there. */
+function charsetNames(head: string): readonly string[] {
   const at = head.indexOf('MSH')
   const separator = head[at + 3]
-  if (at < 0 || separator === undefined) return ''
+  if (at < 0 || separator === undefined) return []
   const line = head.slice(at).split(/[\r\n]/, 1)[0] ?? ''
-  return (line.split(separator)[17] ?? '').split('~', 1)[0]?.trim().toUpperCase() ?? ''
+  return (line.split(separator)[17] ?? '').split(head[at + 5] ?? '~').map(name => name.trim().toUpperCase())
 }
 
-function labelOf(name: string): string {
-  return lookUp(codeTables().charsets.labels, name) ?? ''
+/**
+ * Of several sets the first is the default, ASCII when it is not named, and the others are changed to (2.15.9.18): JIS X 0208
+ * beside ASCII is `~ISO IR87`.
+ */
+function labelOf(names: readonly string[]): string {
+  return names.map(name => lookUp(codeTables().charsets.labels, name) ?? '').find(label => label !== '') ?? ''
 }

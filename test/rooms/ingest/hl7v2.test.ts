@@ -72,6 +72,16 @@ describe('the encoding of HL7 v2 – chapter 2, 2.5 to 2.7', () => {
     expect(value(parsed(Buffer.from(`\uFEFF${msh('ADT^A01')}\rPID|1||||Müller\r`)).segments[1], 5)).toBe('Müller')
   })
 
+  it.each(['ISO IR87', '~ISO IR87', 'ASCII~ISO IR87', 'ISO IR6~ISO IR87'])(
+    'changes to the character set of %s by escapes – 2.15.9.18',
+    sets => {
+      const name = '\x1b$BEDCf\x1b(B^\x1b$BB@O:\x1b(B'
+      const bytes = Buffer.from(`${msh('ADT^A01', `||||||${sets}`)}\rPID|1||||${name}\r`, 'latin1')
+      expect(part(field(parsed(bytes).segments[1], 5)[0], 1)).toBe('田中')
+      expect(part(field(parsed(bytes).segments[1], 5)[0], 2)).toBe('太郎')
+    },
+  )
+
   it('cuts files at any line ends, frames and envelopes', () => {
     const file = `\v\nFHS|^~\\&\r\nBHS|^~\\&\n${msh('ADT^A01')}\r\n\n  PID|1\r${msh('ADT^A04')}\rPID|2\rbroken\x1c\rBTS|7\nFTS|1`
     const { messages, warnings } = atOnce(splitMessages([file], defaultLimits))
