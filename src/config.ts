@@ -72,7 +72,7 @@ const variables = {
   KINHOLD_PASSPHRASE: { secret: true },
   KINHOLD_NEW_PASSPHRASE: { secret: true },
   KINHOLD_RECOVERY_CODE: { secret: true },
-  KINHOLD_RESERVE: { fallback: '32' },
+  KINHOLD_RESERVE: { fallback: '32M' },
   KINHOLD_LOG_LEVEL: { fallback: 'info' },
   KINHOLD_ZONE: {},
   KINHOLD_SENDERS: {},
@@ -140,7 +140,7 @@ export function loadConfig(env: Environment, { cwd, home = cwd }: Places): Loade
     passphrase: read('KINHOLD_PASSPHRASE'),
     newPassphrase: read('KINHOLD_NEW_PASSPHRASE'),
     recoveryCode: read('KINHOLD_RECOVERY_CODE'),
-    reserveBytes: parseReserve(read('KINHOLD_RESERVE') ?? ''),
+    reserveBytes: parseSize('KINHOLD_RESERVE', read('KINHOLD_RESERVE') ?? ''),
     logLevel: parseLogLevel(read('KINHOLD_LOG_LEVEL') ?? ''),
     zone: parseZone(read('KINHOLD_ZONE') ?? Temporal.Now.timeZoneId()),
     senders: senders === undefined ? undefined : readSecret('KINHOLD_SENDERS', resolve(cwd, senders)),
@@ -265,13 +265,6 @@ function parseLimit(name: Name, text: string | undefined) {
   const [, points = '', seconds = ''] = /^([1-9]\d{0,8})\/([1-9]\d{0,4})$/.exec(text) ?? []
   if (points === '') throw malformed(name, 'a count and seconds, such as 600/10, or off')
   return { points: Number(points), seconds: Number(seconds) }
-}
-
-const mebibyte = 1024 * 1024
-
-function parseReserve(text: string): number {
-  if (!/^\d{1,5}$/.test(text)) throw malformed('KINHOLD_RESERVE', 'a number of MiB from 0 to 99999')
-  return Number(text) * mebibyte
 }
 
 const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent']

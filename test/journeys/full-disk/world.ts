@@ -23,7 +23,7 @@ export const main = 'mara'
 export async function openWorld(name: string): Promise<World> {
   // Large files are taken while 256 MiB of the data folder are free.
   const sizes = { data: 320, keys: 16, temporary: 8 }
-  const home = await newSmallHome(name, sizes, { KINHOLD_RESERVE: '2' })
+  const home = await newSmallHome(name, sizes, { KINHOLD_RESERVE: '2M' })
   const server = await startServer(home)
   const token = await lastLine(home, 'token', '--scope', 'system/*.cruds')
   const client = openPatientClient(server.url, token)

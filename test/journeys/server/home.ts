@@ -39,7 +39,7 @@ export async function newHome(name: string, logLevel = 'error'): Promise<Home> {
     KINHOLD_KEYS: keys,
     KINHOLD_LOG_LEVEL: logLevel,
     // Servers are started by the hundred; the folders of most of them are never full.
-    KINHOLD_RESERVE: '1',
+    KINHOLD_RESERVE: '1M',
   }
   return { folder, data, keys, temporary, origin, env, remove: () => rm(folder, { recursive: true }) }
 }

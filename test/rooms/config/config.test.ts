@@ -71,6 +71,23 @@ describe('configuration from the environment', () => {
       expect(problemOf({ KINHOLD_LIMIT_TOKEN: wrong })).toMatchObject({ expression: ['KINHOLD_LIMIT_TOKEN'] })
   })
 
+  it('takes sizes with and without a unit, whichever it is the size of', () => {
+    const sizes = (env: Readonly<Record<string, string>>) => {
+      const { reserveBytes, spool } = load(env).config
+      return [reserveBytes, spool.maxSpooled, spool.maxSpooledPerGrant]
+    }
+    const [mebibyte, gibibyte] = [1024 ** 2, 1024 ** 3]
+    expect(sizes({})).toEqual([32 * mebibyte, 32 * gibibyte, 16 * gibibyte])
+    const given = ['64m', '2T', '4096'] as const
+    const [KINHOLD_RESERVE, KINHOLD_SPOOL_MAX, KINHOLD_SPOOL_MAX_PER_TOKEN] = given
+    expect(sizes({ KINHOLD_RESERVE, KINHOLD_SPOOL_MAX, KINHOLD_SPOOL_MAX_PER_TOKEN })).toEqual([
+      64 * mebibyte,
+      2048 * gibibyte,
+      4096,
+    ])
+    expect(sizes({ KINHOLD_RESERVE: '0' })[0]).toBe(0)
+  })
+
   it('names the proxies whose word is taken', () => {
     const { config } = load({ KINHOLD_TRUSTED_PROXIES: '127.0.0.1, 10.0.0.0/8 fd00::/8' })
     expect(config.trustedProxies).toEqual(['127.0.0.1', '10.0.0.0/8', 'fd00::/8'])
@@ -130,7 +147,10 @@ describe('configuration from the environment', () => {
     ['KINHOLD_LOG_LEVEL', 'loud'],
     ['KINHOLD_ZONE', 'Mars/Base'],
     ['KINHOLD_RESERVE', '-1'],
-    ['KINHOLD_RESERVE', '32M'],
+    ['KINHOLD_RESERVE', '1.5G'],
+    ['KINHOLD_RESERVE', '32 MB'],
+    ['KINHOLD_SPOOL_MAX', 'much'],
+    ['KINHOLD_SPOOL_MAX_PER_TOKEN', '9999999T'],
     ['KINHOLD_ALLOW_HTTP', 'perhaps'],
   ])('refuses %s=%s, naming the variable and not its value', (name, value) => {
     const problem = problemOf({ [name]: value })
