@@ -38,7 +38,7 @@ class Budget {
   readonly limits: BudgetLimits
   readonly isWanted: (() => boolean) | undefined
   readonly spent: Record<BudgetKind, number> = { work: 0, cpu: 0, parsed: 0, answered: 0, audited: 0 }
-  /** The turn in which it last computed, and the thread's CPU time at which it began to, in ms. */
+  /** The turn in which it last computed, and the thread's CPU time from which on it has not been charged, in ms. */
   turn = -1
   beganAtMs = 0
 
@@ -59,7 +59,10 @@ class Budget {
 
   /** Charges what was computed since this turn began. */
   chargeCpu(): void {
-    this.spent.cpu += threadCpuMs() - this.beganAtMs
+    const nowMs = threadCpuMs()
+    this.spent.cpu += nowMs - this.beganAtMs
+    // Several of one request may compute in the same turn.
+    this.beganAtMs = nowMs
     this.check('cpu', 0)
     if (this.isWanted?.() === false)
       throw new Problem('timeout', 'budget.unwanted', 'Whoever asked for this does not wait for the answer any more.')

@@ -77,6 +77,17 @@ describe('a budget', () => {
     await expect(withBudget('unbounded', () => compute(60))).resolves.toBeGreaterThan(1)
   })
 
+  it('of computing is charged once for what several of one request compute in a turn', async () => {
+    const cpu = 10_000
+    const began = process.threadCpuUsage()
+    const left = await withBudget({ cpu }, async () => {
+      await Promise.all(Array.from({ length: 200 }, () => compute(2)))
+      return budgetLeft('cpu')
+    })
+    const { user, system } = process.threadCpuUsage(began)
+    expect(cpu - left).toBeLessThan((1.5 * (user + system)) / 1000)
+  })
+
   it('ends with who waited for it: budget.unwanted', async () => {
     let wanted = true
     const work = withBudget(
