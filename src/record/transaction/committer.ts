@@ -54,9 +54,12 @@ export class Committer {
     const drafts = await txn.documentDrafts()
     if (!stillHolds(txn, this.#reach)) return false
     await txn.keepKeys()
-    await this.#untilFree(work)
     // Last, so that nobody has written these documents between the look at them and the commit.
-    const documents = await this.#documents.prepare(drafts)
+    let documents = await this.#documents.prepare(drafts)
+    for (let others = this.#othersIn(work); others !== undefined; others = this.#othersIn(work)) {
+      await others
+      documents = await this.#documents.prepare(drafts)
+    }
     if (!stillHolds(txn, this.#reach)) return false
     const result = await this.#write(work, { txn, documents })
     if (result.ok) txn.committed()
@@ -83,7 +86,7 @@ export class Committer {
       drafts.push(this.#auditDraft(event))
       work.set(ledger, drafts)
     }
-    await this.#untilFree(work)
+    for (let others = this.#othersIn(work); others !== undefined; others = this.#othersIn(work)) await others
     return [...work.keys()].every(ledger => ledger.alive) && (await this.#write(work, { urgent })).ok
   }
 
@@ -145,13 +148,13 @@ export class Committer {
     }
   }
 
-  /** Waits until nobody appends to these ledgers in slices. */
-  async #untilFree(work: Work): Promise<void> {
-    for (;;) {
-      const taken = [...work.keys()].find(ledger => this.#taken.has(ledger))
-      if (taken === undefined) return
-      await this.#taken.get(taken)
-    }
+  /**
+   * Resolves when one who appends to these ledgers in slices is done; undefined when nobody does. Whoever appends asks in the
+   * same turn in which it does so: after any wait somebody may have begun.
+   */
+  #othersIn(work: Work): Promise<unknown> | undefined {
+    const taken = work.keys().find(ledger => this.#taken.has(ledger))
+    return taken && this.#taken.get(taken)
   }
 
   #durable(append: Append, work: Work): void {
