@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Log } from '#kernel'
+import { isProblem, type Log } from '#kernel'
 import type { CompartmentId, Store } from '#store'
 import type { HeadNotes } from './head-notes.ts'
 
 /** Entries that are looked at in one go, and how long others have the processor between two of them. */
 const atOnce = 500
 const pauseMs = 25
+/** After what the disk did not give. */
+const retryMs = 250
 
 /**
  * Lookups by name go through an index of the store, which is not sealed: whoever can write to the database can let it lead to an
@@ -47,10 +49,24 @@ export class PlacesWatch {
   async #run(): Promise<void> {
     while (this.#wanted && !this.#closed) {
       this.#wanted = false
-      for (const [compartment, head] of await this.#store.allHeads()) {
-        if (this.#closed) return
-        this.#tell(compartment, await this.#count(compartment, head))
+      try {
+        await this.#goThrough()
+      } catch (error) {
+        const code = isProblem(error) ? error.code : 'unexpected'
+        this.#log.error('where entries are looked for could not be checked; it will be tried again', {
+          room: 'record',
+          code,
+        })
+        this.#wanted = true
+        await sleep(retryMs)
       }
+    }
+  }
+
+  async #goThrough(): Promise<void> {
+    for (const [compartment, head] of await this.#store.allHeads()) {
+      if (this.#closed) return
+      this.#tell(compartment, await this.#count(compartment, head))
     }
   }
 
