@@ -1,5 +1,5 @@
 import type { Grant } from '#access'
-import { type Clock, isProblem, type Log, toUtf8 } from '#kernel'
+import { type Clock, isProblem, type Log, toUtf8, withBudget } from '#kernel'
 import type { CompartmentId, KeyStore, Store } from '#store'
 import { openDocuments, type Vault } from '#vault'
 import { auditEventOfNote, ReadAudit } from './audit/audit.ts'
@@ -170,7 +170,8 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     },
     // What waits for a person is no refusal: each of it has a record of its own.
     audit: note => (note.outcome === 'failure' && note.action !== 'import' ? refusals.note(note) : begin(note)),
-    shred: patient => maintenance.shred(patient),
+    // Once it has begun it is finished, whether somebody still waits for it or not.
+    shred: patient => withBudget('unbounded', () => maintenance.shred(patient)),
     verify: () => verifyAll({ store, keys, vault, registry, notes, clock, documentLedger }),
     acceptRestore,
     faults: () => faultsOf({ notes, documentLedger, registry, places }),

@@ -1,4 +1,4 @@
-import { isProblem, type Log } from '#kernel'
+import { isProblem, type Log, withBudget } from '#kernel'
 
 /** Work that nobody waits for and that must be done before closing: audit records, head notes, purges. */
 export class Upkeep {
@@ -9,10 +9,13 @@ export class Upkeep {
     this.#log = log
   }
 
-  /** When it fails that is an alarm, but does not undo what it is about. */
+  /**
+   * When it fails that is an alarm, but does not undo what it is about. It is on nobody's budget: the request in which it
+   * was begun may be over, or have used up what it had.
+   */
   async run(work: () => Promise<void>): Promise<void> {
     try {
-      await work()
+      await withBudget('unbounded', work)
     } catch (error) {
       const code = isProblem(error) ? error.code : 'unexpected'
       this.#log.error('an audit record, a head note or a purge failed', { room: 'record', code })
