@@ -182,7 +182,8 @@ describe('a server on the network', () => {
     await delay(20)
     const started = performance.now()
     await server.close(50)
-    expect(performance.now() - started).toBeLessThan(1000)
+    // Unless told, a server waits for 25 seconds.
+    expect(performance.now() - started).toBeLessThan(10_000)
   })
 
   it('can be closed twice', async () => {
