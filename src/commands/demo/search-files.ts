@@ -25,7 +25,8 @@ const sqliteMark = 'SQLite format 3'
 /** Looks in every file of the folders for every text of what the owner can read: names, codes, notes, values. */
 export async function searchFiles(folders: readonly string[], family: Family, baseUrl: string): Promise<FileSearch> {
   const texts = await textsOfRecord(family, baseUrl)
-  const needles = [...texts].flatMap(text => encodings.map(encode => encode(text)))
+  // Fewer bytes would be found by chance among the millions that are sealed.
+  const needles = [...texts].flatMap(text => encodings.map(encode => encode(text))).filter(isLongEnough)
   const contents = await Promise.all((await filesIn(folders)).map(path => readFile(path)))
   return {
     texts: texts.size,
@@ -34,6 +35,10 @@ export async function searchFiles(folders: readonly string[], family: Family, ba
     readable: contents.filter(content => needles.some(needle => content.includes(needle))).length,
     works: contents.some(content => content.includes(sqliteMark)),
   }
+}
+
+function isLongEnough({ length }: Buffer): boolean {
+  return length >= shortest
 }
 
 async function textsOfRecord(family: Family, baseUrl: string): Promise<ReadonlySet<string>> {

@@ -305,7 +305,6 @@ export function badMessages(): readonly BadMessage[] {
     ['words', canary, 400, 'AR'],
     ['a header alone', 'MSH|^~\\&|', 422, 'AE'],
     ['a header of three letters', `MSH${canary}`, 400, 'AR'],
-    ['two messages', message(header('ADT^A01'), pid('1'), header('ADT^A01'), pid('2')), 400, 'AR', /MSH/],
     ['an event that is not taken', message(header('ADT^A99'), pid('1')), 400, 'AR', /MSH/],
     ['version 3', message(header('ADT^A01', '3.0'), pid('1')), 400, 'AR', /MSH\^\d\^12/],
     ['nobody', message(header('ORU^R01')), 422, 'AE', /PID/],
