@@ -207,14 +207,23 @@ function openApiHandler(parts: {
   const documentOf = async (only: string | null) => {
     types ??= typeCapabilities(rooms, baseUrl)
     const chosen = only === null ? {} : { only: chosenTypes(only) }
-    return openApi({ ...parts, baseUrl, catalogue, types: await types, software: rooms.software, ...chosen })
+    const told = { ...parts, baseUrl, catalogue, types: await types, software: rooms.software, ...chosen }
+    return Buffer.from(JSON.stringify(openApi(told)))
+  }
+  // The whole is 1.5 MB and takes 30 ms to make, and strangers may ask for it.
+  const made = new Map<string | null, Promise<Buffer>>()
+  const remembered = (only: string | null) => {
+    if (only !== null && only !== 'common') return documentOf(only)
+    const document = made.get(only) ?? documentOf(only)
+    made.set(only, document)
+    return document
   }
   return async (request, response) => {
     const visit = new Visit(admission, 'pages', addresses.of(request).network, response)
     try {
       await visit.arrive(request, performance.now())
       const only = new URL(request.originalUrl, baseUrl).searchParams.get('type')
-      sendJson(response, 200, headers, await documentOf(only))
+      sendJson(response, 200, headers, await remembered(only))
     } finally {
       visit.end()
     }
@@ -224,7 +233,7 @@ function openApiHandler(parts: {
 function sendJson(response: Response, status: number, headers: Readonly<Record<string, string>>, value: object): void {
   response
     .writeHead(status, { ...headers, 'content-type': 'application/json; charset=utf-8' })
-    .end(JSON.stringify(value))
+    .end(Buffer.isBuffer(value) ? value : JSON.stringify(value))
 }
 
 /** Whatever goes wrong is told as a page or in JSON. */

@@ -17,10 +17,15 @@ const ratioFrom = 1024 * 1024
 /**
  * The whole body, decompressed if it says that it is gzip; the limit counts what comes out.
  *
+ * @param grow  told of each piece before it is kept; throws the Problem with which reading ends where there is no room for it
  * @throws Problem `too-large` · `body.too-large`, `body.unpacks-too-far`; `unsupported-media` · `body.encoding-unsupported`; `invalid` ·
  *   `body.encoding-broken`, `body.interrupted`; `timeout` · `body.too-slow`
  */
-export async function readBody(request: IncomingMessage, limits: BodyLimits): Promise<Buffer> {
+export async function readBody(
+  request: IncomingMessage,
+  limits: BodyLimits,
+  grow: (bytes: number) => void = () => undefined,
+): Promise<Buffer> {
   checkLength(request, limits.maxBytes)
   const { source, excess, release } = decoded(request)
   return new Promise((resolve, reject) => {
@@ -36,7 +41,7 @@ export async function readBody(request: IncomingMessage, limits: BodyLimits): Pr
     }
     source.on('data', (chunk: Buffer) => {
       size += chunk.length
-      const problem = size > limits.maxBytes ? tooLarge(limits.maxBytes) : excess(size)
+      const problem = size > limits.maxBytes ? tooLarge(limits.maxBytes) : (excess(size) ?? refusal(grow, chunk.length))
       if (problem !== undefined) fail(problem)
       else chunks.push(chunk)
     })
@@ -47,6 +52,17 @@ export async function readBody(request: IncomingMessage, limits: BodyLimits): Pr
     source.on('error', error => fail(readingProblem(error)))
     if (source === request) request.on('aborted', () => fail(interrupted()))
   })
+}
+
+/** Why no more of it is held. */
+function refusal(grow: (bytes: number) => void, bytes: number): Problem | undefined {
+  try {
+    grow(bytes)
+    return undefined
+  } catch (error) {
+    if (isProblem(error)) return error
+    throw error
+  }
 }
 
 /** The body as it arrives. Throws like `readBody` while it is read; whoever stops reading leaves nothing behind. */

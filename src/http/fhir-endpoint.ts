@@ -15,7 +15,7 @@ import { isProblem, type Log, type LogFields, newRequestId, Problem } from '#ker
 import { prefersPage } from '#web'
 import type { Addresses } from './admission/addresses.ts'
 import type { Admission } from './admission/admission.ts'
-import { laneOf } from './admission/lanes.ts'
+import { laneOf, leastUnitsOf } from './admission/lanes.ts'
 import type { Limits } from './admission/limits.ts'
 import { Visit } from './admission/visit.ts'
 import { parseBearer } from './bearer.ts'
@@ -139,7 +139,7 @@ class Exchange {
   /** Fair between tokens; without one, between networks. */
   #beginVisit(route: Route): Visit {
     const caller = this.#grant?.id ?? this.#network
-    this.#visit = new Visit(this.#endpoint.admission, laneOf(route), caller, this.#response)
+    this.#visit = new Visit(this.#endpoint.admission, laneOf(route), caller, this.#response, leastUnitsOf(route))
     return this.#visit
   }
 
@@ -179,7 +179,7 @@ class Exchange {
   }
 
   async #body(visit: Visit): Promise<Buffer> {
-    const bytes = await readBody(this.#request, this.#endpoint.body)
+    const bytes = await readBody(this.#request, this.#endpoint.body, more => visit.body.grow(more))
     await visit.begin(bytes.length, performance.now())
     return bytes
   }
@@ -210,6 +210,7 @@ class Exchange {
 
   #sendFhir({ status, headers, body }: FhirResponse): void {
     const bytes = body === undefined || Buffer.isBuffer(body) || typeof body === 'string' ? body : printJson(body)
+    if (bytes !== undefined && this.#request.method !== 'HEAD') this.#visit?.answer(bytes.length)
     this.#send(status, headers, bytes)
   }
 

@@ -1,5 +1,6 @@
 import { Problem } from '#kernel'
 import { FairQueue, type Waiter } from './fair-queue.ts'
+import { Holdings } from './holdings.ts'
 import { burstMs, type Lane, type LaneRow, type LaneTable, laneTable } from './lanes.ts'
 import { LoopWatch } from './loop-watch.ts'
 import { Presence } from './presence.ts'
@@ -30,6 +31,8 @@ interface Parked {
  */
 export class Admission {
   readonly #queues: ReadonlyMap<Lane, FairQueue>
+  /** What of bodies and answers is in memory. */
+  readonly holdings = new Holdings()
   readonly #loop = new LoopWatch()
   readonly #presence = new Presence()
   #parked: Parked[] = []

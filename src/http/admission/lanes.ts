@@ -60,7 +60,15 @@ export function laneOf({ interaction }: Route): Lane {
 
 const bytesOfUnit = 4096
 
+/** Some few bytes of a Bundle may ask for an answer of many megabytes. */
+const unitsOfBundle = 12
+
+/** What a request counts for at least. */
+export function leastUnitsOf({ interaction }: Route): number {
+  return interaction === 'transaction' ? unitsOfBundle : 1
+}
+
 /** What a request counts for, by the bytes that it sent; at most as much as goes on at once, so that it can go on alone. */
-export function unitsOf(bodyBytes: number, { ofOne }: LaneRow): number {
-  return Math.min(ofOne, 1 + Math.floor(bodyBytes / bytesOfUnit))
+export function unitsOf(bodyBytes: number, { ofOne }: LaneRow, least = 1): number {
+  return Math.min(ofOne, Math.max(least, 1 + Math.floor(bodyBytes / bytesOfUnit)))
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Admission, Place } from './admission.ts'
+import { HeldBody } from './holdings.ts'
 import { type Lane, unitsOf } from './lanes.ts'
 
 /** Whether a body comes with a request. */
@@ -16,13 +17,18 @@ export class Visit {
   readonly #lane: Lane
   readonly #caller: string
   readonly #response: ServerResponse
+  readonly #leastUnits: number
+  /** What of its body is in memory. */
+  readonly body: HeldBody
   #place: Place | undefined
 
-  constructor(admission: Admission, lane: Lane, caller: string, response: ServerResponse) {
+  constructor(admission: Admission, lane: Lane, caller: string, response: ServerResponse, leastUnits = 1) {
+    this.#leastUnits = leastUnits
     this.#admission = admission
     this.#lane = lane
     this.#caller = caller
     this.#response = response
+    this.body = new HeldBody(admission.holdings, caller)
   }
 
   /**
@@ -38,7 +44,8 @@ export class Visit {
   /** As `arrive`, with the body at hand. */
   begin(bodyBytes: number, nowMs: number): Promise<void> | undefined {
     if (this.#place !== undefined) return undefined
-    const units = unitsOf(bodyBytes, this.#admission.row(this.#lane))
+    this.#checkHoldings()
+    const units = unitsOf(bodyBytes, this.#admission.row(this.#lane), this.#leastUnits)
     const place = { lane: this.#lane, caller: this.#caller, units }
     const pause = this.#admission.enter(place, nowMs, this.#untilGone)
     if (pause !== undefined) return this.#beginAfter(pause, place)
@@ -46,8 +53,20 @@ export class Visit {
     return undefined
   }
 
+  /**
+   * An answer of so many bytes goes out. What only reads may be asked again; of all else it was asked before it was done.
+   *
+   * @throws Problem `busy` · `request.queue-full`
+   */
+  answer(bytes: number): void {
+    const { holdings } = this.#admission
+    if (this.#response.req.method === 'GET') holdings.keepIfRoom(this.#caller, this.#response, bytes)
+    else holdings.keep(this.#caller, this.#response, bytes)
+  }
+
   /** The place is free for others. */
   end(): void {
+    this.body.end()
     const place = this.#place
     this.#place = undefined
     if (place !== undefined) this.#admission.leave(place)
@@ -56,6 +75,12 @@ export class Visit {
   async #beginAfter(pause: Promise<void>, place: Place): Promise<void> {
     await pause
     this.#place = place
+    this.#checkHoldings()
+  }
+
+  /** What is written must be told, so there must be room for an answer before it begins. */
+  #checkHoldings(): void {
+    if (this.#response.req.method !== 'GET' && this.#lane !== 'pages') this.#admission.holdings.check(this.#caller)
   }
 
   readonly #untilGone = (): AbortSignal => {

@@ -1,7 +1,6 @@
 import { printJson, type Resource, toInstant } from '#fhir'
 import type { Stored } from '#record'
 import { printEtag } from '../rest/etag.ts'
-import { type Subset, subsetOf } from '../rest/subset.ts'
 
 /** What stands before the entries of a Bundle. */
 export interface BundleHead {
@@ -46,14 +45,17 @@ function printHead({ type, total, links = {} }: BundleHead): string {
   return JSON.stringify(fields).slice(0, -1)
 }
 
-/** One entry of a searchset. */
+/**
+ * One entry of a searchset.
+ *
+ * @param json  what is shown of the resource
+ */
 export function searchEntry(
   stored: Stored,
-  mode: 'match' | 'include',
-  options: { readonly baseUrl: string; readonly subset?: Subset | undefined },
+  json: Buffer,
+  { mode, baseUrl }: { readonly mode: 'match' | 'include'; readonly baseUrl: string },
 ): (Buffer | string)[] {
-  const json = options.subset === undefined ? stored.json : subsetOf(stored.json, options.subset)
-  return [`{"fullUrl":${fullUrl(options.baseUrl, stored)},"resource":`, json, `,"search":{"mode":"${mode}"}}`]
+  return [`{"fullUrl":${fullUrl(baseUrl, stored)},"resource":`, json, `,"search":{"mode":"${mode}"}}`]
 }
 
 /** The entry of a searchset that tells about the search itself. */

@@ -3,7 +3,7 @@ import { granted } from '../perform.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
 import { isFresh } from './etag.ts'
 import { versionOf } from './stored-response.ts'
-import { parseSubset, subsetOf } from './subset.ts'
+import { parseSubset, subsetting } from './subset.ts'
 
 /**
  * The current version, or 304 when the reader has it already.
@@ -25,5 +25,5 @@ function answerWith(stored: Stored, request: FhirRequest): FhirResponse {
   const version = versionOf(stored)
   if (isFresh(stored, name => request.header(name))) return { status: 304, ...version }
   const subset = request.query.size === 0 ? undefined : parseSubset(request.query)
-  return { status: 200, ...version, body: subset === undefined ? stored.json : subsetOf(stored.json, subset) }
+  return { status: 200, ...version, body: subset === undefined ? stored.json : subsetting(subset)(stored.json) }
 }

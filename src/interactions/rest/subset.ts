@@ -38,10 +38,32 @@ export function toSubset(summary: string | undefined, elements: readonly string[
   return { summary: known, elements: elements ?? [] }
 }
 
-/** The part of a stored resource, tagged SUBSETTED so that nobody mistakes it for the whole. */
-export function subsetOf(json: Buffer, subset: Subset): Buffer {
-  const resource = parseResource(json)
-  const kept = keptElements(resource.resourceType, subset)
+type Keeps = (name: string) => boolean
+
+/** Cuts stored resources down to a subset; what it keeps of a type is worked out once. */
+export function subsetting(subset: Subset): (json: Buffer) => Buffer {
+  const keeps = new Map<string, Keeps>()
+  return json => {
+    const resource = parseResource(json)
+    const { resourceType: type } = resource
+    const kept = keeps.get(type) ?? remembered(keptElements(type, subset))
+    keeps.set(type, kept)
+    return partOf(resource, kept)
+  }
+}
+
+/** Stored resources have few names of elements, but one may ask for many. */
+function remembered(keeps: Keeps): Keeps {
+  const known = new Map<string, boolean>()
+  return name => {
+    const answer = known.get(name) ?? keeps(name)
+    known.set(name, answer)
+    return answer
+  }
+}
+
+/** The part of a resource, tagged SUBSETTED so that nobody mistakes it for the whole. */
+function partOf(resource: Resource, kept: Keeps): Buffer {
   const part: Resource = { resourceType: resource.resourceType }
   for (const [name, value] of Object.entries(resource)) if (kept(plainName(name))) part[name] = value
   part.meta = { ...resource.meta, tag: [...(resource.meta?.tag ?? []), subsetted] }
@@ -55,14 +77,14 @@ function plainName(name: string): string {
   return name.startsWith('_') ? name.slice(1) : name
 }
 
-function keptElements(type: string, subset: Subset): (name: string) => boolean {
+function keptElements(type: string, subset: Subset): Keeps {
   if (subset.elements.length > 0) return among([namesFor(type, subset.elements), mandatoryElements(type)])
   if (subset.summary === 'data') return name => name !== 'text'
   if (subset.summary === 'text') return among([['text'], mandatoryElements(type)])
   return among([summaryElements(type)])
 }
 
-function among(sets: readonly Iterable<string>[]): (name: string) => boolean {
+function among(sets: readonly Iterable<string>[]): Keeps {
   const names = new Set<string>([...always, ...sets.flatMap(set => [...set])])
   const choices = [...names].filter(name => name.endsWith('[x]')).map(name => name.slice(0, -3))
   return name => names.has(name) || choices.some(choice => isChoiceOf(choice, name))

@@ -1,13 +1,13 @@
 import { type Grant, restrict } from '#access'
 import type { Resource } from '#fhir'
-import { Problem } from '#kernel'
+import { giveWay, Problem } from '#kernel'
 import type { OpenedCursor, Reader, SearchPage, Stored } from '#record'
 import { inertParameters, parseQuery, type Query, type QueryOptions, type Restricted } from '#search'
 import { bundleBytes, outcomeEntry, searchEntry } from '../bundles/bundle-bytes.ts'
 import { granted } from '../perform.ts'
 import { checkAcceptable, checkBodyType } from '../rest/negotiate.ts'
 import { parsePrefer } from '../rest/prefer.ts'
-import { toSubset } from '../rest/subset.ts'
+import { type Subset, subsetting, toSubset } from '../rest/subset.ts'
 import type { FhirRequest, FhirResponse, GrantedRequest, PathParams, Rooms } from '../types.ts'
 import { searchableTypes } from './compartment.ts'
 
@@ -98,7 +98,7 @@ export async function answerSearch(
   const query = opened === undefined ? parseAsked(plan, params, request) : parseOpened(plan, opened, baseUrl)
   const found = await plan.reader.search(plan.restrict(query), cursor)
   const included = found.included.filter(stored => plan.keepIncluded?.(stored, query) ?? true)
-  const body = searchset({ ...found, included }, query, { ...plan, baseUrl, cursor })
+  const body = await searchset({ ...found, included }, query, { ...plan, baseUrl, cursor })
   return { status: 200, headers: {}, body, pretty: plan.params.get('_pretty') === 'true' }
 }
 
@@ -141,17 +141,31 @@ interface Place {
   readonly cursor: string | undefined
 }
 
-function searchset(page: SearchPage, query: Query, place: Place): Buffer {
+async function searchset(page: SearchPage, query: Query, place: Place): Promise<Buffer> {
   const head = { type: 'searchset', total: page.total, links: pageLinks(page, query, place) } as const
   const incomplete = page.unreadable > 0 ? [outcomeEntry(incompleteOutcome(page.unreadable))] : []
   if (query.summary === 'count') return bundleBytes(head, incomplete)
-  const options = { baseUrl: place.baseUrl, subset: toSubset(query.summary, query.elements) }
   return bundleBytes(head, [
-    ...page.matches.map(stored => searchEntry(stored, 'match', options)),
-    ...page.included.map(stored => searchEntry(stored, 'include', options)),
+    ...(await pageEntries(page, place.baseUrl, toSubset(query.summary, query.elements))),
     ...incomplete,
     ...(query.ignored.length > 0 ? [outcomeEntry(ignoredOutcome(query.ignored.length))] : []),
   ])
+}
+
+/** To cut a resource down it is parsed: a page may hold as much as may be answered, so others have their turn in between. */
+async function pageEntries(page: SearchPage, baseUrl: string, subset: Subset | undefined) {
+  const shown = subset === undefined ? (json: Buffer) => json : subsetting(subset)
+  const entries: (Buffer | string)[][] = []
+  for (const [mode, found] of [
+    ['match', page.matches],
+    ['include', page.included],
+  ] as const)
+    for (const stored of found) {
+      entries.push(searchEntry(stored, shown(stored.json), { mode, baseUrl }))
+      const pause = giveWay()
+      if (pause !== undefined) await pause
+    }
+  return entries
 }
 
 /** Links of other pages carry a sealed cursor and no parameter, so that nothing of the search shows in an address. */

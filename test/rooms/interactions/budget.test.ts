@@ -107,3 +107,25 @@ describe('what is sent', () => {
     expect([refused.status, refused.json.issue[0].details.coding[0].code]).toEqual([403, 'scope.missing'])
   })
 })
+
+describe('pages of resources that are cut down', () => {
+  it('let others have their turn in between, however many elements are asked for', async () => {
+    const names = Array.from({ length: 5_000 }, (_, at) => `e${at}`)
+    let turns = 0
+    let isOver = false
+    const count = () => {
+      turns++
+      if (!isOver) setImmediate(count)
+    }
+    setImmediate(count)
+    const answer = await house.ask('GET', `/Observation?_count=30&_elements=code,${names.join(',')}`, { grant: own })
+    isOver = true
+    expect(answer.status).toBe(200)
+    expect(answer.json.entry).toHaveLength(notes)
+    for (const { resource } of answer.json.entry) {
+      expect(Object.keys(resource)).toEqual(expect.arrayContaining(['code', 'status']))
+      expect(resource.note).toBeUndefined()
+    }
+    expect(turns).toBeGreaterThan(0)
+  })
+})
