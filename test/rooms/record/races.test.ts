@@ -52,6 +52,25 @@ describe('races – https://hl7.org/fhir/R4/http.html#concurrency', () => {
     await other.close()
   })
 
+  it.each([
+    ['long transactions', 12, 0],
+    ['long transactions among single writes', 6, 40],
+    ['one long transaction among single writes', 1, 40],
+  ])('%s of one patient, all at once, all land', async (_what, long, single) => {
+    const { record } = await openTestRecord()
+    const who = (await create(record, all, patient('Amsel'))).id
+    const many = (at: number) =>
+      record.writer(all).transact(async txn => {
+        for (let value = 0; value < 200; value++) await txn.create(heartRate(who, 1000 * at + value))
+      })
+    const longs = Array.from({ length: long }, (_, at) => many(at))
+    const singles = Array.from({ length: single }, (_, at) => create(record, all, heartRate(who, at)))
+    await Promise.all([...longs, ...singles])
+    const { total } = await record.reader(all).search(queryOf(all, 'Observation', '_summary=count'))
+    expect(total).toBe(200 * long + single)
+    for await (const finding of record.verify()) throw new Error(finding.text)
+  })
+
   it('whoever was late reads what came meanwhile, not the whole record again, or it would be late for ever', async () => {
     const store = openMemoryStore()
     let read = 0
