@@ -17,16 +17,17 @@ export async function pairStore(store: Store, vault: Vault, clock: Clock): Promi
   const documents = openDocuments(store, vault, clock)
   const marks = await store.documents(collection, clock.nowMs())
   if (marks.length === 0) {
-    // A new keystore beside old entries: theirs was lost.
-    if (vault.created && (await store.allHeads()).size > 0) throw swapped()
+    // A keystore that knows none of the entries beside it: theirs was lost, or lies elsewhere.
+    const heads = await store.allHeads()
+    if (heads.size > 0 && !(await vault.compartments()).some(({ id }) => heads.has(id))) throw swapped()
     await documents.put(collection, name, vault.instanceId, { ifRevision: 0 })
   }
   if ((await openMark(store, vault)) !== vault.instanceId) throw swapped()
 }
 
-/** Whether a store was ever marked as some vault's: from then on it is part of a house. */
+/** Whether a store is part of a house. The mark is what is written into it first: whatever lies there came after it, though it was lost. */
 export async function isPaired(store: Store): Promise<boolean> {
-  return (await store.documents(collection, 0)).length > 0
+  return (await store.collections()).length > 0 || (await store.allHeads()).size > 0
 }
 
 /** The mark's value, or `undefined` when this vault did not seal it. */
