@@ -277,5 +277,6 @@ function faultsOf({ notes, documentLedger, registry, places }: Watched): readonl
     [places.misled, 'entries are not where they are looked for'],
     [registry.broken, 'registrations cannot be read'],
   ]
-  return counted.filter(([count]) => count > 0).map(([count, text]) => `${count} ${text}; run kinhold verify`)
+  const said = counted.filter(([count]) => count > 0).map(([count, text]) => `${count} ${text}; run kinhold verify`)
+  return places.failed ? [...said, 'the database could not be gone through; run kinhold verify'] : said
 }

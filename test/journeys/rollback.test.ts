@@ -1,4 +1,4 @@
-import { cp, rm } from 'node:fs/promises'
+import { cp, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type House, hostGrant, openHouse } from '../../src/compose.ts'
@@ -10,6 +10,7 @@ import {
   execute,
   headsIn,
   ledgerOf,
+  pageOf,
   putDocumentsBack,
   putLedgerBack,
   redirectNewest,
@@ -99,6 +100,12 @@ async function until<T>(look: () => T | Promise<T>, is: (found: T) => boolean): 
   }
 }
 
+/** Bytes of a file become such as nobody wrote. */
+async function spoil(path: string, from: number, size: number): Promise<void> {
+  await using file = await open(path, 'r+')
+  await file.write(Buffer.alloc(size, 0xff), 0, size, from)
+}
+
 const status = async (client: Client, path: string) => (await client.send({ path })).status
 const codeIn = (answer: Answer) => /[a-z]+\.[a-z-]+/.exec(answer.body.toString())?.[0]
 const readiness = async (client: Client) => (await client.send({ path: '/readyz' })).body.toString()
@@ -171,6 +178,45 @@ describe('a ledger that is put back, while the server runs and while it does not
           ),
         ).toMatch(/ledgers show less/)
       })
+    },
+    longest,
+  )
+})
+
+describe('what the process has not asked for itself since it started', () => {
+  it(
+    'is missed as well when it goes',
+    async () => {
+      await serve(async client => {
+        expect(await status(client, '/fhir/Observation/anna-rate')).toBe(200)
+        for (const gone of ['bert', 'cora']) cutNewest(dataFile(), compartmentOf.get(gone) ?? '')
+        const text = await until(
+          () => readiness(client),
+          found => found.includes('2 ledgers'),
+        )
+        expect(text).toMatch(/2 ledgers show less/)
+        expect(await status(client, '/fhir/Observation/bert-rate')).toBe(500)
+        expect(await status(client, '/fhir/Observation/anna-rate')).toBe(200)
+      })
+    },
+    longest,
+  )
+
+  it.each(['superseded', 'newest'])(
+    'ends no server when it cannot be read: a page of %s',
+    async table => {
+      const [page = 0, size = 0] = pageOf(dataFile(), table)
+      await spoil(dataFile(), (page - 1) * size, size)
+      await serve(async client => {
+        expect((await run(home, 'patient', 'list')).status).toBe(0)
+        const text = await until(
+          () => readiness(client),
+          found => found.includes('gone through'),
+        )
+        expect(text).toMatch(/could not be gone through; run kinhold verify/)
+        expect((await client.send({ path: '/healthz' })).status).toBe(200)
+      })
+      expect((await verify()).status).toBe(1)
     },
     longest,
   )
@@ -253,6 +299,19 @@ describe('a document that is put back – tokens, accounts, households, links', 
       })
       expect(output).not.toContain('/claim?')
       expect((await verify()).stdout).toMatch(named)
+    },
+    longest,
+  )
+
+  it.each([
+    ['the mark that pairs data and keys', "collection = 'instance'", /rolled-back.*collection instance/],
+    ['every document', 'true', /document-missing.*smart\.accounts/],
+  ])(
+    '%s is taken away: verify names it, and does not take the house for one that was never finished',
+    async (_, which, named) => {
+      execute(dataFile(), `DELETE FROM documents WHERE ${which}`)
+      const { stdout, status: exit } = await verify()
+      expect([stdout, exit]).toEqual([expect.stringMatching(named), 1])
     },
     longest,
   )

@@ -11,7 +11,8 @@ const retryMs = 250
 
 /**
  * Lookups by name go through an index of the store, which is not sealed: whoever can write to the database can let it lead to an
- * older version. So when somebody else has written, all of it is gone through in the background, a tenth of the time at most.
+ * older version. So when somebody else has written, all of it is gone through in the background, a tenth of the time at most,
+ * and so are the heads that are noted: of ledgers that nobody has asked for since the start, too.
  */
 export class PlacesWatch {
   readonly #store: Store
@@ -19,6 +20,7 @@ export class PlacesWatch {
   readonly #notes: HeadNotes
   readonly #misled = new Map<CompartmentId, number>()
   #wanted = false
+  #failed = false
   #running: Promise<void> | undefined
   #closed = false
 
@@ -31,6 +33,11 @@ export class PlacesWatch {
   /** How many entries are not where they are looked for, as far as was gone through. */
   get misled(): number {
     return [...this.#misled.values()].reduce((sum, count) => sum + count, 0)
+  }
+
+  /** Whether the store could not be read to its end the last time. */
+  get failed(): boolean {
+    return this.#failed
   }
 
   /** Goes through everything, again if it is asked for while it does. */
@@ -51,19 +58,28 @@ export class PlacesWatch {
       this.#wanted = false
       try {
         await this.#goThrough()
+        this.#failed = false
       } catch (error) {
-        const code = isProblem(error) ? error.code : 'unexpected'
-        this.#log.error('where entries are looked for could not be checked; it will be tried again', {
-          room: 'record',
-          code,
-        })
+        this.#tellFailed(error)
         this.#wanted = true
         await sleep(retryMs)
       }
     }
   }
 
+  /** Once, however often it is tried again: /readyz goes on to tell it. */
+  #tellFailed(error: unknown): void {
+    if (this.#failed) return
+    this.#failed = true
+    const code = isProblem(error) ? error.code : 'unexpected'
+    this.#log.error('where entries are looked for could not be checked; it will be tried again', {
+      room: 'record',
+      code,
+    })
+  }
+
   async #goThrough(): Promise<void> {
+    await this.#notes.checkNoted()
     for (const [compartment, head] of await this.#store.allHeads()) {
       if (this.#closed) return
       this.#tell(compartment, await this.#count(compartment, head))

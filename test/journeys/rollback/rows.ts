@@ -131,3 +131,12 @@ export function putDocumentsBack(path: string, collection: string, kept: readonl
 export function execute(path: string, sql: string, ...values: readonly SQLInputValue[]): void {
   onDatabase(path, database => database.prepare(sql).run(...values))
 }
+
+/** The number and the size of the first page of a table, all of which is in the file itself by then. */
+export function pageOf(path: string, table: string): readonly [page: number, size: number] {
+  return onDatabase(path, database => {
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    const page = database.prepare('SELECT rootpage FROM sqlite_schema WHERE name = ?').get(table)?.rootpage
+    return [Number(page), Number(database.prepare('PRAGMA page_size').get()?.page_size)]
+  })
+}
