@@ -193,5 +193,10 @@ for (const [name, { limits = {}, folder: place = (made: string) => made, run }] 
   const left = readdirSync(made).filter(file => file.startsWith('kinhold-spool'))
   process.stdout.write(`${JSON.stringify({ name, said, open, left })}\n`)
 }
-const resources = process.getActiveResourcesInfo().filter(one => !/^(Immediate|PipeWrap|TTYWrap|TickObject)$/.test(one))
-process.stdout.write(`${JSON.stringify({ name: 'at the end', resources })}\n`)
+// What ends by itself may end: the note of a head comes a moment after it moved.
+const patienceMs = 5_000
+const goesOn = () =>
+  process.getActiveResourcesInfo().filter(one => !/^(Immediate|PipeWrap|TTYWrap|TickObject)$/.test(one))
+for (const untilMs = performance.now() + patienceMs; goesOn().length > 0 && performance.now() < untilMs; )
+  await new Promise(resume => setImmediate(resume))
+process.stdout.write(`${JSON.stringify({ name: 'at the end', resources: goesOn() })}\n`)
