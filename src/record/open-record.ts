@@ -120,6 +120,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     upkeep,
     watch,
     outbox,
+    finish: () => maintenance.removeOwed(),
     purge: async () => {
       await documents.purge()
       await sweep.run()
@@ -210,6 +211,8 @@ function keepUp(rooms: {
   readonly upkeep: Upkeep
   readonly outbox: AuditOutbox
   watch(): Promise<void>
+  /** What an erasure has left. */
+  finish(): Promise<void>
   purge(): Promise<unknown>
 }): NodeJS.Timeout {
   const { shelf, upkeep, outbox } = rooms
@@ -219,6 +222,7 @@ function keepUp(rooms: {
     if (round % sweepEveryRounds === 0) {
       shelf.sweep()
       upkeep.begin(() => outbox.retry())
+      upkeep.begin(() => rooms.finish())
     }
     upkeep.begin(() => rooms.watch())
     if (round % purgeEveryRounds === 0) upkeep.begin(async () => void (await rooms.purge()))

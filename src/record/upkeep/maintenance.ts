@@ -28,6 +28,8 @@ export interface MaintenanceRooms {
 /** What is done to whole compartments: making their index anew, and removing what a patient had. */
 export class Maintenance {
   readonly #rooms: MaintenanceRooms
+  /** Buried, and not removed yet: the disk failed in between. */
+  readonly #owed = new Map<string, Pair>()
 
   constructor(rooms: MaintenanceRooms) {
     this.#rooms = rooms
@@ -77,7 +79,24 @@ export class Maintenance {
     if (pair === undefined) return
     await audit.flush()
     await this.#bury(patient, pair)
-    await this.#remove(patient, pair)
+    await this.#removeOrOwe(patient, pair)
+  }
+
+  /** Goes on with erasures that failed half-way. */
+  async removeOwed(): Promise<void> {
+    for (const [patient, pair] of [...this.#owed]) {
+      this.#owed.delete(patient)
+      await this.#removeOrOwe(patient, pair)
+    }
+  }
+
+  async #removeOrOwe(patient: string, pair: Pair): Promise<void> {
+    try {
+      await this.#remove(patient, pair)
+    } catch (error) {
+      this.#owed.set(patient, pair)
+      throw error
+    }
   }
 
   /** A crash in the middle, or a database that was restored beside a newer keystore, leaves the rest to do. */

@@ -1,4 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Resource } from '#fhir'
+import { Problem } from '#kernel'
+import { openMemoryStore } from '#store'
 import {
   create,
   everything,
@@ -159,6 +162,36 @@ describe('an erasure that was cut off', () => {
     expect(await next.allPatients()).toEqual(['hugo'])
     await expect(next.reader(all).read('Patient', 'greta')).rejects.toMatchObject(erased)
     expect(await next.patientsOf('family')).toEqual(['hugo'])
+  })
+})
+
+describe('an erasure in the middle of which the disk failed', () => {
+  /** A real store, whose disk fails when what was sealed is to go. */
+  function failing() {
+    const state = { fails: true }
+    const store = new Proxy(openMemoryStore(), {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name, target)
+        if (name === 'dropCompartment' && state.fails)
+          return () => Promise.reject(new Problem('full', 'storage.full', 'There is no room.'))
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+    return { state, store }
+  }
+
+  it('has said so, acknowledges nothing more, and goes on by itself once the disk works', async () => {
+    const { state, store } = failing()
+    const { record } = await openTestRecord(store)
+    await update(record, all, named('greta'))
+    const { holder } = await create(record, all, heartRate('greta', 60))
+    await expect(record.shred('greta')).rejects.toMatchObject({ code: 'storage.full' })
+    await expect(create(record, all, heartRate('greta', 61))).rejects.toMatchObject({ code: 'record.owner-unknown' })
+    expect((await store.allHeads()).has(holder.compartment)).toBe(true)
+    state.fails = false
+    for (let tries = 0; tries < 60 && (await store.allHeads()).has(holder.compartment); tries++) await delay(250)
+    expect((await store.allHeads()).has(holder.compartment)).toBe(false)
+    await record.close()
   })
 })
 
