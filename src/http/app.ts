@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Response } from 'express'
 import { catalogue, matcher, type Rooms, rootMatcher } from '#interactions'
-import { isProblem, type Log, Problem } from '#kernel'
+import { isProblem, type Log, Problem, withBudget } from '#kernel'
 import type { Share } from '#share'
 import type { Smart } from '#smart'
 import { prefersPage, type WebRoute } from '#web'
@@ -204,10 +204,17 @@ function openApiHandler(parts: {
   const { rooms, endpoint } = parts
   const { baseUrl, headers, admission, addresses } = endpoint
   let types: ReturnType<typeof typeCapabilities> | undefined
+  // Whoever asks first asks for all: neither a budget nor a fault of theirs may stay with it.
+  const typesOf = () => {
+    types ??= withBudget('unbounded', () => typeCapabilities(rooms, baseUrl))
+    types.catch(() => {
+      types = undefined
+    })
+    return types
+  }
   const documentOf = async (only: string | null) => {
-    types ??= typeCapabilities(rooms, baseUrl)
     const chosen = only === null ? {} : { only: chosenTypes(only) }
-    const told = { ...parts, baseUrl, catalogue, types: await types, software: rooms.software, ...chosen }
+    const told = { ...parts, baseUrl, catalogue, types: await typesOf(), software: rooms.software, ...chosen }
     return Buffer.from(JSON.stringify(openApi(told)))
   }
   // The whole is 1.5 MB and takes 30 ms to make, and strangers may ask for it.
@@ -216,6 +223,7 @@ function openApiHandler(parts: {
     if (only !== null && only !== 'common') return documentOf(only)
     const document = made.get(only) ?? documentOf(only)
     made.set(only, document)
+    document.catch(() => made.delete(only))
     return document
   }
   return async (request, response) => {

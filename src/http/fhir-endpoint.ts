@@ -17,7 +17,7 @@ import type { Addresses } from './admission/addresses.ts'
 import type { Admission } from './admission/admission.ts'
 import { laneOf, leastUnitsOf } from './admission/lanes.ts'
 import type { Limits } from './admission/limits.ts'
-import { Visit } from './admission/visit.ts'
+import { leaving, Visit } from './admission/visit.ts'
 import { parseBearer } from './bearer.ts'
 import { type BodyLimits, readBody, streamBody } from './body.ts'
 import { isPreflight, letPagesRead } from './cross-origin.ts'
@@ -57,15 +57,6 @@ const shortBodyBytes = 64 * 1024
 function isLeftUnread({ complete, headers }: IncomingMessage): boolean {
   if (complete) return false
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > shortBodyBytes
-}
-
-/** Aborted when the connection ends before the answer was sent. */
-function leaving(response: ServerResponse): AbortSignal {
-  const gone = new AbortController()
-  response.once('close', () => {
-    if (!response.writableFinished) gone.abort()
-  })
-  return gone.signal
 }
 
 interface ExchangeParts {

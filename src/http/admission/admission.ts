@@ -62,7 +62,8 @@ export class Admission {
       return undefined
     }
     if (!queue.hasRoom(caller, this.#limitOf(queue, nowMs))) return this.#refuse(nowMs)
-    return this.#wait(queue, { caller, units }, nowMs, signal?.())
+    const gone = signal?.()
+    return gone?.aborted === true ? this.#refuse(nowMs) : this.#wait(queue, { caller, units }, nowMs, gone)
   }
 
   /** Undefined where there is room for one more, else a promise that rejects: asked before a body is read for nothing. */

@@ -3,6 +3,16 @@ import type { Admission, Place } from './admission.ts'
 import { HeldBody } from './holdings.ts'
 import { type Lane, unitsOf } from './lanes.ts'
 
+/** Aborted when the connection ends before the answer was sent; at once where it has ended already. */
+export function leaving(response: ServerResponse): AbortSignal {
+  if (response.closed && !response.writableFinished) return AbortSignal.abort()
+  const gone = new AbortController()
+  response.once('close', () => {
+    if (!response.writableFinished) gone.abort()
+  })
+  return gone.signal
+}
+
 /** Whether a body comes with a request. */
 export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0'
@@ -83,9 +93,5 @@ export class Visit {
     if (this.#response.req.method !== 'GET' && this.#lane !== 'pages') this.#admission.holdings.check(this.#caller)
   }
 
-  readonly #untilGone = (): AbortSignal => {
-    const gone = new AbortController()
-    this.#response.once('close', () => gone.abort())
-    return gone.signal
-  }
+  readonly #untilGone = (): AbortSignal => leaving(this.#response)
 }

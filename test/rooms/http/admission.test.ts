@@ -129,6 +129,13 @@ describe('places', () => {
     admission.leave(held)
     expect(admission.enter(place('b'), performance.now())).toBeUndefined()
   })
+
+  it('are not waited for by who had gone before', async () => {
+    const admission = new Admission(lanesWith({ writes: { ...narrow, patienceMs: 3_600_000 } }))
+    admission.enter(place('holder'), performance.now())
+    const late = admission.enter(place('late'), performance.now(), () => AbortSignal.abort())
+    await expect(late).rejects.toMatchObject({ code: 'request.queue-full' })
+  })
 })
 
 describe('who may have more while there is no time left', () => {
