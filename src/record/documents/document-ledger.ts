@@ -1,4 +1,4 @@
-import { type Clock, equalSecrets, giveWay, isProblem, type Log, Problem } from '#kernel'
+import { type Clock, isProblem, type Log, Problem } from '#kernel'
 import type { Append, CommitResult, CompartmentId, DocumentWrite, Entry, KeyStore, Store, StoredDocument } from '#store'
 import {
   type CompartmentKeys,
@@ -9,15 +9,15 @@ import {
   type Vault,
 } from '#vault'
 import { firstLink } from '../ledger/payload.ts'
-import { untilWon } from '../transaction/race.ts'
+import { contended, untilWon } from '../transaction/race.ts'
 import { type HeadNotes, rolledBack } from '../upkeep/head-notes.ts'
+import { compartmentOf } from './document-compartment.ts'
 import { type DocumentChange, type DocumentHead, nameOf, openChanges, sealChanges } from './document-entry.ts'
+import { differences, digestOfRows, type StaleDocument } from './document-rows.ts'
 import { elementOf, exchanged } from './element.ts'
 
-const readAhead = 1024
 const rowsAtHand = 200
 const changesInEntry = 200
-const noteName = 'documents'
 /** Sums that are begun anew because somebody wrote meanwhile, before all rows are read at once. */
 const patience = 3
 
@@ -28,16 +28,6 @@ interface DocumentRooms {
   readonly clock: Clock
   readonly log: Log
   readonly notes: HeadNotes
-}
-
-/** A row that is not the one that was written last, and what that one was. */
-export interface StaleDocument {
-  readonly collection: string
-  readonly key: string
-  readonly group?: string | undefined
-  /** What the newest row makes; undefined: there should be none. */
-  readonly element: bigint | undefined
-  readonly isMissing: boolean
 }
 
 /** Drafts with the rows that were found, and the keys to write of them. */
@@ -138,22 +128,26 @@ export class DocumentLedger implements DocumentCommits {
     return won
   }
 
-  /** Puts a row, sealed anew, in the place of the same document as it was. */
+  /**
+   * Puts a row, sealed anew, in the place of the same document as it was.
+   *
+   * @throws Problem `busy` · `record.contended` when somebody else has written meanwhile
+   */
   async replace(before: StoredDocument, after: StoredDocument): Promise<void> {
     await this.#sound()
     this.checkFresh(before.collection, before.key)
     const head = await this.#loaded()
     const keys = await this.#keys()
-    const { collection, key, group, expiresAtMs, sealed } = after
+    const { collection, key, sealed } = after
     const digest = exchanged(head.digest, this.#element(before), this.#element(after))
-    const change = { collection, key, group, element: this.#element(after) }
+    const change = { ...nameAndGroup(after), element: this.#element(after) }
     const { entry, head: next } = sealChanges(keys, head, this.#at(head, digest), [change])
-    const belongs = { ...(group === undefined ? {} : { group }), ...(expiresAtMs === undefined ? {} : { expiresAtMs }) }
-    const write = { op: 'put', collection, key, sealed, ifRevision: before.revision, ...belongs } as const
+    const write = { op: 'put', collection, key, sealed, ifRevision: before.revision, ...belonging(after) } as const
     const append = this.#behind(head, [entry])
     const { ok } = await this.#rooms.store.commit({ appends: [append], documents: [write], urgent })
-    if (ok) this.#durable(next)
     this.#head = ok ? next : undefined
+    if (!ok) throw contended()
+    this.#durable(next)
   }
 
   /** Reads what placing the drafts needs. What is awaited after this may be outdated, and then the commit is lost. */
@@ -313,7 +307,7 @@ export class DocumentLedger implements DocumentCommits {
     if (this.isLost) return
     for (let tries = 0; ; tries++) {
       const head = await this.#readHead()
-      const sum = await this.#sum(tries < patience ? rowsAtHand : Number.MAX_SAFE_INTEGER)
+      const sum = await digestOfRows(this.#rooms, tries < patience ? rowsAtHand : Number.MAX_SAFE_INTEGER)
       if (!(await this.#isAt(head))) continue
       if (sum === head.digest) this.#stale = new Map()
       else await this.#blame()
@@ -325,23 +319,6 @@ export class DocumentLedger implements DocumentCommits {
     return ((await this.#rooms.store.heads([this.compartment])).get(this.compartment) ?? 0) === seq
   }
 
-  async #sum(atOnce: number): Promise<bigint> {
-    let sum = 0n
-    for await (const row of this.#everyRow(atOnce)) sum = exchanged(sum, undefined, this.#element(row))
-    return sum
-  }
-
-  async *#everyRow(atOnce: number): AsyncGenerator<StoredDocument, void, void> {
-    for (let last: StoredDocument | undefined; ; ) {
-      const page = await this.#rooms.store.everyDocument(last, atOnce)
-      yield* page
-      last = page.at(-1)
-      if (page.length < atOnce) return
-      const pause = giveWay()
-      if (pause !== undefined) await pause
-    }
-  }
-
   async #blame(): Promise<void> {
     const stale = await this.differences()
     if (stale.some(each => !this.#stale.has(nameOf(each)))) {
@@ -351,46 +328,9 @@ export class DocumentLedger implements DocumentCommits {
     this.#stale = new Map(stale.map(each => [nameOf(each), each]))
   }
 
-  /** The rows that are not what was written last, by what all entries say. */
+  /** The rows that are not what was written last, by what all entries say. @throws as `openChanges` */
   async differences(): Promise<readonly StaleDocument[]> {
-    const newest = new Map<string, DocumentChange>()
-    for (let seq = 0; ; ) {
-      seq = await this.#replay(newest, seq)
-      const rows = await this.#rooms.store.everyDocument(undefined, Number.MAX_SAFE_INTEGER)
-      if (seq !== ((await this.#rooms.store.heads([this.compartment])).get(this.compartment) ?? 0)) continue
-      return this.#compared(newest, rows)
-    }
-  }
-
-  /** @returns the seq of the last entry */
-  async #replay(newest: Map<string, DocumentChange>, behind: number): Promise<number> {
-    const keys = await this.#keys()
-    for (let seq = behind; ; ) {
-      const entries = await this.#rooms.store.entriesFrom(this.compartment, seq + 1, readAhead)
-      for (const entry of entries) {
-        const { changes, anew } = openChanges(keys, entry)
-        if (anew) newest.clear()
-        for (const change of changes) newest.set(nameOf(change), change)
-      }
-      seq = entries.at(-1)?.seq ?? seq
-      if (entries.length < readAhead) return seq
-      const pause = giveWay()
-      if (pause !== undefined) await pause
-    }
-  }
-
-  #compared(newest: Map<string, DocumentChange>, rows: readonly StoredDocument[]): StaleDocument[] {
-    const stale: StaleDocument[] = []
-    for (const row of rows) {
-      const change = newest.get(nameOf(row))
-      newest.delete(nameOf(row))
-      if (change?.element === this.#element(row)) continue
-      const { collection, key } = row
-      stale.push({ collection, key, group: change?.group, element: change?.element, isMissing: false })
-    }
-    for (const { collection, key, group, element } of newest.values())
-      if (element !== undefined) stale.push({ collection, key, group, element, isMissing: true })
-    return stale
+    return differences({ ...this.#rooms, compartment: this.compartment })
   }
 
   // -- taking in what there is
@@ -413,14 +353,7 @@ export class DocumentLedger implements DocumentCommits {
     let head = { ...first, digest: 0n }
     for (let from = 0; from === 0 || from < rows.length; from += changesInEntry) {
       const page = rows.slice(from, from + changesInEntry)
-      const changes = page.map(({ collection, key, group, ...row }) => {
-        return {
-          collection,
-          key,
-          group,
-          element: this.#element({ collection, key, ...row, ...(group === undefined ? {} : { group }) }),
-        }
-      })
+      const changes = page.map(row => ({ ...nameAndGroup(row), element: this.#element(row) }))
       const digest = changes.reduce((sum, { element }) => exchanged(sum, undefined, element), head.digest)
       const sealed = sealChanges(keys, head, this.#at(head, digest), changes, from === 0)
       entries.push(sealed.entry)
@@ -434,9 +367,9 @@ export class DocumentLedger implements DocumentCommits {
     const { vault, clock } = this.#rooms
     const plain = opened(() => vault.openUnboundDocument(row))
     if (plain === undefined) return { row }
-    const { collection, key, revision: ifRevision, group, expiresAtMs } = row
-    const belongs = { ...(group === undefined ? {} : { group }), ...(expiresAtMs === undefined ? {} : { expiresAtMs }) }
-    const placed = placeDraft({ op: 'put', collection, key, plain, ifRevision, ...belongs }, row, vault, clock.nowMs())
+    const { collection, key, revision: ifRevision } = row
+    const draft = { op: 'put', collection, key, plain, ifRevision, ...belonging(row) } as const
+    const placed = placeDraft(draft, row, vault, clock.nowMs())
     return typeof placed === 'object' && placed.after !== undefined
       ? { row: placed.after, write: placed.write }
       : { row }
@@ -448,6 +381,15 @@ const urgent = true
 
 const nothingPlaced: PlacedDrafts = { appends: [], documents: [], settle: () => undefined }
 
+function nameAndGroup({ collection, key, group }: StoredDocument): Omit<DocumentChange, 'element'> {
+  return { collection, key, group }
+}
+
+/** To what a document belongs, and when it ends, where it does. */
+function belonging({ group, expiresAtMs }: StoredDocument): Pick<StoredDocument, 'group' | 'expiresAtMs'> {
+  return { ...(group === undefined ? {} : { group }), ...(expiresAtMs === undefined ? {} : { expiresAtMs }) }
+}
+
 function opened(open: () => Buffer): Buffer | undefined {
   try {
     return open()
@@ -455,36 +397,6 @@ function opened(open: () => Buffer): Buffer | undefined {
     if (isProblem(error)) return undefined
     throw error
   }
-}
-
-/** Which compartment is the ledger of documents stands beside the keys: documents could not say it of themselves. */
-async function compartmentOf({ keys, vault, store }: DocumentRooms): Promise<CompartmentId> {
-  const noted = await keys.note(noteName)
-  if (noted !== undefined) return compartmentIn(vault, noted)
-  const before = (await vault.compartments()).filter(({ kind }) => kind === 'documents')
-  const heads = await store.heads(before.map(({ id }) => id))
-  const written = before.find(({ id }) => (heads.get(id) ?? 0) > 0)
-  return compartmentIn(
-    vault,
-    await keys.keepNote(noteName, noteOf(vault, written?.id ?? (await newCompartment(vault)))),
-  )
-}
-
-async function newCompartment(vault: Vault): Promise<CompartmentId> {
-  return (await vault.createCompartment('documents')).compartment
-}
-
-function noteOf(vault: Vault, compartment: CompartmentId): Buffer {
-  const id = Buffer.from(compartment, 'hex')
-  return Buffer.concat([id, vault.mac('documents-note', id)])
-}
-
-/** @throws Problem `fault` · `record.note-forged` */
-function compartmentIn(vault: Vault, note: Uint8Array): CompartmentId {
-  const id = note.subarray(0, 16)
-  if (equalSecrets(note.subarray(16), vault.mac('documents-note', id))) return Buffer.from(id).toString('hex')
-  const text = 'The keystore does not say any more where the ledger of documents is. Restore its backup.'
-  throw new Problem('fault', 'record.note-forged', text)
 }
 
 const documentStale = (): Problem =>

@@ -17,7 +17,9 @@ export async function untilWon(attempt: () => Promise<boolean>): Promise<void> {
     if (await attempt()) return
     if (run > patience) await sleep(Math.random() * longestWaitMs)
   }
-  throw new Problem('busy', 'record.contended', 'Too many writers want the same record at once.', {
-    retryAfterSeconds: 1,
-  })
+  throw contended()
 }
+
+/** Somebody else was faster. */
+export const contended = (): Problem =>
+  new Problem('busy', 'record.contended', 'Too many writers want the same record at once.', { retryAfterSeconds: 1 })

@@ -1,0 +1,93 @@
+import { giveWay } from '#kernel'
+import type { CompartmentId, Store, StoredDocument } from '#store'
+import type { Vault } from '#vault'
+import { type DocumentChange, nameOf, openChanges } from './document-entry.ts'
+import { elementOf, exchanged } from './element.ts'
+
+const readAhead = 1024
+
+/** A row that is not the one that was written last, and what that one was. */
+export interface StaleDocument {
+  readonly collection: string
+  readonly key: string
+  readonly group?: string | undefined
+  /** What the newest row makes; undefined: there should be none. */
+  readonly element: bigint | undefined
+  readonly isMissing: boolean
+}
+
+interface RowRooms {
+  readonly store: Store
+  readonly vault: Vault
+}
+
+interface LedgerRooms extends RowRooms {
+  /** In which it is written what became of documents. */
+  readonly compartment: CompartmentId
+}
+
+/** The digest of the rows that there are. @param atOnce  how many are read in one turn */
+export async function digestOfRows({ store, vault }: RowRooms, atOnce: number): Promise<bigint> {
+  let sum = 0n
+  for await (const row of everyRow(store, atOnce)) sum = exchanged(sum, undefined, elementOf(vault, row))
+  return sum
+}
+
+async function* everyRow(store: Store, atOnce: number): AsyncGenerator<StoredDocument, void, void> {
+  for (let last: StoredDocument | undefined; ; ) {
+    const page = await store.everyDocument(last, atOnce)
+    yield* page
+    last = page.at(-1)
+    if (page.length < atOnce) return
+    const pause = giveWay()
+    if (pause !== undefined) await pause
+  }
+}
+
+/** The rows that are not what was written last, by what all entries say. @throws as `openChanges` */
+export async function differences(rooms: LedgerRooms): Promise<readonly StaleDocument[]> {
+  const { store, vault, compartment } = rooms
+  const newest = new Map<string, DocumentChange>()
+  for (let seq = 0; ; ) {
+    seq = await replay(rooms, newest, seq)
+    const rows = await store.everyDocument(undefined, Number.MAX_SAFE_INTEGER)
+    if (seq !== ((await store.heads([compartment])).get(compartment) ?? 0)) continue
+    return compared(vault, newest, rows)
+  }
+}
+
+/** @returns the seq of the last entry */
+async function replay(rooms: LedgerRooms, newest: Map<string, DocumentChange>, behind: number): Promise<number> {
+  const { store, vault, compartment } = rooms
+  const keys = await vault.compartment(compartment)
+  for (let seq = behind; ; ) {
+    const entries = await store.entriesFrom(compartment, seq + 1, readAhead)
+    for (const entry of entries) {
+      const { changes, anew } = openChanges(keys, entry)
+      if (anew) newest.clear()
+      for (const change of changes) newest.set(nameOf(change), change)
+    }
+    seq = entries.at(-1)?.seq ?? seq
+    if (entries.length < readAhead) return seq
+    const pause = giveWay()
+    if (pause !== undefined) await pause
+  }
+}
+
+function compared(
+  vault: Vault,
+  newest: Map<string, DocumentChange>,
+  rows: readonly StoredDocument[],
+): readonly StaleDocument[] {
+  const stale: StaleDocument[] = []
+  for (const row of rows) {
+    const change = newest.get(nameOf(row))
+    newest.delete(nameOf(row))
+    if (change?.element === elementOf(vault, row)) continue
+    const { collection, key } = row
+    stale.push({ collection, key, group: change?.group, element: change?.element, isMissing: false })
+  }
+  for (const { collection, key, group, element } of newest.values())
+    if (element !== undefined) stale.push({ collection, key, group, element, isMissing: true })
+  return stale
+}
