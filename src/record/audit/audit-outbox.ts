@@ -33,9 +33,22 @@ export class AuditOutbox {
     try {
       await this.#write(events, urgent)
     } catch (error) {
-      if (!isProblem(error, 'full') && !isProblem(error, 'busy')) throw error
-      this.#wait(events)
+      if (isProblem(error, 'full') || isProblem(error, 'busy')) this.#wait(events)
+      else await this.#putApart(events, urgent, error)
     }
+  }
+
+  /** They are written together or not at all, and what is wrong with one audit must not cost the others theirs. */
+  async #putApart(events: readonly AuditWork[], urgent: boolean, cause: unknown): Promise<void> {
+    const audits = Map.groupBy(events, ({ holder }) => holder.compartment)
+    if (audits.size < 2) throw cause
+    for (const own of audits.values()) await this.put(own, urgent).catch(error => this.#lose(own, error))
+    throw cause
+  }
+
+  #lose({ length: count }: readonly AuditWork[], error: unknown): void {
+    const code = isProblem(error) ? error.code : 'unexpected'
+    this.#log.error('records of one audit could not be written', { room: 'record', code, count })
   }
 
   /** Tries again what waits. */

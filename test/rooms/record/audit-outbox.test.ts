@@ -42,6 +42,23 @@ describe('records of audit on a full disk', () => {
     await expect(outbox.put([work('1')])).rejects.toThrow('Else.')
   })
 
+  it('what is wrong with one audit costs the others nothing, and those wait that a full disk does not take', async () => {
+    const taken: string[] = []
+    const of = (compartment: string, id: string) => ({ ...work(id), holder: { compartment, kind: 'audit' as const } })
+    let full = true
+    const outbox = new AuditOutbox(async events => {
+      if (events.some(({ holder }) => holder.compartment === 'broken')) throw new Problem('fault', 'other', 'Else.')
+      if (full && events.some(({ event }) => event.id === '3')) throw storageProblem('full')
+      taken.push(...events.map(({ event }) => event.id ?? ''))
+    }, silentLog)
+    const events = [of('one', '1'), of('broken', '2'), of('two', '3'), of('one', '4')]
+    await expect(outbox.put(events)).rejects.toThrow('Else.')
+    expect(taken).toEqual(['1', '4'])
+    full = false
+    await outbox.retry()
+    expect(taken).toEqual(['1', '4', '3'])
+  })
+
   it('refuse further reads when no more of them can wait, until there is room', async () => {
     const { state, write } = disk(storageProblem('full'))
     const outbox = new AuditOutbox(write, silentLog, 60)
