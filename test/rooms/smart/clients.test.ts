@@ -1,6 +1,7 @@
 import { exportJWK, generateKeyPair, type JWK, type JWTHeaderParameters, SignJWT } from 'jose'
 import { FixedClock } from '#kernel'
 import { openKeySetFetcher } from '../../../src/smart/clients/key-set-fetcher.ts'
+import { callsOf } from '../../computing.ts'
 import { codeOf, type House, openHouse, postForm } from './house.ts'
 
 const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
@@ -141,15 +142,16 @@ describe('SMART 2.2 §1G asymmetric clients – https://hl7.org/fhir/smart-app-l
     const path = await assert(id, { header: { kid: '../../dev/null' } })
     const jwe = 'eyJhbGciOiJQQkVTMi1IUzI1NitBMTI4S1ciLCJwMmMiOjEwMDAwMDAwMDB9.a.b.c.d'
     const typ = await assert(id, { header: { typ: 'at+jwt' } })
-    const start = performance.now()
-    for (const assertion of [none, hmac, own, jku, path, jwe, typ, 'a.b.c', '..', 'x'.repeat(9000)])
-      expect((await ask(assertion)).json.error).toBe('invalid_client')
+    const hashed = await callsOf(SubtleCrypto.prototype, 'deriveBits', async () => {
+      for (const assertion of [none, hmac, own, jku, path, jwe, typ, 'a.b.c', '..', 'x'.repeat(9000)])
+        expect((await ask(assertion)).json.error).toBe('invalid_client')
+    })
+    // Hashing as often as the encrypted assertion asks would take minutes.
+    expect(hashed).toBe(0)
     const crit = `${encode({ alg: 'RS384', kid: rsa.kid, crit: ['exp'], exp: 1 })}.${payload}.AAAA`
     expect((await ask(crit)).json.error).toBe('invalid_client')
     const operator = `${encode({ alg: 'RS384', kid: { $ne: 1 } })}.${payload}.AAAA`
     expect((await ask(operator)).json.error).toBe('invalid_client')
-    // Hashing as often as the assertion asks would take minutes.
-    expect(performance.now() - start).toBeLessThan(20_000)
   })
 
   it('40: needs exactly one key for kid and kind', async () => {
