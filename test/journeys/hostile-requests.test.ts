@@ -34,13 +34,13 @@ async function attackAll(drawn: readonly Drawn[]): Promise<readonly string[]> {
 describe('whatever is asked in 64 kB', () => {
   it('others are answered meanwhile, and memory stays bounded', async () => {
     process.stderr.write(`hostile requests of HOSTILE_SEED=${seed}\n`)
-    const alone = await stage.watch(new Promise(resolve => setTimeout(resolve, 1500)))
     const attacking = attackAll(fc.sample(hostile(stage.scene), { seed, numRuns: requests }))
     const beside = await stage.watch(attacking)
-    process.stderr.write(`alone ${JSON.stringify(alone)}, beside ${JSON.stringify(beside)}\n`)
+    process.stderr.write(`${JSON.stringify(beside)}\n`)
     expect(await attacking).toEqual([])
-    // The bar is 100 ms on two idle cores, which `npm run bench -- hostile` shows; a busy machine may take longer.
-    expect(beside.p99).toBeLessThan(Math.max(500, 20 * alone.p99))
+    // How long a read waits, `npm run bench -- hostile` shows. On any machine many are answered for each request, here about forty;
+    // one at most where each is worked off in a turn.
+    expect(beside.reads).toBeGreaterThan(5 * requests)
     expect(beside.mostMb).toBeLessThan(600)
   }, 240_000)
 })

@@ -4,10 +4,10 @@ import { message } from './reading.ts'
 
 /**
  * Whatever one message is made of, it is taken in or refused, and others have their turns meanwhile. Measured is the CPU
- * that the longest turn takes – a tenth to a half of what an ordinary message takes in all, for the heaviest of these – while
- * a turn for the whole of it took a hundred times as much.
+ * that the longest turn takes – at most two and a half times what an ordinary message takes in all – while a turn for the whole of it took
+ * a hundred times as much.
  */
-const mostOrdinary = 5
+const mostOrdinary = 12
 
 const msh = (id: string, type = 'ORU^R01^ORU_R01') => `MSH|^~\\&|LAB|HOSP|K|H|20260101120000||${type}|${id}|P|2.5.1`
 const adt = (id: string) => msh(id, 'ADT^A01^ADT_A01')
