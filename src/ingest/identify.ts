@@ -199,8 +199,8 @@ const readers: Readonly<Record<Kind, Reader>> = {
 async function openApple(files: Files, context: ReadContext): Promise<AsyncIterable<readonly Outcome[]>> {
   const said: PersonClaims[] = []
   for (const member of files.own) said.push(...(await findMe(member.open(), context.limits)))
-  if (!context.forced) checkOnePerson(said, context)
-  if (!context.forced) checkClinicPatients(await clinicPatients(files.others, context), context)
+  if (!context.forced) await checkOnePerson(said, context)
+  if (!context.forced) await checkClinicPatients(await clinicPatients(files.others, context), context)
   return appleOutcomes(files, context)
 }
 
@@ -216,7 +216,7 @@ async function* appleOutcomes({ own, others }: Files, context: ReadContext): Asy
 async function openFit(files: Files, context: ReadContext): Promise<AsyncIterable<readonly Outcome[]>> {
   const said: PersonClaims[] = []
   for (const part of files.others.filter(isProfile)) said.push(...(await readProfile(part)))
-  if (!context.forced) checkOnePerson(said, context)
+  if (!context.forced) await checkOnePerson(said, context)
   return fitOutcomes(files, context)
 }
 

@@ -7,6 +7,8 @@ import { createFingerprint } from './fingerprint.ts'
 import { FormerIds } from './former-ids.ts'
 import type { Senders } from './hl7v2/senders.ts'
 import { claimsOf, type PersonClaims } from './identity/claims.ts'
+import { type Rivals, rivalsOf } from './identity/identify.ts'
+import type { Candidate } from './identity/judge.ts'
 import { mergedInto } from './identity/merging/lineage.ts'
 import { descriptionsOf } from './identity/review/known-as.ts'
 import { commonsKey, fingerprintKey, knownFingerprintKey } from './keys.ts'
@@ -37,6 +39,7 @@ export async function openContext(
   const former = await formerIds(documents, patient)
   const fingerprint = former?.noting(own) ?? own
   const provenanceId = own('run', digest).slice(0, 16)
+  const person = await personOf(deps.record, grant, patient)
   const context: ReadContext = {
     patient,
     subject: Object.freeze({ reference: `Patient/${patient}` }),
@@ -44,7 +47,8 @@ export async function openContext(
     fingerprint,
     sharedFingerprint: createFingerprint(await fingerprintKey(documents, commonsKey)),
     isKnownAs: await descriptionsOf(documents, patient),
-    person: await personOf(deps.record, grant, patient),
+    person,
+    rivals: rivalsWithin(grant, { id: patient, claims: person }, deps),
     forced,
     mayReadPatient: permits(grant, 'r', 'Patient'),
     mayChangePatient: permits(grant, 'u', 'Patient'),
@@ -77,6 +81,20 @@ async function personOf(record: Record, grant: Grant, patient: string): Promise<
   } catch (error) {
     if (isProblem(error, 'not-found') || isProblem(error, 'gone')) return claimsOf({})
     throw error
+  }
+}
+
+/** Each description is looked for once: a thousand messages say the same. Who may not read Patients learns of nobody. */
+function rivalsWithin(grant: Grant, named: Candidate, { record, baseUrl }: ContextDeps): ReadContext['rivals'] {
+  const known = new Map<string, Promise<Rivals>>()
+  const look = (claims: PersonClaims) =>
+    record.writer(grant).transact(txn => rivalsOf(txn, claims, named, { grant, baseUrl }))
+  return claims => {
+    if (!permits(grant, 'r', 'Patient')) return Promise.resolve({ patients: [], elements: [] })
+    const key = JSON.stringify(claims)
+    const found = known.get(key) ?? look(claims)
+    known.set(key, found)
+    return found
   }
 }
 

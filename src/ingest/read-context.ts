@@ -1,5 +1,6 @@
 import type { Senders } from './hl7v2/senders.ts'
 import type { PersonClaims } from './identity/claims.ts'
+import type { Rivals } from './identity/identify.ts'
 import type { IngestLimits } from './limits.ts'
 import type { MapContext, Outcome } from './outcome.ts'
 
@@ -12,6 +13,8 @@ export interface FhirContext extends MapContext {
   readonly mayReadPatient: boolean
   /** Whether somebody has said before that a description is the patient's. */
   isKnownAs(claims: PersonClaims): boolean
+  /** Who else within reach a description may be about. */
+  rivals(claims: PersonClaims): Promise<Rivals>
   /** Somebody has said that the file is this patient's whatever differs. */
   readonly forced: boolean
   /** Whether the grant may write what belongs to no patient. */

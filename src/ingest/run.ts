@@ -78,7 +78,10 @@ export async function runImport(
   try {
     await run.resume()
     for await (const some of await open()) {
-      for (const outcome of some) if (run.take(outcome)) await run.flush()
+      for (const outcome of some) {
+        if (outcome.kind === 'amend') await run.checkPerson(outcome)
+        if (run.take(outcome)) await run.flush()
+      }
       onRows(run.rowsRead)
       checkStopped(facts.signal)
     }
@@ -181,7 +184,6 @@ class Run {
       this.#read.count(outcome)
       return false
     }
-    if (outcome.kind === 'amend') this.#checkPerson(outcome)
     if (this.#skip > 0) {
       this.#skip -= 1
       return false
@@ -190,10 +192,11 @@ class Run {
     return this.#items.length >= this.#deps.limits.batchSize
   }
 
-  #checkPerson({ type, change }: Extract<Item, { kind: 'amend' }>): void {
+  /** @throws Problem as `checkSamePerson` */
+  async checkPerson({ type, change }: Extract<Item, { kind: 'amend' }>): Promise<void> {
     const { whom } = this.#facts
     const said = whom === undefined || type !== 'Patient' ? undefined : change({ resourceType: type })
-    if (whom !== undefined && said !== undefined) checkSamePerson(claimsOf(said), whom)
+    if (whom !== undefined && said !== undefined) await checkSamePerson(claimsOf(said), whom)
   }
 
   /** Starts to commit what is gathered, once the batch before is in. */

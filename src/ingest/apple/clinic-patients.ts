@@ -36,10 +36,10 @@ async function claimsIn(part: Part): Promise<readonly PersonClaims[]> {
  *
  * @throws Problem `unprocessable` · `ingest.patient-contradicted`
  */
-export function checkClinicPatients(found: readonly PersonClaims[], whom: Whom): void {
+export async function checkClinicPatients(found: readonly PersonClaims[], whom: Whom): Promise<void> {
   for (const claims of found) {
     try {
-      checkSamePerson(claims, whom)
+      await checkSamePerson(claims, whom)
     } catch (error) {
       if (!(isProblem(error) && error.code === 'ingest.patient-doubtful')) throw error
     }

@@ -80,9 +80,9 @@ export class Directory {
    *
    * @throws Problem `unprocessable` · `ingest.several-patients`, `ingest.patient-contradicted`, `ingest.patient-doubtful`
    */
-  ownNames(): PatientNames {
+  async ownNames(): Promise<PatientNames> {
     const direct = `Patient/${this.#context.patient}`
-    const own = this.#patients.length > 0 ? this.#ownPatient(direct) : undefined
+    const own = this.#patients.length > 0 ? await this.#ownPatient(direct) : undefined
     const names = new Set([...(own?.keys ?? this.#onlySubject(direct)), direct])
     const claims = [...(own?.claims ?? []), this.#context.person]
     return new PatientNames(names, identifiersOf(claims), this.#context.baseUrl)
@@ -97,7 +97,7 @@ export class Directory {
   }
 
   /** The one whom the file is about, or the one of several who has a number of the patient or fits by name and birth date. */
-  #ownPatient(direct: string): FilePatient {
+  async #ownPatient(direct: string): Promise<FilePatient> {
     const { person, forced } = this.#context
     const [only, second] = this.#patients
     const isNamed = ({ keys, claims }: FilePatient) =>
@@ -108,9 +108,9 @@ export class Directory {
     if (own === undefined || other !== undefined || only === undefined)
       throw severalPatients(this.#patients.map(({ place }) => place))
     if (!forced && !own.claims.some(said => compare(said, person).kind === 'agrees'))
-      for (const said of own.claims) checkSamePerson(said, this.#context)
+      for (const said of own.claims) await checkSamePerson(said, this.#context)
     // The newest version is what the record is brought up to.
-    if (!forced) checkSamePerson(own.newestClaims, this.#context)
+    if (!forced) await checkSamePerson(own.newestClaims, this.#context)
     return own
   }
 }

@@ -52,7 +52,7 @@ async function openScene(files: readonly FhirFile[], context: ReadContext): Prom
     else if ('gone' in row) directory.places.addDeletion(row, index)
   }
   directory.places.settle()
-  const names = directory.ownNames()
+  const names = await directory.ownNames()
   directory.places.leaveOut((reference, fullUrl) => namesAnother(reference, fullUrl, names))
   const scene = { directory, names, context, warnings: [], doubtful }
   if (directory.places.hasBinaries) await findShown(files, scene)

@@ -76,7 +76,10 @@ async function planOf(read: Said, group: Group, { grant, choices }: Deciding, de
   const [now, before] = [personOf(read, group), personOf(read, former)]
   const [target, source] = await deps.record.writer(grant).transact(async txn => {
     const asking = { grant, baseUrl: deps.baseUrl }
-    return [await identify(txn, now, asking), await identify(txn, before, asking)] as const
+    const source = await identify(txn, before, asking)
+    // Who is called so may be the very one whom the message makes the same person.
+    const same = source.kind === 'certain' ? [source.patient] : []
+    return [await identify(txn, now, asking, same), source] as const
   })
   const plan = {
     group,

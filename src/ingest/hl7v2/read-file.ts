@@ -1,9 +1,9 @@
 import { collect, isProblem, Problem } from '#kernel'
 import type { PersonClaims } from '../identity/claims.ts'
-import { compare } from '../identity/judge.ts'
+import { comparedWith } from '../identity/guard.ts'
 import type { Outcome } from '../outcome.ts'
 import type { ReadContext } from '../read-context.ts'
-import { inTurns, type Steps } from '../turns.ts'
+import { inTurns } from '../turns.ts'
 import { decodeHl7 } from './decode.ts'
 import { firstFault, mapMessage, type Read, readMessage } from './map-message.ts'
 import { parseMessage } from './parse.ts'
@@ -27,7 +27,7 @@ export async function* readHl7File(
   yield warnings.map(warning => ({ kind: 'warning', text: warning }))
   const at = { context, known: context.person }
   for (const [index, message] of messages.entries()) {
-    yield await inTurns(outcomesOf(message, decoder, at, `message[${index + 1}]`))
+    yield await outcomesOf(message, decoder, at, `message[${index + 1}]`)
   }
 }
 
@@ -37,23 +37,23 @@ interface FilePlace {
   known: PersonClaims
 }
 
-function* outcomesOf(
+async function outcomesOf(
   { lines, refused }: RawMessage,
   decoder: TextDecoder,
   at: FilePlace,
   place: string,
-): Steps<readonly Outcome[]> {
+): Promise<readonly Outcome[]> {
   const { context } = at
   try {
     if (refused !== undefined) throw refused
-    const message = yield* parseMessage(lines, decoder)
+    const message = await inTurns(parseMessage(lines, decoder))
     const read = readMessage(message, context.senders)
     checkProcessing(read)
     // A file is about one patient: who else is the same person is not for it to say.
     if (read.row.merges === true) return [{ kind: 'rejected', row: 'MSH', reason: 'not-supported', expression: place }]
-    const stranger = context.forced ? undefined : strangerIn(read, at)
+    const stranger = context.forced ? undefined : await strangerIn(read, at)
     if (stranger !== undefined) return [{ ...stranger, expression: `${place}${stranger.expression}` }]
-    const outcomes = yield* mapMessage(read, () => context)
+    const outcomes = await inTurns(mapMessage(read, () => context))
     const fault = read.sending.strict ? firstFault(outcomes) : undefined
     if (fault === undefined) return outcomes
     return [{ kind: 'rejected', row: 'MSH', reason: 'not-valid', expression: `${place}: ${fault}` }]
@@ -67,10 +67,10 @@ function* outcomesOf(
 type Rejected = Extract<Outcome, { kind: 'rejected' }>
 
 /** Why a message is not taken in for the patient: it is about somebody else, or about several people. */
-function strangerIn(read: Read, at: FilePlace): Rejected | undefined {
+async function strangerIn(read: Read, at: FilePlace): Promise<Rejected | undefined> {
   for (const group of read.patients) {
     const claims = personOf(read, group)
-    const { kind, elements } = compare(claims, at.known)
+    const { kind, elements } = await comparedWith(claims, at.known, at.context)
     if (kind !== 'agrees') return strangerAt(kind, placesOf(elements, group))
     at.known = both(at.known, claims)
   }

@@ -1,6 +1,7 @@
 import { Problem, type ProblemOptions } from '#kernel'
 import { claimsOf, type PersonClaims } from './claims.ts'
-import { compare, type IdentityElement } from './judge.ts'
+import type { Rivals } from './identify.ts'
+import { type Comparison, compare, type IdentityElement } from './judge.ts'
 import type { Doubt } from './review/held.ts'
 
 /** Why a file for a named patient is not taken in. */
@@ -26,21 +27,43 @@ export interface Whom {
   readonly person: PersonClaims
   /** Whether somebody has said before that a description is theirs. */
   isKnownAs(claims: PersonClaims): boolean
+  /** Who else within reach a description may be about. */
+  rivals(claims: PersonClaims): Promise<Rivals>
 }
 
 /**
- * The guard of an import for a patient who is named: what the file says of its person must fit. Who is sure may repeat the
- * import and force it.
+ * The guard of an import for a patient who is named: what the file says of its person must fit, and must
+ * not fit somebody else within reach better. Who is sure may repeat the import and force it.
  *
  * @throws Problem `unprocessable` · `ingest.patient-contradicted`, `ingest.patient-doubtful` (its cause is a `Doubt`); names
  *   elements, never values
  */
-export function checkSamePerson(incoming: PersonClaims, { patient, person, isKnownAs }: Whom): void {
-  const { kind, elements } = compare(incoming, person)
-  if (kind === 'agrees' || isKnownAs(comparable(incoming))) return
+export async function checkSamePerson(incoming: PersonClaims, whom: Whom): Promise<void> {
+  const { kind, elements, patients } = await comparedWith(incoming, whom.person, whom)
+  if (kind === 'agrees') return
   if (kind === 'contradicts') throw otherPerson('ingest.patient-contradicted', elements)
-  const cause: Doubt = { patients: [patient], elements, nth: 0, incoming: elementsOf(incoming) }
+  const cause: Doubt = { patients, elements, nth: 0, incoming: elementsOf(incoming) }
   throw otherPerson('ingest.patient-doubtful', elements, cause)
+}
+
+/**
+ * What of a file fits the patient for whom it is imported: compared with what is known of them and with the others within reach.
+ *
+ * @returns `patients`: those whom it may be about
+ */
+export async function comparedWith(
+  incoming: PersonClaims,
+  person: PersonClaims,
+  { patient, isKnownAs, rivals }: Pick<Whom, 'patient' | 'isKnownAs' | 'rivals'>,
+): Promise<Comparison & { readonly patients: readonly string[] }> {
+  const compared = compare(incoming, person)
+  if (compared.kind !== 'agrees' && isKnownAs(comparable(incoming)))
+    return { kind: 'agrees', elements: [], patients: [patient] }
+  if (compared.kind === 'contradicts') return { ...compared, patients: [patient] }
+  const others = await rivals(incoming)
+  const patients = [patient, ...others.patients]
+  if (others.patients.length === 0 || isKnownAs(comparable(incoming))) return { ...compared, patients }
+  return { kind: 'doubtful', elements: [...new Set([...others.elements, ...compared.elements])], patients }
 }
 
 /**
@@ -48,8 +71,8 @@ export function checkSamePerson(incoming: PersonClaims, { patient, person, isKno
  *
  * @throws Problem as `checkSamePerson`; `unprocessable` · `ingest.several-patients`
  */
-export function checkOnePerson(descriptions: readonly PersonClaims[], whom: Whom): void {
-  for (const said of descriptions) checkSamePerson(said, whom)
+export async function checkOnePerson(descriptions: readonly PersonClaims[], whom: Whom): Promise<void> {
+  for (const said of descriptions) await checkSamePerson(said, whom)
   const [first, ...others] = descriptions
   if (first !== undefined && others.some(other => compare(other, first).kind === 'contradicts'))
     throw new Problem('unprocessable', 'ingest.several-patients', 'The file describes several people.')

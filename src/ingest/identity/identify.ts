@@ -2,9 +2,10 @@ import { type Grant, requirePermission, restrict } from '#access'
 import { parseReference, parseResource, type Resource } from '#fhir'
 import type { Txn } from '#record'
 import { parseQuery } from '#search'
-import { claimsOf, type IdentifierClaim, type PersonClaims } from './claims.ts'
-import { findingIdentifiers } from './identifiers.ts'
-import { type Candidate, judge, type Verdict } from './judge.ts'
+import { claimsOf, type IdentifierClaim, type NameClaim, type PersonClaims } from './claims.ts'
+import { findingIdentifiers, linkOf } from './identifiers.ts'
+import { type Candidate, fitsBetter, type IdentityElement, judge, type Verdict } from './judge.ts'
+import { closenessOf } from './names.ts'
 
 /** Who asks, and where. */
 export interface Asking {
@@ -21,28 +22,123 @@ const mostMerges = 8
 
 /**
  * Whom a description is about among the patients that the grant reaches, at the state of the transaction: who is taken in
- * meanwhile makes it run again. A patient who was merged into another stands for that one.
+ * meanwhile makes it run again. A patient who was merged into another stands for that one. Where the number is of one and the
+ * name of another, it is doubtful.
  *
+ * @param same  ids of those who are known to be the same person
  * @throws Problem `forbidden` · `scope.missing` without the right to search and read Patients
  */
-export async function identify(txn: Txn, claims: PersonClaims, { grant, baseUrl }: Asking): Promise<Verdict> {
-  const tokens = findingIdentifiers(claims.identifiers).map(tokenOf)
-  if (tokens.length === 0) return { kind: 'unknown' }
+export async function identify(
+  txn: Txn,
+  claims: PersonClaims,
+  asking: Asking,
+  same: readonly string[] = [],
+): Promise<Verdict> {
   // Nobody is taken for somebody unseen.
-  requirePermission(grant, 'r', 'Patient')
-  const query = parseQuery('Patient', new URLSearchParams([['identifier', tokens.join(',')]]), { baseUrl })
-  const found = await txn.find(restrict(query, grant), mostCandidates)
+  if (findingIdentifiers(claims.identifiers).length > 0) requirePermission(asking.grant, 'r', 'Patient')
+  const candidates = await numbered(txn, claims, asking)
+  const verdict = judge(claims, candidates)
+  if (verdict.kind === 'certain') {
+    const match = candidates.find(({ id }) => id === verdict.patient)
+    const namesakes = match === undefined ? [] : await namesakesOf(txn, claims, match, asking)
+    const others = namesakes.filter(id => !same.includes(id))
+    return others.length === 0
+      ? verdict
+      : { kind: 'doubtful', patients: [verdict.patient, ...others], elements: ['name'] }
+  }
+  const [only, second] = candidates
+  if (verdict.kind !== 'doubtful' || only === undefined || second !== undefined) return verdict
+  return { ...verdict, patients: [...verdict.patients, ...(await namesakesOf(txn, claims, only, asking))] }
+}
+
+/** Who else a description may be about than the patient whom somebody has named, and why. */
+export interface Rivals {
+  /** Patient ids. */
+  readonly patients: readonly string[]
+  readonly elements: readonly IdentityElement[]
+}
+
+/**
+ * Others within reach whose own number a description gives, or whom it fits better by name and birth date than the one for whom it
+ * is said to be.
+ *
+ * @throws Problem as `identify`
+ */
+export async function rivalsOf(txn: Txn, claims: PersonClaims, named: Candidate, asking: Asking): Promise<Rivals> {
+  const owners = (await numbered(txn, claims, asking)).filter(
+    ({ id, claims: { identifiers } }) => id !== named.id && linkOf(claims.identifiers, identifiers) === 'own',
+  )
+  const namesakes = await namesakesOf(txn, claims, named, asking)
+  const elements: readonly (IdentityElement | false)[] = [
+    owners.length > 0 && 'identifier',
+    namesakes.length > 0 && 'name',
+  ]
+  return {
+    patients: [...new Set([...owners.map(({ id }) => id), ...namesakes])],
+    elements: elements.filter(element => element !== false),
+  }
+}
+
+/** Who has one of the numbers. */
+async function numbered(txn: Txn, claims: PersonClaims, asking: Asking): Promise<readonly Candidate[]> {
+  const tokens = findingIdentifiers(claims.identifiers).map(tokenOf)
+  return tokens.length === 0 ? [] : candidatesBy(txn, [['identifier', tokens.join(',')]], asking)
+}
+
+/**
+ * Others whom a description fits better than the one who has its number. Looked for by birth date, and by name those of whom no
+ * date is said.
+ */
+async function namesakesOf(
+  txn: Txn,
+  claims: PersonClaims,
+  match: Candidate,
+  asking: Asking,
+): Promise<readonly string[]> {
+  if (claims.names.length === 0) return []
+  if (closenessOf(claims.names, match.claims.names) === 'word-for-word') return []
+  const date = claims.birthDate ?? match.claims.birthDate
+  const questions = [...(date === undefined ? [] : [bornOn(date)]), ...claims.names.flatMap(calledSo)]
+  const found = new Map<string, Candidate>()
+  for (const question of questions)
+    for (const candidate of await candidatesBy(txn, question, asking)) found.set(candidate.id, candidate)
+  found.delete(match.id)
+  return [...found.values()].filter(other => fitsBetter(claims, other.claims, match.claims)).map(({ id }) => id)
+}
+
+type Question = readonly (readonly [parameter: string, value: string])[]
+
+/** Whose date, known to whatever precision, may be this one: the two ranges have something in common. */
+function bornOn(date: string): Question {
+  return [
+    ['birthdate', `ge${date}`],
+    ['birthdate', `le${date}`],
+  ]
+}
+
+function calledSo({ family, given, text }: NameClaim): readonly Question[] {
+  const words = [family, given[0], family === undefined && given.length === 0 ? text?.split(/\s+/).at(-1) : undefined]
+  const asked = words.flatMap(word => (word === undefined ? [] : [['name', escaped(word)] as const]))
+  return asked.length === 0 ? [] : [asked]
+}
+
+async function candidatesBy(txn: Txn, question: Question, { grant, baseUrl }: Asking): Promise<readonly Candidate[]> {
+  const query = parseQuery('Patient', new URLSearchParams(question.map(pair => [...pair])), { baseUrl })
   const candidates = new Map<string, Candidate>()
-  for (const { id } of found) {
+  for (const { id } of await txn.find(restrict(query, grant), mostCandidates)) {
     const candidate = await candidateOf(txn, id, baseUrl)
     if (candidate !== undefined) candidates.set(candidate.id, joined(candidates.get(candidate.id), candidate))
   }
-  return judge(claims, [...candidates.values()])
+  return [...candidates.values()]
+}
+
+function tokenOf({ system = '', value }: IdentifierClaim): string {
+  return [system, value].map(escaped).join('|')
 }
 
 /** https://hl7.org/fhir/R4/search.html#escaping */
-function tokenOf({ system = '', value }: IdentifierClaim): string {
-  return [system, value].map(text => text.replace(/[\\|,$]/g, char => `\\${char}`)).join('|')
+function escaped(text: string): string {
+  return text.replace(/[\\|,$]/g, char => `\\${char}`)
 }
 
 /** The person whom a Patient stands for, with the numbers of those who were merged into them on the way. */

@@ -1,7 +1,7 @@
 import { compareBirthDates, type DateLikeness } from './birth-dates.ts'
 import type { IdentifierClaim, PersonClaims } from './claims.ts'
 import { contradicts, inCommon, type Link, linkOf } from './identifiers.ts'
-import { compareNames, type NameLikeness } from './names.ts'
+import { closenessOf, compareNames, isCloser, type NameLikeness } from './names.ts'
 
 /** An element of a Patient by which people are told apart. */
 export type IdentityElement = 'identifier' | 'name' | 'birthDate' | 'gender'
@@ -74,6 +74,20 @@ function isBornWith(incoming: PersonClaims, known: PersonClaims, likeness: DateL
   return compareBirthDates(incoming.birthDate, known.birthDate) === likeness
 }
 
+/**
+ * Whether a description fits somebody else better than the one whose number it gives: twins and siblings are called alike, and a
+ * slip gives one of them the number of the other.
+ */
+export function fitsBetter(incoming: PersonClaims, other: PersonClaims, match: PersonClaims): boolean {
+  const closeness = closenessOf(incoming.names, other.names)
+  const isBetter = isCloser(closeness, 'alike') && isCloser(closeness, closenessOf(incoming.names, match.names))
+  return isBetter && compare(withoutNumbers(incoming), withoutNumbers(other)).kind === 'agrees'
+}
+
+function withoutNumbers(claims: PersonClaims): PersonClaims {
+  return { ...claims, identifiers: [] }
+}
+
 interface Compared extends Comparison {
   readonly id: string
   readonly claims: PersonClaims
@@ -121,9 +135,12 @@ function comparedWith(incoming: PersonClaims, { id, claims }: Candidate): readon
   return comparison === undefined ? [] : [{ ...comparison, id, claims, numbers }]
 }
 
-/** A number that others share names nobody alone; with the same name and birth date it does. */
+/** A number that others share names nobody alone; with the same name and birth date it does, and with one alike it may. */
 function compareSharing(incoming: PersonClaims, known: PersonClaims): Comparison | undefined {
-  if (isSurelySame(incoming, known)) return { kind: 'agrees', elements: [] }
+  if (isSurelySame(incoming, known))
+    return isCloser(closenessOf(incoming.names, known.names), 'alike')
+      ? { kind: 'agrees', elements: [] }
+      : { kind: 'doubtful', elements: ['name'] }
   const isNamed = compareNames(incoming.names, known.names) === 'same'
   const mayBe = isNamed && isBornWith(incoming, known, 'unknown') && compare(incoming, known).kind === 'agrees'
   return mayBe ? { kind: 'doubtful', elements: ['birthDate'] } : undefined

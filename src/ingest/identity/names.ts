@@ -32,6 +32,41 @@ export function compareNames(ones: readonly NameClaim[], others: readonly NameCl
   return best
 }
 
+/** How closely two names are written alike: word for word, all words of one among those of the other, or only alike. */
+export type Closeness = 'word-for-word' | 'in-part' | 'alike' | 'not'
+
+const closenesses: readonly Closeness[] = ['not', 'alike', 'in-part', 'word-for-word']
+
+/** Whether a name is written more like this one than like that one. */
+export function isCloser(one: Closeness, other: Closeness): boolean {
+  return closenesses.indexOf(one) > closenesses.indexOf(other)
+}
+
+/** The closest that any of the names come: of twins called Anna and Anne each fits both, and one of them word for word. */
+export function closenessOf(ones: readonly NameClaim[], others: readonly NameClaim[]): Closeness {
+  let best: Closeness = compareNames(ones, others) === 'same' ? 'alike' : 'not'
+  const otherWords = others.map(writtenWords)
+  for (const one of ones.map(writtenWords))
+    for (const other of otherWords) {
+      const closeness = closenessOfWords(one, other)
+      if (isCloser(closeness, best)) best = closeness
+    }
+  return best
+}
+
+/** All words in which a name is written: `Boy A` of an unnamed child too, which tells twins apart. */
+function writtenWords({ family, given, text }: NameClaim): ReadonlySet<string> {
+  const words = [...familyWords(family), ...known(given.flatMap(name => wordsOf(name)))]
+  return new Set(words.length > 0 || text === undefined ? words : known(withoutParticles(wordsOf(text))))
+}
+
+function closenessOfWords(one: ReadonlySet<string>, other: ReadonlySet<string>): Closeness {
+  if (one.size === 0 || other.size === 0) return 'not'
+  if (one.size === other.size && one.isSubsetOf(other)) return 'word-for-word'
+  const [few, many] = one.size < other.size ? [one, other] : [other, one]
+  return few.size > 1 && few.isSubsetOf(many) ? 'in-part' : 'not'
+}
+
 function partsOf({ family, given, text }: NameClaim): Parts {
   const ownGiven = given.flatMap(name => wordsOf(name))
   const newborn = isNewborn(ownGiven)
