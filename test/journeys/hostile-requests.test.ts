@@ -9,7 +9,7 @@ const seed = Number(process.env.HOSTILE_SEED ?? Math.floor(Math.random() * 2 ** 
 let stage: Stage
 beforeAll(async () => {
   stage = await setStage(15_000)
-}, 180_000)
+}, 540_000)
 afterAll(() => stage.close())
 
 const answers: ReadonlySet<number | undefined> = new Set([
@@ -42,5 +42,5 @@ describe('whatever is asked in 64 kB', () => {
     // one at most where each is worked off in a turn.
     expect(beside.reads).toBeGreaterThan(5 * requests)
     expect(beside.mostMb).toBeLessThan(600)
-  }, 240_000)
+  }, 720_000)
 })

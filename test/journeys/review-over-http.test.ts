@@ -55,7 +55,7 @@ beforeAll(async () => {
     patients[family] = await newPatient(family)
     tokens[family] = await tokenOf(family)
   }
-}, 60_000)
+}, 180_000)
 afterAll(async () => {
   await server.stop()
   await home.remove()

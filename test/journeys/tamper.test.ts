@@ -22,7 +22,7 @@ let estate: Estate
 
 beforeAll(async () => {
   estate = await buildEstate()
-}, 60_000)
+}, 180_000)
 
 beforeEach(() => estate.restore())
 
@@ -87,7 +87,7 @@ describe('files that somebody has changed – nothing false is ever served, and 
       // What was done is still named when the server has written on over it.
       expect(namedIn((await run(estate.home, 'verify')).stdout)).toEqual(expect.arrayContaining(expected))
     },
-    60_000,
+    180_000,
   )
 
   it('answers no search that might miss something, and every search when only an index was lost', async () => {
@@ -108,7 +108,7 @@ describe('files that somebody has changed – nothing false is ever served, and 
     again.close()
     await damaged.stop()
     expect(damaged.output()).toContain('record.ledger-damaged')
-  }, 60_000)
+  }, 180_000)
 })
 
 describe('a shredded patient – https://csrc.nist.gov/pubs/sp/800/88/r1/final, cryptographic erase', () => {
@@ -135,7 +135,7 @@ describe('a shredded patient – https://csrc.nist.gov/pubs/sp/800/88/r1/final, 
     expect(columnOf(keysFile(estate.home), 'SELECT count(*) FROM keys WHERE owner = ?', compartment)).toBe(0)
     expect(columnOf(keysFile(estate.home), 'SELECT count(*) FROM tombstones WHERE owner = ?', compartment)).toBe(1)
     expect(await run(estate.home, 'verify')).toMatchObject({ status: 0, stdout: '' })
-  }, 60_000)
+  }, 180_000)
 })
 
 describe('a shredding that was cut short – https://csrc.nist.gov/pubs/sp/800/88/r1/final', () => {
@@ -151,7 +151,7 @@ describe('a shredding that was cut short – https://csrc.nist.gov/pubs/sp/800/8
     client.close()
     await server.stop()
     expect(await run(estate.home, 'verify')).toMatchObject({ status: 0, stdout: '' })
-  }, 60_000)
+  }, 180_000)
 })
 
 describe('every byte – XAES-256-GCM authenticates each of them', () => {
@@ -172,7 +172,7 @@ describe('every byte – XAES-256-GCM authenticates each of them', () => {
     client.close()
     await server.stop()
     expect(server.output()).not.toContain(mark)
-  }, 60_000)
+  }, 180_000)
 
   it('serves what was written or nothing, whichever bytes of the file are flipped', async () => {
     const pristine = await readFile(dataFile(estate.home))
@@ -195,7 +195,7 @@ describe('every byte – XAES-256-GCM authenticates each of them', () => {
     }
     expect(harmed).toBeGreaterThan(0)
     expect(whole).toBeGreaterThan(0)
-  }, 120_000)
+  }, 360_000)
 })
 
 /** What each reads as; undefined where it does not open. */

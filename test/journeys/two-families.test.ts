@@ -21,7 +21,7 @@ describe('two families', () => {
     alone = await openHouse()
     await live(both, ['north', 'south'])
     await live(alone, ['north'])
-  }, 120_000)
+  }, 360_000)
   afterAll(async () => {
     await both.close()
     await alone.close()
@@ -50,7 +50,7 @@ describe('two families', () => {
       }
       expect(differing).toEqual([])
     },
-    120_000,
+    360_000,
   )
 
   it('the other account does find what is its own: there was something to tell', async () => {
@@ -99,6 +99,6 @@ describe('two families by random draws', () => {
       }
       for (const { house } of sides) await house.close()
     },
-    120_000,
+    360_000,
   )
 })

@@ -26,7 +26,7 @@ beforeAll(async () => {
   if (!hasBrowser) return
   browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] })
   context = await browser.newContext()
-}, 60_000)
+}, 180_000)
 afterAll(async () => {
   if (hasBrowser) await browser.close()
   await listening.close(0)
@@ -87,7 +87,7 @@ describe('the API page in a browser', () => {
       expect(await answer.textContent()).toContain('Weber')
       expect(wrong).toEqual([])
     }),
-    120_000,
+    360_000,
   )
 
   it(
@@ -107,6 +107,6 @@ describe('the API page in a browser', () => {
       await page.waitForSelector('.opblock-tag')
       expect([foreign, refused]).toEqual([[], []])
     }),
-    120_000,
+    360_000,
   )
 })

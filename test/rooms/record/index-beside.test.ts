@@ -38,7 +38,7 @@ describe('a ledger that is open in one process while another seals or drops its 
   it('is searched wholly when what is in its tail has been sealed elsewhere', async () => {
     await importInto(beside, who, 2 * segment + 500)
     expect(await countOf(server)).toBe(2 * segment + 500)
-  }, 60_000)
+  }, 180_000)
 
   it('is read on without keeping everybody else waiting', async () => {
     expect(await countOf(server)).toBe(0)
@@ -53,7 +53,7 @@ describe('a ledger that is open in one process while another seals or drops its 
     clearImmediate(next)
     expect(found).toEqual([segment, segment])
     expect(turns).toBeGreaterThanOrEqual(segment / 1024)
-  }, 60_000)
+  }, 180_000)
 
   it('is not read entry by entry where segments are: searched before or not', async () => {
     const { entriesFrom } = store
@@ -74,13 +74,13 @@ describe('a ledger that is open in one process while another seals or drops its 
       expect([await countOf(server), await countOf(beside)]).toEqual(Array(2).fill(before + 3 * segment + 1))
     }
     expect(batches).toBe(2)
-  }, 60_000)
+  }, 180_000)
 
   it('is searched wholly while both write', async () => {
     await countOf(server)
     await Promise.all([importInto(server, who, 3000), importInto(beside, who, 3000), countOf(server)])
     expect([await countOf(server), await countOf(beside)]).toEqual([6000, 6000])
-  }, 60_000)
+  }, 180_000)
 
   it('is searched wholly when it knew a part of that tail already', async () => {
     await importInto(server, who, 3000)
@@ -88,7 +88,7 @@ describe('a ledger that is open in one process while another seals or drops its 
     expect([await countOf(server), await countOf(beside)]).toEqual([3000 + segment, 3000 + segment])
     await importInto(server, who, segment)
     expect([await countOf(server), await countOf(beside)]).toEqual([3000 + 2 * segment, 3000 + 2 * segment])
-  }, 60_000)
+  }, 180_000)
 
   it('is searched wholly when its segments were dropped and nobody has made them anew', async () => {
     await importInto(server, who, segment + 500)
@@ -97,13 +97,13 @@ describe('a ledger that is open in one process while another seals or drops its 
     for (const compartment of compartments) await store.dropSegments(compartment)
     expect(await countOf(server)).toBe(segment + 500)
     expect(await countOf(beside)).toBe(segment + 500)
-  }, 60_000)
+  }, 180_000)
 
   it('is searched while it is indexed anew elsewhere', async () => {
     await importInto(server, who, segment + 500)
     const [, ...counts] = await Promise.all([beside.reindex(), countOf(server), countOf(server)])
     expect(counts).toEqual([segment + 500, segment + 500])
-  }, 60_000)
+  }, 180_000)
 })
 
 describe('segments of an earlier release', () => {
@@ -141,7 +141,7 @@ describe('segments of an earlier release', () => {
     expect(await countOf(third)).toBe(2 * segment)
     for await (const finding of third.verify()) throw new Error(finding.text)
     await third.close()
-  }, 60_000)
+  }, 180_000)
 })
 
 describe('an audit that can never be written', () => {
@@ -157,5 +157,5 @@ describe('an audit that can never be written', () => {
       documents: [],
     })
     await record.close()
-  }, 20_000)
+  }, 60_000)
 })
