@@ -42,6 +42,8 @@ export interface Config {
   readonly trustedProxies: readonly string[]
   /** How much of the data folder's disk files may take up while they are imported, of everybody and of one token; bytes. */
   readonly spool: { readonly maxSpooled: number; readonly maxSpooledPerGrant: number }
+  /** Who may see figures of the server at work; without it nobody may, and no request is counted. */
+  readonly metrics?: { readonly token?: string; readonly loopback: boolean }
   /** How often somebody may ask, where that is not the default; infinitely often where it is `off`. */
   readonly limits: Readonly<Partial<Record<LimitName, { readonly points: number; readonly seconds: number }>>>
 }
@@ -80,6 +82,8 @@ const variables = {
   KINHOLD_SPOOL_MAX_PER_TOKEN: { fallback: '16G' },
   KINHOLD_ALLOW_HTTP: { fallback: 'false' },
   KINHOLD_TRUSTED_PROXIES: { fallback: '' },
+  KINHOLD_METRICS: { fallback: 'off' },
+  KINHOLD_METRICS_TOKEN: { secret: true },
   KINHOLD_LIMIT_NETWORK: {},
   KINHOLD_LIMIT_TOKEN: {},
   KINHOLD_LIMIT_STRANGERS: {},
@@ -149,6 +153,7 @@ export function loadConfig(env: Environment, { cwd, home = cwd }: Places): Loade
       maxSpooled: parseSize('KINHOLD_SPOOL_MAX', read('KINHOLD_SPOOL_MAX') ?? ''),
       maxSpooledPerGrant: parseSize('KINHOLD_SPOOL_MAX_PER_TOKEN', read('KINHOLD_SPOOL_MAX_PER_TOKEN') ?? ''),
     }),
+    ...parseMetrics(read('KINHOLD_METRICS') ?? '', read('KINHOLD_METRICS_TOKEN')),
     limits: Object.freeze(readLimits(read)),
   })
   const mistyped = unknownNames(env)
@@ -251,6 +256,19 @@ function parseNetworks(name: Name, text: string): string[] {
   if (!networks.every(network => ipaddr.isValid(network) || ipaddr.isValidCIDR(network)))
     throw malformed(name, 'a list of addresses and CIDRs, such as 127.0.0.1, 10.0.0.0/8, fd00::/8')
   return networks
+}
+
+/** Whoever may try tokens for years must not find it, and it must fit into a header. */
+const metricsToken = /^[A-Za-z0-9\-._~+/]{16,}=*$/
+
+function parseMetrics(text: string, token: string | undefined): Pick<Config, 'metrics'> {
+  if (text !== 'off' && text !== 'loopback')
+    throw malformed('KINHOLD_METRICS', 'off, or loopback: programs on this machine see figures without a token')
+  if (token !== undefined && !metricsToken.test(token))
+    throw malformed('KINHOLD_METRICS_TOKEN', '16 or more letters, digits and - . _ ~ + /')
+  const loopback = text === 'loopback'
+  if (token !== undefined) return { metrics: Object.freeze({ token, loopback }) }
+  return loopback ? { metrics: Object.freeze({ loopback }) } : {}
 }
 
 function readLimits(read: (name: Name) => string | undefined): Config['limits'] {

@@ -17,6 +17,9 @@ import { type EndpointRooms, fhirEndpoint } from './fhir-endpoint.ts'
 import { type Doors, fhirMount, frontDoor } from './front-door.ts'
 import { healthDesk, healthPaths, type Readiness } from './health.ts'
 import { homeHandler } from './home.ts'
+import { type MetricsAccess, metricsHandler, metricsPath } from './metrics/desk.ts'
+import { measured, showDoor } from './metrics/door.ts'
+import { noRoute, RequestMeter } from './metrics/requests.ts'
 import { chosenTypes, openApi } from './openapi/document.ts'
 import { typeCapabilities } from './openapi/statement.ts'
 import { answerProblem, toProblem } from './problem-response.ts'
@@ -42,6 +45,8 @@ export interface HttpConfig {
   readonly limits?: Partial<LimitTable>
   /** How many connections there may be and how long they may keep the server waiting; see `admission/connections.ts`. */
   readonly connections?: Partial<ConnectionLimits>
+  /** Who may see figures; without it nothing is counted, and nobody may. */
+  readonly metrics?: MetricsAccess
 }
 
 /** The rooms and settings an app is made of. */
@@ -91,9 +96,11 @@ export function createApp(app: AppRooms): App {
     body: { maxBytes: maxBodyBytes, deadlineMs: bodyDeadlineMs },
     maxStreamBytes,
     headers,
+    ...(config.metrics === undefined ? {} : { meter: new RequestMeter() }),
   }
   const { addresses } = endpoint
   const connections = new Connections({ addresses, log }, { ...connectionLimits, ...config.connections })
+  if (config.metrics !== undefined) showDoor(endpoint.admission, connections)
   const { storageIsReady = () => true } = app
   const readiness = (): Readiness => {
     if (state.draining) return { ready: false, status: 'closing' }
@@ -118,10 +125,12 @@ export function createApp(app: AppRooms): App {
 }
 
 /** Whoever sends what cannot be read is not listened to any longer. */
-function refuseAtDoor({ baseUrl, headers }: EndpointRooms): Doors['refuse'] {
+function refuseAtDoor({ baseUrl, headers, meter }: EndpointRooms): Doors['refuse'] {
   return (problem, request, response) => {
     const page = prefersPage(request.headers.accept)
     const answer = answerProblem(problem, { baseUrl, tokenPresented: false, allowed: [], page })
+    meter?.refused(problem.code)
+    meter?.answered(request.method, noRoute, { status: answer.status, ms: 0 })
     response
       .writeHead(answer.status, { ...headers, vary: 'Accept', ...answer.headers, connection: 'close' })
       .end(answer.body)
@@ -134,7 +143,7 @@ interface BesideParts {
 }
 
 /** Everything that is not below the FHIR base. */
-function besideFhir({ rooms, smart, share }: AppRooms, parts: BesideParts): Express {
+function besideFhir({ rooms, smart, share, config }: AppRooms, parts: BesideParts): Express {
   const { endpoint, readiness } = parts
   const { baseUrl, headers, body, admission, addresses } = endpoint
   const app = express()
@@ -142,7 +151,9 @@ function besideFhir({ rooms, smart, share }: AppRooms, parts: BesideParts): Expr
   app.use(varyByAccept)
   const hl7v2 = fhirEndpoint(endpoint, rootMatcher, '')
   for (const route of catalogue) if (route.root === true) app.all(route.path, hl7v2)
+  if (endpoint.meter !== undefined) app.use(measured(endpoint.meter))
   app.use(limited(endpoint))
+  mountMetrics(app, endpoint, config.metrics)
   app.get(
     '/',
     homeHandler({ baseUrl, software: rooms.software, headers, readiness, isClaimed: () => smart.isClaimed() }),
@@ -165,6 +176,23 @@ function besideFhir({ rooms, smart, share }: AppRooms, parts: BesideParts): Expr
   app.use(unknownPath)
   app.use(errorHandler(endpoint))
   return app
+}
+
+/** Where nobody may see figures, nothing is there. */
+function mountMetrics(
+  app: Express,
+  { headers, meter, limits, addresses }: EndpointRooms,
+  access: MetricsAccess | undefined,
+): void {
+  if (meter === undefined || access === undefined) return
+  app.get(
+    metricsPath,
+    metricsHandler(access, headers, {
+      own: () => meter.families(),
+      refused: request => limits.checkStranger(addresses.of(request).network),
+    }),
+  )
+  app.all(metricsPath, otherMethods(['GET']))
 }
 
 /**
@@ -255,7 +283,7 @@ const unknownPath: RequestHandler = () => {
 }
 
 /** The same error path as for FHIR, for everything beside it. */
-function errorHandler({ headers, baseUrl, log, admission }: EndpointRooms): ErrorRequestHandler {
+function errorHandler({ headers, baseUrl, log, admission, meter }: EndpointRooms): ErrorRequestHandler {
   return async (error, request, response, _next) => {
     if (isProblem(error, 'throttled')) await admission.pause(performance.now())
     const context = {
@@ -264,7 +292,9 @@ function errorHandler({ headers, baseUrl, log, admission }: EndpointRooms): Erro
       allowed: response.locals.allowed ?? [],
       page: prefersPage(request.headers.accept),
     }
-    const answer = answerProblem(toProblem(error, log), context)
+    const problem = toProblem(error, log)
+    meter?.refused(problem.code)
+    const answer = answerProblem(problem, context)
     if (response.headersSent) response.destroy()
     else response.writeHead(answer.status, { ...headers, ...answer.headers }).end(answer.body)
   }

@@ -22,6 +22,7 @@ import { parseBearer } from './bearer.ts'
 import { type BodyLimits, readBody, streamBody } from './body.ts'
 import { isPreflight, letPagesRead } from './cross-origin.ts'
 import type { Handler } from './front-door.ts'
+import { noRoute, type RequestMeter } from './metrics/requests.ts'
 import { Outbox } from './outbox.ts'
 import { answerProblem, toProblem } from './problem-response.ts'
 
@@ -39,6 +40,8 @@ export interface EndpointRooms {
   readonly body: BodyLimits
   readonly maxStreamBytes: number
   readonly headers: Readonly<Record<string, string>>
+  /** Counts what is answered, where somebody wants to see it. */
+  readonly meter?: RequestMeter
 }
 
 /**
@@ -223,7 +226,19 @@ class Exchange {
     if (isLeftUnread(this.#request)) head.connection = 'close'
     this.#response.writeHead(status, head)
     this.#outbox.put(this.#response, this.#request.method === 'HEAD' ? undefined : bytes)
+    this.#count(status, problem)
     this.#log(status, bytes?.length ?? 0, problem)
+  }
+
+  #count(status: number, problem: Problem | undefined): void {
+    const { meter } = this.#endpoint
+    if (meter === undefined) return
+    meter.answered(this.#request.method, this.#route, { status, ms: performance.now() - this.#startedMs })
+    if (problem !== undefined) meter.refused(problem.code)
+  }
+
+  get #route(): string {
+    return this.#match?.route.path ?? noRoute
   }
 
   /** By route template: what was asked for in particular is nobody's business but the audit's. */
@@ -240,7 +255,7 @@ class Exchange {
     return {
       requestId: this.#requestId,
       method: this.#request.method ?? '',
-      route: this.#match === undefined ? '(none)' : this.#match.route.path,
+      route: this.#route,
       status,
       sizeBytes,
       durationMs: Math.round((performance.now() - this.#startedMs) * 1000) / 1000,

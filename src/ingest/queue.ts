@@ -1,4 +1,4 @@
-import { Problem } from '#kernel'
+import { gauge, Problem } from '#kernel'
 
 /** How many imports a process has at once: taken in, and worked on. */
 export interface QueueLimits {
@@ -17,6 +17,9 @@ export interface Place extends Disposable {
   turn(signal: AbortSignal): Promise<void>
 }
 
+/** `arriving`: the file is not here yet. */
+const states = ['arriving', 'waiting', 'working'] as const
+
 /** A queue is short: whoever is refused may come back soon. */
 const retryAfterSeconds = 30
 
@@ -30,6 +33,9 @@ export class ImportQueue {
 
   constructor(limits: QueueLimits) {
     this.#limits = limits
+    const help = 'Imports of this process by what they do'
+    for (const state of states)
+      gauge(this, { name: 'kinhold_imports', help, labels: { state } }, queue => queue.#count(state))
   }
 
   /**
@@ -66,7 +72,11 @@ export class ImportQueue {
   }
 
   #isFree(): boolean {
-    return [...this.#places].filter(({ state }) => state === 'working').length < this.#limits.maxRunning
+    return this.#count('working') < this.#limits.maxRunning
+  }
+
+  #count(wanted: QueuedPlace['state']): number {
+    return [...this.#places].filter(({ state }) => state === wanted).length
   }
 
   #order(): readonly QueuedPlace[] {
@@ -80,8 +90,7 @@ class QueuedPlace implements Place {
   readonly owner: string
   readonly #queue: ImportQueue
   readonly #turn = Promise.withResolvers<void>()
-  /** `arriving`: the file is not here yet. */
-  state: 'arriving' | 'waiting' | 'working' = 'arriving'
+  state: (typeof states)[number] = 'arriving'
 
   constructor(owner: string, queue: ImportQueue) {
     this.owner = owner

@@ -1,9 +1,11 @@
-import type { Clock } from '#kernel'
+import { type Clock, counter, gauge } from '#kernel'
 
 interface Held<T> {
   readonly value: T
   readonly loadedAtMs: number
 }
+
+const unwrapped = counter('kinhold_keys_unwrapped_total', 'Keys that were unwrapped because they were not at hand')
 
 /** Unwrapped keys, kept for a short time: at most `capacity` of them, the least recently used leaving first. */
 export class KeyCache<T> {
@@ -19,6 +21,7 @@ export class KeyCache<T> {
     this.#clock = clock
     this.#capacity = capacity
     this.#ttlMs = ttlMs
+    gauge(this, { name: 'kinhold_keys_at_hand', help: 'Unwrapped keys in memory' }, cache => cache.#held.size)
   }
 
   get(id: string): T | undefined {
@@ -35,6 +38,7 @@ export class KeyCache<T> {
   }
 
   set(id: string, value: T): void {
+    unwrapped.add()
     this.#place(id, { value, loadedAtMs: this.#clock.nowMs() })
     const [oldest] = this.#held.keys()
     if (this.#held.size > this.#capacity && oldest !== undefined) this.#held.delete(oldest)

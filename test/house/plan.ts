@@ -71,6 +71,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   mongoose: ['store'],
   negotiator: ['interactions', 'web'],
   pino: ['kernel'],
+  'prom-client': ['http'],
   'rate-limiter-flexible': ['http'],
   saxes: ['ingest'],
   'stream-json': ['ingest'],

@@ -44,6 +44,11 @@ export class Admission {
     this.#queues = new Map(Object.entries(table).map(([lane, row]) => [lane as Lane, new FairQueue(row)]))
   }
 
+  /** The queues, to look at. */
+  get queues(): ReadonlyMap<Lane, Pick<FairQueue, 'waiting' | 'running'>> {
+    return this.#queues
+  }
+
   row(lane: Lane): LaneRow {
     return this.#queue(lane).row
   }

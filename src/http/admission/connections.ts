@@ -1,7 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Log } from '#kernel'
+import { counter, type Log } from '#kernel'
 import type { Addresses } from './addresses.ts'
+
+const cut = counter(
+  'kinhold_connections_cut_total',
+  'Connections that were cut: silent, too slow, or in the way of others',
+)
 
 /** How many connections there may be, and how long they may keep the server waiting. */
 export interface ConnectionLimits {
@@ -72,6 +77,11 @@ export class Connections {
     this.#limits = limits
   }
 
+  /** How many there are. */
+  get count(): number {
+    return this.#all.size
+  }
+
   /** Somebody has connected. */
   add(socket: Socket): void {
     const { network, isProxy } = this.#addresses.peerOf(socket)
@@ -122,6 +132,7 @@ export class Connections {
 
   #close(connection: Connection): void {
     this.#cut++
+    cut.add()
     this.#forget(connection)
     connection.socket.destroy()
   }

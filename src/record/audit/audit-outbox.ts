@@ -1,5 +1,5 @@
 import type { Resource } from '#fhir'
-import { isProblem, type Log, Problem } from '#kernel'
+import { gauge, isProblem, type Log, Problem } from '#kernel'
 import type { Holder } from '#search'
 
 /** An AuditEvent and whose audit it goes to. */
@@ -26,6 +26,8 @@ export class AuditOutbox {
     this.#write = write
     this.#log = log
     this.#mostBytes = mostBytes
+    const name = 'kinhold_audit_waiting_bytes'
+    gauge(this, { name, help: 'Bytes of records of audit that wait for the disk' }, outbox => outbox.#bytes)
   }
 
   /** Resolves when the records are durable, or wait. @throws what is wrong beside the disk */

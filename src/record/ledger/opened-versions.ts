@@ -1,3 +1,4 @@
+import { counter, gauge } from '#kernel'
 import type { Entry, Locator } from '#store'
 import type { Stored } from '../types.ts'
 
@@ -22,6 +23,10 @@ const overheadBytes = 512
 /** How many versions may be asked for between two askings for the same one that make it worth keeping. */
 const askedOnceCount = 16_384
 
+const help = 'Versions that were read, by whether they were open already'
+const found = counter('kinhold_versions_read_total', help, { from: 'memory' })
+const opened = counter('kinhold_versions_read_total', help, { from: 'store' })
+
 /**
  * Versions that were opened a short while ago, and asked for more than once. Each is kept with the very entry it was
  * opened from: while the store has the same sealed bytes at the same place, opening them again could only give the same.
@@ -35,13 +40,25 @@ export class OpenedVersions {
   #youngBytes = 0
   readonly #askedOnce = new Set<number>()
 
+  constructor() {
+    const name = 'kinhold_versions_open'
+    gauge(this, { name, help: 'Opened versions in memory' }, kept => kept.#young.size + kept.#old.size)
+  }
+
   /** What this entry says, opened by `open` unless that was done before; `named` is handed on to it. */
   open(entry: Entry, open: (entry: Entry, named?: Named) => Located, named?: Named): Located {
     const key = keyOf(entry.locator)
     const kept = this.#young.get(key)
-    if (kept !== undefined && isSame(kept.entry, entry)) return kept.located
+    if (kept !== undefined && isSame(kept.entry, entry)) {
+      found.add()
+      return kept.located
+    }
     const older = this.#old.get(key)
-    if (older !== undefined && isSame(older.entry, entry)) return this.#keep(key, older)
+    if (older !== undefined && isSame(older.entry, entry)) {
+      found.add()
+      return this.#keep(key, older)
+    }
+    opened.add()
     const located = open(entry, named)
     return this.#isAskedAgain(key) ? this.#keep(key, { entry, located: ownBytes(located) }) : located
   }

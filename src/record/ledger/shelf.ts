@@ -1,4 +1,4 @@
-import { type Clock, withBudget } from '#kernel'
+import { type Clock, gauge, withBudget } from '#kernel'
 import type { Holder } from '#search'
 import type { CompartmentId, Locator } from '#store'
 import type { Vault } from '#vault'
@@ -36,6 +36,10 @@ export class Shelf {
     this.#clock = clock
     this.#rooms = { ...rooms, pending: new Pendings(), opened: new OpenedVersions() }
     this.#limits = limits
+    gauge(this, { name: 'kinhold_ledgers_open', help: 'Compartments that are open' }, shelf => shelf.#opened.size)
+    gauge(this, { name: 'kinhold_index_bytes', help: 'Bytes of the indexes of open compartments' }, shelf =>
+      shelf.opened().reduce((sum, ledger) => sum + ledger.sizeBytes, 0),
+    )
   }
 
   /**

@@ -254,3 +254,30 @@ describe('secrets in files', () => {
     expect(problem.text).not.toContain(folder)
   })
 })
+
+describe('who may see figures', () => {
+  const secret = 'a-token-of-16-or-more'
+  it.each([
+    [{}, undefined],
+    [{ KINHOLD_METRICS: 'off' }, undefined],
+    [{ KINHOLD_METRICS: 'loopback' }, { loopback: true }],
+    [{ KINHOLD_METRICS_TOKEN: secret }, { token: secret, loopback: false }],
+    [
+      { KINHOLD_METRICS: 'loopback', KINHOLD_METRICS_TOKEN: secret },
+      { token: secret, loopback: true },
+    ],
+  ])('%o', (env, metrics) => {
+    expect(load(env).config.metrics).toEqual(metrics)
+  })
+
+  it.each([
+    ['KINHOLD_METRICS', 'public'],
+    ['KINHOLD_METRICS', 'everybody'],
+    ['KINHOLD_METRICS_TOKEN', 'short'],
+    ['KINHOLD_METRICS_TOKEN', 'with a blank in it, so that no header can bring it'],
+  ])('refuses %s=%s without quoting it', (name, value) => {
+    const problem = problemOf({ [name]: value })
+    expect(problem).toMatchObject({ code: 'config.value-malformed', expression: [name] })
+    expect(problem.text).not.toContain(value)
+  })
+})
