@@ -122,6 +122,24 @@ export interface BlobChunk {
   readonly sealed: Sealed
 }
 
+/** What moved in a store, see `Store.changesSince`. */
+export interface Changes {
+  /** To be asked with next time. It holds across processes and restarts, and says nothing to anybody but a store. */
+  readonly mark: string
+  /**
+   * Compartments whose head moved, with the head they have now: 0 when they were removed. A head that is lower than one known
+   * before tells of a removal that is under way.
+   */
+  readonly moved: ReadonlyMap<CompartmentId, number>
+  /** Whether more can be had at once with the new mark. */
+  readonly more: boolean
+  /**
+   * Whether this answer is the first of some that begin anew: no mark was given, or one that says nothing here – of another
+   * store, of a state from before a restore, or too old. What none of them names until `more` is false has no entries.
+   */
+  readonly anew: boolean
+}
+
 /** How much of everything there is; a thief of the database would learn no more. */
 export interface StoreStats {
   readonly compartments: number
@@ -147,6 +165,11 @@ export interface Store {
   heads(compartments: readonly CompartmentId[]): Promise<ReadonlyMap<CompartmentId, number>>
   /** Every compartment that has entries, with its head. */
   allHeads(): Promise<ReadonlyMap<CompartmentId, number>>
+  /**
+   * The compartments whose head moved since a mark, by whatever process, or which were removed; without a mark, every one that
+   * has entries. At most `limit` of them. What becomes visible later is behind the mark that is answered, never before it.
+   */
+  changesSince(mark: string | undefined, limit: number): Promise<Changes>
 
   /**
    * Where the newest versions lie, each copy with its place, of those in one of the named compartments (`undefined`: in any).

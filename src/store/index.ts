@@ -7,6 +7,7 @@
 export type {
   Append,
   BlobChunk,
+  Changes,
   Commit,
   CommitResult,
   CompartmentId,

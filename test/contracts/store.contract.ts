@@ -1,4 +1,5 @@
 import type { Store } from '#store'
+import { feedContract } from './store-feed.ts'
 import type { Held, Opening } from './store-fixtures.ts'
 import { ledgerContract } from './store-ledger.ts'
 import { shelvesContract } from './store-shelves.ts'
@@ -18,5 +19,6 @@ export function storeContract(name: string, open: Opening<Store>): void {
 
     ledgerContract(held)
     shelvesContract(held)
+    feedContract(held, open)
   })
 }

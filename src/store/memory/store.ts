@@ -1,8 +1,10 @@
+import { randomId16 } from '#kernel'
 import { closedProblem } from '../closed.ts'
 import { Conflict } from '../conflict.ts'
 import type {
   Append,
   BlobChunk,
+  Changes,
   Commit,
   CommitResult,
   CompartmentId,
@@ -59,6 +61,9 @@ class MemoryStore implements Store {
   readonly #segments = new Map<CompartmentId, Map<number, Segment>>()
   readonly #blobs = new Map<CompartmentId, Map<string, readonly BlobChunk[]>>()
   readonly #documents = new Map<string, StoredDocument>()
+  /** Compartments in the order in which they moved. */
+  readonly #moves: CompartmentId[] = []
+  readonly #id = randomId16().toString('hex')
   #documentsMark = 0
   #closed = false
 
@@ -95,6 +100,7 @@ class MemoryStore implements Store {
 
   #append(commit: CheckedCommit): void {
     for (const append of commit.appends) {
+      if (append.entries.length > 0) this.#moves.push(append.compartment)
       for (const entry of append.entries) {
         const kept = { ...entry, sealed: copyOf(entry.sealed) }
         pushTo(this.#ledgers, entry.compartment, kept)
@@ -140,6 +146,26 @@ class MemoryStore implements Store {
   async allHeads(): Promise<ReadonlyMap<CompartmentId, number>> {
     this.#checkOpen()
     return new Map([...this.#ledgers].map(([compartment, entries]) => [compartment, entries.length]))
+  }
+
+  async changesSince(mark: string | undefined, limit: number): Promise<Changes> {
+    this.#checkOpen()
+    const [id, at, after] = mark?.split(' ') ?? []
+    if (id !== this.#id) return { ...this.#everybody(this.#moves.length, '', limit), anew: true }
+    if (after !== undefined) return { ...this.#everybody(Number(at), after, limit), anew: false }
+    const page = this.#moves.slice(Number(at), Number(at) + limit)
+    const until = Number(at) + page.length
+    const moved = new Map(page.map(compartment => [compartment, this.#head(compartment)]))
+    return { mark: `${this.#id} ${until}`, moved, more: until < this.#moves.length, anew: false }
+  }
+
+  /** Compartments in the order of their ids, and where to go on: behind the last one of them, or with what has moved meanwhile. */
+  #everybody(at: number, after: CompartmentId, limit: number): Omit<Changes, 'anew'> {
+    const left = [...this.#ledgers.keys()].filter(id => id > after).toSorted()
+    const page = left.slice(0, limit)
+    const moved = new Map(page.map(id => [id, this.#head(id)]))
+    if (page.length < left.length) return { mark: `${this.#id} ${at} ${page.at(-1)}`, moved, more: true }
+    return { mark: `${this.#id} ${at}`, moved, more: at < this.#moves.length }
   }
 
   async places(
@@ -301,6 +327,7 @@ class MemoryStore implements Store {
   async dropCompartment(compartment: CompartmentId): Promise<void> {
     this.#checkOpen()
     checkId16(compartment)
+    if (this.#ledgers.has(compartment)) this.#moves.push(compartment)
     const locators = this.#versionsIn.get(compartment)?.keys() ?? []
     this.#versionsIn.delete(compartment)
     for (const locator of locators) this.#forget(locator, compartment)

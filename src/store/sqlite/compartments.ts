@@ -14,6 +14,7 @@ export class Compartments {
   readonly #findId: StatementSync
   readonly #insert: StatementSync
   readonly #all: StatementSync
+  readonly #behind: StatementSync
   readonly #last: StatementSync
   readonly #lastById: StatementSync
   readonly #remove: StatementSync
@@ -23,6 +24,7 @@ export class Compartments {
     this.#findId = database.prepare('SELECT id FROM compartments WHERE number = ?')
     this.#insert = database.prepare('INSERT INTO compartments (id) VALUES (?)')
     this.#all = database.prepare('SELECT number, id FROM compartments')
+    this.#behind = database.prepare('SELECT number, id FROM compartments WHERE number > ? ORDER BY number LIMIT ?')
     this.#last = database.prepare('SELECT id FROM entries WHERE id > ? AND id < ? ORDER BY id DESC LIMIT 1')
     this.#lastById = database.prepare(
       `SELECT (SELECT max(id) FROM entries WHERE id > number * ${maxEntries} AND id < (number + 1) * ${maxEntries}) AS id
@@ -52,7 +54,11 @@ export class Compartments {
 
   /** The compartment of an entry's row. A number without a compartment gives '', which no caller has in reach. */
   idOfRow(rowId: number): CompartmentId {
-    const number = numberOf(rowId)
+    return this.idOf(numberOf(rowId))
+  }
+
+  /** The compartment of a number, '' as above. */
+  idOf(number: number): CompartmentId {
     return this.#ids.get(number) ?? this.#loadId(number)
   }
 
@@ -77,7 +83,16 @@ export class Compartments {
 
   /** Every compartment that has a number, with its head, which may be 0. */
   all(): { id: CompartmentId; number: number; head: number }[] {
-    return this.#all.all().map(row => {
+    return this.#withHeads(this.#all.all())
+  }
+
+  /** The same of those with the next higher numbers, ascending, at most `limit` of them. */
+  behind(number: number, limit: number): { id: CompartmentId; number: number; head: number }[] {
+    return this.#withHeads(this.#behind.all(number, limit))
+  }
+
+  #withHeads(rows: ReturnType<StatementSync['all']>): { id: CompartmentId; number: number; head: number }[] {
+    return rows.map(row => {
       const number = row.number as number
       return { id: toHex(row.id as Uint8Array), number, head: this.#head(number) }
     })

@@ -10,9 +10,10 @@ import { Transactions, untilFree } from './transactions.ts'
 export interface Schema {
   /** Four ASCII characters as a number; SQLite keeps it in the file's header. */
   readonly applicationId: number
-  /** Counts up with each change; a file with a higher one was written by a later release. */
-  readonly version: number
+  /** The tables of the first release. */
   readonly sql: string
+  /** What later releases changed, one step each; new files go through them too. A file that went through more was written by a later release. */
+  readonly steps?: readonly string[]
   /** Indexes that came later: made where they are missing. An earlier release keeps them up without knowing of them. */
   readonly indexes?: string
 }
@@ -55,13 +56,15 @@ export function pragmaNumber(database: DatabaseSync, pragma: string): number {
   return Number(Object.values(row)[0])
 }
 
+const versionOf = ({ steps = [] }: Schema): number => 1 + steps.length
+
 function checkSchema(database: DatabaseSync, schema: Schema): 'empty' | 'present' {
   const applicationId = pragmaNumber(database, 'application_id')
   const tables = database.prepare('SELECT count(*) AS count FROM sqlite_schema').get()
   if (applicationId === 0 && tables?.count === 0) return 'empty'
   if (applicationId !== schema.applicationId)
     throw new Problem('fault', 'store.not-ours', 'The database file was not made by this program, or for another use.')
-  if (pragmaNumber(database, 'user_version') > schema.version)
+  if (pragmaNumber(database, 'user_version') > versionOf(schema))
     throw new Problem('fault', 'store.schema-newer', 'The database file was written by a later release.')
   return 'present'
 }
@@ -69,8 +72,10 @@ function checkSchema(database: DatabaseSync, schema: Schema): 'empty' | 'present
 function createSchema(database: DatabaseSync, schema: Schema): void {
   if (checkSchema(database, schema) === 'empty') {
     database.exec(schema.sql)
-    database.exec(`PRAGMA application_id = ${schema.applicationId}; PRAGMA user_version = ${schema.version}`)
+    database.exec(`PRAGMA application_id = ${schema.applicationId}; PRAGMA user_version = 1`)
   }
+  for (const step of schema.steps?.slice(pragmaNumber(database, 'user_version') - 1) ?? []) database.exec(step)
+  database.exec(`PRAGMA user_version = ${versionOf(schema)}`)
   if (schema.indexes !== undefined) database.exec(schema.indexes)
 }
 

@@ -2,6 +2,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { CompartmentId } from '../contract.ts'
 import type { Blobs } from './blobs.ts'
 import type { Compartments } from './compartments.ts'
+import type { Feed } from './feed.ts'
 import { bucketOf, toRowId } from './row-ids.ts'
 import type { Segments } from './segments.ts'
 import { prepareAll } from './statements.ts'
@@ -39,6 +40,7 @@ export interface DropParts {
   readonly database: DatabaseSync
   readonly transactions: Transactions
   readonly compartments: Compartments
+  readonly feed: Feed
   readonly segments: Segments
   readonly blobs: Blobs
 }
@@ -50,6 +52,7 @@ export interface DropParts {
 export class CompartmentDrop {
   readonly #transactions: Transactions
   readonly #compartments: Compartments
+  readonly #feed: Feed
   readonly #segments: Segments
   readonly #blobs: Blobs
   readonly #statements: Readonly<Record<keyof typeof sql, StatementSync>>
@@ -57,6 +60,7 @@ export class CompartmentDrop {
   constructor(parts: DropParts) {
     this.#transactions = parts.transactions
     this.#compartments = parts.compartments
+    this.#feed = parts.feed
     this.#segments = parts.segments
     this.#blobs = parts.blobs
     this.#statements = prepareAll(parts.database, sql)
@@ -70,13 +74,14 @@ export class CompartmentDrop {
     if (number === undefined) return
     await this.#blobs.dropAll(number)
     let isLeft = true
-    while (isLeft) isLeft = await this.#transactions.write(() => this.#dropSlice(number))
+    while (isLeft) isLeft = await this.#transactions.write(() => this.#dropSlice(number, compartment))
   }
 
   /** @returns whether something may be left */
-  #dropSlice(number: number): boolean {
+  #dropSlice(number: number, compartment: CompartmentId): boolean {
     const rows = this.#statements.last.all(toRowId(number, 0), toRowId(number + 1, 0))
     for (const row of inIndexOrder(rows)) this.#dropEntry(row)
+    this.#feed.dropped(number, compartment)
     if (rows.length === entriesPerDelete) return true
     this.#compartments.remove(number)
     return false

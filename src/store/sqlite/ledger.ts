@@ -186,12 +186,13 @@ export class Ledger {
     return this.#place(bucket, bytes)?.[1] ?? 0
   }
 
-  /** Writes the entries of a commit that has no conflict. */
-  append(commit: CheckedCommit): void {
+  /** Writes the entries of a commit that has no conflict. @returns the numbers of the compartments that have grown */
+  append(commit: CheckedCommit): Iterable<number> {
     const filled = commit.appends.filter(append => append.entries.length > 0)
     const numbers = new Map(filled.map(of => [of.compartment, this.#compartments.numberForWriting(of.compartment)]))
     for (const [locator, entries] of commit.byLocator) this.#appendVersions(locatorKey(locator), entries, numbers)
     for (const { compartment, entries } of filled) this.#rememberHead(compartment, entries.at(-1))
+    return numbers.values()
   }
 
   #rememberHead(compartment: CompartmentId, last: Entry | undefined): void {

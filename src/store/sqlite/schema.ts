@@ -8,11 +8,12 @@ import type { Schema } from './database.ts'
  *                     two resources may share a bucket, so the locator in `entries` has the last word
  * - `superseded`      the same for every older version; empty for resources that were written once. By entry too, so that
  *                     the versions in one compartment are found without a look at those in others
+ * - `moves`           which compartments' heads moved, in the order of commits; `epoch` is a random number of the opening that
+ *                     wrote the row, so that two histories of one file can be told apart; `dropped` is the id of what was removed
  * - `blobs.name`      NULL while an attachment is being written, and again once it has been replaced or dropped
  */
 export const storeSchema: Schema = {
   applicationId: 0x4b4e4c44, // KNLD
-  version: 1,
   sql: `
     CREATE TABLE compartments (
       number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -64,13 +65,21 @@ export const storeSchema: Schema = {
       sealed BLOB NOT NULL
     ) STRICT;
   `,
+  steps: [
+    `CREATE TABLE moves (
+      at INTEGER PRIMARY KEY,
+      number INTEGER NOT NULL,
+      epoch INTEGER NOT NULL,
+      dropped BLOB
+    ) STRICT;
+    INSERT INTO moves (at, number, epoch) VALUES (1, 0, abs(random()) % 4294967296)`,
+  ],
   indexes: 'CREATE INDEX IF NOT EXISTS superseded_by_entry ON superseded (bucket, entry)',
 }
 
 /** The tables of the keystore: what is destroyed there leaves a tombstone. */
 export const keysSchema: Schema = {
   applicationId: 0x4b4e4c4b, // KNLK
-  version: 1,
   sql: `
     CREATE TABLE keys (
       owner TEXT NOT NULL,

@@ -5,6 +5,7 @@ import { closedProblem } from '../closed.ts'
 import { Conflict } from '../conflict.ts'
 import type {
   BlobChunk,
+  Changes,
   Commit,
   CommitResult,
   CompartmentId,
@@ -24,6 +25,7 @@ import { Compartments } from './compartments.ts'
 import { openDatabase, pragmaNumber } from './database.ts'
 import { Documents } from './documents.ts'
 import { CompartmentDrop } from './drop.ts'
+import { Feed } from './feed.ts'
 import { GroupCommit } from './group-commit.ts'
 import { Ledger } from './ledger.ts'
 import { seqOf, toRowId } from './row-ids.ts'
@@ -54,6 +56,7 @@ interface Parts {
   readonly transactions: Transactions
   readonly compartments: Compartments
   readonly ledger: Ledger
+  readonly feed: Feed
   readonly segments: Segments
   readonly documents: Documents
   readonly blobs: Blobs
@@ -103,7 +106,7 @@ class SqliteStore implements Store {
 
   async #write(commits: readonly CheckedCommit[]): Promise<readonly CommitResult[]> {
     try {
-      return await this.#parts.transactions.write(() => commits.map(commit => this.#apply(commit)))
+      return await this.#parts.transactions.write(() => this.#applyAll(commits))
     } catch (error) {
       this.#parts.ledger.forgetHeads()
       throw error
@@ -114,15 +117,22 @@ class SqliteStore implements Store {
     return this.#parts.space.urgently('data', () => this.#parts.transactions.write(write))
   }
 
+  #applyAll(commits: readonly CheckedCommit[]): readonly CommitResult[] {
+    const moved = new Set<number>()
+    const results = commits.map(commit => this.#apply(commit, moved))
+    this.#parts.feed.moved(moved)
+    return results
+  }
+
   // Compared first and written after, so that a lost race leaves nothing to undo for the others in the transaction.
-  #apply(commit: CheckedCommit): CommitResult {
+  #apply(commit: CheckedCommit, moved: Set<number>): CommitResult {
     const { ledger, documents } = this.#parts
     const conflict = new Conflict()
     ledger.compare(commit, conflict)
     documents.compare(commit.documents, conflict)
     const lost = conflict.result()
     if (lost !== undefined) return lost
-    ledger.append(commit)
+    for (const number of ledger.append(commit)) moved.add(number)
     for (const write of commit.documents) documents.write(write)
     return { ok: true }
   }
@@ -139,6 +149,10 @@ class SqliteStore implements Store {
   async allHeads(): Promise<ReadonlyMap<CompartmentId, number>> {
     const all = this.#read(() => this.#parts.compartments.all())
     return new Map(all.filter(({ head }) => head > 0).map(({ id, head }) => [id, head]))
+  }
+
+  async changesSince(mark: string | undefined, limit: number): Promise<Changes> {
+    return this.#read(() => this.#parts.feed.since(mark, limit))
   }
 
   async places(
@@ -306,6 +320,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     transactions,
     compartments,
     ledger: new Ledger(database, compartments),
+    feed: new Feed(database, compartments),
     segments: new Segments(database, compartments),
     documents: new Documents(database),
     blobs,

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { type Append, type Commit, type DocumentWrite, openMemoryStore, openSqliteStore, type Store } from '#store'
+import { Follower } from '../../contracts/store-feed.ts'
 import { entry, id, put } from '../../contracts/store-fixtures.ts'
 import { inDirectory } from './new-directory.ts'
 
@@ -108,7 +109,14 @@ describe('the stores', () => {
         fc.asyncProperty(steps, async steps => {
           const memory = openMemoryStore()
           const sqlite = await openSqliteStore({ path: join(directory, `${runs++}.db`) })
-          for (const step of steps) expect(await take(sqlite, step)).toEqual(await take(memory, step))
+          const followers = [new Follower(2), new Follower(1)] as const
+          for (const step of steps) {
+            expect(await take(sqlite, step)).toEqual(await take(memory, step))
+            await followers[0].follow(sqlite)
+            await followers[1].follow(memory)
+          }
+          expect(followers[0].heads).toEqual(await sqlite.allHeads())
+          expect(followers[1].heads).toEqual(await memory.allHeads())
           expect(await everythingIn(sqlite)).toEqual(await everythingIn(memory))
           await sqlite.close()
         }),
