@@ -46,6 +46,18 @@ export interface Segment {
 }
 
 /**
+ * A part of what the index of one compartment is made of: segments that follow each other without gaps, the first of all at seq 1,
+ * and behind the last of them – or from seq 1 on – the entries that no such segment covers. Both ascending.
+ */
+export interface Stretch {
+  readonly compartment: CompartmentId
+  readonly segments: readonly Segment[]
+  readonly entries: readonly Entry[]
+  /** Whether nothing of this compartment follows. */
+  readonly last: boolean
+}
+
+/**
  * What one writer wants appended to one compartment.
  * The entries' `seq` are `expectedHead + 1 …` in order; the first entry of a resource has version 1. In one commit a version
  * may stand once in each of several appends: these are its copies.
@@ -201,6 +213,12 @@ export interface Store {
   /** The segments of a compartment, ascending by `fromSeq`. */
   segments(compartment: CompartmentId): Promise<readonly Segment[]>
   dropSegments(compartment: CompartmentId): Promise<void>
+  /**
+   * What the indexes of many compartments are made of, in few trips and in the order that reads fastest. Parts of one compartment
+   * come one behind the other, the last of them marked, also of a compartment that holds nothing. Each page is of some MB at
+   * most; whoever does not ask for the next one holds nothing up. What is appended meanwhile may be in it or not.
+   */
+  stretches(compartments: readonly CompartmentId[]): AsyncIterable<readonly Stretch[]>
 
   /** Writes an attachment; all chunks or, when the source fails, none. */
   putBlob(compartment: CompartmentId, blob: string, chunks: AsyncIterable<BlobChunk>): Promise<void>

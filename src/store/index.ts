@@ -21,6 +21,7 @@ export type {
   Store,
   StoredDocument,
   StoreStats,
+  Stretch,
   WrappedKey,
 } from './contract.ts'
 export { openMemoryKeys } from './memory/keys.ts'

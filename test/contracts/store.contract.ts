@@ -3,6 +3,7 @@ import { feedContract } from './store-feed.ts'
 import type { Held, Opening } from './store-fixtures.ts'
 import { ledgerContract } from './store-ledger.ts'
 import { shelvesContract } from './store-shelves.ts'
+import { stretchesContract } from './store-stretches.ts'
 
 /** What every store must do. https://hl7.org/fhir/R4/http.html#transactional-integrity is what it serves. */
 export function storeContract(name: string, open: Opening<Store>): void {
@@ -20,5 +21,6 @@ export function storeContract(name: string, open: Opening<Store>): void {
     ledgerContract(held)
     shelvesContract(held)
     feedContract(held, open)
+    stretchesContract(held)
   })
 }

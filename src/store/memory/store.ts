@@ -17,6 +17,7 @@ import type {
   Store,
   StoredDocument,
   StoreStats,
+  Stretch,
 } from '../contract.ts'
 import {
   type CheckedCommit,
@@ -252,6 +253,26 @@ class MemoryStore implements Store {
     this.#checkOpen()
     checkId16(compartment)
     this.#segments.delete(compartment)
+  }
+
+  async *stretches(compartments: readonly CompartmentId[]): AsyncGenerator<readonly Stretch[], void, void> {
+    for (const compartment of new Set(compartments)) {
+      this.#checkOpen()
+      checkId16(compartment)
+      yield [this.#stretch(compartment)]
+    }
+  }
+
+  #stretch(compartment: CompartmentId): Stretch {
+    const segments: Segment[] = []
+    const kept = this.#segments.get(compartment)
+    let fromSeq = 1
+    for (let next = kept?.get(fromSeq); next !== undefined; next = kept?.get(fromSeq)) {
+      segments.push(next)
+      fromSeq = next.untilSeq + 1
+    }
+    const entries = (this.#ledgers.get(compartment) ?? []).slice(fromSeq - 1)
+    return { compartment, segments, entries, last: true }
   }
 
   async putBlob(compartment: CompartmentId, blob: string, chunks: AsyncIterable<BlobChunk>): Promise<void> {

@@ -7,8 +7,18 @@ import { prepareAll } from './statements.ts'
 const sql = {
   put: 'INSERT OR REPLACE INTO segments (id, until, sealed) VALUES (?, ?, ?)',
   list: 'SELECT id, until, sealed FROM segments WHERE id >= ? AND id < ? ORDER BY id',
+  at: 'SELECT id, until, sealed FROM segments WHERE id = ?',
   drop: 'DELETE FROM segments WHERE id >= ? AND id < ?',
 } as const
+
+function segmentFrom(compartment: CompartmentId, row: Record<string, unknown>): Segment {
+  return {
+    compartment,
+    fromSeq: seqOf(row.id as number),
+    untilSeq: row.until as number,
+    sealed: sealedFromDatabase(row.sealed as Uint8Array),
+  }
+}
 
 /** The sealed index segments. Its methods are synchronous; the caller frames transactions. */
 export class Segments {
@@ -28,12 +38,14 @@ export class Segments {
   list(compartment: CompartmentId): Segment[] {
     const number = this.#compartments.number(compartment)
     if (number === undefined) return []
-    return this.#statements.list.all(toRowId(number, 0), toRowId(number + 1, 0)).map(row => ({
-      compartment,
-      fromSeq: seqOf(row.id as number),
-      untilSeq: row.until as number,
-      sealed: sealedFromDatabase(row.sealed as Uint8Array),
-    }))
+    const rows = this.#statements.list.all(toRowId(number, 0), toRowId(number + 1, 0))
+    return rows.map(row => segmentFrom(compartment, row))
+  }
+
+  /** The segment that begins at a seq. */
+  beginningAt(compartment: CompartmentId, number: number, fromSeq: number): Segment | undefined {
+    const row = this.#statements.at.get(toRowId(number, fromSeq))
+    return row && segmentFrom(compartment, row)
   }
 
   drop(compartment: CompartmentId): void {

@@ -16,6 +16,7 @@ import type {
   Store,
   StoredDocument,
   StoreStats,
+  Stretch,
 } from '../contract.ts'
 import { boundless, type Space } from '../space/space.ts'
 import { type CheckedCommit, checkCommit, checkId16 } from '../well-formed.ts'
@@ -32,6 +33,7 @@ import { seqOf, toRowId } from './row-ids.ts'
 import { storeSchema } from './schema.ts'
 import { Scrub } from './scrub.ts'
 import { Segments } from './segments.ts'
+import { Stretches } from './stretches.ts'
 import type { Transactions } from './transactions.ts'
 
 /** Where the store lies, and what it may use. */
@@ -69,6 +71,7 @@ class SqliteStore implements Store {
   readonly #commits: GroupCommit
   readonly #drop: CompartmentDrop
   readonly #scrub: Scrub
+  readonly #stretches: Stretches
   readonly #misplaced: ReturnType<typeof misplacedIn>
   #closing = false
 
@@ -76,6 +79,7 @@ class SqliteStore implements Store {
     this.#parts = parts
     this.#scrub = new Scrub('data', parts)
     this.#commits = new GroupCommit(commits => this.#flush(commits))
+    this.#stretches = new Stretches(parts)
     this.#drop = new CompartmentDrop(parts)
     this.#misplaced = misplacedIn(parts.database)
   }
@@ -203,6 +207,10 @@ class SqliteStore implements Store {
 
   dropSegments(compartment: CompartmentId): Promise<void> {
     return this.#urgently(() => this.#parts.segments.drop(compartment))
+  }
+
+  stretches(compartments: readonly CompartmentId[]): AsyncIterable<readonly Stretch[]> {
+    return this.#stretches.of(compartments)
   }
 
   async putBlob(compartment: CompartmentId, blob: string, chunks: AsyncIterable<BlobChunk>): Promise<void> {
