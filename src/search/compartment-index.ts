@@ -2,29 +2,26 @@ import { Problem } from '#kernel'
 import { packId } from './columns/ids.ts'
 import { TypeTable } from './columns/type-table.ts'
 import type { IndexRow } from './extraction/row.ts'
+import type { Holder, RowIndex } from './row-index.ts'
 import { decodeSegment } from './segments/decode.ts'
 
-/** Whose record a compartment is. */
-export interface Holder {
-  /** The compartment's random id. */
-  readonly compartment: string
-  readonly kind: 'patient' | 'household' | 'commons' | 'audit'
-  /** The Patient's id, for a patient's compartment and its audit. */
-  readonly patient?: string
-  /** The account, for its household and that one's audit; the household of the instance has none. */
-  readonly account?: string
-}
-
 /** What is searched: all rows of one compartment as typed columns in memory. */
-export class CompartmentIndex {
+export class CompartmentIndex implements RowIndex {
   readonly holder: Holder
+  readonly holders: readonly Holder[]
   readonly tables = new Map<string, TypeTable>()
+  readonly departures = 0
   /** Resources within others: no search finds them, only chains pass through them. */
   readonly #contained = new Map<string, TypeTable>()
   #head = 0
 
   constructor(holder: Holder) {
     this.holder = holder
+    this.holders = [holder]
+  }
+
+  get name(): string {
+    return this.holder.compartment
   }
 
   /** Seq of the last version applied; 0 when there is none. */
@@ -39,6 +36,27 @@ export class CompartmentIndex {
     return size
   }
 
+  holderAt(): number {
+    return 0
+  }
+
+  seqAt(arrival: number): number {
+    return arrival
+  }
+
+  writtenMs(): number {
+    return 0
+  }
+
+  stretches(
+    _table: TypeTable,
+    from: number,
+    to: number,
+    use: (holder: number, from: number, to: number) => void,
+  ): void {
+    use(0, from, to)
+  }
+
   /**
    * Applies the rows of a segment; segments come in the order of their seq.
    *
@@ -49,6 +67,8 @@ export class CompartmentIndex {
       begin: lastSeq => this.#advance(lastSeq),
       tableOf: type => this.#table(type, this.tables),
       containedOf: type => this.#table(type, this.#contained),
+      arrivalOf: seq => seq,
+      replace: (table, superseded, by) => table.supersede(superseded, by),
     })
   }
 
@@ -67,8 +87,7 @@ export class CompartmentIndex {
   }
 
   #advance(seq: number): void {
-    if (seq <= this.#head && seq !== 0)
-      throw new Problem('fault', 'search.rows-unordered', 'Rows of the search index came out of order.')
+    if (seq <= this.#head && seq !== 0) throw rowsUnordered()
     this.#head = Math.max(this.#head, seq)
   }
 
@@ -78,3 +97,6 @@ export class CompartmentIndex {
     return table
   }
 }
+
+export const rowsUnordered = (): Problem =>
+  new Problem('fault', 'search.rows-unordered', 'Rows of the search index came out of order.')

@@ -4,14 +4,16 @@
  * The one idea: a criterion is decided once per distinct value of a column, then each row is one lookup.
  * Its data: profiles/search-parameters.json; segments, which the room record seals and stores. Decisions: README.md beside this file.
  */
-export { CompartmentIndex, type Holder } from './compartment-index.ts'
+export { CompartmentIndex } from './compartment-index.ts'
 export { evaluate } from './evaluation/evaluate.ts'
 export { matches } from './evaluation/matches.ts'
 export type { Hit, Page, Restricted, SearchResult, Sight, Vision } from './evaluation/types.ts'
 export { extractRow, type IndexRow, type RowPlace } from './extraction/row.ts'
 export { type SearchParameter, searchParameter, searchParametersOf } from './parameters.ts'
+export { PopulationIndex } from './population-index.ts'
 export { parseCriterion } from './query/criterion.ts'
 export { inertParameters } from './query/inert.ts'
 export { parseQuery, type QueryOptions, searchedTypes } from './query/parse-query.ts'
 export type { Criterion, Include, Query, SortKey } from './query/types.ts'
+export type { Holder, RowIndex } from './row-index.ts'
 export { encodeSegment } from './segments/encode.ts'

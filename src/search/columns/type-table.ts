@@ -7,6 +7,9 @@ import { IdColumn } from './ids.ts'
 /** Seq of a row that nothing has replaced. */
 export const alive = 0xffff_ffff
 
+/** Before every seq. */
+const neverThere = 0
+
 const nothing: ReadonlyMap<string, TypeTable> = new Map()
 
 /** All rows of one resource type in one compartment, as columns. Rows are in the order of their seq. */
@@ -94,6 +97,15 @@ export class TypeTable {
     const rows: number[] = []
     for (let row = this.countUntil(seq) - 1; row >= 0 && this.seqs.array[row] === seq; row--) rows.push(row)
     return rows
+  }
+
+  /** Rows of these seqs, both inclusive, are gone, and were never there. @returns how many they are */
+  forget(fromSeq: number, untilSeq: number): number {
+    const from = this.countUntil(fromSeq - 1)
+    const until = this.countUntil(untilSeq)
+    if (until > from) this.hasDead = true
+    this.deadAt.array.fill(neverThere, from, until)
+    return until - from
   }
 
   /** Notes that the row of `superseded` is replaced by `seq`. */

@@ -1,14 +1,14 @@
 import type { Steps } from '#kernel'
 import type { TypeTable } from '../columns/type-table.ts'
-import type { CompartmentIndex } from '../compartment-index.ts'
 import { compareVersions, parseCanonical } from '../kinds/canonical.ts'
 import { parseToken } from '../kinds/entries.ts'
 import { localTarget } from '../kinds/reference.ts'
+import { holderOf, holderOrder, type RowIndex } from '../row-index.ts'
 import { Pace } from './pieces.ts'
 
 /** A row, and where it lies. */
 export interface Located {
-  readonly index: CompartmentIndex
+  readonly index: RowIndex
   readonly table: TypeTable
   readonly row: number
 }
@@ -26,7 +26,7 @@ interface Published extends Located {
   readonly version: string | undefined
 }
 
-type RowsOf = (index: CompartmentIndex, type: string) => Steps<Uint8Array | undefined>
+type RowsOf = (index: RowIndex, type: string) => Steps<Uint8Array | undefined>
 
 /**
  * The rows that others may name by a canonical URL (`Questionnaire.url`), among those that exist for somebody.
@@ -34,11 +34,11 @@ type RowsOf = (index: CompartmentIndex, type: string) => Steps<Uint8Array | unde
  * @see https://hl7.org/fhir/R4/references.html#canonical
  */
 export class Canonicals {
-  readonly #indexes: readonly CompartmentIndex[]
+  readonly #indexes: readonly RowIndex[]
   readonly #rows: RowsOf
   #byUrl: ReadonlyMap<string, readonly Published[]> | undefined
 
-  constructor(indexes: readonly CompartmentIndex[], rows: RowsOf) {
+  constructor(indexes: readonly RowIndex[], rows: RowsOf) {
     this.#indexes = indexes
     this.#rows = rows
   }
@@ -72,7 +72,7 @@ function isPublished({ plan }: TypeTable): boolean {
 
 function* addPublished(
   byUrl: Map<string, Published[]>,
-  index: CompartmentIndex,
+  index: RowIndex,
   table: TypeTable,
   rows: Uint8Array,
 ): Steps<void> {
@@ -98,7 +98,13 @@ export function textsOf(table: TypeTable, name: string, row: number): readonly s
 
 function latestFirst(a: Published, b: Published): number {
   const newer = (b.table.updated.array[b.row] as number) - (a.table.updated.array[a.row] as number)
-  return compareVersions(b.version, a.version) || newer
+  return compareVersions(b.version, a.version) || newer || placeOrder(a, b)
+}
+
+/** Which of two that were published at one instant comes first, wherever they lie in memory. */
+function placeOrder(a: Located, b: Located): number {
+  const owners = holderOrder(holderOf(a.index, a.table, a.row), holderOf(b.index, b.table, b.row))
+  return owners || (a.table.seqs.array[a.row] as number) - (b.table.seqs.array[b.row] as number)
 }
 
 /**

@@ -1,21 +1,21 @@
 import type { Steps } from '#kernel'
-import type { CompartmentIndex } from '../compartment-index.ts'
 import { limits } from '../query/limits.ts'
 import type { Query } from '../query/types.ts'
+import { holderOf, type RowIndex } from '../row-index.ts'
 import { Inclusion } from './includes.ts'
 import { Matcher, type Matching } from './matcher.ts'
 import { type Candidate, firstCandidates } from './order.ts'
+import { countOf } from './pieces.ts'
 import type { Hit, Page, Restricted, SearchResult } from './types.ts'
-import { Visibility } from './visibility.ts'
-
-function countOf(rows: Uint8Array): number {
-  let count = 0
-  for (let row = 0; row < rows.length; row++) count += rows[row] as number
-  return count
-}
+import { type Moment, Visibility } from './visibility.ts'
 
 function toHit({ index, table, row }: Pick<Candidate, 'index' | 'table' | 'row'>): Hit {
-  return { compartment: index.holder.compartment, seq: table.seqs.array[row] as number, type: table.plan.type }
+  const { compartment } = holderOf(index, table, row)
+  return { compartment, seq: index.seqAt(table.seqs.array[row] as number), type: table.plan.type }
+}
+
+function momentOf(indexes: readonly RowIndex[], { asOf, untilMs }: Page): Moment {
+  return { arrivals: new Map(indexes.map(index => [index, asOf?.get(index.name) ?? index.head])), untilMs }
 }
 
 function totalOf(query: Query, total: number, isWhole: boolean): { total?: number } {
@@ -23,7 +23,7 @@ function totalOf(query: Query, total: number, isWhole: boolean): { total?: numbe
 }
 
 /**
- * Answers a query from the columns of several compartments, in steps: rows that others write meanwhile are not seen, since
+ * Answers a query from the columns of compartments, each by itself or many together, in steps: rows that others write meanwhile are not seen, since
  * they lie beyond `page.asOf`.
  *
  * Every row that is a match, is passed by a chain or `_has`, or is included passes the vision of its type and holder, so the
@@ -31,13 +31,9 @@ function totalOf(query: Query, total: number, isWhole: boolean): { total?: numbe
  *
  * @throws Problem `too-costly` · `search.too-costly` when includes go too deep or find too much, `budget.work-exceeded`
  */
-export function* evaluate(
-  query: Restricted<Query>,
-  indexes: readonly CompartmentIndex[],
-  page: Page,
-): Steps<SearchResult> {
-  const asOf = page.asOf ?? new Map(indexes.map(index => [index.holder.compartment, index.head]))
-  const matcher = new Matcher(new Visibility(indexes, query.vision, asOf, query.baseUrl))
+export function* evaluate(query: Restricted<Query>, indexes: readonly RowIndex[], page: Page): Steps<SearchResult> {
+  const moment = momentOf(indexes, page)
+  const matcher = new Matcher(new Visibility(indexes, query.vision, moment, query.baseUrl))
   const found: Matching[] = []
   for (const type of query.types)
     found.push(...(yield* matcher.find(type, query.criteriaByType.get(type) ?? query.criteria)))
@@ -51,7 +47,7 @@ export function* evaluate(
   const matches = count === 0 ? [] : yield* firstCandidates(found, query.sort, page.offset, end)
   return {
     matches: matches.map(toHit),
-    included: (yield* include(query, indexes, asOf, matches)).map(toHit),
+    included: (yield* include(query, indexes, moment, matches)).map(toHit),
     ...totalOf(query, total, page.offset === 0 && total <= end),
     more: count > 0 && end < total,
   }
@@ -59,11 +55,11 @@ export function* evaluate(
 
 function* include(
   query: Restricted<Query>,
-  indexes: readonly CompartmentIndex[],
-  asOf: ReadonlyMap<string, number>,
+  indexes: readonly RowIndex[],
+  moment: Moment,
   matches: readonly Candidate[],
 ): Steps<readonly Pick<Candidate, 'index' | 'table' | 'row'>[]> {
   if (query.includes.length === 0 || matches.length === 0) return []
-  const visibility = new Visibility(indexes, query.includeVision, asOf, query.baseUrl)
+  const visibility = new Visibility(indexes, query.includeVision, moment, query.baseUrl)
   return yield* new Inclusion(visibility, query.baseUrl).run(matches, query.includes)
 }

@@ -54,7 +54,10 @@ export class Inclusion {
 
   /** @throws Problem `too-costly` · `search.too-costly` */
   *run(matches: readonly Found[], includes: readonly Include[]): Steps<readonly Found[]> {
-    for (const match of matches) this.#isNew(match.table, match.row)
+    for (const match of matches) {
+      this.#isNewRow(match)
+      this.#isNewCopy(match)
+    }
     const found: Found[] = []
     let frontier = yield* this.#round(matches, includes)
     const iterating = includes.filter(include => include.iterate)
@@ -72,27 +75,25 @@ export class Inclusion {
       if (include.reverse) yield* this.#backward(from, include, found)
       else yield* this.#forward(from, include, found)
     }
-    return found.sort(candidateOrder([]))
+    // Of copies the first one in this order is kept, wherever they were met.
+    return found.sort(candidateOrder([])).filter(each => this.#isNewCopy(each))
   }
 
   #add({ index, table, row }: Found, found: Candidate[]): void {
-    if (!this.#isNew(table, row)) return
+    if (!this.#isNewRow({ table, row })) return
     if (++this.#count > limits.included) throw tooCostly('too many included resources', '_include')
     found.push({ index, table, row, keys: [] })
   }
 
-  #isNew(table: TypeTable, row: number): boolean {
-    return this.#isNewRow(table, row) && (!table.isShared(row) || this.#isNewCopy(table, row))
-  }
-
-  #isNewCopy(table: TypeTable, row: number): boolean {
+  #isNewCopy({ table, row }: Pick<Found, 'table' | 'row'>): boolean {
+    if (!table.isShared(row)) return true
     const name = `${table.plan.type}/${table.ids.id(row)}`
     if (this.#sharedSeen.has(name)) return false
     this.#sharedSeen.add(name)
     return true
   }
 
-  #isNewRow(table: TypeTable, row: number): boolean {
+  #isNewRow({ table, row }: Pick<Found, 'table' | 'row'>): boolean {
     const rows = this.#seen.get(table) ?? new Set()
     this.#seen.set(table, rows)
     if (rows.has(row)) return false

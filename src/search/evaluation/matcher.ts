@@ -1,17 +1,17 @@
 import { type Steps, spend } from '#kernel'
 import type { TypeTable } from '../columns/type-table.ts'
-import type { CompartmentIndex } from '../compartment-index.ts'
 import { parseReferenceEntry } from '../kinds/entries.ts'
 import type { Criterion, HasCriterion } from '../query/types.ts'
+import { holderOf, holderOrder, type RowIndex } from '../row-index.ts'
 import { type Resolve, targetOf } from './canonicals.ts'
-import { type Neighbours, narrow } from './narrow.ts'
-import { Pace } from './pieces.ts'
+import { type Fulfilling, type Neighbours, narrow } from './narrow.ts'
+import { countOf, Pace } from './pieces.ts'
 import { usedEntries } from './place-tests.ts'
 import type { Visibility } from './visibility.ts'
 
 /** The rows of one table that are still in: one byte each. */
 export interface Matching {
-  readonly index: CompartmentIndex
+  readonly index: RowIndex
   readonly table: TypeTable
   readonly rows: Uint8Array
 }
@@ -20,7 +20,11 @@ export interface Matching {
 interface Marked {
   readonly table: TypeTable
   readonly bits: Uint8Array
+  readonly count: number
 }
+
+/** So many resources through which a chain passes are looked up one by one. */
+const fewIds = 1_000
 
 /** Finds the rows of a type that fulfil criteria, in all compartments, and remembers what chains have asked before. */
 export class Matcher implements Neighbours {
@@ -40,8 +44,7 @@ export class Matcher implements Neighbours {
       found = found.filter(({ rows }) => rows.includes(1))
       if (found.length === 0) return found
     }
-    const met = new Set<string>()
-    for (const { table, rows } of found) dropCopies(table, rows, met)
+    dropCopies(found)
     return found
   }
 
@@ -56,10 +59,17 @@ export class Matcher implements Neighbours {
     return found
   }
 
-  *fulfilling(type: string, criterion: Criterion): Steps<(id: string) => boolean> {
+  *fulfilling(type: string, criterion: Criterion): Steps<Fulfilling> {
     const marked = yield* this.#rowsFulfilling(type, criterion)
     for (const { table } of marked) yield* table.ids.ready()
-    return id => marked.some(({ table, bits }) => table.ids.rowsOf(id).some(row => isMarked(bits, row)))
+    const count = marked.reduce((sum, each) => sum + each.count, 0)
+    return {
+      has: id => marked.some(({ table, bits }) => table.ids.rowsOf(id).some(row => isMarked(bits, row))),
+      ids:
+        count > fewIds
+          ? undefined
+          : marked.flatMap(({ table, bits }) => markedRows(bits).map(row => table.ids.id(row))),
+    }
   }
 
   *#rowsFulfilling(type: string, criterion: Criterion): Steps<readonly Marked[]> {
@@ -68,7 +78,7 @@ export class Matcher implements Neighbours {
     const known = byType.get(type)
     if (known !== undefined) return known
     const found = yield* this.find(type, [criterion])
-    const marked = found.map(({ table, rows }) => ({ table, bits: packed(rows) }))
+    const marked = found.map(({ table, rows }) => ({ table, bits: packed(rows), count: countOf(rows) }))
     byType.set(type, marked)
     return marked
   }
@@ -116,18 +126,41 @@ function packed(rows: Uint8Array): Uint8Array {
   return bits
 }
 
+function markedRows(bits: Uint8Array): number[] {
+  const rows: number[] = []
+  for (let at = 0; at < bits.length; at++)
+    for (let byte = bits[at] as number, row = at * 8; byte > 0; byte >>= 1, row++) if ((byte & 1) === 1) rows.push(row)
+  return rows
+}
+
 function isMarked(bits: Uint8Array, row: number): boolean {
   return (((bits[row >> 3] ?? 0) >> (row & 7)) & 1) === 1
 }
 
-/** What belongs to several patients lies in the compartment of each, and is found once. */
-function dropCopies(table: TypeTable, rows: Uint8Array, met: Set<string>): void {
-  for (const row of table.sharedRows) {
-    if (rows[row] !== 1) continue
-    const id = table.ids.id(row)
-    if (met.has(id)) rows[row] = 0
-    met.add(id)
-  }
+/** What belongs to several patients lies in the compartment of each, and is found once: with the first of them. */
+function dropCopies(found: readonly Matching[]): void {
+  const kept = new Map<string, Copy>()
+  for (const matching of found)
+    for (const row of matching.table.sharedRows) {
+      if (matching.rows[row] !== 1) continue
+      const copy = { matching, row }
+      const id = matching.table.ids.id(row)
+      const other = kept.get(id)
+      const isFirst = other === undefined || orderOfCopies(copy, other) < 0
+      if (isFirst) kept.set(id, copy)
+      const later = isFirst ? other : copy
+      if (later !== undefined) later.matching.rows[later.row] = 0
+    }
+}
+
+interface Copy {
+  readonly matching: Matching
+  readonly row: number
+}
+
+function orderOfCopies(a: Copy, b: Copy): number {
+  const holder = ({ matching: { index, table }, row }: Copy) => holderOf(index, table, row)
+  return holderOrder(holder(a), holder(b))
 }
 
 function* addReferred(

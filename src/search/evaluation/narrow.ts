@@ -26,10 +26,16 @@ import {
   usedEntries,
 } from './place-tests.ts'
 
+/** Resources of a type that exist for the caller and fulfil a criterion. */
+export interface Fulfilling {
+  has(id: string): boolean
+  /** All of them, where they are few. */
+  readonly ids: readonly string[] | undefined
+}
+
 /** Answers what a criterion asks about other resources. */
 export interface Neighbours {
-  /** Whether resources of a type, by their ids, exist for the caller and fulfil the criterion. */
-  fulfilling(type: string, criterion: Criterion): Steps<(id: string) => boolean>
+  fulfilling(type: string, criterion: Criterion): Steps<Fulfilling>
   /** What canonical references mean, among what exists for the caller. */
   canonicals(): Steps<Resolve>
   /** Ids of resources of `type` to which rows refer that fulfil a `_has`. */
@@ -211,16 +217,56 @@ function* targetsIn(column: Column, used: Uint8Array, baseUrl: string, neighbour
   return targets
 }
 
-/** Which of the types that a chain may pass through are there, and what their resources must fulfil. */
-function* testsOf(
+type FulfillingByType = ReadonlyMap<string, Fulfilling>
+
+/** What the resources must fulfil through which a chain passes; of some types only, or of all. */
+function* fulfillingOf(
   { targets }: ChainCriterion,
-  types: ReadonlySet<string>,
+  types: ReadonlySet<string> | undefined,
   neighbours: Neighbours,
-): Steps<ReadonlyMap<string, (id: string) => boolean>> {
-  const tests = new Map<string, (id: string) => boolean>()
+): Steps<FulfillingByType> {
+  const tests = new Map<string, Fulfilling>()
   for (const { type, criterion } of targets)
-    if (types.has(type)) tests.set(type, yield* neighbours.fulfilling(type, criterion))
+    if (types === undefined || types.has(type)) tests.set(type, yield* neighbours.fulfilling(type, criterion))
   return tests
+}
+
+/** From so many entries on it is asked first who fulfils the rest of a chain: if they are few, only their entries are looked up. */
+const manyEntries = 512
+
+/** The names under which entries lead on; undefined where it takes less to follow the entries, or too many fulfil the rest. */
+function* keysOfChain(column: Column, criterion: ChainCriterion, neighbours: Neighbours): Steps<string[] | undefined> {
+  if (column.source.canonical || (column.dictionary?.count ?? 0) <= manyEntries) return undefined
+  const keys: string[] = []
+  for (const [type, { ids }] of yield* fulfillingOf(criterion, undefined, neighbours)) {
+    if (ids === undefined) return undefined
+    for (const id of ids) keys.push(`${type}/${id}`)
+  }
+  return keys
+}
+
+function* maskOfChain(
+  { column, use }: Use,
+  criterion: ChainCriterion,
+  rows: Uint8Array,
+  neighbours: Neighbours,
+): Steps<PlaceTest> {
+  const resolves = use.resolves === undefined ? undefined : resolvesTo(use.resolves, criterion.baseUrl)
+  const leads = (entry: string, target: Target | undefined, tests: FulfillingByType) =>
+    target !== undefined && resolves?.(entry) !== false && tests.get(target.type)?.has(target.id) === true
+  const keys = yield* keysOfChain(column, criterion, neighbours)
+  if (keys !== undefined) {
+    const tests = yield* fulfillingOf(criterion, undefined, neighbours)
+    const { baseUrl } = criterion
+    const targetIn = (entry: string) =>
+      targetOf({ reference: parseReferenceEntry(entry).reference, baseUrl }, undefined)
+    return yield* maskOf(column, entry => leads(entry, targetIn(entry), tests), { keys })
+  }
+  const used = yield* usedEntries(column, rows)
+  const targets: ReadonlyMap<number, Target> = yield* targetsIn(column, used, criterion.baseUrl, neighbours)
+  const types = new Set(Array.from(targets.values(), ({ type }) => type))
+  const tests = yield* fulfillingOf(criterion, types, neighbours)
+  return yield* maskOf(column, (entry, number) => leads(entry, targets.get(number), tests))
 }
 
 function* markChain(
@@ -230,19 +276,9 @@ function* markChain(
   hits: Uint8Array,
   neighbours: Neighbours,
 ): Steps<void> {
-  for (const { column, use } of usesOf(table, criterion.name)) {
-    const used = yield* usedEntries(column, rows)
-    const targets: ReadonlyMap<number, Target> = yield* targetsIn(column, used, criterion.baseUrl, neighbours)
-    const types = new Set(Array.from(targets.values(), ({ type }) => type))
-    const tests = yield* testsOf(criterion, types, neighbours)
-    const resolves = use.resolves === undefined ? undefined : resolvesTo(use.resolves, criterion.baseUrl)
-    const mask = yield* maskOf(column, (entry, number) => {
-      const target = targets.get(number)
-      if (target === undefined || (resolves !== undefined && !resolves(entry))) return false
-      return tests.get(target.type)?.(target.id) === true
-    })
-    yield* markRows(column, mask, rows, hits)
-    yield* markContained(table, { column, use }, criterion, { rows, hits, neighbours })
+  for (const use of usesOf(table, criterion.name)) {
+    yield* markRows(use.column, yield* maskOfChain(use, criterion, rows, neighbours), rows, hits)
+    yield* markContained(table, use, criterion, { rows, hits, neighbours })
   }
 }
 

@@ -1,20 +1,20 @@
 import { type Steps, spend } from '#kernel'
 import type { Column } from '../columns/column.ts'
 import type { TypeTable } from '../columns/type-table.ts'
-import type { CompartmentIndex } from '../compartment-index.ts'
 import { canonicalValue } from '../kinds/quantity.ts'
 import { referenceSortText } from '../kinds/reference.ts'
 import { stringSortText } from '../kinds/string.ts'
 import { tokenSortText } from '../kinds/token.ts'
 import { type ParameterType, searchParameter } from '../parameters.ts'
 import type { SortKey } from '../query/types.ts'
+import { holderOf, holderOrder, type RowIndex } from '../row-index.ts'
 import type { Matching } from './matcher.ts'
 import { Pace } from './pieces.ts'
 import { conversionWork } from './place-tests.ts'
 
 /** A match with what it is sorted by. */
 export interface Candidate {
-  readonly index: CompartmentIndex
+  readonly index: RowIndex
   readonly table: TypeTable
   readonly row: number
   readonly keys: readonly (number | string | undefined)[]
@@ -189,16 +189,17 @@ function compareNumbers(a: number, b: number, descending: boolean): number {
   return a < b === descending ? 1 : -1
 }
 
-/** Rows of one table: by the keys, then newest first, then by seq. */
-function rowOrder(table: TypeTable, keys: readonly RowKey[]): (a: number, b: number) => number {
+/** Rows of one table: by the keys, then newest first, then by holder and seq. */
+function rowOrder(index: RowIndex, table: TypeTable, keys: readonly RowKey[]): (a: number, b: number) => number {
   const updated = table.updated.array
+  const ownerOrder = (a: number, b: number) => holderOrder(holderOf(index, table, a), holderOf(index, table, b))
   return (a, b) => {
     for (const key of keys) {
       const order = key.compare?.(a, b) ?? compareNumbers(key.value(a), key.value(b), key.descending)
       if (order !== 0) return order
     }
-    // Rows lie in the order of their seq.
-    return (updated[b] as number) - (updated[a] as number) || b - a
+    // Those of one holder lie in the order of their seq.
+    return (updated[b] as number) - (updated[a] as number) || ownerOrder(a, b) || b - a
   }
 }
 
@@ -339,7 +340,7 @@ function* firstRows({ index, table, rows }: Matching, sort: readonly SortKey[], 
   const forget = (row: number) => {
     for (const key of keys) key.forget?.(row)
   }
-  const first = new FirstRows(limit, rowOrder(table, keys), forget)
+  const first = new FirstRows(limit, rowOrder(index, table, keys), forget)
   const [leading] = sort.length === 0 ? [updatedKey(table, { name: '_lastUpdated', descending: true })] : keys
   if (leading?.direct !== undefined) yield* offerBest(first, rows, leading.direct, leading.descending)
   else yield* offerAll(first, rows, leading?.compare === undefined ? offeredAtATime : 512)
@@ -431,9 +432,7 @@ function compareShown(a: number | string | undefined, b: number | string | undef
 }
 
 /**
- * Matches of different tables: by the keys, then newest first, then patients' before common property before records of
- * access, and those of one patient before another's by id, so that what one commit wrote has an order of its own; compartments
- * are named at random. Then by seq.
+ * Matches of different tables: by the keys, then newest first, then by holder, then by seq.
  */
 export function candidateOrder(sort: readonly SortKey[]): (a: Candidate, b: Candidate) => number {
   return (a, b) => {
@@ -443,9 +442,7 @@ export function candidateOrder(sort: readonly SortKey[]): (a: Candidate, b: Cand
     }
     const newer = (b.table.updated.array[b.row] as number) - (a.table.updated.array[a.row] as number)
     if (newer !== 0) return newer
-    const holders = orderOf(b.index.holder.kind, a.index.holder.kind)
-    const owners = holders || orderOf(a.index.holder.patient ?? '', b.index.holder.patient ?? '')
-    const compartments = owners || orderOf(a.index.holder.compartment, b.index.holder.compartment)
-    return compartments || (b.table.seqs.array[b.row] as number) - (a.table.seqs.array[a.row] as number)
+    const owners = holderOrder(holderOf(a.index, a.table, a.row), holderOf(b.index, b.table, b.row))
+    return owners || (b.table.seqs.array[b.row] as number) - (a.table.seqs.array[a.row] as number)
   }
 }

@@ -35,3 +35,10 @@ export class Pace {
     this.#sum = 0
   }
 }
+
+/** How many rows are in. */
+export function countOf(rows: Uint8Array): number {
+  let count = 0
+  for (let row = 0; row < rows.length; row++) count += rows[row] as number
+  return count
+}

@@ -1,5 +1,5 @@
-import type { Holder } from '../compartment-index.ts'
 import type { Criterion } from '../query/types.ts'
+import type { Holder } from '../row-index.ts'
 
 /** Only rows that a visible row of a patient or a household leads to, and those that the account itself made. */
 interface Limited {
@@ -14,7 +14,11 @@ export type Sight =
   | ({ readonly kind: 'some'; readonly anyOf: readonly (readonly Criterion[])[] } & Limited)
 
 /** The caller's sight of a type in a holder. The same function object must always give the same answers. */
-export type Vision = (type: string, holder: Holder) => Sight
+export interface Vision {
+  (type: string, holder: Holder): Sight
+  /** Holders of one kind for whom this is the same are seen alike, whatever the type; without it each is looked at by itself. */
+  readonly classOf?: (holder: Holder) => number
+}
 
 declare const restricted: unique symbol
 
@@ -30,8 +34,10 @@ export type Restricted<Q> = Q & {
 /** Which page of the matches, and of which state of each compartment. */
 export interface Page {
   readonly offset: number
-  /** compartment → seq: versions beyond it do not exist, and what they replaced still does. */
+  /** By the name of the index, for a compartment's its id: what arrived later does not exist, and what that replaced still does. */
   readonly asOf?: ReadonlyMap<string, number>
+  /** The same for what was written later than this, Unix milliseconds; only what keeps when rows were replaced can be asked so. */
+  readonly untilMs?: number | undefined
 }
 
 /** One version found: where it lies. */

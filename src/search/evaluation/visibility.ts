@@ -1,27 +1,62 @@
 import { type Steps, spend } from '#kernel'
-import type { TypeTable } from '../columns/type-table.ts'
-import type { CompartmentIndex } from '../compartment-index.ts'
+import { alive, type TypeTable } from '../columns/type-table.ts'
 import { parseReferenceEntry } from '../kinds/entries.ts'
+import type { Holder, RowIndex } from '../row-index.ts'
 import { Canonicals, type Located, type Resolve, targetOf } from './canonicals.ts'
 import { narrow } from './narrow.ts'
 import { Pace, pieces } from './pieces.ts'
 import { markRows, maskOf, usedEntries } from './place-tests.ts'
+import { Sights } from './sights.ts'
 import type { Sight, Vision } from './types.ts'
 
 /** One byte per row of a table: 1 = the row exists for the caller. */
 type Rows = Uint8Array
 
+/** As of when rows are looked at: up to an arrival in each index, and up to an instant where one is given. */
+export interface Moment {
+  readonly arrivals: ReadonlyMap<RowIndex, number>
+  /** Unix milliseconds, inclusive. */
+  readonly untilMs: number | undefined
+}
+
+/** As of when rows are looked at: up to an arrival in each index, and up to an instant where one is given. */
+export interface Moment {
+  readonly arrivals: ReadonlyMap<RowIndex, number>
+  /** Unix milliseconds, inclusive. */
+  readonly untilMs: number | undefined
+}
+
 /** The rows of one table that exist at a moment, whoever asks. */
-function* existing(table: TypeTable, seq: number): Steps<Rows> {
+function* existing(index: RowIndex, table: TypeTable, { arrivals, untilMs }: Moment): Steps<Rows> {
   spend('work', table.count)
   const rows = new Uint8Array(table.count)
-  const count = table.countUntil(seq)
-  if (!table.hasDead) return rows.fill(1, 0, count)
-  yield* pieces(count, (from, to) => {
-    const dead = table.deadAt.array
-    for (let row = from; row < to; row++) rows[row] = (dead[row] as number) > seq ? 1 : 0
-  })
+  const arrival = arrivals.get(index) ?? 0
+  const count = table.countUntil(arrival)
+  if (!table.hasDead) rows.fill(1, 0, count)
+  else
+    yield* pieces(count, (from, to) => {
+      const dead = table.deadAt.array
+      for (let row = from; row < to; row++) rows[row] = (dead[row] as number) > arrival ? 1 : 0
+    })
+  if (untilMs !== undefined) yield* pieces(count, (from, to) => goBack(index, table, untilMs, { rows, from, to }))
   return rows
+}
+
+interface Stretch {
+  readonly rows: Rows
+  readonly from: number
+  readonly to: number
+}
+
+/** To an instant: what was written later is not there, and what that replaced is. */
+function goBack(index: RowIndex, table: TypeTable, untilMs: number, { rows, from, to }: Stretch): void {
+  const updated = table.updated.array
+  const dead = table.deadAt.array
+  for (let row = from; row < to; row++) {
+    const by = dead[row] as number
+    if ((updated[row] as number) > untilMs) rows[row] = 0
+    else if (rows[row] === 0 && by > 0 && by !== alive && index.writtenMs(by) > untilMs) rows[row] = 1
+  }
 }
 
 function* keepSome(table: TypeTable, rows: Rows, anyOf: Extract<Sight, { kind: 'some' }>['anyOf']): Steps<Rows> {
@@ -37,9 +72,24 @@ function* keepSome(table: TypeTable, rows: Rows, anyOf: Extract<Sight, { kind: '
 }
 
 interface Remembered {
-  /** The compartments it was found in, and the seq of each. */
-  readonly places: readonly { readonly index: WeakRef<CompartmentIndex>; readonly seq: number | undefined }[]
+  /** The indexes it was found in, and the moment of each. */
+  readonly places: readonly Place[]
+  readonly untilMs: number | undefined
   readonly rows: ReadonlyMap<TypeTable, Rows>
+}
+
+interface Place {
+  readonly index: WeakRef<RowIndex>
+  readonly arrival: number | undefined
+  readonly departures: number
+}
+
+/** What the sights alone say of the rows of a table. */
+interface Own {
+  readonly sights: Sights
+  readonly rows: Rows
+  /** Of these, those that need not be referred to: the same array where that is all of them, undefined where it is none. */
+  readonly free: Rows | undefined
 }
 
 /** What is found on the way along references, and what is still to be followed. */
@@ -54,55 +104,62 @@ const remembered = new WeakMap<Vision, Remembered>()
 
 /** What exists for one caller at one moment, in several compartments. */
 export class Visibility {
-  readonly indexes: readonly CompartmentIndex[]
+  readonly indexes: readonly RowIndex[]
   readonly #vision: Vision
-  readonly #seqs: ReadonlyMap<CompartmentIndex, number>
+  readonly #moment: Moment
   readonly #baseUrl: string
-  readonly #own = new Map<TypeTable, Rows | undefined>()
+  readonly #own = new Map<TypeTable, Own | undefined>()
   readonly #visible = new Map<TypeTable, Rows | undefined>()
   readonly #canonicals: Canonicals
   #referenced: ReadonlyMap<TypeTable, Rows> | undefined
 
-  constructor(
-    indexes: readonly CompartmentIndex[],
-    vision: Vision,
-    asOf: ReadonlyMap<string, number> | undefined,
-    baseUrl: string,
-  ) {
+  constructor(indexes: readonly RowIndex[], vision: Vision, moment: Moment, baseUrl: string) {
     this.indexes = indexes
     this.#vision = vision
-    this.#seqs = new Map(indexes.map(index => [index, asOf?.get(index.holder.compartment) ?? index.head]))
+    this.#moment = moment
     this.#baseUrl = baseUrl
     this.#canonicals = new Canonicals(indexes, (index, type) => this.rows(index, type))
   }
 
-  /** Rows of a type that exist for the caller in one compartment; undefined when there can be none. Not to be changed. */
-  *rows(index: CompartmentIndex, type: string): Steps<Rows | undefined> {
+  /** Rows of a type that exist for the caller in one index; undefined when there can be none. Not to be changed. */
+  *rows(index: RowIndex, type: string): Steps<Rows | undefined> {
     const table = index.tables.get(type)
     if (table === undefined) return undefined
     if (this.#visible.has(table)) return this.#visible.get(table)
-    const rows = yield* this.#find(index, table, type)
+    const rows = yield* this.#find(index, table)
     this.#visible.set(table, rows)
     return rows
   }
 
-  *#find(index: CompartmentIndex, table: TypeTable, type: string): Steps<Rows | undefined> {
-    const own = yield* this.#ownRows(index, type)
-    if (own === undefined || !isReferencedOnly(this.#vision(type, index.holder))) return own
-    return (yield* this.#referencedRows()).get(table)
+  *#find(index: RowIndex, table: TypeTable): Steps<Rows | undefined> {
+    const own = yield* this.#ownRows(index, table)
+    if (own === undefined || own.free === own.rows) return own?.rows
+    const referenced = (yield* this.#referencedRows()).get(table)
+    return own.free === undefined || referenced === undefined ? (own.free ?? referenced) : union(own.free, referenced)
   }
 
-  /** What the sight alone says, before `referencedOnly`. */
-  *#ownRows(index: CompartmentIndex, type: string): Steps<Rows | undefined> {
-    const table = index.tables.get(type)
-    if (table === undefined) return undefined
+  /** What the sights alone say, before `referencedOnly`. */
+  *#ownRows(index: RowIndex, table: TypeTable): Steps<Own | undefined> {
     if (this.#own.has(table)) return this.#own.get(table)
-    const sight = this.#vision(type, index.holder)
-    const seq = this.#seqs.get(index) ?? 0
-    const rows = sight.kind === 'none' ? undefined : yield* existing(table, seq)
-    const kept = rows !== undefined && sight.kind === 'some' ? yield* keepSome(table, rows, sight.anyOf) : rows
-    this.#own.set(table, kept)
-    return kept
+    const own = yield* this.#look(index, table)
+    this.#own.set(table, own)
+    return own
+  }
+
+  *#look(index: RowIndex, table: TypeTable): Steps<Own | undefined> {
+    const sights = yield* Sights.of(this.#vision, index, table.plan.type)
+    const { all } = sights
+    if (all.every(({ kind }) => kind === 'none')) return undefined
+    const there = yield* existing(index, table, this.#moment)
+    let rows = yield* sights.only(table, there, ({ kind }) => kind === 'all')
+    for (const each of all) {
+      const within = each.kind === 'some' ? yield* sights.only(table, there, sight => sight === each) : undefined
+      if (each.kind !== 'some' || within === undefined) continue
+      const kept = yield* keepSome(table, within, each.anyOf)
+      rows = rows === undefined ? kept : union(rows, kept)
+    }
+    if (rows === undefined) return undefined
+    return { sights, rows, free: yield* sights.only(table, rows, sight => !isReferencedOnly(sight)) }
   }
 
   *#referencedRows(): Steps<ReadonlyMap<TypeTable, Rows>> {
@@ -114,6 +171,7 @@ export class Visibility {
     const known = remembered.get(this.#vision)
     const isSame =
       known !== undefined &&
+      known.untilMs === this.#moment.untilMs &&
       known.places.length === this.indexes.length &&
       this.indexes.every((index, i) => this.#isPlace(index, known.places[i])) &&
       [...known.rows].every(([table, rows]) => table.count === rows.length)
@@ -121,20 +179,26 @@ export class Visibility {
   }
 
   #remember(rows: ReadonlyMap<TypeTable, Rows>): ReadonlyMap<TypeTable, Rows> {
-    const places = this.indexes.map(index => ({ index: new WeakRef(index), seq: this.#seqs.get(index) }))
-    remembered.set(this.#vision, { places, rows })
+    const { arrivals, untilMs } = this.#moment
+    const places = this.indexes.map(index => ({
+      index: new WeakRef(index),
+      arrival: arrivals.get(index),
+      departures: index.departures,
+    }))
+    remembered.set(this.#vision, { places, untilMs, rows })
     return rows
   }
 
-  #isPlace(index: CompartmentIndex, place: Remembered['places'][number] | undefined): boolean {
-    return place?.index.deref() === index && place.seq === this.#seqs.get(index)
+  #isPlace(index: RowIndex, place: Place | undefined): boolean {
+    if (place?.index.deref() !== index || place.departures !== index.departures) return false
+    return place.arrival === this.#moment.arrivals.get(index)
   }
 
   /** From the visible rows of patients and households along their references, and on from what is found. */
   *#follow(): Steps<ReadonlyMap<TypeTable, Rows>> {
     const found = new Map<TypeTable, Rows>()
     // What a canonical means here is to be found out among all that could become visible by it.
-    const canonicals = new Canonicals(this.indexes, (index, type) => this.#ownRows(index, type))
+    const canonicals = new Canonicals(this.indexes, (index, type) => this.#couldBeSeen(index, type))
     let frontier = [...(yield* this.#recordRows()), ...(yield* this.#madeRows(found))]
     while (frontier.length > 0) {
       const next = new Map<TypeTable, Rows>()
@@ -144,16 +208,20 @@ export class Visibility {
     return found
   }
 
+  *#couldBeSeen(index: RowIndex, type: string): Steps<Rows | undefined> {
+    const table = index.tables.get(type)
+    return table === undefined ? undefined : (yield* this.#ownRows(index, table))?.rows
+  }
+
   *#recordRows(): Steps<{ table: TypeTable; rows: Rows }[]> {
     const found: { table: TypeTable; rows: Rows }[] = []
-    for (const index of this.indexes) {
-      if (index.holder.kind !== 'patient' && index.holder.kind !== 'household') continue
-      for (const [type, table] of index.tables) {
-        if (isReferencedOnly(this.#vision(type, index.holder))) continue
-        const rows = yield* this.#ownRows(index, type)
+    for (const index of this.indexes)
+      for (const table of index.tables.values()) {
+        const own = yield* this.#ownRows(index, table)
+        if (own?.free === undefined) continue
+        const rows = yield* own.sights.only(table, own.free, (_sight, { kind }) => recordKinds.has(kind))
         if (rows !== undefined) found.push({ table, rows })
       }
-    }
     return found
   }
 
@@ -161,17 +229,21 @@ export class Visibility {
   *#madeRows(found: Map<TypeTable, Rows>): Steps<{ table: TypeTable; rows: Rows }[]> {
     const made: { table: TypeTable; rows: Rows }[] = []
     for (const index of this.indexes)
-      for (const [type, table] of index.tables) {
-        const sight = this.#vision(type, index.holder)
-        const column = table.columns[table.plan.creator.index]
-        if (sight.kind === 'none' || sight.madeBy === undefined || column === undefined) continue
-        const own = yield* this.#ownRows(index, type)
-        if (own === undefined) continue
-        const rows = rowsIn(found, table)
-        yield* markRows(column, yield* maskOf(column, account => account === sight.madeBy), own, rows)
-        made.push({ table, rows: rows.slice() })
+      for (const table of index.tables.values()) {
+        const own = yield* this.#ownRows(index, table)
+        for (const account of own === undefined ? [] : makersIn(own.sights))
+          if (yield* this.#markMade(own as Own, table, account, found))
+            made.push({ table, rows: rowsIn(found, table).slice() })
       }
     return made
+  }
+
+  *#markMade({ sights, rows }: Own, table: TypeTable, maker: string, found: Map<TypeTable, Rows>): Steps<boolean> {
+    const column = table.columns[table.plan.creator.index]
+    const own = yield* sights.only(table, rows, sight => makerOf(sight) === maker)
+    if (column === undefined || own === undefined) return false
+    yield* markRows(column, yield* maskOf(column, account => account === maker), own, rowsIn(found, table))
+    return true
   }
 
   *#step(table: TypeTable, rows: Rows, following: Following): Steps<void> {
@@ -197,10 +269,11 @@ export class Visibility {
     if (target === undefined) return
     for (const index of this.indexes) {
       const table = index.tables.get(target.type)
-      if (table === undefined || !isReferencedOnly(this.#vision(target.type, index.holder))) continue
-      const own = yield* this.#ownRows(index, target.type)
+      const own = table === undefined ? undefined : yield* this.#ownRows(index, table)
+      if (table === undefined || own === undefined || own.free === own.rows) continue
       yield* table.ids.ready()
-      for (const row of table.ids.rowsOf(target.id)) if (own?.[row] === 1) markNew(table, row, found, next)
+      for (const row of table.ids.rowsOf(target.id))
+        if (own.rows[row] === 1 && own.free?.[row] !== 1) markNew(table, row, found, next)
     }
   }
 
@@ -209,7 +282,7 @@ export class Visibility {
     return this.#canonicals.resolver()
   }
 
-  /** The visible rows of a resource, with their compartments. */
+  /** The visible rows of a resource, with their places. */
   *locate(type: string, id: string): Steps<readonly Located[]> {
     const found: Located[] = []
     for (const index of this.indexes) {
@@ -225,8 +298,25 @@ export class Visibility {
   }
 }
 
+/** Whose rows lead to what may be seen of the commons. */
+const recordKinds: ReadonlySet<Holder['kind']> = new Set(['patient', 'household'])
+
 function isReferencedOnly(sight: Sight): boolean {
   return sight.kind !== 'none' && sight.referencedOnly === true
+}
+
+function makerOf(sight: Sight): string | undefined {
+  return sight.kind === 'none' ? undefined : sight.madeBy
+}
+
+function makersIn({ all }: Sights): ReadonlySet<string> {
+  return new Set(all.map(makerOf).filter(maker => maker !== undefined))
+}
+
+function union(a: Rows, b: Rows): Rows {
+  const both = a.slice()
+  for (let row = 0; row < both.length; row++) if (b[row] === 1) both[row] = 1
+  return both
 }
 
 function rowsIn(map: Map<TypeTable, Rows>, table: TypeTable): Rows {

@@ -2,7 +2,7 @@ import { zstdDecompressSync } from 'node:zlib'
 import { Problem } from '#kernel'
 import type { Block, Column } from '../columns/column.ts'
 import type { TypeTable } from '../columns/type-table.ts'
-import { ends, segmentFormat, spread } from './encode.ts'
+import { ends, formatWithoutDeletionTimes, segmentFormat, spread } from './encode.ts'
 import { SegmentReader } from './reader.ts'
 
 /** An uncompressed segment of 4,096 rows is a few hundred kilobytes; this only stops a fault from filling the memory. */
@@ -23,6 +23,17 @@ export interface SegmentPlaces {
   tableOf(type: string): TypeTable
   /** The table of resources of a type within others. */
   containedOf(type: string): TypeTable
+  /** Under which seq a row of the ledger stands in the tables. */
+  arrivalOf(seq: number): number
+  /** Hears that a row was replaced or removed, both in the seqs of the tables; `atMs` 0 when the segment does not say when. */
+  replace(table: TypeTable, superseded: number, by: number, atMs: number): void
+}
+
+/** One replacement, in the seqs of the ledger. */
+interface Replacement {
+  readonly superseded: number
+  readonly by: number
+  readonly atMs: number
 }
 
 /**
@@ -30,36 +41,48 @@ export interface SegmentPlaces {
  *
  * @throws Problem `fault` · `search.segment-outdated` when rows must be extracted anew, `search.segment-malformed`
  */
-export function decodeSegment(bytes: Uint8Array, { begin, tableOf, containedOf }: SegmentPlaces): void {
+export function decodeSegment(bytes: Uint8Array, places: SegmentPlaces): void {
   const reader = new SegmentReader(zstdDecompressSync(bytes, { maxOutputLength: largestBytes }))
-  if (reader.whole() !== segmentFormat) throw outdated()
-  begin(reader.whole())
-  for (let types = reader.whole(); types > 0; types--) readType(reader, tableOf(reader.text()))
-  for (let types = reader.whole(); types > 0; types--) readContained(reader, containedOf(reader.text()))
+  const format = reader.whole()
+  if (format !== segmentFormat && format !== formatWithoutDeletionTimes) throw outdated()
+  places.begin(reader.whole())
+  for (let types = reader.whole(); types > 0; types--) readType(reader, format, places)
+  for (let types = reader.whole(); types > 0; types--) readContained(reader, places)
 }
 
-function readContained(reader: SegmentReader, table: TypeTable): void {
+function readContained(reader: SegmentReader, { containedOf, arrivalOf }: SegmentPlaces): void {
+  const table = containedOf(reader.text())
   const first = table.count
   const count = reader.whole()
   const seqs = reader.numbers(count)
   const lengths = reader.wholes(count)
-  for (let i = 0; i < count; i++) table.place(seqs[i] as number, Number.NaN, reader.raw(lengths[i] as number))
+  for (let i = 0; i < count; i++)
+    table.place(arrivalOf(seqs[i] as number), Number.NaN, reader.raw(lengths[i] as number))
   readColumns(reader, table, first, count)
 }
 
 /** Replacements are noted after the rows, since a row may replace one of the same segment. */
-function readType(reader: SegmentReader, table: TypeTable): void {
-  const replaced: [number, number][] = []
+function readType(reader: SegmentReader, format: number, places: SegmentPlaces): void {
+  const { arrivalOf } = places
+  const table = places.tableOf(reader.text())
+  const replaced: Replacement[] = []
   for (let deletions = reader.whole(); deletions > 0; deletions--) {
-    const seq = reader.whole()
-    replaced.push([reader.whole(), seq])
+    const by = reader.whole()
+    const superseded = reader.whole()
+    replaced.push({ superseded, by, atMs: format === segmentFormat ? reader.whole() : 0 })
   }
   const count = reader.whole()
-  if (count > 0) readRows(reader, table, count, replaced)
-  for (const [superseded, seq] of replaced) if (superseded > 0) table.supersede(superseded, seq)
+  if (count > 0) readRows(reader, table, count, { replaced, arrivalOf })
+  for (const { superseded, by, atMs } of replaced)
+    if (superseded > 0) places.replace(table, arrivalOf(superseded), arrivalOf(by), atMs)
 }
 
-function readRows(reader: SegmentReader, table: TypeTable, count: number, replaced: [number, number][]): void {
+function readRows(
+  reader: SegmentReader,
+  table: TypeTable,
+  count: number,
+  { replaced, arrivalOf }: { readonly replaced: Replacement[]; readonly arrivalOf: (seq: number) => number },
+): void {
   const first = table.count
   const seqs = reader.numbers(count)
   const distances = reader.wholes(count)
@@ -68,8 +91,9 @@ function readRows(reader: SegmentReader, table: TypeTable, count: number, replac
   for (let i = 0; i < count; i++) {
     const seq = seqs[i] as number
     const distance = distances[i] as number
-    table.place(seq, updated[i] as number, reader.raw(lengths[i] as number))
-    if (distance > 0) replaced.push([seq - distance, seq])
+    const atMs = updated[i] as number
+    table.place(arrivalOf(seq), atMs, reader.raw(lengths[i] as number))
+    if (distance > 0) replaced.push({ superseded: seq - distance, by: seq, atMs })
   }
   readColumns(reader, table, first, count)
 }

@@ -4,8 +4,12 @@ import type { Cell, Source } from '../extraction/cell.ts'
 import type { IndexRow } from '../extraction/row.ts'
 import { SegmentWriter } from './writer.ts'
 
-/** Changed whenever rows of the same resources would come out differently: older segments are then rebuilt. */
-export const segmentFormat = 2
+/**
+ * Changed whenever rows of the same resources would come out differently: older segments are then rebuilt. The one before is read
+ * too: it does not say when something was deleted.
+ */
+export const segmentFormat = 3
+export const formatWithoutDeletionTimes = 2
 /** How the values of a column are spread over the rows. */
 export const spread = { one: 0, atMostOne: 1, many: 2 }
 /** How the upper ends are written. */
@@ -49,9 +53,10 @@ export function encodeSegment(rows: readonly IndexRow[]): Uint8Array {
 
 function writeDeletions(writer: SegmentWriter, rows: readonly IndexRow[]): void {
   writer.whole(rows.length)
-  for (const { seq, supersedes = 0 } of rows) {
+  for (const { seq, supersedes = 0, lastUpdatedMs } of rows) {
     writer.whole(seq)
     writer.whole(supersedes)
+    writer.whole(lastUpdatedMs)
   }
 }
 
