@@ -296,9 +296,11 @@ class Run {
     const valid: Item[] = []
     for (const item of items) {
       const isNew = item.kind === 'mapped' && item.isValid !== true
-      const [issue] = isNew ? await this.#deps.validator.validateSent(item.resource) : []
+      const [issue, ...more] = isNew ? await this.#deps.validator.validateSent(item.resource) : []
       if (issue === undefined) valid.push(item)
       else refused.settle(item, refusalOf(issue))
+      for (const { expression = item.row } of more)
+        refused.warn(`${item.row}: ${expression} would not be valid FHIR R4, too.`)
       const pause = giveWay()
       if (pause !== undefined) await pause
     }

@@ -41,25 +41,39 @@ export class BloodPressureDesk {
   /** A loose half. */
   hold(element: AppleElement): Outcome[] {
     const key = halfKey(element)
-    if (this.#taken.has(key) || this.#held.has(key)) return [folded(element)]
+    const twin = this.#held.get(key)
+    if (twin !== undefined) learn(twin, element)
+    if (twin !== undefined || this.#taken.has(key)) return [folded(element)]
     this.#held.set(key, element)
     return this.#held.size > maxHeld ? this.flush() : []
   }
 
-  /** A correlation: its halves, wherever else they stand in the file, are this panel. */
+  /**
+   * A correlation: the two halves of which it is made, wherever else they stand in the file, are this panel. What else it holds, and
+   * all that it holds when it makes no panel, are readings by themselves.
+   */
   correlate(element: AppleElement): Outcome[] {
-    const outcomes: Outcome[] = [
-      panel(element, element.children ?? [], this.#context),
-      ...unreadChildren(element, readHere),
-    ]
-    for (const half of element.children ?? []) {
-      const key = halfKey(half)
-      const loose = this.#held.get(key)
-      if (loose !== undefined) outcomes.push(folded(loose))
-      this.#held.delete(key)
-      this.#taken.add(key)
-    }
+    const records = (element.children ?? []).filter(({ name }) => readHere.has(name))
+    for (const record of records) learn(record, this.#held.get(halfKey(record)))
+    const outcome = panel(element, records, this.#context)
+    const halves = outcome.kind === 'mapped' ? halvesOf(records) : []
+    const outcomes = [outcome, ...unreadChildren(element, readHere)]
+    for (const half of halves) outcomes.push(...this.#fold(half), ...unreadChildren(half, new Set()))
+    for (const record of records) if (!halves.includes(record)) outcomes.push(...this.#alone(record))
     return outcomes
+  }
+
+  /** The loose twin of a half that is in a panel, if it came already; if it comes later it is known then. */
+  #fold(half: AppleElement): Outcome[] {
+    const key = halfKey(half)
+    const loose = this.#held.get(key)
+    this.#held.delete(key)
+    this.#taken.add(key)
+    return loose === undefined ? [] : [folded(loose)]
+  }
+
+  #alone(record: AppleElement): Outcome[] {
+    return isBloodPressure(record.attributes.type) ? this.hold(record) : mapRecord(record, this.#context)
   }
 
   /** What is left: halves with the same source and time are one measurement, the others stand alone. */
@@ -67,26 +81,36 @@ export class BloodPressureDesk {
     const outcomes: Outcome[] = []
     const pairs = Map.groupBy(this.#held.values(), timeKey)
     for (const halves of pairs.values()) {
-      const one = halves.filter(half => half.attributes.type === systolic)
-      const other = halves.filter(half => half.attributes.type === diastolic)
-      if (one[0] !== undefined && one.length === 1 && other[0] !== undefined && other.length === 1) {
-        outcomes.push(...ofTwo(panel(one[0], halves, this.#context), other[0]))
-      } else {
-        for (const half of halves) outcomes.push(...mapRecord(half, this.#context))
-      }
+      for (const outcome of this.#ofPair(halves) ?? halves.flatMap(half => mapRecord(half, this.#context)))
+        outcomes.push(outcome)
     }
     this.#held.clear()
     return outcomes
   }
+
+  /** One panel of two rows; undefined when they are not the two halves of one. */
+  #ofPair(halves: readonly AppleElement[]): Outcome[] | undefined {
+    const [first] = halves
+    if (halves.length !== 2 || first === undefined || halvesOf(halves).length !== 2) return undefined
+    const outcome = panel(first, halves, this.#context)
+    if (outcome.kind !== 'mapped') return undefined
+    return [{ ...outcome, rows: 2 }, ...halves.flatMap(half => unreadChildren(half, new Set()))]
+  }
 }
 
-/** Two rows became this. */
-function ofTwo(outcome: Outcome, other: AppleElement): Outcome[] {
-  return outcome.kind === 'mapped' ? [{ ...outcome, rows: 2 }] : [outcome, folded(other)]
+/** The first of each half. */
+function halvesOf(records: readonly AppleElement[]): readonly AppleElement[] {
+  return [systolic, diastolic].flatMap(name => records.find(({ attributes }) => attributes.type === name) ?? [])
+}
+
+/** What a twin says beside the value is said of the one that is kept. */
+function learn(half: AppleElement, twin: AppleElement | undefined): void {
+  if (twin?.metadata !== undefined) half.metadata = new Map([...twin.metadata, ...(half.metadata ?? [])])
 }
 
 function halfKey(element: AppleElement): string {
-  return `${timeKey(element)}\n${element.attributes.type}\n${element.attributes.value}`
+  const { type, value, unit } = element.attributes
+  return [timeKey(element), type, value, unit].join('\n')
 }
 
 function timeKey(element: AppleElement): string {

@@ -22,8 +22,8 @@ export function mapSummary(element: AppleElement, context: AppleContext): Outcom
     return [rejected(row, 'date-malformed', 'ActivitySummary.dateComponents')]
   const parts = new Parts()
   for (const ring of appleTables().rings) readRing(ring, element, parts)
-  if (parts.components.length === 0)
-    return parts.outcomes.length > 0 ? parts.outcomes : [rejected(row, 'value-missing', row)]
+  const rest = [...parts.outcomes, ...unreadChildren(element, new Set())]
+  if (parts.components.length === 0) return [rejected(row, 'value-missing', row), ...rest]
   const resource = {
     resourceType: 'Observation',
     id: context.fingerprint('apple', row, dateComponents),
@@ -35,7 +35,7 @@ export function mapSummary(element: AppleElement, context: AppleContext): Outcom
     effectiveDateTime: dateComponents,
     component: parts.components,
   }
-  return [{ kind: 'mapped', row, resource, mode: 'upsert' }, ...parts.outcomes, ...unreadChildren(element, new Set())]
+  return [{ kind: 'mapped', row, resource, mode: 'upsert' }, ...rest]
 }
 
 function readRing({ attribute, unitAttribute, type }: RingType, { attributes }: AppleElement, parts: Parts): void {

@@ -30,7 +30,7 @@ async function* outcomesOf(
   let outcomes: Outcome[] = scene.doubtful ? [{ kind: 'warning', text: doubtfulEncoding }] : []
   for await (const { row, place, index } of all(files, scene.context, () => {})) {
     const outcome = outcomeOf(row, index, scene)
-    outcomes.push(isOfSomebodyElse(outcome) ? { ...outcome, expression: place } : outcome, ...scene.warnings.splice(0))
+    outcomes.push(placed(outcome, place), ...scene.warnings.splice(0))
     if (outcomes.length >= gatherSize) {
       yield outcomes
       outcomes = []
@@ -78,9 +78,9 @@ function isTaken(found: Found, index: number, { directory }: Scene): boolean {
 function outcomeOf(row: Row, index: number, scene: Scene): Outcome {
   if ('resource' in row) return isTaken(row, index, scene) ? mapResource(row, scene) : older(row.resource.resourceType)
   if ('gone' in row) return mapDeletion(row, index, scene) ?? older(row.gone.type)
-  return row.malformed
-    ? { kind: 'rejected', row: row.row, reason: 'structure-unknown' }
-    : { kind: 'unmapped', row: row.row }
+  if (!row.malformed) return { kind: 'unmapped', row: row.row }
+  const named = row.type === undefined ? {} : { expression: row.type }
+  return { kind: 'rejected', row: row.row, reason: 'structure-unknown', ...named }
 }
 
 /** A version that another one of the file has replaced. */
@@ -88,9 +88,11 @@ function older(type: string): Outcome {
   return { kind: 'unmapped', row: `${type}.older-version` }
 }
 
-/** What is another person's is refused by its place. */
-function isOfSomebodyElse(outcome: Outcome): outcome is Extract<Outcome, { kind: 'rejected' }> {
-  return outcome.kind === 'rejected' && outcome.reason === 'other-patient'
+/** What is another person's, or may be, is refused by its place. */
+function placed(outcome: Outcome, place: string): Outcome {
+  if (outcome.kind !== 'rejected') return outcome
+  if (outcome.reason === 'other-patient') return { ...outcome, expression: place }
+  return outcome.reason === 'element-missing' ? { ...outcome, expression: `${place}: ${outcome.expression}` } : outcome
 }
 
 interface Placed {

@@ -1,6 +1,7 @@
 import { isInstant, type Json, parseJson, parseReference, type Resource, toResource } from '#fhir'
 import { isProblem, Problem } from '#kernel'
 import type { IngestLimits } from '../limits.ts'
+import { rowName } from '../outcome.ts'
 import { JsonListSplitter } from '../source/json-list.ts'
 import { decoded } from '../source/text.ts'
 import { type Version, versionOf } from './versions.ts'
@@ -26,6 +27,8 @@ export interface Gone {
 export interface NotFound {
   readonly row: string
   readonly malformed: boolean
+  /** What it calls itself. */
+  readonly type?: string
 }
 
 /** A row of a FHIR file. */
@@ -60,11 +63,35 @@ async function* readBundle(file: FhirFile, limits: IngestLimits, onDoubt: () => 
   }
   const splitter = new JsonListSplitter('entry', limits.maxLine)
   for await (const text of texts) for (const element of splitter.write(text)) yield readEntry(parseJson(element), type)
-  const shell = toResource(parseJson(splitter.end()))
-  if (shell.entry !== undefined && !Array.isArray(shell.entry)) yield { row: 'Bundle.entry', malformed: true }
-  // What names a Bundle within it before it names itself is read as what it is after all.
-  if (shell.resourceType !== 'Bundle') yield resourceOf(shell as Json)
+  yield* aroundEntries(toResource(parseJson(splitter.end())))
 }
+
+function aroundEntries(shell: Resource): readonly Row[] {
+  // What names a Bundle within it before it names itself is read as what it is after all.
+  if (shell.resourceType !== 'Bundle') return [resourceOf(shell as Json)]
+  const isNoList = shell.entry !== undefined && !Array.isArray(shell.entry)
+  const unheard = Object.keys(shell).filter(name => !bundleElements.has(name.replace(/^_/, '')))
+  return [
+    ...(isNoList ? [{ row: 'Bundle.entry', malformed: true }] : []),
+    ...unheard.map(name => ({ row: rowName(`Bundle.${name}`), malformed: false })),
+  ]
+}
+
+/** https://hl7.org/fhir/R4/bundle.html#resource; what else stands there is told. */
+const bundleElements: ReadonlySet<string> = new Set([
+  'resourceType',
+  'id',
+  'meta',
+  'implicitRules',
+  'language',
+  'identifier',
+  'type',
+  'timestamp',
+  'total',
+  'link',
+  'entry',
+  'signature',
+])
 
 interface Head {
   readonly isBundle: boolean
@@ -165,9 +192,15 @@ function resourceOf(json: Json, fullUrl?: string, answered: Version = {}, backwa
     const resource = toResource(json)
     return { resource, fullUrl, version: { ...answered, ...versionOf(resource) }, backwards }
   } catch (error) {
-    if (isProblem(error, 'invalid')) return { row: 'unknown-resource', malformed: true }
+    if (isProblem(error, 'invalid')) return unknownResource(json)
     throw error
   }
+}
+
+/** A type of another release of FHIR is told by its name. */
+function unknownResource(json: Json): NotFound {
+  const type = textAt(json, 'resourceType')
+  return { row: 'unknown-resource', malformed: true, ...(type === undefined ? {} : { type: rowName(type) }) }
 }
 
 async function* readNdjson(file: FhirFile, limits: IngestLimits, onDoubt: () => void): AsyncGenerator<Row, void, void> {

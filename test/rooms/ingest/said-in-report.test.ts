@@ -29,6 +29,7 @@ describe('what is not read is told', () => {
 
   it.each([
     ['an object in place of entries', '{"resourceType":"Bundle","type":"collection","entry":{"resource":{}}}', 1],
+    ['a list under another name', '{"resourceType":"Bundle","type":"collection","entries":[{"resource":{}}]}', 1],
     ['an entry of nothing', '{"resourceType":"Bundle","type":"collection","entry":[{}]}', 1],
     ['entries that are none', '{"resourceType":"Bundle","type":"collection","entry":[1,null,"x"]}', 3],
   ])('%s in a Bundle', async (_, file, rows) => {
