@@ -6,6 +6,8 @@ export interface AppleElement {
   children?: AppleElement[]
   /** Names and numbers of children beyond what is held. */
   beyond?: Map<string, number>
+  /** What of it, and of its metadata, nothing reads. */
+  unread?: Set<string>
 }
 
 /** The IANA zone in which the record was made, if the record says so. */

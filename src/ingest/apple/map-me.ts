@@ -12,8 +12,14 @@ const laboratory = frozen(categoryOf('laboratory'))
 
 const exam = frozen(categoryOf('exam'))
 
-/** Attributes of `Me` that are read one by one; what else is said there is kept under its own name. */
-const ownReaders: ReadonlySet<string> = new Set(['DateOfBirth', 'BiologicalSex', 'BloodType'])
+/** Attributes of `Me` that are read one by one, and whether a value is one of theirs; what else is said is kept under its own name. */
+const ownReaders: Readonly<Record<string, (value: string) => boolean>> = {
+  DateOfBirth: isDate,
+  BiologicalSex: value => appleTables().genders.has(value),
+  BloodType: value => appleTables().bloodTypes.has(value),
+}
+
+const notSet = /^$|NotSet$|^None$/
 
 /**
  * `Me`: birth date and gender fill what the Patient lacks and never replace what it has – the file has no name, and may
@@ -22,13 +28,30 @@ const ownReaders: ReadonlySet<string> = new Set(['DateOfBirth', 'BiologicalSex',
 export function mapMe(element: AppleElement, context: AppleContext): Outcome[] {
   const known = knownOf(element)
   const said = observationsOf(element, context)
-  const rest = unreadChildren(element, new Set())
+  const rest = [...unreadChildren(element, new Set()), ...unreadIn(element)]
   if (Object.keys(known).length > 0) {
     const change = (current: Resource) => fillAbsent(current, known)
     const amend = { kind: 'amend', row: 'Me', type: 'Patient', id: context.patient, change } as const
     return [amend, ...said.map(one => ({ ...one, rows: 0 })), ...rest]
   }
+  if (said.length === 0 && rest.length > 0) return [{ kind: 'unmapped', row: 'Me' }, ...rest]
   return [...said.map((one, i) => (i === 0 ? one : { ...one, rows: 0 })), ...rest]
+}
+
+/** What `Me` says and nothing reads, or not as it stands there. What is not set says nothing. */
+function unreadIn({ attributes }: AppleElement): Outcome[] {
+  const unread = Object.entries(attributes).filter(
+    ([name, value]) => !notSet.test(value.trim()) && !isRead(name, value),
+  )
+  return unread.map(([name]) => {
+    const place = rowName(`Me.${name}`)
+    return { kind: 'unread', place, location: place }
+  })
+}
+
+function isRead(name: string, value: string): boolean {
+  const own = name.startsWith(prefix) ? name.slice(prefix.length) : ''
+  return Object.hasOwn(ownReaders, own) ? ownReaders[own]?.(value) === true : isSaid(name, value)
 }
 
 /** Elements of a Patient that `Me` says. */
@@ -49,7 +72,7 @@ function observationsOf(element: AppleElement, context: AppleContext): Mapped[] 
 
 function isSaid(name: string, value: string): boolean {
   const own = name.startsWith(prefix) ? name.slice(prefix.length) : undefined
-  return own !== undefined && rowName(own) === own && !ownReaders.has(own) && !/^$|NotSet$|^None$/.test(value.trim())
+  return own !== undefined && rowName(own) === own && !Object.hasOwn(ownReaders, own) && !notSet.test(value.trim())
 }
 
 function ofBlood(text: string, valueCodeableConcept: object, context: AppleContext): Mapped {

@@ -66,10 +66,11 @@ function lensOf({ name, attributes }: AppleElement) {
   const lens: Record<string, unknown> = { eye: eyes[name] }
   for (const { attribute, element, whole } of elements) {
     const value = toFhirNumber(attributes[attribute] ?? '')
-    if (value !== undefined) lens[element] = whole === true ? Math.round(Number(value)) : value
+    if (value !== undefined && lens[element] === undefined)
+      lens[element] = whole === true ? Math.round(Number(value)) : value
   }
   // A prism has a direction in R4 and an angle in HealthKit: it stays in words, with what else has no element.
-  const rest = Object.entries(attributes).filter(([key, value]) => value !== '' && !isRead(key))
+  const rest = Object.entries(attributes).filter(([key, value]) => value !== '' && !isRead(key, value))
   if (rest.length > 0)
     lens.note = [
       {
@@ -82,6 +83,7 @@ function lensOf({ name, attributes }: AppleElement) {
   return lens
 }
 
-function isRead(key: string): boolean {
-  return elements.some(({ attribute }) => key === attribute || key === `${attribute}Unit`)
+function isRead(key: string, value: string): boolean {
+  const isNumber = toFhirNumber(value) !== undefined
+  return elements.some(({ attribute }) => (key === attribute && isNumber) || key === `${attribute}Unit`)
 }

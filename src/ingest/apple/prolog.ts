@@ -6,7 +6,7 @@ const maxProlog = 256 * 1024
 /**
  * Takes what stands before the root element off an export, so that the tokenizer never meets the DTD: Apple's own is
  * malformed in version 12, and a DTD is where entities are declared. Declarations of elements and attributes are
- * passed over; any entity, and any reference to an external subset, is refused.
+ * passed over, comments were before; any entity, and any reference to an external subset, is refused.
  *
  * @returns a function that is given the text piece by piece and gives back what belongs to the root element
  * @throws Problem `invalid` · `ingest.xml-entity`, `ingest.xml-malformed`
@@ -16,7 +16,7 @@ export function skipProlog(): (text: string) => string {
   return text => {
     if (prolog === undefined) return text
     prolog += text
-    const root = findRoot(prolog)
+    const root = prolog.indexOf('<HealthData')
     if (root < 0 && prolog.length <= maxProlog) return ''
     if (root < 0)
       throw new Problem(
@@ -31,21 +31,7 @@ export function skipProlog(): (text: string) => string {
   }
 }
 
-/** Where `<HealthData` stands outside of comments; -1 when it is not there yet. */
-function findRoot(text: string): number {
-  let from = 0
-  for (;;) {
-    const root = text.indexOf('<HealthData', from)
-    const comment = text.indexOf('<!--', from)
-    if (root < 0 || comment < 0 || root < comment) return root
-    const end = text.indexOf('-->', comment + 4)
-    if (end < 0) return -1
-    from = end + 3
-  }
-}
-
-function checkProlog(prolog: string): void {
-  const text = prolog.replace(/<!--[\s\S]*?-->/g, '')
+function checkProlog(text: string): void {
   if (/<!ENTITY/i.test(text) || /%[\w.-]+;/.test(text) || /<!DOCTYPE\s+\S+\s+(?:SYSTEM|PUBLIC)\b/i.test(text))
     throw new Problem('invalid', 'ingest.xml-entity', 'The XML declares or refers to entities, which is not accepted.')
   if ((text.match(/<!DOCTYPE/gi) ?? []).length > 1)

@@ -2,7 +2,9 @@ import { Problem } from '#kernel'
 import type { IngestLimits } from '../limits.ts'
 import { type Outcome, rowName } from '../outcome.ts'
 import { decoded } from '../source/text.ts'
+import { unreadOf } from './attributes.ts'
 import { BloodPressureDesk, isBloodPressure } from './blood-pressure.ts'
+import { CommentSieve } from './comments.ts'
 import type { AppleContext } from './context.ts'
 import type { AppleElement } from './element.ts'
 import type { ExportContext } from './export-context.ts'
@@ -79,12 +81,17 @@ export async function* readAppleExport(
 class ExportReader {
   readonly #context: AppleContext
   readonly #desk: BloodPressureDesk
+  readonly #sieve = new CommentSieve({
+    blemish: () => this.#blemish(),
+    cdata: () => this.#unread('HealthData.CDATA'),
+  })
   readonly #fromRoot = skipProlog()
   readonly #rows: RowReader
   #outcomes: Outcome[] = []
   #read = 0
   #lost = 0
   #blemished = false
+  readonly #unreadPlaces = new Set<string>()
 
   constructor(context: AppleContext) {
     this.#context = context
@@ -93,6 +100,7 @@ class ExportReader {
       row: element => this.#finish(element),
       broken: name => this.#lose(name),
       blemish: () => this.#blemish(),
+      unread: place => this.#unread(place),
       trailing: () => this.warn(trailing),
     })
   }
@@ -108,11 +116,12 @@ class ExportReader {
   }
 
   write(text: string): void {
-    const rest = this.#fromRoot(text)
+    const rest = this.#fromRoot(this.#sieve.take(text))
     if (rest !== '') this.#rows.write(rest)
   }
 
   close(): void {
+    this.#rows.write(this.#fromRoot(this.#sieve.end()))
     this.#rows.close()
     // @NOTE what follows the root element is not looked at, so its end is the end of the document.
     if (!this.#rows.ended)
@@ -129,9 +138,17 @@ class ExportReader {
       this.#outcomes.push({ kind: 'unmapped', row: rowName(element.name) })
       return
     }
+    unreadOf(element, place => this.#unread(place))
     const outcomes = mapper(element, this.#context, this.#desk)
     this.#add(this.#context.sources.take())
     this.#add(outcomes)
+  }
+
+  /** Each place once: a file may have it in every row. */
+  #unread(place: string): void {
+    if (this.#unreadPlaces.has(place) || this.#unreadPlaces.size >= maxPlaces) return
+    this.#unreadPlaces.add(place)
+    this.#outcomes.push({ kind: 'unread', place, location: place })
   }
 
   /** One by one: a row may have more parts than a call may have arguments. */
@@ -157,6 +174,8 @@ class ExportReader {
   }
 }
 
+/** More different places than this and a report tells the rest as further ones. */
+const maxPlaces = 1000
 const trailing = 'What stands behind the end of the export was not read.'
 const blemished = 'The XML is not well-formed in places; those places were mended, or cost the element they stand in.'
 const doubtfulEncoding = 'Some lines are not in the encoding of the file; they were read as windows-1252.'

@@ -13,14 +13,17 @@ import { type Electrocardiogram, parseElectrocardiogram } from './electrocardiog
 /** A route, and an electrocardiogram, are some hundred kilobytes. */
 const maxFile = 16 * 1024 ** 2
 
-/** The files beside the export that are read, by base name. */
+/** The files beside the export that are read, by base name; of several of one name the others have a number. */
 export function readableFiles(parts: readonly Part[], context: ReadContext): ReadonlyMap<string, Part> {
   const canKeepRoutes = context.canWrite('DocumentReference') && context.canWrite('Binary')
   const readable = parts.filter(({ extension, sizeBytes }) => {
     if (extension === 'gpx') return canKeepRoutes && sizeBytes <= maxFile
     return (extension === 'csv' && sizeBytes <= maxFile) || extension === 'json'
   })
-  return new Map(readable.map(part => [part.baseName, part]))
+  const files = new Map<string, Part>()
+  for (const part of readable)
+    files.set(files.has(part.baseName) ? `${part.baseName} ${files.size}` : part.baseName, part)
+  return files
 }
 
 /** What the files beside the export become: routes, electrocardiograms and the records of clinics. */

@@ -1,6 +1,8 @@
 import { SaxesParser } from 'saxes'
 import { Problem } from '#kernel'
 import type { IngestLimits } from '../limits.ts'
+import { rowName } from '../outcome.ts'
+import { unreadAttributes } from './attributes.ts'
 import type { AppleElement } from './element.ts'
 
 const rootEnd = /^<\/HealthData\s*>/
@@ -13,6 +15,8 @@ export interface RowEvents {
   broken(name: string | undefined): void
   /** A blemish that was mended or passed over and cost nothing. */
   blemish(): void
+  /** Something has a value and is nobody's: text, attributes of the root. */
+  unread?(place: string): void
   /** Something stands behind the end of the root element, which is not read. */
   trailing?(): void
 }
@@ -107,7 +111,7 @@ export class RowReader {
   }
 
   #trail(text: string): void {
-    if (text.replace(/<!--[\s\S]*?-->|<\?[\s\S]*?\?>/g, '').trim() !== '') this.#events.trailing?.()
+    if (text.replace(/<\?[\s\S]*?\?>/g, '').trim() !== '') this.#events.trailing?.()
   }
 
   /** A piece that cannot be read after a row that had not ended is read by itself: the fault may be that row's. */
@@ -173,6 +177,7 @@ export class RowReader {
     const isListening = () => !this.#failed && !this.ended && parser === this.#parser
     parser.on('opentag', tag => isListening() && this.#opened(tag.name, tag.attributes))
     parser.on('closetag', () => isListening() && this.#closed())
+    parser.on('text', text => isListening() && this.#text(text))
     parser.on('error', ({ message }) => isListening() && this.#fault(message))
     return parser
   }
@@ -181,6 +186,21 @@ export class RowReader {
     if (harmless.test(message)) this.#events.blemish()
     else this.#failed = true
     if (this.#failed) this.#closing = undefined
+  }
+
+  #text(text: string): void {
+    if (!/\S/.test(text)) return
+    this.#settle()
+    const element = this.#open.at(-1)
+    if (element === undefined) return
+    const place = `${rowName(element.name)}.text`
+    if (this.#open.length === 1) this.#events.unread?.(place)
+    else noteUnread(this.#holder(element), place)
+  }
+
+  /** Who is kept of an element: of metadata the text is, with what they are said of. */
+  #holder(element: AppleElement): AppleElement {
+    return (element.name === 'MetadataEntry' && this.#open.at(-2)) || element
   }
 
   #opened(name: string, attributes: Readonly<Record<string, string>>): void {
@@ -193,10 +213,12 @@ export class RowReader {
       )
     const element: AppleElement = { name, attributes }
     const parent = this.#open.at(-1)
+    if (parent === undefined) unreadAttributes(element, place => this.#events.unread?.(place))
     if (parent !== undefined && this.#open.length > 1) {
       this.#failed = !mayHold(parent, name)
       if (this.#failed) return
-      adopt(parent, element)
+      if (this.#holder(parent) === parent) adopt(parent, element)
+      else noteUnread(this.#holder(parent), rowName(`${parent.name}.${name}`))
     }
     this.#open.push(element)
   }
@@ -260,11 +282,18 @@ function mayHold(parent: AppleElement, name: string): boolean {
 /** Children that are held; of more than these the names are counted and told in the report. */
 const maxChildren = 20_000
 
+function noteUnread(element: AppleElement, place: string): void {
+  element.unread ??= new Set()
+  element.unread.add(place)
+}
+
 function adopt(parent: AppleElement, element: AppleElement): void {
   const { key, value } = element.attributes
   if (element.name === 'MetadataEntry' && key !== undefined && value !== undefined) {
     parent.metadata ??= new Map()
     if (parent.metadata.size < 200 || parent.metadata.has(key)) {
+      if (parent.metadata.has(key) && parent.metadata.get(key) !== value) noteUnread(parent, 'MetadataEntry.repeated')
+      unreadAttributes(element, place => noteUnread(parent, place))
       parent.metadata.set(key, value)
       return
     }

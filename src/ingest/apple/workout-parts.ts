@@ -1,5 +1,5 @@
 import { type CodeableConcept, categoryOf, conceptOf, systems } from '../codes.ts'
-import { rowName } from '../outcome.ts'
+import { type Outcome, rowName } from '../outcome.ts'
 import { frozen } from '../tables.ts'
 import { parseAppleDate } from './dates.ts'
 import { detailsOf, extensionsOf } from './details.ts'
@@ -91,6 +91,7 @@ function readEvent(child: AppleElement, parts: Parts, workout: AppleElement): vo
   }
   const minutes =
     durationUnit === 'min' ? Number(length ?? 0) : Number(length ?? 0) / (durationUnit === 's' ? 60 : Number.NaN)
+  if (Number.isNaN(minutes)) parts.outcomes.push(unreadAt('WorkoutEvent.duration'))
   const endMs = start.ms + minutes * minuteMs
   const value =
     endMs > start.ms
@@ -102,6 +103,10 @@ function readEvent(child: AppleElement, parts: Parts, workout: AppleElement): vo
     code: { coding: [{ system: systems.healthKit, code: type }], text: name.replace(/(?<=[a-z])(?=[A-Z])/g, ' ') },
     ...value,
   })
+}
+
+function unreadAt(place: string): Outcome {
+  return { kind: 'unread', place, location: place }
 }
 
 /** An instant, to the millisecond, with the offset of another text. */

@@ -46,9 +46,9 @@ async function zipOf(files: Readonly<Record<string, string>>): Promise<Buffer> {
 
 async function imported(files: Readonly<Record<string, string>>, grant = everything()) {
   const house = await openHouse()
-  const { counts } = await ingested(house, house.anna, grant, await zipOf(files))
+  const { counts, report } = await ingested(house, house.anna, grant, await zipOf(files))
   const all = async (type: string) => found(house.record, type)
-  return { house, counts, all }
+  return { house, counts, report, all }
 }
 
 describe('the files beside an Apple Health export', () => {
@@ -124,6 +124,37 @@ describe('the files beside an Apple Health export', () => {
       expect((await all('Observation')).map(({ valueString }) => valueString).sort()).toEqual(['0', '1'])
       expect(counts).toMatchObject({ rows: 3, unmapped: [{ row: 'ClinicalRecord', count: 1 }], rejected: [] })
     }
+  })
+
+  it('records of clinics that have one name in two folders are both taken in', async () => {
+    const { counts, all } = await imported({
+      'export.xml': xml(clinical(0)),
+      'clinical-records/LabResult-0.json': JSON.stringify(result(0, 'Patient/a')),
+      'more/LabResult-0.json': JSON.stringify(result(1, 'Patient/a')),
+    })
+    expect((await all('Observation')).map(({ valueString }) => valueString).sort()).toEqual(['0', '1'])
+    expect(counts).toMatchObject({ rows: 2, unmapped: [], rejected: [] })
+  })
+
+  it('of a record of FHIR DSTU2 each element is told that R4 does not have, and the name of a type', async () => {
+    const { counts, report } = await imported({
+      'export.xml': xml(clinical(0), clinical(1)),
+      'clinical-records/LabResult-0.json': JSON.stringify({
+        ...result(0, 'Patient/a'),
+        comments: 'x',
+        reliability: 'ok',
+      }),
+      'clinical-records/LabResult-1.json': JSON.stringify({
+        resourceType: 'MedicationOrder',
+        id: 'm',
+        status: 'active',
+      }),
+    })
+    expect(counts.rejected).toMatchObject([
+      { row: 'unknown-resource', expression: 'MedicationOrder' },
+      { row: 'Observation', reason: 'not-valid', expression: 'Observation.comments' },
+    ])
+    expect(JSON.stringify(report)).toContain('Observation: Observation.reliability would not be valid FHIR R4, too.')
   })
 
   it('one record that cannot be read costs itself', async () => {
