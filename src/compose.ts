@@ -102,7 +102,7 @@ export async function openHouse(config: Config, opening: Opening = {}): Promise<
     closing.push(() => vault.close())
     await pairStore(store, vault, clock)
     const baseUrl = fhirBase(config)
-    const record = await openRecord({ store, keys, vault, clock, log, baseUrl })
+    const record = await openRecord({ store, vault, clock, log, baseUrl })
     closing.push(() => record.close())
     const { documents } = record
     const validator = createValidator()

@@ -15,9 +15,14 @@ interface EraseOptions {
   readonly replay?: string
 }
 
-type Tombstones = Awaited<ReturnType<House['keys']['tombstones']>>
+type Tombstones = Awaited<ReturnType<typeof buried>>
 
 const lineOf = ({ owner, atMs }: Tombstones[number]): string => `${owner}\t${new Date(atMs).toISOString()}`
+
+/** Whose keys were destroyed; what somebody else has put there counts for nothing. */
+async function buried({ vault }: Pick<House, 'vault'>) {
+  return (await vault.keys.tombstones()).filter(({ isOurs }) => isOurs)
+}
 
 /** Erases a patient, lists what was ever erased, or does it again in a house that was restored from older backups. */
 export async function erase({ patient, yes, list, replay }: EraseOptions): Promise<void> {
@@ -34,9 +39,9 @@ async function eraseOne(patient: string, isSure: boolean): Promise<void> {
     naming(patient, /^command\.patient-absent$/, async () => {
       await checkKept(house.record, patient)
       if (!isSure) await confirm(`Nothing brings Patient/${patient} back. Type the id to erase it:`, patient)
-      const before = new Set((await house.keys.tombstones()).map(({ owner }) => owner))
+      const before = new Set((await buried(house)).map(({ owner }) => owner))
       await erasePatient(house, patient, hostGrant().actor)
-      const erased = (await house.keys.tombstones()).filter(({ owner }) => !before.has(owner))
+      const erased = (await buried(house)).filter(({ owner }) => !before.has(owner))
       await checkGone(house, erased)
       output.say('Erased, and nothing of it is left in these folders. Backups of the data hold it without a key.')
       output.say('Backups of the keystore that are older hold the key: end them. Keep this line for those that remain')
@@ -47,7 +52,10 @@ async function eraseOne(patient: string, isSure: boolean): Promise<void> {
 }
 
 /** @throws Problem `fault` · `command.erase-incomplete` when a key or something it sealed is still there */
-export async function checkGone({ keys, store }: Pick<House, 'keys' | 'store'>, erased: Tombstones): Promise<void> {
+export async function checkGone(
+  { keys, store }: Pick<House, 'keys' | 'store'>,
+  erased: readonly { readonly owner: string }[],
+): Promise<void> {
   const heads = await store.allHeads()
   for (const { owner } of erased)
     if ((await keys.of(owner)).length > 0 || heads.has(owner))
@@ -55,7 +63,7 @@ export async function checkGone({ keys, store }: Pick<House, 'keys' | 'store'>, 
 }
 
 async function listErased(): Promise<void> {
-  for (const tombstone of await withHouse(({ keys }) => keys.tombstones())) output.result(lineOf(tombstone))
+  for (const tombstone of await withHouse(buried)) output.result(lineOf(tombstone))
 }
 
 /** The lines that `--list` printed, from a house of which older backups were restored. */

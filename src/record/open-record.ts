@@ -1,6 +1,6 @@
 import type { Grant } from '#access'
 import { type Clock, isProblem, type Log, toUtf8, withBudget } from '#kernel'
-import type { CompartmentId, KeyStore, Store } from '#store'
+import type { CompartmentId, Store } from '#store'
 import { openDocuments, type Vault } from '#vault'
 import { auditEventOfNote, ReadAudit } from './audit/audit.ts'
 import { AuditOutbox } from './audit/audit-outbox.ts'
@@ -20,16 +20,16 @@ import { GrantWriter } from './transaction/writer.ts'
 import type { AuditNote, Record, WriterOptions } from './types.ts'
 import { type HeadNote, HeadNotes } from './upkeep/head-notes.ts'
 import { KeySweep } from './upkeep/key-sweep.ts'
+import { KeystoreWatch } from './upkeep/keystore-watch.ts'
 import { Maintenance } from './upkeep/maintenance.ts'
 import { PlacesWatch } from './upkeep/places-watch.ts'
 import { Rehousing, rehousingGrant } from './upkeep/rehousing.ts'
 import { Upkeep } from './upkeep/upkeep.ts'
 import { verifyAll } from './upkeep/verify.ts'
 
-/** What the record is built on. The store and the keystore are the caller's and are closed by the caller. */
+/** What the record is built on. The store and the vault are the caller's and are closed by the caller. */
 export interface RecordRooms {
   readonly store: Store
-  readonly keys: KeyStore
   readonly vault: Vault
   readonly clock: Clock
   readonly log: Log
@@ -57,15 +57,17 @@ const defaultIndexBytes = 512 * 1024 * 1024
  * @throws Problem `fault` · `vault.seal-broken` when the documents are not this instance's
  */
 export async function openRecord(rooms: RecordRooms): Promise<Record> {
-  const { store, keys, vault, clock, log, baseUrl } = rooms
+  const { store, vault, clock, log, baseUrl } = rooms
   const upkeep = new Upkeep(log)
   // Whose audit is where is known once the documents are open, and they are opened with these.
   const late: { registry?: Registry } = {}
   const auditedBy = (compartment: CompartmentId) => late.registry?.auditedBy(compartment) ?? []
-  const notes = new HeadNotes({ keys, vault, store, log, begin: work => upkeep.begin(work), auditedBy })
-  const documentLedger = await DocumentLedger.open({ store, keys, vault, clock, log, notes })
+  const notes = new HeadNotes({ vault, store, log, begin: work => upkeep.begin(work), auditedBy })
+  const documentLedger = await DocumentLedger.open({ store, vault, clock, log, notes })
+  const keystore = new KeystoreWatch({ vault, log, onFault: () => notes.checkNoted() })
+  if (!documentLedger.isLost) await keystore.takeOver()
   const documents = openDocuments(store, vault, clock, documentLedger)
-  const registry = new Registry({ documents, vault, keys, log, repair: drafts => documentLedger.repair(drafts) })
+  const registry = new Registry({ documents, vault, log, repair: drafts => documentLedger.repair(drafts) })
   late.registry = registry
   await registry.open()
   const household = new Household(documents)
@@ -88,7 +90,6 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
   const readerRooms: ReaderRooms = { reach, registry, cursors, audit, histories, sighting, digestOf }
   const maintenance = new Maintenance({
     store,
-    keys,
     vault,
     documents,
     registry,
@@ -100,6 +101,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
   })
   if (!documentLedger.isLost) await unlessDamaged(log, () => maintenance.finishShredding())
   upkeep.begin(() => notes.checkNoted())
+  upkeep.begin(() => keystore.look())
   const rehousing = new Rehousing({
     store,
     vault,
@@ -114,13 +116,14 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     await notes.check()
     await documentLedger.check()
   })
-  const sweep = new KeySweep({ keys, store, vault, registry, clock, log })
+  const sweep = new KeySweep({ store, vault, registry, clock, log })
   const rounds = keepUp({
     shelf,
     upkeep,
     watch,
     outbox,
     finish: () => maintenance.removeOwed(),
+    lookAtKeys: () => keystore.look(),
     purge: async () => {
       await documents.purge()
       await sweep.run()
@@ -143,10 +146,13 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     await upkeep.settled()
     await upkeep.run(() => outbox.retry())
     await notes.write()
+    await documentLedger.noteKeystore()
+    await notes.write()
   }
 
   async function acceptRestore(): Promise<void> {
     await upkeep.settled()
+    await vault.takeKeystoreAsItIs()
     await notes.accept(await headsOf(store, notes))
     await documentLedger.takeAsTheyAre()
     await documentLedger.check()
@@ -173,9 +179,9 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     audit: note => (note.outcome === 'failure' && note.action !== 'import' ? refusals.note(note) : begin(note)),
     // Once it has begun it is finished, whether somebody still waits for it or not.
     shred: patient => withBudget('unbounded', () => maintenance.shred(patient)),
-    verify: () => verifyAll({ store, keys, vault, registry, notes, clock, documentLedger }),
+    verify: () => verifyAll({ store, vault, registry, notes, clock, documentLedger, keystore }),
     acceptRestore,
-    faults: () => faultsOf({ notes, documentLedger, registry, places }),
+    faults: () => faultsOf({ notes, documentLedger, registry, places, keystore }),
     checkTrusted: () => notes.checkSound(documentLedger.compartment),
     replaceDocument: (before, after) => documentLedger.replace(before, after),
     renewKeys: patient => maintenance.renewKeys(patient),
@@ -211,6 +217,7 @@ function keepUp(rooms: {
   readonly upkeep: Upkeep
   readonly outbox: AuditOutbox
   watch(): Promise<void>
+  lookAtKeys(): Promise<void>
   /** What an erasure has left. */
   finish(): Promise<void>
   purge(): Promise<unknown>
@@ -225,6 +232,7 @@ function keepUp(rooms: {
       upkeep.begin(() => rooms.finish())
     }
     upkeep.begin(() => rooms.watch())
+    upkeep.begin(() => rooms.lookAtKeys())
     if (round % purgeEveryRounds === 0) upkeep.begin(async () => void (await rooms.purge()))
   }
   return setInterval(once, watchEveryMs).unref()
@@ -271,16 +279,21 @@ interface Watched {
   readonly documentLedger: DocumentLedger
   readonly registry: Registry
   readonly places: PlacesWatch
+  readonly keystore: KeystoreWatch
 }
 
 /** What `faults` tells: how much is wrong, and never what it is about. */
-function faultsOf({ notes, documentLedger, registry, places }: Watched): readonly string[] {
+function faultsOf({ notes, documentLedger, registry, places, keystore }: Watched): readonly string[] {
   const counted: readonly (readonly [number, string])[] = [
     [notes.lost.size, 'ledgers show less than was written'],
     [documentLedger.stale.length, 'documents are not what was written last'],
     [places.misled, 'entries are not where they are looked for'],
     [registry.broken, 'registrations cannot be read'],
   ]
-  const said = counted.filter(([count]) => count > 0).map(([count, text]) => `${count} ${text}; run kinhold verify`)
-  return places.failed ? [...said, 'the database could not be gone through; run kinhold verify'] : said
+  const said = [
+    ...counted.filter(([count]) => count > 0).map(([count, text]) => `${count} ${text}`),
+    ...(places.failed ? ['the database could not be gone through'] : []),
+    ...keystore.faults(),
+  ]
+  return said.map(text => `${text}; run kinhold verify`)
 }

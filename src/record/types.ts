@@ -189,6 +189,8 @@ export interface AuditNote {
 export interface Finding {
   readonly kind:
     | 'store-fault'
+    | 'keystore-forged'
+    | 'keystore-changed'
     | 'key-missing'
     | 'key-broken'
     | 'entry-broken'
@@ -200,6 +202,7 @@ export interface Finding {
     | 'document-broken'
     | 'document-missing'
     | 'note-broken'
+    | 'note-missing'
     | 'misplaced'
   readonly compartment?: CompartmentId
   readonly seq?: number

@@ -276,34 +276,69 @@ export interface WrappedKey {
   readonly wrapped: Uint8Array
   /** Parameters that unwrapping needs (salt, cost), never a key. */
   readonly params: Readonly<Record<string, string | number>>
+  /** What the writer vouches for the row with; none in rows of an earlier release. */
+  readonly mac?: Uint8Array | undefined
+}
+
+/** Says that the keys of an owner were destroyed. */
+export interface Tombstone {
+  readonly owner: string
+  readonly atMs: number
+  readonly mac?: Uint8Array | undefined
+}
+
+/** A chain head or other small value, by name. */
+export interface Note {
+  readonly name: string
+  readonly value: Uint8Array
+  readonly mac?: Uint8Array | undefined
+}
+
+/** Rows of a keystore. */
+export interface KeyRows {
+  readonly keys: readonly WrappedKey[]
+  readonly tombstones: readonly Tombstone[]
+  readonly notes: readonly Note[]
+}
+
+/** What becomes another in a keystore: wholly or not at all, with one flush of the disk. */
+export interface KeysChange {
+  /** Nothing is done unless this note has this value, or is not there. */
+  readonly ifNote?: { readonly name: string; readonly value: Uint8Array | undefined }
+  /** Removed first. */
+  readonly dropped?: {
+    readonly keys?: readonly Pick<WrappedKey, 'owner' | 'kind' | 'version'>[]
+    /** Owners. */
+    readonly tombstones?: readonly string[]
+    /** Names. */
+    readonly notes?: readonly string[]
+  }
+  /** Written, each in the place of one of the same name if there is one. */
+  readonly put?: Partial<KeyRows>
+  /** Whether the reserve of a full disk may be used. */
+  readonly urgent?: boolean
 }
 
 /**
- * The keystore: another file or database than the store, with another backup.
- * Destroying a key leaves a tombstone, which a restored keystore must replay.
+ * The keystore: another file or database than the store, with another backup. It keeps rows; what they mean, and whether they are
+ * the ones that were written, the vault knows.
  */
 export interface KeyStore {
-  /** Adds a key; concurrent calls may share one flush. @throws Problem `conflict` · `keys.exists` when owner, kind and version are taken. */
-  add(key: WrappedKey): Promise<void>
-  /** Replaces all keys that match owner and kind by these, atomically: re-wrapping, rotation. */
-  replace(owner: string, kind: string, keys: readonly WrappedKey[]): Promise<void>
+  /** @returns whether it was done; not when the note had become another one */
+  change(change: KeysChange): Promise<boolean>
   of(owner: string): Promise<readonly WrappedKey[]>
   all(): Promise<readonly WrappedKey[]>
-  /** Deletes every key of an owner and records a tombstone, atomically. */
-  destroy(owner: string, atMs: number): Promise<void>
-  /** The shred ledger. */
-  tombstones(): Promise<readonly { readonly owner: string; readonly atMs: number }[]>
-  /** A chain head or other small non-secret value, by name. */
-  note(name: string): Promise<Uint8Array | undefined>
+  tombstone(owner: string): Promise<Tombstone | undefined>
+  tombstones(): Promise<readonly Tombstone[]>
+  note(name: string): Promise<Note | undefined>
   /** All notes whose name begins so. */
-  notes(prefix: string): Promise<ReadonlyMap<string, Uint8Array>>
-  setNote(name: string, value: Uint8Array): Promise<void>
-  /** Several notes at once, with one flush of the disk; undefined removes. */
-  setNotes(notes: ReadonlyMap<string, Uint8Array | undefined>): Promise<void>
-  /** Writes each unless there is one that is the same or greater, byte for byte: what only rises is never set back. */
-  raiseNotes(notes: ReadonlyMap<string, Uint8Array>): Promise<void>
-  /** Writes a note unless there is one, and resolves to the one that is there then: of several who try, all get the same. */
-  keepNote(name: string, value: Uint8Array): Promise<Uint8Array>
+  notes(prefix: string): Promise<readonly Note[]>
+  /** Every row, in pages, as all of them were at one moment. */
+  everything(): AsyncIterable<KeyRows>
+  /** A number that is another one after anybody but this opening has written; a store that cannot tell answers with a new one each time. */
+  othersMark(): Promise<number>
+  /** Leaves nothing of what was deleted, now or, on a full disk, as soon as there is room. */
+  scrub(): Promise<void>
   /** Structural check of the keystore itself; the faults found, none when sound. */
   check(): Promise<readonly string[]>
   close(): Promise<void>

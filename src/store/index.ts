@@ -13,8 +13,11 @@ export type {
   CompartmentId,
   DocumentWrite,
   Entry,
+  KeyRows,
   KeyStore,
+  KeysChange,
   Locator,
+  Note,
   Place,
   Sealed,
   Segment,
@@ -22,6 +25,7 @@ export type {
   StoredDocument,
   StoreStats,
   Stretch,
+  Tombstone,
   WrappedKey,
 } from './contract.ts'
 export { openMemoryKeys } from './memory/keys.ts'

@@ -1,8 +1,9 @@
 import { type Clock, Problem, randomId16 } from '#kernel'
-import type { CompartmentId, KeyStore } from '#store'
+import type { CompartmentId } from '#store'
 import { type CompartmentKeys, type CompartmentKind, compartmentKeys } from './compartment-keys.ts'
 import { newCompartmentRow, unwrapCompartment } from './compartment-rows.ts'
 import { KeyCache } from './key-cache.ts'
+import type { Keystore } from './keystore/keystore.ts'
 import { KeyVersions } from './ring.ts'
 
 const cachedKeys = 1024
@@ -22,16 +23,18 @@ export interface PlannedCompartment {
 
 /** The compartments of one keystore: their keys are made, unwrapped, kept for a minute and destroyed here. */
 export class Compartments {
-  readonly #store: KeyStore
+  readonly #store: Keystore
   readonly #clock: Clock
   readonly #instance: KeyVersions
   readonly #cache: KeyCache<CompartmentKeys>
   readonly #planned = new Map<CompartmentId, CompartmentKeys>()
   readonly #destroyed = new Set<CompartmentId>()
+  /** Of which a tombstone that is not ours says that they are destroyed. */
+  #doubtful: ReadonlySet<CompartmentId> = new Set()
   #tombstonesReadAtMs = Number.NEGATIVE_INFINITY
   #closed = false
 
-  constructor(store: KeyStore, clock: Clock, instance: KeyVersions) {
+  constructor(store: Keystore, clock: Clock, instance: KeyVersions) {
     this.#store = store
     this.#clock = clock
     this.#instance = instance
@@ -138,7 +141,7 @@ export class Compartments {
 
   /** Destroys again what a restored, older keystore has brought back to life. */
   async replayTombstones(): Promise<void> {
-    const tombstones = await this.#store.tombstones()
+    const tombstones = (await this.#store.tombstones()).filter(({ isOurs }) => isOurs)
     if (tombstones.length === 0) return
     const owners = new Set((await this.#store.all()).map(row => row.owner))
     for (const { owner, atMs } of tombstones) if (owners.has(owner)) await this.#store.destroy(owner, atMs)
@@ -161,6 +164,7 @@ export class Compartments {
   async #rows(id: CompartmentId) {
     this.checkOpen()
     await this.#readTombstones()
+    if (this.#doubtful.has(id)) throw tombstoneForged()
     const rows = this.#isAlive(id) ? await this.#store.of(id) : []
     if (rows.length > 0) return rows
     throw (await this.isDestroyed(id)) ? keyDestroyed() : keyLost()
@@ -195,7 +199,12 @@ export class Compartments {
   async #readTombstones(when: 'now' | 'in-time' = 'in-time'): Promise<void> {
     const nowMs = this.#clock.nowMs()
     if (when === 'in-time' && Math.abs(nowMs - this.#tombstonesReadAtMs) < cachedForMs) return
-    for (const { owner } of await this.#store.tombstones()) this.#bury(owner)
+    const doubtful = new Set<CompartmentId>()
+    for (const { owner, isOurs } of await this.#store.tombstones())
+      if (isOurs) this.#bury(owner)
+      else if (!this.#destroyed.has(owner)) doubtful.add(owner)
+    for (const id of doubtful) this.#cache.drop(id)
+    this.#doubtful = doubtful
     this.#tombstonesReadAtMs = nowMs
   }
 }
@@ -203,6 +212,14 @@ export class Compartments {
 /** No one destroyed it, so nothing is over: whoever asks must not believe that it is. */
 const keyLost = (): Problem =>
   new Problem('fault', 'vault.key-lost', 'The key of this compartment is not in the keystore. Restore its backup.')
+
+/** Neither is the key destroyed, as far as anybody knows, nor may it be used as if nothing were. */
+const tombstoneForged = (): Problem =>
+  new Problem(
+    'fault',
+    'vault.tombstone-forged',
+    'The keystore says that the key of this compartment was destroyed, but not in our words. Run kinhold verify.',
+  )
 
 const keyDestroyed = (): Problem =>
   new Problem('gone', 'vault.key-destroyed', 'The key of this compartment was destroyed; its content is lost for good.')

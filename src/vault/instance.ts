@@ -2,6 +2,8 @@ import { type KeyObject, randomFillSync } from 'node:crypto'
 import { equalSecrets, isProblem, lengthPrefixed, Problem, randomId16 } from '#kernel'
 import type { KeyStore, WrappedKey } from '#store'
 import { hmac, lendKey, takeKey } from './derive.ts'
+import { firstRows, type Keystore } from './keystore/keystore.ts'
+import { sealName } from './keystore/seal.ts'
 import { KeyVersions } from './ring.ts'
 import type { RootProvider } from './roots/root-provider.ts'
 
@@ -54,7 +56,7 @@ async function openFirst([rows = [], ...others]: readonly WrappedKey[][], root: 
 }
 
 /** The instance key's rows of one kind of root. */
-export async function instanceRows(keys: KeyStore, kind: string): Promise<readonly WrappedKey[]> {
+export async function instanceRows(keys: Pick<KeyStore, 'of'>, kind: string): Promise<readonly WrappedKey[]> {
   return (await keys.of(instanceOwner)).filter(row => row.kind === rowKind(kind))
 }
 
@@ -90,7 +92,7 @@ function checkVouched(rows: readonly WrappedKey[], instance: KeyVersions): void 
 }
 
 async function createInstance(keys: KeyStore, root: RootProvider, mayCreate: boolean): Promise<Instance> {
-  const noted = await keys.note(noteName)
+  const noted = (await keys.note(sealName)) ?? (await keys.note(noteName))
   const all = await keys.all()
   if (all.some(row => row.owner === instanceOwner)) return openInstance(keys, root, mayCreate) // somebody was faster
   if (all.length > 0 || noted !== undefined)
@@ -100,30 +102,21 @@ async function createInstance(keys: KeyStore, root: RootProvider, mayCreate: boo
   const key = takeKey(randomFillSync(Buffer.alloc(32)))
   const fresh = new KeyVersions(instanceId, instanceOwner, new Map([[1, key]]))
   const [row] = (await wrapInstance(fresh, root)).rows
-  if (row === undefined || !(await addUnlessTaken(keys, row))) return openInstance(keys, root, mayCreate)
-  await keys.setNote(noteName, Buffer.from(instanceId, 'hex'))
-  return { keys: fresh, created: true }
-}
-
-/** Another process may create the same instance at the same moment; the keystore lets one of them win. */
-async function addUnlessTaken(keys: KeyStore, row: WrappedKey): Promise<boolean> {
-  try {
-    await keys.add(row)
-    return true
-  } catch (error) {
-    if (isProblem(error, 'conflict')) return false
-    throw error
-  }
+  const note = { name: noteName, value: Buffer.from(instanceId, 'hex') }
+  // Another process may create the same instance at the same moment; the keystore lets one of them win.
+  const put = row === undefined ? {} : firstRows(fresh, row, note)
+  return (await keys.change({ ifNote: { name: sealName, value: undefined }, put }))
+    ? { keys: fresh, created: true }
+    : openInstance(keys, root, mayCreate)
 }
 
 /** The instance id on which all rows and the note agree: rows copied from another keystore show here. */
 async function checkSameInstance(keys: KeyStore, rows: readonly WrappedKey[]): Promise<string> {
   const instanceId = String(rows[0]?.params.instance)
   const idBytes = Buffer.from(instanceId, 'hex')
-  const noted = await keys.note(noteName)
+  const noted = (await keys.note(noteName))?.value ?? idBytes
   const sameRows = idBytes.length === 16 && rows.every(row => row.params.instance === instanceId)
-  if (sameRows && noted === undefined) await keys.setNote(noteName, idBytes)
-  if (sameRows && equalSecrets(noted ?? idBytes, idBytes)) return instanceId
+  if (sameRows && equalSecrets(noted, idBytes)) return instanceId
   throw new Problem('fault', 'vault.keystore-mixed', 'The keystore holds keys of more than one instance.')
 }
 
@@ -157,7 +150,7 @@ export async function wrapInstance(
 }
 
 /** Lets `root` open the instance from now on, in place of any earlier root of its kind. */
-async function addRoot(keys: KeyStore, instance: KeyVersions, root: RootProvider): Promise<void> {
+async function addRoot(keys: Keystore, instance: KeyVersions, root: RootProvider): Promise<void> {
   const { rowKind, rows } = await wrapInstance(instance, root)
   await keys.replace(instanceOwner, rowKind, rows)
 }
@@ -166,7 +159,7 @@ async function addRoot(keys: KeyStore, instance: KeyVersions, root: RootProvider
  * Makes `next` the root: it is added first and the others are removed after, so that a crash between leaves two
  * roots and never none. Recovery codes stay.
  */
-export async function replaceRoot(keys: KeyStore, instance: KeyVersions, next: RootProvider): Promise<void> {
+export async function replaceRoot(keys: Keystore, instance: KeyVersions, next: RootProvider): Promise<void> {
   await addRoot(keys, instance, next)
   const kept = new Set([next.kind, ...kindsOpenedBy('recovery')].map(rowKind))
   const kinds = new Set((await keys.of(instanceOwner)).map(row => row.kind))

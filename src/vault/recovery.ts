@@ -1,6 +1,7 @@
 import { isProblem } from '#kernel'
-import type { KeyStore, WrappedKey } from '#store'
+import type { WrappedKey } from '#store'
 import { instanceOwner, instanceRows, openEpochs, wrapInstance } from './instance.ts'
+import type { Keystore } from './keystore/keystore.ts'
 import type { KeyVersions } from './ring.ts'
 import { newRecoveryCode, recoveryRoot } from './roots/recovery-root.ts'
 
@@ -29,7 +30,7 @@ const tried = 'recovery'
 const untried = 'recovery-untried'
 
 /** @param checkOpen  throws when the vault was closed */
-export function openRecovery(keys: KeyStore, instance: KeyVersions, checkOpen: () => void): Recovery {
+export function openRecovery(keys: Keystore, instance: KeyVersions, checkOpen: () => void): Recovery {
   async function put(kind: string, code: string): Promise<void> {
     checkOpen()
     const { rows, rowKind } = await wrapInstance(instance, recoveryRoot(code), kind)

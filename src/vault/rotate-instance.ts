@@ -5,6 +5,7 @@ import { takeKey } from './derive.ts'
 import { documentPlace } from './document-place.ts'
 import { keyVersionOf } from './envelope.ts'
 import { instanceOwner, instanceRows, openInstance, type Wrapper, wrapInstance } from './instance.ts'
+import { guardKeystore, type Keystore } from './keystore/keystore.ts'
 import { mint } from './mint.ts'
 import { KeyVersions, Ring } from './ring.ts'
 import { recoverySeal } from './roots/recovery-root.ts'
@@ -34,8 +35,9 @@ export interface Rotated {
  * @throws Problem as `openVault`
  */
 export async function rotateInstance(rotation: InstanceRotation): Promise<Rotated> {
-  const { keys, store, root } = rotation
-  const before = (await openInstance(keys, root, false)).keys
+  const { store, root } = rotation
+  const before = (await openInstance(rotation.keys, root, false)).keys
+  const keys = guardKeystore(rotation.keys, before)
   const instance = (await isUnderWay(keys, store, before)) ? before : addEpoch(before)
   // Every way in knows the epoch before anything is sealed with it.
   await wrapForAll(keys, instance, root)
@@ -54,7 +56,7 @@ function addEpoch(instance: KeyVersions): KeyVersions {
 }
 
 /** Whether something still lies under an older epoch than the newest. */
-async function isUnderWay(keys: KeyStore, store: Store, instance: KeyVersions): Promise<boolean> {
+async function isUnderWay(keys: Keystore, store: Store, instance: KeyVersions): Promise<boolean> {
   if (instance.newest === instance.oldest) return false
   const owned = (await keys.all()).filter(row => row.owner !== instanceOwner)
   if (owned.some(row => row.params.epoch !== instance.newest)) return true
@@ -62,7 +64,7 @@ async function isUnderWay(keys: KeyStore, store: Store, instance: KeyVersions): 
   return false
 }
 
-async function wrapForAll(keys: KeyStore, instance: KeyVersions, root: RootProvider): Promise<void> {
+async function wrapForAll(keys: Keystore, instance: KeyVersions, root: RootProvider): Promise<void> {
   await put(keys, instance, root, root.kind)
   for (const kind of ['recovery', 'recovery-untried']) {
     const [row] = await instanceRows(keys, kind)
@@ -75,12 +77,12 @@ async function wrapForAll(keys: KeyStore, instance: KeyVersions, root: RootProvi
   for (const kind of kinds) if (!known.has(kind)) await keys.replace(instanceOwner, kind, [])
 }
 
-async function put(keys: KeyStore, instance: KeyVersions, root: Wrapper, kind: string): Promise<void> {
+async function put(keys: Keystore, instance: KeyVersions, root: Wrapper, kind: string): Promise<void> {
   const { rows, rowKind } = await wrapInstance(instance, root, kind)
   await keys.replace(instanceOwner, rowKind, rows)
 }
 
-async function rewrapKeys(keys: KeyStore, instance: KeyVersions): Promise<number> {
+async function rewrapKeys(keys: Keystore, instance: KeyVersions): Promise<number> {
   const owned = (await keys.all()).filter(row => row.owner !== instanceOwner)
   const stale = Map.groupBy(owned, row => `${row.owner} ${row.kind}`)
   let count = 0
@@ -88,7 +90,7 @@ async function rewrapKeys(keys: KeyStore, instance: KeyVersions): Promise<number
   return count
 }
 
-async function rewrapOwner(keys: KeyStore, instance: KeyVersions, rows: readonly WrappedKey[]): Promise<number> {
+async function rewrapOwner(keys: Keystore, instance: KeyVersions, rows: readonly WrappedKey[]): Promise<number> {
   const [first] = rows
   if (first === undefined || rows.every(row => row.params.epoch === instance.newest)) return 0
   const rewrapped = await Promise.all(rows.map(row => rewrapRow(instance, row)))

@@ -1,11 +1,12 @@
 import { createHmac, type KeyObject } from 'node:crypto'
-import { type Clock, equalSecrets, lengthPrefixed, Problem, toUtf8 } from '#kernel'
+import { type Clock, lengthPrefixed, Problem, toUtf8 } from '#kernel'
 import type { CompartmentId, KeyStore, Locator, Sealed, StoredDocument } from '#store'
 import type { CompartmentKeys, CompartmentKind } from './compartment-keys.ts'
 import { Compartments, type PlannedCompartment } from './compartments.ts'
 import { hmac } from './derive.ts'
 import { type DocumentPlace, documentPlace } from './document-place.ts'
 import { openInstance, replaceRoot } from './instance.ts'
+import { guardKeystore, type Keystore } from './keystore/keystore.ts'
 import { mint } from './mint.ts'
 import { openRecovery, type Recovery } from './recovery.ts'
 import { type KeyVersions, Ring } from './ring.ts'
@@ -18,6 +19,8 @@ export type VaultFact = 'claimed'
 export interface Vault {
   /** 32 hex digits, part of everything that is sealed. */
   readonly instanceId: string
+  /** Whatever is kept beside the keys. */
+  readonly keys: Keystore
   /** Whether this very opening created the instance. */
   readonly created: boolean
   /** Where a resource is found: 32 hex digits that tell neither type nor id. */
@@ -50,6 +53,12 @@ export interface Vault {
   discardCompartment(id: CompartmentId): Promise<void>
   /** Destroys every version of a compartment's key and leaves a tombstone. There is no way back. */
   destroy(id: CompartmentId): Promise<void>
+  /**
+   * Takes the keystore for what was written, however it is now: one that an earlier release has left, or that was restored.
+   *
+   * @returns how many rows were left out, because they are forged
+   */
+  takeKeystoreAsItIs(): Promise<number>
   /** Makes `next` the root in place of all others but the recovery code. The old root then opens old backups only. */
   rotateRoot(next: RootProvider): Promise<void>
   /** Whether it was noted beside the keys, by `noteFact`, that this has happened: what a store that is put back cannot undo. */
@@ -84,24 +93,26 @@ export interface VaultOptions {
  */
 export async function openVault({ keys, root, clock, mayCreate = true }: VaultOptions): Promise<Vault> {
   const instance = await openInstance(keys, root, mayCreate)
-  const compartments = new Compartments(keys, clock, instance.keys)
-  await compartments.replayTombstones()
-  return new OpenVault(keys, instance.keys, compartments, instance.created)
+  const guarded = guardKeystore(keys, instance.keys)
+  const compartments = new Compartments(guarded, clock, instance.keys)
+  // Whether what an earlier release has left is to be believed is for somebody else to say.
+  if (!(await guarded.isUnsealed())) await compartments.replayTombstones()
+  return new OpenVault(guarded, instance.keys, compartments, instance.created)
 }
 
 class OpenVault implements Vault {
   readonly instanceId: string
   readonly created: boolean
   readonly recovery: Recovery
-  readonly #keys: KeyStore
+  readonly keys: Keystore
   readonly #instance: KeyVersions
   readonly #compartments: Compartments
   readonly #documents: Ring
   readonly #rings = new Map<string, Ring>()
   readonly #macs = new Map<string, KeyObject>()
 
-  constructor(keys: KeyStore, instance: KeyVersions, compartments: Compartments, created: boolean) {
-    this.#keys = keys
+  constructor(keys: Keystore, instance: KeyVersions, compartments: Compartments, created: boolean) {
+    this.keys = keys
     this.#instance = instance
     this.#compartments = compartments
     this.#documents = new Ring(instance, 'documents')
@@ -178,18 +189,25 @@ class OpenVault implements Vault {
     return this.#compartments.destroy(id)
   }
 
+  async takeKeystoreAsItIs(): Promise<number> {
+    this.#compartments.checkOpen()
+    const left = await this.keys.takeAsItIs()
+    await this.#compartments.replayTombstones()
+    return left.length
+  }
+
   async rotateRoot(next: RootProvider): Promise<void> {
     this.#compartments.checkOpen()
-    await replaceRoot(this.#keys, this.#instance, next)
+    await replaceRoot(this.keys, this.#instance, next)
   }
 
   async hasFact(fact: VaultFact): Promise<boolean> {
-    const noted = await this.#keys.note(`fact:${fact}`)
-    return noted !== undefined && equalSecrets(noted, this.mac('facts', toUtf8(fact)))
+    // Where somebody has scratched something was written: it is not offered again.
+    return (await this.keys.note(`fact:${fact}`)) !== undefined
   }
 
   async noteFact(fact: VaultFact): Promise<void> {
-    await this.#keys.setNote(`fact:${fact}`, this.mac('facts', toUtf8(fact)))
+    await this.keys.setNotes(new Map([[`fact:${fact}`, toUtf8(fact)]]))
   }
 
   mac(purpose: string, bytes: Uint8Array): Buffer {

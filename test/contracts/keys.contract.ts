@@ -1,5 +1,19 @@
-import type { KeyStore, WrappedKey } from '#store'
+import type { KeyRows, KeyStore, Note, Tombstone, WrappedKey } from '#store'
 import { anna, ben, codeOf, type Opening } from './store-fixtures.ts'
+
+const bytes = (text: string) => new Uint8Array(Buffer.from(text))
+
+const key = (owner: string, kind: string, version: number, more: Partial<WrappedKey> = {}): WrappedKey => ({
+  owner,
+  kind,
+  version,
+  wrapped: bytes(`${owner} ${kind} ${version}`),
+  params: { salt: 'c2FsdA', cost: 3 },
+  ...more,
+})
+const note = (name: string, value: string, more: Partial<Note> = {}): Note => ({ name, value: bytes(value), ...more })
+const sorted = (list: readonly WrappedKey[]) =>
+  [...list].sort((a, b) => (a.owner + a.kind + a.version < b.owner + b.kind + b.version ? -1 : 1))
 
 /** What every keystore must do. */
 export function keysContract(name: string, open: Opening<KeyStore>): void {
@@ -14,133 +28,93 @@ export function keysContract(name: string, open: Opening<KeyStore>): void {
     })
     afterEach(() => dispose())
 
-    const key = (
-      owner: string,
-      kind: string,
-      version: number,
-      wrapped = `${owner} ${kind} ${version}`,
-    ): WrappedKey => ({
-      owner,
-      kind,
-      version,
-      wrapped: new Uint8Array(Buffer.from(wrapped)),
-      params: { salt: 'c2FsdA', cost: 3 },
-    })
-    const sorted = (list: readonly WrappedKey[]) =>
-      [...list].sort((a, b) => (a.kind + a.version < b.kind + b.version ? -1 : 1))
+    const put = (rows: Partial<KeyRows>) => keys.change({ put: rows })
 
-    it('keeps a key as it was given', async () => {
-      await keys.add(key(anna, 'patient', 1))
-      await keys.add(key(anna, 'patient', 2))
-      await keys.add(key('instance', 'instance:file', 1))
-      expect(sorted(await keys.of(anna))).toEqual([key(anna, 'patient', 1), key(anna, 'patient', 2)])
-      expect(await keys.all()).toHaveLength(3)
+    async function everything(): Promise<KeyRows> {
+      const all = { keys: [] as WrappedKey[], tombstones: [] as Tombstone[], notes: [] as Note[] }
+      for await (const rows of keys.everything()) {
+        all.keys.push(...rows.keys)
+        all.tombstones.push(...rows.tombstones)
+        all.notes.push(...rows.notes)
+      }
+      return all
+    }
+
+    it('keeps keys as they were given, with or without what vouches for them', async () => {
+      const three = [key(anna, 'patient', 1), key(anna, 'patient', 2, { mac: bytes('mac') }), key('instance', 'i', 1)]
+      expect(await put({ keys: three })).toBe(true)
+      expect(sorted(await keys.of(anna))).toEqual(three.slice(0, 2))
+      expect(sorted(await keys.all())).toEqual(sorted(three))
       expect(await keys.of(ben)).toEqual([])
     })
 
-    it('refuses a key whose owner, kind and version are taken', async () => {
-      await keys.add(key(anna, 'patient', 1))
-      expect(await codeOf(keys.add(key(anna, 'patient', 1, 'another')))).toBe('keys.exists')
-      expect(await keys.of(anna)).toEqual([key(anna, 'patient', 1)])
+    it('puts a row in the place of the one of the same name, and removes others in the same change', async () => {
+      await put({ keys: [key(anna, 'patient', 1), key(anna, 'audit', 1)], notes: [note('a', '1'), note('b', '1')] })
+      const anew = key(anna, 'patient', 1, { wrapped: bytes('anew'), params: {} })
+      const dropped = { keys: [key(anna, 'audit', 1)], notes: ['b', 'never was'] }
+      await keys.change({ dropped, put: { keys: [anew], notes: [note('a', '2', { mac: bytes('m') })] } })
+      expect(await keys.of(anna)).toEqual([anew])
+      expect([await keys.note('a'), await keys.note('b')]).toEqual([note('a', '2', { mac: bytes('m') }), undefined])
     })
 
-    it('replaces the keys of one owner and kind together', async () => {
-      await keys.add(key('instance', 'instance:file', 1))
-      await keys.add(key('instance', 'instance:file', 2))
-      await keys.add(key('instance', 'instance:recovery', 1))
-      await keys.replace('instance', 'instance:file', [key('instance', 'instance:passphrase', 1)])
-      expect(sorted(await keys.of('instance'))).toEqual([
-        key('instance', 'instance:passphrase', 1),
-        key('instance', 'instance:recovery', 1),
-      ])
+    it('keeps tombstones, by owner', async () => {
+      const tombstones = [
+        { owner: anna, atMs: 1_700_000_000_000 },
+        { owner: ben, atMs: 5, mac: bytes('m') },
+      ]
+      await put({ tombstones })
+      expect([...(await keys.tombstones())].sort((a, b) => a.atMs - b.atMs)).toEqual(tombstones.toReversed())
+      expect([await keys.tombstone(ben), await keys.tombstone('c'.repeat(32))]).toEqual([tombstones[1], undefined])
+      await keys.change({ dropped: { tombstones: [ben] } })
+      expect(await keys.tombstones()).toEqual(tombstones.slice(0, 1))
     })
 
-    it('replaces all of them or none', async () => {
-      await keys.add(key(anna, 'patient', 1))
-      await keys.add(key(anna, 'audit', 1))
-      const refused = keys.replace(anna, 'patient', [key(anna, 'patient', 2), key(anna, 'audit', 1)])
-      expect(await codeOf(refused)).toBe('keys.exists')
-      expect(sorted(await keys.of(anna))).toEqual([key(anna, 'audit', 1), key(anna, 'patient', 1)])
-    })
-
-    it('destroys every key of an owner and remembers that it did', async () => {
-      await keys.add(key(anna, 'patient', 1))
-      await keys.add(key(anna, 'patient', 2))
-      await keys.add(key(ben, 'patient', 1))
-      await keys.destroy(anna, 1_700_000_000_000)
-      expect(await keys.of(anna)).toEqual([])
-      expect(await keys.all()).toEqual([key(ben, 'patient', 1)])
-      expect(await keys.tombstones()).toEqual([{ owner: anna, atMs: 1_700_000_000_000 }])
-    })
-
-    it('keeps the time of the first destruction when the shred ledger is replayed', async () => {
-      await keys.destroy(anna, 5)
-      await keys.destroy(anna, 9)
-      expect(await keys.tombstones()).toEqual([{ owner: anna, atMs: 5 }])
-    })
-
-    it('does not let a re-wrapping bring a destroyed key back', async () => {
-      await keys.add(key(anna, 'patient', 1))
-      await keys.destroy(anna, 5)
-      expect(await codeOf(keys.replace(anna, 'patient', [key(anna, 'patient', 1)]))).toBe('keys.destroyed')
-      expect(await codeOf(keys.add(key(anna, 'patient', 2)))).toBe('keys.destroyed')
-      expect(await keys.of(anna)).toEqual([])
-    })
-
-    it('keeps notes by name', async () => {
-      expect(await keys.note('head')).toBeUndefined()
-      await keys.setNote('head', Uint8Array.of(1, 2))
-      await keys.setNote('head', Uint8Array.of(3))
-      expect(await keys.note('head')).toEqual(Uint8Array.of(3))
-      await keys.setNotes(
-        new Map([
-          ['head', Uint8Array.of(4)],
-          ['tail', Uint8Array.of(5)],
-        ]),
-      )
-      expect([await keys.note('head'), await keys.note('tail')]).toEqual([Uint8Array.of(4), Uint8Array.of(5)])
-    })
-
-    it('never sets a note back that only rises', async () => {
-      await keys.raiseNotes(new Map([['head', Uint8Array.of(0, 2, 9)]]))
-      await keys.raiseNotes(
-        new Map([
-          ['head', Uint8Array.of(0, 1, 255)],
-          ['tail', Uint8Array.of(1)],
-        ]),
-      )
-      expect([await keys.note('head'), await keys.note('tail')]).toEqual([Uint8Array.of(0, 2, 9), Uint8Array.of(1)])
-      await keys.raiseNotes(new Map([['head', Uint8Array.of(0, 3)]]))
-      expect(await keys.note('head')).toEqual(Uint8Array.of(0, 3))
-    })
-
-    it('keeps the first of a note that is kept once', async () => {
-      expect(await keys.keepNote('which', Uint8Array.of(2))).toEqual(Uint8Array.of(2))
-      expect(await keys.keepNote('which', Uint8Array.of(1))).toEqual(Uint8Array.of(2))
-    })
-
-    it('tells of notes by the beginning of their names, and removes them', async () => {
-      await keys.setNotes(
-        new Map([
-          ['head:b', Uint8Array.of(2)],
-          ['head:a', Uint8Array.of(1)],
-          ['ahead', Uint8Array.of(3)],
-        ]),
-      )
-      const heads = new Map([
-        ['head:a', Uint8Array.of(1)],
-        ['head:b', Uint8Array.of(2)],
-      ])
-      expect(await keys.notes('head:')).toEqual(heads)
-      await keys.setNotes(new Map([['head:a', undefined]]))
-      expect([...(await keys.notes('head:')).keys()]).toEqual(['head:b'])
+    it('tells of notes by name and by the beginning of their names', async () => {
+      const heads = [note('head:a', '1'), note('head:b', '2')]
+      await put({ notes: [...heads, note('ahead', '3'), note('%', '4')] })
+      expect([...(await keys.notes('head:'))].sort((a, b) => (a.name < b.name ? -1 : 1))).toEqual(heads)
+      expect(await keys.notes('')).toHaveLength(4)
+      expect(await keys.note('head:')).toBeUndefined()
       expect(await keys.check()).toEqual([])
+    })
+
+    it('changes all or nothing, and nothing unless a note is what it was', async () => {
+      const change = { put: { keys: [key(anna, 'patient', 1)], notes: [note('seal', '1')] } }
+      expect(await keys.change({ ...change, ifNote: { name: 'seal', value: bytes('0') } })).toBe(false)
+      expect([await keys.all(), await keys.note('seal')]).toEqual([[], undefined])
+      expect(await keys.change({ ...change, ifNote: { name: 'seal', value: undefined } })).toBe(true)
+      const next = { put: { notes: [note('seal', '2')] }, dropped: { keys: [key(anna, 'patient', 1)] } }
+      for (const value of [undefined, bytes('2'), bytes(''), bytes('11')])
+        expect(await keys.change({ ...next, ifNote: { name: 'seal', value } })).toBe(false)
+      expect(await keys.all()).toHaveLength(1)
+      const both = [1, 2].map(() => keys.change({ ...next, ifNote: { name: 'seal', value: bytes('1') } }))
+      expect((await Promise.all(both)).toSorted()).toEqual([false, true])
+      expect(await keys.all()).toEqual([])
+    })
+
+    it('gives every row as all were at one moment, whatever is written meanwhile', async () => {
+      const many = Array.from({ length: 1_200 }, (_, at) => note(`note ${at}`, 'before'))
+      const rows = { keys: [key(anna, 'patient', 1)], tombstones: [{ owner: ben, atMs: 1 }], notes: many }
+      await put(rows)
+      const reading = keys.everything()[Symbol.asyncIterator]()
+      const first = (await reading.next()).value as KeyRows
+      await put({ notes: many.map(({ name }) => note(name, 'after')), keys: [key(ben, 'patient', 1)] })
+      const values = first.notes.map(({ value }) => Buffer.from(value).toString())
+      let owners = first.keys.length
+      for (let page = await reading.next(); page.done !== true; page = await reading.next()) {
+        values.push(...page.value.notes.map(({ value }) => Buffer.from(value).toString()))
+        owners += page.value.keys.length
+      }
+      expect([values.length, new Set(values), owners]).toEqual([1_200, new Set(['before']), 1])
+      expect((await everything()).keys).toHaveLength(2)
+      expect((await everything()).tombstones).toEqual(rows.tombstones)
     })
 
     it('answers nothing once it is closed', async () => {
       await keys.close()
       expect(await codeOf(keys.all())).toBe('store.closed')
-      expect(await codeOf(keys.add(key(anna, 'patient', 1)))).toBe('store.closed')
+      expect(await codeOf(put({ keys: [key(anna, 'patient', 1)] }))).toBe('store.closed')
+      expect(await codeOf(everything())).toBe('store.closed')
       await keys.close()
     })
   })

@@ -183,6 +183,47 @@ describe('a ledger that is put back, while the server runs and while it does not
   )
 })
 
+describe('a keystore that somebody else writes to, while the server runs and while it does not', () => {
+  it(
+    'makes nobody erased and no ledger unknown: it is a fault within seconds, and named by verify',
+    async () => {
+      const [anna = '', bert = ''] = patients.map(each => compartmentOf.get(each) ?? '')
+      await serve(async client => {
+        expect(await status(client, '/fhir/Observation/bert-rate')).toBe(200)
+        execute(keysFile(), 'INSERT INTO tombstones (owner, at_ms) VALUES (?, 1)', anna)
+        execute(keysFile(), 'DELETE FROM notes WHERE name = ?', `head:${bert}`)
+        expect(
+          await until(
+            () => readiness(client),
+            text => text.includes('keystore'),
+          ),
+        ).toMatch(/1 rows of the keystore were not written by us.*does not hold all that was written to it/)
+      })
+      await serve(async client => {
+        expect(await status(client, '/fhir/Observation/anna-rate')).toBe(500)
+        expect(
+          await until(
+            () => status(client, '/fhir/Observation/bert-rate'),
+            found => found === 500,
+          ),
+        ).toBe(500)
+        expect(await status(client, '/fhir/Observation/dora-rate')).toBe(200)
+      })
+      const { stdout, status: exit } = await verify()
+      expect(stdout).toContain(`keystore-forged\t${anna}`)
+      expect(stdout).toContain(`note-missing\t${bert}`)
+      expect(exit).toBe(1)
+      // Whoever takes it as it is keeps everybody.
+      expect((await verify('--accept-restore')).status).toBe(0)
+      await serve(async client => {
+        for (const id of ['anna', 'bert']) expect(await status(client, `/fhir/Observation/${id}-rate`)).toBe(200)
+        expect(await readiness(client)).toBe('{"status":"ready"}')
+      })
+    },
+    longest,
+  )
+})
+
 describe('what the process has not asked for itself since it started', () => {
   it(
     'is missed as well when it goes',

@@ -22,6 +22,8 @@ export interface DocumentHead {
   readonly tag: Uint8Array | undefined
   readonly digest: bigint
   readonly atMs: number
+  /** How many changes of the keystore there were by then, at least. */
+  readonly keys: number
 }
 
 /** One entry as it was opened. */
@@ -38,13 +40,14 @@ interface EntryText {
   readonly digest: string
   readonly changes: readonly ChangeText[]
   readonly anew?: true
+  readonly keys?: number
 }
 
 /** An entry behind `before`, in which the digest has become another one. */
 export function sealChanges(
   keys: CompartmentKeys,
   before: DocumentHead,
-  after: { readonly digest: bigint; readonly atMs: number },
+  after: Pick<DocumentHead, 'digest' | 'atMs' | 'keys'>,
   changes: readonly DocumentChange[],
   anew = false,
 ): { entry: Entry; head: DocumentHead } {
@@ -52,6 +55,7 @@ export function sealChanges(
     digest: toText(after.digest),
     changes: changes.map(textOf),
     ...(anew ? { anew } : {}),
+    ...(after.keys === 0 ? {} : { keys: after.keys }),
   }
   const said = { method: 'POST', deleted: false, movedAway: false, created: true, supersedes: 0, copies: [] } as const
   const json = Buffer.from(JSON.stringify(text), 'utf8')
@@ -68,7 +72,7 @@ export function sealChanges(
 /** @throws Problem `fault` · `vault.seal-broken` */
 export function openChanges(keys: CompartmentKeys, entry: Entry): DocumentEntry {
   const payload = decodePayload(keys.openEntry(entry))
-  const { digest, changes, anew } = JSON.parse(payload.json.toString('utf8')) as EntryText
+  const { digest, changes, anew, keys: generation = 0 } = JSON.parse(payload.json.toString('utf8')) as EntryText
   return {
     seq: entry.seq,
     link: Buffer.from(linkOf(entry, payload)),
@@ -78,6 +82,7 @@ export function openChanges(keys: CompartmentKeys, entry: Entry): DocumentEntry 
     digest: fromText(digest),
     changes: changes.map(changeOf),
     anew: anew === true,
+    keys: generation,
   }
 }
 

@@ -1,9 +1,10 @@
 import { type Clock, isProblem, type Log, Problem } from '#kernel'
-import type { Append, CommitResult, CompartmentId, DocumentWrite, Entry, KeyStore, Store, StoredDocument } from '#store'
+import type { Append, CommitResult, CompartmentId, DocumentWrite, Entry, Store, StoredDocument } from '#store'
 import {
   type CompartmentKeys,
   type DocumentCommits,
   type DocumentDraft,
+  exchanged,
   type PlacedDraft,
   placeDraft,
   type Vault,
@@ -14,7 +15,7 @@ import { type HeadNotes, rolledBack } from '../upkeep/head-notes.ts'
 import { compartmentOf } from './document-compartment.ts'
 import { type DocumentChange, type DocumentHead, nameOf, openChanges, sealChanges } from './document-entry.ts'
 import { differences, digestOfRows, type StaleDocument } from './document-rows.ts'
-import { elementOf, exchanged } from './element.ts'
+import { elementOf } from './element.ts'
 
 const rowsAtHand = 200
 const changesInEntry = 200
@@ -23,7 +24,6 @@ const patience = 3
 
 interface DocumentRooms {
   readonly store: Store
-  readonly keys: KeyStore
   readonly vault: Vault
   readonly clock: Clock
   readonly log: Log
@@ -243,8 +243,10 @@ export class DocumentLedger implements DocumentCommits {
     return { compartment: this.compartment, ...head, entries }
   }
 
-  #at(before: DocumentHead, digest: bigint): { digest: bigint; atMs: number } {
-    return { digest, atMs: Math.max(this.#rooms.clock.nowMs(), before.atMs) }
+  #at(before: DocumentHead, digest: bigint): Pick<DocumentHead, 'digest' | 'atMs' | 'keys'> {
+    const { clock, vault } = this.#rooms
+    const keys = Math.max(vault.keys.generation, before.keys)
+    return { digest, atMs: Math.max(clock.nowMs(), before.atMs), keys }
   }
 
   #durable(head: DocumentHead): void {
@@ -286,6 +288,7 @@ export class DocumentLedger implements DocumentCommits {
     if (this.#head !== undefined) return this.#head
     const head = await this.#readHead()
     await this.#rooms.notes.admit(this.compartment, head)
+    this.#rooms.vault.keys.expect(head.keys)
     // Somebody else may have read it while we did.
     this.#head ??= head
     return this.#head
@@ -294,10 +297,25 @@ export class DocumentLedger implements DocumentCommits {
   async #readHead(): Promise<DocumentHead> {
     const { store } = this.#rooms
     const seq = (await store.heads([this.compartment])).get(this.compartment) ?? 0
-    if (seq === 0) return { seq, link: firstLink, tag: undefined, digest: 0n, atMs: 0 }
+    if (seq === 0) return { seq, link: firstLink, tag: undefined, digest: 0n, atMs: 0, keys: 0 }
     const [entry] = await store.entriesAt(this.compartment, [seq])
     if (entry === undefined) throw rolledBack()
     return openChanges(await this.#keys(), entry)
+  }
+
+  /**
+   * Writes down how far the keystore has come, if what this process did there was worth it and no document was written since: so
+   * that an older keystore shows.
+   */
+  async noteKeystore(): Promise<void> {
+    if (this.isLost) return
+    await untilWon(async () => {
+      const keys = await this.#keys()
+      await this.#loaded()
+      const before = this.#head
+      if (before === undefined) return false
+      return this.#rooms.vault.keys.notable <= before.keys || this.#write(this.#place(before, [], [], keys))
+    })
   }
 
   // -- what there is, compared with what was written
@@ -307,6 +325,7 @@ export class DocumentLedger implements DocumentCommits {
     if (this.isLost) return
     for (let tries = 0; ; tries++) {
       const head = await this.#readHead()
+      this.#rooms.vault.keys.expect(head.keys)
       const sum = await digestOfRows(this.#rooms, tries < patience ? rowsAtHand : Number.MAX_SAFE_INTEGER)
       if (!(await this.#isAt(head))) continue
       if (sum === head.digest) this.#stale = new Map()

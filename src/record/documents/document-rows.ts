@@ -1,8 +1,8 @@
 import { giveWay } from '#kernel'
 import type { CompartmentId, Store, StoredDocument } from '#store'
-import type { Vault } from '#vault'
+import { exchanged, type Vault } from '#vault'
 import { type DocumentChange, nameOf, openChanges } from './document-entry.ts'
-import { elementOf, exchanged } from './element.ts'
+import { elementOf } from './element.ts'
 
 const readAhead = 1024
 

@@ -1,8 +1,8 @@
 import { type Grant, homeInReach, patientsInReach } from '#access'
 import { isProblem, type Log, Problem, toUtf8 } from '#kernel'
 import type { Holder } from '#search'
-import type { CompartmentId, KeyStore, Locator } from '#store'
-import type { DocumentDraft, Documents, Found, PlannedCompartment, Vault } from '#vault'
+import type { CompartmentId, Locator } from '#store'
+import type { DocumentDraft, Documents, Found, Noted, PlannedCompartment, Vault } from '#vault'
 import { nameOfHousehold, nameOfPatient, type Pair, pairOf, type Registration } from './registration.ts'
 
 /** Compartments that will be somebody's once they are committed. Until they are kept nothing of them is left anywhere. */
@@ -31,7 +31,6 @@ export interface Change {
 interface RegistryRooms {
   readonly documents: Documents
   readonly vault: Vault
-  readonly keys: KeyStore
   readonly log: Log
   /** Writes over documents that are not what was written last. */
   repair(drafts: readonly DocumentDraft[]): Promise<void>
@@ -47,7 +46,6 @@ const commonsShards = 16
 export class Registry {
   readonly #documents: Documents
   readonly #vault: Vault
-  readonly #keys: KeyStore
   readonly #log: Log
   readonly #repair: RegistryRooms['repair']
   readonly #byPatient = new Map<string, Pair>()
@@ -68,10 +66,9 @@ export class Registry {
   /** Registrations that cannot be opened or are missing: whose they are is not known here. */
   #broken = 0
 
-  constructor({ documents, vault, keys, log, repair }: RegistryRooms) {
+  constructor({ documents, vault, log, repair }: RegistryRooms) {
     this.#documents = documents
     this.#vault = vault
-    this.#keys = keys
     this.#log = log
     this.#repair = repair
   }
@@ -84,7 +81,8 @@ export class Registry {
     for (let shard = 0; shard < commonsShards; shard++)
       this.#commons[shard] = (await this.#found(`commons/${shard}`, 'commons', noted)).data
     const unnoted = names.filter(name => !noted.has(name))
-    if (unnoted.length > 0) await this.#keys.setNotes(new Map(await Promise.all(unnoted.map(name => this.#note(name)))))
+    if (unnoted.length > 0)
+      await this.#vault.keys.setNotes(new Map(await Promise.all(unnoted.map(name => this.#note(name)))))
     await this.reload()
   }
 
@@ -359,7 +357,7 @@ export class Registry {
 
   /** What is noted, by name; a note that was damaged counts as none. */
   async #notes(names: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    const notes = await this.#keys.notes(`${notedAs}:`)
+    const notes = await this.#vault.keys.notes(`${notedAs}:`)
     const opened = new Map<string, string>()
     for (const name of names) {
       const text = this.#openNote(name, notes.get(`${notedAs}:${name}`))
@@ -368,10 +366,10 @@ export class Registry {
     return opened
   }
 
-  #openNote(name: string, note: Uint8Array | undefined): string | undefined {
+  #openNote(name: string, note: Noted | undefined): string | undefined {
     if (note === undefined) return undefined
     try {
-      return this.#vault.openUnder(notedAs, note, toUtf8(name)).toString('utf8')
+      return this.#vault.openUnder(notedAs, note === 'forged' ? new Uint8Array() : note, toUtf8(name)).toString('utf8')
     } catch (error) {
       if (!isProblem(error)) throw error
       this.#log.warn('a note of a registration was damaged, and is written anew', { room: 'record' })

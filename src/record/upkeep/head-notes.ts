@@ -1,6 +1,6 @@
-import { equalSecrets, giveWay, isProblem, type Log, lengthPrefixed, Problem } from '#kernel'
-import type { CompartmentId, Entry, KeyStore, Store } from '#store'
-import type { Vault } from '#vault'
+import { giveWay, isProblem, type Log, Problem } from '#kernel'
+import type { CompartmentId, Entry, Store } from '#store'
+import type { Noted, Vault } from '#vault'
 import { soundPayload } from '../ledger/ledger-index.ts'
 import { chainLink, linkOf } from '../ledger/payload.ts'
 
@@ -20,7 +20,6 @@ const noteAfterMs = 250
 const prefixes = { head: 'head:', alarm: 'alarm:' } as const
 
 interface HeadRooms {
-  readonly keys: KeyStore
   readonly vault: Vault
   readonly store: Store
   readonly log: Log
@@ -102,7 +101,8 @@ export class HeadNotes {
 
   async #compareNote(compartment: CompartmentId, head: HeadNote): Promise<void> {
     const note = await this.#read(prefixes.head, compartment)
-    if (note === 'forged') return this.#lose(compartment, undefined)
+    if (note === 'forged' || (note === undefined && head.seq > 0 && this.mayBeMissing))
+      return this.#lose(compartment, undefined)
     if (note !== undefined && !isSame(note, head) && !(await this.#holds(compartment, note)))
       return this.#lose(compartment, note)
     this.#noted.set(compartment, note?.seq ?? 0)
@@ -123,8 +123,8 @@ export class HeadNotes {
       const head = this.#seen.get(compartment)
       if (head !== undefined && (await this.#mayReplace(compartment))) heads.set(compartment, head)
     }
-    const notes = [...heads].map(([of, head]) => [prefixes.head + of, this.#encode(prefixes.head + of, head)] as const)
-    if (notes.length > 0) await this.#rooms.keys.raiseNotes(new Map(notes))
+    const notes = [...heads].map(([of, head]) => [prefixes.head + of, encoded(head)] as const)
+    if (notes.length > 0) await this.#rooms.vault.keys.raiseNotes(new Map(notes))
     for (const [compartment, { seq }] of heads) this.#noted.set(compartment, seq)
     // What moved on meanwhile is noted the next time.
     for (const compartment of moved)
@@ -147,11 +147,23 @@ export class HeadNotes {
     for (const [compartment, seen] of this.#seen) await this.#checkOne(compartment, seen)
   }
 
-  /** The same for whatever is noted beside the keys. */
+  /** The same for whatever is noted beside the keys, and for what ought to be. */
   async checkNoted(): Promise<void> {
-    for (const { compartment, note } of await this.all())
+    const noted = new Set<CompartmentId>()
+    for (const { compartment, note } of await this.all()) {
+      noted.add(compartment)
       if (note === 'forged') await this.#lose(compartment, undefined)
       else await this.#checkOne(compartment, note)
+    }
+    if (this.mayBeMissing)
+      for (const compartment of (await this.#rooms.store.allHeads()).keys())
+        if (!noted.has(compartment)) await this.#lose(compartment, undefined)
+  }
+
+  /** Whether a ledger of which nothing is noted may be one whose note was taken away. A keystore that is older has its own notes. */
+  get mayBeMissing(): boolean {
+    const { fault } = this.#rooms.vault.keys
+    return fault !== undefined && fault !== 'older'
   }
 
   async #checkOne(compartment: CompartmentId, note: HeadNote): Promise<void> {
@@ -164,8 +176,8 @@ export class HeadNotes {
   async all(): Promise<readonly { readonly compartment: CompartmentId; readonly note: HeadNote | 'forged' }[]> {
     const found = []
     for (const prefix of Object.values(prefixes))
-      for (const [name, bytes] of await this.#rooms.keys.notes(prefix))
-        found.push({ compartment: name.slice(prefix.length), note: this.#decode(name, bytes) })
+      for (const [name, bytes] of await this.#rooms.vault.keys.notes(prefix))
+        found.push({ compartment: name.slice(prefix.length), note: decoded(bytes) })
     return found
   }
 
@@ -174,9 +186,9 @@ export class HeadNotes {
     await this.#writing.catch(() => undefined)
     const notes = new Map<string, Uint8Array | undefined>()
     for (const prefix of Object.values(prefixes))
-      for (const name of (await this.#rooms.keys.notes(prefix)).keys()) notes.set(name, undefined)
-    for (const [of, head] of heads) notes.set(prefixes.head + of, this.#encode(prefixes.head + of, head))
-    await this.#rooms.keys.setNotes(notes)
+      for (const name of (await this.#rooms.vault.keys.notes(prefix)).keys()) notes.set(name, undefined)
+    for (const [of, head] of heads) notes.set(prefixes.head + of, encoded(head))
+    await this.#rooms.vault.keys.setNotes(notes)
     for (const known of [this.#seen, this.#noted, this.#moved, this.#lost, this.#refused]) known.clear()
   }
 
@@ -215,35 +227,27 @@ export class HeadNotes {
     for (const each of [compartment, ...this.#rooms.auditedBy(compartment)]) this.#refused.add(each)
     const text = 'a ledger was rolled back: nothing of it is read or written any more; run verify'
     this.#rooms.log.error(text, { room: 'record', code: 'record.rolled-back', detail: `compartment ${compartment}` })
-    if (was === undefined) return
-    const name = prefixes.alarm + compartment
-    await this.#rooms.keys.setNotes(new Map([[name, this.#encode(name, was)]]))
+    if (was !== undefined)
+      await this.#rooms.vault.keys.setNotes(new Map([[prefixes.alarm + compartment, encoded(was)]]))
   }
 
   async #read(prefix: string, compartment: CompartmentId): Promise<HeadNote | 'forged' | undefined> {
-    const name = prefix + compartment
-    const bytes = await this.#rooms.keys.note(name)
-    return bytes === undefined ? undefined : this.#decode(name, bytes)
+    const noted = await this.#rooms.vault.keys.note(prefix + compartment)
+    return noted === undefined ? undefined : decoded(noted)
   }
+}
 
-  #decode(name: string, bytes: Uint8Array): HeadNote | 'forged' {
-    const plain = bytes.subarray(0, seqBytes + linkBytes)
-    if (!equalSecrets(bytes.subarray(seqBytes + linkBytes), this.#mac(name, plain))) return 'forged'
-    return { seq: Number(Buffer.from(plain).readBigUInt64BE(0)), link: plain.subarray(seqBytes) }
-  }
+function decoded(noted: Noted): HeadNote | 'forged' {
+  if (noted === 'forged') return noted
+  return { seq: Number(Buffer.from(noted).readBigUInt64BE(0)), link: noted.subarray(seqBytes, seqBytes + linkBytes) }
+}
 
-  /** The seq comes first, so that of two notes the later one is the greater, byte for byte. */
-  #encode(name: string, { seq, link }: HeadNote): Buffer {
-    const plain = Buffer.alloc(seqBytes + linkBytes)
-    plain.writeBigUInt64BE(BigInt(seq), 0)
-    plain.set(link, seqBytes)
-    return Buffer.concat([plain, this.#mac(name, plain)])
-  }
-
-  #mac(name: string, plain: Uint8Array): Buffer {
-    const of = name.startsWith(prefixes.head) ? name.slice(prefixes.head.length) : name
-    return this.#rooms.vault.mac('head-note', lengthPrefixed([of, plain]))
-  }
+/** The seq comes first, so that of two notes the later one is the greater, byte for byte. */
+function encoded({ seq, link }: HeadNote): Uint8Array {
+  const bytes = new Uint8Array(seqBytes + linkBytes)
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(seq))
+  bytes.set(link, seqBytes)
+  return bytes
 }
 
 /** What the note of a compartment's head is called in the keystore. */

@@ -1,11 +1,10 @@
 import type { Clock, Log } from '#kernel'
-import type { CompartmentId, KeyStore, Store } from '#store'
+import type { CompartmentId, Store } from '#store'
 import type { Vault } from '#vault'
 import type { Registry } from '../registry/registry.ts'
 import { noteName } from './head-notes.ts'
 
 interface SweepRooms {
-  readonly keys: KeyStore
   readonly store: Store
   readonly vault: Vault
   readonly registry: Registry
@@ -47,7 +46,7 @@ export class KeySweep {
   }
 
   async #unnamed(): Promise<ReadonlySet<CompartmentId>> {
-    const { keys, store, vault, registry } = this.#rooms
+    const { store, vault, registry } = this.#rooms
     const named = await registry.named()
     // A registration that cannot be opened may name any of them.
     if (named === undefined) return new Set()
@@ -55,7 +54,7 @@ export class KeySweep {
     const doubtful = (await vault.compartments()).filter(
       ({ id, kind }) => kind !== 'documents' && !named.has(id) && !heads.has(id),
     )
-    const noted = await Promise.all(doubtful.map(({ id }) => keys.note(noteName(id))))
+    const noted = await Promise.all(doubtful.map(({ id }) => vault.keys.note(noteName(id))))
     return new Set(doubtful.filter((_, at) => noted[at] === undefined).map(({ id }) => id))
   }
 }

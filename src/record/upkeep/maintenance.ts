@@ -1,5 +1,5 @@
 import type { Holder } from '#search'
-import type { CompartmentId, KeyStore, Store } from '#store'
+import type { CompartmentId, Store } from '#store'
 import type { Documents, Vault } from '#vault'
 import type { ReadAudit } from '../audit/audit.ts'
 import { forgetTexts } from '../audit/forget-texts.ts'
@@ -13,7 +13,6 @@ import { renewKey } from './renew-keys.ts'
 /** What maintenance works on. */
 export interface MaintenanceRooms {
   readonly store: Store
-  readonly keys: KeyStore
   readonly vault: Vault
   readonly documents: Documents
   readonly registry: Registry
@@ -101,8 +100,9 @@ export class Maintenance {
 
   /** A crash in the middle, or a database that was restored beside a newer keystore, leaves the rest to do. */
   async finishShredding(): Promise<void> {
-    const { store, keys, registry } = this.#rooms
-    const destroyed = new Set((await keys.tombstones()).map(({ owner }) => owner))
+    const { store, vault, registry } = this.#rooms
+    const { keys } = vault
+    const destroyed = new Set((await keys.tombstones()).flatMap(({ owner, isOurs }) => (isOurs ? owner : [])))
     for (const patient of await registry.patients()) {
       const pair = await registry.ofPatient(patient)
       if (pair !== undefined && destroyed.has(pair.data.compartment)) await this.#bury(patient, pair)

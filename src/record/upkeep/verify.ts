@@ -1,30 +1,32 @@
 import { isCommonsType } from '#access'
 import { parseResource } from '#fhir'
 import { type Clock, isProblem } from '#kernel'
-import type { CompartmentId, Entry, KeyStore, Store } from '#store'
+import type { CompartmentId, Entry, Store } from '#store'
 import type { CompartmentKeys, Vault } from '#vault'
 import type { DocumentLedger } from '../documents/document-ledger.ts'
 import { decodePayload, firstLink, linkOf, type Payload } from '../ledger/payload.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Finding } from '../types.ts'
 import type { HeadNote, HeadNotes } from './head-notes.ts'
+import type { KeystoreWatch } from './keystore-watch.ts'
 
 const readAhead = 1024
 
 interface VerifyRooms {
   readonly store: Store
-  readonly keys: KeyStore
   readonly vault: Vault
   readonly registry: Registry
   readonly notes: HeadNotes
   readonly clock: Clock
   readonly documentLedger: DocumentLedger
+  readonly keystore: KeystoreWatch
 }
 
 /** Opens every entry and segment of every compartment, follows the chains, and compares the heads with their notes. */
 export async function* verifyAll(rooms: VerifyRooms): AsyncGenerator<Finding, void, void> {
   for (const text of await rooms.store.check()) yield { kind: 'store-fault', text }
-  for (const text of await rooms.keys.check()) yield { kind: 'store-fault', text: `keystore ${text}` }
+  for (const text of await rooms.vault.keys.check()) yield { kind: 'store-fault', text: `keystore ${text}` }
+  yield* await rooms.keystore.findings()
   const heads = await rooms.store.allHeads()
   const known = await rooms.vault.compartments()
   const compartments = new Set([...heads.keys(), ...known.map(({ id }) => id)])
@@ -32,6 +34,12 @@ export async function* verifyAll(rooms: VerifyRooms): AsyncGenerator<Finding, vo
   for (const compartment of compartments) {
     const keys = await keysOf(rooms.vault, compartment)
     const noted = (notes.get(compartment) ?? []).map(({ note }) => note)
+    if (noted.length === 0 && heads.has(compartment) && rooms.notes.mayBeMissing)
+      yield {
+        kind: 'note-missing',
+        compartment,
+        text: 'No head is noted of this ledger, and the keystore is not whole.',
+      }
     if (typeof keys !== 'string') yield* verifyCompartment(rooms, keys, heads.get(compartment) ?? 0, noted)
     else yield { kind: keys, compartment, text: keyFaults[keys] }
   }
@@ -68,6 +76,7 @@ function isMisplaced(keys: CompartmentKeys, entry: Entry): boolean {
 const keyFaults = {
   'key-missing': 'The compartment has entries, but its key is gone.',
   'key-broken': 'The key of the compartment is not the one that was put into the keystore.',
+  'keystore-forged': 'A tombstone that was not written by us stands for this compartment.',
 } as const
 
 /** The documents are opened one by one: all that others rely on lies in them. */
@@ -131,6 +140,7 @@ async function keysOf(vault: Vault, compartment: CompartmentId): Promise<Compart
     return await vault.compartment(compartment)
   } catch (error) {
     if (isProblem(error, 'gone') || (isProblem(error) && error.code === 'vault.key-lost')) return 'key-missing'
+    if (isProblem(error) && error.code === 'vault.tombstone-forged') return 'keystore-forged'
     if (isProblem(error)) return 'key-broken'
     throw error
   }

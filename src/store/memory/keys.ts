@@ -1,100 +1,90 @@
 import { closedProblem } from '../closed.ts'
-import type { KeyStore, WrappedKey } from '../contract.ts'
-import { destroyedProblem, existsProblem } from '../key-problems.ts'
+import type { KeyRows, KeyStore, KeysChange, Note, Tombstone, WrappedKey } from '../contract.ts'
 
-const isSame = (a: WrappedKey, b: WrappedKey) => a.owner === b.owner && a.kind === b.kind && a.version === b.version
+const nameOf = ({ owner, kind, version }: Pick<WrappedKey, 'owner' | 'kind' | 'version'>): string =>
+  `${owner} ${kind} ${version}`
 
-function copyOf(key: WrappedKey): WrappedKey {
-  return { ...key, wrapped: key.wrapped.slice(), params: { ...key.params } }
+const bytesOf = (bytes: Uint8Array | undefined): Uint8Array | undefined => bytes && Uint8Array.from(bytes)
+
+const vouchedFor = (mac: Uint8Array | undefined) => (mac === undefined ? {} : { mac: Uint8Array.from(mac) })
+
+function copyOfKey({ owner, kind, version, wrapped, params, mac }: WrappedKey): WrappedKey {
+  return { owner, kind, version, wrapped: Uint8Array.from(wrapped), params: { ...params }, ...vouchedFor(mac) }
 }
 
+function copyOfNote({ name, value, mac }: Note): Note {
+  return { name, value: Uint8Array.from(value), ...vouchedFor(mac) }
+}
+
+const copyOfTombstone = ({ owner, atMs, mac }: Tombstone): Tombstone => ({ owner, atMs, ...vouchedFor(mac) })
+
 class MemoryKeys implements KeyStore {
-  #keys: WrappedKey[] = []
-  readonly #tombstones = new Map<string, number>()
-  readonly #notes = new Map<string, Uint8Array>()
+  readonly #keys = new Map<string, WrappedKey>()
+  readonly #tombstones = new Map<string, Tombstone>()
+  readonly #notes = new Map<string, Note>()
+  #mark = 0
   #closed = false
 
   #checkOpen(): void {
     if (this.#closed) throw closedProblem()
   }
 
-  async add(key: WrappedKey): Promise<void> {
+  async change({ ifNote, dropped = {}, put = {} }: KeysChange): Promise<boolean> {
     this.#checkOpen()
-    this.#keys = this.#withAdded(this.#keys, [key])
-  }
-
-  async replace(owner: string, kind: string, keys: readonly WrappedKey[]): Promise<void> {
-    this.#checkOpen()
-    const others = this.#keys.filter(key => key.owner !== owner || key.kind !== kind)
-    this.#keys = this.#withAdded(others, keys)
-  }
-
-  #withAdded(present: readonly WrappedKey[], added: readonly WrappedKey[]): WrappedKey[] {
-    const all = [...present]
-    for (const key of added) {
-      if (this.#tombstones.has(key.owner)) throw destroyedProblem()
-      if (all.some(other => isSame(other, key))) throw existsProblem()
-      all.push(copyOf(key))
-    }
-    return all
+    if (ifNote !== undefined && !isSame(this.#notes.get(ifNote.name)?.value, bytesOf(ifNote.value))) return false
+    for (const key of dropped.keys ?? []) this.#keys.delete(nameOf(key))
+    for (const owner of dropped.tombstones ?? []) this.#tombstones.delete(owner)
+    for (const name of dropped.notes ?? []) this.#notes.delete(name)
+    for (const key of put.keys ?? []) this.#keys.set(nameOf(key), copyOfKey(key))
+    for (const tombstone of put.tombstones ?? []) this.#tombstones.set(tombstone.owner, copyOfTombstone(tombstone))
+    for (const note of put.notes ?? []) this.#notes.set(note.name, copyOfNote(note))
+    this.#mark++
+    return true
   }
 
   async of(owner: string): Promise<readonly WrappedKey[]> {
-    this.#checkOpen()
-    return this.#keys.filter(key => key.owner === owner).map(copyOf)
+    return (await this.all()).filter(key => key.owner === owner)
   }
 
   async all(): Promise<readonly WrappedKey[]> {
     this.#checkOpen()
-    return this.#keys.map(copyOf)
+    return [...this.#keys.values()].map(copyOfKey)
   }
 
-  async destroy(owner: string, atMs: number): Promise<void> {
+  async tombstone(owner: string): Promise<Tombstone | undefined> {
     this.#checkOpen()
-    this.#keys = this.#keys.filter(key => key.owner !== owner)
-    if (!this.#tombstones.has(owner)) this.#tombstones.set(owner, atMs)
+    return this.#tombstones.get(owner)
   }
 
-  async tombstones(): Promise<readonly { readonly owner: string; readonly atMs: number }[]> {
+  async tombstones(): Promise<readonly Tombstone[]> {
     this.#checkOpen()
-    return [...this.#tombstones].map(([owner, atMs]) => ({ owner, atMs }))
+    return [...this.#tombstones.values()].map(copyOfTombstone)
   }
 
-  async note(name: string): Promise<Uint8Array | undefined> {
+  async note(name: string): Promise<Note | undefined> {
     this.#checkOpen()
-    return this.#notes.get(name)?.slice()
+    const note = this.#notes.get(name)
+    return note && copyOfNote(note)
   }
 
-  async notes(prefix: string): Promise<ReadonlyMap<string, Uint8Array>> {
+  async notes(prefix: string): Promise<readonly Note[]> {
     this.#checkOpen()
-    return new Map([...this.#notes].filter(([name]) => name.startsWith(prefix)))
+    return [...this.#notes.values()].filter(({ name }) => name.startsWith(prefix)).map(copyOfNote)
   }
 
-  async setNote(name: string, value: Uint8Array): Promise<void> {
-    this.#checkOpen()
-    this.#notes.set(name, value.slice())
+  async *everything(): AsyncIterable<KeyRows> {
+    const [keys, tombstones, notes] = await Promise.all([this.all(), this.tombstones(), this.notes('')])
+    yield { keys, tombstones, notes }
   }
 
-  async setNotes(notes: ReadonlyMap<string, Uint8Array | undefined>): Promise<void> {
+  /** Several may share it: what another one has written cannot be told from what this one has. */
+  async othersMark(): Promise<number> {
     this.#checkOpen()
-    for (const [name, value] of notes)
-      if (value === undefined) this.#notes.delete(name)
-      else this.#notes.set(name, value.slice())
+    return this.#mark
   }
 
-  async raiseNotes(notes: ReadonlyMap<string, Uint8Array>): Promise<void> {
+  async scrub(): Promise<void> {
     this.#checkOpen()
-    for (const [name, value] of notes) {
-      const there = this.#notes.get(name)
-      if (there === undefined || Buffer.compare(value, there) > 0) this.#notes.set(name, value.slice())
-    }
-  }
-
-  async keepNote(name: string, value: Uint8Array): Promise<Uint8Array> {
-    this.#checkOpen()
-    const kept = this.#notes.get(name) ?? value.slice()
-    this.#notes.set(name, kept)
-    return kept
   }
 
   async check(): Promise<readonly string[]> {
@@ -105,6 +95,10 @@ class MemoryKeys implements KeyStore {
   async close(): Promise<void> {
     this.#closed = true
   }
+}
+
+function isSame(one: Uint8Array | undefined, other: Uint8Array | undefined): boolean {
+  return one === undefined || other === undefined ? one === other : Buffer.from(one).equals(other)
 }
 
 /** A keystore in memory; what it holds is gone with the process. */

@@ -1,11 +1,11 @@
-import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { isProblem, type Log, type Problem, silentLog } from '#kernel'
-import type { KeyStore, WrappedKey } from '../contract.ts'
-import { destroyedProblem, existsProblem } from '../key-problems.ts'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { giveWay, type Log, silentLog } from '#kernel'
+import { closedProblem } from '../closed.ts'
+import type { KeyRows, KeyStore, KeysChange, Note, Tombstone, WrappedKey } from '../contract.ts'
 import { boundless, type Space } from '../space/space.ts'
 import { pageFaults } from './check.ts'
-import { openDatabase } from './database.ts'
-import { isConstraint } from './failures.ts'
+import { openDatabase, pragmaNumber } from './database.ts'
+import { toProblem } from './failures.ts'
 import { keysSchema } from './schema.ts'
 import { Scrub } from './scrub.ts'
 import { prepareAll } from './statements.ts'
@@ -26,38 +26,45 @@ export interface SqliteKeysOptions {
 
 const defaultWaitMs = 10_000
 
-const columns = 'owner, kind, version, wrapped, params'
+/** So many rows are in one page of everything. */
+const rowsInPage = 512
 
-const sql = {
-  add: `INSERT INTO keys (${columns}) VALUES (?, ?, ?, ?, ?)`,
-  of: `SELECT ${columns} FROM keys WHERE owner = ?`,
-  all: `SELECT ${columns} FROM keys`,
-  deleteKind: 'DELETE FROM keys WHERE owner = ? AND kind = ?',
-  deleteAll: 'DELETE FROM keys WHERE owner = ?',
-  bury: 'INSERT INTO tombstones (owner, at_ms) VALUES (?, ?) ON CONFLICT DO NOTHING',
-  tombstone: 'SELECT 1 FROM tombstones WHERE owner = ?',
-  tombstones: 'SELECT owner, at_ms AS atMs FROM tombstones',
-  note: 'SELECT value FROM notes WHERE name = ?',
-  notes: 'SELECT name, value FROM notes WHERE substr(name, 1, length(?1)) = ?1',
-  setNote: 'INSERT OR REPLACE INTO notes (name, value) VALUES (?, ?)',
-  dropNote: 'DELETE FROM notes WHERE name = ?',
-  keepNote: 'INSERT INTO notes (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING',
-  raiseNote: `INSERT INTO notes (name, value) VALUES (?, ?)
-    ON CONFLICT DO UPDATE SET value = excluded.value WHERE excluded.value > notes.value`,
+const tables = {
+  keys: 'owner, kind, version, wrapped, params, mac',
+  tombstones: 'owner, at_ms AS atMs, mac',
+  notes: 'name, value, mac',
 } as const
 
-interface KeyRow {
-  readonly owner: string
-  readonly kind: string
-  readonly version: number
-  readonly wrapped: Uint8Array
-  readonly params: string
-}
+type Table = keyof typeof tables
 
-function keyFrom(row: object): WrappedKey {
-  const { params, ...key } = { ...row } as KeyRow
-  return { ...key, params: paramsFrom(params) }
-}
+const select = (table: Table) => `SELECT ${tables[table]} FROM ${table}`
+
+const sql = {
+  putKey: 'INSERT OR REPLACE INTO keys (owner, kind, version, wrapped, params, mac) VALUES (?, ?, ?, ?, ?, ?)',
+  dropKey: 'DELETE FROM keys WHERE owner = ? AND kind = ? AND version = ?',
+  of: `${select('keys')} WHERE owner = ?`,
+  all: select('keys'),
+  putTombstone: 'INSERT OR REPLACE INTO tombstones (owner, at_ms, mac) VALUES (?, ?, ?)',
+  dropTombstone: 'DELETE FROM tombstones WHERE owner = ?',
+  tombstone: `${select('tombstones')} WHERE owner = ?`,
+  tombstones: select('tombstones'),
+  putNote: 'INSERT OR REPLACE INTO notes (name, value, mac) VALUES (?, ?, ?)',
+  dropNote: 'DELETE FROM notes WHERE name = ?',
+  note: `${select('notes')} WHERE name = ?`,
+  notes: `${select('notes')} WHERE substr(name, 1, length(?1)) = ?1`,
+} as const
+
+const vouchedFor = (mac: unknown) => (mac === null ? {} : { mac: mac as Uint8Array })
+
+/** A row of a table, as it was put there. */
+const rowFrom = {
+  keys: ({ params, mac, ...row }: Columns): WrappedKey =>
+    ({ ...row, params: paramsFrom(String(params)), ...vouchedFor(mac) }) as WrappedKey,
+  tombstones: ({ mac, ...row }: Columns): Tombstone => ({ ...row, ...vouchedFor(mac) }) as Tombstone,
+  notes: ({ mac, ...row }: Columns): Note => ({ ...row, ...vouchedFor(mac) }) as Note,
+} as const
+
+type Columns = Readonly<Record<string, unknown>>
 
 /** A row that was damaged must not hide the others: without its parameters it does not unwrap, and that is told then. */
 function paramsFrom(text: string): WrappedKey['params'] {
@@ -69,140 +76,99 @@ function paramsFrom(text: string): WrappedKey['params'] {
   }
 }
 
-interface Adding {
-  readonly key: WrappedKey
-  readonly resolve: () => void
-  readonly reject: (error: unknown) => void
-}
-
 class SqliteKeys implements KeyStore {
   readonly #database: DatabaseSync
   readonly #transactions: Transactions
+  readonly #path: string
   #alone: boolean
   readonly #statements: Readonly<Record<keyof typeof sql, StatementSync>>
-  readonly #adding: Adding[] = []
-
   readonly #space: Space
   readonly #scrub: Scrub
 
   constructor(database: DatabaseSync, transactions: Transactions, options: SqliteKeysOptions) {
-    const { alone = false, space = boundless, log = silentLog } = options
+    const { alone = false, space = boundless, log = silentLog, path } = options
     this.#database = database
     this.#transactions = transactions
+    this.#path = path
     this.#alone = alone
     this.#space = space
     this.#scrub = new Scrub('keys', { transactions, space, log })
     this.#statements = prepareAll(database, sql)
   }
 
-  add(key: WrappedKey): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#adding.push({ key, resolve, reject })
-      if (this.#adding.length === 1) setImmediate(() => void this.#flushAdded(this.#adding.splice(0)))
-    })
+  change(change: KeysChange): Promise<boolean> {
+    const write = () => this.#transactions.write(() => this.#change(change))
+    return change.urgent === true ? this.#space.urgently('keys', write) : write()
   }
 
-  // Taking in a family is a burst of new keys: those of one turn of the event loop share a transaction.
-  async #flushAdded(adding: readonly Adding[]): Promise<void> {
-    try {
-      const faults = await this.#transactions.write(() => adding.map(({ key }) => this.#tryInsert(key)))
-      adding.forEach(({ resolve, reject }, at) => {
-        if (faults[at] === undefined) resolve()
-        else reject(faults[at])
-      })
-    } catch (error) {
-      for (const { reject } of adding) reject(error)
-    }
+  #change({ ifNote, dropped = {}, put = {} }: KeysChange): boolean {
+    const { putKey, dropKey, putTombstone, dropTombstone, putNote, dropNote } = this.#statements
+    if (ifNote !== undefined && !this.#isNoted(ifNote)) return false
+    for (const { owner, kind, version } of dropped.keys ?? []) dropKey.run(owner, kind, version)
+    for (const owner of dropped.tombstones ?? []) dropTombstone.run(owner)
+    for (const name of dropped.notes ?? []) dropNote.run(name)
+    for (const { owner, kind, version, wrapped, params, mac } of put.keys ?? [])
+      putKey.run(owner, kind, version, wrapped, JSON.stringify(params), mac ?? null)
+    for (const { owner, atMs, mac } of put.tombstones ?? []) putTombstone.run(owner, atMs, mac ?? null)
+    for (const { name, value, mac } of put.notes ?? []) putNote.run(name, value, mac ?? null)
+    return true
   }
 
-  /** The Problem of this key alone: a refused row leaves the transaction as it was. */
-  #tryInsert(key: WrappedKey): Problem | undefined {
-    try {
-      this.#insert(key)
-      return undefined
-    } catch (error) {
-      if (isProblem(error)) return error
-      throw error
-    }
+  #isNoted({ name, value }: { readonly name: string; readonly value: Uint8Array | undefined }): boolean {
+    const there = this.#statements.note.get(name)?.value as Uint8Array | undefined
+    return there === undefined || value === undefined ? there === value : Buffer.from(there).equals(value)
   }
 
-  #urgently<T>(write: () => T): Promise<T> {
-    return this.#space.urgently('keys', () => this.#transactions.write(write))
-  }
-
-  async replace(owner: string, kind: string, keys: readonly WrappedKey[]): Promise<void> {
-    await this.#urgently(() => {
-      this.#statements.deleteKind.run(owner, kind)
-      for (const key of keys) this.#insert(key)
-    })
-  }
-
-  #insert(key: WrappedKey): void {
-    if (this.#statements.tombstone.get(key.owner) !== undefined) throw destroyedProblem()
-    try {
-      this.#statements.add.run(key.owner, key.kind, key.version, key.wrapped, JSON.stringify(key.params))
-    } catch (error) {
-      throw isConstraint(error) ? existsProblem(error) : error
-    }
+  #read<T extends Table>(table: T, which: keyof typeof sql, ...names: string[]): ReturnType<(typeof rowFrom)[T]>[] {
+    const rows = this.#transactions.read(() => this.#statements[which].all(...names))
+    return rows.map(row => rowFrom[table]({ ...row }) as ReturnType<(typeof rowFrom)[T]>)
   }
 
   async of(owner: string): Promise<readonly WrappedKey[]> {
-    return this.#transactions.read(() => this.#statements.of.all(owner).map(keyFrom))
+    return this.#read('keys', 'of', owner)
   }
 
   async all(): Promise<readonly WrappedKey[]> {
-    return this.#transactions.read(() => this.#statements.all.all().map(keyFrom))
+    return this.#read('keys', 'all')
   }
 
-  async destroy(owner: string, atMs: number): Promise<void> {
-    await this.#urgently(() => {
-      this.#statements.deleteAll.run(owner)
-      this.#statements.bury.run(owner, atMs)
-    })
-    await this.#scrub.now()
+  async tombstone(owner: string): Promise<Tombstone | undefined> {
+    return this.#read('tombstones', 'tombstone', owner)[0]
   }
 
-  async tombstones(): Promise<readonly { readonly owner: string; readonly atMs: number }[]> {
-    return this.#transactions
-      .read(() => this.#statements.tombstones.all())
-      .map(row => ({
-        owner: row.owner as string,
-        atMs: row.atMs as number,
-      }))
+  async tombstones(): Promise<readonly Tombstone[]> {
+    return this.#read('tombstones', 'tombstones')
   }
 
-  async note(name: string): Promise<Uint8Array | undefined> {
-    return this.#transactions.read(() => this.#statements.note.get(name)?.value as Uint8Array | undefined)
+  async note(name: string): Promise<Note | undefined> {
+    return this.#read('notes', 'note', name)[0]
   }
 
-  async notes(prefix: string): Promise<ReadonlyMap<string, Uint8Array>> {
-    const rows = this.#transactions.read(() => this.#statements.notes.all(prefix))
-    return new Map(rows.map(({ name, value }) => [name as string, value as Uint8Array]))
+  async notes(prefix: string): Promise<readonly Note[]> {
+    return this.#read('notes', 'notes', prefix)
   }
 
-  async setNote(name: string, value: Uint8Array): Promise<void> {
-    await this.#urgently(() => this.#statements.setNote.run(name, value))
+  /** On a connection of its own, which holds on to one state while others write; who has the file alone has no others. */
+  async *everything(): AsyncIterable<KeyRows> {
+    if (!this.#database.isOpen) throw closedProblem()
+    if (this.#alone) yield this.#everythingNow()
+    else yield* pagesOf(this.#path)
   }
 
-  async setNotes(notes: ReadonlyMap<string, Uint8Array | undefined>): Promise<void> {
-    await this.#urgently(() => {
-      for (const [name, value] of notes)
-        if (value === undefined) this.#statements.dropNote.run(name)
-        else this.#statements.setNote.run(name, value)
-    })
+  #everythingNow(): KeyRows {
+    return {
+      keys: this.#read('keys', 'all'),
+      tombstones: this.#read('tombstones', 'tombstones'),
+      notes: this.#read('notes', 'notes', ''),
+    }
   }
 
-  async raiseNotes(notes: ReadonlyMap<string, Uint8Array>): Promise<void> {
-    await this.#urgently(() => {
-      for (const [name, value] of notes) this.#statements.raiseNote.run(name, value)
-    })
+  async othersMark(): Promise<number> {
+    return this.#transactions.read(() => pragmaNumber(this.#database, 'data_version'))
   }
 
-  keepNote(name: string, value: Uint8Array): Promise<Uint8Array> {
-    return this.#urgently(() => {
-      this.#statements.keepNote.run(name, value)
-      return this.#statements.note.get(name)?.value as Uint8Array
-    })
+  scrub(): Promise<void> {
+    return this.#scrub.now()
   }
 
   async check(): Promise<readonly string[]> {
@@ -215,6 +181,34 @@ class SqliteKeys implements KeyStore {
     this.#alone = false
     this.#transactions.close()
   }
+}
+
+async function* pagesOf(path: string): AsyncGenerator<KeyRows, void, void> {
+  const database = new DatabaseSync(path, { readOnly: true, timeout: 1_000 })
+  try {
+    database.exec('BEGIN')
+    for (const table of Object.keys(tables) as Table[])
+      for (const rows of inPages(database.prepare(select(table)).iterate())) {
+        yield { keys: [], tombstones: [], notes: [], [table]: rows.map(row => rowFrom[table]({ ...row })) }
+        const pause = giveWay()
+        if (pause !== undefined) await pause
+      }
+  } catch (error) {
+    throw toProblem(error)
+  } finally {
+    database.close()
+  }
+}
+
+function* inPages<T>(rows: Iterable<T>): Generator<T[], void, void> {
+  let page: T[] = []
+  for (const row of rows) {
+    page.push(row)
+    if (page.length < rowsInPage) continue
+    yield page
+    page = []
+  }
+  if (page.length > 0) yield page
 }
 
 /**

@@ -77,7 +77,7 @@ export const storeSchema: Schema = {
   indexes: 'CREATE INDEX IF NOT EXISTS superseded_by_entry ON superseded (bucket, entry)',
 }
 
-/** The tables of the keystore: what is destroyed there leaves a tombstone. */
+/** The tables of the keystore: what is destroyed there leaves a tombstone, and whoever wrote a row vouches for it. */
 export const keysSchema: Schema = {
   applicationId: 0x4b4e4c4b, // KNLK
   sql: `
@@ -98,4 +98,5 @@ export const keysSchema: Schema = {
       value BLOB NOT NULL
     ) STRICT, WITHOUT ROWID;
   `,
+  steps: [['keys', 'tombstones', 'notes'].map(table => `ALTER TABLE ${table} ADD COLUMN mac BLOB`).join(';')],
 }

@@ -53,7 +53,7 @@ export async function openHouse(): Promise<House> {
   const clock = new FixedClock(Date.UTC(2026, 2, 1, 12))
   const keys = openMemoryKeys()
   const vault = await openVault({ keys, root: fileRoot(join(folder, 'root.key')), clock })
-  const record = await openRecord({ store: openMemoryStore(), keys, vault, clock, log: silentLog, baseUrl })
+  const record = await openRecord({ store: openMemoryStore(), vault, clock, log: silentLog, baseUrl })
   const ingest = openIngest({ record, validator, clock, log: silentLog, baseUrl })
   const rooms: Rooms = {
     record,

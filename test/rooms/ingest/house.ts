@@ -37,7 +37,7 @@ export async function openHouse(
   const clock = new FixedClock(Date.parse('2026-03-01T10:00:00Z'))
   const root = fileRoot(join(mkdtempSync(join(tmpdir(), 'kinhold-test-')), 'root.key'))
   const vault = await openVault({ keys, root, clock })
-  const record = await openRecord({ store, keys, vault, clock, log: silentLog, baseUrl })
+  const record = await openRecord({ store, vault, clock, log: silentLog, baseUrl })
   const ingest = openIngest({ record, validator, clock, log: silentLog, baseUrl, limits, senders, spoolFolder })
   const anna = await createPatient(record, {})
   const bert = await createPatient(record, {})

@@ -75,7 +75,7 @@ export async function openHouse(
   const { store = openMemoryStore() } = given
   const keys = openMemoryKeys()
   const vault = await openVault({ keys, root: fileRoot(join(folder, 'root.key')), clock })
-  const record = await openRecord({ store, keys, vault, clock, log: silentLog, baseUrl })
+  const record = await openRecord({ store, vault, clock, log: silentLog, baseUrl })
   const rooms: Rooms = {
     record,
     validator: createValidator(),

@@ -155,9 +155,9 @@ describe('what another process notes about a patient at the moment of the erasur
 
 describe('an erasure that was cut off', () => {
   it('is finished at the next start: by the tombstone of the key', async () => {
-    const { record, keys, again } = await house()
+    const { record, vault, again } = await house()
     const { holder } = await create(record, all, heartRate('greta', 60))
-    await keys.destroy(holder.compartment, 0)
+    await vault.keys.destroy(holder.compartment, 0)
     const next = await again()
     expect(await next.allPatients()).toEqual(['hugo'])
     await expect(next.reader(all).read('Patient', 'greta')).rejects.toMatchObject(erased)

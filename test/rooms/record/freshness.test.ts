@@ -3,6 +3,7 @@ import { type KeyStore, openMemoryKeys, openMemoryStore, type Store, type Stored
 import { openInstance } from '../../../src/vault/instance.ts'
 import { mint } from '../../../src/vault/mint.ts'
 import { Ring } from '../../../src/vault/ring.ts'
+import { byHand } from '../vault/by-hand.ts'
 import { create, everything, heartRate, ids, openTestRecord, patient, testRoot } from './family.ts'
 
 const all = everything()
@@ -106,7 +107,7 @@ describe('the ledger of documents', () => {
   })
 
   it('takes in what an earlier release has written, once', async () => {
-    const { record, store, keys, vault, amsel, again } = await filled()
+    const { record, store, keys, vault, amsel, beside } = await filled()
     await record.close()
     const instance = (await openInstance(keys, testRoot, false)).keys
     const unbound = new Ring(instance, 'documents')
@@ -117,7 +118,8 @@ describe('the ledger of documents', () => {
     for (const collection of await store.collections())
       for (const row of await store.documents(collection, 0)) await write(store, earlier(row))
     await forgetLedger(store, keys)
-    const after = await again()
+    await byHand.unseal(keys)
+    const after = await beside()
     expect(after.faults()).toEqual([])
     expect((await after.documents.get('tokens', 'a'))?.value).toEqual({ of: 'amsel' })
     expect(await ids(after, all, 'Observation', `patient=${amsel.id}`)).toHaveLength(1)
@@ -125,18 +127,34 @@ describe('the ledger of documents', () => {
     await after.close()
     // From then on nothing is believed that is bound to less.
     await write(store, earlier(await rowOf(store, 'tokens')))
-    expect((await again()).faults()).toEqual([expect.stringContaining('1 documents')])
+    expect((await beside()).faults()).toEqual([expect.stringContaining('1 documents')])
   })
 
-  it('is found again when the keystore has lost the note, and not guessed when the note is forged', async () => {
-    const { record, keys, again } = await filled()
+  it.each([
+    ['has lost the note', (keys: KeyStore) => byHand.dropNotes(keys, 'documents')],
+    ['holds a forged one', (keys: KeyStore) => byHand.setNote(keys, 'documents', Buffer.alloc(48))],
+  ])('is found by its key when the keystore %s, and that is told', async (_, change) => {
+    const { record, keys, beside } = await filled()
     await record.close()
-    await keys.setNotes(new Map([['documents', undefined]]))
-    const found = await again()
-    expect(found.faults()).toEqual([])
-    await found.close()
-    await keys.setNote('documents', Buffer.alloc(48))
-    await expect(again()).rejects.toMatchObject({ kind: 'fault', code: 'record.note-forged' })
+    await change(keys)
+    const found = await beside()
+    expect((await found.documents.get('tokens', 'a'))?.value).toEqual({ of: 'amsel' })
+    expect((await findings(found)).join()).toMatch(/keystore-(forged|changed)/)
+    expect(found.faults().join()).toMatch(/the keystore/)
+  })
+
+  it('is not guessed where nothing says which it is', async () => {
+    const { record, store, keys, vault, beside } = await filled()
+    await record.close()
+    const { compartment } = await vault.createCompartment('documents')
+    const [entry] = await store.entriesFrom((await documentsKeys(keys))[0] ?? '', 1, 1)
+    if (entry === undefined) throw new Error('the ledger of documents is empty')
+    await store.commit({
+      appends: [{ compartment, expectedHead: 0, entries: [{ ...entry, compartment, locator: 'ab'.repeat(16) }] }],
+      documents: [],
+    })
+    await byHand.setNote(keys, 'documents', Buffer.alloc(48))
+    await expect(beside()).rejects.toMatchObject({ kind: 'fault', code: 'record.note-forged' })
   })
 })
 
@@ -162,13 +180,16 @@ describe('a registration that cannot be read', () => {
   })
 })
 
+async function documentsKeys(keys: KeyStore): Promise<readonly string[]> {
+  return (await keys.all()).filter(({ kind }) => kind === 'documents').map(({ owner }) => owner)
+}
+
 /** As if there had never been a ledger of documents. */
 async function forgetLedger(store: Store, keys: KeyStore): Promise<void> {
-  const owners = (await keys.all()).filter(({ kind }) => kind === 'documents').map(({ owner }) => owner)
-  for (const owner of owners) {
+  for (const owner of await documentsKeys(keys)) {
     await store.dropCompartment(owner)
-    await keys.replace(owner, 'documents', [])
-    await keys.setNotes(new Map([[`head:${owner}`, undefined]]))
+    await byHand.dropKeys(keys, owner, 'documents')
+    await byHand.dropNotes(keys, `head:${owner}`)
   }
-  await keys.setNotes(new Map([['documents', undefined]]))
+  await byHand.dropNotes(keys, 'documents')
 }

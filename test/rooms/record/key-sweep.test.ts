@@ -13,9 +13,9 @@ async function house() {
   await update(record, all, named('greta'))
   const clock = new FixedClock(0)
   const { documents } = record
-  const registry = new Registry({ documents, vault, keys, log: silentLog, repair: async () => undefined })
+  const registry = new Registry({ documents, vault, log: silentLog, repair: async () => undefined })
   await registry.open()
-  const sweep = new KeySweep({ keys, store, vault, registry, clock, log: silentLog })
+  const sweep = new KeySweep({ store, vault, registry, clock, log: silentLog })
   const owners = async () => new Set((await keys.all()).map(({ owner }) => owner))
   return { ...opened, sweep, owners, clock }
 }

@@ -46,7 +46,7 @@ function failingAt<T extends Store | KeyStore>(whole: T, writes: ReadonlySet<str
 }
 
 const storeWrites = new Set(['commit', 'reseal', 'putSegment'])
-const keyWrites = new Set(['add', 'replace', 'destroy', 'setNote', 'setNotes', 'raiseNotes', 'keepNote'])
+const keyWrites = new Set(['change'])
 
 async function untilDone(
   { store, keys }: { store: Store; keys: KeyStore },

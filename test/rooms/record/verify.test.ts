@@ -1,5 +1,6 @@
 import type { Finding, Record } from '#record'
 import { type Entry, openMemoryKeys, openMemoryStore, type Store } from '#store'
+import { byHand } from '../vault/by-hand.ts'
 import { create, everything, heartRate, ids, openTestRecord, patient, remove } from './family.ts'
 
 const all = everything()
@@ -113,10 +114,12 @@ describe('verify', () => {
     expect(await findings(record)).toContain('rolled-back')
   })
 
-  it('names a compartment whose key is gone', async () => {
-    const { record, keys, drossel } = await twoPatients()
-    await keys.destroy(drossel.holder.compartment, 0)
-    expect(await findings(record)).toContain('key-missing')
+  it('names a compartment whose key is gone, and one that somebody else has put a tombstone on', async () => {
+    const { record, store, keys, drossel } = await twoPatients()
+    await byHand.dropKeys(keys, drossel.holder.compartment)
+    expect(await findings((await openTestRecord(store, keys)).record)).toContain('key-missing')
+    await byHand.bury(keys, drossel.holder.compartment)
+    expect(await findings(record)).toContain('keystore-forged')
   })
 })
 

@@ -31,7 +31,7 @@ async function openRooms(): Promise<Rooms> {
   const clock = new FixedClock(Date.parse('2026-03-01T10:00:00Z'))
   const [store, keys] = [openMemoryStore(), openMemoryKeys()]
   const vault = await openVault({ keys, root: fileRoot(join(folder, 'root.key')), clock })
-  const record = await openRecord({ store, keys, vault, clock, log: silentLog, baseUrl: `${origin}/fhir` })
+  const record = await openRecord({ store, vault, clock, log: silentLog, baseUrl: `${origin}/fhir` })
   return { record, vault, clock }
 }
 

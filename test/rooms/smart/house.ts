@@ -65,7 +65,7 @@ export async function openHouse(options: { fetch?: Fetch; recovery?: Recovery } 
   const store = openMemoryStore()
   const keys = openMemoryKeys()
   const vault = await openVault({ keys, root: recoveryRoot(newRecoveryCode()), clock })
-  const record = await openRecord({ store, keys, vault, clock, log: silentLog, baseUrl: `${baseUrl}/fhir` })
+  const record = await openRecord({ store, vault, clock, log: silentLog, baseUrl: `${baseUrl}/fhir` })
   const { documents } = record
   const rooms = { record, documents, vault, clock, log: silentLog, baseUrl, ...options }
   const smart = await openSmart(rooms)

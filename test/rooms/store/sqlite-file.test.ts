@@ -162,12 +162,49 @@ describe('what was removed', () => {
       const path = join(directory, 'keys.db')
       const keys = await openSqliteKeys({ path })
       const wrapped = new Uint8Array(Buffer.from('WRAPPED-CANARY'))
-      await keys.add({ owner: anna, kind: 'patient', version: 1, wrapped, params: {} })
+      const key = { owner: anna, kind: 'patient', version: 1, wrapped, params: {} }
+      await keys.change({ put: { keys: [key] } })
       const files = ['keys.db', 'keys.db-wal'].map(file => join(directory, file))
       expect(files.some(file => readFileSync(file).includes('WRAPPED-CANARY'))).toBe(true)
-      await keys.destroy(anna, 1)
+      await keys.change({ dropped: { keys: [key] } })
+      await keys.scrub()
       expect(files.some(file => readFileSync(file).includes('WRAPPED-CANARY'))).toBe(false)
       await keys.close()
+    }))
+})
+
+describe('a keystore of an earlier release', () => {
+  it('is opened with all that is in it, and an earlier release does not open it any more', () =>
+    inDirectory(async directory => {
+      const path = join(directory, 'keys.db')
+      const key = { owner: anna, kind: 'patient', version: 1, wrapped: Uint8Array.of(1), params: { epoch: 1 } }
+      const rows = {
+        keys: [key],
+        tombstones: [{ owner: 'b'.repeat(32), atMs: 5 }],
+        notes: [{ name: 'head:a', value: Uint8Array.of(2) }],
+      }
+      const before = await openSqliteKeys({ path })
+      await before.change({ put: rows })
+      await before.close()
+      const database = new DatabaseSync(path)
+      for (const table of ['keys', 'tombstones', 'notes']) database.exec(`ALTER TABLE ${table} DROP COLUMN mac`)
+      database.exec('PRAGMA user_version = 1')
+      database.close()
+      for (let time = 0; time < 2; time++) {
+        const keys = await openSqliteKeys({ path })
+        expect([await keys.all(), await keys.tombstones(), await keys.notes('')]).toEqual([
+          rows.keys,
+          rows.tombstones,
+          rows.notes,
+        ])
+        await keys.change({ put: { notes: [{ name: 'head:b', value: Uint8Array.of(3), mac: Uint8Array.of(4) }] } })
+        expect(await keys.note('head:b')).toMatchObject({ mac: Uint8Array.of(4) })
+        await keys.change({ dropped: { notes: ['head:b'] } })
+        await keys.close()
+      }
+      const after = new DatabaseSync(path)
+      expect(after.prepare('PRAGMA user_version').get()).toEqual({ user_version: 2 })
+      after.close()
     }))
 })
 

@@ -2,9 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FixedClock, lengthPrefixed, systemClock } from '#kernel'
-import { type KeyStore, openMemoryKeys, openMemoryStore, openSqliteKeys } from '#store'
+import { type KeyStore, type KeysChange, openMemoryKeys, openMemoryStore, openSqliteKeys } from '#store'
 import { fileRoot, newRecoveryCode, openVault, pairStore, type RootProvider, recoveryRoot, type Vault } from '#vault'
 import { named, newVault, problemOf, sealBroken } from './arrange.ts'
+import { byHand } from './by-hand.ts'
 
 const destroyed = named('gone', 'vault.key-destroyed')
 const lost = named('fault', 'vault.key-lost')
@@ -199,7 +200,7 @@ describe.each(keystores)('a vault over %s keys – ARCHITECTURE §4', (_name, op
     if (row === undefined) throw new Error('no row')
     const context = lengthPrefixed(['kinhold/instance-key', vault.instanceId, 'recovery', '2'])
     const { wrapped } = await recoveryRoot(code).wrap(Buffer.alloc(32, 7), context)
-    await keys.add({ ...row, version: 2, wrapped })
+    await byHand.putKeys(keys, { ...row, version: 2, wrapped })
     expect(await problemOf(() => open(keys, recoveryRoot(code)))).toBe(refusedRoot)
   })
 
@@ -214,8 +215,8 @@ describe.each(keystores)('a vault over %s keys – ARCHITECTURE §4', (_name, op
       'another version': { version: 2 },
     }
     const moved = { ...row, ...moves[to as keyof typeof moves] }
-    await keys.replace(moved.owner, 'patient', [])
-    await keys.add(moved)
+    await byHand.dropKeys(keys, moved.owner, 'patient')
+    await byHand.putKeys(keys, moved)
     const fresh = await open(keys, root)
     expect(await problemOf(() => fresh.compartment(moved.owner))).toBe(broken)
   })
@@ -228,14 +229,14 @@ describe.each(keystores)('a vault over %s keys – ARCHITECTURE §4', (_name, op
     if (row === undefined) throw new Error('no row')
     const elsewhere = openMemoryKeys()
     const other = await newVault(elsewhere)
-    await elsewhere.add(row)
+    await byHand.putKeys(elsewhere, row)
     expect(await problemOf(() => other.compartment(compartment))).toBe(broken)
     expect(await problemOf(() => vault.compartment(foreign.compartment))).toBe(lost)
   })
 
   it('refuses a keystore whose note names another instance', async () => {
     await open(keys, root)
-    await keys.setNote('instance id', Buffer.alloc(16, 1))
+    await byHand.setNote(keys, 'instance id', Buffer.alloc(16, 1))
     expect(await problemOf(() => open(keys, root))).toBe(mixed)
   })
 
@@ -246,7 +247,7 @@ describe.each(keystores)('a vault over %s keys – ARCHITECTURE §4', (_name, op
     const [row] = await elsewhere.of('instance')
     await elsewhere.close()
     if (row === undefined) throw new Error('no row')
-    await keys.add(row)
+    await byHand.putKeys(keys, row)
     expect(await problemOf(() => open(keys, root))).toBe(mixed)
   })
 
@@ -255,8 +256,9 @@ describe.each(keystores)('a vault over %s keys – ARCHITECTURE §4', (_name, op
     const [row] = await keys.of('instance')
     if (row === undefined) throw new Error('no row')
     const renamed = { ...row, params: { ...row.params, instance: '0'.repeat(32) } }
-    await keys.replace('instance', 'instance:file', [renamed])
-    await keys.setNote('instance id', Buffer.alloc(16))
+    await byHand.dropKeys(keys, 'instance', 'instance:file')
+    await byHand.putKeys(keys, renamed)
+    await byHand.setNote(keys, 'instance id', Buffer.alloc(16))
     expect(await problemOf(() => open(keys, root))).toBe(named('unauthenticated', 'vault.root-refused'))
   })
 
@@ -270,28 +272,20 @@ describe.each(keystores)('a vault over %s keys – ARCHITECTURE §4', (_name, op
 
   it('does not create a new instance over a keystore that has lost its own', async () => {
     await (await open(keys, root)).createCompartment('patient')
-    await keys.replace('instance', 'instance:file', [])
+    await byHand.dropKeys(keys, 'instance', 'instance:file')
     expect(await problemOf(() => open(keys, root))).toBe(named('fault', 'vault.keystore-damaged'))
   })
 })
 
 describe('a restored keystore – ARCHITECTURE §4: a tombstone that restored keystores replay', () => {
-  /** An older backup of the keys beside a current shred ledger. */
-  function restored(backup: KeyStore, owner: string): KeyStore {
-    const bound = new Proxy(backup, {
-      get: (target, name: keyof KeyStore) => {
-        const member = target[name] as (...parameters: unknown[]) => Promise<unknown>
-        if (name !== 'tombstones') return member.bind(target)
-        return async () => [...(await target.tombstones()), { owner, atMs: 1 }]
-      },
-    })
-    return bound
-  }
-
   it('gives no key of a destroyed compartment, and deletes it again', async () => {
     const [keys, code] = [openMemoryKeys(), newRecoveryCode()]
-    const { compartment } = await (await open(keys, recoveryRoot(code))).createCompartment('patient')
-    const vault = await open(restored(keys, compartment), recoveryRoot(code))
+    const before = await open(keys, recoveryRoot(code))
+    const { compartment } = await before.createCompartment('patient')
+    const older = await keys.of(compartment)
+    await before.destroy(compartment)
+    await byHand.putKeys(keys, ...older)
+    const vault = await open(keys, recoveryRoot(code))
     expect(await problemOf(() => vault.compartment(compartment))).toBe(destroyed)
     expect(await vault.compartments()).toEqual([])
     expect(await keys.of(compartment)).toEqual([])
@@ -299,12 +293,13 @@ describe('a restored keystore – ARCHITECTURE §4: a tombstone that restored ke
 
   it('gives no key that is put back while the vault is open', async () => {
     const [keys, code] = [openMemoryKeys(), newRecoveryCode()]
-    const { compartment } = await (await open(keys, recoveryRoot(code))).createCompartment('patient')
+    const before = await open(keys, recoveryRoot(code))
+    const { compartment } = await before.createCompartment('patient')
     const [row] = await keys.of(compartment)
     if (row === undefined) throw new Error('no row')
-    await keys.replace(compartment, 'patient', [])
-    const vault = await open(restored(keys, compartment), recoveryRoot(code))
-    await keys.add(row)
+    await before.destroy(compartment)
+    const vault = await open(keys, recoveryRoot(code))
+    await byHand.putKeys(keys, row)
     expect(await problemOf(() => vault.compartment(compartment))).toBe(destroyed)
     expect(await vault.compartments()).toEqual([])
     expect(await keys.of(compartment)).toHaveLength(1)
@@ -430,9 +425,11 @@ describe('a change of root that fails half-way', () => {
     const failing = new Proxy(keys, {
       get: (target, name: keyof KeyStore) => {
         const member = target[name] as (...parameters: unknown[]) => Promise<unknown>
-        if (name !== 'replace') return member.bind(target)
-        return (owner: string, kind: string, rows: []) =>
-          kind === 'instance:file' ? Promise.reject(new RangeError('disk full')) : target.replace(owner, kind, rows)
+        if (name !== 'change') return member.bind(target)
+        return (change: KeysChange) =>
+          change.dropped?.keys?.some(({ kind }) => kind === 'instance:file')
+            ? Promise.reject(new RangeError('disk full'))
+            : target.change(change)
       },
     })
     await expect((await open(failing, old)).rotateRoot(recoveryRoot(code))).rejects.toThrow('disk full')

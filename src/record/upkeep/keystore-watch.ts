@@ -1,0 +1,119 @@
+import { isProblem, type Log } from '#kernel'
+import type { KeyRow, KeystoreFault, Vault } from '#vault'
+import type { Finding } from '../types.ts'
+
+/** Going through the keystore takes at most this part of the time, however often others write to it. */
+const restPerWork = 9
+
+interface WatchRooms {
+  readonly vault: Vault
+  readonly log: Log
+  /** What is to be done again when all of the keystore can no longer be believed. */
+  onFault(): Promise<void>
+}
+
+/** Whether the keystore holds what was written to it, and all of that: looked at from the start on, and whenever somebody else has written. */
+export class KeystoreWatch {
+  readonly #rooms: WatchRooms
+  #lookedAt: number | undefined
+  #told = ''
+  #hasFailed = false
+  #restUntilMs = 0
+
+  constructor(rooms: WatchRooms) {
+    this.#rooms = rooms
+  }
+
+  /** Takes over what an earlier release has left, unless it is known that this one was here already. Once for each keystore. */
+  async takeOver(): Promise<void> {
+    const { vault, log } = this.#rooms
+    if (!(await vault.keys.isUnsealed())) return
+    await vault.takeKeystoreAsItIs()
+    log.warn(
+      'the keystore of an earlier release was taken over: from now on it shows when rows of it are changed or removed',
+      {
+        room: 'record',
+      },
+    )
+  }
+
+  /** Goes through the keystore if anybody else may have written to it. */
+  async look(): Promise<void> {
+    const mark = await this.#rooms.vault.keys.othersMark()
+    if (mark === this.#lookedAt || performance.now() < this.#restUntilMs) return
+    const sinceMs = performance.now()
+    await this.#examine()
+    this.#lookedAt = mark
+    const untilMs = performance.now()
+    this.#restUntilMs = untilMs + restPerWork * (untilMs - sinceMs)
+  }
+
+  async #examine(): Promise<void> {
+    const { vault, onFault } = this.#rooms
+    try {
+      await vault.keys.examine()
+      this.#hasFailed = false
+    } catch (error) {
+      if (!isProblem(error)) throw error
+      this.#hasFailed = true
+    }
+    this.#tell()
+    if (vault.keys.fault !== undefined) await onFault()
+  }
+
+  #tell(): void {
+    const found = this.faults().join('; ')
+    if (found !== this.#told && found !== '')
+      this.#rooms.log.error('the keystore is not as it was written; run verify', { room: 'record', detail: found })
+    this.#told = found
+  }
+
+  /** In words for whoever watches. */
+  faults(): readonly string[] {
+    const { fault, forged } = this.#rooms.vault.keys
+    return [
+      ...(forged.length === 0 ? [] : [`${forged.length} rows of the keystore were not written by us`]),
+      ...(fault === undefined ? [] : [faultTexts[fault].short]),
+      ...(this.#hasFailed ? ['the keystore could not be gone through'] : []),
+    ]
+  }
+
+  /** The same for `verify`, after all of it was gone through again. */
+  async findings(): Promise<readonly Finding[]> {
+    await this.#examine()
+    const { fault, forged } = this.#rooms.vault.keys
+    return [
+      ...forged.map((row): Finding => ({ kind: 'keystore-forged', ...placeOf(row) })),
+      ...(fault === undefined ? [] : [{ kind: 'keystore-changed', text: faultTexts[fault].long } as const]),
+      ...(this.#hasFailed
+        ? [{ kind: 'keystore-changed', text: 'The keystore could not be gone through.' } as const]
+        : []),
+    ]
+  }
+}
+
+const faultTexts: Readonly<Record<KeystoreFault, { readonly short: string; readonly long: string }>> = {
+  incomplete: {
+    short: 'the keystore does not hold all that was written to it',
+    long: 'The keystore does not hold all that was written to it: rows are missing, or are older than they were.',
+  },
+  older: {
+    short: 'the keystore is older than the data',
+    long: 'The keystore is older than the data say: it was put back. If you did that, run verify --accept-restore.',
+  },
+  unsealed: {
+    short: 'the keystore has lost its seal',
+    long: 'The keystore has lost its seal, or holds another one: nothing tells whether it is whole.',
+  },
+}
+
+const isCompartment = /^[0-9a-f]{32}$/
+
+/** Which row it is; a name that nobody of us would give is left out. */
+function placeOf(row: KeyRow): Pick<Finding, 'compartment' | 'text'> {
+  const table = 'wrapped' in row ? 'key' : 'atMs' in row ? 'tombstone' : 'note'
+  const name = 'name' in row ? row.name : row.owner
+  const compartment = name.slice(name.lastIndexOf(':') + 1)
+  const text = `A ${table} in the keystore was not written by us${row.mac === undefined ? ', or lost what vouches for it' : ''}.`
+  return isCompartment.test(compartment) ? { compartment, text } : { text }
+}

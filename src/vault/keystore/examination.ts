@@ -1,0 +1,44 @@
+import type { KeyStore } from '#store'
+import { exchanged } from '../set-digest.ts'
+import { isSeal, type Seal, type SealKey, type WholeFault } from './seal.ts'
+import type { KeyRow, Vouching } from './vouching.ts'
+
+/** What going through all rows has found. */
+export interface Examined {
+  /** As it was when the rows were as they were; undefined where there is none, or none of ours. */
+  readonly seal: Seal | undefined
+  readonly sealBytes: Uint8Array | undefined
+  readonly digest: bigint
+  /** Those that were not written by this instance, or not so. */
+  readonly forged: readonly KeyRow[]
+  /** Whether any row is vouched for at all: none is in what an earlier release has left. */
+  readonly isVouched: boolean
+}
+
+/** Goes through all rows, as they were at one moment. */
+export async function examine(keys: KeyStore, vouching: Vouching, sealKey: SealKey): Promise<Examined> {
+  let digest = 0n
+  let sealBytes: Uint8Array | undefined
+  let isVouched = false
+  const forged: KeyRow[] = []
+  for await (const rows of keys.everything())
+    for (const row of [...rows.keys, ...rows.tombstones, ...rows.notes]) {
+      if (isSeal(row)) {
+        sealBytes = row.value
+        continue
+      }
+      const { element, isOurs } = vouching.look(row)
+      digest = exchanged(digest, undefined, element)
+      isVouched ||= row.mac !== undefined
+      if (!isOurs) forged.push(row)
+    }
+  return { seal: sealBytes && sealKey.open(sealBytes), sealBytes, digest, forged, isVouched }
+}
+
+/** What is wrong with all rows together: some are missing, or are older than they were. */
+export function faultOf({ seal, digest }: Examined, leastGeneration: number): WholeFault | 'incomplete' | undefined {
+  if (seal === undefined) return 'unsealed'
+  if (seal.fault !== undefined) return seal.fault
+  if (seal.generation < leastGeneration) return 'older'
+  return seal.digest === digest ? undefined : 'incomplete'
+}
