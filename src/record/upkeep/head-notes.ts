@@ -103,8 +103,10 @@ export class HeadNotes {
     const note = await this.#read(prefixes.head, compartment)
     if (note === 'forged' || (note === undefined && head.seq > 0 && this.mayBeMissing))
       return this.#lose(compartment, undefined)
-    if (note !== undefined && !isSame(note, head) && !(await this.#holds(compartment, note)))
-      return this.#lose(compartment, note)
+    // What an earlier process had seen and missed, perhaps before it was noted as a head.
+    for (const each of [note, await this.#read(prefixes.alarm, compartment)])
+      if (each === 'forged' || (each !== undefined && !isSame(each, head) && !(await this.#holds(compartment, each))))
+        return this.#lose(compartment, each === 'forged' ? undefined : each)
     this.#noted.set(compartment, note?.seq ?? 0)
   }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '#kernel'
 import { type KeyStore, openMemoryKeys, openMemoryStore, openSqliteKeys, type WrappedKey } from '#store'
-import { newRecoveryCode, openVault, recoveryRoot, rotateInstance, type Vault } from '#vault'
+import { newRecoveryCode, openVault, type RootProvider, recoveryRoot, rotateInstance, type Vault } from '#vault'
 import { named, problemOf } from './arrange.ts'
 import { byHand } from './by-hand.ts'
 
@@ -19,6 +19,7 @@ const text = (value: string) => new Uint8Array(Buffer.from(value))
 
 interface House {
   readonly keys: KeyStore
+  readonly root: RootProvider
   readonly vault: Vault
   readonly patients: readonly string[]
   /** All rows, as they were a while ago. */
@@ -37,7 +38,7 @@ async function house(open: () => Promise<KeyStore>): Promise<House> {
   const older = await byHand.keep(keys)
   await vault.destroy(patients[2] ?? '')
   await vault.keys.raiseNotes(new Map(patients.map(id => [`head:${id}`, text('00000009')])))
-  return { keys, vault, patients, older, another }
+  return { keys, root, vault, patients, older, another }
 }
 
 const rowOf = async (keys: KeyStore, owner: string): Promise<WrappedKey> => {
@@ -252,6 +253,18 @@ describe.each(keystores)('a keystore in %s that several write to', (_, open) => 
     await vault.keys.destroy(gone.owner, 9e12)
     expect(await keys.tombstones()).toEqual(before)
     expect((await keys.of(row.owner)).length).toBe(2)
+    await keys.close()
+  })
+
+  it('answers that too many want to write when somebody else is faster again and again', async () => {
+    const { keys, root, vault } = await house(open)
+    const { compartment } = await vault.createCompartment('patient')
+    const crowded = new Proxy(keys, {
+      get: (target, name: keyof KeyStore) => (name === 'change' ? async () => false : target[name].bind(target)),
+    })
+    const late = await openVault({ keys: crowded, root, clock: systemClock })
+    expect(await problemOf(() => late.destroy(compartment))).toBe(named('busy', 'keys.contended'))
+    expect(await problemOf(() => vault.destroy(compartment))).toBe('no problem')
     await keys.close()
   })
 
