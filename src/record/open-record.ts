@@ -194,6 +194,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
       clearInterval(rounds)
       await places.close()
       await flush()
+      await shelf.seal()
       outbox.close()
     },
   }
@@ -227,7 +228,10 @@ function keepUp(rooms: {
   const once = () => {
     round++
     if (round % sweepEveryRounds === 0) {
-      shelf.sweep()
+      upkeep.begin(async () => {
+        await shelf.settle()
+        shelf.sweep()
+      })
       upkeep.begin(() => outbox.retry())
       upkeep.begin(() => rooms.finish())
     }

@@ -208,7 +208,10 @@ export interface Store {
    */
   reseal(compartment: CompartmentId, entries: readonly Pick<Entry, 'seq' | 'sealed'>[]): Promise<void>
 
-  /** Keeps a segment; one with the same `fromSeq` is replaced. Segments are derived: losing one loses no data. */
+  /**
+   * Keeps a segment in the place of one with the same `fromSeq`, unless that one goes further; one of entries that are not there
+   * (any more) is not kept. Segments are derived: losing one loses no data. Concurrent calls may share one flush.
+   */
   putSegment(segment: Segment): Promise<void>
   /** The segments of a compartment, ascending by `fromSeq`. */
   segments(compartment: CompartmentId): Promise<readonly Segment[]>

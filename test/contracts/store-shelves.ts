@@ -165,7 +165,14 @@ export function shelvesContract(held: Held<Store>): void {
       sealed: sealedForTest(content),
     })
 
+    /** A compartment with so many entries. */
+    const grow = (compartment: string, letter: string, count: number) => {
+      const locators = Array.from({ length: count }, (_, index) => [id(letter, index)] as const)
+      return held.subject.commit({ appends: [append(compartment, 0, ...locators)] })
+    }
+
     it('come back in the order of their seqs', async () => {
+      await grow(anna, '8', 8192)
       await held.subject.putSegment(segment(4097, 8192, 'second'))
       await held.subject.putSegment(segment(1, 4096, 'first'))
       expect(await held.subject.segments(anna)).toEqual([segment(1, 4096, 'first'), segment(4097, 8192, 'second')])
@@ -173,12 +180,41 @@ export function shelvesContract(held: Held<Store>): void {
     })
 
     it('replace one that began at the same seq', async () => {
+      await grow(anna, '8', 30)
       await held.subject.putSegment(segment(1, 10, 'short'))
       await held.subject.putSegment(segment(1, 20, 'long'))
       expect(await held.subject.segments(anna)).toEqual([segment(1, 20, 'long')])
+      await held.subject.putSegment(segment(1, 20, 'as long, sealed anew'))
+      expect(await held.subject.segments(anna)).toEqual([segment(1, 20, 'as long, sealed anew')])
+    })
+
+    it('do not replace one that goes further, of whoever was faster', async () => {
+      await grow(anna, '8', 30)
+      await held.subject.putSegment(segment(1, 20, 'long'))
+      await held.subject.putSegment(segment(1, 19, 'late'))
+      expect(await held.subject.segments(anna)).toEqual([segment(1, 20, 'long')])
+    })
+
+    it('are not kept of what is not there, or not there any more', async () => {
+      await grow(anna, '8', 10)
+      await held.subject.putSegment(segment(1, 11, 'too long'))
+      await held.subject.putSegment({ ...segment(1, 1, 'of nobody'), compartment: ben })
+      expect(await held.subject.segments(anna)).toEqual([])
+      await held.subject.dropCompartment(anna)
+      await held.subject.putSegment(segment(1, 10, 'late'))
+      expect(await held.subject.stats()).toMatchObject({ compartments: 0, segments: 0 })
+    })
+
+    it('of one turn are all written', async () => {
+      await grow(anna, '8', 50)
+      const all = Array.from({ length: 50 }, (_, index) => segment(index + 1, index + 1, `${index}`))
+      await Promise.all(all.map(one => held.subject.putSegment(one)))
+      expect(await held.subject.segments(anna)).toEqual(all)
     })
 
     it('are dropped by compartment', async () => {
+      await grow(anna, '8', 10)
+      await grow(ben, '9', 10)
       await held.subject.putSegment(segment(1, 10, 'hers'))
       await held.subject.putSegment({ ...segment(1, 10, 'his'), compartment: ben })
       await held.subject.dropSegments(anna)

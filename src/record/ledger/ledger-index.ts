@@ -4,13 +4,25 @@ import { CompartmentIndex, encodeSegment, extractRow, type Holder, type IndexRow
 import type { Entry, Segment, Store } from '#store'
 import type { CompartmentKeys } from '#vault'
 import { decodePayload, type Payload } from './payload.ts'
-import { Tail } from './tail.ts'
+import { rowsOfSegment, Tail } from './tail.ts'
 
 /** Rows that are taken into an index in one go; about a millisecond. */
 const rowsAtATime = 128
 
 /** Entries that are fetched at once. */
 export const readAhead = 1024
+
+/** Segments of a ledger that was just opened are kept for who opens its index next, unless they are large. */
+const mostKeptBytes = 64 * 1024
+
+/**
+ * Rows that no segment holds are sealed when they are at least so many, and at least half as many as the segment that they make
+ * longer holds already: so that what is written once more each time adds up to a small multiple of all rows.
+ */
+const fewRows = 4
+
+/** After so many looks without anything new the rows that a segment holds are forgotten. */
+const quietTimes = 12
 
 /** What the index of a ledger asks of the ledger, and of what is around it. */
 export interface IndexedLedger {
@@ -36,20 +48,35 @@ export class LedgerIndex {
   #sealing: Promise<void> | undefined
   /** An entry is missing or cannot be opened, so no index of this ledger would be complete. */
   #damaged = false
+  /** What a segment holds of the rows behind the last full one. */
+  #partUntil = 0
+  /** Segments as they were when the ledger was opened. */
+  #kept: readonly Segment[] | undefined
+  /** Where the rows ended when it was last looked whether there are more, and how often there were not. */
+  #quiet = { until: 0, times: 0 }
 
   constructor(ledger: IndexedLedger) {
     this.#ledger = ledger
   }
 
-  /** What the open index takes in memory; 0 while nobody has searched this compartment. */
+  /** What the rows at hand and – once somebody has searched this compartment – the open index take in memory. */
   get sizeBytes(): number {
-    return this.#index?.sizeBytes ?? 0
+    return (this.#index?.sizeBytes ?? 0) + this.#tail.sizeBytes
   }
 
-  /** Begins behind the segments that end before this seq; an index that was open is opened anew when it is asked for. */
-  startAt(seq: number): void {
+  /**
+   * Begins behind these segments; an index that was open is opened anew when it is asked for.
+   *
+   * @returns the seq up to which they go
+   */
+  startBehind(segments: readonly Segment[]): number {
+    const { fromSeq, untilSeq } = segments.at(-1) ?? nothingSealed
     this.#index = undefined
-    this.#tail.startAt(seq)
+    this.#tail.startAt(untilSeq + 1, untilSeq - fromSeq + 1 < rowsOfSegment ? fromSeq : untilSeq + 1)
+    this.#partUntil = untilSeq
+    const bytes = segments.reduce((sum, { sealed }) => sum + sealed.length, 0)
+    this.#kept = bytes <= mostKeptBytes ? segments : undefined
+    return untilSeq
   }
 
   /** Rows behind the last segment, between two seqs, both included; undefined unless all of them are here, and sound. */
@@ -93,15 +120,23 @@ export class LedgerIndex {
     const { holder, store, durableHead } = this.#ledger
     const index = new CompartmentIndex(holder)
     while (this.#index === undefined && !this.#damaged) {
-      const segments = (await store.segments(holder.compartment)).filter(({ untilSeq }) => untilSeq <= durableHead())
-      const sealedUntil = segments.at(-1)?.untilSeq ?? 0
-      this.#tail.dropUntil(sealedUntil)
-      if (sealedUntil !== this.#tail.from - 1) return this.#takeBack(sealedUntil + 1)
+      const kept = this.#kept ?? (await store.segments(holder.compartment))
+      this.#kept = undefined
+      const segments = joined(kept).filter(({ untilSeq }) => untilSeq <= durableHead())
+      const last = segments.at(-1) ?? nothingSealed
+      this.#adopt(last)
+      if (last.untilSeq < this.#tail.from - 1) return this.#takeBack(last.untilSeq + 1)
       // What came from the tail and was sealed since, with more behind it, cannot be told from the rest: begin anew.
       if (segments.some(({ fromSeq, untilSeq }) => fromSeq <= index.head && index.head < untilSeq)) return
       if (!(await this.#addSegments(index, segments))) return this.#renew(segments)
       await this.#addTail(index)
     }
+  }
+
+  /** All segments but the last are full; of the last one only its rows tell. */
+  #adopt({ fromSeq, untilSeq }: Pick<Segment, 'fromSeq' | 'untilSeq'>): void {
+    this.#partUntil = untilSeq
+    if (this.#tail.start !== untilSeq + 1 && this.#tail.start !== fromSeq) this.#tail.restartAt(fromSeq)
   }
 
   /**
@@ -151,7 +186,6 @@ export class LedgerIndex {
 
   /** Of the segments those that the index does not have yet; false when one is of another release, whose rows came out differently. */
   async #addSegments(index: CompartmentIndex, segments: readonly Segment[]): Promise<boolean> {
-    if (segments.some(({ fromSeq }, at) => fromSeq !== (segments[at - 1]?.untilSeq ?? 0) + 1)) throw ledgerDamaged()
     try {
       for (const segment of segments) {
         if (segment.fromSeq <= index.head) continue
@@ -184,24 +218,57 @@ export class LedgerIndex {
 
   /** Begins to seal what fills whole segments; nobody needs to wait for it. */
   sealSoon(): void {
-    if (this.#tail.fullUntil !== undefined) void this.seal()
+    if (!this.#damaged && (this.#tail.fullUntil !== undefined || this.#tail.lacksRows)) void this.#seal('full')
   }
 
-  /** Seals what fills whole segments; resolves when they are kept. Those who ask meanwhile wait for the same sealing. */
+  /** Seals what there is; resolves when it is kept. */
   seal(): Promise<void> {
-    this.#sealing ??= withBudget('unbounded', () => this.#sealAll()).finally(() => {
+    return this.#seal('all')
+  }
+
+  /**
+   * To be called now and then: seals what there is when nothing was added since the last time, and forgets the rows when nothing
+   * comes for long. Undefined when there is nothing to do, as mostly.
+   */
+  settle(): Promise<void> | undefined {
+    const { until } = this.#tail
+    const isQuiet = until === this.#quiet.until
+    this.#quiet = { until, times: isQuiet ? this.#quiet.times + 1 : 0 }
+    if (!isQuiet) return undefined
+    if (this.#quiet.times > quietTimes && this.#partUntil >= this.#tail.from) this.#tail.forgetUntil(this.#partUntil)
+    return this.#isWorthSealing() ? this.#seal('all') : undefined
+  }
+
+  #isWorthSealing(): boolean {
+    const until = Math.min(this.#tail.until, this.#ledger.durableHead())
+    const start = this.#tail.start
+    const more = until - Math.max(this.#partUntil, start - 1)
+    return !this.#damaged && more >= fewRows && more >= (this.#partUntil - start + 1) / 2
+  }
+
+  /** Those who ask meanwhile wait for the same sealing. */
+  async #seal(what: 'full' | 'all'): Promise<void> {
+    const running = this.#sealing
+    this.#sealing ??= withBudget('unbounded', () => this.#sealAll(what)).finally(() => {
       this.#sealing = undefined
     })
-    return this.#sealing
+    await this.#sealing
+    if (running !== undefined && what === 'all') await this.#seal(what)
   }
 
-  async #sealAll(): Promise<void> {
+  async #sealAll(what: 'full' | 'all'): Promise<void> {
     try {
+      if (this.#tail.lacksRows || (what === 'all' && this.#isWorthSealing())) await this.#takeBackFromStart()
       for (let full = this.#fullUntil(); full !== undefined; full = this.#fullUntil()) await this.#sealUntil(full)
+      if (what === 'all') await this.#sealRest()
     } catch (error) {
       const errorName = error instanceof Error ? error.name : 'unknown'
       this.#ledger.log.warn('an index segment was not written; it will be tried again', { room: 'record', errorName })
     }
+  }
+
+  async #takeBackFromStart(): Promise<void> {
+    if (this.#tail.start < this.#tail.from) await this.#takeBack(this.#tail.start)
   }
 
   /** The end of the next segment that can be sealed: a full one of durable rows. */
@@ -212,14 +279,37 @@ export class LedgerIndex {
   }
 
   async #sealUntil(untilSeq: number): Promise<void> {
-    const { holder, keys, store } = this.#ledger
-    const at = { fromSeq: this.#tail.from, untilSeq }
-    const rows = this.#tail.rows.filter(({ seq }) => seq <= untilSeq)
-    const sealed = keys.sealSegment(encodeSegment(rows), at)
-    await store.putSegment({ compartment: holder.compartment, ...at, sealed })
+    await this.#put(untilSeq)
     this.#tail.dropUntil(untilSeq)
   }
+
+  /** What does not fill a segment: the rows stay at hand, for a longer one takes its place. */
+  async #sealRest(): Promise<void> {
+    const { alive, durableHead } = this.#ledger
+    const { start, from, until } = this.#tail
+    if (!alive() || start !== from || !this.#isWorthSealing()) return
+    const untilSeq = Math.min(until, durableHead())
+    await this.#put(untilSeq)
+    this.#partUntil = Math.max(this.#partUntil, untilSeq)
+  }
+
+  async #put(untilSeq: number): Promise<void> {
+    const { holder, keys, store } = this.#ledger
+    const at = { fromSeq: this.#tail.start, untilSeq }
+    const rows = this.#tail.rows.filter(({ seq }) => seq <= untilSeq)
+    const sealed = keys.sealSegment(encodeSegment(rows), at)
+    this.#kept = undefined
+    await store.putSegment({ compartment: holder.compartment, ...at, sealed })
+  }
 }
+
+/** Segments as far as they join up: somebody may have dropped those before the ones that are there. */
+function joined(segments: readonly Segment[]): readonly Segment[] {
+  const gap = segments.findIndex(({ fromSeq }, at) => fromSeq !== (segments[at - 1]?.untilSeq ?? 0) + 1)
+  return gap < 0 ? segments : segments.slice(0, gap)
+}
+
+const nothingSealed = { fromSeq: 1, untilSeq: 0 }
 
 /** What an entry says; undefined when it is not what was written. */
 export function soundPayload(keys: CompartmentKeys, entry: Entry): Payload | undefined {

@@ -89,8 +89,7 @@ export class Ledger {
     const ledger = new Ledger(holder, keys, rooms)
     const segments = await rooms.store.segments(holder.compartment)
     const last = segments.at(-1)
-    ledger.#durableHead = ledger.#pendingHead = last?.untilSeq ?? 0
-    ledger.#index.startAt(ledger.#durableHead + 1)
+    ledger.#durableHead = ledger.#pendingHead = ledger.#index.startBehind(segments)
     const [entry] = last === undefined ? [] : await rooms.store.entriesAt(holder.compartment, [last.untilSeq])
     if (entry !== undefined) ledger.#adoptLink(entry)
     if (before !== undefined) await ledger.#inherit(before)
@@ -117,7 +116,7 @@ export class Ledger {
     return this.#headTag === undefined ? { expectedHead } : { expectedHead, headTag: this.#headTag }
   }
 
-  /** What the open index takes in memory; 0 while nobody has searched this compartment. */
+  /** What the rows at hand and the open index take in memory. */
   get sizeBytes(): number {
     return this.#index.sizeBytes
   }
@@ -278,11 +277,11 @@ export class Ledger {
 
   /** What others have sealed need not be read entry by entry: an index that was open is built anew from the segments. */
   async #skipSealed(): Promise<void> {
-    const sealedUntil = (await this.#store.segments(this.holder.compartment)).at(-1)?.untilSeq ?? 0
+    const segments = await this.#store.segments(this.holder.compartment)
+    const sealedUntil = segments.at(-1)?.untilSeq ?? 0
     const [entry] = await this.#store.entriesAt(this.holder.compartment, [sealedUntil])
     if (entry === undefined || sealedUntil <= this.#durableHead || this.#pendingHead !== this.#durableHead) return
-    this.#index.startAt(sealedUntil + 1)
-    this.#pendingHead = this.#durableHead = sealedUntil
+    this.#pendingHead = this.#durableHead = this.#index.startBehind(segments)
     this.#adoptLink(entry)
   }
 
@@ -320,9 +319,14 @@ export class Ledger {
     this.#link = Buffer.from(linkOf(entry, payload))
   }
 
-  /** Seals what fills whole segments; resolves when they are kept. */
-  sealFullSegments(): Promise<void> {
+  /** Seals the rows that no segment holds; resolves when they are kept. */
+  seal(): Promise<void> {
     return this.#index.seal()
+  }
+
+  /** Seals them once nothing is being added. Undefined when there is nothing to do. */
+  settle(): Promise<void> | undefined {
+    return this.#index.settle()
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Clock, gauge, withBudget } from '#kernel'
+import { type Clock, gauge, giveWay, withBudget } from '#kernel'
 import type { Holder } from '#search'
 import type { CompartmentId, Locator } from '#store'
 import type { Vault } from '#vault'
@@ -11,6 +11,9 @@ export interface ShelfLimits {
   readonly idleMs: number
   readonly indexBytes: number
 }
+
+/** Segments that are made in one go, about a millisecond. */
+const sealedAtOnce = 8
 
 /** An opened version that nobody asks for is forgotten after one to two of these. */
 const agesEveryMs = 30_000
@@ -110,6 +113,30 @@ export class Shelf {
   /** Ledgers that are open now. */
   opened(): readonly Ledger[] {
     return [...this.#opened.values()]
+  }
+
+  /** Seals the rows of ledgers to which nothing is being added, so that whoever opens them next need not open each entry. */
+  settle(): Promise<void> {
+    return this.#sealing(ledger => ledger.settle())
+  }
+
+  /** Seals the rows of all ledgers. */
+  seal(): Promise<void> {
+    return this.#sealing(ledger => ledger.seal())
+  }
+
+  /** A few at once, whose segments are then written together. */
+  async #sealing(seal: (ledger: Ledger) => Promise<void> | undefined): Promise<void> {
+    let sealing: Promise<void>[] = []
+    for (const ledger of this.opened()) {
+      const begun = seal(ledger)
+      if (begun !== undefined) sealing.push(begun)
+      if (sealing.length < sealedAtOnce) continue
+      await Promise.all(sealing)
+      await giveWay()
+      sealing = []
+    }
+    await Promise.all(sealing)
   }
 
   /**

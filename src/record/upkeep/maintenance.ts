@@ -43,7 +43,7 @@ export class Maintenance {
       this.#close(holder)
       await store.dropSegments(holder.compartment)
       const ledger = await shelf.open(holder)
-      await ledger.sealFullSegments()
+      await ledger.seal()
       entries += ledger.durableHead
     }
     return entries

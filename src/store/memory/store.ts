@@ -239,8 +239,10 @@ class MemoryStore implements Store {
   async putSegment(segment: Segment): Promise<void> {
     this.#checkOpen()
     checkId16(segment.compartment)
-    const kept = { ...segment, sealed: copyOf(segment.sealed) }
-    mapIn(this.#segments, segment.compartment).set(segment.fromSeq, kept)
+    const { compartment, fromSeq, untilSeq } = segment
+    const there = this.#segments.get(compartment)?.get(fromSeq)
+    if (this.#head(compartment) < untilSeq || (there?.untilSeq ?? 0) > untilSeq) return
+    mapIn(this.#segments, compartment).set(fromSeq, { ...segment, sealed: copyOf(segment.sealed) })
   }
 
   async segments(compartment: CompartmentId): Promise<readonly Segment[]> {

@@ -5,7 +5,8 @@ import { sealedFromDatabase, seqOf, toRowId } from './row-ids.ts'
 import { prepareAll } from './statements.ts'
 
 const sql = {
-  put: 'INSERT OR REPLACE INTO segments (id, until, sealed) VALUES (?, ?, ?)',
+  put: `INSERT INTO segments (id, until, sealed) SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM entries WHERE id = ?4)
+    ON CONFLICT DO UPDATE SET until = ?2, sealed = ?3 WHERE until <= ?2`,
   list: 'SELECT id, until, sealed FROM segments WHERE id >= ? AND id < ? ORDER BY id',
   at: 'SELECT id, until, sealed FROM segments WHERE id = ?',
   drop: 'DELETE FROM segments WHERE id >= ? AND id < ?',
@@ -30,9 +31,12 @@ export class Segments {
     this.#statements = prepareAll(database, sql)
   }
 
+  /** Unless a longer one is there, or the entries are not. */
   put(segment: Segment): void {
-    const number = this.#compartments.numberForWriting(segment.compartment)
-    this.#statements.put.run(toRowId(number, segment.fromSeq), segment.untilSeq, segment.sealed)
+    const number = this.#compartments.number(segment.compartment)
+    if (number === undefined) return
+    const { fromSeq, untilSeq, sealed } = segment
+    this.#statements.put.run(toRowId(number, fromSeq), untilSeq, sealed, toRowId(number, untilSeq))
   }
 
   list(compartment: CompartmentId): Segment[] {

@@ -34,6 +34,7 @@ import { storeSchema } from './schema.ts'
 import { Scrub } from './scrub.ts'
 import { Segments } from './segments.ts'
 import { Stretches } from './stretches.ts'
+import { Together } from './together.ts'
 import type { Transactions } from './transactions.ts'
 
 /** Where the store lies, and what it may use. */
@@ -72,6 +73,7 @@ class SqliteStore implements Store {
   readonly #drop: CompartmentDrop
   readonly #scrub: Scrub
   readonly #stretches: Stretches
+  readonly #segmentPuts: Together<Segment>
   readonly #misplaced: ReturnType<typeof misplacedIn>
   #closing = false
 
@@ -79,6 +81,11 @@ class SqliteStore implements Store {
     this.#parts = parts
     this.#scrub = new Scrub('data', parts)
     this.#commits = new GroupCommit(commits => this.#flush(commits))
+    this.#segmentPuts = new Together(segments =>
+      parts.transactions.write(() => {
+        for (const segment of segments) parts.segments.put(segment)
+      }),
+    )
     this.#stretches = new Stretches(parts)
     this.#drop = new CompartmentDrop(parts)
     this.#misplaced = misplacedIn(parts.database)
@@ -198,7 +205,7 @@ class SqliteStore implements Store {
   }
 
   putSegment(segment: Segment): Promise<void> {
-    return this.#parts.transactions.write(() => this.#parts.segments.put(segment))
+    return this.#segmentPuts.add(segment)
   }
 
   async segments(compartment: CompartmentId): Promise<readonly Segment[]> {
@@ -303,6 +310,7 @@ class SqliteStore implements Store {
   async close(): Promise<void> {
     this.#closing = true
     await this.#commits.settled()
+    await this.#segmentPuts.settled()
     this.#parts.transactions.close()
   }
 }
