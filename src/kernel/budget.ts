@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { Problem } from './problem.ts'
 
 /** What a request uses up. `cpu` is charged by `giveWay` alone. */
-export type BudgetKind = 'work' | 'cpu' | 'parsed' | 'answered' | 'audited'
+export type BudgetKind = 'work' | 'cpu' | 'parsed' | 'written' | 'answered' | 'audited'
 
 interface BudgetRow {
   readonly kind: 'too-costly'
@@ -23,6 +23,8 @@ export const budgetTable: Readonly<Record<BudgetKind, BudgetRow>> = Object.freez
   work: { kind: 'too-costly', code: 'budget.work-exceeded', unit: 'values compared', limit: 200 * million, instead: 'Ask with fewer criteria, shorter chains or fewer entries, or for a narrower set, for instance by _id, code or date.' },
   cpu: { kind: 'too-costly', code: 'budget.cpu-exceeded', unit: 'milliseconds of computing', limit: 10_000, instead: 'Ask for less at once: fewer criteria, fewer entries, a smaller page.' },
   parsed: { kind: 'too-costly', code: 'budget.parsed-exceeded', unit: 'values parsed', limit: 500_000, instead: 'Send it in several requests, or as a file by $ingest.' },
+  // Each waits for the disk, some milliseconds.
+  written: { kind: 'too-costly', code: 'budget.written-exceeded', unit: 'writes one after the other', limit: 2_000, instead: 'Send them as a transaction, in several requests, or as a file by $ingest.' },
   answered: { kind: 'too-costly', code: 'budget.answered-exceeded', unit: 'bytes answered', limit: 32 * 1024 * 1024, instead: 'Ask for it in several requests, or in smaller pages by _count.' },
   audited: { kind: 'too-costly', code: 'budget.audited-exceeded', unit: 'records of audit', limit: 10_000, instead: 'Ask about fewer patients or resources at once.' },
 })
@@ -37,7 +39,7 @@ const sliceMs = 5
 class Budget {
   readonly limits: BudgetLimits
   readonly isWanted: (() => boolean) | undefined
-  readonly spent: Record<BudgetKind, number> = { work: 0, cpu: 0, parsed: 0, answered: 0, audited: 0 }
+  readonly spent: Record<BudgetKind, number> = { work: 0, cpu: 0, parsed: 0, written: 0, answered: 0, audited: 0 }
   /** The turn in which it last computed, and the thread's CPU time from which on it has not been charged, in ms. */
   turn = -1
   beganAtMs = 0
@@ -103,8 +105,8 @@ export function withBudget<T>(limits: BudgetLimits, work: () => T, isWanted?: ()
  * may still be asked: spend before doing, by what is planned, and in parts while it is done.
  *
  * @param amount  in the kind's unit
- * @throws Problem `too-costly` · `budget.work-exceeded`, `budget.parsed-exceeded`, `budget.answered-exceeded`,
- *   `budget.audited-exceeded`
+ * @throws Problem `too-costly` · `budget.work-exceeded`, `budget.parsed-exceeded`, `budget.written-exceeded`,
+ *   `budget.answered-exceeded`, `budget.audited-exceeded`
  */
 export function spend(kind: Exclude<BudgetKind, 'cpu'>, amount: number): void {
   const budget = budgets.getStore()

@@ -1,39 +1,80 @@
 import { operationOutcome, problemTable } from '#fhir'
-import { giveWay, isProblem, spend } from '#kernel'
+import { giveWay, inSlices, isProblem, spend } from '#kernel'
 import { perform } from '../perform.ts'
 import { parsePrefer } from '../rest/prefer.ts'
-import type { Route } from '../types.ts'
+import type { Rooms } from '../types.ts'
 import { type BundleInteraction, printAnswer, printWrite } from './bundle-answer.ts'
 import { bundleBytes, sizeOf } from './bundle-bytes.ts'
-import { atEntry, parseEntry } from './bundle-entry.ts'
+import { atEntry, type BundleEntry, parseEntry } from './bundle-entry.ts'
+import { isWrite, sideBySide } from './side-by-side.ts'
+
+/** The text of one entry of the answer. */
+type Answer = (Buffer | string)[]
 
 /**
- * Each entry alone and in order: one that is refused or fails is answered so, and changes nothing for the others. They share
- * one budget: what would exceed it is refused, and what asks for less is still answered.
+ * Each entry alone, as if in order: one that is refused or fails is answered so, and changes nothing for the others. They share
+ * one budget: what would exceed it is refused, and what asks for less is still answered; but writes that would have to wait for
+ * one another too often are refused before the first of them.
  *
+ * @throws Problem `too-costly` · `budget.written-exceeded`
  * @see https://hl7.org/fhir/R4/http.html#brules
  */
-export const batch: BundleInteraction = async (entries, bundle, matcher, rooms) => {
-  const wanted = parsePrefer(bundle).return
-  const answers: (Buffer | string)[][] = []
-  for (const [index, given] of entries.entries()) {
+export const batch: BundleInteraction = async (given, bundle, matcher, rooms) => {
+  const answers: Answer[] = []
+  const entries: BundleEntry[] = []
+  for (const [index, entry] of given.entries()) {
     await giveWay()
     try {
-      const { match, request } = parseEntry(given, index, bundle, matcher)
-      const response = await perform(match, request, rooms)
-      const answer = isWrite(match.route) ? printWrite(response, wanted) : printAnswer(response)
-      spend('answered', sizeOf(answer))
-      answers.push(answer)
+      entries.push(parseEntry(entry, index, bundle, matcher))
     } catch (error) {
-      if (!isProblem(error)) throw error
-      const { httpStatus } = problemTable[error.kind]
-      answers.push(printAnswer({ status: httpStatus, headers: {} }, operationOutcome(atEntry(error, index))))
+      answers[index] = refusal(error, index)
     }
   }
+  const groups = await inSlices(sideBySide(entries))
+  spend('written', groups.filter(group => group.some(isWrite)).length)
+  const wanted = parsePrefer(bundle).return
+  for (const group of groups) await answerAll(group, { answers, wanted, rooms })
   return { status: 200, headers: {}, body: bundleBytes({ type: 'batch-response' }, answers) }
 }
 
-/** What an operation gives is what it was asked for, by whatever method; the author of a write has what was written. */
-function isWrite({ method, interaction }: Route): boolean {
-  return method !== 'GET' && !interaction.startsWith('$')
+interface Batch {
+  /** By the number of the entry. */
+  readonly answers: Answer[]
+  /** The Bundle's `Prefer: return=` */
+  readonly wanted: string | undefined
+  readonly rooms: Rooms
+}
+
+/** Answers entries at the same time; they begin one after the other. */
+async function answerAll(group: readonly BundleEntry[], batch: Batch): Promise<void> {
+  const begun: Promise<void>[] = []
+  for (const entry of group) {
+    await giveWay()
+    const answering = answer(entry, batch)
+    begun.push(answering)
+    // It is awaited below; until then it may fail while the next one begins.
+    answering.catch(() => undefined)
+  }
+  await Promise.all(begun)
+}
+
+async function answer(entry: BundleEntry, { answers, wanted, rooms }: Batch): Promise<void> {
+  const { index, match, request } = entry
+  try {
+    const response = await perform(match, request, rooms)
+    // What an operation gives is what it was asked for, by whatever method; the author of a write has what was written.
+    const isOperation = match.route.interaction.startsWith('$')
+    const text = isWrite(entry) && !isOperation ? printWrite(response, wanted) : printAnswer(response)
+    spend('answered', sizeOf(text))
+    answers[index] = text
+  } catch (error) {
+    answers[index] = refusal(error, index)
+  }
+}
+
+/** @throws what is no Problem */
+function refusal(error: unknown, index: number): Answer {
+  if (!isProblem(error)) throw error
+  const { httpStatus } = problemTable[error.kind]
+  return printAnswer({ status: httpStatus, headers: {} }, operationOutcome(atEntry(error, index)))
 }

@@ -91,7 +91,7 @@ async function writeAll(entries: readonly Planned[], run: Run): Promise<Readonly
   const identities = identitiesOf(entries, found)
   const links = linksOf(identities)
   await resolveConditional(links, run)
-  const linked = linkAll(identities, links, run)
+  const linked = await linkAll(identities, links, run)
   const written = new Map<Planned, Write>()
   const write = async (entry: Planned, by: WriteEntry) => {
     const resource = linked.resources.get(entry)
@@ -164,13 +164,14 @@ interface Linked {
   readonly order: readonly Planned[]
 }
 
-function linkAll(identities: Identities, links: Links, { bundle, copies }: Run): Linked {
+async function linkAll(identities: Identities, links: Links, { bundle, copies }: Run): Promise<Linked> {
   const resources = new Map<Planned, Resource>()
   const references = new Map<Planned, Planned[]>()
   const referrers = new Map<Planned, Resource[]>()
   const byIdentity = new Map([...identities].map(([entry, identity]) => [identity, entry]))
   const base = `${bundle.baseUrl}/`
   for (const [entry, identity] of identities) {
+    await giveWay()
     if (entry.resource === undefined || entry.turn === 'DELETE') continue
     const resource = copies ? parseResource(printJson(entry.resource)) : entry.resource
     const targets: Planned[] = []

@@ -29,6 +29,7 @@ describe('a budget', () => {
     ['work', 'budget.work-exceeded'],
     ['parsed', 'budget.parsed-exceeded'],
     ['answered', 'budget.answered-exceeded'],
+    ['written', 'budget.written-exceeded'],
     ['audited', 'budget.audited-exceeded'],
   ] as const)('of %s says by how much it is exceeded, and what to ask instead', (kind, code) => {
     const problem = withBudget({ [kind]: 1000 }, () => problemOf(() => spend(kind, 1234)))

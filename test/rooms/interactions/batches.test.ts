@@ -1,0 +1,162 @@
+import { withBudget } from '#kernel'
+import { openMemoryStore } from '#store'
+import { type Answer, admin, grantOf, type House, openHouse, patientA, weightOf } from './house.ts'
+
+/** The memory store, whose commits wait for the disk together as those of SQLite do; counts how often. */
+function waitingStore() {
+  const store = openMemoryStore()
+  let waits = 0
+  let waiting: Promise<void> | undefined
+  const disk = () => {
+    waiting ??= new Promise<void>(resolve => setTimeout(resolve, 2)).then(() => {
+      waiting = undefined
+      waits += 1
+    })
+    return waiting
+  }
+  return {
+    waits: () => waits,
+    store: new Proxy(store, {
+      get(target, name) {
+        const member: unknown = Reflect.get(target, name)
+        if (typeof member !== 'function') return member
+        const call = member.bind(target) as (...args: unknown[]) => unknown
+        return name === 'commit' ? (...args: unknown[]) => disk().then(() => call(...args)) : call
+      },
+    }),
+  }
+}
+
+const disk = waitingStore()
+let house: House
+beforeAll(async () => {
+  house = await openHouse({ store: disk.store })
+  await house.ask('PUT', '/Patient/a', { grant: admin, body: patientA })
+})
+afterAll(() => house.close())
+
+const own = grantOf('patient/*.cruds', { patient: 'a' })
+interface Asked {
+  readonly method: string
+  readonly url: string
+  readonly resource?: object
+  readonly more?: object
+}
+const create = (at: number, more?: object): Asked => ({
+  method: 'POST',
+  url: 'Observation',
+  resource: weightOf('a', at),
+  ...(more === undefined ? {} : { more }),
+})
+const batch = (asked: readonly Asked[], grant = own) =>
+  house.ask('POST', '/', {
+    grant,
+    body: {
+      resourceType: 'Bundle',
+      type: 'batch',
+      entry: asked.map(({ method, url, resource, more }) => ({ resource, request: { method, url, ...more } })),
+    },
+  })
+const statuses = ({ json }: Answer) =>
+  json.entry.map(({ response }: { response: { status: string } }) => response.status)
+
+/** How often the disk was waited for. */
+async function waitsOf(work: () => Promise<Answer>): Promise<{ waits: number; answer: Answer }> {
+  await house.record.flush()
+  const before = disk.waits()
+  const answer = await work()
+  return { waits: disk.waits() - before, answer }
+}
+
+describe('a batch of many writes – https://hl7.org/fhir/R4/http.html#brules', () => {
+  it('waits for the disk once for many of them, be they created, updated or deleted by id', async () => {
+    const count = 640
+    const created = await waitsOf(() => batch(Array.from({ length: count }, (_, at) => create(at))))
+    expect(new Set(statuses(created.answer))).toEqual(new Set(['201']))
+    expect(created.waits).toBeLessThan(count / 8)
+    const put = (at: number): Asked => ({
+      method: 'PUT',
+      url: `Observation/w${at}`,
+      resource: { ...weightOf('a', at), id: `w${at}` },
+    })
+    const updated = await waitsOf(() =>
+      batch(
+        Array.from({ length: count }, (_, at) => put(at)),
+        admin,
+      ),
+    )
+    expect(new Set(statuses(updated.answer))).toEqual(new Set(['201']))
+    expect(updated.waits).toBeLessThan(count / 8)
+    const deleted = await waitsOf(() =>
+      batch(
+        Array.from({ length: count }, (_, at) => ({ method: 'DELETE', url: `Observation/w${at}` })),
+        admin,
+      ),
+    )
+    expect(new Set(statuses(deleted.answer))).toEqual(new Set(['204']))
+    expect(deleted.waits).toBeLessThan(count / 8)
+  })
+
+  it('answers each in its place, whatever becomes of the others', async () => {
+    const wrong = { ...create(1), resource: { resourceType: 'Observation', status: 'final' } }
+    const foreign = { ...create(1), resource: weightOf('nobody', 1) }
+    const answer = await batch([create(1), wrong, { method: 'POST', url: 'Nothing' }, foreign, create(2)])
+    expect(statuses(answer)).toEqual(['201', '422', '404', statuses(answer)[3], '201'])
+    expect(answer.json.entry[1].response.outcome.issue[0].expression[0]).toContain('Bundle.entry[1]')
+    expect(answer.json.entry[2].response.outcome.issue[0].expression[0]).toContain('Bundle.entry[2]')
+  })
+
+  it('keeps the order where one writes what another writes or names', async () => {
+    const patient = (id: string, family: string): Asked => ({
+      method: 'PUT',
+      url: `Patient/${id}`,
+      resource: { resourceType: 'Patient', id, name: [{ family }] },
+    })
+    const about = (id: string): Asked => ({ method: 'POST', url: 'Observation', resource: weightOf(id, 1) })
+    const answer = await batch(
+      [
+        ...[patient('late', 'First'), patient('late', 'Second'), about('late')],
+        ...[{ method: 'GET', url: 'Patient/late' }, patient('late', 'Third'), { method: 'GET', url: 'Patient/late' }],
+        { method: 'GET', url: 'Observation?subject=Patient/late' },
+      ],
+      admin,
+    )
+    expect(statuses(answer)).toEqual(['201', '200', '201', '200', '200', '200', '200'])
+    const families = [3, 5].map(at => answer.json.entry[at].resource.name[0].family)
+    expect(families).toEqual(['Second', 'Third'])
+    expect(answer.json.entry[6].resource.total).toBe(1)
+  })
+
+  it('judges a condition after what stands before it', async () => {
+    const once = (at: number) => ({
+      ...create(at, { ifNoneExist: 'identifier=urn:x|once' }),
+      resource: { ...weightOf('a', at), identifier: [{ system: 'urn:x', value: 'once' }] },
+    })
+    expect(statuses(await batch([once(1), once(2), create(3), once(4)]))).toEqual(['201', '200', '201', '200'])
+  })
+
+  it('that would wait too often is refused before anything is written: budget.written-exceeded', async () => {
+    const total = async () => (await house.ask('GET', '/Observation?_summary=count', { grant: own })).json.total
+    const conditional = (at: number) => create(at, { ifNoneExist: `identifier=urn:x|c${at}` })
+    const before = await total()
+    const many = Array.from({ length: 21 }, (_, at) => conditional(at))
+    const chain = Array.from(
+      { length: 21 },
+      (_, at): Asked => ({
+        method: 'PUT',
+        url: 'Patient/a',
+        resource: { ...patientA, active: at % 2 === 0 },
+      }),
+    )
+    for (const asked of [many, chain]) {
+      const answer = await withBudget({ written: 20 }, () => batch(asked))
+      expect([answer.status, answer.json.issue[0].code]).toEqual([422, 'too-costly'])
+      expect(answer.json.issue[0].details.text).toMatch(/21 writes one after the other, .* 20\. Send/)
+    }
+    expect(await total()).toBe(before)
+    const fewer = await withBudget({ written: 20 }, () =>
+      batch([...many.slice(2), ...Array.from({ length: 30 }, (_, at) => create(at))]),
+    )
+    expect(fewer.status).toBe(200)
+  })
+})
