@@ -1,6 +1,6 @@
 import { parseResource } from '#fhir'
-import { giveWay, isProblem, type Log, Problem, withBudget } from '#kernel'
-import { CompartmentIndex, encodeSegment, extractRow, type Holder, type IndexRow } from '#search'
+import { giveWay, inSlices, isProblem, type Log, Problem, withBudget } from '#kernel'
+import { CompartmentIndex, encodeSegmentInSteps, extractRow, type Holder, type IndexRow } from '#search'
 import type { Entry, Segment, Store } from '#store'
 import type { CompartmentKeys } from '#vault'
 import { decodePayload, type Payload } from './payload.ts'
@@ -211,7 +211,7 @@ export class LedgerIndex {
       await store.putSegment({
         compartment: holder.compartment,
         ...at,
-        sealed: keys.sealSegment(encodeSegment(rows), at),
+        sealed: keys.sealSegment(await inSlices(encodeSegmentInSteps(rows)), at),
       })
     }
   }
@@ -297,7 +297,7 @@ export class LedgerIndex {
     const { holder, keys, store } = this.#ledger
     const at = { fromSeq: this.#tail.start, untilSeq }
     const rows = this.#tail.rows.filter(({ seq }) => seq <= untilSeq)
-    const sealed = keys.sealSegment(encodeSegment(rows), at)
+    const sealed = keys.sealSegment(await inSlices(encodeSegmentInSteps(rows)), at)
     this.#kept = undefined
     await store.putSegment({ compartment: holder.compartment, ...at, sealed })
   }

@@ -1,4 +1,5 @@
 import { zstdCompressSync } from 'node:zlib'
+import { atOnce, type Steps } from '#kernel'
 import { packId } from '../columns/ids.ts'
 import type { Cell, Source } from '../extraction/cell.ts'
 import type { IndexRow } from '../extraction/row.ts'
@@ -31,6 +32,11 @@ function byType(rows: readonly IndexRow[]): Map<string, IndexRow[]> {
  * @param rows  of any types, deletions included, ascending by seq
  */
 export function encodeSegment(rows: readonly IndexRow[]): Uint8Array {
+  return atOnce(encodeSegmentInSteps(rows))
+}
+
+/** As `encodeSegment`, interruptible: thousands of rows, or one of thousands of values, take some 50 ms. */
+export function* encodeSegmentInSteps(rows: readonly IndexRow[]): Steps<Uint8Array> {
   const writer = new SegmentWriter()
   writer.whole(segmentFormat)
   writer.whole(rows.at(-1)?.seq ?? 0)
@@ -42,12 +48,12 @@ export function encodeSegment(rows: readonly IndexRow[]): Uint8Array {
       writer,
       group.filter(row => row.deleted),
     )
-    writeRows(
+    yield* writeRows(
       writer,
       group.filter(row => !row.deleted),
     )
   }
-  writeContained(writer, rows)
+  yield* writeContained(writer, rows)
   return zstdCompressSync(writer.take())
 }
 
@@ -61,7 +67,7 @@ function writeDeletions(writer: SegmentWriter, rows: readonly IndexRow[]): void 
 }
 
 /** Resources within others, by type; each has the seq of its container. */
-function writeContained(writer: SegmentWriter, rows: readonly IndexRow[]): void {
+function* writeContained(writer: SegmentWriter, rows: readonly IndexRow[]): Steps<void> {
   const all = rows.flatMap(({ seq, contained = [] }) => contained.map(inner => ({ seq, ...inner })))
   const groups = Map.groupBy(all, ({ type }) => type)
   writer.whole(groups.size)
@@ -73,7 +79,7 @@ function writeContained(writer: SegmentWriter, rows: readonly IndexRow[]): void 
       writer,
       group.map(({ fragment }) => fragment),
     )
-    writeColumns(writer, group)
+    yield* writeColumns(writer, group)
   }
 }
 
@@ -83,7 +89,7 @@ function writeIds(writer: SegmentWriter, ids: readonly string[]): void {
   for (const id of packed) writer.raw(id)
 }
 
-function writeRows(writer: SegmentWriter, rows: readonly IndexRow[]): void {
+function* writeRows(writer: SegmentWriter, rows: readonly IndexRow[]): Steps<void> {
   writer.whole(rows.length)
   if (rows.length === 0) return
   writer.numbers(rows.map(row => row.seq))
@@ -93,10 +99,11 @@ function writeRows(writer: SegmentWriter, rows: readonly IndexRow[]): void {
     writer,
     rows.map(({ id }) => id),
   )
-  writeColumns(writer, rows)
+  yield
+  yield* writeColumns(writer, rows)
 }
 
-function writeColumns(writer: SegmentWriter, rows: readonly Pick<IndexRow, 'cells'>[]): void {
+function* writeColumns(writer: SegmentWriter, rows: readonly Pick<IndexRow, 'cells'>[]): Steps<void> {
   const columns = new Map<Source, (Cell | undefined)[]>()
   rows.forEach(({ cells }, row) => {
     for (const cell of cells) {
@@ -111,22 +118,26 @@ function writeColumns(writer: SegmentWriter, rows: readonly Pick<IndexRow, 'cell
   writer.whole(columns.size)
   for (const [source, cells] of columns) {
     writer.text(source.key)
-    writeColumn(writer, source, cells)
+    yield* writeColumn(writer, source, cells)
   }
 }
 
-function writeColumn(writer: SegmentWriter, source: Source, cells: readonly (Cell | undefined)[]): void {
+function* writeColumn(writer: SegmentWriter, source: Source, cells: readonly (Cell | undefined)[]): Steps<void> {
   const counts = cells.map(cell => cell?.count ?? 0)
   const mode = counts.some(count => count > 1) ? spread.many : counts.includes(0) ? spread.atMostOne : spread.one
   writer.whole(mode)
   if (mode !== spread.one) writer.wholes(counts)
   const filled = cells.filter(cell => cell !== undefined)
-  if (source.storage !== 'range') writeTexts(writer, filled)
+  if (source.storage !== 'range') yield* writeTexts(writer, filled)
   if (source.storage !== 'text') writeRanges(writer, filled)
+  yield
   if (source.grouped) writer.wholes(filled.flatMap(cell => cell.groups))
 }
 
-function writeTexts(writer: SegmentWriter, cells: readonly Cell[]): void {
+/** Texts that are looked at before others have a turn; about a millisecond. */
+const textsAtATime = 1_024
+
+function* writeTexts(writer: SegmentWriter, cells: readonly Cell[]): Steps<void> {
   const numbers = new Map<string, number>()
   const ids: number[] = []
   for (const cell of cells) {
@@ -134,10 +145,15 @@ function writeTexts(writer: SegmentWriter, cells: readonly Cell[]): void {
       const number = numbers.get(text) ?? numbers.size
       if (number === numbers.size) numbers.set(text, number)
       ids.push(number)
+      if (ids.length % textsAtATime === 0) yield
     }
   }
   writer.whole(numbers.size)
-  for (const text of numbers.keys()) writer.text(text)
+  let written = 0
+  for (const text of numbers.keys()) {
+    writer.text(text)
+    if (++written % textsAtATime === 0) yield
+  }
   writer.wholes(ids)
 }
 

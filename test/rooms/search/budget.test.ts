@@ -1,6 +1,6 @@
 import type { Resource } from '#fhir'
 import { budgetLeft, isProblem, withBudget } from '#kernel'
-import { evaluate } from '#search'
+import { encodeSegment, encodeSegmentInSteps, evaluate, extractRow, type IndexRow } from '#search'
 import { ask, commonsHolder, Household, patientHolder, queryOf, restricted, seesAll } from './household.ts'
 
 const observation = (id: string, more: object = {}): Resource => ({
@@ -131,5 +131,41 @@ describe('a sort by texts of which no two are the same', () => {
     expect(first('value-string', 3_000).matches).toEqual(ascending.slice(3_000, 3_040))
     expect(first('-value-string').matches).toEqual(ascending.toReversed().slice(0, 40))
     expect(first('value-string', 4_990).matches.at(-1)).toBe('Observation/o0')
+  })
+})
+
+describe('making a segment', () => {
+  const stepsOf = (rows: readonly IndexRow[]) => {
+    const steps = encodeSegmentInSteps(rows)
+    for (let count = 0; ; count++) {
+      const step = steps.next()
+      if (step.done === true) return { count, bytes: step.value }
+    }
+  }
+  const rowsOf = (resources: readonly Resource[]) =>
+    resources.map((resource, at) => extractRow(resource, { seq: at + 1, version: 1, lastUpdatedMs: 1, deleted: false }))
+
+  it.each([
+    ['thousands of rows', rowsOf(many(4_096))],
+    [
+      'a row of thousands of values',
+      rowsOf([observation('o', { identifier: Array.from({ length: 8_192 }, (_, at) => ({ value: `${at}` })) })]),
+    ],
+    [
+      'thousands of resources within one',
+      rowsOf([
+        observation('o', {
+          contained: Array.from({ length: 4_096 }, (_, at) => ({
+            resourceType: 'Patient',
+            id: `p${at}`,
+            name: [{ family: `F${at}` }],
+          })),
+        }),
+      ]),
+    ],
+  ])('of %s lets others have their turn, and comes out the same', (_, rows) => {
+    const { count, bytes } = stepsOf(rows)
+    expect(count).toBeGreaterThan(8)
+    expect(bytes).toEqual(encodeSegment(rows))
   })
 })
