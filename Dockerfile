@@ -21,6 +21,6 @@ USER node
 VOLUME ["/data", "/keys"]
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=30s --timeout=3s CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.KINHOLD_PORT || 8080) + '/readyz').then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+HEALTHCHECK --interval=30s --timeout=3s CMD ["node", "-e", "const own = process.env.KINHOLD_TLS === 'own' || process.env.KINHOLD_TLS_CERT; require(own ? 'https' : 'http').get({ host: '127.0.0.1', port: process.env.KINHOLD_PORT || 8080, path: '/readyz', rejectUnauthorized: false }, r => process.exit(r.statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
 # Commands beside it: docker compose exec kinhold node src/main.ts <command>
 CMD ["node", "--disable-sigusr1", "src/main.ts", "serve"]

@@ -3,6 +3,7 @@
  */
 import { tmpdir } from 'node:os'
 import { type Actor, type Grant, parseScope, type Term } from '#access'
+import { type Authority, authorityIn, openFiles, openOwn, type TlsSource } from '#certificates'
 import type { Config } from '#config'
 import { createApp, listen } from '#http'
 import { type Ingest, openIngest, parseSenders, type Senders } from '#ingest'
@@ -145,6 +146,8 @@ function sendersOf({ zone, senders }: Config): Senders {
 export interface Serving {
   /** The address it listens on; with port 0 the one that the system chose. */
   readonly url: string
+  /** Who has signed its certificate, where it is one of its own. */
+  readonly authority?: Authority
   close(): Promise<void>
 }
 
@@ -162,9 +165,37 @@ export async function serveHouse(house: House): Promise<Serving> {
     limits: defaultLimits,
     software: { name: 'Kinhold', version: software.version },
   }
-  const app = createApp({ rooms, smart, share, log, config, storageIsReady: () => space.shortage === undefined })
-  const listening = await listen(app, { host: config.host, port: config.port })
-  return { url: `http://${listening.host}:${listening.port}`, close: () => listening.close() }
+  const { tls, authority } = await openTls(config)
+  const app = createApp({
+    rooms,
+    smart,
+    share,
+    log,
+    config,
+    storageIsReady: () => space.shortage === undefined,
+    ...(authority === undefined ? {} : { authority }),
+  })
+  const { host, port, close } = await listen(app, {
+    host: config.host,
+    port: config.port,
+    ...(tls === undefined ? {} : { tls: { ...tls, log } }),
+  })
+  const scheme = tls === undefined ? 'http' : 'https'
+  return { url: `${scheme}://${host}:${port}`, ...(authority === undefined ? {} : { authority }), close: () => close() }
+}
+
+/** The certificate with which a house is served, if it is served by TLS, and who has signed it, if that is its own authority. */
+async function openTls(config: Config): Promise<{ readonly tls?: TlsSource; readonly authority?: Authority }> {
+  if (config.tls === undefined) return {}
+  if (config.tls.kind === 'files') return { tls: await openFiles(config.tls) }
+  const authority = await authorityOf(config)
+  return { tls: await openOwn(authority, new Date()), authority }
+}
+
+/** The house's own authority; a server also has the name that people type. */
+export function authorityOf(config: Config, names: readonly string[] = []): Promise<Authority> {
+  const { hostname = 'localhost' } = URL.parse(config.baseUrl) ?? {}
+  return authorityIn(houseFiles(config).tls, [hostname.replace(/^\[|\]$/g, ''), ...names], new Date())
 }
 
 /**

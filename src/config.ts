@@ -42,6 +42,8 @@ export interface Config {
   readonly trustedProxies: readonly string[]
   /** How much of the data folder's disk files may take up while they are imported, of everybody and of one token; bytes. */
   readonly spool: { readonly maxSpooled: number; readonly maxSpooledPerGrant: number }
+  /** TLS by the server itself: of an authority of its own, or with files of others. Without it another layer encrypts, or nobody. */
+  readonly tls?: { readonly kind: 'own' } | { readonly kind: 'files'; readonly cert: string; readonly key: string }
   /** Who may see figures of the server at work; without it nobody may, and no request is counted. */
   readonly metrics?: { readonly token?: string; readonly loopback: boolean }
   /** How often somebody may ask, where that is not the default; infinitely often where it is `off`. */
@@ -81,6 +83,9 @@ const variables = {
   KINHOLD_SPOOL_MAX: { fallback: '32G' },
   KINHOLD_SPOOL_MAX_PER_TOKEN: { fallback: '16G' },
   KINHOLD_ALLOW_HTTP: { fallback: 'false' },
+  KINHOLD_TLS: { fallback: 'off' },
+  KINHOLD_TLS_CERT: {},
+  KINHOLD_TLS_KEY: {},
   KINHOLD_TRUSTED_PROXIES: { fallback: '' },
   KINHOLD_METRICS: { fallback: 'off' },
   KINHOLD_METRICS_TOKEN: { secret: true },
@@ -126,7 +131,11 @@ export function loadConfig(env: Environment, { cwd, home = cwd }: Places): Loade
   const read = (name: Name) => readVariable(env, name, cwd)
   const host = parseHost(read('KINHOLD_HOST') ?? '')
   const port = parsePort(read('KINHOLD_PORT') ?? '')
-  const baseUrl = parseBaseUrl(read('KINHOLD_BASE_URL') ?? `http://127.0.0.1:${port}`)
+  const tls = parseTls(read, cwd)
+  const baseUrl = parseBaseUrl(
+    read('KINHOLD_BASE_URL') ?? `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
+  )
+  checkEncrypts(baseUrl, tls)
   const allowHttp = parseSwitch('KINHOLD_ALLOW_HTTP', read('KINHOLD_ALLOW_HTTP') ?? '')
   checkClearText(baseUrl, allowHttp)
   const dataDirectory = resolve(env.KINHOLD_DATA ? cwd : home, read('KINHOLD_DATA') ?? '')
@@ -153,6 +162,7 @@ export function loadConfig(env: Environment, { cwd, home = cwd }: Places): Loade
       maxSpooled: parseSize('KINHOLD_SPOOL_MAX', read('KINHOLD_SPOOL_MAX') ?? ''),
       maxSpooledPerGrant: parseSize('KINHOLD_SPOOL_MAX_PER_TOKEN', read('KINHOLD_SPOOL_MAX_PER_TOKEN') ?? ''),
     }),
+    ...(tls === undefined ? {} : { tls: Object.freeze(tls) }),
     ...parseMetrics(read('KINHOLD_METRICS') ?? '', read('KINHOLD_METRICS_TOKEN')),
     limits: Object.freeze(readLimits(read)),
   })
@@ -227,6 +237,23 @@ function checkClearText(url: URL, allowed: boolean): void {
       'Use https, or set KINHOLD_ALLOW_HTTP=true if another layer encrypts.',
     { expression: 'KINHOLD_BASE_URL' },
   )
+}
+
+function parseTls(read: (name: Name) => string | undefined, cwd: string): Config['tls'] {
+  const [own = '', cert, key] = [read('KINHOLD_TLS'), read('KINHOLD_TLS_CERT'), read('KINHOLD_TLS_KEY')]
+  if (own !== 'off' && own !== 'own')
+    throw malformed('KINHOLD_TLS', 'off, or own: the server makes its own certificates')
+  if (cert === undefined && key === undefined) return own === 'own' ? { kind: 'own' } : undefined
+  if (cert === undefined) throw malformed('KINHOLD_TLS_CERT', 'named as well where KINHOLD_TLS_KEY is')
+  if (key === undefined) throw malformed('KINHOLD_TLS_KEY', 'named as well where KINHOLD_TLS_CERT is')
+  if (own === 'own') throw malformed('KINHOLD_TLS', 'off where KINHOLD_TLS_CERT names a certificate')
+  return { kind: 'files', cert: resolve(cwd, cert), key: resolve(cwd, key) }
+}
+
+/** Links to http would lead to a port that speaks TLS. */
+function checkEncrypts({ protocol }: URL, tls: Config['tls']): void {
+  if (tls !== undefined && protocol !== 'https:')
+    throw malformed('KINHOLD_BASE_URL', 'an https address, because the server itself speaks TLS (KINHOLD_TLS)')
 }
 
 function isLoopback(hostname: string): boolean {

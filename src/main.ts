@@ -50,6 +50,25 @@ function addServing(program: Command): void {
     .command('serve')
     .description('serve until stopped; the first start makes the house')
     .action(lazily(async () => (await import('./commands/serve.ts')).serve))
+  const certificate = program
+    .command('certificate')
+    .description('TLS of its own (KINHOLD_TLS=own): how devices come to trust it')
+  certificate
+    .command('show', { isDefault: true })
+    .description(
+      "make the authority and the server's certificate where there are none; show fingerprints and a QR code for phones",
+    )
+    .option(
+      '--name <names...>',
+      'more names and addresses by which the server is reached, e.g. that of the host of a container',
+    )
+    .action(lazily(async () => (await import('./commands/certificate.ts')).showCertificate))
+  certificate
+    .command('client')
+    .argument('<name>', 'who it is, e.g. "Laboratory"')
+    .option('--out <file>', 'where it is written; <name>.p12 unless told')
+    .description('a certificate for a sender of messages as PKCS#12; its password stands alone on the last line')
+    .action(lazily(async () => (await import('./commands/certificate.ts')).clientCertificate))
   program
     .command('demo')
     .description('a family with sample data in a temporary folder, served and shown')

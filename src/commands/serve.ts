@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os'
 import type { Config } from '#config'
-import { type House, openHouse } from '../compose.ts'
+import { type House, openHouse, type Serving } from '../compose.ts'
 import { checkTemporary } from './folder-faults.ts'
 import { freePort } from './free-port.ts'
 import { growHeap } from './heap.ts'
@@ -20,7 +20,7 @@ export async function serve(): Promise<void> {
   const serving = await listenOrClose(house)
   // Heard from before the address is told: whoever reads it may ask for the end at once.
   const stopped = stopSignal()
-  output.say(greeting(serving.url, house.config.baseUrl, await house.smart.claimUrl()))
+  output.say(greeting(serving, house.config.baseUrl, await house.smart.claimUrl()))
   if (house.config.recoveryCode !== undefined)
     output.say('Opened with the recovery code: give the house a new root with kinhold recover.')
   await stopped
@@ -39,8 +39,9 @@ function shortagesOf({ space, config }: House): string[] {
 }
 
 /** Written at once, so that whoever waits for the address finds the rest as well. */
-function greeting(listening: string, baseUrl: string, claim: string | undefined): string {
-  const lines = [`Kinhold listens on ${listening}`, `  FHIR base   ${baseUrl}/fhir`, `  API page    ${baseUrl}/docs`]
+function greeting({ url, authority }: Serving, baseUrl: string, claim: string | undefined): string {
+  const lines = [`Kinhold listens on ${url}`, `  FHIR base   ${baseUrl}/fhir`, `  API page    ${baseUrl}/docs`]
+  if (authority !== undefined) lines.push(`  Trust it    ${baseUrl}/ca`, `  SHA-256     ${authority.fingerprint}`)
   if (claim !== undefined)
     lines.push('', 'Nobody has claimed this server yet. Open this once, and keep it to yourself:', `  ${claim}`)
   return lines.join('\n')
@@ -50,5 +51,5 @@ function greeting(listening: string, baseUrl: string, claim: string | undefined)
 async function withPort(config: Config): Promise<Config> {
   if (config.port !== 0 || URL.parse(config.baseUrl)?.port !== '0') return config
   const port = await freePort(0)
-  return { ...config, port, baseUrl: `http://127.0.0.1:${port}` }
+  return { ...config, port, baseUrl: `${config.tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}` }
 }

@@ -12,6 +12,7 @@ import { type ConnectionLimits, Connections, connectionLimits } from './admissio
 import type { LaneTable } from './admission/lanes.ts'
 import { Limits, type LimitTable, limitTable } from './admission/limits.ts'
 import { Visit } from './admission/visit.ts'
+import { authorityRoutes, type TrustedAuthority } from './authority-pages.ts'
 import { docsRouter } from './docs.ts'
 import { type EndpointRooms, fhirEndpoint } from './fhir-endpoint.ts'
 import { type Doors, fhirMount, frontDoor } from './front-door.ts'
@@ -58,6 +59,8 @@ export interface AppRooms {
   >
   /** Links to sealed copies; without it there are none. */
   readonly share?: Pick<Share, 'routes'>
+  /** Who has signed the server's certificate, where it is one of its own. */
+  readonly authority?: TrustedAuthority
   readonly log: Log
   readonly config: HttpConfig
   /** Whether what must be written can be; without it, it always can. */
@@ -143,7 +146,7 @@ interface BesideParts {
 }
 
 /** Everything that is not below the FHIR base. */
-function besideFhir({ rooms, smart, share, config }: AppRooms, parts: BesideParts): Express {
+function besideFhir({ rooms, smart, share, config, authority }: AppRooms, parts: BesideParts): Express {
   const { endpoint, readiness } = parts
   const { baseUrl, headers, body, admission, addresses } = endpoint
   const app = express()
@@ -158,7 +161,8 @@ function besideFhir({ rooms, smart, share, config }: AppRooms, parts: BesidePart
     '/',
     homeHandler({ baseUrl, software: rooms.software, headers, readiness, isClaimed: () => smart.isClaimed() }),
   )
-  const webRoutes = [...smart.routes, ...(share?.routes ?? [])]
+  const own = authority === undefined ? [] : authorityRoutes(authority)
+  const webRoutes = [...smart.routes, ...(share?.routes ?? []), ...own]
   mountRoutes(app, webRoutes, {
     headers,
     body: { ...body, maxBytes: formBytes },

@@ -1,7 +1,9 @@
 import { once } from 'node:events'
-import { createServer as createNodeServer, type Server } from 'node:http'
+import { createServer as createNodeServer, type Server, type ServerOptions } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { App } from './app.ts'
+import { boundHandshakes, followRenewals, handshakeMs, type Tls } from './tls.ts'
 import { refuseUnreadable } from './unreadable.ts'
 
 /** A server that listens. */
@@ -19,34 +21,43 @@ export interface Listening {
 
 const longestDrainMs = 25_000
 
+const options: ServerOptions = {
+  headersTimeout: 10_000,
+  // Bodies have deadlines of their own; an import may take as long as it likes while bytes arrive.
+  requestTimeout: 0,
+  keepAliveTimeout: 30_000,
+  connectionsCheckingInterval: 2_000,
+  maxHeaderSize: 16 * 1024,
+  insecureHTTPParser: false,
+  joinDuplicateHeaders: false,
+  // The door refuses what has none or two, in the one way in which this server refuses.
+  requireHostHeader: false,
+}
+
 /** A server that does not wait for those who send nothing: slow headers, huge headers and idle connections are cut; see `admission/connections.ts`. */
-export function createServer(app: App): Server {
-  const server = createNodeServer(
-    {
-      headersTimeout: 10_000,
-      // Bodies have deadlines of their own; an import may take as long as it likes while bytes arrive.
-      requestTimeout: 0,
-      keepAliveTimeout: 30_000,
-      connectionsCheckingInterval: 2_000,
-      maxHeaderSize: 16 * 1024,
-      insecureHTTPParser: false,
-      joinDuplicateHeaders: false,
-      // The door refuses what has none or two, in the one way in which this server refuses.
-      requireHostHeader: false,
-    },
-    app,
-  )
+export function createServer(app: App, tls?: Tls): Server {
+  const server = tls === undefined ? createNodeServer(options, app) : secureServer(app, tls)
   server.on('clientError', refuseUnreadable)
-  server.on('connection', socket => app.connect(socket))
+  server.on(tls === undefined ? 'connection' : 'secureConnection', socket => app.connect(socket))
   // Beyond a count the parser would leave headers out in silence; the door refuses such requests whole.
   server.maxHeadersCount = 0
   server.setTimeout(120_000)
   return server
 }
 
+function secureServer(app: App, tls: Tls): Server {
+  const server = createTlsServer({ ...options, ...tls.current, handshakeTimeout: handshakeMs }, app)
+  boundHandshakes(server)
+  followRenewals(server, tls)
+  return server
+}
+
 /** Listens on an address. @throws the system's error when the address cannot be had, e.g. `EADDRINUSE` */
-export async function listen(app: App, at: { readonly host: string; readonly port: number }): Promise<Listening> {
-  const server = createServer(app)
+export async function listen(
+  app: App,
+  at: { readonly host: string; readonly port: number; readonly tls?: Tls },
+): Promise<Listening> {
+  const server = createServer(app, at.tls)
   server.listen(at.port, at.host)
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo

@@ -29,7 +29,8 @@ const refusals: Readonly<Record<string, Refusal>> = {
 
 /** Answers what never became a request, in the one way in which this server refuses, and hangs up. */
 export function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+  // Whoever does not come through the handshake of TLS would not understand an answer.
+  if (error.code === 'ECONNRESET' || /^ERR_(SSL|TLS)_/.test(error.code ?? '') || !socket.writable) {
     socket.destroy()
     return
   }

@@ -17,7 +17,7 @@ export interface RunningServer {
   kill(): Promise<void>
 }
 
-const listening = /listens on (http:\/\/\S+)\n/
+const listening = /listens on (https?:\/\/\S+)\n/
 const longestBootMs = 20_000
 const leash = new URL('./leash.ts', import.meta.url).pathname
 

@@ -281,3 +281,28 @@ describe('who may see figures', () => {
     expect(problem.text).not.toContain(value)
   })
 })
+
+describe('TLS by the server itself', () => {
+  it.each([
+    [{}, undefined, 'http://127.0.0.1:8080'],
+    [{ KINHOLD_TLS: 'own' }, { kind: 'own' }, 'https://127.0.0.1:8080'],
+    [
+      { KINHOLD_TLS_CERT: 'cert.pem', KINHOLD_TLS_KEY: '/k/key.pem', KINHOLD_BASE_URL: 'https://health.example.org' },
+      { kind: 'files', cert: '/srv/kinhold/cert.pem', key: '/k/key.pem' },
+      'https://health.example.org',
+    ],
+  ])('%o', (env, tls, baseUrl) => {
+    const { config } = load(env)
+    expect([config.tls, config.baseUrl]).toEqual([tls, baseUrl])
+  })
+
+  it.each([
+    ['KINHOLD_TLS', { KINHOLD_TLS: 'sometimes' }],
+    ['KINHOLD_TLS_KEY', { KINHOLD_TLS_CERT: '/c' }],
+    ['KINHOLD_TLS_CERT', { KINHOLD_TLS_KEY: '/k' }],
+    ['KINHOLD_TLS', { KINHOLD_TLS: 'own', KINHOLD_TLS_CERT: '/c', KINHOLD_TLS_KEY: '/k' }],
+    ['KINHOLD_BASE_URL', { KINHOLD_TLS: 'own', KINHOLD_BASE_URL: 'http://localhost:8080' }],
+  ])('is refused by the name of %s: %o', (name, env) => {
+    expect(problemOf(env)).toMatchObject({ code: 'config.value-malformed', expression: [name] })
+  })
+})

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type App, createApp, type HttpConfig } from '#http'
+import { type App, type AppRooms, createApp, type HttpConfig } from '#http'
 import { openIngest } from '#ingest'
 import { defaultLimits, type Rooms } from '#interactions'
 import { createLog, type Log, systemClock } from '#kernel'
@@ -28,7 +28,11 @@ export interface WebHouse {
   close(): Promise<void>
 }
 
-export async function openWebHouse(config: HttpConfig, store: Store = openMemoryStore()): Promise<WebHouse> {
+export async function openWebHouse(
+  config: HttpConfig,
+  store: Store = openMemoryStore(),
+  authority?: AppRooms['authority'],
+): Promise<WebHouse> {
   const folder = mkdtempSync(join(tmpdir(), 'kinhold-http-'))
   const lines: string[] = []
   const log = createLog('debug', { write: line => lines.push(line) })
@@ -61,7 +65,7 @@ export async function openWebHouse(config: HttpConfig, store: Store = openMemory
     software: { name: 'Kinhold', version: '0.0.0' },
   }
   return {
-    app: createApp({ rooms, smart, share, log, config }),
+    app: createApp({ rooms, smart, share, log, config, ...(authority === undefined ? {} : { authority }) }),
     smart,
     rooms,
     log,
