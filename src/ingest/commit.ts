@@ -34,6 +34,8 @@ interface Progress {
   readonly updated: string[]
   readonly fates: Map<Item, Fate>
   readonly warnings: Left[]
+  /** What was written under `Type/id`: the transaction shows what stood before. */
+  readonly written: Map<string, Resource>
 }
 
 /** How a batch is staged. */
@@ -56,21 +58,26 @@ export async function stage(txn: Txn, given: readonly Item[], staging: Staging):
 }
 
 async function stageNamed(txn: Txn, items: readonly Item[], staging: Staging): Promise<Committed> {
-  const progress: Progress = { created: [], updated: [], fates: new Map(), warnings: [] }
+  const progress: Progress = { created: [], updated: [], fates: new Map(), warnings: [], written: new Map() }
   const gathered = gather(items.filter(isMapped))
   const existing = await existingOf(txn, gathered.keys())
   for (const [key, item] of gathered) {
     const fate = await attempt(staging, () =>
-      existing.has(key) ? renew(txn, key, item, progress) : create(txn, key, item.resource, progress),
+      existing.has(key) ? renew(txn, key, item, staging, progress) : create(txn, key, item.resource, progress),
     )
     for (const one of item.said) progress.fates.set(one, fate)
     for (const one of item.repeated) progress.fates.set(one, 'duplicate')
     const pause = giveWay()
     if (pause !== undefined) await pause
   }
-  const amended = Map.groupBy(items.filter(isAmendment), item => `${item.type}/${item.id}`)
-  for (const changes of amended.values()) {
-    const fate = await attempt(staging, () => amend(txn, changes, staging, progress))
+  const amended = new Map<string, Amendment[]>()
+  for (const item of items.filter(isAmendment)) {
+    const id = await idOf(txn, item, progress)
+    if (id === undefined) progress.fates.set(item, 'duplicate')
+    else amended.set(`${item.type}/${id}`, [...(amended.get(`${item.type}/${id}`) ?? []), item])
+  }
+  for (const [key, changes] of amended) {
+    const fate = await attempt(staging, () => amend(txn, key, changes, staging, progress))
     if (fate !== 'mapped') for (const one of changes) progress.fates.set(one, fate)
   }
   for (const item of items.filter(isRemoval))
@@ -92,6 +99,14 @@ function isRemoval(item: Item): item is Removal {
 
 function isAmendment(item: Item): item is Amendment {
   return item.kind === 'amend'
+}
+
+/** The id of what is changed; undefined when nothing leads to it. */
+async function idOf(txn: Txn, { id, via }: Amendment, { written }: Progress): Promise<string | undefined> {
+  if (via === undefined) return id
+  const stored = await txn.read(via.type, via.id)
+  const leading = written.get(`${via.type}/${via.id}`) ?? (stored && parseResource(stored.json))
+  return leading && via.follow(leading)
 }
 
 /** A resource that a batch writes once, with the items that it came of. */
@@ -166,28 +181,49 @@ async function create(txn: Txn, key: string, resource: Mapped['resource'], progr
  * A row that is there already is a duplicate, unless its kind is brought up to date and it says something new. Each item
  * meets what is stored itself: what the batch makes of them together does not tell which of them came late.
  */
-async function renew(txn: Txn, key: string, { resource, said }: Gathered, progress: Progress): Promise<Fate> {
+async function renew(
+  txn: Txn,
+  key: string,
+  { resource, said }: Gathered,
+  staging: Staging,
+  progress: Progress,
+): Promise<Fate> {
   const isFact = said.every(({ mode }) => mode === 'create')
   const stored = isFact ? undefined : await txn.read(resource.resourceType, resource.id)
   const current = stored && parseResource(stored.json)
-  const next = current && said.reduce((version, item) => renewed(version, item, progress), current)
+  const next = current && said.reduce((version, item) => renewed(version, item, staging, progress), current)
   if (current === undefined || next === undefined || saysTheSame(current, next)) return 'duplicate'
   await txn.update(resource.resourceType, resource.id, next)
   progress.updated.push(key)
+  progress.written.set(key, next)
   return 'mapped'
 }
 
-function renewed(version: Resource, item: Mapped, { warnings }: Progress): Resource {
-  const next = met(version, item) ?? version
-  warnings.push(...(item.untaken?.(next) ?? []))
+function renewed(version: Resource, item: Mapped, { validator }: Staging, { warnings }: Progress): Resource {
+  const wanted = met(version, item) ?? version
+  // What was put together of two valid versions need not be valid.
+  const isMade = wanted !== version && (item.over !== undefined || item.mode === 'merge')
+  const { resource: next, left } = isMade ? withoutInvalid(wanted, version, validator) : { resource: wanted, left: [] }
+  warnings.push(...left.map(expression => leftOut(item, expression)))
+  warnings.push(...(item.untaken?.(next) ?? []), ...(item.dropped?.(version, next) ?? []))
   return next
 }
 
+function leftOut({ row }: Item, expression: string): Left {
+  return { text: `${row}: ${expression} would not be valid FHIR R4 and was left out.` }
+}
+
 /** All that a batch changes in one resource, one after the other, as one new version. */
-async function amend(txn: Txn, changes: readonly Amendment[], staging: Staging, progress: Progress): Promise<Fate> {
-  const [first] = changes
-  const stored = first && (await txn.read(first.type, first.id))
-  if (first === undefined || stored === undefined) return 'duplicate'
+async function amend(
+  txn: Txn,
+  key: string,
+  changes: readonly Amendment[],
+  staging: Staging,
+  progress: Progress,
+): Promise<Fate> {
+  const [type = '', id = ''] = key.split('/')
+  const stored = await txn.read(type, id)
+  if (stored === undefined) return 'duplicate'
   const current = parseResource(stored.json)
   let next = current
   for (const item of changes) {
@@ -197,8 +233,9 @@ async function amend(txn: Txn, changes: readonly Amendment[], staging: Staging, 
     next = changed.next
   }
   if (next === current) return 'mapped'
-  await txn.update(first.type, first.id, next)
-  progress.updated.push(`${first.type}/${first.id}`)
+  await txn.update(type, id, next)
+  progress.updated.push(key)
+  progress.written.set(key, next)
   return 'mapped'
 }
 
@@ -216,13 +253,12 @@ interface Changed {
 }
 
 /** What a change makes of a resource, without the elements that would not be valid: each costs itself. */
-function changeOf({ change, row }: Amendment, current: Resource, { validator }: Staging, progress: Progress): Changed {
-  const wanted = change(current)
+function changeOf(item: Amendment, current: Resource, { validator }: Staging, progress: Progress): Changed {
+  const wanted = item.change(current)
   if (wanted === undefined) return { next: current, fate: 'duplicate' }
   const { resource, left } = withoutInvalid(wanted, current, validator)
   if (saysTheSame(resource, current)) return { next: current, fate: refusalOf(left) ?? 'duplicate' }
-  for (const expression of left)
-    progress.warnings.push({ text: `${row}: ${expression} would not be valid FHIR R4 and was left out.` })
+  progress.warnings.push(...left.map(expression => leftOut(item, expression)))
   return { next: resource, fate: 'mapped' }
 }
 
@@ -230,7 +266,10 @@ function refusalOf([expression]: readonly string[]): Fate | undefined {
   return expression === undefined ? undefined : { reason: 'not-valid', expression }
 }
 
-/** What is said anew, over what was said before; lists are said anew as a whole, and so is a choice of forms. */
+/**
+ * What is said anew, over what was said before, element by element; lists are said anew as a whole, and so are a choice of forms and
+ * a data type: a new code comes without the words of the old one. A period has a beginning and an end of its own.
+ */
 export function overlaid(before: Resource, anew: Resource): Resource {
   const next = { ...overlaidParts(before, anew, shapeOf(anew.resourceType)), resourceType: anew.resourceType }
   return withContained(next, before, anew)
@@ -240,10 +279,17 @@ function overlaidParts(before: Plain, anew: Plain, shape: Shape | undefined): Pl
   const next: Record<string, unknown> = { ...before }
   for (const [name, value] of Object.entries(anew)) {
     const known = next[name]
-    next[name] = isPlain(value) && isPlain(known) ? overlaidParts(known, value, shapeWithin(shape, name)) : value
+    const isOver = isPlain(value) && isPlain(known) && hasParts(shape, name)
+    next[name] = isOver ? overlaidParts(known, value, shapeWithin(shape, name)) : value
     for (const other of otherForms(shape, name)) if (!Object.hasOwn(anew, other)) delete next[other]
   }
   return next
+}
+
+const withParts = new Set(['BackboneElement', 'Element', 'Period', 'Meta'])
+
+function hasParts(shape: Shape | undefined, name: string): boolean {
+  return name.startsWith('_') || withParts.has(shape?.elements.get(name)?.type ?? 'Element')
 }
 
 function shapeWithin(shape: Shape | undefined, name: string): Shape | undefined {

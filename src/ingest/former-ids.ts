@@ -10,6 +10,7 @@ interface Named {
   readonly type?: string
   readonly id?: string
   readonly resource?: Resource & { id: string }
+  readonly via?: { readonly type: string; readonly id: string }
 }
 
 /**
@@ -67,8 +68,9 @@ export class FormerIds {
     }
   }
 
-  #renamed<T extends Named>(item: T): T {
+  #renamed<T extends Omit<Named, 'kind'>>(item: T): T {
     const id = this.#known.get(`${typeOf(item)}/${idOf(item)}`) ?? idOf(item)
+    if (item.via !== undefined) return { ...item, via: this.#renamed(item.via) }
     if (item.resource === undefined) return { ...item, id }
     return { ...item, resource: { ...(this.#turned(item.resource) as Resource), id } }
   }
@@ -81,10 +83,10 @@ export class FormerIds {
   }
 }
 
-function typeOf(item: Named): string {
+function typeOf(item: Omit<Named, 'kind'>): string {
   return item.resource?.resourceType ?? item.type ?? ''
 }
 
-function idOf(item: Named): string {
+function idOf(item: Omit<Named, 'kind'>): string {
   return item.resource?.id ?? item.id ?? ''
 }

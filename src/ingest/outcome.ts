@@ -27,6 +27,14 @@ export interface Left {
 /** What was said and is not in the resource that stands then. Pure. */
 type Untaken = (standing: Resource) => readonly Left[]
 
+/** Leads from a resource to another. */
+export interface Via {
+  readonly type: string
+  readonly id: string
+  /** The id of the other one. Pure. */
+  readonly follow: (stored: Resource) => string | undefined
+}
+
 /** What became of a row of a file. */
 export type Outcome =
   | (Counted & {
@@ -40,6 +48,8 @@ export type Outcome =
        */
       readonly over?: (stored: Resource, anew: Resource) => Resource | undefined
       readonly untaken?: Untaken
+      /** What was known before and is no more, now that the resource is as it is. Pure. */
+      readonly dropped?: (before: Resource, standing: Resource) => readonly Left[]
       /** The mapper has validated it. */
       readonly isValid?: boolean
     })
@@ -49,6 +59,8 @@ export type Outcome =
       readonly type: string
       readonly id: string
       readonly change: (current: Resource) => Resource | undefined
+      /** The resource is one to which another leads, the visit of a diagnosis for one; `id` is then without meaning. */
+      readonly via?: Via
       readonly untaken?: Untaken
     })
   /** The row says that a resource is no more. Pure. */

@@ -18,6 +18,9 @@ const lists: Readonly<Record<string, Supersedes>> = {
   telecom: (anew, stored) => anew.system === stored.system && usesMeet(anew, stored),
   contact: same(({ relationship }) => JSON.stringify(relationship)),
   participant: same(({ type }) => JSON.stringify(codesOf(type))),
+  result: same(({ reference }) => reference),
+  specimen: same(({ reference }) => reference),
+  basedOn: same(({ reference }) => reference),
   location: same(({ status = 'active' }) => (status === 'planned' ? 'active' : status)),
 }
 

@@ -4,11 +4,13 @@ import { notTaken } from '../standing.ts'
 import type { Steps } from '../turns.ts'
 import { applyRules } from './apply-rules.ts'
 import { Ledger } from './ledger.ts'
-import { field, type Message, parsePlace, part, type Repetition, type Segment, value } from './message.ts'
+import { field, isNull, type Message, parsePlace, part, type Repetition, type Segment, value } from './message.ts'
+import { type Nulls, nullsOf } from './resources/nulls.ts'
 import { newer, saidAtMs, withStamps } from './said-at.ts'
 import { processingMeta, type Sending } from './senders.ts'
 import { type Group, groupsOf, segmentOf } from './structure.ts'
 import { type MessageRow, rulesOf } from './tables.ts'
+import { fallenAway, laidOver } from './updates.ts'
 
 export type Elements = Readonly<Record<string, unknown>>
 
@@ -117,6 +119,13 @@ interface Meeting {
   readonly over?: (stored: Resource, anew: Resource) => Resource | undefined
   /** Whose key it is, where the sender only repeats it: the authority of a visit number. */
   readonly keptBy?: string
+  /**
+   * The segments of which it is made, where they say one by one what they change: what they leave unsaid stays, and their `""` deletes.
+   * What is not named so is sent as a whole, and takes the place of what stands: the snapshot mode of HL7 v2.5.1, 2.10.4.
+   */
+  readonly updates?: readonly (Segment | undefined)[]
+  /** Elements of which the message itself says that something is taken away. */
+  readonly takesFrom?: readonly string[]
 }
 
 /**
@@ -133,9 +142,13 @@ export function emit(
   resourceType: string,
   key: readonly string[],
   elements: Elements,
-  { first = same, over = newer, keptBy = scene.sender }: Meeting = {},
+  meeting: Meeting = {},
 ): string | undefined {
   const { context, saidAtMs: said } = scene
+  const { first = same, keptBy = scene.sender, updates } = meeting
+  const nulls = nullsOf(updates ?? [], resourceType)
+  for (const place of nulls.ignored) ignore(scene, place, updates ?? [])
+  const over = overOf(meeting, nulls)
   const id = context.fingerprint('hl7v2', keptBy, resourceType, ...key)
   const meta = {
     source: context.source,
@@ -149,8 +162,45 @@ export function emit(
   const rows = scene.said.has(segment) ? { rows: 0 } : {}
   const untaken = (standing: Resource) => untakenOf(segment, standing, elements)
   const isValid = context.validPart !== undefined
-  say(scene, segment, { kind: 'mapped', row: segment.name, resource, mode: 'upsert', over, untaken, isValid, ...rows })
+  const losing = { ...meeting, updates: updates ?? [segment] }
+  const dropped = (before: Resource, standing: Resource) => droppedOf(losing, before, standing)
+  const told = { over, untaken, dropped, isValid, ...rows }
+  say(scene, segment, { kind: 'mapped', row: segment.name, resource, mode: 'upsert', ...told })
   return `${resourceType}/${id}`
+}
+
+function overOf({ over, updates }: Meeting, { remove }: Nulls): NonNullable<Meeting['over']> {
+  if (updates === undefined) return over ?? newer
+  return (stored, anew) => {
+    const next = laidOver(stored, anew)
+    const whole = next && remove(next)
+    return whole && over !== undefined ? over(stored, whole) : whole
+  }
+}
+
+/** What was known and is not said any more, by the fields that would say it; what a `""` takes away was asked for. */
+function droppedOf({ updates = [], takesFrom = [] }: Meeting, before: Resource, standing: Resource): readonly Left[] {
+  const segments = updates.filter(segment => segment !== undefined)
+  return fallenAway(before, standing).flatMap(path => {
+    const fields = segments.flatMap(segment => fieldsOf(segment, before.resourceType, path))
+    const isNulled = fields.some(({ segment, place }) => isNull(field(segment, parsePlace(place).number)))
+    const [first] = fields
+    if (first === undefined || isNulled || takesFrom.includes(path)) return []
+    const text = `${first.place}: ${before.resourceType}.${path} is not said any more, and was taken away.`
+    return [{ text, location: locationOf(first.segment, first.place) }]
+  })
+}
+
+/** Elements that code makes of fields. */
+const codedFields = [['Observation.referenceRange', 'OBX-7']] as const
+
+/** The fields that give an element, though they do not now; the segment where none is known. */
+function fieldsOf(segment: Segment, resourceType: string, path: string) {
+  const isOf = ({ to }: { readonly to: string }) => `${to.replace(/[[(][^\])]*[\])]/g, '')}.`.startsWith(`${path}.`)
+  const byRule = rulesOf(segment.name, resourceType).filter(isOf)
+  const byCode = codedFields.filter(([element]) => element === `${resourceType}.${path}`)
+  const places = [...byRule.map(({ from }) => from), ...byCode.map(([, place]) => place), segment.name]
+  return places.map(place => ({ segment, place }))
 }
 
 /** What a segment says that is not in what stands, by the fields that say it. */

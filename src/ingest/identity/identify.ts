@@ -98,12 +98,18 @@ async function namesakesOf(
   if (claims.names.length === 0) return []
   if (closenessOf(claims.names, match.claims.names) === 'word-for-word') return []
   const date = claims.birthDate ?? match.claims.birthDate
-  const questions = [...(date === undefined ? [] : [bornOn(date)]), ...claims.names.flatMap(calledSo)]
+  const questions = [...(date === undefined || !isDate(date) ? [] : [bornOn(date)]), ...claims.names.flatMap(calledSo)]
   const found = new Map<string, Candidate>()
   for (const question of questions)
     for (const candidate of await candidatesBy(txn, question, asking)) found.set(candidate.id, candidate)
   found.delete(match.id)
   return [...found.values()].filter(other => fitsBetter(claims, other.claims, match.claims)).map(({ id }) => id)
+}
+
+/** `1980-02-30` is what somebody said, and nothing that can be looked for. */
+function isDate(date: string): boolean {
+  const atMs = Date.parse(date)
+  return !Number.isNaN(atMs) && new Date(atMs).toISOString().startsWith(date)
 }
 
 type Question = readonly (readonly [parameter: string, value: string])[]

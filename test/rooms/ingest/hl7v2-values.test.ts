@@ -186,7 +186,10 @@ describe('local times – HL7 v2.5.1, 2.15.9.7 and 2A.3.22', () => {
     await send(house, bytes)
     const expected = offset === '-05:00' ? '2024-01-10T08:30:00-06:00' : `2024-01-10T08:30:00${offset}`
     expect(await effective(house)).toBe(expected)
-    const { report } = await ingested(house, house.anna, everything(), bytes.toString().replace('4711', ''))
+    // For the same person: a file for somebody else that describes them would wait.
+    const [patient] = await found(house.record, 'Patient', 'identifier=4711')
+    const file = bytes.toString().replace('4711', '')
+    const { report } = await ingested(house, patient?.id ?? '', everything(), file)
     expect(JSON.stringify(report)).toContain(`Times without an offset were read as ${said}`)
   })
 

@@ -1,6 +1,7 @@
 import { combined } from '../drafts.ts'
 import { type Segment, value } from '../message.ts'
 import { applied, emit, type Mapper, reject } from '../scene.ts'
+import { addition, deletion } from './action.ts'
 import { notesOf } from './notes.ts'
 
 const activeAllergy = {
@@ -15,11 +16,14 @@ export const mapAllergy: Mapper = (scene, group) => {
   if (elements.code === undefined) return reject(scene, segment, `${segment.name}-3`)
   const deleted = segment.name === 'IAM' && value(segment, 6) === 'D'
   if (segment.name === 'IAM') scene.ledger.keep(segment, 6)
-  emit(scene, segment, 'AllergyIntolerance', keyOf(segment), {
+  const said = {
     ...combined(elements, notesOf(scene, group)),
     ...(deleted ? { verificationStatus: enteredInError } : { clinicalStatus: activeAllergy }),
     patient: scene.context.subject,
-  })
+  }
+  // IAM names what it changes by its action code; AL1 is sent as a whole: HL7 v2.5.1, 3.4.6 and 3.4.7.
+  const meeting = segment.name === 'IAM' ? { updates: [segment], over: deleted ? deletion : addition } : {}
+  emit(scene, segment, 'AllergyIntolerance', keyOf(segment), said, meeting)
 }
 
 /** https://hl7.org/fhir/R4/allergyintolerance.html ait-2: what was an error has no clinical status. */

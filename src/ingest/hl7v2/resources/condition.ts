@@ -1,5 +1,7 @@
+import type { Resource } from '#fhir'
 import { combined } from '../drafts.ts'
 import { field, isEmpty, part, type Segment, value } from '../message.ts'
+import { isLate } from '../said-at.ts'
 import {
   applied,
   type Elements,
@@ -13,6 +15,7 @@ import {
   visitNumber,
 } from '../scene.ts'
 import { groupsOf } from '../structure.ts'
+import { addition, deletion, hasCode } from './action.ts'
 import { withMethod } from './coding-method.ts'
 import { notesOf } from './notes.ts'
 
@@ -36,14 +39,78 @@ export const mapCondition: Mapper = (scene, group) => {
   const deleted = value(dg1, 21) === 'D'
   // Table 0206
   if (/^[ADU]$/.test(value(dg1, 21))) scene.ledger.keep(dg1, 21)
-  emit(scene, dg1, 'Condition', key ?? [], {
+  const said = {
     ...combined(elements, notesOf(scene, group)),
     ...(deleted ? { verificationStatus: enteredInError } : {}),
     category: diagnosis,
     subject: scene.context.subject,
     ...inEncounter(scene),
+  }
+  const meeting = isByAction(dg1) ? { updates: [dg1], over: deleted ? deletion : addition } : {}
+  emit(scene, dg1, 'Condition', key ?? [], said, meeting)
+  if (!deleted) return
+  for (const other of others) takeBack(scene, dg1, other)
+  if (scene.encounter === undefined) for (const one of keysOf(scene, dg1)) takeFromVisit(scene, dg1, one)
+}
+
+/** Whether a diagnosis is added, changed or deleted by itself; else all of them are sent anew: HL7 v2.5.1, 6.5.2 and 2.10.4. */
+function isByAction(dg1: Segment): boolean {
+  return !isEmpty(field(dg1, 20)) || !isEmpty(field(dg1, 21))
+}
+
+/** Whether a message says one by one which diagnoses it changes: those that it does not name stay. */
+export function areByAction({ patient }: Scene): boolean {
+  return groupsOf(patient, 'DIAGNOSIS').some(({ segments: [dg1] }) => dg1 !== undefined && isByAction(dg1))
+}
+
+/** A visit that the message does not name is found by what the diagnosis says of it. */
+function takeFromVisit(scene: Scene, dg1: Segment, key: readonly string[]): void {
+  const id = idOf(scene, 'Condition', key)
+  const change = (visit: Resource) => withoutDiagnoses(visit, new Set([`Condition/${id}`]))
+  say(scene, dg1, {
+    kind: 'amend',
+    row: 'DG1',
+    rows: 0,
+    type: 'Encounter',
+    id: '',
+    via: { type: 'Condition', id, follow },
+    change,
   })
-  if (deleted) for (const other of others) takeBack(scene, dg1, other)
+}
+
+/** The visit of a diagnosis that was taken back, and not told again since. */
+function follow(condition: Resource): string | undefined {
+  const { encounter, verificationStatus } = condition as {
+    encounter?: { reference?: string }
+    verificationStatus?: unknown
+  }
+  const [, id] = /^Encounter\/(.+)$/.exec(encounter?.reference ?? '') ?? []
+  return hasCode(verificationStatus, 'entered-in-error') ? id : undefined
+}
+
+interface Diagnosis {
+  readonly condition?: { readonly reference?: string }
+}
+
+/** A visit with the diagnoses that a message names, and those that it does not. */
+export function withAllDiagnoses(stored: Resource, anew: Resource, visit: Resource): Resource {
+  const [before, now] = [stored, anew].map(({ diagnosis }) => (diagnosis ?? []) as readonly Diagnosis[])
+  const [under = [], above = []] = isLate(stored, anew) ? [now, before] : [before, now]
+  const known = new Map(under.map(one => [one.condition?.reference, one]))
+  const named = new Set(above.map(({ condition }) => condition?.reference))
+  const diagnosis = [
+    ...under.filter(({ condition }) => !named.has(condition?.reference)),
+    ...above.map(one => ({ ...known.get(one.condition?.reference), ...one })),
+  ]
+  return diagnosis.length === 0 ? visit : { ...visit, diagnosis }
+}
+
+/** A visit without the diagnoses that were entered in error. */
+export function withoutDiagnoses(visit: Resource, gone: ReadonlySet<string>): Resource {
+  const { diagnosis, ...rest } = visit
+  if (gone.size === 0 || !Array.isArray(diagnosis)) return visit
+  const kept = (diagnosis as readonly Diagnosis[]).filter(({ condition }) => !gone.has(condition?.reference ?? ''))
+  return kept.length === 0 ? rest : { ...rest, diagnosis: kept }
 }
 
 /** DG1-20 where the sender numbers its diagnoses, else the visit, the code and the day. */
@@ -62,7 +129,7 @@ function takeBack(scene: Scene, dg1: Segment, key: readonly string[]): void {
     rows: 0,
     type: 'Condition',
     id,
-    change: ({ clinicalStatus, ...current }) => ({ ...current, verificationStatus: enteredInError }),
+    change: current => deletion(current, { ...current, verificationStatus: enteredInError }),
   })
 }
 

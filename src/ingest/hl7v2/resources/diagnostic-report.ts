@@ -1,3 +1,4 @@
+import { printJson, type Resource } from '#fhir'
 import type { Steps } from '../../turns.ts'
 import { combined } from '../drafts.ts'
 import { field, part, type Segment, value } from '../message.ts'
@@ -24,9 +25,12 @@ export function* mapOrder(scene: Scene, group: Group): Steps<void> {
   const specimen = ofOrder === undefined ? described : [ofOrder]
   const within = { within: key, effective: timeOf(report) ?? collectedAt(scene, specimens) }
   const mapped = yield* mapResults(scene, group, specimens, within)
-  const attachments = mapped.flatMap(({ attachments: given }) => given)
+  const isListed = (result: MappedObservation) => result.withdrawn === undefined
+  const [attachments, takenBack] = [mapped.filter(isListed), mapped.filter(result => !isListed(result))].map(results =>
+    results.flatMap(result => result.attachments),
+  )
   const conclusion = noteText(scene, group, obr)
-  emit(scene, obr, 'DiagnosticReport', [key], {
+  const said = {
     status: 'unknown',
     code: { text: 'Result' },
     ...combined(report, reportParticipants(scene, group, obr)),
@@ -38,9 +42,33 @@ export function* mapOrder(scene: Scene, group: Group): Steps<void> {
       'result',
       mapped.flatMap(({ reference }) => reference ?? []),
     ),
-    ...(attachments.length === 0 ? {} : { presentedForm: attachments }),
+    ...(attachments === undefined || attachments.length === 0 ? {} : { presentedForm: attachments }),
     ...(conclusion === '' ? {} : { conclusion }),
-  })
+  }
+  const withdrawn = new Set(mapped.map(result => result.withdrawn).filter(one => one !== undefined))
+  const gone = { result: withdrawn, presentedForm: new Set(takenBack?.map(form => printJson(form))) }
+  const over = (_: Resource, whole: Resource) => withoutGone(whole, gone)
+  const takesFrom = withdrawn.size > 0 ? Object.keys(gone) : []
+  emit(scene, obr, 'DiagnosticReport', [key], said, { updates: [obr, orc], over, takesFrom })
+}
+
+/** References to results, and documents as text. */
+interface Gone {
+  readonly result: ReadonlySet<string>
+  readonly presentedForm: ReadonlySet<string>
+}
+
+/** "Observations that are part of this diagnostic report": what was deleted, or posted as wrong, is none. */
+function withoutGone(report: Resource, gone: Gone): Resource {
+  if (gone.result.size === 0) return report
+  const { result, presentedForm, ...rest } = report as Resource & Partial<Record<keyof Gone, readonly Elements[]>>
+  const results = result?.filter(({ reference }) => !gone.result.has(String(reference))) ?? []
+  const forms = presentedForm?.filter(form => !gone.presentedForm.has(printJson(form))) ?? []
+  return {
+    ...rest,
+    ...(results.length === 0 ? {} : { result: results }),
+    ...(forms.length === 0 ? {} : { presentedForm: forms }),
+  }
 }
 
 function listed(name: string, references: readonly string[]): Elements {

@@ -7,7 +7,7 @@ import { groupsOf, segmentOf } from '../structure.ts'
 import { codeTable, lookUp } from '../tables.ts'
 import { beginVisit, continueVisit, type VisitEvent } from '../visit-state.ts'
 import { mapAccount } from './account.ts'
-import { diagnosesOf, takenBack } from './condition.ts'
+import { areByAction, diagnosesOf, takenBack, withAllDiagnoses, withoutDiagnoses } from './condition.ts'
 import { nullsOf } from './nulls.ts'
 import { visitParticipants } from './participants.ts'
 
@@ -34,6 +34,7 @@ export function mapVisit(scene: Scene): string | undefined {
   for (const place of ignored) ignore(scene, place, [pv1, pv2])
   const subject = scene.context.subject
   const gone = takenBack(scene)
+  const diagnosed = areByAction(scene) ? withAllDiagnoses : (_: Resource, __: Resource, visit: Resource) => visit
   return emit(
     scene,
     pv1,
@@ -42,26 +43,17 @@ export function mapVisit(scene: Scene): string | undefined {
     { ...elements, subject },
     {
       first: resource => beginVisit(resource, event),
-      over: (stored, anew) =>
-        withoutDiagnoses(continueVisit(stored, anew, event, remove), isLate(stored, anew) ? none : gone),
+      over: (stored, anew) => {
+        const visit = diagnosed(stored, anew, continueVisit(stored, anew, event, remove))
+        return withoutDiagnoses(visit, isLate(stored, anew) ? none : gone)
+      },
       keptBy: visitAuthority(scene) ?? scene.sender,
+      takesFrom: gone.size > 0 ? ['diagnosis'] : [],
     },
   )
 }
 
 const none: ReadonlySet<string> = new Set()
-
-interface Diagnosis {
-  readonly condition?: { readonly reference?: string }
-}
-
-/** A visit without the diagnoses that were entered in error. */
-function withoutDiagnoses(visit: Resource, gone: ReadonlySet<string>): Resource {
-  const { diagnosis, ...rest } = visit
-  if (gone.size === 0 || !Array.isArray(diagnosis)) return visit
-  const kept = (diagnosis as readonly Diagnosis[]).filter(({ condition }) => !gone.has(condition?.reference ?? ''))
-  return kept.length === 0 ? rest : { ...rest, diagnosis: kept }
-}
 
 /**
  * What a visit is known by: its number, else the day it began. Without either it is one visit of its kind and day; a

@@ -41,6 +41,8 @@ function removalOf(rule: FieldRule, rules: readonly FieldRule[]): Removal | unde
   const [first = ''] = path
   const marks = marksOf(rule, rules)
   if (first.startsWith('identifier') || rule.needs !== undefined) return undefined
+  // Who is contained is fed by other fields, too.
+  if (path.slice(0, -1).some(step => step.includes('('))) return undefined
   if (!first.includes('[')) return { path: path.map(nameOf), marks: [] }
   // `""` for a home number says nothing of the one at work, nor PV1-7 of whom PV1-8 names.
   const isShared = rules.some(({ from, to }) => from !== rule.from && to === rule.to)

@@ -41,15 +41,18 @@ export interface ObservationPlace {
 
 export interface MappedObservation {
   readonly reference?: string | undefined
-  /** Documents in OBX-5, which belong to the report. */
+  /** Of a result that was deleted or posted as wrong: a report lists it no more. */
+  readonly withdrawn?: string | undefined
+  /** Documents in OBX-5, which belong to the report, or do no more. */
   readonly attachments: readonly Elements[]
 }
 
 /** OBX that stands in no order → Observation, and a DocumentReference for a document in it */
 export const mapLooseObservation: Mapper = (scene, group) => {
   const [obx] = group.segments
-  const { reference, attachments } = mapObservation(scene, group, { within: visitNumber(scene) ?? '', effective: {} })
-  if (obx !== undefined && attachments.length > 0) mapDocument(scene, obx, attachments, reference)
+  const at = { within: visitNumber(scene) ?? '', effective: {} }
+  const { reference, withdrawn, attachments } = mapObservation(scene, group, at)
+  if (obx !== undefined && attachments.length > 0) mapDocument(scene, obx, attachments, reference ?? withdrawn)
 }
 
 /** OBX → Observation */
@@ -66,7 +69,7 @@ export function mapObservation(scene: Scene, group: Group, at: ObservationPlace)
     reject(scene, obx, 'OBX-3')
     return { attachments }
   }
-  const reference = emit(scene, obx, 'Observation', keyOf(scene, obx, at), {
+  const said = {
     status: 'unknown',
     ...categoryOf(elements),
     ...(elements.effectiveDateTime === undefined ? at.effective : {}),
@@ -75,8 +78,14 @@ export function mapObservation(scene: Scene, group: Group, at: ObservationPlace)
     ...inEncounter(scene),
     ...rangesOf(scene, obx),
     ...given?.elements,
-  })
-  return { reference, attachments }
+  }
+  const reference = emit(scene, obx, 'Observation', keyOf(scene, obx, at), said, { updates: [obx] })
+  return isWithdrawn(obx) ? { withdrawn: reference, attachments } : { reference, attachments }
+}
+
+/** HL7 table 0085: D deletes the record, W posts it as wrong. */
+export function isWithdrawn(obx: Segment): boolean {
+  return ['D', 'W'].includes(value(obx, 11))
 }
 
 /** OBX-5 by its components, and OBX-6 where the value says it. */

@@ -17,15 +17,21 @@ export const mapProcedure: Mapper = (scene, group) => {
   if (elements.code === undefined) return reject(scene, pr1, 'PR1-3')
   const { performedPeriod, ...others } = elements as { performedPeriod?: { start?: string } } & Elements
   const key = value(pr1, 19) || [visitNumber(scene) ?? '', value(pr1, 3) || value(pr1, 4), value(pr1, 5)].join('|')
-  emit(scene, pr1, 'Procedure', [key], {
+  const byAction = value(pr1, 19) !== '' || value(pr1, 20) !== ''
+  // Table 0206
+  if (/^[ADU]$/.test(value(pr1, 20))) scene.ledger.keep(pr1, 20)
+  const said = {
     // HL7 v2 says that it is billed or planned or done by the message around it; R4 has a code for not knowing.
     status: 'unknown',
     ...others,
     ...withModifiers(scene, pr1, elements.code as Code),
     ...performed(scene, pr1, performedPeriod?.start),
+    ...(value(pr1, 20) === 'D' ? { status: 'entered-in-error' } : {}),
     subject: scene.context.subject,
     ...inEncounter(scene),
-  })
+  }
+  // A procedure is added, changed or deleted by itself, or all of them are sent anew: HL7 v2.5.1, 6.5.4 and 2.10.4.
+  emit(scene, pr1, 'Procedure', [key], said, byAction ? { updates: [pr1] } : {})
 }
 
 interface Code {

@@ -24,13 +24,14 @@ export function mapRequest(
   )
   if (obr !== undefined) join(scene, orc, obr)
   if (elements.identifier === undefined) return undefined
-  const request = emit(scene, segment, 'ServiceRequest', [key], {
+  const said = {
     status: 'unknown',
     intent: 'order',
     ...atOneTime(elements),
     subject: scene.context.subject,
     ...inEncounter(scene),
-  })
+  }
+  const request = emit(scene, segment, 'ServiceRequest', [key], said, { updates: [orc, obr] })
   if (orc !== undefined && request !== undefined) mapOrderEvent(scene, orc, request)
   return request
 }

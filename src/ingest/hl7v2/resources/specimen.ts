@@ -11,10 +11,8 @@ export function mapSpecimen(scene: Scene, group: Group, order: string, nth: numb
   if (spm === undefined) return undefined
   const given = combined(applied(scene, spm, 'Specimen'), notesOf(scene, group), collectorsOf(scene, group, spm))
   const elements = obr !== undefined && saysSpecimen(obr) ? filled(given, applied(scene, obr, 'Specimen')) : given
-  return emit(scene, spm, 'Specimen', [order, value(spm, 2, 2), String(nth)], {
-    ...elements,
-    subject: scene.context.subject,
-  })
+  const key = [order, value(spm, 2, 2), String(nth)]
+  return emit(scene, spm, 'Specimen', key, { ...elements, subject: scene.context.subject }, { updates: [spm, obr] })
 }
 
 /** What OBR says fills what SPM leaves open; what either notes is kept. */
@@ -39,7 +37,8 @@ const specimenFields = [9, 10, 14, 15, 39]
 export function mapOrderSpecimen(scene: Scene, obr: Segment, order: string): string | undefined {
   if (!saysSpecimen(obr)) return undefined
   const elements = applied(scene, obr, 'Specimen')
-  return emit(scene, obr, 'Specimen', [order, 'OBR'], { ...elements, subject: scene.context.subject })
+  const said = { ...elements, subject: scene.context.subject }
+  return emit(scene, obr, 'Specimen', [order, 'OBR'], said, { updates: [obr] })
 }
 
 function saysSpecimen(obr: Segment): boolean {

@@ -1,0 +1,72 @@
+import { type Resource, type Shape, shapeOf, shapeOfElement } from '#fhir'
+import { otherForms } from '../choices.ts'
+import { overlaid } from '../commit.ts'
+import { withContained } from '../contained.ts'
+import { mergedLists } from './lists.ts'
+import { newer } from './said-at.ts'
+
+type Node = { readonly [element: string]: unknown }
+
+/**
+ * What stands after an update that leaves unsaid what it does not change; undefined when what is there was said later. That is how
+ * a field without a value is meant (HL7 v2.5.1, 2.5.3), but where a group of segments is sent as a whole.
+ */
+export function laidOver(stored: Resource, anew: Resource): Resource | undefined {
+  const next = newer(stored, anew)
+  if (next === undefined) return undefined
+  const before = withoutOldValue(stored, next)
+  return withContained({ ...overlaid(before, next), ...mergedLists(before, next, true) }, before, next)
+}
+
+const valued = /^_?(value[A-Z]\w*|component|dataAbsentReason)$/
+/** What is said of a value and not of what was measured. */
+const ofValue = /^_?(interpretation|referenceRange)$/
+
+/** A value that is said anew comes without the flags of the one before: "a correction … replaces" it (HL7 table 0085, C). */
+function withoutOldValue(stored: Resource, anew: Resource): Resource {
+  if (!Object.keys(anew).some(name => valued.test(name))) return stored
+  const kept = Object.entries(stored).filter(([name]) => !valued.test(name) && !ofValue.test(name))
+  return Object.fromEntries(kept) as Resource
+}
+
+/** Elements of which something else tells what became of them. */
+const apart = new Set(['id', 'meta', 'text', 'contained', 'status', 'clinicalStatus', 'verificationStatus', 'period'])
+
+/**
+ * The elements that a resource had and has no more, e.g. `reaction.severity`: all of it, or entries of a list. A value that another one
+ * has taken the place of is not among them.
+ */
+export function fallenAway(before: Resource, after: Resource): readonly string[] {
+  const shape = shapeOf(before.resourceType)
+  const names = Object.keys(before).filter(name => !apart.has(name) && !name.startsWith('_'))
+  return [...new Set(names.flatMap(name => fallenOf(name, before, after, shape)))]
+}
+
+function fallenOf(name: string, before: Node, after: Node, shape: Shape | undefined): readonly string[] {
+  const [was, is] = [before[name], after[name]]
+  if (is === undefined) return otherForms(shape, name).some(form => after[form] !== undefined) ? [] : [name]
+  const [entries, left] = [listOf(was), listOf(is)]
+  if (left.length < entries.length) return [name]
+  const element = shape?.elements.get(name)
+  const inside = element === undefined || shape === undefined ? undefined : shapeOfElement(shape, element)
+  if (!isNested(element?.type)) return []
+  return entries.flatMap((entry, at) => fallenWithin(entry, left[at], inside).map(below => `${name}.${below}`))
+}
+
+function fallenWithin(before: unknown, after: unknown, shape: Shape | undefined): readonly string[] {
+  if (!isNode(before) || !isNode(after)) return []
+  return Object.keys(before).flatMap(name => fallenOf(name, before, after, shape))
+}
+
+/** A data type is one value; the parts of an element are said one by one. */
+function isNested(type: string | undefined): boolean {
+  return type === 'BackboneElement' || type === 'Element'
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [value]
+}
+
+function isNode(value: unknown): value is Node {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+}

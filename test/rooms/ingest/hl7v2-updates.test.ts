@@ -1,0 +1,426 @@
+import type { Resource } from '#fhir'
+import { stage } from '../../../src/ingest/commit.ts'
+import { everything, found, ingested, openHouse, type TestHouse, validator } from './house.ts'
+import { message } from './reading.ts'
+
+/** Sends a house's messages one after the other, each a minute after the one before. */
+function sender(house: TestHouse) {
+  let at = 0
+  return async (type: string, ...segments: string[]) => {
+    const minute = String(10 + at).padStart(2, '0')
+    at += 1
+    const bytes = message(
+      `MSH|^~\\&|REG|HOSP|KIN|HOME|2024031012${minute}00+0000||${type}|U${at}|P|2.5.1`,
+      'PID|1||A1^^^HOSP^MR||Smith^Anna||20150607|F',
+      ...segments,
+    )
+    const { ack } = await house.ingest.hl7v2({ grant: everything(), message: bytes })
+    expect(ack).toMatch(/MSA\|AA/)
+    return ack
+  }
+}
+/** A segment by the numbers of its fields. */
+const segment = (name: string, fields: Readonly<Record<number, string>>) => {
+  const last = Math.max(...Object.keys(fields).map(Number))
+  return [name, ...Array.from({ length: last }, (_, at) => fields[at + 1] ?? '')].join('|')
+}
+const visit = segment('PV1', { 2: 'I', 19: 'V1' })
+const only = async (house: TestHouse, type: string): Promise<Resource> => {
+  const [resource, ...others] = await found(house.record, type)
+  expect(others).toEqual([])
+  expect(validator.validate(resource as Resource).filter(({ severity }) => severity === 'error')).toEqual([])
+  return resource as Resource
+}
+const house = async () => {
+  const one = await openHouse()
+  const send = sender(one)
+  await send('ADT^A04')
+  return { house: one, send }
+}
+const warnings = (ack: string) => ack.split('\r').filter(line => line.startsWith('ERR') && line.includes('taken away'))
+
+describe('what a thin update leaves unsaid stays, where a message says one by one what it changes – HL7 v2.5.1, 2.5.3', () => {
+  it.each<[string, string, string, string[], string[], object]>([
+    [
+      'IAM: an allergy that is updated',
+      'ADT^A31',
+      'AllergyIntolerance',
+      ['IAM|1|DA^Drug^HL70127|1605^Acetaminophen^L|SV^Severe^HL70128|Rash|A|9^HOSP|||20200101|||20240101'],
+      ['IAM|1|DA^Drug^HL70127|1605^Acetaminophen^L|||U|9^HOSP'],
+      {
+        criticality: 'high',
+        reaction: [{ manifestation: [{ coding: [{ code: 'Rash' }] }] }],
+        recordedDate: '2024-01-01',
+      },
+    ],
+    [
+      'DG1 by its number',
+      'ADT^A08',
+      'Condition',
+      [
+        visit,
+        segment('DG1', {
+          3: 'I10^Hypertension^I10',
+          5: '20240101',
+          6: 'F',
+          16: '7^Doc',
+          19: '20240102',
+          20: '77',
+          21: 'A',
+        }),
+      ],
+      [visit, segment('DG1', { 3: 'I10^Hypertension^I10', 20: '77', 21: 'U' })],
+      { onsetDateTime: '2024-01-01', recordedDate: '2024-01-02', asserter: { display: 'Doc' } },
+    ],
+    [
+      'PR1 by its number',
+      'ADT^A08',
+      'Procedure',
+      [visit, segment('PR1', { 3: 'P1^Excision^L', 5: '20240101', 15: 'I10^Why^I10', 19: '55', 20: 'A' })],
+      [visit, segment('PR1', { 3: 'P1^Excision^L', 19: '55', 20: 'U' })],
+      { performedDateTime: '2024-01-01', reasonCode: [{ text: 'Why' }] },
+    ],
+    [
+      'an order: results that come without its ORC',
+      'ORU^R01',
+      'ServiceRequest',
+      [
+        'ORC|RE|P1|F1||IP||||20240101|||9^Orderer',
+        'OBR|1|P1|F1|2345-7^Glucose^LN|||20240310||||||Fasting|||9^Orderer',
+        'OBX|1|NM|2345-7^Glucose^LN||90|mg/dL|||||P',
+      ],
+      ['OBR|1|P1|F1|2345-7^Glucose^LN|||20240310', 'OBX|1|NM|2345-7^Glucose^LN||90|mg/dL|||||F'],
+      { requester: { display: 'Orderer' }, authoredOn: '2024-01-01' },
+    ],
+    [
+      'a report: its later part',
+      'ORU^R01',
+      'DiagnosticReport',
+      [
+        'OBR|1||F1|PAN^Panel^L|||20240310|||||||||||||||20240310100000+0000||LAB|P|||||||99&Reader',
+        'OBX|1|NM|2345-7^Glucose^LN||90|mg/dL|||||F',
+      ],
+      ['OBR|1||F1|PAN^Panel^L|||20240310||||||||||||||||||F', 'OBX|1|NM|718-7^Hemoglobin^LN||12|g/dL|||||F'],
+      { status: 'final', issued: '2024-03-10T10:00:00+00:00', result: [{}, {}] },
+    ],
+    [
+      'a result: its method and who made it',
+      'ORU^R01',
+      'Observation',
+      [
+        'OBR|1||F1|PAN^Panel^L|||20240310',
+        'OBX|1|NM|2345-7^Glucose^LN||90|mg/dL|||||P|||20240310080000+0000||9^Tech|M1^Method^L',
+      ],
+      ['OBR|1||F1|PAN^Panel^L|||20240310', 'OBX|1|NM|2345-7^Glucose^LN||91|mg/dL|||||F|||20240310080000+0000'],
+      { status: 'final', valueQuantity: { value: 91 }, method: { text: 'Method' }, performer: [{ display: 'Tech' }] },
+    ],
+    [
+      'a result that is final without its value being sent again',
+      'ORU^R01',
+      'Observation',
+      ['OBR|1||F1|PAN^Panel^L|||20240310', 'OBX|1|NM|2345-7^Glucose^LN||90|mg/dL|70-100|N|||P'],
+      ['OBR|1||F1|PAN^Panel^L|||20240310', 'OBX|1||2345-7^Glucose^LN||||||||F'],
+      { status: 'final', valueQuantity: { value: 90 }, interpretation: [{}], referenceRange: [{}] },
+    ],
+    [
+      'a specimen',
+      'ORU^R01',
+      'Specimen',
+      ['OBR|1||F1|PAN^Panel^L', 'SPM|1|S1||BLD^Blood^HL70487|||||||||||||20240310080000+0000'],
+      ['OBR|1||F1|PAN^Panel^L', 'SPM|1|S1'],
+      { type: { text: 'Blood' }, collection: { collectedDateTime: '2024-03-10T08:00:00+00:00' } },
+    ],
+  ])('%s', async (_, type, resource, first, second, expected) => {
+    const { house: one, send } = await house()
+    await send(type, ...first)
+    const before = await only(one, resource)
+    expect(before).toMatchObject({ id: expect.any(String) })
+    const ack = await send(type, ...second)
+    expect(await only(one, resource)).toMatchObject(expected)
+    expect(warnings(ack)).toEqual([])
+  })
+
+  it.each<[string, string, string, string[], string[], string]>([
+    [
+      'IAM-4',
+      'ADT^A31',
+      'AllergyIntolerance',
+      ['IAM|1|DA|1605^Aspirin^L|SV|Rash|A|9'],
+      ['IAM|1|DA|1605^Aspirin^L|""||U|9'],
+      'criticality',
+    ],
+    [
+      'OBX-8',
+      'ORU^R01',
+      'Observation',
+      ['OBR|1||F1|P^P^L', 'OBX|1|NM|1^G^L||90|mg/dL||H|||F'],
+      ['OBR|1||F1|P^P^L', 'OBX|1|NM|1^G^L|||||""|||C'],
+      'interpretation',
+    ],
+    [
+      'OBX-17',
+      'ORU^R01',
+      'Observation',
+      ['OBR|1||F1|P^P^L', 'OBX|1|NM|1^G^L||90|mg/dL|||||F||||||M^M^L'],
+      ['OBR|1||F1|P^P^L', 'OBX|1|NM|1^G^L||90|mg/dL|||||F||||||""'],
+      'method',
+    ],
+    [
+      'ORC-9',
+      'ORU^R01',
+      'ServiceRequest',
+      ['ORC|RE|P1|F1||||||20240101', 'OBR|1|P1|F1|P^P^L'],
+      ['ORC|RE|P1|F1||||||""', 'OBR|1|P1|F1|P^P^L'],
+      'authoredOn',
+    ],
+  ])('%s "" takes away what is there, and is no warning', async (_, type, resource, first, second, element) => {
+    const { house: one, send } = await house()
+    await send(type, ...first)
+    expect(Object.keys(await only(one, resource))).toContain(element)
+    const ack = await send(type, ...second)
+    expect(Object.keys(await only(one, resource))).not.toContain(element)
+    expect(warnings(ack)).toEqual([])
+  })
+
+  it('a corrected value comes without the flags of the wrong one, and that is said – HL7 table 0085, C', async () => {
+    const { house: one, send } = await house()
+    const obr = 'OBR|1||F1|P^P^L|||20240310'
+    await send('ORU^R01', obr, 'OBX|1|NM|2345-7^Glucose^LN||400|mg/dL|70-100|HH|||F||||||M^M^L')
+    const ack = await send('ORU^R01', obr, 'OBX|1|NM|2345-7^Glucose^LN||90|mg/dL|||||C')
+    const result = await only(one, 'Observation')
+    expect(result).toMatchObject({ status: 'corrected', valueQuantity: { value: 90 }, method: { text: 'M' } })
+    expect(result).not.toHaveProperty('interpretation')
+    expect(result).not.toHaveProperty('referenceRange')
+    expect(warnings(ack).join()).toMatch(/OBX\^1\^7.*OBX-7: Observation\.referenceRange is not said any more/)
+    expect(warnings(ack).join()).toMatch(/OBX\^1\^8.*OBX-8: Observation\.interpretation is not said any more/)
+    expect(ack).not.toMatch(/400|\bHH\b/)
+  })
+
+  it('a value of another form takes the place of the one before', async () => {
+    const { house: one, send } = await house()
+    const obr = 'OBR|1||F1|P^P^L|||20240310'
+    await send('ORU^R01', obr, 'OBX|1|NM|1^Dose^L||400|mg|||||P')
+    const ack = await send('ORU^R01', obr, 'OBX|1|ST|1^Dose^L||none|||||||F')
+    const result = await only(one, 'Observation')
+    expect(result).toMatchObject({ valueString: 'none' })
+    expect(result).not.toHaveProperty('valueQuantity')
+    expect(warnings(ack)).toEqual([])
+  })
+
+  it('a unit is part of its value, and a code comes without the words of the one before', async () => {
+    const { house: one, send } = await house()
+    const obr = 'OBR|1||F1|P^P^L|||20240310'
+    await send('ORU^R01', obr, 'OBX|1|NM|1^Dose^L||400|mg|||||P|||||9^Tech')
+    await send('ORU^R01', obr, 'OBX|1|NM|1^Dose^L||4||||||F')
+    expect((await only(one, 'Observation')).valueQuantity).toEqual({ value: expect.anything() })
+    await send('ADT^A01', 'PV1|1|I||R^Routine^HL70007|||||||||||||||V1')
+    await send('ADT^A08', 'PV1|1|I||E|||||||||||||||V1')
+    expect(JSON.stringify(await only(one, 'Encounter'))).not.toContain('Routine')
+  })
+})
+
+describe('what is sent as a whole takes the place of what stands, and what falls away is named – HL7 v2.5.1, 2.10.4', () => {
+  it.each<[string, string, string[], string[], RegExp, string]>([
+    [
+      'AL1',
+      'AllergyIntolerance',
+      ['AL1|1|DA|1605^Aspirin^L|SV|Rash|20240101'],
+      ['AL1|1|DA|1605^Aspirin^L'],
+      /AL1\^1\^5.*AL1-5: AllergyIntolerance\.reaction/,
+      'reaction',
+    ],
+    [
+      'AL1, in part',
+      'AllergyIntolerance',
+      ['AL1|1|DA|1605^Aspirin^L|SV|Rash~Hives'],
+      ['AL1|1|DA|1605^Aspirin^L|SV|Rash'],
+      /AL1-5: AllergyIntolerance\.reaction/,
+      'no',
+    ],
+    [
+      'DG1 without a number',
+      'Condition',
+      [visit, 'DG1|1||I10^Hypertension^I10|||F||||||||||7^Doc|||20240102'],
+      [visit, 'DG1|1||I10^Hypertension^I10|||F'],
+      /DG1-19: Condition\.recordedDate/,
+      'recordedDate',
+    ],
+    [
+      'PR1 without a number',
+      'Procedure',
+      ['PR1|1||P1^Excision^L||20240101|D|||||||||I10^Why^I10'],
+      ['PR1|1||P1^Excision^L||20240101|D'],
+      /PR1-15: Procedure\.reasonCode/,
+      'reasonCode',
+    ],
+    [
+      'NK1',
+      'RelatedPerson',
+      ['NK1|1|Smith^Eve|MTH|1 Main^^Town|555-1234'],
+      ['NK1|1|Smith^Eve|MTH|1 Main^^Town'],
+      /NK1-5: RelatedPerson\.telecom/,
+      'telecom',
+    ],
+    [
+      'IN1',
+      'Coverage',
+      [segment('IN1', { 2: 'PL', 3: 'I1', 4: 'Insurer', 8: 'GR1', 15: 'HMO', 36: 'POL' })],
+      [segment('IN1', { 2: 'PL', 3: 'I1', 4: 'Insurer', 8: 'GR1', 36: 'POL' })],
+      /IN1-15: Coverage\.type/,
+      'type',
+    ],
+  ])('%s', async (_, resource, first, second, said, element) => {
+    const { house: one, send } = await house()
+    expect(warnings(await send('ADT^A01', ...first))).toEqual([])
+    const ack = await send('ADT^A08', ...second)
+    expect(await only(one, resource)).not.toHaveProperty(element)
+    expect(warnings(ack).join('\n')).toMatch(said)
+    expect(warnings(await send('ADT^A08', ...second))).toEqual([])
+  })
+
+  it('in a file the report says so', async () => {
+    const one = await openHouse()
+    const adt = (event: string, id: number, al1: string) =>
+      message(
+        `MSH|^~\\&|REG|HOSP|KIN|HOME|202403101${id}0000+0000||ADT^${event}|F${id}|P|2.5.1`,
+        'PID|1||A1^^^HOSP^MR',
+        al1,
+      )
+    const first = adt('A01', 1, 'AL1|1|DA|1605^Aspirin^L|SV|Rash')
+    const second = adt('A08', 2, 'AL1|1|DA|1605^Aspirin^L|SV')
+    for (const body of [first, second]) {
+      const { report } = await ingested(one, one.anna, everything(), body)
+      const said = JSON.stringify(report)
+      expect(said.includes('AL1-5: AllergyIntolerance.reaction is not said any more')).toBe(body === second)
+    }
+  })
+
+  it('one of two diagnoses of a visit falls away when all are sent, and stays when each is named by its number', async () => {
+    const { house: one, send } = await house()
+    const pv1 = visit
+    const [a, b] = ['DG1|1||I10^A^I10|||A||||||||||||||1|A', 'DG1|2||J45^B^I10|||A||||||||||||||2|A']
+    await send('ADT^A01', pv1, a, b)
+    await send('ADT^A08', pv1, a.replace(/A$/, 'U'))
+    expect((await only(one, 'Encounter')).diagnosis).toHaveLength(2)
+    const { house: other, send: tell } = await house()
+    await tell('ADT^A01', pv1, 'DG1|1||I10^A^I10|||A', 'DG1|2||J45^B^I10|||A')
+    const ack = await tell('ADT^A08', pv1, 'DG1|1||I10^A^I10|||A')
+    expect((await only(other, 'Encounter')).diagnosis).toHaveLength(1)
+    expect(warnings(ack).join()).toMatch(/Encounter\.diagnosis is not said any more/)
+  })
+})
+
+describe('what is deleted', () => {
+  it.each([
+    ['IAM', 'AllergyIntolerance', 'IAM|1|DA|1605^Aspirin^L|SV|Rash|@|9', 'reaction'],
+    ['DG1', 'Condition', 'DG1|1||I10^A^I10||20240101|A||||||||||||||1|@', 'onsetDateTime'],
+  ])(
+    '%s is entered in error with all that was known of it, and no error any more when it is told again',
+    async (_, type, segment, kept) => {
+      const { house: one, send } = await house()
+      const told = (action: string) => send('ADT^A08', segment.replace('@', action))
+      await told('A')
+      const thin = segment.replace('SV|Rash', '|').replace('20240101', '')
+      await send('ADT^A08', thin.replace('@', 'D'))
+      const deleted = await only(one, type)
+      expect(deleted).toMatchObject({ verificationStatus: { coding: [{ code: 'entered-in-error' }] } })
+      expect(deleted).toHaveProperty(kept)
+      expect(deleted).not.toHaveProperty('clinicalStatus')
+      await told('A')
+      expect(JSON.stringify(await only(one, type))).not.toContain('entered-in-error')
+    },
+  )
+
+  it('PR1-20 D is entered in error', async () => {
+    const { house: one, send } = await house()
+    await send('ADT^A08', 'PR1|1||P1^Excision^L||20240101||||||||||||||5|A')
+    await send('ADT^A08', 'PR1|1||P1^Excision^L||||||||||||||||5|D')
+    expect(await only(one, 'Procedure')).toMatchObject({ status: 'entered-in-error', performedDateTime: '2024-01-01' })
+  })
+
+  const pv1 = visit
+  it.each([
+    ['by its number', 1, 'DG1|1||I10^A^I10|||A||||||||||||||1|A', 'DG1|1||I10^A^I10|||A||||||||||||||1|D'],
+    // What a visit is told of without a number is another visit's as well as this one's.
+    ['by its code', 2, 'DG1|1||I10^A^I10|||A', 'DG1|1||I10^A^I10|||A|||||||||||||||D'],
+  ])(
+    'a diagnosis is named by its visit no more, though the message names no visit: %s',
+    async (_, left, told, taken) => {
+      const { house: one, send } = await house()
+      await send('ADT^A01', pv1, told, 'DG1|2||J45^B^I10|||A||||||||||||||2|A')
+      await send('ADT^A08', taken)
+      expect((await only(one, 'Encounter')).diagnosis).toHaveLength(left)
+    },
+  )
+
+  it('a diagnosis that was told again since stays a diagnosis of its visit when the deletion comes late', async () => {
+    const { house: one } = await house()
+    const at = (minute: string, ...segments: string[]) =>
+      one.ingest.hl7v2({
+        grant: everything(),
+        message: message(
+          `MSH|^~\\&|REG|HOSP|KIN|HOME|2024031013${minute}00+0000||ADT^A08|L${minute}|P|2.5.1`,
+          'PID|1||A1^^^HOSP^MR',
+          ...segments,
+        ),
+      })
+    await at('10', pv1, 'DG1|1||I10^A^I10|||A||||||||||||||1|A')
+    await at('30', pv1, 'DG1|1||I10^A^I10|||A||||||||||||||1|U')
+    await at('20', 'DG1|1||I10^A^I10|||A||||||||||||||1|D')
+    expect((await only(one, 'Encounter')).diagnosis).toHaveLength(1)
+  })
+
+  it.each(['D', 'W'])(
+    'a result that is taken back (OBX-11 %s) is listed by its report no more – HL7 table 0085',
+    async status => {
+      const { house: one, send } = await house()
+      const obr = 'OBR|1||F1|P^P^L|||20240310||||||||||||||||||F'
+      const [a, b] = ['OBX|1|NM|1^A^L||1|mg|||||F', 'OBX|2|NM|2^B^L||2|mg|||||F']
+      await send('ORU^R01', obr, a, b)
+      const ack = await send('ORU^R01', obr.replace(/F$/, 'C'), a.replace(/F$/, status), b)
+      const wrong = (await found(one.record, 'Observation')).filter(({ status: of }) => of === 'entered-in-error')
+      expect(wrong).toHaveLength(1)
+      const report = await only(one, 'DiagnosticReport')
+      expect(report.result).toHaveLength(1)
+      expect(JSON.stringify(report.result)).not.toContain(wrong[0]?.id)
+      expect(warnings(ack)).toEqual([])
+      await send('ORU^R01', obr, a)
+      expect((await only(one, 'DiagnosticReport')).result).toHaveLength(2)
+    },
+  )
+
+  it('a document that is taken back is shown by its report no more', async () => {
+    const { house: one, send } = await house()
+    const obr = 'OBR|1||F1|P^P^L|||20240310||||||||||||||||||F'
+    const pdf = 'OBX|1|ED|PDF^Report^L||^application^pdf^Base64^JVBERi0=||||||F'
+    await send('ORU^R01', obr, pdf, 'OBX|2|NM|2^B^L||2|mg|||||F')
+    expect((await only(one, 'DiagnosticReport')).presentedForm).toHaveLength(1)
+    await send('ORU^R01', obr, pdf.replace(/F$/, 'D'))
+    expect(await only(one, 'DiagnosticReport')).not.toHaveProperty('presentedForm')
+  })
+})
+
+it('what is put together of two versions is validated: what would not be valid is left out and named', async () => {
+  const one = await openHouse()
+  const told: Resource & { id: string } = {
+    resourceType: 'Observation',
+    id: 'told',
+    status: 'final',
+    code: { text: 'x' },
+    subject: { reference: `Patient/${one.anna}` },
+  }
+  const item = {
+    kind: 'mapped',
+    row: 'OBX',
+    resource: told,
+    mode: 'upsert',
+    over: (stored: Resource) => ({ ...stored, valueString: 'new', effectiveDateTime: 'yesterday' }),
+  } as const
+  const staged = () => one.record.writer(everything()).transact(txn => stage(txn, [item], { strict: true, validator }))
+  await staged()
+  const { warnings: said } = await staged()
+  expect(said).toEqual([{ text: expect.stringMatching(/^OBX: Observation\.effective\S* would not be valid/) }])
+  const stored = await only(one, 'Observation')
+  expect(stored).toMatchObject({ valueString: 'new' })
+  expect(stored).not.toHaveProperty('effectiveDateTime')
+})
