@@ -68,7 +68,7 @@ const single: readonly Route[] = [
   { method: 'GET', path: '/:type/:id/_history', interaction: 'history-instance', verb: 'r', query: page, summary: 'All versions of one resource', handler: history },
   { method: 'GET', path: '/:type/:id/_history/:vid', interaction: 'vread', verb: 'r', query: subset, summary: 'Read one version', handler: vread },
 
-  { method: 'POST', path: '/hl7v2', root: true, interaction: 'hl7v2', verb: 'none', consumes: er7, produces: er7, summary: 'Receive one HL7 v2 message; the answer is its ACK', handler: receiveHl7v2 },
+  { method: 'POST', path: '/hl7v2', root: true, interaction: 'hl7v2', verb: 'none', consumes: er7, produces: er7, summary: 'Receive HL7 v2 messages, one or a batch; the answer is an ACK, or a batch of them', handler: receiveHl7v2 },
 ]
 
 /**

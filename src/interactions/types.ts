@@ -123,7 +123,7 @@ export interface IngestPort {
   }): Promise<Job>
   /** An import that this grant may know of. */
   job(id: string, grant: Grant): Promise<Job | undefined>
-  /** Takes one HL7 v2 message in its vertical-bar form; `ack` is the answer, positive or negative. */
+  /** Takes HL7 v2 messages in their vertical-bar form, one or a batch; `ack` is the answer, positive or negative. */
   hl7v2(request: { readonly grant: Grant; readonly message: Buffer }): Promise<{ status: number; ack: string }>
 }
 

@@ -1,10 +1,12 @@
-import { isUtf8 } from 'node:buffer'
+import { isAscii, isUtf8 } from 'node:buffer'
 import { codeTables, lookUp } from './tables.ts'
 
 /** The text of bytes, in pieces as it is asked for, and how to read the bytes of an escape in it. */
 export interface Decoded {
   readonly texts: Iterable<string>
   readonly decoder: TextDecoder
+  /** What is to be said of the encoding. */
+  readonly warnings: readonly string[]
 }
 
 /** Bytes that are decoded at once: a fraction of a millisecond. */
@@ -12,12 +14,58 @@ const pieceBytes = 64 * 1024
 
 /**
  * The text of HL7 v2 bytes in the character set that MSH-18 names, the first or one that is changed to by escapes. Without one: UTF-8 where it is well-formed, else
- * windows-1252. A byte order mark decides before it, and so do the zeros between the letters of UTF-16.
+ * windows-1252. A byte order mark decides before it, and so do the zeros between the letters of UTF-16. Letters beyond ASCII that are
+ * well-formed UTF-8 throughout are UTF-8, whatever set of single bytes MSH-18 names: no word of these reads so by chance.
  */
 export function decodeHl7(bytes: Buffer): Decoded {
-  const named = markedAs(bytes) ?? labelOf(charsetNames(bytes.subarray(0, 4096).toString('latin1')))
-  const { encoding } = named === '' ? guess(bytes) : new TextDecoder(named)
-  return { texts: pieces(bytes, new TextDecoder(encoding)), decoder: new TextDecoder(encoding) }
+  const names = charsetNames(bytes.subarray(0, 4096).toString('latin1'))
+  const named = markedAs(bytes) ?? labelOf(names)
+  const declared = named === '' ? guess(bytes) : new TextDecoder(named)
+  const isMistaken = letters(declared) !== undefined && named !== '' && !isAscii(bytes) && isUtf8(bytes)
+  const isUnnamed = named === '' && names.some(name => name !== '') && !isAscii(bytes)
+  const encoding = isMistaken ? 'utf-8' : declared.encoding
+  return {
+    texts: pieces(bytes, new TextDecoder(encoding)),
+    // Escapes are of the character set that is named.
+    decoder: new TextDecoder(hexadecimal(bytes, declared)),
+    warnings: isMistaken ? [mistaken] : isUnnamed ? [unnamed(encoding)] : [],
+  }
+}
+
+function unnamed(encoding: string): string {
+  return `MSH-18 names no character set that has letters beyond ASCII; they were read as ${encoding}.`
+}
+
+const mistaken = 'MSH-18 names another character set than UTF-8, and the bytes are UTF-8; they were read as UTF-8.'
+
+/** Of a text that a byte order mark says to be UTF-8, the set that MSH-18 names. */
+function hexadecimal(bytes: Buffer, { encoding }: TextDecoder): string {
+  if (markedAs(bytes) === undefined) return encoding
+  return labelOf(charsetNames(bytes.subarray(0, 4096).toString('latin1'))) || encoding
+}
+
+/**
+ * Bytes that `decodeHl7` reads as this text, with its escapes as they were meant: in the character set that it was read in where the
+ * message by itself tells which, else in UTF-8.
+ */
+export function encodeHl7(text: string, { encoding }: TextDecoder): Buffer {
+  const table = letters(new TextDecoder(encoding))
+  const codes = [...text].map(letter => table?.get(letter))
+  const bytes = Buffer.from(codes.filter(code => code !== undefined))
+  const isWhole = bytes.length === codes.length && decodeHl7(bytes).decoder.encoding === encoding
+  return isWhole ? bytes : Buffer.from(`\uFEFF${text}`, 'utf8')
+}
+
+const tables = new Map<string, ReadonlyMap<string, number> | undefined>()
+
+/** The letters of a set of single bytes, by which byte each is; undefined for other sets. */
+function letters({ encoding }: TextDecoder): ReadonlyMap<string, number> | undefined {
+  if (!tables.has(encoding)) {
+    const all = [...new TextDecoder(encoding).decode(Uint8Array.from({ length: 256 }, (_, code) => code))]
+    const isSingle = all.length === 256 && encoding !== 'utf-8'
+    tables.set(encoding, isSingle ? new Map(all.map((letter, code) => [letter, code])) : undefined)
+  }
+  return tables.get(encoding)
 }
 
 /** A character that is cut in two comes whole with the piece behind it. */

@@ -7,13 +7,16 @@ import { inWords } from '../identity/guard.ts'
 import { identify } from '../identity/identify.ts'
 import { compare, type IdentityElement, type Verdict } from '../identity/judge.ts'
 import { checkBoth, listOf, type MergeDeps } from '../identity/merging/both.ts'
+import { partedAtMs } from '../identity/merging/lineage.ts'
 import { mergePatients } from '../identity/merging/merge.ts'
 import type { Doubt, Held } from '../identity/review/held.ts'
 import { identifierKey } from '../patient-merge.ts'
+import type { Remark } from './acknowledge.ts'
 import type { Read } from './map-message.ts'
 import { type Field, field, type Segment, value } from './message.ts'
 import { personOf, placesOf } from './person.ts'
 import { patientElements } from './resources/patient.ts'
+import { saidAtMs } from './said-at.ts'
 import { type Group, segmentOf } from './structure.ts'
 
 type Said = Pick<Read, 'message' | 'row' | 'sending' | 'patients'>
@@ -25,6 +28,15 @@ interface Plan {
   readonly target: string | undefined
   readonly source: string | undefined
   readonly prior: readonly Identifier[]
+  /** A person has said whom it merges. */
+  readonly decided: boolean
+}
+
+/** What became of the merges that a message asks for. */
+export interface MergedByMessage {
+  /** Who remains, by group; nothing of a message that comes again. */
+  readonly remaining: readonly string[]
+  readonly remarks: readonly Remark[]
 }
 
 interface Identifier {
@@ -40,9 +52,8 @@ const rememberedMs = 31 * 24 * 3600 * 1000
 /**
  * What a message says of people who are one (A18, A30, A34, A36, A39, A40) or who got another number (A46, A47): each group's MRG
  * names the numbers that are given up, its PID those that stay. All groups are looked at before the first is merged. A message
- * that comes again merges nothing that was undone meanwhile.
+ * that comes again, or was said before it was decided that two people are two, merges nothing that was undone meanwhile.
  *
- * @returns who remains, by group; nothing of a message that comes again
  * @throws Problem `unprocessable` · `ingest.hl7-segment-missing`, `ingest.hl7-patient-unknown`, `ingest.patient-contradicted`,
  *   `ingest.patient-doubtful` (its cause is a `Doubt`); `forbidden` · `scope.missing`
  * @see HL7 v2.9 chapter 3.3.40 and 3.6.2
@@ -51,16 +62,39 @@ export async function mergeByMessage(
   read: Said,
   { grant, digest, choices }: Deciding & { readonly digest: string },
   deps: MergeDeps,
-): Promise<readonly string[]> {
+): Promise<MergedByMessage> {
   const { documents } = deps.record
   const name = [3, 4, 10].map(number => value(read.message.msh, number)).join('/')
-  if ((await documents.get<{ digest: string }>(collection, name))?.value.digest === digest) return []
+  if ((await documents.get<{ digest: string }>(collection, name))?.value.digest === digest)
+    return { remaining: [], remarks: [] }
   const plans: Plan[] = []
   for (const group of read.patients) plans.push(await planOf(read, group, { grant, choices }, deps))
   const remaining: string[] = []
-  for (const plan of plans) remaining.push(await carryOut(plan, read, grant, deps))
+  const remarks: Remark[] = []
+  for (const plan of plans) {
+    const isParted = await wasParted(plan, read, deps)
+    if (isParted) remarks.push(parted(plan.group))
+    remaining.push(isParted ? (plan.target ?? '') : await carryOut(plan, read, grant, deps))
+  }
   await documents.put(collection, name, { digest }, { expiresAtMs: deps.clock.nowMs() + rememberedMs })
-  return remaining
+  return { remaining, remarks }
+}
+
+/** Whether it was decided since the message was said that its two people are two. */
+async function wasParted(
+  { target, source, decided }: Plan,
+  { message, sending }: Said,
+  deps: MergeDeps,
+): Promise<boolean> {
+  if (decided || target === undefined || source === undefined || target === source) return false
+  const [atMs, saidMs] = [await partedAtMs(deps.record.documents, source, target), saidAtMs(message, sending.zone)]
+  return atMs !== undefined && saidMs !== undefined && saidMs < atMs
+}
+
+function parted(group: Group): Remark {
+  const nth = segmentOf(group, 'MRG')?.nth ?? 1
+  const text = 'It was decided since that these are two people; they were not merged again.'
+  return { severity: 'W', location: `MRG^${nth}^1`, condition: '205', text }
 }
 
 /** Who asks for a merge, and what a person has said: of the people of PID by number of the group, then of those of MRG. */
@@ -92,6 +126,7 @@ async function planOf(read: Said, group: Group, { grant, choices }: Deciding, de
       doubt: { nth: nthBefore, incoming: patientOf(read, former) },
     })),
     prior: numbersOf(read, former),
+    decided: choices[nth] !== undefined || choices[nthBefore] !== undefined,
   }
   if (plan.target === undefined && plan.source === undefined)
     throw new Problem('unprocessable', 'ingest.hl7-patient-unknown', 'The patient is not known here.', {

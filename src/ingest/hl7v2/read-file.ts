@@ -21,10 +21,10 @@ export async function* readHl7File(
   chunks: AsyncIterable<Uint8Array>,
   context: ReadContext,
 ): AsyncGenerator<readonly Outcome[], void, void> {
-  const { texts, decoder } = decodeHl7(await collect(chunks, context.limits.maxWhole))
+  const { texts, decoder, warnings: ofBytes } = decodeHl7(await collect(chunks, context.limits.maxWhole))
   const { messages, warnings } = await inTurns(splitMessages(texts, context.limits))
   if (messages.length === 0) throw new Problem('invalid', 'ingest.hl7-malformed', 'The file holds no message: no MSH.')
-  yield warnings.map(warning => ({ kind: 'warning', text: warning }))
+  yield [...ofBytes, ...warnings].map(warning => ({ kind: 'warning', text: warning }))
   const at = { context, known: context.person }
   for (const [index, message] of messages.entries()) {
     yield await outcomesOf(message, decoder, at, `message[${index + 1}]`)

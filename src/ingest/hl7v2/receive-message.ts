@@ -5,7 +5,7 @@ import { type Doubt, type Held, hold } from '../identity/review/held.ts'
 import { inTurns } from '../turns.ts'
 import { accepted, acknowledge, heldRemark, type Remark, type Verdict, verdictOf } from './acknowledge.ts'
 import { acknowledgeBatch } from './acknowledge-batch.ts'
-import { decodeHl7 } from './decode.ts'
+import { decodeHl7, encodeHl7 } from './decode.ts'
 import type { Message } from './message.ts'
 import { parseMessage } from './parse.ts'
 import { contentDigest } from './receipts.ts'
@@ -52,8 +52,9 @@ function noMessage(): Problem {
 async function cut(bytes: Buffer, { limits }: ReceiveDeps): Promise<SplitFile & { readonly decoder: TextDecoder }> {
   if (bytes.length > limits.maxWhole)
     throw new Problem('too-large', 'ingest.token-too-long', 'The message is longer than is accepted.')
-  const { texts, decoder } = decodeHl7(bytes)
-  return { ...(await inTurns(splitMessages(texts, limits))), decoder }
+  const { texts, decoder, warnings } = decodeHl7(bytes)
+  const file = await inTurns(splitMessages(texts, limits))
+  return { ...file, warnings: [...warnings, ...file.warnings], decoder }
 }
 
 function remarked(warnings: readonly string[]): readonly Remark[] {
@@ -70,7 +71,7 @@ interface Origin extends Request {
 async function receiveBatch(file: SplitFile, from: Origin, deps: ReceiveDeps): Promise<Answer> {
   const answers: Answer[] = []
   for (const [at, raw] of file.messages.entries()) {
-    const bytes = Buffer.from(`\uFEFF${raw.lines.join('\r')}\r`, 'utf8')
+    const bytes = encodeHl7(`${raw.lines.join('\r')}\r`, from.decoder)
     const beside = at === 0 ? { remarks: remarked(file.warnings) } : {}
     answers.push(await receiveOne(raw, { ...from, message: bytes }, deps, beside))
   }

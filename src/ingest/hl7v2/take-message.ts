@@ -9,7 +9,7 @@ import { inTurns, type Turns } from '../turns.ts'
 import { accepted, acknowledge, type Remark, remarkOf } from './acknowledge.ts'
 import { commitMessage, type PatientPart } from './commit-message.ts'
 import { firstFault, mapPatientGroup, type Read, readMessage, remarks } from './map-message.ts'
-import { mergeByMessage } from './merge-patients.ts'
+import { type MergedByMessage, mergeByMessage } from './merge-patients.ts'
 import type { Message } from './message.ts'
 import { receiptOf, receiptWrite } from './receipts.ts'
 import { checkHeader, checkProcessing, findPatient, type Subject } from './receive.ts'
@@ -44,15 +44,16 @@ interface About {
  * @returns the acknowledgement
  * @throws Problem what refuses the message
  */
-export async function takeMessage(message: Message, taking: Taking, deps: ReceiveDeps): Promise<string> {
+export async function takeMessage(message: Message, given: Taking, deps: ReceiveDeps): Promise<string> {
   checkHeader(message)
   const read = readMessage(message, deps.senders)
   checkProcessing(read)
-  const { grant, contentDigest: digest, choices = {} } = taking
-  const merged = read.row.merges === true ? await mergeByMessage(read, { grant, digest, choices }, deps) : []
+  const { grant, contentDigest: digest, choices = {} } = given
+  const merged = read.row.merges === true ? await mergeByMessage(read, { grant, digest, choices }, deps) : nothingMerged
+  const taking = { ...given, remarks: [...(given.remarks ?? []), ...merged.remarks] }
   const about: About[] = []
   for (const [nth, group] of read.patients.entries()) {
-    const choice = choices[nth] === undefined ? undefined : (merged[nth] ?? choices[nth])
+    const choice = choices[nth] === undefined ? undefined : (merged.remaining[nth] ?? choices[nth])
     const question = { read, group, grant, choice }
     about.push({ group, subject: await findPatient(question, deps.record, deps.baseUrl) })
   }
@@ -68,10 +69,12 @@ export async function takeMessage(message: Message, taking: Taking, deps: Receiv
   } catch (error) {
     for (const { subject } of admitted) await forgetFingerprintKey(deps.record.documents, subject.patient)
     // Of two messages about somebody new one takes them in; the other one finds them the second time.
-    if (isProblem(error) && error.code === 'ingest.hl7-patient-appeared') return takeMessage(message, taking, deps)
+    if (isProblem(error) && error.code === 'ingest.hl7-patient-appeared') return takeMessage(message, given, deps)
     throw error
   }
 }
+
+const nothingMerged: MergedByMessage = { remaining: [], remarks: [] }
 
 async function importMessage(read: Read, about: readonly About[], taking: Taking, deps: ReceiveDeps): Promise<string> {
   const parts: PatientPart[] = []

@@ -8,7 +8,7 @@ import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
 export const er7 = 'x-application/hl7-v2+er7'
 
 /**
- * Takes one HL7 v2 message. Its sender gets an HL7 acknowledgement, positive or negative.
+ * Takes an HL7 v2 message, or a batch of them. Its sender gets an HL7 acknowledgement of each, positive or negative.
  *
  * @throws Problem `unsupported-media` · `body.type-unsupported`; `invalid` · `body.missing`; `forbidden` · `scope.missing`
  * @see https://hapifhir.github.io/hapi-hl7v2/hapi-hl7overhttp/specification.html

@@ -39,6 +39,12 @@ describe('OBX-5 by its type – https://build.fhir.org/ig/HL7/v2-to-fhir/Concept
     ['a range', '^1^-^5', { valueRange: { low: { value: 1, unit: 'mg/dL' }, high: { value: 5 } } }],
     ['a range with a comparator', '>^1^-^5', { valueString: '> 1 - 5 mg/dL' }],
     ['a titre', '^1^:^128', { valueRatio: { numerator: { value: 1 }, denominator: { value: 128 } } }],
+    // The guide's OBX[Observation] gives OBX-6 to both parts of a ratio.
+    [
+      'a ratio with a unit',
+      '^1^/^20',
+      { valueRatio: { numerator: { unit: 'mg/dL' }, denominator: { unit: 'mg/dL' } } },
+    ],
     ['a ratio', '<^1^/^20', { valueRatio: { numerator: { comparator: '<', value: 1 } } }],
     ['two numbers and no separator', '^1^^5', { valueString: '1 5 mg/dL' }],
     ['no number', '^few', { valueString: 'few mg/dL' }],

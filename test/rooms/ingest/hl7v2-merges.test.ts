@@ -132,6 +132,35 @@ describe('merge messages – HL7 v2.9 chapter 3.6.2', () => {
     expect([await results(house, source), await results(house, target)]).toEqual([1, 0])
   })
 
+  it.each([
+    ['said before', 'ADT^A40', '20260301095900+0000', '20260301095900+0000', ['2', '1'], 0],
+    ['recorded before and sent after it', 'ADT^A40', '20260301100500+0000', '20260301095900+0000', ['2', '1'], 0],
+    ['said before, the other way about', 'ADT^A40', '20260301095900+0000', '', ['1', '2'], 0],
+    ['said before, by another event', 'ADT^A34', '20260301095900+0000', '', ['2', '1'], 0],
+    ['said after it', 'ADT^A40', '20260301100500+0000', '20260301100400+0000', ['2', '1'], 1],
+  ])(
+    'a merge that was undone is not made again by another message that was %s – EVN-2',
+    async (_, event, sent, recorded, [stays = '', goes = ''], inactive) => {
+      const house = await openHouse()
+      for (const number of ['1', '2']) await admit(house, number)
+      const source = await idOf(house, '1')
+      await send(house, 'ADT^A40', ['PID|1||2^^^HOSP^MR||Sample^Ann', 'MRG|1^^^HOSP^MR'])
+      await house.ingest.people.unmerge({ grant: everything(), source })
+      const bytes = message(
+        `MSH|^~\\&|REG|HOSP|KIN|HOME|${sent}||${event}|OTHER|P|2.5.1`,
+        `EVN||${recorded}`,
+        `PID|1||${stays}^^^HOSP^MR||Sample^Ann||||||9 New^^Town`,
+        `MRG|${goes}^^^HOSP^MR`,
+      )
+      const { ack } = await house.ingest.hl7v2({ grant: everything(), message: bytes })
+      expect(ack).toContain('MSA|AA')
+      expect(/ERR\|\|MRG\^1\^1\|205.*not merged again/.test(ack)).toBe(inactive === 0)
+      expect(await found(house.record, 'Patient', 'active=false')).toHaveLength(inactive)
+      // What it says of the one who is named goes in.
+      expect(await readPatient(house.record, await idOf(house, stays))).toMatchObject({ address: [{ city: 'Town' }] })
+    },
+  )
+
   it('in a file for one patient is refused by its place', async () => {
     const house = await openHouse()
     const file = message(msh('ADT^A40', 'F'), 'PID|1||2^^^HOSP^MR', 'MRG|1^^^HOSP^MR')

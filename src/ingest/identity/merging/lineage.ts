@@ -12,6 +12,8 @@ export interface Merge {
   readonly target: string
   /** Unix milliseconds. */
   readonly atMs: number
+  /** When it was undone, Unix milliseconds. */
+  readonly undoneAtMs?: number
   readonly state: 'moving' | 'merged' | 'undoing' | 'undone'
   readonly sourceStep: Step
   readonly targetStep: Step
@@ -35,6 +37,19 @@ const slices = 'ingest-merge-slices'
 export async function mergeOf(documents: Documents, source: string) {
   const found = await documents.get<Merge>(merges, source)
   return found ?? { value: undefined, revision: 0 }
+}
+
+/** When it was decided last that two people are two, Unix milliseconds; undefined when they were never taken for one, or are. */
+export async function partedAtMs(documents: Documents, one: string, other: string): Promise<number | undefined> {
+  const undone: number[] = []
+  for (const [source, target] of [
+    [one, other],
+    [other, one],
+  ] as const) {
+    const { value } = await mergeOf(documents, source)
+    if (value?.state === 'undone' && value.target === target) undone.push(value.undoneAtMs ?? value.atMs)
+  }
+  return undone.length === 0 ? undefined : Math.max(...undone)
 }
 
 /** Ids of those whose place a Patient took, directly or by a merge before; not of merges that were undone. */

@@ -152,7 +152,7 @@ class Restorer {
       winner.version === targetStep.to && other !== undefined ? other : unmerged(winner.patient, source, other)
     await txn.update('Patient', source, restored)
     await txn.update('Patient', target, kept)
-    txn.document(writeMerge(documents, { ...value, state: 'undone' }, revision))
+    txn.document(writeMerge(documents, { ...value, state: 'undone', undoneAtMs: this.#deps.clock.nowMs() }, revision))
   }
 
   async #patient(txn: Txn, id: string): Promise<{ patient: Resource; version: number }> {
