@@ -44,22 +44,37 @@ export function compartmentKeys(versions: KeyVersions, checkUsable: () => void):
   return new SealedCompartment(versions, checkUsable)
 }
 
+type Purpose = 'entries' | 'segments' | 'blobs'
+
 class SealedCompartment implements CompartmentKeys {
   readonly compartment: CompartmentId
   readonly #versions: KeyVersions
   readonly #checkUsable: () => void
-  readonly #entries: Ring
-  readonly #segments: Ring
-  readonly #blobs: Ring
+  readonly #rings: { [purpose in Purpose]?: Ring } = {}
   readonly #macs = new Map<string, KeyObject>()
 
   constructor(versions: KeyVersions, checkUsable: () => void) {
     this.compartment = versions.owner
     this.#versions = versions
     this.#checkUsable = checkUsable
-    this.#entries = new Ring(versions, 'entries')
-    this.#segments = new Ring(versions, 'segments')
-    this.#blobs = new Ring(versions, 'blobs')
+  }
+
+  get #entries(): Ring {
+    return this.#ring('entries')
+  }
+
+  get #segments(): Ring {
+    return this.#ring('segments')
+  }
+
+  get #blobs(): Ring {
+    return this.#ring('blobs')
+  }
+
+  /** Made when it is first asked for: who opens many records needs one of them. */
+  #ring(purpose: Purpose): Ring {
+    this.#rings[purpose] ??= new Ring(this.#versions, purpose)
+    return this.#rings[purpose]
   }
 
   sealEntry(plain: Uint8Array, at: { locator: Locator; version: number; seq: number }): Sealed {

@@ -6,9 +6,20 @@ import { deriveKey, lendKey, takeKey } from './derive.ts'
 import { unwrapKey, wrapKey } from './kwp.ts'
 import { KeyVersions } from './ring.ts'
 
+/** The same key wraps all of an epoch, so it is derived once. */
+const instanceKeys = new WeakMap<KeyVersions, Map<number, KeyObject>>()
+
+function instanceKeyOf(instance: KeyVersions, epoch: number): KeyObject | undefined {
+  const known = instanceKeys.get(instance) ?? new Map<number, KeyObject>()
+  instanceKeys.set(instance, known)
+  const key = known.get(epoch) ?? instance.purposeKey('compartment-keys', epoch)
+  if (key !== undefined) known.set(epoch, key)
+  return key
+}
+
 /** The key that wraps one compartment key: KWP has no associated data, so the context makes the key. */
 function wrappingKey(instance: KeyVersions, epoch: number, row: Pick<WrappedKey, 'owner' | 'kind' | 'version'>) {
-  const instanceKey = instance.purposeKey('compartment-keys', epoch)
+  const instanceKey = instanceKeyOf(instance, epoch)
   if (instanceKey === undefined) return undefined
   const context = lengthPrefixed(['kinhold/compartment-key', row.owner, row.kind, String(row.version)])
   return deriveKey(instanceKey, Buffer.from(instance.instanceId, 'hex'), context)

@@ -1,13 +1,17 @@
-import { type Clock, Problem, randomId16 } from '#kernel'
+import { type Clock, isProblem, Problem, randomId16 } from '#kernel'
 import type { CompartmentId } from '#store'
 import { type CompartmentKeys, type CompartmentKind, compartmentKeys } from './compartment-keys.ts'
 import { newCompartmentRow, unwrapCompartment } from './compartment-rows.ts'
 import { KeyCache } from './key-cache.ts'
-import type { Keystore } from './keystore/keystore.ts'
+import type { Buried, Keystore } from './keystore/keystore.ts'
 import { KeyVersions } from './ring.ts'
 
-const cachedKeys = 1024
-const cachedForMs = 60_000
+/** What the unwrapped keys may take in memory, and about what one of them does with all that is derived from it. */
+const budgetBytes = 64 * 1024 * 1024
+const bytesOfKey = 4 * 1024
+const idleMs = 600_000
+/** How soon it is seen that another process has destroyed a key. */
+const seenWithinMs = 60_000
 const compartmentId = /^[0-9a-f]{32}$/
 
 /** A compartment that is in memory only: what is sealed for it can be opened in this process while it is planned. */
@@ -21,7 +25,7 @@ export interface PlannedCompartment {
   takeBack(): Promise<void>
 }
 
-/** The compartments of one keystore: their keys are made, unwrapped, kept for a minute and destroyed here. */
+/** The compartments of one keystore: their keys are made, unwrapped, kept while they are used, and destroyed here. */
 export class Compartments {
   readonly #store: Keystore
   readonly #clock: Clock
@@ -38,7 +42,7 @@ export class Compartments {
     this.#store = store
     this.#clock = clock
     this.#instance = instance
-    this.#cache = new KeyCache(clock, cachedKeys, cachedForMs)
+    this.#cache = new KeyCache(clock, Math.floor(budgetBytes / bytesOfKey), idleMs)
   }
 
   async create(kind: CompartmentKind): Promise<CompartmentKeys> {
@@ -74,13 +78,38 @@ export class Compartments {
   }
 
   async of(id: CompartmentId): Promise<CompartmentKeys> {
-    return this.atHand(id) ?? this.#load(id)
+    return this.atHand(id) ?? (await this.#stillKept(id)) ?? this.#load(id)
   }
 
-  /** The keys that are kept already. */
+  /** Keys of many, or why there are none; those that are not kept already are not kept for this, so that they push out no others. */
+  async ofMany(ids: readonly CompartmentId[]): Promise<ReadonlyMap<CompartmentId, CompartmentKeys | Problem>> {
+    const found = new Map<CompartmentId, CompartmentKeys | Problem>()
+    await Promise.all(ids.map(async id => void found.set(id, await this.#inPassing(id))))
+    return found
+  }
+
+  async #inPassing(id: CompartmentId): Promise<CompartmentKeys | Problem> {
+    try {
+      return this.atHand(id) ?? this.#usable(await this.#unwrapped(id))
+    } catch (error) {
+      if (isProblem(error)) return error
+      throw error
+    }
+  }
+
+  /** The keys that are kept already, if it was seen lately that nobody has destroyed them. */
   atHand(id: CompartmentId): CompartmentKeys | undefined {
     this.checkOpen()
-    return this.#planned.get(id) ?? this.#cache.get(id)
+    return this.#planned.get(id) ?? (this.#isInTime() ? this.#cache.get(id) : undefined)
+  }
+
+  async #stillKept(id: CompartmentId): Promise<CompartmentKeys | undefined> {
+    await this.#readTombstones()
+    return this.#cache.get(id)
+  }
+
+  #isInTime(): boolean {
+    return Math.abs(this.#clock.nowMs() - this.#tombstonesReadAtMs) < seenWithinMs
   }
 
   /** Adds a version of the key, which seals from now on; what older versions sealed stays readable. */
@@ -158,7 +187,13 @@ export class Compartments {
   }
 
   async #load(id: CompartmentId): Promise<CompartmentKeys> {
-    return this.#keep(unwrapCompartment(this.#instance, id, await this.#rows(id)))
+    return this.#keep(await this.#unwrapped(id))
+  }
+
+  async #unwrapped(id: CompartmentId): Promise<KeyVersions> {
+    const versions = unwrapCompartment(this.#instance, id, await this.#rows(id))
+    this.#checkUsable(id) // It may have been destroyed while its key was being unwrapped.
+    return versions
   }
 
   async #rows(id: CompartmentId) {
@@ -171,7 +206,7 @@ export class Compartments {
   }
 
   #keep(versions: KeyVersions): CompartmentKeys {
-    this.#checkUsable(versions.owner) // It may have been destroyed while its key was being unwrapped.
+    this.#checkUsable(versions.owner)
     const keys = this.#usable(versions)
     this.#cache.set(versions.owner, keys)
     return keys
@@ -195,17 +230,21 @@ export class Compartments {
     this.#cache.drop(id)
   }
 
-  /** Another process may have destroyed a compartment; its tombstone is seen as soon as its cached key has aged. */
+  /** Another process may have destroyed a compartment; its tombstone is looked for once a minute. */
   async #readTombstones(when: 'now' | 'in-time' = 'in-time'): Promise<void> {
+    if (when === 'in-time' && this.#isInTime()) return
     const nowMs = this.#clock.nowMs()
-    if (when === 'in-time' && Math.abs(nowMs - this.#tombstonesReadAtMs) < cachedForMs) return
+    this.#take(await this.#store.tombstones())
+    this.#tombstonesReadAtMs = nowMs
+  }
+
+  #take(tombstones: readonly Buried[]): void {
     const doubtful = new Set<CompartmentId>()
-    for (const { owner, isOurs } of await this.#store.tombstones())
+    for (const { owner, isOurs } of tombstones)
       if (isOurs) this.#bury(owner)
       else if (!this.#destroyed.has(owner)) doubtful.add(owner)
     for (const id of doubtful) this.#cache.drop(id)
     this.#doubtful = doubtful
-    this.#tombstonesReadAtMs = nowMs
   }
 }
 

@@ -38,6 +38,8 @@ export interface Vault {
   planCompartment(kind: CompartmentKind): Promise<PlannedCompartment>
   /** @throws Problem `gone` · `vault.key-destroyed` (also: never existed); `fault` · `vault.key-broken` */
   compartment(id: CompartmentId): Promise<CompartmentKeys>
+  /** The keys of many at once, for one pass over all of them, or the Problem that `compartment` throws. */
+  compartmentKeysOf(ids: readonly CompartmentId[]): Promise<ReadonlyMap<CompartmentId, CompartmentKeys | Problem>>
   /** Whether `compartment` would answer with keys that it has at hand: they are not destroyed as far as is known here. */
   hasAtHand(id: CompartmentId): boolean
   compartments(): Promise<readonly { id: CompartmentId; kind: string }[]>
@@ -155,6 +157,10 @@ class OpenVault implements Vault {
 
   compartment(id: CompartmentId): Promise<CompartmentKeys> {
     return this.#compartments.of(id)
+  }
+
+  compartmentKeysOf(ids: readonly CompartmentId[]): Promise<ReadonlyMap<CompartmentId, CompartmentKeys | Problem>> {
+    return this.#compartments.ofMany(ids)
   }
 
   hasAtHand(id: CompartmentId): boolean {

@@ -3,7 +3,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FixedClock, lengthPrefixed, systemClock } from '#kernel'
 import { type KeyStore, type KeysChange, openMemoryKeys, openMemoryStore, openSqliteKeys } from '#store'
-import { fileRoot, newRecoveryCode, openVault, pairStore, type RootProvider, recoveryRoot, type Vault } from '#vault'
+import {
+  type CompartmentKeys,
+  fileRoot,
+  newRecoveryCode,
+  openVault,
+  pairStore,
+  type RootProvider,
+  recoveryRoot,
+  type Vault,
+} from '#vault'
 import { named, newVault, problemOf, sealBroken } from './arrange.ts'
 import { byHand } from './by-hand.ts'
 
@@ -366,6 +375,55 @@ describe('keys that were handed out', () => {
       () => vault.rotateRoot(recoveryRoot(newRecoveryCode())),
     ]
     for (const use of all) expect(await problemOf(use)).toBe(named('fault', 'vault.closed'))
+  })
+
+  it('are given out for many at once, each with its keys or with the reason why there are none', async () => {
+    const [keys, code] = [openMemoryKeys(), newRecoveryCode()]
+    const vault = await open(keys, recoveryRoot(code))
+    const ids = []
+    for (let at = 0; at < 3; at++) ids.push((await vault.createCompartment('patient')).compartment)
+    const [kept = '', gone = '', late = ''] = ids
+    await vault.destroy(gone)
+    const again = await open(keys, recoveryRoot(code))
+    const found = await again.compartmentKeysOf([kept, gone, 'f'.repeat(32), late, kept])
+    expect(new Set(found.keys())).toEqual(new Set([kept, gone, 'f'.repeat(32), late]))
+    expect(found.get(gone)).toMatchObject({ code: 'vault.key-destroyed' })
+    expect(found.get('f'.repeat(32))).toMatchObject({ code: 'vault.key-lost' })
+    const at = { locator: 'a'.repeat(32), version: 1, seq: 1 }
+    const sealed = (await vault.compartment(kept)).sealEntry(Buffer.from('hers'), at)
+    const theirs = found.get(kept) as CompartmentKeys
+    expect(theirs.openEntry({ compartment: kept, ...at, sealed }).toString()).toBe('hers')
+    expect(again.hasAtHand(kept)).toBe(false)
+    await again.destroy(late)
+    expect(await problemOf(async () => (found.get(late) as CompartmentKeys).sealEntry(Buffer.from('x'), at))).toBe(
+      destroyed,
+    )
+  })
+
+  it('stay at hand while they are asked for, with a look at who was destroyed once a minute', async () => {
+    const [keys, code, clock] = [openMemoryKeys(), newRecoveryCode(), new FixedClock(1_000_000)]
+    const vault = await open(keys, recoveryRoot(code), clock)
+    const ids = []
+    for (let at = 0; at < 1_500; at++) ids.push((await vault.createCompartment('patient')).compartment)
+    const { of, tombstones } = keys
+    let [keysRead, looks] = [0, 0]
+    keys.of = owner => {
+      keysRead++
+      return of.call(keys, owner)
+    }
+    keys.tombstones = () => {
+      looks++
+      return tombstones.call(keys)
+    }
+    for (let minute = 0; minute < 5; minute++) {
+      for (const id of ids) await vault.compartment(id)
+      clock.advance(60_000)
+    }
+    expect(keysRead).toBe(0)
+    expect(looks).toBeLessThanOrEqual(5)
+    clock.advance(600_000)
+    await vault.compartment(ids[0] ?? '')
+    expect(keysRead).toBe(1)
   })
 
   it('are kept for 60 seconds: what another process destroys is gone by then', async () => {

@@ -69,14 +69,28 @@ describe('the cache of unwrapped keys', () => {
     expect([cache.get('a'), cache.get('b'), cache.get('c')]).toEqual([1, undefined, 3])
   })
 
-  it('counts the time from loading, not from the last use', () => {
+  it('keeps what is used, and forgets what nobody asks for', () => {
     const clock = new FixedClock(0)
-    const cache = new KeyCache<number>(clock, 2, 60_000)
+    const cache = new KeyCache<number>(clock, 9, 60_000)
     cache.set('a', 1)
+    cache.set('b', 2)
     clock.advance(59_999)
     expect(cache.get('a')).toBe(1)
     clock.advance(1)
+    expect([cache.get('a'), cache.get('b')]).toEqual([1, undefined])
+  })
+
+  it('forgets idle keys without being asked for them, and keeps nothing longer by a clock that jumps back', () => {
+    const clock = new FixedClock(1_000_000)
+    const cache = new KeyCache<{ readonly key: number }>(clock, 9, 60_000)
+    cache.set('a', { key: 1 })
+    clock.advance(-500_000)
     expect(cache.get('a')).toBeUndefined()
+    cache.set('b', { key: 2 })
+    clock.advance(60_000)
+    cache.set('c', { key: 3 })
+    expect(cache.get('c')).toEqual({ key: 3 })
+    expect(cache.get('b')).toBeUndefined()
   })
 
   it('forgets what is dropped, and everything when cleared', () => {
