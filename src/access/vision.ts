@@ -2,7 +2,7 @@ import type { Criterion, Holder, Sight, Vision } from '#search'
 import { activeTerms, type Grant } from './grant.ts'
 import { criteriaOf } from './granular.ts'
 import { speaksOf } from './permission.ts'
-import { type Reach, reachOf } from './reach.ts'
+import { type Reach, reachOf, standingOf } from './reach.ts'
 import type { Term, Verb } from './term.ts'
 
 /** What one term contributes: rows that meet all criteria, perhaps only if they are referenced. */
@@ -36,12 +36,14 @@ const visions = new WeakMap<Grant, Map<string, Vision>>()
 function lookThrough(grant: Grant, verbs: readonly Verb[]): Vision {
   const terms = activeTerms(grant).filter(term => verbs.some(verb => term.verbs.has(verb)))
   const sightsOfTypes = new Map<string, Map<string, Sight>>()
-  return (type, holder) => {
+  const vision = (type: string, holder: Holder) => {
     const reaches = terms.map(term => reachOfTerm(term, grant, verbs, type, holder))
     const key = reaches.join()
     const sights = sightsOfTypes.get(type) ?? remembering(sightsOfTypes, type, new Map<string, Sight>())
     return sights.get(key) ?? remembering(sights, key, unionOf(piecesOf(terms, reaches, type, grant.account)))
   }
+  const levels = [...new Set(terms.map(({ level }) => level))]
+  return Object.assign(vision, { classOf: (holder: Holder) => standingOf(levels, grant, holder) })
 }
 
 /** A Sight says nothing of who made a row, so what is only for its maker is nobody's to see by it. */

@@ -67,6 +67,7 @@ export class CompartmentIndex implements RowIndex {
       begin: lastSeq => this.#advance(lastSeq),
       tableOf: type => this.#table(type, this.tables),
       containedOf: type => this.#table(type, this.#contained),
+      wrote: () => undefined,
       arrivalOf: seq => seq,
       replace: (table, superseded, by) => table.supersede(superseded, by),
     })

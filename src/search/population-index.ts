@@ -35,10 +35,16 @@ export class PopulationIndex implements RowIndex {
   readonly #replacing = new GrowUint32()
   readonly #replacingMs = new GrowFloat64()
   #head = 0
+  #newestMs = 0
   #goneRows = 0
 
   get head(): number {
     return this.#head
+  }
+
+  /** When the newest version that is here was written, Unix milliseconds. */
+  get newestMs(): number {
+    return this.#newestMs
   }
 
   /** Rows of holders that have left: they take room until the index is made anew. */
@@ -61,9 +67,10 @@ export class PopulationIndex implements RowIndex {
     return number === undefined ? undefined : this.#heads.array[number]
   }
 
-  /** Compartments that are here. */
-  compartments(): Iterable<string> {
-    return this.#numbers.keys()
+  /** Whose a compartment is that is here. */
+  holderOf(compartment: string): Holder | undefined {
+    const number = this.#numbers.get(compartment)
+    return number === undefined ? undefined : this.holders[number]
   }
 
   holderAt(arrival: number): number {
@@ -113,6 +120,7 @@ export class PopulationIndex implements RowIndex {
         begin: lastSeq => this.#arrive(number, lastSeq - known),
         tableOf: type => this.#table(type, this.tables),
         containedOf: type => this.#table(type, this.#contained),
+        wrote: atMs => this.#wrote(atMs),
         arrivalOf: seq => (seq > known ? seq + shift : this.#arrivalOf(number, seq)),
         replace: (table, superseded, by, atMs) => {
           table.supersede(superseded, by)
@@ -138,6 +146,7 @@ export class PopulationIndex implements RowIndex {
     const { supersedes = 0 } = row
     const superseded = supersedes > 0 ? this.#arrivalOf(number, supersedes) : 0
     this.#arrive(number, 1)
+    this.#wrote(row.lastUpdatedMs)
     const table = this.#table(row.type, this.tables)
     if (superseded > 0) {
       table.supersede(superseded, this.#head)
@@ -188,6 +197,10 @@ export class PopulationIndex implements RowIndex {
     }
     this.#heads.array[number] = (this.#heads.array[number] as number) + count
     this.#head += count
+  }
+
+  #wrote(atMs: number): void {
+    if (atMs > this.#newestMs) this.#newestMs = atMs
   }
 
   #runAt(arrival: number): number {

@@ -82,7 +82,7 @@ export class LedgerIndex {
   /** Rows behind the last segment, between two seqs, both included; undefined unless all of them are here, and sound. */
   rowsAtHand(fromSeq: number, untilSeq: number): readonly IndexRow[] | undefined {
     if (this.#damaged || this.#tail.from > fromSeq) return undefined
-    const rows = this.#tail.rows.filter(({ seq }) => seq >= fromSeq && seq <= untilSeq)
+    const rows = this.#tail.between(fromSeq, untilSeq)
     return rows.length === untilSeq - fromSeq + 1 ? rows : undefined
   }
 
@@ -337,7 +337,7 @@ export function rowOf(
   })
 }
 
-const ledgerDamaged = (): Problem =>
+export const ledgerDamaged = (): Problem =>
   new Problem(
     'fault',
     'record.ledger-damaged',

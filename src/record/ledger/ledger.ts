@@ -1,6 +1,6 @@
 import type { Resource } from '#fhir'
 import { giveWay, type Log, withBudget } from '#kernel'
-import { type CompartmentIndex, extractRow, type Holder } from '#search'
+import { type CompartmentIndex, extractRow, type Holder, type IndexRow } from '#search'
 import type { Append, CompartmentId, Entry, Locator, Store } from '#store'
 import type { CompartmentKeys } from '#vault'
 import type { Stored } from '../types.ts'
@@ -42,6 +42,8 @@ export interface LedgerRooms {
   readonly pending: Pendings
   readonly opened: OpenedVersions
   readonly notes: HeadNotes
+  /** Hears what has become durable: up to which seq, and where the rows from another seq on up to there are to be had. */
+  readonly told?: (holder: Holder, head: number, rowsFrom: (seq: number) => readonly IndexRow[] | undefined) => void
 }
 
 /**
@@ -56,6 +58,7 @@ export class Ledger {
   readonly #pending: Pendings
   readonly #opened: OpenedVersions
   readonly #notes: HeadNotes
+  readonly #told: LedgerRooms['told']
   readonly #pendingBySeq = new Map<number, { readonly locator: Locator; readonly stored: Stored }>()
   #durableHead = 0
   #pendingHead = 0
@@ -69,13 +72,18 @@ export class Ledger {
   alive = true
   lastUsedMs = 0
 
-  private constructor(holder: Holder, keys: CompartmentKeys, { store, log, pending, opened, notes }: LedgerRooms) {
+  private constructor(
+    holder: Holder,
+    keys: CompartmentKeys,
+    { store, log, pending, opened, notes, told }: LedgerRooms,
+  ) {
     this.holder = holder
     this.#keys = keys
     this.#store = store
     this.#pending = pending
     this.#opened = opened
     this.#notes = notes
+    this.#told = told
     const state = { durableHead: () => this.#durableHead, alive: () => this.alive }
     this.#index = new LedgerIndex({ holder, keys, store, log, ...state })
   }
@@ -170,6 +178,8 @@ export class Ledger {
     const last = entries.at(-1)
     this.#becomeDurable(expectedHead + entries.length)
     if (last !== undefined) this.#saw(last.seq, chainLink(last.sealed))
+    const head = this.#durableHead
+    this.#told?.(this.holder, head, seq => this.#index.rowsAtHand(seq, head))
     this.#index.sealSoon()
   }
 

@@ -52,6 +52,11 @@ export class Tail {
     return this.#rows
   }
 
+  /** The rows between two seqs, both included; rows lie without gaps. */
+  between(fromSeq: number, untilSeq: number): readonly IndexRow[] {
+    return this.#rows.slice(Math.max(0, fromSeq - this.#from), Math.max(0, untilSeq + 1 - this.#from))
+  }
+
   /** Seq of the last row of the first full segment; undefined while none is full, or when rows are lacking to tell. */
   get fullUntil(): number | undefined {
     return this.#start === this.#from ? this.#cuts[0] : undefined

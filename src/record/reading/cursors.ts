@@ -2,15 +2,16 @@ import type { Grant } from '#access'
 import { type Clock, isProblem, Problem, toUtf8 } from '#kernel'
 import type { CompartmentId } from '#store'
 import type { Documents, Vault } from '#vault'
+import type { AsOf } from './searched.ts'
 
-/** Where a page of a search begins, and the heads as of which it is evaluated, so that pages do not shift. */
+/** Where a page of a search begins, and the state as of which it is evaluated, so that pages do not shift. */
 export interface SearchPosition {
   readonly kind: 'search'
   readonly type: string | undefined
   readonly text: string
   readonly offset: number
   readonly count: number
-  readonly asOf: readonly (readonly [CompartmentId, number])[]
+  readonly asOf: AsOf
 }
 
 /** Where a page of a history goes on: below these seqs, or behind so many versions of one resource. */
@@ -97,6 +98,9 @@ function withoutPage(position: SearchPosition): { readonly page: Page; readonly 
 
 const compartmentLength = 32
 const seqLength = 8
+/** Before an instant, which no compartment's id begins with. */
+const instantMark = '@'
+const instantLength = 11
 
 /**
  * Seqs of equal width: a link has the same length however much was written to the compartments it names, for some of
@@ -115,15 +119,27 @@ function unpackHeads(text: string): [CompartmentId, number][] {
   return heads
 }
 
+/** Of equal width too, for many write to what is asked of everybody. */
+function packAsOf(asOf: AsOf): string {
+  if (asOf.kind === 'heads') return packHeads(asOf.heads)
+  return `${instantMark}${asOf.untilMs.toString(36).padStart(instantLength, '0')}${packHeads(asOf.arrivals)}`
+}
+
+function unpackAsOf(text: string): AsOf {
+  if (!text.startsWith(instantMark)) return { kind: 'heads', heads: unpackHeads(text) }
+  const end = 1 + instantLength
+  return { kind: 'instant', untilMs: Number.parseInt(text.slice(1, end), 36), arrivals: unpackHeads(text.slice(end)) }
+}
+
 function packed(position: Position): PackedPosition {
   return position.kind === 'search'
-    ? { ...position, asOf: packHeads(position.asOf) }
+    ? { ...position, asOf: packAsOf(position.asOf) }
     : { ...position, below: packHeads(position.below) }
 }
 
 function unpacked(position: PackedPosition): Position {
   return position.kind === 'search'
-    ? { ...position, asOf: unpackHeads(position.asOf) }
+    ? { ...position, asOf: unpackAsOf(position.asOf) }
     : { ...position, below: unpackHeads(position.below) }
 }
 

@@ -1,10 +1,9 @@
 import { type Grant, patientsInReach, requirePermission } from '#access'
-import { inSlices, Problem, spend } from '#kernel'
-import { evaluate, type Holder, type Query, type Restricted } from '#search'
+import { Problem, spend } from '#kernel'
+import type { Holder, Query, Restricted } from '#search'
 import type { CompartmentId } from '#store'
 import { type Asked, namesAsked, textAsked } from '../audit/asked.ts'
 import type { ReadAudit } from '../audit/audit.ts'
-import type { Ledger } from '../ledger/ledger.ts'
 import { idErased } from '../registry/erased.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { HistoryPage, HistoryRequest, OpenedCursor, Reader, SearchPage, Stored } from '../types.ts'
@@ -12,6 +11,7 @@ import { type Cursors, cursorInvalid, type SearchPosition } from './cursors.ts'
 import type { Histories } from './history.ts'
 import type { Reach } from './reach.ts'
 import { Room } from './room.ts'
+import { type AsOf, withoutLost } from './searched.ts'
 import type { Sighting } from './sighting.ts'
 
 /** What readers share, whoever's they are. */
@@ -69,19 +69,21 @@ export class GrantReader implements Reader {
 
   async search(query: Restricted<Query>, cursor?: string): Promise<SearchPage> {
     const position = cursor === undefined ? undefined : await this.#position(cursor, query)
-    const { ledgers, unreadable } = await this.#ledgers(query, position)
-    const asOf = new Map(position?.asOf ?? ledgers.map(ledger => [ledger.holder.compartment, ledger.durableHead]))
+    return withoutLost(() => this.#page(query, position))
+  }
+
+  async #page(query: Restricted<Query>, position: SearchPosition | undefined): Promise<SearchPage> {
+    const searched = await this.#rooms.reach.searched(this.grant, query, position?.asOf)
+    const { asOf, unreadable } = searched
     const count = position?.count ?? query.count ?? defaultCount
     const offset = position?.offset ?? query.offset ?? 0
-    const indexes = await Promise.all(ledgers.map(ledger => ledger.index()))
-    const found = await inSlices(evaluate(query, indexes, { offset, asOf }))
+    const found = await searched.answer(query, offset)
     const room = new Room()
-    const matches = await this.#rooms.reach.open(found.matches, ledgers, stored => room.takes(stored))
+    const matches = await searched.open(found.matches, stored => room.takes(stored))
     const cut = room.isFull ? matches.length : undefined
     // What is included belongs to what is on the page.
-    const shown =
-      cut === undefined ? found : await inSlices(evaluate({ ...query, count: cut }, indexes, { offset, asOf }))
-    const included = await this.#rooms.reach.open(shown.included, ledgers, charged)
+    const shown = cut === undefined ? found : await searched.answer({ ...query, count: cut }, offset)
+    const included = await searched.open(shown.included, charged)
     await this.#noteSearch(query, [...matches, ...included])
     const at = (to: number) => this.#rooms.cursors.seal(this.#positionAt(query, to, count, asOf), this.grant)
     return {
@@ -107,26 +109,15 @@ export class GrantReader implements Reader {
     return { type: position.type, text: position.text }
   }
 
-  // A page link goes on with the compartments it began with, as far as the grant still reaches them.
-  async #ledgers(
-    query: Query,
-    position: SearchPosition | undefined,
-  ): Promise<{ readonly ledgers: readonly Ledger[]; readonly unreadable: number }> {
-    const { ledgers, unreadable } = await this.#rooms.reach.readable(this.grant, query)
-    if (position === undefined) return { ledgers, unreadable }
-    const begun = new Set(position.asOf.map(([compartment]) => compartment))
-    return { ledgers: ledgers.filter(ledger => begun.has(ledger.holder.compartment)), unreadable }
-  }
-
   async #position(cursor: string, query: Query): Promise<SearchPosition> {
     const position = await this.#rooms.cursors.open(cursor, this.grant)
     if (position.kind !== 'search' || position.text !== query.text) throw cursorInvalid()
     return position
   }
 
-  #positionAt(query: Query, offset: number, count: number, asOf: ReadonlyMap<string, number>): SearchPosition {
+  #positionAt(query: Query, offset: number, count: number, asOf: AsOf): SearchPosition {
     const type = query.types.length === 1 ? query.types[0] : undefined
-    return { kind: 'search', type, text: query.text, offset, count, asOf: [...asOf] }
+    return { kind: 'search', type, text: query.text, offset, count, asOf }
   }
 
   async #note(kind: 'read' | 'vread' | 'history', stored: Stored): Promise<void> {

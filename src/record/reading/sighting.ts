@@ -1,7 +1,6 @@
 import { type Grant, mayTouch, restrictToReadable, type Verb, visionOf } from '#access'
 import { parseResource } from '#fhir'
-import { inSlices } from '#kernel'
-import { evaluate, parseQuery, type Sight } from '#search'
+import { parseQuery, type Sight } from '#search'
 import type { Stored } from '../types.ts'
 import type { Reach } from './reach.ts'
 
@@ -54,10 +53,9 @@ export class Sighting {
   /** Whether a row that the grant may read refers to this row of the commons; the index knows. */
   async #referenced(grant: Grant, { type, id }: Stored): Promise<boolean> {
     const query = parseQuery(type, new URLSearchParams({ _id: id }), { baseUrl: this.#reach.baseUrl })
-    const ledgers = await this.#reach.ledgers(grant)
-    const indexes = await Promise.all(ledgers.map(ledger => ledger.index()))
-    const asOf = new Map(ledgers.map(ledger => [ledger.holder.compartment, ledger.durableHead]))
-    const found = await inSlices(evaluate(restrictToReadable(query, grant), indexes, { offset: 0, asOf }))
+    const restricted = restrictToReadable(query, grant)
+    const searched = await this.#reach.searched(grant, restricted)
+    const found = await searched.answer(restricted, 0)
     return found.matches.length > 0
   }
 }

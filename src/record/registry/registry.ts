@@ -234,9 +234,24 @@ export class Registry {
     return [...this.#byPatient.keys()]
   }
 
+  /** How many patients and households are known here. */
+  get counts(): { readonly patients: number; readonly households: number } {
+    return { patients: this.#byPatient.size, households: this.#byAccount.size }
+  }
+
+  /** The compartments of a patient as far as this process knows, without asking anew. */
+  knownPatient(patient: string): Pair | undefined {
+    return this.#byPatient.get(patient)
+  }
+
   /** Every compartment that is anybody's, with those of audit. */
   async everyHolder(): Promise<readonly Holder[]> {
     await this.reload()
+    return this.holders
+  }
+
+  /** The same as far as this process knows. */
+  get holders(): readonly Holder[] {
     const pairs = [...this.#byPatient.values(), ...this.#byAccount.values()]
     const audits = [...pairs.map(({ audit }) => audit), this.instanceAudit]
     const all = [...pairs.map(({ data }) => data), ...this.#commons, ...audits]
@@ -251,9 +266,13 @@ export class Registry {
     return new Set(listed.flatMap(({ value }) => [value.compartment, value.audit]))
   }
 
-  /** The data holders that a grant reaches: its patients' compartments, its household and the commons. */
-  async inReach(grant: Grant): Promise<readonly Holder[]> {
-    const pairs = await this.#pairsInReach(grant)
+  /**
+   * The data holders that a grant reaches: its patients' compartments, its household and the commons.
+   *
+   * @param patients  of the patients only these, all of whom it reaches
+   */
+  async inReach(grant: Grant, patients?: readonly string[]): Promise<readonly Holder[]> {
+    const pairs = await this.#pairsInReach(grant, patients)
     return [...pairs.map(pair => pair.data), ...this.#commons]
   }
 
@@ -305,8 +324,8 @@ export class Registry {
     this.#generation++
   }
 
-  async #pairsInReach(grant: Grant): Promise<readonly Pair[]> {
-    const reach = patientsInReach(grant)
+  async #pairsInReach(grant: Grant, among?: readonly string[]): Promise<readonly Pair[]> {
+    const reach = among ?? patientsInReach(grant)
     const home = homeInReach(grant)
     // Whoever reaches everybody has had newcomers looked for: to open every registration again costs more than a read.
     const patients = reach === 'all' ? [...this.#byPatient.values()] : await this.#pairsOf(reach)

@@ -55,6 +55,11 @@ export class HeadNotes {
     return this.#lost
   }
 
+  /** Of which nothing is read or written. */
+  get refused(): ReadonlySet<CompartmentId> {
+    return this.#refused
+  }
+
   /** A head that is durable. It will be noted soon, and the store must show it from now on. */
   saw(compartment: CompartmentId, note: HeadNote): void {
     if (note.seq === 0 || note.seq < (this.#seen.get(compartment)?.seq ?? 0)) return

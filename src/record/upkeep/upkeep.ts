@@ -22,11 +22,12 @@ export class Upkeep {
     }
   }
 
-  /** Runs it beside everything else. */
-  begin(work: () => Promise<void>): void {
+  /** Runs it beside everything else. Resolves when it has ended, well or not. */
+  begin(work: () => Promise<void>): Promise<void> {
     const running = this.run(work)
     this.#unfinished.add(running)
     void running.finally(() => this.#unfinished.delete(running))
+    return running
   }
 
   /** Resolves when what had been begun is done. */

@@ -23,6 +23,8 @@ export interface SegmentPlaces {
   tableOf(type: string): TypeTable
   /** The table of resources of a type within others. */
   containedOf(type: string): TypeTable
+  /** Hears when something was written. */
+  wrote(atMs: number): void
   /** Under which seq a row of the ledger stands in the tables. */
   arrivalOf(seq: number): number
   /** Hears that a row was replaced or removed, both in the seqs of the tables; `atMs` 0 when the segment does not say when. */
@@ -69,10 +71,13 @@ function readType(reader: SegmentReader, format: number, places: SegmentPlaces):
   for (let deletions = reader.whole(); deletions > 0; deletions--) {
     const by = reader.whole()
     const superseded = reader.whole()
-    replaced.push({ superseded, by, atMs: format === segmentFormat ? reader.whole() : 0 })
+    const atMs = format === segmentFormat ? reader.whole() : 0
+    replaced.push({ superseded, by, atMs })
+    places.wrote(atMs)
   }
   const count = reader.whole()
   if (count > 0) readRows(reader, table, count, { replaced, arrivalOf })
+  if (count > 0) places.wrote(table.updated.array[table.count - 1] as number)
   for (const { superseded, by, atMs } of replaced)
     if (superseded > 0) places.replace(table, arrivalOf(superseded), arrivalOf(by), atMs)
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type Grant, parseScope, restrict, type Term } from '#access'
 import type { Resource } from '#fhir'
 import { FixedClock, silentLog } from '#kernel'
-import { openRecord, type Record, type Stored } from '#record'
+import { openRecord, type Record, type RecordRooms, type Stored } from '#record'
 import { parseQuery, type Query, type Restricted } from '#search'
 import { type KeyStore, openMemoryKeys, openMemoryStore, type Store } from '#store'
 import { fileRoot, openVault, type Vault } from '#vault'
@@ -24,24 +24,28 @@ export interface TestRecord {
   readonly vault: Vault
   readonly clock: FixedClock
   /** The same store and vault, opened again. */
-  again(): Promise<Record>
+  again(more?: Partial<RecordRooms>): Promise<Record>
   /** The same store and keys, opened as another process would. */
-  beside(): Promise<Record>
+  beside(more?: Partial<RecordRooms>): Promise<Record>
 }
 
-export async function openTestRecord(store: Store = openMemoryStore(), keys = openMemoryKeys()): Promise<TestRecord> {
+export async function openTestRecord(
+  store: Store = openMemoryStore(),
+  keys = openMemoryKeys(),
+  more: Partial<RecordRooms> = {},
+): Promise<TestRecord> {
   const clock = new FixedClock(Date.parse('2026-03-01T10:00:00Z'))
   const ownVault = () => openVault({ keys, root: testRoot, clock })
   const vault = await ownVault()
-  const rooms = { store, keys, vault, clock, log: silentLog, baseUrl }
+  const rooms = { store, keys, vault, clock, log: silentLog, baseUrl, ...more }
   return {
     record: await openRecord(rooms),
     store,
     keys,
     vault,
     clock,
-    again: () => openRecord(rooms),
-    beside: async () => openRecord({ ...rooms, vault: await ownVault() }),
+    again: other => openRecord({ ...rooms, ...other }),
+    beside: async other => openRecord({ ...rooms, vault: await ownVault(), ...other }),
   }
 }
 

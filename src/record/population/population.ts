@@ -1,0 +1,272 @@
+import { giveWay, isProblem, type Log, type Problem, withBudget } from '#kernel'
+import { type Holder, type IndexRow, PopulationIndex } from '#search'
+import type { CompartmentId, Store } from '#store'
+import type { Vault } from '#vault'
+import { ledgerDamaged } from '../ledger/ledger-index.ts'
+import type { Shelf } from '../ledger/shelf.ts'
+import type { Registry } from '../registry/registry.ts'
+import { type HeadNotes, rolledBack } from '../upkeep/head-notes.ts'
+import { isMissing, takeFrom } from './taking.ts'
+
+/** Compartments of which the feed tells in one go. */
+const movesAtOnce = 4_096
+
+/** What an index of many compartments is kept up from. */
+export interface PopulationRooms {
+  readonly store: Store
+  readonly vault: Vault
+  readonly registry: Registry
+  readonly shelf: Shelf
+  readonly notes: HeadNotes
+  readonly log: Log
+  /** Resolves when all heads that are noted beside the keys have been looked at once. */
+  checked(): Promise<void>
+}
+
+/** A compartment that cannot be read, and why. */
+export interface Loss {
+  readonly holder: Holder
+  readonly why: Problem
+}
+
+/** Whose compartments are kept together: what people have, or the records of access to it. */
+export type Part = 'data' | 'audit'
+
+/**
+ * All compartments of a part in one index, made at the first question that needs it and kept up from then on: by what this process
+ * makes durable at once, and by what the store says has moved before each question. What cannot be read, or is not believed, is
+ * not in it and is counted.
+ */
+export class Population {
+  readonly #part: Part
+  readonly #rooms: PopulationRooms
+  #index: PopulationIndex | undefined
+  /** In the feed of the store, from where on it has not been looked at. */
+  #mark: string | undefined
+  #generation = -1
+  /** Compartments of which the store may hold more than the index. */
+  #behind = new Map<CompartmentId, Holder>()
+  /** Such that are not in the index although they hold something, and what is wrong: damaged, or rolled back. */
+  readonly #lost = new Map<CompartmentId, Loss>()
+  /** What moved in the feed and was nobody's that is known here. */
+  readonly #unknown = new Set<CompartmentId>()
+  #refreshing: Promise<void> = Promise.resolve()
+  #wasRefused: ReadonlySet<CompartmentId> = new Set()
+  #isMaking = false
+  /** Refreshings that were asked for and have not begun: whoever asks meanwhile shares the one. */
+  #next: Promise<void> | undefined
+
+  constructor(part: Part, rooms: PopulationRooms) {
+    this.#part = part
+    this.#rooms = rooms
+  }
+
+  /** What cannot be read, as of the last look. */
+  get losses(): readonly Loss[] {
+    return [...this.#lost.values()]
+  }
+
+  /** Bytes that it takes in memory; 0 while nobody has asked. */
+  get sizeBytes(): number {
+    return this.#index?.sizeBytes ?? 0
+  }
+
+  /** The index, with all that the store holds at this moment. */
+  async index(): Promise<PopulationIndex> {
+    for (;;) {
+      await this.#fresh()
+      if (this.#index !== undefined) return this.#index
+    }
+  }
+
+  /** Forgets all of it: what it was made from is different now. */
+  reset(): void {
+    this.#index = undefined
+    this.#lost.clear()
+    this.#behind.clear()
+    this.#mark = undefined
+  }
+
+  /**
+   * A ledger of this process has made rows durable.
+   *
+   * @param head  seq of the last of them
+   * @param rowsFrom  the rows from a seq on up to the head; undefined when they are not at hand
+   */
+  committed(holder: Holder, head: number, rowsFrom: (seq: number) => readonly IndexRow[] | undefined): void {
+    const index = this.#index
+    if (index === undefined || partOf(holder) !== this.#part || this.#lost.has(holder.compartment)) return
+    const known = index.headOf(holder.compartment)
+    if (known !== undefined && head <= known) return
+    // While the index is made nobody knows what of this has been read already.
+    const rows = known === undefined && this.#isMaking ? undefined : rowsFrom((known ?? 0) + 1)
+    if (rows === undefined) this.#behind.set(holder.compartment, holder)
+    else for (const row of rows) index.addRow(holder, row)
+  }
+
+  /** Something of this compartment turned out not to be readable. */
+  lose(holder: Holder, why: Problem): void {
+    if (partOf(holder) !== this.#part) return
+    this.#index?.drop(holder.compartment)
+    this.#lost.set(holder.compartment, { holder, why })
+  }
+
+  /** Those who ask while others are being served wait for one refreshing together: the running one may have looked too early. */
+  #fresh(): Promise<void> {
+    this.#next ??= this.#refreshing.then(() => {
+      this.#next = undefined
+      const running = withBudget('unbounded', () => this.#refresh())
+      this.#refreshing = running.catch(() => undefined)
+      return running
+    })
+    return this.#next
+  }
+
+  async #refresh(): Promise<void> {
+    const { registry } = this.#rooms
+    await registry.refresh()
+    if (this.#index === undefined) await this.#make()
+    if (registry.generation !== this.#generation) this.#dropErased()
+    // It names what this process wrote too: should any of that not have been told, it is found here.
+    await this.#followMoves()
+    this.#dropRefused()
+    if (this.#behind.size > 0) await this.#catchUp()
+  }
+
+  async #make(): Promise<void> {
+    const { registry, store, checked } = this.#rooms
+    await checked()
+    // From here on nothing is missed: what moves is told by the feed, and what this process writes is noted as being behind.
+    let { mark, more } = await store.changesSince(undefined, movesAtOnce)
+    while (more) ({ mark, more } = await store.changesSince(mark, movesAtOnce))
+    this.#mark = mark
+    this.#index = new PopulationIndex()
+    const holders = [...registry.holders, ...this.#auditsOfErased()]
+    this.#generation = registry.generation
+    this.#isMaking = true
+    try {
+      await this.#take(holders.filter(holder => partOf(holder) === this.#part))
+    } catch (error) {
+      this.reset()
+      throw error
+    } finally {
+      this.#isMaking = false
+    }
+  }
+
+  /** Their audit stays; it is nobody's any more but the instance's. */
+  #auditsOfErased(): readonly Holder[] {
+    return this.#rooms.registry.erased.map(({ audit: { compartment, kind } }) => ({ compartment, kind }))
+  }
+
+  #dropErased(): void {
+    const { registry } = this.#rooms
+    this.#generation = registry.generation
+    for (const { data, audit } of registry.erased) {
+      this.#forget(data.compartment)
+      // Under the name of nobody.
+      if (this.#part === 'audit') this.#disown(audit)
+    }
+    for (const compartment of this.#unknown) {
+      const holder = registry.known(compartment)
+      if (holder === undefined) continue
+      this.#unknown.delete(compartment)
+      if (partOf(holder) === this.#part) this.#behind.set(compartment, holder)
+    }
+  }
+
+  #disown({ compartment, kind }: Holder): void {
+    const index = this.#index
+    if (index?.headOf(compartment) === undefined || index.holderOf(compartment)?.patient === undefined) return
+    index.drop(compartment)
+    this.#behind.set(compartment, { compartment, kind })
+  }
+
+  #forget(compartment: CompartmentId): void {
+    this.#index?.drop(compartment)
+    this.#lost.delete(compartment)
+    this.#behind.delete(compartment)
+  }
+
+  /** What is not believed any more is not shown either; what is believed again is looked at anew. */
+  #dropRefused(): void {
+    const { notes } = this.#rooms
+    for (const compartment of notes.refused) {
+      const holder = this.#index?.holderOf(compartment)
+      if (holder !== undefined) this.lose(holder, rolledBack())
+    }
+    for (const [compartment, { holder }] of this.#lost)
+      if (this.#wasRefused.has(compartment) && !notes.refused.has(compartment)) {
+        this.#lost.delete(compartment)
+        this.#behind.set(compartment, holder)
+      }
+    this.#wasRefused = new Set(notes.refused)
+  }
+
+  async #followMoves(): Promise<void> {
+    const { store, registry } = this.#rooms
+    for (let more = true; more; ) {
+      const changes = await store.changesSince(this.#mark, movesAtOnce)
+      if (changes.anew && this.#mark !== undefined) return this.#beginAnew()
+      for (const [compartment, head] of changes.moved) {
+        const holder = registry.known(compartment)
+        if (holder === undefined) this.#unknown.add(compartment)
+        else if (partOf(holder) === this.#part) this.#moved(holder, head)
+      }
+      this.#mark = changes.mark
+      more = changes.more
+    }
+  }
+
+  /** The store cannot tell any more what moved: each compartment is looked at. */
+  async #beginAnew(): Promise<void> {
+    this.reset()
+    await this.#make()
+  }
+
+  #moved(holder: Holder, head: number): void {
+    const known = this.#index?.headOf(holder.compartment)
+    if (known === head) return
+    // Less than was there: removed, or rolled back. Whoever opens it finds out which.
+    if (known !== undefined && head < known) this.#index?.drop(holder.compartment)
+    this.#lost.delete(holder.compartment)
+    this.#behind.set(holder.compartment, holder)
+  }
+
+  async #catchUp(): Promise<void> {
+    const behind = this.#behind
+    this.#behind = new Map()
+    await this.#take([...behind.values()])
+  }
+
+  /** Takes in what the store holds of these beyond what is here. */
+  async #take(holders: readonly Holder[]): Promise<void> {
+    const index = this.#index
+    if (index === undefined) return
+    const failed = await takeFrom(this.#rooms, index, holders)
+    for (const holder of failed) await this.#tryAlone(index, holder)
+    // What this process wrote meanwhile could not be told from what was read.
+    if (this.#index === index && this.#behind.size > 0) await this.#catchUp()
+  }
+
+  /** What was not to be read together is opened like any other ledger: that makes segments anew, and names damage as what it is. */
+  async #tryAlone(index: PopulationIndex, holder: Holder): Promise<void> {
+    const { shelf, log } = this.#rooms
+    try {
+      await (await shelf.open(holder)).index()
+      const [stillFailed] = await takeFrom(this.#rooms, index, [holder])
+      if (stillFailed !== undefined) this.lose(holder, ledgerDamaged())
+    } catch (error) {
+      if (isMissing(error)) return this.#forget(holder.compartment)
+      if (!isProblem(error, 'fault')) throw error
+      this.lose(holder, error)
+      log.warn('a compartment cannot be searched; run verify', { room: 'record', code: error.code })
+    }
+    const pause = giveWay()
+    if (pause !== undefined) await pause
+  }
+}
+
+function partOf({ kind }: Holder): Part {
+  return kind === 'audit' ? 'audit' : 'data'
+}

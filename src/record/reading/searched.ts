@@ -1,0 +1,104 @@
+import { inSlices, isProblem, type Problem } from '#kernel'
+import { evaluate, type Hit, type Query, type Restricted, type RowIndex, type SearchResult } from '#search'
+import type { CompartmentId } from '#store'
+import type { Ledger } from '../ledger/ledger.ts'
+import { isMissing } from '../population/taking.ts'
+import type { Stored } from '../types.ts'
+
+/**
+ * The state as of which a search is evaluated, so that its pages do not shift: the head of each compartment, or where many are asked
+ * the instant of what was written last, and what had arrived by then in each index by its name. While an index is there its arrivals
+ * say it exactly; in another process, or after a restart, the instant does.
+ */
+export type AsOf =
+  | { readonly kind: 'heads'; readonly heads: readonly (readonly [CompartmentId, number])[] }
+  | { readonly kind: 'instant'; readonly untilMs: number; readonly arrivals: readonly (readonly [string, number])[] }
+
+/** What a grant searches, at one moment. */
+export interface Searched {
+  readonly asOf: AsOf
+  /** Compartments that could not be read, of all that are asked. */
+  readonly unreadable: number
+  answer(query: Restricted<Query>, offset: number): Promise<SearchResult>
+  /** Opens hits in their order, as long as `takes` has room. @throws LostCompartment */
+  open(hits: readonly Hit[], takes?: (stored: Stored) => boolean): Promise<readonly Stored[]>
+}
+
+/** What was found lies in a compartment that turned out not to be readable: what was asked must be answered without it. */
+export class LostCompartment extends Error {}
+
+/** Opens what was found in the ledgers that `ledgerOf` gives. */
+export type Opening = (
+  hits: readonly Hit[],
+  ledgerOf: (compartment: CompartmentId) => Promise<Ledger | undefined>,
+  takes?: (stored: Stored) => boolean,
+) => Promise<readonly Stored[]>
+
+/** A few compartments, each with an index of its own. */
+export async function searchedApart(
+  ledgers: readonly Ledger[],
+  opening: Opening,
+  { heads, unreadable }: { readonly heads?: ReadonlyMap<CompartmentId, number>; readonly unreadable: number },
+): Promise<Searched> {
+  const asOf = heads ?? new Map(ledgers.map(ledger => [ledger.holder.compartment, ledger.durableHead]))
+  const byCompartment = new Map(ledgers.map(ledger => [ledger.holder.compartment, ledger]))
+  const indexes = await Promise.all(ledgers.map(ledger => ledger.index()))
+  return {
+    asOf: { kind: 'heads', heads: [...asOf] },
+    unreadable,
+    answer: (query, offset) => inSlices(evaluate(query, indexes, { offset, asOf })),
+    open: (hits, takes) => opening(hits, async compartment => byCompartment.get(compartment), takes),
+  }
+}
+
+/** Many compartments together. */
+export interface Together {
+  readonly indexes: readonly (RowIndex & { readonly newestMs: number })[]
+  readonly unreadable: number
+  readonly before: Extract<AsOf, { kind: 'instant' }> | undefined
+  /** @throws Problem when it cannot be opened */
+  ledgerOf(compartment: CompartmentId): Promise<Ledger | undefined>
+  /** Hears that something of a compartment cannot be read. */
+  lose(compartment: CompartmentId, why: Problem): void
+}
+
+export function searchedTogether(together: Together, opening: Opening): Searched {
+  const { indexes, unreadable, before } = together
+  const now: Extract<AsOf, { kind: 'instant' }> = {
+    kind: 'instant',
+    untilMs: Math.max(...indexes.map(({ newestMs }) => newestMs)),
+    arrivals: indexes.map(({ name, head }) => [name, head]),
+  }
+  const asOf = before ?? now
+  const arrivals = new Map(asOf.arrivals)
+  // Arrivals were counted in these indexes, or they say nothing here.
+  const isHere = indexes.every(({ name }) => arrivals.has(name))
+  const moment = isHere ? { asOf: arrivals } : { untilMs: asOf.untilMs }
+  const ledgerOf = async (compartment: CompartmentId) => {
+    try {
+      return await together.ledgerOf(compartment)
+    } catch (error) {
+      if (isMissing(error)) return undefined
+      if (!isProblem(error, 'fault')) throw error
+      together.lose(compartment, error)
+      throw new LostCompartment()
+    }
+  }
+  return {
+    asOf,
+    unreadable,
+    answer: (query, offset) => inSlices(evaluate(query, indexes, { offset, ...moment })),
+    open: (hits, takes) => opening(hits, ledgerOf, takes),
+  }
+}
+
+/** Does it anew as long as something of what was found turns out not to be readable; each time there is less. */
+export async function withoutLost<T>(work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof LostCompartment)) throw error
+    }
+  }
+}

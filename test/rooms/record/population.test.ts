@@ -1,0 +1,267 @@
+import type { Grant } from '#access'
+import type { Resource } from '#fhir'
+import type { Record, SearchPage } from '#record'
+import { openMemoryKeys, openMemoryStore, type Store } from '#store'
+import {
+  create,
+  everything,
+  grantOf,
+  heartRate,
+  ids,
+  ofPatient,
+  openTestRecord,
+  patient,
+  potassium,
+  queryOf,
+  remove,
+  type TestRecord,
+  update,
+} from './family.ts'
+
+const all = everything()
+/** Every search by the index of all compartments, or none. */
+const together = { searchedApart: 0 }
+const apart = { searchedApart: Number.POSITIVE_INFINITY }
+
+const named = (id: string, family: string): Resource => ({
+  ...patient(family),
+  id,
+  identifier: [{ system: 'urn:mrn', value: `mrn-${id}` }],
+})
+
+/** A dozen patients with what belongs to one, to two, to an account and to nobody; of some there are several versions. */
+async function village(record: Record, count = 12): Promise<string[]> {
+  const who = Array.from({ length: count }, (_, at) => `p${at}`)
+  const doctors: string[] = []
+  for (const family of ['Kauz', 'Specht'])
+    doctors.push((await create(record, all, { resourceType: 'Practitioner', name: [{ family }] })).id)
+  for (const [at, id] of who.entries()) await update(record, all, named(id, at % 2 ? 'Amsel' : 'Drossel'))
+  for (const [at, id] of who.entries()) {
+    await record.writer(all).transact(async txn => {
+      for (let n = 0; n < 4; n++) await txn.create(heartRate(id, 60 + at + n, `2026-01-0${1 + n}T08:00:00Z`))
+      const performer = [{ reference: `Practitioner/${doctors[at % 2]}` }]
+      await txn.create({ ...potassium(id, 4), performer })
+    })
+    const other = who[(at + 1) % count]
+    const participant = [id, other].map(each => ({ actor: { reference: `Patient/${each}` }, status: 'accepted' }))
+    if (at % 3 === 0 && at > 0)
+      await create(record, all, { resourceType: 'Appointment', status: 'booked', participant })
+  }
+  const family = grantOf('user/*.cruds', { account: 'family', patients: who.slice(0, 2) })
+  await create(record, family, { resourceType: 'Basic', code: { text: 'of the house' } })
+  const changed = await create(record, all, heartRate('p1', 99))
+  await update(record, all, { ...heartRate('p1', 100), id: changed.id })
+  await remove(record, all, 'Observation', (await create(record, all, heartRate('p2', 99))).id)
+  return who
+}
+
+const questions: readonly (readonly [string, string])[] = [
+  ['Patient', 'family=amsel&_sort=_id'],
+  ['Patient', 'identifier=urn:mrn|mrn-p3'],
+  ['Patient', '_has:Observation:subject:value-quantity=gt70&_count=3'],
+  ['Patient', '_sort=-family,birthdate&_count=5&_revinclude=Observation:subject'],
+  ['Observation', 'code=http://loinc.org|8867-4&_sort=-date&_count=7&_total=accurate'],
+  ['Observation', 'patient.identifier=urn:mrn|mrn-p3&_include=Observation:subject'],
+  ['Observation', 'subject:Patient.family=Drossel&value-quantity=lt64&_summary=count'],
+  ['Observation', 'performer:Practitioner.name=Kauz&_include=*&_count=4'],
+  ['Observation', 'code:not=8867-4&date:missing=false&_sort=subject'],
+  ['Observation', 'patient=p1&_total=accurate'],
+  ['Appointment', '_total=accurate&_include=Appointment:patient'],
+  ['Appointment', 'patient.family=amsel'],
+  ['Practitioner', '_sort=name'],
+  ['Basic', ''],
+]
+
+const grants: Readonly<{ [seen: string]: Grant }> = {
+  everything: all,
+  'an account': grantOf('user/*.cruds', { account: 'family', patients: ['p0', 'p1', 'p2'] }),
+  'many patients': grantOf('user/*.rs', {
+    account: 'clinic',
+    patients: Array.from({ length: 10 }, (_, at) => `p${at}`),
+  }),
+  'one patient': ofPatient('p3'),
+  'vital signs of all': grantOf(
+    'system/Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|vital-signs system/Patient.rs system/Practitioner.rs system/Appointment.rs system/Basic.rs',
+  ),
+}
+
+/** All pages of a search, with the order and the texts of what they show. */
+async function pages(record: Record, grant: Grant, type: string, text: string) {
+  const query = queryOf(grant, type, text)
+  const shown: unknown[] = []
+  let cursor: string | undefined
+  do {
+    const page: SearchPage = await record.reader(grant).search(query, cursor)
+    const texts = (of: SearchPage['matches']) => of.map(({ json }) => json.toString('utf8'))
+    shown.push([page.total, page.unreadable, texts(page.matches), texts(page.included)])
+    cursor = page.next
+  } while (cursor !== undefined)
+  return shown
+}
+
+describe('a search of many', () => {
+  let house: TestRecord
+  let one: Record
+  let each: Record
+  beforeAll(async () => {
+    house = await openTestRecord()
+    await village(house.record)
+    one = await house.beside(together)
+    each = await house.beside(apart)
+  })
+  afterAll(() => Promise.all([one.close(), each.close(), house.record.close()]))
+
+  it.each(Object.keys(grants))('answers as a search of each by itself does: %s', async seen => {
+    const grant = grants[seen] as Grant
+    for (const [type, text] of questions)
+      expect([text, await pages(one, grant, type, text)]).toEqual([text, await pages(each, grant, type, text)])
+  })
+
+  it('finds the records of access of everybody, and of one those of one', async () => {
+    await house.record.flush()
+    for (const grant of [grantOf('system/*.rs'), ofPatient('p3', 'patient/*.rs')]) {
+      const found = []
+      for (const record of [one, each]) {
+        const query = queryOf(grant, 'AuditEvent', 'subtype=create,transaction&_sort=date&_count=500')
+        found.push((await record.reader(grant).search(query)).matches.map(({ id }) => id))
+      }
+      expect(found[0]).toEqual(found[1])
+      expect(found[0]?.length).toBeGreaterThan(1)
+    }
+  })
+
+  it('sees what this process writes at once, and what others do at the next question', async () => {
+    const count = async (record: Record) =>
+      (await record.reader(all).search(queryOf(all, 'Observation', 'code=8867-4&_summary=count'))).total ?? 0
+    const before = await count(one)
+    const made = await create(one, all, heartRate('p5', 50))
+    expect(await count(one)).toBe(before + 1)
+    const newcomer = await create(each, all, patient('Zeisig'))
+    await create(each, all, heartRate(newcomer.id, 51))
+    await update(each, all, { ...potassium('p5', 4), id: made.id })
+    expect(await count(one)).toBe(before + 1)
+    expect(await ids(one, all, 'Patient', 'family=Zeisig')).toEqual([newcomer.id])
+    await remove(each, all, 'Patient', newcomer.id)
+    expect(await ids(one, all, 'Patient', 'family=Zeisig')).toEqual([])
+    await Promise.all([1, 2, 3, 4].map(value => create(value % 2 ? one : each, all, heartRate('p6', value))))
+    expect(await count(one)).toBe(await count(each))
+  })
+})
+
+describe('a page link of a search of many', () => {
+  const search = (record: Record, cursor?: string) =>
+    record.reader(all).search(queryOf(all, 'Observation', 'code=8867-4&_sort=-date&_count=5'), cursor)
+
+  /** The ids on the pages from a link on. */
+  async function rest(record: Record, next: string | undefined): Promise<string[]> {
+    const found: string[] = []
+    for (let cursor = next; cursor !== undefined; ) {
+      const page = await search(record, cursor)
+      found.push(...page.matches.map(({ id }) => id))
+      cursor = page.next
+    }
+    return found
+  }
+
+  it('goes on where it was, whoever writes meanwhile, also after a restart and in another process', async () => {
+    const { record, beside, again, clock } = await openTestRecord()
+    const who = await village(record)
+    const first = await search(record)
+    const expected = await rest(record, first.next)
+    expect(expected.length).toBeGreaterThan(30)
+    clock.advance(1_000)
+    for (const id of who) await create(record, all, heartRate(id, 80, '2026-02-02T08:00:00Z'))
+    const [changed, gone] = expected
+    await update(record, all, { ...potassium('p0', 5), id: changed ?? '' })
+    await remove(record, all, 'Observation', gone ?? '')
+    // What was there is shown as it was then.
+    expect(await rest(record, first.next)).toEqual(expected)
+    const other = await beside()
+    expect(await rest(other, first.next)).toEqual(expected)
+    await Promise.all([record.close(), other.close()])
+    const restarted = await again()
+    expect(await rest(restarted, first.next)).toEqual(expected)
+    await restarted.close()
+  })
+
+  it('is as long for many as for more, however much was written', async () => {
+    const lengths = new Set<number>()
+    for (const count of [10, 30]) {
+      const { record } = await openTestRecord()
+      await village(record, count)
+      lengths.add(((await search(record)).next ?? '').length)
+      for (let at = 0; at < 40; at++) await create(record, all, heartRate('p0', at))
+      lengths.add(((await search(record)).next ?? '').length)
+      await record.close()
+    }
+    expect([...lengths]).toHaveLength(1)
+    expect([...lengths][0]).toBeLessThan(1_000)
+  })
+
+  it('shows nothing of who was erased since, in whatever process', async () => {
+    const { record, beside } = await openTestRecord()
+    await village(record)
+    const other = await beside()
+    const first = await search(record)
+    await rest(other, first.next)
+    const links: (string | undefined)[] = [first.next, (await search(other)).next]
+    await record.shred('p4')
+    for (const [at, each] of [record, other].entries()) {
+      const left = await rest(each, links[at])
+      const theirs = await each.reader(all).search(queryOf(all, 'Observation', 'subject=Patient/p4&_total=accurate'))
+      expect(left.length).toBeGreaterThan(20)
+      expect([theirs.total, theirs.unreadable]).toEqual([0, 0])
+      for (const id of left)
+        expect((await each.reader(all).read('Observation', id)).json.toString('utf8')).not.toContain('Patient/p4')
+      expect(await ids(each, all, 'Patient', 'identifier=urn:mrn|mrn-p4')).toEqual([])
+    }
+    await Promise.all([record.close(), other.close()])
+  })
+})
+
+describe('what cannot be read', () => {
+  /** The compartment that holds most entries of a kind, of a patient that is none of the others'. */
+  async function spoil(store: Store, compartment: string): Promise<void> {
+    const { stretches, entriesAt, entriesFrom } = store
+    const flipped = <E extends { compartment: string; seq: number; sealed: Uint8Array }>(entry: E): E => {
+      if (entry.compartment !== compartment || entry.seq !== 2) return entry
+      const sealed = Uint8Array.from(entry.sealed)
+      sealed[sealed.length - 1] = (sealed.at(-1) ?? 0) ^ 1
+      return { ...entry, sealed }
+    }
+    store.entriesAt = async (...of) => (await entriesAt.apply(store, of)).map(flipped)
+    store.entriesFrom = async (...of) => (await entriesFrom.apply(store, of)).map(flipped)
+    store.stretches = async function* (...of) {
+      for await (const page of stretches.apply(store, of))
+        yield page.map(stretch => ({ ...stretch, segments: [], entries: stretch.entries.map(flipped) }))
+    }
+  }
+
+  async function compartmentOf(record: Record, id: string): Promise<string> {
+    return (await record.reader(all).read('Patient', id)).holder.compartment
+  }
+
+  it('is left out and counted, by one index as by an index for each', async () => {
+    const house = await openTestRecord(openMemoryStore(), openMemoryKeys())
+    await village(house.record)
+    const compartment = await compartmentOf(house.record, 'p7')
+    await house.record.close()
+    for (const { fromSeq } of await house.store.segments(compartment)) {
+      expect(fromSeq).toBeGreaterThan(0)
+      await house.store.dropSegments(compartment)
+    }
+    await spoil(house.store, compartment)
+    const [one, each] = [await house.beside(together), await house.beside(apart)]
+    for (const [type, text] of questions)
+      expect([text, await pages(one, all, type, text)]).toEqual([text, await pages(each, all, type, text)])
+    const page = await one.reader(all).search(queryOf(all, 'Patient', '_summary=count'))
+    expect([page.total, page.unreadable]).toEqual([11, 1])
+    const others = grantOf('user/*.rs', { account: 'clinic', patients: ['p1', 'p2'] })
+    const theirs = grantOf('user/*.rs', { account: 'clinic', patients: ['p1', 'p7'] })
+    for (const record of [one, each]) {
+      expect((await record.reader(others).search(queryOf(others, 'Patient', ''))).unreadable).toBe(0)
+      const damaged = { kind: 'fault', code: 'record.ledger-damaged' }
+      await expect(record.reader(theirs).search(queryOf(theirs, 'Patient', ''))).rejects.toMatchObject(damaged)
+    }
+  })
+})
