@@ -3,7 +3,7 @@
  *
  * Random families of three, and random requests from the catalogue over all search parameters, are put under a token for
  * one patient to a store that holds all three and to one that holds only what the token may know of. The answers must be
- * the same bytes: status, headers, body. Between the requests others search, write, import, merge and erase, where there are
+ * the same bytes: status, headers, body. Compartments are searched by an index for each, by one of all, or here so and there so. Between the requests others search, write, import, merge and erase, where there are
  * others; at the end she is shown who saw what is hers.
  *
  * The seed is printed. `KINHOLD_TEST_SEED=…` repeats a run, `KINHOLD_TEST_REQUESTS=20000` makes a longer one.
@@ -30,6 +30,7 @@ function families(among: readonly Token[]): fc.Arbitrary<Family> {
     token: fc.constantFrom(...among),
     part: fc.nat(5),
     asks: numbers(perFamily, perFamily),
+    indexes: fc.constantFrom('apart', 'together', 'mixed'),
   })
 }
 

@@ -14,7 +14,14 @@ export interface Family {
   readonly token: Token
   readonly part: number
   readonly asks: readonly (number | null)[]
+  readonly indexes: Indexes
 }
+
+/**
+ * Whether compartments are searched by an index for each or by one of all; or in the store with everybody by one of all, and in the
+ * other by an index for each. Page links of the two kinds differ in length.
+ */
+export type Indexes = 'apart' | 'together' | 'mixed'
 
 /** What was asked in all, to tell whether it could have found anything. */
 export interface Tally {
@@ -67,10 +74,10 @@ export async function differences(family: Family, tally: Tally, face?: 'http'): 
   const asks = drawn.map(askOf)
   const story = tellStory(family.story.filter(number => number !== null))
   const texts = asks.map(({ body = '' }) => body)
-  await using houses = await openBoth(face)
+  await using houses = await openBoth(face, family.indexes)
   await tell(houses.onWhole, whole(story))
   await tell(houses.onPart, partOf(story, { ...part, texts }))
-  const both = new Both(houses, token.grant)
+  const both = new Both(houses, token.grant, family.indexes === 'mixed')
   for (const [at, ask] of [...asks, ...lastAsks].entries()) {
     // What others do happens where there are others.
     const acted = await actBetween(houses.onWhole, drawn[at] ?? at)
@@ -92,9 +99,12 @@ interface Houses {
   readonly onPart: House
 }
 
-async function openBoth(face: 'http' | undefined): Promise<Houses & AsyncDisposable> {
-  const open = async () => (face === undefined ? openHouse() : withFace(await openHouse()))
-  const [onWhole, onPart] = await Promise.all([open(), open()])
+async function openBoth(face: 'http' | undefined, indexes: Indexes): Promise<Houses & AsyncDisposable> {
+  const open = async (isTogether: boolean) => {
+    const house = await openHouse(isTogether ? { searchedApart: 0 } : {})
+    return face === undefined ? house : withFace(house)
+  }
+  const [onWhole, onPart] = await Promise.all([open(indexes !== 'apart'), open(indexes === 'together')])
   const dispose = async () => {
     await onWhole.close()
     await onPart.close()
@@ -106,8 +116,11 @@ async function openBoth(face: 'http' | undefined): Promise<Houses & AsyncDisposa
 class Both {
   readonly #sides: readonly { house: House; transcript: Transcript }[]
   readonly #grant: Grant
+  readonly #anyLength: boolean
 
-  constructor({ onWhole, onPart }: Houses, grant: Grant) {
+  /** @param anyLength  whether page links may be of different length */
+  constructor({ onWhole, onPart }: Houses, grant: Grant, anyLength: boolean) {
+    this.#anyLength = anyLength
     this.#sides = [onWhole, onPart].map(house => ({ house, transcript: new Transcript(baseUrl) }))
     this.#grant = grant
   }
@@ -118,9 +131,13 @@ class Both {
       await house.settle(askMs)
       answers.push(transcript.read(await house.ask(this.#grant, filled(ask, transcript))))
     }
-    return [answers[0] ?? '', answers[1] ?? '']
+    const [onWhole = '', onPart = ''] = this.#anyLength ? answers.map(withoutLengths) : answers
+    return [onWhole, onPart]
   }
 }
+
+/** Of opaque texts, as a transcript names them. */
+const withoutLengths = (answer: string) => answer.replaceAll(/«(\d+), \d+»/g, '«$1»')
 
 function filled(ask: Ask, transcript: Transcript): Ask {
   const { url, body } = ask
@@ -135,7 +152,7 @@ function count(tally: Tally, answer: string): void {
 
 /** The questions again for somebody who sees everybody: where these differ there was something to leak. */
 async function countLeaks(houses: Houses, asks: readonly Ask[], tally: Tally): Promise<void> {
-  const both = new Both(houses, teller)
+  const both = new Both(houses, teller, true)
   for (const ask of asks.filter(isQuestion)) {
     const [onWhole, onPart] = await both.put(ask)
     tally.questions++

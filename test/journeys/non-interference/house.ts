@@ -15,7 +15,7 @@ import {
   rootMatcher,
 } from '#interactions'
 import { FixedClock, isProblem, silentLog } from '#kernel'
-import { openRecord } from '#record'
+import { openRecord, type RecordRooms } from '#record'
 import { openMemoryKeys, openMemoryStore } from '#store'
 import { createValidator } from '#validation'
 import { fileRoot, openVault } from '#vault'
@@ -48,12 +48,12 @@ export interface House {
 // One for all houses: it holds nothing but compiled schemas.
 const validator = createValidator()
 
-export async function openHouse(): Promise<House> {
+export async function openHouse(more: Pick<RecordRooms, 'searchedApart'> = {}): Promise<House> {
   const folder = mkdtempSync(join(tmpdir(), 'kinhold-non-interference-'))
   const clock = new FixedClock(Date.UTC(2026, 2, 1, 12))
   const keys = openMemoryKeys()
   const vault = await openVault({ keys, root: fileRoot(join(folder, 'root.key')), clock })
-  const record = await openRecord({ store: openMemoryStore(), vault, clock, log: silentLog, baseUrl })
+  const record = await openRecord({ store: openMemoryStore(), vault, clock, log: silentLog, baseUrl, ...more })
   const ingest = openIngest({ record, validator, clock, log: silentLog, baseUrl })
   const rooms: Rooms = {
     record,
