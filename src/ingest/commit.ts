@@ -4,8 +4,9 @@ import type { Txn } from '#record'
 import type { Validator } from '#validation'
 import { otherForms } from './choices.ts'
 import { withContained } from './contained.ts'
+import type { Deletions } from './deletions.ts'
 import type { FormerIds } from './former-ids.ts'
-import type { Left, Outcome, Reason } from './outcome.ts'
+import type { Left, Outcome, Reason, SourceVersion } from './outcome.ts'
 import { withoutInvalid } from './without-invalid.ts'
 
 /** What is to be written: a resource under its fingerprint, or a change to one that is there. */
@@ -36,6 +37,8 @@ interface Progress {
   readonly warnings: Left[]
   /** What was written under `Type/id`: the transaction shows what stood before. */
   readonly written: Map<string, Resource>
+  /** What the sources say of deletions, by name; undefined where a newer version has come since. */
+  readonly deletions: Map<string, SourceVersion | undefined>
 }
 
 /** How a batch is staged. */
@@ -45,6 +48,8 @@ export interface Staging {
   readonly validator: Validator
   /** The names under which the patient has what others had who were merged into them. */
   readonly former?: FormerIds | undefined
+  /** What the sources of the patient's files have deleted. */
+  readonly deletions?: Deletions | undefined
 }
 
 /** Stages the items of one batch. Has no effect but through `txn`, so it may be run again. */
@@ -58,12 +63,19 @@ export async function stage(txn: Txn, given: readonly Item[], staging: Staging):
 }
 
 async function stageNamed(txn: Txn, items: readonly Item[], staging: Staging): Promise<Committed> {
-  const progress: Progress = { created: [], updated: [], fates: new Map(), warnings: [], written: new Map() }
+  const progress: Progress = {
+    created: [],
+    updated: [],
+    fates: new Map(),
+    warnings: [],
+    written: new Map(),
+    deletions: new Map(),
+  }
   const gathered = gather(items.filter(isMapped))
   const existing = await existingOf(txn, gathered.keys())
   for (const [key, item] of gathered) {
     const fate = await attempt(staging, () =>
-      existing.has(key) ? renew(txn, key, item, staging, progress) : create(txn, key, item.resource, progress),
+      existing.has(key) ? renew(txn, key, item, { staging, progress }) : create(txn, key, item, { staging, progress }),
     )
     for (const one of item.said) progress.fates.set(one, fate)
     for (const one of item.repeated) progress.fates.set(one, 'duplicate')
@@ -82,6 +94,7 @@ async function stageNamed(txn: Txn, items: readonly Item[], staging: Staging): P
   }
   for (const item of items.filter(isRemoval))
     progress.fates.set(item, await attempt(staging, () => remove(txn, item, progress)))
+  staging.deletions?.keep(txn, progress.deletions)
   return progress
 }
 
@@ -165,31 +178,52 @@ async function existingOf(txn: Txn, keys: Iterable<string>): Promise<ReadonlySet
   return existing
 }
 
-async function create(txn: Txn, key: string, resource: Mapped['resource'], progress: Progress): Promise<Fate> {
+interface Work {
+  readonly staging: Staging
+  readonly progress: Progress
+}
+
+async function create(txn: Txn, key: string, { resource, said }: Gathered, work: Work): Promise<Fate> {
+  const since = sinceDeletion(key, said, work)
+  if (since !== undefined && since < 0) return 'duplicate'
   try {
     await txn.create(resource, { id: resource.id })
-    progress.created.push(key)
-    return 'mapped'
+    work.progress.created.push(key)
   } catch (error) {
     // What a person has deleted since the first import stays deleted.
     if (!(isProblem(error) && error.code === 'record.id-taken')) throw error
     return 'duplicate'
   }
+  if (since !== undefined) work.progress.deletions.set(key, undefined)
+  return 'mapped'
+}
+
+/** Which version it is of what its source has deleted: negative when it is older than that; undefined when nothing was deleted. */
+function sinceDeletion(key: string, said: readonly Mapped[], { staging }: Work): number | undefined {
+  const deletion = staging.deletions?.of(key)
+  return deletion && (said.at(-1)?.since?.(deletion) ?? 0)
+}
+
+/** What its source has deleted comes back when the source has it again; what a person has deleted does not. */
+async function revive(txn: Txn, key: string, { resource, said }: Gathered, work: Work): Promise<Fate> {
+  if (!((sinceDeletion(key, said, work) ?? 0) > 0)) return 'duplicate'
+  await txn.update(resource.resourceType, resource.id, resource)
+  work.progress.deletions.set(key, undefined)
+  work.progress.updated.push(key)
+  work.progress.written.set(key, resource)
+  return 'mapped'
 }
 
 /**
  * A row that is there already is a duplicate, unless its kind is brought up to date and it says something new. Each item
  * meets what is stored itself: what the batch makes of them together does not tell which of them came late.
  */
-async function renew(
-  txn: Txn,
-  key: string,
-  { resource, said }: Gathered,
-  staging: Staging,
-  progress: Progress,
-): Promise<Fate> {
+async function renew(txn: Txn, key: string, gathered: Gathered, work: Work): Promise<Fate> {
+  const { resource, said } = gathered
+  const { staging, progress } = work
   const isFact = said.every(({ mode }) => mode === 'create')
   const stored = isFact ? undefined : await txn.read(resource.resourceType, resource.id)
+  if (!isFact && stored === undefined) return revive(txn, key, gathered, work)
   const current = stored && parseResource(stored.json)
   const next = current && said.reduce((version, item) => renewed(version, item, staging, progress), current)
   if (current === undefined || next === undefined || saysTheSame(current, next)) return 'duplicate'
@@ -239,10 +273,12 @@ async function amend(
   return 'mapped'
 }
 
-async function remove(txn: Txn, { type, id, when }: Removal, progress: Progress): Promise<Fate> {
+async function remove(txn: Txn, { type, id, when, deletion }: Removal, progress: Progress): Promise<Fate> {
   const stored = await txn.read(type, id)
-  if (stored === undefined || !when(parseResource(stored.json))) return 'duplicate'
-  await txn.delete(type, id)
+  if (stored !== undefined && !when(parseResource(stored.json))) return 'duplicate'
+  if (stored !== undefined) await txn.delete(type, id)
+  if (deletion !== undefined) progress.deletions.set(`${type}/${id}`, deletion)
+  if (stored === undefined) return 'duplicate'
   progress.updated.push(`${type}/${id}`)
   return 'mapped'
 }

@@ -4,6 +4,7 @@ import type { Grant } from '#access'
 import { type Clock, type Log, Problem } from '#kernel'
 import type { Record } from '#record'
 import type { Validator } from '#validation'
+import { forgetDeletions } from './deletions.ts'
 import { receiveMessage, takeHeld } from './hl7v2/receive-message.ts'
 import { nobody, type Senders } from './hl7v2/senders.ts'
 import { openPeople, type People } from './identity/people.ts'
@@ -11,8 +12,9 @@ import { forgetHeld } from './identity/review/held.ts'
 import { type Job, Jobs } from './jobs.ts'
 import { forgetFingerprintKey } from './keys.ts'
 import { defaultLimits, type IngestLimits } from './limits.ts'
-import { checkReach, type Progress, prepare } from './prepare.ts'
+import { checkReach, prepare } from './prepare.ts'
 import { ImportQueue } from './queue.ts'
+import type { Progress } from './reading-progress.ts'
 import { type Report, reportResource } from './report.ts'
 import { forgetCheckpoints } from './run.ts'
 import { type ByteSource, openFile } from './source/byte-source.ts'
@@ -134,6 +136,7 @@ export function openIngest(options: IngestOptions): Ingest {
       await jobs.forgetPatient(patient)
       await forgetFingerprintKey(record.documents, patient)
       await forgetCheckpoints(record.documents, patient)
+      await forgetDeletions(record.documents, patient)
       await forgetHeld(patient, deps)
     },
     close: async () => {

@@ -35,6 +35,13 @@ export interface Via {
   readonly follow: (stored: Resource) => string | undefined
 }
 
+/** Which version of a resource something is, as its own server numbers and dates them. */
+export interface SourceVersion {
+  /** `meta.lastUpdated`, an instant. */
+  readonly at?: string
+  readonly version?: string
+}
+
 /** What became of a row of a file. */
 export type Outcome =
   | (Counted & {
@@ -50,6 +57,8 @@ export type Outcome =
       readonly untaken?: Untaken
       /** What was known before and is no more, now that the resource is as it is. Pure. */
       readonly dropped?: (before: Resource, standing: Resource) => readonly Left[]
+      /** Which version of its source it is: negative when it is older than a deletion there, 0 when that cannot be told. Pure. */
+      readonly since?: (deletion: SourceVersion) => number
       /** The mapper has validated it. */
       readonly isValid?: boolean
     })
@@ -70,6 +79,8 @@ export type Outcome =
       readonly id: string
       /** Whether the version that is there is one that is no more. */
       readonly when: (stored: Resource) => boolean
+      /** What is remembered of it, so that no older version comes back. */
+      readonly deletion?: SourceVersion
     })
   /** All that the row says another row of the file says too: a duplicate. A row of which something is read is none. */
   | { readonly kind: 'folded'; readonly row: string }

@@ -1,21 +1,16 @@
 import { type Grant, patientsInReach, permits, requirePermission } from '#access'
 import { isProblem, Problem, withBudget } from '#kernel'
 import type { Record, Txn } from '#record'
+import { Deletions } from './deletions.ts'
 import { sources } from './format.ts'
 import { identify, type Recognised } from './identify.ts'
 import type { Doubt, ReviewDeps } from './identity/review/held.ts'
 import { type DoubtfulFile, holdFile } from './identity/review/hold-file.ts'
 import { type ContextDeps, openContext } from './open-context.ts'
+import { type Progress, ReadingProgress } from './reading-progress.ts'
 import { brokenOff, type Ended, runImport } from './run.ts'
 import { type ByteSource, counted, digestOf } from './source/byte-source.ts'
 import { checkStopped, stops } from './stops.ts'
-
-/** How far an import is. */
-export interface Progress {
-  readonly bytesRead: number
-  readonly bytesTotal: number
-  readonly rows: number
-}
 
 /** Who wants a file imported, for whom, and how. */
 export interface Wanted {
@@ -83,24 +78,25 @@ export async function prepare(
   return course => {
     const { signal = new AbortController().signal } = course
     watch.signal = signal
-    const progress = { bytesRead: 0, bytesTotal: source.sizeBytes, rows: 0 }
+    const progress = new ReadingProgress(source.sizeBytes)
     const begin = async () => {
       await course.turn?.(signal)
       const digest = await digestOf(watched)
       watch.read = bytes => {
-        progress.bytesRead = Math.min(progress.bytesRead + bytes, progress.bytesTotal)
-        course.onProgress(progress)
+        progress.add(bytes)
+        course.onProgress(progress.told)
       }
       return digest
     }
     const onRows = (rows: number) => {
       progress.rows = rows
-      course.onProgress(progress)
+      course.onProgress(progress.told)
     }
     // An import takes as long as it takes; it gives way, and ends when nobody wants it any more.
     return withBudget(
       'unbounded',
-      () => run(wanted, recognised, { source: watched, begin, signal, onRows }, deps),
+      () =>
+        run(wanted, recognised, { source: watched, begin, signal, onRows, onLooked: () => progress.looked() }, deps),
       () => !signal.aborted,
     )
   }
@@ -119,19 +115,39 @@ interface Steps {
   /** Waits for the turn of this import. Resolves to the digest of the file. */
   begin(): Promise<string>
   onRows(rows: number): void
+  /** The file was looked through; what is read from now on is taken in. */
+  onLooked(): void
 }
 
 async function run(wanted: Wanted, recognised: Recognised, steps: Steps, deps: PrepareDeps): Promise<Ended> {
   const { format } = recognised
   const { grant, patient, force: forced = false, admit } = wanted
-  const { source, signal, onRows } = steps
+  const { source, signal, onRows, onLooked } = steps
   try {
     const digest = await steps.begin()
     const { context, provenanceId, former } = await openContext(grant, patient, digest, deps, forced)
+    const deletions = await Deletions.open(deps.record.documents, patient)
     const guard = forced ? { forced } : { whom: context }
     const permitted = () => grantNow(wanted, deps)
-    const facts = { grant, patient, format, digest, provenanceId, former, ...guard, signal, permitted, admit }
-    const ended = await runImport(() => recognised.open(context), facts, deps, onRows)
+    const facts = {
+      grant,
+      patient,
+      format,
+      digest,
+      provenanceId,
+      former,
+      deletions,
+      ...guard,
+      signal,
+      permitted,
+      admit,
+    }
+    const open = async () => {
+      const outcomes = await recognised.open(context)
+      onLooked()
+      return outcomes
+    }
+    const ended = await runImport(open, facts, deps, onRows)
     return held(ended, { source, format, digest }, deps)
   } catch (error) {
     return brokenOff(format, error, deps)

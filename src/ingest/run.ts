@@ -4,6 +4,7 @@ import type { Record, Txn, Writer } from '#record'
 import type { Validator } from '#validation'
 import type { Documents } from '#vault'
 import { type Committed, type Fate, type Item, stage } from './commit.ts'
+import type { Deletions } from './deletions.ts'
 import type { Format } from './format.ts'
 import type { FormerIds } from './former-ids.ts'
 import { claimsOf } from './identity/claims.ts'
@@ -42,6 +43,8 @@ export interface RunFacts {
   permitted?(): Promise<Grant>
   /** The names under which the patient has what others had who were merged into them. */
   readonly former?: FormerIds | undefined
+  /** What the sources of the patient's files have deleted. */
+  readonly deletions?: Deletions | undefined
 }
 
 /** How far an import of this file came. Written in the transaction of each batch. */
@@ -264,8 +267,8 @@ class Run {
     txn.note(
       `import ${this.#facts.format}${this.#facts.forced === true ? ', forced whatever differs in identity' : ''}`,
     )
-    const { former } = this.#facts
-    return stage(txn, items, { strict: false, validator: this.#deps.validator, former })
+    const { former, deletions } = this.#facts
+    return stage(txn, items, { strict: false, validator: this.#deps.validator, former, deletions })
   }
 
   async #writeProvenance(txn: Txn, written: readonly string[], last: boolean): Promise<void> {

@@ -27,7 +27,8 @@ export class Directory {
   readonly places: Places
   readonly #context: ReadContext
   #patients: readonly FilePatient[] = []
-  readonly #subjects = new Set<string>()
+  /** Whom resources are about, each with where the file first says so. */
+  readonly #subjects = new Map<string, string>()
 
   constructor(context: ReadContext) {
     this.#context = context
@@ -42,7 +43,7 @@ export class Directory {
     if (found.resource.resourceType === 'Patient') this.#addPatient(found, where, index)
     else {
       this.places.add(found, index)
-      this.#addSubject(found)
+      this.#addSubject(found, where)
     }
   }
 
@@ -68,11 +69,11 @@ export class Directory {
     return this.#patients.some(({ newest }) => newest.index === index)
   }
 
-  #addSubject({ resource, fullUrl }: Found): void {
+  #addSubject({ resource, fullUrl }: Found, where: string): void {
     // A file of many people is found out by the second of them.
     if (this.#subjects.size > 1000) return
     for (const reference of ownersIn(resource).map(unversioned).filter(isPatientReference))
-      this.#subjects.add(resolved(reference, fullUrl))
+      if (!this.#subjects.has(resolved(reference, fullUrl))) this.#subjects.set(resolved(reference, fullUrl), where)
   }
 
   /**
@@ -90,10 +91,11 @@ export class Directory {
 
   /** The names of the one whom a file without a Patient is about. A urn is a person's unless it is known to be something else's. */
   #onlySubject(direct: string): readonly string[] {
-    const subjects = [...this.#subjects].filter(subject => this.places.find(subject) === undefined)
-    if (isOne(subjects)) return subjects
+    const subjects = [...this.#subjects].filter(([subject]) => this.places.find(subject) === undefined)
+    const names = subjects.map(([subject]) => subject)
+    if (isOne(names)) return names
     if (this.#subjects.has(direct)) return []
-    throw severalPatients([])
+    throw severalPatients(subjects.map(([, place]) => place))
   }
 
   /** The one whom the file is about, or the one of several who has a number of the patient or fits by name and birth date. */
@@ -136,8 +138,7 @@ const mostPlaces = 20
 
 function severalPatients(places: readonly string[]): Problem {
   const text = 'The file is about several patients, and none of them can be told to be this one.'
-  const expression = places.length === 0 ? 'Patient.identifier' : places.slice(0, mostPlaces)
-  return new Problem('unprocessable', 'ingest.several-patients', text, { expression })
+  return new Problem('unprocessable', 'ingest.several-patients', text, { expression: places.slice(0, mostPlaces) })
 }
 
 export function isPatientReference(reference: string): boolean {

@@ -7,11 +7,19 @@ import { ownFragments } from './contained.ts'
 import { type Directory, isPatientReference } from './directory.ts'
 import { ownerElements } from './owners.ts'
 import { amendment } from './patient-elements.ts'
-import { identifierIn, type PatientNames, unversioned } from './patient-names.ts'
+import {
+  identifierIn,
+  isRelative,
+  type PatientNames,
+  resolved,
+  splitFragment,
+  unversioned,
+  withoutRoot,
+} from './patient-names.ts'
 import { isShared, type Place } from './places.ts'
 import type { Found, Gone } from './read-resources.ts'
 import { type Rewritten, rewriteReferences, rewriteUrls } from './references.ts'
-import { isOlder, stampsOf, type Version, withoutStamps, withStampsOf } from './versions.ts'
+import { compareVersions, isOlder, stampsOf, type Version, withoutStamps, withStampsOf } from './versions.ts'
 
 /** Types that are no facts about a person, or that this server writes itself. */
 const passedOver: ReadonlySet<string> = new Set([
@@ -59,7 +67,8 @@ export function mapResource(found: Found, scene: Scene): Outcome {
   if (isShared(type)) return { kind: 'mapped', row, resource: mapped, mode: 'create' }
   const over = (stored: Resource, anew: Resource) =>
     isOlder(found.version, stored) ? undefined : withStampsOf(stored, anew)
-  return { kind: 'mapped', row, resource: mapped, mode: 'upsert', over }
+  const since = (deletion: Version) => compareVersions(found.version, deletion)
+  return { kind: 'mapped', row, resource: mapped, mode: 'upsert', over, since }
 }
 
 /**
@@ -73,7 +82,7 @@ export function mapDeletion(gone: Gone, index: number, { directory }: Scene): Ou
   if (place !== undefined && place.newest.index !== index) return undefined
   if (type === 'Patient' || isShared(type)) return { kind: 'unmapped', row: `${row}.deleted` }
   const id = place?.id ?? directory.places.idOfDeleted(gone)
-  return { kind: 'remove', row, type, id, when: stored => !isOlder(gone.version, stored) }
+  return { kind: 'remove', row, type, id, when: stored => !isOlder(gone.version, stored), deletion: gone.version }
 }
 
 function reowned({ resource, fullUrl, version }: Found, id: string, scene: Scene): Resource & { id: string } {
@@ -82,8 +91,7 @@ function reowned({ resource, fullUrl, version }: Found, id: string, scene: Scene
   if (resource.resourceType === 'Binary') mapped.securityContext = context.subject
   nameSubject(mapped, scene)
   const own = ownFragments(resource, context)
-  rewriteReferences(mapped, reference => (own.has(reference) ? context.subject : rewrite(reference, fullUrl, scene)))
-  rewriteUrls(mapped, url => rewriteUrl(url, fullUrl, scene))
+  follow(mapped, fullUrl, scene, own)
   if (own.size > 0) leaveOut(mapped, own)
   return mapped
 }
@@ -123,14 +131,29 @@ function metaOf(resource: Resource, version: Version, context: ReadContext) {
 }
 
 function mapPatient({ resource, fullUrl }: Found, scene: Scene): Outcome {
-  return amendment(resource, scene.context, known => {
-    rewriteReferences(known, reference => rewrite(reference, fullUrl, scene))
-    rewriteUrls(known, url => rewriteUrl(url, fullUrl, scene))
+  return amendment(resource, scene.context, known => follow(known, fullUrl, scene))
+}
+
+/** Lets all that a resource refers to lead to what became of it, in place. References are links, too; they are followed once. */
+function follow(
+  resource: Resource,
+  fullUrl: string | undefined,
+  scene: Scene,
+  own: ReadonlySet<string> = new Set(),
+): void {
+  const followed = new Set<string>([scene.context.source])
+  rewriteReferences(resource, reference => {
+    const rewritten = own.has(reference) ? scene.context.subject : rewrite(reference, fullUrl, scene)
+    if ('reference' in rewritten) followed.add(rewritten.reference)
+    return rewritten
   })
+  rewriteUrls(resource, url => (followed.has(url) ? url : rewriteUrl(url, fullUrl, scene)))
 }
 
 function rewrite(reference: string, fullUrl: string | undefined, scene: Scene): Rewritten {
   const { names, directory, context } = scene
+  // What stands in the resource itself stays there.
+  if (reference.startsWith('#')) return { reference }
   if (names.has(reference, fullUrl)) return context.subject
   const place = directory.places.find(reference, fullUrl)
   if (place?.isKept === true) return { reference: `${place.type}/${place.id}` }
@@ -143,7 +166,6 @@ function rewrite(reference: string, fullUrl: string | undefined, scene: Scene): 
  */
 function elsewhere(reference: string): Rewritten {
   const { kind, url } = parseReference(reference)
-  if (kind === 'fragment') return { reference }
   if (kind === 'conditional') {
     const identifier = identifierIn(url)
     return identifier.value === undefined ? { display: 'Not in the file' } : { identifier }
@@ -153,16 +175,25 @@ function elsewhere(reference: string): Rewritten {
 }
 
 const missingBinary =
-  'The bytes of some attachments are not in the file, or could not be taken in; their addresses were kept as they stand.'
+  'The bytes of some attachments are not in the file, or could not be taken in; their addresses lead to where they were.'
 
 function rewriteUrl(url: string, fullUrl: string | undefined, { directory, names, warnings }: Scene): string {
   const place = directory.places.find(url, fullUrl)
   // What stands under an address that is also the canonical one of a definition keeps it.
-  const isPlain = place?.type === 'Binary' || /^urn:/i.test(url)
-  if (place !== undefined && isPlain && isReadable(place)) return `${place.type}/${place.id}`
+  const isPlain = place?.type === 'Binary' || /^urn:/i.test(url) || isRelative(url)
+  if (place !== undefined && isPlain && isReadable(place)) return `${place.type}/${place.id}${splitFragment(url)[1]}`
   if (place?.type === 'Binary' || (place === undefined && isBinary(url) && !names.has(url, fullUrl)))
     warnings.push({ kind: 'warning', text: missingBinary })
-  return url
+  return leadingAway(url, fullUrl)
+}
+
+/** A relative link that names a resource would lead to whatever has that name here: it leads to where the file has it from. */
+function leadingAway(url: string, fullUrl: string | undefined): string {
+  const [whole, fragment] = splitFragment(url)
+  const { kind } = parseReference(withoutRoot(unversioned(whole)))
+  if (!isRelative(url) || (kind !== 'local' && kind !== 'conditional')) return url
+  const address = resolved(unversioned(whole), fullUrl)
+  return isRelative(address) ? `urn:kinhold:fhir:elsewhere:${url}` : `${address}${fragment}`
 }
 
 /** Bytes that only somebody else's documents show are theirs. */
@@ -171,5 +202,5 @@ function isReadable({ isKept, shownByOther, shownByOwn }: Place): boolean {
 }
 
 function isBinary(url: string): boolean {
-  return parseReference(unversioned(url)).type === 'Binary'
+  return parseReference(withoutRoot(unversioned(url))).type === 'Binary'
 }

@@ -58,9 +58,15 @@ function isAddress(text: string): boolean {
   return text.startsWith('http://') || text.startsWith('https://')
 }
 
-/** A reference without the version that it names, and as the others are written that lead to the same. */
+/** What a reference names a part of: `Binary/1` of `Binary/1#page=2`. A contained resource is named by its fragment alone. */
+export function splitFragment(reference: string): readonly [whole: string, fragment: string] {
+  const at = reference.indexOf('#')
+  return at <= 0 ? [reference, ''] : [reference.slice(0, at), reference.slice(at)]
+}
+
+/** A reference without the version and the part that it names, and as the others are written that lead to the same. */
 export function unversioned(reference: string): string {
-  const plain = plainForm(reference)
+  const plain = plainForm(splitFragment(reference)[0])
   const at = plain.indexOf('/_history/')
   return at < 0 ? plain : plain.slice(0, at)
 }
@@ -73,9 +79,25 @@ function plainForm(reference: string): string {
 
 const place = /\/[A-Z][A-Za-z]+\/[A-Za-z0-9\-.]{1,64}$/
 
-/** A relative reference as below the address of the entry that says it; any other as it stands. */
+/** A relative reference as below the address of the entry that says it, or its host; any other as it stands. */
 export function resolved(reference: string, fullUrl: string | undefined): string {
-  if (fullUrl === undefined || !isAddress(fullUrl) || !/^[A-Z][A-Za-z]+\/[A-Za-z0-9\-.]{1,64}$/.test(reference))
-    return reference
+  if (fullUrl === undefined || !isAddress(fullUrl)) return reference
+  if (isRooted(reference)) return URL.canParse(fullUrl) ? new URL(reference, fullUrl).href : reference
+  if (!/^[A-Z][A-Za-z]+\/[A-Za-z0-9\-.]{1,64}$/.test(reference)) return reference
   return place.test(fullUrl) ? `${fullUrl.replace(place, '')}/${reference}` : reference
+}
+
+/** `/fhir/Binary/1`, which leads from the root of a host (https://www.rfc-editor.org/rfc/rfc3986#section-4.2). */
+function isRooted(reference: string): boolean {
+  return /^\/(?!\/)/.test(reference)
+}
+
+/** A reference without a host to lead from, as far as it names a resource. */
+export function withoutRoot(reference: string): string {
+  return isRooted(reference) ? (place.exec(reference)?.[0].slice(1) ?? reference) : reference
+}
+
+/** Whether a link leads to whatever has its name where it is read: it has no host of its own. */
+export function isRelative(link: string): boolean {
+  return !/^(?:[a-z][a-z0-9+.-]*:|\/\/|#)/i.test(link)
 }

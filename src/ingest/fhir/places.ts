@@ -1,10 +1,10 @@
-import type { Resource } from '#fhir'
+import { parseReference, type Resource } from '#fhir'
 import { Problem } from '#kernel'
 import { identifierKey } from '../patient-merge.ts'
 import type { ReadContext } from '../read-context.ts'
 import { isAboutStranger } from './contained.ts'
 import { ownersIn } from './owners.ts'
-import { resolved, unversioned } from './patient-names.ts'
+import { identifierIn, resolved, unversioned, withoutRoot } from './patient-names.ts'
 import type { Found, Gone } from './read-resources.ts'
 import { type Candidate, newerOf } from './versions.ts'
 
@@ -44,10 +44,14 @@ export function isShared(type: string): boolean {
   return sharedTypes.has(type)
 }
 
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
 /** How references in the file may name a resource. */
 export function keysOf(resource: Resource, fullUrl: string | undefined): readonly string[] {
   const keys = fullUrl === undefined ? [] : [unversioned(fullUrl)]
   if (resource.id !== undefined) keys.push(`${resource.resourceType}/${resource.id}`)
+  // Whatever has no address is known by its UUID: no other resource has it.
+  if (fullUrl === undefined && uuid.test(resource.id ?? '')) keys.push(`urn:uuid:${resource.id}`.toLowerCase())
   return keys
 }
 
@@ -73,14 +77,14 @@ export class Places {
     const { resource, fullUrl, version, backwards } = found
     const candidate: Candidate = { ...version, index, backwards }
     const keys = keysOf(resource, fullUrl)
-    const known = this.#known(keys, fullUrl)
+    const known = this.#known(ownNamesOf(found), fullUrl)
     const place = known ?? this.#newPlace(found, candidate)
     place.newest = known === undefined ? candidate : newerOf(known.newest, candidate)
     if (place.newest === candidate) {
       place.about = ownersIn(resource)
       place.isKept = this.#canKeep(found, place)
     }
-    for (const key of keys) if (!this.#places.has(key)) this.#places.set(key, place)
+    for (const key of [...keys, ...numbersOf(resource)]) if (!this.#places.has(key)) this.#places.set(key, place)
     this.hasBinaries ||= resource.resourceType === 'Binary'
   }
 
@@ -126,7 +130,8 @@ export class Places {
   /** Where what a reference leads to goes; relative ones are first read as below the address of who says them. */
   find(reference: string, fullUrl?: string): Place | undefined {
     const plain = unversioned(reference)
-    return this.#places.get(resolved(plain, fullUrl)) ?? this.#places.get(plain)
+    const found = this.#places.get(resolved(plain, fullUrl)) ?? this.#places.get(withoutRoot(plain))
+    return found ?? this.#places.get(asked(plain) ?? '')
   }
 
   /** Notes that a resource shows what a link leads to. */
@@ -137,8 +142,8 @@ export class Places {
     else place.shownByOwn = true
   }
 
-  placeOf({ resource, fullUrl }: Found): Place | undefined {
-    return this.#known(keysOf(resource, fullUrl), fullUrl)
+  placeOf(found: Found): Place | undefined {
+    return this.#known(ownNamesOf(found), found.fullUrl)
   }
 
   placeOfDeletion({ gone: { type, id }, fullUrl }: Gone): Place | undefined {
@@ -149,6 +154,26 @@ export class Places {
   idOfDeleted({ gone: { type, id }, fullUrl }: Gone): string {
     return this.#context.fingerprint('fhir', type, fullUrl ?? `${type}/${id}`)
   }
+}
+
+/** What is nobody's is found by its numbers, as conditional references ask for them: https://hl7.org/fhir/R4/http.html#trules */
+function numbersOf({ resourceType: type, identifier }: Resource): readonly string[] {
+  if (!isShared(type) || !Array.isArray(identifier)) return []
+  const whole = (identifier as Identified[]).filter(({ value }) => typeof value === 'string')
+  return whole.map(one => `${type}?${identifierKey(one)}`)
+}
+
+/** What has neither an address nor an id is known by its numbers, if by anything. */
+function ownNamesOf({ resource, fullUrl }: Found): readonly string[] {
+  const keys = keysOf(resource, fullUrl)
+  return keys.length > 0 ? keys : numbersOf(resource)
+}
+
+/** The number that a conditional reference asks for, as `numbersOf` writes it. */
+function asked(reference: string): string | undefined {
+  const { kind, type, url } = parseReference(reference)
+  const identifier = kind === 'conditional' ? identifierIn(url) : {}
+  return identifier.value === undefined ? undefined : `${type}?${identifierKey(identifier)}`
 }
 
 interface Identified {

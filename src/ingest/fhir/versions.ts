@@ -1,11 +1,7 @@
 import { isInstant, type Resource } from '#fhir'
+import type { SourceVersion } from '../outcome.ts'
 
-/** Which version of a resource something is, as its own server numbers and dates them. */
-export interface Version {
-  /** `meta.lastUpdated`, an instant. */
-  readonly at?: string
-  readonly version?: string
-}
+export type Version = SourceVersion
 
 /** Where our resource keeps which version of its source it is. */
 const urls = { at: 'urn:kinhold:fhir:last-updated', version: 'urn:kinhold:fhir:version-id' } as const

@@ -151,12 +151,12 @@ describe('the bytes of a document in the same file – https://hl7.org/fhir/R4/b
     expect((await readPatient(house.record, house.anna)).photo).toEqual([{ url: (await binaryIds(house))[0] }])
   })
 
-  it('are told to be missing where they are, and their address stays as it is', async () => {
+  it('are told to be missing where they are, and their address leads to nothing here', async () => {
     const house = await openHouse()
     const { warnings } = await take(house, bundle(entry(patient()), entry(letter('Binary/b9'))))
     expect(warnings).toEqual([expect.stringContaining('not in the file')])
     expect((await found(house.record, 'DocumentReference'))[0]?.content).toMatchObject([
-      { attachment: { url: 'Binary/b9' } },
+      { attachment: { url: 'urn:kinhold:fhir:elsewhere:Binary/b9' } },
     ])
   })
 
@@ -169,7 +169,7 @@ describe('the bytes of a document in the same file – https://hl7.org/fhir/R4/b
     expect(counts.rejected).toMatchObject([{ row: 'Binary', reason: 'not-valid' }])
     expect(warnings).toHaveLength(1)
     expect((await found(house.record, 'DocumentReference'))[0]?.content).toMatchObject([
-      { attachment: { url: 'Binary/b1' } },
+      { attachment: { url: 'urn:kinhold:fhir:elsewhere:Binary/b1' } },
     ])
   })
 

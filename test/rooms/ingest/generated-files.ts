@@ -155,6 +155,8 @@ export const datasetOf = (of: readonly GeneratedRow[]): string =>
 
 const head = (type: string, n: number) => `MSH|^~\\&|LAB|CLINIC|||20240105101500||${type}|m${n}|P|2.5.1`
 const pid = 'PID|1||77^^^CLINIC^MR||Doe^Jane||19800101|F'
+/** Who has which number is remembered, so each file is about somebody else. */
+let people = 0
 const results = (n: number, ...more: readonly string[]) =>
   [head('ORU^R01^ORU_R01', n), pid, `OBR|1|f${n}||24331-1^Lipids^LN|||20240105`, ...more].join('\r')
 
@@ -173,11 +175,17 @@ const messageKinds: readonly ((n: number) => readonly [text: string, rows: numbe
 /** Messages, each with how many rows it is: its segments, or itself where it is refused. */
 export const messages: fc.Arbitrary<readonly (GeneratedRow & { readonly rows: number })[]> = fc
   .array(fc.nat(messageKinds.length - 1), { minLength: 1, maxLength: 12 })
-  .map(of =>
-    [0, ...of].flatMap((kind, n) => {
+  .map(of => {
+    people += 1
+    const born = new Date(people * 86_400_000).toISOString().slice(0, 10).replaceAll('-', '')
+    return [0, ...of].map((kind, n) => {
       const [text = '', rows = 0, said = false] = messageKinds[kind]?.(n) ?? []
-      return [{ text, rows, ...(said ? { said: `w${n}-` } : {}) }]
-    }),
-  )
+      return {
+        text: text.replace('77^^^', `77${people}^^^`).replace('19800101', born),
+        rows,
+        ...(said ? { said: `w${n}-` } : {}),
+      }
+    })
+  })
 
 export const messageFile = (of: readonly GeneratedRow[]): string => of.map(({ text }) => `${text}\r`).join('')
