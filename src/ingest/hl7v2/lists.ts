@@ -21,7 +21,7 @@ const lists: Readonly<Record<string, Supersedes>> = {
   result: same(({ reference }) => reference),
   specimen: same(({ reference }) => reference),
   basedOn: same(({ reference }) => reference),
-  location: same(({ status = 'active' }) => (status === 'planned' ? 'active' : status)),
+  location: same(placeIn),
 }
 
 function same(of: (entry: Node) => unknown): Supersedes {
@@ -40,6 +40,11 @@ function usesMeet(anew: Node, stored: Node): boolean {
 /** A use for which R4 has no word stands beside. */
 function useOf({ use, _use: beside }: Node): unknown {
   return use ?? (beside === undefined ? undefined : printJson(beside))
+}
+
+/** Where the patient is, was before, or stays for a while (PV1-11); where they were to go is where they are. */
+function placeIn({ status = 'active', extension }: Node): string {
+  return `${status === 'planned' ? 'active' : String(status)} ${extension === undefined ? '' : printJson(extension)}`
 }
 
 function codesOf(concepts: unknown): unknown {

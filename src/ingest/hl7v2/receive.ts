@@ -11,8 +11,8 @@ import { knownAs, rememberAs } from '../identity/review/known-as.ts'
 import type { Read } from './map-message.ts'
 import { type Message, value } from './message.ts'
 import { personOf, placesOf } from './person.ts'
-import { patientElements } from './resources/patient.ts'
-import type { Elements } from './scene.ts'
+import { patientElements, wholePatient } from './resources/patient.ts'
+import { type Elements, openScene } from './scene.ts'
 import { processingMeta } from './senders.ts'
 import type { Group } from './structure.ts'
 
@@ -133,7 +133,10 @@ function appeared(): Problem {
   return new Problem('conflict', 'ingest.hl7-patient-appeared', 'The patient was taken in meanwhile.')
 }
 
+/** Whoever is taken in is what the whole group says of them, not PID alone. */
 async function createPatient(txn: Txn, id: string, { read, group }: Question): Promise<void> {
   const meta = processingMeta(read.message)
-  await txn.create({ resourceType: 'Patient', ...meta, ...elementsOf(read, group) }, { id })
+  const context = { patient: id, subject: { reference: `Patient/${id}` }, source: '', fingerprint: () => '' }
+  const elements = wholePatient(openScene(read, group, context), group)
+  await txn.create({ resourceType: 'Patient', ...meta, ...elements }, { id })
 }

@@ -2,6 +2,7 @@ import { type Resource, type Shape, shapeOf, shapeOfElement } from '#fhir'
 import { otherForms } from '../choices.ts'
 import { overlaid } from '../commit.ts'
 import { withContained } from '../contained.ts'
+import { covers } from '../standing.ts'
 import { mergedLists } from './lists.ts'
 import { newer } from './said-at.ts'
 
@@ -50,7 +51,10 @@ function fallenOf(name: string, before: Node, after: Node, shape: Shape | undefi
   const element = shape?.elements.get(name)
   const inside = element === undefined || shape === undefined ? undefined : shapeOfElement(shape, element)
   if (!isNested(element?.type)) return []
-  return entries.flatMap((entry, at) => fallenWithin(entry, left[at], inside).map(below => `${name}.${below}`))
+  // Entries change their places; what an entry says is there where another one says it.
+  const changed = entries.filter(entry => !left.some(one => covers(one, entry)))
+  const other = left.filter(one => !entries.some(entry => covers(one, entry)))
+  return changed.flatMap((entry, at) => fallenWithin(entry, other[at], inside).map(below => `${name}.${below}`))
 }
 
 function fallenWithin(before: unknown, after: unknown, shape: Shape | undefined): readonly string[] {

@@ -424,3 +424,53 @@ it('what is put together of two versions is validated: what would not be valid i
   expect(stored).toMatchObject({ valueString: 'new' })
   expect(stored).not.toHaveProperty('effectiveDateTime')
 })
+
+describe('nothing that is said of a person is lost when they are taken in', () => {
+  const told = [
+    'PID|1||N1^^^HOSP^MR||Newman^Ned||19700101|M',
+    'PD1||||7781^Osei^Kwame^^^Dr',
+    'ROL|1|AD|PP^Primary Care^HL70443|9981^Else^Who^^^Dr|20200101|20301231',
+    'NK1|1||EMR^Employer^HL70063||^WPN^PH^^1^206^5550111||E||||||Acme Works',
+  ]
+  const admission = (event: string) =>
+    message(`MSH|^~\\&|REG|HOSP|KIN|HOME|20240310120000+0000||ADT^${event}|N1|P|2.5.1`, ...told)
+  it.each(['A01', 'A04', 'A05', 'A28'])('%s: family doctors, and organizations among the next of kin', async event => {
+    const one = await openHouse()
+    await one.ingest.hl7v2({ grant: everything(), message: admission(event) })
+    const [patient] = await found(one.record, 'Patient', 'identifier=N1')
+    expect(patient?.generalPractitioner).toHaveLength(2)
+    expect(JSON.stringify(patient)).toMatch(/"start":"2020-01-01","end":"2030-12-31"/)
+    expect(JSON.stringify(patient?.contact)).toContain('Acme Works')
+    expect(patient && validator.validate(patient)).toEqual([])
+  })
+})
+
+describe('what else an update leaves alone', () => {
+  it('where the patient stays for a while (PV1-11) stays beside where they are', async () => {
+    const { house: one, send } = await house()
+    await send('ADT^A01', segment('PV1', { 2: 'I', 3: 'WARD^1', 6: 'OLD^2', 11: 'HOLD^7', 19: 'V1' }))
+    const ack = await send('ADT^A02', segment('PV1', { 2: 'I', 3: 'WARD^5', 19: 'V1' }))
+    const { location } = (await only(one, 'Encounter')) as { location?: { location?: { display?: string } }[] }
+    expect(location?.map(({ location: of }) => of?.display).sort()).toEqual(['HOLD, 7', 'OLD, 2', 'WARD, 5'])
+    expect(warnings(ack)).toEqual([])
+  })
+
+  it.each(['A08', 'A31', 'A04'])(
+    'a null among other repetitions is named: it does not say what it means – %s',
+    async event => {
+      const { house: one, send } = await house()
+      const pid = (fields: Record<number, string>) =>
+        segment('PID', { 3: 'A1^^^HOSP^MR', 5: 'Smith^Anna', 7: '20150607', ...fields })
+      const told = (fields: Record<number, string>, id: string, of: string) =>
+        one.ingest.hl7v2({
+          grant: everything(),
+          message: message(`MSH|^~\\&|REG|HOSP|K|H|20240310130000+0000||ADT^${of}|${id}|P|2.5.1`, pid(fields)),
+        })
+      await send('ADT^A04')
+      await told({ 13: '^PRN^PH^^1^206^5550111' }, 'Q1', 'A08')
+      const { ack } = await told({ 13: '""~^NET^Internet^a@example.org' }, 'Q2', event)
+      expect(ack).toMatch(/PID\^1\^13\^1[^|]*\|.*PID-13\[1\] \(null\)/)
+      expect(JSON.stringify(await found(one.record, 'Patient', 'identifier=A1'))).toContain('5550111')
+    },
+  )
+})

@@ -1,5 +1,5 @@
 import type { Resource } from '#fhir'
-import { field, isNull, parsePlace, type Segment } from '../message.ts'
+import { type Field, field, isNull, parsePlace, type Segment } from '../message.ts'
 import { type FieldRule, rulesOf } from '../tables.ts'
 
 type Node = { readonly [element: string]: unknown }
@@ -29,11 +29,18 @@ interface Removal {
 function nullsIn(segment: Segment, resource: string): { place: string; removal: Removal | undefined }[] {
   const rules = rulesOf(segment.name, resource)
   return segment.fields.flatMap((given, number) => {
-    if (given === undefined || !isNull(field(segment, number))) return []
     const place = `${segment.name}-${number}`
+    if (given === undefined) return []
+    if (!isNull(field(segment, number)))
+      return nullRepetitions(place, given).map(one => ({ place: one, removal: undefined }))
     const rule = rules.find(({ from, to }) => parsePlace(from).number === number && to !== '$said')
     return [{ place, removal: rule && removalOf(rule, rules) }]
   })
+}
+
+/** A null among other repetitions does not say which of those that are known it means: `PID-13[1]`. */
+export function nullRepetitions(place: string, given: Field): readonly string[] {
+  return given.flatMap((repetition, at) => (given.length > 1 && isNull([repetition]) ? [`${place}[${at + 1}]`] : []))
 }
 
 function removalOf(rule: FieldRule, rules: readonly FieldRule[]): Removal | undefined {

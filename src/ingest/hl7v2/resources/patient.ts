@@ -12,7 +12,7 @@ import { applied, type Elements, ignore, join, type Scene, say, tellUncoded, unt
 import { withAuthority } from '../sender.ts'
 import { type Group, groupsOf, segmentOf } from '../structure.ts'
 import { rulesOf } from '../tables.ts'
-import { type Nulls, nullsOf } from './nulls.ts'
+import { type Nulls, nullRepetitions, nullsOf } from './nulls.ts'
 import { familyDoctors } from './participants.ts'
 import { isOrganization } from './related-person.ts'
 
@@ -21,12 +21,9 @@ import { isOrganization } from './related-person.ts'
  * fills what is absent. Identifiers are added in either case, never lost.
  */
 export function mapPatient(scene: Scene, group: Group): void {
-  const { elements, lost, uncoded } = patientElements(group, scene, scene.ledger)
-  for (const { segment, place } of lost) warn(scene, segment, place)
-  for (const { segment, place } of uncoded) tellUncoded(scene, segment, place)
+  const whole = wholePatient(scene, group)
   const [pid] = group.segments
   if (pid === undefined) return
-  const whole = combined(elements, familyDoctors(scene, group, pid), organizations(scene, group))
   const pd1 = segmentOf(group, 'PD1')
   const nulls = nullsOf([pid, pd1], 'Patient')
   for (const place of scene.row.patient === 'replace' ? nulls.ignored : nullPlaces(pid, pd1))
@@ -37,12 +34,23 @@ export function mapPatient(scene: Scene, group: Group): void {
   if (scene.row.merges === true) joinMerged(scene, segmentOf(group, 'MRG'), pid)
 }
 
+/** All that a group says of its Patient: PID and PD1, the family doctors behind them, and the organizations among the next of kin. */
+export function wholePatient(scene: Scene, group: Group): Elements {
+  const { elements, lost, uncoded } = patientElements(group, scene, scene.ledger)
+  for (const { segment, place } of lost) warn(scene, segment, place)
+  for (const { segment, place } of uncoded) tellUncoded(scene, segment, place)
+  const [pid] = group.segments
+  const doctors = pid === undefined ? {} : familyDoctors(scene, group, pid)
+  return combined(elements, doctors, organizations(scene, group))
+}
+
 /** Only an update deletes: an admission must not take from what the person has written. */
 function nullPlaces(...segments: readonly (Segment | undefined)[]): readonly string[] {
   return segments.flatMap(segment =>
-    (segment?.fields ?? []).flatMap((given, number) =>
-      given !== undefined && isNull(given) ? [`${segment?.name}-${number}`] : [],
-    ),
+    (segment?.fields ?? []).flatMap((given, number) => {
+      const place = `${segment?.name}-${number}`
+      return given === undefined ? [] : isNull(given) ? [place] : nullRepetitions(place, given)
+    }),
   )
 }
 
