@@ -1,9 +1,11 @@
-import type { Clock } from '#kernel'
+import { type Clock, counter, gauge } from '#kernel'
 
 interface Held<T> {
   readonly value: T
   usedAtMs: number
 }
+
+const unwrapped = counter('kinhold_keys_unwrapped_total', 'Keys that were unwrapped because they were not at hand')
 
 /**
  * Unwrapped keys that are in use: at most `capacity` of them, the least recently used leaving first, and none that nobody has asked
@@ -22,6 +24,7 @@ export class KeyCache<T> {
     this.#clock = clock
     this.#capacity = capacity
     this.#idleMs = idleMs
+    gauge(this, { name: 'kinhold_keys_at_hand', help: 'Unwrapped keys in memory' }, cache => cache.#held.size)
   }
 
   get(id: string): T | undefined {
@@ -38,6 +41,7 @@ export class KeyCache<T> {
   }
 
   set(id: string, value: T): void {
+    unwrapped.add()
     const nowMs = this.#clock.nowMs()
     this.#place(id, { value, usedAtMs: nowMs })
     for (const [oldest, held] of this.#held) {

@@ -27,6 +27,8 @@ interface Goal {
   readonly met?: boolean
 }
 
+const print = (line: string) => process.stdout.write(`${line}\n`)
+
 const wait = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
 
 interface World {
@@ -171,9 +173,9 @@ const world = await build()
 try {
   const tally = newTally()
   const goals = [...(await killing(world, tally)), ...(await living(world, tally.acknowledged))]
-  console.log(`machine: ${machine()}; ${values.minutes} minutes, ${perSecond} requests/s, 5 patients\n`)
-  console.log('| what | figure | |\n|---|---|---|')
-  for (const { name, figure, met } of goals) console.log(`| ${name} | ${figure} | ${marks[`${met}`]} |`)
+  print(`machine: ${machine()}; ${values.minutes} minutes, ${perSecond} requests/s, 5 patients\n`)
+  print('| what | figure | |\n|---|---|---|')
+  for (const { name, figure, met } of goals) print(`| ${name} | ${figure} | ${marks[`${met}`]} |`)
   if (goals.some(({ met }) => met === false)) process.exitCode = 1
 } finally {
   await world.home.remove()

@@ -1,4 +1,4 @@
-import { giveWay, isProblem, type Log, type Problem, withBudget } from '#kernel'
+import { gauge, giveWay, isProblem, type Log, type Problem, withBudget } from '#kernel'
 import { type Holder, type IndexRow, PopulationIndex } from '#search'
 import type { CompartmentId, Store } from '#store'
 import type { Vault } from '#vault'
@@ -59,6 +59,8 @@ export class Population {
   constructor(part: Part, rooms: PopulationRooms) {
     this.#part = part
     this.#rooms = rooms
+    const help = 'Bytes of the indexes of all compartments together'
+    gauge(this, { name: 'kinhold_population_bytes', help }, population => population.sizeBytes)
   }
 
   /** What cannot be read, as of the last look. */

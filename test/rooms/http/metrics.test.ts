@@ -177,6 +177,7 @@ describe('what figures say', () => {
     expect(figureOf(text, 'kinhold_imports{state="working"}')).toBe(0)
     expect(figureOf(text, 'kinhold_ledgers_open')).toBeGreaterThan(0)
     expect(figureOf(text, 'kinhold_keys_at_hand')).toBeGreaterThan(0)
+    expect(figureOf(text, 'kinhold_population_bytes')).toBeGreaterThanOrEqual(0)
   })
 
   it('is nothing of what was asked: no id, value, token, name or query, wherever it stood', async () => {
