@@ -72,7 +72,7 @@ export interface App {
   (request: IncomingMessage, response: ServerResponse): void
   /** Somebody has connected. */
   connect(socket: Socket): void
-  /** From now on `/readyz` says that the server is closing. */
+  /** From now on `/readyz` says that the server is closing, and whoever waits for a turn is asked to come again. */
   drain(): void
 }
 
@@ -123,6 +123,7 @@ export function createApp(app: AppRooms): App {
   })
   const drain = () => {
     state.draining = true
+    endpoint.admission.close()
   }
   return Object.assign(door, { drain, connect: (socket: Socket) => connections.add(socket) })
 }

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer as createNodeServer, type Server, type ServerOptions } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { App } from './app.ts'
 import { boundHandshakes, followRenewals, handshakeMs, type Tls } from './tls.ts'
 import { refuseUnreadable } from './unreadable.ts'
@@ -12,7 +13,7 @@ export interface Listening {
   /** The port that is really used; of interest where 0 was asked for. */
   readonly port: number
   /**
-   * Answers what has been asked, takes nothing new, and closes.
+   * Answers what it has begun to do, refuses what waits, takes nothing new, and closes.
    *
    * @param drainMs  after which connections are cut; at most 25 seconds, so that a process manager need not kill
    */
@@ -68,18 +69,39 @@ export async function listen(
   }
 }
 
+/** Whoever has connected by now is told that the server closes: it goes on to listen until nobody has come for so long. */
+const settleMs = 100
+const longestSettleMs = 2_000
 /** Connections that are kept alive fall idle one by one as their answers end; they are looked for this often. */
 const idleCheckMs = 50
 
 async function drain(server: Server, app: App, drainMs: number): Promise<void> {
   app.drain()
   if (!server.listening) return
+  await settle(server, Math.min(drainMs, longestSettleMs))
+  // Somebody else may have closed it meanwhile.
+  if (!server.listening) return
   const closed = once(server, 'close')
   server.close()
   const idle = setInterval(() => server.closeIdleConnections(), idleCheckMs)
   const cut = setTimeout(() => server.closeAllConnections(), drainMs)
-  server.closeIdleConnections()
   await closed
   clearInterval(idle)
   clearTimeout(cut)
+}
+
+/** Ends when for a while no request has come, or after `longestMs`. */
+async function settle(server: Server, longestMs: number): Promise<void> {
+  let came = 0
+  const count = () => {
+    came++
+  }
+  server.on('request', count).on('connection', count)
+  for (let before = -1, left = longestMs; before < came && left > 0; left -= settleMs) {
+    before = came
+    await delay(settleMs)
+    // What has arrived while the event loop was busy is heard first.
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  server.off('request', count).off('connection', count)
 }

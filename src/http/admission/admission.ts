@@ -39,6 +39,7 @@ export class Admission {
   /** When work first began in this turn of the event loop. */
   #turnSinceMs: number | undefined
   #sweeping: NodeJS.Timeout | undefined
+  #isClosing = false
 
   constructor(table: LaneTable = laneTable) {
     this.#queues = new Map(Object.entries(table).map(([lane, row]) => [lane as Lane, new FairQueue(row)]))
@@ -49,6 +50,18 @@ export class Admission {
     return this.#queues
   }
 
+  /**
+   * The server closes: what has begun is done, whoever waits is told at once to come again, and nothing more begins.
+   *
+   * @throws Problem `busy` · `request.closing`, to all who wait and to whoever comes
+   */
+  close(): void {
+    this.#isClosing = true
+    for (const queue of this.#queues.values())
+      for (const waiter of queue.takeOverdue(Number.POSITIVE_INFINITY)) waiter.refuse()
+    for (const { resolve } of this.#parked.splice(0)) resolve()
+  }
+
   row(lane: Lane): LaneRow {
     return this.#queue(lane).row
   }
@@ -57,11 +70,11 @@ export class Admission {
    * Undefined where work may begin at once; else a promise that resolves when it may. Whoever got in calls `leave`.
    *
    * @param signal  ends the waiting: whoever asked has gone
-   * @throws Problem `busy` · `request.queue-full`, in the promise alone
+   * @throws Problem `busy` · `request.queue-full`, `request.closing`, in the promise alone
    */
   enter({ lane, caller, units }: Place, nowMs: number, signal?: () => AbortSignal): Promise<void> | undefined {
     const queue = this.#queue(lane)
-    if (this.#isOverloadedFor(caller)) return this.#refuse(nowMs)
+    if (this.#isClosing || this.#isOverloadedFor(caller)) return this.#refuse(nowMs)
     if (this.#hasTime(nowMs) && queue.tryBegin(caller, units, this.#atOnce(queue))) {
       this.#presence.come(caller)
       return undefined
@@ -74,7 +87,7 @@ export class Admission {
   /** Undefined where there is room for one more, else a promise that rejects: asked before a body is read for nothing. */
   check(lane: Lane, caller: string, nowMs: number): Promise<void> | undefined {
     const queue = this.#queue(lane)
-    if (this.#isOverloadedFor(caller)) return this.#refuse(nowMs)
+    if (this.#isClosing || this.#isOverloadedFor(caller)) return this.#refuse(nowMs)
     return queue.waiting === 0 || queue.hasRoom(caller, this.#limitOf(queue, nowMs)) ? undefined : this.#refuse(nowMs)
   }
 
@@ -88,7 +101,7 @@ export class Admission {
 
   /** The little while after which somebody is refused who arrived at `nowMs`. */
   pause(nowMs: number): Promise<void> | undefined {
-    if (this.#parked.length >= mostParked) return undefined
+    if (this.#isClosing || this.#parked.length >= mostParked) return undefined
     this.#sweep()
     return new Promise(resolve => {
       this.#parked.push({ dueMs: nowMs + refusalAfterMs, resolve })
@@ -97,7 +110,11 @@ export class Admission {
 
   async #refuse(nowMs: number): Promise<never> {
     await this.pause(nowMs)
-    throw queueFull()
+    throw this.#refusal()
+  }
+
+  #refusal(): Problem {
+    return this.#isClosing ? closing() : queueFull()
   }
 
   #queue(lane: Lane): FairQueue {
@@ -133,7 +150,7 @@ export class Admission {
         if (!waits) return
         waits = false
         this.#presence.go(caller)
-        reject(queueFull())
+        reject(this.#refusal())
       }
       const begin = () => {
         waits = false
@@ -189,6 +206,14 @@ export class Admission {
       this.#sweeping = undefined
     }, sweepEveryMs)
   }
+}
+
+/** By then another process answers under the address, or this one again. */
+const awayForSeconds = 5
+
+function closing(): Problem {
+  const text = 'The server is closing. Nothing was done; please ask again in a moment.'
+  return new Problem('busy', 'request.closing', text, { retryAfterSeconds: awayForSeconds })
 }
 
 /** Those who were refused together should not come back together. */

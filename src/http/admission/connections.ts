@@ -15,6 +15,8 @@ export interface ConnectionLimits {
   readonly ofNetwork: number
   /** Until the first byte, in ms. */
   readonly silentMs: number
+  /** Until a first request has a whole head, in ms. */
+  readonly headMs: number
   /** Requests of one connection that wait for their answers: more than a client has reason to send ahead. */
   readonly pipelined: number
   /** For which an answer may lie untaken, in ms; a large one has longer, at `slowestBytesPerSecond`. */
@@ -28,6 +30,7 @@ export const connectionLimits: ConnectionLimits = {
   total: 4096,
   ofNetwork: 2048,
   silentMs: 8_000,
+  headMs: 9_000,
   pipelined: 64,
   untakenMs: 30_000,
   slowestBytesPerSecond: 32 * 1024,
@@ -161,8 +164,8 @@ export class Connections {
 
   #sweep(nowMs: number): void {
     for (const connection of this.#all.values()) {
-      const isSilent = this.#fresh.has(connection) && connection.socket.bytesRead === 0
-      if (isSilent && nowMs - connection.sinceMs > this.#limits.silentMs) this.#close(connection)
+      if (this.#fresh.has(connection) && nowMs - connection.sinceMs > this.#patienceWith(connection))
+        this.#close(connection)
       else if (connection.socket.writableLength > 0) this.#watchUntaken(connection, nowMs)
       else connection.untaken = undefined
     }
@@ -171,6 +174,11 @@ export class Connections {
     if (this.#all.size > 0) return
     clearInterval(this.#sweeping)
     this.#sweeping = undefined
+  }
+
+  /** How long one may take that has asked for nothing yet. */
+  #patienceWith({ socket }: Connection): number {
+    return socket.bytesRead === 0 ? this.#limits.silentMs : this.#limits.headMs
   }
 
   #watchUntaken(connection: Connection, nowMs: number): void {

@@ -1,7 +1,7 @@
 import type { Route } from '#interactions'
 
 /** A kind of work; each has a queue of its own, so that what takes long does not stand before what does not. */
-export type Lane = 'reads' | 'searches' | 'writes' | 'imports' | 'pages'
+export type Lane = 'reads' | 'searches' | 'writes' | 'imports' | 'messages' | 'pages'
 
 /** How much of a kind of work goes on and waits. Work is counted in units; a request is one, and more if its body is long. */
 export interface LaneRow {
@@ -26,6 +26,8 @@ export const laneTable: LaneTable = {
   searches: { atOnce:  3, ofOne:  2, waiting:  512, standing:  3, patienceMs: 20_000, heavy: true },
   writes:   { atOnce: 48, ofOne: 40, waiting: 2048, standing: 16, patienceMs: 20_000, heavy: false },
   imports:  { atOnce:  8, ofOne:  6, waiting:  128, standing: 16, patienceMs: 60_000, heavy: true },
+  // A message is answered while its sender waits with the next ones; a file may take minutes.
+  messages: { atOnce:  8, ofOne:  6, waiting:  512, standing: 16, patienceMs: 30_000, heavy: true },
   pages:    { atOnce: 32, ofOne: 16, waiting:  512, standing: 32, patienceMs: 10_000, heavy: false },
 }
 
@@ -50,7 +52,7 @@ const lanes: Readonly<Record<string, Lane>> = {
   $purge: 'writes',
   $review: 'writes',
   $ingest: 'imports',
-  hl7v2: 'imports',
+  hl7v2: 'messages',
 }
 
 /** The kind of work that a row of the catalogue is. */

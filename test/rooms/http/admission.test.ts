@@ -32,7 +32,7 @@ describe('what a kind of work is decided by', () => {
     ['DELETE', '/:type/:id', 'writes'],
     ['POST', '/', 'writes'],
     ['POST', '/Patient/:id/$ingest', 'imports'],
-    ['POST', '/hl7v2', 'imports'],
+    ['POST', '/hl7v2', 'messages'],
   ])('%s %s is one of the %s', (method, path, lane) => {
     const route = catalogue.find(row => row.method === method && row.path === path)
     expect(route && laneOf(route)).toBe(lane)
@@ -159,11 +159,14 @@ describe('who may have more while there is no time left', () => {
 /** A disk that writes nothing while it is held. */
 class Disk {
   readonly store: Store
+  /** Commits, done or held. */
+  asked = 0
   #free: Promise<void> = Promise.resolve()
   #release = () => {}
 
   constructor(store: Store = openMemoryStore()) {
     const commit: Store['commit'] = async (...of) => {
+      this.asked++
       await this.#free
       return store.commit(...of)
     }
@@ -287,16 +290,41 @@ describe('a server that has more to do than it can', () => {
     expect(await countIn(staying)).toBe(4)
   })
 
-  it('does what waits before it closes', async () => {
+  it('closes by doing what has begun and sending away at once, with Retry-After, what waits: request.closing', async () => {
+    await open({ waiting: 400 })
+    const admin = await client()
+    disk.hold()
+    const before = disk.asked
+    const asked = create(admin, 200)
+    const refused: Answer[] = []
+    for (const each of asked) void each.then(answer => answer.status === 503 && refused.push(answer))
+    while (disk.asked === before) await delay(20)
+    const closed = server.close()
+    // The disk is still held: nobody waits for it who had not begun.
+    while (refused.length < 199) await delay(20)
+    for (const { headers, json } of refused.slice(0, 3)) {
+      expect(Number(headers['retry-after'])).toBeGreaterThan(0)
+      const [issue] = json<{ issue: { code: string; details: { coding: { code: string }[] } }[] }>().issue
+      expect([issue?.code, issue?.details.coding[0]?.code]).toEqual(['transient', 'request.closing'])
+    }
+    disk.release()
+    expect(await statusesOf(asked)).toEqual([201, ...Array(199).fill(503)])
+    for (const each of clients) each.close()
+    await closed
+  })
+
+  it('begins nothing of what comes on open connections while it closes', async () => {
     await open({})
     const admin = await client()
     disk.hold()
-    const asked = create(admin, 10)
-    await delay(300)
-    const closed = server.close()
+    const before = disk.asked
+    const first = create(admin, 1)
+    while (disk.asked === before) await delay(20)
+    house.app.drain()
+    const statuses = await Promise.all([...create(admin, 3), admin.send({ path: '/fhir/Basic' })])
+    expect(statuses.map(({ status }) => status)).toEqual([503, 503, 503, 503])
+    expect((await admin.send({ path: '/readyz' })).status).toBe(503)
     disk.release()
-    expect(await statusesOf(asked)).toEqual(Array(10).fill(201))
-    for (const each of clients) each.close()
-    await closed
+    expect(await statusesOf(first)).toEqual([201])
   })
 })

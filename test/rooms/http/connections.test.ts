@@ -45,8 +45,8 @@ const isOpen = ({ socket }: { socket: Socket }) => !socket.closed
 describe('connections', () => {
   it('are cut within ten seconds of saying nothing, and cannot be had without end', async () => {
     await open({})
-    const { silentMs, sweepMs, ofNetwork, total } = connectionLimits
-    expect(silentMs + sweepMs).toBeLessThanOrEqual(10_000)
+    const { silentMs, headMs, sweepMs, ofNetwork, total } = connectionLimits
+    expect(Math.max(silentMs, headMs) + sweepMs).toBeLessThanOrEqual(10_000)
     expect(2 * ofNetwork).toBeLessThanOrEqual(total)
   })
 
@@ -58,6 +58,16 @@ describe('connections', () => {
     begun.socket.write('Connection: close\r\n\r\n')
     await begun.closed
     expect(begun.text()).toMatch(/^HTTP\/1.1 200/)
+  })
+
+  it.each([
+    ['a letter', 'G'],
+    ['half a head', 'GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: '],
+  ])('that send no more than %s are closed, however many there are', async (_, send) => {
+    await open({ silentMs: 200, headMs: 400 })
+    const halves = await Promise.all(Array.from({ length: 300 }, () => dial({ send })))
+    await Promise.all(halves.map(({ closed }) => closed))
+    expect(await isHealthy()).toBe(true)
   })
 
   it('that say nothing make room for who does, the oldest first', async () => {

@@ -169,7 +169,7 @@ describe('what figures say', () => {
 
   it('is who waits, who goes on, and what is in memory', async () => {
     const text = await figures()
-    for (const lane of ['reads', 'searches', 'writes', 'imports', 'pages']) {
+    for (const lane of ['reads', 'searches', 'writes', 'imports', 'messages', 'pages']) {
       expect(figureOf(text, `kinhold_queue_waiting{lane="${lane}"}`)).toBe(0)
       expect(figureOf(text, `kinhold_queue_running{lane="${lane}"}`)).toBe(0)
     }

@@ -124,7 +124,7 @@ describe('a server on the network', () => {
   let server: Listening
   let draining = false
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
-    if (request.url === '/slow') await delay(150)
+    if (request.url === '/slow') await delay(600)
     response.end(request.url === '/slow' ? 'done' : 'ok')
   }
   const app: App = Object.assign((...of: Parameters<App>) => void answer(...of), {
@@ -169,7 +169,8 @@ describe('a server on the network', () => {
     await delay(50)
     const closed = server.close()
     expect(draining).toBe(true)
-    await expect(fetch(`http://127.0.0.1:${server.port}/`)).rejects.toThrow()
+    const isTaken = () => fetch(`http://127.0.0.1:${server.port}/`).then(Boolean, () => false)
+    while (await isTaken()) await delay(10)
     expect(await (await asked).text()).toBe('done')
     await closed
   })
