@@ -228,6 +228,16 @@ export interface Store {
   /** The chunks of an attachment in order; empty when there is none. */
   blob(compartment: CompartmentId, blob: string): AsyncIterable<BlobChunk>
   dropBlob(compartment: CompartmentId, blob: string): Promise<void>
+  /** The names of a compartment's attachments, in no promised order. */
+  blobNames(compartment: CompartmentId): Promise<readonly string[]>
+
+  /**
+   * Puts entries behind the last one of a compartment as another store held them, in whatever order compartments come: versions need not
+   * be dense, and the highest that is there is the newest. For moving a store that nobody else writes to.
+   */
+  restoreEntries(compartment: CompartmentId, entries: readonly Entry[]): Promise<void>
+  /** Puts documents as another store held them, with their revisions. */
+  restoreDocuments(documents: readonly StoredDocument[]): Promise<void>
 
   /** A document, unless it has expired at `nowMs`. */
   document(collection: string, key: string, nowMs: number): Promise<StoredDocument | undefined>

@@ -1,5 +1,5 @@
 import { Problem } from '#kernel'
-import type { Append, BlobChunk, Commit, DocumentWrite, Entry, Locator } from './contract.ts'
+import type { Append, BlobChunk, Commit, CompartmentId, DocumentWrite, Entry, Locator } from './contract.ts'
 
 /** A compartment holds fewer entries than this; a store may count on it to pack its row ids. */
 export const maxEntries = 2 ** 28
@@ -57,6 +57,11 @@ function checkAppend(append: Append): void {
   append.entries.forEach((entry, index) => {
     checkEntry(entry, append, index)
   })
+}
+
+/** @throws Problem `fault` · `store.commit-malformed` | `store.id-malformed` | `store.compartment-full` */
+export function checkRestored(compartment: CompartmentId, head: number, entries: readonly Entry[]): void {
+  checkAppend({ compartment, expectedHead: head, entries })
 }
 
 function gatherByLocator(appends: readonly Append[]): Map<Locator, Entry[]> {

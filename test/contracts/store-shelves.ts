@@ -19,7 +19,7 @@ import {
 } from './store-fixtures.ts'
 
 /** The part of the store contract that is about what lies beside the entries, and about removing it all. */
-export function shelvesContract(held: Held<Store>): void {
+export function shelvesContract(held: Held<Store>, many: number): void {
   describe('documents', () => {
     const write = (...documents: DocumentWrite[]) => held.subject.commit({ appends: [], documents })
     const stored = (key: string, revision: number, content: string, more: object = {}): StoredDocument => ({
@@ -353,8 +353,8 @@ export function shelvesContract(held: Held<Store>): void {
       expect(await held.subject.check()).toEqual([])
     })
 
-    it('removes thousands of entries', async () => {
-      const locators = Array.from({ length: 4500 }, (_, index) => [id('8', index)] as const)
+    it('removes many entries', async () => {
+      const locators = Array.from({ length: many * 1.5 }, (_, index) => [id('8', index)] as const)
       await held.subject.commit({ appends: [append(anna, 3, ...locators)] })
       await held.subject.dropCompartment(anna)
       expect(await held.subject.stats()).toMatchObject({ compartments: 1, entries: 1 })

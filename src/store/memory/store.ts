@@ -24,6 +24,7 @@ import {
   checkCommit,
   checkHexKey,
   checkId16,
+  checkRestored,
   documentName,
   inOrder,
   isHead,
@@ -109,6 +110,14 @@ class MemoryStore implements Store {
       }
     }
     for (const locator of commit.byLocator.keys()) this.#place(locator, commit)
+  }
+
+  #keep(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      const kept = { ...entry, sealed: copyOf(entry.sealed) }
+      pushTo(this.#ledgers, entry.compartment, kept)
+      pushTo(mapIn(this.#versionsIn, entry.compartment), entry.locator, kept)
+    }
   }
 
   #place(locator: Locator, commit: CheckedCommit): void {
@@ -297,6 +306,27 @@ class MemoryStore implements Store {
     this.#blobs.get(compartment)?.delete(blob)
   }
 
+  async blobNames(compartment: CompartmentId): Promise<readonly string[]> {
+    this.#checkOpen()
+    checkId16(compartment)
+    return [...(this.#blobs.get(compartment)?.keys() ?? [])]
+  }
+
+  async restoreEntries(compartment: CompartmentId, entries: readonly Entry[]): Promise<void> {
+    this.#checkOpen()
+    checkRestored(compartment, this.#head(compartment), entries)
+    this.#keep(entries)
+    for (const { locator } of entries) this.#placeWhatIsLeft(locator)
+    if (entries.length > 0) this.#moves.push(compartment)
+  }
+
+  async restoreDocuments(documents: readonly StoredDocument[]): Promise<void> {
+    this.#checkOpen()
+    this.#documentsMark++
+    for (const document of documents)
+      this.#documents.set(documentName(document), { ...document, sealed: copyOf(document.sealed) })
+  }
+
   async document(collection: string, key: string, nowMs: number): Promise<StoredDocument | undefined> {
     this.#checkOpen()
     checkHexKey(key)
@@ -365,7 +395,7 @@ class MemoryStore implements Store {
     else this.#placeWhatIsLeft(locator)
   }
 
-  /** What had moved away from elsewhere has its removal there as its newest version again. */
+  /** The highest version that is there: what had moved away from elsewhere has its removal there as its newest again. */
   #placeWhatIsLeft(locator: Locator): void {
     const last = [...this.#versionsIn.values()].map(of => of.get(locator)?.at(-1)).filter(each => each !== undefined)
     const version = Math.max(...last.map(entry => entry.version))

@@ -30,6 +30,7 @@ const sql = {
   name: 'UPDATE blobs SET name = ? WHERE number = ?',
   abandon: `UPDATE blobs SET name = NULL, touched = ${abandoned} WHERE number = ?`,
   abandoned: `SELECT number FROM blobs WHERE name IS NULL AND (touched = ${abandoned} OR touched <= ?)`,
+  names: 'SELECT name FROM blobs WHERE compartment = ? AND name IS NOT NULL',
   ofCompartment: 'SELECT number FROM blobs WHERE compartment = ?',
   deleteChunks: `DELETE FROM blob_chunks WHERE id IN (
     SELECT id FROM blob_chunks WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ${chunksPerDelete})`,
@@ -132,6 +133,11 @@ export class Blobs {
     const owner = this.#compartments.number(compartment)
     const row = owner === undefined ? undefined : this.#statements.find.get(owner, blob)
     return row === undefined ? undefined : { number: row.number as number, chunks: row.chunks as number }
+  }
+
+  names(compartment: CompartmentId): string[] {
+    const owner = this.#compartments.number(compartment)
+    return owner === undefined ? [] : this.#statements.names.all(owner).map(({ name }) => String(name))
   }
 
   async drop(compartment: CompartmentId, blob: string): Promise<void> {

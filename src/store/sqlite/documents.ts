@@ -18,6 +18,7 @@ const sql = {
   expired: `SELECT ${columns} FROM documents WHERE expires <= ? LIMIT ?`,
   put: `INSERT INTO documents (${columns}) VALUES (?1, ?2, 1, ?3, ?4, ?5)
     ON CONFLICT DO UPDATE SET revision = revision + 1, belongs = ?3, expires = ?4, sealed = ?5`,
+  restore: `INSERT OR REPLACE INTO documents (${columns}) VALUES (?, ?, ?, ?, ?, ?)`,
   delete: 'DELETE FROM documents WHERE collection = ? AND key = ?',
 } as const
 
@@ -119,6 +120,13 @@ export class Documents {
   #revision(write: DocumentWrite): number {
     const row = this.#statements.revision.get(write.collection, keyBytes(write.key))
     return (row?.revision ?? 0) as number
+  }
+
+  /** Puts a document as another store held it. */
+  restore({ collection, key, revision, group, expiresAtMs, sealed }: StoredDocument): void {
+    this.#mark++
+    const belongs = group === undefined ? null : keyBytes(group)
+    this.#statements.restore.run(collection, keyBytes(key), revision, belongs, expiresAtMs ?? null, sealed)
   }
 
   write(write: DocumentWrite): void {

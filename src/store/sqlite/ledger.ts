@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Conflict } from '../conflict.ts'
 import type { Append, CompartmentId, Entry, Locator, Place } from '../contract.ts'
-import { type CheckedCommit, headTagBytes, isHead } from '../well-formed.ts'
+import { type CheckedCommit, checkRestored, headTagBytes, isHead } from '../well-formed.ts'
 import type { Compartments } from './compartments.ts'
 import { type LocatorKey, locatorKey, sealedFromDatabase, seqOf, toHex, toRowId } from './row-ids.ts'
 import { prepareAll, prepareRow, prepareRows } from './statements.ts'
@@ -222,6 +222,27 @@ export class Ledger {
       placed = placed.length === 0 ? [id] : [...placed, id]
     }
     for (const id of placed) this.#statements.placeNew.run(key.bucket, id)
+  }
+
+  /** Puts entries as they are, and each where the highest version that is there says. @returns the number of the compartment */
+  restore(compartment: CompartmentId, entries: readonly Entry[]): number {
+    checkRestored(compartment, this.head(compartment), entries)
+    const number = this.#compartments.numberForWriting(compartment)
+    for (const entry of entries) this.#restoreOne(toRowId(number, entry.seq), entry)
+    this.#rememberHead(compartment, entries.at(-1))
+    return number
+  }
+
+  #restoreOne(id: number, { locator, version, sealed }: Entry): void {
+    const key = locatorKey(locator)
+    const newest = this.#newestVersion(locator)
+    this.#statements.insert.run(id, key.bytes, version, sealed)
+    if (version < newest) this.#statements.supersede.run(key.bucket, version, id)
+    else {
+      const passed = version > newest ? this.#takePlaces(key) : []
+      for (const before of passed) this.#statements.supersede.run(key.bucket, newest, before)
+      this.#statements.placeNew.run(key.bucket, id)
+    }
   }
 
   #takePlaces(key: LocatorKey): readonly number[] {

@@ -235,6 +235,21 @@ class SqliteStore implements Store {
     return this.#parts.space.urgently('data', () => this.#parts.blobs.drop(compartment, blob))
   }
 
+  async blobNames(compartment: CompartmentId): Promise<readonly string[]> {
+    return this.#read(() => this.#parts.blobs.names(compartment))
+  }
+
+  async restoreEntries(compartment: CompartmentId, entries: readonly Entry[]): Promise<void> {
+    const { ledger, feed, transactions } = this.#parts
+    await transactions.write(() => feed.moved(new Set([ledger.restore(compartment, entries)])))
+  }
+
+  async restoreDocuments(documents: readonly StoredDocument[]): Promise<void> {
+    await this.#parts.transactions.write(() => {
+      for (const document of documents) this.#parts.documents.restore(document)
+    })
+  }
+
   async document(collection: string, key: string, nowMs: number): Promise<StoredDocument | undefined> {
     return this.#read(() => this.#parts.documents.one(collection, key, nowMs))
   }
