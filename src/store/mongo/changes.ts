@@ -1,0 +1,250 @@
+import { mongo } from 'mongoose'
+import type { Changes, CompartmentId } from '../contract.ts'
+import { isUnreachable } from './failures.ts'
+import { type CommitRow, type HeadRow, idBytes, toHex } from './rows.ts'
+
+/** Head moves only: a claim that it did not move, and what is sealed anew, write a head's row and leave `n`. */
+const moves = [
+  {
+    $match: {
+      $or: [
+        { operationType: { $in: ['insert', 'delete', 'replace'] } },
+        { 'updateDescription.updatedFields.n': { $exists: true } },
+      ],
+    },
+  },
+]
+
+/** Only as long as the server needs to look whether there is something. */
+const waitMs = 1
+const eventsAtOnce = 1_000
+
+/** While nothing moves a mark stays the same for so long; then it follows the log, whose older end is cut off by and by. */
+const markKeptMs = 60_000
+
+type Token = mongo.ResumeToken
+
+/** Where one has come to: in the log of changes, and – while one begins – among the heads. */
+interface Place {
+  readonly token: Token
+  readonly after?: CompartmentId
+}
+
+/** A stream of changes from a token on, one of which can be looked at before it is taken. */
+class Stream<T extends mongo.Document> {
+  readonly #stream: mongo.ChangeStream<T, mongo.ChangeStreamDocument<T>>
+  #peeked: mongo.ChangeStreamDocument<T> | undefined
+  #at: Token
+
+  constructor(rows: mongo.Collection<T>, pipeline: mongo.Document[], token?: Token) {
+    this.#at = token
+    const from = token === undefined ? {} : { resumeAfter: token }
+    this.#stream = rows.watch(pipeline, { ...from, maxAwaitTimeMS: waitMs, batchSize: eventsAtOnce })
+  }
+
+  /** Behind what was taken last, or – when there is nothing more – behind all that the server has looked through. */
+  get at(): Token {
+    return this.#at
+  }
+
+  /** The next change, which stays the next until it is taken; undefined when all that was acknowledged has been seen. */
+  async peek(): Promise<mongo.ChangeStreamDocument<T> | undefined> {
+    this.#peeked ??= (await this.#stream.tryNext()) ?? undefined
+    if (this.#peeked === undefined) this.#at = this.#stream.resumeToken
+    return this.#peeked
+  }
+
+  take(): void {
+    this.#at = this.#peeked?._id
+    this.#peeked = undefined
+  }
+
+  close(): Promise<void> {
+    return this.#stream.close()
+  }
+}
+
+/** Parts of a store whose changes are told. */
+export interface FeedParts {
+  readonly heads: mongo.Collection<HeadRow>
+  /** Which database this is: marks of others say nothing here. */
+  readonly house: string
+  readonly headsOf: (compartments: readonly CompartmentId[]) => Promise<ReadonlyMap<CompartmentId, number>>
+}
+
+/**
+ * What moved since a mark. The server's own log of changes tells it, in the order in which transactions were committed, so none is passed
+ * by – as a counter of ours would pass by what was counted before it and committed after. One stream stays open: who asks again with the
+ * mark of a moment ago asks for what came since, and no more.
+ */
+export class Feed {
+  readonly #parts: FeedParts
+  #stream: Stream<HeadRow> | undefined
+  #streamMark = ''
+  #markedMs = 0
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(parts: FeedParts) {
+    this.#parts = parts
+  }
+
+  /** One question after the other: they share the stream. */
+  changesSince(mark: string | undefined, limit: number): Promise<Changes> {
+    const answer = this.#last.then(() => this.#answer(mark, limit))
+    this.#last = answer.catch(() => this.#drop())
+    return answer
+  }
+
+  async #answer(mark: string | undefined, limit: number): Promise<Changes> {
+    const place = mark === undefined ? undefined : this.#read(mark)
+    const stream = place && (await this.#resumed(mark ?? '', place.token))
+    if (place === undefined || stream === undefined) return this.#begin(limit)
+    return place.after === undefined ? this.#follow(stream, mark ?? '', limit) : this.#page(stream, place, limit)
+  }
+
+  /** The stream from here on; undefined when the server's log does not reach back so far, or never knew the token. */
+  async #resumed(mark: string, token: Token): Promise<Stream<HeadRow> | undefined> {
+    if (this.#stream !== undefined && mark === this.#streamMark) return this.#stream
+    await this.#drop()
+    const stream = new Stream(this.#parts.heads, moves, token)
+    try {
+      await stream.peek()
+    } catch (error) {
+      await stream.close()
+      if (isUnreachable(error)) throw error
+      return undefined
+    }
+    this.#stream = stream
+    return stream
+  }
+
+  /** The place in the log comes first, then the heads: what moves in between is told twice rather than never. */
+  async #begin(limit: number): Promise<Changes> {
+    await this.#drop()
+    const stream = new Stream(this.#parts.heads, moves)
+    this.#stream = stream
+    while ((await stream.peek()) !== undefined) stream.take()
+    return { ...(await this.#page(stream, { token: stream.at }, limit)), anew: true }
+  }
+
+  /** While one begins the place in the log stays where it was. */
+  async #page(stream: Stream<HeadRow>, { token, after }: Place, limit: number): Promise<Changes> {
+    const behind = after === undefined ? {} : { _id: { $gt: idBytes(after) } }
+    const page = this.#parts.heads
+      .find({ n: { $gt: 0 }, ...behind }, { projection: { n: 1 } })
+      .sort({ _id: 1 })
+      .limit(limit)
+    const moved = new Map((await page.toArray()).map(({ _id, n }) => [toHex(_id), n]))
+    const last = [...moved.keys()].at(-1)
+    if (moved.size === limit && last !== undefined) return this.#told(moved, { token, after: last }, true)
+    if ((await stream.peek()) === undefined) return this.#told(moved, { token: stream.at }, false)
+    return this.#told(moved, { token }, true)
+  }
+
+  async #follow(stream: Stream<HeadRow>, mark: string, limit: number): Promise<Changes> {
+    const names = new Set<CompartmentId>()
+    let next = await stream.peek()
+    for (; next !== undefined; next = await stream.peek()) {
+      const name = compartmentOf(next)
+      if (name !== undefined && names.size === limit && !names.has(name)) break
+      if (name !== undefined) names.add(name)
+      stream.take()
+    }
+    if (names.size === 0 && performance.now() - this.#markedMs < markKeptMs)
+      return { mark, moved: nobody, more: false, anew: false }
+    return this.#told(await this.#parts.headsOf([...names]), { token: stream.at }, next !== undefined)
+  }
+
+  #told(moved: ReadonlyMap<CompartmentId, number>, place: Place, more: boolean): Changes {
+    const mark = this.#write(place)
+    this.#streamMark = mark
+    this.#markedMs = performance.now()
+    return { mark, moved, more, anew: false }
+  }
+
+  #write({ token, after }: Place): string {
+    const bytes = mongo.BSON.serialize({ house: this.#parts.house, token, ...(after === undefined ? {} : { after }) })
+    return Buffer.from(bytes).toString('base64url')
+  }
+
+  /** Undefined for what this database did not give. */
+  #read(mark: string): Place | undefined {
+    try {
+      const { house, token, after } = mongo.BSON.deserialize(Buffer.from(mark, 'base64url'))
+      return house === this.#parts.house && token !== undefined ? { token, ...(after && { after }) } : undefined
+    } catch {
+      return undefined
+    }
+  }
+
+  async #drop(): Promise<void> {
+    const stream = this.#stream
+    this.#stream = undefined
+    this.#streamMark = ''
+    await stream?.close()
+  }
+
+  async close(): Promise<void> {
+    await this.#last
+    await this.#drop()
+  }
+}
+
+const nobody: ReadonlyMap<CompartmentId, number> = new Map()
+
+function compartmentOf(change: mongo.ChangeStreamDocument<HeadRow>): CompartmentId | undefined {
+  return 'documentKey' in change ? toHex(bytesOf(change.documentKey._id)) : undefined
+}
+
+/** In what a stream tells bytes are not always made a Buffer. */
+function bytesOf(value: unknown): Uint8Array {
+  return value instanceof mongo.Binary ? value.value() : (value as Buffer)
+}
+
+/** Tells by a number whether anybody but this opening has written anything. */
+export class OthersWatch {
+  readonly #commits: mongo.Collection<CommitRow>
+  readonly #opening: Buffer
+  #stream: Stream<CommitRow> | undefined
+  #mark = 0
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(commits: mongo.Collection<CommitRow>, opening: Buffer) {
+    this.#commits = commits
+    this.#opening = opening
+  }
+
+  mark(): Promise<number> {
+    const answer = this.#last.then(() => this.#look())
+    this.#last = answer.catch(() => this.#drop())
+    return answer
+  }
+
+  async #look(): Promise<number> {
+    if (this.#stream === undefined) {
+      // What was written while nobody looked may have been anybody's.
+      this.#stream = new Stream(this.#commits, [{ $match: { operationType: 'insert' } }])
+      this.#mark++
+    }
+    for (let next = await this.#stream.peek(); next !== undefined; next = await this.#stream.peek()) {
+      if ('documentKey' in next && !this.#isOwn(next.documentKey._id)) this.#mark++
+      this.#stream.take()
+    }
+    return this.#mark
+  }
+
+  #isOwn(id: unknown): boolean {
+    return this.#opening.equals(bytesOf(id).subarray(0, this.#opening.length))
+  }
+
+  async #drop(): Promise<void> {
+    const stream = this.#stream
+    this.#stream = undefined
+    await stream?.close()
+  }
+
+  async close(): Promise<void> {
+    await this.#last
+    await this.#drop()
+  }
+}

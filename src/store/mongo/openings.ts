@@ -1,0 +1,111 @@
+import type { Connection, mongo } from 'mongoose'
+import type { Log } from '#kernel'
+import { busyProblem, isDuplicate, isTransient, toProblem } from './failures.ts'
+import { durable } from './transactions.ts'
+
+/** Who has a database open. A process that died stands here until its time is over. */
+export interface OpeningRow {
+  readonly _id: Buffer
+  readonly alone: boolean
+  /** When it said last that it is there, by the server's clock. */
+  readonly seen: Date
+  readonly w?: Buffer
+}
+
+const keptMs = 10_000
+const renewEveryMs = 2_500
+
+/** All who come or want to be alone write this row, so that two of them never pass each other by. */
+const door = Buffer.from('door')
+
+/**
+ * This process's entry among those that have a database open: others may come beside it, or – when it has come to renew keys – nobody
+ * until it leaves. Times are the database's, so that clocks of different machines need not agree.
+ */
+export class Opening {
+  readonly #rows: mongo.Collection<OpeningRow>
+  readonly #connection: Connection
+  readonly #id: Buffer
+  readonly #alone: boolean
+  #timer: NodeJS.Timeout | undefined
+  #seenMs = 0
+
+  constructor(parts: {
+    readonly rows: mongo.Collection<OpeningRow>
+    readonly connection: Connection
+    readonly id: Buffer
+    readonly alone: boolean
+  }) {
+    this.#rows = parts.rows
+    this.#connection = parts.connection
+    this.#id = parts.id
+    this.#alone = parts.alone
+  }
+
+  /**
+   * Waits for those who are in the way, up to the time that one who died stands there.
+   *
+   * @throws Problem `busy` · `store.busy`
+   */
+  async enter(waitMs: number, log: Log): Promise<void> {
+    const deadline = performance.now() + Math.max(waitMs, this.#alone ? keptMs + renewEveryMs : 0)
+    while (!(await this.#tryEnter())) {
+      if (performance.now() >= deadline) throw busyProblem()
+      await new Promise(resolve => setTimeout(resolve, 200))
+    }
+    const renew = () =>
+      this.#renew().catch(error =>
+        log.warn('the database does not answer', { room: 'store', code: toProblem(error).code }),
+      )
+    clearInterval(this.#timer)
+    this.#timer = setInterval(() => void renew(), renewEveryMs).unref()
+    this.#seenMs = performance.now()
+  }
+
+  /** A process that stood still for so long that others took it for dead must come in anew before it writes. */
+  async ensure(waitMs: number, log: Log): Promise<void> {
+    if (performance.now() - this.#seenMs > keptMs) await this.enter(waitMs, log)
+  }
+
+  async #tryEnter(): Promise<boolean> {
+    const session = this.#connection.getClient().startSession()
+    try {
+      session.startTransaction({ readConcern: { level: 'snapshot' }, writeConcern: durable })
+      await this.#rows.updateOne({ _id: door }, seenNow({ alone: false, w: this.#id }), { upsert: true, session })
+      const now = (await this.#rows.findOne({ _id: door }, { session }))?.seen ?? new Date()
+      const living = { _id: { $ne: door }, seen: { $gt: new Date(now.getTime() - keptMs) } }
+      const inTheWay = this.#alone ? living : { ...living, alone: true }
+      if ((await this.#rows.findOne(inTheWay, { session })) !== null) return false
+      await this.#rows.updateOne({ _id: this.#id }, seenNow({ alone: this.#alone }), { upsert: true, session })
+      await session.commitTransaction()
+      return true
+    } catch (error) {
+      if (isTransient(error) || isDuplicate(error)) return false
+      throw toProblem(error)
+    } finally {
+      await session.endSession()
+    }
+  }
+
+  async #renew(): Promise<void> {
+    const beganMs = performance.now()
+    // Who was taken for dead is not there any more, and does not come back by this.
+    if (beganMs - this.#seenMs > keptMs) return
+    await this.#rows.updateOne({ _id: this.#id }, seenNow({ alone: this.#alone }), { upsert: true })
+    this.#seenMs = beganMs
+  }
+
+  async leave(log: Log): Promise<void> {
+    clearInterval(this.#timer)
+    try {
+      await this.#rows.deleteOne({ _id: this.#id })
+    } catch (error) {
+      // Its time is over soon anyway.
+      log.warn('the database was left without a word', { room: 'store', code: toProblem(error).code })
+    }
+  }
+}
+
+function seenNow(set: object): mongo.UpdateFilter<OpeningRow> {
+  return { $set: set, $currentDate: { seen: true } }
+}

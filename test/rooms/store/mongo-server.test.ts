@@ -1,0 +1,366 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import mongoose from 'mongoose'
+import { isProblem } from '#kernel'
+import { openMongoKeys, openMongoStore, type Store } from '#store'
+import {
+  canStartMongo,
+  type MongoServer,
+  newMongoDatabase,
+  startMongo,
+  stopSharedMongo,
+  whereMongoIs,
+} from '../../contracts/mongo-server.ts'
+import { anna, append, codeOf, id, pulse, put, sealedForTest, won } from '../../contracts/store-fixtures.ts'
+import { type Between, openProxy, replacing } from './proxy.ts'
+
+type Opened = Awaited<ReturnType<typeof openMongoStore>>
+
+/** Runs a test on a database of its own. */
+const onDatabase = (test: (uri: string) => Promise<void>) => async () => {
+  const { uri, remove } = await newMongoDatabase()
+  try {
+    await test(uri)
+  } finally {
+    await remove()
+  }
+}
+
+const withStores = (count: number, test: (stores: Opened[], uri: string) => Promise<void>) =>
+  onDatabase(async uri => {
+    const stores: Opened[] = []
+    for (let each = 0; each < count; each++) stores.push(await openMongoStore({ uri }))
+    try {
+      await test(stores, uri)
+    } finally {
+      for (const store of stores) await store.close()
+    }
+  })
+
+/** A store whose way to the server leads past somebody who does harm. */
+const byProxy = (test: (proxy: Between, name: string, uri: string) => Promise<void>) =>
+  onDatabase(async uri => {
+    const proxy = await openProxy(uri)
+    try {
+      await test(proxy, new URL(uri).pathname.slice(1), uri)
+    } finally {
+      await proxy.close()
+    }
+  })
+
+whereMongoIs(() => {
+  describe('several processes on one MongoDB', () => {
+    it(
+      'append to one ledger without losing or doubling anything',
+      withStores(1, async ([store], uri) => {
+        const script = fileURLToPath(new URL('contending-writer.ts', import.meta.url))
+        const run = async (letter: string) => {
+          const child = spawn(process.execPath, [script, uri, letter, '15'], { stdio: 'inherit' })
+          expect(await once(child, 'close')).toEqual([0, null])
+        }
+        await Promise.all(['1', '2', '3'].map(run))
+        expect(await store?.heads([anna])).toEqual(new Map([[anna, 45]]))
+        const found = (await store?.entriesFrom(anna, 1, 1_000)) ?? []
+        expect(new Set(found.map(({ locator }) => locator)).size).toBe(45)
+        expect((await store?.document('counts', 'cc', 0))?.revision).toBe(45)
+        expect(await store?.check()).toEqual([])
+      }),
+    )
+
+    it(
+      'all write a document that needs no revision, however often they meet',
+      withStores(3, async stores => {
+        const writes = stores.flatMap(store =>
+          Array.from({ length: 6 }, () => store.commit({ appends: [], documents: [put('aa', 'x')] })),
+        )
+        expect(await Promise.all(writes)).toEqual(Array(18).fill(won))
+        expect((await stores[0]?.document('tokens', 'aa', 0))?.revision).toBe(18)
+      }),
+    )
+
+    it(
+      'cannot both decide on what the other changes: a claim of a head, of a revision, or of absence is a write',
+      withStores(2, async ([one, other]) => {
+        const claims = [
+          { appends: [append(anna, 0)], documents: [] },
+          { appends: [], documents: [{ op: 'check', collection: 'tokens', key: 'aa', ifRevision: 0 } as const] },
+        ]
+        const changes = [
+          { appends: [append(anna, 0, [pulse])], documents: [] },
+          { appends: [], documents: [put('aa', 'x', { ifRevision: 0 })] },
+        ]
+        for (const [at, claim] of claims.entries()) {
+          const theirs = changes[at] ?? claim
+          // Each decides that the other's condition holds, and writes what breaks it.
+          const first = {
+            appends: [...claim.appends, append(id('b', at), 0, [id('3', at)])],
+            documents: claim.documents,
+          }
+          const second = {
+            appends: [...theirs.appends, append(id('b', at), 0)],
+            documents: theirs.documents,
+          }
+          const results = await Promise.all([one?.commit(first), other?.commit(second)])
+          expect(results.filter(result => result?.ok === true)).toHaveLength(1)
+        }
+      }),
+    )
+
+    it(
+      'are told by a mark that somebody else has written, and not by what they wrote themselves',
+      withStores(2, async ([server, command]) => {
+        const before = await server?.othersMark()
+        await server?.commit({ appends: [append(anna, 0, [pulse])] })
+        expect(await server?.othersMark()).toBe(before)
+        await command?.commit({ appends: [], documents: [put('aa', 'x')] })
+        const seen = await server?.othersMark()
+        expect(seen).not.toBe(before)
+        expect(await server?.othersMark()).toBe(seen)
+      }),
+    )
+
+    it(
+      'follow what others append, and what they remove',
+      withStores(2, async ([server, command]) => {
+        const mark = (await server?.changesSince(undefined, 10))?.mark
+        await command?.commit({ appends: [append(anna, 0, [pulse])] })
+        const appended = await server?.changesSince(mark, 10)
+        expect(appended?.moved).toEqual(new Map([[anna, 1]]))
+        await command?.dropCompartment(anna)
+        expect((await server?.changesSince(appended?.mark, 10))?.moved).toEqual(new Map([[anna, 0]]))
+        expect((await command?.changesSince(mark, 10))?.moved).toEqual(new Map([[anna, 0]]))
+      }),
+    )
+
+    it(
+      'keep out who wants to be alone, and are kept out by who is',
+      withStores(1, async ([store], uri) => {
+        expect(await codeOf(openMongoStore({ uri, alone: true, waitMs: 0 }))).toBe('store.busy')
+        await store?.close()
+        const alone = await openMongoStore({ uri, alone: true, waitMs: 0 })
+        expect(await codeOf(openMongoStore({ uri, waitMs: 0 }))).toBe('store.busy')
+        await alone.close()
+        await (await openMongoStore({ uri, waitMs: 0 })).close()
+      }),
+    )
+  })
+
+  describe('an answer that is lost', () => {
+    const ends = (word: string, times: number) => {
+      let left = times
+      let isSent = false
+      return {
+        toServer: (data: Buffer) => {
+          isSent ||= data.includes(word)
+          return data
+        },
+        // The server has done it, and nobody hears of it.
+        toClient: (data: Buffer) => {
+          if (!isSent || left === 0) return data
+          left--
+          isSent = false
+          return undefined
+        },
+      }
+    }
+
+    it.each([
+      ['once', 1],
+      ['again and again', 4],
+    ])('%s does not make a commit happen twice, nor a lost race of it', (_, times) =>
+      byProxy(async (proxy, name) => {
+        const store = await openMongoStore({ uri: proxy.uri(name) })
+        proxy.tamper(ends('commitTransaction', times))
+        const commit = { appends: [append(anna, 0, [pulse])], documents: [put('aa', 'x')] }
+        expect(await store.commit(commit)).toEqual(won)
+        expect(await store.heads([anna])).toEqual(new Map([[anna, 1]]))
+        expect((await store.document('tokens', 'aa', 0))?.revision).toBe(1)
+        expect(await store.check()).toEqual([])
+        await store.close()
+      })(),
+    )
+
+    it(
+      'for longer than anybody waits is told as what it is',
+      byProxy(async (proxy, name, uri) => {
+        const store = await openMongoStore({ uri: proxy.uri(name), waitMs: 300 })
+        let isSent = false
+        proxy.tamper({
+          toServer: data => {
+            isSent ||= data.includes('commitTransaction')
+            return data
+          },
+          toClient: data => {
+            if (!isSent) return data
+            proxy.cut()
+            return undefined
+          },
+        })
+        expect(await codeOf(store.commit({ appends: [append(anna, 0, [pulse])] }))).toBe('store.outcome-unknown')
+        proxy.tamper({})
+        proxy.mend()
+        const direct = await openMongoStore({ uri })
+        expect(await direct.heads([anna])).toEqual(new Map([[anna, 1]]))
+        await direct.close()
+        await store.close()
+      }),
+    )
+  })
+
+  describe('what is refused at the start', () => {
+    const problemOf = async (work: Promise<unknown>) => {
+      const error = await work.then(() => undefined).catch((thrown: unknown) => thrown)
+      return isProblem(error) ? [error.kind, error.code] : [error]
+    }
+
+    it(
+      'a server that says it has transactions and has none',
+      byProxy(async (proxy, name) => {
+        // Of the same length, so that all the rest of a message stays right.
+        const deaf = [replacing('startTransaction', 'xtartTransaction'), replacing('autocommit', 'xutocommit')]
+        proxy.tamper({ toServer: data => deaf.reduce((changed, change) => change(changed), data) })
+        expect(await problemOf(openMongoStore({ uri: proxy.uri(name) }))).toEqual([
+          'unsupported',
+          'store.mongodb-unfit',
+        ])
+      }),
+    )
+
+    it(
+      'one whose memory anybody can read who reaches its port – CVE-2025-14847',
+      byProxy(async (proxy, name, uri) => {
+        const connection = await mongoose.createConnection(uri).asPromise()
+        const { version } = await connection.getClient().db().admin().command({ buildInfo: 1 })
+        await connection.close()
+        const old = `5.${String(version).slice(2)}`
+        proxy.tamper({ toClient: replacing(String(version), old) })
+        expect(await problemOf(openMongoStore({ uri: proxy.uri(name) }))).toEqual([
+          'unsupported',
+          'store.mongodb-too-old',
+        ])
+      }),
+    )
+
+    it.each([
+      ['no address at all', 'mongodb://'],
+      ['an option that there is not', 'mongodb://anna:Gartentor7@127.0.0.1:1/kinhold?frobnicate=1'],
+    ])('%s, without a word of what it holds', async (_, uri) => {
+      const error: unknown = await openMongoStore({ uri, waitMs: 0 }).catch((thrown: unknown) => thrown)
+      expect(isProblem(error) && [error.kind, error.code]).toEqual(['invalid', 'store.address-refused'])
+      expect(JSON.stringify([error, String(error), isProblem(error) && error.detail])).not.toContain('Gartentor7')
+    })
+
+    it('a server that is not there', async () => {
+      const uri = 'mongodb://anna:Gartentor7@127.0.0.1:1/kinhold'
+      const error: unknown = await openMongoStore({ uri, waitMs: 200 }).catch((thrown: unknown) => thrown)
+      expect(isProblem(error) && [error.kind, error.code]).toEqual(['busy', 'store.unreachable'])
+      expect(JSON.stringify([error, String(error), isProblem(error) && error.detail])).not.toContain('Gartentor7')
+    })
+
+    it(
+      'a database of somebody else, of the keys, or of a later release',
+      onDatabase(async uri => {
+        const connection = await mongoose.createConnection(uri).asPromise()
+        const database = connection.getClient().db(connection.name)
+        await database.collection('recipes').insertOne({ of: 'somebody' })
+        expect(await codeOf(openMongoStore({ uri }))).toBe('store.not-ours')
+        await database.dropDatabase()
+        expect(await codeOf(openMongoStore({ uri, make: false }))).toBe('store.database-absent')
+        expect(await database.listCollections().toArray()).toEqual([])
+        await (await openMongoKeys({ uri })).close()
+        expect(await codeOf(openMongoStore({ uri }))).toBe('store.not-ours')
+        await database.dropDatabase()
+        await (await openMongoStore({ uri })).close()
+        await database.collection('house').updateMany({}, { $set: { version: 99 } })
+        expect(await codeOf(openMongoStore({ uri }))).toBe('store.schema-newer')
+        await connection.close()
+      }),
+    )
+
+    it(
+      'a part that is larger than a row of the database may be',
+      withStores(1, async ([store]) => {
+        const huge = put('aa', '', { sealed: sealedForTest(new Uint8Array(17 * 1024 * 1024)) })
+        expect(await codeOf(store?.commit({ appends: [], documents: [huge] }) ?? Promise.resolve())).toBe(
+          'store.row-too-large',
+        )
+        expect(await store?.commit({ appends: [], documents: [put('aa', 'x')] })).toEqual(won)
+      }),
+    )
+  })
+})
+
+whereMongoIs(() => {
+  describe('a MongoDB that is killed', () => {
+    let server: MongoServer
+    let store: Opened
+    beforeAll(async () => {
+      server = await startMongo()
+      store = await openMongoStore({ uri: server.uri('killed'), waitMs: 1_000 })
+    })
+    afterAll(async () => {
+      await store.close()
+      await server.stop()
+    })
+
+    /** Appends until it is told to stop, and counts what was acknowledged; what was refused is looked up and gone on from. */
+    async function write(
+      to: Store,
+      writer: number,
+      isOver: () => boolean,
+    ): Promise<{ acknowledged: number; codes: Set<string> }> {
+      const record = id('a', writer)
+      const codes = new Set<string>()
+      let acknowledged = 0
+      let head = 0
+      while (!isOver()) {
+        try {
+          const commit = {
+            appends: [append(record, head, [id('1', writer * 10_000 + head)])],
+            documents: [put(`c${writer}`, 'x')],
+          }
+          if ((await to.commit(commit)).ok) acknowledged = ++head
+          else head = (await to.heads([record])).get(record) ?? 0
+        } catch (error) {
+          codes.add(isProblem(error) ? `${error.code} ${error.detail ?? ''}`.trim() : String(error))
+          await new Promise(resolve => setTimeout(resolve, 50))
+        }
+      }
+      return { acknowledged, codes }
+    }
+
+    it('loses nothing that was acknowledged, is known to be away, and is written to again without a new start', async () => {
+      let isOver = false
+      const writing = Promise.all([1, 2, 3].map(writer => write(store, writer, () => isOver)))
+      await new Promise(resolve => setTimeout(resolve, 500))
+      await server.kill()
+      while (store.isReady()) await new Promise(resolve => setTimeout(resolve, 20))
+      expect(await codeOf(store.commit({ appends: [], documents: [put('aa', 'x')] }))).toBe('store.unreachable')
+      await server.start()
+      while (!store.isReady()) await new Promise(resolve => setTimeout(resolve, 20))
+      await new Promise(resolve => setTimeout(resolve, 500))
+      isOver = true
+      const results = await writing
+      for (const { acknowledged, codes } of results) {
+        expect(acknowledged).toBeGreaterThan(0)
+        expect([...codes].filter(code => !/^store\.(unreachable|outcome-unknown|busy)$/.test(code))).toEqual([])
+      }
+      const heads = await store.heads([1, 2, 3].map(writer => id('a', writer)))
+      for (const [at, { acknowledged }] of results.entries()) {
+        const head = heads.get(id('a', at + 1)) ?? 0
+        expect(head).toBeGreaterThanOrEqual(acknowledged)
+        expect((await store.document('tokens', `c${at + 1}`, 0))?.revision).toBe(head)
+      }
+      expect(await store.check()).toEqual([])
+    })
+  })
+
+  it('refuses a standalone, which has no transactions', async () => {
+    const alone = await startMongo({ standalone: true })
+    expect(await codeOf(openMongoStore({ uri: alone.uri('alone') }))).toBe('store.mongodb-standalone')
+    await alone.stop()
+  })
+}, canStartMongo)
+
+afterAll(stopSharedMongo)
