@@ -1,28 +1,17 @@
 /**
  * compose – opens the rooms in the order of their floors and closes them in reverse. The wiring of the whole house.
  */
-import { tmpdir } from 'node:os'
 import { type Actor, type Grant, parseScope, type Term } from '#access'
 import { type Authority, authorityIn, openFiles, openOwn, type TlsSource } from '#certificates'
 import type { Config } from '#config'
 import { createApp, listen } from '#http'
 import { type Ingest, openIngest, parseSenders, type Senders } from '#ingest'
 import { defaultLimits, type Rooms } from '#interactions'
-import { type Clock, createLog, isProblem, type Log, newSecret, Problem, systemClock } from '#kernel'
+import { type Clock, createLog, type Log, newSecret, Problem, systemClock } from '#kernel'
 import { openRecord, type Record } from '#record'
 import { openShare, type Share } from '#share'
 import { openSmart, type Smart } from '#smart'
-import {
-  type KeyStore,
-  openMemoryKeys,
-  openMemoryStore,
-  openSpace,
-  openSqliteKeys,
-  openSqliteStore,
-  type Space,
-  type Store,
-  type WatchedFolder,
-} from '#store'
+import type { KeyStore, Space, Store } from '#store'
 import { createValidator, type Validator } from '#validation'
 import {
   fileRoot,
@@ -36,7 +25,8 @@ import {
 } from '#vault'
 import software from '../package.json' with { type: 'json' }
 import { inFolder } from './commands/folder-faults.ts'
-import { checkHouse, houseFiles, houseState, keysAbsent, prepareFolders } from './commands/folders.ts'
+import { houseFiles } from './commands/folders.ts'
+import { openStores, unfinished } from './commands/open-stores.ts'
 import { namingRoot } from './commands/root-faults.ts'
 
 /** Everything up to the record: what a command on the host needs. */
@@ -48,6 +38,8 @@ export interface House {
   readonly keys: KeyStore
   /** The room on the disks. */
   readonly space: Space
+  /** Whether store and keystore can be written to at this moment, as far as is known without asking. */
+  isReady(): boolean
   readonly vault: Vault
   readonly record: Record
   readonly validator: Validator
@@ -88,7 +80,7 @@ export async function openHouse(config: Config, opening: Opening = {}): Promise<
     closing.length = 0
   }
   try {
-    const { store, keys, space } = await openStores(config, { make, alone, log })
+    const { store, keys, space, isReady } = await openStores(config, { make, alone, log })
     closing.push(
       () => space.close(),
       () => store.close(),
@@ -131,7 +123,7 @@ export async function openHouse(config: Config, opening: Opening = {}): Promise<
     })
     const authenticate = (bearer: string) => smart.authenticate(bearer)
     const share = openShare({ record, documents, vault, clock, log, baseUrl: config.baseUrl, authenticate })
-    return { config, clock, log, store, keys, space, vault, record, validator, ingest, smart, share, close }
+    return { config, clock, log, store, keys, space, isReady, vault, record, validator, ingest, smart, share, close }
   } catch (error) {
     await close()
     throw error
@@ -172,7 +164,7 @@ export async function serveHouse(house: House): Promise<Serving> {
     share,
     log,
     config,
-    storageIsReady: () => space.shortage === undefined,
+    storageIsReady: () => space.shortage === undefined && house.isReady(),
     ...(authority === undefined ? {} : { authority }),
   })
   const { host, port, close } = await listen(app, {
@@ -239,74 +231,6 @@ function termOf(scope: string): Term {
   const term = parseScope(scope)
   if (term === undefined) throw new Problem('invalid', 'command.scope-malformed', 'The scope is not a SMART scope.')
   return term
-}
-
-async function openStores(
-  config: Config,
-  { make, alone, log }: { readonly make: boolean; readonly alone: boolean; readonly log: Log },
-): Promise<{ store: Store; keys: KeyStore; space: Space }> {
-  if (!make) await checkHouse(config)
-  if (config.store.kind === 'memory')
-    return {
-      store: openMemoryStore(),
-      keys: openMemoryKeys(),
-      space: await openSpace({ folders: [temporary], keeps: make, log }),
-    }
-  const state = await houseState(config)
-  // A start makes the data first, so keys without data are those of a house whose data lie elsewhere.
-  if (state === 'keys-alone') await checkHouse(config)
-  if (state !== 'whole') await prepareFolders(config)
-  const files = houseFiles(config)
-  const space = await openSpace({ folders: foldersOf(config), keeps: make, log })
-  const opening: (() => Promise<void> | void)[] = [() => space.close()]
-  try {
-    const store = await inFolder('KINHOLD_DATA', config.dataDirectory, () =>
-      unlessInUse(alone, how => openSqliteStore({ path: files.data, space, log, ...how })),
-    )
-    opening.push(() => store.close())
-    if (state === 'data-alone' && (await isPaired(store))) throw keysAbsent(config)
-    const keys = await inFolder('KINHOLD_KEYS', config.keysDirectory, () =>
-      unlessInUse(alone, how => openSqliteKeys({ path: files.keys, space, log, ...how })),
-    )
-    return { store, keys, space }
-  } catch (error) {
-    for (const step of opening.toReversed()) await step()
-    throw error
-  }
-}
-
-const temporary: WatchedFolder = { name: 'temporary', path: tmpdir() }
-
-function foldersOf({ dataDirectory, keysDirectory, reserveBytes }: Config): readonly WatchedFolder[] {
-  return [
-    { name: 'data', path: dataDirectory, reserveBytes },
-    { name: 'keys', path: keysDirectory, reserveBytes },
-    temporary,
-  ]
-}
-
-/** Who wants a house alone need not wait long: a server does not go away by itself. */
-const aloneWaitMs = 2_000
-
-/** @throws Problem `busy` · `command.house-in-use` when it must be alone, and another process has the file open */
-async function unlessInUse<T>(
-  alone: boolean,
-  open: (how: { readonly alone?: boolean; readonly waitMs?: number }) => Promise<T>,
-): Promise<T> {
-  if (!alone) return open({})
-  try {
-    return await open({ alone, waitMs: aloneWaitMs })
-  } catch (cause) {
-    if (!isProblem(cause, 'busy')) throw cause
-    const text = 'The house is in use. This must have it alone: stop the server and other commands, and try again.'
-    throw new Problem('busy', 'command.house-in-use', text, { cause })
-  }
-}
-
-/** The start that made these folders was cut off before they were a house. */
-function unfinished({ dataDirectory }: Config): Problem {
-  const text = `The house in ${dataDirectory} (KINHOLD_DATA) was never finished: its first start was cut off. Start it again.`
-  return new Problem('not-found', 'command.house-unfinished', text, { expression: 'KINHOLD_DATA' })
 }
 
 /** What opens the instance key: the code on paper when it was given, else what the house has. */

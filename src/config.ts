@@ -12,7 +12,15 @@ import ipaddr from 'ipaddr.js'
 import { type LogLevel, Problem } from '#kernel'
 
 /** Where the sealed bytes rest. `memory` forgets everything at the end of the process and is meant for tests. */
-export type StoreChoice = { readonly kind: 'sqlite' } | { readonly kind: 'memory' }
+export type StoreChoice = { readonly kind: 'sqlite' } | { readonly kind: 'memory' } | MongoChoice
+
+/** A MongoDB; the address may hold a password, which is in no text. */
+interface MongoChoice {
+  readonly kind: 'mongodb'
+  readonly uri: string
+  /** The name of the database, if not the one in the address. */
+  readonly database?: string
+}
 
 /** Everything that can be configured, with its defaults filled in. Paths are absolute. */
 export interface Config {
@@ -23,6 +31,8 @@ export interface Config {
   readonly baseUrl: string
   readonly dataDirectory: string
   readonly store: StoreChoice
+  /** Where the wrapped keys rest: an SQLite file in `keysDirectory`, or another database than the store. */
+  readonly keystore: StoreChoice
   readonly keysDirectory: string
   /** True when whoever copies the folder of the data copies the keystore with it. */
   readonly keysBesideData: boolean
@@ -73,6 +83,7 @@ const variables = {
   KINHOLD_DATA: { fallback: './data' },
   KINHOLD_STORE: { fallback: 'sqlite', secret: true },
   KINHOLD_KEYS: {},
+  KINHOLD_KEYSTORE: { secret: true },
   KINHOLD_PASSPHRASE: { secret: true },
   KINHOLD_NEW_PASSPHRASE: { secret: true },
   KINHOLD_RECOVERY_CODE: { secret: true },
@@ -124,8 +135,8 @@ export interface Loaded {
  * Reads the `KINHOLD_*` variables.
  *
  * @param env  usually `process.env`
- * @throws     Problem `invalid` · `config.value-malformed` | `config.secret-given-twice` | `config.secret-unreadable` | `config.http-refused`,
- *             `unsupported` · `config.store-unavailable`; all name the variable, none quotes its value
+ * @throws     Problem `invalid` · `config.value-malformed` | `config.secret-given-twice` | `config.secret-unreadable` | `config.http-refused` |
+ *             `config.keystore-beside`; all name the variable, none quotes its value
  */
 export function loadConfig(env: Environment, { cwd, home = cwd }: Places): Loaded {
   const read = (name: Name) => readVariable(env, name, cwd)
@@ -141,15 +152,18 @@ export function loadConfig(env: Environment, { cwd, home = cwd }: Places): Loade
   const dataDirectory = resolve(env.KINHOLD_DATA ? cwd : home, read('KINHOLD_DATA') ?? '')
   const keys = read('KINHOLD_KEYS')
   const keysDirectory = keys === undefined ? dataDirectory : resolve(cwd, keys)
+  const store = parseStore('KINHOLD_STORE', read('KINHOLD_STORE') ?? '')
+  const keystore = keystoreFor(store, read('KINHOLD_KEYSTORE'))
   const senders = read('KINHOLD_SENDERS')
   const config: Config = Object.freeze({
     host,
     port,
     baseUrl: baseUrl.origin,
     dataDirectory,
-    store: Object.freeze(parseStore(read('KINHOLD_STORE') ?? '')),
+    store: Object.freeze(store),
+    keystore: Object.freeze(keystore),
     keysDirectory,
-    keysBesideData: isWithin(dataDirectory, keysDirectory) || isWithin(keysDirectory, dataDirectory),
+    keysBesideData: liesBeside({ store, keystore, dataDirectory, keysDirectory }),
     passphrase: read('KINHOLD_PASSPHRASE'),
     newPassphrase: read('KINHOLD_NEW_PASSPHRASE'),
     recoveryCode: read('KINHOLD_RECOVERY_CODE'),
@@ -266,16 +280,67 @@ function isLoopback(hostname: string): boolean {
   )
 }
 
-function parseStore(text: string): StoreChoice {
+const mongoAddress = /^mongodb(?:\+srv)?:\/\/([^/?]+)(?:\/([^?]*))?(?:\?.*)?$/
+
+function parseStore(name: Name, text: string): StoreChoice {
   if (text === 'sqlite' || text === 'memory') return { kind: text }
-  if (/^mongodb(\+srv)?:\/\//.test(text))
-    throw new Problem(
-      'unsupported',
-      'config.store-unavailable',
-      'KINHOLD_STORE names a MongoDB store, which follows in a later release; use sqlite for now.',
-      { expression: 'KINHOLD_STORE' },
-    )
-  throw malformed('KINHOLD_STORE', 'sqlite (or memory, for tests)')
+  if (mongoAddress.test(text)) return { kind: 'mongodb', uri: text }
+  throw malformed(name, 'sqlite, or the address of a MongoDB, mongodb://… (or memory, for tests)')
+}
+
+/** Names of the databases when an address names none. */
+const databaseNames = { store: 'kinhold', keys: 'kinhold-keys' } as const
+
+/** Which servers, and which database there. */
+function partsOf(
+  { uri, database }: MongoChoice,
+  fallback: string,
+): { readonly servers: string; readonly database: string } {
+  const [, authority = '', path] = mongoAddress.exec(uri) ?? []
+  return { servers: authority.replace(/^.*@/, ''), database: database ?? (path || fallback) }
+}
+
+const keystoresBeside: Readonly<Record<StoreChoice['kind'], readonly StoreChoice['kind'][]>> = {
+  memory: ['memory'],
+  sqlite: ['sqlite'],
+  mongodb: ['mongodb', 'sqlite'],
+}
+
+/**
+ * Beside a MongoDB the keys lie in another of its databases, unless they have a place of their own.
+ *
+ * @throws Problem `invalid` · `config.keystore-beside`
+ */
+function keystoreFor(store: StoreChoice, text: string | undefined): StoreChoice {
+  const keystore = text === undefined ? keystoreBeside(store) : parseStore('KINHOLD_KEYSTORE', text)
+  const isSame = store.kind === 'mongodb' && keystore.kind === 'mongodb' && isSameDatabase(store, keystore)
+  if (!isSame && keystoresBeside[store.kind].includes(keystore.kind)) return keystore
+  throw new Problem(
+    'invalid',
+    'config.keystore-beside',
+    'KINHOLD_KEYSTORE must be sqlite, or – beside a MongoDB – another database than that of KINHOLD_STORE.',
+    { expression: 'KINHOLD_KEYSTORE' },
+  )
+}
+
+/** Where the keys lie beside a store, when nothing else is said. */
+export function keystoreBeside(store: StoreChoice): StoreChoice {
+  if (store.kind !== 'mongodb') return store
+  return { ...store, database: `${partsOf(store, databaseNames.store).database}-keys` }
+}
+
+function isSameDatabase(store: MongoChoice, keystore: MongoChoice): boolean {
+  const [one, other] = [partsOf(store, databaseNames.store), partsOf(keystore, databaseNames.keys)]
+  return one.servers === other.servers && one.database === other.database
+}
+
+type Lying = Pick<Config, 'store' | 'keystore' | 'dataDirectory' | 'keysDirectory'>
+
+function liesBeside({ store, keystore, dataDirectory, keysDirectory }: Lying): boolean {
+  if (store.kind === 'mongodb' && keystore.kind === 'mongodb')
+    return partsOf(store, '').servers === partsOf(keystore, '').servers
+  if (store.kind !== keystore.kind) return false
+  return isWithin(dataDirectory, keysDirectory) || isWithin(keysDirectory, dataDirectory)
 }
 
 function parseNetworks(name: Name, text: string): string[] {
@@ -374,9 +439,15 @@ function doubts(config: Config, env: Environment): string[] {
   return [
     ...secretsInEnvironment.filter(name => env[name]).map(heldInEnvironment),
     // A passphrase lies in nobody's folder.
-    ...(config.keysBesideData && config.passphrase === undefined && config.store.kind !== 'memory'
+    ...(config.keysBesideData && config.passphrase === undefined && config.store.kind === 'sqlite'
       ? [
           'The keystore lies beside the data it protects: whoever copies that folder has both. Set KINHOLD_KEYS to another disk.',
+        ]
+      : []),
+    // The root is elsewhere; but a key that was destroyed comes back with a backup that holds both.
+    ...(config.keysBesideData && config.store.kind === 'mongodb'
+      ? [
+          'The keystore lies in the MongoDB of the data: a backup of all of it brings erased patients back. Set KINHOLD_KEYSTORE to another one.',
         ]
       : []),
     ...(config.store.kind === 'memory'

@@ -50,6 +50,8 @@ async function closedToOthers(path: string): Promise<string | undefined> {
 
 // A thief who takes the disk takes both. @see https://cheatsheetseries.owasp.org/cheatsheets/Cryptographic_Storage_Cheat_Sheet.html
 async function keysApart(config: Config): Promise<string | undefined> {
+  if (config.store.kind === 'mongodb')
+    return config.keysBesideData ? 'one backup holds both; set KINHOLD_KEYSTORE to another MongoDB' : undefined
   if (config.passphrase !== undefined) return undefined
   const [data, keys] = await Promise.all(
     [config.dataDirectory, config.keysDirectory].map(path => stat(path).catch(() => undefined)),

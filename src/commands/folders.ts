@@ -35,6 +35,11 @@ export async function houseState(config: Config): Promise<HouseState> {
   return states[`${hasData} ${hasKeys}`] ?? 'none'
 }
 
+/** Whether there is a keystore in the folder of the keys. */
+export function holdsKeys(config: Config): Promise<boolean> {
+  return inFolder('KINHOLD_KEYS', config.keysDirectory, () => holdsBytes(houseFiles(config).keys))
+}
+
 /** What may not be looked at is not absent. */
 async function holdsBytes(path: string): Promise<boolean> {
   try {
@@ -55,6 +60,8 @@ const absences: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR'])
 export async function checkHouse(config: Config): Promise<void> {
   if (config.store.kind === 'memory')
     throw absent('KINHOLD_STORE', 'KINHOLD_STORE is memory: nothing is kept that a command could work on.')
+  // A database says itself whether it is there, when it is opened.
+  if (config.store.kind === 'mongodb') return
   const refusal = refusals[await houseState(config)]
   if (refusal !== undefined) throw refusal(config)
 }
@@ -98,6 +105,12 @@ const ours = /^(kinhold\.sqlite|keystore\.sqlite|root\.key|kinhold\.reserve|(spo
 export async function prepareFolders({ dataDirectory, keysDirectory }: Config): Promise<void> {
   await prepareFolder('KINHOLD_DATA', dataDirectory, keysDirectory)
   await prepareFolder('KINHOLD_KEYS', keysDirectory, dataDirectory)
+}
+
+/** Makes those of the two folders that are not there, for a house that is. */
+export async function makeFolders({ dataDirectory, keysDirectory }: Config): Promise<void> {
+  await makeFolder('KINHOLD_DATA', dataDirectory)
+  await makeFolder('KINHOLD_KEYS', keysDirectory)
 }
 
 async function prepareFolder(variable: string, path: string, other: string): Promise<void> {

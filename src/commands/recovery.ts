@@ -1,11 +1,11 @@
 import { rename } from 'node:fs/promises'
 import type { Config } from '#config'
-import { isProblem, Problem, systemClock } from '#kernel'
-import { openSqliteKeys } from '#store'
+import { isProblem, Problem, silentLog, systemClock } from '#kernel'
 import { openVault, recoveryRoot } from '#vault'
 import { ordinaryRoot } from '../compose.ts'
 import { ask } from './ask.ts'
-import { checkHouse, houseFiles } from './folders.ts'
+import { checkHouse, houseFiles, keysAbsent } from './folders.ts'
+import { openKeystore } from './open-stores.ts'
 import { output } from './output.ts'
 import { configure, withHouse } from './with-house.ts'
 
@@ -74,7 +74,9 @@ export async function recover(): Promise<void> {
 
 /** @throws Problem `conflict` · `command.root-not-lost` */
 async function checkLost(config: Config): Promise<void> {
-  const keys = await openSqliteKeys({ path: houseFiles(config).keys })
+  const opened = await openKeystore(config, { make: false, alone: false, log: silentLog })
+  if (opened === undefined) throw keysAbsent(config)
+  const { keys } = opened
   try {
     const vault = await openVault({ keys, root: ordinaryRoot(config), clock: systemClock, mayCreate: false })
     vault.close()

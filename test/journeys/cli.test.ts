@@ -503,7 +503,16 @@ describe('what kinhold says to those who are lost', () => {
       'config.secret-unreadable: The file that KINHOLD_PASSPHRASE_FILE',
     ],
     ['clear text to other machines', { KINHOLD_BASE_URL: 'http://c4n4ry.example' }, 'config.http-refused'],
-    ['a store that follows later', { KINHOLD_STORE: 'mongodb://c4n4ry@host' }, 'config.store-unavailable'],
+    [
+      'a MongoDB that is not there',
+      { KINHOLD_STORE: 'mongodb://anna:c4n4ry@127.0.0.1:1/kinhold' },
+      'store.unreachable: KINHOLD_KEYSTORE',
+    ],
+    [
+      'an address of a MongoDB that cannot be read',
+      { KINHOLD_STORE: 'mongodb://anna:c4n4ry@127.0.0.1:1/kinhold?c4n4ry=1' },
+      'store.address-refused: KINHOLD_KEYSTORE',
+    ],
   ])('refuses %s by its name, not by its value', async (_name, env, words) => {
     const { status, stderr } = await run(under(home, env), 'serve')
     expect(status).toBe(1)

@@ -26,6 +26,7 @@ describe('configuration from the environment', () => {
       baseUrl: 'http://127.0.0.1:8080',
       dataDirectory: '/srv/kinhold/data',
       store: { kind: 'sqlite' },
+      keystore: { kind: 'sqlite' },
       keysDirectory: '/srv/kinhold/data',
       keysBesideData: true,
       passphrase: undefined,
@@ -144,6 +145,8 @@ describe('configuration from the environment', () => {
     ['KINHOLD_BASE_URL', 'https://example.org/fhir'],
     ['KINHOLD_BASE_URL', 'nonsense'],
     ['KINHOLD_STORE', 'postgres://u:hunter2@h/db'],
+    ['KINHOLD_STORE', 'mongodb:///hunter2'],
+    ['KINHOLD_KEYSTORE', 'mongodb//u:hunter2@h/db'],
     ['KINHOLD_LOG_LEVEL', 'loud'],
     ['KINHOLD_ZONE', 'Mars/Base'],
     ['KINHOLD_RESERVE', '-1'],
@@ -160,9 +163,37 @@ describe('configuration from the environment', () => {
     expect(JSON.stringify([problem.message, problem.text, problem.detail ?? ''])).not.toContain(value)
   })
 
-  it('says of a MongoDB store that it follows later, without showing its password', () => {
-    const problem = problemOf({ KINHOLD_STORE: 'mongodb://kin:hunter2@db/kin' })
-    expect(problem.code).toBe('config.store-unavailable')
+  it.each([
+    ['mongodb://kin:hunter2@db/kin', undefined, { database: 'kin-keys' }, true],
+    ['mongodb://db', undefined, { database: 'kinhold-keys' }, true],
+    ['mongodb+srv://cluster.example.org/?retryWrites=true', undefined, { database: 'kinhold-keys' }, true],
+    ['mongodb://db/kin', 'mongodb://db/other', {}, true],
+    ['mongodb://kin:hunter2@db/kin', 'mongodb://elsewhere/kin', {}, false],
+    ['mongodb://db', 'sqlite', {}, false],
+  ])('keeps data in %s and keys in %s, and warns when one backup holds both', (uri, KINHOLD_KEYSTORE, keys, beside) => {
+    const { config, warnings } = load({ KINHOLD_STORE: uri, ...(KINHOLD_KEYSTORE && { KINHOLD_KEYSTORE }) })
+    expect(config.store).toEqual({ kind: 'mongodb', uri })
+    const expected =
+      KINHOLD_KEYSTORE === 'sqlite' ? { kind: 'sqlite' } : { kind: 'mongodb', uri: KINHOLD_KEYSTORE ?? uri }
+    expect(config.keystore).toEqual({ ...expected, ...keys })
+    expect(config.keysBesideData).toBe(beside)
+    expect(warnings).toEqual(beside ? [expect.stringContaining('KINHOLD_KEYSTORE')] : [])
+    expect(warnings.join()).not.toContain('hunter2')
+  })
+
+  it.each([
+    ['mongodb://kin:hunter2@db/kin', 'mongodb://other:hunter2@db/kin'],
+    ['mongodb://db', 'mongodb://db/kinhold'],
+    ['mongodb://db', 'memory'],
+    ['sqlite', 'mongodb://db'],
+    ['memory', 'sqlite'],
+  ])('refuses data in %s with keys in %s', (KINHOLD_STORE, KINHOLD_KEYSTORE) => {
+    const problem = problemOf({ KINHOLD_STORE, KINHOLD_KEYSTORE })
+    expect([problem.kind, problem.code, problem.expression]).toEqual([
+      'invalid',
+      'config.keystore-beside',
+      ['KINHOLD_KEYSTORE'],
+    ])
     expect(problem.message).not.toContain('hunter2')
   })
 
