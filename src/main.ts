@@ -255,6 +255,12 @@ function addUpkeep(program: Command): void {
     .option('--accept-restore', 'a backup of the data was put back: take it as it is; the server must be stopped')
     .action(lazily(async () => (await import('./commands/maintenance.ts')).verify))
   program
+    .command('migrate')
+    .description('copy the house, sealed as it is, to another store; the server must be stopped')
+    .requiredOption('--from <store>', 'sqlite, mongodb (what KINHOLD_STORE names), or mongodb://…')
+    .requiredOption('--to <store>', 'the same')
+    .action(lazily(async () => (await import('./commands/migrate/migrate.ts')).migrate))
+  program
     .command('reindex')
     .description('rebuild the index from the ledger')
     .action(lazily(async () => (await import('./commands/maintenance.ts')).reindex))
