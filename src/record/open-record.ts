@@ -22,11 +22,12 @@ import type { AuditNote, Record, WriterOptions } from './types.ts'
 import { type HeadNote, HeadNotes } from './upkeep/head-notes.ts'
 import { KeySweep } from './upkeep/key-sweep.ts'
 import { KeystoreWatch } from './upkeep/keystore-watch.ts'
+import { LedgersWatch } from './upkeep/ledgers-watch.ts'
 import { Maintenance } from './upkeep/maintenance.ts'
 import { PlacesWatch } from './upkeep/places-watch.ts'
 import { Rehousing, rehousingGrant } from './upkeep/rehousing.ts'
 import { Upkeep } from './upkeep/upkeep.ts'
-import { verifyAll } from './upkeep/verify.ts'
+import { verifyAll, verifyLedger } from './upkeep/verify.ts'
 
 /** What the record is built on. The store and the vault are the caller's and are closed by the caller. */
 export interface RecordRooms {
@@ -132,8 +133,15 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     writer: new GrantWriter(rehousingGrant(), readerRooms, committer),
   })
   const places = new PlacesWatch({ store, log, notes })
-  const watch = watching(store, async () => {
+  const ledgers = new LedgersWatch({
+    store,
+    vault,
+    log,
+    verify: (compartment, head, pause) => verifyLedger({ store, vault }, { compartment, head, pause }),
+  })
+  const watch = watching(store, async isFirst => {
     places.begin()
+    if (!isFirst) ledgers.want()
     await notes.check()
     await documentLedger.check()
   })
@@ -145,6 +153,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     outbox,
     finish: () => maintenance.removeOwed(),
     lookAtKeys: () => keystore.look(),
+    ledgers,
     purge: async () => {
       await documents.purge()
       await sweep.run()
@@ -181,6 +190,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     await notes.accept(await headsOf(store, notes))
     await documentLedger.takeAsTheyAre()
     await documentLedger.check()
+    await registry.mendCensus()
     await registry.reload()
     resetPopulations()
     await maintenance.finishShredding()
@@ -207,7 +217,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     shred: patient => withBudget('unbounded', () => maintenance.shred(patient)),
     verify: () => verifyAll({ store, vault, registry, notes, clock, documentLedger, keystore }),
     acceptRestore,
-    faults: () => faultsOf({ notes, documentLedger, registry, places, keystore }),
+    faults: () => faultsOf({ notes, documentLedger, registry, places, ledgers, keystore }),
     checkTrusted: () => notes.checkSound(documentLedger.compartment),
     replaceDocument: (before, after) => documentLedger.replace(before, after),
     renewKeys: patient => maintenance.renewKeys(patient),
@@ -220,7 +230,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     flush,
     close: async () => {
       clearInterval(rounds)
-      await places.close()
+      await Promise.all([places.close(), ledgers.close()])
       await flush()
       await shelf.seal()
       outbox.close()
@@ -247,6 +257,7 @@ function keepUp(rooms: {
   readonly outbox: AuditOutbox
   watch(): Promise<void>
   lookAtKeys(): Promise<void>
+  readonly ledgers: LedgersWatch
   /** What an erasure has left. */
   finish(): Promise<void>
   purge(): Promise<unknown>
@@ -265,6 +276,7 @@ function keepUp(rooms: {
     }
     upkeep.begin(() => rooms.watch())
     upkeep.begin(() => rooms.lookAtKeys())
+    rooms.ledgers.goOn()
     if (round % purgeEveryRounds === 0) upkeep.begin(async () => void (await rooms.purge()))
   }
   return setInterval(once, watchEveryMs).unref()
@@ -284,13 +296,13 @@ async function unlessDamaged(log: Log, work: () => Promise<void>): Promise<void>
 }
 
 /** Looks when somebody else has written to the store since it was looked at last, once at a time. */
-function watching(store: Store, look: () => Promise<void>): () => Promise<void> {
+function watching(store: Store, look: (isFirst: boolean) => Promise<void>): () => Promise<void> {
   let lookedAt: number | undefined
   let looking: Promise<void> | undefined
   const once = async () => {
     const mark = await store.othersMark()
     if (mark === lookedAt) return
-    await look()
+    await look(lookedAt === undefined)
     lookedAt = mark
   }
   return () => (looking ??= once().finally(() => (looking = undefined)))
@@ -311,16 +323,18 @@ interface Watched {
   readonly documentLedger: DocumentLedger
   readonly registry: Registry
   readonly places: PlacesWatch
+  readonly ledgers: LedgersWatch
   readonly keystore: KeystoreWatch
 }
 
 /** What `faults` tells: how much is wrong, and never what it is about. */
-function faultsOf({ notes, documentLedger, registry, places, keystore }: Watched): readonly string[] {
+function faultsOf({ notes, documentLedger, registry, places, ledgers, keystore }: Watched): readonly string[] {
   const counted: readonly (readonly [number, string])[] = [
     [notes.lost.size, 'ledgers show less than was written'],
     [documentLedger.stale.length, 'documents are not what was written last'],
     [places.misled, 'entries are not where they are looked for'],
     [registry.broken, 'registrations cannot be read'],
+    [Math.max(notes.unreadable, ledgers.damaged), 'ledgers hold what was not written there'],
   ]
   const said = [
     ...counted.filter(([count]) => count > 0).map(([count, text]) => `${count} ${text}`),

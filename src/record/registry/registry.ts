@@ -223,6 +223,17 @@ export class Registry {
     return this.#documents.write(censusName, censusName, {}, seen === undefined ? {} : { ifRevision: seen })
   }
 
+  /** Counts anew where the census cannot be read; nobody else may have the house open, who would know the numbers before. */
+  async mendCensus(): Promise<void> {
+    try {
+      await this.census()
+    } catch (error) {
+      if (!isProblem(error, 'fault')) throw error
+      this.#log.warn('the census could not be read, and is written anew', { room: 'record' })
+      await this.#repair([this.counting(undefined)])
+    }
+  }
+
   /** The commit holds only if nobody was taken in since the census was that. */
   uncounted(seen: number): DocumentDraft {
     return this.#documents.check(censusName, censusName, seen)

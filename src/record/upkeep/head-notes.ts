@@ -41,6 +41,8 @@ export class HeadNotes {
   readonly #noted = new Map<CompartmentId, number>()
   readonly #moved = new Set<CompartmentId>()
   readonly #lost = new Set<CompartmentId>()
+  /** Of which the entry that is noted does not open: damage, or another ledger in its place. */
+  readonly #unreadable = new Set<CompartmentId>()
   /** The lost ones, and the data whose audit they keep: what cannot be audited is not done. */
   readonly #refused = new Set<CompartmentId>()
   #timer: NodeJS.Timeout | undefined
@@ -60,6 +62,11 @@ export class HeadNotes {
     return this.#refused
   }
 
+  /** How many ledgers hold something at their noted head that cannot be opened. */
+  get unreadable(): number {
+    return this.#unreadable.size
+  }
+
   /** A head that is durable. It will be noted soon, and the store must show it from now on. */
   saw(compartment: CompartmentId, note: HeadNote): void {
     if (note.seq === 0 || note.seq < (this.#seen.get(compartment)?.seq ?? 0)) return
@@ -71,7 +78,8 @@ export class HeadNotes {
 
   /** Forgets a compartment that was removed by this process. */
   forget(compartment: CompartmentId): void {
-    for (const known of [this.#seen, this.#noted, this.#moved, this.#lost, this.#refused]) known.delete(compartment)
+    for (const known of [this.#seen, this.#noted, this.#moved, this.#lost, this.#unreadable, this.#refused])
+      known.delete(compartment)
   }
 
   /** Nothing of a compartment is to be read or written, for a reason that somebody else has found. */
@@ -174,7 +182,14 @@ export class HeadNotes {
   }
 
   async #checkOne(compartment: CompartmentId, note: HeadNote): Promise<void> {
-    if (!this.#lost.has(compartment) && !(await this.#holds(compartment, note))) await this.#lose(compartment, note)
+    if (!this.#lost.has(compartment)) {
+      const holds = await this.#holds(compartment, note)
+      if (!holds) await this.#lose(compartment, note)
+      // A patient who was erased by another process.
+      if (holds === 'unreadable' && !(await this.#rooms.vault.isDestroyed(compartment)))
+        this.#unreadable.add(compartment)
+      else this.#unreadable.delete(compartment)
+    }
     const pause = giveWay()
     if (pause !== undefined) await pause
   }
@@ -196,7 +211,8 @@ export class HeadNotes {
       for (const name of (await this.#rooms.vault.keys.notes(prefix)).keys()) notes.set(name, undefined)
     for (const [of, head] of heads) notes.set(prefixes.head + of, encoded(head))
     await this.#rooms.vault.keys.setNotes(notes)
-    for (const known of [this.#seen, this.#noted, this.#moved, this.#lost, this.#refused]) known.clear()
+    for (const known of [this.#seen, this.#noted, this.#moved, this.#lost, this.#unreadable, this.#refused])
+      known.clear()
   }
 
   /** The head of a ledger as the store shows it; undefined for one without entries. */
@@ -207,13 +223,13 @@ export class HeadNotes {
   }
 
   /** Whether the ledger still holds the entry that was its head when the note was written. */
-  async #holds(compartment: CompartmentId, { seq, link }: HeadNote): Promise<boolean> {
+  async #holds(compartment: CompartmentId, { seq, link }: HeadNote): Promise<boolean | 'unreadable'> {
     const [entry] = await this.#rooms.store.entriesAt(compartment, [seq])
     if (entry === undefined) return false
     if (Buffer.from(link).equals(chainLink(entry.sealed))) return true
     // One that was sealed anew says which link it had. What does not open is damage, and named as that.
     const said = await this.#linkOf(entry)
-    return said === undefined || Buffer.from(link).equals(said)
+    return said === undefined ? 'unreadable' : Buffer.from(link).equals(said)
   }
 
   async #linkOf(entry: Entry): Promise<Uint8Array | undefined> {

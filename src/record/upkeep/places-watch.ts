@@ -1,13 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isProblem, type Log } from '#kernel'
+import type { Log } from '#kernel'
 import type { CompartmentId, Store } from '#store'
 import type { HeadNotes } from './head-notes.ts'
+import { Rounds } from './rounds.ts'
 
 /** Entries that are looked at in one go, and how long others have the processor between two of them. */
 const atOnce = 500
 const pauseMs = 25
-/** After what the disk did not give. */
-const retryMs = 250
+
+interface PlacesRooms {
+  readonly store: Store
+  readonly log: Log
+  readonly notes: HeadNotes
+}
 
 /**
  * Lookups by name go through an index of the store, which is not sealed: whoever can write to the database can let it lead to an
@@ -15,19 +20,14 @@ const retryMs = 250
  * and so are the heads that are noted: of ledgers that nobody has asked for since the start, too.
  */
 export class PlacesWatch {
-  readonly #store: Store
-  readonly #log: Log
-  readonly #notes: HeadNotes
+  readonly #rooms: PlacesRooms
   readonly #misled = new Map<CompartmentId, number>()
-  #wanted = false
-  #failed = false
-  #running: Promise<void> | undefined
-  #closed = false
+  readonly #rounds: Rounds
 
-  constructor({ store, log, notes }: { readonly store: Store; readonly log: Log; readonly notes: HeadNotes }) {
-    this.#store = store
-    this.#log = log
-    this.#notes = notes
+  constructor(rooms: PlacesRooms) {
+    this.#rooms = rooms
+    const failure = 'where entries are looked for could not be checked; it will be tried again'
+    this.#rounds = new Rounds({ log: rooms.log, failure, goThrough: isOver => this.#goThrough(isOver) })
   }
 
   /** How many entries are not where they are looked for, as far as was gone through. */
@@ -37,77 +37,44 @@ export class PlacesWatch {
 
   /** Whether the store could not be read to its end the last time. */
   get failed(): boolean {
-    return this.#failed
+    return this.#rounds.failed
   }
 
   /** Goes through everything, again if it is asked for while it does. */
   begin(): void {
-    this.#wanted = true
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined
-    })
+    this.#rounds.begin()
   }
 
-  async close(): Promise<void> {
-    this.#closed = true
-    await this.#running
+  close(): Promise<void> {
+    return this.#rounds.close()
   }
 
-  async #run(): Promise<void> {
-    while (this.#wanted && !this.#closed) {
-      this.#wanted = false
-      try {
-        await this.#goThrough()
-        this.#failed = false
-      } catch (error) {
-        this.#tellFailed(error)
-        this.#wanted = true
-        await sleep(retryMs)
-      }
+  async #goThrough(isOver: () => boolean): Promise<void> {
+    await this.#rooms.notes.checkNoted()
+    for (const [compartment, head] of await this.#rooms.store.allHeads()) {
+      if (isOver()) return
+      this.#tell(compartment, await this.#count(compartment, head, isOver))
     }
   }
 
-  /** Once, however often it is tried again: /readyz goes on to tell it. */
-  #tellFailed(error: unknown): void {
-    if (this.#failed) return
-    this.#failed = true
-    const code = isProblem(error) ? error.code : 'unexpected'
-    this.#log.error('where entries are looked for could not be checked; it will be tried again', {
-      room: 'record',
-      code,
-    })
-  }
-
-  async #goThrough(): Promise<void> {
-    await this.#notes.checkNoted()
-    for (const [compartment, head] of await this.#store.allHeads()) {
-      if (this.#closed) return
-      this.#tell(compartment, await this.#count(compartment, head))
-    }
-  }
-
-  async #count(compartment: CompartmentId, head: number): Promise<number> {
+  async #count(compartment: CompartmentId, head: number, isOver: () => boolean): Promise<number> {
     let count = 0
-    for (let from = 1; from <= head && !this.#closed; from += atOnce) {
-      count += (await this.#store.misplaced(compartment, from, atOnce)).length
+    for (let from = 1; from <= head && !isOver(); from += atOnce) {
+      count += (await this.#rooms.store.misplaced(compartment, from, atOnce)).length
       await sleep(pauseMs)
     }
     return count
   }
 
   #tell(compartment: CompartmentId, count: number): void {
+    const { log, notes } = this.#rooms
     if (count > (this.#misled.get(compartment) ?? 0)) {
       const text = 'entries are not where they are looked for: older versions may be served; run verify'
-      this.#log.error(text, {
-        room: 'record',
-        code: 'record.rolled-back',
-        detail: `compartment ${compartment}`,
-        count,
-      })
+      log.error(text, { room: 'record', code: 'record.rolled-back', detail: `compartment ${compartment}`, count })
     }
     if (count > 0) {
       this.#misled.set(compartment, count)
-      this.#notes.refuse(compartment)
-    } else if (this.#misled.delete(compartment)) this.#notes.allow(compartment)
+      notes.refuse(compartment)
+    } else if (this.#misled.delete(compartment)) notes.allow(compartment)
   }
 }

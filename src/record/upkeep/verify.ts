@@ -11,6 +11,7 @@ import type { HeadNote, HeadNotes } from './head-notes.ts'
 import type { KeystoreWatch } from './keystore-watch.ts'
 
 const readAhead = 1024
+const entriesPerPause = 50
 
 interface VerifyRooms {
   readonly store: Store
@@ -32,7 +33,6 @@ export async function* verifyAll(rooms: VerifyRooms): AsyncGenerator<Finding, vo
   const compartments = new Set([...heads.keys(), ...known.map(({ id }) => id)])
   const notes = Map.groupBy(await rooms.notes.all(), ({ compartment }) => compartment)
   for (const compartment of compartments) {
-    const keys = await keysOf(rooms.vault, compartment)
     const noted = (notes.get(compartment) ?? []).map(({ note }) => note)
     if (noted.length === 0 && heads.has(compartment) && rooms.notes.mayBeMissing)
       yield {
@@ -40,8 +40,7 @@ export async function* verifyAll(rooms: VerifyRooms): AsyncGenerator<Finding, vo
         compartment,
         text: 'No head is noted of this ledger, and the keystore is not whole.',
       }
-    if (typeof keys !== 'string') yield* verifyCompartment(rooms, keys, heads.get(compartment) ?? 0, noted)
-    else yield { kind: keys, compartment, text: keyFaults[keys] }
+    yield* verifyLedger(rooms, { compartment, head: heads.get(compartment) ?? 0, noted })
   }
   for (const compartment of notes.keys())
     if (!compartments.has(compartment) && !(await rooms.vault.isDestroyed(compartment)))
@@ -49,6 +48,25 @@ export async function* verifyAll(rooms: VerifyRooms): AsyncGenerator<Finding, vo
   yield* verifyDocuments(rooms)
   yield* verifyRegistrations(rooms, heads, known)
   yield* verifyCommons(rooms)
+}
+
+/** A ledger, how many entries it has, and what is noted of them. */
+interface LedgerAsked {
+  readonly compartment: CompartmentId
+  readonly head: number
+  readonly noted?: readonly (HeadNote | 'forged')[]
+  /** Called after every few entries. */
+  readonly pause?: () => Promise<void>
+}
+
+/** What is wrong within one compartment: its key, its entries and their order, its segments. */
+export async function* verifyLedger(
+  rooms: Pick<VerifyRooms, 'store' | 'vault'>,
+  asked: LedgerAsked,
+): AsyncGenerator<Finding, void, void> {
+  const keys = await keysOf(rooms.vault, asked.compartment)
+  if (typeof keys !== 'string') yield* verifyCompartment(rooms, keys, asked)
+  else yield { kind: keys, compartment: asked.compartment, text: keyFaults[keys] }
 }
 
 /** What is a person's must not lie where every family reads; an earlier release put it there. */
@@ -147,10 +165,9 @@ async function keysOf(vault: Vault, compartment: CompartmentId): Promise<Compart
 }
 
 async function* verifyCompartment(
-  { store }: VerifyRooms,
+  { store }: Pick<VerifyRooms, 'store'>,
   keys: CompartmentKeys,
-  head: number,
-  notes: readonly (HeadNote | 'forged')[],
+  { head, noted: notes = [], pause }: LedgerAsked,
 ): AsyncGenerator<Finding, void, void> {
   const { compartment } = keys
   if (notes.includes('forged'))
@@ -159,10 +176,11 @@ async function* verifyCompartment(
   for (const { seq } of noted)
     if (seq > head)
       yield { kind: 'rolled-back', compartment, seq, text: 'The ledger ends before the head that was noted.' }
+  const atOnce = pause === undefined ? readAhead : entriesPerPause
   let link: Uint8Array = firstLink
   let expected = 1
   for (;;) {
-    const entries = await store.entriesFrom(compartment, expected, readAhead)
+    const entries = await store.entriesFrom(compartment, expected, atOnce)
     for (const entry of entries) {
       const { seq } = entry
       if (seq > expected) yield { kind: 'entry-missing', compartment, seq: expected, text: 'Entries are missing.' }
@@ -175,7 +193,8 @@ async function* verifyCompartment(
       if (noted.some(note => note.seq === seq && !Buffer.from(note.link).equals(link)))
         yield { kind: 'rolled-back', compartment, seq, text: 'The entry is not the one that was noted as head.' }
     }
-    if (entries.length < readAhead) break
+    if (entries.length < atOnce) break
+    if (pause !== undefined) await pause()
   }
   if (expected <= head)
     yield { kind: 'entry-missing', compartment, seq: expected, text: 'Entries are missing at the end.' }

@@ -19,7 +19,9 @@ const placesOfRange = `
     EXISTS (SELECT 1 FROM newest n WHERE n.bucket = e.bucket AND n.entry = e.id) AS isNewest,
     EXISTS (SELECT 1 FROM superseded s WHERE s.bucket = e.bucket AND s.version = e.version AND s.entry = e.id) AS isOlder,
     EXISTS (SELECT 1 FROM superseded s JOIN entries m ON m.id = s.entry
-      WHERE s.bucket = e.bucket AND s.version > e.version AND m.locator = e.locator) AS isPassed
+      WHERE s.bucket = e.bucket AND s.version > e.version AND m.locator = e.locator)
+    OR EXISTS (SELECT 1 FROM newest n JOIN entries m ON m.id = n.entry
+      WHERE n.bucket = e.bucket AND n.entry <> e.id AND m.version > e.version AND m.locator = e.locator) AS isPassed
   FROM (
     SELECT id, locator, version, kinhold_bucket(locator) AS bucket
     FROM entries WHERE id >= ? AND id < ? ORDER BY id LIMIT ?

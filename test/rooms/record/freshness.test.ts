@@ -184,6 +184,29 @@ async function documentsKeys(keys: KeyStore): Promise<readonly string[]> {
   return (await keys.all()).filter(({ kind }) => kind === 'documents').map(({ owner }) => owner)
 }
 
+describe('a census that cannot be read', () => {
+  it('is a fault for whoever asks everybody, is named, and is written anew when the house is taken as it is', async () => {
+    const { record, store, amsel, beside } = await filled()
+    await record.close()
+    const row = await rowOf(store, 'census')
+    await write(store, { ...row, sealed: row.sealed.map(byte => byte ^ 1) as typeof row.sealed })
+    const after = await beside()
+    const ask = (of: Record) => ids(of, all, 'Observation', '')
+    await expect(ask(after)).rejects.toMatchObject({ kind: 'fault' })
+    expect([after.faults().join(), (await findings(after)).join()]).toEqual([
+      expect.stringContaining('1 documents'),
+      expect.stringContaining('document-broken'),
+    ])
+    await after.acceptRestore()
+    expect([await ask(after), after.faults(), await findings(after)]).toEqual([[expect.any(String)], [], []])
+    await create(after, all, heartRate(amsel.id, 61))
+    await create(after, all, patient('Drossel'))
+    expect([(await ask(after)).length, (await after.allPatients()).length]).toEqual([2, 2])
+    await after.close()
+    expect((await beside()).faults()).toEqual([])
+  })
+})
+
 /** As if there had never been a ledger of documents. */
 async function forgetLedger(store: Store, keys: KeyStore): Promise<void> {
   for (const owner of await documentsKeys(keys)) {
