@@ -155,7 +155,7 @@ async function house(name: string) {
     record,
     data,
     keys,
-    from: from as unknown as readonly [number, number],
+    from: [from[0] ?? 0, from[1] ?? 0] as const,
     older: { entries, documents },
     again,
     close,
