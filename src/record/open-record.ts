@@ -146,6 +146,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     await documentLedger.check()
   })
   const sweep = new KeySweep({ store, vault, registry, clock, log })
+  const steady = steadyClock(clock)
   const rounds = keepUp({
     shelf,
     upkeep,
@@ -155,7 +156,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     lookAtKeys: () => keystore.look(),
     ledgers,
     purge: async () => {
-      await documents.purge()
+      await documents.purge(steady())
       await sweep.run()
     },
   })
@@ -236,6 +237,15 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
       outbox.close()
     },
   }
+}
+
+/**
+ * The time as the clock told it at the start, and what has passed since. A clock that jumps forward refuses what is over for as long as
+ * it is wrong; what was deleted then would not come back.
+ */
+function steadyClock(clock: Clock): () => number {
+  const [openedAtMs, since] = [clock.nowMs(), performance.now()]
+  return () => openedAtMs + performance.now() - since
 }
 
 /** What is written from the reserve of a full disk: who ended what, and who came in to do so. */

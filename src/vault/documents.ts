@@ -60,8 +60,12 @@ export interface Documents {
   write<T>(collection: string, name: string, value: T, options?: DocumentOptions): DocumentDraft
   /** Several of these in one commit. @returns false when one of them asks for another revision than the stored one */
   commit(drafts: readonly DocumentDraft[]): Promise<boolean>
-  /** Deletes what has expired; resolves to how many there were. */
-  purge(): Promise<number>
+  /**
+   * Deletes what has expired; resolves to how many there were.
+   *
+   * @param latestMs  what is over only after that stays, whatever the clock says
+   */
+  purge(latestMs?: number): Promise<number>
 }
 
 /** Documents over a store, sealed by a vault; `commits` knows which of them are the newest. */
@@ -155,9 +159,10 @@ class SealedDocuments implements Documents {
     return this.#commits.commit(drafts)
   }
 
-  async purge(): Promise<number> {
+  async purge(latestMs = Number.POSITIVE_INFINITY): Promise<number> {
     for (let count = 0; ; ) {
-      const expired = await this.#store.expiredDocuments(this.#clock.nowMs(), purgedAtOnce)
+      const untilMs = Math.min(this.#clock.nowMs(), latestMs)
+      const expired = await this.#store.expiredDocuments(untilMs, purgedAtOnce)
       // Whose revision moves meanwhile is not expired any more, or looked at in the next round.
       const drafts = expired.map(({ collection, key, revision: ifRevision }) => {
         return { op: 'delete', collection, key, ifRevision } as const

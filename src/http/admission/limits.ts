@@ -28,26 +28,33 @@ const tokensOfNetwork = 4
 /** So many who are blocked are remembered at once; beyond that those whose time is over are forgotten. */
 const mostBlocked = 10_000
 
-/** One kind of limit: who has reached it, and until when. */
+/**
+ * One kind of limit: who has reached it, and until when, in milliseconds of a clock that nobody sets: one that jumps back by hours
+ * would block somebody for as long.
+ */
 class Counter {
   readonly #limiter: RateLimiterMemory | undefined
+  readonly #longestMs: number
   readonly #blockedUntilMs = new Map<string, number>()
 
   constructor({ points, seconds }: Limit) {
+    this.#longestMs = seconds * 1000
     // Names of keys are the caller's, so no prefix is put before each.
     if (Number.isFinite(points)) this.#limiter = new RateLimiterMemory({ points, duration: seconds, keyPrefix: '' })
   }
 
   /** The limiter answers in a promise; the one request that goes by meanwhile does no harm. */
   count(key: string): void {
-    this.#limiter?.consume(key).catch((result: RateLimiterRes) => this.block(key, Date.now() + result.msBeforeNext))
+    this.#limiter?.consume(key).catch(({ msBeforeNext }: RateLimiterRes) => {
+      this.block(key, performance.now() + Math.min(msBeforeNext, this.#longestMs))
+    })
   }
 
   /** Until when a key is blocked; undefined where it is not. */
   blockedUntil(key: string): number | undefined {
     if (this.#blockedUntilMs.size === 0) return undefined
     const untilMs = this.#blockedUntilMs.get(key)
-    if (untilMs === undefined || untilMs > Date.now()) return untilMs
+    if (untilMs === undefined || untilMs > performance.now()) return untilMs
     this.#blockedUntilMs.delete(key)
     return undefined
   }
@@ -58,7 +65,8 @@ class Counter {
   }
 
   #forgetPast(): void {
-    for (const [key, untilMs] of this.#blockedUntilMs) if (untilMs <= Date.now()) this.#blockedUntilMs.delete(key)
+    for (const [key, untilMs] of this.#blockedUntilMs)
+      if (untilMs <= performance.now()) this.#blockedUntilMs.delete(key)
   }
 }
 
@@ -123,6 +131,6 @@ function check(counter: Counter, key: string): void {
   const untilMs = counter.blockedUntil(key)
   if (untilMs === undefined) return
   throw new Problem('throttled', 'request.too-many', 'This was asked too often. Please wait before the next request.', {
-    retryAfterSeconds: Math.max(1, Math.ceil((untilMs - Date.now()) / 1000)),
+    retryAfterSeconds: Math.max(1, Math.ceil((untilMs - performance.now()) / 1000)),
   })
 }

@@ -63,14 +63,16 @@ export function openThrottle({ documents, clock }: { documents: Documents; clock
     const found = await documents.get<Tries>(collection, key)
     const tries = found?.value ?? { count: 0, lastAtMs: 0 }
     const nowMs = clock.nowMs()
-    const leftMs = tries.lastAtMs + waitMs(kind, tries.count) - nowMs
+    const put = (next: Tries) =>
+      documents.put<Tries>(collection, key, next, {
+        ifRevision: found?.revision ?? 0,
+        expiresAtMs: nowMs + forgetAfterMs,
+      })
+    // The clock has jumped back: the wait begins anew, and is not as long as the jump.
+    if (tries.lastAtMs > nowMs && !(await put({ ...tries, lastAtMs: nowMs }))) return false
+    const leftMs = Math.min(tries.lastAtMs, nowMs) + waitMs(kind, tries.count) - nowMs
     if (leftMs > 0) throw throttled(leftMs)
-    return documents.put<Tries>(
-      collection,
-      key,
-      { count: tries.count + 1, lastAtMs: nowMs },
-      { ifRevision: found?.revision ?? 0, expiresAtMs: nowMs + forgetAfterMs },
-    )
+    return put({ count: tries.count + 1, lastAtMs: nowMs })
   }
 
   return {

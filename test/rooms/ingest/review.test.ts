@@ -101,6 +101,19 @@ describe('a message about whom there is a doubt waits until a person decides', (
     expect((await found(house.record, 'Patient', 'identifier=4711')).length).toBeLessThanOrEqual(2)
   })
 
+  it('is decided by somebody else when a decision was cut off, also after the clock was set back by hours', async () => {
+    const { house, patient, review, id } = await doubtful()
+    const { documents } = house.record
+    const decidingSince = async (aheadMs: number) => {
+      const value = (await documents.get<object>('ingest-review', id))?.value
+      const decidingSinceMs = house.clock.nowMs() + aheadMs
+      await documents.put('ingest-review', id, { ...value, state: 'deciding', decidingSinceMs }, { group: patient })
+      return codeOf(review.decide({ grant: everything(), id, decision: 'accept', patient }))
+    }
+    expect([await decidingSince(-60_000), await decidingSince(60_000)]).toEqual(Array(2).fill('ingest.review-decided'))
+    expect(await decidingSince(5 * 3_600_000)).toBe('accepted')
+  })
+
   it('concerns only who may change all whom it may be about: ingest.review-unknown', async () => {
     const { house, patient, review, id } = await doubtful()
     const berts = grantOf('user/*.cruds', { patients: [house.bert] })

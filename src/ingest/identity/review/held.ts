@@ -165,9 +165,10 @@ export async function beginDeciding(id: string, grant: Grant, deps: ReviewDeps):
   return { held, revision: found.revision + 1 }
 }
 
+/** Whoever decides has so long, by a clock that may have been set back meanwhile. */
 function isFree({ state, decidingSinceMs = 0, file }: Held, { clock }: ReviewDeps): boolean {
-  const untilMs = decidingSinceMs + (file === undefined ? cutOffMs : cutOffOfFileMs)
-  return state === 'waiting' || (state === 'deciding' && untilMs < clock.nowMs())
+  const sinceMs = Math.abs(clock.nowMs() - decidingSinceMs)
+  return state === 'waiting' || (state === 'deciding' && sinceMs > (file === undefined ? cutOffMs : cutOffOfFileMs))
 }
 
 function decided(): Problem {
