@@ -74,6 +74,8 @@ export async function demoConfig(env: NodeJS.ProcessEnv, [data, keys]: readonly 
     KINHOLD_BASE_URL: `http://${reached.includes(':') ? `[${reached}]` : reached}:${port}`,
     KINHOLD_DATA: data,
     KINHOLD_KEYS: keys,
+    // It is there for minutes, and every byte of its folders is looked through.
+    KINHOLD_RESERVE: '0',
     // What it sends through the network is sample data.
     KINHOLD_ALLOW_HTTP: 'true',
   }
