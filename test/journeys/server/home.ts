@@ -22,7 +22,15 @@ export interface Home {
   remove(): Promise<void>
 }
 
+/** A new home; on a MongoDB where KINHOLD_TEST_STORE is `mongodb`, by which any journey is taken there. */
 export async function newHome(name: string, logLevel = 'error'): Promise<Home> {
+  if (process.env.KINHOLD_TEST_STORE === 'mongodb')
+    return (await import('./mongo-home.ts')).newMongoHome(name, { logLevel })
+  return newFolderHome(name, logLevel)
+}
+
+/** A home whose data and keys lie in folders. */
+export async function newFolderHome(name: string, logLevel = 'error'): Promise<Home> {
   const folder = await mkdtemp(join(tmpdir(), `kinhold-${name}-`))
   const [data, keys, temporary] = ['data', 'keys', 'tmp'].map(part => join(folder, part)) as [string, string, string]
   await mkdir(temporary)
