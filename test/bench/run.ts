@@ -1,5 +1,5 @@
 /**
- * All figures in one run: `npm run bench`, or `npm run bench -- read create` for some.
+ * All figures in one run: `npm run bench`, or `npm run bench -- read create` for some; `npm run bench -- population 20000`.
  * The bare Express route is measured in the same run, before and after, since machines are shared and noisy.
  */
 import { spawn } from 'node:child_process'
@@ -14,6 +14,7 @@ import yazl from 'yazl'
 import { appleExport, heartRate, observationBundle, pairBundle } from './data.ts'
 import { type Figure, heading, machine, row } from './figures.ts'
 import { overload } from './overload.ts'
+import { population } from './population.ts'
 import { answering, type BenchServer, freePort, peakMemoryMiB, startServer } from './server.ts'
 
 const rounds = 5
@@ -24,6 +25,8 @@ const json = 'application/fhir+json'
 
 interface Bench {
   readonly name: string
+  /** Run only when it is named. */
+  readonly long?: true
   run(server: BenchServer, token: string): Promise<readonly Figure[]>
 }
 
@@ -34,6 +37,7 @@ const benches: readonly Bench[] = [
   { name: 'search', run: searchBench },
   { name: 'import', run: importBench },
   { name: 'overload', run: overloadBench },
+  { name: 'population', long: true, run: (server, token) => population(server, token, wanted) },
 ]
 
 async function load(options: autocannon.Options): Promise<number> {
@@ -270,7 +274,7 @@ console.log(heading)
 try {
   const token = await server.command('token', '--scope', 'system/*.cruds', '--ttl', '6h')
   for (const bench of benches) {
-    if (wanted.length > 0 && !wanted.includes(bench.name)) continue
+    if (wanted.length > 0 ? !wanted.includes(bench.name) : bench.long) continue
     for (const figure of await bench.run(server, token)) console.log(row(figure))
   }
 } finally {

@@ -13,6 +13,8 @@ export interface BenchServer {
   readonly url: string
   readonly data: string
   readonly pid: number
+  /** Ends the server in good order, and starts it again on the same folder. */
+  restart(): Promise<void>
   /** What sets a command on the same folder. */
   readonly env: Readonly<Record<string, string>>
   /** Runs a command beside the server on the same folder; its standard output. */
@@ -40,17 +42,30 @@ export async function startServer(): Promise<BenchServer> {
     KINHOLD_LOG_LEVEL: 'error',
   }
   const env = { ...process.env, ...own }
-  const server = spawn(process.execPath, [main, 'serve'], { env, stdio: ['ignore', 'ignore', 'inherit'] })
-  await answering(`${url}/readyz`, server)
+  const serve = async () => {
+    const started = spawn(process.execPath, [main, 'serve'], { env, stdio: ['ignore', 'ignore', 'inherit'] })
+    await answering(`${url}/readyz`, started)
+    return started
+  }
+  let server = await serve()
+  const end = async () => {
+    server.kill('SIGTERM')
+    if (server.exitCode === null) await once(server, 'exit')
+  }
   return {
     url,
     data: join(folder, 'data'),
-    pid: server.pid ?? 0,
+    get pid() {
+      return server.pid ?? 0
+    },
+    restart: async () => {
+      await end()
+      server = await serve()
+    },
     env: own,
     command: (...args) => runCommand(args, env),
     stop: async () => {
-      server.kill('SIGTERM')
-      if (server.exitCode === null) await once(server, 'exit')
+      await end()
       await rm(folder, { recursive: true })
     },
   }
