@@ -7,6 +7,7 @@ import { growHeap } from './heap.ts'
 import { checkAddress, listenOrClose } from './listen.ts'
 import { output } from './output.ts'
 import { stopSignal } from './stop-signal.ts'
+import { startTracing } from './tracing.ts'
 import { configure } from './with-house.ts'
 
 /** Serves until a signal; on the first start it shows the one-time address to claim the server. */
@@ -17,6 +18,7 @@ export async function serve(): Promise<void> {
   await checkTemporary()
   const house = await openHouse(config, { make: true })
   for (const line of shortagesOf(house)) output.say(`warning: ${line}`)
+  const tracing = await startTracing(process.env, house.log)
   const serving = await listenOrClose(house)
   // Heard from before the address is told: whoever reads it may ask for the end at once.
   const stopped = stopSignal()
@@ -27,6 +29,7 @@ export async function serve(): Promise<void> {
   output.say('closing …')
   await serving.close()
   await house.close()
+  await tracing?.end()
 }
 
 /** A full disk does not keep the house from being read. */

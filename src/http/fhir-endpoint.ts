@@ -11,7 +11,7 @@ import {
   type Rooms,
   type Route,
 } from '#interactions'
-import { isProblem, type Log, type LogFields, newRequestId, Problem } from '#kernel'
+import { isProblem, type Log, type LogFields, newRequestId, Problem, type Span, spanned, traced } from '#kernel'
 import { prefersPage } from '#web'
 import type { Addresses } from './admission/addresses.ts'
 import type { Admission } from './admission/admission.ts'
@@ -22,7 +22,7 @@ import { parseBearer } from './bearer.ts'
 import { type BodyLimits, readBody, streamBody } from './body.ts'
 import { isPreflight, letPagesRead } from './cross-origin.ts'
 import type { Handler } from './front-door.ts'
-import { noRoute, type RequestMeter } from './metrics/requests.ts'
+import { noRoute, type RequestMeter, toldMethod } from './metrics/requests.ts'
 import { Outbox } from './outbox.ts'
 import { answerProblem, toProblem } from './problem-response.ts'
 
@@ -92,6 +92,7 @@ class Exchange {
   #match: Match | undefined
   #grant: Grant | undefined
   #visit: Visit | undefined
+  #span: Span | undefined
 
   constructor({ request, response, endpoint, matcher, mount, outbox }: ExchangeParts) {
     this.#request = request
@@ -107,7 +108,14 @@ class Exchange {
   }
 
   /** Answers, whatever goes wrong. */
-  async run(): Promise<void> {
+  run(): Promise<void> {
+    return spanned('http.request', span => {
+      this.#span = span
+      return this.#answer()
+    })
+  }
+
+  async #answer(): Promise<void> {
     try {
       const { method = 'GET' } = this.#request
       if (this.#request.headers.origin !== undefined) letPagesRead(this.#request, this.#response, nothingElse)
@@ -121,13 +129,17 @@ class Exchange {
       const visit = this.#beginVisit(this.#match.route)
       const pause = visit.arrive(this.#request, this.#startedMs)
       if (pause !== undefined) await pause
-      this.#sendFhir(await perform(this.#match, this.#fhirRequest(method, visit), this.#endpoint.rooms))
+      this.#sendFhir(await this.#perform(this.#match, this.#fhirRequest(method, visit)))
     } catch (error) {
       if (isProblem(error, 'throttled')) await this.#endpoint.admission.pause(this.#startedMs)
       this.#fail(error)
     } finally {
       this.#visit?.end()
     }
+  }
+
+  #perform(match: Match, request: FhirRequest): Promise<FhirResponse> {
+    return traced('interactions.perform', () => perform(match, request, this.#endpoint.rooms))
   }
 
   /** Fair between tokens; without one, between networks. */
@@ -152,8 +164,10 @@ class Exchange {
       allowed: this.#matcher.allowed(this.#path),
       page: prefersPage(this.#request.headers.accept) && !this.#search.includes('_format='),
     })
-    if (this.#response.headersSent) this.#response.destroy()
-    else this.#send(answer.status, answer.headers, answer.body, problem)
+    if (this.#response.headersSent) {
+      this.#span?.end({ code: problem.code })
+      this.#response.destroy()
+    } else this.#send(answer.status, answer.headers, answer.body, problem)
   }
 
   /** Who shows no token, or one that is none, is a stranger; guessing is counted, and what valid tokens ask for is not. */
@@ -163,7 +177,7 @@ class Exchange {
       const bearer = parseBearer(this.#request.headers.authorization)
       if (bearer === undefined)
         throw new Problem('unauthenticated', 'token.missing', 'This needs an access token: Authorization: Bearer …')
-      const grant = await authenticate(bearer)
+      const grant = await traced('smart.authenticate', () => authenticate(bearer))
       limits.checkToken(grant.id)
       return grant
     } catch (error) {
@@ -232,6 +246,8 @@ class Exchange {
 
   #count(status: number, problem: Problem | undefined): void {
     const { meter } = this.#endpoint
+    const code = problem === undefined ? {} : { code: problem.code }
+    this.#span?.end({ method: toldMethod(this.#request.method), route: this.#route, status, ...code })
     if (meter === undefined) return
     meter.answered(this.#request.method, this.#route, { status, ms: performance.now() - this.#startedMs })
     if (problem !== undefined) meter.refused(problem.code)

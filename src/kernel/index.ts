@@ -24,3 +24,4 @@ export { Counter, counter, type Family, gauge, meters, type Sample } from './met
 export { isProblem, Problem, type ProblemIssue, type ProblemKind, type ProblemOptions } from './problem.ts'
 export { isStorageProblem, type StorageFault, storageFaultOf, storageProblem } from './storage.ts'
 export { collect, limitBytes } from './streams.ts'
+export { type Outcome, type Span, type SpanName, spanned, type Tracer, traced, traceWith } from './tracing.ts'

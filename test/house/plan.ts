@@ -50,6 +50,9 @@ export const composition: Readonly<Record<string, readonly string[]>> = {
 /** Which places may import which package. A package without a row may be imported by nobody. */
 export const packages: Readonly<Record<string, readonly string[]>> = {
   '@lhncbc/ucum-lhc': ['terminology'],
+  '@opentelemetry/api': ['main'],
+  '@opentelemetry/exporter-trace-otlp-http': ['main'],
+  '@opentelemetry/sdk-trace-node': ['main'],
   '@medplum/fhirtypes': ['fhir', 'ingest', 'interactions', 'record'],
   '@skyra/jaro-winkler': ['ingest'],
   '@zxcvbn-ts/core': ['smart'],

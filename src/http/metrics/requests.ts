@@ -40,6 +40,9 @@ class Series {
 const methods: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 const statuses = 600
 
+/** A method as it is told to others: what somebody invented is not. */
+export const toldMethod = (method: string | undefined): string => methods.find(known => known === method) ?? 'other'
+
 /** What stands for the pattern of what leads nowhere. */
 export const noRoute = '(none)'
 
@@ -90,7 +93,7 @@ export class RequestMeter {
 
   #begin(method: string | undefined, route: string, status: number): Series {
     const at = methods.indexOf(method ?? '')
-    const series = new Series({ method: methods[at] ?? 'other', route, status: String(status) })
+    const series = new Series({ method: toldMethod(method), route, status: String(status) })
     const ofRoute = this.#routes.get(route) ?? new Map<number, Series>()
     this.#routes.set(route, ofRoute.set(at * statuses + status, series))
     return series

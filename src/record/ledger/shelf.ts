@@ -1,4 +1,4 @@
-import { type Clock, gauge, giveWay, withBudget } from '#kernel'
+import { type Clock, gauge, giveWay, traced, withBudget } from '#kernel'
 import type { Holder } from '#search'
 import type { CompartmentId, Locator } from '#store'
 import type { Vault } from '#vault'
@@ -73,7 +73,7 @@ export class Shelf {
 
   #begin(holder: Holder): Promise<Ledger> {
     // Others wait for the same opening, so that it is on nobody's budget.
-    const opening = withBudget('unbounded', () => this.#open(holder))
+    const opening = withBudget('unbounded', () => traced('record.open', () => this.#open(holder)))
     this.#ledgers.set(holder.compartment, opening)
     opening.catch(() => this.#ledgers.delete(holder.compartment))
     return opening

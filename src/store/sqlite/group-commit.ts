@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { counter, isProblem, type Problem } from '#kernel'
+import { counter, isProblem, type Problem, traced } from '#kernel'
 import type { CommitResult } from '../contract.ts'
 import type { CheckedCommit } from '../well-formed.ts'
 
@@ -44,6 +44,10 @@ export class GroupCommit {
 
   /** Resolves when the commit is durable or has lost its race; rejects with all others of a flush that failed. */
   add(commit: CheckedCommit): Promise<CommitResult> {
+    return traced('store.commit', () => this.#wait(commit))
+  }
+
+  #wait(commit: CheckedCommit): Promise<CommitResult> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ commit, resolve, reject })
       this.#running ??= this.#run()
