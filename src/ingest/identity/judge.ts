@@ -76,10 +76,13 @@ function isBornWith(incoming: PersonClaims, known: PersonClaims, likeness: DateL
 
 /**
  * Whether a description fits somebody else better than the one whose number it gives: twins and siblings are called alike, and a
- * slip gives one of them the number of the other.
+ * slip gives one of them the number of the other. Of whom no name is known the number speaks alone, unless somebody else has the same
+ * name and birth date.
  */
 export function fitsBetter(incoming: PersonClaims, other: PersonClaims, match: PersonClaims): boolean {
   const closeness = closenessOf(incoming.names, other.names)
+  const isNameless = compareNames(incoming.names, match.names) === 'unknown'
+  if (isNameless && !isBornWith(incoming, other, 'same')) return false
   const isBetter = isCloser(closeness, 'alike') && isCloser(closeness, closenessOf(incoming.names, match.names))
   return isBetter && compare(withoutNumbers(incoming), withoutNumbers(other)).kind === 'agrees'
 }

@@ -80,6 +80,8 @@ describe('a message with the number of one and the name of another, who is calle
       'Smith^May||19800203|F',
       'Smith^Mary~Jones^Mary^^^^^M||19800203|F',
     ],
+    ['a name where only the number is known, and somebody is called so', '', 'Smith^Anne', 'Smith^Anne'],
+    ['that name and a date of which nothing is known', '', 'Smith^Anne', anne],
     ['the name that a newborn got', 'Smith^Boy||20240309|M', 'Smith^Tim||20240309|M', 'Smith^Tom||20240309|M'],
   ])('goes in with %s', async (_, one, other, said) => {
     const { house } = await houseOf(one, other)
