@@ -100,7 +100,9 @@ describe('files that somebody has changed – nothing false is ever served, and 
     expect(whole.json<Bundle>().total).toBe(manyEntries + estate.anna.observations.length)
     client.close()
     await server.stop()
-    tamper(dataFile(estate.home), ['UPDATE entries SET sealed = zeroblob(200) WHERE id = ?', id])
+    // The server has sealed its index again, in which everything is: what is damaged shows where it must be made of the entries.
+    const damage = 'UPDATE entries SET sealed = zeroblob(200) WHERE id = ?'
+    tamper(dataFile(estate.home), ['DELETE FROM segments'], [damage, id])
     const damaged = await startServer(estate.home)
     const again = openClient(damaged.url, estate.token)
     const refused = await again.send(search)

@@ -209,8 +209,12 @@ export const tamperings: readonly Tampering[] = [
     apply: estate => {
       const { anna, bert } = estate
       const numberOf = '(SELECT number FROM compartments WHERE id = ?)'
-      const give = `UPDATE segments SET id = id + (${numberOf} - ${numberOf}) * 268435456`
-      tamper(dataFile(estate.home), [give, ...[bert, anna].map(({ compartment }) => Buffer.from(compartment, 'hex'))])
+      const [hers = '', his = ''] = [anna, bert].map(
+        ({ compartment }) => `${numberOf.replace('?', `x'${compartment}'`)} * 268435456`,
+      )
+      const within = (from: string) => `id > ${from} AND id < ${from} + 268435456`
+      const give = `UPDATE segments SET id = id - ${hers} + ${his} WHERE ${within(hers)}`
+      tamper(dataFile(estate.home), [`DELETE FROM segments WHERE ${within(his)}`], [give])
       return [{ kind: 'segment-broken', compartment: bert.compartment, seq: 1 }]
     },
     silences: ['bert'],
