@@ -107,6 +107,8 @@ describe('the files of the store', () => {
     inDirectory(async directory => {
       const path = join(directory, 'store.db')
       const store = await openSqliteStore({ path })
+      const entries = Array.from({ length: 40 }, (_, index) => entry(anna, index + 1, spread(index)))
+      await store.commit({ appends: [{ compartment: anna, expectedHead: 0, entries }] })
       for (let round = 0; round < 40; round++)
         await store.putSegment({
           compartment: anna,
