@@ -102,8 +102,7 @@ export class Population {
     if (known !== undefined && head <= known) return
     // While the index is made nobody knows what of this has been read already.
     const rows = known === undefined && this.#isMaking ? undefined : rowsFrom((known ?? 0) + 1)
-    if (rows === undefined) this.#behind.set(holder.compartment, holder)
-    else for (const row of rows) index.addRow(holder, row)
+    if (rows === undefined || !addAll(index, holder, rows)) this.#behind.set(holder.compartment, holder)
   }
 
   /** Something of this compartment turned out not to be readable. */
@@ -266,6 +265,17 @@ export class Population {
     }
     const pause = giveWay()
     if (pause !== undefined) await pause
+  }
+}
+
+/** False when they do not fit: then nothing of the holder is left. The commit that they come from is durable, and must not fail by it. */
+function addAll(index: PopulationIndex, holder: Holder, rows: readonly IndexRow[]): boolean {
+  try {
+    for (const row of rows) index.addRow(holder, row)
+    return true
+  } catch {
+    index.drop(holder.compartment)
+    return false
   }
 }
 
