@@ -402,6 +402,16 @@ export class Reach {
     return stored.movedAway && !(await this.wentAway(grant, stored)) ? undefined : stored
   }
 
+  /** The removal that took a resource out of reach, if its newest version within reach is one. */
+  async removal(grant: Grant, locator: Locator): Promise<Stored | undefined> {
+    const { compartments } = this.#known(grant) ?? (await this.#look(grant))
+    const [newest] = await this.#store.versions(locator, [...compartments.keys()])
+    const holder = newest === undefined ? undefined : compartments.get(newest.compartment)
+    if (newest === undefined || holder === undefined) return undefined
+    const stored = (await this.#shelf.open(holder)).open(newest)
+    return stored.movedAway ? stored : undefined
+  }
+
   /** Whether a removal took a resource out of reach: then it is told as a deletion, which says no more. */
   async wentAway(grant: Grant, { type, id, version }: Pick<Stored, 'type' | 'id' | 'version'>): Promise<boolean> {
     return (await this.version(grant, this.locator(type, id), version + 1)) === undefined

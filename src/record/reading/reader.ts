@@ -43,9 +43,9 @@ export class GrantReader implements Reader {
     requirePermission(this.grant, 'r', type)
     const { reach, sighting } = this.#rooms
     const stored = await reach.durable(this.grant, reach.locator(type, id), { type, id })
-    if (stored === undefined || stored.movedAway) throw await this.#absent(type, id)
+    if (stored === undefined) throw await this.#absent(type, id)
     if (!(await sighting.visible(this.grant, 'r', stored))) throw unknown()
-    if (stored.deleted) throw new Problem('gone', 'record.deleted', 'The resource has been deleted.')
+    if (stored.deleted) throw gone()
     await this.#note('read', stored)
     return stored
   }
@@ -98,9 +98,13 @@ export class GrantReader implements Reader {
   }
 
   /** Whoever reaches everybody may know that somebody was here and was erased. */
+  /** What went out of reach is told as a deletion, as its history tells it. */
   async #absent(type: string, id: string): Promise<Problem> {
+    const { reach, sighting } = this.#rooms
+    const left = await reach.removal(this.grant, reach.locator(type, id))
+    if (left !== undefined && (await sighting.visible(this.grant, 'r', left))) return gone()
     const isTold = type === 'Patient' && patientsInReach(this.grant) === 'all'
-    return isTold && (await this.#rooms.reach.isErased(id)) ? idErased() : unknown()
+    return isTold && (await reach.isErased(id)) ? idErased() : unknown()
   }
 
   async openCursor(cursor: string): Promise<OpenedCursor> {
@@ -160,4 +164,9 @@ function charged({ json }: Stored): boolean {
 
 function unknown(): Problem {
   return new Problem('not-found', 'record.unknown', 'No such resource is known.')
+}
+
+/** https://hl7.org/fhir/R4/http.html#read */
+function gone(): Problem {
+  return new Problem('gone', 'record.deleted', 'The resource has been deleted.')
 }

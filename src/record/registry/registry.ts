@@ -133,7 +133,7 @@ export class Registry {
 
   /** Whether an id was that of a patient who was erased: it is never given again. */
   async isErased(patient: string): Promise<boolean> {
-    if (this.#byPatient.has(patient)) return false
+    // Another process may have erased somebody whom this one knows.
     return this.#erased.has(patient) || (await this.#loaded(nameOfPatient(patient), 'erased')) !== undefined
   }
 
