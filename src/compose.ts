@@ -191,22 +191,48 @@ export function authorityOf(config: Config, names: readonly string[] = []): Prom
 }
 
 /**
- * Erases a patient. What the rooms keep beside the record goes first and the key last, so that whoever is cut off in between can
- * do it again; the end of it leaves nothing of what was deleted in the files.
+ * Erases a patient, and first those who were merged into this one: they are one person, and the versions from before the merge lie
+ * with them. What the rooms keep beside the record goes first and the key last, so that whoever is cut off in between can do it
+ * again; the end of it leaves nothing of what was deleted in the files.
  *
- * @throws Problem `not-found` · `command.patient-absent`
+ * @throws Problem `not-found` · `command.patient-absent`; `conflict` · `command.patient-merged`
  */
-export async function erasePatient(
-  { record, share, ingest, smart }: Pick<House, 'record' | 'share' | 'ingest' | 'smart'>,
-  patient: string,
-  actor: Actor,
-): Promise<void> {
-  await checkKept(record, patient)
+export async function erasePatient(house: Erasing, patient: string, actor: Actor): Promise<void> {
+  await checkErasable(house.record, patient)
+  for (const former of await formerOf(house, patient)) await eraseOne(house, former, actor)
+  await eraseOne(house, patient, actor)
+}
+
+type Erasing = Pick<House, 'record' | 'share' | 'ingest' | 'smart'>
+
+async function eraseOne({ record, share, ingest, smart }: Erasing, patient: string, actor: Actor): Promise<void> {
   await share.forgetPatient(patient)
   await ingest.forgetPatient(patient)
   await smart.forgetPatient(patient)
   await record.shred(patient)
   record.audit({ action: 'erase', outcome: 'success', actor, patient })
+}
+
+/** Ids of those who are erased with a patient, because they were merged into this one. */
+export async function formerOf(
+  { record, ingest }: Pick<House, 'record' | 'ingest'>,
+  patient: string,
+): Promise<string[]> {
+  const former: string[] = []
+  for (const one of await ingest.people.mergedInto(patient)) if (await record.keepsPatient(one)) former.push(one)
+  return former
+}
+
+/**
+ * @throws Problem `not-found` · `command.patient-absent`; `conflict` · `command.patient-merged` for one whose data are another's: to
+ *   erase what is left of them would leave all that was theirs
+ */
+export async function checkErasable(record: Record, patient: string): Promise<void> {
+  await checkKept(record, patient)
+  if (!(await record.isReplaced(patient))) return
+  const text =
+    'The Patient was merged into another one, who has all that was theirs: erase that one, or undo the merge first.'
+  throw new Problem('conflict', 'command.patient-merged', text)
 }
 
 /** @throws Problem `not-found` · `command.patient-absent` */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { Problem } from '#kernel'
-import { checkKept, erasePatient, type House, hostGrant } from '../compose.ts'
+import { checkErasable, erasePatient, formerOf, type House, hostGrant } from '../compose.ts'
 import { confirm } from './ask.ts'
 import { naming } from './naming.ts'
 import { output } from './output.ts'
@@ -36,8 +36,10 @@ export async function erase({ patient, yes, list, replay }: EraseOptions): Promi
 
 async function eraseOne(patient: string, isSure: boolean): Promise<void> {
   await withHouse(house =>
-    naming(patient, /^command\.patient-absent$/, async () => {
-      await checkKept(house.record, patient)
+    naming(patient, /^command\.patient-/, async () => {
+      await checkErasable(house.record, patient)
+      for (const former of await formerOf(house, patient))
+        output.say(`Patient/${former} was merged into it and is erased with it.`)
       if (!isSure) await confirm(`Nothing brings Patient/${patient} back. Type the id to erase it:`, patient)
       const before = new Set((await buried(house)).map(({ owner }) => owner))
       await erasePatient(house, patient, hostGrant().actor)

@@ -207,6 +207,10 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
       await household.add(account, patient)
     },
     keepsPatient: async patient => (await registry.ofPatient(patient)) !== undefined,
+    isReplaced: async patient => {
+      const into = await registry.mergedInto(patient)
+      return into !== undefined && (await registry.ofPatient(into)) !== undefined
+    },
     allPatients: async () => {
       const patients = await registry.patients()
       registry.checkComplete()

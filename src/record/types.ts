@@ -221,6 +221,8 @@ export interface Record {
   addPatientTo(account: string, patient: string): Promise<void>
   /** Whether a Patient id is that of somebody kept here; one look-up, however many there are. */
   keepsPatient(patient: string): Promise<boolean>
+  /** Whether a Patient was merged into another one who is kept here. */
+  isReplaced(patient: string): Promise<boolean>
   /**
    * Every Patient id on this server; for the administrator on the host.
    *

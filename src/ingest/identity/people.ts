@@ -1,4 +1,5 @@
 import type { MergeDeps } from './merging/both.ts'
+import { mergedInto } from './merging/lineage.ts'
 import { type Merged, type MergeRequest, mergePatients } from './merging/merge.ts'
 import { type Unmerged, unmergePatient } from './merging/unmerge.ts'
 import type { ReviewDeps } from './review/held.ts'
@@ -10,6 +11,8 @@ export interface People {
   merge(request: MergeRequest): Promise<Merged>
   /** Throws as `unmergePatient`. */
   unmerge(request: Parameters<typeof unmergePatient>[0]): Promise<Unmerged>
+  /** Ids of those whose place a Patient took, whoever took theirs before first. */
+  mergedInto(patient: string): Promise<readonly string[]>
   readonly review: Review
 }
 
@@ -17,6 +20,7 @@ export function openPeople(deps: MergeDeps & ReviewDeps, takeIn: TakeIn): People
   return {
     merge: request => mergePatients(request, deps),
     unmerge: request => unmergePatient(request, deps),
+    mergedInto: async patient => (await mergedInto(deps.record.documents, patient)).toReversed(),
     review: openReview(deps, takeIn),
   }
 }
