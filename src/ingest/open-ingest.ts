@@ -128,8 +128,8 @@ export function openIngest(options: IngestOptions): Ingest {
       const run = await prepare(wanted, source, deps)
       return (await run({ onProgress })).report
     },
-    people: openPeople(deps, async ({ grant, held, choices, onReport }) => {
-      if (held.file !== undefined) return takeFile({ grant, held, choices, onReport }, { deps, queue, jobs })
+    people: openPeople(deps, async ({ grant, held, choices, onReport, onPart }) => {
+      if (held.file !== undefined) return takeFile({ grant, held, choices, onReport, onPart }, { deps, queue, jobs })
       return takeHeld({ grant, message: Buffer.from(held.bytes ?? '', 'base64'), choices }, deps)
     }),
     forgetPatient: async patient => {

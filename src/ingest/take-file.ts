@@ -18,6 +18,7 @@ interface Decided {
   readonly held: Held
   readonly choices: Held['choices']
   onReport(told: Told): void
+  onPart(): void
 }
 
 interface TakingRooms {
@@ -33,7 +34,7 @@ interface TakingRooms {
  * @throws Problem what the import broke off for: then it waits again
  */
 export async function takeFile(decided: Decided, rooms: TakingRooms): Promise<Doubt | undefined> {
-  const { grant, held, choices, onReport } = decided
+  const { grant, held, choices, onReport, onPart } = decided
   const { record } = rooms.deps
   const isNew = choices[held.doubt.nth] === 'new'
   const patient = (isNew ? held.newPatient : choices[held.doubt.nth]) ?? ''
@@ -41,7 +42,10 @@ export async function takeFile(decided: Decided, rooms: TakingRooms): Promise<Do
   // Rows that may not be written would be gone with the file.
   for (const type of ['Provenance', 'Observation']) requirePermission(grant, 'c', type)
   const { report, problem } = await importHeld(held, { patient, force: true, ...whom }, rooms)
-  if (problem !== undefined) throw problem
+  if (problem !== undefined) {
+    if (report.created + report.updated > 0) onPart()
+    throw problem
+  }
   onReport({ report, resource: reportResource(report) })
   await rememberAs(record.documents, patient, comparable(claimsOf(held.doubt.incoming)))
   return undefined

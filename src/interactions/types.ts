@@ -188,7 +188,7 @@ export interface ReviewPort {
   list(grant: Grant): Promise<readonly HeldImport[]>
   /** @throws Problem `not-found` · `ingest.review-unknown` */
   show(id: string, grant: Grant): Promise<HeldImport>
-  /** @throws Problem as `show`, `conflict` · `ingest.review-decided`, and whatever refuses what was held */
+  /** @throws Problem as `show`, `conflict` · `ingest.review-decided`, `ingest.review-begun`, and whatever refuses what was held */
   decide(decision: {
     readonly grant: Grant
     readonly id: string

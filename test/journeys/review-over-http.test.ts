@@ -209,3 +209,63 @@ describe('what waits for one family', () => {
     )
   })
 })
+
+describe('what waits, when the house is troubled', () => {
+  const send = (family: Family, path: string, body?: object) =>
+    as(family, client => client.send(body === undefined ? { path } : { method: 'POST', path, body }))
+  const hold = async (patient: string, rows: number) => {
+    const [person] = file.entry
+    const row = (at: number) => ({
+      resource: {
+        resourceType: 'Observation',
+        status: 'final',
+        code: { text: `${patient} ${at}` },
+        subject: { reference: 'Patient/p' },
+      },
+    })
+    const body = { ...file, entry: [person, ...Array.from({ length: rows }, (_, at) => row(at))] }
+    const answer = await send('north', `/fhir/Patient/${patient}/$ingest`, body)
+    return answer.json<Parameters>().parameter?.find(({ name }) => name === 'review')?.valueId ?? ''
+  }
+  const countOf = async (patient: string) =>
+    (await send('north', `/fhir/Observation?patient=${patient}&_summary=count`)).json<{ total: number }>().total
+  const stateOf = async (id: string) =>
+    (await send('north', `/fhir/$review/${id}`)).json<Parameters>().parameter?.find(({ name }) => name === 'state')
+      ?.valueCode
+
+  it('two people accept it at once: one of them does, and it is there once', async () => {
+    const patient = await newPatient('north')
+    const id = await hold(patient, 5)
+    const accept = () => send('north', `/fhir/$review/${id}`, decision('accept', patient))
+    const statuses = (await Promise.all([accept(), accept(), accept()])).map(({ status }) => status)
+    expect(statuses.filter(status => status === 200)).toHaveLength(1)
+    for (const status of statuses) expect([200, 404, 409]).toContain(status)
+    expect(await countOf(patient)).toBe(5)
+  })
+
+  it('it is cut off by kill -9: it is neither accepted nor gone, and nobody else decides it otherwise', async () => {
+    const patient = await newPatient('north')
+    const id = await hold(patient, 6000)
+    const accepting = send('north', `/fhir/$review/${id}`, decision('accept', patient)).catch(() => undefined)
+    while ((await stateOf(id)) !== 'deciding') await new Promise(resolve => setTimeout(resolve, 5))
+    await server.kill()
+    await accepting
+    server = await startServer(home)
+    expect(await stateOf(id)).toBe('deciding')
+    for (const other of [decision('reject'), decision('new'), decision('accept', patients.north)])
+      expect((await send('north', `/fhir/$review/${id}`, other)).status).toBe(409)
+    expect((await run(home, 'review', 'reject', id)).stderr).toContain('ingest.review-decided')
+    expect(await run(home, 'verify')).toMatchObject({ status: 0, stdout: '' })
+  })
+
+  it('it is forgotten with the patient, and so is what was being decided', async () => {
+    const patient = await newPatient('north')
+    const id = await hold(patient, 3)
+    expect(await stateOf(id)).toBe('waiting')
+    expect((await run(home, 'erase', '--patient', patient, '--yes')).status).toBe(0)
+    for (const body of [undefined, decision('accept', patients.north), decision('new'), decision('reject')])
+      expect((await send('north', `/fhir/$review/${id}`, body)).status).toBe(404)
+    expect((await run(home, 'review', 'show', id)).stderr).toContain('ingest.review-unknown')
+    expect((await run(home, 'review')).stdout).not.toContain(id)
+  })
+})

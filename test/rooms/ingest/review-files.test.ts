@@ -142,6 +142,34 @@ describe('a file about whose patient there is a doubt waits until a person decid
     })
     expect(await review.list(everything())).toMatchObject([{ id, state: 'waiting' }])
   })
+
+  it('one that broke off after a part was written goes to the same patient or to nobody: ingest.review-begun', async () => {
+    const row = (at: number) =>
+      `<Record type="HKQuantityTypeIdentifierStepCount" sourceName="W" unit="count" value="${at}" startDate="2026-02-03 08:15:30 +0100"/>`
+    const rows = Array.from({ length: 3000 }, (_, at) => row(at)).join('')
+    const { house, patient, id, review } = await doubtful(
+      exportOf('1980-03-02').replace('</HealthData>', `${rows}<Record type="HK`),
+    )
+    const decide = (said: { decision: 'accept' | 'new' | 'reject'; patient?: string }) =>
+      review.decide({ grant: everything(), id, ...said }).then(String, error => error.code)
+    expect(await decide({ decision: 'accept', patient })).toMatch(/^ingest\./)
+    expect((await found(house.record, 'Observation', `patient=${patient}`)).length).toBeGreaterThan(0)
+    for (const other of [
+      { decision: 'accept', patient: house.bert },
+      { decision: 'new' },
+      { decision: 'reject' },
+    ] as const)
+      expect(await decide(other)).toBe('ingest.review-begun')
+    const weak = {
+      grant: grantOf('user/Patient.ru', { patients: [patient] }),
+      id,
+      decision: 'accept',
+      patient,
+    } as const
+    expect(await review.decide(weak).catch(error => error.code)).toBe('scope.missing')
+    expect(await decide({ decision: 'reject' })).toBe('ingest.review-begun')
+    expect(await review.list(everything())).toMatchObject([{ id, state: 'waiting' }])
+  })
 })
 
 describe('whom a file is about is known before anything of it is written', () => {

@@ -114,6 +114,44 @@ describe('a message about whom there is a doubt waits until a person decides', (
     expect(await decidingSince(5 * 3_600_000)).toBe('accepted')
   })
 
+  it.each([
+    ['the patient', (patient: string) => ({ decision: 'accept', patient }) as const],
+    ['somebody new', () => ({ decision: 'new' }) as const],
+  ])(
+    'when taking it in for %s was cut off, it goes to nobody else and is not thrown away: ingest.review-begun',
+    async (_, made) => {
+      const { house, patient, review, id } = await doubtful()
+      const { documents } = house.record
+      const choice = made(patient)
+      const value = (await documents.get<object>('ingest-review', id))?.value
+      const begun = choice.decision === 'new' ? 'new' : patient
+      await documents.put(
+        'ingest-review',
+        id,
+        { ...value, state: 'deciding', decidingSinceMs: 0, begun },
+        { group: patient },
+      )
+      const decide = (said: { decision: 'accept' | 'new' | 'reject'; patient?: string }) =>
+        codeOf(review.decide({ grant: everything(), id, ...said }))
+      const others = [{ decision: 'accept', patient: house.bert }, { decision: 'reject' }] as const
+      for (const other of others) expect(await decide(other)).toBe('ingest.review-begun')
+      expect(await decide(choice.decision === 'new' ? { decision: 'accept', patient } : { decision: 'new' })).toBe(
+        'ingest.review-begun',
+      )
+      expect(await decide(choice)).toBe('accepted')
+    },
+  )
+
+  it('what was being taken in for somebody who was erased is decided anew', async () => {
+    const { house, patient, review, id } = await doubtful()
+    const { documents } = house.record
+    const value = (await documents.get<object>('ingest-review', id))?.value
+    const other = { ...value, state: 'deciding', decidingSinceMs: 0, begun: house.bert }
+    await documents.put('ingest-review', id, other, { group: patient })
+    await house.record.shred(house.bert)
+    expect(await codeOf(review.decide({ grant: everything(), id, decision: 'accept', patient }))).toBe('accepted')
+  })
+
   it('concerns only who may change all whom it may be about: ingest.review-unknown', async () => {
     const { house, patient, review, id } = await doubtful()
     const berts = grantOf('user/*.cruds', { patients: [house.bert] })

@@ -35,6 +35,8 @@ export interface Held {
   readonly file?: KeptFile
   /** The id that somebody new gets, so that a decision that is made again makes nobody twice. */
   readonly newPatient?: string
+  /** For whom it is being taken in, or was when that was cut off or broke off after something had been written. */
+  readonly begun?: string
   /** Unix milliseconds; a decision that was cut off may be made again after a while. */
   readonly decidingSinceMs?: number
 }
@@ -148,21 +150,42 @@ export async function findHeld(id: string, grant: Grant, deps: ReviewDeps): Prom
 export interface Deciding {
   readonly held: Held
   readonly revision: number
+  /** Whether it has been begun before, for the same patient. */
+  readonly isAgain: boolean
 }
 
 /**
  * Takes something into one's hands to decide it.
  *
- * @throws Problem as `findHeld`; `conflict` · `ingest.review-decided` when somebody else was faster
+ * @param choice  for whom it is to be taken in, if it is
+ * @throws Problem as `findHeld`; `conflict` · `ingest.review-decided` when somebody else was faster, `ingest.review-begun` when
+ *   it has been taken in for somebody else in part
  */
-export async function beginDeciding(id: string, grant: Grant, deps: ReviewDeps): Promise<Deciding> {
+export async function beginDeciding(
+  id: string,
+  choice: string | undefined,
+  grant: Grant,
+  deps: ReviewDeps,
+): Promise<Deciding> {
   await findHeld(id, grant, deps)
   const { documents } = deps.record
   const found = await documents.get<Held>(collection, id)
   if (found === undefined || !isFree(found.value, deps)) throw decided()
-  const held: Held = { ...found.value, state: 'deciding', decidingSinceMs: deps.clock.nowMs() }
+  await checkBegun(found.value, choice, deps)
+  const { begun, ...free } = found.value
+  const whom = choice === undefined ? {} : { begun: choice }
+  const held: Held = { ...free, ...whom, state: 'deciding', decidingSinceMs: deps.clock.nowMs() }
   if (!(await write(held, found.revision, deps))) throw decided()
-  return { held, revision: found.revision + 1 }
+  return { held, revision: found.revision + 1, isAgain: begun !== undefined && begun === choice }
+}
+
+/** What lies with one patient in part goes to no other one, and is not thrown away as if it lay nowhere. */
+async function checkBegun({ begun }: Held, choice: string | undefined, { record }: ReviewDeps): Promise<void> {
+  if (begun === undefined || begun === choice) return
+  if (begun !== 'new' && !(await record.keepsPatient(begun))) return
+  const text =
+    'A decision was cut off, and a part of this may be with a patient: decide for the same one, as the audit names it.'
+  throw new Problem('conflict', 'ingest.review-begun', text, { expression: 'patient' })
 }
 
 /** Whoever decides has so long, by a clock that may have been set back meanwhile. */
@@ -177,7 +200,8 @@ function decided(): Problem {
 
 /** Ends a decision: done, or waiting again when it could not be carried out or another person in it is doubtful too. */
 export async function endDeciding({ held, revision }: Deciding, next: Partial<Held>, deps: ReviewDeps): Promise<void> {
-  const { decidingSinceMs, bytes, file, ...rest } = { ...held, ...next }
+  const { begun, ...known } = held
+  const { decidingSinceMs, bytes, file, ...rest } = { ...known, ...next }
   const isDone = rest.state === 'accepted' || rest.state === 'rejected'
   const content = { ...(bytes === undefined ? {} : { bytes }), ...(file === undefined ? {} : { file }) }
   await write({ ...rest, ...(isDone ? {} : content) }, revision, deps)

@@ -21,6 +21,8 @@ export type TakeIn = (request: {
   readonly choices: Held['choices']
   /** What became of the rows of a file. */
   onReport(told: Told): void
+  /** Told before it throws when something was written nevertheless. */
+  onPart(): void
 }) => Promise<Doubt | undefined>
 
 /** What a person says about something that waits. */
@@ -50,7 +52,7 @@ export interface Review {
   /**
    * Takes it in for a Patient, or for somebody new, or rejects it. `waiting` when another person in it is doubtful too.
    *
-   * @throws Problem `not-found` · `ingest.review-unknown`, `record.unknown`; `conflict` · `ingest.review-decided`;
+   * @throws Problem `not-found` · `ingest.review-unknown`, `record.unknown`; `conflict` · `ingest.review-decided`, `ingest.review-begun`;
    *   `forbidden` · `scope.missing`; `invalid` · `ingest.review-patient-missing`; and what taking it in throws: then it waits again
    */
   decide(decision: Decision): Promise<Held['state']>
@@ -71,7 +73,7 @@ export function openReview(deps: ReviewDeps, takeIn: TakeIn): Review {
 async function decide(decision: Decision, deps: ReviewDeps, takeIn: TakeIn): Promise<Held['state']> {
   const { grant, id } = decision
   const patient = await chosenPatient(decision, deps)
-  const deciding = await beginDeciding(id, grant, deps)
+  const deciding = await beginDeciding(id, patient, grant, deps)
   audit(grant, `held import: ${decision.decision}`, patient === 'new' ? undefined : patient, deps)
   if (patient === undefined) {
     await endDeciding(deciding, { state: 'rejected' }, deps)
@@ -104,13 +106,17 @@ async function accept(
 ): Promise<Held['state']> {
   const { held } = deciding
   const choices = { ...held.choices, [held.doubt.nth]: patient }
+  let isPartly = deciding.isAgain
+  const onPart = () => {
+    isPartly = true
+  }
   try {
-    const next = await takeIn({ grant, held, choices, onReport })
+    const next = await takeIn({ grant, held, choices, onReport, onPart })
     const state = next === undefined ? 'accepted' : 'waiting'
     await endDeciding(deciding, { state, choices, ...(next === undefined ? {} : { doubt: next }) }, deps)
     return state
   } catch (error) {
-    await endDeciding(deciding, { state: 'waiting' }, deps)
+    await endDeciding(deciding, { state: 'waiting', ...(isPartly ? { begun: patient } : {}) }, deps)
     throw error
   }
 }
