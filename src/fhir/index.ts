@@ -20,7 +20,8 @@ export {
   shapeOfElement,
   summaryElements,
 } from './definitions.ts'
-export { type Json, type JsonLimits, parseJson, parseSentJson, printJson } from './json.ts'
+export { encodeJsonInSteps, type Json, type JsonLimits, parseJson, parseSentJson, printJson } from './json.ts'
+export { encodeResource, isLarge } from './large.ts'
 export { diagnosticsOf, issueTypes, operationOutcome, type ProblemRow, problemSystem, problemTable } from './outcome.ts'
 export { mapLinks, mapReferences, type ParsedReference, parseReference } from './references.ts'
 export { type Coding, isId, type Meta, parseResource, type Resource, toResource } from './resource.ts'

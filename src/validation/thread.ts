@@ -5,7 +5,7 @@ import { createValidator } from './validator.ts'
 
 const validator = createValidator()
 
-/** @param text  a resource as JSON */
-export default function validate(text: string): readonly ProblemIssue[] {
+/** @param text  a resource as JSON, in UTF-8 */
+export default function validate(text: Uint8Array): readonly ProblemIssue[] {
   return validator.validate(parseResource(text))
 }

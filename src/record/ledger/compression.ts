@@ -1,3 +1,5 @@
+import { promisify } from 'node:util'
+import { deflateRaw } from 'node:zlib'
 import { constants, DeflateRaw, InflateRaw } from 'minizlib'
 import { dictionary } from './dictionary.ts'
 
@@ -81,9 +83,28 @@ const inflaters = {
   wide: new Reused(InflateRaw, { windowBits: windows.wide.windowBits, dictionary }),
 }
 
+/** A deflated text, and what its inflating must know. */
+export interface Deflated {
+  readonly deflated: Buffer
+  readonly how: Deflation
+}
+
+const isWideFor = (json: Buffer): boolean => json.length + dictionary.length > smallWindowBytes
+
+const deflateInThread = promisify(deflateRaw)
+
+/** What `deflate` does; a long text is deflated by another thread. */
+export async function deflateAside(json: Buffer): Promise<Deflated> {
+  if (!isWideFor(json)) return deflate(json)
+  return {
+    deflated: await deflateInThread(json, { ...windows.wide, dictionary }),
+    how: { isWide: true, isShort: false },
+  }
+}
+
 /** Deflates a JSON text with what all FHIR resources share. */
-export function deflate(json: Buffer): { readonly deflated: Buffer; readonly how: Deflation } {
-  const isWide = json.length + dictionary.length > smallWindowBytes
+export function deflate(json: Buffer): Deflated {
+  const isWide = isWideFor(json)
   const isShort = !isWide && observation.equals(json.subarray(0, observation.length))
   return { deflated: deflaterFor(json, { isWide, isShort }).run(json), how: { isWide, isShort } }
 }

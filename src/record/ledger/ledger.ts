@@ -1,10 +1,11 @@
 import type { Resource } from '#fhir'
-import { giveWay, type Log, withBudget } from '#kernel'
-import { type CompartmentIndex, extractRow, type Holder, type IndexRow } from '#search'
+import { atOnce, giveWay, inSlices, type Log, type Steps, withBudget } from '#kernel'
+import { type CompartmentIndex, extractRowInSteps, type Holder, type IndexRow } from '#search'
 import type { Append, CompartmentId, Entry, Locator, Store } from '#store'
 import type { CompartmentKeys } from '#vault'
 import type { Stored } from '../types.ts'
 import type { HeadNotes } from '../upkeep/head-notes.ts'
+import { type Deflated, deflateAside } from './compression.ts'
 import { LedgerIndex, readAhead, rowOf, soundPayload } from './ledger-index.ts'
 import type { Located, Named, OpenedVersions } from './opened-versions.ts'
 import { chainLink, decodePayload, encodePayload, firstLink, linkOf, type Payload } from './payload.ts'
@@ -12,6 +13,12 @@ import type { Pendings } from './pendings.ts'
 
 /** Entries behind from which on it pays to look for segments first. */
 const farBehind = 4096
+
+/** A resource and the text as which it is kept. */
+export interface Composed {
+  readonly resource: Resource
+  readonly json: Buffer
+}
 
 /** A version that a transaction wants to write; seq, time and JSON follow when its place in the ledger is known. */
 export interface Draft {
@@ -27,13 +34,26 @@ export interface Draft {
   readonly type: string
   readonly id: string
   /** The resource with `meta` completed, given the instant of the write. Not called for a deletion. */
-  compose(lastUpdatedMs: number): { resource: Resource; json: Buffer }
+  compose(lastUpdatedMs: number): Steps<Composed>
+  /** Whether making it ready takes so long that others would notice: it is prepared, not made in the turn of its append. */
+  readonly isLarge?: boolean
   /** The other compartments into which the same commit writes this version. */
   readonly copies: readonly CompartmentId[]
   readonly creator?: string | undefined
   /** Told where and when the version was written, once that is certain to be tried. */
   placed(lastUpdatedMs: number, json: Buffer, holder: Holder): void
 }
+
+/** What of a version can be made before its place is known. */
+interface Made {
+  readonly json: Buffer
+  /** Its seq is not its own yet. */
+  readonly row: IndexRow
+  readonly deflation?: Deflated
+}
+
+/** Large drafts that were made ready, by draft. */
+export type Prepared = ReadonlyMap<Draft, Made>
 
 /** What the ledgers of one record share. */
 export interface LedgerRooms {
@@ -165,11 +185,12 @@ export class Ledger {
    * Gives the drafts their places behind the pending head and seals them. Nothing is awaited in here: what comes back
    * must go to the store before anybody else's turn, or the seqs would be given twice.
    *
-   * @param atMs  the instant of the write, the same in every ledger of a commit and not before any `lastMs`
+   * @param atMs      the instant of the write, the same in every ledger of a commit and not before any `lastMs`
+   * @param prepared  what was made ready for the same instant
    */
-  append(drafts: readonly Draft[], atMs: number): Append {
+  append(drafts: readonly Draft[], atMs: number, prepared?: Prepared): Append {
     const head = this.#atHead()
-    const entries = drafts.map(draft => this.#place(draft, atMs))
+    const entries = drafts.map(draft => this.#place(draft, atMs, prepared?.get(draft) ?? atOnce(made(draft, atMs))))
     return { compartment: this.holder.compartment, ...head, entries }
   }
 
@@ -195,26 +216,14 @@ export class Ledger {
   readonly #openAnew = (entry: Entry, named?: Named): Located =>
     locatedOf(this.#decode(entry), entry, this.holder, named)
 
-  #place(draft: Draft, lastUpdatedMs: number): Entry {
+  #place(draft: Draft, lastUpdatedMs: number, { json, row, deflation }: Made): Entry {
     const seq = this.#pendingHead + 1
-    const { resource, json } = draft.deleted ? tombstone(draft) : draft.compose(lastUpdatedMs)
     const { locator, version, supersedes, method, deleted, movedAway, created, copies, creator } = draft
     const more = creator === undefined ? { copies } : { copies, creator }
     const said = { method, deleted, movedAway, created, lastUpdatedMs, supersedes, ...more }
-    const plain = encodePayload({ ...said, chain: this.#link, json })
+    const plain = encodePayload({ ...said, chain: this.#link, json }, deflation)
     const sealed = this.#keys.sealEntry(plain, { locator, version, seq })
-    const shared = copies.length > 0
-    this.#index.add(
-      extractRow(resource, {
-        seq,
-        version,
-        lastUpdatedMs,
-        supersedes: supersedes || undefined,
-        deleted,
-        shared,
-        creator,
-      }),
-    )
+    this.#index.add({ ...row, seq })
     const served = deleted ? empty : json
     const stored: Stored = {
       type: draft.type,
@@ -347,7 +356,27 @@ const tagOf = (sealed: Uint8Array): Uint8Array => Uint8Array.from(sealed.subarra
 
 const empty = Buffer.alloc(0)
 
-function tombstone(draft: Draft): { resource: Resource; json: Buffer } {
+function* made(draft: Draft, lastUpdatedMs: number): Steps<Made> {
+  const { resource, json } = draft.deleted ? tombstone(draft) : yield* draft.compose(lastUpdatedMs)
+  const { version, deleted, creator, copies } = draft
+  const supersedes = draft.supersedes || undefined
+  const shared = copies.length > 0
+  const place = { seq: 0, version, lastUpdatedMs, supersedes, deleted, shared, creator }
+  return { json, row: yield* extractRowInSteps(resource, place) }
+}
+
+/** Makes the large ones of these drafts ready, while others have their turns. */
+export async function prepare(drafts: readonly Draft[], atMs: number): Promise<Prepared> {
+  const prepared = new Map<Draft, Made>()
+  for (const draft of drafts) {
+    if (draft.isLarge !== true || draft.deleted) continue
+    const { json, row } = await inSlices(made(draft, atMs))
+    prepared.set(draft, { json, row, deflation: await deflateAside(json) })
+  }
+  return prepared
+}
+
+function tombstone(draft: Draft): Composed {
   const resource: Resource = { resourceType: draft.type, id: draft.id }
   return { resource, json: Buffer.from(JSON.stringify(resource)) }
 }

@@ -1,7 +1,7 @@
 import { Problem } from '#kernel'
 import type { CompartmentId, Entry } from '#store'
 import type { Stored } from '../types.ts'
-import { deflate, inflate } from './compression.ts'
+import { type Deflated, deflate, inflate } from './compression.ts'
 
 /** What one entry of the ledger says, before it is sealed. */
 export interface Payload {
@@ -76,9 +76,13 @@ function decodeMore(bytes: Buffer): Pick<Payload, 'copies' | 'creator' | 'link'>
 
 const alone: Pick<Payload, 'copies'> = { copies: [] }
 
-/** Bytes to be sealed: a 24-byte header, the deflated JSON, what few entries say beside it, zeros up to the padded length. */
-export function encodePayload(payload: Payload): Buffer {
-  const { deflated, how } = deflate(payload.json)
+/**
+ * Bytes to be sealed: a 24-byte header, the deflated JSON, what few entries say beside it, zeros up to the padded length.
+ *
+ * @param deflation  of the JSON, where that was done before
+ */
+export function encodePayload(payload: Payload, deflation: Deflated = deflate(payload.json)): Buffer {
+  const { deflated, how } = deflation
   const smaller = deflated.length < payload.json.length
   const body = smaller ? deflated : payload.json
   const more = encodeMore(payload)

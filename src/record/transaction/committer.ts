@@ -1,11 +1,11 @@
 import type { Grant } from '#access'
-import { printJson, type Resource, toInstant } from '#fhir'
-import { type Clock, giveWay, newResourceId } from '#kernel'
+import { encodeResource, type Resource, toInstant } from '#fhir'
+import { type Clock, giveWay, newResourceId, type Steps } from '#kernel'
 import type { Append, CommitResult, Store } from '#store'
 import { type AuditKindName, auditEventOf, listedEntities } from '../audit/audit.ts'
 import type { AuditWork } from '../audit/audit-outbox.ts'
 import type { DocumentLedger, LostDrafts, PlacedDrafts, PreparedDrafts } from '../documents/document-ledger.ts'
-import type { Draft, Ledger } from '../ledger/ledger.ts'
+import { type Composed, type Draft, type Ledger, prepare } from '../ledger/ledger.ts'
 import type { Shelf } from '../ledger/shelf.ts'
 import type { Reach } from '../reading/reach.ts'
 import { untilWon } from './race.ts'
@@ -233,7 +233,7 @@ const nothing: PlacedDrafts = { appends: [], documents: [], settle: () => undefi
 /** A document has moved on, perhaps by a commit that is under way. */
 const lost: CommitResult = { ok: false, heads: [], locators: [], documents: [] }
 
-function stamped(event: Resource, id: string, lastUpdatedMs: number): { resource: Resource; json: Buffer } {
+function* stamped(event: Resource, id: string, lastUpdatedMs: number): Steps<Composed> {
   const { resourceType, ...rest } = event
   const resource: Resource = {
     resourceType,
@@ -241,7 +241,7 @@ function stamped(event: Resource, id: string, lastUpdatedMs: number): { resource
     meta: { versionId: '1', lastUpdated: toInstant(lastUpdatedMs) },
     ...rest,
   }
-  return { resource, json: Buffer.from(printJson(resource), 'utf8') }
+  return { resource, json: yield* encodeResource(resource) }
 }
 
 function draftsByLedger(staged: readonly StagedDraft[]): Work {
@@ -260,7 +260,10 @@ const mostInOneTurn = 64
 
 function isLong(work: Work): boolean {
   let drafts = 0
-  for (const of of work.values()) drafts += of.length
+  for (const of of work.values()) {
+    if (of.some(({ isLarge }) => isLarge)) return true
+    drafts += of.length
+  }
   return drafts > mostInOneTurn
 }
 
@@ -268,15 +271,28 @@ function appendedNow(work: Work, atMs: number): Append[] {
   return [...work].map(([ledger, drafts]) => ledger.append(drafts, atMs))
 }
 
+/** In their order: a large one alone, small ones several at once. */
+function slicesOf(drafts: readonly Draft[]): readonly (readonly Draft[])[] {
+  const slices: Draft[][] = []
+  for (const draft of drafts) {
+    const last = slices.at(-1)
+    const isFull = last === undefined || last.length === sealedAtOnce || last[0]?.isLarge === true
+    if (isFull || draft.isLarge === true) slices.push([draft])
+    else last.push(draft)
+  }
+  return slices
+}
+
 /** The same, while others have their turns. */
 async function appendedInSlices(work: Work, atMs: number): Promise<Append[]> {
   const appends: Append[] = []
   for (const [ledger, drafts] of work) {
     const slices: Append[] = []
-    for (let at = 0; at < drafts.length; at += sealedAtOnce) {
+    for (const slice of slicesOf(drafts)) {
+      const prepared = await prepare(slice, atMs)
       const pause = giveWay()
       if (pause !== undefined) await pause
-      slices.push(ledger.append(drafts.slice(at, at + sealedAtOnce), atMs))
+      slices.push(ledger.append(slice, atMs, prepared))
     }
     const [first] = slices
     if (first !== undefined) appends.push({ ...first, entries: slices.flatMap(({ entries }) => entries) })

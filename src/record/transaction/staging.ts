@@ -1,10 +1,10 @@
 import { type Grant, mayTouch } from '#access'
-import { parseResource, printJson, type Resource, toInstant } from '#fhir'
-import { Problem } from '#kernel'
+import { encodeResource, isLarge, parseResource, type Resource, toInstant } from '#fhir'
+import { Problem, type Steps } from '#kernel'
 import type { Holder } from '#search'
 import type { CompartmentId, Locator } from '#store'
 import type { AuditKindName } from '../audit/audit.ts'
-import type { Draft, Ledger } from '../ledger/ledger.ts'
+import type { Composed, Draft, Ledger } from '../ledger/ledger.ts'
 import type { Reach } from '../reading/reach.ts'
 import type { Staged, Stored } from '../types.ts'
 import { binariesNamed } from './binaries-named.ts'
@@ -139,6 +139,7 @@ export class Staging {
       created,
       type,
       id,
+      isLarge: resource !== undefined && isLarge(resource),
       compose: once(lastUpdatedMs => composed(resource ?? { resourceType: type, id }, version, lastUpdatedMs)),
       placed: (lastUpdatedMs: number, json: Buffer, holder: Holder) => {
         staged.lastUpdatedMs = lastUpdatedMs
@@ -204,21 +205,21 @@ const alone: readonly CompartmentId[] = []
 
 /** The same text for every copy: all of a commit is written at one instant. */
 function once(compose: Draft['compose']): Draft['compose'] {
-  let made: ReturnType<Draft['compose']> | undefined
+  let made: Composed | undefined
   let madeAtMs = 0
-  return lastUpdatedMs => {
-    if (made === undefined || madeAtMs !== lastUpdatedMs) made = compose(lastUpdatedMs)
+  return function* (lastUpdatedMs) {
+    if (made === undefined || madeAtMs !== lastUpdatedMs) made = yield* compose(lastUpdatedMs)
     madeAtMs = lastUpdatedMs
     return made
   }
 }
 
 /** The text as it will be served: `meta.versionId` and `meta.lastUpdated` are the server's, the rest the client's. */
-function composed(resource: Resource, version: number, lastUpdatedMs: number): { resource: Resource; json: Buffer } {
+function* composed(resource: Resource, version: number, lastUpdatedMs: number): Steps<Composed> {
   const { resourceType, id, meta, ...rest } = resource
   const stamped = { ...meta, versionId: String(version), lastUpdated: toInstant(lastUpdatedMs) }
   const whole: Resource = { resourceType, ...(id === undefined ? {} : { id }), meta: stamped, ...rest }
-  return { resource: whole, json: Buffer.from(printJson(whole), 'utf8') }
+  return { resource: whole, json: yield* encodeResource(whole) }
 }
 
 export const idTaken = () =>

@@ -25,12 +25,13 @@ export interface CompositeComponent {
   readonly bound: boolean
 }
 
-export type Reader = (value: unknown, cell: Cell, group: number) => void
+type Reader = (value: unknown, cell: Cell, group: number) => void
 
 /** What one top-level JSON key contributes. */
-interface KeyReader {
+export interface KeyReader {
   readonly source: Source
-  readonly read: Reader
+  /** Reads the element, or the part of a list that begins at `from`. */
+  readonly read: (value: unknown, cell: Cell, from: number) => void
 }
 
 /** How resources of one type become rows; made once per type, at the first resource or query. */
@@ -60,13 +61,14 @@ function passes(step: PathStep, element: unknown, index: number): boolean {
   return typeof element === 'object' && element !== null && (element as Node)[step.filter.name] === step.filter.value
 }
 
-function each(value: unknown, step: PathStep, use: (element: unknown, index: number) => void): void {
+function each(value: unknown, step: PathStep, use: (element: unknown, index: number) => void, from = 0): void {
   if (!Array.isArray(value)) {
     if (passes(step, value, 0)) use(value, 0)
     return
   }
   // Lists of primitives have null where an element has only extensions.
-  for (let i = 0; i < value.length; i++) if (value[i] !== null && passes(step, value[i], i)) use(value[i], i)
+  for (let i = 0; i < value.length; i++)
+    if (value[i] !== null && passes(step, value[i], from + i)) use(value[i], from + i)
 }
 
 /** Reads the rest of a path below an element that lies at `place`. */
@@ -84,11 +86,11 @@ function below(steps: readonly PathStep[], at: number, place: Place, kind: Writt
   }
 }
 
-function fromTop(path: ElementPath, place: Place, kind: WrittenKind, grouped: boolean): Reader {
+function fromTop(path: ElementPath, place: Place, kind: WrittenKind, grouped: boolean): KeyReader['read'] {
   const [first] = path.steps as [PathStep]
   const read = below(path.steps, 1, place, kind)
-  if (grouped) return (value, cell) => each(value, first, (element, index) => read(element, cell, index))
-  return (value, cell) => each(value, first, element => read(element, cell, 0))
+  if (grouped) return (value, cell, from) => each(value, first, (element, at) => read(element, cell, at), from)
+  return (value, cell, from) => each(value, first, element => read(element, cell, 0), from)
 }
 
 function valuesAt(node: unknown, steps: readonly PathStep[]): readonly unknown[] {
@@ -154,7 +156,7 @@ class PlanBuilder {
     return { index: source.index, resolves: path.resolves }
   }
 
-  #read(place: Place, source: Source, read: Reader): void {
+  #read(place: Place, source: Source, read: KeyReader['read']): void {
     const readers = this.#byKey.get(place.key)
     if (readers === undefined) this.#byKey.set(place.key, [{ source, read }])
     else readers.push({ source, read })

@@ -1,7 +1,8 @@
 import { isResourceType, type Resource } from '#fhir'
+import { atOnce, type Steps } from '#kernel'
 import { plain } from '../kinds/entries.ts'
 import { Cell, type Source } from './cell.ts'
-import { type Plan, planOf, truthEntry } from './plan.ts'
+import { type KeyReader, type Plan, planOf, truthEntry } from './plan.ts'
 
 /** Where a version stands in its compartment's ledger. */
 export interface RowPlace {
@@ -40,16 +41,31 @@ function cellOf(cells: (Cell | undefined)[], source: Source): Cell {
   return cell
 }
 
-function collect(node: object, found: string[]): void {
-  if (Array.isArray(node)) {
-    for (const item of node) if (typeof item === 'object' && item !== null) collect(item, found)
-    return
+/** What is read in one go: elements of a list, nodes, texts. */
+const atATime = 256
+
+function* referencesIn(resource: Resource): Steps<readonly string[]> {
+  const found: string[] = []
+  const nodes: object[] = [resource]
+  for (let at = 0; at < nodes.length; at++) {
+    if (at % atATime === atATime - 1) yield
+    const node = nodes[at] as object
+    if (Array.isArray(node)) for (const item of node) addNode(item, nodes)
+    else addReferences(node, nodes, found)
   }
+  return found
+}
+
+function addReferences(node: object, nodes: object[], found: string[]): void {
   for (const key in node) {
     const value = (node as { readonly [element: string]: unknown })[key]
-    if (typeof value === 'object' && value !== null) collect(value, found)
-    else if (key === 'reference' && typeof value === 'string') found.push(value)
+    if (key === 'reference' && typeof value === 'string') found.push(value)
+    else addNode(value, nodes)
   }
+}
+
+function addNode(value: unknown, nodes: object[]): void {
+  if (typeof value === 'object' && value !== null) nodes.push(value)
 }
 
 function isIndexed(reference: string, cells: readonly (Cell | undefined)[], plan: Plan): boolean {
@@ -62,30 +78,47 @@ function isIndexed(reference: string, cells: readonly (Cell | undefined)[], plan
 const manyReferences = 16
 
 /** Tells whether a parameter covers a reference. */
-function indexedTest(count: number, cells: readonly (Cell | undefined)[], plan: Plan): (reference: string) => boolean {
+function* indexedTest(
+  count: number,
+  cells: readonly (Cell | undefined)[],
+  plan: Plan,
+): Steps<(reference: string) => boolean> {
   if (count < manyReferences) return reference => isIndexed(reference, cells, plan)
   const texts = plan.references.flatMap(index => cells[index]?.texts ?? [])
-  const indexed = new Set(texts.map(text => text.split('\u001f', 1)[0] ?? text))
+  const indexed = new Set<string>()
+  for (const [at, text] of texts.entries()) {
+    if (at % atATime === atATime - 1) yield
+    indexed.add(text.split('\u001f', 1)[0] ?? text)
+  }
   return reference => indexed.has(reference)
 }
 
 /** References that no parameter covers still lead to resources that the caller may read. */
-function addOtherReferences(resource: Resource, cells: (Cell | undefined)[], plan: Plan): void {
-  const found: string[] = []
-  collect(resource, found)
-  const isCovered = indexedTest(found.length, cells, plan)
-  for (const reference of found) {
+function* addOtherReferences(resource: Resource, cells: (Cell | undefined)[], plan: Plan): Steps<void> {
+  const found = yield* referencesIn(resource)
+  if (found.length === 0) return
+  const isCovered = yield* indexedTest(found.length, cells, plan)
+  for (const [at, reference] of found.entries()) {
+    if (at % atATime === atATime - 1) yield
     const text = plain(reference)
     if (text === '' || text.startsWith('#') || isCovered(text)) continue
     cellOf(cells, plan.otherReferences).pushText(text, 0)
   }
 }
 
-function cellsOf(
+/** A long list bit by bit. */
+function* readInto(cell: Cell, read: KeyReader['read'], value: readonly unknown[]): Steps<void> {
+  for (let from = 0; from < value.length; from += atATime) {
+    yield
+    read(value.slice(from, from + atATime), cell, from)
+  }
+}
+
+function* cellsOf(
   resource: Resource,
   plan: Plan,
   { shared, creator }: Pick<RowPlace, 'shared' | 'creator'>,
-): readonly Cell[] {
+): Steps<readonly Cell[]> {
   const cells: (Cell | undefined)[] = []
   for (const key in resource) {
     const value = resource[key]
@@ -93,25 +126,28 @@ function cellsOf(
     for (const { source, read } of plan.byKey.get(key) ?? []) {
       const before = cells[source.index]
       const cell = before ?? new Cell(source)
-      read(value, cell, 0)
+      if (Array.isArray(value) && value.length > atATime) yield* readInto(cell, read, value)
+      else read(value, cell, 0)
       if (before === undefined && cell.count > 0) cells[source.index] = cell
     }
   }
   for (const { source, holds } of plan.statements) cellOf(cells, source).pushText(truthEntry(holds(resource)), 0)
-  addOtherReferences(resource, cells, plan)
+  yield* addOtherReferences(resource, cells, plan)
   if (creator !== undefined) cellOf(cells, plan.creator).pushText(creator, 0)
   if (shared === true) cellOf(cells, plan.shared).pushText(truthEntry(true), 0)
   return cells.filter(cell => cell !== undefined)
 }
 
 /** @see https://hl7.org/fhir/R4/search.html#contained – "chaining … will be evaluated inside contained resources" */
-function containedOf({ contained }: Resource): readonly ContainedRow[] | undefined {
+function* containedOf({ contained }: Resource): Steps<readonly ContainedRow[] | undefined> {
   if (!Array.isArray(contained)) return undefined
-  return contained.filter(isTyped).map(resource => ({
-    type: resource.resourceType,
-    fragment: `#${plain(resource.id)}`,
-    cells: cellsOf(resource, planOf(resource.resourceType), {}),
-  }))
+  const rows: ContainedRow[] = []
+  for (const resource of contained.filter(isTyped)) {
+    yield
+    const { resourceType: type, id } = resource
+    rows.push({ type, fragment: `#${plain(id)}`, cells: yield* cellsOf(resource, planOf(type), {}) })
+  }
+  return rows
 }
 
 function isTyped(value: unknown): value is Resource {
@@ -124,6 +160,11 @@ function isTyped(value: unknown): value is Resource {
  * @param resource  with its id
  */
 export function extractRow(resource: Resource, at: RowPlace): IndexRow {
+  return atOnce(extractRowInSteps(resource, at))
+}
+
+/** The same, bit by bit: for a resource of many values. */
+export function* extractRowInSteps(resource: Resource, at: RowPlace): Steps<IndexRow> {
   const plan = planOf(resource.resourceType)
   const supersedes = at.supersedes === 0 ? undefined : at.supersedes
   return {
@@ -134,7 +175,7 @@ export function extractRow(resource: Resource, at: RowPlace): IndexRow {
     lastUpdatedMs: at.lastUpdatedMs,
     supersedes,
     deleted: at.deleted,
-    cells: at.deleted ? [] : cellsOf(resource, plan, at),
-    contained: at.deleted ? undefined : containedOf(resource),
+    cells: at.deleted ? [] : yield* cellsOf(resource, plan, at),
+    contained: at.deleted ? undefined : yield* containedOf(resource),
   }
 }

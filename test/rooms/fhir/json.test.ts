@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import fc from 'fast-check'
-import { Decimal, type Json, parseJson, parseResource, parseSentJson, printJson } from '#fhir'
-import { isProblem } from '#kernel'
+import { Decimal, encodeJsonInSteps, type Json, parseJson, parseResource, parseSentJson, printJson } from '#fhir'
+import { isProblem, type Steps } from '#kernel'
 
 function codeOf(work: () => unknown): string {
   try {
@@ -247,5 +247,46 @@ describe('a long text', () => {
   ])('is refused as a short one is: %s', async (text, code) => {
     await expect(parseSentJson(long(text))).rejects.toMatchObject({ code })
     expect(codeOf(() => parseJson(long(text)))).toBe(code)
+  })
+})
+
+describe('printing bit by bit', () => {
+  const printed = (steps: Steps<Buffer>) => {
+    for (let count = 0; ; count++) {
+      const step = steps.next()
+      if (step.done === true) return { count, text: step.value.toString('utf8') }
+    }
+  }
+
+  it('gives what printing in one go gives, whatever the value', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), value => {
+        expect(printed(encodeJsonInSteps(value)).text).toBe(printJson(value))
+      }),
+    )
+  })
+
+  it.each([
+    ['digits that JavaScript would not keep', { value: new Decimal('1.50'), list: [new Decimal('0.0')] }],
+    ['what is not said', { a: undefined, b: [undefined, null], c: {}, d: [], e: undefined }],
+    ['only what is not said', { a: undefined }],
+    ['escapes', { 'a"b\\': 'line\n \u{1f600} "quoted"' }],
+    ['a value alone', 'x'],
+  ])('keeps %s', (_, value) => {
+    expect(printed(encodeJsonInSteps(value)).text).toBe(printJson(value))
+  })
+
+  const count = 8_192
+  const deep = (levels: number): Json =>
+    levels === 0 ? Array.from({ length: count }, () => 1) : { a: deep(levels - 1) }
+  it.each([
+    ['a list', Array.from({ length: count }, (_, at) => at)],
+    ['an object', Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, at]))],
+    ['a list deep down', deep(40)],
+    ['lists within a list', Array.from({ length: count / 4 }, () => [{ a: 'b' }, ['c']])],
+  ])('lets others have their turn: %s of thousands', (_, value) => {
+    const { count: turns, text } = printed(encodeJsonInSteps(value))
+    expect(turns).toBeGreaterThan(7)
+    expect(text).toBe(printJson(value))
   })
 })

@@ -1,6 +1,6 @@
 import { inflateRawSync } from 'node:zlib'
 import fc from 'fast-check'
-import { deflate, inflate } from '../../../src/record/ledger/compression.ts'
+import { deflate, deflateAside, inflate } from '../../../src/record/ledger/compression.ts'
 import { dictionary } from '../../../src/record/ledger/dictionary.ts'
 import { chainLink, decodePayload, encodePayload, paddedLength } from '../../../src/record/ledger/payload.ts'
 
@@ -110,5 +110,19 @@ describe('a deflated text', () => {
   it('is one that any inflater understands, with the same dictionary', () => {
     const { deflated } = deflate(text)
     expect(inflateRawSync(deflated, { dictionary: dictionary.subarray(-2048) }).equals(text)).toBe(true)
+  })
+})
+
+describe('a text that another thread deflates', () => {
+  it.each([
+    ['a short one', '{"resourceType":"Observation","status":"final"}'],
+    ['one that just fills the small window', `{"a":"${'x'.repeat(2_000)}"}`],
+    ['a long one', JSON.stringify(Array.from({ length: 20_000 }, (_, at) => `value ${at * 7919}`))],
+    ['a long one that nothing makes shorter', JSON.stringify(Array.from({ length: 3_000 }, () => crypto.randomUUID()))],
+  ])('is kept as if this one had: %s', async (_, json) => {
+    const written = payload(json)
+    const plain = encodePayload(written, await deflateAside(written.json))
+    expect(Buffer.from(decodePayload(plain).json).equals(written.json)).toBe(true)
+    expect(plain.length).toBeLessThanOrEqual(encodePayload(written).length * 1.1)
   })
 })

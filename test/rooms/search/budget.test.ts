@@ -1,6 +1,6 @@
 import type { Resource } from '#fhir'
 import { budgetLeft, isProblem, withBudget } from '#kernel'
-import { encodeSegment, encodeSegmentInSteps, evaluate, extractRow, type IndexRow } from '#search'
+import { encodeSegment, encodeSegmentInSteps, evaluate, extractRow, extractRowInSteps, type IndexRow } from '#search'
 import { ask, commonsHolder, Household, patientHolder, queryOf, restricted, seesAll } from './household.ts'
 
 const observation = (id: string, more: object = {}): Resource => ({
@@ -167,5 +167,60 @@ describe('making a segment', () => {
     const { count, bytes } = stepsOf(rows)
     expect(count).toBeGreaterThan(8)
     expect(bytes).toEqual(encodeSegment(rows))
+  })
+})
+
+describe('making the row of a large resource', () => {
+  const count = 4_096
+  const each = (make: (at: number) => object) => Array.from({ length: count }, (_, at) => make(at))
+  const place = { seq: 1, version: 1, lastUpdatedMs: 1, deleted: false }
+  const turnsOf = (resource: Resource) => [...extractRowInSteps(resource, place)].length
+  const component = (at: number) => ({
+    code: { coding: [{ code: `c${at}` }] },
+    valueQuantity: { value: at, code: 'mg' },
+  })
+
+  it.each<[string, object]>([
+    ['identifiers', { identifier: each(at => ({ system: 'urn:s', value: `v${at}` })) }],
+    ['components', { component: each(component) }],
+    ['notes', { note: each(at => ({ text: `n${at}` })) }],
+    ['references that a parameter covers', { derivedFrom: each(at => ({ reference: `Media/${at}` })) }],
+    [
+      'references that none covers',
+      { extension: each(at => ({ url: 'urn:x', valueReference: { reference: `Group/${at}` } })) },
+    ],
+    ['resources within it', { contained: each(at => ({ resourceType: 'Patient', id: `p${at}`, gender: 'female' })) }],
+    [
+      'one resource within it that is large itself',
+      { contained: [{ resourceType: 'Patient', id: 'p', identifier: each(at => ({ value: `${at}` })) }] },
+    ],
+    ['extensions within an extension', { extension: [{ url: 'urn:x', extension: each(at => ({ url: `u${at}` })) }] }],
+  ])('lets others have their turn: %s', (_, more) => {
+    expect(turnsOf(observation('o', more))).toBeGreaterThan(8)
+    expect(turnsOf(observation('o'))).toBe(0)
+  })
+
+  const whole = new Household(patientHolder('a'), [
+    observation('o', {
+      identifier: each(at => ({ system: 'urn:s', value: `v${at}` })),
+      component: each(component),
+      derivedFrom: each(at => ({ reference: `Media/${at}` })),
+    }),
+  ])
+  it.each([0, 255, 256, 257, 511, 512, count - 1])('finds it by each of its values: number %d', at => {
+    const found = (search: string) => ask(`Observation?${search}`, [whole]).matches
+    for (const search of [
+      `identifier=urn:s|v${at}`,
+      `derived-from=Media/${at}`,
+      `component-code=c${at}`,
+      `component-code-value-quantity=c${at}$${at}`,
+    ])
+      expect([search, found(search)]).toEqual([search, ['Observation/o']])
+    for (const search of [
+      `identifier=urn:s|w${at}`,
+      `component-code-value-quantity=c${at}$${at + 1}`,
+      `component-code-value-quantity=c${at}$${(at + 256) % count}`,
+    ])
+      expect([search, found(search)]).toEqual([search, []])
   })
 })

@@ -1,0 +1,30 @@
+import type { Steps } from '#kernel'
+import { Decimal } from './decimal.ts'
+import { encodeJsonInSteps, printJson } from './json.ts'
+import type { Resource } from './resource.ts'
+
+/** As much as is validated or made ready to be stored in a turn of the event loop: a few milliseconds. */
+const valuesOfATurn = 2_000
+/** Formats are looked at letter by letter: so many letters take as long as a value. */
+const lettersOfAValue = 4_096
+
+/** Whether work on each value of a resource takes so long that others would notice. Looks no further than it must. */
+export function isLarge(resource: Resource): boolean {
+  return weightLeft(resource, valuesOfATurn) < 0
+}
+
+function weightLeft(value: unknown, left: number): number {
+  if (typeof value === 'string') return left - 1 - value.length / lettersOfAValue
+  if (typeof value !== 'object' || value === null || value instanceof Decimal) return left - 1
+  let rest = left - 1
+  for (const child of Object.values(value)) {
+    rest = weightLeft(child, rest)
+    if (rest < 0) return rest
+  }
+  return rest
+}
+
+/** The JSON text of a resource, in UTF-8; that of a large one is made bit by bit. */
+export function* encodeResource(resource: Resource): Steps<Buffer> {
+  return isLarge(resource) ? yield* encodeJsonInSteps(resource) : Buffer.from(printJson(resource), 'utf8')
+}
