@@ -63,7 +63,7 @@ export interface HistoryRequest {
 /** Versions, newest first. */
 export interface HistoryPage {
   readonly items: readonly Stored[]
-  /** Known for one resource; not counted for a type or the whole system. */
+  /** Of one resource whose versions are all on the first page; otherwise they are not counted. */
   readonly total?: number
   readonly next?: string
 }

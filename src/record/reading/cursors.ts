@@ -18,7 +18,8 @@ export interface SearchPosition {
 export interface HistoryPosition {
   readonly kind: 'history'
   readonly of: string
-  readonly offset: number
+  /** Of one resource: the last version that was shown. */
+  readonly belowVersion: number
   readonly below: readonly (readonly [CompartmentId, number])[]
 }
 

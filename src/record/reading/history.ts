@@ -49,18 +49,20 @@ export class Histories {
     grant: Grant,
     position: HistoryPosition | undefined,
   ): Promise<HistoryPage> {
-    const versions = await this.#reach.versions(grant, this.#reach.locator(type, id))
-    const seen = await Promise.all(versions.map(stored => this.#sighting.visible(grant, 'r', stored)))
-    const visible = versions.filter((_, at) => seen[at])
-    if (visible.length === 0) throw new Problem('not-found', 'record.unknown', 'No such resource is known.')
-    const wanted = visible.filter(stored => stored.lastUpdatedMs >= (request.sinceMs ?? 0))
-    const offset = position?.offset ?? 0
+    const items: Stored[] = []
     const room = new Room()
-    const items = takeWhile(wanted.slice(offset, offset + request.count), stored => room.takes(stored))
-    const next = offset + items.length
-    if (next >= wanted.length) return { items, total: wanted.length }
-    const cursor: HistoryPosition = { kind: 'history', of: nameOf(request), offset: next, below: [] }
-    return { items, total: wanted.length, next: await this.#cursors.seal(cursor, grant) }
+    let isKnown = false
+    for await (const stored of this.#reach.versions(grant, this.#reach.locator(type, id), position?.belowVersion)) {
+      if (!(await this.#sighting.visible(grant, 'r', stored))) continue
+      isKnown = true
+      // Each version is written after the one that it replaces, wherever they lie.
+      if (stored.lastUpdatedMs < (request.sinceMs ?? 0)) break
+      if (items.length === request.count || !room.takes(stored))
+        return { items, next: await this.#cursors.seal(positionBelow(request, items), grant) }
+      items.push(stored)
+    }
+    if (!isKnown) throw new Problem('not-found', 'record.unknown', 'No such resource is known.')
+    return position === undefined ? { items, total: items.length } : { items }
   }
 
   async #ofMany(request: HistoryRequest, grant: Grant, position: HistoryPosition | undefined): Promise<HistoryPage> {
@@ -84,7 +86,7 @@ export class Histories {
       below.set(walk.compartment, seq)
       await giveWay()
     }
-    const cursor: HistoryPosition = { kind: 'history', of: nameOf(request), offset: 0, below: [...below] }
+    const cursor: HistoryPosition = { kind: 'history', of: nameOf(request), belowVersion: 0, below: [...below] }
     return { items, next: await this.#cursors.seal(cursor, grant) }
   }
 
@@ -126,9 +128,8 @@ function nameOf({ type, id, sinceMs }: HistoryRequest): string {
   return `${type ?? ''}/${id ?? ''}?${sinceMs ?? ''}`
 }
 
-function takeWhile<T>(all: readonly T[], takes: (one: T) => boolean): readonly T[] {
-  const end = all.findIndex(one => !takes(one))
-  return end === -1 ? all : all.slice(0, end)
+function positionBelow(request: HistoryRequest, items: readonly Stored[]): HistoryPosition {
+  return { kind: 'history', of: nameOf(request), belowVersion: items.at(-1)?.version ?? 0, below: [] }
 }
 
 /** The newest version at the front of any walk, with its seq. */

@@ -376,21 +376,29 @@ export class Reach {
     return everybody ? this.#registry.holder(compartment) : undefined
   }
 
-  /** All versions of a resource within reach, newest first, of the copies of a version one; where it went away, a deletion. */
-  async versions(grant: Grant, locator: Locator): Promise<readonly Stored[]> {
+  /**
+   * The versions of a resource within reach, newest first, of the copies of a version one; where it went away, a deletion.
+   * Each is opened when it is asked for.
+   *
+   * @param below  begins with the newest version below this one
+   */
+  async *versions(grant: Grant, locator: Locator, below = Number.POSITIVE_INFINITY): AsyncGenerator<Stored> {
     const { compartments } = await this.#ofNow(grant)
     const entries = await this.#store.versions(locator, [...compartments.keys()])
-    const opened = await Promise.all(
-      entries.map(async entry => {
-        const holder = compartments.get(entry.compartment)
-        return holder === undefined ? undefined : (await this.#shelf.open(holder)).open(entry)
-      }),
-    )
-    const found = opened.filter(stored => stored !== undefined)
-    const shown = found.filter(({ version }, at) => version !== found[at - 1]?.version)
-    // What only went from one compartment within reach to another has not gone away.
-    const kept = new Set(shown.filter(({ movedAway }) => !movedAway).map(({ version }) => version))
-    return shown.filter(({ version, movedAway }) => !movedAway || !kept.has(version + 1))
+    let newer: number | undefined
+    for (const entry of entries) {
+      const { version } = entry
+      const holder = compartments.get(entry.compartment)
+      const isNext = version !== newer && version < below
+      // What only went from one compartment within reach to another has not gone away: a newer version follows at once.
+      const hasNewer = newer === version + 1
+      newer = version
+      if (!isNext || holder === undefined) continue
+      const stored = (await this.#shelf.open(holder)).open(entry)
+      if (!stored.movedAway || !hasNewer) yield stored
+      const pause = giveWay()
+      if (pause !== undefined) await pause
+    }
   }
 
   async version(grant: Grant, locator: Locator, version: number): Promise<Stored | undefined> {
