@@ -62,7 +62,7 @@ export class Inclusion {
     let frontier = yield* this.#round(matches, includes)
     const iterating = includes.filter(include => include.iterate)
     for (let round = 1; frontier.length > 0; round++) {
-      if (round > limits.rounds) throw tooCostly('the includes go too deep', '_include')
+      if (round > limits.rounds) throw tooCostly('rounds', '_include')
       found.push(...frontier)
       frontier = yield* this.#round(frontier, iterating)
     }
@@ -81,7 +81,7 @@ export class Inclusion {
 
   #add({ index, table, row }: Found, found: Candidate[]): void {
     if (!this.#isNewRow({ table, row })) return
-    if (++this.#count > limits.included) throw tooCostly('too many included resources', '_include')
+    if (++this.#count > limits.included) throw tooCostly('included', '_include')
     found.push({ index, table, row, keys: [] })
   }
 

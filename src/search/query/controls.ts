@@ -46,7 +46,7 @@ function sortKey(text: string, types: readonly string[]): SortKey {
 
 function readSort(draft: Draft, value: string): void {
   const keys = value.split(',')
-  if (keys.length > limits.sortKeys) throw tooCostly('too many sort keys', '_sort')
+  if (keys.length > limits.sortKeys) throw tooCostly('sortKeys', '_sort')
   draft.sort = keys.map(key => sortKey(key, draft.types))
 }
 
@@ -132,7 +132,7 @@ export function readInclude(draft: Draft, name: string, value: string): void {
       : searchParameter(type, parameter)?.type === 'reference') &&
     (target === undefined || isResourceType(target))
   if (!isSound) throw unknownInclude(name)
-  if (draft.includes.length >= limits.includes) throw tooCostly('too many includes', name)
+  if (draft.includes.length >= limits.includes) throw tooCostly('includes', name)
   draft.includes.push({
     reverse: direction === '_revinclude',
     iterate: iterate !== undefined,

@@ -126,7 +126,7 @@ const lookedUp: ReadonlySet<ParameterType> = new Set(['token', 'reference'])
 function spendValues({ budget }: ParseContext, values: number, isLookedUp: boolean, name: string): void {
   budget.values -= values
   if (!isLookedUp) budget.scanned -= values
-  if (budget.values < 0 || budget.scanned < 0) throw tooCostly('too many values', name)
+  for (const kind of ['values', 'scanned'] as const) if (budget[kind] < 0) throw tooCostly(kind, name)
 }
 
 function parseMissing(name: string, value: string): Criterion {
@@ -220,9 +220,9 @@ function parseList(step: Step, context: ParseContext): Criterion {
 }
 
 function parseStep(step: Step, context: ParseContext): Criterion {
-  if (step.depth > limits.chain) throw tooCostly('the chain is too long', step.whole)
+  if (step.depth > limits.chain) throw tooCostly('chain', step.whole)
   context.budget.unfolded--
-  if (context.budget.unfolded < 0) throw tooCostly('the chains unfold to too many types', step.whole)
+  if (context.budget.unfolded < 0) throw tooCostly('unfolded', step.whole)
   if (step.name.startsWith('_has:')) return parseHas(step, context)
   if (step.name === '_list') return parseList(step, context)
   const dot = step.name.indexOf('.')

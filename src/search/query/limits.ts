@@ -24,9 +24,38 @@ export const limits = {
   largestCount: 1_000,
 }
 
-/** @returns a Problem `too-costly` · `search.too-costly` */
-export function tooCostly(what: string, name?: string): Problem {
-  return new Problem('too-costly', 'search.too-costly', `The search asks for too much: ${what}.`, {
-    ...(name === undefined ? {} : { expression: name }),
-  })
+interface Refusal {
+  /** What there is too much of. */
+  readonly unit: string
+  /** What to ask instead, as a sentence. */
+  readonly instead: string
+}
+
+const refusals = {
+  parameters: { unit: 'parameters', instead: 'Ask with fewer criteria, or join values of one parameter by commas.' },
+  characters: { unit: 'characters', instead: 'Ask with fewer or shorter values, in several searches.' },
+  values: { unit: 'values joined by commas', instead: 'Ask for fewer of them at once, in several searches.' },
+  scanned: {
+    unit: 'dates, numbers, texts and composites joined by commas',
+    instead: 'Ask for fewer of them at once, or for ranges by ge and le.',
+  },
+  chain: { unit: 'steps in one chain', instead: 'Ask with a shorter chain, in several searches.' },
+  unfolded: {
+    unit: 'criteria that chains unfold to',
+    instead: 'Name the type within the chain, as in subject:Patient.name, or ask with fewer chains.',
+  },
+  includes: { unit: 'includes', instead: 'Ask for fewer of them, or for all by *.' },
+  sortKeys: { unit: 'sort keys', instead: 'Sort by fewer of them.' },
+  rounds: {
+    unit: 'rounds of :iterate',
+    instead: 'Ask without :iterate, and for what is behind in a search of its own.',
+  },
+  included: { unit: 'included resources', instead: 'Ask for a smaller page by _count, or with fewer includes.' },
+} as const satisfies Partial<Record<keyof typeof limits, Refusal>>
+
+/** @returns a Problem `too-costly` · `search.too-costly` that says how much one search may have, and what to ask instead */
+export function tooCostly(limit: keyof typeof refusals, name?: string): Problem {
+  const { unit, instead } = refusals[limit]
+  const text = `The search asks for too much: more than ${limits[limit].toLocaleString('en')} ${unit}. ${instead}`
+  return new Problem('too-costly', 'search.too-costly', text, { ...(name === undefined ? {} : { expression: name }) })
 }

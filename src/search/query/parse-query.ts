@@ -42,8 +42,8 @@ interface Reading {
 function checkSize(params: URLSearchParams): void {
   let characters = 0
   for (const [name, value] of params) characters += name.length + value.length
-  if (params.size > limits.parameters) throw tooCostly('too many parameters')
-  if (characters > limits.characters) throw tooCostly('the parameters are too long')
+  if (params.size > limits.parameters) throw tooCostly('parameters')
+  if (characters > limits.characters) throw tooCostly('characters')
 }
 
 function newReading(types: readonly string[], isSystem: boolean, options: QueryOptions): Reading {

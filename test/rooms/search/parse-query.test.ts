@@ -105,8 +105,10 @@ describe('parseQuery, strict – https://hl7.org/fhir/R4/search.html#errors', ()
     ['chains that unfold to too many types', many(20, '_has:Provenance:target:target.subject._id=a')],
     ['too many includes', many(51, '_include=Patient:link')],
     ['too many sort keys', `_sort=${'name,'.repeat(8)}name`],
-  ])('refuses %s', (_what, search) => {
-    expect(problemOf(() => parse('Patient', search))?.code).toBe('search.too-costly')
+  ])('refuses %s, and says how much one search may have and what to ask instead', (_what, search) => {
+    const problem = problemOf(() => parse('Patient', search))
+    expect(problem?.code).toBe('search.too-costly')
+    expect(problem?.text).toMatch(/: more than [\d,]+ [a-z ]+\. (Ask|Name|Sort) .*\.$/)
   })
 
   it('takes a thousand values', () => {
