@@ -26,6 +26,7 @@ export const budgetTable: Readonly<Record<BudgetKind, BudgetRow>> = Object.freez
   // Each waits for the disk, some milliseconds.
   written: { kind: 'too-costly', code: 'budget.written-exceeded', unit: 'writes one after the other', limit: 2_000, instead: 'Send them as a transaction, in several requests, or as a file by $ingest.' },
   answered: { kind: 'too-costly', code: 'budget.answered-exceeded', unit: 'bytes answered', limit: 32 * 1024 * 1024, instead: 'Ask for it in several requests, or in smaller pages by _count.' },
+  // Those of reads: what a write leaves is bounded with the writes.
   audited: { kind: 'too-costly', code: 'budget.audited-exceeded', unit: 'records of audit', limit: 10_000, instead: 'Ask about fewer patients or resources at once.' },
 })
 

@@ -1,7 +1,7 @@
 import type { Actor, Grant } from '#access'
 import type { Resource } from '#fhir'
 import { toInstant } from '#fhir'
-import type { Clock } from '#kernel'
+import { type Clock, spend } from '#kernel'
 import type { Holder } from '#search'
 import type { AuditNote } from '../types.ts'
 import type { Asked } from './asked.ts'
@@ -174,7 +174,7 @@ export class ReadAudit {
     this.#outbox = outbox
   }
 
-  /** @throws Problem `full` · `record.audit-waiting` */
+  /** @throws Problem `full` · `record.audit-waiting`; `too-costly` · `budget.audited-exceeded` */
   note(touch: Touch): void {
     this.#outbox.check()
     const { kind, grant, holder, entity, query } = touch
@@ -207,6 +207,7 @@ export class ReadAudit {
   }
 
   #begin({ kind, grant, holder }: Touch): Gathered {
+    spend('audited', 1)
     const nowMs = this.#clock.nowMs()
     const gathered: Gathered = {
       holder,

@@ -1,4 +1,6 @@
+import type { Grant } from '#access'
 import type { Resource } from '#fhir'
+import { withBudget } from '#kernel'
 import type { Record } from '#record'
 import { create, everything, grantOf, heartRate, ofPatient, openTestRecord, patient, queryOf } from './family.ts'
 
@@ -213,5 +215,33 @@ describe('when a patient is erased', () => {
     await record.flush()
     await record.shred(amsel)
     expect(JSON.stringify((await searches(record)).flat().filter(({ query }) => query !== undefined))).toBe('[]')
+  })
+})
+
+describe('the records of audit that one request leaves', () => {
+  it('are as many as it may have, and no more: budget.audited-exceeded', async () => {
+    const { record } = await openTestRecord()
+    const people = await Promise.all(
+      Array.from({ length: 12 }, (_, at) => create(record, everything(), patient(`P${at}`))),
+    )
+    const ids = people.map(({ id }) => id)
+    const asking = (audited: number, work: (grant: Grant) => Promise<unknown>) =>
+      withBudget({ audited }, () => work(everything()))
+    const searching = (grant: Grant) => record.reader(grant).search(queryOf(grant, 'Patient', '_count=20'))
+    const reading = async (grant: Grant) => {
+      for (const id of [...ids, ...ids]) await record.reader(grant).read('Patient', id)
+    }
+    const turning = (grant: Grant) => record.reader(grant).history({ type: 'Patient', count: 50 })
+    for (const [work, records] of [
+      [searching, 13],
+      [reading, 12],
+      [turning, 12],
+    ] as const) {
+      await asking(records, work)
+      await record.flush()
+      const refused = { kind: 'too-costly', code: 'budget.audited-exceeded' }
+      await expect(asking(records - 1, work)).rejects.toMatchObject(refused)
+      await record.flush()
+    }
   })
 })
