@@ -118,7 +118,7 @@ export const builtins: Readonly<Record<string, readonly string[]>> = {
   'node:tls': ['http', 'main'],
   'node:vm': [],
   'node:worker_threads': ['ingest', 'main'],
-  'node:zlib': ['search', 'ingest', 'smart', 'share', 'http'],
+  'node:zlib': ['search', 'record', 'ingest', 'smart', 'share', 'http'],
 }
 
 /** Names of node:crypto that only some places may use, whoever may import the module. */
