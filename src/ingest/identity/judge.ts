@@ -1,7 +1,7 @@
 import { compareBirthDates, type DateLikeness } from './birth-dates.ts'
 import type { IdentifierClaim, PersonClaims } from './claims.ts'
 import { contradicts, inCommon, type Link, linkOf } from './identifiers.ts'
-import { closenessOf, compareNames, isCloser, type NameLikeness } from './names.ts'
+import { closenessOf, compareNames, isCalledOtherwise, isCloser, type NameLikeness } from './names.ts'
 
 /** An element of a Patient by which people are told apart. */
 export type IdentityElement = 'identifier' | 'name' | 'birthDate' | 'gender'
@@ -76,13 +76,12 @@ function isBornWith(incoming: PersonClaims, known: PersonClaims, likeness: DateL
 
 /**
  * Whether a description fits somebody else better than the one whose number it gives: twins and siblings are called alike, and a
- * slip gives one of them the number of the other. Of whom no name is known the number speaks alone, unless somebody else has the same
- * name and birth date.
+ * slip gives one of them the number of the other. Whose name is not known, or known in part, is not called otherwise: there the
+ * number speaks alone, unless somebody else has the same name and birth date.
  */
 export function fitsBetter(incoming: PersonClaims, other: PersonClaims, match: PersonClaims): boolean {
   const closeness = closenessOf(incoming.names, other.names)
-  const isNameless = compareNames(incoming.names, match.names) === 'unknown'
-  if (isNameless && !isBornWith(incoming, other, 'same')) return false
+  if (!isCalledOtherwise(incoming.names, match.names) && !isBornWith(incoming, other, 'same')) return false
   const isBetter = isCloser(closeness, 'alike') && isCloser(closeness, closenessOf(incoming.names, match.names))
   return isBetter && compare(withoutNumbers(incoming), withoutNumbers(other)).kind === 'agrees'
 }

@@ -54,6 +54,15 @@ export function closenessOf(ones: readonly NameClaim[], others: readonly NameCla
   return best
 }
 
+/** Whether each name has a word that the other one has not: who is only known by a family name is not called otherwise. */
+export function isCalledOtherwise(ones: readonly NameClaim[], others: readonly NameClaim[]): boolean {
+  const otherWords = others.map(writtenWords)
+  if (ones.length === 0 || others.length === 0) return false
+  return ones
+    .map(writtenWords)
+    .every(one => otherWords.every(other => !one.isSubsetOf(other) && !other.isSubsetOf(one)))
+}
+
 /** All words in which a name is written: `Boy A` of an unnamed child too, which tells twins apart. */
 function writtenWords({ family, given, text }: NameClaim): ReadonlySet<string> {
   const words = [...familyWords(family), ...known(given.flatMap(name => wordsOf(name)))]

@@ -50,6 +50,7 @@ describe('a message with the number of one and the name of another, who is calle
     ['unnamed newborns', 'Smith^Boy A||20240309|M', 'Smith^Boy B||20240309|M', 'Smith^Boy B||20240309|M'],
     ['one has a name', 'Smith^Boy||20240309|M', 'Smith^Tom||20240309|M', 'Smith^Tom||20240309|M'],
     ['a name that is not like it', anna, 'Smith^Tim||20150607|M', 'Smith^Tim||20150607'],
+    ['one of whom only the family name is known', 'Smith', anne, anne],
     ['one of whom only the number is known', '', anne, anne],
   ])('waits, for either of them: %s', async (_, one, other, said) => {
     const { house, a, b } = await houseOf(one, other)
@@ -81,6 +82,13 @@ describe('a message with the number of one and the name of another, who is calle
       'Smith^Mary~Jones^Mary^^^^^M||19800203|F',
     ],
     ['a name where only the number is known, and somebody is called so', '', 'Smith^Anne', 'Smith^Anne'],
+    ['the given name of whom only the family name is known', 'Smith', 'Smith^Anne', 'Smith^Anne'],
+    [
+      'a second name more, and somebody of that name of whom no date is known',
+      anna,
+      'Smith^Anna^Marie',
+      'Smith^Anna^Marie||20150607|F',
+    ],
     ['that name and a date of which nothing is known', '', 'Smith^Anne', anne],
     ['the name that a newborn got', 'Smith^Boy||20240309|M', 'Smith^Tim||20240309|M', 'Smith^Tom||20240309|M'],
   ])('goes in with %s', async (_, one, other, said) => {
