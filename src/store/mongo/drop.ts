@@ -49,7 +49,7 @@ export class CompartmentDrop {
   }
 
   async #sliceIn(c: Buffer, left: number, { session, id: w }: Transaction): Promise<boolean> {
-    const { entries, heads } = this.#parts
+    const { entries, heads, segments } = this.#parts
     // First, so that nobody appends meanwhile.
     await heads.updateOne({ _id: c }, { $set: { w } }, { session })
     const filter = { c, s: { $gt: left } }
@@ -57,8 +57,11 @@ export class CompartmentDrop {
     await this.#unplace(c, rows, left, session)
     await entries.deleteMany(filter, { session })
     const last = left === 0 ? null : await entries.findOne({ c, s: left }, { session })
-    if (last === null) await heads.deleteOne({ _id: c }, { session })
-    else await heads.updateOne({ _id: c }, { $set: { n: left, t: tagOf(last.b) } }, { session })
+    if (last === null) {
+      await heads.deleteOne({ _id: c }, { session })
+      // What was sealed since the removal began; from now on nobody keeps any.
+      await segments.deleteMany({ c }, { session })
+    } else await heads.updateOne({ _id: c }, { $set: { n: left, t: tagOf(last.b) } }, { session })
     return last !== null
   }
 

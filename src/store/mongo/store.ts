@@ -39,6 +39,7 @@ import {
   toBuffer,
 } from './rows.ts'
 import { Stretches } from './stretches.ts'
+import type { Transaction } from './transactions.ts'
 
 /** Where the store lies, and what it may use. */
 export interface MongoStoreOptions extends MongoOptions {
@@ -197,12 +198,22 @@ class OpenMongoStore implements MongoStore {
     await this.#database.transactions.write<unknown>({ keys, work, already: () => undefined })
   }
 
-  async putSegment({ compartment, fromSeq: f, untilSeq: u, sealed }: Segment): Promise<void> {
-    const row = { c: idBytes(compartment), f }
-    const update = { $set: { u, b: toBuffer(sealed) } }
-    await this.#write([`${compartment} segments`], ({ session }) =>
-      this.#rows.segments.updateOne(row, update, { session, upsert: true }),
-    )
+  async putSegment(segment: Segment): Promise<void> {
+    await this.#write([segment.compartment], transaction => this.#putSegment(segment, transaction))
+  }
+
+  /** A claim of the head, so that what is removed in the same moment leaves no segment behind. */
+  async #putSegment(
+    { compartment, fromSeq: f, untilSeq: u, sealed }: Segment,
+    transaction: Transaction,
+  ): Promise<void> {
+    const { session, id: w } = transaction
+    const c = idBytes(compartment)
+    const claimed = await this.#rows.heads.updateOne({ _id: c, n: { $gte: u } }, { $set: { w } }, { session })
+    if (claimed.matchedCount === 0) return
+    const there = await this.#rows.segments.findOne({ c, f }, { session, projection: { u: 1 } })
+    if ((there?.u ?? 0) > u) return
+    await this.#rows.segments.updateOne({ c, f }, { $set: { u, b: toBuffer(sealed) } }, { session, upsert: true })
   }
 
   segments(compartment: CompartmentId): Promise<readonly Segment[]> {
@@ -217,7 +228,7 @@ class OpenMongoStore implements MongoStore {
 
   async dropSegments(compartment: CompartmentId): Promise<void> {
     const filter = { c: idBytes(compartment) }
-    await this.#write([`${compartment} segments`], ({ session }) => this.#rows.segments.deleteMany(filter, { session }))
+    await this.#write([compartment], ({ session }) => this.#rows.segments.deleteMany(filter, { session }))
   }
 
   async *stretches(compartments: readonly CompartmentId[]): AsyncGenerator<readonly Stretch[], void, void> {
