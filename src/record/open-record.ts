@@ -76,7 +76,13 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
   const keystore = new KeystoreWatch({ vault, log, onFault: () => notes.checkNoted() })
   if (!documentLedger.isLost) await keystore.takeOver()
   const documents = openDocuments(store, vault, clock, documentLedger)
-  const registry = new Registry({ documents, vault, log, repair: drafts => documentLedger.repair(drafts) })
+  const registry = new Registry({
+    documents,
+    vault,
+    log,
+    repair: drafts => documentLedger.repair(drafts),
+    changes: documentLedger,
+  })
   late.registry = registry
   await registry.open()
   const household = new Household(documents)

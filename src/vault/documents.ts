@@ -54,6 +54,12 @@ export interface Documents {
   /** Reads and deletes at once: of racing callers exactly one gets the value. */
   take<T>(collection: string, name: string): Promise<T | undefined>
   list<T>(collection: string, options?: ListOptions): Promise<readonly NamedFound<T>[]>
+  /** Of these, known by the keys that the store knows them by, those that are there. */
+  some<T>(
+    collection: string,
+    keys: readonly string[],
+    options?: Pick<ListOptions, 'onBroken'>,
+  ): Promise<readonly NamedFound<T>[]>
   /** A condition for a commit: the document still has this revision; 0 = it is absent. */
   check(collection: string, name: string, ifRevision: number): DocumentDraft
   /** A write, to be committed by the caller together with others. */
@@ -187,10 +193,22 @@ class SealedDocuments implements Documents {
     const group = options.group === undefined ? undefined : this.#groupKey(collection, options.group)
     const stored = await this.#store.documents(collection, this.#clock.nowMs(), group)
     this.#orBroken(options, () => this.#commits.checkWhole(collection, group))
-    return stored.flatMap(document => {
-      const body = this.#openOr(document, options)
-      return body === undefined ? [] : [{ name: body.name, value: body.value as T, revision: document.revision }]
-    })
+    return stored.flatMap(document => this.#namedOr<T>(document, options))
+  }
+
+  async some<T>(
+    collection: string,
+    keys: readonly string[],
+    options: Pick<ListOptions, 'onBroken'> = {},
+  ): Promise<NamedFound<T>[]> {
+    const nowMs = this.#clock.nowMs()
+    const stored = await Promise.all(keys.map(key => this.#store.document(collection, key, nowMs)))
+    return stored.flatMap(document => (document === undefined ? [] : this.#namedOr<T>(document, options)))
+  }
+
+  #namedOr<T>(document: StoredDocument, options: ListOptions): NamedFound<T>[] {
+    const body = this.#openOr(document, options)
+    return body === undefined ? [] : [{ name: body.name, value: body.value as T, revision: document.revision }]
   }
 
   #openOr(document: StoredDocument, options: ListOptions): Body | undefined {

@@ -1,4 +1,4 @@
-import { type Clock, isProblem, type Log, Problem } from '#kernel'
+import { type Clock, giveWay, isProblem, type Log, Problem } from '#kernel'
 import type { Append, CommitResult, CompartmentId, DocumentWrite, Entry, Store, StoredDocument } from '#store'
 import {
   type CompartmentKeys,
@@ -19,6 +19,7 @@ import { elementOf } from './element.ts'
 
 const rowsAtHand = 200
 const changesInEntry = 200
+const entriesAtHand = 256
 /** Sums that are begun anew because somebody wrote meanwhile, before all rows are read at once. */
 const patience = 3
 
@@ -48,6 +49,12 @@ export interface PlacedDrafts {
 export interface LostDrafts {
   readonly lost: true
   readonly underWay: Promise<unknown> | undefined
+}
+
+/** Which documents of a collection have changed, by their keys, and up to which entry that is said. */
+export interface DocumentChanges {
+  readonly seq: number
+  readonly keys: readonly string[]
 }
 
 interface PendingRow {
@@ -318,6 +325,37 @@ export class DocumentLedger implements DocumentCommits {
     })
   }
 
+  // -- what has changed
+
+  /**
+   * The documents of a collection that were written or removed behind an entry, by whatever process, and the last entry that there
+   * is. Undefined when that cannot be told, or is too much to look at.
+   *
+   * @param most  entries that are looked at
+   */
+  async changedSince(seq: number, collection: string, most: number): Promise<DocumentChanges | undefined> {
+    const head = await this.lastSeq()
+    if (head < seq || head - seq > most || this.isLost || this.#stale.size > 0) return undefined
+    const keys = new Set<string>()
+    for (let last = seq; last < head; ) {
+      const entries = await this.#rooms.store.entriesFrom(this.compartment, last + 1, entriesAtHand)
+      for (const entry of entries) {
+        const { changes, anew } = openChanges(await this.#keys(), entry)
+        if (anew) return undefined
+        for (const change of changes) if (change.collection === collection) keys.add(change.key)
+      }
+      if (entries.length === 0) return undefined
+      last = entries.at(-1)?.seq ?? head
+      await giveWay()
+    }
+    return { seq: head, keys: [...keys] }
+  }
+
+  /** Seq of the last entry that is durable. */
+  async lastSeq(): Promise<number> {
+    return (await this.#rooms.store.heads([this.compartment])).get(this.compartment) ?? 0
+  }
+
   // -- what there is, compared with what was written
 
   /** Compares all rows with the digest; which of them are to blame is found out when it is not theirs. */
@@ -335,7 +373,7 @@ export class DocumentLedger implements DocumentCommits {
   }
 
   async #isAt({ seq }: DocumentHead): Promise<boolean> {
-    return ((await this.#rooms.store.heads([this.compartment])).get(this.compartment) ?? 0) === seq
+    return (await this.lastSeq()) === seq
   }
 
   async #blame(): Promise<void> {

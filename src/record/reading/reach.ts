@@ -130,7 +130,7 @@ export class Reach {
 
   /** Looks again at what is whose: a commit was lost, perhaps because somebody came or was erased. */
   reload(): Promise<void> {
-    return this.#registry.reload()
+    return this.#registry.catchUp()
   }
 
   /** The census, for grants that reach everybody: a patient who comes later would be theirs to find. */

@@ -3,6 +3,8 @@ import { isProblem, type Log, Problem, toUtf8 } from '#kernel'
 import type { Holder } from '#search'
 import type { CompartmentId, Locator } from '#store'
 import type { DocumentDraft, Documents, Found, Noted, PlannedCompartment, Vault } from '#vault'
+import type { DocumentLedger } from '../documents/document-ledger.ts'
+import { Directory } from './directory.ts'
 import { nameOfHousehold, nameOfPatient, type Pair, pairOf, type Registration } from './registration.ts'
 
 /** Compartments that will be somebody's once they are committed. Until they are kept nothing of them is left anywhere. */
@@ -34,6 +36,8 @@ interface RegistryRooms {
   readonly log: Log
   /** Writes over documents that are not what was written last. */
   repair(drafts: readonly DocumentDraft[]): Promise<void>
+  /** Tells which documents have changed. */
+  readonly changes: Pick<DocumentLedger, 'changedSince' | 'lastSeq'>
 }
 
 const collection = 'compartments'
@@ -41,6 +45,8 @@ const collection = 'compartments'
 const notedAs = 'registration'
 const censusName = 'census'
 const commonsShards = 16
+/** Entries of the ledger of documents that are looked at, and two more for each registration, before all are read again. */
+const patience = 2_000
 
 /** Which compartment belongs to whom. Only here do a patient's id and a compartment's random id meet. */
 export class Registry {
@@ -48,29 +54,27 @@ export class Registry {
   readonly #vault: Vault
   readonly #log: Log
   readonly #repair: RegistryRooms['repair']
-  readonly #byPatient = new Map<string, Pair>()
-  readonly #byAccount = new Map<string | undefined, Pair>()
-  readonly #erased = new Map<string, Pair>()
-  /** Into whom patients were merged. */
-  readonly #merged = new Map<string, string>()
-  readonly #byCompartment = new Map<CompartmentId, Holder>()
-  readonly #auditOf = new Map<CompartmentId, Holder>()
-  /** By which document, and which revision of it, a compartment is somebody's. */
-  readonly #registered = new Map<CompartmentId, { readonly name: string; readonly revision: number }>()
+  readonly #changes: RegistryRooms['changes']
+  readonly #directory = new Directory()
+  /** Who keeps the audit of compartments that are planned. */
+  readonly #planned = new Map<CompartmentId, Holder>()
   readonly #commons: Holder[] = []
   #instanceAudit: Holder | undefined
-  /** The census as of which all registrations are known here. */
+  /** The entry of the ledger of documents as of which all registrations are known here. */
+  #seen: number | undefined
+  /** The same by the census. */
   #censusSeen = -1
   /** Counts changes, so that what was derived from the registry can be kept until it changes. */
   #generation = 0
   /** Registrations that cannot be opened or are missing: whose they are is not known here. */
   #broken = 0
 
-  constructor({ documents, vault, log, repair }: RegistryRooms) {
+  constructor({ documents, vault, log, repair, changes }: RegistryRooms) {
     this.#documents = documents
     this.#vault = vault
     this.#log = log
     this.#repair = repair
+    this.#changes = changes
   }
 
   /** Reads what is there and makes the commons on first use. What is everybody's is noted beside the keys as well. */
@@ -123,38 +127,42 @@ export class Registry {
 
   /** The compartments of a patient who is kept here; undefined also for one who was erased. */
   async ofPatient(patient: string): Promise<Pair | undefined> {
-    return this.#byPatient.get(patient) ?? (await this.#loaded(nameOfPatient(patient), 'patient'))
+    const name = nameOfPatient(patient)
+    return this.#directory.pair(name, 'patient') ?? (await this.#loaded(name, 'patient'))
   }
 
   /** The household of an account, or without one that of the instance, once something was put there. */
   async ofHousehold(account: string | undefined): Promise<Pair | undefined> {
-    return this.#byAccount.get(account) ?? (await this.#loaded(nameOfHousehold(account), 'household'))
+    const name = nameOfHousehold(account)
+    return this.#directory.pair(name, 'household') ?? (await this.#loaded(name, 'household'))
   }
 
   /** Whether an id was that of a patient who was erased: it is never given again. */
   async isErased(patient: string): Promise<boolean> {
+    const name = nameOfPatient(patient)
     // Another process may have erased somebody whom this one knows.
-    return this.#erased.has(patient) || (await this.#loaded(nameOfPatient(patient), 'erased')) !== undefined
+    return this.#directory.pair(name, 'erased') !== undefined || (await this.#loaded(name, 'erased')) !== undefined
   }
 
   /** The compartments of erased patients: what is left there is to be removed, but for their audit. */
   get erased(): readonly Pair[] {
-    return [...this.#erased.values()]
+    return this.#directory.pairs('erased')
   }
 
   /** The ledger that keeps the audit of a compartment's data. */
   auditOf(holder: Holder): Holder {
-    return this.#auditOf.get(holder.compartment) ?? this.instanceAudit
+    const { compartment } = holder
+    return this.#directory.auditOf(compartment) ?? this.#planned.get(compartment) ?? this.instanceAudit
   }
 
   /** The holder of a compartment as far as this process knows, without asking anew. */
   known(compartment: CompartmentId): Holder | undefined {
-    return this.#byCompartment.get(compartment)
+    return this.#directory.holder(compartment)
   }
 
   async holder(compartment: CompartmentId): Promise<Holder | undefined> {
-    if (!this.#byCompartment.has(compartment)) await this.reload()
-    return this.#byCompartment.get(compartment)
+    if (this.known(compartment) === undefined) await this.catchUp()
+    return this.known(compartment)
   }
 
   /** New keys for a new patient, and the document that makes them the patient's once it is committed. */
@@ -172,22 +180,23 @@ export class Registry {
    * this process believes. Undefined where nobody can be erased, and for what the same commit makes somebody's.
    */
   stillRegistered({ compartment, kind }: Holder): DocumentDraft | undefined {
-    const registered = kind === 'patient' ? this.#registered.get(compartment) : undefined
+    const registered = kind === 'patient' ? this.#directory.registered(compartment) : undefined
     return registered && this.#documents.check(collection, registered.name, registered.revision)
   }
 
   /** The Patient into whom this one was merged. That another process merged somebody, a commit finds out. */
   async mergedInto(patient: string): Promise<string | undefined> {
+    const name = nameOfPatient(patient)
     // It may have been undone elsewhere since.
-    if (this.#merged.has(patient)) await this.#loaded(nameOfPatient(patient), 'patient')
-    return this.#merged.get(patient)
+    if (this.#directory.mergedInto(name) !== undefined) await this.#loaded(name, 'patient')
+    return this.#directory.mergedInto(name)
   }
 
   /** From this commit on a patient is merged into another one, or with undefined no more. */
   merging(patient: string, { data, audit }: Pair, mergedInto: string | undefined): Change {
     const { compartment } = data
     const name = nameOfPatient(patient)
-    const revision = this.#registered.get(compartment)?.revision ?? 0
+    const revision = this.#directory.registered(compartment)?.revision ?? 0
     const known: Registration = { kind: 'patient', compartment, audit: audit.compartment, patient }
     const registration: Registration = mergedInto === undefined ? known : { ...known, mergedInto }
     return {
@@ -215,7 +224,8 @@ export class Registry {
 
   /** Compartments of data whose audit this one keeps. */
   auditedBy(audit: CompartmentId): readonly CompartmentId[] {
-    return [...this.#auditOf].filter(([, holder]) => holder.compartment === audit).map(([compartment]) => compartment)
+    const planned = [...this.#planned].filter(([, holder]) => holder.compartment === audit)
+    return [...this.#directory.auditedBy(audit), ...planned.map(([compartment]) => compartment)]
   }
 
   /** Another one comes. With `seen`, the commit holds only if none came since the census was that. */
@@ -241,29 +251,29 @@ export class Registry {
 
   /** Every patient; asks the documents again, since another process may have added one. */
   async patients(): Promise<readonly string[]> {
-    await this.reload()
-    return [...this.#byPatient.keys()]
+    await this.catchUp()
+    return this.#directory.patients()
   }
 
   /** How many patients and households are known here. */
   get counts(): { readonly patients: number; readonly households: number } {
-    return { patients: this.#byPatient.size, households: this.#byAccount.size }
+    return { patients: this.#directory.count('patient'), households: this.#directory.count('household') }
   }
 
   /** The compartments of a patient as far as this process knows, without asking anew. */
   knownPatient(patient: string): Pair | undefined {
-    return this.#byPatient.get(patient)
+    return this.#directory.pair(nameOfPatient(patient), 'patient')
   }
 
   /** Every compartment that is anybody's, with those of audit. */
   async everyHolder(): Promise<readonly Holder[]> {
-    await this.reload()
+    await this.catchUp()
     return this.holders
   }
 
   /** The same as far as this process knows. */
   get holders(): readonly Holder[] {
-    const pairs = [...this.#byPatient.values(), ...this.#byAccount.values()]
+    const pairs = [...this.#directory.pairs('patient'), ...this.#directory.pairs('household')]
     const audits = [...pairs.map(({ audit }) => audit), this.instanceAudit]
     const all = [...pairs.map(({ data }) => data), ...this.#commons, ...audits]
     return [...new Map(all.map(holder => [holder.compartment, holder])).values()]
@@ -296,7 +306,9 @@ export class Registry {
     return [...others, this.instanceAudit]
   }
 
+  /** Reads all registrations again. */
   async reload(): Promise<void> {
+    const seen = await this.#changes.lastSeq()
     // One that is damaged costs its own patient; everybody else stays within reach.
     let broken = 0
     const onBroken = () => {
@@ -304,16 +316,40 @@ export class Registry {
       this.#log.error('a registration cannot be opened; run verify', { room: 'record' })
     }
     const listed = await this.#documents.list<Registration>(collection, { onBroken })
-    for (const { name, value, revision } of listed) this.#keep(name, value, revision)
+    for (const { name, value, revision } of listed) this.#know(name, value, revision)
     this.#broken = broken
-    if (broken === 0) this.#forgetOthers(new Set(listed.map(({ value }) => value.compartment)))
+    this.#seen = broken === 0 ? seen : undefined
+    if (broken > 0) return
+    if (this.#directory.keepOnly(new Set(listed.map(({ value }) => value.compartment)))) this.#generation++
   }
 
-  /** Reads the registrations again if the census tells that somebody came or went in another process. */
+  /**
+   * Takes in what was registered, merged or erased since this process looked last, by whomever: only those documents are opened. When
+   * that cannot be told, or any of it is damaged, all are.
+   */
+  async catchUp(): Promise<void> {
+    const most = patience + 2 * this.#directory.size
+    const changes =
+      this.#seen === undefined ? undefined : await this.#changes.changedSince(this.#seen, collection, most)
+    if (changes === undefined || !(await this.#takeIn(changes.keys))) return this.reload()
+    this.#seen = changes.seq
+  }
+
+  /** @returns whether all of them are there and sound */
+  async #takeIn(keys: readonly string[]): Promise<boolean> {
+    if (keys.length === 0) return true
+    let broken = 0
+    const found = await this.#documents.some<Registration>(collection, keys, { onBroken: () => broken++ })
+    if (broken > 0 || found.length < keys.length) return false
+    for (const { name, value, revision } of found) this.#know(name, value, revision)
+    return true
+  }
+
+  /** Does so if the census tells that somebody came or went in another process. */
   async refresh(): Promise<void> {
     const census = await this.census()
     if (census === this.#censusSeen) return
-    await this.reload()
+    await this.catchUp()
     this.#censusSeen = census
   }
 
@@ -322,25 +358,12 @@ export class Registry {
     this.#censusSeen++
   }
 
-  #forgetOthers(compartments: ReadonlySet<CompartmentId>): void {
-    for (const pairs of [this.#byPatient, this.#byAccount] as Map<string | undefined, Pair>[])
-      for (const [name, { data }] of pairs) if (!compartments.has(data.compartment)) this.#forget(pairs, name)
-  }
-
-  #forget(pairs: Map<string | undefined, Pair>, name: string | undefined): void {
-    const compartment = pairs.get(name)?.data.compartment
-    if (compartment === undefined) return
-    pairs.delete(name)
-    this.#byCompartment.delete(compartment)
-    this.#generation++
-  }
-
   async #pairsInReach(grant: Grant, among?: readonly string[]): Promise<readonly Pair[]> {
     const reach = among ?? patientsInReach(grant)
     const home = homeInReach(grant)
     // Whoever reaches everybody has had newcomers looked for: to open every registration again costs more than a read.
-    const patients = reach === 'all' ? [...this.#byPatient.values()] : await this.#pairsOf(reach)
-    if (home === 'all') return [...patients, ...this.#byAccount.values()]
+    const patients = reach === 'all' ? this.#directory.pairs('patient') : await this.#pairsOf(reach)
+    if (home === 'all') return [...patients, ...this.#directory.pairs('household')]
     const household = home === undefined ? undefined : await this.ofHousehold(home)
     return household === undefined ? patients : [...patients, household]
   }
@@ -435,14 +458,17 @@ export class Registry {
     const registration: Registration = { kind, ...compartments, ...owner }
     const pair = pairOf(registration)
     // Known before the commit, because the record of the patient's own creation belongs into the patient's audit.
-    this.#auditOf.set(pair.data.compartment, pair.audit)
+    this.#planned.set(pair.data.compartment, pair.audit)
     return {
       pair,
       write: this.#documents.write(collection, name, registration, { ifRevision: 0 }),
       keep: async () => void (await Promise.all(planned.map(each => each.keep()))),
-      adopt: () => void this.#keep(name, registration, 1),
+      adopt: () => {
+        this.#keep(name, registration, 1)
+        this.#planned.delete(data.compartment)
+      },
       forget: () => {
-        if (!this.#byCompartment.has(data.compartment)) this.#auditOf.delete(data.compartment)
+        this.#planned.delete(data.compartment)
         for (const each of planned) each.forget()
       },
       takeBack: async () => void (await Promise.allSettled(planned.map(each => each.takeBack()))),
@@ -450,36 +476,12 @@ export class Registry {
   }
 
   #keep(name: string, registration: Registration, revision: number): Pair {
-    const { kind, compartment, patient, account } = registration
-    const known = this.#registered.get(compartment)
-    const pair = pairOf(registration)
-    if (known?.revision === revision && known.name === name) return this.#knownPair(registration) ?? pair
-    this.#registered.set(compartment, { name, revision })
-    this.#byCompartment.set(pair.audit.compartment, pair.audit)
-    this.#auditOf.set(compartment, pair.audit)
-    this.#generation++
-    if (kind === 'erased') this.#bury(patient ?? '', pair)
-    else this.#byCompartment.set(compartment, pair.data)
-    if (kind === 'patient') this.#keepPatient(patient ?? '', pair, registration.mergedInto)
-    if (kind === 'household') this.#byAccount.set(account, pair)
-    return pair
+    this.#know(name, registration, revision)
+    return this.#directory.pair(name, registration.kind) ?? pairOf(registration)
   }
 
-  #keepPatient(patient: string, pair: Pair, mergedInto: string | undefined): void {
-    this.#byPatient.set(patient, pair)
-    if (mergedInto === undefined) this.#merged.delete(patient)
-    else this.#merged.set(patient, mergedInto)
-  }
-
-  #knownPair({ kind, patient, account }: Registration): Pair | undefined {
-    if (kind === 'patient') return this.#byPatient.get(patient ?? '')
-    return kind === 'household' ? this.#byAccount.get(account) : undefined
-  }
-
-  #bury(patient: string, pair: Pair): void {
-    this.#byPatient.delete(patient)
-    this.#merged.delete(patient)
-    this.#byCompartment.delete(pair.data.compartment)
-    this.#erased.set(patient, pair)
+  /** The same, without making the objects that only who is asked for needs. */
+  #know(name: string, registration: Registration, revision: number): void {
+    if (this.#directory.set(name, registration, revision)) this.#generation++
   }
 }

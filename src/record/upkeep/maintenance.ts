@@ -24,6 +24,8 @@ export interface MaintenanceRooms {
   readonly documentLedger: CompartmentId
 }
 
+const isId = /^[0-9a-f]{32}$/
+
 /** What is done to whole compartments: making their index anew, and removing what a patient had. */
 export class Maintenance {
   readonly #rooms: MaintenanceRooms
@@ -102,21 +104,27 @@ export class Maintenance {
   async finishShredding(): Promise<void> {
     const { store, vault, registry } = this.#rooms
     const { keys } = vault
-    const destroyed = new Set((await keys.tombstones()).flatMap(({ owner, isOurs }) => (isOurs ? owner : [])))
-    for (const patient of await registry.patients()) {
-      const pair = await registry.ofPatient(patient)
-      if (pair !== undefined && destroyed.has(pair.data.compartment)) await this.#bury(patient, pair)
+    const destroyed = new Set(
+      (await keys.tombstones()).flatMap(({ owner, isOurs }) => (isOurs && isId.test(owner) ? owner : [])),
+    )
+    await registry.catchUp()
+    for (const compartment of destroyed) {
+      const patient = registry.known(compartment)?.patient
+      const pair = patient === undefined ? undefined : await registry.ofPatient(patient)
+      if (patient !== undefined && pair?.data.compartment === compartment) await this.#bury(patient, pair)
     }
-    const heads = await store.allHeads()
-    const alive = new Set((await keys.all()).map(({ owner }) => owner))
-    for (const pair of registry.erased) {
+    const { erased } = registry
+    const heads = await store.heads([...erased.map(({ data }) => data.compartment), ...destroyed])
+    const isThere = (compartment: CompartmentId) => (heads.get(compartment) ?? 0) > 0
+    for (const pair of erased) {
       const { compartment, patient = '' } = pair.data
-      if (alive.has(compartment) || heads.has(compartment)) await this.#remove(patient, pair)
+      const isAlive = (await keys.of(compartment)).length > 0
+      if (isAlive || isThere(compartment)) await this.#remove(patient, pair)
       // Another process may have noted something about the patient at the moment of the erasure.
       else await this.#forgetDocuments(patient)
       destroyed.delete(compartment)
     }
-    for (const compartment of destroyed) if (heads.has(compartment)) await store.dropCompartment(compartment)
+    for (const compartment of destroyed) if (isThere(compartment)) await store.dropCompartment(compartment)
   }
 
   #close({ compartment }: Holder): void {
@@ -128,7 +136,7 @@ export class Maintenance {
   async #bury(patient: string, pair: Pair): Promise<void> {
     const { documents, registry } = this.#rooms
     await documents.commit([registry.erasing(patient, pair), registry.counting(undefined)])
-    await registry.reload()
+    await registry.catchUp()
   }
 
   async #remove(patient: string, { data }: Pair): Promise<void> {

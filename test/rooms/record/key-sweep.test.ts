@@ -13,7 +13,8 @@ async function house() {
   await update(record, all, named('greta'))
   const clock = new FixedClock(0)
   const { documents } = record
-  const registry = new Registry({ documents, vault, log: silentLog, repair: async () => undefined })
+  const changes = { lastSeq: async () => 0, changedSince: async () => undefined }
+  const registry = new Registry({ documents, vault, log: silentLog, repair: async () => undefined, changes })
   await registry.open()
   const sweep = new KeySweep({ store, vault, registry, clock, log: silentLog })
   const owners = async () => new Set((await keys.all()).map(({ owner }) => owner))

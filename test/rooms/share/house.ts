@@ -57,6 +57,7 @@ export function againstRivals(house: House): House {
     get: (collection, name) => documents.get(collection, name),
     recent: (collection, name) => documents.recent(collection, name),
     list: (collection, options) => documents.list(collection, options),
+    some: (collection, keys, options) => documents.some(collection, keys, options),
     take: (collection, name) => documents.take(collection, name),
     delete: (collection, name, options) => documents.delete(collection, name, options),
     check: (collection, name, ifRevision) => documents.check(collection, name, ifRevision),
