@@ -18,6 +18,14 @@ async function countOf(record: Record): Promise<number | undefined> {
   return (await record.reader(all).search(queryOf(all, 'Observation', '_summary=count'))).total
 }
 
+/** When all that fills segments is in segments: they are made behind the writing, in steps. */
+async function sealed(store: Store, compartment: string): Promise<void> {
+  const head = (await store.heads([compartment])).get(compartment) ?? 0
+  const full = head - (head % segment)
+  while (((await store.segments(compartment)).at(-1)?.untilSeq ?? 0) < full)
+    await new Promise(done => setTimeout(done, 5))
+}
+
 describe('a ledger that is open in one process while another seals or drops its segments', () => {
   let store: Store
   let server: Record
@@ -64,6 +72,7 @@ describe('a ledger that is open in one process while another seals or drops its 
       if (searched) await countOf(server)
       const before = (await countOf(beside)) ?? 0
       await importInto(beside, who, 3 * segment)
+      await sealed(store, largest?.[0] ?? '')
       store.entriesFrom = (...of) => {
         if (of[0] === largest?.[0]) batches += 1
         return entriesFrom.apply(store, of)
