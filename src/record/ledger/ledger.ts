@@ -1,6 +1,6 @@
 import type { Resource } from '#fhir'
 import { atOnce, giveWay, inSlices, type Log, type Steps, withBudget } from '#kernel'
-import { type CompartmentIndex, extractRowInSteps, type Holder, type IndexRow } from '#search'
+import { type CompartmentIndex, extractRow, extractRowInSteps, type Holder, type IndexRow } from '#search'
 import type { Append, CompartmentId, Entry, Locator, Store } from '#store'
 import type { CompartmentKeys } from '#vault'
 import type { Stored } from '../types.ts'
@@ -362,7 +362,8 @@ function* made(draft: Draft, lastUpdatedMs: number): Steps<Made> {
   const supersedes = draft.supersedes || undefined
   const shared = copies.length > 0
   const place = { seq: 0, version, lastUpdatedMs, supersedes, deleted, shared, creator }
-  return { json, row: yield* extractRowInSteps(resource, place) }
+  const isLarge = draft.isLarge === true
+  return { json, row: isLarge ? yield* extractRowInSteps(resource, place) : extractRow(resource, place) }
 }
 
 /** Makes the large ones of these drafts ready, while others have their turns. */
