@@ -284,8 +284,17 @@ describe('beside FHIR', () => {
   it('says that it lives, and whether it is ready', async () => {
     await http().get('/healthz').expect(200, { status: 'ok' })
     await http().get('/readyz').expect(200, { status: 'ready' })
-    house.app.drain()
-    await http().get('/readyz').expect(503, { status: 'closing' })
+  })
+
+  it('says that it closes, and refuses what comes then', async () => {
+    const closing = await openWebHouse({ baseUrl: origin })
+    const token = await closing.token('system/*.rs')
+    closing.app.drain()
+    await request(closing.app).get('/healthz').expect(200, { status: 'ok' })
+    await request(closing.app).get('/readyz').expect(503, { status: 'closing' })
+    const refused = await request(closing.app).get('/fhir/Patient').set('Authorization', bearer(token)).expect(503)
+    expect([codeOf(refused), Number(refused.headers['retry-after'])]).toEqual(['request.closing', expect.any(Number)])
+    await closing.close()
   })
 
   it('knows nothing else', async () => {
