@@ -2,9 +2,9 @@ import type { Grant } from '#access'
 import { type Clock, isProblem, type Log, toUtf8, withBudget } from '#kernel'
 import type { CompartmentId, Store } from '#store'
 import { openDocuments, type Vault } from '#vault'
-import { auditEventOfNote, ReadAudit } from './audit/audit.ts'
+import { ReadAudit } from './audit/audit.ts'
+import { AuditDesk } from './audit/audit-desk.ts'
 import { AuditOutbox } from './audit/audit-outbox.ts'
-import { type Gathered, RefusalAudit } from './audit/refusals.ts'
 import { DocumentLedger } from './documents/document-ledger.ts'
 import { Shelf } from './ledger/shelf.ts'
 import { Population } from './population/population.ts'
@@ -18,16 +18,14 @@ import { Registry } from './registry/registry.ts'
 import { Committer } from './transaction/committer.ts'
 import { ownerUnknown } from './transaction/owners.ts'
 import { GrantWriter } from './transaction/writer.ts'
-import type { AuditNote, Record, WriterOptions } from './types.ts'
+import type { Record, WriterOptions } from './types.ts'
 import { type HeadNote, HeadNotes } from './upkeep/head-notes.ts'
-import { KeySweep } from './upkeep/key-sweep.ts'
+import { Housekeeping } from './upkeep/housekeeping.ts'
 import { KeystoreWatch } from './upkeep/keystore-watch.ts'
-import { LedgersWatch } from './upkeep/ledgers-watch.ts'
 import { Maintenance } from './upkeep/maintenance.ts'
-import { PlacesWatch } from './upkeep/places-watch.ts'
 import { Rehousing, rehousingGrant } from './upkeep/rehousing.ts'
 import { Upkeep } from './upkeep/upkeep.ts'
-import { verifyAll, verifyLedger } from './upkeep/verify.ts'
+import { verifyAll } from './upkeep/verify.ts'
 
 /** What the record is built on. The store and the vault are the caller's and are closed by the caller. */
 export interface RecordRooms {
@@ -45,13 +43,6 @@ export interface RecordRooms {
 
 /** Records of reads are gathered for at most this long. */
 const auditWindowMs = 250
-/** What is refused again and again is written once in so long. */
-const refusalWindowMs = 60_000
-/** How soon it is seen that somebody else has written to the store, and looked at what. */
-const watchEveryMs = 1_000
-/** In so many rounds ledgers are swept and audit tried again, and expired documents purged: every five seconds, every five minutes. */
-const sweepEveryRounds = 5
-const purgeEveryRounds = 300
 const idleMs = 600_000
 /**
  * A family, whose indexes are open anyway. To ask one more index takes some 20 µs of a question; the one of all compartments is
@@ -138,48 +129,26 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     baseUrl,
     writer: new GrantWriter(rehousingGrant(), readerRooms, committer),
   })
-  const places = new PlacesWatch({ store, log, notes })
-  const ledgers = new LedgersWatch({
+  const housekeeping = new Housekeeping({
     store,
     vault,
+    clock,
     log,
-    verify: (compartment, head, pause) => verifyLedger({ store, vault }, { compartment, head, pause }),
-  })
-  const watch = watching(store, async isFirst => {
-    places.begin()
-    if (!isFirst) ledgers.want()
-    await notes.check()
-    await documentLedger.check()
-  })
-  const sweep = new KeySweep({ store, vault, registry, clock, log })
-  const steady = steadyClock(clock)
-  const rounds = keepUp({
+    documents,
+    documentLedger,
+    registry,
     shelf,
+    notes,
+    keystore,
     upkeep,
-    watch,
     outbox,
-    finish: () => maintenance.removeOwed(),
-    lookAtKeys: () => keystore.look(),
-    ledgers,
-    purge: async () => {
-      await documents.purge(steady())
-      await sweep.run()
-    },
+    maintenance,
   })
-
-  async function noteEvent(note: AuditNote, gathered?: Gathered): Promise<void> {
-    const pair = note.patient === undefined ? undefined : await registry.ofPatient(note.patient)
-    const holder = pair?.audit ?? registry.instanceAudit
-    // What a stranger fails at must not use up what is kept for those who end an access.
-    const isUrgent = urgentNotes.has(note.action) && note.outcome === 'success'
-    await outbox.put([{ holder, event: auditEventOfNote(note, clock.nowMs(), gathered) }], isUrgent)
-  }
-  const begin = (note: AuditNote, gathered?: Gathered) => upkeep.begin(() => noteEvent(note, gathered))
-  const refusals = new RefusalAudit(clock, refusalWindowMs, begin)
+  const desk = new AuditDesk({ clock, registry, outbox, upkeep })
 
   async function flush(): Promise<void> {
     await audit.flush()
-    refusals.flush()
+    desk.flush()
     await upkeep.settled()
     await upkeep.run(() => outbox.retry())
     await notes.write()
@@ -222,13 +191,12 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
       registry.checkComplete()
       return patients
     },
-    // What waits for a person is no refusal: each of it has a record of its own.
-    audit: note => (note.outcome === 'failure' && note.action !== 'import' ? refusals.note(note) : begin(note)),
+    audit: note => desk.note(note),
     // Once it has begun it is finished, whether somebody still waits for it or not.
     shred: patient => withBudget('unbounded', () => maintenance.shred(patient)),
     verify: () => verifyAll({ store, vault, registry, notes, clock, documentLedger, keystore }),
     acceptRestore,
-    faults: () => faultsOf({ notes, documentLedger, registry, places, ledgers, keystore }),
+    faults: () => housekeeping.faults(),
     checkTrusted: () => notes.checkSound(documentLedger.compartment),
     replaceDocument: (before, after) => documentLedger.replace(before, after),
     renewKeys: patient => maintenance.renewKeys(patient),
@@ -240,66 +208,12 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     },
     flush,
     close: async () => {
-      clearInterval(rounds)
-      await Promise.all([places.close(), ledgers.close()])
+      await housekeeping.close()
       await flush()
       await shelf.seal()
       outbox.close()
     },
   }
-}
-
-/**
- * The time as the clock told it at the start, and what has passed since. A clock that jumps forward refuses what is over for as long as
- * it is wrong; what was deleted then would not come back.
- */
-function steadyClock(clock: Clock): () => number {
-  const [openedAtMs, since] = [clock.nowMs(), performance.now()]
-  return () => openedAtMs + performance.now() - since
-}
-
-/** What is written from the reserve of a full disk: who ended what, and who came in to do so. */
-const urgentNotes: ReadonlySet<AuditNote['action']> = new Set([
-  'login',
-  'logout',
-  'token',
-  'revoke',
-  'reset',
-  'recover',
-  'rotate',
-  'erase',
-])
-
-/** What goes on as long as the record is open. */
-function keepUp(rooms: {
-  readonly shelf: Shelf
-  readonly upkeep: Upkeep
-  readonly outbox: AuditOutbox
-  watch(): Promise<void>
-  lookAtKeys(): Promise<void>
-  readonly ledgers: LedgersWatch
-  /** What an erasure has left. */
-  finish(): Promise<void>
-  purge(): Promise<unknown>
-}): NodeJS.Timeout {
-  const { shelf, upkeep, outbox } = rooms
-  let round = 0
-  const once = () => {
-    round++
-    if (round % sweepEveryRounds === 0) {
-      upkeep.begin(async () => {
-        await shelf.settle()
-        shelf.sweep()
-      })
-      upkeep.begin(() => outbox.retry())
-      upkeep.begin(() => rooms.finish())
-    }
-    upkeep.begin(() => rooms.watch())
-    upkeep.begin(() => rooms.lookAtKeys())
-    rooms.ledgers.goOn()
-    if (round % purgeEveryRounds === 0) upkeep.begin(async () => void (await rooms.purge()))
-  }
-  return setInterval(once, watchEveryMs).unref()
 }
 
 /** What is damaged is named elsewhere, and must not keep the house from starting. */
@@ -315,19 +229,6 @@ async function unlessDamaged(log: Log, work: () => Promise<void>): Promise<void>
   }
 }
 
-/** Looks when somebody else has written to the store since it was looked at last, once at a time. */
-function watching(store: Store, look: (isFirst: boolean) => Promise<void>): () => Promise<void> {
-  let lookedAt: number | undefined
-  let looking: Promise<void> | undefined
-  const once = async () => {
-    const mark = await store.othersMark()
-    if (mark === lookedAt) return
-    await look(lookedAt === undefined)
-    lookedAt = mark
-  }
-  return () => (looking ??= once().finally(() => (looking = undefined)))
-}
-
 /** The heads of all ledgers as the store shows them. */
 async function headsOf(store: Store, notes: HeadNotes): Promise<ReadonlyMap<CompartmentId, HeadNote>> {
   const heads = new Map<CompartmentId, HeadNote>()
@@ -336,30 +237,4 @@ async function headsOf(store: Store, notes: HeadNotes): Promise<ReadonlyMap<Comp
     if (head !== undefined) heads.set(compartment, head)
   }
   return heads
-}
-
-interface Watched {
-  readonly notes: HeadNotes
-  readonly documentLedger: DocumentLedger
-  readonly registry: Registry
-  readonly places: PlacesWatch
-  readonly ledgers: LedgersWatch
-  readonly keystore: KeystoreWatch
-}
-
-/** What `faults` tells: how much is wrong, and never what it is about. */
-function faultsOf({ notes, documentLedger, registry, places, ledgers, keystore }: Watched): readonly string[] {
-  const counted: readonly (readonly [number, string])[] = [
-    [notes.lost.size, 'ledgers show less than was written'],
-    [documentLedger.stale.length, 'documents are not what was written last'],
-    [places.misled, 'entries are not where they are looked for'],
-    [registry.broken, 'registrations cannot be read'],
-    [Math.max(notes.unreadable, ledgers.damaged), 'ledgers hold what was not written there'],
-  ]
-  const said = [
-    ...counted.filter(([count]) => count > 0).map(([count, text]) => `${count} ${text}`),
-    ...(places.failed ? ['the database could not be gone through'] : []),
-    ...keystore.faults(),
-  ]
-  return said.map(text => `${text}; run kinhold verify`)
 }

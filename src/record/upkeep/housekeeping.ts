@@ -1,0 +1,143 @@
+import type { Clock, Log } from '#kernel'
+import type { Store } from '#store'
+import type { Documents, Vault } from '#vault'
+import type { AuditOutbox } from '../audit/audit-outbox.ts'
+import type { DocumentLedger } from '../documents/document-ledger.ts'
+import type { Shelf } from '../ledger/shelf.ts'
+import type { Registry } from '../registry/registry.ts'
+import type { HeadNotes } from './head-notes.ts'
+import { KeySweep } from './key-sweep.ts'
+import type { KeystoreWatch } from './keystore-watch.ts'
+import { LedgersWatch } from './ledgers-watch.ts'
+import type { Maintenance } from './maintenance.ts'
+import { PlacesWatch } from './places-watch.ts'
+import type { Upkeep } from './upkeep.ts'
+import { verifyLedger } from './verify.ts'
+
+/** How soon it is seen that somebody else has written to the store, and looked at what. */
+const everyMs = 1_000
+/** In so many rounds ledgers are swept and audit tried again, and expired documents purged: every five seconds, every five minutes. */
+const sweepEveryRounds = 5
+const purgeEveryRounds = 300
+
+/** What is looked after. */
+export interface HousekeepingRooms {
+  readonly store: Store
+  readonly vault: Vault
+  readonly clock: Clock
+  readonly log: Log
+  readonly documents: Documents
+  readonly documentLedger: DocumentLedger
+  readonly registry: Registry
+  readonly shelf: Shelf
+  readonly notes: HeadNotes
+  readonly keystore: KeystoreWatch
+  readonly upkeep: Upkeep
+  readonly outbox: AuditOutbox
+  readonly maintenance: Maintenance
+}
+
+/** What goes on as long as the record is open: it begins when it is made. */
+export class Housekeeping {
+  readonly #rooms: HousekeepingRooms
+  readonly #places: PlacesWatch
+  readonly #ledgers: LedgersWatch
+  readonly #sweep: KeySweep
+  readonly #nowMs: () => number
+  readonly #timer: NodeJS.Timeout
+  #round = 0
+  #lookedAt: number | undefined
+  #looking: Promise<void> | undefined
+
+  constructor(rooms: HousekeepingRooms) {
+    const { store, vault, clock, log, notes, registry } = rooms
+    this.#rooms = rooms
+    this.#places = new PlacesWatch({ store, log, notes })
+    this.#ledgers = new LedgersWatch({
+      store,
+      vault,
+      log,
+      verify: (compartment, head, pause) => verifyLedger({ store, vault }, { compartment, head, pause }),
+    })
+    this.#sweep = new KeySweep({ store, vault, registry, clock, log })
+    this.#nowMs = steadyClock(clock)
+    this.#timer = setInterval(() => this.#once(), everyMs).unref()
+  }
+
+  /** How much is wrong, and never what it is about. */
+  faults(): readonly string[] {
+    const { notes, documentLedger, registry, keystore } = this.#rooms
+    const counted: readonly (readonly [number, string])[] = [
+      [notes.lost.size, 'ledgers show less than was written'],
+      [documentLedger.stale.length, 'documents are not what was written last'],
+      [this.#places.misled, 'entries are not where they are looked for'],
+      [registry.broken, 'registrations cannot be read'],
+      [Math.max(notes.unreadable, this.#ledgers.damaged), 'ledgers hold what was not written there'],
+    ]
+    const said = [
+      ...counted.filter(([count]) => count > 0).map(([count, text]) => `${count} ${text}`),
+      ...(this.#places.failed ? ['the database could not be gone through'] : []),
+      ...keystore.faults(),
+    ]
+    return said.map(text => `${text}; run kinhold verify`)
+  }
+
+  /** No round begins any more; what looks through the store stops where it is. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer)
+    await Promise.all([this.#places.close(), this.#ledgers.close()])
+  }
+
+  #once(): void {
+    const { upkeep, keystore } = this.#rooms
+    this.#round++
+    if (this.#round % sweepEveryRounds === 0) this.#tidy()
+    upkeep.begin(() => this.#watch())
+    upkeep.begin(() => keystore.look())
+    this.#ledgers.goOn()
+    if (this.#round % purgeEveryRounds === 0) upkeep.begin(() => this.#purge())
+  }
+
+  #tidy(): void {
+    const { upkeep, shelf, outbox, maintenance } = this.#rooms
+    upkeep.begin(async () => {
+      await shelf.settle()
+      shelf.sweep()
+    })
+    upkeep.begin(() => outbox.retry())
+    upkeep.begin(() => maintenance.removeOwed())
+  }
+
+  async #purge(): Promise<void> {
+    await this.#rooms.documents.purge(this.#nowMs())
+    await this.#sweep.run()
+  }
+
+  /** Looks when somebody else has written to the store since it was looked at last, once at a time. */
+  #watch(): Promise<void> {
+    this.#looking ??= this.#lookWhenMoved().finally(() => {
+      this.#looking = undefined
+    })
+    return this.#looking
+  }
+
+  async #lookWhenMoved(): Promise<void> {
+    const { store, notes, documentLedger } = this.#rooms
+    const mark = await store.othersMark()
+    if (mark === this.#lookedAt) return
+    this.#places.begin()
+    if (this.#lookedAt !== undefined) this.#ledgers.want()
+    await notes.check()
+    await documentLedger.check()
+    this.#lookedAt = mark
+  }
+}
+
+/**
+ * The time as the clock told it at the start, and what has passed since. A clock that jumps forward refuses what is over for as long as
+ * it is wrong; what was deleted then would not come back.
+ */
+function steadyClock(clock: Clock): () => number {
+  const [openedAtMs, since] = [clock.nowMs(), performance.now()]
+  return () => openedAtMs + performance.now() - since
+}
