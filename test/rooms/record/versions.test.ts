@@ -103,8 +103,9 @@ describe('versions – https://hl7.org/fhir/R4/http.html#versioning', () => {
     const moved = await update(record, grant, { ...heartRate(drossel, 60), id: stored.id })
     expect(moved.holder.patient).toBe(drossel)
     expect((await record.reader(ofPatient(drossel)).read('Observation', stored.id)).version).toBe(moved.version)
+    // As the history tells her: gone (http.html#read).
     await expect(record.reader(ofPatient(amsel)).read('Observation', stored.id)).rejects.toMatchObject({
-      code: 'record.unknown',
+      code: 'record.deleted',
     })
     expect((await record.reader(ofPatient(amsel)).vread('Observation', stored.id, '1')).version).toBe(1)
     await expect(record.reader(ofPatient(drossel)).vread('Observation', stored.id, '1')).rejects.toMatchObject({
