@@ -19,16 +19,17 @@ let listening: Listening | undefined
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'kinhold-own-tls-'))
   authority = await authorityIn(folder, [], new Date())
+})
+// A house that has closed its doors does not open them again.
+beforeEach(async () => {
   house = await openWebHouse({ baseUrl: 'https://localhost:8443' }, undefined, authority)
 })
 afterEach(async () => {
   await listening?.close(0)
   listening = undefined
-})
-afterAll(async () => {
   await house.close()
-  await rm(folder, { recursive: true })
 })
+afterAll(() => rm(folder, { recursive: true }))
 
 async function serve(source: TlsSource, everyMs?: number): Promise<number> {
   const tls = { ...source, log: house.log, ...(everyMs === undefined ? {} : { everyMs }) }
