@@ -1,0 +1,85 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { closest } from 'fastest-levenshtein'
+import { Problem } from '#kernel'
+
+interface Variable {
+  readonly fallback?: string
+  /** A secret may also be given as `<NAME>_FILE`, the path of a file that holds it. */
+  readonly secret?: true
+}
+
+const variables = {
+  KINHOLD_HOST: { fallback: '127.0.0.1' },
+  KINHOLD_PORT: { fallback: '8080' },
+  KINHOLD_BASE_URL: {},
+  KINHOLD_DATA: { fallback: './data' },
+  KINHOLD_STORE: { fallback: 'sqlite', secret: true },
+  KINHOLD_KEYS: {},
+  KINHOLD_KEYSTORE: { secret: true },
+  KINHOLD_PASSPHRASE: { secret: true },
+  KINHOLD_NEW_PASSPHRASE: { secret: true },
+  KINHOLD_RECOVERY_CODE: { secret: true },
+  KINHOLD_RESERVE: { fallback: '32M' },
+  KINHOLD_LOG_LEVEL: { fallback: 'info' },
+  KINHOLD_ZONE: {},
+  KINHOLD_SENDERS: {},
+  KINHOLD_SPOOL_MAX: { fallback: '32G' },
+  KINHOLD_SPOOL_MAX_PER_TOKEN: { fallback: '16G' },
+  KINHOLD_ALLOW_HTTP: { fallback: 'false' },
+  KINHOLD_TLS: { fallback: 'off' },
+  KINHOLD_TLS_CERT: {},
+  KINHOLD_TLS_KEY: {},
+  KINHOLD_TRUSTED_PROXIES: { fallback: '' },
+  KINHOLD_METRICS: { fallback: 'off' },
+  KINHOLD_METRICS_TOKEN: { secret: true },
+  KINHOLD_LIMIT_NETWORK: {},
+  KINHOLD_LIMIT_TOKEN: {},
+  KINHOLD_LIMIT_STRANGERS: {},
+  KINHOLD_LIMIT_MISSES: {},
+} as const satisfies Record<string, Variable>
+
+export type Name = keyof typeof variables
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** The names of the variables that hold a secret, with their `_FILE` twins. */
+export const secretNames: readonly string[] = (Object.entries(variables) as [Name, Variable][])
+  .filter(([, rule]) => rule.secret === true)
+  .map(([name]) => name)
+
+const knownNames: readonly string[] = [...Object.keys(variables), ...secretNames.map(name => `${name}_FILE`)]
+
+export function unknownNames(env: Environment): string[] {
+  return Object.keys(env)
+    .filter(name => name.startsWith('KINHOLD_') && !knownNames.includes(name))
+    .sort()
+    .map(name => `${name} is not a variable this server knows; did you mean ${closest(name, knownNames)}?`)
+}
+
+/** Empty counts as absent, because compose files and shells write unset variables so. */
+export function readVariable(env: Environment, name: Name, cwd: string): string | undefined {
+  const rule: Variable = variables[name]
+  const given = env[name] || undefined
+  const file = rule.secret === true ? env[`${name}_FILE`] || undefined : undefined
+  if (given !== undefined && file !== undefined)
+    throw new Problem('invalid', 'config.secret-given-twice', `${name} and ${name}_FILE are both set; keep one.`, {
+      expression: name,
+    })
+  if (file !== undefined) return readSecret(`${name}_FILE`, resolve(cwd, file))
+  return given ?? rule.fallback
+}
+
+export function readSecret(name: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8').replace(/\r?\n$/, '')
+  } catch (cause) {
+    throw new Problem('invalid', 'config.secret-unreadable', `The file that ${name} names cannot be read.`, {
+      expression: name,
+      cause,
+    })
+  }
+}
+
+export function malformed(name: Name, expected: string): Problem {
+  return new Problem('invalid', 'config.value-malformed', `${name} must be ${expected}.`, { expression: name })
+}
