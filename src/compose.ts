@@ -1,12 +1,10 @@
 /**
- * compose – opens the rooms in the order of their floors and closes them in reverse. The wiring of the whole house.
+ * compose – opens the rooms in the order of their floors and closes them in reverse. The wiring of the whole house; that of its web
+ * face is in commands/serving.ts, which commands beside a server need not load.
  */
 import { type Actor, type Grant, parseScope, type Term } from '#access'
-import { type Authority, authorityIn, openFiles, openOwn, type TlsSource } from '#certificates'
 import type { Config } from '#config'
-import { createApp, listen } from '#http'
 import { type Ingest, openIngest, parseSenders, type Senders } from '#ingest'
-import { defaultLimits, type Rooms } from '#interactions'
 import { type Clock, createLog, type Log, newSecret, Problem, systemClock } from '#kernel'
 import { openRecord, type Record } from '#record'
 import { openShare, type Share } from '#share'
@@ -23,7 +21,6 @@ import {
   recoveryRoot,
   type Vault,
 } from '#vault'
-import software from '../package.json' with { type: 'json' }
 import { inFolder } from './commands/folder-faults.ts'
 import { houseFiles } from './commands/folders.ts'
 import { openStores, unfinished } from './commands/open-stores.ts'
@@ -132,62 +129,6 @@ export async function openHouse(config: Config, opening: Opening = {}): Promise<
 
 function sendersOf({ zone, senders }: Config): Senders {
   return { zone, known: senders === undefined ? [] : parseSenders(senders) }
-}
-
-/** A listening server on an open house. */
-export interface Serving {
-  /** The address it listens on; with port 0 the one that the system chose. */
-  readonly url: string
-  /** Who has signed its certificate, where it is one of its own. */
-  readonly authority?: Authority
-  close(): Promise<void>
-}
-
-/** Mounts the catalogue and listens. */
-export async function serveHouse(house: House): Promise<Serving> {
-  const { config, record, validator, clock, ingest, smart, share, log, space } = house
-  const rooms: Rooms = {
-    record,
-    validator,
-    clock,
-    ingest,
-    people: ingest.people,
-    purge: (patient, actor) => erasePatient(house, patient, actor),
-    smartConfiguration: () => smart.configuration(),
-    limits: defaultLimits,
-    software: { name: 'Kinhold', version: software.version },
-  }
-  const { tls, authority } = await openTls(config)
-  const app = createApp({
-    rooms,
-    smart,
-    share,
-    log,
-    config,
-    storageIsReady: () => space.shortage === undefined && house.isReady(),
-    ...(authority === undefined ? {} : { authority }),
-  })
-  const { host, port, close } = await listen(app, {
-    host: config.host,
-    port: config.port,
-    ...(tls === undefined ? {} : { tls: { ...tls, log } }),
-  })
-  const scheme = tls === undefined ? 'http' : 'https'
-  return { url: `${scheme}://${host}:${port}`, ...(authority === undefined ? {} : { authority }), close: () => close() }
-}
-
-/** The certificate with which a house is served, if it is served by TLS, and who has signed it, if that is its own authority. */
-async function openTls(config: Config): Promise<{ readonly tls?: TlsSource; readonly authority?: Authority }> {
-  if (config.tls === undefined) return {}
-  if (config.tls.kind === 'files') return { tls: await openFiles(config.tls) }
-  const authority = await authorityOf(config)
-  return { tls: await openOwn(authority, new Date()), authority }
-}
-
-/** The house's own authority; a server also has the name that people type. */
-export function authorityOf(config: Config, names: readonly string[] = []): Promise<Authority> {
-  const { hostname = 'localhost' } = URL.parse(config.baseUrl) ?? {}
-  return authorityIn(houseFiles(config).tls, [hostname.replace(/^\[|\]$/g, ''), ...names], new Date())
 }
 
 /**

@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { Config } from '#config'
 import { Problem } from '#kernel'
-import { type House, type Serving, serveHouse } from '../compose.ts'
+import type { House } from '../compose.ts'
+import { type Serving, serveHouse } from './serving.ts'
 
 /** What the system's codes mean for an address. */
 const addressFaults: Readonly<Record<string, string>> = {

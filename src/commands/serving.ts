@@ -1,0 +1,61 @@
+import type { Authority, TlsSource } from '#certificates'
+import type { Config } from '#config'
+import { createApp, listen } from '#http'
+import { defaultLimits, type Rooms } from '#interactions'
+import software from '../../package.json' with { type: 'json' }
+import { erasePatient, type House } from '../compose.ts'
+
+/** A listening server on an open house. */
+export interface Serving {
+  /** The address it listens on; with port 0 the one that the system chose. */
+  readonly url: string
+  /** Who has signed its certificate, where it is one of its own. */
+  readonly authority?: Authority
+  close(): Promise<void>
+}
+
+/** Mounts the catalogue and listens. */
+export async function serveHouse(house: House): Promise<Serving> {
+  const { config, record, validator, clock, ingest, smart, share, log, space } = house
+  const rooms: Rooms = {
+    record,
+    validator,
+    clock,
+    ingest,
+    people: ingest.people,
+    purge: (patient, actor) => erasePatient(house, patient, actor),
+    smartConfiguration: () => smart.configuration(),
+    limits: defaultLimits,
+    software: { name: 'Kinhold', version: software.version },
+  }
+  const { tls, authority } = await openTls(config)
+  const app = createApp({
+    rooms,
+    smart,
+    share,
+    log,
+    config,
+    storageIsReady: () => space.shortage === undefined && house.isReady(),
+    ...(authority === undefined ? {} : { authority }),
+  })
+  const { host, port, close } = await listen(app, {
+    host: config.host,
+    port: config.port,
+    ...(tls === undefined ? {} : { tls: { ...tls, log } }),
+  })
+  const scheme = tls === undefined ? 'http' : 'https'
+  return { url: `${scheme}://${host}:${port}`, ...(authority === undefined ? {} : { authority }), close: () => close() }
+}
+
+/**
+ * The certificate with which a house is served, if it is served by TLS, and who has signed it, if that is its own authority. What makes
+ * certificates is loaded only then.
+ */
+async function openTls(config: Config): Promise<{ readonly tls?: TlsSource; readonly authority?: Authority }> {
+  if (config.tls === undefined) return {}
+  const { openFiles, openOwn } = await import('#certificates')
+  if (config.tls.kind === 'files') return { tls: await openFiles(config.tls) }
+  const { authorityOf } = await import('./authority.ts')
+  const authority = await authorityOf(config)
+  return { tls: await openOwn(authority, new Date()), authority }
+}
