@@ -12,5 +12,7 @@ draw mongo-password 24
 draw passphrase 24
 draw metrics-token 24
 servers="kinhold:$(cat mongo-password)@mongo1:27017,mongo2:27017,mongo3:27017"
-write store "mongodb://$servers/kinhold?replicaSet=kinhold&authSource=admin"
+where='replicaSet=kinhold&authSource=admin'
+write store "mongodb://$servers/kinhold?$where"
+write keystore "mongodb://$servers/kinhold-keys?$where"
 echo 'Keep a copy of the passphrase away from this machine: without it, and without a recovery code, the data are gone.'

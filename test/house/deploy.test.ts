@@ -156,3 +156,29 @@ describe('deploy/kubernetes', () => {
       expect(existsSync(join(root, folder, part, path))).toBe(true)
   })
 })
+
+describe('servers on a MongoDB', () => {
+  const ofKubernetes = JSON.stringify(manifestsIn('mongodb'))
+
+  it('are told where the keys lie, by name, wherever they are started', () => {
+    for (const name of ['server-a', 'server-b'])
+      expect(compose.services[name]?.environment).toMatchObject({
+        KINHOLD_STORE_FILE: '/run/secrets/store',
+        KINHOLD_KEYSTORE_FILE: '/run/secrets/keystore',
+      })
+    expect(ofKubernetes).toContain('{"name":"KINHOLD_STORE_FILE","value":"/secrets/store"}')
+    expect(ofKubernetes).toContain('{"name":"KINHOLD_KEYSTORE_FILE","value":"/secrets/keystore"}')
+  })
+
+  it('have two databases that the setup gives them, as their addresses are drawn', () => {
+    const drawn = read('deploy/secrets/make.sh')
+    const databases = [...drawn.matchAll(/^write \w+ "mongodb:\/\/\$servers\/([\w-]+)\?\$where"$/gm)].map(
+      found => found[1],
+    )
+    const given = [...read('deploy/mongo-setup.js').matchAll(/role: 'readWrite', db: '([\w-]+)'/g)].map(
+      found => found[1],
+    )
+    expect(databases).toEqual(['kinhold', 'kinhold-keys'])
+    expect(given).toEqual(databases)
+  })
+})
