@@ -14,13 +14,24 @@ export function parseStore(name: Name, text: string): StoreChoice {
 /** Names of the databases when an address names none. */
 const databaseNames = { store: 'kinhold', keys: 'kinhold-keys' } as const
 
+interface Parts {
+  readonly hosts: ReadonlySet<string>
+  readonly database: string
+}
+
 /** Which servers, and which database there. */
-function partsOf(
-  { uri, database }: MongoChoice,
-  fallback: string,
-): { readonly servers: string; readonly database: string } {
+function partsOf({ uri, database }: MongoChoice, fallback: string): Parts {
   const [, authority = '', path] = mongoAddress.exec(uri) ?? []
-  return { servers: authority.replace(/^.*@/, ''), database: database ?? (path || fallback) }
+  const hosts = authority.replace(/^.*@/, '').split(',').map(plainHost)
+  return { hosts: new Set(hosts), database: database ?? (path || fallback) }
+}
+
+/** As it is written by all: in small letters, and without the port that is meant when none is named. */
+const plainHost = (host: string): string => host.toLowerCase().replace(/\.?(?::27017)?$/, '')
+
+/** One member in common is one replica set: an address need not name all of them, nor in one order. */
+function isSameServers(one: Parts, other: Parts): boolean {
+  return !one.hosts.isDisjointFrom(other.hosts)
 }
 
 const keystoresBeside: Readonly<Record<StoreChoice['kind'], readonly StoreChoice['kind'][]>> = {
@@ -52,16 +63,17 @@ export function keystoreBeside(store: StoreChoice): StoreChoice {
   return { ...store, database: `${partsOf(store, databaseNames.store).database}-keys` }
 }
 
+/** Names that differ in capitals alone are one: https://www.mongodb.com/docs/manual/reference/limits/#naming-restrictions */
 function isSameDatabase(store: MongoChoice, keystore: MongoChoice): boolean {
   const [one, other] = [partsOf(store, databaseNames.store), partsOf(keystore, databaseNames.keys)]
-  return one.servers === other.servers && one.database === other.database
+  return isSameServers(one, other) && one.database.toLowerCase() === other.database.toLowerCase()
 }
 
 type Lying = Pick<Config, 'store' | 'keystore' | 'dataDirectory' | 'keysDirectory'>
 
 export function liesBeside({ store, keystore, dataDirectory, keysDirectory }: Lying): boolean {
   if (store.kind === 'mongodb' && keystore.kind === 'mongodb')
-    return partsOf(store, '').servers === partsOf(keystore, '').servers
+    return isSameServers(partsOf(store, ''), partsOf(keystore, ''))
   if (store.kind !== keystore.kind) return false
   return isWithin(dataDirectory, keysDirectory) || isWithin(keysDirectory, dataDirectory)
 }

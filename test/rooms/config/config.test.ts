@@ -169,6 +169,9 @@ describe('configuration from the environment', () => {
     ['mongodb+srv://cluster.example.org/?retryWrites=true', undefined, { database: 'kinhold-keys' }, true],
     ['mongodb://db/kin', 'mongodb://db/other', {}, true],
     ['mongodb://kin:hunter2@db/kin', 'mongodb://elsewhere/kin', {}, false],
+    ['mongodb://a,b,c/kin', 'mongodb://c,a/other', {}, true],
+    ['mongodb://db/kin', 'mongodb://kin:hunter2@DB:27017/other', {}, true],
+    ['mongodb://db/kin', 'mongodb://db:27018/kin', {}, false],
     ['mongodb://db', 'sqlite', {}, false],
   ])('keeps data in %s and keys in %s, and warns when one backup holds both', (uri, KINHOLD_KEYSTORE, keys, beside) => {
     const { config, warnings } = load({ KINHOLD_STORE: uri, ...(KINHOLD_KEYSTORE && { KINHOLD_KEYSTORE }) })
@@ -184,6 +187,9 @@ describe('configuration from the environment', () => {
   it.each([
     ['mongodb://kin:hunter2@db/kin', 'mongodb://other:hunter2@db/kin'],
     ['mongodb://db', 'mongodb://db/kinhold'],
+    ['mongodb://a,b,c/kin', 'mongodb://b,a/kin'],
+    ['mongodb://a:27017,b/kin?replicaSet=rs', 'mongodb://kin:hunter2@A/kin?replicaSet=rs'],
+    ['mongodb+srv://cluster.example.org/kin', 'mongodb+srv://Cluster.example.org./Kin'],
     ['mongodb://db', 'memory'],
     ['sqlite', 'mongodb://db'],
     ['memory', 'sqlite'],
