@@ -14,16 +14,10 @@ interface Check {
   readonly isAdvice?: true
 }
 
-const oldestNode = 24
+/** The first that has everything that is used here, `Temporal` last. */
+const oldestNode = 26
 
 const checks: readonly Check[] = [
-  {
-    name: 'Node is new enough',
-    run: async () =>
-      Number(process.versions.node.split('.')[0]) >= oldestNode
-        ? undefined
-        : `this is Node ${process.versions.node}; start commands through npm, which brings the pinned one`,
-  },
   { name: 'data folder is closed to others', run: config => closedToOthers(config.dataDirectory) },
   { name: 'keys folder is closed to others', run: config => closedToOthers(config.keysDirectory) },
   { name: 'keys lie apart from the data', run: keysApart },
@@ -33,13 +27,24 @@ const checks: readonly Check[] = [
 
 /** Looks at everything that commonly goes wrong on a host; exit status 1 when something is. */
 export async function doctor(): Promise<void> {
+  const age = faultOfNode()
+  tell('Node is new enough', age)
+  // An older one cannot even read the configuration.
+  if (age !== undefined) return
   const config = configure()
-  for (const { name, run, isAdvice } of checks) {
-    const fault = await run(config)
-    const mark = isAdvice === true ? 'note' : 'FAIL'
-    output.result(fault === undefined ? `ok    ${name}` : `${mark}  ${name}: ${fault}`)
-    if (fault !== undefined && isAdvice !== true) process.exitCode = 1
-  }
+  for (const { name, run, isAdvice } of checks) tell(name, await run(config), isAdvice)
+}
+
+function tell(name: string, fault: string | undefined, isAdvice = false): void {
+  const mark = isAdvice ? 'note' : 'FAIL'
+  output.result(fault === undefined ? `ok    ${name}` : `${mark}  ${name}: ${fault}`)
+  if (fault !== undefined && !isAdvice) process.exitCode = 1
+}
+
+function faultOfNode(): string | undefined {
+  const { node } = process.versions
+  if (Number(node.split('.')[0]) >= oldestNode) return undefined
+  return `this is Node ${node}; start commands through npm, which brings the pinned one`
 }
 
 async function closedToOthers(path: string): Promise<string | undefined> {

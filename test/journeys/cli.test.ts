@@ -377,6 +377,17 @@ describe('kinhold doctor', () => {
     expect(careless.stdout).toContain('chmod 700')
   })
 
+  it('says of a Node that is too old for anything else that it is', async () => {
+    const older =
+      "Object.defineProperty(process,'versions',{value:{...process.versions,node:'24.11.0'}});delete globalThis.Temporal"
+    const preload = `--import=data:text/javascript,${encodeURIComponent(older)}`
+    const { status, stdout } = await run(under(home, { NODE_OPTIONS: preload }), 'doctor')
+    expect({ status, stdout }).toEqual({
+      status: 1,
+      stdout: expect.stringMatching(/^FAIL {2}Node is new enough: this is Node 24\.11\.0; [^\n]*\n$/),
+    })
+  })
+
   it('says of a folder that nobody has served what to do first', async () => {
     const { status, stdout } = await run(under(home, { KINHOLD_DATA: join(home.folder, 'none') }), 'doctor')
     expect(status).toBe(1)
