@@ -74,7 +74,7 @@ function costOf(shape: Shape, random: () => number): { readonly cpu: number; rea
 }
 
 /** One server's share of the requests for some minutes; the time from arrival to answer of each, ms. */
-function serve(shape: Shape, seconds: number, background = 0): number[] {
+function serve(shape: Shape, seconds: number): number[] {
   const random = drawing(7)
   const everyUs = 1e6 / (perSecond(shape) / shape.servers)
   const freeAtUs = new Float64Array(assumed.coresOfServer)
@@ -83,7 +83,7 @@ function serve(shape: Shape, seconds: number, background = 0): number[] {
     const { cpu, trips } = costOf(shape, random)
     const core = freeAtUs.indexOf(Math.min(...freeAtUs))
     const beginsUs = Math.max(nowUs, freeAtUs[core] ?? 0)
-    const endsUs = beginsUs + cpu / (1 - background)
+    const endsUs = beginsUs + cpu
     freeAtUs[core] = endsUs
     tookMs.push((endsUs - nowUs + trips * assumed.trip) / 1000)
   }
