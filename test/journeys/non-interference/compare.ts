@@ -136,8 +136,9 @@ class Both {
   }
 }
 
-/** Of opaque texts, as a transcript names them. */
-const withoutLengths = (answer: string) => answer.replaceAll(/«(\d+), \d+»/g, '«$1»')
+/** Of opaque texts, as a transcript names them, and so of the whole where it is counted. */
+const withoutLengths = (answer: string) =>
+  answer.replaceAll(/«(\d+), \d+»/g, '«$1»').replace(/^content-length: \d+$/m, 'content-length')
 
 function filled(ask: Ask, transcript: Transcript): Ask {
   const { url, body } = ask
