@@ -6,7 +6,7 @@ import { type Actor, type Grant, parseScope, type Term } from '#access'
 import type { Config } from '#config'
 import { type Ingest, openIngest, parseSenders, type Senders } from '#ingest'
 import { type Clock, createLog, type Log, newSecret, Problem, systemClock } from '#kernel'
-import { openRecord, type Record } from '#record'
+import { type Erasure, openRecord, type Record } from '#record'
 import { openShare, type Share } from '#share'
 import { openSmart, type Smart } from '#smart'
 import type { KeyStore, Space, Store } from '#store'
@@ -138,20 +138,22 @@ function sendersOf({ zone, senders }: Config): Senders {
  *
  * @throws Problem `not-found` · `command.patient-absent`; `conflict` · `command.patient-merged`
  */
-export async function erasePatient(house: Erasing, patient: string, actor: Actor): Promise<void> {
+export async function erasePatient(house: Erasing, patient: string, actor: Actor): Promise<Erasure> {
   await checkErasable(house.record, patient)
-  for (const former of await formerOf(house, patient)) await eraseOne(house, former, actor)
-  await eraseOne(house, patient, actor)
+  const erasures: Erasure[] = []
+  for (const one of [...(await formerOf(house, patient)), patient]) erasures.push(await eraseOne(house, one, actor))
+  return erasures.includes('owed') ? 'owed' : 'whole'
 }
 
 type Erasing = Pick<House, 'record' | 'share' | 'ingest' | 'smart'>
 
-async function eraseOne({ record, share, ingest, smart }: Erasing, patient: string, actor: Actor): Promise<void> {
+async function eraseOne({ record, share, ingest, smart }: Erasing, patient: string, actor: Actor): Promise<Erasure> {
   await share.forgetPatient(patient)
   await ingest.forgetPatient(patient)
   await smart.forgetPatient(patient)
-  await record.shred(patient)
+  const erasure = await record.shred(patient)
   record.audit({ action: 'erase', outcome: 'success', actor, patient })
+  return erasure
 }
 
 /** Ids of those who are erased with a patient, because they were merged into this one. */

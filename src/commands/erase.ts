@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { Problem } from '#kernel'
+import type { Erasure } from '#record'
 import { checkErasable, erasePatient, formerOf, type House, hostGrant } from '../compose.ts'
 import { confirm } from './ask.ts'
 import { naming } from './naming.ts'
@@ -37,15 +38,17 @@ export async function erase({ patient, yes, list, replay }: EraseOptions): Promi
 async function eraseOne(patient: string, isSure: boolean): Promise<void> {
   await withHouse(house =>
     naming(patient, /^command\.patient-/, async () => {
+      const before = await house.record.shredOn(patient)
+      if (before !== undefined) return sayAgain(patient, before)
       await checkErasable(house.record, patient)
       for (const former of await formerOf(house, patient))
         output.say(`Patient/${former} was merged into it and is erased with it.`)
       if (!isSure) await confirm(`Nothing brings Patient/${patient} back. Type the id to erase it:`, patient)
-      const before = new Set((await buried(house)).map(({ owner }) => owner))
-      await erasePatient(house, patient, hostGrant().actor)
-      const erased = (await buried(house)).filter(({ owner }) => !before.has(owner))
-      await checkGone(house, erased)
-      output.say('Erased, and nothing of it is left in these folders. Backups of the data hold it without a key.')
+      const others = new Set((await buried(house)).map(({ owner }) => owner))
+      const erasure = await erasePatient(house, patient, hostGrant().actor)
+      const erased = (await buried(house)).filter(({ owner }) => !others.has(owner))
+      await checkGone(house, erased, erasure)
+      output.say(`Erased, and ${leftTexts[erasure]} Backups of the data hold it without a key.`)
       output.say('Backups of the keystore that are older hold the key: end them. Keep this line for those that remain')
       output.say('(kinhold erase --replay):')
       for (const tombstone of erased) output.result(lineOf(tombstone))
@@ -53,14 +56,28 @@ async function eraseOne(patient: string, isSure: boolean): Promise<void> {
   )
 }
 
-/** @throws Problem `fault` · `command.erase-incomplete` when a key or something it sealed is still there */
+const leftTexts: Readonly<Record<Erasure, string>> = {
+  whole: 'nothing of it is left in these folders.',
+  owed: 'the key is destroyed. What it had sealed cannot be removed at the moment: whoever has the house open, or opens it next, does it.',
+}
+
+/** Somebody asks again: the first time the key, or what it had sealed, could not be removed. */
+function sayAgain(patient: string, erasure: Erasure): void {
+  output.say(`Patient/${patient} was erased before, and ${leftTexts[erasure]} Its line is among those of --list.`)
+}
+
+/**
+ * @param erasure  whether what the keys had sealed is to be gone as well
+ * @throws Problem `fault` · `command.erase-incomplete` when a key or something it sealed is still there
+ */
 export async function checkGone(
   { keys, store }: Pick<House, 'keys' | 'store'>,
   erased: readonly { readonly owner: string }[],
+  erasure: Erasure = 'whole',
 ): Promise<void> {
   const heads = await store.allHeads()
   for (const { owner } of erased)
-    if ((await keys.of(owner)).length > 0 || heads.has(owner))
+    if ((await keys.of(owner)).length > 0 || (erasure === 'whole' && heads.has(owner)))
       throw new Problem('fault', 'command.erase-incomplete', 'Something is left; the next start goes on with it.')
 }
 

@@ -1,7 +1,7 @@
 import type { Actor, Grant, Verb } from '#access'
 import type { Resource } from '#fhir'
 import type { Clock } from '#kernel'
-import type { Record } from '#record'
+import type { Erasure, Record } from '#record'
 import type { Validator } from '#validation'
 
 /** A request as FHIR sees it, whatever carried it: HTTP, an entry of a bundle, a test. */
@@ -95,7 +95,7 @@ export interface Rooms {
    *
    * @throws Problem `not-found` · `record.unknown`
    */
-  purge(patient: string, actor: Actor): Promise<void>
+  purge(patient: string, actor: Actor): Promise<Erasure>
   smartConfiguration(): object
   readonly limits: Limits
   readonly software: { readonly name: string; readonly version: string }

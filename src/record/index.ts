@@ -7,6 +7,7 @@
 export { openRecord, type RecordRooms } from './open-record.ts'
 export type {
   AuditNote,
+  Erasure,
   Finding,
   HistoryPage,
   HistoryRequest,

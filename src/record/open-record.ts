@@ -116,6 +116,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     shelf,
     audit,
     notes,
+    log,
     documentLedger: documentLedger.compartment,
   })
   if (!documentLedger.isLost) await unlessDamaged(log, () => maintenance.finishShredding())
@@ -194,6 +195,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     audit: note => desk.note(note),
     // Once it has begun it is finished, whether somebody still waits for it or not.
     shred: patient => withBudget('unbounded', () => maintenance.shred(patient)),
+    shredOn: patient => withBudget('unbounded', () => maintenance.shredOn(patient)),
     verify: () => verifyAll({ store, vault, registry, notes, clock, documentLedger, keystore }),
     acceptRestore,
     faults: () => housekeeping.faults(),

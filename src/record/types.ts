@@ -209,6 +209,12 @@ export interface Finding {
   readonly text: string
 }
 
+/**
+ * What an erasure has come to, once the key is destroyed: nothing is left, or what could not be removed at the moment is removed as
+ * soon as it can be.
+ */
+export type Erasure = 'whole' | 'owed'
+
 /** The record of everybody: the only room that can open a patient's box, and only with a grant. */
 export interface Record {
   reader(grant: Grant): Reader
@@ -232,9 +238,16 @@ export interface Record {
   audit(note: AuditNote): void
   /**
    * Destroys a patient's key and removes what it sealed, and what is kept about the patient elsewhere: links, tokens, keys of
-   * imports. The audit ledger stays, and the id is never given again. There is no way back.
+   * imports. The audit ledger stays, and the id is never given again. There is no way back. Once the key is destroyed it is done;
+   * what the store does not remove at the moment is removed in the background, or when the record is opened next.
+   *
+   * @throws Problem `busy` | `full` when the key could not be destroyed: that is gone on with in the same way
    */
-  shred(patient: string): Promise<void>
+  shred(patient: string): Promise<Erasure>
+  /**
+   * Goes on with an erasure that was not whole when this record was opened; undefined where there was none. Throws like `shred`.
+   */
+  shredOn(patient: string): Promise<Erasure | undefined>
   /**
    * New keys for a patient's compartments, or for everybody's; the old ones are destroyed. No other process may have the store
    * open. Resolves to how many entries were sealed anew; cut off, it is gone on with the next time.

@@ -32,9 +32,15 @@ export async function purge(request: FhirRequest, params: PathParams, rooms: Roo
         expression: 'confirm',
       },
     )
-  await rooms.purge(patient, grant.actor)
-  return { status: 200, headers: {}, body: allIsWell('Erased. Nothing of this patient can be read any more.') }
+  const erasure = await rooms.purge(patient, grant.actor)
+  return { status: 200, headers: {}, body: allIsWell(texts[erasure]) }
 }
+
+const erased = 'Erased. Nothing of this patient can be read any more.'
+const texts = {
+  whole: erased,
+  owed: `${erased} What its key had sealed cannot be removed at the moment, and goes as soon as it can.`,
+} as const
 
 /**
  * A token of one patient is made for an app, and an app must not be able to end a record; nor must a scope that is limited to

@@ -139,9 +139,14 @@ export class Registry {
 
   /** Whether an id was that of a patient who was erased: it is never given again. */
   async isErased(patient: string): Promise<boolean> {
+    return (await this.ofErased(patient)) !== undefined
+  }
+
+  /** The compartments of a patient who was erased. */
+  async ofErased(patient: string): Promise<Pair | undefined> {
     const name = nameOfPatient(patient)
     // Another process may have erased somebody whom this one knows.
-    return this.#directory.pair(name, 'erased') !== undefined || (await this.#loaded(name, 'erased')) !== undefined
+    return this.#directory.pair(name, 'erased') ?? (await this.#loaded(name, 'erased'))
   }
 
   /** The compartments of erased patients: what is left there is to be removed, but for their audit. */

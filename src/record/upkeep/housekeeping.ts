@@ -109,8 +109,11 @@ export class Housekeeping {
   }
 
   async #purge(): Promise<void> {
-    await this.#rooms.documents.purge(this.#nowMs())
+    const { documents, registry, maintenance } = this.#rooms
+    await documents.purge(this.#nowMs())
     await this.#sweep.run()
+    await registry.catchUp()
+    await maintenance.removeLeft()
   }
 
   /** Looks when somebody else has written to the store since it was looked at last, once at a time. */

@@ -1,3 +1,4 @@
+import { isProblem, type Log, type Problem } from '#kernel'
 import type { Holder } from '#search'
 import type { CompartmentId, Store } from '#store'
 import type { Documents, Vault } from '#vault'
@@ -7,6 +8,7 @@ import type { Shelf } from '../ledger/shelf.ts'
 import type { Household } from '../registry/household.ts'
 import type { Pair } from '../registry/registration.ts'
 import type { Registry } from '../registry/registry.ts'
+import type { Erasure } from '../types.ts'
 import type { HeadNotes } from './head-notes.ts'
 import { renewKey } from './renew-keys.ts'
 
@@ -20,6 +22,7 @@ export interface MaintenanceRooms {
   readonly shelf: Shelf
   readonly audit: ReadAudit
   readonly notes: HeadNotes
+  readonly log: Log
   /** The compartment in which it is written what became of documents. */
   readonly documentLedger: CompartmentId
 }
@@ -29,8 +32,10 @@ const isId = /^[0-9a-f]{32}$/
 /** What is done to whole compartments: making their index anew, and removing what a patient had. */
 export class Maintenance {
   readonly #rooms: MaintenanceRooms
-  /** Buried, and not removed yet: the disk failed in between. */
-  readonly #owed = new Map<string, Pair>()
+  /** What could not be done at the moment, by the patient it is about or what else it is called. */
+  readonly #owed = new Map<string, () => Promise<void>>()
+  /** Of whom this process has removed what was left by an earlier one. */
+  readonly #finished = new Set<string>()
 
   constructor(rooms: MaintenanceRooms) {
     this.#rooms = rooms
@@ -73,35 +78,69 @@ export class Maintenance {
   /**
    * Destroys a patient's key, and then what it had sealed and what is kept about the patient elsewhere. The audit stays, but for
    * the values of searches, and the id, which is never given again. From the first step on no process can write there any more.
+   * Once the key is destroyed it is done: what cannot be removed at the moment is owed.
+   *
+   * @throws whatever keeps the key from being destroyed; that is gone on with all the same
    */
-  async shred(patient: string): Promise<void> {
+  async shred(patient: string): Promise<Erasure> {
     const { registry, audit } = this.#rooms
     const pair = await registry.ofPatient(patient)
-    if (pair === undefined) return
+    if (pair === undefined) return 'whole'
     await audit.flush()
     await this.#bury(patient, pair)
-    await this.#removeOrOwe(patient, pair)
+    return this.#removeNow(patient, pair)
   }
 
-  /** Goes on with erasures that failed half-way. */
+  /**
+   * Goes on with the erasure of a patient, unless it was whole before this record was opened: then, and where there was none,
+   * undefined. Throws like `shred`.
+   */
+  async shredOn(patient: string): Promise<Erasure | undefined> {
+    const pair = await this.#rooms.registry.ofErased(patient)
+    if (pair === undefined) return undefined
+    if ((await this.#left([pair])).length > 0) return this.#removeNow(patient, pair)
+    return this.#finished.has(patient) ? 'whole' : undefined
+  }
+
+  async #removeNow(patient: string, pair: Pair): Promise<Erasure> {
+    const hindrance = await this.#doOrOwe(patient, () => this.#remove(patient, pair))
+    if (hindrance === undefined) return 'whole'
+    if (await this.#rooms.vault.isDestroyed(pair.data.compartment)) return 'owed'
+    throw hindrance
+  }
+
+  /** Goes on with what could not be done when it was to be. */
   async removeOwed(): Promise<void> {
-    for (const [patient, pair] of [...this.#owed]) {
-      this.#owed.delete(patient)
-      await this.#removeOrOwe(patient, pair)
+    for (const [name, work] of [...this.#owed]) {
+      this.#owed.delete(name)
+      await this.#doOrOwe(name, work, 'again')
     }
   }
 
-  async #removeOrOwe(patient: string, pair: Pair): Promise<void> {
+  /** @returns what stands in the way at the moment: then it is owed. @throws whatever will not go by itself */
+  async #doOrOwe(name: string, work: () => Promise<void>, again?: 'again'): Promise<Problem | undefined> {
     try {
-      await this.#remove(patient, pair)
+      await work()
+      this.#owed.delete(name)
+      return undefined
     } catch (error) {
-      this.#owed.set(patient, pair)
-      throw error
+      if (!isProblem(error, 'busy') && !isProblem(error, 'full')) throw error
+      this.#owed.set(name, work)
+      const text = 'what an erased patient had cannot be removed at the moment; it is tried again until it can'
+      if (again === undefined) this.#rooms.log.warn(text, { room: 'record', code: error.code })
+      return error
     }
   }
 
-  /** A crash in the middle, or a database that was restored beside a newer keystore, leaves the rest to do. */
+  /**
+   * A crash in the middle, or a database that was restored beside a newer keystore, leaves the rest to do. What cannot be done at the
+   * moment is owed.
+   */
   async finishShredding(): Promise<void> {
+    await this.#doOrOwe('', () => this.#finishAll())
+  }
+
+  async #finishAll(): Promise<void> {
     const { store, vault, registry } = this.#rooms
     const { keys } = vault
     const destroyed = new Set(
@@ -113,18 +152,39 @@ export class Maintenance {
       const pair = patient === undefined ? undefined : await registry.ofPatient(patient)
       if (patient !== undefined && pair?.data.compartment === compartment) await this.#bury(patient, pair)
     }
-    const { erased } = registry
-    const heads = await store.heads([...erased.map(({ data }) => data.compartment), ...destroyed])
-    const isThere = (compartment: CompartmentId) => (heads.get(compartment) ?? 0) > 0
-    for (const pair of erased) {
+    const left = new Set(await this.removeLeft())
+    for (const pair of registry.erased) {
       const { compartment, patient = '' } = pair.data
-      const isAlive = (await keys.of(compartment)).length > 0
-      if (isAlive || isThere(compartment)) await this.#remove(patient, pair)
       // Another process may have noted something about the patient at the moment of the erasure.
-      else await this.#forgetDocuments(patient)
+      if (!left.has(patient)) await this.#forgetDocuments(patient)
       destroyed.delete(compartment)
     }
-    for (const compartment of destroyed) if (isThere(compartment)) await store.dropCompartment(compartment)
+    const heads = await store.heads([...destroyed])
+    for (const compartment of destroyed) if ((heads.get(compartment) ?? 0) > 0) await store.dropCompartment(compartment)
+  }
+
+  /** Goes on with erasures that whoever began them, in whatever process, has left. @returns of which patients */
+  async removeLeft(): Promise<readonly string[]> {
+    const patients: string[] = []
+    for (const pair of await this.#left(this.#rooms.registry.erased)) {
+      const { patient = '' } = pair.data
+      patients.push(patient)
+      if ((await this.#doOrOwe(patient, () => this.#remove(patient, pair))) === undefined) this.#finished.add(patient)
+    }
+    return patients
+  }
+
+  /** The erased ones of whom there is a key, or anything that it sealed. */
+  async #left(erased: readonly Pair[]): Promise<readonly Pair[]> {
+    const { store, vault } = this.#rooms
+    const heads = await store.heads(erased.map(({ data }) => data.compartment))
+    const left: Pair[] = []
+    for (const pair of erased) {
+      const { compartment } = pair.data
+      const isThere = (heads.get(compartment) ?? 0) > 0
+      if (isThere || (await vault.keys.of(compartment)).length > 0) left.push(pair)
+    }
+    return left
   }
 
   #close({ compartment }: Holder): void {
@@ -142,9 +202,9 @@ export class Maintenance {
   async #remove(patient: string, { data }: Pair): Promise<void> {
     const { store, vault, household, notes } = this.#rooms
     this.#close(data)
-    await this.#forgetSearches()
     await vault.destroy(data.compartment)
     notes.forget(data.compartment)
+    await this.#forgetSearches()
     await household.remove(patient)
     await this.#forgetDocuments(patient)
     // Last, because it also empties the log in which the others had been.

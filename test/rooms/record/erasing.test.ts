@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Resource } from '#fhir'
 import { Problem } from '#kernel'
-import { openMemoryStore } from '#store'
+import { type KeysChange, openMemoryKeys, openMemoryStore, type Store } from '#store'
 import {
   create,
   everything,
@@ -165,32 +165,150 @@ describe('an erasure that was cut off', () => {
   })
 })
 
-describe('an erasure in the middle of which the disk failed', () => {
-  /** A real store, whose disk fails when what was sealed is to go. */
-  function failing() {
-    const state = { fails: true }
-    const store = new Proxy(openMemoryStore(), {
-      get(target, name) {
-        const value: unknown = Reflect.get(target, name, target)
-        if (name === 'dropCompartment' && state.fails)
-          return () => Promise.reject(new Problem('full', 'storage.full', 'There is no room.'))
-        return typeof value === 'function' ? value.bind(target) : value
-      },
-    })
-    return { state, store }
+/** Real parts, of which one refuses some calls for as long as it is to. */
+function refusing<T extends object>(
+  part: T,
+  refusal: Error,
+  refuses: (name: string, args: readonly unknown[]) => boolean,
+) {
+  const state = { isOver: false }
+  const proxy = new Proxy(part, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target)
+      if (typeof value !== 'function') return value
+      return (...args: unknown[]) =>
+        !state.isOver && refuses(String(name), args) ? Promise.reject(refusal) : value.apply(target, args)
+    },
+  })
+  return { state, part: proxy }
+}
+
+const full = new Problem('full', 'storage.full', 'There is no room.')
+const busy = new Problem('busy', 'store.busy', 'The store is in use by another process.')
+const broken = new Problem('fault', 'store.failed', 'The store has failed.')
+
+const isIn = async (store: Store, compartment: string) => (await store.allHeads()).has(compartment)
+
+const hindrances = [
+  ['is full', 'the entries', full, 'dropCompartment'],
+  ['is in use', 'the entries', busy, 'dropCompartment'],
+  ['is full', 'the texts of searches', full, 'reseal'],
+  ['is in use', 'the texts of searches', busy, 'reseal'],
+  ['is in use', 'the documents', busy, 'collections'],
+] as const
+
+async function erasing(refusal: Problem, method: string) {
+  const { state, part: store } = refusing(openMemoryStore(), refusal, name => name === method)
+  const opened = await openTestRecord(store)
+  await update(opened.record, all, named('greta'))
+  const { holder } = await create(opened.record, all, heartRate('greta', 60))
+  // Whose text is to be taken out.
+  await ids(opened.record, all, 'Patient', 'name=Amsel')
+  await opened.record.flush()
+  return { ...opened, state, compartment: holder.compartment }
+}
+
+async function untilGone(store: Store, compartment: string): Promise<void> {
+  for (let tries = 0; tries < 60 && (await isIn(store, compartment)); tries++) await delay(250)
+  expect(await isIn(store, compartment)).toBe(false)
+}
+
+describe.each(hindrances)('an erasure whose store %s when %s are to go', (_why, _what, refusal, method) => {
+  it('keeps no house from being opened, and whoever asks again is told how far it is', async () => {
+    const { record, store, beside, state, compartment } = await erasing(refusal, method)
+    expect(await record.shred('greta')).toBe('owed')
+    await record.close()
+    const meanwhile = await beside()
+    expect([await meanwhile.shredOn('greta'), await meanwhile.allPatients()]).toEqual(['owed', []])
+    await meanwhile.close()
+    state.isOver = true
+    const later = await beside()
+    expect([await later.shredOn('greta'), await isIn(store, compartment)]).toEqual(['whole', false])
+    await later.close()
+    const last = await beside()
+    expect([await last.shredOn('greta'), await last.shredOn('hugo')]).toEqual([undefined, undefined])
+    await last.close()
+  })
+})
+
+describe('an erasure whose store refuses what is to be done after the key is destroyed', () => {
+  // All at once: each waits for the next round of what goes on by itself.
+  it('is done, acknowledges nothing more, and goes on by itself', async () => {
+    await Promise.all(
+      hindrances.map(async ([, , refusal, method]) => {
+        const { record, store, vault, state, compartment } = await erasing(refusal, method)
+        expect(await record.shred('greta')).toBe('owed')
+        await expect(vault.compartment(compartment)).rejects.toMatchObject({ code: 'vault.key-destroyed' })
+        await expect(create(record, all, heartRate('greta', 61))).rejects.toMatchObject({
+          code: 'record.owner-unknown',
+        })
+        expect(await isIn(store, compartment)).toBe(true)
+        state.isOver = true
+        await untilGone(store, compartment)
+        await record.close()
+      }),
+    )
+  })
+})
+
+describe('an erasure that what is wrong with the store stops', () => {
+  it('is told as that: it will not go by itself', async () => {
+    const { part: store } = refusing(openMemoryStore(), broken, name => name === 'dropCompartment')
+    const { record, vault } = await openTestRecord(store)
+    const { holder } = await update(record, all, named('greta'))
+    await expect(record.shred('greta')).rejects.toBe(broken)
+    await expect(vault.compartment(holder.compartment)).rejects.toMatchObject({ code: 'vault.key-destroyed' })
+    await record.close()
+  })
+})
+
+describe.each([
+  ['is full', full],
+  ['is in use', busy],
+])('an erasure whose keystore %s', (_why, refusal) => {
+  const burying = (name: string, [change]: readonly unknown[]) =>
+    name === 'change' && ((change as KeysChange).put?.tombstones ?? []).length > 0
+
+  async function refused() {
+    const { state, part: keys } = refusing(openMemoryKeys(), refusal, burying)
+    const opened = await openTestRecord(openMemoryStore(), keys)
+    const { compartment } = (await update(opened.record, all, named('greta'))).holder
+    const isAlive = async () => (await keys.of(compartment)).length > 0
+    await expect(opened.record.shred('greta')).rejects.toBe(refusal)
+    expect([await isAlive(), await opened.record.allPatients()]).toEqual([true, []])
+    await expect(opened.record.shredOn('greta')).rejects.toBe(refusal)
+    return { ...opened, state, compartment, isAlive }
   }
 
-  it('has said so, acknowledges nothing more, and goes on by itself once the disk works', async () => {
-    const { state, store } = failing()
-    const { record } = await openTestRecord(store)
-    await update(record, all, named('greta'))
-    const { holder } = await create(record, all, heartRate('greta', 60))
-    await expect(record.shred('greta')).rejects.toMatchObject({ code: 'storage.full' })
-    await expect(create(record, all, heartRate('greta', 61))).rejects.toMatchObject({ code: 'record.owner-unknown' })
-    expect((await store.allHeads()).has(holder.compartment)).toBe(true)
-    state.fails = false
-    for (let tries = 0; tries < 60 && (await store.allHeads()).has(holder.compartment); tries++) await delay(250)
-    expect((await store.allHeads()).has(holder.compartment)).toBe(false)
+  it('is not told as done, and destroys the key by itself once it can', async () => {
+    const { record, store, state, compartment, isAlive } = await refused()
+    state.isOver = true
+    await untilGone(store, compartment)
+    expect(await isAlive()).toBe(false)
+    await record.close()
+  })
+
+  it('is gone on with at the next start', async () => {
+    const { record, store, beside, state, compartment, isAlive } = await refused()
+    await record.close()
+    const meanwhile = await beside()
+    await expect(meanwhile.shredOn('greta')).rejects.toBe(refusal)
+    await meanwhile.close()
+    state.isOver = true
+    const next = await beside()
+    expect([await next.shredOn('greta'), await isAlive(), await isIn(store, compartment)]).toEqual([
+      'whole',
+      false,
+      false,
+    ])
+    await next.close()
+  })
+
+  it('is done when only what is left of the key in the files cannot be overwritten yet', async () => {
+    const { part: keys } = refusing(openMemoryKeys(), refusal, name => name === 'scrub')
+    const { record } = await openTestRecord(openMemoryStore(), keys)
+    const { holder } = await update(record, all, named('greta'))
+    expect([await record.shred('greta'), await keys.of(holder.compartment)]).toEqual(['owed', []])
     await record.close()
   })
 })
