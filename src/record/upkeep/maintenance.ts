@@ -141,18 +141,15 @@ export class Maintenance {
   }
 
   async #finishAll(): Promise<void> {
-    const { store, vault, registry } = this.#rooms
-    const { keys } = vault
-    const destroyed = new Set(
-      (await keys.tombstones()).flatMap(({ owner, isOurs }) => (isOurs && isId.test(owner) ? owner : [])),
-    )
+    const { store, registry } = this.#rooms
+    const destroyed = await this.#destroyed()
     await registry.catchUp()
     for (const compartment of destroyed) {
       const patient = registry.known(compartment)?.patient
       const pair = patient === undefined ? undefined : await registry.ofPatient(patient)
       if (patient !== undefined && pair?.data.compartment === compartment) await this.#bury(patient, pair)
     }
-    const left = new Set(await this.removeLeft())
+    const left = new Set(await this.#removeAll(await this.#left(registry.erased)))
     for (const pair of registry.erased) {
       const { compartment, patient = '' } = pair.data
       // Another process may have noted something about the patient at the moment of the erasure.
@@ -163,10 +160,22 @@ export class Maintenance {
     for (const compartment of destroyed) if ((heads.get(compartment) ?? 0) > 0) await store.dropCompartment(compartment)
   }
 
-  /** Goes on with erasures that whoever began them, in whatever process, has left. @returns of which patients */
-  async removeLeft(): Promise<readonly string[]> {
+  /** Goes on with erasures that whoever began them, in whatever process, has left. */
+  async removeLeft(): Promise<void> {
+    const { erased } = this.#rooms.registry
+    if (erased.length > 0) await this.#removeAll(await this.#left(erased, await this.#destroyed()))
+  }
+
+  /** The compartments of which it is written that their keys were destroyed. */
+  async #destroyed(): Promise<Set<CompartmentId>> {
+    const tombstones = await this.#rooms.vault.keys.tombstones()
+    return new Set(tombstones.flatMap(({ owner, isOurs }) => (isOurs && isId.test(owner) ? owner : [])))
+  }
+
+  /** @returns of which patients */
+  async #removeAll(pairs: readonly Pair[]): Promise<readonly string[]> {
     const patients: string[] = []
-    for (const pair of await this.#left(this.#rooms.registry.erased)) {
+    for (const pair of pairs) {
       const { patient = '' } = pair.data
       patients.push(patient)
       if ((await this.#doOrOwe(patient, () => this.#remove(patient, pair))) === undefined) this.#finished.add(patient)
@@ -174,15 +183,20 @@ export class Maintenance {
     return patients
   }
 
-  /** The erased ones of whom there is a key, or anything that it sealed. */
-  async #left(erased: readonly Pair[]): Promise<readonly Pair[]> {
+  /**
+   * The erased ones of whom there is a key, or anything that it sealed.
+   *
+   * @param keyless  compartments that are known to have no key: each of the others is asked for
+   */
+  async #left(erased: readonly Pair[], keyless: ReadonlySet<CompartmentId> = new Set()): Promise<readonly Pair[]> {
     const { store, vault } = this.#rooms
     const heads = await store.heads(erased.map(({ data }) => data.compartment))
     const left: Pair[] = []
     for (const pair of erased) {
       const { compartment } = pair.data
       const isThere = (heads.get(compartment) ?? 0) > 0
-      if (isThere || (await vault.keys.of(compartment)).length > 0) left.push(pair)
+      const hasKey = async () => !keyless.has(compartment) && (await vault.keys.of(compartment)).length > 0
+      if (isThere || (await hasKey())) left.push(pair)
     }
     return left
   }
