@@ -41,6 +41,32 @@ async function bytesOf(...uris: readonly (string | undefined)[]): Promise<Buffer
   return Buffer.concat(rows)
 }
 
+/** The compartments of patients of whom there is a key. */
+async function patientKeys(home: Home): Promise<Set<string>> {
+  const connection = await mongoose.createConnection(home.env.KINHOLD_KEYSTORE ?? '').asPromise()
+  const rows = await connection.collection('keys').find({ k: 'patient' }).toArray()
+  await connection.close()
+  return new Set(rows.map(({ o }) => String(o)))
+}
+
+/** A transaction that was begun and not ended, as somebody who was killed leaves it for a minute. @returns what ends it */
+async function takeInHand(home: Home, compartments: ReadonlySet<string>): Promise<() => Promise<void>> {
+  const connection = await mongoose.createConnection(home.env.KINHOLD_STORE ?? '').asPromise()
+  const session = await connection.startSession()
+  session.startTransaction()
+  for (const compartment of compartments) {
+    const filter = { _id: Buffer.from(compartment, 'hex') as never }
+    const { matchedCount } = await connection
+      .collection('heads')
+      .updateOne(filter, { $set: { w: Buffer.alloc(16) } }, { session })
+    expect(matchedCount).toBe(1)
+  }
+  return async () => {
+    await session.abortTransaction()
+    await connection.close()
+  }
+}
+
 whereMongoIs(() => {
   describe('a house on MongoDB', () => {
     let home: Home
@@ -135,6 +161,25 @@ whereMongoIs(() => {
       const bytes = await bytesOf(home.env.KINHOLD_STORE, home.env.KINHOLD_KEYSTORE)
       expect(bytes.length).toBeGreaterThan(10_000)
       for (const word of [canary, 'Observation', 'Patient', '29463-7', anna]) expect(bytes.includes(word)).toBe(false)
+    })
+
+    it('erases also whom somebody has in hand who was cut off: what is left goes when it can', async () => {
+      const before = await patientKeys(home)
+      const cleo = await lastLine(home, 'patient', 'create', '--given', 'Cleo')
+      const letGo = await takeInHand(home, (await patientKeys(home)).difference(before))
+      const erase = () => run(home, 'erase', '--patient', cleo, '--yes')
+      const owed = await erase()
+      expect([owed.status, owed.stderr]).toEqual([0, expect.stringContaining('cannot be removed at the moment')])
+      expect(owed.stdout).toMatch(/^[0-9a-f]{32}\t.+Z\n$/)
+      expect([await patientKeys(home), (await client.send({ path: `/fhir/Patient/${cleo}` })).status]).toEqual([
+        before,
+        410,
+      ])
+      await letGo()
+      const whole = await erase()
+      expect([whole.status, whole.stderr]).toEqual([0, expect.stringContaining('nothing of it is left')])
+      expect((await erase()).stderr).toContain('command.patient-absent')
+      expect(await lastLine(home, 'verify')).toBe('')
     })
 
     it('erases a patient, beside the server', async () => {
