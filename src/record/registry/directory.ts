@@ -53,10 +53,14 @@ export class Directory {
   readonly #byCompartment = new HashIndex()
   readonly #byAudit = new HashIndex()
 
-  /** @returns whether it was not known as it is */
+  /**
+   * Passes over what is older than what is known: somebody may have read it before, and come later.
+   *
+   * @returns whether it was not known as it is
+   */
   set(name: string, registration: Registration, revision: number): boolean {
     const known = this.#rowOf(name)
-    if (known !== undefined && this.#revisions[known] === revision && this.#says(known, registration)) return false
+    if (known !== undefined && this.#isKnown(known, registration, revision)) return false
     const row = known ?? this.#add(name, registration.kind)
     const at = row * width
     this.#forgetPair(row, name)
@@ -127,10 +131,10 @@ export class Directory {
     return [...this.#rowsOf(each => each === 'patient')].map(row => this.#nameOf(row).slice(nameOfPatient('').length))
   }
 
-  /** Forgets patients and households that are not among these. @returns whether there were any */
-  keepOnly(compartments: ReadonlySet<CompartmentId>): boolean {
+  /** Of the first so many forgets patients and households that are not among these. @returns whether there were any */
+  keepOnly(compartments: ReadonlySet<CompartmentId>, among: number): boolean {
     const lost = [...this.#rowsOf(kind => kind === 'patient' || kind === 'household')].filter(
-      row => !compartments.has(this.#idAt(row, compartmentAt)),
+      row => row < among && !compartments.has(this.#idAt(row, compartmentAt)),
     )
     for (const row of lost) {
       this.#forgetPair(row, this.#nameOf(row))
@@ -232,6 +236,12 @@ export class Directory {
 
   #isAt(row: number, at: number, id: CompartmentId): boolean {
     return this.#hashAt(row, at) === hashOfId(id) && this.#idAt(row, at) === id
+  }
+
+  #isKnown(row: number, registration: Registration, revision: number): boolean {
+    const known = this.#revisions[row] ?? 0
+    if (this.#kindOf(row) !== undefined && known > revision) return true
+    return known === revision && this.#says(row, registration)
   }
 
   #says(row: number, { kind, compartment, audit, mergedInto }: Registration): boolean {

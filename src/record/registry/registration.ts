@@ -30,9 +30,14 @@ const holds: Readonly<Record<Registration['kind'], Holder['kind']>> = {
   erased: 'patient',
 }
 
+/** The audit of who was erased stays; it is nobody's any more but the instance's. */
 export function pairOf({ kind, compartment, audit, patient, account }: Registration): Pair {
   const owner = { ...(patient === undefined ? {} : { patient }), ...(account === undefined ? {} : { account }) }
-  return { data: { compartment, kind: holds[kind], ...owner }, audit: { compartment: audit, kind: 'audit', ...owner } }
+  const audited = kind === 'erased' ? {} : owner
+  return {
+    data: { compartment, kind: holds[kind], ...owner },
+    audit: { compartment: audit, kind: 'audit', ...audited },
+  }
 }
 
 export const nameOfPatient = (patient: string): string => `patient/${patient}`

@@ -45,6 +45,8 @@ const collection = 'compartments'
 const notedAs = 'registration'
 const censusName = 'census'
 const commonsShards = 16
+/** A census that no number is: whoever asks next looks again, however many are counted meanwhile. */
+const notCounted = Number.NaN
 /** Entries of the ledger of documents that are looked at, and two more for each registration, before all are read again. */
 const patience = 2_000
 
@@ -63,7 +65,7 @@ export class Registry {
   /** The entry of the ledger of documents as of which all registrations are known here. */
   #seen: number | undefined
   /** The same by the census. */
-  #censusSeen = -1
+  #censusSeen = notCounted
   /** Counts changes, so that what was derived from the registry can be kept until it changes. */
   #generation = 0
   /** Registrations that cannot be opened or are missing: whose they are is not known here. */
@@ -313,6 +315,8 @@ export class Registry {
 
   /** Reads all registrations again. */
   async reload(): Promise<void> {
+    // Who comes while all are being read is not among them.
+    const known = this.#directory.size
     const seen = await this.#changes.lastSeq()
     // One that is damaged costs its own patient; everybody else stays within reach.
     let broken = 0
@@ -325,7 +329,8 @@ export class Registry {
     this.#broken = broken
     this.#seen = broken === 0 ? seen : undefined
     if (broken > 0) return
-    if (this.#directory.keepOnly(new Set(listed.map(({ value }) => value.compartment)))) this.#generation++
+    const kept = new Set(listed.map(({ value }) => value.compartment))
+    if (this.#directory.keepOnly(kept, known)) this.#generation++
   }
 
   /**
@@ -355,7 +360,8 @@ export class Registry {
     const census = await this.census()
     if (census === this.#censusSeen) return
     await this.catchUp()
-    this.#censusSeen = census
+    // A commit of our own that is under way may be in this number already, and will be counted.
+    this.#censusSeen = this.#planned.size > 0 ? notCounted : census
   }
 
   /** A commit of this process has raised the census by one, and what it brought is known already. */

@@ -70,7 +70,9 @@ describe('the directory of who has which compartment', () => {
     expect(directory.pair(name, 'patient')).toBeUndefined()
     expect(directory.pair(name, 'erased')?.data.compartment).toBe(id(14))
     expect(directory.holder(id(14))).toBeUndefined()
-    expect(directory.holder(id(15))).toMatchObject({ kind: 'audit', patient })
+    // Their audit stays, and is nobody's.
+    expect(directory.holder(id(15))).toEqual({ compartment: id(15), kind: 'audit' })
+    expect(directory.pair(name, 'erased')?.audit).toEqual({ compartment: id(15), kind: 'audit' })
     expect([directory.count('patient'), directory.count('erased'), directory.size]).toEqual([0, 1, 1])
   })
 
@@ -78,12 +80,33 @@ describe('the directory of who has which compartment', () => {
     const directory = new Directory()
     for (const number of [1, 2, 3]) directory.set(`patient/p${number}`, patientOf(`p${number}`, number), 1)
     directory.set('patient/p3', patientOf('p3', 3, { kind: 'erased' }), 2)
-    expect(directory.keepOnly(new Set([id(2)]))).toBe(true)
-    expect(directory.keepOnly(new Set([id(2)]))).toBe(false)
+    expect(directory.keepOnly(new Set([id(2)]), directory.size)).toBe(true)
+    expect(directory.keepOnly(new Set([id(2)]), directory.size)).toBe(false)
     expect(directory.patients()).toEqual(['p1'])
     expect([directory.pair('patient/p2', 'patient'), directory.holder(id(4))]).toEqual([undefined, undefined])
     expect(directory.pairs('erased')).toHaveLength(1)
     expect(directory.set('patient/p2', patientOf('p2', 2), 1)).toBe(true)
     expect(directory.patients()).toEqual(['p1', 'p2'])
+  })
+
+  it('forgets nobody who came while the registrations were being read', () => {
+    const directory = new Directory()
+    for (const number of [1, 2]) directory.set(`patient/p${number}`, patientOf(`p${number}`, number), 1)
+    const before = directory.size
+    directory.set('patient/p3', patientOf('p3', 3), 1)
+    expect(directory.keepOnly(new Set([id(2)]), before)).toBe(true)
+    expect(directory.patients()).toEqual(['p1', 'p3'])
+  })
+
+  it('is not set back by who read earlier and comes later', () => {
+    const directory = new Directory()
+    const [name, was] = ['patient/p1', patientOf('p1', 1)]
+    directory.set(name, was, 1)
+    directory.set(name, patientOf('p1', 1, { mergedInto: 'p2' }), 2)
+    expect([directory.set(name, was, 1), directory.mergedInto(name)]).toEqual([false, 'p2'])
+    directory.set(name, patientOf('p1', 1, { kind: 'erased' }), 3)
+    expect([directory.set(name, was, 1), directory.set(name, was, 2)]).toEqual([false, false])
+    expect([directory.pair(name, 'patient'), directory.holder(id(2))]).toEqual([undefined, undefined])
+    expect(directory.count('erased')).toBe(1)
   })
 })
