@@ -52,7 +52,6 @@ export class Population {
   readonly #unknown = new Set<CompartmentId>()
   #refreshing: Promise<void> = Promise.resolve()
   #wasRefused: ReadonlySet<CompartmentId> = new Set()
-  #isMaking = false
   /** Refreshings that were asked for and have not begun: whoever asks meanwhile shares the one. */
   #next: Promise<void> | undefined
 
@@ -86,6 +85,7 @@ export class Population {
     this.#index = undefined
     this.#lost.clear()
     this.#behind.clear()
+    this.#unknown.clear()
     this.#mark = undefined
   }
 
@@ -97,12 +97,20 @@ export class Population {
    */
   committed(holder: Holder, head: number, rowsFrom: (seq: number) => readonly IndexRow[] | undefined): void {
     const index = this.#index
-    if (index === undefined || partOf(holder) !== this.#part || this.#lost.has(holder.compartment)) return
-    const known = index.headOf(holder.compartment)
+    const { compartment } = holder
+    if (index === undefined || partOf(holder) !== this.#part || this.#lost.has(compartment)) return
+    const known = index.headOf(compartment)
+    // What is not here yet is read: nobody knows how much of it was read before, nor whether its patient is still there.
+    const rows = known === undefined ? undefined : rowsFrom(known + 1)
     if (known !== undefined && head <= known) return
-    // While the index is made nobody knows what of this has been read already.
-    const rows = known === undefined && this.#isMaking ? undefined : rowsFrom((known ?? 0) + 1)
-    if (rows === undefined || !addAll(index, holder, rows)) this.#behind.set(holder.compartment, holder)
+    if (rows === undefined || !addAll(index, holder, rows)) this.#fallBehind(compartment)
+  }
+
+  /** To be looked at before the next question is answered; what is nobody's, once it is known whose it is. */
+  #fallBehind(compartment: CompartmentId): void {
+    const holder = this.#rooms.registry.known(compartment)
+    if (holder === undefined) this.#unknown.add(compartment)
+    else if (partOf(holder) === this.#part) this.#behind.set(compartment, holder)
   }
 
   /** Something of this compartment turned out not to be readable. */
@@ -135,29 +143,32 @@ export class Population {
   }
 
   async #make(): Promise<void> {
-    const { registry, store, checked } = this.#rooms
+    const { registry, checked } = this.#rooms
+    this.reset()
     await checked()
-    // From here on nothing is missed: what moves is told by the feed, and what this process writes is noted as being behind.
-    let { mark, more } = await store.changesSince(undefined, movesAtOnce)
-    while (more) ({ mark, more } = await store.changesSince(mark, movesAtOnce))
-    this.#mark = mark
+    await this.#markFeed()
     this.#index = new PopulationIndex()
-    const holders = [...registry.holders, ...this.#auditsOfErased()]
+    const holders = [...registry.holders, ...registry.erased.map(({ audit }) => audit)]
     this.#generation = registry.generation
-    this.#isMaking = true
     try {
       await this.#take(holders.filter(holder => partOf(holder) === this.#part))
     } catch (error) {
       this.reset()
       throw error
-    } finally {
-      this.#isMaking = false
     }
   }
 
-  /** Their audit stays; it is nobody's any more but the instance's. */
-  #auditsOfErased(): readonly Holder[] {
-    return this.#rooms.registry.erased.map(({ audit: { compartment, kind } }) => ({ compartment, kind }))
+  /** From here on nothing is missed: what moves is told by the feed. Whom another process has just taken in is known later. */
+  async #markFeed(): Promise<void> {
+    const { registry, store } = this.#rooms
+    let mark: string | undefined
+    for (let more = true; more; ) {
+      const changes = await store.changesSince(mark, movesAtOnce)
+      for (const compartment of changes.moved.keys())
+        if (registry.known(compartment) === undefined) this.#unknown.add(compartment)
+      ;({ mark, more } = changes)
+    }
+    this.#mark = mark
   }
 
   #dropErased(): void {
@@ -168,19 +179,16 @@ export class Population {
       // Under the name of nobody.
       if (this.#part === 'audit') this.#disown(audit)
     }
-    for (const compartment of this.#unknown) {
-      const holder = registry.known(compartment)
-      if (holder === undefined) continue
-      this.#unknown.delete(compartment)
-      if (partOf(holder) === this.#part) this.#behind.set(compartment, holder)
-    }
+    const unknown = [...this.#unknown]
+    this.#unknown.clear()
+    for (const compartment of unknown) this.#fallBehind(compartment)
   }
 
-  #disown({ compartment, kind }: Holder): void {
-    const index = this.#index
-    if (index?.headOf(compartment) === undefined || index.holderOf(compartment)?.patient === undefined) return
-    index.drop(compartment)
-    this.#behind.set(compartment, { compartment, kind })
+  #disown(audit: Holder): void {
+    const { compartment } = audit
+    if (this.#index?.holderOf(compartment)?.patient === undefined) return
+    this.#index.drop(compartment)
+    this.#behind.set(compartment, audit)
   }
 
   #forget(compartment: CompartmentId): void {
@@ -205,39 +213,48 @@ export class Population {
   }
 
   async #followMoves(): Promise<void> {
-    const { store, registry } = this.#rooms
     for (let more = true; more; ) {
-      const changes = await store.changesSince(this.#mark, movesAtOnce)
-      if (changes.anew && this.#mark !== undefined) return this.#beginAnew()
-      for (const [compartment, head] of changes.moved) {
-        const holder = registry.known(compartment)
-        if (holder === undefined) this.#unknown.add(compartment)
-        else if (partOf(holder) === this.#part) this.#moved(holder, head)
-      }
+      const changes = await this.#rooms.store.changesSince(this.#mark, movesAtOnce)
+      // The store cannot tell any more what moved: each compartment is looked at.
+      if (changes.anew && this.#mark !== undefined) return this.#make()
+      const less = [...changes.moved].filter(([compartment, head]) => this.#moved(compartment, head))
+      await this.#dropLess(less.map(([compartment]) => compartment))
       this.#mark = changes.mark
       more = changes.more
     }
   }
 
-  /** The store cannot tell any more what moved: each compartment is looked at. */
-  async #beginAnew(): Promise<void> {
-    this.reset()
-    await this.#make()
+  /** @returns whether less is told than is here */
+  #moved(compartment: CompartmentId, head: number): boolean {
+    const known = this.#index?.headOf(compartment)
+    if (known !== undefined && head <= known) return head < known
+    this.#lost.delete(compartment)
+    this.#fallBehind(compartment)
+    return false
   }
 
-  #moved(holder: Holder, head: number): void {
-    const known = this.#index?.headOf(holder.compartment)
-    if (known === head) return
-    // Less than was there: removed, or rolled back. Whoever opens it finds out which.
-    if (known !== undefined && head < known) this.#index?.drop(holder.compartment)
-    this.#lost.delete(holder.compartment)
-    this.#behind.set(holder.compartment, holder)
+  /** What the feed said may be older than what this process made durable meanwhile. What is less now was removed, or rolled back. */
+  async #dropLess(compartments: readonly CompartmentId[]): Promise<void> {
+    if (compartments.length === 0) return
+    const known = new Map(compartments.map(compartment => [compartment, this.#index?.headOf(compartment) ?? 0]))
+    for (const [compartment, head] of await this.#rooms.store.heads(compartments)) {
+      if (head >= (known.get(compartment) ?? 0)) continue
+      this.#index?.drop(compartment)
+      // Whoever opens it finds out which.
+      this.#fallBehind(compartment)
+    }
   }
 
   async #catchUp(): Promise<void> {
     const behind = this.#behind
     this.#behind = new Map()
-    await this.#take([...behind.values()])
+    try {
+      await this.#take([...behind.values()])
+    } catch (error) {
+      // The feed does not tell of them again.
+      for (const holder of behind.values()) this.#behind.set(holder.compartment, holder)
+      throw error
+    }
   }
 
   /** Takes in what the store holds of these beyond what is here. */
@@ -257,6 +274,7 @@ export class Population {
       await (await shelf.open(holder)).index()
       const [stillFailed] = await takeFrom(this.#rooms, index, [holder])
       if (stillFailed !== undefined) this.lose(holder, ledgerDamaged())
+      else this.#lost.delete(holder.compartment)
     } catch (error) {
       if (isMissing(error)) return this.#forget(holder.compartment)
       if (!isProblem(error, 'fault')) throw error

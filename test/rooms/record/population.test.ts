@@ -265,3 +265,139 @@ describe('what cannot be read', () => {
     }
   })
 })
+
+describe('while others write', () => {
+  const holding = (store: Store, until: Promise<void>, isHeld: (of: Parameters<Store['commit']>[0]) => boolean) => {
+    const { commit } = store
+    const { promise: durable, resolve } = Promise.withResolvers<void>()
+    store.commit = async (...of) => {
+      const result = await commit.apply(store, of)
+      if (!isHeld(...of)) return result
+      resolve()
+      await until
+      return result
+    }
+    return durable
+  }
+
+  async function openTwo() {
+    const house = await openTestRecord(openMemoryStore(), openMemoryKeys())
+    await village(house.record)
+    await house.record.close()
+    const [one, other] = [await house.beside(together), await house.beside(apart)]
+    return { ...house, one, other, close: () => Promise.all([one.close(), other.close()]) }
+  }
+
+  it('finds at the next question who came elsewhere while the index was being made', async () => {
+    const { store, one, other, close } = await openTwo()
+    const { changesSince } = store
+    const came: string[] = []
+    store.changesSince = async (...of) => {
+      if (came.length === 0) {
+        came.push('')
+        const { id } = await create(other, all, patient('Zeisig'))
+        await create(other, all, heartRate(id, 60))
+        came[0] = id
+      }
+      return changesSince.apply(store, of)
+    }
+    await ids(one, all, 'Patient', 'family=Zeisig')
+    expect(await ids(one, all, 'Patient', 'family=Zeisig')).toEqual(came)
+    expect(await ids(one, all, 'Observation', `patient=${came[0]}`)).toHaveLength(1)
+    await close()
+  })
+
+  it.each(['entriesFrom', 'stretches'] as const)('misses nothing after the store has failed once: %s', async which => {
+    const { store, one, other, close } = await openTwo()
+    expect(await ids(one, all, 'Patient', 'family=Zeisig')).toEqual([])
+    const newcomer = await create(other, all, patient('Zeisig'))
+    const ofNewcomer = await create(other, all, heartRate(newcomer.id, 60))
+    const ofOld = await create(other, all, { ...heartRate('p1', 60), note: [{ text: 'new' }] })
+    const works = store[which] as (...of: unknown[]) => unknown
+    const failing = (...of: unknown[]) => {
+      // What else is read of the ledger of documents meanwhile does not fail.
+      if (which === 'entriesFrom' && of[0] !== ofOld.holder.compartment) return works.apply(store, of)
+      store[which] = works as never
+      throw new Error('the disk failed')
+    }
+    store[which] = failing as never
+    await expect(ids(one, all, 'Patient', 'family=Zeisig')).rejects.toThrow('the disk failed')
+    expect(await ids(one, all, 'Patient', 'family=Zeisig')).toEqual([newcomer.id])
+    expect(await ids(one, all, 'Observation', `_id=${ofNewcomer.id},${ofOld.id}`)).toHaveLength(2)
+    await close()
+  })
+
+  it('shows nothing of who was erased, although a write of before is told late', async () => {
+    const { store, one, other, close } = await openTwo()
+    const count = async (text: string) =>
+      (await one.reader(all).search(queryOf(all, 'Observation', `${text}&_summary=count`))).total
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const newcomer = await create(one, all, patient('Zeisig'))
+    const before = await count('code=8867-4')
+    const { compartment } = newcomer.holder
+    const durable = holding(store, promise, ({ appends }) => appends.some(append => append.compartment === compartment))
+    const late = create(one, all, heartRate(newcomer.id, 60))
+    await durable
+    expect(await count('code=8867-4')).toBe((before ?? 0) + 1)
+    await other.shred(newcomer.id)
+    expect(await count('code=8867-4')).toBe(before)
+    resolve()
+    await late
+    expect(await count('code=8867-4')).toBe(before)
+    await close()
+  })
+
+  it('finds who comes elsewhere after one came here whom the census counted before the commit was told', async () => {
+    const { store, one, other, close } = await openTwo()
+    expect(await ids(one, all, 'Patient', 'family=Zeisig')).toEqual([])
+    const { promise, resolve } = Promise.withResolvers<void>()
+    let held = 0
+    const durable = holding(store, promise, ({ documents = [] }) => documents.length > 1 && held++ === 0)
+    const here = create(one, all, patient('Zeisig'))
+    await durable
+    const [found] = await ids(one, all, 'Patient', 'family=Zeisig')
+    resolve()
+    expect(found).toBe((await here).id)
+    const { id } = await create(other, all, patient('Girlitz'))
+    expect(await ids(one, all, 'Patient', 'family=Girlitz')).toEqual([id])
+    await close()
+  })
+
+  it('goes on with the pages of a search although the feed tells late of what was written here meanwhile', async () => {
+    const { store, one, close } = await openTwo()
+    const search = (cursor?: string) =>
+      one.reader(all).search(queryOf(all, 'Observation', 'code=8867-4&_total=accurate&_count=20'), cursor)
+    const { next, total } = await search()
+    const second = (await search(next)).matches.map(({ id }) => id)
+    await create(one, all, heartRate('p1', 60))
+    const { changesSince } = store
+    store.changesSince = async (...of) => {
+      store.changesSince = changesSince
+      const changes = await changesSince.apply(store, of)
+      await create(one, all, heartRate('p1', 61))
+      return changes
+    }
+    expect((await search()).total).toBe((total ?? 0) + 2)
+    expect((await search(next)).matches.map(({ id }) => id)).toEqual(second)
+    await close()
+  })
+
+  it('keeps from those who had a patient what was noted of access, once the patient is erased', async () => {
+    const { one, other, close } = await openTwo()
+    const grant = grantOf('user/*.rs', { account: 'clinic', patients: ['p3', 'p4', 'p5'] })
+    const seen = async (record: Record) => {
+      const query = queryOf(grant, 'AuditEvent', '_count=500')
+      return (await record.reader(grant).search(query)).matches.map(({ id }) => id).toSorted()
+    }
+    await other.flush()
+    const before = await seen(one)
+    await one.reader(all).read('Patient', 'p4')
+    await other.reader(all).read('Patient', 'p4')
+    await other.shred('p4')
+    await Promise.all([one.flush(), other.flush()])
+    const [wide, narrow] = [await seen(one), await seen(other)]
+    expect(wide).toEqual(narrow)
+    expect(wide.length).toBeLessThan(before.length)
+    await close()
+  })
+})
