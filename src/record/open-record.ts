@@ -91,7 +91,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     { idleMs, indexBytes: rooms.indexBytes ?? defaultIndexBytes },
   )
   let checked = Promise.resolve()
-  const kept = { store, vault, registry, shelf, notes, log, checked: () => checked }
+  const kept = { store, vault, registry, shelf, notes, log, clock, checked: () => checked }
   const populations = { data: new Population('data', kept), audit: new Population('audit', kept) }
   late.populations = [populations.data, populations.audit]
   const apart = rooms.searchedApart ?? defaultSearchedApart
@@ -139,6 +139,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     documentLedger,
     registry,
     shelf,
+    populations: late.populations,
     notes,
     keystore,
     upkeep,

@@ -10,6 +10,9 @@ import { decodeSegment } from './segments/decode.ts'
 /** What a holder takes beside its rows, roughly: its place among the numbers, and what it is called. */
 const holderBytes = 200
 
+/** So many rows of holders that have left are not worth making the index anew. */
+const fewGoneRows = 10_000
+
 /**
  * What is searched when many are asked: the rows of all their compartments in the same tables.
  *
@@ -47,9 +50,9 @@ export class PopulationIndex implements RowIndex {
     return this.#newestMs
   }
 
-  /** Rows of holders that have left: they take room until the index is made anew. */
-  get goneRows(): number {
-    return this.#goneRows
+  /** Whether most of it is of holders that have left: their rows take room until the index is made anew. */
+  get isWorn(): boolean {
+    return this.#goneRows > fewGoneRows && this.#goneRows > this.#head / 2
   }
 
   /** About how much memory it takes. */

@@ -1,4 +1,4 @@
-import { gauge, giveWay, isProblem, type Log, type Problem, withBudget } from '#kernel'
+import { type Clock, gauge, giveWay, isProblem, type Log, type Problem, withBudget } from '#kernel'
 import { type Holder, type IndexRow, PopulationIndex } from '#search'
 import type { CompartmentId, Store } from '#store'
 import type { Vault } from '#vault'
@@ -11,6 +11,9 @@ import { isMissing, takeFrom } from './taking.ts'
 /** Compartments of which the feed tells in one go. */
 const movesAtOnce = 4_096
 
+/** After so long without a question it is let go: for a hundred thousand compartments it is gigabytes, and made anew in seconds. */
+const idleMs = 1_800_000
+
 /** What an index of many compartments is kept up from. */
 export interface PopulationRooms {
   readonly store: Store
@@ -19,6 +22,7 @@ export interface PopulationRooms {
   readonly shelf: Shelf
   readonly notes: HeadNotes
   readonly log: Log
+  readonly clock: Clock
   /** Resolves when all heads that are noted beside the keys have been looked at once. */
   checked(): Promise<void>
 }
@@ -52,6 +56,7 @@ export class Population {
   readonly #unknown = new Set<CompartmentId>()
   #refreshing: Promise<void> = Promise.resolve()
   #wasRefused: ReadonlySet<CompartmentId> = new Set()
+  #usedMs = 0
   /** Refreshings that were asked for and have not begun: whoever asks meanwhile shares the one. */
   #next: Promise<void> | undefined
 
@@ -75,9 +80,15 @@ export class Population {
   /** The index, with all that the store holds at this moment. */
   async index(): Promise<PopulationIndex> {
     for (;;) {
+      this.#usedMs = this.#rooms.clock.nowMs()
       await this.#fresh()
       if (this.#index !== undefined) return this.#index
     }
+  }
+
+  /** To be called now and then: lets go of what nobody has asked for in half an hour. */
+  sweep(): void {
+    if (this.#rooms.clock.nowMs() - this.#usedMs > idleMs) this.reset()
   }
 
   /** Forgets all of it: what it was made from is different now. */
@@ -134,7 +145,7 @@ export class Population {
   async #refresh(): Promise<void> {
     const { registry } = this.#rooms
     await registry.refresh()
-    if (this.#index === undefined) await this.#make()
+    if (this.#index === undefined || this.#index.isWorn) await this.#make()
     if (registry.generation !== this.#generation) this.#dropErased()
     // It names what this process wrote too: should any of that not have been told, it is found here.
     await this.#followMoves()

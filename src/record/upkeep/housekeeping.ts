@@ -4,6 +4,7 @@ import type { Documents, Vault } from '#vault'
 import type { AuditOutbox } from '../audit/audit-outbox.ts'
 import type { DocumentLedger } from '../documents/document-ledger.ts'
 import type { Shelf } from '../ledger/shelf.ts'
+import type { Population } from '../population/population.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { HeadNotes } from './head-notes.ts'
 import { KeySweep } from './key-sweep.ts'
@@ -30,6 +31,7 @@ export interface HousekeepingRooms {
   readonly documentLedger: DocumentLedger
   readonly registry: Registry
   readonly shelf: Shelf
+  readonly populations: readonly Population[]
   readonly notes: HeadNotes
   readonly keystore: KeystoreWatch
   readonly upkeep: Upkeep
@@ -99,7 +101,8 @@ export class Housekeeping {
   }
 
   #tidy(): void {
-    const { upkeep, shelf, outbox, maintenance } = this.#rooms
+    const { upkeep, shelf, populations, outbox, maintenance } = this.#rooms
+    for (const population of populations) population.sweep()
     upkeep.begin(async () => {
       await shelf.settle()
       shelf.sweep()

@@ -401,3 +401,51 @@ describe('while others write', () => {
     await close()
   })
 })
+
+describe('the index of many', () => {
+  /** Opens a record, and runs its rounds of upkeep when it is told to. */
+  async function openWithRounds(house: TestRecord) {
+    const { setInterval } = globalThis
+    const rounds: (() => void)[] = []
+    globalThis.setInterval = ((work: () => void, ms: number) => {
+      rounds.push(work)
+      return setInterval(() => undefined, ms)
+    }) as typeof setInterval
+    const record = await house.beside(together)
+    globalThis.setInterval = setInterval
+    const goRound = () => {
+      for (let round = 0; round < 5; round++) for (const work of rounds) work()
+    }
+    return { record, goRound }
+  }
+
+  it('is let go of once nobody has asked for half an hour, and made anew by the next question, which goes on as it began', async () => {
+    const house = await openTestRecord(openMemoryStore(), openMemoryKeys())
+    await village(house.record)
+    const { record, goRound } = await openWithRounds(house)
+    const { stretches } = house.store
+    let wholly = 0
+    house.store.stretches = (...of) => {
+      if (of[0].length > 12) wholly++
+      return stretches.apply(house.store, of)
+    }
+    const search = (cursor?: string) =>
+      record.reader(all).search(queryOf(all, 'Observation', 'code=8867-4&_sort=-date&_count=20'), cursor)
+    const { next } = await search()
+    const second = (await search(next)).matches.map(({ id }) => id)
+    expect(second).toHaveLength(20)
+    house.clock.advance(29 * 60_000)
+    goRound()
+    const { next: later } = await search()
+    expect(wholly).toBe(1)
+    house.clock.advance(29 * 60_000)
+    goRound()
+    expect((await search(next)).matches.map(({ id }) => id)).toEqual(second)
+    expect(wholly).toBe(1)
+    house.clock.advance(30 * 60_000 + 1)
+    goRound()
+    expect((await search(later)).matches.map(({ id }) => id)).toEqual(second)
+    expect(wholly).toBe(2)
+    await Promise.all([record.close(), house.record.close()])
+  })
+})
