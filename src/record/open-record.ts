@@ -10,6 +10,7 @@ import { Shelf } from './ledger/shelf.ts'
 import { Population } from './population/population.ts'
 import { Cursors } from './reading/cursors.ts'
 import { Histories } from './reading/history.ts'
+import { Questions } from './reading/questions.ts'
 import { Reach } from './reading/reach.ts'
 import { GrantReader, type ReaderRooms } from './reading/reader.ts'
 import { Sighting } from './reading/sighting.ts'
@@ -95,18 +96,19 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
   const populations = { data: new Population('data', kept), audit: new Population('audit', kept) }
   late.populations = [populations.data, populations.audit]
   const apart = rooms.searchedApart ?? defaultSearchedApart
-  const reach = new Reach({ baseUrl, store, vault, registry, shelf, household, populations, apart })
+  const reach = new Reach({ baseUrl, store, vault, registry, shelf, household })
+  const questions = new Questions({ reach, registry, shelf, populations, apart })
   const committer = new Committer({ store, clock, reach, shelf, documents: documentLedger })
   const outbox = new AuditOutbox((events, urgent) => committer.audit(events, urgent), log)
   const audit = new ReadAudit(clock, auditWindowMs, {
     write: events => upkeep.run(() => outbox.put(events)),
     check: () => outbox.check(),
   })
-  const sighting = new Sighting(reach)
+  const sighting = new Sighting(reach, questions)
   const cursors = new Cursors(vault, documents, clock)
   const histories = new Histories({ store, reach, sighting, cursors })
   const digestOf = (text: string) => vault.mac('audit.query', toUtf8(text)).toString('hex')
-  const readerRooms: ReaderRooms = { reach, registry, cursors, audit, histories, sighting, digestOf }
+  const readerRooms: ReaderRooms = { reach, questions, registry, cursors, audit, histories, sighting, digestOf }
   const maintenance = new Maintenance({
     store,
     vault,

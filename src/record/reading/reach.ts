@@ -1,28 +1,18 @@
-import {
-  type Grant,
-  homeInReach,
-  mayTouchAny,
-  patientsAsked,
-  patientsInReach,
-  patientsNamed,
-  type Standing,
-  type Verb,
-} from '#access'
-import { giveWay, isProblem, toUtf8 } from '#kernel'
-import type { Hit, Holder, PopulationIndex, Query, Restricted } from '#search'
+import { type Grant, homeInReach, mayTouchAny, patientsInReach, type Standing, type Verb } from '#access'
+import { giveWay, toUtf8 } from '#kernel'
+import type { Hit, Holder } from '#search'
 import type { CompartmentId, Locator, Store } from '#store'
 import type { DocumentDraft, Vault } from '#vault'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Located, Named } from '../ledger/opened-versions.ts'
 import type { Shelf } from '../ledger/shelf.ts'
-import type { Loss, Population } from '../population/population.ts'
 import type { Household } from '../registry/household.ts'
 import type { Pair } from '../registry/registration.ts'
 import type { Change, Plan, Registry } from '../registry/registry.ts'
 import type { Stored } from '../types.ts'
-import { type AsOf, type Searched, searchedApart, searchedTogether } from './searched.ts'
 
-interface Reached {
+/** What a grant was found to reach. */
+export interface Reached {
   readonly generation: number
   readonly everybody: boolean
   /** An account whose household is not there yet; another process may make it at any time. */
@@ -31,17 +21,6 @@ interface Reached {
   readonly audit: readonly Holder[]
   readonly compartments: ReadonlyMap<CompartmentId, Holder>
   readonly compartmentIds: readonly CompartmentId[]
-}
-
-/** The indexes of many compartments. */
-export interface Populations {
-  readonly data: Population
-  readonly audit: Population
-}
-
-/** Audit is looked through only for a query that speaks of it. */
-function asksForAudit({ types, text }: Query): boolean {
-  return types.includes('AuditEvent') || text.includes('AuditEvent')
 }
 
 /** Hits that are fetched at once: few while they are large. */
@@ -55,8 +34,6 @@ export class Reach {
   readonly #registry: Registry
   readonly #shelf: Shelf
   readonly #household: Household
-  readonly #populations: Populations
-  readonly #apart: number
   readonly #reached = new WeakMap<Grant, Reached>()
 
   constructor(rooms: {
@@ -66,9 +43,6 @@ export class Reach {
     readonly registry: Registry
     readonly shelf: Shelf
     readonly household: Household
-    readonly populations: Populations
-    /** So many patients and households are searched by an index for each. */
-    readonly apart: number
   }) {
     this.baseUrl = rooms.baseUrl
     this.#store = rooms.store
@@ -76,8 +50,6 @@ export class Reach {
     this.#registry = rooms.registry
     this.#shelf = rooms.shelf
     this.#household = rooms.household
-    this.#populations = rooms.populations
-    this.#apart = rooms.apart
   }
 
   locator(type: string, id: string): Locator {
@@ -199,145 +171,9 @@ export class Reach {
     return this.#shelf.open(this.#registry.auditOf(holder))
   }
 
-  /** The holders whose rows a query may touch. Audit ledgers are opened only for a query that speaks of them. */
-  async holders(grant: Grant, query?: Query): Promise<readonly Holder[]> {
-    await this.#registry.refresh()
-    const asked = query === undefined ? undefined : await this.askedWithin(grant, query)
-    if (asked !== undefined && !query?.types.includes('AuditEvent')) return this.#registry.inReach(grant, asked)
-    const { data, audit } = await this.#ofNow(grant)
-    return query !== undefined && asksForAudit(query) ? [...data, ...audit] : data
-  }
-
-  /**
-   * The patients in whose compartments all that a query asks for must lie; undefined when it may lie elsewhere. What names
-   * somebody beyond reach, or somebody who was erased, may lie with another of its owners.
-   */
-  async askedWithin(grant: Grant, query: Query): Promise<readonly string[] | undefined> {
-    const asked = patientsAsked(query)
-    const isKept = (patient: string) =>
-      this.reachesPatient(grant, patient) && this.#registry.knownPatient(patient) !== undefined
-    return asked?.every(isKept) === true ? asked : undefined
-  }
-
-  /** The compartments of those within reach whom a query names; all it asks of one whom alone the grant reaches. */
-  async namedWithin(grant: Grant, query: Query): Promise<readonly CompartmentId[]> {
-    const reached = patientsInReach(grant)
-    const named = reached !== 'all' && reached.length === 1 ? reached : patientsNamed(query)
-    const within = named.filter(patient => this.reachesPatient(grant, patient))
-    const pairs = within.map(patient => this.#registry.knownPatient(patient)).filter(pair => pair !== undefined)
-    return pairs.map(({ data }) => data.compartment)
-  }
-
-  /** @throws Problem `fault` when one of them cannot be read: what is decided on them must rest on all */
-  async ledgers(grant: Grant, query?: Query): Promise<readonly Ledger[]> {
-    const holders = await this.holders(grant, query)
-    if (await this.#asksEverybody(grant, query)) this.#registry.checkComplete()
-    return this.#shelf.fresh(holders)
-  }
-
-  /**
-   * The same for an answer that can say that something is missing. Whoever asks everybody gets what can be read, and the count
-   * of what cannot; for everybody else it is a fault.
-   */
-  async readable(grant: Grant, query: Query): Promise<{ ledgers: readonly Ledger[]; unreadable: number }> {
-    const holders = await this.holders(grant, query)
-    if (!(await this.#asksEverybody(grant, query))) return { ledgers: await this.#shelf.fresh(holders), unreadable: 0 }
-    const sound = await Promise.all(holders.map(holder => this.#isReadable(holder)))
-    const ledgers = await this.#shelf.fresh(holders.filter((_, at) => sound[at]))
-    return { ledgers, unreadable: this.#registry.broken + holders.length - ledgers.length }
-  }
-
-  /**
-   * What a query is evaluated on. A few compartments have an index each, which their owners use too; many are asked as one.
-   *
-   * @param before  the state with which the pages of a search began: they go on as they began
-   */
-  async searched(grant: Grant, query: Restricted<Query>, before?: AsOf): Promise<Searched> {
-    await this.#registry.refresh()
-    const isWide = before === undefined ? await this.#isWide(grant, query) : before.kind === 'instant'
-    if (isWide) return this.#together(grant, query, before?.kind === 'instant' ? before : undefined)
-    // A page link goes on with the compartments it began with, as far as the grant still reaches them.
-    const { ledgers, unreadable } = await this.readable(grant, query)
-    if (before?.kind !== 'heads') return searchedApart(ledgers, this.#opening, { unreadable })
-    const heads = new Map(before.heads)
-    const begun = ledgers.filter(({ holder }) => heads.has(holder.compartment))
-    return searchedApart(begun, this.#opening, { unreadable, heads })
-  }
-
-  async #isWide(grant: Grant, query: Query): Promise<boolean> {
-    const known = this.#registry.counts
-    const reached = patientsInReach(grant)
-    const asked = query.types.includes('AuditEvent') ? undefined : await this.askedWithin(grant, query)
-    const patients = asked?.length ?? (reached === 'all' ? known.patients : reached.length)
-    const households = homeInReach(grant) === 'all' ? known.households : 1
-    return patients + households > this.#apart
-  }
-
-  async #together(
-    grant: Grant,
-    query: Query,
-    before: Extract<AsOf, { kind: 'instant' }> | undefined,
-  ): Promise<Searched> {
-    const asked = asksForAudit(query) ? [this.#populations.data, this.#populations.audit] : [this.#populations.data]
-    const indexes: PopulationIndex[] = []
-    for (const population of asked) indexes.push(await population.index())
-    const unreadable = await this.#missing(
-      grant,
-      query,
-      asked.flatMap(({ losses }) => losses),
-    )
-    const holderOf = (compartment: CompartmentId) =>
-      indexes.map(index => index.holderOf(compartment)).find(each => each)
-    return searchedTogether(
-      {
-        indexes,
-        before,
-        unreadable,
-        ledgerOf: async compartment => {
-          const holder = this.#registry.known(compartment) ?? holderOf(compartment)
-          return holder === undefined ? undefined : (this.#shelf.atHand(holder) ?? this.#shelf.open(holder))
-        },
-        lose: (compartment, why) => {
-          const holder = holderOf(compartment)
-          if (holder !== undefined) for (const population of asked) population.lose(holder, why)
-        },
-      },
-      this.#opening,
-    )
-  }
-
-  /** How much is missing from an answer that can say so. @throws Problem `fault` when it is asked of some, who are all to be there */
-  async #missing(grant: Grant, query: Query, losses: readonly Loss[]): Promise<number> {
-    const isEverybody = await this.#asksEverybody(grant, query)
-    if (losses.length === 0) return isEverybody ? this.#registry.broken : 0
-    const reached = new Set((await this.holders(grant, query)).map(({ compartment }) => compartment))
-    const [first, ...more] = losses.filter(({ holder }) => reached.has(holder.compartment))
-    if (first === undefined) return isEverybody ? this.#registry.broken : 0
-    if (!isEverybody) throw first.why
-    return this.#registry.broken + 1 + more.length
-  }
-
-  readonly #opening = (...of: Parameters<Reach['openFrom']>) => this.openFrom(...of)
-
-  async #asksEverybody(grant: Grant, query: Query | undefined): Promise<boolean> {
-    if (patientsInReach(grant) !== 'all') return false
-    return query === undefined || (await this.askedWithin(grant, query)) === undefined
-  }
-
-  async #isReadable(holder: Holder): Promise<boolean> {
-    try {
-      const ledger = await this.#shelf.open(holder)
-      await ledger.index()
-      return true
-    } catch (error) {
-      if (isProblem(error, 'fault')) return false
-      throw error
-    }
-  }
-
   /** Data and audit ledgers alike; for histories. Throws like `ledgers`. */
   async everyLedger(grant: Grant): Promise<readonly Ledger[]> {
-    const { data, audit } = await this.#ofNow(grant)
+    const { data, audit } = await this.ofNow(grant)
     if (patientsInReach(grant) === 'all') this.#registry.checkComplete()
     return this.#shelf.fresh([...data, ...audit])
   }
@@ -383,7 +219,7 @@ export class Reach {
    * @param below  begins with the newest version below this one
    */
   async *versions(grant: Grant, locator: Locator, below = Number.POSITIVE_INFINITY): AsyncGenerator<Stored> {
-    const { compartments } = await this.#ofNow(grant)
+    const { compartments } = await this.ofNow(grant)
     const entries = await this.#store.versions(locator, [...compartments.keys()])
     let newer: number | undefined
     for (const entry of entries) {
@@ -402,7 +238,7 @@ export class Reach {
   }
 
   async version(grant: Grant, locator: Locator, version: number): Promise<Stored | undefined> {
-    const { compartments } = await this.#ofNow(grant)
+    const { compartments } = await this.ofNow(grant)
     const entry = await this.#store.version(locator, version, [...compartments.keys()])
     const holder = entry === undefined ? undefined : compartments.get(entry.compartment)
     if (entry === undefined || holder === undefined) return undefined
@@ -447,11 +283,6 @@ export class Reach {
   async takenVersion(locator: Locator): Promise<number | undefined> {
     const pending = this.pendingVersion(locator)
     return pending ?? (await this.#store.places([locator], undefined)).get(locator)?.[0]?.version
-  }
-
-  /** Opens hits of these ledgers in their order. */
-  open(hits: readonly Hit[], ledgers: readonly Ledger[]): Promise<readonly Stored[]> {
-    return this.openFrom(hits, async id => ledgers.find(({ holder }) => holder.compartment === id))
   }
 
   /** Opens hits in their order, as long as `takes` has room. */
@@ -530,7 +361,7 @@ export class Reach {
   }
 
   /** What it reaches now: others may have been taken in or erased since, by another process too. */
-  async #ofNow(grant: Grant): Promise<Reached> {
+  async ofNow(grant: Grant): Promise<Reached> {
     await this.#registry.refresh()
     return this.#known(grant) ?? this.#look(grant)
   }

@@ -9,6 +9,7 @@ import type { Registry } from '../registry/registry.ts'
 import type { HistoryPage, HistoryRequest, OpenedCursor, Reader, SearchPage, Stored } from '../types.ts'
 import { type Cursors, cursorInvalid, type SearchPosition } from './cursors.ts'
 import type { Histories } from './history.ts'
+import type { Questions } from './questions.ts'
 import type { Reach } from './reach.ts'
 import { Room } from './room.ts'
 import { type AsOf, withoutLost } from './searched.ts'
@@ -17,6 +18,7 @@ import type { Sighting } from './sighting.ts'
 /** What readers share, whoever's they are. */
 export interface ReaderRooms {
   readonly reach: Reach
+  readonly questions: Questions
   readonly registry: Registry
   readonly cursors: Cursors
   readonly audit: ReadAudit
@@ -73,7 +75,7 @@ export class GrantReader implements Reader {
   }
 
   async #page(query: Restricted<Query>, position: SearchPosition | undefined): Promise<SearchPage> {
-    const searched = await this.#rooms.reach.searched(this.grant, query, position?.asOf)
+    const searched = await this.#rooms.questions.searched(this.grant, query, position?.asOf)
     const { asOf, unreadable } = searched
     const count = position?.count ?? query.count ?? defaultCount
     const offset = position?.offset ?? query.offset ?? 0
@@ -145,7 +147,10 @@ export class GrantReader implements Reader {
     const note = (holder: Holder, asked: Asked) =>
       audit.note({ kind: 'search', grant: this.grant, holder, query: asked })
     note(registry.instanceAudit, textAsked(query, digestOf))
-    const concerned = new Set([...shown.flatMap(ownersOf), ...(await this.#rooms.reach.namedWithin(this.grant, query))])
+    const concerned = new Set([
+      ...shown.flatMap(ownersOf),
+      ...(await this.#rooms.questions.namedWithin(this.grant, query)),
+    ])
     const names = namesAsked(query)
     for (const compartment of concerned) {
       const owner = registry.known(compartment)

@@ -2,14 +2,17 @@ import { type Grant, mayTouch, restrictToReadable, type Verb, visionOf } from '#
 import { parseResource } from '#fhir'
 import { parseQuery, type Sight } from '#search'
 import type { Stored } from '../types.ts'
+import type { Questions } from './questions.ts'
 import type { Reach } from './reach.ts'
 
 /** Whether one stored version may be shown: by its type and holder alone where that suffices, else by its content. */
 export class Sighting {
   readonly #reach: Reach
+  readonly #questions: Questions
 
-  constructor(reach: Reach) {
+  constructor(reach: Reach, questions: Questions) {
     this.#reach = reach
+    this.#questions = questions
   }
 
   /**
@@ -54,7 +57,7 @@ export class Sighting {
   async #referenced(grant: Grant, { type, id }: Stored): Promise<boolean> {
     const query = parseQuery(type, new URLSearchParams({ _id: id }), { baseUrl: this.#reach.baseUrl })
     const restricted = restrictToReadable(query, grant)
-    const searched = await this.#reach.searched(grant, restricted)
+    const searched = await this.#questions.searched(grant, restricted)
     const found = await searched.answer(restricted, 0)
     return found.matches.length > 0
   }

@@ -4,7 +4,9 @@ import { inSlices, newResourceId, Problem } from '#kernel'
 import { evaluate, type Query, type Restricted } from '#search'
 import type { DocumentDraft } from '#vault'
 import type { Ledger } from '../ledger/ledger.ts'
+import type { Questions } from '../reading/questions.ts'
 import type { Reach } from '../reading/reach.ts'
+import type { ReaderRooms } from '../reading/reader.ts'
 import type { Staged, Stored, Txn, WriterOptions } from '../types.ts'
 import { checkChosenId } from './chosen-ids.ts'
 import { Lookup } from './lookup.ts'
@@ -19,14 +21,16 @@ export class Transaction implements Txn {
   summary: string | undefined
   readonly #grant: Grant
   readonly #reach: Reach
+  readonly #questions: Questions
   readonly #owners: Owners
   readonly #lookup: Lookup
   readonly #staging: Staging
   #census: number | undefined
 
-  constructor(grant: Grant, reach: Reach, options: WriterOptions) {
+  constructor(grant: Grant, { reach, questions }: Pick<ReaderRooms, 'reach' | 'questions'>, options: WriterOptions) {
     this.#grant = grant
     this.#reach = reach
+    this.#questions = questions
     this.#owners = new Owners(grant, reach, options.home ?? grant.patient)
     this.#lookup = new Lookup(grant, reach)
     this.#staging = new Staging(grant, { reach, owners: this.#owners, lookup: this.#lookup })
@@ -59,14 +63,15 @@ export class Transaction implements Txn {
   }
 
   async find(query: Restricted<Query>, limit: number) {
-    if ((await this.#reach.askedWithin(this.#grant, query)) === undefined)
+    if ((await this.#questions.askedWithin(this.#grant, query)) === undefined)
       this.#census ??= await this.#reach.census(this.#grant)
-    const ledgers = await this.#reach.ledgers(this.#grant, query)
+    const ledgers = await this.#questions.ledgers(this.#grant, query)
     for (const ledger of ledgers) if (!this.observed.has(ledger)) this.observed.set(ledger, ledger.pendingHead)
     const indexes = await Promise.all(ledgers.map(ledger => ledger.index()))
     const capped = { ...query, count: limit }
     const { matches } = await inSlices(evaluate(capped, indexes, { offset: 0 }))
-    const found = await this.#reach.open(matches, ledgers)
+    const byCompartment = new Map(ledgers.map(ledger => [ledger.holder.compartment, ledger]))
+    const found = await this.#reach.openFrom(matches, async compartment => byCompartment.get(compartment))
     return found.map(({ type, id, version }) => ({ type, id, version }))
   }
 
