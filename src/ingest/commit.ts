@@ -54,9 +54,9 @@ export interface Staging {
 
 /** Stages the items of one batch. Has no effect but through `txn`, so it may be run again. */
 export async function stage(txn: Txn, given: readonly Item[], staging: Staging): Promise<Committed> {
-  const { former } = staging
+  const { former, deletions } = staging
   if (former === undefined) return stageNamed(txn, given, staging)
-  const items = await former.named(txn, given)
+  const items = await former.named(txn, given, name => deletions?.of(name) !== undefined)
   const { fates, ...committed } = await stageNamed(txn, items, staging)
   const fateOf = new Map(given.map((item, at) => [item, fates.get(items[at] ?? item) ?? 'duplicate']))
   return { ...committed, fates: fateOf }

@@ -10,6 +10,12 @@ interface Kept extends SourceVersion {
   readonly isOver?: true
 }
 
+/** A deletion that is known, and of whose files. */
+interface Known {
+  readonly owner: string
+  readonly kept: Kept
+}
+
 /**
  * What the sources of a patient's files have deleted, also what never was here: an older version that comes later does not bring it
  * back, a newer one does. By `Type/id` under which it is, or would be, in the record.
@@ -17,26 +23,29 @@ interface Kept extends SourceVersion {
 export class Deletions {
   readonly #documents: Documents
   readonly #patient: string
-  readonly #known: ReadonlyMap<string, Kept>
+  readonly #known: ReadonlyMap<string, Known>
 
-  private constructor(documents: Documents, patient: string, known: ReadonlyMap<string, Kept>) {
+  private constructor(documents: Documents, patient: string, known: ReadonlyMap<string, Known>) {
     this.#documents = documents
     this.#patient = patient
     this.#known = known
   }
 
-  /** Those that are known when an import begins; what one file deletes and says itself is settled before. */
-  static async open(documents: Documents, patient: string): Promise<Deletions> {
-    const found = await documents.list<Kept>(collection, { group: patient })
-    return new Deletions(
-      documents,
-      patient,
-      new Map(found.map(({ name, value }) => [name.slice(patient.length + 1), value])),
-    )
+  /**
+   * Those that are known when an import begins; what one file deletes and says itself is settled before.
+   *
+   * @param merged  ids of those who were merged into the patient: what was deleted of theirs is under their names
+   */
+  static async open(documents: Documents, patient: string, merged: readonly string[]): Promise<Deletions> {
+    const known = new Map<string, Known>()
+    for (const owner of [...merged, patient])
+      for (const { name, value } of await documents.list<Kept>(collection, { group: owner }))
+        known.set(name.slice(owner.length + 1), { owner, kept: value })
+    return new Deletions(documents, patient, known)
   }
 
   of(name: string): SourceVersion | undefined {
-    const kept = this.#known.get(name)
+    const kept = this.#known.get(name)?.kept
     return kept?.isOver === true ? undefined : kept
   }
 
@@ -49,8 +58,10 @@ export class Deletions {
     }
   }
 
+  /** With those of whom it is known, so that they have it again when the merge is undone. */
   #write(txn: Txn, name: string, value: Kept): void {
-    txn.document(this.#documents.write(collection, `${this.#patient}/${name}`, value, { group: this.#patient }))
+    const owner = this.#known.get(name)?.owner ?? this.#patient
+    txn.document(this.#documents.write(collection, `${owner}/${name}`, value, { group: owner }))
   }
 }
 

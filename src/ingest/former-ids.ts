@@ -41,13 +41,21 @@ export class FormerIds {
     }
   }
 
-  /** The items of a batch under the names by which they are known, and so are all that they refer to. */
-  async named<T extends Named>(txn: Txn, items: readonly T[]): Promise<readonly T[]> {
+  /**
+   * The items of a batch under the names by which they are known, and so are all that they refer to.
+   *
+   * @param isDeleted  whether a source has deleted what is, or would be, under `Type/id`: then it is known by that name, too
+   */
+  async named<T extends Named>(
+    txn: Txn,
+    items: readonly T[],
+    isDeleted: (name: string) => boolean,
+  ): Promise<readonly T[]> {
     const byType = Map.groupBy(
       items.filter(item => this.#others.has(idOf(item))),
       typeOf,
     )
-    for (const [type, of] of byType) await this.#look(txn, type, new Set(of.map(idOf)))
+    for (const [type, of] of byType) await this.#look(txn, type, new Set(of.map(idOf)), isDeleted)
     return this.#known.size === 0 ? items : items.map(item => this.#renamed(item))
   }
 
@@ -58,11 +66,12 @@ export class FormerIds {
   }
 
   /** What is there under the own key stays what it is. */
-  async #look(txn: Txn, type: string, ids: ReadonlySet<string>): Promise<void> {
+  async #look(txn: Txn, type: string, ids: ReadonlySet<string>, isDeleted: (name: string) => boolean): Promise<void> {
     const others = [...ids].flatMap(id => this.#others.get(id) ?? [])
     const existing = await txn.existing(type, [...ids, ...others])
     for (const id of ids) {
-      const other = existing.has(id) ? undefined : this.#others.get(id)?.find(one => existing.has(one))
+      const isKnown = (one: string) => existing.has(one) || isDeleted(`${type}/${one}`)
+      const other = existing.has(id) ? undefined : this.#others.get(id)?.find(isKnown)
       if (other !== undefined) this.#known.set(`${type}/${id}`, other)
       this.#others.delete(id)
     }

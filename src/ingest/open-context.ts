@@ -23,7 +23,7 @@ export interface ContextDeps extends RunDeps {
 }
 
 /**
- * What the mappers of one run share. `former`: the ids that its facts have where the patient took somebody's place.
+ * What the mappers of one run share. `merged`: ids of those whose place the patient took; `former`: the ids that its facts have there.
  *
  * @param forced  somebody has said that the file is this patient's
  */
@@ -33,10 +33,16 @@ export async function openContext(
   digest: string,
   deps: ContextDeps,
   forced = false,
-): Promise<{ context: ReadContext; provenanceId: string; former: FormerIds | undefined }> {
+): Promise<{
+  context: ReadContext
+  provenanceId: string
+  merged: readonly string[]
+  former: FormerIds | undefined
+}> {
   const { documents } = deps.record
   const own = createFingerprint(await fingerprintKey(documents, patient))
-  const former = await formerIds(documents, patient)
+  const merged = await mergedInto(documents, patient)
+  const former = await formerIds(documents, merged)
   const fingerprint = former?.noting(own) ?? own
   const provenanceId = own('run', digest).slice(0, 16)
   const person = await personOf(deps.record, grant, patient)
@@ -60,13 +66,13 @@ export async function openContext(
     validPart: resource => validPart(resource, deps.validator),
     isValid: resource => deps.validator.validate(resource).length === 0,
   }
-  return { context, provenanceId, former }
+  return { context, provenanceId, merged, former }
 }
 
 /** Undefined for somebody whose place nobody else had, which is nearly everybody. */
-async function formerIds(documents: Documents, patient: string): Promise<FormerIds | undefined> {
+async function formerIds(documents: Documents, merged: readonly string[]): Promise<FormerIds | undefined> {
   const fingerprints = []
-  for (const loser of await mergedInto(documents, patient)) {
+  for (const loser of merged) {
     const key = await knownFingerprintKey(documents, loser)
     if (key !== undefined) fingerprints.push(createFingerprint(key))
   }

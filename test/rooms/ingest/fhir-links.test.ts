@@ -193,4 +193,56 @@ describe('what a source has deleted', () => {
     await house.ingest.forgetPatient(house.anna)
     expect(await house.record.documents.list('ingest-deletions')).toEqual([])
   })
+
+  describe('of somebody who was merged into another one', () => {
+    const grants = { 'whoever reaches both': () => everything(), 'whoever reaches the one who stays': ofPatient }
+    const ofBert = async (...files: readonly string[]) => {
+      const house = await openHouse()
+      for (const file of files) await ingested(house, house.bert, everything(), file)
+      await house.ingest.people.merge({ grant: everything(), source: house.bert, target: house.anna })
+      const imported = async (file: string, grant = everything()) =>
+        (await ingested(house, house.anna, grant, file)).counts
+      return { house, imported, shown: async () => (await found(house.record, 'Observation')).map(({ code }) => code) }
+    }
+
+    it.each(Object.entries(grants))(
+      'does not come with an older version that comes for the one who stays: %s',
+      async (_, grantFor) => {
+        for (const files of [[history(gone)], [history(version('1', '01')), history(gone)]]) {
+          const { house, imported, shown } = await ofBert(...files)
+          const counts = await imported(history(version('2', '02')), grantFor(house.anna))
+          expect(counts).toMatchObject({ rows: 1, duplicate: 1, created: 0 })
+          expect(await shown()).toEqual([])
+        }
+      },
+    )
+
+    it('comes with a newer one, whether it was here or not', async () => {
+      for (const files of [[history(gone)], [history(version('1', '01')), history(gone)]]) {
+        const { imported, shown } = await ofBert(...files)
+        expect(await imported(history(version('4', '04')))).toMatchObject({ mapped: 1 })
+        expect(await shown()).toEqual([{ text: '4' }])
+        expect(await imported(history(version('4', '04'), version('2', '02')))).toMatchObject({
+          created: 0,
+          updated: 0,
+        })
+      }
+    })
+
+    it('is theirs alone again when the merge is undone', async () => {
+      const { house, imported, shown } = await ofBert(history(gone))
+      await house.ingest.people.unmerge({ grant: everything(), source: house.bert })
+      expect(await imported(history(version('2', '02')))).toMatchObject({ created: 1 })
+      const { counts } = await ingested(house, house.bert, everything(), `${history(version('2', '02'))} `)
+      expect(counts).toMatchObject({ duplicate: 1, created: 0 })
+      expect(await shown()).toEqual([{ text: '2' }])
+    })
+
+    it('leaves nothing when both are erased', async () => {
+      const { house, imported } = await ofBert(history(gone))
+      await imported(history(version('4', '04')))
+      for (const one of [house.bert, house.anna]) await house.ingest.forgetPatient(one)
+      expect(await house.record.documents.list('ingest-deletions')).toEqual([])
+    })
+  })
 })
