@@ -93,7 +93,7 @@ async function stageNamed(txn: Txn, items: readonly Item[], staging: Staging): P
     if (fate !== 'mapped') for (const one of changes) progress.fates.set(one, fate)
   }
   for (const item of items.filter(isRemoval))
-    progress.fates.set(item, await attempt(staging, () => remove(txn, item, progress)))
+    progress.fates.set(item, await attempt(staging, () => remove(txn, item, { staging, progress })))
   staging.deletions?.keep(txn, progress.deletions)
   return progress
 }
@@ -273,14 +273,24 @@ async function amend(
   return 'mapped'
 }
 
-async function remove(txn: Txn, { type, id, when, deletion }: Removal, progress: Progress): Promise<Fate> {
+async function remove(txn: Txn, { type, id, when, deletion }: Removal, work: Work): Promise<Fate> {
+  const { deletions, updated } = work.progress
+  const name = `${type}/${id}`
   const stored = await txn.read(type, id)
-  if (stored !== undefined && !when(parseResource(stored.json))) return 'duplicate'
-  if (stored !== undefined) await txn.delete(type, id)
-  if (deletion !== undefined) progress.deletions.set(`${type}/${id}`, deletion)
-  if (stored === undefined) return 'duplicate'
-  progress.updated.push(`${type}/${id}`)
+  if (stored === undefined) {
+    if (deletion !== undefined && !(await isDeletedHere(txn, type, id, work))) deletions.set(name, deletion)
+    return 'duplicate'
+  }
+  if (!when(parseResource(stored.json))) return 'duplicate'
+  await txn.delete(type, id)
+  if (deletion !== undefined) deletions.set(name, deletion)
+  updated.push(name)
   return 'mapped'
+}
+
+/** Whether what is gone was deleted by a person, and not by its source. */
+async function isDeletedHere(txn: Txn, type: string, id: string, { staging }: Work): Promise<boolean> {
+  return staging.deletions?.of(`${type}/${id}`) === undefined && (await txn.existing(type, [id])).has(id)
 }
 
 interface Changed {

@@ -187,6 +187,22 @@ describe('what a source has deleted', () => {
     expect(await one('Observation')).toBeUndefined()
   })
 
+  it('after a person had deleted it stays deleted: before the source did, or after it had come back', async () => {
+    const deletedHere = async (...files: readonly string[]) => {
+      const { house, one } = await take(history())
+      for (const file of files) await take(file, house)
+      const id = String((await one('Observation'))?.id)
+      await house.record.writer(everything()).transact(txn => txn.delete('Observation', id))
+      return { house, one }
+    }
+    for (const files of [[history(version('2', '02'))], [history(gone), history(version('4', '04'))]]) {
+      const { house, one } = await deletedHere(...files)
+      expect((await take(`${history(gone)} `, house)).counts).toMatchObject({ rows: 1, duplicate: 1 })
+      expect((await take(history(version('5', '05')), house)).counts).toMatchObject({ duplicate: 1 })
+      expect(await one('Observation')).toBeUndefined()
+    }
+  })
+
   it('several times in one file is one deletion, and nothing of it stays when the patient is erased', async () => {
     const { house, counts } = await take(history(gone, gone))
     expect(counts).toMatchObject({ rows: 2, duplicate: 2 })
