@@ -54,13 +54,23 @@ export function closenessOf(ones: readonly NameClaim[], others: readonly NameCla
   return best
 }
 
-/** Whether each name has a word that the other one has not: who is only known by a family name is not called otherwise. */
+/**
+ * Whether each name has a word that the other one has not: who is only known by a family name is not called otherwise, nor whose second
+ * name is known by its initial.
+ */
 export function isCalledOtherwise(ones: readonly NameClaim[], others: readonly NameClaim[]): boolean {
   const otherWords = others.map(writtenWords)
   if (ones.length === 0 || others.length === 0) return false
-  return ones
-    .map(writtenWords)
-    .every(one => otherWords.every(other => !one.isSubsetOf(other) && !other.isSubsetOf(one)))
+  return ones.map(writtenWords).every(one => otherWords.every(other => !isPartOf(one, other) && !isPartOf(other, one)))
+}
+
+function isPartOf(one: ReadonlySet<string>, other: ReadonlySet<string>): boolean {
+  return [...one].every(word => other.has(word) || [...other].some(another => isInitial(word, another)))
+}
+
+function isInitial(one: string, other: string): boolean {
+  const [short, long] = one.length < other.length ? [one, other] : [other, one]
+  return short.length === 1 && long.startsWith(short)
 }
 
 /** All words in which a name is written: `Boy A` of an unnamed child too, which tells twins apart. */

@@ -90,6 +90,28 @@ describe('a message with the number of one and the name of another, who is calle
       'Smith^Anna^Marie||20150607|F',
     ],
     ['that name and a date of which nothing is known', '', 'Smith^Anne', anne],
+    [
+      'an initial for a second name, beside one of no date',
+      'Smith^Anna^Marie||20150607|F',
+      'Smith^Anna',
+      'Smith^Anna^M||20150607|F',
+    ],
+    [
+      'a second name for an initial, beside one of no date',
+      'Smith^Anna^M||20150607|F',
+      'Smith^Anna',
+      'Smith^Anna^Marie||20150607|F',
+    ],
+    [
+      'initials of both names, beside one of no date',
+      'Smith^Anna^Marie||20150607|F',
+      'Smith^Anna',
+      'Smith^A^M||20150607|F',
+    ],
+    ['names that changed places', anna, anne, 'Anna^Smith||20150607|F'],
+    ['a title and a particle', anna, anne, 'von Smith^Anna^^^Dr.||20150607|F'],
+    ['capitals and hyphens', anna, anne, 'SMITH-JONES^ANNA||20150607|F'],
+    ['an umlaut spelled out', 'Müller^Jörg||19700101|M', 'Müller^Jürg||19700101|M', 'Mueller^Joerg||19700101|M'],
     ['the name that a newborn got', 'Smith^Boy||20240309|M', 'Smith^Tim||20240309|M', 'Smith^Tom||20240309|M'],
   ])('goes in with %s', async (_, one, other, said) => {
     const { house } = await houseOf(one, other)
