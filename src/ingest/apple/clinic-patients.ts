@@ -2,6 +2,7 @@ import { parseJson, toResource } from '#fhir'
 import { isProblem } from '#kernel'
 import { claimsOf, type PersonClaims } from '../identity/claims.ts'
 import { checkSamePerson, type Whom } from '../identity/guard.ts'
+import type { Doubt } from '../identity/review/held.ts'
 import type { ReadContext } from '../read-context.ts'
 import type { Part } from '../source/archive.ts'
 
@@ -31,17 +32,23 @@ async function claimsIn(part: Part): Promise<readonly PersonClaims[]> {
 }
 
 /**
- * Clinics write a name in their own way, which is no reason to refuse what the phone has; another birth date or sex is: then the
- * phone is somebody else's, and the other records name nobody.
+ * Clinics write a name in their own way, which is no reason to refuse what the phone has; another birth date or sex is, and who else
+ * within reach is called so or has the number: then the phone is somebody else's, and the other records name nobody.
  *
- * @throws Problem `unprocessable` · `ingest.patient-contradicted`
+ * @throws Problem `unprocessable` · `ingest.patient-contradicted`, `ingest.patient-doubtful` (its cause is a `Doubt`)
  */
 export async function checkClinicPatients(found: readonly PersonClaims[], whom: Whom): Promise<void> {
   for (const claims of found) {
     try {
       await checkSamePerson(claims, whom)
     } catch (error) {
-      if (!(isProblem(error) && error.code === 'ingest.patient-doubtful')) throw error
+      if (!isSpelling(error)) throw error
     }
   }
+}
+
+/** Whether nobody else comes into question. */
+function isSpelling(error: unknown): boolean {
+  if (!isProblem(error) || error.code !== 'ingest.patient-doubtful') return false
+  return (error.cause as Doubt).patients.length === 1
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createPatient, everything, found, ofPatient, openHouse, type TestHouse, versionsOf } from './house.ts'
 import { message } from './reading.ts'
+import { zipOfMany } from './zips.ts'
 
 /** Twins and siblings are called alike and share a birth date, a house and a policy: a slip gives one the number of the other. */
 let ids = 0
@@ -212,7 +213,13 @@ describe('a file for one twin that describes the other', () => {
     })
   const ndjson = (patient: object) =>
     `${JSON.stringify({ resourceType: 'Patient', id: 'p', ...patient })}\n${JSON.stringify(weight)}\n`
-  const imported = (house: TestHouse, patient: string, file: string, force = false, grant = everything()) => {
+  const imported = (
+    house: TestHouse,
+    patient: string,
+    file: string | Uint8Array,
+    force = false,
+    grant = everything(),
+  ) => {
     const path = join(folder, `file-${++ids}`)
     writeFileSync(path, file)
     return house.ingest.importFile({ grant, patient, path, force })
@@ -238,6 +245,51 @@ describe('a file for one twin that describes the other', () => {
     expect(await found(house.record, 'Observation')).toEqual([])
     await house.ingest.people.review.decide({ grant: everything(), id: held?.id ?? '', decision: 'accept', patient: b })
     expect(await found(house.record, 'Observation', `subject=Patient/${b}`)).toHaveLength(1)
+  })
+
+  const healthOf = (clinics: object) =>
+    zipOfMany([
+      {
+        name: 'apple_health_export/export.xml',
+        data: Buffer.from(
+          '<HealthData><Me HKCharacteristicTypeIdentifierDateOfBirth="2015-06-07" HKCharacteristicTypeIdentifierBiologicalSex="HKBiologicalSexFemale"/></HealthData>',
+        ),
+      },
+      {
+        name: 'apple_health_export/clinical-records/Patient-1.json',
+        data: Buffer.from(JSON.stringify({ resourceType: 'Patient', id: 'p', ...clinics })),
+      },
+    ])
+
+  it.each([
+    ['by name', person('Anne'), 'name'],
+    ['by number', person('Anna', 'B1'), 'identifier'],
+  ])('Apple Health waits where the record of a clinic is about the other one, %s', async (_, who, element) => {
+    const house = await openHouse()
+    const a = await createPatient(house.record, person('Anna'))
+    const b = await createPatient(house.record, person('Anne', 'B1'))
+    const before = await versionsOf(house.record)
+    expect(await imported(house, a, healthOf(who))).toMatchObject({ problem: { code: 'ingest.patient-doubtful' } })
+    expect(await waiting(house)).toMatchObject([{ doubt: { patients: [a, b], elements: [element] } }])
+    expect(await versionsOf(house.record)).toBe(before)
+  })
+
+  it('Apple Health is refused where the record of a clinic has the number of the other one in place of the known one', async () => {
+    const { house, a } = await twins()
+    const before = await versionsOf(house.record)
+    const refused = { problem: { code: 'ingest.patient-contradicted', expression: ['Patient.identifier'] } }
+    expect(await imported(house, a, healthOf(person('Anna', 'B1')))).toMatchObject(refused)
+    expect(await versionsOf(house.record)).toBe(before)
+  })
+
+  it('Apple Health goes in where a clinic only writes the name in its own way', async () => {
+    const { house, a } = await twins()
+    for (const who of [
+      person('Ann'),
+      person('Anna', 'A1'),
+      { ...person('Anna'), name: [{ family: 'Miller', given: ['Anna'] }] },
+    ])
+      expect(await imported(house, a, healthOf(who))).toMatchObject({ state: 'done' })
   })
 
   it.each(['Anna', 'Ann', undefined])('by number waits, too: %s', async name => {
