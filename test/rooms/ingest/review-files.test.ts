@@ -169,6 +169,13 @@ describe('a file about whose patient there is a doubt waits until a person decid
     expect(await review.decide(weak).catch(error => error.code)).toBe('scope.missing')
     expect(await decide({ decision: 'reject' })).toBe('ingest.review-begun')
     expect(await review.list(everything())).toMatchObject([{ id, state: 'waiting' }])
+    // Whoever they were merged into has the part that is here, and no other one has.
+    const count = (await found(house.record, 'Observation')).length
+    await house.ingest.people.merge({ grant: everything(), source: patient, target: house.anna })
+    expect(await decide({ decision: 'accept', patient: house.bert })).toBe('ingest.review-begun')
+    expect(await decide({ decision: 'accept', patient: house.anna })).toMatch(/^ingest\.(?!review)/)
+    expect(await found(house.record, 'Observation')).toHaveLength(count)
+    expect(await decide({ decision: 'accept', patient: house.bert })).toBe('ingest.review-begun')
   })
 })
 

@@ -4,6 +4,7 @@ import type { Record } from '#record'
 import type { Format } from '../../format.ts'
 import type { KeptFile, KeptFiles } from '../../source/kept-files.ts'
 import type { IdentityElement } from '../judge.ts'
+import { mergedInto } from '../merging/lineage.ts'
 
 /** Why something waits. */
 export interface Doubt {
@@ -171,17 +172,23 @@ export async function beginDeciding(
   const { documents } = deps.record
   const found = await documents.get<Held>(collection, id)
   if (found === undefined || !isFree(found.value, deps)) throw decided()
-  await checkBegun(found.value, choice, deps)
   const { begun, ...free } = found.value
+  const isAgain = begun !== undefined && (await isSame(begun, choice, deps))
+  if (begun !== undefined && !isAgain) await checkBegun(begun, deps)
   const whom = choice === undefined ? {} : { begun: choice }
   const held: Held = { ...free, ...whom, state: 'deciding', decidingSinceMs: deps.clock.nowMs() }
   if (!(await write(held, found.revision, deps))) throw decided()
-  return { held, revision: found.revision + 1, isAgain: begun !== undefined && begun === choice }
+  return { held, revision: found.revision + 1, isAgain }
+}
+
+/** Whether what was begun for one patient goes on for another choice: also for whom that patient was merged into since. */
+async function isSame(begun: string, choice: string | undefined, { record }: ReviewDeps): Promise<boolean> {
+  if (choice === undefined || begun === choice) return begun === choice
+  return (await mergedInto(record.documents, choice)).includes(begun)
 }
 
 /** What lies with one patient in part goes to no other one, and is not thrown away as if it lay nowhere. */
-async function checkBegun({ begun }: Held, choice: string | undefined, { record }: ReviewDeps): Promise<void> {
-  if (begun === undefined || begun === choice) return
+async function checkBegun(begun: string, { record }: ReviewDeps): Promise<void> {
   if (begun !== 'new' && !(await record.keepsPatient(begun))) return
   const text =
     'A decision was cut off, and a part of this may be with a patient: decide for the same one, as the audit names it.'
