@@ -11,11 +11,12 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import autocannon from 'autocannon'
 import yazl from 'yazl'
+import { freePort } from '../free-port.ts'
 import { appleExport, heartRate, observationBundle, pairBundle } from './data.ts'
 import { type Figure, heading, machine, row } from './figures.ts'
 import { overload } from './overload.ts'
 import { population } from './population.ts'
-import { answering, type BenchServer, freePort, peakMemoryMiB, startServer } from './server.ts'
+import { answering, type BenchServer, peakMemoryMiB, startServer } from './server.ts'
 
 const rounds = 5
 const bareRounds = 2

@@ -3,6 +3,7 @@
  * requests one by one and lets them wait for cores, and prints what docs/scale.md shows. It knows nothing of networks that lose, of
  * databases that are slow, or of disks: what it shows is the least that such a cluster takes.
  */
+import { randomFrom } from '../random.ts'
 import { quantile } from './figures.ts'
 
 /** Costs of one core, in µs unless said otherwise, with where they were measured. */
@@ -46,17 +47,6 @@ interface Shape {
   readonly servers: number
 }
 
-/** A number between 0 and 1 that a seed decides (mulberry32): the same run prints the same table. */
-function drawing(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
-
 const requestsOfActive = Object.values(assumed.mix).reduce((a, b) => a + b, 0)
 const perSecond = ({ patients, active }: Shape) => (patients * active * requestsOfActive) / 600
 const openCost = ({ resources }: Shape) => measured.openKey + measured.openLedger + resources * measured.openRow
@@ -75,7 +65,7 @@ function costOf(shape: Shape, random: () => number): { readonly cpu: number; rea
 
 /** One server's share of the requests for some minutes; the time from arrival to answer of each, ms. */
 function serve(shape: Shape, seconds: number): number[] {
-  const random = drawing(7)
+  const random = randomFrom(7)
   const everyUs = 1e6 / (perSecond(shape) / shape.servers)
   const freeAtUs = new Float64Array(assumed.coresOfServer)
   const tookMs: number[] = []
@@ -95,7 +85,7 @@ const load = (shape: Shape, tookUs: number) =>
   (perSecond(shape) / shape.servers / assumed.coresOfServer) * (tookUs / 1e6)
 
 function meanCost(shape: Shape): number {
-  const random = drawing(3)
+  const random = randomFrom(3)
   let sum = 0
   for (let n = 0; n < 200_000; n++) sum += costOf(shape, random).cpu
   return sum / 200_000

@@ -2,10 +2,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { freePort } from '../free-port.ts'
 
 const main = new URL('../../src/main.ts', import.meta.url).pathname
 
@@ -20,14 +20,6 @@ export interface BenchServer {
   /** Runs a command beside the server on the same folder; its standard output. */
   command(...args: string[]): Promise<string>
   stop(): Promise<void>
-}
-
-export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const address = probe.address()
-  probe.close()
-  return typeof address === 'object' && address !== null ? address.port : 0
 }
 
 export async function startServer(): Promise<BenchServer> {

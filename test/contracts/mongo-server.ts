@@ -7,11 +7,11 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import mongoose from 'mongoose'
+import { freePort } from '../free-port.ts'
 
 const standIn = fileURLToPath(new URL('../../.venv-mongo/bin/secantusd-py', import.meta.url))
 const given = process.env.KINHOLD_TEST_MONGODB_URI || undefined
@@ -116,16 +116,6 @@ async function untilPrimary(uri: string, standalone: boolean): Promise<void> {
     }
     await new Promise(resolve => setTimeout(resolve, 50))
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const address = probe.address()
-  probe.close()
-  await once(probe, 'close')
-  if (address === null || typeof address === 'string') throw new TypeError('the probe listens on no port')
-  return address.port
 }
 
 /** The server of this file, started when it is first asked for. */

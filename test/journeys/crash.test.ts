@@ -1,3 +1,4 @@
+import { randomFrom } from '../random.ts'
 import { Books } from './crash/books.ts'
 import { markSystem, roundSystem, write } from './crash/load.ts'
 import { type Faults, takeStock } from './crash/take-stock.ts'
@@ -9,17 +10,6 @@ const rounds = 50
 const acknowledgedPerRound = 205
 const writers = 8
 const none: Faults = { lost: [], halfWritten: [], unexplained: [], unaudited: [], misindexed: [] }
-
-/** Numbers from 0 to 1 that a seed decides (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
 
 async function takeIn(server: RunningServer, token: string, books: Books): Promise<string> {
   const client = openClient(server.url, token)

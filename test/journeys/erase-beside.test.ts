@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { type Client, openClient } from './server/client.ts'
 import { commandIn, type Home, lastLine, mainFile, newHome, run } from './server/home.ts'
 import { type RunningServer, startServer } from './server/start-server.ts'
+import { type StartedHome, startHome } from './server/started-home.ts'
 
 const longest = 120_000
 
@@ -32,18 +33,13 @@ const totalOf = async (client: Client, id: string) =>
 describe('a patient is erased by one process while others read and write', () => {
   let home: Home
   let server: RunningServer
-  let token: string
   let client: Client
+  let end: StartedHome['end']
   beforeAll(async () => {
-    home = await newHome('erase-beside')
-    server = await startServer(home)
-    token = await lastLine(home, 'token', '--scope', 'system/*.cruds')
-    client = openClient(server.url, token)
+    ;({ home, server, client, end } = await startHome('erase-beside'))
   }, longest)
   afterAll(async () => {
-    client.close()
-    expect(await server.stop()).toBe(0)
-    await home.remove()
+    expect(await end()).toBe(0)
   }, longest)
 
   it(

@@ -1,22 +1,20 @@
 import type { Bundle, OperationOutcome, Parameters, Resource } from '@medplum/fhirtypes'
 import { type Client, everyEntry, openClient } from './server/client.ts'
-import { type Home, lastLine, newHome, run } from './server/home.ts'
-import { type RunningServer, startServer } from './server/start-server.ts'
+import { type Home, lastLine, run } from './server/home.ts'
+import type { RunningServer } from './server/start-server.ts'
+import { type StartedHome, startHome } from './server/started-home.ts'
 
 const longest = 120_000
 let home: Home
 let server: RunningServer
 let client: Client
+let end: StartedHome['end']
 
 beforeAll(async () => {
-  home = await newHome('erase-several')
-  server = await startServer(home)
-  client = openClient(server.url, await lastLine(home, 'token', '--scope', 'system/*.cruds'))
+  ;({ home, server, client, end } = await startHome('erase-several'))
 }, longest)
 afterAll(async () => {
-  client.close()
-  expect(await server.stop()).toBe(0)
-  await home.remove()
+  expect(await end()).toBe(0)
 }, longest)
 
 const takeIn = async (...ids: readonly string[]) => {

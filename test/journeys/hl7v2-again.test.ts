@@ -1,7 +1,5 @@
 import type { Bundle } from '@medplum/fhirtypes'
-import { loadConfig } from '#config'
-import { openHouse } from '../../src/compose.ts'
-import { openTokens } from '../../src/smart/token/tokens.ts'
+import { tokenOfAccount } from './server/account-token.ts'
 import { type Home, newHome, run } from './server/home.ts'
 import { type RunningServer, startServer } from './server/start-server.ts'
 
@@ -14,30 +12,13 @@ beforeAll(async () => {
   home = await newHome('hl7v2-again')
   servers = [await startServer(home)]
   await run(home, 'account', 'create', 'hospital')
-  token = await issued()
+  token = await tokenOfAccount(home, 'hospital')
   servers.push(await startServer(home))
 }, 180_000)
 afterAll(async () => {
   for (const server of servers) await server.stop()
   await home.remove()
 })
-
-async function issued(): Promise<string> {
-  const house = await openHouse(loadConfig(home.env, { cwd: home.folder }).config)
-  const account = await house.smart.accountId('hospital')
-  const nowMs = Date.now()
-  const made = await openTokens({ documents: house.record.documents, vault: house.vault }).issue({
-    kind: 'access',
-    family: 'test',
-    actor: { kind: 'account', id: account },
-    scope: 'user/*.cruds',
-    account,
-    issuedAtMs: nowMs,
-    expiresAtMs: nowMs + 3_600_000,
-  })
-  await house.close()
-  return made
-}
 
 const ask = (nth: number, path: string, init: RequestInit = {}) =>
   fetch(new URL(path, servers[nth]?.url), { ...init, headers: { authorization: `Bearer ${token}`, ...init.headers } })

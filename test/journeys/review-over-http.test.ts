@@ -1,7 +1,5 @@
 import type { Parameters } from '@medplum/fhirtypes'
-import { loadConfig } from '#config'
-import { openHouse } from '../../src/compose.ts'
-import { openTokens } from '../../src/smart/token/tokens.ts'
+import { tokenOfAccount } from './server/account-token.ts'
 import { type Client, openClient } from './server/client.ts'
 import { type Home, lastLine, newHome, run } from './server/home.ts'
 import { type RunningServer, startServer } from './server/start-server.ts'
@@ -13,24 +11,6 @@ const families = ['north', 'south'] as const
 type Family = (typeof families)[number]
 const patients = {} as Record<Family, string>
 const tokens = {} as Record<Family, string>
-
-/** A token of an account, as consent of its owner would give it; the server finds it among the sealed documents. */
-async function tokenOf(name: Family): Promise<string> {
-  const house = await openHouse(loadConfig(home.env, { cwd: home.folder }).config)
-  const account = await house.smart.accountId(name)
-  const nowMs = Date.now()
-  const token = await openTokens({ documents: house.record.documents, vault: house.vault }).issue({
-    kind: 'access',
-    family: `test-${name}`,
-    actor: { kind: 'account', id: account },
-    scope: 'user/*.cruds',
-    account,
-    issuedAtMs: nowMs,
-    expiresAtMs: nowMs + 3_600_000,
-  })
-  await house.close()
-  return token
-}
 
 const newPatient = (family: Family) =>
   lastLine(
@@ -53,7 +33,7 @@ beforeAll(async () => {
   for (const family of families) {
     await run(home, 'account', 'create', family)
     patients[family] = await newPatient(family)
-    tokens[family] = await tokenOf(family)
+    tokens[family] = await tokenOfAccount(home, family)
   }
 }, 180_000)
 afterAll(async () => {

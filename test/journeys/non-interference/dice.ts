@@ -1,20 +1,19 @@
+import { bitsFrom } from '../../random.ts'
+
 /**
  * Draws that depend on one number alone. fast-check chooses the numbers and leaves some out to find a smaller case; what
  * each of them stands for stays the same.
  */
 export class Dice {
-  #state: number
+  readonly #next: () => number
 
   constructor(seed: number) {
-    this.#state = seed >>> 0
+    this.#next = bitsFrom(seed)
   }
 
   /** A whole number from 0 to below `below`. */
   below(below: number): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
+    return this.#next() % below
   }
 
   pick<T>(list: readonly T[]): T {

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 import { type Listening, listen } from '#http'
-import { freePort, openWebHouse, type WebHouse } from './web-house.ts'
+import { freePort } from '../../free-port.ts'
+import { openWebHouse, type WebHouse } from './web-house.ts'
 
 const executablePath = process.env.KINHOLD_TEST_CHROMIUM ?? '/usr/bin/chromium'
 const hasBrowser = existsSync(executablePath)

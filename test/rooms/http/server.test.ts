@@ -5,7 +5,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Client } from 'fhir-kit-client'
 import { type App, createServer, type Listening, listen } from '#http'
 import { refuseUnreadable } from '../../../src/http/unreadable.ts'
-import { freePort, openWebHouse, type WebHouse } from './web-house.ts'
+import { freePort } from '../../free-port.ts'
+import { openWebHouse, type WebHouse } from './web-house.ts'
 
 describe('a FHIR client – https://hl7.org/fhir/R4/http.html', () => {
   let house: WebHouse

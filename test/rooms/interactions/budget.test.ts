@@ -1,4 +1,5 @@
 import { withBudget } from '#kernel'
+import { turnsWhile } from '../../turns.ts'
 import { type Answer, admin, grantOf, type House, openHouse, patientA, patientB, weightOf } from './house.ts'
 
 let house: House
@@ -111,15 +112,9 @@ describe('what is sent', () => {
 describe('pages of resources that are cut down', () => {
   it('let others have their turn in between, however many elements are asked for', async () => {
     const names = Array.from({ length: 5_000 }, (_, at) => `e${at}`)
-    let turns = 0
-    let isOver = false
-    const count = () => {
-      turns++
-      if (!isOver) setImmediate(count)
-    }
-    setImmediate(count)
-    const answer = await house.ask('GET', `/Observation?_count=30&_elements=code,${names.join(',')}`, { grant: own })
-    isOver = true
+    const { result: answer, turns } = await turnsWhile(() =>
+      house.ask('GET', `/Observation?_count=30&_elements=code,${names.join(',')}`, { grant: own }),
+    )
     expect(answer.status).toBe(200)
     expect(answer.json.entry).toHaveLength(notes)
     for (const { resource } of answer.json.entry) {

@@ -1,5 +1,6 @@
 import { budgetLeft, giveWay, isProblem, type Problem, spend, withBudget } from '#kernel'
 import { threadMs } from '../../computing.ts'
+import { turnsWhile } from '../../turns.ts'
 
 function problemOf(work: () => unknown): Problem | undefined {
   try {
@@ -106,15 +107,9 @@ describe('who computes', () => {
   })
 
   it('lets others have their turn, however many compute', async () => {
-    let turns = 0
-    let done = false
-    const count = () => {
-      turns++
-      if (!done) setImmediate(count)
-    }
-    setImmediate(count)
-    const pieces = await Promise.all(Array.from({ length: 8 }, () => withBudget({}, () => compute(30))))
-    done = true
+    const { result: pieces, turns } = await turnsWhile(() =>
+      Promise.all(Array.from({ length: 8 }, () => withBudget({}, () => compute(30)))),
+    )
     // One of them goes on in each turn: with all in the same turn there are an eighth as many.
     const resumed = pieces.reduce((sum, each) => sum + each - 1, 0)
     expect(resumed).toBeGreaterThan(8)

@@ -2,6 +2,7 @@ import { zstdCompressSync } from 'node:zlib'
 import type { Resource } from '#fhir'
 import type { Record } from '#record'
 import { openMemoryKeys, openMemoryStore, type Store } from '#store'
+import { turnsWhile } from '../../turns.ts'
 import { create, everything, heartRate, ids, openTestRecord, patient, queryOf } from './family.ts'
 
 const all = everything()
@@ -51,14 +52,7 @@ describe('a ledger that is open in one process while another seals or drops its 
   it('is read on without keeping everybody else waiting', async () => {
     expect(await countOf(server)).toBe(0)
     await importInto(beside, who, segment)
-    let turns = 0
-    const turn = () => {
-      turns += 1
-      next = setImmediate(turn)
-    }
-    let next = setImmediate(turn)
-    const found = await Promise.all([countOf(server), countOf(server)])
-    clearImmediate(next)
+    const { result: found, turns } = await turnsWhile(() => Promise.all([countOf(server), countOf(server)]))
     expect(found).toEqual([segment, segment])
     expect(turns).toBeGreaterThanOrEqual(segment / 1024)
   }, 180_000)

@@ -238,3 +238,14 @@ export const typeAndCriteria = (
       sort: order(type),
     }),
   )
+
+/** Some of the ways in which a search shows what is beside its matches. */
+export const includes = fc.subarray([
+  '_include=*',
+  '_include:iterate=*',
+  '_revinclude=*',
+  '_revinclude:iterate=Observation:has-member',
+  '_include=Observation:subject:Patient',
+  '_include=QuestionnaireResponse:questionnaire',
+  '_revinclude=Patient:link',
+])

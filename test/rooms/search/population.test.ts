@@ -17,7 +17,7 @@ import {
   type Sight,
   type Vision,
 } from '#search'
-import { observation, patient, printed, seed, times, typeAndCriteria } from './drawn.ts'
+import { includes, observation, patient, printed, seed, times, typeAndCriteria } from './drawn.ts'
 import { baseUrl, commonsHolder, patientHolder, queryOf, restricted, seesAll } from './household.ts'
 
 const evaluate = (...asked: Parameters<typeof inSteps>) => atOnce(inSteps(...asked))
@@ -189,16 +189,6 @@ const visions: Readonly<Record<string, Vision>> = {
     return of === 'p' ? all : of === 'q' ? finalOnly : of === 's' ? coded : none
   },
 }
-
-const includes = fc.subarray([
-  '_include=*',
-  '_include:iterate=*',
-  '_revinclude=*',
-  '_revinclude:iterate=Observation:has-member',
-  '_include=Observation:subject:Patient',
-  '_include=QuestionnaireResponse:questionnaire',
-  '_revinclude=Patient:link',
-])
 
 /** Questions of each kind of parameter with its modifiers, beside those that are drawn. */
 const asked = some(

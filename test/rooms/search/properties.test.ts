@@ -3,6 +3,7 @@ import type { Resource } from '#fhir'
 import { atOnce } from '#kernel'
 import { CompartmentIndex, evaluate as inSteps, matches, type Vision } from '#search'
 import {
+  includes,
   indexOf,
   newest,
   observation,
@@ -113,14 +114,6 @@ describe(`columns against a second reading of the specification (SEARCH_SEED=${s
 })
 
 describe(`non-interference (SEARCH_SEED=${seed})`, () => {
-  const includes = fc.subarray([
-    '_include=*',
-    '_include:iterate=*',
-    '_revinclude=*',
-    '_revinclude:iterate=Observation:has-member',
-    '_include=Observation:subject:Patient',
-    '_revinclude=Patient:link',
-  ])
   const onlyFirst: Vision = (_type, holder) =>
     holder.kind === 'commons'
       ? { kind: 'all', referencedOnly: true }

@@ -1,5 +1,6 @@
 import { parseResource, type Resource } from '#fhir'
 import { createValidator, type Validator } from '#validation'
+import { turnsWhile } from '../../turns.ts'
 
 const observation = { resourceType: 'Observation', status: 'final', code: { text: 'x' } }
 const components = (count: number, more: object = {}) =>
@@ -44,15 +45,7 @@ describe('a large resource that was sent', () => {
 
   it('lets others have their turns meanwhile', async () => {
     const resource = resourceOf({ ...observation, component: components(10_000) })
-    let turns = 0
-    let isOver = false
-    const count = () => {
-      turns++
-      if (!isOver) setImmediate(count)
-    }
-    setImmediate(count)
-    await validator.validateSent(resource)
-    isOver = true
+    const { turns } = await turnsWhile(() => validator.validateSent(resource))
     expect(turns).toBeGreaterThan(10)
   })
 
