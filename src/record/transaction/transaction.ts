@@ -109,6 +109,8 @@ export class Transaction implements Txn {
       if (current !== undefined && (await this.#lookup.allowedSomewhere('r', current))) throw ownerForeign()
       return this.#createWithId(type, id, resource, options)
     }
+    // What went to somebody who was erased since is answered as before that, or the answer would tell of the erasure.
+    if (current.movedAway) this.#checkChosen(type, id, options)
     const seen = await this.#lookup.wholly('u', current)
     checkMatch(current, options.ifMatch)
     if (options.ifNoneMatchAny && !current.deleted) throw versionExists()
@@ -163,11 +165,15 @@ export class Transaction implements Txn {
     resource: Resource,
     options: { readonly ifMatch?: string } & WriteOptions,
   ): Promise<Staged> {
-    if (options.ifMatch !== undefined) throw versionStale()
-    checkChosenId(this.#grant, this.#reach, type, id)
+    this.#checkChosen(type, id, options)
     const locator = this.#lookup.locator(type, id)
     if (await this.#lookup.isTaken(locator)) throw idTaken()
     return this.#staging.first({ ...resource, id }, locator, 'u', 'PUT', options)
+  }
+
+  #checkChosen(type: string, id: string, { ifMatch }: { readonly ifMatch?: string }): void {
+    if (ifMatch !== undefined) throw versionStale()
+    checkChosenId(this.#grant, this.#reach, type, id)
   }
 }
 

@@ -1,9 +1,11 @@
+import type { Grant } from '#access'
 import type { Resource } from '#fhir'
 import { isProblem } from '#kernel'
 import type { Record, Txn } from '#record'
 import {
   create,
   everything,
+  grantOf,
   heartRate,
   ofPatient,
   openTestRecord,
@@ -11,6 +13,7 @@ import {
   potassium,
   queryOf,
   remove,
+  update,
 } from './family.ts'
 
 const all = everything()
@@ -20,9 +23,9 @@ const vital =
 const practitioner = (family: string): Resource => ({ resourceType: 'Practitioner', name: [{ family }] })
 
 /** What came of a write: its result without what only the writer's own id decides, or the code that refused it. */
-async function outcome(record: Record, scopes: string, of: string, work: (txn: Txn) => Promise<unknown>) {
+async function outcome(record: Record, grant: Grant, work: (txn: Txn) => Promise<unknown>) {
   try {
-    await record.writer(ofPatient(of, scopes)).transact(work)
+    await record.writer(grant).transact(work)
     return 'done'
   } catch (error) {
     if (!isProblem(error)) throw error
@@ -45,7 +48,7 @@ describe('A7, A10: what lies in the commons unseen answers a write like what nev
   it.each(conditions)('update with %j', async options => {
     const { record, amsel, unseen, deleted } = await household()
     const update = (id: string) =>
-      outcome(record, 'patient/*.cruds', amsel, txn =>
+      outcome(record, ofPatient(amsel, 'patient/*.cruds'), txn =>
         txn.update('Practitioner', id, { ...practitioner('Specht'), id }, options),
       )
     const never = await update('never-was')
@@ -70,7 +73,9 @@ describe('A49: what a granular scope leaves out answers a write like what never 
     const gone = (await create(record, all, potassium(amsel, 4.2))).id
     await remove(record, all, 'Observation', gone)
     const update = (id: string) =>
-      outcome(record, vital, amsel, txn => txn.update('Observation', id, { ...heartRate(amsel, 60), id }, options))
+      outcome(record, ofPatient(amsel, vital), txn =>
+        txn.update('Observation', id, { ...heartRate(amsel, 60), id }, options),
+      )
     const never = await update('never-was')
     expect(await update(laboratory)).toBe(never)
     expect(await update(gone)).toBe(never)
@@ -113,5 +118,38 @@ describe('the length of a page link', () => {
     for (let written = 0; written < 400; written++) await create(record, all, practitioner(`Kauz ${written}`))
     expect(await lengths()).toEqual(before)
     expect(before.every(length => length > 0)).toBe(true)
+  })
+})
+
+describe('whom a resource went to, and who is erased since', () => {
+  const put = (resource: Resource, options: object) => (txn: Txn) =>
+    txn.update('Observation', resource.id ?? '', resource, options)
+
+  it.each([
+    ['one patient', 'patient/*.cruds', {}],
+    ['an account', 'user/*.cruds', { account: 'family' }],
+  ])('is not told of by what the scopes of %s may do with it', async (_who, scopes, who) => {
+    const { record } = await openTestRecord()
+    const { id: amsel } = await create(record, all, patient('Amsel'))
+    const { id: drossel } = await create(record, all, patient('Drossel'))
+    const { id } = await create(record, all, heartRate(amsel, 60))
+    await update(record, all, { ...heartRate(drossel, 60), id })
+    const grant = grantOf(scopes, { ...who, patients: [amsel], patient: amsel })
+    const hers = { ...heartRate(amsel, 61), id }
+    const works: ((txn: Txn) => Promise<unknown>)[] = [
+      txn => txn.delete('Observation', id),
+      ...[{}, { ifMatch: '2' }, { ifMatch: '3' }, { ifNoneMatchAny: true }].map(options => put(hers, options)),
+    ]
+    const outcomes = () => Promise.all(works.map(work => outcome(record, grant, work)))
+    const before = await outcomes()
+    await record.shred(drossel)
+    expect(await outcomes()).toEqual(before)
+    expect(before.map(told => told.split(' ')[1])).toEqual([
+      undefined,
+      'record.client-id-refused',
+      'version.stale',
+      'version.stale',
+      'record.client-id-refused',
+    ])
   })
 })
