@@ -23,6 +23,8 @@ export interface LogFields {
   readonly subject?: string
   readonly address?: string
   readonly errorName?: string
+  /** Which process of several that serve one house. */
+  readonly worker?: number
 }
 
 const allowed: readonly (keyof LogFields)[] = [
@@ -39,6 +41,7 @@ const allowed: readonly (keyof LogFields)[] = [
   'subject',
   'address',
   'errorName',
+  'worker',
 ]
 
 /** How much is written; `silent` writes nothing. */
@@ -59,13 +62,15 @@ export interface Log {
  * the same again and again are counted once they have been written a few times, unless everything is to be written.
  *
  * @param sumEveryMs  how often the counts are written
+ * @param everywhere  stands in each line
  */
 export function createLog(
   level: LogLevel,
   destination: { write(line: string): void } = process.stderr,
   sumEveryMs = 60_000,
+  everywhere: Pick<LogFields, 'worker'> | null = null,
 ): Log {
-  const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination)
+  const logger = pino({ level, base: everywhere, timestamp: pino.stdTimeFunctions.isoTime }, destination)
   const put: WriteLine = (at, message, fields) => {
     const kept: Record<string, unknown> = {}
     for (const name of allowed) if (fields[name] !== undefined) kept[name] = fields[name]
