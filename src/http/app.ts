@@ -8,9 +8,10 @@ import type { Smart } from '#smart'
 import { prefersPage, type WebRoute } from '#web'
 import { openAddresses } from './admission/addresses.ts'
 import { Admission } from './admission/admission.ts'
-import { type ConnectionLimits, Connections, connectionLimits } from './admission/connections.ts'
+import { type ConnectionLimits, Connections } from './admission/connections.ts'
+import { portionOf } from './admission/divided.ts'
 import type { LaneTable } from './admission/lanes.ts'
-import { Limits, type LimitTable, limitTable } from './admission/limits.ts'
+import { Limits, type LimitTable, limitTable, type SharedCounts } from './admission/limits.ts'
 import { Visit } from './admission/visit.ts'
 import { authorityRoutes, type TrustedAuthority } from './authority-pages.ts'
 import { docsRouter } from './docs.ts'
@@ -20,6 +21,7 @@ import { healthDesk, healthPaths, type Readiness } from './health.ts'
 import { homeHandler } from './home.ts'
 import { type MetricsAccess, metricsHandler, metricsPath } from './metrics/desk.ts'
 import { measured, showDoor } from './metrics/door.ts'
+import type { FiguresOfAll } from './metrics/exposition.ts'
 import { noRoute, RequestMeter } from './metrics/requests.ts'
 import { chosenTypes, openApi } from './openapi/document.ts'
 import { typeCapabilities } from './openapi/statement.ts'
@@ -48,6 +50,8 @@ export interface HttpConfig {
   readonly connections?: Partial<ConnectionLimits>
   /** Who may see figures; without it nothing is counted, and nobody may. */
   readonly metrics?: MetricsAccess
+  /** How many processes serve the same house: what waits, is held and is open is divided by it. One unless told. */
+  readonly processes?: number
 }
 
 /** The rooms and settings an app is made of. */
@@ -65,6 +69,12 @@ export interface AppRooms {
   readonly config: HttpConfig
   /** Whether what must be written can be; without it, it always can. */
   storageIsReady?(): boolean
+  /** What other processes that serve the same house find wrong. */
+  faultsElsewhere?(): readonly string[]
+  /** Counts of all processes that serve the same house; those of this one unless told. */
+  readonly counts?: SharedCounts
+  /** Figures of all of them; those of this one unless told. */
+  readonly figures?: FiguresOfAll
 }
 
 /** What answers requests; a listener of `node:http`. */
@@ -88,12 +98,13 @@ export function createApp(app: AppRooms): App {
   const { baseUrl, maxBodyBytes = 32 * mebibyte, maxStreamBytes = 65_536 * mebibyte, bodyDeadlineMs = 60_000 } = config
   const headers = headersFor(baseUrl)
   const state = { draining: false }
+  const portion = portionOf(config.processes ?? 1)
   const endpoint: EndpointRooms = {
     rooms,
     authenticate: bearer => smart.authenticate(bearer),
-    admission: new Admission(config.lanes),
+    admission: new Admission(config.lanes ?? portion.lanes, portion.held),
     addresses: openAddresses(config.trustedProxies ?? []),
-    limits: new Limits({ ...limitTable, ...config.limits }),
+    limits: new Limits({ ...limitTable, ...config.limits }, app.counts),
     log,
     baseUrl,
     body: { maxBytes: maxBodyBytes, deadlineMs: bodyDeadlineMs },
@@ -102,13 +113,13 @@ export function createApp(app: AppRooms): App {
     ...(config.metrics === undefined ? {} : { meter: new RequestMeter() }),
   }
   const { addresses } = endpoint
-  const connections = new Connections({ addresses, log }, { ...connectionLimits, ...config.connections })
+  const connections = new Connections({ addresses, log }, { ...portion.connections, ...config.connections })
   if (config.metrics !== undefined) showDoor(endpoint.admission, connections)
-  const { storageIsReady = () => true } = app
+  const { storageIsReady = () => true, faultsElsewhere = () => [] } = app
   const readiness = (): Readiness => {
     if (state.draining) return { ready: false, status: 'closing' }
     if (!storageIsReady()) return { ready: false, status: 'unready', reason: 'storage' }
-    const faults = rooms.record.faults()
+    const faults = [...new Set([...rooms.record.faults(), ...faultsElsewhere()])]
     return faults.length === 0
       ? { ready: true, status: 'ready' }
       : { ready: false, status: 'unready', reason: faults.join('; ') }
@@ -147,7 +158,7 @@ interface BesideParts {
 }
 
 /** Everything that is not below the FHIR base. */
-function besideFhir({ rooms, smart, share, config, authority }: AppRooms, parts: BesideParts): Express {
+function besideFhir({ rooms, smart, share, config, authority, figures }: AppRooms, parts: BesideParts): Express {
   const { endpoint, readiness } = parts
   const { baseUrl, headers, body, admission, addresses } = endpoint
   const app = express()
@@ -157,7 +168,7 @@ function besideFhir({ rooms, smart, share, config, authority }: AppRooms, parts:
   for (const route of catalogue) if (route.root === true) app.all(route.path, hl7v2)
   if (endpoint.meter !== undefined) app.use(measured(endpoint.meter))
   app.use(limited(endpoint))
-  mountMetrics(app, endpoint, config.metrics)
+  mountMetrics(app, endpoint, { access: config.metrics, figures })
   app.get(
     '/',
     homeHandler({ baseUrl, software: rooms.software, headers, readiness, isClaimed: () => smart.isClaimed() }),
@@ -187,13 +198,14 @@ function besideFhir({ rooms, smart, share, config, authority }: AppRooms, parts:
 function mountMetrics(
   app: Express,
   { headers, meter, limits, addresses }: EndpointRooms,
-  access: MetricsAccess | undefined,
+  { access, figures }: { readonly access: MetricsAccess | undefined; readonly figures: FiguresOfAll | undefined },
 ): void {
   if (meter === undefined || access === undefined) return
   app.get(
     metricsPath,
     metricsHandler(access, headers, {
       own: () => meter.families(),
+      ...(figures === undefined ? {} : { figures }),
       refused: request => limits.checkStranger(addresses.of(request).network),
     }),
   )

@@ -5,5 +5,8 @@
  * Its data: none.
  * Decisions: src/http/README.md.
  */
+
+export type { CountSheet, SharedCounts } from './admission/limits.ts'
 export { type App, type AppRooms, createApp, type HttpConfig } from './app.ts'
+export type { FiguresOfAll } from './metrics/exposition.ts'
 export { createServer, type Listening, listen } from './server.ts'

@@ -1,6 +1,6 @@
 import { Problem } from '#kernel'
 import { FairQueue, type Waiter } from './fair-queue.ts'
-import { Holdings } from './holdings.ts'
+import { type HoldingLimits, Holdings, holdingLimits } from './holdings.ts'
 import { burstMs, type Lane, type LaneRow, type LaneTable, laneTable } from './lanes.ts'
 import { LoopWatch } from './loop-watch.ts'
 import { Presence } from './presence.ts'
@@ -32,7 +32,7 @@ interface Parked {
 export class Admission {
   readonly #queues: ReadonlyMap<Lane, FairQueue>
   /** What of bodies and answers is in memory. */
-  readonly holdings = new Holdings()
+  readonly holdings: Holdings
   readonly #loop = new LoopWatch()
   readonly #presence = new Presence()
   #parked: Parked[] = []
@@ -41,7 +41,8 @@ export class Admission {
   #sweeping: NodeJS.Timeout | undefined
   #isClosing = false
 
-  constructor(table: LaneTable = laneTable) {
+  constructor(table: LaneTable = laneTable, held: HoldingLimits = holdingLimits) {
+    this.holdings = new Holdings(held)
     this.#queues = new Map(Object.entries(table).map(([lane, row]) => [lane as Lane, new FairQueue(row)]))
   }
 

@@ -7,6 +7,24 @@ export interface Limit {
   readonly seconds: number
 }
 
+/** What one process has counted of something since it told the others last. */
+export interface CountSheet {
+  /** What is counted. */
+  readonly counter: string
+  readonly limit: Limit
+  /** How often, by key. */
+  readonly counted: ReadonlyMap<string, number>
+}
+
+/** Counts of several processes that serve one house, added up. */
+export interface SharedCounts {
+  /**
+   * @param block  told when all processes together have counted more of a key than is allowed, and for how long it is to be refused
+   * @returns counts one
+   */
+  counter(name: string, limit: Limit, block: (key: string, forMs: number) => void): (key: string) => void
+}
+
 /** What is counted: requests of a network, of a token, of a network without a valid token; and asking for what is not theirs. */
 export type LimitName = 'network' | 'token' | 'strangers' | 'misses'
 
@@ -33,21 +51,13 @@ const mostBlocked = 10_000
  * would block somebody for as long.
  */
 class Counter {
-  readonly #limiter: RateLimiterMemory | undefined
-  readonly #longestMs: number
   readonly #blockedUntilMs = new Map<string, number>()
+  /** What is reached is told a moment later; the few requests that go by meanwhile do no harm. */
+  readonly count: (key: string) => void
 
-  constructor({ points, seconds }: Limit) {
-    this.#longestMs = seconds * 1000
-    // Names of keys are the caller's, so no prefix is put before each.
-    if (Number.isFinite(points)) this.#limiter = new RateLimiterMemory({ points, duration: seconds, keyPrefix: '' })
-  }
-
-  /** The limiter answers in a promise; the one request that goes by meanwhile does no harm. */
-  count(key: string): void {
-    this.#limiter?.consume(key).catch(({ msBeforeNext }: RateLimiterRes) => {
-      this.block(key, performance.now() + Math.min(msBeforeNext, this.#longestMs))
-    })
+  constructor(name: string, limit: Limit, counts: SharedCounts) {
+    const block = (key: string, forMs: number) => this.block(key, performance.now() + forMs)
+    this.count = Number.isFinite(limit.points) ? counts.counter(name, limit, block) : () => undefined
   }
 
   /** Until when a key is blocked; undefined where it is not. */
@@ -70,8 +80,21 @@ class Counter {
   }
 }
 
+/** Counts of this process alone, kept by `rate-limiter-flexible` in its memory. */
+const ownCounts: SharedCounts = {
+  counter(_name, { points, seconds }, block) {
+    // Names of keys are the caller's, so no prefix is put before each.
+    const limiter = new RateLimiterMemory({ points, duration: seconds, keyPrefix: '' })
+    return key => {
+      limiter
+        .consume(key)
+        .catch(({ msBeforeNext }: RateLimiterRes) => block(key, Math.min(msBeforeNext, seconds * 1000)))
+    }
+  },
+}
+
 /**
- * How often somebody may ask. Counts are kept by `rate-limiter-flexible` in the memory of this process.
+ * How often somebody may ask, of one process or of several together.
  *
  * All `check…` throw Problem `throttled` · `request.too-many` with the seconds to wait.
  */
@@ -82,13 +105,14 @@ export class Limits {
   readonly #misses: Counter
   readonly #missesOfNetwork: Counter
 
-  constructor(table: LimitTable = limitTable) {
+  constructor(table: LimitTable = limitTable, counts: SharedCounts = ownCounts) {
     const { network, token, strangers, misses } = table
-    this.#network = new Counter(network)
-    this.#token = new Counter(token)
-    this.#strangers = new Counter(strangers)
-    this.#misses = new Counter(misses)
-    this.#missesOfNetwork = new Counter({ ...misses, points: tokensOfNetwork * misses.points })
+    this.#network = new Counter('network', network, counts)
+    this.#token = new Counter('token', token, counts)
+    this.#strangers = new Counter('strangers', strangers, counts)
+    this.#misses = new Counter('misses', misses, counts)
+    const ofNetwork = { ...misses, points: tokensOfNetwork * misses.points }
+    this.#missesOfNetwork = new Counter('misses of a network', ofNetwork, counts)
   }
 
   /** Counts a request, whoever sends it. */

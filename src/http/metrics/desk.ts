@@ -3,7 +3,7 @@ import type { RequestHandler } from 'express'
 import ipaddr from 'ipaddr.js'
 import { equalSecrets, type Family, Problem } from '#kernel'
 import { parseBearer } from '../bearer.ts'
-import { openExposition } from './exposition.ts'
+import { type FiguresOfAll, openExposition } from './exposition.ts'
 
 /** Where figures are shown. */
 export const metricsPath = '/metrics'
@@ -40,15 +40,19 @@ function maySee(request: IncomingMessage, { token, loopback = false }: MetricsAc
 /**
  * Answers `/metrics` to whoever may see it.
  *
- * @param own      families of this server alone
- * @param refused  told of whoever may not; what it throws is the answer
+ * `own` are families of this server alone; `refused` is told of whoever may not, and what it throws is the answer; `figures` are those
+ * of other processes.
  */
 export function metricsHandler(
   access: MetricsAccess,
   headers: Readonly<Record<string, string>>,
-  { own, refused }: { own(): readonly Family[]; refused(request: IncomingMessage): void },
+  {
+    own,
+    refused,
+    figures,
+  }: { own(): readonly Family[]; refused(request: IncomingMessage): void; figures?: FiguresOfAll },
 ): RequestHandler {
-  const opening = openExposition(own)
+  const opening = openExposition(own, figures)
   // Whoever asks hears of it.
   opening.catch(() => undefined)
   return async (request, response) => {
