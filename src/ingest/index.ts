@@ -5,6 +5,7 @@
  * Its data: the tables in mappings/; sealed documents for jobs, checkpoints, messages and fingerprint keys.
  * Decisions: README.md beside this file.
  */
+export type { ImportsElsewhere, ShareClaim, ShareVerdict, ShownJob } from './elsewhere.ts'
 export type { Format } from './format.ts'
 export { parseSenders, type Senders } from './hl7v2/senders.ts'
 export type { Job } from './jobs.ts'

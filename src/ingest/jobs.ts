@@ -2,6 +2,7 @@ import type { Grant } from '#access'
 import type { Resource } from '#fhir'
 import { type Clock, isProblem, type Log, type Problem, randomId16 } from '#kernel'
 import type { Documents } from '#vault'
+import type { ImportsElsewhere } from './elsewhere.ts'
 import { stops } from './stops.ts'
 
 /** How far an import is. `before`: how many others begin before it does. */
@@ -44,6 +45,12 @@ const interrupted: Resource = {
   ],
 }
 
+interface JobsRooms {
+  readonly log: Log
+  /** Other processes that serve the same house. */
+  readonly elsewhere?: ImportsElsewhere
+}
+
 /** What a job is told while it runs, and tells. */
 export interface Running {
   readonly progress: { bytesRead: number; rows: number }
@@ -84,21 +91,27 @@ class RunningJob implements Job {
   }
 }
 
+/** How often others are shown how far the imports of this process are. */
+const showEveryMs = 1_000
+
 /**
- * The imports of this process, and what is left of earlier ones. Progress is in memory; how a job began and ended is
- * in sealed documents, for a week. A job exists for the grant that began it and for nobody else.
+ * The imports of this process, what others show of theirs, and what is left of earlier ones. Progress is in memory; how a job began and
+ * ended is in sealed documents, for a week. A job exists for the grant that began it and for nobody else.
  */
 export class Jobs {
   readonly #documents: Documents
   readonly #clock: Clock
   readonly #log: Log
+  readonly #elsewhere: ImportsElsewhere | undefined
   readonly #running = new Map<string, RunningJob>()
+  #showing: NodeJS.Timeout | undefined
   #isClosing = false
 
-  constructor(documents: Documents, clock: Clock, log: Log) {
+  constructor(documents: Documents, clock: Clock, { log, elsewhere }: JobsRooms) {
     this.#documents = documents
     this.#clock = clock
     this.#log = log
+    this.#elsewhere = elsewhere
   }
 
   /** Takes over what the order owns, also when it throws. */
@@ -109,6 +122,7 @@ export class Jobs {
     const job = new RunningJob(order)
     await this.#keep(job)
     this.#running.set(job.id, job)
+    await this.#show()
     if (this.#isClosing) job.stopping.abort(stops.closing())
     job.done = this.#finish(job, owned.move())
     return job
@@ -130,7 +144,20 @@ export class Jobs {
     } finally {
       this.#running.delete(job.id)
       await this.#giveBack(owned)
+      await this.#show()
     }
+  }
+
+  /** Whoever is told of a job may ask another process for it. */
+  async #show(): Promise<void> {
+    if (this.#elsewhere === undefined) return
+    clearTimeout(this.#showing)
+    if (this.#running.size > 0) this.#showing = setTimeout(() => void this.#show(), showEveryMs).unref()
+    const shown = [...this.#running].map(
+      ([id, { order, progress }]) => [id, { grant: order.grant.id, progress }] as const,
+    )
+    // An import goes on although nobody hears of it.
+    await this.#elsewhere.show(new Map(shown)).catch(() => undefined)
   }
 
   async #giveBack(owned: AsyncDisposable): Promise<void> {
@@ -153,12 +180,20 @@ export class Jobs {
     const running = this.#running.get(id)
     if (running !== undefined) return running.order.grant.id === grant.id ? running : undefined
     if (!/^[0-9a-f]{32}$/.test(id)) return undefined
+    const stored = await this.#stored(id, grant)
+    if (stored === undefined) return undefined
+    if (stored.state !== 'running') return toldOf(id, stored)
+    const shown = await this.#elsewhere?.find(id)
+    if (shown !== undefined) return { id, state: 'running', progress: shown.progress, done }
+    // It may have ended since.
+    const ended = await this.#stored(id, grant)
+    if (ended === undefined) return undefined
+    return toldOf(id, ended.state === 'running' ? { ...ended, state: 'failed', report: interrupted } : ended)
+  }
+
+  async #stored(id: string, grant: Grant): Promise<StoredJob | undefined> {
     const found = await this.#documents.get<StoredJob>(collection, id)
-    if (found === undefined || found.value.grant !== grant.id) return undefined
-    const { state, progress, report } = found.value
-    const done = Promise.resolve()
-    if (state === 'running') return { id, state: 'failed', progress, report: interrupted, done }
-    return { id, state, progress, ...(report === undefined ? {} : { report }), done }
+    return found?.value.grant === grant.id ? found.value : undefined
   }
 
   /** Ends the imports for a patient who is erased, and forgets those that are over. */
@@ -179,6 +214,13 @@ export class Jobs {
     for (const { stopping } of meant) stopping.abort(why)
     await Promise.all(meant.map(({ done }) => done))
   }
+}
+
+/** Nobody waits here for what ended, or runs elsewhere. */
+const done = Promise.resolve()
+
+function toldOf(id: string, { state, progress, report }: StoredJob): Job {
+  return { id, state, progress, ...(report === undefined ? {} : { report }), done }
 }
 
 function isErased({ reason }: AbortSignal): boolean {

@@ -5,6 +5,7 @@ import { type Clock, type Log, Problem } from '#kernel'
 import type { Record } from '#record'
 import type { Validator } from '#validation'
 import { forgetDeletions } from './deletions.ts'
+import { type ImportsElsewhere, placeElsewhere } from './elsewhere.ts'
 import { receiveMessage, takeHeld } from './hl7v2/receive-message.ts'
 import { nobody, type Senders } from './hl7v2/senders.ts'
 import { openPeople, type People } from './identity/people.ts'
@@ -36,6 +37,8 @@ export interface IngestOptions {
   readonly spoolFolder?: string
   /** Who sends HL7 v2 messages, and how; UTC and nobody when it is not said. */
   readonly senders?: Senders
+  /** Other processes that serve the same house; none when it is not said. */
+  readonly elsewhere?: ImportsElsewhere
 }
 
 /** Takes files and messages from outside. */
@@ -91,15 +94,17 @@ export function openIngest(options: IngestOptions): Ingest {
   const folder = options.spoolFolder ?? join(tmpdir(), 'kinhold-spool')
   const keptFiles = openKeptFiles(folder, clock)
   const deps = { ...options, limits, senders: options.senders ?? nobody, admissions: newTurns(), keptFiles }
-  const jobs = new Jobs(record.documents, clock, options.log)
+  const { elsewhere } = options
+  const jobs = new Jobs(record.documents, clock, options)
   const queue = new ImportQueue(limits)
-  const spool = openSpool(folder, limits)
+  const spool = openSpool(folder, limits, elsewhere)
   const recognitions = newTurns()
   return {
     start: async ({ body, gone, isAwaited = false, ...wanted }) => {
       const { grant, patient } = wanted
       await checkReach(record, wanted)
       await using owned = new AsyncDisposableStack()
+      if (elsewhere !== undefined) owned.use(await placeElsewhere(elsewhere, grant.id, limits))
       const place = owned.use(queue.enter(grant.id))
       const source = owned.adopt(await spool.take(body, grant.id), closed)
       const run = await recognitions(() => prepare(wanted, source, deps, gone))
@@ -129,7 +134,8 @@ export function openIngest(options: IngestOptions): Ingest {
       return (await run({ onProgress })).report
     },
     people: openPeople(deps, async ({ grant, held, choices, onReport, onPart }) => {
-      if (held.file !== undefined) return takeFile({ grant, held, choices, onReport, onPart }, { deps, queue, jobs })
+      if (held.file !== undefined)
+        return takeFile({ grant, held, choices, onReport, onPart }, { deps, queue, jobs, elsewhere })
       return takeHeld({ grant, message: Buffer.from(held.bytes ?? '', 'base64'), choices }, deps)
     }),
     forgetPatient: async patient => {

@@ -124,12 +124,14 @@ class QueuedPlace implements Place {
   }
 }
 
-function tooManyOfGrant(most: number): Problem {
+/** A grant has enough files here. */
+export function tooManyOfGrant(most: number): Problem {
   const text = `This access token has ${most} files here already that are not imported yet. Wait until one of them is.`
   return new Problem('throttled', 'ingest.too-many-imports', text, { retryAfterSeconds })
 }
 
-function tooMany(most: number): Problem {
+/** There are enough files here. */
+export function tooMany(most: number): Problem {
   const text = `This server has ${most} files already that are not imported yet. Try again later.`
   return new Problem('busy', 'ingest.too-many-imports', text, { retryAfterSeconds })
 }

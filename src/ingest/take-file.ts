@@ -1,6 +1,7 @@
 import { type Grant, requirePermission } from '#access'
 import { Problem } from '#kernel'
 import type { Txn } from '#record'
+import { type ImportsElsewhere, placeElsewhere } from './elsewhere.ts'
 import { claimsOf } from './identity/claims.ts'
 import { comparable } from './identity/guard.ts'
 import type { Doubt, Held } from './identity/review/held.ts'
@@ -25,6 +26,7 @@ interface TakingRooms {
   readonly deps: PrepareDeps
   readonly queue: ImportQueue
   readonly jobs: Jobs
+  readonly elsewhere: ImportsElsewhere | undefined
 }
 
 /**
@@ -69,10 +71,11 @@ function admitting({ newPatient: id = '', doubt }: Held): { admit(txn: Txn): Pro
 async function importHeld(
   { file }: Held,
   wanted: Parameters<typeof prepare>[0],
-  { deps, queue, jobs }: TakingRooms,
+  { deps, queue, jobs, elsewhere }: TakingRooms,
 ): Promise<Ended> {
   if (file === undefined) throw new Problem('conflict', 'ingest.review-decided', 'This was decided before.')
   await using owned = new AsyncDisposableStack()
+  if (elsewhere !== undefined) owned.use(await placeElsewhere(elsewhere, wanted.grant.id, deps.limits))
   const place = owned.use(queue.enter(wanted.grant.id))
   const source = owned.adopt(await deps.keptFiles.open(file), source => source.close())
   const run = await prepare(wanted, source, deps)

@@ -46,12 +46,14 @@ export class Quota {
   }
 }
 
-function overGrant(most: number): Problem {
+/** One grant has more on disk than it may. */
+export function overGrant(most: number): Problem {
   const text = `The files that this access token has here at once are larger than ${most} bytes. Send them one after the other.`
   return new Problem('too-large', 'ingest.spool-quota', text)
 }
 
-function overAll(most: number): Problem {
+/** There is no more room for files. */
+export function overAll(most: number): Problem {
   const text = `Files that are being imported fill the ${most} bytes that are set apart for them. Try again later.`
   return new Problem('busy', 'ingest.spool-quota', text, { retryAfterSeconds })
 }

@@ -10,7 +10,7 @@ type Ending = (storedBytes: number) => Promise<void>
 /** What a sealed file is told of its bytes on disk: before each piece is written, and at its end. */
 export interface Keeper {
   /** @throws Problem when there is no room for so many more bytes */
-  claim(bytes: number): void
+  claim(bytes: number): void | Promise<void>
   readonly ended: Ending
 }
 
@@ -64,7 +64,7 @@ export class SealedFile implements ByteSource {
   async #write(plain: Buffer): Promise<void> {
     const index = this.#pieces++
     const sealed = this.#scratch.seal(index, plain)
-    this.#keeper.claim(sealed.length)
+    await this.#keeper.claim(sealed.length)
     this.#stored += sealed.length
     const start = index * this.#sealedSize
     // @NOTE a disk that is filling takes a part of what it is given, and says so only by the number.

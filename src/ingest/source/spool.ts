@@ -1,6 +1,7 @@
 import { mkdir, open, readdir, rm, statfs, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { limitBytes, newResourceId, Problem } from '#kernel'
+import { BytesElsewhere, type ImportsElsewhere } from '../elsewhere.ts'
 import type { IngestLimits } from '../limits.ts'
 import { type ByteSource, bufferSource } from './byte-source.ts'
 import { onDisk } from './on-disk.ts'
@@ -31,13 +32,14 @@ const lookEvery = 16 * 1024 ** 2
 /**
  * Opens the spool in a folder, which is made when it is first needed and may be shared with other processes.
  *
- * @param folder  where nothing else lies
+ * @param folder     where nothing else lies
+ * @param elsewhere  processes whose files count as well
  */
-export function openSpool(folder: string, limits: IngestLimits): Spool {
+export function openSpool(folder: string, limits: IngestLimits, elsewhere?: ImportsElsewhere): Spool {
   const quota = new Quota(limits)
   const sweeping = sweep(folder)
   return {
-    take: (body, owner) => take(body, { folder, limits, quota, owner }),
+    take: (body, owner) => take(body, { folder, limits, quota, owner, elsewhere }),
     swept: () => sweeping,
   }
 }
@@ -47,6 +49,7 @@ interface Taking {
   readonly limits: IngestLimits
   readonly quota: Quota
   readonly owner: string
+  readonly elsewhere: ImportsElsewhere | undefined
 }
 
 async function take(body: AsyncIterable<Uint8Array>, taking: Taking): Promise<ByteSource> {
@@ -78,17 +81,22 @@ async function append(file: SealedFile, chunks: readonly Uint8Array[]): Promise<
   for (const chunk of chunks) await onDisk(() => file.append(chunk))
 }
 
-async function create({ folder, limits, quota, owner }: Taking): Promise<SealedFile> {
+async function create({ folder, limits, quota, owner, elsewhere }: Taking): Promise<SealedFile> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   await checkFree(folder, limits)
   const path = join(folder, `${prefix}${newResourceId()}`)
   await using owned = new AsyncDisposableStack()
   // A file without a name lives as long as it is open. Windows cannot do so and removes it on closing.
+  const shared = elsewhere === undefined ? undefined : new BytesElsewhere(elsewhere, owner, limits)
   const ended = async (bytes: number) => {
     quota.release(owner, bytes)
+    shared?.end()
     await rm(path, { force: true })
   }
-  const claim = (bytes: number) => quota.claim(owner, bytes)
+  const claim = (bytes: number) => {
+    quota.claim(owner, bytes)
+    return shared?.need(bytes)
+  }
   const file = owned.adopt(new SealedFile(await open(path, 'wx+', 0o600), { claim, ended }), file => file.close())
   if (process.platform !== 'win32') await unlink(path)
   owned.move()
