@@ -20,6 +20,7 @@ import { Committer } from './transaction/committer.ts'
 import { ownerUnknown } from './transaction/owners.ts'
 import { GrantWriter } from './transaction/writer.ts'
 import type { Record, WriterOptions } from './types.ts'
+import { alone, type Company, examines } from './upkeep/company.ts'
 import { type HeadNote, HeadNotes } from './upkeep/head-notes.ts'
 import { Housekeeping } from './upkeep/housekeeping.ts'
 import { KeystoreWatch } from './upkeep/keystore-watch.ts'
@@ -40,6 +41,8 @@ export interface RecordRooms {
   readonly indexBytes?: number
   /** So many patients and households are searched by an index for each, and more of them as one; 8 unless told. */
   readonly searchedApart?: number
+  /** Other processes that serve the same house; none unless told. */
+  readonly company?: Company
 }
 
 /** Records of reads are gathered for at most this long. */
@@ -58,7 +61,7 @@ const defaultIndexBytes = 512 * 1024 * 1024
  * @throws Problem `fault` · `vault.seal-broken` when the documents are not this instance's
  */
 export async function openRecord(rooms: RecordRooms): Promise<Record> {
-  const { store, vault, clock, log, baseUrl } = rooms
+  const { store, vault, clock, log, baseUrl, company = alone } = rooms
   const upkeep = new Upkeep(log)
   // Whose audit is where is known once the documents are open, and they are opened with these.
   const late: { registry?: Registry; populations?: readonly Population[] } = {}
@@ -122,8 +125,10 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     documentLedger: documentLedger.compartment,
   })
   if (!documentLedger.isLost) await unlessDamaged(log, () => maintenance.finishShredding())
-  checked = upkeep.begin(() => notes.checkNoted())
-  upkeep.begin(() => keystore.look())
+  if (examines(company)) {
+    checked = upkeep.begin(() => notes.checkNoted())
+    upkeep.begin(() => keystore.look())
+  }
   const rehousing = new Rehousing({
     store,
     vault,
@@ -147,6 +152,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     upkeep,
     outbox,
     maintenance,
+    company,
   })
   const desk = new AuditDesk({ clock, registry, outbox, upkeep })
 

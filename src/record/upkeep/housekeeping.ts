@@ -6,6 +6,7 @@ import type { DocumentLedger } from '../documents/document-ledger.ts'
 import type { Shelf } from '../ledger/shelf.ts'
 import type { Population } from '../population/population.ts'
 import type { Registry } from '../registry/registry.ts'
+import { type Company, examines } from './company.ts'
 import type { HeadNotes } from './head-notes.ts'
 import { KeySweep } from './key-sweep.ts'
 import type { KeystoreWatch } from './keystore-watch.ts'
@@ -37,6 +38,7 @@ export interface HousekeepingRooms {
   readonly upkeep: Upkeep
   readonly outbox: AuditOutbox
   readonly maintenance: Maintenance
+  readonly company: Company
 }
 
 /** What goes on as long as the record is open: it begins when it is made. */
@@ -91,13 +93,18 @@ export class Housekeeping {
   }
 
   #once(): void {
-    const { upkeep, keystore } = this.#rooms
+    const { upkeep, company } = this.#rooms
     this.#round++
     if (this.#round % sweepEveryRounds === 0) this.#tidy()
+    if (examines(company) || this.faults().length > 0) this.#examine()
+    if (company.leads() && this.#round % purgeEveryRounds === 0) upkeep.begin(() => this.#purge())
+  }
+
+  #examine(): void {
+    const { upkeep, keystore } = this.#rooms
     upkeep.begin(() => this.#watch())
     upkeep.begin(() => keystore.look())
     this.#ledgers.goOn()
-    if (this.#round % purgeEveryRounds === 0) upkeep.begin(() => this.#purge())
   }
 
   #tidy(): void {
