@@ -25,6 +25,12 @@ import { inFolder } from './commands/folder-faults.ts'
 import { houseFiles } from './commands/folders.ts'
 import { openStores, unfinished } from './commands/open-stores.ts'
 import { namingRoot } from './commands/root-faults.ts'
+import { type Colleagues, alone as noColleagues } from './commands/workers/colleagues.ts'
+
+/** Indexes in memory, of all processes that serve the house together; bytes. */
+const indexBytes = 512 * 1024 * 1024
+/** Imports that are worked on at once, of all of them together; one in each at least. */
+const importsAtWork = 2
 
 /** Everything up to the record: what a command on the host needs. */
 export interface House {
@@ -60,6 +66,8 @@ export interface Opening {
   readonly alone?: boolean
   /** What opens the instance key, if not what the configuration names. */
   readonly root?: RootProvider
+  /** Other processes that serve the same house; none unless told. */
+  readonly colleagues?: Colleagues
 }
 
 /**
@@ -70,6 +78,7 @@ export interface Opening {
  */
 export async function openHouse(config: Config, opening: Opening = {}): Promise<House> {
   const { log = createLog(config.logLevel), make = false, alone = false, root = rootOf(config) } = opening
+  const { colleagues = noColleagues } = opening
   const clock = systemClock
   const closing: (() => Promise<void> | void)[] = []
   const close = async () => {
@@ -92,7 +101,15 @@ export async function openHouse(config: Config, opening: Opening = {}): Promise<
     closing.push(() => vault.close())
     await pairStore(store, vault, clock)
     const baseUrl = fhirBase(config)
-    const record = await openRecord({ store, vault, clock, log, baseUrl })
+    const record = await openRecord({
+      store,
+      vault,
+      clock,
+      log,
+      baseUrl,
+      indexBytes: Math.ceil(indexBytes / colleagues.count),
+      company: { leads: colleagues.leads, isAlarmed: () => colleagues.alarms().length > 0 },
+    })
     closing.push(() => record.close())
     const { documents } = record
     const validator = createValidator()
@@ -105,8 +122,9 @@ export async function openHouse(config: Config, opening: Opening = {}): Promise<
       log,
       baseUrl,
       senders: sendersOf(config),
-      limits: config.spool,
+      limits: { ...config.spool, maxRunning: Math.ceil(importsAtWork / colleagues.count) },
       ...spooling,
+      ...(colleagues.imports && { elsewhere: colleagues.imports }),
     })
     closing.push(() => ingest.close())
     const smart = await openSmart({

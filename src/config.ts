@@ -17,6 +17,7 @@ import {
   parsePort,
   parseSize,
   parseSwitch,
+  parseWorkers,
   parseZone,
   readLimits,
 } from './config/values.ts'
@@ -81,6 +82,8 @@ export function loadConfig(env: Environment, { cwd, home = cwd }: Places): Loade
     recoveryCode: read('KINHOLD_RECOVERY_CODE'),
     reserveBytes: parseSize('KINHOLD_RESERVE', read('KINHOLD_RESERVE') ?? ''),
     logLevel: parseLogLevel(read('KINHOLD_LOG_LEVEL') ?? ''),
+    // What lies in the memory of one process is seen by no other.
+    workers: store.kind === 'memory' ? 1 : parseWorkers(read('KINHOLD_WORKERS') ?? ''),
     zone: parseZone(read('KINHOLD_ZONE') ?? Temporal.Now.timeZoneId()),
     senders: senders === undefined ? undefined : readSecret('KINHOLD_SENDERS', resolve(cwd, senders)),
     trustedProxies: Object.freeze(parseNetworks('KINHOLD_TRUSTED_PROXIES', read('KINHOLD_TRUSTED_PROXIES') ?? '')),

@@ -50,6 +50,10 @@ function addServing(program: Command): void {
     .command('serve')
     .description('serve until stopped; the first start makes the house')
     .action(lazily(async () => (await import('./commands/serve.ts')).serve))
+  // Started by serve alone, which tells it what to do.
+  program
+    .command('worker', { hidden: true })
+    .action(lazily(async () => (await import('./commands/workers/worker.ts')).work))
   const certificate = program
     .command('certificate')
     .description('TLS of its own (KINHOLD_TLS=own): how devices come to trust it')

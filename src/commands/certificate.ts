@@ -6,9 +6,9 @@ import { type Authority, issueClient, lanAddresses, namesOf, openOwn } from '#ce
 import type { Config } from '#config'
 import { Problem } from '#kernel'
 import { authorityOf } from './authority.ts'
+import { configure } from './configure.ts'
 import { output } from './output.ts'
 import { places } from './places.ts'
-import { configure } from './with-house.ts'
 
 /** Makes what is missing, and shows how devices come to trust it. Works beside a server, which takes up a new certificate within a minute. */
 export async function showCertificate({ name = [] }: { readonly name?: readonly string[] }): Promise<void> {

@@ -3,8 +3,8 @@ import type { Config } from '#config'
 import { isProblem } from '#kernel'
 import type { RecoveryState } from '#vault'
 import { openHouse } from '../compose.ts'
+import { configure } from './configure.ts'
 import { output } from './output.ts'
-import { configure } from './with-house.ts'
 
 interface Check {
   readonly name: string

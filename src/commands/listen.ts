@@ -1,52 +1,18 @@
-import { once } from 'node:events'
-import { createServer } from 'node:net'
-import type { Config } from '#config'
-import { Problem } from '#kernel'
 import type { House } from '../compose.ts'
+import { addressTaken } from './address.ts'
 import { type Serving, serveHouse } from './serving.ts'
-
-/** What the system's codes mean for an address. */
-const addressFaults: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'is in use by another program: end that one, or choose another port',
-  EADDRNOTAVAIL: 'is no address of this machine',
-  ENOTFOUND: 'is no name that this machine knows',
-  EACCES: 'may not be listened on by this user: ports below 1024 are for root',
-}
+import type { Colleagues } from './workers/colleagues.ts'
 
 /**
  * Serves an open house, which is closed again when its address cannot be had.
  *
  * @throws Problem `conflict` · `command.address-taken`
  */
-export async function listenOrClose(house: House): Promise<Serving> {
+export async function listenOrClose(house: House, colleagues?: Colleagues): Promise<Serving> {
   try {
-    return await serveHouse(house)
+    return await serveHouse(house, colleagues)
   } catch (cause) {
     await house.close()
     throw addressTaken(house.config, cause)
   }
-}
-
-/**
- * Looks whether the address can be had before anything is made: a start that fails here leaves no house behind.
- *
- * @throws Problem `conflict` · `command.address-taken`
- */
-export async function checkAddress(config: Config): Promise<void> {
-  const probe = createServer()
-  try {
-    probe.listen(config.port, config.host)
-    await once(probe, 'listening')
-  } catch (cause) {
-    throw addressTaken(config, cause)
-  } finally {
-    probe.close()
-  }
-}
-
-function addressTaken({ host, port }: Config, cause: unknown): unknown {
-  const fault = addressFaults[String((cause as { readonly code?: unknown }).code)]
-  if (fault === undefined) return cause
-  const text = `Port ${port} (KINHOLD_PORT) of ${host} (KINHOLD_HOST) ${fault}.`
-  return new Problem('conflict', 'command.address-taken', text, { cause, expression: 'KINHOLD_PORT' })
 }

@@ -4,10 +4,11 @@ import { isProblem, Problem, silentLog, systemClock } from '#kernel'
 import { openVault, recoveryRoot } from '#vault'
 import { ordinaryRoot } from '../compose.ts'
 import { ask } from './ask.ts'
+import { configure } from './configure.ts'
 import { checkHouse, houseFiles, keysAbsent } from './folders.ts'
 import { openKeystore } from './open-stores.ts'
 import { output } from './output.ts'
-import { configure, withHouse } from './with-house.ts'
+import { withHouse } from './with-house.ts'
 
 /** Makes a code that opens the house when its root is lost. It stands alone on the last line of standard output. */
 export async function newRecovery(): Promise<void> {

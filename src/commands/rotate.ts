@@ -3,10 +3,11 @@ import { Problem } from '#kernel'
 import { type InstanceRotation, nextFileRoot, passphraseRoot, rotateInstance, type Vault } from '#vault'
 import { checkKept, ordinaryRoot } from '../compose.ts'
 import { askEach } from './ask.ts'
+import { configure } from './configure.ts'
 import { checkHouse, houseFiles } from './folders.ts'
 import { naming } from './naming.ts'
 import { output } from './output.ts'
-import { configure, withHouse } from './with-house.ts'
+import { withHouse } from './with-house.ts'
 
 interface RootOptions {
   readonly to?: 'file' | 'passphrase'

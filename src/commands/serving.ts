@@ -4,6 +4,7 @@ import { createApp, listen } from '#http'
 import { defaultLimits, type Rooms } from '#interactions'
 import software from '../../package.json' with { type: 'json' }
 import { erasePatient, type House } from '../compose.ts'
+import { alone, type Colleagues } from './workers/colleagues.ts'
 
 /** A listening server on an open house. */
 export interface Serving {
@@ -15,7 +16,7 @@ export interface Serving {
 }
 
 /** Mounts the catalogue and listens. */
-export async function serveHouse(house: House): Promise<Serving> {
+export async function serveHouse(house: House, colleagues: Colleagues = alone): Promise<Serving> {
   const { config, record, validator, clock, ingest, smart, share, log, space } = house
   const rooms: Rooms = {
     record,
@@ -29,13 +30,17 @@ export async function serveHouse(house: House): Promise<Serving> {
     software: { name: 'Kinhold', version: software.version },
   }
   const { tls, authority } = await openTls(config)
+  const { counts, figures } = colleagues
   const app = createApp({
     rooms,
     smart,
     share,
     log,
-    config,
+    config: { ...config, processes: colleagues.count },
     storageIsReady: () => space.shortage === undefined && house.isReady(),
+    faultsElsewhere: () => colleagues.alarms(),
+    ...(counts && { counts }),
+    ...(figures && { figures }),
     ...(authority === undefined ? {} : { authority }),
   })
   const { host, port, close } = await listen(app, {

@@ -28,6 +28,9 @@ export function doubts(config: Config, env: Environment): string[] {
     ...(config.store.kind === 'memory'
       ? ['KINHOLD_STORE is memory: everything is forgotten when this process ends.']
       : []),
+    ...(config.store.kind === 'memory' && env.KINHOLD_WORKERS && env.KINHOLD_WORKERS !== '1'
+      ? ['KINHOLD_STORE is memory, which no other process sees: one process serves, whatever KINHOLD_WORKERS says.']
+      : []),
     ...(reachable && !env.KINHOLD_BASE_URL
       ? ['KINHOLD_HOST lets other machines in, but KINHOLD_BASE_URL is not set: links will point to this machine.']
       : []),

@@ -33,6 +33,8 @@ export interface Config {
   /** What is kept free in the folders of data and keys, so that access can be ended and patients erased on a full disk. */
   readonly reserveBytes: number
   readonly logLevel: LogLevel
+  /** Processes that serve the house together; 1 is this one alone. */
+  readonly workers: number
   /** IANA zone of times that come without an offset from senders of whom nothing is known, e.g. `Europe/Berlin`. */
   readonly zone: string
   /** Text of the file that says how senders of HL7 v2 messages write; undefined when there is none. */

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { availableParallelism } from 'node:os'
 import ipaddr from 'ipaddr.js'
 import type { LogLevel } from '#kernel'
 import type { Config, LimitName } from './shape.ts'
@@ -71,6 +72,17 @@ export function parseZone(text: string): string {
   } catch {
     throw malformed('KINHOLD_ZONE', 'the name of a time zone, such as Europe/Berlin')
   }
+}
+
+const mostWorkers = 64
+
+/** A number, or one for each core that this process may use. */
+export function parseWorkers(text: string): number {
+  if (text === 'cores') return Math.min(mostWorkers, availableParallelism())
+  const workers = /^\d{1,2}$/.test(text) ? Number(text) : 0
+  if (workers < 1 || workers > mostWorkers)
+    throw malformed('KINHOLD_WORKERS', `cores, or a number of processes from 1 to ${mostWorkers}`)
+  return workers
 }
 
 const powers: Readonly<Record<string, number>> = { '': 0, K: 1, M: 2, G: 3, T: 4 }

@@ -77,7 +77,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   'node-forge': ['certificates'],
   pino: ['kernel'],
   'prom-client': ['http'],
-  'rate-limiter-flexible': ['http'],
+  'rate-limiter-flexible': ['http', 'main'],
   saxes: ['ingest'],
   'stream-json': ['ingest'],
   'swagger-ui-express': ['http'],

@@ -48,6 +48,8 @@ export async function newFolderHome(name: string, logLevel = 'error'): Promise<H
     KINHOLD_LOG_LEVEL: logLevel,
     // Servers are started by the hundred; the folders of most of them are never full.
     KINHOLD_RESERVE: '1M',
+    // Any journey is taken with several processes by this.
+    KINHOLD_WORKERS: process.env.KINHOLD_TEST_WORKERS ?? '1',
   }
   return { folder, data, keys, temporary, origin, env, remove: () => rm(folder, { recursive: true }) }
 }

@@ -34,6 +34,7 @@ describe('configuration from the environment', () => {
       recoveryCode: undefined,
       reserveBytes: 32 * 1024 * 1024,
       logLevel: 'info',
+      workers: 1,
       senders: undefined,
       trustedProxies: [],
       spool: { maxSpooled: 32 * 1024 ** 3, maxSpooledPerGrant: 16 * 1024 ** 3 },

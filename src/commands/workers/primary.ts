@@ -1,0 +1,18 @@
+import type { Config } from '#config'
+import { createLog } from '#kernel'
+import { output } from '../output.ts'
+import { stopSignal } from '../stop-signal.ts'
+import { Crew } from './crew.ts'
+
+/** Starts the workers that serve a house and looks after them, until a signal. It opens nothing itself, so that it is small and does not fail. */
+export async function lead(config: Config): Promise<void> {
+  const crew = new Crew(config, createLog(config.logLevel))
+  try {
+    crew.begin()
+    output.say(await crew.greeting)
+    await Promise.race([stopSignal(), crew.failed])
+    output.say('closing …')
+  } finally {
+    await crew.end()
+  }
+}
