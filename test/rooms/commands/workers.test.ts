@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { loadConfig } from '#config'
 import type { CountSheet } from '#http'
 import type { ShareClaim } from '#ingest'
 import { colleaguesOver } from '../../../src/commands/workers/colleagues.ts'
@@ -74,7 +75,8 @@ describe('shares of what all workers have together', () => {
 })
 
 describe('what workers count together', () => {
-  const beginning = (number: number) => ({ number, count: 2, leads: number === 1, alarms: [] }) as unknown as Beginning
+  const { config } = loadConfig({}, { cwd: '/' })
+  const beginning = (number: number): Beginning => ({ config, number, count: 2, leads: number === 1, alarms: [] })
 
   it('is blocked in all of them once it is too much in all', async () => {
     const channels = [channel(), channel()]
