@@ -89,7 +89,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
 /** Builtins of weight. Those without a row (path, url, util, stream, events …) are open to all. */
 export const builtins: Readonly<Record<string, readonly string[]>> = {
   'node:child_process': ['main'],
-  'node:cluster': [],
+  'node:cluster': ['main'],
   'node:crypto': ['kernel', 'certificates', 'vault', 'web', 'ingest', 'smart', 'share', 'main'],
   'node:dgram': [],
   'node:dns': ['smart', 'http'],
