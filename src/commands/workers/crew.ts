@@ -36,7 +36,7 @@ export class Crew {
   #leader: Member | undefined
   #failures = 0
   #hasServed = false
-  #isEnding = false
+  readonly #ending = new AbortController()
 
   constructor(config: Config, log: Log) {
     this.#config = config
@@ -63,7 +63,7 @@ export class Crew {
 
   /** Asks all to end in good order, and waits for it. */
   async end(): Promise<void> {
-    this.#isEnding = true
+    this.#ending.abort()
     const members = [...this.#members.values()]
     this.#tellAll('end', undefined)
     const late = setTimeout(() => {
@@ -114,7 +114,7 @@ export class Crew {
 
   async #gone(member: Member, how: number | string): Promise<void> {
     this.#forget(member)
-    if (this.#isEnding) return
+    if (this.#ending.signal.aborted) return
     const servedMs = performance.now() - (member.servesSinceMs ?? Number.POSITIVE_INFINITY)
     this.#failures = servedMs >= steadyMs ? 0 : this.#failures + 1
     if (this.#isHopeless(how)) return this.#failed.reject(hopeless(how))
@@ -125,8 +125,8 @@ export class Crew {
       detail: `ended with ${how}`,
       durationMs: waitMs,
     })
-    await sleep(waitMs)
-    if (!this.#isEnding) this.#start(member.number)
+    await sleep(waitMs, undefined, { signal: this.#ending.signal }).catch(() => undefined)
+    if (!this.#ending.signal.aborted) this.#start(member.number)
   }
 
   #forget(member: Member): void {
