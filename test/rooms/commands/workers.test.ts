@@ -12,10 +12,12 @@ import { Wire } from '../../../src/commands/workers/wire.ts'
 function channel(): { primary: Wire<ToWorker, ToPrimary>; worker: Wire<ToPrimary, ToWorker> } {
   const listeners: ((message: unknown) => void)[][] = [[], []]
   const port = (own: number) => ({
-    send: (message: object) =>
+    send: (message: object) => {
+      const sent = structuredClone(message)
       setImmediate(() => {
-        for (const listener of listeners[1 - own] ?? []) listener(structuredClone(message))
-      }),
+        for (const listener of listeners[1 - own] ?? []) listener(sent)
+      })
+    },
     listen: (listener: (message: unknown) => void) => void listeners[own]?.push(listener),
   })
   return { primary: new Wire(port(0)), worker: new Wire(port(1)) }
