@@ -183,7 +183,7 @@ function differing(isOther: boolean, elements: readonly IdentityElement[], expre
   return new Problem('unprocessable', code, text, { expression })
 }
 
-/** Two numbers of one hospital are what merges are about; another birth date or sex is not. */
+/** Two numbers of one hospital are what merges are about; another birth date or sex is not, and twins are not. */
 async function checkOnePerson(
   { target, source }: Plan,
   now: PersonClaims,
@@ -196,7 +196,7 @@ async function checkOnePerson(
   const before = await described(source)
   const after = target === undefined ? now : await described(target)
   const { kind, elements } = compare({ ...before, identifiers: [] }, { ...after, identifiers: [] })
-  if (kind === 'contradicts') throw differing(true, elements, ['MRG-1'])
+  if (kind === 'contradicts' || elements.includes('multipleBirth')) throw differing(true, elements, ['MRG-1'])
 }
 
 async function carryOut(

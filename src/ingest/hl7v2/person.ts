@@ -9,7 +9,13 @@ export function personOf({ message, sending }: Pick<Read, 'message' | 'sending'>
   return claimsOf(patientElements(group, { message, zone: sending.zone }).elements)
 }
 
-const fields: Readonly<Record<IdentityElement, number>> = { identifier: 3, name: 5, birthDate: 7, gender: 8 }
+const fields: Readonly<Record<IdentityElement, number>> = {
+  identifier: 3,
+  name: 5,
+  birthDate: 7,
+  gender: 8,
+  multipleBirth: 25,
+}
 
 /** Where a group says what an element says, e.g. `PID[2]-7`; the first segment of its kind has no number. */
 export function placesOf(elements: readonly IdentityElement[], group: Group): readonly string[] {

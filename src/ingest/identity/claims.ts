@@ -26,6 +26,8 @@ export interface PersonClaims {
   readonly birthDate?: string
   /** `other` and `unknown` contradict nothing and are not here. */
   readonly gender?: 'male' | 'female'
+  /** Which of those born together: 2 for the second twin. */
+  readonly birthOrder?: number
 }
 
 type Node = { readonly [element: string]: unknown }
@@ -38,11 +40,13 @@ type Node = { readonly [element: string]: unknown }
 export function claimsOf(patient: Node): PersonClaims {
   const birthDate = birthDateOf(patient.birthDate)
   const gender = patient.gender
+  const birthOrder = Number(patient.multipleBirthInteger)
   return {
     identifiers: nodesIn(patient.identifier).flatMap(identifierOf),
     names: nodesIn(patient.name).flatMap(nameOf),
     ...(birthDate === undefined ? {} : { birthDate }),
     ...(gender === 'male' || gender === 'female' ? { gender } : {}),
+    ...(Number.isInteger(birthOrder) && birthOrder > 0 ? { birthOrder } : {}),
   }
 }
 

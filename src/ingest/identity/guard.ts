@@ -17,6 +17,7 @@ const words: Readonly<Record<IdentityElement, string>> = {
   name: 'the name',
   birthDate: 'the birth date',
   gender: 'the sex',
+  multipleBirth: 'the place among twins',
 }
 
 /** Whom a file is imported for. */
@@ -89,7 +90,7 @@ export function comparable(claims: PersonClaims): PersonClaims {
 }
 
 /** A description as elements of a Patient. */
-function elementsOf({ identifiers, names, birthDate, gender }: PersonClaims): Doubt['incoming'] {
+function elementsOf({ identifiers, names, birthDate, gender, birthOrder }: PersonClaims): Doubt['incoming'] {
   const identifier = identifiers.map(({ system, value }) => ({ ...(system === undefined ? {} : { system }), value }))
   const name = names.map(({ given, ...rest }) => ({ ...rest, ...(given.length === 0 ? {} : { given }) }))
   return {
@@ -97,6 +98,7 @@ function elementsOf({ identifiers, names, birthDate, gender }: PersonClaims): Do
     ...(name.length === 0 ? {} : { name }),
     ...(birthDate === undefined ? {} : { birthDate }),
     ...(gender === undefined ? {} : { gender }),
+    ...(birthOrder === undefined ? {} : { multipleBirthInteger: birthOrder }),
   }
 }
 

@@ -1,10 +1,10 @@
 import { compareBirthDates, type DateLikeness } from './birth-dates.ts'
 import type { IdentifierClaim, PersonClaims } from './claims.ts'
 import { contradicts, inCommon, type Link, linkOf } from './identifiers.ts'
-import { closenessOf, compareNames, isCalledOtherwise, isCloser, type NameLikeness } from './names.ts'
+import { closenessOf, compareNames, isCalledOtherwise, isCloser, isNamedSince, type NameLikeness } from './names.ts'
 
 /** An element of a Patient by which people are told apart. */
-export type IdentityElement = 'identifier' | 'name' | 'birthDate' | 'gender'
+export type IdentityElement = 'identifier' | 'name' | 'birthDate' | 'gender' | 'multipleBirth'
 
 /** Whether a description fits a person, and by which elements it does not. */
 export interface Comparison {
@@ -48,11 +48,15 @@ const fits: Readonly<Record<NameLikeness, Readonly<Record<DateLikeness, Fit>>>> 
 
 /** Compares a description with a person whom it is said to be about: by a number, or by somebody who imports a file. */
 export function compare(incoming: PersonClaims, known: PersonClaims): Comparison {
-  const [kind, ...elements] = fitOf(incoming, known)
-  const sexDiffers = incoming.gender !== undefined && known.gender !== undefined && incoming.gender !== known.gender
+  const [fit, ...elements] = fitOf(incoming, known)
+  const sexDiffers = isOther(incoming.gender, known.gender)
   const numbersDiffer = contradicts(incoming.identifiers, known.identifiers)
   if (numbersDiffer) elements.unshift('identifier')
   if (sexDiffers) elements.push('gender')
+  const orderDiffers = isOther(incoming.birthOrder, known.birthOrder)
+  if (orderDiffers) elements.push('multipleBirth')
+  // Twins, or a slip of the pen that is mended.
+  const kind = orderDiffers && fit === 'agrees' ? 'doubtful' : fit
   if (kind === 'contradicts' || sexDiffers) return { kind: 'contradicts', elements }
   if (!numbersDiffer) return { kind, elements }
   // A hospital may register somebody twice: another number that is in common says so.
@@ -60,8 +64,16 @@ export function compare(incoming: PersonClaims, known: PersonClaims): Comparison
   return { kind: isLinked && kind === 'agrees' ? 'doubtful' : 'contradicts', elements }
 }
 
+function isOther(one: string | number | undefined, other: string | number | undefined): boolean {
+  return one !== undefined && other !== undefined && one !== other
+}
+
 function fitOf(incoming: PersonClaims, known: PersonClaims): Fit {
-  return fits[compareNames(incoming.names, known.names)][compareBirthDates(incoming.birthDate, known.birthDate)]
+  const born = compareBirthDates(incoming.birthDate, known.birthDate)
+  const fit = fits[compareNames(incoming.names, known.names)][born]
+  // `Baby Girl` under the number of her mother: nothing but the birth date tells her from a child who got a name.
+  const mayBeParent = fit === agrees && born === 'unknown' && isNamedSince(incoming.names, known.names)
+  return mayBeParent ? ['doubtful', 'name'] : fit
 }
 
 /** Whether two descriptions fit by themselves, without a number: the same name and the same birth date. */

@@ -16,6 +16,8 @@ interface Parts {
   readonly whole: readonly string[]
   /** `Baby Girl`: the child has no given name yet. */
   readonly newborn: boolean
+  /** What tells an unnamed child from its twin, or whose it is: `a` of `Baby Girl A`, `jane` of `Boy of Jane`. */
+  readonly marks: ReadonlySet<string>
 }
 
 const ranks: Readonly<Record<NameLikeness, number>> = { same: 3, part: 2, unlike: 1, unknown: 0 }
@@ -87,9 +89,10 @@ function closenessOfWords(one: ReadonlySet<string>, other: ReadonlySet<string>):
 }
 
 function partsOf({ family, given, text }: NameClaim): Parts {
-  const ownGiven = given.flatMap(name => wordsOf(name))
+  const ownGiven = given.flatMap(name => wordsOf(name).flatMap(takenApart))
   const newborn = isNewborn(ownGiven)
-  const parts = { family: familyWords(family), given: newborn ? [] : known(ownGiven), newborn }
+  const marks = new Set(newborn ? ownGiven.filter(word => !identityTables().newborn.has(word)) : [])
+  const parts = { family: familyWords(family), given: newborn ? [] : known(ownGiven), newborn, marks }
   if (parts.family.length + ownGiven.length > 0 || text === undefined) return { ...parts, whole: [] }
   return { ...parts, whole: known(withoutParticles(wordsOf(text))) }
 }
@@ -106,6 +109,29 @@ function known(words: readonly string[]): readonly string[] {
 function withoutParticles(words: readonly string[]): readonly string[] {
   const bearing = words.filter(word => !identityTables().particles.has(word))
   return bearing.length > 0 ? bearing : words
+}
+
+/** `BoyA` and `Babygirl2` are two words; further letters make names: `Boyd`. */
+function takenApart(word: string): readonly string[] {
+  const [, child, mark] = /^(baby|boy|girl|babyboy|babygirl|twin)([a-c1-9])$/.exec(word) ?? []
+  return child === undefined || mark === undefined ? [word] : [child, mark]
+}
+
+/**
+ * Whether one is an unnamed child and the other somebody who has a given name: a child who got one, or whoever it was born to, for
+ * mother and child are called by one family name.
+ */
+export function isNamedSince(ones: readonly NameClaim[], others: readonly NameClaim[]): boolean {
+  const [one, other] = [ones.map(partsOf), others.map(partsOf)]
+  return (isUnnamed(one) && hasGiven(other)) || (isUnnamed(other) && hasGiven(one))
+}
+
+function isUnnamed(names: readonly Parts[]): boolean {
+  return names.length > 0 && names.every(({ newborn }) => newborn)
+}
+
+function hasGiven(names: readonly Parts[]): boolean {
+  return names.some(({ given }) => given.length > 0)
 }
 
 /** `Baby Girl A`, `Boy of Jane`. */
@@ -169,12 +195,18 @@ function compareFamilies(one: Parts, other: Parts): Likeness {
 }
 
 function compareGivens(one: Parts, other: Parts): Likeness | 'newborn' {
+  if (one.newborn && other.newborn) return isMarkedOtherwise(one, other) ? 'unlike' : 'newborn'
   if (one.newborn || other.newborn) return 'newborn'
   if (one.given.length === 0 || other.given.length === 0) return 'unknown'
   if (writtenOtherwise(one.given, other.given)) return 'unknown'
   return isCalled(one.given, other.given) || isCalled(other.given, one.given) || isOneWord(one, other)
     ? 'same'
     : 'unlike'
+}
+
+/** `Baby Boy A` and `Baby Boy B` are twins; `Baby Boy` may be either. */
+function isMarkedOtherwise({ marks }: Parts, other: Parts): boolean {
+  return marks.size > 0 && other.marks.size > 0 && marks.isDisjointFrom(other.marks)
 }
 
 /** Whether the first name of one is among the names of the other: people go by their second name. */

@@ -46,6 +46,14 @@ describe('names are compared as people write them', () => {
     ['Sample, Baby Girl', 'Sample, Emma', 'same'],
     ['Sample, Babyboy', 'Other, Emil', 'part'],
     ['Sample, Boy of Jane', 'Sample, Emil', 'same'],
+    ['Sample, Baby Boy A', 'Sample, Baby Boy', 'same'],
+    ['Sample, Baby Boy A', 'Sample, BabyBoyA', 'same'],
+    ['Sample, Baby Boy A', 'Sample, Baby Boy B', 'part'],
+    ['Sample, BoyA', 'Sample, BoyB', 'part'],
+    ['Sample, Twin 1', 'Sample, Twin 2', 'part'],
+    ['Sample, Girl of Jane', 'Sample, Girl of Mary', 'part'],
+    ['Sample, Boy A', 'Other, Boy B', 'unlike'],
+    ['Sample, Boyd', 'Sample, Sona', 'part'],
     ['Sample, Ann', 'Other, Bob', 'unlike'],
     ['Sample', 'Other', 'unlike'],
     ['UNKNOWN, UNKNOWN', 'Sample, Ann', 'unknown'],
@@ -140,6 +148,36 @@ describe('a description of a person is compared with one who has the same number
     const child = known('child', 'Sample, Baby Girl', '2026-02-01', 'female', mr)
     expect(judge(person('Sample, Emma', '2026-02-01', 'female', mr), [child]).kind).toBe('certain')
     expect(judge(person('Other, Emma', '2026-02-01', 'female', mr), [child]).kind).toBe('doubtful')
+  })
+
+  it.each([
+    ['her mother’s', 'Sample, Ann', '1980-02-03', 'Sample, Baby Girl', undefined],
+    ['her mother’s, of whom no birth date is known', 'Sample, Ann', undefined, 'Sample, Girl of Ann', '2026-02-01'],
+    ['that of a child who got a name', 'Sample, Baby Girl', '2026-02-01', 'Sample, Emma', undefined],
+  ])('an unnamed child is told from who is called so by the birth date alone: the number is %s', (_, ...told) => {
+    const [name = '', birthDate, said = '', saidDate] = told
+    const one = known('one', name, birthDate, 'female', mr)
+    const doubtful = { kind: 'doubtful', patients: ['one'], elements: ['name'] }
+    expect(judge(person(said, saidDate, 'female', mr), [one])).toEqual(doubtful)
+  })
+
+  it('without any birth date an unnamed child is the unnamed child', () => {
+    const child = known('child', 'Sample, Baby Girl', undefined, 'female', mr)
+    expect(judge(person('Sample, Babygirl', undefined, 'female', mr), [child]).kind).toBe('certain')
+  })
+
+  it.each([
+    ['another', 1, 2, 'doubtful'],
+    ['the same', 2, 2, 'agrees'],
+    ['none', 2, undefined, 'agrees'],
+    ['what is no number', 2, 'B', 'agrees'],
+  ])('of twins with one name, one is told by the place at birth: %s', (_, before, said, kind) => {
+    const twin = (multipleBirthInteger: unknown, birthDate = '2026-02-01') =>
+      claimsOf({ name: [named('Sample, Baby Boy')], birthDate, gender: 'male', multipleBirthInteger })
+    const elements = kind === 'agrees' ? [] : ['multipleBirth']
+    expect(compare(twin(said), twin(before))).toEqual({ kind, elements })
+    const other = { kind: 'contradicts', elements: ['birthDate', ...elements] }
+    expect(compare(twin(said, '2020-05-17'), twin(before))).toEqual(other)
   })
 })
 

@@ -190,6 +190,56 @@ describe('a message with the number of one and the name of another, who is calle
   })
 })
 
+describe('newborn twins of one name – PID-25, HL7 v2.9 chapter 3.4.2.25', () => {
+  const born = (name: string, order: string) => `Smith^${name}||20240309|M${'|'.repeat(16)}Y|${order}`
+  const waitsBy = async (house: TestHouse, element: string) =>
+    expect((await waiting(house)).map(({ doubt }) => doubt.elements)).toEqual([[element]])
+
+  it.each([
+    ['the place of the other', born('Boy', '1'), born('Boy', '2'), 'PID^1^25', 'multipleBirth'],
+    ['the letter of the other', born('Boy A', ''), born('Boy B', ''), 'PID^1^5', 'name'],
+    ['another mother', born('Boy of Jane', ''), born('Boy of Mary', ''), 'PID^1^5', 'name'],
+    ['no birth date, and somebody has a name', 'Smith^Jane||19900101|F', 'Smith^Baby Girl|||F', 'PID^1^5', 'name'],
+  ])('a message with the number of one waits: %s', async (_, one, said, places, element) => {
+    const house = await openHouse()
+    await send(house, adt('A01', pid('A1', one)))
+    const before = await versionsOf(house.record)
+    for (const event of ['A01', 'A08'] as const) {
+      expect(await send(house, adt(event, pid('A1', said)))).toMatchObject({ code: 'AA', places })
+      if (event === 'A01') await waitsBy(house, element)
+    }
+    expect(await versionsOf(house.record)).toBe(before)
+  })
+
+  it('what a person said once of a place is not said of another one', async () => {
+    const house = await openHouse()
+    await send(house, adt('A01', pid('A1', born('Boy', '1'))))
+    await send(house, oru(pid('A1', born('Boy', '2'))))
+    const [held] = await waiting(house)
+    const [id, patient] = [held?.id ?? '', await idOf(house, 'A1')]
+    await house.ingest.people.review.decide({ grant: everything(), id, decision: 'accept', patient })
+    await send(house, oru(pid('A1', born('Boy', '2'))))
+    expect(await waiting(house)).toEqual([])
+    await send(house, oru(pid('A1', born('Boy', '3'))))
+    await waitsBy(house, 'multipleBirth')
+  })
+
+  it.each([
+    ['unnamed', 'Boy', 'Boy'],
+    ['named', 'Max', 'Moritz'],
+  ])('are not merged by a message: %s', async (_, one, other) => {
+    const { house } = await houseOf(born(one, '1'), born(other, '2'))
+    const before = await versionsOf(house.record)
+    const merge = message(
+      `MSH|^~\\&|REG|HOSP|KIN|HOME|20240310120000+0000||ADT^A40|T${++ids}|P|2.5.1`,
+      pid('A1', `Smith^${one}||20240309|M`),
+      'MRG|B1^^^HOSP^MR',
+    )
+    expect(await send(house, merge)).toMatchObject({ code: 'AE', places: 'MRG^1^1' })
+    expect(await versionsOf(house.record)).toBe(before)
+  })
+})
+
 describe('a file for one twin that describes the other', () => {
   const folder = mkdtempSync(join(tmpdir(), 'kinhold-test-'))
   const person = (name: string, number?: string) => ({

@@ -8,8 +8,9 @@ import type { PersonClaims } from '../claims.ts'
  */
 const collection = 'ingest-known-as'
 
-function nameOf(patient: string, { names, birthDate, gender }: PersonClaims): string {
-  const said = JSON.stringify([names, birthDate, gender]).toLowerCase()
+function nameOf(patient: string, { names, birthDate, gender, birthOrder }: PersonClaims): string {
+  const order = birthOrder === undefined ? [] : [birthOrder]
+  const said = JSON.stringify([names, birthDate, gender, ...order]).toLowerCase()
   return `${patient}/${createHash('sha256').update(said).digest('hex')}`
 }
 
