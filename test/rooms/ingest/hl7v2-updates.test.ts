@@ -25,8 +25,8 @@ const segment = (name: string, fields: Readonly<Record<number, string>>) => {
   return [name, ...Array.from({ length: last }, (_, at) => fields[at + 1] ?? '')].join('|')
 }
 const visit = segment('PV1', { 2: 'I', 19: 'V1' })
-const only = async (house: TestHouse, type: string): Promise<Resource> => {
-  const [resource, ...others] = await found(house.record, type)
+const only = async (house: TestHouse, type: string, query = ''): Promise<Resource> => {
+  const [resource, ...others] = await found(house.record, type, query)
   expect(others).toEqual([])
   expect(validator.validate(resource as Resource).filter(({ severity }) => severity === 'error')).toEqual([])
   return resource as Resource
@@ -473,4 +473,79 @@ describe('what else an update leaves alone', () => {
       expect(JSON.stringify(await found(one.record, 'Patient', 'identifier=A1'))).toContain('5550111')
     },
   )
+})
+
+describe('what was taken back is not brought back by what was said before and comes late – HL7 v2.5.1, 2.5.3 and 6.5.2.21', () => {
+  const permutations = <T>(all: readonly T[]): T[][] =>
+    all.length < 2
+      ? [[...all]]
+      : all.flatMap((one, at) => permutations(all.toSpliced(at, 1)).map(rest => [one, ...rest]))
+
+  /** Tells a house what was said at minutes 0, 1, 2 …, in the order in which the minutes arrive. */
+  const told = async (order: readonly number[], said: readonly (readonly [event: string, ...segments: string[]])[]) => {
+    const one = await openHouse()
+    await sender(one)('ADT^A04')
+    for (const minute of order) {
+      const [event = '', pid = '', ...segments] = said[minute] ?? []
+      const time = `2024031013${String(minute).padStart(2, '0')}00+0000`
+      const msh = `MSH|^~\\&|REG|HOSP|KIN|HOME|${time}||ADT^${event}|L${minute}|P|2.5.1`
+      const bytes = message(
+        msh,
+        `EVN|${event}|${time}`,
+        `PID|1||A1^^^HOSP^MR||Smith^Anna||20150607|F${pid}`,
+        ...segments,
+      )
+      const { ack } = await one.ingest.hl7v2({ grant: everything(), message: bytes })
+      expect(ack).toMatch(/MSA\|AA/)
+    }
+    return one
+  }
+  const pv1 = (fields: Readonly<Record<number, string>>) => segment('PV1', { 2: 'I', 19: 'V1', ...fields })
+  const dg1 = (action: string, code: string) =>
+    segment('DG1', { 1: '1', 3: `${code}^Asthma^I10`, 6: 'W', 20: 'D1', 21: action })
+
+  it.each(permutations([0, 1, 2]).map(order => [order]))('a null of a Patient: %s', async order => {
+    const house = await told(order, [
+      ['A08', '|||1 St^^Town'],
+      ['A08', '|||2 St^^Town||(111)111'],
+      ['A08', '|||""'],
+    ])
+    const patient = await only(house, 'Patient', 'identifier=A1')
+    expect(patient).not.toHaveProperty('address')
+    expect(patient).toMatchObject({ telecom: [{ value: '(111)111' }] })
+  })
+
+  it.each(permutations([0, 1, 2]).map(order => [order]))('a null of a visit: %s', async order => {
+    const house = await told(order, [
+      ['A01', '', pv1({ 7: 'D1^Doc', 8: 'R1^Ref', 14: '1' })],
+      ['A08', '', pv1({ 7: 'D2^Other' })],
+      ['A08', '', pv1({ 7: '""', 14: '""' })],
+    ])
+    const { participant = [], ...visit } = (await only(house, 'Encounter')) as Resource & { participant?: object[] }
+    expect(participant).toMatchObject([{ individual: { display: 'Ref' } }])
+    expect(visit).not.toHaveProperty('hospitalization.admitSource')
+  })
+
+  it.each(permutations([0, 1, 2]).map(order => [order]))('a deleted diagnosis: %s', async order => {
+    const house = await told(order, [
+      ['A08', '', pv1({}), dg1('A', 'J45.0')],
+      ['A08', '', pv1({}), dg1('U', 'J45.1')],
+      ['A08', '', pv1({}), dg1('D', 'J45.1')],
+    ])
+    expect(await only(house, 'Encounter')).not.toHaveProperty('diagnosis')
+    expect(await only(house, 'Condition')).toMatchObject({
+      verificationStatus: { coding: [{ code: 'entered-in-error' }] },
+    })
+  })
+
+  it.each(permutations([0, 1, 2]).map(order => [order]))('what is said again since stands: %s', async order => {
+    const house = await told(order, [
+      ['A08', '|||1 St^^Town', pv1({ 7: 'D1^Doc' }), dg1('A', 'J45.0')],
+      ['A08', '|||""', pv1({ 7: '""' }), dg1('D', 'J45.0')],
+      ['A08', '|||3 St^^Town', pv1({ 7: 'D3^New' }), dg1('A', 'J45.0')],
+    ])
+    expect(await only(house, 'Patient', 'identifier=A1')).toMatchObject({ address: [{ line: ['3 St'] }] })
+    const visit = await only(house, 'Encounter')
+    expect(visit).toMatchObject({ participant: [{ individual: { display: 'New' } }], diagnosis: [expect.anything()] })
+  })
 })

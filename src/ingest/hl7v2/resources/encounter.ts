@@ -5,10 +5,11 @@ import { instantMs, isLate } from '../said-at.ts'
 import { applied, emit, ignore, join, type Scene, visitAuthority, visitNumber } from '../scene.ts'
 import { groupsOf, segmentOf } from '../structure.ts'
 import { codeTable, lookUp } from '../tables.ts'
+import { takenBackSince, withTakenBack } from '../taken-back.ts'
 import { beginVisit, continueVisit, type VisitEvent } from '../visit-state.ts'
 import { mapAccount } from './account.ts'
 import { areByAction, diagnosesOf, takenBack, withAllDiagnoses, withoutDiagnoses } from './condition.ts'
-import { nullsOf } from './nulls.ts'
+import { nullsOf, withoutFields } from './nulls.ts'
 import { visitParticipants } from './participants.ts'
 
 /** PV1 and PV2 → Encounter; gives its reference. */
@@ -30,10 +31,13 @@ export function mapVisit(scene: Scene): string | undefined {
     ...said,
     ...(account === undefined ? {} : { account: [{ reference: account }] }),
   }
-  const { remove, ignored } = nullsOf([pv1, pv2], 'Encounter')
+  const { remove, places, ignored } = nullsOf([pv1, pv2], 'Encounter')
   for (const place of ignored) ignore(scene, place, [pv1, pv2])
   const subject = scene.context.subject
   const gone = takenBack(scene)
+  // A result says of a visit in passing what is known of it: its nulls take nothing away.
+  const nulled = event.moves === 'mention' ? [] : places
+  const taken = { what: [...nulled, ...gone], atMs: scene.saidAtMs }
   const diagnosed = areByAction(scene) ? withAllDiagnoses : (_: Resource, __: Resource, visit: Resource) => visit
   return emit(
     scene,
@@ -42,10 +46,11 @@ export function mapVisit(scene: Scene): string | undefined {
     keyOf(scene, pv1),
     { ...elements, subject },
     {
-      first: resource => beginVisit(resource, event),
+      first: resource => withTakenBack(beginVisit(resource, event), taken),
       over: (stored, anew) => {
-        const visit = diagnosed(stored, anew, continueVisit(stored, anew, event, remove))
-        return withoutDiagnoses(visit, isLate(stored, anew) ? none : gone)
+        const told = withoutTakenBack(anew, takenBackSince(stored, anew))
+        const visit = diagnosed(stored, told, continueVisit(stored, told, event, remove))
+        return withTakenBack(withoutDiagnoses(visit, isLate(stored, anew) ? none : gone), { ...taken, stood: stored })
       },
       keptBy: visitAuthority(scene) ?? scene.sender,
       takesFrom: gone.size > 0 ? ['diagnosis'] : [],
@@ -54,6 +59,11 @@ export function mapVisit(scene: Scene): string | undefined {
 }
 
 const none: ReadonlySet<string> = new Set()
+
+/** What a message that comes late says of a visit, without what was said to be null or deleted since. */
+function withoutTakenBack(visit: Resource, what: readonly string[]): Resource {
+  return withoutDiagnoses(withoutFields(visit, 'Encounter', what) as Resource, new Set(what))
+}
 
 /**
  * What a visit is known by: its number, else the day it began. Without either it is one visit of its kind and day; a

@@ -7,6 +7,8 @@ type Node = { readonly [element: string]: unknown }
 /** What a segment's `""` take away, and the places of those that nothing can be told from. */
 export interface Nulls {
   readonly remove: (resource: Resource) => Resource
+  /** The fields that take something away: `PID-11`. */
+  readonly places: readonly string[]
   readonly ignored: readonly string[]
 }
 
@@ -16,6 +18,7 @@ export function nullsOf(segments: readonly (Segment | undefined)[], resource: st
   const removals = found.flatMap(({ removal }) => removal ?? [])
   return {
     remove: before => removals.reduce<Resource>((next, removal) => removeFrom(next, removal) as Resource, before),
+    places: found.flatMap(({ place, removal }) => (removal === undefined ? [] : [place])),
     ignored: found.flatMap(({ place, removal }) => (removal === undefined ? [place] : [])),
   }
 }
@@ -33,9 +36,22 @@ function nullsIn(segment: Segment, resource: string): { place: string; removal: 
     if (given === undefined) return []
     if (!isNull(field(segment, number)))
       return nullRepetitions(place, given).map(one => ({ place: one, removal: undefined }))
-    const rule = rules.find(({ from, to }) => parsePlace(from).number === number && to !== '$said')
-    return [{ place, removal: rule && removalOf(rule, rules) }]
+    return [{ place, removal: removalBy(number, rules) }]
   })
+}
+
+/** What is said of a resource without what these fields say; places that are no fields of it say nothing. */
+export function withoutFields(said: Node, resource: string, places: readonly string[]): Node {
+  const removals = places.flatMap(place => {
+    const { segment, number } = parsePlace(place)
+    return removalBy(number, rulesOf(segment, resource)) ?? []
+  })
+  return removals.reduce<Node>((next, removal) => removeFrom(next, removal) ?? {}, said)
+}
+
+function removalBy(number: number, rules: readonly FieldRule[]): Removal | undefined {
+  const rule = rules.find(({ from, to }) => parsePlace(from).number === number && to !== '$said')
+  return rule && removalOf(rule, rules)
 }
 
 /** A null among other repetitions does not say which of those that are known it means: `PID-13[1]`. */

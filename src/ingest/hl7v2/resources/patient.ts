@@ -12,7 +12,8 @@ import { applied, type Elements, ignore, join, type Scene, say, tellUncoded, unt
 import { withAuthority } from '../sender.ts'
 import { type Group, groupsOf, segmentOf } from '../structure.ts'
 import { rulesOf } from '../tables.ts'
-import { type Nulls, nullRepetitions, nullsOf } from './nulls.ts'
+import { takenBackSince, withTakenBack } from '../taken-back.ts'
+import { type Nulls, nullRepetitions, nullsOf, withoutFields } from './nulls.ts'
 import { familyDoctors } from './participants.ts'
 import { isOrganization } from './related-person.ts'
 
@@ -126,10 +127,12 @@ function amendment({ row, context, saidAtMs }: Scene, elements: Elements, nulls:
       // What comes late only fills what is absent: time is not turned back.
       const replaces = row.patient === 'replace' && !isLate(current, said)
       const before = replaces ? nulls.remove(current) : current
-      const { identifier, ...lists } = mergedLists(before, elements, replaces)
-      const rest = Object.fromEntries(Object.entries(elements).filter(([name]) => !Object.hasOwn(lists, name)))
+      const told = withoutFields(elements, 'Patient', takenBackSince(current, said))
+      const { identifier, ...lists } = mergedLists(before, told, replaces)
+      const rest = Object.fromEntries(Object.entries(told).filter(([name]) => !Object.hasOwn(lists, name)))
       const laid = { ...before, ...lists }
-      const next = merge(laid, rest, replaces, []) ?? laid
+      const what = row.patient === 'replace' ? nulls.places : []
+      const next = withTakenBack(merge(laid, rest, replaces, []) ?? laid, { stood: current, what, atMs: saidAtMs })
       if (saysTheSame(next, current) && !replaces) return undefined
       return isLate(current, said) || saidAtMs === undefined ? next : withStamps(next, { said: saidAtMs })
     },
