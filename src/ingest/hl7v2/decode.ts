@@ -28,7 +28,10 @@ export function decodeHl7(bytes: Buffer): Decoded {
     texts: pieces(bytes, new TextDecoder(encoding)),
     // Escapes are of the character set that is named.
     decoder: new TextDecoder(hexadecimal(bytes, declared)),
-    warnings: isMistaken ? [mistaken] : isUnnamed ? [unnamed(encoding)] : [],
+    warnings: [
+      ...(isMistaken ? [mistaken] : isUnnamed ? [unnamed(encoding)] : []),
+      ...(encoding === 'utf-8' && !isUtf8(bytes) ? [broken] : []),
+    ],
   }
 }
 
@@ -37,6 +40,8 @@ function unnamed(encoding: string): string {
 }
 
 const mistaken = 'MSH-18 names another character set than UTF-8, and the bytes are UTF-8; they were read as UTF-8.'
+
+const broken = 'Some bytes are not of the character set that is named, UTF-8; U+FFFD stands for each of them.'
 
 /** Of a text that a byte order mark says to be UTF-8, the set that MSH-18 names. */
 function hexadecimal(bytes: Buffer, { encoding }: TextDecoder): string {

@@ -36,6 +36,23 @@ describe('bytes that are UTF-8 under the name of another character set', () => {
   })
 
   it.each<[string, Buffer]>([
+    ['of another set', Buffer.from(text('UNICODE UTF-8', 'M\xfcller'), 'latin1')],
+    ['that were cut', Buffer.from(text('UNICODE UTF-8', 'M\xc3ller'), 'latin1')],
+    [
+      'behind a byte order mark',
+      Buffer.from(text('', '\xef\xbb\xbfM\xfcller').replace(/(.*?)(\xef\xbb\xbf)/s, '$2$1'), 'latin1'),
+    ],
+  ])('bytes that are no UTF-8 where it is named are lost, and that is said: %s', async (_, bytes) => {
+    const house = await openHouse()
+    expect(await send(house, bytes)).toMatch(
+      /ERR\|\|MSH\^1\|100.*Some bytes are not of the character set that is named/,
+    )
+    expect(await family(house)).toBe('M\ufffdller')
+    const { report } = await ingested(house, house.anna, everything(), Buffer.from(bytes))
+    expect(JSON.stringify(report)).toContain('Some bytes are not of the character set')
+  })
+
+  it.each<[string, Buffer]>([
     ['8859/1', Buffer.from(text('8859/1', 'M\xfcller'), 'latin1')],
     ['8859/1 with two letters in a row that begin no UTF-8', Buffer.from(text('8859/1', 'M\xfc\xdfller'), 'latin1')],
     ['8859/1, all ASCII', Buffer.from(text('8859/1', 'Mueller'))],
