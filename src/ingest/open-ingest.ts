@@ -69,7 +69,10 @@ export interface Ingest {
   /** A job that this very grant began; undefined for everybody else. */
   job(id: string, grant: Grant): Promise<Job | undefined>
   /** Takes HL7 v2 messages, one or a batch; the answer is an acknowledgement of each, with the HTTP status that goes with it. Never throws a Problem. */
-  hl7v2(request: { readonly grant: Grant; readonly message: Buffer }): Promise<{ status: number; ack: string }>
+  hl7v2(request: {
+    readonly grant: Grant
+    readonly message: Buffer
+  }): Promise<{ status: number; ack: string; retryAfterSeconds?: number }>
   /** Imports a file of this machine. Throws as `start`; what goes wrong later stands in the report. */
   importFile(options: {
     readonly grant: Grant

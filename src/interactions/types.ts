@@ -124,7 +124,10 @@ export interface IngestPort {
   /** An import that this grant may know of. */
   job(id: string, grant: Grant): Promise<Job | undefined>
   /** Takes HL7 v2 messages in their vertical-bar form, one or a batch; `ack` is the answer, positive or negative. */
-  hl7v2(request: { readonly grant: Grant; readonly message: Buffer }): Promise<{ status: number; ack: string }>
+  hl7v2(request: {
+    readonly grant: Grant
+    readonly message: Buffer
+  }): Promise<{ status: number; ack: string; retryAfterSeconds?: number }>
 }
 
 /** What merges Patients who are one person, and undoes it. */

@@ -1,4 +1,4 @@
-import { newResourceId, type Problem } from '#kernel'
+import { newResourceId, type Problem, type ProblemKind } from '#kernel'
 import type { Outcome } from '../outcome.ts'
 import { reasonTexts } from '../reasons.ts'
 import { delimitersOf, usualDelimiters } from './delimiters.ts'
@@ -69,11 +69,19 @@ export function heldRemark(problem: Problem): Remark {
   return { severity: 'W', location, condition, text: `${problem.text} The message is kept until a person decides.` }
 }
 
+/** Kinds of Problem that pass by: the same message may be taken in when it comes again. */
+export const passing: ReadonlySet<ProblemKind> = new Set(['conflict', 'throttled', 'busy', 'timeout', 'full'])
+
+function textOf({ kind }: Problem): string {
+  const plain = 'The message could not be taken in'
+  return passing.has(kind) ? `${plain} at this moment: nothing of it was written, send it again.` : `${plain}.`
+}
+
 /** What a Problem means to the sender of the message. */
 export function verdictOf(problem: Problem): Verdict {
   const known = verdicts[problem.code] ?? { code: 'AR', condition: '207' }
   const location = problem.expression.map(locationOf).join('~')
-  const text = Object.hasOwn(verdicts, problem.code) ? problem.text : 'The message could not be taken in.'
+  const text = Object.hasOwn(verdicts, problem.code) ? problem.text : textOf(problem)
   return { ...known, text, ...(location === '' ? {} : { location }) }
 }
 

@@ -1,6 +1,6 @@
 import type { Grant } from '#access'
 import { parseResource, type Resource } from '#fhir'
-import { Problem } from '#kernel'
+import { isProblem, Problem } from '#kernel'
 import type { Txn } from '#record'
 import { claimsOf, type PersonClaims } from '../identity/claims.ts'
 import { inWords } from '../identity/guard.ts'
@@ -74,7 +74,7 @@ export async function mergeByMessage(
   for (const plan of plans) {
     const isParted = await wasParted(plan, read, deps)
     if (isParted) remarks.push(parted(plan.group))
-    remaining.push(isParted ? (plan.target ?? '') : await carryOut(plan, read, grant, deps))
+    remaining.push(isParted ? (plan.target ?? '') : await carryOutNow(plan, read, { grant, choices }, deps))
   }
   await documents.put(collection, name, { digest }, { expiresAtMs: deps.clock.nowMs() + rememberedMs })
   return { remaining, remarks }
@@ -197,6 +197,16 @@ async function checkOnePerson(
   const after = target === undefined ? now : await described(target)
   const { kind, elements } = compare({ ...before, identifiers: [] }, { ...after, identifiers: [] })
   if (kind === 'contradicts' || elements.includes('multipleBirth')) throw differing(true, elements, ['MRG-1'])
+}
+
+/** Another message may have merged one of the two since they were looked for: then they are who took their place. */
+async function carryOutNow(plan: Plan, read: Said, { grant, choices }: Deciding, deps: MergeDeps): Promise<string> {
+  try {
+    return await carryOut(plan, read, grant, deps)
+  } catch (error) {
+    if (!isProblem(error) || error.code !== 'ingest.merge-replaced' || plan.decided) throw error
+    return carryOut(await planOf(read, plan.group, { grant, choices }, deps), read, grant, deps)
+  }
 }
 
 async function carryOut(

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { type Grant, requirePermission } from '#access'
-import { isProblem, Problem } from '#kernel'
+import { isProblem, Problem, type ProblemKind } from '#kernel'
 import { type Doubt, type Held, hold } from '../identity/review/held.ts'
 import { inTurns } from '../turns.ts'
-import { accepted, acknowledge, heldRemark, type Remark, type Verdict, verdictOf } from './acknowledge.ts'
+import { accepted, acknowledge, heldRemark, passing, type Remark, type Verdict, verdictOf } from './acknowledge.ts'
 import { acknowledgeBatch } from './acknowledge-batch.ts'
 import { decodeHl7, encodeHl7 } from './decode.ts'
 import type { Message } from './message.ts'
@@ -21,10 +21,22 @@ export interface Request {
 export interface Answer {
   readonly status: number
   readonly ack: string
+  /** Where the same message may be taken in later. */
+  readonly retryAfterSeconds?: number
 }
 
 /** AR: it cannot be taken as it is; AE: the sender can mend it. */
 const statuses: Readonly<Record<Verdict['code'], number>> = { AA: 200, AE: 422, AR: 400 }
+
+/** Where the message has no part in it: whoever drops what is answered with 400 would lose it. */
+const statusByKind: { readonly [kind in ProblemKind]?: number } = {
+  conflict: 409,
+  throttled: 429,
+  fault: 500,
+  busy: 503,
+  timeout: 503,
+  full: 507,
+}
 
 /**
  * Takes one message, or a batch of them, and answers it. Whatever happens, the sender gets an acknowledgement: of a batch one
@@ -77,7 +89,9 @@ async function receiveBatch(file: SplitFile, from: Origin, deps: ReceiveDeps): P
   }
   const status = Math.max(...answers.map(answer => answer.status))
   const acks = answers.map(({ ack }) => ack)
-  return { status, ack: acknowledgeBatch(file, acks, deps.clock.nowMs()) }
+  const waits = answers.flatMap(({ retryAfterSeconds }) => retryAfterSeconds ?? [])
+  const ack = acknowledgeBatch(file, acks, deps.clock.nowMs())
+  return { status, ack, ...(waits.length === 0 ? {} : { retryAfterSeconds: Math.max(...waits) }) }
 }
 
 async function receiveOne(
@@ -110,7 +124,10 @@ function refused(message: Message | undefined, error: unknown, { log, clock }: R
   const problem = isProblem(error) ? error : undefined
   log.warn('message refused', { room: 'ingest', code: problem?.code ?? 'ingest.failed' })
   const verdict = problem === undefined ? internal : verdictOf(problem)
-  return { status: statuses[verdict.code], ack: acknowledge(message, verdict, clock.nowMs()) }
+  const status = statusByKind[problem?.kind ?? 'fault'] ?? statuses[verdict.code]
+  const ack = acknowledge(message, verdict, clock.nowMs())
+  const seconds = problem !== undefined && passing.has(problem.kind) ? (problem.retryAfterSeconds ?? 1) : undefined
+  return { status, ack, ...(seconds === undefined ? {} : { retryAfterSeconds: seconds }) }
 }
 
 const internal: Verdict = { code: 'AR', condition: '207', text: 'The message could not be taken in.' }

@@ -20,6 +20,7 @@ export async function receiveHl7v2(request: FhirRequest, _params: PathParams, ro
   const message = await request.body()
   if (message.length === 0)
     throw new Problem('invalid', 'body.missing', 'This interaction needs a message as its body.')
-  const { status, ack } = await rooms.ingest.hl7v2({ grant, message })
-  return { status, headers: { 'content-type': `${er7}; charset=utf-8` }, body: ack }
+  const { status, ack, retryAfterSeconds: seconds } = await rooms.ingest.hl7v2({ grant, message })
+  const retry: Record<string, string> = seconds === undefined ? {} : { 'retry-after': String(seconds) }
+  return { status, headers: { 'content-type': `${er7}; charset=utf-8`, ...retry }, body: ack }
 }

@@ -1,6 +1,8 @@
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Problem, storageProblem } from '#kernel'
+import { openMemoryStore, type Store } from '#store'
 import {
   createPatient,
   everything,
@@ -26,6 +28,54 @@ const field = (ack: string, segment: string, number: number) =>
     .split('\r')
     .find(line => line.startsWith(segment))
     ?.split('|')[number]
+
+/** A house whose store takes no commit while there is a fault. */
+async function faultyHouse() {
+  const store = openMemoryStore()
+  const state: { fault?: Error } = {}
+  const commit: Store['commit'] = async (...drafts) => {
+    if (state.fault !== undefined) throw state.fault
+    return store.commit(...drafts)
+  }
+  const faulty = new Proxy(store, {
+    get: (target, name) => {
+      const value = name === 'commit' ? commit : Reflect.get(target, name)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  return { house: await openHouse({}, faulty), state }
+}
+
+describe('what is no fault of the message says so – HL7 v2.5.1, 2.9.2.2: the sender is to send it again', () => {
+  const busy = new Problem('busy', 'store.unreachable', 'x', { retryAfterSeconds: 7 })
+  it.each<[string, Error, number, number | undefined]>([
+    ['a full disk', storageProblem('full'), 507, 60],
+    ['a disk that fails', storageProblem('failing'), 503, 5],
+    ['a database that is away', busy, 503, 7],
+    ['a fault of ours', new TypeError('x'), 500, undefined],
+  ])('%s', async (_, fault, status, retryAfterSeconds) => {
+    const { house, state } = await faultyHouse()
+    await createPatient(house.record, { identifier })
+    state.fault = fault
+    const before = await versionsOf(house.record)
+    const answer = await send(house, admission)
+    expect([answer.status, answer.retryAfterSeconds]).toEqual([status, retryAfterSeconds])
+    expect([field(answer.ack, 'MSA', 1), field(answer.ack, 'ERR', 3)?.split('^')[0]]).toEqual(['AR', '207'])
+    expect(/send it again/.test(answer.ack)).toBe(retryAfterSeconds !== undefined)
+    const batch = message(
+      'BHS|^~\\&|A|B',
+      ...admission
+        .toString()
+        .trim()
+        .split(/[\r\n]+/),
+      'BTS|1',
+    )
+    expect(await send(house, batch)).toMatchObject({ status })
+    expect(await versionsOf(house.record)).toBe(before)
+    delete state.fault
+    expect(await send(house, admission)).toMatchObject({ status: 200 })
+  })
+})
 
 describe('one HL7 v2 message – the acknowledgement in original mode', () => {
   it('is taken in for the patient that PID-3 names, within reach of the grant', async () => {
