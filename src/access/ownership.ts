@@ -74,6 +74,19 @@ function withoutMerges(patient: Resource): Resource {
   return { ...patient, link: link.filter(each => !mergeLinks.has((each as { readonly type?: unknown } | null)?.type)) }
 }
 
+/**
+ * The Patients of this server of whom a Patient says that it replaces them, or they it: `ownersOf` leaves them out, and messages about
+ * the one go to the other.
+ *
+ * @param baseUrl  as for `ownersOf`
+ */
+export function mergedWith(patient: Resource, baseUrl: string): ReadonlySet<string> {
+  const links = Array.isArray(patient.link) ? (patient.link as readonly unknown[]) : []
+  const told = links.filter(each => mergeLinks.has((each as { readonly type?: unknown } | null)?.type))
+  const named = pointingsAt({ ...patient, link: told }, ['link', 'other'], addressesAt(baseUrl))
+  return new Set(named.filter(({ type }) => type === 'Patient').map(({ id }) => id))
+}
+
 /** What it is about, or else what the first path of its type that names something leads to. */
 function whatItFollows(resource: Resource, addresses: Addresses): readonly Followed[] {
   for (const path of ownerPaths(resource.resourceType)) {

@@ -1,4 +1,4 @@
-import { type Grant, mayTouch, type Ownership, ownersOf, requireBeyondPatient } from '#access'
+import { type Grant, mayTouch, mergedWith, type Ownership, ownersOf, requireBeyondPatient } from '#access'
 import type { Resource } from '#fhir'
 import { Problem } from '#kernel'
 import type { Holder } from '#search'
@@ -87,8 +87,26 @@ export class Owners {
     const owners = ownersOf(resource, this.#reach.baseUrl)
     const holders = await this.#holders(owners, resource, hints)
     for (const holder of holders) if (!this.#mayWrite(resource, holder, hints.verb)) throw ownerForeign()
+    if (resource.resourceType === 'Patient') await this.#checkMerges(resource, hints.before)
     const isCrowd = owners.kind === 'patients' && owners.patients.length > mostOwners
     return isCrowd ? [await this.#home(resource, hints.verb)] : holders
+  }
+
+  /**
+   * What the hospital sends of one would go to the other: whoever says that two are one may change both. What was said before stays,
+   * whoever changes something else.
+   *
+   * @throws Problem `forbidden` · `record.owner-foreign`
+   */
+  async #checkMerges(patient: Resource, before: Before | undefined): Promise<void> {
+    const { baseUrl } = this.#reach
+    const stood = before?.read()
+    const said = stood === undefined ? new Set<string>() : mergedWith(stood, baseUrl)
+    for (const other of mergedWith(patient, baseUrl).difference(said)) {
+      const isReached = this.#newPatients.has(other) || this.#reach.reachesPatient(this.#grant, other)
+      const holder = isReached ? await this.#known(other) : undefined
+      if (!isReached || (holder !== undefined && !this.#mayWrite(patient, holder, 'u'))) throw ownerForeign()
+    }
   }
 
   async #holders(owners: Ownership, resource: Resource, hints: OwnerHints): Promise<readonly Holder[]> {

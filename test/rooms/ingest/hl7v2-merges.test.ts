@@ -1,4 +1,15 @@
-import { everything, found, grantOf, openHouse, readPatient, type TestHouse, versionsOf } from './house.ts'
+import { parseResource } from '#fhir'
+import {
+  baseUrl,
+  everything,
+  found,
+  grantOf,
+  ofPatient,
+  openHouse,
+  readPatient,
+  type TestHouse,
+  versionsOf,
+} from './house.ts'
 import { message } from './reading.ts'
 
 const msh = (event: string, id: string) => `MSH|^~\\&|REG|HOSP|KIN|HOME|20240310120000+0000||${event}|${id}|P|2.5.1`
@@ -26,6 +37,55 @@ const idOf = async (house: TestHouse, number: string) =>
 const results = async (house: TestHouse, patient: string) =>
   (await found(house.record, 'Observation', `subject=Patient/${patient}`)).length
 
+describe('a link that tells of a merge, by which what is sent about one goes to the other', () => {
+  const linked = (house: TestHouse, id: string, reference: string, type: string, grant = everything()) =>
+    house.record.writer(grant).transact(async txn => {
+      const stored = await txn.read('Patient', id)
+      return txn.update('Patient', id, { ...parseResource(stored?.json ?? ''), link: [{ type, other: { reference } }] })
+    })
+  const two = async () => {
+    const house = await openHouse()
+    for (const number of ['1', '2']) await admit(house, number)
+    return { house, one: await idOf(house, '1'), other: await idOf(house, '2') }
+  }
+  const foreign = expect.objectContaining({ code: 'record.owner-foreign' })
+
+  it.each(['replaced-by', 'replaces'])('is not made by who may change one of them only: %s', async type => {
+    const { house, one, other } = await two()
+    const account = grantOf('user/*.cruds', { patients: [one] })
+    for (const grant of [ofPatient(one), account])
+      for (const id of [other, 'nobody'])
+        for (const reference of [`Patient/${id}`, `Patient/${id}/_history/1`, `${baseUrl}/Patient/${id}`])
+          await expect(linked(house, one, reference, type, grant)).rejects.toEqual(foreign)
+    await result(house, '1', 'F1', '')
+    expect([await results(house, one), await results(house, other)]).toEqual([1, 0])
+  })
+
+  it('is made by who may change both, and stays when who reaches one of them changes something else', async () => {
+    const { house, one, other } = await two()
+    const both = grantOf('user/*.cruds', { patients: [one, other] })
+    await linked(house, one, `Patient/${other}`, 'replaced-by', both)
+    await linked(house, one, `Patient/${other}`, 'replaced-by', ofPatient(one))
+    await expect(linked(house, one, `Patient/${other}`, 'seealso', ofPatient(one))).rejects.toEqual(foreign)
+    await result(house, '1', 'F1', '')
+    expect([await results(house, one), await results(house, other)]).toEqual([0, 1])
+  })
+
+  it('is not made by who may only read the other', async () => {
+    const { house, one, other } = await two()
+    const terms = [...ofPatient(one).terms, ...grantOf('user/*.rs').terms]
+    const grant = { ...grantOf('user/*.rs', { patients: [one, other], patient: one }), terms }
+    await expect(linked(house, one, `Patient/${other}`, 'replaced-by', grant)).rejects.toEqual(foreign)
+  })
+
+  it('leads to another server as before', async () => {
+    const { house, one } = await two()
+    await linked(house, one, 'http://hospital.example/fhir/Patient/2', 'replaced-by', ofPatient(one))
+    await result(house, '1', 'F1', '')
+    expect(await results(house, one)).toBe(1)
+  })
+})
+
 describe('merge messages – HL7 v2.9 chapter 3.6.2', () => {
   it.each(['ADT^A40', 'ADT^A39', 'ADT^A34', 'ADT^A30', 'ADT^A18', 'ADT^A36'])(
     '%s makes two Patients one, and later messages with either number are about that one',
@@ -44,6 +104,16 @@ describe('merge messages – HL7 v2.9 chapter 3.6.2', () => {
       expect([await results(house, source), await results(house, target)]).toEqual([0, 3])
     },
   )
+
+  it('whoever says at once which of two stays is heard: one of them does', async () => {
+    const house = await openHouse()
+    for (const number of ['1', '2']) await admit(house, number)
+    const merge = (stays: number) => [`PID|1||${stays}^^^HOSP^MR||Sample^Ann`, `MRG|${3 - stays}^^^HOSP^MR`]
+    const answers = await Promise.all([1, 2, 1, 2, 2, 1].map(stays => send(house, 'ADT^A40', merge(stays))))
+    expect(answers.map(({ code }) => code)).toEqual(Array(6).fill('AA'))
+    expect(await found(house.record, 'Patient', 'identifier=1&active:not=false')).toHaveLength(1)
+    expect(await found(house.record, 'Patient', 'active=false')).toHaveLength(1)
+  })
 
   it('A40 with several groups merges each', async () => {
     const house = await openHouse()
