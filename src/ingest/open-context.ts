@@ -1,4 +1,4 @@
-import { beyondPatient, type Grant, permits } from '#access'
+import { beyondPatient, type Grant, homeInReach, permits } from '#access'
 import { parseResource } from '#fhir'
 import { isProblem } from '#kernel'
 import type { Record } from '#record'
@@ -51,7 +51,7 @@ export async function openContext(
     subject: Object.freeze({ reference: `Patient/${patient}` }),
     source: `Provenance/${provenanceId}`,
     fingerprint,
-    sharedFingerprint: createFingerprint(await fingerprintKey(documents, commonsKey)),
+    sharedFingerprint: await sharedFingerprint(grant, documents),
     isKnownAs: await descriptionsOf(documents, patient),
     person,
     rivals: rivalsWithin(grant, { id: patient, claims: person }, deps),
@@ -67,6 +67,16 @@ export async function openContext(
     isValid: resource => deps.validator.validate(resource).length === 0,
   }
   return { context, provenanceId, merged, former }
+}
+
+/**
+ * Each account has entries of its own in the commons: whether another family knows the same doctor is nothing that a report tells, and
+ * what one family has in its records is not what another may rename.
+ */
+async function sharedFingerprint(grant: Grant, documents: Documents): Promise<ReadContext['sharedFingerprint']> {
+  const shared = createFingerprint(await fingerprintKey(documents, commonsKey))
+  const home = homeInReach(grant)
+  return home === undefined || home === 'all' ? shared : (...parts) => shared('account', home, ...parts)
 }
 
 /** Undefined for somebody whose place nobody else had, which is nearly everybody. */

@@ -21,7 +21,7 @@ export interface FhirContext extends MapContext {
   canShare(type: string): boolean
   /** Whether the grant may create resources of the type for the patient. */
   canWrite(type: string): boolean
-  /** As `fingerprint`, the same for all patients. */
+  /** As `fingerprint`, the same for all patients: of an account, and of all that comes in under `system/` scopes. */
   sharedFingerprint(...parts: readonly string[]): string
 }
 

@@ -4,6 +4,7 @@ import {
   createPatient,
   everything,
   found,
+  grantOf,
   ingested,
   ofPatient,
   openHouse,
@@ -99,6 +100,43 @@ describe('a FHIR Bundle – https://hl7.org/fhir/R4/bundle.html', () => {
     expect(doctors).toHaveLength(1)
     for (const observation of await found(house.record, 'Observation'))
       expect(observation.performer).toEqual([{ reference: `Practitioner/${doctors[0]?.id}` }])
+  })
+
+  it('keeps the doctor of each account by itself: neither tells of the other, nor is changed by it', async () => {
+    const house = await openHouse()
+    const file = (family: string) => {
+      const identifier = [{ system: 'urn:d', value: '9' }]
+      const doctor = { resourceType: 'Practitioner', id: 'd', identifier, name: [{ family }] }
+      return bundle(entry(doctor), entry(weight('Patient/p', { performer: [{ reference: 'Practitioner/d' }] })))
+    }
+    const accounts = [
+      {
+        patient: house.anna,
+        grant: grantOf('user/*.cruds', { account: 'a', patients: [house.anna] }),
+        family: 'Brandt',
+      },
+      {
+        patient: house.bert,
+        grant: grantOf('user/*.cruds', { account: 'b', patients: [house.bert] }),
+        family: 'Brand',
+      },
+    ]
+    for (const { patient, grant, family } of accounts)
+      for (const [created, duplicate] of [
+        [2, 0],
+        [0, 2],
+      ])
+        expect((await ingested(house, patient, grant, file(family))).counts).toMatchObject({ created, duplicate })
+    const [doctors, others] = await Promise.all(
+      accounts.map(({ grant }) => found(house.record, 'Practitioner', '', grant)),
+    )
+    expect([doctors, others]).toMatchObject([[{ name: [{ family: 'Brandt' }] }], [{ name: [{ family: 'Brand' }] }]])
+    const [mine = '', theirs = ''] = [doctors, others].map(all => String(all?.[0]?.id))
+    expect(mine).not.toBe(theirs)
+    for (const { patient, grant } of accounts) {
+      const [observation] = await found(house.record, 'Observation', '', grant)
+      expect(observation?.performer).toEqual([{ reference: `Practitioner/${patient === house.anna ? mine : theirs}` }])
+    }
   })
 
   it('keeps name and identifier, and the code of a medication, where the grant may not write the commons', async () => {
