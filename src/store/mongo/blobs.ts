@@ -1,9 +1,10 @@
 import type { mongo } from 'mongoose'
 import { type Clock, type Log, Problem } from '#kernel'
 import type { BlobChunk, CompartmentId } from '../contract.ts'
+import { idBytes } from '../ids.ts'
 import { inOrder } from '../well-formed.ts'
 import { toProblem } from './failures.ts'
-import { type BlobRow, type ChunkRow, idBytes, sealedFromDatabase, toBuffer } from './rows.ts'
+import { type BlobRow, type ChunkRow, sealedFromDatabase, toBuffer } from './rows.ts'
 import type { Transaction, Transactions } from './transactions.ts'
 
 // Chunks written or read at once, about 1 MB; deleted at once, about 16 MB freed.

@@ -1,7 +1,8 @@
 import { mongo } from 'mongoose'
 import type { Changes, CompartmentId } from '../contract.ts'
+import { idBytes, toHex } from '../ids.ts'
 import { isUnreachable } from './failures.ts'
-import { type CommitRow, type HeadRow, idBytes, toHex } from './rows.ts'
+import type { CommitRow, HeadRow } from './rows.ts'
 
 /** Head moves only: a claim that it did not move, and what is sealed anew, write a head's row and leave `n`. */
 const moves = [

@@ -1,6 +1,7 @@
 import type { mongo } from 'mongoose'
+import { toHex } from '../ids.ts'
 import { isMisplaced } from './ledger.ts'
-import { type BlobRow, type ChunkRow, type EntryRow, type HeadRow, type PlaceRow, toHex } from './rows.ts'
+import type { BlobRow, ChunkRow, EntryRow, HeadRow, PlaceRow } from './rows.ts'
 import { schemas } from './schema.ts'
 
 /** Tells of faults by collection, number and count: never of content, and never more than a few of a kind. */

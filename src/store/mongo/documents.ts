@@ -1,16 +1,16 @@
 import type { mongo } from 'mongoose'
 import type { Conflict } from '../conflict.ts'
 import type { DocumentWrite, StoredDocument } from '../contract.ts'
+import { keyBytes, toHex } from '../ids.ts'
 import { documentName } from '../well-formed.ts'
-import { type DocumentRow, documentFrom, keyBytes, toBuffer, toHex } from './rows.ts'
+import { type DocumentRow, documentFrom, toBuffer } from './rows.ts'
 import { Abandoned, type Transaction } from './transactions.ts'
 
 type Write = mongo.AnyBulkWriteOperation<DocumentRow>
 
-/** How many rows a list of writes must match, insert and remove when all its conditions hold. */
+/** How many rows a list of writes must match or make, and remove, when all its conditions hold. */
 interface Expected {
   updated: number
-  inserted: number
   deleted: number
 }
 
@@ -75,15 +75,13 @@ export class Documents {
 
   /** @throws Abandoned when one of the writes was decided on another revision */
   async write(writes: readonly DocumentWrite[], { session, id }: Transaction): Promise<void> {
-    const expected: Expected = { updated: 0, inserted: 0, deleted: 0 }
-    const sent = writes.flatMap(write => writesFor(write, id, expected))
-    const whatever = writes.filter(({ op, ifRevision }) => op === 'delete' && ifRevision === undefined)
+    const expected: Expected = { updated: 0, deleted: 0 }
+    const sent = withoutRepeats(writes).flatMap(write => writesFor(write, id, expected))
+    const whatever = writes.filter(isWhatever)
     if (sent.length > 0) {
       const done = await this.#rows.bulkWrite(sent, { session })
       const asExpected =
-        done.matchedCount + done.upsertedCount === expected.updated &&
-        done.insertedCount === expected.inserted &&
-        done.deletedCount === expected.deleted
+        done.matchedCount + done.upsertedCount === expected.updated && done.deletedCount === expected.deleted
       if (!asExpected) throw new Abandoned()
     }
     if (whatever.length > 0)
@@ -92,6 +90,27 @@ export class Documents {
         { session },
       )
   }
+}
+
+/** Whether writes must not share a transaction with others: of what is removed whatever it is nobody counts how much it was. */
+export function isAlone(writes: readonly DocumentWrite[]): boolean {
+  return writes.some(isWhatever)
+}
+
+function isWhatever({ op, ifRevision }: DocumentWrite): boolean {
+  return op === 'delete' && ifRevision === undefined
+}
+
+/** Commits of one patient all name the same document: what was found to hold holds until it is written in between. */
+function withoutRepeats(writes: readonly DocumentWrite[]): readonly DocumentWrite[] {
+  const held = new Map<string, number | undefined>()
+  return writes.filter(write => {
+    const name = documentName(write)
+    const isRepeated = write.op === 'check' && held.has(name) && held.get(name) === write.ifRevision
+    if (write.op === 'check') held.set(name, write.ifRevision)
+    else held.delete(name)
+    return !isRepeated
+  })
 }
 
 const isAlive = ({ e }: DocumentRow, nowMs: number): boolean => e === undefined || nowMs < e
@@ -113,11 +132,12 @@ type Put = Extract<DocumentWrite, { op: 'put' }>
 
 /** Nothing is there to be locked: who writes the name in the same moment meets what was there for a moment. */
 function absence(name: Named, w: Buffer, expected: Expected): Write[] {
-  expected.inserted++
+  expected.updated++
   expected.deleted++
+  const filter = { ...name, r: 0 }
   return [
-    { insertOne: { document: { ...name, r: 0, b: Buffer.alloc(0), w } } },
-    { deleteOne: { filter: { ...name, r: 0 } } },
+    { updateOne: { filter, update: { $set: { b: Buffer.alloc(0), w } }, upsert: true } },
+    { deleteOne: { filter } },
   ]
 }
 
@@ -126,9 +146,10 @@ function removal(name: Named, r: number, expected: Expected): Write[] {
   return [{ deleteOne: { filter: { ...name, r } } }]
 }
 
+/** No row is of revision 0, and one of another is met as a duplicate. As an update it goes with the others in one trip. */
 function insertion(name: Named, write: Put, w: Buffer, expected: Expected): Write[] {
-  expected.inserted++
-  return [{ insertOne: { document: { ...name, r: 1, ...fieldsOf(write, w) } } }]
+  expected.updated++
+  return [{ updateOne: { filter: { ...name, r: 0 }, update: { $set: { r: 1, ...fieldsOf(write, w) } }, upsert: true } }]
 }
 
 function fieldsOf({ group, expiresAtMs, sealed }: Pick<StoredDocument, 'group' | 'expiresAtMs' | 'sealed'>, w: Buffer) {

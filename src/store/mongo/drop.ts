@@ -1,7 +1,8 @@
 import type { mongo } from 'mongoose'
 import type { CompartmentId } from '../contract.ts'
+import { idBytes, toHex } from '../ids.ts'
 import type { Blobs } from './blobs.ts'
-import { type EntryRow, type HeadRow, idBytes, type PlaceRow, type SegmentRow, tagOf, toHex } from './rows.ts'
+import { type EntryRow, type HeadRow, type PlaceRow, type SegmentRow, tagOf } from './rows.ts'
 import type { Transaction, Transactions } from './transactions.ts'
 
 /** Few enough that a transaction ends long before the server ends it (a minute), and that who reads meanwhile hardly notices. */

@@ -42,7 +42,7 @@ export function isForgotten(error: unknown): boolean {
 }
 
 const networkNames =
-  /^Mongo(?:ose)?(Network|NetworkTimeout|ServerSelection|PoolCleared|ConnectionPool|Topology|ServerClosed|WaitQueueTimeout|ExpiredSession)/
+  /^(?:Mongo(?:ose)?(?:Network|NetworkTimeout|ServerSelection|PoolCleared|ConnectionPool|Topology|ServerClosed|WaitQueueTimeout|ExpiredSession)|PoolClearedOnNetwork)/
 
 /** A primary that steps down or shuts down. @see https://github.com/mongodb/specifications server-discovery-and-monitoring, "not writable primary" */
 const steppingDown: ReadonlySet<number> = new Set([

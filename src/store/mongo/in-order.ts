@@ -15,6 +15,16 @@ export class InOrder {
     return running
   }
 
+  /** Whether nothing that touches one of these keys runs or waits. */
+  isFree(keys: readonly string[]): boolean {
+    return keys.every(key => !this.#last.has(key))
+  }
+
+  /** Resolves when what touches one of these keys now does so no more. */
+  async free(keys: readonly string[]): Promise<void> {
+    await Promise.allSettled(new Set(keys.flatMap(key => this.#last.get(key) ?? [])))
+  }
+
   #forget(keys: readonly string[], running: Promise<unknown>): void {
     this.#running.delete(running)
     for (const key of keys) if (this.#last.get(key) === running) this.#last.delete(key)

@@ -1,8 +1,8 @@
 import type { mongo } from 'mongoose'
 import { silentLog } from '#kernel'
 import type { KeyRows, KeyStore, KeysChange, Note, Tombstone, WrappedKey } from '../contract.ts'
+import { paramsFrom } from '../key-params.ts'
 import { OthersWatch } from './changes.ts'
-import { toProblem } from './failures.ts'
 import { type MongoOptions, type OpenDatabase, openDatabase } from './open-database.ts'
 import { type CommitRow, toBuffer } from './rows.ts'
 import type { Transaction } from './transactions.ts'
@@ -64,13 +64,8 @@ class OpenMongoKeys implements MongoKeys {
     return this.#database.isReady()
   }
 
-  async #read<T>(work: () => Promise<T>): Promise<T> {
-    this.#database.transactions.checkOpen()
-    try {
-      return await work()
-    } catch (error) {
-      throw toProblem(error)
-    }
+  #read<T>(work: () => Promise<T>): Promise<T> {
+    return this.#database.read(work)
   }
 
   change(change: KeysChange): Promise<boolean> {
@@ -109,11 +104,19 @@ class OpenMongoKeys implements MongoKeys {
     return this.#read(async () => (await this.#keys.find({}).toArray()).map(keyFrom))
   }
 
-  tombstone(owner: string): Promise<Tombstone | undefined> {
+  #one<R extends { readonly _id: string }, T>(
+    rows: mongo.Collection<R>,
+    name: string,
+    from: (row: R) => T,
+  ): Promise<T | undefined> {
     return this.#read(async () => {
-      const row = await this.#tombstones.findOne({ _id: owner })
-      return row === null ? undefined : tombstoneFrom(row)
+      const row = await rows.findOne({ _id: name } as mongo.Filter<R>)
+      return row === null ? undefined : from(row as R)
     })
+  }
+
+  tombstone(owner: string): Promise<Tombstone | undefined> {
+    return this.#one(this.#tombstones, owner, tombstoneFrom)
   }
 
   tombstones(): Promise<readonly Tombstone[]> {
@@ -121,10 +124,7 @@ class OpenMongoKeys implements MongoKeys {
   }
 
   note(name: string): Promise<Note | undefined> {
-    return this.#read(async () => {
-      const row = await this.#notes.findOne({ _id: name })
-      return row === null ? undefined : noteFrom(row)
-    })
+    return this.#one(this.#notes, name, noteFrom)
   }
 
   notes(prefix: string): Promise<readonly Note[]> {
@@ -207,16 +207,6 @@ function keyFrom({ o, k, v, b, p, m }: KeyRow): WrappedKey {
 
 const tombstoneFrom = ({ _id, d, m }: TombstoneRow): Tombstone => ({ owner: _id, atMs: d, ...vouchedFor(m) })
 const noteFrom = ({ _id, b, m }: NoteRow): Note => ({ name: _id, value: new Uint8Array(b), ...vouchedFor(m) })
-
-/** A row that was damaged must not hide the others: without its parameters it does not unwrap, and that is told then. */
-function paramsFrom(text: string): WrappedKey['params'] {
-  try {
-    const parsed: unknown = JSON.parse(text)
-    return typeof parsed === 'object' && parsed !== null ? (parsed as WrappedKey['params']) : {}
-  } catch {
-    return {}
-  }
-}
 
 /**
  * Opens the keystore in a MongoDB database of its own.

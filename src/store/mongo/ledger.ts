@@ -1,19 +1,9 @@
 import type { mongo } from 'mongoose'
 import type { Conflict } from '../conflict.ts'
 import type { Append, CompartmentId, Entry, Locator, Place } from '../contract.ts'
+import { idBytes, toHex } from '../ids.ts'
 import { type CheckedCommit, checkRestored } from '../well-formed.ts'
-import {
-  type EntryRow,
-  entryFrom,
-  type HeadRow,
-  headAfter,
-  idBytes,
-  type PlaceRow,
-  rowOf,
-  tagOf,
-  toBuffer,
-  toHex,
-} from './rows.ts'
+import { type EntryRow, entryFrom, type HeadRow, headAfter, type PlaceRow, rowOf, tagOf, toBuffer } from './rows.ts'
 import { Abandoned, type Transaction } from './transactions.ts'
 
 /** The entries, their heads, and where the newest of each resource lies. */
@@ -97,23 +87,24 @@ export class Ledger {
   }
 
   /**
-   * Appends what a commit holds, if heads and versions are those it was decided on.
+   * Appends what commits hold, one behind the other, if heads and versions are those they were decided on.
    *
    * @throws Abandoned when one of them is not
    */
-  async append(commit: CheckedCommit, { session, id }: Transaction): Promise<void> {
-    if (commit.appends.length === 0) return
+  async append(commits: readonly CheckedCommit[], { session, id }: Transaction): Promise<void> {
+    const appends = commits.flatMap(commit => commit.appends)
+    if (appends.length === 0) return
     const heads = await this.#heads.bulkWrite(
-      commit.appends.map(append => headWrite(append, id)),
+      appends.map(append => headWrite(append, id)),
       { session },
     )
-    if (heads.matchedCount + heads.upsertedCount !== commit.appends.length) throw new Abandoned()
-    const placed = [...commit.byLocator].map(([locator, entries]) => placeWrite(locator, entries))
+    if (heads.matchedCount + heads.upsertedCount !== appends.length) throw new Abandoned()
+    const placed = commits.flatMap(({ byLocator }) => [...byLocator]).map(placeWrite)
     if (placed.length === 0) return
     const places = await this.#places.bulkWrite(placed, { session })
-    if (places.matchedCount + places.insertedCount !== placed.length) throw new Abandoned()
+    if (places.matchedCount + places.upsertedCount !== placed.length) throw new Abandoned()
     await this.#entries.insertMany(
-      commit.appends.flatMap(({ entries }) => entries.map(rowOf)),
+      appends.flatMap(({ entries }) => entries.map(rowOf)),
       { session },
     )
   }
@@ -219,12 +210,12 @@ function headWrite(append: Append, w: Buffer): mongo.AnyBulkWriteOperation<HeadR
 }
 
 // The entries come in the order of versions, copies of a version side by side.
-function placeWrite(locator: Locator, entries: readonly Entry[]): mongo.AnyBulkWriteOperation<PlaceRow> {
+function placeWrite([locator, entries]: readonly [Locator, readonly Entry[]]): mongo.AnyBulkWriteOperation<PlaceRow> {
   const before = (entries[0]?.version ?? 1) - 1
   const v = entries.at(-1)?.version ?? 1
   const copies = entries.filter(({ version }) => version === v)
   const at = copies.map(({ compartment, seq }) => ({ c: idBytes(compartment), s: seq }))
-  const _id = idBytes(locator)
-  if (before === 0) return { insertOne: { document: { _id, v, at } } }
-  return { updateOne: { filter: { _id, v: before }, update: { $set: { v, at } } } }
+  // No row is of version 0, and one of another is met as a duplicate: so all are updates, which go in one trip.
+  const filter = { _id: idBytes(locator), v: before }
+  return { updateOne: { filter, update: { $set: { v, at } }, upsert: before === 0 } }
 }

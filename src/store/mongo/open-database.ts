@@ -41,6 +41,8 @@ export interface OpenDatabase<K extends DatabaseKind> extends Connected {
   /** 8 random bytes of this opening, with which the ids of its transactions begin. */
   readonly opening: Buffer
   readonly transactions: Transactions
+  /** Reads while it is open. @throws Problem as `Store` */
+  read<T>(work: () => Promise<T>): Promise<T>
   collection<T extends mongo.Document>(name: keyof Models<K> & string): mongo.Collection<T>
   /** Lets what is under way end, does what is left to do, and leaves. Twice is harmless. */
   close(before?: () => Promise<unknown>): Promise<void>
@@ -76,6 +78,7 @@ export async function openDatabase<K extends DatabaseKind>(
       commits: database.collection<CommitRow>('commits'),
       opening: openingId,
       ensureOpening: () => opening.ensure(waitMs, log),
+      announce: session => opening.announce(session),
       waitMs,
     })
     return {
@@ -85,6 +88,14 @@ export async function openDatabase<K extends DatabaseKind>(
       isNew,
       opening: openingId,
       transactions,
+      read: async work => {
+        transactions.checkOpen()
+        try {
+          return await work()
+        } catch (error) {
+          throw toProblem(error)
+        }
+      },
       collection: name => database.collection(models[name].collection.collectionName),
       close: async before => {
         await transactions.close()

@@ -1,4 +1,4 @@
-import type { Connection, mongo } from 'mongoose'
+import { type Connection, mongo } from 'mongoose'
 import type { Log } from '#kernel'
 import { busyProblem, isDuplicate, isTransient, toProblem } from './failures.ts'
 import { durable } from './transactions.ts'
@@ -10,6 +10,8 @@ export interface OpeningRow {
   /** When it said last that it is there, by the server's clock. */
   readonly seen: Date
   readonly w?: Buffer
+  /** Ids of the sessions in which it writes. */
+  readonly sessions?: readonly Buffer[]
 }
 
 const keptMs = 10_000
@@ -27,6 +29,7 @@ export class Opening {
   readonly #connection: Connection
   readonly #id: Buffer
   readonly #alone: boolean
+  readonly #sessions = new Set<string>()
   #timer: NodeJS.Timeout | undefined
   #seenMs = 0
 
@@ -53,13 +56,23 @@ export class Opening {
       if (performance.now() >= deadline) throw busyProblem()
       await new Promise(resolve => setTimeout(resolve, 200))
     }
+    this.#sessions.clear()
     const renew = () =>
-      this.#renew().catch(error =>
+      this.#renew(log).catch(error =>
         log.warn('the database does not answer', { room: 'store', code: toProblem(error).code }),
       )
     clearInterval(this.#timer)
     this.#timer = setInterval(() => void renew(), renewEveryMs).unref()
     this.#seenMs = performance.now()
+  }
+
+  /** Lets the others know in which sessions this process writes, each before it is used: they end what it leaves when it dies. */
+  async announce(session: mongo.ClientSession): Promise<void> {
+    const id = Buffer.from(session.id?.id.buffer ?? [])
+    const name = id.toString('hex')
+    if (this.#sessions.has(name)) return
+    await this.#rows.updateOne({ _id: this.#id }, { $addToSet: { sessions: id } })
+    this.#sessions.add(name)
   }
 
   /** A process that stood still for so long that others took it for dead must come in anew before it writes. */
@@ -87,12 +100,34 @@ export class Opening {
     }
   }
 
-  async #renew(): Promise<void> {
+  async #renew(log: Log): Promise<void> {
     const beganMs = performance.now()
     // Who was taken for dead is not there any more, and does not come back by this.
     if (beganMs - this.#seenMs > keptMs) return
-    await this.#rows.updateOne({ _id: this.#id }, seenNow({ alone: this.#alone }), { upsert: true })
+    const renewed = { upsert: true, returnDocument: 'after' } as const
+    const row = await this.#rows.findOneAndUpdate({ _id: this.#id }, seenNow({ alone: this.#alone }), renewed)
     this.#seenMs = beganMs
+    if (row !== null) await this.#endTheDead(row.seen, log)
+  }
+
+  /** What they had in hand would be kept from everybody until the server gives it up, a minute later. */
+  async #endTheDead(now: Date, log: Log): Promise<void> {
+    const dead = { _id: { $nin: [door, this.#id] }, seen: { $lt: new Date(now.getTime() - keptMs) } }
+    for await (const { _id, seen, sessions = [] } of this.#rows.find(dead)) {
+      await this.#endSessions(sessions).catch(error =>
+        log.warn('what a process that died had in hand is kept until the database gives it up', {
+          room: 'store',
+          code: toProblem(error).code,
+        }),
+      )
+      await this.#rows.deleteOne({ _id, seen })
+    }
+  }
+
+  async #endSessions(sessions: readonly Buffer[]): Promise<void> {
+    if (sessions.length === 0) return
+    const ids = sessions.map(id => ({ id: new mongo.Binary(id, mongo.Binary.SUBTYPE_UUID) }))
+    await this.#connection.getClient().db('admin').command({ killSessions: ids })
   }
 
   async leave(log: Log): Promise<void> {

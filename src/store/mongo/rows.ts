@@ -1,7 +1,8 @@
 import type { mongo } from 'mongoose'
 import { Problem } from '#kernel'
 import type { Append, Entry, Sealed, Segment, StoredDocument } from '../contract.ts'
-import { checkHexKey, checkId16, headTagBytes } from '../well-formed.ts'
+import { idBytes, toHex } from '../ids.ts'
+import { headTagBytes } from '../well-formed.ts'
 
 /**
  * The rows of each collection. Names are one letter, because MongoDB writes them into every row:
@@ -78,22 +79,6 @@ export interface CommitRow {
   /** 8 bytes of the opening that wrote it, and its count there. */
   readonly _id: Buffer
   readonly at: Date
-}
-
-/** The 16 bytes of a compartment id or locator. @throws Problem `fault` · `store.id-malformed` */
-export function idBytes(id: string): Buffer {
-  checkId16(id)
-  return Buffer.from(id, 'hex')
-}
-
-/** The bytes of a document's key or group. @throws Problem `fault` · `store.id-malformed` */
-export function keyBytes(key: string): Buffer {
-  checkHexKey(key)
-  return Buffer.from(key, 'hex')
-}
-
-export function toHex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
 }
 
 /** MongoDB refuses rows of more than 16 MiB; what else is in a row is a few hundred bytes. */

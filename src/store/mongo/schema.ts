@@ -29,7 +29,13 @@ const commits = schema({ ...byBytes, at: { type: Date, required: true } }, [
 ])
 /** What a database is, and who has it open. */
 const house = schema({ _id: text })
-const openings = schema({ _id: bytes, alone: Boolean, seen: { type: Date, required: true }, w: Schema.Types.Buffer })
+const openings = schema({
+  _id: bytes,
+  alone: Boolean,
+  seen: { type: Date, required: true },
+  w: Schema.Types.Buffer,
+  sessions: [Schema.Types.Buffer],
+})
 
 /** Shard by `c` (heads and places: by `_id`; documents: by `n` and `k`), then each unique index begins with its shard key. */
 const storeSchemas = {

@@ -1,5 +1,6 @@
 import { mongo } from 'mongoose'
 import { type Clock, silentLog, systemClock } from '#kernel'
+import { closedProblem } from '../closed.ts'
 import { Conflict } from '../conflict.ts'
 import type {
   BlobChunk,
@@ -16,10 +17,12 @@ import type {
   StoreStats,
   Stretch,
 } from '../contract.ts'
+import { idBytes } from '../ids.ts'
 import { type CheckedCommit, checkCommit, checkId16, documentName } from '../well-formed.ts'
 import { Blobs } from './blobs.ts'
 import { Feed, OthersWatch } from './changes.ts'
 import { findFaults } from './check.ts'
+import { Commits } from './commits.ts'
 import { Documents } from './documents.ts'
 import { CompartmentDrop } from './drop.ts'
 import { toProblem } from './failures.ts'
@@ -32,7 +35,6 @@ import {
   type DocumentRow,
   type EntryRow,
   type HeadRow,
-  idBytes,
   type PlaceRow,
   type SegmentRow,
   segmentFrom,
@@ -79,7 +81,9 @@ class OpenMongoStore implements MongoStore {
   readonly #feed: Feed
   readonly #others: OthersWatch
   readonly #stretches: Stretches
+  readonly #commits: Commits
   #mark = 0
+  #closing = false
 
   constructor(database: Database, rows: ReturnType<typeof collectionsOf>, blobs: Blobs) {
     this.#database = database
@@ -94,6 +98,11 @@ class OpenMongoStore implements MongoStore {
       entriesFrom: (of, from, limit) => this.#ledger.entriesFrom(of, from, limit),
     })
     this.#drop = new CompartmentDrop({ ...rows, transactions: database.transactions, blobs })
+    this.#commits = new Commits({
+      transactions: database.transactions,
+      apply: (commits, transaction) => this.#apply(commits, transaction),
+      whatWasLost: commit => this.#whatWasLost(commit),
+    })
   }
 
   get isNew(): boolean {
@@ -105,18 +114,16 @@ class OpenMongoStore implements MongoStore {
   }
 
   async commit(commit: Commit): Promise<CommitResult> {
-    this.#database.transactions.checkOpen()
-    const checked = checkCommit(commit)
-    return this.#database.transactions.write<CommitResult>({
-      keys: keysOf(checked),
-      work: async transaction => {
-        await this.#ledger.append(checked, transaction)
-        await this.#documents.write(checked.documents, transaction)
-        return { ok: true }
-      },
-      already: () => ({ ok: true }),
-      abandoned: () => this.#whatWasLost(checked),
-    })
+    if (this.#closing) throw closedProblem()
+    return this.#commits.add(checkCommit(commit))
+  }
+
+  async #apply(commits: readonly CheckedCommit[], transaction: Transaction): Promise<void> {
+    await this.#ledger.append(commits, transaction)
+    await this.#documents.write(
+      commits.flatMap(({ documents }) => documents),
+      transaction,
+    )
   }
 
   /** All of it at one moment; undefined when it would not be lost now. */
@@ -134,13 +141,8 @@ class OpenMongoStore implements MongoStore {
     return conflict.result()
   }
 
-  async #read<T>(work: () => Promise<T>): Promise<T> {
-    this.#database.transactions.checkOpen()
-    try {
-      return await work()
-    } catch (error) {
-      throw toProblem(error)
-    }
+  #read<T>(work: () => Promise<T>): Promise<T> {
+    return this.#database.read(work)
   }
 
   heads(compartments: readonly CompartmentId[]): Promise<ReadonlyMap<CompartmentId, number>> {
@@ -334,13 +336,10 @@ class OpenMongoStore implements MongoStore {
   }
 
   async close(): Promise<void> {
+    this.#closing = true
+    await this.#commits.settled()
     await this.#database.close(() => Promise.all([this.#feed.close(), this.#others.close()]))
   }
-}
-
-function keysOf({ appends, documents, byLocator }: CheckedCommit): string[] {
-  const compartments = appends.map(({ compartment }) => compartment)
-  return [...compartments, ...byLocator.keys(), ...documents.map(documentName)]
 }
 
 /**

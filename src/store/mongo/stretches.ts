@@ -1,6 +1,7 @@
 import type { mongo } from 'mongoose'
 import type { CompartmentId, Entry, Segment, Stretch } from '../contract.ts'
-import { type EntryRow, entryFrom, idBytes, type SegmentRow, segmentFrom, toHex } from './rows.ts'
+import { idBytes, toHex } from '../ids.ts'
+import { type EntryRow, entryFrom, type SegmentRow, segmentFrom } from './rows.ts'
 
 /** What is asked for in one question, and about how large a page is. */
 const atOnce = { compartments: 128, bytes: 1024 * 1024, rows: 500 } as const

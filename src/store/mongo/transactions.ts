@@ -48,6 +48,10 @@ export interface Task<T> {
   readonly already: () => T
   /** Asked when the work was abandoned; an answer ends it, undefined means to try again. */
   readonly abandoned?: () => Promise<T | undefined>
+  /** Asked when the server has refused an attempt, of which nothing is there for certain: an answer ends it, undefined means to try again. */
+  readonly cameToNothing?: () => T | undefined
+  /** Since when somebody waits for it, by `performance.now`, if not since now. */
+  readonly sinceMs?: number
 }
 
 /** Parts of a store that is open. */
@@ -58,6 +62,8 @@ export interface TransactionParts {
   readonly opening: Buffer
   /** Whether this process may still write; it comes in anew when it was taken for dead. */
   readonly ensureOpening: () => Promise<void>
+  /** Lets others know of a session in which this process writes. */
+  readonly announce: (session: mongo.ClientSession) => Promise<void>
   /** How long a write is tried again before it is refused. */
   readonly waitMs: number
 }
@@ -80,6 +86,16 @@ export class Transactions {
     if (this.#closing) throw closedProblem()
   }
 
+  /** Whether nothing that touches one of these keys is under way. */
+  isFree(keys: readonly string[]): boolean {
+    return this.#inOrder.isFree(keys)
+  }
+
+  /** Resolves when what touches one of these keys now has come to its end. */
+  free(keys: readonly string[]): Promise<void> {
+    return this.#inOrder.free(keys)
+  }
+
   /**
    * Runs a write transaction that is durable when the promise resolves. The work may run several times; its only effects must be on the
    * database.
@@ -99,22 +115,33 @@ export class Transactions {
   }
 
   async #untilDone<T>(task: Task<T>, id: Buffer): Promise<T> {
-    await this.#parts.ensureOpening()
-    const deadline = performance.now() + this.#parts.waitMs
+    const deadline = (task.sinceMs ?? performance.now()) + this.#parts.waitMs
     let mayBeThere = false
     for (let attempt = 0; ; attempt++) {
+      await this.#ensureOpening(mayBeThere)
       const outcome = await this.#attempt(task, id, deadline)
       if ('done' in outcome) return outcome.done
       mayBeThere ||= outcome.mayBeThere
+      const end = mayBeThere || isUnreachable(outcome.error) ? undefined : task.cameToNothing?.()
+      if (end !== undefined) return end
       if (performance.now() >= deadline || !outcome.again)
         throw mayBeThere ? unknownProblem(outcome.error) : refusalFor(outcome.error)
       await backOff(attempt)
     }
   }
 
+  async #ensureOpening(mayBeThere: boolean): Promise<void> {
+    try {
+      await this.#parts.ensureOpening()
+    } catch (error) {
+      throw mayBeThere ? unknownProblem(error) : error
+    }
+  }
+
   async #attempt<T>(task: Task<T>, id: Buffer, deadline: number): Promise<Outcome<T>> {
     const session = this.#parts.connection.getClient().startSession()
     try {
+      await this.#parts.announce(session)
       session.startTransaction(inTransaction)
       if (!(await this.#leaveMark(session, id))) return { done: task.already() }
       const done = await task.work({ session, id })

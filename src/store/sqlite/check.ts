@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { toHex } from '../ids.ts'
 import type { Compartments } from './compartments.ts'
-import { bucketOf, numberOf, toHex, toRowId } from './row-ids.ts'
+import { bucketOf, numberOf, toRowId } from './row-ids.ts'
 
 /** Tells of faults by table, number and count: never of content, and never more than a few of a kind. */
 const faultsOfAKind = 10

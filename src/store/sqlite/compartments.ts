@@ -1,7 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { CompartmentId } from '../contract.ts'
+import { idBytes, toHex } from '../ids.ts'
 import { maxEntries } from '../well-formed.ts'
-import { idBytes, numberOf, seqOf, toHex, toRowId } from './row-ids.ts'
+import { numberOf, seqOf, toRowId } from './row-ids.ts'
 
 /**
  * The short numbers of compartments. A number is never given twice, so the way back from number to id may be remembered;

@@ -1,8 +1,9 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Conflict } from '../conflict.ts'
 import type { DocumentWrite, StoredDocument } from '../contract.ts'
+import { keyBytes, toHex } from '../ids.ts'
 import { documentName } from '../well-formed.ts'
-import { keyBytes, sealedFromDatabase, toHex } from './row-ids.ts'
+import { sealedFromDatabase } from './row-ids.ts'
 import { prepareAll, prepareRow } from './statements.ts'
 
 const columns = 'collection, key, revision, belongs, expires, sealed'

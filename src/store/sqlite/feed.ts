@@ -1,8 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { randomId16 } from '#kernel'
 import type { Changes, CompartmentId } from '../contract.ts'
+import { idBytes, toHex } from '../ids.ts'
 import type { Compartments } from './compartments.ts'
-import { idBytes, toHex } from './row-ids.ts'
 import { prepareAll } from './statements.ts'
 
 /** Whoever has not asked for longer than so many moves begins anew: to look at every head takes less than a second. */

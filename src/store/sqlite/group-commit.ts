@@ -1,17 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { counter, isProblem, type Problem, traced } from '#kernel'
+import { isProblem, type Problem } from '#kernel'
+import { counted, flushes } from '../commit-count.ts'
 import type { CommitResult } from '../contract.ts'
 import type { CheckedCommit } from '../well-formed.ts'
-
-const flushes = counter(
-  'kinhold_store_flushes_total',
-  'Transactions of the database that were written, each with one flush of its disk',
-)
-const outcomes = {
-  written: counter('kinhold_store_commits_total', 'Commits by their outcome', { outcome: 'written' }),
-  conflict: counter('kinhold_store_commits_total', 'Commits by their outcome', { outcome: 'conflict' }),
-  failed: counter('kinhold_store_commits_total', 'Commits by their outcome', { outcome: 'failed' }),
-}
 
 /** Writes several commits in one transaction; the results in the same order, a Problem for each that was refused by itself. */
 export type Flush = (commits: readonly CheckedCommit[]) => Promise<readonly (CommitResult | Problem)[]>
@@ -44,7 +35,7 @@ export class GroupCommit {
 
   /** Resolves when the commit is durable or has lost its race; rejects with all others of a flush that failed. */
   add(commit: CheckedCommit): Promise<CommitResult> {
-    return traced('store.commit', () => this.#wait(commit))
+    return counted(() => this.#wait(commit))
   }
 
   #wait(commit: CheckedCommit): Promise<CommitResult> {
@@ -82,18 +73,11 @@ export class GroupCommit {
       flushes.add()
       group.forEach(({ resolve, reject }, index) => {
         const result = results[index] ?? { ok: true }
-        outcomes[outcomeOf(result)].add()
         if (isProblem(result)) reject(result)
         else resolve(result)
       })
     } catch (error) {
-      outcomes.failed.add(group.length)
       for (const { reject } of group) reject(error)
     }
   }
-}
-
-function outcomeOf(result: CommitResult | Problem): keyof typeof outcomes {
-  if (isProblem(result)) return 'failed'
-  return result.ok ? 'written' : 'conflict'
 }

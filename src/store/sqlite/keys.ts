@@ -2,6 +2,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { giveWay, type Log, silentLog } from '#kernel'
 import { closedProblem } from '../closed.ts'
 import type { KeyRows, KeyStore, KeysChange, Note, Tombstone, WrappedKey } from '../contract.ts'
+import { paramsFrom } from '../key-params.ts'
 import { boundless, type Space } from '../space/space.ts'
 import { pageFaults } from './check.ts'
 import { openDatabase, pragmaNumber } from './database.ts'
@@ -65,16 +66,6 @@ const rowFrom = {
 } as const
 
 type Columns = Readonly<Record<string, unknown>>
-
-/** A row that was damaged must not hide the others: without its parameters it does not unwrap, and that is told then. */
-function paramsFrom(text: string): WrappedKey['params'] {
-  try {
-    const parsed: unknown = JSON.parse(text)
-    return typeof parsed === 'object' && parsed !== null ? (parsed as WrappedKey['params']) : {}
-  } catch {
-    return {}
-  }
-}
 
 class SqliteKeys implements KeyStore {
   readonly #database: DatabaseSync

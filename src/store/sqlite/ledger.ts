@@ -1,9 +1,10 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Conflict } from '../conflict.ts'
 import type { Append, CompartmentId, Entry, Locator, Place } from '../contract.ts'
+import { toHex } from '../ids.ts'
 import { type CheckedCommit, checkRestored, headTagBytes, isHead } from '../well-formed.ts'
 import type { Compartments } from './compartments.ts'
-import { type LocatorKey, locatorKey, sealedFromDatabase, seqOf, toHex, toRowId } from './row-ids.ts'
+import { type LocatorKey, locatorKey, sealedFromDatabase, seqOf, toRowId } from './row-ids.ts'
 import { prepareAll, prepareRow, prepareRows } from './statements.ts'
 
 const columns = 'e.id, e.locator, e.version, e.sealed'

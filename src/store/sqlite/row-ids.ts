@@ -1,5 +1,6 @@
 import type { Locator, Sealed } from '../contract.ts'
-import { checkHexKey, checkId16, maxEntries } from '../well-formed.ts'
+import { idBytes } from '../ids.ts'
+import { maxEntries } from '../well-formed.ts'
 
 /**
  * An entry's row id is its compartment's number and its seq in one integer, so that the table itself is the index by
@@ -15,22 +16,6 @@ export function numberOf(rowId: number): number {
 
 export function seqOf(rowId: number): number {
   return rowId % maxEntries
-}
-
-/** The 16 bytes of a compartment id or locator. @throws Problem `fault` · `store.id-malformed` */
-export function idBytes(id: string): Buffer {
-  checkId16(id)
-  return Buffer.from(id, 'hex')
-}
-
-/** The bytes of a document's key or group. @throws Problem `fault` · `store.id-malformed` */
-export function keyBytes(key: string): Buffer {
-  checkHexKey(key)
-  return Buffer.from(key, 'hex')
-}
-
-export function toHex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
 }
 
 /** A locator as the database knows it: all of it, and the first four bytes, by which it is indexed. */
