@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import mongoose from 'mongoose'
 import { isProblem } from '#kernel'
 import { openMongoKeys, openMongoStore, type Store } from '#store'
+import { onDatabase as onDatabaseAt } from '../../contracts/mongo-rows.ts'
 import {
   canStartMongo,
   type MongoServer,
@@ -12,7 +13,7 @@ import {
   stopSharedMongo,
   whereMongoIs,
 } from '../../contracts/mongo-server.ts'
-import { anna, append, codeOf, id, pulse, put, sealedForTest, won } from '../../contracts/store-fixtures.ts'
+import { anna, append, codeOf, id, lost, pulse, put, sealedForTest, won } from '../../contracts/store-fixtures.ts'
 import { type Between, openProxy, replacing } from './proxy.ts'
 
 type Opened = Awaited<ReturnType<typeof openMongoStore>>
@@ -146,6 +147,93 @@ whereMongoIs(() => {
     )
   })
 
+  describe('commits that meet', () => {
+    /** Each transaction leaves one row. */
+    const transactionsIn = (uri: string) => onDatabaseAt(uri, data => data.collection('commits').countDocuments())
+    const records = Array.from({ length: 20 }, (_, at) => id('c', at))
+    const first = (record: string, at: number) => ({ appends: [append(record, 0, [id('1', at + 10)])] })
+
+    it(
+      'share a transaction, also those that build on each other',
+      withStores(1, async ([store], uri) => {
+        const before = await transactionsIn(uri)
+        const apart = records.map((record, at) => ({ ...first(record, at), documents: [put(`a${at % 10}`, 'x')] }))
+        const chained = records.map((_, at) => ({
+          appends: [append(anna, at, [pulse, at + 1])],
+          documents: [put('bb', `${at}`, { ifRevision: at })],
+        }))
+        const results = await Promise.all([...apart, ...chained].map(commit => store?.commit(commit)))
+        expect(results).toEqual(results.map(() => won))
+        expect(await transactionsIn(uri)).toBe(before + 1)
+        expect((await store?.newest(pulse, undefined))?.version).toBe(20)
+        expect((await store?.document('tokens', 'bb', 0))?.revision).toBe(20)
+        expect(await store?.check()).toEqual([])
+      }),
+    )
+
+    it(
+      'are lost one by one: who loses a race, or cannot be kept, takes nobody along',
+      withStores(1, async ([store]) => {
+        const huge = put('dd', '', { sealed: sealedForTest(Buffer.alloc(17_000_000)) })
+        const check = { op: 'check', collection: 'tokens', key: 'aa', ifRevision: 0 } as const
+        const outcomes = await Promise.allSettled([
+          ...records.map((record, at) => store?.commit(first(record, at))),
+          store?.commit({ appends: [append(anna, 7, [pulse])] }),
+          store?.commit({ appends: [], documents: [huge] }),
+          store?.commit({ appends: [], documents: [{ op: 'delete', collection: 'tokens', key: 'ee' }] }),
+          store?.commit({ appends: [], documents: [check] }),
+          store?.commit({ appends: [], documents: [check] }),
+        ])
+        const told = outcomes.map(each => (each.status === 'fulfilled' ? each.value : each.reason.code))
+        expect(told.slice(records.length)).toEqual([lost({ heads: [anna] }), 'store.row-too-large', won, won, won])
+        expect(told.slice(0, records.length)).toEqual(records.map(() => won))
+      }),
+    )
+
+    it(
+      'are kept from nothing by one that somebody else has in hand',
+      onDatabase(async uri => {
+        const store = await openMongoStore({ uri, waitMs: 2_000 })
+        await store.commit({ appends: [append(anna, 0, [pulse])] })
+        await onDatabaseAt(uri, async data => {
+          await using session = data.client.startSession()
+          session.startTransaction()
+          await data.collection('heads').updateOne({}, { $set: { w: Buffer.alloc(16) } }, { session })
+          const held = codeOf(store.commit({ appends: [append(anna, 1, [pulse, 2])] }))
+          const others = records.map((record, at) => store.commit(first(record, at)))
+          expect(await Promise.all(others)).toEqual(records.map(() => won))
+          expect(await held).toBe('store.busy')
+          await session.abortTransaction()
+        })
+        expect(await store.commit({ appends: [append(anna, 1, [pulse, 2])] })).toEqual(won)
+        await store.close()
+      }),
+    )
+  })
+
+  describe('a process that dies in the middle of a write', () => {
+    it(
+      'leaves nothing in hand for longer than it is taken for alive: the others end what it had begun',
+      byProxy(async (proxy, name, uri) => {
+        const living = await openMongoStore({ uri, waitMs: 120_000 })
+        const dying = await openMongoStore({ uri: proxy.uri(name), waitMs: 500 })
+        // The last word never arrives, and then nothing does.
+        proxy.tamper({ toServer: data => (data.includes('commitTransaction') ? undefined : data) })
+        expect(await codeOf(dying.commit({ appends: [append(anna, 0, [pulse])] }))).toBe('store.outcome-unknown')
+        proxy.cut()
+        expect(await living.commit({ appends: [append(anna, 0, [pulse])] })).toEqual(won)
+        expect(await living.stats()).toMatchObject({ entries: 1 })
+        const openings = await onDatabaseAt(uri, data =>
+          data.collection('openings').countDocuments({ seen: { $exists: true } }),
+        )
+        // The living one, and the door.
+        expect(openings).toBe(2)
+        await Promise.all([living.close(), dying.close()])
+      }),
+      150_000,
+    )
+  })
+
   describe('an answer that is lost', () => {
     const ends = (word: string, times: number) => {
       let left = times
@@ -184,7 +272,7 @@ whereMongoIs(() => {
     it(
       'for longer than anybody waits is told as what it is',
       byProxy(async (proxy, name, uri) => {
-        const store = await openMongoStore({ uri: proxy.uri(name), waitMs: 300 })
+        const store = await openMongoStore({ uri: proxy.uri(name), waitMs: 2_000 })
         let isSent = false
         proxy.tamper({
           toServer: data => {
