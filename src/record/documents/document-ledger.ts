@@ -1,4 +1,4 @@
-import { type Clock, giveWay, isProblem, type Log, Problem } from '#kernel'
+import { type Clock, isProblem, type Log } from '#kernel'
 import type { Append, CommitResult, CompartmentId, DocumentWrite, Entry, Store, StoredDocument } from '#store'
 import {
   type CompartmentKeys,
@@ -15,11 +15,12 @@ import { type HeadNotes, rolledBack } from '../upkeep/head-notes.ts'
 import { compartmentOf } from './document-compartment.ts'
 import { type DocumentChange, type DocumentHead, nameOf, openChanges, sealChanges } from './document-entry.ts'
 import { differences, digestOfRows, type StaleDocument } from './document-rows.ts'
+import { belonging, type HeadAt, nameAndGroup, takenIn, tellingAll } from './documents-as-they-are.ts'
+import { type DocumentChanges, documentsChanged } from './documents-changed.ts'
 import { elementOf } from './element.ts'
+import { StaleDocuments } from './stale-documents.ts'
 
 const rowsAtHand = 200
-const changesInEntry = 200
-const entriesAtHand = 256
 /** Sums that are begun anew because somebody wrote meanwhile, before all rows are read at once. */
 const patience = 3
 
@@ -51,12 +52,6 @@ export interface LostDrafts {
   readonly underWay: Promise<unknown> | undefined
 }
 
-/** Which documents of a collection have changed, by their keys, and up to which entry that is said. */
-export interface DocumentChanges {
-  readonly seq: number
-  readonly keys: readonly string[]
-}
-
 interface PendingRow {
   readonly row: StoredDocument | undefined
   readonly settled: Promise<unknown>
@@ -74,11 +69,12 @@ export class DocumentLedger implements DocumentCommits {
   /** Behind which the next entry is placed; undefined when it must be read anew. */
   #head: DocumentHead | undefined
   readonly #pending = new Map<string, PendingRow>()
-  #stale: ReadonlyMap<string, StaleDocument> = new Map()
+  readonly #stale: StaleDocuments
 
   private constructor(rooms: DocumentRooms, compartment: CompartmentId) {
     this.#rooms = rooms
     this.compartment = compartment
+    this.#stale = new StaleDocuments(rooms.log)
   }
 
   /** Opens it, on first use of the house or of this release with all documents that there are, and compares them with it. */
@@ -97,18 +93,15 @@ export class DocumentLedger implements DocumentCommits {
 
   /** Rows that are not what was written last. */
   get stale(): readonly StaleDocument[] {
-    return [...this.#stale.values()]
+    return this.#stale.all
   }
 
   checkFresh(collection: string, key: string): void {
-    if (this.#stale.size > 0 && this.#stale.has(nameOf({ collection, key }))) throw documentStale()
+    this.#stale.checkFresh(collection, key)
   }
 
   checkWhole(collection: string, group?: string): void {
-    if (this.#stale.size === 0) return
-    for (const stale of this.#stale.values())
-      if (stale.isMissing && stale.collection === collection && (group === undefined || stale.group === group))
-        throw documentStale()
+    this.#stale.checkWhole(collection, group)
   }
 
   commit(drafts: readonly DocumentDraft[]): Promise<boolean> {
@@ -237,7 +230,7 @@ export class DocumentLedger implements DocumentCommits {
 
   /** A row that is not what was written last is in the digest as what it should be. */
   #elementBefore({ write, before }: PlacedDraft): bigint | undefined {
-    const stale = this.#stale.get(nameOf(write))
+    const stale = this.#stale.of(write)
     return stale === undefined ? before && this.#element(before) : stale.element
   }
 
@@ -336,19 +329,7 @@ export class DocumentLedger implements DocumentCommits {
   async changedSince(seq: number, collection: string, most: number): Promise<DocumentChanges | undefined> {
     const head = await this.lastSeq()
     if (head < seq || head - seq > most || this.isLost || this.#stale.size > 0) return undefined
-    const keys = new Set<string>()
-    for (let last = seq; last < head; ) {
-      const entries = await this.#rooms.store.entriesFrom(this.compartment, last + 1, entriesAtHand)
-      for (const entry of entries) {
-        const { changes, anew } = openChanges(await this.#keys(), entry)
-        if (anew) return undefined
-        for (const change of changes) if (change.collection === collection) keys.add(change.key)
-      }
-      if (entries.length === 0) return undefined
-      last = entries.at(-1)?.seq ?? head
-      await giveWay()
-    }
-    return { seq: head, keys: [...keys] }
+    return documentsChanged({ ...this.#rooms, compartment: this.compartment }, { seq, head, collection })
   }
 
   /** Seq of the last entry that is durable. */
@@ -366,23 +347,13 @@ export class DocumentLedger implements DocumentCommits {
       this.#rooms.vault.keys.expect(head.keys)
       const sum = await digestOfRows(this.#rooms, tries < patience ? rowsAtHand : Number.MAX_SAFE_INTEGER)
       if (!(await this.#isAt(head))) continue
-      if (sum === head.digest) this.#stale = new Map()
-      else await this.#blame()
+      this.#stale.become(sum === head.digest ? [] : await this.differences())
       return
     }
   }
 
   async #isAt({ seq }: DocumentHead): Promise<boolean> {
     return (await this.lastSeq()) === seq
-  }
-
-  async #blame(): Promise<void> {
-    const stale = await this.differences()
-    if (stale.some(each => !this.#stale.has(nameOf(each)))) {
-      const text = 'documents are not what was written last: they are refused; run verify'
-      this.#rooms.log.error(text, { room: 'record', code: 'record.document-stale', count: stale.length })
-    }
-    this.#stale = new Map(stale.map(each => [nameOf(each), each]))
   }
 
   /** The rows that are not what was written last, by what all entries say. @throws as `openChanges` */
@@ -396,7 +367,7 @@ export class DocumentLedger implements DocumentCommits {
   async takeAsTheyAre(): Promise<void> {
     this.#reset()
     const rows = await this.#rooms.store.everyDocument(undefined, Number.MAX_SAFE_INTEGER)
-    const placed = rows.map(row => this.#resealed(row))
+    const placed = rows.map(row => takenIn(row, this.#rooms.vault, this.#rooms.clock))
     const documents = placed.flatMap(({ write }) => write ?? [])
     // Another process may have been faster; then it did this.
     await this.#rooms.store.commit({ appends: [await this.#tellAll(placed.map(({ row }) => row))], documents })
@@ -405,31 +376,8 @@ export class DocumentLedger implements DocumentCommits {
 
   async #tellAll(rows: readonly StoredDocument[]): Promise<Append> {
     const first = await this.#readHead()
-    const keys = await this.#keys()
-    const entries = []
-    let head = { ...first, digest: 0n }
-    for (let from = 0; from === 0 || from < rows.length; from += changesInEntry) {
-      const page = rows.slice(from, from + changesInEntry)
-      const changes = page.map(row => ({ ...nameAndGroup(row), element: this.#element(row) }))
-      const digest = changes.reduce((sum, { element }) => exchanged(sum, undefined, element), head.digest)
-      const sealed = sealChanges(keys, head, this.#at(head, digest), changes, from === 0)
-      entries.push(sealed.entry)
-      head = sealed.head
-    }
-    return this.#behind(first, entries)
-  }
-
-  /** What does not open stays as it is: it is named by `verify`, and by whoever asks for it. */
-  #resealed(row: StoredDocument): { row: StoredDocument; write?: DocumentWrite } {
-    const { vault, clock } = this.#rooms
-    const plain = opened(() => vault.openUnboundDocument(row))
-    if (plain === undefined) return { row }
-    const { collection, key, revision: ifRevision } = row
-    const draft = { op: 'put', collection, key, plain, ifRevision, ...belonging(row) } as const
-    const placed = placeDraft(draft, row, vault, clock.nowMs())
-    return typeof placed === 'object' && placed.after !== undefined
-      ? { row: placed.after, write: placed.write }
-      : { row }
+    const at: HeadAt = (before, digest) => this.#at(before, digest)
+    return this.#behind(first, tellingAll({ vault: this.#rooms.vault, keys: await this.#keys(), at }, first, rows))
   }
 }
 
@@ -437,28 +385,3 @@ export class DocumentLedger implements DocumentCommits {
 const urgent = true
 
 const nothingPlaced: PlacedDrafts = { appends: [], documents: [], settle: () => undefined }
-
-function nameAndGroup({ collection, key, group }: StoredDocument): Omit<DocumentChange, 'element'> {
-  return { collection, key, group }
-}
-
-/** To what a document belongs, and when it ends, where it does. */
-function belonging({ group, expiresAtMs }: StoredDocument): Pick<StoredDocument, 'group' | 'expiresAtMs'> {
-  return { ...(group === undefined ? {} : { group }), ...(expiresAtMs === undefined ? {} : { expiresAtMs }) }
-}
-
-function opened(open: () => Buffer): Buffer | undefined {
-  try {
-    return open()
-  } catch (error) {
-    if (isProblem(error)) return undefined
-    throw error
-  }
-}
-
-const documentStale = (): Problem =>
-  new Problem(
-    'fault',
-    'record.document-stale',
-    'This is not what was written here last: the database was changed or damaged. The administrator runs kinhold verify.',
-  )
