@@ -128,6 +128,14 @@ export type CommitResult =
       readonly documents: readonly string[]
     }
 
+/** Which versions of a resource are asked for. */
+export interface VersionPage {
+  /** Only versions below this one. */
+  readonly below?: number
+  /** At most so many entries, but of the last version all copies. At least 1. */
+  readonly limit?: number
+}
+
 /** A sealed chunk of an attachment; `index` counts from 0. */
 export interface BlobChunk {
   readonly index: number
@@ -195,8 +203,8 @@ export interface Store {
   newest(locator: Locator, compartments: readonly CompartmentId[] | undefined): Promise<Entry | undefined>
   /** One version: a copy in one of the named compartments. */
   version(locator: Locator, version: number, compartments: readonly CompartmentId[]): Promise<Entry | undefined>
-  /** All versions of one resource within the named compartments with all their copies, newest first. */
-  versions(locator: Locator, compartments: readonly CompartmentId[]): Promise<readonly Entry[]>
+  /** The versions of one resource within the named compartments with all their copies, newest first: all, or a page of them. */
+  versions(locator: Locator, compartments: readonly CompartmentId[], page?: VersionPage): Promise<readonly Entry[]>
   /** The entries at these seqs; those that do not exist are left out. Order is not promised. */
   entriesAt(compartment: CompartmentId, seqs: readonly number[]): Promise<readonly Entry[]>
   /** Entries with `seq >= fromSeq`, ascending, at most `limit` of them. */

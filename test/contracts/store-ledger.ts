@@ -1,4 +1,4 @@
-import type { Append, DocumentWrite, Store } from '#store'
+import type { Append, DocumentWrite, Entry, Store } from '#store'
 import {
   anna,
   append,
@@ -228,6 +228,23 @@ export function ledgerContract(held: Held<Store>, many: number): void {
         4, 4, 3, 2, 2, 1,
       ])
       expect(await held.subject.check()).toEqual([])
+    })
+
+    it.each([1, 2, 3, 10])('come in pages of %i, of the last version all copies', async limit => {
+      const cleo = id('c')
+      await held.subject.commit({ appends: [append(anna, 0, [pulse], [weight])] })
+      await held.subject.commit({ appends: [append(ben, 0, [pulse, 2]), append(anna, 2, [pulse, 2])] })
+      const change = { appends: [append(cleo, 0, [pulse, 4]), append(anna, 3, [pulse, 3]), append(ben, 1, [pulse, 4])] }
+      expect(await held.subject.commit(change)).toEqual(won)
+      const within = [anna, ben, cleo]
+      const pages: (readonly Entry[])[] = []
+      for (let page = await held.subject.versions(pulse, within, { limit }); page.length > 0; ) {
+        pages.push(page)
+        page = await held.subject.versions(pulse, within, { limit, below: page.at(-1)?.version ?? 0 })
+      }
+      expect(pages.flat().map(({ version }) => version)).toEqual([4, 4, 3, 2, 2, 1])
+      const fewest = { 1: [2, 1, 2, 1], 2: [2, 3, 1], 3: [3, 3], 10: [6] }
+      expect(pages.map(page => page.length)).toEqual(fewest[limit as 1 | 2 | 3 | 10])
     })
 
     it('does not take one resource for another whose locator is nearly the same', async () => {

@@ -1,7 +1,7 @@
 import { type Grant, homeInReach, mayTouchAny, patientsInReach, type Standing, type Verb } from '#access'
 import { giveWay, toUtf8 } from '#kernel'
 import type { Hit, Holder } from '#search'
-import type { CompartmentId, Locator, Store } from '#store'
+import type { CompartmentId, Entry, Locator, Store } from '#store'
 import type { DocumentDraft, Vault } from '#vault'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Located, Named } from '../ledger/opened-versions.ts'
@@ -22,6 +22,9 @@ export interface Reached {
   readonly compartments: ReadonlyMap<CompartmentId, Holder>
   readonly compartmentIds: readonly CompartmentId[]
 }
+
+/** Versions of a resource, each perhaps of some MB, that are fetched at once. */
+const versionsAtOnce = 16
 
 /** Hits that are fetched at once: few while they are large. */
 const openedAtOnce = { least: 8, most: 256, muchBytes: 1024 * 1024 }
@@ -220,9 +223,8 @@ export class Reach {
    */
   async *versions(grant: Grant, locator: Locator, below = Number.POSITIVE_INFINITY): AsyncGenerator<Stored> {
     const { compartments } = await this.ofNow(grant)
-    const entries = await this.#store.versions(locator, [...compartments.keys()])
     let newer: number | undefined
-    for (const entry of entries) {
+    for await (const entry of this.#entriesOf(locator, [...compartments.keys()], below)) {
       const { version } = entry
       const holder = compartments.get(entry.compartment)
       const isNext = version !== newer && version < below
@@ -234,6 +236,19 @@ export class Reach {
       if (!stored.movedAway || !hasNewer) yield stored
       const pause = giveWay()
       if (pause !== undefined) await pause
+    }
+  }
+
+  /** With the version that is followed by the first one asked for; fetched a few at a time. */
+  async *#entriesOf(locator: Locator, compartments: readonly CompartmentId[], below: number): AsyncGenerator<Entry> {
+    const limit = versionsAtOnce
+    let page = below === Number.POSITIVE_INFINITY ? { limit } : { below: below + 1, limit }
+    for (;;) {
+      const entries = await this.#store.versions(locator, compartments, page)
+      yield* entries
+      const last = entries.at(-1)
+      if (last === undefined || entries.length < limit) return
+      page = { below: last.version, limit }
     }
   }
 
@@ -249,7 +264,7 @@ export class Reach {
   /** The removal that took a resource out of reach, if its newest version within reach is one. */
   async removal(grant: Grant, locator: Locator): Promise<Stored | undefined> {
     const { compartments } = this.#known(grant) ?? (await this.#look(grant))
-    const [newest] = await this.#store.versions(locator, [...compartments.keys()])
+    const [newest] = await this.#store.versions(locator, [...compartments.keys()], { limit: 1 })
     const holder = newest === undefined ? undefined : compartments.get(newest.compartment)
     if (newest === undefined || holder === undefined) return undefined
     const stored = (await this.#shelf.open(holder)).open(newest)

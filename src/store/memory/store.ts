@@ -14,7 +14,9 @@ import type {
   StoredDocument,
   StoreStats,
   Stretch,
+  VersionPage,
 } from '../contract.ts'
+import { firstOf } from '../version-page.ts'
 import { checkCommit, checkId16 } from '../well-formed.ts'
 import { Documents } from './documents.ts'
 import { Ledger } from './ledger.ts'
@@ -82,9 +84,17 @@ class MemoryStore implements Store {
     return (await this.versions(locator, compartments)).find(entry => entry.version === version)
   }
 
-  async versions(locator: Locator, compartments: readonly CompartmentId[]): Promise<readonly Entry[]> {
+  async versions(
+    locator: Locator,
+    compartments: readonly CompartmentId[],
+    { below = Number.POSITIVE_INFINITY, limit = Number.POSITIVE_INFINITY }: VersionPage = {},
+  ): Promise<readonly Entry[]> {
     this.#checkOpen()
-    return this.#ledger.versions(locator, compartments)
+    const all = this.#ledger.versions(locator, compartments)
+    return firstOf(
+      all.filter(({ version }) => version < below),
+      limit,
+    )
   }
 
   async entriesAt(compartment: CompartmentId, seqs: readonly number[]): Promise<readonly Entry[]> {

@@ -1,7 +1,8 @@
 import type { mongo } from 'mongoose'
 import type { Conflict } from '../conflict.ts'
-import type { Append, CompartmentId, Entry, Locator, Place } from '../contract.ts'
+import type { Append, CompartmentId, Entry, Locator, Place, VersionPage } from '../contract.ts'
 import { idBytes, toHex } from '../ids.ts'
+
 import { type CheckedCommit, checkRestored } from '../well-formed.ts'
 import { type EntryRow, entryFrom, type HeadRow, headAfter, type PlaceRow, rowOf, tagOf, toBuffer } from './rows.ts'
 import { Abandoned, type Transaction } from './transactions.ts'
@@ -66,10 +67,23 @@ export class Ledger {
     return row === null ? undefined : entryFrom(row)
   }
 
-  async versions(locator: Locator, compartments: readonly CompartmentId[]): Promise<Entry[]> {
-    const filter = { l: idBytes(locator), c: { $in: compartments.map(idBytes) } }
-    const rows = await this.#entries.find(filter).sort({ v: -1 }).toArray()
-    return rows.map(entryFrom)
+  async versions(
+    locator: Locator,
+    compartments: readonly CompartmentId[],
+    { below, limit }: VersionPage = {},
+  ): Promise<Entry[]> {
+    const all = { l: idBytes(locator), c: { $in: compartments.map(idBytes) } }
+    const filter = below === undefined ? all : { ...all, v: { $lt: below } }
+    const rows = await this.#entries
+      .find(filter)
+      .sort({ v: -1 })
+      .limit(limit ?? 0)
+      .toArray()
+    const last = rows.at(-1)?.v
+    if (last === undefined || rows.length !== limit) return rows.map(entryFrom)
+    // The page may end between the copies of a version.
+    const copies = await this.#entries.find({ ...all, v: last }).toArray()
+    return [...rows.filter(({ v }) => v > last), ...copies].map(entryFrom)
   }
 
   async entriesAt(compartment: CompartmentId, seqs: readonly number[]): Promise<Entry[]> {

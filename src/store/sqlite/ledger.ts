@@ -1,7 +1,9 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Conflict } from '../conflict.ts'
-import type { Append, CompartmentId, Entry, Locator, Place } from '../contract.ts'
+import type { Append, CompartmentId, Entry, Locator, Place, VersionPage } from '../contract.ts'
 import { toHex } from '../ids.ts'
+import { firstOf } from '../version-page.ts'
+
 import { type CheckedCommit, checkRestored, headTagBytes, isHead } from '../well-formed.ts'
 import type { Compartments } from './compartments.ts'
 import { type LocatorKey, locatorKey, sealedFromDatabase, seqOf, toRowId } from './row-ids.ts'
@@ -25,7 +27,8 @@ const within = {
     WHERE lies_within(placed.entry) AND e.locator = ?2 AND e.version = ?3`,
   superseded: `
     SELECT e.id, e.version, e.sealed FROM superseded s INDEXED BY superseded_by_entry JOIN entries e ON e.id = s.entry
-    WHERE s.bucket = ?1 AND s.entry >= ?3 AND s.entry < ?4 AND e.locator = ?2`,
+    WHERE s.bucket = ?1 AND s.entry >= ?3 AND s.entry < ?4 AND e.locator = ?2 AND s.version < ?5
+    ORDER BY s.entry DESC LIMIT ?6`,
 } as const
 
 const sql = {
@@ -65,7 +68,14 @@ export class Ledger {
   readonly #newestWithin: (bucket: number, locator: Uint8Array) => readonly FoundRow[]
   readonly #oneNewestWithin: (bucket: number, locator: Uint8Array) => FoundRow | undefined
   readonly #versionWithin: (bucket: number, locator: Uint8Array, version: number) => FoundRow | undefined
-  readonly #superseded: (bucket: number, locator: Uint8Array, from: number, until: number) => readonly FoundRow[]
+  readonly #superseded: (
+    bucket: number,
+    locator: Uint8Array,
+    from: number,
+    until: number,
+    below: number,
+    limit: number,
+  ) => readonly FoundRow[]
   /** Where the statement that is running may look. */
   #reach: ReadonlySet<CompartmentId> = nowhere
 
@@ -111,16 +121,22 @@ export class Ledger {
     return { compartment, seq: seqOf(id), locator, version, sealed: sealedFromDatabase(sealed) }
   }
 
-  versions(locator: Locator, compartments: readonly CompartmentId[]): Entry[] {
+  /** In a compartment versions follow each other as entries do: so many from each are enough. */
+  versions(
+    locator: Locator,
+    compartments: readonly CompartmentId[],
+    { below = Number.MAX_SAFE_INTEGER, limit = Number.MAX_SAFE_INTEGER }: VersionPage = {},
+  ): readonly Entry[] {
     const { bytes, bucket } = locatorKey(locator)
     this.#reach = setOf(compartments)
-    const rows = [...this.#newestWithin(bucket, bytes)]
+    const rows = this.#newestWithin(bucket, bytes).filter(([, version]) => version < below)
     for (const compartment of this.#reach) {
       const number = this.#compartments.numberForReading(compartment)
       if (number !== undefined)
-        rows.push(...this.#superseded(bucket, bytes, toRowId(number, 0), toRowId(number + 1, 0)))
+        rows.push(...this.#superseded(bucket, bytes, toRowId(number, 0), toRowId(number + 1, 0), below, limit))
     }
-    return rows.map(row => this.#entryOf(locator, row)).sort((a, b) => b.version - a.version)
+    const entries = rows.map(row => this.#entryOf(locator, row)).sort((a, b) => b.version - a.version)
+    return firstOf(entries, limit)
   }
 
   version(locator: Locator, version: number, compartments: readonly CompartmentId[]): Entry | undefined {

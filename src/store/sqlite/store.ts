@@ -17,6 +17,7 @@ import type {
   StoredDocument,
   StoreStats,
   Stretch,
+  VersionPage,
 } from '../contract.ts'
 import { boundless, type Space } from '../space/space.ts'
 import { type CheckedCommit, checkCommit, checkId16 } from '../well-formed.ts'
@@ -188,8 +189,12 @@ class SqliteStore implements Store {
     return this.#read(() => this.#parts.ledger.version(locator, version, compartments))
   }
 
-  async versions(locator: Locator, compartments: readonly CompartmentId[]): Promise<readonly Entry[]> {
-    return this.#read(() => this.#parts.ledger.versions(locator, compartments))
+  async versions(
+    locator: Locator,
+    compartments: readonly CompartmentId[],
+    page?: VersionPage,
+  ): Promise<readonly Entry[]> {
+    return this.#read(() => this.#parts.ledger.versions(locator, compartments, page))
   }
 
   async entriesAt(compartment: CompartmentId, seqs: readonly number[]): Promise<readonly Entry[]> {
