@@ -2,7 +2,7 @@ import { mongo } from 'mongoose'
 import type { Changes, CompartmentId } from '../contract.ts'
 import { idBytes, toHex } from '../ids.ts'
 import { isUnreachable } from './failures.ts'
-import type { CommitRow, HeadRow } from './rows.ts'
+import type { HeadRow } from './rows.ts'
 
 /** Head moves only: a claim that it did not move, and what is sealed anew, write a head's row and leave `n`. */
 const moves = [
@@ -31,13 +31,18 @@ interface Place {
   readonly after?: CompartmentId
 }
 
+/** A collection or a database. */
+interface Watchable {
+  watch(pipeline: mongo.Document[], options: mongo.ChangeStreamOptions): mongo.ChangeStream
+}
+
 /** A stream of changes from a token on, one of which can be looked at before it is taken. */
-class Stream<T extends mongo.Document> {
-  readonly #stream: mongo.ChangeStream<T, mongo.ChangeStreamDocument<T>>
-  #peeked: mongo.ChangeStreamDocument<T> | undefined
+class Stream {
+  readonly #stream: mongo.ChangeStream
+  #peeked: mongo.ChangeStreamDocument | undefined
   #at: Token
 
-  constructor(rows: mongo.Collection<T>, pipeline: mongo.Document[], token?: Token) {
+  constructor(rows: Watchable, pipeline: mongo.Document[], token?: Token) {
     this.#at = token
     const from = token === undefined ? {} : { resumeAfter: token }
     this.#stream = rows.watch(pipeline, { ...from, maxAwaitTimeMS: waitMs, batchSize: eventsAtOnce })
@@ -49,7 +54,7 @@ class Stream<T extends mongo.Document> {
   }
 
   /** The next change, which stays the next until it is taken; undefined when all that was acknowledged has been seen. */
-  async peek(): Promise<mongo.ChangeStreamDocument<T> | undefined> {
+  async peek(): Promise<mongo.ChangeStreamDocument | undefined> {
     this.#peeked ??= (await this.#stream.tryNext()) ?? undefined
     if (this.#peeked === undefined) this.#at = this.#stream.resumeToken
     return this.#peeked
@@ -80,7 +85,7 @@ export interface FeedParts {
  */
 export class Feed {
   readonly #parts: FeedParts
-  #stream: Stream<HeadRow> | undefined
+  #stream: Stream | undefined
   #streamMark = ''
   #markedMs = 0
   #last: Promise<unknown> = Promise.resolve()
@@ -104,7 +109,7 @@ export class Feed {
   }
 
   /** The stream from here on; undefined when the server's log does not reach back so far, or never knew the token. */
-  async #resumed(mark: string, token: Token): Promise<Stream<HeadRow> | undefined> {
+  async #resumed(mark: string, token: Token): Promise<Stream | undefined> {
     if (this.#stream !== undefined && mark === this.#streamMark) return this.#stream
     await this.#drop()
     const stream = new Stream(this.#parts.heads, moves, token)
@@ -129,7 +134,7 @@ export class Feed {
   }
 
   /** While one begins the place in the log stays where it was. */
-  async #page(stream: Stream<HeadRow>, { token, after }: Place, limit: number): Promise<Changes> {
+  async #page(stream: Stream, { token, after }: Place, limit: number): Promise<Changes> {
     const behind = after === undefined ? {} : { _id: { $gt: idBytes(after) } }
     const page = this.#parts.heads
       .find({ n: { $gt: 0 }, ...behind }, { projection: { n: 1 } })
@@ -142,7 +147,7 @@ export class Feed {
     return this.#told(moved, { token }, true)
   }
 
-  async #follow(stream: Stream<HeadRow>, mark: string, limit: number): Promise<Changes> {
+  async #follow(stream: Stream, mark: string, limit: number): Promise<Changes> {
     const names = new Set<CompartmentId>()
     let next = await stream.peek()
     for (; next !== undefined; next = await stream.peek()) {
@@ -193,7 +198,7 @@ export class Feed {
 
 const nobody: ReadonlyMap<CompartmentId, number> = new Map()
 
-function compartmentOf(change: mongo.ChangeStreamDocument<HeadRow>): CompartmentId | undefined {
+function compartmentOf(change: mongo.ChangeStreamDocument): CompartmentId | undefined {
   return 'documentKey' in change ? toHex(bytesOf(change.documentKey._id)) : undefined
 }
 
@@ -202,16 +207,28 @@ function bytesOf(value: unknown): Uint8Array {
   return value instanceof mongo.Binary ? value.value() : (value as Buffer)
 }
 
-/** Tells by a number whether anybody but this opening has written anything. */
+/** Of a change only where it was and in which transaction, not what was written. */
+const whereabouts = { $project: { operationType: 1, ns: 1, documentKey: 1, lsid: 1, txnNumber: 1 } }
+
+/**
+ * Tells by a number whether anybody but this opening has written anything: another process, or somebody with a client of the database.
+ * Own transactions begin with a row in `commits`, by which the rest of them is known.
+ */
 export class OthersWatch {
-  readonly #commits: mongo.Collection<CommitRow>
+  readonly #database: mongo.Db
+  readonly #watched: mongo.Document[]
   readonly #opening: Buffer
-  #stream: Stream<CommitRow> | undefined
+  #stream: Stream | undefined
+  /** The own transaction that was told of last. */
+  #own: string | undefined
   #mark = 0
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(commits: mongo.Collection<CommitRow>, opening: Buffer) {
-    this.#commits = commits
+  /** @param collections  all that hold what nobody else may change unseen, without `commits` */
+  constructor(database: mongo.Db, collections: readonly string[], opening: Buffer) {
+    const beginnings = { 'ns.coll': 'commits', operationType: 'insert' }
+    this.#database = database
+    this.#watched = [{ $match: { $or: [beginnings, { 'ns.coll': { $in: collections } }] } }, whereabouts]
     this.#opening = opening
   }
 
@@ -224,17 +241,24 @@ export class OthersWatch {
   async #look(): Promise<number> {
     if (this.#stream === undefined) {
       // What was written while nobody looked may have been anybody's.
-      this.#stream = new Stream(this.#commits, [{ $match: { operationType: 'insert' } }])
+      this.#stream = new Stream(this.#database, this.#watched)
       this.#mark++
     }
     for (let next = await this.#stream.peek(); next !== undefined; next = await this.#stream.peek()) {
-      if ('documentKey' in next && !this.#isOwn(next.documentKey._id)) this.#mark++
+      if (!this.#isOwn(next)) this.#mark++
       this.#stream.take()
     }
     return this.#mark
   }
 
-  #isOwn(id: unknown): boolean {
+  #isOwn(change: mongo.ChangeStreamDocument): boolean {
+    const transaction = transactionOf(change)
+    if ('documentKey' in change && change.ns.coll === 'commits')
+      this.#own = this.#isFromHere(change.documentKey._id) ? transaction : undefined
+    return transaction !== undefined && transaction === this.#own
+  }
+
+  #isFromHere(id: unknown): boolean {
     return this.#opening.equals(bytesOf(id).subarray(0, this.#opening.length))
   }
 
@@ -248,4 +272,17 @@ export class OthersWatch {
     await this.#last
     await this.#drop()
   }
+}
+
+/** Undefined for what was written in none. */
+function transactionOf({
+  lsid,
+  txnNumber,
+}: Pick<mongo.ChangeStreamDocument, '_id'> & InTransaction): string | undefined {
+  return lsid === undefined ? undefined : `${toHex(bytesOf(lsid.id))} ${txnNumber}`
+}
+
+interface InTransaction {
+  readonly lsid?: { readonly id: unknown }
+  readonly txnNumber?: unknown
 }

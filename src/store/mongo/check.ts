@@ -1,12 +1,14 @@
 import type { mongo } from 'mongoose'
 import { toHex } from '../ids.ts'
 import { isMisplaced } from './ledger.ts'
-import type { BlobRow, ChunkRow, EntryRow, HeadRow, PlaceRow } from './rows.ts'
+import { type BlobRow, type ChunkRow, type EntryRow, type HeadRow, type PlaceRow, tagOf } from './rows.ts'
 import { schemas } from './schema.ts'
 
 /** Tells of faults by collection, number and count: never of content, and never more than a few of a kind. */
 const faultsOfAKind = 10
 const locatorsAtOnce = 500
+/** The entry of each, perhaps of some MB, is read. */
+const headsAtOnce = 50
 
 /** What a check looks through. */
 export interface CheckedCollections {
@@ -19,7 +21,7 @@ export interface CheckedCollections {
 
 /** Everything that is wrong with the structure of a database, in words that hold no content. */
 export async function findFaults(database: mongo.Db, of: CheckedCollections): Promise<string[]> {
-  const kinds = [indexFaults(database), seqFaults(of), placeFaults(of), blobFaults(of)]
+  const kinds = [indexFaults(database), seqFaults(of), tagFaults(of), placeFaults(of), blobFaults(of)]
   return (await Promise.all(kinds.map(limited))).flat()
 }
 
@@ -56,6 +58,26 @@ async function* seqFaults({ entries, heads }: CheckedCollections): AsyncGenerato
     counted.delete(toHex(_id))
   }
   if (counted.size > 0) yield `entries: ${counted.size} compartments have entries and no head`
+}
+
+/** Who appends behind an entry names its tag: where the head has another one, nobody ever can. */
+async function* tagFaults({ entries, heads }: CheckedCollections): AsyncGenerator<string> {
+  let page: HeadRow[] = []
+  const untagged = async () => {
+    const at = page.map(({ _id, n }) => ({ c: _id, s: n }))
+    const rows = at.length === 0 ? [] : await entries.find({ $or: at }).toArray()
+    const tags = new Map(rows.map(({ c, b }) => [toHex(c), tagOf(b)]))
+    return page.filter(({ _id, t }) => t === undefined || tags.get(toHex(_id))?.equals(t) === false).length
+  }
+  let count = 0
+  for await (const head of heads.find({ n: { $gt: 0 } })) {
+    page.push(head)
+    if (page.length < headsAtOnce) continue
+    count += await untagged()
+    page = []
+  }
+  count += await untagged()
+  if (count > 0) yield `heads: ${count} have the tag of another entry`
 }
 
 async function* placeFaults(of: CheckedCollections): AsyncGenerator<string> {

@@ -4,7 +4,7 @@ import type { KeyRows, KeyStore, KeysChange, Note, Tombstone, WrappedKey } from 
 import { paramsFrom } from '../key-params.ts'
 import { OthersWatch } from './changes.ts'
 import { type MongoOptions, type OpenDatabase, openDatabase } from './open-database.ts'
-import { type CommitRow, toBuffer } from './rows.ts'
+import { toBuffer } from './rows.ts'
 import type { Transaction } from './transactions.ts'
 
 /** `o` owner, `k` kind, `v` version, `b` the wrapped key, `p` its parameters as JSON, `m` what vouches for the row. */
@@ -57,7 +57,7 @@ class OpenMongoKeys implements MongoKeys {
     this.#tombstones = database.collection<TombstoneRow>('tombstones')
     this.#notes = database.collection<NoteRow>('notes')
     this.#gate = database.collection<GateRow>('gate')
-    this.#others = new OthersWatch(database.collection<CommitRow>('commits'), database.opening)
+    this.#others = new OthersWatch(database.database, ['keys', 'tombstones', 'notes'], database.opening)
   }
 
   isReady(): boolean {

@@ -16,6 +16,7 @@ import type {
   StoredDocument,
   StoreStats,
   Stretch,
+  VersionPage,
 } from '../contract.ts'
 import { idBytes } from '../ids.ts'
 import { type CheckedCommit, checkCommit, checkId16, documentName } from '../well-formed.ts'
@@ -71,6 +72,9 @@ function collectionsOf(database: Database) {
   }
 }
 
+/** Segments are derived, and attachments are opened as they are read. */
+const watched = ['heads', 'entries', 'places', 'documents']
+
 class OpenMongoStore implements MongoStore {
   readonly #database: Database
   readonly #rows: ReturnType<typeof collectionsOf>
@@ -92,7 +96,7 @@ class OpenMongoStore implements MongoStore {
     this.#documents = new Documents(rows.documents)
     this.#blobs = blobs
     this.#feed = new Feed({ ...rows, house: database.id, headsOf: compartments => this.#ledger.heads(compartments) })
-    this.#others = new OthersWatch(rows.commits, database.opening)
+    this.#others = new OthersWatch(database.database, watched, database.opening)
     this.#stretches = new Stretches({
       ...rows,
       entriesFrom: (of, from, limit) => this.#ledger.entriesFrom(of, from, limit),
@@ -180,8 +184,8 @@ class OpenMongoStore implements MongoStore {
     return this.#read(() => this.#ledger.version(locator, version, compartments))
   }
 
-  versions(locator: Locator, compartments: readonly CompartmentId[]): Promise<readonly Entry[]> {
-    return this.#read(() => this.#ledger.versions(locator, compartments))
+  versions(locator: Locator, compartments: readonly CompartmentId[], page?: VersionPage): Promise<readonly Entry[]> {
+    return this.#read(() => this.#ledger.versions(locator, compartments, page))
   }
 
   entriesAt(compartment: CompartmentId, seqs: readonly number[]): Promise<readonly Entry[]> {

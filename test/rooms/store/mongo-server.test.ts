@@ -147,6 +147,28 @@ whereMongoIs(() => {
     )
   })
 
+  describe('what somebody writes with a client of the database', () => {
+    it(
+      'is told of by a number that own writes leave as it is, and is looked for by check',
+      withStores(1, async ([store], uri) => {
+        await store?.commit({ appends: [append(anna, 0, [pulse])], documents: [put('aa', 'x')] })
+        let mark = await store?.othersMark()
+        await store?.commit({ appends: [append(anna, 1, [id('2', 2)])], documents: [put('aa', 'y')] })
+        await store?.dropSegments(anna)
+        expect(await store?.othersMark()).toBe(mark)
+        for (const name of ['heads', 'entries', 'places', 'documents']) {
+          await onDatabaseAt(uri, data => data.collection(name).updateOne({}, { $set: { x: 1 } }))
+          const next = await store?.othersMark()
+          expect([name, next === mark]).toEqual([name, false])
+          mark = next
+        }
+        expect(await store?.check()).toEqual([])
+        await onDatabaseAt(uri, data => data.collection('heads').updateOne({}, { $set: { t: Buffer.alloc(16) } }))
+        expect(await store?.check()).toEqual([expect.stringContaining('tag of another entry')])
+      }),
+    )
+  })
+
   describe('commits that meet', () => {
     /** Each transaction leaves one row. */
     const transactionsIn = (uri: string) => onDatabaseAt(uri, data => data.collection('commits').countDocuments())
