@@ -15,9 +15,16 @@ export class Uncoded {
   }
 }
 
-/** A local name as part of a URN; such systems are the sender's own and are marked as such. */
+const longestName = 199
+
+/**
+ * A local name as part of a URN; such systems are the sender's own and are marked as such. Names are written in any letters; those that
+ * a URN does not have are percent-encoded: https://www.rfc-editor.org/rfc/rfc8141#section-2.2
+ */
 function localUrn(kind: string, name: string): string | undefined {
-  return /^[\w.\-/+ ]{1,64}$/.test(name) ? `urn:x-hl7v2-${kind}:${name.replace(/[/ +]/g, '_')}` : undefined
+  if (name === '' || name.length > longestName) return undefined
+  const written = name.toWellFormed().normalize('NFC').replace(/[/ +]/g, '_')
+  return `urn:x-hl7v2-${kind}:${encodeURIComponent(written)}`
 }
 
 /** HD: an assigning authority as a URI. */

@@ -46,6 +46,22 @@ describe('whom an HL7 message is about', () => {
     expect(await people(house, `identifier=${system}|4711`)).toHaveLength(1)
   })
 
+  // https://www.rfc-editor.org/rfc/rfc8141#section-2.2: what a URN does not have is percent-encoded.
+  it.each([
+    ['REG|KLINIKUM SÜD', 'urn:x-hl7v2-hd:KLINIKUM_S%C3%9CD'],
+    ['REG|ГКБ1', 'urn:x-hl7v2-hd:%D0%93%D0%9A%D0%911'],
+    ['REG|病院', 'urn:x-hl7v2-hd:%E7%97%85%E9%99%A2'],
+    ["REG|ST. MARY'S (WEST): 2", "urn:x-hl7v2-hd:ST._MARY'S_(WEST)%3A_2"],
+    [`REG|${'LONG'.repeat(20)}`, `urn:x-hl7v2-hd:${'LONG'.repeat(20)}`],
+  ])('a hospital may be called as people call it: %s', async (from, system) => {
+    const house = await openHouse()
+    expect((await send(house, adt('A04', 'PID|1||4711||Sample^Ann||19800203|F', from))).code).toBe('AA')
+    expect(await people(house, 'identifier=4711')).toMatchObject([{ identifier: [{ system, value: '4711' }] }])
+    // The same name in composed and in decomposed letters is one hospital.
+    expect((await send(house, adt('A08', 'PID|1||4711||Sample^Ann', from.normalize('NFD'), 'M2'))).code).toBe('AA')
+    expect(await people(house, 'identifier=4711')).toHaveLength(1)
+  })
+
   it('a bare number of nobody finds nobody', async () => {
     const house = await openHouse()
     expect(await send(house, adt('A04', 'PID|1||4711||Sample^Ann', '|'))).toMatchObject({
