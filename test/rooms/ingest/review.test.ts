@@ -1,3 +1,7 @@
+import { tmpdir } from 'node:os'
+import { setImmediate as immediate } from 'node:timers/promises'
+import { openReview } from '../../../src/ingest/identity/review/review.ts'
+import { openKeptFiles } from '../../../src/ingest/source/kept-files.ts'
 import { everything, found, grantOf, ofPatient, openHouse, readPatient, type TestHouse, versionsOf } from './house.ts'
 import { message } from './reading.ts'
 
@@ -101,7 +105,10 @@ describe('a message about whom there is a doubt waits until a person decides', (
     expect((await found(house.record, 'Patient', 'identifier=4711')).length).toBeLessThanOrEqual(2)
   })
 
-  it('is decided by somebody else when a decision was cut off, also after the clock was set back by hours', async () => {
+  it.each([
+    ['some minutes ago', -180_000],
+    ['before the clock was set back by hours', 5 * 3_600_000],
+  ])('is decided by somebody else when a decision was cut off %s', async (_, aheadOfMs) => {
     const { house, patient, review, id } = await doubtful()
     const { documents } = house.record
     const decidingSince = async (aheadMs: number) => {
@@ -111,7 +118,26 @@ describe('a message about whom there is a doubt waits until a person decides', (
       return codeOf(review.decide({ grant: everything(), id, decision: 'accept', patient }))
     }
     expect([await decidingSince(-60_000), await decidingSince(60_000)]).toEqual(Array(2).fill('ingest.review-decided'))
-    expect(await decidingSince(5 * 3_600_000)).toBe('accepted')
+    expect(await decidingSince(aheadOfMs)).toBe('accepted')
+  })
+
+  it('stays in the hands of who decides as long as that takes', async () => {
+    const { house, patient, review, id } = await doubtful()
+    const { record, clock } = house
+    const { promise: taken, resolve: end } = Promise.withResolvers<undefined>()
+    const deps = { record, clock, keptFiles: openKeptFiles(tmpdir(), clock), renewEveryMs: 1 }
+    const decided = openReview(deps, () => taken).decide({ grant: everything(), id, decision: 'accept', patient })
+    const heardOf = async () =>
+      (await record.documents.get<{ decidingSinceMs?: number }>('ingest-review', id))?.value.decidingSinceMs
+    while ((await heardOf()) === undefined) await immediate()
+    for (let times = 0; times < 3; times++) {
+      clock.advance(3_600_000)
+      while ((await heardOf()) !== clock.nowMs()) await immediate()
+      expect(await codeOf(review.decide({ grant: everything(), id, decision: 'reject' }))).toBe('ingest.review-decided')
+    }
+    end(undefined)
+    expect(await decided).toBe('accepted')
+    expect(await codeOf(review.decide({ grant: everything(), id, decision: 'reject' }))).toBe('ingest.review-unknown')
   })
 
   it.each([

@@ -38,7 +38,7 @@ export interface Held {
   readonly newPatient?: string
   /** For whom it is being taken in, or was when that was cut off or broke off after something had been written. */
   readonly begun?: string
-  /** Unix milliseconds; a decision that was cut off may be made again after a while. */
+  /** When it was last heard of, Unix milliseconds; a decision that was cut off may be made again after a while. */
   readonly decidingSinceMs?: number
 }
 
@@ -49,6 +49,8 @@ export interface Holding {
 
 export interface ReviewDeps extends Holding {
   readonly keptFiles: KeptFiles
+  /** How often it is said that a decision goes on; every 20 seconds. */
+  readonly renewEveryMs?: number
 }
 
 const collection = 'ingest-review'
@@ -57,9 +59,9 @@ const keptMs = 183 * 24 * 3600 * 1000
 const mostBytes = 1024 ** 2
 /** Of things that wait for one patient. */
 const mostHeld = 200
-/** After which a decision that never ended may be made again: of a message, and of a file, which takes longer to be read. */
-const cutOffMs = 10 * 60 * 1000
-const cutOffOfFileMs = 2 * 3600 * 1000
+/** After which a decision of which nothing is heard any more may be made again: its process has ended. */
+const cutOffMs = 2 * 60 * 1000
+const renewEveryMs = 20_000
 
 /** What waits: a message as it came, or a file. */
 export type HeldContent = Pick<Held, 'format' | 'bytes' | 'file' | 'newPatient'>
@@ -195,14 +197,42 @@ async function checkBegun(begun: string, { record }: ReviewDeps): Promise<void> 
   throw new Problem('conflict', 'ingest.review-begun', text, { expression: 'patient' })
 }
 
-/** Whoever decides has so long, by a clock that may have been set back meanwhile. */
-function isFree({ state, decidingSinceMs = 0, file }: Held, { clock }: ReviewDeps): boolean {
-  const sinceMs = Math.abs(clock.nowMs() - decidingSinceMs)
-  return state === 'waiting' || (state === 'deciding' && sinceMs > (file === undefined ? cutOffMs : cutOffOfFileMs))
+/** Whoever decides is heard of again and again, by a clock that may have been set back meanwhile. */
+function isFree({ state, decidingSinceMs = 0 }: Held, { clock }: ReviewDeps): boolean {
+  return state === 'waiting' || (state === 'deciding' && Math.abs(clock.nowMs() - decidingSinceMs) > cutOffMs)
 }
 
 function decided(): Problem {
-  return new Problem('conflict', 'ingest.review-decided', 'Somebody else has decided this, or is about to.')
+  const text =
+    'Somebody else has decided this, or is about to. If that was cut off, it can be decided again after two minutes.'
+  return new Problem('conflict', 'ingest.review-decided', text)
+}
+
+/**
+ * Says again and again that a decision goes on while it is carried out: reading a file takes as long as it takes, and what a killed
+ * process had in hand is free soon.
+ *
+ * @returns what the work gives, and the decision as it is noted then
+ */
+export async function inHand<T>(
+  deciding: Deciding,
+  deps: ReviewDeps,
+  work: () => Promise<T>,
+): Promise<{ readonly result: PromiseSettledResult<T>; readonly deciding: Deciding }> {
+  let current = deciding
+  let renewed: Promise<void> = Promise.resolve()
+  const renew = async () => {
+    const held = { ...current.held, decidingSinceMs: deps.clock.nowMs() }
+    if (await write(held, current.revision, deps)) current = { ...current, held, revision: current.revision + 1 }
+  }
+  const timer = setInterval(() => {
+    // A store that does not answer now may do so the next time.
+    renewed = renewed.then(renew).catch(() => undefined)
+  }, deps.renewEveryMs ?? renewEveryMs)
+  const [result] = await Promise.allSettled([work()])
+  clearInterval(timer)
+  await renewed
+  return { result, deciding: current }
 }
 
 /** Ends a decision: done, or waiting again when it could not be carried out or another person in it is doubtful too. */

@@ -9,6 +9,7 @@ import {
   endDeciding,
   findHeld,
   type Held,
+  inHand,
   listHeld,
   type ReviewDeps,
   requireTakingIn,
@@ -98,27 +99,27 @@ async function chosenPatient({ grant, decision, patient }: Decision, deps: Revie
 }
 
 async function accept(
-  deciding: Deciding,
+  begun: Deciding,
   patient: string,
   { grant, onReport = () => undefined }: Decision,
   deps: ReviewDeps,
   takeIn: TakeIn,
 ): Promise<Held['state']> {
-  const { held } = deciding
+  const { held } = begun
   const choices = { ...held.choices, [held.doubt.nth]: patient }
-  let isPartly = deciding.isAgain
+  let isPartly = begun.isAgain
   const onPart = () => {
     isPartly = true
   }
-  try {
-    const next = await takeIn({ grant, held, choices, onReport, onPart })
-    const state = next === undefined ? 'accepted' : 'waiting'
-    await endDeciding(deciding, { state, choices, ...(next === undefined ? {} : { doubt: next }) }, deps)
-    return state
-  } catch (error) {
+  const { result, deciding } = await inHand(begun, deps, () => takeIn({ grant, held, choices, onReport, onPart }))
+  if (result.status === 'rejected') {
     await endDeciding(deciding, { state: 'waiting', ...(isPartly ? { begun: patient } : {}) }, deps)
-    throw error
+    throw result.reason
   }
+  const next = result.value
+  const state = next === undefined ? 'accepted' : 'waiting'
+  await endDeciding(deciding, { state, choices, ...(next === undefined ? {} : { doubt: next }) }, deps)
+  return state
 }
 
 /** Until somebody has said whom it is about, it is in no patient's audit: it may be about somebody else. */
