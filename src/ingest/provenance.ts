@@ -4,6 +4,18 @@ import type { Format } from './format.ts'
 
 const participant = 'http://terminology.hl7.org/CodeSystem/provenance-participant-type'
 
+/** The one message that a run took in. */
+export interface MessageSource {
+  /** `ADT^A01^ADT_A01` */
+  readonly kind: string
+  /** Who answers for it: a Reference. */
+  readonly sender: object
+  /** What sent it: a Reference. */
+  readonly application?: object
+  /** dateTime */
+  readonly sentAt?: string
+}
+
 export interface ProvenanceFacts {
   readonly id: string
   readonly patient: string
@@ -13,6 +25,7 @@ export interface ProvenanceFacts {
   readonly atMs: number
   /** What the run wrote, when it is little enough to be listed. */
   readonly targets: readonly string[]
+  readonly message?: MessageSource
 }
 
 /**
@@ -20,13 +33,17 @@ export interface ProvenanceFacts {
  * resources points back with `meta.source`, which `_source` finds.
  */
 export function provenanceOf(facts: ProvenanceFacts): Resource {
-  const { actor } = facts
+  const { actor, message } = facts
   return {
     resourceType: 'Provenance',
     target: [`Patient/${facts.patient}`, ...facts.targets].map(reference => ({ reference })),
+    ...(message?.sentAt === undefined ? {} : { occurredDateTime: message.sentAt }),
     recorded: toInstant(facts.atMs),
     activity: {
-      coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-DataOperation', code: 'CREATE' }],
+      coding: [
+        { system: 'http://terminology.hl7.org/CodeSystem/v3-DataOperation', code: 'CREATE' },
+        ...(message === undefined ? [] : [{ display: `message - ${message.kind}` }]),
+      ],
       text: `Import of a file: ${facts.format}`,
     },
     agent: [
@@ -35,13 +52,14 @@ export function provenanceOf(facts: ProvenanceFacts): Resource {
         who: { display: actor.display ?? actor.kind },
       },
       { type: { coding: [{ system: participant, code: 'assembler' }] }, who: { display: 'Kinhold' } },
+      ...(message === undefined
+        ? []
+        : [{ type: { coding: [{ system: participant, code: 'author' }] }, who: message.sender }]),
     ],
     entity: [
-      {
-        role: 'source',
-        what: { identifier: { system: 'urn:ietf:rfc:6920', value: `ni:///sha-256;${base64url(facts.digest)}` } },
-      },
-    ],
+      { identifier: { system: 'urn:ietf:rfc:6920', value: `ni:///sha-256;${base64url(facts.digest)}` } },
+      ...(message?.application === undefined ? [] : [message.application]),
+    ].map(what => ({ role: 'source', what })),
   }
 }
 

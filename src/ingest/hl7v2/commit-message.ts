@@ -3,7 +3,7 @@ import type { Txn } from '#record'
 import { type Item, stage } from '../commit.ts'
 import type { FormerIds } from '../former-ids.ts'
 import type { Left, Outcome } from '../outcome.ts'
-import { provenanceOf } from '../provenance.ts'
+import { type MessageSource, provenanceOf } from '../provenance.ts'
 import type { RunDeps } from '../run.ts'
 
 /** What a message says of one patient. */
@@ -21,6 +21,7 @@ export interface PatientPart {
 interface MessageFacts {
   readonly grant: Grant
   readonly digest: string
+  readonly message: MessageSource
   /** The answer, which says what was left out of what was written. */
   readonly answered: (warnings: readonly Left[]) => string
   /** Written in the same transaction: what was answered. */
@@ -60,11 +61,11 @@ async function writeProvenance(
   txn: Txn,
   { patient, provenanceId: id }: PatientPart,
   written: readonly string[],
-  { grant, digest }: MessageFacts,
+  { grant, digest, message }: MessageFacts,
   { clock }: RunDeps,
 ): Promise<void> {
   if ((await txn.existing('Provenance', [id])).size > 0) return
   const targets = written.filter(reference => reference !== `Patient/${patient}`)
-  const facts = { id, patient, actor: grant.actor, format: 'hl7v2', digest, targets, atMs: clock.nowMs() } as const
-  await txn.create(provenanceOf(facts), { id })
+  const facts = { id, patient, actor: grant.actor, format: 'hl7v2', digest, targets, message } as const
+  await txn.create(provenanceOf({ ...facts, atMs: clock.nowMs() }), { id })
 }

@@ -155,7 +155,7 @@ function toEntity(given: Repetition): Node | undefined {
 }
 
 /** HD: who gave an identifier, in words and by its own identifier. */
-function toAssigner(given: Repetition): Node | undefined {
+export function toAssigner(given: Repetition): Node | undefined {
   const display = part(given, 1) || part(given, 2)
   if (display === '') return undefined
   return { type: 'Organization', identifier: universalId(given) ?? { value: display }, display }

@@ -11,6 +11,7 @@ import { commitMessage, type PatientPart } from './commit-message.ts'
 import { firstFault, mapPatientGroup, type Read, readMessage, remarks } from './map-message.ts'
 import { type MergedByMessage, mergeByMessage } from './merge-patients.ts'
 import type { Message } from './message.ts'
+import { messageSource } from './message-source.ts'
 import { receiptOf, receiptWrite } from './receipts.ts'
 import { checkHeader, checkProcessing, findPatient, type Subject } from './receive.ts'
 import type { Group } from './structure.ts'
@@ -94,7 +95,8 @@ async function importMessage(read: Read, about: readonly About[], taking: Taking
     const receipt = { digest: taking.contentDigest, ack }
     return receiptWrite(deps.record.documents, message, first?.patient ?? '', receipt, deps.clock.nowMs())
   }
-  return commitMessage(parts, { ...taking, answered, remember }, deps)
+  const source = messageSource(message, read.sending.zone)
+  return commitMessage(parts, { ...taking, message: source, answered, remember }, deps)
 }
 
 function warned(left: Left): Outcome {

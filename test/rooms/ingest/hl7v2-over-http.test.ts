@@ -91,6 +91,32 @@ describe('one HL7 v2 message – the acknowledgement in original mode', () => {
     expect(await readPatient(house.record, greta)).toMatchObject({ name: [{ family: 'Lindqvist' }] })
   })
 
+  // https://build.fhir.org/ig/HL7/v2-to-fhir/ConceptMap-segment-msh-to-provenance-source.html
+  it.each([
+    ['HIS^1.2.3^ISO|CLINIC^1.2.4^ISO', 'urn:oid:1.2.4', 'CLINIC', 'HIS'],
+    ['HIS|CLINIC', 'CLINIC', 'CLINIC', 'HIS'],
+    ['HIS|', 'HIS', 'HIS', 'HIS'],
+  ])('is named by its Provenance, with who sent it and when: %s', async (from, value, display, application) => {
+    const house = await openHouse()
+    const bytes = message(`MSH|^~\\&|${from}|||20260210081500+0100||ADT^A28^ADT_A05|M1|P|2.5`, 'PID|1||1||Sample^Ann')
+    expect(field((await send(house, bytes)).ack, 'MSA', 1)).toBe('AA')
+    expect(await found(house.record, 'Provenance')).toMatchObject([
+      {
+        occurredDateTime: '2026-02-10T08:15:00+01:00',
+        activity: { coding: [{ code: 'CREATE' }, { display: 'message - ADT^A28^ADT_A05' }] },
+        agent: [
+          { type: { coding: [{ code: 'enterer' }] } },
+          { type: { coding: [{ code: 'assembler' }] } },
+          { type: { coding: [{ code: 'author' }] }, who: { type: 'Organization', identifier: { value }, display } },
+        ],
+        entity: [
+          { role: 'source', what: { identifier: { system: 'urn:ietf:rfc:6920' } } },
+          { role: 'source', what: { type: 'Device', display: application } },
+        ],
+      },
+    ])
+  })
+
   it('is answered again and not imported again when it comes twice', async () => {
     const house = await openHouse()
     await createPatient(house.record, { identifier })

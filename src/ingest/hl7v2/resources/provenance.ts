@@ -1,25 +1,26 @@
 import { combined } from '../drafts.ts'
 import { field, isEmpty, part, type Segment, value } from '../message.ts'
+import { senderOf } from '../message-source.ts'
 import { applied, type Elements, emit, type Scene } from '../scene.ts'
 import { toInstantText } from '../times.ts'
 
 const participants = 'http://terminology.hl7.org/CodeSystem/provenance-participant-type'
 
 /**
- * EVN → Provenance, where it names who, why or where. That the message came, and when, the Provenance of the run says.
+ * EVN → Provenance, where it names who, why, where, or when it happened. That the message came, and when, the Provenance of the run
+ * says.
  *
  * @see https://build.fhir.org/ig/HL7/v2-to-fhir/ConceptMap-segment-evn-to-provenance.html
  */
 export function mapEvent(scene: Scene, evn: Segment): void {
-  if ([4, 5, 7].every(number => isEmpty(field(evn, number)))) return
+  if ([4, 5, 6, 7].every(number => isEmpty(field(evn, number)))) return
   const { msh } = scene.message
   const elements = applied(scene, evn, 'Provenance')
   emit(scene, evn, 'Provenance', [value(msh, 10), 'EVN'], {
     target: [scene.context.subject],
     ...recordedOf(scene),
     activity: { coding: [{ display: `event - ${part(field(msh, 9)[0], 1)}^${part(field(msh, 9)[0], 2)}` }] },
-    agent: [sender(scene)],
-    ...elements,
+    ...combined({ agent: [sender(scene)] }, elements),
   })
 }
 
@@ -63,6 +64,5 @@ function recordedOf({ message, zone }: Scene): Elements {
 }
 
 function sender({ message }: Scene): Elements {
-  const display = value(message.msh, 22) || value(message.msh, 4) || value(message.msh, 3) || 'unknown'
-  return { type: { coding: [{ system: participants, code: 'author' }] }, who: { display } }
+  return { type: { coding: [{ system: participants, code: 'author' }] }, who: senderOf(message.msh) }
 }
