@@ -112,8 +112,10 @@ function codingsAt(
   const system = codingSystem(name, oid) ?? (isOfTable && name === '' ? systemOfTable(table) : undefined)
   const own = compact({ system, version, code, display }) as Coding
   if (mapped === undefined) return [own]
-  const words = compact({ display, ...mapped }) as Coding
-  return mapped.code === code ? [words] : [words, own]
+  if (mapped.code !== code || version !== '') return [compact({ display, ...mapped }) as Coding, own]
+  // The words of the first code are the text; those of the others stand nowhere else.
+  const isText = display === '' || display === textOf(unwatched(repetition))
+  return [compact(isText ? { display, ...mapped } : { ...mapped, display }) as Coding]
 }
 
 /** What is no OID is not read, and is named to the sender. */

@@ -285,6 +285,8 @@ const concept: Converter = (given, { table }) => toConcept(given, table)
 export const converters: Readonly<Record<string, Converter>> = {
   string: (given, _, reading) => textOf(given, reading),
   text: given => compact({ text: part(given, 1) }),
+  'ST[CodeableConcept]': (given, row) =>
+    given.length > 1 ? toConcept(given, row.table) : compact({ text: part(given, 1) }),
   name: given =>
     nameText({
       prefix: part(given, 5),

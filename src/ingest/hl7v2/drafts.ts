@@ -12,11 +12,14 @@ export class Draft {
   readonly elements: Node
   /** Words for the reference, where the resource's own elements give none. */
   readonly display: string | undefined
+  /** What stands in the reference itself: an extension that says as what somebody took part. */
+  readonly beside: Readonly<Node>
 
-  constructor(resourceType: string, elements: Node = {}, display?: string) {
+  constructor(resourceType: string, elements: Node = {}, display?: string, beside: Readonly<Node> = {}) {
     this.resourceType = resourceType
     this.elements = elements
     this.display = display
+    this.beside = beside
   }
 }
 
@@ -71,6 +74,7 @@ function toReference(draft: Draft, contained: Map<string, Node>): Node | undefin
   const id = `${resourceType.toLowerCase()}-${createHash('sha256').update(content).digest('hex').slice(0, 12)}`
   contained.set(id, { resourceType, id, ...elements })
   return compact({
+    ...draft.beside,
     reference: `#${id}`,
     type: resourceType,
     identifier: firstOf(elements.identifier),

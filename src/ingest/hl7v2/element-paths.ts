@@ -128,5 +128,8 @@ function copy(node: Readonly<Node> | undefined): Node {
 }
 
 function besides(value: unknown, own: Readonly<Node> | undefined): unknown {
-  return own === undefined || value instanceof Draft || typeof value !== 'object' ? value : { ...own, ...value }
+  if (own === undefined || typeof value !== 'object') return value
+  return value instanceof Draft
+    ? new Draft(value.resourceType, value.elements, value.display, own)
+    : { ...own, ...value }
 }

@@ -47,6 +47,7 @@ const readers: Readonly<Record<string, Reader>> = {
   CF: coded,
   IS: coded,
   ID: coded,
+  ST: given => text([given]),
   DT: dateTime,
   TS: dateTime,
   DTM: dateTime,
@@ -79,8 +80,8 @@ function numbersOf(given: Repetition, zone: string, used: Used): string | undefi
 }
 
 /**
- * The value of an OBX; undefined when it has none. Several values are components of one Observation, lines of text are
- * one text, an array of numbers is one SampledData.
+ * The value of an OBX; undefined when it has none. Several values are components of one Observation, lines of text (TX, FT)
+ * are one text, an array of numbers is one SampledData.
  *
  * @param code  what was observed, for the components
  * @see https://build.fhir.org/ig/HL7/v2-to-fhir/ConceptMap-segment-obx-to-observation.html

@@ -55,6 +55,75 @@ describe('OBX-5 by its type – https://build.fhir.org/ig/HL7/v2-to-fhir/Concept
     expect(Object.keys(found ?? {}).filter(name => name.startsWith('value'))).toHaveLength(1)
   })
 
+  it('several texts are components, several lines are one text (2.A.76)', () => {
+    expect(observed('ST', 'cloudy~bloody')).toMatchObject({
+      component: [{ valueString: 'cloudy' }, { valueString: 'bloody' }],
+    })
+    for (const type of ['TX', 'FT']) expect(observed(type, 'one~two')).toMatchObject({ valueString: 'one\ntwo' })
+    expect(observed('ST', 'one^two')).toMatchObject({ valueString: 'one^two' })
+  })
+
+  it.each([
+    ['OBR-34', `${'|'.repeat(9)}7&Tech&Tom`, 'SPRF'],
+    ['OBR-35', `${'|'.repeat(10)}7&Tech&Tom`, 'TRANS'],
+  ])('%s: who did a part of the work is told from the others', (_, rest, code) => {
+    const report = oru(`OBR|1||F1|X|||20260210${'|'.repeat(18)}F${rest}`).find(
+      ({ resourceType }) => resourceType === 'DiagnosticReport',
+    )
+    expect(report).toMatchObject({
+      performer: [
+        {
+          extension: [
+            {
+              url: 'http://hl7.org/fhir/StructureDefinition/event-performerFunction',
+              valueCodeableConcept: { coding: [{ code }] },
+            },
+          ],
+          display: 'Tom Tech',
+        },
+      ],
+    })
+    expect(report && validator.validate(report)).toEqual([])
+  })
+
+  it('words and version of a code that the table has, too, are kept', () => {
+    const type = (given: string) => {
+      const found = oru('OBR|1||F1|X', `SPM|1|^S1||${given}`).find(({ resourceType }) => resourceType === 'Specimen')
+      return (found as { type?: { coding?: object[] } } | undefined)?.type?.coding
+    }
+    expect(type('119297000^Blood specimen^SCT^BLD^Blood from the arm^HL70487')).toMatchObject([
+      { code: '119297000', display: 'Blood specimen' },
+      { code: 'BLD', display: 'Blood from the arm' },
+    ])
+    expect(type('BLD^Blood^HL70487^^^^2.1')).toMatchObject([
+      { code: 'BLD' },
+      { system: 'http://terminology.hl7.org/CodeSystem/v2-0487', code: 'BLD', version: '2.1' },
+    ])
+  })
+
+  it.each([
+    ['Rash', { text: 'Rash' }],
+    ['271807003^Rash^SCT', { coding: [{ system: 'http://snomed.info/sct', code: '271807003' }], text: 'Rash' }],
+  ])('AL1-5, IAM-5: a reaction in words, or in a code: %s', (given, manifestation) => {
+    for (const segment of [`AL1|1|DA|P^Penicillin^L|SV|${given}`, `IAM|1|DA|P^Penicillin^L|SV|${given}|A`])
+      expect(resourcesOf(hl7Outcomes(message(msh('ADT^A08'), 'PID|1||4711^^^C', segment))[0] ?? [])).toContainEqual(
+        expect.objectContaining({
+          reaction: [expect.objectContaining({ manifestation: [expect.objectContaining(manifestation)] })],
+        }),
+      )
+  })
+
+  it('EVN-6 alone is told, with who sent it, where nobody is named', () => {
+    const [event] = resourcesOf(
+      hl7Outcomes(message(msh('ADT^A08'), 'EVN|A08|20260210081000+0100||||20260209', 'PID|1||4711^^^C'))[0] ?? [],
+    ).filter(({ resourceType }) => resourceType === 'Provenance')
+    expect(event).toMatchObject({
+      occurredDateTime: '2026-02-09',
+      agent: [{ type: { coding: [{ code: 'author' }] }, who: { type: 'Organization', display: 'CLINIC' } }],
+    })
+    expect(event && validator.validate(event)).toEqual([])
+  })
+
   it.each([
     ['a signed number', 'NM', '+5.2', { valueQuantity: { value: 5.2 } }],
     ['a user code', 'IS', 'M', { valueCodeableConcept: { coding: [{ code: 'M' }] } }],
