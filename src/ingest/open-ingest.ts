@@ -136,9 +136,9 @@ export function openIngest(options: IngestOptions): Ingest {
       const run = await prepare(wanted, source, deps)
       return (await run({ onProgress })).report
     },
-    people: openPeople(deps, async ({ grant, held, choices, onReport, onPart }) => {
-      if (held.file !== undefined)
-        return takeFile({ grant, held, choices, onReport, onPart }, { deps, queue, jobs, elsewhere })
+    people: openPeople(deps, async decided => {
+      const { grant, held, choices } = decided
+      if (held.file !== undefined) return takeFile(decided, { deps, queue, jobs, elsewhere })
       return takeHeld({ grant, message: Buffer.from(held.bytes ?? '', 'base64'), choices }, deps)
     }),
     forgetPatient: async patient => {

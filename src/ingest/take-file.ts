@@ -20,6 +20,7 @@ interface Decided {
   readonly choices: Held['choices']
   onReport(told: Told): void
   onPart(): void
+  renew?(): Promise<Grant>
 }
 
 interface TakingRooms {
@@ -36,14 +37,19 @@ interface TakingRooms {
  * @throws Problem what the import broke off for: then it waits again
  */
 export async function takeFile(decided: Decided, rooms: TakingRooms): Promise<Doubt | undefined> {
-  const { grant, held, choices, onReport, onPart } = decided
+  const { grant, held, choices, onReport, onPart, renew } = decided
   const { record } = rooms.deps
   const isNew = choices[held.doubt.nth] === 'new'
   const patient = (isNew ? held.newPatient : choices[held.doubt.nth]) ?? ''
   const whom = isNew ? { grant: reaching(grant, patient), ...admitting(held) } : { grant }
-  // Rows that may not be written would be gone with the file.
-  for (const type of ['Provenance', 'Observation']) requirePermission(grant, 'c', type)
-  const { report, problem } = await importHeld(held, { patient, force: true, ...whom }, rooms)
+  const reach = (now: Grant) => (now === grant ? whom.grant : isNew ? reaching(now, patient) : now)
+  const renewed = (now: Grant) => {
+    checkMayTakeIn(now)
+    return reach(now)
+  }
+  const renewing = renew === undefined ? {} : { renew: async () => renewed(await renew()) }
+  checkMayTakeIn(grant)
+  const { report, problem } = await importHeld(held, { patient, force: true, ...whom, ...renewing }, rooms)
   if (problem !== undefined) {
     if (report.created + report.updated > 0) onPart()
     throw problem
@@ -51,6 +57,11 @@ export async function takeFile(decided: Decided, rooms: TakingRooms): Promise<Do
   onReport({ report, resource: reportResource(report) })
   await rememberAs(record.documents, patient, comparable(claimsOf(held.doubt.incoming)))
   return undefined
+}
+
+/** Rows that may not be written would be gone with the file. @throws Problem `forbidden` · `scope.missing` */
+function checkMayTakeIn(grant: Grant): void {
+  for (const type of ['Provenance', 'Observation']) requirePermission(grant, 'c', type)
 }
 
 /** Whom an account takes in is among its patients, from the first batch on. */

@@ -199,6 +199,7 @@ export interface ReviewPort {
     readonly patient?: string
     /** Told what became of the rows of a file. */
     onReport?(told: { readonly resource: Resource }): void
+    renew?(): Promise<Grant>
   }): Promise<string>
 }
 

@@ -30,7 +30,9 @@ export async function decideReview(request: FhirRequest, params: PathParams, { p
   const about = patient === undefined ? {} : { patient }
   const reports: object[] = []
   const onReport = ({ resource }: { readonly resource: Resource }) => void reports.push({ name: 'report', resource })
-  const state = await people.review.decide({ grant, id: params.job ?? '', decision, ...about, onReport })
+  const { renew } = request
+  const now = renew === undefined ? {} : { renew: () => renew() }
+  const state = await people.review.decide({ grant, id: params.job ?? '', decision, ...about, onReport, ...now })
   return answer([{ name: 'state', valueCode: state }, ...reports])
 }
 

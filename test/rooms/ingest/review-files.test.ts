@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Problem } from '#kernel'
 import { createPatient, everything, found, grantOf, ingested, openHouse, readPatient, versionsOf } from './house.ts'
 import { zipOfMany } from './zips.ts'
 
@@ -88,6 +89,25 @@ describe('a file about whose patient there is a doubt waits until a person decid
     expect(await house.record.patientsOf('family')).toContain(others[0])
     expect((await readPatient(house.record, patient)).name).toEqual(ann.name)
   })
+
+  it.each(['accept', 'new'] as const)(
+    'a grant that ended, or may not import any more, takes nothing in: it waits on (%s)',
+    async decision => {
+      const { house, patient, before, id, review } = await doubtful()
+      const grant = grantOf('user/*.cruds', { patients: [patient], account: 'family' })
+      const whom = decision === 'accept' ? { decision, patient } : { decision }
+      const ended = async () => {
+        throw new Problem('unauthenticated', 'smart.token-invalid', 'The token is no more.')
+      }
+      const weaker = async () => grantOf('user/Patient.cruds', { patients: [patient], account: 'family' })
+      for (const renew of [ended, weaker]) {
+        const said = await review.decide({ grant, id, ...whom, renew }).catch(error => error.code)
+        expect(said).toBe('ingest.withdrawn')
+        expect(await review.list(everything())).toMatchObject([{ id, state: 'waiting' }])
+        expect(await versionsOf(house.record)).toBe(before)
+      }
+    },
+  )
 
   it('it is thrown away when it is rejected, and refused when it comes again; --force still takes it in', async () => {
     const { house, patient, id, review, folder } = await doubtful()

@@ -24,6 +24,8 @@ export type TakeIn = (request: {
   onReport(told: Told): void
   /** Told before it throws when something was written nevertheless. */
   onPart(): void
+  /** The grant as it is at this moment: throws when it ended. Without it the grant stays. */
+  renew?(): Promise<Grant>
 }) => Promise<Doubt | undefined>
 
 /** What a person says about something that waits. */
@@ -36,6 +38,8 @@ export interface Decision {
   readonly patient?: string
   /** Told what became of a file that was accepted, before `decide` resolves. */
   onReport?(told: Told): void
+  /** The grant as it is at this moment, asked before each batch of a file: throws when it ended. Without it the grant stays. */
+  renew?(): Promise<Grant>
 }
 
 /** The report of an import, as it is and as FHIR Parameters. */
@@ -101,7 +105,7 @@ async function chosenPatient({ grant, decision, patient }: Decision, deps: Revie
 async function accept(
   begun: Deciding,
   patient: string,
-  { grant, onReport = () => undefined }: Decision,
+  { grant, renew, onReport = () => undefined }: Decision,
   deps: ReviewDeps,
   takeIn: TakeIn,
 ): Promise<Held['state']> {
@@ -111,7 +115,10 @@ async function accept(
   const onPart = () => {
     isPartly = true
   }
-  const { result, deciding } = await inHand(begun, deps, () => takeIn({ grant, held, choices, onReport, onPart }))
+  const now = renew === undefined ? {} : { renew }
+  const { result, deciding } = await inHand(begun, deps, () =>
+    takeIn({ grant, held, choices, onReport, onPart, ...now }),
+  )
   if (result.status === 'rejected') {
     await endDeciding(deciding, { state: 'waiting', ...(isPartly ? { begun: patient } : {}) }, deps)
     throw result.reason
