@@ -98,12 +98,16 @@ describe('one HL7 v2 message – the acknowledgement in original mode', () => {
     ['HIS|', 'HIS', 'HIS', 'HIS'],
   ])('is named by its Provenance, with who sent it and when: %s', async (from, value, display, application) => {
     const house = await openHouse()
-    const bytes = message(`MSH|^~\\&|${from}|||20260210081500+0100||ADT^A28^ADT_A05|M1|P|2.5`, 'PID|1||1||Sample^Ann')
+    const bytes = message(
+      `MSH|^~\\&|${from}|||20260210081500+0100||ADT^A01^ADT_A01|M1|P|2.5`,
+      'PID|1||1||Sample^Ann',
+      'PV1|1|I|W',
+    )
     expect(field((await send(house, bytes)).ack, 'MSA', 1)).toBe('AA')
     expect(await found(house.record, 'Provenance')).toMatchObject([
       {
         occurredDateTime: '2026-02-10T08:15:00+01:00',
-        activity: { coding: [{ code: 'CREATE' }, { display: 'message - ADT^A28^ADT_A05' }] },
+        activity: { coding: [{ code: 'CREATE' }, { display: 'message - ADT^A01^ADT_A01' }] },
         agent: [
           { type: { coding: [{ code: 'enterer' }] } },
           { type: { coding: [{ code: 'assembler' }] } },

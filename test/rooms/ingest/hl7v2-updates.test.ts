@@ -49,7 +49,7 @@ describe('what a thin update leaves unsaid stays, where a message says one by on
       ['IAM|1|DA^Drug^HL70127|1605^Acetaminophen^L|||U|9^HOSP'],
       {
         criticality: 'high',
-        reaction: [{ manifestation: [{ coding: [{ code: 'Rash' }] }] }],
+        reaction: [{ manifestation: [{ text: 'Rash' }] }],
         recordedDate: '2024-01-01',
       },
     ],
