@@ -24,7 +24,8 @@ export class Member {
     })
     this.gone = new Promise(resolve => {
       worker.once('exit', (status: number | null, signal: string | null) => resolve(signal ?? status ?? 1))
-      worker.once('error', () => resolve('error'))
+      // It could not be started at all.
+      worker.on('error', () => resolve('error'))
     })
     void this.gone.then(() => this.wire.close())
   }

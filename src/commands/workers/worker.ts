@@ -1,4 +1,5 @@
-import { createLog } from '#kernel'
+import cluster from 'node:cluster'
+import { createLog, Problem } from '#kernel'
 import { type House, openHouse } from '../../compose.ts'
 import { greetingOf, shortagesOf } from '../greeting.ts'
 import { growHeap } from '../heap.ts'
@@ -18,8 +19,12 @@ const lingerMs = 2_000
 /**
  * Serves a house beside other processes, as the primary says, until that or a signal ends it. When the primary is gone it ends at once
  * (`node:cluster` does so): what was acknowledged is durable.
+ *
+ * @throws Problem `invalid` · `command.worker-alone`
  */
 export async function work(): Promise<void> {
+  if (!cluster.isWorker)
+    throw new Problem('invalid', 'command.worker-alone', 'This is started by serve, with KINHOLD_WORKERS.')
   const wire: WorkerWire = new Wire<ToPrimary, ToWorker>({
     send: message => void (process.connected && process.send?.(message, undefined, undefined, () => undefined)),
     listen: listener => process.on('message', listener),

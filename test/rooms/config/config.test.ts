@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Config, loadConfig } from '#config'
 import { isProblem, type Problem } from '#kernel'
@@ -16,6 +16,29 @@ function problemOf(env: Record<string, string>): Problem {
   }
   throw new Error('expected a Problem')
 }
+
+describe('how many processes serve', () => {
+  it('is one unless told, a number, or one for each core', () => {
+    expect([{}, { KINHOLD_WORKERS: '3' }, { KINHOLD_WORKERS: 'cores' }].map(env => load(env).config.workers)).toEqual([
+      1,
+      3,
+      Math.min(64, availableParallelism()),
+    ])
+  })
+
+  it.each(['0', '65', '-1', '1.5', 'two', 'Cores'])('is never %s', text => {
+    const { code, text: said } = problemOf({ KINHOLD_WORKERS: text })
+    expect([code, said]).toEqual(['config.value-malformed', expect.stringContaining('KINHOLD_WORKERS must be cores')])
+  })
+
+  it('is one where the store lies in the memory of one, and that is said to whoever wanted more', () => {
+    const { config, warnings } = load({ KINHOLD_STORE: 'memory', KINHOLD_WORKERS: '4' })
+    expect([config.workers, warnings]).toEqual([
+      1,
+      expect.arrayContaining([expect.stringContaining('KINHOLD_WORKERS')]),
+    ])
+  })
+})
 
 describe('configuration from the environment', () => {
   it('has a default for everything, and warns that keys and data lie together', () => {
