@@ -78,7 +78,6 @@ export function createLog(
   }
   const writesDebug = logger.isLevelEnabled('debug')
   const repeats = new Repeats(put, sumEveryMs)
-  if (destination === process.stderr) process.once('exit', () => repeats.sum())
   const write =
     (at: LineLevel) =>
     (message: string, fields: LogFields = {}) => {

@@ -20,6 +20,12 @@ interface Kind {
   quiet: number
 }
 
+/** Those that count at the moment. One listener sums them when the process ends, however many logs it has opened. */
+const counting = new Set<Repeats>()
+process.once('exit', () => {
+  for (const repeats of counting) repeats.sum()
+})
+
 /**
  * Counts lines that say the same: whoever makes the server log at full speed should not fill its disk. Of each kind – level,
  * message, code, status – a few are written, then their number now and then.
@@ -59,6 +65,7 @@ export class Repeats {
       if (++kind.quiet > forgottenAfter) this.#kinds.delete(key)
     }
     if (this.#kinds.size > 0) return
+    counting.delete(this)
     clearInterval(this.#timer)
     this.#timer = undefined
   }
@@ -72,6 +79,7 @@ export class Repeats {
     )
     const kind: Kind = { at, message, fields, written: 0, held: 0, quiet: 0 }
     if (this.#kinds.size < mostKinds) this.#kinds.set(key, kind)
+    counting.add(this)
     this.#timer ??= setInterval(() => this.sum(), this.#sumEveryMs).unref()
     return kind
   }

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import fc from 'fast-check'
 import { isId } from '#fhir'
 import {
@@ -120,6 +121,35 @@ describe('lines that say the same again and again', () => {
       for (let n = 0; n < 100; n++) log.info('refused', { code: 'token.missing' })
     })
     expect(lines).toHaveLength(100)
+  })
+})
+
+describe('many logs in one process', () => {
+  it('listen for its end once, all of them together', () => {
+    const before = process.listenerCount('exit')
+    for (let opened = 0; opened < 20; opened++)
+      for (let line = 0; line < 30; line++) createLog('info', { write: () => undefined }).info('refused')
+    expect(process.listenerCount('exit')).toBe(before)
+  })
+
+  it('say at its end what each of them has counted', () => {
+    const door = JSON.stringify(new URL('../../../src/kernel/index.ts', import.meta.url).href)
+    const script = `
+      const { createLog } = await import(${door})
+      for (const said of ['refused', 'failed']) {
+        const log = createLog('info')
+        for (let line = 0; line < 23; line++) log.info(said)
+      }`
+    const { stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
+    const lines = stderr
+      .trimEnd()
+      .split('\n')
+      .map(line => JSON.parse(line))
+    expect(lines).toHaveLength(42)
+    expect(lines.slice(-2)).toEqual([
+      expect.objectContaining({ msg: 'refused, and so again', count: 3 }),
+      expect.objectContaining({ msg: 'failed, and so again', count: 3 }),
+    ])
   })
 })
 
