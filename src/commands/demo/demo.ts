@@ -4,11 +4,12 @@
  * The one idea: it speaks HTTP, so what it shows is what a client gets.
  * Its data: samples/. Decisions: none.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdirSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Config, loadConfig } from '#config'
-import { createLog } from '#kernel'
+import { createLog, newSecret } from '#kernel'
 import { type House, openHouse } from '../../compose.ts'
 import { freePort } from '../free-port.ts'
 import { listenOrClose } from '../listen.ts'
@@ -30,10 +31,12 @@ interface Shown {
 
 /** Runs the demonstration; with `once` it ends with exit status 0 when all of it held, else 1. */
 export async function demo(options: { once?: boolean }): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'kinhold-demo-'))
+  const folder = join(tmpdir(), `kinhold-demo-${newSecret(9)}`)
   const remove = () => rm(folder, { recursive: true, force: true })
+  // Before there is anything to remove: a signal in between would leave it.
   const untidied = tidyOnSignal(remove)
   try {
+    mkdirSync(folder, { mode: 0o700 })
     await demonstrate(folder, options.once ?? false, untidied)
   } finally {
     untidied()
