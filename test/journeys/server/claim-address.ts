@@ -1,6 +1,6 @@
 import type { RunningServer } from './start-server.ts'
 
-const longestMs = 5_000
+const longestMs = 60_000
 
 /** The one-time address that a new server prints, soon after it listens. @throws when it prints none */
 export async function claimAddress(server: RunningServer): Promise<string> {

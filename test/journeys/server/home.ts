@@ -8,6 +8,9 @@ import { text } from 'node:stream/consumers'
 
 export const mainFile = new URL('../../../src/main.ts', import.meta.url).pathname
 
+/** Beside the modules, where nobody else writes. */
+const compiled = new URL('../../../node_modules/.cache/kinhold-compiled', import.meta.url).pathname
+
 export interface Home {
   readonly folder: string
   readonly data: string
@@ -40,7 +43,7 @@ export async function newFolderHome(name: string, logLevel = 'error'): Promise<H
     ...Object.fromEntries(foreign),
     TMPDIR: temporary,
     // Commands are started by the hundred; what Node compiled once need not be compiled again.
-    NODE_COMPILE_CACHE: join(tmpdir(), 'kinhold-compile-cache'),
+    NODE_COMPILE_CACHE: compiled,
     KINHOLD_PORT: '0',
     KINHOLD_BASE_URL: origin,
     KINHOLD_DATA: data,
