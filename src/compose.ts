@@ -1,16 +1,16 @@
 /**
  * compose – opens the rooms in the order of their floors and closes them in reverse. The wiring of the whole house; that of its web
- * face is in commands/serving.ts, which commands beside a server need not load.
+ * face is in commands/serving.ts, which commands beside a server need not load. What stands on the record is loaded when it is opened.
  */
 import { type Actor, type Grant, parseScope, type Term } from '#access'
 import type { Config } from '#config'
-import { type Ingest, openIngest, parseSenders, type Senders } from '#ingest'
+import type { Ingest } from '#ingest'
 import { type Clock, createLog, type Log, newSecret, Problem, systemClock } from '#kernel'
 import { type Erasure, openRecord, type Record } from '#record'
-import { openShare, type Share } from '#share'
-import { openSmart, type Smart } from '#smart'
+import type { Share } from '#share'
+import type { Smart } from '#smart'
 import type { KeyStore, Space, Store } from '#store'
-import { createValidator, type Validator } from '#validation'
+import type { Validator } from '#validation'
 import {
   fileRoot,
   isPaired,
@@ -32,8 +32,8 @@ const indexBytes = 512 * 1024 * 1024
 /** Imports that are worked on at once, of all of them together; one in each at least. */
 const importsAtWork = 2
 
-/** Everything up to the record: what a command on the host needs. */
-export interface House {
+/** Everything up to the record: what every command on the host needs. */
+export interface Ground {
   readonly config: Config
   readonly clock: Clock
   readonly log: Log
@@ -45,11 +45,19 @@ export interface House {
   isReady(): boolean
   readonly vault: Vault
   readonly record: Record
+  close(): Promise<void>
+}
+
+/** A ground, and what knows accounts, apps and tokens. */
+export interface Gate extends Ground {
+  readonly smart: Smart
+}
+
+/** Every room below the web face. */
+export interface House extends Gate {
   readonly validator: Validator
   readonly ingest: Ingest
-  readonly smart: Smart
   readonly share: Share
-  close(): Promise<void>
 }
 
 /** FHIR base URL of a configuration. */
@@ -71,12 +79,12 @@ export interface Opening {
 }
 
 /**
- * Opens every room on the configured folders.
+ * Opens the rooms up to the record on the configured folders.
  *
  * @throws Problem `not-found` · `command.house-absent`, `command.house-unfinished`, `command.keys-absent`, `command.data-absent`;
  *   `conflict` · `command.folder-foreign`, `command.folder-unusable`; of `store` or `vault` when the data or the keys cannot be opened
  */
-export async function openHouse(config: Config, opening: Opening = {}): Promise<House> {
+export async function openGround(config: Config, opening: Opening = {}): Promise<Ground> {
   const { log = createLog(config.logLevel), make = false, alone = false, root = rootOf(config) } = opening
   const { colleagues = noColleagues } = opening
   const clock = systemClock
@@ -111,42 +119,69 @@ export async function openHouse(config: Config, opening: Opening = {}): Promise<
       company: { leads: colleagues.leads, isAlarmed: () => colleagues.alarms().length > 0 },
     })
     closing.push(() => record.close())
-    const { documents } = record
-    const validator = createValidator()
-    closing.push(() => validator.close())
-    const spooling = config.store.kind === 'memory' ? {} : { spoolFolder: houseFiles(config).spool }
-    const ingest = openIngest({
-      record,
-      validator,
-      clock,
-      log,
-      baseUrl,
-      senders: sendersOf(config),
-      limits: { ...config.spool, maxRunning: Math.ceil(importsAtWork / colleagues.count) },
-      ...spooling,
-      ...(colleagues.imports && { elsewhere: colleagues.imports }),
-    })
-    closing.push(() => ingest.close())
-    const smart = await openSmart({
-      record,
-      documents,
-      vault,
-      clock,
-      log,
-      baseUrl: config.baseUrl,
-      recovery: vault.recovery,
-    })
-    const authenticate = (bearer: string) => smart.authenticate(bearer)
-    const share = openShare({ record, documents, vault, clock, log, baseUrl: config.baseUrl, authenticate })
-    return { config, clock, log, store, keys, space, isReady, vault, record, validator, ingest, smart, share, close }
+    return { config, clock, log, store, keys, space, isReady, vault, record, close }
   } catch (error) {
     await close()
     throw error
   }
 }
 
-function sendersOf({ zone, senders }: Config): Senders {
-  return { zone, known: senders === undefined ? [] : parseSenders(senders) }
+/** Opens what a command about accounts, apps or tokens needs. @throws Problem as openGround */
+export function openGate(config: Config, opening: Opening = {}): Promise<Gate> {
+  return onGround(config, opening, async ground => ({ ...ground, smart: await openSmartOn(ground) }))
+}
+
+/** Opens every room below the web face. @throws Problem as openGround */
+export function openHouse(config: Config, opening: Opening = {}): Promise<House> {
+  const { colleagues = noColleagues } = opening
+  return onGround(config, opening, async ground => {
+    const { record, vault, clock, log } = ground
+    const { documents } = record
+    const [smart, { createValidator }, { openIngest, parseSenders }, { openShare }] = await Promise.all([
+      openSmartOn(ground),
+      import('#validation'),
+      import('#ingest'),
+      import('#share'),
+    ])
+    const known = config.senders === undefined ? [] : parseSenders(config.senders)
+    const validator = createValidator()
+    const ingest = openIngest({
+      record,
+      validator,
+      clock,
+      log,
+      baseUrl: fhirBase(config),
+      senders: { zone: config.zone, known },
+      limits: { ...config.spool, maxRunning: Math.ceil(importsAtWork / colleagues.count) },
+      ...(config.store.kind === 'memory' ? {} : { spoolFolder: houseFiles(config).spool }),
+      ...(colleagues.imports && { elsewhere: colleagues.imports }),
+    })
+    const authenticate = (bearer: string) => smart.authenticate(bearer)
+    const share = openShare({ record, documents, vault, clock, log, baseUrl: config.baseUrl, authenticate })
+    const close = async () => {
+      await ingest.close()
+      await validator.close()
+      await ground.close()
+    }
+    return { ...ground, validator, ingest, smart, share, close }
+  })
+}
+
+/** What cannot be built on a ground leaves it closed. */
+async function onGround<T>(config: Config, opening: Opening, build: (ground: Ground) => Promise<T>): Promise<T> {
+  const ground = await openGround(config, opening)
+  try {
+    return await build(ground)
+  } catch (error) {
+    await ground.close()
+    throw error
+  }
+}
+
+async function openSmartOn({ record, vault, clock, log, config }: Ground): Promise<Smart> {
+  const { openSmart } = await import('#smart')
+  const { documents } = record
+  return openSmart({ record, documents, vault, clock, log, baseUrl: config.baseUrl, recovery: vault.recovery })
 }
 
 /**

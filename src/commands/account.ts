@@ -1,6 +1,6 @@
 import { naming } from './naming.ts'
 import { output } from './output.ts'
-import { withHouse } from './with-house.ts'
+import { withGate } from './with-house.ts'
 
 const ofName = /^smart\.account-/
 
@@ -9,7 +9,7 @@ const ofName = /^smart\.account-/
  * command line would be seen by everybody on the machine.
  */
 export async function createAccount({ name }: { name: string }): Promise<void> {
-  await withHouse(({ smart }) =>
+  await withGate(({ smart }) =>
     naming(name, ofName, async () => {
       await smart.createAccount({ name })
       tell((await smart.resetAccount(name)).url)
@@ -19,7 +19,7 @@ export async function createAccount({ name }: { name: string }): Promise<void> {
 
 /** For people who forgot their password. What the account has open ends when they use the address, or with `now` before it is told. */
 export async function resetAccount({ name, now = false }: { name: string; now?: boolean }): Promise<void> {
-  await withHouse(({ smart }) =>
+  await withGate(({ smart }) =>
     naming(name, ofName, async () => {
       const { url } = await smart.resetAccount(name, { endNow: now })
       output.say(
@@ -34,7 +34,7 @@ export async function resetAccount({ name, now = false }: { name: string; now?: 
 
 /** The accounts, one a line: id, what they keep, whether they can log in; the name they log in with where it is asked for. */
 export async function listAccounts({ names }: { names?: boolean }): Promise<void> {
-  for (const account of await withHouse(({ smart }) => smart.listAccounts())) {
+  for (const account of await withGate(({ smart }) => smart.listAccounts())) {
     const role = account.isOwner ? 'owner' : 'member'
     const password = account.hasPassword ? 'password' : 'no password yet'
     const shown = names === true ? [account.name] : []

@@ -1,12 +1,12 @@
 import { naming } from './naming.ts'
 import { output } from './output.ts'
-import { withHouse } from './with-house.ts'
+import { withGate } from './with-house.ts'
 
 const absent = /^smart\.(client-absent|approval-malformed)$/
 
 /** The registered apps, one a line: id, how it stands, its name as it calls itself, and its `system/` scopes. */
 export async function listClients(): Promise<void> {
-  for (const client of await withHouse(({ smart }) => smart.listClients())) {
+  for (const client of await withGate(({ smart }) => smart.listClients())) {
     const { id, name, isBackend, wantedScope, approvedScope, permissions } = client
     const waits = isBackend && approvedScope === undefined
     const state = waits ? `waits for: ${wantedScope}` : (approvedScope ?? `let in by ${permissions}`)
@@ -16,7 +16,7 @@ export async function listClients(): Promise<void> {
 
 /** Lets an app with its own key act without a person, within the `system/` scopes that it registered for, or narrower ones. */
 export async function approveClient({ client, scope }: { client: string; scope?: string }): Promise<void> {
-  const approved = await withHouse(({ smart }) =>
+  const approved = await withGate(({ smart }) =>
     naming(scope ?? client, absent, () => smart.approveClient(client, scope)),
   )
   output.result(approved)
@@ -24,6 +24,6 @@ export async function approveClient({ client, scope }: { client: string; scope?:
 
 /** Ends an app: its registration, what people allowed it, and its tokens. */
 export async function endClient({ client }: { client: string }): Promise<void> {
-  await withHouse(({ smart }) => naming(client, absent, () => smart.endClient(client)))
+  await withGate(({ smart }) => naming(client, absent, () => smart.endClient(client)))
   output.say('ended')
 }

@@ -2,12 +2,12 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { Problem } from '#kernel'
 import type { Erasure } from '#record'
-import { checkErasable, erasePatient, formerOf, type House, hostGrant } from '../compose.ts'
+import { checkErasable, erasePatient, formerOf, type Ground, hostGrant } from '../compose.ts'
 import { confirm } from './ask.ts'
 import { naming } from './naming.ts'
 import { output } from './output.ts'
 import { places } from './places.ts'
-import { withHouse } from './with-house.ts'
+import { withGround, withHouse } from './with-house.ts'
 
 interface EraseOptions {
   readonly patient?: string
@@ -21,7 +21,7 @@ type Tombstones = Awaited<ReturnType<typeof buried>>
 const lineOf = ({ owner, atMs }: Tombstones[number]): string => `${owner}\t${new Date(atMs).toISOString()}`
 
 /** Whose keys were destroyed; what somebody else has put there counts for nothing. */
-async function buried({ vault }: Pick<House, 'vault'>) {
+async function buried({ vault }: Pick<Ground, 'vault'>) {
   return (await vault.keys.tombstones()).filter(({ isOurs }) => isOurs)
 }
 
@@ -71,7 +71,7 @@ function sayAgain(patient: string, erasure: Erasure): void {
  * @throws Problem `fault` · `command.erase-incomplete` when a key or something it sealed is still there
  */
 export async function checkGone(
-  { keys, store }: Pick<House, 'keys' | 'store'>,
+  { keys, store }: Pick<Ground, 'keys' | 'store'>,
   erased: readonly { readonly owner: string }[],
   erasure: Erasure = 'whole',
 ): Promise<void> {
@@ -82,14 +82,14 @@ export async function checkGone(
 }
 
 async function listErased(): Promise<void> {
-  for (const tombstone of await withHouse(buried)) output.result(lineOf(tombstone))
+  for (const tombstone of await withGround(buried)) output.result(lineOf(tombstone))
 }
 
 /** The lines that `--list` printed, from a house of which older backups were restored. */
 async function replayErased(typed: string, isSure: boolean): Promise<void> {
   const path = resolve(places().cwd, typed)
   const listed = await naming(path, /^command\./, () => readLedger(path))
-  const count = await withHouse(async ({ vault }) => {
+  const count = await withGround(async ({ vault }) => {
     const alive = new Set((await vault.compartments()).map(({ id }) => id))
     const back = listed.filter(owner => alive.has(owner))
     if (back.length > 0 && !isSure)
@@ -101,7 +101,7 @@ async function replayErased(typed: string, isSure: boolean): Promise<void> {
     return back.length
   })
   // Whoever opens a house finishes what is left of those whose key is gone.
-  await withHouse(async () => undefined)
+  await withGround(async () => undefined)
   output.say(`${count} keys destroyed again`)
 }
 

@@ -1,6 +1,6 @@
 import { hostGrant } from '../compose.ts'
 import { output } from './output.ts'
-import { withHouse } from './with-house.ts'
+import { withGround } from './with-house.ts'
 
 interface VerifyOptions {
   readonly acceptRestore?: boolean
@@ -10,8 +10,8 @@ interface VerifyOptions {
 export async function verify({ acceptRestore }: VerifyOptions): Promise<void> {
   if (acceptRestore === true) await accept()
   let findings = 0
-  await withHouse(async house => {
-    for await (const { kind, compartment, seq, text } of house.record.verify()) {
+  await withGround(async ground => {
+    for await (const { kind, compartment, seq, text } of ground.record.verify()) {
       findings++
       output.result(`${kind}\t${compartment ?? '-'}\t${seq ?? '-'}\t${text}`)
     }
@@ -22,7 +22,7 @@ export async function verify({ acceptRestore }: VerifyOptions): Promise<void> {
 
 /** A backup of the data was put back: what it shows is less than what is noted beside the keys, and is right all the same. */
 async function accept(): Promise<void> {
-  await withHouse(
+  await withGround(
     async ({ record }) => {
       await record.acceptRestore()
       record.audit({ action: 'restore', outcome: 'success', actor: hostGrant().actor })
@@ -36,6 +36,6 @@ async function accept(): Promise<void> {
 
 /** Rebuilds the index from the ledger. */
 export async function reindex(): Promise<void> {
-  const entries = await withHouse(house => house.record.reindex())
+  const entries = await withGround(ground => ground.record.reindex())
   output.result(`${entries} entries indexed`)
 }

@@ -1,10 +1,9 @@
 import { parseResource, type Resource } from '#fhir'
 import { isProblem } from '#kernel'
-import { checkResource } from '#validation'
-import { type House, hostGrant } from '../compose.ts'
+import { type Gate, type Ground, hostGrant } from '../compose.ts'
 import { naming } from './naming.ts'
 import { output } from './output.ts'
-import { withHouse } from './with-house.ts'
+import { withGate, withGround } from './with-house.ts'
 
 interface Facts {
   readonly given?: string
@@ -21,12 +20,12 @@ interface HumanName {
 
 /** Takes in a patient: a compartment with a key of its own. The new id stands alone on the last line. */
 export async function createPatient(options: Facts & { readonly account?: string }): Promise<void> {
-  const id = await withHouse(async house => {
+  const id = await withGate(async gate => {
     const resource = changed({ resourceType: 'Patient', active: true }, options)
-    checkResource(house.validator, resource)
-    const account = options.account === undefined ? undefined : await accountOf(house, options.account)
-    const stored = await house.record.writer(hostGrant()).transact(txn => txn.create(resource))
-    if (account !== undefined) await attach(house, stored.id, account)
+    await check(resource)
+    const account = options.account === undefined ? undefined : await accountOf(gate, options.account)
+    const stored = await gate.record.writer(hostGrant()).transact(txn => txn.create(resource))
+    if (account !== undefined) await attach(gate, stored.id, account)
     return stored.id
   })
   output.result(id)
@@ -34,31 +33,31 @@ export async function createPatient(options: Facts & { readonly account?: string
 
 /** The ids of all patients, one a line; with `names` also name and birth date, which is a read like any other and audited. */
 export async function listPatients({ names }: { readonly names?: boolean }): Promise<void> {
-  const lines = await withHouse(async house => {
-    const ids = await house.record.allPatients()
-    return names === true ? Promise.all(ids.map(id => named(house, id))) : ids
+  const lines = await withGround(async ground => {
+    const ids = await ground.record.allPatients()
+    return names === true ? Promise.all(ids.map(id => named(ground, id))) : ids
   })
   for (const line of lines) output.result(line)
 }
 
 /** Gives a patient to an account: its owner sees and keeps the record from then on. */
 export async function attachPatient(options: { readonly patient: string; readonly account: string }): Promise<void> {
-  await withHouse(async house => {
-    await knownPatient(house, options.patient)
-    await attach(house, options.patient, await accountOf(house, options.account))
+  await withGate(async gate => {
+    await knownPatient(gate, options.patient)
+    await attach(gate, options.patient, await accountOf(gate, options.account))
   })
   output.say('attached')
 }
 
 /** Changes name, birth date or sex as any update does: validated, a new version, audited. An empty value takes one away. */
 export async function editPatient({ patient, ...facts }: Facts & { readonly patient: string }): Promise<void> {
-  const version = await withHouse(house =>
+  const version = await withGround(({ record }) =>
     naming(patient, /^record\./, async () => {
-      const writer = house.record.writer(hostGrant())
+      const writer = record.writer(hostGrant())
       return writer.transact(async txn => {
         const current = await writer.read('Patient', patient)
         const resource = changed(parseResource(current.json), facts)
-        checkResource(house.validator, resource)
+        await check(resource)
         const { version } = await txn.update('Patient', patient, resource, { ifMatch: String(current.version) })
         return version
       })
@@ -67,20 +66,31 @@ export async function editPatient({ patient, ...facts }: Facts & { readonly pati
   output.say(`Patient/${patient} is now version ${version}`)
 }
 
-function accountOf({ smart }: House, name: string): Promise<string> {
+/** @throws Problem as checkResource */
+async function check(resource: Resource): Promise<void> {
+  const { checkResource, createValidator } = await import('#validation')
+  const validator = createValidator()
+  try {
+    checkResource(validator, resource)
+  } finally {
+    await validator.close()
+  }
+}
+
+function accountOf({ smart }: Gate, name: string): Promise<string> {
   return naming(name, /^smart\.account-absent$/, () => smart.accountId(name))
 }
 
-async function attach({ record }: House, patient: string, account: string): Promise<void> {
+async function attach({ record }: Ground, patient: string, account: string): Promise<void> {
   await record.addPatientTo(account, patient)
   record.audit({ action: 'attach', outcome: 'success', patient, actor: hostGrant().actor })
 }
 
-async function knownPatient({ record }: House, patient: string): Promise<void> {
+async function knownPatient({ record }: Ground, patient: string): Promise<void> {
   await naming(patient, /^record\./, () => record.reader(hostGrant(['system/Patient.r'])).read('Patient', patient))
 }
 
-async function named({ record }: House, id: string): Promise<string> {
+async function named({ record }: Ground, id: string): Promise<string> {
   try {
     const { json } = await record.reader(hostGrant(['system/Patient.r'])).read('Patient', id)
     const patient = parseResource(json)

@@ -8,12 +8,12 @@ import { configure } from './configure.ts'
 import { checkHouse, houseFiles, keysAbsent } from './folders.ts'
 import { openKeystore } from './open-stores.ts'
 import { output } from './output.ts'
-import { withHouse } from './with-house.ts'
+import { withGround } from './with-house.ts'
 
 /** Makes a code that opens the house when its root is lost. It stands alone on the last line of standard output. */
 export async function newRecovery(): Promise<void> {
   const config = configure()
-  await withHouse(
+  await withGround(
     async ({ vault }) => {
       const code = await vault.recovery.make()
       output.say('Write this down and keep it away from this machine: it opens everything, and is not shown again.')
@@ -30,7 +30,7 @@ export async function tryRecovery(): Promise<void> {
   const config = configure()
   await checkHouse(config)
   const code = config.recoveryCode ?? (await ask('Recovery code:'))
-  await withHouse(({ vault }) => tryCode(vault, code), { config, root: ordinaryRoot(config) })
+  await withGround(({ vault }) => tryCode(vault, code), { config, root: ordinaryRoot(config) })
 }
 
 async function tryCode({ recovery }: { recovery: { check(code: string): Promise<boolean> } }, code: string) {
@@ -56,7 +56,7 @@ export async function recover(): Promise<void> {
   await checkHouse(config)
   const code = config.recoveryCode ?? (await ask('Recovery code:'))
   const root = recoveryRoot(code)
-  await withHouse(
+  await withGround(
     async ({ vault, record }) => {
       await checkLost(config)
       if (config.passphrase === undefined) await setAside(houseFiles(config).root)

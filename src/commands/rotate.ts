@@ -7,7 +7,7 @@ import { configure } from './configure.ts'
 import { checkHouse, houseFiles } from './folders.ts'
 import { naming } from './naming.ts'
 import { output } from './output.ts'
-import { withHouse } from './with-house.ts'
+import { withGround } from './with-house.ts'
 
 interface RootOptions {
   readonly to?: 'file' | 'passphrase'
@@ -44,7 +44,7 @@ function kindOf({ passphrase }: Config): 'file' | 'passphrase' {
 
 async function changeRoot(config: Config, to: 'file' | 'passphrase'): Promise<void> {
   const next = to === 'passphrase' ? await newPassphrase(config) : undefined
-  await withHouse(
+  await withGround(
     async ({ vault, record }) => {
       if (next === undefined) await changeFile(vault, houseFiles(config).root)
       else await vault.rotateRoot(passphraseRoot(next))
@@ -81,7 +81,7 @@ async function newPassphrase({ newPassphrase: given }: Config): Promise<string> 
 }
 
 async function renewInstance(config: Config): Promise<void> {
-  const { epoch, keys, documents } = await withHouse(
+  const { epoch, keys, documents } = await withGround(
     async ({ keys, store, record }) => {
       record.audit({ action: 'rotate', outcome: 'success', detail: 'instance key' })
       await record.flush()
@@ -95,7 +95,7 @@ async function renewInstance(config: Config): Promise<void> {
 }
 
 async function renewPatients(config: Config, patient?: string): Promise<void> {
-  const entries = await withHouse(
+  const entries = await withGround(
     ({ record }) =>
       naming(patient ?? '', /^command\.patient-absent$/, async () => {
         if (patient !== undefined) await checkKept(record, patient)

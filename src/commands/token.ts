@@ -3,7 +3,7 @@ import { Problem } from '#kernel'
 import { checkKept } from '../compose.ts'
 import { naming } from './naming.ts'
 import { output } from './output.ts'
-import { withHouse } from './with-house.ts'
+import { withGate } from './with-house.ts'
 
 const unitsMs: { readonly [unit: string]: number } = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 const longestMs = 365 * 86_400_000
@@ -25,13 +25,13 @@ export function parseTtl(text: string): number {
 export async function token(options: { scope: string; patient?: string; ttl: string }): Promise<void> {
   const { scope, patient } = options
   const ttlMs = parseTtl(options.ttl)
-  const minted = await withHouse(house =>
+  const minted = await withGate(gate =>
     naming(scopesMeant(scope), /^smart\.mint-scope/, async () => {
-      if (patient === undefined) return house.smart.mint({ scope, ttlMs })
+      if (patient === undefined) return gate.smart.mint({ scope, ttlMs })
       await naming(`${patient} (patient list shows the ids)`, /^command\.patient-absent$/, () =>
-        checkKept(house.record, patient),
+        checkKept(gate.record, patient),
       )
-      return house.smart.mint({ scope, ttlMs, patient })
+      return gate.smart.mint({ scope, ttlMs, patient })
     }),
   )
   output.result(minted)

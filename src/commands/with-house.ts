@@ -1,24 +1,41 @@
 import type { Config } from '#config'
 import { createLog } from '#kernel'
-import { type House, type Opening, openHouse } from '../compose.ts'
+import { type Gate, type Ground, type House, type Opening, openGate, openGround, openHouse } from '../compose.ts'
 import { configure } from './configure.ts'
 import { tidyOnSignal } from './stop-signal.ts'
+
+/** How a command opens a house; with a configuration that was changed, or read before, where it has one. */
+type Opened = Opening & { readonly config?: Config }
 
 /**
  * Runs a command on a house that is there, and closes it whatever happens; asked to end, it closes the house first. Logs
  * only what is wrong.
  */
-export async function withHouse<T>(
-  work: (house: House) => Promise<T>,
-  opening: Opening & { readonly config?: Config } = {},
+export function withHouse<T>(work: (house: House) => Promise<T>, opening?: Opened): Promise<T> {
+  return within(openHouse, work, opening)
+}
+
+/** The same for a command that needs nothing but accounts, apps and tokens, and starts the faster. */
+export function withGate<T>(work: (gate: Gate) => Promise<T>, opening?: Opened): Promise<T> {
+  return within(openGate, work, opening)
+}
+
+/** The same for a command that needs nothing above the record. */
+export function withGround<T>(work: (ground: Ground) => Promise<T>, opening?: Opened): Promise<T> {
+  return within(openGround, work, opening)
+}
+
+async function within<G extends Ground, T>(
+  open: (config: Config, opening: Opening) => Promise<G>,
+  work: (opened: G) => Promise<T>,
+  { config = configure(), ...rest }: Opened = {},
 ): Promise<T> {
-  const { config = configure(), ...rest } = opening
-  const house = await openHouse(config, { log: createLog('warn'), ...rest })
-  const untidied = tidyOnSignal(() => house.close())
+  const opened = await open(config, { log: createLog('warn'), ...rest })
+  const untidied = tidyOnSignal(() => opened.close())
   try {
-    return await work(house)
+    return await work(opened)
   } finally {
     untidied()
-    await house.close()
+    await opened.close()
   }
 }
