@@ -4,8 +4,7 @@
  * The one idea: it speaks HTTP, so what it shows is what a client gets.
  * Its data: samples/. Decisions: none.
  */
-import { mkdirSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { mkdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Config, loadConfig } from '#config'
@@ -32,15 +31,16 @@ interface Shown {
 /** Runs the demonstration; with `once` it ends with exit status 0 when all of it held, else 1. */
 export async function demo(options: { once?: boolean }): Promise<void> {
   const folder = join(tmpdir(), `kinhold-demo-${newSecret(9)}`)
-  const remove = () => rm(folder, { recursive: true, force: true })
-  // Before there is anything to remove: a signal in between would leave it.
-  const untidied = tidyOnSignal(remove)
+  const remove = () => rmSync(folder, { recursive: true, force: true })
+  // At the very end: whoever is stopped while the house is made would go on making it while it is removed.
+  process.once('exit', remove)
+  const untidied = tidyOnSignal(async () => undefined)
   try {
     mkdirSync(folder, { mode: 0o700 })
     await demonstrate(folder, options.once ?? false, untidied)
   } finally {
     untidied()
-    await remove()
+    remove()
   }
 }
 
