@@ -76,8 +76,7 @@ describe('connections', () => {
     for (let n = 0; n < 30; n++) silent.push(await dial())
     for (let n = 0; n < 3; n++) expect(await isHealthy()).toBe(true)
     expect(await isHealthy('127.0.0.2')).toBe(true)
-    await delay(100)
-    expect(silent.slice(0, 10).filter(isOpen)).toHaveLength(0)
+    await Promise.all(silent.slice(0, 10).map(({ closed }) => closed))
     expect(silent.slice(15).filter(isOpen)).toHaveLength(15)
   })
 
@@ -93,9 +92,9 @@ describe('connections', () => {
     await open({ total: 10, ofNetwork: 10 })
     const idle = []
     for (let n = 0; n < 10; n++) idle.push(await dial({ send: 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n' }))
-    await delay(100)
+    while (!idle.every(({ text }) => text().endsWith('}'))) await delay(5)
     expect(await isHealthy('127.0.0.2')).toBe(true)
-    await delay(50)
+    await Promise.race(idle.map(({ closed }) => closed))
     expect(idle.filter(isOpen)).toHaveLength(9)
   })
 
