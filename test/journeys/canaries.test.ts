@@ -46,7 +46,7 @@ beforeAll(async () => {
   server = await startServer(home)
   client = openClient(server.url, await lastLine(home, 'token', '--scope', 'system/*.cruds'))
   patient = await writeThroughFhir(client, flock)
-}, 180_000)
+})
 
 afterAll(async () => {
   client.close()
@@ -77,7 +77,7 @@ describe('marks written through every path – nothing readable rests anywhere',
     await expectStatus(200, ingest(more.result), 422)
     for (const file of [await appleHealthZip(flock), await googleFitZip(flock), fhirBundle(flock, patient)])
       await expectStatus(200, ingest(file))
-  }, 180_000)
+  })
 
   it('takes a large file, and leaves nothing readable while it is imported', async () => {
     const started = await expectStatus(202, ingest(fhirBundle(flock, patient, 6_000_000), { prefer: 'respond-async' }))
@@ -91,7 +91,7 @@ describe('marks written through every path – nothing readable rests anywhere',
     }
     // The file itself, sealed and without a name, was among what was looked at.
     expect(gathered.some(({ where, bytes }) => where.startsWith('/proc/') && bytes.length > 6_000_000)).toBe(true)
-  }, 180_000)
+  })
 
   it('takes commands beside the server', async () => {
     const path = join(home.folder, '..', `kinhold-canaries-${process.pid}.json`)
@@ -103,14 +103,14 @@ describe('marks written through every path – nothing readable rests anywhere',
     const output = Buffer.from(`${imported.stdout}${imported.stderr}${made.stdout}${made.stderr}`)
     gathered.push({ where: 'what commands printed', bytes: output })
     await rm(path)
-  }, 180_000)
+  })
 
   it('refuses what it must', async () => {
     const statuses = await beRefused(client, flock, patient)
     expect(statuses.filter(status => status < 400)).toEqual([])
     expect(statuses.filter(status => status >= 500)).toEqual([])
     await expectStatus(200, client.send({ path: '/healthz' }))
-  }, 180_000)
+  })
 
   it('shows most of them to whoever may read', async () => {
     const versions = await everyEntry(client, '/fhir/_history?_count=1000')
@@ -132,7 +132,7 @@ describe('marks written through every path – nothing readable rests anywhere',
     process.stderr.write(
       `canaries: ${flock.marks.length} marks, 0 found in ${gathered.length} files, ${megabytes.toFixed(1)} MB\n`,
     )
-  }, 360_000)
+  })
 })
 
 describe('the scanner – it finds what lies open', () => {

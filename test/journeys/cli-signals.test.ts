@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers'
 import { type Home, lastLine, mainFile, newHome, run } from './server/home.ts'
 import { startServer } from './server/start-server.ts'
 
-const longest = 120_000
+const longest = 600_000
 
 let home: Home
 let patient: string

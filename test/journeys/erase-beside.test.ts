@@ -8,7 +8,7 @@ import { commandIn, type Home, lastLine, mainFile, newHome, run } from './server
 import { type RunningServer, startServer } from './server/start-server.ts'
 import { type StartedHome, startHome } from './server/started-home.ts'
 
-const longest = 120_000
+const longest = 600_000
 
 const observation = (patient: string, text = 'pulse') => ({
   resourceType: 'Observation',

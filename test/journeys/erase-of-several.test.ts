@@ -4,7 +4,7 @@ import { type Home, lastLine, run } from './server/home.ts'
 import type { RunningServer } from './server/start-server.ts'
 import { type StartedHome, startHome } from './server/started-home.ts'
 
-const longest = 120_000
+const longest = 600_000
 let home: Home
 let server: RunningServer
 let client: Client

@@ -11,7 +11,7 @@ import { type RunningServer, startServer } from './server/start-server.ts'
 
 const everything = 'system/*.cruds'
 /** Each command is a process of its own, and some of these are many. */
-const longest = 120_000
+const longest = 600_000
 const keysFile = (home: Home) => join(home.keys, 'keystore.sqlite')
 const dataFile = (home: Home) => join(home.data, 'kinhold.sqlite')
 

@@ -13,7 +13,7 @@ import { openClient } from './server/client.ts'
 import { lastLine, run } from './server/home.ts'
 import { onSmallDisks, type Place } from './server/small-disk.ts'
 
-const longest = 450_000
+const longest = 600_000
 const pause = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
 
 /** Asks again and again, as a person would, until it is so. */

@@ -14,7 +14,7 @@ beforeAll(async () => {
   await run(home, 'account', 'create', 'hospital')
   token = await tokenOfAccount(home, 'hospital')
   servers.push(await startServer(home))
-}, 180_000)
+})
 afterAll(async () => {
   for (const server of servers) await server.stop()
   await home.remove()
@@ -78,7 +78,7 @@ it('gets its first answer word for word at another process and after a restart, 
   await servers[1]?.kill()
   servers = [await startServer(home), await startServer(home)]
   await comeAgain()
-}, 120_000)
+})
 
 it('sent to both processes at once it is taken in once', async () => {
   const message = result('S1', '03', '70', 'F')

@@ -21,7 +21,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'kinhold-trust-'))
   shown = await run(home, 'certificate', '--name', '192.168.77.7', 'Tower.local')
   server = await startServer(home)
-}, 60_000)
+})
 
 afterAll(async () => {
   await server.stop()

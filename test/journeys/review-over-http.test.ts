@@ -35,7 +35,7 @@ beforeAll(async () => {
     patients[family] = await newPatient(family)
     tokens[family] = await tokenOfAccount(home, family)
   }
-}, 180_000)
+})
 afterAll(async () => {
   await server.stop()
   await home.remove()

@@ -19,7 +19,7 @@ import { type Answer, type Client, openClient } from './server/client.ts'
 import { type Home, lastLine, newHome, run } from './server/home.ts'
 import { type RunningServer, startServer } from './server/start-server.ts'
 
-const longest = 120_000
+const longest = 600_000
 /** Within which a running process must have seen it; slow machines get some more. */
 const soonMs = 15_000
 

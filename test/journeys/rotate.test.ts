@@ -77,7 +77,7 @@ function sealedWith(home: Home): { versions: number[]; epochs: number[]; keyVers
 }
 
 /** Each command is a process of its own, and there are many. */
-const longest = 300_000
+const longest = 600_000
 
 describe('kinhold rotate – ARCHITECTURE, "Rotation rewraps (root, instance) or re-seals (patient)"', () => {
   let home: Home

@@ -23,7 +23,7 @@ let estate: Estate
 
 beforeAll(async () => {
   estate = await buildEstate()
-}, 180_000)
+})
 
 beforeEach(() => estate.restore())
 
@@ -123,7 +123,7 @@ describe('files that somebody has changed – nothing false is ever served, and 
     again.close()
     await damaged.stop()
     expect(damaged.output()).toContain('record.ledger-damaged')
-  }, 180_000)
+  })
 })
 
 describe('a shredded patient – https://csrc.nist.gov/pubs/sp/800/88/r1/final, cryptographic erase', () => {
@@ -151,7 +151,7 @@ describe('a shredded patient – https://csrc.nist.gov/pubs/sp/800/88/r1/final, 
     expect(columnOf(keysFile(estate.home), 'SELECT count(*) FROM tombstones WHERE owner = ?', compartment)).toBe(1)
     expect((await run(estate.home, 'verify')).stdout).toMatch(/^keystore-changed\t-\t-\tThe keystore is older[^\n]*\n$/)
     expect(await run(estate.home, 'verify', '--accept-restore')).toMatchObject({ status: 0, stdout: '' })
-  }, 180_000)
+  })
 })
 
 describe('a shredding that was cut short – https://csrc.nist.gov/pubs/sp/800/88/r1/final', () => {
@@ -167,7 +167,7 @@ describe('a shredding that was cut short – https://csrc.nist.gov/pubs/sp/800/8
     client.close()
     await server.stop()
     expect(await run(estate.home, 'verify')).toMatchObject({ status: 0, stdout: '' })
-  }, 180_000)
+  })
 })
 
 describe('every byte – XAES-256-GCM authenticates each of them', () => {
@@ -188,7 +188,7 @@ describe('every byte – XAES-256-GCM authenticates each of them', () => {
     client.close()
     await server.stop()
     expect(server.output()).not.toContain(mark)
-  }, 180_000)
+  })
 
   const seed = Number(process.env.TAMPER_SEED ?? Date.now() % 1_000_000)
 
@@ -214,7 +214,7 @@ describe('every byte – XAES-256-GCM authenticates each of them', () => {
     }
     expect(harmed).toBeGreaterThan(0)
     expect(whole).toBeGreaterThan(0)
-  }, 360_000)
+  })
 })
 
 /** What each reads as; undefined where it does not open. */

@@ -63,7 +63,7 @@ describe('a server whose traces go to a collector', () => {
     spans = received.flatMap(({ resourceSpans }) =>
       resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(scope => scope.spans)),
     )
-  }, 60_000)
+  })
 
   it('tells of each request by pattern, method and status', () => {
     const requests = spans.filter(({ name }) => name === 'http.request').map(attributesOf)

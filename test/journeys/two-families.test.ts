@@ -21,7 +21,7 @@ describe('two families', () => {
     alone = await openHouse()
     await live(both, ['north', 'south'])
     await live(alone, ['north'])
-  }, 360_000)
+  })
   afterAll(async () => {
     await both.close()
     await alone.close()

@@ -7,7 +7,7 @@ import { type Home, lastLine, newHome, type Ran, run } from './server/home.ts'
 import { newSmallHome, onSmallDisks, type Place, type SmallHome } from './server/small-disk.ts'
 import { startServer } from './server/start-server.ts'
 
-const longest = 120_000
+const longest = 600_000
 
 /** Said in words, with the folder, its variable and what to do; nothing of a program's insides. */
 function expectWords({ status, stderr }: Ran, ...words: string[]): void {

@@ -27,7 +27,7 @@ beforeAll(async () => {
   if (!hasBrowser) return
   browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] })
   context = await browser.newContext()
-}, 180_000)
+})
 afterAll(async () => {
   if (hasBrowser) await browser.close()
   await listening.close(0)

@@ -158,5 +158,5 @@ describe('many long bodies at once', () => {
     }
     expect((await send()).status).toBe(200)
     client.close()
-  }, 180_000)
+  })
 })

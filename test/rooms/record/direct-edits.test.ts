@@ -185,7 +185,7 @@ describe('a row of the database that somebody else changes while the house is op
     )
     const expected = Object.keys(edits).map(name => ({ name, sound: [[], 0], seen: true, named: true }))
     expect(outcomes).toEqual(expected)
-  }, 180_000)
+  })
 
   it.each(['the ids of two compartments are swapped', 'two keys are swapped', 'the census is damaged'])(
     'is seen by one that starts later: %s',

@@ -47,7 +47,7 @@ describe('a ledger that is open in one process while another seals or drops its 
   it('is searched wholly when what is in its tail has been sealed elsewhere', async () => {
     await importInto(beside, who, 2 * segment + 500)
     expect(await countOf(server)).toBe(2 * segment + 500)
-  }, 180_000)
+  })
 
   it('is read on without keeping everybody else waiting', async () => {
     expect(await countOf(server)).toBe(0)
@@ -55,7 +55,7 @@ describe('a ledger that is open in one process while another seals or drops its 
     const { result: found, turns } = await turnsWhile(() => Promise.all([countOf(server), countOf(server)]))
     expect(found).toEqual([segment, segment])
     expect(turns).toBeGreaterThanOrEqual(segment / 1024)
-  }, 180_000)
+  })
 
   it('is not read entry by entry where segments are: searched before or not', async () => {
     const { entriesFrom } = store
@@ -77,13 +77,13 @@ describe('a ledger that is open in one process while another seals or drops its 
       expect([await countOf(server), await countOf(beside)]).toEqual(Array(2).fill(before + 3 * segment + 1))
     }
     expect(batches).toBe(2)
-  }, 180_000)
+  })
 
   it('is searched wholly while both write', async () => {
     await countOf(server)
     await Promise.all([importInto(server, who, 3000), importInto(beside, who, 3000), countOf(server)])
     expect([await countOf(server), await countOf(beside)]).toEqual([6000, 6000])
-  }, 180_000)
+  })
 
   it('is searched wholly when it knew a part of that tail already', async () => {
     await importInto(server, who, 3000)
@@ -91,7 +91,7 @@ describe('a ledger that is open in one process while another seals or drops its 
     expect([await countOf(server), await countOf(beside)]).toEqual([3000 + segment, 3000 + segment])
     await importInto(server, who, segment)
     expect([await countOf(server), await countOf(beside)]).toEqual([3000 + 2 * segment, 3000 + 2 * segment])
-  }, 180_000)
+  })
 
   it('is searched wholly when its segments were dropped and nobody has made them anew', async () => {
     await importInto(server, who, segment + 500)
@@ -100,13 +100,13 @@ describe('a ledger that is open in one process while another seals or drops its 
     for (const compartment of compartments) await store.dropSegments(compartment)
     expect(await countOf(server)).toBe(segment + 500)
     expect(await countOf(beside)).toBe(segment + 500)
-  }, 180_000)
+  })
 
   it('is searched while it is indexed anew elsewhere', async () => {
     await importInto(server, who, segment + 500)
     const [, ...counts] = await Promise.all([beside.reindex(), countOf(server), countOf(server)])
     expect(counts).toEqual([segment + 500, segment + 500])
-  }, 180_000)
+  })
 })
 
 describe('segments of an earlier release', () => {
@@ -144,7 +144,7 @@ describe('segments of an earlier release', () => {
     expect(await countOf(third)).toBe(2 * segment)
     for await (const finding of third.verify()) throw new Error(finding.text)
     await third.close()
-  }, 180_000)
+  })
 })
 
 describe('an audit that can never be written', () => {
@@ -160,5 +160,5 @@ describe('an audit that can never be written', () => {
       documents: [],
     })
     await record.close()
-  }, 60_000)
+  })
 })

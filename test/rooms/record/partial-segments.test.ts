@@ -168,5 +168,5 @@ describe('two processes that write, search, seal and drop segments of one record
       }),
       { numRuns: 5 },
     )
-  }, 120_000)
+  })
 })

@@ -25,5 +25,5 @@ describe('a long transaction', () => {
     const codes = settled.flatMap(one => (one.status === 'rejected' ? [String(one.reason?.code ?? one.reason)] : []))
     expect(codes.filter(code => code !== 'record.contended')).toEqual([])
     for await (const finding of record.verify()) throw new Error(finding.text)
-  }, 90_000)
+  })
 })
