@@ -4,6 +4,7 @@
 import { Command, CommanderError, Option } from 'commander'
 import { isProblem, storageFaultOf, storageProblem } from '#kernel'
 import software from '../package.json' with { type: 'json' }
+import { keepCompiled } from './commands/keep-compiled.ts'
 import { linesOf, output } from './commands/output.ts'
 
 /** How a command ended, for scripts: see README.md, "Commands". */
@@ -290,6 +291,8 @@ function statusOf(error: unknown): number {
 // SIGUSR1 would open V8's inspector to every user of the machine. `--disable-sigusr1` in the scripts does the same from the first
 // moment on; this is for whoever starts the file by itself.
 process.on('SIGUSR1', () => undefined)
+
+keepCompiled(process.env)
 
 const program = new Command('kinhold')
   .description("A family's health data, encrypted with each patient's own key.")
