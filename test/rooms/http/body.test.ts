@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib'
 import { collect, isProblem } from '#kernel'
 import { readBody, streamBody } from '../../../src/http/body.ts'
 
-const limits = { maxBytes: 1000, deadlineMs: 300 }
+const limits = { maxBytes: 1000, deadlineMs: 60_000 }
 
 /** A bare server that reads one body and says what came of it. */
 let server: Server
@@ -86,13 +86,14 @@ describe('bodies that are held in memory', () => {
   })
 
   it('must arrive in time', async () => {
+    read = request => readBody(request, { ...limits, deadlineMs: 300 })
     expect(await post({ 'content-length': '100' }, request => request.write(Buffer.alloc(10)))).toBe('body.too-slow')
   })
 
   it('must not end early', async () => {
     const failed = new Promise<string>(resolve => {
       read = async request => {
-        const body = readBody(request, { ...limits, deadlineMs: 5000 })
+        const body = readBody(request, limits)
         body.then(
           () => resolve('whole'),
           error => resolve(isProblem(error) ? error.code : 'another error'),
@@ -148,7 +149,7 @@ describe('bodies that are streamed', () => {
     const row = '{"type":"HKQuantityTypeIdentifierHeartRate","value":60,"start":"2026-02-03T08:15:30Z","at":'
     const rows = Array.from({ length: 50_000 }, (_, at) => `${row}${at}}`).join('\n')
     expect(await whole(gzipSync(rows), gzip)).toBe('0 bytes')
-    read = request => readBody(request, { maxBytes: 1_000_000_000, deadlineMs: 5_000 })
+    read = request => readBody(request, { maxBytes: 1_000_000_000, deadlineMs: 60_000 })
     expect(await whole(gzipSync(Buffer.alloc(50_000_000)), gzip)).toBe('body.unpacks-too-far')
   })
 
@@ -160,6 +161,6 @@ describe('bodies that are streamed', () => {
     }
     const before = unpacking()
     expect(await whole(gzipSync(Buffer.alloc(900_000)), { 'content-encoding': 'gzip' })).toBe('1 bytes')
-    expect(unpacking()).toBe(before)
+    while (unpacking() > before) await new Promise(resolve => setTimeout(resolve, 5))
   })
 })

@@ -124,8 +124,10 @@ async function raw(port: number, bytes: string): Promise<string> {
 describe('a server on the network', () => {
   let server: Listening
   let draining = false
+  let begun = false
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
-    if (request.url === '/slow') await delay(600)
+    begun = request.url === '/slow'
+    if (begun) await delay(600)
     response.end(request.url === '/slow' ? 'done' : 'ok')
   }
   const app: App = Object.assign((...of: Parameters<App>) => void answer(...of), {
@@ -167,7 +169,7 @@ describe('a server on the network', () => {
 
   it('closes by answering what was asked and taking nothing new', async () => {
     const asked = fetch(`http://127.0.0.1:${server.port}/slow`)
-    await delay(50)
+    while (!begun) await delay(5)
     const closed = server.close()
     expect(draining).toBe(true)
     const isTaken = () => fetch(`http://127.0.0.1:${server.port}/`).then(Boolean, () => false)

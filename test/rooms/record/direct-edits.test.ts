@@ -12,7 +12,7 @@ import { create, everything, heartRate, patient, testRoot, update } from './fami
 
 const all = everything()
 /** Within which a process that runs must have seen it; slow machines get more than the seconds that are promised. */
-const soonMs = 60_000
+const soonMs = 240_000
 const perCompartment = 2 ** 28
 
 const folder = mkdtempSync(join(tmpdir(), 'kinhold-edits-'))
@@ -200,6 +200,5 @@ describe('a row of the database that somebody else changes while the house is op
       await record.close()
       await home.close()
     },
-    90_000,
   )
 })

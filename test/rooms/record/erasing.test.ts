@@ -209,7 +209,7 @@ async function erasing(refusal: Problem, method: string) {
 }
 
 async function untilGone(store: Store, compartment: string): Promise<void> {
-  for (let tries = 0; tries < 60 && (await isIn(store, compartment)); tries++) await delay(250)
+  for (let tries = 0; tries < 480 && (await isIn(store, compartment)); tries++) await delay(250)
   expect(await isIn(store, compartment)).toBe(false)
 }
 
