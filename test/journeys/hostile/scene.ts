@@ -1,7 +1,7 @@
 /** A server with a long record, those who attack it, and somebody else who reads meanwhile. */
 import { readFile } from 'node:fs/promises'
 import { type Client, openClient } from '../server/client.ts'
-import { lastLine, newHome } from '../server/home.ts'
+import { type Home, lastLine, newHome } from '../server/home.ts'
 import { startServer } from '../server/start-server.ts'
 import type { Drawn, Scene } from './draws.ts'
 
@@ -23,8 +23,8 @@ export interface Watched {
 }
 
 /** @param observations  of one patient; each has a text of its own */
-export async function setStage(observations: number): Promise<Stage> {
-  const home = await newHome('hostile')
+export async function setStage(observations: number, at?: Home): Promise<Stage> {
+  const home = at ?? (await newHome('hostile'))
   const server = await startServer(home)
   const patient = await lastLine(home, 'patient', 'create')
   const foreign = await lastLine(home, 'patient', 'create')
@@ -46,21 +46,22 @@ export async function setStage(observations: number): Promise<Stage> {
     return performance.now() - startedMs
   }
 
+  /** One read after the other. */
+  async function waitsUntil(over: { readonly yet: boolean }): Promise<readonly number[]> {
+    const waits: number[] = []
+    while (!over.yet) waits.push(await readOnce())
+    return waits
+  }
+
   return {
     scene: { patient, binary },
     attack: async ({ name: _, as, ...sent }) => (await clients[as].send(sent).catch(() => undefined))?.status,
     watch: async until => {
-      let isOver = false
+      const over = { yet: false }
       void until.finally(() => {
-        isOver = true
+        over.yet = true
       })
-      const waits: number[] = []
-      let mostMb = 0
-      while (!isOver) {
-        waits.push(await readOnce())
-        mostMb = Math.max(mostMb, await residentMb(server.pid))
-        await new Promise(resolve => setTimeout(resolve, 5))
-      }
+      const [waits, mostMb] = await Promise.all([waitsUntil(over), mostResidentMb(server.pid, over)])
       const sorted = waits.toSorted((a, b) => a - b)
       const p99 = sorted[Math.floor(sorted.length * 0.99)] ?? 0
       return { reads: waits.length, p99, longest: sorted.at(-1) ?? 0, mostMb }
@@ -102,6 +103,15 @@ async function createdPath(client: Client, resource: object): Promise<string> {
   const made = await client.send({ method: 'POST', path: `/fhir/${resourceType}`, body: resource })
   if (made.status !== 201) throw new Error(`a create was answered ${made.status}`)
   return new URL(made.headers.location ?? '').pathname.replace(/\/_history.*/, '')
+}
+
+async function mostResidentMb(pid: number, over: { readonly yet: boolean }): Promise<number> {
+  let most = 0
+  while (!over.yet) {
+    most = Math.max(most, await residentMb(pid))
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+  return most
 }
 
 async function residentMb(pid: number): Promise<number> {
