@@ -109,18 +109,16 @@ function* numberOf(column: Column): Steps<(place: number) => number> {
 /** Up to so many dictionary entries are put in order once; of more, only the rows that are compared are read. */
 const mostRanked = 4_096
 
-function textKey(table: TypeTable, key: SortKey, textOf: TextOf): RowKey {
+function* textKey(table: TypeTable, key: SortKey, textOf: TextOf): Steps<RowKey> {
   const columns = columnsOf(table, key)
   const entries = columns.reduce((sum, { dictionary }) => sum + (dictionary?.count ?? 0), 0)
-  return entries <= mostRanked ? rankedKey(columns, key, textOf) : readKey(columns, key, textOf)
+  return entries <= mostRanked ? yield* rankedKey(columns, key, textOf) : readKey(columns, key, textOf)
 }
 
 /** Dictionary entries in the order of what they are sorted by; equal texts share a rank. */
-function rankedKey(columns: readonly Column[], { descending }: SortKey, textOf: TextOf): RowKey {
-  const texts = columns.map(({ dictionary }) =>
-    Array.from({ length: dictionary?.count ?? 0 }, (_, i) => textOf(dictionary?.text(i + 1) ?? '', descending)),
-  )
-  spend('work', texts.reduce((sum, { length }) => sum + length, 0) * readWork)
+function* rankedKey(columns: readonly Column[], { descending }: SortKey, textOf: TextOf): Steps<RowKey> {
+  const texts: string[][] = []
+  for (const { dictionary } of columns) texts.push(yield* entriesOf(dictionary, entry => textOf(entry, descending)))
   const ordered = [...new Set(texts.flat())].sort(orderOf)
   const rankOf = new Map(ordered.map((text, rank) => [text, rank]))
   const ranked = columns.map((column, i) => {
@@ -129,6 +127,16 @@ function rankedKey(columns: readonly Column[], { descending }: SortKey, textOf: 
   })
   const value = bestOf(ranked, descending)
   return { descending, value, shown: row => ordered[value(row)] }
+}
+
+function* entriesOf(dictionary: Column['dictionary'], textOf: (entry: string) => string): Steps<string[]> {
+  const texts: string[] = []
+  for (let unit = 1; unit <= (dictionary?.count ?? 0); unit++) {
+    texts.push(textOf(dictionary?.text(unit) ?? ''))
+    if (unit % rankedAtATime === 0) yield
+  }
+  spend('work', texts.length * readWork)
+  return texts
 }
 
 /** What reading what a row is sorted by takes, in values compared. */
@@ -179,7 +187,7 @@ function* rowKey(table: TypeTable, key: SortKey): Steps<RowKey> {
   const own = ownKeys[key.name]
   if (own !== undefined) return own(table, key)
   const textOf = sortTexts[searchParameter(table.plan.type, key.name)?.type ?? 'special']
-  return textOf === undefined ? yield* numericKey(table, key) : textKey(table, key, textOf)
+  return textOf === undefined ? yield* numericKey(table, key) : yield* textKey(table, key, textOf)
 }
 
 function compareNumbers(a: number, b: number, descending: boolean): number {
@@ -235,6 +243,11 @@ class FirstRows {
   /** The last of the rows kept; undefined while there is still room. */
   get last(): number | undefined {
     return this.#heap.length < this.#limit ? undefined : this.#heap[0]
+  }
+
+  /** Whether enough was compared that others may want their turn: to compare texts, they may have to be read. */
+  get isDue(): boolean {
+    return this.#compared >= comparedAtATime
   }
 
   /** Charges the comparisons since the last time. */
@@ -297,14 +310,16 @@ class FirstRows {
 
 /** What comparing two rows takes, in values compared. */
 const comparingWork = 5
-/** Rows that are offered, or put in order, in one go. */
+/** Rows that are offered, compared, ranked or put in order, in one go. */
 const offeredAtATime = 8_192
+const comparedAtATime = 1_024
+const rankedAtATime = 512
 const sortedAtATime = 1_024
 
-function* offerAll(first: FirstRows, rows: Uint8Array, atATime: number): Steps<void> {
-  for (let until = rows.length; until > 0; until -= atATime) {
-    const from = Math.max(0, until - atATime)
-    for (let row = until - 1; row >= from; row--) if (rows[row] === 1) first.offer(row)
+function* offerAll(first: FirstRows, rows: Uint8Array): Steps<void> {
+  for (let row = rows.length - 1; row >= 0; row--) {
+    if (rows[row] === 1) first.offer(row)
+    if (row % offeredAtATime !== 0 && !first.isDue) continue
     first.charge()
     yield
   }
@@ -314,14 +329,13 @@ function* offerAll(first: FirstRows, rows: Uint8Array, atATime: number): Steps<v
 function* offerBest(first: FirstRows, rows: Uint8Array, values: Float64Array, descending: boolean): Steps<void> {
   const sign = descending ? -1 : 1
   let limit = Number.NaN
-  for (let until = rows.length; until > 0; until -= offeredAtATime) {
-    const from = Math.max(0, until - offeredAtATime)
-    for (let row = until - 1; row >= from; row--) {
-      if (rows[row] === 0 || sign * (values[row] as number) > limit) continue
+  for (let row = rows.length - 1; row >= 0; row--) {
+    if (rows[row] !== 0 && !(sign * (values[row] as number) > limit)) {
       first.offer(row)
       const { last } = first
       if (last !== undefined) limit = sign * (values[last] as number)
     }
+    if (row % offeredAtATime !== 0 && !first.isDue) continue
     first.charge()
     yield
   }
@@ -343,7 +357,7 @@ function* firstRows({ index, table, rows }: Matching, sort: readonly SortKey[], 
   const first = new FirstRows(limit, rowOrder(index, table, keys), forget)
   const [leading] = sort.length === 0 ? [updatedKey(table, { name: '_lastUpdated', descending: true })] : keys
   if (leading?.direct !== undefined) yield* offerBest(first, rows, leading.direct, leading.descending)
-  else yield* offerAll(first, rows, leading?.compare === undefined ? offeredAtATime : 512)
+  else yield* offerAll(first, rows)
   return { index, table, keys, rows: yield* first.sorted() }
 }
 
