@@ -1,5 +1,5 @@
 import { parseResource, printJson, type Resource, type Shape, shapeOf, shapeOfElement } from '#fhir'
-import { giveWay, isProblem, type Problem } from '#kernel'
+import { giveWay, inSlices, isProblem, type Problem, type Steps } from '#kernel'
 import type { Txn } from '#record'
 import type { Validator } from '#validation'
 import { otherForms } from './choices.ts'
@@ -225,7 +225,7 @@ async function renew(txn: Txn, key: string, gathered: Gathered, work: Work): Pro
   const stored = isFact ? undefined : await txn.read(resource.resourceType, resource.id)
   if (!isFact && stored === undefined) return revive(txn, key, gathered, work)
   const current = stored && parseResource(stored.json)
-  const next = current && said.reduce((version, item) => renewed(version, item, staging, progress), current)
+  const next = current && (await inSlices(renewedBy(current, said, staging, progress)))
   if (current === undefined || next === undefined || saysTheSame(current, next)) return 'duplicate'
   await txn.update(resource.resourceType, resource.id, next)
   progress.updated.push(key)
@@ -233,11 +233,23 @@ async function renew(txn: Txn, key: string, gathered: Gathered, work: Work): Pro
   return 'mapped'
 }
 
-function renewed(version: Resource, item: Mapped, { validator }: Staging, { warnings }: Progress): Resource {
+function* renewedBy(current: Resource, said: readonly Mapped[], staging: Staging, progress: Progress): Steps<Resource> {
+  let version = current
+  for (const item of said) {
+    yield
+    version = yield* renewed(version, item, staging, progress)
+  }
+  yield
+  return version
+}
+
+function* renewed(version: Resource, item: Mapped, { validator }: Staging, { warnings }: Progress): Steps<Resource> {
   const wanted = met(version, item) ?? version
   // What was put together of two valid versions need not be valid.
   const isMade = wanted !== version && (item.over !== undefined || item.mode === 'merge')
-  const { resource: next, left } = isMade ? withoutInvalid(wanted, version, validator) : { resource: wanted, left: [] }
+  const { resource: next, left } = isMade
+    ? yield* withoutInvalid(wanted, version, validator)
+    : { resource: wanted, left: [] }
   warnings.push(...left.map(expression => leftOut(item, expression)))
   warnings.push(...(item.untaken?.(next) ?? []), ...(item.dropped?.(version, next) ?? []))
   return next
@@ -261,7 +273,7 @@ async function amend(
   const current = parseResource(stored.json)
   let next = current
   for (const item of changes) {
-    const changed = changeOf(item, next, staging, progress)
+    const changed = await inSlices(changeOf(item, next, staging, progress))
     progress.fates.set(item, changed.fate)
     progress.warnings.push(...(item.untaken?.(changed.next) ?? []))
     next = changed.next
@@ -299,10 +311,10 @@ interface Changed {
 }
 
 /** What a change makes of a resource, without the elements that would not be valid: each costs itself. */
-function changeOf(item: Amendment, current: Resource, { validator }: Staging, progress: Progress): Changed {
+function* changeOf(item: Amendment, current: Resource, { validator }: Staging, progress: Progress): Steps<Changed> {
   const wanted = item.change(current)
   if (wanted === undefined) return { next: current, fate: 'duplicate' }
-  const { resource, left } = withoutInvalid(wanted, current, validator)
+  const { resource, left } = yield* withoutInvalid(wanted, current, validator)
   if (saysTheSame(resource, current)) return { next: current, fate: refusalOf(left) ?? 'duplicate' }
   progress.warnings.push(...left.map(expression => leftOut(item, expression)))
   return { next: resource, fate: 'mapped' }

@@ -1,4 +1,5 @@
 import { type Resource, shapeOf } from '#fhir'
+import { atOnce, type Steps } from '#kernel'
 import type { Validator } from '#validation'
 import { formsOfChoice } from './choices.ts'
 
@@ -14,13 +15,14 @@ const mostRounds = 20
  * @param before  the resource before the change; all of it when what is left cannot be made valid
  * @returns       `left`: what was left out, e.g. `Patient.telecom[1].system`
  */
-export function withoutInvalid(
+export function* withoutInvalid(
   wanted: Resource,
   before: Resource,
   validator: Validator,
-): { readonly resource: Resource; readonly left: readonly string[] } {
+): Steps<{ readonly resource: Resource; readonly left: readonly string[] }> {
   const tolerated = new Set(faultsOf(before, validator))
-  const { resource, left } = mended(wanted, tolerated, validator)
+  yield
+  const { resource, left } = yield* mended(wanted, tolerated, validator)
   return { resource: resource ?? before, left }
 }
 
@@ -30,7 +32,7 @@ export function withoutInvalid(
  * @returns `resource` undefined when what is left cannot be made valid
  */
 export function validPart(wanted: Resource, validator: Validator): Mended {
-  return mended(wanted, new Set(), validator)
+  return atOnce(mended(wanted, new Set(), validator))
 }
 
 interface Mended {
@@ -38,11 +40,12 @@ interface Mended {
   readonly left: readonly string[]
 }
 
-function mended(wanted: Resource, tolerated: ReadonlySet<string>, validator: Validator): Mended {
+function* mended(wanted: Resource, tolerated: ReadonlySet<string>, validator: Validator): Steps<Mended> {
   const left: string[] = []
   let resource = wanted
   for (let round = 0; round < mostRounds; round++) {
     const faults = faultsOf(resource, validator).filter(fault => !tolerated.has(fault))
+    yield
     if (faults.length === 0) return { resource, left }
     left.push(...faults)
     // From the end, so that the places of those before stay what they are.
