@@ -1,5 +1,14 @@
 import type { Grant } from '#access'
-import { type Clock, giveWay, isProblem, type Log, Problem, type ProblemIssue } from '#kernel'
+import {
+  type Clock,
+  giveWay,
+  isProblem,
+  type Log,
+  Problem,
+  type ProblemIssue,
+  storageFaultOf,
+  storageProblem,
+} from '#kernel'
 import type { Record, Txn, Writer } from '#record'
 import type { Validator } from '#validation'
 import type { Documents } from '#vault'
@@ -127,6 +136,8 @@ function detailOf({ detail }: Problem): { detail?: string } {
 }
 
 function fault(cause: unknown): Problem {
+  const ofDisk = storageFaultOf(cause)
+  if (ofDisk !== undefined) return storageProblem(ofDisk, { cause })
   const detail = cause instanceof Error ? cause.name : typeof cause
   return new Problem('fault', 'ingest.failed', 'The import failed inside the server.', { cause, detail })
 }

@@ -127,7 +127,7 @@ export function openParts(options: SmartOptions): Parts {
     codes: openCodes({ documents, vault, clock }),
     permissions: openPermissions({ documents, clock, tokens }),
     tokens,
-    key: openSigningKey(documents),
+    key: openSigningKey(documents, log),
     recovery: options.recovery,
   }
 }

@@ -1,5 +1,5 @@
 import { exportJWK, generateKeyPair, importJWK, type JWK, type JWTPayload, SignJWT } from 'jose'
-import { newResourceId } from '#kernel'
+import { isProblem, type Log, newResourceId, type Problem } from '#kernel'
 import type { Documents } from '#vault'
 
 export interface SigningKey {
@@ -10,35 +10,56 @@ export interface SigningKey {
 }
 
 const collection = 'smart.keys'
-const name = 'id-token'
+/** The first of these that can be opened, or is free, is the key's: what is damaged stays for whoever looks into it. */
+const names = ['id-token', 'id-token.2', 'id-token.3', 'id-token.4'] as const
 
 interface KeyDocument {
   readonly kid: string
   readonly privateKey: JWK
 }
 
-/** The key that signs id_tokens: made when first needed, kept sealed, the same for all processes on one store. */
-export function openSigningKey(documents: Documents): SigningKey {
-  let loading: Promise<KeyDocument> | undefined
+/**
+ * The key that signs id_tokens: made when first needed, kept sealed, the same for all processes on one store. Where it is
+ * damaged, another one takes its place: nobody loses but an id_token of the last minutes.
+ */
+export function openSigningKey(documents: Documents, log: Log): SigningKey {
+  let making: Promise<KeyDocument> | undefined
 
-  async function make(): Promise<KeyDocument> {
-    const { privateKey } = await generateKeyPair('RS256', { modulusLength: 2048, extractable: true })
-    return { kid: newResourceId(), privateKey: await exportJWK(privateKey) }
+  // Asked each time, because any process may have put a new one in the place of a damaged one.
+  async function key(): Promise<KeyDocument> {
+    let damage: unknown
+    for (const name of names) {
+      const kept = await opened(name)
+      if ('key' in kept) return kept.key ?? newKey(name)
+      damage = kept.damage
+    }
+    throw damage
   }
 
-  async function load(): Promise<KeyDocument> {
-    const kept = await documents.get<KeyDocument>(collection, name)
-    if (kept !== undefined) return kept.value
-    const made = await make()
-    return (await documents.put(collection, name, made, { ifRevision: 0 })) ? made : load()
+  async function opened(
+    name: string,
+  ): Promise<{ readonly key: KeyDocument | undefined } | { readonly damage: Problem }> {
+    try {
+      return { key: (await documents.recent<KeyDocument>(collection, name))?.value }
+    } catch (error) {
+      if (!isProblem(error, 'fault')) throw error
+      return { damage: error }
+    }
   }
 
-  function key(): Promise<KeyDocument> {
-    loading ??= load().catch((error: unknown) => {
-      loading = undefined
-      throw error
+  function newKey(name: string): Promise<KeyDocument> {
+    if (name !== names[0])
+      log.error('the key that signs id_tokens cannot be opened: another one takes its place', { room: 'smart' })
+    making ??= made(name).finally(() => {
+      making = undefined
     })
-    return loading
+    return making
+  }
+
+  async function made(name: string): Promise<KeyDocument> {
+    const { privateKey } = await generateKeyPair('RS256', { modulusLength: 2048, extractable: true })
+    const document = { kid: newResourceId(), privateKey: await exportJWK(privateKey) }
+    return (await documents.put(collection, name, document, { ifRevision: 0 })) ? document : key()
   }
 
   return {
