@@ -6,11 +6,12 @@
  */
 export { CompartmentIndex } from './compartment-index.ts'
 export { evaluate } from './evaluation/evaluate.ts'
-export { matches } from './evaluation/matches.ts'
+export { anyMayMatch, matches } from './evaluation/matches.ts'
 export type { Hit, Page, Restricted, SearchResult, Sight, Vision } from './evaluation/types.ts'
 export { extractRow, extractRowInSteps, type IndexRow, type RowPlace } from './extraction/row.ts'
 export { type SearchParameter, searchParameter, searchParametersOf } from './parameters.ts'
 export { PopulationIndex } from './population-index.ts'
+export { conditionNames } from './query/condition-names.ts'
 export { parseCriterion } from './query/criterion.ts'
 export { inertParameters } from './query/inert.ts'
 export { parseQuery, type QueryOptions, searchedTypes } from './query/parse-query.ts'
