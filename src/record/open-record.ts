@@ -16,6 +16,7 @@ import { GrantReader, type ReaderRooms } from './reading/reader.ts'
 import { Sighting } from './reading/sighting.ts'
 import { Household } from './registry/household.ts'
 import { Registry } from './registry/registry.ts'
+import { Claims } from './transaction/claims.ts'
 import { Committer } from './transaction/committer.ts'
 import { ownerUnknown } from './transaction/owners.ts'
 import { GrantWriter } from './transaction/writer.ts'
@@ -101,7 +102,14 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
   const apart = rooms.searchedApart ?? defaultSearchedApart
   const reach = new Reach({ baseUrl, store, vault, registry, shelf, household })
   const questions = new Questions({ reach, registry, shelf, populations, apart })
-  const committer = new Committer({ store, clock, reach, shelf, documents: documentLedger })
+  const committer = new Committer({
+    store,
+    clock,
+    reach,
+    shelf,
+    documents: documentLedger,
+    claims: new Claims(store, vault),
+  })
   const outbox = new AuditOutbox((events, urgent) => committer.audit(events, urgent), log)
   const audit = new ReadAudit(clock, auditWindowMs, {
     write: events => upkeep.run(() => outbox.put(events)),

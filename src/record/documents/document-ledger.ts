@@ -14,7 +14,7 @@ import { contended, untilWon } from '../transaction/race.ts'
 import { type HeadNotes, rolledBack } from '../upkeep/head-notes.ts'
 import { compartmentOf } from './document-compartment.ts'
 import { type DocumentChange, type DocumentHead, nameOf, openChanges, sealChanges } from './document-entry.ts'
-import { differences, digestOfRows, type StaleDocument } from './document-rows.ts'
+import { differences, digestOfRows, isTold, type StaleDocument } from './document-rows.ts'
 import { belonging, type HeadAt, nameAndGroup, takenIn, tellingAll } from './documents-as-they-are.ts'
 import { type DocumentChanges, documentsChanged } from './documents-changed.ts'
 import { elementOf } from './element.ts'
@@ -139,15 +139,21 @@ export class DocumentLedger implements DocumentCommits {
     const head = await this.#loaded()
     const keys = await this.#keys()
     const { collection, key, sealed } = after
+    const write = { op: 'put', collection, key, sealed, ifRevision: before.revision, ...belonging(after) } as const
+    if (!isTold(before)) return this.#replaceAlone(write)
     const digest = exchanged(head.digest, this.#element(before), this.#element(after))
     const change = { ...nameAndGroup(after), element: this.#element(after) }
     const { entry, head: next } = sealChanges(keys, head, this.#at(head, digest), [change])
-    const write = { op: 'put', collection, key, sealed, ifRevision: before.revision, ...belonging(after) } as const
     const append = this.#behind(head, [entry])
     const { ok } = await this.#rooms.store.commit({ appends: [append], documents: [write], urgent })
     this.#head = ok ? next : undefined
     if (!ok) throw contended()
     this.#durable(next)
+  }
+
+  async #replaceAlone(write: DocumentWrite): Promise<void> {
+    const { ok } = await this.#rooms.store.commit({ appends: [], documents: [write], urgent })
+    if (!ok) throw contended()
   }
 
   /** Reads what placing the drafts needs. What is awaited after this may be outdated, and then the commit is lost. */
@@ -366,7 +372,7 @@ export class DocumentLedger implements DocumentCommits {
   /** Takes all rows that there are for the newest, whatever was written before; those of an earlier release are sealed anew. */
   async takeAsTheyAre(): Promise<void> {
     this.#reset()
-    const rows = await this.#rooms.store.everyDocument(undefined, Number.MAX_SAFE_INTEGER)
+    const rows = (await this.#rooms.store.everyDocument(undefined, Number.MAX_SAFE_INTEGER)).filter(isTold)
     const placed = rows.map(row => takenIn(row, this.#rooms.vault, this.#rooms.clock))
     const documents = placed.flatMap(({ write }) => write ?? [])
     // Another process may have been faster; then it did this.

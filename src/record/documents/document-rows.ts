@@ -6,6 +6,17 @@ import { elementOf } from './element.ts'
 
 const readAhead = 1024
 
+/**
+ * Documents whose revisions alone tell something, and only while a commit is under way: they are not written down in the ledger of
+ * documents, which would be one place for which all of them wait.
+ */
+export const claimsCollection = 'claims'
+
+/** Whether the ledger of documents tells of a row. */
+export function isTold({ collection }: Pick<StoredDocument, 'collection'>): boolean {
+  return collection !== claimsCollection
+}
+
 /** A row that is not the one that was written last, and what that one was. */
 export interface StaleDocument {
   readonly collection: string
@@ -36,7 +47,7 @@ export async function digestOfRows({ store, vault }: RowRooms, atOnce: number): 
 async function* everyRow(store: Store, atOnce: number): AsyncGenerator<StoredDocument, void, void> {
   for (let last: StoredDocument | undefined; ; ) {
     const page = await store.everyDocument(last, atOnce)
-    yield* page
+    yield* page.filter(isTold)
     last = page.at(-1)
     if (page.length < atOnce) return
     const pause = giveWay()
@@ -52,7 +63,7 @@ export async function differences(rooms: LedgerRooms): Promise<readonly StaleDoc
     seq = await replay(rooms, newest, seq)
     const rows = await store.everyDocument(undefined, Number.MAX_SAFE_INTEGER)
     if (seq !== ((await store.heads([compartment])).get(compartment) ?? 0)) continue
-    return compared(vault, newest, rows)
+    return compared(vault, newest, rows.filter(isTold))
   }
 }
 

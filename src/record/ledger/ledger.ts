@@ -194,6 +194,11 @@ export class Ledger {
     return { compartment: this.holder.compartment, ...head, entries }
   }
 
+  /** The rows of an append that is under way. */
+  rowsOf({ expectedHead, entries }: Append): readonly IndexRow[] {
+    return this.#index.rowsAtHand(expectedHead + 1, expectedHead + entries.length) ?? []
+  }
+
   /** The store has made this append durable. */
   committed({ expectedHead, entries }: Append): void {
     const last = entries.at(-1)

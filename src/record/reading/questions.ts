@@ -1,13 +1,15 @@
 import { type Grant, homeInReach, patientsAsked, patientsInReach, patientsNamed } from '#access'
-import { isProblem } from '#kernel'
+import { isProblem, type Problem } from '#kernel'
 import type { Holder, PopulationIndex, Query, Restricted } from '#search'
 import type { CompartmentId } from '#store'
 import type { Ledger } from '../ledger/ledger.ts'
+import { ledgerDamaged } from '../ledger/ledger-index.ts'
 import type { Shelf } from '../ledger/shelf.ts'
 import type { Loss, Population } from '../population/population.ts'
 import type { Registry } from '../registry/registry.ts'
+import type { Stored } from '../types.ts'
 import type { Reach } from './reach.ts'
-import { type AsOf, type Opening, type Searched, searchedApart, searchedTogether } from './searched.ts'
+import { type AsOf, type Opening, type Searched, searchedApart, searchedTogether, withoutLost } from './searched.ts'
 
 /** The indexes of many compartments. */
 export interface Populations {
@@ -98,7 +100,7 @@ export class Questions {
    */
   async searched(grant: Grant, query: Restricted<Query>, before?: AsOf): Promise<Searched> {
     await this.#registry.refresh()
-    const isWide = before === undefined ? await this.#isWide(grant, query) : before.kind === 'instant'
+    const isWide = before === undefined ? await this.isWide(grant, query) : before.kind === 'instant'
     if (isWide) return this.#together(grant, query, before?.kind === 'instant' ? before : undefined)
     // A page link goes on with the compartments it began with, as far as the grant still reaches them.
     const { ledgers, unreadable } = await this.readable(grant, query)
@@ -108,13 +110,34 @@ export class Questions {
     return searchedApart(begun, this.#opening, { unreadable, heads })
   }
 
-  async #isWide(grant: Grant, query: Query): Promise<boolean> {
+  /** Whether so many are asked that one index of all compartments answers. */
+  async isWide(grant: Grant, query: Query): Promise<boolean> {
     const known = this.#registry.counts
     const reached = patientsInReach(grant)
     const asked = query.types.includes('AuditEvent') ? undefined : await this.askedWithin(grant, query)
     const patients = asked?.length ?? (reached === 'all' ? known.patients : reached.length)
     const households = homeInReach(grant) === 'all' ? known.households : 1
     return patients + households > this.#apart
+  }
+
+  /**
+   * The matches of a question to many, for what is decided on them.
+   *
+   * @throws Problem `fault` when something of those who are asked cannot be read
+   */
+  decisive(grant: Grant, query: Restricted<Query>, limit: number): Promise<readonly Stored[]> {
+    return withoutLost(async () => {
+      const searched = await this.#together(grant, query, undefined)
+      if (searched.unreadable > 0) throw this.#whyUnreadable()
+      const { matches } = await searched.answer({ ...query, count: limit }, 0)
+      return searched.open(matches)
+    })
+  }
+
+  #whyUnreadable(): Problem {
+    this.#registry.checkComplete()
+    const { data, audit } = this.#populations
+    return [...data.losses, ...audit.losses][0]?.why ?? ledgerDamaged()
   }
 
   async #together(

@@ -8,9 +8,12 @@ import type { DocumentLedger, LostDrafts, PlacedDrafts, PreparedDrafts } from '.
 import { type Composed, type Draft, type Ledger, prepare } from '../ledger/ledger.ts'
 import type { Shelf } from '../ledger/shelf.ts'
 import type { Reach } from '../reading/reach.ts'
+import type { Claims } from './claims.ts'
+import { Conditions, type Obstacle } from './conditions.ts'
 import { untilWon } from './race.ts'
 import type { StagedDraft } from './staging.ts'
 import type { Transaction } from './transaction.ts'
+import { UnderWay, type WrittenRow } from './under-way.ts'
 
 /** What a commit holds beside drafts. */
 interface Beside {
@@ -31,6 +34,8 @@ export class Committer {
   /** Ledgers to which a long commit appends in slices; others wait for their seqs. */
   readonly #taken = new Map<Ledger, Promise<unknown>>()
   readonly #documents: DocumentLedger
+  readonly #claims: Claims
+  readonly #underWay = new UnderWay()
 
   constructor(rooms: {
     readonly store: Store
@@ -38,12 +43,19 @@ export class Committer {
     readonly reach: Reach
     readonly shelf: Shelf
     readonly documents: DocumentLedger
+    readonly claims: Claims
   }) {
     this.#documents = rooms.documents
+    this.#claims = rooms.claims
     this.#store = rooms.store
     this.#clock = rooms.clock
     this.#reach = rooms.reach
     this.#shelf = rooms.shelf
+  }
+
+  /** To judge the conditions of one run of a transaction by. */
+  conditions(): Conditions {
+    return new Conditions({ claims: this.#claims, underWay: this.#underWay })
   }
 
   /** @returns false when somebody else was faster and the work must be run again */
@@ -52,7 +64,7 @@ export class Committer {
     const work = draftsByLedger(txn.staged)
     for (const [ledger, drafts] of await this.#auditWork(txn, grant)) work.set(ledger, drafts)
     const drafts = await txn.documentDrafts()
-    if (!stillHolds(txn, this.#reach)) return false
+    if (await isOutrun(obstacle(txn, this.#reach))) return false
     await txn.keepKeys()
     // Last, so that nobody has written these documents between the look at them and the commit.
     let documents = await this.#documents.prepare(drafts)
@@ -60,7 +72,8 @@ export class Committer {
       await others
       documents = await this.#documents.prepare(drafts)
     }
-    if (!stillHolds(txn, this.#reach)) return false
+    const inTheWay = obstacle(txn, this.#reach)
+    if (inTheWay !== undefined) return !(await isOutrun(inTheWay))
     const result = await this.#write(work, { txn, documents })
     if (result.ok) txn.committed()
     // Somebody came, or was erased.
@@ -100,6 +113,8 @@ export class Committer {
     }
     let placed = early
     let won = false
+    let rowsSettled = (_won: boolean) => {}
+    const claims = beside.txn?.conditions.take()
     try {
       const atMs = Math.max(this.#clock.nowMs(), ...[...work.keys()].map(ledger => ledger.lastMs))
       const asserted = assertions(beside.txn, work)
@@ -108,10 +123,13 @@ export class Committer {
         const late = this.#placed(await this.#documents.prepare(beside.documents.drafts))
         if ('lost' in late) return this.#outrun(work)
         placed = late
+        // What others have written between the slices is in no look that came before.
+        if (beside.txn?.conditions.writtenSince() !== undefined) return this.#outrun(work)
       }
+      rowsSettled = this.#underWay.add(rowsOf(work, appends))
       const committing = this.#store.commit({
         appends: [...appends, ...asserted, ...placed.appends],
-        documents: placed.documents,
+        documents: [...placed.documents, ...(claims?.writes ?? [])],
         urgent: beside.urgent ?? false,
       })
       release?.()
@@ -126,6 +144,8 @@ export class Committer {
     } finally {
       release?.()
       placed.settle(won)
+      claims?.settle(won)
+      rowsSettled(won)
     }
   }
 
@@ -300,12 +320,34 @@ async function appendedInSlices(work: Work, atMs: number): Promise<Append[]> {
   return appends
 }
 
-/** Whether everything a transaction saw is still so; what other processes do, the store's commit finds out. */
-function stillHolds(txn: Transaction, reach: Reach): boolean {
-  for (const [ledger, head] of txn.observed) if (!ledger.alive || ledger.pendingHead !== head) return false
-  return txn.staged.every(({ ledger, draft, follows }) => {
-    const pending = reach.pendingVersion(draft.locator)
-    return ledger.alive && (pending === undefined || pending === follows)
+/** Why not everything that a transaction saw is still so, if it is not; what other processes do, the store's commit finds out. */
+function obstacle(txn: Transaction, reach: Reach): Obstacle | undefined {
+  for (const [ledger, head] of txn.observed) if (!ledger.alive || ledger.pendingHead !== head) return atOnce
+  return txn.conditions.obstacle() ?? (txn.staged.every(draft => isNext(draft, txn, reach)) ? undefined : atOnce)
+}
+
+function isNext({ ledger, draft, follows }: StagedDraft, { conditions }: Transaction, reach: Reach): boolean {
+  const pending = reach.pendingVersion(draft.locator)
+  const found = conditions.foundVersion(draft.type, draft.id)
+  return ledger.alive && (pending === undefined || pending === follows) && (found === undefined || found === follows)
+}
+
+/** Nothing to wait for. */
+const atOnce: Obstacle = { settled: Promise.resolve() }
+
+/** @returns whether something is in the way, once that is settled */
+async function isOutrun(inTheWay: Obstacle | undefined): Promise<boolean> {
+  await inTheWay?.settled
+  return inTheWay !== undefined
+}
+
+/** The rows of these appends that conditions may be about. */
+function rowsOf(work: Work, appends: readonly Append[]): readonly WrittenRow[] {
+  const ledgers = new Map([...work.keys()].map(ledger => [ledger.holder.compartment, ledger]))
+  return appends.flatMap(append => {
+    const ledger = ledgers.get(append.compartment)
+    if (ledger === undefined || ledger.holder.kind === 'audit') return []
+    return ledger.rowsOf(append).map(row => ({ holder: ledger.holder, row }))
   })
 }
 

@@ -9,6 +9,7 @@ import type { Reach } from '../reading/reach.ts'
 import type { ReaderRooms } from '../reading/reader.ts'
 import type { Staged, Stored, Txn, WriterOptions } from '../types.ts'
 import { checkChosenId } from './chosen-ids.ts'
+import type { Conditions, Found } from './conditions.ts'
 import { Lookup } from './lookup.ts'
 import { Owners, ownerForeign } from './owners.ts'
 import { idTaken, type StagedDraft, Staging, type WriteOptions } from './staging.ts'
@@ -16,6 +17,7 @@ import { idTaken, type StagedDraft, Staging, type WriteOptions } from './staging
 /** Everything that one run of a transaction's work has staged and relied on. */
 export class Transaction implements Txn {
   readonly #documents: DocumentDraft[] = []
+  readonly conditions: Conditions
   /** Heads at which conditions were evaluated; if one moves, they must be evaluated again. */
   readonly observed = new Map<Ledger, number>()
   summary: string | undefined
@@ -27,7 +29,12 @@ export class Transaction implements Txn {
   readonly #staging: Staging
   #census: number | undefined
 
-  constructor(grant: Grant, { reach, questions }: Pick<ReaderRooms, 'reach' | 'questions'>, options: WriterOptions) {
+  constructor(
+    grant: Grant,
+    { reach, questions, conditions }: Pick<ReaderRooms, 'reach' | 'questions'> & { readonly conditions: Conditions },
+    options: WriterOptions,
+  ) {
+    this.conditions = conditions
     this.#grant = grant
     this.#reach = reach
     this.#questions = questions
@@ -59,10 +66,19 @@ export class Transaction implements Txn {
 
   /** Unless it was committed, nothing is left of the compartments that it would have brought. */
   ended(): void {
+    this.conditions.ended()
     for (const plan of this.#owners.plans) plan.forget()
   }
 
-  async find(query: Restricted<Query>, limit: number) {
+  async find(query: Restricted<Query>, limit: number): Promise<readonly Found[]> {
+    const isWide = await this.#questions.isWide(this.#grant, query)
+    const found = await this.conditions.judge(query, isWide, () =>
+      isWide ? this.#questions.decisive(this.#grant, query, limit) : this.#findAmongFew(query, limit),
+    )
+    return found.map(({ type, id, version }) => ({ type, id, version }))
+  }
+
+  async #findAmongFew(query: Restricted<Query>, limit: number): Promise<readonly Stored[]> {
     if ((await this.#questions.askedWithin(this.#grant, query)) === undefined)
       this.#census ??= await this.#reach.census(this.#grant)
     const ledgers = await this.#questions.ledgers(this.#grant, query)
@@ -71,8 +87,7 @@ export class Transaction implements Txn {
     const capped = { ...query, count: limit }
     const { matches } = await inSlices(evaluate(capped, indexes, { offset: 0 }))
     const byCompartment = new Map(ledgers.map(ledger => [ledger.holder.compartment, ledger]))
-    const found = await this.#reach.openFrom(matches, async compartment => byCompartment.get(compartment))
-    return found.map(({ type, id, version }) => ({ type, id, version }))
+    return this.#reach.openFrom(matches, async compartment => byCompartment.get(compartment))
   }
 
   existing(type: string, ids: readonly string[]): Promise<ReadonlySet<string>> {

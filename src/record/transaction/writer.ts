@@ -21,7 +21,11 @@ export class GrantWriter extends GrantReader implements Writer {
   async transact<T>(work: (txn: Txn) => Promise<T>): Promise<T> {
     let result: T | undefined
     await untilWon(async () => {
-      const txn = new Transaction(this.grant, this.#rooms, this.#options)
+      const txn = new Transaction(
+        this.grant,
+        { ...this.#rooms, conditions: this.#committer.conditions() },
+        this.#options,
+      )
       try {
         result = await work(txn)
         const won = await this.#committer.commit(txn, this.grant)

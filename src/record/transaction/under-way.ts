@@ -1,0 +1,77 @@
+import type { Holder, IndexRow } from '#search'
+
+/** A row that a commit writes, and into whose compartment. */
+export interface WrittenRow {
+  readonly holder: Holder
+  readonly row: IndexRow
+}
+
+/** What one commit writes. */
+export interface Batch {
+  readonly number: number
+  readonly rows: readonly WrittenRow[]
+  /** Resolves when it is known what became of it. */
+  readonly settled: Promise<void>
+  state: 'under way' | 'durable' | 'lost'
+}
+
+/** From which commit on somebody has not seen what was written. */
+export interface Watch {
+  from: number
+}
+
+/**
+ * What this process commits, until it is durable, and as long as somebody decides on a look that came before: an index of what is
+ * durable does not show it.
+ */
+export class UnderWay {
+  readonly #batches: Batch[] = []
+  readonly #watches = new Set<Watch>()
+  #next = 1
+
+  /** To be called before one looks: what is not durable now may not be seen. */
+  watch(): Watch {
+    const from = this.#batches.find(({ state }) => state === 'under way')?.number ?? this.#next
+    const watch = { from }
+    this.#watches.add(watch)
+    return watch
+  }
+
+  ended(watch: Watch): void {
+    this.#watches.delete(watch)
+    this.#forget()
+  }
+
+  /** A commit has been given its places. @returns to be told what became of it */
+  add(rows: readonly WrittenRow[]): (won: boolean) => void {
+    if (rows.length === 0) return () => undefined
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const batch: Batch = { number: this.#next++, rows, settled: promise, state: 'under way' }
+    this.#batches.push(batch)
+    return won => {
+      batch.state = won ? 'durable' : 'lost'
+      this.#forget()
+      resolve()
+    }
+  }
+
+  /**
+   * The first commit that somebody may not have seen and by which something is changed; what is looked through without finding one
+   * is not looked through again.
+   */
+  firstUnseen(watch: Watch, changes: (rows: readonly WrittenRow[]) => boolean): Batch | undefined {
+    for (let at = Math.max(0, watch.from - (this.#batches[0]?.number ?? this.#next)); at < this.#batches.length; at++) {
+      const batch = this.#batches[at]
+      if (batch !== undefined && batch.state !== 'lost' && changes(batch.rows)) return batch
+    }
+    watch.from = this.#next
+    return undefined
+  }
+
+  /** What everybody who looks from now on sees, and nobody watches for. */
+  #forget(): void {
+    const until = Math.min(this.#next, ...Array.from(this.#watches, ({ from }) => from))
+    const kept = this.#batches.findIndex(({ number, state }) => number >= until || state === 'under way')
+    this.#batches.splice(0, kept < 0 ? this.#batches.length : kept)
+  }
+}
