@@ -13,7 +13,8 @@ const perPatient = 20
 const atOnce = { patients: 5, transactions: 8 }
 const timesAsked = 100
 const users = { count: 8, seconds: 4 }
-const conditional = { creates: 40, seconds: 20 }
+/** Of each kind at most so many, or for so long, by so many users. */
+const conditional = { writes: 4_000, seconds: 15, users: 8 }
 
 const codes = ['8867-4', '29463-7', '2823-3', '2345-7', '718-7', '4548-4', '2160-0', '8310-5']
 const family = (n: number) => `Family${(n * 7919) % 2_000}`
@@ -161,15 +162,33 @@ async function askedTogether(clients: readonly Client[], patients: number): Prom
   return answered / users.seconds
 }
 
-async function conditionalCreates(client: Client, patients: number): Promise<number> {
+/** Writes a second, by users at once. */
+async function conditionally(
+  clients: readonly Client[],
+  write: (client: Client, n: number) => Promise<void>,
+): Promise<number> {
   const startedMs = performance.now()
-  let made = 0
-  for (; made < conditional.creates && performance.now() - startedMs < conditional.seconds * 1000; made++) {
-    const value = `new-${patients}-${made}`
-    const patient = { resourceType: 'Patient', identifier: [{ system: 'urn:mrn', value }] }
-    await client.send('/Patient', patient, { 'if-none-exist': `identifier=urn:mrn|${value}` })
+  let begun = 0
+  const isOver = () => begun >= conditional.writes || performance.now() - startedMs > conditional.seconds * 1000
+  const one = async (client: Client) => {
+    while (!isOver()) await write(client, begun++)
   }
-  return made / ((performance.now() - startedMs) / 1000)
+  await Promise.all(clients.map(one))
+  return begun / ((performance.now() - startedMs) / 1000)
+}
+
+/** A new Patient, unless one with this number is there. */
+function createUnlessThere(client: Client, value: string): Promise<void> {
+  const patient = { resourceType: 'Patient', identifier: [{ system: 'urn:mrn', value }] }
+  return client.send('/Patient', patient, { 'if-none-exist': `identifier=urn:mrn|${value}` })
+}
+
+/** A result for a Patient of whom only the number is said. */
+function storeForNumber(client: Client, at: number): Promise<void> {
+  const [, observation] = resourcesOf(at)
+  const resource = { ...observation, id: undefined, subject: { reference: `Patient?identifier=urn:mrn|M${at}` } }
+  const entry = [{ resource, request: { method: 'POST', url: 'Observation' } }]
+  return client.send('', { resourceType: 'Bundle', type: 'transaction', entry })
 }
 
 /** @param asked  arguments of the command: a number is that of the patients */
@@ -211,6 +230,18 @@ export async function population(server: BenchServer, token: string, asked: read
   ])
   figure('resident memory', 'MiB', [await residentMiB(server.pid)], '≤ 700 MB')
   figure('… at most', 'MiB', [await peakMemoryMiB(server.pid)])
-  figure('conditional create, one after the other', 'requests/s', [await conditionalCreates(client, patients)])
+  const writers: Client[] = []
+  for (let user = 0; user < conditional.users; user++)
+    writers.push(new Client(server, await server.command('token', '--scope', 'system/*.cruds', '--ttl', '6h')))
+  const make = (client: Client, n: number) => createUnlessThere(client, `new-${patients}-${n}`)
+  const store = (client: Client, n: number) => storeForNumber(client, (n * 7_919) % patients)
+  figure(
+    `conditional creates by ${conditional.users} users`,
+    'requests/s',
+    [await conditionally(writers, make)],
+    '≥ 1,500',
+  )
+  figure('… of what is there', 'requests/s', [await conditionally(writers, make)])
+  figure('result stored for a number', 'requests/s', [await conditionally(writers, store)], '≥ 1,500')
   return figures
 }
