@@ -21,6 +21,9 @@ export interface Registration {
   readonly mergedInto?: string
 }
 
+/** The collection of documents in which registrations are. */
+export const registrations = 'compartments'
+
 /** What the compartment of a registration holds. */
 const holds: Readonly<Record<Registration['kind'], Holder['kind']>> = {
   patient: 'patient',

@@ -1,11 +1,19 @@
 import { type Grant, homeInReach, patientsInReach } from '#access'
-import { isProblem, type Log, Problem, toUtf8 } from '#kernel'
+import { isProblem, type Log, Problem } from '#kernel'
 import type { Holder } from '#search'
 import type { CompartmentId, Locator } from '#store'
-import type { DocumentDraft, Documents, Found, Noted, PlannedCompartment, Vault } from '#vault'
+import type { DocumentDraft, Documents, Found, PlannedCompartment, Vault } from '#vault'
 import type { DocumentLedger } from '../documents/document-ledger.ts'
 import { Directory } from './directory.ts'
-import { nameOfHousehold, nameOfPatient, type Pair, pairOf, type Registration } from './registration.ts'
+import { Everybodys, type Keeping } from './everybodys.ts'
+import {
+  registrations as collection,
+  nameOfHousehold,
+  nameOfPatient,
+  type Pair,
+  pairOf,
+  type Registration,
+} from './registration.ts'
 
 /** Compartments that will be somebody's once they are committed. Until they are kept nothing of them is left anywhere. */
 export interface Plan {
@@ -40,11 +48,7 @@ interface RegistryRooms {
   readonly changes: Pick<DocumentLedger, 'changedSince' | 'lastSeq'>
 }
 
-const collection = 'compartments'
-/** What a note of a registration is sealed under, and what its name begins with. */
-const notedAs = 'registration'
 const censusName = 'census'
-const commonsShards = 16
 /** A census that no number is: whoever asks next looks again, however many are counted meanwhile. */
 const notCounted = Number.NaN
 /** Entries of the ledger of documents that are looked at, and two more for each registration, before all are read again. */
@@ -52,15 +56,14 @@ const patience = 2_000
 
 /** Which compartment belongs to whom. Only here do a patient's id and a compartment's random id meet. */
 export class Registry {
+  readonly #rooms: RegistryRooms
   readonly #documents: Documents
   readonly #vault: Vault
   readonly #log: Log
-  readonly #repair: RegistryRooms['repair']
-  readonly #changes: RegistryRooms['changes']
   readonly #directory = new Directory()
   /** Who keeps the audit of compartments that are planned. */
   readonly #planned = new Map<CompartmentId, Holder>()
-  readonly #commons: Holder[] = []
+  #commons: readonly Holder[] = []
   #instanceAudit: Holder | undefined
   /** The entry of the ledger of documents as of which all registrations are known here. */
   #seen: number | undefined
@@ -71,24 +74,19 @@ export class Registry {
   /** Registrations that cannot be opened or are missing: whose they are is not known here. */
   #broken = 0
 
-  constructor({ documents, vault, log, repair, changes }: RegistryRooms) {
-    this.#documents = documents
-    this.#vault = vault
-    this.#log = log
-    this.#repair = repair
-    this.#changes = changes
+  constructor(rooms: RegistryRooms) {
+    this.#rooms = rooms
+    this.#documents = rooms.documents
+    this.#vault = rooms.vault
+    this.#log = rooms.log
   }
 
-  /** Reads what is there and makes the commons on first use. What is everybody's is noted beside the keys as well. */
+  /** Reads what is there and makes the commons on first use. */
   async open(): Promise<void> {
-    const names = ['instance', ...Array.from({ length: commonsShards }, (_, shard) => `commons/${shard}`)]
-    const noted = await this.#notes(names)
-    this.#instanceAudit = (await this.#found('instance', 'instance', noted)).audit
-    for (let shard = 0; shard < commonsShards; shard++)
-      this.#commons[shard] = (await this.#found(`commons/${shard}`, 'commons', noted)).data
-    const unnoted = names.filter(name => !noted.has(name))
-    if (unnoted.length > 0)
-      await this.#vault.keys.setNotes(new Map(await Promise.all(unnoted.map(name => this.#note(name)))))
+    const keep: Keeping = (...of) => this.#keep(...of)
+    const { instanceAudit, commons } = await new Everybodys({ ...this.#rooms, keep }).open()
+    this.#instanceAudit = instanceAudit
+    this.#commons = commons
     await this.reload()
   }
 
@@ -122,7 +120,7 @@ export class Registry {
 
   /** The sub-ledger of the commons for a resource: by its locator, so that no ledger is a hot spot. */
   commonsOf(locator: Locator): Holder {
-    const holder = this.#commons[Number.parseInt(locator.slice(0, 1), 16) % commonsShards]
+    const holder = this.#commons[Number.parseInt(locator.slice(0, 1), 16) % this.#commons.length]
     if (holder === undefined) throw new TypeError('the registry is not open')
     return holder
   }
@@ -247,7 +245,7 @@ export class Registry {
     } catch (error) {
       if (!isProblem(error, 'fault')) throw error
       this.#log.warn('the census could not be read, and is written anew', { room: 'record' })
-      await this.#repair([this.counting(undefined)])
+      await this.#rooms.repair([this.counting(undefined)])
     }
   }
 
@@ -317,7 +315,7 @@ export class Registry {
   async reload(): Promise<void> {
     // Who comes while all are being read is not among them.
     const known = this.#directory.size
-    const seen = await this.#changes.lastSeq()
+    const seen = await this.#rooms.changes.lastSeq()
     // One that is damaged costs its own patient; everybody else stays within reach.
     let broken = 0
     const onBroken = () => {
@@ -340,7 +338,7 @@ export class Registry {
   async catchUp(): Promise<void> {
     const most = patience + 2 * this.#directory.size
     const changes =
-      this.#seen === undefined ? undefined : await this.#changes.changedSince(this.#seen, collection, most)
+      this.#seen === undefined ? undefined : await this.#rooms.changes.changedSince(this.#seen, collection, most)
     if (changes === undefined || !(await this.#takeIn(changes.keys))) return this.reload()
     this.#seen = changes.seq
   }
@@ -389,71 +387,6 @@ export class Registry {
     if (found === undefined) return undefined
     const pair = this.#keep(name, found.value, found.revision)
     return found.value.kind === kind ? pair : undefined
-  }
-
-  async #found(name: string, kind: 'commons' | 'instance', notes: ReadonlyMap<string, string>): Promise<Pair> {
-    const note = notes.get(name)
-    if (note !== undefined) return this.#noted(name, note)
-    const known = await this.#documents.get<Registration>(collection, name)
-    if (known !== undefined) return this.#keep(name, known.value, known.revision)
-    const own = (await this.#vault.createCompartment(kind === 'instance' ? 'audit' : kind)).compartment
-    const audit = kind === 'instance' ? own : this.instanceAudit.compartment
-    const registration: Registration = { kind, compartment: own, audit }
-    const won = await this.#documents.put(collection, name, registration, { ifRevision: 0 })
-    return won ? this.#keep(name, registration, 1) : this.#found(name, kind, notes)
-  }
-
-  /** The note beside the keys is believed; a document that says something else, or nothing, is written anew. */
-  async #noted(name: string, text: string): Promise<Pair> {
-    const registration = JSON.parse(text) as Registration
-    const known = await this.#readable(name)
-    if (known !== undefined && JSON.stringify(known.value) === text)
-      return this.#keep(name, registration, known.revision)
-    this.#log.warn('a registration was damaged, and is written anew', { room: 'record' })
-    try {
-      await this.#repair([this.#documents.write(collection, name, registration)])
-    } catch (error) {
-      // As long as nothing may be written the note alone must do.
-      if (!isProblem(error)) throw error
-    }
-    return this.#keep(name, registration, (await this.#readable(name))?.revision ?? 0)
-  }
-
-  /** What is noted, by name; a note that was damaged counts as none. */
-  async #notes(names: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    const notes = await this.#vault.keys.notes(`${notedAs}:`)
-    const opened = new Map<string, string>()
-    for (const name of names) {
-      const text = this.#openNote(name, notes.get(`${notedAs}:${name}`))
-      if (text !== undefined) opened.set(name, text)
-    }
-    return opened
-  }
-
-  #openNote(name: string, note: Noted | undefined): string | undefined {
-    if (note === undefined) return undefined
-    try {
-      return this.#vault.openUnder(notedAs, note === 'forged' ? new Uint8Array() : note, toUtf8(name)).toString('utf8')
-    } catch (error) {
-      if (!isProblem(error)) throw error
-      this.#log.warn('a note of a registration was damaged, and is written anew', { room: 'record' })
-      return undefined
-    }
-  }
-
-  async #readable(name: string): Promise<Found<Registration> | undefined> {
-    try {
-      return await this.#documents.get<Registration>(collection, name)
-    } catch (error) {
-      if (isProblem(error, 'fault')) return undefined
-      throw error
-    }
-  }
-
-  async #note(name: string): Promise<readonly [string, Uint8Array]> {
-    const found = await this.#documents.get<Registration>(collection, name)
-    const text = toUtf8(JSON.stringify(found?.value))
-    return [`${notedAs}:${name}`, this.#vault.sealUnder(notedAs, text, toUtf8(name))]
   }
 
   /** What nobody's account keeps is audited with the instance; everybody else has an audit of their own. */
