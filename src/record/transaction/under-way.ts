@@ -56,13 +56,14 @@ export class UnderWay {
   }
 
   /**
-   * The first commit that somebody may not have seen and by which something is changed; what is looked through without finding one
-   * is not looked through again.
+   * The first commit that somebody may not have seen and by which something is changed. All together are asked about first, for
+   * mostly none is; and what is looked through without finding one is not looked through again.
    */
   firstUnseen(watch: Watch, changes: (rows: readonly WrittenRow[]) => boolean): Batch | undefined {
-    for (let at = Math.max(0, watch.from - (this.#batches[0]?.number ?? this.#next)); at < this.#batches.length; at++) {
-      const batch = this.#batches[at]
-      if (batch !== undefined && batch.state !== 'lost' && changes(batch.rows)) return batch
+    const unseen = this.#batches.filter(({ number, state }) => number >= watch.from && state !== 'lost')
+    if (unseen.length > 0 && changes(unseen.flatMap(({ rows }) => rows))) {
+      const first = unseen.find(({ rows }) => changes(rows))
+      if (first !== undefined) return first
     }
     watch.from = this.#next
     return undefined
