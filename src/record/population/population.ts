@@ -14,6 +14,9 @@ const movesAtOnce = 4_096
 /** After so long without a question it is let go: for a hundred thousand compartments it is gigabytes, and made anew in seconds. */
 const idleMs = 1_800_000
 
+/** Rows of a compartment that was just made which are worth keeping until it is known whose it is. */
+const fewRows = 256
+
 /** What an index of many compartments is kept up from. */
 export interface PopulationRooms {
   readonly store: Store
@@ -52,6 +55,8 @@ export class Population {
   #behind = new Map<CompartmentId, Holder>()
   /** Such that are not in the index although they hold something, and what is wrong: damaged, or rolled back. */
   readonly #lost = new Map<CompartmentId, Loss>()
+  /** All rows of compartments that this process has made, which are here once it is known whose they are. */
+  readonly #made = new Map<CompartmentId, readonly IndexRow[]>()
   /** What moved in the feed and was nobody's that is known here. */
   readonly #unknown = new Set<CompartmentId>()
   #refreshing: Promise<void> = Promise.resolve()
@@ -97,6 +102,7 @@ export class Population {
     this.#lost.clear()
     this.#behind.clear()
     this.#unknown.clear()
+    this.#made.clear()
     this.#mark = undefined
   }
 
@@ -111,10 +117,24 @@ export class Population {
     const { compartment } = holder
     if (index === undefined || partOf(holder) !== this.#part || this.#lost.has(compartment)) return
     const known = index.headOf(compartment)
-    // What is not here yet is read: nobody knows how much of it was read before, nor whether its patient is still there.
+    if (known === undefined) this.#keepMade(compartment, head, rowsFrom)
     const rows = known === undefined ? undefined : rowsFrom(known + 1)
     if (known !== undefined && head <= known) return
     if (rows === undefined || !addAll(index, holder, rows)) this.#fallBehind(compartment)
+  }
+
+  /**
+   * What is not here yet may have been read before, and its patient may have been erased since: nothing of it is shown before the
+   * registry says whose it is. The rows are kept until then, so that they need not be read again.
+   */
+  #keepMade(
+    compartment: CompartmentId,
+    head: number,
+    rowsFrom: (seq: number) => readonly IndexRow[] | undefined,
+  ): void {
+    const rows = head <= fewRows ? rowsFrom(1) : undefined
+    if (rows === undefined) this.#made.delete(compartment)
+    else this.#made.set(compartment, rows)
   }
 
   /** To be looked at before the next question is answered; what is nobody's, once it is known whose it is. */
@@ -206,6 +226,7 @@ export class Population {
     this.#index?.drop(compartment)
     this.#lost.delete(compartment)
     this.#behind.delete(compartment)
+    this.#made.delete(compartment)
   }
 
   /** What is not believed any more is not shown either; what is believed again is looked at anew. */
@@ -272,10 +293,18 @@ export class Population {
   async #take(holders: readonly Holder[]): Promise<void> {
     const index = this.#index
     if (index === undefined) return
+    for (const holder of holders) this.#takeMade(index, holder)
     const failed = await takeFrom(this.#rooms, index, holders)
     for (const holder of failed) await this.#tryAlone(index, holder)
     // What this process wrote meanwhile could not be told from what was read.
     if (this.#index === index && this.#behind.size > 0) await this.#catchUp()
+  }
+
+  #takeMade(index: PopulationIndex, holder: Holder): void {
+    const { compartment } = holder
+    const rows = this.#made.get(compartment)
+    this.#made.delete(compartment)
+    if (rows !== undefined && index.headOf(compartment) === undefined) addAll(index, holder, rows)
   }
 
   /** What was not to be read together is opened like any other ledger: that makes segments anew, and names damage as what it is. */
