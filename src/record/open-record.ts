@@ -44,10 +44,11 @@ export interface RecordRooms {
   readonly searchedApart?: number
   /** Other processes that serve the same house; none unless told. */
   readonly company?: Company
+  /** Records of reads are gathered for at most so long; 250 ms unless told. */
+  readonly auditWindowMs?: number
 }
 
-/** Records of reads are gathered for at most this long. */
-const auditWindowMs = 250
+const defaultAuditWindowMs = 250
 const idleMs = 600_000
 /**
  * A family, whose indexes are open anyway. To ask one more index takes some 20 µs of a question; the one of all compartments is
@@ -111,7 +112,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     claims: new Claims(store, vault),
   })
   const outbox = new AuditOutbox((events, urgent) => committer.audit(events, urgent), log)
-  const audit = new ReadAudit(clock, auditWindowMs, {
+  const audit = new ReadAudit(clock, rooms.auditWindowMs ?? defaultAuditWindowMs, {
     write: events => upkeep.run(() => outbox.put(events)),
     check: () => outbox.check(),
   })

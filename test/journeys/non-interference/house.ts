@@ -48,12 +48,16 @@ export interface House {
 // One for all houses: it holds nothing but compiled schemas.
 const validator = createValidator()
 
+/** However slow the machine is, what one request reads is recorded behind it. */
+const auditWindowMs = 3_600_000
+
 export async function openHouse(more: Pick<RecordRooms, 'searchedApart'> = {}): Promise<House> {
   const folder = mkdtempSync(join(tmpdir(), 'kinhold-non-interference-'))
   const clock = new FixedClock(Date.UTC(2026, 2, 1, 12))
   const keys = openMemoryKeys()
   const vault = await openVault({ keys, root: fileRoot(join(folder, 'root.key')), clock })
-  const record = await openRecord({ store: openMemoryStore(), vault, clock, log: silentLog, baseUrl, ...more })
+  const store = openMemoryStore()
+  const record = await openRecord({ store, vault, clock, log: silentLog, baseUrl, auditWindowMs, ...more })
   const ingest = openIngest({ record, validator, clock, log: silentLog, baseUrl })
   const rooms: Rooms = {
     record,
