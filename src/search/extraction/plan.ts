@@ -38,6 +38,7 @@ export interface KeyReader {
 export interface Plan {
   readonly type: string
   readonly sources: readonly Source[]
+  readonly sourceByKey: ReadonlyMap<string, Source>
   readonly byKey: ReadonlyMap<string, readonly KeyReader[]>
   readonly statements: readonly { readonly source: Source; readonly holds: (resource: object) => boolean }[]
   readonly uses: ReadonlyMap<string, readonly SourceUse[]>
@@ -208,6 +209,7 @@ class PlanBuilder {
     return {
       type: this.type,
       sources: [...this.#sources.values()],
+      sourceByKey: this.#sources,
       byKey: this.#byKey,
       statements: this.#statements,
       uses: this.#uses,

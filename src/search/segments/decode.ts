@@ -44,12 +44,21 @@ interface Replacement {
  * @throws Problem `fault` · `search.segment-outdated` when rows must be extracted anew, `search.segment-malformed`
  */
 export function decodeSegment(bytes: Uint8Array, places: SegmentPlaces): void {
-  const reader = new SegmentReader(zstdDecompressSync(bytes, { maxOutputLength: largestBytes }))
+  const reader = new SegmentReader(isCompressed(bytes) ? decompressed(bytes) : bytes)
   const format = reader.whole()
   if (format !== segmentFormat && format !== formatWithoutDeletionTimes) throw outdated()
   places.begin(reader.whole())
   for (let types = reader.whole(); types > 0; types--) readType(reader, format, places)
   for (let types = reader.whole(); types > 0; types--) readContained(reader, places)
+}
+
+/** What is not begins with the number of its format, which is smaller. https://www.rfc-editor.org/rfc/rfc8878#section-3.1.1 */
+function isCompressed(bytes: Uint8Array): boolean {
+  return bytes[0] === 0x28
+}
+
+function decompressed(bytes: Uint8Array): Uint8Array {
+  return zstdDecompressSync(bytes, { maxOutputLength: largestBytes })
 }
 
 function readContained(reader: SegmentReader, { containedOf, arrivalOf }: SegmentPlaces): void {
@@ -109,7 +118,7 @@ function readColumns(reader: SegmentReader, table: TypeTable, first: number, row
 
 function readColumn(reader: SegmentReader, table: TypeTable, first: number, rows: number): void {
   const key = reader.text()
-  const source = table.plan.sources.find(each => each.key === key)
+  const source = table.plan.sourceByKey.get(key)
   if (source === undefined) throw outdated()
   const column = table.column(source.index)
   const mode = reader.whole()

@@ -11,6 +11,11 @@ import { SegmentWriter } from './writer.ts'
  */
 export const segmentFormat = 3
 export const formatWithoutDeletionTimes = 2
+/**
+ * A segment below this is left as it is. To set up for it takes as long as all of the rest of reading it, and most patients have so
+ * few rows; what is saved are some hundred bytes.
+ */
+const leastCompressed = 4_096
 /** How the values of a column are spread over the rows. */
 export const spread = { one: 0, atMostOne: 1, many: 2 }
 /** How the upper ends are written. */
@@ -27,7 +32,7 @@ function byType(rows: readonly IndexRow[]): Map<string, IndexRow[]> {
 }
 
 /**
- * Rows as compact bytes: column by column, compressed. Order of the rows is that of their seq.
+ * Rows as compact bytes: column by column, compressed where they are many. Order of the rows is that of their seq.
  *
  * @param rows  of any types, deletions included, ascending by seq
  */
@@ -54,7 +59,8 @@ export function* encodeSegmentInSteps(rows: readonly IndexRow[]): Steps<Uint8Arr
     )
   }
   yield* writeContained(writer, rows)
-  return zstdCompressSync(writer.take())
+  const bytes = writer.take()
+  return bytes.length < leastCompressed ? bytes : zstdCompressSync(bytes)
 }
 
 function writeDeletions(writer: SegmentWriter, rows: readonly IndexRow[]): void {

@@ -464,12 +464,36 @@ describe('rows and segments', () => {
   })
 
   it('refuses segments that it does not know', () => {
-    const index = new CompartmentIndex(holder)
-    expect(codeOf(() => index.addSegment(zstdCompressSync(Uint8Array.of(99))))).toBe('search.segment-outdated')
-    expect(codeOf(() => index.addSegment(zstdCompressSync(Uint8Array.of(2, 9, 1, 200))))).toBe(
-      'search.segment-malformed',
-    )
+    let index = new CompartmentIndex(holder)
+    const adding = (bytes: Uint8Array) => {
+      index = new CompartmentIndex(holder)
+      return codeOf(() => index.addSegment(bytes))
+    }
+    for (const written of [zstdCompressSync, (bytes: Uint8Array) => bytes]) {
+      expect(adding(written(Uint8Array.of(99)))).toBe('search.segment-outdated')
+      expect(adding(written(Uint8Array.of(2, 9, 1, 200)))).toBe('search.segment-malformed')
+    }
+    expect(adding(new Uint8Array())).toBe('search.segment-malformed')
     expect(index.sizeBytes).toBeLessThan(10_000)
+  })
+
+  it('reads few rows as they are and many compressed, and few that an earlier release compressed', () => {
+    const few = encodeSegment(rows)
+    const many = encodeSegment(
+      Array.from({ length: 1_000 }, (_, at) =>
+        extractRow(observation(`o${at}`, { valueQuantity: { value: at } }), place(at + 1)),
+      ),
+    )
+    for (const [bytes, head] of [
+      [few, 3],
+      [zstdCompressSync(few), 3],
+      [many, 1_000],
+    ] as const) {
+      const index = new CompartmentIndex(holder)
+      index.addSegment(bytes)
+      expect([index.head, index.tables.get('Observation')?.count]).toEqual([head, head])
+    }
+    expect(many.length).toBeLessThan(few.length * 100)
   })
 
   it('notes across segments and rows what was replaced and removed', () => {
