@@ -1,4 +1,4 @@
-import { type Grant, homeInReach, mayTouchAny, patientsInReach, type Standing, type Verb } from '#access'
+import { type Grant, mayTouchAny, patientsInReach, type Standing, type Verb } from '#access'
 import { giveWay, toUtf8 } from '#kernel'
 import type { Hit, Holder } from '#search'
 import type { CompartmentId, Entry, Locator, Store } from '#store'
@@ -10,18 +10,7 @@ import type { Household } from '../registry/household.ts'
 import type { Pair } from '../registry/registration.ts'
 import type { Change, Plan, Registry } from '../registry/registry.ts'
 import type { Stored } from '../types.ts'
-
-/** What a grant was found to reach. */
-export interface Reached {
-  readonly generation: number
-  readonly everybody: boolean
-  /** An account whose household is not there yet; another process may make it at any time. */
-  readonly homeless: string | undefined
-  readonly data: readonly Holder[]
-  readonly audit: readonly Holder[]
-  readonly compartments: ReadonlyMap<CompartmentId, Holder>
-  readonly compartmentIds: readonly CompartmentId[]
-}
+import { lookFor, type Reachable, type Reached } from './reached.ts'
 
 /** Versions of a resource, each perhaps of some MB, that are fetched at once. */
 const versionsAtOnce = 16
@@ -145,7 +134,7 @@ export class Reach {
 
   /** The holder of a compartment, if the grant reaches it. */
   async holderWithin(grant: Grant, compartment: CompartmentId): Promise<Holder | undefined> {
-    return (this.#known(grant) ?? (await this.#look(grant))).compartments.get(compartment)
+    return (this.#known(grant) ?? (await this.#look(grant))).holder(compartment)
   }
 
   /** Where the newest version lies, as far as the grant reaches; nowhere when it does not exist for it. */
@@ -186,7 +175,7 @@ export class Reach {
     const durable = await this.durable(grant, locator)
     const reached = this.#known(grant) ?? (await this.#look(grant))
     const copies = this.#shelf.pendingOf(locator)
-    const pending = copies.find(({ stored }) => reached.compartments.has(stored.holder.compartment))
+    const pending = copies.find(({ stored }) => reached.holder(stored.holder.compartment) !== undefined)
     if (pending === undefined || pending.version <= (durable?.version ?? 0)) return durable
     return { ...pending.stored, seq: pending.seq, movedAway: false }
   }
@@ -194,9 +183,9 @@ export class Reach {
   /** The newest durable version within reach: one lookup, one decryption. `named` is what the locator was made of. */
   async durable(grant: Grant, locator: Locator, named?: Named): Promise<Located | undefined> {
     const reached = this.#known(grant) ?? (await this.#look(grant))
-    const entry = await this.#store.newest(locator, reached.everybody ? undefined : reached.compartmentIds)
+    const entry = await this.#store.newest(locator, reached.everybody ? undefined : await reached.ids())
     if (entry === undefined) return this.#atNewHome(grant, locator, reached, named)
-    const holder = reached.compartments.get(entry.compartment) ?? (await this.#newcomer(entry.compartment, reached))
+    const holder = reached.holder(entry.compartment) ?? (await this.#newcomer(entry.compartment, reached))
     if (holder === undefined) return undefined
     const ledger = this.#shelf.atHand(holder) ?? (await this.#shelf.open(holder))
     return ledger.open(entry, named)
@@ -222,11 +211,11 @@ export class Reach {
    * @param below  begins with the newest version below this one
    */
   async *versions(grant: Grant, locator: Locator, below = Number.POSITIVE_INFINITY): AsyncGenerator<Stored> {
-    const { compartments } = await this.ofNow(grant)
+    const reached = await this.#now(grant)
     let newer: number | undefined
-    for await (const entry of this.#entriesOf(locator, [...compartments.keys()], below)) {
+    for await (const entry of this.#entriesOf(locator, await reached.ids(), below)) {
       const { version } = entry
-      const holder = compartments.get(entry.compartment)
+      const holder = reached.holder(entry.compartment)
       const isNext = version !== newer && version < below
       // What only went from one compartment within reach to another has not gone away: a newer version follows at once.
       const hasNewer = newer === version + 1
@@ -253,9 +242,9 @@ export class Reach {
   }
 
   async version(grant: Grant, locator: Locator, version: number): Promise<Stored | undefined> {
-    const { compartments } = await this.ofNow(grant)
-    const entry = await this.#store.version(locator, version, [...compartments.keys()])
-    const holder = entry === undefined ? undefined : compartments.get(entry.compartment)
+    const reached = await this.#now(grant)
+    const entry = await this.#store.version(locator, version, await reached.ids())
+    const holder = entry === undefined ? undefined : reached.holder(entry.compartment)
     if (entry === undefined || holder === undefined) return undefined
     const stored = (await this.#shelf.open(holder)).open(entry)
     return stored.movedAway && !(await this.wentAway(grant, stored)) ? undefined : stored
@@ -263,9 +252,9 @@ export class Reach {
 
   /** The removal that took a resource out of reach, if its newest version within reach is one. */
   async removal(grant: Grant, locator: Locator): Promise<Stored | undefined> {
-    const { compartments } = this.#known(grant) ?? (await this.#look(grant))
-    const [newest] = await this.#store.versions(locator, [...compartments.keys()], { limit: 1 })
-    const holder = newest === undefined ? undefined : compartments.get(newest.compartment)
+    const reached = this.#known(grant) ?? (await this.#look(grant))
+    const [newest] = await this.#store.versions(locator, await reached.ids(), { limit: 1 })
+    const holder = newest === undefined ? undefined : reached.holder(newest.compartment)
     if (newest === undefined || holder === undefined) return undefined
     const stored = (await this.#shelf.open(holder)).open(newest)
     return stored.movedAway ? stored : undefined
@@ -281,7 +270,7 @@ export class Reach {
     grant: Grant,
     locators: readonly Locator[],
   ): Promise<{ readonly within: readonly Locator[]; readonly free: readonly Locator[] }> {
-    const { compartments } = this.#known(grant) ?? (await this.#look(grant))
+    const reached = this.#known(grant) ?? (await this.#look(grant))
     const places = await this.#store.places(locators, undefined)
     const within: Locator[] = []
     const free: Locator[] = []
@@ -289,7 +278,7 @@ export class Reach {
       const pending = this.#shelf.pendingOf(locator).map(({ stored }) => stored.holder)
       const copies = pending.length > 0 ? pending : (places.get(locator) ?? [])
       if (copies.length === 0) free.push(locator)
-      else if (copies.some(({ compartment }) => compartments.has(compartment))) within.push(locator)
+      else if (copies.some(({ compartment }) => reached.holder(compartment) !== undefined)) within.push(locator)
     }
     return { within, free }
   }
@@ -357,27 +346,19 @@ export class Reach {
   }
 
   async #look(grant: Grant): Promise<Reached> {
-    const data = await this.#registry.inReach(grant)
-    const audit = await this.#registry.auditInReach(grant)
-    const compartments = new Map([...data, ...audit].map(holder => [holder.compartment, holder]))
-    const home = homeInReach(grant)
-    const isHomeless = home !== undefined && home !== 'all' && !data.some(({ account }) => account === home)
-    const reached: Reached = {
-      generation: this.#registry.generation,
-      everybody: patientsInReach(grant) === 'all',
-      homeless: isHomeless ? home : undefined,
-      data,
-      audit,
-      compartments,
-      compartmentIds: [...compartments.keys()],
-    }
+    const reached = await lookFor(grant, this.#registry)
     this.#reached.set(grant, reached)
     return reached
   }
 
   /** What it reaches now: others may have been taken in or erased since, by another process too. */
-  async ofNow(grant: Grant): Promise<Reached> {
+  async #now(grant: Grant): Promise<Reached> {
     await this.#registry.refresh()
     return this.#known(grant) ?? this.#look(grant)
+  }
+
+  /** All that it reaches now. */
+  async ofNow(grant: Grant): Promise<Reachable> {
+    return (await this.#now(grant)).all()
   }
 }
