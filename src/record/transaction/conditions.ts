@@ -105,7 +105,8 @@ const nameOf = ({ type, id }: Pick<Found, 'type' | 'id'>) => `${type}/${id}`
 
 /** Whether these rows may be the reason why something else would be found. */
 function mayChange({ query, found }: Judged, rows: readonly WrittenRow[]): boolean {
-  const within = rows.filter(({ holder, row }) => isAsked(query, row.type) && isSeen(query, row.type, holder))
+  const asked = rows.filter(({ row }) => query.types.includes(row.type))
+  const within = asked.length === 0 ? asked : asked.filter(({ holder, row }) => isSeen(query, row.type, holder))
   if (within.some(({ row }) => row.version > (found.get(nameOf(row)) ?? Number.POSITIVE_INFINITY))) return true
   return query.types.some(type => {
     const others = within.filter(({ row }) => row.type === type && !row.deleted && !found.has(nameOf(row)))
@@ -118,10 +119,6 @@ function mayChange({ query, found }: Judged, rows: readonly WrittenRow[]): boole
       ),
     )
   })
-}
-
-function isAsked({ types }: Query, type: string): boolean {
-  return types.includes(type)
 }
 
 function isSeen({ vision }: Restricted<Query>, type: string, holder: WrittenRow['holder']): boolean {

@@ -5,6 +5,7 @@ import { packId } from '../columns/ids.ts'
 import { TypeTable } from '../columns/type-table.ts'
 import { type Plan, planOf } from '../extraction/plan.ts'
 import { extractRow, type IndexRow } from '../extraction/row.ts'
+import { soughtTokenKeys } from '../kinds/token.ts'
 import type { Criterion } from '../query/types.ts'
 import { narrow } from './narrow.ts'
 
@@ -34,7 +35,27 @@ export function matches(resource: Resource, criteria: readonly Criterion[]): boo
 /** Whether any of these rows of a type fulfils what criteria say of the row itself: others may fulfil chains and `_has`. */
 export function anyMayMatch(type: string, rows: readonly IndexRow[], criteria: readonly Criterion[]): boolean {
   const own = criteria.filter(({ kind }) => kind === 'value' || kind === 'missing')
-  return rows.length > 0 && anyMatches(type, rows, own)
+  const left = own.reduce((rest, criterion) => withCodes(rest, criterion, planOf(type)), rows)
+  return left.length > 0 && anyMatches(type, left, own)
+}
+
+/** Of these rows those in whose texts a code that is sought stands somewhere: a table is made only where there are any. */
+function withCodes(rows: readonly IndexRow[], criterion: Criterion, plan: Plan): readonly IndexRow[] {
+  const codes = codesSought(criterion)
+  if (codes === undefined || rows.length === 0) return rows
+  const looked = sourcesOf(plan, [criterion])
+  const hasCode = (text: string) => {
+    const folded = text.toLowerCase()
+    return codes.some(code => folded.includes(code))
+  }
+  return rows.filter(({ cells }) => cells.some(({ source, texts }) => looked.has(source.index) && texts.some(hasCode)))
+}
+
+function codesSought(criterion: Criterion): readonly string[] | undefined {
+  if (criterion.kind !== 'value' || criterion.parameter !== 'token' || criterion.modifier !== undefined)
+    return undefined
+  if (criterion.name.startsWith('_')) return undefined
+  return soughtTokenKeys(criterion.operands.filter(operand => operand.kind === 'token'))
 }
 
 function anyMatches(type: string, rows: readonly IndexRow[], criteria: readonly Criterion[]): boolean {
