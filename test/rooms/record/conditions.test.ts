@@ -253,13 +253,13 @@ describe('two processes on one file', () => {
   afterAll(() => rmSync(directory, { recursive: true, force: true }))
   let houses = 0
 
-  async function openTwo() {
+  async function openTwo(patients = 10, rooms = together) {
     const path = (name: string) => join(directory, `${houses}-${name}`)
     houses++
     const open = async () => {
       const store = await openSqliteStore({ path: path('data.sqlite') })
       const keys = await openSqliteKeys({ path: path('keys.sqlite') })
-      const { record } = await openTestRecord(store, keys, together)
+      const { record } = await openTestRecord(store, keys, rooms)
       const close = async () => {
         await record.close()
         await store.close()
@@ -269,7 +269,7 @@ describe('two processes on one file', () => {
     }
     const one = await open()
     const who: string[] = []
-    for (let at = 0; at < 10; at++) who.push((await create(one.record, all, patient('Amsel'))).id)
+    for (let at = 0; at < patients; at++) who.push((await create(one.record, all, patient('Amsel'))).id)
     const other = await open()
     return {
       records: [one.record, other.record] as const,
@@ -312,6 +312,18 @@ describe('two processes on one file', () => {
     })
     expect(made(await Promise.all(attempts))).toBe(4)
     for (const record of records) expect(await ids(record, all, 'Patient', 'family=Specht')).toHaveLength(4)
+    await close()
+  })
+
+  it('make one Patient of each from the first one on, when few become many', async () => {
+    const { records, close } = await openTwo(0, { searchedApart: 6 })
+    const attempts = Array.from({ length: 64 }, (_, at) => {
+      const n = `p${at >> 2}`
+      const record = records[at % 2] ?? records[0]
+      return unless(record, all, numbered(patient('Specht'), n), `identifier=${system}|${n}`)
+    })
+    expect(made(await Promise.all(attempts))).toBe(16)
+    for (const record of records) expect(await ids(record, all, 'Patient', '')).toHaveLength(16)
     await close()
   })
 
