@@ -145,8 +145,18 @@ describe('ADT – HL7 v2-to-FHIR Implementation Guide 1.0.0', () => {
       photo: [{}],
     }
     const [outcomes = []] = hl7Outcomes(message(msh('ADT^A08'), 'PID|1||||New||||||""'))
-    // When it was said is noted, so that an older message that comes later does not turn time back.
-    const meta = { extension: [{ url: 'urn:kinhold:hl7v2:said-at', valueInstant: '2026-02-10T07:15:00.000Z' }] }
+    // When it was said is noted, and what was taken away then, so that an older message that comes later does not turn time back.
+    const valueInstant = '2026-02-10T07:15:00.000Z'
+    const gone = [
+      { url: 'what', valueString: 'PID-11' },
+      { url: 'at', valueInstant },
+    ]
+    const meta = {
+      extension: [
+        { url: 'urn:kinhold:hl7v2:taken-back', extension: gone },
+        { url: 'urn:kinhold:hl7v2:said-at', valueInstant },
+      ],
+    }
     const { address, ...rest } = before
     expect(patientOf(outcomes, before)).toEqual({ ...rest, name: [{ family: 'New' }], meta })
   })
