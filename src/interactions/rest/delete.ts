@@ -1,6 +1,6 @@
 import { permits } from '#access'
 import { isProblem } from '#kernel'
-import type { Reader, Stored } from '#record'
+import { ownerForeign, type Reader, type Stored } from '#record'
 import { granted } from '../perform.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
 import { criteriaOf, findOne } from './condition.ts'
@@ -9,7 +9,8 @@ import { parseIfMatch, printEtag } from './etag.ts'
 /**
  * Deletes the current version; what was written before stays in the history. Deleting again changes nothing.
  *
- * @throws Problem `not-found` · `record.unknown` for what never existed within reach
+ * @throws Problem `not-found` · `record.unknown` for what never existed within reach; `forbidden` · `record.owner-foreign` for what may be
+ *   seen and not deleted
  * @see https://hl7.org/fhir/R4/http.html#delete
  */
 export async function deleteResource(
@@ -23,14 +24,14 @@ export async function deleteResource(
   const writer = record.writer(grant)
   const deleted = await writer.transact(txn => txn.delete(type, id, options))
   if (deleted !== undefined) return deletedResponse(deleted)
-  if (permits(grant, 'r', type)) await checkKnown(writer, type, id)
+  if (permits(grant, 'r', type)) await checkGone(writer, type, id)
   return { status: 204, headers: {} }
 }
 
 /**
  * Deletes the one that a search finds; nothing when it finds none.
  *
- * @throws Problem `ambiguous` · `condition.matches-several`
+ * @throws Problem `ambiguous` · `condition.matches-several`; `forbidden` · `record.owner-foreign`
  * @see https://hl7.org/fhir/R4/http.html#3.1.0.7.1
  */
 export async function deleteConditionally(
@@ -44,7 +45,10 @@ export async function deleteConditionally(
   const criteria = criteriaOf(request.query)
   const deleted = await rooms.record.writer(grant).transact(async txn => {
     const found = await findOne(txn, { type, criteria, grant, baseUrl })
-    return found === undefined ? undefined : txn.delete(type, found.id, options)
+    if (found === undefined) return undefined
+    const gone = await txn.delete(type, found.id, options)
+    if (gone === undefined) throw ownerForeign()
+    return gone
   })
   return deletedResponse(deleted)
 }
@@ -62,11 +66,14 @@ export function matchOption(request: Pick<FhirRequest, 'header'>): { ifMatch?: s
   return ifMatch === undefined ? {} : { ifMatch }
 }
 
-/** Passes for what exists or was deleted. @throws Problem `not-found` · `record.unknown` */
-async function checkKnown(reader: Reader, type: string, id: string): Promise<void> {
+/** Passes for what was deleted. @throws Problem `not-found` · `record.unknown`; `forbidden` · `record.owner-foreign` for what stands */
+async function checkGone(reader: Reader, type: string, id: string): Promise<void> {
   try {
     await reader.read(type, id)
   } catch (error) {
-    if (!isProblem(error, 'gone')) throw error
+    if (isProblem(error, 'gone')) return
+    throw error
   }
+  // It is seen, by what names it or by other scopes, and stays: to say that it is gone would be a lie.
+  throw ownerForeign()
 }

@@ -138,7 +138,7 @@ export class Transaction implements Txn {
     const current = await this.#lookup.current(type, id)
     if (current === undefined || current.deleted) return undefined
     if (!(await this.#lookup.allowedSomewhere('d', current))) {
-      if (current.holder.kind === 'commons' && (await this.#lookup.allowedSomewhere('r', current))) throw ownerForeign()
+      if (await this.#lookup.allowedSomewhere('r', current)) throw ownerForeign()
       return undefined
     }
     const seen = await this.#lookup.wholly('d', current)
