@@ -24,8 +24,10 @@ export class Member {
     })
     this.gone = new Promise(resolve => {
       worker.once('exit', (status: number | null, signal: string | null) => resolve(signal ?? status ?? 1))
-      // It could not be started at all.
-      worker.on('error', () => resolve('error'))
+      // What cannot be sent any more is followed by its end; only what could not be started has none.
+      worker.on('error', () => {
+        if (worker.process.pid === undefined) resolve('error')
+      })
     })
     void this.gone.then(() => this.wire.close())
   }

@@ -29,6 +29,8 @@ export async function work(): Promise<void> {
     send: message => void (process.connected && process.send?.(message, undefined, undefined, () => undefined)),
     listen: listener => process.on('message', listener),
   })
+  // Its answers are waited for: without this a process that waits for nothing else would end.
+  process.channel?.ref()
   const told = new Promise<void>(resolve => wire.on('end', () => resolve()))
   try {
     await serveUntil(told, wire)
