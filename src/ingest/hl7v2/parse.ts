@@ -39,11 +39,14 @@ const usualHeader = 'MSH|^~\\&'
 /** What is parsed at once, a millisecond or two: so many parts or escapes, or 32 times as many characters. */
 const mostAtOnce = 1_000
 
-/** What a line costs to be parsed: its separators, its escapes, and its length. */
-function costOf(line: string): number {
+/** What any line costs, however short, as if it had so many parts. */
+const costOfLine = 8
+
+/** What a text costs to be parsed: its separators, its escapes, and its length. */
+function costOf(text: string): number {
   let parts = 0
-  for (let at = 0; at < line.length; at++) if (isSeparator(line.charCodeAt(at))) parts += 1
-  return parts + line.length / 32
+  for (let at = 0; at < text.length; at++) if (isSeparator(text.charCodeAt(at))) parts += 1
+  return parts + text.length / 32
 }
 
 const separators = new Set(['|', '~', '^', '&', '\\'].map(char => char.charCodeAt(0)))
@@ -56,7 +59,7 @@ function isSeparator(code: number): boolean {
 function* piecesOf(lines: readonly string[], delimiters: Delimiters): Generator<readonly string[], void, void> {
   yield* gathered(
     lines.map(line => toUsual(line, delimiters)),
-    costOf,
+    line => costOfLine + costOf(line),
   )
 }
 

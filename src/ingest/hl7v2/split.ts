@@ -45,7 +45,7 @@ const said = {
 
 /**
  * Cuts a file or a message into messages, whatever its line ends, blank lines, MLLP frame or batch envelope. What is too
- * large is found out before anything is made of it. Yields after each piece of text.
+ * large is found out before anything is made of it. Yields after each piece of text, and each some hundred lines of one.
  *
  * @throws Problem `too-large` · `ingest.token-too-long`
  */
@@ -59,10 +59,12 @@ export function* splitMessages(texts: Iterable<string>, limits: IngestLimits): S
       continue
     }
     let from = 0
+    let lines = 0
     for (const { 0: ends, index } of text.matchAll(lineEnds)) {
       cutting.take(open + text.slice(from, index))
       open = ''
       from = index + ends.length
+      if (++lines % linesAtATime === 0) yield
     }
     open += text.slice(from)
     if (open.length > limits.maxToken) throw tooLong()
@@ -71,6 +73,9 @@ export function* splitMessages(texts: Iterable<string>, limits: IngestLimits): S
   cutting.take(open)
   return cutting.end()
 }
+
+/** Lines that are cut in one go. */
+const linesAtATime = 256
 
 function tooLong(): Problem {
   return new Problem('too-large', 'ingest.token-too-long', 'One segment of the file is longer than is accepted.')
