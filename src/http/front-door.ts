@@ -60,26 +60,30 @@ const host = /^[\w.~!$&'()*+,;=:%[\]-]*$/
  * @throws Problem `invalid` · `request.malformed`; `too-large` · `request.headers-too-many`
  * @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2
  */
-function checkHead({ rawHeaders, headers, httpVersion }: IncomingMessage): void {
+function checkHead({ rawHeaders, headers, httpVersion }: IncomingMessage, hosts: number): void {
   if (rawHeaders.length > 2 * mostHeaders)
     throw new Problem(
       'too-large',
       'request.headers-too-many',
       `A request may have at most ${mostHeaders} header lines.`,
     )
-  let hosts = 0
-  for (let at = 0; at < rawHeaders.length; at += 2)
-    if (rawHeaders[at]?.length === 4 && rawHeaders[at]?.toLowerCase() === 'host') hosts++
   if (hosts > 1 || (hosts === 0 && httpVersion === '1.1'))
     throw malformed('A request must have exactly one Host header.')
   if (!host.test(headers.host ?? '')) throw malformed('The Host header is not the name of a host.')
+}
+
+function hostsOf({ rawHeaders }: IncomingMessage): number {
+  let hosts = 0
+  for (let at = 0; at < rawHeaders.length; at += 2)
+    if (rawHeaders[at]?.length === 4 && rawHeaders[at]?.toLowerCase() === 'host') hosts++
+  return hosts
 }
 
 /** Who answers what. */
 export interface Doors {
   /** Whether a connection may have one more answer. */
   takes(request: IncomingMessage, response: ServerResponse): boolean
-  /** Answers and says true where the server's health is asked for: before anything else is looked at. */
+  /** Answers and says true where the server's health is asked for: before anything is looked at but the number of Hosts. */
   health(url: string, request: IncomingMessage, response: ServerResponse): boolean
   /** @throws Problem when nobody can be served: who may see what is not known */
   checkTrusted(): void
@@ -98,9 +102,10 @@ export function frontDoor({ takes, health, checkTrusted, fhir, beside, refuse }:
     if (!takes(request, response)) return
     const url = originForm(request.url ?? '/')
     request.url = url
-    if (health(url, request, response)) return
+    const hosts = hostsOf(request)
+    if (hosts < 2 && health(url, request, response)) return
     try {
-      checkHead(request)
+      checkHead(request, hosts)
       checkTarget(url)
       checkTrusted()
     } catch (error) {

@@ -141,6 +141,16 @@ describe('health', () => {
     const answer = await ask(target, 'Content-Length: 0\r\n', method)
     expect(answer.slice(0, 12)).toBe(`HTTP/1.1 ${status}`)
   })
+
+  it.each([
+    ['/healthz', '', 200],
+    ['/healthz', 'Host: x\r\n', 200],
+    ['/healthz', 'Host: x\r\nHost: y\r\n', 400],
+    ['/readyz', 'Host: x\r\nHost: x\r\n', 400],
+  ])('%s with %j', async (target, lines, status) => {
+    const answer = await raw(`GET ${target} HTTP/1.1\r\n${lines}Connection: close\r\n\r\n`)
+    expect(answer.slice(0, 12)).toBe(`HTTP/1.1 ${status}`)
+  })
 })
 
 describe('who is calling – https://www.rfc-editor.org/rfc/rfc7239', () => {
