@@ -5,7 +5,7 @@ import type { Steps } from '../turns.ts'
 import { applyRules } from './apply-rules.ts'
 import { Ledger } from './ledger.ts'
 import { field, isNull, type Message, parsePlace, part, type Repetition, type Segment, value } from './message.ts'
-import { type Nulls, nullsOf } from './resources/nulls.ts'
+import { codedElements, type Nulls, nullsOf } from './resources/nulls.ts'
 import { newer, saidAtMs, withStamps } from './said-at.ts'
 import { processingMeta, type Sending } from './senders.ts'
 import { type Group, groupsOf, segmentOf } from './structure.ts'
@@ -191,15 +191,13 @@ function droppedOf({ updates = [], takesFrom = [] }: Meeting, before: Resource, 
   })
 }
 
-/** Elements that code makes of fields. */
-const codedFields = [['Observation.referenceRange', 'OBX-7']] as const
-
 /** The fields that give an element, though they do not now; the segment where none is known. */
 function fieldsOf(segment: Segment, resourceType: string, path: string) {
   const isOf = ({ to }: { readonly to: string }) => `${to.replace(/[[(][^\])]*[\])]/g, '')}.`.startsWith(`${path}.`)
   const byRule = rulesOf(segment.name, resourceType).filter(isOf)
-  const byCode = codedFields.filter(([element]) => element === `${resourceType}.${path}`)
-  const places = [...byRule.map(({ from }) => from), ...byCode.map(([, place]) => place), segment.name]
+  const byCode = resourceType === 'Observation' ? Object.entries(codedElements) : []
+  const coded = byCode.flatMap(([place, elements]) => (elements.includes(path) ? [place] : []))
+  const places = [...byRule.map(({ from }) => from), ...coded, segment.name]
   return places.map(place => ({ segment, place }))
 }
 

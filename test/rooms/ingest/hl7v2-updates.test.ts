@@ -165,6 +165,22 @@ describe('what a thin update leaves unsaid stays, where a message says one by on
       ['OBR|1||F1|P^P^L', 'OBX|1|NM|1^G^L||90|mg/dL|||||F||||||""'],
       'method',
     ],
+    ...[
+      ['OBX-5', 'OBX|1|NM|1^G^L||90|mg/dL|70-100||||F', 'OBX|1|NM|1^G^L||""|mg/dL|70-100||||C', 'valueQuantity'],
+      ['OBX-5 of text', 'OBX|1|ST|1^G^L||cloudy||||||F', 'OBX|1|ST|1^G^L||""||||||C', 'valueString'],
+      ['OBX-5 of several', 'OBX|1|CWE|1^G^L||A^A^L~B^B^L||||||F', 'OBX|1|CWE|1^G^L||""||||||C', 'component'],
+      ['OBX-7', 'OBX|1|NM|1^G^L||90|mg/dL|70-100||||F', 'OBX|1|NM|1^G^L||90|mg/dL|""||||F', 'referenceRange'],
+    ].map(
+      ([name = '', first = '', second = '', element = '']) =>
+        [name, 'ORU^R01', 'Observation', ['OBR|1||F1|P^P^L', first], ['OBR|1||F1|P^P^L', second], element] as [
+          string,
+          string,
+          string,
+          string[],
+          string[],
+          string,
+        ],
+    ),
     [
       'ORC-9',
       'ORU^R01',

@@ -29,14 +29,31 @@ interface Removal {
   readonly marks: readonly Node[]
 }
 
-function nullsIn(segment: Segment, resource: string): { place: string; removal: Removal | undefined }[] {
+/** Elements that code makes of fields, of Observations. */
+export const codedElements: Readonly<Record<string, readonly string[]>> = {
+  'OBX-5': [
+    'valueQuantity',
+    'valueCodeableConcept',
+    'valueString',
+    'valueRange',
+    'valueRatio',
+    'valueSampledData',
+    'valueTime',
+    'valueDateTime',
+    'valuePeriod',
+    'component',
+  ],
+  'OBX-7': ['referenceRange'],
+}
+
+function nullsIn(segment: Segment, resource: string): { place: string; removal: readonly Removal[] | undefined }[] {
   const rules = rulesOf(segment.name, resource)
   return segment.fields.flatMap((given, number) => {
     const place = `${segment.name}-${number}`
     if (given === undefined) return []
     if (!isNull(field(segment, number)))
       return nullRepetitions(place, given).map(one => ({ place: one, removal: undefined }))
-    return [{ place, removal: removalBy(number, rules) }]
+    return [{ place, removal: removalsBy(place, number, rules) }]
   })
 }
 
@@ -44,14 +61,17 @@ function nullsIn(segment: Segment, resource: string): { place: string; removal: 
 export function withoutFields(said: Node, resource: string, places: readonly string[]): Node {
   const removals = places.flatMap(place => {
     const { segment, number } = parsePlace(place)
-    return removalBy(number, rulesOf(segment, resource)) ?? []
+    return removalsBy(place, number, rulesOf(segment, resource)) ?? []
   })
   return removals.reduce<Node>((next, removal) => removeFrom(next, removal) ?? {}, said)
 }
 
-function removalBy(number: number, rules: readonly FieldRule[]): Removal | undefined {
+function removalsBy(place: string, number: number, rules: readonly FieldRule[]): readonly Removal[] | undefined {
+  const coded = codedElements[place]
+  if (coded !== undefined) return coded.map(element => ({ path: [element], marks: [] }))
   const rule = rules.find(({ from, to }) => parsePlace(from).number === number && to !== '$said')
-  return rule && removalOf(rule, rules)
+  const removal = rule && removalOf(rule, rules)
+  return removal && [removal]
 }
 
 /** A null among other repetitions does not say which of those that are known it means: `PID-13[1]`. */
