@@ -5,7 +5,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { isProblem, storageFaultOf, storageProblem } from '#kernel'
 import software from '../package.json' with { type: 'json' }
 import { keepCompiled } from './commands/keep-compiled.ts'
-import { linesOf, output } from './commands/output.ts'
+import { linesOf, outliveReaders, output } from './commands/output.ts'
 
 /** How a command ended, for scripts: see README.md, "Commands". */
 const status = { done: 0, notDone: 1, notUnderstood: 2 } as const
@@ -292,6 +292,7 @@ function statusOf(error: unknown): number {
 // moment on; this is for whoever starts the file by itself.
 process.on('SIGUSR1', () => undefined)
 
+outliveReaders()
 keepCompiled(process.env)
 
 const program = new Command('kinhold')

@@ -10,6 +10,19 @@ export const output = {
   },
 }
 
+/**
+ * Whoever reads may go away (`| head`), and what is written to may be full: what is being done is done to its end all the same, and a
+ * server goes on. Only results that found no room show in how a command ended; whoever went away had read enough.
+ */
+export function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
+  process.stdout.once('error', error => {
+    if ('code' in error && error.code === 'EPIPE') return
+    process.exitCode = 1
+    output.say(`what this command says could not be written: ${error.message}`)
+  })
+}
+
 /** A Problem as it is shown: its code and text, and below it each element that is wrong. */
 export function linesOf({ code, text, issues }: Problem): string[] {
   const below = issues.map(issue => `  ${issue.expression === undefined ? '' : `${issue.expression}: `}${issue.text}`)
