@@ -94,7 +94,7 @@ export function remarks({ message, sending }: Read): readonly Outcome[] {
     ...(zone === undefined ? [] : [{ kind: 'warning', text: zone } as const]),
     ...message.replaced.map(location => {
       const [segment, , number] = location.split('^')
-      const text = `${segment}-${number} has a character that FHIR does not hold; it was replaced.`
+      const text = `${segment}-${number} has a character that FHIR does not hold, or bytes that are none; they were replaced.`
       return { kind: 'warning', text, location } as const
     }),
   ]

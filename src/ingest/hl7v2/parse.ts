@@ -185,7 +185,11 @@ class Parser {
   }
 
   #readingOf({ name, nth }: Segment, number: number): Reading {
-    return { ...this.#reading, replaced: () => this.replaced.push(`${name}^${nth}^${number}`) }
+    const place = `${name}^${nth}^${number}`
+    const replaced = () => {
+      if (this.replaced.at(-1) !== place) this.replaced.push(place)
+    }
+    return { ...this.#reading, replaced }
   }
 }
 

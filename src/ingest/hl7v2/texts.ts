@@ -95,7 +95,9 @@ function ownDelimiters(text: string, reading: Reading): string {
 const unsayable = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]/
 const unsayableAll = new RegExp(unsayable, 'g')
 
-function meaningOf([hex, letter, format]: readonly (string | undefined)[], { decoder, escapes }: Reading): string {
-  if (hex !== undefined) return decoder.decode(Buffer.from(hex.replace(/\\X|\\/g, ''), 'hex'))
-  return escapes[letter ?? format ?? ''] ?? ''
+function meaningOf([hex, letter, format]: readonly (string | undefined)[], reading: Reading): string {
+  if (hex === undefined) return reading.escapes[letter ?? format ?? ''] ?? ''
+  const read = reading.decoder.decode(Buffer.from(hex.replace(/\\X|\\/g, ''), 'hex'))
+  if (read.includes('\uFFFD')) reading.replaced()
+  return read
 }

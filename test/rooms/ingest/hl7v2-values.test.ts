@@ -26,6 +26,8 @@ describe('one bad value costs itself', () => {
     ['NUL', 'yel\\X00\\low'],
     ['a raw NUL', 'yel\0low'],
     ['an escape', 'yel\x1blow'],
+    ['an escaped byte that is no letter of the character set', 'yel\\XE9\\low'],
+    ['half an escaped letter', 'yel\\XC3\\low'],
   ])('%s in a text is replaced, and its place is told', async (_, text) => {
     const house = await hospital()
     const { ack } = await send(
