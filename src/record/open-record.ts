@@ -136,7 +136,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
   if (!documentLedger.isLost) await unlessDamaged(log, () => maintenance.finishShredding())
   if (examines(company)) {
     checked = upkeep.begin(() => notes.checkNoted())
-    upkeep.begin(() => keystore.look())
+    upkeep.begin(keystore.look)
   }
   const rehousing = new Rehousing({
     store,

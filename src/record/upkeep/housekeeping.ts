@@ -12,6 +12,7 @@ import { KeySweep } from './key-sweep.ts'
 import type { KeystoreWatch } from './keystore-watch.ts'
 import { LedgersWatch } from './ledgers-watch.ts'
 import type { Maintenance } from './maintenance.ts'
+import { onceAtATime } from './once-at-a-time.ts'
 import { PlacesWatch } from './places-watch.ts'
 import type { Upkeep } from './upkeep.ts'
 import { verifyLedger } from './verify.ts'
@@ -49,9 +50,13 @@ export class Housekeeping {
   readonly #sweep: KeySweep
   readonly #nowMs: () => number
   readonly #timer: NodeJS.Timeout
+  readonly #watch = onceAtATime(() => this.#lookWhenMoved())
+  readonly #settle = onceAtATime(() => this.#settleLedgers())
+  readonly #retry = onceAtATime(() => this.#rooms.outbox.retry())
+  readonly #removeOwed = onceAtATime(() => this.#rooms.maintenance.removeOwed())
+  readonly #purge = onceAtATime(() => this.#purgeAll())
   #round = 0
   #lookedAt: number | undefined
-  #looking: Promise<void> | undefined
 
   constructor(rooms: HousekeepingRooms) {
     const { store, vault, clock, log, notes, registry } = rooms
@@ -97,28 +102,29 @@ export class Housekeeping {
     this.#round++
     if (this.#round % sweepEveryRounds === 0) this.#tidy()
     if (examines(company) || this.faults().length > 0) this.#examine()
-    if (company.leads() && this.#round % purgeEveryRounds === 0) upkeep.begin(() => this.#purge())
+    if (company.leads() && this.#round % purgeEveryRounds === 0) upkeep.begin(this.#purge)
   }
 
   #examine(): void {
     const { upkeep, keystore } = this.#rooms
-    upkeep.begin(() => this.#watch())
-    upkeep.begin(() => keystore.look())
+    upkeep.begin(this.#watch)
+    upkeep.begin(keystore.look)
     this.#ledgers.goOn()
   }
 
   #tidy(): void {
-    const { upkeep, shelf, populations, outbox, maintenance } = this.#rooms
+    const { upkeep, populations } = this.#rooms
     for (const population of populations) population.sweep()
-    upkeep.begin(async () => {
-      await shelf.settle()
-      shelf.sweep()
-    })
-    upkeep.begin(() => outbox.retry())
-    upkeep.begin(() => maintenance.removeOwed())
+    for (const work of [this.#settle, this.#retry, this.#removeOwed]) upkeep.begin(work)
   }
 
-  async #purge(): Promise<void> {
+  async #settleLedgers(): Promise<void> {
+    const { shelf } = this.#rooms
+    await shelf.settle()
+    shelf.sweep()
+  }
+
+  async #purgeAll(): Promise<void> {
     const { documents, registry, maintenance } = this.#rooms
     await documents.purge(this.#nowMs())
     await this.#sweep.run()
@@ -126,14 +132,7 @@ export class Housekeeping {
     await maintenance.removeLeft()
   }
 
-  /** Looks when somebody else has written to the store since it was looked at last, once at a time. */
-  #watch(): Promise<void> {
-    this.#looking ??= this.#lookWhenMoved().finally(() => {
-      this.#looking = undefined
-    })
-    return this.#looking
-  }
-
+  /** Looks when somebody else has written to the store since it was looked at last. */
   async #lookWhenMoved(): Promise<void> {
     const { store, notes, documentLedger } = this.#rooms
     const mark = await store.othersMark()

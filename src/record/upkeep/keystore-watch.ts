@@ -1,6 +1,7 @@
 import { isProblem, type Log } from '#kernel'
 import type { KeyRow, KeystoreFault, Vault } from '#vault'
 import type { Finding } from '../types.ts'
+import { onceAtATime } from './once-at-a-time.ts'
 
 /** Going through the keystore takes at most this part of the time, however often others write to it. */
 const restPerWork = 9
@@ -38,7 +39,9 @@ export class KeystoreWatch {
   }
 
   /** Goes through the keystore if anybody else may have written to it. */
-  async look(): Promise<void> {
+  readonly look = onceAtATime(() => this.#look())
+
+  async #look(): Promise<void> {
     const mark = await this.#rooms.vault.keys.othersMark()
     if (mark === this.#lookedAt || performance.now() < this.#restUntilMs) return
     const sinceMs = performance.now()

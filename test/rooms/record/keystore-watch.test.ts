@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Record } from '#record'
-import { type KeyStore, openMemoryKeys, openMemoryStore } from '#store'
+import { type KeyStore, openMemoryKeys, openMemoryStore, type Store } from '#store'
 import { byHand } from '../vault/by-hand.ts'
 import { create, everything, heartRate, openTestRecord, patient } from './family.ts'
 
@@ -38,6 +38,56 @@ async function settled(record: Record): Promise<Record> {
   await record.flush()
   return record
 }
+
+/** The keystore, and how often somebody has begun to go through it; nobody comes to the end before `letOn`. */
+function slow(keys: KeyStore) {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const seen = { begun: 0 }
+  const through = async function* (): ReturnType<KeyStore['everything']> {
+    seen.begun++
+    await promise
+    yield* keys.everything()
+  }
+  const slowed = new Proxy(keys, {
+    get: (of, name) => {
+      if (name === 'everything') return through
+      const member = Reflect.get(of, name)
+      return typeof member === 'function' ? member.bind(of) : member
+    },
+  })
+  return { slowed, seen, letOn: resolve }
+}
+
+/** A store, and how often it was asked whether others have written: once in each round. */
+function rounds(store: Store) {
+  const seen = { rounds: 0 }
+  const asked = new Proxy(store, {
+    get: (of, name) => {
+      if (name === 'othersMark') seen.rounds++
+      const member = Reflect.get(of, name)
+      return typeof member === 'function' ? member.bind(of) : member
+    },
+  })
+  return { asked, seen }
+}
+
+describe('a keystore that takes longer to go through than the time between two looks', () => {
+  it('is gone through once at a time, and by what was found then', async () => {
+    const [store, keys] = [openMemoryStore(), openMemoryKeys()]
+    const made = await openTestRecord(store, keys)
+    await made.record.close()
+    await byHand.bury(keys, 'f'.repeat(32))
+    const { slowed, seen, letOn } = slow(keys)
+    const { asked, seen: looks } = rounds(store)
+    const { record } = await openTestRecord(asked, slowed)
+    while (looks.rounds < 4) await new Promise(resolve => setTimeout(resolve, 50))
+    expect(seen.begun).toBe(1)
+    letOn()
+    await record.flush()
+    expect(record.faults().join()).toMatch(/1 rows of the keystore were not written by us/)
+    await record.close()
+  })
+})
 
 describe('a keystore that somebody else has written to', () => {
   it('costs a patient nothing but a fault when a tombstone is put there, and nobody else anything', async () => {
