@@ -105,6 +105,9 @@ export class Crew {
 
   #serves(member: Member, greeting: string): void {
     member.servesSinceMs = performance.now()
+    // What has changed since it was told how to begin may have come before it listened.
+    member.wire.tell('lead', this.#leader === member)
+    member.wire.tell('alarms', this.#alarmsBut(member))
     this.#log.info('a worker serves', { room: 'main', worker: member.number })
     if (this.#hasServed) return
     this.#hasServed = true
