@@ -1,16 +1,12 @@
 import { isInstant, type Resource } from '#fhir'
+import { type MetaExtension, metaExtensions, withMetaExtensions } from '../meta-extensions.ts'
 import type { SourceVersion } from '../outcome.ts'
 
 export type Version = SourceVersion
 
 /** Where our resource keeps which version of its source it is. */
 const urls = { at: 'urn:kinhold:fhir:last-updated', version: 'urn:kinhold:fhir:version-id' } as const
-
-interface Stamp {
-  readonly url?: string
-  readonly valueInstant?: string
-  readonly valueString?: string
-}
+const ours: ReadonlySet<string> = new Set(Object.values(urls))
 
 /** What a resource of the file says of its version. */
 export function versionOf({ meta }: Resource): Version {
@@ -22,7 +18,7 @@ export function versionOf({ meta }: Resource): Version {
 }
 
 /** A version as extensions of `meta`, where it outlives the import. */
-export function stampsOf({ at, version }: Version): readonly Stamp[] {
+export function stampsOf({ at, version }: Version): readonly MetaExtension[] {
   return [
     ...(at === undefined ? [] : [{ url: urls.at, valueInstant: at }]),
     ...(version === undefined ? [] : [{ url: urls.version, valueString: version }]),
@@ -30,14 +26,12 @@ export function stampsOf({ at, version }: Version): readonly Stamp[] {
 }
 
 /** The extensions of `meta` that are not stamps of ours: a file that was exported from here has them too. */
-export function withoutStamps(extensions: unknown): readonly Stamp[] {
-  const known: ReadonlySet<unknown> = new Set(Object.values(urls))
-  return Array.isArray(extensions) ? extensions.filter((one: Stamp | null) => !known.has(one?.url)) : []
+export function withoutStamps(extensions: unknown): readonly MetaExtension[] {
+  return Array.isArray(extensions) ? extensions.filter((one: MetaExtension | null) => !ours.has(one?.url ?? '')) : []
 }
 
 function stampedVersion(resource: Resource): Version {
-  const extension = extensionsOf(resource)
-  const stamps: readonly Stamp[] = Array.isArray(extension) ? extension : []
+  const stamps = metaExtensions(resource)
   const at = stamps.find(({ url }) => url === urls.at)?.valueInstant
   const version = stamps.find(({ url }) => url === urls.version)?.valueString
   return { ...(at === undefined ? {} : { at }), ...(version === undefined ? {} : { version }) }
@@ -47,12 +41,7 @@ function stampedVersion(resource: Resource): Version {
 export function withStampsOf(stored: Resource, anew: Resource): Resource {
   const { at, version } = stampedVersion(anew)
   const stamps = at === undefined && version === undefined ? stampsOf(stampedVersion(stored)) : []
-  if (stamps.length === 0) return anew
-  return { ...anew, meta: { ...anew.meta, extension: [...withoutStamps(extensionsOf(anew)), ...stamps] } }
-}
-
-function extensionsOf({ meta }: Resource): unknown {
-  return (meta as { readonly extension?: unknown } | undefined)?.extension
+  return stamps.length === 0 ? anew : withMetaExtensions(anew, ours, stamps)
 }
 
 /** Positive when `one` is the newer version, negative when it is the older; 0 when that cannot be told. */

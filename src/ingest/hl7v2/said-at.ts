@@ -1,4 +1,5 @@
 import { type Resource, toInstant } from '#fhir'
+import { metaExtensions, withMetaExtensions } from '../meta-extensions.ts'
 import { type Message, value } from './message.ts'
 import { toDateTime } from './times.ts'
 
@@ -7,32 +8,19 @@ export const stamps = { said: 'urn:kinhold:hl7v2:said-at', status: 'urn:kinhold:
 
 type Stamp = keyof typeof stamps
 
-interface Stamped {
-  readonly url?: string
-  readonly valueInstant?: string
-}
-
 /** A stamp of a resource, Unix milliseconds; undefined when it has none. */
 export function stampOf(resource: Resource, stamp: Stamp): number | undefined {
-  const found = extensionsOf(resource).find(({ url }) => url === stamps[stamp])?.valueInstant
+  const found = metaExtensions(resource).find(({ url }) => url === stamps[stamp])?.valueInstant
   return found === undefined ? undefined : Date.parse(found)
 }
 
 /** The resource with these stamps; one that is undefined is taken away, one that is not named stays. */
 export function withStamps(resource: Resource, given: { readonly [stamp in Stamp]?: number | undefined }): Resource {
   const named = new Set(Object.keys(given).map(stamp => stamps[stamp as Stamp] as string))
-  const kept = extensionsOf(resource).filter(({ url = '' }) => !named.has(url))
   const added = Object.entries(given).flatMap(([stamp, atMs]) =>
     atMs === undefined ? [] : [{ url: stamps[stamp as Stamp], valueInstant: toInstant(atMs) }],
   )
-  const { extension, ...meta } = (resource.meta ?? {}) as Record<string, unknown>
-  const next = [...kept, ...added]
-  return { ...resource, meta: next.length === 0 ? meta : { ...meta, extension: next } }
-}
-
-function extensionsOf({ meta }: Resource): readonly Stamped[] {
-  const { extension } = (meta ?? {}) as { extension?: unknown }
-  return Array.isArray(extension) ? extension : []
+  return withMetaExtensions(resource, named, added)
 }
 
 /** Whether what is said anew was said before what is there: it came late. What has no stamp is never late. */

@@ -1,20 +1,16 @@
 import { type Resource, toInstant } from '#fhir'
+import { metaExtensions, withMetaExtensions } from '../meta-extensions.ts'
 import { stampOf } from './said-at.ts'
 
 /** Names in `meta.extension` what was taken back of a resource, and when: what was said before that and comes late does not bring it back. */
 const url = 'urn:kinhold:hl7v2:taken-back'
+const urls = new Set([url])
 
 interface Note {
   /** A field that was said to be null (`PID-11`), or a reference that was deleted (`Condition/1`). */
   readonly what: string
   /** When that was said, Unix milliseconds. */
   readonly atMs: number
-}
-
-type Parts = readonly { readonly valueString?: string; readonly valueInstant?: string }[]
-interface Extension {
-  readonly url?: string
-  readonly extension?: Parts
 }
 
 /** What was taken back of a resource after a version that comes late was said: `Note.what`. */
@@ -44,7 +40,6 @@ export function withTakenBack(
 }
 
 function noting(resource: Resource, notes: ReadonlyMap<string, number>): Resource {
-  const others = extensionsOf(resource).filter(one => one.url !== url)
   const noted = [...notes].map(([what, atMs]) => ({
     url,
     extension: [
@@ -52,19 +47,14 @@ function noting(resource: Resource, notes: ReadonlyMap<string, number>): Resourc
       { url: 'at', valueInstant: toInstant(atMs) },
     ],
   }))
-  return { ...resource, meta: { ...resource.meta, extension: [...others, ...noted] } } as Resource
+  return withMetaExtensions(resource, urls, noted)
 }
 
 function notesOf(resource: Resource): readonly Note[] {
-  return extensionsOf(resource).flatMap(({ url: of, extension: [what, at] = [] }) => {
+  return metaExtensions(resource).flatMap(({ url: of, extension: [what, at] = [] }) => {
     const atMs = Date.parse(at?.valueInstant ?? '')
     return of === url && what?.valueString !== undefined && !Number.isNaN(atMs)
       ? [{ what: what.valueString, atMs }]
       : []
   })
-}
-
-function extensionsOf({ meta }: Resource): readonly Extension[] {
-  const { extension } = (meta ?? {}) as { extension?: unknown }
-  return Array.isArray(extension) ? extension : []
 }
