@@ -5,7 +5,8 @@ import { type Criterion, type Query, searchParameter } from '#search'
 const owning = /^(subject|patient|beneficiary)$/
 
 /**
- * The Patient ids to whom every match must belong, because the query names them by the element that decides the owner.
+ * The Patient ids to whom every match must belong, because the query names them by the element that decides the owner; each once,
+ * in however many ways it is written.
  *
  * @returns undefined when the query does not say, or when chains, `_has` or includes may lead elsewhere
  */
@@ -29,7 +30,7 @@ function patientsOf(type: string, criterion: Criterion): readonly string[] | und
       ? operand.id
       : undefined,
   )
-  return ids.every(id => id !== undefined) ? ids : undefined
+  return ids.every(id => id !== undefined) ? [...new Set(ids)] : undefined
 }
 
 /** Whether the parameter is just the one single-valued element by which ownership is decided first. */

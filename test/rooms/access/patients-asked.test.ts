@@ -12,6 +12,8 @@ describe('the patients that a query asks for', () => {
     ['AllergyIntolerance', 'patient=a', ['a']],
     ['Coverage', 'beneficiary=Patient/a', ['a']],
     ['Observation', `patient=${baseUrl}/Patient/a`, ['a']],
+    ['Observation', `patient=a,Patient/a,b,${baseUrl}/Patient/a,a`, ['a', 'b']],
+    ['AllergyIntolerance', 'patient=a,a', ['a']],
   ])('are known for %s?%s', (type, text, patients) => {
     expect(asked(type, text)).toEqual(patients)
   })

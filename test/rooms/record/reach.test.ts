@@ -1,4 +1,5 @@
 import {
+  baseUrl,
   create,
   everything,
   grantOf,
@@ -43,6 +44,19 @@ describe('what a grant does not reach does not exist for it', () => {
     expect(await ids(record, grant, 'Observation', `_id=${secret},${own}`)).toEqual([own])
     expect(await ids(record, grant, 'Patient', '_has:Observation:patient:value-quantity=gt100')).toEqual([])
     expect(await ids(record, grant, 'Observation', 'patient.name=Drossel')).toEqual([])
+  })
+
+  // https://hl7.org/fhir/R4/search.html#combining – the values of a parameter are alternatives of one criterion.
+  it('a match is told once, in however many ways a search names its patient', async () => {
+    for (const searchedApart of [0, 64]) {
+      const { record } = await openTestRecord(undefined, undefined, { searchedApart })
+      const amsel = (await create(record, all, patient('Amsel'), 'amsel')).id
+      const own = (await create(record, all, heartRate(amsel, 61))).id
+      const written = [amsel, `Patient/${amsel}`, `${baseUrl}/Patient/${amsel}`, amsel].join()
+      for (const grant of [all, ofPatient(amsel)])
+        for (const name of ['patient', 'subject'])
+          expect(await ids(record, grant, 'Observation', `${name}=${written}`)).toEqual([own])
+    }
   })
 
   it('writes and deletes do not touch another patient', async () => {
