@@ -64,6 +64,7 @@ const defaultIndexBytes = 512 * 1024 * 1024
  */
 export async function openRecord(rooms: RecordRooms): Promise<Record> {
   const { store, vault, clock, log, baseUrl, company = alone } = rooms
+  const openedAtMark = await store.othersMark()
   const upkeep = new Upkeep(log)
   // Whose audit is where is known once the documents are open, and they are opened with these.
   const late: { registry?: Registry; populations?: readonly Population[] } = {}
@@ -162,6 +163,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     outbox,
     maintenance,
     company,
+    openedAtMark,
   })
   const desk = new AuditDesk({ clock, registry, outbox, upkeep })
 

@@ -40,6 +40,8 @@ export interface HousekeepingRooms {
   readonly outbox: AuditOutbox
   readonly maintenance: Maintenance
   readonly company: Company
+  /** What `othersMark` told when the record was opened: what others write from then on was not there when it was read. */
+  readonly openedAtMark: number
 }
 
 /** What goes on as long as the record is open: it begins when it is made. */
@@ -134,11 +136,11 @@ export class Housekeeping {
 
   /** Looks when somebody else has written to the store since it was looked at last. */
   async #lookWhenMoved(): Promise<void> {
-    const { store, notes, documentLedger } = this.#rooms
+    const { store, notes, documentLedger, openedAtMark } = this.#rooms
     const mark = await store.othersMark()
     if (mark === this.#lookedAt) return
     this.#places.begin()
-    if (this.#lookedAt !== undefined) this.#ledgers.want()
+    if (mark !== (this.#lookedAt ?? openedAtMark)) this.#ledgers.want()
     await notes.check()
     await documentLedger.check()
     this.#lookedAt = mark
