@@ -19,22 +19,30 @@ const get = (url: string): Ask => ({ method: 'GET', url })
 /** What only they have; what is named after them in the story may have become hers. */
 const newId = (of: Other, dice: Dice): string => `of-${of}-${dice.below(slots)}`
 
-/** Names somebody, by whatever says who it is, and brings nothing along that may be hers. */
-const naming = (dice: Dice, of: Other): string =>
+/** Names somebody by what she may have come to be called herself: for those who do not reach her. */
+const calling = (dice: Dice, of: Other): string =>
   dice.pick([
     `/Patient?family=${families[of]}`,
-    `/Patient?_id=${of}`,
     `/Observation?subject:Patient.family=${families[of]}`,
+    `/Patient?family=${families[of]}&identifier=urn:ssn|123-45-6789&birthdate=1980-02-03`,
+  ])
+
+/** Names somebody by an id, and brings nothing along that may be hers: whoever reaches everybody would rightly be recorded with her. */
+const naming = (dice: Dice, of: Other): string =>
+  dice.pick([
+    `/Patient?_id=${of}`,
+    `/Patient?family=${families[of]}&_id=${of}`,
+    `/Observation?subject:Patient.family=${families[of]}&subject=Patient/${of}`,
     `/Observation?subject=Patient/${of}&_count=1000`,
     `/Condition?patient=${of}&_total=accurate`,
     `/Patient/${of}/$everything?_count=50`,
     `/Patient/${of}/Observation`,
     `/Patient/${of}/_history`,
-    `/Patient?family=${families[of]}&identifier=urn:ssn|123-45-6789&birthdate=1980-02-03`,
   ])
 
 const acts: readonly (readonly [weight: number, act: Act])[] = [
-  [6, (dice, of) => ({ as: dice.pick([teller, account, tokenOf(of)]), ask: get(naming(dice, of)) })],
+  [4, (dice, of) => ({ as: dice.pick([teller, account, tokenOf(of)]), ask: get(naming(dice, of)) })],
+  [2, (dice, of) => ({ as: dice.pick([account, tokenOf(of)]), ask: get(calling(dice, of)) })],
   [4, (dice, of) => ({ as: dice.pick([account, tokenOf(of)]), ask: get(searchOf(dice)) })],
   [2, (_, of) => ({ as: tokenOf(of), ask: get(`/Patient?family=${families.anna}&_id=anna`) })],
   [2, (dice, of) => ({ as: tokenOf(of), ask: get(`/Observation/${idOf('anna', 'Observation', dice.below(slots))}`) })],
