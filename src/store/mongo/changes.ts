@@ -2,21 +2,24 @@ import { mongo } from 'mongoose'
 import type { Changes, CompartmentId } from '../contract.ts'
 import { idBytes, toHex } from '../ids.ts'
 import { isUnreachable } from './failures.ts'
+import { marksName, type Present, type Question } from './present.ts'
 import type { HeadRow } from './rows.ts'
 
 /** Head moves only: a claim that it did not move, and what is sealed anew, write a head's row and leave `n`. */
-const moves = [
-  {
-    $match: {
-      $or: [
-        { operationType: { $in: ['insert', 'delete', 'replace'] } },
-        { 'updateDescription.updatedFields.n': { $exists: true } },
-      ],
-    },
-  },
-]
+const moves = {
+  'ns.coll': 'heads',
+  $or: [
+    { operationType: { $in: ['insert', 'delete', 'replace'] } },
+    { 'updateDescription.updatedFields.n': { $exists: true } },
+  ],
+}
 
-/** Only as long as the server needs to look whether there is something. */
+/** Own marks, and what is watched. */
+function watched(opening: Buffer, ...rows: readonly mongo.Document[]): mongo.Document {
+  return { $match: { $or: [{ 'ns.coll': marksName, 'documentKey._id': opening }, ...rows] } }
+}
+
+/** Where nothing has come so soon it is asked how far the log was looked through. */
 const waitMs = 1
 const eventsAtOnce = 1_000
 
@@ -31,21 +34,18 @@ interface Place {
   readonly after?: CompartmentId
 }
 
-/** A collection or a database. */
-interface Watchable {
-  watch(pipeline: mongo.Document[], options: mongo.ChangeStreamOptions): mongo.ChangeStream
-}
-
-/** A stream of changes from a token on, one of which can be looked at before it is taken. */
+/** A stream of a database's changes from a token on, one of which can be looked at before it is taken. */
 class Stream {
   readonly #stream: mongo.ChangeStream
   #peeked: mongo.ChangeStreamDocument | undefined
   #at: Token
+  /** The last own mark that was come upon. */
+  #mark = 0
 
-  constructor(rows: Watchable, pipeline: mongo.Document[], token?: Token) {
+  constructor(database: mongo.Db, pipeline: mongo.Document[], token?: Token) {
     this.#at = token
     const from = token === undefined ? {} : { resumeAfter: token }
-    this.#stream = rows.watch(pipeline, { ...from, maxAwaitTimeMS: waitMs, batchSize: eventsAtOnce })
+    this.#stream = database.watch(pipeline, { ...from, maxAwaitTimeMS: waitMs, batchSize: eventsAtOnce })
   }
 
   /** Behind what was taken last, or – when there is nothing more – behind all that the server has looked through. */
@@ -53,11 +53,31 @@ class Stream {
     return this.#at
   }
 
-  /** The next change, which stays the next until it is taken; undefined when all that was acknowledged has been seen. */
+  /** The next change, which stays the next until it is taken; undefined when the server tells of none at the moment. */
   async peek(): Promise<mongo.ChangeStreamDocument | undefined> {
-    this.#peeked ??= (await this.#stream.tryNext()) ?? undefined
-    if (this.#peeked === undefined) this.#at = this.#stream.resumeToken
+    while (this.#peeked === undefined) {
+      const next = await this.#stream.tryNext()
+      this.#at = next === null ? this.#stream.resumeToken : this.#at
+      if (next === null) return undefined
+      this.#hear(next)
+    }
     return this.#peeked
+  }
+
+  #hear(next: mongo.ChangeStreamDocument): void {
+    const mark = markOf(next)
+    if (mark === undefined) this.#peeked = next
+    else [this.#at, this.#mark] = [next._id, mark]
+  }
+
+  /** The same, but undefined only when everything that was acknowledged before the question has been told. */
+  async peekUntil(question: Question): Promise<mongo.ChangeStreamDocument | undefined> {
+    while (this.#peeked !== undefined || !question.isBehind(this.#mark)) {
+      const next = await this.peek()
+      if (next !== undefined) return next
+      if (await question.isAnswered({ token: this.#at, mark: this.#mark })) return undefined
+    }
+    return undefined
   }
 
   take(): void {
@@ -72,7 +92,10 @@ class Stream {
 
 /** Parts of a store whose changes are told. */
 export interface FeedParts {
+  readonly database: mongo.Db
   readonly heads: mongo.Collection<HeadRow>
+  readonly opening: Buffer
+  readonly present: Present
   /** Which database this is: marks of others say nothing here. */
   readonly house: string
   readonly headsOf: (compartments: readonly CompartmentId[]) => Promise<ReadonlyMap<CompartmentId, number>>
@@ -96,23 +119,24 @@ export class Feed {
 
   /** One question after the other: they share the stream. */
   changesSince(mark: string | undefined, limit: number): Promise<Changes> {
-    const answer = this.#last.then(() => this.#answer(mark, limit))
+    const answer = this.#last.then(() => this.#parts.present.ask(question => this.#answer(mark, limit, question)))
     this.#last = answer.catch(() => this.#drop())
     return answer
   }
 
-  async #answer(mark: string | undefined, limit: number): Promise<Changes> {
+  async #answer(mark: string | undefined, limit: number, question: Question): Promise<Changes> {
     const place = mark === undefined ? undefined : this.#read(mark)
     const stream = place && (await this.#resumed(mark ?? '', place.token))
     if (place === undefined || stream === undefined) return this.#begin(limit)
-    return place.after === undefined ? this.#follow(stream, mark ?? '', limit) : this.#page(stream, place, limit)
+    if (place.after !== undefined) return this.#page(stream, place, limit)
+    return this.#follow({ stream, mark: mark ?? '', limit, question })
   }
 
   /** The stream from here on; undefined when the server's log does not reach back so far, or never knew the token. */
   async #resumed(mark: string, token: Token): Promise<Stream | undefined> {
     if (this.#stream !== undefined && mark === this.#streamMark) return this.#stream
     await this.#drop()
-    const stream = new Stream(this.#parts.heads, moves, token)
+    const stream = this.#open(token)
     try {
       await stream.peek()
     } catch (error) {
@@ -124,10 +148,14 @@ export class Feed {
     return stream
   }
 
+  #open(token?: Token): Stream {
+    return new Stream(this.#parts.database, [watched(this.#parts.opening, moves)], token)
+  }
+
   /** The place in the log comes first, then the heads: what moves in between is told twice rather than never. */
   async #begin(limit: number): Promise<Changes> {
     await this.#drop()
-    const stream = new Stream(this.#parts.heads, moves)
+    const stream = this.#open()
     this.#stream = stream
     while ((await stream.peek()) !== undefined) stream.take()
     return { ...(await this.#page(stream, { token: stream.at }, limit)), anew: true }
@@ -147,10 +175,10 @@ export class Feed {
     return this.#told(moved, { token }, true)
   }
 
-  async #follow(stream: Stream, mark: string, limit: number): Promise<Changes> {
+  async #follow({ stream, mark, limit, question }: Following): Promise<Changes> {
     const names = new Set<CompartmentId>()
-    let next = await stream.peek()
-    for (; next !== undefined; next = await stream.peek()) {
+    let next = await stream.peekUntil(question)
+    for (; next !== undefined; next = await stream.peekUntil(question)) {
       const name = compartmentOf(next)
       if (name !== undefined && names.size === limit && !names.has(name)) break
       if (name !== undefined) names.add(name)
@@ -196,7 +224,20 @@ export class Feed {
   }
 }
 
+interface Following {
+  readonly stream: Stream
+  readonly mark: string
+  readonly limit: number
+  readonly question: Question
+}
+
 const nobody: ReadonlyMap<CompartmentId, number> = new Map()
+
+/** Undefined for what is not a mark. */
+function markOf(change: mongo.ChangeStreamDocument): number | undefined {
+  if (!('ns' in change && 'coll' in change.ns && change.ns.coll === marksName)) return undefined
+  return 'fullDocument' in change ? Number(change.fullDocument?.q) : 0
+}
 
 function compartmentOf(change: mongo.ChangeStreamDocument): CompartmentId | undefined {
   return 'documentKey' in change ? toHex(bytesOf(change.documentKey._id)) : undefined
@@ -207,46 +248,55 @@ function bytesOf(value: unknown): Uint8Array {
   return value instanceof mongo.Binary ? value.value() : (value as Buffer)
 }
 
-/** Of a change only where it was and in which transaction, not what was written. */
-const whereabouts = { $project: { operationType: 1, ns: 1, documentKey: 1, lsid: 1, txnNumber: 1 } }
+/** Of a change only where it was and in which transaction, not what was written; of a mark which it is. */
+const whereabouts = {
+  $project: { operationType: 1, ns: 1, documentKey: 1, lsid: 1, txnNumber: 1, 'fullDocument.q': 1 },
+}
+
+/** What somebody else may have written to. */
+export interface OthersParts {
+  readonly database: mongo.Db
+  readonly opening: Buffer
+  readonly present: Present
+  /** All that hold what nobody else may change unseen, without `commits`. */
+  readonly collections: readonly string[]
+}
 
 /**
  * Tells by a number whether anybody but this opening has written anything: another process, or somebody with a client of the database.
  * Own transactions begin with a row in `commits`, by which the rest of them is known.
  */
 export class OthersWatch {
-  readonly #database: mongo.Db
-  readonly #watched: mongo.Document[]
-  readonly #opening: Buffer
+  readonly #parts: OthersParts
+  readonly #pipeline: mongo.Document[]
   #stream: Stream | undefined
   /** The own transaction that was told of last. */
   #own: string | undefined
   #mark = 0
   #last: Promise<unknown> = Promise.resolve()
 
-  /** @param collections  all that hold what nobody else may change unseen, without `commits` */
-  constructor(database: mongo.Db, collections: readonly string[], opening: Buffer) {
+  constructor(parts: OthersParts) {
     const beginnings = { 'ns.coll': 'commits', operationType: 'insert' }
-    this.#database = database
-    this.#watched = [{ $match: { $or: [beginnings, { 'ns.coll': { $in: collections } }] } }, whereabouts]
-    this.#opening = opening
+    this.#parts = parts
+    this.#pipeline = [watched(parts.opening, beginnings, { 'ns.coll': { $in: parts.collections } }), whereabouts]
   }
 
   mark(): Promise<number> {
-    const answer = this.#last.then(() => this.#look())
+    const answer = this.#last.then(() => this.#parts.present.ask(question => this.#look(question)))
     this.#last = answer.catch(() => this.#drop())
     return answer
   }
 
-  async #look(): Promise<number> {
+  async #look(question: Question): Promise<number> {
     if (this.#stream === undefined) {
       // What was written while nobody looked may have been anybody's.
-      this.#stream = new Stream(this.#database, this.#watched)
+      this.#stream = new Stream(this.#parts.database, this.#pipeline)
       this.#mark++
     }
-    for (let next = await this.#stream.peek(); next !== undefined; next = await this.#stream.peek()) {
+    const stream = this.#stream
+    for (let next = await stream.peekUntil(question); next !== undefined; next = await stream.peekUntil(question)) {
       if (!this.#isOwn(next)) this.#mark++
-      this.#stream.take()
+      stream.take()
     }
     return this.#mark
   }
@@ -259,7 +309,7 @@ export class OthersWatch {
   }
 
   #isFromHere(id: unknown): boolean {
-    return this.#opening.equals(bytesOf(id).subarray(0, this.#opening.length))
+    return this.#parts.opening.equals(bytesOf(id).subarray(0, this.#parts.opening.length))
   }
 
   async #drop(): Promise<void> {

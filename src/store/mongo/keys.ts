@@ -57,7 +57,7 @@ class OpenMongoKeys implements MongoKeys {
     this.#tombstones = database.collection<TombstoneRow>('tombstones')
     this.#notes = database.collection<NoteRow>('notes')
     this.#gate = database.collection<GateRow>('gate')
-    this.#others = new OthersWatch(database.database, ['keys', 'tombstones', 'notes'], database.opening)
+    this.#others = new OthersWatch({ ...database, collections: ['keys', 'tombstones', 'notes'] })
   }
 
   isReady(): boolean {

@@ -3,6 +3,7 @@ import { type Log, Problem, randomId16 } from '#kernel'
 import { type Connected, connect, databaseNameOf } from './connection.ts'
 import { toProblem } from './failures.ts'
 import { Opening, type OpeningRow } from './openings.ts'
+import { type MarkRow, marksName, Present } from './present.ts'
 import { prove } from './proof.ts'
 import type { CommitRow } from './rows.ts'
 import { type DatabaseKind, type Models, modelsOn, schemaVersion } from './schema.ts'
@@ -41,6 +42,8 @@ export interface OpenDatabase<K extends DatabaseKind> extends Connected {
   /** 8 random bytes of this opening, with which the ids of its transactions begin. */
   readonly opening: Buffer
   readonly transactions: Transactions
+  /** How far its log of changes must be looked through to answer a question. */
+  readonly present: Present
   /** Reads while it is open. @throws Problem as `Store` */
   read<T>(work: () => Promise<T>): Promise<T>
   collection<T extends mongo.Document>(name: keyof Models<K> & string): mongo.Collection<T>
@@ -49,6 +52,8 @@ export interface OpenDatabase<K extends DatabaseKind> extends Connected {
 }
 
 const fallbackNames: Readonly<Record<DatabaseKind, string>> = { store: 'kinhold', keys: 'kinhold-keys' }
+/** On a cluster each shard has a part of these. */
+const spread: Readonly<Record<DatabaseKind, string>> = { store: 'heads', keys: 'keys' }
 const defaultWaitMs = 10_000
 
 /**
@@ -81,6 +86,12 @@ export async function openDatabase<K extends DatabaseKind>(
       announce: session => opening.announce(session),
       waitMs,
     })
+    const present = new Present({
+      connection,
+      rows: database.collection(spread[kind]),
+      marks: database.collection<MarkRow>(marksName),
+      opening: openingId,
+    })
     return {
       ...connected,
       database,
@@ -88,6 +99,7 @@ export async function openDatabase<K extends DatabaseKind>(
       isNew,
       opening: openingId,
       transactions,
+      present,
       read: async work => {
         transactions.checkOpen()
         try {
@@ -101,6 +113,7 @@ export async function openDatabase<K extends DatabaseKind>(
         await transactions.close()
         if (connection.readyState === 0) return
         await before?.()
+        await present.close()
         await opening.leave(log)
         await connection.close()
       },

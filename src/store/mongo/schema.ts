@@ -20,13 +20,12 @@ function schema(fields: object, ...indexes: readonly Index[]): Schema {
 
 const unique = { unique: true } as const
 /** For how long it can be found out that a transaction was committed; a retry comes within seconds. */
-const commitsKeptSeconds = 86_400
+const keptADay = { expireAfterSeconds: 86_400 } as const
 
 /** Written in every transaction. */
-const commits = schema({ ...byBytes, at: { type: Date, required: true } }, [
-  { at: 1 },
-  { expireAfterSeconds: commitsKeptSeconds },
-])
+const commits = schema({ ...byBytes, at: { type: Date, required: true } }, [{ at: 1 }, keptADay])
+/** One for each opening, written anew when it must know how far the log of changes goes. */
+const marks = schema({ ...byBytes, q: number, at: { type: Date, required: true } }, [{ at: 1 }, keptADay])
 /** What a database is, and who has it open. */
 const house = schema({ _id: text })
 const openings = schema({
@@ -42,6 +41,7 @@ const storeSchemas = {
   commits,
   house,
   openings,
+  marks,
   heads: schema({ ...byBytes, n: number, t: Schema.Types.Buffer, w: bytes }),
   entries: schema(
     { c: bytes, s: number, l: bytes, v: number, b: bytes },
@@ -71,6 +71,7 @@ const keysSchemas = {
   commits,
   house,
   openings,
+  marks,
   gate: schema({ _id: text, w: bytes }),
   keys: schema({ o: text, k: text, v: number, b: bytes, p: text, m: Schema.Types.Buffer }, [
     { o: 1, k: 1, v: 1 },

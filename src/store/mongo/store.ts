@@ -95,8 +95,9 @@ class OpenMongoStore implements MongoStore {
     this.#ledger = new Ledger(rows)
     this.#documents = new Documents(rows.documents)
     this.#blobs = blobs
-    this.#feed = new Feed({ ...rows, house: database.id, headsOf: compartments => this.#ledger.heads(compartments) })
-    this.#others = new OthersWatch(database.database, watched, database.opening)
+    const headsOf = (compartments: readonly CompartmentId[]) => this.#ledger.heads(compartments)
+    this.#feed = new Feed({ ...database, ...rows, house: database.id, headsOf })
+    this.#others = new OthersWatch({ ...database, collections: watched })
     this.#stretches = new Stretches({
       ...rows,
       entriesFrom: (of, from, limit) => this.#ledger.entriesFrom(of, from, limit),

@@ -122,7 +122,31 @@ whereMongoIs(() => {
     )
 
     it(
-      'follow what others append, and what they remove',
+      'follow what others append, and what they remove, while somebody writes all the while',
+      withStores(3, async ([server, command, busy]) => {
+        let goesOn = true
+        const write = async () => {
+          while (goesOn) await busy?.commit({ appends: [], documents: [put('aa', 'x')] })
+        }
+        const writing = write()
+        let mark = (await server?.changesSince(undefined, 10))?.mark
+        for (let at = 0; at < 10; at++) {
+          const who = id('b', at)
+          await command?.commit({ appends: [append(who, 0, [id('2', at)])] })
+          const appended = await server?.changesSince(mark, 10)
+          expect(appended?.moved).toEqual(new Map([[who, 1]]))
+          await command?.dropCompartment(who)
+          const removed = await server?.changesSince(appended?.mark, 10)
+          expect(removed?.moved).toEqual(new Map([[who, 0]]))
+          mark = removed?.mark
+        }
+        goesOn = false
+        await writing
+      }),
+    )
+
+    it(
+      'are told the same from an older mark',
       withStores(2, async ([server, command]) => {
         const mark = (await server?.changesSince(undefined, 10))?.mark
         await command?.commit({ appends: [append(anna, 0, [pulse])] })
