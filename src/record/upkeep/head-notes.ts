@@ -16,6 +16,11 @@ const linkBytes = 8
 /** Heads are noted this soon after they moved: often enough to be worth something, seldom enough to cost nothing. */
 const noteAfterMs = 250
 
+/** Of so many ledgers the heads are asked for at once. */
+const checkedAtOnce = 500
+
+type Known = readonly [CompartmentId, HeadNote]
+
 /** Under which names heads are noted, and those that were seen once and were gone later. */
 const prefixes = { head: 'head:', alarm: 'alarm:' } as const
 
@@ -159,17 +164,18 @@ export class HeadNotes {
 
   /** Whether the store still shows all that this process has seen durable. */
   async check(): Promise<void> {
-    for (const [compartment, seen] of this.#seen) await this.#checkOne(compartment, seen)
+    await this.#checkAll([...this.#seen])
   }
 
   /** The same for whatever is noted beside the keys, and for what ought to be. */
   async checkNoted(): Promise<void> {
-    const noted = new Set<CompartmentId>()
-    for (const { compartment, note } of await this.all()) {
-      noted.add(compartment)
+    const all = await this.all()
+    const noted = new Set(all.map(({ compartment }) => compartment))
+    const readable: Known[] = []
+    for (const { compartment, note } of all)
       if (note === 'forged') await this.#lose(compartment, undefined)
-      else await this.#checkOne(compartment, note)
-    }
+      else readable.push([compartment, note])
+    await this.#checkAll(readable)
     if (this.mayBeMissing)
       for (const compartment of (await this.#rooms.store.allHeads()).keys())
         if (!noted.has(compartment)) await this.#lose(compartment, undefined)
@@ -181,9 +187,18 @@ export class HeadNotes {
     return fault !== undefined && fault !== 'older'
   }
 
-  async #checkOne(compartment: CompartmentId, note: HeadNote): Promise<void> {
+  /** Heads are read after what they are compared with was known. */
+  async #checkAll(known: readonly Known[]): Promise<void> {
+    for (let at = 0; at < known.length; at += checkedAtOnce) {
+      const some = known.slice(at, at + checkedAtOnce)
+      const heads = await this.#rooms.store.heads(some.map(([compartment]) => compartment))
+      for (const [compartment, note] of some) await this.#checkOne(compartment, note, heads.get(compartment) ?? 0)
+    }
+  }
+
+  async #checkOne(compartment: CompartmentId, note: HeadNote, head: number): Promise<void> {
     if (!this.#lost.has(compartment)) {
-      const holds = await this.#holds(compartment, note)
+      const holds = head >= note.seq && (await this.#holdsEntry(compartment, note))
       if (!holds) await this.#lose(compartment, note)
       // A patient who was erased by another process.
       if (holds === 'unreadable' && !(await this.#rooms.vault.isDestroyed(compartment)))
@@ -222,8 +237,13 @@ export class HeadNotes {
     return entry === undefined ? undefined : { seq, link: (await this.#linkOf(entry)) ?? chainLink(entry.sealed) }
   }
 
-  /** Whether the ledger still holds the entry that was its head when the note was written. */
-  async #holds(compartment: CompartmentId, { seq, link }: HeadNote): Promise<boolean | 'unreadable'> {
+  /** Whether the ledger still goes as far as when the note was written, and holds the entry that was its head. */
+  async #holds(compartment: CompartmentId, note: HeadNote): Promise<boolean | 'unreadable'> {
+    const head = (await this.#rooms.store.heads([compartment])).get(compartment) ?? 0
+    return head >= note.seq && (await this.#holdsEntry(compartment, note))
+  }
+
+  async #holdsEntry(compartment: CompartmentId, { seq, link }: HeadNote): Promise<boolean | 'unreadable'> {
     const [entry] = await this.#rooms.store.entriesAt(compartment, [seq])
     if (entry === undefined) return false
     if (Buffer.from(link).equals(chainLink(entry.sealed))) return true
