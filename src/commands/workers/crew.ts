@@ -7,6 +7,7 @@ import { Counts } from './counts.ts'
 import { Member } from './member.ts'
 import { Shares } from './shares.ts'
 import type { Figures, ToWorker } from './topics.ts'
+import { fellSilent } from './watchdog.ts'
 
 /** Who has served for so long was not ended by its start. */
 const steadyMs = 10_000
@@ -109,10 +110,20 @@ export class Crew {
     member.wire.tell('lead', this.#leader === member)
     member.wire.tell('alarms', this.#alarmsBut(member))
     this.#log.info('a worker serves', { room: 'main', worker: member.number })
+    void this.#watch(member)
     if (this.#hasServed) return
     this.#hasServed = true
     this.#greeting.resolve(greeting)
     for (let number = 1; number <= this.#config.workers; number++) if (!this.#members.has(number)) this.#start(number)
+  }
+
+  /** One that stands still does not end: it keeps its connections, and perhaps leads. */
+  async #watch(member: Member): Promise<void> {
+    const over = new AbortController()
+    void member.gone.then(() => over.abort())
+    if (!(await fellSilent(waitMs => member.wire.ask('beat', undefined, waitMs), over.signal))) return
+    this.#log.error('a worker gives no sign of life and is ended', { room: 'main', worker: member.number })
+    member.kill()
   }
 
   async #gone(member: Member, how: number | string): Promise<void> {

@@ -49,5 +49,7 @@ export type ToWorker = {
   readonly alarms: Told<readonly string[]>
   readonly blocked: Told<Blocked>
   readonly figures: readonly [undefined, Figures]
+  /** A sign of life. */
+  readonly beat: readonly [undefined, true]
   readonly end: Told<undefined>
 }

@@ -32,6 +32,7 @@ export async function work(): Promise<void> {
   // Its answers are waited for: without this a process that waits for nothing else would end.
   process.channel?.ref()
   const told = new Promise<void>(resolve => wire.on('end', () => resolve()))
+  wire.on('beat', () => true as const)
   try {
     await serveUntil(told, wire)
   } finally {

@@ -6,6 +6,7 @@ import { colleaguesOver } from '../../../src/commands/workers/colleagues.ts'
 import { Counts } from '../../../src/commands/workers/counts.ts'
 import { Shares } from '../../../src/commands/workers/shares.ts'
 import type { Beginning, Blocked, ToPrimary, ToWorker } from '../../../src/commands/workers/topics.ts'
+import { fellSilent } from '../../../src/commands/workers/watchdog.ts'
 import { Wire } from '../../../src/commands/workers/wire.ts'
 
 /** Two ends of one channel, which hands messages on a moment later, as a real one does. */
@@ -45,6 +46,31 @@ describe('what workers and their primary say to each other', () => {
     const asked = primary.ask('figures', undefined)
     primary.close()
     await expect(asked).rejects.toThrow('no answer')
+  })
+})
+
+describe('a worker that stands still', () => {
+  const rhythm = { everyMs: 1, mostMissed: 3 }
+
+  it('is known by so many questions in a row without an answer', async () => {
+    let asked = 0
+    const beat = async () => {
+      if (++asked !== 3) throw new Error('late')
+    }
+    expect(await fellSilent(beat, new AbortController().signal, rhythm)).toBe(true)
+    expect(asked).toBe(6)
+  })
+
+  it('is not one that answers, nor one that has ended', async () => {
+    const { primary, worker } = channel()
+    const over = new AbortController()
+    let asked = 0
+    worker.on('beat', () => {
+      if (++asked === 5) over.abort()
+      return true as const
+    })
+    expect(await fellSilent(() => primary.ask('beat', undefined), over.signal, rhythm)).toBe(false)
+    expect(asked).toBe(5)
   })
 })
 
