@@ -113,8 +113,7 @@ export async function openDatabase<K extends DatabaseKind>(
         await transactions.close()
         if (connection.readyState === 0) return
         await before?.()
-        await present.close()
-        await opening.leave(log)
+        await Promise.all([present.close(), opening.leave(log)])
         await connection.close()
       },
     }
