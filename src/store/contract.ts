@@ -348,6 +348,8 @@ export interface KeyStore {
   /** @returns whether it was done; not when the note had become another one */
   change(change: KeysChange): Promise<boolean>
   of(owner: string): Promise<readonly WrappedKey[]>
+  /** The keys of several owners, some hundreds at most. Order is not promised. */
+  ofEach(owners: readonly string[]): Promise<readonly WrappedKey[]>
   all(): Promise<readonly WrappedKey[]>
   tombstone(owner: string): Promise<Tombstone | undefined>
   tombstones(): Promise<readonly Tombstone[]>

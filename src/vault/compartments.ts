@@ -1,5 +1,5 @@
-import { type Clock, isProblem, Problem, randomId16 } from '#kernel'
-import type { CompartmentId } from '#store'
+import { type Clock, giveWay, isProblem, Problem, randomId16 } from '#kernel'
+import type { CompartmentId, WrappedKey } from '#store'
 import { type CompartmentKeys, type CompartmentKind, compartmentKeys } from './compartment-keys.ts'
 import { newCompartmentRow, unwrapCompartment } from './compartment-rows.ts'
 import { KeyCache } from './key-cache.ts'
@@ -12,6 +12,8 @@ const bytesOfKey = 4 * 1024
 const idleMs = 600_000
 /** How soon it is seen that another process has destroyed a key. */
 const seenWithinMs = 60_000
+/** Compartments whose keys are read together. */
+const readAtOnce = 128
 const compartmentId = /^[0-9a-f]{32}$/
 
 /** A compartment that is in memory only: what is sealed for it can be opened in this process while it is planned. */
@@ -83,14 +85,29 @@ export class Compartments {
 
   /** Keys of many, or why there are none; those that are not kept already are not kept for this, so that they push out no others. */
   async ofMany(ids: readonly CompartmentId[]): Promise<ReadonlyMap<CompartmentId, CompartmentKeys | Problem>> {
+    this.checkOpen()
+    await this.#readTombstones()
     const found = new Map<CompartmentId, CompartmentKeys | Problem>()
-    await Promise.all(ids.map(async id => void found.set(id, await this.#inPassing(id))))
+    for (let at = 0; at < ids.length; at += readAtOnce) {
+      const some = ids.slice(at, at + readAtOnce)
+      const rows = await this.#rowsOf(some.filter(id => this.atHand(id) === undefined))
+      for (const id of some) {
+        found.set(id, await this.#inPassing(id, rows.get(id) ?? []))
+        const pause = giveWay()
+        if (pause !== undefined) await pause
+      }
+    }
     return found
   }
 
-  async #inPassing(id: CompartmentId): Promise<CompartmentKeys | Problem> {
+  async #rowsOf(ids: readonly CompartmentId[]): Promise<ReadonlyMap<CompartmentId, readonly WrappedKey[]>> {
+    const asked = ids.filter(id => this.#isAlive(id))
+    return Map.groupBy(asked.length === 0 ? [] : await this.#store.ofEach(asked), ({ owner }) => owner)
+  }
+
+  async #inPassing(id: CompartmentId, rows: readonly WrappedKey[]): Promise<CompartmentKeys | Problem> {
     try {
-      return this.atHand(id) ?? this.#usable(await this.#unwrapped(id))
+      return this.atHand(id) ?? this.#usable(this.#unwrap(id, await this.#checkRows(id, rows)))
     } catch (error) {
       if (isProblem(error)) return error
       throw error
@@ -191,16 +208,23 @@ export class Compartments {
   }
 
   async #unwrapped(id: CompartmentId): Promise<KeyVersions> {
-    const versions = unwrapCompartment(this.#instance, id, await this.#rows(id))
-    this.#checkUsable(id) // It may have been destroyed while its key was being unwrapped.
+    return this.#unwrap(id, await this.#rows(id))
+  }
+
+  #unwrap(id: CompartmentId, rows: readonly WrappedKey[]): KeyVersions {
+    const versions = unwrapCompartment(this.#instance, id, rows)
+    this.#checkUsable(id) // It may have been destroyed while its key was being read.
     return versions
   }
 
-  async #rows(id: CompartmentId) {
+  async #rows(id: CompartmentId): Promise<readonly WrappedKey[]> {
     this.checkOpen()
     await this.#readTombstones()
+    return this.#checkRows(id, this.#isAlive(id) ? await this.#store.of(id) : [])
+  }
+
+  async #checkRows(id: CompartmentId, rows: readonly WrappedKey[]): Promise<readonly WrappedKey[]> {
     if (this.#doubtful.has(id)) throw tombstoneForged()
-    const rows = this.#isAlive(id) ? await this.#store.of(id) : []
     if (rows.length > 0) return rows
     throw (await this.isDestroyed(id)) ? keyDestroyed() : keyLost()
   }

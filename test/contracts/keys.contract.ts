@@ -48,6 +48,13 @@ export function keysContract(name: string, open: Opening<KeyStore>): void {
       expect(await keys.of(ben)).toEqual([])
     })
 
+    it('gives the keys of several owners together, and nothing for those who have none', async () => {
+      const four = [key(anna, 'patient', 1), key(anna, 'patient', 2), key(ben, 'audit', 1), key('instance', 'i', 1)]
+      await put({ keys: four })
+      expect(sorted(await keys.ofEach([ben, anna, 'nobody']))).toEqual(sorted(four.slice(0, 3)))
+      expect(await keys.ofEach([])).toEqual([])
+    })
+
     it('puts a row in the place of the one of the same name, and removes others in the same change', async () => {
       await put({ keys: [key(anna, 'patient', 1), key(anna, 'audit', 1)], notes: [note('a', '1'), note('b', '1')] })
       const anew = key(anna, 'patient', 1, { wrapped: bytes('anew'), params: {} })

@@ -1,4 +1,4 @@
-import { giveWay, isProblem } from '#kernel'
+import { giveWay, isProblem, type Problem } from '#kernel'
 import type { Holder, PopulationIndex } from '#search'
 import type { CompartmentId, Entry, Store, Stretch } from '#store'
 import type { CompartmentKeys, Vault } from '#vault'
@@ -31,8 +31,9 @@ export async function takeFrom(
 ): Promise<readonly Holder[]> {
   const taking = new Taking(rooms, index, holders)
   const isNew = ({ compartment }: Holder) => index.headOf(compartment) === undefined
-  await taking.wholly(holders.filter(isNew))
-  for (const holder of holders.filter(each => !isNew(each))) await taking.onwards(holder)
+  const begun = holders.filter(holder => !isNew(holder))
+  const cut = await taking.wholly(holders.filter(isNew))
+  for (const holder of [...begun, ...cut]) await taking.onwards(holder)
   return taking.failed
 }
 
@@ -52,34 +53,41 @@ class Taking {
     return [...this.#failed]
   }
 
-  /** Many that are not there yet, in the order that reads fastest. */
-  async wholly(holders: readonly Holder[]): Promise<void> {
-    for await (const page of this.#rooms.store.stretches(holders.map(({ compartment }) => compartment)))
+  /** Many that are not there yet, in the order that reads fastest. @returns those of which what was read did not join up */
+  async wholly(holders: readonly Holder[]): Promise<readonly Holder[]> {
+    const cut = new Set<Holder>()
+    const { store, vault } = this.#rooms
+    for await (const page of store.stretches(holders.map(({ compartment }) => compartment))) {
+      const keys = await vault.compartmentKeysOf(page.map(({ compartment }) => compartment))
       for (const stretch of page) {
         const holder = this.#holders.get(stretch.compartment)
-        if (holder !== undefined) await this.#trying(holder, keys => this.#addStretch(holder, keys, stretch))
+        const own = keys.get(stretch.compartment)
+        if (holder !== undefined) await this.#trying(holder, () => this.#addStretch(holder, usable(own), stretch))
+        if (holder !== undefined && (this.#index.headOf(holder.compartment) ?? 0) < endOf(stretch)) cut.add(holder)
         const pause = giveWay()
         if (pause !== undefined) await pause
       }
+    }
+    return [...cut]
   }
 
   /** One of which there is a part. */
   async onwards(holder: Holder): Promise<void> {
     const { compartment } = holder
+    const { store, vault } = this.#rooms
     const from = () => (this.#index.headOf(compartment) ?? 0) + 1
     for (let isMore = true; isMore && !this.#failed.has(holder); ) {
-      const entries = await this.#rooms.store.entriesFrom(compartment, from(), readAhead)
-      await this.#trying(holder, keys => this.#addEntries(holder, keys, entries))
+      const entries = await store.entriesFrom(compartment, from(), readAhead)
+      await this.#trying(holder, async () => this.#addEntries(holder, await vault.compartment(compartment), entries))
       isMore = entries.length === readAhead
     }
   }
 
-  async #trying(holder: Holder, work: (keys: CompartmentKeys) => Promise<void>): Promise<void> {
-    const { vault, notes } = this.#rooms
+  async #trying(holder: Holder, work: () => Promise<void>): Promise<void> {
     if (this.#failed.has(holder)) return
     try {
-      notes.checkSound(holder.compartment)
-      await work(await vault.compartment(holder.compartment))
+      this.#rooms.notes.checkSound(holder.compartment)
+      await work()
     } catch (error) {
       this.#index.drop(holder.compartment)
       if (isMissing(error)) return
@@ -107,4 +115,16 @@ class Taking {
       if (pause !== undefined) await pause
     }
   }
+}
+
+/** Seq of the last entry that a stretch tells of. */
+function endOf({ segments, entries }: Stretch): number {
+  return Math.max(segments.at(-1)?.untilSeq ?? 0, entries.at(-1)?.seq ?? 0)
+}
+
+/** @throws Problem that says why there are none */
+function usable(keys: CompartmentKeys | Problem | undefined): CompartmentKeys {
+  if (keys === undefined) throw ledgerDamaged()
+  if (isProblem(keys)) throw keys
+  return keys
 }

@@ -46,6 +46,11 @@ class MemoryKeys implements KeyStore {
     return (await this.all()).filter(key => key.owner === owner)
   }
 
+  async ofEach(owners: readonly string[]): Promise<readonly WrappedKey[]> {
+    const asked = new Set(owners)
+    return (await this.all()).filter(key => asked.has(key.owner))
+  }
+
   async all(): Promise<readonly WrappedKey[]> {
     this.#checkOpen()
     return [...this.#keys.values()].map(copyOfKey)

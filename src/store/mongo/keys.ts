@@ -100,6 +100,10 @@ class OpenMongoKeys implements MongoKeys {
     return this.#read(async () => (await this.#keys.find({ o: owner }).toArray()).map(keyFrom))
   }
 
+  ofEach(owners: readonly string[]): Promise<readonly WrappedKey[]> {
+    return this.#read(async () => (await this.#keys.find({ o: { $in: [...owners] } }).toArray()).map(keyFrom))
+  }
+
   all(): Promise<readonly WrappedKey[]> {
     return this.#read(async () => (await this.#keys.find({}).toArray()).map(keyFrom))
   }

@@ -119,6 +119,10 @@ class SqliteKeys implements KeyStore {
     return this.#read('keys', 'of', owner)
   }
 
+  async ofEach(owners: readonly string[]): Promise<readonly WrappedKey[]> {
+    return owners.flatMap(owner => this.#read('keys', 'of', owner))
+  }
+
   async all(): Promise<readonly WrappedKey[]> {
     return this.#read('keys', 'all')
   }

@@ -29,6 +29,8 @@ export interface Keystore {
   /** Replaces all keys of an owner and kind by these, atomically. Throws like `add`. */
   replace(owner: string, kind: string, keys: readonly WrappedKey[]): Promise<void>
   of(owner: string): Promise<readonly WrappedKey[]>
+  /** The keys of several owners, some hundreds at most. */
+  ofEach(owners: readonly string[]): Promise<readonly WrappedKey[]>
   all(): Promise<readonly WrappedKey[]>
   /** Deletes every key of an owner and leaves a tombstone, atomically. */
   destroy(owner: string, atMs: number): Promise<void>
@@ -87,6 +89,10 @@ class GuardedKeystore implements Keystore {
 
   of(owner: string): Promise<readonly WrappedKey[]> {
     return this.#keys.of(owner)
+  }
+
+  ofEach(owners: readonly string[]): Promise<readonly WrappedKey[]> {
+    return this.#keys.ofEach(owners)
   }
 
   all(): Promise<readonly WrappedKey[]> {

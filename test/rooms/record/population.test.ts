@@ -219,6 +219,31 @@ describe('a page link of a search of many', () => {
   })
 })
 
+describe('the index of all compartments', () => {
+  it('is made by reading what is sealed once, and keys many at a time', async () => {
+    const house = await openTestRecord(openMemoryStore(), openMemoryKeys())
+    await village(house.record)
+    await house.record.close()
+    const one = await house.beside(together)
+    const { store, keys } = house
+    const [read, ofOne]: [string[], string[]] = [[], []]
+    const [{ entriesFrom }, { of }] = [store, keys]
+    store.entriesFrom = (...asked) => {
+      read.push(asked[0])
+      return entriesFrom.apply(store, asked)
+    }
+    keys.of = owner => {
+      ofOne.push(owner)
+      return of.call(keys, owner)
+    }
+    expect(await ids(one, all, 'Patient', 'identifier=urn:mrn|mrn-p3')).toEqual(['p3'])
+    const { holder } = await one.reader(all).read('Patient', 'p3')
+    expect(new Set(ofOne).difference(new Set([holder.compartment])).size).toBeLessThan(4)
+    expect(read).not.toContain(holder.compartment)
+    await one.close()
+  })
+})
+
 describe('what cannot be read', () => {
   /** The compartment that holds most entries of a kind, of a patient that is none of the others'. */
   async function spoil(store: Store, compartment: string): Promise<void> {
@@ -233,7 +258,7 @@ describe('what cannot be read', () => {
     store.entriesFrom = async (...of) => (await entriesFrom.apply(store, of)).map(flipped)
     store.stretches = async function* (...of) {
       for await (const page of stretches.apply(store, of))
-        yield page.map(stretch => ({ ...stretch, segments: [], entries: stretch.entries.map(flipped) }))
+        yield page.map(stretch => ({ ...stretch, entries: stretch.entries.map(flipped) }))
     }
   }
 
