@@ -79,6 +79,11 @@ export class LedgerIndex {
     return untilSeq
   }
 
+  /** Passes over the rows up to a seq: they are made from the entries when they are needed. */
+  skipTo(seq: number): void {
+    this.#tail.startAt(seq + 1, this.#tail.start)
+  }
+
   /** Rows behind the last segment, between two seqs, both included; undefined unless all of them are here, and sound. */
   rowsAtHand(fromSeq: number, untilSeq: number): readonly IndexRow[] | undefined {
     if (this.#damaged || this.#tail.from > fromSeq) return undefined

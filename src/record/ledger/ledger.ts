@@ -109,19 +109,17 @@ export class Ledger {
   }
 
   /**
-   * Opens the ledger as far as writing needs: keys, head and the tail behind the last segment.
+   * Opens the ledger as far as writing needs: keys and head. The rows behind the last segment are made from their entries by
+   * whoever needs the index, or makes the segment longer.
    *
    * @param before  the same ledger, opened earlier, that lost a race: what it knew to be durable need not be read again
    */
   static async open(holder: Holder, keys: CompartmentKeys, rooms: LedgerRooms, before?: Ledger): Promise<Ledger> {
     const ledger = new Ledger(holder, keys, rooms)
     const segments = await rooms.store.segments(holder.compartment)
-    const last = segments.at(-1)
     ledger.#durableHead = ledger.#pendingHead = ledger.#index.startBehind(segments)
-    const [entry] = last === undefined ? [] : await rooms.store.entriesAt(holder.compartment, [last.untilSeq])
-    if (entry !== undefined) ledger.#adoptLink(entry)
-    if (before !== undefined) await ledger.#inherit(before)
-    await ledger.#readOn()
+    if (before === undefined || !(await ledger.#inherit(before))) await ledger.#skipToHead()
+    else await ledger.#readOn()
     await rooms.notes.admit(holder.compartment, { seq: ledger.#durableHead, link: ledger.#link })
     return ledger
   }
@@ -277,15 +275,27 @@ export class Ledger {
     this.#lastMs = payload?.lastUpdatedMs ?? this.#lastMs
   }
 
-  /** Nothing is taken over that the store does not show in the same place. */
-  async #inherit(before: Ledger): Promise<void> {
+  /** Nothing is taken over that the store does not show in the same place. @returns whether anything was */
+  async #inherit(before: Ledger): Promise<boolean> {
     const untilSeq = before.#durableHead
     const rows = untilSeq > this.#durableHead ? before.#index.rowsAtHand(this.#durableHead + 1, untilSeq) : undefined
-    if (rows === undefined) return
+    if (rows === undefined) return false
     const [entry] = await this.#store.entriesAt(this.holder.compartment, [untilSeq])
-    if (entry === undefined || soundPayload(this.#keys, entry) === undefined) return
+    if (entry === undefined || soundPayload(this.#keys, entry) === undefined) return false
     for (const row of rows) this.#index.add(row)
     this.#pendingHead = this.#durableHead = untilSeq
+    this.#adoptLink(entry)
+    return true
+  }
+
+  /** Of the entries that are there only the last one is read: it is what the next one builds on. */
+  async #skipToHead(): Promise<void> {
+    const { compartment } = this.holder
+    const head = (await this.#store.heads([compartment])).get(compartment) ?? 0
+    const [entry] = head === 0 ? [] : await this.#store.entriesAt(compartment, [head])
+    if (entry === undefined) return
+    this.#index.skipTo(head)
+    this.#pendingHead = this.#durableHead = head
     this.#adoptLink(entry)
   }
 

@@ -64,6 +64,22 @@ describe('a record with few entries', () => {
     await reopened.close()
   })
 
+  it('is written on without a look at what no segment holds, which whoever searches finds', async () => {
+    const { record, store, beside } = await openTestRecord()
+    const { id: who } = await create(record, all, patient('Amsel'))
+    await write(record, who, 30)
+    const other = await beside()
+    const { entries } = await watched(store, async () => {
+      await other.reader(ofPatient(who)).read('Patient', who)
+      await write(other, who, 3)
+    })
+    expect(entries).toBeLessThan(5)
+    expect(await countOf(other, who)).toBe(33)
+    expect(await countOf(record, who)).toBe(33)
+    await other.close()
+    expect((await watched(store, () => record.close())).kept.every(({ fromSeq }) => fromSeq === 1)).toBe(true)
+  })
+
   it('is written on, and searched wholly, whatever of it was sealed', async () => {
     const { record, store, again } = await openTestRecord()
     const { id: who } = await create(record, all, patient('Amsel'))
