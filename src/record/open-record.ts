@@ -119,7 +119,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
   })
   const sighting = new Sighting(reach, questions)
   const cursors = new Cursors(vault, documents, clock)
-  const histories = new Histories({ store, reach, sighting, cursors })
+  const histories = new Histories({ store, shelf, registry, reach, questions, sighting, cursors })
   const digestOf = (text: string) => vault.mac('audit.query', toUtf8(text)).toString('hex')
   const readerRooms: ReaderRooms = { reach, questions, registry, cursors, audit, histories, sighting, digestOf }
   const maintenance = new Maintenance({

@@ -18,3 +18,4 @@ export { parseQuery, type QueryOptions, searchedTypes } from './query/parse-quer
 export type { Criterion, Include, Query, SortKey } from './query/types.ts'
 export type { Holder, RowIndex } from './row-index.ts'
 export { encodeSegment, encodeSegmentInSteps } from './segments/encode.ts'
+export { newestWritten } from './written.ts'

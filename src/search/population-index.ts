@@ -40,6 +40,7 @@ export class PopulationIndex implements RowIndex {
   #head = 0
   #newestMs = 0
   #goneRows = 0
+  #hasTimeless = false
 
   get head(): number {
     return this.#head
@@ -48,6 +49,11 @@ export class PopulationIndex implements RowIndex {
   /** When the newest version that is here was written, Unix milliseconds. */
   get newestMs(): number {
     return this.#newestMs
+  }
+
+  /** Whether of some deletion it is not known when it was written: an earlier release did not say so. */
+  get hasTimeless(): boolean {
+    return this.#hasTimeless
   }
 
   /** Whether most of it is of holders that have left: their rows take room until the index is made anew. */
@@ -88,6 +94,16 @@ export class PopulationIndex implements RowIndex {
   writtenMs(arrival: number): number {
     const at = lastUntil(this.#replacing, arrival)
     return at >= 0 && this.#replacing.array[at] === arrival ? (this.#replacingMs.array[at] as number) : 0
+  }
+
+  /** What replaced or removed rows of holders who have not left, with when it was written. */
+  *replacements(): Generator<{ readonly arrival: number; readonly atMs: number }, void, void> {
+    for (let at = this.#replacing.length - 1; at >= 0; at--) {
+      const arrival = this.#replacing.array[at] as number
+      const number = this.holderAt(arrival)
+      if (this.#numbers.get((this.holders[number] as Holder).compartment) === number)
+        yield { arrival, atMs: this.#replacingMs.array[at] as number }
+    }
   }
 
   stretches(table: TypeTable, from: number, to: number, use: (holder: number, from: number, to: number) => void): void {
@@ -218,6 +234,7 @@ export class PopulationIndex implements RowIndex {
   }
 
   #noteReplacing(by: number, atMs: number): void {
+    this.#hasTimeless ||= atMs === 0
     this.#replacing.push(by)
     this.#replacingMs.push(atMs)
   }

@@ -14,12 +14,15 @@ export interface SearchPosition {
   readonly asOf: AsOf
 }
 
-/** Where a page of a history goes on: below these seqs, or behind so many versions of one resource. */
+/** Where a page of a history goes on: below these seqs, behind so many versions of one resource, or below an instant. */
 export interface HistoryPosition {
   readonly kind: 'history'
   readonly of: string
   /** Of one resource: the last version that was shown. */
   readonly belowVersion: number
+  /** Of many: what was written later was looked at, wherever it lies. */
+  readonly untilMs?: number
+  /** With an instant: of these compartments what was written at that very one, down to these seqs. */
   readonly below: readonly (readonly [CompartmentId, number])[]
 }
 
@@ -27,7 +30,7 @@ export type Position = SearchPosition | HistoryPosition
 
 type PackedPosition =
   | (Omit<SearchPosition, 'asOf'> & { readonly asOf: string })
-  | (Omit<HistoryPosition, 'below'> & { readonly below: string })
+  | (Omit<HistoryPosition, 'untilMs' | 'below'> & { readonly below: string })
 
 interface Envelope {
   readonly expiresAtMs: number
@@ -121,27 +124,44 @@ function unpackHeads(text: string): [CompartmentId, number][] {
 }
 
 /** Of equal width too, for many write to what is asked of everybody. */
+function packInstant(untilMs: number, heads: readonly (readonly [CompartmentId, number])[]): string {
+  return `${instantMark}${untilMs.toString(36).padStart(instantLength, '0')}${packHeads(heads)}`
+}
+
+function unpackInstant(text: string): { readonly untilMs?: number; readonly heads: [CompartmentId, number][] } {
+  if (!text.startsWith(instantMark)) return { heads: unpackHeads(text) }
+  const end = 1 + instantLength
+  return { untilMs: Number.parseInt(text.slice(1, end), 36), heads: unpackHeads(text.slice(end)) }
+}
+
 function packAsOf(asOf: AsOf): string {
-  if (asOf.kind === 'heads') return packHeads(asOf.heads)
-  return `${instantMark}${asOf.untilMs.toString(36).padStart(instantLength, '0')}${packHeads(asOf.arrivals)}`
+  return asOf.kind === 'heads' ? packHeads(asOf.heads) : packInstant(asOf.untilMs, asOf.arrivals)
 }
 
 function unpackAsOf(text: string): AsOf {
-  if (!text.startsWith(instantMark)) return { kind: 'heads', heads: unpackHeads(text) }
-  const end = 1 + instantLength
-  return { kind: 'instant', untilMs: Number.parseInt(text.slice(1, end), 36), arrivals: unpackHeads(text.slice(end)) }
+  const { untilMs, heads } = unpackInstant(text)
+  return untilMs === undefined ? { kind: 'heads', heads } : { kind: 'instant', untilMs, arrivals: heads }
+}
+
+function packBelow({ untilMs, below }: HistoryPosition): string {
+  return untilMs === undefined ? packHeads(below) : packInstant(untilMs, below)
+}
+
+function unpackBelow(text: string): Pick<HistoryPosition, 'untilMs' | 'below'> {
+  const { heads, ...rest } = unpackInstant(text)
+  return { ...rest, below: heads }
 }
 
 function packed(position: Position): PackedPosition {
-  return position.kind === 'search'
-    ? { ...position, asOf: packAsOf(position.asOf) }
-    : { ...position, below: packHeads(position.below) }
+  if (position.kind === 'search') return { ...position, asOf: packAsOf(position.asOf) }
+  const { untilMs: _, ...rest } = position
+  return { ...rest, below: packBelow(position) }
 }
 
 function unpacked(position: PackedPosition): Position {
   return position.kind === 'search'
     ? { ...position, asOf: unpackAsOf(position.asOf) }
-    : { ...position, below: unpackHeads(position.below) }
+    : { ...position, ...unpackBelow(position.below) }
 }
 
 /** The one answer to every cursor that is not good. */

@@ -1,10 +1,15 @@
 import { type Grant, permits, requirePermission } from '#access'
 import { giveWay, Problem } from '#kernel'
+import type { PopulationIndex } from '#search'
 import type { CompartmentId, Store } from '#store'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Located } from '../ledger/opened-versions.ts'
+import type { Shelf } from '../ledger/shelf.ts'
+import type { Registry } from '../registry/registry.ts'
 import type { HistoryPage, HistoryRequest, Stored } from '../types.ts'
 import { type Cursors, cursorInvalid, type HistoryPosition } from './cursors.ts'
+import { EverybodysHistory } from './everybodys-history.ts'
+import type { Questions } from './questions.ts'
 import type { Reach } from './reach.ts'
 import { Room } from './room.ts'
 import type { Sighting } from './sighting.ts'
@@ -17,17 +22,26 @@ const mostLookedAt = 10_000
 /** Versions, newest first: https://hl7.org/fhir/R4/http.html#history */
 export class Histories {
   readonly #store: Store
+  readonly #shelf: Shelf
+  readonly #registry: Registry
   readonly #reach: Reach
+  readonly #questions: Questions
   readonly #sighting: Sighting
   readonly #cursors: Cursors
 
   constructor(rooms: {
     readonly store: Store
+    readonly shelf: Shelf
+    readonly registry: Registry
     readonly reach: Reach
+    readonly questions: Questions
     readonly sighting: Sighting
     readonly cursors: Cursors
   }) {
     this.#store = rooms.store
+    this.#shelf = rooms.shelf
+    this.#registry = rooms.registry
+    this.#questions = rooms.questions
     this.#reach = rooms.reach
     this.#sighting = rooms.sighting
     this.#cursors = rooms.cursors
@@ -66,8 +80,45 @@ export class Histories {
   }
 
   async #ofMany(request: HistoryRequest, grant: Grant, position: HistoryPosition | undefined): Promise<HistoryPage> {
+    const part = isOfAudit(request) ? 'audit' : 'data'
+    // Pages go on as they began.
+    const isByIndex = position === undefined || position.untilMs !== undefined
+    const index = isByIndex ? await this.#questions.everybodysHistory(grant, part) : undefined
+    return index === undefined
+      ? this.#ofLedgers(request, grant, position)
+      : this.#ofEverybody(index, request, grant, position)
+  }
+
+  async #ofEverybody(
+    index: PopulationIndex,
+    request: HistoryRequest,
+    grant: Grant,
+    position: HistoryPosition | undefined,
+  ): Promise<HistoryPage> {
+    const rooms = { store: this.#store, shelf: this.#shelf, registry: this.#registry }
+    const { type, count, sinceMs = 0 } = request
+    const walk = new EverybodysHistory(rooms, index, { type, count, sinceMs }, position)
+    const items: Stored[] = []
+    const room = new Room()
+    let looked = 0
+    const isEnough = () => items.length >= request.count || looked >= mostLookedAt || room.isFull
+    for await (const { stored, take } of isEnough() ? [] : walk.versions()) {
+      looked++
+      const isWalked = (compartment: CompartmentId) => walk.walks(compartment)
+      const isShown = isTold(stored, isWalked) && (await this.#tells(items, request, grant, stored))
+      if (isShown && room.takes(stored)) items.push(stored)
+      if (!room.isFull) take()
+      if (isEnough()) break
+    }
+    if (!isEnough()) return { items }
+    const next: HistoryPosition = { kind: 'history', of: nameOf(request), belowVersion: 0, ...walk.position }
+    return { items, next: await this.#cursors.seal(next, grant) }
+  }
+
+  async #ofLedgers(request: HistoryRequest, grant: Grant, position: HistoryPosition | undefined): Promise<HistoryPage> {
     const ledgers = await this.#ledgers(request, grant)
-    const below = new Map(position?.below ?? ledgers.map(ledger => [ledger.holder.compartment, ledger.durableHead + 1]))
+    const heads = ledgers.map(ledger => [ledger.holder.compartment, ledger.durableHead + 1] as const)
+    const below = new Map(position === undefined || position.untilMs !== undefined ? heads : position.below)
     const walks = ledgers
       .filter(ledger => (below.get(ledger.holder.compartment) ?? 0) > 1)
       .map(ledger => new Walk(ledger, this.#store, below.get(ledger.holder.compartment) ?? 0))
@@ -78,7 +129,8 @@ export class Histories {
       const newest = await newestOf(walks, request.sinceMs ?? 0)
       if (newest === undefined) return { items }
       const { walk, stored, seq } = newest
-      if (isTold(stored, walked) && (await this.#tells(items, request, grant, stored))) {
+      const isAhead = position?.untilMs === undefined || isBehind(position, walk.compartment, { stored, seq })
+      if (isAhead && isTold(stored, each => walked.has(each)) && (await this.#tells(items, request, grant, stored))) {
         if (!room.takes(stored)) break
         items.push(stored)
       }
@@ -93,7 +145,7 @@ export class Histories {
   // What is written to the audit ledger is history of AuditEvents only: the system's history does not grow by being read.
   async #ledgers(request: HistoryRequest, grant: Grant): Promise<readonly Ledger[]> {
     const ledgers = await this.#reach.everyLedger(grant)
-    return ledgers.filter(({ holder }) => (holder.kind === 'audit') === (request.type === 'AuditEvent'))
+    return ledgers.filter(({ holder }) => (holder.kind === 'audit') === isOfAudit(request))
   }
 
   async #tells(items: readonly Stored[], request: HistoryRequest, grant: Grant, stored: Located): Promise<boolean> {
@@ -120,8 +172,22 @@ export class Histories {
 }
 
 /** What lies in several compartments is told once: where the first of those that are walked has it. */
-function isTold({ holder, copies }: Stored, walked: ReadonlySet<CompartmentId>): boolean {
-  return !copies.some(compartment => compartment < holder.compartment && walked.has(compartment))
+function isTold({ holder, copies }: Stored, isWalked: (compartment: CompartmentId) => boolean): boolean {
+  return !copies.some(compartment => compartment < holder.compartment && isWalked(compartment))
+}
+
+function isOfAudit({ type }: HistoryRequest): boolean {
+  return type === 'AuditEvent'
+}
+
+/** Whether a version comes behind where pages that the index of all has given have come. */
+function isBehind(
+  { untilMs = 0, below }: HistoryPosition,
+  compartment: CompartmentId,
+  { stored, seq }: { readonly stored: Stored; readonly seq: number },
+): boolean {
+  if (stored.lastUpdatedMs !== untilMs) return stored.lastUpdatedMs < untilMs
+  return seq < (new Map(below).get(compartment) ?? Number.POSITIVE_INFINITY)
 }
 
 function nameOf({ type, id, sinceMs }: HistoryRequest): string {

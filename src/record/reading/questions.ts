@@ -5,7 +5,7 @@ import type { CompartmentId } from '#store'
 import type { Ledger } from '../ledger/ledger.ts'
 import { ledgerDamaged } from '../ledger/ledger-index.ts'
 import type { Shelf } from '../ledger/shelf.ts'
-import type { Loss, Population } from '../population/population.ts'
+import type { Loss, Part, Population } from '../population/population.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Stored } from '../types.ts'
 import type { Reach } from './reach.ts'
@@ -108,6 +108,23 @@ export class Questions {
     const heads = new Map(before.heads)
     const begun = ledgers.filter(({ holder }) => heads.has(holder.compartment))
     return searchedApart(begun, this.#opening, { unreadable, heads })
+  }
+
+  /**
+   * The index by which a history of everybody finds what was written when; undefined where few are asked, or where something is
+   * missing in it: then each ledger tells for itself.
+   *
+   * @throws Problem `fault` when it is not known of all whose they are
+   */
+  async everybodysHistory(grant: Grant, part: Part): Promise<PopulationIndex | undefined> {
+    await this.#registry.refresh()
+    const { patients, households } = this.#registry.counts
+    const isEverybodys = patientsInReach(grant) === 'all' && homeInReach(grant) === 'all'
+    if (!isEverybodys || patients + households <= this.#apart) return undefined
+    this.#registry.checkComplete()
+    const population = this.#populations[part]
+    const index = await population.index()
+    return population.losses.length > 0 || index.hasTimeless ? undefined : index
   }
 
   /** Whether so many are asked that one index of all compartments answers. */

@@ -110,6 +110,14 @@ export class Directory {
     return audited === undefined ? undefined : this.#pairOf(audited).audit
   }
 
+  /** A number by which compartments of data, or of audit, stand in the order of `pairs`: patients, households, then who was erased. */
+  placeOf(compartment: CompartmentId): number | undefined {
+    const row = this.#rowOfData(compartment) ?? this.#rowOfAudit(compartment)
+    if (row === undefined) return undefined
+    const kind = this.#kindOf(row)
+    return (kind === 'patient' ? 0 : kind === 'household' ? 1 : 2) * 2 ** 32 + row
+  }
+
   auditOf(compartment: CompartmentId): Holder | undefined {
     const row = this.#rowOfData(compartment)
     return row === undefined ? undefined : this.#pairOf(row).audit

@@ -311,6 +311,14 @@ export class Registry {
     return [...others, this.instanceAudit]
   }
 
+  /** A number by which a holder stands where `inReach` or `auditInReach` of everybody has it. */
+  placeOf({ compartment }: Holder): number {
+    const last = 2 ** 40
+    if (compartment === this.instanceAudit.compartment) return last
+    const known = this.#directory.placeOf(compartment)
+    return known ?? last / 2 + this.#commons.findIndex(each => each.compartment === compartment)
+  }
+
   /** Reads all registrations again. */
   async reload(): Promise<void> {
     // Who comes while all are being read is not among them.

@@ -7,8 +7,8 @@ import { IdColumn } from './ids.ts'
 /** Seq of a row that nothing has replaced. */
 export const alive = 0xffff_ffff
 
-/** Before every seq. */
-const neverThere = 0
+/** Before every seq: of rows whose holder has left. */
+export const neverThere = 0
 
 const nothing: ReadonlyMap<string, TypeTable> = new Map()
 

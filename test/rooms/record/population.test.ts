@@ -1,6 +1,6 @@
 import type { Grant } from '#access'
 import type { Resource } from '#fhir'
-import type { Record, SearchPage } from '#record'
+import type { HistoryPage, HistoryRequest, Record, SearchPage } from '#record'
 import { openMemoryKeys, openMemoryStore, type Store } from '#store'
 import {
   create,
@@ -241,6 +241,91 @@ describe('the index of all compartments', () => {
     expect(new Set(ofOne).difference(new Set([holder.compartment])).size).toBeLessThan(4)
     expect(read).not.toContain(holder.compartment)
     await one.close()
+  })
+})
+
+describe('the history of everybody – https://hl7.org/fhir/R4/http.html#history', () => {
+  /** What is read is noted later, so that the history of the audit stands still. */
+  const still = { auditWindowMs: 3_600_000 }
+  const type = 'Observation'
+
+  /** A village in which something happened at several moments: changes, deletions, what went from one to another, an erasure. */
+  async function eventful() {
+    const house = await openTestRecord(openMemoryStore(), openMemoryKeys())
+    const { record, clock } = house
+    await village(record)
+    clock.advance(1_000)
+    const [moved, gone] = [
+      await create(record, all, heartRate('p6', 70)),
+      await create(record, all, heartRate('p7', 71)),
+    ]
+    await record.writer(all).transact(async txn => {
+      for (const who of ['p1', 'p8', 'p3']) await txn.create(heartRate(who, 72))
+      await txn.create({ resourceType: 'Practitioner', name: [{ family: 'Elster' }] })
+    })
+    clock.advance(1_000)
+    await update(record, all, { ...heartRate('p8', 73), id: moved.id })
+    await remove(record, all, type, gone.id)
+    const [shared] = (await record.reader(all).search(queryOf(all, 'Appointment', '_count=1'))).matches
+    const appointment = JSON.parse(String(shared?.json)) as Resource
+    await update(record, all, { ...appointment, status: 'cancelled' })
+    await record.shred('p4')
+    await record.close()
+    const [one, each] = [await house.beside({ ...together, ...still }), await house.beside({ ...apart, ...still })]
+    return { ...house, one, each, close: () => Promise.all([one.close(), each.close()]) }
+  }
+
+  async function walked(records: readonly Record[], request: HistoryRequest): Promise<string[][]> {
+    const pages: string[][] = []
+    for (let cursor: string | undefined, at = 0; cursor !== undefined || at === 0; at++) {
+      const record = records[at % records.length] as Record
+      const page: HistoryPage = await record.reader(all).history({ ...request, ...(cursor && { cursor }) })
+      pages.push(
+        page.items.map(({ type, id, version, deleted }) => `${type}/${id}/${version}${deleted ? ' gone' : ''}`),
+      )
+      cursor = page.next
+      if (cursor !== undefined) expect(cursor.length).toBeLessThan(2_000)
+    }
+    return pages
+  }
+
+  it.each([undefined, 'Observation', 'Patient', 'Appointment', 'Practitioner', 'Basic', 'AuditEvent'])(
+    'is told by one index as by each ledger, and goes on by either: %s',
+    async of => {
+      const { one, each, clock, beside, close } = await eventful()
+      const later = await beside({ ...together, ...still })
+      for (const count of [1, 4, 100])
+        for (const ago of [undefined, 1_000]) {
+          const request = { count, ...(of && { type: of }), ...(ago && { sinceMs: clock.nowMs() - ago }) }
+          const pages = await walked([each], request)
+          expect(await walked([one], request)).toEqual(pages)
+          expect(await walked([one, later], request)).toEqual(pages)
+          expect((await walked([one, each], request)).flat()).toEqual(pages.flat())
+        }
+      await Promise.all([close(), later.close()])
+    },
+    30_000,
+  )
+
+  it('opens only what its page shows, shows nothing new on a later page, and has a short link', async () => {
+    const { one, store, clock, close } = await eventful()
+    await ids(one, all, 'Patient', 'family=Amsel')
+    const { segments } = store
+    let opened = 0
+    store.segments = of => {
+      opened++
+      return segments.call(store, of)
+    }
+    const first = await one.reader(all).history({ type, count: 3 })
+    expect(opened).toBeLessThanOrEqual(4)
+    clock.advance(1_000)
+    const { id } = await create(one, all, heartRate('p9', 99))
+    const next = await one.reader(all).history({ type, count: 100, cursor: first.next ?? '' })
+    const told = [...first.items, ...next.items].map(item => `${item.id}/${item.version}`)
+    expect(new Set(told).size).toBe(told.length)
+    expect(told).not.toContain(`${id}/1`)
+    expect(first.next?.length).toBeLessThan(600)
+    await close()
   })
 })
 

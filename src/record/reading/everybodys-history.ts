@@ -1,0 +1,136 @@
+import { giveWay, inSlices } from '#kernel'
+import { newestWritten, type PopulationIndex } from '#search'
+import type { CompartmentId, Entry, Store } from '#store'
+import type { Located } from '../ledger/opened-versions.ts'
+import type { Shelf } from '../ledger/shelf.ts'
+import { isMissing } from '../population/taking.ts'
+import type { Registry } from '../registry/registry.ts'
+import type { HistoryPosition } from './cursors.ts'
+
+/** Versions that are looked for at once: the first few fill most pages, later ones are looked for where few are shown. */
+const soughtAtOnce = { least: 64, most: 4_096 }
+/** Versions that are opened at once, if a page shows so many. */
+const mostOpenedAtOnce = 32
+
+interface Rooms {
+  readonly store: Store
+  readonly shelf: Shelf
+  readonly registry: Registry
+}
+
+/** A version with its place. */
+interface Placed {
+  readonly compartment: CompartmentId
+  readonly seq: number
+  readonly atMs: number
+}
+
+/** What a walk is asked for. */
+interface Asked {
+  readonly type: string | undefined
+  readonly sinceMs: number
+  /** Versions of a page. */
+  readonly count: number
+}
+
+/**
+ * Walks through what was written to all compartments, newest first, by the index of all of them: the ledgers in which nothing of
+ * it lies are not opened. Where it has come is an instant, and what of that very one was looked at, so that a page link is short
+ * however many compartments there are, and goes on in every process.
+ */
+export class EverybodysHistory {
+  readonly #rooms: Rooms
+  readonly #index: PopulationIndex
+  readonly #asked: Asked
+  #untilMs: number
+  /** By compartment: down to which seq what was written at that instant was looked at. */
+  #below: Map<CompartmentId, number>
+
+  constructor(rooms: Rooms, index: PopulationIndex, asked: Asked, from: HistoryPosition | undefined) {
+    this.#rooms = rooms
+    this.#index = index
+    this.#asked = asked
+    this.#untilMs = from?.untilMs ?? index.newestMs
+    this.#below = new Map(from?.below)
+  }
+
+  /** Where it has come: behind the last version that was taken. */
+  get position(): Pick<HistoryPosition, 'untilMs' | 'below'> {
+    return { untilMs: this.#untilMs, below: [...this.#below] }
+  }
+
+  /** Whether a compartment is among those that are walked. */
+  walks(compartment: CompartmentId): boolean {
+    return this.#index.holderOf(compartment) !== undefined
+  }
+
+  /** What whoever walks does not take comes again behind the next link. */
+  async *versions(): AsyncGenerator<{ readonly stored: Located; take(): void }, void, void> {
+    for (let atOnce = soughtAtOnce.least; ; atOnce = Math.min(atOnce * 4, soughtAtOnce.most)) {
+      const found = await this.#find(atOnce)
+      if (found.length === 0) return
+      const ahead = found.filter(each => this.#isAhead(each))
+      const few = Math.min(this.#asked.count, mostOpenedAtOnce)
+      for (let at = 0; at < ahead.length; at += few)
+        for (const { placed, stored } of await this.#open(ahead.slice(at, at + few)))
+          yield { stored, take: () => this.#take(placed) }
+      // What was written at the same moment as the last one was found with it.
+      this.#untilMs = (found.at(-1)?.atMs ?? 0) - 1
+      this.#below = new Map()
+    }
+  }
+
+  /** In the order in which ledgers that are walked side by side tell it. */
+  async #find(count: number): Promise<readonly Placed[]> {
+    const { type, sinceMs } = this.#asked
+    const written = await inSlices(newestWritten(this.#index, { type, fromMs: sinceMs, untilMs: this.#untilMs, count }))
+    const placed = written.map(({ arrival, atMs }) => {
+      const holder = this.#index.holders[this.#index.holderAt(arrival)]
+      const place = holder === undefined ? 0 : this.#rooms.registry.placeOf(holder)
+      return { compartment: holder?.compartment ?? '', seq: this.#index.seqAt(arrival), atMs, place }
+    })
+    return placed.sort((a, b) => b.atMs - a.atMs || a.place - b.place || b.seq - a.seq)
+  }
+
+  #isAhead({ compartment, seq, atMs }: Placed): boolean {
+    return atMs < this.#untilMs || seq < (this.#below.get(compartment) ?? Number.POSITIVE_INFINITY)
+  }
+
+  #take({ compartment, seq, atMs }: Placed): void {
+    if (atMs !== this.#untilMs) this.#below = new Map()
+    this.#untilMs = atMs
+    this.#below.set(compartment, seq)
+  }
+
+  async #open(some: readonly Placed[]): Promise<readonly { placed: Placed; stored: Located }[]> {
+    const opened = new Map<Placed, Located>()
+    for (const [compartment, own] of Map.groupBy(some, each => each.compartment)) {
+      const entries = await this.#rooms.store.entriesAt(
+        compartment,
+        own.map(({ seq }) => seq),
+      )
+      const bySeq = new Map(entries.map(entry => [entry.seq, entry]))
+      for (const placed of own) {
+        const stored = await this.#opened(compartment, bySeq.get(placed.seq))
+        if (stored !== undefined) opened.set(placed, stored)
+        await giveWay()
+      }
+    }
+    return some.flatMap(placed => {
+      const stored = opened.get(placed)
+      return stored === undefined ? [] : [{ placed, stored }]
+    })
+  }
+
+  /** Undefined when its patient has been erased since the index was looked at. */
+  async #opened(compartment: CompartmentId, entry: Entry | undefined): Promise<Located | undefined> {
+    const holder = this.#index.holderOf(compartment)
+    if (holder === undefined || entry === undefined) return undefined
+    try {
+      return (await this.#rooms.shelf.open(holder)).open(entry)
+    } catch (error) {
+      if (isMissing(error)) return undefined
+      throw error
+    }
+  }
+}
