@@ -47,7 +47,21 @@ function settledNode(node: Node, contained: Map<string, Node>): Node {
     const kept = settledValue(value, contained)
     if (kept !== undefined) next[name] = kept
   }
-  return next
+  return alignedLists(next)
+}
+
+/** What stands beside a value that a list does not have stands beside `null`: https://hl7.org/fhir/R4/json.html#primitive */
+function alignedLists(node: Node): Node {
+  for (const [name, beside] of Object.entries(node)) {
+    if (!name.startsWith('_') || !Array.isArray(beside)) continue
+    const values = listOf(node[name.slice(1)])
+    node[name.slice(1)] = [...values, ...Array<null>(Math.max(0, beside.length - values.length)).fill(null)]
+  }
+  return node
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : []
 }
 
 function settledValue(value: unknown, contained: Map<string, Node>): unknown {

@@ -1,9 +1,19 @@
+import type { Resource } from '#fhir'
 import { parseSenders } from '../../../src/ingest/hl7v2/senders.ts'
 import { splitMessages } from '../../../src/ingest/hl7v2/split.ts'
 import { toDateTime } from '../../../src/ingest/hl7v2/times.ts'
 import { defaultLimits } from '../../../src/ingest/limits.ts'
 import { growth, mostGrowth } from '../../computing.ts'
-import { createPatient, everything, found, ingested, openHouse, readPatient, type TestHouse } from './house.ts'
+import {
+  createPatient,
+  everything,
+  found,
+  ingested,
+  openHouse,
+  readPatient,
+  type TestHouse,
+  validator,
+} from './house.ts'
 import { atOnce, message } from './reading.ts'
 
 const msh = (rest = '', time = '20240310120000+0000') =>
@@ -131,6 +141,53 @@ describe('one bad value costs itself', () => {
       ),
     ])
     expect(ack).not.toMatch(/secret|SPECIES/)
+  })
+})
+
+describe('a kind of allergy that R4 has no category for – v2-to-FHIR, AL1-2 and IAM-2; HL7 table 0127', () => {
+  const alternate = (coding: object) => ({
+    extension: [
+      { url: 'http://hl7.org/fhir/StructureDefinition/alternate-codes', valueCodeableConcept: { coding: [coding] } },
+    ],
+  })
+  const of0127 = 'http://terminology.hl7.org/CodeSystem/v2-0127'
+  const kept = (code: string, display?: string) =>
+    alternate({ system: of0127, code, ...(display === undefined ? {} : { display }) })
+  const onAllergy = (segment: string, kind: string) =>
+    message(msh().replace('ORU^R01', 'ADT^A08'), pid, `${segment}|1|${kind}|1605^Acetaminophen^L|||A`)
+
+  it.each([
+    ['AL1', 'MA', [null], [kept('MA', 'Miscellaneous allergy')], 'allergy'],
+    ['AL1', 'MC', [null], [kept('MC', 'Miscellaneous contraindication')], undefined],
+    ['AL1', 'MC^^HL70127', [null], [kept('MC', 'Miscellaneous contraindication')], undefined],
+    ['IAM', 'MA', [null], [kept('MA', 'Miscellaneous allergy')], 'allergy'],
+    ['IAM', 'MC^Contra^HL70127', [null], [kept('MC', 'Miscellaneous contraindication')], undefined],
+    ['AL1', 'XX', [null], [kept('XX')], undefined],
+    ['AL1', 'LATEX^Latex^L', [null], [alternate({ code: 'LATEX', display: 'Latex' })], undefined],
+    ['AL1', 'DA', ['medication'], [kept('DA', 'Drug allergy')], 'allergy'],
+  ])('%s-2 %s stands beside', async (segment, kind, category, beside, type) => {
+    const house = await hospital()
+    const { ack } = await send(house, onAllergy(segment, kind))
+    expect(ack).toContain('MSA|AA|C1')
+    const [allergy, ...others] = await found(house.record, 'AllergyIntolerance')
+    expect(others).toEqual([])
+    expect(validator.validate(allergy as Resource).filter(({ severity }) => severity === 'error')).toEqual([])
+    expect(allergy).toMatchObject({ category, _category: beside })
+    expect(allergy?.type).toBe(type)
+  })
+
+  it('a category that is said later takes its place, and is found; IAM-2 `""` takes both away', async () => {
+    const house = await hospital()
+    for (const kind of ['MA', 'FA']) await send(house, onAllergy('IAM', kind))
+    expect(await found(house.record, 'AllergyIntolerance', 'category=food')).toMatchObject([
+      { category: ['food'], _category: [kept('FA', 'Food allergy')] },
+    ])
+    expect(await found(house.record, 'AllergyIntolerance', 'category:missing=true')).toEqual([])
+    await send(house, onAllergy('IAM', 'MC'))
+    expect(await found(house.record, 'AllergyIntolerance', 'category=food')).toEqual([])
+    await send(house, onAllergy('IAM', '""'))
+    const [allergy] = await found(house.record, 'AllergyIntolerance')
+    expect([allergy?.category, allergy?._category]).toEqual([undefined, undefined])
   })
 })
 
