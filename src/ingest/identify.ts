@@ -1,5 +1,6 @@
 import { isProblem, Problem } from '#kernel'
 import { checkClinicPatients, clinicPatients } from './apple/clinic-patients.ts'
+import { headBehindComments } from './apple/comments.ts'
 import { findMe } from './apple/find-me.ts'
 import { readAppleExport } from './apple/read-export.ts'
 import { readableFiles, readFiles } from './apple/read-files.ts'
@@ -18,7 +19,7 @@ import { openArchive, type Part } from './source/archive.ts'
 import { type ByteSource, headOf } from './source/byte-source.ts'
 import { isGzip, unpackGzip } from './source/gzip.ts'
 import { mostTelling } from './source/telling.ts'
-import { decodedHead } from './source/text.ts'
+import { decoded, decodedHead } from './source/text.ts'
 
 /** A file that was recognised, ready to be read. */
 export interface Recognised {
@@ -49,9 +50,25 @@ function isLongLine(head: string): boolean {
   return head.length >= headSize && !head.includes('\n') && /^\{\s*"resourceType"\s*:\s*"(?!Bundle")/.test(head)
 }
 
-function kindOf(head: Buffer): Kind | undefined {
-  const text = decodedHead(head)
-  return signs.find(sign => sign.matches(text))?.kind
+function kindOf(head: string): Kind | undefined {
+  return signs.find(sign => sign.matches(head))?.kind
+}
+
+interface Told {
+  readonly kind: Kind | undefined
+  /** What it was told by. */
+  readonly head: string
+}
+
+/** What a file is by its first bytes; XML by what stands outside of its comments, however long they are. */
+async function toldBy(first: Buffer, open: () => AsyncIterable<Buffer>): Promise<Told> {
+  const head = decodedHead(first)
+  if (!/^\s*<[?!]/.test(head) || !head.includes('<!--')) return { kind: kindOf(head), head }
+  const behind = await headBehindComments(
+    decoded(open(), () => undefined),
+    headSize,
+  )
+  return { kind: kindOf(behind), head: behind }
 }
 
 function isZip(head: Buffer): boolean {
@@ -81,10 +98,9 @@ export async function identify(source: ByteSource, limits: IngestLimits): Promis
 }
 
 async function identifyStream(open: () => AsyncIterable<Buffer>): Promise<Recognised> {
-  const head = await firstOf(open())
-  const kind = kindOf(head)
+  const { kind, head } = await toldBy(await firstOf(open()), open)
   if (kind === undefined) throw unknown()
-  const own = [{ kind, head: decodedHead(head), open }]
+  const own = [{ kind, head, open }]
   return recognised(kind, async () => ({ own, others: [] }))
 }
 
@@ -150,9 +166,9 @@ function familyOf(kind: Kind): readonly Kind[] {
 async function identifyArchive(parts: readonly Part[], limits: IngestLimits): Promise<Recognised> {
   const known = new Map<Part, Member | undefined>()
   const look = async (part: Part) => {
-    const head = await part.head(Math.min(headSize, limits.maxToken))
-    const kind = kindOf(head)
-    known.set(part, kind && { kind, head: decodedHead(head), open: () => part.open() })
+    const open = () => part.open()
+    const { kind, head } = await toldBy(await part.head(Math.min(headSize, limits.maxToken)), open)
+    known.set(part, kind && { kind, head, open })
   }
   for (const part of mostTelling(parts, limits.maxProbes)) await look(part)
   const kinds = new Set([...known.values()].map(member => member?.kind))

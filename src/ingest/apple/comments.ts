@@ -90,3 +90,23 @@ export class CommentSieve {
     return opened > closed && /^<[A-Za-z_/]/.test(text.slice(opened, opened + 2))
   }
 }
+
+/** Comments before the first element are looked through so far; a document that begins with more is none. Characters. */
+const mostComments = 16 * 1024 ** 2
+
+/**
+ * The beginning of a document without its comments, however long they are.
+ *
+ * @param length  how much of it is wanted, characters
+ */
+export async function headBehindComments(texts: AsyncIterable<string>, length: number): Promise<string> {
+  const sieve = new CommentSieve()
+  let head = ''
+  let looked = 0
+  for await (const text of texts) {
+    head += sieve.take(text)
+    looked += text.length
+    if (head.length >= length || looked > mostComments || /<[A-Za-z_][^\s>]*[\s>]/.test(head)) break
+  }
+  return head.slice(0, length)
+}

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
-import { crc32 } from 'node:zlib'
+import { crc32, inflateRawSync } from 'node:zlib'
 import yauzl from 'yauzl'
 import { giveWay, isProblem, Problem } from '#kernel'
 import type { IngestLimits } from '../limits.ts'
@@ -191,12 +191,18 @@ async function* given(bytes: Buffer): AsyncGenerator<Buffer, void, void> {
   yield bytes
 }
 
+/**
+ * What unpacks to no more than this is unpacked at once: a stream that inflates has some 100 KB outside of the heap until it is
+ * collected, and there may be many thousands. Takes less than a millisecond.
+ */
+const smallBytes = 64 * 1024
+
 /** Held to the size that the directory says, which was held to the limits. */
 async function* unpack(zip: yauzl.ZipFile, entry: yauzl.Entry): AsyncGenerator<Buffer, void, void> {
   let checksum = 0
+  const isSmall = entry.compressionMethod === 8 && Math.max(entry.uncompressedSize, entry.compressedSize) <= smallBytes
   try {
-    const stream = await zip.openReadStreamPromise(entry)
-    for await (const chunk of stream as AsyncIterable<Buffer>) {
+    for await (const chunk of isSmall ? inflated(zip, entry) : await streamed(zip, entry)) {
       checksum = crc32(chunk, checksum)
       yield chunk
     }
@@ -204,6 +210,20 @@ async function* unpack(zip: yauzl.ZipFile, entry: yauzl.Entry): AsyncGenerator<B
     throw isProblem(error) ? error : malformed(error)
   }
   if (checksum !== entry.crc32 >>> 0) throw malformed(undefined)
+}
+
+function streamed(zip: yauzl.ZipFile, entry: yauzl.Entry): Promise<AsyncIterable<Buffer>> {
+  return zip.openReadStreamPromise(entry)
+}
+
+/** @throws Error when it is damaged, or is longer or shorter than it says */
+async function* inflated(zip: yauzl.ZipFile, entry: yauzl.Entry): AsyncGenerator<Buffer, void, void> {
+  const packed: Buffer[] = []
+  const stream = await zip.openReadStreamPromise(entry, { decompress: false })
+  for await (const chunk of stream as AsyncIterable<Buffer>) packed.push(chunk)
+  const bytes = inflateRawSync(Buffer.concat(packed), { maxOutputLength: Math.max(1, entry.uncompressedSize) })
+  if (bytes.length !== entry.uncompressedSize) throw malformed(undefined)
+  yield bytes
 }
 
 function bomb({ maxEntries, maxUnpacked, maxRatio }: IngestLimits): Problem {

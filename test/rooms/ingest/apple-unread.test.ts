@@ -1,7 +1,9 @@
+import { gzipSync } from 'node:zlib'
 import { findMe } from '../../../src/ingest/apple/find-me.ts'
 import { defaultLimits } from '../../../src/ingest/limits.ts'
 import { countsOf, everything, found, ingested, openHouse, readPatient } from './house.ts'
 import { bytesOf, readApple } from './reading.ts'
+import { zipOfMany } from './zips.ts'
 
 const times = 'startDate="2024-03-10 09:00:00 +0000" endDate="2024-03-10 09:00:00 +0000"'
 const record = (more = '', within = '') =>
@@ -110,6 +112,34 @@ describe('comments in an export', () => {
     const text = `<?xml version="1.0"?>\n<!DOCTYPE HealthData [ ${long} ]>\n<HealthData>${long}${record()}${long}</HealthData>${long}`
     const { state, counts } = await ingested(house, house.anna, everything(), text)
     expect([state, counts.rows, await found(house.record, 'Observation')]).toEqual(['done', 1, [expect.anything()]])
+  })
+
+  it.each<[string, (text: string) => Buffer | Promise<Buffer>]>([
+    ['as it is', text => Buffer.from(text)],
+    ['in UTF-16', text => Buffer.from(`\uFEFF${text}`, 'utf16le')],
+    ['with a byte order mark', text => Buffer.from(`\uFEFF${text}`)],
+    ['packed', text => gzipSync(text)],
+    ['in an archive', text => zipOfMany([{ name: 'export.xml', data: Buffer.from(text) }])],
+  ])('before the first element hide no export: %s', async (_, packed) => {
+    const long = `<!-- ${'a note '.repeat(12_000)} -->`
+    for (const prolog of [
+      '<?xml version="1.0"?>\n',
+      '',
+      '<?xml version="1.0"?>\n<!DOCTYPE HealthData [<!ELEMENT HealthData ANY>]>',
+    ]) {
+      const house = await openHouse()
+      const file = await packed(`${prolog}${long}\n${long}<HealthData>${record()}</HealthData>`)
+      const { state, counts } = await ingested(house, house.anna, everything(), file)
+      expect([state, counts.rows]).toEqual(['done', 1])
+    }
+  })
+
+  it('before something else make it no export', async () => {
+    const house = await openHouse()
+    const other = `<?xml version="1.0"?><!-- ${'<HealthData> '.repeat(12_000)} --><html></html>`
+    await expect(ingested(house, house.anna, everything(), other)).rejects.toMatchObject({
+      code: 'ingest.format-unknown',
+    })
   })
 
   it('that begin in an attribute are none', async () => {
