@@ -139,7 +139,7 @@ export function openIngest(options: IngestOptions): Ingest {
     people: openPeople(deps, async decided => {
       const { grant, held, choices } = decided
       if (held.file !== undefined) return takeFile(decided, { deps, queue, jobs, elsewhere })
-      return takeHeld({ grant, message: Buffer.from(held.bytes ?? '', 'base64'), choices }, deps)
+      return takeHeld({ grant, message: Buffer.from(held.bytes ?? '', 'base64'), held: { ...held, choices } }, deps)
     }),
     forgetPatient: async patient => {
       await jobs.forgetPatient(patient)

@@ -5,6 +5,7 @@
  * Its data: entries, segments and documents of the store, sealed. Decisions: README.md beside this file.
  */
 export { openRecord, type RecordRooms } from './open-record.ts'
+export { numberOf } from './transaction/number-sources.ts'
 export { ownerForeign } from './transaction/owners.ts'
 export type {
   AuditNote,

@@ -14,6 +14,7 @@ import { Questions } from './reading/questions.ts'
 import { Reach } from './reading/reach.ts'
 import { GrantReader, type ReaderRooms } from './reading/reader.ts'
 import { Sighting } from './reading/sighting.ts'
+import { EnteredNumbers } from './registry/entered-numbers.ts'
 import { Household } from './registry/household.ts'
 import { Registry } from './registry/registry.ts'
 import { Claims } from './transaction/claims.ts'
@@ -84,6 +85,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
   late.registry = registry
   await registry.open()
   const household = new Household(documents)
+  const enteredNumbers = new EnteredNumbers(documents)
   const shelf = new Shelf(
     vault,
     {
@@ -102,7 +104,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
   const populations = { data: new Population('data', kept), audit: new Population('audit', kept) }
   late.populations = [populations.data, populations.audit]
   const apart = rooms.searchedApart ?? defaultSearchedApart
-  const reach = new Reach({ baseUrl, store, vault, registry, shelf, household })
+  const reach = new Reach({ baseUrl, store, vault, registry, shelf, household, enteredNumbers })
   const questions = new Questions({ reach, registry, shelf, populations, apart })
   const committer = new Committer({
     store,

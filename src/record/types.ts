@@ -3,6 +3,7 @@ import type { Resource } from '#fhir'
 import type { Holder, Query, Restricted } from '#search'
 import type { CompartmentId, StoredDocument } from '#store'
 import type { DocumentDraft, Documents } from '#vault'
+import type { PatientNumber } from './transaction/number-sources.ts'
 
 /** One version of one resource, as it was written and as it will be served. */
 export interface Stored {
@@ -137,6 +138,13 @@ export interface Txn {
    * merged one is refused, Problem `unprocessable` · `record.patient-merged`.
    */
   merged(patient: string, into: string | undefined): Promise<void>
+  /**
+   * Says that these numbers are a Patient's: whoever knows has given them. Else a number that was written under other scopes than
+   * `system/` counts as entered by an account, which may be mistaken, or mean somebody else's.
+   */
+  vouch(patient: string, numbers: readonly PatientNumber[]): void
+  /** The numbers of a Patient that an account has entered and for which nobody vouches, each as `numberOf` gives it. */
+  enteredNumbers(patient: string): Promise<ReadonlySet<string>>
   /** What this transaction is, for its AuditEvent; a constant, e.g. `import apple-health`. */
   note(summary: string): void
 }

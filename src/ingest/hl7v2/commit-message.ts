@@ -14,6 +14,8 @@ export interface PatientPart {
   /** Id of this patient's Provenance of the message. */
   readonly provenanceId: string
   readonly former: FormerIds | undefined
+  /** The numbers that whoever sent the message knows to be this patient's. */
+  readonly numbers: Parameters<Txn['vouch']>[1]
   readonly outcomes: readonly Outcome[]
 }
 
@@ -42,6 +44,7 @@ export function commitMessage(parts: readonly PatientPart[], facts: MessageFacts
     const warnings: Left[] = []
     for (const [at, part] of parts.entries()) {
       const { former } = part
+      txn.vouch(part.patient, part.numbers)
       const committed = await stage(txn, items[at] ?? [], { strict: true, validator: deps.validator, former })
       const targets = [...new Set([...committed.created, ...committed.updated])]
       if (targets.length > 0) await writeProvenance(txn, part, targets, facts, deps)

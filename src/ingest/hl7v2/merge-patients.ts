@@ -173,7 +173,8 @@ function surely(verdict: Verdict, choice: string | undefined, unsure: (of: reado
   const { places, doubt } = unsure(elements)
   if (verdict.kind === 'contradiction') throw differing(true, elements, places)
   const text = `It is doubtful whom the message merges, by ${inWords(elements)}.`
-  const cause: Doubt = { patients: verdict.patients, elements, ...doubt }
+  const word = verdict.onTheirWord === undefined ? {} : { onTheirWord: verdict.onTheirWord }
+  const cause: Doubt = { patients: verdict.patients, elements, ...doubt, ...word }
   throw new Problem('unprocessable', 'ingest.patient-doubtful', text, { expression: places, cause })
 }
 

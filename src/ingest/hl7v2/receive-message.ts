@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type Grant, requirePermission } from '#access'
+import { type Grant, homeInReach, requirePermission } from '#access'
 import { isProblem, Problem, type ProblemKind } from '#kernel'
 import { type Doubt, type Held, hold } from '../identity/review/held.ts'
 import { inTurns } from '../turns.ts'
@@ -109,7 +109,8 @@ async function receiveOne(
     return { status: 200, ack: await takeMessage(parsed, taking, deps) }
   } catch (error) {
     const doubt = doubtOf(error)
-    const isKept = doubt !== undefined && (await hold(contentDigest(lines).slice(0, 32), bytes, doubt, deps))
+    const content = { bytes, isVouched: homeInReach(grant) === 'all' }
+    const isKept = doubt !== undefined && (await hold(contentDigest(lines).slice(0, 32), content, doubt, deps))
     return isKept ? held(message, error as Problem, deps) : refused(message, error, deps)
   }
 }
@@ -143,7 +144,7 @@ function doubtOf(error: unknown): Doubt | undefined {
  * @throws Problem whatever taking it in throws
  */
 export async function takeHeld(
-  { grant, message: bytes, choices }: Request & { readonly choices: Held['choices'] },
+  { grant, message: bytes, held }: Request & { readonly held: Pick<Held, 'choices' | 'isVouched'> },
   deps: ReceiveDeps,
 ): Promise<Doubt | undefined> {
   try {
@@ -153,7 +154,7 @@ export async function takeHeld(
     const message = await inTurns(parseMessage(only.lines, decoder))
     await takeMessage(
       message,
-      { grant, digest: digestOf(bytes), contentDigest: contentDigest(only.lines), choices },
+      { grant, digest: digestOf(bytes), contentDigest: contentDigest(only.lines), ...held },
       deps,
     )
     return undefined

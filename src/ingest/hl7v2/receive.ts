@@ -101,14 +101,16 @@ async function chosen(choice: string, claims: PersonClaims, question: Question, 
 type Doubtful = Extract<Verdict, { kind: 'doubtful' }>
 
 async function doubted(
-  { patients, elements }: Doubtful,
+  { patients, elements, onTheirWord }: Doubtful,
   claims: PersonClaims,
   { read, group }: Question,
   record: Record,
 ): Promise<Subject> {
   const known = await knownAs(record.documents, patients, claims)
   if (known !== undefined) return { patient: known }
-  const cause: Doubt = { patients, elements, nth: read.patients.indexOf(group), incoming: elementsOf(read, group) }
+  const incoming = elementsOf(read, group)
+  const word = onTheirWord === undefined ? {} : { onTheirWord }
+  const cause: Doubt = { patients, elements, nth: read.patients.indexOf(group), incoming, ...word }
   const text = `It is doubtful who the patient is, by ${inWords(elements)}.`
   const expression = placesOf(elements, group)
   throw new Problem('unprocessable', 'ingest.patient-doubtful', text, { expression, cause })

@@ -1,4 +1,4 @@
-import type { Grant } from '#access'
+import { type Grant, homeInReach } from '#access'
 import { isProblem, Problem } from '#kernel'
 import { mergedInto } from '../identity/merging/lineage.ts'
 import type { Held } from '../identity/review/held.ts'
@@ -12,6 +12,7 @@ import { firstFault, mapPatientGroup, type Read, readMessage, remarks } from './
 import { type MergedByMessage, mergeByMessage } from './merge-patients.ts'
 import type { Message } from './message.ts'
 import { messageSource } from './message-source.ts'
+import { personOf } from './person.ts'
 import { receiptOf, receiptWrite } from './receipts.ts'
 import { checkHeader, checkProcessing, findPatient, type Subject } from './receive.ts'
 import type { Group } from './structure.ts'
@@ -29,6 +30,8 @@ export interface Taking {
   /** SHA-256 of the message itself. */
   readonly contentDigest: string
   readonly choices?: Held['choices']
+  /** Whoever sent it speaks for the house, whoever has decided whom it is about. */
+  readonly isVouched?: boolean
   /** What is to be said of its envelope. */
   readonly remarks?: readonly Remark[]
 }
@@ -84,7 +87,8 @@ async function importMessage(read: Read, about: readonly About[], taking: Taking
     const { context, provenanceId, former } = await openContext(taking.grant, patient, taking.digest, deps)
     const outcomes: (readonly Outcome[])[] = []
     for (const { group } of of) outcomes.push(await inTurns(mapPatientGroup(read, group, context)))
-    parts.push({ patient, admit: of[0]?.subject.admit, provenanceId, former, outcomes: outcomes.flat() })
+    const numbers = isVouched(taking) ? of.flatMap(({ group }) => personOf(read, group).identifiers) : []
+    parts.push({ patient, admit: of[0]?.subject.admit, provenanceId, former, numbers, outcomes: outcomes.flat() })
   }
   const outcomes = [...remarks(read), ...parts.flatMap(part => part.outcomes)]
   if (read.sending.strict) checkFaultless(outcomes)
@@ -97,6 +101,11 @@ async function importMessage(read: Read, about: readonly About[], taking: Taking
   }
   const source = messageSource(message, read.sending.zone)
   return commitMessage(parts, { ...taking, message: source, answered, remember }, deps)
+}
+
+/** A hospital's numbers are those that it sends. */
+function isVouched({ grant, isVouched = false }: Taking): boolean {
+  return isVouched || homeInReach(grant) === 'all'
 }
 
 function warned(left: Left): Outcome {

@@ -1,6 +1,6 @@
-import { type Grant, requirePermission, restrict } from '#access'
+import { type Grant, homeInReach, requirePermission, restrict } from '#access'
 import { parseReference, parseResource, type Resource } from '#fhir'
-import type { Txn } from '#record'
+import { numberOf, type Txn } from '#record'
 import { parseQuery } from '#search'
 import { claimsOf, type IdentifierClaim, type NameClaim, type PersonClaims } from './claims.ts'
 import { findingIdentifiers, linkOf } from './identifiers.ts'
@@ -14,6 +14,13 @@ export interface Asking {
   readonly baseUrl: string
 }
 
+/** Somebody kept here; what is claimed of them holds no number that an account has entered, where that counts. */
+interface Known extends Candidate {
+  readonly entered: readonly IdentifierClaim[]
+}
+
+const nothing: ReadonlySet<string> = new Set()
+
 /** A number that more people share than this says nothing of any of them. */
 const mostCandidates = 50
 
@@ -23,7 +30,7 @@ const mostMerges = 8
 /**
  * Whom a description is about among the patients that the grant reaches, at the state of the transaction: who is taken in
  * meanwhile makes it run again. A patient who was merged into another stands for that one. Where the number is of one and the
- * name of another, it is doubtful.
+ * name of another, it is doubtful. To whoever speaks for the house a number that an account has entered finds nobody surely.
  *
  * @param same  ids of those who are known to be the same person
  * @throws Problem `forbidden` · `scope.missing` without the right to search and read Patients
@@ -38,6 +45,7 @@ export async function identify(
   if (findingIdentifiers(claims.identifiers).length > 0) requirePermission(asking.grant, 'r', 'Patient')
   const candidates = await numbered(txn, claims, asking)
   const verdict = judge(claims, candidates)
+  if (verdict.kind === 'unknown') return onTheirWord(claims, candidates)
   if (verdict.kind === 'certain') {
     const match = candidates.find(({ id }) => id === verdict.patient)
     const namesakes = match === undefined ? [] : await namesakesOf(txn, claims, match, asking)
@@ -49,6 +57,21 @@ export async function identify(
   const [only, second] = candidates
   if (verdict.kind !== 'doubtful' || only === undefined || second !== undefined) return verdict
   return { ...verdict, patients: [...verdict.patients, ...(await namesakesOf(txn, claims, only, asking))] }
+}
+
+/**
+ * Whoever writes the number of somebody else into a Patient would get what is sent about them: who has a number that nobody else has
+ * given, and fits, waits until somebody decides who sees all. Who does not fit is nobody of this number.
+ */
+function onTheirWord(claims: PersonClaims, candidates: readonly Known[]): Verdict {
+  const whole = candidates.map(({ entered, ...one }) => {
+    const identifiers = [...one.claims.identifiers, ...entered]
+    return { ...one, claims: { ...one.claims, identifiers } }
+  })
+  const verdict = judge(claims, whole)
+  if (verdict.kind === 'certain')
+    return { kind: 'doubtful', patients: [verdict.patient], elements: ['identifier'], onTheirWord: true }
+  return verdict.kind === 'doubtful' ? { ...verdict, onTheirWord: true } : { kind: 'unknown' }
 }
 
 /** Who else a description may be about than the patient whom somebody has named, and why. */
@@ -80,7 +103,7 @@ export async function rivalsOf(txn: Txn, claims: PersonClaims, named: Candidate,
 }
 
 /** Who has one of the numbers. */
-async function numbered(txn: Txn, claims: PersonClaims, asking: Asking): Promise<readonly Candidate[]> {
+async function numbered(txn: Txn, claims: PersonClaims, asking: Asking): Promise<readonly Known[]> {
   const tokens = findingIdentifiers(claims.identifiers).map(tokenOf)
   return tokens.length === 0 ? [] : candidatesBy(txn, [['identifier', tokens.join(',')]], asking)
 }
@@ -128,11 +151,12 @@ function calledSo({ family, given, text }: NameClaim): readonly Question[] {
   return asked.length === 0 ? [] : [asked]
 }
 
-async function candidatesBy(txn: Txn, question: Question, { grant, baseUrl }: Asking): Promise<readonly Candidate[]> {
+async function candidatesBy(txn: Txn, question: Question, asking: Asking): Promise<readonly Known[]> {
+  const { grant, baseUrl } = asking
   const query = parseQuery('Patient', new URLSearchParams(question.map(pair => [...pair])), { baseUrl })
-  const candidates = new Map<string, Candidate>()
+  const candidates = new Map<string, Known>()
   for (const { id } of await txn.find(restrict(query, grant), mostCandidates)) {
-    const candidate = await candidateOf(txn, id, baseUrl)
+    const candidate = await candidateOf(txn, id, asking)
     if (candidate !== undefined) candidates.set(candidate.id, joined(candidates.get(candidate.id), candidate))
   }
   return [...candidates.values()]
@@ -148,8 +172,11 @@ function escaped(text: string): string {
 }
 
 /** The person whom a Patient stands for, with the numbers of those who were merged into them on the way. */
-async function candidateOf(txn: Txn, id: string, baseUrl: string): Promise<Candidate | undefined> {
+async function candidateOf(txn: Txn, id: string, { grant, baseUrl }: Asking): Promise<Known | undefined> {
   const numbers: IdentifierClaim[] = []
+  const entered: IdentifierClaim[] = []
+  // Within an account each of its Patients is its own.
+  const isTold = homeInReach(grant) === 'all'
   let at = id
   for (let step = 0; step < mostMerges; step++) {
     const stored = await txn.read('Patient', at)
@@ -157,17 +184,20 @@ async function candidateOf(txn: Txn, id: string, baseUrl: string): Promise<Candi
     const patient = parseResource(stored.json)
     const claims = claimsOf(patient)
     const next = survivorOf(patient, baseUrl)
-    if (next === undefined) return { id: at, claims: { ...claims, identifiers: [...claims.identifiers, ...numbers] } }
-    numbers.push(...claims.identifiers.map(claim => ({ ...claim, old: true as const })))
+    const unvouched = isTold ? await txn.enteredNumbers(at) : nothing
+    const own =
+      next === undefined ? claims.identifiers : claims.identifiers.map(claim => ({ ...claim, old: true as const }))
+    for (const claim of own) (unvouched.has(numberOf(claim)) ? entered : numbers).push(claim)
+    if (next === undefined) return { id: at, claims: { ...claims, identifiers: numbers }, entered }
     at = next
   }
   return undefined
 }
 
-function joined(one: Candidate | undefined, other: Candidate): Candidate {
+function joined(one: Known | undefined, other: Known): Known {
   if (one === undefined) return other
   const identifiers = [...one.claims.identifiers, ...other.claims.identifiers]
-  return { ...other, claims: { ...other.claims, identifiers } }
+  return { ...other, claims: { ...other.claims, identifiers }, entered: [...one.entered, ...other.entered] }
 }
 
 /**

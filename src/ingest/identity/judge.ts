@@ -27,6 +27,8 @@ export type Verdict =
       readonly kind: 'doubtful'
       readonly patients: readonly string[]
       readonly elements: readonly IdentityElement[]
+      /** Nobody but accounts says that the number is theirs. */
+      readonly onTheirWord?: true
     }
   | { readonly kind: 'unknown' }
 

@@ -6,6 +6,7 @@ import type { DocumentDraft, Vault } from '#vault'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Located, Named } from '../ledger/opened-versions.ts'
 import type { Shelf } from '../ledger/shelf.ts'
+import type { EnteredNumbers } from '../registry/entered-numbers.ts'
 import type { Household } from '../registry/household.ts'
 import type { Pair } from '../registry/registration.ts'
 import type { Change, Plan, Registry } from '../registry/registry.ts'
@@ -26,6 +27,7 @@ export class Reach {
   readonly #registry: Registry
   readonly #shelf: Shelf
   readonly #household: Household
+  readonly enteredNumbers: EnteredNumbers
   readonly #reached = new WeakMap<Grant, Reached>()
 
   constructor(rooms: {
@@ -35,6 +37,7 @@ export class Reach {
     readonly registry: Registry
     readonly shelf: Shelf
     readonly household: Household
+    readonly enteredNumbers: EnteredNumbers
   }) {
     this.baseUrl = rooms.baseUrl
     this.#store = rooms.store
@@ -42,6 +45,7 @@ export class Reach {
     this.#registry = rooms.registry
     this.#shelf = rooms.shelf
     this.#household = rooms.household
+    this.enteredNumbers = rooms.enteredNumbers
   }
 
   locator(type: string, id: string): Locator {

@@ -11,6 +11,7 @@ import type { Staged, Stored, Txn, WriterOptions } from '../types.ts'
 import { checkChosenId } from './chosen-ids.ts'
 import type { Conditions, Found } from './conditions.ts'
 import { Lookup } from './lookup.ts'
+import { NumberSources, type PatientNumber } from './number-sources.ts'
 import { Owners, ownerForeign } from './owners.ts'
 import { idTaken, type StagedDraft, Staging, type WriteOptions } from './staging.ts'
 
@@ -27,6 +28,7 @@ export class Transaction implements Txn {
   readonly #owners: Owners
   readonly #lookup: Lookup
   readonly #staging: Staging
+  readonly #numbers: NumberSources
   #census: number | undefined
 
   constructor(
@@ -40,6 +42,7 @@ export class Transaction implements Txn {
     this.#questions = questions
     this.#owners = new Owners(grant, reach, options.home ?? grant.patient)
     this.#lookup = new Lookup(grant, reach)
+    this.#numbers = new NumberSources(grant, reach.enteredNumbers)
     this.#staging = new Staging(grant, { reach, owners: this.#owners, lookup: this.#lookup })
   }
 
@@ -107,6 +110,7 @@ export class Transaction implements Txn {
     const id = options.id ?? newResourceId()
     const locator = this.#lookup.locator(type, id)
     if (options.id !== undefined && (await this.#lookup.isTaken(locator))) throw idTaken()
+    this.#numbers.written(id, resource)
     return this.#staging.first({ ...resource, id }, locator, 'c', 'POST', options)
   }
 
@@ -129,6 +133,7 @@ export class Transaction implements Txn {
     const seen = await this.#lookup.wholly('u', current)
     checkMatch(current, options.ifMatch)
     if (options.ifNoneMatchAny && !current.deleted) throw versionExists()
+    this.#numbers.written(id, resource, current)
     return this.#staging.next({ ...resource, id }, seen, current, options)
   }
 
@@ -153,13 +158,14 @@ export class Transaction implements Txn {
     const changed = new Set(this.#owners.changes.map(({ compartment }) => compartment))
     const written = new Set(this.staged.map(({ ledger }) => ledger.holder))
     const alive = this.#reach.stillRegistered([...written].filter(({ compartment }) => !changed.has(compartment)))
-    const writes = [...this.#documents, ...(await this.#owners.writes()), ...alive]
+    const writes = [...this.#documents, ...(await this.#owners.writes()), ...(await this.#numbers.writes()), ...alive]
     return census === undefined ? writes : [...writes, census]
   }
 
   /** Whether there is nothing to commit. */
   get isEmpty(): boolean {
-    return this.staged.length === 0 && this.#documents.length === 0 && this.#owners.changes.length === 0
+    const isUntold = this.#owners.changes.length === 0 && this.#numbers.isEmpty
+    return this.staged.length === 0 && this.#documents.length === 0 && isUntold
   }
 
   document(write: DocumentDraft): void {
@@ -170,7 +176,16 @@ export class Transaction implements Txn {
     this.summary = summary
   }
 
+  vouch(patient: string, numbers: readonly PatientNumber[]): void {
+    this.#numbers.vouch(patient, numbers)
+  }
+
+  enteredNumbers(patient: string): Promise<ReadonlySet<string>> {
+    return this.#numbers.enteredFor(patient)
+  }
+
   merged(patient: string, into: string | undefined): Promise<void> {
+    this.#numbers.merged(patient, into)
     return this.#owners.merge(patient, into)
   }
 
@@ -183,6 +198,7 @@ export class Transaction implements Txn {
     this.#checkChosen(type, id, options)
     const locator = this.#lookup.locator(type, id)
     if (await this.#lookup.isTaken(locator)) throw idTaken()
+    this.#numbers.written(id, resource)
     return this.#staging.first({ ...resource, id }, locator, 'u', 'PUT', options)
   }
 

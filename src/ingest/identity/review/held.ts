@@ -1,4 +1,4 @@
-import { beyondPatient, type Grant, patientsInReach, requireBeyondPatient } from '#access'
+import { beyondPatient, type Grant, homeInReach, patientsInReach, requireBeyondPatient } from '#access'
 import { Problem } from '#kernel'
 import type { Record } from '#record'
 import type { Format } from '../../format.ts'
@@ -15,6 +15,8 @@ export interface Doubt {
   readonly nth: number
   /** What it says of that person: elements of a Patient. */
   readonly incoming: { readonly [element: string]: unknown }
+  /** It is about those patients on the word of accounts alone, and may be about somebody whom they do not know: none of them decides. */
+  readonly onTheirWord?: true
 }
 
 /** Whom a person says that it is about: a Patient of this server, or somebody new. */
@@ -30,6 +32,8 @@ export interface Held {
   readonly doubt: Doubt
   /** What was said so far, by the number of the person in it. */
   readonly choices: { readonly [nth: number]: string }
+  /** Whoever sent it speaks for the house: its numbers are those that they name. */
+  readonly isVouched?: true
   /** The bytes as they came, base64; gone once it is decided. */
   readonly bytes?: string
   /** A file in place of bytes; gone with them. */
@@ -64,18 +68,24 @@ const cutOffMs = 2 * 60 * 1000
 const renewEveryMs = 20_000
 
 /** What waits: a message as it came, or a file. */
-export type HeldContent = Pick<Held, 'format' | 'bytes' | 'file' | 'newPatient'>
+export type HeldContent = Pick<Held, 'format' | 'bytes' | 'file' | 'newPatient' | 'isVouched'>
 
 /**
  * Keeps a message until a person decides, under the name of its digest: what comes again waits once.
  *
  * @returns whether it waits; false when it is too long, too much waits for the patient, or a person has rejected it
  */
-export async function hold(id: string, bytes: Buffer, doubt: Doubt, deps: Holding): Promise<boolean> {
+export async function hold(
+  id: string,
+  { bytes, isVouched }: { readonly bytes: Buffer; readonly isVouched: boolean },
+  doubt: Doubt,
+  deps: Holding,
+): Promise<boolean> {
   const known = await knownState(id, deps)
   if (known !== undefined) return known !== 'rejected'
   if (bytes.length > mostBytes) return false
-  return holdContent(id, { format: 'hl7v2', bytes: bytes.toString('base64') }, doubt, deps)
+  const vouched = isVouched ? { isVouched } : {}
+  return holdContent(id, { format: 'hl7v2', bytes: bytes.toString('base64'), ...vouched }, doubt, deps)
 }
 
 /** What became of something that came before. */
@@ -121,7 +131,7 @@ function isOpen({ state }: Held): boolean {
 
 /**
  * What waits and concerns only patients whom the grant may change, under `user/` or `system/` terms. What concerns somebody who
- * was erased is forgotten.
+ * was erased is forgotten. What is about them on the word of accounts alone is shown to those who see everybody.
  *
  * @throws Problem `forbidden` · `scope.missing`
  */
@@ -129,14 +139,15 @@ export async function listHeld(grant: Grant, deps: ReviewDeps): Promise<readonly
   requireBeyondPatient(grant, ['r', 'u'], 'Patient')
   const reach = patientsInReach(beyondPatient(grant))
   const known = new Set(await deps.record.allPatients())
+  const isHouse = homeInReach(grant) === 'all'
   const shown: Held[] = []
   for (const { value, name } of await deps.record.documents.list<Held>(collection)) {
-    const { patients } = value.doubt
+    const { patients, onTheirWord = false } = value.doubt
+    const isReached = reach === 'all' || patients.every(patient => reach.includes(patient))
     if (!patients.every(patient => known.has(patient))) {
       await deps.record.documents.delete(collection, name)
       if (value.file !== undefined) await deps.keptFiles.drop(value.file.name)
-    } else if (isOpen(value) && (reach === 'all' || patients.every(patient => reach.includes(patient))))
-      shown.push(value)
+    } else if (isOpen(value) && isReached && (isHouse || !onTheirWord)) shown.push(value)
   }
   return shown.toSorted((one, other) => one.heldAtMs - other.heldAtMs)
 }
