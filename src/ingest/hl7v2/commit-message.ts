@@ -47,7 +47,8 @@ export function commitMessage(parts: readonly PatientPart[], facts: MessageFacts
       txn.vouch(part.patient, part.numbers)
       const committed = await stage(txn, items[at] ?? [], { strict: true, validator: deps.validator, former })
       const targets = [...new Set([...committed.created, ...committed.updated])]
-      if (targets.length > 0) await writeProvenance(txn, part, targets, facts, deps)
+      const isNew = part.admit !== undefined
+      if (targets.length > 0 || isNew) await writeProvenance(txn, part, targets, facts, deps)
       warnings.push(...committed.warnings)
     }
     const answer = facts.answered(warnings)

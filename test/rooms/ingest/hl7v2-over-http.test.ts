@@ -121,6 +121,23 @@ describe('one HL7 v2 message – the acknowledgement in original mode', () => {
     ])
   })
 
+  it.each(['A28', 'A04', 'A01'])('that says nothing but whom it takes in has a Provenance, too: %s', async event => {
+    const house = await openHouse()
+    const msh = `MSH|^~\\&|HIS|CLINIC|||20260210081500+0100||ADT^${event}|M1|P|2.5`
+    const two = ['PID|1||1||Sample^Ann', 'PID|1||2||Other^Tom']
+    for (const pid of two) expect(field((await send(house, message(msh, pid))).ack, 'MSA', 1)).toBe('AA')
+    const told = await found(house.record, 'Provenance')
+    expect(told).toHaveLength(2)
+    for (const family of ['Sample', 'Other']) {
+      const [patient] = await found(house.record, 'Patient', `family=${family}`)
+      const target = [{ reference: `Patient/${patient?.id}` }]
+      const activity = {
+        coding: [{ system: expect.anything(), code: 'CREATE' }, { display: `message - ADT^${event}` }],
+      }
+      expect(told).toContainEqual(expect.objectContaining({ target, activity: expect.objectContaining(activity) }))
+    }
+  })
+
   it('is answered again and not imported again when it comes twice', async () => {
     const house = await openHouse()
     await createPatient(house.record, { identifier })
