@@ -75,7 +75,8 @@ function within(fullUrl: string | undefined, brought: ReadonlySet<string>, outsi
 }
 
 /** `http://example.org/fhir/` of `http://example.org/fhir/Patient/1`. */
-const restfulBase = /^(https?:\/\/.+\/)[A-Z][A-Za-z]+\/[A-Za-z0-9.-]{1,64}(?:\/_history\/[A-Za-z0-9.-]{1,64})?$/
+const restfulBase =
+  /^([Hh][Tt][Tt][Pp][Ss]?:\/\/.+\/)[A-Z][A-Za-z]+\/[A-Za-z0-9.-]{1,64}(?:\/_history\/[A-Za-z0-9.-]{1,64})?$/
 const absolute = /^(?:[a-z][a-z0-9+.-]*:|#)/i
 
 function isAbsolute(text: string): boolean {

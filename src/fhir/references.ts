@@ -18,7 +18,8 @@ const absolutePlace = /\/([A-Z][A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})(?:\/_history\/
 
 /**
  * Reads a literal reference: `Patient/1`, `Patient/1/_history/2`, an absolute URL, `urn:uuid:…`, `urn:oid:…`, `#contained`,
- * `Patient?identifier=…`. An absolute URL below `baseUrl` is local.
+ * `Patient?identifier=…`. An absolute URL below `baseUrl` is local. Other spellings of these, `/Patient/1`, `Patient/1/`, `Patient/1#x`,
+ * `HTTP://…`, lead where a client that resolves them would come to: what leads here is local, or it would be nobody's.
  *
  * @param baseUrl  of this server's FHIR endpoint, without a slash at its end
  * @see            https://hl7.org/fhir/R4/references.html#literal
@@ -26,9 +27,68 @@ const absolutePlace = /\/([A-Z][A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})(?:\/_history\/
 export function parseReference(text: string, baseUrl?: string): ParsedReference {
   if (text.startsWith('#')) return { kind: 'fragment', id: text.slice(1) }
   if (text.startsWith('urn:uuid:') || text.startsWith('urn:oid:')) return { kind: 'urn', url: text }
-  if (baseUrl !== undefined && text.startsWith(`${baseUrl}/`)) return parseRelative(text.slice(baseUrl.length + 1))
-  if (text.startsWith('http://') || text.startsWith('https://')) return parseAbsolute(text)
-  return parseRelative(text)
+  const isBelow = baseUrl !== undefined && text.startsWith(`${baseUrl}/`)
+  if (!isBelow && isPlainUrl(text, baseUrl)) return parseAbsolute(text)
+  const relative = parseRelative(isBelow ? text.slice(baseUrl.length + 1) : text)
+  return relative.kind === 'other' ? parseSpelt(text, baseUrl ?? nowhere) : relative
+}
+
+/** Whether a text is a URL of another host, as nearly all are. */
+function isPlainUrl(text: string, baseUrl: string | undefined): boolean {
+  if (!text.startsWith('http://') && !text.startsWith('https://')) return false
+  return baseUrl === undefined || !text.toLowerCase().includes(baseOf(baseUrl).hostname)
+}
+
+/** A base below which nothing is stored. */
+const nowhere = 'http://nowhere.invalid'
+
+interface Base {
+  readonly host: string
+  readonly hostname: string
+  /** Without a slash at its end. */
+  readonly path: string
+}
+
+const bases = new Map<string, Base>()
+
+function baseOf(baseUrl: string): Base {
+  const known = bases.get(baseUrl)
+  if (known !== undefined) return known
+  const { host, hostname, pathname } = new URL(baseUrl)
+  const base = { host, hostname, path: pathname.replace(/\/+$/, '') }
+  bases.set(baseUrl, base)
+  return base
+}
+
+/**
+ * What is spelt otherwise than the specification does, resolved as URLs are: the scheme and the host in any case, dot segments, a path
+ * from the root of the host, percent-encoded letters, a slash, query or fragment behind the id. Without a host no other server is meant.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc3986#section-5.2 and #section-6.2
+ */
+function parseSpelt(text: string, baseUrl: string): ParsedReference {
+  const base = baseOf(baseUrl)
+  const url = URL.parse(text, `${baseUrl}/`)
+  if (url === null || !/^https?:$/.test(url.protocol)) return { kind: 'other' }
+  const path = plainPath(url.pathname)
+  const hasHost = /^\s*https?:/i.test(text)
+  const place = url.host === base.host ? placeBelow(path, base.path, hasHost) : undefined
+  if (place !== undefined) return { kind: 'local', ...place }
+  if (hasHost) return { kind: 'absolute', ...placeOf(absolutePlace.exec(path)), url: text }
+  return { kind: 'other', ...(text.startsWith('/') ? placeOf(absolutePlace.exec(path)) : {}) }
+}
+
+function placeBelow(path: string, root: string, hasHost: boolean): Place | undefined {
+  if (path.startsWith(`${root}/`)) return placeOf(relativePlace.exec(path.slice(root.length + 1)))
+  return hasHost ? undefined : placeOf(relativePlace.exec(path.slice(1)))
+}
+
+function plainPath(pathname: string): string {
+  const letters = pathname.replace(/%[0-9A-F]{2}/gi, code => {
+    const letter = String.fromCharCode(Number.parseInt(code.slice(1), 16))
+    return /[\w.~-]/.test(letter) ? letter : code
+  })
+  return letters.replace(/\/{2,}/g, '/').replace(/\/$/, '')
 }
 
 function parseRelative(text: string): ParsedReference {

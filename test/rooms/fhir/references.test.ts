@@ -28,7 +28,6 @@ describe('parseReference – https://hl7.org/fhir/R4/references.html#literal', (
     ['Patient?identifier=a|b', { kind: 'conditional', type: 'Patient', url: 'identifier=a|b' }],
     ['Unknown/1', { kind: 'other' }],
     ['Patient/Patient/1', { kind: 'other' }],
-    ['/Patient/1', { kind: 'other' }],
     ['Patient/a b', { kind: 'other' }],
     ['Patient/../1', { kind: 'other' }],
     [`Patient/${'a'.repeat(65)}`, { kind: 'other' }],
@@ -37,6 +36,66 @@ describe('parseReference – https://hl7.org/fhir/R4/references.html#literal', (
     ['', { kind: 'other' }],
   ])('%s', (text, expected) => {
     expect(parseReference(text, base)).toEqual(expected)
+  })
+
+  // https://www.rfc-editor.org/rfc/rfc3986#section-5.2 and #section-6.2
+  it.each([
+    '/Patient/1',
+    '/fhir/Patient/1',
+    './Patient/1',
+    '../fhir/Patient/1',
+    '../Patient/1',
+    'Patient/1/',
+    'Patient/1#',
+    'Patient/1#part',
+    'Patient/1/#part',
+    'Patient/1?_format=json',
+    'Patient//1',
+    'Patient/%31',
+    'P%61tient/1',
+    ' Patient/1',
+    'Patient\\1',
+    '//box.example/fhir/Patient/1',
+    'HTTPS://box.example/fhir/Patient/1',
+    'Https://BOX.example/fhir/Patient/1',
+    'https://box.example:443/fhir/Patient/1',
+    'https://user@box.example/fhir/Patient/1',
+    `${base}/Patient/1/`,
+    `${base}/Patient/1#part`,
+    `${base}//Patient/1`,
+    `${base}/../fhir/Patient/1`,
+    `${base}/Patient/1?x=y`,
+  ])('%s leads to a Patient of this server', text => {
+    expect(parseReference(text, base)).toEqual({ kind: 'local', type: 'Patient', id: '1' })
+    expect(parseReference(`${text.replace(/[#?].*|\/$/g, '')}/_history/2/`, base)).toMatchObject({
+      id: '1',
+      version: '2',
+    })
+  })
+
+  it.each([
+    'HTTPS://other.example/fhir/Patient/1',
+    'https://box.example:8443/fhir/Patient/1',
+    'https://box.example/Patient/1',
+    'https://box.example/other/Patient/1',
+    'https://box.example@other.example/fhir/Patient/1',
+    'https://other.example/?https://box.example/fhir/Patient/1',
+    '//other.example/fhir/Patient/1',
+    '/other/Patient/1',
+    'fhir/Patient/1',
+    'patient/1',
+    'Patient/1/$everything',
+    'Patient/1/Observation/2',
+    'ftp://box.example/fhir/Patient/1',
+  ])('%s leads to no Patient of this server', text => {
+    expect(['absolute', 'other']).toContain(parseReference(text, base).kind)
+  })
+
+  it.each(['http://127.0.0.1:8080/fhir', 'http://box', 'https://box.example/a/b'])('a server at %s', at => {
+    const { host } = new URL(at)
+    for (const text of [`${at}/Patient/1/`, at.replace(host, host.toUpperCase()).concat('/Patient/1'), '/Patient/1'])
+      expect(parseReference(text, at)).toMatchObject({ kind: 'local', id: '1' })
+    expect(parseReference('HTTP://elsewhere/fhir/Patient/1', at)).toMatchObject({ kind: 'absolute', id: '1' })
   })
 })
 

@@ -67,6 +67,42 @@ function patientOf(_server: string): Resource {
   return { resourceType: 'Composition', status: 'final', subject: { display: 'Somebody' } }
 }
 
+// https://hl7.org/fhir/R4/references.html#literal
+describe('what names a patient of this server belongs to them, however the reference is spelt', () => {
+  const spellings = (id: string) => [
+    `/Patient/${id}`,
+    `/fhir/Patient/${id}`,
+    `Patient/${id}/`,
+    `Patient/${id}#part`,
+    `Patient/${id}/_history/1/`,
+    `HTTP://127.0.0.1:8080/fhir/Patient/${id}`,
+    `http://127.0.0.1:8080/fhir/Patient/${id}?_format=json`,
+    `https://127.0.0.1:8080/fhir/Patient/${id}`,
+  ]
+
+  it('is theirs to read and to find, and to nobody else', async () => {
+    const { record, amsel, drossel, one, other } = await twoFamilies()
+    for (const reference of spellings(amsel)) {
+      const { id } = await create(record, one, observed({ reference }))
+      expect((await record.reader(ofPatient(amsel)).read('Observation', id)).id).toBe(id)
+      await expect(record.reader(ofPatient(drossel)).read('Observation', id)).rejects.toMatchObject(unknown)
+      await expect(record.reader(other).read('Observation', id)).rejects.toMatchObject(unknown)
+      await expect(create(record, other, observed({ reference }))).rejects.toMatchObject(foreign)
+    }
+    const query = queryOf(one, 'Observation', `subject=Patient/${amsel}`)
+    const { matches } = await record.reader(one).search(query)
+    expect(matches).toHaveLength(spellings(amsel).length)
+  })
+
+  it('and is refused where nobody of that id is kept', async () => {
+    const { record, one } = await twoFamilies()
+    for (const reference of spellings('nobody'))
+      await expect(create(record, one, observed({ reference }))).rejects.toMatchObject(foreign)
+    for (const reference of spellings('nobody'))
+      await expect(create(record, all, observed({ reference }))).rejects.toMatchObject({ code: 'record.owner-unknown' })
+  })
+})
+
 describe('what names no patient of this server', () => {
   it.each(ofNobodyHere)('%s: an account keeps it in its household, where no other family finds it', async (_, made) => {
     const { record, one, other, amsel, drossel } = await twoFamilies()
