@@ -30,7 +30,7 @@ export function parseReference(text: string, baseUrl?: string): ParsedReference 
   const isBelow = baseUrl !== undefined && text.startsWith(`${baseUrl}/`)
   if (!isBelow && isPlainUrl(text, baseUrl)) return parseAbsolute(text)
   const relative = parseRelative(isBelow ? text.slice(baseUrl.length + 1) : text)
-  return relative.kind === 'other' ? parseSpelt(text, baseUrl ?? nowhere) : relative
+  return relative.kind === 'other' ? parseSpelt(text, baseUrl || nowhere) : relative
 }
 
 /** Whether a text is a URL of another host, as nearly all are. */
@@ -54,7 +54,7 @@ const bases = new Map<string, Base>()
 function baseOf(baseUrl: string): Base {
   const known = bases.get(baseUrl)
   if (known !== undefined) return known
-  const { host, hostname, pathname } = new URL(baseUrl)
+  const { host, hostname, pathname } = URL.parse(baseUrl) ?? new URL(nowhere)
   const base = { host, hostname, path: pathname.replace(/\/+$/, '') }
   bases.set(baseUrl, base)
   return base

@@ -171,27 +171,52 @@ function escaped(text: string): string {
   return text.replace(/[\\|,$]/g, char => `\\${char}`)
 }
 
-/** The person whom a Patient stands for, with the numbers of those who were merged into them on the way. */
-async function candidateOf(txn: Txn, id: string, { grant, baseUrl }: Asking): Promise<Known | undefined> {
+/**
+ * The person whom a Patient stands for, with the numbers of those who were merged into them on the way. Patients who say in a circle
+ * that another one took their place stand for themselves.
+ */
+async function candidateOf(txn: Txn, id: string, asking: Asking): Promise<Known | undefined> {
+  const way: Standing[] = []
+  for (let at: string | undefined = id; at !== undefined; ) {
+    const standing: Standing | undefined = way.length < mostMerges ? await standingOf(txn, at, asking) : undefined
+    if (standing === undefined) return undefined
+    way.push(standing)
+    at = standing.survivor
+    if (way.some(before => before.id === at)) return known(way.slice(0, 1))
+  }
+  return known(way)
+}
+
+/** A Patient as it is. */
+interface Standing extends Candidate {
+  /** Id of the one that took its place. */
+  readonly survivor: string | undefined
+  /** Its numbers that an account has entered, where that counts. */
+  readonly entered: ReadonlySet<string>
+}
+
+async function standingOf(txn: Txn, id: string, { grant, baseUrl }: Asking): Promise<Standing | undefined> {
+  const stored = await txn.read('Patient', id)
+  if (stored === undefined) return undefined
+  const patient = parseResource(stored.json)
+  // Within an account each of its Patients is its own.
+  const entered = homeInReach(grant) === 'all' ? await txn.enteredNumbers(id) : nothing
+  return { id, claims: claimsOf(patient), survivor: survivorOf(patient, baseUrl), entered }
+}
+
+/** The last on a way, with the numbers of those before as old ones. */
+function known(way: readonly Standing[]): Known | undefined {
+  const last = way.at(-1)
+  if (last === undefined) return undefined
   const numbers: IdentifierClaim[] = []
   const entered: IdentifierClaim[] = []
-  // Within an account each of its Patients is its own.
-  const isTold = homeInReach(grant) === 'all'
-  let at = id
-  for (let step = 0; step < mostMerges; step++) {
-    const stored = await txn.read('Patient', at)
-    if (stored === undefined) return undefined
-    const patient = parseResource(stored.json)
-    const claims = claimsOf(patient)
-    const next = survivorOf(patient, baseUrl)
-    const unvouched = isTold ? await txn.enteredNumbers(at) : nothing
-    const own =
-      next === undefined ? claims.identifiers : claims.identifiers.map(claim => ({ ...claim, old: true as const }))
-    for (const claim of own) (unvouched.has(numberOf(claim)) ? entered : numbers).push(claim)
-    if (next === undefined) return { id: at, claims: { ...claims, identifiers: numbers }, entered }
-    at = next
-  }
-  return undefined
+  for (const one of way)
+    for (const claim of one.claims.identifiers) {
+      const said = one === last ? claim : { ...claim, old: true as const }
+      const isEntered = one.entered.has(numberOf(claim))
+      ;(isEntered ? entered : numbers).push(said)
+    }
+  return { id: last.id, claims: { ...last.claims, identifiers: numbers }, entered }
 }
 
 function joined(one: Known | undefined, other: Known): Known {

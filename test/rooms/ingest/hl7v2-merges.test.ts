@@ -61,6 +61,49 @@ describe('a link that tells of a merge, by which what is sent about one goes to 
     expect([await results(house, one), await results(house, other)]).toEqual([1, 0])
   })
 
+  it.each<[string, (one: string, other: string, third: string) => (readonly [string, string])[]]>([
+    ['to itself', one => [[one, one]]],
+    [
+      'two to each other',
+      (one, other) => [
+        [one, other],
+        [other, one],
+      ],
+    ],
+    [
+      'three in a circle',
+      (one, other, third) => [
+        [one, other],
+        [other, third],
+        [third, one],
+      ],
+    ],
+    [
+      'into a circle of others',
+      (one, other, third) => [
+        [one, other],
+        [other, third],
+        [third, other],
+      ],
+    ],
+  ])('in a circle leads to nobody else: each is who they are, and nobody is taken in twice: %s', async (_, linking) => {
+    const { house, one, other } = await two()
+    await admit(house, '3')
+    const third = await idOf(house, '3')
+    for (const [from, to] of linking(one, other, third)) await linked(house, from, `Patient/${to}`, 'replaced-by')
+    const kept = (await found(house.record, 'Patient')).length
+    for (const [number, id] of [
+      ['1', one],
+      ['2', other],
+      ['3', third],
+    ] as const) {
+      await admit(house, number)
+      await result(house, number, `F${number}`, '')
+      expect(await results(house, id)).toBe(1)
+    }
+    expect(await found(house.record, 'Patient')).toHaveLength(kept)
+  })
+
   it('is made by who may change both, and stays when who reaches one of them changes something else', async () => {
     const { house, one, other } = await two()
     const both = grantOf('user/*.cruds', { patients: [one, other] })
