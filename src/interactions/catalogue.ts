@@ -8,6 +8,7 @@ import { mergePatients, unmergeNamed, unmergePatient } from './operations/merge.
 import { purge, purgeParameters } from './operations/purge.ts'
 import { decideReview, listReview, showReview } from './operations/review.ts'
 import { smartConfiguration } from './operations/smart-configuration.ts'
+import { summaryByIdentifier, summaryOfOne, summaryParameters } from './operations/summary/summary.ts'
 import { validate, validateParameters, validateStored } from './operations/validate.ts'
 import { create } from './rest/create.ts'
 import { deleteConditionally, deleteResource } from './rest/delete.ts'
@@ -38,6 +39,10 @@ const single: readonly Route[] = [
   { method: 'GET', path: '/Patient/:id/$everything', interaction: '$everything', verb: 'none', query: everythingParameters, summary: 'Everything about one patient', handler: everythingOfOne },
   { method: 'POST', path: '/Patient/$everything', interaction: '$everything', verb: 'none', query: everythingParameters, bodyOptional: true, summary: 'Everything about each patient within reach, asked by Parameters', handler: everythingOfAll },
   { method: 'POST', path: '/Patient/:id/$everything', interaction: '$everything', verb: 'none', query: everythingParameters, bodyOptional: true, summary: 'Everything about one patient, asked by Parameters', handler: everythingOfOne },
+  { method: 'GET', path: '/Patient/$summary', interaction: '$summary', verb: 'none', query: summaryParameters, summary: 'International Patient Summary of the one with an identifier', handler: summaryByIdentifier },
+  { method: 'GET', path: '/Patient/:id/$summary', interaction: '$summary', verb: 'none', query: summaryParameters, summary: 'International Patient Summary of one patient: a document for whoever treats them', handler: summaryOfOne },
+  { method: 'POST', path: '/Patient/$summary', interaction: '$summary', verb: 'none', query: summaryParameters, bodyOptional: true, summary: 'International Patient Summary of the one with an identifier, asked by Parameters', handler: summaryByIdentifier },
+  { method: 'POST', path: '/Patient/:id/$summary', interaction: '$summary', verb: 'none', query: summaryParameters, bodyOptional: true, summary: 'International Patient Summary of one patient, asked by Parameters', handler: summaryOfOne },
   { method: 'POST', path: '/Patient/:id/$ingest', interaction: '$ingest', verb: 'none', query: ['source', 'force'], consumes: file, summary: 'Import a file from outside; the body is the file', handler: ingest },
   { method: 'POST', path: '/Patient/$merge', interaction: '$merge', verb: 'none', summary: 'Merge two Patients who are one person', handler: mergePatients },
   { method: 'POST', path: '/Patient/$unmerge', interaction: '$unmerge', verb: 'none', summary: 'Undo the merge of two Patients, named as $merge has them', handler: unmergeNamed },

@@ -38,6 +38,8 @@ const inQuery: Readonly<Record<string, Documented>> = {
   end: { description: 'Only care up to this date', schema: { type: 'string', format: 'date' } },
   mode: { description: 'What is asked of the interaction', schema: text },
   profile: { description: 'Canonical URL of a profile to check against', schema: text },
+  identifier: { description: 'Of the patient: system|value', schema: text, example: 'https://example.org/mrn|1' },
+  graph: { description: 'Canonical URL of a GraphDefinition; none is known', schema: text },
   source: { description: 'Where the file came from', schema: text },
   force: {
     description: 'Import although the file contradicts what is known of the patient',

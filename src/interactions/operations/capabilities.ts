@@ -148,6 +148,7 @@ function isOperationOn({ path }: Route, type: string): boolean {
 const definitions: Readonly<Record<string, string>> = {
   $validate: 'http://hl7.org/fhir/OperationDefinition/Resource-validate',
   $everything: 'http://hl7.org/fhir/OperationDefinition/Patient-everything',
+  $summary: 'http://hl7.org/fhir/uv/ips/OperationDefinition/summary',
   $ingest: 'urn:kinhold:operation:patient-ingest',
   $merge: 'http://hl7.org/fhir/OperationDefinition/Patient-merge',
   $unmerge: 'urn:kinhold:operation:patient-unmerge',

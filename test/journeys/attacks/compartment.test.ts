@@ -156,6 +156,8 @@ const reading: readonly (readonly [name: string, sent: Sent])[] = [
   ['A27 everything of Bruno', get('/Patient/bruno/$everything')],
   ['A27 everything', get('/Patient/$everything')],
   ['A27 everything of a type', get('/Patient/bruno/$everything?_type=Observation')],
+  ['A27 summary of Bruno', get('/Patient/bruno/$summary')],
+  ['A27 summary by his identifier', get('/Patient/$summary?identifier=bruno')],
   ['A34 export', get('/$export')],
   ['A34 export of patients', get('/Patient/$export')],
   ['A35 export of a group', get('/Group/g/$export')],

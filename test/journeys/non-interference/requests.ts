@@ -145,6 +145,12 @@ const everything: Draw = dice => {
   return { method: 'GET', url: `${path}/$everything${query([...page(dice), types])}` }
 }
 
+const summary: Draw = dice => {
+  if (dice.maybe(60)) return { method: 'GET', url: `/Patient/${anyPatient(dice)}/$summary` }
+  const identifier = `http://example.org/mrn|${dice.pick(persons)}-${dice.below(4)}`
+  return { method: 'GET', url: `/Patient/$summary${query([dice.maybe(60) ? ['identifier', identifier] : undefined])}` }
+}
+
 const create: Draw = dice => {
   const type = writable(dice)
   const ifNoneExist = dice.maybe(35) ? { 'if-none-exist': drawCondition(dice, type) } : {}
@@ -233,6 +239,7 @@ const single: readonly (readonly [number, Draw])[] = [
   [10, searchSystem],
   [10, searchCompartment],
   [5, everything],
+  [2, summary],
   [9, create],
   [14, update],
   [6, updateConditionally],

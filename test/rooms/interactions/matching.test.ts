@@ -32,6 +32,8 @@ describe('the catalogue – https://hl7.org/fhir/R4/http.html#summary', () => {
     ['POST', '/Patient/1/Observation/_search', 'search-compartment', { id: '1', type: 'Observation' }],
     ['GET', '/Patient/1/$everything', '$everything', { id: '1' }],
     ['GET', '/Patient/$everything', '$everything', {}],
+    ['GET', '/Patient/1/$summary', '$summary', { id: '1' }],
+    ['GET', '/Patient/$summary', '$summary', {}],
     ['POST', '/Patient/1/$ingest', '$ingest', { id: '1' }],
     ['GET', '/$job/abc', '$job', { job: 'abc' }],
     ['POST', '/Observation/$validate', '$validate', { type: 'Observation' }],

@@ -85,7 +85,15 @@ describe('metadata – https://hl7.org/fhir/R4/http.html#capabilities', () => {
 
   it('names the operations of a type and how to get a token', () => {
     const operations = (type: string) => ofType(type).operation.map((operation: { name: string }) => operation.name)
-    expect(operations('Patient').sort()).toEqual(['everything', 'ingest', 'merge', 'purge', 'unmerge', 'validate'])
+    expect(operations('Patient').sort()).toEqual([
+      'everything',
+      'ingest',
+      'merge',
+      'purge',
+      'summary',
+      'unmerge',
+      'validate',
+    ])
     expect(operations('Observation')).toEqual(['validate'])
     expect(rest().security.extension[0].extension).toEqual([
       { url: 'token', valueUri: 'http://127.0.0.1:8080/auth/token' },
