@@ -14,6 +14,7 @@ COPY --from=install /app/node_modules ./node_modules
 COPY package.json ./
 COPY src ./src
 COPY profiles ./profiles
+COPY terminology ./terminology
 COPY mappings ./mappings
 COPY samples ./samples
 RUN mkdir /data /keys && chown node:node /data /keys && chmod 700 /data /keys

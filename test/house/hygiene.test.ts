@@ -12,7 +12,7 @@ function placesOf(found: readonly Found[], what: string): string[] {
 
 /** What is written by hand and committed; the cases are other people's texts, and this file names what it forbids. */
 function handwritten(): readonly string[] {
-  const texts = ['src', 'test', 'profiles', 'mappings', '.ci'].flatMap(folder => filesUnder(folder))
+  const texts = ['src', 'test', 'profiles', 'terminology', 'mappings', '.ci'].flatMap(folder => filesUnder(folder))
   const top = filesUnder('.').filter(path => !path.includes('/') && path !== 'package-lock.json')
   return [...texts, ...top].filter(
     path => isText(path) && !path.startsWith('test/cases/') && !path.startsWith('test/house/hygiene'),
