@@ -1,8 +1,35 @@
 /**
- * terminology – what codes and units mean: UCUM units as numbers of base units, and the form of LOINC numbers.
- * It must never know: resources of a patient, searches, stores.
- * The one idea: two quantities are comparable when their canonical units are the same text.
- * Its data: the tables inside @lhncbc/ucum-lhc. Decisions: README.md beside this file.
+ * terminology – what codes and units mean: code systems, value sets, concept maps, UCUM units as numbers of base units.
+ * It must never know: resources of a patient, searches, stores, grants; whose a definition is that it is handed.
+ * The one idea: a value set is a question asked of one code; an expansion asks it of every code that might belong.
+ * Its data: terminology/, read line by line; the tables inside @lhncbc/ucum-lhc. Decisions: README.md beside this file.
  */
+export {
+  builtInCanonicals,
+  builtInCodeSystem,
+  builtInConceptMap,
+  builtInValueSet,
+  isMember,
+  type TerminologyType,
+} from './built-in.ts'
+export {
+  type CodeSystemDefinition,
+  type CodingFact,
+  type ConceptMapDefinition,
+  type ConceptProperty,
+  type DependencyDefinition,
+  type Designation,
+  type IncludeDefinition,
+  joinCanonical,
+  splitCanonical,
+  type ValueSetDefinition,
+} from './definitions.ts'
+export { displayIn, isNameOf } from './displays.ts'
 export { isLoincWellFormed } from './loinc.ts'
+export { isBetween, isTranslated, type Translation, translate } from './maps/translate.ts'
+export { type Expansion, type ExpansionRequest, expand } from './sets/expand.ts'
+export { filterOperators } from './sets/filters.ts'
+export { type Definitions, type Finding, type Member, Membership, type Versions, versionOf } from './sets/membership.ts'
+export { type CodeSystem, type Concept, isHeld, readCodeSystem, subsumes } from './systems/code-system.ts'
+export { textOf } from './systems/properties.ts'
 export { type CanonicalUnit, canonicalUnit, isUcum } from './ucum.ts'

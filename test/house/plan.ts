@@ -78,6 +78,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   pino: ['kernel'],
   'prom-client': ['http'],
   'rate-limiter-flexible': ['http', 'main'],
+  re2js: ['terminology'],
   saxes: ['ingest'],
   'stream-json': ['ingest'],
   'swagger-ui-express': ['http'],
