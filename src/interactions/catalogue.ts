@@ -17,7 +17,45 @@ import { read, vread } from './rest/read.ts'
 import { update, updateConditionally } from './rest/update.ts'
 import { searchCompartment } from './search/compartment-search.ts'
 import { search } from './search/search.ts'
+import { type Forms, queryNames } from './terminology/asked.ts'
+import { expandForms, expandValueSet } from './terminology/expand.ts'
+import { lookup, lookupForms } from './terminology/lookup.ts'
+import { subsumesForms, subsumption } from './terminology/subsumes.ts'
+import { translateCode, translateForms } from './terminology/translate.ts'
+import {
+  validateInCodeSystem,
+  validateInCodeSystemForms,
+  validateInValueSet,
+  validateInValueSetForms,
+} from './terminology/validate-code.ts'
 import type { Route } from './types.ts'
+
+/** Operations of terminology are asked in four ways, or two where there is no single resource to ask. */
+function ofTerminology(
+  row: Pick<Route, 'path' | 'interaction' | 'summary' | 'handler'>,
+  forms: Forms,
+): readonly Route[] {
+  const shared = { ...row, verb: 'none', query: queryNames(forms) } as const
+  return [
+    { ...shared, method: 'GET' },
+    { ...shared, method: 'POST', bodyOptional: true, summary: `${row.summary}, asked by Parameters` },
+  ]
+}
+
+// biome-ignore format: a table is read by its columns
+const terminology: readonly Route[] = [
+  ...ofTerminology({ path: '/CodeSystem/$lookup', interaction: '$lookup', summary: 'What is known of a code', handler: lookup }, lookupForms),
+  ...ofTerminology({ path: '/CodeSystem/$validate-code', interaction: '$validate-code', summary: 'Whether a code is in a code system', handler: validateInCodeSystem }, validateInCodeSystemForms),
+  ...ofTerminology({ path: '/CodeSystem/:id/$validate-code', interaction: '$validate-code', summary: 'Whether a code is in this code system', handler: validateInCodeSystem }, validateInCodeSystemForms),
+  ...ofTerminology({ path: '/CodeSystem/$subsumes', interaction: '$subsumes', summary: 'How two codes stand to each other', handler: subsumption }, subsumesForms),
+  ...ofTerminology({ path: '/CodeSystem/:id/$subsumes', interaction: '$subsumes', summary: 'How two codes of this code system stand to each other', handler: subsumption }, subsumesForms),
+  ...ofTerminology({ path: '/ValueSet/$expand', interaction: '$expand', summary: 'The codes of a value set', handler: expandValueSet }, expandForms),
+  ...ofTerminology({ path: '/ValueSet/:id/$expand', interaction: '$expand', summary: 'The codes of this value set', handler: expandValueSet }, expandForms),
+  ...ofTerminology({ path: '/ValueSet/$validate-code', interaction: '$validate-code', summary: 'Whether a code is in a value set', handler: validateInValueSet }, validateInValueSetForms),
+  ...ofTerminology({ path: '/ValueSet/:id/$validate-code', interaction: '$validate-code', summary: 'Whether a code is in this value set', handler: validateInValueSet }, validateInValueSetForms),
+  ...ofTerminology({ path: '/ConceptMap/$translate', interaction: '$translate', summary: 'A code in another system', handler: translateCode }, translateForms),
+  ...ofTerminology({ path: '/ConceptMap/:id/$translate', interaction: '$translate', summary: 'A code in another system, by this map', handler: translateCode }, translateForms),
+]
 
 const subset = ['_summary', '_elements'] as const
 const page = ['_count', '_since', '_cursor'] as const
@@ -28,7 +66,7 @@ const file = 'application/octet-stream'
 /** All but the Bundle of interactions itself: these may stand in a Bundle's entries. Where two fit, the earlier answers. */
 // biome-ignore format: a table is read by its columns
 const single: readonly Route[] = [
-  { method: 'GET', path: '/metadata', interaction: 'capabilities', verb: 'none', public: true, query: ['mode'], summary: 'What this server can do (CapabilityStatement)', handler: capabilities(() => catalogue) },
+  { method: 'GET', path: '/metadata', interaction: 'capabilities', verb: 'none', public: true, query: ['mode'], summary: 'What this server can do (CapabilityStatement, or TerminologyCapabilities)', handler: capabilities(() => catalogue) },
   { method: 'GET', path: '/.well-known/smart-configuration', interaction: 'smart-configuration', verb: 'none', public: true, produces: json, summary: 'Where and how to ask for access (SMART App Launch)', handler: smartConfiguration },
 
   { method: 'GET', path: '/', interaction: 'search-system', verb: 'none', query: 'search', summary: 'Search several types at once: those of _type, or all', handler: search },
@@ -55,6 +93,8 @@ const single: readonly Route[] = [
   { method: 'POST', path: '/:type/$validate', interaction: '$validate', verb: 'none', query: validateParameters, summary: 'Check a resource without storing it', handler: validate },
   { method: 'GET', path: '/:type/:id/$validate', interaction: '$validate', verb: 'r', query: validateParameters, summary: 'Check a stored resource', handler: validateStored },
   { method: 'POST', path: '/:type/:id/$validate', interaction: '$validate', verb: 'r', query: validateParameters, bodyOptional: true, summary: 'Check what would replace a stored resource, or what is stored', handler: validateStored },
+
+  ...terminology,
 
   { method: 'GET', path: '/Patient/:id/*', interaction: 'search-compartment', verb: 'none', query: 'search', summary: "Search all of one patient's compartment", handler: searchCompartment },
   { method: 'GET', path: '/Patient/:id/:type', interaction: 'search-compartment', verb: 's', query: 'search', summary: "Search one type in one patient's compartment", handler: searchCompartment },

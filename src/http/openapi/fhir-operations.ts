@@ -113,7 +113,8 @@ function searchParameter({ name, type, example }: NamedParameter & { readonly ex
 const condition = { name: '_id', type: 'token; at least one search parameter is needed', example: 'example' } as const
 
 function queryOf(route: Route, capability: TypeCapability | undefined): readonly Node[] {
-  if (route.query !== 'search') return queryParameters([...(route.query ?? []), '_format', '_pretty'].filter(isNew))
+  if (route.query !== 'search')
+    return queryParameters([...(route.query ?? []), '_format', '_pretty'].filter(isNew), route.path)
   if (route.consumes === form) return []
   const isSearch = route.method === 'GET'
   const controls = isSearch ? searchControls : ['_format', '_pretty']

@@ -40,7 +40,40 @@ const inQuery: Readonly<Record<string, Documented>> = {
   profile: { description: 'Canonical URL of a profile to check against', schema: text },
   identifier: { description: 'Of the patient: system|value', schema: text, example: 'https://example.org/mrn|1' },
   graph: { description: 'Canonical URL of a GraphDefinition; none is known', schema: text },
-  source: { description: 'Where the file came from', schema: text },
+  source: { description: 'Where a file came from, or the value set of a code', schema: text },
+  valueSetVersion: { description: 'Version of the value set', schema: text },
+  conceptMapVersion: { description: 'Version of the concept map', schema: text },
+  system: {
+    description: 'URL of the code system of the code',
+    schema: text,
+    example: 'http://hl7.org/fhir/administrative-gender',
+  },
+  version: { description: 'Version of the code system', schema: text },
+  systemVersion: { description: 'Version of the code system', schema: text },
+  code: { description: 'The code', schema: text, example: 'female' },
+  codeA: { description: 'One code', schema: text, example: 'female' },
+  codeB: { description: 'The other code', schema: text, example: 'male' },
+  display: { description: 'A display that is to be one of the names of the code', schema: text },
+  displayLanguage: { description: 'Language of displays, as Accept-Language has it', schema: text, example: 'de-CH' },
+  property: { description: 'A property that is to be told; all of them unless given', schema: text },
+  abstract: { description: 'Whether codes that only group others will do', schema: oneOf('true', 'false') },
+  filter: { description: 'Words that begin words of a display or the code', schema: text },
+  offset: { description: 'How many codes come before the page', schema: wholeNumber },
+  count: { description: 'Codes on the page; 0 only tells how many there are', schema: wholeNumber },
+  includeDesignations: { description: 'Also the other names of codes', schema: oneOf('true', 'false') },
+  designation: { description: 'Only designations of this language or use, system|code', schema: text },
+  includeDefinition: { description: 'Also how the value set is composed', schema: oneOf('true', 'false') },
+  activeOnly: { description: 'Without codes that are not in use any more', schema: oneOf('true', 'false') },
+  excludeNested: { description: 'Expansions are flat in any case', schema: oneOf('true', 'false') },
+  excludeNotForUI: { description: 'Without codes that only group others', schema: oneOf('true', 'false') },
+  excludePostCoordinated: { description: 'No codes are composed in any case', schema: oneOf('true', 'false') },
+  'exclude-system': { description: 'A code system whose codes are left out, with or without |version', schema: text },
+  'system-version': { description: 'system|version that counts where none is named', schema: text },
+  'check-system-version': { description: 'system|version that must be the one that is named', schema: text },
+  'force-system-version': { description: 'system|version that counts whatever is named', schema: text },
+  target: { description: 'Canonical URL of the value set in which a translation is sought', schema: text },
+  targetsystem: { description: 'URL of the code system in which a translation is sought', schema: text },
+  reverse: { description: 'From targets back to sources', schema: oneOf('true', 'false') },
   force: {
     description: 'Import although the file contradicts what is known of the patient',
     schema: oneOf('true', 'false'),
@@ -114,12 +147,30 @@ export function pathParameters(path: string): readonly Node[] {
   return [...path.matchAll(/:([a-z]+)/gi)].map(([, name = '']) => ref('parameters', componentName(name, 'path')))
 }
 
-/** Query parameters by name; one without a row of its own is a text. */
-export function queryParameters(names: readonly string[]): readonly Node[] {
+/** Canonical URLs of definitions that every house has, by type. */
+const canonicals: Readonly<Record<string, string>> = {
+  CodeSystem: 'http://hl7.org/fhir/administrative-gender',
+  ValueSet: 'http://hl7.org/fhir/ValueSet/administrative-gender',
+  ConceptMap: 'http://hl7.org/fhir/ConceptMap/cm-administrative-gender-v3',
+}
+
+function url(path: string): Node {
+  const [, type = ''] = path.split('/')
+  return parameter('url', 'query', {
+    description: `Canonical URL of a ${type}`,
+    schema: text,
+    example: canonicals[type],
+  })
+}
+
+/** Query parameters by name; one without a row of its own is a text. `path` tells of what type a `url` is. */
+export function queryParameters(names: readonly string[], path = ''): readonly Node[] {
   return names.map(name =>
-    Object.hasOwn(inQuery, name)
-      ? ref('parameters', componentName(name, 'query'))
-      : { name, in: 'query', schema: { type: 'string' } },
+    path !== '' && name === 'url'
+      ? url(path)
+      : Object.hasOwn(inQuery, name)
+        ? ref('parameters', componentName(name, 'query'))
+        : { name, in: 'query', schema: { type: 'string' } },
   )
 }
 

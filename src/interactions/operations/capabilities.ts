@@ -2,6 +2,7 @@ import { resourceTypes, toInstant } from '#fhir'
 import { isProblem, Problem } from '#kernel'
 import { parseCriterion, searchParametersOf } from '#search'
 import { isRefused } from '../match.ts'
+import { terminologyCapabilities } from '../terminology/terminology-capabilities.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms, Route } from '../types.ts'
 
 type Statement = { readonly [element: string]: unknown }
@@ -14,23 +15,37 @@ type Statement = { readonly [element: string]: unknown }
  * @see https://hl7.org/fhir/R4/http.html#capabilities
  */
 export function capabilities(routes: () => readonly Route[]): Route['handler'] {
-  const printed = new WeakMap<Rooms, Buffer>()
+  const statements: Readonly<Record<string, (request: FhirRequest, rooms: Rooms) => Statement>> = {
+    full: ({ baseUrl }, rooms) => capabilityStatement(routes(), baseUrl, rooms),
+    terminology: ({ baseUrl }, rooms) => terminologyCapabilities(baseUrl, rooms),
+  }
+  const printed = new WeakMap<Rooms, Map<string, Buffer>>()
   return async (request: FhirRequest, _params: PathParams, rooms: Rooms): Promise<FhirResponse> => {
-    const mode = request.query.get('mode')
-    if (mode !== null && mode !== 'full' && mode !== 'normative')
-      throw new Problem(
-        'unsupported',
-        'capabilities.mode-unsupported',
-        'metadata knows the modes full and normative.',
-        {
-          expression: 'mode',
-        },
-      )
-    const body =
-      printed.get(rooms) ?? Buffer.from(JSON.stringify(capabilityStatement(routes(), request.baseUrl, rooms)))
-    printed.set(rooms, body)
+    const mode = modes.get(request.query.get('mode') ?? 'full')
+    const state = mode === undefined ? undefined : statements[mode]
+    if (mode === undefined || state === undefined) throw unknownMode()
+    const known = printed.get(rooms) ?? new Map<string, Buffer>()
+    printed.set(rooms, known)
+    const body = known.get(mode) ?? Buffer.from(JSON.stringify(state(request, rooms)))
+    known.set(mode, body)
     return { status: 200, headers: {}, body }
   }
+}
+
+/** Everything here is as R4 has it normatively or not: the two modes tell the same. */
+const modes: ReadonlyMap<string, string> = new Map([
+  ['full', 'full'],
+  ['normative', 'full'],
+  ['terminology', 'terminology'],
+])
+
+function unknownMode(): Problem {
+  return new Problem(
+    'unsupported',
+    'capabilities.mode-unsupported',
+    'metadata knows the modes full, normative and terminology.',
+    { expression: 'mode' },
+  )
 }
 
 function capabilityStatement(routes: readonly Route[], baseUrl: string, rooms: Rooms): Statement {
@@ -51,9 +66,7 @@ function capabilityStatement(routes: readonly Route[], baseUrl: string, rooms: R
         resource: resourceTypes.map(type => resourceCapability(type, routes, baseUrl)),
         interaction: systemInteractions(routes),
         searchParam: [{ name: '_type', type: 'special', documentation: 'The types to search; all unless given.' }],
-        operation: operations(
-          routes.filter(route => !route.path.startsWith('/:type') && !route.path.startsWith('/Patient')),
-        ),
+        operation: operations(routes.filter(route => isOfNoType(route))),
         compartment: ['http://hl7.org/fhir/CompartmentDefinition/patient'],
       },
     ].map(withoutEmpty),
@@ -140,6 +153,11 @@ function isAnswered(type: string, name: string, baseUrl: string): boolean {
 /** No Subscription is taken whose messages could not be sent. */
 const notYet: Readonly<Record<string, ReadonlySet<string>>> = { Subscription: new Set(['c', 'u']) }
 
+/** `$review`, but not `Patient/$everything`. */
+function isOfNoType({ path }: Route): boolean {
+  return !/^\/(?::type|[A-Z])/.test(path)
+}
+
 function isOperationOn({ path }: Route, type: string): boolean {
   return path.startsWith('/:type') || path.startsWith(`/${type}/`)
 }
@@ -156,9 +174,21 @@ const definitions: Readonly<Record<string, string>> = {
   $purge: 'urn:kinhold:operation:patient-purge',
 }
 
+const terminologyTypes: ReadonlySet<string> = new Set(['CodeSystem', 'ValueSet', 'ConceptMap'])
+
 function operations(routes: readonly Route[]): readonly Statement[] {
-  const names = new Set(routes.map(route => route.interaction).filter(name => Object.hasOwn(definitions, name)))
-  return [...names].map(name => ({ name: name.slice(1), definition: definitions[name] }))
+  const offered = new Map(routes.map(({ interaction, path }) => [interaction, definitionOf(interaction, path)]))
+  return [...offered].flatMap(([name, definition]) =>
+    definition === undefined ? [] : [{ name: name.slice(1), definition }],
+  )
+}
+
+/** `$validate-code` is defined for two types, each by its own page. */
+function definitionOf(interaction: string, path: string): string | undefined {
+  const [, type = ''] = path.split('/')
+  if (terminologyTypes.has(type) && interaction.startsWith('$'))
+    return `http://hl7.org/fhir/OperationDefinition/${type}-${interaction.slice(1)}`
+  return Object.hasOwn(definitions, interaction) ? definitions[interaction] : undefined
 }
 
 function systemInteractions(routes: readonly Route[]): readonly Statement[] {

@@ -101,7 +101,7 @@ describe('metadata – https://hl7.org/fhir/R4/http.html#capabilities', () => {
   })
 
   it('refuses modes it does not have', async () => {
-    expect(codeOf(await house.ask('GET', '/metadata?mode=terminology'))).toBe('capabilities.mode-unsupported')
+    expect(codeOf(await house.ask('GET', '/metadata?mode=constructor'))).toBe('capabilities.mode-unsupported')
     expect((await house.ask('GET', '/metadata?mode=full')).status).toBe(200)
   })
 })

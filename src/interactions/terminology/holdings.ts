@@ -1,0 +1,179 @@
+import { type Grant, homeInReach, permits, restrict } from '#access'
+import { parseSentJson, toResource } from '#fhir'
+import { giveWay, inSlices } from '#kernel'
+import type { Reader, Stored } from '#record'
+import { parseQuery } from '#search'
+import {
+  builtInCanonicals,
+  builtInCodeSystem,
+  builtInConceptMap,
+  builtInValueSet,
+  type CodeSystem,
+  type CodeSystemDefinition,
+  type ConceptMapDefinition,
+  type Definitions,
+  type IncludeDefinition,
+  isHeld,
+  joinCanonical,
+  readCodeSystem,
+  splitCanonical,
+  type TerminologyType,
+  type ValueSetDefinition,
+  type Versions,
+  versionOf,
+} from '#terminology'
+import type { GrantedRequest, Rooms } from '../types.ts'
+
+/**
+ * What words mean for whoever asks: R4's own definitions first, then those that are kept on this server. Of these only what the
+ * caller may read and search, and what the caller's own account made or what is everybody's: what a code means to one family must
+ * not depend on what another one wrote under the same url.
+ */
+export class Holdings {
+  readonly #grant: Grant
+  readonly #reader: Reader
+  readonly #baseUrl: string
+  readonly #found = new Map<string, Promise<unknown>>()
+
+  constructor({ grant, baseUrl }: GrantedRequest, { record }: Rooms) {
+    this.#grant = grant
+    this.#reader = record.reader(grant)
+    this.#baseUrl = baseUrl
+  }
+
+  /** One that is kept here, by its id. @throws Problem as `Reader.read` */
+  async read(type: TerminologyType, id: string): Promise<unknown> {
+    return definitionOf(await this.#reader.read(type, id))
+  }
+
+  codeSystem(canonical: string): Promise<CodeSystem | undefined> {
+    return this.#once(`CodeSystem ${canonical}`, async () => {
+      const known = builtInCodeSystem(canonical)
+      if (known !== undefined) return known
+      for (const stored of await this.#stored('CodeSystem', canonical)) {
+        const definition = (await definitionOf(stored)) as CodeSystemDefinition
+        if (isHeld(definition)) return inSlices(readCodeSystem(definition))
+      }
+      return undefined
+    })
+  }
+
+  valueSet(canonical: string): Promise<ValueSetDefinition | undefined> {
+    return this.#once(`ValueSet ${canonical}`, async () => {
+      const known = builtInValueSet(canonical) ?? implicitValueSet(canonical)
+      return known ?? ((await this.#newest('ValueSet', canonical)) as ValueSetDefinition | undefined)
+    })
+  }
+
+  conceptMap(canonical: string): Promise<ConceptMapDefinition | undefined> {
+    return this.#once(`ConceptMap ${canonical}`, async () => {
+      const known = builtInConceptMap(canonical)
+      return known ?? ((await this.#newest('ConceptMap', canonical)) as ConceptMapDefinition | undefined)
+    })
+  }
+
+  /** All maps that lead from a code system, or to it. */
+  async conceptMapsOf(end: 'source' | 'target', system: string): Promise<readonly ConceptMapDefinition[]> {
+    const own = builtInCanonicals('ConceptMap').flatMap(canonical => builtInConceptMap(canonical) ?? [])
+    const kept = await this.#search('ConceptMap', { [`${end}-system`]: system })
+    const maps = [...own]
+    for (const stored of kept) maps.push((await definitionOf(stored)) as ConceptMapDefinition)
+    return maps.filter(({ group = [] }) => group.some(each => each[end] === system))
+  }
+
+  #once<T>(key: string, find: () => Promise<T>): Promise<T> {
+    const known = this.#found.get(key)
+    if (known !== undefined) return known as Promise<T>
+    const found = find()
+    this.#found.set(key, found)
+    return found
+  }
+
+  async #newest(type: TerminologyType, canonical: string): Promise<unknown> {
+    const [first] = await this.#stored(type, canonical)
+    return first === undefined ? undefined : definitionOf(first)
+  }
+
+  /** Those of a url, and of a version where one is named, the latest first. */
+  async #stored(type: TerminologyType, canonical: string): Promise<readonly Stored[]> {
+    const { url, version } = splitCanonical(canonical)
+    const found = await this.#search(type, { url, ...(version === undefined ? {} : { version }) })
+    return found.toSorted((one, other) => other.lastUpdatedMs - one.lastUpdatedMs)
+  }
+
+  /** Without the right to search a type nothing of it takes part; built-in definitions do. */
+  async #search(type: TerminologyType, criteria: { readonly [name: string]: string }): Promise<readonly Stored[]> {
+    if (!permits(this.#grant, 's', type)) return []
+    const escaped = Object.entries(criteria).map(([name, value]) => [name, value.replace(/[\\,|$]/g, String.raw`\$&`)])
+    const params = new URLSearchParams([...escaped, ['_count', '200']])
+    const query = restrict(parseQuery(type, params, { baseUrl: this.#baseUrl }), this.#grant)
+    const found: Stored[] = []
+    let cursor: string | undefined
+    do {
+      const page = await this.#reader.search(query, cursor)
+      found.push(...page.matches.filter(stored => isOurs(stored, this.#grant)))
+      cursor = page.next
+    } while (cursor !== undefined)
+    return found
+  }
+}
+
+/** What no account made is everybody's; who reaches all households takes from all of them. */
+function isOurs({ creator }: Stored, grant: Grant): boolean {
+  return creator === undefined || creator === grant.account || homeInReach(grant) === 'all'
+}
+
+async function definitionOf({ json }: Stored): Promise<unknown> {
+  return toResource(await parseSentJson(json))
+}
+
+/**
+ * Value sets of SNOMED CT that a url alone defines: all concepts, or those below one.
+ *
+ * @see https://hl7.org/fhir/R4/snomedct.html#implicit
+ */
+function implicitValueSet(canonical: string): ValueSetDefinition | undefined {
+  const [, system, , root] = /^(http:\/\/snomed\.info\/sct)\?fhir_vs(=isa\/(\d{6,18}))?$/.exec(canonical) ?? []
+  if (system === undefined) return undefined
+  const filter = root === undefined ? {} : { filter: [{ property: 'concept', op: 'is-a', value: root }] }
+  return { resourceType: 'ValueSet', url: canonical, status: 'active', compose: { include: [{ system, ...filter }] } }
+}
+
+/**
+ * Everything that a value set needs to be judged, fetched before it is: which value sets it names, and theirs, and the code
+ * systems of all of them. What is not found is left out.
+ */
+export async function definitionsFor(
+  valueSet: ValueSetDefinition,
+  holdings: Holdings,
+  versions: Versions,
+): Promise<Definitions> {
+  const codeSystems = new Map<string, CodeSystem | undefined>()
+  const valueSets = new Map<string, ValueSetDefinition | undefined>()
+  const open = [valueSet]
+  for (let next = open.pop(); next !== undefined; next = open.pop())
+    for (const part of partsOf(next)) {
+      for (const canonical of part.valueSet ?? []) {
+        const pause = giveWay()
+        if (pause !== undefined) await pause
+        if (valueSets.has(canonical)) continue
+        const imported = await holdings.valueSet(canonical)
+        valueSets.set(canonical, imported)
+        if (imported !== undefined) open.push(imported)
+      }
+      const system = systemOf(part, versions)
+      if (system !== undefined && !codeSystems.has(system)) codeSystems.set(system, await holdings.codeSystem(system))
+    }
+  return {
+    codeSystem: canonical => codeSystems.get(canonical),
+    valueSet: canonical => valueSets.get(canonical),
+  }
+}
+
+function partsOf({ compose }: ValueSetDefinition): readonly IncludeDefinition[] {
+  return [...(compose?.include ?? []), ...(compose?.exclude ?? [])]
+}
+
+function systemOf(part: IncludeDefinition, versions: Versions): string | undefined {
+  return part.system === undefined ? undefined : joinCanonical(part.system, versionOf(part, versions))
+}
