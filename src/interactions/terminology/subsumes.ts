@@ -1,5 +1,5 @@
 import { Problem } from '#kernel'
-import { type CodeSystem, type CodingFact, subsumes } from '#terminology'
+import { type CodeSystem, type CodingFact, splitCanonical, subsumes } from '#terminology'
 import { granted } from '../perform.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
 import { answerWith } from './answer.ts'
@@ -29,7 +29,7 @@ export async function subsumption(request: FhirRequest, params: PathParams, room
   const [url] = sameOf(asked.text('system'), one.system, other.system)
   const [version] = sameOf(asked.text('version'), one.version, other.version)
   const system = await askedCodeSystem(asked, params, new Holdings(granted(request), rooms), { url, version })
-  sameOf(url, system.url)
+  sameOf(url === undefined ? url : splitCanonical(url).url, system.url)
   return answerWith([
     { name: 'outcome', valueCode: outcomeOf(system, knownIn(system, one.code, 'A'), knownIn(system, other.code, 'B')) },
   ])

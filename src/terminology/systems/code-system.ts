@@ -65,8 +65,7 @@ export function* readCodeSystem(definition: CodeSystemDefinition): Steps<CodeSys
   const drafts = new Map<string, Draft>()
   yield* gather(definition.concept ?? [], undefined, drafts)
   const meaning = meaningOf(definition)
-  for (const [code, draft] of drafts) readLinks(code, draft, drafts, meaning)
-  for (const [code, { parents }] of drafts) for (const parent of parents) drafts.get(parent)?.children.add(code)
+  yield* link(drafts, meaning)
   const concepts = new Map<string, Concept>()
   const isCaseSensitive = definition.caseSensitive !== false
   const keyOf = isCaseSensitive ? (code: string) => code : (code: string) => code.toLowerCase()
@@ -119,6 +118,18 @@ function meaningOf({ property = [] }: CodeSystemDefinition): Meaning {
       .map(({ code, uri = '' }) => [code, uri.slice(standardProperties.length)]),
   )
   return code => standard.get(code) ?? code
+}
+
+function* link(drafts: ReadonlyMap<string, Draft>, meaning: Meaning): Steps<void> {
+  let count = 0
+  for (const [code, draft] of drafts) {
+    readLinks(code, draft, drafts, meaning)
+    if (++count % conceptsAtATime === 0) yield
+  }
+  for (const [code, { parents }] of drafts) {
+    for (const parent of parents) drafts.get(parent)?.children.add(code)
+    if (++count % conceptsAtATime === 0) yield
+  }
 }
 
 function readLinks(code: string, draft: Draft, drafts: ReadonlyMap<string, Draft>, meaning: Meaning): void {

@@ -202,6 +202,8 @@ describe('CodeSystem/$subsumes – https://hl7.org/fhir/R4/codesystem-operation-
       { name: 'codingB', valueCoding: { system: gender, code: 'male' } },
     ])
     expect([unlike.status, codeOf(unlike)]).toEqual([400, 'terminology.systems-differ'])
+    const versioned = await get('/CodeSystem/$subsumes', { system: `${act}|2018-08-12`, codeA: 'IMP', codeB: 'IMP' })
+    expect(told(versioned, 'outcome')).toEqual(['equivalent'])
     const absent = await get('/CodeSystem/$subsumes', { system: act, codeA: 'IMP', codeB: 'nothing' })
     expect([absent.status, codeOf(absent)]).toEqual([404, 'terminology.code-absent'])
     expect(codeOf(await get('/CodeSystem/$subsumes', { system: act, codeA: 'IMP' }))).toBe('terminology.code-unnamed')
