@@ -1,5 +1,5 @@
 import { mapLinks, mapReferences, parseReference, type Resource } from '#fhir'
-import { Problem } from '#kernel'
+import { Problem, type Steps } from '#kernel'
 import type { Planned } from './transaction-plan.ts'
 
 /** What the texts that stand for resources of the Bundle are to be replaced with. */
@@ -34,9 +34,10 @@ export interface ReferencePlace {
 }
 
 /** The conditional references (`Type?query`) of all resources that will be written, each with the first place it stands at. */
-export function conditionalReferences(entries: readonly Planned[]): ReadonlyMap<string, ReferencePlace> {
+export function* conditionalReferences(entries: readonly Planned[]): Steps<ReadonlyMap<string, ReferencePlace>> {
   const places = new Map<string, ReferencePlace>()
   for (const { resource, index } of entries) {
+    yield
     if (resource === undefined) continue
     mapReferences(resource, (text, path) => {
       if (text.includes('?') && !places.has(text) && parseReference(text).kind === 'conditional')

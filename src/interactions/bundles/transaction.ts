@@ -1,5 +1,5 @@
 import { operationOutcome, parseReference, parseResource, printJson, problemTable, type Resource } from '#fhir'
-import { giveWay, isProblem, Problem, spend } from '#kernel'
+import { giveWay, inSlices, isProblem, Problem, spend } from '#kernel'
 import type { Staged, Stored, Txn } from '#record'
 import { checkReferences } from '#validation'
 import { authorise, perform } from '../perform.ts'
@@ -39,7 +39,7 @@ export const transaction: BundleInteraction = async (given, bundle, matcher, roo
     entries.push(await forEntry(index, () => checkEntry(planEntry(parseEntry(entry, index, bundle, matcher)), rooms)))
     await giveWay()
   }
-  const conditional = conditionalReferences(entries)
+  const conditional = await inSlices(conditionalReferences(entries))
   const mayRepeat = conditional.size > 0 || entries.some(entry => entry.criteria !== undefined)
   const writes = await rooms.record.writer(bundle.grant).transact(async txn => {
     const run: Run = { txn, bundle, conditional, copies: mayRepeat }
@@ -89,6 +89,7 @@ type Write =
 async function writeAll(entries: readonly Planned[], run: Run): Promise<ReadonlyMap<Planned, Write>> {
   const found = await findAll(entries, run)
   const identities = identitiesOf(entries, found)
+  await giveWay()
   const links = linksOf(identities)
   await resolveConditional(links, run)
   const linked = await linkAll(identities, links, run)

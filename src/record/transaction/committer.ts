@@ -62,9 +62,14 @@ export class Committer {
   async commit(txn: Transaction, grant: Grant): Promise<boolean> {
     if (txn.isEmpty) return true
     const work = draftsByLedger(txn.staged)
+    const pause = isLong(work) ? giveWay : () => undefined
+    await pause()
     for (const [ledger, drafts] of await this.#auditWork(txn, grant)) work.set(ledger, drafts)
+    await pause()
     const drafts = await txn.documentDrafts()
+    await pause()
     if (await isOutrun(obstacle(txn, this.#reach))) return false
+    await pause()
     await txn.keepKeys()
     // Last, so that nobody has written these documents between the look at them and the commit.
     let documents = await this.#documents.prepare(drafts)

@@ -1,6 +1,7 @@
-import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs'
+import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
 import { Problem } from '#kernel'
 import { toProblem } from './failures.ts'
 import { checkSqliteFloor } from './floor.ts'
@@ -42,6 +43,8 @@ const settings = `
   PRAGMA wal_autocheckpoint = 4000;
   PRAGMA journal_size_limit = 67108864;
 `
+
+const options = { allowExtension: false, enableForeignKeyConstraints: false }
 
 // SQLite gives the log beside the file the file's own mode, so it must be right before SQLite first opens it.
 function createPrivately(path: string): void {
@@ -90,7 +93,7 @@ export async function openDatabase(path: string, schema: Schema, waitMs: number,
   let database: DatabaseSync | undefined
   try {
     createPrivately(path)
-    const opened = new DatabaseSync(path, { allowExtension: false, enableForeignKeyConstraints: false })
+    const opened = new DatabaseSync(path, options)
     database = opened
     checkSqliteFloor(String(opened.prepare('SELECT sqlite_version() AS version').get()?.version))
     // Before the file is first read: only then does SQLite take the lock that keeps everybody else out.
@@ -104,5 +107,29 @@ export async function openDatabase(path: string, schema: Schema, waitMs: number,
   } catch (error) {
     database?.close()
     throw toProblem(error)
+  }
+}
+
+/** Which file it is that lies there. @throws whatever the file system says */
+export function fileAt(path: string): string {
+  const { dev, ino } = statSync(path, { bigint: true })
+  return `${dev} ${ino}`
+}
+
+/**
+ * Another connection to a file that this process has open. It is not made if it is not there any more.
+ *
+ * @throws whatever SQLite throws
+ */
+export async function connect(path: string, waitMs: number): Promise<OpenDatabase> {
+  const place = pathToFileURL(path)
+  place.searchParams.set('mode', 'rw')
+  const database = new DatabaseSync(place, options)
+  try {
+    await untilFree(() => database.exec(settings), waitMs)
+    return { database, transactions: new Transactions(database, waitMs) }
+  } catch (error) {
+    database.close()
+    throw error
   }
 }

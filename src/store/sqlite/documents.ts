@@ -52,6 +52,9 @@ export class Documents {
   #dataVersion: number | undefined
   #othersMark = 0
   #markedTurn = 0
+  /** Whether another connection of this process writes, and whether anybody has. */
+  #apart = false
+  #unclear = false
 
   constructor(database: DatabaseSync) {
     this.#statements = prepareAll(database, sql)
@@ -79,10 +82,32 @@ export class Documents {
     const dataVersion = this.#readDataVersion()?.[0]
     if (dataVersion !== this.#dataVersion) {
       this.#mark++
-      this.#othersMark++
+      if (this.#apart) this.#unclear = true
+      else this.#othersMark++
     }
     this.#dataVersion = dataVersion
     this.#markedTurn = turn
+  }
+
+  /**
+   * From now on another connection of this process may write, until what is returned is called. SQLite tells nobody who it was: whoever
+   * knows whether nobody else wrote, from before this call until after that one, says so to what that one returns.
+   */
+  parted(turn: number): (turn: number) => (isOurs: boolean) => void {
+    this.#lookAtOthers(turn)
+    this.#apart = true
+    this.#unclear = false
+    return joinedTurn => {
+      try {
+        this.#lookAtOthers(joinedTurn)
+      } finally {
+        this.#apart = false
+      }
+      const moved = this.#unclear
+      return isOurs => {
+        if (moved && !isOurs) this.#othersMark++
+      }
+    }
   }
 
   one(collection: string, key: string, nowMs: number): StoredDocument | undefined {

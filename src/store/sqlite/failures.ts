@@ -33,6 +33,18 @@ function primaryCode(error: unknown): number {
   return (sqliteCode(error) ?? 0) & 0xff
 }
 
+/** What an error is known by, in a form that can go to another thread; `toProblem` takes it for the error. */
+export interface SqliteCodes {
+  readonly code: string | undefined
+  readonly errcode: number | undefined
+}
+
+export function codesOf(error: unknown): SqliteCodes {
+  const origin = error instanceof Problem ? error.cause : error
+  const code = property(origin, 'code')
+  return { code: typeof code === 'string' ? code : undefined, errcode: sqliteCode(origin) }
+}
+
 /** Whether another connection holds the lock, so that the same call may succeed later. */
 export function isBusy(error: unknown): boolean {
   return busyCodes.has(primaryCode(error)) || isProblem(error, 'busy')

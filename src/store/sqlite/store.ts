@@ -2,7 +2,6 @@ import { statSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import { type Clock, isProblem, type Log, type Problem, silentLog, systemClock } from '#kernel'
 import { closedProblem } from '../closed.ts'
-import { Conflict } from '../conflict.ts'
 import type {
   BlobChunk,
   Changes,
@@ -21,15 +20,17 @@ import type {
 } from '../contract.ts'
 import { boundless, type Space } from '../space/space.ts'
 import { type CheckedCommit, checkCommit, checkId16 } from '../well-formed.ts'
+import { applyAll } from './apply.ts'
 import { Blobs, chunksPerBlob } from './blobs.ts'
 import { findFaults, misplacedIn } from './check.ts'
 import { Compartments } from './compartments.ts'
-import { openDatabase, pragmaNumber } from './database.ts'
+import { fileAt, openDatabase, pragmaNumber } from './database.ts'
 import { Documents } from './documents.ts'
 import { CompartmentDrop } from './drop.ts'
 import { Feed } from './feed.ts'
 import { GroupCommit } from './group-commit.ts'
 import { Ledger } from './ledger.ts'
+import { LongCommits } from './long-commits.ts'
 import { seqOf, toRowId } from './row-ids.ts'
 import { storeSchema } from './schema.ts'
 import { Scrub } from './scrub.ts'
@@ -64,6 +65,8 @@ interface Parts {
   readonly segments: Segments
   readonly documents: Documents
   readonly blobs: Blobs
+  /** None where the file is held by one connection alone. */
+  readonly longCommits: LongCommits | undefined
   readonly space: Space
   readonly log: Log
 }
@@ -118,7 +121,9 @@ class SqliteStore implements Store {
 
   async #write(commits: readonly CheckedCommit[]): Promise<readonly CommitResult[]> {
     try {
-      return await this.#parts.transactions.write(() => this.#applyAll(commits))
+      const { longCommits, transactions } = this.#parts
+      const written = longCommits?.isLong(commits) ? await longCommits.write(commits) : undefined
+      return written ?? (await transactions.write(() => applyAll(this.#parts, commits)))
     } catch (error) {
       this.#parts.ledger.forgetHeads()
       throw error
@@ -127,26 +132,6 @@ class SqliteStore implements Store {
 
   #urgently<T>(write: () => T): Promise<T> {
     return this.#parts.space.urgently('data', () => this.#parts.transactions.write(write))
-  }
-
-  #applyAll(commits: readonly CheckedCommit[]): readonly CommitResult[] {
-    const moved = new Set<number>()
-    const results = commits.map(commit => this.#apply(commit, moved))
-    this.#parts.feed.moved(moved)
-    return results
-  }
-
-  // Compared first and written after, so that a lost race leaves nothing to undo for the others in the transaction.
-  #apply(commit: CheckedCommit, moved: Set<number>): CommitResult {
-    const { ledger, documents } = this.#parts
-    const conflict = new Conflict()
-    ledger.compare(commit, conflict)
-    documents.compare(commit.documents, conflict)
-    const lost = conflict.result()
-    if (lost !== undefined) return lost
-    for (const number of ledger.append(commit)) moved.add(number)
-    for (const write of commit.documents) documents.write(write)
-    return { ok: true }
   }
 
   #read<T>(work: (turn: number) => T): T {
@@ -331,6 +316,7 @@ class SqliteStore implements Store {
     this.#closing = true
     await this.#commits.settled()
     await this.#segmentPuts.settled()
+    await this.#parts.longCommits?.close()
     this.#parts.transactions.close()
   }
 }
@@ -350,6 +336,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   const blobs = new Blobs(database, transactions, compartments, { clock, log })
   const swept = await blobs.sweep()
   if (swept > 0) log.info('attachments left half-written by a crash were removed', { room: 'store', count: swept })
+  const documents = new Documents(database)
   return new SqliteStore({
     path,
     database,
@@ -358,8 +345,11 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     ledger: new Ledger(database, compartments),
     feed: new Feed(database, compartments),
     segments: new Segments(database, compartments),
-    documents: new Documents(database),
+    documents,
     blobs,
+    longCommits: options.alone
+      ? undefined
+      : new LongCommits({ path, waitMs, file: fileAt(path) }, { transactions, documents }),
     space,
     log,
   })

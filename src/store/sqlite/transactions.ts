@@ -43,6 +43,8 @@ export class Transactions {
   #isReading = false
   #readSinceMs = 0
   #turn = 0
+  /** While another connection of this process writes. */
+  #elsewhere: Promise<unknown> | undefined
 
   constructor(database: DatabaseSync, waitMs: number) {
     this.#database = database
@@ -58,7 +60,33 @@ export class Transactions {
    * `work` may run again after a lost lock, so its only effects must be on the database.
    */
   write<T>(work: () => T): Promise<T> {
-    return untilFree(() => this.#writeNow(work), this.#waitMs)
+    return this.#alone(() => this.#writeNow(work))
+  }
+
+  /**
+   * Runs `work`, which writes by another connection. Writes by this one wait for it outside SQLite, which would stop the event loop;
+   * reads see what it has written as soon as the promise resolves.
+   */
+  async elsewhere<T>(work: () => Promise<T>): Promise<T> {
+    while (this.#elsewhere !== undefined) await this.#elsewhere
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#elsewhere = promise
+    try {
+      return await work()
+    } finally {
+      this.#endRead()
+      this.#elsewhere = undefined
+      resolve()
+    }
+  }
+
+  /** Does what needs the lock that only one connection has, once it can be had. */
+  async #alone<T>(work: () => T): Promise<T> {
+    while (this.#elsewhere !== undefined) await this.#elsewhere
+    return untilFree(() => {
+      if (this.#elsewhere !== undefined) throw busyProblem()
+      return work()
+    }, this.#waitMs)
   }
 
   #writeNow<T>(work: () => T): T {
@@ -89,6 +117,12 @@ export class Transactions {
     }
   }
 
+  /** The same on a state that no earlier read of this turn has seen. */
+  anew<T>(work: (turn: number) => T): T {
+    this.#endRead()
+    return this.read(work)
+  }
+
   #beginRead(): void {
     const nowMs = performance.now()
     if (this.#isReading && nowMs - this.#readSinceMs < longestReadMs) return
@@ -111,11 +145,11 @@ export class Transactions {
    * @throws Problem `busy` · `store.busy` when a reader or writer in another process stays in the way
    */
   emptyLog(): Promise<void> {
-    return untilFree(() => {
+    return this.#alone(() => {
       this.#endRead()
       const outcome = this.#database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()
       if (outcome?.busy !== 0) throw busyProblem()
-    }, this.#waitMs)
+    })
   }
 
   /**
@@ -126,10 +160,10 @@ export class Transactions {
    */
   async scrub(): Promise<void> {
     try {
-      await untilFree(() => {
+      await this.#alone(() => {
         this.#endRead()
         if (this.#sizeBytes() <= largestRewritten) this.#database.exec('VACUUM')
-      }, this.#waitMs)
+      })
     } finally {
       await this.emptyLog()
     }

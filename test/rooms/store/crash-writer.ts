@@ -1,18 +1,21 @@
 /**
  * Writes to a store until it is killed, and says on standard output what has been acknowledged: `writer count`.
- * Each commit puts three entries into one compartment, one into another, and counts in a document.
+ * Each commit puts as many entries as it was told into one compartment, one into another, and counts in a document.
  */
 import { writeSync } from 'node:fs'
 import { openSqliteStore, type Sealed, type Store } from '#store'
 
 const writers = 6
+const [, , path = '', each = ''] = process.argv
+const entriesEach = Number(each)
 const hex = (letter: string, number: number) => letter + number.toString(16).padStart(31, '0')
 const sealed = new Uint8Array(200).fill(7) as Sealed
 
 function entries(compartment: string, head: number, count: number) {
   return Array.from({ length: count }, (_, index) => {
     const seq = head + 1 + index
-    const locator = compartment.slice(0, 1) + compartment.slice(-7) + seq.toString(16).padStart(24, '0')
+    // Found by its first digits.
+    const locator = seq.toString(16).padStart(8, '0') + compartment.slice(0, 1) + compartment.slice(-23)
     return { compartment, seq, locator, version: 1, sealed }
   })
 }
@@ -23,7 +26,11 @@ async function write(store: Store, writer: number): Promise<void> {
   for (;;) {
     const result = await store.commit({
       appends: [
-        { compartment: record, expectedHead: count * 3, entries: entries(record, count * 3, 3) },
+        {
+          compartment: record,
+          expectedHead: count * entriesEach,
+          entries: entries(record, count * entriesEach, entriesEach),
+        },
         { compartment: audit, expectedHead: count, entries: entries(audit, count, 1) },
       ],
       documents: [{ op: 'put', collection: 'counts', key: hex('c', writer), sealed, ifRevision: count }],
@@ -35,5 +42,5 @@ async function write(store: Store, writer: number): Promise<void> {
   }
 }
 
-const store = await openSqliteStore({ path: process.argv[2] ?? '' })
+const store = await openSqliteStore({ path })
 await Promise.all(Array.from({ length: writers }, (_, writer) => write(store, writer)))
