@@ -218,7 +218,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     // Once it has begun it is finished, whether somebody still waits for it or not.
     shred: patient => withBudget('unbounded', () => maintenance.shred(patient)),
     shredOn: patient => withBudget('unbounded', () => maintenance.shredOn(patient)),
-    verify: () => verifyAll({ store, vault, registry, notes, clock, documentLedger, keystore }),
+    verify: () => verifyAll({ store, vault, documents, registry, notes, clock, documentLedger, keystore }),
     acceptRestore,
     faults: () => housekeeping.faults(),
     checkTrusted: () => notes.checkSound(documentLedger.compartment),

@@ -1,16 +1,39 @@
 import { parseResource, printJson } from '#fhir'
-import { giveWay, toUtf8 } from '#kernel'
+import { giveWay, isProblem, toUtf8 } from '#kernel'
 import type { CompartmentId, Entry, Store } from '#store'
-import type { CompartmentKeys, Vault } from '#vault'
+import type { CompartmentKeys, Documents, Vault } from '#vault'
 import { soundPayload } from '../ledger/ledger-index.ts'
-import { encodePayload, linkOf } from '../ledger/payload.ts'
+import { encodePayload, linkOf, type Payload } from '../ledger/payload.ts'
 import { namesInText } from './asked.ts'
 
 const slice = 500
 
+/** Up to where the texts of searches were taken out of a ledger, by its compartment. */
+export interface Forgotten {
+  readonly untilSeq: number
+}
+
+export const forgottenCollection = 'audit-texts'
+
+/** Of how many entries of a ledger no text is left; 0 also when that cannot be read, which `verify` names. */
+export async function forgottenUntil(documents: Documents, compartment: CompartmentId): Promise<number> {
+  try {
+    return (await documents.get<Forgotten>(forgottenCollection, compartment))?.value.untilSeq ?? 0
+  } catch (error) {
+    if (isProblem(error)) return 0
+    throw error
+  }
+}
+
+/** Whether a record of audit holds the text of a search. */
+export function holdsText({ json }: Payload): boolean {
+  return json.includes('"query":"')
+}
+
 /**
  * Takes the values of searches out of a ledger of audit, since they may name somebody who is erased. Types, parameters, a keyed
- * digest of the text and everything else of each record stay, and so do its place and its link in the chain.
+ * digest of the text and everything else of each record stay, and so do its place and its link in the chain. Whoever calls notes how far
+ * it came: by that `verify` tells bytes of before that were put back, which the chain does not.
  *
  * @param afterSeq  up to which it was done before
  * @returns the last seq that was looked at
@@ -45,7 +68,7 @@ function withoutText(
   digestOf: (text: string) => string,
 ): Entry['sealed'] | undefined {
   const payload = soundPayload(keys, entry)
-  if (payload?.json.includes('"query":"') !== true) return undefined
+  if (payload === undefined || !holdsText(payload)) return undefined
   const event = parseResource(payload.json)
   const entity = (event.entity as readonly Entity[]).map(each => forgetIn(each, digestOf))
   const json = Buffer.from(printJson({ ...event, entity }), 'utf8')

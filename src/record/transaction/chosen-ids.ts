@@ -9,13 +9,20 @@ import type { Reach } from '../reading/reach.ts'
  * @throws Problem `not-allowed` · `record.client-id-refused`
  */
 export function checkChosenId(grant: Grant, reach: Reach, type: string, id: string): void {
-  const { terms, account } = grant
-  const permitsAt = (level: Level) =>
-    permits({ ...grant, terms: terms.filter(term => term.level === level) }, 'u', type)
-  if (permitsAt('system')) return
-  if (account === undefined || !permitsAt('user')) throw clientIdRefused()
+  const { account } = grant
+  if (choosesFreely(grant, type)) return
+  if (account === undefined || !permitsAt(grant, 'user', type)) throw clientIdRefused()
   const prefix = reach.idPrefixOf(account)
   if (!id.startsWith(prefix)) throw clientIdForeign(prefix)
+}
+
+/** Whether a client may use any name that nobody uses: it sees all that are in use. */
+export function choosesFreely(grant: Grant, type: string): boolean {
+  return permitsAt(grant, 'system', type)
+}
+
+function permitsAt(grant: Grant, level: Level, type: string): boolean {
+  return permits({ ...grant, terms: grant.terms.filter(term => term.level === level) }, 'u', type)
 }
 
 /** Says the same of every id that does not begin so, taken or not. */

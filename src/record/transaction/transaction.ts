@@ -8,7 +8,7 @@ import type { Questions } from '../reading/questions.ts'
 import type { Reach } from '../reading/reach.ts'
 import type { ReaderRooms } from '../reading/reader.ts'
 import type { Staged, Stored, Txn, WriterOptions } from '../types.ts'
-import { checkChosenId } from './chosen-ids.ts'
+import { checkChosenId, choosesFreely } from './chosen-ids.ts'
 import type { Conditions, Found } from './conditions.ts'
 import { Lookup } from './lookup.ts'
 import { NumberSources, type PatientNumber } from './number-sources.ts'
@@ -129,7 +129,7 @@ export class Transaction implements Txn {
       return this.#createWithId(type, id, resource, options)
     }
     // What went to somebody who was erased since is answered as before that, or the answer would tell of the erasure.
-    if (current.movedAway) this.#checkChosen(type, id, options)
+    if (current.movedAway) this.#checkGivenAway(type, id, options)
     const seen = await this.#lookup.wholly('u', current)
     checkMatch(current, options.ifMatch)
     if (options.ifNoneMatchAny && !current.deleted) throw versionExists()
@@ -200,6 +200,12 @@ export class Transaction implements Txn {
     if (await this.#lookup.isTaken(locator)) throw idTaken()
     this.#numbers.written(id, resource)
     return this.#staging.first({ ...resource, id }, locator, 'u', 'PUT', options)
+  }
+
+  /** One's own prefix as well: the id stays in use, by whoever came after whom it went to. */
+  #checkGivenAway(type: string, id: string, options: { readonly ifMatch?: string }): void {
+    this.#checkChosen(type, id, options)
+    if (!choosesFreely(this.#grant, type)) throw idTaken()
   }
 
   #checkChosen(type: string, id: string, { ifMatch }: { readonly ifMatch?: string }): void {

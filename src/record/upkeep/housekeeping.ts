@@ -61,14 +61,14 @@ export class Housekeeping {
   #lookedAt: number | undefined
 
   constructor(rooms: HousekeepingRooms) {
-    const { store, vault, clock, log, notes, registry } = rooms
+    const { store, vault, clock, log, notes, registry, documents } = rooms
     this.#rooms = rooms
     this.#places = new PlacesWatch({ store, log, notes })
     this.#ledgers = new LedgersWatch({
       store,
       vault,
       log,
-      verify: (compartment, head, pause) => verifyLedger({ store, vault }, { compartment, head, pause }),
+      verify: (compartment, head, pause) => verifyLedger({ store, vault, documents }, { compartment, head, pause }),
     })
     this.#sweep = new KeySweep({ store, vault, registry, clock, log })
     this.#nowMs = steadyClock(clock)

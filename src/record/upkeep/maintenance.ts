@@ -3,7 +3,7 @@ import type { Holder } from '#search'
 import type { CompartmentId, Store } from '#store'
 import type { Documents, Vault } from '#vault'
 import type { ReadAudit } from '../audit/audit.ts'
-import { forgetTexts } from '../audit/forget-texts.ts'
+import { type Forgotten, forgetTexts, forgottenCollection, forgottenUntil } from '../audit/forget-texts.ts'
 import type { Shelf } from '../ledger/shelf.ts'
 import type { Household } from '../registry/household.ts'
 import type { Pair } from '../registry/registration.ts'
@@ -229,9 +229,12 @@ export class Maintenance {
   async #forgetSearches(): Promise<void> {
     const { documents, registry } = this.#rooms
     const { compartment } = registry.instanceAudit
-    const known = await documents.get<Forgotten>(forgottenCollection, compartment)
-    const untilSeq = await forgetTexts(this.#rooms, compartment, known?.value.untilSeq)
-    await documents.put<Forgotten>(forgottenCollection, compartment, { untilSeq })
+    await this.#forgetTexts(compartment, await forgottenUntil(documents, compartment))
+  }
+
+  async #forgetTexts(compartment: CompartmentId, afterSeq: number): Promise<void> {
+    const untilSeq = await forgetTexts(this.#rooms, compartment, afterSeq)
+    await this.#rooms.documents.put<Forgotten>(forgottenCollection, compartment, { untilSeq })
   }
 
   /** An earlier release kept the text of a search with every patient that was looked through. */
@@ -239,7 +242,7 @@ export class Maintenance {
     const { registry } = this.#rooms
     for (const holder of await registry.everyHolder())
       if (holder.kind === 'audit' && holder.compartment !== registry.instanceAudit.compartment)
-        await forgetTexts(this.#rooms, holder.compartment)
+        await this.#forgetTexts(holder.compartment, 0)
   }
 
   /** Links, tokens, permissions, keys and checkpoints of imports: what names the patient, or belongs to the patient's group. */
@@ -255,13 +258,6 @@ export class Maintenance {
     }
   }
 }
-
-/** Up to where the texts of searches were taken out of a ledger. */
-interface Forgotten {
-  readonly untilSeq: number
-}
-
-const forgottenCollection = 'audit-texts'
 
 /** What says which compartment is whose, and which accounts keep whom, is looked after by name. */
 const ownCollections: ReadonlySet<string> = new Set(['compartments', 'households', 'census', forgottenCollection])

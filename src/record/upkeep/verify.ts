@@ -2,7 +2,8 @@ import { isCommonsType } from '#access'
 import { parseResource } from '#fhir'
 import { type Clock, isProblem } from '#kernel'
 import type { CompartmentId, Entry, Store } from '#store'
-import type { CompartmentKeys, Vault } from '#vault'
+import type { CompartmentKeys, Documents, Vault } from '#vault'
+import { forgottenUntil, holdsText } from '../audit/forget-texts.ts'
 import type { DocumentLedger } from '../documents/document-ledger.ts'
 import { decodePayload, firstLink, linkOf, type Payload } from '../ledger/payload.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -16,6 +17,7 @@ const entriesPerPause = 50
 interface VerifyRooms {
   readonly store: Store
   readonly vault: Vault
+  readonly documents: Documents
   readonly registry: Registry
   readonly notes: HeadNotes
   readonly clock: Clock
@@ -61,7 +63,7 @@ interface LedgerAsked {
 
 /** What is wrong within one compartment: its key, its entries and their order, its segments. */
 export async function* verifyLedger(
-  rooms: Pick<VerifyRooms, 'store' | 'vault'>,
+  rooms: Pick<VerifyRooms, 'store' | 'vault' | 'documents'>,
   asked: LedgerAsked,
 ): AsyncGenerator<Finding, void, void> {
   const keys = await keysOf(rooms.vault, asked.compartment)
@@ -165,7 +167,7 @@ async function keysOf(vault: Vault, compartment: CompartmentId): Promise<Compart
 }
 
 async function* verifyCompartment(
-  { store }: Pick<VerifyRooms, 'store'>,
+  { store, documents }: Pick<VerifyRooms, 'store' | 'documents'>,
   keys: CompartmentKeys,
   { head, noted: notes = [], pause }: LedgerAsked,
 ): AsyncGenerator<Finding, void, void> {
@@ -176,6 +178,7 @@ async function* verifyCompartment(
   for (const { seq } of noted)
     if (seq > head)
       yield { kind: 'rolled-back', compartment, seq, text: 'The ledger ends before the head that was noted.' }
+  const forgotten = await forgottenUntil(documents, compartment)
   const atOnce = pause === undefined ? readAhead : entriesPerPause
   let link: Uint8Array = firstLink
   let expected = 1
@@ -188,6 +191,8 @@ async function* verifyCompartment(
       if (payload === undefined) yield { kind: 'entry-broken', compartment, seq, text: 'The entry cannot be opened.' }
       else if (seq === expected && !Buffer.from(payload.chain).equals(link))
         yield { kind: 'chain-broken', compartment, seq, text: 'The entry does not follow the one before it.' }
+      else if (seq <= forgotten && holdsText(payload))
+        yield { kind: 'rolled-back', compartment, seq, text: 'The entry holds what an erasure took out of it.' }
       link = linkOf(entry, payload)
       expected = seq + 1
       if (noted.some(note => note.seq === seq && !Buffer.from(note.link).equals(link)))

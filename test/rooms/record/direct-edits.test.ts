@@ -8,7 +8,7 @@ import { openRecord, type Record } from '#record'
 import { openSqliteKeys, openSqliteStore } from '#store'
 import { openVault } from '#vault'
 import { silentLog } from '../../../src/kernel/index.ts'
-import { create, everything, heartRate, patient, testRoot, update } from './family.ts'
+import { create, everything, heartRate, ids, patient, testRoot, update } from './family.ts'
 
 const all = everything()
 /** Within which a process that runs must have seen it; slow machines get more than the seconds that are promised. */
@@ -168,6 +168,9 @@ async function seenSoon(record: Record): Promise<boolean> {
   return record.faults().length > 0
 }
 
+const isSame = (one: SQLInputValue | undefined, other: SQLInputValue | undefined) =>
+  Buffer.compare(one as Uint8Array, other as Uint8Array) === 0
+
 async function findings(record: Record): Promise<number> {
   let count = 0
   for await (const _ of record.verify()) count++
@@ -200,6 +203,26 @@ describe('a row of the database that somebody else changes while the house is op
       await home.close()
     },
   )
+
+  it('is seen when it holds again what an erasure took out of the audit', async () => {
+    const { record, data, close } = await house('texts')
+    const entries = () => new Map(data('SELECT id, sealed FROM entries').map(({ id, sealed }) => [Number(id), sealed]))
+    const star = await create(record, all, patient('Star'))
+    for (const query of ['name=Star', 'family=Star']) await ids(record, all, 'Patient', query)
+    await record.flush()
+    const before = entries()
+    expect(await record.shred(star.id)).toBe('whole')
+    await ids(record, all, 'Patient', 'name=Amsel')
+    await record.flush()
+    const rewritten = [...entries()].filter(([id, sealed]) => before.has(id) && !isSame(before.get(id), sealed))
+    expect(rewritten.length).toBeGreaterThan(0)
+    expect([record.faults(), await findings(record)]).toEqual([[], 0])
+    const [id = 0] = rewritten.at(-1) ?? []
+    data('UPDATE entries SET sealed = ? WHERE id = ?', before.get(id) ?? null, id)
+    expect(await seenSoon(record)).toBe(true)
+    expect(await findings(record)).toBe(1)
+    await close()
+  })
 
   it.each(['the ids of two compartments are swapped', 'two keys are swapped', 'the census is damaged'])(
     'is seen by one that starts later: %s',

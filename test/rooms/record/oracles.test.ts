@@ -121,6 +121,14 @@ describe('the length of a page link', () => {
   })
 })
 
+/** What the ids begin with that an account may choose, as it is told. */
+async function prefixOf(record: Record, account: string): Promise<string> {
+  const told = await outcome(record, grantOf('user/*.cruds', { account }), txn =>
+    txn.update('Observation', 'mine', potassium('nobody', 4)),
+  )
+  return /begin with (\S+);/.exec(told)?.[1] ?? ''
+}
+
 describe('whom a resource went to, and who is erased since', () => {
   const put = (resource: Resource, options: object) => (txn: Txn) =>
     txn.update('Observation', resource.id ?? '', resource, options)
@@ -128,11 +136,20 @@ describe('whom a resource went to, and who is erased since', () => {
   it.each([
     ['one patient', 'patient/*.cruds', {}],
     ['an account', 'user/*.cruds', { account: 'family' }],
-  ])('is not told of by what the scopes of %s may do with it', async (_who, scopes, who) => {
+    ['an account that may choose this id', 'user/*.cruds', { account: 'family' }],
+    ['an account that may also read everybody', 'user/*.cruds system/Patient.r', { account: 'family' }],
+    [
+      'an account that may do all with other types of everybody',
+      'user/*.cruds system/Patient.cruds',
+      { account: 'family' },
+    ],
+  ])('is not told of by what the scopes of %s may do with it', async (whose, scopes, who) => {
     const { record } = await openTestRecord()
     const { id: amsel } = await create(record, all, patient('Amsel'))
     const { id: drossel } = await create(record, all, patient('Drossel'))
-    const { id } = await create(record, all, heartRate(amsel, 60))
+    const isChosen = 'account' in who && whose !== 'an account'
+    const id = `${isChosen ? await prefixOf(record, 'family') : ''}once-here`
+    await update(record, all, { ...heartRate(amsel, 60), id })
     await update(record, all, { ...heartRate(drossel, 60), id })
     const grant = grantOf(scopes, { ...who, patients: [amsel], patient: amsel })
     const hers = { ...heartRate(amsel, 61), id }
@@ -144,12 +161,13 @@ describe('whom a resource went to, and who is erased since', () => {
     const before = await outcomes()
     await record.shred(drossel)
     expect(await outcomes()).toEqual(before)
+    const refused = isChosen ? 'record.id-taken' : 'record.client-id-refused'
     expect(before.map(told => told.split(' ')[1])).toEqual([
       undefined,
-      'record.client-id-refused',
+      refused,
       'version.stale',
       'version.stale',
-      'record.client-id-refused',
+      refused,
     ])
   })
 })
