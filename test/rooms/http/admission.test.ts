@@ -1,6 +1,6 @@
 import { type Listening, listen } from '#http'
 import { catalogue } from '#interactions'
-import { isProblem } from '#kernel'
+import { isProblem, meters } from '#kernel'
 import { openMemoryStore, type Store } from '#store'
 import { Admission, type Place } from '../../../src/http/admission/admission.ts'
 import {
@@ -17,7 +17,11 @@ import { openWebHouse, type WebHouse } from './web-house.ts'
 
 const narrow = { atOnce: 1, ofOne: 1, waiting: 1000, standing: 1000, patienceMs: 60_000, heavy: false }
 const lanesWith = (lanes: Partial<LaneTable>): LaneTable => ({ ...laneTable, ...lanes })
-const delay = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
+
+/** Looks again and again: whatever comes, comes however slow the machine is. */
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise(resolve => setTimeout(resolve, 5))
+}
 
 describe('what a kind of work is decided by', () => {
   it.each([
@@ -109,11 +113,11 @@ describe('places', () => {
       admission.enter(place(caller), performance.now())?.catch(error => {
         if (isProblem(error, 'busy')) refused.push(`${caller} ${error.code} ${(error.retryAfterSeconds ?? 0) > 0}`)
       })
-    const waits = Array.from({ length: 10 }, () => ask('greedy'))
-    waits.push(ask('modest'))
-    await delay(200)
+    for (const caller of [...Array<string>(10).fill('greedy'), 'modest']) void ask(caller)
+    expect(admission.queues.get('writes')?.waiting).toBe(5)
+    await until(() => refused.length === 6)
     expect(refused).toEqual(Array(6).fill('greedy request.queue-full true'))
-    void waits
+    expect(admission.queues.get('writes')?.waiting).toBe(5)
   })
 
   it('are given up by who has gone, and by who has waited too long', async () => {
@@ -198,8 +202,10 @@ describe('a server that has more to do than it can', () => {
 
   async function open(writes: Partial<LaneRow>): Promise<void> {
     disk = new Disk()
-    const lanes: LaneTable = { ...laneTable, writes: { ...narrow, ...writes } }
-    house = await openWebHouse({ baseUrl: 'http://127.0.0.1:1', lanes }, disk.store)
+    // As many in a burst as later: how long a queue stands is a matter of the machine.
+    const waiting = writes.waiting ?? narrow.waiting
+    const lanes: LaneTable = { ...laneTable, writes: { ...narrow, ...writes, standing: waiting } }
+    house = await openWebHouse({ baseUrl: 'http://127.0.0.1:1', lanes, metrics: {} }, disk.store)
     server = await listen(house.app, { host: '127.0.0.1', port: 0 })
   }
   async function client(): Promise<Client> {
@@ -219,6 +225,13 @@ describe('a server that has more to do than it can', () => {
     Array.from({ length: count }, (_, n) =>
       by.send({ method: 'POST', path, body: { resourceType: 'Basic', code: { text: `${n}` } } }),
     )
+  /** Writes that wait for their turn. */
+  const waiting = () => {
+    const samples = meters()
+      .find(({ name }) => name === 'kinhold_queue_waiting')
+      ?.samples()
+    return samples?.find(({ labels }) => labels.lane === 'writes')?.value
+  }
   const statusesOf = async (asked: readonly Promise<Answer>[]) =>
     (await Promise.all(asked)).map(({ status }) => status).toSorted()
   const countIn = async (by: Client) =>
@@ -247,7 +260,7 @@ describe('a server that has more to do than it can', () => {
     let answered = 0
     const asked = create(greedy, 60)
     for (const each of asked) void each.then(() => answered++)
-    while (answered < 49) await delay(20)
+    await until(() => answered === 49)
     disk.release()
     const statuses = await statusesOf(asked)
     expect(statuses).toEqual([...Array(11).fill(201), ...Array(49).fill(503)])
@@ -259,11 +272,12 @@ describe('a server that has more to do than it can', () => {
     const [greedy, modest] = [await client(), await client()]
     disk.hold()
     let done = 0
-    const flood = create(greedy, 100).map(asked => asked.then(() => done++))
-    await delay(300)
-    const asked = create(modest, 2).map(each => each.then(({ status }) => [status, done < 50]))
+    // Fewer than are carried while there is no time left for anything.
+    const flood = create(greedy, 24).map(asked => asked.then(() => done++))
+    await until(() => waiting() === 23)
+    const asked = create(modest, 2).map(each => each.then(({ status }) => [status, done < 12]))
     await modest.send({ path: '/healthz' })
-    await delay(100)
+    await until(() => waiting() === 25)
     disk.release()
     expect(await Promise.all(asked)).toEqual([
       [201, true],
@@ -276,39 +290,40 @@ describe('a server that has more to do than it can', () => {
     await open({ waiting: 3 })
     const [gone, staying] = [await client(), await client()]
     disk.hold()
+    const before = disk.asked
     const first = create(staying, 1)
-    await delay(200)
+    await until(() => disk.asked > before)
     const abandoned = create(gone, 3)
-    await delay(200)
+    await until(() => waiting() === 3)
     gone.close()
     await Promise.allSettled(abandoned)
-    await delay(100)
+    await until(() => waiting() === 0)
     const after = create(staying, 3)
-    await delay(200)
+    await until(() => waiting() === 3)
     disk.release()
     expect(await statusesOf([...first, ...after])).toEqual(Array(4).fill(201))
     expect(await countIn(staying)).toBe(4)
   })
 
   it('closes by doing what has begun and sending away at once, with Retry-After, what waits: request.closing', async () => {
-    await open({ waiting: 400 })
+    await open({})
     const admin = await client()
     disk.hold()
     const before = disk.asked
-    const asked = create(admin, 200)
+    const asked = create(admin, 24)
     const refused: Answer[] = []
     for (const each of asked) void each.then(answer => answer.status === 503 && refused.push(answer))
-    while (disk.asked === before) await delay(20)
+    await until(() => disk.asked > before && waiting() === 23)
     const closed = server.close()
     // The disk is still held: nobody waits for it who had not begun.
-    while (refused.length < 199) await delay(20)
+    await until(() => refused.length === 23)
     for (const { headers, json } of refused.slice(0, 3)) {
       expect(Number(headers['retry-after'])).toBeGreaterThan(0)
       const [issue] = json<{ issue: { code: string; details: { coding: { code: string }[] } }[] }>().issue
       expect([issue?.code, issue?.details.coding[0]?.code]).toEqual(['transient', 'request.closing'])
     }
     disk.release()
-    expect(await statusesOf(asked)).toEqual([201, ...Array(199).fill(503)])
+    expect(await statusesOf(asked)).toEqual([201, ...Array(23).fill(503)])
     for (const each of clients) each.close()
     await closed
   })
@@ -319,7 +334,7 @@ describe('a server that has more to do than it can', () => {
     disk.hold()
     const before = disk.asked
     const first = create(admin, 1)
-    while (disk.asked === before) await delay(20)
+    await until(() => disk.asked > before)
     house.app.drain()
     const statuses = await Promise.all([...create(admin, 3), admin.send({ path: '/fhir/Basic' })])
     expect(statuses.map(({ status }) => status)).toEqual([503, 503, 503, 503])
