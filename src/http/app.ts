@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Response } from 'express'
 import { catalogue, matcher, type Rooms, rootMatcher } from '#interactions'
-import { isProblem, type Log, Problem, withBudget } from '#kernel'
+import { inSlices, isProblem, type Log, Problem, withBudget } from '#kernel'
 import type { Share } from '#share'
 import type { Smart } from '#smart'
 import { prefersPage, type WebRoute } from '#web'
@@ -260,7 +260,7 @@ function openApiHandler(parts: {
   const documentOf = async (only: string | null) => {
     const chosen = only === null ? {} : { only: chosenTypes(only) }
     const told = { ...parts, baseUrl, catalogue, types: await typesOf(), software: rooms.software, ...chosen }
-    return Buffer.from(JSON.stringify(openApi(told)))
+    return withBudget('unbounded', async () => Buffer.from(JSON.stringify(await inSlices(openApi(told)))))
   }
   // The whole is 1.5 MB and takes 30 ms to make, and strangers may ask for it.
   const made = new Map<string | null, Promise<Buffer>>()

@@ -1,4 +1,5 @@
 import type { Route } from '#interactions'
+import type { Steps } from '#kernel'
 import type { Smart } from '#smart'
 import type { WebRoute } from '#web'
 import { components } from './components.ts'
@@ -87,7 +88,7 @@ const tags = ['Server', 'FHIR', 'Operations', 'Authorization', 'Administration',
  *
  * @see https://spec.openapis.org/oas/v3.1.1.html
  */
-export function openApi(described: Described): Node {
+export function* openApi(described: Described): Steps<Node> {
   const { catalogue, types, only, smart, webRoutes, baseUrl, software } = described
   const told = only === undefined ? types : types.filter(({ type }) => only.has(type))
   const paths: Record<string, Record<string, Node>> = {}
@@ -96,10 +97,12 @@ export function openApi(described: Described): Node {
   }
   for (const [path, [type, summary]] of Object.entries(ownPaths)) add(path, 'get', ownOperation(path, type, summary))
   for (const route of catalogue) add(openPath(route), route.method, fhirOperation(route))
-  for (const capability of told)
+  for (const capability of told) {
     for (const route of catalogue.filter(isOfEachType))
       if (capability.interactions.has(route.interaction))
         add(openPath(route, capability.type), route.method, fhirOperation(route, capability))
+    yield
+  }
   for (const route of webRoutes) add(templated(route.path), route.method, webOperation(route))
   return {
     openapi: '3.1.0',

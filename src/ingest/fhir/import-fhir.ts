@@ -1,4 +1,4 @@
-import { giveWay } from '#kernel'
+import { giveWay, inSlices, type Steps } from '#kernel'
 import type { Outcome } from '../outcome.ts'
 import type { ReadContext } from '../read-context.ts'
 import { isOfAnother, namesAnother } from './about.ts'
@@ -29,7 +29,7 @@ async function* outcomesOf(
 ): AsyncGenerator<Outcome[], void, void> {
   let outcomes: Outcome[] = scene.doubtful ? [{ kind: 'warning', text: doubtfulEncoding }] : []
   for await (const { row, place, index } of all(files, scene.context, () => {})) {
-    const outcome = outcomeOf(row, index, scene)
+    const outcome = await inSlices(outcomeOf(row, index, scene))
     outcomes.push(placed(outcome, place), ...scene.warnings.splice(0))
     if (outcomes.length >= gatherSize) {
       yield outcomes
@@ -75,8 +75,9 @@ function isTaken(found: Found, index: number, { directory }: Scene): boolean {
   return place === undefined || place.newest.index === index
 }
 
-function outcomeOf(row: Row, index: number, scene: Scene): Outcome {
-  if ('resource' in row) return isTaken(row, index, scene) ? mapResource(row, scene) : older(row.resource.resourceType)
+function* outcomeOf(row: Row, index: number, scene: Scene): Steps<Outcome> {
+  if ('resource' in row)
+    return isTaken(row, index, scene) ? yield* mapResource(row, scene) : older(row.resource.resourceType)
   if ('gone' in row) return mapDeletion(row, index, scene) ?? older(row.gone.type)
   if (!row.malformed) return { kind: 'unmapped', row: row.row }
   const named = row.type === undefined ? {} : { expression: row.type }

@@ -1,5 +1,6 @@
 import { ownersOf } from '#access'
 import { parseReference, type Resource } from '#fhir'
+import { atOnce, type Steps } from '#kernel'
 import { type Outcome, rowName } from '../outcome.ts'
 import type { ReadContext } from '../read-context.ts'
 import { isOfAnother } from './about.ts'
@@ -47,9 +48,9 @@ export interface Scene {
 
 /**
  * One resource of a FHIR file, re-owned: what the file says about its patient is said about ours; its ids become ours;
- * its references and addresses follow.
+ * its references and addresses follow. Each walk through it is a step: it may be large.
  */
-export function mapResource(found: Found, scene: Scene): Outcome {
+export function* mapResource(found: Found, scene: Scene): Steps<Outcome> {
   const { resource } = found
   const { context, names, directory } = scene
   const type = resource.resourceType
@@ -58,10 +59,14 @@ export function mapResource(found: Found, scene: Scene): Outcome {
   if (isOfAnother(found, names, context)) return { kind: 'rejected', row, reason: 'other-patient' }
   if (type === 'Patient') return mapPatient(found, scene)
   if (isShared(type) && !context.canShare(type)) return { kind: 'unmapped', row }
+  yield
   const place = directory.places.placeOf(found)
   if (place?.type === 'Binary' && place.shownByOther && !place.shownByOwn)
     return { kind: 'rejected', row, reason: 'other-patient' }
-  const mapped = reowned(found, place?.id ?? context.fingerprint('fhir', type, JSON.stringify(resource)), scene)
+  const id = place?.id ?? context.fingerprint('fhir', type, JSON.stringify(resource))
+  yield
+  const mapped = yield* reowned(found, id, scene)
+  yield
   if (!isShared(type) && isAboutSomebodyElse(mapped, context))
     return { kind: 'rejected', row, reason: 'element-missing', expression: `${type}.subject` }
   if (isShared(type)) return { kind: 'mapped', row, resource: mapped, mode: 'create' }
@@ -85,13 +90,14 @@ export function mapDeletion(gone: Gone, index: number, { directory }: Scene): Ou
   return { kind: 'remove', row, type, id, when: stored => !isOlder(gone.version, stored), deletion: gone.version }
 }
 
-function reowned({ resource, fullUrl, version }: Found, id: string, scene: Scene): Resource & { id: string } {
+function* reowned({ resource, fullUrl, version }: Found, id: string, scene: Scene): Steps<Resource & { id: string }> {
   const { context } = scene
   const mapped: Resource & { id: string } = { ...resource, id, meta: metaOf(resource, version, context) }
   if (resource.resourceType === 'Binary') mapped.securityContext = context.subject
   nameSubject(mapped, scene)
   const own = ownFragments(resource, context)
-  follow(mapped, fullUrl, scene, own)
+  yield
+  yield* follow(mapped, fullUrl, scene, own)
   if (own.size > 0) leaveOut(mapped, own)
   return mapped
 }
@@ -131,22 +137,23 @@ function metaOf(resource: Resource, version: Version, context: ReadContext) {
 }
 
 function mapPatient({ resource, fullUrl }: Found, scene: Scene): Outcome {
-  return amendment(resource, scene.context, known => follow(known, fullUrl, scene))
+  return amendment(resource, scene.context, known => atOnce(follow(known, fullUrl, scene)))
 }
 
 /** Lets all that a resource refers to lead to what became of it, in place. References are links, too; they are followed once. */
-function follow(
+function* follow(
   resource: Resource,
   fullUrl: string | undefined,
   scene: Scene,
   own: ReadonlySet<string> = new Set(),
-): void {
+): Steps<void> {
   const followed = new Set<string>([scene.context.source])
   rewriteReferences(resource, reference => {
     const rewritten = own.has(reference) ? scene.context.subject : rewrite(reference, fullUrl, scene)
     if ('reference' in rewritten) followed.add(rewritten.reference)
     return rewritten
   })
+  yield
   rewriteUrls(resource, url => (followed.has(url) ? url : rewriteUrl(url, fullUrl, scene)))
 }
 

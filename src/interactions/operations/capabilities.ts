@@ -1,5 +1,5 @@
 import { resourceTypes, toInstant } from '#fhir'
-import { isProblem, Problem } from '#kernel'
+import { inSlices, isProblem, Problem, type Steps, withBudget } from '#kernel'
 import { parseCriterion, searchParametersOf } from '#search'
 import { isRefused } from '../match.ts'
 import { terminologyCapabilities } from '../terminology/terminology-capabilities.ts'
@@ -15,21 +15,29 @@ type Statement = { readonly [element: string]: unknown }
  * @see https://hl7.org/fhir/R4/http.html#capabilities
  */
 export function capabilities(routes: () => readonly Route[]): Route['handler'] {
-  const statements: Readonly<Record<string, (request: FhirRequest, rooms: Rooms) => Statement>> = {
-    full: ({ baseUrl }, rooms) => capabilityStatement(routes(), baseUrl, rooms),
-    terminology: ({ baseUrl }, rooms) => terminologyCapabilities(baseUrl, rooms),
+  const statements: Readonly<Record<string, (baseUrl: string, rooms: Rooms) => Steps<Statement>>> = {
+    full: (baseUrl, rooms) => capabilityStatement(routes(), baseUrl, rooms),
+    terminology: function* (baseUrl, rooms) {
+      return terminologyCapabilities(baseUrl, rooms)
+    },
   }
-  const printed = new WeakMap<Rooms, Map<string, Buffer>>()
+  const printed = new WeakMap<Rooms, Map<string, Promise<Buffer>>>()
   return async (request: FhirRequest, _params: PathParams, rooms: Rooms): Promise<FhirResponse> => {
     const mode = modes.get(request.query.get('mode') ?? 'full')
-    const state = mode === undefined ? undefined : statements[mode]
-    if (mode === undefined || state === undefined) throw unknownMode()
-    const known = printed.get(rooms) ?? new Map<string, Buffer>()
+    const steps = mode === undefined ? undefined : statements[mode]
+    if (mode === undefined || steps === undefined) throw unknownMode()
+    const known = printed.get(rooms) ?? new Map<string, Promise<Buffer>>()
     printed.set(rooms, known)
-    const body = known.get(mode) ?? Buffer.from(JSON.stringify(state(request, rooms)))
+    const body = known.get(mode) ?? print(steps(request.baseUrl, rooms))
     known.set(mode, body)
-    return { status: 200, headers: {}, body }
+    body.catch(() => known.delete(mode))
+    return { status: 200, headers: {}, body: await body }
   }
+}
+
+/** Whoever asks first asks for all: it is nobody's budget, and nobody waits for all of it. */
+function print(statement: Steps<Statement>): Promise<Buffer> {
+  return withBudget('unbounded', async () => Buffer.from(JSON.stringify(await inSlices(statement))))
 }
 
 /** Everything here is as R4 has it normatively or not: the two modes tell the same. */
@@ -48,8 +56,13 @@ function unknownMode(): Problem {
   )
 }
 
-function capabilityStatement(routes: readonly Route[], baseUrl: string, rooms: Rooms): Statement {
+function* capabilityStatement(routes: readonly Route[], baseUrl: string, rooms: Rooms): Steps<Statement> {
   const { software, clock } = rooms
+  const resource: Statement[] = []
+  for (const type of resourceTypes) {
+    resource.push(resourceCapability(type, routes, baseUrl))
+    yield
+  }
   return {
     resourceType: 'CapabilityStatement',
     status: 'active',
@@ -63,7 +76,7 @@ function capabilityStatement(routes: readonly Route[], baseUrl: string, rooms: R
       {
         mode: 'server',
         security: security(rooms.smartConfiguration()),
-        resource: resourceTypes.map(type => resourceCapability(type, routes, baseUrl)),
+        resource,
         interaction: systemInteractions(routes),
         searchParam: [{ name: '_type', type: 'special', documentation: 'The types to search; all unless given.' }],
         operation: operations(routes.filter(route => isOfNoType(route))),
