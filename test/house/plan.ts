@@ -82,7 +82,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   saxes: ['ingest'],
   'stream-json': ['ingest'],
   'swagger-ui-express': ['http'],
-  tinypool: ['validation'],
+  tinypool: ['store', 'validation'],
   uqr: ['main'],
   yauzl: ['ingest'],
 }

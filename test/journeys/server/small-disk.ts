@@ -70,7 +70,8 @@ export async function newSmallHome(
 function fill(folder: string): () => void {
   // The one name that may lie in a folder in which a house is to be made.
   const path = join(folder, 'lost+found')
-  const file = openSync(path, 'wx')
+  // Also to its last byte again, when something in it was given back.
+  const file = openSync(path, 'a')
   for (let step = 1024 * 1024; step >= 1; ) step = canWrite(file, step) ? step : step >> 2
   closeSync(file)
   return () => rmSync(path)
