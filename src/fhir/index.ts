@@ -20,8 +20,19 @@ export {
   shapeOfElement,
   summaryElements,
 } from './definitions.ts'
-export { encodeJsonInSteps, type Json, type JsonLimits, parseJson, parseSentJson, printJson } from './json.ts'
+export {
+  encodeJsonInSteps,
+  isSameJson,
+  type Json,
+  type JsonLimits,
+  parseJson,
+  parseJsonInSteps,
+  parseSentJson,
+  printJson,
+} from './json.ts'
 export { encodeResource, isLarge } from './large.ts'
 export { diagnosticsOf, issueTypes, operationOutcome, type ProblemRow, problemSystem, problemTable } from './outcome.ts'
 export { mapLinks, mapReferences, type ParsedReference, parseReference } from './references.ts'
 export { type Coding, isId, type Meta, parseResource, type Resource, toResource } from './resource.ts'
+export { parseSentXml } from './xml/read.ts'
+export { encodeXmlInSteps } from './xml/write.ts'

@@ -1,0 +1,344 @@
+import { type SaxesAttributeNS, SaxesParser, type SaxesTagNS } from 'saxes'
+import { fromUtf8, inSlices, isProblem, Problem, type Steps, spend } from '#kernel'
+import {
+  type ElementDefinition,
+  isPrimitiveType,
+  isResourceType,
+  type Shape,
+  shapeOf,
+  shapeOfElement,
+} from '../definitions.ts'
+import { numberOf } from '../json.ts'
+import type { Resource } from '../resource.ts'
+import { fhirNamespace, isAttribute, xhtmlNamespace } from './names.ts'
+
+interface Tree {
+  [name: string]: unknown
+}
+
+/** An element that is open, by what may stand in it. */
+type Frame = { readonly path: string; readonly depth: number } & (
+  | { readonly kind: 'tree'; readonly tree: Tree; readonly shape: Shape; readonly isResource: boolean }
+  /** Has one resource in it, which goes to `put`. */
+  | { readonly kind: 'resource'; put(resource: Tree): void; isTaken: boolean }
+  /** Of a primitive only extensions are elements. */
+  | { readonly kind: 'primitive'; readonly beside: Tree; readonly hasValue: boolean; close(): void }
+  | { readonly kind: 'xhtml'; readonly from: number; put(text: string): void }
+)
+
+/** As deep as JSON may be. */
+const deepest = 64
+const shortBytes = 64 * 1024
+const charactersAtATime = 16 * 1024
+const attributesOfOthers: ReadonlySet<string> = new Set([
+  'http://www.w3.org/2000/xmlns/',
+  'http://www.w3.org/2001/XMLSchema-instance',
+])
+
+/**
+ * Reads a resource from XML that somebody sent, without losing anything that JSON could say. Its elements are counted, and charged
+ * as `parsed`, before any is made; long ones are read in slices. Comments and processing instructions are no content.
+ *
+ * @param bytes  UTF-8
+ * @throws Problem `invalid` · `xml.malformed`, `xml.not-utf8`, `xml.doctype`, `xml.too-deep`, `xml.namespace`,
+ *   `xml.element-unknown`, `xml.element-twice`, `xml.element-empty`, `xml.attribute-unknown`, `xml.text-unexpected`,
+ *   `xml.not-a-resource`; `too-costly` · `budget.parsed-exceeded`
+ * @see https://hl7.org/fhir/R4/xml.html
+ */
+export async function parseSentXml(bytes: Uint8Array): Promise<Resource> {
+  if (bytes.length > shortBytes) spend('parsed', await inSlices(countMarks(bytes)))
+  return inSlices(new XmlReader(decode(bytes)).read())
+}
+
+/** How many elements and attributes there are at most. */
+function* countMarks(bytes: Uint8Array): Steps<number> {
+  let count = 0
+  for (let from = 0; from < bytes.length; from += 512 * 1024) {
+    for (const byte of bytes.subarray(from, from + 512 * 1024)) if (byte === 0x3c || byte === 0x3d) count++
+    yield
+  }
+  return count
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    const text = fromUtf8(bytes)
+    return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
+  } catch (cause) {
+    throw new Problem('invalid', 'xml.not-utf8', 'The text is not UTF-8.', { cause })
+  }
+}
+
+class XmlReader {
+  readonly #text: string
+  readonly #parser = new SaxesParser({ xmlns: true, position: true })
+  readonly #open: Frame[] = []
+  #root: Tree | undefined
+  /** Elements that are open within a narrative. */
+  #within = 0
+
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  *read(): Steps<Resource> {
+    this.#listen()
+    for (let from = 0; from < this.#text.length; from += charactersAtATime) {
+      this.#feed(this.#text.slice(from, from + charactersAtATime))
+      yield
+    }
+    this.#feed(null)
+    if (this.#root === undefined) throw notAResource()
+    return this.#root as Resource
+  }
+
+  #feed(chunk: string | null): void {
+    try {
+      this.#parser.write(chunk ?? '')
+      if (chunk === null) this.#parser.close()
+    } catch (error) {
+      throw isProblem(error) ? error : this.#malformed(error)
+    }
+  }
+
+  #listen(): void {
+    const parser = this.#parser
+    parser.on('error', error => {
+      throw this.#malformed(error)
+    })
+    parser.on('doctype', () => {
+      throw new Problem('invalid', 'xml.doctype', 'A document type and entities of one are not taken.')
+    })
+    parser.on('xmldecl', ({ encoding }) => {
+      if (encoding !== undefined && !/^(?:utf-?8|us-ascii)$/i.test(encoding))
+        throw new Problem('invalid', 'xml.not-utf8', 'The text says that it is not UTF-8.')
+    })
+    parser.on('opentag', tag => this.#opened(tag))
+    parser.on('closetag', () => this.#closed())
+    for (const kind of ['text', 'cdata'] as const) parser.on(kind, text => this.#checkText(text))
+  }
+
+  // The library's message may quote what was sent.
+  #malformed(cause: unknown): Problem {
+    const { line, column } = this.#parser
+    return new Problem('invalid', 'xml.malformed', `The text is no well-formed XML: line ${line}, column ${column}.`, {
+      cause,
+    })
+  }
+
+  #checkText(text: string): void {
+    const frame = this.#open.at(-1)
+    if (frame?.kind === 'xhtml' || /^\s*$/.test(text)) return
+    throw new Problem('invalid', 'xml.text-unexpected', 'There is text between elements; values are attributes.', {
+      ...(frame === undefined ? {} : { expression: frame.path }),
+    })
+  }
+
+  #opened(tag: SaxesTagNS): void {
+    const frame = this.#open.at(-1)
+    if (frame?.kind === 'xhtml') {
+      this.#within++
+      return
+    }
+    if (frame === undefined) this.#openResource(tag, 1, resource => this.#setRoot(resource))
+    else if (frame.kind === 'tree') this.#openElement(tag, frame)
+    else if (frame.kind === 'primitive') this.#openExtension(tag, frame)
+    else this.#openWithin(tag, frame)
+  }
+
+  #setRoot(resource: Tree): void {
+    this.#root = resource
+  }
+
+  #openWithin(tag: SaxesTagNS, frame: Extract<Frame, { kind: 'resource' }>): void {
+    if (frame.isTaken) throw twice(frame.path)
+    frame.isTaken = true
+    this.#openResource(tag, frame.depth + 1, resource => frame.put(resource))
+  }
+
+  #openResource(tag: SaxesTagNS, depth: number, put: (resource: Tree) => void): void {
+    const { local } = tag
+    const above = this.#open.at(-1)?.path
+    if (tag.uri !== fhirNamespace) throw namespaceWrong(above ?? '')
+    if (!isResourceType(local)) throw notAResource(above)
+    const tree: Tree = { resourceType: local }
+    const path = above === undefined ? local : `${above}.ofType(${local})`
+    this.#checkAttributes(tag, path, [])
+    this.#push({ kind: 'tree', tree, shape: shapeOf(local), isResource: true, path, depth })
+    put(tree)
+  }
+
+  #openElement(tag: SaxesTagNS, frame: Extract<Frame, { kind: 'tree' }>): void {
+    const { tree, shape, isResource } = frame
+    const path = `${frame.path}.${/^\w{1,64}$/.test(tag.local) ? tag.local : '(malformed name)'}`
+    const element = isAttribute(shape.type, tag.local, isResource) ? undefined : shape.elements.get(tag.local)
+    if (element === undefined) throw unknownElement(path)
+    if (tag.uri !== (element.type === 'xhtml' ? xhtmlNamespace : fhirNamespace)) throw namespaceWrong(path)
+    const depth = frame.depth + (element.isList ? 2 : 1)
+    const slot = new Slot(tree, element, path)
+    if (element.type === 'xhtml') this.#openNarrative(tag, slot, depth)
+    else if (element.type === 'Resource') this.#openContainer(tag, slot, depth)
+    else if (isPrimitiveType(element.type)) this.#openPrimitive(tag, slot, depth)
+    else this.#openTree(tag, slot, shapeOfElement(shape, element) ?? shapeOf('Element'), depth)
+  }
+
+  #openTree(tag: SaxesTagNS, slot: Slot, shape: Shape, depth: number): void {
+    const tree: Tree = {}
+    const own = shape.type === 'Extension' && shape.path === '' ? ['id', 'url'] : ['id']
+    this.#checkAttributes(tag, slot.path, own)
+    for (const name of own) {
+      const value = attributeOf(tag, name)
+      if (value !== undefined) tree[name] = value
+    }
+    slot.put(tree)
+    this.#push({ kind: 'tree', tree, shape, isResource: false, path: slot.path, depth })
+  }
+
+  #openContainer(tag: SaxesTagNS, slot: Slot, depth: number): void {
+    this.#checkAttributes(tag, slot.path, [])
+    this.#push({ kind: 'resource', path: slot.path, depth: depth - 1, isTaken: false, put: tree => slot.put(tree) })
+  }
+
+  #openPrimitive(tag: SaxesTagNS, slot: Slot, depth: number): void {
+    this.#checkAttributes(tag, slot.path, ['id', 'value'])
+    const value = attributeOf(tag, 'value')
+    const id = attributeOf(tag, 'id')
+    const beside: Tree = id === undefined ? {} : { id }
+    const close = () => slot.putPrimitive(value, beside)
+    this.#push({ kind: 'primitive', path: slot.path, depth, beside, hasValue: value !== undefined, close })
+  }
+
+  #openExtension(tag: SaxesTagNS, frame: Extract<Frame, { kind: 'primitive' }>): void {
+    const { beside, path, depth } = frame
+    this.#openElement(tag, { kind: 'tree', tree: beside, shape: shapeOf('Element'), isResource: false, path, depth })
+  }
+
+  /** A narrative is kept as it was written: from where its tag begins to where its end tag ends. */
+  #openNarrative(tag: SaxesTagNS, slot: Slot, depth: number): void {
+    if (tag.prefix !== '' || tag.attributes.xmlns === undefined) throw namespaceWrong(slot.path)
+    this.#within = 1
+    const from = this.#text.lastIndexOf('<', this.#parser.position - 1)
+    this.#push({ kind: 'xhtml', path: slot.path, depth, from, put: text => slot.put(text) })
+  }
+
+  #closed(): void {
+    const frame = this.#open.at(-1)
+    if (frame?.kind === 'xhtml' && --this.#within > 0) return
+    this.#open.pop()
+    if (frame?.kind === 'xhtml') frame.put(this.#text.slice(frame.from, this.#parser.position))
+    else if (frame?.kind === 'primitive') this.#closePrimitive(frame)
+    else if (frame?.kind === 'resource' && !frame.isTaken) throw emptyElement(frame.path)
+  }
+
+  #closePrimitive({ beside, hasValue, path, close }: Extract<Frame, { kind: 'primitive' }>): void {
+    if (!hasValue && Object.keys(beside).length === 0) throw emptyElement(path)
+    close()
+  }
+
+  #push(frame: Frame): void {
+    if (frame.depth > deepest)
+      throw new Problem('invalid', 'xml.too-deep', `The XML is nested deeper than JSON of ${deepest} levels.`)
+    this.#open.push(frame)
+  }
+
+  #checkAttributes({ attributes }: SaxesTagNS, path: string, known: readonly string[]): void {
+    for (const { uri, local } of Object.values(attributes)) {
+      if (attributesOfOthers.has(uri) || (uri === '' && known.includes(local))) continue
+      throw new Problem('invalid', 'xml.attribute-unknown', 'The element has an attribute that it cannot have.', {
+        expression: path,
+      })
+    }
+  }
+}
+
+/** Where an element's content goes: into a list, or to the one place there is. */
+class Slot {
+  readonly path: string
+  readonly #tree: Tree
+  readonly #element: ElementDefinition
+
+  constructor(tree: Tree, element: ElementDefinition, path: string) {
+    this.#tree = tree
+    this.#element = element
+    const { name, isList } = element
+    this.path = isList ? `${path}[${this.#length()}]` : path
+    if (!isList && (name in tree || `_${name}` in tree)) throw twice(path)
+  }
+
+  put(value: unknown): void {
+    const { name, isList } = this.#element
+    if (!isList) this.#tree[name] = value
+    else this.#listOf(name).push(value)
+  }
+
+  putPrimitive(text: string | undefined, beside: Tree): void {
+    const { name, isList, type } = this.#element
+    const hasBeside = Object.keys(beside).length > 0
+    const value = text === undefined ? undefined : jsonOf(text, type)
+    if (!isList) {
+      if (value !== undefined) this.#tree[name] = value
+      if (hasBeside) this.#tree[`_${name}`] = beside
+    } else this.#putItem(value, hasBeside ? beside : undefined)
+  }
+
+  /** Values and what lies beside them are two lists of which each has null where only the other has something. */
+  #putItem(value: unknown, beside: Tree | undefined): void {
+    const { name } = this.#element
+    const at = this.#length()
+    for (const [list, item] of [
+      [name, value],
+      [`_${name}`, beside],
+    ] as const) {
+      if (item === undefined && !(list in this.#tree)) continue
+      const items = this.#listOf(list)
+      while (items.length < at) items.push(null)
+      items.push(item ?? null)
+    }
+  }
+
+  #length(): number {
+    const { name } = this.#element
+    return Math.max(...[name, `_${name}`].map(each => (this.#tree[each] as unknown[] | undefined)?.length ?? 0))
+  }
+
+  #listOf(name: string): unknown[] {
+    this.#tree[name] ??= []
+    return this.#tree[name] as unknown[]
+  }
+}
+
+const numeric: ReadonlySet<string> = new Set(['decimal', 'integer', 'positiveInt', 'unsignedInt'])
+
+/** As JSON has it; a text that is none of its type stays a text, which validation refuses by its element. */
+function jsonOf(text: string, type: string): unknown {
+  if (type === 'boolean' && (text === 'true' || text === 'false')) return text === 'true'
+  return numeric.has(type) ? (numberOf(text) ?? text) : text
+}
+
+function attributeOf({ attributes }: SaxesTagNS, name: string): string | undefined {
+  const attribute: SaxesAttributeNS | undefined = Object.hasOwn(attributes, name) ? attributes[name] : undefined
+  return attribute?.value
+}
+
+function notAResource(expression?: string): Problem {
+  return new Problem('invalid', 'xml.not-a-resource', 'The XML is no resource of FHIR R4.', {
+    ...(expression === undefined ? {} : { expression }),
+  })
+}
+
+function namespaceWrong(path: string): Problem {
+  const text = `An element lies in ${fhirNamespace}, a narrative in ${xhtmlNamespace} by an xmlns of its own.`
+  return new Problem('invalid', 'xml.namespace', text, path === '' ? {} : { expression: path })
+}
+
+function unknownElement(expression: string): Problem {
+  return new Problem('invalid', 'xml.element-unknown', 'There is no such element.', { expression })
+}
+
+function twice(expression: string): Problem {
+  return new Problem('invalid', 'xml.element-twice', 'The element can stand there once only.', { expression })
+}
+
+function emptyElement(expression: string): Problem {
+  return new Problem('invalid', 'xml.element-empty', 'The element has neither a value nor children.', { expression })
+}

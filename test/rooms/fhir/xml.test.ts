@@ -1,0 +1,186 @@
+import fc from 'fast-check'
+import { encodeXmlInSteps, parseResource, parseSentXml, printJson, type Resource } from '#fhir'
+import { atOnce, isProblem, withBudget } from '#kernel'
+
+const xmlOf = (resource: Resource | string, isPretty = false) =>
+  atOnce(encodeXmlInSteps(typeof resource === 'string' ? parseResource(resource) : resource, { isPretty })).toString()
+const read = (xml: string) => parseSentXml(Buffer.from(xml))
+const head = '<?xml version="1.0" encoding="UTF-8"?>'
+const fhir = 'xmlns="http://hl7.org/fhir"'
+const xhtml = 'xmlns="http://www.w3.org/1999/xhtml"'
+
+async function codeOf(work: () => unknown): Promise<string | undefined> {
+  try {
+    await work()
+    return undefined
+  } catch (error) {
+    if (isProblem(error)) return error.code
+    throw error
+  }
+}
+
+/** What XML and JSON say differently, each with the other. */
+const pairs: readonly (readonly [what: string, json: string, xml: string])[] = [
+  [
+    'order of the definition, attributes of elements, ids of resources',
+    '{"resourceType":"Patient","birthDate":"2000","name":[{"family":"F","id":"n"}],"id":"a"}',
+    `<Patient ${fhir}><id value="a"/><name id="n"><family value="F"/></name><birthDate value="2000"/></Patient>`,
+  ],
+  [
+    'ids and extensions of primitives, and of those in lists',
+    '{"resourceType":"Patient","name":[{"given":["A",null,"C"],"_given":[null,{"extension":[{"url":"u","valueCode":"x"}]},{"id":"c"}]}],"_birthDate":{"id":"b"}}',
+    `<Patient ${fhir}><name><given value="A"/><given><extension url="u"><valueCode value="x"/></extension></given><given id="c" value="C"/></name><birthDate id="b"/></Patient>`,
+  ],
+  [
+    'digits, booleans and whole numbers',
+    '{"resourceType":"Observation","valueQuantity":{"value":1.50},"component":[{"valueInteger":-3},{"valueBoolean":true},{"valueQuantity":{"value":1e-7}},{"valueQuantity":{"value":12345678901234567890.10}}]}',
+    `<Observation ${fhir}><valueQuantity><value value="1.50"/></valueQuantity><component><valueInteger value="-3"/></component><component><valueBoolean value="true"/></component><component><valueQuantity><value value="1e-7"/></valueQuantity></component><component><valueQuantity><value value="12345678901234567890.10"/></valueQuantity></component></Observation>`,
+  ],
+  [
+    'narratives as they are',
+    `{"resourceType":"Patient","text":{"status":"generated","div":"<div xmlns=\\"http://www.w3.org/1999/xhtml\\"><p class='x'>a &lt; b<br/><!-- c --></p>\\r\\n</div>"}}`,
+    `<Patient ${fhir}><text><status value="generated"/><div ${xhtml}><p class='x'>a &lt; b<br/><!-- c --></p>\r\n</div></text></Patient>`,
+  ],
+  [
+    'resources within resources',
+    '{"resourceType":"Bundle","entry":[{"fullUrl":"urn:x","resource":{"resourceType":"Patient","contained":[{"resourceType":"Organization","id":"o"},{"resourceType":"Basic"}]}},{"response":{"status":"200","outcome":{"resourceType":"OperationOutcome"}}}]}',
+    `<Bundle ${fhir}><entry><fullUrl value="urn:x"/><resource><Patient><contained><Organization><id value="o"/></Organization></contained><contained><Basic/></contained></Patient></resource></entry><entry><response><status value="200"/><outcome><OperationOutcome/></outcome></response></entry></Bundle>`,
+  ],
+  [
+    'white space and signs in values',
+    '{"resourceType":"Patient","name":[{"text":" a\\tb\\r\\nc <&>\\"\' \u{1f600} "}]}',
+    `<Patient ${fhir}><name><text value=" a&#9;b&#13;&#10;c &lt;&amp;&gt;&quot;' \u{1f600} "/></name></Patient>`,
+  ],
+  [
+    'url as an attribute of an extension, as an element elsewhere',
+    '{"resourceType":"Patient","extension":[{"id":"e","url":"u","extension":[{"url":"v","valueUri":"w"}]}],"photo":[{"url":"x"}]}',
+    `<Patient ${fhir}><extension id="e" url="u"><extension url="v"><valueUri value="w"/></extension></extension><photo><url value="x"/></photo></Patient>`,
+  ],
+]
+
+describe('XML and JSON of one resource – https://hl7.org/fhir/R4/xml.html', () => {
+  it.each(pairs)('say the same: %s', async (_, json, xml) => {
+    expect(xmlOf(json)).toBe(head + xml)
+    const back = await read(head + xml)
+    expect(back).toEqual(parseResource(json))
+    expect(printJson(back)).toContain((/\d\.\d+0\b/.exec(json) ?? [''])[0])
+    expect(await read(xmlOf(json, true))).toEqual(parseResource(json))
+  })
+
+  it('may have a prefix, comments, instructions, a mark at the start and a place of the schema', async () => {
+    const xml = `\ufeff<?xml version="1.0"?><?xml-stylesheet href="x"?><!-- one --><f:Patient xmlns:f="http://hl7.org/fhir" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:schemaLocation="a b">
+      <!-- two --><f:active value="true"/></f:Patient>`
+    expect(await read(xml)).toEqual({ resourceType: 'Patient', active: true })
+  })
+
+  it('is read with the text of values as it is, whether or not it fits their type', async () => {
+    const told = await read(`<Patient ${fhir}><active value="yes"/><multipleBirthInteger value=" 1"/></Patient>`)
+    expect(told).toEqual({ resourceType: 'Patient', active: 'yes', multipleBirthInteger: ' 1' })
+  })
+
+  it.each([
+    ['&nbsp;', '&#160;'],
+    ['&Auml;&ndash;', '&#196;&#8211;'],
+  ])('writes what only HTML knows by name as a number: %s', (name, number) => {
+    const text = { status: 'generated', div: `<div>${name}</div>` }
+    expect(xmlOf({ resourceType: 'Patient', text })).toContain(`<div ${xhtml}>${number}</div>`)
+  })
+
+  it.each([['</div><x/><div>'], ['<div>'], ['&unknown;'], ['<p>'], ['</div></text><active value="true"/><text><div>']])(
+    'does not write a narrative that would be no narrative: %s',
+    async inner => {
+      const text = { status: 'generated', div: `<div ${xhtml}>${inner}</div>` }
+      expect(await codeOf(() => xmlOf({ resourceType: 'Patient', text }))).toBe('xml.unprintable')
+    },
+  )
+
+  it.each([
+    { name: [{ text: 'a\u0001b' }] },
+    { name: [{ text: '\uffff' }] },
+    { colour: 'red' },
+    { text: { status: 'generated', div: `<!DOCTYPE div [<!ENTITY x "y">]><div ${xhtml}>&x;</div>` } },
+  ])('does not write what XML cannot say: %j', async more => {
+    expect(await codeOf(() => xmlOf({ resourceType: 'Patient', ...more }))).toBe('xml.unprintable')
+  })
+
+  it('brings any text through', async () => {
+    const texts = fc.string({ unit: 'grapheme' }).filter(text => /^[\t\n\r\x20-\ufffd]*$/.test(text))
+    await fc.assert(
+      fc.asyncProperty(texts, fc.boolean(), async (text, isPretty) => {
+        const resource = { resourceType: 'Patient', name: [{ text }], extension: [{ url: text }] }
+        expect(await read(xmlOf(resource, isPretty))).toEqual(resource)
+      }),
+    )
+  })
+})
+
+describe('XML that is refused', () => {
+  const bomb = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]>'
+  it.each([
+    [`${bomb}<Patient ${fhir}><id value="&b;"/></Patient>`, 'xml.doctype'],
+    [`<!DOCTYPE x SYSTEM "file:///etc/passwd"><Patient ${fhir}/>`, 'xml.doctype'],
+    [`<Patient ${fhir}><id value="&b;"/></Patient>`, 'xml.malformed'],
+    [`<Patient ${fhir}><id value="a"></Patient>`, 'xml.malformed'],
+    [`<Patient ${fhir}><id value="a" value="b"/></Patient>`, 'xml.malformed'],
+    [`<Patient ${fhir}/><Patient ${fhir}/>`, 'xml.malformed'],
+    [`<Patient ${fhir}><id value="&#0;"/></Patient>`, 'xml.malformed'],
+    ['{"resourceType":"Patient"}', 'xml.malformed'],
+    ['', 'xml.malformed'],
+    ['<?xml version="1.0" encoding="iso-8859-1"?><Patient/>', 'xml.not-utf8'],
+    ['<Patient/>', 'xml.namespace'],
+    [`<Patient ${fhir}><active xmlns="http://other" value="true"/></Patient>`, 'xml.namespace'],
+    [`<Patient ${fhir}><text><div>x</div></text></Patient>`, 'xml.namespace'],
+    [`<Patients ${fhir}/>`, 'xml.not-a-resource'],
+    [`<Patient ${fhir}><contained><Name/></contained></Patient>`, 'xml.not-a-resource'],
+    [`<Patient ${fhir}><colour value="red"/></Patient>`, 'xml.element-unknown'],
+    [`<Patient ${fhir}><__proto__ value="red"/></Patient>`, 'xml.element-unknown'],
+    [`<Patient ${fhir}><active><value value="true"/></active></Patient>`, 'xml.element-unknown'],
+    [`<Patient ${fhir}><extension><url value="u"/></extension></Patient>`, 'xml.element-unknown'],
+    [`<Patient ${fhir}><active value="true"/><active value="true"/></Patient>`, 'xml.element-twice'],
+    [`<Patient ${fhir}><contained><Basic/><Basic/></contained></Patient>`, 'xml.element-twice'],
+    [`<Patient ${fhir}><active/></Patient>`, 'xml.element-empty'],
+    [`<Patient ${fhir}><contained/></Patient>`, 'xml.element-empty'],
+    [`<Patient ${fhir}><active value="true" colour="red"/></Patient>`, 'xml.attribute-unknown'],
+    [`<Patient ${fhir} id="a"/>`, 'xml.attribute-unknown'],
+    [`<Patient ${fhir}><name value="x"/></Patient>`, 'xml.attribute-unknown'],
+    [`<Patient ${fhir}>red</Patient>`, 'xml.text-unexpected'],
+    [`<Patient ${fhir}><active><![CDATA[red]]></active></Patient>`, 'xml.text-unexpected'],
+  ])('%s: %s', async (xml, code) => {
+    expect(await codeOf(() => read(xml))).toBe(code)
+  })
+
+  it('names the element and shows no value', async () => {
+    const xml = `<Observation ${fhir}><component/><component><code><text value="secret"/><text value="x"/></code></component></Observation>`
+    await expect(read(xml)).rejects.toMatchObject({ expression: ['Observation.component[1].code.text'] })
+    await expect(read(`<Observation ${fhir}>secret`)).rejects.not.toMatchObject({
+      text: expect.stringContaining('secret'),
+    })
+  })
+
+  it('what is no UTF-8, and what is deeper than JSON may be', async () => {
+    expect(
+      await codeOf(() => parseSentXml(Buffer.from(`<Patient ${fhir}><id value="\xff"/></Patient>`, 'latin1'))),
+    ).toBe('xml.not-utf8')
+    const deep = (levels: number) =>
+      `<Basic ${fhir}>${'<extension url="u">'.repeat(levels)}${'</extension>'.repeat(levels)}</Basic>`
+    expect(await codeOf(() => read(deep(32)))).toBe('xml.too-deep')
+    const told = printJson(await read(deep(31)))
+    expect(parseResource(told)).toEqual(await read(deep(31)))
+  })
+
+  it('has its elements counted before they are made', async () => {
+    const many = `<Patient ${fhir}>${'<name><text value="x"/></name>'.repeat(3_000)}</Patient>`
+    expect(await codeOf(() => withBudget({ parsed: 5_000 }, () => read(many)))).toBe('budget.parsed-exceeded')
+    expect(await codeOf(() => withBudget({ parsed: 50_000 }, () => read(many)))).toBeUndefined()
+  })
+
+  it('reads a long narrative and long values across pieces', async () => {
+    const div = `<div ${xhtml}>${'<p>\r\n\u{1f600} ä</p>'.repeat(5_000)}</div>`
+    const resource = {
+      resourceType: 'Patient',
+      text: { status: 'generated', div },
+      name: [{ text: '\u{1f600}\r\n'.repeat(20_000) }],
+    }
+    expect(await read(xmlOf(resource))).toEqual(resource)
+  })
+})
