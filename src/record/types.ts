@@ -127,6 +127,8 @@ export interface Txn {
       readonly ifMatch?: string
       readonly ifNoneMatchAny?: boolean
       readonly referrers?: readonly Resource[]
+      /** Makes no version where nothing but `meta.versionId` and `meta.lastUpdated` would differ: the one that stands is given. */
+      readonly unlessSame?: boolean
     },
   ): Promise<Staged>
   /** Stages a deletion; undefined when there is nothing to delete. */

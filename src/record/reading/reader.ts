@@ -48,7 +48,7 @@ export class GrantReader implements Reader {
     if (stored === undefined) throw await this.#absent(type, id)
     if (!(await sighting.visible(this.grant, 'r', stored))) throw unknown()
     if (stored.deleted) throw gone()
-    await this.#note('read', stored)
+    await this.noteShown('read', stored)
     return stored
   }
 
@@ -59,13 +59,13 @@ export class GrantReader implements Reader {
     const stored = await reach.version(this.grant, reach.locator(type, id), Number(version))
     if (stored === undefined || !(await this.#rooms.sighting.visible(this.grant, 'r', stored))) throw unknown()
     if (stored.deleted) throw new Problem('gone', 'record.deleted', 'This version is the deletion of the resource.')
-    await this.#note('vread', stored)
+    await this.noteShown('vread', stored)
     return stored
   }
 
   async history(request: HistoryRequest): Promise<HistoryPage> {
     const page = await this.#rooms.histories.page(request, this.grant)
-    for (const stored of page.items) await this.#note('history', stored)
+    for (const stored of page.items) await this.noteShown('history', stored)
     return page
   }
 
@@ -126,7 +126,7 @@ export class GrantReader implements Reader {
     return { kind: 'search', type, text: query.text, offset, count, asOf }
   }
 
-  async #note(kind: 'read' | 'vread' | 'history', stored: Stored): Promise<void> {
+  protected async noteShown(kind: 'read' | 'vread' | 'history', stored: Stored): Promise<void> {
     const { audit, registry } = this.#rooms
     const { holder, copies, type, id, version } = stored
     const entity = kind === 'read' ? `${type}/${id}` : `${type}/${id}/_history/${version}`

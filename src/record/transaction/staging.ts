@@ -1,6 +1,6 @@
 import { type Grant, mayTouch } from '#access'
-import { encodeResource, isLarge, parseResource, type Resource, toInstant } from '#fhir'
-import { Problem, type Steps } from '#kernel'
+import { encodeResource, isLarge, isSameJson, parseJsonInSteps, parseResource, type Resource, toInstant } from '#fhir'
+import { inSlices, Problem, type Steps } from '#kernel'
 import type { Holder } from '#search'
 import type { CompartmentId, Locator } from '#store'
 import type { AuditKindName } from '../audit/audit.ts'
@@ -48,9 +48,17 @@ export interface WriteOptions {
   readonly referrers?: readonly Resource[]
 }
 
+/** What is known of a version that replaces another one. */
+export interface NextOptions extends WriteOptions {
+  /** Whether no version is made of what stands already. */
+  readonly unlessSame?: boolean
+}
+
 /** The versions that a transaction will write, each with a draft for every compartment in which it is to lie. */
 export class Staging {
   readonly drafts: StagedDraft[] = []
+  /** What stood already as it was to be written. */
+  readonly unchanged: Stored[] = []
   readonly #grant: Grant
   readonly #reach: Reach
   readonly #owners: Owners
@@ -89,7 +97,12 @@ export class Staging {
   }
 
   /** A version for each of its owners, and a removal where it had been and belongs no more. */
-  async next(resource: Resource, seen: Seen, current: Stored, { referrers = [] }: WriteOptions): Promise<Staged> {
+  async next(
+    resource: Resource,
+    seen: Seen,
+    current: Stored,
+    { referrers = [], unlessSame = false }: NextOptions,
+  ): Promise<Staged> {
     const { type, id, version } = seen
     const locator = this.#lookup.locator(type, id)
     if (this.#stagedAt.has(locator)) throw idTaken()
@@ -105,10 +118,22 @@ export class Staging {
     })
     const kept = new Set(holders.map(({ compartment }) => compartment))
     const left = seen.holders.filter(({ compartment }) => !kept.has(compartment))
+    const isInPlace = left.length === 0 && holders.length === seen.holders.length
+    // What is not durable yet cannot be answered for.
+    const isSettled = this.#reach.pendingVersion(locator) === undefined
+    if (unlessSame && isInPlace && isSettled && (await standsAs(resource, current)))
+      return this.#kept(current, resource, holders)
     const next = { type, id, seen, kind: 'update' as const }
     if (left.length === 0) return this.version({ ...next, resource, holders, version: version + 1, method: 'PUT' })
     await this.version({ ...next, holders: left, version: version + 1, method: 'DELETE', movedAway: true })
     return this.version({ ...next, resource, holders, version: version + 2, method: 'PUT' })
+  }
+
+  async #kept(current: Stored, resource: Resource, holders: readonly Holder[]): Promise<Staged> {
+    this.#stagedAt.set(this.#lookup.locator(current.type, current.id), holders)
+    await this.#takeAlong(resource, holders)
+    this.unchanged.push(current)
+    return { ...current, created: false }
   }
 
   async version(writing: Writing): Promise<Staged> {
@@ -194,6 +219,19 @@ export class Staging {
   #creatorOf(seen: Seen | undefined): string | undefined {
     return seen === undefined ? this.#grant.account : seen.creator
   }
+}
+
+/** Whether a version says what a resource says, but for what the server itself writes into `meta`. */
+async function standsAs(resource: Resource, current: Stored): Promise<boolean> {
+  if (current.deleted) return false
+  const stood = await inSlices(parseJsonInSteps(current.json))
+  return inSlices(isSameJson(withoutStamp(stood), withoutStamp(resource)))
+}
+
+function withoutStamp(resource: unknown): Resource {
+  const { meta, ...rest } = resource as Resource
+  const { versionId: _version, lastUpdated: _instant, ...own } = meta ?? {}
+  return Object.keys(own).length === 0 ? rest : { ...rest, meta: own }
 }
 
 function compartmentsBeside(holder: Holder, holders: readonly Holder[]): readonly CompartmentId[] {

@@ -13,7 +13,7 @@ import type { Conditions, Found } from './conditions.ts'
 import { Lookup } from './lookup.ts'
 import { NumberSources, type PatientNumber } from './number-sources.ts'
 import { Owners, ownerForeign } from './owners.ts'
-import { idTaken, type StagedDraft, Staging, type WriteOptions } from './staging.ts'
+import { idTaken, type NextOptions, type StagedDraft, Staging, type WriteOptions } from './staging.ts'
 
 /** Everything that one run of a transaction's work has staged and relied on. */
 export class Transaction implements Txn {
@@ -48,6 +48,11 @@ export class Transaction implements Txn {
 
   get staged(): readonly StagedDraft[] {
     return this.#staging.drafts
+  }
+
+  /** What was to be written as it stands. */
+  get unchanged(): readonly Stored[] {
+    return this.#staging.unchanged
   }
 
   /** Makes the keys of new compartments durable: once everything else is certain to be tried. */
@@ -118,7 +123,7 @@ export class Transaction implements Txn {
     type: string,
     id: string,
     resource: Resource,
-    options: { readonly ifMatch?: string; readonly ifNoneMatchAny?: boolean } & WriteOptions = {},
+    options: { readonly ifMatch?: string; readonly ifNoneMatchAny?: boolean } & NextOptions = {},
   ): Promise<Staged> {
     refuseAuditWrites(type)
     requirePermission(this.#grant, 'u', type)
@@ -223,7 +228,8 @@ function refuseAuditWrites(type: string): void {
     throw new Problem('not-allowed', 'record.audit-readonly', 'AuditEvents are written by the server alone.')
 }
 
-const versionStale = () =>
+/** What If-Match names is not what stands. */
+export const versionStale = (): Problem =>
   new Problem('precondition', 'version.stale', 'The resource has another version than If-Match names.')
 const versionExists = () =>
   new Problem('precondition', 'version.exists', 'The resource exists, and If-None-Match asked that it should not.')

@@ -30,6 +30,8 @@ export class GrantWriter extends GrantReader implements Writer {
         result = await work(txn)
         const won = await this.#committer.commit(txn, this.grant)
         if (!won) await txn.takeBack()
+        // What was written as it stood made no version, and whoever wrote it knows now that it is so.
+        else for (const stored of txn.unchanged) await this.noteShown('read', stored)
         return won
       } catch (error) {
         // Whether a commit that failed in the middle became durable nobody knows; its keys are looked at later.
