@@ -43,7 +43,11 @@ const anybody: CorsOptions = { ...shared, origin: (origin, tell) => tell(null, i
  *
  * @see https://hl7.org/fhir/smart-app-launch/app-launch.html#considerations-for-cross-origin-resource-sharing-cors-support
  */
-export const letPagesRead = cors({ ...anybody, methods: 'GET, HEAD, POST, PUT, DELETE', preflightContinue: true })
+export const letPagesRead = cors({
+  ...anybody,
+  methods: 'GET, HEAD, POST, PUT, PATCH, DELETE',
+  preflightContinue: true,
+})
 
 /** Whether a browser asks if it may ask. Such a question carries no token, and its answer tells nothing. */
 export function isPreflight({ method, headers }: Pick<IncomingMessage, 'method' | 'headers'>): boolean {

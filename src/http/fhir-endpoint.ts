@@ -5,6 +5,7 @@ import {
   type FhirRequest,
   type FhirResponse,
   fhirJson,
+  formatOfError,
   type Match,
   type Matcher,
   perform,
@@ -162,6 +163,7 @@ class Exchange {
       baseUrl: this.#endpoint.baseUrl,
       tokenPresented: this.#request.headers.authorization !== undefined,
       allowed: this.#matcher.allowed(this.#path),
+      format: formatOfError(this.#asking()),
       page: prefersPage(this.#request.headers.accept) && !this.#search.includes('_format='),
     })
     if (this.#response.headersSent) {
@@ -197,16 +199,20 @@ class Exchange {
     yield* streamBody(this.#request, this.#endpoint.maxStreamBytes)
   }
 
-  #fhirRequest(method: string, visit: Visit): FhirRequest {
+  #asking(): Pick<FhirRequest, 'query' | 'header'> {
     const { headers } = this.#request
+    const header = (name: string) => {
+      const value = headers[name]
+      return typeof value === 'string' ? value : value?.join(', ')
+    }
+    return { query: new URLSearchParams(this.#search), header }
+  }
+
+  #fhirRequest(method: string, visit: Visit): FhirRequest {
     return {
       method,
       path: this.#path,
-      query: new URLSearchParams(this.#search),
-      header: name => {
-        const value = headers[name]
-        return typeof value === 'string' ? value : value?.join(', ')
-      },
+      ...this.#asking(),
       body: () => this.#body(visit),
       stream: () => this.#stream(visit),
       grant: this.#grant,

@@ -1,6 +1,6 @@
-import { operationOutcome, printJson, problemTable } from '#fhir'
-import { fhirJson } from '#interactions'
-import { isProblem, type Log, Problem, storageFaultOf, storageProblem } from '#kernel'
+import { encodeXmlInSteps, operationOutcome, printJson, problemTable } from '#fhir'
+import { type Format, mediaTypes } from '#interactions'
+import { atOnce, isProblem, type Log, Problem, storageFaultOf, storageProblem } from '#kernel'
 import { faultPage, html } from '#web'
 import { lowerCased } from './security-headers.ts'
 
@@ -19,6 +19,8 @@ export interface Context {
   readonly tokenPresented: boolean
   /** Methods that the path answers. */
   readonly allowed: readonly string[]
+  /** In which format a program is to read it; JSON unless told. */
+  readonly format?: Format
   /** Whether a person is to read it. */
   readonly page: boolean
 }
@@ -53,7 +55,19 @@ export function answerProblem(problem: Problem, context: Context): Answer {
   const headers = { ...retry, ...extras[problem.kind]?.(problem, context) }
   const status = problemTable[problem.kind].httpStatus
   if (context.page) return answerPage(problem, status, headers)
-  return { status, headers: { 'content-type': fhirJson, ...headers }, body: printJson(operationOutcome(problem)) }
+  const { type, body } = outcomeIn(context.format, problem)
+  return { status, headers: { 'content-type': type, ...headers }, body }
+}
+
+/** A place may be called by what XML cannot say; then it is told in JSON. */
+function outcomeIn(format: Format | undefined, problem: Problem): { readonly type: string; readonly body: string } {
+  const outcome = operationOutcome(problem)
+  try {
+    if (format === 'xml') return { type: mediaTypes.xml, body: String(atOnce(encodeXmlInSteps(outcome))) }
+  } catch (error) {
+    if (!isProblem(error, 'not-acceptable')) throw error
+  }
+  return { type: mediaTypes.json, body: printJson(outcome) }
 }
 
 const wayOut = html`<p>You may want the <a href="/">first page</a>, <a href="/account">your account</a> or the

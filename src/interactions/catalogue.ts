@@ -10,6 +10,7 @@ import { decideReview, listReview, showReview } from './operations/review.ts'
 import { smartConfiguration } from './operations/smart-configuration.ts'
 import { summaryByIdentifier, summaryOfOne, summaryParameters } from './operations/summary/summary.ts'
 import { validate, validateParameters, validateStored } from './operations/validate.ts'
+import { patch, patchConditionally } from './patch/patch.ts'
 import { create } from './rest/create.ts'
 import { deleteConditionally, deleteResource } from './rest/delete.ts'
 import { history } from './rest/history.ts'
@@ -104,11 +105,13 @@ const single: readonly Route[] = [
   { method: 'POST', path: '/:type/_search', interaction: 'search-type', verb: 's', query: 'search', consumes: form, summary: 'Search one type, parameters in the body', handler: search },
   { method: 'POST', path: '/:type', interaction: 'create', verb: 'c', summary: 'Create; with If-None-Exist only if nothing matches', handler: create },
   { method: 'PUT', path: '/:type', interaction: 'conditional-update', verb: 'u', query: 'search', summary: 'Update what a search finds, or create it', handler: updateConditionally },
+  { method: 'PATCH', path: '/:type', interaction: 'conditional-patch', verb: 'u', query: 'search', summary: 'Change a part of the one that a search finds', handler: patchConditionally },
   { method: 'DELETE', path: '/:type', interaction: 'conditional-delete', verb: 'd', query: 'search', summary: 'Delete the one that a search finds', handler: deleteConditionally },
   { method: 'GET', path: '/:type/_history', interaction: 'history-type', verb: 's', query: page, summary: 'Versions of all resources of one type', handler: history },
 
   { method: 'GET', path: '/:type/:id', interaction: 'read', verb: 'r', query: subset, summary: 'Read the current version', handler: read },
   { method: 'PUT', path: '/:type/:id', interaction: 'update', verb: 'u', summary: 'Write a new version, or the first one under your own id', handler: update },
+  { method: 'PATCH', path: '/:type/:id', interaction: 'patch', verb: 'u', summary: 'Change a part: JSON Patch, FHIRPath Patch or merge patch', handler: patch },
   { method: 'DELETE', path: '/:type/:id', interaction: 'delete', verb: 'd', summary: 'Delete; earlier versions stay readable', handler: deleteResource },
   { method: 'GET', path: '/:type/:id/_history', interaction: 'history-instance', verb: 'r', query: page, summary: 'All versions of one resource', handler: history },
   { method: 'GET', path: '/:type/:id/_history/:vid', interaction: 'vread', verb: 'r', query: subset, summary: 'Read one version', handler: vread },

@@ -16,8 +16,9 @@ export const rootMatcher: Matcher = createMatcher(catalogue.filter(route => rout
 
 export { catalogue } from './catalogue.ts'
 export type { Match, Matcher } from './match.ts'
+export { patchTypes } from './patch/read-patch.ts'
 export { perform } from './perform.ts'
-export { fhirJson } from './rest/negotiate.ts'
+export { type Format, fhirJson, formatOfError, mediaTypes } from './rest/negotiate.ts'
 export {
   defaultLimits,
   type FhirRequest,

@@ -29,7 +29,7 @@ interface Pattern {
   readonly segments: readonly PatternSegment[]
 }
 
-const methods = ['GET', 'POST', 'PUT', 'DELETE'] as const
+const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
 /** A matcher of a few string comparisons per request, because every request passes it. Earlier rows win. */
 export function createMatcher(routes: readonly Route[]): Matcher {

@@ -1,10 +1,10 @@
 import { requirePermission } from '#access'
-import { parseJson } from '#fhir'
 import { isProblem, Problem } from '#kernel'
 import { inertParameters } from '#search'
 import type { Match } from './match.ts'
-import { checkAcceptable } from './rest/negotiate.ts'
+import { formatOf } from './rest/negotiate.ts'
 import { parsePrefer } from './rest/prefer.ts'
+import { shown } from './rest/shown.ts'
 import type { FhirRequest, FhirResponse, GrantedRequest, PathParams, Rooms, Route } from './types.ts'
 
 /**
@@ -17,10 +17,13 @@ export async function perform(match: Match, request: FhirRequest, rooms: Rooms):
   const { route, params } = match
   try {
     authorise(route, params, request)
-    if (route.produces === undefined) checkAcceptable(request)
+    const format = route.produces === undefined ? formatOf(request) : 'json'
     if (request.query.size > 0) checkQuery(route, request, request.query)
     const response = await route.handler(request, params, rooms)
-    return response.pretty === true || request.query.get('_pretty') === 'true' ? indent(response) : response
+    const isPretty = response.pretty === true || request.query.get('_pretty') === 'true'
+    return isPretty || (response.format ?? format) === 'xml'
+      ? await shown(response, { isPretty, format: response.format ?? format })
+      : response
   } catch (error) {
     auditRefusal(error, match, request, rooms)
     throw error
@@ -82,11 +85,4 @@ function isRead(method: string): boolean {
 /** A parameter's name as an error may show it: a name that is no name might be a value in the wrong place. */
 function parameterName(name: string): string {
   return /^[_$A-Za-z][\w.:-]{0,63}$/.test(name) ? name : '(malformed name)'
-}
-
-function indent(response: FhirResponse): FhirResponse {
-  const { body } = response
-  if (body === undefined || response.headers['content-type'] !== undefined) return response
-  const value = Buffer.isBuffer(body) || typeof body === 'string' ? parseJson(body) : body
-  return { ...response, body: `${JSON.stringify(value, null, 2)}\n` }
 }

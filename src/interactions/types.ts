@@ -38,6 +38,8 @@ export interface FhirResponse {
   readonly lastUpdatedMs?: number
   /** To be printed in lines for people, because a form asked for it; what the URL asks is seen to anyway. */
   readonly pretty?: boolean
+  /** The format that a form asked for; what the URL or Accept asks is seen to anyway. */
+  readonly format?: 'json' | 'xml'
 }
 
 /** What a path's variables stood for: `type`, `id`, `vid`, `job`. */
@@ -48,7 +50,7 @@ export type GrantedRequest = FhirRequest & { readonly grant: Grant }
 
 /** One row of the catalogue. */
 export interface Route {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** `/:type/:id/_history/:vid`; `:type` is a resource type, `:id` anything that cannot be a keyword. */
   readonly path: string
   /** A code of https://hl7.org/fhir/R4/valueset-restful-interaction.html or the name of an operation. */

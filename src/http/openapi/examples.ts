@@ -32,10 +32,22 @@ const bodies: Readonly<Record<string, unknown>> = {
   'conditional-update': patient,
 }
 
+/** Patches that change what any resource has, by media type. */
+const patches: Readonly<Record<string, unknown>> = {
+  'application/json-patch+json': [{ op: 'add', path: '/language', value: 'en' }],
+  'application/merge-patch+json': { language: 'en' },
+}
+
 const noParameters = { resourceType: 'Parameters' }
 
-/** What to send where nothing has been thought of yet; undefined for files. */
-export function bodyExampleOf({ interaction, consumes }: Route, type: string | undefined): unknown {
+/** What to send, in a media type, where nothing has been thought of yet; undefined for files. */
+export function bodyExampleOf(
+  { interaction, consumes, method }: Route,
+  type: string | undefined,
+  media: string,
+): unknown {
+  if (media.endsWith('xml')) return undefined
+  if (method === 'PATCH') return patches[media] ?? noParameters
   if (consumes === 'application/x-www-form-urlencoded') return { _count: '10' }
   const body = bodies[interaction] ?? (interaction.startsWith('$') && consumes === undefined ? noParameters : undefined)
   return body === patient && type !== undefined && type !== 'Patient' ? { resourceType: type } : body

@@ -1,10 +1,11 @@
-import type { Route } from '#interactions'
+import { patchTypes, type Route } from '#interactions'
 import { bodyExampleOf } from './examples.ts'
 import { type Node, operationId, ref } from './node.ts'
 import { headerParameters, pathParameters, queryParameters, searchControls } from './parameters.ts'
 import type { NamedParameter, TypeCapability } from './statement.ts'
 
 const fhirJson = 'application/fhir+json'
+const fhirXml = 'application/fhir+xml'
 const form = 'application/x-www-form-urlencoded'
 
 /** What good answers an interaction has, and which headers they bring. */
@@ -29,6 +30,8 @@ const answers: Readonly<Record<string, readonly (readonly [status: number, words
     [200, 'A new version', ['ETag']],
     [201, 'The first version', ['Location', 'ETag']],
   ],
+  patch: [[200, 'The version that came of it', ['ETag', 'Last-Modified']]],
+  'conditional-patch': [[200, 'The version that came of it', ['ETag', 'Last-Modified']]],
   delete: [[204, 'Deleted', ['ETag']]],
   'conditional-delete': [[204, 'Deleted']],
   $ingest: [
@@ -65,7 +68,7 @@ function responses(route: Route): Node {
     {
       description,
       ...(headers.length > 0 ? { headers: Object.fromEntries(headers.map(name => [name, ref('headers', name)])) } : {}),
-      ...(status === 204 || status === 304 ? {} : { content: { [type]: { schema } } }),
+      ...(status === 204 || status === 304 ? {} : { content: answerContent(type, schema) }),
     },
   ])
   const refused =
@@ -83,23 +86,34 @@ function responses(route: Route): Node {
   ])
 }
 
+/** What is told in FHIR's JSON is told in XML as well. */
+function answerContent(type: string, schema: Node): Node {
+  return { [type]: { schema }, ...(type === fhirJson ? { [fhirXml]: { schema: { type: 'string' } } } : {}) }
+}
+
+/** Media types of a body; a patch has languages of its own. */
+function bodyTypes({ method, consumes }: Route): readonly string[] {
+  if (consumes !== undefined) return [consumes]
+  return [...(method === 'PATCH' ? patchTypes : []), fhirJson, 'application/json', fhirXml]
+}
+
 function bodySchema(type: string, capability: TypeCapability | undefined): Node {
   if (type === form) return ref('schemas', capability === undefined ? 'Search' : `Search.${capability.type}`)
   if (type === fhirJson) return ref('schemas', 'Resource')
+  if (type === 'application/json-patch+json') return { type: 'array', items: { type: 'object' } }
+  if (type === 'application/merge-patch+json') return { type: 'object' }
   return type === 'application/octet-stream' ? { type: 'string', format: 'binary' } : { type: 'string' }
 }
 
+const carrying: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH'])
+
 function requestBody(route: Route, capability: TypeCapability | undefined): Node {
-  if (route.method !== 'POST' && route.method !== 'PUT') return {}
-  const types = route.consumes === undefined ? [fhirJson, 'application/json'] : [route.consumes]
-  const example = bodyExampleOf(route, capability?.type)
-  const content = types.map(type => [
-    type,
-    {
-      schema: bodySchema(type === 'application/json' ? fhirJson : type, capability),
-      ...(example === undefined ? {} : { example }),
-    },
-  ])
+  if (!carrying.has(route.method)) return {}
+  const content = bodyTypes(route).map(type => {
+    const example = bodyExampleOf(route, capability?.type, type)
+    const schema = bodySchema(type === 'application/json' ? fhirJson : type, capability)
+    return [type, { schema, ...(example === undefined ? {} : { example }) }]
+  })
   return { requestBody: { required: route.bodyOptional !== true, content: Object.fromEntries(content) } }
 }
 
@@ -143,7 +157,8 @@ const searchWords =
 
 function description({ verb, query, method }: Route, type: string): string {
   const scope = verb === 'none' ? '' : `Scope: \`.${verb}\` on ${type}.`
-  const conditional = method === 'PUT' || method === 'DELETE' ? ' Takes all search parameters of the type.' : ''
+  const conditional =
+    method === 'PUT' || method === 'PATCH' || method === 'DELETE' ? ' Takes all search parameters of the type.' : ''
   return `${scope}${query === 'search' ? conditional + searchWords : ''}`.trim()
 }
 

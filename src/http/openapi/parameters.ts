@@ -21,7 +21,10 @@ const inPath: Readonly<Record<string, Documented>> = {
 
 /** Query parameters that are no search parameters. Those of search are told by the CapabilityStatement. */
 const inQuery: Readonly<Record<string, Documented>> = {
-  _format: { description: 'Instead of Accept; JSON is all there is', schema: oneOf('json', 'application/fhir+json') },
+  _format: {
+    description: 'Instead of Accept',
+    schema: oneOf('json', 'xml', 'application/fhir+json', 'application/fhir+xml'),
+  },
   _pretty: { description: 'Indents the answer', schema: oneOf('true', 'false') },
   _count: { description: 'Entries on a page', schema: wholeNumber },
   _sort: { description: 'Search parameters separated by commas, each with - before it for descending', schema: text },
@@ -99,7 +102,7 @@ const inHeader: Readonly<Record<string, Documented & { readonly of: readonly str
   'If-Match': {
     description: 'W/"version" that is to be current',
     schema: text,
-    of: ['update', 'delete', 'conditional-update', 'conditional-delete'],
+    of: ['update', 'patch', 'delete', 'conditional-update', 'conditional-patch', 'conditional-delete'],
   },
   'If-None-Match': {
     description: 'W/"version" known already, or * where nothing must be there yet',
@@ -114,7 +117,9 @@ const inHeader: Readonly<Record<string, Documented & { readonly of: readonly str
     of: [
       'create',
       'update',
+      'patch',
       'conditional-update',
+      'conditional-patch',
       'search-type',
       'search-system',
       'search-compartment',

@@ -13,6 +13,8 @@ export interface BundleEntry {
 
 type Members = { readonly [name: string]: unknown }
 
+const carrying: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH'])
+
 const headerNames = [
   ['ifMatch', 'if-match'],
   ['ifNoneMatch', 'if-none-match'],
@@ -38,7 +40,7 @@ export function parseEntry(entry: unknown, index: number, bundle: GrantedRequest
   const request: GrantedRequest = {
     method,
     path,
-    query: new URLSearchParams(search.join('?')),
+    query: withoutLook(new URLSearchParams(search.join('?'))),
     header: headersOf(rest, bundle),
     body: () => Promise.resolve(Buffer.alloc(0)),
     stream: noBytes,
@@ -46,9 +48,15 @@ export function parseEntry(entry: unknown, index: number, bundle: GrantedRequest
     baseUrl: bundle.baseUrl,
     ...(resource === undefined ? {} : { resource: toResource(resource as Json) }),
   }
-  const needsResource = (method === 'POST' || method === 'PUT') && match.route.bodyOptional !== true
+  const needsResource = carrying.has(method) && match.route.bodyOptional !== true
   if (resource === undefined && needsResource) throw malformed('resource')
   return { index, fullUrl, match, request }
+}
+
+/** How an answer looks is the Bundle's to say. */
+function withoutLook(query: URLSearchParams): URLSearchParams {
+  for (const name of ['_format', '_pretty']) query.delete(name)
+  return query
 }
 
 async function* noBytes(): AsyncGenerator<Uint8Array> {}
@@ -62,7 +70,7 @@ function malformed(element: string): Problem {
   return new Problem(
     'invalid',
     'bundle.entry-malformed',
-    'An entry needs a request with method and url, and for POST and PUT a resource.',
+    'An entry needs a request with method and url, and for POST, PUT and PATCH a resource.',
     {
       expression: element,
     },
@@ -114,6 +122,8 @@ function placeInEntry(place: string, path: string): string {
   const [, type = '', rest = ''] = /^([A-Za-z]+)(.*)$/.exec(path) ?? []
   if (isResourceType(type)) return `${place}.resource.ofType(${type})${rest}`
   if (/^(?:request|resource|fullUrl)\b/.test(path)) return `${place}.${path}`
+  // A place in a JSON Patch, which lies within a Binary.
+  if (path.startsWith('[')) return `${place}.resource`
   return `${place}.${entryElements[path] ?? 'request.url'}`
 }
 

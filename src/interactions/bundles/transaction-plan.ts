@@ -16,7 +16,9 @@ export interface Planned extends BundleEntry {
   readonly criteria: string | undefined
   /** The id of the resource if this entry creates one: chosen beforehand, so that others can refer to it. */
   readonly newId: string
+  /** What is to be written; of a patch the patch. */
   readonly resource: Resource | undefined
+  readonly isPatch: boolean
 }
 
 const turns: Readonly<Record<string, Turn>> = {
@@ -25,6 +27,8 @@ const turns: Readonly<Record<string, Turn>> = {
   create: 'POST',
   update: 'PUT',
   'conditional-update': 'PUT',
+  patch: 'PUT',
+  'conditional-patch': 'PUT',
   read: 'GET',
   vread: 'GET',
   'history-instance': 'GET',
@@ -57,6 +61,7 @@ export function planEntry(entry: BundleEntry): Planned {
     criteria: conditionOf(entry),
     newId: newResourceId(),
     resource: request.resource,
+    isPatch: match.route.method === 'PATCH',
   }
 }
 

@@ -1,11 +1,14 @@
 import { operationOutcome, parseReference, parseResource, printJson, problemTable, type Resource } from '#fhir'
 import { giveWay, inSlices, isProblem, Problem, spend } from '#kernel'
-import type { Staged, Stored, Txn } from '#record'
+import type { Staged, Stored, Txn, Writer } from '#record'
 import { checkReferences } from '#validation'
+import { patchIn, requireSight } from '../patch/patch.ts'
+import { linkPatch, readPatch } from '../patch/read-patch.ts'
 import { authorise, perform } from '../perform.ts'
 import { type Found, findOne } from '../rest/condition.ts'
 import { deletedResponse, matchOption } from '../rest/delete.ts'
 import { printEtag } from '../rest/etag.ts'
+import { nothingFound } from '../rest/nothing-found.ts'
 import { type Preferences, parsePrefer } from '../rest/prefer.ts'
 import { versionUrl, writeResponse } from '../rest/stored-response.ts'
 import { checkIds, versionConditions, withId } from '../rest/update.ts'
@@ -41,8 +44,9 @@ export const transaction: BundleInteraction = async (given, bundle, matcher, roo
   }
   const conditional = await inSlices(conditionalReferences(entries))
   const mayRepeat = conditional.size > 0 || entries.some(entry => entry.criteria !== undefined)
-  const writes = await rooms.record.writer(bundle.grant).transact(async txn => {
-    const run: Run = { txn, bundle, conditional, copies: mayRepeat }
+  const writer = rooms.record.writer(bundle.grant)
+  const writes = await writer.transact(async txn => {
+    const run: Run = { txn, bundle, conditional, copies: mayRepeat, writer, rooms }
     const written = await writeAll(entries, run)
     await tryReads(entries, written, rooms)
     return written
@@ -62,6 +66,11 @@ async function checkEntry(entry: Planned, rooms: Rooms): Promise<Planned> {
   authorise(entry.match.route, entry.match.params, entry.request)
   const { resource } = entry
   if (resource === undefined || entry.turn === 'DELETE' || entry.turn === 'GET') return entry
+  if (entry.isPatch) {
+    requireSight(entry.request.grant, entry.type)
+    await readPatch(entry.request)
+    return entry
+  }
   if (resource.resourceType !== entry.type)
     throw new Problem('invalid', 'body.type-differs', 'The resource is of another type than the URL.', {
       expression: 'resource.resourceType',
@@ -78,6 +87,8 @@ interface Run {
   readonly conditional: ReadonlyMap<string, ReferencePlace>
   /** Links may lead elsewhere in another run, so they are rewritten in copies. */
   readonly copies: boolean
+  readonly writer: Writer
+  readonly rooms: Rooms
 }
 
 /** What became of a writing entry. */
@@ -97,12 +108,13 @@ async function writeAll(entries: readonly Planned[], run: Run): Promise<Readonly
   const write = async (entry: Planned, by: WriteEntry) => {
     const resource = linked.resources.get(entry)
     const referrers = linked.referrers.get(entry) ?? []
-    const work = () => by(entry, { txn: run.txn, found: found.get(entry), resource, referrers })
+    const { txn, writer, rooms } = run
+    const work = () => by(entry, { txn, writer, rooms, found: found.get(entry), resource, referrers })
     written.set(entry, await forEntry(entry.index, work))
     await giveWay()
   }
   for (const entry of entries) if (entry.turn === 'DELETE') await write(entry, deleteEntry)
-  for (const entry of linked.order) await write(entry, entry.turn === 'POST' ? createEntry : updateEntry)
+  for (const entry of linked.order) await write(entry, writerOf(entry))
   return written
 }
 
@@ -125,7 +137,8 @@ function identitiesOf(entries: readonly Planned[], found: ReadonlyMap<Planned, F
   const written = new Set<string>()
   for (const entry of entries) {
     const isCreated = entry.turn === 'POST' && !found.has(entry)
-    const id = entry.id ?? found.get(entry)?.id ?? (entry.turn === 'PUT' ? entry.resource?.id : undefined)
+    const id =
+      entry.id ?? found.get(entry)?.id ?? (entry.turn === 'PUT' && !entry.isPatch ? entry.resource?.id : undefined)
     if (entry.turn === 'GET' || (entry.turn === 'DELETE' && id === undefined)) continue
     const identity = `${entry.type}/${isCreated ? entry.newId : (id ?? entry.newId)}`
     if (written.has(identity))
@@ -165,6 +178,12 @@ interface Linked {
   readonly order: readonly Planned[]
 }
 
+/** Who writes an entry that is no deletion. */
+function writerOf({ turn, isPatch }: Planned): WriteEntry {
+  if (isPatch) return patchEntry
+  return turn === 'POST' ? createEntry : updateEntry
+}
+
 async function linkAll(identities: Identities, links: Links, { bundle, copies }: Run): Promise<Linked> {
   const resources = new Map<Planned, Resource>()
   const references = new Map<Planned, Planned[]>()
@@ -174,7 +193,8 @@ async function linkAll(identities: Identities, links: Links, { bundle, copies }:
   for (const [entry, identity] of identities) {
     await giveWay()
     if (entry.resource === undefined || entry.turn === 'DELETE') continue
-    const resource = copies ? parseResource(printJson(entry.resource)) : entry.resource
+    const own = copies ? parseResource(printJson(entry.resource)) : entry.resource
+    const resource = entry.isPatch ? await linkPatch(own, links) : own
     const targets: Planned[] = []
     const isReplaced = rewriteLinks(resource, entry.fullUrl, links, text => {
       const target = byIdentity.get(text.startsWith(base) ? text.slice(base.length) : text)
@@ -182,12 +202,14 @@ async function linkAll(identities: Identities, links: Links, { bundle, copies }:
       if (target !== undefined && target.turn !== 'DELETE') targets.push(target)
     })
     // Only now is known of what type a `urn:uuid:` or a foreign fullUrl is.
-    if (isReplaced) checkReferencesOf(entry, resource)
+    if (isReplaced && !entry.isPatch) checkReferencesOf(entry, resource)
     resources.set(entry, resource)
     references.set(
       entry,
       targets.filter(target => !isOwnBytes(entry, target)),
     )
+    // A patch says nothing of whose the resource is.
+    if (entry.isPatch) continue
     const referrer = { ...resource, id: idIn(identity) }
     for (const target of new Set(targets)) {
       const known = referrers.get(target)
@@ -224,6 +246,8 @@ interface Writing {
   readonly resource: Resource | undefined
   /** Entries that refer to this one: what names nobody belongs where these belong. */
   readonly referrers: readonly Resource[]
+  readonly writer: Writer
+  readonly rooms: Rooms
 }
 
 type WriteEntry = (entry: Planned, writing: Writing) => Promise<Write>
@@ -246,8 +270,17 @@ const updateEntry: WriteEntry = async (entry, { txn, found, resource, referrers 
   const staged = await txn.update(entry.type, id, withId(given, id), {
     ...versionConditions(entry.request),
     referrers,
+    unlessSame: true,
   })
   return { kind: 'staged', staged }
+}
+
+const patchEntry: WriteEntry = async (entry, { txn, found, resource, referrers, writer, rooms }) => {
+  const id = entry.id ?? found?.id
+  if (id === undefined) throw nothingFound()
+  const change = await readPatch({ ...entry.request, resource: present(resource) })
+  const asked = { ...matchOption(entry.request), type: entry.type, id, change, referrers }
+  return { kind: 'staged', staged: await patchIn(txn, asked, writer, rooms) }
 }
 
 function present(resource: Resource | undefined): Resource {

@@ -2,6 +2,7 @@ import { resourceTypes, toInstant } from '#fhir'
 import { inSlices, isProblem, Problem, type Steps, withBudget } from '#kernel'
 import { parseCriterion, searchParametersOf } from '#search'
 import { isRefused } from '../match.ts'
+import { patchTypes } from '../patch/read-patch.ts'
 import { terminologyCapabilities } from '../terminology/terminology-capabilities.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms, Route } from '../types.ts'
 
@@ -71,7 +72,8 @@ function* capabilityStatement(routes: readonly Route[], baseUrl: string, rooms: 
     software,
     implementation: { description: "A family's health data, sealed with each patient's own key", url: baseUrl },
     fhirVersion: '4.0.1',
-    format: ['application/fhir+json', 'json'],
+    format: ['application/fhir+json', 'json', 'application/fhir+xml', 'xml'],
+    patchFormat: [...patchTypes, 'application/fhir+json', 'application/fhir+xml'],
     rest: [
       {
         mode: 'server',
@@ -119,6 +121,7 @@ const typeInteractions = [
   'read',
   'vread',
   'update',
+  'patch',
   'delete',
   'history-instance',
   'history-type',

@@ -1,18 +1,18 @@
-import { parseSentJson, type Resource, toResource } from '#fhir'
+import { parseSentJson, parseSentXml, type Resource, toResource } from '#fhir'
 import { Problem } from '#kernel'
 import type { FhirRequest } from '../types.ts'
-import { checkJsonBody } from './negotiate.ts'
+import { bodyFormat } from './negotiate.ts'
 
 /**
  * The resource that a request carries, of any type or of the one its path names.
  *
  * @throws Problem `unsupported-media` · `body.type-unsupported`; `invalid` · `body.missing`, `body.type-differs` and
- *   whatever `parseSentJson` and `toResource` throw
+ *   whatever `parseSentJson`, `parseSentXml` and `toResource` throw
  */
 export async function readResource(request: FhirRequest, type?: string): Promise<Resource> {
   const resource = await readOptionalResource(request, type)
   if (resource !== undefined) return resource
-  checkJsonBody(request)
+  bodyFormat(request)
   throw new Problem('invalid', 'body.missing', 'This interaction needs a resource as its body.')
 }
 
@@ -28,6 +28,5 @@ export async function readOptionalResource(request: FhirRequest, type?: string):
 async function parseBody(request: FhirRequest): Promise<Resource | undefined> {
   const bytes = await request.body()
   if (bytes.length === 0) return undefined
-  checkJsonBody(request)
-  return toResource(await parseSentJson(bytes))
+  return bodyFormat(request) === 'xml' ? parseSentXml(bytes) : toResource(await parseSentJson(bytes))
 }

@@ -2,32 +2,68 @@ import Negotiator from 'negotiator'
 import { Problem } from '#kernel'
 import type { FhirRequest } from '../types.ts'
 
-/** The media type of every FHIR answer. */
-export const fhirJson = 'application/fhir+json; charset=utf-8'
+/** In which of its two formats a resource is told. */
+export type Format = 'json' | 'xml'
 
-const formats: readonly string[] = ['application/fhir+json', 'application/json', 'text/json']
-const shortFormats: ReadonlySet<string> = new Set(['json', ...formats])
-const bodies: ReadonlySet<string> = new Set(['application/fhir+json', 'application/json'])
+/** The media type of an answer in each format. */
+export const mediaTypes: Readonly<Record<Format, string>> = {
+  json: 'application/fhir+json; charset=utf-8',
+  xml: 'application/fhir+xml; charset=utf-8',
+}
+
+/** The media type of FHIR's answers where nothing else was asked for. */
+export const fhirJson = mediaTypes.json
+
+/** Media types by which a format can be asked for; FHIR's own first. */
+const answered: Readonly<Record<Format, readonly string[]>> = {
+  json: ['application/fhir+json', 'application/json', 'text/json'],
+  xml: ['application/fhir+xml', 'application/xml', 'text/xml'],
+}
+/** Media types in which a body may come. */
+const taken: Readonly<Record<string, Format>> = {
+  'application/fhir+json': 'json',
+  'application/json': 'json',
+  'application/fhir+xml': 'xml',
+  'application/xml': 'xml',
+  'text/xml': 'xml',
+}
+const formats: ReadonlyMap<string, Format> = new Map(
+  (['json', 'xml'] as const).flatMap(format => [format, ...answered[format]].map(name => [name, format] as const)),
+)
 /** What can be sent: an Accept that asks for a version of FHIR wants to find it in what is offered. */
-const offered = formats.flatMap(format => [format, `${format}; fhirversion=4.0`])
+const offered = [...answered.json, ...answered.xml].flatMap(type => [type, `${type}; fhirversion=4.0`])
+const offeredToPages = offered.filter(type => !/^(?:application|text)\/xml/.test(type))
 
 /**
- * Whether the caller takes JSON. `_format` overrides Accept.
+ * The format that the caller takes. `_format` overrides Accept.
  *
  * @throws Problem `not-acceptable` · `format.unsupported`
  * @see https://hl7.org/fhir/R4/http.html#mime-type and https://hl7.org/fhir/R4/http.html#version-parameter
  */
-export function checkAcceptable(request: Pick<FhirRequest, 'query' | 'header'>): void {
+export function formatOf(request: Pick<FhirRequest, 'query' | 'header'>): Format {
   const format = request.query.size > 0 ? request.query.get('_format') : null
-  if (format !== null) {
-    // A literal plus sign in a URL reads as a space, and many clients send it so.
-    if (shortFormats.has(mediaType(format).replace(' ', '+'))) return
-    throw notAcceptable()
-  }
+  // A literal plus sign in a URL reads as a space, and many clients send it so.
+  if (format !== null) return formats.get(mediaType(format).replace(' ', '+')) ?? refuse()
   const accept = request.header('accept')
-  if (accept === undefined || accept === '' || accept === '*/*' || accept === 'application/fhir+json') return
-  if (new Negotiator({ headers: { accept: plainAccept(accept) } }).mediaType(offered) === undefined)
-    throw notAcceptable()
+  if (accept === undefined || accept === '' || accept === '*/*' || accept === 'application/fhir+json') return 'json'
+  const plain = plainAccept(accept)
+  // Browsers say that they would take any XML, and show JSON better.
+  const choices = plain.includes('text/html') ? offeredToPages : offered
+  const chosen = new Negotiator({ headers: { accept: plain } }).mediaType(choices)
+  return chosen === undefined ? refuse() : (formats.get(mediaType(chosen)) ?? refuse())
+}
+
+/** As `formatOf`, for what must be told in any case: an error. */
+export function formatOfError(request: Pick<FhirRequest, 'query' | 'header'>): Format {
+  try {
+    return formatOf(request)
+  } catch {
+    return 'json'
+  }
+}
+
+function refuse(): never {
+  throw notAcceptable()
 }
 
 /** Clients write a charset and other things into Accept that would make no difference to JSON. */
@@ -36,19 +72,27 @@ function plainAccept(accept: string): string {
 }
 
 function notAcceptable(): Problem {
-  return new Problem('not-acceptable', 'format.unsupported', 'This server answers in JSON: application/fhir+json.')
+  return new Problem(
+    'not-acceptable',
+    'format.unsupported',
+    'This server answers in application/fhir+json and application/fhir+xml.',
+  )
 }
 
-function mediaType(text: string): string {
+/** The media type alone, in lower case. */
+export function mediaType(text: string): string {
   return (text.split(';')[0] ?? '').trim().toLowerCase()
 }
 
-/** @throws Problem `unsupported-media` · `body.type-unsupported` unless the body says it is JSON in UTF-8 */
-export function checkJsonBody(request: Pick<FhirRequest, 'header'>): void {
+/** The format in which the body says it is. @throws Problem `unsupported-media` · `body.type-unsupported` for none, or not in UTF-8 */
+export function bodyFormat(request: Pick<FhirRequest, 'header'>): Format {
   const type = request.header('content-type') ?? ''
   const charset = /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(type)?.[1]?.toLowerCase()
-  if (bodies.has(mediaType(type)) && (charset === undefined || charset === 'utf-8')) return
-  throw new Problem('unsupported-media', 'body.type-unsupported', 'The body must be application/fhir+json in UTF-8.')
+  const name = mediaType(type)
+  const format = Object.hasOwn(taken, name) ? taken[name] : undefined
+  if (format !== undefined && (charset === undefined || charset === 'utf-8')) return format
+  const text = 'The body must be application/fhir+json or application/fhir+xml in UTF-8.'
+  throw new Problem('unsupported-media', 'body.type-unsupported', text)
 }
 
 /** @throws Problem `unsupported-media` · `body.type-unsupported` unless the body is one of these media types */

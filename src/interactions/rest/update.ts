@@ -22,7 +22,9 @@ export async function update(request: FhirRequest, params: PathParams, rooms: Ro
   checkIds(resource, id)
   await checkWritable(rooms.validator, resource)
   const options = versionConditions(request)
-  const staged = await rooms.record.writer(grant).transact(txn => txn.update(type, id, resource, options))
+  const staged = await rooms.record
+    .writer(grant)
+    .transact(txn => txn.update(type, id, resource, { ...options, unlessSame: true }))
   return updateResponse(staged, request)
 }
 
@@ -45,8 +47,11 @@ export async function updateConditionally(
   const criteria = criteriaOf(request.query)
   const staged = await rooms.record.writer(grant).transact(async txn => {
     const found = await findOne(txn, { type, criteria, grant, baseUrl })
-    if (found !== undefined) return txn.update(type, found.id, withId(resource, found.id), options)
-    return resource.id === undefined ? txn.create(resource) : txn.update(type, resource.id, resource, options)
+    if (found !== undefined)
+      return txn.update(type, found.id, withId(resource, found.id), { ...options, unlessSame: true })
+    return resource.id === undefined
+      ? txn.create(resource)
+      : txn.update(type, resource.id, resource, { ...options, unlessSame: true })
   })
   return updateResponse(staged, request)
 }

@@ -5,7 +5,7 @@ import type { OpenedCursor, Reader, SearchPage, Stored } from '#record'
 import { inertParameters, parseQuery, type Query, type QueryOptions, type Restricted } from '#search'
 import { bundleBytes, outcomeEntry, searchEntry } from '../bundles/bundle-bytes.ts'
 import { granted } from '../perform.ts'
-import { checkAcceptable, checkBodyType } from '../rest/negotiate.ts'
+import { checkBodyType, formatOf } from '../rest/negotiate.ts'
 import { parsePrefer } from '../rest/prefer.ts'
 import { type Subset, subsetting, toSubset } from '../rest/subset.ts'
 import type { FhirRequest, FhirResponse, GrantedRequest, PathParams, Rooms } from '../types.ts'
@@ -47,7 +47,8 @@ export async function searchParams(request: FhirRequest): Promise<URLSearchParam
   if (request.method !== 'POST') return request.query
   checkBodyType(request, ['application/x-www-form-urlencoded'])
   const form = new URLSearchParams(withoutMark((await request.body()).toString('utf8')))
-  if (form.has('_format')) checkAcceptable({ query: form, header: name => request.header(name) })
+  // It is asked again when there is an answer; what cannot be answered is refused before it is looked for.
+  if (form.has('_format')) formatOf({ query: form, header: name => request.header(name) })
   return new URLSearchParams([...request.query, ...form])
 }
 
@@ -98,8 +99,11 @@ export async function answerSearch(
   const query = opened === undefined ? parseAsked(plan, params, request) : parseOpened(plan, opened, baseUrl)
   const found = await plan.reader.search(plan.restrict(query), cursor)
   const included = found.included.filter(stored => plan.keepIncluded?.(stored, query) ?? true)
-  const body = await searchset({ ...found, included }, query, { ...plan, baseUrl, cursor })
-  return { status: 200, headers: {}, body, pretty: plan.params.get('_pretty') === 'true' }
+  const body = await searchset({ ...found, included }, query, { ...plan, baseUrl, cursor, look: lookOf(plan.params) })
+  const isPretty = plan.params.get('_pretty') === 'true'
+  if (!plan.params.has('_format')) return { status: 200, headers: {}, body, pretty: isPretty }
+  const format = formatOf({ query: plan.params, header: () => undefined })
+  return { status: 200, headers: {}, body, pretty: isPretty, format }
 }
 
 function parseAsked(plan: SearchPlan, params: URLSearchParams, request: Pick<GrantedRequest, 'baseUrl' | 'header'>) {
@@ -134,11 +138,18 @@ function searchText(params: URLSearchParams): string {
   return withoutInert(params).toString()
 }
 
+function lookOf(params: URLSearchParams): string {
+  const isXml = params.has('_format') && formatOf({ query: params, header: () => undefined }) === 'xml'
+  return isXml ? '&_format=xml' : ''
+}
+
 interface Place {
   readonly baseUrl: string
   readonly path: string
   readonly selfText?: string | undefined
   readonly cursor: string | undefined
+  /** `&_format=xml` where XML was asked for so: who follows a link wants more of the same. */
+  readonly look: string
 }
 
 async function searchset(page: SearchPage, query: Query, place: Place): Promise<Buffer> {
@@ -169,12 +180,13 @@ async function pageEntries(page: SearchPage, baseUrl: string, subset: Subset | u
 }
 
 /** Links of other pages carry a sealed cursor and no parameter, so that nothing of the search shows in an address. */
-function pageLinks(page: SearchPage, query: Query, { baseUrl, path, cursor, selfText = query.text }: Place) {
+function pageLinks(page: SearchPage, query: Query, place: Place) {
+  const { baseUrl, path, cursor, look, selfText = query.text } = place
   const url = `${baseUrl}/${path}`
-  const at = (sealed: string | undefined) => (sealed === undefined ? undefined : `${url}?_cursor=${sealed}`)
+  const at = (sealed: string | undefined) => (sealed === undefined ? undefined : `${url}?_cursor=${sealed}${look}`)
   const isShown = page.self === undefined || selfText.length < query.text.length
-  const self =
-    isShown && cursor === undefined ? `${url}${selfText === '' ? '' : `?${selfText}`}` : at(cursor ?? page.self)
+  const text = selfText === '' ? look.slice(1) : selfText + look
+  const self = isShown && cursor === undefined ? `${url}${text === '' ? '' : `?${text}`}` : at(cursor ?? page.self)
   return { self, first: at(page.first), previous: at(page.previous), next: at(page.next) }
 }
 

@@ -69,8 +69,8 @@ export function badQueries(): readonly Attack[] {
       'request.parameter-unknown',
       'name',
     ],
-    ['XML by _format', get('Patient?_format=xml'), 406, 'format.unsupported'],
-    ['XML by Accept', get('Patient', { accept: 'application/fhir+xml' }), 406, 'format.unsupported'],
+    ['Turtle by _format', get('Patient?_format=ttl'), 406, 'format.unsupported'],
+    ['Turtle by Accept', get('Patient', { accept: 'text/turtle' }), 406, 'format.unsupported'],
     [
       'a form that is none',
       { method: 'POST', path: '/fhir/Observation/_search', body: canary },
@@ -148,10 +148,18 @@ export function badBodies(): readonly Attack[] {
     ],
     ['plain text', post(canary, { 'content-type': 'text/plain' }), 415, 'body.type-unsupported'],
     [
-      'XML',
+      'XML of no namespace',
       post(`<Observation>${canary}</Observation>`, { 'content-type': 'application/fhir+xml' }),
-      415,
-      'body.type-unsupported',
+      400,
+      'xml.namespace',
+    ],
+    [
+      'XML with an entity',
+      post(`<!DOCTYPE x [<!ENTITY e "${canary}">]><Observation xmlns="http://hl7.org/fhir"/>`, {
+        'content-type': 'application/fhir+xml',
+      }),
+      400,
+      'xml.doctype',
     ],
     [
       'another charset',
@@ -232,7 +240,7 @@ export function badPaths(): readonly Attack[] {
     ['an operation that is none', at(`/fhir/Patient/a/$${canary}`, 'POST'), 404, 'request.operation-unknown'],
     ['a path beside everything', at(`/${canary}`), 404, 'request.path-unknown'],
     ['a file of the server', at('/../package.json'), 404, 'request.path-unknown'],
-    ['PATCH', at(`/fhir/Patient/${canary}`, 'PATCH'), 405, 'request.method-unsupported'],
+    ['PATCH', at(`/fhir/Patient/${canary}/_history/1`, 'PATCH'), 405, 'request.method-unsupported'],
     ['TRACE', at(`/fhir/Patient/${canary}`, 'TRACE'), 405, 'request.method-unsupported'],
     ['DELETE of everything', at('/fhir', 'DELETE'), 405, 'request.method-unsupported'],
     ['GET where a message goes', at('/hl7v2'), 405, 'request.method-unsupported'],

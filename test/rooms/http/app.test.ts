@@ -123,7 +123,7 @@ describe('who may ask – https://hl7.org/fhir/R4/security.html', () => {
   it('authorises OPTIONS like GET, and tells with a token what is allowed', async () => {
     await http().options('/fhir/Patient/a').expect(401)
     const response = await http().options('/fhir/Patient/a').set('Authorization', bearer(own)).expect(204)
-    expect(response.headers.allow).toBe('OPTIONS, GET, HEAD, PUT, DELETE')
+    expect(response.headers.allow).toBe('OPTIONS, GET, HEAD, PUT, PATCH, DELETE')
   })
 
   it('ignores headers that pretend another method', async () => {
@@ -132,13 +132,52 @@ describe('who may ask – https://hl7.org/fhir/R4/security.html', () => {
   })
 })
 
+describe('XML over HTTP – https://hl7.org/fhir/R4/http.html#mime-type', () => {
+  it('is read and answered, with its length for HEAD', async () => {
+    const asked = (method: 'get' | 'head') =>
+      http()
+        [method]('/fhir/Patient/a')
+        .set('Authorization', bearer(own))
+        .set('Accept', 'application/fhir+xml')
+        .expect(200)
+    const full = await asked('get')
+      .buffer(true)
+      .parse((response, done) => {
+        let text = ''
+        response.on('data', chunk => {
+          text += chunk
+        })
+        response.on('end', () => done(null, text))
+      })
+    expect(full.headers['content-type']).toBe('application/fhir+xml; charset=utf-8')
+    expect(full.body).toContain('<Patient xmlns="http://hl7.org/fhir"><id value="a"/>')
+    expect((await asked('head')).headers['content-length']).toBe(full.headers['content-length'])
+  })
+
+  it.each([
+    ['/fhir/Patient/a?_format=xml', '', 401],
+    ['/fhir/Patient/never?_format=xml', 'own', 404],
+    ['/fhir/Patient/b', 'own', 404],
+    ['/fhir/nowhere', 'own', 404],
+    ['/fhir/Patient/a?colour=red', 'own', 400],
+  ])('tells what is wrong in XML: %s', async (url, who, status) => {
+    const asked = http().get(url).set('Accept', 'application/fhir+xml')
+    const answer = await (who === '' ? asked : asked.set('Authorization', bearer(own)))
+    expect([answer.status, answer.headers['content-type']]).toEqual([status, 'application/fhir+xml; charset=utf-8'])
+    expect(String(answer.text ?? answer.body)).toContain(
+      '<OperationOutcome xmlns="http://hl7.org/fhir"><issue><severity value="error"/>',
+    )
+  })
+})
+
 describe('what is refused, clearly', () => {
   it.each([
     ['GET', '/fhir/Patients/1', 404, 'type.unknown'],
     ['GET', '/fhir/Patient/a/$export', 404, 'request.operation-unknown'],
     ['GET', '/fhir/x%ZZ', 400, 'request.malformed'],
-    ['PATCH', '/fhir/Patient/a', 405, 'request.method-unsupported'],
-    ['GET', '/fhir/Patient/a?_format=xml', 406, 'format.unsupported'],
+    ['PATCH', '/fhir/Patient/a/_history/1', 405, 'request.method-unsupported'],
+    ['PATCH', '/fhir/Patient/a', 415, 'body.type-unsupported'],
+    ['GET', '/fhir/Patient/a?_format=ttl', 406, 'format.unsupported'],
     ['GET', '/fhir/Patient/a?_format=../../x', 406, 'format.unsupported'],
     ['GET', '/fhir/Patient/a?colour=red', 400, 'request.parameter-unknown'],
     ['GET', '/fhir/Patient?name[$ne]=x', 400, 'search.parameter-unknown'],
@@ -149,8 +188,8 @@ describe('what is refused, clearly', () => {
   })
 
   it('says with 405 what is allowed', async () => {
-    const response = await http().patch('/fhir/Patient/a').set('Authorization', bearer(admin)).expect(405)
-    expect(response.headers.allow).toBe('GET, HEAD, PUT, DELETE')
+    const response = await http().post('/fhir/Patient/a').set('Authorization', bearer(admin)).expect(405)
+    expect(response.headers.allow).toBe('GET, HEAD, PUT, PATCH, DELETE')
     const message = await http().get('/hl7v2').set('Authorization', bearer(admin)).expect(405)
     expect(message.headers.allow).toBe('POST')
   })

@@ -129,14 +129,17 @@ describe('the OpenAPI document – https://spec.openapis.org/oas/v3.1.1.html', (
     const taken = (path: string, method = 'post') => Object.keys(at(path, method).requestBody?.content ?? {})
     const answered = (path: string, method: string, status: string) =>
       Object.keys((at(path, method).responses[status]?.content ?? {}) as Node)
-    expect(taken('/fhir/{type}')).toEqual(['application/fhir+json', 'application/json'])
+    const fhir = ['application/fhir+json', 'application/json', 'application/fhir+xml']
+    expect(taken('/fhir/{type}')).toEqual(fhir)
+    const patches = ['application/json-patch+json', 'application/merge-patch+json']
+    expect(taken('/fhir/{type}/{id}', 'patch')).toEqual([...patches, ...fhir])
     expect(taken('/fhir/{type}/_search')).toEqual(['application/x-www-form-urlencoded'])
     expect(taken('/fhir/Patient/{id}/$ingest')).toEqual(['application/octet-stream'])
     expect(taken('/hl7v2')).toEqual(['x-application/hl7-v2+er7'])
     expect(taken('/auth/token')).toEqual(['application/x-www-form-urlencoded'])
     expect(taken('/auth/register')).toEqual(['application/json'])
     expect(taken('/share')).toEqual(['application/json'])
-    expect(answered('/fhir/{type}/{id}', 'get', '200')).toEqual(['application/fhir+json'])
+    expect(answered('/fhir/{type}/{id}', 'get', '200')).toEqual(['application/fhir+json', 'application/fhir+xml'])
     expect(answered('/hl7v2', 'post', '200')).toEqual(['x-application/hl7-v2+er7'])
     expect(answered('/fhir/.well-known/smart-configuration', 'get', '200')).toEqual(['application/json'])
     expect(answered('/share/{id}', 'get', '200')).toEqual(['application/jose'])

@@ -45,7 +45,7 @@ describe('batch – https://hl7.org/fhir/R4/http.html#brules', () => {
       { request: { method: 'DELETE', url: 'Observation/nowhere' } },
       get('Observation?patient=a'),
       get('Patients/1'),
-      { request: { method: 'PATCH', url: 'Patient/a' } },
+      { request: { method: 'PATCH', url: 'Patient/a/_history/1' } },
     ])
     expect(answer.status).toBe(200)
     expect(answer.json.type).toBe('batch-response')

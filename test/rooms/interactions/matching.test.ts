@@ -57,7 +57,7 @@ describe('the catalogue – https://hl7.org/fhir/R4/http.html#summary', () => {
     ['GET', '/Patient//1', 'request.path-unknown'],
     ['GET', '/Patient/%E0%A4%A/1', 'request.path-unknown'],
     ['GET', '/Observation/1/Patient', 'request.path-unknown'],
-    ['PATCH', '/Patient/1', 'request.method-unsupported'],
+    ['PATCH', '/Patient/1/_history/1', 'request.method-unsupported'],
     ['POST', '/Patient/1', 'request.method-unsupported'],
     ['TRACE', '/Patient/1', 'request.method-unsupported'],
     ['DELETE', '/', 'request.method-unsupported'],
@@ -67,8 +67,8 @@ describe('the catalogue – https://hl7.org/fhir/R4/http.html#summary', () => {
   })
 
   it('says which methods a path answers', () => {
-    expect(matcher.allowed('/Patient/1')).toEqual(['GET', 'HEAD', 'PUT', 'DELETE'])
-    expect(matcher.allowed('/Patient')).toEqual(['GET', 'HEAD', 'POST', 'PUT', 'DELETE'])
+    expect(matcher.allowed('/Patient/1')).toEqual(['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE'])
+    expect(matcher.allowed('/Patient')).toEqual(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])
     expect(matcher.allowed('/Patient/_search')).toEqual(['POST'])
     expect(matcher.allowed('/nowhere/at/all')).toEqual([])
     // The server alone writes AuditEvents.

@@ -1,6 +1,6 @@
 import { isProblem } from '#kernel'
 import { isFresh, parseIfMatch, parseIfNoneMatchAny } from '../../../src/interactions/rest/etag.ts'
-import { checkAcceptable, checkJsonBody } from '../../../src/interactions/rest/negotiate.ts'
+import { bodyFormat, formatOf } from '../../../src/interactions/rest/negotiate.ts'
 import { parsePrefer } from '../../../src/interactions/rest/prefer.ts'
 
 const asking = (query: string, headers: Record<string, string> = {}) => ({
@@ -38,12 +38,27 @@ describe('content negotiation – https://hl7.org/fhir/R4/http.html#mime-type', 
     'text/*;q=0.1',
     'application/fhir+json; fhirVersion=5.0, application/json;q=0.1',
     'application/json;q=0, */*',
-  ])('answers those who accept %s', accept => {
-    expect(codeOf(() => checkAcceptable(asking('', accept === undefined ? {} : { accept })))).toBeUndefined()
+    'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8',
+    'application/fhir+json, application/fhir+xml',
+  ])('answers those who accept %s in JSON', accept => {
+    expect(formatOf(asking('', accept === undefined ? {} : { accept }))).toBe('json')
   })
 
   it.each([
     'application/fhir+xml',
+    'application/xml',
+    'text/xml',
+    'application/fhir+xml; fhirVersion=4.0',
+    'application/fhir+xml;q=1.0, application/fhir+json;q=1.0, application/xml+fhir;q=0.9, application/json+fhir;q=0.9',
+    'application/fhir+xml, application/fhir+json;q=0.9',
+    'text/html, application/fhir+xml;q=0.9',
+    'Application/FHIR+XML; charset=utf-8',
+    'application/json;q=0, application/xml;q=0.1',
+  ])('answers those who accept %s in XML', accept => {
+    expect(formatOf(asking('', { accept }))).toBe('xml')
+  })
+
+  it.each([
     'text/html',
     'application/json;q=0',
     'application/fhir+json; fhirVersion=3.0',
@@ -53,30 +68,46 @@ describe('content negotiation – https://hl7.org/fhir/R4/http.html#mime-type', 
     'application/*;q=0, text/html',
     ';;;,,,',
   ])('has nothing for those who accept only %s', accept => {
-    expect(codeOf(() => checkAcceptable(asking('', { accept })))).toBe('format.unsupported')
+    expect(codeOf(() => formatOf(asking('', { accept })))).toBe('format.unsupported')
   })
 
   it.each(['json', 'application/json', 'application/fhir+json', 'application/fhir%2Bjson', 'text/json'])(
     'lets _format=%s override Accept',
     format => {
-      expect(codeOf(() => checkAcceptable(asking(`_format=${format}`, { accept: 'text/html' })))).toBeUndefined()
+      expect(formatOf(asking(`_format=${format}`, { accept: 'application/fhir+xml' }))).toBe('json')
     },
   )
 
-  it.each(['xml', 'application/fhir+xml', '../../x', '', 'ttl', '__proto__'])('refuses _format=%s', format => {
-    expect(codeOf(() => checkAcceptable(asking(`_format=${format}`)))).toBe('format.unsupported')
+  it.each(['xml', 'application/xml', 'application/fhir+xml', 'application/fhir%2Bxml', 'text/xml'])(
+    'answers _format=%s in XML',
+    format => {
+      expect(formatOf(asking(`_format=${format}`, { accept: 'application/json' }))).toBe('xml')
+    },
+  )
+
+  it.each(['../../x', '', 'ttl', '__proto__'])('refuses _format=%s', format => {
+    expect(codeOf(() => formatOf(asking(`_format=${format}`)))).toBe('format.unsupported')
   })
 
   it.each([
-    ['application/fhir+json', undefined],
-    ['application/json; charset=utf-8', undefined],
-    ['application/fhir+json; charset="UTF-8"', undefined],
+    ['application/fhir+json', 'json'],
+    ['application/json; charset=utf-8', 'json'],
+    ['application/fhir+json; charset="UTF-8"', 'json'],
+    ['application/fhir+xml', 'xml'],
+    ['application/xml; charset=UTF-8', 'xml'],
+    ['text/xml', 'xml'],
+  ])('reads a body of %s as %s', (type, format) => {
+    expect(bodyFormat(asking('', { 'content-type': type }))).toBe(format)
+  })
+
+  it.each([
     ['application/json; charset=utf-16', 'body.type-unsupported'],
-    ['application/fhir+xml', 'body.type-unsupported'],
+    ['application/fhir+xml; charset=iso-8859-1', 'body.type-unsupported'],
+    ['constructor', 'body.type-unsupported'],
     ['text/plain', 'body.type-unsupported'],
     ['', 'body.type-unsupported'],
-  ])('takes a body of %s: %s', (type, code) => {
-    expect(codeOf(() => checkJsonBody(asking('', { 'content-type': type })))).toBe(code)
+  ])('refuses a body of %s: %s', (type, code) => {
+    expect(codeOf(() => bodyFormat(asking('', { 'content-type': type })))).toBe(code)
   })
 })
 

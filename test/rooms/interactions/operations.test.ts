@@ -37,6 +37,7 @@ describe('metadata – https://hl7.org/fhir/R4/http.html#capabilities', () => {
       'read',
       'vread',
       'update',
+      'patch',
       'delete',
       'history-instance',
       'history-type',
@@ -62,8 +63,14 @@ describe('metadata – https://hl7.org/fhir/R4/http.html#capabilities', () => {
     expect(ofType('Subscription')).toMatchObject({ updateCreate: false, conditionalCreate: false })
   })
 
-  it('does not promise PATCH, nor to write AuditEvents', () => {
-    expect(JSON.stringify(statement.json)).not.toContain('"patch"')
+  it('promises PATCH and XML, and not to write AuditEvents', () => {
+    expect(statement.json.patchFormat).toEqual([
+      'application/json-patch+json',
+      'application/merge-patch+json',
+      'application/fhir+json',
+      'application/fhir+xml',
+    ])
+    expect(statement.json.format).toContain('application/fhir+xml')
     expect(ofType('AuditEvent').interaction.map((interaction: { code: string }) => interaction.code)).toEqual([
       'read',
       'vread',

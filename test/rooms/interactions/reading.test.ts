@@ -77,11 +77,9 @@ describe('read – https://hl7.org/fhir/R4/http.html#read', () => {
     expect(pretty.text).toContain('1.50e1')
   })
 
-  it('has nothing for those who take only XML', async () => {
-    expect((await house.ask('GET', '/Patient/a?_format=xml', { grant: own })).status).toBe(406)
-    expect(
-      (await house.ask('GET', '/Patient/a', { grant: own, headers: { accept: 'application/fhir+xml' } })).status,
-    ).toBe(406)
+  it('has nothing for those who take neither JSON nor XML', async () => {
+    expect((await house.ask('GET', '/Patient/a?_format=ttl', { grant: own })).status).toBe(406)
+    expect((await house.ask('GET', '/Patient/a', { grant: own, headers: { accept: 'text/turtle' } })).status).toBe(406)
   })
 })
 

@@ -1,0 +1,149 @@
+import { applyPatch, type Operation, Pointer } from 'rfc6902'
+import { Decimal, isSameDecimal, type Resource } from '#fhir'
+import { giveWay, type Problem } from '#kernel'
+import { patchFailed, patchMalformed } from './patch-problems.ts'
+
+type Members = { readonly [member: string]: unknown }
+
+/** What each operation needs beside `path`. */
+const needs: Readonly<Record<string, 'value' | 'from' | undefined>> = {
+  add: 'value',
+  replace: 'value',
+  test: 'value',
+  move: 'from',
+  copy: 'from',
+  remove: undefined,
+}
+const forbidden: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype'])
+
+/**
+ * Reads a JSON Patch before anything is looked up. What a copy of the library would lose is put in other words: see `hold`.
+ *
+ * @throws Problem `invalid` · `patch.malformed`, with the number of the operation
+ * @see https://www.rfc-editor.org/rfc/rfc6902
+ */
+export function parseJsonPatch(json: unknown): readonly Operation[] {
+  if (!Array.isArray(json)) throw patchMalformed('A JSON Patch is an array of operations.')
+  return json.map((operation: unknown, index) => checkOperation(operation, index))
+}
+
+function checkOperation(operation: unknown, index: number): Operation {
+  const { op, path, from, ...rest } = (typeof operation === 'object' ? (operation ?? {}) : {}) as Members
+  if (typeof op !== 'string' || !Object.hasOwn(needs, op))
+    throw patchMalformed('An operation is one of add, remove, replace, move, copy and test.', `[${index}].op`)
+  checkPointer(path, `[${index}].path`)
+  if (needs[op] === 'from') checkPointer(from, `[${index}].from`)
+  if (needs[op] === 'value' && !Object.hasOwn(rest, 'value'))
+    throw patchMalformed('The operation needs a value.', `[${index}].value`)
+  return { op, path, ...(from === undefined ? {} : { from }), value: rest.value } as Operation
+}
+
+/** @see https://www.rfc-editor.org/rfc/rfc6901 */
+function checkPointer(text: unknown, place: string): void {
+  if (typeof text !== 'string' || (text !== '' && !text.startsWith('/')) || /~(?![01])/.test(text))
+    throw patchMalformed('A place is a JSON Pointer, such as /name/0/family.', place)
+  if (Pointer.fromJSON(text).tokens.some(token => forbidden.has(token)))
+    throw patchMalformed('A place has a name that is not allowed.', place)
+}
+
+/**
+ * The resource as the operations leave it, all of them or none.
+ *
+ * @throws Problem `unprocessable` · `patch.failed`, with the number of the operation and without a value
+ */
+export async function applyJsonPatch(resource: Resource, operations: readonly Operation[]): Promise<unknown> {
+  const whole = { '': hold(resource) }
+  for (const [index, operation] of operations.entries()) {
+    const pause = giveWay()
+    if (pause !== undefined) await pause
+    const problem = applied(whole, operation, index)
+    if (problem !== undefined) throw problem
+  }
+  return restore(whole[''])
+}
+
+/** Within an object of its own, so that the whole resource has a place like every other value. */
+function applied(whole: object, operation: Operation, index: number): Problem | undefined {
+  const path = `/${operation.path}`
+  const fails = (text: string, member = 'path') => patchFailed(text, `[${index}].${member}`)
+  if ('from' in operation && isMissing(whole, `/${operation.from}`)) return fails('Nothing is there.', 'from')
+  if (operation.op !== 'add' && operation.op !== 'copy' && operation.op !== 'move' && isMissing(whole, path))
+    return fails('Nothing is there.')
+  if (operation.op === 'test') return isAsTested(whole, operation) ? undefined : fails('The test fails.', 'value')
+  if (!fitsParent(whole, path, operation)) return fails('There is no such place.')
+  const held = {
+    ...operation,
+    path,
+    ...('from' in operation ? { from: `/${operation.from}` } : {}),
+    ...heldValue(operation),
+  }
+  const [error] = applyPatch(whole, [held as Operation])
+  return error === null ? undefined : fails('The operation cannot be done there.')
+}
+
+function heldValue(operation: Operation): { readonly value?: unknown } {
+  return 'value' in operation ? { value: hold(operation.value) } : {}
+}
+
+function isAsTested(whole: object, { path, value }: Extract<Operation, { op: 'test' }>): boolean {
+  return isEqual(restore(Pointer.fromJSON(`/${path}`).get(whole)), value)
+}
+
+/** Section 4.6: numbers are equal if they are so numerically. */
+function isEqual(one: unknown, other: unknown): boolean {
+  if (isNumber(one) && isNumber(other)) return isSameDecimal(String(one), String(other))
+  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return one === other
+  if (Array.isArray(one) !== Array.isArray(other) || isNumber(one) || isNumber(other)) return false
+  const names = Object.keys(one)
+  return (
+    names.length === Object.keys(other).length &&
+    names.every(name => Object.hasOwn(other, name) && isEqual((one as Members)[name], (other as Members)[name]))
+  )
+}
+
+function isNumber(value: unknown): value is number | Decimal {
+  return typeof value === 'number' || value instanceof Decimal
+}
+
+function isMissing(whole: object, path: string): boolean {
+  const { parent, key } = Pointer.fromJSON(path).evaluate(whole)
+  if (Array.isArray(parent)) return !isIndex(key) || Number(key) >= parent.length
+  return typeof parent !== 'object' || parent === null || !Object.hasOwn(parent, key)
+}
+
+/** Whether something can be put there: the library would write names into lists. */
+function fitsParent(whole: object, path: string, operation: Operation): boolean {
+  const { parent, key } = Pointer.fromJSON(path).evaluate(whole)
+  if (Array.isArray(parent))
+    return key === '-' || (isIndex(key) && Number(key) <= lengthBefore(whole, parent, operation))
+  return typeof parent === 'object' && parent !== null
+}
+
+/** What is moved within a list is taken out of it before it is put in again. */
+function lengthBefore(whole: object, list: readonly unknown[], operation: Operation): number {
+  const isWithin = operation.op === 'move' && Pointer.fromJSON(`/${operation.from}`).evaluate(whole).parent === list
+  return isWithin ? list.length - 1 : list.length
+}
+
+function isIndex(key: string): boolean {
+  return /^(?:0|[1-9]\d*)$/.test(key)
+}
+
+/**
+ * The library copies objects member by member, and a Decimal would come out as an object with a text. Symbols it leaves as they
+ * are; with the texts in their descriptions, digits come through.
+ */
+function hold(value: unknown): unknown {
+  return mapped(value, item => (item instanceof Decimal ? Symbol(item.text) : item))
+}
+
+function restore(value: unknown): unknown {
+  return mapped(value, item => (typeof item === 'symbol' ? new Decimal(item.description ?? '') : item))
+}
+
+function mapped(value: unknown, change: (item: unknown) => unknown): unknown {
+  const item = change(value)
+  if (Array.isArray(item)) return item.map(each => mapped(each, change))
+  if (typeof item !== 'object' || item === null || item instanceof Decimal) return item
+  return Object.fromEntries(Object.entries(item).map(([name, each]) => [name, mapped(each, change)]))
+}

@@ -1,0 +1,121 @@
+import { type Grant, requirePermission } from '#access'
+import { parseJsonInSteps, type Resource, toResource } from '#fhir'
+import { inSlices, isProblem } from '#kernel'
+import { ownerForeign, type Staged, type Stored, type Txn, versionStale, type Writer } from '#record'
+import { granted } from '../perform.ts'
+import { criteriaOf, findOne } from '../rest/condition.ts'
+import { matchOption } from '../rest/delete.ts'
+import { nothingFound } from '../rest/nothing-found.ts'
+import { parsePrefer } from '../rest/prefer.ts'
+import { writeResponse } from '../rest/stored-response.ts'
+import { checkWritable } from '../rest/writable.ts'
+import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
+import { type Change, readPatch } from './read-patch.ts'
+
+/**
+ * Changes a part of the current version. What comes of it is checked, and put where it belongs, as by an update.
+ *
+ * @throws Problem as `update`, and `unprocessable` · `patch.failed`, `patch.identity-changed`; `not-found` · `record.unknown`
+ * @see https://hl7.org/fhir/R4/http.html#patch
+ */
+export async function patch(request: FhirRequest, params: PathParams, rooms: Rooms): Promise<FhirResponse> {
+  const { type = '', id = '' } = params
+  return patchAs(request, type, rooms, async () => id)
+}
+
+/**
+ * Patches the one that a search finds.
+ *
+ * @throws Problem as `patch`; `ambiguous` · `condition.matches-several`; `not-found` · `condition.matches-nothing`
+ * @see https://hl7.org/fhir/R4/http.html#patch
+ */
+export async function patchConditionally(
+  request: FhirRequest,
+  params: PathParams,
+  rooms: Rooms,
+): Promise<FhirResponse> {
+  const { type = '' } = params
+  const { grant, baseUrl } = granted(request)
+  const criteria = criteriaOf(request.query)
+  return patchAs(request, type, rooms, async txn => {
+    const found = await findOne(txn, { type, criteria, grant, baseUrl })
+    if (found === undefined) throw nothingFound()
+    return found.id
+  })
+}
+
+async function patchAs(
+  request: FhirRequest,
+  type: string,
+  rooms: Rooms,
+  which: (txn: Txn) => Promise<string>,
+): Promise<FhirResponse> {
+  const { grant, baseUrl } = granted(request)
+  requireSight(grant, type)
+  const change = await readPatch(request)
+  const writer = rooms.record.writer(grant)
+  const asked = { ...matchOption(request), change }
+  const staged = await writer.transact(async txn =>
+    patchIn(txn, { type, id: await which(txn), ...asked }, writer, rooms),
+  )
+  return writeResponse(staged, 200, { baseUrl, prefer: parsePrefer(request) })
+}
+
+/** A patch tests and shows what is there, so it is for those who may read it. @throws Problem `forbidden` · `scope.missing` */
+export function requireSight(grant: Grant, type: string): void {
+  requirePermission(grant, 'r', type)
+}
+
+/** What is to be patched, and how. */
+export interface Patching {
+  readonly type: string
+  readonly id: string
+  readonly ifMatch?: string
+  readonly change: Change
+  /** Resources of the same request that refer to it. */
+  readonly referrers?: readonly Resource[]
+}
+
+/**
+ * Stages what a patch makes of the version that stands.
+ *
+ * @param writer  tells why there is none, and records who saw it where nothing came of the patch
+ * @throws Problem as `patch`
+ */
+export async function patchIn(txn: Txn, asked: Patching, writer: Writer, rooms: Rooms): Promise<Staged> {
+  const { type, id, ifMatch, change, referrers = [] } = asked
+  for (let tried: string | undefined; ; ) {
+    const standing = (await txn.read(type, id)) ?? (await writer.read(type, id))
+    const version = String(standing.version)
+    if (ifMatch !== undefined && ifMatch !== version) throw versionStale()
+    // It is seen, by what names it or by other scopes, and is not there to be written.
+    if (tried === version) throw ownerForeign()
+    tried = version
+    const changed = await changedBy(change, standing, writer)
+    await checkWritable(rooms.validator, changed)
+    const staged = await unlessOutrun(() =>
+      txn.update(type, id, changed, { ifMatch: version, referrers, unlessSame: true }),
+    )
+    if (staged !== undefined) return staged
+  }
+}
+
+/** Undefined where somebody else has written since the resource was read: then the patch is for what they wrote. */
+async function unlessOutrun(update: () => Promise<Staged>): Promise<Staged | undefined> {
+  try {
+    return await update()
+  } catch (error) {
+    if (isProblem(error, 'precondition') && error.code === 'version.stale') return undefined
+    throw error
+  }
+}
+
+/** Whether a patch can be applied tells what is there. */
+async function changedBy(change: Change, { type, id, json }: Stored, writer: Writer): Promise<Resource> {
+  try {
+    return await change(toResource(await inSlices(parseJsonInSteps(json))))
+  } catch (error) {
+    if (isProblem(error, 'unprocessable')) await writer.read(type, id)
+    throw error
+  }
+}
