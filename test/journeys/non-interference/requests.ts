@@ -1,9 +1,10 @@
 /** Random requests, one for each number: every row of the catalogue, with hers, others' and nobody's ids. */
-import { printJson, type Resource } from '#fhir'
+import { encodeXmlInSteps, parseResource, printJson, type Resource } from '#fhir'
+import { atOnce } from '#kernel'
 import { dates } from './codes.ts'
 import { Dice } from './dice.ts'
 import type { Ask } from './house.ts'
-import { drawOwner, type Owner, persons } from './names.ts'
+import { drawOwner, drawReference, type Owner, persons } from './names.ts'
 import { askedTypes, drawCondition, drawId, drawSearch, drawType } from './questions.ts'
 import { drawResource, isDrawable } from './resources.ts'
 
@@ -171,6 +172,82 @@ const updateConditionally: Draw = dice => {
   return { method: 'PUT', url: `/${type}?${drawCondition(dice, type)}`, headers, body }
 }
 
+/** What a patch changes: what it says, whose it is, or nothing; now and then it only tries what is there. */
+function changes(dice: Dice, type: string): readonly (readonly [path: string, value: string])[] {
+  return dice.many(1, 2, each =>
+    each.weighted<() => readonly [string, string]>([
+      [4, () => ['status', each.pick(['final', 'amended', 'active', 'completed', 'nonsense'])]],
+      [3, () => ['language', each.pick(['en', 'de'])]],
+      [
+        3,
+        () => [isDrawable(type) && type !== 'Patient' ? 'subject' : 'gender', drawReference(each, ['Patient'], 'anna')],
+      ],
+      [1, () => ['id', drawId(each)]],
+    ])(),
+  )
+}
+
+type Change = readonly [path: string, value: string]
+const languages: Readonly<Record<string, (dice: Dice, changed: readonly Change[]) => unknown>> = {
+  'application/json-patch+json': (dice, changed) =>
+    changed.map(([name, value]) => ({
+      op: dice.pick(['add', 'add', 'replace', 'test', 'remove']),
+      path: name === 'subject' ? '/subject/reference' : `/${name}`,
+      value,
+    })),
+  'application/merge-patch+json': (dice, changed) =>
+    Object.fromEntries(
+      changed.map(([name, value]) => [name, dice.maybe(10) ? null : name === 'subject' ? { reference: value } : value]),
+    ),
+  'application/fhir+json': (dice, changed) => ({
+    resourceType: 'Parameters',
+    parameter: changed.map(([name, value]) => ({
+      name: 'operation',
+      part: [
+        { name: 'type', valueCode: dice.pick(['replace', 'replace', 'delete', 'add']) },
+        { name: 'path', valueString: dice.pick([name, name, `${name}.where($this.exists())`]) },
+        { name: 'name', valueString: 'reference' },
+        { name: 'value', ...(name === 'subject' ? { valueReference: { reference: value } } : { valueCode: value }) },
+      ],
+    })),
+  }),
+}
+
+function patchAt(dice: Dice, type: string, url: string): Ask {
+  const language = dice.pick(Object.keys(languages))
+  const body = printJson(languages[language]?.(dice, changes(dice, type)))
+  return { method: 'PATCH', url, headers: { ...prefer(dice), ...conditions(dice), 'content-type': language }, body }
+}
+
+const patch: Draw = dice => {
+  const { type, id } = place(dice)
+  return patchAt(dice, type, `/${type}/${id}`)
+}
+
+const patchConditionally: Draw = dice => {
+  const type = writable(dice)
+  return patchAt(dice, type, `/${type}?${drawCondition(dice, type)}`)
+}
+
+/** The same in XML: what is sent, and what is to be answered. */
+function inXml(ask: Ask, dice: Dice): Ask {
+  const headers = { ...ask.headers, ...(dice.maybe(70) ? { accept: 'application/fhir+xml' } : {}) }
+  const { 'content-type': type = 'application/fhir+json' } = ask.headers ?? {}
+  if (ask.body === undefined || type !== 'application/fhir+json') return { ...ask, headers }
+  try {
+    const body = String(atOnce(encodeXmlInSteps(parseResource(ask.body))))
+    return { ...ask, headers: { ...headers, 'content-type': 'application/fhir+xml' }, body }
+  } catch {
+    // What is wrong in itself may be nothing that XML can say.
+    return { ...ask, headers }
+  }
+}
+
+const asXml: Draw = dice => {
+  const ask = dice.weighted([...single, [10, bundle] as const])(dice)
+  return inXml(ask, dice)
+}
+
 const remove: Draw = dice => {
   const { type, id } = place(dice)
   return { method: 'DELETE', url: `/${type}/${id}`, headers: conditions(dice) }
@@ -216,7 +293,7 @@ const elsewhere: Draw = dice => {
     { method: 'GET', url: '/metadata' },
     { method: 'GET', url: '/.well-known/smart-configuration' },
     { method: 'GET', url: `/$job/${id}` },
-    { method: 'PATCH', url: `/${type}/${id}`, body: '[]' },
+    { method: 'PATCH', url: `/${type}/${id}/_history/1`, body: '[]' },
     { method: 'GET', url: `/${type}/${id}/$meta` },
     { method: 'GET', url: `/${type}/$export` },
     { method: 'POST', url: '/$graphql', body: `{"query":"{Patient(id:${id}){id}}"}` },
@@ -243,6 +320,8 @@ const single: readonly (readonly [number, Draw])[] = [
   [9, create],
   [14, update],
   [6, updateConditionally],
+  [12, patch],
+  [5, patchConditionally],
   [14, remove],
   [5, removeConditionally],
   [4, validate],
@@ -255,12 +334,21 @@ const headerElements: Readonly<Record<string, string>> = {
   'if-modified-since': 'ifModifiedSince',
 }
 
+/** A patch that is no resource stands within a Binary. */
+function resourceOf(body: string | undefined, contentType: string | undefined): { readonly resource?: unknown } {
+  if (body !== undefined && contentType?.includes('patch') === true) {
+    const data = Buffer.from(body).toString('base64')
+    return { resource: { resourceType: 'Binary', contentType, data } }
+  }
+  return body?.startsWith('{') ? { resource: JSON.parse(body) } : {}
+}
+
 function entryOf({ method, url, headers = {}, body }: Ask): object {
   const named = Object.entries(headers).flatMap(([name, value]) => {
     const element = headerElements[name]
     return element === undefined ? [] : [[element, value]]
   })
-  const resource = body?.startsWith('{') ? { resource: JSON.parse(body) } : {}
+  const resource = resourceOf(body, headers['content-type'])
   return { ...resource, request: { method, url: url.slice(1), ...Object.fromEntries(named) } }
 }
 
@@ -273,6 +361,7 @@ const bundle: Draw = dice => {
 
 const all: readonly (readonly [number, Draw])[] = [
   ...single,
+  [12, asXml],
   [10, followLink],
   [20, bundle],
   [2, ingest],

@@ -9,12 +9,12 @@ const madeId =
   /(?<![0-9a-z-])(?:[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|[0-9a-f]{32}|[0-9a-f]{16})(?![0-9a-z-])/g
 const cursor = /_cursor=([\w-]+)/g
 /** A search as an AuditEvent keeps it, in which an id may stand. */
-const keptQuery = /"query":"([A-Za-z0-9+/]+=*)"/g
+const keptQuery = /("query":"|<query value=")([A-Za-z0-9+/]+=*)"/g
 /** The control id that an acknowledgement gives itself. */
 const acknowledgement = /(\|ACK[^|\r]*\|)[0-9a-f]{20}(?=\|)/g
 /** What an account's own ids begin with is another thing in every house. */
 const ownIds = /(?<=begin with )[0-9a-f]{10}(?=-)/g
-const pageLink = /"url":"([^"]+_cursor=[\w-]+)"/g
+const pageLink = /(?:"url":"|<url value=")([^"]+_cursor=[\w-]+)(?=["&])/g
 
 export class Transcript {
   /** Ids that this house has given, in the order of their appearance. */
@@ -45,7 +45,10 @@ export class Transcript {
 
   #named(text: string): string {
     return text
-      .replace(keptQuery, (_, query: string) => `"query":"«${Buffer.from(query, 'base64').toString()}»"`)
+      .replace(
+        keptQuery,
+        (_, before: string, query: string) => `${before}«${Buffer.from(query, 'base64').toString()}»"`,
+      )
       .replace(ownIds, '«own»')
       .replace(acknowledgement, '$1«control id»')
       .replace(cursor, (_, sealed: string) => `_cursor=«${numberOf(this.#cursorNumbers, sealed)}, ${sealed.length}»`)
