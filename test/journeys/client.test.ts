@@ -108,15 +108,15 @@ describe('fhir-kit-client on single resources – https://hl7.org/fhir/R4/http.h
     expect(pulseOf(await client.read({ resourceType: 'Observation', id }))).toBe(64)
   })
 
-  it('gets 405 and the methods that work for patch, and nothing changes', async () => {
+  it('patches by JSON Patch; what cannot be applied changes nothing', async () => {
     const { id = '' } = await create<Observation>(pulse(greta, 66))
     const jsonPatch = [{ op: 'replace' as const, path: '/status', value: 'amended' }]
-    const refusal = await refusalOf(client.patch({ resourceType: 'Observation', id, jsonPatch }))
-    expect([refusal.status, codeOf(refusal)]).toEqual([405, 'request.method-unsupported'])
-    expect(await client.read({ resourceType: 'Observation', id })).toMatchObject({
-      status: 'final',
-      meta: { versionId: '1' },
-    })
+    const patched = await client.patch({ resourceType: 'Observation', id, jsonPatch })
+    expect(patched).toMatchObject({ id, status: 'amended', meta: { versionId: '2' } })
+    const wrong = [{ op: 'test' as const, path: '/status', value: 'final' }, ...jsonPatch]
+    const refusal = await refusalOf(client.patch({ resourceType: 'Observation', id, jsonPatch: wrong }))
+    expect([refusal.status, codeOf(refusal)]).toEqual([422, 'patch.failed'])
+    expect(await client.read({ resourceType: 'Observation', id })).toMatchObject({ meta: { versionId: '2' } })
   })
 
   it('deletes: 410 from then on, the versions before stay', async () => {
@@ -391,7 +391,7 @@ describe('fhir-kit-client finding its way – https://hl7.org/fhir/smart-app-lau
         'search-type',
       ]),
     )
-    expect(interactions).not.toContain('patch')
+    expect(interactions).toContain('patch')
     expect(observation).toMatchObject({ conditionalCreate: true, conditionalUpdate: true, conditionalDelete: 'single' })
     expect(rest?.interaction?.map(({ code }) => code)).toEqual(
       expect.arrayContaining(['transaction', 'batch', 'search-system', 'history-system']),

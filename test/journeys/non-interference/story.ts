@@ -1,4 +1,5 @@
 /** What happens to a family before anybody asks: a list of chapters, told to one store wholly and to another in part. */
+import { createHash } from 'node:crypto'
 import type { Resource } from '#fhir'
 import { Dice } from './dice.ts'
 import { drawOwner, idOf, type Owner, ownTypes, type Person, persons, published, sharedTypes, slots } from './names.ts'
@@ -136,9 +137,12 @@ function sharedNames(story: readonly Chapter[], part: Part, kept: ReadonlySet<st
   return names
 }
 
+/** Two that were the same stay the same, and two that were not do not: what is written again as it stands makes no version. */
 function emptied(deed: Deed): Deed {
   const { type, id, owner } = deed
-  const resource = deed.resource === undefined ? undefined : emptyResource(type, strangerId(owner), id)
+  if (deed.resource === undefined) return { type, id, owner: 'stranger', resource: undefined }
+  const code = createHash('sha256').update(JSON.stringify(deed.resource)).digest('base64url')
+  const resource = { ...emptyResource(type, strangerId(owner), id), meta: { tag: [{ code }] } }
   return { type, id, owner: 'stranger', resource }
 }
 
