@@ -19,6 +19,7 @@ export function capabilities(routes: () => readonly Route[]): Route['handler'] {
   const statements: Readonly<Record<string, (baseUrl: string, rooms: Rooms) => Steps<Statement>>> = {
     full: (baseUrl, rooms) => capabilityStatement(routes(), baseUrl, rooms),
     terminology: function* (baseUrl, rooms) {
+      yield
       return terminologyCapabilities(baseUrl, rooms)
     },
   }
