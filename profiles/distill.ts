@@ -7,6 +7,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
+import { certaintyOf } from './certainty.ts'
 
 interface ElementFact {
   readonly path: string
@@ -17,6 +18,13 @@ interface ElementFact {
   readonly contentReference?: string
   readonly isSummary?: boolean
   readonly binding?: { readonly strength: string; readonly valueSet?: string }
+  readonly constraint?: readonly ConstraintFact[]
+}
+interface ConstraintFact {
+  readonly key: string
+  readonly severity: string
+  readonly human: string
+  readonly expression: string
 }
 interface TypeFact {
   readonly code: string
@@ -295,6 +303,25 @@ function distilCompartment(): object {
 const described = [...resourceDefinitions, ...typeDefinitions]
   .filter(definition => definition.kind !== 'primitive-type')
   .sort((a, b) => (a.name < b.name ? -1 : 1))
+
+/** Said of each element, extension and resource: those of resources stand once, under DomainResource. */
+const ofEach = /^(?:ele|ext|dom)-/
+/** The vendor's, about elements that R4 has not. */
+const foreign = new Set(['evv-1'])
+
+/** Invariants of a definition by the place they are said of, e.g. `Observation.referenceRange`. */
+function invariantsOf({ name, snapshot }: Definition): readonly (readonly [string, readonly object[]])[] {
+  return (snapshot?.element ?? []).flatMap(element => {
+    const isRoot = !element.path.includes('.')
+    const isOwn = (key: string) => (isRoot && name === 'DomainResource') || !(ofEach.test(key) || foreign.has(key))
+    const own = (element.constraint ?? []).filter(({ key }) => isOwn(key))
+    return own.length > 0 && (isRoot || isGenuine(element)) ? [[element.path, own.map(describeInvariant)] as const] : []
+  })
+}
+
+function describeInvariant({ key, severity, human, expression }: ConstraintFact): object {
+  return { key, severity, human: human.trim(), expression, certain: certaintyOf(expression) }
+}
 const types = Object.fromEntries(described.map(definition => [definition.name, describeType(definition)]))
 write('resource-types.json', resourceTypes)
 write('elements.json', { primitive: primitiveTypes, open: openTypes, types })
@@ -313,3 +340,4 @@ write(
     .map(distilSearchParameter),
 )
 write('compartment-patient.json', distilCompartment())
+write('invariants.json', Object.fromEntries(described.flatMap(invariantsOf)))

@@ -40,11 +40,11 @@ interface Facts {
 }
 type CodesBySystem = Readonly<Record<string, readonly string[]>>
 
-function readProfile<T>(file: string): T {
+export function readProfile<T>(file: string): T {
   return JSON.parse(readFileSync(new URL(`../../profiles/${file}`, import.meta.url), 'utf8')) as T
 }
 
-function lazy<T>(make: () => T): () => T {
+export function lazy<T>(make: () => T): () => T {
   let made: T | undefined
   return () => {
     made ??= make()

@@ -20,6 +20,7 @@ export {
   shapeOfElement,
   summaryElements,
 } from './definitions.ts'
+export { type Certainty, type Invariant, invariantsOf } from './invariants.ts'
 export {
   encodeJsonInSteps,
   isSameJson,
@@ -30,7 +31,7 @@ export {
   parseSentJson,
   printJson,
 } from './json.ts'
-export { encodeResource, isLarge } from './large.ts'
+export { encodeResource, isLarge, weightOf } from './large.ts'
 export { diagnosticsOf, issueTypes, operationOutcome, type ProblemRow, problemSystem, problemTable } from './outcome.ts'
 export { mapLinks, mapReferences, type ParsedReference, parseReference } from './references.ts'
 export { type Coding, isId, type Meta, parseResource, type Resource, toResource } from './resource.ts'

@@ -13,6 +13,11 @@ export function isLarge(resource: Resource): boolean {
   return weightLeft(resource, valuesOfATurn) < 0
 }
 
+/** How many values a resource has, about; looks no further than `most`. */
+export function weightOf(resource: Resource, most: number): number {
+  return most - Math.max(0, weightLeft(resource, most))
+}
+
 function weightLeft(value: unknown, left: number): number {
   if (typeof value === 'string') return left - 1 - value.length / lettersOfAValue
   if (typeof value !== 'object' || value === null || value instanceof Decimal) return left - 1

@@ -41,6 +41,8 @@ export interface ProblemIssue {
   readonly type: string
   readonly text: string
   readonly expression?: string
+  /** The rule of the standard that is broken, by its name there, e.g. `obs-6`. */
+  readonly rule?: string
 }
 
 /**

@@ -1,17 +1,58 @@
 import { Tinypool } from 'tinypool'
 import { encodeJsonInSteps, type Resource } from '#fhir'
-import { inSlices, type ProblemIssue } from '#kernel'
+import { inSlices, Problem, type ProblemIssue } from '#kernel'
+import type { Extent } from './invariants.ts'
 
 /** What it has grown to is given back when nothing large has come for so long; to begin anew takes it half a second. */
 const idleMs = 5_000
 const heapMebibytes = { old: 256, young: 16 }
+/** The largest that may be sent takes a few seconds; who asks for more holds up the others. */
+const longestMs = 30_000
 
-/** A thread beside the event loop that validates one large resource after another; it begins with the first. */
+export interface ThreadLimits {
+  /** Of one resource; the usual when left out. */
+  readonly longestMs?: number
+}
+
+/** What the thread is given. */
+export interface Sent {
+  /** A resource as JSON, in UTF-8. */
+  readonly text: Uint8Array
+  readonly extent: Extent
+}
+
+/** A thread beside the event loop that validates one resource after another; it begins with the first. */
 export class ValidatingThread {
   private pool: Tinypool | undefined
+  private last: Promise<unknown> = Promise.resolve()
+  private closings = 0
+  private readonly longestMs: number
 
-  /** What `Validator.validate` says of the resource. */
-  async validate(resource: Resource): Promise<readonly ProblemIssue[]> {
+  constructor(limits: ThreadLimits = {}) {
+    this.longestMs = limits.longestMs ?? longestMs
+  }
+
+  /** What `Validator.validate` says of the resource. @throws Problem `too-costly` · `validation.too-costly` */
+  async validate(resource: Resource, extent: Extent): Promise<readonly ProblemIssue[]> {
+    const { closings } = this
+    const sent: Sent = { text: await inSlices(encodeJsonInSteps(resource)), extent }
+    // Each has its time for itself: none waits in the pool.
+    const found = this.last.then(() => {
+      if (closings !== this.closings) throw new Error('The validating thread was closed.')
+      return this.run(sent)
+    })
+    this.last = found.catch(() => undefined)
+    return found
+  }
+
+  async close(): Promise<void> {
+    this.closings++
+    const { pool } = this
+    this.pool = undefined
+    await pool?.destroy()
+  }
+
+  private async run(sent: Sent): Promise<readonly ProblemIssue[]> {
     this.pool ??= new Tinypool({
       filename: new URL('./thread.ts', import.meta.url).href,
       minThreads: 0,
@@ -19,11 +60,14 @@ export class ValidatingThread {
       idleTimeout: idleMs,
       resourceLimits: { maxOldGenerationSizeMb: heapMebibytes.old, maxYoungGenerationSizeMb: heapMebibytes.young },
     })
-    return this.pool.run(await inSlices(encodeJsonInSteps(resource)))
-  }
-
-  async close(): Promise<void> {
-    await this.pool?.destroy()
-    this.pool = undefined
+    const signal = AbortSignal.timeout(this.longestMs)
+    try {
+      return await this.pool.run(sent, { signal })
+    } catch (error) {
+      if (!signal.aborted) throw error
+      throw new Problem('too-costly', 'validation.too-costly', 'To validate the resource takes too long.', {
+        cause: error,
+      })
+    }
   }
 }

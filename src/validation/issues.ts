@@ -1,8 +1,12 @@
 import type { ErrorObject } from 'ajv'
+import type { Invariant } from '#fhir'
 import type { ProblemIssue } from '#kernel'
 import { expressionOf } from './expressions.ts'
 
 interface IssueRow {
+  /** `error` unless it says otherwise. */
+  readonly severity?: 'warning'
+  readonly rule?: string
   /** https://hl7.org/fhir/R4/valueset-issue-type.html */
   readonly type: string
   readonly text: string
@@ -35,12 +39,23 @@ const issueRows: Readonly<Record<string, IssueRow>> = {
 }
 
 const formatRow = (format: string): IssueRow => ({ type: 'value', text: `The element is not a valid FHIR ${format}.` })
+/** Rules are HL7's own words; the key is what one looks them up by. */
+function invariantRow({ key, human, severity }: Invariant): IssueRow {
+  const text = `${human} (${key})`
+  return { ...(severity === 'warning' ? { severity } : {}), type: 'invariant', text, rule: key }
+}
+
 const unexpected: IssueRow = { type: 'structure', text: 'The element is not as FHIR R4 defines it.' }
 
 /** An ajv error as an issue. @param type  resource type, the head of every expression */
 export function issueOf(resource: object, type: string, error: ErrorObject): ProblemIssue {
-  const row =
-    error.keyword === 'format' ? formatRow(String(error.params.format)) : (issueRows[error.keyword] ?? unexpected)
+  const row = rowOf(error)
   const unknown = error.keyword === 'additionalProperties' ? `/${error.params.additionalProperty}` : ''
   return { severity: 'error', ...row, expression: expressionOf(resource, type, error.instancePath + unknown) }
+}
+
+function rowOf({ keyword, params }: ErrorObject): IssueRow {
+  if (keyword === 'format') return formatRow(String(params.format))
+  if (keyword === 'invariant') return invariantRow(params.invariant as Invariant)
+  return issueRows[keyword] ?? unexpected
 }

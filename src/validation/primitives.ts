@@ -5,7 +5,8 @@ const longestString = 1024 * 1024
 
 const controlCharacter = /[^\t\n\r -\u{10ffff}]/u
 // Every pattern below has only disjoint neighbours, so it cannot backtrack more than once per character.
-const codeGrammar = /^\S+(?:\s\S+)*$/
+// White space is what XML has of it, as in the regular expressions of the specification: HL7's own codes have other spaces.
+const codeGrammar = /^[^ \t\n\r]+(?:[ \t\n\r][^ \t\n\r]+)*$/
 const uriGrammar = /^\S+$/
 const oidGrammar = /^urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+$/
 const uuidGrammar = /^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/

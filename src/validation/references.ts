@@ -1,24 +1,7 @@
 import type { ErrorObject } from 'ajv'
-import {
-  type ElementDefinition,
-  isResourceType,
-  parseReference,
-  type Resource,
-  type Shape,
-  shapeOf,
-  shapeOfElement,
-} from '#fhir'
+import { type ElementDefinition, isResourceType, parseReference, type Resource } from '#fhir'
 import { faultAt } from './faults.ts'
-
-interface Node {
-  readonly [element: string]: unknown
-}
-
-/** The resource in which `#id` is looked for, and the Bundle whose entries `urn:uuid:` may name. */
-interface Surroundings {
-  readonly container: Node
-  readonly bundle: Node | undefined
-}
+import { isNode, type Meet, type Node, type Surroundings, walk } from './walk.ts'
 
 type Report = (error: ErrorObject) => void
 
@@ -31,70 +14,17 @@ type Report = (error: ErrorObject) => void
  */
 export function referenceFaults(resource: Resource): readonly ErrorObject[] {
   const faults: ErrorObject[] = []
-  walkResource(resource, '', { container: resource, bundle: undefined }, error => faults.push(error))
+  const check = referenceCheck(error => faults.push(error))
+  walk(resource, check)
   return faults
 }
 
-function isNode(value: unknown): value is Node {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function walkResource(node: Node, at: string, around: Surroundings, report: Report): void {
-  const { resourceType } = node
-  if (typeof resourceType !== 'string' || !isResourceType(resourceType)) return
-  walkNode(node, shapeOf(resourceType), at, around, report)
-}
-
-function walkNode(node: Node, shape: Shape, at: string, around: Surroundings, report: Report): void {
-  for (const name in node) {
-    const value = node[name]
-    if (typeof value !== 'object' || value === null) continue
-    if (name.charCodeAt(0) === 0x5f)
-      walkEach(value, `${at}/${name}`, twin => walkTwin(twin.item, twin.at, around, report))
-    else {
-      const element = shape.elements.get(name)
-      if (element !== undefined) walkElement(value, shape, element, { at: `${at}/${name}`, around, report })
-    }
+/** `referenceFaults` of each object that a walk meets. */
+export function referenceCheck(report: Report): Meet {
+  return (node, shape, element, at, around) => {
+    if (shape.type === 'Reference' && shape.path === '' && element !== undefined)
+      checkReference(node, element, at, around, report)
   }
-}
-
-function walkTwin(item: Node, at: string, around: Surroundings, report: Report): void {
-  walkNode(item, shapeOf('Element'), at, around, report)
-}
-
-interface Walk {
-  readonly at: string
-  readonly around: Surroundings
-  readonly report: Report
-}
-
-function walkElement(value: object, shape: Shape, element: ElementDefinition, { at, around, report }: Walk): void {
-  const within = shapeOfElement(shape, element)
-  if (within === undefined) {
-    if (element.type === 'Resource')
-      walkEach(value, at, inner =>
-        walkResource(inner.item, inner.at, surroundingsOf(inner.item, shape, element, around), report),
-      )
-    return
-  }
-  walkEach(value, at, inner => {
-    if (within.type === 'Reference') checkReference(inner.item, element, inner.at, around, report)
-    walkNode(inner.item, within, inner.at, around, report)
-  })
-}
-
-/** Contained resources share their container; resources in a Bundle or Parameters are containers of their own. */
-function surroundingsOf(item: Node, shape: Shape, element: ElementDefinition, around: Surroundings): Surroundings {
-  if (element.name === 'contained') return around
-  return { container: item, bundle: shape.type === 'Bundle' ? (around.bundle ?? around.container) : around.bundle }
-}
-
-function walkEach(value: object, at: string, use: (inner: { readonly item: Node; readonly at: string }) => void): void {
-  if (!Array.isArray(value)) {
-    if (isNode(value)) use({ item: value, at })
-    return
-  }
-  for (let i = 0; i < value.length; i++) if (isNode(value[i])) use({ item: value[i], at: `${at}/${i}` })
 }
 
 function checkReference(
@@ -125,10 +55,11 @@ function faultOf(
   return targets.includes(target) ? undefined : 'referenceTarget'
 }
 
+/** A fragment that names no contained resource. */
 const nowhere = Symbol('nowhere')
 
 /** The type of resource that a reference leads to; undefined when its text does not tell. */
-function targetOf(reference: string, { container, bundle }: Surroundings): string | undefined | typeof nowhere {
+export function targetOf(reference: string, { container, bundle }: Surroundings): string | undefined | typeof nowhere {
   const parsed = parseReference(reference)
   if (parsed.kind === 'fragment')
     return parsed.id === '' ? typeOf(container) : typeOfContained(container, parsed.id ?? '')

@@ -1,15 +1,17 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import type { DataValidationCxt } from 'ajv/dist/types/index.js'
-import { Decimal, isLarge, isResourceType, type Resource } from '#fhir'
+import { Decimal, isLarge, isResourceType, type Resource, weightOf } from '#fhir'
 import { Problem, type ProblemIssue } from '#kernel'
-import { ValidatingThread } from './beside.ts'
+import { type ThreadLimits, ValidatingThread } from './beside.ts'
 import { faultAt } from './faults.ts'
+import { answered, type Extent, effortOf, Invariants, type OpenQuestion } from './invariants.ts'
 import { issueOf } from './issues.ts'
 import { objectRules } from './object-rules.ts'
 import { isDecimal, stringFormats } from './primitives.ts'
-import { referenceFaults } from './references.ts'
+import { referenceCheck, referenceFaults } from './references.ts'
 import { codeRule } from './required-codes.ts'
 import { type ShapeName, schemaOf } from './schema.ts'
+import { walk } from './walk.ts'
 
 /** Checks resources against FHIR R4. */
 export interface Validator {
@@ -17,15 +19,27 @@ export interface Validator {
    * @returns issues, none when the resource is valid; at most 100. Each `expression` is a path such as
    *          `Observation.component[1].code`; no text quotes a value.
    */
-  validate(resource: Resource): readonly ProblemIssue[]
-  /** As `validate`, for what somebody sent: what is large is validated in a thread, and nobody waits for it but who asked. */
-  validateSent(resource: Resource): Promise<readonly ProblemIssue[]>
+  validate(resource: Resource, extent?: Extent): readonly ProblemIssue[]
+  /**
+   * As `validate`, for what somebody sent: what is large, and what has many invariants to evaluate, is validated in a thread,
+   * and nobody waits for it but who asked.
+   *
+   * @throws Problem `too-costly` · `validation.too-costly`
+   */
+  validateSent(resource: Resource, extent?: Extent): Promise<readonly ProblemIssue[]>
   /** Ends the thread. What is being validated in it is refused. */
   close(): Promise<void>
 }
 
 const mostIssues = 100
+/** An evaluation may look at each value of a resource, or letter of a text. So many take ten milliseconds or two dozen. */
+const mostLookedAt = 5_000
 const valid: readonly ProblemIssue[] = Object.freeze([])
+
+interface Examined {
+  readonly faults: readonly ErrorObject[]
+  readonly open: readonly OpenQuestion[]
+}
 
 type RuleError = Partial<ErrorObject>
 interface Rule {
@@ -34,14 +48,30 @@ interface Rule {
 }
 
 /** A validator that compiles the schema of a type when it first meets it (about 3 ms each) and keeps it. */
-export function createValidator(): Validator {
+export function createValidator(limits?: ThreadLimits): Validator {
   const schemas = new Schemas()
-  const thread = new ValidatingThread()
+  const thread = new ValidatingThread(limits)
+  const validateSent = async (resource: Resource, extent: Extent = 'errors') => {
+    if (isLarge(resource)) return thread.validate(resource, extent)
+    const { faults, open } = schemas.examine(resource, extent)
+    if (open.length > 0 && effortOf(open, weightOf(resource, mostLookedAt)) > mostLookedAt)
+      return thread.validate(resource, extent)
+    return issuesOf(resource, [...faults, ...answered(open)])
+  }
   return {
-    validate: resource => schemas.validate(resource),
-    validateSent: async resource => (isLarge(resource) ? thread.validate(resource) : schemas.validate(resource)),
+    validate: (resource, extent = 'errors') => {
+      const { faults, open } = schemas.examine(resource, extent)
+      return issuesOf(resource, [...faults, ...answered(open)])
+    },
+    validateSent,
     close: () => thread.close(),
   }
+}
+
+function issuesOf(resource: Resource, faults: readonly ErrorObject[]): readonly ProblemIssue[] {
+  if (faults.length === 0) return valid
+  const type = isResourceType(resource.resourceType) ? resource.resourceType : 'Resource'
+  return faults.slice(0, mostIssues).map(fault => issueOf(resource, type, fault))
 }
 
 /**
@@ -93,14 +123,21 @@ class Schemas {
     this.ajv.addKeyword({ keyword, errors: 'full', compile, ...(type === undefined ? {} : { type }) })
   }
 
-  validate(resource: Resource): readonly ProblemIssue[] {
+  /** What is wrong, and what of it only the library can tell. */
+  examine(resource: Resource, extent: Extent): Examined {
     const type = resource.resourceType
     const check = isResourceType(type) ? this.schema(type) : undefined
-    if (check === undefined) return [issueOf(resource, 'Resource', faultAt('unknownResource', ''))]
+    if (check === undefined) return { faults: [faultAt('unknownResource', '')], open: [] }
     this.failures = 0
-    const errors = check(resource) ? [] : (check.errors ?? [])
-    const issues = [...errors, ...referenceFaults(resource)]
-    return issues.length === 0 ? valid : issues.slice(0, mostIssues).map(error => issueOf(resource, type, error))
+    const faults = check(resource) ? [] : [...(check.errors ?? [])]
+    const checkReference = referenceCheck(fault => faults.push(fault))
+    // Of what is not as R4 builds it, rules about what it holds say nothing.
+    const invariants = faults.length === 0 ? new Invariants(extent) : undefined
+    walk(resource, (node, shape, element, at, around) => {
+      checkReference(node, shape, element, at, around)
+      invariants?.meet(node, shape, at, around)
+    })
+    return { faults: [...faults, ...(invariants?.faults ?? [])], open: invariants?.open ?? [] }
   }
 
   private schema(name: ShapeName): ValidateFunction {

@@ -1,4 +1,5 @@
 import { parseResource, type Resource } from '#fhir'
+import { isProblem } from '#kernel'
 import { createValidator, type Validator } from '#validation'
 import { turnsWhile } from '../../turns.ts'
 
@@ -56,5 +57,37 @@ describe('a large resource that was sent', () => {
     await own.close()
     expect(await own.validateSent(large)).toEqual([])
     await own.close()
+  })
+
+  it('is refused when to validate it takes too long, and the next is validated', async () => {
+    const large = resourceOf({ ...observation, component: components(20_000) })
+    const hasty = createValidator({ longestMs: 1 })
+    const refusal = await hasty.validateSent(large).catch((error: unknown) => error)
+    expect(isProblem(refusal, 'too-costly') && refusal.code).toBe('validation.too-costly')
+    await hasty.close()
+    expect(await validator.validateSent(large)).toEqual([])
+  })
+
+  it('waits for its turn, and is refused when that does not come', async () => {
+    const large = resourceOf({ ...observation, component: components(2_000) })
+    const own = createValidator()
+    const both = [own.validateSent(large), own.validateSent(large)]
+    const answers = Promise.allSettled(both)
+    await own.close()
+    expect((await answers).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+  })
+
+  it('goes there as well when many of its invariants must be evaluated', async () => {
+    const items = Array.from({ length: 150 }, (_, at) => ({
+      linkId: String(at),
+      type: 'choice',
+      enableWhen: [1, 2, 3].map(question => ({ question: String(question), operator: '=', answerInteger: 1 })),
+      enableBehavior: 'any',
+      initial: [{ valueString: 'x' }],
+    }))
+    const resource = resourceOf({ resourceType: 'Questionnaire', status: 'draft', item: items })
+    const { turns, result } = await turnsWhile(() => validator.validateSent(resource))
+    expect(result).toEqual(validator.validate(resource))
+    expect(turns).toBeGreaterThan(10)
   })
 })
