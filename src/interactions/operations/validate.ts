@@ -11,7 +11,7 @@ import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
 export const validateParameters = ['mode', 'profile'] as const
 
 /** `profile`: against what `profile` names, which here can only be the type's own definition. */
-const modes: ReadonlySet<string> = new Set(['create', 'update', 'profile'])
+const modes: ReadonlySet<string> = new Set(['create', 'update', 'delete', 'profile'])
 const definitionUrl = 'http://hl7.org/fhir/StructureDefinition/'
 
 /** What is to be checked, and how. */
@@ -30,6 +30,15 @@ export async function validate(request: FhirRequest, params: PathParams, { valid
   const { type = '' } = params
   requireAny(granted(request).grant, type)
   const { resource, ...how } = questionOf(request, await readResource(request), type)
+  if (how.mode === 'delete')
+    throw new Problem(
+      'unsupported',
+      'validate.mode-unsupported',
+      'Whether a resource can be deleted is asked of that resource.',
+      {
+        expression: 'mode',
+      },
+    )
   if (resource === undefined)
     throw new Problem('invalid', 'validate.resource-missing', '$validate needs a parameter resource.', {
       expression: 'Parameters.parameter',
@@ -46,18 +55,35 @@ function requireAny(grant: Grant, type: string): void {
 /** Checks what is stored, or by POST what would replace it. */
 export async function validateStored(request: FhirRequest, params: PathParams, rooms: Rooms): Promise<FhirResponse> {
   const { type = '', id = '' } = params
-  const stored = await rooms.record.reader(granted(request).grant).read(type, id)
+  const { grant } = granted(request)
+  const stored = await rooms.record.reader(grant).read(type, id)
   const { resource, ...how } = questionOf(request, await readOptionalResource(request), type)
+  if (how.mode === 'delete') return answerOfDelete(grant, type)
   return answerOf(checked(resource ?? parseResource(stored.json), type, how), rooms.validator)
+}
+
+/** What is there can be deleted by whoever may delete it: nothing else stands against it here. */
+function answerOfDelete(grant: Grant, type: string): FhirResponse {
+  const refusal: ProblemIssue = {
+    severity: 'error',
+    type: 'forbidden',
+    text: 'This access may not delete resources of this type.',
+  }
+  return { status: 200, headers: {}, body: outcomeOf(permits(grant, 'd', type) ? [] : [refusal]) }
 }
 
 /** @throws Problem `unsupported` · `validate.mode-unsupported`, `validate.profile-unknown`; `invalid` · `body.type-differs` */
 function checked(resource: Resource, type: string, { mode, profile }: Omit<Question, 'resource'>): Resource {
   if (mode !== undefined && !modes.has(mode))
-    throw new Problem('unsupported', 'validate.mode-unsupported', 'A resource can be validated for create or update.', {
-      expression: 'mode',
-    })
-  if (profile !== undefined && profile !== definitionUrl + type)
+    throw new Problem(
+      'unsupported',
+      'validate.mode-unsupported',
+      'A resource can be validated for create, update and delete, and against a profile.',
+      {
+        expression: 'mode',
+      },
+    )
+  if (profile !== undefined && profile.replace(/\|4\.0\.1$/, '') !== definitionUrl + type)
     throw new Problem(
       'unsupported',
       'validate.profile-unknown',
@@ -121,17 +147,27 @@ function isJson(value: unknown): value is { readonly [name: string]: Json } {
 }
 
 async function answerOf(resource: Resource, validator: Validator): Promise<FhirResponse> {
-  return { status: 200, headers: {}, body: outcomeOf(await validator.validateSent(resource)) }
+  return { status: 200, headers: {}, body: outcomeOf(await validator.validateSent(resource, 'warnings-too')) }
 }
 
+/** What is only unwise comes after that nothing is wrong. */
 function outcomeOf(issues: readonly ProblemIssue[]): Resource {
-  if (issues.length === 0) return allIsWell('No issues were found.')
-  const issue = issues.map(({ severity, type, text, expression }) => ({
+  const isValid = !issues.some(({ severity }) => severity === 'error')
+  const allWell = allIsWell(issues.length === 0 ? 'No issues were found.' : 'No errors were found.')
+  const found = issues.map(issueOf)
+  return isValid ? { ...allWell, issue: [...listOf(allWell.issue), ...found] } : { ...allWell, issue: found }
+}
+
+function listOf(issue: unknown): readonly Json[] {
+  return Array.isArray(issue) ? issue : []
+}
+
+function issueOf({ severity, type, text, expression }: ProblemIssue): Json {
+  return {
     severity,
     code: type,
     details: { text },
     diagnostics: diagnosticsOf(text, expression === undefined ? [] : [expression]),
     ...(expression === undefined ? {} : { expression: [expression] }),
-  }))
-  return { resourceType: 'OperationOutcome', issue }
+  }
 }

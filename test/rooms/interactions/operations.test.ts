@@ -207,7 +207,27 @@ describe('$validate – https://hl7.org/fhir/R4/resource-operation-validate.html
         expression: ['Observation.status'],
       },
     ])
-    expect((await check(weightOf('a', 70))).json.issue[0].diagnostics).toBe('No issues were found.')
+    const { status, div } = { status: 'generated', div: '<div xmlns="http://www.w3.org/1999/xhtml">70 kg</div>' }
+    const well = await check({ ...weightOf('a', 70), text: { status, div } })
+    expect(well.json.issue.map(({ diagnostics }: { diagnostics: string }) => diagnostics)).toEqual([
+      'No issues were found.',
+    ])
+  })
+
+  it('tells what is only unwise as a warning', async () => {
+    const { issue } = (await check(weightOf('a', 70))).json
+    expect(issue).toMatchObject([
+      { severity: 'information', diagnostics: 'No errors were found.' },
+      { severity: 'warning', code: 'invariant', expression: ['Observation'] },
+    ])
+    expect(issue[1].details.text).toContain('(dom-6)')
+  })
+
+  it('says of an instance whether it may be deleted', async () => {
+    const reading = grantOf('patient/*.rs', { patient: 'a' })
+    const ask = (grant: typeof own) => house.ask('GET', '/Patient/a/$validate?mode=delete', { grant })
+    expect((await ask(own)).json.issue).toMatchObject([{ severity: 'information' }])
+    expect((await ask(reading)).json.issue).toMatchObject([{ severity: 'error', code: 'forbidden' }])
   })
 
   it('of an instance checks by POST what would replace it, or what is stored', async () => {
@@ -215,8 +235,8 @@ describe('$validate – https://hl7.org/fhir/R4/resource-operation-validate.html
       house.ask('POST', '/Patient/a/$validate', { grant: own, ...(body === undefined ? {} : { body }) })
     const severities = async (body?: object) =>
       (await ask(body)).json.issue.map((issue: { severity: string }) => issue.severity)
-    expect(await severities()).toEqual(['information'])
-    expect(await severities({ resourceType: 'Parameters' })).toEqual(['information'])
+    expect(await severities()).toEqual(['information', 'warning'])
+    expect(await severities({ resourceType: 'Parameters' })).toEqual(['information', 'warning'])
     expect(await severities({ ...patientA, gender: 'm' })).toEqual(['error'])
     const parameter = [{ name: 'resource', resource: { ...patientA, gender: 'm' } }]
     expect(await severities({ resourceType: 'Parameters', parameter })).toEqual(['error'])
