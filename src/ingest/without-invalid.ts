@@ -1,5 +1,5 @@
 import { type Resource, shapeOf } from '#fhir'
-import { atOnce, type Steps } from '#kernel'
+import { atOnce, type ProblemIssue, type Steps } from '#kernel'
 import type { Validator } from '#validation'
 import { formsOfChoice } from './choices.ts'
 
@@ -7,6 +7,25 @@ type Node = Readonly<Record<string, unknown>>
 type Step = string | number
 
 const mostRounds = 20
+
+/** What makes an object keep a rule again, where that is less than to leave the object out. */
+interface Remedy {
+  readonly omitted?: string
+  readonly added?: Node
+}
+
+const notKnown: Node = {
+  extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/data-absent-reason', valueCode: 'unknown' }],
+}
+
+const remedies: Readonly<Record<string, Remedy>> = {
+  // A number to call, of which nobody said what it is.
+  'cpt-2': { added: { _system: notKnown } },
+  'obs-6': { omitted: 'dataAbsentReason' },
+  'org-2': { omitted: 'use' },
+  'org-3': { omitted: 'use' },
+  'qty-3': { omitted: 'code' },
+}
 
 /**
  * A resource without the elements that make it invalid, each alone: a list loses one entry, an object one member, and
@@ -20,7 +39,7 @@ export function* withoutInvalid(
   before: Resource,
   validator: Validator,
 ): Steps<{ readonly resource: Resource; readonly left: readonly string[] }> {
-  const tolerated = new Set(faultsOf(before, validator))
+  const tolerated = new Set(errorsOf(before, validator).map(error => placeOf(error, before)))
   yield
   const { resource, left } = yield* mended(wanted, tolerated, validator)
   return { resource: resource ?? before, left }
@@ -44,21 +63,58 @@ function* mended(wanted: Resource, tolerated: ReadonlySet<string>, validator: Va
   const left: string[] = []
   let resource = wanted
   for (let round = 0; round < mostRounds; round++) {
-    const faults = faultsOf(resource, validator).filter(fault => !tolerated.has(fault))
+    const errors = errorsOf(resource, validator).filter(error => !tolerated.has(placeOf(error, resource)))
     yield
-    if (faults.length === 0) return { resource, left }
-    left.push(...faults)
-    // From the end, so that the places of those before stay what they are.
-    const next = faults.toSorted(inOrder).reduceRight<Resource>(withoutFault, resource)
-    if (next === resource) break
-    resource = next
+    if (errors.length === 0) return { resource, left }
+    const next = withRemedies(resource, errors) ?? withoutFaults(resource, errors)
+    left.push(...next.left)
+    if (next.resource === resource) break
+    resource = next.resource
   }
   return { resource: undefined, left }
 }
 
-function faultsOf(resource: Resource, validator: Validator): readonly string[] {
-  const errors = validator.validate(resource).filter(({ severity }) => severity === 'error')
-  return [...new Set(errors.map(({ expression }) => expression ?? resource.resourceType))]
+interface Next {
+  readonly resource: Resource
+  readonly left: readonly string[]
+}
+
+function withoutFaults(resource: Resource, errors: readonly ProblemIssue[]): Next {
+  const left = [...new Set(errors.map(error => placeOf(error, resource)))]
+  // From the end, so that the places of those before stay what they are.
+  return { resource: left.toSorted(inOrder).reduceRight<Resource>(withoutFault, resource), left }
+}
+
+/** What is left when those are remedied that can be; undefined when none can. */
+function withRemedies(wanted: Resource, errors: readonly ProblemIssue[]): Next | undefined {
+  const left: string[] = []
+  let resource = wanted
+  for (const { rule = '', expression = '' } of errors) {
+    const remedy = Object.hasOwn(remedies, rule) ? remedies[rule] : undefined
+    if (remedy === undefined) continue
+    resource = remedied(resource, stepsOf(expression), remedy) as Resource
+    if (remedy.omitted !== undefined) left.push(`${expression}.${remedy.omitted}`)
+  }
+  return resource === wanted ? undefined : { resource, left }
+}
+
+/** Copies along the way and shares the rest. */
+function remedied(node: unknown, [step, ...rest]: readonly Step[], remedy: Remedy): unknown {
+  if (!isNode(node)) return node
+  if (Array.isArray(node)) return node.map((item, index) => (index === step ? remedied(item, rest, remedy) : item))
+  if (step === undefined) {
+    const kept = Object.entries(node).filter(([name]) => name !== remedy.omitted)
+    return { ...Object.fromEntries(kept), ...remedy.added }
+  }
+  return { ...node, [step]: remedied(node[step], rest, remedy) }
+}
+
+function errorsOf(resource: Resource, validator: Validator): readonly ProblemIssue[] {
+  return validator.validate(resource).filter(({ severity }) => severity === 'error')
+}
+
+function placeOf({ expression }: ProblemIssue, { resourceType }: Resource): string {
+  return expression ?? resourceType
 }
 
 function inOrder(one: string, other: string): number {

@@ -82,7 +82,8 @@ function isPlain(value: unknown): value is Node {
 
 function toReference(draft: Draft, contained: Map<string, Node>): Node | undefined {
   const { resourceType } = draft
-  const elements = settledNode(draft.elements, contained)
+  const settled = settledNode(draft.elements, contained)
+  const elements = resourceType === 'Organization' ? withoutHome(settled) : settled
   if (Object.keys(elements).length === 0) return undefined
   const content = printJson({ resourceType, ...elements })
   const id = `${resourceType.toLowerCase()}-${createHash('sha256').update(content).digest('hex').slice(0, 12)}`
@@ -93,6 +94,24 @@ function toReference(draft: Draft, contained: Map<string, Node>): Node | undefin
     type: resourceType,
     identifier: firstOf(elements.identifier),
     display: draft.display ?? displayOf(elements),
+  })
+}
+
+/** Nothing of an organization is at a home: https://hl7.org/fhir/R4/organization.html#invs, org-2 and org-3 */
+function withoutHome(organization: Node): Node {
+  const { address, telecom } = organization
+  return {
+    ...organization,
+    ...(address ? { address: eachAway(address) } : {}),
+    ...(telecom ? { telecom: eachAway(telecom) } : {}),
+  }
+}
+
+function eachAway(list: unknown): unknown {
+  if (!Array.isArray(list)) return list
+  return list.map((entry: Node) => {
+    const { use, ...rest } = entry
+    return use === 'home' ? rest : entry
   })
 }
 

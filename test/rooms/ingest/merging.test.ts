@@ -3,7 +3,7 @@ import { atOnce } from '#kernel'
 import { createValidator } from '#validation'
 import { merge } from '../../../src/ingest/patient-merge.ts'
 import { Tally } from '../../../src/ingest/tally.ts'
-import { withoutInvalid } from '../../../src/ingest/without-invalid.ts'
+import { validPart, withoutInvalid } from '../../../src/ingest/without-invalid.ts'
 import {
   type countsOf,
   createPatient,
@@ -195,10 +195,47 @@ describe('what an import writes is valid, the Patient too', () => {
     expect(atOnce(withoutInvalid(patient({ gender: 'M', active: true }), before, validator)).left).toEqual([])
   })
 
+  it('keeps a contact without a system as one, however often it is imported', async () => {
+    const house = await openHouse()
+    const file = bundle({ telecom: [{ value: '1' }] })
+    for (let times = 0; times < 2; times++) await ingested(house, house.anna, ofPatient(house.anna), file)
+    expect(((await readPatient(house.record, house.anna)).telecom as object[]).length).toBe(1)
+  })
+
+  it.each<[string, object, object, string]>([
+    [
+      'obs-6',
+      { valueString: 'x', dataAbsentReason: { text: 'y' } },
+      { valueString: 'x' },
+      'Observation.dataAbsentReason',
+    ],
+    [
+      'qty-3',
+      { valueQuantity: { value: 1, code: 'mg' } },
+      { valueQuantity: { value: 1 } },
+      'Observation.value.ofType(Quantity).code',
+    ],
+  ])('gives up no more than it must to keep %s', (_, broken, kept, place) => {
+    const observation = { resourceType: 'Observation', status: 'final', code: { text: 'x' } }
+    const wanted = { ...observation, ...broken } as Resource
+    expect(validPart(wanted, validator)).toEqual({ resource: { ...observation, ...kept }, left: [place] })
+  })
+
   it('leaves out each of several, by the places they had', () => {
     const telecom = [{ system: 'a', value: '1' }, { value: '2' }, { system: 'b' }, { value: '4', rank: -1 }]
     const { resource, left } = atOnce(withoutInvalid(patient({ telecom }), patient({}), validator))
-    expect(resource).toEqual(patient({ telecom: [{ value: '1' }, { value: '2' }, { value: '4' }] }))
+    // A contact of which nobody says what it is breaks cpt-2; that it is not known is said, and it stays.
+    const url = 'http://hl7.org/fhir/StructureDefinition/data-absent-reason'
+    const _system = { extension: [{ url, valueCode: 'unknown' }] }
+    expect(resource).toEqual(
+      patient({
+        telecom: [
+          { value: '1', _system },
+          { value: '2', _system },
+          { value: '4', _system },
+        ],
+      }),
+    )
     expect(left).toEqual(
       expect.arrayContaining(['Patient.telecom[0].system', 'Patient.telecom[2].system', 'Patient.telecom[3].rank']),
     )
