@@ -74,6 +74,7 @@ function component(dice: Dice): Elements {
   return { code: concept(measure), valueQuantity: quantity(dice, measure.unit) }
 }
 
+const allergyStatus = 'http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical'
 const people = ['Patient', 'Practitioner', 'RelatedPerson']
 
 const observation: Draw = (dice, owner, who) => ({
@@ -140,7 +141,7 @@ const draws: Readonly<Record<string, Draw>> = {
     status: dice.pick(['finished', 'planned']),
     class: { system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'AMB' },
     subject: who,
-    period: { start: '2026-01-05', end: dice.pick(dates) },
+    period: { start: '2025-11-30', end: dice.pick(dates) },
     participant: dice.maybe(50) ? [{ individual: ref(dice, ['Practitioner', 'RelatedPerson'], owner) }] : undefined,
     location: dice.maybe(50) ? [{ location: ref(dice, ['Location'], owner) }] : undefined,
     serviceProvider: dice.maybe(30) ? ref(dice, ['Organization'], owner) : undefined,
@@ -152,6 +153,7 @@ const draws: Readonly<Record<string, Draw>> = {
   }),
   RelatedPerson: (dice, owner, who) => ({ patient: who, name: name(dice, owner), gender: 'female' }),
   AllergyIntolerance: (dice, owner, who) => ({
+    clinicalStatus: { coding: [{ system: allergyStatus, code: dice.pick(['active', 'inactive']) }] },
     code: concept(dice.pick(conditions)),
     patient: who,
     criticality: dice.pick(['low', 'high']),
