@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Connection, mongo } from 'mongoose'
 import { Problem, randomId16 } from '#kernel'
 import { isConflict, isDuplicate, isUnreachable, toProblem } from './failures.ts'
@@ -17,6 +18,10 @@ const snapshot = { readConcern: { level: 'snapshot' }, writeConcern: durable, re
 
 /** What is left of a start that was cut off goes by itself. */
 const probesKeptSeconds = 3_600
+
+/** So soon, at the latest, what was acknowledged must be told to whoever follows the changes; it is asked so often. */
+const toldWithinMs = 10_000
+const toldPauseMs = 10
 
 /** The oldest of each line without CVE-2025-14847, by which whoever reaches the port reads the server's memory. */
 const floors: readonly (readonly [major: number, minor: number, patch: number])[] = [
@@ -157,19 +162,32 @@ async function conflict(probes: Probes, connection: Connection): Promise<boolean
 
 async function following(probes: Probes): Promise<boolean> {
   const rows = [probe(), probe()]
-  const stream = probes.watch([{ $match: { operationType: 'insert' } }], { maxAwaitTimeMS: 1 })
+  const written = rows.map(({ u }) => u)
+  const stream = probes.watch<ProbeRow>([{ $match: { operationType: 'insert' } }], { maxAwaitTimeMS: 1 })
   try {
     await stream.tryNext()
     for (const row of rows) await probes.insertOne(row)
-    const seen: string[] = []
-    for (let next = await stream.tryNext(); next !== null; next = await stream.tryNext())
-      if ('fullDocument' in next) seen.push(next.fullDocument?.u ?? '')
-    const own = seen.filter(u => rows.some(row => row.u === u))
-    return own.join() === rows.map(({ u }) => u).join()
+    return (await toldOf(written, stream)).join() === written.join()
   } finally {
     await stream.close()
     await probes.deleteMany({ _id: { $in: rows.map(({ _id }) => _id) } })
   }
+}
+
+/**
+ * Which of these rows a stream tells of, in its order, until it has told as many or the patience ends: a server may keep back for a moment
+ * what lies behind somebody else's write that is under way.
+ */
+async function toldOf(written: readonly string[], stream: mongo.ChangeStream<ProbeRow>): Promise<readonly string[]> {
+  const deadline = performance.now() + toldWithinMs
+  const told: string[] = []
+  while (told.length < written.length && performance.now() < deadline) {
+    const next = await stream.tryNext()
+    if (next === null) await pause(toldPauseMs)
+    else if ('fullDocument' in next && written.includes(next.fullDocument?.u ?? ''))
+      told.push(next.fullDocument?.u ?? '')
+  }
+  return told
 }
 
 async function refusal(work: () => Promise<unknown>): Promise<unknown> {
