@@ -72,6 +72,8 @@ function markedAppointment(flock: Flock, patients: readonly string[]): object {
     resourceType: 'Appointment',
     identifier: [{ value: flock.code() }],
     status: 'booked',
+    start: '2026-03-02T09:00:00Z',
+    end: '2026-03-02T09:30:00Z',
     description: flock.foreignName(),
     comment: flock.name(),
     patientInstruction: flock.name(),

@@ -89,18 +89,22 @@ describe('merge patch – https://www.rfc-editor.org/rfc/rfc7396', () => {
   })
 })
 
+/** What these cases end with is no Patient of R4: a contact with neither name, telecom, address nor organization (pat-1). */
+const unsound: ReadonlySet<string> = new Set(['Delete Nested Primitive #2', 'Consecutive operations'])
+
 describe('FHIRPath Patch – https://hl7.org/fhir/R4/fhirpatch.html', () => {
   const texts = readFileSync(join(cases, 'fhir-patch-tests.xml'), 'utf8').matchAll(
     /<case name="([^"]+)".*?<input>(.*?)<\/input>.*?<diff>(.*?)<\/diff>(.*?)<\/case>/gs,
   )
   it.each([...texts].map(([, ...each]) => each as [string, string, string, string]))(
     'does what the public case says: %s',
-    async (_, input, diff, rest) => {
+    async (name, input, diff, rest) => {
       const [, output] = /<output>(.*?)<\/output>/s.exec(rest) ?? []
       const told = async (xml: string) => parseSentXml(Buffer.from(xml.trim()))
       await house.ask('PUT', '/Patient/a', { grant: admin, body: { ...(await told(input)), id: 'a' } })
       const answer = await patch('/Patient/a', {}, await told(diff))
       if (output === undefined) expect([answer.status, codeOf(answer)]).toEqual([422, 'patch.failed'])
+      else if (unsound.has(name)) expect([answer.status, answer.text]).toEqual([422, expect.stringContaining('pat-1')])
       else {
         const { id: _id, meta: _meta, ...patched } = answer.json
         const { id: _own, ...wanted } = await told(output)
