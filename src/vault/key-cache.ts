@@ -7,9 +7,11 @@ interface Held<T> {
 
 const unwrapped = counter('kinhold_keys_unwrapped_total', 'Keys that were unwrapped because they were not at hand')
 
+const defaultSweepMs = 60_000
+
 /**
  * Unwrapped keys that are in use: at most `capacity` of them, the least recently used leaving first, and none that nobody has asked
- * for in `idleMs`.
+ * for in `idleMs`: one that is asked for no more leaves within `sweepMs`, whether or not any other is.
  */
 export class KeyCache<T> {
   // A Map keeps its insertion order, so the first key is the least recently used one.
@@ -19,12 +21,21 @@ export class KeyCache<T> {
   readonly #clock: Clock
   readonly #capacity: number
   readonly #idleMs: number
+  readonly #sweepMs: number
+  /** Runs while a key is held. */
+  #sweeping: NodeJS.Timeout | undefined
 
-  constructor(clock: Clock, capacity: number, idleMs: number) {
+  constructor(clock: Clock, capacity: number, idleMs: number, sweepMs = defaultSweepMs) {
     this.#clock = clock
     this.#capacity = capacity
     this.#idleMs = idleMs
-    gauge(this, { name: 'kinhold_keys_at_hand', help: 'Unwrapped keys in memory' }, cache => cache.#held.size)
+    this.#sweepMs = sweepMs
+    gauge(this, { name: 'kinhold_keys_at_hand', help: 'Unwrapped keys in memory' }, cache => cache.size)
+  }
+
+  /** How many are held. */
+  get size(): number {
+    return this.#held.size
   }
 
   get(id: string): T | undefined {
@@ -44,6 +55,7 @@ export class KeyCache<T> {
     unwrapped.add()
     const nowMs = this.#clock.nowMs()
     this.#place(id, { value, usedAtMs: nowMs })
+    this.#sweeping ??= setInterval(() => this.#sweep(), this.#sweepMs).unref()
     for (const [oldest, held] of this.#held) {
       if (this.#held.size <= this.#capacity && !this.#isIdle(held, nowMs)) return
       this.#held.delete(oldest)
@@ -56,6 +68,15 @@ export class KeyCache<T> {
 
   clear(): void {
     this.#held.clear()
+    this.#sweep()
+  }
+
+  #sweep(): void {
+    const nowMs = this.#clock.nowMs()
+    for (const [id, held] of this.#held) if (this.#isIdle(held, nowMs)) this.#held.delete(id)
+    if (this.#held.size > 0) return
+    clearInterval(this.#sweeping)
+    this.#sweeping = undefined
   }
 
   /** A clock that jumped back must not lengthen a life. */

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { FixedClock } from '#kernel'
 import { envelopeHeader, maxKeyVersion, parseEnvelope } from '../../../src/vault/envelope.ts'
 import { KeyCache } from '../../../src/vault/key-cache.ts'
@@ -91,6 +92,22 @@ describe('the cache of unwrapped keys', () => {
     cache.set('c', { key: 3 })
     expect(cache.get('c')).toEqual({ key: 3 })
     expect(cache.get('b')).toBeUndefined()
+  })
+
+  it('holds no idle key although nobody asks for any', async () => {
+    const clock = new FixedClock(0)
+    const cache = new KeyCache<number>(clock, 9, 60_000, 1)
+    cache.set('a', 1)
+    cache.set('b', 2)
+    clock.advance(59_999)
+    cache.get('b')
+    clock.advance(1)
+    while (cache.size > 1) await sleep(1)
+    clock.advance(60_000)
+    while (cache.size > 0) await sleep(1)
+    cache.set('c', 3)
+    expect(cache.get('c')).toBe(3)
+    cache.clear()
   })
 
   it('forgets what is dropped, and everything when cleared', () => {
