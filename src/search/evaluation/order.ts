@@ -2,7 +2,7 @@ import { type Steps, spend } from '#kernel'
 import type { Column } from '../columns/column.ts'
 import type { TypeTable } from '../columns/type-table.ts'
 import { canonicalValue } from '../kinds/quantity.ts'
-import { referenceSortText } from '../kinds/reference.ts'
+import { referenceSortText, resolvesTo } from '../kinds/reference.ts'
 import { stringSortText } from '../kinds/string.ts'
 import { tokenSortText } from '../kinds/token.ts'
 import { type ParameterType, searchParameter } from '../parameters.ts'
@@ -34,9 +34,9 @@ interface RowKey {
   readonly forget?: (row: number) => void
 }
 
-type TextOf = (entry: string, descending: boolean) => string
+type TextOf = (entry: string, descending: boolean) => string | undefined
 
-const sortTexts: Readonly<Partial<Record<ParameterType, TextOf>>> = {
+const sortTexts: Readonly<Partial<Record<ParameterType, (entry: string, descending: boolean) => string>>> = {
   token: tokenSortText,
   string: stringSortText,
   reference: referenceSortText,
@@ -80,6 +80,23 @@ function columnsOf(table: TypeTable, { name }: SortKey): readonly Column[] {
   return (table.plan.uses.get(name) ?? []).flatMap(({ index }) => table.columns[index] ?? [])
 }
 
+/** A column with how its entries are read; undefined for those that the parameter does not mean. */
+interface TextColumn {
+  readonly column: Column
+  readonly textOf: TextOf
+}
+
+/** Where a parameter means references to one type (`where(resolve() is Patient)`), others are no values of it. */
+function textColumnsOf(table: TypeTable, { name }: SortKey, textOf: TextOf): readonly TextColumn[] {
+  return (table.plan.uses.get(name) ?? []).flatMap(({ index, resolves }) => {
+    const column = table.columns[index]
+    if (column === undefined) return []
+    if (resolves === undefined) return { column, textOf }
+    const isMeant = resolvesTo(resolves, '')
+    return { column, textOf: (entry, descending) => (isMeant(entry) ? textOf(entry, descending) : undefined) }
+  })
+}
+
 /** The lower ends of a column of dates or numbers that has one place for each row of the table. */
 function directValues(table: TypeTable, column: Column | undefined): Float64Array | undefined {
   if (column?.lows === undefined || column.ids !== undefined || column.starts !== undefined) return undefined
@@ -110,18 +127,19 @@ function* numberOf(column: Column): Steps<(place: number) => number> {
 const mostRanked = 4_096
 
 function* textKey(table: TypeTable, key: SortKey, textOf: TextOf): Steps<RowKey> {
-  const columns = columnsOf(table, key)
-  const entries = columns.reduce((sum, { dictionary }) => sum + (dictionary?.count ?? 0), 0)
-  return entries <= mostRanked ? yield* rankedKey(columns, key, textOf) : readKey(columns, key, textOf)
+  const columns = textColumnsOf(table, key, textOf)
+  const entries = columns.reduce((sum, { column }) => sum + (column.dictionary?.count ?? 0), 0)
+  return entries <= mostRanked ? yield* rankedKey(columns, key) : readKey(columns, key)
 }
 
 /** Dictionary entries in the order of what they are sorted by; equal texts share a rank. */
-function* rankedKey(columns: readonly Column[], { descending }: SortKey, textOf: TextOf): Steps<RowKey> {
-  const texts: string[][] = []
-  for (const { dictionary } of columns) texts.push(yield* entriesOf(dictionary, entry => textOf(entry, descending)))
-  const ordered = [...new Set(texts.flat())].sort(orderOf)
-  const rankOf = new Map(ordered.map((text, rank) => [text, rank]))
-  const ranked = columns.map((column, i) => {
+function* rankedKey(columns: readonly TextColumn[], { descending }: SortKey): Steps<RowKey> {
+  const texts: (string | undefined)[][] = []
+  for (const { column, textOf } of columns)
+    texts.push(yield* entriesOf(column.dictionary, entry => textOf(entry, descending)))
+  const ordered = [...new Set(texts.flat())].filter(text => text !== undefined).sort(orderOf)
+  const rankOf = new Map<string | undefined, number>(ordered.map((text, rank) => [text, rank]))
+  const ranked = columns.map(({ column }, i) => {
     const ranks = Float64Array.from([Number.NaN, ...(texts[i] ?? []).map(text => rankOf.get(text) ?? Number.NaN)])
     return { column, number: (place: number) => ranks[column.ids?.array[place] ?? 0] as number }
   })
@@ -129,8 +147,8 @@ function* rankedKey(columns: readonly Column[], { descending }: SortKey, textOf:
   return { descending, value, shown: row => ordered[value(row)] }
 }
 
-function* entriesOf(dictionary: Column['dictionary'], textOf: (entry: string) => string): Steps<string[]> {
-  const texts: string[] = []
+function* entriesOf<T>(dictionary: Column['dictionary'], textOf: (entry: string) => T): Steps<T[]> {
+  const texts: T[] = []
   for (let unit = 1; unit <= (dictionary?.count ?? 0); unit++) {
     texts.push(textOf(dictionary?.text(unit) ?? ''))
     if (unit % rankedAtATime === 0) yield
@@ -143,22 +161,23 @@ function* entriesOf(dictionary: Column['dictionary'], textOf: (entry: string) =>
 const readWork = 150
 
 /** Read when they are compared, and kept only for the rows that are. */
-function readKey(columns: readonly Column[], { descending }: SortKey, textOf: TextOf): RowKey {
+function readKey(columns: readonly TextColumn[], { descending }: SortKey): RowKey {
   const kept = new Map<number, string | undefined>()
   const shown = (row: number) => {
-    if (!kept.has(row)) kept.set(row, bestText(columns, row, descending, textOf))
+    if (!kept.has(row)) kept.set(row, bestText(columns, row, descending))
     return kept.get(row)
   }
   const compare = (a: number, b: number) => compareShown(shown(a), shown(b), descending)
   return { descending, compare, value: () => Number.NaN, shown, forget: row => void kept.delete(row) }
 }
 
-function bestText(columns: readonly Column[], row: number, descending: boolean, textOf: TextOf): string | undefined {
+function bestText(columns: readonly TextColumn[], row: number, descending: boolean): string | undefined {
   let best: string | undefined
-  for (const column of columns) {
+  for (const { column, textOf } of columns) {
     for (const entry of column.textsOf(row)) {
       spend('work', readWork + entry.length)
       const text = textOf(entry, descending)
+      if (text === undefined) continue
       if (best === undefined || (descending ? text > best : text < best)) best = text
     }
   }

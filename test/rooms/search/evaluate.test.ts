@@ -206,6 +206,21 @@ describe('several compartments – https://hl7.org/fhir/R4/search.html#sort', ()
     expect(ask('Patient?_sort=-name', house).matches).toEqual(['Patient/b', 'Patient/a'])
   })
 
+  // A parameter that means Patients (`where(resolve() is Patient)`) has no value where the element leads elsewhere.
+  it.each([2, 5_000])('sorts by the references that a parameter means, and puts others last: %d of them', count => {
+    const others = Array.from({ length: count }, (_, i) =>
+      observation(`o${i}`, { subject: { reference: i % 2 === 0 ? `Group/z${i}` : `Device/a${i}` } }),
+    )
+    const rows = ['b', 'a', 'c'].map(id => observation(id, { subject: { reference: `Patient/${id}` } }))
+    const mixed = [new Household(patientHolder('a'), [...others, ...rows])]
+    const first = (sort: string) => ask(`Observation?_sort=${sort}&_count=3`, mixed).matches
+    expect(first('patient')).toEqual(['Observation/a', 'Observation/b', 'Observation/c'])
+    expect(first('-patient')).toEqual(['Observation/c', 'Observation/b', 'Observation/a'])
+    // All that the element leads to are values of `subject`.
+    expect(first('-subject')).toEqual(['Observation/c', 'Observation/b', 'Observation/a'])
+    expect(first('subject')[0]).toBe('Observation/o1')
+  })
+
   it('does not depend on the order in which compartments are given', () => {
     const turned = [...house].reverse()
     for (const search of ['Observation?', 'Observation?_sort=code', 'Patient?_sort=gender&_revinclude=*']) {
