@@ -22,6 +22,7 @@ export {
 } from './definitions.ts'
 export { type Certainty, type Invariant, invariantsOf } from './invariants.ts'
 export {
+  deepestJson,
   encodeJsonInSteps,
   isSameJson,
   type Json,

@@ -10,7 +10,8 @@ export interface JsonLimits {
   readonly maxDepth?: number
 }
 
-const deepestByDefault = 64
+/** So many objects and lists may lie within one another. */
+export const deepestJson = 64
 /** Keys by which a careless copy would change an object's prototype. No FHIR element has such a name. */
 const forbiddenKeys: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype'])
 
@@ -44,7 +45,7 @@ const numberGrammar = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
  * @see         https://hl7.org/fhir/R4/json.html
  */
 export function parseJson(text: string | Uint8Array, limits: JsonLimits = {}): Json {
-  return new JsonReader(typeof text === 'string' ? text : decode(text), limits.maxDepth ?? deepestByDefault).read()
+  return new JsonReader(typeof text === 'string' ? text : decode(text), limits.maxDepth ?? deepestJson).read()
 }
 
 /** Texts up to here are parsed in one go, whatever they hold; it takes a few milliseconds. */
@@ -59,12 +60,12 @@ const shortBytes = 64 * 1024
 export async function parseSentJson(bytes: Uint8Array): Promise<Json> {
   if (bytes.length <= shortBytes) return parseJson(bytes)
   spend('parsed', await inSlices(countValues(bytes)))
-  return inSlices(new JsonReader(decode(bytes), deepestByDefault).readInSteps())
+  return inSlices(new JsonReader(decode(bytes), deepestJson).readInSteps())
 }
 
 /** As `parseJson`, in slices: for a long text of our own, which is charged to nobody. */
 export function parseJsonInSteps(bytes: Uint8Array): Steps<Json> {
-  return new JsonReader(decode(bytes), deepestByDefault).readInSteps()
+  return new JsonReader(decode(bytes), deepestJson).readInSteps()
 }
 
 /**

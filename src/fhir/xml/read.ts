@@ -8,7 +8,7 @@ import {
   shapeOf,
   shapeOfElement,
 } from '../definitions.ts'
-import { numberOf } from '../json.ts'
+import { deepestJson, numberOf } from '../json.ts'
 import type { Resource } from '../resource.ts'
 import { fhirNamespace, isAttribute, xhtmlNamespace } from './names.ts'
 
@@ -26,8 +26,6 @@ type Frame = { readonly path: string; readonly depth: number } & (
   | { readonly kind: 'xhtml'; readonly from: number; put(text: string): void }
 )
 
-/** As deep as JSON may be. */
-const deepest = 64
 const shortBytes = 64 * 1024
 const charactersAtATime = 16 * 1024
 const attributesOfOthers: ReadonlySet<string> = new Set([
@@ -236,8 +234,8 @@ class XmlReader {
   }
 
   #push(frame: Frame): void {
-    if (frame.depth > deepest)
-      throw new Problem('invalid', 'xml.too-deep', `The XML is nested deeper than JSON of ${deepest} levels.`)
+    if (frame.depth > deepestJson)
+      throw new Problem('invalid', 'xml.too-deep', `The XML is nested deeper than JSON of ${deepestJson} levels.`)
     this.#open.push(frame)
   }
 

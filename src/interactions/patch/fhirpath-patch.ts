@@ -9,6 +9,7 @@ import {
   isTree,
   itemOf,
   lengthOf,
+  namesOf,
   type Parent,
   parentOf,
   rootOf,
@@ -141,9 +142,7 @@ function put(
 }
 
 function isThere({ tree, shape }: Parent, element: ElementDefinition): boolean {
-  return [...shape.elements.values()].some(
-    ({ path, name }) => path === element.path && (name in tree || `_${name}` in tree),
-  )
+  return namesOf(shape, element).some(name => name in tree)
 }
 
 async function insert(root: Parent, places: readonly Steps[], operation: PathOperation): Promise<void> {

@@ -1,6 +1,7 @@
 import { applyPatch, type Operation, Pointer } from 'rfc6902'
-import { Decimal, isSameDecimal, type Resource } from '#fhir'
-import { giveWay, type Problem } from '#kernel'
+import { Decimal, deepestJson, isSameDecimal, type Resource } from '#fhir'
+import { giveWay, inSlices, type Problem, type Steps, spend } from '#kernel'
+import { mapped } from './mapped.ts'
 import { patchFailed, patchMalformed } from './patch-problems.ts'
 
 type Members = { readonly [member: string]: unknown }
@@ -42,58 +43,70 @@ function checkOperation(operation: unknown, index: number): Operation {
 function checkPointer(text: unknown, place: string): void {
   if (typeof text !== 'string' || (text !== '' && !text.startsWith('/')) || /~(?![01])/.test(text))
     throw patchMalformed('A place is a JSON Pointer, such as /name/0/family.', place)
-  if (Pointer.fromJSON(text).tokens.some(token => forbidden.has(token)))
-    throw patchMalformed('A place has a name that is not allowed.', place)
+  const { tokens } = Pointer.fromJSON(text)
+  if (tokens.some(token => forbidden.has(token))) throw patchMalformed('A place has a name that is not allowed.', place)
+  if (tokens.length > deepestJson) throw patchMalformed('A place lies deeper than any resource goes.', place)
 }
+
+/** A copy multiplies what was sent, so each of its values, and each hundred letters, is charged as so many that are. */
+const chargeOfCopied = 50
+const lettersOfAValue = 100
 
 /**
  * The resource as the operations leave it, all of them or none.
  *
- * @throws Problem `unprocessable` · `patch.failed`, with the number of the operation and without a value
+ * @throws Problem `unprocessable` · `patch.failed`, with the number of the operation and without a value; `too-costly` ·
+ *   `budget.parsed-exceeded` for what copies make
  */
 export async function applyJsonPatch(resource: Resource, operations: readonly Operation[]): Promise<unknown> {
-  const whole = { '': hold(resource) }
+  // Within an object of its own, so that the whole resource has a place like every other value.
+  const whole = { '': await inSlices(hold(resource)) }
   for (const [index, operation] of operations.entries()) {
     const pause = giveWay()
     if (pause !== undefined) await pause
-    const problem = applied(whole, operation, index)
+    const problem = applied(whole, await heldOperation(operation), index)
     if (problem !== undefined) throw problem
   }
-  return restore(whole[''])
+  return inSlices(restore(whole['']))
 }
 
-/** Within an object of its own, so that the whole resource has a place like every other value. */
-function applied(whole: object, operation: Operation, index: number): Problem | undefined {
-  const path = `/${operation.path}`
-  const fails = (text: string, member = 'path') => patchFailed(text, `[${index}].${member}`)
-  if ('from' in operation && isMissing(whole, `/${operation.from}`)) return fails('Nothing is there.', 'from')
-  if (operation.op !== 'add' && operation.op !== 'copy' && operation.op !== 'move' && isMissing(whole, path))
-    return fails('Nothing is there.')
-  if (operation.op === 'test') return isAsTested(whole, operation) ? undefined : fails('The test fails.', 'value')
-  if (!fitsParent(whole, path, operation)) return fails('There is no such place.')
-  const held = {
+async function heldOperation(operation: Operation): Promise<Operation> {
+  return {
     ...operation,
-    path,
+    path: `/${operation.path}`,
     ...('from' in operation ? { from: `/${operation.from}` } : {}),
-    ...heldValue(operation),
-  }
-  const [error] = applyPatch(whole, [held as Operation])
+    ...('value' in operation ? { value: await inSlices(hold(operation.value)) } : {}),
+  } as Operation
+}
+
+function applied(whole: object, operation: Operation, index: number): Problem | undefined {
+  const { op, path } = operation
+  const fails = (text: string, member = 'path') => patchFailed(text, `[${index}].${member}`)
+  if ('from' in operation && isMissing(whole, operation.from)) return fails('Nothing is there.', 'from')
+  if (!makers.has(op) && isMissing(whole, path)) return fails('Nothing is there.')
+  if (operation.op === 'test')
+    return isEqual(Pointer.fromJSON(path).get(whole), operation.value) ? undefined : fails('The test fails.', 'value')
+  if (!fitsParent(whole, path, operation)) return fails('There is no such place.')
+  if (operation.op === 'copy') spend('parsed', valuesIn(Pointer.fromJSON(operation.from).get(whole)) * chargeOfCopied)
+  const [error] = applyPatch(whole, [operation])
   return error === null ? undefined : fails('The operation cannot be done there.')
 }
 
-function heldValue(operation: Operation): { readonly value?: unknown } {
-  return 'value' in operation ? { value: hold(operation.value) } : {}
+/** Operations whose place need not be there. */
+const makers: ReadonlySet<string> = new Set(['add', 'copy', 'move'])
+
+function valuesIn(value: unknown): number {
+  if (typeof value === 'string') return 1 + value.length / lettersOfAValue
+  if (typeof value !== 'object' || value === null) return 1
+  return Object.values(value).reduce((sum: number, each) => sum + valuesIn(each), 1)
 }
 
-function isAsTested(whole: object, { path, value }: Extract<Operation, { op: 'test' }>): boolean {
-  return isEqual(restore(Pointer.fromJSON(`/${path}`).get(whole)), value)
-}
-
-/** Section 4.6: numbers are equal if they are so numerically. */
+/** Of values that are held. Section 4.6: numbers are equal if they are so numerically. */
 function isEqual(one: unknown, other: unknown): boolean {
-  if (isNumber(one) && isNumber(other)) return isSameDecimal(String(one), String(other))
+  const [number, otherNumber] = [digitsOf(one), digitsOf(other)]
+  if (number !== undefined && otherNumber !== undefined) return isSameDecimal(number, otherNumber)
   if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return one === other
-  if (Array.isArray(one) !== Array.isArray(other) || isNumber(one) || isNumber(other)) return false
+  if (Array.isArray(one) !== Array.isArray(other)) return false
   const names = Object.keys(one)
   return (
     names.length === Object.keys(other).length &&
@@ -101,8 +114,9 @@ function isEqual(one: unknown, other: unknown): boolean {
   )
 }
 
-function isNumber(value: unknown): value is number | Decimal {
-  return typeof value === 'number' || value instanceof Decimal
+function digitsOf(value: unknown): string | undefined {
+  if (typeof value === 'symbol') return value.description
+  return typeof value === 'number' ? String(value) : undefined
 }
 
 function isMissing(whole: object, path: string): boolean {
@@ -121,7 +135,7 @@ function fitsParent(whole: object, path: string, operation: Operation): boolean 
 
 /** What is moved within a list is taken out of it before it is put in again. */
 function lengthBefore(whole: object, list: readonly unknown[], operation: Operation): number {
-  const isWithin = operation.op === 'move' && Pointer.fromJSON(`/${operation.from}`).evaluate(whole).parent === list
+  const isWithin = operation.op === 'move' && Pointer.fromJSON(operation.from).evaluate(whole).parent === list
   return isWithin ? list.length - 1 : list.length
 }
 
@@ -133,17 +147,10 @@ function isIndex(key: string): boolean {
  * The library copies objects member by member, and a Decimal would come out as an object with a text. Symbols it leaves as they
  * are; with the texts in their descriptions, digits come through.
  */
-function hold(value: unknown): unknown {
+function hold(value: unknown): Steps<unknown> {
   return mapped(value, item => (item instanceof Decimal ? Symbol(item.text) : item))
 }
 
-function restore(value: unknown): unknown {
+function restore(value: unknown): Steps<unknown> {
   return mapped(value, item => (typeof item === 'symbol' ? new Decimal(item.description ?? '') : item))
-}
-
-function mapped(value: unknown, change: (item: unknown) => unknown): unknown {
-  const item = change(value)
-  if (Array.isArray(item)) return item.map(each => mapped(each, change))
-  if (typeof item !== 'object' || item === null || item instanceof Decimal) return item
-  return Object.fromEntries(Object.entries(item).map(([name, each]) => [name, mapped(each, change)]))
 }

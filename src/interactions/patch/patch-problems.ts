@@ -6,6 +6,7 @@ export function patchMalformed(text: string, expression?: string, cause?: unknow
 }
 
 /** The patch does not fit what it is to change; neither its values nor those of the resource are told. */
-export function patchFailed(text: string, expression: string, cause?: unknown): Problem {
-  return new Problem('unprocessable', 'patch.failed', `The patch cannot be applied: ${text}`, { expression, cause })
+export function patchFailed(text: string, expression?: string, cause?: unknown): Problem {
+  const where = expression === undefined ? {} : { expression }
+  return new Problem('unprocessable', 'patch.failed', `The patch cannot be applied: ${text}`, { ...where, cause })
 }

@@ -1,6 +1,6 @@
 import { type Grant, requirePermission } from '#access'
-import { parseJsonInSteps, type Resource, toResource } from '#fhir'
-import { inSlices, isProblem } from '#kernel'
+import { parseSentJson, type Resource, toResource } from '#fhir'
+import { isProblem, Problem } from '#kernel'
 import { ownerForeign, type Staged, type Stored, type Txn, versionStale, type Writer } from '#record'
 import { granted } from '../perform.ts'
 import { criteriaOf, findOne } from '../rest/condition.ts'
@@ -110,10 +110,19 @@ async function unlessOutrun(update: () => Promise<Staged>): Promise<Staged | und
   }
 }
 
-/** Whether a patch can be applied tells what is there. */
+/** As much as can be sent: patch after patch, a resource would grow beyond what anybody could read or write whole. */
+const largestPatched = 32 * 1024 * 1024
+
+/** @throws Problem `too-large` · `patch.resource-too-large` */
+function patchable(json: Buffer): Buffer {
+  if (json.length <= largestPatched) return json
+  throw new Problem('too-large', 'patch.resource-too-large', 'The resource is too large to be patched; update it.')
+}
+
+/** Whether a patch can be applied tells what is there. What stands is charged as if it had been sent. */
 async function changedBy(change: Change, { type, id, json }: Stored, writer: Writer): Promise<Resource> {
   try {
-    return await change(toResource(await inSlices(parseJsonInSteps(json))))
+    return await change(toResource(await parseSentJson(patchable(json))))
   } catch (error) {
     if (isProblem(error, 'unprocessable')) await writer.read(type, id)
     throw error

@@ -1,11 +1,13 @@
-import { Decimal, type Json, parseSentJson, printJson, type Resource, toResource } from '#fhir'
-import { Problem } from '#kernel'
+import { Decimal, deepestJson, type Json, parseSentJson, printJson, type Resource, toResource } from '#fhir'
+import { inSlices, Problem, type Steps } from '#kernel'
 import { readResource } from '../rest/body.ts'
 import { mediaType } from '../rest/negotiate.ts'
 import type { FhirRequest } from '../types.ts'
 import { applyPathPatch, parsePathPatch } from './fhirpath-patch.ts'
 import { applyJsonPatch, parseJsonPatch } from './json-patch.ts'
+import { mapped } from './mapped.ts'
 import { applyMergePatch } from './merge-patch.ts'
+import { patchFailed } from './patch-problems.ts'
 
 /** What is to be done to a resource, whatever language it was said in. The resource that is given may be changed. */
 export type Change = (resource: Resource) => Promise<Resource>
@@ -51,15 +53,11 @@ export async function readPatch(request: FhirRequest): Promise<Change> {
  */
 export async function linkPatch(patch: Resource, links: ReadonlyMap<string, string>): Promise<Resource> {
   if (patch.resourceType !== 'Binary') return patch
-  const linked = withLinks(await textWithin(patch), links)
+  const text = await textWithin(patch)
+  const linked = await inSlices(
+    mapped(text, value => (typeof value === 'string' ? (links.get(value) ?? value) : value)),
+  )
   return { ...patch, data: Buffer.from(printJson(linked)).toString('base64') }
-}
-
-function withLinks(value: unknown, links: ReadonlyMap<string, string>): unknown {
-  if (typeof value === 'string') return links.get(value) ?? value
-  if (Array.isArray(value)) return value.map(item => withLinks(item, links))
-  if (typeof value !== 'object' || value === null || value instanceof Decimal) return value
-  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, withLinks(item, links)]))
 }
 
 function languageOf({ contentType }: Resource) {
@@ -84,7 +82,7 @@ async function parseText(bytes: Buffer): Promise<unknown> {
 function changeBy(apply: (resource: Resource) => Promise<unknown>): Change {
   return async standing => {
     const { resourceType, id = '' } = standing
-    const changed = withoutEmpty(await apply(standing))
+    const changed = await inSlices(withoutEmpty(await apply(standing)))
     if (typeof changed !== 'object' || changed === null || !isSameIdentity(changed, resourceType, id))
       throw new Problem('unprocessable', 'patch.identity-changed', 'A patch cannot change resourceType or id.', {
         expression: `${resourceType}.id`,
@@ -97,19 +95,25 @@ function isSameIdentity(changed: object, resourceType: string, id: string): bool
   return 'resourceType' in changed && 'id' in changed && changed.resourceType === resourceType && changed.id === id
 }
 
-/** What a patch empties is gone: FHIR knows neither empty lists nor empty elements. */
-function withoutEmpty(value: unknown, name = ''): unknown {
+/**
+ * What a patch empties is gone: FHIR knows neither empty lists nor empty elements. And what it nests deeper than JSON may be could never
+ * be read again.
+ */
+function* withoutEmpty(value: unknown, name = '', depth = 0): Steps<unknown> {
   if (typeof value !== 'object' || value === null || value instanceof Decimal) return value
-  if (Array.isArray(value))
+  if (depth === deepestJson) throw patchFailed(`It would nest the resource deeper than ${deepestJson} levels.`)
+  yield
+  const isList = Array.isArray(value)
+  const members: [string, unknown][] = []
+  for (const [member, item] of Object.entries(value))
+    members.push([member, yield* withoutEmpty(item, isList ? '' : member, depth + 1)])
+  if (isList)
     return withoutEmptyItems(
-      value.map(item => withoutEmpty(item)),
+      members.map(([, item]) => item),
       name,
     )
-  const members = Object.entries(value).flatMap(([member, item]) => {
-    const kept = withoutEmpty(item, member)
-    return kept === undefined ? [] : [[member, kept] as const]
-  })
-  return members.length === 0 ? undefined : Object.fromEntries(members)
+  const kept = members.filter(([, item]) => item !== undefined)
+  return kept.length === 0 ? undefined : Object.fromEntries(kept)
 }
 
 /** What lies beside the primitives of a list keeps its place there. */

@@ -1,3 +1,4 @@
+import { withBudget } from '#kernel'
 import { admin, grantOf, type House, openHouse, patientA, weightOf } from './house.ts'
 
 let house: House
@@ -52,6 +53,74 @@ describe('a JSON Patch that cannot be – https://hl7.org/fhir/R4/http.html#patc
     expect([answer.status, codeOf(answer)]).toEqual([status, code])
     expect(answer.text).not.toMatch(/secret|kg/)
     expect((await weight()).meta.versionId).toBe('1')
+  })
+})
+
+describe('what a patch makes', () => {
+  const nested = (levels: number) => '/extension/0'.repeat(levels)
+  const place = (url: string) => ({ op: 'add', path: '', value: [{ url }] })
+  /** Extensions within extensions, each put there by an operation of its own; two levels each. */
+  const deeper = (levels: number) => [
+    ...Array.from({ length: levels }, (_, i) => ({ ...place('urn:x'), path: `${nested(i)}/extension` })),
+    { op: 'add', path: `${nested(levels)}/valueString`, value: 'x' },
+  ]
+
+  it('is no deeper than it can be read again, however it was nested', async () => {
+    for (const levels of [32, 60, 500]) {
+      const answer = await patch('/Observation/w', json, deeper(levels))
+      expect([levels, answer.status, codeOf(answer)]).toEqual([levels, 400, 'patch.malformed'])
+    }
+    const inner = Array.from({ length: 12 }).reduce<object>(within => ({ url: 'urn:x', extension: [within] }), {
+      url: 'y',
+    })
+    const answered = await patch('/Observation/w', json, [
+      ...deeper(25).slice(0, -1),
+      { op: 'add', path: `${nested(25)}/extension`, value: [inner] },
+    ])
+    expect([answered.status, codeOf(answered)]).toEqual([422, 'patch.failed'])
+    // By copies of what is in itself, by FHIRPath, and by parts of parts.
+    const within = { op: 'copy', from: '/extension', path: '/extension/0/extension' }
+    const grown = [{ ...place('urn:x'), path: '/extension' }, ...Array.from({ length: 40 }, () => within)]
+    expect((await patch('/Observation/w', json, grown)).status).toBe(422)
+    const parts = Array.from({ length: 40 }, (_, i) =>
+      operation(
+        'add',
+        `Observation${'.extension'.repeat(i)}`,
+        part('name', { valueString: 'extension' }),
+        part('value', { valueExtension: { url: 'urn:x' } }),
+      ),
+    )
+    const answer = await byPath(...parts)
+    expect([answer.status, codeOf(answer)]).toEqual([422, 'patch.failed'])
+    expect((await weight()).meta.versionId).toBe('1')
+  })
+
+  it('is charged for all that copies multiply: budget.parsed-exceeded', async () => {
+    const copies = (count: number, from: string, path: string) =>
+      Array.from({ length: count }, () => ({ op: 'copy', from, path }))
+    const first = { op: 'add', path: '/extension', value: [{ url: 'urn:x', valueString: 'x'.repeat(50_000) }] }
+    for (const growing of [
+      copies(40, '/extension', '/extension/-'),
+      copies(400, '/extension/0', '/extension/-'),
+      copies(40, '', '/contained/-'),
+      copies(200, '/extension/0/valueString', '/extension/0/url'),
+    ]) {
+      const operations = [first, { op: 'add', path: '/contained', value: [] }, ...growing]
+      const answer = await withBudget({}, () => patch('/Observation/w', json, operations))
+      expect([answer.status, codeOf(answer)]).toEqual([422, 'budget.parsed-exceeded'])
+    }
+    expect((await weight()).meta.versionId).toBe('1')
+  })
+
+  it('is no larger, patch after patch, than what could be sent: patch.resource-too-large', async () => {
+    const attachment = { contentType: 'text/plain', data: 'AAAA'.repeat(8 * 1024 * 1024 + 1) }
+    const large = { resourceType: 'DocumentReference', id: 'd', status: 'current', content: [{ attachment }] }
+    const subject = { reference: 'Patient/a' }
+    expect((await house.ask('PUT', '/DocumentReference/d', { grant: admin, body: { ...large, subject } })).status).toBe(
+      201,
+    )
+    const answer = await patch('/DocumentReference/d', json, [{ op: 'add', path: '/description', value: 'x' }])
+    expect([answer.status, codeOf(answer)]).toEqual([413, 'patch.resource-too-large'])
   })
 })
 

@@ -66,6 +66,22 @@ describe('JSON Patch – https://hl7.org/fhir/R4/http.html#patch', () => {
     expect(moved.text).toMatch(/"low":\{"value":70\.50\}/)
   })
 
+  it('may nest as deep as what is sent, and what it nested is read and patched again', async () => {
+    const nested = (levels: number) => '/extension/0'.repeat(levels)
+    const operations = [
+      ...Array.from({ length: 31 }, (_, i) => ({
+        op: 'add',
+        path: `${nested(i)}/extension`,
+        value: [{ url: 'urn:x' }],
+      })),
+      { op: 'add', path: `${nested(31)}/valueString`, value: 'deep' },
+    ]
+    expect((await patch('/Observation/w', json, operations)).status).toBe(200)
+    const xml = await house.ask('GET', '/Observation/w', { grant: own, headers: { accept: 'application/fhir+xml' } })
+    expect([xml.status, xml.text.includes('deep')]).toEqual([200, true])
+    expect((await patch('/Observation/w', json, [{ op: 'remove', path: '/extension' }])).status).toBe(200)
+  })
+
   it('leaves no empty list and no empty element behind', async () => {
     const answer = await patch('/Observation/w', json, [{ op: 'remove', path: '/category/0' }])
     expect([answer.status, 'category' in answer.json]).toEqual([200, false])
