@@ -1,5 +1,6 @@
 import { withBudget } from '#kernel'
 import { admin, grantOf, type House, openHouse, patientA, weightOf } from './house.ts'
+import { operation, part, pathPatch } from './path-patches.ts'
 
 let house: House
 const own = grantOf('patient/*.cruds', { patient: 'a' })
@@ -19,13 +20,6 @@ const patch = (url: string, headers: { [name: string]: string }, body: object | 
   house.ask('PATCH', url, { grant: own, headers, body })
 const weight = async () => (await house.ask('GET', '/Observation/w', { grant: admin })).json
 
-/** A part of an operation, with its value under the name that says its type. */
-const part = (name: string, value: object) => ({ name, ...value })
-const operation = (type: string, path: string, ...parts: object[]) => ({
-  name: 'operation',
-  part: [part('type', { valueCode: type }), part('path', { valueString: path }), ...parts],
-})
-const pathPatch = (...parameter: object[]) => ({ resourceType: 'Parameters', parameter })
 const byPath = (...parameter: object[]) => patch('/Observation/w', {}, pathPatch(...parameter))
 
 describe('a JSON Patch that cannot be – https://hl7.org/fhir/R4/http.html#patch', () => {

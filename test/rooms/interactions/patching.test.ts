@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { encodeXmlInSteps, parseSentXml, printJson } from '#fhir'
 import { atOnce } from '#kernel'
 import { admin, grantOf, type House, openHouse, patientA, patientB, weightOf } from './house.ts'
+import { operation, part, pathPatch } from './path-patches.ts'
 
 let house: House
 const own = grantOf('patient/*.cruds', { patient: 'a' })
@@ -27,13 +28,6 @@ const weight = async () => (await house.ask('GET', '/Observation/w', { grant: ad
 const plain = (resource: object) =>
   JSON.parse(printJson(resource).replaceAll('&quot;', '\\"').replaceAll('\\r\\n', '\\n'))
 
-/** A part of an operation, with its value under the name that says its type. */
-const part = (name: string, value: object) => ({ name, ...value })
-const operation = (type: string, path: string, ...parts: object[]) => ({
-  name: 'operation',
-  part: [part('type', { valueCode: type }), part('path', { valueString: path }), ...parts],
-})
-const pathPatch = (...parameter: object[]) => ({ resourceType: 'Parameters', parameter })
 const byPath = (...parameter: object[]) => patch('/Observation/w', {}, pathPatch(...parameter))
 
 describe('JSON Patch – https://hl7.org/fhir/R4/http.html#patch', () => {
