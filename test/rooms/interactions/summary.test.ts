@@ -93,6 +93,10 @@ beforeAll(async () => {
   await put('k-wrong', { ...observation('2823-3', 9.9, '2026-02-02'), status: 'entered-in-error' } as never)
   await put('w-old', observation('29463-7', 70, '2020-01-01', 'vital-signs'))
   await put('w-new', observation('29463-7', 71.5, '2026-01-01', 'vital-signs'))
+  await put('w-wrong', {
+    ...observation('29463-7', 700, '2026-02-01', 'vital-signs'),
+    status: 'entered-in-error',
+  } as never)
   await put('smokes', observation('72166-2', 1, '2026-01-01', 'social-history'))
 })
 afterAll(() => house.close())

@@ -70,8 +70,9 @@ async function fill(section: Section, asking: Asking): Promise<Filled> {
 
 async function answers(source: Source, asking: Asking): Promise<Resource[]> {
   const { patient, grant, baseUrl } = asking
-  const params = new URLSearchParams({ patient: `Patient/${patient}`, _count: String(mostLookedThrough) })
-  for (const [name, value] of new URLSearchParams(source.search)) params.set(name, value)
+  const params = new URLSearchParams(source.search)
+  params.set('patient', `Patient/${patient}`)
+  if (!params.has('_count')) params.set('_count', String(mostLookedThrough))
   const query = parseQuery(source.type, params, { baseUrl })
   const kept = (await found(restrictToCompartments(query, grant), asking)).filter(each => belongs(each, source))
   return source.newestOfEach ? newestOfEach(kept) : kept

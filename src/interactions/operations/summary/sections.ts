@@ -74,7 +74,8 @@ const pregnancy = [
 ]
 
 const loinc = 'http://loinc.org'
-const newest = '_sort=-date&_count=1'
+/** The newest one that was not taken back. */
+const newest = 'status:not=entered-in-error&status:not=cancelled&_sort=-date&_count=1'
 const measured = { type: 'Observation', newestOfEach: true, without: notDone } as const
 const byCode = (code: string): Source => ({ ...measured, search: `code=${loinc}|${code}&${newest}` })
 
