@@ -22,10 +22,17 @@ const ofXml = words('xmlns xml:lang xml:space')
 
 let last: { readonly div: string; readonly narrative: Narrative } | undefined
 
-/** The two are asked one after the other. @see https://hl7.org/fhir/R4/narrative.html#rules */
+/** The two are asked one after the other; what a narrative says stays no longer than that. @see https://hl7.org/fhir/R4/narrative.html#rules */
 export function narrativeOf(div: string): Narrative {
-  if (last?.div !== div) last = { div, narrative: read(div) }
-  return last.narrative
+  if (last?.div === div) return last.narrative
+  const narrative = read(div)
+  last = { div, narrative }
+  queueMicrotask(forget)
+  return narrative
+}
+
+function forget(): void {
+  last = undefined
 }
 
 function read(div: string): Narrative {
