@@ -8,6 +8,10 @@ const exposedHeaders = [
   'Location',
   'Content-Location',
   'Last-Modified',
+  'Content-Disposition',
+  'Content-Range',
+  'Accept-Ranges',
+  'X-Security-Context',
   'X-Progress',
   'X-Request-Id',
   'Retry-After',
@@ -24,6 +28,9 @@ const allowedHeaders = [
   'If-None-Match',
   'If-None-Exist',
   'If-Modified-Since',
+  'If-Range',
+  'Range',
+  'X-Security-Context',
   'Content-Encoding',
 ]
 

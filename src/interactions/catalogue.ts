@@ -103,18 +103,18 @@ const single: readonly Route[] = [
 
   { method: 'GET', path: '/:type', interaction: 'search-type', verb: 's', query: 'search', summary: 'Search one type', handler: search },
   { method: 'POST', path: '/:type/_search', interaction: 'search-type', verb: 's', query: 'search', consumes: form, summary: 'Search one type, parameters in the body', handler: search },
-  { method: 'POST', path: '/:type', interaction: 'create', verb: 'c', summary: 'Create; with If-None-Exist only if nothing matches', handler: create },
-  { method: 'PUT', path: '/:type', interaction: 'conditional-update', verb: 'u', query: 'search', summary: 'Update what a search finds, or create it', handler: updateConditionally },
+  { method: 'POST', path: '/:type', interaction: 'create', verb: 'c', content: true, summary: 'Create; with If-None-Exist only if nothing matches', handler: create },
+  { method: 'PUT', path: '/:type', interaction: 'conditional-update', verb: 'u', content: true, query: 'search', summary: 'Update what a search finds, or create it', handler: updateConditionally },
   { method: 'PATCH', path: '/:type', interaction: 'conditional-patch', verb: 'u', query: 'search', summary: 'Change a part of the one that a search finds', handler: patchConditionally },
   { method: 'DELETE', path: '/:type', interaction: 'conditional-delete', verb: 'd', query: 'search', summary: 'Delete the one that a search finds', handler: deleteConditionally },
   { method: 'GET', path: '/:type/_history', interaction: 'history-type', verb: 's', query: page, summary: 'Versions of all resources of one type', handler: history },
 
-  { method: 'GET', path: '/:type/:id', interaction: 'read', verb: 'r', query: subset, summary: 'Read the current version', handler: read },
-  { method: 'PUT', path: '/:type/:id', interaction: 'update', verb: 'u', summary: 'Write a new version, or the first one under your own id', handler: update },
+  { method: 'GET', path: '/:type/:id', interaction: 'read', verb: 'r', content: true, query: subset, summary: 'Read the current version', handler: read },
+  { method: 'PUT', path: '/:type/:id', interaction: 'update', verb: 'u', content: true, summary: 'Write a new version, or the first one under your own id', handler: update },
   { method: 'PATCH', path: '/:type/:id', interaction: 'patch', verb: 'u', summary: 'Change a part: JSON Patch, FHIRPath Patch or merge patch', handler: patch },
   { method: 'DELETE', path: '/:type/:id', interaction: 'delete', verb: 'd', summary: 'Delete; earlier versions stay readable', handler: deleteResource },
   { method: 'GET', path: '/:type/:id/_history', interaction: 'history-instance', verb: 'r', query: page, summary: 'All versions of one resource', handler: history },
-  { method: 'GET', path: '/:type/:id/_history/:vid', interaction: 'vread', verb: 'r', query: subset, summary: 'Read one version', handler: vread },
+  { method: 'GET', path: '/:type/:id/_history/:vid', interaction: 'vread', verb: 'r', content: true, query: subset, summary: 'Read one version', handler: vread },
 
   { method: 'POST', path: '/hl7v2', root: true, interaction: 'hl7v2', verb: 'none', consumes: er7, produces: er7, summary: 'Receive HL7 v2 messages, one or a batch; the answer is an ACK, or a batch of them', handler: receiveHl7v2 },
 ]

@@ -2,7 +2,7 @@ import { requirePermission } from '#access'
 import { isProblem, Problem } from '#kernel'
 import { inertParameters } from '#search'
 import type { Match } from './match.ts'
-import { formatOf } from './rest/negotiate.ts'
+import { type Format, formatOf, formatOfError } from './rest/negotiate.ts'
 import { parsePrefer } from './rest/prefer.ts'
 import { shown } from './rest/shown.ts'
 import type { FhirRequest, FhirResponse, GrantedRequest, PathParams, Rooms, Route } from './types.ts'
@@ -17,7 +17,7 @@ export async function perform(match: Match, request: FhirRequest, rooms: Rooms):
   const { route, params } = match
   try {
     authorise(route, params, request)
-    const format = route.produces === undefined ? formatOf(request) : 'json'
+    const format = formatFor(match, request)
     if (request.query.size > 0) checkQuery(route, request, request.query)
     const response = await route.handler(request, params, rooms)
     const isPretty = response.pretty === true || request.query.get('_pretty') === 'true'
@@ -28,6 +28,14 @@ export async function perform(match: Match, request: FhirRequest, rooms: Rooms):
     auditRefusal(error, match, request, rooms)
     throw error
   }
+}
+
+/** @throws Problem `not-acceptable` · `format.unsupported` */
+function formatFor({ route, params }: Match, request: FhirRequest): Format {
+  if (route.produces !== undefined) return 'json'
+  // It may be had as whatever it is, and whoever asks so needs no other format.
+  const isContent = route.content === true && params.type === 'Binary' && !request.query.has('_format')
+  return isContent ? formatOfError(request) : formatOf(request)
 }
 
 /** Who asked for what was not theirs, or not there, is recorded: the two look the same to them, and so they do here. */

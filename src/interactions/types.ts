@@ -65,6 +65,8 @@ export interface Route {
   readonly query?: readonly string[] | 'search'
   /** Media type of the body it takes, where that is not FHIR JSON. */
   readonly consumes?: string
+  /** A Binary comes, or goes, as what it holds: https://hl7.org/fhir/R4/binary.html#rest */
+  readonly content?: true
   /** An operation that can be asked without a body. */
   readonly bodyOptional?: true
   /** Media type of its answer, where that is not FHIR JSON and hence not the caller's choice. */

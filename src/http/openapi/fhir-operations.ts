@@ -55,7 +55,19 @@ function security({ public: isPublic, verb, interaction }: Route): readonly Node
   return [{ smart: [`user/*.${verbs}`] }, { smart: [`patient/*.${verbs}`] }, { bearer: [] }]
 }
 
-function responses(route: Route): Node {
+/** Bytes, of whatever media type. */
+const anyBytes: Node = {
+  'application/octet-stream': {
+    schema: { type: 'string', format: 'binary', description: 'Bytes of any media type: the content of the Binary' },
+  },
+}
+
+/** A Binary comes and goes as what it holds. */
+function isContent({ content }: Route, capability: TypeCapability | undefined): boolean {
+  return content === true && capability?.type === 'Binary'
+}
+
+function responses(route: Route, capability: TypeCapability | undefined): Node {
   const type = route.produces ?? fhirJson
   const schema =
     type === fhirJson
@@ -63,12 +75,13 @@ function responses(route: Route): Node {
       : type === 'application/json'
         ? { type: 'object' }
         : { type: 'string' }
+  const bytes = route.method === 'GET' && isContent(route, capability) ? anyBytes : {}
   const good = (answers[route.interaction] ?? plainAnswer).map(([status, description, headers = []]) => [
     status,
     {
       description,
       ...(headers.length > 0 ? { headers: Object.fromEntries(headers.map(name => [name, ref('headers', name)])) } : {}),
-      ...(status === 204 || status === 304 ? {} : { content: answerContent(type, schema) }),
+      ...(status === 204 || status === 304 ? {} : { content: { ...answerContent(type, schema), ...bytes } }),
     },
   ])
   const refused =
@@ -114,7 +127,10 @@ function requestBody(route: Route, capability: TypeCapability | undefined): Node
     const schema = bodySchema(type === 'application/json' ? fhirJson : type, capability)
     return [type, { schema, ...(example === undefined ? {} : { example }) }]
   })
-  return { requestBody: { required: route.bodyOptional !== true, content: Object.fromEntries(content) } }
+  const bytes = isContent(route, capability) ? anyBytes : {}
+  return {
+    requestBody: { required: route.bodyOptional !== true, content: { ...Object.fromEntries(content), ...bytes } },
+  }
 }
 
 /** A search parameter by name, with its kind and where that is told. */
@@ -177,7 +193,7 @@ export function fhirOperation(route: Route, capability?: TypeCapability): Node {
     ...(words === '' ? {} : { description: words }),
     parameters: [...pathParameters(path), ...queryOf(route, capability), ...headerParameters(route.interaction)],
     ...requestBody(route, capability),
-    responses: responses(route),
+    responses: responses(route, capability),
     security: security(route),
   }
 }

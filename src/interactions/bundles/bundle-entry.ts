@@ -98,7 +98,8 @@ function isClimbing(segment: string): boolean {
 }
 
 function headersOf(request: Members, bundle: FhirRequest): (name: string) => string | undefined {
-  const headers = new Map<string, string>()
+  // Within a Bundle a Binary is a resource like others: https://hl7.org/fhir/R4/binary.html#rest
+  const headers = new Map([['accept', 'application/fhir+json']])
   for (const [element, header] of headerNames) {
     const value = request[element]
     if (typeof value === 'string') headers.set(header, value)

@@ -13,8 +13,11 @@ export async function readResource(request: FhirRequest, type?: string): Promise
   const resource = await readOptionalResource(request, type)
   if (resource !== undefined) return resource
   bodyFormat(request)
-  throw new Problem('invalid', 'body.missing', 'This interaction needs a resource as its body.')
+  throw bodyMissing()
 }
+
+export const bodyMissing = () =>
+  new Problem('invalid', 'body.missing', 'This interaction needs a resource as its body.')
 
 /** As `readResource`; undefined when there is no body. */
 export async function readOptionalResource(request: FhirRequest, type?: string): Promise<Resource | undefined> {

@@ -53,7 +53,7 @@ export function formatOf(request: Pick<FhirRequest, 'query' | 'header'>): Format
   return chosen === undefined ? refuse() : (formats.get(mediaType(chosen)) ?? refuse())
 }
 
-/** As `formatOf`, for what must be told in any case: an error. */
+/** As `formatOf`, for what must be told in any case: an error, or what became of bytes of whatever media type. */
 export function formatOfError(request: Pick<FhirRequest, 'query' | 'header'>): Format {
   try {
     return formatOf(request)
@@ -67,7 +67,7 @@ function refuse(): never {
 }
 
 /** Clients write a charset and other things into Accept that would make no difference to JSON. */
-function plainAccept(accept: string): string {
+export function plainAccept(accept: string): string {
   return accept.toLowerCase().replace(/;(?!\s*(?:q|fhirversion)\s*=)[^;,]*/g, '')
 }
 
@@ -84,13 +84,24 @@ export function mediaType(text: string): string {
   return (text.split(';')[0] ?? '').trim().toLowerCase()
 }
 
-/** The format in which the body says it is. @throws Problem `unsupported-media` · `body.type-unsupported` for none, or not in UTF-8 */
-export function bodyFormat(request: Pick<FhirRequest, 'header'>): Format {
+/** The format in which a body says it is, by FHIR's media types or by their general ones; undefined for any other, or not in UTF-8. */
+export function formatSent(request: Pick<FhirRequest, 'header'>): Format | undefined {
   const type = request.header('content-type') ?? ''
   const charset = /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(type)?.[1]?.toLowerCase()
   const name = mediaType(type)
   const format = Object.hasOwn(taken, name) ? taken[name] : undefined
-  if (format !== undefined && (charset === undefined || charset === 'utf-8')) return format
+  return charset === undefined || charset === 'utf-8' ? format : undefined
+}
+
+/** Whether a body says that it is FHIR. */
+export function isFhirType(request: Pick<FhirRequest, 'header'>): boolean {
+  return mediaType(request.header('content-type') ?? '').startsWith('application/fhir+')
+}
+
+/** The format in which the body says it is. @throws Problem `unsupported-media` · `body.type-unsupported` for none, or not in UTF-8 */
+export function bodyFormat(request: Pick<FhirRequest, 'header'>): Format {
+  const format = formatSent(request)
+  if (format !== undefined) return format
   const text = 'The body must be application/fhir+json or application/fhir+xml in UTF-8.'
   throw new Problem('unsupported-media', 'body.type-unsupported', text)
 }

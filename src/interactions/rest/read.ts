@@ -1,4 +1,5 @@
 import type { Stored } from '#record'
+import { contentAnswer } from '../binary/answer.ts'
 import { granted } from '../perform.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
 import { isFresh } from './etag.ts'
@@ -21,7 +22,9 @@ export async function vread(request: FhirRequest, params: PathParams, { record }
   return answerWith(await record.reader(granted(request).grant).vread(type, id, vid), request)
 }
 
-function answerWith(stored: Stored, request: FhirRequest): FhirResponse {
+async function answerWith(stored: Stored, request: FhirRequest): Promise<FhirResponse> {
+  const content = stored.type === 'Binary' ? await contentAnswer(stored, request) : undefined
+  if (content !== undefined) return content
   const version = versionOf(stored)
   if (isFresh(stored, name => request.header(name))) return { status: 304, ...version }
   const subset = request.query.size === 0 ? undefined : parseSubset(request.query)

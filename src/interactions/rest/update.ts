@@ -1,9 +1,9 @@
 import { isId, type Resource } from '#fhir'
 import { Problem } from '#kernel'
 import type { Staged } from '#record'
+import { readStorable } from '../binary/sent.ts'
 import { granted } from '../perform.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
-import { readResource } from './body.ts'
 import { criteriaOf, findOne } from './condition.ts'
 import { parseIfMatch, parseIfNoneMatchAny } from './etag.ts'
 import { parsePrefer } from './prefer.ts'
@@ -18,7 +18,7 @@ import { checkWritable } from './writable.ts'
 export async function update(request: FhirRequest, params: PathParams, rooms: Rooms): Promise<FhirResponse> {
   const { type = '', id = '' } = params
   const { grant } = granted(request)
-  const resource = await readResource(request, type)
+  const resource = await readStorable(request, type, id)
   checkIds(resource, id)
   await checkWritable(rooms.validator, resource)
   const options = versionConditions(request)
@@ -41,7 +41,7 @@ export async function updateConditionally(
 ): Promise<FhirResponse> {
   const { type = '' } = params
   const { grant, baseUrl } = granted(request)
-  const resource = await readResource(request, type)
+  const resource = await readStorable(request, type)
   await checkWritable(rooms.validator, resource)
   const options = versionConditions(request)
   const criteria = criteriaOf(request.query)

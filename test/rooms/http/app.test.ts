@@ -77,6 +77,59 @@ describe('a FHIR answer over HTTP – https://hl7.org/fhir/R4/http.html', () => 
   })
 })
 
+describe('bytes over HTTP – https://hl7.org/fhir/R4/binary.html#rest', () => {
+  const page = '<script>alert(document.domain)</script>'
+  let url: string
+  beforeAll(async () => {
+    const sent = http().post('/fhir/Binary').set('Authorization', bearer(admin))
+    const { body } = await sent
+      .set('Content-Type', 'text/html')
+      .set('X-Security-Context', 'Patient/a')
+      .send(page)
+      .expect(201)
+    url = `/fhir/Binary/${body.id}`
+  })
+
+  it('are never a page of this server', async () => {
+    const { headers, text } = await get(url).set('Accept', 'text/html,application/xhtml+xml,*/*;q=0.8').expect(200)
+    expect([headers['content-type'], text]).toEqual(['text/html', page])
+    expect(headers).toMatchObject({
+      'x-content-type-options': 'nosniff',
+      'content-disposition': expect.stringMatching(/^attachment/),
+      'content-security-policy': expect.stringMatching(/default-src 'none'.*sandbox$/),
+      'cache-control': 'no-store',
+      'x-security-context': 'Patient/a',
+    })
+  })
+
+  it('have a length and parts, for HEAD as well', async () => {
+    const head = await http().head(url).set('Authorization', bearer(own)).expect(200)
+    expect(head.headers).toMatchObject({ 'content-length': `${page.length}`, 'accept-ranges': 'bytes', etag: '"1"' })
+    const part = await get(url).set('Range', 'bytes=1-6').expect(206)
+    expect([part.text, part.headers['content-length']]).toEqual(['script', '6'])
+    expect(codeOf(await get(url).set('Range', `bytes=${page.length}-`).expect(416))).toBe('request.range-beyond')
+  })
+
+  it('may be asked for and seen by pages of other origins, with all that belongs to them', async () => {
+    const preflight = http()
+      .options(url)
+      .set('Origin', 'https://app.example')
+      .set('Access-Control-Request-Method', 'GET')
+    const { headers } = await preflight.expect(204)
+    for (const name of ['Range', 'If-Range', 'X-Security-Context'])
+      expect(headers['access-control-allow-headers']).toContain(name)
+    const answer = await get(url).set('Origin', 'https://app.example')
+    for (const name of ['Content-Range', 'Content-Disposition', 'X-Security-Context'])
+      expect(answer.headers['access-control-expose-headers']).toContain(name)
+  })
+
+  it('that are too many are refused with the figure', async () => {
+    const sent = http().post('/fhir/Binary').set('Authorization', bearer(admin)).set('Content-Type', 'image/png')
+    const answer = await sent.send(Buffer.alloc(50_001)).expect(413)
+    expect(answer.body.issue[0].details.text).toContain('50000 bytes')
+  })
+})
+
 describe('who may ask – https://hl7.org/fhir/R4/security.html', () => {
   it.each(catalogue.filter(row => row.public !== true).map(row => [row.method, row.path, row] as const))(
     '%s %s is not answered without a token',

@@ -28,6 +28,7 @@ export interface Answer {
   readonly status: number
   readonly headers: FhirResponse['headers']
   readonly text: string
+  readonly bytes: Buffer
   /** As it was parsed: a test looks wherever it likes into an answer. */
   readonly json: ReturnType<typeof JSON.parse>
 }
@@ -35,7 +36,8 @@ export interface Answer {
 export interface Asked {
   readonly grant?: Grant
   readonly headers?: { readonly [name: string]: string }
-  readonly body?: object | string
+  /** Text and bytes go as they are. */
+  readonly body?: object | string | Buffer
 }
 
 /** The real rooms on the memory store, asked without HTTP. */
@@ -113,7 +115,9 @@ async function ask(rooms: Rooms, method: string, url: string, asked: Asked): Pro
 }
 
 function requestOf(method: string, path: string, search: string, { grant, headers = {}, body }: Asked): FhirRequest {
-  const bytes = Buffer.from(body === undefined ? '' : typeof body === 'string' ? body : printJson(body))
+  const bytes = Buffer.isBuffer(body)
+    ? body
+    : Buffer.from(body === undefined ? '' : typeof body === 'string' ? body : printJson(body))
   const all: { readonly [name: string]: string } = { 'content-type': 'application/fhir+json', ...headers }
   return {
     method,
@@ -130,9 +134,19 @@ function requestOf(method: string, path: string, search: string, { grant, header
 }
 
 function read({ status, headers, body }: FhirResponse): Answer {
-  const text =
-    body === undefined ? '' : Buffer.isBuffer(body) || typeof body === 'string' ? body.toString() : printJson(body)
-  return { status, headers, text, json: /^[[{]/.test(text) ? JSON.parse(text) : undefined }
+  const told = body === undefined ? '' : Buffer.isBuffer(body) || typeof body === 'string' ? body : printJson(body)
+  const bytes = Buffer.from(told)
+  const text = bytes.toString()
+  return { status, headers, text, bytes, json: /^[[{]/.test(text) ? parsed(text) : undefined }
+}
+
+/** What a Binary holds may look like JSON. */
+function parsed(text: string): Answer['json'] {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 /** A grant by its scopes, as the authorization server would make it. */

@@ -1,0 +1,90 @@
+import { type Json, parseSentJson, parseSentXml, type Resource, toResource } from '#fhir'
+import { inSlices, Problem, type Steps } from '#kernel'
+import { bodyMissing, readResource } from '../rest/body.ts'
+import { type Format, formatSent, isFhirType } from '../rest/negotiate.ts'
+import type { FhirRequest } from '../types.ts'
+import { isMediaType } from './media-types.ts'
+
+/** The header that says of bytes what `Binary.securityContext` says of a resource. */
+export const securityContextHeader = 'x-security-context'
+
+/**
+ * What is to be stored: the resource that a request carries, or, where a Binary goes, a Binary of whatever bytes it carries.
+ *
+ * @param id  that of the URL, which bytes cannot say themselves
+ * @throws Problem as `readResource`; `unsupported-media` · `body.type-unsupported` for bytes whose media type is none; `invalid` ·
+ *   `binary.context-differs`
+ * @see https://hl7.org/fhir/R4/binary.html#rest
+ */
+export async function readStorable(request: FhirRequest, type: string, id?: string): Promise<Resource> {
+  if (type !== 'Binary' || request.resource !== undefined) return readResource(request, type)
+  const bytes = await request.body()
+  if (bytes.length === 0 && isMediaType(mediaTypeOf(request))) throw bodyMissing()
+  const resource = await resourceIn(bytes, request)
+  return resource === undefined ? inSlices(binaryOf(bytes, request, id)) : withContext(resource, contextOf(request))
+}
+
+/** The Binary that the bytes say they are; undefined when they are its content: "except where the content is actually a Binary". */
+async function resourceIn(bytes: Buffer, request: FhirRequest): Promise<Resource | undefined> {
+  const format = formatSent(request)
+  if (format === undefined) return undefined
+  // Who says FHIR and sends what is none has made a mistake; what else is JSON or XML may be anything.
+  if (!isFhirType(request) && !mayBeBinary(bytes, format)) return undefined
+  const resource = format === 'xml' ? await parseSentXml(bytes) : asResource(await parseSentJson(bytes), request)
+  return resource?.resourceType === 'Binary' ? resource : undefined
+}
+
+function asResource(value: Json, request: FhirRequest): Resource | undefined {
+  const { resourceType } = (value ?? {}) as { readonly resourceType?: unknown }
+  return resourceType === 'Binary' || isFhirType(request) ? toResource(value) : undefined
+}
+
+const beforeRoot = /^\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*/s
+const binaryRoot = /^<(?:[\w.-]+:)?Binary[\s/>]/
+const beginningBytes = 4096
+
+/** Whether it is worth while to parse bytes that say no more than that they are JSON or XML. */
+function mayBeBinary(bytes: Buffer, format: Format): boolean {
+  if (format === 'json') return bytes.includes('"Binary"')
+  const beginning = bytes.toString('utf8', 0, beginningBytes).replace(/^\ufeff/, '')
+  return binaryRoot.test(beginning.replace(beforeRoot, '')) && beginning.includes('http://hl7.org/fhir')
+}
+
+/** Bytes whose texts are 4 MiB. */
+const sliceBytes = 3 * 1024 * 1024
+
+function* binaryOf(bytes: Buffer, request: FhirRequest, id: string | undefined): Steps<Resource> {
+  const contentType = mediaTypeOf(request)
+  if (!isMediaType(contentType))
+    throw new Problem('unsupported-media', 'body.type-unsupported', 'Content-Type must be a media type.')
+  const texts: string[] = []
+  for (let from = 0; from < bytes.length; from += sliceBytes) {
+    texts.push(bytes.toString('base64', from, from + sliceBytes))
+    yield
+  }
+  const named = id === undefined ? {} : { id }
+  return withContext({ resourceType: 'Binary', ...named, contentType }, contextOf(request), texts.join(''))
+}
+
+function mediaTypeOf(request: FhirRequest): string {
+  return request.header('content-type')?.trim() ?? ''
+}
+
+function contextOf(request: FhirRequest): string | undefined {
+  return request.header(securityContextHeader)?.trim()
+}
+
+/** @throws Problem `invalid` · `binary.context-differs` */
+function withContext(binary: Resource, reference: string | undefined, data?: string): Resource {
+  const { securityContext } = binary as { readonly securityContext?: { readonly reference?: unknown } }
+  const content = data === undefined ? {} : { data }
+  if (reference === undefined) return { ...binary, ...content }
+  if (securityContext === undefined) return { ...binary, securityContext: { reference }, ...content }
+  if (securityContext.reference === reference) return binary
+  throw new Problem(
+    'invalid',
+    'binary.context-differs',
+    'X-Security-Context names another resource than securityContext of the body.',
+    { expression: 'Binary.securityContext' },
+  )
+}
