@@ -1,12 +1,21 @@
 import { type Json, parseSentJson, parseSentXml, type Resource, toResource } from '#fhir'
 import { inSlices, Problem, type Steps } from '#kernel'
+import type { Txn } from '#record'
 import { bodyMissing, readResource } from '../rest/body.ts'
 import { type Format, formatSent, isFhirType } from '../rest/negotiate.ts'
 import type { FhirRequest } from '../types.ts'
+import { partsOf } from './content.ts'
 import { isMediaType } from './media-types.ts'
 
 /** The header that says of bytes what `Binary.securityContext` says of a resource. */
 export const securityContextHeader = 'x-security-context'
+
+/** What came to be stored. */
+export interface Sent {
+  readonly resource: Resource
+  /** Whether it came as bytes, of which a Binary was made here. */
+  readonly isContent: boolean
+}
 
 /**
  * What is to be stored: the resource that a request carries, or, where a Binary goes, a Binary of whatever bytes it carries.
@@ -16,12 +25,30 @@ export const securityContextHeader = 'x-security-context'
  *   `binary.context-differs`
  * @see https://hl7.org/fhir/R4/binary.html#rest
  */
-export async function readStorable(request: FhirRequest, type: string, id?: string): Promise<Resource> {
-  if (type !== 'Binary' || request.resource !== undefined) return readResource(request, type)
+export async function readStorable(request: FhirRequest, type: string, id?: string): Promise<Sent> {
+  if (type !== 'Binary' || request.resource !== undefined) return asItIs(await readResource(request, type))
   const bytes = await request.body()
   if (bytes.length === 0 && isMediaType(mediaTypeOf(request))) throw bodyMissing()
   const resource = await resourceIn(bytes, request)
-  return resource === undefined ? inSlices(binaryOf(bytes, request, id)) : withContext(resource, contextOf(request))
+  if (resource !== undefined) return asItIs(withContext(resource, contextOf(request)))
+  return { resource: await inSlices(binaryOf(bytes, request, id)), isContent: true }
+}
+
+function asItIs(resource: Resource): Sent {
+  return { resource, isContent: false }
+}
+
+/**
+ * What is to be written over a Binary that stands. Bytes cannot say that they give its securityContext up, and clients that send them
+ * (HAPI's among them) send no header with them: so it stays.
+ */
+export async function overStanding(sent: Sent, id: string, txn: Pick<Txn, 'read'>): Promise<Resource> {
+  const { resource, isContent } = sent
+  if (!isContent || resource.securityContext !== undefined) return resource
+  const standing = await txn.read('Binary', id)
+  if (standing === undefined) return resource
+  const { context } = await partsOf(standing.json)
+  return context === undefined ? resource : withContext(resource, context)
 }
 
 /** The Binary that the bytes say they are; undefined when they are its content: "except where the content is actually a Binary". */
@@ -63,7 +90,7 @@ function* binaryOf(bytes: Buffer, request: FhirRequest, id: string | undefined):
     yield
   }
   const named = id === undefined ? {} : { id }
-  return withContext({ resourceType: 'Binary', ...named, contentType }, contextOf(request), texts.join(''))
+  return withContext({ resourceType: 'Binary', ...named, contentType, data: texts.join('') }, contextOf(request))
 }
 
 function mediaTypeOf(request: FhirRequest): string {
@@ -75,12 +102,12 @@ function contextOf(request: FhirRequest): string | undefined {
 }
 
 /** @throws Problem `invalid` · `binary.context-differs` */
-function withContext(binary: Resource, reference: string | undefined, data?: string): Resource {
-  const { securityContext } = binary as { readonly securityContext?: { readonly reference?: unknown } }
-  const content = data === undefined ? {} : { data }
-  if (reference === undefined) return { ...binary, ...content }
-  if (securityContext === undefined) return { ...binary, securityContext: { reference }, ...content }
-  if (securityContext.reference === reference) return binary
+function withContext(binary: Resource, reference: string | undefined): Resource {
+  const { securityContext, data, ...rest } = binary
+  if (reference === undefined) return binary
+  if (securityContext === undefined)
+    return { ...rest, securityContext: { reference }, ...(data === undefined ? {} : { data }) }
+  if ((securityContext as { readonly reference?: unknown }).reference === reference) return binary
   throw new Problem(
     'invalid',
     'binary.context-differs',

@@ -14,7 +14,7 @@ import { checkWritable } from './writable.ts'
 export async function create(request: FhirRequest, params: PathParams, rooms: Rooms): Promise<FhirResponse> {
   const { type = '' } = params
   const { grant, baseUrl } = granted(request)
-  const resource = await readStorable(request, type)
+  const { resource } = await readStorable(request, type)
   await checkWritable(rooms.validator, resource)
   const criteria = parseIfNoneExist(request.header('if-none-exist'), type)
   const outcome = await rooms.record.writer(grant).transact(async txn => {

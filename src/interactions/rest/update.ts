@@ -1,7 +1,7 @@
 import { isId, type Resource } from '#fhir'
 import { Problem } from '#kernel'
 import type { Staged } from '#record'
-import { readStorable } from '../binary/sent.ts'
+import { overStanding, readStorable } from '../binary/sent.ts'
 import { granted } from '../perform.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
 import { criteriaOf, findOne } from './condition.ts'
@@ -18,13 +18,14 @@ import { checkWritable } from './writable.ts'
 export async function update(request: FhirRequest, params: PathParams, rooms: Rooms): Promise<FhirResponse> {
   const { type = '', id = '' } = params
   const { grant } = granted(request)
-  const resource = await readStorable(request, type, id)
+  const sent = await readStorable(request, type, id)
+  const { resource } = sent
   checkIds(resource, id)
   await checkWritable(rooms.validator, resource)
   const options = versionConditions(request)
   const staged = await rooms.record
     .writer(grant)
-    .transact(txn => txn.update(type, id, resource, { ...options, unlessSame: true }))
+    .transact(async txn => txn.update(type, id, await overStanding(sent, id, txn), { ...options, unlessSame: true }))
   return updateResponse(staged, request)
 }
 
@@ -41,14 +42,17 @@ export async function updateConditionally(
 ): Promise<FhirResponse> {
   const { type = '' } = params
   const { grant, baseUrl } = granted(request)
-  const resource = await readStorable(request, type)
+  const sent = await readStorable(request, type)
+  const { resource } = sent
   await checkWritable(rooms.validator, resource)
   const options = versionConditions(request)
   const criteria = criteriaOf(request.query)
   const staged = await rooms.record.writer(grant).transact(async txn => {
     const found = await findOne(txn, { type, criteria, grant, baseUrl })
-    if (found !== undefined)
-      return txn.update(type, found.id, withId(resource, found.id), { ...options, unlessSame: true })
+    if (found !== undefined) {
+      const whole = withId(await overStanding(sent, found.id, txn), found.id)
+      return txn.update(type, found.id, whole, { ...options, unlessSame: true })
+    }
     return resource.id === undefined
       ? txn.create(resource)
       : txn.update(type, resource.id, resource, { ...options, unlessSame: true })

@@ -26,6 +26,7 @@ export const ownTypes = [
   'MedicationRequest',
   'QuestionnaireResponse',
   'Task',
+  'Binary',
 ] as const
 
 export const sharedTypes = [

@@ -229,6 +229,36 @@ const patchConditionally: Draw = dice => {
   return patchAt(dice, type, `/${type}?${drawCondition(dice, type)}`)
 }
 
+function binaryAt(dice: Dice): string {
+  return `/Binary/${dice.maybe(20) ? `NEWID${dice.below(9)}` : drawReference(dice, ['Binary'], 'anna').slice('Binary/'.length)}`
+}
+
+const readBytes: Draw = dice => ({
+  method: 'GET',
+  url: binaryAt(dice) + (dice.maybe(20) ? `/_history/${dice.pick(['1', '2', '3'])}` : ''),
+  headers: {
+    ...freshness(dice),
+    accept: dice.pick(['*/*', 'text/plain', 'application/fhir+json', 'application/json']),
+    ...(dice.maybe(30) ? { range: dice.pick(['bytes=0-3', 'bytes=-2', 'bytes=99-']) } : {}),
+  },
+})
+
+const sendBytes: Draw = dice => {
+  const proxies = ['Patient', 'Patient', 'Observation', 'DocumentReference']
+  const headers = {
+    ...prefer(dice),
+    'content-type': dice.pick(['text/plain', 'text/plain', 'application/json', 'image/png']),
+    ...(dice.maybe(60) ? { 'x-security-context': drawReference(dice, proxies, 'anna') } : {}),
+  }
+  const body = dice.pick(['a', 'bc', '{"resourceType":"Patient"}'])
+  return dice.maybe(50)
+    ? { method: 'POST', url: '/Binary', headers, body }
+    : { method: 'PUT', url: binaryAt(dice), headers: { ...headers, ...conditions(dice) }, body }
+}
+
+/** What a Binary holds, read and sent as it is. */
+const bytes: Draw = dice => dice.weighted([[3, readBytes] as const, [2, sendBytes] as const])(dice)
+
 /** The same in XML: what is sent, and what is to be answered. */
 function inXml(ask: Ask, dice: Dice): Ask {
   const headers = { ...ask.headers, ...(dice.maybe(70) ? { accept: 'application/fhir+xml' } : {}) }
@@ -362,6 +392,7 @@ const bundle: Draw = dice => {
 const all: readonly (readonly [number, Draw])[] = [
   ...single,
   [12, asXml],
+  [8, bytes],
   [10, followLink],
   [20, bundle],
   [2, ingest],

@@ -224,6 +224,11 @@ const draws: Readonly<Record<string, Draw>> = {
     organization: ref(dice, ['Organization'], owner),
     code: [concept(dice.pick(conditions))],
   }),
+  Binary: (dice, _owner, who) => ({
+    contentType: 'text/plain',
+    securityContext: who,
+    data: Buffer.from(dice.pick(texts)).toString('base64'),
+  }),
   Location: (dice, owner) => ({
     name: dice.pick(cities),
     managingOrganization: dice.maybe(50) ? ref(dice, ['Organization'], owner) : undefined,
@@ -250,7 +255,7 @@ const draws: Readonly<Record<string, Draw>> = {
   }),
 }
 
-const withoutIdentifier: ReadonlySet<string> = new Set(['Provenance', 'QuestionnaireResponse'])
+const withoutIdentifier: ReadonlySet<string> = new Set(['Provenance', 'QuestionnaireResponse', 'Binary'])
 
 /** A resource of a type that belongs to its owner, whatever else it names. */
 export function drawResource(dice: Dice, type: string, owner: Owner, id?: string): Resource {

@@ -204,6 +204,20 @@ describe('X-Security-Context – https://hl7.org/fhir/R4/binary.html#rest', () =
     expect([other.status, other.json.issue[0].details.coding[0].code]).toEqual([400, 'binary.context-differs'])
   })
 
+  it('stays where other bytes come without it', async () => {
+    const id = await stored({ headers: { 'x-security-context': `Patient/${anna}` } })
+    for (const url of [`/Binary/${id}`, `/Binary?_id=${id}`]) {
+      const headers = { 'content-type': 'text/plain' }
+      const { json } = await house.ask('PUT', url, { grant: all, headers, body: `new ${url}` })
+      expect(json).toMatchObject({ contentType: 'text/plain', securityContext: { reference: `Patient/${anna}` } })
+    }
+    expect((await get(id, {}, ofPatient(anna))).text).toContain('?_id')
+    const moved = { 'content-type': 'text/plain', 'x-security-context': `Patient/${ben}` }
+    expect((await house.ask('PUT', `/Binary/${id}`, { grant: all, headers: moved, body: 'x' })).status).toBe(200)
+    expect((await get(id, {}, ofPatient(ben))).status).toBe(200)
+    expect((await get(id, {}, ofPatient(anna))).status).toBe(410)
+  })
+
   it('without it the bytes are of the patient in context, or of the household', async () => {
     const own = await stored({ grant: ofPatient(anna) })
     expect((await get(own, {}, ofPatient(anna))).status).toBe(200)
