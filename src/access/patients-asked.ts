@@ -1,6 +1,6 @@
 /** Which patients' compartments can hold what a query asks for: a server of many patients need not open the others. */
 import { shapeOf } from '#fhir'
-import { type Criterion, type Query, searchParameter } from '#search'
+import { type Criterion, criteriaWithin, leadsElsewhere, type Query, searchParameter } from '#search'
 
 const owning = /^(subject|patient|beneficiary)$/
 
@@ -14,7 +14,7 @@ export function patientsAsked(query: Query): readonly string[] | undefined {
   const [type] = query.types
   if (type === undefined || query.types.length > 1 || query.includes.length > 0) return undefined
   const criteria = query.criteriaByType.get(type) ?? query.criteria
-  if (criteria.some(({ kind }) => kind === 'chain' || kind === 'has')) return undefined
+  if (criteria.some(leadsElsewhere)) return undefined
   for (const criterion of criteria) {
     const patients = patientsOf(type, criterion)
     if (patients !== undefined) return patients
@@ -46,13 +46,12 @@ function namesOwner(type: string, name: string): boolean {
 export function patientsNamed({ types, criteria, criteriaByType }: Query): readonly string[] {
   const named = new Set<string>()
   for (const type of types)
-    for (const criterion of criteriaByType.get(type) ?? criteria) collectNamed(type, criterion, named)
+    for (const criterion of criteriaByType.get(type) ?? criteria)
+      for (const asked of criteriaWithin(type, criterion)) collectNamed(asked.type, asked.criterion, named)
   return [...named]
 }
 
 function collectNamed(type: string, criterion: Criterion, named: Set<string>): void {
-  if (criterion.kind === 'has') collectNamed(criterion.type, criterion.criterion, named)
-  if (criterion.kind === 'chain') for (const each of criterion.targets) collectNamed(each.type, each.criterion, named)
   if (criterion.kind !== 'value') return
   const isOwnId = type === 'Patient' && criterion.name === '_id'
   for (const operand of criterion.operands) {

@@ -86,3 +86,18 @@ export function componentsOf({ url, component = [] }: SearchParameter): readonly
     return parameter === undefined ? [] : [{ parameter, expression }]
   })
 }
+
+const partNames: ReadonlySet<string> = new Set(['part-of', 'partof', 'parent'])
+
+/**
+ * The parameter by which resources of a type name the one of their type that they are a part of.
+ *
+ * @see https://hl7.org/fhir/R4/search.html#recursive
+ */
+export function hierarchyOf(type: string): SearchParameter | undefined {
+  for (const name of partNames) {
+    const parameter = searchParameter(type, name)
+    if (parameter?.type === 'reference' && parameter.target?.includes(type)) return parameter
+  }
+  return undefined
+}

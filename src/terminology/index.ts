@@ -5,6 +5,7 @@
  * Its data: terminology/, read line by line; the tables inside @lhncbc/ucum-lhc. Decisions: README.md beside this file.
  */
 export {
+  builtIn,
   builtInCanonicals,
   builtInCodeSystem,
   builtInConceptMap,
@@ -29,7 +30,16 @@ export { isLoincWellFormed } from './loinc.ts'
 export { isBetween, isTranslated, type Translation, translate } from './maps/translate.ts'
 export { type Expansion, type ExpansionRequest, expand } from './sets/expand.ts'
 export { filterOperators } from './sets/filters.ts'
+export { setsWithin } from './sets/gaps.ts'
 export { type Definitions, type Finding, type Member, Membership, type Versions, versionOf } from './sets/membership.ts'
-export { type CodeSystem, type Concept, isHeld, readCodeSystem, subsumes } from './systems/code-system.ts'
+export {
+  ancestorsOf,
+  type CodeSystem,
+  type Concept,
+  descendantsOf,
+  isHeld,
+  readCodeSystem,
+  subsumes,
+} from './systems/code-system.ts'
 export { textOf } from './systems/properties.ts'
 export { type CanonicalUnit, canonicalUnit, isUcum } from './ucum.ts'

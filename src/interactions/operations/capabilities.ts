@@ -1,6 +1,6 @@
 import { resourceTypes, toInstant } from '#fhir'
 import { inSlices, isProblem, Problem, type Steps, withBudget } from '#kernel'
-import { parseCriterion, searchParametersOf } from '#search'
+import { modifiersOf, parseCriterion, type SearchParameter, searchParametersOf } from '#search'
 import { isRefused } from '../match.ts'
 import { patchTypes } from '../patch/read-patch.ts'
 import { terminologyCapabilities } from '../terminology/terminology-capabilities.ts'
@@ -147,13 +147,16 @@ function resourceCapability(type: string, routes: readonly Route[], baseUrl: str
     conditionalDelete: has('conditional-delete') ? 'single' : 'not-supported',
     referencePolicy: ['literal', 'logical', 'local'],
     searchInclude: parameters.filter(({ type: kind }) => kind === 'reference').map(({ name }) => `${type}:${name}`),
-    searchParam: parameters.map(({ name, type: kind, url }) => ({
-      name,
-      ...(url === '' ? {} : { definition: url }),
-      type: kind,
-    })),
+    searchParam: parameters.map(parameterCapability),
     operation: operations(routes.filter(route => isOperationOn(route, type))),
   })
+}
+
+function parameterCapability(parameter: SearchParameter): Statement {
+  const { name, type, url } = parameter
+  const modifiers = ['missing', ...(type === 'reference' ? ['[type]'] : []), ...modifiersOf(parameter)]
+  const documentation = `Modifiers: ${modifiers.map(modifier => `:${modifier}`).join(' ')}`
+  return { name, ...(url === '' ? {} : { definition: url }), type, documentation }
 }
 
 /** Asks the search parser itself; that the value fits no kind does not matter. */

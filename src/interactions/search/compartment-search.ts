@@ -1,7 +1,7 @@
 import { granted } from '../perform.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
 import { narrowToPatient, restrictToCompartments } from './compartment.ts'
-import { answerSearch, searchParams, withTypes } from './search.ts'
+import { answerSearch, askingOf, searchParams, withTypes } from './search.ts'
 
 /**
  * Searches one type, or all that the grant may search, in one patient's compartment.
@@ -19,6 +19,7 @@ export async function searchCompartment(request: FhirRequest, params: PathParams
     ...(type === undefined ? withTypes(given, grant) : { params: given }),
     path: `Patient/${id}/${type ?? '*'}`,
     reader: rooms.record.reader(grant),
+    asking: askingOf(asked, rooms),
     restrict: query => restrictToCompartments(query, grant),
   })
 }

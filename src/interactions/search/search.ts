@@ -8,8 +8,10 @@ import { granted } from '../perform.ts'
 import { checkBodyType, formatOf } from '../rest/negotiate.ts'
 import { parsePrefer } from '../rest/prefer.ts'
 import { type Subset, subsetting, toSubset } from '../rest/subset.ts'
+import { Holdings } from '../terminology/holdings.ts'
 import type { FhirRequest, FhirResponse, GrantedRequest, PathParams, Rooms } from '../types.ts'
 import { searchableTypes } from './compartment.ts'
+import { type Asking, parseAsked } from './parse-asked.ts'
 
 /**
  * Searches one type or, without one in the path, those that `_type` names.
@@ -24,7 +26,7 @@ export async function search(request: FhirRequest, params: PathParams, rooms: Ro
     type,
     ...(type === undefined ? withTypes(given, asked.grant) : { params: given }),
     path: type ?? '',
-    ...onBehalfOf(asked.grant, rooms),
+    ...onBehalfOf(asked, rooms),
   })
 }
 
@@ -71,6 +73,8 @@ export interface SearchPlan {
   /** Which of the included are shown; all unless told. */
   keepIncluded?(stored: Stored, query: Query): boolean
   readonly reader: Reader
+  /** Where the parameters come from who asks, and may ask for terminology; without it R4's own is asked. */
+  readonly asking?: Asking
   restrict(query: Query): Restricted<Query>
 }
 
@@ -96,7 +100,7 @@ export async function answerSearch(
       },
     )
   const opened = cursor === undefined ? undefined : await plan.reader.openCursor(cursor)
-  const query = opened === undefined ? parseAsked(plan, params, request) : parseOpened(plan, opened, baseUrl)
+  const query = await (opened === undefined ? parseGiven(plan, params, request) : parseOpened(plan, opened, baseUrl))
   const found = await plan.reader.search(plan.restrict(query), cursor)
   const included = found.included.filter(stored => plan.keepIncluded?.(stored, query) ?? true)
   const body = await searchset({ ...found, included }, query, { ...plan, baseUrl, cursor, look: lookOf(plan.params) })
@@ -106,26 +110,27 @@ export async function answerSearch(
   return { status: 200, headers: {}, body, pretty: isPretty, format }
 }
 
-function parseAsked(plan: SearchPlan, params: URLSearchParams, request: Pick<GrantedRequest, 'baseUrl' | 'header'>) {
+function parseGiven(plan: SearchPlan, params: URLSearchParams, request: Pick<GrantedRequest, 'baseUrl' | 'header'>) {
   const { baseUrl } = request
   return parseRefined(plan, plan.type, params, { baseUrl, lenient: parsePrefer(request).lenient })
 }
 
 /** A search of several types keeps them in its text, also when there is only one. */
-function parseOpened(plan: SearchPlan, { type, text }: OpenedCursor, baseUrl: string): Query {
+function parseOpened(plan: SearchPlan, { type, text }: OpenedCursor, baseUrl: string): Promise<Query> {
   const params = new URLSearchParams(text)
   return parseRefined(plan, params.has('_type') ? undefined : type, params, { baseUrl })
 }
 
-function parseRefined(
+async function parseRefined(
   plan: SearchPlan,
   type: string | undefined,
   params: URLSearchParams,
   options: QueryOptions,
-): Query {
+): Promise<Query> {
   const plain = new URLSearchParams(params)
   for (const name of plan.refinedBy ?? []) plain.delete(name)
-  const query = parseQuery(type, plain, options)
+  const query =
+    plan.asking === undefined ? parseQuery(type, plain, options) : await parseAsked(type, plain, options, plan.asking)
   return plan.refine?.(query, params) ?? query
 }
 
@@ -201,7 +206,17 @@ function ignoredOutcome(count: number): Resource {
   return { resourceType: 'OperationOutcome', issue: [{ severity: 'warning', code: 'not-supported', diagnostics }] }
 }
 
-/** A grant's reader and query restriction, as a plan needs them. */
-export function onBehalfOf(grant: Grant, rooms: Rooms): Pick<SearchPlan, 'reader' | 'restrict'> {
-  return { reader: rooms.record.reader(grant), restrict: query => restrict(query, grant) }
+/** What a plan needs of who asks: a reader, what they may see, and what words mean for them. */
+export function onBehalfOf(asked: GrantedRequest, rooms: Rooms): Pick<SearchPlan, 'reader' | 'restrict' | 'asking'> {
+  const { grant } = asked
+  return {
+    reader: rooms.record.reader(grant),
+    restrict: query => restrict(query, grant),
+    asking: askingOf(asked, rooms),
+  }
+}
+
+/** Whose terminology counts: that of who asks. */
+export function askingOf(asked: GrantedRequest, rooms: Rooms): Asking {
+  return { grant: asked.grant, holdings: () => new Holdings(asked, rooms) }
 }

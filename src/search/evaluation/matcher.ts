@@ -1,7 +1,8 @@
 import { type Steps, spend } from '#kernel'
 import type { TypeTable } from '../columns/type-table.ts'
 import { parseReferenceEntry } from '../kinds/entries.ts'
-import type { Criterion, HasCriterion } from '../query/types.ts'
+import { hierarchyOf } from '../parameters.ts'
+import type { Criterion, HasCriterion, ReferenceOperand, ValueCriterion } from '../query/types.ts'
 import { holderOf, holderOrder, type RowIndex } from '../row-index.ts'
 import { type Resolve, targetOf } from './canonicals.ts'
 import { type Fulfilling, type Neighbours, narrow } from './narrow.ts'
@@ -31,6 +32,7 @@ export class Matcher implements Neighbours {
   readonly #visibility: Visibility
   readonly #fulfilled = new Map<Criterion, Map<string, readonly Marked[]>>()
   readonly #referred = new Map<HasCriterion, Map<string, ReadonlySet<string>>>()
+  readonly #withKin = new Map<ValueCriterion, ValueCriterion>()
 
   constructor(visibility: Visibility) {
     this.#visibility = visibility
@@ -97,6 +99,49 @@ export class Matcher implements Neighbours {
     return ids
   }
 
+  *withKin(criterion: ValueCriterion): Steps<ValueCriterion> {
+    const known = this.#withKin.get(criterion)
+    if (known !== undefined) return known
+    const operands: ReferenceOperand[] = criterion.operands.filter(operand => operand.kind === 'reference')
+    for (const { id, types } of [...operands])
+      for (const type of id === undefined ? [] : types)
+        for (const kin of yield* this.#lineage(type, id ?? '', criterion))
+          operands.push({ kind: 'reference', types: [type], id: kin })
+    const whole = { ...criterion, operands }
+    this.#withKin.set(criterion, whole)
+    return whole
+  }
+
+  /** Ids of all that is above or below one, step by step; what comes round again ends there. */
+  *#lineage(type: string, id: string, { modifier, baseUrl }: ValueCriterion): Steps<ReadonlySet<string>> {
+    const found = new Set<string>()
+    const name = hierarchyOf(type)?.name ?? ''
+    for (let edge: readonly string[] = [id]; edge.length > 0; ) {
+      const next = new Set<string>()
+      const from = { type, name, ids: edge, baseUrl }
+      if (modifier === 'below') yield* this.#addParts(from, next)
+      else yield* this.#addWholes(from, next)
+      edge = [...next].filter(each => !found.has(each))
+      for (const each of edge) found.add(each)
+    }
+    return found
+  }
+
+  *#addParts({ type, name, ids, baseUrl }: Edge, into: Set<string>): Steps<void> {
+    const operands = ids.map(id => ({ kind: 'reference', types: [type], id }) as const)
+    const refer = { kind: 'value', name, parameter: 'reference', modifier: undefined, operands, baseUrl } as const
+    for (const { table, rows } of yield* this.find(type, [refer]))
+      for (const row of rowsIn(rows)) into.add(table.ids.id(row))
+  }
+
+  *#addWholes({ type, name, ids, baseUrl }: Edge, into: Set<string>): Steps<void> {
+    const operands = ids.map(code => ({ kind: 'token', system: undefined, code }) as const)
+    const own = { kind: 'value', name: '_id', parameter: 'token', modifier: undefined, operands, baseUrl } as const
+    for (const { table, rows } of yield* this.find(type, [own]))
+      for (const { index } of table.plan.uses.get(name) ?? [])
+        yield* addReferred(table, index, rows, { type, baseUrl, neighbours: this }, into)
+  }
+
   *#idsReferred(type: string, criterion: HasCriterion): Steps<ReadonlySet<string>> {
     const ids = new Set<string>()
     for (const { table, rows } of yield* this.find(criterion.type, [criterion.criterion])) {
@@ -109,7 +154,19 @@ export class Matcher implements Neighbours {
   }
 }
 
-const costs: Readonly<Record<Criterion['kind'], number>> = { missing: 0, value: 0, chain: 3, has: 4 }
+/** From which resources of a type a hierarchy is followed one step further, and by which parameter. */
+interface Edge {
+  readonly type: string
+  readonly name: string
+  readonly ids: readonly string[]
+  readonly baseUrl: string
+}
+
+function* rowsIn(rows: Uint8Array): Iterable<number> {
+  for (let row = rows.indexOf(1); row >= 0; row = rows.indexOf(1, row + 1)) yield row
+}
+
+const costs: Readonly<Record<Criterion['kind'], number>> = { missing: 0, value: 0, chain: 3, any: 3, not: 3, has: 4 }
 
 /** In which order criteria are tried; of values, those that are looked up or numbers come before texts that are read. */
 function costOf(criterion: Criterion): number {

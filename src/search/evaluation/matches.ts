@@ -7,12 +7,13 @@ import { type Plan, planOf } from '../extraction/plan.ts'
 import { extractRow, type IndexRow } from '../extraction/row.ts'
 import { soughtTokenKeys } from '../kinds/token.ts'
 import type { Criterion } from '../query/types.ts'
+import { singleCriteria } from '../query/within.ts'
 import { narrow } from './narrow.ts'
 
 /** Numbers of the sources that the criteria look at. */
 function sourcesOf(plan: Plan, criteria: readonly Criterion[]): ReadonlySet<number> {
   const indexes = new Set<number>()
-  for (const { name } of criteria) {
+  for (const { name } of criteria.flatMap(criterion => [...singleCriteria(criterion)])) {
     for (const { index } of plan.uses.get(name) ?? []) indexes.add(index)
     for (const { components } of plan.composites.get(name) ?? []) {
       for (const { uses } of components) for (const { index } of uses) indexes.add(index)

@@ -6,13 +6,16 @@ import { parseReferenceEntry } from '../kinds/entries.ts'
 import { dateBoxes, fits } from '../kinds/range.ts'
 import { resolvesTo } from '../kinds/reference.ts'
 import type {
+  AnyCriterion,
   ChainCriterion,
   Criterion,
   HasCriterion,
   MissingCriterion,
+  NotCriterion,
   Operand,
   ValueCriterion,
 } from '../query/types.ts'
+import { isLineage } from '../query/within.ts'
 import { type Resolve, type Target, targetOf } from './canonicals.ts'
 import { pieces } from './pieces.ts'
 import {
@@ -38,6 +41,8 @@ export interface Neighbours {
   fulfilling(type: string, criterion: Criterion): Steps<Fulfilling>
   /** What canonical references mean, among what exists for the caller. */
   canonicals(): Steps<Resolve>
+  /** The criterion with all that stand below, or above, what it names. */
+  withKin(criterion: ValueCriterion): Steps<ValueCriterion>
   /** Ids of resources of `type` to which rows refer that fulfil a `_has`. */
   referred(type: string, criterion: HasCriterion): Steps<Iterable<string>>
 }
@@ -351,6 +356,38 @@ function* presences(table: TypeTable, uses: readonly SourceUse[]): Steps<Part['c
   return columns
 }
 
+// --- criteria made of others: https://hl7.org/fhir/R4/search_filter.html -------------------------------------------
+
+function* markAny(
+  table: TypeTable,
+  { anyOf }: AnyCriterion,
+  rows: Uint8Array,
+  hits: Uint8Array,
+  neighbours: Neighbours | undefined,
+): Steps<void> {
+  for (const criteria of anyOf) {
+    const left = rows.slice()
+    for (const criterion of criteria) yield* narrow(table, criterion, left, neighbours)
+    yield* pieces(rows.length, (from, to) => {
+      for (let row = from; row < to; row++) if (left[row] === 1) hits[row] = 1
+    })
+  }
+}
+
+function* markNot(
+  table: TypeTable,
+  { criterion }: NotCriterion,
+  rows: Uint8Array,
+  hits: Uint8Array,
+  neighbours: Neighbours | undefined,
+): Steps<void> {
+  const left = rows.slice()
+  yield* narrow(table, criterion, left, neighbours)
+  yield* pieces(rows.length, (from, to) => {
+    for (let row = from; row < to; row++) hits[row] = (rows[row] as number) & ~(left[row] as number)
+  })
+}
+
 function* markHits(
   table: TypeTable,
   criterion: Criterion,
@@ -358,15 +395,20 @@ function* markHits(
   hits: Uint8Array,
   neighbours: Neighbours | undefined,
 ): Steps<void> {
-  if (criterion.kind === 'value') yield* markValues(table, criterion, rows, hits)
-  else if (criterion.kind === 'missing') yield* markMissing(table, criterion, rows, hits)
+  if (criterion.kind === 'value') {
+    const whole = neighbours !== undefined && isLineage(criterion) ? yield* neighbours.withKin(criterion) : criterion
+    yield* markValues(table, whole, rows, hits)
+  } else if (criterion.kind === 'missing') yield* markMissing(table, criterion, rows, hits)
+  else if (criterion.kind === 'any') yield* markAny(table, criterion, rows, hits, neighbours)
+  else if (criterion.kind === 'not') yield* markNot(table, criterion, rows, hits, neighbours)
   else if (neighbours === undefined) return
   else if (criterion.kind === 'chain') yield* markChain(table, criterion, rows, hits, neighbours)
   else yield* markIds(table, yield* neighbours.referred(table.plan.type, criterion), rows, hits)
 }
 
 function isNegated(criterion: Criterion): boolean {
-  return criterion.kind === 'missing' ? criterion.missing : criterion.kind === 'value' && criterion.modifier === 'not'
+  if (criterion.kind === 'missing') return criterion.missing
+  return criterion.kind === 'value' && (criterion.modifier === 'not' || criterion.modifier === 'not-in')
 }
 
 /**

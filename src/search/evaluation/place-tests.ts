@@ -42,7 +42,7 @@ const entryTests: Readonly<Partial<Record<ParameterType, (sought: Sought) => Ent
   reference: ({ operands, modifier, baseUrl }) =>
     modifier === 'identifier'
       ? identifierTest(only('token', operands))
-      : referenceTest(only('reference', operands), baseUrl),
+      : referenceTest(only('reference', operands), baseUrl, modifier),
 }
 
 const entryKeys: Readonly<Partial<Record<SourceKind, EntryKeys>>> = { token: tokenKeys, reference: referenceKeys }
@@ -163,7 +163,7 @@ function* quantityBoxes({ dictionary }: Column, operands: readonly QuantityOpera
 
 function soughtKeys({ parameter, modifier, operands }: Sought): readonly string[] | undefined {
   if (parameter === 'token') return soughtTokenKeys(only('token', operands))
-  return parameter === 'reference' && modifier === undefined
+  return parameter === 'reference' && modifier !== 'identifier'
     ? soughtReferenceKeys(only('reference', operands))
     : undefined
 }

@@ -1,9 +1,9 @@
 import { isId, isResourceType, parseReference } from '#fhir'
 import { Problem } from '#kernel'
 import { unescaped } from '../query/split.ts'
-import type { ReferenceOperand, TokenOperand } from '../query/types.ts'
+import type { Modifier, ReferenceOperand, TokenOperand } from '../query/types.ts'
 import { parseReferenceEntry } from './entries.ts'
-import { isSameCanonical } from './uri.ts'
+import { isCanonicalBelow, isSameCanonical } from './uri.ts'
 
 /** Where a stored reference leads within this server. */
 export interface LocalTarget {
@@ -66,7 +66,12 @@ function key(type: string, id: string): string {
 }
 
 /** Whether a dictionary entry is one of the references sought. */
-export function referenceTest(operands: readonly ReferenceOperand[], baseUrl: string): (entry: string) => boolean {
+export function referenceTest(
+  operands: readonly ReferenceOperand[],
+  baseUrl: string,
+  modifier?: Modifier,
+): (entry: string) => boolean {
+  const isSame = modifier === 'below' ? isCanonicalBelow : isSameCanonical
   const versions = new Map<string, Set<string | undefined>>()
   for (const { types, id, version } of operands) {
     for (const type of id === undefined ? [] : types) {
@@ -78,7 +83,7 @@ export function referenceTest(operands: readonly ReferenceOperand[], baseUrl: st
   return entry => {
     const { reference } = parseReferenceEntry(entry)
     const target = localTarget(reference, baseUrl)
-    if (target === undefined) return urls.some(url => isSameCanonical(reference, url))
+    if (target === undefined) return urls.some(url => isSame(reference, url))
     const sought = versions.get(key(target.type, target.id))
     return sought !== undefined && (sought.has(undefined) || sought.has(target.version))
   }

@@ -1,6 +1,7 @@
 import { Problem } from '#kernel'
 import { splitAt, unescaped } from '../query/split.ts'
 import type { Modifier, TokenOperand } from '../query/types.ts'
+import type { Words } from '../query/words.ts'
 import { parseToken, type TokenEntry } from './entries.ts'
 import { fold } from './fold.ts'
 
@@ -20,14 +21,46 @@ function ofType(parts: readonly string[], name: string): TokenOperand {
   return { kind: 'token', system: system === '' ? undefined : system, code, value }
 }
 
+const mimeType = /^[\w.+-]+\/[\w.+-]+$/
+
+/** `:below` on a media type: it, with whatever parameters. @see https://hl7.org/fhir/R4/search.html#mimetype */
+function belowMimeType(text: string): TokenOperand {
+  const base = text.toLowerCase()
+  const isBelow = (code: string) => code === base || code.startsWith(`${base};`)
+  const means = (_system: string, code: string) => isBelow(code.toLowerCase().replaceAll(' ', ''))
+  return { kind: 'token', system: undefined, code: text, means }
+}
+
+/** @throws Problem `invalid` · `search.token-malformed`, `search.code-system-unknown` */
+function hierarchical(text: string, name: string, direction: 'above' | 'below', words: Words): TokenOperand {
+  const [system = '', code = '', ...more] = splitAt(text, '|').map(unescaped)
+  if (direction === 'below' && code === '' && mimeType.test(system)) return belowMimeType(system)
+  if (system === '' || code === '' || more.length > 0)
+    throw new Problem('invalid', 'search.token-malformed', `:${direction} takes system|code.`, { expression: name })
+  return { kind: 'token', system, code, means: words[direction](system, code, name) }
+}
+
+function inValueSet(text: string, name: string, modifier: 'in' | 'not-in', words: Words): TokenOperand {
+  const valueSet = unescaped(text)
+  const means = words.within(valueSet, modifier === 'not-in', name)
+  return { kind: 'token', system: undefined, code: undefined, valueSet, means }
+}
+
 /**
- * `code`, `system|code`, `|code`, `system|`; for `:of-type` `system|code|value`; for `:text` any text.
+ * `code`, `system|code`, `|code`, `system|`; for `:of-type` `system|code|value`; for `:text` any text; for `:in` a value set.
  *
- * @throws Problem `invalid` · `search.token-malformed`
+ * @throws Problem `invalid` · `search.token-malformed`, `search.value-set-unknown`, `search.code-system-unknown`
  * @see https://hl7.org/fhir/R4/search.html#token
  */
-export function parseTokenOperand(text: string, name: string, modifier: Modifier | undefined): TokenOperand {
+export function parseTokenOperand(
+  text: string,
+  name: string,
+  modifier: Modifier | undefined,
+  words: Words,
+): TokenOperand {
   if (modifier === 'text') return { kind: 'token', system: undefined, code: undefined, folded: fold(unescaped(text)) }
+  if (modifier === 'in' || modifier === 'not-in') return inValueSet(text, name, modifier, words)
+  if (modifier === 'above' || modifier === 'below') return hierarchical(text, name, modifier, words)
   const parts = splitAt(text, '|').map(unescaped)
   if (modifier === 'of-type') return ofType(parts, name)
   const [first = '', second] = parts
@@ -57,6 +90,8 @@ function isOfType(operand: TokenOperand, entry: TokenEntry): boolean {
 }
 
 function passes(operand: TokenOperand, entry: TokenEntry): boolean {
+  const { means } = operand
+  if (means !== undefined) return entry.codings.some(({ system, code }) => code !== '' && means(system, code))
   if (operand.folded !== undefined) return hasWords(entry, operand.folded)
   if (operand.value !== undefined) return isOfType(operand, entry)
   return entry.codings.some(coding => (coding.code !== '' || coding.system !== '' ? isCoding(operand, coding) : false))
@@ -87,7 +122,7 @@ function anyCoding(operands: readonly TokenOperand[]): (entry: TokenEntry) => bo
 
 /** Whether a dictionary entry is one of the tokens sought. */
 export function tokenTest(operands: readonly TokenOperand[]): (entry: string) => boolean {
-  const isPlain = operands.every(operand => operand.folded === undefined && operand.value === undefined)
+  const isPlain = operands.every(({ folded, value, means }) => (folded ?? value ?? means) === undefined)
   const test = isPlain ? anyCoding(operands) : (entry: TokenEntry) => operands.some(operand => passes(operand, entry))
   return entry => test(parseToken(entry))
 }
@@ -99,7 +134,9 @@ export function tokenKeys(entry: string): readonly string[] {
 
 /** The codes sought; undefined when they do not say enough. */
 export function soughtTokenKeys(operands: readonly TokenOperand[]): readonly string[] | undefined {
-  const keys = operands.map(({ code, value, folded }) => (folded === undefined ? (value ?? code) : undefined))
+  const keys = operands.map(({ code, value, folded, means }) =>
+    (folded ?? means) === undefined ? (value ?? code) : undefined,
+  )
   return keys.every(key => key !== undefined) ? keys.map(key => key.toLowerCase()) : undefined
 }
 

@@ -1,10 +1,22 @@
 import type { Modifier, Operand } from '../query/types.ts'
+import { parseCanonical } from './canonical.ts'
 
 type UriOperand = Extract<Operand, { kind: 'uri' }>
 
 /** A canonical may carry a version that the search does not name: `http://x|1.0` is found by `http://x`. */
 export function isSameCanonical(stored: string, sought: string): boolean {
   return stored === sought || (stored.startsWith(sought) && stored[sought.length] === '|' && !sought.includes('|'))
+}
+
+/** Whether a canonical is of a version that begins as the one sought: `|1` has `|1.0` and `|1.1` below it, but not `|10`. */
+export function isCanonicalBelow(stored: string, sought: string): boolean {
+  const [one, other] = [parseCanonical(stored), parseCanonical(sought)]
+  if (one.url !== other.url) return false
+  return other.version === undefined || one.version === other.version || isPart(one.version, other.version)
+}
+
+function isPart(version: string | undefined, prefix: string): boolean {
+  return version?.startsWith(`${prefix}.`) === true
 }
 
 /** Whether `path` is `parent` or lies below it. */

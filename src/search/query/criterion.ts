@@ -5,33 +5,29 @@ import { parseDateOperand, parseNumberOperand } from '../kinds/range.ts'
 import { parseReferenceOperand } from '../kinds/reference.ts'
 import { parseStringOperand } from '../kinds/string.ts'
 import { parseTokenOperand } from '../kinds/token.ts'
-import { componentsOf, type ParameterType, type SearchParameter, searchParameter } from '../parameters.ts'
+import { componentsOf, hierarchyOf, type ParameterType, type SearchParameter, searchParameter } from '../parameters.ts'
 import { limits, tooCostly } from './limits.ts'
+import { modifiersOf } from './modifiers.ts'
 import { splitAt, unescaped } from './split.ts'
-import type { Criterion, Modifier, Operand } from './types.ts'
+import type { Criterion, Modifier, Operand, ReferenceOperand } from './types.ts'
+import { builtInWords, type Words } from './words.ts'
 
 /** What the parsing of one query shares: where it is, what time it is, and how much it may still unfold. */
 export interface ParseContext {
   readonly baseUrl: string
   readonly nowMs: number
+  readonly words: Words
   /** Counts down. */
   readonly budget: { values: number; scanned: number; unfolded: number }
 }
 
-export function newContext(baseUrl: string, nowMs: number): ParseContext {
-  return { baseUrl, nowMs, budget: { values: limits.values, scanned: limits.scanned, unfolded: limits.unfolded } }
-}
-
-const modifiers: Readonly<Record<ParameterType, readonly Modifier[]>> = {
-  string: ['exact', 'contains'],
-  token: ['not', 'text', 'of-type'],
-  reference: ['identifier'],
-  uri: ['above', 'below'],
-  date: [],
-  number: [],
-  quantity: [],
-  composite: [],
-  special: [],
+export function newContext(baseUrl: string, nowMs: number, words: Words = builtInWords): ParseContext {
+  return {
+    baseUrl,
+    nowMs,
+    words,
+    budget: { values: limits.values, scanned: limits.scanned, unfolded: limits.unfolded },
+  }
 }
 
 /** Modifiers that R4 knows and this server does not answer for some or all kinds. */
@@ -55,13 +51,24 @@ function parameterOf(type: string, name: string, whole: string): SearchParameter
 const nameForm = /^[_A-Za-z][\w:.-]{0,127}$/
 
 function checkModifier(modifier: string, parameter: SearchParameter, whole: string): Modifier {
-  const allowed: readonly string[] = modifiers[parameter.type]
-  if (allowed.includes(modifier)) return modifier as Modifier
-  if (knownModifiers.has(modifier))
-    throw new Problem('unsupported', 'search.modifier-unsupported', 'The server does not answer this modifier here.', {
-      expression: whole,
-    })
+  if (modifiersOf(parameter).some(each => each === modifier)) return modifier as Modifier
+  if (knownModifiers.has(modifier)) throw modifierUnsupported(whole)
   throw new Problem('invalid', 'search.modifier-unknown', 'The modifier does not fit the search parameter.', {
+    expression: whole,
+  })
+}
+
+/** What is named by `:above` or `:below` must be a part of something, or a canonical. */
+function withinLineage(operand: ReferenceOperand, name: string, modifier: Modifier | undefined): ReferenceOperand {
+  if (modifier !== 'above' && modifier !== 'below') return operand
+  const types = operand.types.filter(type => hierarchyOf(type) !== undefined)
+  const isCanonical = operand.id === undefined && modifier === 'below'
+  if (!isCanonical && (operand.id === undefined || types.length === 0)) throw modifierUnsupported(`${name}:${modifier}`)
+  return { ...operand, types }
+}
+
+function modifierUnsupported(whole: string): Problem {
+  return new Problem('unsupported', 'search.modifier-unsupported', 'The server does not answer this modifier here.', {
     expression: whole,
   })
 }
@@ -94,17 +101,17 @@ function parseComposite(text: string, parameter: SearchParameter, context: Parse
 
 const operandParsers: Readonly<Record<ParameterType, OperandParser>> = {
   string: text => parseStringOperand(text),
-  token: (text, { name }, modifier) => parseTokenOperand(text, name, modifier),
-  reference: (text, { name, target }, modifier, { baseUrl }) =>
+  token: (text, { name }, modifier, { words }) => parseTokenOperand(text, name, modifier, words),
+  reference: (text, { name, target }, modifier, { baseUrl, words }) =>
     modifier === 'identifier'
-      ? parseTokenOperand(text, name, undefined)
-      : parseReferenceOperand(text, name, target ?? resourceTypes, baseUrl),
+      ? parseTokenOperand(text, name, undefined, words)
+      : withinLineage(parseReferenceOperand(text, name, target ?? resourceTypes, baseUrl), name, modifier),
   date: (text, { name }, _modifier, { nowMs }) => parseDateOperand(text, name, nowMs),
   number: (text, { name }) => parseNumberOperand(text, name),
   quantity: (text, { name }) => parseQuantityOperand(text, name),
   uri: text => ({ kind: 'uri', text: unescaped(text) }),
   composite: (text, parameter, _modifier, context) => parseComposite(text, parameter, context),
-  special: (text, { name }) => parseTokenOperand(text, name, undefined),
+  special: (text, { name }, _modifier, { words }) => parseTokenOperand(text, name, undefined, words),
 }
 
 function parseOperand(

@@ -4,6 +4,7 @@ import { newContext, type ParseContext, parseCriterionWithin } from './criterion
 import { inertParameters } from './inert.ts'
 import { limits, tooCostly } from './limits.ts'
 import type { Criterion, Query } from './types.ts'
+import type { Words } from './words.ts'
 
 /** Faults that lenient handling passes over: what is not known or not answered. A malformed value is a fault in any case. */
 const forgivable: ReadonlySet<string> = new Set([
@@ -26,6 +27,8 @@ export interface QueryOptions {
   readonly baseUrl: string
   /** Now, for `ap` on dates; the machine's clock when not given. */
   readonly nowMs?: number
+  /** What the modifiers of terminology are judged by; what R4 itself defines when not given. */
+  readonly words?: Words
 }
 
 interface Reading {
@@ -60,7 +63,7 @@ function newReading(types: readonly string[], isSystem: boolean, options: QueryO
       elements: [],
     },
     byType: new Map(types.map(type => [type, []])),
-    context: newContext(options.baseUrl, options.nowMs ?? Date.now()),
+    context: newContext(options.baseUrl, options.nowMs ?? Date.now(), options.words),
     criteria: [],
     includes: [],
     seen: new Set(),
@@ -178,23 +181,4 @@ export function parseQuery(type: string | undefined, params: URLSearchParams, op
     text: textOf(reading),
     baseUrl: options.baseUrl,
   }
-}
-
-function collectTypes(criterion: Criterion, found: Set<string>): void {
-  if (criterion.kind === 'has') {
-    found.add(criterion.type)
-    collectTypes(criterion.criterion, found)
-  } else if (criterion.kind === 'chain') {
-    for (const { type, criterion: inner } of criterion.targets) {
-      found.add(type)
-      collectTypes(inner, found)
-    }
-  }
-}
-
-/** Every type that a query looks into: searched, reached by a chain, or holding a reference for `_has`. Includes not counted. */
-export function searchedTypes(query: Query): readonly string[] {
-  const found = new Set(query.types)
-  for (const criteria of query.criteriaByType.values()) for (const each of criteria) collectTypes(each, found)
-  return [...found]
 }

@@ -1,4 +1,5 @@
 import type { ParameterType } from '../parameters.ts'
+import type { CodeTest } from './words.ts'
 
 export type Prefix = 'eq' | 'ne' | 'gt' | 'lt' | 'ge' | 'le' | 'sa' | 'eb' | 'ap'
 
@@ -21,6 +22,10 @@ export interface TokenOperand {
   readonly value?: string
   /** For `:text`. */
   readonly folded?: string
+  /** For `:in` and `:not-in`: the value set as it was named. */
+  readonly valueSet?: string
+  /** What decides where meaning counts and not the code as it is written: `:in`, `:below` … */
+  readonly means?: CodeTest
 }
 
 export interface ReferenceOperand {
@@ -50,7 +55,17 @@ export interface QuantityOperand {
   readonly code: string | undefined
 }
 
-export type Modifier = 'exact' | 'contains' | 'not' | 'identifier' | 'text' | 'of-type' | 'above' | 'below'
+export type Modifier =
+  | 'exact'
+  | 'contains'
+  | 'not'
+  | 'identifier'
+  | 'text'
+  | 'of-type'
+  | 'above'
+  | 'below'
+  | 'in'
+  | 'not-in'
 
 export interface ValueCriterion {
   readonly kind: 'value'
@@ -84,8 +99,20 @@ export interface HasCriterion {
   readonly baseUrl: string
 }
 
+/** One of several: each is a list of criteria joined by AND. */
+export interface AnyCriterion {
+  readonly kind: 'any'
+  readonly anyOf: readonly (readonly Criterion[])[]
+}
+
+/** What does not fulfil the criterion. */
+export interface NotCriterion {
+  readonly kind: 'not'
+  readonly criterion: Criterion
+}
+
 /** One condition that every match fulfils; all criteria of a query are joined by AND. */
-export type Criterion = ValueCriterion | MissingCriterion | ChainCriterion | HasCriterion
+export type Criterion = ValueCriterion | MissingCriterion | ChainCriterion | HasCriterion | AnyCriterion | NotCriterion
 
 /** One `_include` or `_revinclude`: https://hl7.org/fhir/R4/search.html#include */
 export interface Include {
