@@ -27,14 +27,19 @@ export interface SearchParameter {
 
 const fileUrl = new URL('../../profiles/search-parameters.json', import.meta.url)
 /** Defined by R4 for every resource but by names that are no elements; see search.html#all. */
-const listParameter: SearchParameter = { name: '_list', url: '', type: 'special', base: ['Resource'] }
+const beyondElements: readonly SearchParameter[] = ['_list', '_filter'].map(name => ({
+  name,
+  url: '',
+  type: 'special',
+  base: ['Resource'],
+}))
 
 let byUrl: Map<string, SearchParameter> | undefined
 let byBase: Map<string, Map<string, SearchParameter>> | undefined
 const byType = new Map<string, ReadonlyMap<string, SearchParameter>>()
 
 function load(): Map<string, Map<string, SearchParameter>> {
-  const all = [...(JSON.parse(readFileSync(fileUrl, 'utf8')) as SearchParameter[]), listParameter]
+  const all = [...(JSON.parse(readFileSync(fileUrl, 'utf8')) as SearchParameter[]), ...beyondElements]
   const bases = new Map<string, Map<string, SearchParameter>>()
   byUrl = new Map()
   for (const parameter of all) {

@@ -156,7 +156,8 @@ function parameterCapability(parameter: SearchParameter): Statement {
   const { name, type, url } = parameter
   const modifiers = ['missing', ...(type === 'reference' ? ['[type]'] : []), ...modifiersOf(parameter)]
   const documentation = `Modifiers: ${modifiers.map(modifier => `:${modifier}`).join(' ')}`
-  return { name, ...(url === '' ? {} : { definition: url }), type, documentation }
+  const definition = url === '' ? {} : { definition: url }
+  return { name, ...definition, type, ...(type === 'special' ? {} : { documentation }) }
 }
 
 /** Asks the search parser itself; that the value fits no kind does not matter. */

@@ -10,7 +10,7 @@ import { stringTest } from '../kinds/string.ts'
 import { soughtTokenKeys, tokenKeys, tokenTest } from '../kinds/token.ts'
 import { uriTest } from '../kinds/uri.ts'
 import type { ParameterType } from '../parameters.ts'
-import type { Modifier, Operand, QuantityOperand, RangeOperand } from '../query/types.ts'
+import type { Comparison, Modifier, Operand, QuantityOperand, RangeOperand } from '../query/types.ts'
 import { Pace, pieces } from './pieces.ts'
 
 /**
@@ -24,7 +24,7 @@ export type PlaceTest =
 /** What is sought, whatever the column. */
 export interface Sought {
   readonly parameter: ParameterType
-  readonly modifier: Modifier | undefined
+  readonly modifier: Modifier | Comparison | undefined
   readonly operands: readonly Operand[]
   readonly baseUrl: string
 }
@@ -161,7 +161,15 @@ function* quantityBoxes({ dictionary }: Column, operands: readonly QuantityOpera
   return { kind: 'boxes', byUnit }
 }
 
+/** What an entry must be: with `is-not` what is sought is what no entry of which is. */
+function entryTest(sought: Sought): EntryTest {
+  if (sought.modifier !== 'is-not') return entryTests[sought.parameter]?.(sought) ?? (() => false)
+  const isSame = entryTest({ ...sought, modifier: sought.parameter === 'string' ? 'is' : undefined })
+  return (entry, number) => !isSame(entry, number)
+}
+
 function soughtKeys({ parameter, modifier, operands }: Sought): readonly string[] | undefined {
+  if (modifier === 'is-not') return undefined
   if (parameter === 'token') return soughtTokenKeys(only('token', operands))
   return parameter === 'reference' && modifier !== 'identifier'
     ? soughtReferenceKeys(only('reference', operands))
@@ -173,8 +181,7 @@ export function* placeTest(column: Column, use: SourceUse, sought: Sought, rows?
   if (sought.parameter === 'date') return boxesOf(sought, dateBoxes)
   if (sought.parameter === 'number') return boxesOf(sought, numberBoxes)
   if (sought.parameter === 'quantity') return yield* quantityBoxes(column, only('quantity', sought.operands))
-  const test = entryTests[sought.parameter]?.(sought) ?? (() => false)
-  return yield* maskOf(column, within(use, sought.baseUrl, test), { keys: soughtKeys(sought), rows })
+  return yield* maskOf(column, within(use, sought.baseUrl, entryTest(sought)), { keys: soughtKeys(sought), rows })
 }
 
 /** Whether a place holds a value at all, for `:missing`. */

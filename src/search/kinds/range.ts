@@ -79,6 +79,10 @@ export function fits(box: Box, low: number, high: number): boolean {
   return inside !== box.outside
 }
 
+function overlapping({ low, high }: RangeOperand): Box {
+  return { ...anywhere, lowMax: neighbour(high, -1), highMin: neighbour(low, 1) }
+}
+
 type Boxes = Readonly<Record<Prefix, (operand: RangeOperand) => Box>>
 
 /**
@@ -96,7 +100,9 @@ export const dateBoxes: Boxes = {
   le: ({ low, high }) => ({ ...anywhere, lowMin: low, highMin: neighbour(high, 1), outside: true }),
   sa: ({ high }) => ({ ...anywhere, lowMin: high }),
   eb: ({ low }) => ({ ...anywhere, highMax: low }),
-  ap: ({ low, high }) => ({ ...anywhere, lowMax: neighbour(high, -1), highMin: neighbour(low, 1) }),
+  ap: overlapping,
+  po: overlapping,
+  co: ({ low, high }) => ({ ...anywhere, lowMax: low, highMin: high }),
 }
 
 /**
@@ -115,4 +121,6 @@ export const numberBoxes: Boxes = {
   sa: ({ exact }) => ({ ...anywhere, lowMin: neighbour(exact, 1) }),
   eb: ({ exact }) => ({ ...anywhere, highMax: neighbour(exact, -1) }),
   ap: ({ low, high }) => ({ ...anywhere, lowMax: high, highMin: low }),
+  po: ({ low, high }) => ({ ...anywhere, lowMax: high, highMin: low }),
+  co: ({ exact }) => ({ ...anywhere, lowMax: exact, highMin: exact }),
 }

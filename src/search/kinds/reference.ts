@@ -1,7 +1,7 @@
 import { isId, isResourceType, parseReference } from '#fhir'
 import { Problem } from '#kernel'
 import { unescaped } from '../query/split.ts'
-import type { Modifier, ReferenceOperand, TokenOperand } from '../query/types.ts'
+import type { Comparison, Modifier, ReferenceOperand, TokenOperand } from '../query/types.ts'
 import { parseReferenceEntry } from './entries.ts'
 import { isCanonicalBelow, isSameCanonical } from './uri.ts'
 
@@ -69,7 +69,7 @@ function key(type: string, id: string): string {
 export function referenceTest(
   operands: readonly ReferenceOperand[],
   baseUrl: string,
-  modifier?: Modifier,
+  modifier?: Modifier | Comparison,
 ): (entry: string) => boolean {
   const isSame = modifier === 'below' ? isCanonicalBelow : isSameCanonical
   const versions = new Map<string, Set<string | undefined>>()

@@ -1,5 +1,5 @@
 import { unescaped } from '../query/split.ts'
-import type { Modifier, Operand } from '../query/types.ts'
+import type { Comparison, Modifier, Operand } from '../query/types.ts'
 import { parseParts } from './entries.ts'
 import { fold } from './fold.ts'
 
@@ -13,9 +13,20 @@ export function parseStringOperand(text: string): StringOperand {
 
 type PartTest = (operand: StringOperand, part: string, folded: string) => boolean
 
-const partTests: Readonly<Partial<Record<Modifier, PartTest>>> = {
+const partTests: Readonly<Partial<Record<Modifier | Comparison, PartTest>>> = {
   exact: (operand, part) => part === operand.text,
   contains: (operand, _part, folded) => folded.includes(operand.folded),
+  is: (operand, _part, folded) => folded === operand.folded,
+  ends: (operand, _part, folded) => folded.endsWith(operand.folded),
+  after: (operand, _part, folded) => byCodePoints(folded, operand.folded) > 0,
+  before: (operand, _part, folded) => byCodePoints(folded, operand.folded) < 0,
+  from: (operand, _part, folded) => byCodePoints(folded, operand.folded) >= 0,
+  until: (operand, _part, folded) => byCodePoints(folded, operand.folded) <= 0,
+}
+
+/** UTF-8 keeps the order of code points, which UTF-16 does not. */
+function byCodePoints(one: string, other: string): number {
+  return Buffer.compare(Buffer.from(one), Buffer.from(other))
 }
 
 const startsWith: PartTest = (operand, _part, folded) => folded.startsWith(operand.folded)
@@ -23,7 +34,7 @@ const startsWith: PartTest = (operand, _part, folded) => folded.startsWith(opera
 /** Whether any part of an element (a name has several) is what is sought: from its start, unless the modifier says otherwise. */
 export function stringTest(
   operands: readonly StringOperand[],
-  modifier: Modifier | undefined,
+  modifier: Modifier | Comparison | undefined,
 ): (entry: string) => boolean {
   const test = (modifier === undefined ? undefined : partTests[modifier]) ?? startsWith
   return entry =>

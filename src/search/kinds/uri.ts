@@ -1,4 +1,4 @@
-import type { Modifier, Operand } from '../query/types.ts'
+import type { Comparison, Modifier, Operand } from '../query/types.ts'
 import { parseCanonical } from './canonical.ts'
 
 type UriOperand = Extract<Operand, { kind: 'uri' }>
@@ -24,13 +24,16 @@ function isWithin(path: string, parent: string): boolean {
   return path === parent || path.startsWith(parent.endsWith('/') ? parent : `${parent}/`)
 }
 
-const tests: Readonly<Partial<Record<Modifier, (stored: string, sought: string) => boolean>>> = {
+const tests: Readonly<Partial<Record<Modifier | Comparison, (stored: string, sought: string) => boolean>>> = {
   above: (stored, sought) => isWithin(sought, stored),
   below: (stored, sought) => isWithin(stored, sought),
 }
 
 /** Exact and case sensitive, or by path with `:above` and `:below`: https://hl7.org/fhir/R4/search.html#uri */
-export function uriTest(operands: readonly UriOperand[], modifier: Modifier | undefined): (entry: string) => boolean {
+export function uriTest(
+  operands: readonly UriOperand[],
+  modifier: Modifier | Comparison | undefined,
+): (entry: string) => boolean {
   const test = (modifier === undefined ? undefined : tests[modifier]) ?? isSameCanonical
   return entry => operands.some(operand => test(entry, operand.text))
 }

@@ -6,10 +6,12 @@ import { parseReferenceOperand } from '../kinds/reference.ts'
 import { parseStringOperand } from '../kinds/string.ts'
 import { parseTokenOperand } from '../kinds/token.ts'
 import { componentsOf, hierarchyOf, type ParameterType, type SearchParameter, searchParameter } from '../parameters.ts'
+import { type Comparing, comparingBy, criterionOf, isComparison, operandText } from './filter.ts'
+import { type FilterTest, parseFilter } from './filter-syntax.ts'
 import { limits, tooCostly } from './limits.ts'
 import { modifiersOf } from './modifiers.ts'
 import { splitAt, unescaped } from './split.ts'
-import type { Criterion, Modifier, Operand, ReferenceOperand } from './types.ts'
+import type { Criterion, Modifier, Operand, Prefix, ReferenceOperand } from './types.ts'
 import { builtInWords, type Words } from './words.ts'
 
 /** What the parsing of one query shares: where it is, what time it is, and how much it may still unfold. */
@@ -32,7 +34,7 @@ export function newContext(baseUrl: string, nowMs: number, words: Words = builtI
 
 /** Modifiers that R4 knows and this server does not answer for some or all kinds. */
 const knownModifiers: ReadonlySet<string> = new Set(['in', 'not-in', 'above', 'below', 'text', 'identifier', 'of-type'])
-const unsupported: ReadonlySet<string> = new Set(['_text', '_content', '_filter', '_query', 'near'])
+const unsupported: ReadonlySet<string> = new Set(['_text', '_content', '_query', 'near'])
 
 function parameterOf(type: string, name: string, whole: string): SearchParameter {
   if (unsupported.has(name))
@@ -156,7 +158,7 @@ function parseValue(step: Step, context: ParseContext): Criterion {
   const [name = '', ...rest] = step.name.split(':')
   const modifier = rest.length === 0 ? undefined : rest.join(':')
   const found = parameterOf(step.type, name, step.whole)
-  if (modifier === 'missing') return parseMissing(name, step.value)
+  if (modifier === 'missing' && found.type !== 'special') return parseMissing(name, step.value)
   const isType = modifier !== undefined && found.type === 'reference' && isResourceType(modifier)
   const parameter = isType ? { ...found, target: [modifier] } : found
   const checked = modifier === undefined || isType ? undefined : checkModifier(modifier, found, step.whole)
@@ -180,14 +182,13 @@ function isUnknownParameter(error: unknown): boolean {
 /** `subject.name`: of the types a subject may be of, those that have a parameter `name`. */
 function parseTargets(
   types: readonly string[],
-  step: Step,
-  context: ParseContext,
+  parse: (type: string) => Criterion,
 ): readonly { type: string; criterion: Criterion }[] {
   const targets: { type: string; criterion: Criterion }[] = []
   let unknown: unknown
   for (const type of types) {
     try {
-      targets.push({ type, criterion: parseStep({ ...step, type, depth: step.depth + 1 }, context) })
+      targets.push({ type, criterion: parse(type) })
     } catch (error) {
       if (!isUnknownParameter(error)) throw error
       unknown = error
@@ -197,8 +198,9 @@ function parseTargets(
   return targets
 }
 
-function parseChain(step: Step, dot: number, context: ParseContext): Criterion {
-  const [name = '', modifier, ...more] = step.name.slice(0, dot).split(':')
+/** Through the reference that a step names, whose target must fulfil what is parsed for its type. */
+function chainThrough(step: Step, parse: (step: Step) => Criterion, { baseUrl }: ParseContext): Criterion {
+  const [name = '', modifier, ...more] = step.name.split(':')
   const parameter = parameterOf(step.type, name, step.whole)
   const isTyped = modifier !== undefined && isResourceType(modifier) && more.length === 0
   if (parameter.type !== 'reference' || (modifier !== undefined && !isTyped))
@@ -206,8 +208,14 @@ function parseChain(step: Step, dot: number, context: ParseContext): Criterion {
       expression: step.whole,
     })
   const types = isTyped ? [modifier] : (parameter.target ?? resourceTypes)
-  const targets = parseTargets(types, { ...step, name: step.name.slice(dot + 1) }, context)
-  return { kind: 'chain', name, targets, baseUrl: context.baseUrl }
+  const targets = parseTargets(types, type => parse({ ...step, type, depth: step.depth + 1 }))
+  return { kind: 'chain', name, targets, baseUrl }
+}
+
+function parseChain(step: Step, dot: number, context: ParseContext): Criterion {
+  const rest = step.name.slice(dot + 1)
+  const first = { ...step, name: step.name.slice(0, dot) }
+  return chainThrough(first, inner => parseStep({ ...inner, name: rest }, context), context)
 }
 
 function parseHas(step: Step, context: ParseContext): Criterion {
@@ -226,10 +234,77 @@ function parseList(step: Step, context: ParseContext): Criterion {
   return parseHas({ ...step, name: '_has:List:item:_id' }, context)
 }
 
-function parseStep(step: Step, context: ParseContext): Criterion {
+/**
+ * `_filter=given eq "peter" and birthdate ge 2014-10-10`.
+ *
+ * @see https://hl7.org/fhir/R4/search_filter.html
+ */
+function parseFiltering({ type, value, depth, whole }: Step, context: ParseContext): Criterion {
+  let deeper = depth
+  return criterionOf(parseFilter(value), type, {
+    test: (of, name, test) => {
+      const step = { type: of, name, value: test.value, depth: deeper, whole }
+      spendStep(step, context)
+      return name === '_list' && test.operator === 'eq' ? parseList(step, context) : parseTest(step, test, context)
+    },
+    chain: (of, name, target) => {
+      const step = { type: of, name, value, depth: deeper, whole }
+      spendStep(step, context)
+      deeper++
+      const criterion = chainThrough(step, inner => target(inner.type), context)
+      deeper--
+      return criterion
+    },
+  })
+}
+
+function parseTest(step: Step, { operator }: FilterTest, context: ParseContext): Criterion {
+  const { type, name, whole } = step
+  const parameter = parameterOf(type, name, whole)
+  if (operator === 'pr') return parseMissing(name, step.value.toLowerCase() === 'true' ? 'false' : presence(step.value))
+  const comparing = comparingBy(operator, parameter.type)
+  const criterion = parseComparison(step, parameter, comparing, context)
+  // A resource has one id, so that another one is unequal where this one is not.
+  return comparing.modifier === 'is-not' && name === '_id' ? { kind: 'not', criterion } : criterion
+}
+
+function presence(value: string): string {
+  return value.toLowerCase() === 'false' ? 'true' : ''
+}
+
+function parseComparison(
+  { name, value, whole }: Step,
+  parameter: SearchParameter,
+  { prefix, modifier }: Comparing,
+  context: ParseContext,
+): Criterion {
+  const offered = modifiersOf(parameter).find(each => each === modifier)
+  if (modifier !== undefined && offered === undefined && !isComparison(modifier)) throw modifierUnsupported(whole)
+  spendValues(context, 1, lookedUp.has(parameter.type) && modifier === undefined, whole)
+  const text = operandText(value)
+  const operand =
+    prefix === undefined
+      ? parseOperand(text, parameter, offered, context)
+      : parsePrefixed(prefix, text, parameter, context)
+  return { kind: 'value', name, parameter: parameter.type, modifier, operands: [operand], baseUrl: context.baseUrl }
+}
+
+/** With a prefix before it a value can have none of its own. */
+function parsePrefixed(prefix: Prefix, text: string, parameter: SearchParameter, context: ParseContext): Operand {
+  const isOwn = prefix === 'po' || prefix === 'co'
+  const operand = parseOperand(`${isOwn ? 'eq' : prefix}${text}`, parameter, undefined, context)
+  return isOwn && operand.kind === 'range' ? { ...operand, prefix } : operand
+}
+
+function spendStep(step: Step, context: ParseContext): void {
   if (step.depth > limits.chain) throw tooCostly('chain', step.whole)
   context.budget.unfolded--
   if (context.budget.unfolded < 0) throw tooCostly('unfolded', step.whole)
+}
+
+function parseStep(step: Step, context: ParseContext): Criterion {
+  spendStep(step, context)
+  if (step.name === '_filter') return parseFiltering(step, context)
   if (step.name.startsWith('_has:')) return parseHas(step, context)
   if (step.name === '_list') return parseList(step, context)
   const dot = step.name.indexOf('.')

@@ -14,6 +14,10 @@ export const limits = {
   chain: 8,
   /** Criteria that chains unfold to: `subject.name` is one for each type a subject may be of. */
   unfolded: 2_000,
+  /** Brackets within brackets of a `_filter`. */
+  nesting: 30,
+  /** Comparisons of a `_filter`. */
+  tests: 500,
   includes: 50,
   sortKeys: 8,
   /** Rounds of `:iterate`. */
@@ -44,6 +48,8 @@ const refusals = {
     unit: 'criteria that chains unfold to',
     instead: 'Name the type within the chain, as in subject:Patient.name, or ask with fewer chains.',
   },
+  nesting: { unit: 'brackets of a _filter within each other', instead: 'Ask with fewer, or in several searches.' },
+  tests: { unit: 'comparisons in a _filter', instead: 'Ask with fewer of them, in several searches.' },
   includes: { unit: 'includes', instead: 'Ask for fewer of them, or for all by *.' },
   sortKeys: { unit: 'sort keys', instead: 'Sort by fewer of them.' },
   rounds: {

@@ -1,7 +1,8 @@
 import type { ParameterType } from '../parameters.ts'
 import type { CodeTest } from './words.ts'
 
-export type Prefix = 'eq' | 'ne' | 'gt' | 'lt' | 'ge' | 'le' | 'sa' | 'eb' | 'ap'
+/** `po` and `co` are those of `_filter`: a period that overlaps, and one that includes. */
+export type Prefix = 'eq' | 'ne' | 'gt' | 'lt' | 'ge' | 'le' | 'sa' | 'eb' | 'ap' | 'po' | 'co'
 
 /** One value of a criterion, read according to the kind of its parameter. OR is a list of them. */
 export type Operand =
@@ -67,11 +68,14 @@ export type Modifier =
   | 'in'
   | 'not-in'
 
+/** What `_filter` compares by and no modifier does; `after` … `until` by the order of texts. */
+export type Comparison = 'is' | 'is-not' | 'ends' | 'after' | 'before' | 'from' | 'until'
+
 export interface ValueCriterion {
   readonly kind: 'value'
   readonly name: string
   readonly parameter: ParameterType
-  readonly modifier: Modifier | undefined
+  readonly modifier: Modifier | Comparison | undefined
   readonly operands: readonly Operand[]
   readonly baseUrl: string
 }

@@ -77,7 +77,30 @@ const kindValues: Readonly<Record<ParameterKind, (dice: Dice, parameter: SearchP
     `${dice.pick(prefixes)}${dice.pick(values)}${dice.pick(['', `|${unitSystem}|kg`, '||/min', '||g'])}`,
   uri: dice => dice.pick([profile, 'http://example.org/source/1', 'http://example.org/Questionnaire/0', 'http://e']),
   composite: (dice, { component = [] }) => component.map((_, at) => part(dice, at)).join('$'),
-  special: dice => dice.pick([drawId(dice), '1|2|3']),
+  special: (dice, { name }) => (name === '_filter' ? drawFilter(dice) : dice.pick([drawId(dice), '1|2|3'])),
+}
+
+/** https://hl7.org/fhir/R4/search_filter.html */
+function drawFilter(dice: Dice): string {
+  return dice.weighted<() => string>([
+    [4, () => drawTest(dice)],
+    [2, () => `${drawFilter(dice)} ${dice.pick(['and', 'or'])} ${drawTest(dice)}`],
+    [1, () => `not (${drawFilter(dice)})`],
+  ])()
+}
+
+function drawTest(dice: Dice): string {
+  const type = dice.pick(['Patient', 'Observation', 'Encounter'])
+  return dice.weighted<() => string>([
+    [2, () => `_id ${dice.pick(['eq', 'ne'])} ${drawId(dice)}`],
+    [2, () => `_lastUpdated ${dice.pick(['gt', 'le', 'po'])} ${dice.pick(instants)}`],
+    [1, () => `_tag ${dice.pick(['eq', 'ne'])} ${token(dice)}`],
+    [2, () => `code ${dice.pick(['eq', 'ne'])} ${token(dice)}`],
+    [2, () => `subject ${dice.pick(['re', 'ne'])} ${reference(dice, ['Patient'])}`],
+    [2, () => `subject:Patient.name ${dice.pick(['co', 'ew', 'gt'])} ${dice.pick(Object.values(families))}`],
+    [1, () => `subject:Patient[_id eq ${drawId(dice)}].name pr ${dice.pick(['true', 'false'])}`],
+    [1, () => `subject:${type}._tag pr true`],
+  ])()
 }
 
 function part(dice: Dice, at: number): string {
@@ -102,14 +125,37 @@ export function drawId(dice: Dice): string {
 
 const kindModifiers: Readonly<Record<ParameterKind, readonly string[]>> = {
   string: ['exact', 'contains'],
-  token: ['not', 'text', 'of-type', 'in', 'not-in', 'above'],
-  reference: ['identifier', 'Patient', 'Observation', 'Practitioner'],
+  token: ['not', 'text', 'of-type', 'in', 'not-in', 'above', 'below'],
+  reference: ['identifier', 'Patient', 'Observation', 'Practitioner', 'above', 'below'],
   date: [],
   number: [],
   quantity: [],
   uri: ['above', 'below'],
   composite: [],
   special: ['exact'],
+}
+
+/** What is judged by value sets and hierarchies, R4's own and those that somebody keeps. */
+function valueSet(dice: Dice): string {
+  return dice.pick([
+    'http://hl7.org/fhir/ValueSet/administrative-gender',
+    'http://hl7.org/fhir/ValueSet/observation-status',
+    'http://example.org/ValueSet/0',
+    'http://example.org/ValueSet/1',
+    `ValueSet/${drawId(dice)}`,
+  ])
+}
+
+function kin(dice: Dice): string {
+  const genders = 'http://hl7.org/fhir/administrative-gender'
+  return dice.pick([`${genders}|male`, `${exampleSystem}|${dice.pick(labels)}`, token(dice)])
+}
+
+const byMeaning: Readonly<Record<string, (dice: Dice) => string>> = {
+  ':in': valueSet,
+  ':not-in': valueSet,
+  ':above': kin,
+  ':below': kin,
 }
 
 interface Asked {
@@ -133,8 +179,10 @@ function plain(dice: Dice, parameter: SearchParameter): Asked {
   if (dice.maybe(12)) return { name: `${name}:missing`, value: dice.pick(['true', 'false']) }
   const modifiers = kindModifiers[type]
   const modifier = modifiers.length > 0 && dice.maybe(25) ? `:${dice.pick(modifiers)}` : ''
-  const draw = modifier === ':identifier' ? token : kindValues[type]
-  return { name: name + modifier, value: dice.many(1, 2, () => draw(dice, parameter)).join(',') }
+  const draw =
+    (type === 'token' ? byMeaning[modifier] : undefined) ?? (modifier === ':identifier' ? token : kindValues[type])
+  const most = name === '_filter' ? 1 : 2
+  return { name: name + modifier, value: dice.many(1, most, () => draw(dice, parameter)).join(',') }
 }
 
 function chained(dice: Dice, { name, target }: SearchParameter, depth: number): Asked {

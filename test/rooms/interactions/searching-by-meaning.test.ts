@@ -74,6 +74,8 @@ describe('searching by what codes mean – https://hl7.org/fhir/R4/search.html#t
     ['Condition?code:above=urn:animals|dog', ['a-dog']],
     ['Patient?_has:Condition:subject:code:in=urn:pets', ['a']],
     ['Condition?code:in=urn:pets&code:not-in=urn:pets', []],
+    ['Condition?_filter=code in urn:pets or code in ValueSet/PETS', ['a-dog']],
+    ['Condition?_filter=code ss urn:animals|bird', ['a-bird']],
   ])('%s finds %j by definitions that are kept', async (query, expected) => {
     expect(await ids(query.replace('PETS', pets))).toEqual(expected)
   })

@@ -27,8 +27,10 @@ describe('parseQuery, strict – https://hl7.org/fhir/R4/search.html#errors', ()
     ['Patient', '__proto__=1', 'search.parameter-unknown', '__proto__'],
     ['Patient', '_text=x', 'search.parameter-unsupported', '_text'],
     ['Patient', '_content=x', 'search.parameter-unsupported', '_content'],
-    ['Patient', '_filter=x', 'search.parameter-unsupported', '_filter'],
     ['Patient', '_contained=true', 'search.parameter-unsupported', '_contained'],
+    ['Patient', '_filter:not=name co a', 'search.modifier-unknown', '_filter:not'],
+    ['Patient', '_filter:missing=true', 'search.modifier-unknown', '_filter:missing'],
+    ['Patient', '_list:missing=true', 'search.modifier-unknown', '_list:missing'],
     ['Location', 'near=1|2', 'search.parameter-unsupported', 'near'],
     ['Patient', '_count=1&_count=2', 'search.parameter-repeated', '_count'],
     ['Patient', '_sort=name&_sort=_id', 'search.parameter-repeated', '_sort'],
@@ -212,5 +214,56 @@ describe('parseQuery, what it understands – https://hl7.org/fhir/R4/search.htm
     expect(problemOf(() => parseCriterion('Observation', 'nonsense', 'x', baseUrl))?.code).toBe(
       'search.parameter-unknown',
     )
+  })
+})
+
+describe('a filter that is not understood – https://hl7.org/fhir/R4/search_filter.html', () => {
+  it.each([
+    ['', 'search.filter-malformed', 1],
+    ['name', 'search.filter-malformed', 5],
+    ['name co', 'search.filter-malformed', 8],
+    ['name is secret', 'search.filter-malformed', 5],
+    ['name co "secret', 'search.filter-malformed', 8],
+    ['name co "\\x"', 'search.filter-malformed', 13],
+    ['name co ""', 'search.filter-malformed', 11],
+    ['name co a b', 'search.filter-malformed', 10],
+    ['name co a and', 'search.filter-malformed', 14],
+    ['name co a not name co b', 'search.filter-malformed', 10],
+    ['(name co a', 'search.filter-malformed', 11],
+    ['name co a)', 'search.filter-malformed', 10],
+    ['not name co a', 'search.filter-malformed', 4],
+    ['organization[name co a', 'search.filter-malformed', 23],
+    ['organization[name co a] eq 1', 'search.filter-malformed', 24],
+    ['organization. eq 1', 'search.filter-malformed', 17],
+    ['7name eq 1', 'search.filter-malformed', 1],
+    ['colour eq red', 'search.parameter-unknown', 0],
+    ['organization.colour eq red', 'search.parameter-unknown', 0],
+    ['gender.name eq red', 'search.chain-malformed', 0],
+    ['organization:Nonsense.name eq red', 'search.chain-malformed', 0],
+    ['gender co male', 'search.filter-operator-unfit', 0],
+    ['name ss male', 'search.filter-operator-unfit', 0],
+    ['birthdate sw 2010', 'search.filter-operator-unfit', 0],
+    ['birthdate ge ge2010', 'search.date-malformed', 0],
+    ['birthdate eq yesterday', 'search.date-malformed', 0],
+    ['birthdate pr perhaps', 'search.missing-malformed', 0],
+    ['gender in urn:none', 'search.value-set-unknown', 0],
+    ['gender ss male', 'search.token-malformed', 0],
+    ['gender eq a|b|c', 'search.token-malformed', 0],
+    ['_id in urn:none', 'search.modifier-unsupported', 0],
+    ['_query eq x', 'search.parameter-unsupported', 0],
+    [`${'('.repeat(40)}name eq a${')'.repeat(40)}`, 'search.too-costly', 0],
+    [Array(501).fill('active eq true').join(' and '), 'search.too-costly', 0],
+    [Array(201).fill('name co a').join(' or '), 'search.too-costly', 0],
+  ])('%s → %s', (filter, code, place) => {
+    const problem = problemOf(() => parse('Patient', `_filter=${encodeURIComponent(filter)}`))
+    expect(problem?.code).toBe(code)
+    if (place > 0) expect(problem?.text).toContain(`at character ${place}:`)
+    expect(problem?.text).not.toMatch(/secret|perhaps|urn:none/)
+  })
+
+  it('is refused by lenient handling too, since without it more would be found', () => {
+    const lenient = () =>
+      parseQuery('Patient', new URLSearchParams({ _filter: 'name is x' }), { baseUrl, lenient: true })
+    expect(problemOf(lenient)?.code).toBe('search.filter-malformed')
   })
 })
