@@ -2,6 +2,7 @@ import { isProblem, Problem } from '#kernel'
 import { checkClinicPatients, clinicPatients } from './apple/clinic-patients.ts'
 import { headBehindComments } from './apple/comments.ts'
 import { findMe } from './apple/find-me.ts'
+import { ownersOfEcgs } from './apple/owners-of-ecgs.ts'
 import { readAppleExport } from './apple/read-export.ts'
 import { readableFiles, readFiles } from './apple/read-files.ts'
 import { importFhir } from './fhir/import-fhir.ts'
@@ -217,6 +218,7 @@ async function openApple(files: Files, context: ReadContext): Promise<AsyncItera
   for (const member of files.own) said.push(...(await findMe(member.open(), context.limits)))
   if (!context.forced) await checkOnePerson(said, context)
   if (!context.forced) await checkClinicPatients(await clinicPatients(files.others, context), context)
+  if (!context.forced) await checkClinicPatients(await ownersOfEcgs(files.others), context)
   return appleOutcomes(files, context)
 }
 

@@ -1,3 +1,5 @@
+import { parseLocalDate } from './local-dates.ts'
+
 /** An electrocardiogram of a watch, as its file tells it. */
 export interface Electrocardiogram {
   /** As the export writes dates. */
@@ -23,10 +25,7 @@ export function parseElectrocardiogram(text: string): Electrocardiogram | undefi
   const lines = text.split(/\r?\n/).map(line => line.trim())
   const from = lines.findIndex(line => sampleLine.test(line.replaceAll('"', '')))
   if (from < 4) return undefined
-  const values = lines
-    .slice(0, from)
-    .filter(line => line.includes(','))
-    .map(textAfterLabel)
+  const values = valuesIn(lines.slice(0, from))
   const date = values.findIndex(value => dateLike.test(value))
   if (date < 0) return undefined
   const [recorded = '', classification = '', symptoms = '', software = '', device = '', rate = '', lead = ''] =
@@ -39,6 +38,25 @@ export function parseElectrocardiogram(text: string): Electrocardiogram | undefi
   if (!(hertz > 0) || !samples.every(line => sampleLine.test(line))) return undefined
   const data = samples.map(line => line.replace(',', '.')).join(' ')
   return { recorded, classification, symptoms, software, device, lead, hertz, samples: data }
+}
+
+function valuesIn(lines: readonly string[]): readonly string[] {
+  return lines.filter(line => line.includes(',')).map(textAfterLabel)
+}
+
+/**
+ * Whose electrocardiogram it is, as elements of a Patient: the two values before the date are the name and the day of birth.
+ * Undefined when the file is none, or names nobody.
+ *
+ * @param head  the file's beginning; the samples may be cut off
+ */
+export function ownerOf(head: string) {
+  const values = valuesIn(head.split(/\r?\n/).map(line => line.trim()))
+  const date = values.findIndex(value => dateLike.test(value))
+  const [text = '', born = ''] = date === 2 ? values : []
+  const birthDate = parseLocalDate(born)
+  if (text === '' && birthDate === undefined) return undefined
+  return { ...(text === '' ? {} : { name: [{ text }] }), ...(birthDate === undefined ? {} : { birthDate }) }
 }
 
 /** `Device,"Watch6,7"` → `Watch6,7` */

@@ -1,5 +1,5 @@
 import { ZipFile } from 'yazl'
-import { parseElectrocardiogram } from '../../../src/ingest/apple/electrocardiogram.ts'
+import { ownerOf, parseElectrocardiogram } from '../../../src/ingest/apple/electrocardiogram.ts'
 import { everything, found, grantOf, ingested, ofPatient, openHouse, validator } from './house.ts'
 
 const workout = `<Workout workoutActivityType="HKWorkoutActivityTypeRunning" sourceName="Watch" startDate="2024-03-10 08:00:00 +0000" endDate="2024-03-10 08:30:00 +0000"><WorkoutRoute><FileReference path="/workout-routes/route_1.gpx"/></WorkoutRoute></Workout>`
@@ -110,6 +110,26 @@ describe('the files beside an Apple Health export', () => {
       ecg.replace('40.1', 'x,y'),
     ])
       expect(parseElectrocardiogram(text)).toBeUndefined()
+  })
+
+  it('an electrocardiogram says whose it is, by name and day of birth in the words of the phone', () => {
+    const born = (text: string) => ownerOf(ecg.replace('"May 17, 1984"', text))?.birthDate
+    expect(ownerOf(ecg)).toEqual({ name: [{ text: 'Anna' }], birthDate: '1984-05-17' })
+    for (const text of [
+      '17. Mai 1984',
+      '"17 May 1984"',
+      '17 de mayo de 1984',
+      '17 mai 1984',
+      '1984-05-17',
+      '17.05.1984',
+      '17.5.1984',
+    ])
+      expect([text, born(text)]).toEqual([text, '1984-05-17'])
+    // Day and month could be exchanged, no such day, a language that is not known: nothing is said.
+    for (const text of ['05/06/1984', '"Feb 30, 1984"', '1984-13-01', '1984年5月17日', '', 'May 1984', '"May 17, 84"'])
+      expect([text, born(text)]).toEqual([text, undefined])
+    expect(ownerOf(ecg.replace('Name,Anna', 'Name,').replace('"May 17, 1984"', ''))).toBeUndefined()
+    expect(ownerOf('a,b\nc,d\n')).toBeUndefined()
   })
 
   it('the records of clinics are taken in, also of two clinics that have their own ids', async () => {

@@ -47,6 +47,11 @@ async function doubtful(file: string | Uint8Array = bundleOf(doubtfulName), limi
 }
 const kept = (folder: string) => readdirSync(folder).filter(name => name.startsWith('kinhold-held-'))
 
+const ecgOf = (name: string, born: string) =>
+  Buffer.from(
+    `Name,${name}\nDate of Birth,"${born}"\nRecorded Date,2024-03-10 09:00:00 +0100\nClassification,Sinus\nSymptoms,\nSoftware Version,1\nDevice,W\nSample Rate,512 hertz\n\nLead,Lead I\nUnit,µV\n\n1\n2\n`,
+  )
+
 describe('a file about whose patient there is a doubt waits until a person decides', () => {
   it.each([
     ['a FHIR Bundle', bundleOf(doubtfulName), 'name'],
@@ -225,6 +230,15 @@ describe('whom a file is about is known before anything of it is written', () =>
       zipOfMany([
         { name: 'a/export.xml', data: Buffer.from(exportOf('1980-02-03', 600)) },
         { name: 'a/clinical-records/Patient-1.json', data: Buffer.from(JSON.stringify(people)) },
+      ]),
+      'ingest.patient-contradicted',
+    ],
+    [
+      'an electrocardiogram of somebody else in the archive',
+      zipOfMany([
+        { name: 'a/export.xml', data: Buffer.from(exportOf('1980-02-03', 600)) },
+        { name: 'a/electrocardiograms/ecg_2024-03-09.csv', data: ecgOf('Ann Sample', 'Feb 3, 1980') },
+        { name: 'a/electrocardiograms/ecg_2024-03-10.csv', data: ecgOf('Ann Sample', '30. November 1955') },
       ]),
       'ingest.patient-contradicted',
     ],
