@@ -115,6 +115,26 @@ function addData(program: Command): void {
   )
 }
 
+function addTerminology(program: Command): void {
+  const load = () => import('./commands/terminology.ts')
+  const terminology = program.command('terminology').description('code systems that you have a licence for')
+  terminology
+    .command('import')
+    .description('take in a release of LOINC, SNOMED CT (RF2), RxNorm (RRF), ICD-10-CM or ICD-10 in ClaML')
+    .argument('<path>', 'a zip, a folder or a file, as its publisher gives it out')
+    .option('--version <text>', 'of the code system, where the files do not say it')
+    .action(lazily(async () => (await load()).importTerminology))
+  terminology
+    .command('list')
+    .description('what was imported, one a line')
+    .action(lazily(async () => (await load()).listTerminology))
+  terminology
+    .command('remove')
+    .description('take one away')
+    .argument('<url|version>', 'as list shows it')
+    .action(lazily(async () => (await load()).removeTerminology))
+}
+
 function addReview(program: Command): void {
   const load = () => import('./commands/review.ts')
   const review = program.command('review').description('what waits until a person says whom it is about')
@@ -300,7 +320,7 @@ const program = new Command('kinhold')
   .version(software.version)
   .addHelpText('after', '\nExit status: 0 done; 1 not done, or not wholly; 2 not understood.')
   .exitOverride()
-for (const add of [addServing, addData, addReview, addAccess, addApps, addKeys, addUpkeep]) add(program)
+for (const add of [addServing, addData, addTerminology, addReview, addAccess, addApps, addKeys, addUpkeep]) add(program)
 
 try {
   await program.parseAsync()

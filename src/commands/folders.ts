@@ -12,6 +12,8 @@ export function houseFiles(config: Config) {
     spool: join(config.dataDirectory, 'spool'),
     keys: join(config.keysDirectory, 'keystore.sqlite'),
     root: join(config.keysDirectory, 'root.key'),
+    /** A folder of the code systems that were imported: of no person, and not sealed. */
+    terminology: join(config.dataDirectory, 'terminology'),
     /** A folder of the authority and the certificates of the house. */
     tls: join(config.keysDirectory, 'tls'),
   }
@@ -94,7 +96,7 @@ export function keysAbsent({ dataDirectory, keysDirectory }: Config): Problem {
 
 /** What may lie in a folder that becomes a house: what file systems and version control put there by themselves. */
 const harmless: readonly string[] = ['lost+found', '.gitkeep', '.gitignore', '.DS_Store']
-const ours = /^(kinhold\.sqlite|keystore\.sqlite|root\.key|kinhold\.reserve|(spool|tls)$)/
+const ours = /^(kinhold\.sqlite|keystore\.sqlite|root\.key|kinhold\.reserve|(spool|tls|terminology)$)/
 
 /**
  * Makes the two folders ready for a house. Those that are new are closed to others; those that were there keep their

@@ -2,8 +2,10 @@ import type { Authority, TlsSource } from '#certificates'
 import type { Config } from '#config'
 import { createApp, listen } from '#http'
 import { defaultLimits, type Rooms } from '#interactions'
+import { openShelf } from '#terminology'
 import software from '../../package.json' with { type: 'json' }
 import { erasePatient, type House } from '../compose.ts'
+import { houseFiles } from './folders.ts'
 import { alone, type Colleagues } from './workers/colleagues.ts'
 
 /** A listening server on an open house. */
@@ -18,6 +20,7 @@ export interface Serving {
 /** Mounts the catalogue and listens. */
 export async function serveHouse(house: House, colleagues: Colleagues = alone): Promise<Serving> {
   const { config, record, validator, clock, ingest, smart, share, log, space } = house
+  const shelf = openShelf(houseFiles(config).terminology)
   const rooms: Rooms = {
     record,
     validator,
@@ -26,6 +29,7 @@ export async function serveHouse(house: House, colleagues: Colleagues = alone): 
     people: ingest.people,
     purge: (patient, actor) => erasePatient(house, patient, actor),
     smartConfiguration: () => smart.configuration(),
+    shelf,
     limits: defaultLimits,
     software: { name: 'Kinhold', version: software.version },
   }
@@ -49,7 +53,11 @@ export async function serveHouse(house: House, colleagues: Colleagues = alone): 
     ...(tls === undefined ? {} : { tls: { ...tls, log } }),
   })
   const scheme = tls === undefined ? 'http' : 'https'
-  return { url: `${scheme}://${host}:${port}`, ...(authority === undefined ? {} : { authority }), close: () => close() }
+  return {
+    url: `${scheme}://${host}:${port}`,
+    ...(authority === undefined ? {} : { authority }),
+    close: () => close().finally(() => shelf.close()),
+  }
 }
 
 /**

@@ -2,6 +2,7 @@ import type { Actor, Grant, Verb } from '#access'
 import type { Resource } from '#fhir'
 import type { Clock } from '#kernel'
 import type { Erasure, Record } from '#record'
+import type { Shelf } from '#terminology'
 import type { Validator } from '#validation'
 
 /** A request as FHIR sees it, whatever carried it: HTTP, an entry of a bundle, a test. */
@@ -93,6 +94,8 @@ export interface Rooms {
   readonly validator: Validator
   readonly clock: Clock
   readonly ingest: IngestPort
+  /** Code systems that were imported on the host. */
+  readonly shelf: Pick<Shelf, 'codeSystem' | 'heads'>
   readonly people: PeoplePort
   /**
    * Erases a patient: the key, what it sealed, and what other rooms kept beside it. There is no way back.

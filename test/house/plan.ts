@@ -64,6 +64,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   commander: ['main'],
   cookie: ['smart'],
   cors: ['http'],
+  'csv-parse': ['terminology'],
   'double-metaphone': ['ingest'],
   express: ['http'],
   'fastest-levenshtein': ['config'],
@@ -81,12 +82,12 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   'rate-limiter-flexible': ['http', 'main'],
   re2js: ['terminology'],
   rfc6902: ['interactions'],
-  saxes: ['fhir', 'ingest', 'validation'],
+  saxes: ['fhir', 'ingest', 'terminology', 'validation'],
   'stream-json': ['ingest'],
   'swagger-ui-express': ['http'],
   tinypool: ['store', 'validation'],
   uqr: ['main'],
-  yauzl: ['ingest'],
+  yauzl: ['ingest', 'main'],
 }
 
 /** Builtins of weight. Those without a row (path, url, util, stream, events …) are open to all. */
@@ -117,7 +118,7 @@ export const builtins: Readonly<Record<string, readonly string[]>> = {
   'node:net': ['http', 'smart', 'config', 'main'],
   'node:os': ['certificates', 'ingest', 'config', 'main'],
   'node:readline': ['main'],
-  'node:sqlite': ['store'],
+  'node:sqlite': ['store', 'terminology'],
   'node:tls': ['http', 'main'],
   'node:vm': [],
   'node:worker_threads': ['ingest', 'main'],

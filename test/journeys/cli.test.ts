@@ -45,6 +45,35 @@ describe('kinhold beside a running server – README, "Commands"', () => {
     await home.remove()
   })
 
+  describe('terminology', () => {
+    it('takes in a release while the server runs, lists it and takes it away', async () => {
+      const order = join(home.folder, 'icd10cm_order_2025.txt')
+      const name = 'Type 1 diabetes mellitus without complications'
+      await writeFile(order, `00001 E109    1 ${name.padEnd(60)} ${name}\n`)
+      const line = 'http://hl7.org/fhir/sid/icd-10-cm|2025  ICD-10-CM, 1 concepts\n'
+      expect(await run(home, 'terminology', 'import', order)).toMatchObject({ status: 0, stdout: line })
+      expect(await run(home, 'terminology', 'list')).toMatchObject({ status: 0, stdout: line })
+      const path = '/fhir/CodeSystem/$lookup?system=http://hl7.org/fhir/sid/icd-10-cm&code=E10.9'
+      const looked = await ask<{ parameter: object[] }>(server, token, path)
+      expect(looked.body.parameter).toEqual(expect.arrayContaining([{ name: 'display', valueString: name }]))
+      expect((await run(home, 'terminology', 'remove', 'http://hl7.org/fhir/sid/icd-10-cm|2025')).status).toBe(0)
+      const gone = await run(home, 'terminology', 'remove', 'http://hl7.org/fhir/sid/icd-10-cm|2025')
+      expect(gone).toMatchObject({ status: 1, stderr: expect.stringContaining('command.terminology-absent') })
+    })
+
+    it.each([
+      ['a path where nothing is', 'nowhere.zip', 'command.release-absent'],
+      ['a zip that is none', 'broken.zip', 'command.release-unreadable'],
+      ['a file of another kind', 'broken.txt', 'terminology.release-unknown'],
+    ])('refuses %s, and names it', async (_, name, code) => {
+      for (const broken of ['broken.zip', 'broken.txt'])
+        await writeFile(join(home.folder, broken), 'nothing of the kind')
+      const refused = await run(home, 'terminology', 'import', name)
+      expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining(code) })
+      expect(refused.stderr).toContain(name)
+    })
+  })
+
   describe('serve', () => {
     it('shows an address once that gives the server its owner, and none to a server that has one', async () => {
       const claim = await claimAddress(server)

@@ -25,7 +25,7 @@ import {
 import type { GrantedRequest, Rooms } from '../types.ts'
 
 /**
- * What words mean for whoever asks: R4's own definitions first, then those that are kept on this server. Of these only what the
+ * What words mean for whoever asks: R4's own definitions first, then the releases that were imported, then what is kept as resources. Of these only what the
  * caller may read and search, and what the caller's own account made or what is everybody's: what a code means to one family must
  * not depend on what another one wrote under the same url.
  */
@@ -33,12 +33,14 @@ export class Holdings {
   readonly #grant: Grant
   readonly #reader: Reader
   readonly #baseUrl: string
+  readonly #shelf: Rooms['shelf']
   readonly #found = new Map<string, Promise<unknown>>()
 
-  constructor({ grant, baseUrl }: GrantedRequest, { record }: Rooms) {
+  constructor({ grant, baseUrl }: GrantedRequest, { record, shelf }: Rooms) {
     this.#grant = grant
     this.#reader = record.reader(grant)
     this.#baseUrl = baseUrl
+    this.#shelf = shelf
   }
 
   /** One that is kept here, by its id. @throws Problem as `Reader.read` */
@@ -48,7 +50,7 @@ export class Holdings {
 
   codeSystem(canonical: string): Promise<CodeSystem | undefined> {
     return this.#once(`CodeSystem ${canonical}`, async () => {
-      const known = builtInCodeSystem(canonical)
+      const known = builtInCodeSystem(canonical) ?? this.#shelf.codeSystem(canonical)
       if (known !== undefined) return known
       for (const stored of await this.#stored('CodeSystem', canonical)) {
         const definition = (await definitionOf(stored)) as CodeSystemDefinition

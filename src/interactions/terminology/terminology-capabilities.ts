@@ -1,5 +1,5 @@
 import { toInstant } from '#fhir'
-import { builtInCanonicals, splitCanonical } from '#terminology'
+import { builtInCanonicals, joinCanonical, splitCanonical } from '#terminology'
 import type { Rooms } from '../types.ts'
 import { expandForms } from './expand.ts'
 
@@ -11,7 +11,7 @@ type Statement = { readonly [element: string]: unknown }
  *
  * @see https://hl7.org/fhir/R4/terminologycapabilities.html
  */
-export function terminologyCapabilities(baseUrl: string, { software, clock }: Rooms): Statement {
+export function terminologyCapabilities(baseUrl: string, { software, clock, shelf }: Rooms): Statement {
   return {
     resourceType: 'TerminologyCapabilities',
     status: 'active',
@@ -19,11 +19,11 @@ export function terminologyCapabilities(baseUrl: string, { software, clock }: Ro
     kind: 'instance',
     software,
     implementation: {
-      description: 'The code systems of FHIR R4, and those that are kept here as resources',
+      description: 'The code systems of FHIR R4, those that were imported, and those that are kept here as resources',
       url: baseUrl,
     },
     lockedDate: false,
-    codeSystem: builtInCanonicals('CodeSystem').map(toCodeSystem),
+    codeSystem: [...builtInCanonicals('CodeSystem'), ...importedCanonicals(shelf)].map(toCodeSystem),
     expansion: {
       hierarchical: false,
       paging: true,
@@ -37,6 +37,10 @@ export function terminologyCapabilities(baseUrl: string, { software, clock }: Ro
     validateCode: { translations: true },
     translation: { needsMap: false },
   }
+}
+
+function importedCanonicals(shelf: Rooms['shelf']): readonly string[] {
+  return shelf.heads().map(({ url, version }) => joinCanonical(url, version))
 }
 
 /** They say which value set is expanded, not how. */

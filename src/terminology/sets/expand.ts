@@ -50,7 +50,7 @@ export function* expand(
   const systems = new Set<string>()
   const members: Member[] = []
   let total = 0
-  for (const candidate of membership.candidates(valueSet)) {
+  for (const candidate of membership.candidates(valueSet, wordsOf(request.filter ?? ''))) {
     yield
     if (isRepeated(candidate, seen)) continue
     const finding = membership.find(valueSet, candidate)

@@ -15,8 +15,9 @@ function below(system: CodeSystem, value: string, self: boolean): Test {
   if (root === undefined) return () => false
   let found: ReadonlySet<string> | undefined
   return concept => {
-    if (concept === root) return self
+    if (concept.code === root.code) return self
     if (!system.isSubsumptive) return false
+    if (system.isBelow !== undefined) return system.isBelow(concept.code, root.code)
     found ??= descendantsOf(system, root)
     return found.has(concept.code)
   }
@@ -26,7 +27,7 @@ function above(system: CodeSystem, value: string): Test {
   const start = system.find(value.trim())
   if (start === undefined) return () => false
   const ancestors = system.isSubsumptive ? ancestorsOf(system, start) : new Set<string>()
-  return concept => concept === start || ancestors.has(concept.code)
+  return concept => concept.code === start.code || ancestors.has(concept.code)
 }
 
 /** A test of the values that a concept has of a property. */

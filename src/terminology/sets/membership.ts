@@ -145,26 +145,36 @@ export class Membership {
   /**
    * Codes among which all members are. What is named by several sets comes several times.
    *
+   * @param words  of members that are wanted; others may come as well
    * @throws Problem `too-costly` · `terminology.endless`, `unprocessable` · `terminology.system-unknown`,
    *   `terminology.value-set-unknown`
    */
-  *candidates(valueSet: ValueSetDefinition, seen = new Set<ValueSetDefinition>(), depth = 0): Generator<Candidate> {
+  candidates(valueSet: ValueSetDefinition, words: readonly string[] = []): Generator<Candidate> {
+    return this.#candidates(valueSet, words, new Set(), 0)
+  }
+
+  *#candidates(
+    valueSet: ValueSetDefinition,
+    words: readonly string[],
+    seen: Set<ValueSetDefinition>,
+    depth: number,
+  ): Generator<Candidate> {
     if (seen.has(valueSet)) return
     if (depth >= deepest) throw tooDeep()
     seen.add(valueSet)
     const { include, expanded } = this.#prepare(valueSet)
     for (const member of expanded?.values() ?? []) yield { ...member, version: member.version }
-    for (const part of include) yield* this.#candidatesOf(part, seen, depth)
+    for (const part of include) {
+      const { system, valueSet: [canonical] = [] } = part.include
+      if (system !== undefined) yield* codesOf(part, system, words)
+      else if (canonical !== undefined) yield* this.#candidates(this.#named(canonical), words, seen, depth + 1)
+    }
   }
 
-  *#candidatesOf(part: Part, seen: Set<ValueSetDefinition>, depth: number): Generator<Candidate> {
-    const { system, valueSet: [canonical] = [] } = part.include
-    if (system !== undefined) yield* codesOf(part, system)
-    else if (canonical !== undefined) {
-      const imported = this.#definitions.valueSet(canonical)
-      if (imported === undefined) throw unheldSet().problem
-      yield* this.candidates(imported, seen, depth + 1)
-    }
+  #named(canonical: string): ValueSetDefinition {
+    const named = this.#definitions.valueSet(canonical)
+    if (named === undefined) throw unheldSet().problem
+    return named
   }
 
   /** Canonicals of the code systems that were asked for their codes, and of which only a part is held. */
@@ -278,10 +288,27 @@ function memberOf({ version }: Part, system: string, concept: Concept): Member {
   return { system, version, code, display, designations, isAbstract, isInactive }
 }
 
-function* codesOf({ include, listed, system, version }: Part, url: string): Generator<Candidate> {
-  for (const { code } of listed === undefined ? listable(system) : (include.concept ?? []))
+function* codesOf(part: Part, url: string, words: readonly string[]): Generator<Candidate> {
+  const { include, listed, version } = part
+  for (const { code } of listed === undefined ? concepts(part, words) : (include.concept ?? []))
     yield { system: url, version, code }
 }
+
+/** As few as the code system can tell without going through all that it has. */
+function concepts({ include, system }: Part, words: readonly string[]): Iterable<Concept> {
+  if (words.length > 0 && system?.conceptsNamed !== undefined) return system.conceptsNamed(words)
+  const place = (include.filter ?? []).find(({ op, property }) => hierarchical.has(op) && places.has(property))
+  const root = place === undefined ? undefined : system?.find(place.value.trim())
+  return root === undefined || system?.conceptsBelow === undefined ? listable(system) : fromRoot(system, root)
+}
+
+function* fromRoot(system: CodeSystem, root: Concept): Generator<Concept> {
+  yield root
+  yield* system.conceptsBelow?.(root.code) ?? []
+}
+
+const hierarchical: ReadonlySet<string> = new Set(['is-a', 'descendent-of'])
+const places: ReadonlySet<string> = new Set(['concept', 'code'])
 
 /** @throws Problem `too-costly` · `terminology.endless`, `unprocessable` · `terminology.system-unknown` */
 function listable(system: CodeSystem | undefined): Iterable<Concept> {

@@ -34,6 +34,12 @@ export interface CodeSystem {
   plain?(property: string, value: string): string
   /** All of them; undefined for a grammar, which has no end. */
   readonly concepts?: Iterable<Concept>
+  /** Where the hierarchy need not be gone through: whether one code stands below another. */
+  isBelow?(below: string, above: string): boolean
+  /** All that stand below a code, where they need not be looked for among all. */
+  conceptsBelow?(code: string): Iterable<Concept>
+  /** At least those whose code or names have words that begin so, where they need not be looked for among all. */
+  conceptsNamed?(words: readonly string[]): Iterable<Concept>
 }
 
 /** @see https://hl7.org/fhir/R4/codesystem-concept-properties.html */
@@ -166,8 +172,12 @@ function isTrue(value: unknown): boolean {
 export function subsumes(system: CodeSystem, above: string, below: string): boolean {
   const [top, start] = [system.find(above), system.find(below)]
   if (top === undefined || start === undefined) return false
-  if (top === start) return true
-  return system.isSubsumptive && ancestorsOf(system, start).has(top.code)
+  if (top.code === start.code) return true
+  return system.isSubsumptive && isBelow(system, start, top)
+}
+
+function isBelow(system: CodeSystem, below: Concept, above: Concept): boolean {
+  return system.isBelow?.(below.code, above.code) ?? ancestorsOf(system, below).has(above.code)
 }
 
 /** Codes of all that stand above a concept; a hierarchy that leads back to where it began ends there. */

@@ -17,6 +17,7 @@ import {
 import { FixedClock, isProblem, silentLog } from '#kernel'
 import { openRecord, type RecordRooms } from '#record'
 import { openMemoryKeys, openMemoryStore } from '#store'
+import { openShelf } from '#terminology'
 import { createValidator } from '#validation'
 import { fileRoot, openVault } from '#vault'
 import type { Chapter, Deed } from './story.ts'
@@ -67,6 +68,7 @@ export async function openHouse(more: Pick<RecordRooms, 'searchedApart'> = {}): 
     people: ingest.people,
     purge: patient => record.shred(patient),
     smartConfiguration: () => ({ token_endpoint: 'http://127.0.0.1:8080/auth/token' }),
+    shelf: openShelf(join(folder, 'terminology')),
     limits: defaultLimits,
     software: { name: 'Kinhold', version: '0.0.0' },
   }

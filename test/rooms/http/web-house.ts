@@ -9,6 +9,7 @@ import { openRecord } from '#record'
 import { openShare } from '#share'
 import { openSmart, type Smart } from '#smart'
 import { openMemoryKeys, openMemoryStore, type Store } from '#store'
+import { openShelf } from '#terminology'
 import { createValidator } from '#validation'
 import { fileRoot, openVault } from '#vault'
 
@@ -58,6 +59,7 @@ export async function openWebHouse(
     people: ingest.people,
     purge: patient => record.shred(patient),
     smartConfiguration: () => smart.configuration(),
+    shelf: openShelf('no such folder'),
     limits: defaultLimits,
     software: { name: 'Kinhold', version: '0.0.0' },
   }

@@ -18,6 +18,7 @@ import {
 import { FixedClock, isProblem, Problem, silentLog } from '#kernel'
 import { openRecord, type Record } from '#record'
 import { openMemoryKeys, openMemoryStore, type Store } from '#store'
+import { openShelf, type Shelf } from '#terminology'
 import { createValidator } from '#validation'
 import { fileRoot, openVault } from '#vault'
 
@@ -70,7 +71,7 @@ const nobody: PeoplePort = {
 }
 
 export async function openHouse(
-  given: { ingest?: IngestPort; people?: PeoplePort; limits?: Partial<Limits>; store?: Store } = {},
+  given: { ingest?: IngestPort; people?: PeoplePort; limits?: Partial<Limits>; store?: Store; shelf?: Shelf } = {},
 ): Promise<House> {
   const folder = mkdtempSync(join(tmpdir(), 'kinhold-interactions-'))
   const clock = new FixedClock(Date.UTC(2026, 2, 1, 12))
@@ -86,6 +87,7 @@ export async function openHouse(
     people: given.people ?? nobody,
     purge: patient => record.shred(patient),
     smartConfiguration: () => ({ token_endpoint: 'http://127.0.0.1:8080/auth/token' }),
+    shelf: given.shelf ?? openShelf(join(folder, 'terminology')),
     limits: { ...defaultLimits, ...given.limits },
     software: { name: 'Kinhold', version: '0.0.0' },
   }
