@@ -25,7 +25,7 @@ import { isPreflight, letPagesRead } from './cross-origin.ts'
 import type { Handler } from './front-door.ts'
 import { noRoute, type RequestMeter, toldMethod } from './metrics/requests.ts'
 import { Outbox } from './outbox.ts'
-import { answerProblem, toProblem } from './problem-response.ts'
+import { acceptPatch, answerProblem, toProblem } from './problem-response.ts'
 
 /** What the endpoint needs to answer. */
 export interface EndpointRooms {
@@ -151,7 +151,8 @@ class Exchange {
   }
 
   #allowed(): Readonly<Record<string, string>> {
-    return { allow: ['OPTIONS', ...this.#matcher.allowed(this.#path)].join(', ') }
+    const methods = this.#matcher.allowed(this.#path)
+    return { allow: ['OPTIONS', ...methods].join(', '), ...(methods.includes('PATCH') ? acceptPatch : {}) }
   }
 
   /** Whatever went wrong, told in the one way. */
@@ -163,6 +164,7 @@ class Exchange {
       baseUrl: this.#endpoint.baseUrl,
       tokenPresented: this.#request.headers.authorization !== undefined,
       allowed: this.#matcher.allowed(this.#path),
+      method: this.#request.method,
       format: formatOfError(this.#asking()),
       page: prefersPage(this.#request.headers.accept) && !this.#search.includes('_format='),
     })

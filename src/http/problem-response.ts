@@ -1,5 +1,5 @@
 import { encodeXmlInSteps, operationOutcome, printJson, problemTable } from '#fhir'
-import { type Format, mediaTypes } from '#interactions'
+import { type Format, mediaTypes, patchTypes } from '#interactions'
 import { atOnce, isProblem, type Log, Problem, storageFaultOf, storageProblem } from '#kernel'
 import { faultPage, html } from '#web'
 import { lowerCased } from './security-headers.ts'
@@ -19,10 +19,17 @@ export interface Context {
   readonly tokenPresented: boolean
   /** Methods that the path answers. */
   readonly allowed: readonly string[]
+  /** How it was asked. */
+  readonly method?: string | undefined
   /** In which format a program is to read it; JSON unless told. */
   readonly format?: Format
   /** Whether a person is to read it. */
   readonly page: boolean
+}
+
+/** The languages of patches: https://www.rfc-editor.org/rfc/rfc5789#section-3.1 */
+export const acceptPatch = {
+  'accept-patch': [...patchTypes, 'application/fhir+json', 'application/fhir+xml'].join(', '),
 }
 
 type Extra = (problem: Problem, context: Context) => Readonly<Record<string, string>>
@@ -35,6 +42,7 @@ const extras: Partial<Readonly<Record<Problem['kind'], Extra>>> = {
       ? { 'www-authenticate': `Bearer realm="${baseUrl}/fhir", error="insufficient_scope"` }
       : {},
   'not-allowed': (_problem, { allowed }) => ({ allow: allowed.join(', ') }),
+  'unsupported-media': (_problem, { method }) => (method === 'PATCH' ? acceptPatch : {}),
   // What the caller still sends is not read.
   'too-large': () => ({ connection: 'close' }),
 }

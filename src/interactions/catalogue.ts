@@ -59,7 +59,7 @@ const terminology: readonly Route[] = [
 ]
 
 const subset = ['_summary', '_elements'] as const
-const page = ['_count', '_since', '_cursor'] as const
+const page = ['_count', '_since', '_at', '_sort', '_cursor'] as const
 const form = 'application/x-www-form-urlencoded'
 const json = 'application/json'
 const file = 'application/octet-stream'

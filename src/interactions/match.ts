@@ -41,9 +41,16 @@ export function createMatcher(routes: readonly Route[]): Matcher {
     }
     return undefined
   }
+  // R4 has `_search` for POST alone; clients written against HAPI may ask so by GET.
+  const searchAt = (segments: readonly string[]) => {
+    const found = matchSegments('GET', segments)
+    return found?.route.query === 'search' ? found : undefined
+  }
   const match = (method: string, path: string) => {
     const segments = splitPath(path)
-    return segments === undefined ? undefined : matchSegments(method === 'HEAD' ? 'GET' : method, segments)
+    if (segments === undefined) return undefined
+    if (method !== 'HEAD' && method !== 'GET') return matchSegments(method, segments)
+    return segments.at(-1) === '_search' ? searchAt(segments.slice(0, -1)) : matchSegments('GET', segments)
   }
   const allowed = (path: string) =>
     methods

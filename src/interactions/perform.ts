@@ -2,6 +2,7 @@ import { requirePermission } from '#access'
 import { isProblem, Problem } from '#kernel'
 import { inertParameters } from '#search'
 import type { Match } from './match.ts'
+import { partOfAnswer, subsetNames, wantedPart } from './rest/answered-subset.ts'
 import { type Format, formatOf, formatOfError } from './rest/negotiate.ts'
 import { parsePrefer } from './rest/prefer.ts'
 import { shown } from './rest/shown.ts'
@@ -19,7 +20,9 @@ export async function perform(match: Match, request: FhirRequest, rooms: Rooms):
     authorise(route, params, request)
     const format = formatFor(match, request)
     if (request.query.size > 0) checkQuery(route, request, request.query)
-    const response = await route.handler(request, params, rooms)
+    const part = request.query.size > 0 ? wantedPart(route, request.query) : undefined
+    const whole = await route.handler(request, params, rooms)
+    const response = part === undefined ? whole : await partOfAnswer(whole, part)
     const isPretty = response.pretty === true || request.query.get('_pretty') === 'true'
     return isPretty || (response.format ?? format) === 'xml'
       ? await shown(response, { isPretty, format: response.format ?? format })
@@ -70,10 +73,15 @@ export function granted(request: FhirRequest): GrantedRequest {
  * @throws Problem `invalid` · `request.parameter-unknown`
  * @see https://hl7.org/fhir/R4/http.html#parameters
  */
-export function checkQuery(route: Pick<Route, 'query'>, request: FhirRequest, query: URLSearchParams): void {
+export function checkQuery(
+  route: Pick<Route, 'query' | 'produces'>,
+  request: FhirRequest,
+  query: URLSearchParams,
+): void {
   if (route.query === 'search') return
   for (const name of query.keys()) {
     if (route.query?.includes(name) === true || Object.hasOwn(inertParameters, name)) continue
+    if (route.produces === undefined && subsetNames.some(known => known === name)) continue
     if (isRead(request.method) && parsePrefer(request).lenient) continue
     throw new Problem(
       'invalid',

@@ -58,7 +58,15 @@ export interface HistoryRequest {
   readonly count: number
   /** Only versions written at or after this instant (Unix milliseconds). */
   readonly sinceMs?: number
+  /** Only versions that were the current one at some moment of this time. */
+  readonly at?: Period
   readonly cursor?: string
+}
+
+/** From one instant to before another, in Unix milliseconds. */
+export interface Period {
+  readonly fromMs: number
+  readonly untilMs: number
 }
 
 /** Versions, newest first. */

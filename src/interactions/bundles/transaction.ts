@@ -327,7 +327,7 @@ function writeAnswer(write: Write, baseUrl: string, prefer: Preferences): (Buffe
 
 function responseTo(write: Write, baseUrl: string, prefer: Preferences): FhirResponse {
   if (write.kind === 'staged') return writeResponse(write.staged, write.staged.created ? 201 : 200, { baseUrl, prefer })
-  if (write.kind === 'deleted') return deletedResponse(write.deleted)
+  if (write.kind === 'deleted') return deletedResponse(write.deleted, prefer)
   const { found, stored } = write
   if (stored !== undefined) return writeResponse(stored, 200, { baseUrl, prefer })
   return { status: 200, headers: { etag: printEtag(found.version), location: versionUrl(baseUrl, found) } }

@@ -2,6 +2,7 @@ import { type Grant, restrict } from '#access'
 import { Problem } from '#kernel'
 import type { Txn } from '#record'
 import { parseQuery } from '#search'
+import { subsetNames } from './answered-subset.ts'
 
 /** A resource that a condition found. */
 export interface Found {
@@ -59,6 +60,6 @@ export function parseIfNoneExist(header: string | undefined, type: string): stri
 /** The criteria of a conditional URL, without the parameters that only shape the answer. */
 export function criteriaOf(query: URLSearchParams): string {
   const criteria = new URLSearchParams(query)
-  for (const name of ['_format', '_pretty']) criteria.delete(name)
+  for (const name of ['_format', '_pretty', ...subsetNames]) criteria.delete(name)
   return criteria.toString()
 }

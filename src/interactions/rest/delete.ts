@@ -5,6 +5,8 @@ import { granted } from '../perform.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
 import { criteriaOf, findOne } from './condition.ts'
 import { parseIfMatch, printEtag } from './etag.ts'
+import { type Preferences, parsePrefer } from './prefer.ts'
+import { allIsWell } from './stored-response.ts'
 
 /**
  * Deletes the current version; what was written before stays in the history. Deleting again changes nothing.
@@ -23,9 +25,8 @@ export async function deleteResource(
   const options = matchOption(request)
   const writer = record.writer(grant)
   const deleted = await writer.transact(txn => txn.delete(type, id, options))
-  if (deleted !== undefined) return deletedResponse(deleted)
-  if (permits(grant, 'r', type)) await checkGone(writer, type, id)
-  return { status: 204, headers: {} }
+  if (deleted === undefined && permits(grant, 'r', type)) await checkGone(writer, type, id)
+  return deletedResponse(deleted, parsePrefer(request))
 }
 
 /**
@@ -50,14 +51,23 @@ export async function deleteConditionally(
     if (gone === undefined) throw ownerForeign()
     return gone
   })
-  return deletedResponse(deleted)
+  return deletedResponse(deleted, parsePrefer(request))
 }
 
-/** The answer to a deletion; undefined: there was nothing to delete. */
-export function deletedResponse(deleted: Pick<Stored, 'version' | 'lastUpdatedMs'> | undefined): FhirResponse {
-  if (deleted === undefined) return { status: 204, headers: {} }
-  const { version, lastUpdatedMs } = deleted
-  return { status: 204, headers: { etag: printEtag(version) }, lastUpdatedMs }
+/**
+ * The answer to a deletion; undefined: there was nothing to delete. It says nothing, unless an OperationOutcome is preferred.
+ *
+ * @see https://hl7.org/fhir/R4/http.html#delete
+ */
+export function deletedResponse(
+  deleted: Pick<Stored, 'version' | 'lastUpdatedMs'> | undefined,
+  prefer: Preferences,
+): FhirResponse {
+  const told = deleted === undefined ? {} : { lastUpdatedMs: deleted.lastUpdatedMs }
+  const headers = deleted === undefined ? {} : { etag: printEtag(deleted.version) }
+  if (prefer.return !== 'OperationOutcome') return { status: 204, headers, ...told }
+  const words = deleted === undefined ? 'There was nothing to delete.' : 'Deleted.'
+  return { status: 200, headers, ...told, body: allIsWell(words) }
 }
 
 /** The version that the caller means to delete, if it says so. */

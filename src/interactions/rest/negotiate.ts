@@ -84,13 +84,16 @@ export function mediaType(text: string): string {
   return (text.split(';')[0] ?? '').trim().toLowerCase()
 }
 
-/** The format in which a body says it is, by FHIR's media types or by their general ones; undefined for any other, or not in UTF-8. */
+/** The format in which a body says it is, by FHIR's media types or by their general ones; undefined for any other, not in UTF-8, or of another version of FHIR. */
 export function formatSent(request: Pick<FhirRequest, 'header'>): Format | undefined {
   const type = request.header('content-type') ?? ''
   const charset = /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(type)?.[1]?.toLowerCase()
+  const version = /;\s*fhirversion\s*=\s*"?([^\s";]+)/i.exec(type)?.[1]
   const name = mediaType(type)
   const format = Object.hasOwn(taken, name) ? taken[name] : undefined
-  return charset === undefined || charset === 'utf-8' ? format : undefined
+  const isRead =
+    (charset === undefined || charset === 'utf-8') && (version === undefined || /^4\.0(?:\.\d+)?$/.test(version))
+  return isRead ? format : undefined
 }
 
 /** Whether a body says that it is FHIR. */
@@ -102,7 +105,7 @@ export function isFhirType(request: Pick<FhirRequest, 'header'>): boolean {
 export function bodyFormat(request: Pick<FhirRequest, 'header'>): Format {
   const format = formatSent(request)
   if (format !== undefined) return format
-  const text = 'The body must be application/fhir+json or application/fhir+xml in UTF-8.'
+  const text = 'The body must be application/fhir+json or application/fhir+xml, in UTF-8 and of FHIR 4.0.'
   throw new Problem('unsupported-media', 'body.type-unsupported', text)
 }
 

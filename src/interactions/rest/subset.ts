@@ -40,11 +40,16 @@ export function toSubset(summary: string | undefined, elements: readonly string[
 
 type Keeps = (name: string) => boolean
 
-/** Cuts stored resources down to a subset; what it keeps of a type is worked out once. */
+/** Cuts stored resources down to a subset. */
 export function subsetting(subset: Subset): (json: Buffer) => Buffer {
+  const cut = cutting(subset)
+  return json => Buffer.from(printJson(cut(parseResource(json))))
+}
+
+/** Cuts resources down to a subset; what it keeps of a type is worked out once. */
+export function cutting(subset: Subset): (resource: Resource) => Resource {
   const keeps = new Map<string, Keeps>()
-  return json => {
-    const resource = parseResource(json)
+  return resource => {
     const { resourceType: type } = resource
     const kept = keeps.get(type) ?? remembered(keptElements(type, subset))
     keeps.set(type, kept)
@@ -63,11 +68,11 @@ function remembered(keeps: Keeps): Keeps {
 }
 
 /** The part of a resource, tagged SUBSETTED so that nobody mistakes it for the whole. */
-function partOf(resource: Resource, kept: Keeps): Buffer {
+function partOf(resource: Resource, kept: Keeps): Resource {
   const part: Resource = { resourceType: resource.resourceType }
   for (const [name, value] of Object.entries(resource)) if (kept(plainName(name))) part[name] = value
   part.meta = { ...resource.meta, tag: [...(resource.meta?.tag ?? []), subsetted] }
-  return Buffer.from(printJson(part))
+  return part
 }
 
 const subsetted = { system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue', code: 'SUBSETTED' }

@@ -6,7 +6,7 @@ import type { Ledger } from '../ledger/ledger.ts'
 import type { Located } from '../ledger/opened-versions.ts'
 import type { Shelf } from '../ledger/shelf.ts'
 import type { Registry } from '../registry/registry.ts'
-import type { HistoryPage, HistoryRequest, Stored } from '../types.ts'
+import type { HistoryPage, HistoryRequest, Period, Stored } from '../types.ts'
 import { type Cursors, cursorInvalid, type HistoryPosition } from './cursors.ts'
 import { EverybodysHistory } from './everybodys-history.ts'
 import type { Questions } from './questions.ts'
@@ -71,9 +71,13 @@ export class Histories {
       isKnown = true
       // Each version is written after the one that it replaces, wherever they lie.
       if (stored.lastUpdatedMs < (request.sinceMs ?? 0)) break
+      const { at } = request
+      if (at !== undefined && stored.lastUpdatedMs >= at.untilMs) continue
       if (items.length === request.count || !room.takes(stored))
         return { items, next: await this.#cursors.seal(positionBelow(request, items), grant) }
       items.push(stored)
+      // It was the current one as the time began; those before it were no more.
+      if (at !== undefined && stored.lastUpdatedMs <= at.fromMs) break
     }
     if (!isKnown) throw new Problem('not-found', 'record.unknown', 'No such resource is known.')
     return position === undefined ? { items, total: items.length } : { items }
@@ -159,9 +163,19 @@ export class Histories {
     return this.#reach.wentAway(grant, { type, id, version })
   }
 
-  async #wanted({ type }: HistoryRequest, grant: Grant, stored: Stored): Promise<boolean> {
+  async #wanted({ type, at }: HistoryRequest, grant: Grant, stored: Stored): Promise<boolean> {
     if (type !== undefined && stored.type !== type) return false
+    if (at !== undefined && !(await this.#wasCurrent(at, grant, stored))) return false
     return permits(grant, 's', stored.type) && this.#sighting.visible(grant, 's', stored)
+  }
+
+  /** The version after it, or what says that it went elsewhere, lies beside it, so whoever sees it reaches that as well. */
+  async #wasCurrent({ fromMs, untilMs }: Period, grant: Grant, stored: Stored): Promise<boolean> {
+    const { type, id, version, lastUpdatedMs } = stored
+    if (lastUpdatedMs >= untilMs) return false
+    if (lastUpdatedMs >= fromMs) return true
+    const after = await this.#reach.version(grant, this.#reach.locator(type, id), version + 1)
+    return after === undefined || after.lastUpdatedMs > fromMs
   }
 
   async #position(request: HistoryRequest, grant: Grant): Promise<HistoryPosition> {
@@ -190,8 +204,9 @@ function isBehind(
   return seq < (new Map(below).get(compartment) ?? Number.POSITIVE_INFINITY)
 }
 
-function nameOf({ type, id, sinceMs }: HistoryRequest): string {
-  return `${type ?? ''}/${id ?? ''}?${sinceMs ?? ''}`
+function nameOf({ type, id, sinceMs, at }: HistoryRequest): string {
+  const during = at === undefined ? '' : `&${at.fromMs}-${at.untilMs}`
+  return `${type ?? ''}/${id ?? ''}?${sinceMs ?? ''}${during}`
 }
 
 function positionBelow(request: HistoryRequest, items: readonly Stored[]): HistoryPosition {

@@ -29,6 +29,10 @@ function page(dice: Dice): (readonly [string, string] | undefined)[] {
   return [
     dice.maybe(50) ? ['_count', dice.pick(['1', '2', '5', '1000', '0'])] : undefined,
     dice.maybe(20) ? ['_since', dice.pick([...dates, '2026-03-01T12:00:20Z'])] : undefined,
+    dice.maybe(15)
+      ? ['_at', dice.pick(['2026-03-01T12:00:20Z', '2026-03-01', 'ge2026-03-01T12:00:10Z', '2020'])]
+      : undefined,
+    dice.maybe(5) ? ['_summary', dice.pick(['true', 'count'])] : undefined,
   ]
 }
 

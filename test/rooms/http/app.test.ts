@@ -77,6 +77,21 @@ describe('a FHIR answer over HTTP – https://hl7.org/fhir/R4/http.html', () => 
   })
 })
 
+describe('languages of patches over HTTP – https://www.rfc-editor.org/rfc/rfc5789#section-3.1', () => {
+  it('are told by OPTIONS, and to who speaks another one', async () => {
+    const languages = expect.stringMatching(/application\/json-patch\+json, .*application\/fhir\+json/)
+    const asked = await http().options('/fhir/Patient/a').set('Authorization', bearer(own)).expect(204)
+    expect(asked.headers).toMatchObject({ allow: expect.stringContaining('PATCH'), 'accept-patch': languages })
+    const patched = http()
+      .patch('/fhir/Patient/a')
+      .set('Authorization', bearer(admin))
+      .set('Content-Type', 'text/plain')
+    expect((await patched.send('x').expect(415)).headers).toMatchObject({ 'accept-patch': languages })
+    const none = await http().options('/fhir/metadata').set('Authorization', bearer(own)).expect(204)
+    expect(none.headers).not.toHaveProperty('accept-patch')
+  })
+})
+
 describe('bytes over HTTP – https://hl7.org/fhir/R4/binary.html#rest', () => {
   const page = '<script>alert(document.domain)</script>'
   let url: string

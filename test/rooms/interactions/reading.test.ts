@@ -243,7 +243,12 @@ describe('history – https://hl7.org/fhir/R4/http.html#history', () => {
     ['_count=-1', 'request.count-malformed'],
     ['_count=NaN', 'request.count-malformed'],
     ['_cursor=forged', 'record.cursor-invalid'],
-    ['_at=2026', 'request.parameter-unknown'],
+    ['_at=lately', 'request.at-malformed'],
+    ['_at=sa2026', 'request.at-malformed'],
+    ['_at=', 'request.at-malformed'],
+    ['_sort=_lastUpdated', 'request.sort-unsupported'],
+    ['_summary=most', 'request.summary-unknown'],
+    ['_list=x', 'request.parameter-unknown'],
   ])('refuses %s', async (query, code) => {
     const answer = await house.ask('GET', `/Observation/w/_history?${query}`, { grant: own })
     expect([answer.status, answer.json.issue[0].details.coding[0].code]).toEqual([400, code])
