@@ -11,6 +11,7 @@ import {
 import { deepestJson, numberOf } from '../json.ts'
 import type { Resource } from '../resource.ts'
 import { fhirNamespace, isAttribute, xhtmlNamespace } from './names.ts'
+import { Unprefixed } from './unprefixed.ts'
 
 interface Tree {
   [name: string]: unknown
@@ -23,7 +24,12 @@ type Frame = { readonly path: string; readonly depth: number } & (
   | { readonly kind: 'resource'; put(resource: Tree): void; isTaken: boolean }
   /** Of a primitive only extensions are elements. */
   | { readonly kind: 'primitive'; readonly beside: Tree; readonly hasValue: boolean; close(): void }
-  | { readonly kind: 'xhtml'; readonly from: number; put(text: string): void }
+  | {
+      readonly kind: 'xhtml'
+      readonly from: number
+      readonly unprefixed: Unprefixed | undefined
+      put(text: string): void
+    }
 )
 
 const shortBytes = 64 * 1024
@@ -112,7 +118,7 @@ class XmlReader {
         throw new Problem('invalid', 'xml.not-utf8', 'The text says that it is not UTF-8.')
     })
     parser.on('opentag', tag => this.#opened(tag))
-    parser.on('closetag', () => this.#closed())
+    parser.on('closetag', tag => this.#closed(tag))
     for (const kind of ['text', 'cdata'] as const) parser.on(kind, text => this.#checkText(text))
   }
 
@@ -136,6 +142,7 @@ class XmlReader {
     const frame = this.#open.at(-1)
     if (frame?.kind === 'xhtml') {
       this.#within++
+      if (frame.unprefixed?.open(tag, this.#parser.position) === false) throw namespaceWrong(frame.path)
       return
     }
     if (frame === undefined) this.#openResource(tag, 1, resource => this.#setRoot(resource))
@@ -211,21 +218,33 @@ class XmlReader {
     this.#openElement(tag, { kind: 'tree', tree: beside, shape: shapeOf('Element'), isResource: false, path, depth })
   }
 
-  /** A narrative is kept as it was written: from where its tag begins to where its end tag ends. */
+  /** A narrative is kept as it was written, from where its tag begins to where its end tag ends; only prefixes are no part of JSON's. */
   #openNarrative(tag: SaxesTagNS, slot: Slot, depth: number): void {
-    if (tag.prefix !== '' || tag.attributes.xmlns === undefined) throw namespaceWrong(slot.path)
     this.#within = 1
-    const from = this.#text.lastIndexOf('<', this.#parser.position - 1)
-    this.#push({ kind: 'xhtml', path: slot.path, depth, from, put: text => slot.put(text) })
+    const { position } = this.#parser
+    const from = this.#text.lastIndexOf('<', position - 1)
+    const isPlain = tag.prefix === '' && tag.attributes.xmlns !== undefined
+    const unprefixed = isPlain ? undefined : new Unprefixed(this.#text, from)
+    if (unprefixed?.open(tag, position) === false) throw namespaceWrong(slot.path)
+    this.#push({ kind: 'xhtml', path: slot.path, depth, from, unprefixed, put: text => slot.put(text) })
   }
 
-  #closed(): void {
+  #closed(tag: SaxesTagNS): void {
     const frame = this.#open.at(-1)
-    if (frame?.kind === 'xhtml' && --this.#within > 0) return
+    if (frame?.kind === 'xhtml') {
+      this.#closedWithin(tag, frame)
+      return
+    }
     this.#open.pop()
-    if (frame?.kind === 'xhtml') frame.put(this.#text.slice(frame.from, this.#parser.position))
-    else if (frame?.kind === 'primitive') this.#closePrimitive(frame)
+    if (frame?.kind === 'primitive') this.#closePrimitive(frame)
     else if (frame?.kind === 'resource' && !frame.isTaken) throw emptyElement(frame.path)
+  }
+
+  #closedWithin(tag: SaxesTagNS, { from, unprefixed, put }: Extract<Frame, { kind: 'xhtml' }>): void {
+    unprefixed?.close(tag, this.#parser.position)
+    if (--this.#within > 0) return
+    this.#open.pop()
+    put(unprefixed?.toString() ?? this.#text.slice(from, this.#parser.position))
   }
 
   #closePrimitive({ beside, hasValue, path, close }: Extract<Frame, { kind: 'primitive' }>): void {
@@ -325,7 +344,7 @@ function notAResource(expression?: string): Problem {
 }
 
 function namespaceWrong(path: string): Problem {
-  const text = `An element lies in ${fhirNamespace}, a narrative in ${xhtmlNamespace} by an xmlns of its own.`
+  const text = `An element lies in ${fhirNamespace}, a narrative in ${xhtmlNamespace}.`
   return new Problem('invalid', 'xml.namespace', text, path === '' ? {} : { expression: path })
 }
 

@@ -31,7 +31,7 @@ const headerNames = [
  */
 export function parseEntry(entry: unknown, index: number, bundle: GrantedRequest, matcher: Matcher): BundleEntry {
   const { request: asked, fullUrl, resource } = members(entry)
-  const { method, url, ...rest } = members(asked)
+  const { method, url = urlBy(members(asked).method, resource), ...rest } = members(asked)
   if (typeof method !== 'string' || typeof url !== 'string' || !(fullUrl === undefined || typeof fullUrl === 'string'))
     throw malformed('request')
   const [path = '', ...search] = localUrl(url, bundle.baseUrl).split('?')
@@ -51,6 +51,18 @@ export function parseEntry(entry: unknown, index: number, bundle: GrantedRequest
   const needsResource = carrying.has(method) && match.route.bodyOptional !== true
   if (resource === undefined && needsResource) throw malformed('resource')
   return { index, fullUrl, match, request }
+}
+
+/**
+ * Where a resource goes that says so itself: HAPI's client sends lists of resources as transactions without urls. What has no id is
+ * created by POST alone.
+ */
+function urlBy(method: unknown, resource: unknown): string | undefined {
+  if (resource === undefined) return undefined
+  const { resourceType, id } = members(resource)
+  if (typeof resourceType !== 'string') return undefined
+  if (method === 'POST') return resourceType
+  return method === 'PUT' && typeof id === 'string' ? `${resourceType}/${id}` : undefined
 }
 
 /** How an answer looks is the Bundle's to say. */

@@ -37,7 +37,16 @@ const turns: Readonly<Record<string, Turn>> = {
   'search-type': 'GET',
   'search-system': 'GET',
   'search-compartment': 'GET',
+  capabilities: 'GET',
+  // Operations that only look, by whatever method they are asked.
   $everything: 'GET',
+  $summary: 'GET',
+  $validate: 'GET',
+  $lookup: 'GET',
+  '$validate-code': 'GET',
+  $subsumes: 'GET',
+  $expand: 'GET',
+  $translate: 'GET',
 }
 
 /** @throws Problem `invalid` · `bundle.entry-unsupported` for what can stand in a batch but not in a transaction */

@@ -114,6 +114,49 @@ describe('XML and JSON of one resource – https://hl7.org/fhir/R4/xml.html', ()
   })
 })
 
+describe('narratives by a prefix – https://hl7.org/fhir/R4/xml.html', () => {
+  const h = 'xmlns:h="http://www.w3.org/1999/xhtml"'
+  const divOf = async (xml: string) => ((await read(xml)).text as { readonly div: string }).div
+
+  it.each([
+    [`<h:div ${h}>a</h:div>`, `<div ${xhtml}>a</div>`],
+    [`<h:div ${h}/>`, `<div ${xhtml}/>`],
+    [
+      `<h:div ${h} class="x" xml:lang='de'><h:p id = "q">a &lt; b<h:br/><!-- h:c --> &amp; <![CDATA[<h:p>]]></h:p >\n</h:div>`,
+      `<div ${xhtml} class="x" xml:lang="de"><p id="q">a &lt; b<br/><!-- h:c --> &amp; <![CDATA[<h:p>]]></p>\n</div>`,
+    ],
+    [
+      `<h:div ${h}><h:a title="&quot;x&quot; &lt; &#10; &amp;amp;" href='a"b'/></h:div>`,
+      `<div ${xhtml}><a title="&quot;x&quot; &lt; &#10; &amp;amp;" href="a&quot;b"/></div>`,
+    ],
+    [
+      `<h:div ${h}><p ${xhtml}>x</p><g:p xmlns:g="http://www.w3.org/1999/xhtml">y</g:p></h:div>`,
+      `<div ${xhtml}><p>x</p><p>y</p></div>`,
+    ],
+  ])('%s', async (sent, div) => {
+    const xml = `<Patient ${fhir}><text><status value="generated"/>${sent}</text><active value="true"/></Patient>`
+    expect(await divOf(xml)).toBe(div)
+    expect((await read(xml)).active).toBe(true)
+    const again = await read(xmlOf(await read(xml)))
+    expect(again).toEqual(await read(xml))
+  })
+
+  it('or without one, where XHTML is what has none', async () => {
+    const f = 'xmlns:f="http://hl7.org/fhir"'
+    const text = '<f:text><f:status value="generated"/><div><p>a</p></div></f:text>'
+    expect(await divOf(`<f:Patient ${f} ${xhtml}>${text}</f:Patient>`)).toBe(`<div ${xhtml}><p>a</p></div>`)
+    expect(await divOf(`<f:Patient ${f} ${h}>${text.replace(/(<\/?)(?=div|p>)/g, '$1h:')}</f:Patient>`)).toBe(
+      `<div ${xhtml}><p>a</p></div>`,
+    )
+  })
+
+  it('across the slices in which a long one is read', async () => {
+    const inner = '<h:p>\r\n\u{1f600} ä &lt;</h:p>'.repeat(5_000)
+    const div = await divOf(`<Patient ${fhir} ${h}><text><h:div>${inner}</h:div></text></Patient>`)
+    expect(div).toBe(`<div ${xhtml}>${inner.replaceAll('h:', '')}</div>`)
+  })
+})
+
 describe('XML that is refused', () => {
   const bomb = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]>'
   it.each([
@@ -130,6 +173,16 @@ describe('XML that is refused', () => {
     ['<Patient/>', 'xml.namespace'],
     [`<Patient ${fhir}><active xmlns="http://other" value="true"/></Patient>`, 'xml.namespace'],
     [`<Patient ${fhir}><text><div>x</div></text></Patient>`, 'xml.namespace'],
+    [`<Patient ${fhir}><text><h:div xmlns:h="http://other">x</h:div></text></Patient>`, 'xml.namespace'],
+    [
+      `<Patient ${fhir}><text><h:div xmlns:h="http://www.w3.org/1999/xhtml"><p>x</p></h:div></text></Patient>`,
+      'xml.namespace',
+    ],
+    [
+      `<Patient ${fhir}><text><h:div xmlns:h="http://www.w3.org/1999/xhtml"><h:p h:id="x"/></h:div></text></Patient>`,
+      'xml.namespace',
+    ],
+    [`<Patient ${fhir}><text><h:div>x</h:div></text></Patient>`, 'xml.malformed'],
     [`<Patients ${fhir}/>`, 'xml.not-a-resource'],
     [`<Patient ${fhir}><contained><Name/></contained></Patient>`, 'xml.not-a-resource'],
     [`<Patient ${fhir}><colour value="red"/></Patient>`, 'xml.element-unknown'],

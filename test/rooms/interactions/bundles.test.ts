@@ -203,6 +203,60 @@ describe('batch – https://hl7.org/fhir/R4/http.html#brules', () => {
   })
 })
 
+describe.each(['batch', 'transaction'])('entries of a %s – https://hl7.org/fhir/R4/http.html#transaction', type => {
+  const gender = 'http://hl7.org/fhir/administrative-gender'
+  it.each<[string, string, string, object | undefined]>([
+    ['metadata', 'GET', 'CapabilityStatement', undefined],
+    ['Patient/a/$everything', 'GET', 'Bundle', undefined],
+    [`CodeSystem/$lookup?system=${gender}&code=male`, 'GET', 'Parameters', undefined],
+    ['ValueSet/$expand?url=http://hl7.org/fhir/ValueSet/administrative-gender', 'GET', 'ValueSet', undefined],
+    ['Observation/$validate', 'POST', 'OperationOutcome', weightOf('a', 1)],
+    [
+      'CodeSystem/$validate-code',
+      'POST',
+      'Parameters',
+      {
+        resourceType: 'Parameters',
+        parameter: [
+          { name: 'url', valueUri: gender },
+          { name: 'code', valueCode: 'male' },
+        ],
+      },
+    ],
+    ['Patient/a/_history', 'GET', 'Bundle', undefined],
+    ['Patient/a/Observation', 'GET', 'Bundle', undefined],
+    ['_history', 'GET', 'Bundle', undefined],
+    ['?_type=Patient', 'GET', 'Bundle', undefined],
+  ])('%s', async (url, method, answered, resource) => {
+    const answer = await send(type, [{ ...(resource === undefined ? {} : { resource }), request: { method, url } }])
+    expect([answer.status, statuses(answer)]).toEqual([200, ['200']])
+    expect(answer.json.entry[0].resource.resourceType).toBe(answered)
+  })
+
+  it('go without url where their resources say it, as HAPI’s client sends them', async () => {
+    const own = { ...weightOf('a', 2), id: 'named' }
+    const entries = [
+      { resource: weightOf('a', 1), request: { method: 'POST' } },
+      { resource: own, request: { method: 'PUT' } },
+    ]
+    const answer = await send(type, entries, { grant: admin })
+    expect(statuses(answer)).toEqual(['201', '201'])
+    expect(answer.json.entry[1].response.location).toContain('/Observation/named/')
+  })
+
+  it.each<[string, Entry]>([
+    ['PUT of what has no id', { resource: weightOf('a', 1), request: { method: 'PUT' } }],
+    ['PATCH', { resource: { resourceType: 'Parameters' }, request: { method: 'PATCH' } }],
+    ['DELETE', { request: { method: 'DELETE' } }],
+    ['POST of no resource', { request: { method: 'POST' } }],
+    ['POST of what has no type', { resource: { id: 'x' }, request: { method: 'POST' } }],
+  ])('without url are refused otherwise: %s', async (_, entry) => {
+    const { json } = await send(type, [entry])
+    const outcome = type === 'batch' ? json.entry[0].response.outcome : json
+    expect(outcome.issue[0].details.coding[0].code).toBe('bundle.entry-malformed')
+  })
+})
+
 describe('transaction – https://hl7.org/fhir/R4/http.html#trules', () => {
   it('assigns ids and lets entries refer to each other, in any order', async () => {
     const answer = await send(
@@ -411,8 +465,8 @@ describe('transaction – https://hl7.org/fhir/R4/http.html#trules', () => {
       'bundle.full-url-twice',
     ],
     [
-      'an operation',
-      () => [post({ resourceType: 'Observation' }, { url: 'Observation/$validate' })],
+      'an operation that changes something',
+      () => [post({ resourceType: 'Parameters' }, { url: 'Patient/a/$purge' })],
       'bundle.entry-unsupported',
     ],
     ['another type than the URL says', () => [post(weightOf('a', 1), { url: 'Condition' })], 'body.type-differs'],
