@@ -17,8 +17,16 @@ interface ElementFact {
   readonly type?: readonly TypeFact[]
   readonly contentReference?: string
   readonly isSummary?: boolean
-  readonly binding?: { readonly strength: string; readonly valueSet?: string }
+  readonly binding?: BindingFact
+  readonly isModifier?: boolean
+  readonly id?: string
+  readonly fixedUri?: string
   readonly constraint?: readonly ConstraintFact[]
+}
+interface BindingFact {
+  readonly strength: string
+  readonly valueSet?: string
+  readonly extension?: readonly { readonly url: string; readonly valueCanonical?: string }[]
 }
 interface ConstraintFact {
   readonly key: string
@@ -161,23 +169,29 @@ function describe(element: ElementFact): string {
     return `${cardinality} #${element.contentReference.slice(element.contentReference.indexOf('.') + 1)}`
   }
   const types = typesOf(element).join('|')
-  return `${cardinality} ${types === openTypes.join('|') ? '*' : types}${bindingOf(element)}${targetsOf(element)}`
+  const targets = `${targetsOf(element, 'Reference', '>')}${targetsOf(element, 'canonical', '^')}`
+  return `${cardinality} ${types === openTypes.join('|') ? '*' : types}${bindingOf(element)}${targets}`
 }
 
-/** Types that a Reference may lead to, where that is not any. */
-function targetsOf(element: ElementFact): string {
-  const profiles = (element.type ?? [])
-    .filter(type => type.code === 'Reference')
-    .flatMap(type => type.targetProfile ?? [])
+/** Types that a Reference or a canonical may lead to, where that is not any. */
+function targetsOf(element: ElementFact, code: string, mark: string): string {
+  const profiles = (element.type ?? []).filter(type => type.code === code).flatMap(type => type.targetProfile ?? [])
   const targets = profiles.map(profile => profile.slice(profile.lastIndexOf('/') + 1))
-  return targets.length === 0 || targets.includes('Resource') ? '' : ` >${[...new Set(targets)].sort().join('|')}`
+  return targets.length === 0 || targets.includes('Resource') ? '' : ` ${mark}${[...new Set(targets)].sort().join('|')}`
 }
 
-function bindingOf(element: ElementFact): string {
-  const valueSet = element.binding?.strength === 'required' ? element.binding.valueSet?.split('|')[0] : undefined
-  if (valueSet === undefined || !requiredCodes.has(valueSet)) return ''
-  usedValueSets.add(valueSet)
-  return ` @${valueSet.slice(valueSet.lastIndexOf('/') + 1)}`
+/** Listed codes of a required binding, or the value set of one that cannot be listed, or of one that is only extensible. */
+function bindingOf({ binding, type }: ElementFact): string {
+  const valueSet = binding?.valueSet?.split('|')[0]
+  if (binding === undefined || valueSet === undefined) return ''
+  const max = binding.extension?.find(({ url }) => url.endsWith('elementdefinition-maxValueSet'))?.valueCanonical
+  if (binding.strength === 'required' && requiredCodes.has(valueSet)) {
+    usedValueSets.add(valueSet)
+    return ` @${valueSet.slice(valueSet.lastIndexOf('/') + 1)}`
+  }
+  // A concept may also be text, or a code of somebody's own.
+  const required = binding.strength === 'required' ? valueSet : type?.[0]?.code === 'code' ? max : undefined
+  return `${required === undefined ? '' : ` !${required}`}${binding.strength === 'extensible' ? ` ~${valueSet}` : ''}`
 }
 
 /** The elements of one type in HL7's order, with the facts of the genuine list where it has them. */
@@ -322,6 +336,42 @@ function invariantsOf({ name, snapshot }: Definition): readonly (readonly [strin
 function describeInvariant({ key, severity, human, expression }: ConstraintFact): object {
   return { key, severity, human: human.trim(), expression, certain: certaintyOf(expression) }
 }
+
+const commonBase = 'http://hl7.org/fhir/StructureDefinition/'
+
+interface ExtensionDefinition extends Definition {
+  readonly context?: readonly { readonly type: string; readonly expression: string }[]
+}
+
+/** Where an extension of HL7's may stand and what it holds: a value of some types, or parts with values of some types. */
+function describeExtension({ context = [], snapshot }: ExtensionDefinition): object {
+  const elements = snapshot?.element ?? []
+  const value = elements.find(({ id }) => id === 'Extension.value[x]')
+  const strict = value?.binding?.strength === 'required' ? value.binding.valueSet?.split('|')[0] : undefined
+  return {
+    context: context.flatMap(({ type, expression }) => (type === 'element' ? [expression] : [])),
+    ...(value === undefined || value.max === '0' ? { parts: partsOf(elements) } : { types: valueTypesOf(value) }),
+    ...(strict === undefined ? {} : { valueSet: strict }),
+    ...(elements[0]?.isModifier === true ? { isModifier: true } : {}),
+  }
+}
+
+function valueTypesOf(value: ElementFact): readonly string[] {
+  const types = typesOf(value)
+  return types.length === openTypes.length ? [] : types
+}
+
+function partsOf(elements: readonly ElementFact[]): object {
+  const named = elements.filter(({ id = '' }) => /^Extension\.extension:[^.:]+$/.test(id))
+  return Object.fromEntries(
+    named.map(({ id }) => {
+      const url = elements.find(element => element.id === `${id}.url`)?.fixedUri ?? id?.split(':')[1] ?? ''
+      const value = elements.find(element => element.id === `${id}.value[x]`)
+      return [url, value === undefined || value.max === '0' ? [] : valueTypesOf(value)]
+    }),
+  )
+}
+
 const types = Object.fromEntries(described.map(definition => [definition.name, describeType(definition)]))
 write('resource-types.json', resourceTypes)
 write('elements.json', { primitive: primitiveTypes, open: openTypes, types })
@@ -341,3 +391,11 @@ write(
 )
 write('compartment-patient.json', distilCompartment())
 write('invariants.json', Object.fromEntries(described.flatMap(invariantsOf)))
+write(
+  'extensions.json',
+  Object.fromEntries(
+    readBundle<ExtensionDefinition>('extension-definitions.json')
+      .map(definition => [definition.url.replace(commonBase, ''), describeExtension(definition)] as const)
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  ),
+)

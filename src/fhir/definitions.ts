@@ -13,7 +13,11 @@ export interface ElementDefinition {
   readonly isList: boolean
   /** Value set of a required binding whose codes are known; see `requiredCodes`. */
   readonly valueSet?: string
-  /** Resource types that a Reference may lead to, where that is not any. */
+  /** Value set of a required binding whose codes cannot be listed: media types, units. */
+  readonly mustBeIn?: string
+  /** Value set of an extensible binding. */
+  readonly shouldBeIn?: string
+  /** Resource types that a Reference or a canonical may lead to, where that is not any. */
   readonly targets?: readonly string[]
   /** Where the children of a nested element are defined within the type, e.g. `referenceRange`. */
   readonly nested?: string
@@ -30,7 +34,7 @@ export interface Shape {
 interface TypeFacts {
   readonly summary: readonly string[]
   readonly mandatory: readonly string[]
-  /** path → `min..max types[ @value-set][ >targets]`, see profiles/README.md */
+  /** path → `min..max types[ @value-set][ !value-set][ ~value-set][ >targets][ ^targets]`, see profiles/README.md */
   readonly elements: Readonly<Record<string, string>>
 }
 interface Facts {
@@ -155,22 +159,32 @@ function elementsOfFact(path: string, name: string, fact: string): readonly Elem
     isList: max !== '1',
     ...bindingOf(more),
   }
-  const targets = more
-    .find(text => text.startsWith('>'))
-    ?.slice(1)
-    .split('|')
+  const targets: Readonly<Record<string, string | undefined>> = {
+    Reference: markedIn(more, '>'),
+    canonical: markedIn(more, '^'),
+  }
   return typesOfFact(typeText).map(type => ({
     ...shared,
     name: name.endsWith('[x]') ? name.slice(0, -3) + capitalised(type) : name,
     type: type.startsWith('#') ? 'BackboneElement' : type,
     ...nestedPath(path, type),
-    ...(type === 'Reference' && targets !== undefined ? { targets } : {}),
+    ...(targets[type] === undefined ? {} : { targets: targets[type].split('|') }),
   }))
 }
 
-function bindingOf(facts: readonly string[]): { readonly valueSet?: string } {
-  const binding = facts.find(text => text.startsWith('@'))
-  return binding === undefined ? {} : { valueSet: binding.slice(1) }
+type Binding = Pick<ElementDefinition, 'valueSet' | 'mustBeIn' | 'shouldBeIn'>
+
+function bindingOf(facts: readonly string[]): Binding {
+  const [valueSet, mustBeIn, shouldBeIn] = ['@', '!', '~'].map(mark => markedIn(facts, mark))
+  return {
+    ...(valueSet === undefined ? {} : { valueSet }),
+    ...(mustBeIn === undefined ? {} : { mustBeIn }),
+    ...(shouldBeIn === undefined ? {} : { shouldBeIn }),
+  }
+}
+
+function markedIn(facts: readonly string[], mark: string): string | undefined {
+  return facts.find(text => text.startsWith(mark))?.slice(1)
 }
 
 function typesOfFact(text: string): readonly string[] {

@@ -20,6 +20,7 @@ export {
   shapeOfElement,
   summaryElements,
 } from './definitions.ts'
+export { type ExtensionFact, extensionFact } from './extensions.ts'
 export { type Certainty, type Invariant, invariantsOf } from './invariants.ts'
 export {
   deepestJson,
@@ -36,5 +37,6 @@ export { encodeResource, isLarge, weightOf } from './large.ts'
 export { diagnosticsOf, issueTypes, operationOutcome, type ProblemRow, problemSystem, problemTable } from './outcome.ts'
 export { mapLinks, mapReferences, type ParsedReference, parseReference } from './references.ts'
 export { type Coding, isId, type Meta, parseResource, type Resource, toResource } from './resource.ts'
+export { type Fact, searchParameterFact } from './search-parameters.ts'
 export { parseSentXml } from './xml/read.ts'
 export { encodeXmlInSteps } from './xml/write.ts'

@@ -20,6 +20,8 @@ const attributes = words(
 // XML's own, which HL7's publisher writes into each narrative and the public validators accept.
 const ofXml = words('xmlns xml:lang xml:space')
 
+const xhtml = 'http://www.w3.org/1999/xhtml'
+
 let last: { readonly div: string; readonly narrative: Narrative } | undefined
 
 /** The two are asked one after the other; what a narrative says stays no longer than that. @see https://hl7.org/fhir/R4/narrative.html#rules */
@@ -38,6 +40,8 @@ function forget(): void {
 function read(div: string): Narrative {
   let isAllowed = true
   let isFilled = false
+  let depth = 0
+  const paragraphs: number[] = []
   const parser = new SaxesParser({ xmlns: false, position: false })
   const refuse = () => {
     isAllowed = false
@@ -46,7 +50,17 @@ function read(div: string): Narrative {
   parser.on('doctype', refuse)
   parser.on('opentag', ({ name, attributes: given }) => {
     isAllowed &&= elements.has(name) && Object.keys(given).every(each => attributes.has(each) || ofXml.has(each))
+    if (depth === 0 || given.xmlns !== undefined) isAllowed &&= given.xmlns === xhtml
+    if (name === 'p') {
+      isAllowed &&= paragraphs.length === 0
+      paragraphs.push(depth)
+    }
+    depth++
     isFilled ||= name === 'img' && 'src' in given
+  })
+  parser.on('closetag', () => {
+    depth--
+    if (paragraphs.at(-1) === depth) paragraphs.pop()
   })
   parser.on('text', text => {
     isFilled ||= text.trim() !== ''

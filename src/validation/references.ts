@@ -6,8 +6,8 @@ import { isNode, type Meet, type Node, type Surroundings, walk } from './walk.ts
 type Report = (error: ErrorObject) => void
 
 /**
- * Faults of a resource's references: a fragment that names no contained resource (ref-1), a target of a type that the element
- * does not allow, a `type` that says otherwise than the reference. What is only an identifier, and what leads to where
+ * Faults of a resource's references: a fragment that names no contained resource (ref-1), what is no address, a target of a type
+ * that the element does not allow, a `type` that says otherwise than the reference. What is only an identifier, and what leads to where
  * types cannot be told, is left alone.
  *
  * @see https://hl7.org/fhir/R4/references.html and https://hl7.org/fhir/R4/references-definitions.html#Reference.type
@@ -38,7 +38,7 @@ function checkReference(
   if (fault !== undefined) report(faultAt(fault, fault === 'referenceType' ? `${at}/type` : at))
 }
 
-type ReferenceFault = 'fragment' | 'referenceType' | 'referenceTarget'
+type ReferenceFault = 'fragment' | 'referenceForm' | 'referenceType' | 'referenceTarget'
 
 function faultOf(
   { reference, type }: Node,
@@ -47,12 +47,27 @@ function faultOf(
 ): ReferenceFault | undefined {
   const leadsTo = typeof reference === 'string' ? targetOf(reference, around) : undefined
   if (leadsTo === nowhere) return 'fragment'
+  if (leadsTo === undefined && typeof reference === 'string' && !isWellFormed(reference)) return 'referenceForm'
+  if (typeof reference === 'string' && isBadCondition(reference)) return 'referenceForm'
   const said = typeof type === 'string' ? type.replace('http://hl7.org/fhir/StructureDefinition/', '') : undefined
   if (said !== undefined && leadsTo !== undefined && said !== leadsTo) return 'referenceType'
   const target = leadsTo ?? said
   // A type of another specification, or of none, is not ours to judge.
   if (target === undefined || targets === undefined || !isResourceType(target)) return undefined
   return targets.includes(target) ? undefined : 'referenceTarget'
+}
+
+/** What has no scheme is a place of a resource. */
+function isWellFormed(reference: string): boolean {
+  return /^[A-Za-z][A-Za-z0-9+.-]*:./.test(reference)
+}
+
+const condition = /^[A-Za-z_][A-Za-z0-9_.:-]*=[^&]+(?:&[A-Za-z_][A-Za-z0-9_.:-]*=[^&]+)*$/
+
+/** `Patient?` and no search behind it. @see https://hl7.org/fhir/R4/http.html#trules */
+function isBadCondition(reference: string): boolean {
+  const [type = '', ...query] = reference.split('?')
+  return query.length > 0 && isResourceType(type) && !condition.test(query.join('?'))
 }
 
 /** A fragment that names no contained resource. */

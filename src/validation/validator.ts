@@ -3,6 +3,7 @@ import type { DataValidationCxt } from 'ajv/dist/types/index.js'
 import { Decimal, isLarge, isResourceType, type Resource, weightOf } from '#fhir'
 import { Problem, type ProblemIssue } from '#kernel'
 import { type ThreadLimits, ValidatingThread } from './beside.ts'
+import { Content } from './content/content.ts'
 import { faultAt } from './faults.ts'
 import { answered, type Extent, effortOf, Invariants, type OpenQuestion } from './invariants.ts'
 import { issueOf } from './issues.ts'
@@ -132,12 +133,18 @@ class Schemas {
     const faults = check(resource) ? [] : [...(check.errors ?? [])]
     const checkReference = referenceCheck(fault => faults.push(fault))
     // Of what is not as R4 builds it, rules about what it holds say nothing.
-    const invariants = faults.length === 0 ? new Invariants(extent) : undefined
-    walk(resource, (node, shape, element, at, around) => {
-      checkReference(node, shape, element, at, around)
+    const isBuiltRight = faults.length === 0
+    const invariants = isBuiltRight ? new Invariants(extent) : undefined
+    const content = isBuiltRight ? new Content(extent) : undefined
+    walk(resource, (node, shape, element, at, around, within) => {
+      checkReference(node, shape, element, at, around, within)
       invariants?.meet(node, shape, at, around)
+      content?.meet(node, shape, element, at, around, within)
     })
-    return { faults: [...faults, ...(invariants?.faults ?? [])], open: invariants?.open ?? [] }
+    return {
+      faults: [...faults, ...(invariants?.faults ?? []), ...(content?.faults ?? [])],
+      open: invariants?.open ?? [],
+    }
   }
 
   private schema(name: ShapeName): ValidateFunction {

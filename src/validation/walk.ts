@@ -18,8 +18,9 @@ export interface Surroundings {
 /**
  * Told of each object that the shapes of R4 know, those of primitives' twins included, from the outside in.
  *
- * @param element  what it is in the object around it; undefined for the resource itself and for a twin
+ * @param element  what it is in the object around it, a twin what its primitive is; undefined for the resource itself
  * @param at       JSON pointer: `/component/1/code`
+ * @param within   the shape of the object around it; undefined for the resource itself
  */
 export type Meet = (
   node: Node,
@@ -27,47 +28,47 @@ export type Meet = (
   element: ElementDefinition | undefined,
   at: string,
   around: Surroundings,
+  within: Shape | undefined,
 ) => void
 
 /** Walks through a resource and the resources in it. What is none of R4's is passed over. */
 export function walk(resource: Resource, meet: Meet): void {
   const around = { resource, container: resource, bundle: undefined }
-  walkResource(resource, undefined, '', around, meet)
+  walkResource(resource, '', { element: undefined, within: undefined }, around, meet)
 }
 
 export function isNode(value: unknown): value is Node {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function walkResource(
-  node: Node,
-  element: ElementDefinition | undefined,
-  at: string,
-  around: Surroundings,
-  meet: Meet,
-): void {
+/** What an object is in the one around it. */
+interface Role {
+  readonly element: ElementDefinition | undefined
+  readonly within: Shape | undefined
+}
+
+function walkResource(node: Node, at: string, role: Role, around: Surroundings, meet: Meet): void {
   const { resourceType } = node
   if (typeof resourceType !== 'string' || !isResourceType(resourceType)) return
-  walkNode(node, shapeOf(resourceType), element, at, around, meet)
+  walkNode(node, shapeOf(resourceType), at, role, around, meet)
 }
 
 function walkNode(
   node: Node,
   shape: Shape,
-  element: ElementDefinition | undefined,
   at: string,
+  { element, within }: Role,
   around: Surroundings,
   meet: Meet,
 ): void {
-  meet(node, shape, element, at, around)
+  meet(node, shape, element, at, around, within)
   for (const name in node) {
     const value = node[name]
     if (typeof value !== 'object' || value === null) continue
-    if (name.charCodeAt(0) === 0x5f)
-      walkEach(value, `${at}/${name}`, (twin, place) =>
-        walkNode(twin, shapeOf('Element'), undefined, place, around, meet),
-      )
-    else {
+    if (name.charCodeAt(0) === 0x5f) {
+      const role = { element: shape.elements.get(name.slice(1)), within: shape }
+      walkEach(value, `${at}/${name}`, (twin, place) => walkNode(twin, shapeOf('Element'), place, role, around, meet))
+    } else {
       const inner = shape.elements.get(name)
       if (inner !== undefined) walkElement(value, shape, inner, { at: `${at}/${name}`, around, meet })
     }
@@ -81,11 +82,12 @@ interface Way {
 }
 
 function walkElement(value: object, shape: Shape, element: ElementDefinition, { at, around, meet }: Way): void {
-  const within = shapeOfElement(shape, element)
-  if (within !== undefined) walkEach(value, at, (item, place) => walkNode(item, within, element, place, around, meet))
+  const inner = shapeOfElement(shape, element)
+  const role = { element, within: shape }
+  if (inner !== undefined) walkEach(value, at, (item, place) => walkNode(item, inner, place, role, around, meet))
   else if (element.type === 'Resource')
     walkEach(value, at, (item, place) =>
-      walkResource(item, element, place, surroundingsOf(item, shape, element, around), meet),
+      walkResource(item, place, role, surroundingsOf(item, shape, element, around), meet),
     )
 }
 

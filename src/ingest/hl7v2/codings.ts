@@ -30,8 +30,8 @@ function localUrn(kind: string, name: string): string | undefined {
 /** HD: an assigning authority as a URI. */
 export function authority(namespace: string, id: string, type: string): string | undefined {
   const kind = type.toUpperCase()
-  if (id !== '' && (kind === 'ISO' || (kind === '' && /^[0-2](\.\d+)+$/.test(id)))) return `urn:oid:${id}`
-  if (id !== '' && kind === 'UUID') return `urn:uuid:${id.toLowerCase()}`
+  if ((kind === 'ISO' || kind === '') && isOid(id)) return `urn:oid:${id}`
+  if (kind === 'UUID' && isUuid(id)) return `urn:uuid:${id.toLowerCase()}`
   if (id !== '' && (kind === 'URI' || kind === 'URL')) return id
   return localUrn('hd', namespace === '' ? id : namespace)
 }
@@ -124,7 +124,11 @@ function oidAt(repetition: Repetition, at: number): string {
 }
 
 function isOid(text: string): boolean {
-  return /^[0-2](\.\d+)+$/.test(text)
+  return /^[0-2](?:\.(?:0|[1-9]\d*))+$/.test(text)
+}
+
+function isUuid(text: string): boolean {
+  return /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)
 }
 
 /** Whether codes of that system are codes of the table: the sender says so, or says nothing. */

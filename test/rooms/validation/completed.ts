@@ -62,8 +62,12 @@ function made(shape: Shape, element: ElementDefinition): unknown {
   return element.isList ? [value] : value
 }
 
-function single(shape: Shape, { type, valueSet, ...element }: ElementDefinition): unknown {
-  const [code] = Object.values((valueSet && requiredCodes(valueSet)) || {}).flat()
+/** A code of a set that cannot be listed. */
+const ofSets: Readonly<Record<string, string>> = { mimetypes: 'text/plain', currencies: 'EUR', 'all-languages': 'en' }
+
+function single(shape: Shape, { type, valueSet, mustBeIn = '', ...element }: ElementDefinition): unknown {
+  const listed = Object.values((valueSet && requiredCodes(valueSet)) || {}).flat()
+  const code = listed[0] ?? ofSets[mustBeIn.slice(mustBeIn.lastIndexOf('/') + 1)]
   if (isPrimitiveType(type)) return code ?? values[type] ?? 'http://x.example'
   if (values[type] !== undefined) return values[type]
   return complete({}, shapeOfElement(shape, { type, ...element }) ?? shapeOf('Basic'))

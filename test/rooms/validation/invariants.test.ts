@@ -33,7 +33,9 @@ const unbreakable = ['tst-4']
 describe('invariants – https://hl7.org/fhir/R4/conformance-rules.html#constraints', () => {
   it.each(brokenInvariants)('%s of %s is told', (key, type, broken) => {
     const resource = resourceOf(type, broken)
-    expect(validator.validate(resource).filter(issue => issue.type !== 'invariant')).toEqual([])
+    // R4 writes `system='something'` into those of Consent, which is no absolute address.
+    const others = validator.validate(resource).filter(issue => issue.type !== 'invariant')
+    expect(others.filter(({ expression }) => expression !== 'Consent.scope.coding[0].system')).toEqual([])
     expect(keysOf(resource)).toContain(key)
   })
 

@@ -398,7 +398,12 @@ const primitives: readonly Row[] = [
   },
   { name: 'an id of a resource’s id', base: patient, with: `{"id":"a","_id":${bare}}`, faults: [] },
   { name: 'lists side by side', base: patient, with: given(`"given":[null,"x"],"_given":[${ext},null]`), faults: [] },
-  { name: 'ids side by side', base: patient, with: given(`"given":["y","x"],"_given":[${bare},${bare}]`), faults: [] },
+  {
+    name: 'ids side by side',
+    base: patient,
+    with: given(`"given":["y","x"],"_given":[${bare},{"id":"c"}]`),
+    faults: [],
+  },
   { name: 'a shorter list of twins', base: patient, with: given(`"given":[null,"x"],"_given":[${ext}]`), faults: [] },
   { name: 'a longer list of twins', base: patient, with: given(`"given":["x"],"_given":[null,${ext}]`), faults: [] },
   { name: 'twins alone', base: patient, with: given(`"_given":[${ext},${ext}]`), faults: [] },
@@ -460,10 +465,14 @@ describe('primitives and what stands beside them – https://hl7.org/fhir/R4/jso
 
 const organization = { resourceType: 'Organization', id: 'o', name: 'x' }
 const to = (element: string, reference: object) => `{"${element}":${JSON.stringify(reference)}}`
+const uuid = (n: number) => `urn:uuid:00000000-0000-4000-8000-00000000000${n}`
 const bundled = (fullUrl: string, resource: object, subject: string) => ({
   resourceType: 'Bundle',
   type: 'collection',
-  entry: [{ fullUrl, resource }, { resource: { ...observation, subject: { reference: subject } } }],
+  entry: [
+    { fullUrl, resource },
+    { fullUrl: uuid(2), resource: { ...observation, subject: { reference: subject } } },
+  ],
 })
 
 const targets: readonly Row[] = [
@@ -551,19 +560,19 @@ const targets: readonly Row[] = [
   },
   {
     name: 'an entry of a Bundle of such a type',
-    base: bundled('urn:uuid:1', { resourceType: 'Practitioner' }, 'urn:uuid:1'),
+    base: bundled(uuid(1), { resourceType: 'Practitioner' }, uuid(1)),
     with: '{}',
     faults: ['structure Bundle.entry[1].resource.ofType(Observation).subject'],
   },
   {
     name: 'an entry of a Bundle of a type that is allowed',
-    base: bundled('urn:uuid:1', { resourceType: 'Patient' }, 'urn:uuid:1'),
+    base: bundled(uuid(1), { resourceType: 'Patient' }, uuid(1)),
     with: '{}',
     faults: [],
   },
   {
     name: 'an entry of a Bundle that refers to nothing it contains',
-    base: bundled('urn:uuid:1', { resourceType: 'Patient' }, '#p'),
+    base: bundled(uuid(1), { resourceType: 'Patient' }, '#p'),
     with: '{}',
     faults: ['invariant Bundle.entry[1].resource.ofType(Observation).subject'],
   },
