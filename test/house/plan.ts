@@ -94,7 +94,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
 export const builtins: Readonly<Record<string, readonly string[]>> = {
   'node:child_process': ['main'],
   'node:cluster': ['main'],
-  'node:crypto': ['kernel', 'certificates', 'vault', 'web', 'ingest', 'smart', 'share', 'main'],
+  'node:crypto': ['kernel', 'certificates', 'vault', 'validation', 'web', 'ingest', 'smart', 'share', 'main'],
   'node:dgram': [],
   'node:dns': ['smart', 'http'],
   'node:fs': [
