@@ -4,10 +4,11 @@
  * The one idea: a room gives rows that say what they take, answer and ask for; `http` carries them, and describes them from the same rows.
  * Its data: none. Decisions: README.md beside this file.
  */
+export { isLoopback, isPlain, isPublicUrl, parseUrl } from './addresses.ts'
 export { faultAnswer, faultNote, faultPage } from './fault.ts'
 export { html, Markup } from './html.ts'
 export { type Page, pageResponse } from './layout.ts'
-export { isShared, networkOf } from './networks.ts'
+export { isPublicAddress, isShared, isWithin, networkOf } from './networks.ts'
 export { prefersPage } from './prefers-page.ts'
 export {
   type Access,

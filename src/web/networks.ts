@@ -31,3 +31,23 @@ const innerRanges: ReadonlySet<string> = new Set([
 export function isShared(address: string): boolean {
   return !ipaddr.isValid(address) || innerRanges.has(ipaddr.process(address).range())
 }
+
+/** Whether an address is somebody's own on the open network, and of no special use. */
+export function isPublicAddress(address: string): boolean {
+  return ipaddr.isValid(address) && ipaddr.process(address).range() === 'unicast'
+}
+
+/** Whether an address is one of these, or lies in one of these networks: `127.0.0.1`, `10.0.0.0/8`. */
+export function isWithin(address: string, networks: readonly string[]): boolean {
+  if (!ipaddr.isValid(address)) return false
+  const parsed = ipaddr.process(address)
+  return networks.some(network => {
+    const [of, bits] = ipaddr.isValidCIDR(network) ? ipaddr.parseCIDR(network) : wholly(network)
+    return of.kind() === parsed.kind() && parsed.match(of, bits)
+  })
+}
+
+function wholly(address: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
+  const parsed = ipaddr.process(address)
+  return [parsed, parsed.kind() === 'ipv4' ? 32 : 128]
+}

@@ -1,10 +1,11 @@
+import { isPublicUrl } from '#web'
 import { isDeceptive } from '../accounts/account-names.ts'
 import { oauthProblem } from '../oauth-problem.ts'
 import { parseScopeRequest, printScopeRequest } from '../scopes.ts'
 import type { AuthMethod, ClientMetadata, GrantType } from './clients.ts'
 import { parseKeySet } from './key-sets.ts'
 import { isRedirectUri } from './redirect-uris.ts'
-import { isKeySetUrl, isPublicUrl } from './urls.ts'
+import { isKeySetUrl } from './urls.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 

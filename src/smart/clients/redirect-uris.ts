@@ -1,5 +1,5 @@
 /** Addresses that an app may be sent back to: what may be registered, and what a request may ask for. */
-import { isPlain, parseUrl } from './urls.ts'
+import { isPlain, parseUrl } from '#web'
 
 /**
  * A loopback address as RFC 8252 §7.3 writes it: the literal, lower case, without user info; the port is the app's to

@@ -1,5 +1,5 @@
-import { networkOf } from '#web'
-import { isKeySetUrl, isPublicUrl } from '../../../src/smart/clients/urls.ts'
+import { isPublicUrl, networkOf } from '#web'
+import { isKeySetUrl } from '../../../src/smart/clients/urls.ts'
 import { challengeOf, isVerifierOf } from '../../../src/smart/token/pkce.ts'
 
 describe('RFC 7636 PKCE – https://www.rfc-editor.org/rfc/rfc7636#appendix-B', () => {
