@@ -11,6 +11,7 @@ import { describeClient } from './endpoints/register.ts'
 import { host, type MintOptions, mint } from './mint.ts'
 import { openParts, type Parts, paths, type SmartOptions } from './parts.ts'
 import { routesOf } from './routes.ts'
+import { standing } from './token/standing.ts'
 
 /** An account as the administrator sees it. */
 export interface AccountSummary {
@@ -34,6 +35,11 @@ export interface Smart {
    * @throws Problem `unauthenticated` · `token.unknown` (also: revoked), `token.expired`
    */
   authenticate(bearer: string): Promise<Grant>
+  /**
+   * What a grant that was given earlier stands for at this moment, beyond the life of its access token: for what goes on while nobody
+   * asks. Undefined when what it came from has ended – revoked, expired, its patient erased or not theirs any more.
+   */
+  standing(given: Grant): Promise<Grant | undefined>
   /** Everything to be mounted at the origin; who carries it answers preflights and sets CORS headers by `readers`. */
   readonly routes: readonly WebRoute[]
   /** The content of `[fhir]/.well-known/smart-configuration`. */
@@ -154,6 +160,7 @@ export async function openSmart(options: SmartOptions): Promise<Smart> {
   const configuration = smartConfiguration(parts.baseUrl)
   return {
     authenticate: parts.authenticate,
+    standing: given => standing(given, parts),
     routes: routesOf(parts),
     configuration: () => configuration,
     mint: wanted => mint(wanted, parts),

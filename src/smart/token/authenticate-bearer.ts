@@ -1,7 +1,7 @@
 import type { Grant } from '#access'
 import { type Clock, Problem } from '#kernel'
 import type { Record as PatientRecord } from '#record'
-import { type FixedGrant, toFixedGrant } from './grants.ts'
+import { type FixedGrant, patientsWithin, toFixedGrant } from './grants.ts'
 import type { TokenDocument, Tokens } from './tokens.ts'
 
 /** What a bearer token allows at this moment. */
@@ -34,8 +34,7 @@ export function openBearerAuthenticator(options: {
   function familyGrant(fixed: FixedGrant, patients: readonly string[]): Grant {
     const kept = familyGrants.get(fixed)
     if (kept?.of === patients) return kept.grant
-    const reached = fixed.onlySelf === undefined ? patients : patients.filter(id => id === fixed.onlySelf)
-    const grant = { ...fixed.grant, patients: reached }
+    const grant = { ...fixed.grant, patients: patientsWithin(fixed, patients) }
     familyGrants.set(fixed, { of: patients, grant })
     return grant
   }

@@ -49,3 +49,8 @@ export function toFixedGrant(token: TokenDocument): FixedGrant {
     ...(onlySelf === undefined ? {} : { onlySelf }),
   }
 }
+
+/** Whom of an account's patients a grant reaches. */
+export function patientsWithin({ onlySelf }: FixedGrant, patients: readonly string[]): readonly string[] {
+  return onlySelf === undefined ? patients : patients.filter(id => id === onlySelf)
+}

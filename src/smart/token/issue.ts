@@ -26,7 +26,8 @@ function actorOf(permission: Permission): Actor {
   }
 }
 
-function tokenOf(permission: Permission, issuedAtMs: number): Omit<TokenDocument, 'kind' | 'expiresAtMs'> {
+/** What every token under a permission says. */
+export function tokenOf(permission: Permission, issuedAtMs: number): Omit<TokenDocument, 'kind' | 'expiresAtMs'> {
   return {
     family: permission.id,
     actor: actorOf(permission),

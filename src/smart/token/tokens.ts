@@ -32,6 +32,8 @@ export interface Tokens {
   /** Marks a refresh token as used; of two who try at once one gets false. */
   spend(found: FoundToken): Promise<boolean>
   delete(found: FoundToken): Promise<void>
+  /** The tokens that came of one permission, or the one that was made by itself; expired ones too, for a while. */
+  ofFamily(family: string): Promise<readonly TokenDocument[]>
   deleteFamily(family: string): Promise<void>
   /** Ends every token that an app holds, whoever let it in. */
   deleteOfClient(clientId: string): Promise<void>
@@ -90,6 +92,10 @@ export function openTokens({ documents, vault }: { documents: Documents; vault: 
 
     async delete({ name }) {
       await documents.delete(collection, name)
+    },
+
+    async ofFamily(family) {
+      return (await documents.list<TokenDocument>(collection, { group: family })).map(({ value }) => value)
     },
 
     async deleteFamily(family) {

@@ -1,0 +1,82 @@
+import { type Grant, isNarrower, type Term } from '#access'
+import type { Clock } from '#kernel'
+import type { Record as PatientRecord } from '#record'
+import type { Clients } from '../clients/clients.ts'
+import { parseScopeRequest } from '../scopes.ts'
+import { patientsWithin, toFixedGrant } from './grants.ts'
+import { tokenOf } from './issue.ts'
+import type { Permissions } from './permissions.ts'
+import type { TokenDocument, Tokens } from './tokens.ts'
+
+/** What tells whether a grant still stands. */
+export interface Standings {
+  readonly permissions: Permissions
+  readonly tokens: Tokens
+  readonly clients: Clients
+  readonly record: Pick<PatientRecord, 'patientsOf' | 'keepsPatient'>
+  readonly clock: Clock
+}
+
+/** What a person, an administrator or the host allows to whoever has a grant, at this moment. */
+type Allowed = Pick<TokenDocument, 'scope' | 'expiresAtMs'> & Partial<Pick<TokenDocument, 'actor'>>
+
+/**
+ * What a grant stands for now that was given earlier, beyond the life of its access token: as much of it as is still allowed by what it
+ * came from – a person's permission, the approval of a client without one, a token of the host. For what goes on while nobody asks.
+ *
+ * @returns undefined when that has ended, or the patient in context is not theirs any more
+ */
+export async function standing(given: Grant, rooms: Standings): Promise<Grant | undefined> {
+  const allowed = await allowedFor(given, rooms)
+  if (allowed === undefined || !(await keepsPatient(given, rooms.record))) return undefined
+  const token: TokenDocument = { ...tokenAs(given), ...allowed }
+  const fixed = toFixedGrant(token)
+  const terms = given.terms.filter(term => isAllowed(term, fixed.grant.terms))
+  if (terms.length === 0) return undefined
+  const grant = { ...fixed.grant, terms }
+  if (fixed.patientsOf === undefined) return grant
+  return { ...grant, patients: patientsWithin(fixed, await rooms.record.patientsOf(fixed.patientsOf)) }
+}
+
+function isAllowed(term: Term, allowed: readonly Term[]): boolean {
+  return allowed.some(({ text }) => text === term.text) || isNarrower(term, allowed)
+}
+
+async function allowedFor(given: Grant, rooms: Standings): Promise<Allowed | undefined> {
+  const permission = await rooms.permissions.get(given.id)
+  if (permission !== undefined) {
+    const stands = permission.active && permission.expiresAtMs > rooms.clock.nowMs()
+    return stands ? { ...tokenOf(permission, 0), expiresAtMs: permission.expiresAtMs } : undefined
+  }
+  return given.actor.kind === 'client' ? ofClient(given, rooms) : ofHost(given, rooms)
+}
+
+/** Its tokens live five minutes; what the administrator approved stands. */
+async function ofClient({ actor }: Grant, { clients }: Standings): Promise<Allowed | undefined> {
+  const scope = actor.clientId === undefined ? undefined : (await clients.get(actor.clientId))?.approvedScope
+  if (scope === undefined || parseScopeRequest(scope, ['system']).terms.length === 0) return undefined
+  return { scope, expiresAtMs: Number.MAX_SAFE_INTEGER }
+}
+
+async function ofHost({ id }: Grant, { tokens, clock }: Standings): Promise<Allowed | undefined> {
+  const own = (await tokens.ofFamily(id)).filter(token => token.kind === 'access' && token.expiresAtMs > clock.nowMs())
+  return own[0] === undefined ? undefined : { scope: own[0].scope, expiresAtMs: own[0].expiresAtMs }
+}
+
+/** A patient may have been erased since, or an account have stopped keeping them. */
+async function keepsPatient({ patient, account }: Grant, record: Standings['record']): Promise<boolean> {
+  if (patient === undefined) return true
+  return account === undefined ? record.keepsPatient(patient) : (await record.patientsOf(account)).includes(patient)
+}
+
+function tokenAs({ id, actor, patient, account, purpose }: Grant): Omit<TokenDocument, 'scope' | 'expiresAtMs'> {
+  return {
+    kind: 'access',
+    family: id,
+    actor,
+    issuedAtMs: 0,
+    ...(patient === undefined ? {} : { patient }),
+    ...(account === undefined ? {} : { account }),
+    ...(purpose === undefined ? {} : { purpose }),
+  }
+}
