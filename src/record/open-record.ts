@@ -9,6 +9,7 @@ import { DocumentLedger } from './documents/document-ledger.ts'
 import { Shelf } from './ledger/shelf.ts'
 import { Population } from './population/population.ts'
 import { Cursors } from './reading/cursors.ts'
+import { Following } from './reading/following.ts'
 import { Histories } from './reading/history.ts'
 import { Questions } from './reading/questions.ts'
 import { Reach } from './reading/reach.ts'
@@ -122,8 +123,19 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
   const sighting = new Sighting(reach, questions)
   const cursors = new Cursors(vault, documents, clock)
   const histories = new Histories({ store, shelf, registry, reach, questions, sighting, cursors })
+  const following = new Following({ store, shelf, reach, sighting, nowMs: () => clock.nowMs() })
   const digestOf = (text: string) => vault.mac('audit.query', toUtf8(text)).toString('hex')
-  const readerRooms: ReaderRooms = { reach, questions, registry, cursors, audit, histories, sighting, digestOf }
+  const readerRooms: ReaderRooms = {
+    reach,
+    questions,
+    registry,
+    cursors,
+    audit,
+    histories,
+    following,
+    sighting,
+    digestOf,
+  }
   const maintenance = new Maintenance({
     store,
     vault,
@@ -215,6 +227,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
       return patients
     },
     audit: note => desk.note(note),
+    moved: mark => following.moved(mark),
     // Once it has begun it is finished, whether somebody still waits for it or not.
     shred: patient => withBudget('unbounded', () => maintenance.shred(patient)),
     shredOn: patient => withBudget('unbounded', () => maintenance.shredOn(patient)),

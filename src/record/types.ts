@@ -77,6 +77,50 @@ export interface HistoryPage {
   readonly next?: string
 }
 
+/** Which compartments have moved; whose they are, and what was written there, only a reader tells. */
+export interface Moved {
+  /** To be asked with next time; holds across processes and restarts. */
+  readonly mark: string
+  readonly heads: ReadonlyMap<CompartmentId, number>
+  /** Whether more can be had at once with the new mark. */
+  readonly more: boolean
+}
+
+/** How far somebody was told what is written; to be kept, sealed, and brought again. */
+export interface FollowedTo {
+  readonly mark: string
+  /** Unix milliseconds: of compartments that are not noted, all before that was told. */
+  readonly sinceMs: number
+  /** Compartments in which something was written lately: up to which seq it was told, and when that was written. */
+  readonly told: readonly (readonly [compartment: CompartmentId, seq: number, atMs: number])[]
+}
+
+/** What somebody who follows is to be told. */
+export interface FollowRequest {
+  /** Whether versions of a type are wanted at all. */
+  tells(type: string): boolean
+  /** At most so many versions. */
+  readonly limit: number
+  /** After so many that were looked at the answer ends, whatever it has found. */
+  readonly mostLooked: number
+}
+
+/** A version that was written, and of a deletion what was deleted, if that was within reach. */
+export interface FollowedVersion {
+  readonly stored: Stored
+  readonly before?: Stored
+}
+
+/** Versions in the order in which each compartment has them, and how far that is. */
+export interface Followed {
+  readonly versions: readonly FollowedVersion[]
+  /** How many were looked at. */
+  readonly looked: number
+  /** Whether more is there already. */
+  readonly more: boolean
+  readonly to: FollowedTo
+}
+
 /** Reads within what the grant reaches. What it does not reach does not exist for it. */
 export interface Reader {
   /**
@@ -94,6 +138,15 @@ export interface Reader {
   search(query: Restricted<Query>, cursor?: string): Promise<SearchPage>
   /** @throws Problem `invalid` · `record.cursor-invalid` for a cursor that is forged, foreign or expired */
   openCursor(cursor: string): Promise<OpenedCursor>
+  /** Where to begin to follow what is written from now on. */
+  followFrom(): Promise<FollowedTo>
+  /**
+   * What was written within reach since, each version once, as a history of the type would show it. Nothing is recorded as shown:
+   * whoever shows of it reads it.
+   *
+   * @param moved  what `Record.moved` said, before the grant was asked for
+   */
+  follow(from: FollowedTo, moved: Moved, request: FollowRequest): Promise<Followed>
 }
 
 /** A version that a transaction will write. `json` and `lastUpdatedMs` are filled in when it commits. */
@@ -254,6 +307,8 @@ export interface Record {
    */
   allPatients(): Promise<readonly string[]>
   audit(note: AuditNote): void
+  /** Which compartments have moved since a mark, by whatever process, a thousand at most; without a mark, all that hold something. */
+  moved(mark?: string): Promise<Moved>
   /**
    * Destroys a patient's key and removes what it sealed, and what is kept about the patient elsewhere: links, tokens, keys of
    * imports. The audit ledger stays, and the id is never given again. There is no way back. Once the key is destroyed it is done;

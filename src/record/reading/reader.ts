@@ -6,8 +6,20 @@ import { type Asked, namesAsked, textAsked } from '../audit/asked.ts'
 import type { ReadAudit } from '../audit/audit.ts'
 import { idErased } from '../registry/erased.ts'
 import type { Registry } from '../registry/registry.ts'
-import type { HistoryPage, HistoryRequest, OpenedCursor, Reader, SearchPage, Stored } from '../types.ts'
+import type {
+  Followed,
+  FollowedTo,
+  FollowRequest,
+  HistoryPage,
+  HistoryRequest,
+  Moved,
+  OpenedCursor,
+  Reader,
+  SearchPage,
+  Stored,
+} from '../types.ts'
 import { type Cursors, cursorInvalid, type SearchPosition } from './cursors.ts'
+import type { Following } from './following.ts'
 import type { Histories } from './history.ts'
 import type { Questions } from './questions.ts'
 import type { Reach } from './reach.ts'
@@ -23,6 +35,7 @@ export interface ReaderRooms {
   readonly cursors: Cursors
   readonly audit: ReadAudit
   readonly histories: Histories
+  readonly following: Following
   readonly sighting: Sighting
   /** A keyed digest of a text too long to be kept. */
   digestOf(text: string): string
@@ -113,6 +126,14 @@ export class GrantReader implements Reader {
     const position = await this.#rooms.cursors.open(cursor, this.grant)
     if (position.kind !== 'search') throw cursorInvalid()
     return { type: position.type, text: position.text }
+  }
+
+  followFrom(): Promise<FollowedTo> {
+    return this.#rooms.following.begin(this.grant)
+  }
+
+  follow(from: FollowedTo, moved: Moved, request: FollowRequest): Promise<Followed> {
+    return this.#rooms.following.after(this.grant, from, moved, request)
   }
 
   async #position(cursor: string, query: Query): Promise<SearchPosition> {
