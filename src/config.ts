@@ -87,6 +87,7 @@ export function loadConfig(env: Environment, { cwd, home = cwd }: Places): Loade
     zone: parseZone(read('KINHOLD_ZONE') ?? Temporal.Now.timeZoneId()),
     senders: senders === undefined ? undefined : readSecret('KINHOLD_SENDERS', resolve(cwd, senders)),
     trustedProxies: Object.freeze(parseNetworks('KINHOLD_TRUSTED_PROXIES', read('KINHOLD_TRUSTED_PROXIES') ?? '')),
+    notifyNetworks: Object.freeze(parseNetworks('KINHOLD_NOTIFY_NETWORKS', read('KINHOLD_NOTIFY_NETWORKS') ?? '')),
     spool: Object.freeze({
       maxSpooled: parseSize('KINHOLD_SPOOL_MAX', read('KINHOLD_SPOOL_MAX') ?? ''),
       maxSpooledPerGrant: parseSize('KINHOLD_SPOOL_MAX_PER_TOKEN', read('KINHOLD_SPOOL_MAX_PER_TOKEN') ?? ''),

@@ -41,6 +41,11 @@ export interface Config {
   readonly senders: string | undefined
   /** Addresses and CIDRs of proxies whose word is taken for whom they speak, e.g. `10.0.0.0/8`. */
   readonly trustedProxies: readonly string[]
+  /**
+   * Addresses and CIDRs of inner networks to which notifications of Subscriptions may go, also by http; beside them they go to public
+   * https alone, e.g. `127.0.0.1`.
+   */
+  readonly notifyNetworks: readonly string[]
   /** How much of the data folder's disk files may take up while they are imported, of everybody and of one token; bytes. */
   readonly spool: { readonly maxSpooled: number; readonly maxSpooledPerGrant: number }
   /** TLS by the server itself: of an authority of its own, or with files of others. Without it another layer encrypts, or nobody. */

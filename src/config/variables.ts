@@ -32,6 +32,7 @@ const variables = {
   KINHOLD_TLS_CERT: {},
   KINHOLD_TLS_KEY: {},
   KINHOLD_TRUSTED_PROXIES: { fallback: '' },
+  KINHOLD_NOTIFY_NETWORKS: { fallback: '' },
   KINHOLD_METRICS: { fallback: 'off' },
   KINHOLD_METRICS_TOKEN: { secret: true },
   KINHOLD_LIMIT_NETWORK: {},

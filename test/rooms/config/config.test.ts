@@ -60,6 +60,7 @@ describe('configuration from the environment', () => {
       workers: 1,
       senders: undefined,
       trustedProxies: [],
+      notifyNetworks: [],
       spool: { maxSpooled: 32 * 1024 ** 3, maxSpooledPerGrant: 16 * 1024 ** 3 },
       limits: {},
       zone: Temporal.Now.timeZoneId(),
@@ -121,6 +122,14 @@ describe('configuration from the environment', () => {
         code: 'config.value-malformed',
         expression: ['KINHOLD_TRUSTED_PROXIES'],
       })
+  })
+
+  it('names the inner networks to which notifications may go', () => {
+    expect(load({ KINHOLD_NOTIFY_NETWORKS: '127.0.0.1, 10.0.0.0/8' }).config.notifyNetworks).toEqual([
+      '127.0.0.1',
+      '10.0.0.0/8',
+    ])
+    expect(problemOf({ KINHOLD_NOTIFY_NETWORKS: 'hook.example' })).toMatchObject({ code: 'config.value-malformed' })
   })
 
   it.each(['KINHOLD_PASSPHRASE', 'KINHOLD_NEW_PASSPHRASE', 'KINHOLD_RECOVERY_CODE'])(
