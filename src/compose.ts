@@ -10,6 +10,7 @@ import { type Erasure, openRecord, type Record } from '#record'
 import type { Share } from '#share'
 import type { Smart } from '#smart'
 import type { KeyStore, Space, Store } from '#store'
+import type { Subscriptions } from '#subscriptions'
 import type { Validator } from '#validation'
 import {
   fileRoot,
@@ -58,6 +59,7 @@ export interface House extends Gate {
   readonly validator: Validator
   readonly ingest: Ingest
   readonly share: Share
+  readonly subscriptions: Subscriptions
 }
 
 /** FHIR base URL of a configuration. */
@@ -137,12 +139,14 @@ export function openHouse(config: Config, opening: Opening = {}): Promise<House>
   return onGround(config, opening, async ground => {
     const { record, vault, clock, log } = ground
     const { documents } = record
-    const [smart, { createValidator }, { openIngest, parseSenders }, { openShare }] = await Promise.all([
-      openSmartOn(ground),
-      import('#validation'),
-      import('#ingest'),
-      import('#share'),
-    ])
+    const [smart, { createValidator }, { openIngest, parseSenders }, { openShare }, { openSubscriptions }] =
+      await Promise.all([
+        openSmartOn(ground),
+        import('#validation'),
+        import('#ingest'),
+        import('#share'),
+        import('#subscriptions'),
+      ])
     const known = config.senders === undefined ? [] : parseSenders(config.senders)
     const validator = createValidator()
     const ingest = openIngest({
@@ -158,12 +162,24 @@ export function openHouse(config: Config, opening: Opening = {}): Promise<House>
     })
     const authenticate = (bearer: string) => smart.authenticate(bearer)
     const share = openShare({ record, documents, vault, clock, log, baseUrl: config.baseUrl, authenticate })
+    const subscriptions = openSubscriptions({
+      record,
+      documents,
+      vault,
+      clock,
+      log,
+      baseUrl: fhirBase(config),
+      standing: given => smart.standing(given),
+      networks: config.notifyNetworks,
+      leads: () => colleagues.leads(),
+    })
     const close = async () => {
+      await subscriptions.close()
       await ingest.close()
       await validator.close()
       await ground.close()
     }
-    return { ...ground, validator, ingest, smart, share, close }
+    return { ...ground, validator, ingest, smart, share, subscriptions, close }
   })
 }
 
@@ -198,12 +214,17 @@ export async function erasePatient(house: Erasing, patient: string, actor: Actor
   return erasures.includes('owed') ? 'owed' : 'whole'
 }
 
-type Erasing = Pick<House, 'record' | 'share' | 'ingest' | 'smart'>
+type Erasing = Pick<House, 'record' | 'share' | 'ingest' | 'smart' | 'subscriptions'>
 
-async function eraseOne({ record, share, ingest, smart }: Erasing, patient: string, actor: Actor): Promise<Erasure> {
+async function eraseOne(
+  { record, share, ingest, smart, subscriptions }: Erasing,
+  patient: string,
+  actor: Actor,
+): Promise<Erasure> {
   await share.forgetPatient(patient)
   await ingest.forgetPatient(patient)
   await smart.forgetPatient(patient)
+  await subscriptions.forgetPatient(patient)
   const erasure = await record.shred(patient)
   record.audit({ action: 'erase', outcome: 'success', actor, patient })
   return erasure

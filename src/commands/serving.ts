@@ -19,15 +19,16 @@ export interface Serving {
 
 /** Mounts the catalogue and listens. */
 export async function serveHouse(house: House, colleagues: Colleagues = alone): Promise<Serving> {
-  const { config, record, validator, clock, ingest, smart, share, log, space } = house
+  const { config, validator, clock, ingest, smart, share, subscriptions, log, space } = house
   const shelf = openShelf(houseFiles(config).terminology)
   const rooms: Rooms = {
-    record,
+    record: subscriptions.record,
     validator,
     clock,
     ingest,
     people: ingest.people,
     purge: (patient, actor) => erasePatient(house, patient, actor),
+    subscriptions,
     smartConfiguration: () => smart.configuration(),
     shelf,
     limits: defaultLimits,
@@ -52,6 +53,7 @@ export async function serveHouse(house: House, colleagues: Colleagues = alone): 
     port: config.port,
     ...(tls === undefined ? {} : { tls: { ...tls, log } }),
   })
+  subscriptions.begin()
   const scheme = tls === undefined ? 'http' : 'https'
   return {
     url: `${scheme}://${host}:${port}`,

@@ -18,6 +18,7 @@ import { read, vread } from './rest/read.ts'
 import { update, updateConditionally } from './rest/update.ts'
 import { searchCompartment } from './search/compartment-search.ts'
 import { search } from './search/search.ts'
+import { subscriptionRows } from './subscriptions/rows.ts'
 import { type Forms, queryNames } from './terminology/asked.ts'
 import { expandForms, expandValueSet } from './terminology/expand.ts'
 import { lookup, lookupForms } from './terminology/lookup.ts'
@@ -96,6 +97,7 @@ const single: readonly Route[] = [
   { method: 'POST', path: '/:type/:id/$validate', interaction: '$validate', verb: 'r', query: validateParameters, bodyOptional: true, summary: 'Check what would replace a stored resource, or what is stored', handler: validateStored },
 
   ...terminology,
+  ...subscriptionRows,
 
   { method: 'GET', path: '/Patient/:id/*', interaction: 'search-compartment', verb: 'none', query: 'search', summary: "Search all of one patient's compartment", handler: searchCompartment },
   { method: 'GET', path: '/Patient/:id/:type', interaction: 'search-compartment', verb: 's', query: 'search', summary: "Search one type in one patient's compartment", handler: searchCompartment },

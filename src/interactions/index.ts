@@ -30,4 +30,5 @@ export {
   type PeoplePort,
   type Rooms,
   type Route,
+  type SubscriptionsPort,
 } from './types.ts'

@@ -104,8 +104,34 @@ export interface Rooms {
    */
   purge(patient: string, actor: Actor): Promise<Erasure>
   smartConfiguration(): object
+  readonly subscriptions: SubscriptionsPort
   readonly limits: Limits
   readonly software: { readonly name: string; readonly version: string }
+}
+
+/** What knows how Subscriptions stand. Each throws Problem `not-found` · `record.unknown`, `forbidden` · `scope.missing`, `subscription.foreign`. */
+export interface SubscriptionsPort {
+  /** Canonical URLs of the topics that there are. */
+  readonly topics: readonly string[]
+  /** The topic of a name, such as `Observation`; undefined when there is none. */
+  topic(name: string): Resource | undefined
+  status(grant: Grant, id: string): Promise<Resource>
+  /** How those stand that whoever asks has made: of these ids, and in one of these statuses, where there are any. */
+  statuses(
+    grant: Grant,
+    asked: { readonly ids: readonly string[]; readonly statuses: readonly string[] },
+  ): Promise<Resource>
+  /** Events from one number to another, both inclusive, with as much as is asked for. */
+  events(
+    grant: Grant,
+    id: string,
+    asked: {
+      readonly since?: number
+      readonly until?: number
+      readonly content?: 'empty' | 'id-only' | 'full-resource'
+    },
+  ): Promise<Resource>
+  signingKey(grant: Grant, id: string): Promise<Resource>
 }
 
 /** What takes files and messages from outside. */

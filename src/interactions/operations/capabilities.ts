@@ -62,7 +62,7 @@ function* capabilityStatement(routes: readonly Route[], baseUrl: string, rooms: 
   const { software, clock } = rooms
   const resource: Statement[] = []
   for (const type of resourceTypes) {
-    resource.push(resourceCapability(type, routes, baseUrl))
+    resource.push(resourceCapability(type, routes, { baseUrl, rooms }))
     yield
   }
   return {
@@ -70,6 +70,7 @@ function* capabilityStatement(routes: readonly Route[], baseUrl: string, rooms: 
     status: 'active',
     date: toInstant(clock.nowMs()),
     kind: 'instance',
+    instantiates: [`${backport}/CapabilityStatement/backport-subscription-server-r4`],
     software,
     implementation: { description: "A family's health data, sealed with each patient's own key", url: baseUrl },
     fhirVersion: '4.0.1',
@@ -131,12 +132,17 @@ const typeInteractions = [
 ]
 const systemLevel = ['transaction', 'batch', 'search-system', 'history-system']
 
-function resourceCapability(type: string, routes: readonly Route[], baseUrl: string): Statement {
-  const offered = routes.filter(route => !isRefused(route, { type }) && notYet[type]?.has(route.verb) !== true)
+function resourceCapability(
+  type: string,
+  routes: readonly Route[],
+  { baseUrl, rooms }: { readonly baseUrl: string; readonly rooms: Rooms },
+): Statement {
+  const offered = routes.filter(route => !isRefused(route, { type }))
   const has = (interaction: string) => offered.some(route => route.interaction === interaction)
   const parameters = searchParametersOf(type).filter(({ name }) => isAnswered(type, name, baseUrl))
   return withoutEmpty({
     type,
+    ...more[type]?.(rooms),
     interaction: typeInteractions.filter(has).map(code => ({ code })),
     versioning: 'versioned',
     readHistory: has('vread'),
@@ -171,8 +177,18 @@ function isAnswered(type: string, name: string, baseUrl: string): boolean {
   }
 }
 
-/** No Subscription is taken whose messages could not be sent. */
-const notYet: Readonly<Record<string, ReadonlySet<string>>> = { Subscription: new Set(['c', 'u']) }
+/** What is said of single types beside what holds for all. */
+const more: Readonly<Record<string, (rooms: Rooms) => Statement>> = {
+  Subscription: ({ subscriptions }) => ({
+    supportedProfile: [`${backport}/StructureDefinition/backport-subscription`],
+    extension: subscriptions.topics.map(valueCanonical => ({
+      url: `${backport}/StructureDefinition/capabilitystatement-subscriptiontopic-canonical`,
+      valueCanonical,
+    })),
+  }),
+}
+
+const backport = 'http://hl7.org/fhir/uv/subscriptions-backport'
 
 /** `$review`, but not `Patient/$everything`. */
 function isOfNoType({ path }: Route): boolean {
@@ -193,6 +209,9 @@ const definitions: Readonly<Record<string, string>> = {
   $unmerge: 'urn:kinhold:operation:patient-unmerge',
   $review: 'urn:kinhold:operation:review',
   $purge: 'urn:kinhold:operation:patient-purge',
+  $status: `${backport}/OperationDefinition/backport-subscription-status`,
+  $events: `${backport}/OperationDefinition/backport-subscription-events`,
+  '$signing-key': 'urn:kinhold:operation:subscription-signing-key',
 }
 
 const terminologyTypes: ReadonlySet<string> = new Set(['CodeSystem', 'ValueSet', 'ConceptMap'])

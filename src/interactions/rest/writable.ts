@@ -10,10 +10,6 @@ interface NotYet {
 
 /** What this server can keep but not yet act upon: whoever writes it would count on an effect that never comes. */
 const notYet: Readonly<Record<string, NotYet>> = {
-  Subscription: {
-    text: 'Subscriptions are not supported yet: nothing would ever be sent.',
-    applies: ({ status }) => status !== 'off' && status !== 'error',
-  },
   Consent: {
     text: 'A Consent that rules who may see what is not supported yet: nothing would be withheld. Without provision and policyRule, or as draft, it can be kept.',
     applies: isEnforcing,

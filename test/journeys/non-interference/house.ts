@@ -17,6 +17,7 @@ import {
 import { FixedClock, isProblem, silentLog } from '#kernel'
 import { openRecord, type RecordRooms } from '#record'
 import { openMemoryKeys, openMemoryStore } from '#store'
+import { openSubscriptions } from '#subscriptions'
 import { openShelf } from '#terminology'
 import { createValidator } from '#validation'
 import { fileRoot, openVault } from '#vault'
@@ -60,8 +61,21 @@ export async function openHouse(more: Pick<RecordRooms, 'searchedApart'> = {}): 
   const store = openMemoryStore()
   const record = await openRecord({ store, vault, clock, log: silentLog, baseUrl, auditWindowMs, ...more })
   const ingest = openIngest({ record, validator, clock, log: silentLog, baseUrl })
-  const rooms: Rooms = {
+  const grants = new Map<string, Grant>()
+  const subscriptions = openSubscriptions({
     record,
+    documents: record.documents,
+    vault,
+    clock,
+    log: silentLog,
+    baseUrl,
+    standing: async given => grants.get(given.id),
+    networks: ['127.0.0.1'],
+    random: () => 0,
+  })
+  const rooms: Rooms = {
+    record: subscriptions.record,
+    subscriptions,
     validator,
     clock,
     ingest,
@@ -74,12 +88,17 @@ export async function openHouse(more: Pick<RecordRooms, 'searchedApart'> = {}): 
   }
   return {
     rooms,
-    ask: (grant, asked) => ask(rooms, grant, asked),
+    ask: (grant, asked) => {
+      grants.set(grant.id, grant)
+      return ask(rooms, grant, asked)
+    },
     settle: async ms => {
+      await subscriptions.round()
       await record.flush()
       clock.advance(ms)
     },
     close: async () => {
+      await subscriptions.close()
       await ingest.close()
       await record.close()
       vault.close()

@@ -341,6 +341,37 @@ const elsewhere: Draw = dice => {
   ])
 }
 
+const criteria = (dice: Dice) => {
+  const type = dice.pick(['Observation', 'Observation', 'Condition', 'Patient', 'Practitioner', drawType(dice)])
+  return dice.maybe(50)
+    ? `${type}?`
+    : `${type}?${dice.maybe(50) ? `patient=${anyPatient(dice)}` : drawCondition(dice, type)}`
+}
+
+/** Nobody listens there, so that it is tried, fails, and is tried again. */
+const endpoint = 'http://127.0.0.1:9/hook'
+
+/** What is to be told to an app, and how that stands. */
+const subscribe: Draw = dice => {
+  const body = printJson({
+    resourceType: 'Subscription',
+    status: dice.pick(['requested', 'requested', 'active', 'off']),
+    reason: 'to keep up',
+    criteria: criteria(dice),
+    channel: { type: 'rest-hook', endpoint, ...(dice.maybe(50) ? { payload: 'application/fhir+json' } : {}) },
+  })
+  return dice.pick<Ask>([
+    { method: 'POST', url: '/Subscription', body },
+    { method: 'POST', url: '/Subscription', body },
+    { method: 'GET', url: '/Subscription' },
+    { method: 'GET', url: '/Subscription/$status' },
+    { method: 'GET', url: '/Subscription/$status?status=active,error' },
+    { method: 'GET', url: `/Subscription/${drawId(dice)}/$status` },
+    { method: 'GET', url: `/Subscription/${drawId(dice)}/$events${dice.maybe(50) ? '?content=full-resource' : ''}` },
+    { method: 'GET', url: `/SubscriptionTopic/${drawType(dice)}` },
+  ])
+}
+
 /** What may stand in a Bundle. */
 const single: readonly (readonly [number, Draw])[] = [
   [12, read],
@@ -399,6 +430,7 @@ const all: readonly (readonly [number, Draw])[] = [
   [8, bytes],
   [10, followLink],
   [20, bundle],
+  [8, subscribe],
   [2, ingest],
   [2, hl7v2],
   [3, elsewhere],

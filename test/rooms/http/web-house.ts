@@ -9,6 +9,7 @@ import { openRecord } from '#record'
 import { openShare } from '#share'
 import { openSmart, type Smart } from '#smart'
 import { openMemoryKeys, openMemoryStore, type Store } from '#store'
+import { openSubscriptions } from '#subscriptions'
 import { openShelf } from '#terminology'
 import { createValidator } from '#validation'
 import { fileRoot, openVault } from '#vault'
@@ -51,8 +52,19 @@ export async function openWebHouse(
     baseUrl: config.baseUrl,
     authenticate,
   })
-  const rooms: Rooms = {
+  const subscriptions = openSubscriptions({
     record,
+    documents: record.documents,
+    vault,
+    clock,
+    log,
+    baseUrl: `${config.baseUrl}/fhir`,
+    standing: given => smart.standing(given),
+    networks: [],
+  })
+  const rooms: Rooms = {
+    record: subscriptions.record,
+    subscriptions,
     validator,
     clock,
     ingest,
@@ -71,6 +83,7 @@ export async function openWebHouse(
     lines,
     token: (scope, patient) => smart.mint({ scope, ttlMs: 600_000, ...(patient === undefined ? {} : { patient }) }),
     close: async () => {
+      await subscriptions.close()
       await ingest.close()
       await record.close()
       vault.close()

@@ -18,9 +18,10 @@ import {
 import { FixedClock, isProblem, Problem, silentLog } from '#kernel'
 import { openRecord, type Record } from '#record'
 import { openMemoryKeys, openMemoryStore, type Store } from '#store'
+import { openSubscriptions, type Subscriptions } from '#subscriptions'
 import { openShelf, type Shelf } from '#terminology'
 import { createValidator } from '#validation'
-import { fileRoot, openVault } from '#vault'
+import { fileRoot, openVault, type Vault } from '#vault'
 
 export const baseUrl = 'http://127.0.0.1:8080/fhir'
 
@@ -46,6 +47,10 @@ export interface House {
   readonly rooms: Rooms
   readonly record: Record
   readonly clock: FixedClock
+  readonly vault: Vault
+  readonly subscriptions: Subscriptions
+  /** Grants that stand, by id: those that have asked. */
+  readonly grants: Map<string, Grant>
   ask(method: string, url: string, asked?: Asked): Promise<Answer>
   close(): Promise<void>
 }
@@ -79,13 +84,29 @@ export async function openHouse(
   const keys = openMemoryKeys()
   const vault = await openVault({ keys, root: fileRoot(join(folder, 'root.key')), clock })
   const record = await openRecord({ store, vault, clock, log: silentLog, baseUrl })
-  const rooms: Rooms = {
+  const grants = new Map<string, Grant>()
+  const subscriptions = openSubscriptions({
     record,
+    documents: record.documents,
+    vault,
+    clock,
+    log: silentLog,
+    baseUrl,
+    standing: async ({ id }) => grants.get(id),
+    networks: ['127.0.0.0/8'],
+    random: () => 0,
+  })
+  const rooms: Rooms = {
+    record: subscriptions.record,
+    subscriptions,
     validator: createValidator(),
     clock,
     ingest: given.ingest ?? closedPort,
     people: given.people ?? nobody,
-    purge: patient => record.shred(patient),
+    purge: async patient => {
+      await subscriptions.forgetPatient(patient)
+      return record.shred(patient)
+    },
     smartConfiguration: () => ({ token_endpoint: 'http://127.0.0.1:8080/auth/token' }),
     shelf: given.shelf ?? openShelf(join(folder, 'terminology')),
     limits: { ...defaultLimits, ...given.limits },
@@ -95,8 +116,15 @@ export async function openHouse(
     rooms,
     record,
     clock,
-    ask: (method, url, asked = {}) => ask(rooms, method, url, asked),
+    vault,
+    grants,
+    subscriptions,
+    ask: (method, url, asked = {}) => {
+      if (asked.grant !== undefined) grants.set(asked.grant.id, asked.grant)
+      return ask(rooms, method, url, asked)
+    },
     close: async () => {
+      await subscriptions.close()
       await record.close()
       vault.close()
       rmSync(folder, { recursive: true })

@@ -57,12 +57,6 @@ describe('metadata – https://hl7.org/fhir/R4/http.html#capabilities', () => {
     expect(rest().compartment).toEqual(['http://hl7.org/fhir/CompartmentDefinition/patient'])
   })
 
-  it('does not promise to take Subscriptions', () => {
-    const codes = ofType('Subscription').interaction.map((interaction: { code: string }) => interaction.code)
-    for (const code of ['create', 'update']) expect(codes).not.toContain(code)
-    expect(ofType('Subscription')).toMatchObject({ updateCreate: false, conditionalCreate: false })
-  })
-
   it('promises PATCH and XML, and not to write AuditEvents', () => {
     expect(statement.json.patchFormat).toEqual([
       'application/json-patch+json',

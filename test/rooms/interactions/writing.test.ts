@@ -298,8 +298,6 @@ describe('what would have no effect yet', () => {
   const denying = { ...consent, provision: { type: 'deny' } }
 
   it.each([
-    ['a Subscription – https://hl7.org/fhir/R4/subscription.html', subscription],
-    ['an active one', { ...subscription, status: 'active' }],
     ['a Consent that denies – https://hl7.org/fhir/R4/consent.html', denying],
     ['a Consent by a rule', { ...consent, policyRule: { coding: [{ code: 'OPTOUT' }] } }],
   ])('is refused: %s', async (_, resource) => {

@@ -1,0 +1,119 @@
+import { encodeXmlInSteps, parseResource, printJson, type Resource, toInstant } from '#fhir'
+import { inSlices, newResourceId } from '#kernel'
+import type { Stored } from '#record'
+import type { Event, State, Status } from './state.ts'
+import type { Content } from './wanted.ts'
+
+/** https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/notifications.html */
+export type NotificationType = 'handshake' | 'heartbeat' | 'event-notification' | 'query-status' | 'query-event'
+
+/** An event, and what it was about as far as that may be told; of a deletion there is nothing more to tell. */
+export interface Told {
+  readonly event: Event
+  readonly stored?: Stored
+}
+
+/** What a notification says of its Subscription. */
+export interface Telling {
+  readonly state: State
+  readonly type: NotificationType
+  readonly content: Content
+  readonly told: readonly Told[]
+  readonly baseUrl: string
+  readonly nowMs: number
+}
+
+const profiles = 'http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/'
+
+/**
+ * How a Subscription stands, as R4 can say R5's SubscriptionStatus.
+ *
+ * @see https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/StructureDefinition-backport-subscription-status-r4.html
+ */
+export function statusParameters({ state, type, content, told, baseUrl }: Omit<Telling, 'nowMs'>): Resource {
+  const { wanted } = state
+  const isNamed = wanted.topic !== undefined && (content !== 'empty' || type === 'query-status')
+  return {
+    resourceType: 'Parameters',
+    id: newResourceId(),
+    meta: { profile: [`${profiles}backport-subscription-status-r4`] },
+    parameter: [
+      { name: 'subscription', valueReference: { reference: `${baseUrl}/Subscription/${state.id}` } },
+      ...(isNamed ? [{ name: 'topic', valueCanonical: wanted.topic }] : []),
+      { name: 'status', valueCode: statusTold(state, type) },
+      { name: 'type', valueCode: type },
+      { name: 'events-since-subscription-start', valueString: String(state.events) },
+      ...told.map(each => eventParameter(each, content, baseUrl)),
+      ...(state.error === undefined ? [] : [{ name: 'error', valueCodeableConcept: { text: state.error } }]),
+    ],
+  }
+}
+
+/** A handshake is answered before the Subscription is active. */
+function statusTold({ status }: State, type: NotificationType): Status {
+  return type === 'handshake' ? 'requested' : status
+}
+
+function eventParameter({ event }: Told, content: Content, baseUrl: string) {
+  const focus = content === 'empty' ? [] : [{ name: 'focus', valueReference: { reference: urlOf(event, baseUrl) } }]
+  return {
+    name: 'notification-event',
+    part: [
+      { name: 'event-number', valueString: String(event.number) },
+      { name: 'timestamp', valueInstant: toInstant(event.atMs) },
+      ...focus,
+    ],
+  }
+}
+
+function urlOf({ type, id }: Event, baseUrl: string): string {
+  return `${baseUrl}/${type}/${id}`
+}
+
+/**
+ * A notification: a Bundle whose first entry says how the Subscription stands.
+ *
+ * @see https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/StructureDefinition-backport-subscription-notification-r4.html
+ */
+export function notification(telling: Telling): Resource {
+  const { state, content, told, baseUrl, nowMs } = telling
+  const status = statusParameters(telling)
+  return {
+    resourceType: 'Bundle',
+    id: newResourceId(),
+    meta: { profile: [`${profiles}backport-subscription-notification-r4`] },
+    type: 'history',
+    timestamp: toInstant(nowMs),
+    entry: [
+      {
+        fullUrl: `urn:uuid:${status.id}`,
+        resource: status,
+        request: { method: 'GET', url: `${baseUrl}/Subscription/${state.id}/$status` },
+        response: { status: '200' },
+      },
+      ...(content === 'empty' ? [] : told.map(each => eventEntry(each, content, baseUrl))),
+    ],
+  }
+}
+
+const statuses = { POST: '201', PUT: '200', DELETE: '204' } as const
+
+function eventEntry({ event, stored }: Told, content: Content, baseUrl: string) {
+  const { type, id, method = 'PUT' } = event
+  const isShown = content === 'full-resource' && stored !== undefined
+  return {
+    fullUrl: urlOf(event, baseUrl),
+    ...(isShown ? { resource: parseResource(stored.json) } : {}),
+    request: { method, url: method === 'POST' ? type : `${type}/${id}` },
+    response: { status: statuses[method] },
+  }
+}
+
+/** A resource as it goes over the wire. */
+export async function printed(resource: Resource, format: 'json' | 'xml'): Promise<Buffer> {
+  if (format === 'json') return Buffer.from(printJson(resource))
+  return Buffer.from(await inSlices(encodeXmlInSteps(resource, { isPretty: false })))
+}
+
+/** What a receiver is told the body is. */
+export const mediaTypes = { json: 'application/fhir+json', xml: 'application/fhir+xml' } as const

@@ -1,0 +1,167 @@
+import { type Grant, parseScope } from '#access'
+import type { FollowedTo } from '#record'
+import type { DocumentDraft, Documents, Vault } from '#vault'
+import type { Wanted } from './wanted.ts'
+
+/** https://hl7.org/fhir/R4/valueset-subscription-status.html */
+export type Status = 'requested' | 'active' | 'error' | 'off'
+
+/** The grant that made a Subscription, as it is kept: it is asked for anew whenever something is to be sent. */
+export interface Made extends Omit<Grant, 'terms' | 'patients' | 'expiresAtMs'> {
+  readonly scopes: readonly string[]
+}
+
+/** One event, by its number; without `type` what it was about has been erased. */
+export interface Event {
+  /** 1, 2, 3 … since the Subscription began. */
+  readonly number: number
+  /** Unix milliseconds at which it was written. */
+  readonly atMs: number
+  readonly type?: string
+  readonly id?: string
+  readonly version?: number
+  readonly method?: 'POST' | 'PUT' | 'DELETE'
+  /** Of whom it was told; undefined for what is nobody's. */
+  readonly patient?: string
+  /** Whether it is somebody else's as well. */
+  readonly isShared?: true
+}
+
+/** Everything that the server knows of a Subscription beside the resource; sealed. */
+export interface State {
+  readonly id: string
+  /** Unix milliseconds at which it was first taken. */
+  readonly beganAtMs: number
+  readonly made: Made
+  readonly wanted: Wanted
+  readonly status: Status
+  /** Whether its endpoint has taken a handshake, or needs none. */
+  readonly isGreeted: boolean
+  /** Constant text of why it is `error` or `off`. */
+  readonly error?: string
+  /** What the resource says already. */
+  readonly shown: Pick<State, 'status' | 'error'>
+  /** Key with which messages are signed, base64. */
+  readonly signingKey: string
+  readonly position: FollowedTo
+  /** How many events there were. */
+  readonly events: number
+  /** Up to which event was acknowledged. */
+  readonly delivered: number
+  /** The newest events, those that were not acknowledged among them; ascending. */
+  readonly log: readonly Event[]
+  /** Failures in a row. */
+  readonly failures: number
+  /** Unix milliseconds before which nothing is tried again. */
+  readonly retryAtMs: number
+  /** Who is sending, and from when on they count as dead. */
+  readonly claim?: { readonly by: string; readonly untilMs: number }
+}
+
+/** A state with the revision that it was read at. */
+export interface Kept {
+  readonly state: State
+  readonly revision: number
+}
+
+/** Acknowledged events that are kept to be asked for. */
+const keptDelivered = 200
+/** What was not acknowledged waits here as long as there is room; the rest waits where it was written. */
+export const mostWaiting = 1_000
+
+const collection = 'subscriptions'
+
+/** The states of all Subscriptions, each a sealed document. */
+export class States {
+  readonly #documents: Documents
+  readonly #vault: Pick<Vault, 'documentKey'>
+
+  constructor(documents: Documents, vault: Pick<Vault, 'documentKey'>) {
+    this.#documents = documents
+    this.#vault = vault
+  }
+
+  async get(id: string): Promise<Kept | undefined> {
+    const found = await this.#documents.get<State>(collection, id)
+    return found && { state: found.value, revision: found.revision }
+  }
+
+  async all(): Promise<readonly Kept[]> {
+    const found = await this.#documents.list<State>(collection, { onBroken: () => undefined })
+    return found.map(({ value, revision }) => ({ state: value, revision }))
+  }
+
+  /** How many there are of one maker. */
+  async countOf(made: Made): Promise<number> {
+    return (await this.#documents.list<State>(collection, { group: makerOf(made), onBroken: () => undefined })).length
+  }
+
+  /** To be committed together with the Subscription. */
+  write(state: State, ifRevision: number): DocumentDraft {
+    return this.#documents.write(collection, state.id, state, { ifRevision, group: makerOf(state.made) })
+  }
+
+  /** To be committed together with the end of the Subscription. */
+  removal(id: string): DocumentDraft {
+    return { op: 'delete', collection, key: this.#vault.documentKey(collection, id) }
+  }
+
+  /** @returns what was kept; undefined when somebody else has written meanwhile */
+  async put({ revision }: Kept, state: State): Promise<Kept | undefined> {
+    const options = { ifRevision: revision, group: makerOf(state.made) }
+    return (await this.#documents.put(collection, state.id, state, options))
+      ? { state, revision: revision + 1 }
+      : undefined
+  }
+
+  /** Changes what is there by then; undefined where nothing is there any more, or nothing is to be changed. */
+  async change(id: string, change: (state: State) => State | undefined): Promise<Kept | undefined> {
+    for (;;) {
+      const kept = await this.get(id)
+      const next = kept && change(kept.state)
+      if (kept === undefined || next === undefined) return undefined
+      const put = await this.put(kept, next)
+      if (put !== undefined) return put
+    }
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.#documents.delete(collection, id)
+  }
+}
+
+/** Whose Subscriptions are counted together. */
+function makerOf({ actor }: Pick<Made, 'actor'>): string {
+  return `${actor.kind} ${actor.id} ${actor.clientId ?? ''}`
+}
+
+/** A grant as it is kept. */
+export function madeBy({ terms, patients: _patients, expiresAtMs: _expiresAtMs, ...grant }: Grant): Made {
+  return { ...grant, scopes: terms.map(({ text }) => text) }
+}
+
+/** The grant again, to ask for what it stands for now. */
+export function grantOf({ scopes, ...made }: Made): Grant {
+  const terms = scopes.map(parseScope).filter(term => term !== undefined)
+  return { ...made, terms, patients: [], expiresAtMs: 0 }
+}
+
+/** The state with more events behind the others. */
+export function withEvents(state: State, more: readonly Omit<Event, 'number'>[], position: FollowedTo): State {
+  const numbered = more.map((event, at) => ({ number: state.events + at + 1, ...event }))
+  return trimmed({ ...state, position, events: state.events + more.length, log: [...state.log, ...numbered] })
+}
+
+/** The state in which all up to a number is acknowledged. */
+export function acknowledged(state: State, upTo: number): State {
+  return trimmed({ ...state, delivered: Math.max(state.delivered, upTo) })
+}
+
+function trimmed(state: State): State {
+  return { ...state, log: state.log.filter(({ number }) => number > state.delivered - keptDelivered) }
+}
+
+/** Events that were not acknowledged, in their order. */
+export function waiting({ log, delivered }: State): readonly Event[] {
+  return log.filter(({ number }) => number > delivered)
+}

@@ -1,0 +1,166 @@
+import { randomBytes } from 'node:crypto'
+import type { Grant } from '#access'
+import type { Resource } from '#fhir'
+import { Problem } from '#kernel'
+import type { Record as PatientRecord, Txn, Writer } from '#record'
+import { type Reading, readWanted } from './read-wanted.ts'
+import { checkRights, isMaker } from './rights.ts'
+import { withoutSecrets, withSecrets } from './secrets.ts'
+import { type Kept, madeBy, type State, type States, type Status } from './state.ts'
+import type { Wanted } from './wanted.ts'
+
+/** What is needed to take a Subscription. */
+export interface Taking {
+  readonly record: PatientRecord
+  readonly states: States
+  readonly standing: (given: Grant) => Promise<Grant | undefined>
+  reading(): Reading
+}
+
+/** How many Subscriptions one maker has at once. */
+const mostOfOne = 100
+
+/**
+ * The same record, in which each write of a Subscription, however it comes, is read for what it asks, and its state written by the same
+ * commit: none is kept that has no effect, and header values are never part of a resource.
+ */
+export function taking(rooms: Taking): PatientRecord {
+  return { ...rooms.record, writer: (grant, options) => watched(rooms.record.writer(grant, options), grant, rooms) }
+}
+
+function watched(writer: Writer, grant: Grant, rooms: Taking): Writer {
+  const transact = writer.transact.bind(writer)
+  return Object.assign(writer, {
+    transact: <T>(work: (txn: Txn) => Promise<T>) => transact(txn => work(watchedTxn(txn, grant, rooms))),
+  })
+}
+
+function watchedTxn(txn: Txn, grant: Grant, rooms: Taking): Txn {
+  const plain = { create: txn.create.bind(txn), update: txn.update.bind(txn), delete: txn.delete.bind(txn) }
+  let staged = 0
+  const watch: Pick<Txn, 'create' | 'update' | 'delete'> = {
+    async create(resource, options) {
+      if (resource.resourceType !== type) return plain.create(resource, options)
+      const taken = await take(resource, undefined, grant, { ...rooms, staged })
+      staged++
+      const written = await plain.create(taken.resource, options)
+      keep(taken, written.id, txn, rooms)
+      return written
+    },
+    async update(of, id, resource, options) {
+      if (of !== type) return plain.update(of, id, resource, options)
+      const taken = await take(resource, await rooms.states.get(id), grant, { ...rooms, staged })
+      staged++
+      const written = await plain.update(of, id, taken.resource, options)
+      keep(taken, id, txn, rooms)
+      return written
+    },
+    async delete(of, id, options) {
+      const written = await plain.delete(of, id, options)
+      if (of === type && written !== undefined) txn.document(rooms.states.removal(id))
+      return written
+    },
+  }
+  return Object.assign(txn, watch)
+}
+
+const type = 'Subscription'
+
+/** A Subscription as it is to be written, and what follows from it. */
+interface Taken {
+  readonly resource: Resource
+  /** Undefined for one that is to be off. */
+  readonly state: Omit<State, 'id'> | undefined
+  /** What was known of it. */
+  readonly known: Kept | undefined
+}
+
+/** Statuses in which a client may leave a Subscription that is to send nothing. */
+const silent: ReadonlySet<unknown> = new Set(['off', 'error'])
+
+/** @param rooms  with how many the same commit has staged before */
+async function take(
+  sent: Resource,
+  known: Kept | undefined,
+  grant: Grant,
+  rooms: Taking & { readonly staged: number },
+): Promise<Taken> {
+  const resource = withoutSecrets(sent)
+  if (silent.has(sent.status)) return { resource, state: undefined, known }
+  // What another maker has told this server, and what was told them, is none of it.
+  const before = known !== undefined && isMaker(grant, known.state.made) ? known.state : undefined
+  const reading = rooms.reading()
+  const read = readWanted(sent, reading)
+  const wanted: Wanted = { ...read, headers: withSecrets(read.headers, before?.wanted.headers ?? []) }
+  await checkRights(wanted, grant, { record: rooms.record, baseUrl: reading.baseUrl })
+  const made = madeBy(grant)
+  const now = await rooms.standing(grant)
+  if (now === undefined) throw fleeting()
+  if (known === undefined && (await rooms.states.countOf(made)) + rooms.staged >= mostOfOne) throw tooMany()
+  const isGoingOn = before?.status === 'active' && sent.status === 'active' && isSame(before.wanted, wanted)
+  const status: Status = isGoingOn ? 'active' : 'requested'
+  // From before this commit on: what is written at the same time is told rather than missed.
+  const position = before?.position ?? (await rooms.record.reader(now).followFrom())
+  return {
+    resource: withStatus(resource, { status }),
+    state: stateOf(before, { made, wanted, status, position }),
+    known,
+  }
+}
+
+function stateOf(
+  before: State | undefined,
+  now: Pick<State, 'made' | 'wanted' | 'status' | 'position'>,
+): Omit<State, 'id'> {
+  const {
+    beganAtMs = now.position.sinceMs,
+    events = 0,
+    delivered = 0,
+    log = [],
+    signingKey = randomBytes(32).toString('base64'),
+  } = before ?? {}
+  const isGreeted = now.status === 'active'
+  return {
+    ...now,
+    beganAtMs,
+    isGreeted,
+    shown: { status: now.status },
+    signingKey,
+    events,
+    delivered,
+    log,
+    failures: 0,
+    retryAtMs: 0,
+  }
+}
+
+/** Both are made by one function, member by member. */
+function isSame(one: Wanted, other: Wanted): boolean {
+  return JSON.stringify(one) === JSON.stringify(other)
+}
+
+function keep({ state, known }: Taken, id: string, txn: Txn, { states }: Taking): void {
+  if (state !== undefined) txn.document(states.write({ id, ...state }, known?.revision ?? 0))
+  else if (known !== undefined) txn.document(states.removal(id))
+}
+
+/** The resource as it says how its Subscription stands: that is the server's to say. */
+export function withStatus(
+  { error: _error, ...resource }: Resource,
+  { status, error }: Pick<State, 'status' | 'error'>,
+): Resource {
+  return { ...resource, status, ...(error === undefined ? {} : { error }) }
+}
+
+function fleeting(): Problem {
+  const text = 'The access under which this is asked does not last: nothing could be sent under it.'
+  return new Problem('forbidden', 'subscription.access-fleeting', text)
+}
+
+function tooMany(): Problem {
+  return new Problem(
+    'conflict',
+    'subscription.too-many',
+    `There are ${mostOfOne} Subscriptions of this app already; delete some of them.`,
+  )
+}
