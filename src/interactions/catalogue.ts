@@ -1,5 +1,7 @@
 import { batchOrTransaction } from './bundles/batch-or-transaction.ts'
+import { compartmentRows } from './compartments/rows.ts'
 import { createMatcher } from './match.ts'
+import { observationRows } from './observations/rows.ts'
 import { capabilities } from './operations/capabilities.ts'
 import { everythingOfAll, everythingOfOne, everythingParameters } from './operations/everything.ts'
 import { er7, receiveHl7v2 } from './operations/hl7v2.ts'
@@ -98,6 +100,8 @@ const single: readonly Route[] = [
 
   ...terminology,
   ...subscriptionRows,
+  ...observationRows,
+  ...compartmentRows,
 
   { method: 'GET', path: '/Patient/:id/*', interaction: 'search-compartment', verb: 'none', query: 'search', summary: "Search all of one patient's compartment", handler: searchCompartment },
   { method: 'GET', path: '/Patient/:id/:type', interaction: 'search-compartment', verb: 's', query: 'search', summary: "Search one type in one patient's compartment", handler: searchCompartment },

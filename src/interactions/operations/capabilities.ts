@@ -84,11 +84,13 @@ function* capabilityStatement(routes: readonly Route[], baseUrl: string, rooms: 
         interaction: systemInteractions(routes),
         searchParam: [{ name: '_type', type: 'special', documentation: 'The types to search; all unless given.' }],
         operation: operations(routes.filter(route => isOfNoType(route))),
-        compartment: ['http://hl7.org/fhir/CompartmentDefinition/patient'],
+        compartment: compartments.map(name => `http://hl7.org/fhir/CompartmentDefinition/${name}`),
       },
     ].map(withoutEmpty),
   }
 }
+
+const compartments = ['patient', 'device', 'encounter', 'practitioner', 'relatedPerson']
 
 const smartService = {
   coding: [{ system: 'http://terminology.hl7.org/CodeSystem/restful-security-service', code: 'SMART-on-FHIR' }],
@@ -214,7 +216,8 @@ const definitions: Readonly<Record<string, string>> = {
   '$signing-key': 'urn:kinhold:operation:subscription-signing-key',
 }
 
-const terminologyTypes: ReadonlySet<string> = new Set(['CodeSystem', 'ValueSet', 'ConceptMap'])
+/** Operations of these types have a page of their own for each: `$everything` of a Patient is not that of an Encounter. */
+const ownPages: ReadonlySet<string> = new Set(['CodeSystem', 'ValueSet', 'ConceptMap', 'Encounter', 'Observation'])
 
 function operations(routes: readonly Route[]): readonly Statement[] {
   const offered = new Map(routes.map(({ interaction, path }) => [interaction, definitionOf(interaction, path)]))
@@ -226,7 +229,7 @@ function operations(routes: readonly Route[]): readonly Statement[] {
 /** `$validate-code` is defined for two types, each by its own page. */
 function definitionOf(interaction: string, path: string): string | undefined {
   const [, type = ''] = path.split('/')
-  if (terminologyTypes.has(type) && interaction.startsWith('$'))
+  if (ownPages.has(type) && interaction.startsWith('$'))
     return `http://hl7.org/fhir/OperationDefinition/${type}-${interaction.slice(1)}`
   return Object.hasOwn(definitions, interaction) ? definitions[interaction] : undefined
 }

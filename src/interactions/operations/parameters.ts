@@ -20,7 +20,7 @@ export async function operationParameters(request: FhirRequest, known: readonly 
   const asked = new URLSearchParams(request.query)
   if (request.method !== 'POST') return asked
   const body = await readOptionalResource(request, 'Parameters')
-  if (body !== undefined) for (const part of partsOf(body)) asked.append(...namedValue(part))
+  if (body !== undefined) for (const part of partsOf(body)) asked.append(...plainValue(part))
   checkQuery({ query: known }, request, asked)
   return asked
 }
@@ -42,7 +42,8 @@ function isPart(value: unknown): value is Part {
   return typeof value === 'object' && value !== null && 'name' in value && typeof value.name === 'string'
 }
 
-function namedValue(part: Part): [name: string, value: string] {
+/** An entry with one primitive value, as a URL would have it. @throws Problem `invalid` · `operation.parameter-malformed` */
+export function plainValue(part: Part): [name: string, value: string] {
   const name = String(part.name)
   const [value, ...more] = Object.keys(part).filter(key => key.startsWith('value'))
   const given = value === undefined ? undefined : part[value]

@@ -3,6 +3,7 @@ import { limits } from '../query/limits.ts'
 import type { Query } from '../query/types.ts'
 import { holderOf, type RowIndex } from '../row-index.ts'
 import { Inclusion } from './includes.ts'
+import { keepLatest } from './latest.ts'
 import { Matcher, type Matching } from './matcher.ts'
 import { type Candidate, firstCandidates } from './order.ts'
 import { countOf } from './pieces.ts'
@@ -37,6 +38,7 @@ export function* evaluate(query: Restricted<Query>, indexes: readonly RowIndex[]
   const found: Matching[] = []
   for (const type of query.types)
     found.push(...(yield* matcher.find(type, query.criteriaByType.get(type) ?? query.criteria)))
+  if (query.latest !== undefined) yield* keepLatest(found, query.latest)
   let total = 0
   for (const { rows } of found) {
     total += countOf(rows)

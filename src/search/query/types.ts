@@ -152,6 +152,8 @@ export interface Query {
   readonly count?: number
   /** Matches that come before those asked for: `_offset`, for clients that page by themselves. */
   readonly offset?: number
+  /** So many of each subject and code, the latest: for Observation/$lastn. */
+  readonly latest?: number
   readonly total: 'none' | 'estimate' | 'accurate'
   readonly summary: 'true' | 'text' | 'data' | 'count' | 'false'
   /** Top-level elements of `_elements`; empty for all. */
