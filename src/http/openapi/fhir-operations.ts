@@ -142,6 +142,15 @@ function searchParameter({ name, type, example }: NamedParameter & { readonly ex
 /** Without any condition a conditional write is refused, so one stands there to begin with. */
 const condition = { name: '_id', type: 'token; at least one search parameter is needed', example: 'example' } as const
 
+/** Without these an operation that takes search parameters is refused. */
+const needed: Readonly<Record<string, readonly (NamedParameter & { readonly example?: string })[]>> = {
+  $lastn: [
+    { name: 'patient', type: 'reference', example: 'example' },
+    { name: 'category', type: 'token; or a parameter with a code', example: 'vital-signs' },
+    { name: 'max', type: 'how many of each code; 1 unless given' },
+  ],
+}
+
 function queryOf(route: Route, capability: TypeCapability | undefined): readonly Node[] {
   if (route.query !== 'search')
     return queryParameters([...(route.query ?? []), '_format', '_pretty'].filter(isNew), route.path)
@@ -152,7 +161,10 @@ function queryOf(route: Route, capability: TypeCapability | undefined): readonly
   const own = isSearch ? capability?.searchParameters : undefined
   const types = route.interaction === 'search-system' || route.path.endsWith('*') ? ['_type'] : []
   const common = isSearch ? everyType : [condition, ...everyType.slice(1)]
-  return [...(own ?? common).map(searchParameter), ...queryParameters([...types, ...controls])]
+  return [
+    ...(needed[route.interaction] ?? own ?? common).map(searchParameter),
+    ...queryParameters([...types, ...controls]),
+  ]
 }
 
 function isNew(name: string, at: number, names: readonly string[]): boolean {

@@ -54,7 +54,11 @@ describe('metadata – https://hl7.org/fhir/R4/http.html#capabilities', () => {
   })
 
   it('names the compartment – https://hl7.org/fhir/R4/capabilitystatement-definitions.html#CapabilityStatement.rest.compartment', () => {
-    expect(rest().compartment).toEqual(['http://hl7.org/fhir/CompartmentDefinition/patient'])
+    expect(rest().compartment).toEqual(
+      ['patient', 'device', 'encounter', 'practitioner', 'relatedPerson'].map(
+        name => `http://hl7.org/fhir/CompartmentDefinition/${name}`,
+      ),
+    )
   })
 
   it('promises PATCH and XML, and not to write AuditEvents', () => {
@@ -95,7 +99,7 @@ describe('metadata – https://hl7.org/fhir/R4/http.html#capabilities', () => {
       'unmerge',
       'validate',
     ])
-    expect(operations('Observation')).toEqual(['validate'])
+    expect(operations('Observation')).toEqual(['validate', 'lastn', 'stats'])
     expect(rest().security.extension[0].extension).toEqual([
       { url: 'token', valueUri: 'http://127.0.0.1:8080/auth/token' },
     ])
