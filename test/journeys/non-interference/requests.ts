@@ -1,7 +1,7 @@
 /** Random requests, one for each number: every row of the catalogue, with hers, others' and nobody's ids. */
 import { encodeXmlInSteps, parseResource, printJson, type Resource } from '#fhir'
 import { atOnce } from '#kernel'
-import { dates } from './codes.ts'
+import { categories, categorySystem, dates, conditions as diagnoses } from './codes.ts'
 import { Dice } from './dice.ts'
 import type { Ask } from './house.ts'
 import { drawOwner, drawReference, type Owner, persons } from './names.ts'
@@ -9,6 +9,8 @@ import { askedTypes, drawCondition, drawId, drawSearch, drawType } from './quest
 import { drawResource, isDrawable } from './resources.ts'
 
 type Draw = (dice: Dice) => Ask
+
+const codings = [...diagnoses, ...categories.map(code => ({ system: categorySystem, code }))]
 
 const form = { 'content-type': 'application/x-www-form-urlencoded' }
 
@@ -298,6 +300,35 @@ const validate: Draw = dice => {
   return { method: 'POST', url: `/${type}/$validate`, body: printJson(drawBody(dice, type)) }
 }
 
+const terminology: Draw = dice => {
+  const url = `http://example.org/ValueSet/${dice.below(2)}`
+  const { system, code } = dice.pick(codings)
+  const of = dice.maybe(40)
+    ? `/ValueSet/${drawReference(dice, ['ValueSet'], 'all').slice('ValueSet/'.length)}`
+    : undefined
+  const named = of === undefined ? (['url', url] as const) : undefined
+  const coded = [
+    ['system', system],
+    ['code', code],
+  ] as const
+  const path = of ?? '/ValueSet'
+  return dice.weighted<() => Ask>([
+    [4, () => ({ method: 'GET', url: `${path}/$expand${query([named])}` })],
+    [4, () => ({ method: 'GET', url: `${path}/$validate-code${query([named, ...coded])}` })],
+    [1, () => ({ method: 'GET', url: `/CodeSystem/$lookup${query([...coded])}` })],
+    [
+      1,
+      () => ({
+        method: 'GET',
+        url: `/CodeSystem/$validate-code${query([
+          ['url', system],
+          ['code', code],
+        ])}`,
+      }),
+    ],
+  ])()
+}
+
 const followLink: Draw = dice => {
   const link = `PAGELINK${dice.below(3)}`
   return { method: 'GET', url: link }
@@ -390,6 +421,7 @@ const single: readonly (readonly [number, Draw])[] = [
   [17, remove],
   [5, removeConditionally],
   [4, validate],
+  [5, terminology],
 ]
 
 const headerElements: Readonly<Record<string, string>> = {

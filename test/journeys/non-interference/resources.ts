@@ -252,7 +252,18 @@ const draws: Readonly<Record<string, Draw>> = {
     url: `http://example.org/ValueSet/${dice.below(2)}`,
     status: 'active',
     name: dice.pick(cities),
+    compose: dice.maybe(80) ? { include: dice.many(1, 2, included) } : undefined,
   }),
+}
+
+/** Codes that are drawn elsewhere, or those of another value set. */
+function included(dice: Dice): Elements {
+  const { system, code } = dice.pick(conditions)
+  return dice.weighted<() => Elements>([
+    [3, () => ({ system, concept: [{ code }] })],
+    [2, () => ({ system: categorySystem, filter: [{ property: 'code', op: '=', value: dice.pick(categories) }] })],
+    [1, () => ({ valueSet: [`http://example.org/ValueSet/${dice.below(2)}`] })],
+  ])()
 }
 
 const withoutIdentifier: ReadonlySet<string> = new Set(['Provenance', 'QuestionnaireResponse', 'Binary'])
