@@ -4,6 +4,7 @@
  * The one idea: every failure is a Problem with a stable code, and neither its text nor its detail quotes a patient.
  * Its data: none. Decisions: README.md beside this file.
  */
+export { Beside, serveBeside, type ThreadPlan } from './beside.ts'
 export {
   atOnce,
   type BudgetKind,

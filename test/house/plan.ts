@@ -71,6 +71,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   'fastest-levenshtein': ['config'],
   'fhir-kit-client': ['main'],
   fhirpath: ['interactions', 'validation'],
+  graphql: ['interactions'],
   'hl7-standard': ['ingest'],
   'ipaddr.js': ['certificates', 'config', 'http', 'web'],
   jose: ['vault', 'smart', 'share'],
@@ -133,7 +134,7 @@ export const builtins: Readonly<Record<string, readonly string[]>> = {
   'node:sqlite': ['store', 'terminology'],
   'node:tls': ['http', 'main'],
   'node:vm': [],
-  'node:worker_threads': ['ingest', 'main'],
+  'node:worker_threads': ['kernel', 'ingest', 'main'],
   'node:zlib': ['search', 'record', 'ingest', 'smart', 'share', 'http'],
 }
 
