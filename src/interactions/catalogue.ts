@@ -1,5 +1,7 @@
 import { batchOrTransaction } from './bundles/batch-or-transaction.ts'
 import { compartmentRows } from './compartments/rows.ts'
+import { fhirpathRows } from './fhirpath/rows.ts'
+import { graphqlRows } from './graphql/rows.ts'
 import { createMatcher } from './match.ts'
 import { observationRows } from './observations/rows.ts'
 import { capabilities } from './operations/capabilities.ts'
@@ -98,6 +100,7 @@ const single: readonly Route[] = [
   { method: 'GET', path: '/:type/:id/$validate', interaction: '$validate', verb: 'r', query: validateParameters, summary: 'Check a stored resource', handler: validateStored },
   { method: 'POST', path: '/:type/:id/$validate', interaction: '$validate', verb: 'r', query: validateParameters, bodyOptional: true, summary: 'Check what would replace a stored resource, or what is stored', handler: validateStored },
 
+  ...fhirpathRows,
   ...terminology,
   ...subscriptionRows,
   ...observationRows,
@@ -134,5 +137,6 @@ const single: readonly Route[] = [
 // biome-ignore format: a table is read by its columns
 export const catalogue: readonly Route[] = [
   ...single,
+  ...graphqlRows,
   { method: 'POST', path: '/', interaction: 'transaction', verb: 'none', summary: 'Batch or transaction: many interactions in one Bundle', handler: batchOrTransaction(createMatcher(single.filter(row => row.root !== true))) },
 ]

@@ -1,4 +1,4 @@
-import { requirePermission } from '#access'
+import { type Grant, requirePermission } from '#access'
 import { isProblem, Problem } from '#kernel'
 import { inertParameters } from '#search'
 import type { Match } from './match.ts'
@@ -28,7 +28,7 @@ export async function perform(match: Match, request: FhirRequest, rooms: Rooms):
       ? await shown(response, { isPretty, format: response.format ?? format })
       : response
   } catch (error) {
-    auditRefusal(error, match, request, rooms)
+    auditRefusal(error, route.interaction, request.grant, rooms)
     throw error
   }
 }
@@ -42,13 +42,13 @@ function formatFor({ route, params }: Match, request: FhirRequest): Format {
 }
 
 /** Who asked for what was not theirs, or not there, is recorded: the two look the same to them, and so they do here. */
-function auditRefusal(error: unknown, { route }: Match, { grant }: FhirRequest, { record }: Rooms): void {
+export function auditRefusal(error: unknown, interaction: string, grant: Grant | undefined, { record }: Rooms): void {
   if (grant === undefined || !(isProblem(error, 'forbidden') || isProblem(error, 'not-found'))) return
   record.audit({
     action: 'refused',
     outcome: 'failure',
     actor: grant.actor,
-    detail: `${route.interaction}: ${error.code}`,
+    detail: `${interaction}: ${error.code}`,
   })
 }
 

@@ -435,6 +435,8 @@ describe('damage – a fault is told, and is never "not there" or "erased"', () 
       await serve(async client => {
         const all = await client.send({ path: '/fhir/Observation' })
         expect([all.status, all.body.toString()]).toEqual([200, expect.stringContaining('"incomplete"')])
+        const graph = await client.send({ path: '/fhir/$graphql?query={ObservationList{id}}' })
+        expect([graph.status, graph.body.toString()]).toEqual([500, expect.stringContaining('graphql.incomplete')])
         expect(await status(client, '/fhir/Observation/bert-rate')).toBe(200)
         expect(await status(client, '/fhir/Observation?patient=bert')).toBe(200)
         const headers = { 'if-none-exist': 'code:text=three' }

@@ -10,6 +10,8 @@ const patient = {
 /** Bodies that are answered well as they stand, by interaction. */
 const bodies: Readonly<Record<string, unknown>> = {
   transaction: { resourceType: 'Bundle', type: 'batch', entry: [{ request: { method: 'GET', url: 'Patient' } }] },
+  $graphql: { query: '{ __typename }' },
+  $fhirpath: { resourceType: 'Parameters', parameter: [{ name: 'expression', valueString: "'a' | 'b'" }] },
   $everything: { resourceType: 'Parameters', parameter: [{ name: '_count', valueInteger: 10 }] },
   $validate: patient,
   $review: { resourceType: 'Parameters', parameter: [{ name: 'decision', valueCode: 'reject' }] },

@@ -114,7 +114,7 @@ function bodySchema(type: string, capability: TypeCapability | undefined): Node 
   if (type === form) return ref('schemas', capability === undefined ? 'Search' : `Search.${capability.type}`)
   if (type === fhirJson) return ref('schemas', 'Resource')
   if (type === 'application/json-patch+json') return { type: 'array', items: { type: 'object' } }
-  if (type === 'application/merge-patch+json') return { type: 'object' }
+  if (type === 'application/merge-patch+json' || type === 'application/json') return { type: 'object' }
   return type === 'application/octet-stream' ? { type: 'string', format: 'binary' } : { type: 'string' }
 }
 
@@ -124,7 +124,7 @@ function requestBody(route: Route, capability: TypeCapability | undefined): Node
   if (!carrying.has(route.method)) return {}
   const content = bodyTypes(route).map(type => {
     const example = bodyExampleOf(route, capability?.type, type)
-    const schema = bodySchema(type === 'application/json' ? fhirJson : type, capability)
+    const schema = bodySchema(type === 'application/json' && route.consumes === undefined ? fhirJson : type, capability)
     return [type, { schema, ...(example === undefined ? {} : { example }) }]
   })
   const bytes = isContent(route, capability) ? anyBytes : {}

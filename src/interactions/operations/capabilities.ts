@@ -205,6 +205,8 @@ function isOperationOn({ path }: Route, type: string): boolean {
 const definitions: Readonly<Record<string, string>> = {
   $validate: 'http://hl7.org/fhir/OperationDefinition/Resource-validate',
   $everything: 'http://hl7.org/fhir/OperationDefinition/Patient-everything',
+  $fhirpath: 'urn:kinhold:operation:fhirpath',
+  $graphql: 'http://hl7.org/fhir/OperationDefinition/Resource-graphql',
   $summary: 'http://hl7.org/fhir/uv/ips/OperationDefinition/summary',
   $ingest: 'urn:kinhold:operation:patient-ingest',
   $merge: 'http://hl7.org/fhir/OperationDefinition/Patient-merge',

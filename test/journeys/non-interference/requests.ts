@@ -158,6 +158,46 @@ const summary: Draw = dice => {
   return { method: 'GET', url: `/Patient/$summary${query([dice.maybe(60) ? ['identifier', identifier] : undefined])}` }
 }
 
+/** Fields of GraphQL that go on from a resource: to what it refers to, and to what refers to it. */
+function graphFields(dice: Dice, type: string): string {
+  const optional = dice.maybe(70)
+  const over = `{ reference resource(optional: ${optional}) { __typename id ... on Patient { birthDate } } }`
+  const parameter = dice.pick(['subject', 'patient', 'performer', 'encounter'])
+  return dice.weighted<() => string>([
+    [5, () => 'id'],
+    [4, () => `id ObservationList(_reference: ${parameter}) { id status subject ${over} }`],
+    [2, () => `ConditionConnection(_reference: ${parameter}) { count edges { mode resource { id } } }`],
+    [3, () => (type === 'Patient' ? `name { family } managingOrganization ${over}` : `subject ${over}`)],
+    [1, () => `name(fhirpath: "family.exists()") { family }`],
+  ])()
+}
+
+const graphql: Draw = dice => {
+  const { type, id } = place(dice)
+  const fields = graphFields(dice, type)
+  const asked = dice.weighted<() => [path: string, query: string]>([
+    [4, () => [`/${type}/${id}`, `{ ${fields} }`]],
+    [2, () => ['', `{ ${type}(id: "${id}") { ${fields} } }`]],
+    [4, () => ['', `{ ${type}List(_count: ${dice.below(4)}) { ${fields} } }`]],
+    [2, () => ['', `{ ${type}Connection(${drawArgument(dice)}) { count edges { resource { ${fields} } } } }`]],
+  ])()
+  const [path, graph] = asked
+  if (dice.maybe(70)) return { method: 'GET', url: `${path}/$graphql${query([['query', graph]])}` }
+  const headers = { 'content-type': 'application/graphql' }
+  return { method: 'POST', url: `${path}/$graphql`, headers, body: graph }
+}
+
+function drawArgument(dice: Dice): string {
+  const subject = `subject: "Patient/${anyPatient(dice)}"`
+  return dice.pick([
+    '_count: 1',
+    '_count: 2',
+    subject,
+    `${subject}, _count: 1`,
+    `_id: ["${drawId(dice)}", "${drawId(dice)}"]`,
+  ])
+}
+
 const create: Draw = dice => {
   const type = writable(dice)
   const ifNoneExist = dice.maybe(35) ? { 'if-none-exist': drawCondition(dice, type) } : {}
@@ -361,7 +401,7 @@ const elsewhere: Draw = dice => {
     { method: 'PATCH', url: `/${type}/${id}/_history/1`, body: '[]' },
     { method: 'GET', url: `/${type}/${id}/$meta` },
     { method: 'GET', url: `/${type}/$export` },
-    { method: 'POST', url: '/$graphql', body: `{"query":"{Patient(id:${id}){id}}"}` },
+    { method: 'GET', url: '/$graphql' },
     { method: 'GET', url: `/${type}/${id}/${type}` },
     { method: 'GET', url: `/${type}/../Patient/bruno` },
     { method: 'GET', url: `/${type}/%2e%2e%2fPatient%2fbruno` },
@@ -465,6 +505,7 @@ const all: readonly (readonly [number, Draw])[] = [
   [8, subscribe],
   [2, ingest],
   [2, hl7v2],
+  [12, graphql],
   [3, elsewhere],
 ]
 

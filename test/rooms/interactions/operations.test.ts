@@ -92,6 +92,8 @@ describe('metadata – https://hl7.org/fhir/R4/http.html#capabilities', () => {
     const operations = (type: string) => ofType(type).operation.map((operation: { name: string }) => operation.name)
     expect(operations('Patient').sort()).toEqual([
       'everything',
+      'fhirpath',
+      'graphql',
       'ingest',
       'merge',
       'purge',
@@ -99,7 +101,7 @@ describe('metadata – https://hl7.org/fhir/R4/http.html#capabilities', () => {
       'unmerge',
       'validate',
     ])
-    expect(operations('Observation')).toEqual(['validate', 'lastn', 'stats'])
+    expect(operations('Observation').sort()).toEqual(['fhirpath', 'graphql', 'lastn', 'stats', 'validate'])
     expect(rest().security.extension[0].extension).toEqual([
       { url: 'token', valueUri: 'http://127.0.0.1:8080/auth/token' },
     ])
@@ -588,7 +590,8 @@ describe('Parameters that are none – https://hl7.org/fhir/R4/operations.html#e
       const answer = await house.ask('POST', path, { grant: admin, body: { resourceType: 'Parameters', parameter } })
       expect(answer.status).toBeGreaterThanOrEqual(400)
       expect(answer.status).toBeLessThan(500)
-      expect(answer.json.resourceType).toBe('OperationOutcome')
+      const outcome = path.endsWith('$graphql') ? answer.json.errors?.[0].extensions.resource : answer.json
+      expect((outcome ?? answer.json).resourceType).toBe('OperationOutcome')
     },
   )
 })
