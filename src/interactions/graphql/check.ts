@@ -5,7 +5,7 @@ import { type Chosen, choose } from './chosen.ts'
 import type { Question, Value } from './document.ts'
 import { at, type Path, refused } from './faults.ts'
 import { below, type Field, fieldOf, type Position, typeNameOf } from './fields.ts'
-import { type Searcher, searchOf } from './searching.ts'
+import { parsed, type Searcher, searchOf } from './searching.ts'
 
 /** How deep fields may lie in one another, and how many there may be once fragments are gone into. */
 const deepest = 30
@@ -51,7 +51,7 @@ async function checkSets(
   for (const position of positions) {
     for (const chosen of choose(sets, position, checking.question)) {
       spend('work', workOfField)
-      checkField(checking, chosen, position, { byKey, path })
+      await checkField(checking, chosen, position, { byKey, path })
     }
     const pause = giveWay()
     if (pause !== undefined) await pause
@@ -77,7 +77,12 @@ interface Around {
   readonly path: Path
 }
 
-function checkField({ by }: Checking, chosen: Chosen, position: Position, { byKey, path }: Around): void {
+async function checkField(
+  { by }: Checking,
+  chosen: Chosen,
+  position: Position,
+  { byKey, path }: Around,
+): Promise<void> {
   const { key, name, node, sets } = chosen
   const place = { loc: node.loc, path: [...path, key] }
   const known = byKey.get(key) ?? { chosen, sets: new Set(), positions: new Map(), isKnown: false }
@@ -85,7 +90,7 @@ function checkField({ by }: Checking, chosen: Chosen, position: Position, { byKe
   const field = fieldOf(position, name)
   if (field === undefined) return
   known.isKnown = true
-  placed(place, () => checkArguments(field, chosen, position, by))
+  await placed(place, () => checkArguments(field, chosen, position, by))
   const next = below(field, field.kind === 'target' || field.kind === 'inner' ? typesNamed(chosen) : undefined)
   if (next.length > 0 !== sets.length > 0)
     throw refused(
@@ -99,9 +104,9 @@ function checkField({ by }: Checking, chosen: Chosen, position: Position, { byKe
   for (const each of next) known.positions.set(`${typeNameOf(each)} ${each.kind === 'element' && each.stored}`, each)
 }
 
-function placed(place: { readonly path: Path }, work: () => void): void {
+async function placed(place: { readonly path: Path }, work: () => Promise<void>): Promise<void> {
   try {
-    work()
+    await work()
   } catch (error) {
     throw error instanceof Problem ? at(place, error) : error
   }
@@ -132,9 +137,10 @@ const ofTargets: Readonly<Record<string, ArgumentCheck>> = {
   type: isType,
 }
 
-function checkArguments(field: Field, chosen: Chosen, position: Position, by: Searcher): void {
+async function checkArguments(field: Field, chosen: Chosen, position: Position, by: Searcher): Promise<void> {
   if (field.kind === 'list' || field.kind === 'connection') {
-    searchOf(chosen, field.type, field.isReverse ? `${typeNameOf(position)}/x` : undefined, by)
+    const search = searchOf(chosen, field.type, field.isReverse ? `${typeNameOf(position)}/x` : undefined, by)
+    await parsed(search, by)
     if (!ofElements.fhirpath?.(chosen.args.get('fhirpath') ?? '')) throw badArgument(chosen)
     return
   }

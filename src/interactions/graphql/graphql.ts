@@ -3,7 +3,7 @@ import { inSlices, isProblem, Problem } from '#kernel'
 import { partsOf, textIn } from '../operations/parameters.ts'
 import { auditRefusal, granted } from '../perform.ts'
 import { mediaType } from '../rest/negotiate.ts'
-import { onBehalfOf } from '../search/search.ts'
+import { askingOf, onBehalfOf } from '../search/search.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
 import { checkQuestion } from './check.ts'
 import { type Asked, readQuestion } from './document.ts'
@@ -32,8 +32,10 @@ async function answer(
   rooms: Rooms,
   begin: (by: Searcher) => Promise<Focus>,
 ): Promise<FhirResponse> {
-  const { grant, baseUrl } = granted(request)
-  const by: Searcher = { grant, baseUrl, ...onBehalfOf(grant, rooms) }
+  const from = granted(request)
+  const { grant, baseUrl } = from
+  const asking = askingOf(from, rooms)
+  const by: Searcher = { grant, baseUrl, ...onBehalfOf(from, rooms), asking }
   try {
     const asked = await askedOf(request)
     const question = readQuestion(asked)

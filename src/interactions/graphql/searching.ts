@@ -1,7 +1,8 @@
 import { type Grant, requirePermission } from '#access'
 import { Problem } from '#kernel'
 import type { Reader, SearchPage, Stored } from '#record'
-import { parseQuery, type Query, type Restricted, searchParameter, searchParametersOf } from '#search'
+import { type Query, type Restricted, searchParameter, searchParametersOf } from '#search'
+import { type Asking, parseAsked } from '../search/parse-asked.ts'
 import type { Chosen } from './chosen.ts'
 import type { Value } from './document.ts'
 import { at, refused } from './faults.ts'
@@ -11,6 +12,8 @@ export interface Searcher {
   readonly grant: Grant
   readonly baseUrl: string
   readonly reader: Reader
+  /** Whose terminology counts, where `_filter` asks for it. */
+  readonly asking: Asking
   restrict(query: Query): Restricted<Query>
 }
 
@@ -36,8 +39,7 @@ const pageOfList = 200
  * The search that a field asks for.
  *
  * @param target  what the resources refer to, where `_reference` names how; undefined at the root
- * @throws Problem `invalid` · `graphql.argument-unknown`, `graphql.argument-malformed`; `forbidden` · `scope.missing`, and what the
- *   parser of searches throws
+ * @throws Problem `invalid` · `graphql.argument-unknown`, `graphql.argument-malformed`; `forbidden` · `scope.missing`
  */
 export function searchOf(chosen: Chosen, type: string, target: string | undefined, by: Searcher): Search {
   const { args, node } = chosen
@@ -50,13 +52,15 @@ export function searchOf(chosen: Chosen, type: string, target: string | undefine
   for (const [name, value] of args)
     if (!besides.has(name)) params.append(parameterName(chosen, type, name), valuesText(value))
   if (target !== undefined) params.append(referenceName(chosen, type), target)
-  const search = { type, params, cursor: cursor as string | undefined }
-  parsed(search, by)
-  return search
+  return { type, params, cursor: cursor as string | undefined }
 }
 
-function parsed({ type, params }: Search, { baseUrl }: Searcher): Query {
-  return parseQuery(type, params, { baseUrl })
+/** The query of a search. @throws what the parser of searches throws */
+export function parsed(
+  { type, params }: Pick<Search, 'type' | 'params'>,
+  { baseUrl, asking }: Searcher,
+): Promise<Query> {
+  return parseAsked(type, params, { baseUrl }, asking)
 }
 
 /** `clinical_status` is `clinical-status`: names of GraphQL have no hyphens. */
@@ -138,11 +142,11 @@ export interface Connection {
 }
 
 async function pageOf(search: Search, by: Searcher): Promise<SearchPage> {
-  if (search.cursor === undefined) return by.reader.search(by.restrict(parsed(search, by)))
+  if (search.cursor === undefined) return by.reader.search(by.restrict(await parsed(search, by)))
   const opened = await by.reader.openCursor(search.cursor)
   if (opened.type !== search.type)
     throw new Problem('invalid', 'graphql.cursor-foreign', 'The cursor is one of a search for another type.')
-  const query = parseQuery(opened.type, new URLSearchParams(opened.text), { baseUrl: by.baseUrl })
+  const query = await parsed({ type: search.type, params: new URLSearchParams(opened.text) }, by)
   return by.reader.search(by.restrict(query), search.cursor)
 }
 
