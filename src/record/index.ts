@@ -10,7 +10,9 @@ export { ownerForeign } from './transaction/owners.ts'
 export { versionStale } from './transaction/transaction.ts'
 export type {
   AuditNote,
+  Deletion,
   Erasure,
+  Exporter,
   Finding,
   Followed,
   FollowedTo,
@@ -20,6 +22,7 @@ export type {
   HistoryRequest,
   Moved,
   OpenedCursor,
+  Place,
   Reader,
   Record,
   SearchPage,

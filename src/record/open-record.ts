@@ -10,6 +10,7 @@ import { Shelf } from './ledger/shelf.ts'
 import { Population } from './population/population.ts'
 import { Cursors } from './reading/cursors.ts'
 import { Following } from './reading/following.ts'
+import { GrantExporter } from './reading/exporter.ts'
 import { Histories } from './reading/history.ts'
 import { Questions } from './reading/questions.ts'
 import { Reach } from './reading/reach.ts'
@@ -210,6 +211,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
   return {
     reader: (grant: Grant) => new GrantReader(grant, readerRooms),
     writer: (grant: Grant, options?: WriterOptions) => new GrantWriter(grant, readerRooms, committer, options),
+    exporter: (grant: Grant) => new GrantExporter(grant, readerRooms, new GrantReader(grant, readerRooms)),
     documents,
     patientsOf: account => household.patientsOf(account),
     addPatientTo: async (account, patient) => {

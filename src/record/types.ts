@@ -149,6 +149,41 @@ export interface Reader {
   follow(from: FollowedTo, moved: Moved, request: FollowRequest): Promise<Followed>
 }
 
+/** Where a version lies. It names nobody, and who has no key of that compartment can do nothing with it. */
+export interface Place {
+  readonly compartment: CompartmentId
+  readonly seq: number
+}
+
+/** A resource that was deleted, or went out of reach. */
+export type Deletion = Pick<Stored, 'type' | 'id' | 'holder'>
+
+/** Everything within what a grant reaches, at one instant. */
+export interface Exporter {
+  /** Unix milliseconds; nothing that these can find was written later, whatever the clock says. */
+  newestMs(queries: readonly Restricted<Query>[]): Promise<number>
+  /**
+   * Finds where all lies that any of these queries finds, as of an instant that is not long ago; nothing is opened.
+   *
+   * @param take  told of each, in no order
+   * @returns     how many compartments could not be read: what lies there is missing
+   */
+  locate(
+    queries: readonly Restricted<Query>[],
+    untilMs: number,
+    take: (found: Place & { readonly type: string }) => void,
+  ): Promise<{ readonly unreadable: number }>
+  /** Which of these compartments lie within reach at this moment. */
+  within(compartments: Iterable<CompartmentId>): Promise<ReadonlySet<CompartmentId>>
+  /**
+   * Opens what was found, a few at a time, as far as it lies within reach at this moment and may be searched still; what does not,
+   * and what was erased, is left out. With each patient it is recorded what was given of theirs.
+   */
+  open(type: string, places: readonly Place[]): AsyncIterable<readonly Stored[]>
+  /** What was deleted between two instants (inclusive) and did not come back, as its history tells it. */
+  deletions(sinceMs: number, untilMs: number): AsyncIterable<Deletion>
+}
+
 /** A version that a transaction will write. `json` and `lastUpdatedMs` are filled in when it commits. */
 export type Staged = Stored
 
@@ -290,6 +325,7 @@ export type Erasure = 'whole' | 'owed'
 export interface Record {
   reader(grant: Grant): Reader
   writer(grant: Grant, options?: WriterOptions): Writer
+  exporter(grant: Grant): Exporter
   /** Sealed documents (jobs, checkpoints, links); see `vault`. */
   readonly documents: Documents
   /** The Patient ids that an account keeps. */

@@ -6,6 +6,7 @@
  */
 export { CompartmentIndex } from './compartment-index.ts'
 export { evaluate } from './evaluation/evaluate.ts'
+export { locate } from './evaluation/locate.ts'
 export { anyMayMatch, matches } from './evaluation/matches.ts'
 export type { Hit, Page, Restricted, SearchResult, Sight, Vision } from './evaluation/types.ts'
 export { extractRow, extractRowInSteps, type IndexRow, type RowPlace } from './extraction/row.ts'

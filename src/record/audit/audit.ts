@@ -12,6 +12,8 @@ interface AuditKind {
   readonly action: 'C' | 'R' | 'U' | 'D' | 'E'
   /** http://hl7.org/fhir/restful-interaction, or our own code for what is none. */
   readonly subtype: string
+  /** What the subtype does not say. */
+  readonly note?: string
 }
 
 export const auditKinds = {
@@ -19,6 +21,7 @@ export const auditKinds = {
   vread: { action: 'R', subtype: 'vread' },
   history: { action: 'R', subtype: 'history' },
   search: { action: 'E', subtype: 'search' },
+  export: { action: 'R', subtype: 'operation', note: 'bulk export' },
   create: { action: 'C', subtype: 'create' },
   update: { action: 'U', subtype: 'update' },
   delete: { action: 'D', subtype: 'delete' },
@@ -217,7 +220,7 @@ export class ReadAudit {
         purpose: grant.purpose,
         fromMs: nowMs,
         patient: holder.patient,
-        note: undefined,
+        note: (auditKinds[kind] as AuditKind).note,
       },
       entities: new Set(),
       queries: new Map(),

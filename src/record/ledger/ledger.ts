@@ -179,6 +179,17 @@ export class Ledger {
     return this.#lastMs
   }
 
+  /** The last entry that was durable at an instant, by when it was written; 0 when there was none. */
+  async headAt(untilMs: number): Promise<number> {
+    for (let head = this.#durableHead; head > 0; head--) {
+      const [entry] = await this.#store.entriesAt(this.holder.compartment, [head])
+      if (entry === undefined || this.open(entry).lastUpdatedMs <= untilMs) return head
+      const pause = giveWay()
+      if (pause !== undefined) await pause
+    }
+    return 0
+  }
+
   /**
    * Gives the drafts their places behind the pending head and seals them. Nothing is awaited in here: what comes back
    * must go to the store before anybody else's turn, or the seqs would be given twice.

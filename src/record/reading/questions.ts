@@ -111,6 +111,25 @@ export class Questions {
   }
 
   /**
+   * The same as it was at an instant, which is not long ago: what was written later is not there, and what that replaced is.
+   */
+  async searchedAt(grant: Grant, query: Restricted<Query>, untilMs: number): Promise<Searched> {
+    await this.#registry.refresh()
+    if (await this.isWide(grant, query)) return this.#together(grant, query, { kind: 'instant', untilMs, arrivals: [] })
+    const { ledgers, unreadable } = await this.readable(grant, query)
+    const heads = new Map<CompartmentId, number>()
+    for (const ledger of ledgers) heads.set(ledger.holder.compartment, await ledger.headAt(untilMs))
+    return searchedApart(ledgers, this.#opening, { unreadable, heads })
+  }
+
+  /** Not before anything that this query can find was written; nothing behind it seems older. */
+  async newestMs(grant: Grant, query: Query): Promise<number> {
+    if (await this.isWide(grant, query)) return (await this.#populations.data.index()).newestMs
+    const { ledgers } = await this.readable(grant, query)
+    return Math.max(0, ...ledgers.map(({ lastMs }) => lastMs))
+  }
+
+  /**
    * The index by which a history of everybody finds what was written when; undefined where few are asked, or where something is
    * missing in it: then each ledger tells for itself.
    *

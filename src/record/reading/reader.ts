@@ -99,7 +99,7 @@ export class GrantReader implements Reader {
     // What is included belongs to what is on the page.
     const shown = cut === undefined ? found : await searched.answer({ ...query, count: cut }, offset)
     const included = await searched.open(shown.included, charged)
-    await this.#noteSearch(query, [...matches, ...included])
+    await this.noteAsked(query, [...matches, ...included])
     const at = (to: number) => this.#rooms.cursors.seal(this.#positionAt(query, to, count, asOf), this.grant)
     return {
       matches,
@@ -147,7 +147,8 @@ export class GrantReader implements Reader {
     return { kind: 'search', type, text: query.text, offset, count, asOf }
   }
 
-  protected async noteShown(kind: 'read' | 'vread' | 'history', stored: Stored): Promise<void> {
+  /** Records with each whose it is that a version was shown. */
+  async noteShown(kind: 'read' | 'vread' | 'history' | 'export', stored: Stored): Promise<void> {
     const { audit, registry } = this.#rooms
     const { holder, copies, type, id, version } = stored
     const entity = kind === 'read' ? `${type}/${id}` : `${type}/${id}/_history/${version}`
@@ -163,7 +164,7 @@ export class GrantReader implements Reader {
    * The text goes to the instance, once however many patients were asked; to a patient goes that a search found what is theirs
    * or named them, and by which parameters, for the values may speak of others.
    */
-  async #noteSearch(query: Query, shown: readonly Stored[]): Promise<void> {
+  async noteAsked(query: Query, shown: readonly Stored[]): Promise<void> {
     const { audit, registry, digestOf } = this.#rooms
     const note = (holder: Holder, asked: Asked) =>
       audit.note({ kind: 'search', grant: this.grant, holder, query: asked })

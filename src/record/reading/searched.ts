@@ -1,5 +1,5 @@
 import { inSlices, isProblem, type Problem } from '#kernel'
-import { evaluate, type Hit, type Query, type Restricted, type RowIndex, type SearchResult } from '#search'
+import { evaluate, type Hit, locate, type Query, type Restricted, type RowIndex, type SearchResult } from '#search'
 import type { CompartmentId } from '#store'
 import type { Ledger } from '../ledger/ledger.ts'
 import { isMissing } from '../population/taking.ts'
@@ -20,6 +20,8 @@ export interface Searched {
   /** Compartments that could not be read, of all that are asked. */
   readonly unreadable: number
   answer(query: Restricted<Query>, offset: number): Promise<SearchResult>
+  /** Tells of every match of any of these, once each and in no order. */
+  locate(queries: readonly Restricted<Query>[], take: (hit: Hit) => void): Promise<void>
   /** Opens hits in their order, as long as `takes` has room. @throws LostCompartment */
   open(hits: readonly Hit[], takes?: (stored: Stored) => boolean): Promise<readonly Stored[]>
 }
@@ -47,6 +49,7 @@ export async function searchedApart(
     asOf: { kind: 'heads', heads: [...asOf] },
     unreadable,
     answer: (query, offset) => inSlices(evaluate(query, indexes, { offset, asOf })),
+    locate: (queries, take) => inSlices(locate(queries, indexes, { asOf }, take)),
     open: (hits, takes) => opening(hits, async compartment => byCompartment.get(compartment), takes),
   }
 }
@@ -88,6 +91,7 @@ export function searchedTogether(together: Together, opening: Opening): Searched
     asOf,
     unreadable,
     answer: (query, offset) => inSlices(evaluate(query, indexes, { offset, ...moment })),
+    locate: (queries, take) => inSlices(locate(queries, indexes, moment, take)),
     open: (hits, takes) => opening(hits, ledgerOf, takes),
   }
 }

@@ -15,7 +15,8 @@ function toHit({ index, table, row }: Pick<Candidate, 'index' | 'table' | 'row'>
   return { compartment, seq: index.seqAt(table.seqs.array[row] as number), type: table.plan.type }
 }
 
-function momentOf(indexes: readonly RowIndex[], { asOf, untilMs }: Page): Moment {
+/** What a page is evaluated at, in these indexes. */
+export function momentOf(indexes: readonly RowIndex[], { asOf, untilMs }: Page): Moment {
   return { arrivals: new Map(indexes.map(index => [index, asOf?.get(index.name) ?? index.head])), untilMs }
 }
 

@@ -195,7 +195,7 @@ function isMarked(bits: Uint8Array, row: number): boolean {
 }
 
 /** What belongs to several patients lies in the compartment of each, and is found once: with the first of them. */
-function dropCopies(found: readonly Matching[]): void {
+export function dropCopies(found: readonly Matching[]): void {
   const kept = new Map<string, Copy>()
   for (const matching of found)
     for (const row of matching.table.sharedRows) {
