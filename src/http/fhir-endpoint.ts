@@ -26,6 +26,7 @@ import type { Handler } from './front-door.ts'
 import { noRoute, type RequestMeter, toldMethod } from './metrics/requests.ts'
 import { Outbox } from './outbox.ts'
 import { acceptPatch, answerProblem, toProblem } from './problem-response.ts'
+import { sendStream, takesGzip } from './streamed.ts'
 
 /** What the endpoint needs to answer. */
 export interface EndpointRooms {
@@ -130,7 +131,8 @@ class Exchange {
       const visit = this.#beginVisit(this.#match.route)
       const pause = visit.arrive(this.#request, this.#startedMs)
       if (pause !== undefined) await pause
-      this.#sendFhir(await this.#perform(this.#match, this.#fhirRequest(method, visit)))
+      const sending = this.#sendFhir(await this.#perform(this.#match, this.#fhirRequest(method, visit)))
+      if (sending !== undefined) await sending
     } catch (error) {
       if (isProblem(error, 'throttled')) await this.#endpoint.admission.pause(this.#startedMs)
       this.#fail(error)
@@ -224,10 +226,33 @@ class Exchange {
     }
   }
 
-  #sendFhir({ status, headers, body }: FhirResponse): void {
+  #sendFhir({ status, headers, body, stream }: FhirResponse): Promise<void> | undefined {
+    if (stream !== undefined) return this.#sendStreamed(status, headers, stream)
     const bytes = body === undefined || Buffer.isBuffer(body) || typeof body === 'string' ? body : printJson(body)
     if (bytes !== undefined && this.#request.method !== 'HEAD') this.#visit?.answer(bytes.length)
     this.#send(status, headers, bytes)
+    return undefined
+  }
+
+  async #sendStreamed(
+    status: number,
+    headers: FhirResponse['headers'],
+    stream: AsyncIterable<Uint8Array>,
+  ): Promise<void> {
+    const isPacked = takesGzip(this.#request)
+    this.#response.writeHead(status, {
+      ...this.#head(headers),
+      vary: 'Origin, Accept, Accept-Encoding',
+      ...(isPacked ? { 'content-encoding': 'gzip' } : {}),
+    })
+    if (this.#request.method === 'HEAD') this.#response.end()
+    else await sendStream(stream, this.#response, { isPacked })
+    this.#count(status, undefined)
+    this.#log(status, 0, undefined)
+  }
+
+  #head(headers: Readonly<Record<string, string | string[]>>): Record<string, string | string[]> {
+    return { ...this.#endpoint.headers, vary: 'Origin, Accept', 'x-request-id': this.#requestId, ...headers }
   }
 
   #send(
@@ -237,12 +262,7 @@ class Exchange {
     problem?: Problem,
   ): void {
     const bytes = typeof body === 'string' ? Buffer.from(body) : body
-    const head: Record<string, string | string[]> = {
-      ...this.#endpoint.headers,
-      vary: 'Origin, Accept',
-      'x-request-id': this.#requestId,
-      ...headers,
-    }
+    const head = this.#head(headers)
     if (bytes !== undefined) head['content-type'] ??= fhirJson
     if (status !== 204 && status !== 304) head['content-length'] = String(bytes?.length ?? 0)
     if (isLeftUnread(this.#request)) head.connection = 'close'

@@ -41,6 +41,11 @@ const lanes: Readonly<Record<string, Lane>> = {
   read: 'reads',
   vread: 'reads',
   $job: 'reads',
+  // An export is made aside, and its files are opened a few lines at a time.
+  $export: 'reads',
+  '$export-status': 'reads',
+  '$export-file': 'reads',
+  '$export-removal': 'writes',
   create: 'writes',
   update: 'writes',
   patch: 'writes',
