@@ -3,6 +3,7 @@
  * face is in commands/serving.ts, which commands beside a server need not load. What stands on the record is loaded when it is opened.
  */
 import { type Actor, type Grant, parseScope, type Term } from '#access'
+import type { Exports } from '#bulk'
 import type { Config } from '#config'
 import type { Ingest } from '#ingest'
 import { type Clock, createLog, type Log, newSecret, Problem, systemClock } from '#kernel'
@@ -60,6 +61,7 @@ export interface House extends Gate {
   readonly ingest: Ingest
   readonly share: Share
   readonly subscriptions: Subscriptions
+  readonly bulk: Exports
 }
 
 /** FHIR base URL of a configuration. */
@@ -139,14 +141,21 @@ export function openHouse(config: Config, opening: Opening = {}): Promise<House>
   return onGround(config, opening, async ground => {
     const { record, vault, clock, log } = ground
     const { documents } = record
-    const [smart, { createValidator }, { openIngest, parseSenders }, { openShare }, { openSubscriptions }] =
-      await Promise.all([
-        openSmartOn(ground),
-        import('#validation'),
-        import('#ingest'),
-        import('#share'),
-        import('#subscriptions'),
-      ])
+    const [
+      smart,
+      { createValidator },
+      { openIngest, parseSenders },
+      { openShare },
+      { openSubscriptions },
+      { openBulk },
+    ] = await Promise.all([
+      openSmartOn(ground),
+      import('#validation'),
+      import('#ingest'),
+      import('#share'),
+      import('#subscriptions'),
+      import('#bulk'),
+    ])
     const known = config.senders === undefined ? [] : parseSenders(config.senders)
     const validator = createValidator()
     const ingest = openIngest({
@@ -173,13 +182,15 @@ export function openHouse(config: Config, opening: Opening = {}): Promise<House>
       networks: config.notifyNetworks,
       leads: () => colleagues.leads(),
     })
+    const bulk = openBulk({ record, clock, log })
     const close = async () => {
       await subscriptions.close()
+      await bulk.close()
       await ingest.close()
       await validator.close()
       await ground.close()
     }
-    return { ...ground, validator, ingest, smart, share, subscriptions, close }
+    return { ...ground, validator, ingest, smart, share, subscriptions, bulk, close }
   })
 }
 
@@ -214,10 +225,10 @@ export async function erasePatient(house: Erasing, patient: string, actor: Actor
   return erasures.includes('owed') ? 'owed' : 'whole'
 }
 
-type Erasing = Pick<House, 'record' | 'share' | 'ingest' | 'smart' | 'subscriptions'>
+type Erasing = Pick<House, 'record' | 'share' | 'ingest' | 'smart' | 'subscriptions' | 'bulk'>
 
 async function eraseOne(
-  { record, share, ingest, smart, subscriptions }: Erasing,
+  { record, share, ingest, smart, subscriptions, bulk }: Erasing,
   patient: string,
   actor: Actor,
 ): Promise<Erasure> {
@@ -225,6 +236,7 @@ async function eraseOne(
   await ingest.forgetPatient(patient)
   await smart.forgetPatient(patient)
   await subscriptions.forgetPatient(patient)
+  await bulk.forgetPatient(patient)
   const erasure = await record.shred(patient)
   record.audit({ action: 'erase', outcome: 'success', actor, patient })
   return erasure

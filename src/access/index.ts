@@ -5,7 +5,7 @@
  * Its data: profiles/compartment-patient.json. Decisions: README.md beside this file.
  */
 
-export { isCommonsType } from './commons-types.ts'
+export { isCommonsType, publishedTypes } from './commons-types.ts'
 export { type Actor, type Grant, homeInReach, patientsInReach } from './grant.ts'
 export { type GranularChoice, granularChoices, type LabelledTerm, substitutesFor } from './granular-choices.ts'
 export { intersectScopes, isNarrower } from './narrowing.ts'

@@ -19,7 +19,7 @@ export interface Serving {
 
 /** Mounts the catalogue and listens. */
 export async function serveHouse(house: House, colleagues: Colleagues = alone): Promise<Serving> {
-  const { config, validator, clock, ingest, smart, share, subscriptions, log, space } = house
+  const { config, validator, clock, ingest, smart, share, subscriptions, bulk, log, space } = house
   const shelf = openShelf(houseFiles(config).terminology)
   const rooms: Rooms = {
     record: subscriptions.record,
@@ -27,6 +27,7 @@ export async function serveHouse(house: House, colleagues: Colleagues = alone): 
     clock,
     ingest,
     people: ingest.people,
+    bulk,
     purge: (patient, actor) => erasePatient(house, patient, actor),
     subscriptions,
     smartConfiguration: () => smart.configuration(),

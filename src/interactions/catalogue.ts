@@ -1,3 +1,4 @@
+import { bulkRows } from './bulk/rows.ts'
 import { batchOrTransaction } from './bundles/batch-or-transaction.ts'
 import { compartmentRows } from './compartments/rows.ts'
 import { fhirpathRows } from './fhirpath/rows.ts'
@@ -138,5 +139,6 @@ const single: readonly Route[] = [
 export const catalogue: readonly Route[] = [
   ...single,
   ...graphqlRows,
+  ...bulkRows,
   { method: 'POST', path: '/', interaction: 'transaction', verb: 'none', summary: 'Batch or transaction: many interactions in one Bundle', handler: batchOrTransaction(createMatcher(single.filter(row => row.root !== true))) },
 ]

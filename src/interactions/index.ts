@@ -21,6 +21,7 @@ export { perform } from './perform.ts'
 export { type Format, fhirJson, formatOfError, mediaTypes } from './rest/negotiate.ts'
 export {
   defaultLimits,
+  type ExportPort,
   type FhirRequest,
   type FhirResponse,
   type IngestPort,

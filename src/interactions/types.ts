@@ -1,7 +1,7 @@
-import type { Actor, Grant, Verb } from '#access'
+import type { Actor, Grant, restrict, Verb } from '#access'
 import type { Resource } from '#fhir'
 import type { Clock } from '#kernel'
-import type { Erasure, Record } from '#record'
+import type { Deletion, Erasure, Record } from '#record'
 import type { Shelf } from '#terminology'
 import type { Validator } from '#validation'
 
@@ -35,6 +35,8 @@ export interface FhirResponse {
   readonly status: number
   readonly headers: { readonly [name: string]: string }
   readonly body?: Buffer | string | Resource
+  /** A body too long to be held, instead of `body`; read once, as fast as it is taken. */
+  readonly stream?: AsyncIterable<Uint8Array>
   /** When the version was written of which the answer tells: to the millisecond, where `Last-Modified` has whole seconds. */
   readonly lastUpdatedMs?: number
   /** To be printed in lines for people, because a form asked for it; what the URL asks is seen to anyway. */
@@ -97,6 +99,7 @@ export interface Rooms {
   /** Code systems that were imported on the host. */
   readonly shelf: Pick<Shelf, 'codeSystem' | 'heads'>
   readonly people: PeoplePort
+  readonly bulk: ExportPort
   /**
    * Erases a patient: the key, what it sealed, and what other rooms kept beside it. There is no way back.
    *
@@ -245,4 +248,71 @@ export interface Job {
   /** OperationOutcome or Parameters, once the import is over. */
   readonly report?: Resource
   readonly done: Promise<void>
+}
+
+/** A file of an export. */
+export interface ExportFile {
+  readonly kind: 'output' | 'deleted' | 'error'
+  /** What each of its lines is. */
+  readonly type: string
+  readonly count: number
+}
+
+/** An export as its owner sees it. */
+export type ExportView =
+  | { readonly state: 'running'; readonly found: number; readonly before: number }
+  | {
+      readonly state: 'done'
+      readonly request: string
+      /** Unix milliseconds: the instant that the export shows. */
+      readonly atMs: number
+      readonly expiresAtMs: number
+      readonly files: ReadonlyMap<number, ExportFile>
+    }
+
+/** What stands in a file: versions as they are stored, names of what was deleted (`Observation/1`), or outcomes. */
+export type ExportLines = readonly (
+  | { readonly stored: Buffer }
+  | { readonly deleted: string }
+  | { readonly outcome: Resource }
+)[]
+
+/** What makes exports aside, and keeps them for who began them. */
+export interface ExportPort {
+  /**
+   * Begins an export; resolves to its id.
+   *
+   * @throws Problem `throttled` · `bulk.too-many-of-owner`; `busy` · `bulk.too-many`
+   */
+  begin(order: {
+    readonly grant: Grant
+    /** What is asked, as the grant may ask it: what any of them finds is exported. */
+    readonly queries: readonly ReturnType<typeof restrict>[]
+    /** URL of the request, as the manifest shows it. */
+    readonly request: string
+    /** Whether the request says something that may be a patient's. */
+    readonly isTelling: boolean
+    /** Names of elements, where not whole resources are wanted. */
+    readonly elements: readonly string[]
+    /** What was deleted since, Unix milliseconds, is told as well, if it is one of these. */
+    readonly deletedSince?: { readonly sinceMs: number; isMeant(deletion: Deletion): boolean }
+    /** The grant at this moment. @throws Problem when it has ended */
+    renew?(): Promise<Grant>
+  }): Promise<string>
+  /** An export of whoever holds this grant; undefined for all others. @throws Problem for which it failed */
+  find(id: string, grant: Grant): Promise<ExportView | undefined>
+  /** A file of it; what is not within reach at this moment is left out. */
+  file(
+    id: string,
+    file: number,
+    grant: Grant,
+  ): Promise<
+    | (Pick<ExportFile, 'kind' | 'type'> & {
+        readonly elements: readonly string[]
+        lines(): AsyncIterable<ExportLines>
+      })
+    | undefined
+  >
+  /** @returns false where this grant has no such export */
+  remove(id: string, grant: Grant): Promise<boolean>
 }

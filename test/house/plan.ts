@@ -32,6 +32,7 @@ export const plan: readonly RoomPlan[] = [
     floor: 6,
     mayImport: ['record', 'access', 'search', 'validation', 'terminology', 'vault', 'fhir', 'kernel'],
   },
+  { room: 'bulk', floor: 6, mayImport: ['record', 'access', 'vault', 'fhir', 'kernel'] },
   { room: 'smart', floor: 6, mayImport: ['record', 'access', 'web', 'vault', 'fhir', 'kernel'] },
   { room: 'share', floor: 6, mayImport: ['record', 'access', 'web', 'vault', 'store', 'fhir', 'kernel'] },
   { room: 'subscriptions', floor: 6, mayImport: ['record', 'access', 'search', 'web', 'vault', 'fhir', 'kernel'] },

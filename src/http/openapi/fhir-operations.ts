@@ -43,6 +43,14 @@ const answers: Readonly<Record<string, readonly (readonly [status: number, words
     [202, 'It goes on', ['X-Progress', 'Retry-After']],
   ],
 }
+const exportAnswers: typeof answers = {
+  $export: [[202, 'It is begun; ask at the location', ['Content-Location']]],
+  '$export-status': [
+    [200, 'The manifest: instant, request, files', ['Expires']],
+    [202, 'It goes on', ['X-Progress', 'Retry-After']],
+  ],
+  '$export-removal': [[202, 'Ended, and removed']],
+}
 const plainAnswer = [[200, 'The answer']] as const
 
 const writing: ReadonlySet<string> = new Set(['transaction', '$ingest', 'hl7v2'])
@@ -76,14 +84,18 @@ function responses(route: Route, capability: TypeCapability | undefined): Node {
         ? { type: 'object' }
         : { type: 'string' }
   const bytes = route.method === 'GET' && isContent(route, capability) ? anyBytes : {}
-  const good = (answers[route.interaction] ?? plainAnswer).map(([status, description, headers = []]) => [
-    status,
-    {
-      description,
-      ...(headers.length > 0 ? { headers: Object.fromEntries(headers.map(name => [name, ref('headers', name)])) } : {}),
-      ...(status === 204 || status === 304 ? {} : { content: { ...answerContent(type, schema), ...bytes } }),
-    },
-  ])
+  const good = (answers[route.interaction] ?? exportAnswers[route.interaction] ?? plainAnswer).map(
+    ([status, description, headers = []]) => [
+      status,
+      {
+        description,
+        ...(headers.length > 0
+          ? { headers: Object.fromEntries(headers.map(name => [name, ref('headers', name)])) }
+          : {}),
+        ...(status === 204 || status === 304 ? {} : { content: { ...answerContent(type, schema), ...bytes } }),
+      },
+    ],
+  )
   const refused =
     route.public === true
       ? []

@@ -15,7 +15,8 @@ interface Documented {
 const inPath: Readonly<Record<string, Documented>> = {
   id: { description: 'Logical id', schema: text, example: 'example' },
   vid: { description: 'Version id', schema: text, example: '1' },
-  job: { description: 'Id of an import', schema: text },
+  job: { description: 'Id of an import, or of an export', schema: text },
+  file: { description: 'Number of a file, as the manifest has it', schema: wholeNumber, example: '0' },
   ticket: { description: 'What a manifest gave as the last part of a location', schema: text },
 }
 
@@ -36,6 +37,15 @@ const inQuery: Readonly<Record<string, Documented>> = {
   _contained: { description: 'Contained resources are not searched', schema: oneOf('false') },
   _type: { description: 'Resource types, separated by commas', schema: text },
   _since: { description: 'Only what was changed since', schema: instant },
+  _outputFormat: {
+    description: 'What lines of files are',
+    schema: oneOf('application/fhir+ndjson', 'application/ndjson', 'ndjson'),
+  },
+  _until: { description: 'Only what was changed before', schema: instant },
+  _typeFilter: {
+    description: 'A search of one type whose matches are wanted of it; given again, or after a comma, either will do',
+    schema: text,
+  },
   _cursor: { description: 'Of a page link; not to be made by hand', schema: text },
   start: { description: 'Only care from this date on', schema: { type: 'string', format: 'date' } },
   end: { description: 'Only care up to this date', schema: { type: 'string', format: 'date' } },
@@ -135,6 +145,7 @@ const inHeader: Readonly<Record<string, Documented & { readonly of: readonly str
       'search-compartment',
       'transaction',
       '$ingest',
+      '$export',
     ],
   },
 }

@@ -70,7 +70,10 @@ function* capabilityStatement(routes: readonly Route[], baseUrl: string, rooms: 
     status: 'active',
     date: toInstant(clock.nowMs()),
     kind: 'instance',
-    instantiates: [`${backport}/CapabilityStatement/backport-subscription-server-r4`],
+    instantiates: [
+      `${backport}/CapabilityStatement/backport-subscription-server-r4`,
+      'http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data',
+    ],
     software,
     implementation: { description: "A family's health data, sealed with each patient's own key", url: baseUrl },
     fhirVersion: '4.0.1',
@@ -220,6 +223,13 @@ const definitions: Readonly<Record<string, string>> = {
 
 /** Operations of these types have a page of their own for each: `$everything` of a Patient is not that of an Encounter. */
 const ownPages: ReadonlySet<string> = new Set(['CodeSystem', 'ValueSet', 'ConceptMap', 'Encounter', 'Observation'])
+/** `$export` is defined at three levels. */
+const exports: Readonly<Record<string, string>> = {
+  Patient: 'http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export',
+  Group: 'http://hl7.org/fhir/uv/bulkdata/OperationDefinition/group-export',
+}
+const exportOfAll = 'http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export'
+
 
 function operations(routes: readonly Route[]): readonly Statement[] {
   const offered = new Map(routes.map(({ interaction, path }) => [interaction, definitionOf(interaction, path)]))
@@ -233,6 +243,7 @@ function definitionOf(interaction: string, path: string): string | undefined {
   const [, type = ''] = path.split('/')
   if (ownPages.has(type) && interaction.startsWith('$'))
     return `http://hl7.org/fhir/OperationDefinition/${type}-${interaction.slice(1)}`
+  if (interaction === '$export') return exports[type] ?? exportOfAll
   return Object.hasOwn(definitions, interaction) ? definitions[interaction] : undefined
 }
 

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Grant, parseScope } from '#access'
+import { openBulk } from '#bulk'
 import { operationOutcome, printJson, problemTable } from '#fhir'
 import { openIngest } from '#ingest'
 import {
@@ -61,6 +62,7 @@ export async function openHouse(more: Pick<RecordRooms, 'searchedApart'> = {}): 
   const store = openMemoryStore()
   const record = await openRecord({ store, vault, clock, log: silentLog, baseUrl, auditWindowMs, ...more })
   const ingest = openIngest({ record, validator, clock, log: silentLog, baseUrl })
+  const bulk = openBulk({ record, clock, log: silentLog, limits: { settleMs: 0 } })
   const grants = new Map<string, Grant>()
   const subscriptions = openSubscriptions({
     record,
@@ -80,6 +82,7 @@ export async function openHouse(more: Pick<RecordRooms, 'searchedApart'> = {}): 
     clock,
     ingest,
     people: ingest.people,
+    bulk,
     purge: patient => record.shred(patient),
     smartConfiguration: () => ({ token_endpoint: 'http://127.0.0.1:8080/auth/token' }),
     shelf: openShelf(join(folder, 'terminology')),
@@ -99,6 +102,7 @@ export async function openHouse(more: Pick<RecordRooms, 'searchedApart'> = {}): 
     },
     close: async () => {
       await subscriptions.close()
+      await bulk.close()
       await ingest.close()
       await record.close()
       vault.close()

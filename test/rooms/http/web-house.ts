@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { openBulk } from '#bulk'
 import { type App, type AppRooms, createApp, type HttpConfig } from '#http'
 import { openIngest } from '#ingest'
 import { defaultLimits, type Rooms } from '#interactions'
@@ -52,6 +53,7 @@ export async function openWebHouse(
     baseUrl: config.baseUrl,
     authenticate,
   })
+  const bulk = openBulk({ record, clock, log, limits: { settleMs: 0 } })
   const subscriptions = openSubscriptions({
     record,
     documents: record.documents,
@@ -69,6 +71,7 @@ export async function openWebHouse(
     clock,
     ingest,
     people: ingest.people,
+    bulk,
     purge: patient => record.shred(patient),
     smartConfiguration: () => smart.configuration(),
     shelf: openShelf('no such folder'),
@@ -84,6 +87,7 @@ export async function openWebHouse(
     token: (scope, patient) => smart.mint({ scope, ttlMs: 600_000, ...(patient === undefined ? {} : { patient }) }),
     close: async () => {
       await subscriptions.close()
+      await bulk.close()
       await ingest.close()
       await record.close()
       vault.close()

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Grant, parseScope } from '#access'
+import { type BulkLimits, openBulk } from '#bulk'
 import { operationOutcome, printJson, problemTable, type Resource } from '#fhir'
 import {
   defaultLimits,
@@ -76,7 +77,14 @@ const nobody: PeoplePort = {
 }
 
 export async function openHouse(
-  given: { ingest?: IngestPort; people?: PeoplePort; limits?: Partial<Limits>; store?: Store; shelf?: Shelf } = {},
+  given: {
+    ingest?: IngestPort
+    people?: PeoplePort
+    limits?: Partial<Limits>
+    bulk?: Partial<BulkLimits>
+    store?: Store
+    shelf?: Shelf
+  } = {},
 ): Promise<House> {
   const folder = mkdtempSync(join(tmpdir(), 'kinhold-interactions-'))
   const clock = new FixedClock(Date.UTC(2026, 2, 1, 12))
@@ -84,6 +92,7 @@ export async function openHouse(
   const keys = openMemoryKeys()
   const vault = await openVault({ keys, root: fileRoot(join(folder, 'root.key')), clock })
   const record = await openRecord({ store, vault, clock, log: silentLog, baseUrl })
+  const bulk = openBulk({ record, clock, log: silentLog, limits: { settleMs: 0, ...given.bulk } })
   const grants = new Map<string, Grant>()
   const subscriptions = openSubscriptions({
     record,
@@ -103,8 +112,10 @@ export async function openHouse(
     clock,
     ingest: given.ingest ?? closedPort,
     people: given.people ?? nobody,
+    bulk,
     purge: async patient => {
       await subscriptions.forgetPatient(patient)
+      await bulk.forgetPatient(patient)
       return record.shred(patient)
     },
     smartConfiguration: () => ({ token_endpoint: 'http://127.0.0.1:8080/auth/token' }),
@@ -125,6 +136,7 @@ export async function openHouse(
     },
     close: async () => {
       await subscriptions.close()
+      await bulk.close()
       await record.close()
       vault.close()
       rmSync(folder, { recursive: true })
@@ -137,7 +149,7 @@ async function ask(rooms: Rooms, method: string, url: string, asked: Asked): Pro
   const match = matcher.match(method, path) ?? rootMatcher.match(method, path)
   try {
     if (match === undefined) throw matcher.explainMiss(path)
-    return read(await perform(match, requestOf(method, path, search, asked), rooms))
+    return await read(await perform(match, requestOf(method, path, search, asked), rooms))
   } catch (error) {
     if (!isProblem(error)) throw error
     return read({ status: problemTable[error.kind].httpStatus, headers: {}, body: operationOutcome(error) })
@@ -163,7 +175,8 @@ function requestOf(method: string, path: string, search: string, { grant, header
   }
 }
 
-function read({ status, headers, body }: FhirResponse): Answer {
+async function read({ status, headers, body, stream }: FhirResponse): Promise<Answer> {
+  if (stream !== undefined) return read({ status, headers, body: Buffer.concat(await Array.fromAsync(stream)) })
   const told = body === undefined ? '' : Buffer.isBuffer(body) || typeof body === 'string' ? body : printJson(body)
   const bytes = Buffer.from(told)
   const text = bytes.toString()

@@ -1,0 +1,94 @@
+import { requirePermission } from '#access'
+import { isId, printJson } from '#fhir'
+import { giveWay, withBudget } from '#kernel'
+import { granted } from '../perform.ts'
+import { subsetting, toSubset } from '../rest/subset.ts'
+import type { ExportLines, FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
+import { exportUnknown } from './status.ts'
+
+/** Media type of exported files. */
+export const ndjson = 'application/fhir+ndjson'
+
+/**
+ * One file of an export, a resource in each line, as fast as it is taken.
+ *
+ * @throws Problem `not-found` · `export.unknown`; `forbidden` · `scope.missing` when its type may not be searched any more
+ * @see https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-output-file-request
+ */
+export async function exportFile(
+  request: FhirRequest,
+  { job = '', file: number = '' }: PathParams,
+  rooms: Rooms,
+): Promise<FhirResponse> {
+  const { grant, method } = { ...granted(request), method: request.method }
+  const isNumber = /^\d{1,6}$/.test(number)
+  const file = isNumber && isId(job) ? await rooms.bulk.file(job, Number(number), grant) : undefined
+  if (file === undefined) throw exportUnknown()
+  if (file.kind === 'output') requirePermission(grant, 's', file.type)
+  const headers = { 'content-type': ndjson }
+  if (method === 'HEAD') return { status: 200, headers, stream: nothing() }
+  const subset = toSubset(undefined, file.elements)
+  const shown = subset === undefined ? (json: Buffer) => json : subsetting(subset)
+  return { status: 200, headers, stream: await begun(unbudgeted(() => text(file.lines(), shown))) }
+}
+
+async function* nothing(): AsyncGenerator<Buffer> {}
+
+/** What goes wrong before the first line is told as such, while it still can be. */
+async function begun(stream: AsyncGenerator<Buffer>): Promise<AsyncGenerator<Buffer>> {
+  const first = await stream.next()
+  return (async function* () {
+    if (first.done === true) return
+    yield first.value
+    yield* stream
+  })()
+}
+
+/** A file is as long as it is: what it takes is bounded by how it was found, and by how fast it is taken. */
+function unbudgeted(begin: () => AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+  const inner = begin()
+  return (async function* () {
+    try {
+      for (;;) {
+        const step = await withBudget('unbounded', () => inner.next())
+        if (step.done === true) return
+        yield step.value
+      }
+    } finally {
+      await inner.return(undefined)
+    }
+  })()
+}
+
+const newline = Buffer.from('\n')
+const writtenAtOnce = 64 * 1024
+
+/** Lines joined to pieces that are worth a write. */
+async function* text(lines: AsyncIterable<ExportLines>, shown: (json: Buffer) => Buffer): AsyncGenerator<Buffer> {
+  for await (const some of lines) {
+    let pieces: Buffer[] = []
+    let bytes = 0
+    for (const line of some) {
+      const json = lineOf(line, shown)
+      pieces.push(json, newline)
+      bytes += json.length + newline.length
+      const pause = giveWay()
+      if (pause !== undefined) await pause
+      if (bytes < writtenAtOnce) continue
+      yield Buffer.concat(pieces, bytes)
+      pieces = []
+      bytes = 0
+    }
+    if (bytes > 0) yield Buffer.concat(pieces, bytes)
+  }
+}
+
+function lineOf(line: ExportLines[number], shown: (json: Buffer) => Buffer): Buffer {
+  if ('stored' in line) return shown(line.stored)
+  return Buffer.from(printJson('deleted' in line ? deletionOf(line.deleted) : line.outcome))
+}
+
+/** @see https://hl7.org/fhir/uv/bulkdata/STU2/export.html#response---complete-status – deleted */
+function deletionOf(url: string): object {
+  return { resourceType: 'Bundle', type: 'transaction', entry: [{ request: { method: 'DELETE', url } }] }
+}

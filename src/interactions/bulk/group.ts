@@ -1,0 +1,38 @@
+import { type Grant, patientsInReach } from '#access'
+import { parseResource } from '#fhir'
+import type { GrantedRequest, Rooms } from '../types.ts'
+import { localPatient } from './asked.ts'
+
+interface Member {
+  readonly entity?: { readonly reference?: string }
+  readonly inactive?: boolean
+  readonly period?: { readonly end?: string }
+}
+
+/**
+ * The patients of a Group who are members of it at this moment and whom the grant reaches; all others are not there for it.
+ *
+ * @throws Problem as a read of the Group
+ */
+export async function membersOf(id: string, { grant, baseUrl }: GrantedRequest, rooms: Rooms): Promise<string[]> {
+  const { record, clock } = rooms
+  const { json } = await record.reader(grant).read('Group', id)
+  const { member = [] } = parseResource(json) as { readonly member?: readonly Member[] }
+  const now = new Date(clock.nowMs()).toISOString()
+  const present = member.filter(({ inactive, period }) => inactive !== true && (period?.end ?? '9') >= now.slice(0, 10))
+  const named = present.map(({ entity }) => localPatient(entity?.reference ?? '', baseUrl))
+  return within(
+    grant,
+    named.filter(patient => patient !== undefined),
+    rooms,
+  )
+}
+
+/** Those of some patients whom a grant reaches. */
+export async function within(grant: Grant, patients: readonly string[], { record }: Rooms): Promise<string[]> {
+  const reach = patientsInReach(grant)
+  const reached: string[] = []
+  for (const patient of new Set(patients))
+    if (reach === 'all' ? await record.keepsPatient(patient) : reach.includes(patient)) reached.push(patient)
+  return reached
+}
