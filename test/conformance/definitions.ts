@@ -40,13 +40,13 @@ export class Definitions {
 
   constructor(examples: readonly Example[]) {
     for (const { resource } of examples) {
-      if (resource.resourceType === 'StructureDefinition') this.#addType(resource as unknown as Definition)
+      if (resource.resourceType === 'StructureDefinition') this.#addType(resource as Partial<Definition>)
       if (resource.resourceType === 'ValueSet') this.#sets.set(String(resource.url), resource)
       if (resource.resourceType === 'CodeSystem') this.#systems.set(String(resource.url), resource)
     }
   }
 
-  #addType({ snapshot, derivation, kind, type }: Definition): void {
+  #addType({ snapshot, derivation, kind, type = '' }: Partial<Definition>): void {
     if (snapshot === undefined || derivation === 'constraint' || kind === 'logical') return
     if (kind === 'resource') this.resourceTypes.add(type)
     for (const element of snapshot.element) {
