@@ -276,7 +276,10 @@ export class Exports {
 
   async #drop(id: string, { files }: StoredExport): Promise<void> {
     await this.#documents.delete(collection, id)
-    this.#running.get(id)?.stopping.abort(failures.removed())
+    const running = this.#running.get(id)
+    running?.stopping.abort(failures.removed())
+    // Its place is free, and nothing of it is written any more, once this is answered.
+    await running?.done
     await this.#lists.drop(id, files)
   }
 

@@ -74,7 +74,8 @@ describe('a backend service exports – https://hl7.org/fhir/uv/bulkdata/STU2/au
   afterAll(() => service.close())
 
   it('once the administrator has approved it, and with its next token as well', async () => {
-    expect((await askToken()).status).toBe(403)
+    const early = await askToken()
+    expect([early.status, early.json()]).toEqual([400, expect.objectContaining({ error: 'unauthorized_client' })])
     expect(await lastLine(home, 'client', 'approve', id)).toBe('system/*.rs')
     for (const _ of [1, 2]) await lastLine(home, 'patient', 'create')
     service = await newService()

@@ -145,9 +145,18 @@ const inHeader: Readonly<Record<string, Documented & { readonly of: readonly str
       'search-compartment',
       'transaction',
       '$ingest',
-      '$export',
     ],
   },
+}
+
+/** Without it nothing is begun: https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-kick-off-request */
+const asynchronous: Node = {
+  name: 'Prefer',
+  in: 'header',
+  required: true,
+  description: 'respond-async, and handling=lenient if what is not supported may be left out',
+  schema: text,
+  example: 'respond-async',
 }
 
 function parameter(name: string, place: string, { description, schema, example }: Documented): Node {
@@ -202,6 +211,7 @@ export function queryParameters(names: readonly string[], path = ''): readonly N
 
 /** The request headers that an interaction looks at. */
 export function headerParameters(interaction: string): readonly Node[] {
+  if (interaction === '$export') return [asynchronous]
   return Object.entries(inHeader)
     .filter(([, { of }]) => of.includes(interaction))
     .map(([name]) => ref('parameters', componentName(name, 'header')))

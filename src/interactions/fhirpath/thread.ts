@@ -189,7 +189,8 @@ function placeOf(item: unknown): string | undefined {
   return typeof fullPropertyName === 'function' ? (fullPropertyName.call(item) as string | undefined) : undefined
 }
 
-const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown }
+// TypeScript's library does not know JSON.rawJSON yet. https://tc39.es/proposal-json-parse-with-source/
+const { rawJSON } = JSON as typeof JSON & { rawJSON(text: string): unknown }
 
 function printed(value: unknown): string | undefined {
   return JSON.stringify(

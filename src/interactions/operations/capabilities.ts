@@ -230,7 +230,6 @@ const exports: Readonly<Record<string, string>> = {
 }
 const exportOfAll = 'http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export'
 
-
 function operations(routes: readonly Route[]): readonly Statement[] {
   const offered = new Map(routes.map(({ interaction, path }) => [interaction, definitionOf(interaction, path)]))
   return [...offered].flatMap(([name, definition]) =>

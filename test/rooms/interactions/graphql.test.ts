@@ -56,8 +56,9 @@ interface Vector {
 
 function vectorsOf(manifest: string): readonly Vector[] {
   return [...manifest.matchAll(/<test ([^>]*)\/>/g)].map(([, attributes = '']) => {
-    const all = Object.fromEntries([...attributes.matchAll(/(\w+)="([^"]*)"/g)].map(([, name, value]) => [name, value]))
-    return all as unknown as Vector
+    const told = new Map([...attributes.matchAll(/(\w+)="([^"]*)"/g)].map(([, name, value]) => [name, value]))
+    const of = (name: string) => told.get(name) ?? ''
+    return { name: of('name'), source: of('source'), output: of('output'), context: of('context') }
   })
 }
 

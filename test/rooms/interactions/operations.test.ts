@@ -92,6 +92,7 @@ describe('metadata – https://hl7.org/fhir/R4/http.html#capabilities', () => {
     const operations = (type: string) => ofType(type).operation.map((operation: { name: string }) => operation.name)
     expect(operations('Patient').sort()).toEqual([
       'everything',
+      'export',
       'fhirpath',
       'graphql',
       'ingest',
