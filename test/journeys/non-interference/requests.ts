@@ -1,7 +1,7 @@
 /** Random requests, one for each number: every row of the catalogue, with hers, others' and nobody's ids. */
 import { encodeXmlInSteps, parseResource, printJson, type Resource } from '#fhir'
 import { atOnce } from '#kernel'
-import { categories, categorySystem, dates, conditions as diagnoses } from './codes.ts'
+import { categories, categorySystem, dates, conditions as diagnoses, measures } from './codes.ts'
 import { Dice } from './dice.ts'
 import type { Ask } from './house.ts'
 import { drawOwner, drawReference, type Owner, persons } from './names.ts'
@@ -150,6 +150,32 @@ const everything: Draw = dice => {
   const path = dice.maybe(30) ? '/Patient' : `/Patient/${anyPatient(dice)}`
   const types = dice.maybe(30) ? (['_type', dice.many(1, 3, drawType).join(',')] as const) : undefined
   return { method: 'GET', url: `${path}/$everything${query([...page(dice), types])}` }
+}
+
+/** What belongs to an encounter, to who treats, or to a device. */
+const otherCompartment: Draw = dice => {
+  const type = dice.pick(['Encounter', 'Practitioner', 'RelatedPerson', 'Device'])
+  const path = `/${drawReference(dice, [type], 'anna')}`
+  if (type === 'Encounter' && dice.maybe(30)) return { method: 'GET', url: `${path}/$everything${query(page(dice))}` }
+  const searched = dice.pick(['Observation', 'Encounter', 'Condition', '*'])
+  return { method: 'GET', url: `${path}/${searched}?${drawSearch(dice, searched === '*' ? 'Basic' : searched)}` }
+}
+
+const latest: Draw = dice => {
+  const criteria = drawSearch(dice, 'Observation')
+  const [code, max] = [dice.pick(['category:not=none', 'combo-code:missing=false']), dice.pick(['1', '2', '3'])]
+  return { method: 'GET', url: `/Observation/$lastn?patient=${anyPatient(dice)}&${code}&max=${max}&${criteria}` }
+}
+
+const statistics: Draw = dice => {
+  const { code, system } = dice.pick(measures)
+  const asked = {
+    subject: `Patient/${anyPatient(dice)}`,
+    code,
+    system,
+    statistic: 'average,count,total-count,regression',
+  }
+  return { method: 'GET', url: `/Observation/$stats?${new URLSearchParams({ ...asked, include: 'true' })}` }
 }
 
 const summary: Draw = dice => {
@@ -452,6 +478,9 @@ const single: readonly (readonly [number, Draw])[] = [
   [10, searchSystem],
   [10, searchCompartment],
   [5, everything],
+  [5, otherCompartment],
+  [3, latest],
+  [2, statistics],
   [2, summary],
   [12, create],
   [14, update],
