@@ -42,6 +42,8 @@ export interface Answer {
 
 export interface House {
   readonly rooms: Rooms
+  /** Knows a permission by which somebody acts without asking. */
+  admit(grant: Grant): void
   ask(grant: Grant, asked: Ask): Promise<Answer>
   /** Time passes; what was recorded of reads is written. */
   settle(ms: number): Promise<void>
@@ -89,10 +91,12 @@ export async function openHouse(more: Pick<RecordRooms, 'searchedApart'> = {}): 
     limits: defaultLimits,
     software: { name: 'Kinhold', version: '0.0.0' },
   }
+  const admit = (grant: Grant) => void grants.set(grant.id, grant)
   return {
     rooms,
+    admit,
     ask: (grant, asked) => {
-      grants.set(grant.id, grant)
+      admit(grant)
       return ask(rooms, grant, asked)
     },
     settle: async ms => {
@@ -157,7 +161,8 @@ export function grantOf(scopes: string, about: Partial<Grant> = {}): Grant {
     return term
   })
   const actor = { kind: 'account', id: 'tester' } as const
-  return { id: `grant ${scopes}`, actor, patients: [], terms, expiresAtMs: Number.MAX_SAFE_INTEGER, ...about }
+  const id = ['grant', scopes, about.account, about.patient].filter(each => each !== undefined).join(' ')
+  return { id, actor, patients: [], terms, expiresAtMs: Number.MAX_SAFE_INTEGER, ...about }
 }
 
 /** Writes the story; may do everything. */

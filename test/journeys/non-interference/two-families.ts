@@ -33,9 +33,19 @@ function namedBy(type: string): readonly string[] {
   )
 }
 
+/** What there must be of a type for it to be kept: a Subscription that would have no effect is refused. */
+const needed: Readonly<Record<string, object>> = {
+  Subscription: {
+    status: 'requested',
+    reason: 'to be told',
+    criteria: 'Observation?status=final',
+    channel: { type: 'rest-hook', endpoint: 'http://127.0.0.1:9/', payload: 'application/fhir+json' },
+  },
+}
+
 /** A resource of a type that names these patients wherever it can, one to an element and the rest at the last. */
 export function about(type: string, patients: readonly string[]): Resource {
-  const resource: { [element: string]: unknown; resourceType: string } = { resourceType: type }
+  const resource: { [element: string]: unknown; resourceType: string } = { resourceType: type, ...needed[type] }
   namedBy(type).forEach((name, at) => {
     const expression = searchParameter(type, name)?.expression ?? ''
     const path = expression.split('|').map(text => /^\s*\w+\.([a-zA-Z.]+)/.exec(text)?.[1] ?? '')[0] ?? ''
@@ -50,6 +60,7 @@ export function about(type: string, patients: readonly string[]): Resource {
 /** What happens in a house: everybody, then each family's and what is between them, told or not. */
 export async function live(in_: House, families: readonly FamilyName[]): Promise<void> {
   const { record } = in_.rooms
+  for (const grant of [house, ...families.map(accountOf)]) in_.admit(grant)
   const put = (resource: Resource, grant = house) =>
     record.writer(grant).transact(txn => txn.update(resource.resourceType, resource.id ?? '', resource))
   for (const [family, { mother, child }] of Object.entries(members))
@@ -66,7 +77,7 @@ export async function live(in_: House, families: readonly FamilyName[]): Promise
       await put({ ...about(type, [mother, child]), id: `${family}-shared` })
       await record
         .writer(accountOf(family))
-        .transact(txn => txn.create({ resourceType: type }, { id: `${family}-home` }))
+        .transact(txn => txn.create({ resourceType: type, ...needed[type] }, { id: `${family}-home` }))
     }
   }
 }
