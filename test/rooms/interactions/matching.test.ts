@@ -53,7 +53,7 @@ describe('the catalogue – https://hl7.org/fhir/R4/http.html#summary', () => {
     ['GET', '/patient/1', 'type.unknown'],
     ['GET', '/Patient/1/Pathent', 'request.path-unknown'],
     ['POST', '/Patient/1/$export', 'request.operation-unknown'],
-    ['GET', '/Patient/$export', 'request.operation-unknown'],
+    ['GET', '/Patient/$nothing', 'request.operation-unknown'],
     ['GET', '/Patient//1', 'request.path-unknown'],
     ['GET', '/Patient/%E0%A4%A/1', 'request.path-unknown'],
     ['GET', '/Observation/1/Patient', 'request.path-unknown'],
