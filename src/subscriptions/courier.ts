@@ -12,6 +12,7 @@ import {
   type Event,
   grantOf,
   type Kept,
+  makerOf,
   mostWaiting,
   type State,
   type States,
@@ -97,12 +98,12 @@ export class Courier {
     const hasMoved = await this.#hasMoved()
     if (hasMoved) await this.#readAll()
     const due = [...this.#runs.values()].filter(run => !run.isBusy && (run.isOwed || this.#isDue(run)))
-    await Promise.all(Array.from(Map.groupBy(due, makerOf), ([maker, runs]) => this.#ofMaker(maker, runs)))
+    await Promise.all(Array.from(Map.groupBy(due, makerIn), ([maker, runs]) => this.#ofMaker(maker, runs)))
   }
 
   /** A few at once, of all rounds together; what finds no room is due in the next one. */
   async #ofMaker(maker: string, due: Run[]): Promise<void> {
-    const busy = [...this.#runs.values()].filter(run => run.isBusy && makerOf(run) === maker).length
+    const busy = [...this.#runs.values()].filter(run => run.isBusy && makerIn(run) === maker).length
     const lanes = Array.from({ length: Math.max(0, mostOfOneAtOnce - busy) }, async () => {
       for (let run = due.shift(); run !== undefined; run = due.shift()) if (!run.isBusy) await this.#work(run)
     })
@@ -395,9 +396,7 @@ function askOf({ wanted, made, isGreeted, status }: State): string {
 /** Somebody else goes on with a Subscription, or it is gone. */
 class Outrun extends Error {}
 
-function makerOf({ kept }: Run): string {
-  return kept.state.made.actor.id
-}
+const makerIn = ({ kept }: Run): string => makerOf(kept.state.made)
 
 function batchOf(state: State): readonly Event[] {
   const most = state.wanted.kind === 'criteria' ? 1 : (state.wanted.maxCount ?? defaultMaxCount)

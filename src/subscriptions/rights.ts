@@ -3,7 +3,7 @@ import { resourceTypes } from '#fhir'
 import { Problem } from '#kernel'
 import type { Record as PatientRecord } from '#record'
 import { parseQuery } from '#search'
-import type { Made } from './state.ts'
+import { type Made, makerOf } from './state.ts'
 import { asksFor, isTold, type Wanted } from './wanted.ts'
 
 /**
@@ -70,7 +70,7 @@ export function maySeeState(grant: Grant, made: Made, wanted: Wanted): boolean {
   return telling.every(term => grant.terms.some(({ text }) => text === term.text) || isNarrower(term, grant.terms))
 }
 
-/** Whether it is the same person with the same app. */
-export function isMaker({ actor }: Grant, { actor: maker }: Made): boolean {
-  return actor.kind === maker.kind && actor.id === maker.id && actor.clientId === maker.clientId
+/** Whether it is the same person with the same app, or the same token of the administrator's. */
+export function isMaker(grant: Grant, made: Made): boolean {
+  return makerOf(grant) === makerOf(made)
 }

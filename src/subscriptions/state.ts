@@ -130,9 +130,12 @@ export class States {
   }
 }
 
-/** Whose Subscriptions are counted together. */
-function makerOf({ actor }: Pick<Made, 'actor'>): string {
-  return `${actor.kind} ${actor.id} ${actor.clientId ?? ''}`
+/**
+ * Who made it, whose Subscriptions are counted and sent together: a person with an app, whatever permission they act under. Tokens that
+ * the administrator hands out have nothing in common but their origin: of these each is by itself.
+ */
+export function makerOf({ actor, id }: Pick<Made, 'actor' | 'id'>): string {
+  return actor.kind === 'administrator' ? `administrator ${id}` : `${actor.kind} ${actor.id} ${actor.clientId ?? ''}`
 }
 
 /** A grant as it is kept. */

@@ -288,6 +288,31 @@ describe('what a Subscription tells those who read it', () => {
     expect(JSON.stringify(await house.record.documents.list('subscriptions'))).not.toContain(secret)
   })
 
+  it('is for the token alone that made it, where the administrator handed out several', async () => {
+    const handedOut = (id: string) =>
+      grantOf('patient/*.cruds', { id, patient: 'a', actor: { kind: 'administrator', id: 'host' } })
+    const secret = `s3cret-${randomUUID()}`
+    const { json } = await send(topic(hook(), { channel: { header: [`X: ${secret}`] } }), handedOut('one'))
+    const asOther = { grant: handedOut('two') }
+    const stolen = { ...json, channel: { ...json.channel, endpoint: `${receiver.url}/elsewhere` } }
+    const put = await house.ask('PUT', `/Subscription/${json.id}`, { ...asOther, body: stolen })
+    expect(codeIn(put.json)).toBe('subscription.header-malformed')
+    for (const path of ['$signing-key', '$status', '$events']) {
+      const own = await house.ask('GET', `/Subscription/${json.id}/${path}`, { grant: handedOut('one') })
+      const other = await house.ask('GET', `/Subscription/${json.id}/${path}`, asOther)
+      expect([path, own.status, other.status >= 400]).toEqual([path, 200, true])
+    }
+    // What one has used up is nothing to another.
+    const entry = Array.from({ length: 99 }, () => ({
+      resource: topic(hook()),
+      request: { method: 'POST', url: 'Subscription' },
+    }))
+    const body = { resourceType: 'Bundle', type: 'transaction', entry }
+    expect((await house.ask('POST', '/', { grant: handedOut('one'), body })).status).toBe(200)
+    expect(codeIn((await send(topic(hook()), handedOut('one'))).json)).toBe('subscription.too-many')
+    expect((await send(topic(hook()), handedOut('two'))).status).toBe(201)
+  })
+
   it('is what the server says of its status; who PUTs what they read changes nothing', async () => {
     const { json } = await send({ ...topic(hook()), status: 'active', error: 'made up' })
     expect(json).toMatchObject({ status: 'requested' })
