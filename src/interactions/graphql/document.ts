@@ -7,6 +7,7 @@ import {
   type TypeNode,
   type ValueNode,
   type VariableDefinitionNode,
+  visit,
 } from 'graphql'
 import { Problem } from '#kernel'
 import { malformed, refused } from './faults.ts'
@@ -46,7 +47,32 @@ export function readQuestion({ query, operationName, variables }: Asked): Questi
   const fragments = new Map(
     definitions.flatMap(each => (each.kind === Kind.FRAGMENT_DEFINITION ? [[each.name.value, each]] : [])),
   )
+  checkVariables(operation, fragments)
   return { operation, fragments, variables: variablesOf(operation.variableDefinitions ?? [], variables) }
+}
+
+/** A filter whose variable nobody declared would be left out, and the answer hold more than was asked. */
+function checkVariables(operation: OperationDefinitionNode, fragments: Question['fragments']): void {
+  const declared = new Set((operation.variableDefinitions ?? []).map(({ variable }) => variable.name.value))
+  const seen = new Set<string>()
+  const open: (OperationDefinitionNode | FragmentDefinitionNode)[] = [operation]
+  for (let next = open.pop(); next !== undefined; next = open.pop())
+    visit(next, {
+      VariableDefinition: () => false,
+      Variable({ name, loc }) {
+        if (!declared.has(name.value))
+          throw refused(
+            { loc },
+            'graphql.variable-malformed',
+            'A variable is used that the operation does not declare.',
+          )
+      },
+      FragmentSpread({ name }) {
+        const fragment = seen.has(name.value) ? undefined : fragments.get(name.value)
+        seen.add(name.value)
+        if (fragment !== undefined) open.push(fragment)
+      },
+    })
 }
 
 function parsed(query: string): DocumentNode {

@@ -15,10 +15,12 @@ export function parsePrefer(request: Pick<FhirRequest, 'header'>): Preferences {
   const header = request.header('prefer')
   if (header === undefined) return none
   const tokens = header.split(/[,;]/).map(token => token.trim().replaceAll('"', ''))
-  const preferred = (name: string) => tokens.find(token => token.startsWith(`${name}=`))?.slice(name.length + 1)
+  // Names in any case: https://www.rfc-editor.org/rfc/rfc7240#section-2
+  const preferred = (name: string) =>
+    tokens.find(token => token.toLowerCase().startsWith(`${name}=`))?.slice(name.length + 1)
   return {
     return: returns.find(known => known === preferred('return')),
     lenient: preferred('handling') === 'lenient',
-    respondAsync: tokens.includes('respond-async'),
+    respondAsync: tokens.some(token => token.toLowerCase() === 'respond-async'),
   }
 }

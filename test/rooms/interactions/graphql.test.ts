@@ -158,6 +158,14 @@ describe('a query – https://hl7.org/fhir/R4/graphql.html#invoking', () => {
     expect((await get(`&operationName=b&variables=${variables}`)).json).toEqual({ data: { Patient: { id: 'xds' } } })
     expect(codeOf(await get(''))).toBe('graphql.operation-unclear')
     expect(codeOf(await get('&operationName=b'))).toBe('graphql.variable-malformed')
+    // A filter that is left out would let the answer hold more: https://spec.graphql.org/October2021/#sec-All-Variable-Uses-Defined
+    const ask = (text: string) => house.ask('GET', `/$graphql?query=${encodeURIComponent(text)}`, { grant: admin })
+    for (const undeclared of [
+      'query($x: String) { PatientList(name: $y) { id } }',
+      '{ ...A } fragment A on Query { ...B } fragment B on Query { PatientList(name: $y) { id } }',
+      '{ Patient(id: "xds") { id @include(if: $y) } }',
+    ])
+      expect([undeclared, codeOf(await ask(undeclared))]).toEqual([undeclared, 'graphql.variable-malformed'])
     expect(codeOf(await get('&variables=nonsense'))).toBe('graphql.variables-malformed')
     expect(codeOf(await house.ask('GET', '/$graphql', { grant: admin }))).toBe('graphql.query-missing')
     const asText = { grant: admin, headers: { 'content-type': 'text/plain' }, body: query }

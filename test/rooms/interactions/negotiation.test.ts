@@ -118,6 +118,10 @@ describe('preferences – https://hl7.org/fhir/R4/http.html#ops', () => {
       lenient: true,
       respondAsync: true,
     })
+    expect(parsePrefer(asking('', { prefer: 'Respond-Async, Return=minimal' }))).toMatchObject({
+      return: 'minimal',
+      respondAsync: true,
+    })
     expect(parsePrefer(asking('', { prefer: 'return=everything' }))).toEqual(parsePrefer(asking('')))
   })
 })
