@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { basename, join, relative, sep } from 'node:path'
+import { crc32 } from 'node:zlib'
 import yauzl from 'yauzl'
 import { Problem } from '#kernel'
 import type { ReleaseFile } from '#terminology'
@@ -50,7 +51,7 @@ async function filesOfZip(path: string): Promise<ReleaseFiles> {
       if (!entry.fileName.endsWith('/')) files.push(fileOfZip(zip, entry, basename(path)))
     return { files, close: () => zip.close() }
   } catch (cause) {
-    throw new Problem('invalid', 'command.release-unreadable', 'The file is no zip, or a damaged one.', { cause })
+    throw damaged(cause)
   }
 }
 
@@ -59,8 +60,20 @@ function fileOfZip(zip: yauzl.ZipFile, entry: yauzl.Entry, archive: string): Rel
   return {
     path: `${archive.replace(/\.zip$/i, '')}/${entry.fileName}`,
     sizeBytes: entry.uncompressedSize,
-    open: async function* open() {
-      yield* await zip.openReadStreamPromise(entry)
-    },
+    open: () => checked(zip, entry),
   }
+}
+
+/** The bytes of a file, which are told to be damaged at their end: what was read of them by then is not kept. */
+async function* checked(zip: yauzl.ZipFile, entry: yauzl.Entry): AsyncGenerator<Buffer, void, void> {
+  let sum = 0
+  for await (const chunk of await zip.openReadStreamPromise(entry)) {
+    sum = crc32(chunk as Buffer, sum)
+    yield chunk as Buffer
+  }
+  if (sum !== entry.crc32) throw damaged(undefined)
+}
+
+function damaged(cause: unknown): Problem {
+  return new Problem('invalid', 'command.release-unreadable', 'The file is no zip, or a damaged one.', { cause })
 }

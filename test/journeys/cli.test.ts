@@ -3,8 +3,9 @@ import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
-import { text } from 'node:stream/consumers'
+import { buffer, text } from 'node:stream/consumers'
 import type { Bundle, CapabilityStatement } from '@medplum/fhirtypes'
+import { ZipFile } from 'yazl'
 import software from '../../package.json' with { type: 'json' }
 import { claimAddress } from './server/claim-address.ts'
 import { everyEntry, openClient } from './server/client.ts'
@@ -26,6 +27,19 @@ async function ask<T>(server: RunningServer, token: string, path: string): Promi
   const answer = await client.send({ path })
   client.close()
   return { status: answer.status, body: answer.json<T>() }
+}
+
+/** A release in a zip that was damaged on its way. */
+async function alteredZip(): Promise<Buffer> {
+  const zip = new ZipFile()
+  const name = 'Type 1 diabetes mellitus'
+  zip.addBuffer(Buffer.from(`00001 E109    1 ${name.padEnd(60)} ${name}\n`), 'icd10cm_order_2025.txt', {
+    compress: false,
+  })
+  zip.end()
+  const bytes = await buffer(zip.outputStream)
+  bytes[bytes.indexOf('Type 1')] = 0x54 ^ 0x20
+  return bytes
 }
 
 describe('kinhold beside a running server – README, "Commands"', () => {
@@ -64,8 +78,10 @@ describe('kinhold beside a running server – README, "Commands"', () => {
     it.each([
       ['a path where nothing is', 'nowhere.zip', 'command.release-absent'],
       ['a zip that is none', 'broken.zip', 'command.release-unreadable'],
+      ['a zip of which a byte is another one', 'altered.zip', 'command.release-unreadable'],
       ['a file of another kind', 'broken.txt', 'terminology.release-unknown'],
     ])('refuses %s, and names it', async (_, name, code) => {
+      await writeFile(join(home.folder, 'altered.zip'), await alteredZip())
       for (const broken of ['broken.zip', 'broken.txt'])
         await writeFile(join(home.folder, broken), 'nothing of the kind')
       const refused = await run(home, 'terminology', 'import', name)

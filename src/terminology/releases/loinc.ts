@@ -1,5 +1,6 @@
 import { parse } from 'csv-parse'
 import type { Draft } from '../imported/writing.ts'
+import { isLoincWellFormed } from '../loinc.ts'
 import { textOf } from './lines.ts'
 import { fileLike, malformed, type ReadingHooks, type ReleaseFile, type ReleaseReader, versionFrom } from './release.ts'
 
@@ -60,7 +61,7 @@ async function* rowsOf(
   columns: readonly string[],
   hooks: ReadingHooks,
 ): AsyncGenerator<Row, void, void> {
-  const parser = parse({ columns: true, bom: true, relax_column_count: true })
+  const parser = parse({ columns: true, bom: true })
   const feeding = feed(parser, textOf(file, hooks))
   let isChecked = false
   try {
@@ -87,6 +88,7 @@ async function readTerms(file: ReleaseFile, draft: Draft, hooks: ReadingHooks): 
   let newest: string | undefined
   for await (const row of rowsOf(file, ['LOINC_NUM', 'LONG_COMMON_NAME', 'STATUS'], hooks)) {
     const { LOINC_NUM: code = '', LONG_COMMON_NAME: display, STATUS = '', VersionLastChanged: changed = '' } = row
+    if (!isLoincWellFormed(code)) throw malformed(file, 'a row has no LOINC number')
     draft.concept({ code, display, isInactive: retired.has(STATUS), ...definitionIn(row) })
     for (const name of Object.keys(properties)) if (row[name]) draft.property(code, name, row[name])
     for (const name of ['SHORTNAME', 'CONSUMER_NAME', 'DisplayName'])

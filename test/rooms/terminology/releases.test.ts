@@ -136,6 +136,11 @@ describe('releases of code systems – https://hl7.org/fhir/R4/terminologies-sys
         { 'Loinc.csv': '"LOINC_NUM","LONG_COMMON_NAME","STATUS"\n"secret-1","a"b,c"\n' },
         'terminology.release-malformed',
       ],
+      [
+        { 'Loinc.csv': '"LOINC_NUM","LONG_COMMON_NAME","STATUS"\n"8867-4","secret"\n' },
+        'terminology.release-malformed',
+      ],
+      [{ 'Loinc.csv': '"LOINC_NUM","LONG_COMMON_NAME","STATUS"\n"8867-5","a","b"\n' }, 'terminology.release-malformed'],
       [{ 'Loinc.csv': '"LOINC_NUM","LONG_COMMON_NAME","STATUS"\n' }, 'terminology.version-unnamed'],
       [{ 'Loinc.csv': '"LOINC_NUM","LONG_COMMON_NAME","STATUS"\n' }, 'terminology.release-empty', '2.80'],
       [{ 'RXNCONSO.RRF': 'secret|1\n' }, 'terminology.release-malformed'],
