@@ -136,7 +136,7 @@ export const builtins: Readonly<Record<string, readonly string[]>> = {
   'node:tls': ['http', 'main'],
   'node:vm': [],
   'node:worker_threads': ['kernel', 'ingest', 'main'],
-  'node:zlib': ['search', 'record', 'ingest', 'smart', 'share', 'http'],
+  'node:zlib': ['search', 'record', 'ingest', 'smart', 'share', 'http', 'main'],
 }
 
 /** Names of node:crypto that only some places may use, whoever may import the module. */
