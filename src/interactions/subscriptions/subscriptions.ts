@@ -35,7 +35,8 @@ export async function statusOfAll(request: FhirRequest, _params: PathParams, roo
  */
 export async function events(request: FhirRequest, params: PathParams, rooms: Rooms): Promise<FhirResponse> {
   const asked = await operationParameters(request, eventsParameters)
-  const [since, until] = eventsParameters.map(name => asked.get(name)).map((text, at) => numberIn(text, at))
+  const since = numberIn(asked, 'eventsSinceNumber')
+  const until = numberIn(asked, 'eventsUntilNumber')
   const content = contentIn(asked.get('content'))
   const bounds = { ...(since === undefined ? {} : { since }), ...(until === undefined ? {} : { until }) }
   const wanted = content === undefined ? bounds : { ...bounds, content }
@@ -76,9 +77,9 @@ function answered(body: NonNullable<FhirResponse['body']>): FhirResponse {
   return { status: 200, headers: {}, body }
 }
 
-function numberIn(text: string | null, at: number): number | undefined {
-  const expression = eventsParameters[at] ?? ''
-  if (text === null || expression === 'content') return undefined
+function numberIn(asked: URLSearchParams, expression: (typeof eventsParameters)[number]): number | undefined {
+  const text = asked.get(expression)
+  if (text === null) return undefined
   if (/^\d{1,15}$/.test(text)) return Number(text)
   throw malformed('The number of an event is a whole number.', expression)
 }
