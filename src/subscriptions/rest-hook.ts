@@ -57,13 +57,13 @@ function below(endpoint: string, path: string): string {
 }
 
 /**
- * The id stays the same when a delivery is tried again, so that a receiver can tell.
+ * The id stays the same when a delivery is tried again, so that a receiver can tell; a Subscription that begins anew counts anew.
  *
  * @see https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
  */
 function signed({ contentType, ...message }: Unsigned, { state, type, told }: Delivery, clock: Clock): Message {
   const timestamp = Math.floor(clock.nowMs() / 1000)
-  const id = `${state.id}.${type === 'event-notification' ? (told.at(-1)?.event.number ?? 0) : `${type}-${timestamp}`}`
+  const id = `${state.id}.${state.beganAtMs}.${type === 'event-notification' ? (told.at(-1)?.event.number ?? 0) : `${type}-${timestamp}`}`
   const signature = createHmac('sha256', Buffer.from(state.signingKey, 'base64'))
     .update(`${id}.${timestamp}.`)
     .update(message.body)
@@ -83,10 +83,8 @@ function signed({ contentType, ...message }: Unsigned, { state, type, told }: De
 }
 
 function linesOf(lines: readonly string[]): Record<string, string[]> {
-  const headers: Record<string, string[]> = {}
-  for (const line of lines) {
-    const name = nameOf(line).toLowerCase()
-    headers[name] = [...(headers[name] ?? []), line.slice(name.length + 1).trim()]
-  }
-  return headers
+  const named = Map.groupBy(lines, line => nameOf(line).toLowerCase())
+  return Object.fromEntries(
+    [...named].map(([name, own]) => [name, own.map(line => line.slice(name.length + 1).trim())]),
+  )
 }
