@@ -85,7 +85,8 @@ export function openSubscriptions(options: SubscriptionsOptions): Subscriptions 
     round: () => courier.round(),
     begin: () => {
       timer ??= setInterval(() => {
-        if (leads()) running = Promise.all([running, courier.round()])
+        // Without what came of it, or each round would hold all before it.
+        if (leads()) running = Promise.all([running, courier.round()]).then(() => undefined)
       }, roundEveryMs).unref()
     },
     forgetPatient: async patient => {
