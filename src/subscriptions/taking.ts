@@ -4,7 +4,7 @@ import type { Resource } from '#fhir'
 import { Problem } from '#kernel'
 import type { Record as PatientRecord, Txn, Writer } from '#record'
 import { type Reading, readWanted } from './read-wanted.ts'
-import { checkRights, isMaker } from './rights.ts'
+import { checkRights, isMaker, maySeeState } from './rights.ts'
 import { withoutSecrets, withSecrets } from './secrets.ts'
 import { type Kept, madeBy, type State, type States, type Status } from './state.ts'
 import type { Wanted } from './wanted.ts'
@@ -38,19 +38,22 @@ function watched(writer: Writer, grant: Grant, rooms: Taking): Writer {
 function watchedTxn(txn: Txn, grant: Grant, rooms: Taking): Txn {
   const plain = { create: txn.create.bind(txn), update: txn.update.bind(txn), delete: txn.delete.bind(txn) }
   let staged = 0
+  const takeHere = async (resource: Resource, known: Kept | undefined): Promise<Taken> => {
+    const taken = await take(resource, known, grant, { ...rooms, staged })
+    if (known === undefined && taken.state !== undefined) staged++
+    return taken
+  }
   const watch: Pick<Txn, 'create' | 'update' | 'delete'> = {
     async create(resource, options) {
       if (resource.resourceType !== type) return plain.create(resource, options)
-      const taken = await take(resource, undefined, grant, { ...rooms, staged })
-      staged++
+      const taken = await takeHere(resource, undefined)
       const written = await plain.create(taken.resource, options)
       keep(taken, written.id, txn, rooms)
       return written
     },
     async update(of, id, resource, options) {
       if (of !== type) return plain.update(of, id, resource, options)
-      const taken = await take(resource, await rooms.states.get(id), grant, { ...rooms, staged })
-      staged++
+      const taken = await takeHere(resource, await rooms.states.get(id))
       const written = await plain.update(of, id, taken.resource, options)
       keep(taken, id, txn, rooms)
       return written
@@ -78,7 +81,7 @@ interface Taken {
 /** Statuses in which a client may leave a Subscription that is to send nothing. */
 const silent: ReadonlySet<unknown> = new Set(['off', 'error'])
 
-/** @param rooms  with how many the same commit has staged before */
+/** @param rooms  with how many more there will be by what the same commit has staged before */
 async function take(
   sent: Resource,
   known: Kept | undefined,
@@ -87,11 +90,13 @@ async function take(
 ): Promise<Taken> {
   const resource = withoutSecrets(sent)
   if (silent.has(sent.status)) return { resource, state: undefined, known }
-  // What another maker has told this server, and what was told them, is none of it.
-  const before = known !== undefined && isMaker(grant, known.state.made) ? known.state : undefined
+  // What another maker has told this server is none of it.
+  const own = known !== undefined && isMaker(grant, known.state.made) ? known.state : undefined
+  // Nor is what was told, and counted, within reach of an access of their own that reaches elsewhere.
+  const before = own !== undefined && maySeeState(grant, own.made, own.wanted) ? own : undefined
   const reading = rooms.reading()
   const read = readWanted(sent, reading)
-  const wanted: Wanted = { ...read, headers: withSecrets(read.headers, before?.wanted.headers ?? []) }
+  const wanted: Wanted = { ...read, headers: withSecrets(read.headers, secretsFor(read, own?.wanted)) }
   await checkRights(wanted, grant, { record: rooms.record, baseUrl: reading.baseUrl })
   const made = madeBy(grant)
   const now = await rooms.standing(grant)
@@ -99,33 +104,35 @@ async function take(
   if (known === undefined && (await rooms.states.countOf(made)) + rooms.staged >= mostOfOne) throw tooMany()
   const isGoingOn = before?.status === 'active' && sent.status === 'active' && isSame(before.wanted, wanted)
   const status: Status = isGoingOn ? 'active' : 'requested'
+  // What happened while it was off is told no more than before it was made.
+  const isFollowed = before !== undefined && before.status !== 'off'
   // From before this commit on: what is written at the same time is told rather than missed.
-  const position = before?.position ?? (await rooms.record.reader(now).followFrom())
+  const position = isFollowed ? before.position : await rooms.record.reader(now).followFrom()
+  const signingKey = own?.signingKey ?? randomBytes(32).toString('base64')
   return {
     resource: withStatus(resource, { status }),
-    state: stateOf(before, { made, wanted, status, position }),
+    state: stateOf(before, { made, wanted, status, position, signingKey }),
     known,
   }
 }
 
+/** Header values go to where they were meant for alone, whoever asks. */
+function secretsFor({ endpoint }: Wanted, before: Wanted | undefined): readonly string[] {
+  if (endpoint === undefined || before?.endpoint === undefined) return []
+  return new URL(before.endpoint).origin === new URL(endpoint).origin ? before.headers : []
+}
+
 function stateOf(
   before: State | undefined,
-  now: Pick<State, 'made' | 'wanted' | 'status' | 'position'>,
+  now: Pick<State, 'made' | 'wanted' | 'status' | 'position' | 'signingKey'>,
 ): Omit<State, 'id'> {
-  const {
-    beganAtMs = now.position.sinceMs,
-    events = 0,
-    delivered = 0,
-    log = [],
-    signingKey = randomBytes(32).toString('base64'),
-  } = before ?? {}
+  const { beganAtMs = now.position.sinceMs, events = 0, delivered = 0, log = [] } = before ?? {}
   const isGreeted = now.status === 'active'
   return {
     ...now,
     beganAtMs,
     isGreeted,
     shown: { status: now.status },
-    signingKey,
     events,
     delivered,
     log,

@@ -258,6 +258,9 @@ describe('a Subscription that could have no effect is not taken', () => {
     const body = { resourceType: 'Bundle', type: 'transaction', entry }
     const answer = await house.ask('POST', '/', { grant: ofApp('greedy'), body })
     expect([answer.status, codeIn(answer.json)]).toEqual([409, 'subscription.too-many'])
+    const off = { resource: { ...topic(hook()), status: 'off' }, request: { method: 'POST', url: 'Subscription' } }
+    const silent = { ...body, entry: [...Array.from({ length: 100 }, () => off), ...entry.slice(0, 1)] }
+    expect((await house.ask('POST', '/', { grant: ofApp('silent'), body: silent })).status).toBe(200)
   })
 })
 
@@ -284,6 +287,11 @@ describe('what a Subscription tells those who read it', () => {
     const stolen = { ...json, channel: { ...json.channel, endpoint: `${receiver.url}/elsewhere` } }
     const put = await house.ask('PUT', `/Subscription/${json.id}`, { grant: ofApp('thief'), body: stolen })
     expect(codeIn(put.json)).toBe('subscription.header-malformed')
+    for (const url of ['http://127.0.0.1:9/hook', receiver.url.replace('127.0.0.1', 'localhost')]) {
+      const body = { ...json, channel: { ...json.channel, endpoint: url } }
+      const led = await house.ask('PUT', `/Subscription/${json.id}`, { grant: owner, body })
+      expect(codeIn(led.json)).toBe('subscription.header-malformed')
+    }
     await house.ask('DELETE', `/Subscription/${json.id}`, { grant: owner })
     expect(JSON.stringify(await house.record.documents.list('subscriptions'))).not.toContain(secret)
   })
