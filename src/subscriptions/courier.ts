@@ -3,7 +3,6 @@ import { parseResource } from '#fhir'
 import { type Clock, isProblem, type Log, newSecret, withBudget } from '#kernel'
 import type { FollowedTo, Moved, Record as PatientRecord, Stored } from '#record'
 import { isEvent } from './filters.ts'
-import type { Told } from './notification.ts'
 import type { Refusal } from './post.ts'
 import type { Delivery, Sender } from './rest-hook.ts'
 import { checkRights, mayBeTold } from './rights.ts'
@@ -20,6 +19,7 @@ import {
   withEvents,
 } from './state.ts'
 import { withStatus } from './taking.ts'
+import { toldOf } from './telling.ts'
 import { asksFor, type ChannelType } from './wanted.ts'
 
 /** What brings notifications to where they are to go. */
@@ -95,8 +95,12 @@ export class Courier {
   }
 
   async #doNow(): Promise<void> {
-    const hasMoved = await this.#hasMoved()
-    if (hasMoved) await this.#readAll()
+    const mark = await this.#movedTo()
+    if (mark !== undefined) {
+      await this.#readAll()
+      // Only now: what could not be read is read by the next round.
+      this.#mark = mark
+    }
     const due = [...this.#runs.values()].filter(run => !run.isBusy && (run.isOwed || this.#isDue(run)))
     await Promise.all(Array.from(Map.groupBy(due, makerIn), ([maker, runs]) => this.#ofMaker(maker, runs)))
   }
@@ -116,13 +120,13 @@ export class Courier {
     while ([...this.#runs.values()].some(({ isBusy }) => isBusy)) await new Promise(resolve => setTimeout(resolve, 5))
   }
 
-  async #hasMoved(): Promise<boolean> {
+  /** Up to where something has moved; undefined when nothing has. */
+  async #movedTo(): Promise<string | undefined> {
     const before = this.#mark
     let moved = await this.#rooms.record.moved(before)
     let count = moved.heads.size
     for (; moved.more; count += moved.heads.size) moved = await this.#rooms.record.moved(moved.mark)
-    this.#mark = moved.mark
-    return before === undefined || count > 0
+    return before === undefined || count > 0 ? moved.mark : undefined
   }
 
   async #readAll(): Promise<void> {
@@ -155,10 +159,9 @@ export class Courier {
     const nowMs = this.#rooms.clock.nowMs()
     const { heartbeatSeconds = Number.POSITIVE_INFINITY, endMs = Number.POSITIVE_INFINITY } = state.wanted
     const isWaiting = state.status === 'requested' || state.failures > 0 || waiting(state).length > 0
-    return (
-      nowMs >= Math.min(endMs, checkedAtMs + checkEveryMs, lastContactMs + heartbeatSeconds * 1000) ||
-      (isWaiting && nowMs >= Math.max(state.retryAtMs, state.claim?.untilMs ?? 0))
-    )
+    const sendsAtMs = isWaiting ? 0 : lastContactMs + heartbeatSeconds * 1000
+    const maySendAtMs = Math.max(state.retryAtMs, state.claim?.untilMs ?? 0)
+    return nowMs >= Math.min(endMs, checkedAtMs + checkEveryMs, Math.max(sendsAtMs, maySendAtMs))
   }
 
   async #work(run: Run): Promise<void> {
@@ -166,9 +169,22 @@ export class Courier {
     try {
       await withBudget('unbounded', () => this.#tend(run))
     } catch (error) {
-      if (!(error instanceof Outrun)) this.#note(error)
+      if (error instanceof Outrun) await this.#readAgain(run)
+      else this.#note(error)
     } finally {
       run.isBusy = false
+    }
+  }
+
+  /** Goes on from what somebody else has written, in the next round. */
+  async #readAgain(run: Run): Promise<void> {
+    const { id } = run.kept.state
+    try {
+      const kept = await this.#rooms.states.get(id)
+      if (kept === undefined) this.#runs.delete(id)
+      else Object.assign(run, { kept, position: kept.state.position, looked: 0, isOwed: true })
+    } catch (error) {
+      this.#note(error)
     }
   }
 
@@ -186,13 +202,8 @@ export class Courier {
     await this.#show(run)
     if (run.kept.state.status === 'off') return
     if (nowMs >= (state.wanted.endMs ?? Number.POSITIVE_INFINITY)) return this.#end(run, ended.over)
-    // Before the grant is asked for: who comes in between would else be passed over.
-    const moved = await this.#rooms.record.moved(run.position.mark)
-    const grant = await this.#grant(state)
-    if (grant === undefined) return this.#end(run, ended.access)
-    await this.#follow(run, grant, moved)
-    if (this.#rooms.clock.nowMs() < run.kept.state.retryAtMs) return
-    const goesOn = (run.kept.state.isGreeted || (await this.#activate(run))) && (await this.#deliver(run, grant))
+    if (!(await this.#follow(run)) || this.#rooms.clock.nowMs() < run.kept.state.retryAtMs) return
+    const goesOn = (run.kept.state.isGreeted || (await this.#activate(run))) && (await this.#deliver(run))
     if (goesOn) await this.#heartbeat(run)
   }
 
@@ -209,23 +220,38 @@ export class Courier {
     }
   }
 
-  /** Numbers what has happened, as far as there is room for what waits. */
-  async #follow(run: Run, grant: Grant, first: Moved): Promise<void> {
-    const { record, baseUrl } = this.#rooms
-    const reader = record.reader(grant)
-    for (let moved = first; ; moved = await record.moved(run.position.mark)) {
-      const { wanted } = run.kept.state
-      if (waiting(run.kept.state).length >= mostWaiting) return
-      const tells = (type: string) => asksFor(wanted, type) && mayBeTold(grant, type)
-      const followed = await reader.follow(run.position, moved, { tells, ...step })
-      const events = followed.versions
-        .filter(version => isEvent(version, wanted, baseUrl))
-        .map(({ stored }) => eventOf(stored))
-      run.looked += followed.looked
-      if (events.length === 0 && run.looked < step.mostLooked) run.position = followed.to
-      else await this.#keepEvents(run, events, followed.to)
-      if (!followed.more) return
+  /**
+   * Numbers what has happened, as far as there is room for what waits.
+   *
+   * @returns whether the access still stands
+   */
+  async #follow(run: Run): Promise<boolean> {
+    for (let more = true; more; ) {
+      // Before the grant is asked for: who comes in between would else be passed over.
+      const moved = await this.#rooms.record.moved(run.position.mark)
+      const grant = await this.#grant(run.kept.state)
+      if (grant === undefined) {
+        await this.#end(run, ended.access)
+        return false
+      }
+      more = waiting(run.kept.state).length < mostWaiting && (await this.#step(run, grant, moved))
     }
+    return true
+  }
+
+  /** @returns whether there is more */
+  async #step(run: Run, grant: Grant, moved: Moved): Promise<boolean> {
+    const { record, baseUrl } = this.#rooms
+    const { wanted } = run.kept.state
+    const tells = (type: string) => asksFor(wanted, type) && mayBeTold(grant, type)
+    const followed = await record.reader(grant).follow(run.position, moved, { tells, ...step })
+    const events = followed.versions
+      .filter(version => isEvent(version, wanted, baseUrl))
+      .map(({ stored }) => eventOf(stored))
+    run.looked += followed.looked
+    if (events.length === 0 && run.looked < step.mostLooked) run.position = followed.to
+    else await this.#keepEvents(run, events, followed.to)
+    return followed.more
   }
 
   async #keepEvents(run: Run, events: readonly Omit<Event, 'number'>[], position: FollowedTo): Promise<void> {
@@ -241,8 +267,12 @@ export class Courier {
     run.kept = put
   }
 
-  async #change(run: Run, change: (state: State) => State | undefined): Promise<void> {
-    const kept = await this.#rooms.states.change(run.kept.state.id, change)
+  /** @throws Outrun also when something else is asked for by now: what came of this says nothing about that */
+  async #change(run: Run, change: (state: State) => State): Promise<void> {
+    const asked = askOf(run.kept.state)
+    const kept = await this.#rooms.states.change(run.kept.state.id, state =>
+      askOf(state) === asked ? change(state) : undefined,
+    )
     if (kept === undefined) throw new Outrun()
     run.kept = kept
   }
@@ -258,11 +288,17 @@ export class Courier {
   }
 
   /** @returns whether all that there was is acknowledged */
-  async #deliver(run: Run, grant: Grant): Promise<boolean> {
+  async #deliver(run: Run): Promise<boolean> {
     for (let next = batchOf(run.kept.state); next.length > 0; next = batchOf(run.kept.state)) {
       if (this.#ending.signal.aborted) return false
+      // Each time: what was sent before may have taken long.
+      const grant = await this.#grant(run.kept.state)
+      if (grant === undefined) {
+        await this.#end(run, ended.access)
+        return false
+      }
       await this.#claim(run)
-      const told = await this.#toldOf(next, run.kept.state, grant)
+      const told = await toldOf(next, run.kept.state.wanted.content, this.#rooms.record.reader(grant))
       const upTo = next.at(-1)?.number ?? 0
       const refusal =
         told.length === 0
@@ -283,36 +319,11 @@ export class Courier {
     return this.#put(run, { ...run.kept.state, claim: { by: this.#name, untilMs } })
   }
 
-  /**
-   * What may be told of events at this moment: each is read anew under the grant, and recorded as read. What went out of reach since is
-   * told of no more.
-   */
-  async #toldOf(events: readonly Event[], { wanted }: State, grant: Grant): Promise<readonly Told[]> {
-    if (wanted.content === 'empty') return events.map(event => ({ event }))
-    const told: Told[] = []
-    for (const event of events) {
-      const seen = event.type === undefined ? 'unseen' : await this.#seen(event, grant)
-      if (seen !== 'unseen') told.push(seen === undefined ? { event } : { event, stored: seen })
-    }
-    return told
-  }
-
-  async #seen({ type = '', id = '', version = 0 }: Event, grant: Grant): Promise<Stored | undefined | 'unseen'> {
-    try {
-      return await this.#rooms.record.reader(grant).vread(type, id, String(version))
-    } catch (error) {
-      if (isProblem(error, 'gone')) return undefined
-      if (isProblem(error, 'not-found')) return 'unseen'
-      throw error
-    }
-  }
-
   async #heartbeat(run: Run): Promise<void> {
     const { state } = run.kept
     const { heartbeatSeconds = Number.POSITIVE_INFINITY } = state.wanted
     const isOver = this.#rooms.clock.nowMs() >= run.lastContactMs + heartbeatSeconds * 1000
-    const isRetry = state.status === 'error' && state.failures > 0
-    if ((!isOver && !isRetry) || state.wanted.kind !== 'topic') return
+    if ((!isOver && state.failures === 0) || state.wanted.kind !== 'topic') return
     const refusal = await this.#send(run, { state, type: 'heartbeat', told: [] })
     if (refusal !== undefined) await this.#fail(run, refusal, failuresToError)
     else if (state.failures > 0) await this.#succeed(run, each => each)
@@ -326,10 +337,9 @@ export class Courier {
   }
 
   async #succeed(run: Run, change: (state: State) => State): Promise<void> {
-    const asked = askOf(run.kept.state)
     await this.#change(run, state => {
       const { error: _error, claim: _claim, ...rest } = change(state)
-      return askOf(state) === asked ? { ...rest, status: 'active', failures: 0, retryAtMs: 0 } : change(state)
+      return { ...rest, status: 'active', failures: 0, retryAtMs: 0 }
     })
     await this.#show(run)
   }
@@ -337,10 +347,9 @@ export class Courier {
   /** @param mostFailures  failures in a row from which on the Subscription says `error` */
   async #fail(run: Run, refusal: Refusal, mostFailures: number): Promise<void> {
     if (refusal.isFinal) return this.#end(run, ended.gone)
-    const asked = askOf(run.kept.state)
     await this.#change(run, ({ claim: _claim, ...state }) => {
-      // The house is being closed, or something else is asked for by now: nobody has failed.
-      if (this.#ending.signal.aborted || askOf(state) !== asked) return state
+      // The house is being closed: nobody has failed.
+      if (this.#ending.signal.aborted) return state
       const failures = state.failures + 1
       const isError = failures >= mostFailures || state.status === 'error'
       const failing = { ...state, failures, retryAtMs: this.#retryAt(failures) }
@@ -389,8 +398,8 @@ export class Courier {
 }
 
 /** What a delivery was about; whoever asks for something else meanwhile begins anew. */
-function askOf({ wanted, made, isGreeted, status }: State): string {
-  return JSON.stringify([wanted, made, isGreeted, status === 'off'])
+function askOf({ wanted, made, isGreeted, status, beganAtMs }: State): string {
+  return JSON.stringify([wanted, made, isGreeted, status === 'off', beganAtMs])
 }
 
 /** Somebody else goes on with a Subscription, or it is gone. */

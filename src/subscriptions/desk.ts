@@ -1,10 +1,11 @@
-import { type Grant, requirePermission } from '#access'
+import { type Grant, patientsInReach, requirePermission } from '#access'
 import { parseResource, type Resource } from '#fhir'
 import { type Clock, isProblem, newResourceId, Problem } from '#kernel'
 import type { Record as PatientRecord } from '#record'
-import { notification, statusParameters, type Told } from './notification.ts'
+import { notification, statusParameters } from './notification.ts'
 import { isMaker, maySeeState } from './rights.ts'
-import type { Event, State, States, Status } from './state.ts'
+import { makerOf, type State, type States, type Status } from './state.ts'
+import { toldOf } from './telling.ts'
 import type { Content } from './wanted.ts'
 
 /** Which events are asked for, both bounds inclusive. */
@@ -43,7 +44,8 @@ export class Desk {
     requirePermission(grant, 'r', 'Subscription')
     const { ids, statuses } = asked
     const found: Resource[] = []
-    const all = (await this.#states.all()).toSorted((a, b) => a.state.beganAtMs - b.state.beganAtMs)
+    const own = patientsInReach(grant) === 'all' ? undefined : makerOf(grant)
+    const all = (await this.#states.all(own)).toSorted((a, b) => a.state.beganAtMs - b.state.beganAtMs)
     for (const { state } of all) {
       const isMeant = ids.length === 0 || ids.includes(state.id)
       const isSo = statuses.length === 0 || statuses.includes(state.status)
@@ -64,11 +66,8 @@ export class Desk {
   ): Promise<Resource> {
     const state = await this.#state(grant, id)
     const level = content ?? state.wanted.content
-    const told: Told[] = []
-    for (const event of state.log.filter(({ number }) => number >= since && number <= until)) {
-      const seen = await this.#seen(event, grant, level)
-      if (seen !== undefined) told.push(seen)
-    }
+    const asked = state.log.filter(({ number }) => number >= since && number <= until)
+    const told = await toldOf(asked, level, this.#record.reader(grant))
     return notification({
       state,
       type: 'query-event',
@@ -112,19 +111,6 @@ export class Desk {
       return true
     } catch (error) {
       if (isProblem(error, 'not-found') || isProblem(error, 'gone')) return false
-      throw error
-    }
-  }
-
-  async #seen(event: Event, grant: Grant, content: Content): Promise<Told | undefined> {
-    if (content === 'empty') return { event }
-    if (event.type === undefined || event.id === undefined) return undefined
-    try {
-      const stored = await this.#record.reader(grant).vread(event.type, event.id, String(event.version))
-      return { event, stored }
-    } catch (error) {
-      if (isProblem(error, 'gone')) return { event }
-      if (isProblem(error, 'not-found') || isProblem(error, 'forbidden')) return undefined
       throw error
     }
   }

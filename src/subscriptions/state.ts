@@ -86,14 +86,16 @@ export class States {
     return found && { state: found.value, revision: found.revision }
   }
 
-  async all(): Promise<readonly Kept[]> {
-    const found = await this.#documents.list<State>(collection, { onBroken: () => undefined })
+  /** @param maker  whose alone, as `makerOf` names them */
+  async all(maker?: string): Promise<readonly Kept[]> {
+    const group = maker === undefined ? {} : { group: maker }
+    const found = await this.#documents.list<State>(collection, { ...group, onBroken: () => undefined })
     return found.map(({ value, revision }) => ({ state: value, revision }))
   }
 
   /** How many there are of one maker. */
   async countOf(made: Made): Promise<number> {
-    return (await this.#documents.list<State>(collection, { group: makerOf(made), onBroken: () => undefined })).length
+    return (await this.all(makerOf(made))).length
   }
 
   /** To be committed together with the Subscription. */

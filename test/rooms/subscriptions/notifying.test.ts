@@ -254,6 +254,45 @@ describe('a message', () => {
     ).toEqual(['1', '2'])
   })
 
+  it('is another one than any before, where a Subscription was off and is asked for again', async () => {
+    const body = topicSubscription(receiver.url)
+    const id = await begun(body)
+    for (const status of ['requested', 'off', 'requested']) {
+      house.clock.advance(1_000)
+      await house.ask('PUT', `/Subscription/${id}`, { grant: owner, body: { ...body, id, status } })
+      await weigh('a', 70)
+      for (let round = 0; round < 2; round++) await house.subscriptions.round()
+    }
+    const ids = receiver.received.map(({ headers }) => headers['webhook-id'])
+    expect(eventsReceived().map(({ number }) => number)).toEqual(['1', '1'])
+    expect(new Set(ids).size).toBe(ids.length)
+  })
+
+  it('has headers of whatever name', async () => {
+    await begun(topicSubscription(receiver.url, { channel: { header: ['constructor: x', '__proto__: y'] } }))
+    expect(Object.entries(receiver.received[0]?.headers ?? {})).toContainEqual(['constructor', 'x'])
+  })
+
+  it('that only says that nothing happened is tried again as others are', async () => {
+    const settings = { 'backport-heartbeat-period': { valueUnsignedInt: 60 } }
+    const id = await begun(topicSubscription(receiver.url, { settings }))
+    receiver.status = 500
+    house.clock.advance(60_000)
+    await house.subscriptions.round()
+    receiver.status = 200
+    for (const [delayMs, count] of [
+      [0, 2],
+      [1_000, 3],
+      [59_000, 3],
+      [1_000, 4],
+    ] as const) {
+      house.clock.advance(delayMs)
+      await house.subscriptions.round()
+      expect(receiver.received).toHaveLength(count)
+    }
+    expect(await statusOf(id)).toBe('active')
+  })
+
   it.each([
     ['a redirect, which is not followed', 302, 'error'],
     ['an error', 404, 'error'],
@@ -278,7 +317,139 @@ describe('a message', () => {
   })
 })
 
+describe('a message of which something becomes that is not asked for any more', () => {
+  let elsewhere: Receiver
+  beforeEach(async () => {
+    elsewhere = await openReceiver()
+  })
+  afterEach(() => elsewhere.close())
+
+  const moved = (id: string) => () =>
+    house.ask('PUT', `/Subscription/${id}`, { grant: owner, body: { ...topicSubscription(elsewhere.url), id } })
+  const told = () => elsewhere.received.map(({ json }) => statusIn(json))
+
+  it.each<[what: string, status: number]>([
+    ['was taken', 200],
+    ['was not taken', 500],
+    ['was the last', 410],
+  ])('a greeting that %s says nothing of another endpoint: that is greeted itself', async (_, status) => {
+    const id = await made(topicSubscription(receiver.url))
+    receiver.status = status
+    receiver.meanwhile = moved(id)
+    for (let round = 0; round < 2; round++) await house.subscriptions.round()
+    expect(told().map(({ type }) => type)).toEqual(['handshake'])
+    expect(await statusOf(id)).toBe('active')
+  })
+
+  it.each<[what: string, status: number]>([
+    ['was taken', 200],
+    ['was not taken', 500],
+    ['was the last', 410],
+  ])('an event that %s comes to another endpoint once that was greeted', async (_, status) => {
+    const id = await begun(
+      topicSubscription(receiver.url, { settings: { 'backport-max-count': { valuePositiveInt: 1 } } }),
+    )
+    for (const value of [70, 71]) await weigh('a', value)
+    receiver.status = status
+    receiver.meanwhile = moved(id)
+    for (let round = 0; round < 2; round++) await house.subscriptions.round()
+    expect(eventsReceived()).toHaveLength(1)
+    expect(told().map(({ type }) => type)).toEqual(['handshake', 'event-notification'])
+    expect(told()[1]?.events.map(({ number }) => number)).toEqual(['1', '2'])
+    expect(await statusOf(id)).toBe('active')
+  })
+
+  it('nor do the numbers of who made it before count for who has taken it over', async () => {
+    const other = grantOf('user/*.cruds', {
+      id: 'other-app',
+      account: 'tester',
+      patients: ['a'],
+      actor: { kind: 'account', id: 'tester', clientId: 'other-app' },
+    })
+    const id = await begun(topicSubscription(receiver.url))
+    await weigh('a', 70)
+    receiver.meanwhile = () =>
+      house.ask('PUT', `/Subscription/${id}`, { grant: other, body: { ...topicSubscription(elsewhere.url), id } })
+    await house.subscriptions.round()
+    await weigh('a', 71)
+    for (let round = 0; round < 2; round++) await house.subscriptions.round()
+    expect(told().flatMap(({ events }) => events.map(({ number }) => number))).toEqual(['1'])
+  })
+})
+
 describe('access', () => {
+  it('that ends while much is being sent ends it there', async () => {
+    const id = await begun(
+      topicSubscription(receiver.url, { settings: { 'backport-max-count': { valuePositiveInt: 1 } } }),
+    )
+    for (const value of [70, 71, 72]) await weigh('a', value)
+    receiver.meanwhile = async () => house.grants.delete(owner.id)
+    await house.subscriptions.round()
+    expect(eventsReceived()).toHaveLength(1)
+    house.grants.set(owner.id, owner)
+    expect(await statusOf(id)).toBe('off')
+  })
+
+  it('that reaches fewer types tells of what is left, also where another type waits', async () => {
+    await begun(topicSubscription(receiver.url, { topic: 'all' }))
+    receiver.status = 500
+    await weigh('a', 70)
+    await house.ask('PUT', '/Patient/a', { grant: admin, body: { ...patientA, gender: 'female' } })
+    await house.subscriptions.round()
+    receiver.received.length = 0
+    receiver.status = 200
+    const fewer = 'user/Patient.rs user/Subscription.rs'
+    house.grants.set(owner.id, grantOf(fewer, { id: owner.id, account: 'tester', patients: ['a'] }))
+    house.clock.advance(2_000)
+    await house.subscriptions.round()
+    expect(eventsReceived()).toEqual([{ number: '2', focus: 'Patient/a' }])
+  })
+
+  describe('under which one is taken over by who made it', () => {
+    const later = (patients: readonly string[], scopes = 'user/*.cruds') =>
+      grantOf(scopes, { id: 'later', account: 'tester', patients: [...patients] })
+    const takenOver = async (id: string, grant: ReturnType<typeof later>) => {
+      await house.ask('PUT', `/Subscription/${id}`, { grant, body: { ...topicSubscription(receiver.url), id } })
+      receiver.received.length = 0
+      receiver.status = 200
+      for (let round = 0; round < 2; round++) await house.subscriptions.round()
+      await weigh('a', 75)
+      await house.subscriptions.round()
+    }
+    const numbers = () => eventsReceived().map(({ number }) => number)
+
+    it('that reaches as far goes on where the other was, and nothing is lost', async () => {
+      const id = await begun(topicSubscription(receiver.url))
+      receiver.status = 500
+      await weigh('a', 70)
+      await house.subscriptions.round()
+      await weigh('a', 71)
+      await takenOver(id, later(['a']))
+      expect(numbers()).toEqual(['1', '2', '3'])
+    })
+
+    it('that reaches less begins anew, with numbers and messages of its own', async () => {
+      const id = await begun(topicSubscription(receiver.url))
+      await weigh('a', 70)
+      await house.subscriptions.round()
+      const before = receiver.received.at(-1)?.headers['webhook-id']
+      house.clock.advance(1_000)
+      await takenOver(id, later(['a'], 'user/Subscription.cruds user/Observation.rs'))
+      expect(numbers()).toEqual(['1'])
+      expect(receiver.received.at(-1)?.headers['webhook-id']).not.toBe(before)
+    })
+
+    it('after the other has ended tells of nothing that happened in between', async () => {
+      const id = await begun(topicSubscription(receiver.url))
+      house.grants.delete(owner.id)
+      await weigh('a', 70)
+      await house.subscriptions.round()
+      await weigh('a', 71)
+      await takenOver(id, later(['a']))
+      expect(numbers()).toEqual(['1'])
+    })
+  })
+
   it('one family is not told of another: no event, no number, no beat of the heart', async () => {
     const other = grantOf('user/*.cruds', {
       id: 'other',

@@ -19,6 +19,8 @@ export interface Receiver {
   status: number | 'hang'
   headers: Record<string, string>
   body: string
+  /** What happens between the next message and its answer. */
+  meanwhile?: (() => Promise<unknown>) | undefined
   close(): Promise<void>
 }
 
@@ -27,10 +29,13 @@ export async function openReceiver(): Promise<Receiver> {
   const server = createServer((request, response) => {
     const chunks: Buffer[] = []
     request.on('data', chunk => chunks.push(chunk))
-    request.on('end', () => {
+    request.on('end', async () => {
       const text = Buffer.concat(chunks).toString()
       const json = text.startsWith('{') ? JSON.parse(text) : undefined
       received.push({ method: request.method ?? '', path: request.url ?? '', headers: request.headers, text, json })
+      const { meanwhile } = receiver
+      receiver.meanwhile = undefined
+      await meanwhile?.()
       if (receiver.status === 'hang') return
       response.writeHead(receiver.status, receiver.headers)
       response.end(receiver.body)
