@@ -133,25 +133,14 @@ export class Courier {
     const all = await this.#rooms.states.all()
     const there = new Set(all.map(({ state }) => state.id))
     for (const id of this.#runs.keys()) if (!there.has(id)) this.#runs.delete(id)
-    for (const kept of all) this.#see(kept)
+    for (const kept of all) if (!this.#runs.has(kept.state.id)) this.#runs.set(kept.state.id, this.#runOf(kept))
     for (const run of this.#runs.values()) run.isOwed = true
   }
 
-  #see(kept: Kept): void {
-    const run = this.#runs.get(kept.state.id)
-    const nowMs = this.#rooms.clock.nowMs()
-    if (run === undefined)
-      this.#runs.set(kept.state.id, {
-        kept,
-        position: kept.state.position,
-        looked: 0,
-        lastContactMs: nowMs,
-        checkedAtMs: 0,
-        isBusy: false,
-        isOwed: true,
-      })
-    else if (!run.isBusy && run.kept.revision !== kept.revision)
-      Object.assign(run, { kept, position: kept.state.position, looked: 0 })
+  #runOf(kept: Kept): Run {
+    const lastContactMs = this.#rooms.clock.nowMs()
+    const { position } = kept.state
+    return { kept, position, looked: 0, lastContactMs, checkedAtMs: 0, isBusy: false, isOwed: true }
   }
 
   #isDue({ kept: { state }, lastContactMs, checkedAtMs }: Run): boolean {
@@ -169,23 +158,20 @@ export class Courier {
     try {
       await withBudget('unbounded', () => this.#tend(run))
     } catch (error) {
-      if (error instanceof Outrun) await this.#readAgain(run)
+      if (error instanceof Outrun) run.isOwed = true
       else this.#note(error)
     } finally {
       run.isBusy = false
     }
   }
 
-  /** Goes on from what somebody else has written, in the next round. */
-  async #readAgain(run: Run): Promise<void> {
+  /** Goes on from what somebody else has written. @returns whether it is still there */
+  async #refresh(run: Run): Promise<boolean> {
     const { id } = run.kept.state
-    try {
-      const kept = await this.#rooms.states.get(id)
-      if (kept === undefined) this.#runs.delete(id)
-      else Object.assign(run, { kept, position: kept.state.position, looked: 0, isOwed: true })
-    } catch (error) {
-      this.#note(error)
-    }
+    const kept = await this.#rooms.states.get(id)
+    if (kept === undefined) this.#runs.delete(id)
+    else if (kept.revision !== run.kept.revision) Object.assign(run, { kept, position: kept.state.position, looked: 0 })
+    return kept !== undefined
   }
 
   #note(error: unknown): void {
@@ -194,10 +180,11 @@ export class Courier {
   }
 
   async #tend(run: Run): Promise<void> {
-    const { state } = run.kept
     const nowMs = this.#rooms.clock.nowMs()
     run.checkedAtMs = nowMs
     run.isOwed = false
+    if (!(await this.#refresh(run))) return
+    const { state } = run.kept
     if (state.claim !== undefined && state.claim.by !== this.#name && state.claim.untilMs > nowMs) return
     await this.#show(run)
     if (run.kept.state.status === 'off') return

@@ -359,6 +359,20 @@ describe('a message of which something becomes that is not asked for any more', 
     expect(await statusOf(id)).toBe('active')
   })
 
+  it('a beat of the heart keeps nobody from seeing that another endpoint is asked for', async () => {
+    const id = await begun(
+      topicSubscription(receiver.url, { settings: { 'backport-heartbeat-period': { valueUnsignedInt: 60 } } }),
+    )
+    house.clock.advance(60_000)
+    receiver.meanwhile = async () => {
+      await moved(id)()
+      await house.subscriptions.round()
+    }
+    for (let round = 0; round < 2; round++) await house.subscriptions.round()
+    expect(told().map(({ type }) => type)).toEqual(['handshake'])
+    expect(await statusOf(id)).toBe('active')
+  })
+
   it('nor do the numbers of who made it before count for who has taken it over', async () => {
     const other = grantOf('user/*.cruds', {
       id: 'other-app',
