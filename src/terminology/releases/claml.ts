@@ -54,7 +54,8 @@ async function parseInto(reading: ReadingClasses, file: ReleaseFile, hooks: Read
     for await (const text of textOf(file, hooks)) parser.write(text)
     parser.close()
   } catch (cause) {
-    if (cause instanceof Error && cause.message.includes(':')) throw malformed(file, 'it is no XML')
+    // What the parser has against it begins with where, `line:column: `.
+    if (cause instanceof Error && /^\d+:\d+: /.test(cause.message)) throw malformed(file, 'it is no XML')
     throw cause
   }
 }

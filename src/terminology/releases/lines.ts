@@ -11,7 +11,7 @@ export async function* textOf(file: ReleaseFile, { onBytes }: ReadingHooks): Asy
 }
 
 /** The lines of a file, without their ends; empty ones are left out. */
-async function* linesOf(file: ReleaseFile, hooks: ReadingHooks): AsyncGenerator<string, void, void> {
+export async function* linesOf(file: ReleaseFile, hooks: ReadingHooks): AsyncGenerator<string, void, void> {
   let rest = ''
   for await (const text of textOf(file, hooks)) {
     const lines = (rest + text).split(/\r?\n/)
@@ -29,6 +29,3 @@ export async function* fieldsOf(
 ): AsyncGenerator<readonly string[], void, void> {
   for await (const line of linesOf(file, hooks)) yield line.split(separator)
 }
-
-/** The lines themselves, for fields that lie at fixed places. */
-export { linesOf }

@@ -1,3 +1,4 @@
+import { pipeline } from 'node:stream/promises'
 import { parse } from 'csv-parse'
 import type { Draft } from '../imported/writing.ts'
 import { isLoincWellFormed } from '../loinc.ts'
@@ -62,7 +63,8 @@ async function* rowsOf(
   hooks: ReadingHooks,
 ): AsyncGenerator<Row, void, void> {
   const parser = parse({ columns: true, bom: true })
-  const feeding = feed(parser, textOf(file, hooks))
+  // Rows are taken as fast as they are wanted; what goes wrong on either side ends both, and is told where they are taken.
+  const feeding = pipeline(textOf(file, hooks), parser).catch(() => undefined)
   let isChecked = false
   try {
     for await (const row of parser as AsyncIterable<Row>) {
@@ -72,15 +74,9 @@ async function* rowsOf(
     }
   } catch (error) {
     throw String(Reflect.get(Object(error), 'code')).startsWith('CSV_') ? malformed(file, 'it is no CSV') : error
+  } finally {
+    await feeding
   }
-  await feeding
-}
-
-/** Only as fast as rows are taken. */
-async function feed(parser: ReturnType<typeof parse>, texts: AsyncIterable<string>): Promise<void> {
-  for await (const text of texts)
-    if (!parser.write(text)) await new Promise<void>(resolve => void parser.once('drain', () => resolve()))
-  parser.end()
 }
 
 /** @returns the version in which something was changed last */

@@ -2,10 +2,19 @@ import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { atOnce } from '#kernel'
-import { expand, type IncludeDefinition, Membership, openShelf, subsumes } from '#terminology'
+import {
+  expand,
+  type IncludeDefinition,
+  importRelease,
+  Membership,
+  openShelf,
+  type ReleaseFile,
+  subsumes,
+} from '#terminology'
 import {
   clamlFiles,
   type Files,
+  filesOf,
   findingSite,
   icd10cmFiles,
   importInto,
@@ -20,6 +29,17 @@ const snomed = 'http://snomed.info/sct'
 const rxnorm = 'http://www.nlm.nih.gov/research/umls/rxnorm'
 const icd10cm = 'http://hl7.org/fhir/sid/icd-10-cm'
 const icd10gm = 'http://fhir.de/CodeSystem/bfarm/icd-10-gm'
+
+/** The first half of a file, and then what goes wrong. */
+async function* endsWith(file: ReleaseFile, error: Error): AsyncGenerator<Uint8Array> {
+  let left = file.sizeBytes / 2
+  for await (const chunk of file.open()) {
+    yield chunk
+    left -= chunk.length
+    if (left < 0) break
+  }
+  throw error
+}
 
 async function shelfWith(...releases: readonly Files[]) {
   const folder = newFolder()
@@ -163,6 +183,28 @@ describe('releases of code systems – https://hl7.org/fhir/R4/terminologies-sys
       expect(openShelf(folder).heads()).toEqual([])
     }
     expect(readdirSync(folder)).toEqual([])
+  })
+
+  it('and what goes wrong while its files are read is told as what it was, whichever of them it is', async () => {
+    for (const files of [snomedFiles, loincFiles, rxnormFiles, icd10cmFiles, clamlFiles])
+      for (const broken of Object.keys(files)) {
+        const folder = newFolder()
+        const damage = new Error('EIO: i/o error, read')
+        let isRead = false
+        const open = (file: ReleaseFile) => {
+          isRead = true
+          return endsWith(file, damage)
+        }
+        const cut = filesOf(files).map(file => (file.path === broken ? { ...file, open: () => open(file) } : file))
+        const reading = importRelease(cut, { folder, version: '1', onProgress: () => undefined })
+        const told = await reading.then(
+          () => undefined,
+          error => error,
+        )
+        expect([broken, told]).toEqual([broken, isRead ? damage : undefined])
+        if (!isRead) continue
+        expect(readdirSync(folder)).toEqual([])
+      }
   })
 
   it('what a killed import left is taken away by a later one, what is being written is not', async () => {
