@@ -1,5 +1,5 @@
 import { type Grant, patientsInReach } from '#access'
-import { parseResource } from '#fhir'
+import { parseDateInterval, parseResource } from '#fhir'
 import type { GrantedRequest, Rooms } from '../types.ts'
 import { localPatient } from './asked.ts'
 
@@ -18,14 +18,19 @@ export async function membersOf(id: string, { grant, baseUrl }: GrantedRequest, 
   const { record, clock } = rooms
   const { json } = await record.reader(grant).read('Group', id)
   const { member = [] } = parseResource(json) as { readonly member?: readonly Member[] }
-  const now = new Date(clock.nowMs()).toISOString()
-  const present = member.filter(({ inactive, period }) => inactive !== true && (period?.end ?? '9') >= now.slice(0, 10))
+  const present = member.filter(({ inactive, period }) => inactive !== true && isNotOver(period, clock.nowMs()))
   const named = present.map(({ entity }) => localPatient(entity?.reference ?? '', baseUrl))
   return within(
     grant,
     named.filter(patient => patient !== undefined),
     rooms,
   )
+}
+
+/** An end of which the time is not told lasts as long as what is: https://hl7.org/fhir/R4/datatypes.html#Period */
+function isNotOver(period: Member['period'], nowMs: number): boolean {
+  const { untilMs = Number.POSITIVE_INFINITY } = parseDateInterval(period?.end ?? '') ?? {}
+  return nowMs < untilMs
 }
 
 /** Those of some patients whom a grant reaches. */

@@ -161,6 +161,20 @@ describe('an export – https://hl7.org/fhir/uv/bulkdata/STU2/export.html', () =
     expect((await kickOff('/Group/g/$export', { grant: stranger })).status).toBe(404)
   })
 
+  it.each([
+    ['2026', true],
+    ['2026-03', true],
+    ['2026-03-01', true],
+    ['2026-03-01T13:30:00+01:00', true],
+    ['2025', false],
+    ['2026-02', false],
+    ['2026-03-01T12:30:00+01:00', false],
+  ])('of a Group whose member stays until %s: %s', async (end, isMember) => {
+    const member = [{ entity: { reference: 'Patient/b' }, period: { end } }]
+    await put({ resourceType: 'Group', id: 'g', type: 'person', actual: true, member })
+    expect((await named('/Group/g/$export')).includes('Patient/b')).toBe(isMember)
+  })
+
   it('takes its parameters from the URL and from Parameters', async () => {
     await weight('light', 'a', 60)
     house.clock.advance(60_000)
