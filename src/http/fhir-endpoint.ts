@@ -252,7 +252,13 @@ class Exchange {
   }
 
   #head(headers: Readonly<Record<string, string | string[]>>): Record<string, string | string[]> {
-    return { ...this.#endpoint.headers, vary: 'Origin, Accept', 'x-request-id': this.#requestId, ...headers }
+    return {
+      ...this.#endpoint.headers,
+      vary: 'Origin, Accept',
+      'x-request-id': this.#requestId,
+      ...(isLeftUnread(this.#request) ? { connection: 'close' } : {}),
+      ...headers,
+    }
   }
 
   #send(
@@ -265,7 +271,6 @@ class Exchange {
     const head = this.#head(headers)
     if (bytes !== undefined) head['content-type'] ??= fhirJson
     if (status !== 204 && status !== 304) head['content-length'] = String(bytes?.length ?? 0)
-    if (isLeftUnread(this.#request)) head.connection = 'close'
     this.#response.writeHead(status, head)
     this.#outbox.put(this.#response, this.#request.method === 'HEAD' ? undefined : bytes)
     this.#count(status, problem)

@@ -1,7 +1,7 @@
 import type { Route } from '#interactions'
 
 /** A kind of work; each has a queue of its own, so that what takes long does not stand before what does not. */
-export type Lane = 'reads' | 'searches' | 'writes' | 'imports' | 'messages' | 'pages'
+export type Lane = 'reads' | 'searches' | 'files' | 'writes' | 'imports' | 'messages' | 'pages'
 
 /** How much of a kind of work goes on and waits. Work is counted in units; a request is one, and more if its body is long. */
 export interface LaneRow {
@@ -24,6 +24,8 @@ export type LaneTable = Readonly<Record<Lane, LaneRow>>
 export const laneTable: LaneTable = {
   reads:    { atOnce: 64, ofOne: 64, waiting: 2048, standing: 32, patienceMs: 10_000, heavy: false },
   searches: { atOnce:  3, ofOne:  2, waiting:  512, standing:  3, patienceMs: 20_000, heavy: true },
+  // A place is kept for as long as whoever takes the file wants, so that reads do not stand behind it.
+  files:    { atOnce: 32, ofOne:  8, waiting:  128, standing: 32, patienceMs: 20_000, heavy: false },
   writes:   { atOnce: 48, ofOne: 40, waiting: 2048, standing: 16, patienceMs: 20_000, heavy: false },
   imports:  { atOnce:  8, ofOne:  6, waiting:  128, standing: 16, patienceMs: 60_000, heavy: true },
   // A message is answered while its sender waits with the next ones; a file may take minutes.
@@ -41,10 +43,10 @@ const lanes: Readonly<Record<string, Lane>> = {
   read: 'reads',
   vread: 'reads',
   $job: 'reads',
-  // An export is made aside, and its files are opened a few lines at a time.
+  // An export is made aside.
   $export: 'reads',
   '$export-status': 'reads',
-  '$export-file': 'reads',
+  '$export-file': 'files',
   '$export-removal': 'writes',
   create: 'writes',
   update: 'writes',

@@ -105,6 +105,19 @@ describe('places', () => {
     void Promise.allSettled(tries)
   })
 
+  it('are not those of reads for files, which are taken as slowly as somebody likes', async () => {
+    const admission = new Admission()
+    const route = catalogue.find(({ interaction }) => interaction === '$export-file')
+    if (route === undefined) throw new Error('no such row')
+    const lane = laneOf(route)
+    const nowMs = performance.now()
+    const tries = Array.from({ length: laneTable.reads.atOnce }, () => admission.enter(place('slow', 1, lane), nowMs))
+    expect(tries.filter(pause => pause === undefined)).toHaveLength(laneTable.files.ofOne)
+    await admission.enter(place('other', 1, lane), performance.now())
+    await admission.enter(place('slow', 1, 'reads'), performance.now())
+    void Promise.allSettled(tries)
+  })
+
   it('are refused when the queue is full, yet one more caller always finds room', async () => {
     const admission = new Admission(lanesWith({ writes: { ...narrow, waiting: 4 } }))
     admission.enter(place('holder'), performance.now())
