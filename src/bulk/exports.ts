@@ -8,7 +8,7 @@ import type { BulkLimits } from './limits.ts'
 import { Lists } from './lists.ts'
 import { type Made, makeExport } from './make.ts'
 import type { ExportFile, ExportLines, ExportOrder, ExportView } from './order.ts'
-import { Queue } from './queue.ts'
+import { type Place, Queue } from './queue.ts'
 import { failures, ownerOf, type StoredExport } from './stored-export.ts'
 
 /** What exports are made of. */
@@ -25,6 +25,7 @@ const collection = 'bulk-exports'
 interface Running {
   readonly id: string
   readonly order: ExportOrder
+  readonly place: Place
   readonly stopping: AbortController
   stored: StoredExport
   revision: number
@@ -71,6 +72,7 @@ export class Exports {
     const running: Running = {
       id,
       order,
+      place,
       stopping: new AbortController(),
       stored,
       revision: 0,
@@ -86,7 +88,7 @@ export class Exports {
     }
     this.#running.set(id, running)
     this.#audit(order.grant, 'success', 'bulk export begun')
-    running.done = this.#run(running, place.turn).finally(place.leave)
+    running.done = this.#run(running).finally(place.leave)
     return id
   }
 
@@ -97,7 +99,8 @@ export class Exports {
       owner,
       state: 'running',
       request: order.request,
-      isTelling: order.isTelling,
+      // Until it is known whether it lists deletions, it counts as one that does.
+      isTelling: order.isTelling || order.deletedSince !== undefined,
       whom: patientsInReach(order.grant),
       elements: order.elements,
       expiresAtMs: clock.nowMs() + longestMs + this.#limits.keptMs,
@@ -109,12 +112,12 @@ export class Exports {
   }
 
   /** Never rejects: whoever began it asks for its state. */
-  async #run(running: Running, turn: (signal: AbortSignal) => Promise<void>): Promise<void> {
-    const { stopping } = running
+  async #run(running: Running): Promise<void> {
+    const { place, stopping } = running
     const beats = setInterval(() => void this.#beat(running), this.#limits.leaseMs / 3).unref()
     const late = setTimeout(() => stopping.abort(failures.tooLong()), this.#limits.longestMs).unref()
     try {
-      await turn(stopping.signal)
+      await place.turn(stopping.signal)
       const isWanted = () => !stopping.signal.aborted
       const made = await withBudget(runBudget, () => this.#make(running), isWanted)
       await this.#finish(running, made)
@@ -138,7 +141,7 @@ export class Exports {
   }
 
   async #finish(running: Running, { atMs, files, errors }: Made): Promise<void> {
-    const isTelling = running.stored.isTelling || files.some(({ kind }) => kind === 'deleted')
+    const isTelling = running.order.isTelling || files.some(({ kind }) => kind === 'deleted')
     const expiresAtMs = this.#rooms.clock.nowMs() + this.#limits.keptMs
     const isKept = await this.#write(running, { state: 'done', atMs, files, errors, isTelling, expiresAtMs })
     if (!isKept) await this.#lists.drop(running.id, files)
@@ -203,8 +206,7 @@ export class Exports {
   #underWay(id: string, stored: StoredExport): ExportView {
     const running = this.#running.get(id)
     if (running === undefined && stored.aliveUntilMs < this.#rooms.clock.nowMs()) throw failures.interrupted()
-    const before = running === undefined ? 0 : this.#queue.before(running.order.grant)
-    return { state: 'running', found: running?.found ?? stored.found, before }
+    return { state: 'running', found: running?.found ?? stored.found, before: running?.place.before() ?? 0 }
   }
 
   /** What this grant can still fetch: who was erased, or went out of reach, is not counted. */

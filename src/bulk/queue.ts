@@ -1,12 +1,13 @@
-import type { Grant } from '#access'
 import { Problem } from '#kernel'
 import type { BulkLimits } from './limits.ts'
-import { failures, ownerOf } from './stored-export.ts'
+import { failures } from './stored-export.ts'
 
 /** A place among the exports of this process. */
-interface Place {
+export interface Place {
   /** Resolves when it is this one's turn. Rejects with what the signal was aborted with. */
   readonly turn: (signal: AbortSignal) => Promise<void>
+  /** How many begin before it, as far as is known. */
+  readonly before: () => number
   readonly leave: () => void
 }
 
@@ -36,6 +37,7 @@ export class Queue {
     this.#next()
     return {
       turn: signal => Promise.race([promise, aborted(signal)]),
+      before: () => Math.max(0, this.#waiting.indexOf(entry)),
       leave: () => {
         this.#entries.delete(entry)
         this.#next()
@@ -43,13 +45,8 @@ export class Queue {
     }
   }
 
-  /** How many begin before the last of an owner's does. */
-  before(grant: Grant): number {
-    const waiting = [...this.#entries].filter(({ isAtWork }) => !isAtWork)
-    return Math.max(
-      0,
-      waiting.findLastIndex(({ owner }) => owner === ownerOf(grant)),
-    )
+  get #waiting(): readonly Entry[] {
+    return [...this.#entries].filter(({ isAtWork }) => !isAtWork)
   }
 
   close(): void {
@@ -59,7 +56,7 @@ export class Queue {
   #next(): void {
     const atWork = [...this.#entries].filter(({ isAtWork }) => isAtWork)
     if (atWork.length >= this.#limits.maxRunning) return
-    const waiting = [...this.#entries].filter(({ isAtWork }) => !isAtWork)
+    const waiting = this.#waiting
     const busy = new Set(atWork.map(({ owner }) => owner))
     const next = waiting.find(({ owner }) => !busy.has(owner)) ?? waiting[0]
     if (next === undefined) return

@@ -58,6 +58,16 @@ describe('the exports of several processes', () => {
     await there.close()
   })
 
+  it('are removed by an erasure while they are made, where they will list what was deleted', async () => {
+    const bulk = another({ limits: slow })
+    const deletedSince = { sinceMs: 0, isMeant: () => true }
+    const [listing, plain] = [await bulk.begin({ ...orderOf(), deletedSince }), await bulk.begin(orderOf())]
+    await bulk.forgetPatient('a')
+    expect(await bulk.find(listing, everybody)).toBeUndefined()
+    expect(await bulk.find(plain, everybody)).toMatchObject({ state: 'running' })
+    await bulk.close()
+  })
+
   it('stop when another process has removed them', async () => {
     const [here, there] = [another({ limits: { ...slow, leaseMs: 30 } }), another()]
     const id = await here.begin(orderOf())
@@ -73,14 +83,17 @@ describe('exports are bounded', () => {
   it('for each owner by how many are kept, for a process by how many wait', async () => {
     const bulk = another({ limits: { ...slow, maxOfOwner: 2, maxRunning: 1, maxWaiting: 2 } })
     const other = grantOf('patient/*.rs', { patient: 'a' })
-    const [first] = [await bulk.begin(orderOf()), await bulk.begin(orderOf())]
+    const [first, second] = [await bulk.begin(orderOf()), await bulk.begin(orderOf())]
     await expect(bulk.begin(orderOf())).rejects.toMatchObject({ kind: 'throttled', code: 'bulk.too-many-of-owner' })
     const theirs = await bulk.begin(orderOf(other))
     expect(await bulk.find(theirs, other)).toMatchObject({ state: 'running', before: 1 })
     const third = grantOf('patient/*.rs', { patient: 'b' })
     await expect(bulk.begin(orderOf(third))).rejects.toMatchObject({ kind: 'busy', code: 'bulk.too-many' })
     await bulk.remove(first, everybody)
-    await bulk.begin(orderOf())
+    const last = await bulk.begin(orderOf())
+    // The one that is at work waits for nobody, whoever else of theirs does.
+    expect(await bulk.find(second, everybody)).toMatchObject({ state: 'running', before: 0 })
+    expect(await bulk.find(last, everybody)).toMatchObject({ state: 'running', before: 1 })
     await bulk.close()
   })
 
