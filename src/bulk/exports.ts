@@ -6,7 +6,7 @@ import type { Documents } from '#vault'
 import { placesIn, type Run } from './found.ts'
 import type { BulkLimits } from './limits.ts'
 import { Lists } from './lists.ts'
-import { type Made, makeExport } from './make.ts'
+import { checkPermitted, type Made, makeExport } from './make.ts'
 import type { ExportFile, ExportLines, ExportOrder, ExportView } from './order.ts'
 import { type Place, Queue } from './queue.ts'
 import { failures, ownerOf, type StoredExport } from './stored-export.ts'
@@ -231,7 +231,7 @@ export class Exports {
   async file(
     id: string,
     file: number,
-    grant: Grant,
+    asking: Pick<ExportOrder, 'grant' | 'renew'>,
   ): Promise<
     | (Pick<ExportFile, 'kind' | 'type'> & {
         readonly elements: readonly string[]
@@ -239,12 +239,12 @@ export class Exports {
       })
     | undefined
   > {
-    const stored = await this.#owned(id, grant)
+    const stored = await this.#owned(id, asking.grant)
     if (stored?.state !== 'done') return undefined
     const { elements, errors } = stored
     const listed = stored.files[file]
     if (listed !== undefined)
-      return { kind: listed.kind, type: listed.type, elements, lines: () => this.#lines(id, file, listed, grant) }
+      return { kind: listed.kind, type: listed.type, elements, lines: () => this.#lines(id, file, listed, asking) }
     const isErrors = file === stored.files.length && errors.length > 0
     return isErrors
       ? { kind: 'error', type: 'OperationOutcome', elements: [], lines: () => outcomes(errors) }
@@ -255,15 +255,18 @@ export class Exports {
     id: string,
     file: number,
     { kind, type, pieces }: StoredExport['files'][number],
-    grant: Grant,
+    asking: Pick<ExportOrder, 'grant' | 'renew'>,
   ): AsyncGenerator<ExportLines> {
-    const exporter = this.#rooms.record.exporter(grant)
+    const exporter = this.#rooms.record.exporter(asking.grant)
     for await (const piece of this.#lists.pieces<readonly Run[] | readonly string[]>(id, file, pieces)) {
       if (piece === undefined) throw failures.removed()
       if (kind === 'deleted') yield (piece as readonly string[]).map(deleted => ({ deleted }))
       else
-        for await (const versions of exporter.open(type, placesIn(piece as readonly Run[])))
+        for await (const versions of exporter.open(type, placesIn(piece as readonly Run[]))) {
+          // A file is fetched as slowly as somebody likes.
+          await checkPermitted(asking, this.#rooms.clock)
           yield versions.map(({ json }) => ({ stored: json }))
+        }
     }
   }
 

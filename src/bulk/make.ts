@@ -61,8 +61,15 @@ export async function makeExport(order: ExportOrder, making: Making): Promise<Ma
 
 const nothingMissing = { unreadable: 0 }
 
-/** A token that has come to its time has not been taken away: an export may take longer. */
-async function checkPermitted({ grant, renew }: ExportOrder, clock: Clock): Promise<void> {
+/**
+ * A token that has come to its time has not been taken away: an export, and the fetching of a file, may take longer.
+ *
+ * @throws Problem `forbidden` · `bulk.withdrawn`
+ */
+export async function checkPermitted(
+  { grant, renew }: Pick<ExportOrder, 'grant' | 'renew'>,
+  clock: Clock,
+): Promise<void> {
   if (renew === undefined || grant.expiresAtMs <= clock.nowMs()) return
   try {
     await renew()

@@ -301,11 +301,12 @@ export interface ExportPort {
   }): Promise<string>
   /** An export of whoever holds this grant; undefined for all others. @throws Problem for which it failed */
   find(id: string, grant: Grant): Promise<ExportView | undefined>
-  /** A file of it; what is not within reach at this moment is left out. */
+  /** A file of it; what is not within reach at this moment is left out. @throws Problem while its lines are told: `forbidden` · `bulk.withdrawn` */
   file(
     id: string,
     file: number,
-    grant: Grant,
+    /** As in `begin`. */
+    asking: { readonly grant: Grant; renew?(): Promise<Grant> },
   ): Promise<
     | (Pick<ExportFile, 'kind' | 'type'> & {
         readonly elements: readonly string[]

@@ -20,13 +20,13 @@ export async function exportFile(
   { job = '', file: number = '' }: PathParams,
   rooms: Rooms,
 ): Promise<FhirResponse> {
-  const { grant, method } = { ...granted(request), method: request.method }
+  const asking = granted(request)
   const isNumber = /^\d{1,6}$/.test(number)
-  const file = isNumber && isId(job) ? await rooms.bulk.file(job, Number(number), grant) : undefined
+  const file = isNumber && isId(job) ? await rooms.bulk.file(job, Number(number), asking) : undefined
   if (file === undefined) throw exportUnknown()
-  if (file.kind === 'output') requirePermission(grant, 's', file.type)
+  if (file.kind === 'output') requirePermission(asking.grant, 's', file.type)
   const headers = { 'content-type': ndjson }
-  if (method === 'HEAD') return { status: 200, headers, stream: nothing() }
+  if (asking.method === 'HEAD') return { status: 200, headers, stream: nothing() }
   const subset = toSubset(undefined, file.elements)
   const shown = subset === undefined ? (json: Buffer) => json : subsetting(subset)
   return { status: 200, headers, stream: await begun(unbudgeted(() => text(file.lines(), shown))) }

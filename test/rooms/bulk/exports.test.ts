@@ -1,6 +1,6 @@
 import { openBulk } from '#bulk'
 import type { ExportPort } from '#interactions'
-import { silentLog } from '#kernel'
+import { Problem, silentLog } from '#kernel'
 import type { Record as PatientRecord } from '#record'
 import { grantOf, type House, openHouse } from '../interactions/house.ts'
 
@@ -119,6 +119,22 @@ describe('exports are bounded', () => {
     await bulk.close()
   })
 
+  it('a file is cut where the token is taken away while it is fetched, and not where it has come to its time', async () => {
+    const body = { resourceType: 'Patient', id: 'a' }
+    await house.ask('PUT', '/Patient/a', { grant: grantOf('system/*.cruds'), body })
+    const headers = { prefer: 'respond-async' }
+    const bulk = house.rooms.bulk
+    const { headers: told } = await house.ask('GET', '/Patient/$export?_type=Patient', { grant: everybody, headers })
+    const id = told['content-location']?.split('/').at(-1) ?? ''
+    await ended(bulk, id)
+    const grant = { ...everybody, expiresAtMs: house.clock.nowMs() + 1_000 }
+    const renew = () => Promise.reject(new Problem('unauthenticated', 'token.unknown', 'It is not valid.'))
+    const lines = async () => Array.fromAsync((await bulk.file(id, 0, { grant, renew }))?.lines() ?? [])
+    await expect(lines()).rejects.toMatchObject({ kind: 'forbidden', code: 'bulk.withdrawn' })
+    house.clock.advance(2_000)
+    expect((await lines()).flat()).toHaveLength(1)
+  })
+
   it('a file that is removed while it is fetched is cut, and not ended', async () => {
     for (const id of ['a', 'b'])
       await house.ask('PUT', `/Patient/${id}`, {
@@ -130,7 +146,7 @@ describe('exports are bounded', () => {
     const { headers: told } = await house.ask('GET', '/Patient/$export?_type=Patient', { grant: everybody, headers })
     const id = told['content-location']?.split('/').at(-1) ?? ''
     await ended(bulk, id)
-    const file = await bulk.file(id, 0, everybody)
+    const file = await bulk.file(id, 0, { grant: everybody })
     await bulk.remove(id, everybody)
     await expect(Array.fromAsync(file?.lines() ?? [])).rejects.toMatchObject({ kind: 'gone', code: 'bulk.removed' })
   })
