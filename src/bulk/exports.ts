@@ -8,7 +8,7 @@ import type { BulkLimits } from './limits.ts'
 import { Lists } from './lists.ts'
 import { checkPermitted, type Made, makeExport } from './make.ts'
 import type { ExportFile, ExportLines, ExportOrder, ExportView } from './order.ts'
-import { type Place, Queue } from './queue.ts'
+import { type Place, Queue, tooManyOfOwner } from './queue.ts'
 import { failures, ownerOf, type StoredExport } from './stored-export.ts'
 
 /** What exports are made of. */
@@ -328,9 +328,4 @@ function reasonOf(error: unknown, { aborted, reason }: AbortSignal): Problem {
 
 function whereOf(error: unknown): { readonly errorName?: string } {
   return error instanceof Error && !isProblem(error) ? { errorName: error.name } : {}
-}
-
-function tooManyOfOwner(most: number): Problem {
-  const text = `There are ${most} exports of yours. Remove one, by DELETE of its status, before you begin another.`
-  return new Problem('throttled', 'bulk.too-many-of-owner', text, { retryAfterSeconds: 60 })
 }

@@ -17,19 +17,24 @@ interface Entry {
   begin(): void
 }
 
+type QueueLimits = Pick<BulkLimits, 'maxOfOwner' | 'maxRunning' | 'maxWaiting'>
+
 /** Who exports in this process: a few at once; of those who wait, whose owner has nothing at work goes first. */
 export class Queue {
-  readonly #limits: Pick<BulkLimits, 'maxRunning' | 'maxWaiting'>
+  readonly #limits: QueueLimits
   readonly #entries = new Set<Entry>()
   #isClosed = false
 
-  constructor(limits: Pick<BulkLimits, 'maxRunning' | 'maxWaiting'>) {
+  constructor(limits: QueueLimits) {
     this.#limits = limits
   }
 
-  /** @throws Problem `busy` · `bulk.too-many` */
+  /** @throws Problem `throttled` · `bulk.too-many-of-owner`; `busy` · `bulk.too-many` */
   enter(owner: string): Place {
-    const { maxRunning, maxWaiting } = this.#limits
+    const { maxOfOwner, maxRunning, maxWaiting } = this.#limits
+    // Those that are begun at the same time do not find each other among what is kept.
+    const own = [...this.#entries].filter(entry => entry.owner === owner)
+    if (own.length >= maxOfOwner) throw tooManyOfOwner(maxOfOwner)
     if (this.#isClosed || this.#entries.size >= maxRunning + maxWaiting) throw tooMany()
     const { promise, resolve } = Promise.withResolvers<void>()
     const entry: Entry = { owner, isAtWork: false, begin: resolve }
@@ -79,4 +84,9 @@ const retryAfterSeconds = 30
 
 function tooMany(): Problem {
   return new Problem('busy', 'bulk.too-many', 'As many exports as can be made wait already.', { retryAfterSeconds })
+}
+
+export function tooManyOfOwner(most: number): Problem {
+  const text = `There are ${most} exports of yours. Remove one, by DELETE of its status, before you begin another.`
+  return new Problem('throttled', 'bulk.too-many-of-owner', text, { retryAfterSeconds: 60 })
 }

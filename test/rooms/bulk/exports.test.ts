@@ -97,6 +97,16 @@ describe('exports are bounded', () => {
     await bulk.close()
   })
 
+  it('also for an owner who begins many at the same time', async () => {
+    const bulk = another({ limits: { ...slow, maxOfOwner: 2, maxRunning: 1, maxWaiting: 2 } })
+    const begun = await Promise.allSettled(Array.from({ length: 4 }, () => bulk.begin(orderOf())))
+    expect(begun.filter(({ status }) => status === 'fulfilled')).toHaveLength(2)
+    for (const each of begun)
+      if (each.status === 'rejected') expect(each.reason).toMatchObject({ code: 'bulk.too-many-of-owner' })
+    await bulk.begin(orderOf(grantOf('patient/*.rs', { patient: 'a' })))
+    await bulk.close()
+  })
+
   it('by the time that one takes', async () => {
     const bulk = another({ limits: { ...slow, longestMs: 10 } })
     const id = await bulk.begin(orderOf())
