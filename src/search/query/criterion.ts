@@ -240,22 +240,22 @@ function parseList(step: Step, context: ParseContext): Criterion {
  * @see https://hl7.org/fhir/R4/search_filter.html
  */
 function parseFiltering({ type, value, depth, whole }: Step, context: ParseContext): Criterion {
-  let deeper = depth
-  return criterionOf(parseFilter(value), type, {
-    test: (of, name, test) => {
-      const step = { type: of, name, value: test.value, depth: deeper, whole }
-      spendStep(step, context)
-      return name === '_list' && test.operator === 'eq' ? parseList(step, context) : parseTest(step, test, context)
+  return criterionOf(
+    parseFilter(value),
+    { type, depth },
+    {
+      test: (place, name, test) => {
+        const step = { type: place.type, depth: place.depth, name, value: test.value, whole }
+        spendStep(step, context)
+        return name === '_list' && test.operator === 'eq' ? parseList(step, context) : parseTest(step, test, context)
+      },
+      chain: (place, name, target) => {
+        const step = { type: place.type, depth: place.depth, name, value, whole }
+        spendStep(step, context)
+        return chainThrough(step, target, context)
+      },
     },
-    chain: (of, name, target) => {
-      const step = { type: of, name, value, depth: deeper, whole }
-      spendStep(step, context)
-      deeper++
-      const criterion = chainThrough(step, inner => target(inner.type), context)
-      deeper--
-      return criterion
-    },
-  })
+  )
 }
 
 function parseTest(step: Step, { operator }: FilterTest, context: ParseContext): Criterion {

@@ -79,25 +79,31 @@ export function operandText(value: string): string {
   return text.replace(/(^|\|)(loinc|snomed|rxnorm|ucum)(?=\|)/, (_, before, short) => before + shortSystems[short])
 }
 
+/** Of what a filter is asked: of resources of a type, so many steps away from those that are searched. */
+export interface FilterPlace {
+  readonly type: string
+  readonly depth: number
+}
+
 /** What makes criteria of the tests of a filter. */
 export interface FilterParts {
-  test(type: string, name: string, test: FilterTest): Criterion
+  test(place: FilterPlace, name: string, test: FilterTest): Criterion
   /** Through a reference, whose target must fulfil the criterion. */
-  chain(type: string, name: string, target: (type: string) => Criterion): Criterion
+  chain(place: FilterPlace, name: string, target: (place: FilterPlace) => Criterion): Criterion
 }
 
 /** The criterion that a filter is, asked of resources of one type. */
-export function criterionOf(filter: Filter, type: string, parts: FilterParts): Criterion {
-  if (filter.kind === 'test') return alongPath(filter, 0, type, parts)
-  if (filter.kind === 'not') return { kind: 'not', criterion: criterionOf(filter.part, type, parts) }
-  const criteria = filter.parts.map(part => criterionOf(part, type, parts))
+export function criterionOf(filter: Filter, place: FilterPlace, parts: FilterParts): Criterion {
+  if (filter.kind === 'test') return alongPath(filter, 0, place, parts)
+  if (filter.kind === 'not') return { kind: 'not', criterion: criterionOf(filter.part, place, parts) }
+  const criteria = filter.parts.map(part => criterionOf(part, place, parts))
   return { kind: 'any', anyOf: filter.kind === 'and' ? [criteria] : criteria.map(criterion => [criterion]) }
 }
 
-function alongPath(test: FilterTest, at: number, type: string, parts: FilterParts): Criterion {
+function alongPath(test: FilterTest, at: number, place: FilterPlace, parts: FilterParts): Criterion {
   const { name = '', filter } = test.path[at] ?? {}
-  if (at === test.path.length - 1) return parts.test(type, name, test)
-  return parts.chain(type, name, target => {
+  if (at === test.path.length - 1) return parts.test(place, name, test)
+  return parts.chain(place, name, target => {
     const rest = alongPath(test, at + 1, target, parts)
     return filter === undefined ? rest : { kind: 'any', anyOf: [[criterionOf(filter, target, parts), rest]] }
   })

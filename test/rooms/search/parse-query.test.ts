@@ -267,3 +267,14 @@ describe('a filter that is not understood – https://hl7.org/fhir/R4/search_fil
     expect(problemOf(lenient)?.code).toBe('search.filter-malformed')
   })
 })
+
+describe('a path of a filter', () => {
+  it.each([
+    ['Provenance', 'target.patient.birthdate', '2020'],
+    ['List', 'item.patient.gender', 'male'],
+    ['List', 'item.encounter.patient.birthdate', '2020'],
+    ['Appointment', 'actor.patient.general-practitioner.active', 'true'],
+  ])('%s: %s is as deep as a chain is, however many types do not go on with it', (type, path, value) => {
+    expect(parse(type, `_filter=${path} eq ${value}`).criteria).toEqual(parse(type, `${path}=${value}`).criteria)
+  })
+})
