@@ -7,7 +7,7 @@ import { type Plan, planOf } from '../extraction/plan.ts'
 import { extractRow, type IndexRow } from '../extraction/row.ts'
 import { soughtTokenKeys } from '../kinds/token.ts'
 import type { Criterion } from '../query/types.ts'
-import { singleCriteria } from '../query/within.ts'
+import { leadsElsewhere, singleCriteria } from '../query/within.ts'
 import { narrow } from './narrow.ts'
 
 /** Numbers of the sources that the criteria look at. */
@@ -33,9 +33,9 @@ export function matches(resource: Resource, criteria: readonly Criterion[]): boo
   return anyMatches(row.type, [row], criteria)
 }
 
-/** Whether any of these rows of a type fulfils what criteria say of the row itself: others may fulfil chains and `_has`. */
+/** Whether any of these rows of a type fulfils what criteria say of the row itself: others may fulfil chains, `_has` and hierarchies. */
 export function anyMayMatch(type: string, rows: readonly IndexRow[], criteria: readonly Criterion[]): boolean {
-  const own = criteria.filter(({ kind }) => kind === 'value' || kind === 'missing')
+  const own = criteria.filter(criterion => !leadsElsewhere(criterion))
   const left = own.reduce((rest, criterion) => withCodes(rest, criterion, planOf(type)), rows)
   return left.length > 0 && anyMatches(type, left, own)
 }

@@ -1,4 +1,5 @@
-import { conditionNames, parseQuery } from '#search'
+import type { Resource } from '#fhir'
+import { anyMayMatch, conditionNames, extractRow, parseQuery } from '#search'
 
 const names = (text: string, type = 'Patient') =>
   conditionNames(parseQuery(type, new URLSearchParams(text), { baseUrl: 'http://127.0.0.1/fhir' }))
@@ -44,5 +45,32 @@ describe('what a condition is known by', () => {
       'identifier=2',
     ]
     expect(new Set(texts.flatMap(text => names(text))).size).toBe(texts.length)
+  })
+})
+
+describe('a row that is written beside a condition', () => {
+  const mayMatch = (resource: Resource, text: string) => {
+    const row = extractRow(resource, { seq: 1, version: 1, lastUpdatedMs: 0, deleted: false })
+    const { criteria } = parseQuery(row.type, new URLSearchParams(text), { baseUrl: 'http://127.0.0.1/fhir' })
+    return anyMayMatch(row.type, [row], criteria)
+  }
+  const partOf = { reference: 'Location/house' }
+  const ward: Resource = { resourceType: 'Location', id: 'ward', status: 'active', partOf }
+
+  it.each([
+    ['partof=Location/house', true],
+    ['partof=Location/site', false],
+    ['partof:below=Location/site', true],
+    ['partof:above=Location/site', true],
+    ['partof:below=Location/site&status=active', true],
+    ['partof:below=Location/site&status=inactive', false],
+    ['organization.name=x', true],
+    ['_filter=partof eq Location/house and status eq active', true],
+    ['_filter=partof eq Location/site', false],
+    ['_filter=not(partof eq Location/house)', false],
+    ['_filter=not(organization.name eq x)', true],
+    ['_filter=organization.name eq x and status eq inactive', true],
+  ])('may fulfil it where others decide, and where it does: %s → %s', (text, expected) => {
+    expect(mayMatch(ward, text)).toBe(expected)
   })
 })
