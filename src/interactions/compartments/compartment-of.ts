@@ -1,9 +1,8 @@
 import { type Grant, permits, restrict } from '#access'
-import { isResourceType } from '#fhir'
 import { Problem } from '#kernel'
 import { parseCriterion, type Query } from '#search'
 import { granted } from '../perform.ts'
-import { answerSearch, askingOf, type SearchPlan, searchParams } from '../search/search.ts'
+import { answerSearch, askingOf, type SearchPlan, searchParams, withTypes } from '../search/search.ts'
 import type { FhirRequest, FhirResponse, GrantedRequest, PathParams, Rooms } from '../types.ts'
 import { type CompartmentType, compartmentParameters } from './compartment-parameters.ts'
 
@@ -29,7 +28,7 @@ export function searchCompartmentOf(type: CompartmentType) {
     const place = { type, id }
     return answerSearch(asked, {
       type: searched,
-      ...(searched === undefined ? withTypesOf(given, place, asked.grant) : { params: given }),
+      ...(searched === undefined ? withTypes(given, () => typesWithin(type, asked.grant)) : { params: given }),
       path: `${type}/${id}/${searched ?? '*'}`,
       ...withinCompartment(place, asked, rooms),
     })
@@ -73,15 +72,8 @@ function narrowedTo({ type, id }: CompartmentPlace, query: Query): Query {
 
 /** The types of a compartment that a grant may search. @throws Problem `forbidden` · `scope.missing` when there is none */
 export function typesWithin(type: CompartmentType, grant: Grant): readonly string[] {
-  const types = Object.keys(compartmentParameters[type]).filter(
-    each => each !== 'AuditEvent' && isResourceType(each) && permits(grant, 's', each),
-  )
+  const held = Object.keys(compartmentParameters[type])
+  const types = held.filter(each => each !== 'AuditEvent' && permits(grant, 's', each))
   if (types.length > 0) return types
   throw new Problem('forbidden', 'scope.missing', 'This needs a scope that allows to search, such as patient/*.rs.')
-}
-
-function withTypesOf(given: URLSearchParams, { type }: CompartmentPlace, grant: Grant) {
-  if (given.has('_type') || given.has('_cursor')) return { params: given }
-  const params = new URLSearchParams([...given, ['_type', typesWithin(type, grant).join(',')]])
-  return { params, selfText: given.toString() }
 }

@@ -1,6 +1,6 @@
 import { granted } from '../perform.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
-import { narrowToPatient, restrictToCompartments } from './compartment.ts'
+import { narrowToPatient, restrictToCompartments, searchableTypes } from './compartment.ts'
 import { answerSearch, askingOf, searchParams, withTypes } from './search.ts'
 
 /**
@@ -16,7 +16,7 @@ export async function searchCompartment(request: FhirRequest, params: PathParams
   const given = await searchParams(asked)
   return answerSearch(asked, {
     type,
-    ...(type === undefined ? withTypes(given, grant) : { params: given }),
+    ...(type === undefined ? withTypes(given, () => searchableTypes(grant)) : { params: given }),
     path: `Patient/${id}/${type ?? '*'}`,
     reader: rooms.record.reader(grant),
     asking: askingOf(asked, rooms),

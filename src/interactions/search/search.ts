@@ -1,4 +1,4 @@
-import { type Grant, restrict } from '#access'
+import { restrict } from '#access'
 import type { Resource } from '#fhir'
 import { giveWay, Problem } from '#kernel'
 import type { OpenedCursor, Reader, SearchPage, Stored } from '#record'
@@ -24,7 +24,7 @@ export async function search(request: FhirRequest, params: PathParams, rooms: Ro
   const { type } = params
   return answerSearch(asked, {
     type,
-    ...(type === undefined ? withTypes(given, asked.grant) : { params: given }),
+    ...(type === undefined ? withTypes(given, () => searchableTypes(asked.grant)) : { params: given }),
     path: type ?? '',
     ...onBehalfOf(asked, rooms),
   })
@@ -34,9 +34,12 @@ export async function search(request: FhirRequest, params: PathParams, rooms: Ro
  * A search of several types asks for all that the grant may search, unless `_type` names some; its self link shows what
  * was asked.
  */
-export function withTypes(given: URLSearchParams, grant: Grant): Pick<SearchPlan, 'params' | 'selfText'> {
+export function withTypes(
+  given: URLSearchParams,
+  searchable: () => readonly string[],
+): Pick<SearchPlan, 'params' | 'selfText'> {
   if (given.has('_type') || given.has('_cursor')) return { params: given }
-  const params = new URLSearchParams([...given, ['_type', searchableTypes(grant).join(',')]])
+  const params = new URLSearchParams([...given, ['_type', searchable().join(',')]])
   return { params, selfText: searchText(given) }
 }
 

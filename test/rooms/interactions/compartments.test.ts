@@ -91,6 +91,19 @@ describe('compartments beside a patient’s – https://hl7.org/fhir/R4/compartm
     expect(posted.json.link[0].url).toBe(`${baseUrl}/Encounter/visit-a/Condition?code%3Atext=x`)
   })
 
+  it.each(['Patient/a', 'Encounter/visit-a', 'Practitioner/doctor'])(
+    'shows in its self link what narrows, and the form that was asked for once: %s',
+    async compartment => {
+      const self = async (query: string) => {
+        const { json } = await get(`/${compartment}/*?${query}`)
+        return json.link.find(({ relation }: { relation: string }) => relation === 'self').url
+      }
+      expect(await self('_pretty=true&_count=2')).toBe(`${baseUrl}/${compartment}/*?_count=2`)
+      const { text: xml } = await get(`/${compartment}/*?_count=2&_format=xml`)
+      expect(/<relation value="self"\/>\s*<url value="([^"]*)"/.exec(xml)?.[1]).toMatch(/\?_count=2&amp;_format=xml$/)
+    },
+  )
+
   it('refuses types that such a compartment never holds, and asks for the scope', async () => {
     expect(codeOf(await get('/Encounter/visit-a/Patient'))).toBe('compartment.type-unknown')
     expect(codeOf(await get('/Encounter/visit-a/*?_type=Patient'))).toBe('compartment.type-unknown')
