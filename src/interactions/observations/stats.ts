@@ -43,8 +43,12 @@ export async function observationStatistics(
 }
 
 function tokenOf(system: string | undefined, code: string): string {
-  const escaped = [system, code].map(text => text?.replace(/[\\,|$]/g, String.raw`\$&`))
-  return system === undefined ? `${escaped[1]}` : `${escaped[0]}|${escaped[1]}`
+  return system === undefined ? escaped(code) : `${escaped(system)}|${escaped(code)}`
+}
+
+/** One value of a search, whatever is in it. @see https://hl7.org/fhir/R4/search.html#escaping */
+function escaped(text: string): string {
+  return text.replace(/[\\,|$]/g, String.raw`\$&`)
 }
 
 /** Those of the code, and the members of panels of that code. */
@@ -55,7 +59,7 @@ async function observationsOf(
   rooms: Rooms,
 ): Promise<readonly Resource[]> {
   const shared: [string, string][] = [
-    ['subject', stats.subject],
+    ['subject', escaped(stats.subject)],
     ['status:not', 'entered-in-error'],
     ...(stats.start === undefined ? [] : [['date', `ge${stats.start}`] as [string, string]]),
     ...(stats.end === undefined ? [] : [['date', `le${stats.end}`] as [string, string]]),

@@ -264,6 +264,11 @@ describe('Observation/$stats – https://hl7.org/fhir/R4/observation-operation-s
     expect([codeOf(answer), answer.json.issue[0].expression]).toEqual(['stats.malformed', [name]])
   })
 
+  it.each(['Patient/a,Patient/b', 'a,b', 'Patient/b,Patient/a'])('never mixes two subjects: %s', async subject => {
+    const answer = await stats(`subject=${subject}&code=29463-7&statistic=average`, admin)
+    expect(codeOf(answer)).toBe('search.reference-malformed')
+  })
+
   it('needs the right to search observations', async () => {
     const conditions = grantOf('patient/Condition.rs', { patient: 'a' })
     expect(codeOf(await stats('subject=Patient/a&code=x&statistic=count', conditions))).toBe('scope.missing')
