@@ -1,8 +1,7 @@
 import { Problem } from '#kernel'
 import { type Query, searchParameter } from '#search'
-import { partsOf, plainValue } from '../operations/parameters.ts'
+import { plainParameters } from '../operations/parameters.ts'
 import { granted } from '../perform.ts'
-import { readOptionalResource } from '../rest/body.ts'
 import { answerSearch, onBehalfOf } from '../search/search.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
 
@@ -14,7 +13,7 @@ import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
  */
 export async function lastObservations(request: FhirRequest, _params: PathParams, rooms: Rooms): Promise<FhirResponse> {
   const asked = granted(request)
-  const given = await searchParameters(asked)
+  const given = await plainParameters(asked)
   const isFirst = !given.has('_cursor')
   if (isFirst) checkAsked(given)
   if (isFirst && !given.has('_sort')) given.append('_sort', '-date')
@@ -26,15 +25,6 @@ export async function lastObservations(request: FhirRequest, _params: PathParams
     refinedBy: ['max'],
     ...onBehalfOf(asked, rooms),
   })
-}
-
-/** Those of the URL and, by POST, those of a Parameters resource: names and values as in a URL. */
-async function searchParameters(request: FhirRequest): Promise<URLSearchParams> {
-  const given = new URLSearchParams(request.query)
-  if (request.method !== 'POST') return given
-  const body = await readOptionalResource(request, 'Parameters')
-  if (body !== undefined) for (const part of partsOf(body)) given.append(...plainValue(part))
-  return given
 }
 
 function latestOf(query: Query, max: string | null): Query {

@@ -17,12 +17,21 @@ export interface Part {
  * @see https://hl7.org/fhir/R4/operations.html#executing
  */
 export async function operationParameters(request: FhirRequest, known: readonly string[]): Promise<URLSearchParams> {
-  const asked = new URLSearchParams(request.query)
-  if (request.method !== 'POST') return asked
-  const body = await readOptionalResource(request, 'Parameters')
-  if (body !== undefined) for (const part of partsOf(body)) asked.append(...plainValue(part))
-  checkQuery({ query: known }, request, asked)
+  const asked = await plainParameters(request)
+  if (request.method === 'POST') checkQuery({ query: known }, request, asked)
   return asked
+}
+
+/**
+ * The parameters of a URL and, by POST, those of a Parameters resource: names and values as in a URL, whatever they are.
+ *
+ * @throws Problem `invalid` · `operation.parameter-malformed` and what `readOptionalResource` throws
+ */
+export async function plainParameters(request: FhirRequest): Promise<URLSearchParams> {
+  const given = new URLSearchParams(request.query)
+  const body = request.method === 'POST' ? await readOptionalResource(request, 'Parameters') : undefined
+  if (body !== undefined) for (const part of partsOf(body)) given.append(...plainValue(part))
+  return given
 }
 
 /** The entries of a Parameters resource. @throws Problem `invalid` · `operation.parameter-malformed` */
