@@ -86,10 +86,14 @@ class Groups {
     else this.#joined[this.rootOf(number)] = this.rootOf(other)
   }
 
+  /** Each group that is passed is brought nearer to the root, so that long rows of joins stay short ways. */
   rootOf(number: number): number {
+    const joined = this.#joined
     let root = number
-    while (this.#joined[root] !== root) root = this.#joined[root] as number
-    this.#joined[number] = root
+    for (let next = joined[root] as number; next !== root; next = joined[root] as number) {
+      joined[root] = joined[next] as number
+      root = next
+    }
     return root
   }
 }
