@@ -1,5 +1,6 @@
 import type { ErrorObject } from 'ajv'
 import { type ElementDefinition, isResourceType, parseReference, type Resource } from '#fhir'
+import { isAbsolute } from './content/check.ts'
 import { faultAt } from './faults.ts'
 import { isNode, type Meet, type Node, type Surroundings, walk } from './walk.ts'
 
@@ -47,7 +48,8 @@ function faultOf(
 ): ReferenceFault | undefined {
   const leadsTo = typeof reference === 'string' ? targetOf(reference, around) : undefined
   if (leadsTo === nowhere) return 'fragment'
-  if (leadsTo === undefined && typeof reference === 'string' && !isWellFormed(reference)) return 'referenceForm'
+  // What has no scheme is a place of a resource.
+  if (leadsTo === undefined && typeof reference === 'string' && !isAbsolute(reference)) return 'referenceForm'
   if (typeof reference === 'string' && isBadCondition(reference)) return 'referenceForm'
   const said = typeof type === 'string' ? type.replace('http://hl7.org/fhir/StructureDefinition/', '') : undefined
   if (said !== undefined && leadsTo !== undefined && said !== leadsTo) return 'referenceType'
@@ -55,11 +57,6 @@ function faultOf(
   // A type of another specification, or of none, is not ours to judge.
   if (target === undefined || targets === undefined || !isResourceType(target)) return undefined
   return targets.includes(target) ? undefined : 'referenceTarget'
-}
-
-/** What has no scheme is a place of a resource. */
-function isWellFormed(reference: string): boolean {
-  return /^[A-Za-z][A-Za-z0-9+.-]*:./.test(reference)
 }
 
 const condition = /^[A-Za-z_][A-Za-z0-9_.:-]*=[^&]+(?:&[A-Za-z_][A-Za-z0-9_.:-]*=[^&]+)*$/
