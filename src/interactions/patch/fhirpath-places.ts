@@ -1,5 +1,6 @@
 import { Decimal, type Resource } from '#fhir'
-import { inSlices, type Steps as Slices } from '#kernel'
+import { inSlices } from '#kernel'
+import { mapped } from './mapped.ts'
 import { patchFailed, patchMalformed } from './patch-problems.ts'
 
 /** Where an element lies, as names of elements below the resource; `value` stands for `valueQuantity` and its like. */
@@ -60,24 +61,10 @@ export async function placesOf(expression: string, resource: Resource, at: strin
     at,
   )
   const evaluate = parsed(() => fhirpath.compile(path, model, { resolveInternalTypes: false, async: false }), at)
-  const plain = await inSlices(plainCopy(resource))
+  // The library knows plain numbers, and may leave marks in what it is given.
+  const plain = await inSlices(mapped(resource, value => (value instanceof Decimal ? Number(value) : value)))
   const found: readonly unknown[] = evaluated(() => evaluate(plain as object), at)
   return found.map(node => stepsOf(node, at))
-}
-
-/** The library knows plain numbers, and may leave marks in what it is given. */
-function* plainCopy(value: unknown): Slices<unknown> {
-  if (value instanceof Decimal) return Number(value)
-  if (typeof value !== 'object' || value === null) return value
-  yield
-  if (Array.isArray(value)) {
-    const items: unknown[] = []
-    for (const item of value) items.push(yield* plainCopy(item))
-    return items
-  }
-  const copy: Record<string, unknown> = {}
-  for (const [name, member] of Object.entries(value)) copy[name] = yield* plainCopy(member)
-  return copy
 }
 
 /** `div` is a word of FHIRPath, and the name of what a narrative says; nobody writes the quotes that it would need. */
