@@ -31,7 +31,7 @@ const headerNames = [
  */
 export function parseEntry(entry: unknown, index: number, bundle: GrantedRequest, matcher: Matcher): BundleEntry {
   const { request: asked, fullUrl, resource } = members(entry)
-  const { method, url = urlBy(members(asked).method, resource), ...rest } = members(asked)
+  const { method, url = urlBy(method, resource), ...rest } = members(asked)
   if (typeof method !== 'string' || typeof url !== 'string' || !(fullUrl === undefined || typeof fullUrl === 'string'))
     throw malformed('request')
   const [path = '', ...search] = localUrl(url, bundle.baseUrl).split('?')
