@@ -1,6 +1,6 @@
 const token = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 const quoted = '"(?:[^"\\\\\\u0000-\\u001f\\u007f-\\uffff]|\\\\[\\u0020-\\u007e])*"'
-const mediaTypeGrammar = new RegExp(`^${token}/${token}(?:\\s*;\\s*${token}=(?:${token}|${quoted}))*$`)
+const mediaTypeGrammar = new RegExp(`^${token}/${token}(?:[ \\t]*;[ \\t]*${token}=(?:${token}|${quoted}))*$`)
 const longest = 255
 
 /**

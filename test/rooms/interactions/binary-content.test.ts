@@ -324,6 +324,16 @@ describe('what a Binary is read as – https://hl7.org/fhir/R4/binary.html#rest'
     expect((await get(without)).bytes).toHaveLength(0)
   })
 
+  it.each(['\n', '\r', '\v', '\f', '\u2003', '\ufeff'])(
+    'nor does a header carry a media type with %j before its parameter',
+    async space => {
+      const body = { resourceType: 'Binary', contentType: `text/html${space};a=b`, data: 'QUJD' }
+      const answer = await post({ type: 'application/fhir+json', body })
+      if (answer.status !== 201) return expect(answer.status).toBe(422)
+      expect((await get(answer.json.id)).headers['content-type']).toBe('application/octet-stream')
+    },
+  )
+
   it('a media type that no header could carry is told as bytes of no type', async () => {
     const body = { resourceType: 'Binary', contentType: 'text/html\nX-Evil: 1', data: 'QUJD' }
     const answer = await post({ type: 'application/fhir+json', body })
