@@ -16,6 +16,7 @@ import { smartConfiguration } from './operations/smart-configuration.ts'
 import { summaryByIdentifier, summaryOfOne, summaryParameters } from './operations/summary/summary.ts'
 import { validate, validateParameters, validateStored } from './operations/validate.ts'
 import { patch, patchConditionally } from './patch/patch.ts'
+import { subsetNames } from './rest/answered-subset.ts'
 import { create } from './rest/create.ts'
 import { deleteConditionally, deleteResource } from './rest/delete.ts'
 import { history } from './rest/history.ts'
@@ -64,7 +65,6 @@ const terminology: readonly Route[] = [
   ...ofTerminology({ path: '/ConceptMap/:id/$translate', interaction: '$translate', summary: 'A code in another system, by this map', handler: translateCode }, translateForms),
 ]
 
-const subset = ['_summary', '_elements'] as const
 const page = ['_count', '_since', '_at', '_sort', '_cursor'] as const
 const form = 'application/x-www-form-urlencoded'
 const json = 'application/json'
@@ -119,12 +119,12 @@ const single: readonly Route[] = [
   { method: 'DELETE', path: '/:type', interaction: 'conditional-delete', verb: 'd', query: 'search', summary: 'Delete the one that a search finds', handler: deleteConditionally },
   { method: 'GET', path: '/:type/_history', interaction: 'history-type', verb: 's', query: page, summary: 'Versions of all resources of one type', handler: history },
 
-  { method: 'GET', path: '/:type/:id', interaction: 'read', verb: 'r', content: true, query: subset, summary: 'Read the current version', handler: read },
+  { method: 'GET', path: '/:type/:id', interaction: 'read', verb: 'r', content: true, query: subsetNames, summary: 'Read the current version', handler: read },
   { method: 'PUT', path: '/:type/:id', interaction: 'update', verb: 'u', content: true, summary: 'Write a new version, or the first one under your own id', handler: update },
   { method: 'PATCH', path: '/:type/:id', interaction: 'patch', verb: 'u', summary: 'Change a part: JSON Patch, FHIRPath Patch or merge patch', handler: patch },
   { method: 'DELETE', path: '/:type/:id', interaction: 'delete', verb: 'd', summary: 'Delete; earlier versions stay readable', handler: deleteResource },
   { method: 'GET', path: '/:type/:id/_history', interaction: 'history-instance', verb: 'r', query: page, summary: 'All versions of one resource', handler: history },
-  { method: 'GET', path: '/:type/:id/_history/:vid', interaction: 'vread', verb: 'r', content: true, query: subset, summary: 'Read one version', handler: vread },
+  { method: 'GET', path: '/:type/:id/_history/:vid', interaction: 'vread', verb: 'r', content: true, query: subsetNames, summary: 'Read one version', handler: vread },
 
   { method: 'POST', path: '/hl7v2', root: true, interaction: 'hl7v2', verb: 'none', consumes: er7, produces: er7, summary: 'Receive HL7 v2 messages, one or a batch; the answer is an ACK, or a batch of them', handler: receiveHl7v2 },
 ]

@@ -3,12 +3,8 @@ import { giveWay, inSlices } from '#kernel'
 import type { FhirResponse, Route } from '../types.ts'
 import { cutting, parseSubset, type Subset } from './subset.ts'
 
-/** What of an answer is wanted. */
-export interface WantedPart {
-  readonly subset: Subset | undefined
-  /** Of a Bundle only how many there are. */
-  readonly isCount: boolean
-}
+/** What of an answer is wanted; `count`: of a Bundle only how many there are. */
+export type WantedPart = Subset | 'count'
 
 /** General parameters that every interaction takes: https://hl7.org/fhir/R4/http.html#parameters */
 export const subsetNames = ['_summary', '_elements'] as const
@@ -21,27 +17,24 @@ export const subsetNames = ['_summary', '_elements'] as const
  */
 export function wantedPart(route: Route, query: URLSearchParams): WantedPart | undefined {
   if (!subsetNames.some(name => query.has(name)) || isSeenTo(route)) return undefined
-  const isCount = query.get('_summary') === 'count' && route.interaction.startsWith('history')
-  return { subset: isCount ? undefined : parseSubset(query), isCount }
+  const isCount = query.get('_summary') === 'count' && /^(?:history|search)-/.test(route.interaction)
+  return isCount ? 'count' : parseSubset(query)
 }
 
-/** Searches cut what they find, and reads what they read. */
+/** Whatever searches cuts what it finds, and reads what they read. */
 function isSeenTo({ interaction, query, produces }: Route): boolean {
-  return (
-    interaction.startsWith('search') ||
-    produces !== undefined ||
-    (query !== 'search' && query?.includes('_summary') === true)
-  )
+  if (query === 'search') return !interaction.startsWith('conditional-')
+  return produces !== undefined || query?.includes('_summary') === true
 }
 
 /** The part of an answer: of a resource, or of each that a Bundle holds. What went wrong is told whole. */
-export async function partOfAnswer(response: FhirResponse, { subset, isCount }: WantedPart): Promise<FhirResponse> {
+export async function partOfAnswer(response: FhirResponse, part: WantedPart): Promise<FhirResponse> {
   const { body, headers } = response
-  if (body === undefined || headers['content-type'] !== undefined || (subset === undefined && !isCount)) return response
+  if (body === undefined || headers['content-type'] !== undefined) return response
   const resource = await resourceOf(body)
   if (resource.resourceType === 'OperationOutcome') return response
-  if (isCount) return { ...response, body: withoutEntries(resource) }
-  const cut = subset === undefined ? (whole: Resource) => whole : cutting(subset)
+  if (part === 'count') return { ...response, body: withoutEntries(resource) }
+  const cut = cutting(part)
   return { ...response, body: resource.resourceType === 'Bundle' ? await eachCut(resource, cut) : cut(resource) }
 }
 

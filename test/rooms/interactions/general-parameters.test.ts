@@ -60,6 +60,21 @@ describe('_summary and _elements – https://hl7.org/fhir/R4/http.html#parameter
     expect(json).not.toHaveProperty('entry')
   })
 
+  it('of an operation that searches: once', async () => {
+    const url = '/Observation/$lastn?patient=a&code:missing=false'
+    const { json } = await ask('GET', `${url}&_elements=status`)
+    expect(json.entry[0].resource.meta.tag).toEqual([subsetted])
+    const counted = await ask('GET', `${url}&_summary=count`)
+    expect(counted.json).toMatchObject({ type: 'searchset', total: json.total })
+    expect(counted.json).not.toHaveProperty('entry')
+  })
+
+  it('of the topics', async () => {
+    const { json } = await ask('GET', '/SubscriptionTopic?_elements=url')
+    expect(json.entry[0].resource.meta.tag).toEqual([subsetted])
+    expect((await ask('GET', '/SubscriptionTopic?_summary=count')).json).not.toHaveProperty('entry')
+  })
+
   it('in XML, and in lines', async () => {
     const { text } = await ask('PUT', '/Observation/w?_elements=status&_format=xml&_pretty=true', weight)
     expect(text).toMatch(/^<\?xml.*\n<Observation.*<code value="SUBSETTED"\/>.*<status value="final"\/>/s)
