@@ -7,7 +7,7 @@
 export { openRecord, type RecordRooms } from './open-record.ts'
 export { numberOf } from './transaction/number-sources.ts'
 export { ownerForeign } from './transaction/owners.ts'
-export { versionStale } from './transaction/transaction.ts'
+export { checkMatch, versionStale } from './transaction/transaction.ts'
 export type {
   AuditNote,
   Deletion,

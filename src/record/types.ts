@@ -220,6 +220,7 @@ export interface Txn {
     id: string,
     resource: Resource,
     options?: {
+      /** The version that is to stand; `*` for any. */
       readonly ifMatch?: string
       readonly ifNoneMatchAny?: boolean
       readonly referrers?: readonly Resource[]

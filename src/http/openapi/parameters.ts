@@ -120,7 +120,7 @@ export const searchControls = [
 /** Request headers, by the interactions that look at them. */
 const inHeader: Readonly<Record<string, Documented & { readonly of: readonly string[] }>> = {
   'If-Match': {
-    description: 'W/"version" that is to be current',
+    description: 'W/"version" that is to be current, or * for whichever is',
     schema: text,
     of: ['update', 'patch', 'delete', 'conditional-update', 'conditional-patch', 'conditional-delete'],
   },

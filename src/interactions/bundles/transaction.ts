@@ -11,7 +11,7 @@ import { printEtag } from '../rest/etag.ts'
 import { nothingFound } from '../rest/nothing-found.ts'
 import { type Preferences, parsePrefer } from '../rest/prefer.ts'
 import { versionUrl, writeResponse } from '../rest/stored-response.ts'
-import { checkIds, versionConditions, withId } from '../rest/update.ts'
+import { checkIds, checkNoneMeant, versionConditions, withId } from '../rest/update.ts'
 import { checkWritable } from '../rest/writable.ts'
 import type { FhirResponse, GrantedRequest, Rooms } from '../types.ts'
 import { type BundleInteraction, printAnswer, printWrite } from './bundle-answer.ts'
@@ -266,12 +266,12 @@ const createEntry: WriteEntry = async (entry, { txn, found, resource, referrers 
 const updateEntry: WriteEntry = async (entry, { txn, found, resource, referrers }) => {
   const given = present(resource)
   const id = entry.id ?? found?.id ?? given.id
-  if (id === undefined) return { kind: 'staged', staged: await txn.create(given, { id: entry.newId, referrers }) }
-  const staged = await txn.update(entry.type, id, withId(given, id), {
-    ...versionConditions(entry.request),
-    referrers,
-    unlessSame: true,
-  })
+  const options = versionConditions(entry.request)
+  if (id === undefined) {
+    checkNoneMeant(options)
+    return { kind: 'staged', staged: await txn.create(given, { id: entry.newId, referrers }) }
+  }
+  const staged = await txn.update(entry.type, id, withId(given, id), { ...options, referrers, unlessSame: true })
   return { kind: 'staged', staged }
 }
 

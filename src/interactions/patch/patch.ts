@@ -1,7 +1,7 @@
 import { type Grant, requirePermission } from '#access'
 import { parseSentJson, type Resource, toResource } from '#fhir'
 import { isProblem, Problem } from '#kernel'
-import { ownerForeign, type Staged, type Stored, type Txn, versionStale, type Writer } from '#record'
+import { checkMatch, ownerForeign, type Staged, type Stored, type Txn, type Writer } from '#record'
 import { granted } from '../perform.ts'
 import { criteriaOf, findOne } from '../rest/condition.ts'
 import { matchOption } from '../rest/delete.ts'
@@ -87,7 +87,7 @@ export async function patchIn(txn: Txn, asked: Patching, writer: Writer, rooms: 
   for (let tried: string | undefined; ; ) {
     const standing = (await txn.read(type, id)) ?? (await writer.read(type, id))
     const version = String(standing.version)
-    if (ifMatch !== undefined && ifMatch !== version) throw versionStale()
+    checkMatch(standing, ifMatch)
     // It is seen, by what names it or by other scopes, and is not there to be written.
     if (tried === version) throw ownerForeign()
     tried = version

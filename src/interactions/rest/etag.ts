@@ -6,17 +6,24 @@ export function printEtag(version: number): string {
 }
 
 /**
- * The version that an If-Match header names: `W/"3"`, `"3"`.
+ * The version that an If-Match header names: `W/"3"`, `"3"`; or `*`, whichever stands.
  *
  * @throws Problem `invalid` · `request.if-match-malformed`
+ * @see https://www.rfc-editor.org/rfc/rfc9110#section-13.1.1
  */
 export function parseIfMatch(header: string | undefined): string | undefined {
   if (header === undefined) return undefined
+  if (header.trim() === '*') return '*'
   const version = /^\s*(?:W\/)?"([A-Za-z0-9.-]{1,64})"\s*$/.exec(header)?.[1]
   if (version === undefined)
-    throw new Problem('invalid', 'request.if-match-malformed', 'If-Match must name one version, such as W/"3".', {
-      expression: 'If-Match',
-    })
+    throw new Problem(
+      'invalid',
+      'request.if-match-malformed',
+      'If-Match must name one version, such as W/"3", or be *.',
+      {
+        expression: 'If-Match',
+      },
+    )
   return version
 }
 

@@ -1,6 +1,6 @@
 import { isId, type Resource } from '#fhir'
 import { Problem } from '#kernel'
-import type { Staged } from '#record'
+import { type Staged, versionStale } from '#record'
 import { overStanding, readStorable } from '../binary/sent.ts'
 import { granted } from '../perform.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
@@ -53,9 +53,9 @@ export async function updateConditionally(
       const whole = withId(await overStanding(sent, found.id, txn), found.id)
       return txn.update(type, found.id, whole, { ...options, unlessSame: true })
     }
-    return resource.id === undefined
-      ? txn.create(resource)
-      : txn.update(type, resource.id, resource, { ...options, unlessSame: true })
+    if (resource.id !== undefined) return txn.update(type, resource.id, resource, { ...options, unlessSame: true })
+    checkNoneMeant(options)
+    return txn.create(resource)
   })
   return updateResponse(staged, request)
 }
@@ -68,6 +68,11 @@ export function versionConditions(request: Pick<FhirRequest, 'header'>): {
   const ifMatch = parseIfMatch(request.header('if-match'))
   const ifNoneMatchAny = parseIfNoneMatchAny(request.header('if-none-match'))
   return { ...(ifMatch === undefined ? {} : { ifMatch }), ...(ifNoneMatchAny ? { ifNoneMatchAny } : {}) }
+}
+
+/** Where a condition found nothing, no version stands that could be meant. @throws Problem `precondition` · `version.stale` */
+export function checkNoneMeant({ ifMatch }: { readonly ifMatch?: string }): void {
+  if (ifMatch !== undefined) throw versionStale()
 }
 
 /**

@@ -219,8 +219,14 @@ export class Transaction implements Txn {
   }
 }
 
-function checkMatch(current: Stored, ifMatch: string | undefined): void {
-  if (ifMatch !== undefined && ifMatch !== String(current.version)) throw versionStale()
+/**
+ * Whether the version that is there is the one that is meant: by its number, or as `*`, whichever stands.
+ *
+ * @throws Problem `precondition` · `version.stale`
+ */
+export function checkMatch(current: Pick<Stored, 'version' | 'deleted'>, ifMatch: string | undefined): void {
+  const isMeant = ifMatch === '*' ? !current.deleted : ifMatch === undefined || ifMatch === String(current.version)
+  if (!isMeant) throw versionStale()
 }
 
 function refuseAuditWrites(type: string): void {

@@ -57,7 +57,7 @@ function freshness(dice: Dice): { [name: string]: string } {
 
 function conditions(dice: Dice): { [name: string]: string } {
   return {
-    ...(dice.maybe(50) ? { 'if-match': dice.pick(['W/"1"', 'W/"2"', 'W/"3"', 'W/"99"', 'nonsense']) } : {}),
+    ...(dice.maybe(50) ? { 'if-match': dice.pick(['W/"1"', 'W/"2"', 'W/"3"', 'W/"99"', '*', 'nonsense']) } : {}),
     ...(dice.maybe(10) ? { 'if-none-match': dice.pick(['*', 'W/"1"']) } : {}),
   }
 }

@@ -135,6 +135,7 @@ describe('bytes that are sent as they are – https://hl7.org/fhir/R4/binary.htm
     expect((await put(pdf)).json.meta.versionId).toBe('1')
     expect((await put(Buffer.from('new'), { 'if-match': 'W/"1"' })).json.meta.versionId).toBe('2')
     expect((await put(pdf, { 'if-match': '"1"' })).status).toBe(412)
+    expect((await put(Buffer.from('new'), { 'if-match': '*' })).status).toBe(200)
     expect((await get(id)).text).toBe('new')
     const first = await house.ask('GET', `/Binary/${id}/_history/1`, { grant: all })
     expect(first.bytes.equals(pdf)).toBe(true)

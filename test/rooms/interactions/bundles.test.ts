@@ -448,6 +448,19 @@ describe('transaction – https://hl7.org/fhir/R4/http.html#trules', () => {
     ])
   })
 
+  it.each(['transaction', 'batch'])('keeps to If-Match of a conditional update that finds nothing: %s', async type => {
+    const entry = (ifMatch?: string) => ({
+      resource: weightOf('a', 70),
+      request: { method: 'PUT', url: 'Observation?_id=none', ...(ifMatch === undefined ? {} : { ifMatch }) },
+    })
+    for (const ifMatch of ['*', 'W/"1"']) {
+      const answer = await send(type, [entry(ifMatch)], { grant: admin })
+      expect(type === 'batch' ? statuses(answer)[0] : String(answer.status)).toMatch(/^412/)
+    }
+    expect(await count('Observation')).toBe(1)
+    expect(statuses(await send(type, [entry()], { grant: admin }))[0]).toMatch(/^201/)
+  })
+
   it.each([
     [
       'two entries for one resource',

@@ -131,13 +131,18 @@ describe('versions – https://hl7.org/fhir/R4/http.html#concurrency', () => {
     ['W/"3"', '3'],
     ['"3"', '3'],
     [' W/"a-1.b" ', 'a-1.b'],
+    ['*', '*'],
+    [' * ', '*'],
   ])('reads If-Match: %s', (header, version) => {
     expect(parseIfMatch(header)).toBe(version)
   })
 
-  it.each(['3', '*', 'W/"3", W/"4"', 'W/""', 'W/"3\r\nX: y"'])('refuses If-Match: %j', header => {
-    expect(codeOf(() => parseIfMatch(header))).toBe('request.if-match-malformed')
-  })
+  it.each(['3', '**', 'W/*', '"*"', 'W/"3", *', 'W/"3", W/"4"', 'W/""', 'W/"3\r\nX: y"'])(
+    'refuses If-Match: %j',
+    header => {
+      expect(codeOf(() => parseIfMatch(header))).toBe('request.if-match-malformed')
+    },
+  )
 
   it('knows only * for If-None-Match on an update', () => {
     expect(parseIfNoneMatchAny('*')).toBe(true)

@@ -221,6 +221,8 @@ describe('whoever patches', () => {
     const stale = await patch('/Observation/w', { ...json, 'if-match': 'W/"9"' }, amend)
     expect([stale.status, codeOf(stale)]).toEqual([412, 'version.stale'])
     expect((await patch('/Observation/w', { ...json, 'if-match': 'W/"1"' }, amend)).status).toBe(200)
+    expect((await patch('/Observation/w', { ...json, 'if-match': '*' }, amend)).status).toBe(200)
+    expect((await patch('/Observation/none', { ...json, 'if-match': '*' }, amend)).status).toBe(404)
   })
 
   it.each([

@@ -202,6 +202,19 @@ describe('update – https://hl7.org/fhir/R4/http.html#update', () => {
     expect(codeOf(await put({ 'if-match': 'one' }))).toBe('request.if-match-malformed')
   })
 
+  it('If-Match: * updates whichever version stands, and none that does not', async () => {
+    const put = (value: number, id = 'w') => {
+      const body = { ...weightOf('a', value), id }
+      return house.ask('PUT', `/Observation/${id}`, { grant: admin, headers: { 'if-match': '*' }, body })
+    }
+    const never = await put(70)
+    expect([never.status, codeOf(never)]).toEqual([412, 'version.stale'])
+    await house.ask('PUT', '/Observation/w', { grant: admin, body: { ...weightOf('a', 70), id: 'w' } })
+    expect([(await put(71)).headers.etag, (await put(72)).headers.etag]).toEqual(['W/"2"', 'W/"3"'])
+    await house.ask('DELETE', '/Observation/w', { grant: admin })
+    expect((await put(73)).text).toBe(never.text)
+  })
+
   it("refuses to move a resource into somebody else's record", async () => {
     const { json } = await house.ask('POST', '/Observation', { grant: own, body: weightOf('a', 70) })
     const body = { ...json, subject: { reference: 'Patient/b' } }
@@ -229,6 +242,20 @@ describe('conditional update – https://hl7.org/fhir/R4/http.html#cond-update',
   it('refuses the body of another resource than was found', async () => {
     await conditional(body)
     expect(codeOf(await conditional({ ...body, id: 'other' }))).toBe('update.id-differs')
+  })
+
+  it.each(['W/"1"', '*'])('creates nothing where If-Match: %s means a version that stands', async ifMatch => {
+    const ask = (resource: object) =>
+      house.ask('PUT', '/Observation?identifier=urn:scale|1', {
+        grant: admin,
+        headers: { 'if-match': ifMatch },
+        body: resource,
+      })
+    for (const nothing of [body, { ...body, id: 'chosen' }])
+      expect([(await ask(nothing)).status, codeOf(await ask(nothing))]).toEqual([412, 'version.stale'])
+    expect((await house.ask('GET', '/Observation?_summary=count', { grant: admin })).json.total).toBe(0)
+    await conditional(body)
+    expect((await ask({ ...body, status: 'amended' })).headers.etag).toBe('W/"2"')
   })
 
   it('refuses when several match, or without criteria', async () => {
@@ -262,6 +289,9 @@ describe('delete – https://hl7.org/fhir/R4/http.html#delete', () => {
       house.ask('DELETE', `/Observation/${json.id}`, { grant: own, headers: { 'if-match': version } })
     expect((await remove('W/"7"')).status).toBe(412)
     expect((await remove('W/"1"')).status).toBe(204)
+    const { json: other } = await house.ask('POST', '/Observation', { grant: own, body: weightOf('a', 70) })
+    const any = await house.ask('DELETE', `/Observation/${other.id}`, { grant: own, headers: { 'if-match': '*' } })
+    expect([any.status, any.headers.etag]).toEqual([204, 'W/"2"'])
   })
 
   it('by search deletes the one that matches, and none of several', async () => {

@@ -42,7 +42,7 @@ async function household() {
   return { record, amsel, unseen, deleted }
 }
 
-const conditions = [{}, { ifMatch: '1' }, { ifMatch: '99' }, { ifNoneMatchAny: true }]
+const conditions = [{}, { ifMatch: '1' }, { ifMatch: '99' }, { ifMatch: '*' }, { ifNoneMatchAny: true }]
 
 describe('A7, A10: what lies in the commons unseen answers a write like what never was', () => {
   it.each(conditions)('update with %j', async options => {
