@@ -4,7 +4,7 @@ import { ownerForeign, type Reader, type Stored } from '#record'
 import { granted } from '../perform.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
 import { criteriaOf, findOne } from './condition.ts'
-import { parseIfMatch, printEtag } from './etag.ts'
+import { matchOption, printEtag } from './etag.ts'
 import { type Preferences, parsePrefer } from './prefer.ts'
 import { allIsWell } from './stored-response.ts'
 
@@ -68,12 +68,6 @@ export function deletedResponse(
   if (prefer.return !== 'OperationOutcome') return { status: 204, headers, ...told }
   const words = deleted === undefined ? 'There was nothing to delete.' : 'Deleted.'
   return { status: 200, headers, ...told, body: allIsWell(words) }
-}
-
-/** The version that the caller means to delete, if it says so. */
-export function matchOption(request: Pick<FhirRequest, 'header'>): { ifMatch?: string } {
-  const ifMatch = parseIfMatch(request.header('if-match'))
-  return ifMatch === undefined ? {} : { ifMatch }
 }
 
 /** Passes for what was deleted. @throws Problem `not-found` · `record.unknown`; `forbidden` · `record.owner-foreign` for what stands */

@@ -1,4 +1,5 @@
 import { Problem } from '#kernel'
+import type { FhirRequest } from '../types.ts'
 
 /** The weak ETag of a version: `W/"3"`. @see https://hl7.org/fhir/R4/http.html#concurrency */
 export function printEtag(version: number): string {
@@ -25,6 +26,12 @@ export function parseIfMatch(header: string | undefined): string | undefined {
       },
     )
   return version
+}
+
+/** The version that the caller means to change or delete, if it says so. */
+export function matchOption(request: Pick<FhirRequest, 'header'>): { ifMatch?: string } {
+  const ifMatch = parseIfMatch(request.header('if-match'))
+  return ifMatch === undefined ? {} : { ifMatch }
 }
 
 /**

@@ -5,7 +5,7 @@ import { overStanding, readStorable } from '../binary/sent.ts'
 import { granted } from '../perform.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
 import { criteriaOf, findOne } from './condition.ts'
-import { parseIfMatch, parseIfNoneMatchAny } from './etag.ts'
+import { matchOption, parseIfNoneMatchAny } from './etag.ts'
 import { parsePrefer } from './prefer.ts'
 import { writeResponse } from './stored-response.ts'
 import { checkWritable } from './writable.ts'
@@ -65,9 +65,9 @@ export function versionConditions(request: Pick<FhirRequest, 'header'>): {
   ifMatch?: string
   ifNoneMatchAny?: boolean
 } {
-  const ifMatch = parseIfMatch(request.header('if-match'))
+  const ifMatch = matchOption(request)
   const ifNoneMatchAny = parseIfNoneMatchAny(request.header('if-none-match'))
-  return { ...(ifMatch === undefined ? {} : { ifMatch }), ...(ifNoneMatchAny ? { ifNoneMatchAny } : {}) }
+  return { ...ifMatch, ...(ifNoneMatchAny ? { ifNoneMatchAny } : {}) }
 }
 
 /** Where a condition found nothing, no version stands that could be meant. @throws Problem `precondition` · `version.stale` */
