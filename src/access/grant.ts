@@ -28,6 +28,14 @@ export interface Grant {
 }
 
 /**
+ * Who owns what a grant begins. The tokens of a client that acts without a person live for minutes and have nothing in common but
+ * the client; a person's permission lives as long as they want, and has the same id after each refresh.
+ */
+export function ownerOf({ actor, id }: Grant): string {
+  return actor.kind === 'client' ? `client ${actor.id}` : `grant ${id}`
+}
+
+/**
  * The terms that can have an effect: a `patient/` term without a patient in context has none. Everything in this room
  * starts from these, so that a grant that lost its context fails closed.
  */

@@ -6,7 +6,7 @@
  */
 
 export { isCommonsType, publishedTypes } from './commons-types.ts'
-export { type Actor, type Grant, homeInReach, patientsInReach } from './grant.ts'
+export { type Actor, type Grant, homeInReach, ownerOf, patientsInReach } from './grant.ts'
 export { type GranularChoice, granularChoices, type LabelledTerm, substitutesFor } from './granular-choices.ts'
 export { intersectScopes, isNarrower } from './narrowing.ts'
 export { mergedWith, type Ownership, ownersOf } from './ownership.ts'

@@ -1,4 +1,4 @@
-import { type Grant, patientsInReach } from '#access'
+import { type Grant, ownerOf, patientsInReach } from '#access'
 import type { Resource } from '#fhir'
 import { type BudgetLimits, type Clock, isProblem, type Log, newResourceId, Problem, withBudget } from '#kernel'
 import type { Record as PatientRecord } from '#record'
@@ -9,7 +9,7 @@ import { Lists } from './lists.ts'
 import { checkPermitted, type Made, makeExport } from './make.ts'
 import type { ExportFile, ExportLines, ExportOrder, ExportView } from './order.ts'
 import { type Place, Queue, tooManyOfOwner } from './queue.ts'
-import { failures, ownerOf, type StoredExport } from './stored-export.ts'
+import { failures, type StoredExport } from './stored-export.ts'
 
 /** What exports are made of. */
 export interface ExportRooms {

@@ -1,4 +1,3 @@
-import type { Grant } from '#access'
 import type { Resource } from '#fhir'
 import { Problem, type ProblemKind } from '#kernel'
 import type { ListedFile } from './lists.ts'
@@ -20,14 +19,6 @@ export interface StoredExport {
   readonly files: readonly (ListedFile & { readonly count: number })[]
   readonly errors: readonly Resource[]
   readonly problem?: { readonly kind: ProblemKind; readonly code: string; readonly text: string }
-}
-
-/**
- * Who owns what a grant begins. The tokens of a client that acts without a person live for minutes and have nothing in common but
- * the client; a person's permission lives as long as they want, and has the same id after each refresh.
- */
-export function ownerOf({ actor, id }: Grant): string {
-  return actor.kind === 'client' ? `client ${actor.id}` : `grant ${id}`
 }
 
 /** Why an export has not come to its end. */
