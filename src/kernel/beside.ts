@@ -1,4 +1,6 @@
 import { parentPort, Worker } from 'node:worker_threads'
+import { budgetLeft, spend, unwanted, wanted } from './budget.ts'
+import { FairQueue } from './fair-queue.ts'
 import { Problem } from './problem.ts'
 
 /** A thread beside the event loop, for work that may go wrong in ways that only an end stops. */
@@ -12,10 +14,27 @@ export interface ThreadPlan {
 }
 
 /** What the thread says. `ready`: its modules are loaded, from now on time counts. */
-type Said = { readonly ready: true } | { readonly result: unknown } | { readonly failed: string }
+type Said =
+  | { readonly ready: true }
+  | { readonly result: unknown; readonly tookMs: number }
+  | { readonly failed: string }
 
 /** How long modules may take to load, on whatever machine. */
 const loadingMs = 60_000
+
+/** Of the budget, for a millisecond in a thread: ten seconds are all that one request may have. */
+const workOfMs = 20_000
+
+/** A task, and whoever waits for it. */
+interface Waiting<Task, Result> {
+  readonly task: Task
+  readonly longestMs: number
+  readonly owner: string
+  readonly isWanted: () => boolean
+  readonly resolve: (result: Result) => void
+  readonly reject: (error: unknown) => void
+  tookMs: number
+}
 
 /**
  * One task after another in a thread of its own, which begins with the first. A task that takes too long, or more memory than the
@@ -23,8 +42,9 @@ const loadingMs = 60_000
  */
 export class Beside<Task, Result> {
   private readonly plan: ThreadPlan
+  private readonly queue = new FairQueue<Waiting<Task, Result>>()
   private worker: Promise<Worker> | undefined
-  private last: Promise<unknown> = Promise.resolve()
+  private isWorking = false
   private idle: NodeJS.Timeout | undefined
 
   constructor(plan: ThreadPlan) {
@@ -32,34 +52,46 @@ export class Beside<Task, Result> {
   }
 
   /**
-   * What the thread makes of a task.
+   * What the thread makes of a task. Its time is charged as work, whatever comes of it; where that is more than was left, all is used up.
    *
    * @param longestMs  of the task alone: neither its wait nor the beginning of a thread counts
-   * @throws Problem `too-costly` · `budget.thread-exceeded`; an Error when the thread failed otherwise
+   * @param owner      on whose behalf: owners have the thread by turns, whoever has used least of it first
+   * @throws Problem `too-costly` · `budget.thread-exceeded`, `budget.work-exceeded`; `timeout` · `budget.unwanted`; an Error when the
+   *   thread failed otherwise
    */
-  run(task: Task, longestMs: number): Promise<Result> {
-    const outcome = this.last.then(() => this.next(task, longestMs))
-    this.last = outcome.catch(() => undefined)
-    return outcome
+  async run(task: Task, longestMs: number, owner: string): Promise<Result> {
+    spend('work', 1)
+    const { promise, resolve, reject } = Promise.withResolvers<Result>()
+    const waiting = { task, longestMs, owner, isWanted: wanted(), resolve, reject, tookMs: 0 }
+    this.queue.add(waiting)
+    if (!this.isWorking) void this.work()
+    try {
+      return await promise
+    } finally {
+      spend('work', Math.min(Math.ceil(waiting.tookMs * workOfMs), budgetLeft('work')))
+    }
   }
 
-  private async next(task: Task, longestMs: number): Promise<Result> {
+  private async work(): Promise<void> {
+    this.isWorking = true
     clearTimeout(this.idle)
+    for (let next = this.queue.take(); next !== undefined; next = this.queue.take())
+      if (next.isWanted()) await this.settle(next)
+      else next.reject(unwanted())
+    this.isWorking = false
+    this.idle = setTimeout(() => this.end(), this.plan.idleMs)
+    this.idle.unref()
+  }
+
+  private async settle(waiting: Waiting<Task, Result>): Promise<void> {
     this.worker ??= begun(this.plan)
     try {
-      const worker = await this.worker
-      worker.ref()
-      worker.postMessage(task)
-      const said = await heard(worker, longestMs)
-      worker.unref()
-      if ('failed' in said) throw new Error(`a thread failed: ${said.failed}`)
-      return (said as { readonly result: Result }).result
+      waiting.resolve(await resultOf(waiting, await this.worker))
     } catch (error) {
       this.end()
-      throw error
+      waiting.reject(error)
     } finally {
-      this.idle = setTimeout(() => this.end(), this.plan.idleMs)
-      this.idle.unref()
+      this.queue.charge(waiting.owner, waiting.tookMs)
     }
   }
 
@@ -83,6 +115,22 @@ async function begun({ file, heapMebibytes }: ThreadPlan): Promise<Worker> {
   worker.on('error', () => undefined)
   await heard(worker, loadingMs)
   return worker
+}
+
+async function resultOf<Task, Result>(waiting: Waiting<Task, Result>, worker: Worker): Promise<Result> {
+  const beganAtMs = performance.now()
+  try {
+    worker.ref()
+    worker.postMessage(waiting.task)
+    const said = (await heard(worker, waiting.longestMs)) as Exclude<Said, { readonly ready: true }>
+    worker.unref()
+    if ('failed' in said) throw new Error(`a thread failed: ${said.failed}`)
+    waiting.tookMs = said.tookMs
+    return said.result as Result
+  } catch (error) {
+    waiting.tookMs = performance.now() - beganAtMs
+    throw error
+  }
 }
 
 /** The next thing that a thread says, or why it will say nothing more. */
@@ -124,8 +172,9 @@ export function serveBeside<Task, Result>(work: (task: Task) => Result): void {
 }
 
 function answered(work: () => unknown): Said {
+  const beganAtMs = performance.now()
   try {
-    return { result: work() }
+    return { result: work(), tookMs: performance.now() - beganAtMs }
   } catch (error) {
     return { failed: error instanceof Error ? error.constructor.name : 'Error' }
   }

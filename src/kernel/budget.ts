@@ -67,8 +67,7 @@ class Budget {
     // Several of one request may compute in the same turn.
     this.beganAtMs = nowMs
     this.check('cpu', 0)
-    if (this.isWanted?.() === false)
-      throw new Problem('timeout', 'budget.unwanted', 'Whoever asked for this does not wait for the answer any more.')
+    if (this.isWanted?.() === false) throw unwanted()
   }
 }
 
@@ -76,6 +75,11 @@ function exceeded(kind: BudgetKind, wanted: number, limit: number): Problem {
   const { kind: problemKind, code, unit, instead } = budgetTable[kind]
   const figures = `${print(wanted)} ${unit}, where one request may have ${print(limit)}`
   return new Problem(problemKind, code, `This asks for too much: ${figures}. ${instead}`)
+}
+
+/** What is told, if anybody hears it, of work that nobody waits for. */
+export function unwanted(): Problem {
+  return new Problem('timeout', 'budget.unwanted', 'Whoever asked for this does not wait for the answer any more.')
 }
 
 function print(figure: number): string {
@@ -120,6 +124,11 @@ export function spend(kind: Exclude<BudgetKind, 'cpu'>, amount: number): void {
 export function budgetLeft(kind: BudgetKind): number {
   const budget = budgets.getStore() ?? nobodys
   return budget.limitOf(kind) - budget.spent[kind]
+}
+
+/** Says later, and elsewhere, whether somebody still waits for the outcome of the request that is being answered. */
+export function wanted(): () => boolean {
+  return budgets.getStore()?.isWanted ?? (() => true)
 }
 
 interface Waiter {

@@ -1,14 +1,13 @@
+import { type Grant, ownerOf } from '#access'
 import { Beside, Problem, spend } from '#kernel'
-import type { PathAnswer, PathOutcome, PathTask, Result } from './thread.ts'
+import type { PathOutcome, PathTask, Result } from './thread.ts'
 
 const longestExpression = 10_000
 /** Of one evaluation. What is asked for in earnest takes milliseconds, on a slow machine some hundred. */
 const longestMs = 5_000
-/** Of the budget, for a millisecond in the thread: ten seconds are all that one request may have. */
-const workOfMs = 20_000
 
 /** A thread for all requests: one that is stopped is begun anew by the next. */
-const thread = new Beside<PathTask, PathAnswer>({
+const thread = new Beside<PathTask, PathOutcome>({
   file: new URL('./thread.ts', import.meta.url),
   heapMebibytes: 192,
   idleMs: 10_000,
@@ -19,6 +18,7 @@ const thread = new Beside<PathTask, PathAnswer>({
  *
  * @param base   what they are, as FHIRPath calls it: `Patient.name`, or a type
  * @param items  JSON of an array
+ * @param grant  of whoever asks
  * @returns      for each the first thing found: a truth, a text, or undefined
  * @throws Problem `invalid` · `fhirpath.malformed`; `unprocessable` · `fhirpath.failed`; `too-costly` · `budget.thread-exceeded`
  */
@@ -26,8 +26,9 @@ export async function evaluateOnItems(
   expression: string,
   base: string,
   items: string,
+  grant: Grant,
 ): Promise<readonly (boolean | string | undefined)[]> {
-  const answer = await asked({ kind: 'items', expression, base, items })
+  const answer = await asked({ kind: 'items', expression, base, items }, grant)
   return 'items' in answer ? answer.items : []
 }
 
@@ -47,16 +48,15 @@ export interface Evaluation {
  * @throws as `evaluateOnItems`
  * @see http://hl7.org/fhirpath/N1/ and https://hl7.org/fhir/R4/fhirpath.html
  */
-export async function evaluateWhole(evaluation: Evaluation): Promise<readonly Result[]> {
-  const answer = await asked({ kind: 'whole', ...evaluation, context: evaluation.context })
+export async function evaluateWhole(evaluation: Evaluation, grant: Grant): Promise<readonly Result[]> {
+  const answer = await asked({ kind: 'whole', ...evaluation, context: evaluation.context }, grant)
   return 'results' in answer ? answer.results : []
 }
 
-async function asked(task: PathTask): Promise<PathOutcome> {
+async function asked(task: PathTask, grant: Grant): Promise<PathOutcome> {
   const texts = [task.expression, task.kind === 'whole' ? (task.context ?? '') : '']
   if (texts.some(text => text.length > longestExpression)) throw malformed('expression')
-  const { outcome, tookMs } = await thread.run(task, longestMs)
-  spend('work', Math.ceil(tookMs * workOfMs))
+  const outcome = await thread.run(task, longestMs, ownerOf(grant))
   if ('size' in outcome) spend('answered', outcome.size)
   if (!('wrong' in outcome)) return outcome
   throw outcome.wrong === 'faulty' ? malformed(outcome.part) : failed(outcome.part)

@@ -1,3 +1,4 @@
+import type { Grant } from '#access'
 import { type Json, parseResource, printJson, type Resource, toResource } from '#fhir'
 import { Problem, spend } from '#kernel'
 import { type Part, partsOf, textIn } from '../operations/parameters.ts'
@@ -33,7 +34,7 @@ export async function fhirpathOfSent(request: FhirRequest, params: PathParams, _
     throw new Problem('invalid', 'body.type-differs', 'The resource is of another type than the URL.', {
       expression: 'Parameters.parameter.resource',
     })
-  return answer(question)
+  return answer(question, granted(request).grant)
 }
 
 /** Evaluates FHIRPath on what is stored. */
@@ -42,13 +43,14 @@ export async function fhirpathOfStored(request: FhirRequest, params: PathParams,
   const sent = request.method === 'POST' ? await readResource(request, 'Parameters') : undefined
   const question = questionOf(sent, request)
   if (question.resource !== undefined) throw unknownParameter('The resource is the one that the URL names.')
-  const { json } = await rooms.record.reader(granted(request).grant).read(type, id)
-  return answer({ ...question, resource: parseResource(json) })
+  const { grant } = granted(request)
+  const { json } = await rooms.record.reader(grant).read(type, id)
+  return answer({ ...question, resource: parseResource(json) }, grant)
 }
 
-async function answer({ expression, context, resource, variables }: Question): Promise<FhirResponse> {
+async function answer({ expression, context, resource, variables }: Question, grant: Grant): Promise<FhirResponse> {
   const json = resource === undefined ? undefined : printJson(resource)
-  const results = await evaluateWhole({ expression, context, resource: json, variables: printJson(variables) })
+  const results = await evaluateWhole({ expression, context, resource: json, variables: printJson(variables) }, grant)
   const asked = { name: 'parameters', part: askedParts(expression, context) }
   const body = { resourceType: 'Parameters', id: 'fhirpath', parameter: [asked, ...results.map(resultParts)] }
   const text = printJson(body)

@@ -65,12 +65,6 @@ export type PathOutcome =
   | { readonly wrong: 'faulty' | 'failed'; readonly part: Part }
   | { readonly size: number }
 
-export interface PathAnswer {
-  readonly outcome: PathOutcome
-  /** How long it took, in ms. */
-  readonly tookMs: number
-}
-
 class Wrong extends Error {
   readonly outcome: PathOutcome
   constructor(outcome: PathOutcome) {
@@ -85,11 +79,7 @@ const mostCharacters = 32 * 1024 * 1024
 const options = { resolveInternalTypes: false, async: false, preciseMath: true } as const
 type Evaluate = (data: unknown, variables: Record<string, unknown>, more: object) => readonly unknown[]
 
-serveBeside((task: PathTask): PathAnswer => {
-  const beganAtMs = performance.now()
-  const outcome = outcomeOf(task)
-  return { outcome, tookMs: performance.now() - beganAtMs }
-})
+serveBeside(outcomeOf)
 
 function outcomeOf(task: PathTask): PathOutcome {
   try {

@@ -1,3 +1,4 @@
+import type { Grant } from '#access'
 import { isResourceType, parseReference, parseResource, printJson, type Resource } from '#fhir'
 import { giveWay, isProblem, Problem, spend } from '#kernel'
 import type { Stored } from '#record'
@@ -101,7 +102,7 @@ export class Execution {
     const { how, key, node } = chosen
     const resolved = await this.resolve(focus, field, chosen)
     const items = how.first ? resolved.items.slice(0, 1) : resolved.items
-    const suffixes = await suffixesOf(items, chosen, into.suffix)
+    const suffixes = await suffixesOf(items, chosen, into.suffix, this.by.grant)
     if (how.flatten) return this.flatten(items, suffixes, resolved.isList || into.asLists, chosen, into)
     const isList = !how.singleton && (resolved.isList || into.asLists || how.slice !== undefined)
     const place = { loc: node.loc, path: into.path }
@@ -176,7 +177,11 @@ export class Execution {
   private async elements(focus: Focus, field: Field & { readonly kind: 'element' }, chosen: Chosen): Promise<Resolved> {
     const { name, shape, isList, targets } = field
     const all = fociIn(focus.tree[name], focus, () => ({ kind: 'element', shape, stored: false, targets }))
-    return { type: shape.type + shape.path, isList, items: await within(all, chosen, [shape.type, shape.path]) }
+    return {
+      type: shape.type + shape.path,
+      isList,
+      items: await within(all, chosen, [shape.type, shape.path], this.by.grant),
+    }
   }
 
   private async inner(
@@ -185,7 +190,7 @@ export class Execution {
     chosen: Chosen,
   ): Promise<Resolved> {
     const all = fociIn(focus.tree[name], focus, tree => positionOf(tree, false))
-    return { type: 'Resource', isList, items: await within(all, chosen, ['Resource', '']) }
+    return { type: 'Resource', isList, items: await within(all, chosen, ['Resource', ''], this.by.grant) }
   }
 
   private async target(focus: Focus, { args }: Chosen): Promise<Resolved> {
@@ -237,7 +242,7 @@ export class Execution {
     const { type, isReverse } = field
     const search = searchOf(chosen, type, isReverse ? nameOf(focus.tree) : undefined, this.by)
     const found = await foundOf(await listed(search, chosen, this.by))
-    return { type, isList: true, showsEmpty: true, items: await matching(found, chosen, type) }
+    return { type, isList: true, showsEmpty: true, items: await matching(found, chosen, type, this.by.grant) }
   }
 
   private async connection(
@@ -250,7 +255,7 @@ export class Execution {
     const position = { kind: 'connection', type } as const
     const isCounted = this.fieldsOf(chosen, chosen.sets, position).some(({ name }) => name === 'count')
     const found = await connected(search, chosen, this.by, isCounted)
-    const matches = await matching(await foundOf(found.page.matches), chosen, type)
+    const matches = await matching(await foundOf(found.page.matches), chosen, type, this.by.grant)
     return { type: 'connection', isList: false, items: [{ position, tree: connectionTree(found, matches), root: {} }] }
   }
 }
@@ -317,11 +322,12 @@ async function within(
   foci: readonly Focus[],
   chosen: Chosen,
   [type, path]: readonly [string, string],
+  grant: Grant,
 ): Promise<readonly Focus[]> {
   const { args } = chosen
   const filters = [...args].filter(([name]) => !ownArguments.has(name))
   const fitting = foci.filter(({ tree }) => filters.every(([name, value]) => isAmong(tree[name], textsOf(value))))
-  const found = await matching(fitting, chosen, path === '' ? type : `${type}.${path}`)
+  const found = await matching(fitting, chosen, path === '' ? type : `${type}.${path}`, grant)
   const from = Number(args.get('_offset') ?? 0)
   const count = args.get('_count')
   return found.slice(from, count === undefined ? undefined : from + Number(count))
@@ -335,21 +341,31 @@ function isAmong(value: unknown, texts: readonly string[]): boolean {
 }
 
 /** Those for which the argument `fhirpath` is true, where it is given. */
-async function matching(foci: readonly Focus[], { args }: Chosen, base: string): Promise<readonly Focus[]> {
+async function matching(
+  foci: readonly Focus[],
+  { args }: Chosen,
+  base: string,
+  grant: Grant,
+): Promise<readonly Focus[]> {
   const expression = args.get('fhirpath')
   if (typeof expression !== 'string' || foci.length === 0) return foci
-  const answers = await evaluateOnItems(expression, base, printJson(foci.map(({ tree }) => tree)))
+  const answers = await evaluateOnItems(expression, base, printJson(foci.map(({ tree }) => tree)), grant)
   return foci.filter((_, at) => answers[at] === true)
 }
 
 /** What a slice appends to names, for each of its items. */
-async function suffixesOf(items: readonly Item[], { how }: Chosen, suffix: string): Promise<readonly string[]> {
+async function suffixesOf(
+  items: readonly Item[],
+  { how }: Chosen,
+  suffix: string,
+  grant: Grant,
+): Promise<readonly string[]> {
   if (how.slice === undefined) return items.map(() => suffix)
   if (how.slice === '$index') return items.map((_, at) => `${suffix}.${at}`)
   const foci = items.flatMap(item => ('scalar' in item ? [] : [item]))
   const [first] = foci
   if (first === undefined) return items.map(() => suffix)
-  const answers = await evaluateOnItems(how.slice, baseOf(first), printJson(foci.map(({ tree }) => tree)))
+  const answers = await evaluateOnItems(how.slice, baseOf(first), printJson(foci.map(({ tree }) => tree)), grant)
   return answers.map(answer => (answer === undefined ? suffix : `${suffix}.${String(answer)}`))
 }
 

@@ -40,7 +40,8 @@ async function answer(
     const asked = await askedOf(request)
     const question = readQuestion(asked)
     const focus = await begin(by)
-    if (asksForSchema(question)) return { status: 200, headers: asJson, body: await introspect(asked, focus.position) }
+    if (asksForSchema(question))
+      return { status: 200, headers: asJson, body: await introspect(asked, focus.position, grant) }
     await checkQuestion(question, focus.position, by)
     const data = await new Execution(question, by).run(focus)
     return { status: 200, headers: asJson, body: await inSlices(encodeJsonInSteps({ data })) }

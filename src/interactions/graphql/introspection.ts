@@ -1,3 +1,4 @@
+import { type Grant, ownerOf } from '#access'
 import { Beside, Problem, spend } from '#kernel'
 import { choose } from './chosen.ts'
 import type { Asked, Question } from './document.ts'
@@ -37,9 +38,13 @@ function isOfSchema(name: string): boolean {
  * @throws Problem `invalid` · `graphql.malformed`; `too-costly` · `budget.thread-exceeded`, `budget.answered-exceeded`
  * @see https://spec.graphql.org/October2021/#sec-Introspection
  */
-export async function introspect({ query, operationName, variables }: Asked, root: Position): Promise<string> {
+export async function introspect(
+  { query, operationName, variables }: Asked,
+  root: Position,
+  grant: Grant,
+): Promise<string> {
   const task = { query, operationName, variables: JSON.stringify(variables), root: typeNameOf(root) }
-  const { text } = await thread.run(task, longestMs)
+  const { text } = await thread.run(task, longestMs, ownerOf(grant))
   if (text === undefined) throw malformed(undefined)
   spend('answered', text.length)
   return text

@@ -1,7 +1,9 @@
 /** What the thread of `beside.test.ts` does. */
 import { serveBeside } from '#kernel'
 
+let counted = 0
 const tasks: Readonly<Record<string, (value: number) => number>> = {
+  count: () => ++counted,
   double: value => value * 2,
   loop: () => {
     for (;;);
