@@ -79,6 +79,38 @@ const mostCharacters = 32 * 1024 * 1024
 const options = { resolveInternalTypes: false, async: false, preciseMath: true } as const
 type Evaluate = (data: unknown, variables: Record<string, unknown>, more: object) => readonly unknown[]
 
+/** What the library takes the children of. */
+interface Parent {
+  readonly data?: unknown
+  /** The id and extensions of a primitive. */
+  readonly _data?: object | null
+}
+
+const library = fhirpath.util as unknown as {
+  makeChildResNodes(context: unknown, parent: Parent, name: string, model: unknown): readonly unknown[]
+}
+const { makeChildResNodes } = library
+/** The library finds what JavaScript gives to every object and text as well: no element is called so. */
+library.makeChildResNodes = (context, parent, name, more) =>
+  canHave(parent, name) ? makeChildResNodes(context, parent, name, more) : []
+
+function canHave({ data, _data }: Parent, name: string): boolean {
+  if (name in Object.prototype) return false
+  if (data === null || data === undefined) return true
+  if (Object.hasOwn(_data ?? {}, name)) return true
+  return typeof data === 'object' && (Object.getPrototypeOf(data) === Object.prototype || Object.hasOwn(data, name))
+}
+
+/** As variables these are unknown, as any other that was not given. */
+const inherited: object = Object.defineProperties(
+  {},
+  Object.fromEntries(Object.getOwnPropertyNames(Object.prototype).map(name => [name, { get: refuse }])),
+)
+
+function refuse(): never {
+  throw new Error('no variable')
+}
+
 serveBeside(outcomeOf)
 
 function outcomeOf(task: PathTask): PathOutcome {
@@ -136,7 +168,10 @@ const folders: Readonly<Record<string, string>> = {
 
 function compiled(path: string | { readonly base: string; readonly expression: string }, part: Part): Evaluate {
   const evaluate = orWrong('faulty', part, () => fhirpath.compile(path, model, options))
-  return (data, variables, more) => orWrong('failed', part, () => evaluate(data, variables, more) as readonly unknown[])
+  return (data, variables, more) => {
+    const given = Object.setPrototypeOf({ ...variables }, inherited) as typeof variables
+    return orWrong('failed', part, () => evaluate(data, given, more) as readonly unknown[])
+  }
 }
 
 /** A stack that is too deep is the expression's fault as well. */
@@ -162,7 +197,8 @@ function parse(text: string): unknown {
   })
 }
 
-function foundIn(items: readonly unknown[], seen: { characters: number }): readonly Found[] {
+function foundIn(all: readonly unknown[], seen: { characters: number }): readonly Found[] {
+  const items = all.filter(isInReach)
   const types = fhirpath.types(items)
   return items.map((item, at) => {
     const { _data: own } = (typeof item === 'object' ? (item ?? {}) : {}) as { readonly _data?: unknown }
@@ -172,6 +208,14 @@ function foundIn(items: readonly unknown[], seen: { characters: number }): reado
     if (seen.characters > mostCharacters) throw new Wrong({ size: seen.characters })
     return { type: types[at] ?? '', value, beside }
   })
+}
+
+/** "Operations that cause arithmetic overflow or underflow will result in empty." @see http://hl7.org/fhirpath/N1/#math-2 */
+function isInReach(item: unknown): boolean {
+  const value: unknown = fhirpath.util.valData(item)
+  if (!(value instanceof fhirpath.FP_Decimal) || digits.has(value)) return true
+  const number = Number(value.toString())
+  return Number.isFinite(number) && (number !== 0 || /^[-+]?[0.]*$/.test(value.toString()))
 }
 
 function placeOf(item: unknown): string | undefined {

@@ -271,6 +271,56 @@ describe('$fhirpath – https://hl7.org/fhir/R4/fhirpath.html', () => {
     expect(answer.text).not.toContain('secret')
   })
 
+  it.each([
+    'constructor',
+    'hasOwnProperty',
+    'name.toString',
+    '`__proto__`',
+    'name.`__proto__`',
+    'name.family.length',
+    'name.family.`0`',
+    'birthDate.trim',
+    'active.valueOf',
+    '1.toString',
+    '(1 | 2.5).toNumber',
+    "(1 'mg').constructor",
+    '@2020.getTimeZone',
+    '%context.constructor',
+  ])('finds nothing in what JavaScript calls %s', async expression => {
+    const resource = { resourceType: 'Patient', active: true, name: [{ family: 'Alder' }], birthDate: '1950-02-03' }
+    expect(foundOf(await asked(expression, { name: 'resource', resource }))).toEqual([])
+  })
+
+  it.each(['%constructor', '%hasOwnProperty', '%`__proto__`', '%toString', '%valueOf'])(
+    'knows no variable %s',
+    async expression => expect(codeOf(await asked(expression))).toBe('fhirpath.failed'),
+  )
+
+  it('takes a variable that is called as JavaScript calls one of its members', async () => {
+    const given = { name: 'variables', part: [text('constructor', 'x'), text('toString', 'y')] }
+    expect(foundOf(await asked('%constructor | %toString', given)).map(textOf)).toEqual(['x', 'y'])
+  })
+
+  it('keeps what a primitive has beside its value', async () => {
+    const extension = [{ url: 'http://example.org/e', valueString: 'y' }]
+    const resource = { resourceType: 'Patient', birthDate: '1950-02-03', _birthDate: { id: 'x', extension } }
+    const all = await asked('birthDate.id | birthDate.extension.value', { name: 'resource', resource })
+    expect(foundOf(all).map(textOf)).toEqual(['x', 'y'])
+  })
+
+  it.each([
+    '10.power(400)',
+    '2.power(100000)',
+    '(-10).power(401)',
+    '1000.exp()',
+    '10.power(300) * 10.power(300)',
+    '0.1.power(400)',
+  ])('finds nothing where %s is beyond all numbers', async expression => {
+    const answer = await asked(`${expression}.trace('x')`)
+    expect([answer.status, partsOf(answer)[0]]).toEqual([200, { name: 'count', valueInteger: 0 }])
+    expect(foundOf(await asked(`${expression} | 1.5`)).map(textOf)).toEqual(['1.5'])
+  })
+
   it('is stopped when it takes too long, and the next one is answered', async () => {
     const endless = await asked("'a'.repeat($this + 'a').count()")
     expect([endless.status, codeOf(endless)]).toEqual([422, 'budget.thread-exceeded'])
