@@ -1,12 +1,18 @@
 import {
   type DocumentNode,
   type FragmentDefinitionNode,
+  GraphQLObjectType,
+  GraphQLSchema,
+  GraphQLString,
   Kind,
+  NoFragmentCyclesRule,
+  NoUnusedFragmentsRule,
   type OperationDefinitionNode,
   parse,
   type TypeNode,
   type ValueNode,
   type VariableDefinitionNode,
+  validate,
   visit,
 } from 'graphql'
 import { Problem } from '#kernel'
@@ -34,12 +40,13 @@ const limits = { maxLexicalTokens: 20_000, maxSourceLength: 200_000, maxComments
 /**
  * Reads a document and chooses its operation.
  *
- * @throws Problem `invalid` · `graphql.malformed`, `graphql.operation-unclear`, `graphql.variable-malformed`; `unsupported` ·
- *   `graphql.operation-unsupported`
+ * @throws Problem `invalid` · `graphql.malformed`, `graphql.operation-unclear`, `graphql.variable-malformed`,
+ *   `graphql.selection-malformed`; `unsupported` · `graphql.operation-unsupported`
  * @see https://spec.graphql.org/October2021/#sec-Language
  */
 export function readQuestion({ query, operationName, variables }: Asked): Question {
-  const { definitions } = parsed(query)
+  const document = parsed(query)
+  const { definitions } = document
   const operation = chosen(
     definitions.filter(each => each.kind === Kind.OPERATION_DEFINITION),
     operationName,
@@ -48,6 +55,7 @@ export function readQuestion({ query, operationName, variables }: Asked): Questi
     definitions.flatMap(each => (each.kind === Kind.FRAGMENT_DEFINITION ? [[each.name.value, each]] : [])),
   )
   checkVariables(operation, fragments)
+  checkFragments(document)
   return { operation, fragments, variables: variablesOf(operation.variableDefinitions ?? [], variables) }
 }
 
@@ -73,6 +81,28 @@ function checkVariables(operation: OperationDefinitionNode, fragments: Question[
         if (fragment !== undefined) open.push(fragment)
       },
     })
+}
+
+/** The library wants a schema, also for rules that ask for no types. */
+const schema = new GraphQLSchema({
+  query: new GraphQLObjectType({ name: 'Query', fields: { __typename: { type: GraphQLString } } }),
+  assumeValid: true,
+})
+
+/**
+ * Its rule of variables is not among these: it goes through all fragments for each operation, where one walk is enough.
+ *
+ * @see https://spec.graphql.org/October2021/#sec-Fragment-spreads-must-not-form-cycles and
+ *   https://spec.graphql.org/October2021/#sec-Fragments-Must-Be-Used
+ */
+function checkFragments(document: DocumentNode): void {
+  const [error] = validate(schema, document, [NoFragmentCyclesRule, NoUnusedFragmentsRule], { maxErrors: 1 })
+  if (error !== undefined)
+    throw refused(
+      { loc: error.nodes?.[0]?.loc },
+      'graphql.selection-malformed',
+      'A fragment is used nowhere, or within itself.',
+    )
 }
 
 function parsed(query: string): DocumentNode {

@@ -250,6 +250,16 @@ describe('what is wrong with a query – https://hl7.org/fhir/R4/graphql.html#er
     ['{ Patient(id: "xds") { name } }', 'graphql.selection-malformed'],
     ['{ Patient(id: "xds") { id { x } } }', 'graphql.selection-malformed'],
     ['{ Patient(id: "xds") { ...secret } }', 'graphql.selection-malformed'],
+    ['{ Patient(id: "xds") { id } } fragment f on Patient { secret }', 'graphql.selection-malformed'],
+    ['{ Patient(id: "xds") { ...f } } fragment f on Patient { id ...f }', 'graphql.selection-malformed'],
+    [
+      '{ Patient(id: "xds") { ...f } } fragment f on Patient { id ...g } fragment g on Patient { ...f }',
+      'graphql.selection-malformed',
+    ],
+    [
+      '{ Patient(id: "xds") { id } } fragment f on Patient { ...g } fragment g on Patient { ...f }',
+      'graphql.selection-malformed',
+    ],
     ['{ Patient(id: "xds") { a: id a: active } }', 'graphql.selection-malformed'],
     ['{ Patient(id: "xds") { id(secret: "secret") } }', 'graphql.argument-unknown'],
     ['{ Patient(id: "xds") { name(secret: "secret") { given } } }', 'graphql.argument-unknown'],
@@ -286,7 +296,7 @@ describe('what is wrong with a query – https://hl7.org/fhir/R4/graphql.html#er
     expect(codeOf(await ask(`{ Patient(id: "xds") { ${aliases} } }`))).toBe('graphql.too-large')
     const cycle = 'query { Patient(id: "xds") { ...f } } fragment f on Patient { extension { ...e } } '
     const within = 'fragment e on Extension { a: extension { ...e } b: extension { ...e } }'
-    expect(codeOf(await ask(cycle + within))).toBe('graphql.too-large')
+    expect(codeOf(await ask(cycle + within))).toBe('graphql.selection-malformed')
     expect(codeOf(await ask(`{${' '.repeat(300_000)}}`))).toBe('graphql.malformed')
   })
 
