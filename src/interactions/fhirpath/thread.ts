@@ -86,9 +86,13 @@ interface Parent {
   readonly _data?: object | null
 }
 
-const library = fhirpath.util as unknown as {
+/** What the library shows and does not declare. */
+interface Undeclared {
   makeChildResNodes(context: unknown, parent: Parent, name: string, model: unknown): readonly unknown[]
 }
+
+const { util }: { readonly util: object } = fhirpath
+const library = util as Undeclared
 const { makeChildResNodes } = library
 /** The library finds what JavaScript gives to every object and text as well: no element is called so. */
 library.makeChildResNodes = (context, parent, name, more) =>
