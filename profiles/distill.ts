@@ -372,6 +372,52 @@ function partsOf(elements: readonly ElementFact[]): object {
   )
 }
 
+interface ProfileDefinition extends Definition {
+  readonly type: string
+  readonly baseDefinition: string
+  readonly differential: { readonly element: readonly Readonly<Record<string, unknown>>[] }
+}
+
+/** What of an element in a differential a resource can break. */
+const judged =
+  /^(?:id|path|sliceName|slicing|min|max|type|maxLength|binding|constraint|(?:fixed|pattern|minValue|maxValue)[A-Z].*)$/
+
+function distilProfile({
+  resourceType,
+  url,
+  version,
+  kind,
+  type,
+  derivation,
+  baseDefinition,
+  differential,
+}: ProfileDefinition): object {
+  const element = differential.element.map(distilProfileElement)
+  return { resourceType, url, version, kind, type, derivation, baseDefinition, differential: { element } }
+}
+
+function distilProfileElement(element: Readonly<Record<string, unknown>>): object {
+  const facts = Object.entries(element).filter(([name]) => judged.test(name))
+  return Object.fromEntries(facts.map(([name, fact]) => [name, distilFact(name, fact)]))
+}
+
+function distilFact(name: string, fact: unknown): unknown {
+  if (name === 'constraint')
+    return (fact as readonly ConstraintFact[]).map(({ key, severity, human, expression }) => ({
+      key,
+      severity,
+      human,
+      expression,
+    }))
+  if (name === 'binding') {
+    const { strength, valueSet } = fact as BindingFact
+    return { strength, valueSet }
+  }
+  if (name !== 'slicing') return fact
+  const { discriminator, ordered, rules } = fact as Readonly<Record<string, unknown>>
+  return { discriminator, ordered, rules }
+}
+
 const types = Object.fromEntries(described.map(definition => [definition.name, describeType(definition)]))
 write('resource-types.json', resourceTypes)
 write('elements.json', { primitive: primitiveTypes, open: openTypes, types })
@@ -396,6 +442,15 @@ write(
   Object.fromEntries(
     readBundle<ExtensionDefinition>('extension-definitions.json')
       .map(definition => [definition.url.replace(commonBase, ''), describeExtension(definition)] as const)
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  ),
+)
+write(
+  'profiles.json',
+  Object.fromEntries(
+    [...readBundle<ProfileDefinition>('profiles-others.json'), ...readBundle<ProfileDefinition>('profiles-types.json')]
+      .filter(({ resourceType, derivation }) => resourceType === 'StructureDefinition' && derivation === 'constraint')
+      .map(definition => [definition.url.replace(commonBase, ''), distilProfile(definition)] as const)
       .sort(([a], [b]) => (a < b ? -1 : 1)),
   ),
 )

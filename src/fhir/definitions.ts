@@ -74,6 +74,11 @@ export function isPrimitiveType(name: string): boolean {
   return primitives().has(name)
 }
 
+/** Whether R4 has a type of this name: a resource, a data type, a primitive, or what those are kinds of. */
+export function isTypeName(name: string): boolean {
+  return isPrimitiveType(name) || Object.hasOwn(facts().types, name)
+}
+
 /** System → codes of a required binding, e.g. `administrative-gender`; undefined where R4 cannot list them (MIME types). */
 export function requiredCodes(valueSet: string): CodesBySystem | undefined {
   return codes()[valueSet]

@@ -12,6 +12,7 @@ export {
   type ElementDefinition,
   isPrimitiveType,
   isResourceType,
+  isTypeName,
   mandatoryElements,
   requiredCodes,
   resourceTypes,
@@ -35,6 +36,7 @@ export {
 } from './json.ts'
 export { encodeResource, isLarge, weightOf } from './large.ts'
 export { diagnosticsOf, issueTypes, operationOutcome, type ProblemRow, problemSystem, problemTable } from './outcome.ts'
+export { coreProfile } from './profiles.ts'
 export { mapLinks, mapReferences, type ParsedReference, parseReference } from './references.ts'
 export { type Coding, isId, type Meta, parseResource, type Resource, toResource } from './resource.ts'
 export { type Fact, searchParameterFact } from './search-parameters.ts'

@@ -5,4 +5,7 @@
  * Its data: profiles/, through #fhir.
  * Decisions: src/validation/README.md.
  */
+export type { KeptDefinition, ProfileQuestion } from './profiles/answer.ts'
+export { judgeByProfiles } from './profiles/beside.ts'
+export { askedFor, claimedIn, claimsProfile, type Named, namedIn } from './profiles/named.ts'
 export { checkReferences, checkResource, checkSentResource, createValidator, type Validator } from './validator.ts'

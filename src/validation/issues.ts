@@ -91,6 +91,78 @@ const issueRows: Readonly<Record<string, IssueRow>> = {
   fragment: { type: 'invariant', text: 'The reference names no contained resource (ref-1).' },
 }
 
+/** What a profile wants, and whose profile it is: texts of definitions, none of the resource's. */
+const profileRows: Readonly<Record<string, IssueRow>> = {
+  profileUnknown: {
+    severity: 'warning',
+    type: 'not-found',
+    text: 'The profile is not known here, so nothing was judged by it.',
+  },
+  profileUnbuilt: {
+    type: 'not-supported',
+    text: 'Nothing can be judged by the profile: it is none of a type of R4, or derives from what is not known here.',
+  },
+  profileOfOther: { type: 'structure', text: 'The profile is for another type of resource or element.' },
+  profileMin: { type: 'required', text: 'The element is there less often than the profile wants.' },
+  profileMax: { type: 'structure', text: 'The element is there more often than the profile allows.' },
+  profileSliceMin: { type: 'required', text: 'A slice has fewer elements than the profile wants.' },
+  profileSliceMax: { type: 'structure', text: 'A slice has more elements than the profile allows.' },
+  profileUnsliced: { type: 'structure', text: 'The element belongs to no slice, and the profile allows no others.' },
+  profileOrder: { type: 'structure', text: 'The element stands out of the order that the profile gives to slices.' },
+  profileType: { type: 'structure', text: 'The element has a type that the profile does not allow.' },
+  profileNone: { type: 'structure', text: 'The element conforms to none of the profiles that its type may have.' },
+  profileTarget: { type: 'structure', text: 'The reference leads to what the profile does not allow.' },
+  profileAggregation: {
+    type: 'structure',
+    text: 'What is referred to does not lie where the profile wants it: contained, in the Bundle, or elsewhere.',
+  },
+  profileFixed: { type: 'value', text: 'The value is not the one that the profile fixes.' },
+  profilePattern: { type: 'value', text: 'The value does not have what the pattern of the profile has.' },
+  profileLeast: { type: 'value', text: 'The value is less than the profile allows.' },
+  profileMost: { type: 'value', text: 'The value is more than the profile allows.' },
+  profileLength: { type: 'too-long', text: 'The text is longer than the profile allows.' },
+  profileCode: { type: 'code-invalid', text: 'The code is not in the value set that the profile requires.' },
+  profileCodeWanted: {
+    severity: 'warning',
+    type: 'code-invalid',
+    text: 'The code is not in the value set that the profile wants as far as it has one that fits.',
+  },
+  profileCodeUntold: {
+    severity: 'warning',
+    type: 'not-found',
+    text: 'Whether the code is in the value set that the profile requires cannot be told here.',
+  },
+  profileUnheld: { severity: 'warning', type: 'not-found', text: 'The profile of the type is not known here.' },
+  profileConstraintUntold: {
+    severity: 'warning',
+    type: 'not-supported',
+    text: 'A constraint cannot be evaluated here.',
+  },
+}
+
+/** Names of slices are HL7's kind of names; others are left out. */
+function profileRow(row: IssueRow, { profile, slice, constraint }: ProfileParams): IssueRow {
+  const words = constraint === undefined ? row.text : `${constraint.human} (${constraint.key})`
+  const about = [slice === undefined ? '' : `slice ${slice}`, profile ?? ''].filter(text => text !== '').join(' of ')
+  return {
+    ...row,
+    ...(constraint?.severity === 'warning' ? { severity: 'warning' } : {}),
+    ...(constraint === undefined ? {} : { rule: constraint.key }),
+    text: about === '' ? words : `${words} [${about}]`.slice(0, longestText),
+  }
+}
+
+/** Authors of profiles may write what they like. */
+const longestText = 1_000
+
+interface ProfileParams {
+  readonly profile?: string
+  readonly slice?: string
+  readonly constraint?: { readonly key: string; readonly human: string; readonly severity: string }
+}
+
+const constraintBroken: IssueRow = { type: 'invariant', text: '' }
+
 const formatRow = (format: string): IssueRow => ({ type: 'value', text: `The element is not a valid FHIR ${format}.` })
 /** Rules are HL7's own words; the key is what one looks them up by. */
 function invariantRow({ key, human, severity }: Invariant): IssueRow {
@@ -110,5 +182,12 @@ export function issueOf(resource: object, type: string, error: ErrorObject): Pro
 function rowOf({ keyword, params }: ErrorObject): IssueRow {
   if (keyword === 'format') return formatRow(String(params.format))
   if (keyword === 'invariant') return invariantRow(params.invariant as Invariant)
-  return issueRows[keyword] ?? unexpected
+  if (keyword === 'profileConstraint') return profileRow(constraintBroken, params)
+  const ofProfile = profileRows[keyword]
+  return ofProfile === undefined ? (issueRows[keyword] ?? unexpected) : profileRow(ofProfile, params)
+}
+
+/** Whether a fault is only a warning. */
+export function isWarning(error: ErrorObject): boolean {
+  return rowOf(error).severity === 'warning'
 }

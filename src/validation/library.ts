@@ -28,6 +28,14 @@ const options = {
   },
 }
 
+/** Functions of FHIRPath beside the library's own, or instead of them. */
+export type Functions = NonNullable<Parameters<Library['compile']>[2]>['userInvocationTable'] & object
+
+/** What an item of the library is, as JSON. */
+export function dataOf(item: unknown): unknown {
+  return library().fhirpath.util.valData(item)
+}
+
 function textOf(item: unknown): string {
   return JSON.stringify(library().fhirpath.util.valData(item))
 }
@@ -38,14 +46,17 @@ function textOf(item: unknown): string {
  * @param base  path of what it is evaluated on, e.g. `Observation.component`; undefined for a resource
  * @see         https://hl7.org/fhir/R4/fhirpath.html#variables
  */
-export function predicateOf(expression: string, base: string | undefined): Predicate {
+export function predicateOf(expression: string, base: string | undefined, functions: Functions = {}): Predicate {
   let evaluate: ReturnType<Library['compile']> | undefined
   // Numbers of elements can always be compared.
   const isComparison = /[<>]/.test(expression) && !expression.includes('count()')
   return (context, resource, container) => {
     const { fhirpath, model } = library()
-    evaluate ??= fhirpath.compile(base === undefined ? expression : { base, expression }, model, options)
     try {
+      evaluate ??= fhirpath.compile(base === undefined ? expression : { base, expression }, model, {
+        ...options,
+        userInvocationTable: { ...options.userInvocationTable, ...functions },
+      })
       const [result, more] = evaluate(readable(context), {
         resource: readable(resource),
         rootResource: readable(container),

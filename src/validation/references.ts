@@ -104,3 +104,52 @@ function typesByFullUrl({ entry }: Node): ReadonlyMap<string, string> {
   }
   return types
 }
+
+/** The resource that a reference leads to, if it lies in the same resource or Bundle. @see https://hl7.org/fhir/R4/bundle.html#references */
+export function resourceAt(reference: string, { container, bundle }: Surroundings): Node | undefined {
+  if (reference.startsWith('#')) return reference === '#' ? container : containedIn(container, reference.slice(1))
+  return bundle === undefined ? undefined : entryIn(bundle, reference, container)
+}
+
+function containedIn({ contained }: Node, id: string): Node | undefined {
+  const found = Array.isArray(contained) ? contained.find(each => isNode(each) && each.id === id) : undefined
+  return isNode(found) ? found : undefined
+}
+
+/** Entries of a Bundle by what may lead to them. */
+interface Entries {
+  readonly byUrl: ReadonlyMap<string, Node>
+  readonly urlOf: ReadonlyMap<Node, string>
+  /** By the end of their addresses: `Patient/1`. */
+  readonly byPlace: ReadonlyMap<string, readonly Node[]>
+}
+
+const entries = new WeakMap<Node, Entries>()
+
+/** A relative reference is read against the address of the entry that it stands in. */
+function entryIn(bundle: Node, reference: string, container: Node): Node | undefined {
+  const { byUrl, urlOf, byPlace } = entries.get(bundle) ?? entriesOf(bundle)
+  const plain = reference.replace(/\/_history\/[^/]+$/, '')
+  if (isAbsolute(plain)) return byUrl.get(plain)
+  const base = urlOf.get(container)?.match(restful)?.[1]
+  if (base !== undefined) return byUrl.get(base + plain)
+  const [found, ...others] = byPlace.get(plain) ?? []
+  return others.length === 0 ? found : undefined
+}
+
+const restful = /^(.*\/)[A-Za-z]+\/[A-Za-z0-9\-.]{1,64}$/
+
+function entriesOf(bundle: Node): Entries {
+  const { entry } = bundle
+  const found = (Array.isArray(entry) ? entry.filter(isNode) : []).flatMap(({ fullUrl, resource }) =>
+    isNode(resource) && typeof fullUrl === 'string' ? [{ fullUrl, resource }] : [],
+  )
+  const places = Map.groupBy(found, ({ fullUrl }) => fullUrl.split('/').slice(-2).join('/'))
+  const made = {
+    byUrl: new Map(found.map(({ fullUrl, resource }) => [fullUrl, resource])),
+    urlOf: new Map(found.map(({ fullUrl, resource }) => [resource, fullUrl])),
+    byPlace: new Map([...places].map(([place, list]) => [place, list.map(({ resource }) => resource)])),
+  }
+  entries.set(bundle, made)
+  return made
+}

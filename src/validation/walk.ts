@@ -92,7 +92,12 @@ function walkElement(value: object, shape: Shape, element: ElementDefinition, { 
 }
 
 /** Contained resources share their container; resources in a Bundle or Parameters are containers of their own. */
-function surroundingsOf(item: Node, shape: Shape, element: ElementDefinition, around: Surroundings): Surroundings {
+export function surroundingsOf(
+  item: Node,
+  shape: Shape,
+  element: ElementDefinition,
+  around: Surroundings,
+): Surroundings {
   if (element.name === 'contained') return { ...around, resource: item }
   const bundle = shape.type === 'Bundle' ? (around.bundle ?? around.container) : around.bundle
   return { resource: item, container: item, bundle }

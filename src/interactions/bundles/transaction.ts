@@ -5,6 +5,7 @@ import { checkReferences } from '#validation'
 import { patchIn, requireSight } from '../patch/patch.ts'
 import { linkPatch, readPatch } from '../patch/read-patch.ts'
 import { authorise, perform } from '../perform.ts'
+import { Judging } from '../profiles/judging.ts'
 import { type Found, findOne } from '../rest/condition.ts'
 import { deletedResponse } from '../rest/delete.ts'
 import { matchOption, printEtag } from '../rest/etag.ts'
@@ -38,15 +39,16 @@ import { type Planned, planEntry } from './transaction-plan.ts'
  */
 export const transaction: BundleInteraction = async (given, bundle, matcher, rooms) => {
   const entries: Planned[] = []
+  const judging = new Judging(bundle, rooms)
   for (const [index, entry] of given.entries()) {
-    entries.push(await forEntry(index, () => checkEntry(planEntry(parseEntry(entry, index, bundle, matcher)), rooms)))
+    entries.push(await forEntry(index, () => checkEntry(planEntry(parseEntry(entry, index, bundle, matcher)), judging)))
     await giveWay()
   }
   const conditional = await inSlices(conditionalReferences(entries))
   const mayRepeat = conditional.size > 0 || entries.some(entry => entry.criteria !== undefined)
   const writer = rooms.record.writer(bundle.grant)
   const writes = await writer.transact(async txn => {
-    const run: Run = { txn, bundle, conditional, copies: mayRepeat, writer, rooms }
+    const run: Run = { txn, bundle, conditional, copies: mayRepeat, writer, judging }
     const written = await writeAll(entries, run)
     await tryReads(entries, written, rooms)
     return written
@@ -62,7 +64,7 @@ export const transaction: BundleInteraction = async (given, bundle, matcher, roo
 }
 
 /** What can be refused before anything is looked up. */
-async function checkEntry(entry: Planned, rooms: Rooms): Promise<Planned> {
+async function checkEntry(entry: Planned, judging: Judging): Promise<Planned> {
   authorise(entry.match.route, entry.match.params, entry.request)
   const { resource } = entry
   if (resource === undefined || entry.turn === 'DELETE' || entry.turn === 'GET') return entry
@@ -76,7 +78,7 @@ async function checkEntry(entry: Planned, rooms: Rooms): Promise<Planned> {
       expression: 'resource.resourceType',
     })
   if (entry.id !== undefined) checkIds(resource, entry.id)
-  await checkWritable(rooms.validator, resource)
+  await checkWritable(resource, judging)
   return entry
 }
 
@@ -88,7 +90,7 @@ interface Run {
   /** Links may lead elsewhere in another run, so they are rewritten in copies. */
   readonly copies: boolean
   readonly writer: Writer
-  readonly rooms: Rooms
+  readonly judging: Judging
 }
 
 /** What became of a writing entry. */
@@ -108,8 +110,8 @@ async function writeAll(entries: readonly Planned[], run: Run): Promise<Readonly
   const write = async (entry: Planned, by: WriteEntry) => {
     const resource = linked.resources.get(entry)
     const referrers = linked.referrers.get(entry) ?? []
-    const { txn, writer, rooms } = run
-    const work = () => by(entry, { txn, writer, rooms, found: found.get(entry), resource, referrers })
+    const { txn, writer, judging } = run
+    const work = () => by(entry, { txn, writer, judging, found: found.get(entry), resource, referrers })
     written.set(entry, await forEntry(entry.index, work))
     await giveWay()
   }
@@ -247,7 +249,7 @@ interface Writing {
   /** Entries that refer to this one: what names nobody belongs where these belong. */
   readonly referrers: readonly Resource[]
   readonly writer: Writer
-  readonly rooms: Rooms
+  readonly judging: Judging
 }
 
 type WriteEntry = (entry: Planned, writing: Writing) => Promise<Write>
@@ -275,12 +277,12 @@ const updateEntry: WriteEntry = async (entry, { txn, found, resource, referrers 
   return { kind: 'staged', staged }
 }
 
-const patchEntry: WriteEntry = async (entry, { txn, found, resource, referrers, writer, rooms }) => {
+const patchEntry: WriteEntry = async (entry, { txn, found, resource, referrers, writer, judging }) => {
   const id = entry.id ?? found?.id
   if (id === undefined) throw nothingFound()
   const change = await readPatch({ ...entry.request, resource: present(resource) })
   const asked = { ...matchOption(entry.request), type: entry.type, id, change, referrers }
-  return { kind: 'staged', staged: await patchIn(txn, asked, writer, rooms) }
+  return { kind: 'staged', staged: await patchIn(txn, asked, writer, judging) }
 }
 
 function present(resource: Resource | undefined): Resource {

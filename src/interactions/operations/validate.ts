@@ -1,8 +1,8 @@
 import { type Grant, permits, requirePermission } from '#access'
 import { diagnosticsOf, type Json, parseResource, type Resource, toResource } from '#fhir'
 import { Problem, type ProblemIssue } from '#kernel'
-import type { Validator } from '#validation'
 import { granted } from '../perform.ts'
+import { Judging } from '../profiles/judging.ts'
 import { readOptionalResource, readResource } from '../rest/body.ts'
 import { allIsWell } from '../rest/stored-response.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
@@ -10,15 +10,14 @@ import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
 /** The parameters of $validate beside the resource, in a URL or in Parameters. */
 export const validateParameters = ['mode', 'profile'] as const
 
-/** `profile`: against what `profile` names, which here can only be the type's own definition. */
+/** `profile`: against what `profile` names. */
 const modes: ReadonlySet<string> = new Set(['create', 'update', 'delete', 'profile'])
-const definitionUrl = 'http://hl7.org/fhir/StructureDefinition/'
 
 /** What is to be checked, and how. */
 interface Question {
   readonly resource: Resource | undefined
   readonly mode: string | undefined
-  readonly profile: string | undefined
+  readonly profiles: readonly string[]
 }
 
 /**
@@ -26,9 +25,10 @@ interface Question {
  *
  * @see https://hl7.org/fhir/R4/resource-operation-validate.html
  */
-export async function validate(request: FhirRequest, params: PathParams, { validator }: Rooms): Promise<FhirResponse> {
+export async function validate(request: FhirRequest, params: PathParams, rooms: Rooms): Promise<FhirResponse> {
   const { type = '' } = params
-  requireAny(granted(request).grant, type)
+  const asking = granted(request)
+  requireAny(asking.grant, type)
   const { resource, ...how } = questionOf(request, await readResource(request), type)
   if (how.mode === 'delete')
     throw new Problem(
@@ -43,7 +43,7 @@ export async function validate(request: FhirRequest, params: PathParams, { valid
     throw new Problem('invalid', 'validate.resource-missing', '$validate needs a parameter resource.', {
       expression: 'Parameters.parameter',
     })
-  return answerOf(checked(resource, type, how), validator)
+  return answerOf(checked(resource, type, how), how.profiles, new Judging(asking, rooms))
 }
 
 /** Whoever may do nothing with a type has no resource of it to check. @throws Problem `forbidden` · `scope.missing` */
@@ -55,11 +55,12 @@ function requireAny(grant: Grant, type: string): void {
 /** Checks what is stored, or by POST what would replace it. */
 export async function validateStored(request: FhirRequest, params: PathParams, rooms: Rooms): Promise<FhirResponse> {
   const { type = '', id = '' } = params
-  const { grant } = granted(request)
+  const asking = granted(request)
+  const { grant } = asking
   const stored = await rooms.record.reader(grant).read(type, id)
   const { resource, ...how } = questionOf(request, await readOptionalResource(request), type)
   if (how.mode === 'delete') return answerOfDelete(grant, type)
-  return answerOf(checked(resource ?? parseResource(stored.json), type, how), rooms.validator)
+  return answerOf(checked(resource ?? parseResource(stored.json), type, how), how.profiles, new Judging(asking, rooms))
 }
 
 /** What is there can be deleted by whoever may delete it: nothing else stands against it here. */
@@ -72,8 +73,8 @@ function answerOfDelete(grant: Grant, type: string): FhirResponse {
   return { status: 200, headers: {}, body: outcomeOf(permits(grant, 'd', type) ? [] : [refusal]) }
 }
 
-/** @throws Problem `unsupported` · `validate.mode-unsupported`, `validate.profile-unknown`; `invalid` · `body.type-differs` */
-function checked(resource: Resource, type: string, { mode, profile }: Omit<Question, 'resource'>): Resource {
+/** @throws Problem `unsupported` · `validate.mode-unsupported`; `invalid` · `body.type-differs`, `validate.profile-missing` */
+function checked(resource: Resource, type: string, { mode, profiles }: Omit<Question, 'resource'>): Resource {
   if (mode !== undefined && !modes.has(mode))
     throw new Problem(
       'unsupported',
@@ -83,12 +84,14 @@ function checked(resource: Resource, type: string, { mode, profile }: Omit<Quest
         expression: 'mode',
       },
     )
-  if (profile !== undefined && profile.replace(/\|4\.0\.1$/, '') !== definitionUrl + type)
+  if (mode === 'profile' && profiles.length === 0)
     throw new Problem(
-      'unsupported',
-      'validate.profile-unknown',
-      'This server validates against the definitions of FHIR R4 alone, not against that profile.',
-      { expression: 'profile' },
+      'invalid',
+      'validate.profile-missing',
+      'In mode profile, $validate needs the parameter profile.',
+      {
+        expression: 'profile',
+      },
     )
   if (resource.resourceType !== type)
     throw new Problem('invalid', 'body.type-differs', 'The body is of another resource type than the URL.', {
@@ -99,7 +102,7 @@ function checked(resource: Resource, type: string, { mode, profile }: Omit<Quest
 
 /** A body of Parameters wraps what is asked, unless Parameters are what is to be checked. */
 function questionOf({ query }: FhirRequest, body: Resource | undefined, type: string): Question {
-  const asked = { mode: query.get('mode') ?? undefined, profile: query.get('profile') ?? undefined }
+  const asked = { mode: query.get('mode') ?? undefined, profiles: query.getAll('profile') }
   if (body?.resourceType !== 'Parameters') return { resource: body, ...asked }
   const parts = Array.isArray(body.parameter) ? body.parameter.map(toPart) : []
   if (type === 'Parameters' && !parts.some(isWrapped)) return { resource: body, ...asked }
@@ -127,15 +130,18 @@ function unwrap(parts: readonly Part[], asked: Omit<Question, 'resource'>): Ques
   const resource = parts.find(part => part.name === 'resource')?.resource
   return {
     resource: isJson(resource) ? toResource(resource) : undefined,
-    mode: asked.mode ?? textOf(parts, 'mode'),
-    profile: asked.profile ?? textOf(parts, 'profile'),
+    mode: asked.mode ?? textsOf(parts, 'mode')[0],
+    profiles: [...asked.profiles, ...textsOf(parts, 'profile')],
   }
 }
 
 /** `mode` is a code and `profile` a uri; senders confuse the types of texts. */
-function textOf(parts: readonly Part[], name: string): string | undefined {
-  const part = parts.find(each => each.name === name) ?? {}
-  return Object.values(part).find((value): value is string => typeof value === 'string' && value !== name)
+function textsOf(parts: readonly Part[], name: string): readonly string[] {
+  return parts
+    .filter(part => part.name === name)
+    .flatMap(
+      part => Object.values(part).find((value): value is string => typeof value === 'string' && value !== name) ?? [],
+    )
 }
 
 function toPart(value: unknown): Part {
@@ -146,8 +152,11 @@ function isJson(value: unknown): value is { readonly [name: string]: Json } {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-async function answerOf(resource: Resource, validator: Validator): Promise<FhirResponse> {
-  return { status: 200, headers: {}, body: outcomeOf(await validator.validateSent(resource, 'warnings-too')) }
+/** By R4 first: what that says of a resource profiles only add to. @throws Problem `unsupported` · `validate.profile-unknown` */
+async function answerOf(resource: Resource, profiles: readonly string[], judging: Judging): Promise<FhirResponse> {
+  const byType = await judging.rooms.validator.validateSent(resource, 'warnings-too')
+  const byProfiles = await judging.issues(resource, profiles, 'warnings-too')
+  return { status: 200, headers: {}, body: outcomeOf([...byType, ...byProfiles]) }
 }
 
 /** What is only unwise comes after that nothing is wrong. */

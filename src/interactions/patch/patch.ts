@@ -3,6 +3,7 @@ import { parseSentJson, type Resource, toResource } from '#fhir'
 import { isProblem, Problem } from '#kernel'
 import { checkMatch, ownerForeign, type Staged, type Stored, type Txn, type Writer } from '#record'
 import { granted } from '../perform.ts'
+import { Judging } from '../profiles/judging.ts'
 import { criteriaOf, findOne } from '../rest/condition.ts'
 import { matchOption } from '../rest/etag.ts'
 import { nothingFound } from '../rest/nothing-found.ts'
@@ -50,13 +51,15 @@ async function patchAs(
   rooms: Rooms,
   which: (txn: Txn) => Promise<string>,
 ): Promise<FhirResponse> {
-  const { grant, baseUrl } = granted(request)
+  const asking = granted(request)
+  const { grant, baseUrl } = asking
   requireSight(grant, type)
   const change = await readPatch(request)
   const writer = rooms.record.writer(grant)
+  const judging = new Judging(asking, rooms)
   const asked = { ...matchOption(request), change }
   const staged = await writer.transact(async txn =>
-    patchIn(txn, { type, id: await which(txn), ...asked }, writer, rooms),
+    patchIn(txn, { type, id: await which(txn), ...asked }, writer, judging),
   )
   return writeResponse(staged, 200, { baseUrl, prefer: parsePrefer(request) })
 }
@@ -82,7 +85,7 @@ export interface Patching {
  * @param writer  tells why there is none, and records who saw it where nothing came of the patch
  * @throws Problem as `patch`
  */
-export async function patchIn(txn: Txn, asked: Patching, writer: Writer, rooms: Rooms): Promise<Staged> {
+export async function patchIn(txn: Txn, asked: Patching, writer: Writer, judging: Judging): Promise<Staged> {
   const { type, id, ifMatch, change, referrers = [] } = asked
   for (let tried: string | undefined; ; ) {
     const standing = (await txn.read(type, id)) ?? (await writer.read(type, id))
@@ -92,7 +95,7 @@ export async function patchIn(txn: Txn, asked: Patching, writer: Writer, rooms: 
     if (tried === version) throw ownerForeign()
     tried = version
     const changed = await changedBy(change, standing, writer)
-    await checkWritable(rooms.validator, changed)
+    await checkWritable(changed, judging)
     const staged = await unlessOutrun(() =>
       txn.update(type, id, changed, { ifMatch: version, referrers, unlessSame: true }),
     )

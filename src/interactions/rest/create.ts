@@ -1,5 +1,6 @@
 import { readStorable } from '../binary/sent.ts'
 import { granted } from '../perform.ts'
+import { Judging } from '../profiles/judging.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
 import { findOne, parseIfNoneExist } from './condition.ts'
 import { parsePrefer } from './prefer.ts'
@@ -13,9 +14,10 @@ import { checkWritable } from './writable.ts'
  */
 export async function create(request: FhirRequest, params: PathParams, rooms: Rooms): Promise<FhirResponse> {
   const { type = '' } = params
-  const { grant, baseUrl } = granted(request)
+  const asking = granted(request)
+  const { grant, baseUrl } = asking
   const { resource } = await readStorable(request, type)
-  await checkWritable(rooms.validator, resource)
+  await checkWritable(resource, new Judging(asking, rooms))
   const criteria = parseIfNoneExist(request.header('if-none-exist'), type)
   const outcome = await rooms.record.writer(grant).transact(async txn => {
     const found = criteria === undefined ? undefined : await findOne(txn, { type, criteria, grant, baseUrl })

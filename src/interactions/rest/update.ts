@@ -3,6 +3,7 @@ import { Problem } from '#kernel'
 import { type Staged, versionStale } from '#record'
 import { overStanding, readStorable } from '../binary/sent.ts'
 import { granted } from '../perform.ts'
+import { Judging } from '../profiles/judging.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
 import { criteriaOf, findOne } from './condition.ts'
 import { matchOption, parseIfNoneMatchAny } from './etag.ts'
@@ -17,11 +18,12 @@ import { checkWritable } from './writable.ts'
  */
 export async function update(request: FhirRequest, params: PathParams, rooms: Rooms): Promise<FhirResponse> {
   const { type = '', id = '' } = params
-  const { grant } = granted(request)
+  const asking = granted(request)
+  const { grant } = asking
   const sent = await readStorable(request, type, id)
   const { resource } = sent
   checkIds(resource, id)
-  await checkWritable(rooms.validator, resource)
+  await checkWritable(resource, new Judging(asking, rooms))
   const options = versionConditions(request)
   const staged = await rooms.record
     .writer(grant)
@@ -41,10 +43,11 @@ export async function updateConditionally(
   rooms: Rooms,
 ): Promise<FhirResponse> {
   const { type = '' } = params
-  const { grant, baseUrl } = granted(request)
+  const asking = granted(request)
+  const { grant, baseUrl } = asking
   const sent = await readStorable(request, type)
   const { resource } = sent
-  await checkWritable(rooms.validator, resource)
+  await checkWritable(resource, new Judging(asking, rooms))
   const options = versionConditions(request)
   const criteria = criteriaOf(request.query)
   const staged = await rooms.record.writer(grant).transact(async txn => {

@@ -1,6 +1,7 @@
 import type { Resource } from '#fhir'
 import { Problem } from '#kernel'
-import { checkSentResource, type Validator } from '#validation'
+import { checkSentResource, claimsProfile } from '#validation'
+import type { Judging } from '../profiles/judging.ts'
 
 interface NotYet {
   readonly text: string
@@ -26,13 +27,25 @@ function isEnforcing({ status, scope, provision, policyRule }: Resource): boolea
 }
 
 /**
- * Refuses what is not valid, and what would be taken without the effect that its author counts on.
+ * Refuses what is not valid, what breaks a profile that it claims and that is known, and what would be taken without the effect that
+ * its author counts on.
  *
- * @throws Problem `unprocessable` · `validation.failed`; `unsupported` · `resource.not-supported-yet`
+ * @throws Problem `unprocessable` · `validation.failed`, `validation.profile-broken`; `unsupported` · `resource.not-supported-yet`
  */
-export async function checkWritable(validator: Validator, resource: Resource): Promise<void> {
-  await checkSentResource(validator, resource)
+export async function checkWritable(resource: Resource, judging: Judging): Promise<void> {
+  await checkSentResource(judging.rooms.validator, resource)
+  if (claimsProfile(resource)) await checkClaims(resource, judging)
   const row = Object.hasOwn(notYet, resource.resourceType) ? notYet[resource.resourceType] : undefined
   if (row?.applies(resource) !== true) return
   throw new Problem('unsupported', 'resource.not-supported-yet', row.text, { expression: resource.resourceType })
+}
+
+/** What a profile says is no fault where nobody knows it: a claim is the author's. @see https://hl7.org/fhir/R4/resource.html#Meta.profile */
+async function checkClaims(resource: Resource, judging: Judging): Promise<void> {
+  const issues = await judging.issues(resource, [], 'errors')
+  if (issues.length === 0) return
+  throw new Problem('unprocessable', 'validation.profile-broken', 'The resource breaks a profile that it claims.', {
+    issues,
+    expression: issues.flatMap(issue => issue.expression ?? []),
+  })
 }

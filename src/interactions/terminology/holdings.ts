@@ -83,6 +83,14 @@ export class Holdings {
     return maps.filter(({ group = [] }) => group.some(each => each[end] === system))
   }
 
+  /**
+   * A definition as it is kept as a resource, the newest of its url: JSON in UTF-8. What R4 defines itself, and what was imported, is
+   * not among them.
+   */
+  kept(type: 'StructureDefinition' | 'ValueSet' | 'CodeSystem', canonical: string): Promise<Buffer | undefined> {
+    return this.#once(`kept ${type} ${canonical}`, async () => (await this.#stored(type, canonical))[0]?.json)
+  }
+
   #once<T>(key: string, find: () => Promise<T>): Promise<T> {
     const known = this.#found.get(key)
     if (known !== undefined) return known as Promise<T>
@@ -97,14 +105,14 @@ export class Holdings {
   }
 
   /** Those of a url, and of a version where one is named, the latest first. */
-  async #stored(type: TerminologyType, canonical: string): Promise<readonly Stored[]> {
+  async #stored(type: string, canonical: string): Promise<readonly Stored[]> {
     const { url, version } = splitCanonical(canonical)
     const found = await this.#search(type, { url, ...(version === undefined ? {} : { version }) })
     return found.toSorted((one, other) => other.lastUpdatedMs - one.lastUpdatedMs)
   }
 
   /** Without the right to search a type nothing of it takes part; built-in definitions do. */
-  async #search(type: TerminologyType, criteria: { readonly [name: string]: string }): Promise<readonly Stored[]> {
+  async #search(type: string, criteria: { readonly [name: string]: string }): Promise<readonly Stored[]> {
     if (!permits(this.#grant, 's', type)) return []
     const escaped = Object.entries(criteria).map(([name, value]) => [name, value.replace(/[\\,|$]/g, String.raw`\$&`)])
     const params = new URLSearchParams([...escaped, ['_count', '200']])

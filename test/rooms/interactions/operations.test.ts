@@ -178,7 +178,7 @@ describe('$validate – https://hl7.org/fhir/R4/resource-operation-validate.html
       ).toEqual(expected)
   })
 
-  it('checks against a profile only if that is the definition of the type', async () => {
+  it('checks against the definition of the type, and refuses profiles that nobody knows', async () => {
     const observation = 'http://hl7.org/fhir/StructureDefinition/Observation'
     const wrapped = (...parameter: object[]) => ({
       resourceType: 'Parameters',
@@ -191,10 +191,15 @@ describe('$validate – https://hl7.org/fhir/R4/resource-operation-validate.html
     ])
       expect(answer.json.issue[0].severity).toBe('information')
     for (const answer of [
-      await check(weightOf('a', 70), '?profile=http://hl7.org/fhir/StructureDefinition/vitalsigns'),
-      await check(wrapped({ name: 'profile', valueUri: 'http://hl7.org/fhir/StructureDefinition/Patient' })),
+      await check(weightOf('a', 70), '?profile=http://hl7.org/fhir/StructureDefinition/unheard-of'),
+      await check(wrapped({ name: 'profile', valueUri: 'http://example.org/StructureDefinition/none' })),
     ])
       expect([answer.status, codeOf(answer)]).toEqual([400, 'validate.profile-unknown'])
+    expect(codeOf(await check(weightOf('a', 70), '?mode=profile'))).toBe('validate.profile-missing')
+    const other = await check(wrapped({ name: 'profile', valueUri: 'http://hl7.org/fhir/StructureDefinition/Patient' }))
+    expect(other.json.issue.map((issue: { details: { text: string } }) => issue.details.text)).toContain(
+      'The profile is for another type of resource or element.',
+    )
   })
 
   it('says in diagnostics what it says, and where', async () => {

@@ -1,0 +1,127 @@
+import { createHash } from 'node:crypto'
+import type { ErrorObject } from 'ajv'
+import { coreProfile, type Resource } from '#fhir'
+import { atOnce, type ProblemIssue } from '#kernel'
+import {
+  builtInCodeSystem,
+  builtInValueSet,
+  type CodeSystem,
+  type CodeSystemDefinition,
+  isHeld,
+  readCodeSystem,
+  type ValueSetDefinition,
+} from '#terminology'
+import { faultAt } from '../faults.ts'
+import type { Extent } from '../invariants.ts'
+import { issueOf } from '../issues.ts'
+import { isNode, type Node, walk } from '../walk.ts'
+import { type StructureDefinition, urlOf } from './definition.ts'
+import { itemOfResource } from './items.ts'
+import { isKind, Judge } from './judge.ts'
+import { type ProfileDefinitions, Profiles, typeIn } from './profiles.ts'
+
+/** A definition that somebody keeps, under the canonical that it was asked for by. */
+export interface KeptDefinition {
+  readonly canonical: string
+  /** JSON of a StructureDefinition, ValueSet or CodeSystem. */
+  readonly text: string
+}
+
+/** By which profiles a resource is to be judged. */
+export interface ProfileQuestion {
+  /** Canonicals of profiles that it is to conform to, whatever it claims itself. */
+  readonly asked: readonly string[]
+  /** What they and their bindings name, beside what R4 defines itself: of one owner, or of everybody. */
+  readonly kept: readonly KeptDefinition[]
+  readonly extent: Extent
+}
+
+/**
+ * What a resource, and each in it, breaks of the profiles that are asked for and of those that it claims in `meta.profile`. What R4
+ * itself says is not asked again.
+ *
+ * @throws Problem `unprocessable` · `validation.profile-circular`; `too-costly` · `validation.profile-too-large`, `validation.too-costly`
+ */
+export function issuesByProfiles(
+  resource: Resource,
+  { asked, kept, extent }: ProfileQuestion,
+): readonly ProblemIssue[] {
+  const profiles = profilesOf(kept)
+  const judge = new Judge(profiles, extent)
+  const faults: ErrorObject[] = []
+  walk(resource, (node, _shape, _element, at, around) => {
+    if (node !== around.resource) return
+    for (const { canonical, place } of claimsOf(node, at, at === '' ? asked : [])) {
+      const type = typeIn(canonical)
+      if (type !== undefined) {
+        if (!isKind(String(node.resourceType), type)) faults.push(faultAt('profileOfOther', place))
+        continue
+      }
+      const profile = profiles.find(canonical)
+      if (profile !== undefined) faults.push(...judge.faultsOf(itemOfResource(node, at, around), profile))
+      else if (asked.includes(canonical)) faults.push(faultAt('profileUnbuilt', place))
+      else if (extent === 'warnings-too') faults.push(faultAt('profileUnknown', place))
+    }
+  })
+  return faults.map(fault => issueOf(resource, resource.resourceType, fault))
+}
+
+function claimsOf(
+  { meta }: Node,
+  at: string,
+  asked: readonly string[],
+): readonly { readonly canonical: string; readonly place: string }[] {
+  const claimed = isNode(meta) && Array.isArray(meta.profile) ? (meta.profile as readonly unknown[]) : []
+  return [
+    ...asked.map(canonical => ({ canonical, place: at })),
+    ...claimed.flatMap((canonical, index) =>
+      typeof canonical === 'string' && !asked.includes(canonical)
+        ? [{ canonical, place: `${at}/meta/profile/${index}` }]
+        : [],
+    ),
+  ]
+}
+
+const mostSets = 16
+const sets = new Map<string, Profiles>()
+
+/** To build profiles takes longer than to judge by them; the same texts make the same ones, whoever they are from. */
+function profilesOf(kept: readonly KeptDefinition[]): Profiles {
+  const hash = createHash('sha256')
+  for (const { canonical, text } of kept) hash.update(`${canonical} ${text}\n`)
+  const key = hash.digest('base64')
+  const made = sets.get(key) ?? new Profiles(definitionsOf(kept))
+  sets.delete(key)
+  sets.set(key, made)
+  const [oldest] = sets.keys()
+  if (sets.size > mostSets && oldest !== undefined) sets.delete(oldest)
+  return made
+}
+
+type Definition = StructureDefinition | ValueSetDefinition | CodeSystemDefinition
+
+function definitionsOf(kept: readonly KeptDefinition[]): ProfileDefinitions {
+  const known = new Map<string, Definition>()
+  for (const { canonical, text } of kept) {
+    const definition = JSON.parse(text) as Definition
+    known.set(`${definition.resourceType} ${canonical}`, definition)
+  }
+  const systems = new Map<string, CodeSystem | undefined>()
+  return {
+    structure: canonical =>
+      (coreProfile(urlOf(canonical)) ?? known.get(`StructureDefinition ${canonical}`)) as
+        | StructureDefinition
+        | undefined,
+    valueSet: canonical =>
+      builtInValueSet(canonical) ?? (known.get(`ValueSet ${canonical}`) as ValueSetDefinition | undefined),
+    codeSystem: canonical => {
+      if (!systems.has(canonical)) systems.set(canonical, builtInCodeSystem(canonical) ?? systemOf(known, canonical))
+      return systems.get(canonical)
+    },
+  }
+}
+
+function systemOf(known: ReadonlyMap<string, Definition>, canonical: string): CodeSystem | undefined {
+  const definition = known.get(`CodeSystem ${canonical}`) as CodeSystemDefinition | undefined
+  return definition === undefined || !isHeld(definition) ? undefined : atOnce(readCodeSystem(definition))
+}

@@ -1,0 +1,84 @@
+import { dataOf, type Functions, type Predicate, predicateOf } from '../library.ts'
+import { isNode, type Node } from '../walk.ts'
+import { isOfCore } from './build.ts'
+import type { Item } from './items.ts'
+import type { Constraint } from './rules.ts'
+
+/** What an expression may ask of more than the resource that it is about. */
+export interface Asked {
+  isIn(valueSet: string, value: unknown): boolean | undefined
+  conforms(resource: Node, canonical: string, item: Item): boolean | undefined
+  resolve(reference: string, item: Item): Node | undefined
+}
+
+let current: { readonly asked: Asked; readonly item: Item } | undefined
+
+/** The library would look for them by HTTP, or not at all. @see https://hl7.org/fhir/R4/fhirpath.html#functions */
+const functions: Functions = {
+  memberOf: {
+    fn: (inputs: readonly unknown[], valueSet: unknown) =>
+      inputs.flatMap(input => answerOf(current?.asked.isIn(String(valueSet), dataOf(input)))),
+    arity: { 1: ['String'] },
+  },
+  conformsTo: {
+    fn: (inputs: readonly unknown[], canonical: unknown) =>
+      inputs.map(dataOf).flatMap(input => {
+        if (current === undefined || !isNode(input)) return []
+        return answerOf(current.asked.conforms(input, String(canonical), current.item))
+      }),
+    arity: { 1: ['String'] },
+  },
+  resolve: {
+    fn: (inputs: readonly unknown[]) =>
+      inputs.map(dataOf).flatMap(input => {
+        const reference = isNode(input) ? input.reference : input
+        const found = typeof reference === 'string' ? current?.asked.resolve(reference, current.item) : undefined
+        return found === undefined ? [] : [found]
+      }),
+    arity: { 0: [] },
+  },
+}
+
+function answerOf(answer: boolean | undefined): readonly boolean[] {
+  return answer === undefined ? [] : [answer]
+}
+
+const mostKept = 2_000
+const known = new Map<string, Predicate>()
+
+function predicateFor(expression: string, base: string | undefined): Predicate {
+  const key = `${base ?? ''} ${expression}`
+  const made = known.get(key) ?? predicateOf(expression, base, functions)
+  if (known.size >= mostKept) known.clear()
+  known.set(key, made)
+  return made
+}
+
+/**
+ * Whether a constraint of a profile holds: undefined where that cannot be told.
+ *
+ * @see https://hl7.org/fhir/R4/conformance-rules.html#constraints
+ */
+export function holds(constraint: Constraint, item: Item, asked: Asked): boolean | undefined {
+  if (isOfCore(constraint, placeOf(item))) return true
+  const before = current
+  current = { asked, item }
+  try {
+    const context = item.value ?? item.twin
+    return predicateFor(constraint.expression, baseOf(item))(context, item.outside.resource, item.outside.container)
+  } finally {
+    current = before
+  }
+}
+
+/** As `invariantsOf` has it. */
+function placeOf(item: Item): string {
+  return baseOf(item) ?? item.type
+}
+
+/** What HL7's library calls an element: a resource is one by itself. */
+function baseOf({ element, within, type }: Item): string | undefined {
+  if (element === undefined || within === undefined || element.type === 'Resource') return undefined
+  const isNamed = element.nested === undefined && /^[A-Z]/.test(type)
+  return isNamed ? type : `${within.type}.${element.nested ?? element.path}`
+}

@@ -1,0 +1,101 @@
+import { coreProfile, type Resource } from '#fhir'
+import { builtInCodeSystem, builtInValueSet, joinCanonical, type ValueSetDefinition } from '#terminology'
+import { isNode, type Node, walk } from '../walk.ts'
+import { type ElementText, type StructureDefinition, urlOf } from './definition.ts'
+import { typeIn } from './profiles.ts'
+
+/** A definition that another one, or a resource, needs to be judged by. */
+export interface Named {
+  readonly type: 'StructureDefinition' | 'ValueSet' | 'CodeSystem'
+  readonly canonical: string
+}
+
+/** What a definition names, as far as R4 does not define it itself. */
+export function namedIn(definition: unknown): readonly Named[] {
+  if (!isNode(definition)) return []
+  if (definition.resourceType === 'StructureDefinition')
+    return namedInStructure(definition as StructureDefinition & Node)
+  return definition.resourceType === 'ValueSet' ? namedInSet(definition as ValueSetDefinition & Node) : []
+}
+
+function namedInStructure({ baseDefinition, differential, snapshot }: StructureDefinition): readonly Named[] {
+  const elements = [...(differential?.element ?? []), ...(snapshot?.element ?? [])]
+  return [...structures([baseDefinition]), ...elements.flatMap(namedInElement)]
+}
+
+function namedInElement({ type = [], binding, constraint = [] }: ElementText): readonly Named[] {
+  const profiles = type.flatMap(({ profile = [], targetProfile = [] }) => [...profile, ...targetProfile])
+  const sets = [binding?.valueSet, ...(binding?.extension ?? []).map(({ valueCanonical }) => valueCanonical)]
+  const expressions = constraint.map(({ expression = '' }) => expression)
+  return [
+    ...structures([...profiles, ...argumentsOf(expressions, 'conformsTo')]),
+    ...valueSets([...sets, ...argumentsOf(expressions, 'memberOf')]),
+  ]
+}
+
+function argumentsOf(expressions: readonly string[], name: string): readonly string[] {
+  return expressions
+    .filter(expression => expression.includes(name))
+    .flatMap(expression =>
+      [...expression.matchAll(new RegExp(`${name}\\(\\s*'([^']*)'`, 'g'))].map(([, url = '']) => url),
+    )
+}
+
+function structures(canonicals: readonly (string | undefined)[]): readonly Named[] {
+  return canonicals
+    .filter(canonical => canonical !== undefined && !isCore(canonical))
+    .map(canonical => ({ type: 'StructureDefinition', canonical: canonical ?? '' }))
+}
+
+/** Whether R4 itself defines a type or a profile. */
+function isCore(canonical: string): boolean {
+  return typeIn(canonical) !== undefined || coreProfile(urlOf(canonical)) !== undefined
+}
+
+function valueSets(canonicals: readonly (string | undefined)[]): readonly Named[] {
+  return canonicals
+    .filter(canonical => canonical !== undefined && builtInValueSet(canonical) === undefined)
+    .map(canonical => ({ type: 'ValueSet', canonical: canonical ?? '' }))
+}
+
+function namedInSet({ compose }: ValueSetDefinition): readonly Named[] {
+  return [...(compose?.include ?? []), ...(compose?.exclude ?? [])].flatMap(({ system, version, valueSet = [] }) => {
+    const canonical = system === undefined ? undefined : joinCanonical(system, version)
+    const isOurs = canonical !== undefined && builtInCodeSystem(canonical) === undefined
+    return [...(isOurs ? [{ type: 'CodeSystem' as const, canonical }] : []), ...valueSets(valueSet)]
+  })
+}
+
+/** The profiles that a resource, and each in it, claims in `meta.profile`, but for those that R4 defines. */
+export function claimedIn(resource: Resource): readonly Named[] {
+  const claimed: (string | undefined)[] = []
+  walk(resource, (node, _shape, _element, _at, around) => {
+    if (node === around.resource) claimed.push(...profilesOf(node))
+  })
+  return structures(claimed)
+}
+
+/** As `claimedIn`, of those alone that are asked for. */
+export function askedFor(canonicals: readonly string[]): readonly Named[] {
+  return structures(canonicals)
+}
+
+function profilesOf({ meta }: Node): readonly string[] {
+  const profiles = isNode(meta) ? meta.profile : undefined
+  return Array.isArray(profiles) ? profiles.filter(each => typeof each === 'string') : []
+}
+
+/**
+ * Whether a resource claims a profile at all: of those in it only entries of a Bundle, parts of Parameters and what is contained
+ * can. Costs next to nothing for one that does not.
+ */
+export function claimsProfile({ meta, contained, entry, parameter }: Resource): boolean {
+  if (isNode(meta) && meta.profile !== undefined) return true
+  const inner = [contained, entry, parameter].find(Array.isArray) as readonly unknown[] | undefined
+  return inner?.some(each => isNode(each) && isClaiming(each)) === true
+}
+
+function isClaiming(node: Node): boolean {
+  const resource = isNode(node.resource) ? node.resource : node
+  return (isNode(resource.meta) && resource.meta.profile !== undefined) || Array.isArray(resource.contained)
+}
