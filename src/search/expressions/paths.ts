@@ -68,9 +68,23 @@ function replaceLast(walk: Walk, change: (step: PathStep) => PathStep): Walk {
   return { ...walk, steps: [...walk.steps.slice(0, -1), step], at: step.places }
 }
 
-/** `DateTime` in one expression means `dateTime`: type names are compared without case. */
+/** What is also of another type: https://hl7.org/fhir/R4/datatypes.html – of types that a choice of elements may have. */
+const specialized: Readonly<Record<string, readonly string[]>> = {
+  integer: ['positiveInt', 'unsignedInt'],
+  Quantity: ['Age', 'Count', 'Distance', 'Duration', 'MoneyQuantity', 'SimpleQuantity'],
+  string: ['code', 'id', 'markdown'],
+  uri: ['canonical', 'oid', 'url', 'uuid'],
+}
+
+/**
+ * `as` keeps what is of the type or of one that specializes it. `DateTime` in one expression means `dateTime`: names of types are
+ * compared without case.
+ *
+ * @see http://hl7.org/fhirpath/N1/#as-type-specifier
+ */
 function narrowed(step: PathStep, type: string): PathStep {
-  return { ...step, places: step.places.filter(place => place.type.toLowerCase() === type.toLowerCase()) }
+  const meant = new Set([type, ...(specialized[type] ?? [])].map(each => each.toLowerCase()))
+  return { ...step, places: step.places.filter(place => meant.has(place.type.toLowerCase())) }
 }
 
 type Nodes = { [Op in Expression['op']]: Extract<Expression, { op: Op }> }

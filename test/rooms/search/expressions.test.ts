@@ -127,4 +127,16 @@ describe('expressions – https://hl7.org/fhir/R4/searchparameter-registry.html'
     expect(searchParameter('Observation', 'birthdate')).toBeUndefined()
     expect(searchParameter('Observation', '_tag')?.type).toBe('token')
   })
+
+  it.each([
+    ['ConceptMap', 'source-uri', ['reference:sourceUri/sourceCanonical']],
+    ['ConceptMap', 'source', ['reference:sourceCanonical']],
+    ['Observation', 'value-quantity', ['quantity:valueQuantity', 'quantity:valueSampledData']],
+  ])(
+    '%s?%s keeps what specializes the type after as – http://hl7.org/fhirpath/N1/#as-type-specifier',
+    (type, name, keys) => {
+      const { sources, uses } = planOf(type)
+      expect(uses.get(name)?.map(({ index }) => sources[index]?.key)).toEqual(keys)
+    },
+  )
 })
