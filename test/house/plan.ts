@@ -56,6 +56,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   '@opentelemetry/exporter-trace-otlp-http': ['main'],
   '@opentelemetry/sdk-trace-node': ['main'],
   '@medplum/fhirtypes': ['fhir', 'ingest', 'interactions', 'record'],
+  '@orama/stemmers': ['search'],
   '@skyra/jaro-winkler': ['ingest'],
   '@zxcvbn-ts/core': ['smart'],
   '@zxcvbn-ts/language-common': ['smart'],

@@ -171,7 +171,7 @@ const costs: Readonly<Record<Criterion['kind'], number>> = { missing: 0, value: 
 /** In which order criteria are tried; of values, those that are looked up or numbers come before texts that are read. */
 function costOf(criterion: Criterion): number {
   if (criterion.kind !== 'value') return costs[criterion.kind]
-  if (criterion.parameter === 'composite') return 2
+  if (criterion.parameter === 'composite' || criterion.parameter === 'special') return 2
   return criterion.parameter === 'string' || criterion.parameter === 'uri' || criterion.modifier !== undefined ? 1 : 0
 }
 

@@ -6,6 +6,7 @@ import { TypeTable } from '../columns/type-table.ts'
 import { type Plan, planOf } from '../extraction/plan.ts'
 import { extractRow, type IndexRow } from '../extraction/row.ts'
 import { soughtTokenKeys } from '../kinds/token.ts'
+import { isTextParameter } from '../query/modifiers.ts'
 import type { Criterion } from '../query/types.ts'
 import { leadsElsewhere, singleCriteria } from '../query/within.ts'
 import { narrow } from './narrow.ts'
@@ -29,7 +30,8 @@ function sourcesOf(plan: Plan, criteria: readonly Criterion[]): ReadonlySet<numb
 export function matches(resource: Resource, criteria: readonly Criterion[]): boolean {
   if (criteria.length === 0) return true
   const lastUpdatedMs = parseDateInterval(resource.meta?.lastUpdated ?? '')?.fromMs ?? 0
-  const row = extractRow(resource, { seq: 1, version: 1, lastUpdatedMs, deleted: false })
+  const words = criteria.flatMap(criterion => [...singleCriteria(criterion)]).some(({ name }) => isTextParameter(name))
+  const row = extractRow(resource, { seq: 1, version: 1, lastUpdatedMs, deleted: false }, { words })
   return anyMatches(row.type, [row], criteria)
 }
 

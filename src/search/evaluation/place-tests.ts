@@ -3,23 +3,33 @@ import type { Column } from '../columns/column.ts'
 import type { EntryKeys } from '../columns/entry-lookup.ts'
 import type { SourceKind } from '../extraction/cell.ts'
 import type { SourceUse } from '../extraction/plan.ts'
+import { nearTest } from '../kinds/position.ts'
 import { quantityBox } from '../kinds/quantity.ts'
 import { anywhere, type Box, dateBoxes, fits, numberBoxes } from '../kinds/range.ts'
-import { identifierTest, referenceKeys, referenceTest, resolvesTo, soughtReferenceKeys } from '../kinds/reference.ts'
+import {
+  displayTest,
+  identifierTest,
+  referenceKeys,
+  referenceTest,
+  resolvesTo,
+  soughtReferenceKeys,
+} from '../kinds/reference.ts'
 import { stringTest } from '../kinds/string.ts'
 import { soughtTokenKeys, tokenKeys, tokenTest } from '../kinds/token.ts'
 import { uriTest } from '../kinds/uri.ts'
+import { wordsTest } from '../kinds/words.ts'
 import type { ParameterType } from '../parameters.ts'
 import type { Comparison, Modifier, Operand, QuantityOperand, RangeOperand } from '../query/types.ts'
 import { Pace, pieces } from './pieces.ts'
 
 /**
  * What a criterion comes down to in one column: 1 for each dictionary entry that fulfils it, or the limits of which a value
- * must keep some, by the number of its unit (0 where the column has no units).
+ * must keep some, by the number of its unit (0 where the column has no units), or what is asked of two numbers together.
  */
 export type PlaceTest =
   | { readonly kind: 'mask'; readonly mask: Uint8Array }
   | { readonly kind: 'boxes'; readonly byUnit: readonly (readonly Box[])[] }
+  | { readonly kind: 'pair'; readonly fits: (low: number, high: number) => boolean }
 
 /** What is sought, whatever the column. */
 export interface Sought {
@@ -39,10 +49,12 @@ const entryTests: Readonly<Partial<Record<ParameterType, (sought: Sought) => Ent
   token: ({ operands }) => tokenTest(only('token', operands)),
   string: ({ operands, modifier }) => stringTest(only('string', operands), modifier),
   uri: ({ operands, modifier }) => uriTest(only('uri', operands), modifier),
-  reference: ({ operands, modifier, baseUrl }) =>
-    modifier === 'identifier'
-      ? identifierTest(only('token', operands))
-      : referenceTest(only('reference', operands), baseUrl, modifier),
+  special: ({ operands }) => wordsTest(only('words', operands)),
+  reference: ({ operands, modifier, baseUrl }) => {
+    if (modifier === 'identifier') return identifierTest(only('token', operands))
+    if (modifier === 'text') return displayTest(only('string', operands))
+    return referenceTest(only('reference', operands), baseUrl, modifier)
+  },
 }
 
 const entryKeys: Readonly<Partial<Record<SourceKind, EntryKeys>>> = { token: tokenKeys, reference: referenceKeys }
@@ -81,7 +93,8 @@ function* numbersToTest(
   keys: readonly string[] | undefined,
   rows: Uint8Array | undefined,
 ): Steps<Iterable<number>> {
-  if (count <= smallDictionary) return numbersTo(count)
+  // Texts of words are long: those of rows that are out cost nothing, however few there are.
+  if (count <= smallDictionary && column.source.kind !== 'words') return numbersTo(count)
   const keysOf = keys === undefined ? undefined : entryKeys[column.source.kind]
   const lookup = keysOf === undefined ? undefined : column.lookup(keysOf)
   if (lookup !== undefined && keys !== undefined) {
@@ -171,13 +184,14 @@ function entryTest(sought: Sought): EntryTest {
 function soughtKeys({ parameter, modifier, operands }: Sought): readonly string[] | undefined {
   if (modifier === 'is-not') return undefined
   if (parameter === 'token') return soughtTokenKeys(only('token', operands))
-  return parameter === 'reference' && modifier !== 'identifier'
+  return parameter === 'reference' && modifier !== 'identifier' && modifier !== 'text'
     ? soughtReferenceKeys(only('reference', operands))
     : undefined
 }
 
 /** What `sought` comes down to in a column, as far as `rows` are concerned. */
 export function* placeTest(column: Column, use: SourceUse, sought: Sought, rows?: Uint8Array): Steps<PlaceTest> {
+  if (column.source.kind === 'position') return { kind: 'pair', fits: nearTest(only('near', sought.operands)) }
   if (sought.parameter === 'date') return boxesOf(sought, dateBoxes)
   if (sought.parameter === 'number') return boxesOf(sought, numberBoxes)
   if (sought.parameter === 'quantity') return yield* quantityBoxes(column, only('quantity', sought.operands))
@@ -209,6 +223,7 @@ export function placePasses(column: Column, place: number, test: PlaceTest): boo
   // NaN marks an empty place; it would pass where a box is turned round.
   if (Number.isNaN(low)) return false
   const high = column.highs?.array[place] ?? low
+  if (test.kind === 'pair') return test.fits(low, high)
   for (const box of test.byUnit[id] ?? []) if (fits(box, low, high)) return true
   return false
 }

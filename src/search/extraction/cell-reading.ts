@@ -1,5 +1,10 @@
 import type { Resource } from '#fhir'
 import { plain } from '../kinds/entries.ts'
+import { printSentences } from '../words/entry.ts'
+import { narrativeLanguage, shownText } from '../words/narrative.ts'
+import { isRead, isReadable } from '../words/readable.ts'
+import { type Language, languageOf } from '../words/stems.ts'
+import { TextReading, TextsReading } from '../words/text-reading.ts'
 import { Cell, type Source } from './cell.ts'
 import { type KeyReader, type Plan, planOf, truthEntry } from './plan.ts'
 
@@ -9,6 +14,11 @@ export interface OwnMarks {
   readonly shared?: boolean | undefined
   /** The account that made the resource, where that decides who sees it. */
   readonly creator?: string | undefined
+}
+
+/** What of a resource is read: a question that asks for no words needs none. */
+export interface Reads {
+  readonly words: boolean
 }
 
 type Cells = (Cell | undefined)[]
@@ -31,14 +41,17 @@ export class CellReading {
   readonly #own: OwnMarks
   readonly #cells: Cells = []
   readonly #keys: readonly string[]
+  readonly #reads: Reads
   /** The element, which of its readers, and the place in its list that is to be read next. */
   #key = 0
   #reader = 0
   #from = 0
-  #references: ReferenceWalk | undefined
+  #walk: Walk | undefined
   #others: OtherReferences | undefined
+  #words: WordsReading | undefined
 
-  constructor(resource: Resource, own: OwnMarks) {
+  constructor(resource: Resource, own: OwnMarks, reads: Reads) {
+    this.#reads = reads
     this.#resource = resource
     this.#plan = planOf(resource.resourceType)
     this.#own = own
@@ -50,7 +63,7 @@ export class CellReading {
    * @returns whether all is read
    */
   goOn(most: number): boolean {
-    return this.#readElements(most) && this.#walk(most) && this.#addOthers(most)
+    return this.#readElements(most) && this.#goThrough(most) && this.#addOthers(most) && this.#addWords(most)
   }
 
   /** To be called once all is read. */
@@ -87,17 +100,25 @@ export class CellReading {
     return true
   }
 
-  #walk(most: number): boolean {
-    if (this.#references === undefined) {
+  #goThrough(most: number): boolean {
+    if (this.#walk === undefined) {
       addStatements(this.#resource, this.#cells, this.#plan)
-      this.#references = new ReferenceWalk(this.#resource)
+      this.#walk = new Walk(this.#resource, this.#reads)
     }
-    return this.#references.goOn(most)
+    return this.#walk.goOn(most)
   }
 
   #addOthers(most: number): boolean {
-    this.#others ??= new OtherReferences(this.#references?.found ?? [], this.#cells, this.#plan)
+    this.#others ??= new OtherReferences(this.#walk?.references ?? [], this.#cells, this.#plan)
     return this.#others.goOn(most)
+  }
+
+  #addWords(most: number): boolean {
+    if (!this.#reads.words) return true
+    this.#words ??= new WordsReading(this.#resource, this.#walk?.texts ?? [])
+    if (!this.#words.goOn(most * charactersEach)) return false
+    this.#words.put(this.#cells, this.#plan)
+    return true
   }
 }
 
@@ -113,14 +134,17 @@ function addStatements(resource: Resource, cells: Cells, plan: Plan): void {
   for (const { source, holds } of plan.statements) cellOf(cells, source).pushText(truthEntry(holds(resource)), 0)
 }
 
-/** Goes through a resource for the references in it, some nodes at a time. */
-class ReferenceWalk {
-  readonly found: string[] = []
+/** Goes through a resource for the references in it, and the texts that people read, some nodes at a time. */
+class Walk {
+  readonly references: string[] = []
+  readonly texts: string[] = []
   readonly #nodes: object[]
+  readonly #reads: Reads
   #at = 0
 
-  constructor(resource: Resource) {
+  constructor(resource: Resource, reads: Reads) {
     this.#nodes = [resource]
+    this.#reads = reads
   }
 
   /** @returns whether it has been everywhere */
@@ -138,13 +162,51 @@ class ReferenceWalk {
     for (const key in node) {
       const value = node[key]
       if (typeof value === 'object') this.#add(value)
-      else if (key === 'reference' && typeof value === 'string') this.found.push(value)
+      else if (typeof value !== 'string') continue
+      else if (key === 'reference') this.references.push(value)
+      else if (this.#reads.words && isRead(key, node) && isReadable(value)) this.texts.push(value)
     }
   }
 
   #add(value: unknown): void {
     if (typeof value === 'object' && value !== null) this.#nodes.push(value)
+    else if (typeof value === 'string' && this.#reads.words && isReadable(value)) this.texts.push(value)
   }
+}
+
+/** What is read of a text while one element of a list would be: a few words. */
+const charactersEach = 16
+
+/** Reads the words of a resource: those of its narrative, and those of everything else that people read. */
+class WordsReading {
+  readonly #narrative: TextReading | undefined
+  readonly #content: TextsReading
+  readonly #languages: { readonly narrative: Language; readonly content: Language }
+  #isNarrativeRead = false
+
+  constructor({ text, language }: Resource, texts: readonly string[]) {
+    const { div } = (text ?? {}) as { readonly div?: unknown }
+    const content = languageOf(language)
+    const narrative = typeof div === 'string' ? narrativeLanguage(div, language) : content
+    this.#languages = { narrative, content }
+    this.#narrative = typeof div === 'string' ? new TextReading(div, narrative, shownText) : undefined
+    this.#content = new TextsReading(texts, content)
+  }
+
+  /** @returns whether all are read */
+  goOn(characters: number): boolean {
+    this.#isNarrativeRead ||= this.#narrative?.goOn(characters) ?? true
+    return this.#isNarrativeRead && this.#content.goOn(characters)
+  }
+
+  put(cells: Cells, { narrative, content }: Plan): void {
+    putWords(cells, narrative, this.#narrative?.sentences ?? [], this.#languages.narrative)
+    putWords(cells, content, this.#content.sentences, this.#languages.content)
+  }
+}
+
+function putWords(cells: Cells, source: Source, sentences: readonly string[], language: Language): void {
+  if (sentences.length > 0) cellOf(cells, source).pushText(printSentences(sentences, language), 0)
 }
 
 /** From so many references on it takes less to gather what is indexed than to look for each. */

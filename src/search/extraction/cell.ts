@@ -1,7 +1,16 @@
 /** How a column keeps its values: as numbers of dictionary entries, as two numbers, or as two numbers and a unit. */
 export type Storage = 'text' | 'range' | 'quantity'
 
-export type SourceKind = 'token' | 'string' | 'reference' | 'uri' | 'date' | 'number' | 'quantity'
+export type SourceKind =
+  | 'token'
+  | 'string'
+  | 'reference'
+  | 'uri'
+  | 'date'
+  | 'number'
+  | 'quantity'
+  | 'position'
+  | 'words'
 
 /** One place in a resource from which one or more search parameters take values; a column per resource type. */
 export interface Source {

@@ -4,7 +4,7 @@ import type { ElementPath, PathStep, Statement } from '../expressions/paths.ts'
 import { elementPaths, statementOf } from '../expressions/paths.ts'
 import { printToken } from '../kinds/entries.ts'
 import { componentsOf, type SearchParameter, searchParametersOf } from '../parameters.ts'
-import type { Cell, Source } from './cell.ts'
+import type { Cell, Source, SourceKind, Storage } from './cell.ts'
 import { type WrittenKind, writers } from './values.ts'
 
 /** A source as one parameter sees it: `patient` is `subject` where it points to a Patient. */
@@ -19,7 +19,7 @@ export interface CompositeFocus {
 }
 
 export interface CompositeComponent {
-  readonly kind: WrittenKind
+  readonly kind: Exclude<WrittenKind, 'position'>
   readonly uses: readonly SourceUse[]
   /** Whether its values must lie in the same element (`component[1]`) as those of the other bound components. */
   readonly bound: boolean
@@ -50,6 +50,9 @@ export interface Plan {
   readonly shared: Source
   /** Of rows in the commons: the account that made the resource. */
   readonly creator: Source
+  /** The words of the narrative, and those of everything else. */
+  readonly narrative: Source
+  readonly content: Source
 }
 
 interface Node {
@@ -136,10 +139,10 @@ class PlanBuilder {
     this.#focusKeys = focusKeys(type, parameters)
   }
 
-  #source(key: string, kind: WrittenKind, { grouped = false, canonical = false } = {}): Source {
+  #source(key: string, kind: SourceKind, { grouped = false, canonical = false } = {}): Source {
     const known = this.#sources.get(key)
     if (known !== undefined) return known
-    const source = { key, index: this.#sources.size, kind, storage: writers[kind].storage, grouped, canonical }
+    const source = { key, index: this.#sources.size, kind, storage: storageOf(kind), grouped, canonical }
     this.#sources.set(key, source)
     if (kind === 'reference') this.#references.push(source.index)
     return source
@@ -174,7 +177,7 @@ class PlanBuilder {
       parameter.name,
       foci.map(focus => ({
         components: components.map(component => {
-          const kind = component.parameter.type as WrittenKind
+          const kind = component.parameter.type as CompositeComponent['kind']
           const paths = elementPaths(parseExpression(component.expression), this.type, focus)
           const bound = focus.steps.length > 0 && !paths.some(path => path.absolute)
           return { kind, bound, uses: this.#paths(paths, kind) }
@@ -185,15 +188,17 @@ class PlanBuilder {
 
   add(parameter: SearchParameter): void {
     const { expression, name, type } = parameter
-    if (expression === undefined || own.has(name) || type === 'special') return
+    if (expression === undefined || own.has(name)) return
     if (type === 'composite') {
       this.#composite(parameter, expression)
       return
     }
     const tree = parseExpression(expression)
+    // Of what is special only a place is an element.
+    const kind = type === 'special' ? 'position' : type
     const statement = statementOf(tree, this.type)
-    if (statement === undefined) this.#uses.set(name, this.#paths(elementPaths(tree, this.type), type))
-    else this.#state(name, type, statement)
+    if (statement === undefined) this.#uses.set(name, this.#paths(elementPaths(tree, this.type), kind))
+    else this.#state(name, kind, statement)
   }
 
   #state(name: string, kind: WrittenKind, statement: Statement): void {
@@ -206,6 +211,10 @@ class PlanBuilder {
     const otherReferences = this.#source('reference:*', 'reference')
     const shared = this.#source('token:*shared', 'token')
     const creator = this.#source('token:*creator', 'token')
+    const narrative = this.#source('words:*narrative', 'words')
+    const content = this.#source('words:*content', 'words')
+    this.#uses.set('_text', [wholly(narrative)])
+    this.#uses.set('_content', [wholly(narrative), wholly(content)])
     return {
       type: this.type,
       sources: [...this.#sources.values()],
@@ -218,8 +227,18 @@ class PlanBuilder {
       otherReferences,
       shared,
       creator,
+      narrative,
+      content,
     }
   }
+}
+
+function wholly({ index }: Source): SourceUse {
+  return { index, resolves: undefined }
+}
+
+function storageOf(kind: SourceKind): Storage {
+  return kind === 'words' ? 'text' : writers[kind].storage
 }
 
 /** The repeating elements that composites of a type look into, e.g. `component`. */

@@ -2,7 +2,7 @@ import { isResourceType, type Resource } from '#fhir'
 import type { Steps } from '#kernel'
 import { plain } from '../kinds/entries.ts'
 import type { Cell } from './cell.ts'
-import { CellReading, type OwnMarks } from './cell-reading.ts'
+import { CellReading, type OwnMarks, type Reads } from './cell-reading.ts'
 
 /** Where a version stands in its compartment's ledger. */
 export interface RowPlace extends OwnMarks {
@@ -32,6 +32,7 @@ export interface ContainedRow {
 }
 
 const nothingOwn = {}
+const everything: Reads = { words: true }
 
 /** Goes through a resource and those within it for what the index keeps. */
 class RowReading {
@@ -39,11 +40,13 @@ class RowReading {
   readonly #own: CellReading
   readonly #inner: readonly Resource[] | undefined
   readonly #rows: ContainedRow[] = []
+  readonly #reads: Reads
   #reading: CellReading | undefined
 
-  constructor(resource: Resource, at: RowPlace) {
+  constructor(resource: Resource, at: RowPlace, reads: Reads) {
     this.#resource = resource
-    this.#own = new CellReading(resource, at)
+    this.#reads = reads
+    this.#own = new CellReading(resource, at, reads)
     this.#inner = innerOf(resource)
   }
 
@@ -60,7 +63,7 @@ class RowReading {
     const { length } = this.#inner ?? []
     for (let left = most; this.#rows.length < length; left -= innerWork) {
       const resource = this.#inner?.[this.#rows.length] as Resource
-      this.#reading ??= new CellReading(resource, nothingOwn)
+      this.#reading ??= new CellReading(resource, nothingOwn, this.#reads)
       if (left <= 0 || !this.#reading.goOn(most)) return false
       this.#rows.push({ type: resource.resourceType, fragment: `#${plain(resource.id)}`, cells: this.#reading.take() })
       this.#reading = undefined
@@ -108,10 +111,11 @@ function rowOf(
  * What the index keeps of one version of a resource. For a deletion the resource needs only its type and id.
  *
  * @param resource  with its id
+ * @param reads     all of it unless told
  */
-export function extractRow(resource: Resource, at: RowPlace): IndexRow {
+export function extractRow(resource: Resource, at: RowPlace, reads: Reads = everything): IndexRow {
   if (at.deleted) return rowOf(resource, at, [], undefined)
-  const reading = new RowReading(resource, at)
+  const reading = new RowReading(resource, at, reads)
   reading.goOn(Number.POSITIVE_INFINITY)
   return reading.row(at)
 }
@@ -119,7 +123,7 @@ export function extractRow(resource: Resource, at: RowPlace): IndexRow {
 /** The same, bit by bit: for a resource of many values. */
 export function* extractRowInSteps(resource: Resource, at: RowPlace): Steps<IndexRow> {
   if (at.deleted) return rowOf(resource, at, [], undefined)
-  const reading = new RowReading(resource, at)
+  const reading = new RowReading(resource, at, everything)
   while (!reading.goOn(atATime)) yield
   return reading.row(at)
 }

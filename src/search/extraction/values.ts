@@ -89,6 +89,7 @@ function referenceText(node: Node, place: Place): string {
     system: plain(identity.system),
     value: plain(identity.value),
     type: plain(node.type),
+    display: plain(node.display),
   })
 }
 
@@ -234,6 +235,15 @@ function writeUri(value: unknown, _place: Place, cell: Cell, group: number): voi
   if (typeof value === 'string' && value !== '') cell.pushText(plain(value), group)
 }
 
+// --- position: https://hl7.org/fhir/R4/location-definitions.html#Location.position ---------------------------------
+
+/** Latitude and longitude are kept as the two ends of a range. */
+function writePosition(value: unknown, _place: Place, cell: Cell, group: number): void {
+  if (!isNode(value)) return
+  const [latitude, longitude] = [numeric(value.latitude), numeric(value.longitude)]
+  if (latitude !== undefined && longitude !== undefined) cell.pushRange(latitude, longitude, group)
+}
+
 interface Kind {
   readonly storage: Storage
   readonly write: Writer
@@ -248,6 +258,8 @@ export const writers = {
   date: { storage: 'range', write: writeDate },
   number: { storage: 'range', write: writeNumber },
   quantity: { storage: 'quantity', write: writeQuantity },
-} as const satisfies Record<SourceKind, Kind>
+  position: { storage: 'range', write: writePosition },
+} as const satisfies Record<WrittenKind, Kind>
 
-export type WrittenKind = SourceKind
+/** Words are read from all of a resource, not from its elements. */
+export type WrittenKind = Exclude<SourceKind, 'words'>

@@ -17,6 +17,7 @@ export interface ReferenceEntry {
   readonly system: string
   readonly value: string
   readonly type: string
+  readonly display: string
 }
 
 export interface UnitEntry {
@@ -65,15 +66,14 @@ export function parseToken(text: string): TokenEntry {
   }
 }
 
-export function printReference({ reference, system, value, type }: ReferenceEntry): string {
-  const identified = system !== '' || value !== ''
-  if (!identified && type === '') return reference
-  return reference + field + system + field + value + field + type
+export function printReference({ reference, system, value, type, display }: ReferenceEntry): string {
+  const more = system + field + value + field + type + (display === '' ? '' : field + display)
+  return more.length === 2 ? reference : reference + field + more
 }
 
 export function parseReferenceEntry(text: string): ReferenceEntry {
-  const [reference = '', system = '', value = '', type = ''] = text.split(field)
-  return { reference, system, value, type }
+  const [reference = '', system = '', value = '', type = '', display = ''] = text.split(field)
+  return { reference, system, value, type, display }
 }
 
 export function printUnit({ system, code, unit }: UnitEntry): string {

@@ -3,6 +3,8 @@ import { Problem } from '#kernel'
 import { unescaped } from '../query/split.ts'
 import type { Comparison, Modifier, ReferenceOperand, TokenOperand } from '../query/types.ts'
 import { parseReferenceEntry } from './entries.ts'
+import { beginsWord, fold } from './fold.ts'
+import type { StringOperand } from './string.ts'
 import { isCanonicalBelow, isSameCanonical } from './uri.ts'
 
 /** Where a stored reference leads within this server. */
@@ -114,6 +116,14 @@ export function identifierTest(operands: readonly TokenOperand[]): (entry: strin
         (operand.system === undefined || operand.system === system) &&
         (operand.code === undefined || operand.code === value),
     )
+  }
+}
+
+/** `:text`: compares Reference.display, from the beginning of a word. */
+export function displayTest(operands: readonly StringOperand[]): (entry: string) => boolean {
+  return entry => {
+    const { display } = parseReferenceEntry(entry)
+    return display !== '' && operands.some(({ folded }) => beginsWord(fold(display), folded))
   }
 }
 

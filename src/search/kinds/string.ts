@@ -1,9 +1,9 @@
 import { unescaped } from '../query/split.ts'
 import type { Comparison, Modifier, Operand } from '../query/types.ts'
 import { parseParts } from './entries.ts'
-import { fold } from './fold.ts'
+import { beginsWord, fold } from './fold.ts'
 
-type StringOperand = Extract<Operand, { kind: 'string' }>
+export type StringOperand = Extract<Operand, { kind: 'string' }>
 
 /** @see https://hl7.org/fhir/R4/search.html#string */
 export function parseStringOperand(text: string): StringOperand {
@@ -16,6 +16,7 @@ type PartTest = (operand: StringOperand, part: string, folded: string) => boolea
 const partTests: Readonly<Partial<Record<Modifier | Comparison, PartTest>>> = {
   exact: (operand, part) => part === operand.text,
   contains: (operand, _part, folded) => folded.includes(operand.folded),
+  text: (operand, _part, folded) => beginsWord(folded, operand.folded),
   is: (operand, _part, folded) => folded === operand.folded,
   ends: (operand, _part, folded) => folded.endsWith(operand.folded),
   after: (operand, _part, folded) => byCodePoints(folded, operand.folded) > 0,

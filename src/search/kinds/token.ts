@@ -3,7 +3,7 @@ import { splitAt, unescaped } from '../query/split.ts'
 import type { Modifier, TokenOperand } from '../query/types.ts'
 import type { Words } from '../query/words.ts'
 import { parseToken, type TokenEntry } from './entries.ts'
-import { fold } from './fold.ts'
+import { beginsWord, fold } from './fold.ts'
 
 /** Code systems whose codes differ by case alone, or which declare themselves case sensitive. Others are compared without case. */
 const caseSensitive =
@@ -80,7 +80,7 @@ function isCoding(operand: TokenOperand, coding: { readonly system: string; read
 
 function hasWords(entry: TokenEntry, sought: string): boolean {
   const texts = [entry.text, ...entry.codings.map(coding => coding.display)]
-  return texts.some(text => ` ${fold(text)}`.includes(` ${sought}`))
+  return texts.some(text => beginsWord(fold(text), sought))
 }
 
 function isOfType(operand: TokenOperand, entry: TokenEntry): boolean {

@@ -1,16 +1,18 @@
 import { isResourceType, resourceTypes } from '#fhir'
 import { isProblem, Problem } from '#kernel'
+import { parseNearOperand } from '../kinds/position.ts'
 import { parseQuantityOperand } from '../kinds/quantity.ts'
 import { parseDateOperand, parseNumberOperand } from '../kinds/range.ts'
 import { parseReferenceOperand } from '../kinds/reference.ts'
 import { parseStringOperand } from '../kinds/string.ts'
 import { parseTokenOperand } from '../kinds/token.ts'
 import { componentsOf, hierarchyOf, type ParameterType, type SearchParameter, searchParameter } from '../parameters.ts'
-import { type Comparing, comparingBy, criterionOf, isComparison, operandText } from './filter.ts'
+import { type Comparing, comparingBy, criterionOf, isComparison, operandText, operatorUnfit } from './filter.ts'
 import { type FilterTest, parseFilter } from './filter-syntax.ts'
 import { limits, tooCostly } from './limits.ts'
-import { modifiersOf } from './modifiers.ts'
+import { isTextParameter, modifiersOf } from './modifiers.ts'
 import { splitAt, unescaped } from './split.ts'
+import { parseTextSearch, type TextSearch } from './text-syntax.ts'
 import type { Criterion, Modifier, Operand, Prefix, ReferenceOperand } from './types.ts'
 import { builtInWords, type Words } from './words.ts'
 
@@ -34,7 +36,7 @@ export function newContext(baseUrl: string, nowMs: number, words: Words = builtI
 
 /** Modifiers that R4 knows and this server does not answer for some or all kinds. */
 const knownModifiers: ReadonlySet<string> = new Set(['in', 'not-in', 'above', 'below', 'text', 'identifier', 'of-type'])
-const unsupported: ReadonlySet<string> = new Set(['_text', '_content', '_query', 'near'])
+const unsupported: ReadonlySet<string> = new Set(['_query'])
 
 function parameterOf(type: string, name: string, whole: string): SearchParameter {
   if (unsupported.has(name))
@@ -104,16 +106,22 @@ function parseComposite(text: string, parameter: SearchParameter, context: Parse
 const operandParsers: Readonly<Record<ParameterType, OperandParser>> = {
   string: text => parseStringOperand(text),
   token: (text, { name }, modifier, { words }) => parseTokenOperand(text, name, modifier, words),
-  reference: (text, { name, target }, modifier, { baseUrl, words }) =>
-    modifier === 'identifier'
-      ? parseTokenOperand(text, name, undefined, words)
-      : withinLineage(parseReferenceOperand(text, name, target ?? resourceTypes, baseUrl), name, modifier),
+  reference: (text, { name, target }, modifier, { baseUrl, words }) => {
+    if (modifier === 'identifier') return parseTokenOperand(text, name, undefined, words)
+    if (modifier === 'text') return parseStringOperand(text)
+    return withinLineage(parseReferenceOperand(text, name, target ?? resourceTypes, baseUrl), name, modifier)
+  },
   date: (text, { name }, _modifier, { nowMs }) => parseDateOperand(text, name, nowMs),
   number: (text, { name }) => parseNumberOperand(text, name),
   quantity: (text, { name }) => parseQuantityOperand(text, name),
   uri: text => ({ kind: 'uri', text: unescaped(text) }),
   composite: (text, parameter, _modifier, context) => parseComposite(text, parameter, context),
-  special: (text, { name }, _modifier, { words }) => parseTokenOperand(text, name, undefined, words),
+  // What is special but near is read before it comes to values.
+  special: (text, { name }) => parseNearOperand(text, name),
+}
+
+function valueMissing(name: string): Problem {
+  return new Problem('invalid', 'search.value-missing', 'The search parameter has no value.', { expression: name })
 }
 
 function parseOperand(
@@ -122,10 +130,7 @@ function parseOperand(
   modifier: Modifier | undefined,
   context: ParseContext,
 ): Operand {
-  if (text === '')
-    throw new Problem('invalid', 'search.value-missing', 'The search parameter has no value.', {
-      expression: parameter.name,
-    })
+  if (text === '') throw valueMissing(parameter.name)
   return operandParsers[parameter.type](text, parameter, modifier, context)
 }
 
@@ -158,7 +163,9 @@ function parseValue(step: Step, context: ParseContext): Criterion {
   const [name = '', ...rest] = step.name.split(':')
   const modifier = rest.length === 0 ? undefined : rest.join(':')
   const found = parameterOf(step.type, name, step.whole)
-  if (modifier === 'missing' && found.type !== 'special') return parseMissing(name, step.value)
+  if (modifier === 'missing' && (found.type !== 'special' || found.expression !== undefined))
+    return parseMissing(name, step.value)
+  if (modifier === undefined && isTextParameter(name)) return parseText(step, context)
   const isType = modifier !== undefined && found.type === 'reference' && isResourceType(modifier)
   const parameter = isType ? { ...found, target: [modifier] } : found
   const checked = modifier === undefined || isType ? undefined : checkModifier(modifier, found, step.whole)
@@ -173,6 +180,24 @@ function parseValue(step: Step, context: ParseContext): Criterion {
     operands: texts.map(text => parseOperand(text, parameter, checked, context)),
     baseUrl: context.baseUrl,
   }
+}
+
+/** Each word is a criterion of its own: in the narrative may stand what the rest does not say. */
+function parseText(step: Step, context: ParseContext): Criterion {
+  if (step.value === '') throw valueMissing(step.name)
+  return soughtIn(parseTextSearch(step.value, step.whole), step, context)
+}
+
+function soughtIn(search: TextSearch, step: Step, context: ParseContext): Criterion {
+  if (search.kind === 'not') return { kind: 'not', criterion: soughtIn(search.part, step, context) }
+  if (search.kind === 'words') {
+    spendValues(context, 1, false, step.whole)
+    const [name = ''] = step.name.split(':')
+    const { baseUrl } = context
+    return { kind: 'value', name, parameter: 'special', modifier: undefined, operands: [search], baseUrl }
+  }
+  const parts = search.parts.map(part => soughtIn(part, step, context))
+  return { kind: 'any', anyOf: search.kind === 'and' ? [parts] : parts.map(part => [part]) }
 }
 
 function isUnknownParameter(error: unknown): boolean {
@@ -262,10 +287,17 @@ function parseTest(step: Step, { operator }: FilterTest, context: ParseContext):
   const { type, name, whole } = step
   const parameter = parameterOf(type, name, whole)
   if (operator === 'pr') return parseMissing(name, step.value.toLowerCase() === 'true' ? 'false' : presence(step.value))
+  if (isTextParameter(name)) return parseTextTest(step, operator, context)
   const comparing = comparingBy(operator, parameter.type)
   const criterion = parseComparison(step, parameter, comparing, context)
   // A resource has one id, so that another one is unequal where this one is not.
   return comparing.modifier === 'is-not' && name === '_id' ? { kind: 'not', criterion } : criterion
+}
+
+/** What a text says is asked by `co` alone, as what the parameter itself would be asked. */
+function parseTextTest(step: Step, operator: FilterTest['operator'], context: ParseContext): Criterion {
+  if (operator !== 'co') throw operatorUnfit(operator, 'of words')
+  return parseText(step, context)
 }
 
 function presence(value: string): string {

@@ -61,8 +61,13 @@ const operators: Readonly<Record<FilterOperator, Readonly<Partial<Record<Paramet
 export function comparingBy(operator: FilterOperator, kind: ParameterType): Comparing {
   const comparing = operators[operator][kind]
   if (comparing !== undefined) return comparing
-  const text = `The operator ${operator} does not fit a parameter of type ${kind}.`
-  throw new Problem('invalid', 'search.filter-operator-unfit', text, { expression: '_filter' })
+  throw operatorUnfit(operator, `of type ${kind}`)
+}
+
+/** @returns a Problem `invalid` · `search.filter-operator-unfit` */
+export function operatorUnfit(operator: FilterOperator, kind: string): Problem {
+  const text = `The operator ${operator} does not fit a parameter ${kind}.`
+  return new Problem('invalid', 'search.filter-operator-unfit', text, { expression: '_filter' })
 }
 
 /** @see https://hl7.org/fhir/R4/search_filter.html#ops "For convenience, the codes …" */

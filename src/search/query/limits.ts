@@ -14,7 +14,7 @@ export const limits = {
   chain: 8,
   /** Criteria that chains unfold to: `subject.name` is one for each type a subject may be of. */
   unfolded: 2_000,
-  /** Brackets within brackets of a `_filter`. */
+  /** Brackets within brackets of a `_filter`, or of what is sought in texts. */
   nesting: 30,
   /** Comparisons of a `_filter`. */
   tests: 500,
@@ -48,7 +48,7 @@ const refusals = {
     unit: 'criteria that chains unfold to',
     instead: 'Name the type within the chain, as in subject:Patient.name, or ask with fewer chains.',
   },
-  nesting: { unit: 'brackets of a _filter within each other', instead: 'Ask with fewer, or in several searches.' },
+  nesting: { unit: 'brackets within each other', instead: 'Ask with fewer, or in several searches.' },
   tests: { unit: 'comparisons in a _filter', instead: 'Ask with fewer of them, in several searches.' },
   includes: { unit: 'includes', instead: 'Ask for fewer of them, or for all by *.' },
   sortKeys: { unit: 'sort keys', instead: 'Sort by fewer of them.' },

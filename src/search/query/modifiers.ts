@@ -2,9 +2,9 @@ import { hierarchyOf, type ParameterType, type SearchParameter, searchParameter 
 import type { Modifier } from './types.ts'
 
 const byKind: Readonly<Record<ParameterType, readonly Modifier[]>> = {
-  string: ['exact', 'contains'],
+  string: ['exact', 'contains', 'text'],
   token: ['not', 'text', 'of-type', 'in', 'not-in', 'above', 'below'],
-  reference: ['identifier', 'above', 'below'],
+  reference: ['identifier', 'text', 'above', 'below'],
   uri: ['above', 'below'],
   date: [],
   number: [],
@@ -14,7 +14,12 @@ const byKind: Readonly<Record<ParameterType, readonly Modifier[]>> = {
 }
 
 /** A resource's own id is neither a code nor an identifier. */
-const byName: Readonly<Record<string, readonly Modifier[]>> = { _id: ['not'] }
+const byName: Readonly<Record<string, readonly Modifier[]>> = { _id: ['not'], _text: [], _content: [] }
+
+/** Whether a parameter seeks words in all of a resource: https://hl7.org/fhir/R4/search.html#text */
+export function isTextParameter(name: string): boolean {
+  return name === '_text' || name === '_content'
+}
 
 /**
  * The modifiers that a parameter may have, beside `:missing`, and a type for references.

@@ -1,4 +1,5 @@
 import type { ParameterType } from '../parameters.ts'
+import type { SoughtWords } from './text-syntax.ts'
 import type { CodeTest } from './words.ts'
 
 /** `po` and `co` are those of `_filter`: a period that overlaps, and one that includes. */
@@ -13,6 +14,16 @@ export type Operand =
   | QuantityOperand
   | { readonly kind: 'uri'; readonly text: string }
   | { readonly kind: 'composite'; readonly parts: readonly Operand[] }
+  | SoughtWords
+  | NearOperand
+
+/** Around a place, in degrees of WGS 84. */
+export interface NearOperand {
+  readonly kind: 'near'
+  readonly latitude: number
+  readonly longitude: number
+  readonly kilometres: number
+}
 
 /** `system|code`; an undefined system is any, an empty one is none; an undefined code is any. */
 export interface TokenOperand {

@@ -2,7 +2,7 @@ import { zstdDecompressSync } from 'node:zlib'
 import { Problem } from '#kernel'
 import type { Block, Column } from '../columns/column.ts'
 import type { TypeTable } from '../columns/type-table.ts'
-import { ends, formatWithoutDeletionTimes, segmentFormat, spread } from './encode.ts'
+import { ends, segmentFormat, spread } from './encode.ts'
 import { SegmentReader } from './reader.ts'
 
 /** An uncompressed segment of 4,096 rows is a few hundred kilobytes; this only stops a fault from filling the memory. */
@@ -45,10 +45,9 @@ interface Replacement {
  */
 export function decodeSegment(bytes: Uint8Array, places: SegmentPlaces): void {
   const reader = new SegmentReader(isCompressed(bytes) ? decompressed(bytes) : bytes)
-  const format = reader.whole()
-  if (format !== segmentFormat && format !== formatWithoutDeletionTimes) throw outdated()
+  if (reader.whole() !== segmentFormat) throw outdated()
   places.begin(reader.whole())
-  for (let types = reader.whole(); types > 0; types--) readType(reader, format, places)
+  for (let types = reader.whole(); types > 0; types--) readType(reader, places)
   for (let types = reader.whole(); types > 0; types--) readContained(reader, places)
 }
 
@@ -73,14 +72,14 @@ function readContained(reader: SegmentReader, { containedOf, arrivalOf }: Segmen
 }
 
 /** Replacements are noted after the rows, since a row may replace one of the same segment. */
-function readType(reader: SegmentReader, format: number, places: SegmentPlaces): void {
+function readType(reader: SegmentReader, places: SegmentPlaces): void {
   const { arrivalOf } = places
   const table = places.tableOf(reader.text())
   const replaced: Replacement[] = []
   for (let deletions = reader.whole(); deletions > 0; deletions--) {
     const by = reader.whole()
     const superseded = reader.whole()
-    const atMs = format === segmentFormat ? reader.whole() : 0
+    const atMs = reader.whole()
     replaced.push({ superseded, by, atMs })
     places.wrote(atMs)
   }

@@ -5,12 +5,8 @@ import type { Cell, Source } from '../extraction/cell.ts'
 import type { IndexRow } from '../extraction/row.ts'
 import { SegmentWriter } from './writer.ts'
 
-/**
- * Changed whenever rows of the same resources would come out differently: older segments are then rebuilt. The one before is read
- * too: it does not say when something was deleted.
- */
-export const segmentFormat = 3
-export const formatWithoutDeletionTimes = 2
+/** Changed whenever rows of the same resources would come out differently: older segments are then rebuilt. */
+export const segmentFormat = 4
 /**
  * A segment below this is left as it is. To set up for it takes as long as all of the rest of reading it, and most patients have so
  * few rows; what is saved are some hundred bytes.

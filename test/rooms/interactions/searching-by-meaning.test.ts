@@ -143,9 +143,9 @@ describe('searching by what codes mean – https://hl7.org/fhir/R4/search.html#t
         .find((each: { type: string }) => each.type === type)
         .searchParam.find((each: { name: string }) => each.name === name).documentation
     expect(of('Condition', 'code')).toBe('Modifiers: :missing :not :text :of-type :in :not-in :above :below')
-    expect(of('Procedure', 'location')).toBe('Modifiers: :missing :[type] :identifier :above :below')
-    expect(of('Observation', 'patient')).toBe('Modifiers: :missing :[type] :identifier')
-    expect(of('QuestionnaireResponse', 'questionnaire')).toBe('Modifiers: :missing :[type] :identifier :below')
+    expect(of('Procedure', 'location')).toBe('Modifiers: :missing :[type] :identifier :text :above :below')
+    expect(of('Observation', 'patient')).toBe('Modifiers: :missing :[type] :identifier :text')
+    expect(of('QuestionnaireResponse', 'questionnaire')).toBe('Modifiers: :missing :[type] :identifier :text :below')
     expect(of('Patient', '_id')).toBe('Modifiers: :missing :not')
     expect(of('Patient', 'birthdate')).toBe('Modifiers: :missing')
   })

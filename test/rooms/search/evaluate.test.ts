@@ -485,8 +485,8 @@ describe('rows and segments', () => {
       return codeOf(() => index.addSegment(bytes))
     }
     for (const written of [zstdCompressSync, (bytes: Uint8Array) => bytes]) {
-      expect(adding(written(Uint8Array.of(99)))).toBe('search.segment-outdated')
-      expect(adding(written(Uint8Array.of(2, 9, 1, 200)))).toBe('search.segment-malformed')
+      for (const other of [2, 3, 99]) expect(adding(written(Uint8Array.of(other)))).toBe('search.segment-outdated')
+      expect(adding(written(Uint8Array.of(4, 9, 1, 200)))).toBe('search.segment-malformed')
     }
     expect(adding(new Uint8Array())).toBe('search.segment-malformed')
     expect(index.sizeBytes).toBeLessThan(10_000)

@@ -18,6 +18,29 @@ function problemOf(work: () => unknown): Problem | undefined {
 
 const many = (count: number, text: string): string => Array.from({ length: count }, () => text).join('&')
 
+type Refused = [type: string, query: string, code: string, name: string]
+
+const malformedTexts = [
+  '(',
+  ')',
+  'a)',
+  '(a',
+  'and',
+  'a or',
+  'a and or b',
+  'not',
+  '"a',
+  'a,',
+  ',',
+  '%25',
+  '()',
+  '*',
+].map((text): Refused => ['Patient', `_text=${text}`, 'search.text-malformed', '_text'])
+
+const malformedPlaces = '1 x|2 1|x 1|2|x 91|0 0|181 1|2|-1 1|2|3|kg 1|2|3|furlong 1|2|3|km|4 1|2|NaN'
+  .split(' ')
+  .map((place): Refused => ['Location', `near=${place}`, 'search.near-malformed', 'near'])
+
 describe('parseQuery, strict – https://hl7.org/fhir/R4/search.html#errors', () => {
   it.each([
     ['Patient', 'nonsense=1', 'search.parameter-unknown', 'nonsense'],
@@ -25,13 +48,21 @@ describe('parseQuery, strict – https://hl7.org/fhir/R4/search.html#errors', ()
     ['Patient', '_type=Patient', 'search.parameter-unknown', '_type'],
     ['Patient', 'constructor=1', 'search.parameter-unknown', 'constructor'],
     ['Patient', '__proto__=1', 'search.parameter-unknown', '__proto__'],
-    ['Patient', '_text=x', 'search.parameter-unsupported', '_text'],
-    ['Patient', '_content=x', 'search.parameter-unsupported', '_content'],
+    ['Patient', '_query=x', 'search.parameter-unsupported', '_query'],
+    ['Patient', '_text:exact=x', 'search.modifier-unknown', '_text:exact'],
+    ['Patient', '_content:not=x', 'search.modifier-unknown', '_content:not'],
+    ['Patient', '_text=', 'search.value-missing', '_text'],
+    ...malformedTexts,
     ['Patient', '_contained=true', 'search.parameter-unsupported', '_contained'],
     ['Patient', '_filter:not=name co a', 'search.modifier-unknown', '_filter:not'],
     ['Patient', '_filter:missing=true', 'search.modifier-unknown', '_filter:missing'],
     ['Patient', '_list:missing=true', 'search.modifier-unknown', '_list:missing'],
-    ['Location', 'near=1|2', 'search.parameter-unsupported', 'near'],
+    ...malformedPlaces,
+    ['Location', 'near:not=1|2', 'search.modifier-unknown', 'near:not'],
+    ['Location', 'near=', 'search.value-missing', 'near'],
+    ['Location', '_sort=near', 'search.sort-unknown', '_sort'],
+    ['Location', '_sort=_text', 'search.sort-unknown', '_sort'],
+    ['Patient', '_filter=_text eq x', 'search.filter-operator-unfit', '_filter'],
     ['Patient', '_count=1&_count=2', 'search.parameter-repeated', '_count'],
     ['Patient', '_sort=name&_sort=_id', 'search.parameter-repeated', '_sort'],
     ['Patient', '_summary=true&_elements=name', 'search.parameters-contradict', '_summary'],
@@ -135,10 +166,10 @@ describe('parseQuery, lenient – https://hl7.org/fhir/R4/search.html#errors', (
   it('leaves out what is not known and names it', () => {
     const query = parse(
       'Patient',
-      'nonsense=1&_type=Group&name=x&name:near=y&_text=z&_include=Patient:name&_sort=nothing&gender=',
+      'nonsense=1&_type=Group&name=x&name:near=y&_query=z&_include=Patient:name&_sort=nothing&gender=',
       true,
     )
-    expect(query.ignored).toEqual(['nonsense', '_type', 'name:near', '_text', '_include', '_sort', 'gender'])
+    expect(query.ignored).toEqual(['nonsense', '_type', 'name:near', '_query', '_include', '_sort', 'gender'])
     expect(query.text).toBe('name=x')
   })
 

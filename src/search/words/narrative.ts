@@ -1,0 +1,39 @@
+import { type Language, languageOf } from './stems.ts'
+
+/** Elements that stand within a line: https://hl7.org/fhir/R4/narrative.html#rules – at the edges of all others a sentence ends. */
+const inline = /^<\/?(?:a|abbr|acronym|b|big|cite|code|dfn|em|i|q|samp|small|span|strong|sub|sup|tt|var)[\s/>]/i
+const tag = /<[^<>]*>/g
+const entity = /&(?:#x([0-9a-f]{1,6})|#([0-9]{1,7})|([a-z]{2,4}));/gi
+const named: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
+
+/** Where a sentence ends: no phrase goes beyond it. */
+export const sentenceEnd = '\u001e'
+
+/** What a part of a narrative's XHTML shows. */
+export function shownText(xhtml: string): string {
+  const text = xhtml.replace(tag, each => (inline.test(each) ? '' : sentenceEnd))
+  return text.includes('&') ? text.replace(entity, characterOf) : text
+}
+
+function characterOf(_: string, hex?: string, decimal?: string, name = ''): string {
+  const code = hex === undefined ? Number(decimal) : Number.parseInt(hex, 16)
+  if (Number.isNaN(code)) return named[name.toLowerCase()] ?? ' '
+  return code <= 0x10ffff ? String.fromCodePoint(code) : ' '
+}
+
+/** In what language a narrative is, where it or its resource says so. */
+export function narrativeLanguage(div: string, ofResource: unknown): Language {
+  const [, own] = /^\s*<div\b[^<>]*\slang=["']([A-Za-z-]+)["']/.exec(div.slice(0, headLength)) ?? []
+  return languageOf(own ?? ofResource)
+}
+
+const headLength = 500
+
+/** How far a text is read in one go: up to a tag or a space, if there is one. */
+export function pieceEnd(text: string, from: number, most: number): number {
+  const least = from + most
+  if (least >= text.length) return text.length
+  const [atTag, atSpace] = [text.indexOf('<', least), text.indexOf(' ', least)]
+  if (atTag >= 0 && atTag < least + most) return atTag
+  return atSpace >= 0 ? atSpace : text.length
+}

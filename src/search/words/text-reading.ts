@@ -1,0 +1,112 @@
+import { fold } from '../kinds/fold.ts'
+import { pieceEnd, sentenceEnd } from './narrative.ts'
+import { Remembered } from './remembered.ts'
+import { type Language, languages, stemOf, wordsOf } from './stems.ts'
+
+/** Such texts are mostly names, which come again and again. */
+const shortText = 64
+const rememberedTexts = 4_096
+const shortTexts = new Map(languages.map(language => [language, new Remembered(rememberedTexts)]))
+
+/** The stems of a short text, a space before and after each; empty where it has no words. */
+function shortStems(text: string, language: Language): string {
+  const remembered = shortTexts.get(language) as Remembered
+  return remembered.of(text, each => {
+    const reading = new TextReading(each, language)
+    reading.goOn(each.length)
+    return reading.sentences.join(sentenceEnd)
+  })
+}
+
+/** Whether accents may decide what is taken for the ending of a word. */
+const beyondAscii = /[^a-z\d]/
+
+/** Reads the words of one text, as much at a time as one may. */
+export class TextReading {
+  readonly sentences: string[] = []
+  readonly #text: string
+  readonly #language: Language
+  readonly #shown: (piece: string) => string
+  #stems: string[] = []
+  /** What words come to where they are written without their accents, and it is not the same. */
+  readonly #plainer = new Set<string>()
+  #at = 0
+
+  /** @param shown  what a reader sees of a piece of it */
+  constructor(text: string, language: Language, shown: (piece: string) => string = piece => piece) {
+    this.#text = text
+    this.#language = language
+    this.#shown = shown
+  }
+
+  /** @returns whether all is read */
+  goOn(characters: number): boolean {
+    const until = pieceEnd(this.#text, this.#at, characters)
+    const [first = '', ...others] = this.#shown(this.#text.slice(this.#at, until)).split(sentenceEnd)
+    this.#read(first)
+    for (const sentence of others) {
+      this.#end()
+      this.#read(sentence)
+    }
+    this.#at = until
+    if (until < this.#text.length) return false
+    this.#end()
+    for (const stem of this.#plainer) this.sentences.push(` ${stem} `)
+    return true
+  }
+
+  #read(sentence: string): void {
+    for (const word of wordsOf(sentence)) {
+      const stem = stemOf(word, this.#language)
+      this.#stems.push(stem)
+      if (beyondAscii.test(word)) this.#addPlainer(fold(word), stem)
+    }
+  }
+
+  #addPlainer(word: string, stem: string): void {
+    const other = stemOf(word, this.#language)
+    if (other !== stem) this.#plainer.add(other)
+  }
+
+  #end(): void {
+    if (this.#stems.length === 0) return
+    this.sentences.push(` ${this.#stems.join(' ')} `)
+    this.#stems = []
+  }
+}
+
+/** Reads the words of many texts, each of them once. */
+export class TextsReading {
+  readonly sentences: string[] = []
+  readonly #texts: readonly string[]
+  readonly #language: Language
+  #at = 0
+  #long: TextReading | undefined
+
+  constructor(texts: Iterable<string>, language: Language) {
+    this.#texts = [...new Set(texts)]
+    this.#language = language
+  }
+
+  /** @returns whether all are read */
+  goOn(characters: number): boolean {
+    for (let left = characters; this.#at < this.#texts.length; left -= shortText) {
+      if (left <= 0 || !this.#readOne(this.#texts[this.#at] as string, characters)) return false
+      this.#at++
+    }
+    return true
+  }
+
+  #readOne(text: string, characters: number): boolean {
+    if (text.length <= shortText) {
+      const stems = shortStems(text, this.#language)
+      if (stems !== '') this.sentences.push(stems)
+      return true
+    }
+    this.#long ??= new TextReading(text, this.#language)
+    if (!this.#long.goOn(characters)) return false
+    for (const sentence of this.#long.sentences) this.sentences.push(sentence)
+    this.#long = undefined
+    return true
+  }
+}
