@@ -31,6 +31,8 @@ export class Following {
   readonly #reach: Reach
   readonly #sighting: Sighting
   readonly #nowMs: () => number
+  /** Up to where somebody has seen all that had moved: whoever begins to follow pages through no more than came since. */
+  #seenTo: string | undefined
 
   constructor(rooms: {
     readonly store: Store
@@ -49,13 +51,14 @@ export class Following {
   /** What has moved since a mark; without one everything has. */
   async moved(mark: string | undefined): Promise<Moved> {
     const { mark: next, moved, more } = await this.#store.changesSince(mark, movedAtOnce)
+    if (!more) this.#seenTo = next
     return { mark: next, heads: moved, more }
   }
 
   /** From now on. */
   async begin(grant: Grant): Promise<FollowedTo> {
     const sinceMs = this.#nowMs()
-    let last = await this.moved(undefined)
+    let last = await this.moved(this.#seenTo)
     while (last.more) last = await this.moved(last.mark)
     const { data } = await this.#reach.ofNow(grant)
     const few = data.length > mostNoted ? [] : data.map(({ compartment }) => compartment)
