@@ -180,6 +180,7 @@ export function openHouse(config: Config, opening: Opening = {}): Promise<House>
       baseUrl: fhirBase(config),
       standing: given => smart.standing(given),
       networks: config.notifyNetworks,
+      ...(config.mail === undefined ? {} : { mail: config.mail }),
       leads: () => colleagues.leads(),
     })
     const bulk = openBulk({ record, clock, log })

@@ -7,6 +7,7 @@
 import { resolve } from 'node:path'
 import { checkClearText, checkEncrypts, parseBaseUrl, parseTls } from './config/address.ts'
 import { doubts } from './config/doubts.ts'
+import { parseMail } from './config/mail.ts'
 import type { Config } from './config/shape.ts'
 import { keystoreFor, liesBeside, parseStore } from './config/stores.ts'
 import {
@@ -68,6 +69,7 @@ export function loadConfig(env: Environment, { cwd, home = cwd }: Places): Loade
   const store = parseStore('KINHOLD_STORE', read('KINHOLD_STORE') ?? '')
   const keystore = keystoreFor(store, read('KINHOLD_KEYSTORE'))
   const senders = read('KINHOLD_SENDERS')
+  const mail = parseMail(read)
   const config: Config = Object.freeze({
     host,
     port,
@@ -92,6 +94,7 @@ export function loadConfig(env: Environment, { cwd, home = cwd }: Places): Loade
       maxSpooled: parseSize('KINHOLD_SPOOL_MAX', read('KINHOLD_SPOOL_MAX') ?? ''),
       maxSpooledPerGrant: parseSize('KINHOLD_SPOOL_MAX_PER_TOKEN', read('KINHOLD_SPOOL_MAX_PER_TOKEN') ?? ''),
     }),
+    ...(mail === undefined ? {} : { mail }),
     ...(tls === undefined ? {} : { tls: Object.freeze(tls) }),
     ...parseMetrics(read('KINHOLD_METRICS') ?? '', read('KINHOLD_METRICS_TOKEN')),
     limits: Object.freeze(readLimits(read)),

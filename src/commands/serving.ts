@@ -41,6 +41,7 @@ export async function serveHouse(house: House, colleagues: Colleagues = alone): 
     rooms,
     smart,
     share,
+    lines: { url: subscriptions.websocketUrl, connect: (line, grant) => subscriptions.connect(line, grant) },
     log,
     config: { ...config, processes: colleagues.count },
     storageIsReady: () => space.shortage === undefined && house.isReady(),

@@ -11,6 +11,20 @@ export interface MongoChoice {
   readonly database?: string
 }
 
+/** How notifications go by mail. */
+export interface MailChoice {
+  readonly host: string
+  readonly port: number
+  /** `tls` from the first byte; `starttls`: nothing is said before the connection is encrypted; `none`, for a server on this machine. */
+  readonly security: 'tls' | 'starttls' | 'none'
+  readonly user?: string
+  readonly password?: string
+  /** The address from which letters come. */
+  readonly from: string
+  /** How much a letter may tell at most: mail lies readable wherever it passes. */
+  readonly content: 'empty' | 'id-only' | 'full-resource'
+}
+
 /** Everything that can be configured, with its defaults filled in. Paths are absolute. */
 export interface Config {
   readonly host: string
@@ -46,6 +60,8 @@ export interface Config {
    * https alone, e.g. `127.0.0.1`.
    */
   readonly notifyNetworks: readonly string[]
+  /** Which mail server takes notifications of Subscriptions; without one none go by mail. */
+  readonly mail?: MailChoice
   /** How much of the data folder's disk files may take up while they are imported, of everybody and of one token; bytes. */
   readonly spool: { readonly maxSpooled: number; readonly maxSpooledPerGrant: number }
   /** TLS by the server itself: of an authority of its own, or with files of others. Without it another layer encrypts, or nobody. */

@@ -28,6 +28,7 @@ import { typeCapabilities } from './openapi/statement.ts'
 import { answerProblem, toProblem } from './problem-response.ts'
 import { protectedResource } from './protected-resource.ts'
 import { headersFor } from './security-headers.ts'
+import { type LinesPort, Sockets } from './sockets.ts'
 import { mountRoutes, otherMethods } from './web-routes.ts'
 
 /** What the server is told about itself; sizes and times have defaults. */
@@ -61,6 +62,8 @@ export interface AppRooms {
     Smart,
     'authenticate' | 'routes' | 'configuration' | 'allowsOrigin' | 'docsClientId' | 'isClaimed'
   >
+  /** What is told over websockets; without it none are taken. */
+  readonly lines?: LinesPort
   /** Links to sealed copies; without it there are none. */
   readonly share?: Pick<Share, 'routes'>
   /** Who has signed the server's certificate, where it is one of its own. */
@@ -82,6 +85,10 @@ export interface App {
   (request: IncomingMessage, response: ServerResponse): void
   /** Somebody has connected. */
   connect(socket: Socket): void
+  /** Whether a request asks for a connection that speaks something else from then on, and that is spoken here. */
+  upgrades(request: IncomingMessage): boolean
+  /** Takes over the connection of such a request. */
+  upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void
   /** From now on `/readyz` says that the server is closing, and whoever waits for a turn is asked to come again. */
   drain(): void
 }
@@ -132,11 +139,25 @@ export function createApp(app: AppRooms): App {
     beside: besideFhir(app, { endpoint, readiness }),
     refuse: refuseAtDoor(endpoint),
   })
+  const sockets = new Sockets(app.lines, {
+    ...endpoint,
+    allowsOrigin: origin => smart.allowsOrigin(origin),
+    checkTrusted: () => rooms.record.checkTrusted(),
+    handOver: socket => connections.handOver(socket),
+    limits: portion.sockets,
+    counts: endpoint.limits,
+  })
   const drain = () => {
     state.draining = true
     endpoint.admission.close()
+    sockets.close()
   }
-  return Object.assign(door, { drain, connect: (socket: Socket) => connections.add(socket) })
+  return Object.assign(door, {
+    drain,
+    connect: (socket: Socket) => connections.add(socket),
+    upgrades: (request: IncomingMessage) => sockets.takes(request),
+    upgrade: (request: IncomingMessage, socket: Socket, head: Buffer) => sockets.upgrade(request, socket, head),
+  })
 }
 
 /** Whoever sends what cannot be read is not listened to any longer. */

@@ -79,6 +79,17 @@ function hostsOf({ rawHeaders }: IncomingMessage): number {
   return hosts
 }
 
+/** @throws Problem where a request could be read in two ways, or means nothing */
+function checkRequest(request: IncomingMessage, url: string, hosts = hostsOf(request)): void {
+  checkHead(request, hosts)
+  checkTarget(url)
+}
+
+/** What is wrong with a request whose connection is to become something else than HTTP, before anybody looks at who sends it. */
+export function checkUpgrade(request: IncomingMessage): void {
+  checkRequest(request, request.url ?? '')
+}
+
 /** Who answers what. */
 export interface Doors {
   /** Whether a connection may have one more answer. */
@@ -105,8 +116,7 @@ export function frontDoor({ takes, health, checkTrusted, fhir, beside, refuse }:
     const hosts = hostsOf(request)
     if (hosts < 2 && health(url, request, response)) return
     try {
-      checkHead(request, hosts)
-      checkTarget(url)
+      checkRequest(request, url, hosts)
       checkTrusted()
     } catch (error) {
       refuse(error as Problem, request, response)

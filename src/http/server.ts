@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer as createNodeServer, type Server, type ServerOptions } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { App } from './app.ts'
 import { boundHandshakes, followRenewals, handshakeMs, type Tls } from './tls.ts'
@@ -37,8 +37,9 @@ const options: ServerOptions = {
 
 /** A server that does not wait for those who send nothing: slow headers, huge headers and idle connections are cut; see `admission/connections.ts`. */
 export function createServer(app: App, tls?: Tls): Server {
-  const server = tls === undefined ? createNodeServer(options, app) : secureServer(app, tls)
+  const server = tls === undefined ? createNodeServer(upgrading(app), app) : secureServer(app, tls)
   server.on('clientError', refuseUnreadable)
+  server.on('upgrade', (request, socket, head) => app.upgrade(request, socket as Socket, head))
   server.on(tls === undefined ? 'connection' : 'secureConnection', socket => app.connect(socket))
   // Beyond a count the parser would leave headers out in silence; the door refuses such requests whole.
   server.maxHeadersCount = 0
@@ -46,8 +47,13 @@ export function createServer(app: App, tls?: Tls): Server {
   return server
 }
 
+/** What asks to become something that nobody speaks here – HTTP/2 in clear text – is answered as if it had not asked. */
+function upgrading(app: App): ServerOptions {
+  return { ...options, shouldUpgradeCallback: request => app.upgrades(request) }
+}
+
 function secureServer(app: App, tls: Tls): Server {
-  const server = createTlsServer({ ...options, ...tls.current, handshakeTimeout: handshakeMs }, app)
+  const server = createTlsServer({ ...upgrading(app), ...tls.current, handshakeTimeout: handshakeMs }, app)
   boundHandshakes(server)
   followRenewals(server, tls)
   return server

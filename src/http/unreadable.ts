@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import { operationOutcome, printJson } from '#fhir'
 import { fhirJson } from '#interactions'
 import { Problem } from '#kernel'
+import type { Answer } from './problem-response.ts'
 import { strictHeaders } from './security-headers.ts'
 
 interface Refusal {
@@ -35,13 +36,17 @@ export function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): 
     return
   }
   const { status, problem } = refusals[error.code ?? ''] ?? malformed
-  const body = printJson(operationOutcome(problem))
-  const headers = {
+  endWith(socket, { status, headers: { 'content-type': fhirJson }, body: printJson(operationOutcome(problem)) })
+}
+
+/** Writes a whole answer to a connection that nobody answers otherwise, and hangs up. */
+export function endWith(socket: Duplex, { status, headers, body }: Answer): void {
+  const all = {
     ...strictHeaders,
-    'content-type': fhirJson,
+    ...headers,
     'content-length': String(Buffer.byteLength(body)),
     connection: 'close',
   }
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  const lines = Object.entries(all).flatMap(([name, values]) => [values].flat().map(value => `${name}: ${value}\r\n`))
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`)
 }

@@ -135,6 +135,10 @@ export interface SubscriptionsPort {
     },
   ): Promise<Resource>
   signingKey(grant: Grant, id: string): Promise<Resource>
+  /** A token with which a websocket is bound to these Subscriptions, or to all that whoever asks has made for one. */
+  bindingToken(grant: Grant, ids: readonly string[] | undefined): Promise<Resource>
+  /** Where websockets are taken, absolute. */
+  readonly websocketUrl: string
 }
 
 /** What takes files and messages from outside. */

@@ -1,10 +1,12 @@
 import { type Grant, patientsInReach, requirePermission } from '#access'
-import { parseResource, type Resource } from '#fhir'
+import { parseResource, type Resource, toInstant } from '#fhir'
 import { type Clock, isProblem, newResourceId, Problem } from '#kernel'
 import type { Record as PatientRecord } from '#record'
+import type { BindingTokens } from './binding-tokens.ts'
+import { isBindable } from './lines.ts'
 import { notification, statusParameters } from './notification.ts'
 import { isMaker, maySeeState } from './rights.ts'
-import { makerOf, type State, type States, type Status } from './state.ts'
+import { madeBy, makerOf, type State, type States, type Status } from './state.ts'
 import { toldOf } from './telling.ts'
 import type { Content } from './wanted.ts'
 
@@ -20,12 +22,20 @@ export interface EventsAsked {
 export class Desk {
   readonly #record: PatientRecord
   readonly #states: States
+  readonly #tokens: BindingTokens
   readonly #clock: Clock
   readonly #baseUrl: string
 
-  constructor(rooms: { record: PatientRecord; states: States; clock: Clock; baseUrl: string }) {
+  constructor(rooms: {
+    record: PatientRecord
+    states: States
+    tokens: BindingTokens
+    clock: Clock
+    baseUrl: string
+  }) {
     this.#record = rooms.record
     this.#states = rooms.states
+    this.#tokens = rooms.tokens
     this.#clock = rooms.clock
     this.#baseUrl = rooms.baseUrl
   }
@@ -36,7 +46,7 @@ export class Desk {
    * @throws Problem `not-found` · `record.unknown`; `forbidden` · `scope.missing`, `subscription.foreign`
    */
   async status(grant: Grant, id: string): Promise<Resource> {
-    return this.#searchset([this.#statusOf(await this.#state(grant, id))])
+    return this.#searchset([this.#statusOf(await this.state(grant, id))])
   }
 
   /** How those stand that whoever asks has made: of these ids, and in one of these statuses, where there are any. */
@@ -64,7 +74,7 @@ export class Desk {
     id: string,
     { since = 1, until = Number.POSITIVE_INFINITY, content }: EventsAsked,
   ): Promise<Resource> {
-    const state = await this.#state(grant, id)
+    const state = await this.state(grant, id)
     const level = content ?? state.wanted.content
     const asked = state.log.filter(({ number }) => number >= since && number <= until)
     const told = await toldOf(asked, level, this.#record.reader(grant))
@@ -84,7 +94,7 @@ export class Desk {
    * @throws Problem as `status`
    */
   async signingKey(grant: Grant, id: string): Promise<Resource> {
-    const state = await this.#state(grant, id)
+    const state = await this.state(grant, id)
     if (!isMaker(grant, state.made)) throw foreign()
     return {
       resourceType: 'Parameters',
@@ -95,8 +105,44 @@ export class Desk {
     }
   }
 
-  /** Of those that whoever asks may see the state of, by id. */
-  async #state(grant: Grant, id: string): Promise<State> {
+  /**
+   * A token with which a websocket is bound to Subscriptions, instead of an access token.
+   *
+   * @param ids  of which; undefined: of all that whoever asks has made, and that are told over a websocket
+   * @throws Problem as `status`; `unprocessable` · `subscription.not-bindable`; `throttled` · `subscription.tokens-too-many`
+   */
+  async bindingToken(grant: Grant, ids: readonly string[] | undefined): Promise<Resource> {
+    const states = ids === undefined ? await this.#bindable(grant) : await this.#named(grant, ids)
+    if (states.length === 0 || !states.every(isBindable)) throw notBindable()
+    const bound = states.map(({ id }) => id)
+    const { token, expiresAtMs } = await this.#tokens.make({ made: madeBy(grant), ids: bound })
+    return {
+      resourceType: 'Parameters',
+      parameter: [
+        { name: 'token', valueString: token },
+        { name: 'expiration', valueDateTime: toInstant(expiresAtMs) },
+        ...bound.map(valueString => ({ name: 'subscription', valueString })),
+        { name: 'websocket-url', valueUrl: websocketUrl(this.#baseUrl) },
+      ],
+    }
+  }
+
+  async #named(grant: Grant, ids: readonly string[]): Promise<readonly State[]> {
+    const states: State[] = []
+    for (const id of new Set(ids)) states.push(await this.state(grant, id))
+    return states
+  }
+
+  async #bindable(grant: Grant): Promise<readonly State[]> {
+    requirePermission(grant, 'r', 'Subscription')
+    const own = (await this.#states.all(makerOf(grant))).map(({ state }) => state).filter(isBindable)
+    const seen: State[] = []
+    for (const state of own) if (await this.#maySee(grant, state)) seen.push(state)
+    return seen
+  }
+
+  /** Of those that whoever asks may see the state of, by id. @throws Problem as `status` */
+  async state(grant: Grant, id: string): Promise<State> {
     const stored = await this.#record.reader(grant).read('Subscription', id)
     const state = (await this.#states.get(id))?.state
     if (state === undefined) return silent(id, parseResource(stored.json).status as Status)
@@ -158,4 +204,14 @@ function silent(id: string, status: Status): State {
 function foreign(): Problem {
   const text = 'How this Subscription stands is told to whoever made it, with an access that reaches as far.'
   return new Problem('forbidden', 'subscription.foreign', text)
+}
+
+function notBindable(): Problem {
+  const text = 'Only a Subscription whose channel is websocket, and that is not off, can be bound to one.'
+  return new Problem('unprocessable', 'subscription.not-bindable', text, { expression: 'id' })
+}
+
+/** Where websockets are taken. @param baseUrl  FHIR base URL, without a slash at its end */
+export function websocketUrl(baseUrl: string): string {
+  return new URL('/ws/subscriptions', baseUrl.replace(/^http/, 'ws')).href
 }

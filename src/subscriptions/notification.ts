@@ -49,9 +49,9 @@ export function statusParameters({ state, type, content, told, baseUrl }: Omit<T
   }
 }
 
-/** A handshake is answered before the Subscription is active. */
-function statusTold({ status }: State, type: NotificationType): Status {
-  return type === 'handshake' ? 'requested' : status
+/** An endpoint answers a handshake before the Subscription is active. */
+function statusTold({ status, wanted: { channel } }: State, type: NotificationType): Status {
+  return type === 'handshake' && channel === 'rest-hook' ? 'requested' : status
 }
 
 function eventParameter({ event }: Told, content: Content, baseUrl: string) {

@@ -3,7 +3,7 @@ import { Problem } from '#kernel'
 import { isEndpoint } from './endpoints.ts'
 import { parseFilter } from './filters.ts'
 import { typesOfTopic } from './topics.ts'
-import type { ChannelType, Content, Filter, Wanted } from './wanted.ts'
+import { type ChannelType, type Content, type Filter, lesserOf, type Wanted } from './wanted.ts'
 
 /** What decides what can be asked for here. */
 export interface Reading {
@@ -13,8 +13,8 @@ export interface Reading {
   readonly channels: ReadonlySet<ChannelType>
   /** Addresses beside those of the open network to which notifications may go. */
   readonly networks: readonly string[]
-  /** Whether what is sent by mail may tell more than that something happened. */
-  readonly mailsContent: boolean
+  /** How much what is sent by mail may tell at most. */
+  readonly mailContent: Content
 }
 
 const backport = 'http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/'
@@ -65,7 +65,7 @@ export function readWanted(resource: Resource, reading: Reading): Wanted {
     ...readEndpoint(type, channel, reading),
     ...readPayload(what.kind, type, channel, reading),
     headers: readHeaders(type, channel),
-    ...readSettings(what.kind, channel),
+    ...readSettings(what.kind, type, channel),
     ...readEnd(resource, reading),
   }
 }
@@ -129,11 +129,13 @@ function isFilter({ url }: Extension): boolean {
 
 function readChannelType({ type }: Channel, { channels }: Reading): ChannelType {
   if (channels.has(type as ChannelType)) return type as ChannelType
-  const text = `This server sends by ${[...channels].join(', ')} only.`
+  const others = `This server sends by ${[...channels].join(', ')} only.`
+  const text = type === 'email' ? `${others} No mail server is configured here.` : others
   throw refused('subscription.channel-unsupported', text, 'Subscription.channel.type')
 }
 
-const mailAddress = /^mailto:[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/
+/** Nothing in it ends a line, begins a list of addresses, or quotes; nor is anything of it decoded. */
+const mailAddress = /^mailto:[A-Za-z0-9.!#$&'*+/=^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/
 
 const endpointRules: Readonly<
   Record<ChannelType, (endpoint: string | undefined, reading: Reading) => string | undefined>
@@ -162,6 +164,13 @@ const formats: Readonly<Record<string, 'json' | 'xml'>> = {
   'application/fhir+xml': 'xml',
   'application/xml': 'xml',
 }
+/** Of a letter: as text alone, or with what a program reads beside it. */
+const letterFormats: Readonly<Record<string, 'json' | 'xml' | undefined>> = {
+  ...formats,
+  'text/plain': undefined,
+  'text/plain;attach=application/fhir+json': 'json',
+  'text/plain;attach=application/fhir+xml': 'xml',
+}
 const contents: ReadonlySet<unknown> = new Set(['empty', 'id-only', 'full-resource'])
 
 function readPayload(
@@ -171,21 +180,22 @@ function readPayload(
   reading: Reading,
 ): Pick<Wanted, 'format' | 'content'> {
   const element = 'Subscription.channel.payload'
-  const format = payload === undefined ? undefined : formats[payload]
-  if (payload !== undefined && format === undefined)
+  const known = type === 'email' ? letterFormats : formats
+  if (payload !== undefined && !Object.hasOwn(known, payload))
     throw refused(
       'subscription.payload-unsupported',
-      'Notifications are told in application/fhir+json or application/fhir+xml.',
+      `Notifications are told in ${Object.keys(known).join(', ')}.`,
       element,
     )
+  const format = payload === undefined ? undefined : known[payload]
   const content = contentIn(_payload?.extension)
-  const isSent = kind === 'topic' ? content !== undefined && format !== undefined : content === undefined
+  const isSent = kind === 'topic' ? content !== undefined && payload !== undefined : content === undefined
   if (!isSent) throw refused('subscription.payload-unsupported', payloadRules[kind], element)
   const level: Content = content ?? (format === undefined || type === 'websocket' ? 'empty' : 'full-resource')
-  if (type === 'email' && level !== 'empty' && !reading.mailsContent)
+  if (type === 'email' && lesserOf(level, reading.mailContent) !== level)
     throw refused(
       'subscription.payload-unsupported',
-      'By mail this server tells only that something happened: payload content empty.',
+      `By mail, which lies readable wherever it passes, this server tells no more than payload content ${reading.mailContent}.`,
       element,
     )
   return { content: level, ...(format === undefined ? {} : { format }) }
@@ -231,8 +241,12 @@ const settings = {
   maxCount: ['backport-max-count', 'valuePositiveInt', 1, 1_000],
 } as const
 
+/** Nobody wants letters that say nothing more often. */
+const leastLetterSeconds = 3_600
+
 function readSettings(
   kind: Wanted['kind'],
+  type: ChannelType,
   { extension = [] }: Channel,
 ): Partial<Record<keyof typeof settings, number>> {
   const read: Partial<Record<keyof typeof settings, number>> = {}
@@ -240,10 +254,11 @@ function readSettings(
     const own = extension.filter(each => each.url === `${backport}${url}`)
     if (own.length === 0) continue
     const value = Number(own[0]?.[member])
-    if (kind === 'criteria' || own.length > 1 || !(value >= least && value <= most))
+    const from = type === 'email' && name === 'heartbeatSeconds' ? leastLetterSeconds : least
+    if (kind === 'criteria' || own.length > 1 || !(value >= from && value <= most))
       throw refused(
         'subscription.setting-unsupported',
-        `${url} must be given once, for a topic, from ${least} to ${most}.`,
+        `${url} must be given once, for a topic, from ${from} to ${most}.`,
         'Subscription.channel.extension',
       )
     read[name as keyof typeof settings] = value

@@ -5,6 +5,7 @@ import { mediaTypes, type NotificationType, notification, printed, type Told } f
 import type { Message, Post, Refusal } from './post.ts'
 import { nameOf } from './read-wanted.ts'
 import type { State } from './state.ts'
+import { timeoutSecondsOf } from './wanted.ts'
 
 /** One delivery. */
 export interface Delivery {
@@ -15,8 +16,6 @@ export interface Delivery {
 
 /** A way to whoever is to be notified. */
 export type Sender = (delivery: Delivery, ended: AbortSignal) => Promise<Refusal | undefined>
-
-const defaultTimeoutSeconds = 10
 
 /**
  * Notifications of topics are POSTed as Bundles; by R4's own criteria the resource itself is PUT below the endpoint, or nothing but the
@@ -70,7 +69,7 @@ function signed({ contentType, ...message }: Unsigned, { state, type, told }: De
     .digest('base64')
   return {
     ...message,
-    timeoutMs: (state.wanted.timeoutSeconds ?? defaultTimeoutSeconds) * 1000,
+    timeoutMs: timeoutSecondsOf(state.wanted) * 1000,
     headers: {
       ...linesOf(state.wanted.headers),
       'user-agent': 'Kinhold',

@@ -1,9 +1,9 @@
 import { type Grant, isNarrower, parseScope, patientsInReach, patientsNamed, permits, requirePermission } from '#access'
 import { resourceTypes } from '#fhir'
-import { Problem } from '#kernel'
+import { isProblem, Problem } from '#kernel'
 import type { Record as PatientRecord } from '#record'
 import { parseQuery } from '#search'
-import { type Made, makerOf } from './state.ts'
+import { grantOf, type Made, makerOf } from './state.ts'
 import { asksFor, isTold, type Wanted } from './wanted.ts'
 
 /**
@@ -17,6 +17,26 @@ export async function checkRights(wanted: Wanted, grant: Grant, rooms: Rooms): P
     for (const verb of ['s', 'r'] as const) requirePermission(grant, verb, type)
   for (const patient of patientsOf(wanted, rooms.baseUrl))
     if (!(await reaches(grant, patient, rooms))) throw patientForeign()
+}
+
+/**
+ * What the grant with which something was asked stands for at this moment; undefined when it has ended, or does not reach any more what
+ * is asked for.
+ */
+export async function grantNow(
+  made: Made,
+  wanted: Wanted,
+  rooms: Rooms & { standing(given: Grant): Promise<Grant | undefined> },
+): Promise<Grant | undefined> {
+  const grant = await rooms.standing(grantOf(made))
+  if (grant === undefined) return undefined
+  try {
+    await checkRights(wanted, grant, rooms)
+    return grant
+  } catch (error) {
+    if (isProblem(error, 'forbidden')) return undefined
+    throw error
+  }
 }
 
 /** What is needed to look. */

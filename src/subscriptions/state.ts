@@ -1,7 +1,7 @@
 import { type Grant, parseScope } from '#access'
 import type { FollowedTo } from '#record'
 import type { DocumentDraft, Documents, Vault } from '#vault'
-import type { Wanted } from './wanted.ts'
+import type { ChannelType, Wanted } from './wanted.ts'
 
 /** https://hl7.org/fhir/R4/valueset-subscription-status.html */
 export type Status = 'requested' | 'active' | 'error' | 'off'
@@ -64,12 +64,14 @@ export interface Kept {
   readonly revision: number
 }
 
-/** Acknowledged events that are kept to be asked for. */
-const keptDelivered = 200
+/** Acknowledged events that are kept to be asked for; of those that are told over lines so many that whoever looks a moment later misses none. */
+const keptDelivered: Readonly<Record<ChannelType, number>> = { 'rest-hook': 200, websocket: 1_000, email: 200 }
 /** What was not acknowledged waits here as long as there is room; the rest waits where it was written. */
 export const mostWaiting = 1_000
 
 const collection = 'subscriptions'
+/** Of each maker one document, which every Subscription that is added writes anew. */
+const additions = 'subscription-additions'
 
 /** The states of all Subscriptions, each a sealed document. */
 export class States {
@@ -98,6 +100,15 @@ export class States {
     return (await this.all(makerOf(made))).length
   }
 
+  /**
+   * To be committed together with what is added, and asked for before one counts: of two who count at the same time one is run again.
+   */
+  async addition(made: Made): Promise<DocumentDraft> {
+    const maker = makerOf(made)
+    const ifRevision = (await this.#documents.get(additions, maker))?.revision ?? 0
+    return this.#documents.write(additions, maker, {}, { ifRevision })
+  }
+
   /** To be committed together with the Subscription. */
   write(state: State, ifRevision: number): DocumentDraft {
     return this.#documents.write(collection, state.id, state, { ifRevision, group: makerOf(state.made) })
@@ -114,17 +125,6 @@ export class States {
     return (await this.#documents.put(collection, state.id, state, options))
       ? { state, revision: revision + 1 }
       : undefined
-  }
-
-  /** Changes what is there by then; undefined where nothing is there any more, or nothing is to be changed. */
-  async change(id: string, change: (state: State) => State | undefined): Promise<Kept | undefined> {
-    for (;;) {
-      const kept = await this.get(id)
-      const next = kept && change(kept.state)
-      if (kept === undefined || next === undefined) return undefined
-      const put = await this.put(kept, next)
-      if (put !== undefined) return put
-    }
   }
 
   async remove(id: string): Promise<void> {
@@ -154,7 +154,10 @@ export function grantOf({ scopes, ...made }: Made): Grant {
 /** The state with more events behind the others. */
 export function withEvents(state: State, more: readonly Omit<Event, 'number'>[], position: FollowedTo): State {
   const numbered = more.map((event, at) => ({ number: state.events + at + 1, ...event }))
-  return trimmed({ ...state, position, events: state.events + more.length, log: [...state.log, ...numbered] })
+  const events = state.events + more.length
+  // Over a line is told whoever is there; nobody is waited for.
+  const delivered = state.wanted.channel === 'websocket' ? events : state.delivered
+  return trimmed({ ...state, position, events, delivered, log: [...state.log, ...numbered] })
 }
 
 /** The state in which all up to a number is acknowledged. */
@@ -163,7 +166,10 @@ export function acknowledged(state: State, upTo: number): State {
 }
 
 function trimmed(state: State): State {
-  return { ...state, log: state.log.filter(({ number }) => number > state.delivered - keptDelivered) }
+  return {
+    ...state,
+    log: state.log.filter(({ number }) => number > state.delivered - keptDelivered[state.wanted.channel]),
+  }
 }
 
 /** Events that were not acknowledged, in their order. */

@@ -3,8 +3,13 @@ import type { Resource } from '#fhir'
 import type { Clock, Log } from '#kernel'
 import type { Record as PatientRecord } from '#record'
 import type { Documents, Vault } from '#vault'
+import { BindingTokens } from './binding-tokens.ts'
 import { Courier } from './courier.ts'
-import { Desk, type EventsAsked } from './desk.ts'
+import { Desk, type EventsAsked, websocketUrl } from './desk.ts'
+import { changeState } from './keeping.ts'
+import type { Line, Listener } from './line.ts'
+import { Lines } from './lines.ts'
+import { type MailOptions, mail } from './mail.ts'
 import { openPost } from './post.ts'
 import type { Reading } from './read-wanted.ts'
 import { restHook, type Sender } from './rest-hook.ts'
@@ -26,6 +31,8 @@ export interface SubscriptionsOptions {
   standing(given: Grant): Promise<Grant | undefined>
   /** Addresses and CIDRs beside the open network to which notifications may go, also by http. */
   readonly networks: readonly string[]
+  /** How letters are sent; without it nothing goes by mail. */
+  readonly mail?: MailOptions
   /** Whether it is this process that sends; always unless told. */
   leads?(): boolean
   /** A number from 0 to below 1; the machine's unless told. */
@@ -48,6 +55,21 @@ export interface Subscriptions {
   events(grant: Grant, id: string, asked: EventsAsked): Promise<Resource>
   /** @throws Problem as `status` */
   signingKey(grant: Grant, id: string): Promise<Resource>
+  /**
+   * A token with which a websocket is bound to Subscriptions.
+   *
+   * @param ids  of which; undefined: of all that whoever asks has made, and that are told over one
+   * @throws Problem as `status`; `unprocessable` · `subscription.not-bindable`; `throttled` · `subscription.tokens-too-many`
+   */
+  bindingToken(grant: Grant, ids: readonly string[] | undefined): Promise<Resource>
+  /** Where websockets are taken, absolute. */
+  readonly websocketUrl: string
+  /**
+   * Somebody has opened a connection over which they want to be told.
+   *
+   * @param grant  of whoever has shown an access token then, if they did
+   */
+  connect(line: Line, grant?: Grant): Listener
   /** Does what is to be done at this moment; resolves when it is done. */
   round(): Promise<void>
   /** Begins to do so by itself, whenever it is this process that sends. */
@@ -66,11 +88,16 @@ export function openSubscriptions(options: SubscriptionsOptions): Subscriptions 
   const states = new States(documents, vault)
   const senders: Partial<Record<ChannelType, Sender>> = {
     'rest-hook': restHook({ post: openPost(networks), clock, baseUrl }),
+    ...(options.mail === undefined ? {} : { email: mail(options.mail, { clock, baseUrl }) }),
   }
-  const channels = new Set(Object.keys(senders) as ChannelType[])
-  const reading = (): Reading => ({ baseUrl, nowMs: clock.nowMs(), channels, networks, mailsContent: false })
+  const channels = new Set<ChannelType>([...(Object.keys(senders) as ChannelType[]), 'websocket'])
+  const mailContent = options.mail?.content ?? 'empty'
+  const reading = (): Reading => ({ baseUrl, nowMs: clock.nowMs(), channels, networks, mailContent })
   const courier = new Courier({ record, states, senders, clock, log, baseUrl, standing, random: () => random() })
-  const desk = new Desk({ record, states, clock, baseUrl })
+  const tokens = new BindingTokens(documents, clock)
+  const desk = new Desk({ record, states, tokens, clock, baseUrl })
+  const stateFor = (grant: Grant, id: string) => desk.state(grant, id)
+  const lines = new Lines({ record, states, tokens, clock, log, baseUrl, standing, stateFor })
   let timer: NodeJS.Timeout | undefined
   let running: Promise<unknown> = Promise.resolve()
 
@@ -82,18 +109,26 @@ export function openSubscriptions(options: SubscriptionsOptions): Subscriptions 
     statuses: (grant, asked) => desk.statuses(grant, asked),
     events: (grant, id, asked) => desk.events(grant, id, asked),
     signingKey: (grant, id) => desk.signingKey(grant, id),
-    round: () => courier.round(),
+    bindingToken: (grant, ids) => desk.bindingToken(grant, ids),
+    websocketUrl: websocketUrl(baseUrl),
+    connect: (line, grant) => lines.connect(line, grant),
+    round: async () => {
+      await courier.round()
+      await lines.round()
+    },
     begin: () => {
       timer ??= setInterval(() => {
+        const rounds = leads() ? [courier.round(), lines.round()] : [lines.round()]
         // Without what came of it, or each round would hold all before it.
-        if (leads()) running = Promise.all([running, courier.round()]).then(() => undefined)
+        running = Promise.all([running, ...rounds]).then(() => undefined)
       }, roundEveryMs).unref()
     },
     forgetPatient: async patient => {
+      await tokens.forgetPatient(patient)
       for (const { state } of await states.all())
         if (state.made.patient === patient) await states.remove(state.id)
         else if (state.log.some(event => isOf(event, patient)))
-          await states.change(state.id, each => withoutPatient(each, patient))
+          await changeState(state.id, each => withoutPatient(each, patient), { record, states })
     },
     close: async () => {
       clearInterval(timer)

@@ -39,8 +39,11 @@ function watchedTxn(txn: Txn, grant: Grant, rooms: Taking): Txn {
   const plain = { create: txn.create.bind(txn), update: txn.update.bind(txn), delete: txn.delete.bind(txn) }
   let staged = 0
   const takeHere = async (resource: Resource, known: Kept | undefined): Promise<Taken> => {
+    const addition = known === undefined && staged === 0 ? await rooms.states.addition(madeBy(grant)) : undefined
     const taken = await take(resource, known, grant, { ...rooms, staged })
-    if (known === undefined && taken.state !== undefined) staged++
+    if (known !== undefined || taken.state === undefined) return taken
+    if (addition !== undefined) txn.document(addition)
+    staged++
     return taken
   }
   const watch: Pick<Txn, 'create' | 'update' | 'delete'> = {

@@ -1,6 +1,13 @@
 /** How much of what happened a notification of a topic tells. https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/payloads.html */
 export type Content = 'empty' | 'id-only' | 'full-resource'
 
+const levels: readonly Content[] = ['empty', 'id-only', 'full-resource']
+
+/** The one that tells less. */
+export function lesserOf(one: Content, other: Content): Content {
+  return levels.indexOf(one) < levels.indexOf(other) ? one : other
+}
+
 /** How notifications reach whoever asked for them. */
 export type ChannelType = 'rest-hook' | 'websocket' | 'email'
 
@@ -33,6 +40,13 @@ export interface Wanted {
   readonly maxCount?: number
   /** Unix milliseconds from when on nothing is sent any more. */
   readonly endMs?: number
+}
+
+const defaultTimeoutSeconds: Readonly<Record<ChannelType, number>> = { 'rest-hook': 10, websocket: 10, email: 30 }
+
+/** For how long an answer to a message is waited for. */
+export function timeoutSecondsOf({ channel, timeoutSeconds }: Wanted): number {
+  return timeoutSeconds ?? defaultTimeoutSeconds[channel]
 }
 
 /** What is never told of: it would tell of the telling. */

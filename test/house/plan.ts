@@ -81,6 +81,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   mongoose: ['store'],
   negotiator: ['interactions', 'web'],
   'node-forge': ['certificates'],
+  nodemailer: ['subscriptions'],
   pino: ['kernel'],
   'prom-client': ['http'],
   'rate-limiter-flexible': ['http', 'main'],
@@ -91,6 +92,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   'swagger-ui-express': ['http'],
   tinypool: ['store', 'validation'],
   uqr: ['main'],
+  ws: ['http'],
   yauzl: ['ingest', 'main'],
 }
 

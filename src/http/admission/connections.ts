@@ -53,6 +53,8 @@ interface Connection {
   /** Requests whose answers have not gone out. */
   open: number
   untaken: Untaken | undefined
+  /** It speaks HTTP no longer: whoever has taken it over looks after it. */
+  isHandedOver: boolean
   readonly answered: () => void
 }
 
@@ -95,6 +97,7 @@ export class Connections {
       sinceMs: performance.now(),
       open: 0,
       untaken: undefined,
+      isHandedOver: false,
       answered: () => {
         connection.open--
       },
@@ -118,6 +121,15 @@ export class Connections {
     }
     response.on('close', connection.answered)
     return true
+  }
+
+  /** A connection becomes something else than HTTP: it is counted as before, and always at work. */
+  handOver(socket: Socket): void {
+    const connection = this.#all.get(socket)
+    if (connection === undefined) return
+    this.#fresh.delete(connection)
+    connection.open++
+    connection.isHandedOver = true
   }
 
   #countOf(network: string): number {
@@ -164,6 +176,7 @@ export class Connections {
 
   #sweep(nowMs: number): void {
     for (const connection of this.#all.values()) {
+      if (connection.isHandedOver) continue
       if (this.#fresh.has(connection) && nowMs - connection.sinceMs > this.#patienceWith(connection))
         this.#close(connection)
       else if (connection.socket.writableLength > 0) this.#watchUntaken(connection, nowMs)

@@ -11,7 +11,16 @@ interface Portion {
   readonly lanes: LaneTable
   readonly held: HoldingLimits
   readonly connections: ConnectionLimits
+  readonly sockets: SocketLimits
 }
+
+/** How many websockets there may be. */
+export interface SocketLimits {
+  readonly total: number
+  readonly ofNetwork: number
+}
+
+const socketLimits: SocketLimits = { total: 1024, ofNetwork: 64 }
 
 /**
  * What waits, is held and is open is divided by the number of processes. How much goes on at once is not: it is as much as one event
@@ -32,5 +41,6 @@ export function portionOf(processes: number): Portion {
       total: part(connectionLimits.total),
       ofNetwork: part(connectionLimits.ofNetwork),
     },
+    sockets: { total: part(socketLimits.total), ofNetwork: part(socketLimits.ofNetwork) },
   }
 }

@@ -81,6 +81,8 @@ function* capabilityStatement(routes: readonly Route[], baseUrl: string, rooms: 
     patchFormat: [...patchTypes, 'application/fhir+json', 'application/fhir+xml'],
     rest: [
       {
+        // https://hl7.org/fhir/R4/extension-capabilitystatement-websocket.html
+        extension: [{ url: websocket, valueUri: rooms.subscriptions.websocketUrl }],
         mode: 'server',
         security: security(rooms.smartConfiguration()),
         resource,
@@ -92,6 +94,8 @@ function* capabilityStatement(routes: readonly Route[], baseUrl: string, rooms: 
     ].map(withoutEmpty),
   }
 }
+
+const websocket = 'http://hl7.org/fhir/StructureDefinition/capabilitystatement-websocket'
 
 const compartments = ['patient', 'device', 'encounter', 'practitioner', 'relatedPerson']
 
@@ -218,6 +222,7 @@ const definitions: Readonly<Record<string, string>> = {
   $purge: 'urn:kinhold:operation:patient-purge',
   $status: `${backport}/OperationDefinition/backport-subscription-status`,
   $events: `${backport}/OperationDefinition/backport-subscription-events`,
+  '$get-ws-binding-token': `${backport}/OperationDefinition/backport-subscription-get-ws-binding-token`,
   '$signing-key': 'urn:kinhold:operation:subscription-signing-key',
 }
 

@@ -48,6 +48,39 @@ export async function signingKey(request: FhirRequest, params: PathParams, rooms
   return answered(await rooms.subscriptions.signingKey(granted(request).grant, params.id ?? ''))
 }
 
+/** The parameter of $get-ws-binding-token that one Subscription ignores. */
+export const bindingParameters = ['id'] as const
+
+/**
+ * A token with which a websocket is bound to one Subscription.
+ *
+ * @see https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/OperationDefinition-backport-subscription-get-ws-binding-token.html
+ */
+export async function bindingTokenOfOne(
+  request: FhirRequest,
+  { id = '' }: PathParams,
+  rooms: Rooms,
+): Promise<FhirResponse> {
+  await operationParameters(request, bindingParameters)
+  return unkept(await rooms.subscriptions.bindingToken(granted(request).grant, [id]))
+}
+
+/** A token with which a websocket is bound to those that are named, or to all that whoever asks has made for one. */
+export async function bindingTokenOfAll(
+  request: FhirRequest,
+  _params: PathParams,
+  rooms: Rooms,
+): Promise<FhirResponse> {
+  const asked = await operationParameters(request, bindingParameters)
+  const ids = asked.getAll('id').flatMap(text => text.split(','))
+  return unkept(await rooms.subscriptions.bindingToken(granted(request).grant, ids.length === 0 ? undefined : ids))
+}
+
+/** A secret. https://www.rfc-editor.org/rfc/rfc6749#section-5.1 */
+function unkept(body: NonNullable<FhirResponse['body']>): FhirResponse {
+  return { status: 200, headers: { 'cache-control': 'no-store' }, body }
+}
+
 /** The topics that there are, or the one with a canonical URL. */
 export async function topics(
   { baseUrl, query }: FhirRequest,

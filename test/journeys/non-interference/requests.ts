@@ -465,6 +465,7 @@ const subscribe: Draw = dice => {
     { method: 'GET', url: '/Subscription/$status?status=active,error' },
     { method: 'GET', url: `/Subscription/${drawId(dice)}/$status` },
     { method: 'GET', url: `/Subscription/${drawId(dice)}/$events${dice.maybe(50) ? '?content=full-resource' : ''}` },
+    { method: 'GET', url: `/Subscription/${drawId(dice)}/$get-ws-binding-token` },
     { method: 'GET', url: `/SubscriptionTopic/${drawType(dice)}` },
   ])
 }

@@ -132,6 +132,43 @@ describe('configuration from the environment', () => {
     expect(problemOf({ KINHOLD_NOTIFY_NETWORKS: 'hook.example' })).toMatchObject({ code: 'config.value-malformed' })
   })
 
+  const mail = (url: string, more: Record<string, string> = {}) =>
+    load({ KINHOLD_SMTP_URL: url, KINHOLD_SMTP_FROM: 'house@example.org', ...more }).config.mail
+
+  it.each([
+    ['smtps://mail.example.org', { host: 'mail.example.org', port: 465, security: 'tls' }],
+    ['smtp://mail.example.org', { host: 'mail.example.org', port: 587, security: 'starttls' }],
+    ['smtp://127.0.0.1:2525', { host: '127.0.0.1', port: 2525, security: 'none' }],
+    ['smtp://[::1]:25', { host: '::1', port: 25, security: 'none' }],
+    [
+      'smtps://me%40x:p%3Aw@mail.example.org:4650/',
+      { host: 'mail.example.org', port: 4650, security: 'tls', user: 'me@x', password: 'p:w' },
+    ],
+  ])('sends mail by %s, and nothing of health in it unless told', (url, expected) => {
+    expect(mail(url)).toEqual({ ...expected, from: 'house@example.org', content: 'empty' })
+  })
+
+  it('sends no mail unless a server is named, and as much in it as is said', () => {
+    expect(load({}).config.mail).toBeUndefined()
+    expect(mail('smtps://x.example', { KINHOLD_SMTP_CONTENT: 'id-only' })?.content).toBe('id-only')
+  })
+
+  it.each<[name: string, env: Record<string, string>]>([
+    ['KINHOLD_SMTP_URL', { KINHOLD_SMTP_URL: 'https://mail.example.org' }],
+    ['KINHOLD_SMTP_URL', { KINHOLD_SMTP_URL: 'c4n4ry' }],
+    ['KINHOLD_SMTP_URL', { KINHOLD_SMTP_URL: 'smtps://x.example/?c4n4ry=1' }],
+    ['KINHOLD_SMTP_URL', { KINHOLD_SMTP_URL: 'smtps://c4n4ry%zz:p@x.example' }],
+    ['KINHOLD_SMTP_FROM', { KINHOLD_SMTP_FROM: 'c4n4ry' }],
+    ['KINHOLD_SMTP_FROM', { KINHOLD_SMTP_FROM: 'a@b\r\nBcc: c4n4ry@x' }],
+    ['KINHOLD_SMTP_FROM', { KINHOLD_SMTP_FROM: '' }],
+    ['KINHOLD_SMTP_CONTENT', { KINHOLD_SMTP_CONTENT: 'c4n4ry' }],
+  ])('refuses a %s that does not say how mail is sent, without its value', (name, env) => {
+    const whole = { KINHOLD_SMTP_URL: 'smtps://x.example', KINHOLD_SMTP_FROM: 'house@example.org', ...env }
+    const problem = problemOf(whole)
+    expect(problem).toMatchObject({ code: 'config.value-malformed', expression: [name] })
+    expect(JSON.stringify(problem)).not.toContain('c4n4ry')
+  })
+
   it.each(['KINHOLD_PASSPHRASE', 'KINHOLD_NEW_PASSPHRASE', 'KINHOLD_RECOVERY_CODE'])(
     'warns of %s in the environment, and names the twin that keeps it out of there',
     name => {

@@ -135,6 +135,8 @@ describe('a server on the network', () => {
       draining = true
     },
     connect: () => undefined,
+    upgrades: () => false,
+    upgrade: () => undefined,
   })
   beforeEach(async () => {
     server = await listen(app, { host: '127.0.0.1', port: 0 })

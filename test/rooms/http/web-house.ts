@@ -10,7 +10,7 @@ import { openRecord } from '#record'
 import { openShare } from '#share'
 import { openSmart, type Smart } from '#smart'
 import { openMemoryKeys, openMemoryStore, type Store } from '#store'
-import { openSubscriptions } from '#subscriptions'
+import { openSubscriptions, type Subscriptions } from '#subscriptions'
 import { openShelf } from '#terminology'
 import { createValidator } from '#validation'
 import { fileRoot, openVault } from '#vault'
@@ -20,6 +20,7 @@ export interface WebHouse {
   readonly app: App
   readonly smart: Smart
   readonly rooms: Rooms
+  readonly subscriptions: Subscriptions
   readonly log: Log
   /** Every line that was logged. */
   readonly lines: string[]
@@ -79,7 +80,16 @@ export async function openWebHouse(
     software: { name: 'Kinhold', version: '0.0.0' },
   }
   return {
-    app: createApp({ rooms, smart, share, log, config, ...(authority === undefined ? {} : { authority }) }),
+    subscriptions,
+    app: createApp({
+      rooms,
+      smart,
+      share,
+      lines: { url: subscriptions.websocketUrl, connect: (line, grant) => subscriptions.connect(line, grant) },
+      log,
+      config,
+      ...(authority === undefined ? {} : { authority }),
+    }),
     smart,
     rooms,
     log,

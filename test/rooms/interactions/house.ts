@@ -19,7 +19,7 @@ import {
 import { FixedClock, isProblem, Problem, silentLog } from '#kernel'
 import { openRecord, type Record } from '#record'
 import { openMemoryKeys, openMemoryStore, type Store } from '#store'
-import { openSubscriptions, type Subscriptions } from '#subscriptions'
+import { openSubscriptions, type Subscriptions, type SubscriptionsOptions } from '#subscriptions'
 import { openShelf, type Shelf } from '#terminology'
 import { createValidator } from '#validation'
 import { fileRoot, openVault, type Vault } from '#vault'
@@ -83,6 +83,7 @@ export async function openHouse(
     limits?: Partial<Limits>
     bulk?: Partial<BulkLimits>
     store?: Store
+    mail?: SubscriptionsOptions['mail']
     shelf?: Shelf
   } = {},
 ): Promise<House> {
@@ -103,6 +104,7 @@ export async function openHouse(
     baseUrl,
     standing: async ({ id }) => grants.get(id),
     networks: ['127.0.0.0/8'],
+    ...(given.mail === undefined ? {} : { mail: given.mail }),
     random: () => 0,
   })
   const rooms: Rooms = {

@@ -262,6 +262,19 @@ describe('a Subscription that could have no effect is not taken', () => {
     const silent = { ...body, entry: [...Array.from({ length: 100 }, () => off), ...entry.slice(0, 1)] }
     expect((await house.ask('POST', '/', { grant: ofApp('silent'), body: silent })).status).toBe(200)
   })
+
+  it('nor when several ask for the hundredth at the same time', async () => {
+    const grant = ofApp('hasty')
+    const entry = Array.from({ length: 99 }, () => ({
+      resource: topic(hook()),
+      request: { method: 'POST', url: 'Subscription' },
+    }))
+    const body = { resourceType: 'Bundle', type: 'transaction', entry }
+    expect((await house.ask('POST', '/', { grant, body })).status).toBe(200)
+    const hasty = Array.from({ length: 5 }, () => house.ask('POST', '/Subscription', { grant, body: topic(hook()) }))
+    const statuses = (await Promise.all(hasty)).map(({ status }) => status)
+    expect(statuses.toSorted()).toEqual([201, 409, 409, 409, 409])
+  })
 })
 
 describe('what a Subscription tells those who read it', () => {

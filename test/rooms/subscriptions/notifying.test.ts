@@ -563,6 +563,58 @@ describe('access', () => {
   })
 })
 
+describe('what goes wrong by the server’s own fault', () => {
+  it('is tried again ever later, whatever it was, and nothing is lost', async () => {
+    let asked = 0
+    let isBroken = false
+    const next = openSubscriptions({
+      record: house.record,
+      documents: house.record.documents,
+      vault: house.vault,
+      clock: house.clock,
+      log: silentLog,
+      baseUrl,
+      standing: async ({ id }) => {
+        if (!isBroken) return house.grants.get(id)
+        asked++
+        throw new TypeError('broken')
+      },
+      networks: ['127.0.0.1'],
+    })
+    await made(topicSubscription(receiver.url))
+    await next.round()
+    isBroken = true
+    await weigh('a', 70)
+    for (const [delayMs, count] of [
+      [0, 1],
+      [500, 1],
+      [500, 2],
+      [1_000, 2],
+      [1_000, 3],
+      [60_000, 4],
+      [60_000, 5],
+    ] as const) {
+      house.clock.advance(delayMs)
+      await next.round()
+      expect(asked).toBe(count)
+    }
+    isBroken = false
+    house.clock.advance(60_000)
+    await next.round()
+    expect(eventsReceived().map(({ number }) => number)).toEqual(['1'])
+    await next.close()
+  })
+})
+
+it('how a Subscription stands is one commit with what its resource says', async () => {
+  const id = await begun(topicSubscription(receiver.url))
+  const { json } = await house.ask('GET', `/Subscription/${id}/_history`, { grant: owner })
+  expect(json.entry.map(({ resource }: { resource: { status: string } }) => resource.status)).toEqual([
+    'active',
+    'requested',
+  ])
+})
+
 describe('nothing is lost', () => {
   const reopened = (house: House) =>
     openSubscriptions({

@@ -1,0 +1,386 @@
+import { admin, grantOf, type House, openHouse, patientA, patientB, weightOf } from '../interactions/house.ts'
+import { plainSubscription, statusIn, topicSubscription } from './receiver.ts'
+
+/** The other end of a line: what came over it, and how it ended. */
+function openLine(grant?: ReturnType<typeof grantOf>) {
+  const came: string[] = []
+  const closed: { code: number; reason: string }[] = []
+  const line = {
+    untakenBytes: 0,
+    send: (text: string) => void came.push(text),
+    close: (code: number, reason: string) => void closed.push({ code, reason }),
+  }
+  const listener = house.subscriptions.connect(line, grant)
+  return { came, closed, line, hear: (text: string) => listener.hear(text), ended: () => listener.ended() }
+}
+
+let house: House
+const owner = grantOf('user/*.cruds', { id: 'owner', account: 'tester', patients: ['a'] })
+const other = grantOf('user/*.cruds', {
+  id: 'other',
+  account: 'other',
+  actor: { kind: 'account', id: 'other' },
+  patients: ['b'],
+})
+
+beforeEach(async () => {
+  house = await openHouse()
+  await house.ask('PUT', '/Patient/a', { grant: admin, body: patientA })
+  await house.ask('PUT', '/Patient/b', { grant: admin, body: patientB })
+})
+afterEach(() => house.close())
+
+const overLine = { channel: { type: 'websocket' } }
+
+async function begun(body: object = topicSubscription(undefined, overLine), grant = owner): Promise<string> {
+  const { status, json } = await house.ask('POST', '/Subscription', { grant, body })
+  expect(status).toBe(201)
+  await house.subscriptions.round()
+  expect((await house.ask('GET', `/Subscription/${json.id}`, { grant })).json.status).toBe('active')
+  return json.id
+}
+
+interface Parameter {
+  readonly name: string
+  readonly [value: string]: unknown
+}
+const asked = (id: string, grant = owner) => house.ask('GET', `/Subscription/${id}/$get-ws-binding-token`, { grant })
+async function tokenFor(id: string, grant = owner): Promise<string> {
+  const { status, json } = await asked(id, grant)
+  expect(status).toBe(200)
+  return json.parameter.find(({ name }: Parameter) => name === 'token').valueString
+}
+const weigh = (patient: string, value: number, more: object = {}) =>
+  house.ask('POST', '/Observation', { grant: admin, body: weightOf(patient, value, more) })
+const told = (came: readonly string[]) => came.map(text => statusIn(JSON.parse(text)))
+const numbers = (came: readonly string[]) => told(came).flatMap(({ events }) => events.map(({ number }) => number))
+
+async function bound(id: string, grant = owner) {
+  const line = openLine()
+  await line.hear(`bind-with-token ${await tokenFor(id, grant)}`)
+  return line
+}
+
+describe('a topic over a websocket – https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/channels.html#websockets', () => {
+  it('is bound by a token, greeted, and told as it was asked for', async () => {
+    const id = await begun(topicSubscription(undefined, { content: 'full-resource', ...overLine }))
+    await weigh('a', 60)
+    await house.subscriptions.round()
+    const line = await bound(id)
+    expect(told(line.came)).toEqual([{ type: 'handshake', status: 'active', count: '1', events: [] }])
+    await weigh('a', 70)
+    await house.subscriptions.round()
+    expect(told(line.came)[1]).toMatchObject({ type: 'event-notification', count: '2', events: [{ number: '2' }] })
+    expect(line.came[1]).toContain('"value":70')
+    expect(line.closed).toEqual([])
+  })
+
+  it.each([
+    ['empty', 1],
+    ['id-only', 2],
+    ['full-resource', 2],
+  ])('tells no more than payload content %s', async (content, entries) => {
+    const line = await bound(await begun(topicSubscription(undefined, { content, ...overLine })))
+    const { json } = await weigh('a', 70)
+    await house.subscriptions.round()
+    expect(JSON.parse(String(line.came[1])).entry).toHaveLength(entries)
+    expect(line.came[1]?.includes(json.id)).toBe(content !== 'empty')
+    expect(line.came[1]?.includes('valueQuantity')).toBe(content === 'full-resource')
+  })
+
+  it.each([
+    ['bind-with-token: ', ''],
+    ['{"type":"bind-with-token","payload":{"token":"', '"}}'],
+  ])('is bound by %s as well', async (before, after) => {
+    const line = openLine()
+    await line.hear(`${before}${await tokenFor(await begun())}${after}`)
+    expect(told(line.came)).toMatchObject([{ type: 'handshake' }])
+  })
+
+  it('tells in XML where that is asked for', async () => {
+    const body = topicSubscription(undefined, { channel: { type: 'websocket', payload: 'application/fhir+xml' } })
+    const line = await bound(await begun(body))
+    expect(line.came[0]).toMatch(/^(<\?xml[^>]*>)?<Bundle xmlns="http:\/\/hl7.org\/fhir">/)
+  })
+
+  it('is told over several lines, several over one, each with its own numbers', async () => {
+    const [one, two] = [await begun(), await begun(topicSubscription(undefined, { topic: 'Patient', ...overLine }))]
+    const both = openLine()
+    for (const id of [one, two]) await both.hear(`bind-with-token ${await tokenFor(id)}`)
+    const single = await bound(one)
+    await weigh('a', 70)
+    await house.ask('PUT', '/Patient/a', { grant: admin, body: { ...patientA, gender: 'female' } })
+    await house.subscriptions.round()
+    expect(told(both.came).map(({ type }) => type)).toEqual([
+      'handshake',
+      'handshake',
+      'event-notification',
+      'event-notification',
+    ])
+    expect(numbers(single.came)).toEqual(['1'])
+  })
+
+  it('one token binds all that whoever asks has made for a websocket', async () => {
+    await begun()
+    await begun(topicSubscription(undefined, { topic: 'Patient', ...overLine }))
+    const { json } = await house.ask('GET', '/Subscription/$get-ws-binding-token', { grant: owner })
+    const values = (name: string) => json.parameter.filter((each: Parameter) => each.name === name)
+    expect(values('subscription')).toHaveLength(2)
+    expect(values('websocket-url')).toEqual([
+      { name: 'websocket-url', valueUrl: 'ws://127.0.0.1:8080/ws/subscriptions' },
+    ])
+    expect(Date.parse(values('expiration')[0].valueDateTime)).toBe(house.clock.nowMs() + 60_000)
+    const line = openLine()
+    await line.hear(`bind-with-token ${values('token')[0].valueString}`)
+    expect(line.came).toHaveLength(2)
+  })
+
+  it('tells its heart beats while nothing happens', async () => {
+    const settings = { 'backport-heartbeat-period': { valueUnsignedInt: 60 } }
+    const line = await bound(await begun(topicSubscription(undefined, { settings, ...overLine })))
+    for (const delayMs of [59_000, 1_000, 0]) {
+      house.clock.advance(delayMs)
+      await house.subscriptions.round()
+    }
+    expect(told(line.came).map(({ type }) => type)).toEqual(['handshake', 'heartbeat'])
+  })
+
+  it('what happened while nobody was there is numbered, and can be asked for', async () => {
+    const id = await begun()
+    const before = await bound(id)
+    before.ended()
+    for (const value of [70, 71]) await weigh('a', value)
+    await house.subscriptions.round()
+    expect(before.came).toHaveLength(1)
+    expect(told((await bound(id)).came)).toMatchObject([{ count: '2' }])
+    const { json } = await house.ask('GET', `/Subscription/${id}/$events`, { grant: owner })
+    expect(statusIn(json).events.map(({ number }) => number)).toEqual(['1', '2'])
+    expect((await house.ask('GET', `/Subscription/${id}`, { grant: owner })).json.status).toBe('active')
+  })
+})
+
+describe('criteria over a websocket – https://hl7.org/fhir/R4/subscription.html#websocket', () => {
+  it('are bound by the id, and a ping says that there is something', async () => {
+    const id = await begun(plainSubscription('Observation?code=29463-7', { type: 'websocket' }))
+    const line = openLine(owner)
+    await line.hear(`bind ${id}`)
+    await weigh('a', 70)
+    await weigh('a', 70, { code: { coding: [{ system: 'http://loinc.org', code: '8302-2' }] } })
+    await house.subscriptions.round()
+    await house.subscriptions.round()
+    expect(line.came).toEqual([`bound ${id}`, `ping ${id}`])
+  })
+})
+
+describe('a line', () => {
+  const codeOf = (text: string | undefined) => JSON.parse(String(text)).issue[0].details.coding[0].code
+
+  it.each<[what: string, says: (id: string) => Promise<string> | string, grant?: typeof owner]>([
+    ['an id without an access token', id => `bind ${id}`],
+    ['the id of another family', id => `bind ${id}`, other],
+    ['an id that is nobody’s', () => 'bind nothing', owner],
+    [
+      'an id under an access that has ended',
+      id => `bind ${id}`,
+      grantOf('user/*.rs', { id: 'ended', account: 'tester' }),
+    ],
+    ['a token that is none', () => `bind-with-token ${'x'.repeat(43)}`],
+    [
+      'a token that was used',
+      async id => {
+        const token = await tokenFor(id)
+        await openLine().hear(`bind-with-token ${token}`)
+        return `bind-with-token ${token}`
+      },
+    ],
+    [
+      'a token whose minute is over',
+      async id => {
+        const token = await tokenFor(id)
+        house.clock.advance(60_001)
+        return `bind-with-token ${token}`
+      },
+    ],
+    [
+      'a token whose grant has ended',
+      async id => {
+        const token = await tokenFor(id)
+        house.grants.delete(owner.id)
+        return `bind-with-token ${token}`
+      },
+    ],
+    [
+      'a token for what is off by now',
+      async id => {
+        const token = await tokenFor(id)
+        const body = { ...topicSubscription(undefined, overLine), id, status: 'off' }
+        await house.ask('PUT', `/Subscription/${id}`, { grant: owner, body })
+        return `bind-with-token ${token}`
+      },
+    ],
+  ])('is bound to nothing by %s, always in the same words', async (_, says, grant) => {
+    const id = await begun()
+    if (grant === other) house.grants.set(other.id, other)
+    const text = await says(id)
+    const line = openLine(grant)
+    await line.hear(text)
+    expect(line.came.map(codeOf)).toEqual(['subscription.binding-refused'])
+    await weigh('a', 70)
+    await house.subscriptions.round()
+    expect(line.came).toHaveLength(1)
+  })
+
+  it.each(['', 'bind', 'bind a b', 'ping', '{', '{"type":"bind-with-token"}', 'null', 'bind-with-token a b'])(
+    'does not understand %j, and is closed when that goes on',
+    async text => {
+      const line = openLine(owner)
+      for (let count = 0; count < 6; count++) await line.hear(text)
+      expect(line.came.map(codeOf)).toEqual(Array(5).fill('subscription.message-unknown'))
+      expect(line.closed).toMatchObject([{ code: 1008 }])
+    },
+  )
+
+  it('that binds nothing is closed after ten seconds', async () => {
+    const line = openLine()
+    await house.subscriptions.round()
+    expect(line.closed).toEqual([])
+    house.clock.advance(10_000)
+    await house.subscriptions.round()
+    expect(line.closed).toMatchObject([{ code: 1008 }])
+  })
+
+  it.each<[what: string, ends: (id: string) => unknown]>([
+    ['the grant that bound it ends', () => house.grants.delete(owner.id)],
+    [
+      'it does not reach the type any more',
+      () => house.grants.set(owner.id, grantOf('user/Patient.rs user/Subscription.rs', { ...owner })),
+    ],
+    ['the Subscription is deleted', id => house.ask('DELETE', `/Subscription/${id}`, { grant: owner })],
+    [
+      'the Subscription is turned off',
+      id =>
+        house.ask('PUT', `/Subscription/${id}`, {
+          grant: owner,
+          body: { ...topicSubscription(undefined, overLine), id, status: 'off' },
+        }),
+    ],
+    ['the patient in context is erased', () => house.rooms.purge('a', { kind: 'administrator', id: 'host' })],
+  ])('is closed when %s, and tells nothing more', async (_, ends) => {
+    const context = grantOf('patient/*.rs patient/Subscription.cruds', {
+      id: owner.id,
+      patient: 'a',
+      account: 'tester',
+    })
+    const isOfPatient = _.includes('erased')
+    const body = topicSubscription(undefined, { filters: ['Observation?patient=Patient/a'], ...overLine })
+    const id = await begun(isOfPatient ? body : topicSubscription(undefined, overLine), isOfPatient ? context : owner)
+    const line = await bound(id, isOfPatient ? context : owner)
+    await weigh('a', 70)
+    await ends(id)
+    if (isOfPatient) house.grants.delete(owner.id)
+    await house.subscriptions.round()
+    expect(line.closed).toMatchObject([{ code: 1008 }])
+    await house.subscriptions.round()
+    expect(numbers(line.came)).toEqual([])
+  })
+
+  it('that ends while nothing moves is closed within a minute', async () => {
+    const line = await bound(await begun())
+    await house.subscriptions.round()
+    house.grants.delete(owner.id)
+    house.clock.advance(60_000)
+    await house.subscriptions.round()
+    expect(line.closed).toMatchObject([{ code: 1008 }])
+  })
+
+  it('one family is not told of another, nor bound to what is theirs', async () => {
+    const id = await begun()
+    const line = await bound(id)
+    await weigh('b', 80)
+    await house.subscriptions.round()
+    expect(line.came).toHaveLength(1)
+    expect((await asked(id, other)).status).toBe(404)
+  })
+
+  it('what is told over it stands in the audit of its patient', async () => {
+    await bound(await begun())
+    const { json } = await weigh('a', 70)
+    await house.subscriptions.round()
+    await house.record.flush()
+    const { text } = await house.ask('GET', '/AuditEvent?patient=a&action=R', { grant: admin })
+    expect(text).toContain(`Observation/${json.id}/_history/1`)
+  })
+
+  it('whose other side takes nothing is sent nothing more: events wait, and come when it does', async () => {
+    const line = await bound(await begun())
+    line.line.untakenBytes = 300 * 1024
+    await weigh('a', 70)
+    await house.subscriptions.round()
+    house.clock.advance(29_000)
+    await house.subscriptions.round()
+    expect([line.came.length, line.closed.length]).toEqual([1, 0])
+    line.line.untakenBytes = 0
+    await house.subscriptions.round()
+    expect(numbers(line.came)).toEqual(['1'])
+  })
+
+  it('whose other side takes nothing for half a minute is closed; what was missed can be asked for', async () => {
+    const id = await begun()
+    const line = await bound(id)
+    line.line.untakenBytes = 300 * 1024
+    await weigh('a', 70)
+    await house.subscriptions.round()
+    house.clock.advance(30_000)
+    await house.subscriptions.round()
+    expect(line.closed).toEqual([{ code: 1013, reason: expect.stringContaining('$events') }])
+    const { json } = await house.ask('GET', `/Subscription/${id}/$events`, { grant: owner })
+    expect(statusIn(json).events).toHaveLength(1)
+  })
+
+  it('is one of twenty at most that one app of one person has open', async () => {
+    const id = await begun()
+    for (let count = 0; count < 20; count++) await bound(id)
+    const tooMany = await bound(id)
+    expect(tooMany.came.map(codeOf)).toEqual(['subscription.lines-too-many'])
+  })
+})
+
+describe('a binding token', () => {
+  it.each<[what: string, body: object]>([
+    ['a rest-hook', topicSubscription('http://127.0.0.1:1/hook')],
+    ['criteria by rest-hook', plainSubscription('Observation?', { endpoint: 'http://127.0.0.1:1/hook' })],
+  ])('is not given for %s', async (_, body) => {
+    const { json } = await house.ask('POST', '/Subscription', { grant: owner, body })
+    const answer = await asked(json.id)
+    expect([answer.status, answer.json.issue[0].details.coding[0].code]).toEqual([422, 'subscription.not-bindable'])
+  })
+
+  it('is not given for nothing', async () => {
+    const { status } = await house.ask('GET', '/Subscription/$get-ws-binding-token', { grant: owner })
+    expect(status).toBe(422)
+  })
+
+  it('is one of fifty at most that wait to be used', async () => {
+    const id = await begun()
+    for (let count = 0; count < 50; count++) await tokenFor(id)
+    const { status, json } = await asked(id)
+    expect([status, json.issue[0].details.coding[0].code]).toEqual([429, 'subscription.tokens-too-many'])
+    house.clock.advance(60_001)
+    expect((await asked(id)).status).toBe(200)
+  })
+
+  it('names several by Parameters, all of which must be of whoever asks', async () => {
+    const [one, two, theirs] = [
+      await begun(),
+      await begun(),
+      await begun(topicSubscription(undefined, overLine), other),
+    ]
+    const of = (...ids: string[]) =>
+      house.ask('POST', '/Subscription/$get-ws-binding-token', {
+        grant: owner,
+        body: { resourceType: 'Parameters', parameter: ids.map(valueId => ({ name: 'id', valueId })) },
+      })
+    expect((await of(one, two)).json.parameter.filter(({ name }: Parameter) => name === 'subscription')).toHaveLength(2)
+    expect((await of(one, theirs)).status).toBe(404)
+  })
+})
