@@ -67,6 +67,8 @@ interface Open {
   readonly socket: WebSocket
   readonly network: string
   isAlive: boolean
+  /** Bytes that it had not taken at the last ping. */
+  untaken: number
   heard: number
   waiting: number
 }
@@ -188,7 +190,7 @@ export class Sockets {
   }
 
   #serve(socket: WebSocket, network: string, grant: Grant | undefined): void {
-    const open: Open = { socket, network, isAlive: true, heard: 0, waiting: 0 }
+    const open: Open = { socket, network, isAlive: true, untaken: 0, heard: 0, waiting: 0 }
     this.#open.add(open)
     opened.add()
     this.#pulse ??= setInterval(() => this.#beat(), pulseMs).unref()
@@ -220,8 +222,11 @@ export class Sockets {
 
   #beat(): void {
     for (const open of this.#open) {
-      if (!open.isAlive) open.socket.terminate()
+      const { bufferedAmount } = open.socket
+      // A ping waits behind what is slowly taken.
+      if (!open.isAlive && bufferedAmount >= open.untaken) open.socket.terminate()
       open.isAlive = false
+      open.untaken = bufferedAmount
       open.heard = 0
       open.socket.ping()
     }

@@ -22,6 +22,8 @@ export interface BindingRooms {
 const mostUntakenBytes = 256 * 1024
 /** Whoever takes nothing for so long is not waited for. */
 const mostFullMs = 30_000
+/** How long is waited after trouble of the server's own; twice as long each time. */
+const rest = { firstMs: 1_000, mostMs: 60_000 }
 
 /** One Subscription that is told over one line, from the moment on in which it was bound. */
 export class Binding {
@@ -34,8 +36,11 @@ export class Binding {
   #upTo: number
   #lastContactMs: number
   #checkedAtMs: number
-  #fullSinceMs: number | undefined
+  /** Since when the other side has taken nothing, with how much lies there. */
+  #full: { readonly sinceMs: number; readonly bytes: number } | undefined
   #isOwed = true
+  #troubles = 0
+  #restsUntilMs = 0
 
   /** @param made  the grant of whoever has bound it: under that it is told, whoever made the Subscription */
   constructor(rooms: BindingRooms, line: Line, { made, state }: { readonly made: Made; readonly state: State }) {
@@ -67,10 +72,20 @@ export class Binding {
     this.#isOwed = false
     const { log = [] } = (await this.#stateNow()) ?? {}
     const news = log.filter(({ number }) => number > this.#upTo)
-    return (await this.#tellAll(news)) ?? (await this.#beat())
+    const reason = (await this.#tellAll(news)) ?? (await this.#beat())
+    this.#troubles = 0
+    return reason
+  }
+
+  /** It could not be gone on with, by the server's own fault: it is tried again, ever later. */
+  troubled(): void {
+    this.#isOwed = true
+    const restMs = Math.min(rest.mostMs, rest.firstMs * 2 ** this.#troubles++)
+    this.#restsUntilMs = this.#rooms.clock.nowMs() + restMs
   }
 
   #isDue(nowMs: number): boolean {
+    if (nowMs < this.#restsUntilMs) return false
     return this.#isOwed || nowMs >= this.#checkedAtMs + checkEveryMs || this.#isSilent(nowMs)
   }
 
@@ -109,16 +124,16 @@ export class Binding {
 
   #isFull(): boolean {
     const isFull = this.#line.untakenBytes > mostUntakenBytes
-    if (!isFull) this.#fullSinceMs = undefined
+    if (!isFull) this.#full = undefined
     return isFull
   }
 
-  /** What is not taken waits where it was numbered, for a while. */
+  /** What is not taken waits where it was numbered, as long as the other side takes something now and then. */
   #waited(): CloseReason | undefined {
-    const nowMs = this.#rooms.clock.nowMs()
+    const [sinceMs, bytes] = [this.#rooms.clock.nowMs(), this.#line.untakenBytes]
     this.#isOwed = true
-    this.#fullSinceMs ??= nowMs
-    return nowMs - this.#fullSinceMs >= mostFullMs ? 'missed' : undefined
+    if (this.#full === undefined || bytes < this.#full.bytes) this.#full = { sinceMs, bytes }
+    return sinceMs - this.#full.sinceMs >= mostFullMs ? 'missed' : undefined
   }
 
   async #tellSome(state: State, events: readonly Event[], grant: Grant): Promise<void> {

@@ -167,7 +167,7 @@ export class Lines {
       const reason = await binding.tell()
       if (reason !== undefined) end(open, reason)
     } catch (error) {
-      binding.moved()
+      binding.troubled()
       this.#note(error)
     }
   }

@@ -95,9 +95,9 @@ export class States {
     return found.map(({ value, revision }) => ({ state: value, revision }))
   }
 
-  /** How many there are of one maker. */
-  async countOf(made: Made): Promise<number> {
-    return (await this.all(makerOf(made))).length
+  /** What one maker asks for. */
+  async wantedOf(made: Made): Promise<readonly Wanted[]> {
+    return (await this.all(makerOf(made))).map(({ state }) => state.wanted)
   }
 
   /**

@@ -19,6 +19,8 @@ export interface Taking {
 
 /** How many Subscriptions one maker has at once. */
 const mostOfOne = 100
+/** And how many of them send letters: whoever gets those may not have asked for them. */
+const mostLetters = 5
 
 /**
  * The same record, in which each write of a Subscription, however it comes, is read for what it asks, and its state written by the same
@@ -37,13 +39,13 @@ function watched(writer: Writer, grant: Grant, rooms: Taking): Writer {
 
 function watchedTxn(txn: Txn, grant: Grant, rooms: Taking): Txn {
   const plain = { create: txn.create.bind(txn), update: txn.update.bind(txn), delete: txn.delete.bind(txn) }
-  let staged = 0
+  const staged: Wanted[] = []
   const takeHere = async (resource: Resource, known: Kept | undefined): Promise<Taken> => {
-    const addition = known === undefined && staged === 0 ? await rooms.states.addition(madeBy(grant)) : undefined
+    const addition = staged.length === 0 ? await rooms.states.addition(madeBy(grant)) : undefined
     const taken = await take(resource, known, grant, { ...rooms, staged })
-    if (known !== undefined || taken.state === undefined) return taken
+    if (taken.state === undefined || !isAdded(taken.state.wanted, known)) return taken
     if (addition !== undefined) txn.document(addition)
-    staged++
+    staged.push(taken.state.wanted)
     return taken
   }
   const watch: Pick<Txn, 'create' | 'update' | 'delete'> = {
@@ -84,12 +86,17 @@ interface Taken {
 /** Statuses in which a client may leave a Subscription that is to send nothing. */
 const silent: ReadonlySet<unknown> = new Set(['off', 'error'])
 
-/** @param rooms  with how many more there will be by what the same commit has staged before */
+/** Whether a maker has one more by this, at all or of those that send letters. */
+function isAdded({ channel }: Wanted, known: Kept | undefined): boolean {
+  return known === undefined || (channel === 'email' && known.state.wanted.channel !== 'email')
+}
+
+/** @param rooms  with what the same commit has added before */
 async function take(
   sent: Resource,
   known: Kept | undefined,
   grant: Grant,
-  rooms: Taking & { readonly staged: number },
+  rooms: Taking & { readonly staged: readonly Wanted[] },
 ): Promise<Taken> {
   const resource = withoutSecrets(sent)
   if (silent.has(sent.status)) return { resource, state: undefined, known }
@@ -104,7 +111,7 @@ async function take(
   const made = madeBy(grant)
   const now = await rooms.standing(grant)
   if (now === undefined) throw fleeting()
-  if (known === undefined && (await rooms.states.countOf(made)) + rooms.staged >= mostOfOne) throw tooMany()
+  if (isAdded(wanted, known)) checkCount(wanted, known, [...(await rooms.states.wantedOf(made)), ...rooms.staged])
   const isGoingOn = before?.status === 'active' && sent.status === 'active' && isSame(before.wanted, wanted)
   const status: Status = isGoingOn ? 'active' : 'requested'
   // What happened while it was off is told no more than before it was made.
@@ -117,6 +124,13 @@ async function take(
     state: stateOf(before, { made, wanted, status, position, signingKey }),
     known,
   }
+}
+
+/** @throws Problem `conflict` · `subscription.too-many` */
+function checkCount(wanted: Wanted, known: Kept | undefined, all: readonly Wanted[]): void {
+  const letters = all.filter(({ channel }) => channel === 'email').length
+  if (known === undefined && all.length >= mostOfOne) throw tooMany(`${mostOfOne}`)
+  if (wanted.channel === 'email' && letters >= mostLetters) throw tooMany(`${mostLetters} by mail`)
 }
 
 /** Header values go to where they were meant for alone, whoever asks. */
@@ -167,10 +181,7 @@ function fleeting(): Problem {
   return new Problem('forbidden', 'subscription.access-fleeting', text)
 }
 
-function tooMany(): Problem {
-  return new Problem(
-    'conflict',
-    'subscription.too-many',
-    `There are ${mostOfOne} Subscriptions of this app already; delete some of them.`,
-  )
+function tooMany(so: string): Problem {
+  const text = `There are so many Subscriptions of this app already (${so}); delete some of them.`
+  return new Problem('conflict', 'subscription.too-many', text)
 }

@@ -337,6 +337,17 @@ describe('a line', () => {
     expect(statusIn(json).events).toHaveLength(1)
   })
 
+  it('whose other side takes slowly is waited for', async () => {
+    const line = await bound(await begun())
+    await weigh('a', 70)
+    for (const untaken of [900, 700, 500, 300]) {
+      line.line.untakenBytes = untaken * 1024
+      await house.subscriptions.round()
+      house.clock.advance(20_000)
+    }
+    expect(line.closed).toEqual([])
+  })
+
   it('is one of twenty at most that one app of one person has open', async () => {
     const id = await begun()
     for (let count = 0; count < 20; count++) await bound(id)

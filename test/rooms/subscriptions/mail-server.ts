@@ -1,6 +1,13 @@
 import type { AddressInfo } from 'node:net'
 import { SMTPServer } from 'smtp-server'
 
+/** As a person sees it: headers unfolded, quoted-printable undone. https://www.rfc-editor.org/rfc/rfc2045#section-6.7 */
+const read = (bytes: Buffer) =>
+  String(bytes)
+    .replaceAll(/=\r\n/g, '')
+    .replaceAll('=3D', '=')
+    .replaceAll(/:\r\n +/g, ': ')
+
 /** What came to a mail server. */
 interface Letter {
   readonly from: string
@@ -28,7 +35,7 @@ export async function openMailServer(): Promise<MailServer> {
       stream.on('end', () => {
         const { mailFrom, rcptTo } = session.envelope
         const from = mailFrom === false ? '' : mailFrom.address
-        letters.push({ from, to: rcptTo.map(({ address }) => address), text: String(Buffer.concat(chunks)) })
+        letters.push({ from, to: rcptTo.map(({ address }) => address), text: read(Buffer.concat(chunks)) })
         done(mailServer.code === 250 ? null : Object.assign(new Error('refused'), { responseCode: mailServer.code }))
       })
     },

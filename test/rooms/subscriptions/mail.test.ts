@@ -116,6 +116,32 @@ describe('a Subscription by mail – https://hl7.org/fhir/uv/subscriptions-backp
     expect((await ask(byMail('empty', 'text/plain', { settings }))).status).toBe(422)
   })
 
+  it('is one of five at most, whichever way there come to be more', async () => {
+    await opened()
+    const entry = (count: number) =>
+      Array.from({ length: count }, () => ({ resource: byMail(), request: { method: 'POST', url: 'Subscription' } }))
+    const add = (count: number) =>
+      house.ask('POST', '/', {
+        grant: owner,
+        body: { resourceType: 'Bundle', type: 'transaction', entry: entry(count) },
+      })
+    expect((await add(6)).status).toBe(409)
+    expect((await add(4)).status).toBe(200)
+    const hook = await ask(topicSubscription('http://127.0.0.1:1/hook'))
+    const [created, updated] = [
+      await ask(byMail()),
+      await house.ask('PUT', `/Subscription/${hook.json.id}`, {
+        grant: owner,
+        body: { ...byMail(), id: hook.json.id },
+      }),
+    ]
+    expect([created.status, updated.status, updated.json.issue?.[0].details.coding[0].code]).toEqual([
+      201,
+      409,
+      'subscription.too-many',
+    ])
+  })
+
   it('that the mail server does not take is tried again, shown, and as the same letter taken in the end', async () => {
     await opened()
     const id = await begun(byMail())
