@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { WebSocket } from 'ws'
 import { type Listening, listen } from '#http'
 import { freePort } from '../../free-port.ts'
@@ -28,7 +29,8 @@ afterEach(() => {
 
 interface Ended {
   readonly status?: number
-  readonly code?: number
+  /** Of the Problem, or of the close. */
+  readonly code?: number | string
 }
 
 /** A real websocket; `ended` resolves when it is refused or closed. */
@@ -39,7 +41,11 @@ function open(headers: Record<string, string> = {}, path = '/ws/subscriptions') 
   socket.on('message', data => came.push(String(data)))
   socket.on('error', () => undefined)
   const ended = new Promise<Ended>(resolve => {
-    socket.on('unexpected-response', (_request, { statusCode = 0 }) => resolve({ status: statusCode }))
+    socket.on('unexpected-response', async (_request, answer) => {
+      const body = await text(answer)
+      const code = body.startsWith('{') ? JSON.parse(body).issue?.[0].details.coding[0].code : undefined
+      resolve({ status: answer.statusCode ?? 0, code })
+    })
     socket.on('close', code => resolve({ code }))
   })
   return { socket, came, ended, isOpen: once(socket, 'open') }
@@ -91,14 +97,19 @@ describe('a websocket – https://www.rfc-editor.org/rfc/rfc6455', () => {
     expect(await Promise.all(pings)).toEqual([`ping ${id}`, `ping ${id}`])
   })
 
-  it.each<[what: string, headers: Record<string, string>, status: number]>([
-    ['a page of nobody’s app', { origin: 'https://evil.example' }, 403],
-    ['a page without an origin of its own', { origin: 'null' }, 403],
-    ['a page of nobody’s app with a token', { origin: 'https://evil.example', authorization: 'Bearer x' }, 403],
-    ['a token that is none', { authorization: 'Bearer nothing' }, 401],
-    ['what is no token', { authorization: 'Basic eDp5' }, 401],
-  ])('is not opened to %s', async (_, headers, status) => {
-    expect(await open(headers).ended).toEqual({ status })
+  it.each<[what: string, headers: Record<string, string>, status: number, code: string]>([
+    ['a page of nobody’s app', { origin: 'https://evil.example' }, 403, 'socket.origin-foreign'],
+    ['a page without an origin of its own', { origin: 'null' }, 403, 'socket.origin-foreign'],
+    [
+      'a page of nobody’s app with a token',
+      { origin: 'https://evil.example', authorization: 'Bearer x' },
+      403,
+      'socket.origin-foreign',
+    ],
+    ['a token that is none', { authorization: 'Bearer nothing' }, 401, 'token.unknown'],
+    ['what is no token', { authorization: 'Basic eDp5' }, 401, 'token.malformed'],
+  ])('is not opened to %s', async (_, headers, status, code) => {
+    expect(await open(headers).ended).toEqual({ status, code })
   })
 
   it('is opened to a page of this server', async () => {
@@ -152,8 +163,8 @@ it('so many websockets of one network are open at once, and when the server ends
   await Promise.all(sockets.map(socket => once(socket, 'open')))
   const refused = new WebSocket(`ws://127.0.0.1:${own}/ws/subscriptions`)
   refused.on('error', () => undefined)
-  const [, { statusCode }] = await once(refused, 'unexpected-response')
-  expect(statusCode).toBe(429)
+  const [, answer] = await once(refused, 'unexpected-response')
+  expect([answer.statusCode, await text(answer)]).toEqual([429, expect.stringContaining('socket.too-many')])
   sockets[0]?.close()
   await once(sockets[0] as WebSocket, 'close')
   const codes = Promise.all(sockets.slice(1).map(async socket => (await once(socket, 'close'))[0]))

@@ -1,4 +1,6 @@
-import { admin, grantOf, type House, openHouse, patientA, patientB, weightOf } from '../interactions/house.ts'
+import { silentLog } from '#kernel'
+import { openSubscriptions } from '#subscriptions'
+import { admin, baseUrl, grantOf, type House, openHouse, patientA, patientB, weightOf } from '../interactions/house.ts'
 import { plainSubscription, statusIn, topicSubscription } from './receiver.ts'
 
 /** The other end of a line: what came over it, and how it ended. */
@@ -239,6 +241,25 @@ describe('a line', () => {
       expect(line.closed).toMatchObject([{ code: 1008 }])
     },
   )
+
+  it('says so when the server itself fails, without why', async () => {
+    const broken = openSubscriptions({
+      record: house.record,
+      documents: house.record.documents,
+      vault: house.vault,
+      clock: house.clock,
+      log: silentLog,
+      baseUrl,
+      standing: () => Promise.reject(new TypeError('c4n4ry')),
+      networks: [],
+    })
+    const came: string[] = []
+    const line = { untakenBytes: 0, send: (text: string) => void came.push(text), close: () => undefined }
+    await broken.connect(line, owner).hear(`bind ${await begun()}`)
+    expect(came.map(codeOf)).toEqual(['subscription.binding-failed'])
+    expect(came.join()).not.toContain('c4n4ry')
+    await broken.close()
+  })
 
   it('that binds nothing is closed after ten seconds', async () => {
     const line = openLine()
