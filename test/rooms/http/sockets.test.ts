@@ -48,7 +48,10 @@ function open(headers: Record<string, string> = {}, path = '/ws/subscriptions') 
     })
     socket.on('close', code => resolve({ code }))
   })
-  return { socket, came, ended, isOpen: once(socket, 'open') }
+  const isOpen = once(socket, 'open')
+  // Of one that is refused nobody waits for this.
+  isOpen.catch(() => undefined)
+  return { socket, came, ended, isOpen }
 }
 
 const bearer = () => ({ authorization: `Bearer ${token}` })

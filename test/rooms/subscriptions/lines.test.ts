@@ -274,7 +274,11 @@ describe('a line', () => {
     ['the grant that bound it ends', () => house.grants.delete(owner.id)],
     [
       'it does not reach the type any more',
-      () => house.grants.set(owner.id, grantOf('user/Patient.rs user/Subscription.rs', { ...owner })),
+      () =>
+        house.grants.set(
+          owner.id,
+          grantOf('user/Patient.rs user/Subscription.rs', { id: owner.id, account: 'tester', patients: ['a'] }),
+        ),
     ],
     ['the Subscription is deleted', id => house.ask('DELETE', `/Subscription/${id}`, { grant: owner })],
     [
