@@ -220,7 +220,7 @@ describe('a line', () => {
         return `bind-with-token ${token}`
       },
     ],
-  ])('is bound to nothing by %s, always in the same words', async (_, says, grant) => {
+  ])('is bound to nothing by %s, always in the same words', async (_, says, ...[grant]) => {
     const id = await begun()
     if (grant === other) house.grants.set(other.id, other)
     const text = await says(id)
