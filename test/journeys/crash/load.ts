@@ -38,11 +38,16 @@ export async function write(round: Round): Promise<void> {
   }
 }
 
-/** @returns false when the connection broke: what was asked for is in doubt from then on */
+/** @returns false when the connection broke, or the store was in use: what was asked for is in doubt from then on */
 async function writeOnce(client: Client, round: Round, mine: string[]): Promise<boolean> {
   const planned = plan(round, mine)
   const answer = await client.send(planned).catch(() => undefined)
   if (answer === undefined) {
+    round.books.doubts.push(planned.effects)
+    return false
+  }
+  // Whoever was killed had it in hand, or the database was lost: what was asked for is in doubt, too.
+  if (answer.status === 503) {
     round.books.doubts.push(planned.effects)
     return false
   }
