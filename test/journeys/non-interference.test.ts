@@ -9,15 +9,19 @@
  * The seed is printed. `KINHOLD_TEST_SEED=…` repeats a run, `KINHOLD_TEST_REQUESTS=20000` makes a longer one.
  */
 import fc from 'fast-check'
-import { differences, type Family, newTally, type Tally } from './non-interference/compare.ts'
+import { stopSharedMongo, whereMongoIs } from '../contracts/mongo-server.ts'
+import { differences, type Family, newTally, type Tally, type Where } from './non-interference/compare.ts'
 import { type Token, tokens, tooWide } from './non-interference/tokens.ts'
 
 const seed = Number(process.env.KINHOLD_TEST_SEED ?? Date.now() % 2 ** 31)
 const requests = Number(process.env.KINHOLD_TEST_REQUESTS ?? 1800)
 const overHttp = 240
+const onMongo = Number(process.env.KINHOLD_TEST_MONGODB_REQUESTS ?? 60)
 const perFamily = 60
 /** Ten times what a machine that rests needs: it ends what would never end, and says nothing of speed. */
 const patienceMs = 60_000 + requests * 250
+/** Each question is some trips to a database, and to one that others use as well. */
+const longMs = 600_000
 
 /** Left out, or a number that stands for the same whatever else there is: so a smaller case is found by leaving out. */
 const number = fc.option(fc.noShrink(fc.noBias(fc.integer({ min: 0, max: 2 ** 32 - 1 }))), { freq: 10_000 })
@@ -44,14 +48,14 @@ function say(tally: Tally): void {
   process.stdout.write(`${tally.wouldLeak} of ${tally.questions} questions differ for whoever sees everybody\n`)
 }
 
-async function compareAll(wanted: number, face?: 'http'): Promise<Tally> {
+async function compareAll(wanted: number, where?: Where, forMs = patienceMs): Promise<Tally> {
   process.stdout.write(`non-interference: KINHOLD_TEST_SEED=${seed} KINHOLD_TEST_REQUESTS=${requests}\n`)
   const tally = newTally()
   const property = fc.asyncProperty(families(tokens), async family => {
-    expect(await differences(family, tally, face)).toEqual([])
+    expect(await differences(family, tally, where)).toEqual([])
   })
   // Now and then a request is left out. What differs is said in time, however far it could be made smaller.
-  const untilSaid = { interruptAfterTimeLimit: patienceMs * 0.8, markInterruptAsFailure: true }
+  const untilSaid = { interruptAfterTimeLimit: forMs * 0.8, markInterruptAsFailure: true }
   await fc.assert(property, { seed, numRuns: Math.ceil(wanted / perFamily) + 1, ...untilSaid })
   say(tally)
   return tally
@@ -81,6 +85,20 @@ describe('non-interference – SMART App Launch 2.2, scopes; attacks A1 to A39',
     },
     patienceMs,
   )
+})
+
+whereMongoIs(() => {
+  describe('non-interference, where who holds everybody rests on a MongoDB', () => {
+    afterAll(stopSharedMongo)
+
+    it(
+      'answers so too',
+      async () => {
+        expect((await compareAll(onMongo, 'mongodb', longMs)).asked).toBeGreaterThanOrEqual(onMongo)
+      },
+      longMs,
+    )
+  })
 })
 
 describe('the comparison itself', () => {

@@ -1,8 +1,10 @@
 /** Puts the same requests to two stores and says where their answers differ. */
 import type { Grant } from '#access'
+import { openMongoKeys, openMongoStore } from '#store'
+import { newMongoDatabase } from '../../contracts/mongo-server.ts'
 import { actBetween } from './acts.ts'
 import { withFace } from './face.ts'
-import { type Ask, baseUrl, type House, openHouse, tell, teller } from './house.ts'
+import { type Ask, baseUrl, type House, openHouse, type Rests, tell, teller } from './house.ts'
 import { askOf, isQuestion } from './requests.ts'
 import { type Part, partOf, tellStory, whole } from './story.ts'
 import type { Token } from './tokens.ts'
@@ -65,8 +67,11 @@ export function newTally(): Tally {
   return { asked: 0, statuses: new Map(), acts: new Map(), questions: 0, wouldLeak: 0 }
 }
 
+/** By what a house is asked, or on what the one rests that holds everybody; else below HTTP and in memory. */
+export type Where = 'http' | 'mongodb'
+
 /** The first difference under the family's token, if there is one; a fault counts as one. */
-export async function differences(family: Family, tally: Tally, face?: 'http'): Promise<readonly Difference[]> {
+export async function differences(family: Family, tally: Tally, where?: Where): Promise<readonly Difference[]> {
   const { token } = family
   const part = token.parts[family.part % token.parts.length]
   if (part === undefined) throw new TypeError('a token without a part to compare with')
@@ -74,7 +79,7 @@ export async function differences(family: Family, tally: Tally, face?: 'http'): 
   const asks = drawn.map(askOf)
   const story = tellStory(family.story.filter(number => number !== null))
   const texts = asks.map(({ body = '' }) => body)
-  await using houses = await openBoth(face, family.indexes)
+  await using houses = await openBoth(where, family.indexes)
   await tell(houses.onWhole, whole(story))
   await tell(houses.onPart, partOf(story, { ...part, texts }))
   const both = new Both(houses, token.grant, family.indexes === 'mixed')
@@ -99,17 +104,28 @@ interface Houses {
   readonly onPart: House
 }
 
-async function openBoth(face: 'http' | undefined, indexes: Indexes): Promise<Houses & AsyncDisposable> {
-  const open = async (isTogether: boolean) => {
-    const house = await openHouse(isTogether ? { searchedApart: 0 } : {})
-    return face === undefined ? house : withFace(house)
+async function openBoth(where: Where | undefined, indexes: Indexes): Promise<Houses & AsyncDisposable> {
+  const open = async (isTogether: boolean, rests?: Rests) => {
+    const house = await openHouse(isTogether ? { searchedApart: 0 } : {}, rests)
+    return where === 'http' ? withFace(house) : house
   }
-  const [onWhole, onPart] = await Promise.all([open(indexes !== 'apart'), open(indexes === 'together')])
+  const rests = where === 'mongodb' ? await restsOnMongo() : undefined
+  const [onWhole, onPart] = await Promise.all([open(indexes !== 'apart', rests), open(indexes === 'together')])
   const dispose = async () => {
     await onWhole.close()
     await onPart.close()
+    await rests?.remove()
   }
   return { onWhole, onPart, [Symbol.asyncDispose]: dispose }
+}
+
+async function restsOnMongo(): Promise<Rests & { remove(): Promise<void> }> {
+  const [data, keys] = [await newMongoDatabase(), await newMongoDatabase()]
+  const remove = async () => {
+    await data.remove()
+    await keys.remove()
+  }
+  return { store: await openMongoStore({ uri: data.uri }), keys: await openMongoKeys({ uri: keys.uri }), remove }
 }
 
 /** One token's conversation with both stores. */

@@ -17,7 +17,7 @@ import {
 } from '#interactions'
 import { FixedClock, isProblem, silentLog } from '#kernel'
 import { openRecord, type RecordRooms } from '#record'
-import { openMemoryKeys, openMemoryStore } from '#store'
+import { type KeyStore, openMemoryKeys, openMemoryStore, type Store } from '#store'
 import { openSubscriptions } from '#subscriptions'
 import { openShelf } from '#terminology'
 import { createValidator } from '#validation'
@@ -56,12 +56,21 @@ const validator = createValidator()
 /** However slow the machine is, what one request reads is recorded behind it. */
 const auditWindowMs = 3_600_000
 
-export async function openHouse(more: Pick<RecordRooms, 'searchedApart'> = {}): Promise<House> {
+/** Where a house rests. */
+export interface Rests {
+  readonly store: Store
+  readonly keys: KeyStore
+}
+
+const inMemory = (): Rests => ({ store: openMemoryStore(), keys: openMemoryKeys() })
+
+export async function openHouse(
+  more: Pick<RecordRooms, 'searchedApart'> = {},
+  { store, keys }: Rests = inMemory(),
+): Promise<House> {
   const folder = mkdtempSync(join(tmpdir(), 'kinhold-non-interference-'))
   const clock = new FixedClock(Date.UTC(2026, 2, 1, 12))
-  const keys = openMemoryKeys()
   const vault = await openVault({ keys, root: fileRoot(join(folder, 'root.key')), clock })
-  const store = openMemoryStore()
   const record = await openRecord({ store, vault, clock, log: silentLog, baseUrl, auditWindowMs, ...more })
   const ingest = openIngest({ record, validator, clock, log: silentLog, baseUrl })
   const bulk = openBulk({ record, clock, log: silentLog, limits: { settleMs: 0 } })
@@ -110,6 +119,7 @@ export async function openHouse(more: Pick<RecordRooms, 'searchedApart'> = {}): 
       await ingest.close()
       await record.close()
       vault.close()
+      await Promise.all([store.close(), keys.close()])
       rmSync(folder, { recursive: true })
     },
   }
