@@ -10,7 +10,7 @@ const killsPerHouse = 10
 const sideBySide = 2
 const acknowledgedPerRound = 205
 /** Each write is some trips to a database; whoever wants more kills says how many. */
-const killsOnMongo = Number(process.env.CRASH_KILLS ?? 3)
+const killsOnMongo = Number(process.env.CRASH_KILLS ?? 1)
 const acknowledgedOnMongo = 30
 
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0)
