@@ -48,7 +48,7 @@ export const transaction: BundleInteraction = async (given, bundle, matcher, roo
   const mayRepeat = conditional.size > 0 || entries.some(entry => entry.criteria !== undefined)
   const writer = rooms.record.writer(bundle.grant)
   const writes = await writer.transact(async txn => {
-    const run: Run = { txn, bundle, conditional, copies: mayRepeat, writer, judging }
+    const run: Run = { txn, bundle, rooms, conditional, copies: mayRepeat, writer, judging }
     const written = await writeAll(entries, run)
     await tryReads(entries, written, rooms)
     return written
@@ -86,6 +86,7 @@ async function checkEntry(entry: Planned, judging: Judging): Promise<Planned> {
 interface Run {
   readonly txn: Txn
   readonly bundle: GrantedRequest
+  readonly rooms: Rooms
   readonly conditional: ReadonlyMap<string, ReferencePlace>
   /** Links may lead elsewhere in another run, so they are rewritten in copies. */
   readonly copies: boolean
@@ -120,13 +121,15 @@ async function writeAll(entries: readonly Planned[], run: Run): Promise<Readonly
   return written
 }
 
-async function findAll(entries: readonly Planned[], { txn, bundle }: Run): Promise<ReadonlyMap<Planned, Found>> {
-  const { grant, baseUrl } = bundle
+async function findAll(
+  entries: readonly Planned[],
+  { txn, bundle: asked, rooms }: Run,
+): Promise<ReadonlyMap<Planned, Found>> {
   const found = new Map<Planned, Found>()
   for (const entry of entries) {
     const { type, criteria, index } = entry
     if (criteria === undefined) continue
-    const one = await forEntry(index, () => findOne(txn, { type, criteria, grant, baseUrl }))
+    const one = await forEntry(index, () => findOne(txn, { type, criteria, asked, rooms }))
     if (one !== undefined) found.set(entry, one)
     await giveWay()
   }
@@ -155,12 +158,14 @@ function identitiesOf(entries: readonly Planned[], found: ReadonlyMap<Planned, F
 }
 
 /** @throws Problem `precondition` · `bundle.reference-unresolved` when nothing within reach matches */
-async function resolveConditional(links: Map<string, string>, { txn, bundle, conditional }: Run): Promise<void> {
-  const { grant, baseUrl } = bundle
+async function resolveConditional(
+  links: Map<string, string>,
+  { txn, bundle: asked, rooms, conditional }: Run,
+): Promise<void> {
   for (const [text, { index, path }] of conditional) {
     if (links.has(text)) continue
     const { type = '', url: criteria = '' } = parseReference(text)
-    const found = await forEntry(index, () => findOne(txn, { type, criteria, grant, baseUrl }))
+    const found = await forEntry(index, () => findOne(txn, { type, criteria, asked, rooms }))
     if (found === undefined) throw atEntry(unresolved(path), index)
     links.set(text, `${found.type}/${found.id}`)
   }

@@ -36,10 +36,10 @@ export async function patchConditionally(
   rooms: Rooms,
 ): Promise<FhirResponse> {
   const { type = '' } = params
-  const { grant, baseUrl } = granted(request)
+  const asked = granted(request)
   const criteria = criteriaOf(request.query)
   return patchAs(request, type, rooms, async txn => {
-    const found = await findOne(txn, { type, criteria, grant, baseUrl })
+    const found = await findOne(txn, { type, criteria, asked, rooms })
     if (found === undefined) throw nothingFound()
     return found.id
   })

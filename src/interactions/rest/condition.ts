@@ -1,7 +1,9 @@
-import { type Grant, restrict } from '#access'
+import { restrict } from '#access'
 import { Problem } from '#kernel'
 import type { Txn } from '#record'
-import { parseQuery } from '#search'
+import { parseAsked } from '../search/parse-asked.ts'
+import { askingOf } from '../search/search.ts'
+import type { GrantedRequest, Rooms } from '../types.ts'
 import { subsetNames } from './answered-subset.ts'
 
 /** A resource that a condition found. */
@@ -16,20 +18,22 @@ export interface Condition {
   readonly type: string
   /** Search parameters as in a URL, without `?`. */
   readonly criteria: string
-  readonly grant: Grant
-  readonly baseUrl: string
+  readonly asked: GrantedRequest
+  readonly rooms: Rooms
 }
 
 /**
- * The one resource that a condition finds within reach, or undefined when there is none.
+ * The one resource that a condition finds within reach, or undefined when there is none. What its modifiers mean is looked up before:
+ * a value set that changes meanwhile changes nothing, as if it had been changed after.
  *
  * @throws Problem `ambiguous` · `condition.matches-several`; `invalid` · `condition.empty` and what the search parser
  *   throws; `forbidden` · `scope.missing` without the right to search the type
  * @see https://hl7.org/fhir/R4/http.html#ccreate
  */
 export async function findOne(txn: Pick<Txn, 'find'>, condition: Condition): Promise<Found | undefined> {
-  const { type, criteria, grant, baseUrl } = condition
-  const query = parseQuery(type, new URLSearchParams(criteria), { baseUrl })
+  const { type, criteria, asked, rooms } = condition
+  const { grant, baseUrl } = asked
+  const query = await parseAsked(type, new URLSearchParams(criteria), { baseUrl }, askingOf(asked, rooms))
   if (query.criteria.length === 0)
     throw new Problem('invalid', 'condition.empty', 'A conditional interaction needs at least one search parameter.')
   const found = await txn.find(restrict(query, grant), 2)

@@ -14,13 +14,13 @@ import { checkWritable } from './writable.ts'
  */
 export async function create(request: FhirRequest, params: PathParams, rooms: Rooms): Promise<FhirResponse> {
   const { type = '' } = params
-  const asking = granted(request)
-  const { grant, baseUrl } = asking
+  const asked = granted(request)
+  const { grant, baseUrl } = asked
   const { resource } = await readStorable(request, type)
-  await checkWritable(resource, new Judging(asking, rooms))
+  await checkWritable(resource, new Judging(asked, rooms))
   const criteria = parseIfNoneExist(request.header('if-none-exist'), type)
   const outcome = await rooms.record.writer(grant).transact(async txn => {
-    const found = criteria === undefined ? undefined : await findOne(txn, { type, criteria, grant, baseUrl })
+    const found = criteria === undefined ? undefined : await findOne(txn, { type, criteria, asked, rooms })
     if (found !== undefined) return { found, stored: await txn.read(type, found.id) }
     return { created: await txn.create(resource) }
   })

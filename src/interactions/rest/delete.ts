@@ -41,11 +41,11 @@ export async function deleteConditionally(
   rooms: Rooms,
 ): Promise<FhirResponse> {
   const { type = '' } = params
-  const { grant, baseUrl } = granted(request)
+  const asked = granted(request)
   const options = matchOption(request)
   const criteria = criteriaOf(request.query)
-  const deleted = await rooms.record.writer(grant).transact(async txn => {
-    const found = await findOne(txn, { type, criteria, grant, baseUrl })
+  const deleted = await rooms.record.writer(asked.grant).transact(async txn => {
+    const found = await findOne(txn, { type, criteria, asked, rooms })
     if (found === undefined) return undefined
     const gone = await txn.delete(type, found.id, options)
     if (gone === undefined) throw ownerForeign()

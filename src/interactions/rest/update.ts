@@ -44,14 +44,14 @@ export async function updateConditionally(
 ): Promise<FhirResponse> {
   const { type = '' } = params
   const asking = granted(request)
-  const { grant, baseUrl } = asking
+  const { grant } = asking
   const sent = await readStorable(request, type)
   const { resource } = sent
   await checkWritable(resource, new Judging(asking, rooms))
   const options = versionConditions(request)
   const criteria = criteriaOf(request.query)
   const staged = await rooms.record.writer(grant).transact(async txn => {
-    const found = await findOne(txn, { type, criteria, grant, baseUrl })
+    const found = await findOne(txn, { type, criteria, asked: asking, rooms })
     if (found !== undefined) {
       const whole = withId(await overStanding(sent, found.id, txn), found.id)
       return txn.update(type, found.id, whole, { ...options, unlessSame: true })

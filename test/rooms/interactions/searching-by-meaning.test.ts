@@ -150,3 +150,67 @@ describe('searching by what codes mean – https://hl7.org/fhir/R4/search.html#t
     expect(of('Patient', 'birthdate')).toBe('Modifiers: :missing')
   })
 })
+
+describe('conditional interactions by what codes mean – https://hl7.org/fhir/R4/http.html#cond-update', () => {
+  const cat = { ...bite('', 'a', 'cat'), id: undefined }
+  const change = (method: string, condition: string, body?: object, headers = {}, grant = north) =>
+    house.ask(method, `/Condition?${condition}`, { grant, headers, ...(body === undefined ? {} : { body }) })
+  beforeAll(async () => {
+    const cats = { system: 'urn:animals', concept: [{ code: 'cat' }] }
+    await keep(setOf('urn:cats', [cats]))
+  })
+
+  it('make one of what many ask for at once, and then find it', async () => {
+    const headers = { 'if-none-exist': 'code:in=urn:cats' }
+    const made = await Promise.all(
+      Array.from({ length: 4 }, () => house.ask('POST', '/Condition', { grant: north, headers, body: cat })),
+    )
+    expect(made.map(({ status }) => status).sort()).toEqual([200, 200, 200, 201])
+    const [id] = await ids('Condition?code=cat')
+    const updated = await change('PUT', 'code:in=urn:cats', { ...cat, recordedDate: '2026-01-01' })
+    expect([updated.status, updated.json.id]).toEqual([200, id])
+    const patched = await change('PATCH', 'code:in=urn:cats', { language: 'de' }, mergePatch)
+    expect([patched.status, patched.json.language]).toEqual([200, 'de'])
+  })
+
+  it('let a transaction refer to it', async () => {
+    const resource = {
+      resourceType: 'Encounter',
+      status: 'finished',
+      class: { code: 'AMB' },
+      subject: { reference: 'Patient/a' },
+      diagnosis: [{ condition: { reference: 'Condition?code:in=urn:cats' } }],
+    }
+    const entry = [{ resource, request: { method: 'POST', url: 'Encounter' } }]
+    const { status } = await house.ask('POST', '/', {
+      grant: north,
+      body: { resourceType: 'Bundle', type: 'transaction', entry },
+    })
+    expect(status).toBe(200)
+    const [id] = await ids('Condition?code=cat')
+    const [encounter] = (await house.ask('GET', '/Encounter?patient=a', { grant: north })).json.entry
+    expect(encounter.resource.diagnosis[0].condition.reference).toBe(`Condition/${id}`)
+  })
+
+  it('know nothing of what another family keeps, and change nothing then', async () => {
+    for (const [method, body] of [['PUT', cat], ['DELETE'], ['PATCH', { language: 'fr' }]] as const) {
+      const answer = await change(method, 'code:in=urn:cats', body, method === 'PATCH' ? mergePatch : {}, south)
+      expect([method, answer.status, codeOf(answer)]).toEqual([method, 400, 'search.value-set-unknown'])
+    }
+    const headers = { 'if-none-exist': 'code:in=urn:cats' }
+    const made = await house.ask('POST', '/Condition', {
+      grant: south,
+      headers,
+      body: { ...cat, subject: { reference: 'Patient/b' } },
+    })
+    expect(codeOf(made)).toBe('search.value-set-unknown')
+    expect(await ids('Condition?code=cat', admin)).toHaveLength(1)
+  })
+
+  it('delete what they mean', async () => {
+    expect((await change('DELETE', 'code:in=urn:cats')).status).toBe(204)
+    expect(await ids('Condition?code=cat')).toEqual([])
+  })
+})
+
+const mergePatch = { 'content-type': 'application/merge-patch+json' }
