@@ -14,6 +14,7 @@ const unread: ReadonlySet<string> = new Set([
   'data',
   'hash',
   'div',
+  'query',
 ])
 
 const machineMade =
