@@ -1,7 +1,8 @@
 /**
  * `npm run conformance -- [--examples folder] [--each 2]`: HL7's own examples of R4 as the judge. Each is written and read back, which must
- * give it unaltered; and the largest of each type are broken in one place after the other, which `$validate` must refuse. What is right is told by
- * HL7's StructureDefinitions and its FHIRPath library, not by this project. Prints Markdown; ends with 1 when a bar is missed.
+ * give it unaltered; every search parameter is asked about those that are kept; and the largest of each type are broken in one place after the
+ * other, which `$validate` must refuse. What is right is told by HL7's StructureDefinitions and SearchParameters and its FHIRPath library, not by
+ * this project. Prints Markdown; ends with 1 when a bar is missed.
  */
 import { parseArgs } from 'node:util'
 import { isSameJson, parseResource, type Resource } from '#fhir'
@@ -11,25 +12,28 @@ import { admin, type House, openHouse } from '../rooms/interactions/house.ts'
 import { Definitions } from './definitions.ts'
 import { type Example, withExamples } from './examples.ts'
 import { invariantMutantsOf, type Mutant, mutantsOf } from './mutations.ts'
+import { askAll, type Told } from './search/asking.ts'
 
 const { values } = parseArgs({ options: { examples: { type: 'string' }, each: { type: 'string', default: '2' } } })
 const print = (line: string) => process.stdout.write(`${line}\n`)
 const leastAccepted = 0.995
 const leastRefused = 0.99
+const leastFound = 0.999
 /** Definitions are many and large, and all alike. */
 const largest = 40_000
 
 await withExamples(values.examples, async examples => {
-  const accepted = await readBack(examples)
+  const house = await openHouse()
+  const accepted = await readBack(house, examples)
+  const found = await searched(house, examples)
+  await house.close()
   const refused = refusedOf(examples)
-  process.exitCode = accepted && refused ? 0 : 1
+  process.exitCode = accepted && found && refused ? 0 : 1
 })
 
-async function readBack(examples: readonly Example[]): Promise<boolean> {
-  const house = await openHouse()
+async function readBack(house: House, examples: readonly Example[]): Promise<boolean> {
   const told: Record<Outcome, string[]> = { refused: [], elsewhere: [], altered: [], same: [] }
   for (const example of patientsFirst(examples)) told[await outcomeOf(house, example)].push(example.file)
-  await house.close()
   const share = 1 - told.refused.length / examples.length
   print(
     `## Examples\n\n${examples.length} examples, ${(share * 100).toFixed(2)} % valid, ${told.altered.length} altered.`,
@@ -76,6 +80,16 @@ function withoutStanding(resource: Resource): Resource {
 function withoutMeta({ meta, ...resource }: Resource): object {
   const { versionId: _, lastUpdated: __, ...rest } = meta ?? {}
   return Object.keys(rest).length === 0 ? resource : { ...resource, meta: rest }
+}
+
+async function searched(house: House, examples: readonly Example[]): Promise<boolean> {
+  const told = await Array.fromAsync(askAll(house, examples))
+  const wrong = told.filter(({ isRight }) => !isRight)
+  print('\n## Searches\n\n| kind | asked | right |\n|---|---|---|')
+  for (const [kind, list] of Map.groupBy(told, (each: Told) => each.kind))
+    print(`| ${kind} | ${list.length} | ${list.filter(({ isRight }) => isRight).length} |`)
+  for (const { query } of wrong) print(`- not right: ${decodeURIComponent(query)}`)
+  return 1 - wrong.length / told.length >= leastFound
 }
 
 function refusedOf(examples: readonly Example[]): boolean {
