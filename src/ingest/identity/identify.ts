@@ -102,6 +102,23 @@ export async function rivalsOf(txn: Txn, claims: PersonClaims, named: Candidate,
   }
 }
 
+/**
+ * Everybody within reach whom a description may be about: who has one of its numbers, was born on that day, or is called so.
+ *
+ * @throws Problem as `identify`
+ */
+export async function likely(txn: Txn, claims: PersonClaims, asking: Asking): Promise<readonly Candidate[]> {
+  const { birthDate, names } = claims
+  const found = new Map<string, Candidate>()
+  for (const { id, claims: known, entered } of await numbered(txn, claims, asking))
+    found.set(id, { id, claims: { ...known, identifiers: [...known.identifiers, ...entered] } })
+  const born = birthDate === undefined || !isDate(birthDate) ? [] : [bornOn(birthDate)]
+  for (const question of [...born, ...names.flatMap(calledSo)])
+    for (const candidate of await candidatesBy(txn, question, asking))
+      if (!found.has(candidate.id)) found.set(candidate.id, candidate)
+  return [...found.values()]
+}
+
 /** Who has one of the numbers. */
 async function numbered(txn: Txn, claims: PersonClaims, asking: Asking): Promise<readonly Known[]> {
   const tokens = findingIdentifiers(claims.identifiers).map(tokenOf)

@@ -159,6 +159,9 @@ const spellings: readonly (readonly [RegExp, string])[] = [
   [/ı/g, 'i'],
 ]
 
+/** Of a name so many words count: each is compared with each. */
+const mostWords = 40
+
 /** Lower case, without marks, titles and punctuation; `Müller`, `Mueller` and `Muller` are one word. */
 function wordsOf(text: string): readonly string[] {
   let plain = text.toLowerCase()
@@ -168,7 +171,7 @@ function wordsOf(text: string): readonly string[] {
     .replace(/\p{M}/gu, '')
     .replace(/(?<=\p{L})['’`ʼ](?=\p{L})/gu, '')
   const words = plain.split(/[^\p{L}\p{N}]+/u).filter(word => word !== '' && !identityTables().titles.has(word))
-  return words.map(word => word.replace(/aa/g, 'a').replace(/(?<=[aou])e(?![aeiou])/g, ''))
+  return words.slice(0, mostWords).map(word => word.replace(/aa/g, 'a').replace(/(?<=[aou])e(?![aeiou])/g, ''))
 }
 
 function compareParts(one: Parts, other: Parts): NameLikeness {
@@ -265,10 +268,13 @@ function writtenOtherwise(one: readonly string[], other: readonly string[]): boo
   return latin.test(one.join('')) !== latin.test(other.join(''))
 }
 
+/** Letters of two words together; what is longer is no name, and takes as long to compare as the product of the two. */
+const longestWords = 200
+
 function isAlike(part: 'family' | 'given', a: string, b: string): boolean {
   if (a === b) return true
   const threshold = identityTables().thresholds.get(part)
-  if (threshold === undefined || a.length < 3 || b.length < 3) return false
+  if (threshold === undefined || a.length < 3 || b.length < 3 || a.length + b.length > longestWords) return false
   const likeness = jaroWinkler(a, b)
   return likeness >= threshold.alike || (likeness >= threshold.alikeWhenSoundsSame && soundsSame(a, b))
 }
