@@ -1,9 +1,11 @@
 import { bulkRows } from './bulk/rows.ts'
 import { batchOrTransaction } from './bundles/batch-or-transaction.ts'
 import { compartmentRows } from './compartments/rows.ts'
+import { documentRows } from './documents/rows.ts'
 import { fhirpathRows } from './fhirpath/rows.ts'
 import { graphqlRows } from './graphql/rows.ts'
 import { createMatcher } from './match.ts'
+import { metaRows } from './meta/rows.ts'
 import { observationRows } from './observations/rows.ts'
 import { capabilities } from './operations/capabilities.ts'
 import { everythingOfAll, everythingOfOne, everythingParameters } from './operations/everything.ts'
@@ -16,6 +18,7 @@ import { smartConfiguration } from './operations/smart-configuration.ts'
 import { summaryByIdentifier, summaryOfOne, summaryParameters } from './operations/summary/summary.ts'
 import { validate, validateParameters, validateStored } from './operations/validate.ts'
 import { patch, patchConditionally } from './patch/patch.ts'
+import { matchRows } from './people/rows.ts'
 import { subsetNames } from './rest/answered-subset.ts'
 import { create } from './rest/create.ts'
 import { deleteConditionally, deleteResource } from './rest/delete.ts'
@@ -102,6 +105,9 @@ const single: readonly Route[] = [
   { method: 'POST', path: '/:type/:id/$validate', interaction: '$validate', verb: 'r', query: validateParameters, bodyOptional: true, summary: 'Check what would replace a stored resource, or what is stored', handler: validateStored },
 
   ...fhirpathRows,
+  ...metaRows,
+  ...matchRows,
+  ...documentRows,
   ...terminology,
   ...subscriptionRows,
   ...observationRows,

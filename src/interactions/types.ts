@@ -170,8 +170,22 @@ export interface IngestPort {
   }): Promise<{ status: number; ack: string; retryAfterSeconds?: number }>
 }
 
-/** What merges Patients who are one person, and undoes it. */
+/** What tells people apart: whom a description is about, and merges of Patients who are one person. */
 export interface PeoplePort {
+  /**
+   * Whom a description may be about among the patients within reach, the likeliest first.
+   *
+   * @param patient  elements of a Patient; it need not be whole
+   * @throws Problem `forbidden` · `scope.missing`; `too-costly` · `ingest.match-too-much`
+   */
+  match(request: { readonly grant: Grant; readonly patient: Resource }): Promise<
+    readonly {
+      readonly id: string
+      readonly grade: 'certain' | 'probable' | 'possible'
+      /** Above 0 and up to 1, the most certain. */
+      readonly score: number
+    }[]
+  >
   /**
    * Merges one Patient into another; asked again it changes nothing.
    *

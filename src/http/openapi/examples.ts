@@ -7,11 +7,26 @@ const patient = {
   birthDate: '1990-01-01',
 }
 
+const labels = {
+  resourceType: 'Parameters',
+  parameter: [{ name: 'meta', valueMeta: { tag: [{ system: 'https://example.org/tags', code: 'to-be-checked' }] } }],
+}
+
 /** Bodies that are answered well as they stand, by interaction. */
 const bodies: Readonly<Record<string, unknown>> = {
   transaction: { resourceType: 'Bundle', type: 'batch', entry: [{ request: { method: 'GET', url: 'Patient' } }] },
   $graphql: { query: '{ __typename }' },
   $fhirpath: { resourceType: 'Parameters', parameter: [{ name: 'expression', valueString: "'a' | 'b'" }] },
+  $match: {
+    resourceType: 'Parameters',
+    parameter: [
+      { name: 'resource', resource: patient },
+      { name: 'count', valueInteger: 3 },
+    ],
+  },
+  $document: { resourceType: 'Parameters', parameter: [{ name: 'persist', valueBoolean: false }] },
+  '$meta-add': labels,
+  '$meta-delete': labels,
   $everything: { resourceType: 'Parameters', parameter: [{ name: '_count', valueInteger: 10 }] },
   $validate: patient,
   $review: { resourceType: 'Parameters', parameter: [{ name: 'decision', valueCode: 'reject' }] },

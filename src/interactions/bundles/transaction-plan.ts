@@ -41,6 +41,8 @@ const turns: Readonly<Record<string, Turn>> = {
   // Operations that only look, by whatever method they are asked.
   $everything: 'GET',
   $summary: 'GET',
+  $meta: 'GET',
+  $match: 'GET',
   $validate: 'GET',
   $lookup: 'GET',
   '$validate-code': 'GET',

@@ -163,7 +163,7 @@ function resourceCapability(
     referencePolicy: ['literal', 'logical', 'local'],
     searchInclude: parameters.filter(({ type: kind }) => kind === 'reference').map(({ name }) => `${type}:${name}`),
     searchParam: parameters.map(parameterCapability),
-    operation: operations(routes.filter(route => isOperationOn(route, type))),
+    operation: operations(offered.filter(route => isOperationOn(route, type))),
   })
 }
 
@@ -212,10 +212,15 @@ function isOperationOn({ path }: Route, type: string): boolean {
 const definitions: Readonly<Record<string, string>> = {
   $validate: 'http://hl7.org/fhir/OperationDefinition/Resource-validate',
   $everything: 'http://hl7.org/fhir/OperationDefinition/Patient-everything',
+  $meta: 'http://hl7.org/fhir/OperationDefinition/Resource-meta',
+  '$meta-add': 'http://hl7.org/fhir/OperationDefinition/Resource-meta-add',
+  '$meta-delete': 'http://hl7.org/fhir/OperationDefinition/Resource-meta-delete',
   $fhirpath: 'urn:kinhold:operation:fhirpath',
   $graphql: 'http://hl7.org/fhir/OperationDefinition/Resource-graphql',
   $summary: 'http://hl7.org/fhir/uv/ips/OperationDefinition/summary',
   $ingest: 'urn:kinhold:operation:patient-ingest',
+  $document: 'http://hl7.org/fhir/OperationDefinition/Composition-document',
+  $match: 'http://hl7.org/fhir/OperationDefinition/Patient-match',
   $merge: 'http://hl7.org/fhir/OperationDefinition/Patient-merge',
   $unmerge: 'urn:kinhold:operation:patient-unmerge',
   $review: 'urn:kinhold:operation:review',

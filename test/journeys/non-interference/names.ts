@@ -27,6 +27,7 @@ export const ownTypes = [
   'QuestionnaireResponse',
   'Task',
   'Binary',
+  'Composition',
 ] as const
 
 export const sharedTypes = [

@@ -1,10 +1,19 @@
 /** Random requests, one for each number: every row of the catalogue, with hers, others' and nobody's ids. */
 import { encodeXmlInSteps, parseResource, printJson, type Resource } from '#fhir'
 import { atOnce } from '#kernel'
-import { categories, categorySystem, dates, conditions as diagnoses, measures } from './codes.ts'
+import {
+  categories,
+  categorySystem,
+  dates,
+  conditions as diagnoses,
+  exampleSystem,
+  labels,
+  measures,
+  profile,
+} from './codes.ts'
 import { Dice } from './dice.ts'
 import type { Ask } from './house.ts'
-import { drawOwner, drawReference, type Owner, persons } from './names.ts'
+import { drawOwner, drawReference, families, type Owner, persons } from './names.ts'
 import { askedTypes, drawCondition, drawId, drawSearch, drawType } from './questions.ts'
 import { drawResource, isDrawable } from './resources.ts'
 
@@ -182,6 +191,49 @@ const summary: Draw = dice => {
   if (dice.maybe(60)) return { method: 'GET', url: `/Patient/${anyPatient(dice)}/$summary` }
   const identifier = `http://example.org/mrn|${dice.pick(persons)}-${dice.below(4)}`
   return { method: 'GET', url: `/Patient/$summary${query([dice.maybe(60) ? ['identifier', identifier] : undefined])}` }
+}
+
+/** Labels: those in use, those of one resource, and changes of them. */
+const meta: Draw = dice => {
+  const { type, id } = place(dice)
+  const at = dice.pick([`/${type}/${id}`, `/${type}/${id}`, `/${type}/${id}/_history/${dice.pick(['1', '2'])}`])
+  if (dice.maybe(60)) return { method: 'GET', url: `${dice.pick([at, at, `/${type}`, ''])}/$meta` }
+  const coding = () => ({ system: exampleSystem, code: dice.pick(labels) })
+  const valueMeta = { tag: [coding()], security: [coding()], ...(dice.maybe(30) ? { profile: [profile] } : {}) }
+  const body = printJson({ resourceType: 'Parameters', parameter: [{ name: 'meta', valueMeta }] })
+  return {
+    method: 'POST',
+    url: `/${type}/${id}/$meta-${dice.pick(['add', 'delete'])}`,
+    headers: conditions(dice),
+    body,
+  }
+}
+
+/** Who somebody is: by a number, a name or a birth date, of whomever. */
+const match: Draw = dice => {
+  const who = dice.pick(persons)
+  const resource = {
+    resourceType: 'Patient',
+    ...(dice.maybe(50) ? { identifier: [{ system: exampleSystem, value: `${who}-${dice.below(4)}` }] } : {}),
+    ...(dice.maybe(70)
+      ? { name: [{ family: families[dice.maybe(80) ? who : dice.pick(persons)], given: ['Kim'] }] }
+      : {}),
+    ...(dice.maybe(60) ? { birthDate: dice.pick(['1950-02-03', '1980-04-05', '1980-04-06']) } : {}),
+  }
+  const asked = [
+    dice.maybe(30) ? { name: 'count', valueInteger: 1 } : undefined,
+    dice.maybe(20) ? { name: 'onlyCertainMatches', valueBoolean: true } : undefined,
+  ]
+  const parameter = [{ name: 'resource', resource }, ...asked.filter(each => each !== undefined)]
+  return { method: 'POST', url: '/Patient/$match', body: printJson({ resourceType: 'Parameters', parameter }) }
+}
+
+const document: Draw = dice => {
+  const id = drawReference(dice, ['Composition'], 'anna').slice('Composition/'.length)
+  const persist = dice.maybe(20) ? (['persist', 'true'] as const) : undefined
+  return dice.maybe(80)
+    ? { method: 'GET', url: `/Composition/${id}/$document${query([persist])}` }
+    : { method: 'GET', url: `/Composition/$document${query([['id', id], persist])}` }
 }
 
 /** Fields of GraphQL that go on from a resource: to what it refers to, and to what refers to it. */
@@ -425,7 +477,6 @@ const elsewhere: Draw = dice => {
     { method: 'GET', url: '/.well-known/smart-configuration' },
     { method: 'GET', url: `/$job/${id}` },
     { method: 'PATCH', url: `/${type}/${id}/_history/1`, body: '[]' },
-    { method: 'GET', url: `/${type}/${id}/$meta` },
     { method: 'GET', url: `/${type}/$export` },
     { method: 'GET', url: '/$graphql' },
     { method: 'GET', url: `/${type}/${id}/${type}` },
@@ -483,6 +534,9 @@ const single: readonly (readonly [number, Draw])[] = [
   [3, latest],
   [2, statistics],
   [2, summary],
+  [8, meta],
+  [3, match],
+  [4, document],
   [12, create],
   [14, update],
   [6, updateConditionally],
@@ -547,5 +601,5 @@ export function askOf(number: number): Ask {
 
 /** Whether it only asks, so that it can be put again on somebody else's behalf. */
 export function isQuestion({ method, url }: Ask): boolean {
-  return (method === 'GET' || url.includes('/_search')) && !url.includes('PAGELINK')
+  return (method === 'GET' || url.includes('/_search')) && !/PAGELINK|persist=true/.test(url)
 }

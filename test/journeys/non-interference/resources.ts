@@ -229,6 +229,18 @@ const draws: Readonly<Record<string, Draw>> = {
     securityContext: who,
     data: Buffer.from(dice.pick(texts)).toString('base64'),
   }),
+  Composition: (dice, owner, who) => ({
+    status: 'final',
+    type: concept(dice.pick(conditions)),
+    subject: who,
+    date: dice.pick(dates),
+    author: [owning(dice, people, owner)],
+    title: dice.pick(texts),
+    section: dice.many(1, 2, () => ({
+      title: dice.pick(texts),
+      entry: dice.many(1, 3, () => ref(dice, ['Observation', 'Condition', 'Procedure', 'Practitioner'], owner)),
+    })),
+  }),
   Location: (dice, owner) => ({
     name: dice.pick(cities),
     managingOrganization: dice.maybe(50) ? ref(dice, ['Organization'], owner) : undefined,
@@ -266,7 +278,7 @@ function included(dice: Dice): Elements {
   ])()
 }
 
-const withoutIdentifier: ReadonlySet<string> = new Set(['Provenance', 'QuestionnaireResponse', 'Binary'])
+const withoutIdentifier: ReadonlySet<string> = new Set(['Provenance', 'QuestionnaireResponse', 'Binary', 'Composition'])
 
 /** A resource of a type that belongs to its owner, whatever else it names. */
 export function drawResource(dice: Dice, type: string, owner: Owner, id?: string): Resource {

@@ -67,6 +67,7 @@ const nothingWaits = () => new Problem('not-found', 'ingest.review-unknown', 'No
 const noSuchPatient = () => new Problem('not-found', 'record.unknown', 'Nobody is merged in this house.')
 
 const nobody: PeoplePort = {
+  match: () => Promise.resolve([]),
   merge: () => Promise.reject(noSuchPatient()),
   unmerge: () => Promise.reject(noSuchPatient()),
   review: {

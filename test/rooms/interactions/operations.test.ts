@@ -96,13 +96,27 @@ describe('metadata – https://hl7.org/fhir/R4/http.html#capabilities', () => {
       'fhirpath',
       'graphql',
       'ingest',
+      'match',
       'merge',
+      'meta',
+      'meta-add',
+      'meta-delete',
       'purge',
       'summary',
       'unmerge',
       'validate',
     ])
-    expect(operations('Observation').sort()).toEqual(['fhirpath', 'graphql', 'lastn', 'stats', 'validate'])
+    expect(operations('Observation').sort()).toEqual([
+      'fhirpath',
+      'graphql',
+      'lastn',
+      'meta',
+      'meta-add',
+      'meta-delete',
+      'stats',
+      'validate',
+    ])
+    expect(operations('AuditEvent').sort()).toEqual(['fhirpath', 'graphql', 'meta', 'validate'])
     expect(rest().security.extension[0].extension).toEqual([
       { url: 'token', valueUri: 'http://127.0.0.1:8080/auth/token' },
     ])
@@ -426,7 +440,7 @@ describe('$review', () => {
   let house: House
   beforeEach(async () => {
     const none = () => Promise.reject(new Error('no merges'))
-    house = await openHouse({ people: { merge: none, unmerge: none, review } })
+    house = await openHouse({ people: { match: async () => [], merge: none, unmerge: none, review } })
   })
   afterEach(() => house.close())
   const decide = (...parameter: object[]) =>
@@ -485,6 +499,7 @@ describe('Patient/$merge and $unmerge', () => {
   const asked: { source: string; target: string; preview?: boolean }[] = []
   const result = { resourceType: 'Patient', id: 'b' }
   const people: PeoplePort = {
+    match: async () => [],
     merge: async ({ source, target, preview = false }) => {
       asked.push({ source, target, preview })
       return { state: preview ? 'preview' : 'merged', result, moved: 2, differing: ['birthDate'] }

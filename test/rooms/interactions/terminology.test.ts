@@ -642,7 +642,7 @@ describe('what metadata says of terminology', () => {
     const { json } = await house.ask('GET', '/metadata')
     for (const type of ['CodeSystem', 'ValueSet', 'ConceptMap']) {
       const { operation } = json.rest[0].resource.find((each: { type: string }) => each.type === type)
-      const ofEveryType = new Set(['validate', 'fhirpath', 'graphql'])
+      const ofEveryType = new Set(['validate', 'fhirpath', 'graphql', 'meta', 'meta-add', 'meta-delete'])
       const named = operation.filter(({ name }: Operation) => !ofEveryType.has(name))
       const offered = new Set(
         catalogue.filter(({ path }) => path.startsWith(`/${type}/`)).map(({ interaction }) => interaction),

@@ -1,5 +1,5 @@
-import { type BundleEntry, bundle, type Resource, toInstant } from '#fhir'
-import { newResourceId } from '#kernel'
+import { type BundleEntry, type Resource, toInstant } from '#fhir'
+import { documentBundle, urn } from '../../documents/document-bundle.ts'
 import type { Filled, Gathered } from './gather.ts'
 import { type Resolve, sentence, tableOf } from './narrative.ts'
 
@@ -37,14 +37,8 @@ export function documentOf(material: Material): Resource {
   ]
   kept.delete(urlOf(patient))
   for (const [fullUrl, resource] of kept) entries.push({ fullUrl, resource })
-  return bundle('document', entries, {
-    meta: { profile: [`${profiles}/Bundle-uv-ips`] },
-    identifier: { system: 'urn:ietf:rfc:3986', value: urn() },
-    timestamp: toInstant(nowMs),
-  })
+  return documentBundle(entries, nowMs, `${profiles}/Bundle-uv-ips`)
 }
-
-const urn = () => `urn:uuid:${newResourceId()}`
 
 /** The guide asks for name and date of birth: where they are not known, that is said. */
 function withBasics(patient: Resource): Resource {

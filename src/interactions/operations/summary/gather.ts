@@ -1,8 +1,9 @@
 import { type Grant, permits, restrict } from '#access'
-import { mapReferences, parseReference, parseResource, type Resource } from '#fhir'
+import { parseResource, type Resource } from '#fhir'
 import { giveWay } from '#kernel'
 import type { Reader } from '#record'
 import { parseQuery, type Query, type Restricted } from '#search'
+import { carriedBy, mostHops } from '../../documents/carried.ts'
 import { restrictToCompartments } from '../../search/compartment.ts'
 import { type Section, type Source, sections } from './sections.ts'
 
@@ -28,20 +29,6 @@ interface Asking {
   readonly reader: Reader
   readonly baseUrl: string
 }
-
-/** What entries may refer to and a document carries along. Other patients never are. */
-const carried: ReadonlySet<string> = new Set([
-  'Practitioner',
-  'PractitionerRole',
-  'Organization',
-  'Medication',
-  'Device',
-  'Specimen',
-  'Observation',
-])
-
-/** From an entry to a role, and from there to a person or an organization. */
-const mostHops = 2
 
 /**
  * Asks for all sections with what the grant may search, each row judged by it as in any search.
@@ -81,7 +68,7 @@ async function answers(source: Source, asking: Asking): Promise<Resource[]> {
 /** What these refer to, as far as it may be seen and is not known yet. */
 async function referredBy(from: readonly Resource[], known: Set<string>, asking: Asking): Promise<Resource[]> {
   const wanted = new Map<string, string[]>()
-  for (const { type, id } of from.flatMap(each => referencesIn(each, asking.baseUrl))) {
+  for (const { type, id } of from.flatMap(each => carriedBy(each, asking.baseUrl))) {
     const name = `${type}/${id}`
     if (known.has(name) || !permits(asking.grant, 's', type)) continue
     known.add(name)
@@ -94,16 +81,6 @@ async function referredBy(from: readonly Resource[], known: Set<string>, asking:
     resources.push(...(await found(restrict(query, asking.grant), asking)))
   }
   return resources
-}
-
-function referencesIn(resource: Resource, baseUrl: string): { type: string; id: string }[] {
-  const places: { type: string; id: string }[] = []
-  mapReferences(resource, text => {
-    const { kind, type = '', id = '' } = parseReference(text, baseUrl)
-    if (kind === 'local' && carried.has(type)) places.push({ type, id })
-    return text
-  })
-  return places
 }
 
 const nameOf = ({ resourceType, id }: Resource) => `${resourceType}/${id}`
