@@ -59,11 +59,11 @@ export function createMatcher(routes: readonly Route[]): Matcher {
   return { match, allowed, explainMiss: path => explainMiss(path, allowed(path).length > 0) }
 }
 
-const writes: ReadonlySet<Route['verb']> = new Set(['c', 'u', 'd'])
+const changes: ReadonlySet<Route['verb']> = new Set(['u', 'd'])
 
-/** AuditEvents are written by the server alone, so that writing them is no method of their paths. */
+/** AuditEvents are filed and never changed, so that changing them is no method of their paths. */
 export function isRefused({ verb }: Route, { type }: PathParams): boolean {
-  return type === 'AuditEvent' && writes.has(verb)
+  return type === 'AuditEvent' && changes.has(verb)
 }
 
 /** By method, then by number of segments. */

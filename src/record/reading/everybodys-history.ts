@@ -1,5 +1,5 @@
 import { giveWay, inSlices } from '#kernel'
-import { newestWritten, type PopulationIndex } from '#search'
+import { type Holder, newestWritten, type PopulationIndex } from '#search'
 import type { CompartmentId, Entry, Store } from '#store'
 import type { Located } from '../ledger/opened-versions.ts'
 import type { Shelf } from '../ledger/shelf.ts'
@@ -25,6 +25,12 @@ interface Placed {
   readonly atMs: number
 }
 
+/** With what decides between versions of one moment: the index it was found in, and where its holder stands there. */
+interface Ordered extends Placed {
+  readonly order: number
+  readonly place: number
+}
+
 /** What a walk is asked for. */
 interface Asked {
   readonly type: string | undefined
@@ -34,23 +40,23 @@ interface Asked {
 }
 
 /**
- * Walks through what was written to all compartments, newest first, by the index of all of them: the ledgers in which nothing of
+ * Walks through what was written to all compartments, newest first, by the indexes of all of them: the ledgers in which nothing of
  * it lies are not opened. Where it has come is an instant, and what of that very one was looked at, so that a page link is short
  * however many compartments there are, and goes on in every process.
  */
 export class EverybodysHistory {
   readonly #rooms: Rooms
-  readonly #index: PopulationIndex
+  readonly #indexes: readonly PopulationIndex[]
   readonly #asked: Asked
   #untilMs: number
   /** By compartment: down to which seq what was written at that instant was looked at. */
   #below: Map<CompartmentId, number>
 
-  constructor(rooms: Rooms, index: PopulationIndex, asked: Asked, from: HistoryPosition | undefined) {
+  constructor(rooms: Rooms, indexes: readonly PopulationIndex[], asked: Asked, from: HistoryPosition | undefined) {
     this.#rooms = rooms
-    this.#index = index
+    this.#indexes = indexes
     this.#asked = asked
-    this.#untilMs = from?.untilMs ?? index.newestMs
+    this.#untilMs = from?.untilMs ?? Math.max(0, ...indexes.map(({ newestMs }) => newestMs))
     this.#below = new Map(from?.below)
   }
 
@@ -61,7 +67,15 @@ export class EverybodysHistory {
 
   /** Whether a compartment is among those that are walked. */
   walks(compartment: CompartmentId): boolean {
-    return this.#index.holderOf(compartment) !== undefined
+    return this.#holderOf(compartment) !== undefined
+  }
+
+  #holderOf(compartment: CompartmentId): Holder | undefined {
+    for (const index of this.#indexes) {
+      const holder = index.holderOf(compartment)
+      if (holder !== undefined) return holder
+    }
+    return undefined
   }
 
   /** What whoever walks does not take comes again behind the next link. */
@@ -80,16 +94,27 @@ export class EverybodysHistory {
     }
   }
 
-  /** In the order in which ledgers that are walked side by side tell it. */
+  /** In the order in which ledgers that are walked side by side tell it; only as far back as each index was looked through. */
   async #find(count: number): Promise<readonly Placed[]> {
+    const found: Ordered[] = []
+    let lookedTo = 0
+    for (const [order, index] of this.#indexes.entries()) {
+      const placed = await this.#findIn(index, order, count)
+      if (placed.length >= count) lookedTo = Math.max(lookedTo, Math.min(...placed.map(({ atMs }) => atMs)))
+      found.push(...placed)
+    }
+    const whole = found.filter(({ atMs }) => atMs >= lookedTo)
+    return whole.sort((a, b) => b.atMs - a.atMs || a.order - b.order || a.place - b.place || b.seq - a.seq)
+  }
+
+  async #findIn(index: PopulationIndex, order: number, count: number): Promise<readonly Ordered[]> {
     const { type, sinceMs } = this.#asked
-    const written = await inSlices(newestWritten(this.#index, { type, fromMs: sinceMs, untilMs: this.#untilMs, count }))
-    const placed = written.map(({ arrival, atMs }) => {
-      const holder = this.#index.holders[this.#index.holderAt(arrival)]
+    const written = await inSlices(newestWritten(index, { type, fromMs: sinceMs, untilMs: this.#untilMs, count }))
+    return written.map(({ arrival, atMs }) => {
+      const holder = index.holders[index.holderAt(arrival)]
       const place = holder === undefined ? 0 : this.#rooms.registry.placeOf(holder)
-      return { compartment: holder?.compartment ?? '', seq: this.#index.seqAt(arrival), atMs, place }
+      return { compartment: holder?.compartment ?? '', seq: index.seqAt(arrival), atMs, order, place }
     })
-    return placed.sort((a, b) => b.atMs - a.atMs || a.place - b.place || b.seq - a.seq)
   }
 
   #isAhead({ compartment, seq, atMs }: Placed): boolean {
@@ -124,7 +149,7 @@ export class EverybodysHistory {
 
   /** Undefined when its patient has been erased since the index was looked at. */
   async #opened(compartment: CompartmentId, entry: Entry | undefined): Promise<Located | undefined> {
-    const holder = this.#index.holderOf(compartment)
+    const holder = this.#holderOf(compartment)
     if (holder === undefined || entry === undefined) return undefined
     try {
       return (await this.#rooms.shelf.open(holder)).open(entry)

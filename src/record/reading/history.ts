@@ -84,24 +84,24 @@ export class Histories {
   }
 
   async #ofMany(request: HistoryRequest, grant: Grant, position: HistoryPosition | undefined): Promise<HistoryPage> {
-    const part = isOfAudit(request) ? 'audit' : 'data'
     // Pages go on as they began.
     const isByIndex = position === undefined || position.untilMs !== undefined
-    const index = isByIndex ? await this.#questions.everybodysHistory(grant, part) : undefined
-    return index === undefined
+    const parts = isOfAudit(request) ? (['audit', 'data'] as const) : (['data'] as const)
+    const indexes = isByIndex ? await this.#questions.everybodysHistory(grant, parts) : undefined
+    return indexes === undefined
       ? this.#ofLedgers(request, grant, position)
-      : this.#ofEverybody(index, request, grant, position)
+      : this.#ofEverybody(indexes, request, grant, position)
   }
 
   async #ofEverybody(
-    index: PopulationIndex,
+    indexes: readonly PopulationIndex[],
     request: HistoryRequest,
     grant: Grant,
     position: HistoryPosition | undefined,
   ): Promise<HistoryPage> {
     const rooms = { store: this.#store, shelf: this.#shelf, registry: this.#registry }
     const { type, count, sinceMs = 0 } = request
-    const walk = new EverybodysHistory(rooms, index, { type, count, sinceMs }, position)
+    const walk = new EverybodysHistory(rooms, indexes, { type, count, sinceMs }, position)
     const items: Stored[] = []
     const room = new Room()
     let looked = 0
@@ -149,7 +149,11 @@ export class Histories {
   // What is written to the audit ledger is history of AuditEvents only: the system's history does not grow by being read.
   async #ledgers(request: HistoryRequest, grant: Grant): Promise<readonly Ledger[]> {
     const ledgers = await this.#reach.everyLedger(grant)
-    return ledgers.filter(({ holder }) => (holder.kind === 'audit') === isOfAudit(request))
+    const data = ledgers.filter(({ holder }) => holder.kind !== 'audit')
+    if (!isOfAudit(request)) return data
+    // Those that apps have filed are never changed or deleted, so the index has them all.
+    const filed = await Promise.all(data.map(async ledger => (await ledger.index()).tables.has('AuditEvent')))
+    return [...ledgers.filter(({ holder }) => holder.kind === 'audit'), ...data.filter((_, at) => filed[at])]
   }
 
   async #tells(items: readonly Stored[], request: HistoryRequest, grant: Grant, stored: Located): Promise<boolean> {

@@ -130,20 +130,25 @@ export class Questions {
   }
 
   /**
-   * The index by which a history of everybody finds what was written when; undefined where few are asked, or where something is
-   * missing in it: then each ledger tells for itself.
+   * The indexes by which a history of everybody finds what was written when; undefined where few are asked, or where something is
+   * missing in them: then each ledger tells for itself.
    *
    * @throws Problem `fault` when it is not known of all whose they are
    */
-  async everybodysHistory(grant: Grant, part: Part): Promise<PopulationIndex | undefined> {
+  async everybodysHistory(grant: Grant, parts: readonly Part[]): Promise<readonly PopulationIndex[] | undefined> {
     await this.#registry.refresh()
     const { patients, households } = this.#registry.counts
     const isEverybodys = patientsInReach(grant) === 'all' && homeInReach(grant) === 'all'
     if (!isEverybodys || patients + households <= this.#apart) return undefined
     this.#registry.checkComplete()
-    const population = this.#populations[part]
-    const index = await population.index()
-    return population.losses.length > 0 || index.hasTimeless ? undefined : index
+    const indexes: PopulationIndex[] = []
+    for (const part of parts) {
+      const population = this.#populations[part]
+      const index = await population.index()
+      if (population.losses.length > 0 || index.hasTimeless) return undefined
+      indexes.push(index)
+    }
+    return indexes
   }
 
   /** Whether so many are asked that one index of all compartments answers. */

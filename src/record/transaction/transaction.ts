@@ -10,6 +10,7 @@ import type { ReaderRooms } from '../reading/reader.ts'
 import type { Staged, Stored, Txn, WriterOptions } from '../types.ts'
 import { checkChosenId, choosesFreely } from './chosen-ids.ts'
 import type { Conditions, Found } from './conditions.ts'
+import { asFiled } from './filed-events.ts'
 import { Lookup } from './lookup.ts'
 import { NumberSources, type PatientNumber } from './number-sources.ts'
 import { Owners, ownerForeign } from './owners.ts'
@@ -110,13 +111,12 @@ export class Transaction implements Txn {
 
   async create(resource: Resource, options: { readonly id?: string } & WriteOptions = {}): Promise<Staged> {
     const type = resource.resourceType
-    refuseAuditWrites(type)
     requirePermission(this.#grant, 'c', type)
     const id = options.id ?? newResourceId()
     const locator = this.#lookup.locator(type, id)
     if (options.id !== undefined && (await this.#lookup.isTaken(locator))) throw idTaken()
     this.#numbers.written(id, resource)
-    return this.#staging.first({ ...resource, id }, locator, 'c', 'POST', options)
+    return this.#staging.first({ ...asFiled(resource), id }, locator, 'c', 'POST', options)
   }
 
   async update(
@@ -231,7 +231,7 @@ export function checkMatch(current: Pick<Stored, 'version' | 'deleted'>, ifMatch
 
 function refuseAuditWrites(type: string): void {
   if (type === 'AuditEvent')
-    throw new Problem('not-allowed', 'record.audit-readonly', 'AuditEvents are written by the server alone.')
+    throw new Problem('not-allowed', 'record.audit-readonly', 'AuditEvents are created, and never changed or deleted.')
 }
 
 /** What If-Match names is not what stands. */

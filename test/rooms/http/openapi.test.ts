@@ -165,7 +165,7 @@ describe('the OpenAPI document – https://spec.openapis.org/oas/v3.1.1.html', (
       for (const control of ['_count', '_sort', '_include', '_summary', '_format']) expect(told).toContain(control)
       expect(at(`/fhir/${type}`, 'post') !== undefined).toBe(interaction.some(({ code }) => code === 'create'))
     }
-    expect(at('/fhir/AuditEvent', 'post')).toBeUndefined()
+    expect(at('/fhir/AuditEvent/{id}', 'put')).toBeUndefined()
     const headers = (path: string, method: string) =>
       parametersOf(at(path, method))
         .filter(each => each.in === 'header')

@@ -61,7 +61,7 @@ describe('metadata – https://hl7.org/fhir/R4/http.html#capabilities', () => {
     )
   })
 
-  it('promises PATCH and XML, and not to write AuditEvents', () => {
+  it('promises PATCH and XML, and not to change AuditEvents', () => {
     expect(statement.json.patchFormat).toEqual([
       'application/json-patch+json',
       'application/merge-patch+json',
@@ -74,6 +74,7 @@ describe('metadata – https://hl7.org/fhir/R4/http.html#capabilities', () => {
       'vread',
       'history-instance',
       'history-type',
+      'create',
       'search-type',
     ])
   })
