@@ -38,7 +38,11 @@ const oauthError: Node = {
 }
 
 const html: Node = { schema: { type: 'string' } }
-const outcome: Node = { 'application/fhir+json': { schema: ref('schemas', 'OperationOutcome') }, 'text/html': html }
+const outcome: Node = {
+  'application/fhir+json': { schema: ref('schemas', 'OperationOutcome') },
+  'application/fhir+xml': { schema: { type: 'string' } },
+  'text/html': html,
+}
 
 function told(description: string, headers: readonly string[] = []): Node {
   return {

@@ -146,7 +146,7 @@ describe('the OpenAPI document – https://spec.openapis.org/oas/v3.1.1.html', (
     expect(answered('/account', 'get', '200')).toEqual(['text/html'])
     expect(at('/fhir/Patient/{id}/$everything', 'post').requestBody?.required).toBe(false)
     const refused = document.components.responses?.Refused as { content: Node }
-    expect(Object.keys(refused.content)).toEqual(['application/fhir+json', 'text/html'])
+    expect(Object.keys(refused.content)).toEqual(['application/fhir+json', 'application/fhir+xml', 'text/html'])
   })
 
   it('tells every search parameter of every type by name, as the CapabilityStatement does', async () => {
