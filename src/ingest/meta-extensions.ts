@@ -5,7 +5,11 @@ export interface MetaExtension {
   readonly url?: string
   readonly valueInstant?: string
   readonly valueString?: string
-  readonly extension?: readonly { readonly valueString?: string; readonly valueInstant?: string }[]
+  readonly extension?: readonly {
+    readonly url?: string
+    readonly valueString?: string
+    readonly valueInstant?: string
+  }[]
 }
 
 /** Those of a resource; what a file has there that is no extension is left to validation. */

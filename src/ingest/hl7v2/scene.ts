@@ -3,14 +3,16 @@ import type { Left, MapContext, Outcome } from '../outcome.ts'
 import { notTaken } from '../standing.ts'
 import type { Steps } from '../turns.ts'
 import { applyRules } from './apply-rules.ts'
+import { stands, withFieldTimes } from './field-times.ts'
 import { Ledger } from './ledger.ts'
 import { field, isNull, type Message, parsePlace, part, type Repetition, type Segment, value } from './message.ts'
-import { codedElements, type Nulls, nullsOf } from './resources/nulls.ts'
+import { type Nulls, nullsOf, placesIn } from './resources/nulls.ts'
+import { codedElements } from './resources/removals.ts'
 import { newer, saidAtMs, withStamps } from './said-at.ts'
 import { processingMeta, type Sending } from './senders.ts'
 import { type Group, groupsOf, segmentOf } from './structure.ts'
 import { type MessageRow, rulesOf } from './tables.ts'
-import { fallenAway, laidOver } from './updates.ts'
+import { fallenAway, laidLate, laidOver } from './updates.ts'
 
 export type Elements = Readonly<Record<string, unknown>>
 
@@ -36,6 +38,8 @@ export interface Scene {
   readonly joined: Map<Segment, Segment>
   /** How often each key was met, to number what nothing else tells apart. */
   readonly met: Map<string, number>
+  /** What became of each `""`, by its place as ERR-2 has it: a field may be one of several resources. */
+  readonly nulls: Map<string, 'carried out' | Outcome>
 }
 
 /** Makes what a group of segments says into outcomes; what may be long yields. */
@@ -65,6 +69,7 @@ export function openScene({ message, row, sending }: Sent, patient: Group, conte
     said: new Map(),
     joined: new Map(),
     met: new Map(),
+    nulls: new Map(),
   }
 }
 
@@ -95,11 +100,19 @@ export function warn(scene: Scene, segment: Segment, place: string): void {
   tell(scene, segment, place, `${place} could not be read and was left out.`)
 }
 
-/** Says that a `""` is not carried out. */
-export function ignore(scene: Scene, place: string, segments: readonly (Segment | undefined)[]): void {
-  const segment = segments.find(one => one?.name === parsePlace(place).segment)
-  if (segment !== undefined)
-    scene.outcomes.push({ kind: 'unread', place: `${place} (null)`, location: locationOf(segment, place) })
+/** Notes which `""` of segments one of their resources carries out, and which it has nothing for. */
+export function noteNulls(
+  { nulls }: Scene,
+  segments: readonly (Segment | undefined)[],
+  { places, ignored }: Pick<Nulls, 'places' | 'ignored'>,
+): void {
+  const located = (place: string) => {
+    const segment = segments.find(one => one?.name === parsePlace(place).segment)
+    return segment === undefined ? [] : [{ place, location: locationOf(segment, place) }]
+  }
+  for (const { location } of places.flatMap(located)) nulls.set(location, 'carried out')
+  for (const { place, location } of ignored.flatMap(located))
+    if (!nulls.has(location)) nulls.set(location, { kind: 'unread', place: `${place} (null)`, location })
 }
 
 /** Says that a code stands beside the element that has no word for it. */
@@ -126,6 +139,10 @@ interface Meeting {
   readonly updates?: readonly (Segment | undefined)[]
   /** Elements of which the message itself says that something is taken away. */
   readonly takesFrom?: readonly string[]
+  /** The fields whose `""` `over` carries out. */
+  readonly nulls?: readonly string[]
+  /** All of it is taken back: what is beside that was known before. */
+  readonly isDeletion?: boolean
 }
 
 /**
@@ -147,8 +164,8 @@ export function emit(
   const { context, saidAtMs: said } = scene
   const { first = same, keptBy = scene.sender, updates } = meeting
   const nulls = nullsOf(updates ?? [], resourceType)
-  for (const place of nulls.ignored) ignore(scene, place, updates ?? [])
-  const over = overOf(meeting, nulls)
+  noteNulls(scene, updates ?? [], nulls)
+  const over = overOf(meeting, nulls, said)
   const id = context.fingerprint('hl7v2', keptBy, resourceType, ...key)
   const meta = {
     source: context.source,
@@ -160,7 +177,11 @@ export function emit(
   const resource = validated(scene, segment, whole)
   if (resource === undefined) return undefined
   const rows = scene.said.has(segment) ? { rows: 0 } : {}
-  const untaken = (standing: Resource) => untakenOf(segment, standing, elements)
+  const asked = [...nulls.places, ...(meeting.nulls ?? [])]
+  const untaken = (standing: Resource) => [
+    ...untakenOf(segment, standing, elements),
+    ...untakenNulls(updates ?? [segment], standing, asked),
+  ]
   const isValid = context.validPart !== undefined
   const losing = { ...meeting, updates: updates ?? [segment] }
   const dropped = (before: Resource, standing: Resource) => droppedOf(losing, before, standing)
@@ -169,12 +190,18 @@ export function emit(
   return `${resourceType}/${id}`
 }
 
-function overOf({ over, updates }: Meeting, { remove }: Nulls): NonNullable<Meeting['over']> {
+function overOf(
+  { over, updates, isDeletion }: Meeting,
+  { remove }: Nulls,
+  saidMs: number | undefined,
+): NonNullable<Meeting['over']> {
   if (updates === undefined) return over ?? newer
+  const places = placesIn(updates)
   return (stored, anew) => {
     const next = laidOver(stored, anew)
-    const whole = next && remove(next)
-    return whole && over !== undefined ? over(stored, whole) : whole
+    if (next === undefined) return isDeletion === true ? undefined : laidLate(stored, anew, { places, saidMs })
+    const whole = withFieldTimes(remove(next), { stood: stored, places, saidMs })
+    return over === undefined ? whole : over(stored, whole)
   }
 }
 
@@ -213,6 +240,21 @@ export function untakenOf(segment: Segment, standing: Resource, said: Elements):
 /** The id under which a resource stands that its sender knows by `key`. */
 export function idOf({ context, sender }: Scene, resourceType: string, key: readonly string[]): string {
   return context.fingerprint('hl7v2', sender, resourceType, ...key)
+}
+
+/** The `""` that came too late: what stands was said since. */
+export function untakenNulls(
+  segments: readonly (Segment | undefined)[],
+  standing: Resource,
+  places: readonly string[],
+): readonly Left[] {
+  return places.flatMap(place => {
+    const segment = segments.find(one => one?.name === parsePlace(place).segment)
+    if (segment === undefined || !stands(standing, place)) return []
+    return [
+      { text: `${place} (null) deletes nothing: what stands was said since.`, location: locationOf(segment, place) },
+    ]
+  })
 }
 
 type Known = Resource & { id: string }
@@ -306,7 +348,8 @@ export function inEncounter({ encounter }: Scene): Elements {
  * made of as unmapped. The fields that nothing read are named.
  */
 export function* closing(scene: Scene, segments: readonly Segment[]): Steps<readonly Outcome[]> {
-  const outcomes = [...scene.outcomes]
+  const ignored = [...scene.nulls.values()].filter(one => one !== 'carried out')
+  const outcomes = [...scene.outcomes, ...ignored]
   for (const segment of segments) {
     yield
     if (scene.said.has(segment) || countedWith(scene, segment, outcomes)) outcomes.push(...unread(scene, segment))

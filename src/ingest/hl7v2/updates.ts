@@ -3,7 +3,10 @@ import { otherForms } from '../choices.ts'
 import { overlaid } from '../commit.ts'
 import { withContained } from '../contained.ts'
 import { covers } from '../standing.ts'
+import { outdated, withFieldTimes } from './field-times.ts'
 import { mergedLists } from './lists.ts'
+import { withoutFields } from './resources/nulls.ts'
+import { elementsOf } from './resources/removals.ts'
 import { newer } from './said-at.ts'
 
 type Node = { readonly [element: string]: unknown }
@@ -19,12 +22,39 @@ export function laidOver(stored: Resource, anew: Resource): Resource | undefined
   return withContained({ ...overlaid(before, next), ...mergedLists(before, next, true) }, before, next)
 }
 
+/**
+ * What stands after an update that came late: what it says of fields that were known from before it, and nothing else. Undefined when
+ * there are none.
+ *
+ * @param places  the fields that it says: `ORC-12`
+ * @param saidMs  when it was said, Unix milliseconds
+ */
+export function laidLate(
+  stored: Resource,
+  anew: Resource,
+  { places, saidMs }: { readonly places: readonly string[]; readonly saidMs: number | undefined },
+): Resource | undefined {
+  const old = outdated(stored, saidMs, places)
+  if (old.length === 0) return undefined
+  const { resourceType } = stored
+  const { id, meta, status, ...said } = withoutFields(
+    anew,
+    resourceType,
+    places.filter(place => !old.includes(place)),
+  )
+  const names = new Set(old.flatMap(place => elementsOf(resourceType, place)))
+  const told = Object.fromEntries(Object.entries(said).filter(([name]) => names.has(name)))
+  const bare = withoutOldValue(withoutFields(stored, resourceType, old), told)
+  const laid = { ...overlaid({ ...told, resourceType }, bare), ...mergedLists(bare, told, false) }
+  return withFieldTimes(withContained(laid, stored, anew), { stood: stored, places: old, saidMs })
+}
+
 const valued = /^_?(value[A-Z]\w*|component|dataAbsentReason)$/
 /** What is said of a value and not of what was measured. */
 const ofValue = /^_?(interpretation|referenceRange)$/
 
 /** A value that is said anew comes without the flags of the one before: "a correction … replaces" it (HL7 table 0085, C). */
-function withoutOldValue(stored: Resource, anew: Resource): Resource {
+function withoutOldValue(stored: Resource, anew: Node): Resource {
   if (!Object.keys(anew).some(name => valued.test(name))) return stored
   const kept = Object.entries(stored).filter(([name]) => !valued.test(name) && !ofValue.test(name))
   return Object.fromEntries(kept) as Resource

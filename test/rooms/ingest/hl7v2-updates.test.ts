@@ -189,6 +189,44 @@ describe('what a thin update leaves unsaid stays, where a message says one by on
       ['ORC|RE|P1|F1||||||""', 'OBR|1|P1|F1|P^P^L'],
       'authoredOn',
     ],
+    ...[
+      ['ORC-12', 'ORC|RE|P1|F1|||||||||9^Orderer', 'ORC|RE|P1|F1|||||||||""', 'requester'],
+      ['ORC-12 of whom OBR-16 names', 'ORC|RE|P1|F1', 'ORC|RE|P1|F1|||||||||""', 'requester'],
+      ['ORC-21', segment('ORC', { 1: 'RE', 21: 'Clinic' }), segment('ORC', { 1: 'RE', 21: '""' }), 'requester'],
+    ].map(
+      ([name = '', first = '', second = '', element = '']) =>
+        [
+          name,
+          'ORU^R01',
+          'ServiceRequest',
+          [first, name.includes('OBR-16') ? 'OBR|1|P1|F1|P^P^L||||||||||||9^Orderer' : 'OBR|1|P1|F1|P^P^L'],
+          [second, 'OBR|1|P1|F1|P^P^L'],
+          element,
+        ] as [string, string, string, string[], string[], string],
+    ),
+    ...[
+      ['OBX-16', { 16: '9^Tech' }, { 16: '""' }, 'performer'],
+      ['OBX-18', { 18: 'D1^^1.2.3^ISO' }, { 18: '""' }, 'device'],
+      ['OBX-25', { 25: '9^Head' }, { 25: '""' }, 'performer'],
+    ].map(
+      ([name, first, second, element]) =>
+        [
+          name,
+          'ORU^R01',
+          'Observation',
+          ['OBR|1||F1|P^P^L', segment('OBX', { 2: 'NM', 3: '1^G^L', 5: '90', 11: 'F', ...(first as object) })],
+          ['OBR|1||F1|P^P^L', segment('OBX', { 2: 'NM', 3: '1^G^L', 5: '90', 11: 'F', ...(second as object) })],
+          element,
+        ] as [string, string, string, string[], string[], string],
+    ),
+    [
+      'IAM-14',
+      'ADT^A31',
+      'AllergyIntolerance',
+      [segment('IAM', { 3: '1605^Aspirin^L', 6: 'A', 7: '9', 14: 'Reporter^Rita' })],
+      [segment('IAM', { 3: '1605^Aspirin^L', 6: 'U', 7: '9', 14: '""' })],
+      'recorder',
+    ],
   ])('%s "" takes away what is there, and is no warning', async (_, type, resource, first, second, element) => {
     const { house: one, send } = await house()
     await send(type, ...first)
@@ -196,6 +234,45 @@ describe('what a thin update leaves unsaid stays, where a message says one by on
     const ack = await send(type, ...second)
     expect(Object.keys(await only(one, resource))).not.toContain(element)
     expect(warnings(ack)).toEqual([])
+    expect(ack).not.toContain('(null)')
+  })
+
+  it.each<[string, object, object, RegExp, RegExp]>([
+    ['ORC-12, not the place (ORC-21)', { 12: '9^Orderer', 21: 'Clinic' }, { 12: '""' }, /Clinic/, /Orderer/],
+    ['ORC-21, not the person', { 12: '9^Orderer', 21: 'Clinic' }, { 21: '""' }, /Orderer/, /Clinic/],
+    [
+      'ORC-23, not the rest',
+      { 12: '9^Orderer', 21: 'Clinic', 23: '^WPN^PH^^1^206^5550111' },
+      { 23: '""' },
+      /Orderer.*Clinic|Clinic.*Orderer/,
+      /5550111/,
+    ],
+    [
+      'ORC-24, not whose address it was',
+      { 12: '9^Orderer', 24: '1 Street^^Town' },
+      { 12: '9^Orderer', 24: '""' },
+      /Orderer/,
+      /Town/,
+    ],
+  ])('what is known through a reference is taken away alone: %s', async (_, first, second, stays, goes) => {
+    const { house: one, send } = await house()
+    const order = (fields: object) => [segment('ORC', { 1: 'RE', 2: 'P1', 3: 'F1', ...fields }), 'OBR|1|P1|F1|P^P^L']
+    await send('ORU^R01', ...order(first))
+    expect(JSON.stringify(await only(one, 'ServiceRequest'))).toMatch(goes)
+    const ack = await send('ORU^R01', ...order(second))
+    const request = JSON.stringify(await only(one, 'ServiceRequest'))
+    expect(request).toMatch(stays)
+    expect(request).not.toMatch(goes)
+    expect(ack).not.toMatch(/\(null\)|taken away/)
+  })
+
+  it('whose part in a result a null would take away is asked for where several fields name some', async () => {
+    const { house: one, send } = await house()
+    const obx = (fields: object) => segment('OBX', { 2: 'NM', 3: '1^G^L', 5: '90', 11: 'F', ...fields })
+    await send('ORU^R01', 'OBR|1||F1|P^P^L', obx({ 15: 'LAB^Laboratory', 16: '9^Tech' }))
+    const ack = await send('ORU^R01', 'OBR|1||F1|P^P^L', obx({ 15: '""' }))
+    expect(ack).toContain('OBX-15 (null)')
+    expect((await only(one, 'Observation')).performer).toHaveLength(2)
   })
 
   it('a corrected value comes without the flags of the wrong one, and that is said – HL7 table 0085, C', async () => {
@@ -563,5 +640,150 @@ describe('what was taken back is not brought back by what was said before and co
     expect(await only(house, 'Patient', 'identifier=A1')).toMatchObject({ address: [{ line: ['3 St'] }] })
     const visit = await only(house, 'Encounter')
     expect(visit).toMatchObject({ participant: [{ individual: { display: 'New' } }], diagnosis: [expect.anything()] })
+  })
+
+  /** Every order in which what was said at minutes 0, 1, 2 may arrive. */
+  const anyOrder = permutations([0, 1, 2]).map(order => [order])
+
+  it.each(anyOrder)('what a newer message left unsaid is deleted, or said, by one that comes late: %s', async order => {
+    const house = await told(order, [
+      ['A08', '|||1 St^^Town||(111)111|(222)222||M', pv1({ 7: 'D1^Doc', 8: 'R1^Ref', 10: 'MED', 14: '1' })],
+      ['A08', '|||""||""|||S', pv1({ 7: '""', 10: 'SUR', 14: '""' })],
+      ['A08', '', pv1({ 8: 'R2^Other' })],
+    ])
+    const patient = await only(house, 'Patient', 'identifier=A1')
+    expect(patient).not.toHaveProperty('address')
+    expect(patient).toMatchObject({
+      telecom: [{ value: '(222)222', use: 'work' }],
+      maritalStatus: { coding: [{ code: 'S' }] },
+    })
+    const { participant = [], hospitalization, serviceType } = await only(house, 'Encounter')
+    expect(participant).toMatchObject([{ individual: { display: 'Other' } }])
+    expect([hospitalization, JSON.stringify(serviceType)]).toEqual([undefined, expect.stringContaining('SUR')])
+  })
+
+  it.each(anyOrder)('what a newer message said stands, whatever is deleted late: %s', async order => {
+    const house = await told(order, [
+      ['A08', '|||1 St^^Town||(111)111', pv1({ 7: 'D1^Doc', 10: 'MED' })],
+      ['A08', '|||""||""', pv1({ 7: '""', 10: '""' })],
+      ['A08', '|||1 St^^Town||(111)111', pv1({ 7: 'D1^Doc', 10: 'MED' })],
+    ])
+    expect(await only(house, 'Patient', 'identifier=A1')).toMatchObject({
+      address: [{ line: ['1 St'] }],
+      telecom: [{ value: '(111)111' }],
+    })
+    expect(await only(house, 'Encounter')).toMatchObject({ participant: [{}], serviceType: {} })
+  })
+})
+
+describe('an order, a result and a specimen whose messages come late – HL7 v2.5.1, 2.5.3', () => {
+  const at = async (one: TestHouse, minute: number, ...segments: string[]) => {
+    const time = `2024031014${String(minute).padStart(2, '0')}00+0000`
+    const msh = `MSH|^~\\&|REG|HOSP|KIN|HOME|${time}||ORU^R01|O${minute}|P|2.5.1`
+    const bytes = message(msh, 'PID|1||A1^^^HOSP^MR||Smith^Anna||20150607|F', ...segments)
+    return (await one.ingest.hl7v2({ grant: everything(), message: bytes })).ack
+  }
+  const obr = (fields: Readonly<Record<number, string>> = {}) =>
+    segment('OBR', { 1: '1', 2: 'P1', 3: 'F1', 4: 'P^P^L', ...fields })
+  const obx = (fields: Readonly<Record<number, string>>) => segment('OBX', { 2: 'NM', 3: '1^G^L', 11: 'F', ...fields })
+  const orc = (fields: Readonly<Record<number, string>>) => segment('ORC', { 1: 'RE', 2: 'P1', 3: 'F1', ...fields })
+
+  it.each<[string, string, string[], string[], string[], RegExp, RegExp | undefined]>([
+    ['ORC-12', 'ServiceRequest', [orc({ 12: '9^Doc' }), obr()], [obr()], [orc({ 12: '""' }), obr()], /Doc/, undefined],
+    [
+      'ORC-12, said',
+      'ServiceRequest',
+      [orc({ 12: '9^Doc' }), obr()],
+      [obr()],
+      [orc({ 12: '8^Other' }), obr()],
+      /Doc/,
+      /Other/,
+    ],
+    ['OBR-16', 'ServiceRequest', [obr({ 16: '9^Doc' })], [obr()], [obr({ 16: '""' })], /Doc/, undefined],
+    [
+      'ORC-9',
+      'ServiceRequest',
+      [orc({ 9: '20240101' }), obr()],
+      [obr()],
+      [orc({ 9: '""' }), obr()],
+      /2024-01-01/,
+      undefined,
+    ],
+    [
+      'OBX-17',
+      'Observation',
+      [obr(), obx({ 5: '1', 17: 'M1' })],
+      [obr(), obx({})],
+      [obr(), obx({ 17: '""' })],
+      /M1/,
+      undefined,
+    ],
+    [
+      'OBX-17, said',
+      'Observation',
+      [obr(), obx({ 5: '1', 17: 'M1' })],
+      [obr(), obx({})],
+      [obr(), obx({ 17: 'M2' })],
+      /M1/,
+      /M2/,
+    ],
+    [
+      'OBX-5',
+      'Observation',
+      [obr(), obx({ 5: '71' })],
+      [obr(), obx({})],
+      [obr(), obx({ 5: '""' })],
+      /:71\b/,
+      undefined,
+    ],
+    [
+      'OBX-5, corrected, without the flags of the wrong one',
+      'Observation',
+      [obr(), obx({ 5: '71', 7: '80-90', 8: 'LL' })],
+      [obr(), obx({})],
+      [obr(), obx({ 5: '85' })],
+      /:71\b|LL|:80\b/,
+      /:85\b/,
+    ],
+    ['SPM-4', 'Specimen', [obr(), 'SPM|1|S1||BLD'], [obr(), 'SPM|1|S1'], [obr(), 'SPM|1|S1||""'], /BLD/, undefined],
+  ])('%s: a field that the newer message left unsaid', async (_, type, first, newest, late, goes, comes) => {
+    const { house: one } = await house()
+    await at(one, 1, ...first)
+    await at(one, 9, ...newest)
+    expect(JSON.stringify(await only(one, type))).toMatch(goes)
+    const ack = await at(one, 5, ...late)
+    const text = JSON.stringify(await only(one, type))
+    expect(text).not.toMatch(goes)
+    if (comes !== undefined) expect(text).toMatch(comes)
+    expect(ack).not.toMatch(/\(null\)/)
+    // What was said before that does not come back.
+    await at(one, 3, ...first)
+    expect(JSON.stringify(await only(one, type))).not.toMatch(goes)
+  })
+
+  it('a null that comes too late is named: what stands was said since', async () => {
+    const { house: one } = await house()
+    await at(one, 1, orc({ 12: '9^Doc' }), obr())
+    await at(one, 9, orc({ 12: '9^Doc' }), obr())
+    const ack = await at(one, 5, orc({ 12: '""' }), obr())
+    expect(JSON.stringify(await only(one, 'ServiceRequest'))).toContain('Doc')
+    expect(ack).toMatch(/ORC\^1\^12.*ORC-12 \(null\) deletes nothing: what stands was said since/)
+  })
+
+  it('a deletion that comes late changes nothing of what was told since', async () => {
+    const { house: one, send } = await house()
+    const dg1 = (fields: Readonly<Record<number, string>>) =>
+      segment('DG1', { 1: '1', 3: 'I10^Pressure^I10', 20: '7', ...fields })
+    await send('ADT^A08', dg1({ 6: 'A', 16: '7^Doc', 21: 'A' }))
+    const before = await only(one, 'Condition')
+    await send('ADT^A08', dg1({ 6: 'A', 21: 'U' }))
+    const bytes = message(
+      'MSH|^~\\&|REG|HOSP|KIN|HOME|20240310121030+0000||ADT^A08|LATE|P|2.5.1',
+      'PID|1||A1^^^HOSP^MR||Smith^Anna||20150607|F',
+      dg1({ 16: '""', 21: 'D' }),
+    )
+    await one.ingest.hl7v2({ grant: everything(), message: bytes })
+    expect(await only(one, 'Condition')).toMatchObject({ asserter: before.asserter })
+    expect(JSON.stringify(await only(one, 'Condition'))).not.toContain('entered-in-error')
   })
 })

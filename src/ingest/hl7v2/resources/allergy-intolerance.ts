@@ -22,7 +22,8 @@ export const mapAllergy: Mapper = (scene, group) => {
     patient: scene.context.subject,
   }
   // IAM names what it changes by its action code; AL1 is sent as a whole: HL7 v2.5.1, 3.4.6 and 3.4.7.
-  const meeting = segment.name === 'IAM' ? { updates: [segment], over: deleted ? deletion : addition } : {}
+  const meeting =
+    segment.name === 'IAM' ? { updates: [segment], over: deleted ? deletion : addition, isDeletion: deleted } : {}
   emit(scene, segment, 'AllergyIntolerance', keyOf(segment), said, meeting)
 }
 

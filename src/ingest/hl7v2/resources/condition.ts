@@ -46,7 +46,7 @@ export const mapCondition: Mapper = (scene, group) => {
     subject: scene.context.subject,
     ...inEncounter(scene),
   }
-  const meeting = isByAction(dg1) ? { updates: [dg1], over: deleted ? deletion : addition } : {}
+  const meeting = isByAction(dg1) ? { updates: [dg1], over: deleted ? deletion : addition, isDeletion: deleted } : {}
   emit(scene, dg1, 'Condition', key ?? [], said, meeting)
   if (!deleted) return
   for (const other of others) takeBack(scene, dg1, other)

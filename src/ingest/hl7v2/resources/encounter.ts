@@ -1,15 +1,16 @@
 import { type Resource, toInstant } from '#fhir'
 import { combined } from '../drafts.ts'
+import { outdated, stands, withFieldTimes } from '../field-times.ts'
 import { field, isEmpty, type Segment, value } from '../message.ts'
 import { instantMs, isLate } from '../said-at.ts'
-import { applied, emit, ignore, join, type Scene, visitAuthority, visitNumber } from '../scene.ts'
+import { applied, emit, join, noteNulls, type Scene, visitAuthority, visitNumber } from '../scene.ts'
 import { groupsOf, segmentOf } from '../structure.ts'
 import { codeTable, lookUp } from '../tables.ts'
 import { takenBackSince, withTakenBack } from '../taken-back.ts'
 import { beginVisit, continueVisit, type VisitEvent } from '../visit-state.ts'
 import { mapAccount } from './account.ts'
 import { areByAction, diagnosesOf, takenBack, withAllDiagnoses, withoutDiagnoses } from './condition.ts'
-import { nullsOf, withoutFields } from './nulls.ts'
+import { nullsOf, placesIn, withoutFields } from './nulls.ts'
 import { visitParticipants } from './participants.ts'
 
 /** PV1 and PV2 → Encounter; gives its reference. */
@@ -32,12 +33,13 @@ export function mapVisit(scene: Scene): string | undefined {
     ...(account === undefined ? {} : { account: [{ reference: account }] }),
   }
   const { remove, places, ignored } = nullsOf([pv1, pv2], 'Encounter')
-  for (const place of ignored) ignore(scene, place, [pv1, pv2])
+  noteNulls(scene, [pv1, pv2], { places, ignored })
   const subject = scene.context.subject
   const gone = takenBack(scene)
   // A result says of a visit in passing what is known of it: its nulls take nothing away.
   const nulled = event.moves === 'mention' ? [] : places
   const taken = { what: [...nulled, ...gone], atMs: scene.saidAtMs }
+  const valued = placesIn([pv1, pv2])
   const diagnosed = areByAction(scene) ? withAllDiagnoses : (_: Resource, __: Resource, visit: Resource) => visit
   return emit(
     scene,
@@ -49,9 +51,15 @@ export function mapVisit(scene: Scene): string | undefined {
       first: resource => withTakenBack(beginVisit(resource, event), taken),
       over: (stored, anew) => {
         const told = withoutTakenBack(anew, takenBackSince(stored, anew))
-        const visit = diagnosed(stored, told, continueVisit(stored, told, event, remove))
-        return withTakenBack(withoutDiagnoses(visit, isLate(stored, anew) ? none : gone), { ...taken, stood: stored })
+        const old = event.moves === 'mention' ? [] : outdated(stored, scene.saidAtMs, valued)
+        const before = withoutFields(stored, 'Encounter', old)
+        const visit = diagnosed(stored, told, continueVisit(before, told, event, remove))
+        const fills = event.moves === 'mention' || isLate(stored, anew)
+        const now = fills ? valued.filter(place => old.includes(place) || !stands(stored, place)) : valued
+        const timed = withFieldTimes(visit, { stood: stored, places: now, saidMs: scene.saidAtMs })
+        return withTakenBack(withoutDiagnoses(timed, isLate(stored, anew) ? none : gone), { ...taken, stood: stored })
       },
+      nulls: nulled,
       keptBy: visitAuthority(scene) ?? scene.sender,
       takesFrom: gone.size > 0 ? ['diagnosis'] : [],
     },

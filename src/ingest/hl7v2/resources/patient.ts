@@ -4,16 +4,28 @@ import type { Outcome } from '../../outcome.ts'
 import { merge } from '../../patient-merge.ts'
 import { applyRules } from '../apply-rules.ts'
 import { combined } from '../drafts.ts'
+import { outdated, stands, withFieldTimes } from '../field-times.ts'
 import { Ledger } from '../ledger.ts'
 import { mergedLists } from '../lists.ts'
 import { isNull, type Message, type Segment } from '../message.ts'
 import { isLate, withStamps } from '../said-at.ts'
-import { applied, type Elements, ignore, join, type Scene, say, tellUncoded, untakenOf, warn } from '../scene.ts'
+import {
+  applied,
+  type Elements,
+  join,
+  noteNulls,
+  type Scene,
+  say,
+  tellUncoded,
+  untakenNulls,
+  untakenOf,
+  warn,
+} from '../scene.ts'
 import { withAuthority } from '../sender.ts'
 import { type Group, groupsOf, segmentOf } from '../structure.ts'
 import { rulesOf } from '../tables.ts'
 import { takenBackSince, withTakenBack } from '../taken-back.ts'
-import { type Nulls, nullRepetitions, nullsOf, withoutFields } from './nulls.ts'
+import { type Nulls, nullRepetitions, nullsOf, placesIn, withoutFields } from './nulls.ts'
 import { familyDoctors } from './participants.ts'
 import { isOrganization } from './related-person.ts'
 
@@ -27,11 +39,13 @@ export function mapPatient(scene: Scene, group: Group): void {
   if (pid === undefined) return
   const pd1 = segmentOf(group, 'PD1')
   const nulls = nullsOf([pid, pd1], 'Patient')
-  for (const place of scene.row.patient === 'replace' ? nulls.ignored : nullPlaces(pid, pd1))
-    ignore(scene, place, [pid, pd1])
+  noteNulls(scene, [pid, pd1], scene.row.patient === 'replace' ? nulls : { places: [], ignored: nullPlaces(pid, pd1) })
   join(scene, pd1, pid)
   if (isForbidden(scene)) say(scene, pid, { kind: 'rejected', row: 'PID', reason: 'not-permitted' })
-  else say(scene, pid, { ...amendment(scene, whole, nulls), untaken: untakenBy(scene, pid, whole) })
+  else {
+    const places = placesIn([pid, pd1])
+    say(scene, pid, { ...amendment(scene, whole, nulls, places), untaken: untakenBy(scene, pid, whole, nulls) })
+  }
   if (scene.row.merges === true) joinMerged(scene, segmentOf(group, 'MRG'), pid)
 }
 
@@ -103,8 +117,17 @@ export function patientElements(
 }
 
 /** What differs is told to who may read it; to others only that there may be something. */
-function untakenBy({ context, row }: Scene, pid: Segment, said: Elements): Required<Amendment>['untaken'] {
-  if (context.mayReadPatient !== false) return standing => untakenOf(pid, standing, said)
+function untakenBy(
+  { context, row, patient }: Scene,
+  pid: Segment,
+  said: Elements,
+  nulls: Nulls,
+): Required<Amendment>['untaken'] {
+  if (context.mayReadPatient !== false) {
+    const segments = [pid, segmentOf(patient, 'PD1')]
+    const places = row.patient === 'replace' ? nulls.places : []
+    return standing => [...untakenOf(pid, standing, said), ...untakenNulls(segments, standing, places)]
+  }
   const text = 'PID fills what the record lacks; what it says otherwise is not taken.'
   return () => (row.patient === 'fill' ? [{ text, location: `PID^${pid.nth}` }] : [])
 }
@@ -116,25 +139,31 @@ function isForbidden({ row, context }: Scene): boolean {
   return row.moves === 'mention' && context.mayChangePatient === false
 }
 
-function amendment({ row, context, saidAtMs }: Scene, elements: Elements, nulls: Nulls): Amendment {
+function amendment(scene: Scene, elements: Elements, nulls: Nulls, places: readonly string[]): Amendment {
+  const { row, context, saidAtMs } = scene
   const said: Resource = withStamps({ resourceType: 'Patient' }, { said: saidAtMs })
+  const isUpdate = row.patient === 'replace'
   return {
     kind: 'amend',
     row: 'PID',
     type: 'Patient',
     id: context.patient,
     change: current => {
-      // What comes late only fills what is absent: time is not turned back.
-      const replaces = row.patient === 'replace' && !isLate(current, said)
-      const before = replaces ? nulls.remove(current) : current
+      // What comes late only fills what is absent, or was known from before it: time is not turned back.
+      const late = isLate(current, said)
+      const replaces = isUpdate && !late
+      const old = isUpdate ? outdated(current, saidAtMs, places) : []
+      const before = replaces ? nulls.remove(current) : withoutFields(current, 'Patient', old)
       const told = withoutFields(elements, 'Patient', takenBackSince(current, said))
       const { identifier, ...lists } = mergedLists(before, told, replaces)
       const rest = Object.fromEntries(Object.entries(told).filter(([name]) => !Object.hasOwn(lists, name)))
       const laid = { ...before, ...lists }
-      const what = row.patient === 'replace' ? nulls.places : []
+      const what = isUpdate ? nulls.places : []
       const next = withTakenBack(merge(laid, rest, replaces, []) ?? laid, { stood: current, what, atMs: saidAtMs })
       if (saysTheSame(next, current) && !replaces) return undefined
-      return isLate(current, said) || saidAtMs === undefined ? next : withStamps(next, { said: saidAtMs })
+      const stamped = late || saidAtMs === undefined ? next : withStamps(next, { said: saidAtMs })
+      const now = replaces ? places : places.filter(place => old.includes(place) || !stands(current, place))
+      return withFieldTimes(stamped, { stood: current, places: now, saidMs: saidAtMs })
     },
   }
 }

@@ -1,0 +1,103 @@
+import { type Resource, toInstant } from '#fhir'
+import { type MetaExtension, metaExtensions, withMetaExtensions } from '../meta-extensions.ts'
+import { parsePlace } from './message.ts'
+import { isThere, overlap, type Removal, removalsOf } from './resources/removals.ts'
+import { stampOf } from './said-at.ts'
+
+/**
+ * Names in `meta.extension` the fields of a resource that were not said when it was said last, and when they were: `PID-11 PID-13`.
+ * What comes late is newer than those, and its `""` deletes them. Nothing is noted of a sender who says all of it each time.
+ */
+const url = 'urn:kinhold:hl7v2:fields-said'
+const urls = new Set([url])
+
+/** The segments of which a resource is made that messages bring up to date one by one. */
+const segmentsOf: Readonly<Record<string, readonly string[]>> = {
+  Patient: ['PID', 'PD1'],
+  Encounter: ['PV1', 'PV2'],
+  ServiceRequest: ['ORC', 'OBR'],
+  DiagnosticReport: ['OBR', 'ORC'],
+  Specimen: ['SPM', 'OBR'],
+  Observation: ['OBX'],
+  AllergyIntolerance: ['IAM'],
+  Condition: ['DG1'],
+  Procedure: ['PR1'],
+}
+
+/** The fields, of those that a message says, that are known from before it was said; none where it did not come late. */
+export function outdated(stored: Resource, saidMs: number | undefined, places: readonly string[]): readonly string[] {
+  const lastMs = stampOf(stored, 'said')
+  if (saidMs === undefined || lastMs === undefined || saidMs >= lastMs) return []
+  const times = timesOf(stored)
+  const kept = new Set(fieldsOf(stored.resourceType).map(([place]) => place))
+  return places
+    .filter(place => kept.has(place))
+    .filter(place => (times.get(place) ?? lastMs) < saidMs && stands(stored, place))
+}
+
+/**
+ * A resource with the times of the fields that a message leaves unsaid, or that it says late.
+ *
+ * @param stood   the version before it
+ * @param places  the fields that the message says, and that stand now because it says them
+ * @param saidMs  when it was said, Unix milliseconds
+ */
+export function withFieldTimes(
+  next: Resource,
+  { stood, places, saidMs }: { stood: Resource; places: readonly string[]; saidMs: number | undefined },
+): Resource {
+  const lastMs = stampOf(next, 'said')
+  const beforeMs = stampOf(stood, 'said')
+  const times = timesOf(stood)
+  const isSaid = overlapping(next.resourceType, places)
+  const found = fieldsOf(next.resourceType).flatMap(([place, removals]) => {
+    const atMs = isSaid(removals) ? saidMs : (times.get(place) ?? beforeMs)
+    return atMs === undefined || atMs === lastMs || !removals.some(one => isThere(next, one))
+      ? []
+      : [[place, atMs] as const]
+  })
+  return found.length === 0 && times.size === 0 ? next : withMetaExtensions(next, urls, notes(found))
+}
+
+/** What a result or an order has come to goes by an order of its own: what is final is not preliminary again. */
+const apart = new Set<string | undefined>(['status', 'intent'])
+
+function fieldsOf(resourceType: string): readonly (readonly [string, readonly Removal[]])[] {
+  const all = (segmentsOf[resourceType] ?? []).flatMap(segment => [...removalsOf(segment, resourceType)])
+  return all.filter(([, removals]) => !removals.some(({ path: [step] }) => apart.has(step?.name)))
+}
+
+/** Whether a field gives what one of these fields gives, too: ORC-12 and OBR-16 name one orderer. */
+function overlapping(resourceType: string, places: readonly string[]): (removals: readonly Removal[]) => boolean {
+  const said = places.flatMap(place => removalsOf(parsePlace(place).segment, resourceType).get(place) ?? [])
+  return removals => removals.some(one => said.some(other => overlap(one, other)))
+}
+
+/** Whether anything stands that a field gives: `PID-11`. */
+export function stands(resource: Resource, place: string): boolean {
+  const removals = removalsOf(parsePlace(place).segment, resource.resourceType).get(place) ?? []
+  return removals.some(removal => isThere(resource, removal))
+}
+
+/** Fields by the time at which they were said, earliest first. */
+function notes(found: readonly (readonly [place: string, atMs: number])[]): readonly MetaExtension[] {
+  const byTime = [...Map.groupBy(found, ([, atMs]) => atMs)].toSorted(([one], [other]) => one - other)
+  return byTime.map(([atMs, of]) => ({
+    url,
+    extension: [
+      { url: 'at', valueInstant: toInstant(atMs) },
+      { url: 'fields', valueString: of.map(([place]) => place).join(' ') },
+    ],
+  }))
+}
+
+function timesOf(resource: Resource): ReadonlyMap<string, number> {
+  const noted = metaExtensions(resource).filter(one => one.url === url)
+  return new Map(
+    noted.flatMap(({ extension = [] }) => {
+      const atMs = Date.parse(extension.find(({ valueInstant }) => valueInstant !== undefined)?.valueInstant ?? '')
+      const fields = extension.find(({ valueString }) => valueString !== undefined)?.valueString ?? ''
+      return Number.isNaN(atMs) ? [] : fields.split(' ').map(place => [place, atMs] as const)
+    }),
+  )
+}
