@@ -6,6 +6,7 @@ import { otherForms } from './choices.ts'
 import { withContained } from './contained.ts'
 import type { Deletions } from './deletions.ts'
 import type { FormerIds } from './former-ids.ts'
+import { type LookUp, underKnownNames } from './namesakes.ts'
 import type { Left, Outcome, Reason, SourceVersion } from './outcome.ts'
 import { withoutInvalid } from './without-invalid.ts'
 
@@ -48,18 +49,20 @@ export interface Staging {
   readonly validator: Validator
   /** The names under which the patient has what others had who were merged into them. */
   readonly former?: FormerIds | undefined
+  /** Looks for what stands under another name. */
+  readonly lookUp?: LookUp | undefined
   /** What the sources of the patient's files have deleted. */
   readonly deletions?: Deletions | undefined
 }
 
 /** Stages the items of one batch. Has no effect but through `txn`, so it may be run again. */
 export async function stage(txn: Txn, given: readonly Item[], staging: Staging): Promise<Committed> {
-  const { former, deletions } = staging
-  if (former === undefined) return stageNamed(txn, given, staging)
-  const items = await former.named(txn, given, name => deletions?.of(name) !== undefined)
-  const { fates, ...committed } = await stageNamed(txn, items, staging)
-  const fateOf = new Map(given.map((item, at) => [item, fates.get(items[at] ?? item) ?? 'duplicate']))
-  return { ...committed, fates: fateOf }
+  const { former, deletions, lookUp } = staging
+  const named = (await former?.named(txn, given, name => deletions?.of(name) !== undefined)) ?? given
+  const known = lookUp === undefined ? { items: named, warnings: [] } : await underKnownNames(txn, named, lookUp)
+  const { fates, warnings, ...committed } = await stageNamed(txn, known.items, staging)
+  const fateOf = new Map(given.map((item, at) => [item, fates.get(known.items[at] ?? item) ?? 'duplicate']))
+  return { ...committed, fates: fateOf, warnings: [...known.warnings, ...warnings] }
 }
 
 async function stageNamed(txn: Txn, items: readonly Item[], staging: Staging): Promise<Committed> {
@@ -71,24 +74,24 @@ async function stageNamed(txn: Txn, items: readonly Item[], staging: Staging): P
     written: new Map(),
     deletions: new Map(),
   }
+  const work = { staging, progress }
   const gathered = gather(items.filter(isMapped))
   const existing = await existingOf(txn, gathered.keys())
-  for (const [key, item] of gathered) {
-    const fate = await attempt(staging, () =>
-      existing.has(key) ? renew(txn, key, item, { staging, progress }) : create(txn, key, item, { staging, progress }),
-    )
-    for (const one of item.said) progress.fates.set(one, fate)
-    for (const one of item.repeated) progress.fates.set(one, 'duplicate')
-    const pause = giveWay()
-    if (pause !== undefined) await pause
-  }
-  const amended = new Map<string, Amendment[]>()
-  for (const item of items.filter(isAmendment)) {
+  const amendments = items.filter(isAmendment)
+  const [led, named] = [amendments.filter(({ via }) => via !== undefined), amendments.filter(({ via }) => !via)]
+  // What another one of the batch leads to is staged after it, with what the batch says of it itself.
+  const ledTo = new Set(led.map(({ type }) => type))
+  const [later, first] = parted([...gathered], ([, { resource }]) => ledTo.has(resource.resourceType))
+  const amended = new Amended()
+  for (const item of named) amended.add(item, item.id)
+  await stageEach(txn, first, { existing, amended, work })
+  for (const item of led) {
     const id = await idOf(txn, item, progress)
     if (id === undefined) progress.fates.set(item, 'duplicate')
-    else amended.set(`${item.type}/${id}`, [...(amended.get(`${item.type}/${id}`) ?? []), item])
+    else amended.add(item, id)
   }
-  for (const [key, changes] of amended) {
+  await stageEach(txn, later, { existing, amended, work })
+  for (const [key, changes] of amended.left()) {
     const fate = await attempt(staging, () => amend(txn, key, changes, staging, progress))
     if (fate !== 'mapped') for (const one of changes) progress.fates.set(one, fate)
   }
@@ -96,6 +99,55 @@ async function stageNamed(txn: Txn, items: readonly Item[], staging: Staging): P
     progress.fates.set(item, await attempt(staging, () => remove(txn, item, { staging, progress })))
   staging.deletions?.keep(txn, progress.deletions)
   return progress
+}
+
+/** What a batch changes in resources that are there, or that it writes itself, by `Type/id`. */
+class Amended {
+  readonly #changes = new Map<string, Amendment[]>()
+  readonly #taken = new Set<string>()
+
+  add(item: Amendment, id: string): void {
+    const key = `${item.type}/${id}`
+    this.#changes.set(key, [...(this.#changes.get(key) ?? []), item])
+  }
+
+  /** Those of a resource, which is written with them: a transaction writes it once. */
+  take(key: string): readonly Amendment[] {
+    this.#taken.add(key)
+    return this.#changes.get(key) ?? []
+  }
+
+  /** Those of resources that were not written otherwise. */
+  left(): readonly (readonly [string, readonly Amendment[]])[] {
+    return [...this.#changes].filter(([key]) => !this.#taken.has(key))
+  }
+}
+
+function parted<T>(all: readonly T[], isFirst: (one: T) => boolean): readonly [readonly T[], readonly T[]] {
+  return [all.filter(isFirst), all.filter(one => !isFirst(one))]
+}
+
+interface Each {
+  readonly existing: ReadonlySet<string>
+  readonly amended: Amended
+  readonly work: Work
+}
+
+async function stageEach(
+  txn: Txn,
+  all: readonly (readonly [string, Gathered])[],
+  { existing, amended, work }: Each,
+): Promise<void> {
+  const { staging, progress } = work
+  for (const [key, item] of all) {
+    const changes = amended.take(key)
+    const write = existing.has(key) ? renew : create
+    const fate = await attempt(staging, () => write(txn, key, { ...item, changes }, work))
+    for (const one of [...item.said, ...changes]) progress.fates.set(one, fate)
+    for (const one of item.repeated) progress.fates.set(one, 'duplicate')
+    const pause = giveWay()
+    if (pause !== undefined) await pause
+  }
 }
 
 type Mapped = Extract<Item, { kind: 'mapped' }>
@@ -115,8 +167,8 @@ function isAmendment(item: Item): item is Amendment {
 }
 
 /** The id of what is changed; undefined when nothing leads to it. */
-async function idOf(txn: Txn, { id, via }: Amendment, { written }: Progress): Promise<string | undefined> {
-  if (via === undefined) return id
+async function idOf(txn: Txn, { via }: Amendment, { written }: Progress): Promise<string | undefined> {
+  if (via === undefined) return undefined
   const stored = await txn.read(via.type, via.id)
   const leading = written.get(`${via.type}/${via.id}`) ?? (stored && parseResource(stored.json))
   return leading && via.follow(leading)
@@ -129,6 +181,8 @@ interface Gathered {
   readonly said: readonly Mapped[]
   /** Items that say what one of the others says. */
   readonly repeated: readonly Mapped[]
+  /** What the batch changes in it besides. */
+  readonly changes?: readonly Amendment[]
 }
 
 /** What a batch writes, each resource once, by `Type/id`. */
@@ -183,12 +237,14 @@ interface Work {
   readonly progress: Progress
 }
 
-async function create(txn: Txn, key: string, { resource, said }: Gathered, work: Work): Promise<Fate> {
+async function create(txn: Txn, key: string, { resource: told, said, changes }: Gathered, work: Work): Promise<Fate> {
+  const resource = { ...changedBy(told, changes), id: told.id }
   const since = sinceDeletion(key, said, work)
   if (since !== undefined && since < 0) return 'duplicate'
   try {
     await txn.create(resource, { id: resource.id })
     work.progress.created.push(key)
+    work.progress.written.set(key, resource)
   } catch (error) {
     // What a person has deleted since the first import stays deleted.
     if (!(isProblem(error) && error.code === 'record.id-taken')) throw error
@@ -219,18 +275,27 @@ async function revive(txn: Txn, key: string, { resource, said }: Gathered, work:
  * meets what is stored itself: what the batch makes of them together does not tell which of them came late.
  */
 async function renew(txn: Txn, key: string, gathered: Gathered, work: Work): Promise<Fate> {
-  const { resource, said } = gathered
+  const { resource, said, changes } = gathered
   const { staging, progress } = work
   const isFact = said.every(({ mode }) => mode === 'create')
   const stored = isFact ? undefined : await txn.read(resource.resourceType, resource.id)
   if (!isFact && stored === undefined) return revive(txn, key, gathered, work)
   const current = stored && parseResource(stored.json)
-  const next = current && (await inSlices(renewedBy(current, said, staging, progress)))
+  const renewed = current && (await inSlices(renewedBy(current, said, staging, progress)))
+  const next = renewed && changedBy(renewed, changes)
   if (current === undefined || next === undefined || saysTheSame(current, next)) return 'duplicate'
   await txn.update(resource.resourceType, resource.id, next)
   progress.updated.push(key)
   progress.written.set(key, next)
   return 'mapped'
+}
+
+function changedBy<T extends Resource>(resource: T, changes: readonly Amendment[] = []): T {
+  return changes.reduce<T>((next, item) => (item.change(next, viaOf(item)) as T | undefined) ?? next, resource)
+}
+
+function viaOf({ via }: Amendment): string | undefined {
+  return via && `${via.type}/${via.id}`
 }
 
 function* renewedBy(current: Resource, said: readonly Mapped[], staging: Staging, progress: Progress): Steps<Resource> {
@@ -312,7 +377,7 @@ interface Changed {
 
 /** What a change makes of a resource, without the elements that would not be valid: each costs itself. */
 function* changeOf(item: Amendment, current: Resource, { validator }: Staging, progress: Progress): Steps<Changed> {
-  const wanted = item.change(current)
+  const wanted = item.change(current, viaOf(item))
   if (wanted === undefined) return { next: current, fate: 'duplicate' }
   const { resource, left } = yield* withoutInvalid(wanted, current, validator)
   if (saysTheSame(resource, current)) return { next: current, fate: refusalOf(left) ?? 'duplicate' }

@@ -1,17 +1,8 @@
-import type { Resource } from '#fhir'
 import type { Txn } from '#record'
+import { idOf, type Named, nameIn, renamed, typeOf } from './renaming.ts'
 
 /** Makes an id of facts, as `createFingerprint` does. */
 type Fingerprint = (...parts: readonly string[]) => string
-
-/** What names a resource of a run: an item of a batch. */
-interface Named {
-  readonly kind: string
-  readonly type?: string
-  readonly id?: string
-  readonly resource?: Resource & { id: string }
-  readonly via?: { readonly type: string; readonly id: string }
-}
 
 /**
  * What was imported for a patient who was merged into another keeps the id that it got under that patient's key. What
@@ -56,13 +47,12 @@ export class FormerIds {
       typeOf,
     )
     for (const [type, of] of byType) await this.#look(txn, type, new Set(of.map(idOf)), isDeleted)
-    return this.#known.size === 0 ? items : items.map(item => this.#renamed(item))
+    return renamed(items, this.#known)
   }
 
   /** The name under which `Type/id` stands. */
   nameOf(name: string): string {
-    const id = this.#known.get(name)
-    return id === undefined ? name : `${name.slice(0, name.indexOf('/'))}/${id}`
+    return nameIn(this.#known, name)
   }
 
   /** What is there under the own key stays what it is. */
@@ -76,26 +66,4 @@ export class FormerIds {
       this.#others.delete(id)
     }
   }
-
-  #renamed<T extends Omit<Named, 'kind'>>(item: T): T {
-    const id = this.#known.get(`${typeOf(item)}/${idOf(item)}`) ?? idOf(item)
-    if (item.via !== undefined) return { ...item, via: this.#renamed(item.via) }
-    if (item.resource === undefined) return { ...item, id }
-    return { ...item, resource: { ...(this.#turned(item.resource) as Resource), id } }
-  }
-
-  #turned(node: unknown, name = ''): unknown {
-    if (typeof node === 'string') return name === 'reference' ? this.nameOf(node) : node
-    if (Array.isArray(node)) return node.map(entry => this.#turned(entry))
-    if (typeof node !== 'object' || node === null || Object.getPrototypeOf(node) !== Object.prototype) return node
-    return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, this.#turned(value, key)]))
-  }
-}
-
-function typeOf(item: Omit<Named, 'kind'>): string {
-  return item.resource?.resourceType ?? item.type ?? ''
-}
-
-function idOf(item: Omit<Named, 'kind'>): string {
-  return item.resource?.id ?? item.id ?? ''
 }

@@ -12,6 +12,7 @@ import type { Candidate } from './identity/judge.ts'
 import { mergedInto } from './identity/merging/lineage.ts'
 import { descriptionsOf } from './identity/review/known-as.ts'
 import { commonsKey, fingerprintKey, knownFingerprintKey } from './keys.ts'
+import { type LookUp, lookUpFor } from './namesakes.ts'
 import type { ReadContext } from './read-context.ts'
 import type { RunDeps } from './run.ts'
 import { validPart } from './without-invalid.ts'
@@ -38,6 +39,7 @@ export async function openContext(
   provenanceId: string
   merged: readonly string[]
   former: FormerIds | undefined
+  lookUp: LookUp
 }> {
   const { documents } = deps.record
   const own = createFingerprint(await fingerprintKey(documents, patient))
@@ -66,7 +68,7 @@ export async function openContext(
     validPart: resource => validPart(resource, deps.validator),
     isValid: resource => deps.validator.validate(resource).length === 0,
   }
-  return { context, provenanceId, merged, former }
+  return { context, provenanceId, merged, former, lookUp: lookUpFor(grant, patient, deps.baseUrl) }
 }
 
 /**

@@ -28,11 +28,24 @@ export interface Left {
 type Untaken = (standing: Resource) => readonly Left[]
 
 /** Leads from a resource to another. */
-export interface Via {
+interface Via {
   readonly type: string
   readonly id: string
   /** The id of the other one. Pure. */
   readonly follow: (stored: Resource) => string | undefined
+}
+
+/** What else of a visit a resource may be about; looked for where nothing stands under its own name. */
+export interface Namesakes {
+  /**
+   * Whether to look at all, by the visit, if it is known, and by what the batch says before of the same type and visit. Pure.
+   */
+  readonly isLikely: (visit: Resource | undefined, anew: Resource, beside: readonly Resource[]) => boolean
+  /** Whether it is about this one. Pure. */
+  readonly isIt: (other: Resource, anew: Resource) => boolean
+  /** What is said when it may be several, or none. */
+  readonly several?: Left
+  readonly none?: Left
 }
 
 /** Which version of a resource something is, as its own server numbers and dates them. */
@@ -59,6 +72,7 @@ export type Outcome =
       readonly dropped?: (before: Resource, standing: Resource) => readonly Left[]
       /** Which version of its source it is: negative when it is older than a deletion there, 0 when that cannot be told. Pure. */
       readonly since?: (deletion: SourceVersion) => number
+      readonly namesakes?: Namesakes
       /** The mapper has validated it. */
       readonly isValid?: boolean
     })
@@ -67,7 +81,8 @@ export type Outcome =
       readonly kind: 'amend'
       readonly type: string
       readonly id: string
-      readonly change: (current: Resource) => Resource | undefined
+      /** @param via  `Type/id` of the one that leads to it */
+      readonly change: (current: Resource, via?: string) => Resource | undefined
       /** The resource is one to which another leads, the visit of a diagnosis for one; `id` is then without meaning. */
       readonly via?: Via
       readonly untaken?: Untaken

@@ -125,7 +125,7 @@ async function run(wanted: Wanted, recognised: Recognised, steps: Steps, deps: P
   const { source, signal, onRows, onLooked } = steps
   try {
     const digest = await steps.begin()
-    const { context, provenanceId, merged, former } = await openContext(grant, patient, digest, deps, forced)
+    const { context, provenanceId, merged, former, lookUp } = await openContext(grant, patient, digest, deps, forced)
     const deletions = await Deletions.open(deps.record.documents, patient, merged)
     const guard = forced ? { forced } : { whom: context }
     const permitted = () => grantNow(wanted, deps)
@@ -136,6 +136,7 @@ async function run(wanted: Wanted, recognised: Recognised, steps: Steps, deps: P
       digest,
       provenanceId,
       former,
+      lookUp,
       deletions,
       ...guard,
       signal,

@@ -19,6 +19,7 @@ import type { FormerIds } from './former-ids.ts'
 import { claimsOf } from './identity/claims.ts'
 import { checkSamePerson, type Whom } from './identity/guard.ts'
 import type { IngestLimits } from './limits.ts'
+import type { LookUp } from './namesakes.ts'
 import type { Outcome } from './outcome.ts'
 import { provenanceOf } from './provenance.ts'
 import { type Report, type ReportFacts, reportOf } from './report.ts'
@@ -52,6 +53,7 @@ export interface RunFacts {
   permitted?(): Promise<Grant>
   /** The names under which the patient has what others had who were merged into them. */
   readonly former?: FormerIds | undefined
+  readonly lookUp?: LookUp
   /** What the sources of the patient's files have deleted. */
   readonly deletions?: Deletions | undefined
 }
@@ -278,8 +280,8 @@ class Run {
     txn.note(
       `import ${this.#facts.format}${this.#facts.forced === true ? ', forced whatever differs in identity' : ''}`,
     )
-    const { former, deletions } = this.#facts
-    return stage(txn, items, { strict: false, validator: this.#deps.validator, former, deletions })
+    const { former, deletions, lookUp } = this.#facts
+    return stage(txn, items, { strict: false, validator: this.#deps.validator, former, deletions, lookUp })
   }
 
   async #writeProvenance(txn: Txn, written: readonly string[], last: boolean): Promise<void> {

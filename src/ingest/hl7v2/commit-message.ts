@@ -2,6 +2,7 @@ import type { Grant } from '#access'
 import type { Txn } from '#record'
 import { type Item, stage } from '../commit.ts'
 import type { FormerIds } from '../former-ids.ts'
+import type { LookUp } from '../namesakes.ts'
 import type { Left, Outcome } from '../outcome.ts'
 import { type MessageSource, provenanceOf } from '../provenance.ts'
 import type { RunDeps } from '../run.ts'
@@ -14,6 +15,7 @@ export interface PatientPart {
   /** Id of this patient's Provenance of the message. */
   readonly provenanceId: string
   readonly former: FormerIds | undefined
+  readonly lookUp: LookUp
   /** The numbers that whoever sent the message knows to be this patient's. */
   readonly numbers: Parameters<Txn['vouch']>[1]
   readonly outcomes: readonly Outcome[]
@@ -43,9 +45,9 @@ export function commitMessage(parts: readonly PatientPart[], facts: MessageFacts
     for (const { admit } of parts) await admit?.(txn)
     const warnings: Left[] = []
     for (const [at, part] of parts.entries()) {
-      const { former } = part
+      const { former, lookUp } = part
       txn.vouch(part.patient, part.numbers)
-      const committed = await stage(txn, items[at] ?? [], { strict: true, validator: deps.validator, former })
+      const committed = await stage(txn, items[at] ?? [], { strict: true, validator: deps.validator, former, lookUp })
       const targets = [...new Set([...committed.created, ...committed.updated])]
       const isNew = part.admit !== undefined
       if (targets.length > 0 || isNew) await writeProvenance(txn, part, targets, facts, deps)

@@ -1,5 +1,5 @@
 import type { Resource } from '#fhir'
-import type { Left, MapContext, Outcome } from '../outcome.ts'
+import type { Left, MapContext, Namesakes, Outcome } from '../outcome.ts'
 import { notTaken } from '../standing.ts'
 import type { Steps } from '../turns.ts'
 import { applyRules } from './apply-rules.ts'
@@ -143,6 +143,8 @@ interface Meeting {
   readonly nulls?: readonly string[]
   /** All of it is taken back: what is beside that was known before. */
   readonly isDeletion?: boolean
+  /** What it may be known by besides its key. */
+  readonly namesakes?: Namesakes
 }
 
 /**
@@ -185,7 +187,8 @@ export function emit(
   const isValid = context.validPart !== undefined
   const losing = { ...meeting, updates: updates ?? [segment] }
   const dropped = (before: Resource, standing: Resource) => droppedOf(losing, before, standing)
-  const told = { over, untaken, dropped, isValid, ...rows }
+  const { namesakes } = meeting
+  const told = { over, untaken, dropped, isValid, ...rows, ...(namesakes === undefined ? {} : { namesakes }) }
   say(scene, segment, { kind: 'mapped', row: segment.name, resource, mode: 'upsert', ...told })
   return `${resourceType}/${id}`
 }
@@ -373,7 +376,7 @@ function unread({ ledger }: Scene, segment: Segment): readonly Outcome[] {
 }
 
 /** `PID-5.14` → `PID^1^5^1^14`, `PID-5.1.3` → `PID^1^5^1^1^3` */
-function locationOf({ name, nth: at }: Segment, place: string): string {
+export function locationOf({ name, nth: at }: Segment, place: string): string {
   const [, number, repetition, component, below] =
     /-(\d+)(?:\[(\d+)\])?(?:\.(\d+))?(?:\.(\d+))?(?:\.\d+)*$/.exec(place) ?? []
   const inside = component === undefined ? [repetition] : [repetition ?? 1, component, below]

@@ -84,11 +84,19 @@ async function importMessage(read: Read, about: readonly About[], taking: Taking
   const parts: PatientPart[] = []
   // Several groups may be about one patient.
   for (const [patient, of] of Map.groupBy(about, ({ subject }) => subject.patient)) {
-    const { context, provenanceId, former } = await openContext(taking.grant, patient, taking.digest, deps)
+    const { context, provenanceId, former, lookUp } = await openContext(taking.grant, patient, taking.digest, deps)
     const outcomes: (readonly Outcome[])[] = []
     for (const { group } of of) outcomes.push(await inTurns(mapPatientGroup(read, group, context)))
     const numbers = isVouched(taking) ? of.flatMap(({ group }) => personOf(read, group).identifiers) : []
-    parts.push({ patient, admit: of[0]?.subject.admit, provenanceId, former, numbers, outcomes: outcomes.flat() })
+    parts.push({
+      patient,
+      admit: of[0]?.subject.admit,
+      provenanceId,
+      former,
+      lookUp,
+      numbers,
+      outcomes: outcomes.flat(),
+    })
   }
   const outcomes = [...remarks(read), ...parts.flatMap(part => part.outcomes)]
   if (read.sending.strict) checkFaultless(outcomes)

@@ -787,3 +787,73 @@ describe('an order, a result and a specimen whose messages come late – HL7 v2.
     expect(JSON.stringify(await only(one, 'Condition'))).not.toContain('entered-in-error')
   })
 })
+
+describe('what has no number is taken back by its visit and code, whatever day is said – DG1-21 and PR1-20 D', () => {
+  const statusOf = ({ status, verificationStatus }: Resource) =>
+    (verificationStatus as { coding?: { code?: string }[] } | undefined)?.coding?.[0]?.code ?? String(status)
+  const at = (one: TestHouse, minute: number, ...segments: string[]) => {
+    const time = `2024031015${String(minute).padStart(2, '0')}00+0000`
+    const msh = `MSH|^~\\&|REG|HOSP|KIN|HOME|${time}||ADT^A08|D${minute}|P|2.5.1`
+    const bytes = message(msh, 'PID|1||A1^^^HOSP^MR||Smith^Anna||20150607|F', ...segments)
+    return one.ingest.hl7v2({ grant: everything(), message: bytes })
+  }
+  const dg1 = (day: string, action: string, code = 'I10') =>
+    segment('DG1', { 1: '1', 3: `${code}^Words^I10`, 5: day, 6: 'F', 21: action })
+  const pr1 = (day: string, action: string) => segment('PR1', { 1: '1', 3: 'P1^Excision^L', 5: day, 20: action })
+
+  it.each([
+    ['DG1', 'Condition', 'another day', dg1('20240101', 'A'), dg1('20240102', 'D')],
+    ['DG1', 'Condition', 'no day', dg1('20240101', ''), dg1('', 'D')],
+    ['DG1', 'Condition', 'a day, of what had none', dg1('', 'A'), dg1('20240102', 'D')],
+    ['PR1', 'Procedure', 'another day', pr1('20240101', 'A'), pr1('20240102', 'D')],
+    ['PR1', 'Procedure', 'no day', pr1('20240101', 'A'), pr1('', 'D')],
+  ])('%s → %s by %s, in either order of arrival', async (_, type, __, told, deleted) => {
+    for (const order of [
+      [told, deleted],
+      [deleted, told],
+    ] as const) {
+      const { house: one } = await house()
+      for (const segments of order) await at(one, segments === told ? 1 : 2, visit, segments)
+      expect((await found(one.record, type)).map(statusOf)).toEqual(['entered-in-error'])
+      expect(await only(one, 'Encounter')).not.toHaveProperty('diagnosis')
+      // Nor does an older message of the visit bring it back.
+      await at(one, 0, visit, told)
+      expect((await found(one.record, type)).map(statusOf)).toEqual(['entered-in-error'])
+      expect(await only(one, 'Encounter')).not.toHaveProperty('diagnosis')
+    }
+  })
+
+  it('of two days of one code it is the one that is said; where neither is, none, and that is said', async () => {
+    const { house: one } = await house()
+    await at(one, 1, visit, dg1('20240101', 'A'), dg1('20240201', 'A'))
+    const { ack } = await at(one, 2, visit, dg1('20240301', 'D'))
+    expect(ack).toMatch(/DG1\^1\^21.*several of this visit have the code/)
+    expect((await only(one, 'Encounter')).diagnosis).toHaveLength(2)
+    await at(one, 3, visit, dg1('20240201', 'D'))
+    expect((await only(one, 'Encounter')).diagnosis).toHaveLength(1)
+    const after = (await found(one.record, 'Condition')).filter(({ onsetDateTime }) => onsetDateTime === '2024-01-01')
+    expect(after.map(statusOf)).not.toContain('entered-in-error')
+  })
+
+  it.each([
+    ['another code of the visit', visit, dg1('20240102', 'D', 'J45')],
+    ['the code of another visit', visit.replace('V1', 'V2'), dg1('20240102', 'D')],
+    ['the code without a visit', '', dg1('20240102', 'D')],
+  ])('it is nobody else’s: %s', async (_, pv1, deleted) => {
+    const { house: one } = await house()
+    await at(one, 1, visit, dg1('20240101', 'A'))
+    const { ack } = await at(one, 2, ...(pv1 === '' ? [] : [pv1]), deleted)
+    expect(ack).toContain('nothing that it takes back is known')
+    expect((await found(one.record, 'Condition')).map(statusOf)).toContain('confirmed')
+  })
+
+  it('in one file, and what is told again since is another one', async () => {
+    const one = await openHouse()
+    const adt = (minute: number, segments: string) =>
+      `MSH|^~\\&|REG|HOSP|KIN|HOME|20240310160${minute}00+0000||ADT^A08|F${minute}|P|2.5.1\rPID|1||A1^^^HOSP^MR\r${visit}\r${segments}\r`
+    const body = adt(1, dg1('20240101', 'A')) + adt(2, dg1('', 'D')) + adt(3, dg1('20240501', 'A'))
+    await ingested(one, one.anna, everything(), body)
+    expect((await found(one.record, 'Condition')).map(statusOf).sort()).toEqual(['confirmed', 'entered-in-error'])
+    expect((await only(one, 'Encounter')).diagnosis).toHaveLength(1)
+  })
+})

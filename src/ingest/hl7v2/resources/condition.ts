@@ -8,6 +8,7 @@ import {
   emit,
   idOf,
   inEncounter,
+  locationOf,
   type Mapper,
   reject,
   type Scene,
@@ -15,7 +16,8 @@ import {
   visitNumber,
 } from '../scene.ts'
 import { groupsOf } from '../structure.ts'
-import { addition, deletion, hasCode } from './action.ts'
+import { withTakenBack } from '../taken-back.ts'
+import { addition, deletion, hasCode, unnumbered } from './action.ts'
 import { withMethod } from './coding-method.ts'
 import { notesOf } from './notes.ts'
 
@@ -46,11 +48,14 @@ export const mapCondition: Mapper = (scene, group) => {
     subject: scene.context.subject,
     ...inEncounter(scene),
   }
+  const isNumbered = part(field(dg1, 20)[0], 1) !== ''
+  const at = { place: 'DG1-21', location: locationOf(dg1, 'DG1-21') }
+  const named = isNumbered ? {} : { namesakes: unnumbered(deleted, at) }
   const meeting = isByAction(dg1) ? { updates: [dg1], over: deleted ? deletion : addition, isDeletion: deleted } : {}
-  emit(scene, dg1, 'Condition', key ?? [], said, meeting)
+  emit(scene, dg1, 'Condition', key ?? [], said, { ...meeting, ...named })
   if (!deleted) return
   for (const other of others) takeBack(scene, dg1, other)
-  if (scene.encounter === undefined) for (const one of keysOf(scene, dg1)) takeFromVisit(scene, dg1, one)
+  if (scene.encounter === undefined || !isNumbered) for (const one of keysOf(scene, dg1)) takeFromVisit(scene, dg1, one)
 }
 
 /** Whether a diagnosis is added, changed or deleted by itself; else all of them are sent anew: HL7 v2.5.1, 6.5.2 and 2.10.4. */
@@ -66,7 +71,8 @@ export function areByAction({ patient }: Scene): boolean {
 /** A visit that the message does not name is found by what the diagnosis says of it. */
 function takeFromVisit(scene: Scene, dg1: Segment, key: readonly string[]): void {
   const id = idOf(scene, 'Condition', key)
-  const change = (visit: Resource) => withoutDiagnoses(visit, new Set([`Condition/${id}`]))
+  const change = (visit: Resource, named = `Condition/${id}`) =>
+    withTakenBack(withoutDiagnoses(visit, new Set([named])), { stood: visit, what: [named], atMs: scene.saidAtMs })
   say(scene, dg1, {
     kind: 'amend',
     row: 'DG1',

@@ -1,6 +1,17 @@
 import { combined } from '../drafts.ts'
 import { field, part, type Segment, value } from '../message.ts'
-import { applied, type Elements, emit, inEncounter, type Mapper, reject, type Scene, visitNumber } from '../scene.ts'
+import {
+  applied,
+  type Elements,
+  emit,
+  inEncounter,
+  locationOf,
+  type Mapper,
+  reject,
+  type Scene,
+  visitNumber,
+} from '../scene.ts'
+import { unnumbered } from './action.ts'
 import { withMethod } from './coding-method.ts'
 import { notesOf } from './notes.ts'
 import { performersOf } from './participants.ts'
@@ -31,7 +42,9 @@ export const mapProcedure: Mapper = (scene, group) => {
     ...inEncounter(scene),
   }
   // A procedure is added, changed or deleted by itself, or all of them are sent anew: HL7 v2.5.1, 6.5.4 and 2.10.4.
-  emit(scene, pr1, 'Procedure', [key], said, byAction ? { updates: [pr1] } : {})
+  const at = { place: 'PR1-20', location: locationOf(pr1, 'PR1-20') }
+  const named = value(pr1, 19) === '' ? { namesakes: unnumbered(value(pr1, 20) === 'D', at) } : {}
+  emit(scene, pr1, 'Procedure', [key], said, { ...(byAction ? { updates: [pr1] } : {}), ...named })
 }
 
 interface Code {
