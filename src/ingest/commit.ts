@@ -6,6 +6,7 @@ import { otherForms } from './choices.ts'
 import { withContained } from './contained.ts'
 import type { Deletions } from './deletions.ts'
 import type { FormerIds } from './former-ids.ts'
+import { type ListedDeps, noLongerListed } from './listed.ts'
 import { type LookUp, underKnownNames } from './namesakes.ts'
 import type { Left, Outcome, Reason, SourceVersion } from './outcome.ts'
 import { withoutInvalid } from './without-invalid.ts'
@@ -51,6 +52,7 @@ export interface Staging {
   readonly former?: FormerIds | undefined
   /** Looks for what stands under another name. */
   readonly lookUp?: LookUp | undefined
+  readonly listed?: ListedDeps
   /** What the sources of the patient's files have deleted. */
   readonly deletions?: Deletions | undefined
 }
@@ -61,8 +63,11 @@ export async function stage(txn: Txn, given: readonly Item[], staging: Staging):
   const named = (await former?.named(txn, given, name => deletions?.of(name) !== undefined)) ?? given
   const known = lookUp === undefined ? { items: named, warnings: [] } : await underKnownNames(txn, named, lookUp)
   const { fates, warnings, ...committed } = await stageNamed(txn, known.items, staging)
+  const listings = given.flatMap(item => (item.kind === 'mapped' && item.listing !== undefined ? [item.listing] : []))
+  const { listed } = staging
+  const unlisted = listed === undefined ? [] : await noLongerListed(txn, listings, listed, committed.created)
   const fateOf = new Map(given.map((item, at) => [item, fates.get(known.items[at] ?? item) ?? 'duplicate']))
-  return { ...committed, fates: fateOf, warnings: [...known.warnings, ...warnings] }
+  return { ...committed, fates: fateOf, warnings: [...known.warnings, ...warnings, ...unlisted] }
 }
 
 async function stageNamed(txn: Txn, items: readonly Item[], staging: Staging): Promise<Committed> {

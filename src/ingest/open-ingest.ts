@@ -13,6 +13,7 @@ import { forgetHeld } from './identity/review/held.ts'
 import { type Job, Jobs } from './jobs.ts'
 import { forgetFingerprintKey } from './keys.ts'
 import { defaultLimits, type IngestLimits } from './limits.ts'
+import { forgetListed } from './listed.ts'
 import { checkReach, prepare } from './prepare.ts'
 import { ImportQueue } from './queue.ts'
 import type { Progress } from './reading-progress.ts'
@@ -146,6 +147,7 @@ export function openIngest(options: IngestOptions): Ingest {
       await forgetFingerprintKey(record.documents, patient)
       await forgetCheckpoints(record.documents, patient)
       await forgetDeletions(record.documents, patient)
+      await forgetListed(record.documents, patient)
       await forgetHeld(patient, deps)
     },
     close: async () => {

@@ -35,6 +35,19 @@ interface Via {
   readonly follow: (stored: Resource) => string | undefined
 }
 
+/** A list that its sender sends as a whole: what the list before named and this one does not is said to stay. */
+export interface Listing {
+  /** Whose list it is, and of what: sender, segment, visit. */
+  readonly by: readonly string[]
+  readonly type: string
+  /** Ids of all that it names. */
+  readonly ids: readonly string[]
+  /** Unix milliseconds. */
+  readonly saidMs: number
+  /** What is said of so many that it does not name. Pure. */
+  readonly said: (count: number) => Left
+}
+
 /** What else of a visit a resource may be about; looked for where nothing stands under its own name. */
 export interface Namesakes {
   /**
@@ -73,6 +86,8 @@ export type Outcome =
       /** Which version of its source it is: negative when it is older than a deletion there, 0 when that cannot be told. Pure. */
       readonly since?: (deletion: SourceVersion) => number
       readonly namesakes?: Namesakes
+      /** The list of which it is the first. */
+      readonly listing?: Listing
       /** The mapper has validated it. */
       readonly isValid?: boolean
     })

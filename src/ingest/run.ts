@@ -280,8 +280,10 @@ class Run {
     txn.note(
       `import ${this.#facts.format}${this.#facts.forced === true ? ', forced whatever differs in identity' : ''}`,
     )
-    const { former, deletions, lookUp } = this.#facts
-    return stage(txn, items, { strict: false, validator: this.#deps.validator, former, deletions, lookUp })
+    const { former, deletions, lookUp, patient } = this.#facts
+    const { validator, record, clock } = this.#deps
+    const listed = { documents: record.documents, patient, nowMs: clock.nowMs() }
+    return stage(txn, items, { strict: false, validator, former, deletions, lookUp, listed })
   }
 
   async #writeProvenance(txn: Txn, written: readonly string[], last: boolean): Promise<void> {

@@ -47,7 +47,9 @@ export function commitMessage(parts: readonly PatientPart[], facts: MessageFacts
     for (const [at, part] of parts.entries()) {
       const { former, lookUp } = part
       txn.vouch(part.patient, part.numbers)
-      const committed = await stage(txn, items[at] ?? [], { strict: true, validator: deps.validator, former, lookUp })
+      const listed = { documents: deps.record.documents, patient: part.patient, nowMs: deps.clock.nowMs() }
+      const { validator } = deps
+      const committed = await stage(txn, items[at] ?? [], { strict: true, validator, former, lookUp, listed })
       const targets = [...new Set([...committed.created, ...committed.updated])]
       const isNew = part.admit !== undefined
       if (targets.length > 0 || isNew) await writeProvenance(txn, part, targets, facts, deps)

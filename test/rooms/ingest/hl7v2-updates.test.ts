@@ -857,3 +857,85 @@ describe('what has no number is taken back by its visit and code, whatever day i
     expect((await only(one, 'Encounter')).diagnosis).toHaveLength(1)
   })
 })
+
+describe('what a list that is sent as a whole does not name any more stays, and that is said – HL7 v2.5.1, 2.10.4', () => {
+  const dg1 = (code: string, rest: Readonly<Record<number, string>> = {}) =>
+    segment('DG1', { 1: '1', 3: `${code}^Words^I10`, 6: 'F', ...rest })
+  const stays = (name: string, count: number) => `${name}: ${count} that were listed before are not listed any more`
+
+  it.each<[string, string, string[], string[]]>([
+    ['AL1', 'AllergyIntolerance', ['AL1|1|DA|1^Aspirin^L', 'AL1|2|DA|2^Nuts^L'], ['AL1|1|DA|1^Aspirin^L']],
+    ['NK1', 'RelatedPerson', ['NK1|1|Smith^Eve|MTH', 'NK1|2|Smith^Tom|FTH'], ['NK1|1|Smith^Tom|FTH']],
+    [
+      'IN1',
+      'Coverage',
+      [
+        segment('IN1', { 2: 'PL', 3: 'I1', 4: 'One', 36: 'P1' }),
+        segment('IN1', { 2: 'PL', 3: 'I2', 4: 'Two', 36: 'P2' }),
+      ],
+      [segment('IN1', { 2: 'PL', 3: 'I1', 4: 'One', 36: 'P1' })],
+    ],
+    ['GT1', 'RelatedPerson', ['GT1|1||Smith^Eve', 'GT1|2||Smith^Tom'], ['GT1|1||Smith^Eve']],
+    ['DG1', 'Condition', [visit, dg1('I10'), dg1('J45')], [visit, dg1('J45')]],
+    [
+      'PR1',
+      'Procedure',
+      [visit, 'PR1|1||P1^One^L||20240101', 'PR1|2||P2^Two^L||20240101'],
+      [visit, 'PR1|1||P1^One^L||20240101'],
+    ],
+  ])('%s → %s', async (name, type, all, fewer) => {
+    const { house: one, send } = await house()
+    expect(await send('ADT^A08', ...all)).not.toContain('not listed any more')
+    expect(await send('ADT^A08', ...all)).not.toContain('not listed any more')
+    const ack = await send('ADT^A08', ...fewer)
+    expect(ack).toContain(stays(name, 1))
+    expect(ack).not.toMatch(/Aspirin|Nuts|Eve|Smith|I10\b.*J45/)
+    expect(await found(one.record, type)).toHaveLength(2)
+    expect(await send('ADT^A08', ...fewer)).not.toContain('not listed any more')
+    expect(await send('ADT^A08')).not.toContain('not listed any more')
+  })
+
+  it.each<[string, string[], string[]]>([
+    [
+      'diagnoses with a number',
+      [visit, dg1('I10', { 20: '1', 21: 'A' }), dg1('J45', { 20: '2', 21: 'A' })],
+      [visit, dg1('J45', { 20: '2', 21: 'U' })],
+    ],
+    ['IAM', ['IAM|1|DA|1^Aspirin^L|||A|1', 'IAM|2|DA|2^Nuts^L|||A|2'], ['IAM|1|DA|1^Aspirin^L|||U|1']],
+    ['diagnoses of another visit', [visit, dg1('I10'), dg1('J45')], [visit.replace('V1', 'V2'), dg1('I10')]],
+  ])('what is said one by one is no list: %s', async (_, all, fewer) => {
+    const { send } = await house()
+    await send('ADT^A08', ...all)
+    expect(await send('ADT^A08', ...fewer)).not.toContain('not listed any more')
+  })
+
+  it('by whom it was listed, at what time, and in a file', async () => {
+    const one = await openHouse()
+    const adt = (minute: number, of: string, ...al1: string[]) =>
+      `MSH|^~\\&|REG|${of}|KIN|HOME|20240310170${minute}00+0000||ADT^A08|G${minute}|P|2.5.1\rPID|1||A1^^^HOSP^MR\r${al1.map((text, at) => `AL1|${at + 1}|DA|${text}\r`).join('')}`
+    const said = async (...messages: string[]) =>
+      JSON.stringify((await ingested(one, one.anna, everything(), messages.join(''))).report)
+    expect(await said(adt(1, 'HOSP', '1^A^L', '2^B^L', '3^C^L'), adt(2, 'OTHER', '1^A^L'))).not.toContain('not listed')
+    expect(await said(adt(5, 'HOSP', '1^A^L', '2^B^L', '4^D^L'), adt(6, 'HOSP', '1^A^L'))).toContain(stays('AL1', 2))
+    expect(await said(adt(3, 'HOSP', '9^Z^L'))).not.toContain('not listed')
+  })
+
+  it('a list that is said to be empty takes nothing away, and that is said', async () => {
+    const { house: one, send } = await house()
+    await send('ADT^A08', 'AL1|1|DA|1^Aspirin^L')
+    expect(await send('ADT^A08', 'AL1|1|""|""')).toContain(
+      'AL1 says that its list is empty; what was listed before stays',
+    )
+    expect(await found(one.record, 'AllergyIntolerance')).toHaveLength(1)
+  })
+
+  it('is forgotten with the patient', async () => {
+    const { house: one, send } = await house()
+    await send('ADT^A08', 'AL1|1|DA|1^Aspirin^L')
+    const [{ id = '' } = {}] = await found(one.record, 'Patient', 'identifier=A1')
+    const kept = () => one.record.documents.list('ingest-listed', { group: id })
+    expect(await kept()).toHaveLength(1)
+    await one.ingest.forgetPatient(id)
+    expect(await kept()).toEqual([])
+  })
+})

@@ -5,6 +5,7 @@ import { mapAllergy } from './allergy-intolerance.ts'
 import { mapCondition } from './condition.ts'
 import { mapCoverage, mapFinancialClass } from './coverage.ts'
 import { mapOrder } from './diagnostic-report.ts'
+import { noteLists } from './listing.ts'
 import { mapNotes } from './notes.ts'
 import { mapLooseObservation } from './observation.ts'
 import { mapCareTeam } from './participants.ts'
@@ -37,4 +38,5 @@ export function* mapGroups(scene: Scene, patient: Group): Steps<void> {
       yield* map(scene, group) ?? []
       yield
     }
+  noteLists(scene)
 }
