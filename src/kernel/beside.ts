@@ -22,6 +22,12 @@ type Said =
 /** How long modules may take to load, on whatever machine. */
 const loadingMs = 60_000
 
+/** How often it is asked whether somebody still waits for what is being computed. */
+const askedEachMs = 100
+
+/** A task that nobody waits for any more is ended from here on: before, a new thread would cost more than is saved. */
+const worthEndingMs = 500
+
 /** Of the budget, for a millisecond in a thread: ten seconds are all that one request may have. */
 const workOfMs = 20_000
 
@@ -38,7 +44,8 @@ interface Waiting<Task, Result> {
 
 /**
  * One task after another in a thread of its own, which begins with the first. A task that takes too long, or more memory than the
- * thread has, ends the thread and nothing else; the next task begins another one. It keeps no process alive.
+ * thread has, or that nobody waits for any more, ends the thread and nothing else; the next task begins another one. It keeps no
+ * process alive.
  */
 export class Beside<Task, Result> {
   private readonly plan: ThreadPlan
@@ -122,7 +129,8 @@ async function resultOf<Task, Result>(waiting: Waiting<Task, Result>, worker: Wo
   try {
     worker.ref()
     worker.postMessage(waiting.task)
-    const said = (await heard(worker, waiting.longestMs)) as Exclude<Said, { readonly ready: true }>
+    const hearing = heard(worker, waiting.longestMs, waiting.isWanted)
+    const said = (await hearing) as Exclude<Said, { readonly ready: true }>
     worker.unref()
     if ('failed' in said) throw new Error(`a thread failed: ${said.failed}`)
     waiting.tookMs = said.tookMs
@@ -134,15 +142,20 @@ async function resultOf<Task, Result>(waiting: Waiting<Task, Result>, worker: Wo
 }
 
 /** The next thing that a thread says, or why it will say nothing more. */
-function heard(worker: Worker, longestMs: number): Promise<Said> {
+function heard(worker: Worker, longestMs: number, isWanted = () => true): Promise<Said> {
+  const beganAtMs = performance.now()
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => settle(() => reject(tooCostly())), longestMs)
+    const asking = setInterval(() => {
+      if (performance.now() - beganAtMs >= worthEndingMs && !isWanted()) settle(() => reject(unwanted()))
+    }, askedEachMs)
     const onMessage = (said: Said) => settle(() => resolve(said))
     const onError = (error: Error & { readonly code?: unknown }) =>
       settle(() => reject(error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? tooCostly(error) : error))
     const onExit = () => settle(() => reject(new Error('a thread ended')))
     const settle = (say: () => void) => {
       clearTimeout(timer)
+      clearInterval(asking)
       worker.off('message', onMessage).off('error', onError).off('exit', onExit)
       say()
     }

@@ -59,6 +59,25 @@ describe('a thread beside the event loop', () => {
     expect(await thread.run({ do: 'count' }, long, 'a')).toBe(before + 2)
   })
 
+  it('ends what is under way when whoever asked has left, and charges it', async () => {
+    const thread = open()
+    let isWanted = true
+    const lost = withBudget(
+      {},
+      async () => {
+        const [left] = await Promise.allSettled([thread.run({ do: 'loop' }, long, 'a')])
+        return { left, rest: budgetLeft('work') }
+      },
+      () => isWanted,
+    )
+    const next = thread.run({ do: 'double', value: 4 }, long, 'a')
+    isWanted = false
+    const { left, rest } = await lost
+    expect(left).toMatchObject({ status: 'rejected', reason: { kind: 'timeout', code: 'budget.unwanted' } })
+    expect(rest).toBeLessThan(withBudget({}, () => budgetLeft('work')))
+    expect(await next).toBe(8)
+  })
+
   it.each([
     ['is done', { do: 'double' }, long],
     ['fails', { do: 'throw' }, long],
