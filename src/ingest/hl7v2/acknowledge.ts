@@ -61,6 +61,9 @@ const verdicts: Readonly<Record<string, Pick<Verdict, 'code' | 'condition'>>> = 
   'ingest.patient-contradicted': { code: 'AE', condition: '205' },
   'ingest.patient-doubtful': { code: 'AE', condition: '205' },
   'scope.missing': { code: 'AR', condition: '207' },
+  'budget.parsed-exceeded': { code: 'AR', condition: '207' },
+  'budget.written-exceeded': { code: 'AR', condition: '207' },
+  'budget.cpu-exceeded': { code: 'AR', condition: '207' },
 }
 
 /** What the sender reads of a message that is kept until a person decides whom it is about. */

@@ -46,6 +46,11 @@ export class MessageSize {
     this.#separators = new Set([field, repetition, component, subcomponent].map(one => one.charCodeAt(0)))
   }
 
+  /** What was counted so far: segments, and whatever a separator begins. */
+  get values(): number {
+    return this.#segments + this.#parts
+  }
+
   /** @returns Problem `too-large` · `ingest.hl7-too-many-parts`, `ingest.token-too-long` when it is more than is read */
   add(segment: string): Problem | undefined {
     const name = segment.slice(0, 3)

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type Grant, homeInReach, requirePermission } from '#access'
-import { isProblem, Problem, type ProblemKind } from '#kernel'
+import { isProblem, Problem, type ProblemKind, spend } from '#kernel'
 import { type Doubt, type Held, hold } from '../identity/review/held.ts'
 import { inTurns } from '../turns.ts'
 import { accepted, acknowledge, heldRemark, passing, type Remark, type Verdict, verdictOf } from './acknowledge.ts'
@@ -36,11 +36,13 @@ const statusByKind: { readonly [kind in ProblemKind]?: number } = {
   busy: 503,
   timeout: 503,
   full: 507,
+  'too-costly': 422,
 }
 
 /**
  * Takes one message, or a batch of them, and answers it. Whatever happens, the sender gets an acknowledgement: of a batch one
- * of each message, in a batch. The status of a batch is that of the message that fared worst.
+ * of each message, in a batch. The status of a batch is that of the message that fared worst. One that is more than a request may
+ * have is refused before anything of it is taken.
  */
 export async function receiveMessage(request: Request, deps: ReceiveDeps): Promise<Answer> {
   try {
@@ -66,6 +68,7 @@ async function cut(bytes: Buffer, { limits }: ReceiveDeps): Promise<SplitFile & 
     throw new Problem('too-large', 'ingest.token-too-long', 'The message is longer than is accepted.')
   const { texts, decoder, warnings } = decodeHl7(bytes)
   const file = await inTurns(splitMessages(texts, limits))
+  spend('parsed', file.values)
   return { ...file, warnings: [...warnings, ...file.warnings], decoder }
 }
 
@@ -82,6 +85,7 @@ interface Origin extends Request {
 
 async function receiveBatch(file: SplitFile, from: Origin, deps: ReceiveDeps): Promise<Answer> {
   const answers: Answer[] = []
+  spend('written', file.messages.length)
   for (const [at, raw] of file.messages.entries()) {
     const bytes = encodeHl7(`${raw.lines.join('\r')}\r`, from.decoder)
     const beside = at === 0 ? { remarks: remarked(file.warnings) } : {}

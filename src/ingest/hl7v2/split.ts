@@ -15,6 +15,8 @@ export interface RawMessage {
 export interface SplitFile {
   readonly messages: readonly RawMessage[]
   readonly warnings: readonly string[]
+  /** Segments, fields and parts of the messages that are not refused. */
+  readonly values: number
   /** Whether an envelope says that it is a batch or a file of batches. */
   readonly isBatch: boolean
   /** The FHS segment. */
@@ -91,6 +93,7 @@ class Cutting {
   #pieces: string[] = []
   #length = 0
   #size: MessageSize | undefined
+  #values = 0
   /** Messages before the batch that is open; undefined outside of one. */
   #batchFrom: number | undefined
   #inFile = false
@@ -124,7 +127,7 @@ class Cutting {
     if (this.#batchFrom !== undefined) this.#warnings.add(said.noTrailer)
     if (this.#inFile) this.#warnings.add(said.noFileTrailer)
     const [messages, warnings, batches] = [this.#messages, [...this.#warnings], this.#headers]
-    return { messages, warnings, isBatch: this.#isBatch, file: this.#file, batches }
+    return { messages, warnings, values: this.#values, isBatch: this.#isBatch, file: this.#file, batches }
   }
 
   #begin(line: string): void {
@@ -175,6 +178,7 @@ class Cutting {
 
   #close(): void {
     this.#finish()
+    if (this.#lines !== undefined && !this.isSkipping) this.#values += this.#size?.values ?? 0
     this.#lines = undefined
   }
 

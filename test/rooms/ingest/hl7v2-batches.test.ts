@@ -1,3 +1,4 @@
+import { type BudgetLimits, withBudget } from '#kernel'
 import { openMemoryStore } from '#store'
 import { createPatient, everything, found, grantOf, openHouse, type TestHouse } from './house.ts'
 import { message } from './reading.ts'
@@ -50,6 +51,23 @@ describe('a batch over HTTP – HL7 v2.5.1, 2.10.3', () => {
     const house = await known()
     const { ack } = await send(house, result('A'), result('B'))
     expect(names(ack).filter(name => name !== 'ERR')).toEqual(['BHS', 'MSH', 'MSA', 'MSH', 'MSA', 'BTS'])
+  })
+
+  it.each([
+    ['one message of more parts', { parsed: 20 }, [result('A')], 'values parsed'],
+    ['a batch of more parts', { parsed: 60 }, ['A', 'B', 'C'].map(id => result(id)), 'values parsed'],
+    ['a batch of more messages', { written: 2 }, ['A', 'B', 'C'].map(id => result(id)), 'writes one after the other'],
+  ] as const)('%s than a request may have is refused before anything of it is taken', async (_, limits, sent, unit) => {
+    const house = await known()
+    const { status, ack } = await withBudget(limits as BudgetLimits, () => send(house, ...sent))
+    expect(status).toBe(422)
+    expect(line(ack, 'MSA')[1]).toBe('AR')
+    // The figure, and what to do instead.
+    expect(line(ack, 'ERR').join('|')).toMatch(
+      new RegExp(`\\d ${unit}, where one request may have \\d+.*in several requests`),
+    )
+    expect(await found(house.record, 'Observation')).toHaveLength(0)
+    expect((await withBudget({ parsed: 500, written: 3 }, () => send(house, ...sent))).status).toBe(200)
   })
 
   it('a file of two batches, in other delimiters, is answered by a file of two', async () => {
