@@ -207,7 +207,16 @@ export interface Store {
   versions(locator: Locator, compartments: readonly CompartmentId[], page?: VersionPage): Promise<readonly Entry[]>
   /** The entries at these seqs; those that do not exist are left out. Order is not promised. */
   entriesAt(compartment: CompartmentId, seqs: readonly number[]): Promise<readonly Entry[]>
-  /** Entries with `seq >= fromSeq`, ascending, at most `limit` of them. */
+  /** As `entriesAt`; undefined, and never all of them in memory, when they have more than so many sealed bytes together. */
+  entriesWithin(
+    compartment: CompartmentId,
+    seqs: readonly number[],
+    mostBytes: number,
+  ): Promise<readonly Entry[] | undefined>
+  /**
+   * Entries with `seq >= fromSeq`, ascending, at most `limit` of them, and fewer where they are large: some MB, or one. There are no
+   * more when there are none.
+   */
   entriesFrom(compartment: CompartmentId, fromSeq: number, limit: number): Promise<readonly Entry[]>
 
   /**

@@ -293,6 +293,32 @@ export function ledgerContract(held: Held<Store>, many: number): void {
       expect(await held.subject.entriesAt(id('f'), [1])).toEqual([])
     })
 
+    it('reads entries by seq unless they are too much together', async () => {
+      const bytes = (await held.subject.entriesAt(anna, [1, 2, 3])).reduce((sum, { sealed }) => sum + sealed.length, 0)
+      const found = await held.subject.entriesWithin(anna, [3, 1, 2, 99], bytes)
+      expect(found?.map(({ seq }) => seq).sort()).toEqual([1, 2, 3])
+      expect(await held.subject.entriesWithin(anna, [1, 2, 3], bytes - 1)).toBeUndefined()
+      expect(await held.subject.entriesWithin(anna, [1], 0)).toBeUndefined()
+      expect(await held.subject.entriesWithin(id('f'), [1], 0)).toEqual([])
+    })
+
+    it('reads few entries at a time where they are large, and always goes on', async () => {
+      const large = Buffer.alloc(5_000_000, 'x')
+      const entries = [1, 2, 3, 4].map(seq => ({ ...entry(id('e'), seq, id('6', seq)), sealed: sealedForTest(large) }))
+      for (const [at, one] of entries.entries())
+        await held.subject.commit({ appends: [{ compartment: id('e'), expectedHead: at, entries: [one] }] })
+      const pages: number[][] = []
+      for (let from = 1; from <= 4; from = (pages.at(-1)?.at(-1) ?? 9) + 1)
+        pages.push((await held.subject.entriesFrom(id('e'), from, 9)).map(({ seq }) => seq))
+      expect(pages).toEqual([
+        [1, 2],
+        [3, 4],
+      ])
+      const stretches = await Array.fromAsync(held.subject.stretches([id('e')]))
+      expect(stretches.flat().flatMap(stretch => stretch.entries.map(({ seq }) => seq))).toEqual([1, 2, 3, 4])
+      expect(stretches.at(-1)?.at(-1)?.last).toBe(true)
+    })
+
     it('reads entries in order, from a seq, up to a limit', async () => {
       expect((await held.subject.entriesFrom(anna, 2, 9)).map(({ seq }) => seq)).toEqual([2, 3])
       expect((await held.subject.entriesFrom(anna, 0, 2)).map(({ seq }) => seq)).toEqual([1, 2])

@@ -24,10 +24,11 @@ export async function holdingsOf(store: Store, keys: KeyStore, told: (entries: n
   let [entries, blobs] = [0, 0]
   for (const [compartment, head] of heads) {
     take(hash, 'compartment', compartment, head)
-    for (let from = 1; from <= head; from += rowsAtOnce) {
-      for (const { seq, locator, version, sealed } of await store.entriesFrom(compartment, from, rowsAtOnce))
-        take(hash, 'entry', seq, locator, version, sealed)
-      told(entries + Math.min(from + rowsAtOnce - 1, head))
+    for (let from = 1; from <= head; ) {
+      const page = await store.entriesFrom(compartment, from, rowsAtOnce)
+      for (const { seq, locator, version, sealed } of page) take(hash, 'entry', seq, locator, version, sealed)
+      from = (page.at(-1)?.seq ?? head) + 1
+      told(entries + from - 1)
     }
     entries += head
     blobs += await blobsOf(store, compartment, hash)

@@ -56,8 +56,9 @@ export async function forgetTexts(
       if (pause !== undefined) await pause
     }
     if (forgotten.length > 0) await store.reseal(compartment, forgotten)
-    done = entries.at(-1)?.seq ?? done
-    if (entries.length < slice) return done
+    const last = entries.at(-1)
+    if (last === undefined) return done
+    done = last.seq
   }
 }
 

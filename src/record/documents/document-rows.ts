@@ -78,8 +78,9 @@ async function replay(rooms: LedgerRooms, newest: Map<string, DocumentChange>, b
       if (anew) newest.clear()
       for (const change of changes) newest.set(nameOf(change), change)
     }
-    seq = entries.at(-1)?.seq ?? seq
-    if (entries.length < readAhead) return seq
+    const last = entries.at(-1)
+    if (last === undefined) return seq
+    seq = last.seq
     const pause = giveWay()
     if (pause !== undefined) await pause
   }

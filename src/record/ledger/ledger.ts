@@ -342,7 +342,7 @@ export class Ledger {
         if (pause !== undefined) await pause
         if (this.#pendingHead !== this.#durableHead) return
       }
-      if (entries.length < readAhead) return
+      if (entries.length === 0) return
     }
   }
 

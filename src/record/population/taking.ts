@@ -79,7 +79,7 @@ class Taking {
     for (let isMore = true; isMore && !this.#failed.has(holder); ) {
       const entries = await store.entriesFrom(compartment, from(), readAhead)
       await this.#trying(holder, async () => this.#addEntries(holder, await vault.compartment(compartment), entries))
-      isMore = entries.length === readAhead
+      isMore = entries.length > 0
     }
   }
 

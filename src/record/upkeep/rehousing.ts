@@ -68,9 +68,10 @@ export class Rehousing {
     const ledger = await this.#shelf.open(holder)
     const until = ledger.durableHead
     let moved = 0
-    for (let from = 1; from <= until; from += readAhead) {
+    for (let from = 1; from <= until; ) {
       const entries = await this.#store.entriesFrom(holder.compartment, from, Math.min(readAhead, until - from + 1))
       for (const entry of entries) if (await this.#move(ledger, entry, isMisplaced)) moved++
+      from = (entries.at(-1)?.seq ?? until) + 1
     }
     return moved
   }

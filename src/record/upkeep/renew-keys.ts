@@ -30,15 +30,17 @@ export async function renewKey({ store, vault }: RenewalRooms, compartment: Comp
 
 async function resealEntries(store: Store, keys: CompartmentKeys): Promise<number> {
   let count = 0
-  for (let fromSeq = 1; ; fromSeq += slice) {
+  for (let fromSeq = 1; ; ) {
     const entries = await store.entriesFrom(keys.compartment, fromSeq, slice)
+    const last = entries.at(-1)
+    if (last === undefined) return count
     const stale = entries.filter(entry => !keys.isNewest(entry.sealed))
     await store.reseal(
       keys.compartment,
       stale.map(entry => ({ seq: entry.seq, sealed: resealed(keys, entry) })),
     )
     count += stale.length
-    if (entries.length < slice) return count
+    fromSeq = last.seq + 1
   }
 }
 

@@ -77,12 +77,14 @@ async function* verifyCommons({ store, vault, registry }: VerifyRooms): AsyncGen
   for (const { compartment } of registry.commons) {
     const keys = await keysOf(vault, compartment)
     if (typeof keys === 'string') continue
-    for (let from = 1; ; from += readAhead) {
+    for (let from = 1; ; ) {
       const entries = await store.entriesFrom(compartment, from, readAhead)
       for (const entry of entries)
         if (isMisplaced(keys, entry) && (await store.newest(entry.locator, [compartment]))?.seq === entry.seq)
           yield { kind: 'misplaced', compartment, seq: entry.seq, text }
-      if (entries.length < readAhead) break
+      const last = entries.at(-1)
+      if (last === undefined) break
+      from = last.seq + 1
     }
   }
 }
@@ -198,7 +200,7 @@ async function* verifyCompartment(
       if (noted.some(note => note.seq === seq && !Buffer.from(note.link).equals(link)))
         yield { kind: 'rolled-back', compartment, seq, text: 'The entry is not the one that was noted as head.' }
     }
-    if (entries.length < atOnce) break
+    if (entries.length === 0) break
     if (pause !== undefined) await pause()
   }
   if (expected <= head)

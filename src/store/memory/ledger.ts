@@ -1,6 +1,7 @@
 import { randomId16 } from '#kernel'
 import type { Conflict } from '../conflict.ts'
 import type { Append, Changes, CompartmentId, Entry, Locator, Place, Sealed } from '../contract.ts'
+import { pageOf, sealedOf } from '../page-bytes.ts'
 import { type CheckedCommit, checkId16, checkRestored, isHead } from '../well-formed.ts'
 import { copyOf } from './copies.ts'
 import { mapIn } from './map-in.ts'
@@ -116,7 +117,7 @@ export class Ledger {
 
   entriesFrom(compartment: CompartmentId, fromSeq: number, limit: number): Entry[] {
     const start = Math.max(fromSeq - 1, 0)
-    return (this.#ledgers.get(compartment) ?? []).slice(start, start + limit)
+    return pageOf((this.#ledgers.get(compartment) ?? []).slice(start, start + limit), sealedOf)
   }
 
   reseal(compartment: CompartmentId, entries: readonly Pick<Entry, 'seq' | 'sealed'>[]): void {

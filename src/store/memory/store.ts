@@ -16,6 +16,7 @@ import type {
   Stretch,
   VersionPage,
 } from '../contract.ts'
+import { allWithin, sealedOf } from '../page-bytes.ts'
 import { firstOf } from '../version-page.ts'
 import { checkCommit, checkId16 } from '../well-formed.ts'
 import { Documents } from './documents.ts'
@@ -100,6 +101,15 @@ class MemoryStore implements Store {
   async entriesAt(compartment: CompartmentId, seqs: readonly number[]): Promise<readonly Entry[]> {
     this.#check(compartment)
     return this.#ledger.entriesAt(compartment, seqs)
+  }
+
+  async entriesWithin(
+    compartment: CompartmentId,
+    seqs: readonly number[],
+    mostBytes: number,
+  ): Promise<readonly Entry[] | undefined> {
+    this.#check(compartment)
+    return allWithin(this.#ledger.entriesAt(compartment, seqs), mostBytes, sealedOf)
   }
 
   async entriesFrom(compartment: CompartmentId, fromSeq: number, limit: number): Promise<readonly Entry[]> {

@@ -2,7 +2,7 @@ import type { mongo } from 'mongoose'
 import type { Conflict } from '../conflict.ts'
 import type { Append, CompartmentId, Entry, Locator, Place, VersionPage } from '../contract.ts'
 import { idBytes, toHex } from '../ids.ts'
-
+import { pageBytes } from '../page-bytes.ts'
 import { type CheckedCommit, checkRestored } from '../well-formed.ts'
 import { type EntryRow, entryFrom, type HeadRow, headAfter, type PlaceRow, rowOf, tagOf, toBuffer } from './rows.ts'
 import { Abandoned, type Transaction } from './transactions.ts'
@@ -91,13 +91,22 @@ export class Ledger {
     return rows.map(entryFrom)
   }
 
+  async entriesWithin(
+    compartment: CompartmentId,
+    seqs: readonly number[],
+    mostBytes: number,
+  ): Promise<Entry[] | undefined> {
+    const found = await fetched(this.#entries.find({ c: idBytes(compartment), s: { $in: [...seqs] } }), mostBytes)
+    return found.bytes > mostBytes ? undefined : found.entries
+  }
+
   async entriesFrom(compartment: CompartmentId, fromSeq: number, limit: number): Promise<Entry[]> {
     if (limit <= 0) return []
     const rows = this.#entries
       .find({ c: idBytes(compartment), s: { $gte: fromSeq } })
       .sort({ s: 1 })
       .limit(limit)
-    return (await rows.toArray()).map(entryFrom)
+    return (await fetched(rows, pageBytes - 1)).entries
   }
 
   /**
@@ -232,4 +241,21 @@ function placeWrite([locator, entries]: readonly [Locator, readonly Entry[]]): m
   // No row is of version 0, and one of another is met as a duplicate: so all are updates, which go in one trip.
   const filter = { _id: idBytes(locator), v: before }
   return { updateOne: { filter, update: { $set: { v, at } }, upsert: before === 0 } }
+}
+
+/** Rows until they have more bytes than that. The database sends some MB of them at a time. */
+async function fetched(
+  rows: mongo.FindCursor<EntryRow>,
+  mostBytes: number,
+): Promise<{ readonly entries: Entry[]; readonly bytes: number }> {
+  const entries: Entry[] = []
+  let bytes = 0
+  for await (const row of rows) {
+    const entry = entryFrom(row)
+    entries.push(entry)
+    bytes += entry.sealed.length
+    // Leaving the loop closes the cursor.
+    if (bytes > mostBytes) break
+  }
+  return { entries, bytes }
 }

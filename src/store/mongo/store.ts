@@ -193,6 +193,14 @@ class OpenMongoStore implements MongoStore {
     return this.#read(() => this.#ledger.entriesAt(compartment, seqs))
   }
 
+  entriesWithin(
+    compartment: CompartmentId,
+    seqs: readonly number[],
+    mostBytes: number,
+  ): Promise<readonly Entry[] | undefined> {
+    return this.#read(() => this.#ledger.entriesWithin(compartment, seqs, mostBytes))
+  }
+
   entriesFrom(compartment: CompartmentId, fromSeq: number, limit: number): Promise<readonly Entry[]> {
     return this.#read(() => this.#ledger.entriesFrom(compartment, fromSeq, limit))
   }

@@ -2,6 +2,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Conflict } from '../conflict.ts'
 import type { Append, CompartmentId, Entry, Locator, Place, VersionPage } from '../contract.ts'
 import { toHex } from '../ids.ts'
+import { allWithin, pageOf, sealedOf } from '../page-bytes.ts'
 import { firstOf } from '../version-page.ts'
 
 import { type CheckedCommit, checkRestored, headTagBytes, isHead } from '../well-formed.ts'
@@ -162,15 +163,28 @@ export class Ledger {
   entriesAt(compartment: CompartmentId, seqs: readonly number[]): Entry[] {
     const number = this.#compartments.number(compartment)
     if (number === undefined) return []
-    const rows = seqs.map(seq => this.#statements.at.get(toRowId(number, seq)))
-    return this.#entries(rows.filter(row => row !== undefined))
+    return [...this.#rowsAt(number, seqs)]
+  }
+
+  entriesWithin(compartment: CompartmentId, seqs: readonly number[], mostBytes: number): Entry[] | undefined {
+    const number = this.#compartments.number(compartment)
+    if (number === undefined) return []
+    return allWithin(this.#rowsAt(number, seqs), mostBytes, sealedOf)
+  }
+
+  *#rowsAt(number: number, seqs: readonly number[]): Generator<Entry, void, void> {
+    for (const seq of seqs) {
+      const row = this.#statements.at.get(toRowId(number, seq))
+      if (row !== undefined) yield this.#entry(row as object as EntryRow)
+    }
   }
 
   entriesFrom(compartment: CompartmentId, fromSeq: number, limit: number): Entry[] {
     const number = this.#compartments.number(compartment)
     if (number === undefined) return []
     const from = toRowId(number, Math.max(fromSeq, 1))
-    return this.#entries(this.#statements.from.all(from, toRowId(number + 1, 0), limit))
+    const rows = this.#statements.from.iterate(from, toRowId(number + 1, 0), limit) as Iterable<object>
+    return this.#entries(pageOf(rows as Iterable<EntryRow>, sealedOfRow))
   }
 
   reseal(compartment: CompartmentId, entries: readonly Pick<Entry, 'seq' | 'sealed'>[]): void {
@@ -268,6 +282,8 @@ export class Ledger {
     return ids
   }
 }
+
+const sealedOfRow = ({ sealed }: EntryRow): Uint8Array => sealed
 
 const nowhere: ReadonlySet<CompartmentId> = new Set()
 

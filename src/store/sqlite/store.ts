@@ -186,6 +186,14 @@ class SqliteStore implements Store {
     return this.#read(() => this.#parts.ledger.entriesAt(compartment, seqs))
   }
 
+  async entriesWithin(
+    compartment: CompartmentId,
+    seqs: readonly number[],
+    mostBytes: number,
+  ): Promise<readonly Entry[] | undefined> {
+    return this.#read(() => this.#parts.ledger.entriesWithin(compartment, seqs, mostBytes))
+  }
+
   async entriesFrom(compartment: CompartmentId, fromSeq: number, limit: number): Promise<readonly Entry[]> {
     return this.#read(() => this.#parts.ledger.entriesFrom(compartment, fromSeq, limit))
   }

@@ -90,7 +90,8 @@ export class Stretches {
       if (room <= 0) return { compartment, segments, entries: [], last: false }
     }
     const entries = this.#parts.ledger.entriesFrom(compartment, left.fromSeq, atOnce.entries)
-    left.fromSeq += entries.length
-    return { compartment, segments, entries, last: entries.length < atOnce.entries }
+    left.fromSeq = (entries.at(-1)?.seq ?? left.fromSeq - 1) + 1
+    const last = entries.length === 0 || left.fromSeq > this.#parts.ledger.head(compartment)
+    return { compartment, segments, entries, last }
   }
 }
