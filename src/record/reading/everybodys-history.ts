@@ -1,11 +1,13 @@
-import { giveWay, inSlices } from '#kernel'
+import { inSlices } from '#kernel'
 import { type Holder, newestWritten, type PopulationIndex } from '#search'
-import type { CompartmentId, Entry, Store } from '#store'
+import type { CompartmentId, Store } from '#store'
+import type { Ledger } from '../ledger/ledger.ts'
 import type { Located } from '../ledger/opened-versions.ts'
 import type { Shelf } from '../ledger/shelf.ts'
 import { isMissing } from '../population/taking.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { HistoryPosition } from './cursors.ts'
+import { type Opener, type Opening, openInPortions, Portion } from './opening.ts'
 
 /** Versions that are looked for at once: the first few fill most pages, later ones are looked for where few are shown. */
 const soughtAtOnce = { least: 64, most: 4_096 }
@@ -84,10 +86,10 @@ export class EverybodysHistory {
       const found = await this.#find(atOnce)
       if (found.length === 0) return
       const ahead = found.filter(each => this.#isAhead(each))
-      const few = Math.min(this.#asked.count, mostOpenedAtOnce)
-      for (let at = 0; at < ahead.length; at += few)
-        for (const { placed, stored } of await this.#open(ahead.slice(at, at + few)))
-          yield { stored, take: () => this.#take(placed) }
+      const most = Math.min(this.#asked.count, mostOpenedAtOnce)
+      const opening: Opening<Located> = { store: this.#rooms.store, openerOf: this.#openerOf }
+      for await (const opened of openInPortions(ahead, new Portion({ least: most, most }), opening))
+        for (const { place, stored } of opened) yield { stored, take: () => this.#take(place) }
       // What was written at the same moment as the last one was found with it.
       this.#untilMs = (found.at(-1)?.atMs ?? 0) - 1
       this.#below = new Map()
@@ -127,32 +129,17 @@ export class EverybodysHistory {
     this.#below.set(compartment, seq)
   }
 
-  async #open(some: readonly Placed[]): Promise<readonly { placed: Placed; stored: Located }[]> {
-    const opened = new Map<Placed, Located>()
-    for (const [compartment, own] of Map.groupBy(some, each => each.compartment)) {
-      const entries = await this.#rooms.store.entriesAt(
-        compartment,
-        own.map(({ seq }) => seq),
-      )
-      const bySeq = new Map(entries.map(entry => [entry.seq, entry]))
-      for (const placed of own) {
-        const stored = await this.#opened(compartment, bySeq.get(placed.seq))
-        if (stored !== undefined) opened.set(placed, stored)
-        await giveWay()
-      }
-    }
-    return some.flatMap(placed => {
-      const stored = opened.get(placed)
-      return stored === undefined ? [] : [{ placed, stored }]
-    })
+  readonly #openerOf = async (compartment: CompartmentId): Promise<Opener<Located> | undefined> => {
+    const holder = this.#holderOf(compartment)
+    const ledger = holder === undefined ? undefined : await this.#ledgerOf(holder)
+    // What is not durable yet has no part in the index of all.
+    return ledger && { pendingAt: () => undefined, open: entry => ledger.open(entry) }
   }
 
   /** Undefined when its patient has been erased since the index was looked at. */
-  async #opened(compartment: CompartmentId, entry: Entry | undefined): Promise<Located | undefined> {
-    const holder = this.#holderOf(compartment)
-    if (holder === undefined || entry === undefined) return undefined
+  async #ledgerOf(holder: Holder): Promise<Ledger | undefined> {
     try {
-      return (await this.#rooms.shelf.open(holder)).open(entry)
+      return await this.#rooms.shelf.open(holder)
     } catch (error) {
       if (isMissing(error)) return undefined
       throw error

@@ -7,8 +7,6 @@ import { isMissing } from '../population/taking.ts'
 import type { Deletion, Exporter, Place, Stored } from '../types.ts'
 import type { GrantReader, ReaderRooms } from './reader.ts'
 
-/** Versions that are opened at once: few while they are large. */
-const openedAtOnce = { least: 8, most: 256, muchBytes: 1024 * 1024 }
 /** Versions on a page of the history that is looked through for deletions. */
 const lookedThrough = 200
 
@@ -50,15 +48,8 @@ export class GrantExporter implements Exporter {
   async *open(type: string, places: readonly Place[]): AsyncGenerator<readonly Stored[]> {
     if (!permits(this.#grant, 's', type)) return
     await this.#rooms.registry.refresh()
-    let atOnce = openedAtOnce.least
-    for (let from = 0; from < places.length; ) {
-      const hits = places.slice(from, from + atOnce).map(place => ({ ...place, type }))
-      from += hits.length
-      const opened = await this.#rooms.reach.openFrom(hits, this.#ledgerWithin)
+    for await (const opened of this.#rooms.reach.openPortions(places, this.#ledgerWithin))
       yield await this.#shown(opened)
-      const bytes = opened.reduce((sum, { json }) => sum + json.length, 0)
-      atOnce = bytes > openedAtOnce.muchBytes ? openedAtOnce.least : Math.min(openedAtOnce.most, atOnce * 4)
-    }
   }
 
   async #shown(opened: readonly Stored[]): Promise<readonly Stored[]> {

@@ -1,20 +1,21 @@
 import { type Grant, permits, requirePermission } from '#access'
 import { giveWay, Problem } from '#kernel'
 import type { PopulationIndex } from '#search'
-import type { CompartmentId, Store } from '#store'
+import type { CompartmentId, Entry, Store } from '#store'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Located } from '../ledger/opened-versions.ts'
 import type { Shelf } from '../ledger/shelf.ts'
 import type { Registry } from '../registry/registry.ts'
-import type { HistoryPage, HistoryRequest, Period, Stored } from '../types.ts'
+import type { HistoryPage, HistoryRequest, Period, Place, Stored } from '../types.ts'
 import { type Cursors, cursorInvalid, type HistoryPosition } from './cursors.ts'
 import { EverybodysHistory } from './everybodys-history.ts'
+import { type Opening, openInPortions, Portion } from './opening.ts'
 import type { Questions } from './questions.ts'
 import type { Reach } from './reach.ts'
 import { Room } from './room.ts'
 import type { Sighting } from './sighting.ts'
 
-/** Versions that are fetched at once: few while they are large. */
+/** Versions that are fetched at once. */
 const readBack = { least: 4, most: 128 }
 /** A page that has looked at so many versions ends, whatever it has found; it goes on behind its next link. */
 const mostLookedAt = 10_000
@@ -234,21 +235,23 @@ async function newestOf(
 /** One compartment's ledger, walked from a seq downwards. */
 class Walk {
   readonly compartment: CompartmentId
-  readonly #ledger: Ledger
-  readonly #store: Store
-  #below: number
-  #atOnce = readBack.least
-  #ahead: { stored: Located; seq: number }[] = []
+  readonly #opening: Opening<Located>
+  readonly #portions: AsyncGenerator<Opened, void, void>
+  readonly #ahead: { stored: Located; seq: number }[] = []
 
   constructor(ledger: Ledger, store: Store, below: number) {
     this.compartment = ledger.holder.compartment
-    this.#ledger = ledger
-    this.#store = store
-    this.#below = below
+    const durable = { pendingAt: () => undefined, open: (entry: Entry) => ledger.open(entry) }
+    this.#opening = { store, openerOf: async () => durable }
+    this.#portions = this.#downwards(below)
   }
 
   async front(): Promise<{ stored: Located; seq: number } | undefined> {
-    while (this.#ahead.length === 0 && this.#below > 1) await this.#readBack()
+    while (this.#ahead.length === 0) {
+      const { done, value } = await this.#portions.next()
+      if (done === true) return undefined
+      this.#ahead.push(...value.map(({ place, stored }) => ({ stored, seq: place.seq })))
+    }
     return this.#ahead[0]
   }
 
@@ -256,23 +259,14 @@ class Walk {
     this.#ahead.shift()
   }
 
-  async #readBack(): Promise<void> {
-    const from = Math.max(1, this.#below - this.#atOnce)
-    const seqs = Array.from({ length: this.#below - from }, (_, at) => from + at)
-    const entries = await this.#store.entriesAt(this.compartment, seqs)
-    const opened: { stored: Located; seq: number }[] = []
-    let bytes = 0
-    for (const entry of entries) {
-      const stored = this.#ledger.open(entry)
-      opened.push({ stored, seq: entry.seq })
-      bytes += stored.json.length
-      await giveWay()
+  async *#downwards(below: number): AsyncGenerator<Opened, void, void> {
+    const portion = new Portion(readBack)
+    for (let until = below; until > 1; until -= readBack.most) {
+      const count = Math.min(readBack.most, until - 1)
+      const places = Array.from({ length: count }, (_, at) => ({ compartment: this.compartment, seq: until - 1 - at }))
+      yield* openInPortions(places, portion, this.#opening)
     }
-    this.#ahead = opened.sort((a, b) => b.seq - a.seq)
-    this.#below = from
-    this.#atOnce = bytes > muchAtOnce ? readBack.least : Math.min(readBack.most, this.#atOnce * 4)
   }
 }
 
-/** Bytes of versions fetched at once, beyond which fewer are fetched the next time. */
-const muchAtOnce = 1024 * 1024
+type Opened = readonly { readonly place: Place; readonly stored: Located }[]

@@ -1,6 +1,6 @@
 import { type Grant, mayTouchAny, patientsInReach, type Standing, type Verb } from '#access'
 import { giveWay, toUtf8 } from '#kernel'
-import type { Hit, Holder } from '#search'
+import type { Holder } from '#search'
 import type { CompartmentId, Entry, Locator, Store } from '#store'
 import type { DocumentDraft, Vault } from '#vault'
 import type { Ledger } from '../ledger/ledger.ts'
@@ -10,14 +10,15 @@ import type { EnteredNumbers } from '../registry/entered-numbers.ts'
 import type { Household } from '../registry/household.ts'
 import type { Pair } from '../registry/registration.ts'
 import type { Change, Plan, Registry } from '../registry/registry.ts'
-import type { Stored } from '../types.ts'
+import type { Place, Stored } from '../types.ts'
+import { type Opening, openInPortions, Portion } from './opening.ts'
 import { lookFor, type Reachable, type Reached } from './reached.ts'
 
-/** Versions of a resource, each perhaps of some MB, that are fetched at once. */
-const versionsAtOnce = 16
+/** Versions of a resource, each perhaps of many MB, that are fetched at once. */
+const versionsAtOnce = 4
 
-/** Hits that are fetched at once: few while they are large. */
-const openedAtOnce = { least: 8, most: 256, muchBytes: 1024 * 1024 }
+/** Hits that are fetched at once. */
+const openedAtOnce = { least: 8, most: 256 }
 
 /** What a grant reaches: which compartments, which ledgers, which versions. Everything else does not exist for it. */
 export class Reach {
@@ -295,52 +296,27 @@ export class Reach {
 
   /** Opens hits in their order, as long as `takes` has room. */
   async openFrom(
-    hits: readonly Hit[],
+    hits: readonly Place[],
     ledgerOf: (compartment: CompartmentId) => Promise<Ledger | undefined>,
     takes: (stored: Stored) => boolean = () => true,
   ): Promise<readonly Stored[]> {
     const found: Stored[] = []
-    let atOnce = openedAtOnce.least
-    for (let from = 0; from < hits.length; ) {
-      const opened = await this.#openSome(hits.slice(from, from + atOnce), ledgerOf)
+    for await (const opened of this.openPortions(hits, ledgerOf))
       for (const stored of opened) {
         if (!takes(stored)) return found
         found.push(stored)
       }
-      from += atOnce
-      const bytes = opened.reduce((sum, { json }) => sum + json.length, 0)
-      atOnce = bytes > openedAtOnce.muchBytes ? openedAtOnce.least : Math.min(openedAtOnce.most, atOnce * 4)
-      await giveWay()
-    }
     return found
   }
 
-  async #openSome(
-    hits: readonly Hit[],
+  /** Opens what lies at some places, in their order: as much at a time as has some MB. */
+  async *openPortions(
+    places: readonly Place[],
     ledgerOf: (compartment: CompartmentId) => Promise<Ledger | undefined>,
-  ): Promise<readonly Stored[]> {
-    const byCompartment = new Map<CompartmentId, number[]>()
-    for (const hit of hits) {
-      const seqs = byCompartment.get(hit.compartment)
-      if (seqs === undefined) byCompartment.set(hit.compartment, [hit.seq])
-      else seqs.push(hit.seq)
-    }
-    const opened = new Map<string, Stored>()
-    for (const [compartment, seqs] of byCompartment) {
-      const ledger = await ledgerOf(compartment)
-      if (ledger !== undefined) await this.#openFrom(ledger, seqs, opened)
-    }
-    return hits.map(hit => opened.get(`${hit.compartment} ${hit.seq}`)).filter(stored => stored !== undefined)
-  }
-
-  async #openFrom(ledger: Ledger, seqs: readonly number[], into: Map<string, Stored>): Promise<void> {
-    const { compartment } = ledger.holder
-    for (const seq of seqs) {
-      const pending = ledger.pendingAt(seq)
-      if (pending !== undefined) into.set(`${compartment} ${seq}`, pending)
-    }
-    for (const entry of await this.#store.entriesAt(compartment, seqs))
-      into.set(`${compartment} ${entry.seq}`, ledger.open(entry))
+  ): AsyncGenerator<readonly Stored[], void, void> {
+    const opening: Opening<Stored> = { store: this.#store, openerOf: ledgerOf }
+    for await (const opened of openInPortions(places, new Portion(openedAtOnce), opening))
+      yield opened.map(({ stored }) => stored)
   }
 
   /** What was found before, if nobody has come or gone since. */

@@ -332,7 +332,7 @@ describe('the history of everybody – https://hl7.org/fhir/R4/http.html#history
 describe('what cannot be read', () => {
   /** The compartment that holds most entries of a kind, of a patient that is none of the others'. */
   async function spoil(store: Store, compartment: string): Promise<void> {
-    const { stretches, entriesAt, entriesFrom } = store
+    const { stretches, entriesAt, entriesWithin, entriesFrom } = store
     const flipped = <E extends { compartment: string; seq: number; sealed: Uint8Array }>(entry: E): E => {
       if (entry.compartment !== compartment || entry.seq !== 2) return entry
       const sealed = Uint8Array.from(entry.sealed)
@@ -340,6 +340,7 @@ describe('what cannot be read', () => {
       return { ...entry, sealed }
     }
     store.entriesAt = async (...of) => (await entriesAt.apply(store, of)).map(flipped)
+    store.entriesWithin = async (...of) => (await entriesWithin.apply(store, of))?.map(flipped)
     store.entriesFrom = async (...of) => (await entriesFrom.apply(store, of)).map(flipped)
     store.stretches = async function* (...of) {
       for await (const page of stretches.apply(store, of))
