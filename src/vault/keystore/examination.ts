@@ -11,6 +11,8 @@ export interface Examined {
   readonly digest: bigint
   /** Those that were not written by this instance, or not so. */
   readonly forged: readonly KeyRow[]
+  /** How many rows there are. */
+  readonly rows: number
   /** Whether any row is vouched for at all: none is in what an earlier release has left. */
   readonly isVouched: boolean
 }
@@ -20,9 +22,11 @@ export async function examine(keys: KeyStore, vouching: Vouching, sealKey: SealK
   let digest = 0n
   let sealBytes: Uint8Array | undefined
   let isVouched = false
+  let count = 0
   const forged: KeyRow[] = []
   for await (const rows of keys.everything())
     for (const row of [...rows.keys, ...rows.tombstones, ...rows.notes]) {
+      count++
       if (isSeal(row)) {
         sealBytes = row.value
         continue
@@ -32,7 +36,7 @@ export async function examine(keys: KeyStore, vouching: Vouching, sealKey: SealK
       isVouched ||= row.mac !== undefined
       if (!isOurs) forged.push(row)
     }
-  return { seal: sealBytes && sealKey.open(sealBytes), sealBytes, digest, forged, isVouched }
+  return { seal: sealBytes && sealKey.open(sealBytes), sealBytes, digest, forged, rows: count, isVouched }
 }
 
 /** What is wrong with all rows together: some are missing, or are older than they were. */

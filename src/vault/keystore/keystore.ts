@@ -56,8 +56,8 @@ export interface Keystore {
   /** What the last examination has found. */
   readonly fault: KeystoreFault | undefined
   readonly forged: readonly KeyRow[]
-  /** Goes through every row. */
-  examine(): Promise<void>
+  /** Goes through every row. @returns how many there are */
+  examine(): Promise<number>
   /**
    * Takes what there is for all that was written, and seals it. What an earlier release has left is vouched for from now on; else
    * forged tombstones and notes are left out.
@@ -237,13 +237,14 @@ class GuardedKeystore implements Keystore {
     this.#generation = Math.max(this.#generation, generation)
   }
 
-  async examine(): Promise<void> {
-    if (await this.isUnsealed()) return
+  async examine(): Promise<number> {
+    if (await this.isUnsealed()) return 0
     const least = this.#generation
     const examined = await this.#examined()
     this.#fault = faultOf(examined, least)
     this.#forged = examined.forged
     if (this.#fault === undefined) this.expect(examined.seal?.generation ?? 0)
+    return examined.rows
   }
 
   #examined(): Promise<Examined> {
