@@ -22,6 +22,7 @@ import {
   type RootProvider,
   recoveryRoot,
   type Vault,
+  wipeForgotten,
 } from '#vault'
 import { inFolder } from './commands/folder-faults.ts'
 import { houseFiles } from './commands/folders.ts'
@@ -106,9 +107,11 @@ export async function openGround(config: Config, opening: Opening = {}): Promise
     )
     if (!make && !(await isPaired(store))) throw unfinished(config)
     const vault = await inFolder('KINHOLD_KEYS', config.keysDirectory, () =>
-      openVault({ keys, root, clock, mayCreate: make && root.kind !== 'recovery' }).catch(error => {
-        throw namingRoot(error, config)
-      }),
+      openVault({ keys, root, clock, mayCreate: make && root.kind !== 'recovery', forgotten: wipeForgotten }).catch(
+        error => {
+          throw namingRoot(error, config)
+        },
+      ),
     )
     closing.push(() => vault.close())
     await pairStore(store, vault, clock)

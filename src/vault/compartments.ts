@@ -33,6 +33,7 @@ export class Compartments {
   readonly #clock: Clock
   readonly #instance: KeyVersions
   readonly #cache: KeyCache<CompartmentKeys>
+  readonly #forgotten: () => void
   readonly #planned = new Map<CompartmentId, CompartmentKeys>()
   readonly #destroyed = new Set<CompartmentId>()
   /** Of which a tombstone that is not ours says that they are destroyed. */
@@ -40,11 +41,13 @@ export class Compartments {
   #tombstonesReadAtMs = Number.NEGATIVE_INFINITY
   #closed = false
 
-  constructor(store: Keystore, clock: Clock, instance: KeyVersions) {
+  /** @param forgotten  called when a key was destroyed, and when none is in use any more */
+  constructor(store: Keystore, clock: Clock, instance: KeyVersions, forgotten: () => void) {
+    this.#forgotten = forgotten
     this.#store = store
     this.#clock = clock
     this.#instance = instance
-    this.#cache = new KeyCache(clock, Math.floor(budgetBytes / bytesOfKey), idleMs)
+    this.#cache = new KeyCache(clock, Math.floor(budgetBytes / bytesOfKey), idleMs, { emptied: forgotten })
   }
 
   async create(kind: CompartmentKind): Promise<CompartmentKeys> {
@@ -177,11 +180,17 @@ export class Compartments {
       throw new Problem('invalid', 'vault.compartment-malformed', 'This is not the id of a compartment.')
     await this.#store.destroy(id, this.#clock.nowMs())
     this.#bury(id)
+    this.#forgotten()
   }
 
   /** Whether its key was destroyed, in whatever process: only a tombstone says so. */
   async isDestroyed(id: CompartmentId): Promise<boolean> {
     if (!this.#destroyed.has(id)) await this.#readTombstones('now')
+    return this.#destroyed.has(id)
+  }
+
+  /** Whether that is known without asking the keystore. */
+  wasDestroyed(id: CompartmentId): boolean {
     return this.#destroyed.has(id)
   }
 
@@ -264,11 +273,13 @@ export class Compartments {
 
   #take(tombstones: readonly Buried[]): void {
     const doubtful = new Set<CompartmentId>()
+    const before = this.#destroyed.size
     for (const { owner, isOurs } of tombstones)
       if (isOurs) this.#bury(owner)
       else if (!this.#destroyed.has(owner)) doubtful.add(owner)
     for (const id of doubtful) this.#cache.drop(id)
     this.#doubtful = doubtful
+    if (this.#destroyed.size > before) this.#forgotten()
   }
 }
 

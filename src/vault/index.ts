@@ -20,3 +20,4 @@ export { type InstanceRotation, type Rotated, rotateInstance } from './rotate-in
 export { newScratchSeal, type ScratchSeal } from './scratch-seal.ts'
 export { exchanged } from './set-digest.ts'
 export { openVault, type Vault, type VaultOptions } from './vault.ts'
+export { wipeForgotten } from './wiping.ts'

@@ -9,6 +9,12 @@ const unwrapped = counter('kinhold_keys_unwrapped_total', 'Keys that were unwrap
 
 const defaultSweepMs = 60_000
 
+interface Sweeping {
+  readonly sweepMs?: number
+  /** Called when the last key has left because nobody asked for it. */
+  emptied?(): void
+}
+
 /**
  * Unwrapped keys that are in use: at most `capacity` of them, the least recently used leaving first, and none that nobody has asked
  * for in `idleMs`: one that is asked for no more leaves within `sweepMs`, whether or not any other is.
@@ -22,14 +28,16 @@ export class KeyCache<T> {
   readonly #capacity: number
   readonly #idleMs: number
   readonly #sweepMs: number
+  readonly #emptied: (() => void) | undefined
   /** Runs while a key is held. */
   #sweeping: NodeJS.Timeout | undefined
 
-  constructor(clock: Clock, capacity: number, idleMs: number, sweepMs = defaultSweepMs) {
+  constructor(clock: Clock, capacity: number, idleMs: number, { sweepMs = defaultSweepMs, emptied }: Sweeping = {}) {
     this.#clock = clock
     this.#capacity = capacity
     this.#idleMs = idleMs
     this.#sweepMs = sweepMs
+    this.#emptied = emptied
     gauge(this, { name: 'kinhold_keys_at_hand', help: 'Unwrapped keys in memory' }, cache => cache.size)
   }
 
@@ -55,7 +63,7 @@ export class KeyCache<T> {
     unwrapped.add()
     const nowMs = this.#clock.nowMs()
     this.#place(id, { value, usedAtMs: nowMs })
-    this.#sweeping ??= setInterval(() => this.#sweep(), this.#sweepMs).unref()
+    this.#sweeping ??= setInterval(() => this.#tidy(), this.#sweepMs).unref()
     for (const [oldest, held] of this.#held) {
       if (this.#held.size <= this.#capacity && !this.#isIdle(held, nowMs)) return
       this.#held.delete(oldest)
@@ -69,6 +77,12 @@ export class KeyCache<T> {
   clear(): void {
     this.#held.clear()
     this.#sweep()
+  }
+
+  #tidy(): void {
+    const before = this.#held.size
+    this.#sweep()
+    if (before > 0 && this.#held.size === 0) this.#emptied?.()
   }
 
   #sweep(): void {

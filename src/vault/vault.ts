@@ -42,6 +42,10 @@ export interface Vault {
   compartmentKeysOf(ids: readonly CompartmentId[]): Promise<ReadonlyMap<CompartmentId, CompartmentKeys | Problem>>
   /** Whether `compartment` would answer with keys that it has at hand: they are not destroyed as far as is known here. */
   hasAtHand(id: CompartmentId): boolean
+  /** Whether it is known here that its key was destroyed; `isDestroyed` asks. */
+  wasDestroyed(id: CompartmentId): boolean
+  /** To be told when what held keys that were destroyed was let go of. */
+  letGo(): void
   compartments(): Promise<readonly { id: CompartmentId; kind: string }[]>
   /** Whether the key of a compartment was destroyed, by whatever process: asked of the keystore each time. */
   isDestroyed(id: CompartmentId): Promise<boolean>
@@ -85,6 +89,8 @@ export interface VaultOptions {
   readonly clock: Clock
   /** Whether an empty keystore becomes a new instance; unless told, it does. */
   readonly mayCreate?: boolean
+  /** Called when keys were forgotten that nobody should find in the memory of this process; see `wipeForgotten`. */
+  forgotten?(): void
 }
 
 /**
@@ -93,13 +99,19 @@ export interface VaultOptions {
  * @throws Problem `fault` · `vault.root-missing` (says which kind of root is needed), `vault.keystore-mixed`,
  *   `vault.keystore-damaged`, `vault.keystore-empty`; `unauthenticated` · `vault.root-refused`; and what the root throws
  */
-export async function openVault({ keys, root, clock, mayCreate = true }: VaultOptions): Promise<Vault> {
+export async function openVault({
+  keys,
+  root,
+  clock,
+  mayCreate = true,
+  forgotten = () => undefined,
+}: VaultOptions): Promise<Vault> {
   const instance = await openInstance(keys, root, mayCreate)
   const guarded = guardKeystore(keys, instance.keys)
-  const compartments = new Compartments(guarded, clock, instance.keys)
+  const compartments = new Compartments(guarded, clock, instance.keys, forgotten)
   // Whether what an earlier release has left is to be believed is for somebody else to say.
   if (!(await guarded.isUnsealed())) await compartments.replayTombstones()
-  return new OpenVault(guarded, instance.keys, compartments, instance.created)
+  return new OpenVault(guarded, instance.keys, compartments, { created: instance.created, forgotten })
 }
 
 class OpenVault implements Vault {
@@ -109,11 +121,18 @@ class OpenVault implements Vault {
   readonly keys: Keystore
   readonly #instance: KeyVersions
   readonly #compartments: Compartments
+  readonly #forgotten: () => void
   readonly #documents: Ring
   readonly #rings = new Map<string, Ring>()
   readonly #macs = new Map<string, KeyObject>()
 
-  constructor(keys: Keystore, instance: KeyVersions, compartments: Compartments, created: boolean) {
+  constructor(
+    keys: Keystore,
+    instance: KeyVersions,
+    compartments: Compartments,
+    { created, forgotten }: { readonly created: boolean; readonly forgotten: () => void },
+  ) {
+    this.#forgotten = forgotten
     this.keys = keys
     this.#instance = instance
     this.#compartments = compartments
@@ -165,6 +184,14 @@ class OpenVault implements Vault {
 
   hasAtHand(id: CompartmentId): boolean {
     return this.#compartments.atHand(id) !== undefined
+  }
+
+  wasDestroyed(id: CompartmentId): boolean {
+    return this.#compartments.wasDestroyed(id)
+  }
+
+  letGo(): void {
+    this.#forgotten()
   }
 
   compartments(): Promise<readonly { id: CompartmentId; kind: string }[]> {

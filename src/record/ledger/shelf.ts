@@ -140,8 +140,8 @@ export class Shelf {
   }
 
   /**
-   * Forgets versions that were not asked for lately; closes ledgers that have been idle for long, then the least recently
-   * used ones until the indexes fit their budget.
+   * Forgets versions that were not asked for lately; closes ledgers that have been idle for long, and those of patients whom another
+   * process has erased: they hold keys. Then the least recently used ones until the indexes fit their budget.
    */
   sweep(): void {
     this.#outrun.clear()
@@ -149,13 +149,17 @@ export class Shelf {
     if (Math.abs(nowMs - this.#agedAtMs) >= agesEveryMs) this.#age(nowMs)
     const byUse = this.opened().toSorted((a, b) => a.lastUsedMs - b.lastUsedMs)
     let indexBytes = byUse.reduce((sum, ledger) => sum + ledger.sizeBytes, 0)
+    let isLetGo = false
     for (const ledger of byUse) {
-      const idle = nowMs - ledger.lastUsedMs > this.#limits.idleMs
-      if (!idle && indexBytes <= this.#limits.indexBytes) continue
+      const isDestroyed = this.#vault.wasDestroyed(ledger.holder.compartment)
+      const isIdle = nowMs - ledger.lastUsedMs > this.#limits.idleMs || isDestroyed
+      if (!isIdle && indexBytes <= this.#limits.indexBytes) continue
       if (ledger.pendingHead !== ledger.durableHead) continue
       indexBytes -= ledger.sizeBytes
       this.discard(ledger)
+      isLetGo ||= isDestroyed
     }
+    if (isLetGo) this.#vault.letGo()
   }
 
   #age(nowMs: number): void {

@@ -13,7 +13,10 @@ export interface StartedHome {
 }
 
 export async function startHome(name: string): Promise<StartedHome> {
-  const home = await newHome(name)
+  return startHomeAt(await newHome(name))
+}
+
+export async function startHomeAt(home: Home): Promise<StartedHome> {
   const server = await startServer(home)
   const token = await lastLine(home, 'token', '--scope', 'system/*.cruds')
   const client = openClient(server.url, token)

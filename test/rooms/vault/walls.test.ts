@@ -96,15 +96,19 @@ describe('the cache of unwrapped keys', () => {
 
   it('holds no idle key although nobody asks for any', async () => {
     const clock = new FixedClock(0)
-    const cache = new KeyCache<number>(clock, 9, 60_000, 1)
+    let emptied = 0
+    const cache = new KeyCache<number>(clock, 9, 60_000, { sweepMs: 1, emptied: () => emptied++ })
     cache.set('a', 1)
     cache.set('b', 2)
     clock.advance(59_999)
     cache.get('b')
     clock.advance(1)
     while (cache.size > 1) await sleep(1)
+    expect(emptied).toBe(0)
     clock.advance(60_000)
     while (cache.size > 0) await sleep(1)
+    await sleep(5)
+    expect(emptied).toBe(1)
     cache.set('c', 3)
     expect(cache.get('c')).toBe(3)
     cache.clear()
