@@ -71,17 +71,24 @@ describe('access tokens – https://www.rfc-editor.org/rfc/rfc6750#section-2.1',
     expect(parseBearer(header)).toBe(token)
   })
 
-  it.each(['', 'Basic abc', 'Bearer', 'Bearer ', 'Bearer a b', 'Bearer a, Bearer b', 'Bearer a\u0000', 'Token abc'])(
-    'of %j cannot be read',
-    header => {
-      try {
-        parseBearer(header)
-        throw new Error('expected a Problem')
-      } catch (error) {
-        expect(isProblem(error, 'unauthenticated') && error.code).toBe('token.malformed')
-      }
-    },
-  )
+  it.each([
+    '',
+    'Basic abc',
+    'Bearer',
+    'Bearer ',
+    'Bearer a b',
+    'Bearer a, Bearer b',
+    'Bearer a\u0000',
+    'Token abc',
+    'DPoP abc',
+  ])('of %j cannot be read', header => {
+    try {
+      parseBearer(header)
+      throw new Error('expected a Problem')
+    } catch (error) {
+      expect(isProblem(error, 'unauthenticated') && error.code).toBe('token.malformed')
+    }
+  })
 })
 
 const from = (headers: Record<string, string>, method = 'GET') => ({ method, headers })

@@ -105,3 +105,15 @@ describe('a history at some time – https://hl7.org/fhir/R4/http.html#history',
     )
   })
 })
+
+describe('the history of everything', () => {
+  it.each(['patient/*.r', 'patient/*.cud', 'patient/Observation.ru'])(
+    'is refused to who may search nothing: %s',
+    async scopes => {
+      for (const path of ['/_history', '/_history?_count=1', '/_history?_at=2026']) {
+        const { status, json } = await house.ask('GET', path, { grant: grantOf(scopes, { patient: 'a' }) })
+        expect([status, json.issue[0].details.coding[0].code]).toEqual([403, 'scope.missing'])
+      }
+    },
+  )
+})
