@@ -29,6 +29,7 @@ const issueRows: Readonly<Record<string, IssueRow>> = {
   unknownResource: { type: 'structure', text: 'The element is not a resource of FHIR R4.' },
   nestedContained: { type: 'invariant', text: 'A contained resource has no contained resources (dom-2).' },
   containedId: { type: 'invariant', text: 'A contained resource needs an id of its own.' },
+  containedTwice: { type: 'duplicate', text: 'Another contained resource has the same id.' },
   containedMeta: {
     type: 'invariant',
     text: 'A contained resource has no version, date or security label (dom-4, dom-5).',
@@ -120,6 +121,7 @@ const profileRows: Readonly<Record<string, IssueRow>> = {
   profilePattern: { type: 'value', text: 'The value does not have what the pattern of the profile has.' },
   profileLeast: { type: 'value', text: 'The value is less than the profile allows.' },
   profileMost: { type: 'value', text: 'The value is more than the profile allows.' },
+  profileShort: { type: 'value', text: 'The text is shorter than the profile allows.' },
   profileLength: { type: 'too-long', text: 'The text is longer than the profile allows.' },
   profileCode: { type: 'code-invalid', text: 'The code is not in the value set that the profile requires.' },
   profileCodeWanted: {

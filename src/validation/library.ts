@@ -28,6 +28,22 @@ const options = {
   },
 }
 
+/** The objects that an expression finds in a resource; none where it cannot be evaluated. */
+export function foundBy(expression: string, resource: object): readonly unknown[] {
+  const { fhirpath, model } = library()
+  try {
+    const found = fhirpath.evaluate(readable(resource), expression, { resource: readable(resource) }, model, options)
+    return (found as readonly unknown[]).map(each => fhirpath.util.valData(each))
+  } catch {
+    return []
+  }
+}
+
+/** Whether an object is one of those that `foundBy` has. */
+export function isAmongFound(found: readonly unknown[], node: object): boolean {
+  return found.includes(readable(node))
+}
+
 /** Functions of FHIRPath beside the library's own, or instead of them. */
 export type Functions = NonNullable<Parameters<Library['compile']>[2]>['userInvocationTable'] & object
 

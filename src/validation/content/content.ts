@@ -9,6 +9,7 @@ import { checkBindings, hasBinding, warnOfBindings } from './bindings.ts'
 import { checkBundle } from './bundles.ts'
 import type { Check, Met } from './check.ts'
 import { checkCoding, checkIdentifier, warnOfCoding, warnOfQuantity } from './codings.ts'
+import { checkContained } from './contained.ts'
 import { ElementIds } from './element-ids.ts'
 import { checkExtensions, isExtended, warnOfExtensions } from './extensions.ts'
 import { checkCapabilities, checkSearchParameter } from './search-parameters.ts'
@@ -32,6 +33,7 @@ const rows: readonly Row[] = [
   { concerns: of('Quantity', 'Age', 'Count', 'Distance', 'Duration'), check: warnOfQuantity, warns: true },
   { concerns: of('Identifier'), check: checkIdentifier },
   { concerns: of('Attachment'), check: checkAttachment },
+  { concerns: shape => shape.elements.has('contained'), check: checkContained },
   { concerns: of('Bundle'), check: checkBundle },
   { concerns: of('SearchParameter'), check: checkSearchParameter },
   { concerns: of('CapabilityStatement.rest', 'CapabilityStatement.rest.resource'), check: checkCapabilities },

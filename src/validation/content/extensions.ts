@@ -20,6 +20,14 @@ export const checkExtensions: Check = (met, tell) => {
       checkExtension(extension, name, met, `${met.at}/${name}/${index}`, tell)
 }
 
+/** The extensions of an object under one of their two names, each with its index. */
+export function extensionsAt(
+  node: Node,
+  name: 'extension' | 'modifierExtension',
+): readonly { readonly extension: Node; readonly index: number }[] {
+  return extensionsOf(node, name).map((extension, index) => ({ extension, index }))
+}
+
 function extensionsOf(node: Node, name: string): readonly Node[] {
   const list = node[name]
   return Array.isArray(list) ? list.filter(isNode) : []
@@ -87,7 +95,8 @@ function isTypeOf(name: string, types: readonly string[]): boolean {
   return types.length === 0 || types.some(type => name === `value${type.charAt(0).toUpperCase()}${type.slice(1)}`)
 }
 
-function isAllowedAt({ context }: ExtensionFact, met: Met): boolean {
+/** Whether one of the contexts of an extension names where it stands. */
+export function isAllowedAt({ context }: Pick<ExtensionFact, 'context'>, met: Met): boolean {
   if (context.length === 0) return true
   for (const name of namesOf(met)) if (context.includes(name)) return true
   return false

@@ -11,11 +11,13 @@ import {
   readCodeSystem,
   type ValueSetDefinition,
 } from '#terminology'
+import { isExtended } from '../content/extensions.ts'
 import { faultAt } from '../faults.ts'
 import type { Extent } from '../invariants.ts'
 import { issueOf } from '../issues.ts'
 import { isNode, type Node, walk } from '../walk.ts'
 import { type StructureDefinition, urlOf } from './definition.ts'
+import { extensionFaults } from './extensions.ts'
 import { itemOfResource } from './items.ts'
 import { isKind, Judge } from './judge.ts'
 import { type ProfileDefinitions, Profiles, typeIn } from './profiles.ts'
@@ -49,7 +51,8 @@ export function issuesByProfiles(
   const profiles = profilesOf(kept)
   const judge = new Judge(profiles, extent)
   const faults: ErrorObject[] = []
-  walk(resource, (node, _shape, _element, at, around) => {
+  walk(resource, (node, shape, element, at, around, within) => {
+    if (isExtended(node)) faults.push(...extensionFaults({ node, shape, element, at, around, within }, profiles, judge))
     if (node !== around.resource) return
     for (const { canonical, place } of claimsOf(node, at, at === '' ? asked : [])) {
       const type = typeIn(canonical)
@@ -63,7 +66,14 @@ export function issuesByProfiles(
       else if (extent === 'warnings-too') faults.push(faultAt('profileUnknown', place))
     }
   })
-  return faults.map(fault => issueOf(resource, resource.resourceType, fault))
+  return once(faults).map(fault => issueOf(resource, resource.resourceType, fault))
+}
+
+/** Several profiles may say the same of the same place. */
+function once(faults: readonly ErrorObject[]): readonly ErrorObject[] {
+  const keyOf = ({ keyword, instancePath, params: { slice, constraint } }: ErrorObject) =>
+    [keyword, instancePath, slice, constraint?.key].join(' ')
+  return [...new Map(faults.toReversed().map(fault => [keyOf(fault), fault])).values()].toReversed()
 }
 
 function claimsOf(

@@ -17,15 +17,16 @@ const mostElements = 10_000
 /**
  * Applies what a profile says, element by element, to what its base said.
  *
- * @param base  is changed
+ * @param base      is changed
+ * @param profiled  what a profile says that an element's type names; undefined for what is not held
  * @throws Problem `too-costly` · `validation.profile-too-large`
  */
-export function applyElements(base: Rules, type: string, elements: readonly ElementText[]): Rules {
+export function applyElements(base: Rules, type: string, elements: readonly ElementText[], profiled: Profiled): Rules {
   if (elements.length > mostElements) throw tooLarge()
   const steps = new Steps()
   for (const element of elements) {
-    const place = placeOf(base, type, steps.of(element))
-    if (place !== undefined) applyElement(place, element)
+    const place = placeOf({ rules: base, shape: shapeNamed(type) }, steps.of(element), profiled)
+    applyElement(place, element)
   }
   return base
 }
@@ -62,10 +63,25 @@ interface Place {
   readonly shape: Shape | undefined
 }
 
-function placeOf(root: Rules, type: string, [, ...steps]: readonly Step[]): Rules | undefined {
-  let place: Place = { rules: root, shape: shapeNamed(type) }
-  for (const step of steps) place = placeIn(place, step)
+/** @see applyElements */
+export type Profiled = (canonical: string) => Rules | undefined
+
+function placeOf(root: Place, [, ...steps]: readonly Step[], profiled: Profiled): Rules {
+  let place = root
+  for (const step of steps) {
+    expand(place.rules, profiled)
+    place = placeIn(place, step)
+  }
   return place.rules
+}
+
+/** Whoever says something of what is within an element says it of what the profile of its type has there, slices and all. */
+function expand(rules: Rules, profiled: Profiled): void {
+  const [only, ...others] = rules.types.flatMap(({ profile = [] }) => profile)
+  if (rules.isExpanded || only === undefined || others.length > 0) return
+  rules.isExpanded = true
+  const within = profiled(only)
+  if (within !== undefined) rules.expand(within)
 }
 
 function placeIn({ rules, shape }: Place, { name, slice }: Step): Place {
@@ -147,6 +163,8 @@ function applyElement(rules: Rules, element: ElementText): void {
   const types = (element.type ?? []).filter(({ code = '' }) => !code.startsWith('http://hl7.org/fhirpath/'))
   if (types.length > 0) rules.types = types
   rules.maxLength = element.maxLength ?? rules.maxLength
+  rules.minLength = minLengthOf(element) ?? rules.minLength
+  rules.isModifier = element.isModifier ?? rules.isModifier
   rules.bindings = [...rules.bindings, ...bindingsOf(element)]
   rules.constraints = [...rules.constraints, ...(element.constraint ?? []).flatMap(constraintOf)]
   applyValues(rules, element)
@@ -167,6 +185,11 @@ function applyValues(rules: Rules, element: ElementText): void {
     else if (/^minValue[A-Z]/.test(name)) rules.least = value
     else if (/^maxValue[A-Z]/.test(name)) rules.most = value
   }
+}
+
+/** @see https://hl7.org/fhir/R4/extension-minlength.html */
+function minLengthOf({ extension = [] }: ElementText): number | undefined {
+  return extension.find(({ url }) => url === 'http://hl7.org/fhir/StructureDefinition/minLength')?.valueInteger
 }
 
 const maxValueSet = 'http://hl7.org/fhir/StructureDefinition/elementdefinition-maxValueSet'

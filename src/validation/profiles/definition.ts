@@ -9,6 +9,7 @@ export interface StructureDefinition {
   readonly derivation?: string
   readonly baseDefinition?: string
   readonly context?: readonly { readonly type?: string; readonly expression?: string }[]
+  readonly contextInvariant?: readonly string[]
   readonly differential?: { readonly element?: readonly ElementText[] }
   readonly snapshot?: { readonly element?: readonly ElementText[] }
 }
@@ -34,6 +35,7 @@ export interface ElementText {
   }
   readonly constraint?: readonly ConstraintText[]
   readonly isModifier?: boolean
+  readonly extension?: readonly { readonly url?: string; readonly valueInteger?: number }[]
   readonly [name: string]: unknown
 }
 

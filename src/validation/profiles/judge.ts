@@ -108,14 +108,14 @@ export class Judge {
     this.#inside(rules, item)
   }
 
-  #values({ fixed, patterns, least, most, maxLength, bindings }: Rules, { value, at }: Item): void {
+  #values({ fixed, patterns, least, most, minLength = 0, maxLength, bindings }: Rules, { value, at }: Item): void {
     if (!fixed.every(each => isExactly(value, each))) this.#tell('profileFixed', at)
     if (!patterns.every(each => isLike(value, each))) this.#tell('profilePattern', at)
     if (value === undefined) return
     if (least !== undefined && (compared(value, least) ?? 0) < 0) this.#tell('profileLeast', at)
     if (most !== undefined && (compared(value, most) ?? 0) > 0) this.#tell('profileMost', at)
-    if (maxLength !== undefined && typeof value === 'string' && [...value].length > maxLength)
-      this.#tell('profileLength', at)
+    if (typeof value === 'string' && isTooLong(value, maxLength)) this.#tell('profileLength', at)
+    if (typeof value === 'string' && minLength > 0 && [...value].length < minLength) this.#tell('profileShort', at)
     for (const { isRequired, valueSet } of bindings) this.#binding(isRequired, valueSet, value, at)
   }
 
@@ -143,16 +143,15 @@ export class Judge {
     if (aggregation.size > 0 && !fitsAggregation(item, aggregation)) this.#tell('profileAggregation', item.at)
   }
 
-  /** A value conforms to one of the profiles of its type. */
+  /** A value conforms to one of the profiles of its type. What is not held may be conformed to. */
   #byProfiles(item: Item, canonicals: readonly string[]): void {
-    const known = canonicals.map(canonical => this.#profiles.find(canonical))
-    const [profile, ...others] = known
-    if (known.some(each => each === undefined)) {
-      if (!canonicals.some(canonical => typeIn(canonical) !== undefined)) this.#warn('profileUnheld', item.at)
-      return
-    }
-    if (others.length === 0 && profile !== undefined) this.#against(item, profile)
-    else if (!known.some(each => each !== undefined && this.#conforms(item, each))) this.#tell('profileNone', item.at)
+    const [only, ...others] = canonicals
+    const profile = only === undefined || others.length > 0 ? undefined : this.#profiles.find(only)
+    const isHeld = (canonical: string) =>
+      typeIn(canonical) !== undefined || this.#profiles.find(canonical) !== undefined
+    if (profile !== undefined) this.#against(item, profile)
+    else if (!canonicals.every(isHeld)) this.#warn('profileUnheld', item.at)
+    else if (!this.#conformsToOne(item, canonicals)) this.#tell('profileNone', item.at)
   }
 
   #conforms(item: Item, profile: Profile): boolean {
@@ -297,6 +296,10 @@ export class Judge {
 export function isKind(type: string, named: string): boolean {
   const wanted = alias[named] ?? named
   return type === wanted || ofAll.has(wanted) || kindOf[type] === wanted
+}
+
+function isTooLong(text: string, most: number | undefined): boolean {
+  return most !== undefined && text.length > most && [...text].length > most
 }
 
 function fitsAggregation({ value, around }: Item, allowed: ReadonlySet<string>): boolean {

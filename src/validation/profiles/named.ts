@@ -1,5 +1,7 @@
-import { coreProfile, type Resource } from '#fhir'
+import { coreProfile, extensionFact, type Resource } from '#fhir'
 import { builtInCodeSystem, builtInValueSet, joinCanonical, type ValueSetDefinition } from '#terminology'
+import { isAbsolute } from '../content/check.ts'
+import { extensionsAt, isExtended } from '../content/extensions.ts'
 import { isNode, type Node, walk } from '../walk.ts'
 import { type ElementText, type StructureDefinition, urlOf } from './definition.ts'
 import { typeIn } from './profiles.ts'
@@ -66,11 +68,12 @@ function namedInSet({ compose }: ValueSetDefinition): readonly Named[] {
   })
 }
 
-/** The profiles that a resource, and each in it, claims in `meta.profile`, but for those that R4 defines. */
+/** The profiles that a resource, and each in it, claims in `meta.profile`, and its extensions, but for those that R4 defines. */
 export function claimedIn(resource: Resource): readonly Named[] {
   const claimed: (string | undefined)[] = []
   walk(resource, (node, _shape, _element, _at, around) => {
     if (node === around.resource) claimed.push(...profilesOf(node))
+    if (isExtended(node)) claimed.push(...urlsOf(node))
   })
   return structures(claimed)
 }
@@ -78,6 +81,13 @@ export function claimedIn(resource: Resource): readonly Named[] {
 /** As `claimedIn`, of those alone that are asked for. */
 export function askedFor(canonicals: readonly string[]): readonly Named[] {
   return structures(canonicals)
+}
+
+function urlsOf(node: Node): readonly string[] {
+  const extensions = [...extensionsAt(node, 'extension'), ...extensionsAt(node, 'modifierExtension')]
+  return extensions.flatMap(({ extension: { url } }) =>
+    typeof url === 'string' && isAbsolute(url) && extensionFact(url) === undefined ? [url] : [],
+  )
 }
 
 function profilesOf({ meta }: Node): readonly string[] {

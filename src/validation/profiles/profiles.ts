@@ -26,6 +26,7 @@ const longestChain = 50
 export class Profiles {
   readonly definitions: ProfileDefinitions
   readonly members: Members
+  readonly #building = new Set<string>()
   readonly #known = new Map<string, Profile | undefined>()
 
   constructor(definitions: ProfileDefinitions) {
@@ -39,9 +40,19 @@ export class Profiles {
    */
   find(canonical: string): Profile | undefined {
     if (this.#known.has(canonical)) return this.#known.get(canonical)
-    const made = this.#build(canonical, new Set())
-    this.#known.set(canonical, made)
-    return made
+    this.#building.add(canonical)
+    try {
+      const made = this.#build(canonical, new Set())
+      this.#known.set(canonical, made)
+      return made
+    } finally {
+      this.#building.delete(canonical)
+    }
+  }
+
+  /** Of a profile that is being built nothing can be taken over yet. */
+  #within(canonical: string): Rules | undefined {
+    return this.#building.has(canonical) ? undefined : this.find(canonical)?.rules
   }
 
   #build(canonical: string, derived: Set<string>): Profile | undefined {
@@ -56,7 +67,7 @@ export class Profiles {
     if (elements === undefined) return undefined
     const isWhole = elements === definition.snapshot?.element
     const rules = base === undefined || isWhole ? new Rules(type) : base.rules.copy()
-    return { url, type, rules: applyElements(rules, type, elements), definition }
+    return { url, type, rules: applyElements(rules, type, elements, profile => this.#within(profile)), definition }
   }
 }
 

@@ -35,10 +35,15 @@ export class Rules {
   patterns: readonly unknown[] = []
   least: unknown
   most: unknown
+  minLength: number | undefined
   maxLength: number | undefined
+  /** Of an extension as a whole. */
+  isModifier: boolean | undefined
   bindings: readonly BindingRule[] = []
   constraints: readonly Constraint[] = []
   slicing: Slicing | undefined
+  /** Whether what the profile of its type says of the elements within has been taken over. */
+  isExpanded = false
   readonly children = new Map<string, Rules>()
   /** By name; those of a slice that is sliced again are in it. */
   readonly slices = new Map<string, Rules>()
@@ -53,6 +58,11 @@ export class Rules {
     for (const [key, child] of children) made.children.set(key, child.copy())
     for (const [key, slice] of slices) made.slices.set(key, slice.copy())
     return made
+  }
+
+  /** Takes over what is said of the elements within another. */
+  expand({ children }: Rules): void {
+    for (const [key, child] of children) if (!this.children.has(key)) this.children.set(key, child.copy())
   }
 
   child(name: string): Rules {

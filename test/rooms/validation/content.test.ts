@@ -436,3 +436,12 @@ it('tells nothing that quotes a value', () => {
   const secret = coded({ system: 'http://hl7.org/fhir/observation-status', code: 'zz-secret' })
   expect(JSON.stringify(issuesOf(secret))).not.toContain('secret')
 })
+
+it('tells contained resources apart by their ids', () => {
+  const contained = ['a', 'b', 'a'].map(id => ({ resourceType: 'Practitioner', id }))
+  const performer = ['a', 'b'].map(id => ({ reference: `#${id}` }))
+  const of3 = of({ ...observation, performer, contained })
+  expect(of3.filter(text => text.startsWith('error'))).toEqual([
+    'error Observation.contained[2].ofType(Practitioner).id',
+  ])
+})

@@ -110,6 +110,18 @@ const rules: readonly Row[] = [
     'error Patient.name[0].family',
   ],
   [
+    'a least length',
+    [
+      {
+        path: 'Patient.name.family',
+        extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/minLength', valueInteger: 2 }],
+      },
+    ],
+    { ...patient, name: [{ family: 'ab' }] },
+    { ...patient, name: [{ family: 'a' }] },
+    'error Patient.name[0].family',
+  ],
+  [
     'types of a choice',
     [{ path: 'Observation.value[x]', type: [{ code: 'Quantity' }, { code: 'string' }] }],
     { ...observation, valueString: 'x' },
@@ -441,6 +453,22 @@ describe('profiles of profiles', () => {
     expect(await told(of({ text: 'A' }), [about, whole, named])).toEqual(['error Observation.subject'])
   })
 
+  it('says more of what the profile of a type has sliced', async () => {
+    const address = profile(
+      'address',
+      'Address',
+      [{ path: 'Address.extension', sliceName: 'part', type: [{ code: 'Extension', profile: [`${own}part`] }] }],
+      { kind: 'complex-type' },
+    )
+    const whole = profile('whole', 'Patient', [
+      { path: 'Patient.address', type: [{ code: 'Address', profile: [address.url] }] },
+      { id: 'Patient.address.extension:part', path: 'Patient.address.extension', sliceName: 'part', min: 1 },
+    ])
+    const at = (url: string) => ({ ...patient, address: [{ extension: [{ url, valueString: 'x' }] }] })
+    expect(await told(at(`${own}part`), [whole, address])).toEqual(['warning Patient.address[0].extension[0]'])
+    expect(await told(at(`${own}other`), [whole, address])).toEqual(['error Patient.address[0].extension'])
+  })
+
   it('ends where references lead in circles', async () => {
     const linked = profile('linked', 'Patient', [
       { path: 'Patient.link.other', type: [{ code: 'Reference', targetProfile: [`${own}linked`] }] },
@@ -486,6 +514,63 @@ describe('profiles of profiles', () => {
     expect(await told(bundle, [derived, base], [])).toEqual([
       'error Bundle.entry[0].resource.ofType(Observation).component',
     ])
+  })
+})
+
+/** https://hl7.org/fhir/R4/defining-extensions.html */
+describe('extensions whose definitions are kept', () => {
+  const birds = `${own}birds`
+  const defined = (more: object, element: readonly object[] = []) =>
+    profile(
+      'birds',
+      'Extension',
+      [
+        { path: 'Extension.url', fixedUri: birds },
+        { path: 'Extension.value[x]', min: 1, type: [{ code: 'integer' }] },
+        ...element,
+      ],
+      { kind: 'complex-type', context: [{ type: 'element', expression: 'Patient.name' }], ...more },
+    )
+  const extension = [{ url: birds, valueInteger: 2 }]
+  const named = (more: object) => ({ ...patient, name: [{ text: 'A', ...more }] })
+  const inContext = (type: string, expression: string) => defined({ context: [{ type, expression }] })
+
+  it.each([
+    ['where it may stand', named({ extension }), defined({}), []],
+    ['elsewhere', { ...patient, extension }, defined({}), ['error Patient.extension[0].url']],
+    [
+      'with another type',
+      named({ extension: [{ url: birds, valueString: 'x' }] }),
+      defined({}),
+      ['error Patient.name[0].extension[0].value.ofType(string)'],
+    ],
+    [
+      'as one that modifies',
+      { ...patient, modifierExtension: extension },
+      defined({ context: [] }, [{ path: 'Extension', isModifier: false }]),
+      ['error Patient.modifierExtension[0].url'],
+    ],
+    ['where an expression leads', named({ extension }), inContext('fhirpath', `Patient.name.where(text = 'A')`), []],
+    [
+      'where no expression leads',
+      named({ extension }),
+      inContext('fhirpath', `Patient.name.where(text = 'B')`),
+      ['error Patient.name[0].extension[0].url'],
+    ],
+    [
+      'in another extension',
+      { ...patient, extension: [{ url: `${own}outer`, extension }] },
+      inContext('extension', `${own}outer`),
+      [],
+    ],
+    [
+      'where its invariant does not hold',
+      named({ extension }),
+      defined({ contextInvariant: ['given.exists()'] }),
+      ['error Patient.name[0].extension[0].url'],
+    ],
+  ] as const)('%s', async (_, resource, definition, expected) => {
+    expect(await told(resource, [definition], [])).toEqual(expected)
   })
 })
 
