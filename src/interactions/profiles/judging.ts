@@ -14,7 +14,7 @@ import { Holdings } from '../terminology/holdings.ts'
 import type { GrantedRequest, Rooms } from '../types.ts'
 
 /** More than the largest guides need for one resource; what is kept may have been written to cost. */
-const most = { definitions: 500, lookups: 2_000, bytes: 16 * 1024 * 1024 }
+const most = { definitions: 500, lookups: 2_000, bytes: 8 * 1024 * 1024 }
 
 type Kept = readonly KeptDefinition[]
 

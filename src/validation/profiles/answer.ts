@@ -66,7 +66,9 @@ export function issuesByProfiles(
       else if (extent === 'warnings-too') faults.push(faultAt('profileUnknown', place))
     }
   })
-  return once(faults).map(fault => issueOf(resource, resource.resourceType, fault))
+  return once(faults)
+    .slice(0, mostIssues)
+    .map(fault => issueOf(resource, resource.resourceType, fault))
 }
 
 /** Several profiles may say the same of the same place. */
@@ -75,6 +77,8 @@ function once(faults: readonly ErrorObject[]): readonly ErrorObject[] {
     [keyword, instancePath, slice, constraint?.key].join(' ')
   return [...new Map(faults.toReversed().map(fault => [keyOf(fault), fault])).values()].toReversed()
 }
+
+const mostIssues = 200
 
 function claimsOf(
   { meta }: Node,
@@ -85,26 +89,32 @@ function claimsOf(
   return [
     ...asked.map(canonical => ({ canonical, place: at })),
     ...claimed.flatMap((canonical, index) =>
-      typeof canonical === 'string' && !asked.includes(canonical)
+      typeof canonical === 'string' && !asked.includes(canonical) && claimed.indexOf(canonical) === index
         ? [{ canonical, place: `${at}/meta/profile/${index}` }]
         : [],
     ),
   ]
 }
 
-const mostSets = 16
-const sets = new Map<string, Profiles>()
+/** Of what one owner keeps no more stays in memory than leaves room for the next. */
+const mostCharacters = 8 * 1024 * 1024
+const sets = new Map<string, { readonly profiles: Profiles; readonly characters: number }>()
 
 /** To build profiles takes longer than to judge by them; the same texts make the same ones, whoever they are from. */
 function profilesOf(kept: readonly KeptDefinition[]): Profiles {
   const hash = createHash('sha256')
   for (const { canonical, text } of kept) hash.update(`${canonical} ${text}\n`)
   const key = hash.digest('base64')
-  const made = sets.get(key) ?? new Profiles(definitionsOf(kept))
+  const characters = kept.reduce((sum, { text }) => sum + text.length, 1_000)
+  const made = sets.get(key)?.profiles ?? new Profiles(definitionsOf(kept))
   sets.delete(key)
-  sets.set(key, made)
-  const [oldest] = sets.keys()
-  if (sets.size > mostSets && oldest !== undefined) sets.delete(oldest)
+  sets.set(key, { profiles: made, characters })
+  let held = sets.values().reduce((sum, each) => sum + each.characters, 0)
+  for (const [oldest, each] of sets) {
+    if (held <= mostCharacters || oldest === key) break
+    sets.delete(oldest)
+    held -= each.characters
+  }
   return made
 }
 

@@ -1,11 +1,15 @@
 import { encodeJsonInSteps, isLarge, type Resource } from '#fhir'
 import { Beside, inSlices, type ProblemIssue } from '#kernel'
 import { issuesByProfiles, type ProfileQuestion } from './answer.ts'
+import { countClaims } from './named.ts'
 import { refusals } from './refusals.ts'
 import type { ProfileOutcome, ProfileTask } from './thread.ts'
 
 /** Of one resource. What is meant takes milliseconds, and the first in a thread some hundred. */
 const longestMs = 10_000
+
+/** R4's own profiles take a tenth of a millisecond each. */
+const mostAtOnce = 8
 
 const thread = new Beside<ProfileTask, ProfileOutcome>({
   file: new URL('./thread.ts', import.meta.url),
@@ -24,7 +28,8 @@ export async function judgeByProfiles(
   question: ProfileQuestion,
   owner: string,
 ): Promise<readonly ProblemIssue[]> {
-  if (question.kept.length === 0 && !isLarge(resource)) return issuesByProfiles(resource, question)
+  if (question.kept.length === 0 && !isLarge(resource) && countClaims(resource) + question.asked.length <= mostAtOnce)
+    return issuesByProfiles(resource, question)
   const sent = await inSlices(encodeJsonInSteps(resource))
   const outcome = await thread.run({ ...question, sent }, longestMs, owner)
   if ('issues' in outcome) return outcome.issues

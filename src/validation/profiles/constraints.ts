@@ -43,15 +43,23 @@ function answerOf(answer: boolean | undefined): readonly boolean[] {
   return answer === undefined ? [] : [answer]
 }
 
-const mostKept = 2_000
+/** Compiled, an expression takes some hundred times its length. */
+const mostCharacters = 200_000
 const known = new Map<string, Predicate>()
+let characters = 0
 
 function predicateFor(expression: string, base: string | undefined): Predicate {
   const key = `${base ?? ''} ${expression}`
-  const made = known.get(key) ?? predicateOf(expression, base, functions)
-  if (known.size >= mostKept) known.clear()
-  known.set(key, made)
-  return made
+  const made = known.get(key)
+  if (made !== undefined) return made
+  characters += key.length
+  if (characters > mostCharacters) {
+    known.clear()
+    characters = key.length
+  }
+  const predicate = predicateOf(expression, base, functions)
+  known.set(key, predicate)
+  return predicate
 }
 
 /**

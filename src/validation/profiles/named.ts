@@ -45,8 +45,15 @@ function argumentsOf(expressions: readonly string[], name: string): readonly str
 
 function structures(canonicals: readonly (string | undefined)[]): readonly Named[] {
   return canonicals
-    .filter(canonical => canonical !== undefined && !isCore(canonical))
+    .filter(canonical => canonical !== undefined && isLookedUp(canonical) && !isCore(canonical))
     .map(canonical => ({ type: 'StructureDefinition', canonical: canonical ?? '' }))
+}
+
+const longestCanonical = 2_000
+
+/** What is no address names nothing that could be found. */
+function isLookedUp(canonical: string): boolean {
+  return isAbsolute(canonical) && canonical.length <= longestCanonical
 }
 
 /** Whether R4 itself defines a type or a profile. */
@@ -56,14 +63,14 @@ function isCore(canonical: string): boolean {
 
 function valueSets(canonicals: readonly (string | undefined)[]): readonly Named[] {
   return canonicals
-    .filter(canonical => canonical !== undefined && builtInValueSet(canonical) === undefined)
+    .filter(canonical => canonical !== undefined && isLookedUp(canonical) && builtInValueSet(canonical) === undefined)
     .map(canonical => ({ type: 'ValueSet', canonical: canonical ?? '' }))
 }
 
 function namedInSet({ compose }: ValueSetDefinition): readonly Named[] {
   return [...(compose?.include ?? []), ...(compose?.exclude ?? [])].flatMap(({ system, version, valueSet = [] }) => {
     const canonical = system === undefined ? undefined : joinCanonical(system, version)
-    const isOurs = canonical !== undefined && builtInCodeSystem(canonical) === undefined
+    const isOurs = canonical !== undefined && isLookedUp(canonical) && builtInCodeSystem(canonical) === undefined
     return [...(isOurs ? [{ type: 'CodeSystem' as const, canonical }] : []), ...valueSets(valueSet)]
   })
 }
@@ -76,6 +83,15 @@ export function claimedIn(resource: Resource): readonly Named[] {
     if (isExtended(node)) claimed.push(...urlsOf(node))
   })
   return structures(claimed)
+}
+
+/** How many profiles a resource and those in it claim, R4's own among them. */
+export function countClaims(resource: Resource): number {
+  let count = 0
+  walk(resource, (node, _shape, _element, _at, around) => {
+    if (node === around.resource) count += profilesOf(node).length
+  })
+  return count
 }
 
 /** As `claimedIn`, of those alone that are asked for. */

@@ -113,6 +113,22 @@ describe('profiles that a family keeps', () => {
   })
 })
 
+describe('profiles that are asked for in vain', () => {
+  it.each(['', 'relative', `${'http://example.org/'}${'x'.repeat(3_000)}`])('are told so: %s', async profile => {
+    const answer = await ask('POST', `/Organization/$validate?profile=${profile}`, { body: organization() })
+    expect([answer.status, placesOf(answer)]).toEqual([200, ['error Organization']])
+  })
+
+  it('say nothing that fails, of whatever is sent as a resource', async () => {
+    const odd = [{ meta: { profile: 5 } }, { meta: 'x' }, { contained: [null, 'x', {}] }, { extension: { url: own } }]
+    const more = [{ name: [null] }, { telecom: 'x' }, { telecom: [null, { system: [] }] }, { _name: [{}], name: [] }]
+    for (const each of [...odd, ...more]) {
+      const answer = await ask('POST', `/Organization/$validate?profile=${own}`, { body: organization(each) })
+      expect([JSON.stringify(each), answer.status]).toEqual([JSON.stringify(each), 200])
+    }
+  })
+})
+
 describe('profiles that nobody keeps', () => {
   it('are claims: what claims them is written, and $validate warns', async () => {
     const body = organization({ meta: { profile: ['http://example.org/StructureDefinition/unknown'] } })
