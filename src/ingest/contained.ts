@@ -1,5 +1,3 @@
-import type { Resource } from '#fhir'
-
 interface Contained {
   readonly id?: string
 }
@@ -8,9 +6,12 @@ interface Contained {
  * A resource that was put together of several versions, with those of their contained resources that it refers to, each
  * once: https://hl7.org/fhir/R4/references.html#contained
  */
-export function withContained(resource: Resource, ...versions: readonly Readonly<Record<string, unknown>>[]): Resource {
+export function withContained<T extends object>(
+  resource: T,
+  ...versions: readonly Readonly<Record<string, unknown>>[]
+): T {
   const known = new Map(versions.flatMap(containedOf).map(one => [one.id ?? '', one]))
-  const { contained, ...rest } = resource
+  const { contained, ...rest } = resource as T & { readonly contained?: unknown }
   if (known.size === 0) return resource
   const kept = new Set<Contained>()
   let names = namesIn(rest)
@@ -20,7 +21,7 @@ export function withContained(resource: Resource, ...versions: readonly Readonly
     names = found.flatMap(namesIn)
   }
   // In the place and order that it had: what says the same is the same.
-  return kept.size === 0 ? rest : { ...resource, contained: [...known.values()].filter(one => kept.has(one)) }
+  return (kept.size === 0 ? rest : { ...resource, contained: [...known.values()].filter(one => kept.has(one)) }) as T
 }
 
 function containedOf({ contained }: Readonly<Record<string, unknown>>): readonly Contained[] {

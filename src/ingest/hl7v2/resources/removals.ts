@@ -1,4 +1,3 @@
-import type { Resource } from '#fhir'
 import { withContained } from '../../contained.ts'
 import { covers } from '../../standing.ts'
 import { Draft, settled } from '../drafts.ts'
@@ -136,7 +135,7 @@ export function removeFrom<T extends Node>(resource: T, removal: Removal): T {
   const { contained, ...rest } = next
   const { contained: made, ...elements } = settled({ ...rest })
   const all = [...held.values(), ...(Array.isArray(made) ? made : [])]
-  return withContained({ ...elements, contained: all } as unknown as Resource, { contained: all }) as unknown as T
+  return withContained<Node>({ ...elements, contained: all }, { contained: all }) as T
 }
 
 /** The elements of a resource in which a field gives something. */
