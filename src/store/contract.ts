@@ -214,8 +214,8 @@ export interface Store {
     mostBytes: number,
   ): Promise<readonly Entry[] | undefined>
   /**
-   * Entries with `seq >= fromSeq`, ascending, at most `limit` of them, and fewer where they are large: some MB, or one. There are no
-   * more when there are none.
+   * Entries with `seq >= fromSeq`, ascending, at most `limit` of them, and fewer where they are large: some MB, or one. Whether
+   * there may be more says `mayFollow`.
    */
   entriesFrom(compartment: CompartmentId, fromSeq: number, limit: number): Promise<readonly Entry[]>
 

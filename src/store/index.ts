@@ -31,6 +31,7 @@ export type {
 export { openMemoryKeys } from './memory/keys.ts'
 export { openMemoryStore } from './memory/store.ts'
 export { openMongoKeys, openMongoStore } from './mongo/load.ts'
+export { mayFollow } from './page-bytes.ts'
 export type { WatchedFolder } from './space/folder.ts'
 export { openSpace, type Shortage, type Space } from './space/space.ts'
 export { checkSqliteFloor, sqliteFloor } from './sqlite/floor.ts'

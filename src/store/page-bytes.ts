@@ -15,6 +15,11 @@ export function pageOf<T>(rows: Iterable<T>, sealedOf: (row: T) => Uint8Array): 
   return page
 }
 
+/** Whether entries may follow those that `entriesFrom` gave for a limit: it gives fewer where there are no more, or where they are a page by their bytes. */
+export function mayFollow(page: readonly Pick<Entry, 'sealed'>[], limit: number): boolean {
+  return page.length >= limit || page.reduce((bytes, { sealed }) => bytes + sealed.length, 0) >= pageBytes
+}
+
 /** All of some rows; undefined when they have more sealed bytes than that. */
 export function allWithin<T>(rows: Iterable<T>, mostBytes: number, sealedOf: (row: T) => Uint8Array): T[] | undefined {
   const all: T[] = []

@@ -1,6 +1,6 @@
 import { parseResource, printJson } from '#fhir'
 import { giveWay, isProblem, toUtf8 } from '#kernel'
-import type { CompartmentId, Entry, Store } from '#store'
+import { type CompartmentId, type Entry, mayFollow, type Store } from '#store'
 import type { CompartmentKeys, Documents, Vault } from '#vault'
 import { soundPayload } from '../ledger/ledger-index.ts'
 import { encodePayload, linkOf, type Payload } from '../ledger/payload.ts'
@@ -56,9 +56,8 @@ export async function forgetTexts(
       if (pause !== undefined) await pause
     }
     if (forgotten.length > 0) await store.reseal(compartment, forgotten)
-    const last = entries.at(-1)
-    if (last === undefined) return done
-    done = last.seq
+    done = entries.at(-1)?.seq ?? done
+    if (!mayFollow(entries, slice)) return done
   }
 }
 

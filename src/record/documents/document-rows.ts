@@ -1,5 +1,5 @@
 import { giveWay } from '#kernel'
-import type { CompartmentId, Store, StoredDocument } from '#store'
+import { type CompartmentId, mayFollow, type Store, type StoredDocument } from '#store'
 import { exchanged, type Vault } from '#vault'
 import { type DocumentChange, nameOf, openChanges } from './document-entry.ts'
 import { elementOf } from './element.ts'
@@ -78,9 +78,8 @@ async function replay(rooms: LedgerRooms, newest: Map<string, DocumentChange>, b
       if (anew) newest.clear()
       for (const change of changes) newest.set(nameOf(change), change)
     }
-    const last = entries.at(-1)
-    if (last === undefined) return seq
-    seq = last.seq
+    seq = entries.at(-1)?.seq ?? seq
+    if (!mayFollow(entries, readAhead)) return seq
     const pause = giveWay()
     if (pause !== undefined) await pause
   }

@@ -1,7 +1,7 @@
 import type { Resource } from '#fhir'
 import { atOnce, giveWay, inSlices, type Log, type Steps, withBudget } from '#kernel'
 import { type CompartmentIndex, extractRow, extractRowInSteps, type Holder, type IndexRow } from '#search'
-import type { Append, CompartmentId, Entry, Locator, Store } from '#store'
+import { type Append, type CompartmentId, type Entry, type Locator, mayFollow, type Store } from '#store'
 import type { CompartmentKeys } from '#vault'
 import type { Stored } from '../types.ts'
 import type { HeadNotes } from '../upkeep/head-notes.ts'
@@ -342,7 +342,7 @@ export class Ledger {
         if (pause !== undefined) await pause
         if (this.#pendingHead !== this.#durableHead) return
       }
-      if (entries.length === 0) return
+      if (!mayFollow(entries, readAhead)) return
     }
   }
 

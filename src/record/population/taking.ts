@@ -1,6 +1,6 @@
 import { giveWay, isProblem, type Problem } from '#kernel'
 import type { Holder, PopulationIndex } from '#search'
-import type { CompartmentId, Entry, Store, Stretch } from '#store'
+import { type CompartmentId, type Entry, mayFollow, type Store, type Stretch } from '#store'
 import type { CompartmentKeys, Vault } from '#vault'
 import { ledgerDamaged, rowOf, soundPayload } from '../ledger/ledger-index.ts'
 import type { HeadNotes } from '../upkeep/head-notes.ts'
@@ -79,7 +79,7 @@ class Taking {
     for (let isMore = true; isMore && !this.#failed.has(holder); ) {
       const entries = await store.entriesFrom(compartment, from(), readAhead)
       await this.#trying(holder, async () => this.#addEntries(holder, await vault.compartment(compartment), entries))
-      isMore = entries.length > 0
+      isMore = mayFollow(entries, readAhead)
     }
   }
 

@@ -1,7 +1,7 @@
 import { isCommonsType } from '#access'
 import { parseResource } from '#fhir'
 import { type Clock, isProblem } from '#kernel'
-import type { CompartmentId, Entry, Store } from '#store'
+import { type CompartmentId, type Entry, mayFollow, type Store } from '#store'
 import type { CompartmentKeys, Documents, Vault } from '#vault'
 import { forgottenUntil, holdsText } from '../audit/forget-texts.ts'
 import type { DocumentLedger } from '../documents/document-ledger.ts'
@@ -82,9 +82,8 @@ async function* verifyCommons({ store, vault, registry }: VerifyRooms): AsyncGen
       for (const entry of entries)
         if (isMisplaced(keys, entry) && (await store.newest(entry.locator, [compartment]))?.seq === entry.seq)
           yield { kind: 'misplaced', compartment, seq: entry.seq, text }
-      const last = entries.at(-1)
-      if (last === undefined) break
-      from = last.seq + 1
+      if (!mayFollow(entries, readAhead)) break
+      from = (entries.at(-1)?.seq ?? from) + 1
     }
   }
 }
@@ -200,7 +199,7 @@ async function* verifyCompartment(
       if (noted.some(note => note.seq === seq && !Buffer.from(note.link).equals(link)))
         yield { kind: 'rolled-back', compartment, seq, text: 'The entry is not the one that was noted as head.' }
     }
-    if (entries.length === 0) break
+    if (!mayFollow(entries, atOnce)) break
     if (pause !== undefined) await pause()
   }
   if (expected <= head)
