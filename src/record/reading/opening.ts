@@ -97,18 +97,24 @@ async function fetch<P extends Place, V>(
     const opener = await openerOf(compartment)
     if (opener === undefined) continue
     const seqs = own.map(({ seq }) => seq)
+    // Asked before the store is: what becomes durable meanwhile is in one of the two.
+    const pending = new Map(seqs.map(seq => [seq, opener.pendingAt(seq)]))
     const entries = await store.entriesWithin(compartment, seqs, left)
     if (entries === undefined) return undefined
     left -= entries.reduce((sum, { sealed }) => sum + sealed.length, 0)
     const bySeq = new Map(entries.map(entry => [entry.seq, entry]))
-    for (const place of own) opens.set(place, () => openAt(place, bySeq.get(place.seq), opener))
+    for (const place of own) {
+      const entry = bySeq.get(place.seq)
+      const undurable = pending.get(place.seq)
+      opens.set(place, () => (entry === undefined ? undurable : unlessMissing(() => opener.open(entry))))
+    }
   }
   return places.map(place => [place, opens.get(place) ?? nothing] as const)
 }
 
-function openAt<V>({ seq }: Place, entry: Entry | undefined, opener: Opener<V>): V | undefined {
+function unlessMissing<V>(open: () => V): V | undefined {
   try {
-    return entry === undefined ? opener.pendingAt(seq) : opener.open(entry)
+    return open()
   } catch (error) {
     if (isMissing(error)) return undefined
     throw error

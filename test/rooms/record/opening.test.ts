@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Resource } from '#fhir'
 import type { Record } from '#record'
 import type { Entry, Store } from '#store'
-import { create, everything, openTestRecord, patient, queryOf } from './family.ts'
+import { create, everything, heartRate, openTestRecord, patient, queryOf } from './family.ts'
 
 const all = everything()
 const megabytes = 1024 * 1024
@@ -74,5 +74,43 @@ describe.each([
     const tooMuch = fetched.filter(({ bytes, count }) => count > 1 && bytes > most + large.bytes + megabytes)
     expect(tooMuch).toEqual([])
     expect(fetched.length).toBeGreaterThan(3)
+  })
+})
+
+describe('what is being written while a condition is judged', () => {
+  it.each(['before', 'after', 'later'] as const)('is found when it becomes durable: %s', async moment => {
+    const { record, store } = await openTestRecord()
+    const { id } = await create(record, all, patient('Amsel'))
+    const gate = Promise.withResolvers<void>()
+    const begun = Promise.withResolvers<void>()
+    const { commit, entriesWithin } = store
+    store.commit = async (...of) => {
+      begun.resolve()
+      await gate.promise
+      return commit.apply(store, of)
+    }
+    const first = create(record, all, heartRate(id, 60))
+    await begun.promise
+    const durable = async () => {
+      gate.resolve()
+      await first
+    }
+    store.entriesWithin = async (...of) => {
+      if (moment === 'before') await durable()
+      const answer = await entriesWithin.apply(store, of)
+      if (moment === 'after') await durable()
+      return answer
+    }
+    const found = await record.writer(all).transact(async txn => {
+      const query = queryOf(all, 'Observation', `patient=${id}`)
+      const some = await txn.find(query, 2)
+      if (some.length === 0) await txn.create(heartRate(id, 61))
+      gate.resolve()
+      return some.length
+    })
+    await first
+    const { matches } = await record.reader(all).search(queryOf(all, 'Observation', `patient=${id}`))
+    expect([found, matches.length]).toEqual([1, 1])
+    await record.close()
   })
 })
