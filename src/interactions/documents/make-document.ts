@@ -31,7 +31,11 @@ export async function makeDocument(id: string, asking: Asking): Promise<Resource
   const composition = await opened(await asking.reader.read('Composition', id))
   const entries = new Entries(asking)
   const found = new Map<string, boolean>()
-  for (const text of referencesOf(composition)) found.set(text, await entries.add(parseReference(text, asking.baseUrl)))
+  for (const text of referencesOf(composition)) {
+    found.set(text, await entries.add(parseReference(text, asking.baseUrl)))
+    // What is not there has cost a look, too.
+    await giveWay()
+  }
   await entries.follow()
   const said = mapParts(composition, reference => saidOf(reference, found, asking))
   const fullUrl = `${asking.baseUrl}/Composition/${id}`
@@ -105,6 +109,7 @@ class Entries {
         if (known.has(fullUrl)) continue
         known.add(fullUrl)
         await this.add({ kind: 'local', type, id })
+        await giveWay()
       }
     }
   }

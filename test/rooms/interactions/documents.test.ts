@@ -163,4 +163,25 @@ describe('Composition/$document – https://hl7.org/fhir/R4/composition-operatio
     expect(codeOf(await small.ask('GET', '/Composition/letter/$document', { grant: admin }))).toBe('document.too-large')
     await small.close()
   })
+
+  it.each([
+    ['are not there', (at: number) => `Observation/never${at}`],
+    ['lie out of reach', (at: number) => `Observation/theirs/_history/${at + 2}`],
+  ])('lets others have their turn while it looks for many that %s', async (_, nameOf) => {
+    const entry = Array.from({ length: 6_000 }, (_, at) => ref(nameOf(at)))
+    const body = { ...composition, section: [{ title: 'Many', entry }], contained: undefined }
+    expect((await house.ask('PUT', '/Composition/letter', { grant: admin, body })).status).toBe(200)
+    let isOver = false
+    let turns = 0
+    const watch = () => {
+      turns++
+      if (!isOver) setImmediate(watch)
+    }
+    setImmediate(watch)
+    const answer = await ask()
+    isOver = true
+    expect([answer.status, answer.json.entry[0].resource.section[0].entry.length]).toEqual([200, entry.length])
+    // Reading the Composition and making the answer take some fifteen.
+    expect(turns).toBeGreaterThan(24)
+  })
 })
