@@ -122,11 +122,11 @@ function sorted(byName: ReadonlyMap<string, Node>): readonly Node[] {
 const nameOf = ({ system, code }: Node) => JSON.stringify([system ?? null, code ?? null])
 const textOf = (coding: Node) => JSON.stringify(coding)
 
-/** Codings, each once, those that are there already first. */
+/** Codings that are there already as they stand, and of the others each once. */
 function union(ones: readonly Node[], others: readonly Node[]): readonly Node[] {
-  const all = new Map(ones.map(one => [nameOf(one), one]))
-  for (const other of others) if (!all.has(nameOf(other))) all.set(nameOf(other), other)
-  return [...all.values()]
+  const known = new Set(ones.map(nameOf))
+  const isNew = (other: Node) => !known.has(nameOf(other)) && known.add(nameOf(other))
+  return [...ones, ...others.filter(isNew)]
 }
 
 function difference(ones: readonly Node[], others: readonly Node[]): readonly Node[] {

@@ -96,6 +96,17 @@ describe('$meta-add and $meta-delete – https://hl7.org/fhir/R4/resource-operat
     expect((await house.ask('GET', '/Observation?_tag=two&_security=R', { grant: admin })).json.total).toBe(1)
   })
 
+  it.each(['tag', 'security'])('leave what stands twice as it is, and take it away whole: %s', async list => {
+    const twice = [coding('one', tags, { version: '1' }), coding('one', tags, { version: '2', userSelected: true })]
+    await store('w', 'a', { [list]: twice })
+    const changed = async (how: string, labels: object[]) =>
+      (await change(how, 'Observation/w', { [list]: labels })).json.parameter[0].valueMeta
+    expect(await changed('add', [coding('one')])).toMatchObject({ versionId: '1', [list]: twice })
+    const two = coding('two')
+    expect(await changed('add', [two, two])).toMatchObject({ versionId: '2', [list]: [...twice, two] })
+    expect(await changed('delete', [coding('one')])).toMatchObject({ versionId: '3', [list]: [two] })
+  })
+
   it('take away what is there, and empty nothing half', async () => {
     await store('w', 'a', {
       tag: [coding('one', tags, { display: 'One' }), coding('two')],
