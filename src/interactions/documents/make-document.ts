@@ -28,8 +28,9 @@ export interface Asking {
  * @see https://hl7.org/fhir/R4/documents.html#content
  */
 export async function makeDocument(id: string, asking: Asking): Promise<Resource> {
-  const composition = await opened(await asking.reader.read('Composition', id))
-  const entries = new Entries(asking)
+  const stored = await asking.reader.read('Composition', id)
+  const composition = await opened(stored)
+  const entries = new Entries(asking, stored)
   const found = new Map<string, boolean>()
   for (const text of referencesOf(composition)) {
     found.set(text, await entries.add(parseReference(text, asking.baseUrl)))
@@ -39,7 +40,7 @@ export async function makeDocument(id: string, asking: Asking): Promise<Resource
   await entries.follow()
   const said = mapParts(composition, reference => saidOf(reference, found, asking))
   const fullUrl = `${asking.baseUrl}/Composition/${id}`
-  return documentBundle([{ fullUrl, resource: said }, ...entries.told(fullUrl)], asking.nowMs)
+  return documentBundle([{ fullUrl, resource: said }, ...entries.told], asking.nowMs)
 }
 
 function referencesOf(composition: Resource): ReadonlySet<string> {
@@ -67,22 +68,23 @@ async function opened({ json }: Stored): Promise<Resource> {
 class Entries {
   readonly #asking: Asking
   readonly #byVersion = new Map<string, { readonly fullUrl: string; readonly resource: Resource }>()
+  readonly #composition: string
   #latest: Resource[] = []
 
-  constructor(asking: Asking) {
+  constructor(asking: Asking, composition: Stored) {
     this.#asking = asking
+    this.#composition = nameOf(composition)
   }
 
   /** @returns false for what is not there for the asker */
   async add(target: ParsedReference): Promise<boolean> {
     const stored = await this.#read(target)
     if (stored === undefined) return false
-    const fullUrl = `${this.#asking.baseUrl}/${stored.type}/${stored.id}`
-    const key = `${fullUrl}/_history/${stored.version}`
-    if (this.#byVersion.has(key)) return true
+    const name = nameOf(stored)
+    if (name === this.#composition || this.#byVersion.has(name)) return true
     if (this.#byVersion.size >= this.#asking.mostEntries) throw tooLarge()
     const resource = await opened(stored)
-    this.#byVersion.set(key, { fullUrl, resource })
+    this.#byVersion.set(name, { fullUrl: `${this.#asking.baseUrl}/${stored.type}/${stored.id}`, resource })
     this.#latest.push(resource)
     return true
   }
@@ -114,10 +116,14 @@ class Entries {
     }
   }
 
-  /** All but the Composition itself. */
-  told(composition: string): readonly BundleEntry[] {
-    return [...this.#byVersion.values()].filter(({ fullUrl }) => fullUrl !== composition)
+  get told(): readonly BundleEntry[] {
+    return [...this.#byVersion.values()]
   }
+}
+
+/** Which version of what it is. */
+function nameOf({ type, id, version }: Stored): string {
+  return `${type}/${id}/_history/${version}`
 }
 
 function tooLarge(): Problem {

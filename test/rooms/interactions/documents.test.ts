@@ -104,6 +104,29 @@ describe('Composition/$document – https://hl7.org/fhir/R4/composition-operatio
     expect(faults(letterAlone.json)).toEqual([])
   })
 
+  it('has a former version of its Composition where that is referred to, and the Composition itself once', async () => {
+    const entry = [
+      ref('Composition/letter/_history/1'),
+      ref('Composition/letter'),
+      ref('Composition/letter/_history/2'),
+    ]
+    const body = { ...composition, section: [{ title: 'Before', entry }], contained: undefined }
+    await house.ask('PUT', '/Composition/letter', { grant: admin, body })
+    const answer = await ask()
+    expect(urlsOf(answer)).toEqual([
+      'Composition/letter 2',
+      'Patient/a 1',
+      'Practitioner/doc 1',
+      'Organization/clinic 1',
+      'Composition/letter 1',
+      // Which that version refers to.
+      'Observation/w 2',
+      'PractitionerRole/role 1',
+    ])
+    expect(answer.json.entry[0].resource.section[0].entry).toEqual(entry)
+    expect(faults(answer.json)).toEqual([])
+  })
+
   it('answers alike whether what it may not show is there or not', async () => {
     const before = await ask()
     await house.ask('DELETE', '/Observation/theirs', { grant: admin })
