@@ -1,6 +1,8 @@
-import { restrict } from '#access'
+import { homeInReach, restrict } from '#access'
+import { parseResource, type Resource } from '#fhir'
 import { Problem } from '#kernel'
-import type { Txn } from '#record'
+import { numberOf, type Txn } from '#record'
+import { type Criterion, leadsElsewhere, matches, singleCriteria } from '#search'
 import { parseAsked } from '../search/parse-asked.ts'
 import { askingOf } from '../search/search.ts'
 import type { GrantedRequest, Rooms } from '../types.ts'
@@ -26,20 +28,70 @@ export interface Condition {
  * The one resource that a condition finds within reach, or undefined when there is none. What its modifiers mean is looked up before:
  * a value set that changes meanwhile changes nothing, as if it had been changed after.
  *
- * @throws Problem `ambiguous` · `condition.matches-several`; `invalid` · `condition.empty` and what the search parser
- *   throws; `forbidden` · `scope.missing` without the right to search the type
+ * @throws Problem `ambiguous` · `condition.matches-several`; `precondition` · `condition.number-unvouched` when a Patient is found on the
+ *   word of an account alone; `invalid` · `condition.empty` and what the search parser throws; `forbidden` · `scope.missing` without the
+ *   right to search the type
  * @see https://hl7.org/fhir/R4/http.html#ccreate
  */
-export async function findOne(txn: Pick<Txn, 'find'>, condition: Condition): Promise<Found | undefined> {
+export async function findOne(
+  txn: Pick<Txn, 'find' | 'read' | 'enteredNumbers'>,
+  condition: Condition,
+): Promise<Found | undefined> {
   const { type, criteria, asked, rooms } = condition
   const { grant, baseUrl } = asked
   const query = await parseAsked(type, new URLSearchParams(criteria), { baseUrl }, askingOf(asked, rooms))
   if (query.criteria.length === 0)
     throw new Problem('invalid', 'condition.empty', 'A conditional interaction needs at least one search parameter.')
-  const found = await txn.find(restrict(query, grant), 2)
-  if (found.length > 1)
+  const asksAll = type === 'Patient' && homeInReach(grant) === 'all'
+  const found = await txn.find(restrict(query, grant), asksAll ? mostAlike : 2)
+  // Within an account each of its Patients is its own.
+  const known = asksAll && found.length < mostAlike ? await vouchedOf(txn, found, query.criteria) : found
+  if (known.length > 1)
     throw new Problem('ambiguous', 'condition.matches-several', 'More than one resource matches the condition.')
-  return found[0]
+  if (known.length === 0 && found.length > 0) throw numberUnvouched()
+  return known[0]
+}
+
+/** More people have entered no number that is one person's. */
+const mostAlike = 100
+
+function numberUnvouched(): Problem {
+  return new Problem(
+    'precondition',
+    'condition.number-unvouched',
+    'The condition finds a Patient by a number that stands on the word of an account. An administrator decides: by kinhold review, or by writing to the id.',
+  )
+}
+
+/**
+ * The Patients whom the criteria find without the numbers that an account has entered, too: else what a hospital says of its own patient
+ * would land with whoever has entered their number. One that may not be read is not told apart.
+ */
+async function vouchedOf(
+  txn: Pick<Txn, 'read' | 'enteredNumbers'>,
+  found: readonly Found[],
+  criteria: readonly Criterion[],
+): Promise<readonly Found[]> {
+  const asked = criteria.filter(criterion => !leadsElsewhere(criterion) || isOfNumbers(criterion))
+  const vouched: Found[] = []
+  for (const one of found) {
+    const entered = await txn.enteredNumbers(one.id)
+    const stored = entered.size === 0 ? undefined : await txn.read('Patient', one.id)
+    const isVouched = stored && matches(withoutNumbers(parseResource(stored.json), entered), asked)
+    if (entered.size === 0 || isVouched === true) vouched.push(one)
+    if (vouched.length > 1) break
+  }
+  return vouched
+}
+
+function isOfNumbers(criterion: Criterion): boolean {
+  return singleCriteria(criterion).some(({ name }) => name === 'identifier')
+}
+
+function withoutNumbers(patient: Resource, entered: ReadonlySet<string>): Resource {
+  const { identifier, ...others } = patient
+  const left = Array.isArray(identifier) ? identifier.filter(one => !entered.has(numberOf(one))) : []
+  return left.length === 0 ? others : { ...patient, identifier: left }
 }
 
 /**
