@@ -31,10 +31,10 @@ export async function underKnownNames<T extends Outcome>(
 ): Promise<{ readonly items: readonly T[]; readonly warnings: readonly Left[] }> {
   const ids = new Map<string, string>()
   const warnings: Left[] = []
-  const read = currentOnce(txn)
+  const known = knownOnce(txn, lookUp)
   for (const item of items as readonly Outcome[]) {
     if (!isSeeking(item)) continue
-    const found = await namesakesOf(txn, item, items, { lookUp, read })
+    const found = await namesakesOf(txn, item, items, known)
     const [id] = found ?? []
     if (id !== undefined && found?.length === 1) ids.set(nameOf(item), id)
     const said = found === undefined ? undefined : [item.namesakes.none, undefined][found.length]
@@ -57,7 +57,7 @@ async function namesakesOf(
   txn: Txn,
   item: Seeking,
   items: readonly Outcome[],
-  { lookUp, read }: { readonly lookUp: LookUp; readonly read: Read },
+  { read, ofVisit }: Known,
 ): Promise<readonly string[] | undefined> {
   const { resource, namesakes } = item
   const { resourceType: type, id } = resource
@@ -68,8 +68,7 @@ async function namesakesOf(
   if (encounter === undefined) return []
   const beside = before.filter(one => one.resourceType === type && encounterOf(one) === encounter)
   if (!namesakes.isLikely(await read(encounter), resource, beside)) return undefined
-  const stored = await Promise.all((await lookUp(txn, type, encounter)).map(one => read(`${type}/${one}`)))
-  const known = [...stored.filter(one => one !== undefined), ...beside]
+  const known = [...(await ofVisit(type, encounter)), ...beside]
   return [...new Set(known.filter(one => namesakes.isIt(one, resource)).map(one => one.id ?? ''))]
 }
 
@@ -77,20 +76,35 @@ function encounterOf({ encounter }: Resource): string | undefined {
   return (encounter as { reference?: string } | undefined)?.reference
 }
 
-/** The current version of `Type/id`; undefined when there is none within reach. */
-type Read = (name: string) => Promise<Resource | undefined>
+/** What stands as the transaction begins, within reach. */
+interface Known {
+  /** The current version of `Type/id`. */
+  read(name: string): Promise<Resource | undefined>
+  /** All of a type that belong to a visit. */
+  ofVisit(type: string, encounter: string): Promise<readonly Resource[]>
+}
 
-/** Reads each once: many diagnoses are of one visit. */
-function currentOnce(txn: Txn): Read {
-  const known = new Map<string, Promise<Resource | undefined>>()
-  const read = async (name: string) => {
+/** Reads each once, and looks once: many diagnoses are of one visit. */
+function knownOnce(txn: Txn, lookUp: LookUp): Known {
+  const read = once(async name => {
     const [type = '', id = ''] = name.split('/')
     const stored = await txn.read(type, id)
     return stored && parseResource(stored.json)
-  }
+  })
+  const look = once(async asked => {
+    const [type = '', ...encounter] = asked.split(' ')
+    const ids = await lookUp(txn, type, encounter.join(' '))
+    const stored = await Promise.all(ids.map(id => read(`${type}/${id}`)))
+    return stored.filter(one => one !== undefined)
+  })
+  return { read, ofVisit: (type, encounter) => look(`${type} ${encounter}`) }
+}
+
+function once<T>(ask: (name: string) => Promise<T>): (name: string) => Promise<T> {
+  const known = new Map<string, Promise<T>>()
   return name => {
-    const current = known.get(name) ?? read(name)
-    known.set(name, current)
-    return current
+    const answer = known.get(name) ?? ask(name)
+    known.set(name, answer)
+    return answer
   }
 }
