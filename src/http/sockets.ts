@@ -55,7 +55,7 @@ const mostWaiting = 16
 const pulseMs = 30_000
 /** Messages within that time. */
 const mostHeard = 200
-/** Who does not answer a close when the server ends has so long, in ms; else the library waits longer. */
+/** Who does not answer a close when the server ends, or does not hang up when refused, has so long, in ms. */
 const closeMs = 2_000
 /** Answers to pings of whoever reads none of them are not piled up. */
 const mostPongBytes = 64 * 1024
@@ -236,6 +236,8 @@ export class Sockets {
     const { baseUrl, log } = this.#rooms
     const tokenPresented = headers.authorization !== undefined
     endWith(socket, answerProblem(toProblem(error, log), { baseUrl, tokenPresented, allowed: ['GET'], page: false }))
+    // Node looks after such a connection no longer, not even when the server ends.
+    setTimeout(() => socket.destroy(), closeMs).unref()
   }
 }
 

@@ -175,3 +175,27 @@ it('so many websockets of one network are open at once, and when the server ends
   expect(new Set(await codes)).toEqual(new Set([1001]))
   await small.close()
 })
+
+it.each<[what: string, before: string]>([
+  ['at once', ''],
+  ['behind a request that was answered', 'GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n'],
+])(
+  'whoever is refused a websocket %s and does not hang up is no reason to wait for when the server ends',
+  async (_, before) => {
+    const own = await freePort()
+    const small = await openWebHouse({ baseUrl: `http://127.0.0.1:${own}` })
+    const listening = await listen(small.app, { host: '127.0.0.1', port: own })
+    const socket = connect({ port: own, host: '127.0.0.1', allowHalfOpen: true })
+    const head = ['GET /ws/subscriptions HTTP/1.1', 'Host: a', 'Connection: Upgrade', 'Upgrade: websocket']
+    socket.write(before + [...head, 'Origin: https://evil.example', '', ''].join('\r\n'))
+    let came = ''
+    socket.on('data', data => {
+      came += String(data)
+    })
+    await once(socket, 'end')
+    expect(came).toContain('socket.origin-foreign')
+    await listening.close()
+    socket.destroy()
+    await small.close()
+  },
+)
