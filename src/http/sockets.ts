@@ -49,6 +49,8 @@ interface SocketRooms {
 
 /** A message names a Subscription or a token. */
 const mostBytes = 4 * 1024
+/** Parts in which such a message comes at most: each costs more than the byte that it may hold. */
+const mostParts = 64
 /** Messages that wait until those before are done; more than a client has reason to send ahead. */
 const mostWaiting = 16
 /** How often it is asked whether the other side is still there, in ms; who has not answered until then is not. */
@@ -89,6 +91,7 @@ export class Sockets {
     clientTracking: false,
     perMessageDeflate: false,
     maxPayload: mostBytes,
+    maxFragments: mostParts,
     autoPong: false,
     handleProtocols: () => false,
   })

@@ -140,6 +140,7 @@ describe('a websocket – https://www.rfc-editor.org/rfc/rfc6455', () => {
   it.each<[what: string, sends: (socket: WebSocket) => void, code: number]>([
     ['bytes', socket => socket.send(Buffer.from([1])), 1003],
     ['more than 4 KiB', socket => socket.send('x'.repeat(5_000)), 1009],
+    ['a message in crumbs', socket => Array.from({ length: 65 }, () => socket.send('x', { fin: false })), 1008],
     ['too much at once', socket => Array.from({ length: 300 }, () => socket.send('bind x')), 1008],
     ['nothing that is understood', socket => Array.from({ length: 5 }, () => socket.send('?')), 1008],
   ])('of somebody who sends %s is closed', async (_, sends, code) => {
