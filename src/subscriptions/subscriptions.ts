@@ -113,7 +113,7 @@ export function openSubscriptions(options: SubscriptionsOptions): Subscriptions 
     websocketUrl: websocketUrl(baseUrl),
     connect: (line, grant) => lines.connect(line, grant),
     round: async () => {
-      await courier.round()
+      if (leads()) await courier.round()
       await lines.round()
     },
     begin: () => {

@@ -4,7 +4,7 @@ import { admin, baseUrl, grantOf, type House, openHouse, patientA, patientB, wei
 import { plainSubscription, statusIn, topicSubscription } from './receiver.ts'
 
 /** The other end of a line: what came over it, and how it ended. */
-function openLine(grant?: ReturnType<typeof grantOf>) {
+function openLine(grant?: ReturnType<typeof grantOf>, of = house.subscriptions) {
   const came: string[] = []
   const closed: { code: number; reason: string }[] = []
   const line = {
@@ -12,7 +12,7 @@ function openLine(grant?: ReturnType<typeof grantOf>) {
     send: (text: string) => void came.push(text),
     close: (code: number, reason: string) => void closed.push({ code, reason }),
   }
-  const listener = house.subscriptions.connect(line, grant)
+  const listener = of.connect(line, grant)
   return { came, closed, line, hear: (text: string) => listener.hear(text), ended: () => listener.ended() }
 }
 
@@ -259,6 +259,39 @@ describe('a line', () => {
     expect(came.map(codeOf)).toEqual(['subscription.binding-failed'])
     expect(came.join()).not.toContain('c4n4ry')
     await broken.close()
+  })
+
+  it.each([
+    ['at once', 'empty', 0],
+    ['at once', 'id-only', 0],
+    ['after some seconds', 'empty', 20_000],
+  ])('of a process that does not lead tells what the leader numbers %s: %s', async (_, content, lateMs) => {
+    const follower = openSubscriptions({
+      record: house.record,
+      documents: house.record.documents,
+      vault: house.vault,
+      clock: house.clock,
+      log: silentLog,
+      baseUrl,
+      standing: async ({ id }) => house.grants.get(id),
+      networks: [],
+      leads: () => false,
+    })
+    const line = openLine(undefined, follower)
+    await line.hear(
+      `bind-with-token ${await tokenFor(await begun(topicSubscription(undefined, { content, ...overLine })))}`,
+    )
+    await house.record.flush()
+    await follower.round()
+    await weigh('a', 70)
+    await house.record.flush()
+    await follower.round()
+    expect(numbers(line.came)).toEqual([])
+    house.clock.advance(lateMs)
+    await house.subscriptions.round()
+    await follower.round()
+    expect(numbers(line.came)).toEqual(['1'])
+    await follower.close()
   })
 
   it('that binds nothing is closed after ten seconds', async () => {
