@@ -68,11 +68,9 @@ const longestWord = 40
 const rememberedWords = 8_192
 const remembered = new Map(languages.map(language => [language, new Remembered(rememberedWords)]))
 
-/** A word in lower case without its ending and its accents. */
+/** A word in lower case without its ending and its accents. What is too long for a word would take much to remember. */
 export function stemOf(word: string, language: Language): string {
+  if (word.length > longestWord) return fold(word)
   const stems = remembered.get(language) as Remembered
-  return stems.of(word, each => {
-    const isWord = each.length <= longestWord && !/\d/.test(each)
-    return fold((isWord && stemmers[language](each)) || each)
-  })
+  return stems.of(word, each => fold((!/\d/.test(each) && stemmers[language](each)) || each))
 }

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { Resource } from '#fhir'
 import { budgetLeft, isProblem, withBudget } from '#kernel'
 import { encodeSegment, encodeSegmentInSteps, evaluate, extractRow, extractRowInSteps, type IndexRow } from '#search'
@@ -198,6 +200,19 @@ describe('making the row of a large resource', () => {
   ])('lets others have their turn: %s', (_, more) => {
     expect(turnsOf(observation('o', more))).toBeGreaterThan(8)
     expect(turnsOf(observation('o'))).toBe(0)
+  })
+
+  it('remembers nothing of what is too long for a word', () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const read = (at: number) =>
+      extractRow(observation('o', { note: [{ text: `a ${at}${'b'.repeat(200_000)}` }] }), place)
+    read(0)
+    collect()
+    const before = process.memoryUsage().heapUsed
+    for (let at = 1; at <= 200; at++) read(at)
+    collect()
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(10_000_000)
   })
 
   const whole = new Household(patientHolder('a'), [
