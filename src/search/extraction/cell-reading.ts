@@ -1,7 +1,7 @@
 import type { Resource } from '#fhir'
 import { plain } from '../kinds/entries.ts'
 import { printSentences } from '../words/entry.ts'
-import { narrativeLanguage, shownText } from '../words/narrative.ts'
+import { narrativeLanguage, xhtml } from '../words/narrative.ts'
 import { isRead, isReadable } from '../words/readable.ts'
 import { type Language, languageOf } from '../words/stems.ts'
 import { TextReading, TextsReading } from '../words/text-reading.ts'
@@ -189,7 +189,7 @@ class WordsReading {
     const content = languageOf(language)
     const narrative = typeof div === 'string' ? narrativeLanguage(div, language) : content
     this.#languages = { narrative, content }
-    this.#narrative = typeof div === 'string' ? new TextReading(div, narrative, shownText) : undefined
+    this.#narrative = typeof div === 'string' ? new TextReading(div, narrative, xhtml) : undefined
     this.#content = new TextsReading(texts, content)
   }
 

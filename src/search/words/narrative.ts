@@ -1,7 +1,9 @@
-import { type Language, languageOf } from './stems.ts'
+import { betweenWords, type Language, languageOf } from './stems.ts'
+import { placeIn, type Writing } from './writing.ts'
 
 /** Elements that stand within a line: https://hl7.org/fhir/R4/narrative.html#rules – at the edges of all others a sentence ends. */
-const inline = /^<\/?(?:a|abbr|acronym|b|big|cite|code|dfn|em|i|q|samp|small|span|strong|sub|sup|tt|var)[\s/>]/i
+const inlineTag = '<\\/?(?:a|abbr|acronym|b|big|cite|code|dfn|em|i|q|samp|small|span|strong|sub|sup|tt|var)[\\s/>]'
+const inline = new RegExp(`^${inlineTag}`, 'i')
 const tag = /<[^<>]*>/g
 const entity = /&(?:#x([0-9a-f]{1,6})|#([0-9]{1,7})|([a-z]{2,4}));/gi
 const named: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
@@ -10,7 +12,7 @@ const named: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', qu
 export const sentenceEnd = '\u001e'
 
 /** What a part of a narrative's XHTML shows. */
-export function shownText(xhtml: string): string {
+function shownText(xhtml: string): string {
   const text = xhtml.replace(tag, each => (inline.test(each) ? '' : sentenceEnd))
   return text.includes('&') ? text.replace(entity, characterOf) : text
 }
@@ -29,11 +31,24 @@ export function narrativeLanguage(div: string, ofResource: unknown): Language {
 
 const headLength = 500
 
-/** How far a text is read in one go: up to a tag or a space, if there is one. */
-export function pieceEnd(text: string, from: number, most: number): number {
-  const least = from + most
-  if (least >= text.length) return text.length
-  const [atTag, atSpace] = [text.indexOf('<', least), text.indexOf(' ', least)]
-  if (atTag >= 0 && atTag < least + most) return atTag
-  return atSpace >= 0 ? atSpace : text.length
+/** Words go on through tags within a line, and through entities. */
+const between = new RegExp(`(?!${inlineTag})<|${betweenWords('<>&#;').source}`, 'u')
+
+/** No piece ends within a tag, whose names and addresses would be read as words. */
+function pieceEnd(text: string, from: number, most: number): number {
+  let since = from
+  let at = placeIn(text, from + most, most, between)
+  while (isInTag(text.slice(since, at))) {
+    since = text.indexOf('>', at) + 1
+    if (since === 0) return text.length
+    at = placeIn(text, since, most, between)
+  }
+  return at
 }
+
+function isInTag(piece: string): boolean {
+  return piece.lastIndexOf('<') > piece.lastIndexOf('>')
+}
+
+/** XHTML, as narratives are written in it. */
+export const xhtml: Writing = { shown: shownText, pieceEnd }

@@ -57,6 +57,15 @@ const unspaced =
   '\\p{sc=Han}\\p{sc=Hiragana}\\p{sc=Katakana}\\p{sc=Thai}\\p{sc=Lao}\\p{sc=Khmer}\\p{sc=Myanmar}\\p{sc=Tibetan}'
 const anyWord = new RegExp(`[${unspaced}]\\p{M}*|(?:(?![${unspaced}])[\\p{L}\\p{M}\\p{N}])+`, 'gu')
 
+/**
+ * Finds a place where a word ends whatever follows.
+ *
+ * @param within  signs that parts of a word may be written with
+ */
+export function betweenWords(within = ''): RegExp {
+  return new RegExp(`[^\\p{L}\\p{M}\\p{N}${within}]|(?!\\p{M})[${unspaced}]`, 'u')
+}
+
 /** The words of a text in lower case, in their order; whatever is neither letter nor digit parts them. */
 export function wordsOf(text: string): readonly string[] {
   const lower = text.toLowerCase()

@@ -1,7 +1,8 @@
 import { fold } from '../kinds/fold.ts'
-import { pieceEnd, sentenceEnd } from './narrative.ts'
+import { sentenceEnd } from './narrative.ts'
 import { Remembered } from './remembered.ts'
 import { type Language, languages, stemOf, wordsOf } from './stems.ts'
+import { plainText, type Writing } from './writing.ts'
 
 /** Such texts are mostly names, which come again and again. */
 const shortText = 64
@@ -26,23 +27,24 @@ export class TextReading {
   readonly sentences: string[] = []
   readonly #text: string
   readonly #language: Language
-  readonly #shown: (piece: string) => string
+  readonly #writing: Writing
   #stems: string[] = []
+  /** Words that are written with more than the letters of ASCII. */
+  readonly #beyondAscii = new Set<string>()
   /** What words come to where they are written without their accents, and it is not the same. */
   readonly #plainer = new Set<string>()
   #at = 0
 
-  /** @param shown  what a reader sees of a piece of it */
-  constructor(text: string, language: Language, shown: (piece: string) => string = piece => piece) {
+  constructor(text: string, language: Language, writing = plainText) {
     this.#text = text
     this.#language = language
-    this.#shown = shown
+    this.#writing = writing
   }
 
   /** @returns whether all is read */
   goOn(characters: number): boolean {
-    const until = pieceEnd(this.#text, this.#at, characters)
-    const [first = '', ...others] = this.#shown(this.#text.slice(this.#at, until)).split(sentenceEnd)
+    const until = this.#writing.pieceEnd(this.#text, this.#at, characters)
+    const [first = '', ...others] = this.#writing.shown(this.#text.slice(this.#at, until)).split(sentenceEnd)
     this.#read(first)
     for (const sentence of others) {
       this.#end()
@@ -59,12 +61,13 @@ export class TextReading {
     for (const word of wordsOf(sentence)) {
       const stem = stemOf(word, this.#language)
       this.#stems.push(stem)
-      if (beyondAscii.test(word)) this.#addPlainer(fold(word), stem)
+      if (beyondAscii.test(word) && !this.#beyondAscii.has(word)) this.#addPlainer(word, stem)
     }
   }
 
   #addPlainer(word: string, stem: string): void {
-    const other = stemOf(word, this.#language)
+    this.#beyondAscii.add(word)
+    const other = stemOf(fold(word), this.#language)
     if (other !== stem) this.#plainer.add(other)
   }
 

@@ -196,10 +196,40 @@ describe('making the row of a large resource', () => {
       'one resource within it that is large itself',
       { contained: [{ resourceType: 'Patient', id: 'p', identifier: each(at => ({ value: `${at}` })) }] },
     ],
+    ...(
+      [
+        ['words with spaces', 'word '],
+        ['words with line ends', 'word\n'],
+        ['words with commas', 'word,'],
+        ['words of a script without spaces', '糖尿病'],
+        ['letters without end', 'бббб'],
+      ] as const
+    ).flatMap(([name, text]): [string, object][] => [
+      [`a text of ${name}`, { note: [{ text: text.repeat(count * 16) }] }],
+      [`a narrative of ${name}`, { text: { status: 'generated', div: `<div>${text.repeat(count * 16)}</div>` } }],
+    ]),
     ['extensions within an extension', { extension: [{ url: 'urn:x', extension: each(at => ({ url: `u${at}` })) }] }],
   ])('lets others have their turn: %s', (_, more) => {
     expect(turnsOf(observation('o', more))).toBeGreaterThan(8)
     expect(turnsOf(observation('o'))).toBe(0)
+  })
+
+  it.each([
+    ['tags within a line and at its ends', '<p>H<sub>2</sub>O <span class="quokka wombat">vi</span>tal</p>'],
+    ['tags without spaces', '<td>one</td><td>two</td>'],
+    ['pictures that are written out', `bone <img src="data:image/png;base64,${'QUFB/'.repeat(4_000)}" alt="quokka"/> `],
+    ['entities', 'caf&#233;s &amp; H&#x32;O, '],
+    ['characters beyond the first plane', '𠀀𠀁𠀂'],
+    ['accents that stand alone', 'Mu\u0308ller, が\u3099, '],
+  ])('reads the same words as at once: %s', (_, inner) => {
+    for (let before = 0; before < 8; before++) {
+      const div = `<div>${'x'.repeat(before)} ${inner.repeat(Math.ceil(20_000 / inner.length))}</div>`
+      const resource = observation('o', { text: { status: 'generated', div }, note: [{ text: div }] })
+      const steps = extractRowInSteps(resource, place)
+      let step = steps.next()
+      while (step.done !== true) step = steps.next()
+      expect(step.value).toEqual(extractRow(resource, place))
+    }
   })
 
   it('remembers nothing of what is too long for a word', () => {
