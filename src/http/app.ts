@@ -85,6 +85,8 @@ export interface App {
   (request: IncomingMessage, response: ServerResponse): void
   /** Somebody has connected. */
   connect(socket: Socket): void
+  /** Whether somebody waits for an answer there, and for nothing else. */
+  awaitsAnswer(socket: Socket): boolean
   /** Whether a request asks for a connection that speaks something else from then on, and that is spoken here. */
   upgrades(request: IncomingMessage): boolean
   /** Takes over the connection of such a request. */
@@ -155,6 +157,7 @@ export function createApp(app: AppRooms): App {
   return Object.assign(door, {
     drain,
     connect: (socket: Socket) => connections.add(socket),
+    awaitsAnswer: (socket: Socket) => connections.awaitsAnswer(socket),
     upgrades: (request: IncomingMessage) => sockets.takes(request),
     upgrade: (request: IncomingMessage, socket: Socket, head: Buffer) => sockets.upgrade(request, socket, head),
   })

@@ -44,6 +44,8 @@ export function createServer(app: App, tls?: Tls): Server {
   // Beyond a count the parser would leave headers out in silence; the door refuses such requests whole.
   server.maxHeadersCount = 0
   server.setTimeout(120_000)
+  // Whoever waits for an answer has nothing to say, and hears nothing before it is there.
+  server.on('timeout', (socket: Socket) => void (app.awaitsAnswer(socket) || socket.destroy()))
   return server
 }
 

@@ -52,6 +52,8 @@ interface Connection {
   readonly sinceMs: number
   /** Requests whose answers have not gone out. */
   open: number
+  /** The last of these; those before it have come whole. */
+  asked: IncomingMessage | undefined
   untaken: Untaken | undefined
   /** It speaks HTTP no longer: whoever has taken it over looks after it. */
   isHandedOver: boolean
@@ -96,10 +98,11 @@ export class Connections {
       isProxy,
       sinceMs: performance.now(),
       open: 0,
+      asked: undefined,
       untaken: undefined,
       isHandedOver: false,
       answered: () => {
-        connection.open--
+        if (--connection.open === 0) connection.asked = undefined
       },
     }
     this.#makeRoom(connection)
@@ -119,8 +122,14 @@ export class Connections {
       this.#close(connection)
       return false
     }
+    connection.asked = request
     response.on('close', connection.answered)
     return true
+  }
+
+  /** Whether it is the server from whom something is due: all that was asked has come, and nothing that was told lies untaken. */
+  awaitsAnswer(socket: Socket): boolean {
+    return this.#all.get(socket)?.asked?.complete === true && socket.writableLength === 0
   }
 
   /** A connection becomes something else than HTTP: it is counted as before, and always at work. */

@@ -135,6 +135,7 @@ describe('a server on the network', () => {
       draining = true
     },
     connect: () => undefined,
+    awaitsAnswer: () => false,
     upgrades: () => false,
     upgrade: () => undefined,
   })
