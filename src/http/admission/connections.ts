@@ -110,7 +110,8 @@ export class Connections {
     this.#fresh.add(connection)
     this.#counts.set(network, this.#countOf(network) + 1)
     socket.once('close', () => this.#forget(connection))
-    this.#sweeping ??= setInterval(() => this.#sweep(performance.now()), this.#limits.sweepMs).unref()
+    // What has arrived while the event loop was busy is heard first: it was not the other side that was silent.
+    this.#sweeping ??= setInterval(() => setImmediate(this.#sweep), this.#limits.sweepMs).unref()
   }
 
   /** Whether one more request of a connection is answered; if not, the connection is cut. */
@@ -183,7 +184,8 @@ export class Connections {
     return [...this.#counts].toSorted(([, a], [, b]) => b - a)[0]?.[0]
   }
 
-  #sweep(nowMs: number): void {
+  readonly #sweep = (): void => {
+    const nowMs = performance.now()
     for (const connection of this.#all.values()) {
       if (connection.isHandedOver) continue
       if (this.#fresh.has(connection) && nowMs - connection.sinceMs > this.#patienceWith(connection))

@@ -70,6 +70,16 @@ describe('connections', () => {
     expect(await isHealthy()).toBe(true)
   })
 
+  it('that have asked while nobody listened are answered, and not taken for silent ones', async () => {
+    await open({ silentMs: 300, headMs: 300 })
+    const asking = await dial()
+    await isHealthy()
+    asking.socket.write(health)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600)
+    await asking.closed
+    expect(asking.text()).toMatch(/^HTTP\/1\.1 200/)
+  })
+
   it('that say nothing make room for who does, the oldest first', async () => {
     await open({ total: 60, ofNetwork: 20 })
     const silent = []
