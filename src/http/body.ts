@@ -29,7 +29,7 @@ export async function readBody(
   checkLength(request, limits.maxBytes)
   const { source, excess, release } = decoded(request)
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = []
+    let chunks: Buffer[] = []
     let size = 0
     const timer = setTimeout(() => fail(tooSlow()), limits.deadlineMs)
     const fail = (problem: Problem) => {
@@ -37,6 +37,7 @@ export async function readBody(
       source.removeAllListeners('data')
       source.pause()
       release()
+      chunks = []
       reject(problem)
     }
     source.on('data', (chunk: Buffer) => {
@@ -47,7 +48,10 @@ export async function readBody(
     })
     source.on('end', () => {
       clearTimeout(timer)
-      resolve(chunks.length === 1 ? (chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(chunks))
+      const whole = chunks.length === 1 ? (chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(chunks)
+      // The request is there until it has been answered, and with it what its listeners know.
+      chunks = []
+      resolve(whole)
     })
     source.on('error', error => fail(readingProblem(error)))
     if (source === request) request.on('aborted', () => fail(interrupted()))

@@ -1,6 +1,9 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, request as send } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setImmediate as turn } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { gzipSync } from 'node:zlib'
 import { collect, isProblem } from '#kernel'
 import { readBody, streamBody } from '../../../src/http/body.ts'
@@ -43,6 +46,19 @@ async function post(
   return text
 }
 
+function collector(): () => void {
+  setFlagsFromString('--expose-gc')
+  return runInNewContext('gc') as () => void
+}
+
+async function sendPieces(request: ReturnType<typeof send>): Promise<void> {
+  for (let sent = 0; sent < 3; sent++) {
+    request.write(Buffer.alloc(500_000))
+    await turn()
+  }
+  request.end()
+}
+
 const whole = (bytes: Buffer, headers: Record<string, string> = {}) => post(headers, request => request.end(bytes))
 
 describe('bodies that are held in memory', () => {
@@ -54,6 +70,27 @@ describe('bodies that are held in memory', () => {
       setTimeout(() => request.end(Buffer.alloc(500)), 20)
     })
     expect(inPieces).toBe('900 bytes')
+  })
+
+  it('are held once, not in the pieces in which they came as well, however reading ended', async () => {
+    const collectGarbage = collector()
+    const held = async (limit: number) => {
+      const pieces: WeakRef<Buffer>[] = []
+      let kept = 0
+      read = async request => {
+        request.on('data', (piece: Buffer) => void pieces.push(new WeakRef(piece)))
+        const body = await readBody(request, { ...limits, maxBytes: limit }).catch(() => Buffer.alloc(0))
+        // What a WeakRef was made of stays until the turn ends.
+        await turn()
+        collectGarbage()
+        kept = pieces.filter(piece => piece.deref() !== undefined).length
+        return body
+      }
+      const answer = await post({ 'transfer-encoding': 'chunked' }, request => void sendPieces(request))
+      return { answer, isMore: pieces.length > 1, kept }
+    }
+    expect(await held(2_000_000)).toEqual({ answer: '1500000 bytes', isMore: true, kept: 0 })
+    expect(await held(1_000_000)).toMatchObject({ answer: '0 bytes', isMore: true, kept: 0 })
   })
 
   it('are refused by their announced length before they are read', async () => {
