@@ -11,7 +11,15 @@ export interface Asked {
   resolve(reference: string, item: Item): Node | undefined
 }
 
-let current: { readonly asked: Asked; readonly item: Item } | undefined
+/** Of the expression that is being evaluated. */
+interface Evaluation {
+  readonly asked: Asked
+  readonly item: Item
+  /** Whether it asked what could not be told: what lies elsewhere, or is not held. */
+  isUntold: boolean
+}
+
+let current: Evaluation | undefined
 
 /** The library would look for them by HTTP, or not at all. @see https://hl7.org/fhir/R4/fhirpath.html#functions */
 const functions: Functions = {
@@ -33,14 +41,16 @@ const functions: Functions = {
       inputs.map(dataOf).flatMap(input => {
         const reference = isNode(input) ? input.reference : input
         const found = typeof reference === 'string' ? current?.asked.resolve(reference, current.item) : undefined
-        return found === undefined ? [] : [found]
+        return answerOf(found)
       }),
     arity: { 0: [] },
   },
 }
 
-function answerOf(answer: boolean | undefined): readonly boolean[] {
-  return answer === undefined ? [] : [answer]
+function answerOf<Answer>(answer: Answer | undefined): readonly Answer[] {
+  if (answer !== undefined) return [answer]
+  if (current !== undefined) current.isUntold = true
+  return []
 }
 
 /** Compiled, an expression takes some hundred times its length. */
@@ -70,10 +80,13 @@ function predicateFor(expression: string, base: string | undefined): Predicate {
 export function holds(constraint: Constraint, item: Item, asked: Asked): boolean | undefined {
   if (isOfCore(constraint, placeOf(item))) return true
   const before = current
-  current = { asked, item }
+  const evaluation = { asked, item, isUntold: false }
+  current = evaluation
   try {
     const context = item.value ?? item.twin
-    return predicateFor(constraint.expression, baseOf(item))(context, item.outside.resource, item.outside.container)
+    const { resource, container } = item.outside
+    const isSo = predicateFor(constraint.expression, baseOf(item))(context, resource, container)
+    return isSo === false && evaluation.isUntold ? undefined : isSo
   } finally {
     current = before
   }

@@ -27,6 +27,20 @@ export function itemOfResource(resource: Node, at: string, around: Surroundings)
   return { value: resource, twin: undefined, type, element: undefined, within: undefined, at, around, outside: around }
 }
 
+/** Whether an item stands for what lies elsewhere: no more than its type is known, and `''` where not even that. */
+export function isStub({ value, twin }: Item): boolean {
+  return value === undefined && twin === undefined
+}
+
+/** What lies elsewhere, of whatever type. */
+export function untold({ at, around }: Item): Item {
+  return stubOf('', at, around)
+}
+
+export function stubOf(type: string, at: string, around: Surroundings): Item {
+  return { value: undefined, twin: undefined, type, element: undefined, within: undefined, at, around, outside: around }
+}
+
 /** What an item has inside: an object itself, of a primitive its twin. */
 export function insideOf(item: Item): { readonly node: Node; readonly shape: Shape } | undefined {
   const { value, twin, element, within, type } = item

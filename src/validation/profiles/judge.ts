@@ -9,12 +9,13 @@ import { isNode, type Node, type Surroundings } from '../walk.ts'
 import { elementsAt } from './build.ts'
 import { type Asked, holds } from './constraints.ts'
 import type { TypeText } from './definition.ts'
-import { type Item, insideOf, itemOfResource, itemsIn } from './items.ts'
+import { type Item, insideOf, isStub, itemOfResource, itemsIn, stubOf } from './items.ts'
 import type { Members } from './members.ts'
 import { type Profile, type Profiles, typeIn } from './profiles.ts'
 import { tooCostly } from './refusals.ts'
 import type { Rules } from './rules.ts'
 import { discriminatorsOf, isInSlice, type SliceContext } from './slicing.ts'
+import { any, type Standing } from './standing.ts'
 import { compared, isExactly, isLike } from './values.ts'
 
 /** More are of no use, and cost as much again. */
@@ -147,11 +148,13 @@ export class Judge {
   #byProfiles(item: Item, canonicals: readonly string[]): void {
     const [only, ...others] = canonicals
     const profile = only === undefined || others.length > 0 ? undefined : this.#profiles.find(only)
-    const isHeld = (canonical: string) =>
-      typeIn(canonical) !== undefined || this.#profiles.find(canonical) !== undefined
     if (profile !== undefined) this.#against(item, profile)
-    else if (!canonicals.every(isHeld)) this.#warn('profileUnheld', item.at)
-    else if (!this.#conformsToOne(item, canonicals)) this.#tell('profileNone', item.at)
+    else if (!canonicals.every(canonical => this.#isHeld(canonical))) this.#warn('profileUnheld', item.at)
+    else if (this.#conformsToOne(item, canonicals) === false) this.#tell('profileNone', item.at)
+  }
+
+  #isHeld(canonical: string): boolean {
+    return typeIn(canonical) !== undefined || this.#profiles.find(canonical) !== undefined
   }
 
   #conforms(item: Item, profile: Profile): boolean {
@@ -166,28 +169,30 @@ export class Judge {
     const profiles = fitting.flatMap(({ profile = [] }) => profile)
     const isFree = fitting.some(({ profile = [] }) => profile.length === 0)
     if (fitting.length === 0) this.#tell('profileTarget', item.at)
-    else if (target.value !== undefined && !isFree && !this.#conformsToOne(target, profiles))
-      this.#tell('profileTarget', item.at)
+    else if (!isFree && this.#conformsToOne(target, profiles) === false) this.#tell('profileTarget', item.at)
   }
 
-  /** What is not held allows all. */
+  /** What is not held may be of any type, and conform to what is not known. */
   #targetTypes(types: readonly TypeText[]): readonly TypeText[] {
     return types.flatMap(({ targetProfile = [] }) =>
       targetProfile.map(canonical => {
         const type = typeIn(canonical)
         if (type !== undefined) return { code: type }
         const profile = this.#profiles.find(canonical)
-        return profile === undefined ? { code: 'Resource' } : { code: profile.type, profile: [canonical] }
+        return { code: profile?.type ?? 'Resource', profile: [canonical] }
       }),
     )
   }
 
-  #conformsToOne(item: Item, canonicals: readonly string[]): boolean {
-    return canonicals.some(canonical => {
+  #conformsToOne(item: Item, canonicals: readonly string[]): Standing {
+    return any(canonicals, canonical => {
       const type = typeIn(canonical)
-      if (type !== undefined) return isKind(item.type, type)
+      if (type !== undefined) return isOfKind(item, type)
       const profile = this.#profiles.find(canonical)
-      return profile !== undefined && item.value !== undefined && this.#conforms(item, profile)
+      if (profile === undefined) return undefined
+      const isOf = isOfKind(item, profile.type)
+      if (isOf === false) return false
+      return isStub(item) ? undefined : this.#conforms(item, profile)
     })
   }
 
@@ -198,9 +203,7 @@ export class Judge {
     const found = resourceAt(reference, around)
     if (found !== undefined) return itemOfResource(found, at, surrounding(found, around))
     const type = targetOf(reference, around) ?? (isNode(value) ? value.type : undefined)
-    return typeof type === 'string'
-      ? { value: undefined, twin: undefined, type, element: undefined, within: undefined, at, around, outside: around }
-      : undefined
+    return typeof type === 'string' ? stubOf(type, at, around) : undefined
   }
 
   #constraints({ constraints }: Rules, item: Item): void {
@@ -232,9 +235,18 @@ export class Judge {
       types.flatMap(({ profile = [] }) => profile.flatMap(canonical => this.#profiles.find(canonical)?.rules ?? [])),
     targetTypes: types => this.#targetTypes(types),
     resolve: item => this.#resolve(item),
-    isOfType: (item, types) => types.some(({ code = '' }) => isKind(item.type, code)),
-    conformsToOne: (item, profiles) => this.#conformsToOne(item, profiles),
-    isIn: (valueSet, value) => isInSet(valueSet, value, this.#members.ask) === 'in',
+    isOfType: (item, types) =>
+      any(types, ({ code = '', profile = [] }) => {
+        const isOf = isOfKind(item, code)
+        return isOf && code === 'Resource' && !profile.every(each => this.#isHeld(each)) ? undefined : isOf
+      }),
+    conformsToAny: (item, types) =>
+      any(types, ({ code = '', profile = [] }) => {
+        const isOf = isOfKind(item, code)
+        return isOf === false || profile.length === 0 ? isOf : this.#conformsToOne(item, profile)
+      }),
+    isIn: (valueSet, value) => this.#asked.isIn(valueSet, value),
+    areHeld: types => types.every(({ profile = [] }) => profile.every(each => this.#isHeld(each))),
     conforms: (rules, item) => this.#collect(() => this.#item(rules, item)).every(isWarning),
   }
 
@@ -257,32 +269,41 @@ export class Judge {
     if (rules.slices.size === 0) return
     const slices = [...rules.slices]
     const discriminators = discriminatorsOf(rules)
-    const places = items.map(item =>
-      slices.findIndex(([, slice]) => isInSlice(item, slice, discriminators, this.#slicing)),
-    )
-    for (const [index, [name, slice]] of slices.entries())
-      this.#slice(
-        slice,
-        name,
-        items.filter((_, each) => places[each] === index),
-        at,
-      )
+    const open = new Map<number, number>()
+    const places = items.map(item => {
+      let isOpen = false
+      const place = slices.findIndex(([, slice], index) => {
+        const isIn = isInSlice(item, slice, discriminators, this.#slicing)
+        if (isIn !== undefined) return isIn
+        isOpen = true
+        open.set(index, (open.get(index) ?? 0) + 1)
+        return false
+      })
+      return place < 0 && isOpen ? undefined : place
+    })
+    for (const [index, [name, slice]] of slices.entries()) {
+      const own = items.filter((_, each) => places[each] === index)
+      this.#slice(slice, name, own, { at, mayBe: open.get(index) ?? 0 })
+    }
     this.#rest(rules, items, places)
   }
 
-  #slice(rules: Rules, name: string, items: readonly Item[], at: string): void {
-    if (items.length < rules.min) this.#tell('profileSliceMin', at, { slice: name, min: rules.min })
+  /** @param mayBe  how many more may belong to the slice */
+  #slice(rules: Rules, name: string, items: readonly Item[], { at, mayBe }: { at: string; mayBe: number }): void {
+    if (items.length + mayBe < rules.min) this.#tell('profileSliceMin', at, { slice: name, min: rules.min })
     if (items.length > rules.max) this.#tell('profileSliceMax', at, { slice: name, max: rules.max })
     for (const item of items) this.#item(rules, item)
     this.#slices(rules, items, at)
   }
 
   /** What belongs to no slice, and the order of what does. @see https://hl7.org/fhir/R4/valueset-resource-slicing-rules.html */
-  #rest({ slicing }: Rules, items: readonly Item[], places: readonly number[]): void {
-    const lastSliced = places.findLastIndex(place => place >= 0)
+  #rest({ slicing }: Rules, items: readonly Item[], places: readonly (number | undefined)[]): void {
+    const lastSliced = places.findLastIndex(place => place !== undefined && place >= 0)
     let highest = 0
     for (const [index, item] of items.entries()) {
-      const place = places[index] ?? -1
+      const place = places[index]
+      // It may belong to any.
+      if (place === undefined) continue
       if (place < 0) {
         if (slicing?.rules === 'closed') this.#tell('profileUnsliced', item.at)
         if (slicing?.rules === 'openAtEnd' && index < lastSliced) this.#tell('profileOrder', item.at)
@@ -296,6 +317,10 @@ export class Judge {
 export function isKind(type: string, named: string): boolean {
   const wanted = alias[named] ?? named
   return type === wanted || ofAll.has(wanted) || kindOf[type] === wanted
+}
+
+function isOfKind({ type }: Item, named: string): Standing {
+  return type === '' ? undefined : isKind(type, named)
 }
 
 function isTooLong(text: string, most: number | undefined): boolean {

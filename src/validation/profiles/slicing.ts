@@ -1,8 +1,9 @@
 import { isNode } from '../walk.ts'
 import type { Discriminator, TypeText } from './definition.ts'
 import { urlOf } from './definition.ts'
-import { type Item, itemsIn } from './items.ts'
+import { type Item, isStub, itemsIn, untold } from './items.ts'
 import { Rules } from './rules.ts'
+import { all, any, type Standing } from './standing.ts'
 import { isExactly, isLike } from './values.ts'
 
 /** What the slicing of an element has to ask of the profiles around it. */
@@ -13,9 +14,13 @@ export interface SliceContext {
   targetTypes(types: readonly TypeText[]): readonly TypeText[]
   /** What a reference leads to: a stub without value where only its type is known. */
   resolve(item: Item): Item | undefined
-  isOfType(item: Item, types: readonly TypeText[]): boolean
-  conformsToOne(item: Item, profiles: readonly string[]): boolean
-  isIn(valueSet: string, value: unknown): boolean
+  /** As `isInSlice`. */
+  isOfType(item: Item, types: readonly TypeText[]): Standing
+  /** As `isInSlice`: without profiles any will do. */
+  conformsToAny(item: Item, types: readonly TypeText[]): Standing
+  isIn(valueSet: string, value: unknown): Standing
+  /** Whether all profiles that types name are held. */
+  areHeld(types: readonly TypeText[]): boolean
   /** Whether an item breaks nothing that a slice says. */
   conforms(rules: Rules, item: Item): boolean
 }
@@ -32,7 +37,7 @@ export function discriminatorsOf({ name, slicing }: Rules): readonly Discriminat
 }
 
 /**
- * Whether an item belongs to a slice.
+ * Whether an item belongs to a slice. What turns on what is not held, or on a target that lies elsewhere, cannot be told.
  *
  * @see https://hl7.org/fhir/R4/profiling.html#discriminator
  */
@@ -41,9 +46,9 @@ export function isInSlice(
   slice: Rules,
   discriminators: readonly Discriminator[],
   context: SliceContext,
-): boolean {
+): Standing {
   if (discriminators.length === 0) return context.conforms(slice, item)
-  return discriminators.every(({ type = '', path = '$this' }) => {
+  return all(discriminators, ({ type = '', path = '$this' }) => {
     const steps = stepsOf(path)
     const rules = steps.reduce<readonly Rules[]>((found, step) => rulesAt(found, step, context), [slice])
     const items = steps.reduce<readonly Item[]>((found, step) => itemsAt(found, step, context), [item])
@@ -56,30 +61,32 @@ type Test = (
   rules: readonly Rules[],
   context: SliceContext,
   whole: { readonly slice: Rules; readonly item: Item },
-) => boolean
+) => Standing
 
 const hasValue: Test = (items, rules, context, { slice, item }) => {
   const telling = rules.flatMap(each => [each, ...context.rulesOf(each.types)]).filter(isTelling)
-  if (telling.length > 0) return items.some(each => telling.every(one => isToldBy(one, each, context)))
+  if (telling.length > 0) return any(items, each => all(telling, one => isToldBy(one, each, context)))
   const urls = slice.types.flatMap(({ profile = [] }) => profile.map(urlOf))
   if (item.type === 'Extension' && urls.length > 0) return isNode(item.value) && urls.includes(String(item.value.url))
-  return context.conforms(slice, item)
+  if (!context.conforms(slice, item)) return false
+  return items.some(isStub) || ![slice, ...rules].every(({ types }) => context.areHeld(types)) ? undefined : true
 }
 
 const tests: Readonly<Record<string, Test>> = {
   value: hasValue,
   pattern: hasValue,
   exists: (items, rules) => {
+    if (items.some(isStub)) return undefined
     if (rules.some(({ max }) => max === 0)) return items.length === 0
     return rules.some(({ min }) => min > 0) ? items.length > 0 : true
   },
   type: (items, rules, context) => {
     const typed = rules.map(typesOf).filter(types => types.length > 0)
-    return items.some(item => typed.every(types => context.isOfType(item, types)))
+    return any(items, item => all(typed, types => context.isOfType(item, types)))
   },
   profile: (items, rules, context) => {
-    const profiles = rules.flatMap(({ types }) => types.flatMap(({ profile = [] }) => profile))
-    return profiles.length === 0 || items.some(item => context.conformsToOne(item, profiles))
+    const types = rules.flatMap(each => each.types)
+    return types.length === 0 || any(items, item => context.conformsToAny(item, types))
   },
 }
 
@@ -102,21 +109,25 @@ function isNeeded(slice: Rules): boolean {
   return slice.min > 0 && isTelling(slice)
 }
 
-function isToldBy(rules: Rules, item: Item, context: SliceContext): boolean {
+function isToldBy(rules: Rules, item: Item, context: SliceContext): Standing {
   const { value } = item
-  return (
-    rules.fixed.every(fixed => isExactly(value, fixed)) &&
-    rules.patterns.every(pattern => isLike(value, pattern)) &&
-    rules.bindings.every(({ isRequired, valueSet }) => !isRequired || context.isIn(valueSet, value)) &&
-    rules.children.values().every(child => isToldInside(child, item, context))
-  )
+  if (isStub(item)) return undefined
+  if (!rules.fixed.every(fixed => isExactly(value, fixed))) return false
+  if (!rules.patterns.every(pattern => isLike(value, pattern))) return false
+  const sets = rules.bindings.filter(({ isRequired }) => isRequired)
+  const isIn = all(sets, ({ valueSet }) => context.isIn(valueSet, value))
+  return isIn === false ? false : all([isIn, ...insideOf(rules, item, context)], each => each)
 }
 
-function isToldInside(child: Rules, item: Item, context: SliceContext): boolean {
+function* insideOf({ children }: Rules, item: Item, context: SliceContext): Generator<Standing> {
+  for (const child of children.values()) yield isToldInside(child, item, context)
+}
+
+function isToldInside(child: Rules, item: Item, context: SliceContext): Standing {
   const wanted = [...(isTelling(child) ? [child] : []), ...child.slices.values().filter(isNeeded)]
   if (wanted.length === 0) return true
   const items = itemsIn(item, child.name)
-  return wanted.every(rules => items.some(each => isToldBy(rules, each, context)))
+  return all(wanted, rules => any(items, each => isToldBy(rules, each, context)))
 }
 
 /** A step of a discriminator's path: a name, or one of the functions that are allowed there. */
@@ -163,7 +174,17 @@ function isFor({ types, children }: Rules, url: string): boolean {
 }
 
 function itemsAt(items: readonly Item[], { name, argument }: Step, context: SliceContext): readonly Item[] {
-  if (name === 'resolve') return items.flatMap(item => context.resolve(item) ?? [])
+  const stubs = items.filter(isStub).map(untold)
+  if (stubs.length > 0)
+    return [
+      ...stubs,
+      ...itemsAt(
+        items.filter(item => !isStub(item)),
+        { name, argument },
+        context,
+      ),
+    ]
+  if (name === 'resolve') return items.map(item => context.resolve(item) ?? untold(item))
   if (name === 'ofType') return items.filter(({ type }) => type === argument)
   if (name === 'extension' && argument !== undefined)
     return items

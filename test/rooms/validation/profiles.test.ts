@@ -375,6 +375,107 @@ describe.each([
   )
 })
 
+/** What turns on definitions that nobody handed over, or on what lies elsewhere, is no fault. */
+describe('what cannot be told', () => {
+  const none = `${own}none`
+  const noSet = 'http://example.org/ValueSet/none'
+  const category = { coding: [{ system: 'http://example.org/categories', code: 'x' }] }
+  const performers = (discriminator: object, targets: readonly (readonly [string, object])[]) => [
+    { path: 'Observation.performer', slicing: { discriminator: [discriminator], rules: 'closed' } },
+    ...targets.map(([sliceName, more]) => ({ path: 'Observation.performer', sliceName, max: '1', ...more })),
+  ]
+  const to = (...targetProfile: string[]) => ({ type: [{ code: 'Reference', targetProfile }] })
+  const by = (...performer: object[]) => ({ ...observation, performer })
+  const expressions = (expression: string) => [
+    { path: 'Observation', constraint: [{ key: 'own-9', severity: 'error', human: 'So.', expression }] },
+  ]
+
+  it.each([
+    [
+      'a slice by a value set',
+      [
+        { path: 'Observation.category', slicing: slicing('value', '$this') },
+        {
+          path: 'Observation.category',
+          sliceName: 'known',
+          min: 1,
+          max: '1',
+          binding: { strength: 'required', valueSet: noSet },
+        },
+      ],
+      { ...observation, category: [category, category] },
+    ],
+    [
+      'slices by the profile of a type',
+      [
+        { path: 'Patient.identifier', slicing: slicing('pattern', '$this', { rules: 'closed' }) },
+        { path: 'Patient.identifier', sliceName: 'a', max: '1', type: [{ code: 'Identifier', profile: [none] }] },
+        { path: 'Patient.identifier', sliceName: 'b', min: 1, patternIdentifier: { system: 'http://example.org/b' } },
+      ],
+      { ...patient, identifier: [{ value: 'x' }, { value: 'y' }, { system: 'http://example.org/b', value: 'z' }] },
+    ],
+    [
+      'slices by profiles of targets',
+      performers({ type: 'profile', path: 'resolve()' }, [
+        ['a', { min: 1, ...to(none) }],
+        ['b', to(`${core}Organization`)],
+      ]),
+      by({ reference: 'Patient/a' }, { reference: 'Patient/b' }, { reference: 'Organization/a' }),
+    ],
+    [
+      'slices by types of targets',
+      performers({ type: 'type', path: 'resolve()' }, [
+        ['a', { min: 1, ...to(`${core}Patient`) }],
+        ['b', to(none)],
+      ]),
+      by({ identifier: { value: 'x' } }, { reference: 'urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0' }),
+    ],
+    [
+      'slices by what targets have',
+      [...performers({ type: 'value', path: 'resolve().active' }, [['a', { min: 1, ...to(`${own}active`) }]])],
+      by({ reference: 'Practitioner/a' }),
+    ],
+    [
+      'slices by whether targets have it',
+      performers({ type: 'exists', path: 'resolve().active' }, [['a', { min: 1, ...to(`${own}active`) }]]),
+      by({ reference: 'Practitioner/a' }),
+    ],
+    [
+      'constraints on targets',
+      expressions('subject.resolve() is Patient'),
+      { ...observation, subject: { reference: 'Patient/a' } },
+    ],
+    ['constraints on value sets', expressions(`code.memberOf('${noSet}')`), { ...observation, code: category }],
+    ['constraints on profiles', expressions(`code.conformsTo('${none}')`), { ...observation, code: category }],
+  ] as const)('%s', async (_, elements, right) => {
+    const active = profile('active', 'Practitioner', [{ path: 'Practitioner.active', fixedBoolean: true, min: 1 }])
+    const [{ path = '' } = {}] = elements as readonly { readonly path?: string }[]
+    const definition = profile('p', path.split('.')[0] ?? '', elements)
+    expect((await told(right, [definition, active])).filter(text => text.startsWith('error'))).toEqual([])
+  })
+
+  it('is told where it can be', async () => {
+    const definition = profile(
+      'p',
+      'Observation',
+      performers({ type: 'profile', path: 'resolve()' }, [
+        ['a', to(`${core}Patient`)],
+        ['b', { min: 1, ...to(`${core}Organization`) }],
+      ]),
+    )
+    const one = { reference: 'Patient/a' }
+    expect(await told(by(one, { reference: 'Organization/a' }), [definition])).toEqual([])
+    expect(await told(by(one, { reference: 'Practitioner/a' }), [definition])).toEqual([
+      'error Observation.performer',
+      'error Observation.performer[1]',
+    ])
+    const wrong = { ...observation, subject: { reference: '#g' }, contained: [{ resourceType: 'Group', id: 'g' }] }
+    expect(await told(wrong, [profile('p', 'Observation', expressions('subject.resolve() is Patient'))])).toEqual([
+      'error Observation',
+    ])
+  })
+})
+
 /** https://hl7.org/fhir/R4/terminologies.html#strength */
 describe('value sets that are kept', () => {
   const set = {
