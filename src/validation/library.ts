@@ -28,20 +28,20 @@ const options = {
   },
 }
 
-/** The objects that an expression finds in a resource; none where it cannot be evaluated. */
-export function foundBy(expression: string, resource: object): readonly unknown[] {
+/** The objects that an expression finds in a resource; undefined where it cannot be evaluated. */
+export function foundBy(expression: string, resource: object): readonly unknown[] | undefined {
   const { fhirpath, model } = library()
   try {
     const found = fhirpath.evaluate(readable(resource), expression, { resource: readable(resource) }, model, options)
     return (found as readonly unknown[]).map(each => fhirpath.util.valData(each))
   } catch {
-    return []
+    return undefined
   }
 }
 
 /** Whether an object is one of those that `foundBy` has. */
-export function isAmongFound(found: readonly unknown[], node: object): boolean {
-  return found.includes(readable(node))
+export function isAmongFound(found: readonly unknown[] | undefined, node: object): boolean | undefined {
+  return found?.includes(readable(node))
 }
 
 /** Functions of FHIRPath beside the library's own, or instead of them. */

@@ -63,9 +63,18 @@ function allows({ type, expression = '' }: Context, met: Met): boolean {
   if (type === 'extension') return met.node.url === expression
   if (type === 'element' && laterNames.has(expression))
     return ['url', 'status'].every(each => met.shape.elements.has(each))
-  if (type === 'element') return isAllowedAt({ context: [expression] }, met)
+  if (type === 'element') return isAllowedAt({ context: [pathOf(expression)] }, met) || isProfileAlone(expression)
   // What is no object has only its twin to be found by.
-  return met.shape.type === 'Element' || isAmongFound(foundBy(expression, met.around.resource), met.node)
+  return met.shape.type === 'Element' || isAmongFound(foundBy(expression, met.around.resource), met.node) !== false
+}
+
+/** `http://example.org/profile#Patient.identifier:one` is an element of a profile, and of the type that this constrains. */
+function pathOf(elementId: string): string {
+  return elementId.slice(elementId.indexOf('#') + 1).replace(/:[^.]*/g, '')
+}
+
+function isProfileAlone(expression: string): boolean {
+  return expression.includes('/') && !expression.includes('#')
 }
 
 function isSo(expression: string, node: Node, resource: object, container: object): boolean {

@@ -659,6 +659,19 @@ describe('extensions whose definitions are kept', () => {
       ['error Patient.name[0].extension[0].url'],
     ],
     [
+      'where an expression cannot be evaluated',
+      named({ extension }),
+      inContext('fhirpath', 'Patient.name.unheard()'),
+      [],
+    ],
+    ['in a profile', named({ extension }), inContext('element', `${own}other#Patient.name:official`), []],
+    [
+      'elsewhere than in a profile',
+      { ...patient, extension },
+      inContext('element', `${own}other#Patient.name:official`),
+      ['error Patient.extension[0].url'],
+    ],
+    [
       'in another extension',
       { ...patient, extension: [{ url: `${own}outer`, extension }] },
       inContext('extension', `${own}outer`),
