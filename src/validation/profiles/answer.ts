@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { ErrorObject } from 'ajv'
-import { coreProfile, type Resource } from '#fhir'
+import type { Resource } from '#fhir'
 import { atOnce, type ProblemIssue } from '#kernel'
 import {
   builtInCodeSystem,
@@ -16,7 +16,7 @@ import { faultAt } from '../faults.ts'
 import type { Extent } from '../invariants.ts'
 import { issueOf } from '../issues.ts'
 import { isNode, type Node, walk } from '../walk.ts'
-import { type StructureDefinition, urlOf } from './definition.ts'
+import { coreDefinition, type StructureDefinition } from './definition.ts'
 import { extensionFaults } from './extensions.ts'
 import { itemOfResource } from './items.ts'
 import { isKind, Judge } from './judge.ts'
@@ -86,14 +86,10 @@ function claimsOf(
   asked: readonly string[],
 ): readonly { readonly canonical: string; readonly place: string }[] {
   const claimed = isNode(meta) && Array.isArray(meta.profile) ? (meta.profile as readonly unknown[]) : []
-  return [
-    ...asked.map(canonical => ({ canonical, place: at })),
-    ...claimed.flatMap((canonical, index) =>
-      typeof canonical === 'string' && !asked.includes(canonical) && claimed.indexOf(canonical) === index
-        ? [{ canonical, place: `${at}/meta/profile/${index}` }]
-        : [],
-    ),
-  ]
+  const places = new Map(asked.map(canonical => [canonical, at]))
+  for (const [index, canonical] of claimed.entries())
+    if (typeof canonical === 'string' && !places.has(canonical)) places.set(canonical, `${at}/meta/profile/${index}`)
+  return [...places].map(([canonical, place]) => ({ canonical, place }))
 }
 
 /** Of what one owner keeps no more stays in memory than leaves room for the next. */
@@ -129,9 +125,7 @@ function definitionsOf(kept: readonly KeptDefinition[]): ProfileDefinitions {
   const systems = new Map<string, CodeSystem | undefined>()
   return {
     structure: canonical =>
-      (coreProfile(urlOf(canonical)) ?? known.get(`StructureDefinition ${canonical}`)) as
-        | StructureDefinition
-        | undefined,
+      coreDefinition(canonical) ?? (known.get(`StructureDefinition ${canonical}`) as StructureDefinition | undefined),
     valueSet: canonical =>
       builtInValueSet(canonical) ?? (known.get(`ValueSet ${canonical}`) as ValueSetDefinition | undefined),
     codeSystem: canonical => {

@@ -1,3 +1,5 @@
+import { coreProfile } from '#fhir'
+
 /** What of a StructureDefinition is looked at, as JSON. Whoever posted one has had it checked as a resource. */
 export interface StructureDefinition {
   readonly resourceType: 'StructureDefinition'
@@ -59,6 +61,13 @@ export interface ConstraintText {
   readonly severity?: string
   readonly human?: string
   readonly expression?: string
+}
+
+/** R4's own profile of a canonical, unless that names another version than R4's. */
+export function coreDefinition(canonical: string): StructureDefinition | undefined {
+  const url = urlOf(canonical)
+  const isOurs = canonical === url || /^4(\.0(\.\d+)?)?$/.test(canonical.slice(url.length + 1))
+  return isOurs ? (coreProfile(url) as StructureDefinition | undefined) : undefined
 }
 
 const core = 'http://hl7.org/fhir/StructureDefinition/'

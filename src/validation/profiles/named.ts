@@ -1,9 +1,9 @@
-import { coreProfile, extensionFact, type Resource } from '#fhir'
+import { extensionFact, type Resource } from '#fhir'
 import { builtInCodeSystem, builtInValueSet, joinCanonical, type ValueSetDefinition } from '#terminology'
 import { isAbsolute } from '../content/check.ts'
 import { extensionsAt, isExtended } from '../content/extensions.ts'
 import { isNode, type Node, walk } from '../walk.ts'
-import { type ElementText, type StructureDefinition, urlOf } from './definition.ts'
+import { coreDefinition, type ElementText, type StructureDefinition } from './definition.ts'
 import { typeIn } from './profiles.ts'
 
 /** A definition that another one, or a resource, needs to be judged by. */
@@ -58,7 +58,7 @@ function isLookedUp(canonical: string): boolean {
 
 /** Whether R4 itself defines a type or a profile. */
 function isCore(canonical: string): boolean {
-  return typeIn(canonical) !== undefined || coreProfile(urlOf(canonical)) !== undefined
+  return typeIn(canonical) !== undefined || coreDefinition(canonical) !== undefined
 }
 
 function valueSets(canonicals: readonly (string | undefined)[]): readonly Named[] {

@@ -40,6 +40,8 @@ export class Profiles {
    */
   find(canonical: string): Profile | undefined {
     if (this.#known.has(canonical)) return this.#known.get(canonical)
+    // Resources may name whatever they like, and what they name is not kept.
+    if (this.definitions.structure(canonical) === undefined) return undefined
     this.#building.add(canonical)
     try {
       const made = this.#build(canonical, new Set())

@@ -599,6 +599,14 @@ describe('profiles of profiles', () => {
     )
   })
 
+  it('has them for R4 alone', async () => {
+    const claiming = (version: string) => ({ ...observation, meta: { profile: [`${core}heartrate${version}`] } })
+    for (const version of ['', '|4', '|4.0', '|4.0.1'])
+      expect(await told(claiming(version), [], [])).toContain('error Observation.category')
+    for (const version of ['|3.0.1', '|4.3.0', '|5.0.0', '|x'])
+      expect(await told(claiming(version), [], [])).toEqual(['warning Observation.meta.profile[0]'])
+  })
+
   it('judges by what each resource claims, and warns of what it does not know', async () => {
     const claiming = { ...observation, meta: { profile: [base.url, `${own}unknown`] } }
     expect(await told(claiming, [base], [])).toEqual(['warning Observation.meta.profile[1]'])
