@@ -1,4 +1,5 @@
 import { type Resource, toInstant } from '#fhir'
+import { saysTheSame } from '../commit.ts'
 import { type MetaExtension, metaExtensions, withMetaExtensions } from '../meta-extensions.ts'
 import { parsePlace } from './message.ts'
 import { isThere, overlap, type Removal, removalsOf } from './resources/removals.ts'
@@ -7,6 +8,7 @@ import { stampOf } from './said-at.ts'
 /**
  * Names in `meta.extension` the fields of a resource that were not said when it was said last, and when they were: `PID-11 PID-13`.
  * What comes late is newer than those, and its `""` deletes them. Nothing is noted of a sender who says all of it each time.
+ * With them stands the version that they are of: who changes it by hand sends them back, and what they said then counts.
  */
 const url = 'urn:kinhold:hl7v2:fields-said'
 const urls = new Set([url])
@@ -56,7 +58,13 @@ export function withFieldTimes(
       ? []
       : [[place, atMs] as const]
   })
-  return found.length === 0 && times.size === 0 ? next : withMetaExtensions(next, urls, notes(found))
+  const known = versionNoted(stood)
+  if (found.length === 0 && known === undefined) return next
+  // Nothing but the number of the version would differ: none is made.
+  const same = withMetaExtensions(next, urls, notes(found, known))
+  if (saysTheSame(same, stood)) return same
+  const version = versionOf(stood)
+  return withMetaExtensions(next, urls, notes(found, version === undefined ? (known ?? 1) : version + 1))
 }
 
 /** What a result or an order has come to goes by an order of its own: what is final is not preliminary again. */
@@ -80,24 +88,47 @@ export function stands(resource: Resource, place: string): boolean {
 }
 
 /** Fields by the time at which they were said, earliest first. */
-function notes(found: readonly (readonly [place: string, atMs: number])[]): readonly MetaExtension[] {
+function notes(
+  found: readonly (readonly [place: string, atMs: number])[],
+  version: number | undefined,
+): readonly MetaExtension[] {
   const byTime = [...Map.groupBy(found, ([, atMs]) => atMs)].toSorted(([one], [other]) => one - other)
   return byTime.map(([atMs, of]) => ({
     url,
     extension: [
       { url: 'at', valueInstant: toInstant(atMs) },
       { url: 'fields', valueString: of.map(([place]) => place).join(' ') },
+      { url: 'version', valueString: String(version) },
     ],
   }))
 }
 
+/** None where they are of another version; a batch makes the one after that which stands, and of what it has created there is none yet. */
 function timesOf(resource: Resource): ReadonlyMap<string, number> {
-  const noted = metaExtensions(resource).filter(one => one.url === url)
+  const [version, noted] = [versionOf(resource), versionNoted(resource)]
+  if (version !== undefined && noted !== version && noted !== version + 1) return new Map()
   return new Map(
-    noted.flatMap(({ extension = [] }) => {
-      const atMs = Date.parse(extension.find(({ valueInstant }) => valueInstant !== undefined)?.valueInstant ?? '')
-      const fields = extension.find(({ valueString }) => valueString !== undefined)?.valueString ?? ''
+    notesOf(resource).flatMap(note => {
+      const atMs = Date.parse(partOf(note, 'at')?.valueInstant ?? '')
+      const fields = partOf(note, 'fields')?.valueString ?? ''
       return Number.isNaN(atMs) ? [] : fields.split(' ').map(place => [place, atMs] as const)
     }),
   )
+}
+
+function notesOf(resource: Resource): readonly MetaExtension[] {
+  return metaExtensions(resource).filter(one => one.url === url)
+}
+
+function partOf({ extension = [] }: MetaExtension, name: string) {
+  return extension.find(one => one.url === name)
+}
+
+function versionNoted(resource: Resource): number | undefined {
+  const [note] = notesOf(resource)
+  return note && Number(partOf(note, 'version')?.valueString)
+}
+
+function versionOf({ meta }: Resource): number | undefined {
+  return meta?.versionId === undefined ? undefined : Number(meta.versionId)
 }

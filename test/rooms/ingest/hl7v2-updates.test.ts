@@ -574,11 +574,16 @@ describe('what was taken back is not brought back by what was said before and co
       ? [[...all]]
       : all.flatMap((one, at) => permutations(all.toSpliced(at, 1)).map(rest => [one, ...rest]))
 
-  /** Tells a house what was said at minutes 0, 1, 2 …, in the order in which the minutes arrive. */
-  const told = async (order: readonly number[], said: readonly (readonly [event: string, ...segments: string[]])[]) => {
+  /** Tells a house what was said at minutes 0, 1, 2 …, in the order in which the minutes arrive; before the last a person does something. */
+  const told = async (
+    order: readonly number[],
+    said: readonly (readonly [event: string, ...segments: string[]])[],
+    byHand?: (one: TestHouse) => Promise<unknown>,
+  ) => {
     const one = await openHouse()
     await sender(one)('ADT^A04')
     for (const minute of order) {
+      if (minute === order.at(-1)) await byHand?.(one)
       const [event = '', pid = '', ...segments] = said[minute] ?? []
       const time = `2024031013${String(minute).padStart(2, '0')}00+0000`
       const msh = `MSH|^~\\&|REG|HOSP|KIN|HOME|${time}||ADT^${event}|L${minute}|P|2.5.1`
@@ -660,6 +665,26 @@ describe('what was taken back is not brought back by what was said before and co
     const { participant = [], hospitalization, serviceType } = await only(house, 'Encounter')
     expect(participant).toMatchObject([{ individual: { display: 'Other' } }])
     expect([hospitalization, JSON.stringify(serviceType)]).toEqual([undefined, expect.stringContaining('SUR')])
+  })
+
+  it.each<[string, string, object]>([
+    ['replaced', '|||2 Old^^Town', { address: [{ city: 'By hand' }] }],
+    ['deleted', '|||""', { address: [{ city: 'By hand' }] }],
+    ['replaced, whatever was changed', '|||2 Old^^Town', { active: true, address: [{ line: ['1 St'] }] }],
+  ])('what a person has changed since is not %s by what comes late', async (_, late, change) => {
+    const messages = [
+      ['A08', '|||1 St^^Town'],
+      ['A08', late],
+      ['A08', '||||||||S'],
+    ] as const
+    const byHand = async (one: TestHouse) => {
+      const { id = '', ...patient } = await only(one, 'Patient', 'identifier=A1')
+      const changed = { ...patient, ...change, id }
+      await one.record.writer(everything()).transact(txn => txn.update('Patient', id, changed))
+    }
+    const house = await told([0, 2, 1], messages, byHand)
+    const stands = { address: [{ city: 'Town' }], ...change, maritalStatus: {} }
+    expect(await only(house, 'Patient', 'identifier=A1')).toMatchObject(stands)
   })
 
   it.each(anyOrder)('what a newer message said stands, whatever is deleted late: %s', async order => {
