@@ -134,7 +134,8 @@ class JsonPrinter {
 
   end(): Buffer {
     this.encode()
-    return Buffer.concat(this.done)
+    const [first = Buffer.alloc(0), ...more] = this.done
+    return more.length === 0 ? first : Buffer.concat([first, ...more])
   }
 
   *print(value: unknown): Steps<void> {
