@@ -10,7 +10,7 @@ const heapMebibytes = { old: 256, young: 16 }
 const longestMs = 30_000
 
 export interface ThreadLimits {
-  /** Of one resource; the usual when left out. */
+  /** Of one resource, from when the thread has begun; the usual when left out. */
   readonly longestMs?: number
 }
 
@@ -20,6 +20,9 @@ export interface Sent {
   readonly text: Uint8Array
   readonly extent: Extent
 }
+
+/** What a thread is asked first: it answers once its modules are loaded. */
+const nothing: Sent = { text: new TextEncoder().encode('{"resourceType":"Basic"}'), extent: 'errors' }
 
 /** A thread beside the event loop that validates one resource after another; it begins with the first. */
 export class ValidatingThread {
@@ -38,7 +41,7 @@ export class ValidatingThread {
     const sent: Sent = { text: await inSlices(encodeJsonInSteps(resource)), extent }
     // Each has its time for itself: none waits in the pool.
     const found = this.last.then(() => {
-      if (closings !== this.closings) throw new Error('The validating thread was closed.')
+      if (closings !== this.closings) throw closed()
       return this.run(sent)
     })
     this.last = found.catch(() => undefined)
@@ -60,9 +63,13 @@ export class ValidatingThread {
       idleTimeout: idleMs,
       resourceLimits: { maxOldGenerationSizeMb: heapMebibytes.old, maxYoungGenerationSizeMb: heapMebibytes.young },
     })
+    const pool = this.pool
+    // To load its modules takes a thread that begins many seconds on a machine with much to do, which is no fault of the resource.
+    await pool.run(nothing)
+    if (pool !== this.pool) throw closed()
     const signal = AbortSignal.timeout(this.longestMs)
     try {
-      return await this.pool.run(sent, { signal })
+      return await pool.run(sent, { signal })
     } catch (error) {
       if (!signal.aborted) throw error
       throw new Problem('too-costly', 'validation.too-costly', 'To validate the resource takes too long.', {
@@ -70,4 +77,8 @@ export class ValidatingThread {
       })
     }
   }
+}
+
+function closed(): Error {
+  return new Error('The validating thread was closed.')
 }

@@ -1,3 +1,4 @@
+import { Tinypool } from 'tinypool'
 import { parseResource, type Resource } from '#fhir'
 import { isProblem } from '#kernel'
 import { createValidator, type Validator } from '#validation'
@@ -66,6 +67,30 @@ describe('a large resource that was sent', () => {
     expect(isProblem(refusal, 'too-costly') && refusal.code).toBe('validation.too-costly')
     await hasty.close()
     expect(await validator.validateSent(large)).toEqual([])
+  })
+
+  it('has its time for itself: that of a thread which begins does not count', async () => {
+    const large = resourceOf({ ...observation, component: components(2_000) })
+    const own = createValidator()
+    const { timeout } = AbortSignal
+    const { run } = Tinypool.prototype
+    const told: string[] = []
+    AbortSignal.timeout = ms => {
+      told.push('time counts')
+      return timeout.call(AbortSignal, ms)
+    }
+    Tinypool.prototype.run = async function (...of) {
+      const done = await run.apply(this, of)
+      told.push('the thread has answered')
+      return done
+    }
+    const issues = await own.validateSent(large).finally(() => {
+      AbortSignal.timeout = timeout
+      Tinypool.prototype.run = run
+    })
+    await own.close()
+    expect(issues).toEqual([])
+    expect(told).toEqual(['the thread has answered', 'time counts', 'the thread has answered'])
   })
 
   it('waits for its turn, and is refused when that does not come', async () => {
