@@ -22,4 +22,5 @@ export { criteriaWithin, leadsElsewhere, searchedTypes, singleCriteria } from '.
 export { type Words, wordsOf } from './query/words.ts'
 export type { Holder, RowIndex } from './row-index.ts'
 export { encodeSegment, encodeSegmentInSteps } from './segments/encode.ts'
+export { isWordy } from './words/readable.ts'
 export { newestWritten } from './written.ts'

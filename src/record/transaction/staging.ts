@@ -1,7 +1,7 @@
 import { type Grant, mayTouch } from '#access'
 import { encodeResource, isLarge, isSameJson, parseJsonInSteps, parseResource, type Resource, toInstant } from '#fhir'
 import { inSlices, Problem, type Steps } from '#kernel'
-import type { Holder } from '#search'
+import { type Holder, isWordy } from '#search'
 import type { CompartmentId, Locator } from '#store'
 import type { AuditKindName } from '../audit/audit.ts'
 import type { Composed, Draft, Ledger } from '../ledger/ledger.ts'
@@ -164,7 +164,7 @@ export class Staging {
       created,
       type,
       id,
-      isLarge: resource !== undefined && isLarge(resource),
+      isLarge: resource !== undefined && (isLarge(resource) || isWordy(resource)),
       compose: once(lastUpdatedMs => composed(resource ?? { resourceType: type, id }, version, lastUpdatedMs)),
       placed: (lastUpdatedMs: number, json: Buffer, holder: Holder) => {
         staged.lastUpdatedMs = lastUpdatedMs

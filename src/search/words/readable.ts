@@ -28,6 +28,26 @@ export function isReadable(text: string): boolean {
   return !encoded.test(text) && (text.length > longestName || !machineMade.test(text))
 }
 
+/** Whose words nobody has written before are read within some milliseconds; and a commit may have dozens of them. */
+const lettersOfATurn = 4_096
+
+/** Whether a resource has so much text that others would notice if its words were read in one turn of the event loop. */
+export function isWordy(resource: object): boolean {
+  return lettersLeft(resource, lettersOfATurn) < 0
+}
+
+/** Looks no further than it must. */
+function lettersLeft(value: unknown, left: number): number {
+  if (typeof value === 'string') return encoded.test(value) ? left : left - value.length
+  if (typeof value !== 'object' || value === null) return left
+  let rest = left
+  for (const child of Object.values(value)) {
+    rest = lettersLeft(child, rest)
+    if (rest < 0) return rest
+  }
+  return rest
+}
+
 interface Node {
   readonly [element: string]: unknown
 }

@@ -1,4 +1,5 @@
 import type { Resource } from '#fhir'
+import { turnsWhile } from '../../turns.ts'
 import { create, everything, heartRate, openTestRecord, patient, queryOf } from './family.ts'
 
 const all = everything()
@@ -13,7 +14,25 @@ function large(who: string, name: string): Resource {
 const found = async ({ record }: Awaited<ReturnType<typeof openTestRecord>>, search: string) =>
   (await record.reader(all).search(queryOf(all, 'Observation', search))).matches.map(({ id }) => id)
 
+/** An Observation of few values, one of which is a long text of words that nobody has written before. */
+function wordy(who: string): Resource {
+  const text = Array.from({ length: 60_000 }, (_, at) => `w${at.toString(36).replace(/\d/g, 'x')}q`).join(' ')
+  return { ...heartRate(who, 60), note: [{ text }] }
+}
+
 describe('a resource of very many values', () => {
+  it('whose words are many is written while others are answered', async () => {
+    const house = await openTestRecord()
+    const { record } = house
+    const [who, other] = [await create(record, all, patient('Amsel')), await create(record, all, patient('Buche'))]
+    const writing = turnsWhile(() => create(record, all, wordy(who.id)))
+    await create(record, all, heartRate(other.id, 70))
+    const { result, turns } = await writing
+    expect(turns).toBeGreaterThan(20)
+    expect(await found(house, '_content=w1q')).toEqual([])
+    expect(await found(house, '_content=wqzbq')).toEqual([result.id])
+  })
+
   it('is written while others are answered: in the same record and in another one', async () => {
     const house = await openTestRecord()
     const { record } = house
