@@ -85,10 +85,14 @@ export class Holdings {
 
   /**
    * A definition as it is kept as a resource, the newest of its url: JSON in UTF-8. What R4 defines itself, and what was imported, is
-   * not among them.
+   * not among them, nor what another account made: whoever reaches all households would have what they write refused by what one of
+   * them wrote.
    */
   kept(type: 'StructureDefinition' | 'ValueSet' | 'CodeSystem', canonical: string): Promise<Buffer | undefined> {
-    return this.#once(`kept ${type} ${canonical}`, async () => (await this.#stored(type, canonical))[0]?.json)
+    return this.#once(`kept ${type} ${canonical}`, async () => {
+      const stored = await this.#stored(type, canonical)
+      return stored.find(({ creator }) => creator === undefined || creator === this.#grant.account)?.json
+    })
   }
 
   #once<T>(key: string, find: () => Promise<T>): Promise<T> {

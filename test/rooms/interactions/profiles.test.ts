@@ -4,6 +4,8 @@ const core = 'http://hl7.org/fhir/StructureDefinition/'
 const own = 'http://example.org/StructureDefinition/named'
 const north = grantOf('user/*.cruds', { account: 'north', patients: [] })
 const south = grantOf('user/*.cruds', { account: 'south', patients: [] })
+const clinic = grantOf('system/*.cruds', { account: 'clinic' })
+const machine = grantOf('system/*.cruds')
 const blind = grantOf('user/Organization.cruds', { account: 'north', patients: [] })
 
 let house: House
@@ -81,8 +83,8 @@ describe('profiles that a family keeps', () => {
     expect([(await sent(claiming())).status, (await sent(claiming({ telecom }))).status]).toEqual([422, 200])
   })
 
-  it('judge nobody else, neither another family nor who may not search them', async () => {
-    for (const grant of [south, blind]) {
+  it('judge nobody else: neither another family, nor who reaches all, nor who may not search them', async () => {
+    for (const grant of [south, clinic, machine, blind]) {
       expect((await ask('POST', '/Organization', { grant, body: claiming() })).status).toBe(201)
       const asked = await ask('POST', '/Organization/$validate', { grant, body: claiming() })
       expect(placesOf(asked)).toEqual(['warning Organization.meta.profile[0]'])
