@@ -113,6 +113,21 @@ describe('profiles that a family keeps', () => {
     const answer = await ask('POST', `/Organization/$validate?profile=${url}`, { body: organization() })
     expect([answer.status, codeOf(answer)]).toEqual([422, 'validation.profile-circular'])
   })
+
+  it('are let pass by what is written where they are more than is looked at, and $validate says so', async () => {
+    const url = 'http://example.org/StructureDefinition/guide'
+    const element = Array.from({ length: 10_001 }, (_, at) => ({
+      id: `Organization.telecom:t${at}`,
+      path: 'Organization.telecom',
+      sliceName: `t${at}`,
+    }))
+    expect(
+      (await ask('POST', '/StructureDefinition', { body: definition({ url, differential: { element } }) })).status,
+    ).toBe(201)
+    const body = organization({ meta: { profile: [url] } })
+    expect((await ask('POST', '/Organization', { body })).status).toBe(201)
+    expect(codeOf(await ask('POST', '/Organization/$validate', { body }))).toBe('validation.profile-too-large')
+  })
 })
 
 describe('profiles that are asked for in vain', () => {
