@@ -3,7 +3,7 @@ import type { Clock } from '#kernel'
 import type { Record as PatientRecord } from '#record'
 import { checkEveryMs } from './courier.ts'
 import type { CloseReason, Line } from './line.ts'
-import { type NotificationType, notification, printed, type Told } from './notification.ts'
+import { type NotificationType, printedNotification, type Told } from './notification.ts'
 import { grantNow, maySeeState } from './rights.ts'
 import type { Event, Made, State, States } from './state.ts'
 import { toldOf } from './telling.ts'
@@ -155,7 +155,7 @@ export class Binding {
     const nowMs = clock.nowMs()
     this.#lastContactMs = nowMs
     if (wanted.kind === 'criteria') return this.#line.send(type === 'handshake' ? `bound ${id}` : `ping ${id}`)
-    const bundle = notification({ state, type, content: wanted.content, told, baseUrl, nowMs })
-    this.#line.send(String(await printed(bundle, wanted.format ?? 'json')))
+    const telling = { state, type, content: wanted.content, told, baseUrl, nowMs }
+    this.#line.send(String(await printedNotification(telling, wanted.format ?? 'json')))
   }
 }

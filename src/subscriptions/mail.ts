@@ -1,6 +1,6 @@
 import { parseResource } from '#fhir'
 import type { Clock } from '#kernel'
-import { mediaTypes, notification, printed } from './notification.ts'
+import { mediaTypes, printedNotification, sayable } from './notification.ts'
 import type { Refusal } from './post.ts'
 import type { Delivery, Sender } from './rest-hook.ts'
 import type { Event, State } from './state.ts'
@@ -133,9 +133,9 @@ async function attachedTo(
   const { format, kind } = state.wanted
   if (format === undefined) return []
   if (kind === 'criteria') return content === 'full-resource' ? resourcesIn(told, format) : []
-  const bundle = notification({ state, type, content, told, baseUrl, nowMs })
+  const telling = { state, type, content, told, baseUrl, nowMs }
   const file = { filename: `notification.${format}`, contentType: mediaTypes[format] }
-  return [{ ...file, content: await printed(bundle, format) }]
+  return [{ ...file, content: await printedNotification(telling, format) }]
 }
 
 async function resourcesIn(
@@ -143,12 +143,10 @@ async function resourcesIn(
   format: NonNullable<State['wanted']['format']>,
 ): Promise<Letter['attachments']> {
   const files: Letter['attachments'] = []
-  for (const { event, stored } of told)
-    if (stored !== undefined)
-      files.push({
-        filename: `${event.number}.${format}`,
-        contentType: mediaTypes[format],
-        content: await printed(parseResource(stored.json), format),
-      })
+  for (const { event, stored } of told) {
+    const content = stored && (await sayable(parseResource(stored.json), format))
+    const file = { filename: `${event.number}.${format}`, contentType: mediaTypes[format] }
+    if (content !== undefined) files.push({ ...file, content })
+  }
   return files
 }

@@ -1,5 +1,5 @@
 import { encodeXmlInSteps, parseResource, printJson, type Resource, toInstant } from '#fhir'
-import { inSlices, newResourceId } from '#kernel'
+import { inSlices, isProblem, newResourceId } from '#kernel'
 import type { Stored } from '#record'
 import type { Event, State, Status } from './state.ts'
 import type { Content } from './wanted.ts'
@@ -109,8 +109,23 @@ function eventEntry({ event, stored }: Told, content: Content, baseUrl: string) 
   }
 }
 
-/** A resource as it goes over the wire. */
-export async function printed(resource: Resource, format: 'json' | 'xml'): Promise<Buffer> {
+/** A notification as it goes over the wire. Where XML cannot say a resource, all are named only: nothing waits behind it for good. */
+export async function printedNotification(telling: Telling, format: 'json' | 'xml'): Promise<Buffer> {
+  const named = { ...telling, told: telling.told.map(({ event }) => ({ event })) }
+  return (await sayable(notification(telling), format)) ?? printed(notification(named), format)
+}
+
+/** A resource as it goes over the wire; undefined for one that XML cannot say. */
+export async function sayable(resource: Resource, format: 'json' | 'xml'): Promise<Buffer | undefined> {
+  try {
+    return await printed(resource, format)
+  } catch (error) {
+    if (isProblem(error, 'not-acceptable')) return undefined
+    throw error
+  }
+}
+
+async function printed(resource: Resource, format: 'json' | 'xml'): Promise<Buffer> {
   if (format === 'json') return Buffer.from(printJson(resource))
   return Buffer.from(await inSlices(encodeXmlInSteps(resource, { isPretty: false })))
 }

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { parseResource } from '#fhir'
 import type { Clock } from '#kernel'
-import { mediaTypes, type NotificationType, notification, printed, type Told } from './notification.ts'
+import { mediaTypes, type NotificationType, printedNotification, sayable, type Told } from './notification.ts'
 import type { Message, Post, Refusal } from './post.ts'
 import { nameOf } from './read-wanted.ts'
 import type { State } from './state.ts'
@@ -37,15 +37,17 @@ async function asBundle(
   { clock, baseUrl }: { clock: Clock; baseUrl: string },
 ): Promise<Unsigned> {
   const { endpoint = '', format = 'json', content } = state.wanted
-  const bundle = notification({ state, type, content, told, baseUrl, nowMs: clock.nowMs() })
-  return { url: endpoint, method: 'POST', body: await printed(bundle, format), contentType: mediaTypes[format] }
+  const body = await printedNotification({ state, type, content, told, baseUrl, nowMs: clock.nowMs() }, format)
+  return { url: endpoint, method: 'POST', body, contentType: mediaTypes[format] }
 }
 
 async function asResource({ state, told }: Delivery): Promise<Unsigned> {
   const { endpoint = '', format } = state.wanted
   const stored = told[0]?.stored
-  if (format === undefined || stored === undefined) return { url: endpoint, method: 'POST', body: Buffer.alloc(0) }
-  const body = await printed(parseResource(stored.json), format)
+  const nothing: Unsigned = { url: endpoint, method: 'POST', body: Buffer.alloc(0) }
+  if (format === undefined || stored === undefined) return nothing
+  const body = await sayable(parseResource(stored.json), format)
+  if (body === undefined) return nothing
   return { url: below(endpoint, `${stored.type}/${stored.id}`), method: 'PUT', body, contentType: mediaTypes[format] }
 }
 

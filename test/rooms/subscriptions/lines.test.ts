@@ -105,6 +105,20 @@ describe('a topic over a websocket – https://hl7.org/fhir/uv/subscriptions-bac
     expect(line.came[0]).toMatch(/^(<\?xml[^>]*>)?<Bundle xmlns="http:\/\/hl7.org\/fhir">/)
   })
 
+  it('names what XML cannot say, and goes on behind it', async () => {
+    const channel = { type: 'websocket', payload: 'application/fhir+xml' }
+    const line = await bound(await begun(topicSubscription(undefined, { content: 'full-resource', channel })))
+    const { status, json } = await weigh('a', 70, { note: [{ text: '\uffff' }] })
+    expect(status).toBe(201)
+    await house.subscriptions.round()
+    await weigh('a', 71)
+    await house.subscriptions.round()
+    expect(line.came).toHaveLength(3)
+    expect(line.came[1]).toContain(`Observation/${json.id}`)
+    expect(line.came[1]).not.toContain('<valueQuantity>')
+    expect(line.came[2]).toContain('<valueQuantity>')
+  })
+
   it('is told over several lines, several over one, each with its own numbers', async () => {
     const [one, two] = [await begun(), await begun(topicSubscription(undefined, { topic: 'Patient', ...overLine }))]
     const both = openLine()

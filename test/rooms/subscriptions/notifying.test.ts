@@ -13,6 +13,7 @@ import {
 
 let house: House
 let receiver: Receiver
+const xml = 'application/fhir+xml'
 const owner = grantOf('user/*.cruds', { account: 'tester', patients: ['a'] })
 
 beforeEach(async () => {
@@ -46,6 +47,19 @@ const weigh = (patient: string, value: number, more: object = {}) =>
   house.ask('POST', '/Observation', { grant: admin, body: weightOf(patient, value, more) })
 const bundles = () => receiver.received.map(({ json }) => statusIn(json))
 const eventsReceived = () => bundles().flatMap(({ events }) => events)
+
+it.each([
+  ['a topic', () => topicSubscription(receiver.url, { content: 'full-resource', channel: { payload: xml } })],
+  ['criteria', () => plainSubscription('Observation?', { endpoint: receiver.url, payload: xml })],
+])('what XML cannot say is told of by %s without it, and does not hold up what comes behind', async (_, body) => {
+  await begun(body())
+  expect((await weigh('a', 70, { note: [{ text: '\uffff' }] })).status).toBe(201)
+  await weigh('a', 71)
+  await house.subscriptions.round()
+  await weigh('a', 72)
+  await house.subscriptions.round()
+  expect(receiver.received.at(-1)?.text).toContain('<valueQuantity>')
+})
 
 describe('a Subscription to a topic – https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/', () => {
   it('is greeted, then active, and tells what was created, updated and deleted, by numbers', async () => {
