@@ -7,11 +7,13 @@ const mebibyte = 1024 * 1024
 
 describe('what one of several processes may have in memory', () => {
   it('is all of it where there is one', () => {
-    expect(portionOf(1)).toEqual({ lanes: laneTable, held: holdingLimits, connections: connectionLimits })
+    const sockets = { total: 1024, ofNetwork: 64 }
+    expect(portionOf(1)).toEqual({ lanes: laneTable, held: holdingLimits, connections: connectionLimits, sockets })
   })
 
   it.each([2, 3, 4, 16, 64])('is a part of what waits and is open where there are %i, and never nothing', processes => {
-    const { lanes, connections } = portionOf(processes)
+    const { lanes, connections, sockets } = portionOf(processes)
+    expect(sockets).toEqual({ total: Math.ceil(1024 / processes), ofNetwork: Math.ceil(64 / processes) })
     expect(connections.total).toBe(Math.ceil(connectionLimits.total / processes))
     expect(connections.ofNetwork).toBeLessThanOrEqual(connections.total)
     for (const lane of Object.keys(lanes) as Lane[]) {
