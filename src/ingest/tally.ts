@@ -1,4 +1,4 @@
-import type { Fate, Item } from './commit.ts'
+import type { Fate, Item } from './committing/items.ts'
 import type { Outcome, Reason } from './outcome.ts'
 import { reasonTexts } from './reasons.ts'
 

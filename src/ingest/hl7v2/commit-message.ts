@@ -1,6 +1,7 @@
 import type { Grant } from '#access'
 import type { Txn } from '#record'
-import { type Item, stage } from '../commit.ts'
+import type { Item } from '../committing/items.ts'
+import { stage } from '../committing/stage.ts'
 import type { FormerIds } from '../former-ids.ts'
 import type { LookUp } from '../namesakes.ts'
 import type { Left, Outcome } from '../outcome.ts'

@@ -1,6 +1,6 @@
 import { type Resource, toInstant } from '#fhir'
-import { saysTheSame } from '../commit.ts'
 import { type MetaExtension, metaExtensions, withMetaExtensions } from '../meta-extensions.ts'
+import { saysTheSame } from '../same.ts'
 import { parsePlace } from './message.ts'
 import { isThere, overlap, type Removal, removalsOf } from './resources/removals.ts'
 import { stampOf } from './said-at.ts'

@@ -1,7 +1,7 @@
 import { type Resource, type Shape, shapeOf, shapeOfElement } from '#fhir'
 import { otherForms } from '../choices.ts'
-import { overlaid } from '../commit.ts'
 import { withContained } from '../contained.ts'
+import { overlaid } from '../overlay.ts'
 import { covers } from '../standing.ts'
 import { outdated, withFieldTimes } from './field-times.ts'
 import { mergedLists } from './lists.ts'

@@ -1,6 +1,6 @@
 import type { Resource } from '#fhir'
-import { overlaid } from '../commit.ts'
 import { withContained } from '../contained.ts'
+import { overlaid } from '../overlay.ts'
 import { mergedLists } from './lists.ts'
 import { isLate, stampOf, withStamps } from './said-at.ts'
 import type { Moves } from './tables.ts'

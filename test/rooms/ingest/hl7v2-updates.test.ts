@@ -1,5 +1,5 @@
 import type { Resource } from '#fhir'
-import { stage } from '../../../src/ingest/commit.ts'
+import { stage } from '../../../src/ingest/committing/stage.ts'
 import { everything, found, ingested, openHouse, type TestHouse, validator } from './house.ts'
 import { message } from './reading.ts'
 

@@ -1,7 +1,7 @@
 import type { Resource } from '#fhir'
-import { saysTheSame } from '../../commit.ts'
 import type { Outcome } from '../../outcome.ts'
 import { merge } from '../../patient-merge.ts'
+import { saysTheSame } from '../../same.ts'
 import { applyRules } from '../apply-rules.ts'
 import { combined } from '../drafts.ts'
 import { outdated, stands, withFieldTimes } from '../field-times.ts'

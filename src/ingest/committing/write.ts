@@ -1,0 +1,184 @@
+import { parseResource, type Resource } from '#fhir'
+import { inSlices, isProblem, type Problem, type Steps } from '#kernel'
+import type { Txn } from '#record'
+import type { Left, Reason } from '../outcome.ts'
+import { saysTheSame } from '../same.ts'
+import { withoutInvalid } from '../without-invalid.ts'
+import { type Gathered, met } from './gather.ts'
+import type { Amendment, Fate, Item, Mapped, Progress, Removal, Staging, Work } from './items.ts'
+
+export async function create(
+  txn: Txn,
+  key: string,
+  { resource: told, said, changes }: Gathered,
+  work: Work,
+): Promise<Fate> {
+  const resource = { ...changedBy(told, changes), id: told.id }
+  const since = sinceDeletion(key, said, work)
+  if (since !== undefined && since < 0) return 'duplicate'
+  try {
+    await txn.create(resource, { id: resource.id })
+    work.progress.created.push(key)
+    work.progress.written.set(key, resource)
+  } catch (error) {
+    // What a person has deleted since the first import stays deleted.
+    if (!(isProblem(error) && error.code === 'record.id-taken')) throw error
+    return 'duplicate'
+  }
+  if (since !== undefined) work.progress.deletions.set(key, undefined)
+  return 'mapped'
+}
+
+/** Which version it is of what its source has deleted: negative when it is older than that; undefined when nothing was deleted. */
+function sinceDeletion(key: string, said: readonly Mapped[], { staging }: Work): number | undefined {
+  const deletion = staging.deletions?.of(key)
+  return deletion && (said.at(-1)?.since?.(deletion) ?? 0)
+}
+
+/** What its source has deleted comes back when the source has it again; what a person has deleted does not. */
+async function revive(txn: Txn, key: string, { resource, said }: Gathered, work: Work): Promise<Fate> {
+  if (!((sinceDeletion(key, said, work) ?? 0) > 0)) return 'duplicate'
+  await txn.update(resource.resourceType, resource.id, resource)
+  work.progress.deletions.set(key, undefined)
+  work.progress.updated.push(key)
+  work.progress.written.set(key, resource)
+  return 'mapped'
+}
+
+/**
+ * A row that is there already is a duplicate, unless its kind is brought up to date and it says something new. Each item
+ * meets what is stored itself: what the batch makes of them together does not tell which of them came late.
+ */
+export async function renew(txn: Txn, key: string, gathered: Gathered, work: Work): Promise<Fate> {
+  const { resource, said, changes } = gathered
+  const { staging, progress } = work
+  const isFact = said.every(({ mode }) => mode === 'create')
+  const stored = isFact ? undefined : await txn.read(resource.resourceType, resource.id)
+  if (!isFact && stored === undefined) return revive(txn, key, gathered, work)
+  const current = stored && parseResource(stored.json)
+  const renewed = current && (await inSlices(renewedBy(current, said, staging, progress)))
+  const next = renewed && changedBy(renewed, changes)
+  if (current === undefined || next === undefined || saysTheSame(current, next)) return 'duplicate'
+  await txn.update(resource.resourceType, resource.id, next)
+  progress.updated.push(key)
+  progress.written.set(key, next)
+  return 'mapped'
+}
+
+function changedBy<T extends Resource>(resource: T, changes: readonly Amendment[] = []): T {
+  return changes.reduce<T>((next, item) => (item.change(next, viaOf(item)) as T | undefined) ?? next, resource)
+}
+
+function viaOf({ via }: Amendment): string | undefined {
+  return via && `${via.type}/${via.id}`
+}
+
+function* renewedBy(current: Resource, said: readonly Mapped[], staging: Staging, progress: Progress): Steps<Resource> {
+  let version = current
+  for (const item of said) {
+    yield
+    version = yield* renewed(version, item, staging, progress)
+  }
+  yield
+  return version
+}
+
+function* renewed(version: Resource, item: Mapped, { validator }: Staging, { warnings }: Progress): Steps<Resource> {
+  const wanted = met(version, item) ?? version
+  // What was put together of two valid versions need not be valid.
+  const isMade = wanted !== version && (item.over !== undefined || item.mode === 'merge')
+  const { resource: next, left } = isMade
+    ? yield* withoutInvalid(wanted, version, validator)
+    : { resource: wanted, left: [] }
+  warnings.push(...left.map(expression => leftOut(item, expression)))
+  warnings.push(...(item.untaken?.(next) ?? []), ...(item.dropped?.(version, next) ?? []))
+  return next
+}
+
+function leftOut({ row }: Item, expression: string): Left {
+  return { text: `${row}: ${expression} would not be valid FHIR R4 and was left out.` }
+}
+
+/** All that a batch changes in one resource, one after the other, as one new version. */
+export async function amend(
+  txn: Txn,
+  key: string,
+  changes: readonly Amendment[],
+  staging: Staging,
+  progress: Progress,
+): Promise<Fate> {
+  const [type = '', id = ''] = key.split('/')
+  const stored = await txn.read(type, id)
+  if (stored === undefined) return 'duplicate'
+  const current = parseResource(stored.json)
+  let next = current
+  for (const item of changes) {
+    const changed = await inSlices(changeOf(item, next, staging, progress))
+    progress.fates.set(item, changed.fate)
+    progress.warnings.push(...(item.untaken?.(changed.next) ?? []))
+    next = changed.next
+  }
+  if (next === current) return 'mapped'
+  await txn.update(type, id, next)
+  progress.updated.push(key)
+  progress.written.set(key, next)
+  return 'mapped'
+}
+
+export async function remove(txn: Txn, { type, id, when, deletion }: Removal, work: Work): Promise<Fate> {
+  const { deletions, updated } = work.progress
+  const name = `${type}/${id}`
+  const stored = await txn.read(type, id)
+  if (stored === undefined) {
+    if (deletion !== undefined && !(await isDeletedHere(txn, type, id, work))) deletions.set(name, deletion)
+    return 'duplicate'
+  }
+  if (!when(parseResource(stored.json))) return 'duplicate'
+  await txn.delete(type, id)
+  if (deletion !== undefined) deletions.set(name, deletion)
+  updated.push(name)
+  return 'mapped'
+}
+
+/** Whether what is gone was deleted by a person, and not by its source. */
+async function isDeletedHere(txn: Txn, type: string, id: string, { staging }: Work): Promise<boolean> {
+  return staging.deletions?.of(`${type}/${id}`) === undefined && (await txn.existing(type, [id])).has(id)
+}
+
+interface Changed {
+  readonly next: Resource
+  readonly fate: Fate
+}
+
+/** What a change makes of a resource, without the elements that would not be valid: each costs itself. */
+function* changeOf(item: Amendment, current: Resource, { validator }: Staging, progress: Progress): Steps<Changed> {
+  const wanted = item.change(current, viaOf(item))
+  if (wanted === undefined) return { next: current, fate: 'duplicate' }
+  const { resource, left } = yield* withoutInvalid(wanted, current, validator)
+  if (saysTheSame(resource, current)) return { next: current, fate: refusalOf(left) ?? 'duplicate' }
+  progress.warnings.push(...left.map(expression => leftOut(item, expression)))
+  return { next: resource, fate: 'mapped' }
+}
+
+function refusalOf([expression]: readonly string[]): Fate | undefined {
+  return expression === undefined ? undefined : { reason: 'not-valid', expression }
+}
+
+/** Problems that are one row's own; anything else stops the import. */
+const reasons: Readonly<Partial<Record<Problem['kind'], Reason>>> = {
+  forbidden: 'not-permitted',
+  'not-found': 'not-permitted',
+  unprocessable: 'refused',
+  conflict: 'refused',
+  'not-allowed': 'refused',
+}
+
+export async function attempt({ strict }: Staging, work: () => Promise<Fate>): Promise<Fate> {
+  try {
+    return await work()
+  } catch (error) {
+    const reason = isProblem(error) ? reasons[error.kind] : undefined
+    if (reason === undefined || strict) throw error
+    return { reason }
+  }
+}
