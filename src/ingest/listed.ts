@@ -19,6 +19,12 @@ interface Kept {
   readonly ids: readonly string[]
 }
 
+/** What a list was before, and the revision that a write has to meet. */
+interface Known {
+  readonly value?: Kept
+  readonly revision: number
+}
+
 /**
  * Says of lists that are sent as a whole what the one before named and this one does not: it stays in the record. Said once, with the
  * list that leaves it out; one that comes late says nothing of what was listed since.
@@ -31,21 +37,28 @@ export async function noLongerListed(
   { documents, patient, nowMs }: ListedDeps,
   created: readonly string[],
 ): Promise<readonly Left[]> {
-  const kept = new Map<string, Kept>()
+  const known = new Map<string, Known>()
+  const written = new Set<string>()
   const warnings: Left[] = []
   for (const { by, type, ids, saidMs, said } of listings) {
     const name = [patient, ...by].join('/')
-    const before = kept.get(name) ?? (await documents.get<Kept>(collection, name))?.value
+    const stood = known.get(name) ?? (await documents.get<Kept>(collection, name)) ?? { revision: 0 }
+    known.set(name, stood)
+    const before = stood.value
     if (before !== undefined && before.atMs > saidMs) continue
     const named = new Set(ids)
     const left = before?.ids.filter(id => !named.has(id)) ?? []
-    const known = left.length === 0 ? new Set<string>() : await txn.existing(type, left)
-    const count = left.filter(id => known.has(id) || created.includes(`${type}/${id}`)).length
+    const existing = left.length === 0 ? new Set<string>() : await txn.existing(type, left)
+    const count = left.filter(id => existing.has(id) || created.includes(`${type}/${id}`)).length
     if (count > 0) warnings.push(said(count))
-    kept.set(name, { atMs: saidMs, ids })
+    known.set(name, { value: { atMs: saidMs, ids }, revision: stood.revision })
+    written.add(name)
   }
   const options = { group: patient, expiresAtMs: nowMs + rememberedMs }
-  for (const [name, value] of kept) txn.document(documents.write(collection, name, value, options))
+  // Of two lists at once the second one is held against the first.
+  for (const [name, { value, revision }] of known)
+    if (written.has(name))
+      txn.document(documents.write(collection, name, value, { ...options, ifRevision: revision }), patient)
   return warnings
 }
 

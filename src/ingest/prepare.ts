@@ -126,7 +126,7 @@ async function run(wanted: Wanted, recognised: Recognised, steps: Steps, deps: P
   try {
     const digest = await steps.begin()
     const { context, provenanceId, merged, former, lookUp } = await openContext(grant, patient, digest, deps, forced)
-    const deletions = await Deletions.open(deps.record.documents, patient, merged)
+    const deletions = new Deletions(deps.record.documents, patient, merged)
     const guard = forced ? { forced } : { whom: context }
     const permitted = () => grantNow(wanted, deps)
     const facts = {

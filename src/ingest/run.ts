@@ -261,7 +261,7 @@ class Run {
       const after = afterBatch(sumOf(this.#settled, refused), valid, committed)
       const written = [...committed.created, ...committed.updated]
       if (written.length > 0 && !this.provenanceWritten) await this.#writeProvenance(txn, written, last)
-      txn.document(this.#checkpoint(after, this.#committed + items.length, last))
+      txn.document(this.#checkpoint(after, this.#committed + items.length, last), this.#facts.patient)
       return after
     })
     this.#committed += items.length

@@ -55,7 +55,8 @@ export async function takeFile(decided: Decided, rooms: TakingRooms): Promise<Do
     throw problem
   }
   onReport({ report, resource: reportResource(report) })
-  await rememberAs(record.documents, patient, comparable(claimsOf(held.doubt.incoming)))
+  const said = comparable(claimsOf(held.doubt.incoming))
+  await record.writer(whom.grant).transact(async txn => rememberAs(txn, record.documents, patient, said))
   return undefined
 }
 

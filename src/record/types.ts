@@ -230,8 +230,13 @@ export interface Txn {
   ): Promise<Staged>
   /** Stages a deletion; undefined when there is nothing to delete. */
   delete(type: string, id: string, options?: { readonly ifMatch?: string }): Promise<Staged | undefined>
-  /** A document write that is committed together with the resources. */
-  document(write: DocumentDraft): void
+  /**
+   * A document write that is committed together with the resources.
+   *
+   * @param patient  whose it is: once they are erased the commit is refused with Problem `unprocessable` · `record.owner-unknown`,
+   *   or what was erased with them would come back
+   */
+  document(write: DocumentDraft, patient?: string): void
   /**
    * Says into whom a Patient was merged, or with undefined that the merge is undone. From then on whatever would belong to the
    * merged one is refused, Problem `unprocessable` · `record.patient-merged`.

@@ -21,6 +21,7 @@ import { amend, attempt, create, remove, renew } from './write.ts'
 /** Stages the items of one batch. Has no effect but through `txn`, so it may be run again. */
 export async function stage(txn: Txn, given: readonly Item[], staging: Staging): Promise<Committed> {
   const { former, deletions, lookUp } = staging
+  await deletions?.look()
   const named = (await former?.named(txn, given, name => deletions?.of(name) !== undefined)) ?? given
   const known = lookUp === undefined ? { items: named, warnings: [] } : await underKnownNames(txn, named, lookUp)
   const { fates, warnings, ...committed } = await stageNamed(txn, known.items, staging)

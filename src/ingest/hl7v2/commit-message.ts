@@ -15,6 +15,8 @@ export interface PatientPart {
   readonly admit?: ((txn: Txn) => Promise<void>) | undefined
   /** Id of this patient's Provenance of the message. */
   readonly provenanceId: string
+  /** Remembers what a person has said of whom it is about. */
+  readonly told?: ((txn: Txn) => void) | undefined
   readonly former: FormerIds | undefined
   readonly lookUp: LookUp
   /** The numbers that whoever sent the message knows to be this patient's. */
@@ -43,7 +45,10 @@ export function commitMessage(parts: readonly PatientPart[], facts: MessageFacts
   const items = parts.map(({ outcomes }) => outcomes.filter(isItem))
   return deps.record.writer(facts.grant).transact(async txn => {
     txn.note('import hl7v2')
-    for (const { admit } of parts) await admit?.(txn)
+    for (const { admit, told } of parts) {
+      await admit?.(txn)
+      told?.(txn)
+    }
     const warnings: Left[] = []
     for (const [at, part] of parts.entries()) {
       const { former, lookUp } = part
@@ -57,7 +62,7 @@ export function commitMessage(parts: readonly PatientPart[], facts: MessageFacts
       warnings.push(...committed.warnings)
     }
     const answer = facts.answered(warnings)
-    txn.document(facts.remember(answer))
+    txn.document(facts.remember(answer), parts[0]?.patient)
     return answer
   })
 }

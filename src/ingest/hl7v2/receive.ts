@@ -50,6 +50,8 @@ export interface Subject {
   readonly patient: string
   /** Takes in somebody who is not here yet, in the transaction of the message: refused with it, they never were. */
   readonly admit?: (txn: Txn) => Promise<void>
+  /** Remembers in the same transaction what a person has said: nothing is kept of somebody who was erased meanwhile. */
+  readonly told?: (txn: Txn) => void
 }
 
 /** A group of a message, and who asks whom it is about. */
@@ -92,10 +94,10 @@ export async function findPatient(question: Question, record: Record, baseUrl: s
 }
 
 /** What a person has said is remembered: what says the same of the same patient again is not asked again. */
-async function chosen(choice: string, claims: PersonClaims, question: Question, record: Record): Promise<Subject> {
+function chosen(choice: string, claims: PersonClaims, question: Question, record: Record): Subject {
   const patient = choice === 'new' ? newResourceId() : choice
-  await rememberAs(record.documents, patient, claims)
-  return choice === 'new' ? { patient, admit: txn => createPatient(txn, patient, question) } : { patient }
+  const told = (txn: Txn) => rememberAs(txn, record.documents, patient, claims)
+  return choice === 'new' ? { patient, told, admit: txn => createPatient(txn, patient, question) } : { patient, told }
 }
 
 type Doubtful = Extract<Verdict, { kind: 'doubtful' }>

@@ -91,6 +91,9 @@ async function importMessage(read: Read, about: readonly About[], taking: Taking
     parts.push({
       patient,
       admit: of[0]?.subject.admit,
+      told: txn => {
+        for (const { subject } of of) subject.told?.(txn)
+      },
       provenanceId,
       former,
       lookUp,

@@ -70,6 +70,18 @@ export class Owners {
     return [...this.#newPatients.values(), ...this.#newHouseholds.values()]
   }
 
+  /**
+   * Where a Patient's data lie who must be there still when the commit is; nothing for whom it brings itself.
+   *
+   * @throws Problem `unprocessable` · `record.owner-unknown`
+   */
+  async keptOf(patient: string): Promise<readonly Holder[]> {
+    if (this.#newPatients.has(patient)) return []
+    const pair = await this.#reach.pairOf(patient)
+    if (pair === undefined) throw ownerUnknown()
+    return [pair.data]
+  }
+
   /** What is to be committed for those who are new; an account keeps the Patients whom it creates. */
   async writes(): Promise<readonly DocumentDraft[]> {
     const { account } = this.#grant

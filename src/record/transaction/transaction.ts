@@ -1,7 +1,7 @@
 import { type Grant, requirePermission } from '#access'
 import type { Resource } from '#fhir'
 import { inSlices, newResourceId, Problem } from '#kernel'
-import { evaluate, type Query, type Restricted } from '#search'
+import { evaluate, type Holder, type Query, type Restricted } from '#search'
 import type { DocumentDraft } from '#vault'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Questions } from '../reading/questions.ts'
@@ -19,6 +19,8 @@ import { idTaken, type NextOptions, type StagedDraft, Staging, type WriteOptions
 /** Everything that one run of a transaction's work has staged and relied on. */
 export class Transaction implements Txn {
   readonly #documents: DocumentDraft[] = []
+  /** Patients of whom documents are. */
+  readonly #remembered = new Set<string>()
   readonly conditions: Conditions
   /** Heads at which conditions were evaluated; if one moves, they must be evaluated again. */
   readonly observed = new Map<Ledger, number>()
@@ -161,10 +163,17 @@ export class Transaction implements Txn {
   async documentDrafts(): Promise<readonly DocumentDraft[]> {
     const census = this.#reach.censusWrite(this.#census, this.#owners.plans.length > 0)
     const changed = new Set(this.#owners.changes.map(({ compartment }) => compartment))
-    const written = new Set(this.staged.map(({ ledger }) => ledger.holder))
-    const alive = this.#reach.stillRegistered([...written].filter(({ compartment }) => !changed.has(compartment)))
+    const holders = [...this.staged.map(({ ledger }) => ledger.holder), ...(await this.#remembering())]
+    const concerned = new Map(holders.map(holder => [holder.compartment, holder]))
+    const alive = this.#reach.stillRegistered(concerned.values().filter(({ compartment }) => !changed.has(compartment)))
     const writes = [...this.#documents, ...(await this.#owners.writes()), ...(await this.#numbers.writes()), ...alive]
     return census === undefined ? writes : [...writes, census]
+  }
+
+  async #remembering(): Promise<readonly Holder[]> {
+    const holders: Holder[] = []
+    for (const patient of this.#remembered) holders.push(...(await this.#owners.keptOf(patient)))
+    return holders
   }
 
   /** Whether there is nothing to commit. */
@@ -173,8 +182,9 @@ export class Transaction implements Txn {
     return this.staged.length === 0 && this.#documents.length === 0 && isUntold
   }
 
-  document(write: DocumentDraft): void {
+  document(write: DocumentDraft, patient?: string): void {
     this.#documents.push(write)
+    if (patient !== undefined) this.#remembered.add(patient)
   }
 
   note(summary: string): void {

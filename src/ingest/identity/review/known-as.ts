@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Txn } from '#record'
 import type { Documents } from '#vault'
 import type { PersonClaims } from '../claims.ts'
 
@@ -14,9 +15,9 @@ function nameOf(patient: string, { names, birthDate, gender, birthOrder }: Perso
   return `${patient}/${createHash('sha256').update(said).digest('hex')}`
 }
 
-/** Remembers that a description is a patient's. */
-export async function rememberAs(documents: Documents, patient: string, claims: PersonClaims): Promise<void> {
-  await documents.put(collection, nameOf(patient, claims), {}, { group: patient })
+/** Remembers with a transaction that a description is a patient's. */
+export function rememberAs(txn: Txn, documents: Documents, patient: string, claims: PersonClaims): void {
+  txn.document(documents.write(collection, nameOf(patient, claims), {}, { group: patient }), patient)
 }
 
 /** What was said of a patient: whether a description is theirs, as somebody has said before. */
