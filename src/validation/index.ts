@@ -7,5 +7,5 @@
  */
 export type { KeptDefinition, ProfileQuestion } from './profiles/answer.ts'
 export { judgeByProfiles } from './profiles/beside.ts'
-export { askedFor, claimedIn, claimsProfile, type Named, namedIn } from './profiles/named.ts'
+export { askedFor, claimedIn, claimsAny, type Named, namedIn } from './profiles/named.ts'
 export { checkReferences, checkResource, checkSentResource, createValidator, type Validator } from './validator.ts'

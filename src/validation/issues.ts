@@ -142,6 +142,79 @@ const profileRows: Readonly<Record<string, IssueRow>> = {
   },
 }
 
+/** What a Questionnaire wants of a response to it. */
+const questionnaireRows: Readonly<Record<string, IssueRow>> = {
+  questionnaireUnknown: {
+    severity: 'warning',
+    type: 'not-found',
+    text: 'The Questionnaire is not known here, so no answer was judged by it.',
+  },
+  questionnaireMissing: { type: 'not-found', text: 'The reference leads to no contained Questionnaire.' },
+  answerUnasked: { type: 'not-found', text: 'The Questionnaire has no such item.' },
+  answerPlace: { type: 'structure', text: 'The Questionnaire has this item in another place.' },
+  answerOrder: { type: 'structure', text: 'The items stand in another order than in the Questionnaire.' },
+  answerText: { severity: 'warning', type: 'value', text: 'The text is another one than that of the question.' },
+  answerDisabled: {
+    type: 'business-rule',
+    text: 'The question is answered, and after the other answers it is not asked.',
+  },
+  answerMissing: { type: 'required', text: 'The question has to be answered.' },
+  answerMissingYet: { severity: 'warning', type: 'required', text: 'The question has to be answered in the end.' },
+  answerFew: { type: 'required', text: 'The question has fewer answers than it wants.' },
+  answerFewYet: {
+    severity: 'warning',
+    type: 'required',
+    text: 'The question has fewer answers than it wants in the end.',
+  },
+  answerMany: { type: 'structure', text: 'The question has more answers than it allows.' },
+  answerRepeated: { type: 'structure', text: 'The question is answered more than once, and may not be.' },
+  answerOfGroup: { type: 'structure', text: 'A group has items, and no answers.' },
+  answerOfDisplay: { type: 'structure', text: 'What is only displayed has neither answers nor items.' },
+  answerNesting: { type: 'structure', text: 'Items of a question stand in its answers.' },
+  answerType: { type: 'structure', text: 'The answer has a type that the question does not allow.' },
+  answerOption: { type: 'code-invalid', text: 'The answer is none of the options.' },
+  answerCode: { type: 'code-invalid', text: 'The answer is not in the value set of the question.' },
+  answerUntold: {
+    severity: 'warning',
+    type: 'not-found',
+    text: 'Whether the answer is in the value set of the question cannot be told here.',
+  },
+  answerExclusive: { type: 'business-rule', text: 'One of the answers goes with no other.' },
+  answerLong: { type: 'too-long', text: 'The answer is longer than the question allows.' },
+  answerShort: { type: 'value', text: 'The answer is shorter than the question allows.' },
+  answerForm: { type: 'value', text: 'The answer has not the form that the question wants.' },
+  answerLeast: { type: 'value', text: 'The answer is less than the question allows.' },
+  answerMost: { type: 'value', text: 'The answer is more than the question allows.' },
+  answerPlaces: { type: 'value', text: 'The answer has more decimal places than the question allows.' },
+  answerMedia: { type: 'value', text: 'The attachment is of a media type that the question does not allow.' },
+  answerSize: { type: 'too-long', text: 'The attachment is larger than the question allows.' },
+  answerTarget: {
+    type: 'structure',
+    text: 'The reference leads to a type of resource that the question does not allow.',
+  },
+  answerUnit: { type: 'code-invalid', text: 'The unit is none of those that the question allows.' },
+  answerConstraint: { type: 'invariant', text: '' },
+}
+
+interface QuestionParams extends Pick<ProfileParams, 'constraint'> {
+  readonly questionnaire?: string
+  /** A linkId. */
+  readonly question?: string
+}
+
+/** Says which question it is: a text of the Questionnaire, none of an answer. */
+function questionRow(row: IssueRow, { questionnaire, question, constraint }: QuestionParams): IssueRow {
+  const words = constraint === undefined ? row.text : `${constraint.human} (${constraint.key})`
+  const about = [question === undefined || question === '' ? '' : `item ${question}`, questionnaire ?? '']
+  const named = about.filter(text => text !== '').join(' of ')
+  return {
+    ...row,
+    ...(constraint?.severity === 'warning' ? { severity: 'warning' } : {}),
+    ...(constraint === undefined ? {} : { rule: constraint.key }),
+    text: named === '' ? words.slice(0, longestText) : `${words} [${named}]`.slice(0, longestText),
+  }
+}
+
 /** Names of slices are HL7's kind of names; others are left out. */
 function profileRow(row: IssueRow, { profile, slice, constraint }: ProfileParams): IssueRow {
   const words = constraint === undefined ? row.text : `${constraint.human} (${constraint.key})`
@@ -185,6 +258,8 @@ function rowOf({ keyword, params }: ErrorObject): IssueRow {
   if (keyword === 'format') return formatRow(String(params.format))
   if (keyword === 'invariant') return invariantRow(params.invariant as Invariant)
   if (keyword === 'profileConstraint') return profileRow(constraintBroken, params)
+  const ofQuestionnaire = questionnaireRows[keyword]
+  if (ofQuestionnaire !== undefined) return questionRow(ofQuestionnaire, params)
   const ofProfile = profileRows[keyword]
   return ofProfile === undefined ? (issueRows[keyword] ?? unexpected) : profileRow(ofProfile, params)
 }

@@ -111,7 +111,8 @@ export function resourceAt(reference: string, { container, bundle }: Surrounding
   return bundle === undefined ? undefined : entryIn(bundle, reference, container)
 }
 
-function containedIn({ contained }: Node, id: string): Node | undefined {
+/** A contained resource by its id. */
+export function containedIn({ contained }: Node, id: string): Node | undefined {
   const found = Array.isArray(contained) ? contained.find(each => isNode(each) && each.id === id) : undefined
   return isNode(found) ? found : undefined
 }

@@ -1,6 +1,6 @@
 import type { Resource } from '#fhir'
 import { isProblem, Problem, type ProblemIssue } from '#kernel'
-import { checkSentResource, claimsProfile } from '#validation'
+import { checkSentResource, claimsAny } from '#validation'
 import type { Judging } from '../profiles/judging.ts'
 
 interface NotYet {
@@ -27,14 +27,14 @@ function isEnforcing({ status, scope, provision, policyRule }: Resource): boolea
 }
 
 /**
- * Refuses what is not valid, what breaks a profile that it claims and that is known, and what would be taken without the effect that
- * its author counts on.
+ * Refuses what is not valid, what breaks a profile that it claims or a Questionnaire that it answers and that is known, and what would
+ * be taken without the effect that its author counts on.
  *
- * @throws Problem `unprocessable` · `validation.failed`, `validation.profile-broken`; `unsupported` · `resource.not-supported-yet`
+ * @throws Problem `unprocessable` · `validation.failed`, `validation.profile-broken`, `validation.questionnaire-broken`; `unsupported` · `resource.not-supported-yet`
  */
 export async function checkWritable(resource: Resource, judging: Judging): Promise<void> {
   await checkSentResource(judging.rooms.validator, resource)
-  if (claimsProfile(resource)) await checkClaims(resource, judging)
+  if (claimsAny(resource)) await checkClaims(resource, judging)
   const row = Object.hasOwn(notYet, resource.resourceType) ? notYet[resource.resourceType] : undefined
   if (row?.applies(resource) !== true) return
   throw new Problem('unsupported', 'resource.not-supported-yet', row.text, { expression: resource.resourceType })
@@ -54,8 +54,13 @@ async function issuesOrNone(resource: Resource, judging: Judging): Promise<reado
 async function checkClaims(resource: Resource, judging: Judging): Promise<void> {
   const issues = await issuesOrNone(resource, judging)
   if (issues.length === 0) return
-  throw new Problem('unprocessable', 'validation.profile-broken', 'The resource breaks a profile that it claims.', {
-    issues,
-    expression: issues.flatMap(issue => issue.expression ?? []),
-  })
+  const told = { issues, expression: issues.flatMap(issue => issue.expression ?? []) }
+  if (resource.resourceType === 'QuestionnaireResponse' && resource.questionnaire !== undefined)
+    throw new Problem(
+      'unprocessable',
+      'validation.questionnaire-broken',
+      'The response breaks the Questionnaire that it answers, or a profile that it claims.',
+      told,
+    )
+  throw new Problem('unprocessable', 'validation.profile-broken', 'The resource breaks a profile that it claims.', told)
 }

@@ -88,7 +88,10 @@ export class Holdings {
    * not among them, nor what another account made: whoever reaches all households would have what they write refused by what one of
    * them wrote.
    */
-  kept(type: 'StructureDefinition' | 'ValueSet' | 'CodeSystem', canonical: string): Promise<Buffer | undefined> {
+  kept(
+    type: 'StructureDefinition' | 'ValueSet' | 'CodeSystem' | 'Questionnaire',
+    canonical: string,
+  ): Promise<Buffer | undefined> {
     return this.#once(`kept ${type} ${canonical}`, async () => {
       const stored = await this.#stored(type, canonical)
       return stored.find(({ creator }) => creator === undefined || creator === this.#grant.account)?.json

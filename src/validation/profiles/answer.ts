@@ -15,6 +15,7 @@ import { isExtended } from '../content/extensions.ts'
 import { faultAt } from '../faults.ts'
 import type { Extent } from '../invariants.ts'
 import { issueOf } from '../issues.ts'
+import { type Questionnaires, responseFaults } from '../questionnaires/responses.ts'
 import { isNode, type Node, walk } from '../walk.ts'
 import { coreDefinition, type StructureDefinition } from './definition.ts'
 import { extensionFaults } from './extensions.ts'
@@ -25,7 +26,7 @@ import { type ProfileDefinitions, Profiles, typeIn } from './profiles.ts'
 /** A definition that somebody keeps, under the canonical that it was asked for by. */
 export interface KeptDefinition {
   readonly canonical: string
-  /** JSON of a StructureDefinition, ValueSet or CodeSystem. */
+  /** JSON of a StructureDefinition, ValueSet, CodeSystem or Questionnaire. */
   readonly text: string
 }
 
@@ -33,14 +34,14 @@ export interface KeptDefinition {
 export interface ProfileQuestion {
   /** Canonicals of profiles that it is to conform to, whatever it claims itself. */
   readonly asked: readonly string[]
-  /** What they and their bindings name, beside what R4 defines itself: of one owner, or of everybody. */
+  /** What they, their bindings and a response name, beside what R4 defines itself: of one owner, or of everybody. */
   readonly kept: readonly KeptDefinition[]
   readonly extent: Extent
 }
 
 /**
  * What a resource, and each in it, breaks of the profiles that are asked for and of those that it claims in `meta.profile`. What R4
- * itself says is not asked again.
+ * itself says is not asked again. Responses are judged by the Questionnaires that they answer.
  *
  * @throws Problem `unprocessable` · `validation.profile-circular`; `too-costly` · `validation.profile-too-large`, `validation.too-costly`
  */
@@ -48,12 +49,14 @@ export function issuesByProfiles(
   resource: Resource,
   { asked, kept, extent }: ProfileQuestion,
 ): readonly ProblemIssue[] {
-  const profiles = profilesOf(kept)
+  const { profiles, questionnaire } = heldOf(kept)
   const judge = new Judge(profiles, extent)
+  const questionnaires: Questionnaires = { questionnaire, members: profiles.members, extent }
   const faults: ErrorObject[] = []
   walk(resource, (node, shape, element, at, around, within) => {
     if (isExtended(node)) faults.push(...extensionFaults({ node, shape, element, at, around, within }, profiles, judge))
     if (node !== around.resource) return
+    if (node.resourceType === 'QuestionnaireResponse') faults.push(...responseFaults(node, at, around, questionnaires))
     for (const { canonical, place } of claimsOf(node, at, at === '' ? asked : [])) {
       const type = typeIn(canonical)
       if (type !== undefined) {
@@ -94,17 +97,23 @@ function claimsOf(
 
 /** Of what one owner keeps no more stays in memory than leaves room for the next. */
 const mostCharacters = 8 * 1024 * 1024
-const sets = new Map<string, { readonly profiles: Profiles; readonly characters: number }>()
+const sets = new Map<string, { readonly held: Held; readonly characters: number }>()
+
+/** What was handed over, ready to judge by. */
+interface Held {
+  readonly profiles: Profiles
+  questionnaire(canonical: string): Node | undefined
+}
 
 /** To build profiles takes longer than to judge by them; the same texts make the same ones, whoever they are from. */
-function profilesOf(kept: readonly KeptDefinition[]): Profiles {
+function heldOf(kept: readonly KeptDefinition[]): Held {
   const hash = createHash('sha256')
   for (const { canonical, text } of kept) hash.update(`${canonical} ${text}\n`)
   const key = hash.digest('base64')
   const characters = kept.reduce((sum, { text }) => sum + text.length, 1_000)
-  const made = sets.get(key)?.profiles ?? new Profiles(definitionsOf(kept))
+  const made = sets.get(key)?.held ?? readHeld(kept)
   sets.delete(key)
-  sets.set(key, { profiles: made, characters })
+  sets.set(key, { held: made, characters })
   let held = sets.values().reduce((sum, each) => sum + each.characters, 0)
   for (const [oldest, each] of sets) {
     if (held <= mostCharacters || oldest === key) break
@@ -115,13 +124,21 @@ function profilesOf(kept: readonly KeptDefinition[]): Profiles {
 }
 
 type Definition = StructureDefinition | ValueSetDefinition | CodeSystemDefinition
+type Known = ReadonlyMap<string, Definition>
 
-function definitionsOf(kept: readonly KeptDefinition[]): ProfileDefinitions {
+function readHeld(kept: readonly KeptDefinition[]): Held {
   const known = new Map<string, Definition>()
   for (const { canonical, text } of kept) {
     const definition = JSON.parse(text) as Definition
     known.set(`${definition.resourceType} ${canonical}`, definition)
   }
+  return {
+    profiles: new Profiles(definitionsIn(known)),
+    questionnaire: canonical => known.get(`Questionnaire ${canonical}`) as Node | undefined,
+  }
+}
+
+function definitionsIn(known: Known): ProfileDefinitions {
   const systems = new Map<string, CodeSystem | undefined>()
   return {
     structure: canonical =>
@@ -135,7 +152,7 @@ function definitionsOf(kept: readonly KeptDefinition[]): ProfileDefinitions {
   }
 }
 
-function systemOf(known: ReadonlyMap<string, Definition>, canonical: string): CodeSystem | undefined {
+function systemOf(known: Known, canonical: string): CodeSystem | undefined {
   const definition = known.get(`CodeSystem ${canonical}`) as CodeSystemDefinition | undefined
   return definition === undefined || !isHeld(definition) ? undefined : atOnce(readCodeSystem(definition))
 }

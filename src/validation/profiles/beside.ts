@@ -1,7 +1,7 @@
 import { encodeJsonInSteps, isLarge, type Resource } from '#fhir'
 import { Beside, inSlices, type ProblemIssue } from '#kernel'
 import { issuesByProfiles, type ProfileQuestion } from './answer.ts'
-import { countClaims } from './named.ts'
+import { bringsQuestionnaire, countClaims } from './named.ts'
 import { refusals } from './refusals.ts'
 import type { ProfileOutcome, ProfileTask } from './thread.ts'
 
@@ -18,7 +18,7 @@ const thread = new Beside<ProfileTask, ProfileOutcome>({
 })
 
 /**
- * As `issuesByProfiles`, in a thread that time and memory end: R4's own profiles are known to be quick, those that somebody keeps are not.
+ * As `issuesByProfiles`, in a thread that time and memory end: R4's own profiles are known to be quick, those that somebody keeps, and Questionnaires that somebody sends, are not.
  *
  * @param owner  on whose behalf, as `Beside` has it
  * @throws Problem as `issuesByProfiles` and `Beside.run`
@@ -28,10 +28,13 @@ export async function judgeByProfiles(
   question: ProfileQuestion,
   owner: string,
 ): Promise<readonly ProblemIssue[]> {
-  if (question.kept.length === 0 && !isLarge(resource) && countClaims(resource) + question.asked.length <= mostAtOnce)
-    return issuesByProfiles(resource, question)
+  if (question.kept.length === 0 && isQuick(resource, question)) return issuesByProfiles(resource, question)
   const sent = await inSlices(encodeJsonInSteps(resource))
   const outcome = await thread.run({ ...question, sent }, longestMs, owner)
   if ('issues' in outcome) return outcome.issues
   throw refusals(outcome.refused)
+}
+
+function isQuick(resource: Resource, { asked }: ProfileQuestion): boolean {
+  return !isLarge(resource) && !bringsQuestionnaire(resource) && countClaims(resource) + asked.length <= mostAtOnce
 }
