@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { Grant } from '#access'
-import { counter, gauge, type Log, Problem, withBudget } from '#kernel'
+import { counter, gauge, isProblem, type Log, Problem, withBudget } from '#kernel'
 import type { Addresses } from './admission/addresses.ts'
 import type { SocketLimits } from './admission/divided.ts'
 import type { Limits } from './admission/limits.ts'
@@ -203,6 +203,7 @@ export class Sockets {
       if (isBinary) return socket.close(1003, 'Only texts are understood.')
       if (++open.heard > mostHeard || ++open.waiting > mostWaiting)
         return socket.close(1008, 'That is too much at once.')
+      if (!this.#mayAsk(network, grant)) return socket.close(1013, 'This was asked too often.')
       hearing = hearing
         .then(() => listener?.hear(String(data)))
         .catch(() => socket.terminate())
@@ -221,6 +222,20 @@ export class Sockets {
       listener?.ended()
     })
     if (this.#isClosing) this.#sayGoodbye(socket)
+  }
+
+  /** A message counts as a request of whoever has opened the socket. */
+  #mayAsk(network: string, grant: Grant | undefined): boolean {
+    const { counts } = this.#rooms
+    try {
+      counts.checkNetwork(network)
+      if (grant === undefined) counts.checkStranger(network)
+      else counts.checkToken(grant.id)
+      return true
+    } catch (error) {
+      if (isProblem(error, 'throttled')) return false
+      throw error
+    }
   }
 
   #beat(): void {

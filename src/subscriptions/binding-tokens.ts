@@ -43,9 +43,14 @@ export class BindingTokens {
     return { token: name, expiresAtMs }
   }
 
-  /** What a token stands for; whoever shows it next hears that there is none. */
-  take(token: string): Promise<BindingToken | undefined> {
-    return this.#documents.take<BindingToken>(collection, token)
+  /** What a token stands for. */
+  async look(token: string): Promise<BindingToken | undefined> {
+    return (await this.#documents.get<BindingToken>(collection, token))?.value
+  }
+
+  /** Uses a token up. @returns whether it was there: of several who show it at once one alone is told so */
+  async take(token: string): Promise<boolean> {
+    return (await this.#documents.take<BindingToken>(collection, token)) !== undefined
   }
 
   async forgetPatient(patient: string): Promise<void> {

@@ -111,7 +111,7 @@ export class Binding {
       if (this.#isFull()) return this.#waited()
       const next = left.slice(0, mostAtOnce(state))
       if (next.length > 0) await this.#tellSome(state, next, grant)
-      left = left.slice(next.length)
+      left = left.filter(({ number }) => number > this.#upTo)
     } while (left.length > 0)
     return undefined
   }
@@ -137,9 +137,9 @@ export class Binding {
   }
 
   async #tellSome(state: State, events: readonly Event[], grant: Grant): Promise<void> {
-    const told = await toldOf(events, state.wanted.content, this.#rooms.record.reader(grant))
+    const { told, upTo = this.#upTo } = await toldOf(events, state.wanted, this.#rooms.record.reader(grant))
     if (told.length > 0) await this.#say(state, 'event-notification', told)
-    this.#upTo = events.at(-1)?.number ?? this.#upTo
+    this.#upTo = upTo
   }
 
   async #beat(): Promise<undefined> {

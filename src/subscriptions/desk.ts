@@ -7,7 +7,7 @@ import { isBindable } from './lines.ts'
 import { notification, statusParameters } from './notification.ts'
 import { isMaker, maySeeState } from './rights.ts'
 import { madeBy, makerOf, type State, type States, type Status } from './state.ts'
-import { toldOf } from './telling.ts'
+import { allTold } from './telling.ts'
 import type { Content } from './wanted.ts'
 
 /** Which events are asked for, both bounds inclusive. */
@@ -77,7 +77,7 @@ export class Desk {
     const state = await this.state(grant, id)
     const level = content ?? state.wanted.content
     const asked = state.log.filter(({ number }) => number >= since && number <= until)
-    const told = await toldOf(asked, level, this.#record.reader(grant))
+    const told = await allTold(asked, level, this.#record.reader(grant))
     return notification({
       state,
       type: 'query-event',

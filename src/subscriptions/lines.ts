@@ -5,7 +5,7 @@ import { Binding, type BindingRooms } from './binding.ts'
 import type { BindingTokens } from './binding-tokens.ts'
 import { type CloseReason, closeReasons, type Line, type Listener } from './line.ts'
 import { commandIn } from './line-commands.ts'
-import { grantOf, madeBy, makerOf, type State } from './state.ts'
+import { grantOf, type Made, madeBy, makerOf, type State } from './state.ts'
 
 /** What lines are served with. */
 interface LinesRooms extends BindingRooms {
@@ -22,6 +22,8 @@ const mostFaults = 5
 const mostBindings = 100
 /** Lines of one maker, of this process. */
 const mostOfMaker = 20
+/** Lines of one maker that are told over at once. */
+const mostOfMakerAtOnce = 4
 
 /** A line that is open. */
 interface Open {
@@ -32,6 +34,8 @@ interface Open {
   /** Who has bound something. */
   readonly makers: Set<string>
   faults: number
+  /** Whether it is being told over. */
+  isBusy: boolean
   isOver: boolean
 }
 
@@ -45,7 +49,7 @@ export class Lines {
   readonly #rooms: LinesRooms
   readonly #open = new Set<Open>()
   #mark: string | undefined
-  #underWay: Promise<void> | undefined
+  #looking: Promise<void> | undefined
 
   constructor(rooms: LinesRooms) {
     this.#rooms = rooms
@@ -54,7 +58,16 @@ export class Lines {
   /** @param grant  of whoever has shown an access token when they came, if they did */
   connect(line: Line, grant?: Grant): Listener {
     const sinceMs = this.#rooms.clock.nowMs()
-    const open: Open = { line, grant, sinceMs, bindings: new Map(), makers: new Set(), faults: 0, isOver: false }
+    const open: Open = {
+      line,
+      grant,
+      sinceMs,
+      bindings: new Map(),
+      makers: new Set(),
+      faults: 0,
+      isBusy: false,
+      isOver: false,
+    }
     this.#open.add(open)
     return {
       hear: text => withBudget('unbounded', () => this.#hear(open, text)),
@@ -87,26 +100,46 @@ export class Lines {
   async #bindById(open: Open, id: string): Promise<void> {
     const grant = open.grant && (await this.#rooms.standing(open.grant))
     if (grant === undefined) throw refused()
-    await this.#bind(open, grant, id)
+    await this.#bind(open, grant, [id])
   }
 
   async #bindByToken(open: Open, token: string): Promise<void> {
-    const found = await this.#rooms.tokens.take(token)
-    const grant = found && (await this.#rooms.standing(grantOf(found.made)))
+    const { tokens, standing } = this.#rooms
+    const found = await tokens.look(token)
+    const grant = found && (await standing(grantOf(found.made)))
     if (found === undefined || grant === undefined) throw refused()
-    for (const id of found.ids) await this.#bind(open, grant, id)
+    await this.#bind(open, grant, found.ids, () => tokens.take(token))
   }
 
-  async #bind(open: Open, grant: Grant, id: string): Promise<void> {
+  /**
+   * Binds all of them or none.
+   *
+   * @param take  uses up what they are bound by, once nothing else can refuse them. @returns whether that was there still
+   */
+  async #bind(
+    open: Open,
+    grant: Grant,
+    ids: readonly string[],
+    take: () => Promise<boolean> = async () => true,
+  ): Promise<void> {
     const made = madeBy(grant)
-    const maker = makerOf(made)
-    this.#checkRoom(open, id, maker)
-    const state = await this.#stateFor(grant, id)
+    const states: State[] = []
+    for (const id of ids) states.push(await this.#stateFor(grant, id))
+    const release = this.#reserve(open, ids, makerOf(made))
+    try {
+      if (!(await take())) throw refused()
+    } catch (error) {
+      release()
+      throw error
+    }
+    for (const state of states) await this.#greet(open, { made, state })
+  }
+
+  async #greet(open: Open, bound: { readonly made: Made; readonly state: State }): Promise<void> {
     if (open.isOver) return
-    const binding = new Binding(this.#rooms, open.line, { made, state })
-    await binding.greet(state)
-    open.bindings.set(id, binding)
-    open.makers.add(maker)
+    const binding = new Binding(this.#rooms, open.line, bound)
+    await binding.greet(bound.state)
+    open.bindings.set(bound.state.id, binding)
   }
 
   /** @throws Problem in the same words whether there is no such Subscription, or none that may be told here */
@@ -120,45 +153,70 @@ export class Lines {
     throw refused()
   }
 
-  /** @throws Problem `throttled` · `subscription.lines-too-many` */
-  #checkRoom(open: Open, id: string, maker: string): void {
+  /**
+   * Counts the line as one of the maker's, before anybody else can be.
+   *
+   * @returns makes that undone
+   * @throws Problem `throttled` · `subscription.lines-too-many`
+   */
+  #reserve(open: Open, ids: readonly string[], maker: string): () => void {
     const others = [...this.#open].filter(each => each !== open && each.makers.has(maker))
-    const isRoom = open.bindings.size < mostBindings || open.bindings.has(id)
-    if (isRoom && others.length < mostOfMaker) return
+    const bound = new Set([...open.bindings.keys(), ...ids])
+    if (bound.size <= mostBindings && others.length < mostOfMaker) {
+      if (open.makers.has(maker)) return () => undefined
+      open.makers.add(maker)
+      return () => open.makers.delete(maker)
+    }
     const text = 'So many connections, or bindings of this one, are open already; close some of them.'
     throw new Problem('throttled', 'subscription.lines-too-many', text)
   }
 
-  /** Tells what is to be told at this moment over all lines that are open here; one round at a time. */
-  round(): Promise<void> {
-    this.#underWay ??= withBudget('unbounded', () => this.#round()).finally(() => {
-      this.#underWay = undefined
+  /**
+   * Tells what is to be told at this moment over the lines that are open here; resolves when that is done. A line over which a round before
+   * still tells is left to that: nobody waits for what others are told.
+   */
+  async round(): Promise<void> {
+    if (this.#open.size === 0) return
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined
     })
-    return this.#underWay
+    await this.#looking
+    const due = [...this.#open].filter(({ isBusy }) => !isBusy)
+    const ofMakers = Map.groupBy(due, makerIn)
+    await withBudget('unbounded', () =>
+      Promise.all(Array.from(ofMakers, ([maker, lines]) => this.#ofMaker(maker, lines))),
+    )
   }
 
-  async #round(): Promise<void> {
-    if (this.#open.size === 0) return
+  /** Whether something has moved; every binding is told. */
+  async #look(): Promise<void> {
     try {
-      const hasMoved = await this.#hasMoved()
-      await Promise.all(Array.from(this.#open, open => this.#tend(open, hasMoved)))
+      const { mark, heads, more } = await withBudget('unbounded', () => this.#rooms.record.moved(this.#mark))
+      this.#mark = mark
+      if (heads.size === 0 && !more) return
+      for (const { bindings } of this.#open) for (const binding of bindings.values()) binding.moved()
     } catch (error) {
       this.#note(error)
     }
   }
 
-  async #hasMoved(): Promise<boolean> {
-    const { mark, heads, more } = await this.#rooms.record.moved(this.#mark)
-    this.#mark = mark
-    return heads.size > 0 || more
+  /** A few at once, of all rounds together; what finds no room is due in the next one. */
+  async #ofMaker(maker: string, due: Open[]): Promise<void> {
+    const busy = [...this.#open].filter(open => open.isBusy && makerIn(open) === maker).length
+    const lanes = Array.from({ length: Math.max(0, mostOfMakerAtOnce - busy) }, async () => {
+      for (let open = due.shift(); open !== undefined; open = due.shift()) if (!open.isBusy) await this.#tend(open)
+    })
+    await Promise.all(lanes)
   }
 
-  async #tend(open: Open, hasMoved: boolean): Promise<void> {
-    const isLate = this.#rooms.clock.nowMs() - open.sinceMs >= unboundMs
-    if (open.bindings.size === 0 && isLate) return end(open, 'unbound')
-    for (const binding of open.bindings.values()) {
-      if (hasMoved) binding.moved()
-      if (!open.isOver) await this.#tell(open, binding)
+  async #tend(open: Open): Promise<void> {
+    open.isBusy = true
+    try {
+      const isLate = this.#rooms.clock.nowMs() - open.sinceMs >= unboundMs
+      if (open.bindings.size === 0 && isLate) return end(open, 'unbound')
+      for (const binding of open.bindings.values()) if (!open.isOver) await this.#tell(open, binding)
+    } finally {
+      open.isBusy = false
     }
   }
 
@@ -188,6 +246,12 @@ function end(open: Open, reason: CloseReason): void {
   open.isOver = true
   const [code, text] = closeReasons[reason]
   open.line.close(code, text)
+}
+
+/** By whose leave a line is told over; of one over which nobody has bound anything, nobody's. */
+function makerIn({ makers }: Open): string {
+  const [first = ''] = makers
+  return first
 }
 
 /** What would tell somebody that there is something. */

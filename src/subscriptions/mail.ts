@@ -1,6 +1,5 @@
-import { parseResource } from '#fhir'
 import type { Clock } from '#kernel'
-import { mediaTypes, printedNotification, sayable } from './notification.ts'
+import { mediaTypes, printedNotification, resourceIn, sayable } from './notification.ts'
 import type { Refusal } from './post.ts'
 import type { Delivery, Sender } from './rest-hook.ts'
 import type { Event, State } from './state.ts'
@@ -144,7 +143,7 @@ async function resourcesIn(
 ): Promise<Letter['attachments']> {
   const files: Letter['attachments'] = []
   for (const { event, stored } of told) {
-    const content = stored && (await sayable(parseResource(stored.json), format))
+    const content = stored && (await sayable(await resourceIn(stored), format))
     const file = { filename: `${event.number}.${format}`, contentType: mediaTypes[format] }
     if (content !== undefined) files.push({ ...file, content })
   }

@@ -1,4 +1,4 @@
-import { encodeXmlInSteps, parseResource, printJson, type Resource, toInstant } from '#fhir'
+import { encodeResource, encodeXmlInSteps, parseJsonInSteps, type Resource, toInstant, toResource } from '#fhir'
 import { inSlices, isProblem, newResourceId } from '#kernel'
 import type { Stored } from '#record'
 import type { Event, State, Status } from './state.ts'
@@ -75,9 +75,11 @@ function urlOf({ type, id }: Event, baseUrl: string): string {
  *
  * @see https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/StructureDefinition-backport-subscription-notification-r4.html
  */
-export function notification(telling: Telling): Resource {
+export async function notification(telling: Telling): Promise<Resource> {
   const { state, content, told, baseUrl, nowMs } = telling
   const status = statusParameters(telling)
+  const entries: object[] = []
+  if (content !== 'empty') for (const each of told) entries.push(await eventEntry(each, content, baseUrl))
   return {
     resourceType: 'Bundle',
     id: newResourceId(),
@@ -91,28 +93,33 @@ export function notification(telling: Telling): Resource {
         request: { method: 'GET', url: `${baseUrl}/Subscription/${state.id}/$status` },
         response: { status: '200' },
       },
-      ...(content === 'empty' ? [] : told.map(each => eventEntry(each, content, baseUrl))),
+      ...entries,
     ],
   }
 }
 
 const statuses = { POST: '201', PUT: '200', DELETE: '204' } as const
 
-function eventEntry({ event, stored }: Told, content: Content, baseUrl: string) {
+async function eventEntry({ event, stored }: Told, content: Content, baseUrl: string) {
   const { type, id, method = 'PUT' } = event
   const isShown = content === 'full-resource' && stored !== undefined
   return {
     fullUrl: urlOf(event, baseUrl),
-    ...(isShown ? { resource: parseResource(stored.json) } : {}),
+    ...(isShown ? { resource: await resourceIn(stored) } : {}),
     request: { method, url: method === 'POST' ? type : `${type}/${id}` },
     response: { status: statuses[method] },
   }
 }
 
+/** What a version says. */
+export async function resourceIn({ json }: Stored): Promise<Resource> {
+  return toResource(await inSlices(parseJsonInSteps(json)))
+}
+
 /** A notification as it goes over the wire. Where XML cannot say a resource, all are named only: nothing waits behind it for good. */
 export async function printedNotification(telling: Telling, format: 'json' | 'xml'): Promise<Buffer> {
   const named = { ...telling, told: telling.told.map(({ event }) => ({ event })) }
-  return (await sayable(notification(telling), format)) ?? printed(notification(named), format)
+  return (await sayable(await notification(telling), format)) ?? printed(await notification(named), format)
 }
 
 /** A resource as it goes over the wire; undefined for one that XML cannot say. */
@@ -126,7 +133,7 @@ export async function sayable(resource: Resource, format: 'json' | 'xml'): Promi
 }
 
 async function printed(resource: Resource, format: 'json' | 'xml'): Promise<Buffer> {
-  if (format === 'json') return Buffer.from(printJson(resource))
+  if (format === 'json') return inSlices(encodeResource(resource))
   return Buffer.from(await inSlices(encodeXmlInSteps(resource, { isPretty: false })))
 }
 

@@ -1,28 +1,71 @@
-import { isProblem } from '#kernel'
+import { isProblem, spend } from '#kernel'
 import type { Reader } from '#record'
 import type { Told } from './notification.ts'
 import type { Event } from './state.ts'
-import type { Content } from './wanted.ts'
+import type { ChannelType, Content } from './wanted.ts'
+
+/** What one message tells. */
+interface Telling {
+  readonly told: readonly Told[]
+  /** The last of those events that were looked at; `undefined` where there were none. */
+  readonly upTo: number | undefined
+}
+
+/** Resources that go into one message, in bytes: the one with which there is as much is the last. Letters come once a minute, and carry more. */
+const mostBytes: Readonly<Record<ChannelType, number>> = {
+  'rest-hook': 1024 * 1024,
+  websocket: 1024 * 1024,
+  email: 4 * 1024 * 1024,
+}
 
 /**
- * What may be told of events at this moment: each is read anew, and recorded as read. What went out of reach since, or was erased, is
- * told of no more. Where nothing but that something happened is told, nothing is read.
+ * What one message may tell of events at this moment: each is read anew, and recorded as read. What went out of reach since, or was erased,
+ * is told of no more. Where nothing but that something happened is told, nothing is read. Of many large resources only the first ones go
+ * into it; what is behind them is not looked at.
  */
-export async function toldOf(events: readonly Event[], content: Content, reader: Reader): Promise<readonly Told[]> {
-  if (content === 'empty') return events.map(event => ({ event }))
+export async function toldOf(
+  events: readonly Event[],
+  { content, channel }: { readonly content: Content; readonly channel: ChannelType },
+  reader: Reader,
+): Promise<Telling> {
+  let bytes = 0
   const told: Told[] = []
   for (const event of events) {
-    const seen = await seenOf(event, reader)
+    const seen = await seenOf(event, content, reader)
     if (seen !== undefined) told.push(seen)
+    bytes += bytesOf(seen)
+    if (bytes >= mostBytes[channel]) return { told, upTo: event.number }
+  }
+  return { told, upTo: events.at(-1)?.number }
+}
+
+/**
+ * What may be told of all these events to whoever asks for them, charged to them as what is answered.
+ *
+ * @throws Problem `too-costly` · `budget.answered-exceeded`
+ */
+export async function allTold(events: readonly Event[], content: Content, reader: Reader): Promise<readonly Told[]> {
+  const told: Told[] = []
+  for (const event of events) {
+    const seen = await seenOf(event, content, reader)
+    if (seen === undefined) continue
+    spend('answered', bytesOf(seen))
+    told.push(seen)
   }
   return told
 }
 
-async function seenOf(event: Event, reader: Reader): Promise<Told | undefined> {
+function bytesOf(seen: Told | undefined): number {
+  return seen?.stored?.json.length ?? 0
+}
+
+async function seenOf(event: Event, content: Content, reader: Reader): Promise<Told | undefined> {
+  if (content === 'empty') return { event }
   const { type, id, version } = event
   if (type === undefined || id === undefined) return undefined
   try {
-    return { event, stored: await reader.vread(type, id, String(version)) }
+    const stored = await reader.vread(type, id, String(version))
+    return content === 'full-resource' ? { event, stored } : { event }
   } catch (error) {
     if (isProblem(error, 'gone')) return { event }
     if (isProblem(error, 'not-found') || isProblem(error, 'forbidden')) return undefined

@@ -179,8 +179,7 @@ export class Tending {
   async #bring(run: Run, events: readonly Event[], grant: Grant): Promise<boolean> {
     await this.#claim(run)
     const { state } = run.kept
-    const told = await toldOf(events, state.wanted.content, this.#rooms.record.reader(grant))
-    const upTo = events.at(-1)?.number ?? 0
+    const { told, upTo = 0 } = await toldOf(events, state.wanted, this.#rooms.record.reader(grant))
     const refusal = told.length === 0 ? undefined : await this.#send(run, { state, type: 'event-notification', told })
     if (refusal === undefined) await this.#succeed(run, each => acknowledged(each, upTo))
     else await this.#fail(run, refusal, failuresToError)

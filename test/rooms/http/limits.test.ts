@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { WebSocket } from 'ws'
 import { type HttpConfig, type Listening, listen } from '#http'
 import { limitTable } from '../../../src/http/admission/limits.ts'
 import { type Client, openClient } from '../../journeys/server/client.ts'
@@ -35,6 +37,20 @@ async function ask(by: Client, path: string, times: number, headers: Record<stri
   for (let n = 0; n < times; n++) statuses.push((await by.send({ path, headers })).status)
   return statuses
 }
+
+it.each<[limit: 'network' | 'token' | 'strangers', scope: string | undefined]>([
+  ['network', 'system/*.rs'],
+  ['network', undefined],
+  ['token', 'system/*.rs'],
+  ['strangers', undefined],
+])('messages over a websocket count as requests of the %s', async (limit, scope) => {
+  await open({ limits: { ...unlimited, [limit]: { points: 3, seconds: 60 } } })
+  const headers = scope === undefined ? {} : { authorization: `Bearer ${await house.token(scope)}` }
+  const socket = new WebSocket(`ws://127.0.0.1:${server.port}/ws/subscriptions`, { headers })
+  const send = () => socket.send('bind none')
+  socket.on('open', send).on('message', send)
+  expect((await once(socket, 'close'))[0]).toBe(1013)
+})
 
 describe('limits – https://www.rfc-editor.org/rfc/rfc6585#section-4', () => {
   it('are not reached by what an app or a feed does', async () => {

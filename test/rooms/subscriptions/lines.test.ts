@@ -57,6 +57,11 @@ const weigh = (patient: string, value: number, more: object = {}) =>
 const told = (came: readonly string[]) => came.map(text => statusIn(JSON.parse(text)))
 const numbers = (came: readonly string[]) => told(came).flatMap(({ events }) => events.map(({ number }) => number))
 
+/** Looks again and again; what is never so ends with the test. */
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise(resolve => setImmediate(resolve))
+}
+
 async function bound(id: string, grant = owner) {
   const line = openLine()
   await line.hear(`bind-with-token ${await tokenFor(id, grant)}`)
@@ -420,6 +425,64 @@ describe('a line', () => {
     expect(line.closed).toEqual([])
   })
 
+  it('of one family is not kept waiting by what another is told', async () => {
+    const gate = Promise.withResolvers<void>()
+    let isHeld = false
+    const slow = openSubscriptions({
+      record: house.record,
+      documents: house.record.documents,
+      vault: house.vault,
+      clock: house.clock,
+      log: silentLog,
+      baseUrl,
+      standing: async ({ id }) => {
+        if (isHeld && id === owner.id) await gate.promise
+        return house.grants.get(id)
+      },
+      networks: [],
+      leads: () => false,
+    })
+    const lineOf = async (grant: typeof owner) => {
+      const line = openLine(undefined, slow)
+      const id = await begun(topicSubscription(undefined, overLine), grant)
+      await line.hear(`bind-with-token ${await tokenFor(id, grant)}`)
+      return line
+    }
+    const held: ReturnType<typeof openLine>[] = []
+    for (let count = 0; count < 6; count++) held.push(await lineOf(owner))
+    const theirs = await lineOf(other)
+    await house.record.flush()
+    isHeld = true
+    const rounds: Promise<void>[] = []
+    for (const value of [70, 71]) {
+      for (const patient of ['a', 'b']) await weigh(patient, value)
+      await house.subscriptions.round()
+      await house.record.flush()
+      rounds.push(slow.round())
+      await until(() => numbers(theirs.came).length === value - 69)
+    }
+    expect(held.flatMap(({ came }) => numbers(came))).toEqual([])
+    gate.resolve()
+    await Promise.all(rounds)
+    await slow.round()
+    for (const { came } of held) expect(numbers(came)).toEqual(['1', '2'])
+    await slow.close()
+  })
+
+  it('is told of many large resources in several messages', async () => {
+    const body = topicSubscription(undefined, {
+      content: 'full-resource',
+      settings: { 'backport-max-count': { valuePositiveInt: 100 } },
+      ...overLine,
+    })
+    const line = await bound(await begun(body))
+    for (let value = 0; value < 8; value++) await weigh('a', value, { note: [{ text: 'x'.repeat(300_000) }] })
+    await house.subscriptions.round()
+    expect(numbers(line.came)).toEqual(['1', '2', '3', '4', '5', '6', '7', '8'])
+    expect(line.came).toHaveLength(3)
+    for (const text of line.came) expect(text.length).toBeLessThan(1_400_000)
+  })
+
   it('is one of twenty at most that one app of one person has open', async () => {
     const id = await begun()
     for (let count = 0; count < 20; count++) await bound(id)
@@ -450,6 +513,55 @@ describe('a binding token', () => {
     expect([status, json.issue[0].details.coding[0].code]).toEqual([429, 'subscription.tokens-too-many'])
     house.clock.advance(60_001)
     expect((await asked(id)).status).toBe(200)
+  })
+
+  const ofAll = async () => {
+    const { json } = await house.ask('GET', '/Subscription/$get-ws-binding-token', { grant: owner })
+    return json.parameter[0].valueString as string
+  }
+  const codes = (came: readonly string[]) =>
+    came.flatMap(text => JSON.parse(text).issue ?? []).map(({ details }) => details.coding[0].code)
+
+  it('for several binds none of them when one of them may not be bound any more', async () => {
+    await begun()
+    const second = await begun()
+    await begun()
+    const token = await ofAll()
+    await house.ask('PUT', `/Subscription/${second}`, {
+      grant: owner,
+      body: { ...topicSubscription(undefined, overLine), id: second, status: 'off' },
+    })
+    const line = openLine()
+    for (let count = 0; count < 2; count++) await line.hear(`bind-with-token ${token}`)
+    expect(codes(line.came)).toEqual(Array(2).fill('subscription.binding-refused'))
+    await weigh('a', 70)
+    await house.subscriptions.round()
+    expect(line.came).toHaveLength(2)
+  })
+
+  it('for several that finds no room binds none, and is good once there is', async () => {
+    const [id] = [await begun(), await begun()]
+    const others = await Promise.all(Array.from({ length: 20 }, () => bound(id)))
+    const token = await ofAll()
+    const line = openLine()
+    await line.hear(`bind-with-token ${token}`)
+    expect(codes(line.came)).toEqual(['subscription.lines-too-many'])
+    others[0]?.ended()
+    await line.hear(`bind-with-token ${token}`)
+    expect(line.came).toHaveLength(3)
+    await weigh('a', 70)
+    await house.subscriptions.round()
+    expect(line.came).toHaveLength(5)
+  })
+
+  it('that several show at once binds one of them', async () => {
+    await begun()
+    await begun()
+    const token = await ofAll()
+    const shown = Array.from({ length: 5 }, () => openLine())
+    await Promise.all(shown.map(line => line.hear(`bind-with-token ${token}`)))
+    expect(shown.map(({ came }) => codes(came).length).toSorted()).toEqual([0, 1, 1, 1, 1])
+    expect(shown.map(({ came }) => came.length).toSorted()).toEqual([1, 1, 1, 1, 2])
   })
 
   it('names several by Parameters, all of which must be of whoever asks', async () => {

@@ -68,6 +68,21 @@ describe('a Subscription by mail – https://hl7.org/fhir/uv/subscriptions-backp
     expect(server.letters.map(({ text }) => /Events: \d/.exec(text)?.[0])).toEqual(['Events: 1', 'Events: 2'])
   })
 
+  it('of many large resources carries the first ones; the others come in the next letters', async () => {
+    await opened('full-resource')
+    await begun(byMail('full-resource', 'application/fhir+json'))
+    for (let value = 0; value < 8; value++) {
+      const body = { ...weightOf('a', value), note: [{ text: 'x'.repeat(900_000) }] }
+      expect((await house.ask('POST', '/Observation', { grant: admin, body })).status).toBe(201)
+    }
+    for (const expected of [1, 2]) {
+      await house.subscriptions.round()
+      expect(server.letters).toHaveLength(expected)
+      house.clock.advance(60_000)
+    }
+    expect(server.letters.map(({ text }) => /Events: \d/.exec(text)?.[0])).toEqual(['Events: 5', 'Events: 3'])
+  })
+
   it.each([
     ['id-only', 'text/plain', true, false],
     ['id-only', 'text/plain;attach=application/fhir+json', true, true],

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { silentLog } from '#kernel'
+import { silentLog, withBudget } from '#kernel'
 import { openSubscriptions } from '#subscriptions'
 import { admin, baseUrl, grantOf, type House, openHouse, patientA, patientB, weightOf } from '../interactions/house.ts'
 import {
@@ -122,6 +122,32 @@ describe('a Subscription to a topic – https://hl7.org/fhir/uv/subscriptions-ba
     expect(told?.text.includes('70.50')).toBe(content === 'full-resource')
     expect(told?.text.includes('SubscriptionTopic/')).toBe(content !== 'empty')
   })
+
+  it('tells of many large resources in several messages, each acknowledged by itself', async () => {
+    const settings = { 'backport-max-count': { valuePositiveInt: 1_000 } }
+    await begun(topicSubscription(receiver.url, { content: 'full-resource', settings }))
+    for (let value = 0; value < 8; value++) await weigh('a', value, { note: [{ text: 'x'.repeat(300_000) }] })
+    await house.subscriptions.round()
+    expect(bundles().map(({ events }) => events.length)).toEqual([0, 4, 4])
+    expect(eventsReceived().map(({ number }) => Number(number))).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
+  })
+
+  it.each(['full-resource', 'id-only'])(
+    '$events of more than one answer may have is refused, or said: %s',
+    async content => {
+      const id = await begun(topicSubscription(receiver.url, { content: 'empty' }))
+      for (let value = 0; value < 6; value++)
+        await weigh('a', value, { note: Array(6).fill({ text: 'x'.repeat(1_000_000) }) })
+      await house.subscriptions.round()
+      const asked = (more: string) =>
+        withBudget({}, () =>
+          house.ask('GET', `/Subscription/${id}/$events?content=${content}${more}`, { grant: owner }),
+        )
+      const isTold = content === 'id-only'
+      expect((await asked('')).status).toBe(isTold ? 200 : 422)
+      expect(statusIn((await asked('&eventsUntilNumber=5')).json).events).toHaveLength(5)
+    },
+  )
 
   it('tells in XML', async () => {
     await begun(
