@@ -15,6 +15,8 @@ interface Counted {
    * stands for is 0. One when it is not said.
    */
   readonly rows?: number
+  /** When its source said it, Unix milliseconds: what was changed by hand since, stays; undefined where it does not say when. */
+  readonly saidMs?: number | undefined
 }
 
 /** What was left out of what is written, in words that name places and never values. */

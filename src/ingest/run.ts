@@ -169,7 +169,7 @@ class Run {
   }
 
   #newWriter(): Writer {
-    return this.#deps.record.writer(this.#grant, { home: this.#facts.patient })
+    return this.#deps.record.writer(this.#grant, { home: this.#facts.patient, imports: true })
   }
 
   /** Who writes the next batch: what was permitted when the import began may have been taken back since. */

@@ -6,6 +6,7 @@
  */
 export { openRecord, type RecordRooms } from './open-record.ts'
 export { numberOf } from './transaction/number-sources.ts'
+export { editsOf, hasOwnNotes, withEdits, withoutOwnNotes } from './transaction/own-notes.ts'
 export { ownerForeign } from './transaction/owners.ts'
 export { checkMatch, versionStale } from './transaction/transaction.ts'
 export type {

@@ -160,7 +160,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     registry,
     shelf,
     baseUrl,
-    writer: new GrantWriter(rehousingGrant(), readerRooms, committer),
+    writer: new GrantWriter(rehousingGrant(), readerRooms, committer, { imports: true }),
   })
   const housekeeping = new Housekeeping({
     store,

@@ -257,6 +257,11 @@ export interface Txn {
 export interface WriterOptions {
   /** Patient id to whom belongs what names nobody: a file that is imported for one patient. The grant must reach there. */
   readonly home?: string
+  /**
+   * It brings what a source has said, and notes in `meta` when that was: extensions that all others can neither forge nor drop. What
+   * these change of what was imported is noted as edited.
+   */
+  readonly imports?: boolean
 }
 
 /** Reads and writes within what the grant reaches. */

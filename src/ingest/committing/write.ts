@@ -4,6 +4,7 @@ import type { Txn } from '#record'
 import type { Left, Reason } from '../outcome.ts'
 import { saysTheSame } from '../same.ts'
 import { withoutInvalid } from '../without-invalid.ts'
+import { changedSince, keptByHand } from './by-hand.ts'
 import { type Gathered, met } from './gather.ts'
 import type { Amendment, Fate, Item, Mapped, Progress, Removal, Staging, Work } from './items.ts'
 
@@ -13,7 +14,7 @@ export async function create(
   { resource: told, said, changes }: Gathered,
   work: Work,
 ): Promise<Fate> {
-  const resource = { ...changedBy(told, changes), id: told.id }
+  const resource = { ...changedBy(told, changes, work.progress), id: told.id }
   const since = sinceDeletion(key, said, work)
   if (since !== undefined && since < 0) return 'duplicate'
   try {
@@ -57,7 +58,7 @@ export async function renew(txn: Txn, key: string, gathered: Gathered, work: Wor
   if (!isFact && stored === undefined) return revive(txn, key, gathered, work)
   const current = stored && parseResource(stored.json)
   const renewed = current && (await inSlices(renewedBy(current, said, staging, progress)))
-  const next = renewed && changedBy(renewed, changes)
+  const next = renewed && changedBy(renewed, changes, progress)
   if (current === undefined || next === undefined || saysTheSame(current, next)) return 'duplicate'
   await txn.update(resource.resourceType, resource.id, next)
   progress.updated.push(key)
@@ -65,8 +66,20 @@ export async function renew(txn: Txn, key: string, gathered: Gathered, work: Wor
   return 'mapped'
 }
 
-function changedBy<T extends Resource>(resource: T, changes: readonly Amendment[] = []): T {
-  return changes.reduce<T>((next, item) => (item.change(next, viaOf(item)) as T | undefined) ?? next, resource)
+function changedBy(resource: Resource, changes: readonly Amendment[] = [], { warnings }: Progress): Resource {
+  return changes.reduce((next, item) => {
+    const wanted = item.change(next, viaOf(item))
+    return wanted === undefined ? next : withoutOld(wanted, next, item, warnings)
+  }, resource)
+}
+
+/** What was changed by hand since an item was said stays, and that is told where the item does not tell it. */
+function withoutOld(wanted: Resource, stood: Resource, item: Mapped | Amendment, warnings: Left[]): Resource {
+  const { resource, kept } = keptByHand(wanted, stood, item.saidMs)
+  if (item.untaken === undefined)
+    for (const name of new Set(kept.map(each => each.replace(/^_/, ''))))
+      warnings.push({ text: `${item.row}: ${stood.resourceType}.${name} was changed here since, and stays as it is.` })
+  return resource
 }
 
 function viaOf({ via }: Amendment): string | undefined {
@@ -84,9 +97,10 @@ function* renewedBy(current: Resource, said: readonly Mapped[], staging: Staging
 }
 
 function* renewed(version: Resource, item: Mapped, { validator }: Staging, { warnings }: Progress): Steps<Resource> {
-  const wanted = met(version, item) ?? version
+  const told = met(version, item)
+  const wanted = told === undefined ? version : withoutOld(told, version, item, warnings)
   // What was put together of two valid versions need not be valid.
-  const isMade = wanted !== version && (item.over !== undefined || item.mode === 'merge')
+  const isMade = wanted !== version && (item.over !== undefined || item.mode === 'merge' || wanted !== told)
   const { resource: next, left } = isMade
     ? yield* withoutInvalid(wanted, version, validator)
     : { resource: wanted, left: [] }
@@ -125,7 +139,7 @@ export async function amend(
   return 'mapped'
 }
 
-export async function remove(txn: Txn, { type, id, when, deletion }: Removal, work: Work): Promise<Fate> {
+export async function remove(txn: Txn, { type, id, when, deletion, row, saidMs }: Removal, work: Work): Promise<Fate> {
   const { deletions, updated } = work.progress
   const name = `${type}/${id}`
   const stored = await txn.read(type, id)
@@ -133,7 +147,12 @@ export async function remove(txn: Txn, { type, id, when, deletion }: Removal, wo
     if (deletion !== undefined && !(await isDeletedHere(txn, type, id, work))) deletions.set(name, deletion)
     return 'duplicate'
   }
-  if (!when(parseResource(stored.json))) return 'duplicate'
+  const stood = parseResource(stored.json)
+  if (!when(stood)) return 'duplicate'
+  if (changedSince(stood, saidMs).size > 0) {
+    work.progress.warnings.push({ text: `${row}: ${type} was changed here since it was deleted there, and stays.` })
+    return 'duplicate'
+  }
   await txn.delete(type, id)
   if (deletion !== undefined) deletions.set(name, deletion)
   updated.push(name)
@@ -152,8 +171,9 @@ interface Changed {
 
 /** What a change makes of a resource, without the elements that would not be valid: each costs itself. */
 function* changeOf(item: Amendment, current: Resource, { validator }: Staging, progress: Progress): Steps<Changed> {
-  const wanted = item.change(current, viaOf(item))
-  if (wanted === undefined) return { next: current, fate: 'duplicate' }
+  const told = item.change(current, viaOf(item))
+  if (told === undefined) return { next: current, fate: 'duplicate' }
+  const wanted = withoutOld(told, current, item, progress.warnings)
   const { resource, left } = yield* withoutInvalid(wanted, current, validator)
   if (saysTheSame(resource, current)) return { next: current, fate: refusalOf(left) ?? 'duplicate' }
   progress.warnings.push(...left.map(expression => leftOut(item, expression)))

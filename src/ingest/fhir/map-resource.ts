@@ -1,6 +1,7 @@
 import { ownersOf } from '#access'
 import { parseReference, type Resource } from '#fhir'
 import { atOnce, type Steps } from '#kernel'
+import { withoutOwnNotes } from '#record'
 import { type Outcome, rowName } from '../outcome.ts'
 import type { ReadContext } from '../read-context.ts'
 import { isOfAnother } from './about.ts'
@@ -20,7 +21,7 @@ import {
 import { isShared, type Place } from './places.ts'
 import type { Found, Gone } from './read-resources.ts'
 import { type Rewritten, rewriteReferences, rewriteUrls } from './references.ts'
-import { compareVersions, isOlder, stampsOf, type Version, withoutStamps, withStampsOf } from './versions.ts'
+import { compareVersions, isOlder, saidMsOf, stampsOf, type Version, withStampsOf } from './versions.ts'
 
 /** Types that are no facts about a person, or that this server writes itself. */
 const passedOver: ReadonlySet<string> = new Set([
@@ -73,7 +74,7 @@ export function* mapResource(found: Found, scene: Scene): Steps<Outcome> {
   const over = (stored: Resource, anew: Resource) =>
     isOlder(found.version, stored) ? undefined : withStampsOf(stored, anew)
   const since = (deletion: Version) => compareVersions(found.version, deletion)
-  return { kind: 'mapped', row, resource: mapped, mode: 'upsert', over, since }
+  return { kind: 'mapped', row, resource: mapped, mode: 'upsert', over, since, ...saidMsOf(found.version) }
 }
 
 /**
@@ -87,7 +88,8 @@ export function mapDeletion(gone: Gone, index: number, { directory }: Scene): Ou
   if (place !== undefined && place.newest.index !== index) return undefined
   if (type === 'Patient' || isShared(type)) return { kind: 'unmapped', row: `${row}.deleted` }
   const id = place?.id ?? directory.places.idOfDeleted(gone)
-  return { kind: 'remove', row, type, id, when: stored => !isOlder(gone.version, stored), deletion: gone.version }
+  const when = (stored: Resource) => !isOlder(gone.version, stored)
+  return { kind: 'remove', row, type, id, when, deletion: gone.version, ...saidMsOf(gone.version) }
 }
 
 function* reowned({ resource, fullUrl, version }: Found, id: string, scene: Scene): Steps<Resource & { id: string }> {
@@ -130,14 +132,18 @@ function isAboutSomebodyElse(resource: Resource, context: ReadContext): boolean 
   return isNobodys && ownerElements.some(name => resource[name] !== undefined)
 }
 
+type Node = { readonly [name: string]: unknown }
+
 function metaOf(resource: Resource, version: Version, context: ReadContext) {
-  const { versionId, lastUpdated, source, extension, ...kept } = (resource.meta ?? {}) as Record<string, unknown>
-  const extensions = [...withoutStamps(extension), ...stampsOf(version)]
+  // A file that was exported from here has notes of ours, too, and who made another one cannot know them.
+  const { versionId, lastUpdated, source, extension, ...kept } = (withoutOwnNotes(resource).meta ?? {}) as Node
+  const extensions = [...(Array.isArray(extension) ? extension : []), ...stampsOf(version)]
   return { ...kept, ...(extensions.length === 0 ? {} : { extension: extensions }), source: context.source }
 }
 
-function mapPatient({ resource, fullUrl }: Found, scene: Scene): Outcome {
-  return amendment(resource, scene.context, known => atOnce(follow(known, fullUrl, scene)))
+function mapPatient({ resource, fullUrl, version }: Found, scene: Scene): Outcome {
+  const amended = amendment(resource, scene.context, known => atOnce(follow(known, fullUrl, scene)))
+  return { ...amended, ...saidMsOf(version) }
 }
 
 /** Lets all that a resource refers to lead to what became of it, in place. References are links, too; they are followed once. */

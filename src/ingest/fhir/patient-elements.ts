@@ -32,7 +32,11 @@ const formal: ReadonlySet<string> = new Set(['resourceType', 'id', 'meta', 'impl
  *
  * @param follow  rewrites in place what leads to other resources of the file
  */
-export function amendment(resource: Resource, context: FhirContext, follow: (known: Resource) => void): Outcome {
+export function amendment(
+  resource: Resource,
+  context: FhirContext,
+  follow: (known: Resource) => void,
+): Extract<Outcome, { kind: 'amend' }> {
   const members = Object.entries(resource).filter(([name]) => taken.has(name))
   const known: Resource = { ...Object.fromEntries(members), resourceType: 'Patient' }
   follow(known)

@@ -25,9 +25,9 @@ export function stampsOf({ at, version }: Version): readonly MetaExtension[] {
   ]
 }
 
-/** The extensions of `meta` that are not stamps of ours: a file that was exported from here has them too. */
-export function withoutStamps(extensions: unknown): readonly MetaExtension[] {
-  return Array.isArray(extensions) ? extensions.filter((one: MetaExtension | null) => !ours.has(one?.url ?? '')) : []
+/** When a version was said, for what the record may know better since. */
+export function saidMsOf({ at }: Version): { readonly saidMs?: number } {
+  return at === undefined ? {} : { saidMs: Date.parse(at) }
 }
 
 function stampedVersion(resource: Resource): Version {

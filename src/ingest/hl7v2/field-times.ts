@@ -8,7 +8,7 @@ import { stampOf } from './said-at.ts'
 /**
  * Names in `meta.extension` the fields of a resource that were not said when it was said last, and when they were: `PID-11 PID-13`.
  * What comes late is newer than those, and its `""` deletes them. Nothing is noted of a sender who says all of it each time.
- * With them stands the version that they are of: who changes it by hand sends them back, and what they said then counts.
+ * With them stands the version that they are of: once it is changed by hand they count no more, for nothing that comes late is newer.
  */
 const url = 'urn:kinhold:hl7v2:fields-said'
 const urls = new Set([url])

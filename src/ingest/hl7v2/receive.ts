@@ -1,4 +1,5 @@
 import { type Grant, permits } from '#access'
+import type { Resource } from '#fhir'
 import { newResourceId, Problem } from '#kernel'
 import type { Record, Txn } from '#record'
 import type { PersonClaims } from '../identity/claims.ts'
@@ -12,6 +13,7 @@ import type { Read } from './map-message.ts'
 import { type Message, value } from './message.ts'
 import { personOf, placesOf } from './person.ts'
 import { patientElements, wholePatient } from './resources/patient.ts'
+import { asSaid } from './said-at.ts'
 import { type Elements, openScene } from './scene.ts'
 import { processingMeta } from './senders.ts'
 import type { Group } from './structure.ts'
@@ -141,6 +143,7 @@ function appeared(): Problem {
 async function createPatient(txn: Txn, id: string, { read, group }: Question): Promise<void> {
   const meta = processingMeta(read.message)
   const context = { patient: id, subject: { reference: `Patient/${id}` }, source: '', fingerprint: () => '' }
-  const elements = wholePatient(openScene(read, group, context), group)
-  await txn.create({ resourceType: 'Patient', ...meta, ...elements }, { id })
+  const scene = openScene(read, group, context)
+  const patient: Resource = { resourceType: 'Patient', ...meta, ...wholePatient(scene, group) }
+  await txn.create(asSaid(patient, scene.saidAtMs), { id })
 }

@@ -23,6 +23,12 @@ export function withStamps(resource: Resource, given: { readonly [stamp in Stamp
   return withMetaExtensions(resource, named, added)
 }
 
+/** What a message alone has said, also where it does not say when: nobody has written it by hand. */
+export function asSaid(resource: Resource, saidMs: number | undefined): Resource {
+  if (saidMs !== undefined) return withStamps(resource, { said: saidMs })
+  return withMetaExtensions(resource, new Set(), [{ url: stamps.said, valueString: 'undated' }])
+}
+
 /** Whether what is said anew was said before what is there: it came late. What has no stamp is never late. */
 export function isLate(stored: Resource, anew: Resource): boolean {
   const [before, now] = [stampOf(stored, 'said'), stampOf(anew, 'said')]

@@ -352,13 +352,18 @@ export function inEncounter({ encounter }: Scene): Elements {
  */
 export function* closing(scene: Scene, segments: readonly Segment[]): Steps<readonly Outcome[]> {
   const ignored = [...scene.nulls.values()].filter(one => one !== 'carried out')
-  const outcomes = [...scene.outcomes, ...ignored]
+  const outcomes = [...scene.outcomes.map(one => dated(one, scene)), ...ignored]
   for (const segment of segments) {
     yield
     if (scene.said.has(segment) || countedWith(scene, segment, outcomes)) outcomes.push(...unread(scene, segment))
     else outcomes.push({ kind: 'unmapped', row: segment.name, location: `${segment.name}^${segment.nth}` })
   }
   return outcomes
+}
+
+/** What is written was said when the message was. */
+function dated(outcome: Outcome, { saidAtMs: saidMs }: Scene): Outcome {
+  return outcome.kind === 'mapped' || outcome.kind === 'amend' ? { ...outcome, saidMs } : outcome
 }
 
 /** Adds a segment to the rows of the outcome that it went into. */

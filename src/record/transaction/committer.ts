@@ -53,6 +53,11 @@ export class Committer {
     this.#shelf = rooms.shelf
   }
 
+  /** Unix milliseconds. */
+  nowMs(): number {
+    return this.#clock.nowMs()
+  }
+
   /** To judge the conditions of one run of a transaction by. */
   conditions(): Conditions {
     return new Conditions({ claims: this.#claims, underWay: this.#underWay })

@@ -13,6 +13,7 @@ import type { Conditions, Found } from './conditions.ts'
 import { asFiled } from './filed-events.ts'
 import { Lookup } from './lookup.ts'
 import { NumberSources, type PatientNumber } from './number-sources.ts'
+import { asEdited, withoutOwnNotes } from './own-notes.ts'
 import { Owners, ownerForeign } from './owners.ts'
 import { idTaken, type NextOptions, type StagedDraft, Staging, type WriteOptions } from './staging.ts'
 
@@ -32,15 +33,24 @@ export class Transaction implements Txn {
   readonly #lookup: Lookup
   readonly #staging: Staging
   readonly #numbers: NumberSources
+  readonly #nowMs: () => number
+  readonly #isImport: boolean
   #census: number | undefined
 
   constructor(
     grant: Grant,
-    { reach, questions, conditions }: Pick<ReaderRooms, 'reach' | 'questions'> & { readonly conditions: Conditions },
+    {
+      reach,
+      questions,
+      conditions,
+      nowMs,
+    }: Pick<ReaderRooms, 'reach' | 'questions'> & { readonly conditions: Conditions; nowMs(): number },
     options: WriterOptions,
   ) {
     this.conditions = conditions
     this.#grant = grant
+    this.#nowMs = nowMs
+    this.#isImport = options.imports ?? false
     this.#reach = reach
     this.#questions = questions
     this.#owners = new Owners(grant, reach, options.home ?? grant.patient)
@@ -118,7 +128,7 @@ export class Transaction implements Txn {
     const locator = this.#lookup.locator(type, id)
     if (options.id !== undefined && (await this.#lookup.isTaken(locator))) throw idTaken()
     this.#numbers.written(id, resource)
-    return this.#staging.first({ ...asFiled(resource), id }, locator, 'c', 'POST', options)
+    return this.#staging.first({ ...asFiled(this.#anew(resource)), id }, locator, 'c', 'POST', options)
   }
 
   async update(
@@ -141,7 +151,8 @@ export class Transaction implements Txn {
     checkMatch(current, options.ifMatch)
     if (options.ifNoneMatchAny && !current.deleted) throw versionExists()
     this.#numbers.written(id, resource, current)
-    return this.#staging.next({ ...resource, id }, seen, current, options)
+    const noted = this.#isImport ? resource : await asEdited(resource, current, this.#nowMs())
+    return this.#staging.next({ ...noted, id }, seen, current, options)
   }
 
   async delete(type: string, id: string, options: { readonly ifMatch?: string } = {}): Promise<Staged | undefined> {
@@ -214,7 +225,11 @@ export class Transaction implements Txn {
     const locator = this.#lookup.locator(type, id)
     if (await this.#lookup.isTaken(locator)) throw idTaken()
     this.#numbers.written(id, resource)
-    return this.#staging.first({ ...resource, id }, locator, 'u', 'PUT', options)
+    return this.#staging.first({ ...this.#anew(resource), id }, locator, 'u', 'PUT', options)
+  }
+
+  #anew(resource: Resource): Resource {
+    return this.#isImport ? resource : withoutOwnNotes(resource)
   }
 
   /** One's own prefix as well: the id stays in use, by whoever came after whom it went to. */

@@ -23,7 +23,7 @@ export class GrantWriter extends GrantReader implements Writer {
     await untilWon(async () => {
       const txn = new Transaction(
         this.grant,
-        { ...this.#rooms, conditions: this.#committer.conditions() },
+        { ...this.#rooms, conditions: this.#committer.conditions(), nowMs: () => this.#committer.nowMs() },
         this.#options,
       )
       try {

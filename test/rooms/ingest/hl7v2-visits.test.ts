@@ -205,9 +205,9 @@ describe('`""` deletes – HL7 v2.5.1 chapter 2.5.3', () => {
     })
     const update = (event: string, said: string) =>
       message(`MSH|^~\\&|REG|HOSP|||${said}+0000||ADT^${event}|${said}|P|2.5.1`, `${pid}||||||""||""|||""`)
-    await send(house, update('A01', '202403100800'))
+    await send(house, update('A01', '202703100800'))
     expect(await readPatient(house.record, id)).toMatchObject({ address: [{ city: 'Old' }] })
-    await send(house, update('A08', '202403110800'))
+    await send(house, update('A08', '202703110800'))
     const patient = await readPatient(house.record, id)
     expect(patient.telecom).toEqual([{ system: 'phone', value: '2', use: 'work' }])
     expect([patient.address, patient.maritalStatus]).toEqual([undefined, undefined])
@@ -240,7 +240,7 @@ describe('what a field says is not said of its neighbours', () => {
     Object.assign(segment, { 0: 'PID', 1: '1', 3: '4711^^^HOSP^MR', 5: 'Sample^Ann^^^^^L' }, Object.fromEntries(fields))
     const [ack = ''] = await send(
       house,
-      message(`MSH|^~\\&|REG|HOSP|||202403110800+0000||ADT^${event}|1|P|2.5.1`, segment.join('|')),
+      message(`MSH|^~\\&|REG|HOSP|||202703110800+0000||ADT^${event}|1|P|2.5.1`, segment.join('|')),
     )
     expect(ack).toContain('MSA|AA|')
     return { patient: await readPatient(house.record, id), ack }

@@ -1,4 +1,5 @@
 import type { Resource } from '#fhir'
+import { hasOwnNotes } from '#record'
 import type { Outcome } from '../../outcome.ts'
 import { merge } from '../../patient-merge.ts'
 import { saysTheSame } from '../../same.ts'
@@ -139,6 +140,12 @@ function isForbidden({ row, context }: Scene): boolean {
   return row.moves === 'mention' && context.mayChangePatient === false
 }
 
+/** Of whom no import has noted anything, they are as somebody has written them, and what is older than that comes late. */
+function writtenByHandMs(patient: Resource): number | undefined {
+  const { lastUpdated } = patient.meta ?? {}
+  return lastUpdated === undefined || hasOwnNotes(patient) ? undefined : Date.parse(lastUpdated)
+}
+
 function amendment(scene: Scene, elements: Elements, nulls: Nulls, places: readonly string[]): Amendment {
   const { row, context, saidAtMs } = scene
   const said: Resource = withStamps({ resourceType: 'Patient' }, { said: saidAtMs })
@@ -150,7 +157,9 @@ function amendment(scene: Scene, elements: Elements, nulls: Nulls, places: reado
     id: context.patient,
     change: current => {
       // What comes late only fills what is absent, or was known from before it: time is not turned back.
-      const late = isLate(current, said)
+      const byHandMs = writtenByHandMs(current)
+      const isOld = byHandMs !== undefined && saidAtMs !== undefined && saidAtMs < byHandMs
+      const late = isOld || isLate(current, said)
       const replaces = isUpdate && !late
       const old = isUpdate ? outdated(current, saidAtMs, places) : []
       const before = replaces ? nulls.remove(current) : withoutFields(current, 'Patient', old)
@@ -161,7 +170,8 @@ function amendment(scene: Scene, elements: Elements, nulls: Nulls, places: reado
       const what = isUpdate ? nulls.places : []
       const next = withTakenBack(merge(laid, rest, replaces, []) ?? laid, { stood: current, what, atMs: saidAtMs })
       if (saysTheSame(next, current) && !replaces) return undefined
-      const stamped = late || saidAtMs === undefined ? next : withStamps(next, { said: saidAtMs })
+      const stamp = late ? byHandMs : saidAtMs
+      const stamped = stamp === undefined ? next : withStamps(next, { said: stamp })
       const now = replaces ? places : places.filter(place => old.includes(place) || !stands(current, place))
       return withFieldTimes(stamped, { stood: current, places: now, saidMs: saidAtMs })
     },

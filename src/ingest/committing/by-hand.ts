@@ -1,0 +1,55 @@
+import { type Resource, shapeOf } from '#fhir'
+import { editsOf, withEdits } from '#record'
+import { otherForms } from '../choices.ts'
+import { withContained } from '../contained.ts'
+import { saysTheSame } from '../same.ts'
+
+/** Elements that say something of each other: whoever changes one of them has the word on all. */
+const together: Readonly<Record<string, readonly string[]>> = {
+  AllergyIntolerance: ['clinicalStatus', 'verificationStatus'],
+  Condition: ['clinicalStatus', 'verificationStatus', 'abatementDateTime'],
+  DiagnosticReport: ['status', 'conclusion', 'conclusionCode', 'presentedForm'],
+  Encounter: ['status', 'period'],
+  Observation: ['status', 'valueQuantity', 'dataAbsentReason', 'component', 'interpretation', 'referenceRange'],
+  Patient: ['active', 'deceasedBoolean'],
+}
+
+/**
+ * The elements of what stands that were changed by hand since something was said, with all forms of a choice. What does not say when
+ * it was said is newer than nothing.
+ *
+ * @param saidMs  Unix milliseconds
+ */
+export function changedSince(stood: Resource, saidMs: number | undefined): ReadonlySet<string> {
+  const changed = [...editsOf(stood)].filter(([, atMs]) => saidMs === undefined || atMs > saidMs)
+  const shape = shapeOf(stood.resourceType)
+  const formsOf = (name: string) => [name, `_${name}`, ...otherForms(shape, name)]
+  const names = new Set(changed.flatMap(([name]) => formsOf(name)))
+  const group = (together[stood.resourceType] ?? []).flatMap(formsOf)
+  return group.some(name => names.has(name)) ? names.union(new Set(group)) : names
+}
+
+/** What is to stand, and the elements that stay as they were changed by hand. */
+export interface Kept {
+  readonly resource: Resource
+  readonly kept: readonly string[]
+}
+
+/** What an import makes of a resource, without what was changed by hand since that was said. Whom it has been told stays told. */
+export function keptByHand(wanted: Resource, stood: Resource, saidMs: number | undefined): Kept {
+  const changed = changedSince(stood, saidMs)
+  const edits = editsOf(stood)
+  if (edits.size === 0) return { resource: wanted, kept: [] }
+  const next: Resource = { ...wanted }
+  for (const name of changed) {
+    if (stood[name] === undefined) delete next[name]
+    else next[name] = stood[name]
+  }
+  const noted = withEdits(next, edits)
+  const kept = [...changed].filter(name => !saysTheSame(only(wanted, name), only(next, name)))
+  return { resource: kept.length === 0 ? noted : withContained(noted, stood, wanted), kept }
+}
+
+function only(resource: Resource, name: string): Resource {
+  return { resourceType: resource.resourceType, [name]: resource[name] }
+}
