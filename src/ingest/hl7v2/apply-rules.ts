@@ -35,6 +35,7 @@ export function applyRules(rules: readonly FieldRule[], segment: Segment, contex
     if (field(segment, parsePlace(rule.from).number).length === 0) continue
     if (rule.when !== undefined && !holds(rule.when, texts)) continue
     if (rule.needs !== undefined && !elements.has(rule.needs)) continue
+    if (rule.unless !== undefined && elements.has(rule.unless)) continue
     if (rule.to === '$said') context.ledger.keep(segment, parsePlace(rule.from).number)
     else applyRule(rule, segment, elements, { ...context, lost, uncoded })
   }

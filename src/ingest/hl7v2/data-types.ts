@@ -257,10 +257,14 @@ function toUniversalTime(given: Repetition, { zone }: Reading): string | undefin
   return dateTime?.includes('T') === true ? dateTime : undefined
 }
 
-/** Table 0203 and others: seconds, minutes … as R4's units of time. */
+/** Seconds, minutes … as R4's units of time, by the code or by the word. */
 function unitOfTime(given: Repetition): string | undefined {
-  const code = part(given, 1)
-  return lookUp(codeTable('TestServiceDefaultDurationUnits')?.codes, code.toLowerCase())?.[0]
+  const table = codeTable('TestServiceDefaultDurationUnits')
+  for (const text of [part(given, 1), part(given, 2)]) {
+    const unit = lookUp(table?.codes, text.toLowerCase())?.[0] ?? lookUp(table?.own?.codes, text.toUpperCase())
+    if (unit !== undefined) return unit
+  }
+  return undefined
 }
 
 /** NDL.4 to NDL.11 are the components of a PL in another order. */

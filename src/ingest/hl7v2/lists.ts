@@ -17,7 +17,7 @@ const lists: Readonly<Record<string, Supersedes>> = {
   address: usesMeet,
   telecom: (anew, stored) => anew.system === stored.system && usesMeet(anew, stored),
   contact: same(({ relationship }) => JSON.stringify(relationship)),
-  participant: same(({ type }) => JSON.stringify(codesOf(type))),
+  participant: same(({ type, actor }) => JSON.stringify([codesOf(type), kindOf(actor)])),
   result: same(({ reference }) => reference),
   specimen: same(({ reference }) => reference),
   basedOn: same(({ reference }) => reference),
@@ -45,6 +45,12 @@ function useOf({ use, _use: beside }: Node): unknown {
 /** Where the patient is, was before, or stays for a while (PV1-11); where they were to go is where they are. */
 function placeIn({ status = 'active', extension }: Node): string {
   return `${status === 'planned' ? 'active' : String(status)} ${extension === undefined ? '' : printJson(extension)}`
+}
+
+/** Of what kind the one is who takes part in an appointment: a new place takes the place of a place. */
+function kindOf(actor: unknown): unknown {
+  const { type, reference = '' } = (actor ?? {}) as { readonly type?: string; readonly reference?: string }
+  return type ?? reference.split('/')[0]
 }
 
 function codesOf(concepts: unknown): unknown {

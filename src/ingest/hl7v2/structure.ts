@@ -90,7 +90,7 @@ export function structured(message: Message, structure: string): Structured {
       if (!repeats && current !== undefined) throw misplaced(segment)
       path = [openGroup('PATIENT', segment, new Map(), patient)]
       patients.push(...path)
-    } else if (isOfHeader(segment, current)) header.push(segment)
+    } else if (isOfHeader(segment, current, early)) header.push(segment)
     else if (current === undefined) early.push(segment)
     else path = placed(segment, path)
   }
@@ -100,8 +100,10 @@ export function structured(message: Message, structure: string): Structured {
 
 const messageWide = new Set(['MSH', 'SFT', 'UAC', 'EVN', 'DSC'])
 
-function isOfHeader({ name }: Segment, patient: OpenGroup | undefined): boolean {
-  return messageWide.has(name) || (patient === undefined && structures().header.includes(name))
+/** A note is of the message as long as nothing else has come: behind SCH it is the appointment's. */
+function isOfHeader({ name }: Segment, patient: OpenGroup | undefined, early: readonly Segment[]): boolean {
+  if (messageWide.has(name)) return true
+  return patient === undefined && early.length === 0 && structures().header.includes(name)
 }
 
 /** What stands before the only patient is the patient's; before the first of several it is nobody's to tell. */

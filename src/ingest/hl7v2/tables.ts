@@ -23,6 +23,8 @@ export interface FieldRule {
   readonly when?: string
   /** Only when that element is there already. */
   readonly needs?: string
+  /** Only when that element is not there. */
+  readonly unless?: string
 }
 
 export interface SegmentMap {
@@ -68,6 +70,14 @@ export interface MessageRow {
   readonly createsPatient: boolean
   /** Its MRG segments name people who are those of its PID segments. */
   readonly merges?: true
+  /** It orders: its OBR is no report, and what it says of results is what the one who orders knows. */
+  readonly asks?: true
+  /** Status that the event gives an appointment of which SCH-25 says none. */
+  readonly appointment?: string
+  /** Status that the event gives a document. */
+  readonly document?: string
+  /** What its document is to the one that TXA-13 names. */
+  readonly relates?: 'appends' | 'replaces'
 }
 
 interface Tables {

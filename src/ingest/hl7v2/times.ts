@@ -62,3 +62,12 @@ export function toTime(text: string): string | undefined {
   const m = /^([01]\d|2[0-3])([0-5]\d)([0-5]\d(?:\.\d+)?)?(?:[+-]\d{4})?$/.exec(text.trim())
   return m === null ? undefined : `${m[1]}:${m[2]}:${m[3] ?? '00'}`
 }
+
+/** A time so many minutes later, in the same offset. */
+export function later(start: string, minutes: number): string {
+  const [, offset = 'Z'] = /(Z|[+-]\d{2}:\d{2})$/.exec(start) ?? []
+  const shift =
+    offset === 'Z' ? 0 : Number(`${offset.slice(0, 1)}1`) * (Number(offset.slice(1, 3)) * 60 + Number(offset.slice(4)))
+  const local = new Date(Date.parse(start) + (minutes + shift) * 60_000)
+  return local.toISOString().slice(0, 19) + offset
+}

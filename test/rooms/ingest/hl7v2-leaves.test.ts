@@ -64,6 +64,8 @@ function fieldsOf(segment: string): ReadonlyMap<number, string> {
   return fields
 }
 
+const appointment = 'SCH||A1|||||||||^^^20260301090000^20260301093000'
+
 /** Where a segment stands, and what it is nothing without. */
 const around: Readonly<
   Record<string, { event: string; before: readonly string[]; own: Readonly<Record<number, string>> }>
@@ -82,6 +84,15 @@ const around: Readonly<
   OBR: { event: 'ORU^R01', before: [], own: { 3: 'F1', 4: 'X^x^L' } },
   OBX: { event: 'ORU^R01', before: ['OBR|1||F1|X^x^L'], own: { 2: 'ST', 3: 'C^c^L', 5: 'v', 11: 'F' } },
   SPM: { event: 'ORU^R01', before: ['OBR|1||F1|X^x^L'], own: { 4: 'BLD' } },
+  SCH: { event: 'SIU^S12', before: [], own: { 2: 'A1', 11: '^^^20260301090000^20260301093000' } },
+  AIS: { event: 'SIU^S12', before: [appointment], own: {} },
+  AIG: { event: 'SIU^S12', before: [appointment], own: {} },
+  AIL: { event: 'SIU^S12', before: [appointment], own: {} },
+  AIP: { event: 'SIU^S12', before: [appointment], own: {} },
+  RXA: { event: 'VXU^V04', before: ['ORC|RE||F1'], own: { 3: '20260102', 5: '140^Flu^CVX' } },
+  RXR: { event: 'VXU^V04', before: ['ORC|RE||F1', 'RXA|0|1|20260102||140^Flu^CVX'], own: {} },
+  RXO: { event: 'OMP^O09', before: ['ORC|NW|P1'], own: { 1: 'M1^Medicine^L' } },
+  TXA: { event: 'MDM^T02', before: [], own: { 2: 'DS^Summary^L', 12: 'D1' } },
   NTE: { event: 'ORU^R01', before: ['OBR|1||F1|X^x^L', 'OBX|1|ST|C^c^L||v||||||F'], own: { 3: 'words' } },
 }
 

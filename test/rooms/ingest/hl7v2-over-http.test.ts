@@ -174,8 +174,8 @@ describe('one HL7 v2 message – the acknowledgement in original mode', () => {
 
   it.each([
     ['ingest.hl7-malformed', 'AR', '100', Buffer.from('hello')],
-    ['ingest.hl7-type-unsupported', 'AR', '200', message('MSH|^~\\&|A|B|||2026||SIU^S12|1|P|2.5', 'PID|1')],
-    ['ingest.hl7-event-unsupported', 'AR', '201', message('MSH|^~\\&|A|B|||2026||ADT^A17|1|P|2.5', 'PID|1')],
+    ['ingest.hl7-type-unsupported', 'AR', '200', message('MSH|^~\\&|A|B|||2026||QBP^Q22|1|P|2.5', 'PID|1')],
+    ['ingest.hl7-event-unsupported', 'AR', '201', message('MSH|^~\\&|A|B|||2026||ADT^A20|1|P|2.5', 'PID|1')],
     ['ingest.hl7-processing-unsupported', 'AR', '202', message('MSH|^~\\&|A|B|||2026||ADT^A01|1|X|2.5', 'PID|1')],
     ['ingest.hl7-version-unsupported', 'AR', '203', message('MSH|^~\\&|A|B|||2026||ADT^A01|1|P|3', 'PID|1')],
     ['ingest.hl7-field-missing', 'AE', '101', message('MSH|^~\\&|A|B|||2026||ADT^A01||P|2.5', 'PID|1')],
@@ -226,7 +226,7 @@ describe('one HL7 v2 message – the acknowledgement in original mode', () => {
     const file = Buffer.concat([
       Buffer.from('BHS|^~\\&\r'),
       admission,
-      message('MSH|^~\\&|A|B|||2026||SIU^S12|1|P|2.5', 'PID|1'),
+      message('MSH|^~\\&|A|B|||2026||QBP^Q22|1|P|2.5', 'PID|1'),
       message('MSH|^~\\&|A|B|||2026||ADT^A01|1|P|2.5'),
       results,
     ])

@@ -345,7 +345,7 @@ describe('files and batches – HL7 v2.5.1, 2.10.3', () => {
   })
 
   it('the patient is not touched by a message that is refused', async () => {
-    const { house, counts } = await imported(one('A').toString().replace('ORU^R01', 'SIU^S12'), one('B'))
+    const { house, counts } = await imported(one('A').toString().replace('ORU^R01', 'QBP^Q22'), one('B'))
     expect(counts.rejected).toMatchObject([{ reason: 'not-supported', expression: 'message[1]' }])
     expect(await readPatient(house.record, house.anna)).toMatchObject({ meta: { versionId: '1' } })
   })

@@ -12,10 +12,10 @@ import { mapRequest } from './request.ts'
 import { mapOrderSpecimen, mapSpecimen } from './specimen.ts'
 
 /** ORC, OBR and what follows → DiagnosticReport, its ServiceRequest, Specimens and Observations */
-export function* mapOrder(scene: Scene, group: Group): Steps<void> {
+export function* mapReport(scene: Scene, group: Group): Steps<void> {
   const [orc, obr] = [segmentOf(group, 'ORC'), segmentOf(group, 'OBR')]
   const key = orderKey(orc, obr, value(scene.message.msh, 10))
-  const request = mapRequest(scene, group, orc, obr, key)
+  const request = mapRequest(scene, group, { orc, obr, key })
   if (obr === undefined) return
   const report = combined(applied(scene, obr, 'DiagnosticReport'), applied(scene, orc, 'DiagnosticReport', [obr]))
   const specimens = groupsOf(group, 'SPECIMEN')
@@ -71,12 +71,12 @@ function withoutGone(report: Resource, gone: Gone): Resource {
   }
 }
 
-function listed(name: string, references: readonly string[]): Elements {
+export function listed(name: string, references: readonly string[]): Elements {
   return references.length === 0 ? {} : { [name]: references.map(reference => ({ reference })) }
 }
 
-/** The observations of the order and of its specimens. */
-function* mapResults(
+/** The observations of an order and of its specimens. */
+export function* mapResults(
   scene: Scene,
   group: Group,
   specimens: readonly Group[],
@@ -105,7 +105,7 @@ function collectedAt({ zone }: Scene, specimens: readonly Group[]): Elements {
 }
 
 /** Filler's number, else placer's, else what was ordered and when. */
-function orderKey(orc: Segment | undefined, obr: Segment | undefined, controlId: string): string {
+export function orderKey(orc: Segment | undefined, obr: Segment | undefined, controlId: string): string {
   const number = (segment: Segment | undefined, at: number) => {
     const [first] = field(segment, at)
     return part(first, 1) === '' ? '' : [1, 2, 3].map(component => part(first, component)).join('|')

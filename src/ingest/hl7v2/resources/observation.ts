@@ -37,6 +37,8 @@ export interface ObservationPlace {
   readonly within: string
   /** The time of the order, for what has none of its own. */
   readonly effective: Elements
+  /** What it is a part of: `{ partOf: … }`. */
+  readonly about?: Elements
 }
 
 export interface MappedObservation {
@@ -76,6 +78,7 @@ export function mapObservation(scene: Scene, group: Group, at: ObservationPlace)
     ...combined(elements, participants(scene, group, obx), notesOf(scene, group)),
     subject: scene.context.subject,
     ...inEncounter(scene),
+    ...at.about,
     ...rangesOf(scene, obx),
     ...given?.elements,
   }

@@ -11,6 +11,7 @@ import {
   type Scene,
   visitNumber,
 } from '../scene.ts'
+import { later } from '../times.ts'
 import { unnumbered } from './action.ts'
 import { withMethod } from './coding-method.ts'
 import { notesOf } from './notes.ts'
@@ -68,13 +69,4 @@ function performed(scene: Scene, pr1: Segment, start: string | undefined): Eleme
   if (!start.includes('T') || !Number.isFinite(minutes)) return { performedDateTime: start }
   scene.ledger.keep(pr1, 7)
   return { performedPeriod: { start, end: later(start, minutes) } }
-}
-
-/** A time so many minutes later, in the same offset. */
-function later(start: string, minutes: number): string {
-  const [, offset = 'Z'] = /(Z|[+-]\d{2}:\d{2})$/.exec(start) ?? []
-  const shift =
-    offset === 'Z' ? 0 : Number(`${offset.slice(0, 1)}1`) * (Number(offset.slice(1, 3)) * 60 + Number(offset.slice(4)))
-  const local = new Date(Date.parse(start) + (minutes + shift) * 60_000)
-  return local.toISOString().slice(0, 19) + offset
 }

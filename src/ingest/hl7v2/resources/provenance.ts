@@ -53,6 +53,23 @@ export function mapOrderEvent(scene: Scene, orc: Segment, request: string): void
   })
 }
 
+/**
+ * TXA-8, TXA-11, TXA-21, TXA-23: when and why a document was changed, who wrote it down, who got a copy → Provenance
+ *
+ * @see https://build.fhir.org/ig/HL7/v2-to-fhir/ConceptMap-segment-txa-to-provenance.html
+ */
+export function mapEdit(scene: Scene, txa: Segment, document: string): void {
+  if ([8, 11, 21, 23].every(number => isEmpty(field(txa, number)))) return
+  const { agent = [sender(scene)], ...elements } = applied(scene, txa, 'Provenance')
+  emit(scene, txa, 'Provenance', [document, value(scene.message.msh, 10), 'TXA'], {
+    target: [{ reference: document }],
+    ...recordedOf(scene),
+    activity: operation('UPDATE'),
+    agent,
+    ...elements,
+  })
+}
+
 function operation(code: string): Elements {
   return { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-DataOperation', code }] }
 }

@@ -5,13 +5,23 @@ import { type Group, groupsOf, segmentOf } from '../structure.ts'
 import { notesOf } from './notes.ts'
 import { mapOrderEvent } from './provenance.ts'
 
-/** ORC, OBR and TQ1 → ServiceRequest: the order is known when somebody numbered it. */
+/** The segments of an order, and what it is known by. */
+export interface Ordered {
+  readonly orc: Segment | undefined
+  readonly obr: Segment | undefined
+  readonly key: string
+}
+
+/**
+ * ORC, OBR and TQ1 → ServiceRequest.
+ *
+ * @param more  what is said of an order of which there is no report; without it, an order is known when somebody numbered it
+ */
 export function mapRequest(
   scene: Scene,
   group: Group,
-  orc: Segment | undefined,
-  obr: Segment | undefined,
-  key: string,
+  { orc, obr, key }: Ordered,
+  more?: Elements,
 ): string | undefined {
   const segment = orc ?? obr
   if (segment === undefined) return undefined
@@ -20,14 +30,16 @@ export function mapRequest(
     applied(scene, obr, 'ServiceRequest', [orc]),
     timing(scene, group, segment),
     // Notes behind an OBR are the report's.
-    obr === undefined ? notesOf(scene, group, orc) : {},
+    obr === undefined || more !== undefined ? notesOf(scene, group, segment) : {},
   )
-  if (obr !== undefined) join(scene, orc, obr)
-  if (elements.identifier === undefined) return undefined
+  if (more !== undefined) join(scene, obr, segment)
+  else if (obr !== undefined) join(scene, orc, obr)
+  if (elements.identifier === undefined && more === undefined) return undefined
   const said = {
     status: 'unknown',
     intent: 'order',
     ...atOneTime(elements),
+    ...more,
     subject: scene.context.subject,
     ...inEncounter(scene),
   }
@@ -38,9 +50,14 @@ export function mapRequest(
 
 /** TQ1 behind an order. */
 function timing(scene: Scene, group: Group, owner: Segment): Elements {
+  return combined(...timingsOf(scene, group, owner).map(tq1 => applied(scene, tq1, 'ServiceRequest')))
+}
+
+/** The TQ1 of a group, which are counted with what they stand behind. */
+export function timingsOf(scene: Scene, group: Group, owner: Segment): readonly Segment[] {
   const segments = groupsOf(group, 'TIMING').flatMap(one => segmentOf(one, 'TQ1') ?? [])
   for (const tq1 of segments) join(scene, tq1, owner)
-  return combined(...segments.map(tq1 => applied(scene, tq1, 'ServiceRequest')))
+  return segments
 }
 
 /** A time alone and a Timing are forms of one element; the time is then when the Timing has an event. */

@@ -2,16 +2,20 @@ import type { Steps } from '../../turns.ts'
 import type { Mapper, Scene } from '../scene.ts'
 import { type Group, groupsOf } from '../structure.ts'
 import { mapAllergy } from './allergy-intolerance.ts'
+import { mapAppointment } from './appointment.ts'
 import { mapCondition } from './condition.ts'
 import { mapCoverage, mapFinancialClass } from './coverage.ts'
-import { mapOrder } from './diagnostic-report.ts'
+import { mapAdministration } from './immunization.ts'
 import { noteLists } from './listing.ts'
 import { mapNotes } from './notes.ts'
 import { mapLooseObservation } from './observation.ts'
+import { mapOrder } from './order.ts'
 import { mapCareTeam } from './participants.ts'
 import { mapPatientFacts } from './patient-facts.ts'
+import { mapProblem } from './problem.ts'
 import { mapProcedure } from './procedure.ts'
 import { mapGuarantor, mapRelatedPerson } from './related-person.ts'
+import { mapDocumentOrder, mapTranscript } from './transcript.ts'
 
 /** By group of a patient, in the order in which they are mapped; patient and visit come before all of them. */
 export const mappers: Readonly<Record<string, Mapper>> = {
@@ -22,8 +26,13 @@ export const mappers: Readonly<Record<string, Mapper>> = {
   PROCEDURE: mapProcedure,
   GUARANTOR: mapGuarantor,
   INSURANCE: mapCoverage,
+  PROBLEM: mapProblem,
   OBSERVATION: mapLooseObservation,
+  ADMINISTRATION: mapAdministration,
   ORDER: mapOrder,
+  DOCUMENT_ORDER: mapDocumentOrder,
+  DOCUMENT: mapTranscript,
+  APPOINTMENT: mapAppointment,
 }
 
 /** Maps the groups of a patient, kind by kind. */

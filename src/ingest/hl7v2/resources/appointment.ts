@@ -1,0 +1,197 @@
+import { combined } from '../drafts.ts'
+import { field, part, type Segment, value } from '../message.ts'
+import { applied, type Elements, emit, join, type Mapper, type Scene, tell } from '../scene.ts'
+import { type Group, groupsOf, segmentOf } from '../structure.ts'
+import { lookUp } from '../tables.ts'
+import { later } from '../times.ts'
+import { noteText } from './notes.ts'
+import { timingsOf } from './request.ts'
+
+/** Segments of what an appointment needs, with their group, and where they say how much later it begins and for how long it is. */
+const needs: Readonly<Record<string, Row>> = {
+  APPOINTMENT_SERVICE: { segment: 'AIS', offset: 5, duration: 7 },
+  APPOINTMENT_THING: { segment: 'AIG', offset: 9, duration: 11 },
+  APPOINTMENT_PLACE: { segment: 'AIL', offset: 7, duration: 9 },
+  APPOINTMENT_PERSON: { segment: 'AIP', offset: 7, duration: 9 },
+}
+
+interface Row {
+  readonly segment: string
+  readonly offset: number
+  readonly duration: number
+}
+
+/**
+ * SCH and TQ1, AIS, AIG, AIL, AIP, with the patient → Appointment
+ *
+ * @see https://build.fhir.org/ig/HL7/v2-to-fhir/ConceptMap-segment-sch-to-appointment.html
+ */
+export const mapAppointment: Mapper = (scene, group) => {
+  const sch = segmentOf(group, 'SCH')
+  if (sch === undefined) return
+  const timed = timingsOf(scene, group, sch).map(tq1 => applied(scene, tq1, 'Appointment'))
+  const needed = neededBy(scene, sch)
+  const comment = [noteText(scene, group, sch), ...needed.map(({ note }) => note)]
+    .filter(text => text !== '')
+    .join('\n')
+  const { start, end, status, participant, ...elements } = combined(
+    applied(scene, sch, 'Appointment'),
+    ...timed,
+    ...needed.map(one => one.elements),
+  ) as Said
+  const times = timesOf(scene, sch, { start, end, minutes: minutesOf(scene, sch, 9) ?? longest(needed) })
+  const standing = status ?? scene.row.appointment ?? 'booked'
+  const others = [
+    ...(participant ?? []),
+    ...needed.flatMap(one => one.participant ?? []).map(one => attending(one, start)),
+  ]
+  const said = {
+    status: standing,
+    ...elements,
+    ...reasonOf(scene, sch, standing),
+    ...times,
+    ...(comment === '' ? {} : { comment }),
+    participant: [{ actor: scene.context.subject, status: 'accepted' }, ...others.map(accepted)],
+  }
+  emit(scene, sch, 'Appointment', keyOf(scene, sch), said, { updates: [sch, ...needed.map(one => one.segment)] })
+}
+
+interface Said extends Elements {
+  readonly start?: string
+  readonly end?: string
+  readonly status?: string
+  readonly participant?: readonly Elements[]
+}
+
+/** Somebody or something that comes, with the minutes after the start and how many. */
+interface Attending {
+  readonly elements: Elements & { readonly period?: { readonly start?: string } }
+  readonly offset: number | undefined
+  readonly minutes: number | undefined
+}
+
+interface Needed {
+  readonly segment: Segment
+  readonly elements: Elements
+  readonly participant?: Attending
+  readonly note: string
+  readonly minutes: number | undefined
+}
+
+/** What is needed, from wherever the sender put it; what is deleted (table 0206, D) is needed no more. */
+function neededBy(scene: Scene, sch: Segment): readonly Needed[] {
+  const sets = groupsOf(scene.patient, 'APPOINTMENT_RESOURCES')
+  for (const set of sets) join(scene, segmentOf(set, 'RGS'), sch)
+  return Object.entries(needs).flatMap(([name, row]) =>
+    [scene.patient, ...sets].flatMap(from => groupsOf(from, name)).flatMap(one => needOf(scene, sch, one, row)),
+  )
+}
+
+function needOf(scene: Scene, sch: Segment, group: Group, row: Row): readonly Needed[] {
+  const segment = segmentOf(group, row.segment)
+  if (segment === undefined) return []
+  join(scene, segment, sch)
+  if (/^[ADUX]$/.test(value(segment, 2))) scene.ledger.keep(segment, 2)
+  const note = noteText(scene, group, sch)
+  const [offset, minutes] = [row.offset, row.duration].map(number => minutesOf(scene, segment, number))
+  const { participant = [], ...elements } = applied(scene, segment, 'Appointment') as Said
+  if (value(segment, 2) === 'D') return []
+  const [first] = participant
+  return [
+    {
+      segment,
+      elements,
+      note,
+      minutes,
+      ...(first === undefined ? {} : { participant: { elements: first, offset, minutes } }),
+    },
+  ]
+}
+
+/** When somebody comes and how long they stay, where it is said. */
+function attending({ elements, offset, minutes }: Attending, from: string | undefined): Elements {
+  const said = elements.period?.start
+  const start = said ?? (from === undefined || offset === undefined ? undefined : later(from, offset))
+  if (start === undefined) return elements
+  return { ...elements, period: { start, ...(minutes === undefined ? {} : { end: later(start, minutes) }) } }
+}
+
+function accepted(participant: Elements): Elements {
+  return participant.status === undefined && participant._status === undefined
+    ? { ...participant, status: 'accepted' }
+    : participant
+}
+
+function longest(needed: readonly Needed[]): number | undefined {
+  const all = needed.flatMap(({ minutes }) => minutes ?? [])
+  return all.length === 0 ? undefined : Math.max(...all)
+}
+
+/** Units of a duration as senders write them, in minutes: ISO+, UCUM and words. */
+const unitMinutes: Readonly<Record<string, number>> = {
+  s: 1 / 60,
+  sec: 1 / 60,
+  second: 1 / 60,
+  seconds: 1 / 60,
+  m: 1,
+  min: 1,
+  mins: 1,
+  minute: 1,
+  minutes: 1,
+  h: 60,
+  hr: 60,
+  hrs: 60,
+  hour: 60,
+  hours: 60,
+  d: 1440,
+  day: 1440,
+  days: 1440,
+}
+
+/** A number and the unit in the field behind it as whole minutes; a number without a unit is minutes: HL7 v2.5.1, 10.6.1.10. */
+function minutesOf(scene: Scene, segment: Segment, number: number): number | undefined {
+  const unit = number + 1
+  const amount = Number(value(segment, number))
+  const name = (value(segment, unit) || value(segment, unit, 2)).toLowerCase()
+  const each = name === '' ? 1 : lookUp(unitMinutes, name)
+  if (each === undefined || value(segment, number) === '' || !(amount > 0) || amount * each < 1) return undefined
+  scene.ledger.keep(segment, number)
+  scene.ledger.keep(segment, unit)
+  return Math.round(amount * each)
+}
+
+/**
+ * Start and end stand together, or neither does, and what is booked has both: https://hl7.org/fhir/R4/appointment.html#invs, app-2 and
+ * app-3. Where nobody says for how long, it ends when it begins, and the sender is told.
+ */
+function timesOf(
+  scene: Scene,
+  sch: Segment,
+  { start, end, minutes }: { start: string | undefined; end: string | undefined; minutes: number | undefined },
+): Elements {
+  const lasts = minutes === undefined ? {} : { minutesDuration: minutes }
+  if (start === undefined) return lasts
+  const until = end ?? (minutes === undefined ? undefined : later(start, minutes))
+  if (until === undefined)
+    tell(scene, sch, 'SCH-9', 'SCH-9: nothing says for how long the appointment is; its end is its start.')
+  return { ...lasts, start, end: until ?? start }
+}
+
+/** SCH-6 says why something happened; R4 has a place for why an appointment is none any more. */
+function reasonOf(scene: Scene, sch: Segment, status: string): Elements {
+  if (status !== 'cancelled' && status !== 'noshow') return {}
+  const { field: given, keep } = scene.ledger.look(sch, 6)
+  const text = part(given[0], 2) || part(given[0], 1)
+  if (text === '') return {}
+  keep()
+  return { cancelationReason: { text } }
+}
+
+/** The filler's number, else the placer's, and which of a series it is. */
+function keyOf(scene: Scene, sch: Segment): readonly string[] {
+  const [placer, filler] = [1, 2].map(number => {
+    const [first] = field(sch, number)
+    return part(first, 1) === '' ? '' : [1, 2, 3].map(component => part(first, component)).join('|')
+  })
+  return [filler || placer || value(scene.message.msh, 10), value(sch, 3)]
+}

@@ -1,0 +1,159 @@
+import type { Steps } from '../../turns.ts'
+import { toConcept } from '../codings.ts'
+import { combined } from '../drafts.ts'
+import { unwatched } from '../ledger.ts'
+import { field, part, type Segment, value } from '../message.ts'
+import { applied, type Elements, emit, join, reject, type Scene } from '../scene.ts'
+import { type Group, groupsOf, segmentOf, segmentsOf } from '../structure.ts'
+import { toDate, toDateTime } from '../times.ts'
+import { joined, keyOf, medicationOf, tellEvent } from './medication.ts'
+import { notesOf } from './notes.ts'
+import { mapObservation } from './observation.ts'
+import { performersOf } from './participants.ts'
+
+/** RXA → Immunization in what tells of vaccinations or names a vaccine, else MedicationAdministration. */
+export function* mapAdministration(scene: Scene, group: Group, order = group): Steps<void> {
+  const rxa = segmentOf(group, 'RXA')
+  if (rxa === undefined) return
+  // Both count within the order.
+  for (const number of [1, 2]) if (/^\d{1,4}$/.test(value(rxa, number))) scene.ledger.keep(rxa, number)
+  const isVaccine = scene.row.type === 'VXU' || [3, 6].some(component => value(rxa, 5, component) === 'CVX')
+  const given = isVaccine ? mapImmunization(scene, group, order, rxa) : mapGiven(scene, group, order, rxa)
+  const within = keyOf(scene, rxa, order).join('|')
+  const about = given === undefined ? {} : { partOf: [{ reference: given }] }
+  for (const obx of groupsOf(group, 'OBSERVATION')) {
+    mapObservation(scene, obx, { within, effective: {}, about })
+    yield
+  }
+}
+
+/**
+ * ORC, RXA, RXR and what OBX says of the vaccination → Immunization
+ *
+ * @see https://build.fhir.org/ig/HL7/v2-to-fhir/ConceptMap-segment-rxa-to-immunization.html
+ */
+function mapImmunization(scene: Scene, group: Group, order: Group, rxa: Segment): string | undefined {
+  const orc = segmentOf(order, 'ORC')
+  const elements = combined(
+    applied(scene, rxa, 'Immunization'),
+    ...segmentsOf(group, 'RXR').map(rxr => joined(scene, rxr, rxa, 'Immunization')),
+    applied(scene, orc, 'Immunization'),
+    performersOf(scene, group, rxa),
+    originOf(scene, rxa),
+    notesOf(scene, group, rxa),
+    observedOf(group),
+  )
+  if (elements.vaccineCode === undefined) {
+    reject(scene, rxa, 'RXA-5')
+    return undefined
+  }
+  join(scene, orc, rxa)
+  const said = {
+    status: 'completed',
+    ...elements,
+    patient: scene.context.subject,
+    ...(scene.encounter === undefined ? {} : { encounter: { reference: scene.encounter } }),
+  }
+  const immunization = emit(scene, rxa, 'Immunization', keyOf(scene, rxa, order), said, { updates: [rxa, orc] })
+  tellEvent(scene, orc, immunization)
+  return immunization
+}
+
+const origins = 'NIP001'
+
+/**
+ * RXA-9: what was given here is a primary source, what others or the family told is none. Other notes stay notes.
+ *
+ * @see https://repository.immregistries.org/files/resources/5bef530428317/hl7_2_5_1_release_1_5__2018_update.pdf NIP001
+ */
+function originOf(scene: Scene, rxa: Segment): Elements {
+  const look = scene.ledger.look(rxa, 9)
+  if (look.field.length === 0) return {}
+  look.keep()
+  const said = look.field.map(repetition => {
+    const isOrigin = part(unwatched(repetition), 3) === origins
+    if (isOrigin && part(repetition, 1) === '00') return { primarySource: true, reportOrigin: toConcept(repetition) }
+    if (isOrigin) return { primarySource: false, reportOrigin: toConcept(repetition) }
+    const at = [9, 2, 1].find(component => part(unwatched(repetition), component) !== '')
+    return at === undefined ? {} : { note: [{ text: part(repetition, at) }] }
+  })
+  const { reportOrigin, ...others } = combined(...said) as { readonly reportOrigin?: unknown } & Elements
+  // R4 has an origin of what is no primary source.
+  return others.primarySource === true || reportOrigin === undefined ? others : { ...others, reportOrigin }
+}
+
+/** What an OBX says of the vaccination itself, by LOINC. */
+const observed: Readonly<Record<string, (obx: Segment) => Elements>> = {
+  '64994-7': obx => ({ programEligibility: listOf(toConcept(field(obx, 5)[0] ?? [])) }),
+  '30963-3': obx => ({ fundingSource: toConcept(field(obx, 5)[0] ?? []) }),
+  '30973-2': obx => ({ doses: { ...numbered('doseNumber', value(obx, 5)) } }),
+  '59782-3': obx => ({ doses: { ...numbered('seriesDoses', value(obx, 5)) } }),
+}
+
+/** What an OBX says of a sheet of information, by LOINC: OBX-4 tells which of several. */
+const sheets: Readonly<Record<string, (obx: Segment) => Elements>> = {
+  '69764-9': obx => ({ documentType: value(obx, 5, 2) || value(obx, 5) || undefined }),
+  '30956-7': obx => ({ documentType: value(obx, 5, 2) || value(obx, 5) || undefined }),
+  '29768-9': obx => ({ publicationDate: toDate(value(obx, 5)) }),
+  '29769-7': obx => ({ presentationDate: toDateTime(value(obx, 5).slice(0, 8), 'Z') }),
+}
+
+function listOf<T>(one: T | undefined): readonly T[] | undefined {
+  return one === undefined ? undefined : [one]
+}
+
+function numbered(name: string, text: string): Elements {
+  return /^[1-9]\d{0,3}$/.test(text)
+    ? { [`${name}PositiveInt`]: Number(text) }
+    : text === ''
+      ? {}
+      : { [`${name}String`]: text }
+}
+
+/** Elements of the Immunization that its OBX say; each is an Observation as well, which is part of it. */
+function observedOf(group: Group): Elements {
+  const all = groupsOf(group, 'OBSERVATION').flatMap(one => segmentOf(one, 'OBX') ?? [])
+  const { doses, ...direct } = combined(...all.map(obx => observed[value(obx, 3)]?.(obx) ?? {})) as {
+    readonly doses?: Elements
+  } & Elements
+  const bySheet = Map.groupBy(
+    all.filter(obx => Object.hasOwn(sheets, value(obx, 3))),
+    obx => value(obx, 4),
+  )
+  const education = [...bySheet.values()]
+    .map(segments => combined(...segments.map(obx => sheets[value(obx, 3)]?.(obx) ?? {})))
+    .filter(sheet => Object.keys(sheet).length > 0)
+  const hasNumber = Object.keys(doses ?? {}).some(name => name.startsWith('doseNumber'))
+  return {
+    ...direct,
+    ...(education.length === 0 ? {} : { education }),
+    ...(hasNumber ? { protocolApplied: [doses] } : {}),
+  }
+}
+
+/** ORC, RXA and RXR → MedicationAdministration */
+function mapGiven(scene: Scene, group: Group, order: Group, rxa: Segment): string | undefined {
+  const orc = segmentOf(order, 'ORC')
+  const elements = combined(
+    applied(scene, rxa, 'MedicationAdministration'),
+    ...segmentsOf(group, 'RXR').map(rxr => joined(scene, rxr, rxa, 'MedicationAdministration')),
+    applied(scene, orc, 'MedicationAdministration'),
+    performersOf(scene, group, rxa),
+    notesOf(scene, group, rxa),
+  )
+  const medication = medicationOf(elements)
+  if (medication === undefined) {
+    reject(scene, rxa, 'RXA-5')
+    return undefined
+  }
+  join(scene, orc, rxa)
+  const said = {
+    status: 'completed',
+    ...medication,
+    subject: scene.context.subject,
+    ...(scene.encounter === undefined ? {} : { context: { reference: scene.encounter } }),
+  }
+  const given = emit(scene, rxa, 'MedicationAdministration', keyOf(scene, rxa, order), said, { updates: [rxa, orc] })
+  tellEvent(scene, orc, given)
+  return given
+}

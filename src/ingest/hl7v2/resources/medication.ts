@@ -1,0 +1,198 @@
+import { withContained } from '../../contained.ts'
+import { combined } from '../drafts.ts'
+import { type Segment, value } from '../message.ts'
+import { applied, type Elements, emit, idOf, inEncounter, join, reject, type Scene } from '../scene.ts'
+import { type Group, groupsOf, segmentOf, segmentsOf } from '../structure.ts'
+import { orderKey } from './diagnostic-report.ts'
+import { notesOf } from './notes.ts'
+import { mapOrderEvent } from './provenance.ts'
+import { timingsOf } from './request.ts'
+
+/** How an order speaks of a medicine: the field of its code, and what kind of order it is. */
+const prescriptions: Readonly<Record<string, { readonly code: number; readonly intent: string }>> = {
+  // "The original prescription", and as the pharmacy encodes it: HL7 v2.5.1, 4.14.1 and 4.14.4.
+  RXO: { code: 1, intent: 'original-order' },
+  RXE: { code: 2, intent: 'filler-order' },
+}
+
+/**
+ * ORC with RXO or RXE, RXR and TQ1 → MedicationRequest
+ *
+ * @see https://build.fhir.org/ig/HL7/v2-to-fhir/ConceptMap-segment-rxo-to-medicationrequest.html
+ */
+export function mapPrescription(scene: Scene, group: Group, order: Group): void {
+  const [rx] = group.segments
+  const row = prescriptions[rx?.name ?? '']
+  if (rx === undefined || row === undefined) return
+  const orc = segmentOf(order, 'ORC')
+  const routes = segmentsOf(group, 'RXR').map(rxr => joined(scene, rxr, rx, 'MedicationRequest'))
+  const timings = [...timingsOf(scene, order, rx), ...timingsOf(scene, group, rx)]
+  const timed = timings.map(tq1 => applied(scene, tq1, 'MedicationRequest'))
+  const own = applied(scene, rx, 'MedicationRequest')
+  const parts = [withExactDose(own), ...routes, ...timed, applied(scene, orc, 'MedicationRequest')]
+  const elements = {
+    ...combined(...parts.map(withoutDosage), notesOf(scene, group, rx)),
+    ...dosageOf(parts),
+  }
+  const medication = medicationOf(elements)
+  if (medication === undefined) {
+    reject(scene, rx, `${rx.name}-${row.code}`)
+    return
+  }
+  join(scene, orc, rx)
+  const said = {
+    status: 'unknown',
+    intent: row.intent,
+    ...medication,
+    subject: scene.context.subject,
+    ...inEncounter(scene),
+    ...basedOn(scene, rx, order),
+  }
+  const request = emit(scene, rx, 'MedicationRequest', keyOf(scene, rx, order), said, { updates: [rx, orc] })
+  tellEvent(scene, orc, request)
+}
+
+/** The pharmacy's order is based on the doctor's, where the message has both. */
+function basedOn(scene: Scene, rx: Segment, order: Group): Elements {
+  const [original] = groupsOf(order, 'PRESCRIPTION')
+  const rxo = segmentOf(original, 'RXO')
+  if (rx.name !== 'RXE' || rxo === undefined || medicationCode(rxo, 1) === '') return {}
+  return { basedOn: [{ reference: `MedicationRequest/${idOf(scene, 'MedicationRequest', keyOf(scene, rxo, order))}` }] }
+}
+
+/** ORC with RXD and RXR → MedicationDispense: what was handed over. */
+export function mapDispense(scene: Scene, group: Group, order: Group): void {
+  const [rxd] = group.segments
+  if (rxd === undefined) return
+  const orc = segmentOf(order, 'ORC')
+  const routes = segmentsOf(group, 'RXR').map(rxr => joined(scene, rxr, rxd, 'MedicationDispense'))
+  const parts = [applied(scene, rxd, 'MedicationDispense'), ...routes, applied(scene, orc, 'MedicationDispense')]
+  const elements = {
+    ...combined(...parts.map(withoutDosage), notesOf(scene, group, rxd)),
+    ...dosageOf(parts),
+  }
+  const medication = medicationOf(elements)
+  if (medication === undefined) {
+    reject(scene, rxd, 'RXD-2')
+    return
+  }
+  join(scene, orc, rxd)
+  const encounter = scene.encounter === undefined ? {} : { context: { reference: scene.encounter } }
+  const said = { status: 'completed', ...medication, subject: scene.context.subject, ...encounter }
+  tellEvent(scene, orc, emit(scene, rxd, 'MedicationDispense', keyOf(scene, rxd, order), said, { updates: [rxd, orc] }))
+}
+
+/** Who entered, verified and did it. */
+export function tellEvent(scene: Scene, orc: Segment | undefined, what: string | undefined): void {
+  if (orc !== undefined && what !== undefined) mapOrderEvent(scene, orc, what)
+}
+
+/** A segment that went into the resource of another, and what it gives there. */
+export function joined(scene: Scene, segment: Segment, owner: Segment, resource: string): Elements {
+  join(scene, segment, owner)
+  return applied(scene, segment, resource)
+}
+
+/** The order, the kind of segment, the medicine, and of what was handed over or given which time it was. */
+export function keyOf(scene: Scene, rx: Segment, order: Group): readonly string[] {
+  const orc = segmentOf(order, 'ORC')
+  const [code = 1, time] = places[rx.name] ?? []
+  const counter = rx.name === 'RXD' || rx.name === 'RXA' ? [value(rx, 1), value(rx, 2, 1)] : []
+  const at = time === undefined ? [] : [...counter.slice(0, 1), value(rx, time)]
+  return [orderKey(orc, undefined, value(scene.message.msh, 10)), rx.name, medicationCode(rx, code), ...at]
+}
+
+/** Where code and time stand. */
+const places: Readonly<Record<string, readonly [code: number, time?: number]>> = {
+  RXO: [1],
+  RXE: [2],
+  RXD: [2, 3],
+  RXA: [5, 3],
+}
+
+function medicationCode(rx: Segment, at: number): string {
+  return value(rx, at) || value(rx, at, 2)
+}
+
+type Dosed = Elements & { readonly dosageInstruction?: readonly Elements[] }
+
+function withoutDosage({ dosageInstruction: _, ...others }: Elements): Elements {
+  return others
+}
+
+/** All segments speak of one dosage; what several say of the same thing in different ways are several. */
+function dosageOf(parts: readonly Elements[]): Elements {
+  const said = parts.flatMap(part => (part as Dosed).dosageInstruction ?? [])
+  const dosages: Elements[] = []
+  for (const one of said) {
+    const at = dosages.findIndex(known => !Object.keys(one).some(name => contradicts(known[name], one[name])))
+    if (at < 0) dosages.push(one)
+    else dosages[at] = merged(dosages[at] ?? {}, one)
+  }
+  return dosages.length === 0 ? {} : { dosageInstruction: dosages }
+}
+
+function contradicts(known: unknown, anew: unknown): boolean {
+  if (known === undefined || Array.isArray(known)) return false
+  return JSON.stringify(known) !== JSON.stringify(anew)
+}
+
+/** A dose that TQ1 says stands with the rate that RXO says; the range of an order comes before the quantity of its timing. */
+function merged(one: Elements, other: Elements): Elements {
+  const [[first], [second]] = [dosesOf(one), dosesOf(other)]
+  const { doseAndRate: _, ...rest } = combined(one, other)
+  if (first === undefined && second === undefined) return rest
+  const { doseQuantity, ...more } = second ?? {}
+  const isDosed = first?.doseQuantity !== undefined || first?.doseRange !== undefined
+  const dose = isDosed || doseQuantity === undefined ? {} : { doseQuantity }
+  return { ...rest, doseAndRate: [{ ...first, ...more, ...dose }] }
+}
+
+function dosesOf({ doseAndRate = [] }: { readonly doseAndRate?: readonly Elements[] }): readonly Elements[] {
+  return doseAndRate
+}
+
+/** "In a non-varying dose order, this is the exact amount": HL7 v2.5.1, 4.14.1.2. */
+function withExactDose(elements: Elements): Elements {
+  const { dosageInstruction = [] } = elements as Dosed
+  const [dosage, ...others] = dosageInstruction
+  const [dose] = dosesOf(dosage ?? {})
+  const { doseRange, ...rest } = (dose ?? {}) as { doseRange?: { low?: Elements; high?: Elements } }
+  if (doseRange?.low === undefined || doseRange.high !== undefined) return elements
+  const exact = { ...dosage, doseAndRate: [{ ...rest, doseQuantity: doseRange.low }] }
+  return { ...elements, dosageInstruction: [exact, ...others] }
+}
+
+type Medicated = Elements & {
+  readonly medicationReference?: { readonly reference: string }
+  readonly contained?: readonly Elements[]
+}
+
+/**
+ * A medicine of which only the code is known is that code; form, strength and batch need a Medication. Undefined when no medicine is
+ * named.
+ */
+export function medicationOf(elements: Elements): Elements | undefined {
+  const { medicationReference, contained = [], ...others } = elements as Medicated
+  const medicine = contained.find(({ id }) => medicationReference?.reference === `#${String(id)}`)
+  if (medicine?.code === undefined) return undefined
+  const { resourceType: _, id: __, code, ...more } = medicine
+  const isBare = Object.keys(more).length === 0
+  const rest = contained.filter(one => one !== medicine)
+  const known = { contained: isBare ? rest : [...rest, withWholeStrength(medicine)] }
+  const medication = isBare ? { medicationCodeableConcept: code } : { medicationReference }
+  // Who is named by the order and by the prescription is contained twice, and referred to once.
+  return withContained({ ...others, ...medication }, known)
+}
+
+/** A strength is a ratio, of which both parts are there: https://hl7.org/fhir/R4/datatypes.html#Ratio, rat-1. Without a volume it is of one piece. */
+function withWholeStrength(medicine: Elements): Elements {
+  const { ingredient } = medicine as { ingredient?: readonly { strength?: Elements }[] }
+  if (ingredient === undefined) return medicine
+  const whole = ingredient.map(({ strength, ...one }) =>
+    strength === undefined
+      ? one
+      : { ...one, strength: { ...strength, denominator: strength.denominator ?? { value: 1 } } },
+  )
+  return { ...medicine, ingredient: whole }
+}
