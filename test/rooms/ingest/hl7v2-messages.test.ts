@@ -1,6 +1,6 @@
 import type { Resource } from '#fhir'
 import { createValidator } from '#validation'
-import { hl7Outcomes, message, resourcesOf } from './reading.ts'
+import { hl7Outcomes, message, resourcesOf, segment } from './reading.ts'
 
 /**
  * What is ordered, given, vaccinated, booked and written: messages beside those of visits and results.
@@ -26,12 +26,6 @@ function only(type: string, resources: readonly Resource[]): Resource {
   const of = resources.filter(({ resourceType }) => resourceType === type)
   expect([type, of.length]).toEqual([type, 1])
   return of[0] as Resource
-}
-
-/** A segment by the numbers of its fields. */
-function segment(name: string, fields: Readonly<Record<number, string>>): string {
-  const last = Math.max(...Object.keys(fields).map(Number))
-  return [name, ...Array.from({ length: last }, (_, at) => fields[at + 1] ?? '')].join('|')
 }
 
 const of = (type: string, resources: readonly Resource[]) =>

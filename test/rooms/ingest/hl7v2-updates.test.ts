@@ -1,7 +1,7 @@
 import type { Resource } from '#fhir'
 import { stage } from '../../../src/ingest/committing/stage.ts'
 import { everything, found, ingested, openHouse, type TestHouse, validator } from './house.ts'
-import { message } from './reading.ts'
+import { message, segment } from './reading.ts'
 
 /** Sends a house's messages one after the other, each a minute after the one before. */
 function sender(house: TestHouse) {
@@ -18,11 +18,6 @@ function sender(house: TestHouse) {
     expect(ack).toMatch(/MSA\|AA/)
     return ack
   }
-}
-/** A segment by the numbers of its fields. */
-const segment = (name: string, fields: Readonly<Record<number, string>>) => {
-  const last = Math.max(...Object.keys(fields).map(Number))
-  return [name, ...Array.from({ length: last }, (_, at) => fields[at + 1] ?? '')].join('|')
 }
 const visit = segment('PV1', { 2: 'I', 19: 'V1' })
 const only = async (house: TestHouse, type: string, query = ''): Promise<Resource> => {

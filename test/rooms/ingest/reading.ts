@@ -86,3 +86,9 @@ export function hl7Case(name: string): Outcome[][] {
 export function message(...segments: readonly string[]): Buffer {
   return Buffer.from(segments.map(segment => `${segment}\r`).join(''), 'utf8')
 }
+
+/** A segment by the numbers of its fields. */
+export function segment(name: string, fields: Readonly<Record<number, string>>): string {
+  const last = Math.max(...Object.keys(fields).map(Number))
+  return [name, ...Array.from({ length: last }, (_, at) => fields[at + 1] ?? '')].join('|')
+}

@@ -1,3 +1,4 @@
+import type { Resource } from '#fhir'
 import { combined } from '../drafts.ts'
 import { field, part, type Segment, value } from '../message.ts'
 import { applied, type Elements, emit, join, type Mapper, type Scene, tell } from '../scene.ts'
@@ -45,15 +46,31 @@ export const mapAppointment: Mapper = (scene, group) => {
     ...(participant ?? []),
     ...needed.flatMap(one => one.participant ?? []).map(one => attending(one, start)),
   ]
+  const isTimed = 'start' in times
+  if (!isTimed && timeless[standing] === undefined)
+    tell(scene, sch, 'SCH-11', 'SCH-11: an appointment without a time is proposed until it has one.')
   const said = {
-    status: standing,
+    // What stands has a time perhaps, and then the status that is said.
+    status: isTimed ? standing : (timeless[standing] ?? 'proposed'),
     ...elements,
     ...reasonOf(scene, sch, standing),
     ...times,
     ...(comment === '' ? {} : { comment }),
     participant: [{ actor: scene.context.subject, status: 'accepted' }, ...others.map(accepted)],
   }
-  emit(scene, sch, 'Appointment', keyOf(scene, sch), said, { updates: [sch, ...needed.map(one => one.segment)] })
+  const updates = [sch, ...needed.map(one => one.segment)]
+  const over = (stored: Resource, whole: Resource) =>
+    stored.start === undefined ? whole : { ...whole, status: standing }
+  emit(scene, sch, 'Appointment', keyOf(scene, sch), said, { updates, over })
+}
+
+/** What an appointment without a time can be: https://hl7.org/fhir/R4/appointment.html#invs, app-3. */
+const timeless: Readonly<Record<string, string>> = {
+  proposed: 'proposed',
+  waitlist: 'waitlist',
+  cancelled: 'cancelled',
+  noshow: 'cancelled',
+  'entered-in-error': 'cancelled',
 }
 
 interface Said extends Elements {

@@ -2,6 +2,7 @@ import { combined } from '../drafts.ts'
 import { field, part, value } from '../message.ts'
 import { applied, emit, inEncounter, type Mapper, nth, reject } from '../scene.ts'
 import { groupsOf } from '../structure.ts'
+import { addition, deletion } from './action.ts'
 import { notesOf } from './notes.ts'
 import { mapObservation } from './observation.ts'
 
@@ -41,7 +42,11 @@ export const mapProblem: Mapper = function* (scene, group) {
     subject: scene.context.subject,
     ...inEncounter(scene),
   }
-  const condition = emit(scene, prb, 'Condition', key, said, { updates: [prb], isDeletion: isDeleted })
+  const condition = emit(scene, prb, 'Condition', key, said, {
+    updates: [prb],
+    isDeletion: isDeleted,
+    over: isDeleted ? deletion : addition,
+  })
   const about = condition === undefined ? {} : { focus: [{ reference: condition }] }
   for (const obx of groupsOf(group, 'OBSERVATION')) {
     mapObservation(scene, obx, { within: key.join('|'), effective: {}, about })

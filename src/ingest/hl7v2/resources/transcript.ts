@@ -62,7 +62,10 @@ export function* mapTranscript(scene: Scene, group: Group): Steps<void> {
   }
   const first = (whole: Resource) => (whole.content === undefined ? { ...whole, content: [unseen(txa)] } : whole)
   tellKind(scene, txa, content)
-  const document = emit(scene, txa, 'DocumentReference', documentKey(scene, txa), said, { updates: [txa], first })
+  const over = (stored: Resource, whole: Resource) =>
+    content.length > 0 || stored.content === undefined ? whole : { ...whole, content: stored.content }
+  const meeting = { updates: [txa], first, over }
+  const document = emit(scene, txa, 'DocumentReference', documentKey(scene, txa), said, meeting)
   if (document !== undefined) mapEdit(scene, txa, document)
   yield* mapNotes(scene, group, txa, document)
   for (const part of parts.filter(isPart)) yield* mapNotes(scene, part, part.segments[0], document)
