@@ -20,6 +20,7 @@ export {
 export { equalSecrets, fromUtf8, lengthPrefixed, toUtf8 } from './bytes.ts'
 export { type Clock, FixedClock, systemClock } from './clock.ts'
 export { FairQueue } from './fair-queue.ts'
+export { mapFew } from './few.ts'
 export { newRequestId, newResourceId, newSecret, randomId16 } from './ids.ts'
 export { createLog, type Log, type LogFields, type LogLevel, silentLog } from './log.ts'
 export { Counter, counter, type Family, gauge, meters, type Sample } from './meters.ts'

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type Grant, patientsInReach } from '#access'
-import { type Clock, newSecret } from '#kernel'
+import { type Clock, mapFew, newSecret } from '#kernel'
 import type { AuditNote, Record as PatientRecord } from '#record'
 import type { Vault } from '#vault'
 import { type Gathered, gather } from './gather.ts'
@@ -11,6 +11,9 @@ import { encryptForLink, type SealedFiles } from './sealed-file.ts'
 import { printShlink } from './shlink.ts'
 import { covers, parseLinkScopes, subGrant } from './sub-grant.ts'
 import { type Choices, checkChoices, expiryOf } from './terms-of-link.ts'
+
+/** Patients whose links are looked for at the same time. */
+const listedAtOnce = 16
 
 /** What keeping links needs of the house. */
 export interface ManagementRooms {
@@ -119,7 +122,7 @@ class ManagedLinks implements Management {
     const found =
       reach === 'all'
         ? await this.#rooms.links.list()
-        : (await Promise.all(reach.map(patient => this.#rooms.links.list(patient)))).flat()
+        : (await mapFew(reach, listedAtOnce, patient => this.#rooms.links.list(patient))).flat()
     return found
       .filter(({ link }) => mayManage(grant, link))
       .sort((one, other) => other.link.createdAtMs - one.link.createdAtMs)

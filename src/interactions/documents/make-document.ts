@@ -1,6 +1,14 @@
 import { type Grant, permits } from '#access'
-import { type BundleEntry, type ParsedReference, parseReference, parseSentJson, type Resource, toResource } from '#fhir'
-import { giveWay, isProblem, Problem, spend } from '#kernel'
+import {
+  type BundleEntry,
+  type ParsedReference,
+  parseReference,
+  parseSentJson,
+  printJson,
+  type Resource,
+  toResource,
+} from '#fhir'
+import { giveWay, inSlices, isProblem, Problem, type Steps, spend } from '#kernel'
 import type { Reader, Stored } from '#record'
 import { carriedBy, mostHops } from './carried.ts'
 import { documentBundle } from './document-bundle.ts'
@@ -32,20 +40,20 @@ export async function makeDocument(id: string, asking: Asking): Promise<Resource
   const composition = await opened(stored)
   const entries = new Entries(asking, stored)
   const found = new Map<string, boolean>()
-  for (const text of referencesOf(composition)) {
+  for (const text of await inSlices(referencesOf(composition))) {
     found.set(text, await entries.add(parseReference(text, asking.baseUrl)))
     // What is not there has cost a look, too.
     await giveWay()
   }
   await entries.follow()
-  const said = mapParts(composition, reference => saidOf(reference, found, asking))
+  const said = await inSlices(mapParts(composition, reference => saidOf(reference, found, asking)))
   const fullUrl = `${asking.baseUrl}/Composition/${id}`
   return documentBundle([{ fullUrl, resource: said }, ...entries.told], asking.nowMs)
 }
 
-function referencesOf(composition: Resource): ReadonlySet<string> {
+function* referencesOf(composition: Resource): Steps<ReadonlySet<string>> {
   const texts = new Set<string>()
-  mapParts(composition, reference => {
+  yield* mapParts(composition, reference => {
     if (isLiteral(reference)) texts.add(reference.reference)
     return reference
   })
@@ -138,8 +146,15 @@ function saidOf(reference: Node, found: ReadonlyMap<string, boolean>, { grant, b
   const place = `${type}/${id}${version === undefined ? '' : `/_history/${version}`}`
   if (found.get(text) === true) return { ...rest, reference: place }
   const named = { identifier: { system: 'urn:ietf:rfc:3986', value: kind === 'local' ? `${baseUrl}/${place}` : text } }
-  if (kind !== 'local') return { ...named, ...rest }
-  return { ...named, ...rest, extension: [...extensionsOf(reference), missing(grant, type)] }
+  if (kind !== 'local') return { ...charged(named), ...rest }
+  const extension = [missing(grant, type)]
+  return { ...charged(named), ...rest, extension: [...extensionsOf(reference), ...charged(extension)] }
+}
+
+/** What a reference says in its place is longer than what it said: the answer grows by it. */
+function charged<T>(added: T): T {
+  spend('answered', printJson(added).length)
+  return added
 }
 
 /** That the asker may read nothing of a type is no news to them; whether something of it is there would be. */

@@ -1,10 +1,13 @@
-import { type Clock, gauge, giveWay, traced, withBudget } from '#kernel'
+import { type Clock, gauge, giveWay, mapFew, traced, withBudget } from '#kernel'
 import type { Holder } from '#search'
 import type { CompartmentId, Locator } from '#store'
 import type { Vault } from '#vault'
 import { Ledger, type LedgerRooms } from './ledger.ts'
 import { OpenedVersions } from './opened-versions.ts'
 import { type Pending, Pendings } from './pendings.ts'
+
+/** Ledgers that are opened, or made to hold what is new, at the same time for one question. */
+export const ledgersAtOnce = 16
 
 /** How long an unused ledger stays open, and how many bytes of index may stay in memory together. */
 export interface ShelfLimits {
@@ -81,9 +84,9 @@ export class Shelf {
 
   /** Ledgers that hold everything the store holds at this moment. */
   async fresh(holders: readonly Holder[]): Promise<readonly Ledger[]> {
-    const ledgers = await Promise.all(holders.map(holder => this.open(holder)))
+    const ledgers = await mapFew(holders, ledgersAtOnce, holder => this.open(holder))
     const heads = await this.#rooms.store.heads(holders.map(holder => holder.compartment))
-    await Promise.all(ledgers.map(ledger => ledger.catchUp(heads.get(ledger.holder.compartment) ?? 0)))
+    await mapFew(ledgers, ledgersAtOnce, ledger => ledger.catchUp(heads.get(ledger.holder.compartment) ?? 0))
     return ledgers
   }
 

@@ -1,10 +1,10 @@
 import { type Grant, permits, requirePermission } from '#access'
-import { giveWay, Problem } from '#kernel'
+import { giveWay, mapFew, Problem } from '#kernel'
 import type { PopulationIndex } from '#search'
 import type { CompartmentId, Entry, Store } from '#store'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Located } from '../ledger/opened-versions.ts'
-import type { Shelf } from '../ledger/shelf.ts'
+import { ledgersAtOnce, type Shelf } from '../ledger/shelf.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { HistoryPage, HistoryRequest, Period, Place, Stored } from '../types.ts'
 import { type Cursors, cursorInvalid, type HistoryPosition } from './cursors.ts'
@@ -153,7 +153,7 @@ export class Histories {
     const data = ledgers.filter(({ holder }) => holder.kind !== 'audit')
     if (!isOfAudit(request)) return data
     // Those that apps have filed are never changed or deleted, so the index has them all.
-    const filed = await Promise.all(data.map(async ledger => (await ledger.index()).tables.has('AuditEvent')))
+    const filed = await mapFew(data, ledgersAtOnce, async ledger => (await ledger.index()).tables.has('AuditEvent'))
     return [...ledgers.filter(({ holder }) => holder.kind === 'audit'), ...data.filter((_, at) => filed[at])]
   }
 

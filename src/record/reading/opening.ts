@@ -8,6 +8,21 @@ const mostBytes = 8 * 1024 * 1024
 /** Of versions that were open together: more of them, and fewer are fetched the next time. */
 const muchBytes = 1024 * 1024
 
+/** Of what is found so many are open together where only their names are wanted. */
+const fewAtOnce = 8
+
+/** Which versions lie at some places, in their order; what they say is let go of as soon as that is known. */
+export async function versionsOf<At extends Place>(
+  places: readonly At[],
+  open: (some: readonly At[]) => Promise<readonly Stored[]>,
+): Promise<readonly Pick<Stored, 'type' | 'id' | 'version'>[]> {
+  const found: Pick<Stored, 'type' | 'id' | 'version'>[] = []
+  for (let from = 0; from < places.length; from += fewAtOnce)
+    for (const { type, id, version } of await open(places.slice(from, from + fewAtOnce)))
+      found.push({ type, id, version })
+  return found
+}
+
 /**
  * How many versions are fetched at once: few while they are large. Where many of them turn out to be too much, nothing of it is kept and
  * fewer are asked for; one alone may have any size.

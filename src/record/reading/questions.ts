@@ -1,13 +1,14 @@
 import { type Grant, homeInReach, patientsAsked, patientsInReach, patientsNamed } from '#access'
-import { isProblem, type Problem } from '#kernel'
+import { isProblem, mapFew, type Problem } from '#kernel'
 import type { Holder, PopulationIndex, Query, Restricted } from '#search'
 import type { CompartmentId } from '#store'
 import type { Ledger } from '../ledger/ledger.ts'
 import { ledgerDamaged } from '../ledger/ledger-index.ts'
-import type { Shelf } from '../ledger/shelf.ts'
+import { ledgersAtOnce, type Shelf } from '../ledger/shelf.ts'
 import type { Loss, Part, Population } from '../population/population.ts'
 import type { Registry } from '../registry/registry.ts'
-import type { Stored } from '../types.ts'
+import type { Found } from '../transaction/conditions.ts'
+import { versionsOf } from './opening.ts'
 import type { Reach } from './reach.ts'
 import { type AsOf, type Opening, type Searched, searchedApart, searchedTogether, withoutLost } from './searched.ts'
 
@@ -88,7 +89,7 @@ export class Questions {
   async readable(grant: Grant, query: Query): Promise<{ ledgers: readonly Ledger[]; unreadable: number }> {
     const holders = await this.holders(grant, query)
     if (!(await this.#asksEverybody(grant, query))) return { ledgers: await this.#shelf.fresh(holders), unreadable: 0 }
-    const sound = await Promise.all(holders.map(holder => this.#isReadable(holder)))
+    const sound = await mapFew(holders, ledgersAtOnce, holder => this.#isReadable(holder))
     const ledgers = await this.#shelf.fresh(holders.filter((_, at) => sound[at]))
     return { ledgers, unreadable: this.#registry.broken + holders.length - ledgers.length }
   }
@@ -166,12 +167,12 @@ export class Questions {
    *
    * @throws Problem `fault` when something of those who are asked cannot be read
    */
-  decisive(grant: Grant, query: Restricted<Query>, limit: number): Promise<readonly Stored[]> {
+  decisive(grant: Grant, query: Restricted<Query>, limit: number): Promise<readonly Found[]> {
     return withoutLost(async () => {
       const searched = await this.#together(grant, query, undefined)
       if (searched.unreadable > 0) throw this.#whyUnreadable()
       const { matches } = await searched.answer({ ...query, count: limit }, 0)
-      return searched.open(matches)
+      return versionsOf(matches, few => searched.open(few))
     })
   }
 

@@ -1,7 +1,8 @@
-import { inSlices, isProblem, type Problem } from '#kernel'
+import { inSlices, isProblem, mapFew, type Problem } from '#kernel'
 import { evaluate, type Hit, locate, type Query, type Restricted, type RowIndex, type SearchResult } from '#search'
 import type { CompartmentId } from '#store'
 import type { Ledger } from '../ledger/ledger.ts'
+import { ledgersAtOnce } from '../ledger/shelf.ts'
 import { isMissing } from '../population/taking.ts'
 import type { Stored } from '../types.ts'
 
@@ -44,7 +45,7 @@ export async function searchedApart(
 ): Promise<Searched> {
   const asOf = heads ?? new Map(ledgers.map(ledger => [ledger.holder.compartment, ledger.durableHead]))
   const byCompartment = new Map(ledgers.map(ledger => [ledger.holder.compartment, ledger]))
-  const indexes = await Promise.all(ledgers.map(ledger => ledger.index()))
+  const indexes = await mapFew(ledgers, ledgersAtOnce, ledger => ledger.index())
   return {
     asOf: { kind: 'heads', heads: [...asOf] },
     unreadable,

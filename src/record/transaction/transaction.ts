@@ -1,9 +1,11 @@
 import { type Grant, requirePermission } from '#access'
 import type { Resource } from '#fhir'
-import { inSlices, newResourceId, Problem } from '#kernel'
+import { inSlices, mapFew, newResourceId, Problem } from '#kernel'
 import { evaluate, type Holder, type Query, type Restricted } from '#search'
 import type { DocumentDraft } from '#vault'
 import type { Ledger } from '../ledger/ledger.ts'
+import { ledgersAtOnce } from '../ledger/shelf.ts'
+import { versionsOf } from '../reading/opening.ts'
 import type { Questions } from '../reading/questions.ts'
 import type { Reach } from '../reading/reach.ts'
 import type { ReaderRooms } from '../reading/reader.ts'
@@ -93,22 +95,21 @@ export class Transaction implements Txn {
 
   async find(query: Restricted<Query>, limit: number): Promise<readonly Found[]> {
     const isWide = await this.#questions.isWide(this.#grant, query)
-    const found = await this.conditions.judge(query, isWide, () =>
+    return this.conditions.judge(query, isWide, () =>
       isWide ? this.#questions.decisive(this.#grant, query, limit) : this.#findAmongFew(query, limit),
     )
-    return found.map(({ type, id, version }) => ({ type, id, version }))
   }
 
-  async #findAmongFew(query: Restricted<Query>, limit: number): Promise<readonly Stored[]> {
+  async #findAmongFew(query: Restricted<Query>, limit: number): Promise<readonly Found[]> {
     if ((await this.#questions.askedWithin(this.#grant, query)) === undefined)
       this.#census ??= await this.#reach.census(this.#grant)
     const ledgers = await this.#questions.ledgers(this.#grant, query)
     for (const ledger of ledgers) if (!this.observed.has(ledger)) this.observed.set(ledger, ledger.pendingHead)
-    const indexes = await Promise.all(ledgers.map(ledger => ledger.index()))
+    const indexes = await mapFew(ledgers, ledgersAtOnce, ledger => ledger.index())
     const capped = { ...query, count: limit }
     const { matches } = await inSlices(evaluate(capped, indexes, { offset: 0 }))
     const byCompartment = new Map(ledgers.map(ledger => [ledger.holder.compartment, ledger]))
-    return this.#reach.openFrom(matches, async compartment => byCompartment.get(compartment))
+    return versionsOf(matches, few => this.#reach.openFrom(few, async compartment => byCompartment.get(compartment)))
   }
 
   existing(type: string, ids: readonly string[]): Promise<ReadonlySet<string>> {

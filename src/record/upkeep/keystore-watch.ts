@@ -9,6 +9,9 @@ import { onceAtATime } from './once-at-a-time.ts'
  */
 const restMsPerRow = 0.25
 
+/** Behind an examination that failed, twice as long each time, up to a minute. */
+const restAfterFailure = { firstMs: 1_000, mostMs: 60_000 }
+
 interface WatchRooms {
   readonly vault: Vault
   readonly log: Log
@@ -21,7 +24,7 @@ export class KeystoreWatch {
   readonly #rooms: WatchRooms
   #lookedAt: number | undefined
   #told = ''
-  #hasFailed = false
+  #failures = 0
   #restUntilMs = 0
 
   constructor(rooms: WatchRooms) {
@@ -48,8 +51,9 @@ export class KeystoreWatch {
     const mark = await this.#rooms.vault.keys.othersMark()
     if (mark === this.#lookedAt || performance.now() < this.#restUntilMs) return
     const rows = await this.#examine()
-    this.#lookedAt = mark
-    this.#restUntilMs = performance.now() + restMsPerRow * rows
+    // What could not be gone through is not known, whether anybody writes again or not.
+    this.#lookedAt = this.#failures > 0 ? undefined : mark
+    this.#restUntilMs = performance.now() + Math.max(restMsPerRow * rows, this.#restAfterFailureMs())
   }
 
   /** @returns how many rows it has looked at */
@@ -58,14 +62,19 @@ export class KeystoreWatch {
     let rows = 0
     try {
       rows = await vault.keys.examine()
-      this.#hasFailed = false
+      this.#failures = 0
     } catch (error) {
+      this.#failures++
       if (!isProblem(error)) throw error
-      this.#hasFailed = true
     }
     this.#tell()
     if (vault.keys.fault !== undefined) await onFault()
     return rows
+  }
+
+  #restAfterFailureMs(): number {
+    const { firstMs, mostMs } = restAfterFailure
+    return this.#failures === 0 ? 0 : Math.min(mostMs, firstMs * 2 ** (this.#failures - 1))
   }
 
   #tell(): void {
@@ -81,7 +90,7 @@ export class KeystoreWatch {
     return [
       ...(forged.length === 0 ? [] : [`${forged.length} rows of the keystore were not written by us`]),
       ...(fault === undefined ? [] : [faultTexts[fault].short]),
-      ...(this.#hasFailed ? ['the keystore could not be gone through'] : []),
+      ...(this.#failures > 0 ? ['the keystore could not be gone through'] : []),
     ]
   }
 
@@ -92,7 +101,7 @@ export class KeystoreWatch {
     return [
       ...forged.map((row): Finding => ({ kind: 'keystore-forged', ...placeOf(row) })),
       ...(fault === undefined ? [] : [{ kind: 'keystore-changed', text: faultTexts[fault].long } as const]),
-      ...(this.#hasFailed
+      ...(this.#failures > 0
         ? [{ kind: 'keystore-changed', text: 'The keystore could not be gone through.' } as const]
         : []),
     ]

@@ -1,9 +1,12 @@
 import { composeTerm, type Grant } from '#access'
 import { isDate, parseResource } from '#fhir'
-import { type Clock, isProblem, Problem } from '#kernel'
+import { type Clock, isProblem, mapFew, Problem } from '#kernel'
 import type { Record as PatientRecord } from '#record'
 import { isDeceptive } from '../accounts/account-names.ts'
 import type { Account } from '../accounts/accounts.ts'
+
+/** Patients that are read at the same time. */
+const loadedAtOnce = 16
 
 /** A patient as the account's own people know them. */
 export interface Person {
@@ -47,7 +50,7 @@ export async function loadPeople(
 ): Promise<readonly Person[]> {
   const patients = await record.patientsOf(account.id)
   const reader = record.reader(pageGrant(account, patients, 'r', clock))
-  return Promise.all(patients.map(id => loadPerson(id)))
+  return mapFew(patients, loadedAtOnce, loadPerson)
 
   async function loadPerson(id: string): Promise<Person> {
     try {

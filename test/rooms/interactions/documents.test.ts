@@ -1,4 +1,6 @@
+import { withBudget } from '#kernel'
 import { createValidator } from '#validation'
+import { mapParts } from '../../../src/interactions/documents/parts-of-composition.ts'
 import { type Answer, admin, baseUrl, grantOf, type House, openHouse, patientA, patientB, weightOf } from './house.ts'
 
 const absentReason = 'http://hl7.org/fhir/StructureDefinition/data-absent-reason'
@@ -185,6 +187,37 @@ describe('Composition/$document – https://hl7.org/fhir/R4/composition-operatio
     await small.ask('PUT', '/Composition/letter', { grant: admin, body })
     expect(codeOf(await small.ask('GET', '/Composition/letter/$document', { grant: admin }))).toBe('document.too-large')
     await small.close()
+  })
+
+  const manyOf = async (count: number, reference: string) => {
+    const entry = Array.from({ length: count }, () => ref(reference))
+    const body = { ...composition, section: [{ title: 'Many', entry }], contained: undefined }
+    const { status } = await house.ask('PUT', '/Composition/letter', { grant: admin, body })
+    expect(status).toBe(200)
+    return JSON.stringify(body).length
+  }
+
+  it.each(['urn:x', 'Observation/never', 'Observation/theirs/_history/1', 'MedicationRequest/x'])(
+    'charges what is said in the place of each reference to %s',
+    async reference => {
+      const size = await manyOf(2_000, reference)
+      const withRoom = (answered: number) => withBudget({ answered }, () => ask())
+      expect(codeOf(await withRoom(2 * size))).toBe('budget.answered-exceeded')
+      const { status, text } = await withRoom(20 * size)
+      expect(status).toBe(200)
+      expect((await withRoom(text.length - 20_000)).status).toBe(422)
+    },
+  )
+
+  it.each([
+    ['in one list', (entry: readonly object[]) => [{ title: 'x', entry }]],
+    ['in many sections', (entry: readonly object[]) => entry.map(each => ({ title: 'x', entry: [each] }))],
+  ])('gives way while it says what became of many references %s', async (_, sectionOf) => {
+    const said = { ...composition, section: sectionOf(Array.from({ length: 60_000 }, () => ref('urn:x'))) }
+    const steps = mapParts(said, each => each)
+    let count = 0
+    for (let step = steps.next(); step.done !== true; step = steps.next()) count++
+    expect(count).toBeGreaterThan(60_000)
   })
 
   it.each([

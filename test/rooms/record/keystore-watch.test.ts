@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { Problem } from '#kernel'
 import type { Record } from '#record'
 import { type KeyStore, openMemoryKeys, openMemoryStore, type Store } from '#store'
 import { byHand } from '../vault/by-hand.ts'
@@ -113,6 +114,38 @@ describe('a keystore that takes long to go through because the machine has much 
     await byHand.bury(keys, 'e'.repeat(32))
     // One in which it begins, and those that pass meanwhile; a rest of nine times as long were ten and more.
     expect(await roundsUntil(() => faultOf(2))).toBeLessThan(8)
+    await record.close()
+  }, 120_000)
+})
+
+describe('a keystore that cannot be gone through', () => {
+  it('is tried again after ever longer rests, also where nobody writes any more, and is believed once it can be', async () => {
+    const [store, keys] = [openMemoryStore(), openMemoryKeys()]
+    await (await openTestRecord(store, keys)).record.close()
+    let [begun, fails] = [0, false]
+    const everythingIn = async function* (): ReturnType<KeyStore['everything']> {
+      if (!fails) return yield* keys.everything()
+      begun++
+      throw new Problem('busy', 'storage.failing', 'no')
+    }
+    const { asked, seen } = rounds(store)
+    const { record } = await openTestRecord(asked, answering(keys, { everything: everythingIn }))
+    fails = true
+    await byHand.bury(keys, 'f'.repeat(32))
+    const passing = async (count: number) => {
+      for (const until = seen.rounds + count; seen.rounds < until; )
+        await new Promise(resolve => setTimeout(resolve, 20))
+    }
+    while (begun === 0) await passing(1)
+    for (let more = 0; more < 3; more++) {
+      await byHand.bury(keys, String(more).repeat(32))
+      await passing(2)
+    }
+    const fault = 'the keystore could not be gone through'
+    expect([begun < 5, record.faults().join().includes(fault)]).toEqual([true, true])
+    fails = false
+    while (record.faults().join().includes(fault)) await passing(1)
+    expect(record.faults().join()).toMatch(/4 rows of the keystore were not written by us/)
     await record.close()
   }, 120_000)
 })
