@@ -7,5 +7,6 @@
  */
 export type { KeptDefinition, ProfileQuestion } from './profiles/answer.ts'
 export { judgeByProfiles } from './profiles/beside.ts'
-export { askedFor, claimedIn, claimsAny, type Named, namedIn } from './profiles/named.ts'
+export { gatherDefinitions, type Shelves } from './profiles/gather.ts'
+export { type Claims, claimedIn, claimsAny, lookedUp, type Named } from './profiles/named.ts'
 export { checkReferences, checkResource, checkSentResource, createValidator, type Validator } from './validator.ts'

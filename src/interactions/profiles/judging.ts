@@ -1,20 +1,17 @@
 import { ownerOf } from '#access'
-import { parseSentJson, type Resource } from '#fhir'
-import { giveWay, Problem, type ProblemIssue } from '#kernel'
+import type { Resource } from '#fhir'
+import { inSlices, Problem, type ProblemIssue } from '#kernel'
 import {
-  askedFor,
+  type Claims,
   claimedIn,
+  gatherDefinitions,
   judgeByProfiles,
   type KeptDefinition,
-  type Named,
-  namedIn,
+  lookedUp,
   type ProfileQuestion,
 } from '#validation'
 import { Holdings } from '../terminology/holdings.ts'
 import type { GrantedRequest, Rooms } from '../types.ts'
-
-/** More than the largest guides need for one resource; what is kept may have been written to cost. */
-const most = { definitions: 500, lookups: 2_000, bytes: 8 * 1024 * 1024 }
 
 type Kept = readonly KeptDefinition[]
 
@@ -47,39 +44,22 @@ export class Judging {
     asked: readonly string[],
     extent: ProfileQuestion['extent'],
   ): Promise<readonly ProblemIssue[]> {
-    const named = askedFor(asked)
-    const kept = await this.#keptBy([...named, ...claimedIn(resource)])
-    if (named.some(({ canonical }) => !kept.some(each => each.canonical === canonical))) throw unknown()
+    const kept = await this.#keptBy(await inSlices(claimedIn(resource, asked)))
+    if (lookedUp(asked).some(canonical => !kept.some(each => each.canonical === canonical))) throw unknown()
     return judgeByProfiles(resource, { asked, kept, extent }, ownerOf(this.#request.grant))
   }
 
-  #keptBy(named: readonly Named[]): Promise<Kept> {
-    const key = named.map(({ canonical }) => canonical).join('\n')
-    const known = this.#kept.get(key) ?? this.#gather(named)
+  #keptBy(claims: Claims): Promise<Kept> {
+    const { named, types, urls } = claims
+    const key = [...named.map(({ canonical }) => canonical), '', ...types, '', ...urls].join('\n')
+    const known = this.#kept.get(key) ?? this.#gather(claims)
     this.#kept.set(key, known)
     return known
   }
 
-  /** Definitions that are kept, and all that they name in turn. What is not found is left out. */
-  async #gather(named: readonly Named[]): Promise<Kept> {
+  #gather(claims: Claims): Promise<Kept> {
     this.#holdings ??= new Holdings(this.#request, this.rooms)
-    const seen = new Set<string>()
-    const open = [...named]
-    const kept: KeptDefinition[] = []
-    let bytes = 0
-    for (let next = open.pop(); next !== undefined; next = open.pop()) {
-      const key = `${next.type} ${next.canonical}`
-      if (seen.has(key)) continue
-      if (seen.add(key).size > most.lookups) throw tooLarge()
-      const json = await this.#holdings.kept(next.type, next.canonical)
-      await giveWay()
-      if (json === undefined) continue
-      bytes += json.length
-      if (kept.length >= most.definitions || bytes > most.bytes) throw tooLarge()
-      kept.push({ canonical: next.canonical, text: json.toString('utf8') })
-      open.push(...namedIn(await parseSentJson(json)))
-    }
-    return kept
+    return gatherDefinitions(claims, this.#holdings)
   }
 }
 
@@ -89,14 +69,5 @@ function unknown(): Problem {
     'validate.profile-unknown',
     'The profile is none of R4, and none that is kept here and may be searched by this access.',
     { expression: 'profile' },
-  )
-}
-
-function tooLarge(): Problem {
-  return new Problem(
-    'too-costly',
-    'validation.profile-too-large',
-    'A profile has more elements than are looked at, or names more definitions.',
-    { expression: 'StructureDefinition.differential' },
   )
 }

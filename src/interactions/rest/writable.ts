@@ -40,12 +40,15 @@ export async function checkWritable(resource: Resource, judging: Judging): Promi
   throw new Problem('unsupported', 'resource.not-supported-yet', row.text, { expression: resource.resourceType })
 }
 
-/** A guide that is kept whole may name more than one request looks at: what cannot be told by it is no fault. */
+/** A guide that is kept whole may name more than one request looks at, or derive from itself. */
+const untold: ReadonlySet<string> = new Set(['validation.profile-too-large', 'validation.profile-circular'])
+
+/** What cannot be told by a profile is no fault of the resource. */
 async function issuesOrNone(resource: Resource, judging: Judging): Promise<readonly ProblemIssue[]> {
   try {
     return await judging.issues(resource, [], 'errors')
   } catch (error) {
-    if (isProblem(error) && error.code === 'validation.profile-too-large') return []
+    if (isProblem(error) && untold.has(error.code)) return []
     throw error
   }
 }

@@ -84,7 +84,7 @@ export class Holdings {
   }
 
   /**
-   * A definition as it is kept as a resource, the newest of its url: JSON in UTF-8. What R4 defines itself, and what was imported, is
+   * A definition as it is kept as a resource, of its url the own newest before what is nobody's: JSON in UTF-8. What R4 defines itself, and what was imported, is
    * not among them, nor what another account made: whoever reaches all households would have what they write refused by what one of
    * them wrote.
    */
@@ -95,6 +95,16 @@ export class Holdings {
     return this.#once(`kept ${type} ${canonical}`, async () => {
       const stored = await this.#stored(type, canonical)
       return stored.find(({ creator }) => creator === undefined || creator === this.#grant.account)?.json
+    })
+  }
+
+  /** Whether the caller may search any of a type that is kept here, whoever made it. */
+  isAnyKept(type: string): Promise<boolean> {
+    return this.#once(`any ${type}`, async () => {
+      if (!permits(this.#grant, 's', type)) return false
+      const query = parseQuery(type, new URLSearchParams([['_count', '1']]), { baseUrl: this.#baseUrl })
+      const { matches } = await this.#reader.search(restrict(query, this.#grant), undefined)
+      return matches.length > 0
     })
   }
 
@@ -111,11 +121,15 @@ export class Holdings {
     return first === undefined ? undefined : definitionOf(first)
   }
 
-  /** Those of a url, and of a version where one is named, the latest first. */
+  /** Those of a url, and of a version where one is named: the account's own before what is nobody's, the latest first. */
   async #stored(type: string, canonical: string): Promise<readonly Stored[]> {
     const { url, version } = splitCanonical(canonical)
     const found = await this.#search(type, { url, ...(version === undefined ? {} : { version }) })
-    return found.toSorted((one, other) => other.lastUpdatedMs - one.lastUpdatedMs)
+    const { account } = this.#grant
+    const isOwn = ({ creator }: Stored) => creator !== undefined && creator === account
+    return found.toSorted(
+      (one, other) => Number(isOwn(other)) - Number(isOwn(one)) || other.lastUpdatedMs - one.lastUpdatedMs,
+    )
   }
 
   /** Without the right to search a type nothing of it takes part; built-in definitions do. */

@@ -101,8 +101,14 @@ const operators: Readonly<Record<string, Make>> = {
  */
 export function testOf(system: CodeSystem, filter: FilterDefinition): Test {
   const make = Object.hasOwn(operators, filter.op) ? operators[filter.op] : undefined
+  // A primitive may have extensions alone.
+  if (filter.value === undefined || filter.property === undefined) throw unsupported()
   if (make !== undefined) return make(system, filter)
-  throw new Problem('unsupported', 'terminology.filter-unsupported', 'This server does not know a filter operator.', {
+  throw unsupported()
+}
+
+function unsupported(): Problem {
+  return new Problem('unsupported', 'terminology.filter-unsupported', 'This server does not know a filter operator.', {
     expression: 'ValueSet.compose.include.filter.op',
   })
 }

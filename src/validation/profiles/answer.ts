@@ -22,6 +22,7 @@ import { extensionFaults } from './extensions.ts'
 import { itemOfResource } from './items.ts'
 import { isKind, Judge } from './judge.ts'
 import { type ProfileDefinitions, Profiles, typeIn } from './profiles.ts'
+import { type Definition, readDefinition } from './read.ts'
 
 /** A definition that somebody keeps, under the canonical that it was asked for by. */
 export interface KeptDefinition {
@@ -123,14 +124,13 @@ function heldOf(kept: readonly KeptDefinition[]): Held {
   return made
 }
 
-type Definition = StructureDefinition | ValueSetDefinition | CodeSystemDefinition
 type Known = ReadonlyMap<string, Definition>
 
 function readHeld(kept: readonly KeptDefinition[]): Held {
   const known = new Map<string, Definition>()
   for (const { canonical, text } of kept) {
-    const definition = JSON.parse(text) as Definition
-    known.set(`${definition.resourceType} ${canonical}`, definition)
+    const definition = readDefinition(JSON.parse(text))
+    if (definition !== undefined) known.set(`${definition.resourceType} ${canonical}`, definition)
   }
   return {
     profiles: new Profiles(definitionsIn(known)),

@@ -160,7 +160,9 @@ function lastOf(path: string): string {
 function applyElement(rules: Rules, element: ElementText): void {
   if (typeof element.min === 'number') rules.min = element.min
   if (element.max !== undefined) rules.max = element.max === '*' ? Number.POSITIVE_INFINITY : Number(element.max)
-  const types = (element.type ?? []).filter(({ code = '' }) => !code.startsWith('http://hl7.org/fhirpath/'))
+  const types = (element.type ?? []).filter(
+    ({ code = '' }) => code !== '' && !code.startsWith('http://hl7.org/fhirpath/'),
+  )
   if (types.length > 0) rules.types = types
   rules.maxLength = element.maxLength ?? rules.maxLength
   rules.minLength = minLengthOf(element) ?? rules.minLength

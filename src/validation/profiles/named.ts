@@ -1,25 +1,40 @@
-import { extensionFact, type Resource } from '#fhir'
+import { extensionFact, isResourceType, type Resource } from '#fhir'
+import type { Steps } from '#kernel'
 import { builtInCodeSystem, builtInValueSet, joinCanonical, type ValueSetDefinition } from '#terminology'
 import { isAbsolute, listOf } from '../content/check.ts'
 import { extensionsAt, isExtended } from '../content/extensions.ts'
 import { containedIn } from '../references.ts'
 import { isNode, type Node, walk } from '../walk.ts'
-import { coreDefinition, type ElementText, type StructureDefinition } from './definition.ts'
+import { coreDefinition, type ElementText, type StructureDefinition, type TypeText, urlOf } from './definition.ts'
 import { typeIn } from './profiles.ts'
+import type { Definition } from './read.ts'
 
 /** A definition that another one, or a resource, needs to be judged by. */
 export interface Named {
   readonly type: 'StructureDefinition' | 'ValueSet' | 'CodeSystem' | 'Questionnaire'
   readonly canonical: string
+  /** Whether it is about what is a resource of its own: referred to, contained, or in a Bundle. */
+  readonly isTarget?: boolean
 }
 
-/** What a definition names, as far as R4 does not define it itself. */
-export function namedIn(definition: unknown): readonly Named[] {
-  if (!isNode(definition)) return []
-  if (definition.resourceType === 'StructureDefinition')
-    return namedInStructure(definition as StructureDefinition & Node)
+/** What a resource is made of, as far as it decides which definitions apply to it. */
+export interface Facts {
+  /** Its type and those of the resources in it. */
+  readonly types: ReadonlySet<string>
+  /** Those of its extensions. */
+  readonly urls: ReadonlySet<string>
+}
+
+/** What a resource claims to conform to, and what it answers. */
+export interface Claims extends Facts {
+  readonly named: readonly Named[]
+}
+
+/** What a definition names, as far as R4 does not define it itself and it may apply to a resource. */
+export function namedIn(definition: Definition, facts: Facts): readonly Named[] {
+  if (definition.resourceType === 'StructureDefinition') return namedInStructure(definition, facts)
   if (definition.resourceType === 'Questionnaire') return namedInQuestionnaire(definition)
-  return definition.resourceType === 'ValueSet' ? namedInSet(definition as ValueSetDefinition & Node) : []
+  return definition.resourceType === 'ValueSet' ? namedInSet(definition) : []
 }
 
 /** The value sets of its answers and units, and what those that it contains name. */
@@ -40,19 +55,34 @@ function containedSets({ contained }: Node): readonly (ValueSetDefinition & Node
   return inner.filter((each): each is ValueSetDefinition & Node => each.resourceType === 'ValueSet')
 }
 
-function namedInStructure({ baseDefinition, differential, snapshot }: StructureDefinition): readonly Named[] {
+function namedInStructure(
+  { baseDefinition, differential, snapshot }: StructureDefinition,
+  facts: Facts,
+): readonly Named[] {
   const elements = [...(differential?.element ?? []), ...(snapshot?.element ?? [])]
-  return [...structures([baseDefinition]), ...elements.flatMap(namedInElement)]
+  return [...structures([baseDefinition]), ...elements.flatMap(element => namedInElement(element, facts))]
 }
 
-function namedInElement({ type = [], binding, constraint = [] }: ElementText): readonly Named[] {
-  const profiles = type.flatMap(({ profile = [], targetProfile = [] }) => [...profile, ...targetProfile])
+function namedInElement({ type = [], binding, constraint = [] }: ElementText, facts: Facts): readonly Named[] {
+  const targets = structures(type.flatMap(({ targetProfile = [] }) => targetProfile))
   const sets = [binding?.valueSet, ...(binding?.extension ?? []).map(({ valueCanonical }) => valueCanonical)]
   const expressions = constraint.map(({ expression = '' }) => expression)
   return [
-    ...structures([...profiles, ...argumentsOf(expressions, 'conformsTo')]),
+    ...type.flatMap(each => namedInType(each, facts)),
+    ...targets.map(asTarget),
+    ...structures(argumentsOf(expressions, 'conformsTo')),
     ...valueSets([...sets, ...argumentsOf(expressions, 'memberOf')]),
   ]
+}
+
+/** Of extensions only those that are there: each of them is claimed by its url. */
+function namedInType({ code = '', profile = [] }: TypeText, { urls }: Facts): readonly Named[] {
+  if (code === 'Extension') return structures(profile.filter(each => urls.has(urlOf(each))))
+  return isResourceType(code) || code === 'Resource' ? structures(profile).map(asTarget) : structures(profile)
+}
+
+function asTarget(named: Named): Named {
+  return { ...named, isTarget: true }
 }
 
 function argumentsOf(expressions: readonly string[], name: string): readonly string[] {
@@ -77,7 +107,7 @@ function isLookedUp(canonical: string): boolean {
 }
 
 /** Whether R4 itself defines a type or a profile. */
-function isCore(canonical: string): boolean {
+export function isCore(canonical: string): boolean {
   return typeIn(canonical) !== undefined || coreDefinition(canonical) !== undefined
 }
 
@@ -95,21 +125,34 @@ function namedInSet({ compose }: ValueSetDefinition): readonly Named[] {
   })
 }
 
+/** Objects that are looked at between two looks at the clock. */
+const nodesOfAStep = 1_000
+
 /**
  * The profiles that a resource, and each in it, claims in `meta.profile`, its extensions, and the Questionnaires that are answered, but
  * for what R4 defines and what is contained.
+ *
+ * @param asked  canonicals of profiles that it is to conform to anyway
  */
-export function claimedIn(resource: Resource): readonly Named[] {
-  const claimed: (string | undefined)[] = []
-  const others: Named[] = []
-  walk(resource, (node, _shape, _element, _at, around) => {
-    if (node === around.resource) {
-      claimed.push(...profilesOf(node))
-      others.push(...answeredIn(node))
+export function* claimedIn(resource: Resource, asked: readonly string[]): Steps<Claims> {
+  const named = [...structures(asked)]
+  const types = new Set<string>()
+  const urls = new Set<string>()
+  const open: unknown[] = [resource]
+  for (let next = open.pop(), count = 1; next !== undefined; next = open.pop(), count++) {
+    if (count % nodesOfAStep === 0) yield
+    if (!isNode(next)) continue
+    if (typeof next.resourceType === 'string') {
+      types.add(next.resourceType)
+      named.push(...structures(profilesOf(next)), ...answeredIn(next))
     }
-    if (isExtended(node)) claimed.push(...urlsOf(node))
-  })
-  return [...structures(claimed), ...others]
+    if (isExtended(next)) for (const url of urlsOf(next)) urls.add(url)
+    for (const value of Object.values(next)) {
+      if (Array.isArray(value)) open.push(...value.filter(isNode))
+      else if (isNode(value)) open.push(value)
+    }
+  }
+  return { named: [...named, ...structures([...urls])], types, urls }
 }
 
 /** The Questionnaire of a response; of a contained one what it names itself. */
@@ -141,9 +184,9 @@ export function countClaims(resource: Resource): number {
   return count
 }
 
-/** As `claimedIn`, of those alone that are asked for. */
-export function askedFor(canonicals: readonly string[]): readonly Named[] {
-  return structures(canonicals)
+/** Those of some canonicals that somebody would have to keep: R4 does not define them. */
+export function lookedUp(canonicals: readonly string[]): readonly string[] {
+  return structures(canonicals).map(({ canonical }) => canonical)
 }
 
 function urlsOf(node: Node): readonly string[] {

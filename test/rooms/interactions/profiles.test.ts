@@ -130,6 +130,99 @@ describe('profiles that a family keeps', () => {
   })
 })
 
+describe('what is gathered to judge by', () => {
+  const grant = grantOf('user/*.cruds', { account: 'east', patients: [] })
+  const east = (method: string, url: string, body: object) => ask(method, url, { grant, body })
+  const extension = Array.from({ length: 2_100 }, (_, at) => ({ url: `http://example.org/e${at}`, valueBoolean: true }))
+
+  it('is nothing where nothing is kept, however much is named', async () => {
+    const other = await openHouse()
+    const body = organization({ extension })
+    const answer = await other.ask('POST', '/Organization/$validate', { grant, body })
+    expect([
+      answer.status,
+      answer.json.issue.filter(({ severity }: { severity: string }) => severity === 'error'),
+    ]).toEqual([200, []])
+    await other.close()
+  })
+
+  it('is of a guide only what can be in the resource', async () => {
+    // Each profile names the next as what may be referred to, and a megabyte comes with it.
+    const url = (at: number) => `http://example.org/StructureDefinition/guide-${at}`
+    const padding = 'x'.repeat(1_000_000)
+    for (let at = 0; at < 12; at++) {
+      const type = at % 2 === 0 ? 'Organization' : 'Location'
+      const path = at % 2 === 0 ? 'Organization.endpoint' : 'Location.managingOrganization'
+      const element = [
+        { id: path, path, type: [{ code: 'Reference', targetProfile: [url(at + 1)] }], comment: padding },
+        ...(at === 0 ? [{ id: 'Organization.alias', path: 'Organization.alias', min: 1 }] : []),
+      ]
+      const body = definition({ url: url(at), type, baseDefinition: `${core}${type}`, differential: { element } })
+      expect((await east('POST', '/StructureDefinition', body)).status).toBe(201)
+    }
+    const body = organization({ meta: { profile: [url(0)] } })
+    expect(codeOf(await east('POST', '/Organization', body))).toBe('validation.profile-broken')
+    expect((await east('POST', '/Organization', { ...body, alias: ['A'] })).status).toBe(201)
+    // What is referred to has to be of the type that the profile is for, though nothing else of that is looked at.
+    const wrong = await east('POST', '/Organization/$validate', {
+      ...body,
+      alias: ['A'],
+      endpoint: [{ reference: 'Endpoint/1' }],
+    })
+    expect(placesOf(wrong)).toEqual(['error Organization.endpoint[0]'])
+  })
+
+  it('is the profile of what is contained', async () => {
+    const [outer, inner] = [
+      'http://example.org/StructureDefinition/outer',
+      'http://example.org/StructureDefinition/inner',
+    ]
+    const path = 'Organization.partOf'
+    const element = [{ id: path, path, type: [{ code: 'Reference', targetProfile: [inner] }] }]
+    expect(
+      (await east('POST', '/StructureDefinition', definition({ url: outer, differential: { element } }))).status,
+    ).toBe(201)
+    expect((await east('POST', '/StructureDefinition', definition({ url: inner }))).status).toBe(201)
+    const sent = (more: object) =>
+      organization({
+        meta: { profile: [outer] },
+        partOf: { reference: '#o' },
+        contained: [{ resourceType: 'Organization', id: 'o', name: 'B', ...more }],
+      })
+    expect(codeOf(await east('POST', '/Organization', sent({})))).toBe('validation.profile-broken')
+    expect((await east('POST', '/Organization', sent({ telecom }))).status).toBe(201)
+  })
+
+  it('is what is own before what is nobody’s, whichever is newer', async () => {
+    const url = 'http://example.org/StructureDefinition/twice'
+    const part = { id: 'Organization.partOf', path: 'Organization.partOf', min: 1 }
+    expect((await east('POST', '/StructureDefinition', definition({ url }))).status).toBe(201)
+    const theirs = definition({ url, differential: { element: [part] } })
+    expect((await ask('POST', '/StructureDefinition', { grant: machine, body: theirs })).status).toBe(201)
+    const body = organization({ meta: { profile: [url] } })
+    expect(placesOf(await east('POST', '/Organization/$validate', body))).toEqual(['error Organization.telecom'])
+    expect(placesOf(await ask('POST', '/Organization/$validate', { body }))).toEqual(['error Organization.partOf'])
+  })
+
+  it('is nothing of what derives from itself, for what is written', async () => {
+    const url = 'http://example.org/StructureDefinition/ring'
+    expect((await east('POST', '/StructureDefinition', definition({ url, baseDefinition: url }))).status).toBe(201)
+    expect((await east('POST', '/Organization', organization({ meta: { profile: [url] } }))).status).toBe(201)
+  })
+
+  it('is of any shape', async () => {
+    const url = 'http://example.org/StructureDefinition/odd'
+    const twin = [{ extension: [{ url: 'http://example.org/e', valueBoolean: true }] }]
+    const type = [{ code: 'Reference', profile: [null], _profile: twin, targetProfile: [null], _targetProfile: twin }]
+    const element = [{ id: 'Organization.partOf', path: 'Organization.partOf', type }]
+    expect((await east('POST', '/StructureDefinition', definition({ url, differential: { element } }))).status).toBe(
+      201,
+    )
+    const body = organization({ meta: { profile: [url] }, partOf: { reference: 'Organization/1' } })
+    expect((await east('POST', '/Organization', body)).status).toBe(201)
+  })
+})
+
 describe('profiles that are asked for in vain', () => {
   it.each(['', 'relative', `${'http://example.org/'}${'x'.repeat(3_000)}`])('are told so: %s', async profile => {
     const answer = await ask('POST', `/Organization/$validate?profile=${profile}`, { body: organization() })

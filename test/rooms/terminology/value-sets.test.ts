@@ -185,6 +185,13 @@ describe('filters – https://hl7.org/fhir/R4/valueset-filter-operator.html', ()
     expect(problemOf(() => codesOf(setOf([{ system: animals, filter: [{ property, op, value }] }])))).toBe(code)
   })
 
+  it('that has extensions for a value is refused', () => {
+    const filter = JSON.parse(
+      '[{"property":"concept","op":"is-a","_value":{"extension":[{"url":"http://example.org"}]}}]',
+    )
+    expect(problemOf(() => codesOf(setOf([{ system: animals, filter }])))).toBe('terminology.filter-unsupported')
+  })
+
   it('take patterns that would keep another engine busy for ever', () => {
     const long = read({ ...zoo, concept: [{ code: `${'a'.repeat(200)}!` }] })
     const set = setOf([{ system: animals, filter: [{ property: 'code', op: 'regex', value: '(a|a)*(a+)+b' }] }])
