@@ -51,6 +51,12 @@ function addServing(program: Command): void {
     .command('serve')
     .description('serve until stopped; the first start makes the house')
     .action(lazily(async () => (await import('./commands/serve.ts')).serve))
+  program
+    .command('mllp')
+    .argument('<settings>', 'a JSON file: a list of listeners with port, token, and who may send')
+    .option('--url <url>', 'the server to which messages are handed on; the one of this configuration unless told')
+    .description('listen for HL7 v2 over MLLP and hand each message on to a server, until stopped')
+    .action(lazily(async () => (await import('./commands/mllp.ts')).mllp))
   // Started by serve alone, which tells it what to do.
   program
     .command('worker', { hidden: true })

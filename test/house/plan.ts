@@ -36,6 +36,8 @@ export const plan: readonly RoomPlan[] = [
   { room: 'smart', floor: 6, mayImport: ['record', 'access', 'web', 'vault', 'fhir', 'kernel'] },
   { room: 'share', floor: 6, mayImport: ['record', 'access', 'web', 'vault', 'store', 'fhir', 'kernel'] },
   { room: 'subscriptions', floor: 6, mayImport: ['record', 'access', 'search', 'web', 'vault', 'fhir', 'kernel'] },
+  // It hands on over HTTP what hospitals send, and knows nothing of the house.
+  { room: 'mllp', floor: 7, mayImport: ['web', 'kernel'] },
   {
     room: 'http',
     floor: 7,
@@ -132,11 +134,11 @@ export const builtins: Readonly<Record<string, readonly string[]>> = {
   'node:http2': ['http'],
   'node:https': ['http', 'smart', 'subscriptions', 'main'],
   'node:inspector': [],
-  'node:net': ['http', 'smart', 'subscriptions', 'config', 'main'],
+  'node:net': ['http', 'mllp', 'smart', 'subscriptions', 'config', 'main'],
   'node:os': ['certificates', 'ingest', 'config', 'main'],
   'node:readline': ['main'],
   'node:sqlite': ['store', 'terminology'],
-  'node:tls': ['http', 'main'],
+  'node:tls': ['http', 'mllp', 'main'],
   // Whoever wipes what is forgotten has V8's collector by it.
   'node:vm': ['vault'],
   'node:worker_threads': ['kernel', 'ingest', 'main'],

@@ -1,0 +1,81 @@
+const start = 0x0b
+const end = 0x1c
+const carriageReturn = 0x0d
+
+/** What may stand between two frames: some senders end a line there. */
+const mostBetween = 1024
+
+/** What came in of a connection. */
+export type Framed =
+  | { readonly kind: 'message'; readonly bytes: Buffer }
+  | { readonly kind: 'fault'; readonly of: Fault }
+
+/** `too-long`: a message has more bytes than may be; `no-frame`: what comes is in no frame. */
+export type Fault = 'too-long' | 'no-frame'
+
+/**
+ * The frames of one connection, in whatever pieces they come: `0B message 1C 0D`. Each byte is looked at once. The last carriage return
+ * may be missing, since no message holds `1C`.
+ *
+ * @see HL7 Version 3 Transport Specification: MLLP, Release 1
+ */
+export class FrameReader {
+  readonly #mostBytes: number
+  #pieces: Buffer[] | undefined
+  #length = 0
+  #between = 0
+
+  constructor(mostBytes: number) {
+    this.#mostBytes = mostBytes
+  }
+
+  /** Whether a message has begun and not ended. */
+  get isWithin(): boolean {
+    return this.#pieces !== undefined
+  }
+
+  /** What these bytes complete. After a fault nothing more is read. */
+  *push(chunk: Buffer): Generator<Framed, void, void> {
+    for (let at = 0; at < chunk.length; ) {
+      const next = this.#pieces === undefined ? this.#skip(chunk, at) : this.#take(chunk, at)
+      if (next.framed !== undefined) yield next.framed
+      if (next.framed?.kind === 'fault') return
+      at = next.at
+    }
+  }
+
+  #skip(chunk: Buffer, from: number): Step {
+    const at = chunk.indexOf(start, from)
+    const skipped = (at < 0 ? chunk.length : at) - from
+    // The return behind the last frame is its own.
+    this.#between += chunk[from] === carriageReturn && this.#between === 0 ? skipped - 1 : skipped
+    if (this.#between > mostBetween) return { at, framed: { kind: 'fault', of: 'no-frame' } }
+    if (at < 0) return { at: chunk.length }
+    this.#pieces = []
+    this.#length = 0
+    this.#between = 0
+    return { at: at + 1 }
+  }
+
+  #take(chunk: Buffer, from: number): Step {
+    const at = chunk.indexOf(end, from)
+    const piece = chunk.subarray(from, at < 0 ? undefined : at)
+    this.#length += piece.length
+    if (this.#length > this.#mostBytes) return { at, framed: { kind: 'fault', of: 'too-long' } }
+    this.#pieces?.push(piece)
+    if (at < 0) return { at: chunk.length }
+    const bytes = Buffer.concat(this.#pieces ?? [])
+    this.#pieces = undefined
+    return { at: at + 1, framed: { kind: 'message', bytes } }
+  }
+}
+
+interface Step {
+  readonly at: number
+  readonly framed?: Framed
+}
+
+/** A message in its frame. */
+export function framed(message: Buffer): Buffer {
+  return Buffer.concat([Buffer.of(start), message, Buffer.of(end, carriageReturn)])
+}
