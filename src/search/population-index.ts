@@ -70,6 +70,17 @@ export class PopulationIndex implements RowIndex {
     return size
   }
 
+  /** Types of the resources that lie within others. */
+  get containedTypes(): Iterable<string> {
+    return this.#contained.keys()
+  }
+
+  /** The number of a holder, and under which arrival one of its seqs stands; undefined when it is not here. */
+  arrivalIn(compartment: string, seq: number): { readonly holder: number; readonly arrival: number } | undefined {
+    const holder = this.#numbers.get(compartment)
+    return holder === undefined ? undefined : { holder, arrival: this.#arrivalOf(holder, seq) }
+  }
+
   /** Seq of the last version of a compartment that is here; undefined when the compartment is not. */
   headOf(compartment: string): number | undefined {
     const number = this.#numbers.get(compartment)

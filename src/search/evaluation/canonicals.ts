@@ -1,9 +1,10 @@
 import type { Steps } from '#kernel'
 import type { TypeTable } from '../columns/type-table.ts'
+import { planOf } from '../extraction/plan.ts'
 import { compareVersions, parseCanonical } from '../kinds/canonical.ts'
 import { parseToken } from '../kinds/entries.ts'
 import { localTarget } from '../kinds/reference.ts'
-import { holderOf, holderOrder, type RowIndex } from '../row-index.ts'
+import { type Holder, holderOf, holderOrder, type RowIndex } from '../row-index.ts'
 import { Pace } from './pieces.ts'
 
 /** A row, and where it lies. */
@@ -13,17 +14,20 @@ export interface Located {
   readonly row: number
 }
 
-/** The one version that a canonical reference means, of those that exist for somebody: the one it names, or else the latest. */
-export type Resolve = (canonical: string) => Located | undefined
-
 /** A resource of this server. */
 export interface Target {
   readonly type: string
   readonly id: string
 }
 
-interface Published extends Located {
+/** The one resource that a canonical reference means, of those that exist for somebody: the version it names, or else the latest. */
+export type Resolve = (canonical: string) => Target | undefined
+
+interface Published extends Target {
   readonly version: string | undefined
+  readonly updatedMs: number
+  readonly holder: Holder
+  readonly seq: number
 }
 
 type RowsOf = (index: RowIndex, type: string) => Steps<Uint8Array | undefined>
@@ -36,7 +40,7 @@ type RowsOf = (index: RowIndex, type: string) => Steps<Uint8Array | undefined>
 export class Canonicals {
   readonly #indexes: readonly RowIndex[]
   readonly #rows: RowsOf
-  #byUrl: ReadonlyMap<string, readonly Published[]> | undefined
+  #resolve: Resolve | undefined
 
   constructor(indexes: readonly RowIndex[], rows: RowsOf) {
     this.#indexes = indexes
@@ -44,29 +48,40 @@ export class Canonicals {
   }
 
   *resolver(): Steps<Resolve> {
-    this.#byUrl ??= yield* this.#publish()
-    const byUrl = this.#byUrl
+    this.#resolve ??= yield* this.#publish()
+    return this.#resolve
+  }
+
+  *#publish(): Steps<Resolve> {
+    const publishing = new Publishing()
+    for (const index of this.#indexes) yield* publishing.add(index, this.#rows)
+    return publishing.resolver()
+  }
+}
+
+/** Gathers what is published in one index after the other. */
+export class Publishing {
+  readonly #byUrl = new Map<string, Published[]>()
+
+  resolver(): Resolve {
+    for (const published of this.#byUrl.values()) published.sort(latestFirst)
     return reference => {
       const { url, version } = parseCanonical(reference)
-      return byUrl.get(url)?.find(each => version === undefined || each.version === version)
+      return this.#byUrl.get(url)?.find(each => version === undefined || each.version === version)
     }
   }
 
-  *#publish(): Steps<ReadonlyMap<string, readonly Published[]>> {
-    const byUrl = new Map<string, Published[]>()
-    for (const index of this.#indexes) {
-      for (const [type, table] of index.tables) {
-        const rows = isPublished(table) ? yield* this.#rows(index, type) : undefined
-        if (rows !== undefined) yield* addPublished(byUrl, index, table, rows)
-      }
+  *add(index: RowIndex, rowsOf: RowsOf): Steps<void> {
+    for (const [type, table] of index.tables) {
+      const rows = isPublishedType(type) ? yield* rowsOf(index, type) : undefined
+      if (rows !== undefined) yield* addPublished(this.#byUrl, index, table, rows)
     }
-    for (const published of byUrl.values()) published.sort(latestFirst)
-    return byUrl
   }
 }
 
 /** Types that can be named so have a search parameter for their url. */
-function isPublished({ plan }: TypeTable): boolean {
+export function isPublishedType(type: string): boolean {
+  const plan = planOf(type)
   return plan.uses.get('url')?.some(({ index }) => plan.sources[index]?.kind === 'uri') ?? false
 }
 
@@ -79,8 +94,7 @@ function* addPublished(
   const pace = new Pace()
   for (let row = 0; row < rows.length; row++) {
     if (rows[row] === 0) continue
-    const [version] = textsOf(table, 'version', row)
-    const published = { index, table, row, version: version && parseToken(version).codings[0]?.code }
+    const published = publishedAt(index, table, row)
     for (const url of textsOf(table, 'url', row)) {
       const known = byUrl.get(url)
       if (known === undefined) byUrl.set(url, [published])
@@ -91,20 +105,27 @@ function* addPublished(
   pace.end()
 }
 
+function publishedAt(index: RowIndex, table: TypeTable, row: number): Published {
+  const [version] = textsOf(table, 'version', row)
+  return {
+    type: table.plan.type,
+    id: table.ids.id(row),
+    version: version && parseToken(version).codings[0]?.code,
+    updatedMs: table.updated.array[row] as number,
+    holder: holderOf(index, table, row),
+    seq: index.seqAt(table.seqs.array[row] as number),
+  }
+}
+
 /** The dictionary entries of a parameter in one row. */
 export function textsOf(table: TypeTable, name: string, row: number): readonly string[] {
   return (table.plan.uses.get(name) ?? []).flatMap(({ index }) => table.columns[index]?.textsOf(row) ?? [])
 }
 
+/** Of those that were published at one instant the first by its place, wherever it lies in memory. */
 function latestFirst(a: Published, b: Published): number {
-  const newer = (b.table.updated.array[b.row] as number) - (a.table.updated.array[a.row] as number)
-  return compareVersions(b.version, a.version) || newer || placeOrder(a, b)
-}
-
-/** Which of two that were published at one instant comes first, wherever they lie in memory. */
-function placeOrder(a: Located, b: Located): number {
-  const owners = holderOrder(holderOf(a.index, a.table, a.row), holderOf(b.index, b.table, b.row))
-  return owners || (a.table.seqs.array[a.row] as number) - (b.table.seqs.array[b.row] as number)
+  const newer = b.updatedMs - a.updatedMs
+  return compareVersions(b.version, a.version) || newer || holderOrder(a.holder, b.holder) || a.seq - b.seq
 }
 
 /**
@@ -116,8 +137,5 @@ export function targetOf(
   { reference, baseUrl }: { readonly reference: string; readonly baseUrl: string },
   resolve: Resolve | undefined,
 ): Target | undefined {
-  const found = resolve?.(reference)
-  return found === undefined
-    ? localTarget(reference, baseUrl)
-    : { type: found.table.plan.type, id: found.table.ids.id(found.row) }
+  return resolve?.(reference) ?? localTarget(reference, baseUrl)
 }

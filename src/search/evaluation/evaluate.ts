@@ -16,11 +16,12 @@ function toHit({ index, table, row }: Pick<Candidate, 'index' | 'table' | 'row'>
 }
 
 /** What a page is evaluated at, in these indexes. */
-export function momentOf(indexes: readonly RowIndex[], { asOf, untilMs }: Page): Moment {
-  return { arrivals: new Map(indexes.map(index => [index, asOf?.get(index.name) ?? index.head])), untilMs }
+export function momentOf(indexes: readonly RowIndex[], { asOf, less, untilMs }: Page): Moment {
+  return { arrivals: new Map(indexes.map(index => [index, asOf?.get(index.name) ?? index.head])), less, untilMs }
 }
 
-function totalOf(query: Query, total: number, isWhole: boolean): { total?: number } {
+/** Whether the total is told: where it is asked for, or known anyway. */
+export function totalOf(query: Query, total: number, isWhole: boolean): { total?: number } {
   return query.total !== 'none' || query.summary === 'count' || isWhole ? { total } : {}
 }
 

@@ -38,7 +38,7 @@ export function* locate(
 }
 
 /** Joins what one query has found to what others have. */
-function* unite(found: readonly Matching[], into: Map<TypeTable, Matching>): Steps<void> {
+export function* unite(found: readonly Matching[], into: Map<TypeTable, Matching>): Steps<void> {
   for (const { index, table, rows } of found) {
     const known = into.get(table)?.rows
     if (known === undefined) into.set(table, { index, table, rows })
@@ -52,7 +52,7 @@ function* unite(found: readonly Matching[], into: Map<TypeTable, Matching>): Ste
 /** So many matches are told of in one go. */
 const toldAtOnce = 4_096
 
-function* tell({ index, table, rows }: Matching, take: (hit: Hit) => void): Steps<void> {
+export function* tell({ index, table, rows }: Matching, take: (hit: Hit) => void): Steps<void> {
   spend('work', rows.length)
   const seqs = table.seqs.array
   yield* pieces(

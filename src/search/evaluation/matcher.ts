@@ -25,7 +25,7 @@ interface Marked {
 }
 
 /** So many resources through which a chain passes are looked up one by one. */
-const fewIds = 1_000
+export const fewIds = 1_000
 
 /** Finds the rows of a type that fulfil criteria, in all compartments, and remembers what chains have asked before. */
 export class Matcher implements Neighbours {
@@ -89,12 +89,12 @@ export class Matcher implements Neighbours {
     return this.#visibility.canonicals()
   }
 
-  *referred(type: string, criterion: HasCriterion): Steps<ReadonlySet<string>> {
+  *referred(type: string, criterion: HasCriterion): Steps<Iterable<string>> {
     const byType = this.#referred.get(criterion) ?? new Map<string, ReadonlySet<string>>()
     this.#referred.set(criterion, byType)
     const known = byType.get(type)
     if (known !== undefined) return known
-    const ids = yield* this.#idsReferred(type, criterion)
+    const ids = yield* this.idsReferred(type, criterion)
     byType.set(type, ids)
     return ids
   }
@@ -102,29 +102,32 @@ export class Matcher implements Neighbours {
   *withKin(criterion: ValueCriterion): Steps<ValueCriterion> {
     const known = this.#withKin.get(criterion)
     if (known !== undefined) return known
-    const operands: ReferenceOperand[] = criterion.operands.filter(operand => operand.kind === 'reference')
-    for (const { id, types } of [...operands])
-      for (const type of id === undefined ? [] : types)
-        for (const kin of yield* this.#lineage(type, id ?? '', criterion))
-          operands.push({ kind: 'reference', types: [type], id: kin })
-    const whole = { ...criterion, operands }
+    const kin: ReferenceOperand[] = []
+    for (const { type, id } of kinSought(criterion))
+      for (const each of yield* this.#lineage(type, id, criterion))
+        kin.push({ kind: 'reference', types: [type], id: each })
+    const whole = { ...criterion, operands: [...criterion.operands, ...kin] }
     this.#withKin.set(criterion, whole)
     return whole
   }
 
   /** Ids of all that is above or below one, step by step; what comes round again ends there. */
-  *#lineage(type: string, id: string, { modifier, baseUrl }: ValueCriterion): Steps<ReadonlySet<string>> {
+  *#lineage(type: string, id: string, criterion: ValueCriterion): Steps<ReadonlySet<string>> {
     const found = new Set<string>()
-    const name = hierarchyOf(type)?.name ?? ''
     for (let edge: readonly string[] = [id]; edge.length > 0; ) {
       const next = new Set<string>()
-      const from = { type, name, ids: edge, baseUrl }
-      if (modifier === 'below') yield* this.#addParts(from, next)
-      else yield* this.#addWholes(from, next)
+      yield* this.addKin(type, edge, criterion, next)
       edge = [...next].filter(each => !found.has(each))
       for (const each of edge) found.add(each)
     }
     return found
+  }
+
+  /** One step down or up, among the rows at hand. */
+  *addKin(type: string, ids: readonly string[], { modifier, baseUrl }: ValueCriterion, into: Set<string>): Steps<void> {
+    const from = { type, name: hierarchyOf(type)?.name ?? '', ids, baseUrl }
+    if (modifier === 'below') yield* this.#addParts(from, into)
+    else yield* this.#addWholes(from, into)
   }
 
   *#addParts({ type, name, ids, baseUrl }: Edge, into: Set<string>): Steps<void> {
@@ -142,7 +145,8 @@ export class Matcher implements Neighbours {
         yield* addReferred(table, index, rows, { type, baseUrl, neighbours: this }, into)
   }
 
-  *#idsReferred(type: string, criterion: HasCriterion): Steps<ReadonlySet<string>> {
+  /** Ids of resources of a type to which rows at hand refer that fulfil a `_has`. */
+  *idsReferred(type: string, criterion: HasCriterion): Steps<ReadonlySet<string>> {
     const ids = new Set<string>()
     for (const { table, rows } of yield* this.find(criterion.type, [criterion.criterion])) {
       for (const { index, resolves } of table.plan.uses.get(criterion.name) ?? []) {
@@ -152,6 +156,13 @@ export class Matcher implements Neighbours {
     }
     return ids
   }
+}
+
+/** Whose kin a criterion asks for. */
+export function* kinSought({ operands }: ValueCriterion): Iterable<{ readonly type: string; readonly id: string }> {
+  for (const operand of operands)
+    if (operand.kind === 'reference' && operand.id !== undefined)
+      for (const type of operand.types) yield { type, id: operand.id }
 }
 
 /** From which resources of a type a hierarchy is followed one step further, and by which parameter. */

@@ -1,9 +1,10 @@
 import { type Steps, spend } from '#kernel'
 import type { TypeTable } from '../columns/type-table.ts'
 import type { SortKey } from '../query/types.ts'
-import { holderOf, holderOrder, type RowIndex } from '../row-index.ts'
+import { type Holder, holderOf, holderOrder, type RowIndex } from '../row-index.ts'
 import type { Matching } from './matcher.ts'
 import { compareShown, type RowKey, rowKey, updatedKey } from './sort-keys.ts'
+import type { Hit } from './types.ts'
 
 /** A match with what it is sorted by. */
 export interface Candidate {
@@ -273,5 +274,31 @@ export function candidateOrder(sort: readonly SortKey[]): (a: Candidate, b: Cand
     if (newer !== 0) return newer
     const owners = holderOrder(holderOf(a.index, a.table, a.row), holderOf(b.index, b.table, b.row))
     return owners || (b.table.seqs.array[b.row] as number) - (a.table.seqs.array[a.row] as number)
+  }
+}
+
+/** A match by its place, with what it is sorted by: it says no more of the table in which it was found. */
+export interface Ranked {
+  readonly hit: Hit
+  readonly holder: Holder
+  readonly updatedMs: number
+  readonly keys: Candidate['keys']
+}
+
+export function toRanked({ index, table, row, keys }: Candidate): Ranked {
+  const holder = holderOf(index, table, row)
+  const seq = index.seqAt(table.seqs.array[row] as number)
+  const hit = { compartment: holder.compartment, seq, type: table.plan.type }
+  return { hit, holder, updatedMs: table.updated.array[row] as number, keys }
+}
+
+/** The order of candidates. */
+export function rankedOrder(sort: readonly SortKey[]): (a: Ranked, b: Ranked) => number {
+  return (a, b) => {
+    for (const [i, { descending }] of sort.entries()) {
+      const order = compareShown(a.keys[i], b.keys[i], descending)
+      if (order !== 0) return order
+    }
+    return b.updatedMs - a.updatedMs || holderOrder(a.holder, b.holder) || b.hit.seq - a.hit.seq
   }
 }

@@ -1,5 +1,5 @@
 import type { Criterion } from '../query/types.ts'
-import type { Holder } from '../row-index.ts'
+import type { Holder, RowIndex } from '../row-index.ts'
 
 /** Only rows that a visible row of a patient or a household leads to, and those that the account itself made. */
 interface Limited {
@@ -36,6 +36,8 @@ export interface Page {
   readonly offset: number
   /** By the name of the index, for a compartment's its id: what arrived later does not exist, and what that replaced still does. */
   readonly asOf?: ReadonlyMap<string, number>
+  /** By index, and there by the number of a holder, where less was there of it. */
+  readonly less?: ReadonlyMap<RowIndex, ReadonlyMap<number, number>> | undefined
   /** The same for what was written later than this, Unix milliseconds; only what keeps when rows were replaced can be asked so. */
   readonly untilMs?: number | undefined
 }

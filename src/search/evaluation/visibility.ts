@@ -15,19 +15,22 @@ type Rows = Uint8Array
 /** As of when rows are looked at: up to an arrival in each index, and up to an instant where one is given. */
 export interface Moment {
   readonly arrivals: ReadonlyMap<RowIndex, number>
+  /** By number, of holders of an index of whom less was there: up to which arrival. */
+  readonly less?: ReadonlyMap<RowIndex, ReadonlyMap<number, number>> | undefined
   /** Unix milliseconds, inclusive. */
   readonly untilMs: number | undefined
 }
 
-/** As of when rows are looked at: up to an arrival in each index, and up to an instant where one is given. */
-export interface Moment {
-  readonly arrivals: ReadonlyMap<RowIndex, number>
-  /** Unix milliseconds, inclusive. */
-  readonly untilMs: number | undefined
+/** What lies in further indexes than those that are at hand, as far as it was found out before. */
+export interface Beyond {
+  /** What canonical references mean among what is visible anywhere. */
+  canonicals(): Resolve
+  /** Asked for what rows in all indexes lead to. */
+  referenced(): never
 }
 
 /** The rows of one table that exist at a moment, whoever asks. */
-function* existing(index: RowIndex, table: TypeTable, { arrivals, untilMs }: Moment): Steps<Rows> {
+function* existing(index: RowIndex, table: TypeTable, { arrivals, less, untilMs }: Moment): Steps<Rows> {
   spend('work', table.count)
   const rows = new Uint8Array(table.count)
   const arrival = arrivals.get(index) ?? 0
@@ -38,8 +41,28 @@ function* existing(index: RowIndex, table: TypeTable, { arrivals, untilMs }: Mom
       const dead = table.deadAt.array
       for (let row = from; row < to; row++) rows[row] = (dead[row] as number) > arrival ? 1 : 0
     })
+  const lessHere = less?.get(index)
+  if (lessHere !== undefined && lessHere.size > 0)
+    yield* pieces(count, (from, to) => takeLess(index, table, lessHere, { rows, from, to }))
   if (untilMs !== undefined) yield* pieces(count, (from, to) => goBack(index, table, untilMs, { rows, from, to }))
   return rows
+}
+
+/** Of some holders less was there; what replaced the rows that were is not. */
+function takeLess(
+  index: RowIndex,
+  table: TypeTable,
+  less: ReadonlyMap<number, number>,
+  { rows, from, to }: Stretch,
+): void {
+  const seqs = table.seqs.array
+  const dead = table.deadAt.array
+  index.stretches(table, from, to, (holder, first, end) => {
+    const until = less.get(holder)
+    if (until === undefined) return
+    for (let row = first; row < end; row++)
+      rows[row] = (seqs[row] as number) <= until && (dead[row] as number) > until ? 1 : 0
+  })
 }
 
 interface Stretch {
@@ -111,9 +134,12 @@ export class Visibility {
   readonly #own = new Map<TypeTable, Own | undefined>()
   readonly #visible = new Map<TypeTable, Rows | undefined>()
   readonly #canonicals: Canonicals
+  readonly #beyond: Beyond | undefined
   #referenced: ReadonlyMap<TypeTable, Rows> | undefined
 
-  constructor(indexes: readonly RowIndex[], vision: Vision, moment: Moment, baseUrl: string) {
+  /** @param beyond  what is known of further indexes; undefined: there are none */
+  constructor(indexes: readonly RowIndex[], vision: Vision, moment: Moment, baseUrl: string, beyond?: Beyond) {
+    this.#beyond = beyond
     this.indexes = indexes
     this.#vision = vision
     this.#moment = moment
@@ -134,6 +160,7 @@ export class Visibility {
   *#find(index: RowIndex, table: TypeTable): Steps<Rows | undefined> {
     const own = yield* this.#ownRows(index, table)
     if (own === undefined || own.free === own.rows) return own?.rows
+    if (this.#beyond !== undefined) return this.#beyond.referenced()
     const referenced = (yield* this.#referencedRows()).get(table)
     return own.free === undefined || referenced === undefined ? (own.free ?? referenced) : union(own.free, referenced)
   }
@@ -171,6 +198,7 @@ export class Visibility {
     const known = remembered.get(this.#vision)
     const isSame =
       known !== undefined &&
+      this.#moment.less === undefined &&
       known.untilMs === this.#moment.untilMs &&
       known.places.length === this.indexes.length &&
       this.indexes.every((index, i) => this.#isPlace(index, known.places[i])) &&
@@ -179,7 +207,8 @@ export class Visibility {
   }
 
   #remember(rows: ReadonlyMap<TypeTable, Rows>): ReadonlyMap<TypeTable, Rows> {
-    const { arrivals, untilMs } = this.#moment
+    const { arrivals, less, untilMs } = this.#moment
+    if (less !== undefined) return rows
     const places = this.indexes.map(index => ({
       index: new WeakRef(index),
       arrival: arrivals.get(index),
@@ -278,8 +307,8 @@ export class Visibility {
   }
 
   /** What canonical references mean among what is visible. */
-  canonicals(): Steps<Resolve> {
-    return this.#canonicals.resolver()
+  *canonicals(): Steps<Resolve> {
+    return this.#beyond?.canonicals() ?? (yield* this.#canonicals.resolver())
   }
 
   /** The visible rows of a resource, with their places. */

@@ -24,6 +24,12 @@ export const limits = {
   rounds: 32,
   /** Included resources of one page. */
   included: 10_000,
+  /** Matches up to the end of a page, where not all that is searched is in memory. */
+  depth: 50_000,
+  /** Rounds in which a hierarchy is followed there. */
+  lineage: 32,
+  /** Resources that chains pass through, where not all that is searched is in memory. */
+  passed: 1_000_000,
   defaultCount: 50,
   largestCount: 1_000,
 }
@@ -57,6 +63,18 @@ const refusals = {
     instead: 'Ask without :iterate, and for what is behind in a search of its own.',
   },
   included: { unit: 'included resources', instead: 'Ask for a smaller page by _count, or with fewer includes.' },
+  depth: {
+    unit: 'matches before the end of the page, among more patients than are in memory at once',
+    instead: 'Ask for a narrower set, for instance by _lastUpdated, or for all of it by $export.',
+  },
+  lineage: {
+    unit: 'steps up or down a hierarchy, among more patients than are in memory at once',
+    instead: 'Ask for what lies nearer, or step by step.',
+  },
+  passed: {
+    unit: 'resources that chains pass through, among more patients than are in memory at once',
+    instead: 'Ask with a narrower chain, or for the resources that it passes through first.',
+  },
 } as const satisfies Partial<Record<keyof typeof limits, Refusal>>
 
 /** @returns a Problem `too-costly` · `search.too-costly` that says how much one search may have, and what to ask instead */
@@ -64,4 +82,13 @@ export function tooCostly(limit: keyof typeof refusals, name?: string): Problem 
   const { unit, instead } = refusals[limit]
   const text = `The search asks for too much: more than ${limits[limit].toLocaleString('en')} ${unit}. ${instead}`
   return new Problem('too-costly', 'search.too-costly', text, { ...(name === undefined ? {} : { expression: name }) })
+}
+
+/**
+ * @param instead  what to ask instead, as a sentence
+ * @returns a Problem `too-costly` · `search.too-costly` for what is told only where all that is searched is in memory
+ */
+export function tooWide(instead: string): Problem {
+  const text = `This is not told of more patients than are in memory at once. ${instead}`
+  return new Problem('too-costly', 'search.too-costly', text)
 }

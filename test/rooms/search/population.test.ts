@@ -4,10 +4,15 @@ import { atOnce } from '#kernel'
 import {
   CompartmentIndex,
   encodeSegment,
+  evaluateInPasses,
   extractRow,
   type Holder,
+  holderOrder,
   type IndexRow,
+  type InPasses,
   evaluate as inSteps,
+  locateInPasses,
+  locate as locateInSteps,
   type Page,
   PopulationIndex,
   type Query,
@@ -15,6 +20,7 @@ import {
   type RowIndex,
   type SearchResult,
   type Sight,
+  Traces,
   type Vision,
 } from '#search'
 import { includes, observation, patient, printed, seed, times, typeAndCriteria } from './drawn.ts'
@@ -247,6 +253,56 @@ function asQuery({ search, more, count, sight, over }: Question): Restricted<Que
   return restricted(queryOf(text), visions[sight] as Vision, visions[over] as Vision)
 }
 
+/** Grants who see all of common property; what records lead to there is not told slice by slice. */
+const free: Readonly<Record<string, Vision>> = {
+  everything: seesAll,
+  'everything, told so': classed(seesAll, () => 0),
+  granular: type => (type === 'Observation' ? finalOnly : all),
+  'each patient otherwise': (type, holder) =>
+    holder.kind === 'commons' ? all : (visions['each patient otherwise'] as Vision)(type, holder),
+  'some patients': (_type, { patient: of }) => (of === 'p' || of === 'r' ? all : none),
+}
+
+/** The holders in their order, parted behind some of them. */
+function parted(behind: ReadonlySet<number>): Holder[][] {
+  const slices: Holder[][] = [[]]
+  holders.toSorted(holderOrder).forEach((holder, at) => {
+    if (behind.has(at)) slices.push([])
+    slices.at(-1)?.push(holder)
+  })
+  return slices.filter(slice => slice.length > 0)
+}
+
+/** Looks into slices one by one, each made anew for each pass and forgotten after it, but for those that cannot hold what is asked. */
+function inSlices<T>(passes: InPasses<T>, rows: readonly Placed[], slices: readonly Holder[][], until?: number): T {
+  const there = rows.slice(0, until)
+  const makers = slices.map(slice => {
+    const make = (of: readonly Placed[]) => together(of.filter(({ holder }) => slice.includes(holder)))
+    return { slice, make, traces: atOnce(Traces.of(make(rows))) }
+  })
+  for (let pass = passes.next(); ; pass = passes.next()) {
+    if (pass.done === true) return pass.value
+    for (const { slice, make, traces } of makers) {
+      const isWanted = pass.value.asked.some(
+        ({ isOf, traces: left, compartments }) =>
+          [...traces.types].some(isOf) &&
+          (left === undefined || traces.mayHold(left)) &&
+          (compartments === undefined || slice.some(({ compartment }) => compartments.has(compartment))),
+      )
+      if (!isWanted) continue
+      const index = make(rows)
+      const less = new Map<number, number>()
+      for (const { compartment } of slice) {
+        const head = there.filter(({ holder }) => holder.compartment === compartment).length
+        const at = head === index.headOf(compartment) ? undefined : index.arrivalIn(compartment, head)
+        if (at !== undefined) less.set(at.holder, at.arrival)
+      }
+      const moment = { arrivals: new Map([[index, index.head]]), less: new Map([[index, less]]), untilMs: undefined }
+      atOnce(pass.value.work(index, moment))
+    }
+  }
+}
+
 /** All pages, one after the other. */
 function pages(query: Restricted<Query>, indexes: readonly RowIndex[], at: Omit<Page, 'offset'> = {}): SearchResult[] {
   const results: SearchResult[] = []
@@ -265,6 +321,111 @@ describe(`many compartments in one index (SEARCH_SEED=${seed})`, () => {
         expect(pages(query, [together(rows, sizes)])).toEqual(pages(query, apart(rows)))
       }),
       times(250),
+    )
+  })
+
+  it('answers slice by slice as all at once: matches, order, totals, includes, pages, at any moment', () => {
+    const sliced = fc.record({
+      asking: fc.record({
+        search: fc.oneof(asked, drawn),
+        more: includes,
+        count: fc.integer({ min: 1, max: 30 }),
+        sight: some(...Object.keys(free)),
+        over: some(...Object.keys(free)),
+      }),
+      behind: fc.uniqueArray(fc.integer({ min: 1, max: holders.length - 1 })),
+      until: fc.oneof(fc.constant(undefined), fc.nat(60)),
+    })
+    fc.assert(
+      fc.property(story, sliced, (written, { asking, behind, until }) => {
+        const rows = placed(written)
+        const { search, more, count, sight, over } = asking
+        const text = [search, ...more, `_count=${count}`, '_total=accurate'].join('&')
+        const query = restricted(queryOf(text), free[sight] as Vision, free[over] as Vision)
+        const slices = parted(new Set(behind))
+        const expected = pages(query, apart(rows.slice(0, until)))
+        const found = expected.map((_, page) =>
+          inSlices(evaluateInPasses(query, { offset: page * count }), rows, slices, until),
+        )
+        expect(found).toEqual(expected)
+      }),
+      times(400),
+    )
+  })
+
+  it('follows slice by slice what leads from one to another', () => {
+    const [p, q, r, , household, commons] = holders as [Holder, Holder, Holder, Holder, Holder, Holder]
+    const heads = new Map<Holder, number>()
+    const rows: Placed[] = []
+    const put = (holder: Holder, resource: object) => {
+      const seq = (heads.get(holder) ?? 0) + 1
+      heads.set(holder, seq)
+      const place = { seq, version: 1, lastUpdatedMs: 1_000 * (rows.length + 1), deleted: false }
+      rows.push({ holder, row: extractRow(resource as Resource, place) })
+    }
+    const ref = (reference: string) => ({ reference })
+    for (const [id, version] of [
+      ['a2', '2'],
+      ['a10', '10'],
+    ])
+      put(commons, { resourceType: 'Questionnaire', id, url: 'http://a/q', version, status: 'active' })
+    put(p, { resourceType: 'QuestionnaireResponse', id: 'newest', status: 'completed', questionnaire: 'http://a/q' })
+    put(q, { resourceType: 'QuestionnaireResponse', id: 'second', status: 'completed', questionnaire: 'http://a/q|2' })
+    put(commons, { resourceType: 'Location', id: 'house', name: 'House' })
+    put(household, { resourceType: 'Location', id: 'ward', partOf: ref('Location/house') })
+    put(r, { resourceType: 'Location', id: 'bed', partOf: ref('Location/ward') })
+    put(q, { resourceType: 'Encounter', id: 'e', status: 'finished', location: [{ location: ref('Location/bed') }] })
+    put(p, { resourceType: 'Observation', id: 'o', status: 'final', encounter: ref('Encounter/e') })
+    const asking: readonly (readonly [search: string, matches: number, included: number])[] = [
+      ['QuestionnaireResponse?questionnaire.version=10', 1, 0],
+      ['QuestionnaireResponse?questionnaire.version=2&_include=QuestionnaireResponse:questionnaire', 1, 1],
+      ['Questionnaire?_has:QuestionnaireResponse:questionnaire:status=completed&_sort=-version', 2, 0],
+      ['Questionnaire?_revinclude=QuestionnaireResponse:questionnaire', 2, 2],
+      ['QuestionnaireResponse?_include=*', 2, 2],
+      ['Encounter?location:below=house', 1, 0],
+      ['Encounter?location:above=bed', 1, 0],
+      ['Location?partof:below=house', 2, 0],
+      ['Observation?encounter.location.partof.partof.name=House', 1, 0],
+      ['Observation?encounter:Encounter.location:below=house', 1, 0],
+      ['Location?_has:Encounter:location:_has:Observation:encounter:status=final', 1, 0],
+      [
+        'Observation?_include=Observation:encounter&_include:iterate=Encounter:location&_include:iterate=Location:partof',
+        1,
+        4,
+      ],
+      ['Location?name=House&_revinclude:iterate=Location:partof&_revinclude:iterate=Encounter:location', 1, 3],
+    ]
+    const each = parted(new Set([1, 2, 3, 4, 5]))
+    for (const [search, matches, included] of asking) {
+      const query = restricted(queryOf(search), seesAll)
+      const found = inSlices(evaluateInPasses(query, { offset: 0 }), rows, each)
+      expect([search, found.matches.length, found.included.length]).toEqual([search, matches, included])
+      expect([search, found]).toEqual([search, evaluate(query, apart(rows), { offset: 0 })])
+    }
+  })
+
+  it('tells of all matches slice by slice as all at once', () => {
+    const behinds = fc.uniqueArray(fc.integer({ min: 1, max: holders.length - 1 }))
+    fc.assert(
+      fc.property(
+        story,
+        fc.array(fc.oneof(asked, drawn), { minLength: 1, maxLength: 3 }),
+        behinds,
+        (written, searches, behind) => {
+          const rows = placed(written)
+          const queries = searches.map(search => restricted(queryOf(search), seesAll))
+          const [whole, sliced]: [unknown[], unknown[]] = [[], []]
+          atOnce(locateInSteps(queries, apart(rows), {}, hit => whole.push(hit)))
+          inSlices(
+            locateInPasses(queries, hit => sliced.push(hit)),
+            rows,
+            parted(new Set(behind)),
+          )
+          const inOrder = (hits: unknown[]) => hits.map(hit => JSON.stringify(hit)).toSorted()
+          expect(inOrder(sliced)).toEqual(inOrder(whole))
+        },
+      ),
+      times(100),
     )
   })
 
