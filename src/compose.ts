@@ -123,6 +123,7 @@ export async function openGround(config: Config, opening: Opening = {}): Promise
       log,
       baseUrl,
       indexBytes: Math.ceil(indexBytes / colleagues.count),
+      populationBytes: Math.ceil(config.populationBytes / colleagues.count),
       company: { leads: colleagues.leads, isAlarmed: () => colleagues.alarms().length > 0 },
     })
     closing.push(() => record.close())

@@ -15,6 +15,7 @@ import {
   parseLogLevel,
   parseMetrics,
   parseNetworks,
+  parsePopulationMax,
   parsePort,
   parseSize,
   parseSwitch,
@@ -86,6 +87,7 @@ export function loadConfig(env: Environment, { cwd, home = cwd }: Places): Loade
     logLevel: parseLogLevel(read('KINHOLD_LOG_LEVEL') ?? ''),
     // What lies in the memory of one process is seen by no other.
     workers: store.kind === 'memory' ? 1 : parseWorkers(read('KINHOLD_WORKERS') ?? ''),
+    populationBytes: parsePopulationMax(read('KINHOLD_POPULATION_MAX')),
     zone: parseZone(read('KINHOLD_ZONE') ?? Temporal.Now.timeZoneId()),
     senders: senders === undefined ? undefined : readSecret('KINHOLD_SENDERS', resolve(cwd, senders)),
     trustedProxies: Object.freeze(parseNetworks('KINHOLD_TRUSTED_PROXIES', read('KINHOLD_TRUSTED_PROXIES') ?? '')),

@@ -49,6 +49,11 @@ export interface Config {
   readonly logLevel: LogLevel
   /** Processes that serve the house together; 1 is this one alone. */
   readonly workers: number
+  /**
+   * What the indexes by which many patients are searched as one may take in memory, in all processes together; bytes. Beyond it such
+   * questions are answered slice by slice.
+   */
+  readonly populationBytes: number
   /** IANA zone of times that come without an offset from senders of whom nothing is known, e.g. `Europe/Berlin`. */
   readonly zone: string
   /** Text of the file that says how senders of HL7 v2 messages write; undefined when there is none. */

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { availableParallelism } from 'node:os'
+import { availableParallelism, totalmem } from 'node:os'
 import ipaddr from 'ipaddr.js'
 import type { LogLevel } from '#kernel'
 import type { Config, LimitName } from './shape.ts'
@@ -93,6 +93,13 @@ export function parseSize(name: Name, text: string): number {
   const bytes = number === '' ? Number.NaN : Number(number) * 1024 ** (powers[power.toUpperCase()] ?? 0)
   if (!Number.isSafeInteger(bytes)) throw malformed(name, 'a size such as 500M or 16G')
   return bytes
+}
+
+/** A part of what the machine has, or of what a container may use of it. */
+export function parsePopulationMax(text: string | undefined): number {
+  if (text !== undefined) return parseSize('KINHOLD_POPULATION_MAX', text)
+  const allowed = process.constrainedMemory()
+  return Math.floor((allowed > 0 ? Math.min(allowed, totalmem()) : totalmem()) / 4)
 }
 
 const switches: Readonly<Record<string, boolean>> = {

@@ -22,6 +22,7 @@ const variables = {
   KINHOLD_RECOVERY_CODE: { secret: true },
   KINHOLD_RESERVE: { fallback: '32M' },
   KINHOLD_WORKERS: { fallback: '1' },
+  KINHOLD_POPULATION_MAX: {},
   KINHOLD_LOG_LEVEL: { fallback: 'info' },
   KINHOLD_ZONE: {},
   KINHOLD_SENDERS: {},

@@ -8,6 +8,7 @@ import { AuditOutbox } from './audit/audit-outbox.ts'
 import { DocumentLedger } from './documents/document-ledger.ts'
 import { Shelf } from './ledger/shelf.ts'
 import { Population } from './population/population.ts'
+import { SliceRoom } from './population/slice-room.ts'
 import { Cursors } from './reading/cursors.ts'
 import { GrantExporter } from './reading/exporter.ts'
 import { Following } from './reading/following.ts'
@@ -43,6 +44,8 @@ export interface RecordRooms {
   readonly baseUrl: string
   /** Bytes of index kept in memory together; 512 MiB unless told. */
   readonly indexBytes?: number
+  /** Bytes of the indexes of all compartments that are kept in memory together; 1 GiB unless told. */
+  readonly populationBytes?: number
   /** So many patients and households are searched by an index for each, and more of them as one; 8 unless told. */
   readonly searchedApart?: number
   /** Other processes that serve the same house; none unless told. */
@@ -59,6 +62,7 @@ const idleMs = 600_000
  */
 const defaultSearchedApart = 8
 const defaultIndexBytes = 512 * 1024 * 1024
+const defaultPopulationBytes = 1024 * 1024 * 1024
 
 /**
  * Opens the record on a store: reads which compartment is whose, and makes the commons on first use.
@@ -102,12 +106,13 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     { idleMs, indexBytes: rooms.indexBytes ?? defaultIndexBytes },
   )
   let checked = Promise.resolve()
-  const kept = { store, vault, registry, shelf, notes, log, clock, checked: () => checked }
+  const room = new SliceRoom(rooms.populationBytes ?? defaultPopulationBytes)
+  const kept = { room, store, vault, registry, shelf, notes, log, clock, checked: () => checked }
   const populations = { data: new Population('data', kept), audit: new Population('audit', kept) }
   late.populations = [populations.data, populations.audit]
   const apart = rooms.searchedApart ?? defaultSearchedApart
   const reach = new Reach({ baseUrl, store, vault, registry, shelf, household, enteredNumbers })
-  const questions = new Questions({ reach, registry, shelf, populations, apart })
+  const questions = new Questions({ reach, registry, shelf, populations, room, apart })
   const committer = new Committer({
     store,
     clock,

@@ -3,14 +3,22 @@
  *
  * Random families of three, and random requests from the catalogue over all search parameters, are put under a token for
  * one patient to a store that holds all three and to one that holds only what the token may know of. The answers must be
- * the same bytes: status, headers, body. Compartments are searched by an index for each, by one of all, or here so and there so. Between the requests others search, write, import, merge and erase, where there are
+ * the same bytes: status, headers, body. Compartments are searched by an index for each, by one of all, or here so and there so; of the one of all only a slice may be in memory at a time. Between the requests others search, write, import, merge and erase, where there are
  * others; at the end she is shown who saw what is hers.
  *
  * The seed is printed. `KINHOLD_TEST_SEED=…` repeats a run, `KINHOLD_TEST_REQUESTS=20000` makes a longer one.
  */
 import fc from 'fast-check'
 import { stopSharedMongo, whereMongoIs } from '../contracts/mongo-server.ts'
-import { differences, type Family, newTally, type Tally, type Where } from './non-interference/compare.ts'
+import {
+  differences,
+  differencesOfSlices,
+  type Family,
+  newTally,
+  type Tally,
+  type Where,
+} from './non-interference/compare.ts'
+import { teller } from './non-interference/house.ts'
 import { type Token, tokens, tooWide } from './non-interference/tokens.ts'
 
 const seed = Number(process.env.KINHOLD_TEST_SEED ?? Date.now() % 2 ** 31)
@@ -37,7 +45,7 @@ function families(among: readonly Token[]): fc.Arbitrary<Family> {
     token: fc.constantFrom(...among),
     part: fc.nat(5),
     asks: numbers(perFamily, perFamily),
-    indexes: fc.constantFrom('apart', 'together', 'mixed'),
+    indexes: fc.constantFrom('apart', 'together', 'mixed', 'slices'),
   })
 }
 
@@ -79,6 +87,21 @@ describe('non-interference – SMART App Launch 2.2, scopes; attacks A1 to A39',
       expect(tally.wouldLeak).toBeGreaterThan(tally.questions * 0.15)
       for (const status of ['200', '201', '204', '400', '403', '404', '405', '412', '422'])
         expect([status, tally.statuses.get(status) ?? 0]).not.toEqual([status, 0])
+    },
+    patienceMs,
+  )
+
+  it(
+    'answers who sees everybody the same, whether the index of all is in memory or a slice of it at a time',
+    async () => {
+      const tally = newTally()
+      const family = fc.record({ story: numbers(20, 60), asks: numbers(perFamily, perFamily) })
+      const property = fc.asyncProperty(family, async drawn => {
+        expect(await differencesOfSlices(drawn, { scopes: 'system/*.cruds', grant: teller }, tally)).toEqual([])
+      })
+      await fc.assert(property, { seed, numRuns: Math.ceil(requests / perFamily / 4) })
+      say(tally)
+      expect(tally.statuses.get('200')).toBeGreaterThan(tally.asked * 0.3)
     },
     patienceMs,
   )

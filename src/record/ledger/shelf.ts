@@ -30,7 +30,7 @@ export class Shelf {
   readonly #vault: Vault
   readonly #rooms: LedgerRooms
   readonly #clock: Clock
-  readonly #limits: ShelfLimits
+  readonly limits: ShelfLimits
   #agedAtMs = 0
 
   constructor(
@@ -41,7 +41,7 @@ export class Shelf {
     this.#vault = vault
     this.#clock = clock
     this.#rooms = { ...rooms, pending: new Pendings(), opened: new OpenedVersions() }
-    this.#limits = limits
+    this.limits = limits
     gauge(this, { name: 'kinhold_ledgers_open', help: 'Compartments that are open' }, shelf => shelf.#opened.size)
     gauge(this, { name: 'kinhold_index_bytes', help: 'Bytes of the indexes of open compartments' }, shelf =>
       shelf.opened().reduce((sum, ledger) => sum + ledger.sizeBytes, 0),
@@ -155,8 +155,8 @@ export class Shelf {
     let isLetGo = false
     for (const ledger of byUse) {
       const isDestroyed = this.#vault.wasDestroyed(ledger.holder.compartment)
-      const isIdle = nowMs - ledger.lastUsedMs > this.#limits.idleMs || isDestroyed
-      if (!isIdle && indexBytes <= this.#limits.indexBytes) continue
+      const isIdle = nowMs - ledger.lastUsedMs > this.limits.idleMs || isDestroyed
+      if (!isIdle && indexBytes <= this.limits.indexBytes) continue
       if (ledger.pendingHead !== ledger.durableHead) continue
       indexBytes -= ledger.sizeBytes
       this.discard(ledger)

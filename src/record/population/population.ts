@@ -1,12 +1,14 @@
-import { type Clock, gauge, giveWay, isProblem, type Log, type Problem, withBudget } from '#kernel'
-import { type Holder, type IndexRow, PopulationIndex } from '#search'
+import { type Clock, giveWay, isProblem, type Log, type Problem, withBudget } from '#kernel'
+import { type Holder, holderOrder, type IndexRow, PopulationIndex } from '#search'
 import type { CompartmentId, Store } from '#store'
 import type { Vault } from '#vault'
 import { ledgerDamaged } from '../ledger/ledger-index.ts'
 import type { Shelf } from '../ledger/shelf.ts'
 import type { Registry } from '../registry/registry.ts'
 import { type HeadNotes, rolledBack } from '../upkeep/head-notes.ts'
-import { isMissing, takeFrom } from './taking.ts'
+import { type Slice, Slices } from './slice.ts'
+import type { SliceRoom } from './slice-room.ts'
+import { isMissing, type Target, takeFrom } from './taking.ts'
 
 /** Compartments of which the feed tells in one go. */
 const movesAtOnce = 4_096
@@ -17,8 +19,12 @@ const idleMs = 1_800_000
 /** Rows of a compartment that was just made which are worth keeping until it is known whose it is. */
 const fewRows = 256
 
+/** What a version, and a compartment, are taken to need before any were measured. */
+const guessedBytes = { version: 400, compartment: 400 }
+
 /** What an index of many compartments is kept up from. */
 export interface PopulationRooms {
+  readonly room: SliceRoom
   readonly store: Store
   readonly vault: Vault
   readonly registry: Registry
@@ -42,12 +48,12 @@ export type Part = 'data' | 'audit'
 /**
  * All compartments of a part in one index, made at the first question that needs it and kept up from then on: by what this process
  * makes durable at once, and by what the store says has moved before each question. What cannot be read, or is not believed, is
- * not in it and is counted.
+ * not in it and is counted. The index is parted into slices, of which only as many are in memory as have room there.
  */
 export class Population {
   readonly #part: Part
   readonly #rooms: PopulationRooms
-  #index: PopulationIndex | undefined
+  #slices: Slices | undefined
   /** In the feed of the store, from where on it has not been looked at. */
   #mark: string | undefined
   #generation = -1
@@ -64,12 +70,15 @@ export class Population {
   #usedMs = 0
   /** Refreshings that were asked for and have not begun: whoever asks meanwhile shares the one. */
   #next: Promise<void> | undefined
+  /** The moment as of which the room was looked at last. */
+  #settledAt = 0
+  /** Whether compartments are still being parted: nothing is put between them before they are. */
+  #isMaking = false
 
   constructor(part: Part, rooms: PopulationRooms) {
     this.#part = part
     this.#rooms = rooms
-    const help = 'Bytes of the indexes of all compartments together'
-    gauge(this, { name: 'kinhold_population_bytes', help }, population => population.sizeBytes)
+    rooms.room.addBase(() => this.#slices?.baseBytes ?? 0)
   }
 
   /** What cannot be read, as of the last look. */
@@ -77,17 +86,47 @@ export class Population {
     return [...this.#lost.values()]
   }
 
-  /** Bytes that it takes in memory; 0 while nobody has asked. */
-  get sizeBytes(): number {
-    return this.#index?.sizeBytes ?? 0
+  /** Seq of the last version that is known of a compartment. */
+  headOf(compartment: CompartmentId): number | undefined {
+    return this.#slices?.headOf(compartment)
   }
 
-  /** The index, with all that the store holds at this moment. */
-  async index(): Promise<PopulationIndex> {
+  /** What a version takes in memory, on average. */
+  get bytesOfVersion(): number {
+    const { list = [], moves } = this.#slices ?? {}
+    const bytes = list.reduce((sum, slice) => sum + (slice.index?.sizeBytes ?? slice.bytes), 0)
+    let versions = 0
+    for (const { holders } of list)
+      for (const compartment of holders.keys()) versions += moves?.headOf(compartment) ?? 0
+    return versions === 0 ? guessedBytes.version : bytes / versions
+  }
+
+  /** The compartments, with all that the store holds at this moment. */
+  async now(): Promise<Slices> {
     for (;;) {
       this.#usedMs = this.#rooms.clock.nowMs()
       await this.#fresh()
-      if (this.#index !== undefined) return this.#index
+      if (this.#slices !== undefined) return this.#slices
+    }
+  }
+
+  /**
+   * Looks into a slice.
+   *
+   * @param policy  which others make room for it: those that were not used for longest, or, where all are gone through in turn, the last ones
+   */
+  async look<T>(
+    slices: Slices,
+    slice: Slice,
+    policy: 'oldest' | 'newest',
+    work: (index: PopulationIndex) => Promise<T>,
+  ): Promise<T> {
+    const { room } = this.#rooms
+    try {
+      return await room.use(slice, { read: () => this.#read(slices, slice), policy }, work)
+    } finally {
+      // It may have been parted, or all of it made anew, while somebody went through what was there.
+      if (slice.users === 0 && (this.#slices !== slices || !slices.list.includes(slice))) room.drop(slice)
     }
   }
 
@@ -98,7 +137,8 @@ export class Population {
 
   /** Forgets all of it: what it was made from is different now. */
   reset(): void {
-    this.#index = undefined
+    for (const slice of this.#slices?.list ?? []) this.#rooms.room.drop(slice)
+    this.#slices = undefined
     this.#lost.clear()
     this.#behind.clear()
     this.#unknown.clear()
@@ -113,7 +153,7 @@ export class Population {
    * @param rowsFrom  the rows from a seq on up to the head; undefined when they are not at hand
    */
   committed(holder: Holder, head: number, rowsFrom: (seq: number) => readonly IndexRow[] | undefined): void {
-    const index = this.#index
+    const index = this.#slices
     const { compartment } = holder
     if (index === undefined || partOf(holder) !== this.#part || this.#lost.has(compartment)) return
     const known = index.headOf(compartment)
@@ -147,7 +187,7 @@ export class Population {
   /** Something of this compartment turned out not to be readable. */
   lose(holder: Holder, why: Problem): void {
     if (partOf(holder) !== this.#part) return
-    this.#index?.drop(holder.compartment)
+    this.#slices?.drop(holder.compartment)
     this.#lost.set(holder.compartment, { holder, why })
   }
 
@@ -165,12 +205,13 @@ export class Population {
   async #refresh(): Promise<void> {
     const { registry } = this.#rooms
     await registry.refresh()
-    if (this.#index === undefined || this.#index.isWorn) await this.#make()
+    if (this.#slices === undefined) await this.#make()
     if (registry.generation !== this.#generation) this.#dropErased()
     // It names what this process wrote too: should any of that not have been told, it is found here.
     await this.#followMoves()
     this.#dropRefused()
     if (this.#behind.size > 0) await this.#catchUp()
+    await this.#tidy()
   }
 
   async #make(): Promise<void> {
@@ -178,15 +219,81 @@ export class Population {
     this.reset()
     await checked()
     await this.#markFeed()
-    this.#index = new PopulationIndex()
+    const slices = new Slices()
+    this.#slices = slices
     const holders = [...registry.holders, ...registry.erased.map(({ audit }) => audit)]
     this.#generation = registry.generation
+    this.#isMaking = true
     try {
-      await this.#take(holders.filter(holder => partOf(holder) === this.#part))
+      await this.#makeSlices(
+        slices,
+        holders.filter(holder => partOf(holder) === this.#part),
+      )
     } catch (error) {
       this.reset()
       throw error
+    } finally {
+      this.#isMaking = false
     }
+  }
+
+  /** One slice after the other, each of as many compartments as are likely to fill it. */
+  async #makeSlices(slices: Slices, holders: readonly Holder[]): Promise<void> {
+    const { room, store } = this.#rooms
+    const heads = await store.allHeads()
+    const left = holders.toSorted(holderOrder)
+    for (let from = 0; from < left.length || from === 0; ) {
+      const ofVersion = from === 0 ? guessedBytes.version : this.bytesOfVersion
+      let [until, bytes] = [from, 0]
+      do bytes += guessedBytes.compartment + ofVersion * (heads.get(left[until++]?.compartment ?? '') ?? 0)
+      while (until < left.length && bytes < room.sliceBytes)
+      const portion = left.slice(from, until)
+      const [first] = portion
+      if (first === undefined) return
+      const slice = slices.begin(first)
+      await room.make(slice, bytes, () => this.#take(portion))
+      from = until
+    }
+  }
+
+  /** Takes what is worn, or has grown, out of memory, so that it is read anew; what others have grown beyond goes too. */
+  async #tidy(): Promise<void> {
+    const { room } = this.#rooms
+    const slices = this.#slices
+    if (slices === undefined || slices.moves.now === this.#settledAt) return
+    for (const slice of slices.list) {
+      const isLarge = (slice.index?.sizeBytes ?? slice.bytes) > 2 * room.sliceBytes && slice.holders.size > 1
+      if (!isLarge && slice.index?.isWorn !== true) continue
+      if ((await room.forget(slice)) && isLarge) slices.split(slice)
+    }
+    if (slices.moves.isLong) slices.shorten()
+    await room.settle()
+    this.#settledAt = slices.moves.now
+  }
+
+  /** Reads the rows of a slice that are not in memory. */
+  async #read(slices: Slices, slice: Slice): Promise<void> {
+    const index = new PopulationIndex()
+    let behind: readonly Holder[] = [...slice.holders.values()]
+    while (behind.length > 0) {
+      const before = new Map(behind.map(({ compartment }) => [compartment, index.headOf(compartment)]))
+      const failed = await takeFrom(this.#rooms, index, behind)
+      for (const holder of failed) await this.#tryAlone(index, holder)
+      for (const { compartment } of index.holders)
+        if (index.holderOf(compartment) !== slice.holders.get(compartment)) index.drop(compartment)
+      behind = [...slice.holders.values()].filter(
+        ({ compartment }) => (index.headOf(compartment) ?? 0) < (slices.headOf(compartment) ?? 0),
+      )
+      for (const { compartment } of behind) {
+        if (!before.has(compartment) || before.get(compartment) !== index.headOf(compartment)) continue
+        // The store shows less than was there: it was removed, or rolled back, and whoever opens it finds out which.
+        slices.drop(compartment)
+        index.drop(compartment)
+        this.#fallBehind(compartment)
+      }
+      behind = behind.filter(({ compartment }) => slice.holders.has(compartment))
+    }
+    slices.enter(slice, index)
   }
 
   /** From here on nothing is missed: what moves is told by the feed. Whom another process has just taken in is known later. */
@@ -217,13 +324,13 @@ export class Population {
 
   #disown(audit: Holder): void {
     const { compartment } = audit
-    if (this.#index?.holderOf(compartment)?.patient === undefined) return
-    this.#index.drop(compartment)
+    if (this.#slices?.holderOf(compartment)?.patient === undefined) return
+    this.#slices.drop(compartment)
     this.#behind.set(compartment, audit)
   }
 
   #forget(compartment: CompartmentId): void {
-    this.#index?.drop(compartment)
+    this.#slices?.drop(compartment)
     this.#lost.delete(compartment)
     this.#behind.delete(compartment)
     this.#made.delete(compartment)
@@ -233,7 +340,7 @@ export class Population {
   #dropRefused(): void {
     const { notes } = this.#rooms
     for (const compartment of notes.refused) {
-      const holder = this.#index?.holderOf(compartment)
+      const holder = this.#slices?.holderOf(compartment)
       if (holder !== undefined) this.lose(holder, rolledBack())
     }
     for (const [compartment, { holder }] of this.#lost)
@@ -258,7 +365,7 @@ export class Population {
 
   /** @returns whether less is told than is here */
   #moved(compartment: CompartmentId, head: number): boolean {
-    const known = this.#index?.headOf(compartment)
+    const known = this.#slices?.headOf(compartment)
     if (known !== undefined && head <= known) return head < known
     this.#lost.delete(compartment)
     this.#fallBehind(compartment)
@@ -268,10 +375,10 @@ export class Population {
   /** What the feed said may be older than what this process made durable meanwhile. What is less now was removed, or rolled back. */
   async #dropLess(compartments: readonly CompartmentId[]): Promise<void> {
     if (compartments.length === 0) return
-    const known = new Map(compartments.map(compartment => [compartment, this.#index?.headOf(compartment) ?? 0]))
+    const known = new Map(compartments.map(compartment => [compartment, this.#slices?.headOf(compartment) ?? 0]))
     for (const [compartment, head] of await this.#rooms.store.heads(compartments)) {
       if (head >= (known.get(compartment) ?? 0)) continue
-      this.#index?.drop(compartment)
+      this.#slices?.drop(compartment)
       // Whoever opens it finds out which.
       this.#fallBehind(compartment)
     }
@@ -291,16 +398,16 @@ export class Population {
 
   /** Takes in what the store holds of these beyond what is here. */
   async #take(holders: readonly Holder[]): Promise<void> {
-    const index = this.#index
+    const index = this.#slices
     if (index === undefined) return
     for (const holder of holders) this.#takeMade(index, holder)
     const failed = await takeFrom(this.#rooms, index, holders)
     for (const holder of failed) await this.#tryAlone(index, holder)
     // What this process wrote meanwhile could not be told from what was read.
-    if (this.#index === index && this.#behind.size > 0) await this.#catchUp()
+    if (this.#slices === index && !this.#isMaking && this.#behind.size > 0) await this.#catchUp()
   }
 
-  #takeMade(index: PopulationIndex, holder: Holder): void {
+  #takeMade(index: Target, holder: Holder): void {
     const { compartment } = holder
     const rows = this.#made.get(compartment)
     this.#made.delete(compartment)
@@ -308,7 +415,7 @@ export class Population {
   }
 
   /** What was not to be read together is opened like any other ledger: that makes segments anew, and names damage as what it is. */
-  async #tryAlone(index: PopulationIndex, holder: Holder): Promise<void> {
+  async #tryAlone(index: Target, holder: Holder): Promise<void> {
     const { shelf, log } = this.#rooms
     try {
       await (await shelf.open(holder)).index()
@@ -327,7 +434,7 @@ export class Population {
 }
 
 /** False when they do not fit: then nothing of the holder is left. The commit that they come from is durable, and must not fail by it. */
-function addAll(index: PopulationIndex, holder: Holder, rows: readonly IndexRow[]): boolean {
+function addAll(index: Target, holder: Holder, rows: readonly IndexRow[]): boolean {
   try {
     for (const row of rows) index.addRow(holder, row)
     return true

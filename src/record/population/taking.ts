@@ -1,5 +1,5 @@
 import { giveWay, isProblem, type Problem } from '#kernel'
-import type { Holder, PopulationIndex } from '#search'
+import type { Holder, IndexRow } from '#search'
 import { type CompartmentId, type Entry, mayFollow, type Store, type Stretch } from '#store'
 import type { CompartmentKeys, Vault } from '#vault'
 import { ledgerDamaged, rowOf, soundPayload } from '../ledger/ledger-index.ts'
@@ -14,6 +14,16 @@ interface TakingRooms {
   readonly notes: HeadNotes
 }
 
+/** What takes in the rows of compartments, each in its order. */
+export interface Target {
+  /** Seq of the last version that is there; undefined when the compartment is not. */
+  headOf(compartment: CompartmentId): number | undefined
+  admit(holder: Holder): void
+  addSegment(holder: Holder, bytes: Uint8Array): void
+  addRow(holder: Holder, row: IndexRow): void
+  drop(compartment: CompartmentId): void
+}
+
 /** Whether a compartment is not there any more: somebody was erased. */
 export function isMissing(error: unknown): boolean {
   return isProblem(error) && error.code === 'vault.key-destroyed'
@@ -26,7 +36,7 @@ export function isMissing(error: unknown): boolean {
  */
 export async function takeFrom(
   rooms: TakingRooms,
-  index: PopulationIndex,
+  index: Target,
   holders: readonly Holder[],
 ): Promise<readonly Holder[]> {
   const taking = new Taking(rooms, index, holders)
@@ -39,11 +49,11 @@ export async function takeFrom(
 
 class Taking {
   readonly #rooms: TakingRooms
-  readonly #index: PopulationIndex
+  readonly #index: Target
   readonly #holders: ReadonlyMap<CompartmentId, Holder>
   readonly #failed = new Set<Holder>()
 
-  constructor(rooms: TakingRooms, index: PopulationIndex, holders: readonly Holder[]) {
+  constructor(rooms: TakingRooms, index: Target, holders: readonly Holder[]) {
     this.#rooms = rooms
     this.#index = index
     this.#holders = new Map(holders.map(holder => [holder.compartment, holder]))

@@ -4,6 +4,7 @@ import type { CompartmentId, Store } from '#store'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Located } from '../ledger/opened-versions.ts'
 import type { Shelf } from '../ledger/shelf.ts'
+import type { Walked } from '../population/passing.ts'
 import { isMissing } from '../population/taking.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { HistoryPosition } from './cursors.ts'
@@ -48,17 +49,17 @@ interface Asked {
  */
 export class EverybodysHistory {
   readonly #rooms: Rooms
-  readonly #indexes: readonly PopulationIndex[]
+  readonly #walked: readonly Walked[]
   readonly #asked: Asked
   #untilMs: number
   /** By compartment: down to which seq what was written at that instant was looked at. */
   #below: Map<CompartmentId, number>
 
-  constructor(rooms: Rooms, indexes: readonly PopulationIndex[], asked: Asked, from: HistoryPosition | undefined) {
+  constructor(rooms: Rooms, walked: readonly Walked[], asked: Asked, from: HistoryPosition | undefined) {
     this.#rooms = rooms
-    this.#indexes = indexes
+    this.#walked = walked
     this.#asked = asked
-    this.#untilMs = from?.untilMs ?? Math.max(0, ...indexes.map(({ newestMs }) => newestMs))
+    this.#untilMs = from?.untilMs ?? Math.max(0, ...walked.map(({ newestMs }) => newestMs))
     this.#below = new Map(from?.below)
   }
 
@@ -73,8 +74,8 @@ export class EverybodysHistory {
   }
 
   #holderOf(compartment: CompartmentId): Holder | undefined {
-    for (const index of this.#indexes) {
-      const holder = index.holderOf(compartment)
+    for (const walked of this.#walked) {
+      const holder = walked.holderOf(compartment)
       if (holder !== undefined) return holder
     }
     return undefined
@@ -96,17 +97,22 @@ export class EverybodysHistory {
     }
   }
 
-  /** In the order in which ledgers that are walked side by side tell it; only as far back as each index was looked through. */
+  /** In the order in which ledgers that are walked side by side tell it; only as far back as all indexes were looked through. */
   async #find(count: number): Promise<readonly Placed[]> {
-    const found: Ordered[] = []
+    let found: Ordered[] = []
+    // Of what is older there are enough newer ones.
     let lookedTo = 0
-    for (const [order, index] of this.#indexes.entries()) {
-      const placed = await this.#findIn(index, order, count)
-      if (placed.length >= count) lookedTo = Math.max(lookedTo, Math.min(...placed.map(({ atMs }) => atMs)))
-      found.push(...placed)
-    }
-    const whole = found.filter(({ atMs }) => atMs >= lookedTo)
-    return whole.sort((a, b) => b.atMs - a.atMs || a.order - b.order || a.place - b.place || b.seq - a.seq)
+    for (const [order, walked] of this.#walked.entries())
+      await walked.each(
+        () => lookedTo,
+        async index => {
+          found.push(...(await this.#findIn(index, order, count)))
+          if (found.length < count) return
+          lookedTo = found.map(({ atMs }) => atMs).sort((a, b) => b - a)[count - 1] ?? 0
+          found = found.filter(({ atMs }) => atMs >= lookedTo)
+        },
+      )
+    return found.sort((a, b) => b.atMs - a.atMs || a.order - b.order || a.place - b.place || b.seq - a.seq)
   }
 
   async #findIn(index: PopulationIndex, order: number, count: number): Promise<readonly Ordered[]> {

@@ -1,10 +1,10 @@
 import { type Grant, permits, requirePermission } from '#access'
 import { giveWay, mapFew, Problem } from '#kernel'
-import type { PopulationIndex } from '#search'
 import type { CompartmentId, Entry, Store } from '#store'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Located } from '../ledger/opened-versions.ts'
 import { ledgersAtOnce, type Shelf } from '../ledger/shelf.ts'
+import type { Walked } from '../population/passing.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { HistoryPage, HistoryRequest, Period, Place, Stored } from '../types.ts'
 import { type Cursors, cursorInvalid, type HistoryPosition } from './cursors.ts'
@@ -88,21 +88,21 @@ export class Histories {
     // Pages go on as they began.
     const isByIndex = position === undefined || position.untilMs !== undefined
     const parts = isOfAudit(request) ? (['audit', 'data'] as const) : (['data'] as const)
-    const indexes = isByIndex ? await this.#questions.everybodysHistory(grant, parts) : undefined
-    return indexes === undefined
+    const walked = isByIndex ? await this.#questions.everybodysHistory(grant, parts) : undefined
+    return walked === undefined
       ? this.#ofLedgers(request, grant, position)
-      : this.#ofEverybody(indexes, request, grant, position)
+      : this.#ofEverybody(walked, request, grant, position)
   }
 
   async #ofEverybody(
-    indexes: readonly PopulationIndex[],
+    walked: readonly Walked[],
     request: HistoryRequest,
     grant: Grant,
     position: HistoryPosition | undefined,
   ): Promise<HistoryPage> {
     const rooms = { store: this.#store, shelf: this.#shelf, registry: this.#registry }
     const { type, count, sinceMs = 0 } = request
-    const walk = new EverybodysHistory(rooms, indexes, { type, count, sinceMs }, position)
+    const walk = new EverybodysHistory(rooms, walked, { type, count, sinceMs }, position)
     const items: Stored[] = []
     const room = new Room()
     let looked = 0

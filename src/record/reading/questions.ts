@@ -1,11 +1,13 @@
 import { type Grant, homeInReach, patientsAsked, patientsInReach, patientsNamed } from '#access'
-import { isProblem, mapFew, type Problem } from '#kernel'
-import type { Holder, PopulationIndex, Query, Restricted } from '#search'
+import { isProblem, mapFew, Problem } from '#kernel'
+import type { Holder, Query, Restricted } from '#search'
 import type { CompartmentId } from '#store'
 import type { Ledger } from '../ledger/ledger.ts'
 import { ledgerDamaged } from '../ledger/ledger-index.ts'
 import { ledgersAtOnce, type Shelf } from '../ledger/shelf.ts'
-import type { Loss, Part, Population } from '../population/population.ts'
+import { Passing, type View, Walked } from '../population/passing.ts'
+import type { Part, Population } from '../population/population.ts'
+import type { SliceRoom } from '../population/slice-room.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Found } from '../transaction/conditions.ts'
 import { versionsOf } from './opening.ts'
@@ -29,6 +31,7 @@ export class Questions {
   readonly #registry: Registry
   readonly #shelf: Shelf
   readonly #populations: Populations
+  readonly #room: SliceRoom
   readonly #apart: number
 
   constructor(rooms: {
@@ -36,6 +39,7 @@ export class Questions {
     readonly registry: Registry
     readonly shelf: Shelf
     readonly populations: Populations
+    readonly room: SliceRoom
     /** So many patients and households are searched by an index for each. */
     readonly apart: number
   }) {
@@ -43,6 +47,7 @@ export class Questions {
     this.#registry = rooms.registry
     this.#shelf = rooms.shelf
     this.#populations = rooms.populations
+    this.#room = rooms.room
     this.#apart = rooms.apart
   }
 
@@ -118,14 +123,12 @@ export class Questions {
     await this.#registry.refresh()
     if (await this.isWide(grant, query)) return this.#together(grant, query, { kind: 'instant', untilMs, arrivals: [] })
     const { ledgers, unreadable } = await this.readable(grant, query)
-    const heads = new Map<CompartmentId, number>()
-    for (const ledger of ledgers) heads.set(ledger.holder.compartment, await ledger.headAt(untilMs))
-    return searchedApart(ledgers, this.#opening, { unreadable, heads })
+    return searchedApart(ledgers, this.#opening, { unreadable, heads: await headsAt(ledgers, untilMs) })
   }
 
   /** Not before anything that this query can find was written; nothing behind it seems older. */
   async newestMs(grant: Grant, query: Query): Promise<number> {
-    if (await this.isWide(grant, query)) return (await this.#populations.data.index()).newestMs
+    if (await this.isWide(grant, query)) return (await this.#populations.data.now()).newestMs
     const { ledgers } = await this.readable(grant, query)
     return Math.max(0, ...ledgers.map(({ lastMs }) => lastMs))
   }
@@ -136,20 +139,20 @@ export class Questions {
    *
    * @throws Problem `fault` when it is not known of all whose they are
    */
-  async everybodysHistory(grant: Grant, parts: readonly Part[]): Promise<readonly PopulationIndex[] | undefined> {
+  async everybodysHistory(grant: Grant, parts: readonly Part[]): Promise<readonly Walked[] | undefined> {
     await this.#registry.refresh()
     const { patients, households } = this.#registry.counts
     const isEverybodys = patientsInReach(grant) === 'all' && homeInReach(grant) === 'all'
     if (!isEverybodys || patients + households <= this.#apart) return undefined
     this.#registry.checkComplete()
-    const indexes: PopulationIndex[] = []
+    const walked: Walked[] = []
     for (const part of parts) {
       const population = this.#populations[part]
-      const index = await population.index()
-      if (population.losses.length > 0 || index.hasTimeless) return undefined
-      indexes.push(index)
+      const slices = await population.now()
+      if (population.losses.length > 0 || slices.hasTimeless) return undefined
+      walked.push(new Walked(population, slices))
     }
-    return indexes
+    return walked
   }
 
   /** Whether so many are asked that one index of all compartments answers. */
@@ -172,6 +175,7 @@ export class Questions {
       const searched = await this.#together(grant, query, undefined)
       if (searched.unreadable > 0) throw this.#whyUnreadable()
       const { matches } = await searched.answer({ ...query, count: limit }, 0)
+      if (searched.unreadable > 0) throw this.#whyUnreadable()
       return versionsOf(matches, few => searched.open(few))
     })
   }
@@ -188,20 +192,23 @@ export class Questions {
     before: Extract<AsOf, { kind: 'instant' }> | undefined,
   ): Promise<Searched> {
     const asked = asksForAudit(query) ? [this.#populations.data, this.#populations.audit] : [this.#populations.data]
-    const indexes: PopulationIndex[] = []
-    for (const population of asked) indexes.push(await population.index())
-    const unreadable = await this.#missing(
-      grant,
-      query,
-      asked.flatMap(({ losses }) => losses),
-    )
+    const views: View[] = []
+    for (const population of asked) {
+      const slices = await population.now()
+      views.push({ population, slices, moves: slices.moves })
+    }
+    const passing = new Passing(views, this.#room, narrower => this.#compartmentsOf(narrower))
+    // What is told slice by slice is told of everybody; of some there is an index for each.
+    if (!passing.isWhole && patientsInReach(grant) !== 'all') return this.#someApart(grant, query, before)
+    const unreadable = await this.#missing(grant, query, asked)
     const holderOf = (compartment: CompartmentId) =>
-      indexes.map(index => index.holderOf(compartment)).find(each => each)
+      views.map(({ slices }) => slices.holderOf(compartment)).find(each => each)
     return searchedTogether(
       {
-        indexes,
+        views,
         before,
         unreadable,
+        passing,
         ledgerOf: async compartment => {
           const holder = this.#registry.known(compartment) ?? holderOf(compartment)
           return holder === undefined ? undefined : (this.#shelf.atHand(holder) ?? this.#shelf.open(holder))
@@ -215,15 +222,52 @@ export class Questions {
     )
   }
 
-  /** How much is missing from an answer that can say so. @throws Problem `fault` when it is asked of some, who are all to be there */
-  async #missing(grant: Grant, query: Query, losses: readonly Loss[]): Promise<number> {
+  /** Where what is asked for must lie. */
+  #compartmentsOf(query: Query): ReadonlySet<CompartmentId> | undefined {
+    if (query.types.includes('AuditEvent')) return undefined
+    const pairs = patientsAsked(query)?.map(patient => this.#registry.knownPatient(patient))
+    if (pairs?.every(pair => pair !== undefined) !== true) return undefined
+    return new Set(pairs.map(({ data }) => data.compartment))
+  }
+
+  /** @throws Problem `too-costly` · `record.reach-too-wide` when the indexes of those whom a grant reaches have no room together */
+  async #someApart(
+    grant: Grant,
+    query: Query,
+    before: Extract<AsOf, { kind: 'instant' }> | undefined,
+  ): Promise<Searched> {
+    const holders = await this.holders(grant, query)
+    const { data, audit } = this.#populations
+    const versions = holders.reduce((sum, { compartment }) => {
+      return sum + (data.headOf(compartment) ?? audit.headOf(compartment) ?? 0)
+    }, 0)
+    if (versions * data.bytesOfVersion > this.#shelf.limits.indexBytes) throw reachTooWide()
+    const { ledgers, unreadable } = await this.readable(grant, query)
+    if (before === undefined) return searchedApart(ledgers, this.#opening, { unreadable })
+    return searchedApart(ledgers, this.#opening, { unreadable, heads: await headsAt(ledgers, before.untilMs) })
+  }
+
+  /**
+   * Tells how much is missing from an answer that can say so.
+   *
+   * @throws Problem `fault` when it is asked of some, who are all to be there
+   */
+  async #missing(grant: Grant, query: Query, asked: readonly Population[]): Promise<() => number> {
     const isEverybody = await this.#asksEverybody(grant, query)
-    if (losses.length === 0) return isEverybody ? this.#registry.broken : 0
-    const reached = new Set((await this.holders(grant, query)).map(({ compartment }) => compartment))
-    const [first, ...more] = losses.filter(({ holder }) => reached.has(holder.compartment))
-    if (first === undefined) return isEverybody ? this.#registry.broken : 0
-    if (!isEverybody) throw first.why
-    return this.#registry.broken + 1 + more.length
+    const all = () => asked.flatMap(({ losses }) => losses)
+    const within = all().length === 0 ? undefined : await this.#reachedIds(grant, query)
+    const count = () => {
+      const lost = all().filter(({ holder }) => within?.has(holder.compartment) !== false)
+      const [first] = lost
+      if (first !== undefined && !isEverybody) throw first.why
+      return (isEverybody ? this.#registry.broken : 0) + lost.length
+    }
+    count()
+    return count
+  }
+
+  async #reachedIds(grant: Grant, query: Query): Promise<ReadonlySet<CompartmentId>> {
+    return new Set((await this.holders(grant, query)).map(({ compartment }) => compartment))
   }
 
   readonly #opening: Opening = (...of) => this.#reach.openFrom(...of)
@@ -243,4 +287,17 @@ export class Questions {
       throw error
     }
   }
+}
+
+/** How far each ledger had come at an instant. */
+async function headsAt(ledgers: readonly Ledger[], untilMs: number): Promise<ReadonlyMap<CompartmentId, number>> {
+  const heads = new Map<CompartmentId, number>()
+  for (const ledger of ledgers) heads.set(ledger.holder.compartment, await ledger.headAt(untilMs))
+  return heads
+}
+
+function reachTooWide(): Problem {
+  const text =
+    'Those within reach have more than fits into the memory of this server at once. Ask about some of them, as in patient=x,y.'
+  return new Problem('too-costly', 'record.reach-too-wide', text)
 }

@@ -89,7 +89,7 @@ export class GrantReader implements Reader {
 
   async #page(query: Restricted<Query>, position: SearchPosition | undefined): Promise<SearchPage> {
     const searched = await this.#rooms.questions.searched(this.grant, query, position?.asOf)
-    const { asOf, unreadable } = searched
+    const { asOf } = searched
     const count = position?.count ?? query.count ?? defaultCount
     const offset = position?.offset ?? query.offset ?? 0
     const found = await searched.answer(query, offset)
@@ -104,7 +104,7 @@ export class GrantReader implements Reader {
     return {
       matches,
       included,
-      unreadable,
+      unreadable: searched.unreadable,
       ...(found.total === undefined ? {} : { total: found.total }),
       ...(query.text.length > longestInLink ? { self: await at(offset) } : {}),
       ...(found.more || cut !== undefined ? { next: await at(offset + (cut ?? count)) } : {}),

@@ -1,8 +1,18 @@
 import { inSlices, isProblem, mapFew, type Problem } from '#kernel'
-import { evaluate, type Hit, locate, type Query, type Restricted, type RowIndex, type SearchResult } from '#search'
+import {
+  evaluate,
+  evaluateInPasses,
+  type Hit,
+  locate,
+  locateInPasses,
+  type Query,
+  type Restricted,
+  type SearchResult,
+} from '#search'
 import type { CompartmentId } from '#store'
 import type { Ledger } from '../ledger/ledger.ts'
 import { ledgersAtOnce } from '../ledger/shelf.ts'
+import { LostCompartment, type Moments, type Passing, type View } from '../population/passing.ts'
 import { isMissing } from '../population/taking.ts'
 import type { Stored } from '../types.ts'
 
@@ -18,7 +28,7 @@ export type AsOf =
 /** What a grant searches, at one moment. */
 export interface Searched {
   readonly asOf: AsOf
-  /** Compartments that could not be read, of all that are asked. */
+  /** Compartments that could not be read, of all that are asked; there may be more once it is answered. */
   readonly unreadable: number
   answer(query: Restricted<Query>, offset: number): Promise<SearchResult>
   /** Tells of every match of any of these, once each and in no order. */
@@ -26,9 +36,6 @@ export interface Searched {
   /** Opens hits in their order, as long as `takes` has room. @throws LostCompartment */
   open(hits: readonly Hit[], takes?: (stored: Stored) => boolean): Promise<readonly Stored[]>
 }
-
-/** What was found lies in a compartment that turned out not to be readable: what was asked must be answered without it. */
-export class LostCompartment extends Error {}
 
 /** Opens what was found in the ledgers that `ledgerOf` gives. */
 export type Opening = (
@@ -57,9 +64,12 @@ export async function searchedApart(
 
 /** Many compartments together. */
 export interface Together {
-  readonly indexes: readonly (RowIndex & { readonly newestMs: number })[]
-  readonly unreadable: number
+  /** One for each population that is asked. */
+  readonly views: readonly View[]
   readonly before: Extract<AsOf, { kind: 'instant' }> | undefined
+  /** Compartments that are missing, of all that are asked: as of now. */
+  unreadable(): number
+  readonly passing: Passing
   /** @throws Problem when it cannot be opened */
   ledgerOf(compartment: CompartmentId): Promise<Ledger | undefined>
   /** Hears that something of a compartment cannot be read. */
@@ -67,17 +77,14 @@ export interface Together {
 }
 
 export function searchedTogether(together: Together, opening: Opening): Searched {
-  const { indexes, unreadable, before } = together
+  const { views, before, passing } = together
   const now: Extract<AsOf, { kind: 'instant' }> = {
     kind: 'instant',
-    untilMs: Math.max(...indexes.map(({ newestMs }) => newestMs)),
-    arrivals: indexes.map(({ name, head }) => [name, head]),
+    untilMs: Math.max(...views.map(({ slices }) => slices.newestMs)),
+    arrivals: views.map(({ moves }) => [moves.name, moves.now]),
   }
   const asOf = before ?? now
-  const arrivals = new Map(asOf.arrivals)
-  // Arrivals were counted in these indexes, or they say nothing here.
-  const isHere = indexes.every(({ name }) => arrivals.has(name))
-  const moment = isHere ? { asOf: arrivals } : { untilMs: asOf.untilMs }
+  const at = momentsOf(asOf, views)
   const ledgerOf = async (compartment: CompartmentId) => {
     try {
       return await together.ledgerOf(compartment)
@@ -90,11 +97,28 @@ export function searchedTogether(together: Together, opening: Opening): Searched
   }
   return {
     asOf,
-    unreadable,
-    answer: (query, offset) => inSlices(evaluate(query, indexes, { offset, ...moment })),
-    locate: (queries, take) => inSlices(locate(queries, indexes, moment, take)),
+    get unreadable() {
+      return together.unreadable()
+    },
+    answer: async (query, offset) => {
+      const whole = await passing.whole(at, (indexes, page) => evaluate(query, indexes, { offset, ...page }))
+      return whole === undefined ? passing.run(at, evaluateInPasses(query, { offset })) : whole.value
+    },
+    locate: async (queries, take) => {
+      const whole = await passing.whole(at, (indexes, page) => locate(queries, indexes, page, take))
+      if (whole === undefined) await passing.run(at, locateInPasses(queries, take))
+    },
     open: (hits, takes) => opening(hits, ledgerOf, takes),
   }
+}
+
+/** Arrivals were counted here, or they say nothing and the instant counts. */
+function momentsOf({ untilMs, arrivals }: Extract<AsOf, { kind: 'instant' }>, views: readonly View[]): Moments {
+  const counted = new Map(arrivals)
+  const isHere = views.every(({ moves }) => counted.has(moves.name))
+  return isHere
+    ? { kind: 'moves', at: views.map(({ moves }) => counted.get(moves.name) ?? 0) }
+    : { kind: 'instant', untilMs }
 }
 
 /** Does it anew as long as something of what was found turns out not to be readable; each time there is less. */

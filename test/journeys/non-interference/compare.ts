@@ -20,10 +20,10 @@ export interface Family {
 }
 
 /**
- * Whether compartments are searched by an index for each or by one of all; or in the store with everybody by one of all, and in the
- * other by an index for each. Page links of the two kinds differ in length.
+ * Whether compartments are searched by an index for each or by one of all; or in the store with everybody by one of all, of which all
+ * or only a slice at a time is in memory, and in the other by an index for each. Page links of the two kinds differ in length.
  */
-export type Indexes = 'apart' | 'together' | 'mixed'
+export type Indexes = 'apart' | 'together' | 'mixed' | 'slices'
 
 /** What was asked in all, to tell whether it could have found anything. */
 export interface Tally {
@@ -82,7 +82,7 @@ export async function differences(family: Family, tally: Tally, where?: Where): 
   await using houses = await openBoth(where, family.indexes)
   await tell(houses.onWhole, whole(story))
   await tell(houses.onPart, partOf(story, { ...part, texts }))
-  const both = new Both(houses, token.grant, family.indexes === 'mixed')
+  const both = new Both(houses, token.grant, family.indexes === 'mixed' || family.indexes === 'slices')
   for (const [at, ask] of [...asks, ...lastAsks].entries()) {
     // What others do happens where there are others.
     const acted = await actBetween(houses.onWhole, drawn[at] ?? at)
@@ -99,6 +99,33 @@ function differenceOf({ scopes }: Token, { commons }: Part, ask: Ask, onWhole: s
   return { scopes, commons, ask, onWhole: fromParting(onWhole, onPart), onPart: fromParting(onPart, onWhole) }
 }
 
+const oneSliceAtATime = { searchedApart: 0, populationBytes: 1 }
+
+/** The first answer to whoever sees everybody that is another one where only a slice of the index is in memory at a time. */
+export async function differencesOfSlices(
+  family: Pick<Family, 'story' | 'asks'>,
+  { scopes, grant }: Pick<Token, 'scopes' | 'grant'>,
+  tally: Tally,
+): Promise<readonly Omit<Difference, 'commons'>[]> {
+  const story = whole(tellStory(family.story.filter(number => number !== null)))
+  await using all = await houseTold(story, { searchedApart: 0 })
+  await using sliced = await houseTold(story, oneSliceAtATime)
+  const both = new Both({ onWhole: all.house, onPart: sliced.house }, grant, false)
+  for (const ask of family.asks.filter(number => number !== null).map(askOf)) {
+    const [onWhole, onPart] = await both.put(ask)
+    count(tally, onWhole)
+    if (onWhole === onPart && !onWhole.startsWith('5')) continue
+    return [{ scopes, ask, onWhole: fromParting(onWhole, onPart), onPart: fromParting(onPart, onWhole) }]
+  }
+  return []
+}
+
+async function houseTold(story: ReturnType<typeof whole>, how: Parameters<typeof openHouse>[0]) {
+  const house = await openHouse(how)
+  await tell(house, story)
+  return { house, [Symbol.asyncDispose]: () => house.close() }
+}
+
 interface Houses {
   readonly onWhole: House
   readonly onPart: House
@@ -106,7 +133,8 @@ interface Houses {
 
 async function openBoth(where: Where | undefined, indexes: Indexes): Promise<Houses & AsyncDisposable> {
   const open = async (isTogether: boolean, rests?: Rests) => {
-    const house = await openHouse(isTogether ? { searchedApart: 0 } : {}, rests)
+    const how = indexes === 'slices' ? oneSliceAtATime : { searchedApart: 0 }
+    const house = await openHouse(isTogether ? how : {}, rests)
     return where === 'http' ? withFace(house) : house
   }
   const rests = where === 'mongodb' ? await restsOnMongo() : undefined

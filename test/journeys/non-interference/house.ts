@@ -65,7 +65,7 @@ export interface Rests {
 const inMemory = (): Rests => ({ store: openMemoryStore(), keys: openMemoryKeys() })
 
 export async function openHouse(
-  more: Pick<RecordRooms, 'searchedApart'> = {},
+  more: Pick<RecordRooms, 'searchedApart' | 'populationBytes'> = {},
   { store, keys }: Rests = inMemory(),
 ): Promise<House> {
   const folder = mkdtempSync(join(tmpdir(), 'kinhold-non-interference-'))

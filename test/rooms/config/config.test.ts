@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { availableParallelism, tmpdir } from 'node:os'
+import { availableParallelism, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { type Config, loadConfig } from '#config'
 import { isProblem, type Problem } from '#kernel'
@@ -61,6 +61,7 @@ describe('configuration from the environment', () => {
       senders: undefined,
       trustedProxies: [],
       notifyNetworks: [],
+      populationBytes: expect.any(Number),
       spool: { maxSpooled: 32 * 1024 ** 3, maxSpooledPerGrant: 16 * 1024 ** 3 },
       limits: {},
       zone: Temporal.Now.timeZoneId(),
@@ -95,6 +96,14 @@ describe('configuration from the environment', () => {
     })
     for (const wrong of ['60', '0/1', '60/', '-1/1', '60 per second'])
       expect(problemOf({ KINHOLD_LIMIT_TOKEN: wrong })).toMatchObject({ expression: ['KINHOLD_LIMIT_TOKEN'] })
+  })
+
+  it('lets the indexes of all patients take a quarter of the memory that may be used, unless told', () => {
+    const { populationBytes } = load({}).config
+    const allowed = process.constrainedMemory()
+    const memory = allowed > 0 ? Math.min(allowed, totalmem()) : totalmem()
+    expect(populationBytes).toBe(Math.floor(memory / 4))
+    expect(load({ KINHOLD_POPULATION_MAX: '2G' }).config.populationBytes).toBe(2 * 1024 ** 3)
   })
 
   it('takes sizes with and without a unit, whichever it is the size of', () => {
@@ -222,6 +231,7 @@ describe('configuration from the environment', () => {
     ['KINHOLD_RESERVE', '-1'],
     ['KINHOLD_RESERVE', '1.5G'],
     ['KINHOLD_RESERVE', '32 MB'],
+    ['KINHOLD_POPULATION_MAX', '25%'],
     ['KINHOLD_SPOOL_MAX', 'much'],
     ['KINHOLD_SPOOL_MAX_PER_TOKEN', '9999999T'],
     ['KINHOLD_ALLOW_HTTP', 'perhaps'],

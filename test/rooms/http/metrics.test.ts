@@ -178,6 +178,9 @@ describe('what figures say', () => {
     expect(figureOf(text, 'kinhold_ledgers_open')).toBeGreaterThan(0)
     expect(figureOf(text, 'kinhold_keys_at_hand')).toBeGreaterThan(0)
     expect(figureOf(text, 'kinhold_population_bytes')).toBeGreaterThanOrEqual(0)
+    expect(figureOf(text, 'kinhold_population_bytes_max')).toBeGreaterThan(0)
+    for (const name of ['slices', 'slices_opened_total', 'slices_forgotten_total'])
+      expect(figureOf(text, `kinhold_population_${name}`)).toBeGreaterThanOrEqual(0)
   })
 
   it('is nothing of what was asked: no id, value, token, name or query, wherever it stood', async () => {

@@ -23,6 +23,14 @@ const all = everything()
 const together = { searchedApart: 0 }
 const apart = { searchedApart: Number.POSITIVE_INFINITY }
 
+/** All slices of the index of all are in memory, some, or one at a time. */
+const rooms = [
+  ['all of it in memory', {}],
+  ['some slices of it', { populationBytes: 120_000 }],
+  ['a slice at a time', { populationBytes: 1 }],
+] as const
+const few = rooms.slice(0, 2)
+
 const named = (id: string, family: string): Resource => ({
   ...patient(family),
   id,
@@ -49,6 +57,12 @@ async function village(record: Record, count = 12): Promise<string[]> {
   }
   const family = grantOf('user/*.cruds', { account: 'family', patients: who.slice(0, 2) })
   await create(record, family, { resourceType: 'Basic', code: { text: 'of the house' } })
+  const within = { resourceType: 'Patient', id: 'm', name: [{ family: 'Amsel' }] }
+  await create(record, all, {
+    ...potassium('', 4),
+    subject: { reference: '#m' },
+    contained: [within],
+  } as Resource)
   const changed = await create(record, all, heartRate('p1', 99))
   await update(record, all, { ...heartRate('p1', 100), id: changed.id })
   await remove(record, all, 'Observation', (await create(record, all, heartRate('p2', 99))).id)
@@ -66,6 +80,8 @@ const questions: readonly (readonly [string, string])[] = [
   ['Observation', 'performer:Practitioner.name=Kauz&_include=*&_count=4'],
   ['Observation', 'code:not=8867-4&date:missing=false&_sort=subject'],
   ['Observation', 'patient=p1&_total=accurate'],
+  ['Observation', 'patient.family=amsel&code=2823-3&_total=accurate'],
+  ['Observation', 'patient.family=nobody'],
   ['Appointment', '_total=accurate&_include=Appointment:patient'],
   ['Appointment', 'patient.family=amsel'],
   ['Practitioner', '_sort=name'],
@@ -99,12 +115,12 @@ async function pages(record: Record, grant: Grant, type: string, text: string) {
   return shown
 }
 
-describe('a search of many', () => {
+describe.each(rooms)('a search of many, %s', (_name, room) => {
   let house: TestRecord
   let one: Record
   let each: Record
   beforeAll(async () => {
-    house = await openTestRecord()
+    house = await openTestRecord(openMemoryStore(), openMemoryKeys(), room)
     await village(house.record)
     one = await house.beside(together)
     each = await house.beside(apart)
@@ -148,7 +164,9 @@ describe('a search of many', () => {
   })
 })
 
-describe('a page link of a search of many', () => {
+describe.each(few)('a page link of a search of many, %s', (_name, room) => {
+  const openTest = () => openTestRecord(openMemoryStore(), openMemoryKeys(), room)
+
   const search = (record: Record, cursor?: string) =>
     record.reader(all).search(queryOf(all, 'Observation', 'code=8867-4&_sort=-date&_count=5'), cursor)
 
@@ -164,7 +182,7 @@ describe('a page link of a search of many', () => {
   }
 
   it('goes on where it was, whoever writes meanwhile, also after a restart and in another process', async () => {
-    const { record, beside, again, clock } = await openTestRecord()
+    const { record, beside, again, clock } = await openTest()
     const who = await village(record)
     const first = await search(record)
     const expected = await rest(record, first.next)
@@ -187,7 +205,7 @@ describe('a page link of a search of many', () => {
   it('is as long for many as for more, however much was written', async () => {
     const lengths = new Set<number>()
     for (const count of [10, 30]) {
-      const { record } = await openTestRecord()
+      const { record } = await openTest()
       await village(record, count)
       lengths.add(((await search(record)).next ?? '').length)
       for (let at = 0; at < 40; at++) await create(record, all, heartRate('p0', at))
@@ -199,7 +217,7 @@ describe('a page link of a search of many', () => {
   })
 
   it('shows nothing of who was erased since, in whatever process', async () => {
-    const { record, beside } = await openTestRecord()
+    const { record, beside } = await openTest()
     await village(record)
     const other = await beside()
     const first = await search(record)
@@ -244,14 +262,14 @@ describe('the index of all compartments', () => {
   })
 })
 
-describe('the history of everybody – https://hl7.org/fhir/R4/http.html#history', () => {
+describe.each(few)('the history of everybody – https://hl7.org/fhir/R4/http.html#history – %s', (_name, room) => {
   /** What is read is noted later, so that the history of the audit stands still. */
   const still = { auditWindowMs: 3_600_000 }
   const type = 'Observation'
 
   /** A village in which something happened at several moments: changes, deletions, what went from one to another, an erasure. */
   async function eventful() {
-    const house = await openTestRecord(openMemoryStore(), openMemoryKeys())
+    const house = await openTestRecord(openMemoryStore(), openMemoryKeys(), room)
     const { record, clock } = house
     await village(record)
     clock.advance(1_000)
@@ -329,7 +347,7 @@ describe('the history of everybody – https://hl7.org/fhir/R4/http.html#history
   })
 })
 
-describe('what cannot be read', () => {
+describe.each(rooms)('what cannot be read, %s', (_name, room) => {
   /** The compartment that holds most entries of a kind, of a patient that is none of the others'. */
   async function spoil(store: Store, compartment: string): Promise<void> {
     const { stretches, entriesAt, entriesWithin, entriesFrom } = store
@@ -353,7 +371,7 @@ describe('what cannot be read', () => {
   }
 
   it('is left out and counted, by one index as by an index for each', async () => {
-    const house = await openTestRecord(openMemoryStore(), openMemoryKeys())
+    const house = await openTestRecord(openMemoryStore(), openMemoryKeys(), room)
     await village(house.record)
     const compartment = await compartmentOf(house.record, 'p7')
     await house.record.close()
@@ -377,7 +395,7 @@ describe('what cannot be read', () => {
   })
 })
 
-describe('while others write', () => {
+describe.each(rooms)('while others write, %s', (_name, room) => {
   const holding = (store: Store, until: Promise<void>, isHeld: (of: Parameters<Store['commit']>[0]) => boolean) => {
     const { commit } = store
     const { promise: durable, resolve } = Promise.withResolvers<void>()
@@ -392,7 +410,7 @@ describe('while others write', () => {
   }
 
   async function openTwo() {
-    const house = await openTestRecord(openMemoryStore(), openMemoryKeys())
+    const house = await openTestRecord(openMemoryStore(), openMemoryKeys(), room)
     await village(house.record)
     await house.record.close()
     const [one, other] = [await house.beside(together), await house.beside(apart)]
