@@ -83,7 +83,7 @@ export function answersTo(message: Buffer, told: Buffer, nowMs: number): readonl
   const [accept = '', application = ''] = [fields[15]?.trim(), fields[16]?.trim()]
   if (accept === '' && application === '') return [told]
   const code = codeOf(told)
-  const isSaid = (mode: string) => (asked[mode] ?? asked.NE)?.(code === 'AA') === true
+  const isSaid = (mode: string) => Object.hasOwn(asked, mode) && asked[mode]?.(code === 'AA') === true
   const commit = isSaid(accept) ? [acknowledging(message, accepting[code] ?? 'CE', nowMs)] : []
   return [...commit, ...(isSaid(application) ? [told] : [])]
 }

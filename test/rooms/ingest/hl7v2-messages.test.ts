@@ -99,6 +99,19 @@ describe('VXU: vaccinations', () => {
     for (const { partOf } of observations) expect(partOf).toEqual([{ reference: `Immunization/${immunization.id}` }])
   })
 
+  it('take a code for what it is, whatever it is called', () => {
+    const lines = ['__proto__', 'constructor', 'toString'].map((code, at) => `OBX|${at + 1}|ST|${code}^x^L||1||||||F`)
+    const resources = mapped('VXU^V04', pid, orc, rxa('0.5'), ...lines)
+    expect(Object.keys(only('Immunization', resources))).not.toContain('fields')
+    expect(of('Observation', resources)).toHaveLength(3)
+  })
+
+  it('have no sheet of which nobody says what it is of (imm-1)', () => {
+    const resources = mapped('VXU^V04', pid, orc, rxa('0.5'), 'OBX|1|TS|29769-7^x^LN|2|20260102||||||F')
+    expect(only('Immunization', resources)).not.toHaveProperty('education')
+    expect(of('Observation', resources)).toHaveLength(1)
+  })
+
   it('are two, where two were given, with one order or none', () => {
     const second = 'RXA|0|1|20260102||03^MMR^CVX|0.5'
     expect(of('Immunization', mapped('VXU^V04', pid, orc, rxa('0.5'), 'ORC|RE||F2^NS', second))).toHaveLength(2)
@@ -306,6 +319,19 @@ describe('ORM, OML, OMG: what is ordered', () => {
       specimen: [{ reference: `Specimen/${specimen.id}` }],
       supportingInfo: [{ reference: `Observation/${observation.id}` }],
     })
+  })
+
+  it('has who wrote several notes once', () => {
+    const notes = [1, 2].map(at =>
+      segment('NTE', { 1: String(at), 3: `Note ${at}`, 5: '8^Typist^Tom', 6: `2026010${at}` }),
+    )
+    const request = only('ServiceRequest', mapped('ORM^O01', pid, 'ORC|NW|P1^NS', 'OBR|1|P1^NS||X^x^L', ...notes))
+    expect(request).toMatchObject({ note: [{ text: 'Note 1' }, { text: 'Note 2' }], contained: [expect.anything()] })
+    const [report] = of(
+      'DiagnosticReport',
+      mapped('ORU^R01', pid, 'OBR|1||F1|X^x^L', 'OBX|1|NM|C^c^L||1||||||F', ...notes),
+    )
+    expect(report).toBeDefined()
   })
 
   it('is the order of the results that come of it', () => {

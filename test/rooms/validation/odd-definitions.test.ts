@@ -199,7 +199,9 @@ function mutated<Definition>(definition: Definition, random: () => number): Defi
     if (place === undefined || other === undefined) continue
     const node = place.node as { [name: string]: unknown }
     const odd =
-      random() < 0.5 ? structuredClone(pick(oddities)) : structuredClone((other.node as { [name: string]: unknown })[other.key])
+      random() < 0.5
+        ? structuredClone(pick(oddities))
+        : structuredClone((other.node as { [name: string]: unknown })[other.key])
     if (random() < 0.2) delete node[place.key]
     else node[place.key] = odd
   }

@@ -5,6 +5,7 @@ import { unwatched } from '../ledger.ts'
 import { field, part, type Segment, value } from '../message.ts'
 import { applied, type Elements, emit, join, reject, type Scene } from '../scene.ts'
 import { type Group, groupsOf, segmentOf, segmentsOf } from '../structure.ts'
+import { lookUp } from '../tables.ts'
 import { toDate, toDateTime } from '../times.ts'
 import { joined, keyOf, medicationOf, tellEvent } from './medication.ts'
 import { notesOf } from './notes.ts'
@@ -113,7 +114,7 @@ function numbered(name: string, text: string): Elements {
 /** Elements of the Immunization that its OBX say; each is an Observation as well, which is part of it. */
 function observedOf(group: Group): Elements {
   const all = groupsOf(group, 'OBSERVATION').flatMap(one => segmentOf(one, 'OBX') ?? [])
-  const { doses, ...direct } = combined(...all.map(obx => observed[value(obx, 3)]?.(obx) ?? {})) as {
+  const { doses, ...direct } = combined(...all.map(obx => lookUp(observed, value(obx, 3))?.(obx) ?? {})) as {
     readonly doses?: Elements
   } & Elements
   const bySheet = Map.groupBy(
@@ -121,8 +122,9 @@ function observedOf(group: Group): Elements {
     obx => value(obx, 4),
   )
   const education = [...bySheet.values()]
-    .map(segments => combined(...segments.map(obx => sheets[value(obx, 3)]?.(obx) ?? {})))
-    .filter(sheet => Object.keys(sheet).length > 0)
+    .map(segments => combined(...segments.map(obx => lookUp(sheets, value(obx, 3))?.(obx) ?? {})))
+    // imm-1: a sheet of which nobody says what it is of stays in its Observations.
+    .filter(sheet => sheet.documentType !== undefined)
   const hasNumber = Object.keys(doses ?? {}).some(name => name.startsWith('doseNumber'))
   return {
     ...direct,

@@ -3,6 +3,7 @@ import { combined } from '../drafts.ts'
 import { type Segment, value } from '../message.ts'
 import { applied, type Elements, emit, idOf, inEncounter, join, reject, type Scene } from '../scene.ts'
 import { type Group, groupsOf, segmentOf, segmentsOf } from '../structure.ts'
+import { lookUp } from '../tables.ts'
 import { orderKey } from './diagnostic-report.ts'
 import { notesOf } from './notes.ts'
 import { mapOrderEvent } from './provenance.ts'
@@ -22,7 +23,7 @@ const prescriptions: Readonly<Record<string, { readonly code: number; readonly i
  */
 export function mapPrescription(scene: Scene, group: Group, order: Group): void {
   const [rx] = group.segments
-  const row = prescriptions[rx?.name ?? '']
+  const row = lookUp(prescriptions, rx?.name ?? '')
   if (rx === undefined || row === undefined) return
   const orc = segmentOf(order, 'ORC')
   const routes = segmentsOf(group, 'RXR').map(rxr => joined(scene, rxr, rx, 'MedicationRequest'))

@@ -98,17 +98,19 @@ function signature(scene: Scene, nte: Segment): string {
  */
 export function notesOf(scene: Scene, group: Group, owner = group.segments[0]): Elements {
   const notes: Record<string, unknown>[] = []
-  const contained: unknown[] = []
+  /** Who wrote several notes is contained once. */
+  const contained: Elements[] = []
   for (const nte of segmentsOf(group, 'NTE')) {
     if (owner !== undefined) join(scene, nte, owner)
     const text = linesOf(scene, nte)
     const { contained: authors, ...signed } = annotationOf(scene, nte)
     const last = notes.at(-1)
-    if (Array.isArray(authors)) contained.push(...(authors as unknown[]))
+    if (Array.isArray(authors)) contained.push(...(authors as Elements[]))
     if (last !== undefined && Object.keys(last).length === 1 && Object.keys(signed).length === 0)
       last.text = `${last.text as string}\n${text}`
     else notes.push({ ...signed, text })
   }
   const written = notes.map(note => ({ ...note, text: (note.text as string).trim() })).filter(({ text }) => text !== '')
-  return { ...(written.length === 0 ? {} : { note: written }), ...(contained.length === 0 ? {} : { contained }) }
+  const authors = [...new Map(contained.map(author => [author.id, author])).values()]
+  return { ...(written.length === 0 ? {} : { note: written }), ...(authors.length === 0 ? {} : { contained: authors }) }
 }

@@ -150,7 +150,8 @@ function linesOf(scene: Scene, obx: Segment): string {
 function textFile(lines: readonly string[], concept: Elements | undefined): Elements {
   const { text } = (concept ?? {}) as { readonly text?: string }
   const data = Buffer.from(lines.join('\n')).toString('base64')
-  return { contentType: 'text/plain; charset=utf-8', data, ...(text === undefined ? {} : { title: text }) }
+  const title = text === undefined ? {} : { title: text }
+  return { contentType: 'text/plain; charset=utf-8', ...(data === '' ? {} : { data }), ...title }
 }
 
 function filesOf(scene: Scene, obx: Segment): readonly Elements[] {
