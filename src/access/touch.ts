@@ -21,19 +21,20 @@ export interface Standing {
  * A Patient that does not exist yet is in no grant: whoever creates it asks with the grant as it will be, whose `patients`
  * name it already.
  */
-export function mayTouch(
+export async function mayTouch(
   grant: Grant,
   verb: Verb,
   resource: Resource,
   holder: Holder,
   standing: Standing = unknownStanding,
-): boolean {
-  return activeTerms(grant).some(
-    term =>
-      speaks(term, verb, resource.resourceType) &&
-      reaches(term, grant, verb, resource.resourceType, holder, standing) &&
-      meets(term, resource),
+): Promise<boolean> {
+  const type = resource.resourceType
+  const speaking = activeTerms(grant).filter(
+    term => speaks(term, verb, type) && reaches(term, grant, verb, type, holder, standing),
   )
+  if (speaking.some(term => term.params.length === 0)) return true
+  for (const term of speaking) if (await meets(term, resource)) return true
+  return false
 }
 
 /** Whether the grant may do this to every row of a type in a holder, whatever it says: to a deletion, which says nothing. */
@@ -61,8 +62,7 @@ function reaches(term: Term, grant: Grant, verb: Verb, type: string, holder: Hol
   return reach === 'all' || (reach === 'mine' && standing.mine === true)
 }
 
-function meets(term: Term, resource: Resource): boolean {
-  if (term.params.length === 0) return true
+async function meets(term: Term, resource: Resource): Promise<boolean> {
   const criteria = criteriaOf(term, resource.resourceType)
   return criteria !== undefined && matches(resource, criteria)
 }

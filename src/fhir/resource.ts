@@ -1,7 +1,7 @@
-import { Problem } from '#kernel'
+import { inSlices, Problem } from '#kernel'
 import { Decimal } from './decimal.ts'
 import { isResourceType } from './definitions.ts'
-import { type Json, type JsonLimits, parseJson } from './json.ts'
+import { type Json, type JsonLimits, parseJson, parseJsonInSteps } from './json.ts'
 
 /** https://hl7.org/fhir/R4/datatypes.html#Coding */
 export interface Coding {
@@ -39,6 +39,14 @@ export interface Resource {
  */
 export function parseResource(text: string | Uint8Array, limits: JsonLimits = {}): Resource {
   return toResource(parseJson(text, limits))
+}
+
+/** Of so many bytes a resource is parsed at once: some milliseconds at most. */
+const shortBytes = 64 * 1024
+
+/** A stored resource, a long one in slices. It is charged to nobody: what is stored was charged when it was sent. */
+export async function parseStored(bytes: Uint8Array): Promise<Resource> {
+  return bytes.length <= shortBytes ? parseResource(bytes) : toResource(await inSlices(parseJsonInSteps(bytes)))
 }
 
 /**

@@ -1,4 +1,4 @@
-import { isResourceType, parseResource } from '#fhir'
+import { isResourceType, parseStored } from '#fhir'
 import { isProblem, Problem } from '#kernel'
 import type { FollowedVersion } from '#record'
 import { type Criterion, matches, parseCriterion, type SearchParameter } from '#search'
@@ -90,11 +90,11 @@ function criteriaOf(filter: Filter, baseUrl: string): readonly Criterion[] {
  *
  * @see https://hl7.org/fhir/R4/subscription.html
  */
-export function isEvent({ stored, before }: FollowedVersion, wanted: Wanted, baseUrl: string): boolean {
+export async function isEvent({ stored, before }: FollowedVersion, wanted: Wanted, baseUrl: string): Promise<boolean> {
   if (wanted.kind === 'criteria' && stored.deleted) return false
   const filters = wanted.filters.filter(({ type }) => type === stored.type)
   const criteria = filters.flatMap(filter => criteriaOf(filter, baseUrl))
   if (criteria.length === 0) return true
   const told = stored.deleted ? before : stored
-  return told !== undefined && matches(parseResource(told.json), criteria)
+  return told !== undefined && matches(await parseStored(told.json), criteria)
 }

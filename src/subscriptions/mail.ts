@@ -1,5 +1,6 @@
+import { parseStored } from '#fhir'
 import type { Clock } from '#kernel'
-import { mediaTypes, printedNotification, resourceIn, sayable } from './notification.ts'
+import { mediaTypes, printedNotification, sayable } from './notification.ts'
 import type { Refusal } from './post.ts'
 import type { Delivery, Sender } from './rest-hook.ts'
 import type { Event, State } from './state.ts'
@@ -143,7 +144,7 @@ async function resourcesIn(
 ): Promise<Letter['attachments']> {
   const files: Letter['attachments'] = []
   for (const { event, stored } of told) {
-    const content = stored && (await sayable(await resourceIn(stored), format))
+    const content = stored && (await sayable(await parseStored(stored.json), format))
     const file = { filename: `${event.number}.${format}`, contentType: mediaTypes[format] }
     if (content !== undefined) files.push({ ...file, content })
   }

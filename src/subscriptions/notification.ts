@@ -1,4 +1,4 @@
-import { encodeResource, encodeXmlInSteps, parseJsonInSteps, type Resource, toInstant, toResource } from '#fhir'
+import { encodeResource, encodeXmlInSteps, parseStored, type Resource, toInstant } from '#fhir'
 import { inSlices, isProblem, newResourceId } from '#kernel'
 import type { Stored } from '#record'
 import type { Event, State, Status } from './state.ts'
@@ -105,15 +105,10 @@ async function eventEntry({ event, stored }: Told, content: Content, baseUrl: st
   const isShown = content === 'full-resource' && stored !== undefined
   return {
     fullUrl: urlOf(event, baseUrl),
-    ...(isShown ? { resource: await resourceIn(stored) } : {}),
+    ...(isShown ? { resource: await parseStored(stored.json) } : {}),
     request: { method, url: method === 'POST' ? type : `${type}/${id}` },
     response: { status: statuses[method] },
   }
-}
-
-/** What a version says. */
-export async function resourceIn({ json }: Stored): Promise<Resource> {
-  return toResource(await inSlices(parseJsonInSteps(json)))
 }
 
 /** A notification as it goes over the wire. Where XML cannot say a resource, all are named only: nothing waits behind it for good. */

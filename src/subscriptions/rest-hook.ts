@@ -1,13 +1,7 @@
 import { createHmac } from 'node:crypto'
+import { parseStored } from '#fhir'
 import type { Clock } from '#kernel'
-import {
-  mediaTypes,
-  type NotificationType,
-  printedNotification,
-  resourceIn,
-  sayable,
-  type Told,
-} from './notification.ts'
+import { mediaTypes, type NotificationType, printedNotification, sayable, type Told } from './notification.ts'
 import type { Message, Post, Refusal } from './post.ts'
 import { nameOf } from './read-wanted.ts'
 import type { State } from './state.ts'
@@ -52,7 +46,7 @@ async function asResource({ state, told }: Delivery): Promise<Unsigned> {
   const stored = told[0]?.stored
   const nothing: Unsigned = { url: endpoint, method: 'POST', body: Buffer.alloc(0) }
   if (format === undefined || stored === undefined) return nothing
-  const body = await sayable(await resourceIn(stored), format)
+  const body = await sayable(await parseStored(stored.json), format)
   if (body === undefined) return nothing
   return { url: below(endpoint, `${stored.type}/${stored.id}`), method: 'PUT', body, contentType: mediaTypes[format] }
 }

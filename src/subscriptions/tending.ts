@@ -123,9 +123,9 @@ export class Tending {
     const { wanted } = run.kept.state
     const tells = (type: string) => asksFor(wanted, type) && mayBeTold(grant, type)
     const followed = await record.reader(grant).follow(run.position, moved, { tells, ...step })
-    const events = followed.versions
-      .filter(version => isEvent(version, wanted, baseUrl))
-      .map(({ stored }) => eventOf(stored))
+    const events: Omit<Event, 'number'>[] = []
+    for (const version of followed.versions)
+      if (await isEvent(version, wanted, baseUrl)) events.push(eventOf(version.stored))
     run.looked += followed.looked
     if (events.length === 0 && run.looked < step.mostLooked) run.position = followed.to
     else await this.#keepEvents(run, events, followed.to)

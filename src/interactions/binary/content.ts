@@ -1,4 +1,4 @@
-import { parseJsonInSteps, parseResource } from '#fhir'
+import { parseJsonInSteps, parseStored } from '#fhir'
 import { inSlices, type Steps } from '#kernel'
 
 /** A stored Binary, taken apart. */
@@ -23,13 +23,13 @@ const nothing = Buffer.alloc(0)
 /** Takes a stored Binary apart. Its data is not parsed where that can be helped: it may be many megabytes, and is but letters. */
 export async function partsOf(json: Buffer): Promise<Parts> {
   const at = json.indexOf(dataKey)
-  if (at === -1) return parts(parseResource(json) as BinaryElements, nothing)
+  if (at === -1) return parts((await parseStored(json)) as BinaryElements, nothing)
   const from = at + dataKey.length
   const until = json.indexOf(quote, from)
   // An attachment within an extension of meta has data, too.
   if (json.indexOf(dataKey, until) !== -1)
     return partsOfParsed((await inSlices(parseJsonInSteps(json))) as BinaryElements)
-  const rest = parseResource(Buffer.concat([json.subarray(0, from), json.subarray(until)])) as BinaryElements
+  const rest = (await parseStored(Buffer.concat([json.subarray(0, from), json.subarray(until)]))) as BinaryElements
   return parts(rest, rest.data === undefined ? nothing : json.subarray(from, until))
 }
 

@@ -28,7 +28,7 @@ export async function exportFile(
   const headers = { 'content-type': ndjson }
   if (asking.method === 'HEAD') return { status: 200, headers, stream: nothing() }
   const subset = toSubset(undefined, file.elements)
-  const shown = subset === undefined ? (json: Buffer) => json : subsetting(subset)
+  const shown = subset === undefined ? async (json: Buffer) => json : subsetting(subset)
   return { status: 200, headers, stream: await begun(unbudgeted(() => text(file.lines(), shown))) }
 }
 
@@ -64,12 +64,15 @@ const newline = Buffer.from('\n')
 const writtenAtOnce = 64 * 1024
 
 /** Lines joined to pieces that are worth a write. */
-async function* text(lines: AsyncIterable<ExportLines>, shown: (json: Buffer) => Buffer): AsyncGenerator<Buffer> {
+async function* text(
+  lines: AsyncIterable<ExportLines>,
+  shown: (json: Buffer) => Promise<Buffer>,
+): AsyncGenerator<Buffer> {
   for await (const some of lines) {
     let pieces: Buffer[] = []
     let bytes = 0
     for (const line of some) {
-      const json = lineOf(line, shown)
+      const json = await lineOf(line, shown)
       pieces.push(json, newline)
       bytes += json.length + newline.length
       const pause = giveWay()
@@ -83,7 +86,7 @@ async function* text(lines: AsyncIterable<ExportLines>, shown: (json: Buffer) =>
   }
 }
 
-function lineOf(line: ExportLines[number], shown: (json: Buffer) => Buffer): Buffer {
+async function lineOf(line: ExportLines[number], shown: (json: Buffer) => Promise<Buffer>): Promise<Buffer> {
   if ('stored' in line) return shown(line.stored)
   return Buffer.from(printJson('deleted' in line ? deletionOf(line.deleted) : line.outcome))
 }

@@ -1,5 +1,5 @@
 import { type Grant, patientsInReach } from '#access'
-import { parseDateInterval, parseResource } from '#fhir'
+import { parseDateInterval, parseStored } from '#fhir'
 import type { GrantedRequest, Rooms } from '../types.ts'
 import { localPatient } from './asked.ts'
 
@@ -17,7 +17,7 @@ interface Member {
 export async function membersOf(id: string, { grant, baseUrl }: GrantedRequest, rooms: Rooms): Promise<string[]> {
   const { record, clock } = rooms
   const { json } = await record.reader(grant).read('Group', id)
-  const { member = [] } = parseResource(json) as { readonly member?: readonly Member[] }
+  const { member = [] } = (await parseStored(json)) as { readonly member?: readonly Member[] }
   const present = member.filter(({ inactive, period }) => inactive !== true && isNotOver(period, clock.nowMs()))
   const named = present.map(({ entity }) => localPatient(entity?.reference ?? '', baseUrl))
   return within(

@@ -1,5 +1,5 @@
 import type { Grant } from '#access'
-import { type Json, parseResource, printJson, type Resource, toResource } from '#fhir'
+import { type Json, parseStored, printJson, type Resource, toResource } from '#fhir'
 import { Problem, spend } from '#kernel'
 import { type Part, partsOf, textIn } from '../operations/parameters.ts'
 import { granted } from '../perform.ts'
@@ -45,7 +45,7 @@ export async function fhirpathOfStored(request: FhirRequest, params: PathParams,
   if (question.resource !== undefined) throw unknownParameter('The resource is the one that the URL names.')
   const { grant } = granted(request)
   const { json } = await rooms.record.reader(grant).read(type, id)
-  return answer({ ...question, resource: parseResource(json) }, grant)
+  return answer({ ...question, resource: await parseStored(json) }, grant)
 }
 
 async function answer({ expression, context, resource, variables }: Question, grant: Grant): Promise<FhirResponse> {

@@ -1,5 +1,5 @@
 import type { Grant } from '#access'
-import { isResourceType, parseReference, parseResource, printJson, type Resource } from '#fhir'
+import { isResourceType, parseReference, parseStored, printJson, type Resource } from '#fhir'
 import { giveWay, isProblem, Problem, spend } from '#kernel'
 import type { Stored } from '#record'
 import { evaluateOnItems } from '../fhirpath/evaluator.ts'
@@ -229,7 +229,7 @@ export class Execution {
 
   private resource(type: string, id: string): Promise<Resource> {
     const name = `${type}/${id}`
-    const reading = this.read.get(name) ?? this.by.reader.read(type, id).then(({ json }) => parseResource(json))
+    const reading = this.read.get(name) ?? this.by.reader.read(type, id).then(({ json }) => parseStored(json))
     this.read.set(name, reading)
     return reading
   }
@@ -274,7 +274,7 @@ function withoutUndefined(tree: Tree): Tree {
 async function foundOf(matches: readonly Stored[]): Promise<readonly Focus[]> {
   const found: Focus[] = []
   for (const { json } of matches) {
-    found.push(focusOf(parseResource(json)))
+    found.push(focusOf(await parseStored(json)))
     const pause = giveWay()
     if (pause !== undefined) await pause
   }

@@ -1,4 +1,4 @@
-import { encodeJsonInSteps, type Json, parseResource, parseSentJson, toResource } from '#fhir'
+import { encodeJsonInSteps, type Json, parseSentJson, parseStored, toResource } from '#fhir'
 import { inSlices, isProblem, Problem } from '#kernel'
 import { partsOf, textIn } from '../operations/parameters.ts'
 import { auditRefusal, granted } from '../perform.ts'
@@ -24,7 +24,7 @@ export function graphqlOfSystem(request: FhirRequest, _params: PathParams, rooms
 /** The same about one resource. */
 export function graphqlOfOne(request: FhirRequest, params: PathParams, rooms: Rooms): Promise<FhirResponse> {
   const { type = '', id = '' } = params
-  return answer(request, rooms, async ({ reader }) => focusOf(parseResource((await reader.read(type, id)).json)))
+  return answer(request, rooms, async ({ reader }) => focusOf(await parseStored((await reader.read(type, id)).json)))
 }
 
 async function answer(

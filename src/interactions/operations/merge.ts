@@ -1,5 +1,5 @@
 import { restrict } from '#access'
-import { parseReference, parseResource, type Resource } from '#fhir'
+import { parseReference, parseStored, type Resource } from '#fhir'
 import { Problem } from '#kernel'
 import { parseQuery } from '#search'
 import { granted } from '../perform.ts'
@@ -58,7 +58,7 @@ export async function unmergeNamed(request: FhirRequest, _params: PathParams, ro
   if (parts.some(({ name }) => String(name).startsWith('target-patient'))) {
     const target = await patientNamed('target-patient', parts, asked, rooms)
     const { json } = await rooms.record.reader(asked.grant).read('Patient', source)
-    if (!isReplacedBy(parseResource(json), target)) throw unclear('target-patient')
+    if (!isReplacedBy(await parseStored(json), target)) throw unclear('target-patient')
   }
   return undo(source, request, rooms)
 }

@@ -1,5 +1,5 @@
 import { type Grant, permits, requirePermission } from '#access'
-import { diagnosticsOf, type Json, parseResource, type Resource, toResource } from '#fhir'
+import { diagnosticsOf, type Json, parseStored, type Resource, toResource } from '#fhir'
 import { Problem, type ProblemIssue } from '#kernel'
 import { granted } from '../perform.ts'
 import { Judging } from '../profiles/judging.ts'
@@ -60,7 +60,11 @@ export async function validateStored(request: FhirRequest, params: PathParams, r
   const stored = await rooms.record.reader(grant).read(type, id)
   const { resource, ...how } = questionOf(request, await readOptionalResource(request), type)
   if (how.mode === 'delete') return answerOfDelete(grant, type)
-  return answerOf(checked(resource ?? parseResource(stored.json), type, how), how.profiles, new Judging(asking, rooms))
+  return answerOf(
+    checked(resource ?? (await parseStored(stored.json)), type, how),
+    how.profiles,
+    new Judging(asking, rooms),
+  )
 }
 
 /** What is there can be deleted by whoever may delete it: nothing else stands against it here. */

@@ -1,5 +1,5 @@
 import { requirePermission } from '#access'
-import { type BundleEntry, bundle, type Json, parseResource, type Resource, toResource } from '#fhir'
+import { type BundleEntry, bundle, type Json, parseStored, type Resource, toResource } from '#fhir'
 import { giveWay, isProblem, Problem, spend } from '#kernel'
 import type { Stored } from '#record'
 import { type Part, partsOf, plainValue } from '../operations/parameters.ts'
@@ -42,7 +42,7 @@ export async function matchPatient(request: FhirRequest, _params: PathParams, ro
     spend('answered', stored.json.length)
     const extension = [{ url: matchGrade, valueCode: grade }]
     const search = { extension, mode: 'match', score }
-    entries.push({ fullUrl: `${baseUrl}/Patient/${id}`, resource: parseResource(stored.json), search })
+    entries.push({ fullUrl: `${baseUrl}/Patient/${id}`, resource: await parseStored(stored.json), search })
     await giveWay()
   }
   return { status: 200, headers: {}, body: bundle('searchset', entries, { total: entries.length }) }

@@ -1,5 +1,5 @@
 import { homeInReach, restrict } from '#access'
-import { parseResource, type Resource } from '#fhir'
+import { parseStored, type Resource } from '#fhir'
 import { Problem } from '#kernel'
 import { numberOf, type Txn } from '#record'
 import { type Criterion, leadsElsewhere, matches, singleCriteria } from '#search'
@@ -77,7 +77,7 @@ async function vouchedOf(
   for (const one of found) {
     const entered = await txn.enteredNumbers(one.id)
     const stored = entered.size === 0 ? undefined : await txn.read('Patient', one.id)
-    const isVouched = stored && matches(withoutNumbers(parseResource(stored.json), entered), asked)
+    const isVouched = stored && (await matches(withoutNumbers(await parseStored(stored.json), entered), asked))
     if (entered.size === 0 || isVouched === true) vouched.push(one)
     if (vouched.length > 1) break
   }

@@ -28,5 +28,5 @@ async function answerWith(stored: Stored, request: FhirRequest): Promise<FhirRes
   const version = versionOf(stored)
   if (isFresh(stored, name => request.header(name))) return { status: 304, ...version }
   const subset = request.query.size === 0 ? undefined : parseSubset(request.query)
-  return { status: 200, ...version, body: subset === undefined ? stored.json : subsetting(subset)(stored.json) }
+  return { status: 200, ...version, body: subset === undefined ? stored.json : await subsetting(subset)(stored.json) }
 }

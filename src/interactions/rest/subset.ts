@@ -1,5 +1,5 @@
-import { mandatoryElements, parseResource, printJson, type Resource, summaryElements } from '#fhir'
-import { Problem } from '#kernel'
+import { encodeResource, mandatoryElements, parseStored, type Resource, summaryElements } from '#fhir'
+import { inSlices, Problem } from '#kernel'
 
 /** Which part of a resource is asked for. @see https://hl7.org/fhir/R4/search.html#summary */
 export interface Subset {
@@ -41,9 +41,9 @@ export function toSubset(summary: string | undefined, elements: readonly string[
 type Keeps = (name: string) => boolean
 
 /** Cuts stored resources down to a subset. */
-export function subsetting(subset: Subset): (json: Buffer) => Buffer {
+export function subsetting(subset: Subset): (json: Buffer) => Promise<Buffer> {
   const cut = cutting(subset)
-  return json => Buffer.from(printJson(cut(parseResource(json))))
+  return async json => inSlices(encodeResource(cut(await parseStored(json))))
 }
 
 /** Cuts resources down to a subset; what it keeps of a type is worked out once. */

@@ -173,14 +173,14 @@ async function searchset(page: SearchPage, query: Query, place: Place): Promise<
 
 /** To cut a resource down it is parsed: a page may hold as much as may be answered, so others have their turn in between. */
 async function pageEntries(page: SearchPage, baseUrl: string, subset: Subset | undefined) {
-  const shown = subset === undefined ? (json: Buffer) => json : subsetting(subset)
+  const shown = subset === undefined ? async (json: Buffer) => json : subsetting(subset)
   const entries: (Buffer | string)[][] = []
   for (const [mode, found] of [
     ['match', page.matches],
     ['include', page.included],
   ] as const)
     for (const stored of found) {
-      entries.push(searchEntry(stored, shown(stored.json), { mode, baseUrl }))
+      entries.push(searchEntry(stored, await shown(stored.json), { mode, baseUrl }))
       const pause = giveWay()
       if (pause !== undefined) await pause
     }

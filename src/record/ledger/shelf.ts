@@ -1,5 +1,5 @@
 import { type Clock, gauge, giveWay, mapFew, traced, withBudget } from '#kernel'
-import type { Holder } from '#search'
+import { ageWords, type Holder } from '#search'
 import type { CompartmentId, Locator } from '#store'
 import type { Vault } from '#vault'
 import { Ledger, type LedgerRooms } from './ledger.ts'
@@ -18,7 +18,7 @@ export interface ShelfLimits {
 /** Segments that are made in one go, about a millisecond. */
 const sealedAtOnce = 8
 
-/** An opened version that nobody asks for is forgotten after one to two of these. */
+/** An opened version that nobody asks for, and the words of what nobody writes again, are forgotten after one to two of these. */
 const agesEveryMs = 30_000
 
 /** The opened ledgers: one per compartment, least recently used ones closed first. */
@@ -167,6 +167,7 @@ export class Shelf {
 
   #age(nowMs: number): void {
     this.#rooms.opened.age()
+    ageWords()
     this.#agedAtMs = nowMs
   }
 

@@ -1,5 +1,5 @@
 import { type Grant, mayTouch, restrictToReadable, type Verb, visionOf } from '#access'
-import { parseResource } from '#fhir'
+import { parseStored } from '#fhir'
 import { parseQuery, type Sight } from '#search'
 import type { Stored } from '../types.ts'
 import type { Questions } from './questions.ts'
@@ -50,7 +50,7 @@ export class Sighting {
     if (sight.kind === 'none') return false
     const mine = isMadeBy(stored, sight.madeBy)
     const referenced = sight.referencedOnly === true && !mine && (await this.#referenced(grant, stored))
-    return mayTouch(grant, verb, parseResource(stored.json), stored.holder, { referenced, mine })
+    return mayTouch(grant, verb, await parseStored(stored.json), stored.holder, { referenced, mine })
   }
 
   /** Whether a row that the grant may read refers to this row of the commons; the index knows. */

@@ -1,5 +1,5 @@
 import { type Grant, mayTouch } from '#access'
-import { parseResource } from '#fhir'
+import { parseStored } from '#fhir'
 import type { Holder } from '#search'
 import type { CompartmentId, Locator } from '#store'
 import type { Located } from '../ledger/opened-versions.ts'
@@ -41,18 +41,19 @@ export class Lookup {
   }
 
   /** A deletion says nothing by which it could be judged: it is for those who may do this to every row. */
-  allowed(verb: 'r' | 'u' | 'd', stored: Stored, holder = stored.holder): boolean {
+  async allowed(verb: 'r' | 'u' | 'd', stored: Stored, holder = stored.holder): Promise<boolean> {
     const mine = stored.creator !== undefined && stored.creator === this.#grant.account
     if (this.#reach.mayTouchAny(this.#grant, verb, stored.type, holder, { mine })) return true
-    return !stored.deleted && mayTouch(this.#grant, verb, parseResource(stored.json), holder, { mine })
+    if (stored.deleted) return false
+    return mayTouch(this.#grant, verb, await parseStored(stored.json), holder, { mine })
   }
 
   /** Whether it may be done in the compartment of one of its owners: then the grant knows of it. */
   async allowedSomewhere(verb: 'r' | 'u' | 'd', stored: Stored): Promise<boolean> {
-    if (this.allowed(verb, stored)) return true
+    if (await this.allowed(verb, stored)) return true
     for (const compartment of stored.copies) {
       const holder = await this.#reach.holderWithin(this.#grant, compartment)
-      if (holder !== undefined && this.allowed(verb, stored, holder)) return true
+      if (holder !== undefined && (await this.allowed(verb, stored, holder))) return true
     }
     return false
   }
@@ -69,7 +70,7 @@ export class Lookup {
     const holders: Holder[] = []
     for (const compartment of seqs.keys()) {
       const holder = await this.#reach.holderWithin(this.#grant, compartment)
-      if (holder === undefined || !this.allowed(verb, current, holder)) throw ownerForeign()
+      if (holder === undefined || !(await this.allowed(verb, current, holder))) throw ownerForeign()
       holders.push(holder)
     }
     const { creator } = current

@@ -1,5 +1,5 @@
 import { type Grant, homeInReach } from '#access'
-import { parseResource, type Resource } from '#fhir'
+import { parseStored, type Resource } from '#fhir'
 import type { DocumentDraft } from '#vault'
 import type { Entered, EnteredNumbers } from '../registry/entered-numbers.ts'
 import type { Stored } from '../types.ts'
@@ -37,9 +37,9 @@ export class NumberSources {
   }
 
   /** A version of a Patient is written in the place of another one. */
-  written(id: string, resource: Resource, before?: Stored): void {
+  async written(id: string, resource: Resource, before?: Stored): Promise<void> {
     if (resource.resourceType !== 'Patient') return
-    const stood = before === undefined || before.deleted ? none : numbersOf(parseResource(before.json))
+    const stood = before === undefined || before.deleted ? none : numbersOf(await parseStored(before.json))
     const stands = numbersOf(resource)
     if (!this.#isHouse) for (const number of stands.difference(stood)) this.#add(id, number)
     for (const number of stood.difference(stands)) this.#drop(id, number)

@@ -24,7 +24,7 @@ export interface OwnerHints {
 /** What a version that is to be replaced said, and where it lies. */
 export interface Before {
   /** Undefined for a deletion. */
-  read(): Resource | undefined
+  read(): Promise<Resource | undefined>
   readonly holders: readonly Holder[]
 }
 
@@ -98,7 +98,7 @@ export class Owners {
     if (resource.resourceType === 'Patient' && resource.id !== undefined) await this.#expect(resource.id, hints.verb)
     const owners = ownersOf(resource, this.#reach.baseUrl)
     const holders = await this.#holders(owners, resource, hints)
-    for (const holder of holders) if (!this.#mayWrite(resource, holder, hints.verb)) throw ownerForeign()
+    for (const holder of holders) if (!(await this.#mayWrite(resource, holder, hints.verb))) throw ownerForeign()
     if (resource.resourceType === 'Patient') await this.#checkMerges(resource, hints.before)
     const isCrowd = owners.kind === 'patients' && owners.patients.length > mostOwners
     return isCrowd ? [await this.#home(resource, hints.verb)] : holders
@@ -112,12 +112,12 @@ export class Owners {
    */
   async #checkMerges(patient: Resource, before: Before | undefined): Promise<void> {
     const { baseUrl } = this.#reach
-    const stood = before?.read()
+    const stood = await before?.read()
     const said = stood === undefined ? new Set<string>() : mergedWith(stood, baseUrl)
     for (const other of mergedWith(patient, baseUrl).difference(said)) {
       const isReached = this.#newPatients.has(other) || this.#reach.reachesPatient(this.#grant, other)
       const holder = isReached ? await this.#known(other) : undefined
-      if (!isReached || (holder !== undefined && !this.#mayWrite(patient, holder, 'u'))) throw ownerForeign()
+      if (!isReached || (holder !== undefined && !(await this.#mayWrite(patient, holder, 'u')))) throw ownerForeign()
     }
   }
 
@@ -126,7 +126,7 @@ export class Owners {
     if (owners.kind === 'patients') return this.#ofPatients(owners.patients, hints.before)
     const along = owners.kind === 'follow' ? await this.#followed(owners.targets, hints) : []
     if (along.length > 0) return along
-    const staying = this.#staying(hints.before)
+    const staying = await this.#staying(hints.before)
     const referring = await this.#referring(hints)
     // With a patient it is better kept than in a household, so what refers to it draws it there.
     const kept = referring.length > 0 ? staying.filter(({ kind }) => kind === 'patient') : staying
@@ -135,9 +135,9 @@ export class Owners {
   }
 
   /** What never said whose it is stays where it was put; what does not say so any more does not. */
-  #staying(before: Before | undefined): readonly Holder[] {
+  async #staying(before: Before | undefined): Promise<readonly Holder[]> {
     if (before === undefined) return []
-    const resource = before.read()
+    const resource = await before.read()
     const isSilent = resource === undefined || ownersOf(resource, this.#reach.baseUrl).kind === 'household'
     return isSilent ? before.holders.filter(({ kind }) => kind !== 'commons') : []
   }
@@ -172,7 +172,7 @@ export class Owners {
 
   /** Whether the version before named a patient who was erased: the others may go on without that one. */
   async #wentSince(patient: string, before: Before | undefined): Promise<boolean> {
-    const resource = before?.read()
+    const resource = await before?.read()
     if (resource === undefined || !(await this.#reach.isErased(patient))) return false
     const named = ownersOf(resource, this.#reach.baseUrl)
     return named.kind === 'patients' && named.patients.includes(patient)
@@ -220,12 +220,13 @@ export class Owners {
     const { account } = this.#grant
     const patient = this.#homePatient
     const inContext = patient === undefined ? undefined : await this.#known(patient)
-    if (inContext !== undefined && this.#mayWrite(resource, inContext, verb)) {
+    if (inContext !== undefined && (await this.#mayWrite(resource, inContext, verb))) {
       await this.#checkInUse(patient ?? '')
       return inContext
     }
-    if (account !== undefined && this.#mayWrite(resource, homeOf(account), verb)) return this.#householdOf(account)
-    if (this.#mayWrite(resource, homeOf(undefined), verb)) return this.#householdOf(undefined)
+    if (account !== undefined && (await this.#mayWrite(resource, homeOf(account), verb)))
+      return this.#householdOf(account)
+    if (await this.#mayWrite(resource, homeOf(undefined), verb)) return this.#householdOf(undefined)
     throw ownerForeign()
   }
 
@@ -249,7 +250,7 @@ export class Owners {
     this.#newPatients.set(patient, await this.#reach.planPatient(patient))
   }
 
-  #mayWrite(resource: Resource, holder: Holder, verb: 'c' | 'u'): boolean {
+  #mayWrite(resource: Resource, holder: Holder, verb: 'c' | 'u'): Promise<boolean> {
     const isNew = holder.patient !== undefined && this.#newPatients.has(holder.patient)
     // What is new in the commons is made by the grant's account, and what is there was looked at before.
     return mayTouch(isNew ? this.#keepingNew() : this.#grant, verb, resource, holder, { mine: true })

@@ -1,5 +1,5 @@
 import { type Grant, mayTouch } from '#access'
-import { encodeResource, isLarge, isSameJson, parseJsonInSteps, parseResource, type Resource, toInstant } from '#fhir'
+import { encodeResource, isLarge, isSameJson, parseJsonInSteps, parseStored, type Resource, toInstant } from '#fhir'
 import { inSlices, Problem, type Steps } from '#kernel'
 import { type Holder, isWordy } from '#search'
 import type { CompartmentId, Locator } from '#store'
@@ -113,7 +113,7 @@ export class Staging {
       referrers,
       before: {
         holders: seen.holders,
-        read: () => (current.deleted ? undefined : parseResource(current.json)),
+        read: async () => (current.deleted ? undefined : await parseStored(current.json)),
       },
     })
     const kept = new Set(holders.map(({ compartment }) => compartment))
@@ -196,22 +196,23 @@ export class Staging {
       const current = this.#stagedAt.has(this.#lookup.locator('Binary', id))
         ? undefined
         : await this.#lookup.current('Binary', id)
-      if (current?.holder.kind === 'household' && this.#mayMove(current, patients))
+      if (current?.holder.kind === 'household' && (await this.#mayMove(current, patients)))
         await this.#moveTo(patients, current, await this.#lookup.wholly('u', current))
     }
   }
 
-  #mayMove(current: Stored, to: readonly Holder[]): boolean {
-    if (current.deleted || !this.#lookup.allowed('u', current)) return false
-    const resource = parseResource(current.json)
-    return to.every(holder => mayTouch(this.#grant, 'u', resource, holder))
+  async #mayMove(current: Stored, to: readonly Holder[]): Promise<boolean> {
+    if (current.deleted || !(await this.#lookup.allowed('u', current))) return false
+    const resource = await parseStored(current.json)
+    for (const holder of to) if (!(await mayTouch(this.#grant, 'u', resource, holder))) return false
+    return true
   }
 
   async #moveTo(holders: readonly Holder[], { type, id, version, json }: Stored, seen: Seen): Promise<void> {
     const moved = { type, id, seen, kind: 'update' as const }
     const removal = { holders: seen.holders, version: version + 1, method: 'DELETE', movedAway: true } as const
     await this.version({ ...moved, ...removal })
-    const resource = parseResource(json)
+    const resource = await parseStored(json)
     await this.version({ ...moved, resource, holders, version: version + 2, method: 'PUT' })
   }
 

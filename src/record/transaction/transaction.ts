@@ -128,7 +128,7 @@ export class Transaction implements Txn {
     const id = options.id ?? newResourceId()
     const locator = this.#lookup.locator(type, id)
     if (options.id !== undefined && (await this.#lookup.isTaken(locator))) throw idTaken()
-    this.#numbers.written(id, resource)
+    await this.#numbers.written(id, resource)
     return this.#staging.first({ ...asFiled(this.#anew(resource)), id }, locator, 'c', 'POST', options)
   }
 
@@ -151,7 +151,7 @@ export class Transaction implements Txn {
     const seen = await this.#lookup.wholly('u', current)
     checkMatch(current, options.ifMatch)
     if (options.ifNoneMatchAny && !current.deleted) throw versionExists()
-    this.#numbers.written(id, resource, current)
+    await this.#numbers.written(id, resource, current)
     const noted = this.#isImport ? resource : await asEdited(resource, current, this.#nowMs())
     return this.#staging.next({ ...noted, id }, seen, current, options)
   }
@@ -225,7 +225,7 @@ export class Transaction implements Txn {
     this.#checkChosen(type, id, options)
     const locator = this.#lookup.locator(type, id)
     if (await this.#lookup.isTaken(locator)) throw idTaken()
-    this.#numbers.written(id, resource)
+    await this.#numbers.written(id, resource)
     return this.#staging.first({ ...this.#anew(resource), id }, locator, 'u', 'PUT', options)
   }
 

@@ -1,10 +1,11 @@
 import type { Resource } from '#fhir'
 import { parseDateInterval } from '#fhir'
-import { atOnce } from '#kernel'
+import { atOnce, inSlices, type Steps } from '#kernel'
 import { packId } from '../columns/ids.ts'
 import { TypeTable } from '../columns/type-table.ts'
 import { type Plan, planOf } from '../extraction/plan.ts'
-import { extractRow, type IndexRow } from '../extraction/row.ts'
+import { extractRowInSteps, type IndexRow } from '../extraction/row.ts'
+import { standsIn } from '../kinds/standing.ts'
 import { soughtTokenKeys } from '../kinds/token.ts'
 import { isTextParameter } from '../query/modifiers.ts'
 import type { Criterion } from '../query/types.ts'
@@ -25,21 +26,25 @@ function sourcesOf(plan: Plan, criteria: readonly Criterion[]): ReadonlySet<numb
 
 /**
  * Whether one resource fulfils all criteria, by the same columns as a search. Chains and `_has` are never fulfilled,
- * since they speak of other resources.
+ * since they speak of other resources. A resource that says much is looked through in slices.
  */
-export function matches(resource: Resource, criteria: readonly Criterion[]): boolean {
+export function matches(resource: Resource, criteria: readonly Criterion[]): Promise<boolean> {
+  return inSlices(matching(resource, criteria))
+}
+
+function* matching(resource: Resource, criteria: readonly Criterion[]): Steps<boolean> {
   if (criteria.length === 0) return true
   const lastUpdatedMs = parseDateInterval(resource.meta?.lastUpdated ?? '')?.fromMs ?? 0
   const words = criteria.flatMap(criterion => [...singleCriteria(criterion)]).some(({ name }) => isTextParameter(name))
-  const row = extractRow(resource, { seq: 1, version: 1, lastUpdatedMs, deleted: false }, { words })
-  return anyMatches(row.type, [row], criteria)
+  const row = yield* extractRowInSteps(resource, { seq: 1, version: 1, lastUpdatedMs, deleted: false }, { words })
+  return yield* anyMatches(row.type, [row], criteria)
 }
 
 /** Whether any of these rows of a type fulfils what criteria say of the row itself: others may fulfil chains, `_has` and hierarchies. */
 export function anyMayMatch(type: string, rows: readonly IndexRow[], criteria: readonly Criterion[]): boolean {
   const own = criteria.filter(criterion => !leadsElsewhere(criterion))
   const left = own.reduce((rest, criterion) => withCodes(rest, criterion, planOf(type)), rows)
-  return left.length > 0 && anyMatches(type, left, own)
+  return left.length > 0 && atOnce(anyMatches(type, left, own))
 }
 
 /** Of these rows those in whose texts a code that is sought stands somewhere: a table is made only where there are any. */
@@ -49,7 +54,7 @@ function withCodes(rows: readonly IndexRow[], criterion: Criterion, plan: Plan):
   const looked = sourcesOf(plan, [criterion])
   const hasCode = (text: string) => {
     const folded = text.toLowerCase()
-    return codes.some(code => folded.includes(code))
+    return codes.some(code => standsIn(folded, code))
   }
   return rows.filter(({ cells }) => cells.some(({ source, texts }) => looked.has(source.index) && texts.some(hasCode)))
 }
@@ -61,7 +66,7 @@ function codesSought(criterion: Criterion): readonly string[] | undefined {
   return soughtTokenKeys(criterion.operands.filter(operand => operand.kind === 'token'))
 }
 
-function anyMatches(type: string, rows: readonly IndexRow[], criteria: readonly Criterion[]): boolean {
+function* anyMatches(type: string, rows: readonly IndexRow[], criteria: readonly Criterion[]): Steps<boolean> {
   const table = new TypeTable(type)
   const looked = sourcesOf(planOf(type), criteria)
   for (const [at, { lastUpdatedMs, id, cells }] of rows.entries()) {
@@ -69,8 +74,9 @@ function anyMatches(type: string, rows: readonly IndexRow[], criteria: readonly 
     table.append(at + 1, lastUpdatedMs, packId(id), within)
   }
   const left = new Uint8Array(rows.length).fill(1)
-  return criteria.every(criterion => {
-    atOnce(narrow(table, criterion, left, undefined))
-    return left.includes(1)
-  })
+  for (const criterion of criteria) {
+    yield* narrow(table, criterion, left, undefined)
+    if (!left.includes(1)) return false
+  }
+  return true
 }

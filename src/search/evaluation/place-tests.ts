@@ -65,13 +65,18 @@ const smallDictionary = 512
 /**
  * One byte per dictionary entry, entry 0 being "no value".
  *
- * @param keys  under which alone entries may pass; undefined: any may
- * @param rows  whose entries alone matter; undefined: all do
+ * @param keys   under which alone entries may pass; undefined: any may
+ * @param rows   whose entries alone matter; undefined: all do
+ * @param apart  the same test in parts, any of which may pass, for long texts
  */
 export function* maskOf(
   column: Column,
   test: EntryTest,
-  { keys, rows }: { readonly keys?: readonly string[] | undefined; readonly rows?: Uint8Array | undefined } = {},
+  {
+    keys,
+    rows,
+    apart = [],
+  }: { keys?: readonly string[] | undefined; rows?: Uint8Array; apart?: readonly EntryTest[] } = {},
 ): Steps<PlaceTest> {
   const { dictionary } = column
   const count = dictionary?.count ?? 0
@@ -80,10 +85,26 @@ export function* maskOf(
   for (const number of yield* numbersToTest(column, count, keys, rows)) {
     const text = dictionary?.text(number) ?? ''
     if (pace.read(text.length)) yield
-    if (number <= count && test(text, number)) mask[number] = 1
+    if (number > count) continue
+    const passes =
+      text.length < longText || apart.length < 2 ? test(text, number) : yield* passesApart(apart, text, number)
+    if (passes) mask[number] = 1
   }
   pace.end()
   return { kind: 'mask', mask }
+}
+
+/** From so many letters on a text is compared with one thing that is sought in one go, not with all. */
+const longText = 16_384
+
+function* passesApart(apart: readonly EntryTest[], text: string, number: number): Steps<boolean> {
+  const pace = new Pace()
+  for (const test of apart) {
+    if (test(text, number)) return true
+    if (pace.read(text.length)) yield
+  }
+  pace.end()
+  return false
 }
 
 /** Entries that may pass: those under the keys, or else those that the rows use. */
@@ -195,8 +216,15 @@ export function* placeTest(column: Column, use: SourceUse, sought: Sought, rows?
   if (sought.parameter === 'date') return boxesOf(sought, dateBoxes)
   if (sought.parameter === 'number') return boxesOf(sought, numberBoxes)
   if (sought.parameter === 'quantity') return yield* quantityBoxes(column, only('quantity', sought.operands))
-  return yield* maskOf(column, within(use, sought.baseUrl, entryTest(sought)), { keys: soughtKeys(sought), rows })
+  const testOf = (of: Sought) => within(use, of.baseUrl, entryTest(of))
+  // None of what is sought is something else than not one of it.
+  const operands = sought.modifier === 'is-not' || sought.operands.length > mostApart ? [] : sought.operands
+  const apart = operands.map(operand => testOf({ ...sought, operands: [operand] }))
+  return yield* maskOf(column, testOf(sought), { keys: soughtKeys(sought), apart, ...(rows && { rows }) })
 }
+
+/** What can be sought in texts, of which a search has so much at most; codes and references beyond that are looked up. */
+const mostApart = 200
 
 /** Whether a place holds a value at all, for `:missing`. */
 export function* presenceTest(column: Column, use: SourceUse, baseUrl: string): Steps<PlaceTest> {

@@ -121,9 +121,9 @@ export function extractRow(resource: Resource, at: RowPlace, reads: Reads = ever
 }
 
 /** The same, bit by bit: for a resource of many values. */
-export function* extractRowInSteps(resource: Resource, at: RowPlace): Steps<IndexRow> {
+export function* extractRowInSteps(resource: Resource, at: RowPlace, reads: Reads = everything): Steps<IndexRow> {
   if (at.deleted) return rowOf(resource, at, [], undefined)
-  const reading = new RowReading(resource, at, everything)
+  const reading = new RowReading(resource, at, reads)
   while (!reading.goOn(atATime)) yield
   return reading.row(at)
 }

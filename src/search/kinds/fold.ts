@@ -1,3 +1,5 @@
+import { standsIn } from './standing.ts'
+
 // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant
 const ascii = /^[\x00-\x7f]*$/
 const marks = /\p{M}+/gu
@@ -14,11 +16,18 @@ export function fold(text: string): string {
   return decomposed.toUpperCase().toLowerCase().replaceAll('ς', 'σ').replace(/\s+/g, ' ').trim()
 }
 
-const inWord = /[\p{L}\p{M}\p{N}]$/u
+// With the flag u a pair of surrogates at the end is not seen by V8.
+const inWord = /[\p{L}\p{M}\p{N}]$/v
+
+const asciiInWord = /[a-z\d]/i
+const isAsciiInWord = Array.from({ length: 128 }, (_, code) => asciiInWord.test(String.fromCharCode(code)))
 
 /** Whether some word of a text begins what is sought; both folded. */
 export function beginsWord(text: string, sought: string): boolean {
-  for (let at = text.indexOf(sought); at >= 0; at = text.indexOf(sought, at + 1))
-    if (at === 0 || !inWord.test(text.slice(Math.max(0, at - 2), at))) return true
-  return false
+  return standsIn(text, sought, at => at === 0 || !isInWord(text, at))
+}
+
+/** Whether the sign before a place belongs to a word. */
+function isInWord(text: string, at: number): boolean {
+  return isAsciiInWord[text.charCodeAt(at - 1)] ?? inWord.test(text.slice(Math.max(0, at - 2), at))
 }

@@ -2,6 +2,7 @@ import { unescaped } from '../query/split.ts'
 import type { Comparison, Modifier, Operand } from '../query/types.ts'
 import { parseParts } from './entries.ts'
 import { beginsWord, fold } from './fold.ts'
+import { standsIn } from './standing.ts'
 
 export type StringOperand = Extract<Operand, { kind: 'string' }>
 
@@ -15,7 +16,7 @@ type PartTest = (operand: StringOperand, part: string, folded: string) => boolea
 
 const partTests: Readonly<Partial<Record<Modifier | Comparison, PartTest>>> = {
   exact: (operand, part) => part === operand.text,
-  contains: (operand, _part, folded) => folded.includes(operand.folded),
+  contains: (operand, _part, folded) => standsIn(folded, operand.folded),
   text: (operand, _part, folded) => beginsWord(folded, operand.folded),
   is: (operand, _part, folded) => folded === operand.folded,
   ends: (operand, _part, folded) => folded.endsWith(operand.folded),

@@ -2,6 +2,7 @@ import type { SoughtWords } from '../query/text-syntax.ts'
 import { entryLanguage } from '../words/entry.ts'
 import { type Language, stemOf } from '../words/stems.ts'
 import { fold } from './fold.ts'
+import { standsIn } from './standing.ts'
 
 /** What stands in an entry of a language where the words do; any of them. */
 function needlesOf({ words, isBeginning }: SoughtWords, language: Language): readonly string[] {
@@ -18,6 +19,6 @@ export function wordsTest(operands: readonly SoughtWords[]): (entry: string) => 
     const language = entryLanguage(entry)
     const needles = byLanguage.get(language) ?? operands.flatMap(operand => needlesOf(operand, language))
     byLanguage.set(language, needles)
-    return needles.some(needle => entry.includes(needle))
+    return needles.some(needle => standsIn(entry, needle))
   }
 }

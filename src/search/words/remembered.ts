@@ -1,3 +1,14 @@
+/** All that there are; each is of a module, and lives as long as that. */
+const all: Remembered[] = []
+
+/**
+ * Forgets the words of texts that were not read again since the last time: they were a patient's, and one who is erased should not be
+ * remembered by them. Whoever keeps a record calls it now and then.
+ */
+export function ageWords(): void {
+  for (const remembered of all) remembered.age()
+}
+
 /** Remembers what was worked out of late, by key: of two halves the older is dropped when the younger is full. */
 export class Remembered {
   readonly #most: number
@@ -7,17 +18,21 @@ export class Remembered {
   /** @param most  keys of one half */
   constructor(most: number) {
     this.#most = most
+    all.push(this)
   }
 
   of(key: string, make: (key: string) => string): string {
     const known = this.#young.get(key)
     if (known !== undefined) return known
     const value = this.#old.get(key) ?? make(key)
-    if (this.#young.size >= this.#most) {
-      this.#old = this.#young
-      this.#young = new Map()
-    }
+    if (this.#young.size >= this.#most) this.age()
     this.#young.set(key, value)
     return value
+  }
+
+  /** Forgets what nobody has asked for since the last time. */
+  age(): void {
+    this.#old = this.#young
+    this.#young = new Map()
   }
 }

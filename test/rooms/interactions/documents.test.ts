@@ -224,7 +224,7 @@ describe('Composition/$document – https://hl7.org/fhir/R4/composition-operatio
     ['are not there', (at: number) => `Observation/never${at}`],
     ['lie out of reach', (at: number) => `Observation/theirs/_history/${at + 2}`],
   ])('lets others have their turn while it looks for many that %s', async (_, nameOf) => {
-    const entry = Array.from({ length: 6_000 }, (_, at) => ref(nameOf(at)))
+    const entry = Array.from({ length: 12_000 }, (_, at) => ref(nameOf(at)))
     const body = { ...composition, section: [{ title: 'Many', entry }], contained: undefined }
     expect((await house.ask('PUT', '/Composition/letter', { grant: admin, body })).status).toBe(200)
     let isOver = false

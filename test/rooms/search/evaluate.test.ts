@@ -185,11 +185,11 @@ describe('vision – what a caller may not see does not exist for it', () => {
     expect(included).toEqual([])
   })
 
-  it('never lets a sight reach for other resources', () => {
+  it('never lets a sight reach for other resources', async () => {
     const chained = [parseCriterion('Observation', 'patient.name', 'ann', baseUrl)]
     const some: Vision = () => ({ kind: 'some', anyOf: [chained] })
     expect(ask('Observation?', house, some).matches).toEqual([])
-    expect(matches(observation('x', { subject: { reference: 'Patient/a' } }), chained)).toBe(false)
+    expect(await matches(observation('x', { subject: { reference: 'Patient/a' } }), chained)).toBe(false)
   })
 })
 
@@ -547,11 +547,11 @@ describe('rows and segments', () => {
     expect(encodeSegment(thousand).length / 1_000).toBeLessThan(40)
   })
 
-  it('matches by _id and _lastUpdated of a single resource', () => {
+  it('matches by _id and _lastUpdated of a single resource', async () => {
     const resource = observation('x', { meta: { lastUpdated: '2026-05-01T00:00:00.000Z' } })
-    expect(matches(resource, [parseCriterion('Observation', '_id', 'x', baseUrl)])).toBe(true)
-    expect(matches(resource, [parseCriterion('Observation', '_lastUpdated', '2026-05', baseUrl)])).toBe(true)
-    expect(matches(resource, [parseCriterion('Observation', '_lastUpdated', 'lt2026-05', baseUrl)])).toBe(false)
-    expect(matches(resource, [])).toBe(true)
+    expect(await matches(resource, [parseCriterion('Observation', '_id', 'x', baseUrl)])).toBe(true)
+    expect(await matches(resource, [parseCriterion('Observation', '_lastUpdated', '2026-05', baseUrl)])).toBe(true)
+    expect(await matches(resource, [parseCriterion('Observation', '_lastUpdated', 'lt2026-05', baseUrl)])).toBe(false)
+    expect(await matches(resource, [])).toBe(true)
   })
 })

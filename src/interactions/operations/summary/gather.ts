@@ -1,5 +1,5 @@
 import { type Grant, permits, restrict } from '#access'
-import { parseResource, type Resource } from '#fhir'
+import { parseStored, type Resource } from '#fhir'
 import { giveWay } from '#kernel'
 import type { Reader } from '#record'
 import { parseQuery, type Query, type Restricted } from '#search'
@@ -89,7 +89,7 @@ const nameOf = ({ resourceType, id }: Resource) => `${resourceType}/${id}`
 async function found(query: Restricted<Query>, { reader }: Asking): Promise<Resource[]> {
   const resources: Resource[] = []
   for (const { json } of (await reader.search(query)).matches) {
-    resources.push(parseResource(json))
+    resources.push(await parseStored(json))
     const pause = giveWay()
     if (pause !== undefined) await pause
   }

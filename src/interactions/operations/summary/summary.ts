@@ -1,5 +1,5 @@
 import { type Grant, patientsInReach, restrict } from '#access'
-import { parseResource, type Resource } from '#fhir'
+import { parseResource, parseStored, type Resource } from '#fhir'
 import { Problem } from '#kernel'
 import { parseQuery } from '#search'
 import { granted } from '../../perform.ts'
@@ -61,7 +61,7 @@ async function answer(request: FhirRequest, id: string, rooms: Rooms): Promise<F
   const { baseUrl } = request
   const grant = await narrowToPatient(granted(request).grant, id, rooms.record)
   const reader = rooms.record.reader(grant)
-  const patient = parseResource((await reader.read('Patient', id)).json)
+  const patient = await parseStored((await reader.read('Patient', id)).json)
   const gathered = await gather({ patient: id, grant, reader, baseUrl })
   const { software, clock } = rooms
   const body = documentOf({ ...gathered, patient, baseUrl, software, nowMs: clock.nowMs() })
