@@ -321,6 +321,40 @@ describe('ORM, OML, OMG: what is ordered', () => {
     })
   })
 
+  it('has its reasons, each order its own', () => {
+    const given = mapped(
+      'OML^O21',
+      pid,
+      'PV1|1|O|||||||||||||||||V1',
+      'ORC|NW|P1',
+      'OBR|1|P1||X^x^L',
+      'DG1|1||I10^Hypertension^I10',
+      'OBX|1|NM|8302-2^Height^LN||180|cm|||||F',
+      'ORC|NW|P2',
+      'OBR|2|P2||Y^y^L',
+      'DG1|1||E10^Diabetes^I10',
+    )
+    const codeOf = (reference: string) => JSON.stringify(given.find(({ id }) => reference === `Condition/${id}`)?.code)
+    const requests = of('ServiceRequest', given) as (Resource & {
+      reasonReference: { reference: string }[]
+      supportingInfo?: object[]
+    })[]
+    expect(requests.map(({ reasonReference }) => reasonReference.map(({ reference }) => codeOf(reference)))).toEqual([
+      [expect.stringContaining('I10')],
+      [expect.stringContaining('E10')],
+    ])
+    expect(requests[0]?.supportingInfo).toHaveLength(1)
+    expect(only('Encounter', given)).not.toHaveProperty('diagnosis')
+  })
+
+  it.each([
+    ['ORU^R01', ['OBR|1||F1|X^x^L', 'DG1|1||I10^Hypertension^I10', 'OBX|1|NM|C^c^L||1||||||F'], 'DiagnosticReport'],
+    ['RDE^O11', ['ORC|NW|P1', 'RXE||A1^A^L|1||mg', 'DG1|1||I10^Hypertension^I10'], 'MedicationRequest'],
+  ])('%s: a diagnosis behind an order is kept as well', (event, lines, type) => {
+    const given = mapped(event, pid, ...lines)
+    expect([only('Condition', given).resourceType, only(type, given).resourceType]).toEqual(['Condition', type])
+  })
+
   it('has who wrote several notes once', () => {
     const notes = [1, 2].map(at =>
       segment('NTE', { 1: String(at), 3: `Note ${at}`, 5: '8^Typist^Tom', 6: `2026010${at}` }),

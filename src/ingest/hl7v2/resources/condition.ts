@@ -15,7 +15,7 @@ import {
   say,
   visitNumber,
 } from '../scene.ts'
-import { groupsOf } from '../structure.ts'
+import { type Group, groupsOf } from '../structure.ts'
 import { withTakenBack } from '../taken-back.ts'
 import { addition, deletion, hasCode, unnumbered } from './action.ts'
 import { withMethod } from './coding-method.ts'
@@ -33,10 +33,18 @@ const enteredInError = {
 
 /** DG1 → Condition; one that is taken back (DG1-21 D) was entered in error. */
 export const mapCondition: Mapper = (scene, group) => {
+  conditionOf(scene, group)
+}
+
+/** The same, for what refers to it: the order that it is the reason of. */
+export function conditionOf(scene: Scene, group: Group): string | undefined {
   const [dg1] = group.segments
-  if (dg1 === undefined) return
+  if (dg1 === undefined) return undefined
   const elements = withMethod(scene, dg1, applied(scene, dg1, 'Condition'))
-  if (elements.code === undefined) return reject(scene, dg1, 'DG1-3')
+  if (elements.code === undefined) {
+    reject(scene, dg1, 'DG1-3')
+    return undefined
+  }
   const [key, ...others] = keysOf(scene, dg1)
   const deleted = value(dg1, 21) === 'D'
   // Table 0206
@@ -52,10 +60,11 @@ export const mapCondition: Mapper = (scene, group) => {
   const at = { place: 'DG1-21', location: locationOf(dg1, 'DG1-21') }
   const named = isNumbered ? {} : { namesakes: unnumbered(deleted, at) }
   const meeting = isByAction(dg1) ? { updates: [dg1], over: deleted ? deletion : addition, isDeletion: deleted } : {}
-  emit(scene, dg1, 'Condition', key ?? [], said, { ...meeting, ...named })
-  if (!deleted) return
+  const condition = emit(scene, dg1, 'Condition', key ?? [], said, { ...meeting, ...named })
+  if (!deleted) return condition
   for (const other of others) takeBack(scene, dg1, other)
   if (scene.encounter === undefined || !isNumbered) for (const one of keysOf(scene, dg1)) takeFromVisit(scene, dg1, one)
+  return condition
 }
 
 /** Whether a diagnosis is added, changed or deleted by itself; else all of them are sent anew: HL7 v2.5.1, 6.5.2 and 2.10.4. */

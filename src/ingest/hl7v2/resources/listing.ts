@@ -26,6 +26,8 @@ type Mapped = Extract<Outcome, { kind: 'mapped' }>
 
 /** Notes with the first of each list which resources it names. */
 export function noteLists(scene: Scene): void {
+  // The reasons of an order are no list of the visit's diagnoses.
+  if (scene.row.asks === true) return
   const segments = allSegments(scene.patient)
   for (const [name, type] of wholeLists) {
     const of = segments.filter(segment => segment.name === name)

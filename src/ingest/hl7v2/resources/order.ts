@@ -2,6 +2,7 @@ import type { Steps } from '../../turns.ts'
 import { value } from '../message.ts'
 import type { Elements, Mapper, Scene } from '../scene.ts'
 import { type Group, groupsOf, segmentOf } from '../structure.ts'
+import { conditionOf, mapCondition } from './condition.ts'
 import { listed, mapReport, mapResults, orderKey } from './diagnostic-report.ts'
 import { mapAdministration } from './immunization.ts'
 import { mapDispense, mapPrescription } from './medication.ts'
@@ -24,8 +25,10 @@ export function* mapOrder(scene: Scene, order: Group): Steps<void> {
     groupsOf(order, name).map(group => [map, group] as const),
   )
   for (const [map, group] of given) yield* map(scene, group, order) ?? []
+  const isAsked = given.length === 0 && scene.row.asks === true
+  if (!isAsked) for (const group of groupsOf(order, 'DIAGNOSIS')) mapCondition(scene, group)
   if (given.length > 0) return
-  yield* scene.row.asks === true ? mapAsked(scene, order) : mapReport(scene, order)
+  yield* isAsked ? mapAsked(scene, order) : mapReport(scene, order)
 }
 
 /**
@@ -42,7 +45,9 @@ function* mapAsked(scene: Scene, order: Group): Steps<void> {
   const described = groups.flatMap((spm, nth) => mapSpecimen(scene, spm, key, nth, only) ?? [])
   const ofOrder = groups.length > 0 || obr === undefined ? undefined : mapOrderSpecimen(scene, obr, key)
   const known = yield* mapResults(scene, order, groups, { within: key, effective: {} })
+  const reasons = groupsOf(order, 'DIAGNOSIS').flatMap(group => conditionOf(scene, group) ?? [])
   const more: Elements = {
+    ...listed('reasonReference', reasons),
     ...listed('specimen', ofOrder === undefined ? described : [ofOrder]),
     ...listed(
       'supportingInfo',
