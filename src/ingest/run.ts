@@ -169,7 +169,7 @@ class Run {
   }
 
   #newWriter(): Writer {
-    return this.#deps.record.writer(this.#grant, { home: this.#facts.patient, imports: true })
+    return this.#deps.record.writer(this.#grant, { home: this.#facts.patient, imports: 'source' })
   }
 
   /** Who writes the next batch: what was permitted when the import began may have been taken back since. */

@@ -165,7 +165,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     registry,
     shelf,
     baseUrl,
-    writer: new GrantWriter(rehousingGrant(), readerRooms, committer, { imports: true }),
+    writer: new GrantWriter(rehousingGrant(), readerRooms, committer, { imports: 'moves' }),
   })
   const housekeeping = new Housekeeping({
     store,

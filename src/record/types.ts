@@ -25,6 +25,8 @@ export interface Stored {
   readonly copies: readonly CompartmentId[]
   /** The account that made it; noted only in the commons, where an account may change what it made itself. */
   readonly creator?: string
+  /** Of the numbers of what is no Patient those that stand on the word of an account, as `numberOf` gives them. */
+  readonly entered?: readonly string[]
 }
 
 /** One page of a search. Cursors are opaque, sealed, and bound to the grant and the query. */
@@ -247,8 +249,8 @@ export interface Txn {
    * `system/` counts as entered by an account, which may be mistaken, or mean somebody else's.
    */
   vouch(patient: string, numbers: readonly PatientNumber[]): void
-  /** The numbers of a Patient that an account has entered and for which nobody vouches, each as `numberOf` gives it. */
-  enteredNumbers(patient: string): Promise<ReadonlySet<string>>
+  /** The numbers of a resource that an account has entered and for which nobody vouches, each as `numberOf` gives it. */
+  enteredNumbers(type: string, id: string): Promise<ReadonlySet<string>>
   /** What this transaction is, for its AuditEvent; a constant, e.g. `import apple-health`. */
   note(summary: string): void
 }
@@ -259,9 +261,9 @@ export interface WriterOptions {
   readonly home?: string
   /**
    * It brings what a source has said, and notes in `meta` when that was: extensions that all others can neither forge nor drop. What
-   * these change of what was imported is noted as edited.
+   * these change of what was imported is noted as edited. Or it only moves what is there, which says nothing anew.
    */
-  readonly imports?: boolean
+  readonly imports?: 'source' | 'moves'
 }
 
 /** Reads and writes within what the grant reaches. */

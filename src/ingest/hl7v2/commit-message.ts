@@ -43,7 +43,7 @@ interface MessageFacts {
  */
 export function commitMessage(parts: readonly PatientPart[], facts: MessageFacts, deps: RunDeps): Promise<string> {
   const items = parts.map(({ outcomes }) => outcomes.filter(isItem))
-  return deps.record.writer(facts.grant, { imports: true }).transact(async txn => {
+  return deps.record.writer(facts.grant, { imports: 'source' }).transact(async txn => {
     txn.note('import hl7v2')
     for (const { admit, told } of parts) {
       await admit?.(txn)

@@ -223,7 +223,7 @@ async function carryOut(
   const patient = target ?? source ?? ''
   const added = target === undefined ? numbersOf(read, group) : []
   await checkBoth(grant, [patient], deps.record)
-  await deps.record.writer(grant, { imports: true }).transact(txn => renumber(txn, patient, added, prior))
+  await deps.record.writer(grant, { imports: 'moves' }).transact(txn => renumber(txn, patient, added, prior))
   return patient
 }
 

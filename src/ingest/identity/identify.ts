@@ -217,7 +217,7 @@ async function standingOf(txn: Txn, id: string, { grant, baseUrl }: Asking): Pro
   if (stored === undefined) return undefined
   const patient = parseResource(stored.json)
   // Within an account each of its Patients is its own.
-  const entered = homeInReach(grant) === 'all' ? await txn.enteredNumbers(id) : nothing
+  const entered = homeInReach(grant) === 'all' ? await txn.enteredNumbers('Patient', id) : nothing
   return { id, claims: claimsOf(patient), survivor: survivorOf(patient, baseUrl), entered }
 }
 

@@ -1,9 +1,8 @@
-import { restrict } from '#access'
 import { parseReference, parseStored, type Resource } from '#fhir'
-import { Problem } from '#kernel'
-import { parseQuery } from '#search'
+import { isProblem, Problem } from '#kernel'
 import { granted } from '../perform.ts'
 import { readResource } from '../rest/body.ts'
+import { findOne } from '../rest/condition.ts'
 import type { FhirRequest, FhirResponse, GrantedRequest, PathParams, Rooms } from '../types.ts'
 import { type Part, partsOf, textIn } from './parameters.ts'
 
@@ -15,7 +14,7 @@ const ofUnmerge: ReadonlySet<unknown> = new Set(naming)
  * Merges the Patient `source-patient` into `target-patient`, each named by a reference or by identifiers that fit exactly one.
  *
  * @throws Problem as `PeoplePort.merge`; `invalid` · `merge.parameter-missing`, `merge.parameter-unknown`;
- *   `unprocessable` · `merge.patient-unclear`
+ *   `unprocessable` · `merge.patient-unclear`; `precondition` · `condition.number-unvouched` by a number on the word of an account
  * @see https://hl7.org/fhir/patient-operation-merge.html
  */
 export async function mergePatients(request: FhirRequest, _params: PathParams, rooms: Rooms): Promise<FhirResponse> {
@@ -139,13 +138,21 @@ function tokenOf({ valueIdentifier }: Part): string {
   return parts.map(text => text.replace(/[\\|,$]/g, char => `\\${char}`)).join('|')
 }
 
-/** The one Patient who has all of the numbers. */
+/** The one Patient who has all of the numbers. @throws Problem `precondition` · `condition.number-unvouched` */
 async function patientWith(
   numbers: readonly string[],
-  { grant, baseUrl }: GrantedRequest,
-  { record }: Rooms,
+  asked: GrantedRequest,
+  rooms: Rooms,
 ): Promise<string | undefined> {
-  const asked = new URLSearchParams([...numbers.map(number => ['identifier', number]), ['_count', '2']])
-  const { matches } = await record.reader(grant).search(restrict(parseQuery('Patient', asked, { baseUrl }), grant))
-  return matches.length === 1 ? matches[0]?.id : undefined
+  const criteria = new URLSearchParams(numbers.map(number => ['identifier', number])).toString()
+  try {
+    const { record } = rooms
+    const found = await record
+      .writer(asked.grant)
+      .transact(txn => findOne(txn, { type: 'Patient', criteria, asked, rooms }))
+    return found?.id
+  } catch (error) {
+    if (isProblem(error, 'ambiguous')) return undefined
+    throw error
+  }
 }

@@ -40,6 +40,8 @@ export interface Draft {
   /** The other compartments into which the same commit writes this version. */
   readonly copies: readonly CompartmentId[]
   readonly creator?: string | undefined
+  /** Of its numbers those that stand on the word of an account. */
+  readonly entered?: readonly string[] | undefined
   /** Told where and when the version was written, once that is certain to be tried. */
   placed(lastUpdatedMs: number, json: Buffer, holder: Holder): void
 }
@@ -232,8 +234,9 @@ export class Ledger {
 
   #place(draft: Draft, lastUpdatedMs: number, { json, row, deflation }: Made): Entry {
     const seq = this.#pendingHead + 1
-    const { locator, version, supersedes, method, deleted, movedAway, created, copies, creator } = draft
-    const more = creator === undefined ? { copies } : { copies, creator }
+    const { locator, version, supersedes, method, deleted, movedAway, created, copies, creator, entered = [] } = draft
+    const numbers = entered.length === 0 ? {} : { entered }
+    const more = { copies, ...(creator === undefined ? {} : { creator }), ...numbers }
     const said = { method, deleted, movedAway, created, lastUpdatedMs, supersedes, ...more }
     const plain = encodePayload({ ...said, chain: this.#link, json }, deflation)
     const sealed = this.#keys.sealEntry(plain, { locator, version, seq })
@@ -429,6 +432,7 @@ function locatedOf(payload: Payload, entry: Entry, holder: Holder, { type, id } 
     holder,
     copies: payload.copies,
     ...(payload.creator === undefined ? {} : { creator: payload.creator }),
+    ...(payload.entered === undefined ? {} : { entered: payload.entered }),
     seq: entry.seq,
     movedAway: payload.movedAway,
   }

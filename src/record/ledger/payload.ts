@@ -22,6 +22,8 @@ export interface Payload {
   readonly copies: readonly CompartmentId[]
   /** The account that made the resource; noted only where an account may change no more than it made itself. */
   readonly creator?: string
+  /** Of its numbers those that stand on the word of an account, as `numberOf` gives them. */
+  readonly entered?: readonly string[]
   /** JSON text; for a deletion just type and id, so that the entry still says what it was about. */
   readonly json: Buffer
 }
@@ -53,25 +55,48 @@ const compartmentBytes = 16
 
 /**
  * What few entries say: how many copies, the compartment of each, how long the creator's name is, the name, how long the link
- * is, the link. What is cut off at the end is absent: behind it are zeros or nothing.
+ * is, the link, how long the list of numbers is, the list as JSON. What is cut off at the end is absent: behind it are zeros or nothing.
  */
-function encodeMore({ copies, creator = '', link }: Payload): Buffer {
-  if (copies.length === 0 && creator === '' && link === undefined) return nothingMore
+function encodeMore({ copies, creator = '', link, entered = [] }: Payload): Buffer {
+  if (copies.length === 0 && creator === '' && link === undefined && entered.length === 0) return nothingMore
   const name = Buffer.from(creator, 'utf8')
   const others = [Buffer.of(copies.length), Buffer.from(copies.join(''), 'hex'), Buffer.of(name.length), name]
-  return Buffer.concat(link === undefined ? others : [...others, Buffer.of(link.length), link])
+  if (link === undefined && entered.length === 0) return Buffer.concat(others)
+  const numbers = entered.length === 0 ? [] : numbersSaid(entered)
+  return Buffer.concat([...others, Buffer.of(link?.length ?? 0), link ?? nothingMore, ...numbers])
 }
+
+function numbersSaid(entered: readonly string[]): readonly Buffer[] {
+  const json = Buffer.from(JSON.stringify(entered), 'utf8')
+  const length = Buffer.alloc(lengthBytes)
+  length.writeUInt32BE(json.length)
+  return [length, json]
+}
+
+const lengthBytes = 4
 
 const nothingMore = Buffer.alloc(0)
 
-function decodeMore(bytes: Buffer): Pick<Payload, 'copies' | 'creator' | 'link'> {
+function decodeMore(bytes: Buffer): Pick<Payload, 'copies' | 'creator' | 'link' | 'entered'> {
   const nameAt = 1 + bytes.readUInt8(0) * compartmentBytes
   const hex = bytes.toString('hex', 1, nameAt)
   const copies = hex.match(/.{32}/g) ?? []
   const linkAt = nameAt + 1 + bytes.readUInt8(nameAt)
   const creator = bytes.toString('utf8', nameAt + 1, linkAt)
   const link = bytes.subarray(linkAt + 1, linkAt + 1 + (bytes[linkAt] ?? 0))
-  return { copies, ...(creator === '' ? {} : { creator }), ...(link.length === 0 ? {} : { link }) }
+  const entered = numbersIn(bytes, linkAt + 1 + link.length)
+  return {
+    copies,
+    ...(creator === '' ? {} : { creator }),
+    ...(link.length === 0 ? {} : { link }),
+    ...(entered.length === 0 ? {} : { entered }),
+  }
+}
+
+function numbersIn(bytes: Buffer, at: number): readonly string[] {
+  const from = at + lengthBytes
+  const length = from > bytes.length ? 0 : bytes.readUInt32BE(at)
+  return length === 0 ? [] : (JSON.parse(bytes.toString('utf8', from, from + length)) as readonly string[])
 }
 
 const alone: Pick<Payload, 'copies'> = { copies: [] }

@@ -1,5 +1,6 @@
 import { type Grant, homeInReach } from '#access'
 import { parseStored, type Resource } from '#fhir'
+import { inSlices, type Steps } from '#kernel'
 import type { DocumentDraft } from '#vault'
 import type { Entered, EnteredNumbers } from '../registry/entered-numbers.ts'
 import type { Stored } from '../types.ts'
@@ -112,4 +113,61 @@ function numbersOf({ identifier }: Resource): ReadonlySet<string> {
   const numbers: readonly unknown[] = Array.isArray(identifier) ? identifier : []
   const named = numbers.filter((one): one is PatientNumber => typeof one === 'object' && one !== null)
   return new Set(named.filter(({ value }) => typeof value === 'string').map(numberOf))
+}
+
+/** Elements that are numbers, of a resource and of whom it names: `identifier`, `masterIdentifier`, `requisition`. */
+const numbered = /^(?:requisition|\w*identifier)$/i
+
+/** A resource without these numbers, wherever in it they stand. */
+export function withoutNumbers(resource: Resource, numbers: ReadonlySet<string>): Resource {
+  return bare(resource, numbers) as Resource
+}
+
+function bare(node: unknown, numbers: ReadonlySet<string>): unknown {
+  if (Array.isArray(node)) return node.map(one => bare(one, numbers))
+  if (!isNode(node)) return node
+  const kept = Object.entries(node).flatMap(([name, value]) => {
+    if (!numbered.test(name)) return [[name, bare(value, numbers)] as const]
+    const left = [value].flat().filter(one => !isNode(one) || !numbers.has(numberOf(one)))
+    return left.length === 0 ? [] : [[name, Array.isArray(value) ? left : left[0]] as const]
+  })
+  return Object.fromEntries(kept)
+}
+
+/** All numbers that stand in a resource, which may be large. */
+function* numbersWithin(node: unknown, found = new Set<string>()): Steps<ReadonlySet<string>> {
+  if (Array.isArray(node)) for (const one of node) yield* numbersWithin(one, found)
+  if (!isNode(node)) return found
+  yield
+  for (const [name, value] of Object.entries(node)) {
+    for (const one of numbered.test(name) ? [value].flat() : [])
+      if (isNode(one) && typeof one.value === 'string') found.add(numberOf(one))
+    if (typeof value === 'object') yield* numbersWithin(value, found)
+  }
+  return found
+}
+
+/** A Decimal prints itself; it is not taken apart. */
+function isNode(value: unknown): value is { readonly [name: string]: unknown } {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+}
+
+/**
+ * Of the numbers of what is no Patient those that stand on the word of an account: what an account writes first, until it is taken away or
+ * a source of the house says it too. They are kept with the version.
+ *
+ * @param says  whether it is written by whom the house believes, by an account, or only moved
+ */
+export async function enteredIn(
+  resource: Resource,
+  before: Pick<Stored, 'entered' | 'deleted' | 'json'> | undefined,
+  says: 'house' | 'source' | 'account',
+): Promise<readonly string[]> {
+  const known = new Set(before?.deleted === true ? [] : before?.entered)
+  if (resource.resourceType === 'Patient' || says === 'source' || (says === 'house' && known.size === 0)) return []
+  const stands = await inSlices(numbersWithin(resource))
+  if (says === 'house' || stands.size === 0) return [...stands.intersection(known)]
+  const stood =
+    before === undefined || before.deleted ? none : await inSlices(numbersWithin(await parseStored(before.json)))
+  return [...stands].filter(number => known.has(number) || !stood.has(number))
 }

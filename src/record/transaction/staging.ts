@@ -31,6 +31,7 @@ interface Writing {
   readonly kind: AuditKindName
   readonly method: Stored['method']
   readonly movedAway?: true
+  readonly entered?: readonly string[] | undefined
 }
 
 /** A draft, and the state of its resource that it builds on. */
@@ -46,6 +47,8 @@ export interface StagedDraft {
 export interface WriteOptions {
   /** Resources of the same request that refer to it: what names nobody belongs where these belong. */
   readonly referrers?: readonly Resource[]
+  /** Of its numbers those that stand on the word of an account. */
+  readonly entered?: readonly string[]
 }
 
 /** What is known of a version that replaces another one. */
@@ -81,7 +84,7 @@ export class Staging {
     locator: Locator,
     verb: 'c' | 'u',
     method: 'POST' | 'PUT',
-    { referrers = [] }: WriteOptions,
+    { referrers = [], entered }: WriteOptions,
   ): Promise<Staged> {
     const type = resource.resourceType
     if (this.#stagedAt.has(locator)) throw idTaken()
@@ -93,7 +96,7 @@ export class Staging {
       before: undefined,
     })
     const id = resource.id ?? ''
-    return this.version({ type, id, resource, holders, version: 1, seen: undefined, kind: 'create', method })
+    return this.version({ type, id, resource, holders, version: 1, seen: undefined, kind: 'create', method, entered })
   }
 
   /** A version for each of its owners, and a removal where it had been and belongs no more. */
@@ -101,7 +104,7 @@ export class Staging {
     resource: Resource,
     seen: Seen,
     current: Stored,
-    { referrers = [], unlessSame = false }: NextOptions,
+    { referrers = [], unlessSame = false, entered }: NextOptions,
   ): Promise<Staged> {
     const { type, id, version } = seen
     const locator = this.#lookup.locator(type, id)
@@ -123,7 +126,7 @@ export class Staging {
     const isSettled = this.#reach.pendingVersion(locator) === undefined
     if (unlessSame && isInPlace && isSettled && (await standsAs(resource, current)))
       return this.#kept(current, resource, holders)
-    const next = { type, id, seen, kind: 'update' as const }
+    const next = { type, id, seen, kind: 'update' as const, entered }
     if (left.length === 0) return this.version({ ...next, resource, holders, version: version + 1, method: 'PUT' })
     await this.version({ ...next, holders: left, version: version + 1, method: 'DELETE', movedAway: true })
     return this.version({ ...next, resource, holders, version: version + 2, method: 'PUT' })
@@ -137,7 +140,7 @@ export class Staging {
   }
 
   async version(writing: Writing): Promise<Staged> {
-    const { type, id, resource, holders, version, seen, kind, method, movedAway } = writing
+    const { type, id, resource, holders, version, seen, kind, method, movedAway, entered } = writing
     const [first] = holders
     if (first === undefined) throw new TypeError('a version has an owner')
     const deleted = resource === undefined
@@ -164,6 +167,7 @@ export class Staging {
       created,
       type,
       id,
+      entered: resource === undefined ? undefined : entered,
       isLarge: resource !== undefined && (isLarge(resource) || isWordy(resource)),
       compose: once(lastUpdatedMs => composed(resource ?? { resourceType: type, id }, version, lastUpdatedMs)),
       placed: (lastUpdatedMs: number, json: Buffer, holder: Holder) => {
@@ -208,8 +212,8 @@ export class Staging {
     return true
   }
 
-  async #moveTo(holders: readonly Holder[], { type, id, version, json }: Stored, seen: Seen): Promise<void> {
-    const moved = { type, id, seen, kind: 'update' as const }
+  async #moveTo(holders: readonly Holder[], { type, id, version, json, entered }: Stored, seen: Seen): Promise<void> {
+    const moved = { type, id, seen, kind: 'update' as const, entered }
     const removal = { holders: seen.holders, version: version + 1, method: 'DELETE', movedAway: true } as const
     await this.version({ ...moved, ...removal })
     const resource = await parseStored(json)

@@ -1,4 +1,4 @@
-import { type Grant, requirePermission } from '#access'
+import { type Grant, homeInReach, requirePermission } from '#access'
 import type { Resource } from '#fhir'
 import { inSlices, mapFew, newResourceId, Problem } from '#kernel'
 import { evaluate, type Holder, type Query, type Restricted } from '#search'
@@ -14,7 +14,7 @@ import { checkChosenId, choosesFreely } from './chosen-ids.ts'
 import type { Conditions, Found } from './conditions.ts'
 import { asFiled } from './filed-events.ts'
 import { Lookup } from './lookup.ts'
-import { NumberSources, type PatientNumber } from './number-sources.ts'
+import { enteredIn, NumberSources, type PatientNumber } from './number-sources.ts'
 import { asEdited, withoutOwnNotes } from './own-notes.ts'
 import { Owners, ownerForeign } from './owners.ts'
 import { idTaken, type NextOptions, type StagedDraft, Staging, type WriteOptions } from './staging.ts'
@@ -36,7 +36,7 @@ export class Transaction implements Txn {
   readonly #staging: Staging
   readonly #numbers: NumberSources
   readonly #nowMs: () => number
-  readonly #isImport: boolean
+  readonly #imports: WriterOptions['imports']
   #census: number | undefined
 
   constructor(
@@ -52,7 +52,7 @@ export class Transaction implements Txn {
     this.conditions = conditions
     this.#grant = grant
     this.#nowMs = nowMs
-    this.#isImport = options.imports ?? false
+    this.#imports = options.imports
     this.#reach = reach
     this.#questions = questions
     this.#owners = new Owners(grant, reach, options.home ?? grant.patient)
@@ -129,7 +129,8 @@ export class Transaction implements Txn {
     const locator = this.#lookup.locator(type, id)
     if (options.id !== undefined && (await this.#lookup.isTaken(locator))) throw idTaken()
     await this.#numbers.written(id, resource)
-    return this.#staging.first({ ...asFiled(this.#anew(resource)), id }, locator, 'c', 'POST', options)
+    const entered = await this.#entered(resource)
+    return this.#staging.first({ ...asFiled(this.#anew(resource)), id }, locator, 'c', 'POST', { ...options, entered })
   }
 
   async update(
@@ -152,8 +153,11 @@ export class Transaction implements Txn {
     checkMatch(current, options.ifMatch)
     if (options.ifNoneMatchAny && !current.deleted) throw versionExists()
     await this.#numbers.written(id, resource, current)
-    const noted = this.#isImport ? resource : await asEdited(resource, current, this.#nowMs())
-    return this.#staging.next({ ...noted, id }, seen, current, options)
+    const noted = this.#imports ? resource : await asEdited(resource, current, this.#nowMs())
+    return this.#staging.next({ ...noted, id }, seen, current, {
+      ...options,
+      entered: await this.#entered(resource, current),
+    })
   }
 
   async delete(type: string, id: string, options: { readonly ifMatch?: string } = {}): Promise<Staged | undefined> {
@@ -207,8 +211,9 @@ export class Transaction implements Txn {
     this.#numbers.vouch(patient, numbers)
   }
 
-  enteredNumbers(patient: string): Promise<ReadonlySet<string>> {
-    return this.#numbers.enteredFor(patient)
+  async enteredNumbers(type: string, id: string): Promise<ReadonlySet<string>> {
+    if (type === 'Patient') return this.#numbers.enteredFor(id)
+    return new Set((await this.#lookup.current(type, id))?.entered)
   }
 
   merged(patient: string, into: string | undefined): Promise<void> {
@@ -226,11 +231,17 @@ export class Transaction implements Txn {
     const locator = this.#lookup.locator(type, id)
     if (await this.#lookup.isTaken(locator)) throw idTaken()
     await this.#numbers.written(id, resource)
-    return this.#staging.first({ ...this.#anew(resource), id }, locator, 'u', 'PUT', options)
+    const entered = await this.#entered(resource)
+    return this.#staging.first({ ...this.#anew(resource), id }, locator, 'u', 'PUT', { ...options, entered })
   }
 
   #anew(resource: Resource): Resource {
-    return this.#isImport ? resource : withoutOwnNotes(resource)
+    return this.#imports ? resource : withoutOwnNotes(resource)
+  }
+
+  #entered(resource: Resource, before?: Stored): Promise<readonly string[]> {
+    if (homeInReach(this.#grant) !== 'all') return enteredIn(resource, before, 'account')
+    return enteredIn(resource, before, this.#imports === 'source' ? 'source' : 'house')
   }
 
   /** One's own prefix as well: the id stays in use, by whoever came after whom it went to. */

@@ -170,3 +170,189 @@ describe('a condition finds as before', () => {
     expect(codeOf(await update(byNumber))).toBe('condition.matches-several')
   })
 })
+
+const { id: _id, ...measured } = weightOf('x', 70)
+
+describe('the same holds for the numbers of what is no Patient', () => {
+  /** A family of two: the account's own Patient, and one of whom the hospital writes. */
+  const people = async () => {
+    const own = await enter(unnumbered)
+    const other = (await house.ask('POST', '/Patient', { grant: admin, body: { resourceType: 'Patient' } })).json.id
+    return { own: { reference: `Patient/${own}` }, other: { reference: `Patient/${other}` } }
+  }
+  type Making = (subject: { reference: string }) => Resource
+  const visit: Making = subject => ({
+    resourceType: 'Encounter',
+    identifier: [number],
+    status: 'in-progress',
+    class: { code: 'IMP' },
+    subject,
+  })
+  const kinds: [string, string, Making][] = [
+    ['Encounter', byNumber, visit],
+    ['Observation', byNumber, subject => ({ ...measured, identifier: [number], subject }) as Resource],
+    [
+      'DocumentReference',
+      byNumber,
+      subject => ({
+        resourceType: 'DocumentReference',
+        masterIdentifier: number,
+        status: 'current',
+        content: [{ attachment: { title: 'x' } }],
+        subject,
+      }),
+    ],
+    [
+      'ServiceRequest',
+      'requisition=urn:hospital%7C4711',
+      subject => ({ resourceType: 'ServiceRequest', requisition: number, status: 'active', intent: 'order', subject }),
+    ],
+    [
+      'Observation',
+      `subject:identifier=urn:hospital%7C4711`,
+      ({ reference }) => ({ ...measured, subject: { reference, identifier: number } }) as Resource,
+    ],
+    ['Organization', byNumber, () => ({ resourceType: 'Organization', identifier: [number], name: 'Clinic' })],
+  ]
+  const acts: [string, (type: string, criteria: string, body: Resource, grant?: Grant) => Promise<Answer>][] = [
+    ['an update', (type, criteria, body, grant = admin) => house.ask('PUT', `/${type}?${criteria}`, { grant, body })],
+    [
+      'a create',
+      (type, criteria, body, grant = admin) =>
+        house.ask('POST', `/${type}`, { grant, headers: { 'if-none-exist': criteria }, body }),
+    ],
+    [
+      'a patch',
+      (type, criteria, _, grant = admin) =>
+        house.ask('PATCH', `/${type}?${criteria}`, {
+          grant,
+          headers: { 'content-type': json },
+          body: [{ op: 'add', path: '/language', value: 'en' }],
+        }),
+    ],
+    ['a deletion', (type, criteria, _, grant = admin) => house.ask('DELETE', `/${type}?${criteria}`, { grant })],
+    [
+      'a reference of a transaction',
+      (type, criteria, _, grant = admin) => {
+        const basic = {
+          resourceType: 'Basic',
+          code: { text: 'x' },
+          extension: [{ url: 'http://x.example', valueReference: { reference: `${type}?${criteria}` } }],
+        }
+        return transaction([entry('POST', 'Basic', basic)], grant)
+      },
+    ],
+    [
+      'an update in a transaction',
+      (type, criteria, body, grant = admin) => transaction([entry('PUT', `${type}?${criteria}`, body)], grant),
+    ],
+    [
+      'a create in a batch',
+      async (type, criteria, body, grant = admin) => {
+        const bundle = {
+          resourceType: 'Bundle',
+          type: 'batch',
+          entry: [entry('POST', type, body, { ifNoneExist: criteria })],
+        }
+        const { json: answer } = await house.ask('POST', '/', { grant, body: bundle })
+        const [{ response }] = answer.entry
+        return {
+          status: Number(response.status.slice(0, 3)),
+          json: response.outcome,
+          text: '',
+          headers: {},
+        } as unknown as Answer
+      },
+    ],
+  ]
+  const each = kinds.flatMap(([type, criteria, make]) =>
+    acts.map(([name, act]) => ({ type, criteria, make, name, act })),
+  )
+
+  it.each(each)('$name by $type?$criteria is refused', async ({ type, criteria, make, act }) => {
+    const { own, other } = await people()
+    const family = { ...(await accountOf()), patients: await house.record.patientsOf('family') }
+    const made = await house.ask('POST', `/${type}`, { grant: family, body: make(own) })
+    expect(made.status).toBe(201)
+    const answer = await act(type, criteria, make(other))
+    expect([answer.status, codeOf(answer)]).toEqual(refused)
+    expect((await house.ask('GET', `/${type}/${made.json.id}`, { grant: admin })).json.meta.versionId).toBe('1')
+    expect(await countOf(type)).toBe(1)
+  })
+
+  it.each(each)('$name by $type?$criteria finds what the house has written', async ({ type, criteria, make, act }) => {
+    const { other } = await people()
+    await house.ask('POST', `/${type}`, { grant: admin, body: make(other) })
+    expect((await act(type, criteria, make(other))).status).toBeLessThan(300)
+  })
+
+  it.each(each)('$name by $type?$criteria finds an account its own', async ({ type, criteria, make, act }) => {
+    const { own } = await people()
+    const grant = await accountOf()
+    await house.ask('POST', `/${type}`, { grant, body: make(own) })
+    expect((await act(type, criteria, make(own), grant)).status).toBeLessThan(300)
+  })
+
+  const create = async (body: Resource, grant: Grant): Promise<string> =>
+    (await house.ask('POST', `/${body.resourceType}`, { grant, body })).json.id
+  const put = (id: string, body: Resource, grant: Grant) =>
+    house.ask('PUT', `/Encounter/${id}`, { grant, body: { ...body, id } })
+  const asUpdate = (body: Resource, criteria = byNumber) =>
+    house.ask('PUT', `/${body.resourceType}?${criteria}`, { grant: admin, body })
+
+  it('a number that comes with a change, that stays through others, and of two that were written by both', async () => {
+    const { own, other } = await people()
+    const grant = await accountOf()
+    const { identifier: _, ...bare } = visit(own)
+    const id = await create(bare as Resource, grant)
+    await put(id, visit(own), grant)
+    expect(codeOf(await asUpdate(visit(other)))).toBe('condition.number-unvouched')
+    const second = { system: 'urn:hospital', value: '4712' }
+    await put(id, { ...visit(own), identifier: [number, second] }, admin)
+    expect(codeOf(await asUpdate(visit(other)))).toBe('condition.number-unvouched')
+    expect(
+      (await asUpdate({ ...visit(own), identifier: [number, second] }, 'identifier=urn:hospital%7C4712')).status,
+    ).toBe(200)
+    await put(id, bare as Resource, admin)
+    await put(id, visit(own), admin)
+    expect((await asUpdate(visit(own))).status).toBe(200)
+  })
+
+  it('a number that a source of the house says, too', async () => {
+    const { own } = await people()
+    const id = await create(visit(own), await accountOf())
+    await house.record
+      .writer(admin, { imports: 'source' })
+      .transact(txn => txn.update('Encounter', id, { ...visit(own), id }))
+    expect((await asUpdate(visit(own))).status).toBe(200)
+  })
+
+  it.each([
+    ['patient.identifier=urn:hospital%7C4711', 'condition.number-unvouched'],
+    ['subject:Patient.identifier=urn:hospital%7C4711', 'condition.number-unvouched'],
+    ['_has:Observation:encounter:patient.identifier=urn:hospital%7C4711', 'condition.number-unvouched'],
+    ['subject:Patient.family=Sample', undefined],
+  ])('a chain to a Patient: Encounter?%s', async (criteria, code) => {
+    const own = await enter()
+    const subject = { reference: `Patient/${own}` }
+    const id = await create(visit(subject), admin)
+    await create({ ...measured, subject, encounter: { reference: `Encounter/${id}` } } as Resource, admin)
+    expect(codeOf(await asUpdate(visit(subject), criteria))).toBe(code)
+  })
+
+  it('a chain through several', async () => {
+    const own = await enter()
+    const subject = { reference: `Patient/${own}` }
+    const id = await create(visit(subject), admin)
+    const weight = {
+      ...measured,
+      subject,
+      encounter: { reference: `Encounter/${id}` },
+    } as Resource
+    await create(weight, admin)
+    const criteria = 'encounter.subject:Patient.identifier=urn:hospital%7C4711'
+    expect(codeOf(await asUpdate(weight, criteria))).toBe('condition.number-unvouched')
+    await vouch(own)
+    expect((await asUpdate(weight, criteria)).status).toBe(200)
+  })
+})

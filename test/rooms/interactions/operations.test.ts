@@ -567,6 +567,27 @@ describe('Patient/$merge and $unmerge', () => {
   const unmerge = (...parameter: object[]) =>
     house.ask('POST', '/Patient/$unmerge', { grant: admin, body: { resourceType: 'Parameters', parameter } })
 
+  it.each(['source-patient', 'target-patient'])(
+    '%s by a number that only an account has entered is refused',
+    async name => {
+      const number = { system: 'urn:x', value: '7' }
+      const account = grantOf('user/*.cruds', { account: 'family', patients: [] })
+      const own = { resourceType: 'Patient', identifier: [number] }
+      expect((await house.ask('POST', '/Patient', { grant: account, body: own })).status).toBe(201)
+      const other = name === 'source-patient' ? 'target-patient' : 'source-patient'
+      const named = [{ name: `${name}-identifier`, valueIdentifier: number }, reference(other, 'Patient/a')]
+      const before = asked.length
+      const answers = [await merge(...named), ...(name === 'source-patient' ? [await unmerge(...named)] : [])]
+      for (const answer of answers) {
+        expect([answer.status, codeOf(answer)]).toEqual([412, 'condition.number-unvouched'])
+        expect(answer.text).not.toContain('urn:x')
+      }
+      expect(asked).toHaveLength(before)
+      await house.ask('POST', '/Patient', { grant: admin, body: own })
+      expect((await merge(...named)).status).toBe(200)
+    },
+  )
+
   it('$unmerge names the Patients as $merge does', async () => {
     const link = [{ type: 'replaced-by', other: { reference: 'Patient/b' } }]
     await house.ask('PUT', '/Patient/b', { grant: admin, body: { resourceType: 'Patient', id: 'b' } })

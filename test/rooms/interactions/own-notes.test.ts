@@ -4,7 +4,7 @@ import { type Answer, admin, type House, openHouse } from './house.ts'
 let house: House
 beforeEach(async () => {
   house = await openHouse()
-  await house.record.writer(admin, { imports: true }).transact(txn => txn.create(imported, { id: 'ann' }))
+  await house.record.writer(admin, { imports: 'source' }).transact(txn => txn.create(imported, { id: 'ann' }))
 })
 afterEach(() => house.close())
 

@@ -119,7 +119,7 @@ class Mover {
 
   /** One commit: the Patients, unless they were merged before, and a slice of what is theirs. */
   move(slice: readonly Stored[]): Promise<Merged | { readonly state: 'moving' }> {
-    return this.#deps.record.writer(this.#grant, { imports: true }).transact(txn => this.#stage(txn, slice))
+    return this.#deps.record.writer(this.#grant, { imports: 'moves' }).transact(txn => this.#stage(txn, slice))
   }
 
   async #stage(txn: Txn, slice: readonly Stored[]): Promise<Merged | { readonly state: 'moving' }> {

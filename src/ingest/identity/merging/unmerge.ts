@@ -87,7 +87,7 @@ class Restorer {
 
   async #restore(slice: readonly Moved[], isLast: boolean): Promise<void> {
     const seen = { edited: [] as string[], deleted: [] as string[] }
-    await this.#deps.record.writer(this.#grant, { imports: true }).transact(async txn => {
+    await this.#deps.record.writer(this.#grant, { imports: 'moves' }).transact(async txn => {
       seen.edited = []
       seen.deleted = []
       txn.note('merge of two Patients undone')
