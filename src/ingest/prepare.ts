@@ -136,6 +136,7 @@ async function run(wanted: Wanted, recognised: Recognised, steps: Steps, deps: P
       digest,
       provenanceId,
       former,
+      merged,
       lookUp,
       deletions,
       ...guard,

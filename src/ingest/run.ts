@@ -54,6 +54,8 @@ export interface RunFacts {
   permitted?(): Promise<Grant>
   /** The names under which the patient has what others had who were merged into them. */
   readonly former?: FormerIds | undefined
+  /** Ids of those. */
+  readonly merged?: readonly string[]
   readonly lookUp?: LookUp
   /** What the sources of the patient's files have deleted. */
   readonly deletions?: Deletions | undefined
@@ -281,9 +283,9 @@ class Run {
     txn.note(
       `import ${this.#facts.format}${this.#facts.forced === true ? ', forced whatever differs in identity' : ''}`,
     )
-    const { former, deletions, lookUp, patient } = this.#facts
+    const { former, deletions, lookUp, patient, merged = [] } = this.#facts
     const { validator, record, clock } = this.#deps
-    const listed = { documents: record.documents, patient, nowMs: clock.nowMs() }
+    const listed = { documents: record.documents, patient, merged, nowMs: clock.nowMs() }
     return stage(txn, items, { strict: false, validator, former, deletions, lookUp, listed })
   }
 

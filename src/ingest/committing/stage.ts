@@ -3,6 +3,7 @@ import { giveWay } from '#kernel'
 import type { Txn } from '#record'
 import { noLongerListed } from '../listed.ts'
 import { underKnownNames } from '../namesakes.ts'
+import type { Listing } from '../outcome.ts'
 import { Amended } from './amended.ts'
 import { type Gathered, gather } from './gather.ts'
 import {
@@ -12,6 +13,7 @@ import {
   isAmendment,
   isMapped,
   isRemoval,
+  type Mapped,
   type Progress,
   type Staging,
   type Work,
@@ -25,11 +27,32 @@ export async function stage(txn: Txn, given: readonly Item[], staging: Staging):
   const named = (await former?.named(txn, given, name => deletions?.of(name) !== undefined)) ?? given
   const known = lookUp === undefined ? { items: named, warnings: [] } : await underKnownNames(txn, named, lookUp)
   const { fates, warnings, ...committed } = await stageNamed(txn, known.items, staging)
-  const listings = given.flatMap(item => (item.kind === 'mapped' && item.listing !== undefined ? [item.listing] : []))
+  const listings = listingsOf(given, known.items, former)
   const { listed } = staging
   const unlisted = listed === undefined ? [] : await noLongerListed(txn, listings, listed, committed.created)
   const fateOf = new Map(given.map((item, at) => [item, fates.get(known.items[at] ?? item) ?? 'duplicate']))
   return { ...committed, fates: fateOf, warnings: [...known.warnings, ...warnings, ...unlisted] }
+}
+
+/** The lists of a batch, by the names under which stands what they name. */
+function listingsOf(given: readonly Item[], known: readonly Item[], former: Staging['former']): readonly Listing[] {
+  const ids = new Map<string, string>()
+  for (const [at, item] of given.entries()) {
+    const under = known[at]
+    if (isMapped(item) && under !== undefined && isMapped(under)) ids.set(nameOf(item), under.resource.id)
+  }
+  const idOf = (type: string, id: string) => {
+    const name = `${type}/${id}`
+    return ids.get(name) ?? former?.nameOf(name).slice(type.length + 1) ?? id
+  }
+  return given.flatMap(item => {
+    const listing = isMapped(item) ? item.listing : undefined
+    return listing === undefined ? [] : [{ ...listing, ids: listing.ids.map(id => idOf(listing.type, id)) }]
+  })
+}
+
+function nameOf({ resource }: Mapped): string {
+  return `${resource.resourceType}/${resource.id}`
 }
 
 async function stageNamed(txn: Txn, items: readonly Item[], staging: Staging): Promise<Committed> {

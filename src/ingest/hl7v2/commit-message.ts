@@ -18,6 +18,8 @@ export interface PatientPart {
   /** Remembers what a person has said of whom it is about. */
   readonly told?: ((txn: Txn) => void) | undefined
   readonly former: FormerIds | undefined
+  /** Ids of those who were merged into the patient. */
+  readonly merged: readonly string[]
   readonly lookUp: LookUp
   /** The numbers that whoever sent the message knows to be this patient's. */
   readonly numbers: Parameters<Txn['vouch']>[1]
@@ -51,9 +53,9 @@ export function commitMessage(parts: readonly PatientPart[], facts: MessageFacts
     }
     const warnings: Left[] = []
     for (const [at, part] of parts.entries()) {
-      const { former, lookUp } = part
+      const { former, lookUp, merged } = part
       txn.vouch(part.patient, part.numbers)
-      const listed = { documents: deps.record.documents, patient: part.patient, nowMs: deps.clock.nowMs() }
+      const listed = { documents: deps.record.documents, patient: part.patient, merged, nowMs: deps.clock.nowMs() }
       const { validator } = deps
       const committed = await stage(txn, items[at] ?? [], { strict: true, validator, former, lookUp, listed })
       const targets = [...new Set([...committed.created, ...committed.updated])]

@@ -84,7 +84,8 @@ async function importMessage(read: Read, about: readonly About[], taking: Taking
   const parts: PatientPart[] = []
   // Several groups may be about one patient.
   for (const [patient, of] of Map.groupBy(about, ({ subject }) => subject.patient)) {
-    const { context, provenanceId, former, lookUp } = await openContext(taking.grant, patient, taking.digest, deps)
+    const opened = await openContext(taking.grant, patient, taking.digest, deps)
+    const { context, provenanceId, former, merged, lookUp } = opened
     const outcomes: (readonly Outcome[])[] = []
     for (const { group } of of) outcomes.push(await inTurns(mapPatientGroup(read, group, context)))
     const numbers = isVouched(taking) ? of.flatMap(({ group }) => personOf(read, group).identifiers) : []
@@ -96,6 +97,7 @@ async function importMessage(read: Read, about: readonly About[], taking: Taking
       },
       provenanceId,
       former,
+      merged,
       lookUp,
       numbers,
       outcomes: outcomes.flat(),

@@ -949,6 +949,56 @@ describe('what a list that is sent as a whole does not name any more stays, and 
     expect(await found(one.record, 'AllergyIntolerance')).toHaveLength(1)
   })
 
+  it('also what was listed for somebody who was merged since; when that is undone each has their own again', async () => {
+    const one = await openHouse()
+    let at = 0
+    const send = async (number: string, ...al1: string[]) => {
+      at += 1
+      const head = `MSH|^~\\&|REG|HOSP|KIN|HOME|2024031012${10 + at}00+0000||ADT^A04|M${at}|P|2.5.1`
+      const pid = `PID|1||${number}^^^HOSP^MR||Smith^Anna||20150607|F`
+      const segments = al1.map((text, nth) => `AL1|${nth + 1}|DA|${text}`)
+      const { ack } = await one.ingest.hl7v2({ grant: everything(), message: message(head, pid, ...segments) })
+      expect(ack).toMatch(/MSA\|AA/)
+      return ack
+    }
+    const idOf = async (number: string) => (await found(one.record, 'Patient', `identifier=${number}`))[0]?.id ?? ''
+    const allergiesOf = async (id: string) =>
+      (await found(one.record, 'AllergyIntolerance', `patient=${id}`)).map(({ code }) => JSON.stringify(code)).length
+    await send('L1', '1^Aspirin^L', '2^Nuts^L')
+    await send('W1', '3^Latex^L')
+    const [source, target] = [await idOf('L1'), await idOf('W1')]
+    await one.ingest.people.merge({ grant: everything(), source, target })
+    expect(await send('W1', '3^Latex^L', '1^Aspirin^L')).toContain(stays('AL1', 1))
+    expect(await allergiesOf(target)).toBe(3)
+    expect(await send('L1', '3^Latex^L', '1^Aspirin^L')).not.toContain('not listed any more')
+    expect(await send('W1', '3^Latex^L')).toContain(stays('AL1', 1))
+    await send('W1', '3^Latex^L', '1^Aspirin^L')
+    await one.ingest.people.unmerge({ grant: everything(), source })
+    expect([await allergiesOf(source), await allergiesOf(target)]).toEqual([2, 1])
+    expect(await send('W1', '3^Latex^L')).not.toContain('not listed any more')
+    expect(await send('L1', '1^Aspirin^L')).toContain(stays('AL1', 1))
+    expect(await send('L1', '1^Aspirin^L')).not.toContain('not listed any more')
+    await one.ingest.people.merge({ grant: everything(), source, target })
+    expect(await send('W1', '3^Latex^L')).toContain(stays('AL1', 1))
+  })
+
+  it('also by a merge message (A40)', async () => {
+    const { house: one, send } = await house()
+    const other = (event: string, ...segments: string[]) =>
+      one.ingest.hl7v2({
+        grant: everything(),
+        message: message(
+          `MSH|^~\\&|REG|HOSP|KIN|HOME|202403101200+0000||ADT^${event}|O${event}|P|2.5.1`,
+          'PID|1||L1^^^HOSP^MR||Smith^Anna||20150607|F',
+          ...segments,
+        ),
+      })
+    await other('A04', 'AL1|1|DA|1^Aspirin^L', 'AL1|2|DA|2^Nuts^L')
+    await send('ADT^A40', 'MRG|L1^^^HOSP^MR')
+    expect(await send('ADT^A08', 'AL1|1|DA|1^Aspirin^L')).toContain(stays('AL1', 1))
+    expect(await found(one.record, 'AllergyIntolerance')).toHaveLength(2)
+  })
+
   it('is forgotten with the patient', async () => {
     const { house: one, send } = await house()
     await send('ADT^A08', 'AL1|1|DA|1^Aspirin^L')

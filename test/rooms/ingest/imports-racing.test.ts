@@ -15,7 +15,7 @@ const transact: ReturnType<TestHouse['record']['writer']>['transact'] = work =>
 describe('what an import writes on the ground of what it has read', () => {
   it('of two lists at once the second is held against the first', async () => {
     const { documents } = house.record
-    const listed = { documents, patient: house.anna, nowMs: house.clock.nowMs() }
+    const listed = { documents, patient: house.anna, merged: [], nowMs: house.clock.nowMs() }
     const ids = ['one', 'two']
     for (const id of ids)
       await transact(txn => txn.create({ resourceType: 'Basic', code: { text: id }, subject: of(house.anna) }, { id }))

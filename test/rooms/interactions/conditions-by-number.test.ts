@@ -254,14 +254,9 @@ describe('the same holds for the numbers of what is no Patient', () => {
           type: 'batch',
           entry: [entry('POST', type, body, { ifNoneExist: criteria })],
         }
-        const { json: answer } = await house.ask('POST', '/', { grant, body: bundle })
-        const [{ response }] = answer.entry
-        return {
-          status: Number(response.status.slice(0, 3)),
-          json: response.outcome,
-          text: '',
-          headers: {},
-        } as unknown as Answer
+        const answer = await house.ask('POST', '/', { grant, body: bundle })
+        const [{ response }] = answer.json.entry
+        return { ...answer, status: Number(response.status.slice(0, 3)), json: response.outcome, text: '' }
       },
     ],
   ]
