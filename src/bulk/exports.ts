@@ -153,7 +153,10 @@ export class Exports {
     const why = reasonOf(error, running.stopping.signal)
     const { log, clock } = this.#rooms
     this.#audit(running.order.grant, 'failure', `bulk export: ${why.code}`)
-    if (why.kind === 'fault') log.error('export failed', { room: 'bulk', code: why.code, ...whereOf(error) })
+    const told = { room: 'bulk', code: why.code, ...whereOf(error) }
+    // That a server ends is no failure of it.
+    if (why.code === 'bulk.interrupted') log.info('an export was broken off', told)
+    else if (why.kind === 'fault') log.error('export failed', told)
     if (why.code === 'bulk.removed') return
     const { kind, code, text } = why
     const expiresAtMs = clock.nowMs() + this.#limits.keptMs

@@ -1,4 +1,4 @@
-import type { Grant } from '#access'
+import { type Grant, ownerOf } from '#access'
 import {
   type Clock,
   giveWay,
@@ -317,7 +317,9 @@ class Run {
     const valid: Item[] = []
     for (const item of items) {
       const isNew = item.kind === 'mapped' && item.isValid !== true
-      const [issue, ...more] = isNew ? await this.#deps.validator.validateSent(item.resource) : []
+      const [issue, ...more] = isNew
+        ? await this.#deps.validator.validateSent(item.resource, 'errors', ownerOf(this.#grant))
+        : []
       if (issue === undefined) valid.push(item)
       else refused.settle(item, refusalOf(issue))
       for (const { expression = item.row } of more)

@@ -1,6 +1,6 @@
 import { Tinypool } from 'tinypool'
 import { encodeJsonInSteps, type Resource } from '#fhir'
-import { inSlices, Problem, type ProblemIssue } from '#kernel'
+import { FairQueue, inSlices, Problem, type ProblemIssue } from '#kernel'
 import type { Extent } from './invariants.ts'
 
 /** What it has grown to is given back when nothing large has come for so long; to begin anew takes it half a second. */
@@ -24,10 +24,24 @@ export interface Sent {
 /** What a thread is asked first: it answers once its modules are loaded. */
 const nothing: Sent = { text: new TextEncoder().encode('{"resourceType":"Basic"}'), extent: 'errors' }
 
-/** A thread beside the event loop that validates one resource after another; it begins with the first. */
+/** A resource that waits, and whoever waits for it. */
+interface Waiting {
+  readonly owner: string
+  readonly sent: Sent
+  /** How often the thread had been closed when it came. */
+  readonly closings: number
+  readonly resolve: (found: readonly ProblemIssue[]) => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * A thread beside the event loop that validates one resource after another; it begins with the first. Of those who wait the owner goes
+ * first who has used least of it: what is large keeps nobody waiting but its owner.
+ */
 export class ValidatingThread {
   private pool: Tinypool | undefined
-  private last: Promise<unknown> = Promise.resolve()
+  private readonly queue = new FairQueue<Waiting>()
+  private isWorking = false
   private closings = 0
   private readonly longestMs: number
 
@@ -36,16 +50,32 @@ export class ValidatingThread {
   }
 
   /** What `Validator.validate` says of the resource. @throws Problem `too-costly` · `validation.too-costly` */
-  async validate(resource: Resource, extent: Extent): Promise<readonly ProblemIssue[]> {
+  async validate(resource: Resource, extent: Extent, owner: string): Promise<readonly ProblemIssue[]> {
     const { closings } = this
     const sent: Sent = { text: await inSlices(encodeJsonInSteps(resource)), extent }
-    // Each has its time for itself: none waits in the pool.
-    const found = this.last.then(() => {
+    const { promise, resolve, reject } = Promise.withResolvers<readonly ProblemIssue[]>()
+    this.queue.add({ owner, sent, closings, resolve, reject })
+    if (!this.isWorking) void this.work()
+    return promise
+  }
+
+  /** Each has its time for itself: none waits in the pool. */
+  private async work(): Promise<void> {
+    this.isWorking = true
+    for (let next = this.queue.take(); next !== undefined; next = this.queue.take()) await this.settle(next)
+    this.isWorking = false
+  }
+
+  private async settle({ owner, sent, closings, resolve, reject }: Waiting): Promise<void> {
+    const beganAtMs = performance.now()
+    try {
       if (closings !== this.closings) throw closed()
-      return this.run(sent)
-    })
-    this.last = found.catch(() => undefined)
-    return found
+      resolve(await this.run(sent))
+    } catch (error) {
+      reject(error)
+    } finally {
+      this.queue.charge(owner, performance.now() - beganAtMs)
+    }
   }
 
   async close(): Promise<void> {

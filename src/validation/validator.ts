@@ -25,9 +25,10 @@ export interface Validator {
    * As `validate`, for what somebody sent: what is large, and what has many invariants to evaluate, is validated in a thread,
    * and nobody waits for it but who asked.
    *
+   * @param owner  on whose behalf: of several who wait for the thread, whoever has used least of it goes first
    * @throws Problem `too-costly` · `validation.too-costly`
    */
-  validateSent(resource: Resource, extent?: Extent): Promise<readonly ProblemIssue[]>
+  validateSent(resource: Resource, extent?: Extent, owner?: string): Promise<readonly ProblemIssue[]>
   /** Ends the thread. What is being validated in it is refused. */
   close(): Promise<void>
 }
@@ -52,11 +53,11 @@ interface Rule {
 export function createValidator(limits?: ThreadLimits): Validator {
   const schemas = new Schemas()
   const thread = new ValidatingThread(limits)
-  const validateSent = async (resource: Resource, extent: Extent = 'errors') => {
-    if (isLarge(resource)) return thread.validate(resource, extent)
+  const validateSent = async (resource: Resource, extent: Extent = 'errors', owner = '') => {
+    if (isLarge(resource)) return thread.validate(resource, extent, owner)
     const { faults, open } = schemas.examine(resource, extent)
     if (open.length > 0 && effortOf(open, weightOf(resource, mostLookedAt)) > mostLookedAt)
-      return thread.validate(resource, extent)
+      return thread.validate(resource, extent, owner)
     return issuesOf(resource, [...faults, ...answered(open)])
   }
   return {
@@ -84,9 +85,9 @@ export function checkResource(validator: Validator, resource: Resource): void {
   refuse(validator.validate(resource))
 }
 
-/** As `checkResource`, for what somebody sent. */
-export async function checkSentResource(validator: Validator, resource: Resource): Promise<void> {
-  refuse(await validator.validateSent(resource))
+/** As `checkResource`, for what somebody sent. @param owner  on whose behalf, as `Validator.validateSent` has it */
+export async function checkSentResource(validator: Validator, resource: Resource, owner: string): Promise<void> {
+  refuse(await validator.validateSent(resource, 'errors', owner))
 }
 
 /**

@@ -158,7 +158,7 @@ function isJson(value: unknown): value is { readonly [name: string]: Json } {
 
 /** By R4 first: what that says of a resource profiles only add to. @throws Problem `unsupported` · `validate.profile-unknown` */
 async function answerOf(resource: Resource, profiles: readonly string[], judging: Judging): Promise<FhirResponse> {
-  const byType = await judging.rooms.validator.validateSent(resource, 'warnings-too')
+  const byType = await judging.rooms.validator.validateSent(resource, 'warnings-too', judging.owner)
   const byProfiles = await judging.issues(resource, profiles, 'warnings-too')
   return { status: 200, headers: {}, body: outcomeOf([...byType, ...byProfiles]) }
 }

@@ -33,6 +33,11 @@ export class Judging {
     this.#request = request
   }
 
+  /** On whose behalf it is judged. */
+  get owner(): string {
+    return ownerOf(this.#request.grant)
+  }
+
   /**
    * What a resource breaks of the profiles that are asked for, and of those that it claims.
    *
@@ -46,7 +51,7 @@ export class Judging {
   ): Promise<readonly ProblemIssue[]> {
     const kept = await this.#keptBy(await inSlices(claimedIn(resource, asked)))
     if (lookedUp(asked).some(canonical => !kept.some(each => each.canonical === canonical))) throw unknown()
-    return judgeByProfiles(resource, { asked, kept, extent }, ownerOf(this.#request.grant))
+    return judgeByProfiles(resource, { asked, kept, extent }, this.owner)
   }
 
   #keptBy(claims: Claims): Promise<Kept> {

@@ -33,7 +33,7 @@ function isEnforcing({ status, scope, provision, policyRule }: Resource): boolea
  * @throws Problem `unprocessable` · `validation.failed`, `validation.profile-broken`, `validation.questionnaire-broken`; `unsupported` · `resource.not-supported-yet`
  */
 export async function checkWritable(resource: Resource, judging: Judging): Promise<void> {
-  await checkSentResource(judging.rooms.validator, resource)
+  await checkSentResource(judging.rooms.validator, resource, judging.owner)
   if (claimsAny(resource)) await checkClaims(resource, judging)
   const row = Object.hasOwn(notYet, resource.resourceType) ? notYet[resource.resourceType] : undefined
   if (row?.applies(resource) !== true) return

@@ -1,9 +1,10 @@
+import { ownerOf } from '#access'
 import { isResourceType, type Json, type Resource, toResource } from '#fhir'
 import { Problem } from '#kernel'
 import type { CodingFact, DependencyDefinition } from '#terminology'
 import { checkSentResource, type Validator } from '#validation'
 import { type Part, partsOf } from '../operations/parameters.ts'
-import { checkQuery } from '../perform.ts'
+import { checkQuery, granted } from '../perform.ts'
 import { readOptionalResource } from '../rest/body.ts'
 import type { FhirRequest } from '../types.ts'
 
@@ -93,7 +94,8 @@ export async function readAsked(request: FhirRequest, forms: Forms, validator: V
   }
   for (const [name, form] of Object.entries(forms))
     if (form === 'resource')
-      for (const value of given.get(name) ?? []) await checkSentResource(validator, value as Resource)
+      for (const value of given.get(name) ?? [])
+        await checkSentResource(validator, value as Resource, ownerOf(granted(request).grant))
   return new Asked(given)
 }
 

@@ -14,8 +14,8 @@ type Options = Partial<Parameters<typeof openBulk>[0]>
 type Order = Parameters<ExportPort['begin']>[0]
 
 /** The room as another process on the same house has it. */
-function another({ limits = {}, record = house.record }: Options = {}) {
-  return openBulk({ record, clock: house.clock, log: silentLog, limits: { settleMs: 0, ...limits } })
+function another({ limits = {}, record = house.record, log = silentLog }: Options = {}) {
+  return openBulk({ record, clock: house.clock, log, limits: { settleMs: 0, ...limits } })
 }
 
 const everybody = grantOf('system/*.rs', { patients: 'all' })
@@ -56,6 +56,23 @@ describe('the exports of several processes', () => {
     await expect(there.find(other, everybody)).rejects.toMatchObject({ kind: 'fault', code: 'bulk.interrupted' })
     await killed.close()
     await there.close()
+  })
+
+  it('are no error when their process ends, as it does when it fails by itself', async () => {
+    const lines: string[] = []
+    const note = (level: string) => (text: string) => void lines.push(`${level}: ${text}`)
+    const log = { writesDebug: false, debug() {}, info: note('info'), warn: note('warn'), error: note('error') }
+    const ending = another({ limits: slow, log })
+    await ending.begin(orderOf())
+    await ending.close()
+    expect(lines).toEqual(['info: an export was broken off'])
+    const exporter = () => {
+      throw new TypeError('broken')
+    }
+    const failing = another({ log, record: { ...house.record, exporter } as never })
+    await ended(failing, await failing.begin(orderOf())).catch(() => undefined)
+    await failing.close()
+    expect(lines.at(-1)).toBe('error: export failed')
   })
 
   it('are removed by an erasure while they are made, where they will list what was deleted', async () => {

@@ -93,6 +93,21 @@ describe('a large resource that was sent', () => {
     expect(told).toEqual(['the thread has answered', 'time counts', 'the thread has answered'])
   })
 
+  it('of one family waits for one of another at most, however many that one has sent', async () => {
+    const large = resourceOf({ ...observation, component: components(20_000) })
+    const small = resourceOf({ ...observation, component: components(2_000) })
+    const own = createValidator()
+    const order: string[] = []
+    const sent = (resource: typeof large, owner: string) =>
+      own.validateSent(resource, 'errors', owner).then(() => order.push(owner))
+    const theirs = Array.from({ length: 5 }, () => sent(large, 'anna'))
+    await theirs[0]
+    await Promise.all([...theirs, sent(small, 'berta'), sent(small, 'berta')])
+    await own.close()
+    expect(order.indexOf('berta')).toBeLessThan(3)
+    expect(order.slice(-2)).toEqual(['anna', 'anna'])
+  })
+
   it('waits for its turn, and is refused when that does not come', async () => {
     const large = resourceOf({ ...observation, component: components(2_000) })
     const own = createValidator()
