@@ -350,7 +350,9 @@ function describeExtension({ context = [], snapshot }: ExtensionDefinition): obj
   const strict = value?.binding?.strength === 'required' ? value.binding.valueSet?.split('|')[0] : undefined
   return {
     context: context.flatMap(({ type, expression }) => (type === 'element' ? [expression] : [])),
-    ...(value === undefined || value.max === '0' ? { parts: partsOf(elements) } : { types: valueTypesOf(value) }),
+    ...(value === undefined || value.max === '0'
+      ? { parts: partsOf(elements), ...neededOf(elements) }
+      : { types: valueTypesOf(value) }),
     ...(strict === undefined ? {} : { valueSet: strict }),
     ...(elements[0]?.isModifier === true ? { isModifier: true } : {}),
   }
@@ -361,15 +363,28 @@ function valueTypesOf(value: ElementFact): readonly string[] {
   return types.length === openTypes.length ? [] : types
 }
 
+/** The parts of an extension, each with what says its url. */
+function partElements(elements: readonly ElementFact[]): readonly (ElementFact & { readonly url: string })[] {
+  return elements
+    .filter(({ id = '' }) => /^Extension\.extension:[^.:]+$/.test(id))
+    .map(part => ({
+      ...part,
+      url: elements.find(element => element.id === `${part.id}.url`)?.fixedUri ?? part.id?.split(':')[1] ?? '',
+    }))
+}
+
 function partsOf(elements: readonly ElementFact[]): object {
-  const named = elements.filter(({ id = '' }) => /^Extension\.extension:[^.:]+$/.test(id))
   return Object.fromEntries(
-    named.map(({ id }) => {
-      const url = elements.find(element => element.id === `${id}.url`)?.fixedUri ?? id?.split(':')[1] ?? ''
+    partElements(elements).map(({ id, url }) => {
       const value = elements.find(element => element.id === `${id}.value[x]`)
       return [url, value === undefined || value.max === '0' ? [] : valueTypesOf(value)]
     }),
   )
+}
+
+function neededOf(elements: readonly ElementFact[]): object {
+  const needed = partElements(elements).flatMap(({ min = 0, url }) => (min > 0 ? [url] : []))
+  return needed.length === 0 ? {} : { needed }
 }
 
 interface ProfileDefinition extends Definition {

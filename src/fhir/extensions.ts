@@ -8,6 +8,8 @@ export interface ExtensionFact {
   readonly types?: readonly string[]
   /** Part → types of its value. */
   readonly parts?: Readonly<Record<string, readonly string[]>>
+  /** Parts that have to be there. */
+  readonly needed?: readonly string[]
   /** Value set of a required binding. */
   readonly valueSet?: string
   readonly isModifier?: boolean

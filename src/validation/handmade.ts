@@ -33,6 +33,8 @@ export const handmade: Readonly<Record<string, Handmade>> = {
   // For it a boolean of FHIR is none of FHIRPath's.
   'que-7': ({ operator, answerBoolean, _answerBoolean }) =>
     operator !== 'exists' || answerBoolean !== undefined || _answerBoolean !== undefined,
+  // As HL7 writes it, two of them need none; this is what its text says.
+  'que-12': ({ enableWhen, enableBehavior }) => listOf(enableWhen).length < 2 || enableBehavior !== undefined,
   // What has no unit, it does not compare.
   'rng-2': ({ low, high }) =>
     isNode(low) && isNode(high) && isSameUnit(low, high) ? !(Number(low.value) > Number(high.value)) : undefined,

@@ -39,6 +39,20 @@ export function foundBy(expression: string, resource: object): readonly unknown[
   }
 }
 
+/** The places of what an expression finds in a resource, primitives among them: `Patient.name[0].family`; undefined as `foundBy`. */
+export function placesFoundBy(expression: string, resource: object): ReadonlySet<string> | undefined {
+  const { fhirpath, model } = library()
+  try {
+    const found = fhirpath.evaluate(readable(resource), expression, { resource: readable(resource) }, model, {
+      ...options,
+      resolveInternalTypes: false,
+    }) as readonly { fullPropertyName?(): string }[]
+    return new Set(found.map(each => each.fullPropertyName?.() ?? ''))
+  } catch {
+    return undefined
+  }
+}
+
 /** Whether an object is one of those that `foundBy` has. */
 export function isAmongFound(found: readonly unknown[] | undefined, node: object): boolean | undefined {
   return found?.includes(readable(node))

@@ -25,7 +25,49 @@ export const checkBundle: Check = ({ node: bundle, at }, tell) => {
     checkFullUrl(entry, bundle.type, tell)
     checkRequest(entry, tell)
   }
+  checkLinks(bundle, at, tell)
+  if (bundle.type === 'searchset') checkFound(bundle, entries, tell)
   if (bundle.type === 'document') checkDocument(entries, tell)
+}
+
+/** Relations of which a page has one. @see https://hl7.org/fhir/R4/http.html#paging */
+const single: ReadonlySet<unknown> = new Set(['self', 'first', 'previous', 'prev', 'next', 'last'])
+
+function checkLinks({ link }: Node, at: string, tell: Tell): void {
+  const seen = new Set<unknown>()
+  for (const [index, each] of listOf(link).entries()) {
+    if (!isNode(each) || !single.has(each.relation)) continue
+    if (seen.has(each.relation)) tell('linkTwice', `${at}/link/${index}/relation`)
+    seen.add(each.relation)
+  }
+}
+
+/** What was found can be read again, is of the type that was asked for, and what is only an outcome is one. @see https://hl7.org/fhir/R4/bundle.html#searchset */
+function checkFound({ link }: Node, entries: readonly Entry[], tell: Tell): void {
+  const wanted = askedTypes(listOf(link).filter(isNode))
+  for (const { node, resource, at } of entries) {
+    if (resource === undefined) continue
+    const { mode } = isNode(node.search) ? node.search : ({} as Node)
+    const isOutcome = resource.resourceType === 'OperationOutcome'
+    if (mode === 'outcome' && !isOutcome) tell('foundOutcome', `${at}/resource`)
+    if (resource.id === undefined && !isOutcome && mode !== 'outcome') tell('foundId', `${at}/resource`)
+    if (mode === 'match' && wanted.length > 0 && !wanted.includes(String(resource.resourceType)))
+      tell('foundType', `${at}/resource`)
+  }
+}
+
+/** The types of a search, by how the page calls itself; none where that does not tell. */
+function askedTypes(links: readonly Node[]): readonly string[] {
+  const self = links.find(({ relation }) => relation === 'self')?.url
+  if (typeof self !== 'string') return []
+  const [path = '', query = ''] = self.split('?')
+  const types = new URLSearchParams(query).get('_type')?.split(',') ?? []
+  const last =
+    path
+      .replace(/\/(?:_search)?$/, '')
+      .split('/')
+      .at(-1) ?? ''
+  return isResourceType(last) ? [last] : types.filter(type => isResourceType(type))
 }
 
 function entriesOf({ entry }: Node, at: string): readonly Entry[] {
@@ -47,9 +89,13 @@ function checkFullUrl({ node, resource, fullUrl, at }: Entry, type: unknown, tel
   }
   if (!isAbsolute(fullUrl)) tell('fullUrlRelative', `${at}/fullUrl`)
   const [, , named = ''] = restful.exec(fullUrl) ?? []
-  if (resource !== undefined && isResourceType(named) && named !== resource.resourceType)
-    tell('fullUrlType', `${at}/fullUrl`)
+  if (resource === undefined || !isResourceType(named)) return
+  if (named !== resource.resourceType) tell('fullUrlType', `${at}/fullUrl`)
+  else if (withIds.has(type) && !fullUrl.endsWith(`/${resource.id}`)) tell('fullUrlId', `${at}/fullUrl`)
 }
+
+/** Bundles of what has been stored somewhere; R4's own messages and collections say otherwise. */
+const withIds: ReadonlySet<unknown> = new Set(['document', 'searchset'])
 
 const bringing: ReadonlySet<unknown> = new Set(['POST', 'PUT'])
 

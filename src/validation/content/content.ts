@@ -8,12 +8,17 @@ import { checkAttachment } from './attachments.ts'
 import { checkBindings, hasBinding, warnOfBindings } from './bindings.ts'
 import { checkBundle } from './bundles.ts'
 import type { Check, Met } from './check.ts'
+import { checkCodeSystem } from './code-systems.ts'
 import { checkCoding, checkIdentifier, warnOfCoding, warnOfQuantity } from './codings.ts'
 import { checkContained } from './contained.ts'
+import { checkParameter, checkUrl, isDefinition } from './definitions.ts'
 import { ElementIds } from './element-ids.ts'
 import { checkExtensions, isExtended, warnOfExtensions } from './extensions.ts'
+import { checkQuestionnaire } from './questionnaires.ts'
 import { checkCapabilities, checkSearchParameter } from './search-parameters.ts'
 import { hasTexts, warnOfBlanks, warnOfDoubles } from './unwise.ts'
+import { checkInclude } from './value-sets.ts'
+import { checkValued, hasRequiredCodes } from './valued.ts'
 
 interface Row {
   readonly check: Check
@@ -36,6 +41,12 @@ const rows: readonly Row[] = [
   { concerns: shape => shape.elements.has('contained'), check: checkContained },
   { concerns: of('Bundle'), check: checkBundle },
   { concerns: of('SearchParameter'), check: checkSearchParameter },
+  { concerns: of('Questionnaire'), check: checkQuestionnaire },
+  { concerns: of('CodeSystem'), check: checkCodeSystem },
+  { concerns: of('ValueSet.compose.include'), check: checkInclude },
+  { concerns: of('OperationDefinition.parameter'), check: checkParameter },
+  { concerns: isDefinition, check: checkUrl },
+  { concerns: hasRequiredCodes, check: checkValued },
   { concerns: of('CapabilityStatement.rest', 'CapabilityStatement.rest.resource'), check: checkCapabilities },
   { concerns: of('Meta'), check: warnOfDoubles, warns: true },
   { concerns: shape => hasBinding(shape, 'mustBeIn'), check: checkBindings },

@@ -54,14 +54,19 @@ function checkExtension(extension: Node, name: string, met: Met, at: string, tel
 /** HL7 itself has them on all kinds of definitions, or its guide for v2 on addresses, whatever their contexts say. */
 const usedElsewhere = /\/(?:structuredefinition-[^/]*|iso21090-AD[^/]*|valueset-concept-[^/]*|cqf-[^/]*|translation)$/
 
+/** R4's own example has other names for their parts. */
+const calledOtherwise = /\/hla-genotyping-results-[^/]*$/
+
 /** Set aside for examples by RFC 2606: whoever invents a modifier there means nobody to act on it. */
 const forExamples = /^https?:\/\/(?:[^/]+\.)?(?:example\.(?:org|com|net)|[^/]+\.example)(?:[/:]|$)/
 
-function checkContent({ types, parts }: ExtensionFact, extension: Node, at: string, tell: Tell): void {
+function checkContent({ types, parts, needed = [] }: ExtensionFact, extension: Node, at: string, tell: Tell): void {
   const value = heldBy(extension)
   if (parts !== undefined) {
     if (value !== undefined) tell('extensionParts', `${at}/${value.name}`)
     checkParts(parts, extension, at, tell)
+    const given = extensionsOf(extension, 'extension').map(({ url }) => url)
+    if (!needed.every(url => given.includes(url))) tell('extensionLacks', `${at}/extension`)
   } else if (value !== undefined && !isTypeOf(value.name, types ?? [])) tell('extensionType', `${at}/${value.name}`)
 }
 
@@ -80,6 +85,8 @@ function checkParts(parts: Readonly<Record<string, readonly string[]>>, extensio
   for (const [index, part] of extensionsOf(extension, 'extension').entries()) {
     const value = heldBy(part)
     const types = typeof part.url === 'string' && Object.hasOwn(parts, part.url) ? parts[part.url] : undefined
+    if (types === undefined && !isAbsolute(part.url) && !calledOtherwise.test(String(extension.url)))
+      tell('extensionPart', `${at}/extension/${index}/url`)
     if (value !== undefined && types !== undefined && !isTypeOf(value.name, types))
       tell('extensionType', `${at}/extension/${index}/${value.name}`)
   }
@@ -121,15 +128,21 @@ const kindOf: Readonly<Record<string, string>> = {
   unsignedInt: 'integer',
 }
 
+/** Data types that are BackboneElements in R4. @see https://hl7.org/fhir/R4/backboneelement.html */
+const backbones: ReadonlySet<string> = new Set(['BackboneElement', 'Dosage', 'ElementDefinition', 'Timing'])
+
 /** All that a context can call an element: by its path in a type or in the resource, by its type, and by what that is a kind of. */
 function* namesOf({ shape, element, within, at, around }: Met): Generator<string> {
   const resource = String(around.resource.resourceType)
   if (element !== undefined && within !== undefined) yield* pathsOf(within, element)
+  if (within !== undefined && isResource(within) && element !== undefined)
+    for (const type of ['DomainResource', 'Resource']) yield `${type}.${element.path}`
   yield pathIn(resource, at)
   if (isResource(shape)) yield* [shape.type, 'DomainResource', 'Resource']
   else {
     const type = shape.type === 'Element' && element !== undefined ? element.type : shape.type
-    yield* [type, kindOf[type] ?? type, 'Element', 'BackboneElement']
+    yield* [type, kindOf[type] ?? type, 'Element']
+    if (backbones.has(shape.path === '' ? type : (element?.type ?? ''))) yield 'BackboneElement'
     if (shape.path !== '') yield `${shape.type}.${shape.path}`
   }
 }

@@ -1,4 +1,4 @@
-import { type Fact, searchParameterFact } from '#fhir'
+import { type Fact, isResourceType, searchParameterFact } from '#fhir'
 import { isNode } from '../walk.ts'
 import { type Check, listOf } from './check.ts'
 
@@ -7,11 +7,22 @@ function factOf(canonical: unknown): Fact | undefined {
 }
 
 /** A parameter that is derived from one of R4's is of its type, and of its base types or some of them. @see https://hl7.org/fhir/R4/searchparameter.html */
-export const checkSearchParameter: Check = ({ node: { derivedFrom, type, base }, at }, tell) => {
+export const checkSearchParameter: Check = ({ node: { derivedFrom, type, base, component, expression }, at }, tell) => {
+  if (type === 'composite' && listOf(component).length < 2) tell('compositeParts', `${at}/component`)
+  if (typeof expression === 'string' && !isAbout(expression, listOf(base))) tell('parameterBase', `${at}/expression`)
   const origin = factOf(derivedFrom)
   if (origin === undefined) return
   if (type !== origin.type) tell('derivedParameter', `${at}/type`)
   if (listOf(base).some(each => !isWithin(each, origin.base))) tell('derivedParameter', `${at}/base`)
+}
+
+/** Types of resources that a path of an expression begins with; R4's own example asks for the extension of another type than its base. */
+const heads = /(?:^|[|(])\s*\(*\s*([A-Z][A-Za-z]+)\.(?!extension\()/g
+
+/** Whether each path of an expression begins at one of the base types, as far as it says where. */
+function isAbout(expression: string, bases: readonly unknown[]): boolean {
+  if (bases.includes('Resource') || bases.includes('DomainResource')) return true
+  return expression.matchAll(heads).every(([, type = '']) => !isResourceType(type) || bases.includes(type))
 }
 
 function isWithin(type: unknown, bases: readonly string[]): boolean {

@@ -2,7 +2,7 @@ import type { ErrorObject } from 'ajv'
 import type { Met } from '../content/check.ts'
 import { extensionsAt, isAllowedAt } from '../content/extensions.ts'
 import { faultAt } from '../faults.ts'
-import { foundBy, isAmongFound, predicateOf } from '../library.ts'
+import { foundBy, isAmongFound, placesFoundBy, predicateOf } from '../library.ts'
 import type { Node } from '../walk.ts'
 import type { Item } from './items.ts'
 import type { Judge } from './judge.ts'
@@ -60,12 +60,39 @@ interface Context {
 }
 
 function allows({ type, expression = '' }: Context, met: Met): boolean {
-  if (type === 'extension') return met.node.url === expression
+  if (type === 'extension') return urlAround(met) === expression
   if (type === 'element' && laterNames.has(expression))
     return ['url', 'status'].every(each => met.shape.elements.has(each))
   if (type === 'element') return isAllowedAt({ context: [pathOf(expression)] }, met) || isProfileAlone(expression)
-  // What is no object has only its twin to be found by.
-  return met.shape.type === 'Element' || isAmongFound(foundBy(expression, met.around.resource), met.node) !== false
+  const { resource } = met.around
+  if (met.shape.type === 'Element') return isAmongPlaces(placesFoundBy(expression, resource), met)
+  return isAmongFound(foundBy(expression, resource), met.node) !== false
+}
+
+/** The extension that another one stands in, or on its value. */
+function urlAround({ node, within, at, around }: Met): unknown {
+  if (within?.type !== 'Extension' || node.url !== undefined) return node.url
+  const steps = ownPlace(at).split('/').slice(1, -1)
+  const outer = steps.reduce<unknown>((found, step) => (isStep(found) ? found[step] : undefined), around.resource)
+  return isStep(outer) ? outer.url : undefined
+}
+
+function isStep(value: unknown): value is { readonly [step: string]: unknown } {
+  return typeof value === 'object' && value !== null
+}
+
+/** A place within the resource that it is in. */
+function ownPlace(at: string): string {
+  return at.replace(/^.*\/(?:contained\/\d+|resource)(?=\/|$)/, '')
+}
+
+/** What is no object has only its place to be found by; within a choice its name is another one. */
+function isAmongPlaces(places: ReadonlySet<string> | undefined, { at, element, around }: Met): boolean {
+  const own = ownPlace(at)
+  if (places === undefined || /\/value[A-Z][^/]*\//.test(own)) return true
+  const place = `${around.resource.resourceType}${own.replace(/\/(\d+)/g, '[$1]').replace(/\/_?/g, '.')}`
+  const choice = element?.path.endsWith('[x]') ? element.path.slice(element.path.lastIndexOf('.') + 1, -3) : undefined
+  return places.has(choice === undefined ? place : `${place.slice(0, place.lastIndexOf('.') + 1)}${choice}`)
 }
 
 /** `http://example.org/profile#Patient.identifier:one` is an element of a profile, and of the type that this constrains. */

@@ -1,0 +1,33 @@
+import type { ElementDefinition, Shape } from '#fhir'
+import { type Check, listOf } from './check.ts'
+
+const bound = new WeakMap<Shape, readonly ElementDefinition[]>()
+
+function codesOf(shape: Shape): readonly ElementDefinition[] {
+  const known = bound.get(shape)
+  if (known !== undefined) return known
+  const made = [...shape.elements.values()].filter(({ type, valueSet }) => type === 'code' && valueSet !== undefined)
+  bound.set(shape, made)
+  return made
+}
+
+/** Whether an element of a shape has to be one of some codes. */
+export function hasRequiredCodes(shape: Shape): boolean {
+  return codesOf(shape).length > 0
+}
+
+/**
+ * Where a code is required, an extension that says why there is none is no code.
+ *
+ * @see https://hl7.org/fhir/R4/terminologies.html#required
+ */
+export const checkValued: Check = ({ node, shape, at }, tell) => {
+  for (const { name, isList } of codesOf(shape)) {
+    const twin = node[`_${name}`]
+    if (twin === undefined) continue
+    const values = listOf(node[name])
+    for (const [index, each] of listOf(twin).entries())
+      if (each !== null && (values[index] ?? null) === null)
+        tell('codeMissing', `${at}/_${name}${isList ? `/${index}` : ''}`)
+  }
+}

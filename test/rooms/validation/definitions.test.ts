@@ -1,0 +1,326 @@
+import { parseResource, printJson } from '#fhir'
+import { createValidator } from '#validation'
+
+const validator = createValidator()
+afterAll(() => validator.close())
+
+const core = 'http://hl7.org/fhir/StructureDefinition/'
+const own = 'http://example.org/'
+const properties = 'http://hl7.org/fhir/concept-properties#'
+
+type Row = readonly [name: string, right: object, wrong: object, ...places: string[]]
+
+const placesOf = (resource: object) =>
+  validator.validate(parseResource(printJson(resource)), 'errors').map(({ expression }) => expression)
+
+const questionnaire = (...item: readonly object[]) => ({ resourceType: 'Questionnaire', status: 'active', item })
+const when = (question: string) => ({ enableWhen: [{ question, operator: 'exists', answerBoolean: true }] })
+const boolean = (linkId: string, more: object = {}) => ({ linkId, type: 'boolean', ...more })
+
+/** https://hl7.org/fhir/R4/questionnaire-definitions.html#Questionnaire.item.enableWhen */
+const questionnaires: readonly Row[] = [
+  [
+    'a condition on what is not asked',
+    questionnaire(boolean('1'), boolean('2', when('1'))),
+    questionnaire(boolean('1'), boolean('2', when('3'))),
+    'Questionnaire.item[1].enableWhen[0].question',
+  ],
+  [
+    'a condition on itself',
+    questionnaire(boolean('1', { item: [boolean('1.1', when('1'))] })),
+    questionnaire(boolean('1', when('1'))),
+    'Questionnaire.item[0].enableWhen[0].question',
+  ],
+  [
+    'a condition on what is within',
+    questionnaire(boolean('1'), boolean('11', when('1'))),
+    questionnaire(boolean('1', { ...when('1.1'), item: [boolean('1.1')] })),
+    'Questionnaire.item[0].enableWhen[0].question',
+  ],
+  [
+    'two conditions that do not say how they go together (que-12)',
+    questionnaire(
+      boolean('1'),
+      boolean('2', { enableWhen: [...when('1').enableWhen, ...when('1').enableWhen], enableBehavior: 'any' }),
+    ),
+    questionnaire(boolean('1'), boolean('2', { enableWhen: [...when('1').enableWhen, ...when('1').enableWhen] })),
+    'Questionnaire.item[1]',
+  ],
+]
+
+const codeSystem = (more: object) => ({ resourceType: 'CodeSystem', status: 'active', content: 'complete', ...more })
+
+/** https://hl7.org/fhir/R4/codesystem.html */
+const codeSystems: readonly Row[] = [
+  [
+    'content that is said not to be there',
+    codeSystem({ content: 'not-present' }),
+    codeSystem({ content: 'not-present', concept: [{ code: 'a' }] }),
+    'CodeSystem.concept',
+  ],
+  [
+    'a supplement that does not say so',
+    codeSystem({ content: 'supplement', supplements: `${own}cs` }),
+    codeSystem({ supplements: `${own}cs` }),
+    'CodeSystem.content',
+  ],
+  ['a supplement of nothing', codeSystem({}), codeSystem({ content: 'supplement' }), 'CodeSystem.content'],
+  [
+    'a wrong count of all concepts',
+    codeSystem({ count: 2, concept: [{ code: 'a', concept: [{ code: 'b' }] }] }),
+    codeSystem({ count: 1, concept: [{ code: 'a', concept: [{ code: 'b' }] }] }),
+    'CodeSystem.count',
+  ],
+  [
+    'two properties of one code',
+    codeSystem({
+      property: [
+        { code: 'p', type: 'code' },
+        { code: 'q', type: 'code' },
+      ],
+    }),
+    codeSystem({
+      property: [
+        { code: 'p', type: 'code' },
+        { code: 'p', type: 'code' },
+      ],
+    }),
+    'CodeSystem.property[1].code',
+  ],
+  [
+    'two properties of one address',
+    codeSystem({ property: [{ code: 'p', uri: `${own}p`, type: 'code' }] }),
+    codeSystem({
+      property: [
+        { code: 'p', uri: `${properties}parent`, type: 'code' },
+        { code: 'q', uri: `${properties}parent`, type: 'code' },
+      ],
+    }),
+    'CodeSystem.property[1].uri',
+  ],
+  [
+    'a common property of another type',
+    codeSystem({ property: [{ code: 'p', uri: `${properties}notSelectable`, type: 'boolean' }] }),
+    codeSystem({ property: [{ code: 'p', uri: `${properties}notSelectable`, type: 'code' }] }),
+    'CodeSystem.property[0].type',
+  ],
+  [
+    'a property with a value of another type',
+    codeSystem({
+      property: [{ code: 'p', type: 'code' }],
+      concept: [{ code: 'a', property: [{ code: 'p', valueCode: 'b' }] }],
+    }),
+    codeSystem({
+      property: [{ code: 'p', type: 'code' }],
+      concept: [{ code: 'a', property: [{ code: 'p', valueString: 'b' }] }],
+    }),
+    'CodeSystem.concept[0].property[0].value.ofType(string)',
+  ],
+  [
+    'a property that is not declared',
+    codeSystem({
+      property: [{ code: 'p', type: 'code' }],
+      concept: [{ code: 'a', property: [{ code: 'parent', valueCode: 'b' }] }],
+    }),
+    codeSystem({
+      property: [{ code: 'p', type: 'code' }],
+      concept: [{ code: 'a', property: [{ code: 'q', valueCode: 'b' }] }],
+    }),
+    'CodeSystem.concept[0].property[0].code',
+  ],
+]
+
+const including = (...include: readonly object[]) => ({
+  resourceType: 'ValueSet',
+  status: 'active',
+  compose: { include },
+})
+const filtering = (property: string, op: string, value: string) =>
+  including({ system: `${own}cs`, filter: [{ property, op, value }] })
+
+/** https://hl7.org/fhir/R4/valueset-definitions.html#ValueSet.compose.include */
+const valueSets: readonly Row[] = [
+  [
+    'a relative system',
+    including({ system: `${own}cs` }),
+    including({ system: 'cs' }),
+    'ValueSet.compose.include[0].system',
+  ],
+  [
+    'a system that is contained nowhere',
+    including({ system: 'urn:oid:1.2' }),
+    including({ system: '#cs' }),
+    'ValueSet.compose.include[0].system',
+  ],
+  [
+    'a value set for a system',
+    including({ system: 'http://hl7.org/fhir/administrative-gender' }),
+    including({ system: 'http://hl7.org/fhir/ValueSet/administrative-gender' }),
+    'ValueSet.compose.include[0].system',
+  ],
+  [
+    'a filter by what is true or false',
+    filtering('notSelectable', '=', 'true'),
+    filtering('notSelectable', '=', '1'),
+    'ValueSet.compose.include[0].filter[0].value',
+  ],
+  [
+    'a filter by whether there is something',
+    filtering('p', 'exists', 'false'),
+    filtering('p', 'exists', 'no'),
+    'ValueSet.compose.include[0].filter[0].value',
+  ],
+  [
+    'a pattern that is none',
+    filtering('code', 'regex', 'a+'),
+    filtering('code', 'regex', '('),
+    'ValueSet.compose.include[0].filter[0].value',
+  ],
+  [
+    'a relative url',
+    { ...including({ system: own }), url: `${own}vs` },
+    { ...including({ system: own }), url: 'ValueSet/vs' },
+    'ValueSet.url',
+  ],
+]
+
+const parameter = (more: object) => ({
+  resourceType: 'SearchParameter',
+  url: `${own}sp`,
+  name: 'n',
+  status: 'active',
+  description: 'd',
+  code: 'c',
+  base: ['Patient'],
+  type: 'string',
+  ...more,
+})
+const component = { definition: `${own}sp2`, expression: 'name' }
+
+/** https://hl7.org/fhir/R4/searchparameter.html and https://hl7.org/fhir/R4/operationdefinition.html */
+const others: readonly Row[] = [
+  [
+    'a composite of one part',
+    parameter({ type: 'composite', component: [component, component] }),
+    parameter({ type: 'composite', component: [component] }),
+    'SearchParameter.component',
+  ],
+  [
+    'an expression about another type than the base',
+    parameter({ expression: 'Patient.name | (Patient.contact.name)' }),
+    parameter({ expression: 'Patient.name | (Practitioner.name)' }),
+    'SearchParameter.expression',
+  ],
+  [
+    'an expression about any type',
+    parameter({ base: ['Resource'], expression: 'Patient.name' }),
+    parameter({ expression: 'Group.name' }),
+    'SearchParameter.expression',
+  ],
+  ...[['0', '1'] as const].map(([min, max]): Row => {
+    const operation = (least: number) => ({
+      resourceType: 'OperationDefinition',
+      name: 'N',
+      status: 'active',
+      kind: 'operation',
+      code: 'c',
+      system: true,
+      type: false,
+      instance: false,
+      parameter: [{ name: 'p', use: 'in', min: least, max, type: 'string' }],
+    })
+    return [
+      'a parameter of which there are more than there may be',
+      operation(Number(min)),
+      operation(2),
+      'OperationDefinition.parameter[0].max',
+    ]
+  }),
+]
+
+const absent = { extension: [{ url: `${core}data-absent-reason`, valueCode: 'unknown' }] }
+const animal = (...extension: readonly object[]) => ({
+  resourceType: 'Patient',
+  extension: [{ url: `${core}patient-animal`, extension }],
+})
+const species = { url: 'species', valueCodeableConcept: { text: 'cow' } }
+const breed = { url: 'breed', valueCodeableConcept: { text: 'Jersey' } }
+
+/** https://hl7.org/fhir/R4/terminologies.html#required and https://hl7.org/fhir/R4/defining-extensions.html */
+const contents: readonly Row[] = [
+  [
+    'a required code that is absent',
+    { resourceType: 'Patient', _birthDate: absent },
+    { resourceType: 'Patient', _gender: absent },
+    'Patient.gender',
+  ],
+  ['an extension without a part that it needs', animal(species), animal(breed), 'Patient.extension[0].extension'],
+  [
+    'an extension with a part that it has not',
+    animal(species, breed),
+    animal(species, { url: 'x', valueString: 'x' }),
+    'Patient.extension[0].extension[1].url',
+  ],
+]
+
+const bundle = (type: string, entry: readonly object[], more: object = {}) => ({
+  resourceType: 'Bundle',
+  type,
+  entry,
+  ...more,
+})
+const found = (resource: object, mode = 'match') => ({
+  fullUrl: 'urn:uuid:267b18ce-3d37-4581-9baa-6fada338038b',
+  resource,
+  search: { mode },
+})
+const self = { link: [{ relation: 'self', url: `${own}fhir/Patient?name=x` }] }
+const patient = { resourceType: 'Patient', id: 'a' }
+const link = (relation: string) => ({ relation, url: `${own}fhir/Patient` })
+
+/** https://hl7.org/fhir/R4/bundle.html */
+const bundles: readonly Row[] = [
+  [
+    'two links of one relation',
+    bundle('searchset', [found(patient)], { link: [link('self'), link('next')] }),
+    bundle('searchset', [found(patient)], { link: [link('self'), link('self')] }),
+    'Bundle.link[1].relation',
+  ],
+  [
+    'what was found without an id',
+    bundle('searchset', [found(patient)]),
+    bundle('searchset', [found({ resourceType: 'Patient' })]),
+    'Bundle.entry[0].resource.ofType(Patient)',
+  ],
+  [
+    'what was found of another type',
+    bundle(
+      'searchset',
+      [found(patient), found({ resourceType: 'Organization', id: 'o', name: 'O' }, 'include')].slice(0, 1),
+      self,
+    ),
+    bundle('searchset', [found({ resourceType: 'Organization', id: 'o', name: 'O' })], self),
+    'Bundle.entry[0].resource.ofType(Organization)',
+  ],
+  [
+    'an outcome that is none',
+    bundle('searchset', [found(patient)]),
+    bundle('searchset', [found(patient, 'outcome')]),
+    'Bundle.entry[0].resource.ofType(Patient)',
+  ],
+  [
+    'a place with another id',
+    bundle('searchset', [{ ...found(patient), fullUrl: `${own}fhir/Patient/a` }]),
+    bundle('searchset', [{ ...found(patient), fullUrl: `${own}fhir/Patient/b` }]),
+    'Bundle.entry[0].fullUrl',
+  ],
+]
+
+it.each(
+  [...questionnaires, ...codeSystems, ...valueSets, ...others, ...contents, ...bundles].map(
+    row => [row[0], row] as const,
+  ),
+)('what R4 says of definitions and Bundles: %s', (_name, [, right, wrong, ...places]) => {
+  expect(placesOf(right)).toEqual([])
+  expect(placesOf(wrong)).toEqual(places)
+})
