@@ -31,6 +31,10 @@ const differential = (...elements: readonly Json[]): Json => ({
   differential: { element: elements },
 })
 const item = (more: Json): Json => ({ item: [{ linkId: '1', ...more }] })
+/** With other questions that it may ask for. */
+const asking = (more: Json): Json => ({
+  item: [{ linkId: '1', ...more }, ...['2', '3'].map(linkId => ({ linkId, type: 'string' }))],
+})
 const repeat = (more: Json): Json => valued('valueTiming', { repeat: more })
 const test = (action: Json): Json => ({ test: [{ action: [action] }] })
 const setup = (action: Json): Json => ({ setup: { action: [action] } })
@@ -55,7 +59,7 @@ export const brokenInvariants: readonly Row[] = [
   ['bdl-8', 'Bundle', { type: 'collection', entry: [{ fullUrl: 'http://x.example/Patient/1/_history/1', resource: { resourceType: 'Patient' } }] }],
   ['bdl-9', 'Bundle', { type: 'document' }],
   ['bdl-10', 'Bundle', { type: 'document' }],
-  ['bdl-11', 'Bundle', { type: 'document', entry: [{ fullUrl: 'http://x.example/Patient/1', resource: { resourceType: 'Patient' } }] }],
+  ['bdl-11', 'Bundle', { type: 'document', entry: [{ fullUrl: 'http://x.example/Patient/1', resource: { resourceType: 'Patient', id: '1' } }] }],
   ['bdl-12', 'Bundle', { type: 'message', entry: [{ fullUrl: 'http://x.example/Patient/1', resource: { resourceType: 'Patient' } }] }],
   ['ces-1', 'CoverageEligibilityResponse', { insurance: [{ coverage: { reference: 'Coverage/1' }, item: [{ id: 'x', extension: [{ url: 'http://x.example', valueCode: 'a' }] }] }] }],
   ['cmd-1', 'ConceptMap', { group: [{ element: [{ target: [{ equivalence: 'narrower' }] }] }] }],
@@ -79,7 +83,7 @@ export const brokenInvariants: readonly Row[] = [
   ['cpb-16', 'CapabilityStatement', { kind: 'requirements', software: { name: 'x' } }],
   ['cpl-3', 'CarePlan', { activity: [{ reference: { reference: 'Task/1' }, detail: { status: 'scheduled' } }] }],
   ['cpt-2', 'Patient', { telecom: [{ value: 'x' }] }],
-  ['csd-1', 'CodeSystem', { concept: [{ code: 'a' }, { code: 'b', concept: [{ code: 'a' }] }] }],
+  ['csd-1', 'CodeSystem', { content: 'complete', concept: [{ code: 'a' }, { code: 'b', concept: [{ code: 'a' }] }] }],
   ['ctm-1', 'CareTeam', { participant: [{ member: ref, onBehalfOf: { reference: 'Organization/1' } }] }],
   ['dis-1', 'Patient', valued('valueDistance', { value: 5 })],
   ['dom-2', 'Patient', { contained: [{ resourceType: 'Patient', id: 'a', contained: [{ resourceType: 'Patient', id: 'b' }] }] }],
@@ -163,12 +167,12 @@ export const brokenInvariants: readonly Row[] = [
   ['que-4', 'Questionnaire', item({ type: 'choice', answerValueSet: 'http://x.example/v', answerOption: [{ valueString: 'x' }] })],
   ['que-5', 'Questionnaire', item({ type: 'boolean', answerValueSet: 'http://x.example/v' })],
   ['que-6', 'Questionnaire', item({ type: 'display', required: true })],
-  ['que-7', 'Questionnaire', item({ type: 'string', enableWhen: [{ question: '2', operator: 'exists', answerString: 'x' }] })],
+  ['que-7', 'Questionnaire', asking({ type: 'string', enableWhen: [{ question: '2', operator: 'exists', answerString: 'x' }] })],
   ['que-8', 'Questionnaire', item({ type: 'display', initial: [{ valueString: 'x' }] })],
   ['que-9', 'Questionnaire', item({ type: 'display', readOnly: true })],
   ['que-10', 'Questionnaire', item({ type: 'date', maxLength: 1 })],
   ['que-11', 'Questionnaire', item({ type: 'choice', answerOption: [{ valueString: 'x' }], initial: [{ valueString: 'x' }] })],
-  ['que-12', 'Questionnaire', item({ type: 'string', enableWhen: ['2', '3', '4'].map(question => ({ question, operator: '=', answerString: 'x' })) })],
+  ['que-12', 'Questionnaire', asking({ type: 'string', enableWhen: ['2', '3'].map(question => ({ question, operator: '=', answerString: 'x' })) })],
   ['que-13', 'Questionnaire', item({ type: 'string', initial: [{ valueString: 'x' }, { valueString: 'y' }] })],
   ['ras-1', 'RiskAssessment', { prediction: [{ probabilityRange: { low: { value: 1, code: 'x', system: ucum } } }] }],
   ['ras-2', 'RiskAssessment', { prediction: [{ probabilityDecimal: 101 }] }],

@@ -55,9 +55,21 @@ const table: readonly Row[] = [
   { name: 'a primitive that has only extensions', with: '{"status":null}', faults: ['structure Observation.status'] },
   {
     name: 'a mandatory primitive as extensions alone',
+    base: {
+      resourceType: 'Composition',
+      status: 'final',
+      type: { text: 'x' },
+      date: '2026',
+      author: [{ display: 'x' }],
+    },
+    with: '{"_title":{"extension":[{"url":"http://x.example","valueCode":"a"}]}}',
+    faults: [],
+  },
+  {
+    name: 'a code that is required, as extensions alone',
     base: { ...observation, status: undefined },
     with: '{"_status":{"extension":[{"url":"http://x.example","valueCode":"a"}]}}',
-    faults: [],
+    faults: ['code-invalid Observation.status'],
   },
   {
     name: 'a mandatory primitive missing',
