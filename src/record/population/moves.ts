@@ -18,10 +18,18 @@ export class Moves {
   /** By move: whose it is by number, to which head, and the one before it of the same plus one. */
   #moves: Uint32Array = new Uint32Array(3 * 64)
   #now = 0
+  /** The last moment that somebody has asked as of: what moved until then stays as it is. */
+  #asked = 0
   readonly #compartments: CompartmentId[] = []
 
-  /** The present moment: a number that rises with each move. */
-  get now(): number {
+  /** How many moves it remembers. */
+  get count(): number {
+    return this.#now
+  }
+
+  /** The present moment, as of which somebody is going to ask. */
+  moment(): number {
+    this.#asked = this.#now
     return this.#now
   }
 
@@ -51,6 +59,11 @@ export class Moves {
   /** A compartment has come as far as this. */
   note(compartment: CompartmentId, head: number): void {
     const number = this.#numberOf(compartment)
+    if (this.#last[number] === this.#now && this.#now > this.#asked) {
+      // It goes on where nobody has looked in between.
+      this.#moves[3 * (this.#now - 1) + 1] = head
+      return
+    }
     if (3 * this.#now >= this.#moves.length) this.#moves = grown(this.#moves)
     this.#moves.set([number, head, this.#last[number] as number], 3 * this.#now)
     this.#last[number] = ++this.#now

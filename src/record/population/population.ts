@@ -260,7 +260,7 @@ export class Population {
   async #tidy(): Promise<void> {
     const { room } = this.#rooms
     const slices = this.#slices
-    if (slices === undefined || slices.moves.now === this.#settledAt) return
+    if (slices === undefined || slices.moves.count === this.#settledAt) return
     for (const slice of slices.list) {
       const isLarge = (slice.index?.sizeBytes ?? slice.bytes) > 2 * room.sliceBytes && slice.holders.size > 1
       if (!isLarge && slice.index?.isWorn !== true) continue
@@ -268,7 +268,7 @@ export class Population {
     }
     if (slices.moves.isLong) slices.shorten()
     await room.settle()
-    this.#settledAt = slices.moves.now
+    this.#settledAt = slices.moves.count
   }
 
   /** Reads the rows of a slice that are not in memory. */

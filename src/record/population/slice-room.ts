@@ -117,13 +117,16 @@ export class SliceRoom {
     const { index } = slice
     if (index === undefined) return slice.users === 0
     if (slice.users > 0) return false
-    while (slice.traces === undefined || slice.tracedHead !== index.head) {
-      const { head, departures } = index
-      const traces = await inSlices(Traces.of(index))
+    if (slice.traces === undefined || slice.tracedHead !== index.head) {
+      const { head } = index
+      slice.traces = undefined
+      // Among its rows are still those of who left it.
+      const traces = index.departures > 0 ? undefined : await inSlices(Traces.of(index))
       if (slice.users > 0 || slice.index !== index) return false
-      if (index.head !== head || index.departures !== departures) continue
-      slice.traces = traces
-      slice.tracedHead = head
+      if (index.head === head && index.departures === 0) {
+        slice.traces = traces
+        slice.tracedHead = head
+      }
     }
     slice.bytes = index.sizeBytes
     this.drop(slice)

@@ -81,7 +81,7 @@ export function searchedTogether(together: Together, opening: Opening): Searched
   const now: Extract<AsOf, { kind: 'instant' }> = {
     kind: 'instant',
     untilMs: Math.max(...views.map(({ slices }) => slices.newestMs)),
-    arrivals: views.map(({ moves }) => [moves.name, moves.now]),
+    arrivals: views.map(({ moves }) => [moves.name, moves.moment()]),
   }
   const asOf = before ?? now
   const at = momentsOf(asOf, views)

@@ -4,6 +4,7 @@ import { parseQuery, type Sight } from '#search'
 import type { Stored } from '../types.ts'
 import type { Questions } from './questions.ts'
 import type { Reach } from './reach.ts'
+import { withoutLost } from './searched.ts'
 
 /** Whether one stored version may be shown: by its type and holder alone where that suffices, else by its content. */
 export class Sighting {
@@ -57,9 +58,11 @@ export class Sighting {
   async #referenced(grant: Grant, { type, id }: Stored): Promise<boolean> {
     const query = parseQuery(type, new URLSearchParams({ _id: id }), { baseUrl: this.#reach.baseUrl })
     const restricted = restrictToReadable(query, grant)
-    const searched = await this.#questions.searched(grant, restricted)
-    const found = await searched.answer(restricted, 0)
-    return found.matches.length > 0
+    return withoutLost(async () => {
+      const searched = await this.#questions.searched(grant, restricted)
+      const found = await searched.answer(restricted, 0)
+      return found.matches.length > 0
+    })
   }
 }
 
