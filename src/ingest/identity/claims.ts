@@ -30,6 +30,9 @@ export interface PersonClaims {
   readonly birthOrder?: number
 }
 
+/** Nobody's names have more, each counted once; each word is compared with each of everybody who may be meant. */
+const mostWords = 24
+
 type Node = { readonly [element: string]: unknown }
 
 /**
@@ -43,11 +46,29 @@ export function claimsOf(patient: Node): PersonClaims {
   const birthOrder = Number(patient.multipleBirthInteger)
   return {
     identifiers: nodesIn(patient.identifier).flatMap(identifierOf),
-    names: nodesIn(patient.name).flatMap(nameOf),
+    names: fewNames(nodesIn(patient.name).flatMap(nameOf)),
     ...(birthDate === undefined ? {} : { birthDate }),
     ...(gender === 'male' || gender === 'female' ? { gender } : {}),
     ...(Number.isInteger(birthOrder) && birthOrder > 0 ? { birthOrder } : {}),
   }
+}
+
+/** The first of the names. */
+function fewNames(names: readonly NameClaim[]): readonly NameClaim[] {
+  const distinct = [...new Map(names.map(name => [JSON.stringify(name), name])).values()]
+  let words = 0
+  return distinct.filter((name, at) => {
+    words += at < mostWords ? wordsOf(name) : mostWords
+    return at === 0 || words <= mostWords
+  })
+}
+
+/** Words are counted where they are read: a text stands for a name that is not taken apart. */
+function wordsOf({ family = '', given, text = '' }: NameClaim): number {
+  return (family === '' && given.length === 0 ? [text] : [family, ...given])
+    .join(' ')
+    .split(/[^\p{L}\p{N}]+/u)
+    .filter(word => word !== '').length
 }
 
 function identifierOf(node: Node): readonly IdentifierClaim[] {

@@ -1,5 +1,6 @@
 import { type Grant, homeInReach, requirePermission, restrict } from '#access'
-import { parseReference, parseResource, type Resource } from '#fhir'
+import { parseReference, parseStored, type Resource } from '#fhir'
+import { giveWay, inSlices } from '#kernel'
 import { numberOf, type Txn } from '#record'
 import { parseQuery } from '#search'
 import { claimsOf, type IdentifierClaim, type NameClaim, type PersonClaims } from './claims.ts'
@@ -44,7 +45,7 @@ export async function identify(
   // Nobody is taken for somebody unseen.
   if (findingIdentifiers(claims.identifiers).length > 0) requirePermission(asking.grant, 'r', 'Patient')
   const candidates = await numbered(txn, claims, asking)
-  const verdict = judge(claims, candidates)
+  const verdict = await inSlices(judge(claims, candidates))
   if (verdict.kind === 'unknown') return onTheirWord(claims, candidates)
   if (verdict.kind === 'certain') {
     const match = candidates.find(({ id }) => id === verdict.patient)
@@ -63,12 +64,12 @@ export async function identify(
  * Whoever writes the number of somebody else into a Patient would get what is sent about them: who has a number that nobody else has
  * given, and fits, waits until somebody decides who sees all. Who does not fit is nobody of this number.
  */
-function onTheirWord(claims: PersonClaims, candidates: readonly Known[]): Verdict {
+async function onTheirWord(claims: PersonClaims, candidates: readonly Known[]): Promise<Verdict> {
   const whole = candidates.map(({ entered, ...one }) => {
     const identifiers = [...one.claims.identifiers, ...entered]
     return { ...one, claims: { ...one.claims, identifiers } }
   })
-  const verdict = judge(claims, whole)
+  const verdict = await inSlices(judge(claims, whole))
   if (verdict.kind === 'certain')
     return { kind: 'doubtful', patients: [verdict.patient], elements: ['identifier'], onTheirWord: true }
   return verdict.kind === 'doubtful' ? { ...verdict, onTheirWord: true } : { kind: 'unknown' }
@@ -143,7 +144,13 @@ async function namesakesOf(
   for (const question of questions)
     for (const candidate of await candidatesBy(txn, question, asking)) found.set(candidate.id, candidate)
   found.delete(match.id)
-  return [...found.values()].filter(other => fitsBetter(claims, other.claims, match.claims)).map(({ id }) => id)
+  const better: string[] = []
+  for (const other of found.values()) {
+    if (fitsBetter(claims, other.claims, match.claims)) better.push(other.id)
+    const pause = giveWay()
+    if (pause !== undefined) await pause
+  }
+  return better
 }
 
 /** `1980-02-30` is what somebody said, and nothing that can be looked for. */
@@ -175,6 +182,8 @@ async function candidatesBy(txn: Txn, question: Question, asking: Asking): Promi
   for (const { id } of await txn.find(restrict(query, grant), mostCandidates)) {
     const candidate = await candidateOf(txn, id, asking)
     if (candidate !== undefined) candidates.set(candidate.id, joined(candidates.get(candidate.id), candidate))
+    const pause = giveWay()
+    if (pause !== undefined) await pause
   }
   return [...candidates.values()]
 }
@@ -212,10 +221,21 @@ interface Standing extends Candidate {
   readonly entered: ReadonlySet<string>
 }
 
-async function standingOf(txn: Txn, id: string, { grant, baseUrl }: Asking): Promise<Standing | undefined> {
+/** The Patients that a transaction has looked at, by id: several questions find the same ones. */
+const lookedAt = new WeakMap<Txn, Map<string, Promise<Standing | undefined>>>()
+
+function standingOf(txn: Txn, id: string, asking: Asking): Promise<Standing | undefined> {
+  const known = lookedAt.get(txn) ?? new Map<string, Promise<Standing | undefined>>()
+  lookedAt.set(txn, known)
+  const standing = known.get(id) ?? standingNow(txn, id, asking)
+  known.set(id, standing)
+  return standing
+}
+
+async function standingNow(txn: Txn, id: string, { grant, baseUrl }: Asking): Promise<Standing | undefined> {
   const stored = await txn.read('Patient', id)
   if (stored === undefined) return undefined
-  const patient = parseResource(stored.json)
+  const patient = await parseStored(stored.json)
   // Within an account each of its Patients is its own.
   const entered = homeInReach(grant) === 'all' ? await txn.enteredNumbers('Patient', id) : nothing
   return { id, claims: claimsOf(patient), survivor: survivorOf(patient, baseUrl), entered }

@@ -1,3 +1,4 @@
+import type { Steps } from '#kernel'
 import { compareBirthDates, type DateLikeness } from './birth-dates.ts'
 import type { IdentifierClaim, PersonClaims } from './claims.ts'
 import { contradicts, inCommon, type Link, linkOf } from './identifiers.ts'
@@ -111,13 +112,17 @@ interface Compared extends Comparison {
 }
 
 /**
- * Whom a description is about, among those who have one of its numbers. Pure: nothing is looked up.
+ * Whom a description is about, among those who have one of its numbers, each a step. Pure: nothing is looked up.
  *
  * @returns `certain` when one fits; `contradiction` when a number of theirs is given with another name, birth date or sex;
  *   `doubtful` when a person must decide; `unknown` when nobody has such a number
  */
-export function judge(incoming: PersonClaims, candidates: readonly Candidate[]): Verdict {
-  const linked = candidates.flatMap(candidate => comparedWith(incoming, candidate))
+export function* judge(incoming: PersonClaims, candidates: readonly Candidate[]): Steps<Verdict> {
+  const linked: Compared[] = []
+  for (const candidate of candidates) {
+    linked.push(...comparedWith(incoming, candidate))
+    yield
+  }
   const fitting = linked.filter(({ kind }) => kind === 'agrees')
   const [only] = fitting
   if (only !== undefined && (linked.length === 1 || isAloneIn(only, linked, incoming)))

@@ -269,7 +269,7 @@ function writtenOtherwise(one: readonly string[], other: readonly string[]): boo
 }
 
 /** Letters of two words together; what is longer is no name, and takes as long to compare as the product of the two. */
-const longestWords = 200
+const longestWords = 64
 
 function isAlike(part: 'family' | 'given', a: string, b: string): boolean {
   if (a === b) return true

@@ -1,3 +1,4 @@
+import { atOnce } from '#kernel'
 import { claimsOf } from '../../../src/ingest/identity/claims.ts'
 import { type Candidate, compare, judge } from '../../../src/ingest/identity/judge.ts'
 import { compareNames } from '../../../src/ingest/identity/names.ts'
@@ -17,6 +18,8 @@ const named = (name: string) => {
 const person = (name: string, birthDate?: string, gender?: string, ...identifier: object[]) =>
   claimsOf({ name: name === '' ? [] : [named(name)], birthDate, gender, identifier })
 const known = (id: string, ...rest: Parameters<typeof person>): Candidate => ({ id, claims: person(...rest) })
+
+const judged = (...asked: Parameters<typeof judge>) => atOnce(judge(...asked))
 
 describe('names are compared as people write them', () => {
   it.each([
@@ -108,7 +111,7 @@ describe('what is no fact about a person claims nothing', () => {
 describe('a description of a person is compared with one who has the same number', () => {
   const mr = numbered('1', 'MR')
   const ann = known('ann', 'Sample, Ann', '1980-02-03', 'female', mr)
-  const verdict = (...rest: Parameters<typeof person>) => judge(person(...rest), [ann])
+  const verdict = (...rest: Parameters<typeof person>) => judged(person(...rest), [ann])
 
   it.each([
     ['the same', 'Sample, Ann', '1980-02-03', 'female'],
@@ -146,8 +149,8 @@ describe('a description of a person is compared with one who has the same number
 
   it('a newborn who gets a name, even another family name, is the same child', () => {
     const child = known('child', 'Sample, Baby Girl', '2026-02-01', 'female', mr)
-    expect(judge(person('Sample, Emma', '2026-02-01', 'female', mr), [child]).kind).toBe('certain')
-    expect(judge(person('Other, Emma', '2026-02-01', 'female', mr), [child]).kind).toBe('doubtful')
+    expect(judged(person('Sample, Emma', '2026-02-01', 'female', mr), [child]).kind).toBe('certain')
+    expect(judged(person('Other, Emma', '2026-02-01', 'female', mr), [child]).kind).toBe('doubtful')
   })
 
   it.each([
@@ -158,12 +161,12 @@ describe('a description of a person is compared with one who has the same number
     const [name = '', birthDate, said = '', saidDate] = told
     const one = known('one', name, birthDate, 'female', mr)
     const doubtful = { kind: 'doubtful', patients: ['one'], elements: ['name'] }
-    expect(judge(person(said, saidDate, 'female', mr), [one])).toEqual(doubtful)
+    expect(judged(person(said, saidDate, 'female', mr), [one])).toEqual(doubtful)
   })
 
   it('without any birth date an unnamed child is the unnamed child', () => {
     const child = known('child', 'Sample, Baby Girl', undefined, 'female', mr)
-    expect(judge(person('Sample, Babygirl', undefined, 'female', mr), [child]).kind).toBe('certain')
+    expect(judged(person('Sample, Babygirl', undefined, 'female', mr), [child]).kind).toBe('certain')
   })
 
   it.each([
@@ -186,11 +189,11 @@ describe('numbers – CX, HL7 v2.9 chapter 2A.3.14; table 0203', () => {
 
   it('the same number of two authorities, or of none, is two numbers', () => {
     const one = ann(numbered('1', 'MR'))
-    expect(judge(person('Sample, Ann', '2015-01-01', 'female', numbered('1', 'MR', 'urn:oid:9')), [one]).kind).toBe(
+    expect(judged(person('Sample, Ann', '2015-01-01', 'female', numbered('1', 'MR', 'urn:oid:9')), [one]).kind).toBe(
       'unknown',
     )
     const bare = ann({ value: '1' })
-    expect(judge(person('Sample, Ann', '2015-01-01', 'female', { value: '1' }), [bare]).kind).toBe('unknown')
+    expect(judged(person('Sample, Ann', '2015-01-01', 'female', { value: '1' }), [bare]).kind).toBe('unknown')
   })
 
   it.each(['HC', 'MC', 'MA', 'PN', 'AN', 'MB', 'SN', 'FAM', 'WC', 'GI', 'TAX', 'BA'])(
@@ -198,23 +201,23 @@ describe('numbers – CX, HL7 v2.9 chapter 2A.3.14; table 0203', () => {
     type => {
       const one = ann(numbered('M1', 'MR'), numbered('P1', type))
       const sibling = person('Sample, Dan', '2017-02-02', 'male', numbered('M2', 'MR'), numbered('P1', type))
-      expect(judge(sibling, [one])).toEqual({ kind: 'unknown' })
+      expect(judged(sibling, [one])).toEqual({ kind: 'unknown' })
       const twin = person('Sample, Eve', '2015-01-01', 'female', numbered('M2', 'MR'), numbered('P1', type))
-      expect(judge(twin, [one])).toEqual({ kind: 'unknown' })
+      expect(judged(twin, [one])).toEqual({ kind: 'unknown' })
     },
   )
 
   it('a shared number with the same name and birth date names somebody; without the date it is for a person to say', () => {
     const one = ann(numbered('P1', 'HC'))
     const asked = (birthDate?: string) =>
-      judge(person('Sample, Ann', birthDate, undefined, numbered('P1', 'HC')), [one])
+      judged(person('Sample, Ann', birthDate, undefined, numbered('P1', 'HC')), [one])
     expect(asked('2015-01-01')).toEqual({ kind: 'certain', patient: 'ann' })
     expect(asked()).toEqual({ kind: 'doubtful', patients: ['ann'], elements: ['birthDate'] })
     expect(asked('2015-01-02')).toEqual({ kind: 'unknown' })
   })
 
   it.each(['VN', 'NPI', 'MD', 'FILL', 'SID'])('a number of type %s is none of a person', type => {
-    expect(judge(person('', undefined, undefined, numbered('1', type)), [ann(numbered('1', type))]).kind).toBe(
+    expect(judged(person('', undefined, undefined, numbered('1', type)), [ann(numbered('1', type))]).kind).toBe(
       'unknown',
     )
   })
@@ -234,7 +237,7 @@ describe('numbers – CX, HL7 v2.9 chapter 2A.3.14; table 0203', () => {
   it('a hospital that registered somebody twice leaves it to a person', () => {
     const ssn = { system: 'http://hl7.org/fhir/sid/us-ssn', value: '212-09-5678' }
     const twice = person('Sample, Ann', '2015-01-01', 'female', numbered('M2', 'MR'), ssn)
-    expect(judge(twice, [ann(numbered('M1', 'MR'), ssn)])).toEqual({
+    expect(judged(twice, [ann(numbered('M1', 'MR'), ssn)])).toEqual({
       kind: 'doubtful',
       patients: ['ann'],
       elements: ['identifier'],
@@ -244,7 +247,10 @@ describe('numbers – CX, HL7 v2.9 chapter 2A.3.14; table 0203', () => {
   it('numbers of several people leave it to a person, however well one fits', () => {
     const bob = known('bob', 'Sample, Bob', '2012-01-01', 'male', numbered('B', 'MR', 'urn:oid:9'))
     const asked = person('Sample, Ann', '2015-01-01', 'female', numbered('M1', 'MR'), numbered('B', 'MR', 'urn:oid:9'))
-    expect(judge(asked, [ann(numbered('M1', 'MR')), bob])).toMatchObject({ kind: 'doubtful', patients: ['ann', 'bob'] })
-    expect(judge(asked, [bob]).kind).toBe('contradiction')
+    expect(judged(asked, [ann(numbered('M1', 'MR')), bob])).toMatchObject({
+      kind: 'doubtful',
+      patients: ['ann', 'bob'],
+    })
+    expect(judged(asked, [bob]).kind).toBe('contradiction')
   })
 })
