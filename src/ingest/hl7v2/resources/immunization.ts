@@ -19,7 +19,8 @@ export function* mapAdministration(scene: Scene, group: Group, order = group): S
   // Both count within the order.
   for (const number of [1, 2]) if (/^\d{1,4}$/.test(value(rxa, number))) scene.ledger.keep(rxa, number)
   const isVaccine = scene.row.type === 'VXU' || [3, 6].some(component => value(rxa, 5, component) === 'CVX')
-  const given = isVaccine ? mapImmunization(scene, group, order, rxa) : mapGiven(scene, group, order, rxa)
+  const giving = { group, order, rxa }
+  const given = isVaccine ? mapImmunization(scene, giving) : mapGiven(scene, giving)
   const within = keyOf(scene, rxa, order).join('|')
   const about = given === undefined ? {} : { partOf: [{ reference: given }] }
   for (const obx of groupsOf(group, 'OBSERVATION')) {
@@ -28,36 +29,71 @@ export function* mapAdministration(scene: Scene, group: Group, order = group): S
   }
 }
 
+/** What is given by an RXA: the segments of its group, and the order behind which it stands. */
+interface Giving {
+  readonly group: Group
+  readonly order: Group
+  readonly rxa: Segment
+}
+
+/** What all segments of it say of a resource. */
+function saidOf(scene: Scene, type: string, { group, order, rxa }: Giving, ...more: readonly Elements[]): Elements {
+  return combined(
+    applied(scene, rxa, type),
+    ...segmentsOf(group, 'RXR').map(rxr => joined(scene, rxr, rxa, type)),
+    applied(scene, segmentOf(order, 'ORC'), type),
+    performersOf(scene, group, rxa),
+    ...more,
+    notesOf(scene, group, rxa),
+  )
+}
+
+/** Keeps it under the order, with who ordered and entered it. */
+function kept(scene: Scene, type: string, { order, rxa }: Giving, elements: Elements): string | undefined {
+  const orc = segmentOf(order, 'ORC')
+  join(scene, orc, rxa)
+  const said = { status: 'completed', ...elements }
+  const given = emit(scene, rxa, type, keyOf(scene, rxa, order), said, { updates: [rxa, orc] })
+  tellEvent(scene, orc, given)
+  return given
+}
+
+/** The visit, by the name that the type has for it. */
+function visitOf({ encounter }: Scene, name: string): Elements {
+  return encounter === undefined ? {} : { [name]: { reference: encounter } }
+}
+
 /**
  * ORC, RXA, RXR and what OBX says of the vaccination → Immunization
  *
  * @see https://build.fhir.org/ig/HL7/v2-to-fhir/ConceptMap-segment-rxa-to-immunization.html
  */
-function mapImmunization(scene: Scene, group: Group, order: Group, rxa: Segment): string | undefined {
-  const orc = segmentOf(order, 'ORC')
-  const elements = combined(
-    applied(scene, rxa, 'Immunization'),
-    ...segmentsOf(group, 'RXR').map(rxr => joined(scene, rxr, rxa, 'Immunization')),
-    applied(scene, orc, 'Immunization'),
-    performersOf(scene, group, rxa),
-    originOf(scene, rxa),
-    notesOf(scene, group, rxa),
-    observedOf(group),
-  )
+function mapImmunization(scene: Scene, giving: Giving): string | undefined {
+  const { group, rxa } = giving
+  const elements = saidOf(scene, 'Immunization', giving, originOf(scene, rxa), observedOf(group))
   if (elements.vaccineCode === undefined) {
     reject(scene, rxa, 'RXA-5')
     return undefined
   }
-  join(scene, orc, rxa)
-  const said = {
-    status: 'completed',
+  return kept(scene, 'Immunization', giving, {
     ...elements,
     patient: scene.context.subject,
-    ...(scene.encounter === undefined ? {} : { encounter: { reference: scene.encounter } }),
+    ...visitOf(scene, 'encounter'),
+  })
+}
+
+/** ORC, RXA and RXR → MedicationAdministration */
+function mapGiven(scene: Scene, giving: Giving): string | undefined {
+  const medication = medicationOf(saidOf(scene, 'MedicationAdministration', giving))
+  if (medication === undefined) {
+    reject(scene, giving.rxa, 'RXA-5')
+    return undefined
   }
-  const immunization = emit(scene, rxa, 'Immunization', keyOf(scene, rxa, order), said, { updates: [rxa, orc] })
-  tellEvent(scene, orc, immunization)
-  return immunization
+  return kept(scene, 'MedicationAdministration', giving, {
+    ...medication,
+    subject: scene.context.subject,
+    ...visitOf(scene, 'context'),
+  })
 }
 
 const origins = 'NIP001'
@@ -131,31 +167,4 @@ function observedOf(group: Group): Elements {
     ...(education.length === 0 ? {} : { education }),
     ...(hasNumber ? { protocolApplied: [doses] } : {}),
   }
-}
-
-/** ORC, RXA and RXR → MedicationAdministration */
-function mapGiven(scene: Scene, group: Group, order: Group, rxa: Segment): string | undefined {
-  const orc = segmentOf(order, 'ORC')
-  const elements = combined(
-    applied(scene, rxa, 'MedicationAdministration'),
-    ...segmentsOf(group, 'RXR').map(rxr => joined(scene, rxr, rxa, 'MedicationAdministration')),
-    applied(scene, orc, 'MedicationAdministration'),
-    performersOf(scene, group, rxa),
-    notesOf(scene, group, rxa),
-  )
-  const medication = medicationOf(elements)
-  if (medication === undefined) {
-    reject(scene, rxa, 'RXA-5')
-    return undefined
-  }
-  join(scene, orc, rxa)
-  const said = {
-    status: 'completed',
-    ...medication,
-    subject: scene.context.subject,
-    ...(scene.encounter === undefined ? {} : { context: { reference: scene.encounter } }),
-  }
-  const given = emit(scene, rxa, 'MedicationAdministration', keyOf(scene, rxa, order), said, { updates: [rxa, orc] })
-  tellEvent(scene, orc, given)
-  return given
 }
