@@ -60,12 +60,12 @@ const shortBytes = 64 * 1024
 export async function parseSentJson(bytes: Uint8Array): Promise<Json> {
   if (bytes.length <= shortBytes) return parseJson(bytes)
   spend('parsed', await inSlices(countValues(bytes)))
-  return inSlices(new JsonReader(decode(bytes), deepestJson).readInSteps())
+  return inSlices(parseJsonInSteps(bytes))
 }
 
 /** As `parseJson`, in slices: for a long text of our own, which is charged to nobody. */
-export function parseJsonInSteps(bytes: Uint8Array): Steps<Json> {
-  return new JsonReader(decode(bytes), deepestJson).readInSteps()
+export function* parseJsonInSteps(bytes: Uint8Array): Steps<Json> {
+  return yield* new JsonReader(yield* decodeInSteps(bytes), deepestJson).readInSteps()
 }
 
 /**
@@ -122,11 +122,37 @@ function decode(bytes: Uint8Array): string {
   try {
     return fromUtf8(bytes)
   } catch (cause) {
-    throw new Problem('invalid', 'json.not-utf8', 'The text is not UTF-8.', { cause })
+    throw notUtf8(cause)
   }
 }
 
+function* decodeInSteps(bytes: Uint8Array): Steps<string> {
+  if (bytes.length <= bytesAtATime) return decode(bytes)
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+  const texts: string[] = []
+  for (let from = 0; from < bytes.length; from += bytesAtATime) {
+    const until = from + bytesAtATime
+    texts.push(decodePart(decoder, bytes.subarray(from, until), until < bytes.length))
+    yield
+  }
+  return texts.join('')
+}
+
+function decodePart(decoder: TextDecoder, bytes: Uint8Array, stream: boolean): string {
+  try {
+    return decoder.decode(bytes, { stream })
+  } catch (cause) {
+    throw notUtf8(cause)
+  }
+}
+
+function notUtf8(cause: unknown): Problem {
+  return new Problem('invalid', 'json.not-utf8', 'The text is not UTF-8.', { cause })
+}
+
 const valuesAtATime = 1_024
+/** Of a long text so many letters are printed in one go: no copy of the whole of it is made on the way. */
+const lettersAtATime = 1024 * 1024
 
 class JsonPrinter {
   private readonly done: Buffer[] = []
@@ -145,7 +171,20 @@ class JsonPrinter {
     }
     if (Array.isArray(value)) yield* this.list(value)
     else if (typeof value === 'object' && value !== null && !(value instanceof Decimal)) yield* this.object(value)
+    else if (typeof value === 'string' && value.length > lettersAtATime) yield* this.longText(value)
     else this.pieces.push(printJson(value))
+  }
+
+  private *longText(text: string): Steps<void> {
+    this.pieces.push('"')
+    for (let from = 0; from < text.length; ) {
+      const until = wholeLetters(text, from + lettersAtATime)
+      this.pieces.push(printJson(text.slice(from, until)).slice(1, -1))
+      this.encode()
+      yield
+      from = until
+    }
+    this.pieces.push('"')
   }
 
   private encode(): void {
@@ -175,11 +214,32 @@ class JsonPrinter {
   }
 }
 
+/** Letters of an escape such as \u0041. */
+const unicodeEscape = 6
+/** Letters up to here are looked at one by one: beyond that the engine finds the end of a string sooner. */
+const shortText = 256
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they end a string as well
+const endOrEscape = /["\\\x00-\x1f]/g
+
+/** Where something is found next; the end of the text where it is not. */
+function nextOf(what: RegExp, text: string, from: number): number {
+  what.lastIndex = from
+  return what.exec(text)?.index ?? text.length
+}
+
+/** Not between the two halves of a letter, which by themselves are none. */
+function wholeLetters(text: string, at: number): number {
+  const isBetween = /^[\ud800-\udbff][\udc00-\udfff]/.test(text.slice(at - 1, at + 1))
+  return isBetween ? at + 1 : Math.min(at, text.length)
+}
+
 class JsonReader {
   private readonly text: string
   private readonly maxDepth: number
   private at = 0
   private values = 0
+  /** The place from which on others have their turn before the next value. */
+  private pauseAt = lettersAtATime
 
   constructor(text: string, maxDepth: number) {
     this.text = text
@@ -199,7 +259,6 @@ class JsonReader {
   /** The same, interruptible. */
   *readInSteps(): Steps<Json> {
     if (this.text.charCodeAt(0) === byteOrderMark) this.at = 1
-    if (!this.text.isWellFormed()) throw this.malformed('a lone surrogate is not a character')
     const value = yield* this.valueInSteps(0)
     this.skipSpace()
     if (this.at < this.text.length) throw this.malformed('text after the end')
@@ -207,11 +266,52 @@ class JsonReader {
   }
 
   private *valueInSteps(depth: number): Steps<Json> {
-    if (++this.values % valuesAtATime === 0) yield
+    if (++this.values % valuesAtATime === 0 || this.at >= this.pauseAt) {
+      this.pauseAt = this.at + lettersAtATime
+      yield
+    }
     const code = this.skipSpace()
     if (code === openBrace) return yield* this.objectInSteps(this.descend(depth))
     if (code === openBracket) return yield* this.arrayInSteps(this.descend(depth))
-    return this.value(depth)
+    return code === quote ? yield* this.stringInSteps() : this.value(depth)
+  }
+
+  private *stringInSteps(): Steps<string> {
+    const start = this.at + 1
+    const beginning = this.text.slice(start, start + shortText)
+    const endsSoon = beginning.charCodeAt(nextOf(endOrEscape, beginning, 0)) === quote
+    return endsSoon ? this.string() : yield* this.longString(start)
+  }
+
+  /** A string piece by piece. What begins in one of them and ends in the next is whole again when they are joined. */
+  private *longString(start: number): Steps<string> {
+    const pieces: string[] = []
+    for (this.at = start; ; yield) {
+      const piece = this.text.slice(this.at, this.at + lettersAtATime)
+      const plain = nextOf(endOrEscape, piece, 0)
+      pieces.push(piece.slice(0, plain))
+      this.at += plain
+      const code = this.text.charCodeAt(this.at)
+      if (code === quote) break
+      if (code === backslash) pieces.push(this.escapedPiece())
+      else if (!(code >= 0x20)) throw this.malformed('a string does not end, or holds a control character')
+    }
+    this.at++
+    return this.checked(pieces.join(''))
+  }
+
+  /** What stands from an escape on, up to the end of the string or as far as is read in one go; no escape is cut. */
+  private escapedPiece(): string {
+    const { text, at: start } = this
+    const until = start + lettersAtATime
+    let end = start
+    for (let code = backslash; code !== quote && end < until; code = text.charCodeAt(end)) {
+      const isLong = code === backslash && text.charAt(end + 1) === 'u'
+      end += isLong ? unicodeEscape : code === backslash ? 2 : 1
+      if (end >= text.length) throw this.malformed('a string does not end')
+    }
+    this.at = end
+    return this.platformString(`"${text.slice(start, end)}"`)
   }
 
   private *objectInSteps(depth: number): Steps<Json> {
@@ -337,7 +437,10 @@ class JsonReader {
       if (end >= this.text.length) throw this.malformed('a string does not end')
     }
     this.at = end + 1
-    const decoded = this.platformString(this.text.slice(start - 1, end + 1))
+    return this.checked(this.platformString(this.text.slice(start - 1, end + 1)))
+  }
+
+  private checked(decoded: string): string {
     if (!decoded.isWellFormed()) throw this.malformed('a lone surrogate is not a character')
     if (decoded.includes('\0')) throw this.malformed('NUL is not allowed')
     return decoded

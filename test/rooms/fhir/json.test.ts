@@ -1,6 +1,15 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import fc from 'fast-check'
-import { Decimal, encodeJsonInSteps, type Json, parseJson, parseResource, parseSentJson, printJson } from '#fhir'
+import {
+  Decimal,
+  encodeJsonInSteps,
+  type Json,
+  parseJson,
+  parseJsonInSteps,
+  parseResource,
+  parseSentJson,
+  printJson,
+} from '#fhir'
 import { isProblem, type Steps } from '#kernel'
 
 function codeOf(work: () => unknown): string {
@@ -288,5 +297,86 @@ describe('printing bit by bit', () => {
     const { count: turns, text } = printed(encodeJsonInSteps(value))
     expect(turns).toBeGreaterThan(7)
     expect(text).toBe(printJson(value))
+  })
+})
+
+describe('long texts bit by bit', () => {
+  const mebibyte = 1024 * 1024
+  const steps = <T>(of: Steps<T>) => {
+    for (let count = 0; ; count++) {
+      const step = of.next()
+      if (step.done === true) return { count, value: step.value }
+    }
+  }
+  const read = (text: string) => steps(parseJsonInSteps(Buffer.from(text)))
+
+  it.each<[what: string, text: string]>([
+    ['letters', 'a'.repeat(5 * mebibyte)],
+    ['letters beyond ASCII', 'ä€'.repeat(2 * mebibyte)],
+    ['letters of two halves', `x${'\u{1f600}'.repeat(2 * mebibyte)}`],
+    ['letters that must be escaped', '"\\\n\u0001'.repeat(mebibyte)],
+    ['letters, and one escape at the end', `${'a'.repeat(3 * mebibyte)}"`],
+    ['letters, and one escape at the beginning', `"${'a'.repeat(3 * mebibyte)}`],
+  ])('are printed and read as in one go: %s', (_, text) => {
+    const printed = steps(encodeJsonInSteps({ text }))
+    expect(printed.value.toString()).toBe(printJson({ text }))
+    expect(printed.count).toBeGreaterThan(1)
+    const { value, count } = read(printJson({ text, after: 1 }))
+    expect((value as { text: string }).text === text).toBe(true)
+    expect(value).toHaveProperty('after', 1)
+    expect(count).toBeGreaterThan(2)
+  })
+
+  it.each([-7, -6, -5, -4, -3, -2, -1, 0, 1, 2])('are not cut within an escape, wherever it stands: %i', shift => {
+    for (const escaped of ['\\u00e4', '\\ud83d\\ude00', '\\\\', '\\n']) {
+      const text = `"\\n${'a'.repeat(mebibyte + shift)}${escaped.repeat(mebibyte / 4)}"`
+      expect(read(text).value === JSON.parse(text)).toBe(true)
+    }
+  })
+
+  it('are what they are read as in one go, short ones among them', () => {
+    const long = fc
+      .tuple(fc.string({ unit: 'binary' }), fc.constantFrom(1, 100, 2_000))
+      .map(([one, n]) => one.repeat(n))
+    fc.assert(
+      fc.property(fc.array(long), texts => {
+        const text = JSON.stringify(texts)
+        const inOneGo = (() => {
+          try {
+            return parseJson(text)
+          } catch {
+            return 'refused'
+          }
+        })()
+        const bitByBit = (() => {
+          try {
+            return read(text).value
+          } catch {
+            return 'refused'
+          }
+        })()
+        expect(bitByBit).toEqual(inOneGo)
+      }),
+    )
+  })
+
+  it.each([
+    ['without an end', `"${'a'.repeat(2 * mebibyte)}`],
+    ['without an end, behind an escape', `"\\n${'a'.repeat(2 * mebibyte)}`],
+    ['with a control character', `"${'a'.repeat(2 * mebibyte)}\n"`],
+    ['with a control character behind an escape', `"\\n${'a'.repeat(2 * mebibyte)}\n"`],
+    ['with a wrong escape', `"${'a'.repeat(2 * mebibyte)}\\x"`],
+    ['with half an escape', `"${'a'.repeat(2 * mebibyte)}\\u12"`],
+    ['with half a letter', `"${'a'.repeat(2 * mebibyte)}\\ud800"`],
+    ['with a NUL', `"${'a'.repeat(2 * mebibyte)}\\u0000"`],
+  ])('are refused %s', (_, text) => {
+    expect(() => read(text)).toThrow('not JSON as FHIR wants it')
+  })
+
+  it.each([
+    ['at the end', Buffer.concat([Buffer.from(`"${'a'.repeat(2 * mebibyte)}`), Buffer.from([0xc3, 0x22])])],
+    ['in the middle', Buffer.concat([Buffer.from('"'), Buffer.alloc(2 * mebibyte, 0xe4), Buffer.from('"')])],
+  ])('are refused where they are not UTF-8 %s', (_, bytes) => {
+    expect(() => steps(parseJsonInSteps(bytes))).toThrow('not UTF-8')
   })
 })
