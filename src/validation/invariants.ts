@@ -15,12 +15,11 @@ import { isNode, type Node, type Surroundings } from './walk.ts'
 /** Warnings are what is unwise and yet valid; they cost as much again, and only `$validate` shows them. */
 export type Extent = 'errors' | 'warnings-too'
 
-/** What takes longer than a look: an invariant that only the library can tell, or about a long text. */
+/** What takes longer than a look: an invariant that only the library can tell, one about a long text, an expression to read. */
 export interface OpenQuestion {
-  readonly rule: Rule
-  readonly context: unknown
-  readonly at: string
-  readonly around: Surroundings
+  /** How many values and texts may have to be looked at to answer, of a resource of so many. */
+  effort(values: number): number
+  answer(): ErrorObject | undefined
 }
 
 interface Rule {
@@ -74,7 +73,7 @@ export class Invariants {
   private ask(rule: Rule, context: unknown, at: string, around: Surroundings): void {
     if (!this.isWanted(rule) || (isNode(context) && rule.isCertain(context))) return
     const told = isLong(context) ? undefined : tellByHand(rule, context, around)
-    if (told === undefined) this.open.push({ rule, context, at, around })
+    if (told === undefined) this.open.push(questionOf(rule, context, at, around))
     else if (!told) this.faults.push(faultOf(rule, at))
   }
 }
@@ -86,18 +85,24 @@ function isLong(context: unknown): boolean {
   return typeof context === 'string' && context.length > longestText
 }
 
-/** How many values and texts may have to be looked at to answer, of a resource of so many. */
+function questionOf(rule: Rule, context: unknown, at: string, around: Surroundings): OpenQuestion {
+  return {
+    effort: values => values + (isLong(context) ? String(context).length : 0),
+    answer: () => {
+      const told = tellByHand(rule, context, around) ?? rule.evaluate(context, around.resource, around.container)
+      return told === false ? faultOf(rule, at) : undefined
+    },
+  }
+}
+
+/** As `OpenQuestion.effort`, of all. */
 export function effortOf(open: readonly OpenQuestion[], values: number): number {
-  const texts = open.filter(({ context }) => isLong(context))
-  return texts.reduce((sum, { context }) => sum + String(context).length, open.length * values)
+  return open.reduce((sum, question) => sum + question.effort(values), 0)
 }
 
 /** The faults among what was left open. */
 export function answered(open: readonly OpenQuestion[]): readonly ErrorObject[] {
-  return open.flatMap(({ rule, context, at, around }) => {
-    const told = tellByHand(rule, context, around) ?? rule.evaluate(context, around.resource, around.container)
-    return told === false ? [faultOf(rule, at)] : []
-  })
+  return open.flatMap(question => question.answer() ?? [])
 }
 
 function tellByHand({ invariant: { key } }: Rule, context: unknown, around: Surroundings): boolean | undefined {

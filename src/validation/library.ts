@@ -100,6 +100,16 @@ export function predicateOf(expression: string, base: string | undefined, functi
   }
 }
 
+/** Whether a text is FHIRPath at all. */
+export function isPath(expression: string): boolean {
+  try {
+    library().fhirpath.parse(expression)
+    return true
+  } catch {
+    return false
+  }
+}
+
 const copies = new WeakMap<object, unknown>()
 
 /** The library reads numbers of JavaScript; no rule of R4 turns on digits beyond them. What has none other is itself. */

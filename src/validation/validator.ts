@@ -4,6 +4,7 @@ import { Decimal, isLarge, isResourceType, type Resource, weightOf } from '#fhir
 import { Problem, type ProblemIssue } from '#kernel'
 import { type ThreadLimits, ValidatingThread } from './beside.ts'
 import { Content } from './content/content.ts'
+import { pathsIn } from './content/paths.ts'
 import { faultAt } from './faults.ts'
 import { answered, type Extent, effortOf, Invariants, type OpenQuestion } from './invariants.ts'
 import { issueOf } from './issues.ts'
@@ -137,14 +138,16 @@ class Schemas {
     const isBuiltRight = faults.length === 0
     const invariants = isBuiltRight ? new Invariants(extent) : undefined
     const content = isBuiltRight ? new Content(extent) : undefined
+    const paths: OpenQuestion[] = []
     walk(resource, (node, shape, element, at, around, within) => {
       checkReference(node, shape, element, at, around, within)
       invariants?.meet(node, shape, at, around)
       content?.meet(node, shape, element, at, around, within)
+      if (isBuiltRight) for (const path of pathsIn(node, shape, at)) paths.push(path)
     })
     return {
       faults: [...faults, ...(invariants?.faults ?? []), ...(content?.faults ?? [])],
-      open: invariants?.open ?? [],
+      open: [...(invariants?.open ?? []), ...paths],
     }
   }
 

@@ -16,6 +16,7 @@ import { ElementIds } from './element-ids.ts'
 import { checkExtensions, isExtended, warnOfExtensions } from './extensions.ts'
 import { checkQuestionnaire } from './questionnaires.ts'
 import { checkCapabilities, checkSearchParameter } from './search-parameters.ts'
+import { checkStructure } from './structures.ts'
 import { hasTexts, warnOfBlanks, warnOfDoubles } from './unwise.ts'
 import { checkInclude } from './value-sets.ts'
 import { checkValued, hasRequiredCodes } from './valued.ts'
@@ -42,6 +43,7 @@ const rows: readonly Row[] = [
   { concerns: of('Bundle'), check: checkBundle },
   { concerns: of('SearchParameter'), check: checkSearchParameter },
   { concerns: of('Questionnaire'), check: checkQuestionnaire },
+  { concerns: of('StructureDefinition'), check: checkStructure },
   { concerns: of('CodeSystem'), check: checkCodeSystem },
   { concerns: of('ValueSet.compose.include'), check: checkInclude },
   { concerns: of('OperationDefinition.parameter'), check: checkParameter },

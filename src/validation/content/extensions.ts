@@ -139,8 +139,6 @@ const backbones: ReadonlySet<string> = new Set(['BackboneElement', 'Dosage', 'El
 function* namesOf({ shape, element, within, at, around }: Met): Generator<string> {
   const resource = String(around.resource.resourceType)
   if (element !== undefined && within !== undefined) yield* pathsOf(within, element)
-  if (within !== undefined && isResource(within) && element !== undefined)
-    for (const type of ['DomainResource', 'Resource']) yield `${type}.${element.path}`
   yield pathIn(resource, at)
   if (isResource(shape)) yield* [shape.type, 'DomainResource', 'Resource']
   else {
@@ -148,6 +146,8 @@ function* namesOf({ shape, element, within, at, around }: Met): Generator<string
     yield* [type, kindOf[type] ?? type, 'Element']
     if (backbones.has(shape.path === '' ? type : (element?.type ?? ''))) yield 'BackboneElement'
     if (shape.path !== '') yield `${shape.type}.${shape.path}`
+    if (within !== undefined && isResource(within) && element !== undefined)
+      for (const parent of ['DomainResource', 'Resource']) yield `${parent}.${element.path}`
   }
 }
 

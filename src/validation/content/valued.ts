@@ -1,12 +1,19 @@
 import type { ElementDefinition, Shape } from '#fhir'
 import { type Check, listOf } from './check.ts'
 
-const bound = new WeakMap<Shape, readonly ElementDefinition[]>()
+interface Code extends Pick<ElementDefinition, 'name' | 'isList'> {
+  /** What holds its extensions. */
+  readonly twin: string
+}
 
-function codesOf(shape: Shape): readonly ElementDefinition[] {
+const bound = new WeakMap<Shape, readonly Code[]>()
+
+function codesOf(shape: Shape): readonly Code[] {
   const known = bound.get(shape)
   if (known !== undefined) return known
-  const made = [...shape.elements.values()].filter(({ type, valueSet }) => type === 'code' && valueSet !== undefined)
+  const made = [...shape.elements.values()]
+    .filter(({ type, valueSet }) => type === 'code' && valueSet !== undefined)
+    .map(({ name, isList }) => ({ name, isList, twin: `_${name}` }))
   bound.set(shape, made)
   return made
 }
@@ -22,12 +29,11 @@ export function hasRequiredCodes(shape: Shape): boolean {
  * @see https://hl7.org/fhir/R4/terminologies.html#required
  */
 export const checkValued: Check = ({ node, shape, at }, tell) => {
-  for (const { name, isList } of codesOf(shape)) {
-    const twin = node[`_${name}`]
-    if (twin === undefined) continue
+  for (const { name, isList, twin } of codesOf(shape)) {
+    if (node[twin] === undefined) continue
     const values = listOf(node[name])
-    for (const [index, each] of listOf(twin).entries())
+    for (const [index, each] of listOf(node[twin]).entries())
       if (each !== null && (values[index] ?? null) === null)
-        tell('codeMissing', `${at}/_${name}${isList ? `/${index}` : ''}`)
+        tell('codeMissing', `${at}/${twin}${isList ? `/${index}` : ''}`)
   }
 }

@@ -238,6 +238,138 @@ const others: readonly Row[] = [
   }),
 ]
 
+const profile = (element: readonly object[], more: object = {}) => ({
+  resourceType: 'StructureDefinition',
+  url: `${own}p`,
+  name: 'P',
+  status: 'active',
+  kind: 'resource',
+  abstract: false,
+  type: 'Patient',
+  derivation: 'constraint',
+  baseDefinition: `${core}Patient`,
+  differential: { element: element.map(each => ({ id: (each as { path: string }).path, ...each })) },
+  ...more,
+})
+const of = (path: string, more: object) => profile([{ path: `Patient.${path}`, ...more }])
+const place = (rest: string) => `StructureDefinition.differential.element[0].${rest}`
+const slicedBy = (path: string) => ({ slicing: { discriminator: [{ type: 'value', path }], rules: 'open' } })
+const extensionOf = (more: object, url = `${own}e`) =>
+  profile([{ path: 'Extension.url', fixedUri: url }], {
+    url: `${own}e`,
+    type: 'Extension',
+    kind: 'complex-type',
+    baseDefinition: `${core}Extension`,
+    context: [{ type: 'element', expression: 'Patient' }],
+    ...more,
+  })
+
+/** https://hl7.org/fhir/R4/profiling.html */
+const structures: readonly Row[] = [
+  [
+    'a path that R4 has not',
+    of('contact.name.family', { min: 1 }),
+    of('contact.name.surname', { min: 1 }),
+    place('path'),
+  ],
+  [
+    'a path of one type of a choice',
+    of('deceasedBoolean', { min: 1 }),
+    of('deceasedString', { min: 1 }),
+    place('path'),
+  ],
+  ['a lower minimum', of('link.other', { min: 1 }), of('link.other', { min: 0 }), place('min')],
+  ['a lower minimum of a slice', of('link', { sliceName: 'a', min: 0 }), of('link.type', { min: 0 }), place('min')],
+  ['a higher maximum', of('name', { max: '*' }), of('birthDate', { max: '*' }), place('max')],
+  [
+    'another type',
+    of('deceased[x]', { type: [{ code: 'boolean' }] }),
+    of('deceased[x]', { type: [{ code: 'string' }] }),
+    place('type[0].code'),
+  ],
+  [
+    'a profile of another type',
+    of('photo', { type: [{ code: 'Attachment', profile: [`${own}a`] }] }),
+    of('photo', { type: [{ code: 'Attachment', profile: [`${core}HumanName`] }] }),
+    place('type[0].profile[0]'),
+  ],
+  [
+    'a target of another type',
+    of('managingOrganization', { type: [{ code: 'Reference', targetProfile: [`${core}Organization`] }] }),
+    of('managingOrganization', { type: [{ code: 'Reference', targetProfile: [`${core}Practitioner`] }] }),
+    place('type[0].targetProfile[0]'),
+  ],
+  [
+    'a weaker binding',
+    of('gender', { binding: { strength: 'required', valueSet: `${own}vs` } }),
+    of('gender', { binding: { strength: 'preferred', valueSet: `${own}vs` } }),
+    place('binding.strength'),
+  ],
+  [
+    'a value of another type',
+    of('active', { fixedBoolean: true }),
+    of('active', { fixedString: 'x' }),
+    place('fixed.ofType(string)'),
+  ],
+  [
+    'a discriminator that leads nowhere',
+    of('identifier', slicedBy('system')),
+    of('identifier', slicedBy('syste')),
+    place('slicing.discriminator[0].path'),
+  ],
+  [
+    'a discriminator within what is referred to',
+    of('link', slicedBy('other.resolve().x')),
+    of('link', slicedBy('x.resolve()')),
+    place('slicing.discriminator[0].path'),
+  ],
+  [
+    'another type than the base',
+    profile([{ path: 'Patient' }]),
+    profile([{ path: 'Patient' }], { baseDefinition: `${core}Person` }),
+    'StructureDefinition.type',
+  ],
+  [
+    'a snapshot that lacks what is changed',
+    profile([{ path: 'Patient.name', min: 1 }]),
+    profile([{ path: 'Patient.name', min: 1 }], {
+      snapshot: {
+        element: ['Patient', 'Patient.active'].map(path => ({
+          id: path,
+          path,
+          min: 0,
+          max: path === 'Patient' ? '*' : '1',
+          definition: 'd',
+          base: { path, min: 0, max: '1' },
+          ...(path === 'Patient' ? {} : { type: [{ code: 'boolean' }] }),
+        })),
+      },
+    }),
+    place('path'),
+  ],
+  ['an extension of another address', extensionOf({}), extensionOf({}, `${own}other`), place('fixed.ofType(uri)')],
+  [
+    'a context that is no type',
+    extensionOf({}),
+    extensionOf({ context: [{ type: 'element', expression: 'Patiant.name' }] }),
+    'StructureDefinition.context[0].expression',
+  ],
+  [
+    'a constraint that is no FHIRPath',
+    of('name', {
+      constraint: [{ key: 'a-1', severity: 'error', human: 'h', expression: "family.matches('a') or given.exists()" }],
+    }),
+    of('name', { constraint: [{ key: 'a-1', severity: 'error', human: 'h', expression: 'family.exists( or' }] }),
+    place('constraint[0].expression'),
+  ],
+  [
+    'a search that is no FHIRPath',
+    parameter({ expression: 'Patient.name' }),
+    parameter({ expression: 'Patient.name.where(' }),
+    'SearchParameter.expression',
+  ],
+]
+
 const absent = { extension: [{ url: `${core}data-absent-reason`, valueCode: 'unknown' }] }
 const animal = (...extension: readonly object[]) => ({
   resourceType: 'Patient',
@@ -317,7 +449,7 @@ const bundles: readonly Row[] = [
 ]
 
 it.each(
-  [...questionnaires, ...codeSystems, ...valueSets, ...others, ...contents, ...bundles].map(
+  [...questionnaires, ...codeSystems, ...valueSets, ...others, ...structures, ...contents, ...bundles].map(
     row => [row[0], row] as const,
   ),
 )('what R4 says of definitions and Bundles: %s', (_name, [, right, wrong, ...places]) => {
