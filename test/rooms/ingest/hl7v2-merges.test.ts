@@ -61,6 +61,23 @@ describe('a link that tells of a merge, by which what is sent about one goes to 
     expect([await results(house, one), await results(house, other)]).toEqual([1, 0])
   })
 
+  it('of two to each other a merge message says which one stays, and the circle is gone', async () => {
+    const { house, one, other } = await two()
+    await linked(house, one, `Patient/${other}`, 'replaced-by')
+    await linked(house, other, `Patient/${one}`, 'replaced-by')
+    await result(house, '2', 'F1', '')
+    const segments = ['PID|1||1^^^HOSP^MR||Sample^Ann||19800203|F', 'MRG|2^^^HOSP^MR']
+    expect(await send(house, 'ADT^A40', segments)).toMatchObject({ code: 'AA' })
+    expect((await readPatient(house.record, one)).link).toEqual([
+      { type: 'replaces', other: { reference: `Patient/${other}` } },
+    ])
+    expect(await readPatient(house.record, other)).toMatchObject({ active: false })
+    await result(house, '2', 'F2', '')
+    expect([await results(house, one), await results(house, other)]).toEqual([2, 0])
+    await house.ingest.people.unmerge({ grant: everything(), source: other })
+    expect([await results(house, one), await results(house, other)]).toEqual([1, 1])
+  })
+
   it.each<[string, (one: string, other: string, third: string) => (readonly [string, string])[]]>([
     ['to itself', one => [[one, one]]],
     [

@@ -93,7 +93,10 @@ async function readBoth(txn: Txn, source: string, target: string, baseUrl: strin
     throw new Problem('not-found', 'record.unknown', 'No such resource is known.')
   const before = parseResource(storedBefore.json)
   const after = parseResource(storedAfter.json)
-  if (survivorOf(after, baseUrl) !== undefined || ![undefined, target].includes(survivorOf(before, baseUrl)))
+  const [survivor, other] = [survivorOf(before, baseUrl), survivorOf(after, baseUrl)]
+  // Of two who each say that the other one took their place, whoever merges them says which one did.
+  const isCircle = survivor === target && other === source
+  if (!isCircle && (other !== undefined || ![undefined, target].includes(survivor)))
     throw new Problem('conflict', 'ingest.merge-replaced', 'One of the Patients was merged into another one before.')
   return { before, after, storedBefore, storedAfter }
 }
@@ -126,7 +129,9 @@ class Mover {
     const { documents } = this.#deps.record
     const { value, revision } = await mergeOf(documents, this.#source)
     const both = await readBoth(txn, this.#source, this.#target, this.#deps.baseUrl)
-    const isMerged = survivorOf(both.before, this.#deps.baseUrl) === this.#target
+    const { baseUrl } = this.#deps
+    const isCircle = survivorOf(both.after, baseUrl) === this.#source
+    const isMerged = !isCircle && survivorOf(both.before, baseUrl) === this.#target
     if (isMerged && slice.length === 0 && value?.state !== 'moving')
       return { state: 'merged', result: both.after, moved: value?.moved ?? 0, differing: [] }
     const known = isMerged ? value : undefined
@@ -192,7 +197,7 @@ function winnerOf(after: Resource, before: Resource, source: string): Resource {
   const known = new Set(listOf(after, 'identifier').map(numberOf))
   const added = listOf(before, 'identifier').filter(one => !known.has(numberOf(one)))
   const identifier = [...listOf(after, 'identifier'), ...added.map(one => ({ ...(one as object), use: 'old' }))]
-  const link = linked(after, source, 'replaces')
+  const link = linked({ ...after, link: linksWithout(after, source, 'replaced-by') }, source, 'replaces')
   return { ...after, ...(identifier.length === 0 ? {} : { identifier }), link }
 }
 
