@@ -24,7 +24,14 @@ export function hasRequiredCodes(shape: Shape): boolean {
 }
 
 /**
- * Where a code is required, an extension that says why there is none is no code.
+ * Extensions by which a code stands that is none of the required ones: the maps of HL7 v2 put there what R4 has no word for.
+ *
+ * @see https://hl7.org/fhir/extensions/StructureDefinition-alternate-codes.html
+ */
+const alternatives: ReadonlySet<unknown> = new Set(['http://hl7.org/fhir/StructureDefinition/alternate-codes'])
+
+/**
+ * Where a code is required, an extension that says why there is none is no code; one that says which other one is meant stands for it.
  *
  * @see https://hl7.org/fhir/R4/terminologies.html#required
  */
@@ -33,7 +40,12 @@ export const checkValued: Check = ({ node, shape, at }, tell) => {
     if (node[twin] === undefined) continue
     const values = listOf(node[name])
     for (const [index, each] of listOf(node[twin]).entries())
-      if (each !== null && (values[index] ?? null) === null)
+      if (each !== null && (values[index] ?? null) === null && !hasAlternative(each))
         tell('codeMissing', `${at}/${twin}${isList ? `/${index}` : ''}`)
   }
+}
+
+function hasAlternative(twin: unknown): boolean {
+  const { extension } = (twin ?? {}) as { readonly extension?: unknown }
+  return listOf(extension).some(one => alternatives.has((one as { readonly url?: unknown } | null | undefined)?.url))
 }

@@ -371,6 +371,12 @@ const structures: readonly Row[] = [
 ]
 
 const absent = { extension: [{ url: `${core}data-absent-reason`, valueCode: 'unknown' }] }
+const alternate = { extension: [{ url: `${core}alternate-codes`, valueCodeableConcept: { text: 'moderate' } }] }
+const active = {
+  clinicalStatus: {
+    coding: [{ system: 'http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical', code: 'active' }],
+  },
+}
 const animal = (...extension: readonly object[]) => ({
   resourceType: 'Patient',
   extension: [{ url: `${core}patient-animal`, extension }],
@@ -385,6 +391,12 @@ const contents: readonly Row[] = [
     { resourceType: 'Patient', _birthDate: absent },
     { resourceType: 'Patient', _gender: absent },
     'Patient.gender',
+  ],
+  [
+    'a required code that is absent, and no other one in its place',
+    { resourceType: 'AllergyIntolerance', patient: { display: 'x' }, _criticality: alternate, ...active },
+    { resourceType: 'AllergyIntolerance', patient: { display: 'x' }, _criticality: absent, ...active },
+    'AllergyIntolerance.criticality',
   ],
   ['an extension without a part that it needs', animal(species), animal(breed), 'Patient.extension[0].extension'],
   [
