@@ -52,7 +52,8 @@ function checkExtension(extension: Node, name: string, met: Met, at: string, tel
 }
 
 /** HL7 itself has them on all kinds of definitions, or its guide for v2 on addresses, whatever their contexts say. */
-const usedElsewhere = /\/(?:structuredefinition-[^/]*|iso21090-AD[^/]*|valueset-concept-[^/]*|cqf-[^/]*|translation)$/
+const usedElsewhere =
+  /\/(?:structuredefinition-[^/]*|capabilitystatement-expectation|iso21090-AD[^/]*|valueset-concept-[^/]*|cqf-[^/]*|translation)$/
 
 /** Those of others have gone on since; R4's own example has other names for the parts of a few. */
 const ofCore = /^http:\/\/hl7\.org\/fhir\/StructureDefinition\/(?!hla-genotyping-results-)/

@@ -12,13 +12,13 @@ function codesOf(shape: Shape): readonly Code[] {
   const known = bound.get(shape)
   if (known !== undefined) return known
   const made = [...shape.elements.values()]
-    .filter(({ type, valueSet }) => type === 'code' && valueSet !== undefined)
+    .filter(({ type, valueSet, min }) => type === 'code' && valueSet !== undefined && min > 0)
     .map(({ name, isList }) => ({ name, isList, twin: `_${name}` }))
   bound.set(shape, made)
   return made
 }
 
-/** Whether an element of a shape has to be one of some codes. */
+/** Whether a shape has an element that must be there and be one of some codes. */
 export function hasRequiredCodes(shape: Shape): boolean {
   return codesOf(shape).length > 0
 }
@@ -31,7 +31,7 @@ export function hasRequiredCodes(shape: Shape): boolean {
 const alternatives: ReadonlySet<unknown> = new Set(['http://hl7.org/fhir/StructureDefinition/alternate-codes'])
 
 /**
- * Where a code is required, an extension that says why there is none is no code; one that says which other one is meant stands for it.
+ * Where an element must be there and be one of some codes, an extension that says why there is none is no code; one that says which other one is meant stands for it.
  *
  * @see https://hl7.org/fhir/R4/terminologies.html#required
  */

@@ -372,11 +372,6 @@ const structures: readonly Row[] = [
 
 const absent = { extension: [{ url: `${core}data-absent-reason`, valueCode: 'unknown' }] }
 const alternate = { extension: [{ url: `${core}alternate-codes`, valueCodeableConcept: { text: 'moderate' } }] }
-const active = {
-  clinicalStatus: {
-    coding: [{ system: 'http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical', code: 'active' }],
-  },
-}
 const animal = (...extension: readonly object[]) => ({
   resourceType: 'Patient',
   extension: [{ url: `${core}patient-animal`, extension }],
@@ -387,16 +382,16 @@ const breed = { url: 'breed', valueCodeableConcept: { text: 'Jersey' } }
 /** https://hl7.org/fhir/R4/terminologies.html#required and https://hl7.org/fhir/R4/defining-extensions.html */
 const contents: readonly Row[] = [
   [
-    'a required code that is absent',
-    { resourceType: 'Patient', _birthDate: absent },
+    'a code that must be there and is absent',
     { resourceType: 'Patient', _gender: absent },
-    'Patient.gender',
+    { resourceType: 'Observation', _status: absent, code: { text: 'x' } },
+    'Observation.status',
   ],
   [
-    'a required code that is absent, and no other one in its place',
-    { resourceType: 'AllergyIntolerance', patient: { display: 'x' }, _criticality: alternate, ...active },
-    { resourceType: 'AllergyIntolerance', patient: { display: 'x' }, _criticality: absent, ...active },
-    'AllergyIntolerance.criticality',
+    'a code that must be there, is absent, and has no other one in its place',
+    { resourceType: 'Observation', _status: alternate, code: { text: 'x' } },
+    { resourceType: 'Observation', _status: absent, code: { text: 'x' } },
+    'Observation.status',
   ],
   ['an extension without a part that it needs', animal(species), animal(breed), 'Patient.extension[0].extension'],
   [
