@@ -52,9 +52,11 @@ async function textsOfRecord(family: Family, baseUrl: string): Promise<ReadonlyS
   return texts
 }
 
+/** `meta` is in the server's words, such as `version`, which are also those of its tables. */
 function gather(value: unknown, into: Set<string>): void {
   if (typeof value === 'string' && value.length >= shortest) into.add(value)
-  else if (typeof value === 'object' && value !== null) for (const part of Object.values(value)) gather(part, into)
+  else if (typeof value === 'object' && value !== null)
+    for (const [name, part] of Object.entries(value)) if (name !== 'meta') gather(part, into)
 }
 
 async function filesIn(folders: readonly string[]): Promise<string[]> {
