@@ -98,18 +98,26 @@ export class Known {
   *#findKin(criterion: ValueCriterion, vision: Vision): InPasses<void> {
     if (this.#kin.has(criterion)) return
     const kin: ReferenceOperand[] = []
-    for (const { type, id } of kinSought(criterion))
-      for (const each of yield* this.#lineage(type, id, criterion, vision))
-        kin.push({ kind: 'reference', types: [type], id: each })
+    // Those of all that are named are followed together: each round is a look into all slices.
+    for (const [type, named] of Map.groupBy(kinSought(criterion), each => each.type)) {
+      const ids = named.map(({ id }) => id)
+      for (const id of yield* this.#lineage(type, ids, criterion, vision))
+        kin.push({ kind: 'reference', types: [type], id })
+    }
     this.#kin.set(criterion, { ...criterion, operands: [...criterion.operands, ...kin] })
   }
 
-  *#lineage(type: string, id: string, criterion: ValueCriterion, vision: Vision): InPasses<ReadonlySet<string>> {
+  *#lineage(
+    type: string,
+    named: readonly string[],
+    criterion: ValueCriterion,
+    vision: Vision,
+  ): InPasses<ReadonlySet<string>> {
     const found = new Set<string>()
     const known = this
-    let edge: readonly string[] = [id]
+    let edge: readonly string[] = [...new Set(named)]
     for (let round = 1; edge.length > 0; round++) {
-      if (round > limits.rounds) throw tooCostly('lineage', criterion.name)
+      if (round > limits.lineage) throw tooCostly('lineage', criterion.name)
       const next = new Set<string>()
       const ids = edge
       yield {

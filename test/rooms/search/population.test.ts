@@ -404,6 +404,47 @@ describe(`many compartments in one index (SEARCH_SEED=${seed})`, () => {
     }
   })
 
+  it('follows hierarchies of many as of one: each step is one look into all slices, however many are named', () => {
+    const rows: Placed[] = []
+    const [p, q] = holders as [Holder, Holder]
+    const put = (holder: Holder, id: string, partOf?: string) => {
+      const seq = rows.filter(each => each.holder === holder).length + 1
+      const location = { resourceType: 'Location', id, ...(partOf && { partOf: { reference: `Location/${partOf}` } }) }
+      const place = { seq, version: 1, lastUpdatedMs: 1_000, deleted: false }
+      rows.push({ holder, row: extractRow(location as Resource, place) })
+    }
+    const named = Array.from({ length: 50 }, (_, n) => `l${n}`)
+    for (const id of named) {
+      put(p, id)
+      put(q, `${id}-ward`, id)
+      put(p, `${id}-bed`, `${id}-ward`)
+    }
+    const looks: number[] = []
+    for (const names of [named.slice(0, 1), named, [...named, ...named]]) {
+      for (const [modifier, edge] of [
+        ['below', names],
+        ['above', names.map(name => `${name}-bed`)],
+      ] as const) {
+        const query = restricted(queryOf(`Location?partof:${modifier}=${edge.join()}&_count=200`), seesAll)
+        let count = 0
+        const counted = function* (passes: InPasses<SearchResult>): InPasses<SearchResult> {
+          for (;;) {
+            const pass = passes.next()
+            if (pass.done === true) return pass.value
+            count++
+            yield pass.value
+          }
+        }
+        const found = inSlices(counted(evaluateInPasses(query, { offset: 0 })), rows, parted(new Set([1, 2])))
+        expect(found).toEqual(evaluate(query, apart(rows), { offset: 0 }))
+        expect(found.matches.length).toBeGreaterThanOrEqual(new Set(names).size)
+        looks.push(count)
+      }
+    }
+    expect(new Set(looks).size).toBe(1)
+    expect(Math.max(...looks)).toBeLessThan(6)
+  })
+
   it('tells of all matches slice by slice as all at once', () => {
     const behinds = fc.uniqueArray(fc.integer({ min: 1, max: holders.length - 1 }))
     fc.assert(
