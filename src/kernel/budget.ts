@@ -131,6 +131,15 @@ export function wanted(): () => boolean {
   return budgets.getStore()?.isWanted ?? (() => true)
 }
 
+/**
+ * Asks whether somebody still waits, where a request does little itself but has much done that is on nobody's budget.
+ *
+ * @throws Problem `timeout` · `budget.unwanted`
+ */
+export function checkWanted(): void {
+  if (!wanted()()) throw unwanted()
+}
+
 interface Waiter {
   readonly budget: Budget
   resume(): void

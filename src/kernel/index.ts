@@ -11,6 +11,7 @@ export {
   type BudgetLimits,
   budgetLeft,
   budgetTable,
+  checkWanted,
   giveWay,
   inSlices,
   type Steps,

@@ -1,4 +1,4 @@
-import { inSlices, type Steps } from '#kernel'
+import { checkWanted, inSlices, type Steps } from '#kernel'
 import type { Asked, Holder, InPasses, Moment, Page, Pass, PopulationIndex, Query } from '#search'
 import type { CompartmentId } from '#store'
 import type { Moves } from './moves.ts'
@@ -91,6 +91,7 @@ export class Passing {
     )
     const policy = this.#room.fits(wanted.map(({ slice }) => slice)) ? 'oldest' : 'newest'
     for (const each of wanted) {
+      checkWanted()
       const { population, slices } = each.view
       await population.look(slices, each.slice, policy, index =>
         inSlices(pass.work(index, momentIn(index, each, moments))),
@@ -172,7 +173,10 @@ export class Walked {
    */
   async each(sinceMs: () => number, look: (index: PopulationIndex) => Promise<void>): Promise<void> {
     for (const slice of this.#slices.list.toSorted((a, b) => b.newestMs - a.newestMs))
-      if (slice.newestMs >= sinceMs()) await this.#population.look(this.#slices, slice, 'newest', look)
+      if (slice.newestMs >= sinceMs()) {
+        checkWanted()
+        await this.#population.look(this.#slices, slice, 'newest', look)
+      }
     const [loss] = this.#population.losses
     if (loss !== undefined) throw loss.why
   }

@@ -1,6 +1,6 @@
 /** What is in memory of the index of all compartments, and what goes: by counting, never by the clock. */
 
-import { meters } from '#kernel'
+import { meters, withBudget } from '#kernel'
 import type { Record } from '#record'
 import { encodeSegment, extractRow, type Holder, type IndexRow, PopulationIndex } from '#search'
 import { openMemoryKeys, openMemoryStore, openMongoKeys, openMongoStore } from '#store'
@@ -168,6 +168,25 @@ describe('what is asked exactly', () => {
     }
     expect(await ids(record, all, 'Patient', 'identifier=mrn-3')).toEqual([])
     await Promise.all([record.close(), other.close()])
+  })
+})
+
+describe('what opens slice after slice', () => {
+  it('ends with who waited for it', async () => {
+    const house = await openVillage()
+    const record = await house.beside({ ...wide, populationBytes: 1 })
+    await search(record, 'Patient', '_summary=count')
+    const questions: readonly (() => Promise<unknown>)[] = [
+      () => search(record, 'Observation', 'value-quantity=gt70'),
+      () => record.reader(all).history({ count: 1000 }),
+    ]
+    for (const question of questions) {
+      const before = opened()
+      const left = withBudget({}, question, () => opened() - before < 3)
+      await expect(left).rejects.toMatchObject({ kind: 'timeout', code: 'budget.unwanted' })
+      expect(opened() - before).toBe(3)
+    }
+    await record.close()
   })
 })
 
