@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { Problem } from '#kernel'
+import { isNetwork } from '#web'
 
 /** One port at which messages come in. */
 export interface ListenerSettings {
@@ -51,7 +52,7 @@ function listenerOf(reader: Reader): ListenerSettings {
     port: reader.port('port'),
     host: reader.text('host', '127.0.0.1'),
     token: reader.text('token'),
-    networks: reader.texts('networks'),
+    networks: reader.networks('networks'),
     ...(tls === undefined ? {} : { tls: tlsOf(tls) }),
   }
   reader.done()
@@ -125,6 +126,13 @@ class Reader {
     if (!Array.isArray(value) || !value.every(one => typeof one === 'string' && one !== ''))
       throw malformed(`${this.place}.${name}`, 'a list of texts')
     return value as string[]
+  }
+
+  networks(name: string): readonly string[] {
+    const texts = this.texts(name)
+    if (!texts.every(isNetwork))
+      throw malformed(`${this.place}.${name}`, 'a list of addresses and CIDRs, such as "10.20.0.0/16"')
+    return texts
   }
 
   port(name: string): number {

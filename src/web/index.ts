@@ -8,7 +8,7 @@ export { isLoopback, isPlain, isPublicUrl, parseUrl } from './addresses.ts'
 export { faultAnswer, faultNote, faultPage } from './fault.ts'
 export { html, Markup } from './html.ts'
 export { type Page, pageResponse } from './layout.ts'
-export { isPublicAddress, isShared, isWithin, networkOf } from './networks.ts'
+export { isNetwork, isPublicAddress, isShared, isWithin, networkOf } from './networks.ts'
 export { prefersPage } from './prefers-page.ts'
 export {
   type Access,

@@ -37,6 +37,11 @@ export function isPublicAddress(address: string): boolean {
   return ipaddr.isValid(address) && ipaddr.process(address).range() === 'unicast'
 }
 
+/** Whether a text is an address or a network, as `isWithin` reads them. */
+export function isNetwork(text: string): boolean {
+  return ipaddr.isValid(text) || ipaddr.isValidCIDR(text)
+}
+
 /** Whether an address is one of these, or lies in one of these networks: `127.0.0.1`, `10.0.0.0/8`. */
 export function isWithin(address: string, networks: readonly string[]): boolean {
   if (!ipaddr.isValid(address)) return false

@@ -295,6 +295,11 @@ describe('settings that would not do', () => {
     ['mllp.settings-malformed', '[{"port": 0}]'],
     ['mllp.settings-malformed', '[{"port": 0, "token": "all.token", "netwroks": []}]'],
     ['mllp.settings-malformed', '[{"port": 0, "token": "all.token", "tls": {"certificate": "x", "names": ["a"]}}]'],
+    // One of these would end the process when somebody connects.
+    ...['clinic.example', '10.20.0.0/99', '10.20.0.0/', '/8', ' '].map(network => [
+      'mllp.settings-malformed',
+      `[{"port": 0, "token": "all.token", "networks": ["10.0.0.0/8", "${network}"]}]`,
+    ]),
     ['mllp.listener-open', '[{"port": 0, "host": "0.0.0.0", "token": "all.token"}]'],
     ['mllp.listener-open', '[{"port": 0, "host": "0.0.0.0", "token": "all.token", "tls": {"certificate": "x"}}]'],
     ['command.file-unreadable', '[{"port": 0, "token": "none.token"}]'],
