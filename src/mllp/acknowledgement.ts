@@ -80,10 +80,14 @@ const asked: Readonly<Record<string, (taken: boolean) => boolean>> = {
  */
 export function answersTo(message: Buffer, told: Buffer, nowMs: number): readonly Buffer[] {
   const fields = headerOf(message)?.fields ?? []
-  const [accept = '', application = ''] = [fields[15]?.trim(), fields[16]?.trim()]
+  // What is no mode says nothing: silence would let a sender wait for ever.
+  const [accept = '', application = ''] = [15, 16].map(number => {
+    const mode = fields[number]?.trim() ?? ''
+    return Object.hasOwn(asked, mode) ? mode : ''
+  })
   if (accept === '' && application === '') return [told]
   const code = codeOf(told)
-  const isSaid = (mode: string) => Object.hasOwn(asked, mode) && asked[mode]?.(code === 'AA') === true
+  const isSaid = (mode: string) => asked[mode]?.(code === 'AA') === true
   const commit = isSaid(accept) ? [acknowledging(message, accepting[code] ?? 'CE', nowMs)] : []
   return [...commit, ...(isSaid(application) ? [told] : [])]
 }

@@ -180,8 +180,11 @@ describe('a port on this machine', () => {
     ['ER|ER', [], ['CR|E1', 'AR|E1']],
     ['SU|SU', ['CA|E1', 'AA|E1'], []],
     ['NE|NE', [], []],
-    // Words that every object has are no modes.
-    ['__proto__|constructor', [], []],
+    // What is no mode says nothing of an answer: words that every object has, the null of HL7, small letters.
+    ['__proto__|constructor', ['AA|E1'], ['AR|E1']],
+    ['""|""', ['AA|E1'], ['AR|E1']],
+    ['al|XX', ['AA|E1'], ['AR|E1']],
+    ['al|AL', ['AA|E1'], ['AR|E1']],
   ])('speaks in the enhanced mode %s – HL7 v2.5.1, 2.9.3 and table 0155', async (mode, taken, refused) => {
     const one = await sender(gate.ports[0])
     const good = result('E1', '97', mode)
