@@ -161,6 +161,69 @@ describe('what is said again', () => {
   })
 })
 
+/** The acknowledgements of messages, and the documents that stand. */
+async function heard(...messages: readonly Sent[]) {
+  const house = await openHouse()
+  const acks: string[] = []
+  for (const [index, { event, minute, lines }] of [sent('ADT^A04', 1), ...messages].entries()) {
+    const msh = `MSH|^~\\&|REG|HOSP|KIN|HOME|${at(minute)}||${event}|U${index}|P|2.5.1`
+    const bytes = message(msh, 'PID|1||A1^^^HOSP^MR||Smith^Anna||20150607|F', ...lines)
+    acks.push((await house.ingest.hl7v2({ grant: everything(), message: bytes })).ack)
+  }
+  const documents = (await found(house.record, 'DocumentReference')) as (Resource & {
+    masterIdentifier: { value: string }
+  })[]
+  return {
+    acks: acks.slice(1),
+    states: Object.fromEntries(documents.map(({ masterIdentifier, status }) => [masterIdentifier.value, status])),
+  }
+}
+
+describe('a deletion of what nobody knows is said', () => {
+  const deleted = (fields: Readonly<Record<number, string>>) =>
+    sent('VXU^V04', 20, 'ORC|RE||F1^NS', vaccination({ 21: 'D', ...fields }))
+  const problem = (code: string, minute: number) =>
+    sent('PPR^PC1', minute, `PRB|${code}|20240310|I10^Hypertension^I10|N1`)
+  it.each<[string, readonly Sent[], boolean]>([
+    ['a vaccination of another day', [given, deleted({ 3: '20260103' })], true],
+    ['the vaccination itself', [given, deleted({})], false],
+    ['the vaccination, again', [given, deleted({}), deleted({ 15: 'L1' })], false],
+    [
+      'a medicine that was given',
+      [sent('RAS^O17', 20, 'ORC|RE|P1^NS', vaccination({ 5: 'A1^Amoxicillin^L', 21: 'D' }))],
+      true,
+    ],
+    ['a problem', [problem('DE', 20)], true],
+    ['a problem that is known', [problem('AD', 10), problem('DE', 20)], false],
+  ])('%s', async (_, messages, isSaid) => {
+    const { acks } = await heard(...messages)
+    expect(/(RXA|PRB)-\d+: nothing that it takes back is known/.test(acks.at(-1) ?? '')).toBe(isSaid)
+  })
+})
+
+describe('a document that is replaced – HL7 v2.5.1, 9.6.9 and 9.6.10', () => {
+  const other = (event: string, minute: number, fields: Readonly<Record<number, string>> = {}) =>
+    sent(`MDM^${event}`, minute, document({ 12: 'D2^NS', 13: 'D1^NS', ...fields }), 'OBX|1|TX|H^History^L||new||||||F')
+  it.each<[string, readonly Sent[], object]>([
+    ['is superseded', [written(10, 'old'), other('T10', 20)], { D1: 'superseded', D2: 'current' }],
+    ['by a notification', [written(10, 'old'), other('T09', 20)], { D1: 'superseded', D2: 'current' }],
+    ['and not by an addendum', [written(10, 'old'), other('T06', 20)], { D1: 'current', D2: 'current' }],
+    ['nor by itself', [written(10, 'old'), other('T10', 20, { 12: 'D1^NS' })], { D1: 'current' }],
+    [
+      'nor under another authority',
+      [written(10, 'old'), other('T10', 20, { 13: 'D1^XX' })],
+      { D1: 'current', D2: 'current' },
+    ],
+    [
+      'an error stays one',
+      [written(10, 'old'), sent('MDM^T11', 15, document()), other('T10', 20)],
+      { D1: 'entered-in-error', D2: 'current' },
+    ],
+  ])('%s', async (_, messages, states) => {
+    expect((await heard(...messages)).states).toEqual(states)
+  })
+})
+
 it('a file of such messages comes in for its patient', async () => {
   const house = await openHouse()
   const msh = (event: string, id: string) => `MSH|^~\\&|REG|HOSP|KIN|HOME|${at(1)}||${event}|${id}|P|2.5.1`

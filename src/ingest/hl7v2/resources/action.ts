@@ -41,6 +41,15 @@ export function unnumbered(isDeletion: boolean, { place, location }: { place: st
   }
 }
 
+/** Of what has a name of its own: where nothing has it, a deletion deletes nothing, and the sender is told. */
+export function deletedByName(place: string, location: string): Namesakes {
+  return {
+    isLikely: () => true,
+    isIt: () => false,
+    none: { text: `${place}: nothing that it takes back is known.`, location },
+  }
+}
+
 function isWithdrawn({ status, verificationStatus }: Resource): boolean {
   return status === 'entered-in-error' || hasCode(verificationStatus, 'entered-in-error')
 }

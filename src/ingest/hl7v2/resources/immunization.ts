@@ -3,10 +3,11 @@ import { toConcept } from '../codings.ts'
 import { combined } from '../drafts.ts'
 import { unwatched } from '../ledger.ts'
 import { field, part, type Segment, value } from '../message.ts'
-import { applied, type Elements, emit, join, reject, type Scene } from '../scene.ts'
+import { applied, type Elements, emit, join, locationOf, reject, type Scene } from '../scene.ts'
 import { type Group, groupsOf, segmentOf, segmentsOf } from '../structure.ts'
 import { lookUp } from '../tables.ts'
 import { toDate, toDateTime } from '../times.ts'
+import { deletedByName } from './action.ts'
 import { joined, keyOf, medicationOf, tellEvent } from './medication.ts'
 import { notesOf } from './notes.ts'
 import { mapObservation } from './observation.ts'
@@ -53,7 +54,8 @@ function kept(scene: Scene, type: string, { order, rxa }: Giving, elements: Elem
   const orc = segmentOf(order, 'ORC')
   join(scene, orc, rxa)
   const said = { status: 'completed', ...elements }
-  const given = emit(scene, rxa, type, keyOf(scene, rxa, order), said, { updates: [rxa, orc] })
+  const named = value(rxa, 21) === 'D' ? { namesakes: deletedByName('RXA-21', locationOf(rxa, 'RXA-21')) } : {}
+  const given = emit(scene, rxa, type, keyOf(scene, rxa, order), said, { updates: [rxa, orc], ...named })
   tellEvent(scene, orc, given)
   return given
 }

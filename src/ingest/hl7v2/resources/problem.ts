@@ -1,8 +1,8 @@
 import { combined } from '../drafts.ts'
 import { field, part, value } from '../message.ts'
-import { applied, emit, inEncounter, type Mapper, nth, reject } from '../scene.ts'
+import { applied, emit, inEncounter, locationOf, type Mapper, nth, reject } from '../scene.ts'
 import { groupsOf } from '../structure.ts'
-import { addition, deletion } from './action.ts'
+import { addition, deletedByName, deletion } from './action.ts'
 import { notesOf } from './notes.ts'
 import { mapObservation } from './observation.ts'
 
@@ -46,6 +46,7 @@ export const mapProblem: Mapper = function* (scene, group) {
     updates: [prb],
     isDeletion: isDeleted,
     over: isDeleted ? deletion : addition,
+    ...(isDeleted ? { namesakes: deletedByName('PRB-1', locationOf(prb, 'PRB-1')) } : {}),
   })
   const about = condition === undefined ? {} : { focus: [{ reference: condition }] }
   for (const obx of groupsOf(group, 'OBSERVATION')) {

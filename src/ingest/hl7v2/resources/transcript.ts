@@ -5,7 +5,7 @@ import { toConcept } from '../codings.ts'
 import { combined } from '../drafts.ts'
 import { field, part, type Segment, value } from '../message.ts'
 import { hasUndecodable, readValue } from '../observation-value.ts'
-import { applied, type Elements, emit, join, type Scene, tell } from '../scene.ts'
+import { applied, type Elements, emit, idOf, join, type Scene, say, tell } from '../scene.ts'
 import { type Group, groupsOf, segmentOf } from '../structure.ts'
 import { toDateTime } from '../times.ts'
 import { orderKey } from './diagnostic-report.ts'
@@ -66,16 +66,32 @@ export function* mapTranscript(scene: Scene, group: Group): Steps<void> {
     content.length > 0 || stored.content === undefined ? whole : { ...whole, content: stored.content }
   const meeting = { updates: [txa], first, over }
   const document = emit(scene, txa, 'DocumentReference', documentKey(scene, txa), said, meeting)
-  if (document !== undefined) mapEdit(scene, txa, document)
+  if (document !== undefined) {
+    mapEdit(scene, txa, document)
+    supersede(scene, txa)
+  }
   yield* mapNotes(scene, group, txa, document)
   for (const part of parts.filter(isPart)) yield* mapNotes(scene, part, part.segments[0], document)
 }
 
+/** What is replaced is not what one reads any more: HL7 v2.5.1, 9.6.9. What was entered in error stays so. */
+function supersede(scene: Scene, txa: Segment): void {
+  const [own, replaced] = [numberIn(txa, 12), numberIn(txa, 13)]
+  if (scene.row.relates !== 'replaces' || replaced === undefined || replaced === own) return
+  const change = (stood: Resource) => (stood.status === 'current' ? { ...stood, status: 'superseded' } : undefined)
+  const id = idOf(scene, 'DocumentReference', ['TXA', replaced])
+  say(scene, txa, { kind: 'amend', row: 'TXA', rows: 0, type: 'DocumentReference', id, change })
+}
+
 /** The unique number of a document, else its file's name. */
 function documentKey(scene: Scene, txa: Segment): readonly string[] {
-  const [number] = field(txa, 12)
+  return ['TXA', numberIn(txa, 12) ?? (value(txa, 16) || value(scene.message.msh, 10))]
+}
+
+function numberIn(txa: Segment, at: number): string | undefined {
+  const [number] = field(txa, at)
   const own = [1, 2, 3].map(component => part(number, component)).join('|')
-  return ['TXA', own === '||' ? value(txa, 16) || value(scene.message.msh, 10) : own]
+  return own === '||' ? undefined : own
 }
 
 /** What is only announced has a name and a type at most; R4 wants content. */
