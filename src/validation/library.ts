@@ -100,14 +100,28 @@ export function predicateOf(expression: string, base: string | undefined, functi
   }
 }
 
-/** Whether a text is FHIRPath at all. */
-export function isPath(expression: string): boolean {
+/** The rules of R4 have a few brackets in one another; of very many the library takes seconds to see that they have no end. */
+const deepestBrackets = 50
+
+/** Whether a text is FHIRPath at all; undefined for one that is nested too deeply to be told. */
+export function isPath(expression: string): boolean | undefined {
+  if (isNestedDeeply(expression)) return undefined
   try {
     library().fhirpath.parse(expression)
     return true
   } catch {
     return false
   }
+}
+
+/** Brackets in texts and comments count as well: of them nobody writes so many either. */
+function isNestedDeeply(expression: string): boolean {
+  let depth = 0
+  for (const [bracket] of expression.matchAll(/[()[\]{}]/g)) {
+    depth += '([{'.includes(bracket) ? 1 : -1
+    if (depth > deepestBrackets) return true
+  }
+  return false
 }
 
 const copies = new WeakMap<object, unknown>()

@@ -43,7 +43,7 @@ function checkExtension(extension: Node, name: string, met: Met, at: string, tel
   }
   const fact = extensionFact(url)
   if (fact === undefined) {
-    if (name === 'modifierExtension' && !forExamples.test(url)) tell('modifierUnknown', `${at}/url`)
+    if (name === 'modifierExtension' && !isForExamples(url)) tell('modifierUnknown', `${at}/url`)
     return
   }
   if ((name === 'modifierExtension') !== (fact.isModifier === true)) tell('extensionModifier', `${at}/url`)
@@ -63,7 +63,10 @@ function isOfCore({ url }: Node): boolean {
 }
 
 /** Set aside for examples by RFC 2606: whoever invents a modifier there means nobody to act on it. */
-const forExamples = /^https?:\/\/(?:[^/]+\.)?(?:example\.(?:org|com|net)|[^/]+\.example)(?:[/:]|$)/
+function isForExamples(url: string): boolean {
+  const [, host = ''] = /^https?:\/\/([^/:]*)/.exec(url) ?? []
+  return /(?:^|\.)example\.(?:org|com|net)$|\.example$/.test(host)
+}
 
 function checkContent({ types, parts, needed = [] }: ExtensionFact, extension: Node, at: string, tell: Tell): void {
   const value = heldBy(extension)

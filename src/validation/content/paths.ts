@@ -57,8 +57,9 @@ function isOfOtherLanguage({ language }: Node, { type }: Shape): boolean {
   return type === 'Expression' && language !== 'text/fhirpath'
 }
 
+/** What cannot be told is no fault. */
 function isRead(expression: string): boolean {
-  if (!isPath(expression)) return false
+  if (isPath(expression) === false) return false
   if (known.size >= mostKnown) known.clear()
   if (expression.length <= longestKept) known.add(expression)
   return true

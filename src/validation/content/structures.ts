@@ -97,17 +97,19 @@ function checkElement(element: Node, root: Shape, at: string, tell: Tell): void 
 
 function placeAt(root: Shape, names: readonly string[]): Place | 'missing' | 'untold' | 'root' {
   let shape: Shape | undefined = root
-  let place: Place | 'root' = 'root'
+  let last: Pick<Place, 'elements' | 'shape'> | undefined
   const path: string[] = []
   for (const text of names) {
     if (shape === undefined) return 'untold'
-    const elements = elementsCalled(shape, text.replace(/:.*$/, ''))
-    if (elements.length === 0) return 'missing'
-    place = { elements, shape, path: [...path, lastOf(elements)].join('.') }
+    const [name = ''] = text.split(':', 1)
+    const elements = elementsCalled(shape, name)
+    // What a primitive holds is listed in snapshots as its value; no resource has it as an element.
+    if (elements.length === 0) return name === 'value' && shape === shapeOf('Element') ? 'untold' : 'missing'
+    last = { elements, shape }
     path.push(lastOf(elements))
-    shape = insideOf(place)
+    shape = insideOf(last)
   }
-  return place
+  return last === undefined ? 'root' : { ...last, path: path.join('.') }
 }
 
 function lastOf([first]: readonly ElementDefinition[]): string {
@@ -227,14 +229,15 @@ function checkSlicing({ slicing }: Node, place: Place, at: string, tell: Tell): 
 
 /** Whether a discriminator's path leads anywhere. @see https://hl7.org/fhir/R4/profiling.html#discriminator */
 function canLead(path: string, place: Place): boolean {
-  let shapes: readonly (Shape | undefined)[] = insidesOf(place)
-  for (const step of path.match(/[^.(]+(?:\([^)]*\))?/g) ?? []) {
-    if (step === '$this') continue
+  let shapes: ReadonlySet<Shape | undefined> = new Set(insidesOf(place))
+  for (const step of path.split('.')) {
+    if (step === '$this' || step === '') continue
     // What is referred to may be anything, and what an extension holds, too.
-    if (step.includes('(') || shapes.includes(undefined)) return true
-    const places = shapes.flatMap(shape => (shape === undefined ? [] : placesCalled(shape, step)))
+    if (step.includes('(') || step.includes(')') || shapes.has(undefined)) return true
+    const places = [...shapes].flatMap(shape => (shape === undefined ? [] : placesCalled(shape, step)))
     if (places.length === 0) return false
-    shapes = places.flatMap(insidesOf)
+    // Each once: within all that an extension may hold are extensions.
+    shapes = new Set(places.flatMap(insidesOf))
   }
   return true
 }

@@ -264,8 +264,28 @@ const extensionOf = (more: object, url = `${own}e`) =>
     ...more,
   })
 
+const snapshotOf = (path: string) =>
+  profile([{ path: 'Patient' }], {
+    snapshot: {
+      element: ['Patient', path].map(each => ({
+        id: each,
+        path: each,
+        definition: 'd',
+        min: 0,
+        max: '1',
+        base: { path: each, min: 0, max: '1' },
+      })),
+    },
+  })
+
 /** https://hl7.org/fhir/R4/profiling.html */
 const structures: readonly Row[] = [
+  [
+    'a snapshot with what a primitive holds, and a path that goes on within it',
+    snapshotOf('Patient.name.text.value'),
+    snapshotOf('Patient.name.text.values'),
+    'StructureDefinition.snapshot.element[1].path',
+  ],
   [
     'a path that R4 has not',
     of('contact.name.family', { min: 1 }),
@@ -462,4 +482,46 @@ it.each(
 )('what R4 says of definitions and Bundles: %s', (_name, [, right, wrong, ...places]) => {
   expect(placesOf(right)).toEqual([])
   expect(placesOf(wrong)).toEqual(places)
+})
+
+/** Texts of which something that looks at them from each letter on to the end would take minutes. */
+const long = 400_000
+
+const lengthy: readonly (readonly [name: string, resource: object, ...places: string[]])[] = [
+  ['a search that begins with brackets', parameter({ expression: '('.repeat(long) })],
+  ['a search of brackets and spaces', parameter({ expression: `${'( '.repeat(60)}${' '.repeat(long)}` })],
+  ['a path of colons', of(`nothing${':'.repeat(long)}x`, {}), place('path')],
+  ['a path of extensions', of(`name${'.extension'.repeat(long / 10)}`, {})],
+  ['a path of brackets that tells slices apart', of('name', slicedBy('a('.repeat(long)))],
+  [
+    'a path through all that an extension may hold, again and again',
+    of('name', slicedBy(`${'extension.value.'.repeat(100)}nothing`)),
+    place('slicing.discriminator[0].path'),
+  ],
+  [
+    'a constraint of brackets',
+    of('name', { constraint: [{ key: 'a-1', severity: 'error', human: 'h', expression: '('.repeat(long) }] }),
+  ],
+  [
+    'the name of an unknown modifier',
+    {
+      resourceType: 'Basic',
+      code: { text: 'c' },
+      modifierExtension: [{ url: `http://${'a.'.repeat(long)}`, valueCode: 'a' }],
+    },
+    'Basic.modifierExtension[0].url',
+  ],
+]
+
+/** More than is validated at once: it is given to the thread, which has a time for each. */
+const large = { extension: Array.from({ length: 2_100 }, () => ({ url: `${own}e`, valueBoolean: true })) }
+
+describe('what is long takes as long as it is', () => {
+  const limited = createValidator({ longestMs: 15_000 })
+  afterAll(() => limited.close())
+
+  it.each(lengthy.map(row => [row[0], row] as const))('%s', async (_name, [, resource, ...places]) => {
+    const found = await limited.validateSent(parseResource(printJson({ ...resource, ...large })))
+    expect(found.map(({ expression }) => expression)).toEqual(places)
+  })
 })
