@@ -14,7 +14,8 @@ const mebibyte = 1024 * 1024
  * which for a long import means hundreds of megabytes of garbage: many objects live just long enough to be promoted.
  */
 const settings = {
-  steady: { oldGrowsPercent: 80 },
+  /** Hostile requests leave garbage behind that a larger young generation only keeps for longer. */
+  steady: { oldGrowsPercent: 80, youngMostBytes: 16 * mebibyte },
   /** An import alone in its process. */
   frugal: { oldGrowsPercent: 80, youngMostBytes: 16 * mebibyte },
 } as const satisfies { [name: string]: HeapSetting }
