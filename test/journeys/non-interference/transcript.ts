@@ -10,6 +10,8 @@ const madeId =
 const cursor = /_cursor=([\w-]+)/g
 /** A search as an AuditEvent keeps it, in which an id may stand. */
 const keptQuery = /("query":"|<query value=")([A-Za-z0-9+/]+=*)"/g
+/** Of a search that is too long to be kept whole: it is another one where an id or a cursor stands in it. */
+const digest = /("type":"digest","valueString":"|<type value="digest"\/><valueString value=")([0-9a-f]{64})/g
 /** The control id that an acknowledgement gives itself. */
 const acknowledgement = /(\|ACK[^|\r]*\|)[0-9a-f]{20}(?=\|)/g
 /** What an account's own ids begin with is another thing in every house. */
@@ -22,6 +24,7 @@ export class Transcript {
   /** Page links, below the base. */
   readonly links: string[] = []
   readonly #idNumbers = new Map<string, number>()
+  readonly #digestNumbers = new Map<string, number>()
   readonly #cursorNumbers = new Map<string, number>()
   readonly #baseUrl: string
 
@@ -52,6 +55,7 @@ export class Transcript {
       .replace(ownIds, '«own»')
       .replace(acknowledgement, '$1«control id»')
       .replace(cursor, (_, sealed: string) => `_cursor=«${numberOf(this.#cursorNumbers, sealed)}, ${sealed.length}»`)
+      .replace(digest, (_, before: string, hex: string) => `${before}«digest ${numberOf(this.#digestNumbers, hex)}»`)
       .replace(madeId, id => {
         if (!this.#idNumbers.has(id)) this.ids.push(id)
         return `«id ${numberOf(this.#idNumbers, id)}»`
