@@ -1,5 +1,6 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
+import { createSecureContext } from 'node:tls'
 import { Problem } from '#kernel'
 import { type Listener, type ListenerSettings, listenMllp, parseListeners } from '#mllp'
 import { configure } from './configure.ts'
@@ -36,6 +37,7 @@ async function open(settings: ListenerSettings, folder: string, url: URL): Promi
   const { host, networks, tls } = settings
   const token = async () => (await at(settings.token)).trim()
   await token()
+  await warnOfReaders(resolve(folder, settings.token))
   const listener = await listening(settings, {
     port: settings.port,
     host,
@@ -68,7 +70,22 @@ async function tlsOptions(
   at: (name: string) => Promise<string>,
 ) {
   const authority = clients === undefined ? {} : { ca: await at(clients), requestCert: true, rejectUnauthorized: true }
-  return { cert: await at(certificate), key: await at(key), minVersion: 'TLSv1.2' as const, ...authority }
+  const options = { cert: await at(certificate), key: await at(key), minVersion: 'TLSv1.2' as const, ...authority }
+  try {
+    createSecureContext(options)
+  } catch (cause) {
+    const names = [...new Set([certificate, key, clients])].filter(name => name !== undefined).join(', ')
+    const text = `The files ${names} do not hold a certificate and its key.`
+    throw new Problem('invalid', 'command.file-unreadable', text, { cause })
+  }
+  return options
+}
+
+/** Whoever reads the token may write what the port may. */
+async function warnOfReaders(path: string): Promise<void> {
+  const { mode } = await stat(path)
+  if (process.platform !== 'win32' && (mode & 0o077) !== 0)
+    output.say(`warning: other users of this machine may read the token in ${path} (chmod 600)`)
 }
 
 async function contents(path: string): Promise<string> {

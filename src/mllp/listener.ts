@@ -67,6 +67,7 @@ export async function listenMllp(options: ListenerOptions): Promise<Listener> {
   // Who may not connect keeps no place while nothing is said of a certificate.
   if (tls !== undefined) server.on('connection', (socket: Socket) => isRefused(socket, addressRefusal(socket, options)))
   server.maxConnections = mostConnections
+  server.on('drop', () => options.log(`refused a connection: ${mostConnections} are open`))
   // Whose TLS fails is no fault of the server.
   server.on('tlsClientError', (_, socket: Socket) => socket.destroy())
   await new Promise<void>((resolve, reject) => {

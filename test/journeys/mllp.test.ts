@@ -1,7 +1,7 @@
 /** A hospital sends HL7 v2 over MLLP to `kinhold mllp`, which hands it on to a server: `net` and `tls` are the foreign clients. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -290,6 +290,17 @@ describe('who may connect', () => {
   })
 })
 
+it('a token that others may read is warned of, and used', async () => {
+  await chmod(join(home.folder, 'all.token'), 0o644)
+  const open = await listening([{ port: 0, token: 'all.token' }])
+  await ended(open.child)
+  await chmod(join(home.folder, 'all.token'), 0o600)
+  const shut = await listening([{ port: 0, token: 'all.token' }])
+  await ended(shut.child)
+  const warned = [open, shut].map(({ said }) => said.some(line => line.includes('chmod 600')))
+  expect(warned).toEqual([true, false])
+})
+
 describe('settings that would not do', () => {
   it.each([
     ['mllp.settings-malformed', 'no JSON'],
@@ -306,6 +317,7 @@ describe('settings that would not do', () => {
     ['mllp.listener-open', '[{"port": 0, "host": "0.0.0.0", "token": "all.token"}]'],
     ['mllp.listener-open', '[{"port": 0, "host": "0.0.0.0", "token": "all.token", "tls": {"certificate": "x"}}]'],
     ['command.file-unreadable', '[{"port": 0, "token": "none.token"}]'],
+    ['command.file-unreadable', '[{"port": 0, "token": "all.token", "tls": {"certificate": "all.token"}}]'],
   ])('%s: %s', async (code, text) => {
     const settings = join(home.folder, 'bad.json')
     await writeFile(settings, text)
