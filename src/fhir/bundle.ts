@@ -1,4 +1,4 @@
-import { printJson } from './json.ts'
+import { printJson } from './json-print.ts'
 import type { Resource } from './resource.ts'
 
 /** `Bundle.type`: https://hl7.org/fhir/R4/valueset-bundle-type.html */

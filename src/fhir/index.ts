@@ -25,15 +25,14 @@ export { type ExtensionFact, extensionFact } from './extensions.ts'
 export { type Certainty, type Invariant, invariantsOf } from './invariants.ts'
 export {
   deepestJson,
-  encodeJsonInSteps,
   isSameJson,
   type Json,
   type JsonLimits,
   parseJson,
   parseJsonInSteps,
   parseSentJson,
-  printJson,
 } from './json.ts'
+export { encodeJsonInSteps, printJson } from './json-print.ts'
 export { encodeResource, isLarge, weightOf } from './large.ts'
 export { diagnosticsOf, issueTypes, operationOutcome, type ProblemRow, problemSystem, problemTable } from './outcome.ts'
 export { coreProfile } from './profiles.ts'

@@ -1,5 +1,6 @@
 import { fromUtf8, inSlices, Problem, type Steps, spend } from '#kernel'
 import { Decimal } from './decimal.ts'
+import { lettersAtATime, printJson, valuesAtATime } from './json-print.ts'
 
 /** Any JSON value; a number whose digits JavaScript would not print is a Decimal. */
 export type Json = null | boolean | number | string | Decimal | readonly Json[] | { readonly [key: string]: Json }
@@ -106,18 +107,6 @@ function* countValues(bytes: Uint8Array): Steps<number> {
   return count
 }
 
-/** The JSON text of a value; a `Decimal` keeps its digits, `undefined` properties are left out. */
-export function printJson(value: unknown): string {
-  return JSON.stringify(value) ?? 'null'
-}
-
-/** UTF-8 of what `printJson` gives, made bit by bit: for what has many values. */
-export function* encodeJsonInSteps(value: unknown): Steps<Buffer> {
-  const printer = new JsonPrinter()
-  yield* printer.print(value)
-  return printer.end()
-}
-
 function decode(bytes: Uint8Array): string {
   try {
     return fromUtf8(bytes)
@@ -150,70 +139,6 @@ function notUtf8(cause: unknown): Problem {
   return new Problem('invalid', 'json.not-utf8', 'The text is not UTF-8.', { cause })
 }
 
-const valuesAtATime = 1_024
-/** Of a long text so many letters are printed in one go: no copy of the whole of it is made on the way. */
-const lettersAtATime = 1024 * 1024
-
-class JsonPrinter {
-  private readonly done: Buffer[] = []
-  private pieces: string[] = []
-
-  end(): Buffer {
-    this.encode()
-    const [first = Buffer.alloc(0), ...more] = this.done
-    return more.length === 0 ? first : Buffer.concat([first, ...more])
-  }
-
-  *print(value: unknown): Steps<void> {
-    if (this.pieces.length > valuesAtATime) {
-      this.encode()
-      yield
-    }
-    if (Array.isArray(value)) yield* this.list(value)
-    else if (typeof value === 'object' && value !== null && !(value instanceof Decimal)) yield* this.object(value)
-    else if (typeof value === 'string' && value.length > lettersAtATime) yield* this.longText(value)
-    else this.pieces.push(printJson(value))
-  }
-
-  private *longText(text: string): Steps<void> {
-    this.pieces.push('"')
-    for (let from = 0; from < text.length; ) {
-      const until = wholeLetters(text, from + lettersAtATime)
-      this.pieces.push(printJson(text.slice(from, until)).slice(1, -1))
-      this.encode()
-      yield
-      from = until
-    }
-    this.pieces.push('"')
-  }
-
-  private encode(): void {
-    this.done.push(Buffer.from(this.pieces.join(''), 'utf8'))
-    this.pieces = []
-  }
-
-  private *list(items: readonly unknown[]): Steps<void> {
-    let before = '['
-    for (const item of items) {
-      this.pieces.push(before)
-      before = ','
-      yield* this.print(item)
-    }
-    this.pieces.push(before === '[' ? '[]' : ']')
-  }
-
-  private *object(node: object): Steps<void> {
-    let before = '{'
-    for (const [key, value] of Object.entries(node)) {
-      if (value === undefined) continue
-      this.pieces.push(`${before}${JSON.stringify(key)}:`)
-      before = ','
-      yield* this.print(value)
-    }
-    this.pieces.push(before === '{' ? '{}' : '}')
-  }
-}
-
 /** Letters of an escape such as \u0041. */
 const unicodeEscape = 6
 /** Letters up to here are looked at one by one: beyond that the engine finds the end of a string sooner. */
@@ -225,12 +150,6 @@ const endOrEscape = /["\\\x00-\x1f]/g
 function nextOf(what: RegExp, text: string, from: number): number {
   what.lastIndex = from
   return what.exec(text)?.index ?? text.length
-}
-
-/** Not between the two halves of a letter, which by themselves are none. */
-function wholeLetters(text: string, at: number): number {
-  const isBetween = /^[\ud800-\udbff][\udc00-\udfff]/.test(text.slice(at - 1, at + 1))
-  return isBetween ? at + 1 : Math.min(at, text.length)
 }
 
 class JsonReader {

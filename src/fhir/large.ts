@@ -1,6 +1,6 @@
 import type { Steps } from '#kernel'
 import { Decimal } from './decimal.ts'
-import { encodeJsonInSteps, printJson } from './json.ts'
+import { encodeJsonInSteps, printJson } from './json-print.ts'
 import type { Resource } from './resource.ts'
 
 /** As much as is validated or made ready to be stored in a turn of the event loop: a few milliseconds. */
