@@ -4,7 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 export interface Delivery {
   /** The server's `/hl7v2`. */
   readonly url: URL
-  /** The access token; asked for anew when the one before is no longer good. */
+  /** The access token; asked for at each try, so that another one can take its place. */
   token(): Promise<string>
   /** How long is tried again what is no fault of the message, in ms. */
   readonly patienceMs: number

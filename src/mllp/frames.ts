@@ -21,7 +21,8 @@ export type Fault = 'too-long' | 'no-frame'
  */
 export class FrameReader {
   readonly #mostBytes: number
-  #pieces: Buffer[] | undefined
+  /** The message so far, with room for more: whoever sends single bytes must not keep an object for each. */
+  #held: Buffer | undefined
   #length = 0
   #between = 0
 
@@ -31,13 +32,13 @@ export class FrameReader {
 
   /** Whether a message has begun and not ended. */
   get isWithin(): boolean {
-    return this.#pieces !== undefined
+    return this.#held !== undefined
   }
 
   /** What these bytes complete. After a fault nothing more is read. */
   *push(chunk: Buffer): Generator<Framed, void, void> {
     for (let at = 0; at < chunk.length; ) {
-      const next = this.#pieces === undefined ? this.#skip(chunk, at) : this.#take(chunk, at)
+      const next = this.#held === undefined ? this.#skip(chunk, at) : this.#take(chunk, at)
       if (next.framed !== undefined) yield next.framed
       if (next.framed?.kind === 'fault') return
       at = next.at
@@ -51,7 +52,7 @@ export class FrameReader {
     this.#between += chunk[from] === carriageReturn && this.#between === 0 ? skipped - 1 : skipped
     if (this.#between > mostBetween) return { at, framed: { kind: 'fault', of: 'no-frame' } }
     if (at < 0) return { at: chunk.length }
-    this.#pieces = []
+    this.#held = Buffer.alloc(0)
     this.#length = 0
     this.#between = 0
     return { at: at + 1 }
@@ -60,13 +61,25 @@ export class FrameReader {
   #take(chunk: Buffer, from: number): Step {
     const at = chunk.indexOf(end, from)
     const piece = chunk.subarray(from, at < 0 ? undefined : at)
-    this.#length += piece.length
-    if (this.#length > this.#mostBytes) return { at, framed: { kind: 'fault', of: 'too-long' } }
-    this.#pieces?.push(piece)
+    if (this.#length + piece.length > this.#mostBytes) return { at, framed: { kind: 'fault', of: 'too-long' } }
+    const held = this.#append(piece)
     if (at < 0) return { at: chunk.length }
-    const bytes = Buffer.concat(this.#pieces ?? [])
-    this.#pieces = undefined
-    return { at: at + 1, framed: { kind: 'message', bytes } }
+    this.#held = undefined
+    return { at: at + 1, framed: { kind: 'message', bytes: held.subarray(0, this.#length) } }
+  }
+
+  #append(piece: Buffer): Buffer {
+    const { length } = piece
+    let held = this.#held ?? Buffer.alloc(0)
+    if (this.#length + length > held.length) {
+      const room = Buffer.allocUnsafeSlow(Math.max(this.#length + length, 2 * held.length))
+      held.copy(room, 0, 0, this.#length)
+      held = room
+    }
+    piece.copy(held, this.#length)
+    this.#length += length
+    this.#held = held
+    return held
   }
 }
 

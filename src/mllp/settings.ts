@@ -7,7 +7,7 @@ export interface ListenerSettings {
   /** 0: any free one. */
   readonly port: number
   readonly host: string
-  /** A file with the access token with which its messages are handed on; read again when the token is no longer good. */
+  /** A file with the access token with which its messages are handed on; read again for each message. */
   readonly token: string
   /** Addresses and CIDRs from which one may connect; everybody where none are named. */
   readonly networks: readonly string[]
