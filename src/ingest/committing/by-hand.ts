@@ -37,9 +37,10 @@ export interface Kept {
 
 /** What an import makes of a resource, without what was changed by hand since that was said. Whom it has been told stays told. */
 export function keptByHand(wanted: Resource, stood: Resource, saidMs: number | undefined): Kept {
-  const changed = changedSince(stood, saidMs)
   const edits = editsOf(stood)
+  // Of most of what comes again nothing was changed.
   if (edits.size === 0) return { resource: wanted, kept: [] }
+  const changed = changedSince(stood, saidMs)
   const next: Resource = { ...wanted }
   for (const name of changed) {
     if (stood[name] === undefined) delete next[name]
