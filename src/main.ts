@@ -174,6 +174,37 @@ function addReview(program: Command): void {
     .action(lazily(async () => (await load()).rejectReview))
 }
 
+function addLetters(program: Command): void {
+  const load = () => import('./commands/letters.ts')
+  const letters = program.command('letters').description('messages that were refused and are kept')
+  letters.action(lazily(async () => (await load()).listLetters))
+  letters
+    .command('list')
+    .description('id, time, how often, type, sender, for whom, why; one a line')
+    .action(lazily(async () => (await load()).listLetters))
+  letters
+    .command('show')
+    .argument('<id>')
+    .description('one of them, as it came; audited')
+    .action(lazily(async () => (await load()).showLetter))
+  letters
+    .command('resend')
+    .argument('[ids...]')
+    .description('take them in, now that it is put right what they were refused for')
+    .option('--all', 'all of them, oldest first')
+    .action(
+      lazily(async () => async (ids: string[], options: { all?: true }) => {
+        if ((ids.length === 0) === (options.all === undefined)) letters.error('error: name some, or say --all')
+        await (await load()).resendLetters(ids, options)
+      }),
+    )
+  letters
+    .command('drop')
+    .argument('<ids...>')
+    .description('throw them away')
+    .action(lazily(async () => (await load()).dropLetters))
+}
+
 function addAccess(program: Command): void {
   program
     .command('token')
@@ -326,7 +357,8 @@ const program = new Command('kinhold')
   .version(software.version)
   .addHelpText('after', '\nExit status: 0 done; 1 not done, or not wholly; 2 not understood.')
   .exitOverride()
-for (const add of [addServing, addData, addTerminology, addReview, addAccess, addApps, addKeys, addUpkeep]) add(program)
+for (const add of [addServing, addData, addTerminology, addReview, addLetters, addAccess, addApps, addKeys, addUpkeep])
+  add(program)
 
 try {
   await program.parseAsync()

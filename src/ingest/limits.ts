@@ -32,6 +32,9 @@ export interface IngestLimits extends QueueLimits, QuotaLimits {
   /** A file that waits for a person, and all that wait for one patient. */
   readonly maxHeldFile: number
   readonly maxHeld: number
+  /** Refused messages that are kept for an account or a house, and their bytes. */
+  readonly maxLetters: number
+  readonly maxLetterBytes: number
   /** What stays free on the disk of the spool, for the record. */
   readonly keepFree: number
 }
@@ -53,6 +56,8 @@ export const defaultLimits: IngestLimits = {
   spoolFrom: 4 * 1024 ** 2,
   maxHeldFile: 256 * 1024 ** 2,
   maxHeld: 1024 ** 3,
+  maxLetters: 500,
+  maxLetterBytes: 64 * 1024 ** 2,
   keepFree: 256 * 1024 ** 2,
   maxSpooled: 32 * 1024 ** 3,
   maxSpooledPerGrant: 16 * 1024 ** 3,

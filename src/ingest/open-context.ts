@@ -6,6 +6,7 @@ import type { Documents } from '#vault'
 import { createFingerprint } from './fingerprint.ts'
 import { FormerIds } from './former-ids.ts'
 import type { Senders } from './hl7v2/senders.ts'
+import { shelveAs } from './hl7v2/shelve.ts'
 import { claimsOf, type PersonClaims } from './identity/claims.ts'
 import { type Rivals, rivalsOf } from './identity/identify.ts'
 import type { Candidate } from './identity/judge.ts'
@@ -65,6 +66,7 @@ export async function openContext(
     baseUrl: deps.baseUrl,
     limits: deps.limits,
     senders: deps.senders,
+    shelve: (refused, refusal) => shelveAs({ ...refused, patient }, refusal, grant, deps),
     validPart: resource => validPart(resource, deps.validator),
     isValid: resource => deps.validator.validate(resource).length === 0,
   }

@@ -12,6 +12,8 @@ import { openPeople, type People } from './identity/people.ts'
 import { forgetHeld } from './identity/review/held.ts'
 import { type Job, Jobs } from './jobs.ts'
 import { forgetFingerprintKey } from './keys.ts'
+import { type Letters, openLetters } from './letters/letters.ts'
+import { forgetLetters } from './letters/shelf.ts'
 import { defaultLimits, type IngestLimits } from './limits.ts'
 import { forgetListed } from './listed.ts'
 import { checkReach, prepare } from './prepare.ts'
@@ -19,7 +21,7 @@ import { ImportQueue } from './queue.ts'
 import type { Progress } from './reading-progress.ts'
 import { type Report, reportResource } from './report.ts'
 import { forgetCheckpoints } from './run.ts'
-import { type ByteSource, openFile } from './source/byte-source.ts'
+import { type ByteSource, bufferSource, openFile } from './source/byte-source.ts'
 import { openKeptFiles } from './source/kept-files.ts'
 import { openSpool } from './source/spool.ts'
 import { takeFile } from './take-file.ts'
@@ -85,6 +87,8 @@ export interface Ingest {
   }): Promise<Report>
   /** Patients who are one person. */
   readonly people: People
+  /** What was refused, until it is sent again or dropped. */
+  readonly letters: Letters
   /** Ends the imports for a patient, and removes what they kept beside the record: the key of their ids, how far files were, reports. */
   forgetPatient(patient: string): Promise<void>
   /** Ends running jobs: what they wrote stays, and the same file goes on from there. */
@@ -142,7 +146,20 @@ export function openIngest(options: IngestOptions): Ingest {
       if (held.file !== undefined) return takeFile(decided, { deps, queue, jobs, elsewhere })
       return takeHeld({ grant, message: Buffer.from(held.bytes ?? '', 'base64'), held: { ...held, choices } }, deps)
     }),
+    letters: openLetters(deps, {
+      message: async (grant, message) => {
+        const { status, ack } = await receiveMessage({ grant, message }, deps)
+        return { isTaken: status === 200, ack }
+      },
+      file: async (grant, patient, content) => {
+        const wanted = { grant, patient, source: 'hl7v2' }
+        await checkReach(record, wanted)
+        const run = await prepare(wanted, bufferSource(content), deps)
+        return (await run({ onProgress: () => {} })).report
+      },
+    }),
     forgetPatient: async patient => {
+      await forgetLetters(patient, deps)
       await jobs.forgetPatient(patient)
       await forgetFingerprintKey(record.documents, patient)
       await forgetCheckpoints(record.documents, patient)

@@ -1,6 +1,8 @@
 import type { Senders } from './hl7v2/senders.ts'
+import type { RefusedMessage } from './hl7v2/shelve.ts'
 import type { PersonClaims } from './identity/claims.ts'
 import type { Rivals } from './identity/identify.ts'
+import type { Refusal } from './letters/letter.ts'
 import type { IngestLimits } from './limits.ts'
 import type { MapContext, Outcome } from './outcome.ts'
 
@@ -29,5 +31,7 @@ export interface FhirContext extends MapContext {
 export interface ReadContext extends FhirContext {
   readonly limits: IngestLimits
   readonly senders: Senders
+  /** Keeps a message of the file that was refused. */
+  shelve?(refused: RefusedMessage, refusal: Refusal): Promise<void>
   isValid(resource: Extract<Outcome, { kind: 'mapped' }>['resource']): boolean
 }

@@ -11,6 +11,7 @@ import { capabilities } from './operations/capabilities.ts'
 import { everythingOfAll, everythingOfOne, everythingParameters } from './operations/everything.ts'
 import { er7, receiveHl7v2 } from './operations/hl7v2.ts'
 import { ingest, pollJob } from './operations/ingest.ts'
+import { decideLetter, listLetters, showLetter } from './operations/letters.ts'
 import { mergePatients, unmergeNamed, unmergePatient } from './operations/merge.ts'
 import { purge, purgeParameters } from './operations/purge.ts'
 import { decideReview, listReview, showReview } from './operations/review.ts'
@@ -99,6 +100,9 @@ const single: readonly Route[] = [
   { method: 'GET', path: '/$review', interaction: '$review', verb: 'none', summary: 'What waits until a person says whom it is about', handler: listReview },
   { method: 'GET', path: '/$review/:job', interaction: '$review', verb: 'none', summary: 'One of what waits, with what it says of the person', handler: showReview },
   { method: 'POST', path: '/$review/:job', interaction: '$review', verb: 'none', summary: 'Decide: accept for a patient, take in as new, or reject', handler: decideReview },
+  { method: 'GET', path: '/$letters', interaction: '$letters', verb: 'none', summary: 'What was refused and is kept', handler: listLetters },
+  { method: 'GET', path: '/$letters/:job', interaction: '$letters', verb: 'none', summary: 'One of what was refused, as it came', handler: showLetter },
+  { method: 'POST', path: '/$letters/:job', interaction: '$letters', verb: 'none', summary: 'Decide: send it again, or drop it', handler: decideLetter },
   { method: 'GET', path: '/$job/:job', interaction: '$job', verb: 'none', summary: 'Progress or report of an import', handler: pollJob },
   { method: 'POST', path: '/:type/$validate', interaction: '$validate', verb: 'none', query: validateParameters, summary: 'Check a resource without storing it', handler: validate },
   { method: 'GET', path: '/:type/:id/$validate', interaction: '$validate', verb: 'r', query: validateParameters, summary: 'Check a stored resource', handler: validateStored },

@@ -168,6 +168,38 @@ export interface IngestPort {
     readonly grant: Grant
     readonly message: Buffer
   }): Promise<{ status: number; ack: string; retryAfterSeconds?: number }>
+  readonly letters: LettersPort
+}
+
+/** What was refused and is kept. */
+export interface KeptLetter {
+  readonly id: string
+  readonly refusal: { readonly code: string; readonly text: string; readonly expression?: readonly string[] }
+  /** Unix milliseconds. */
+  readonly refusedAtMs: number
+  readonly lastAtMs: number
+  /** How often the same came. */
+  readonly times: number
+  readonly type: string
+  readonly sender: string
+  /** Ids of those whom it is about, as far as it is known. */
+  readonly patients: readonly string[]
+  readonly patient?: string
+}
+
+/** What was refused, until it is sent again or dropped. */
+export interface LettersPort {
+  /** What is kept for whom the grant acts, oldest first. @throws Problem `forbidden` · `scope.missing` */
+  list(grant: Grant): Promise<readonly KeptLetter[]>
+  /** @throws Problem `not-found` · `ingest.letter-unknown` */
+  show(id: string, grant: Grant): Promise<{ readonly letter: KeptLetter; readonly content: Buffer }>
+  /** Throws as `show`. */
+  resend(
+    id: string,
+    grant: Grant,
+  ): Promise<{ readonly state: string; readonly ack?: string; readonly told?: { readonly resource: Resource } }>
+  /** Throws as `show`. */
+  drop(id: string, grant: Grant): Promise<void>
 }
 
 /** What tells people apart: whom a description is about, and merges of Patients who are one person. */

@@ -249,3 +249,92 @@ describe('what waits, when the house is troubled', () => {
     expect((await run(home, 'review')).stdout).not.toContain(id)
   })
 })
+
+describe('a message that was refused', () => {
+  const er7 = 'x-application/hl7-v2+er7'
+  const text = (number: string) =>
+    `MSH|^~\\&|HIS|CLINIC|||20260210||ADT^A08|L-${number}|P|2.5\rPID|1||${number}^^^CLINIC^MR||Canary^Olive||19510607|F\r`
+  const send = (family: Family, number: string) =>
+    as(family, client =>
+      client.send({ method: 'POST', path: '/hl7v2', body: text(number), headers: { 'content-type': er7 } }),
+    )
+  const ask = (family: Family, path = '', parameter?: readonly object[]) =>
+    as(family, client => {
+      const body = parameter === undefined ? {} : { method: 'POST', body: { resourceType: 'Parameters', parameter } }
+      return client.send({ path: `/fhir/$letters${path}`, ...body })
+    })
+  const decide = (family: Family, id: string, said: string) =>
+    ask(family, `/${id}`, [{ name: 'decision', valueCode: said }])
+  const idsOf = async (family: Family) =>
+    ((await ask(family)).json<Parameters>().parameter ?? []).map(({ part }) => part?.[0]?.valueId ?? '')
+
+  it('is kept for who sent it, across a restart, and is nothing to another family', async () => {
+    expect((await send('north', '901')).status).toBe(422)
+    expect(await server.stop()).toBe(0)
+    server = await startServer(home)
+    const [id = '', ...others] = await idsOf('north')
+    expect(others).toEqual([])
+    expect(await idsOf('south')).toEqual([])
+    const bare = (body: Buffer) => body.toString().replaceAll(/[0-9a-f]{32}/g, 'id')
+    for (const said of [undefined, 'resend', 'drop']) {
+      const as = (name: string) => (said === undefined ? ask('south', `/${name}`) : decide('south', name, said))
+      const [real, ghost] = [await as(id), await as('0'.repeat(32))]
+      expect([real.status, bare(real.body), codeIn(real.body)]).toEqual([
+        404,
+        bare(ghost.body),
+        'ingest.letter-unknown',
+      ])
+    }
+    const shown = (await ask('north', `/${id}`)).json<Parameters>().parameter ?? []
+    expect(shown.find(({ name }) => name === 'reason')?.valueString).toBe('ingest.hl7-patient-unknown')
+    const content = shown.find(({ name }) => name === 'content')?.valueBase64Binary ?? ''
+    expect(Buffer.from(content, 'base64').toString()).toBe(text('901'))
+    expect((await ask('north')).body.toString()).not.toMatch(/Canary|901/)
+  })
+
+  it.each([
+    ['no decision', []],
+    ['another decision', [{ name: 'decision', valueCode: 'accept' }]],
+    [
+      'more than a decision',
+      [
+        { name: 'decision', valueCode: 'drop' },
+        { name: 'patient', valueString: 'x' },
+      ],
+    ],
+  ])('is not decided by %s: letters.decision-malformed', async (_, parameter) => {
+    const [id = ''] = await idsOf('north')
+    const answer = await ask('north', `/${id}`, parameter)
+    expect([answer.status, codeIn(answer.body)]).toEqual([400, 'letters.decision-malformed'])
+  })
+
+  it('is sent again by an app or by the command when the patient is known, or dropped', async () => {
+    for (const number of ['902', '903']) await send('north', number)
+    const ids = await idsOf('north')
+    expect(ids).toHaveLength(3)
+    const again = async (id: string) =>
+      (await decide('north', id, 'resend'))
+        .json<Parameters>()
+        .parameter?.map(({ valueCode, valueString }) => valueCode ?? valueString)
+    expect(await again(ids[0] ?? '')).toEqual(['refused', expect.stringContaining('MSA|AE|L-901')])
+    const identifier = ['901', '902'].map(value => ({ system: 'urn:x-hl7v2-hd:CLINIC', value }))
+    const olive = {
+      resourceType: 'Patient',
+      identifier,
+      name: [{ family: 'Canary', given: ['Olive'] }],
+      birthDate: '1951-06-07',
+    }
+    await as('north', client => client.send({ method: 'POST', path: '/fhir/Patient', body: olive }))
+    expect(await again(ids[0] ?? '')).toEqual(['taken', expect.stringContaining('MSA|AA|L-901')])
+    const all = await run(home, 'letters', 'resend', '--all')
+    expect(all.stdout).toContain(`${ids[1]}\ttaken`)
+    expect(all.stdout).toContain(`${ids[2]}\trefused`)
+    expect(await idsOf('north')).toEqual([ids[2]])
+    const [listed, shown] = [await run(home, 'letters'), await run(home, 'letters', 'show', ids[2] ?? '')]
+    expect(listed.stdout).toMatch(/ADT\^A08\tHIS CLINIC\taccount .*ingest\.hl7-patient-unknown/)
+    expect([/Canary/.test(listed.stdout), /Canary\^Olive/.test(shown.stdout)]).toEqual([false, true])
+    expect((await run(home, 'letters', 'drop', ids[2] ?? '')).status).toBe(0)
+    expect(await idsOf('north')).toEqual([])
+    expect((await run(home, 'letters', 'resend')).status).not.toBe(0)
+  })
+})

@@ -60,6 +60,7 @@ const lanes: Readonly<Record<string, Lane>> = {
   $unmerge: 'writes',
   $purge: 'writes',
   $review: 'writes',
+  $letters: 'writes',
   $ingest: 'imports',
   hl7v2: 'messages',
 }

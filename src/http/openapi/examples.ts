@@ -30,6 +30,7 @@ const bodies: Readonly<Record<string, unknown>> = {
   $everything: { resourceType: 'Parameters', parameter: [{ name: '_count', valueInteger: 10 }] },
   $validate: patient,
   $review: { resourceType: 'Parameters', parameter: [{ name: 'decision', valueCode: 'reject' }] },
+  $letters: { resourceType: 'Parameters', parameter: [{ name: 'decision', valueCode: 'resend' }] },
   $merge: {
     resourceType: 'Parameters',
     parameter: [

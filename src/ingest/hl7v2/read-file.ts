@@ -3,11 +3,13 @@ import type { PersonClaims } from '../identity/claims.ts'
 import { comparedWith } from '../identity/guard.ts'
 import type { Outcome } from '../outcome.ts'
 import type { ReadContext } from '../read-context.ts'
+import { reasonTexts } from '../reasons.ts'
 import { inTurns } from '../turns.ts'
-import { decodeHl7 } from './decode.ts'
+import { decodeHl7, encodeHl7 } from './decode.ts'
 import { firstFault, mapMessage, type Read, readMessage } from './map-message.ts'
 import { parseMessage } from './parse.ts'
 import { personOf, placesOf } from './person.ts'
+import { contentDigest } from './receipts.ts'
 import { checkProcessing } from './receive.ts'
 import { type RawMessage, splitMessages } from './split.ts'
 
@@ -27,8 +29,24 @@ export async function* readHl7File(
   yield [...ofBytes, ...warnings].map(warning => ({ kind: 'warning', text: warning }))
   const at = { context, known: context.person }
   for (const [index, message] of messages.entries()) {
-    yield await outcomesOf(message, decoder, at, `message[${index + 1}]`)
+    const outcomes = await outcomesOf(message, decoder, at, `message[${index + 1}]`)
+    await shelveRefused(message, decoder, outcomes, context)
+    yield outcomes
   }
+}
+
+/** Keeps a message that is refused until it is put right what it was refused for. */
+async function shelveRefused(
+  { lines, refused }: RawMessage,
+  decoder: TextDecoder,
+  [first]: readonly Outcome[],
+  { shelve }: ReadContext,
+): Promise<void> {
+  if (shelve === undefined || first?.kind !== 'rejected' || first.row !== 'MSH' || refused !== undefined) return
+  const message = await inTurns(parseMessage(lines, decoder)).catch(() => undefined)
+  const content = { bytes: encodeHl7(`${lines.join('\r')}\r`, decoder), digest: contentDigest(lines) }
+  const refusal = { code: first.reason, text: reasonTexts[first.reason] }
+  await shelve({ ...content, message, patients: [] }, refusal)
 }
 
 interface FilePlace {

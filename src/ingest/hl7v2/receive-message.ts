@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { type Grant, homeInReach, requirePermission } from '#access'
 import { isProblem, Problem, type ProblemKind, spend } from '#kernel'
-import { type Doubt, type Held, hold } from '../identity/review/held.ts'
+import { type Doubt, type Held, hold, knownState } from '../identity/review/held.ts'
+import { keeperOf } from '../letters/letter.ts'
+import { letterTaken } from '../letters/shelf.ts'
 import { inTurns } from '../turns.ts'
 import { accepted, acknowledge, heldRemark, passing, type Remark, type Verdict, verdictOf } from './acknowledge.ts'
 import { acknowledgeBatch } from './acknowledge-batch.ts'
@@ -9,6 +11,7 @@ import { decodeHl7, encodeHl7 } from './decode.ts'
 import type { Message } from './message.ts'
 import { parseMessage } from './parse.ts'
 import { contentDigest } from './receipts.ts'
+import { shelve } from './shelve.ts'
 import { type RawMessage, type SplitFile, splitMessages } from './split.ts'
 import { type ReceiveDeps, takeMessage } from './take-message.ts'
 
@@ -47,6 +50,10 @@ const statusByKind: { readonly [kind in ProblemKind]?: number } = {
 export async function receiveMessage(request: Request, deps: ReceiveDeps): Promise<Answer> {
   try {
     requirePermission(request.grant, 'c', 'Provenance')
+  } catch (error) {
+    return refused(undefined, error, deps)
+  }
+  try {
     const { decoder, ...file } = await cut(request.message, deps)
     const [only, ...others] = file.messages
     const isBatch = file.isBatch || others.length > 0
@@ -55,6 +62,12 @@ export async function receiveMessage(request: Request, deps: ReceiveDeps): Promi
     if (isBatch) return await receiveBatch(file, from, deps)
     return await receiveOne(only, from, deps, { remarks: remarked(file.warnings) })
   } catch (error) {
+    await shelve(
+      { bytes: request.message, digest: digestOf(request.message), patients: [] },
+      error,
+      request.grant,
+      deps,
+    )
     return refused(undefined, error, deps)
   }
 }
@@ -105,17 +118,28 @@ async function receiveOne(
   beside: { readonly remarks?: readonly Remark[] } = {},
 ): Promise<Answer> {
   let message: Message | undefined
+  const patients: string[] = []
+  const ownDigest = lines.length === 0 || tooLarge !== undefined ? digestOf(bytes) : contentDigest(lines)
   try {
     const parsed = lines.length === 0 ? undefined : await inTurns(parseMessage(lines, decoder))
     message = parsed
     if (parsed === undefined || tooLarge !== undefined) throw tooLarge
-    const taking = { grant, digest, contentDigest: contentDigest(lines), ...beside }
-    return { status: 200, ack: await takeMessage(parsed, taking, deps) }
+    const found = (patient: string) => void patients.push(patient)
+    const ack = await takeMessage(parsed, { grant, digest, contentDigest: ownDigest, found, ...beside }, deps)
+    await letterTaken(keeperOf(grant), ownDigest, deps)
+    return { status: 200, ack }
   } catch (error) {
     const doubt = doubtOf(error)
+    const name = ownDigest.slice(0, 32)
     const content = { bytes, isVouched: homeInReach(grant) === 'all' }
-    const isKept = doubt !== undefined && (await hold(contentDigest(lines).slice(0, 32), content, doubt, deps))
-    return isKept ? held(message, error as Problem, deps) : refused(message, error, deps)
+    if (doubt !== undefined && (await hold(name, content, doubt, deps))) {
+      await letterTaken(keeperOf(grant), ownDigest, deps)
+      return held(message, error as Problem, deps)
+    }
+    // What a person has thrown away is not kept in another place.
+    const isDecided = doubt !== undefined && (await knownState(name, deps)) === 'rejected'
+    if (!isDecided) await shelve({ bytes, digest: ownDigest, message, patients }, error, grant, deps)
+    return refused(message, error, deps)
   }
 }
 

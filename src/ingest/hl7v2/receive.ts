@@ -81,7 +81,7 @@ export async function findPatient(question: Question, record: Record, baseUrl: s
   const verdict = await record.writer(grant).transact(txn => identify(txn, claims, asking))
   if (verdict.kind === 'certain') return { patient: verdict.patient }
   if (verdict.kind === 'doubtful') return doubted(verdict, claims, question, record)
-  if (verdict.kind === 'contradiction') throw contradicted(verdict.elements, group)
+  if (verdict.kind === 'contradiction') throw contradicted(verdict, group)
   const mayCreate = grant.terms.some(term => term.level !== 'patient') && permits(grant, 'c', 'Patient')
   if (!read.row.createsPatient || !mayCreate)
     throw new Problem('unprocessable', 'ingest.hl7-patient-unknown', 'The patient is not known here.', {
@@ -126,9 +126,15 @@ function unnamed(group: Group): Problem {
 }
 
 /** What the sender reads about a message that gives somebody's number and another person's name, birth date or sex. */
-function contradicted(elements: readonly IdentityElement[], group: Group): Problem {
+function contradicted(
+  { elements, patient }: { readonly elements: readonly IdentityElement[]; readonly patient: string },
+  group: Group,
+): Problem {
   const text = `The number is that of somebody else: ${inWords(elements)} of the patient differs.`
-  return new Problem('unprocessable', 'ingest.patient-contradicted', text, { expression: placesOf(elements, group) })
+  return new Problem('unprocessable', 'ingest.patient-contradicted', text, {
+    expression: placesOf(elements, group),
+    cause: { patients: [patient] },
+  })
 }
 
 function elementsOf({ message, sending }: Pick<Read, 'message' | 'sending'>, group: Group): Elements {

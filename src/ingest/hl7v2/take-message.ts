@@ -32,6 +32,8 @@ export interface Taking {
   readonly choices?: Held['choices']
   /** Whoever sent it speaks for the house, whoever has decided whom it is about. */
   readonly isVouched?: boolean
+  /** Told whom it is about, of those who are here, before anything is taken in. */
+  found?(patient: string): void
   /** What is to be said of its envelope. */
   readonly remarks?: readonly Remark[]
 }
@@ -59,7 +61,9 @@ export async function takeMessage(message: Message, given: Taking, deps: Receive
   for (const [nth, group] of read.patients.entries()) {
     const choice = choices[nth] === undefined ? undefined : (merged.remaining[nth] ?? choices[nth])
     const question = { read, group, grant, choice }
-    about.push({ group, subject: await findPatient(question, deps.record, deps.baseUrl) })
+    const subject = await findPatient(question, deps.record, deps.baseUrl)
+    if (subject.admit === undefined) given.found?.(subject.patient)
+    about.push({ group, subject })
   }
   const first = about[0]?.subject.patient ?? ''
   const { documents } = deps.record

@@ -224,6 +224,7 @@ const definitions: Readonly<Record<string, string>> = {
   $merge: 'http://hl7.org/fhir/OperationDefinition/Patient-merge',
   $unmerge: 'urn:kinhold:operation:patient-unmerge',
   $review: 'urn:kinhold:operation:review',
+  $letters: 'urn:kinhold:operation:letters',
   $purge: 'urn:kinhold:operation:patient-purge',
   $status: `${backport}/OperationDefinition/backport-subscription-status`,
   $events: `${backport}/OperationDefinition/backport-subscription-events`,

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { catalogue, type IngestPort } from '#interactions'
 import { collect } from '#kernel'
-import { admin, grantOf, type House, openHouse, patientA, patientB, weightOf } from './house.ts'
+import { admin, grantOf, type House, noLetters, openHouse, patientA, patientB, weightOf } from './house.ts'
 
 /** An importer that reads what it gets and is done. */
 const port: IngestPort = {
@@ -12,6 +12,7 @@ const port: IngestPort = {
   },
   job: async () => undefined,
   hl7v2: async () => ({ status: 400, ack: 'MSA|AE|' }),
+  letters: noLetters,
 }
 
 let house: House

@@ -56,11 +56,20 @@ export interface House {
   close(): Promise<void>
 }
 
+const nothingKept = () => new Problem('not-found', 'ingest.letter-unknown', 'Nothing was refused in this house.')
+export const noLetters: IngestPort['letters'] = {
+  list: () => Promise.resolve([]),
+  show: () => Promise.reject(nothingKept()),
+  resend: () => Promise.reject(nothingKept()),
+  drop: () => Promise.reject(nothingKept()),
+}
+
 /** What is asked for by tests that import nothing. */
 const closedPort: IngestPort = {
   start: () => Promise.reject(new Error('no imports in this house')),
   job: () => Promise.resolve(undefined),
   hl7v2: () => Promise.reject(new Error('no messages in this house')),
+  letters: noLetters,
 }
 
 const nothingWaits = () => new Problem('not-found', 'ingest.review-unknown', 'Nothing waits in this house.')

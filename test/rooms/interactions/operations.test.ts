@@ -2,7 +2,7 @@ import { resourceTypes } from '#fhir'
 import { catalogue, type IngestPort, type Job, type PeoplePort } from '#interactions'
 import { collect } from '#kernel'
 import { createValidator } from '#validation'
-import { type Answer, admin, grantOf, type House, openHouse, patientA, patientB, weightOf } from './house.ts'
+import { type Answer, admin, grantOf, type House, noLetters, openHouse, patientA, patientB, weightOf } from './house.ts'
 
 const own = grantOf('patient/*.cruds', { patient: 'a' })
 const codeOf = (answer: Answer) => answer.json.issue[0].details.coding[0].code
@@ -281,6 +281,7 @@ describe('$validate – https://hl7.org/fhir/R4/resource-operation-validate.html
 
 /** An importer whose jobs end when the test says so. */
 class HandDriven implements IngestPort {
+  readonly letters = noLetters
   readonly jobs = new Map<string, Job & { finish(state: 'done' | 'failed'): void }>()
   received: Buffer = Buffer.alloc(0)
   source: string | undefined
