@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { canStartMongo, hasMongo, startMongo } from './contracts/mongo-server.ts'
+import { canStartMongo, hasMongo } from './contracts/mongo-server.ts'
 import { totalsIn } from './count.ts'
 import { canMount } from './journeys/server/small-disk.ts'
 
@@ -22,16 +22,12 @@ function npmRun(script: string): number {
   return spawnSync('npm', ['run', '--silent', script], { stdio: 'inherit', shell }).status ?? 1
 }
 
-async function everyTest(): Promise<number> {
+function everyTest(): number {
   const folder = mkdtempSync(join(tmpdir(), 'kinhold-check-'))
   const results = join(folder, 'results.json')
   try {
-    const server = hasMongo && !process.env.KINHOLD_TEST_MONGODB_URI ? await startMongo() : undefined
-    if (server !== undefined)
-      Object.assign(process.env, { KINHOLD_TEST_MONGODB_URI: server.uri(''), KINHOLD_TEST_MONGODB_GOES: 'yes' })
     const status = node(...jest, '--json', `--outputFile=${results}`)
     if (!canMount) process.stdout.write('No small disk could be mounted: full and read-only disks were not tried.\n')
-    await server?.stop()
     if (!hasMongo) process.stdout.write('NO MONGODB WAS TO BE HAD: nothing was tried on the MongoDB store.\n')
     else if (!canStartMongo)
       process.stdout.write('No MongoDB could be started and killed: its outages were not tried.\n')

@@ -1,6 +1,7 @@
 /**
  * A MongoDB to test on: the one that KINHOLD_TEST_MONGODB_URI names, else one that is started for this file – `mongod` where it is
- * installed, else the stand-in that `.ci/run` puts into `.venv-mongo`. Each test gets databases of its own.
+ * installed, else the stand-in that `.ci/run` puts into `.venv-mongo`. Each test gets databases of its own. Files share none that was
+ * started for them: while the stand-in works on one statement of a transaction, it lets nobody else write.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -143,7 +144,7 @@ export async function newMongoDatabase(): Promise<{ readonly uri: string; remove
   const uri = (await sharedServer()).uri(name)
   const remove = async () => {
     // What was started for tests goes as a whole; to remove a part of it waits for what killed processes have left open.
-    if (given === undefined || process.env.KINHOLD_TEST_MONGODB_GOES !== undefined) return
+    if (given === undefined) return
     const connection = await mongoose.createConnection(uri).asPromise()
     await connection.dropDatabase()
     await connection.close()
