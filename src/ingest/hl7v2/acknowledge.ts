@@ -49,6 +49,7 @@ const verdicts: Readonly<Record<string, Pick<Verdict, 'code' | 'condition'>>> = 
   'ingest.hl7-malformed': { code: 'AR', condition: '100' },
   'ingest.hl7-type-unsupported': { code: 'AR', condition: '200' },
   'ingest.hl7-event-unsupported': { code: 'AR', condition: '201' },
+  'ingest.hl7-query-unanswered': { code: 'AR', condition: '200' },
   'ingest.hl7-processing-unsupported': { code: 'AR', condition: '202' },
   'ingest.hl7-version-unsupported': { code: 'AR', condition: '203' },
   'ingest.hl7-too-many-parts': { code: 'AR', condition: '104' },

@@ -12,11 +12,28 @@ import { nobody, type Senders, type Sending, sendingOf, zoneRemark } from './sen
 import { allSegments, type Group, type Structured, structured } from './structure.ts'
 import { isMessageType, type MessageRow, messageRow } from './tables.ts'
 
-/** @throws Problem `unsupported` · `ingest.hl7-type-unsupported`, `ingest.hl7-event-unsupported` */
+/** Whether it only answers another message: nothing is made of it, and nobody answers an answer. */
+export function isAcknowledgement({ msh }: Message): boolean {
+  return value(msh, 9, 1) === 'ACK'
+}
+
+/** Types of queries: HL7 v2.5.1, chapter 5. */
+const queries = new Set(['QBP', 'QRY', 'QSB', 'QVR', 'VXQ'])
+
+/** @throws Problem `unsupported` · `ingest.hl7-type-unsupported`, `ingest.hl7-event-unsupported`, `ingest.hl7-query-unanswered` */
 export function messageRowOf(message: Message): MessageRow {
   const type = value(message.msh, 9, 1)
   const row = messageRow(type, value(message.msh, 9, 2))
   if (row !== undefined) return row
+  if (queries.has(type))
+    throw new Problem(
+      'unsupported',
+      'ingest.hl7-query-unanswered',
+      'Queries are not answered: what is kept is read by FHIR.',
+      {
+        expression: 'MSH-9.1',
+      },
+    )
   if (isMessageType(type))
     throw new Problem('unsupported', 'ingest.hl7-event-unsupported', 'Messages of this event are not taken in.', {
       expression: 'MSH-9.2',
@@ -36,7 +53,7 @@ export interface Read extends Structured {
 /**
  * Sorts a message's segments to its patients.
  *
- * @throws Problem `unsupported` · `ingest.hl7-type-unsupported`, `ingest.hl7-event-unsupported`;
+ * @throws Problem `unsupported` · `ingest.hl7-type-unsupported`, `ingest.hl7-event-unsupported`, `ingest.hl7-query-unanswered`;
  *   `unprocessable` · `ingest.hl7-segment-missing`, `ingest.hl7-segment-misplaced`
  */
 export function readMessage(message: Message, senders: Senders = nobody): Read {
@@ -62,6 +79,9 @@ export function* mapPatientGroup(read: Read, group: Group, context: MapContext):
 const headerFields: Readonly<Record<string, readonly number[]>> = {
   MSH: [1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 18],
   EVN: [1, 2, 6],
+  // Which question it answers, and how: nobody waits for it here.
+  MSA: [1, 2],
+  QAK: [1, 2],
 }
 
 /** Notes what receiving reads of the segments that are about the message; they count with the first patient's. */

@@ -6,7 +6,7 @@ import type { ReadContext } from '../read-context.ts'
 import { reasonTexts } from '../reasons.ts'
 import { inTurns } from '../turns.ts'
 import { decodeHl7, encodeHl7 } from './decode.ts'
-import { firstFault, mapMessage, type Read, readMessage } from './map-message.ts'
+import { firstFault, isAcknowledgement, mapMessage, type Read, readMessage } from './map-message.ts'
 import { parseMessage } from './parse.ts'
 import { personOf, placesOf } from './person.ts'
 import { contentDigest } from './receipts.ts'
@@ -65,6 +65,7 @@ async function outcomesOf(
   try {
     if (refused !== undefined) throw refused
     const message = await inTurns(parseMessage(lines, decoder))
+    if (isAcknowledgement(message)) return message.segments.map(({ name: row }) => ({ kind: 'unmapped', row }))
     const read = readMessage(message, context.senders)
     checkProcessing(read)
     // A file is about one patient: who else is the same person is not for it to say.

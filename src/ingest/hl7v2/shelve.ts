@@ -23,7 +23,8 @@ type ShelveDeps = LetterDeps & { readonly log: Log }
 /** Keeps what was refused until it is sent again. What passes by comes again by itself, and whether it is kept changes no answer. */
 export async function shelve(refused: RefusedMessage, error: unknown, grant: Grant, deps: ShelveDeps): Promise<void> {
   const problem = isProblem(error) ? error : failed
-  if (passing.has(problem.kind)) return
+  // A question is of its moment.
+  if (passing.has(problem.kind) || problem.code === 'ingest.hl7-query-unanswered') return
   const named = (problem.cause as { readonly patients?: readonly string[] } | undefined)?.patients ?? []
   const { code, text, expression } = problem
   const patients = [...new Set([...refused.patients, ...named])]

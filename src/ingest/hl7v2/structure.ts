@@ -23,6 +23,8 @@ interface GroupRow {
   readonly starts: readonly string[]
   readonly holds: readonly string[]
   readonly groups?: readonly string[]
+  /** The segments that begin it stand in any order, one behind the other. */
+  readonly anyOrder?: true
 }
 
 interface Structures {
@@ -194,10 +196,15 @@ function placedIn(group: OpenGroup, segment: Segment): OpenGroup[] | undefined {
 
 /** Whether a group has room for a segment: one that it holds, or that begins it and has not come yet (OBR after ORC). */
 function joins(group: OpenGroup, name: string): boolean {
-  const { starts, holds } = rowOf(group.name)
+  const { starts, holds, anyOrder = false } = rowOf(group.name)
   if (holds.includes(name)) return true
+  if (anyOrder) return group.groups.length === 0 && starts.includes(name) && !isThere(group, name)
   const place = starts.indexOf(name)
   return place > 0 && group.segments.every(segment => starts.indexOf(segment.name) < place)
+}
+
+function isThere({ segments }: Group, name: string): boolean {
+  return segments.some(segment => segment.name === name)
 }
 
 /** The latest group of the patient that has room, else a group of its own, else the patient itself. */

@@ -8,7 +8,7 @@ import type { Left, Outcome } from '../outcome.ts'
 import { inTurns, type Turns } from '../turns.ts'
 import { accepted, acknowledge, type Remark, remarkOf } from './acknowledge.ts'
 import { commitMessage, type PatientPart } from './commit-message.ts'
-import { firstFault, mapPatientGroup, type Read, readMessage, remarks } from './map-message.ts'
+import { firstFault, isAcknowledgement, mapPatientGroup, type Read, readMessage, remarks } from './map-message.ts'
 import { type MergedByMessage, mergeByMessage } from './merge-patients.ts'
 import type { Message } from './message.ts'
 import { messageSource } from './message-source.ts'
@@ -52,6 +52,7 @@ interface About {
  */
 export async function takeMessage(message: Message, given: Taking, deps: ReceiveDeps): Promise<string> {
   checkHeader(message)
+  if (isAcknowledgement(message)) return answer(message, [unmapped], given, deps)
   const read = readMessage(message, deps.senders)
   checkProcessing(read)
   const { grant, contentDigest: digest, choices = {} } = given
@@ -81,6 +82,9 @@ export async function takeMessage(message: Message, given: Taking, deps: Receive
     throw error
   }
 }
+
+/** What is said of an answer to something: it is not kept. */
+const unmapped: Outcome = { kind: 'unmapped', row: 'MSA', location: 'MSA^1' }
 
 const nothingMerged: MergedByMessage = { remaining: [], remarks: [] }
 

@@ -51,8 +51,16 @@ function filled(type: string, number: number): Filled {
   return { text: text.join('^'), marks }
 }
 
+/** Types of the fields of segments for which the guide has no map: HL7 v2.5.1, 4.14, 6.5 and 12.4. */
+const unguided: Readonly<Record<string, string>> = {
+  RXG: 'NM NM CWE CWE NM NM CWE CWE CWE ID PL ID CWE ST ST CWE NM CWE ST DTM CWE CWE NM CWE',
+  RXC: 'ID CWE NM CWE NM CWE CWE NM CWE',
+  GOL: 'ID DTM CWE EI EI NM DTM DTM CWE CWE CWE DTM DTM DTM CWE CWE CWE CWE DTM CWE XPN',
+  FT1: 'SI ST ST DR DTM CWE CWE ST ST NM CWE CWE CWE CWE CWE PL IS IS CWE XCN XCN CWE EI XCN CWE CWE CWE ST CWE',
+}
+
 function fieldsOf(segment: string): ReadonlyMap<number, string> {
-  const fields = new Map<number, string>()
+  const fields = new Map<number, string>(unguided[segment]?.split(' ').map((type, at) => [at + 1, type]))
   for (const name of readdirSync(folder).filter(file => file.startsWith(`${segment}[`)))
     for (const [, from = '', , type = ''] of parse(readFileSync(new URL(name, folder), 'utf8'), {
       relax_column_count: true,
@@ -92,6 +100,10 @@ const around: Readonly<
   RXA: { event: 'VXU^V04', before: ['ORC|RE||F1'], own: { 3: '20260102', 5: '140^Flu^CVX' } },
   RXR: { event: 'VXU^V04', before: ['ORC|RE||F1', 'RXA|0|1|20260102||140^Flu^CVX'], own: {} },
   RXO: { event: 'OMP^O09', before: ['ORC|NW|P1'], own: { 1: 'M1^Medicine^L' } },
+  RXG: { event: 'RGV^O15', before: ['ORC|RE||F1'], own: { 1: '1', 4: 'M1^Medicine^L' } },
+  RXC: { event: 'OMP^O09', before: ['ORC|NW|P1', 'RXO|M1^Medicine^L'], own: { 2: 'I1^Part^L' } },
+  GOL: { event: 'PPR^PC1', before: [], own: { 3: 'G1^Walk^L' } },
+  FT1: { event: 'DFT^P03', before: [], own: { 4: '20260102', 6: 'CG', 7: 'C1^Charge^L' } },
   TXA: { event: 'MDM^T02', before: [], own: { 2: 'DS^Summary^L', 12: 'D1' } },
   NTE: { event: 'ORU^R01', before: ['OBR|1||F1|X^x^L', 'OBX|1|ST|C^c^L||v||||||F'], own: { 3: 'words' } },
 }
@@ -140,7 +152,7 @@ function silentIn(
 }
 
 /** What stands in a message for its structure alone. */
-const structural = new Set(['OBX-2', 'OBX-5', 'OBX-1', 'PID-1', 'NK1-1', 'PV1-1', 'NTE-1'])
+const structural = new Set(['OBX-2', 'OBX-5', 'OBX-1', 'PID-1', 'NK1-1', 'PV1-1', 'NTE-1', 'FT1-1', 'FT1-6'])
 
 describe('nothing is lost in silence', () => {
   const rows = Object.keys(around).flatMap(segment =>

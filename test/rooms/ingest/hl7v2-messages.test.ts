@@ -542,3 +542,169 @@ describe('messages whose segments are known from others', () => {
     expect(of(type, mapped(event, pid, ...lines))).toHaveLength(1)
   })
 })
+
+describe('OUL: results of automated equipment', () => {
+  const spm = (id: string) => `SPM|1|${id}^LAB||BLD^Blood^HL70487|||||||||||||20260102080000`
+  const obr = (id: string) => `OBR|1||${id}^LAB|X^x^L|||20260102`
+  const obx = (code: string) => `OBX|1|NM|${code}^c^L||1||||||F`
+  const summary = (given: readonly Resource[]) =>
+    (of('DiagnosticReport', given) as (Resource & { result?: object[]; specimen?: object[] })[]).map(
+      ({ specimen, result }) => [specimen, result?.length],
+    )
+  const references = (given: readonly Resource[]) =>
+    of('Specimen', given).map(({ id }) => [{ reference: `Specimen/${id}` }])
+
+  it.each(['OUL^R22', 'OUL^R23'])('%s has several orders of a specimen, and several specimens', event => {
+    const given = mapped(
+      event,
+      pid,
+      spm('S1'),
+      'OBX|1|NM|V^volume^L||5||||||F',
+      ...[obr('F1'), 'ORC|RE||F1^LAB', obx('A'), obx('B')],
+      ...['ORC|RE||F2^LAB', obr('F2'), obx('C')],
+      spm('S2'),
+      ...[obr('F3'), obx('D')],
+    )
+    const [first, second] = references(given)
+    expect(summary(given)).toEqual([
+      [first, 2],
+      [first, 1],
+      [second, 1],
+    ])
+    expect(of('Observation', given)[0]).toMatchObject({ specimen: first?.[0] })
+    expect(of('ServiceRequest', given)).toHaveLength(3)
+  })
+
+  it.each(['OUL^R24', 'OUL^R21'])('%s has the specimens of an order', event => {
+    const orders = event === 'OUL^R24' ? [obr('F1'), 'ORC|RE||F1^LAB'] : ['ORC|RE||F1^LAB', obr('F1')]
+    const given = mapped(
+      event,
+      pid,
+      ...orders,
+      obx('A'),
+      spm('S1'),
+      ...orders.map(one => one.replace('F1', 'F2')),
+      obx('B'),
+    )
+    expect(summary(given)).toEqual([
+      [references(given)[0], 1],
+      [undefined, 1],
+    ])
+    expect(of('ServiceRequest', given)).toHaveLength(2)
+  })
+
+  it('says of a result what ORU says of it: one result by both is one', () => {
+    const lines = [obr('F1'), obx('A')]
+    const ids = (given: readonly Resource[]) => given.map(({ resourceType, id }) => `${resourceType}/${id}`).sort()
+    expect(ids(mapped('OUL^R22', pid, spm('S1'), ...lines))).toEqual(ids(mapped('ORU^R01', pid, ...lines, spm('S1'))))
+  })
+})
+
+describe('RGV: medicines to be given', () => {
+  it('are requested for each time, based on the order', () => {
+    const give = (sub: string, start: string) =>
+      `RXG|${sub}|1|1^^^${start}|A1^Amoxicillin^L|500||mg^^UCUM||||||||||||L1`
+    const given = mapped(
+      'RGV^O15',
+      pid,
+      'ORC|RE|P1^NS',
+      'RXO|A1^Amoxicillin^L|500||mg',
+      ...[give('1', '20260102080000'), 'RXR|PO^Oral^HL70162'],
+      ...[give('2', '20260102200000'), 'RXR|PO^Oral^HL70162'],
+    )
+    const [original, ...gives] = of('MedicationRequest', given)
+    expect(gives).toHaveLength(2)
+    for (const one of gives)
+      expect(one).toMatchObject({
+        intent: 'instance-order',
+        basedOn: [{ reference: `MedicationRequest/${original?.id}` }],
+        contained: expect.arrayContaining([expect.objectContaining({ batch: { lotNumber: 'L1' } })]),
+        dosageInstruction: [{ doseAndRate: [{ doseQuantity: { code: 'mg' } }] }],
+      })
+  })
+})
+
+describe('segments for which the guide has no map', () => {
+  it('RXC is what a medicine is made of', () => {
+    const lines = ['RXC|B|D5W^Dextrose 5%^L|1000|mL^^UCUM', 'RXC|A|KCL^Potassium chloride^L|20|meq^^UCUM']
+    for (const [event, rx, type] of [
+      ['OMP^O09', 'RXO|IV^Infusion^L|1000||mL^^UCUM', 'MedicationRequest'],
+      ['RDE^O11', 'RXE||IV^Infusion^L|1000||mL^^UCUM', 'MedicationRequest'],
+      ['RDS^O13', 'RXD|1|IV^Infusion^L|20260102', 'MedicationDispense'],
+    ] as const) {
+      const outcomes = sent(event, pid, 'ORC|NW|P1^NS', rx, ...lines)
+      expect(outcomes.filter(({ kind }) => kind === 'unread')).toEqual([])
+      const medication = mapped(event, pid, 'ORC|NW|P1^NS', rx, ...lines)
+      expect(only(type, medication)).toMatchObject({
+        contained: [
+          {
+            resourceType: 'Medication',
+            ingredient: [
+              {
+                isActive: false,
+                itemCodeableConcept: { coding: [{ code: 'D5W' }] },
+                strength: { numerator: { code: 'mL' } },
+              },
+              {
+                isActive: true,
+                itemCodeableConcept: { coding: [{ code: 'KCL' }] },
+                strength: { denominator: { value: 1 } },
+              },
+            ],
+          },
+        ],
+      })
+    }
+  })
+
+  it.each([
+    ['AD', 'ACTIVE', 'active'],
+    ['UP', 'ACHIEVED', 'completed'],
+    ['UP', '', 'active'],
+    ['DE', 'ACTIVE', 'entered-in-error'],
+  ])('GOL %s %s is a Goal that is %s, of its problem', (action, cycle, status) => {
+    const gol = `GOL|${action}|20260102|W^Walk 100 m^L|G1^NS|||20260102|20260301||||||||||${cycle}`
+    const given = mapped('PPR^PC1', pid, 'PRB|AD|20260102|I10^x^I10|N1^NS', 'NTE|1||words', gol)
+    expect(only('Goal', given)).toMatchObject({
+      lifecycleStatus: status,
+      startDate: '2026-01-02',
+      target: [{ dueDate: '2026-03-01' }],
+      addresses: [{ reference: `Condition/${only('Condition', given).id}` }],
+      description: { coding: [{ code: 'W' }] },
+    })
+  })
+
+  it('FT1 is a charge, and what is paid is none', () => {
+    const ft1 = (id: string, kind: string) =>
+      `FT1|1|${id}||20260102|20260103|${kind}|99213^Visit^C4|||2|120.50|||||||||7^Lemon^Mike`.replace(
+        '|||||||||7',
+        '|||||||||7',
+      )
+    const outcomes = sent('DFT^P03', pid, 'PV1|1|I|||||||||||||||||V1', ft1('T1', 'CG'), ft1('T2', 'PY'))
+    expect(outcomes).toContainEqual({ kind: 'unmapped', row: 'FT1', location: 'FT1^2' })
+    const given = mapped('DFT^P03', pid, 'PV1|1|I|||||||||||||||||V1', ft1('T1', 'CG'), ft1('T2', 'PY'))
+    expect(only('ChargeItem', given)).toMatchObject({
+      status: 'billable',
+      occurrenceDateTime: '2026-01-02',
+      context: { reference: `Encounter/${only('Encounter', given).id}` },
+      performer: [{ actor: { display: 'Mike Lemon' } }],
+    })
+  })
+})
+
+describe('answers to queries', () => {
+  it('RSP K11 tells of vaccinations as VXU does', () => {
+    const lines = [pid, 'ORC|RE|P1^NS|F1^NS', 'RXA|0|1|20260102||140^Influenza^CVX|0.5|mL^^UCUM']
+    const head = ['MSA|AA|Q1', 'QAK|Q1|OK', 'QPD|Z34^Request^CDCPHINVS|Q1|4711^^^HOSP^MR']
+    const ids = (given: readonly Resource[]) => of('Immunization', given).map(({ id }) => id)
+    expect(ids(mapped('RSP^K11^RSP_K11', ...head, ...lines))).toEqual(ids(mapped('VXU^V04', ...lines)))
+  })
+
+  it('RSP K22 tells of people, each by themselves', () => {
+    const people = [pid, pid.replaceAll('4711', '4712').replace('Jane', 'Jill')]
+    const outcomes = hl7Outcomes(
+      message('MSH|^~\\&|HIS|HOSP|||20260210||RSP^K22|M1|P|2.5', 'MSA|AA|Q1', 'QAK|Q1|OK', ...people),
+    )[0]
+    expect(outcomes?.filter(({ kind }) => kind === 'amend')).toHaveLength(2)
+  })
+})

@@ -351,3 +351,30 @@ describe('what an acknowledgement names, however much there is', () => {
     expect(said.every(line => line.split('|')[4] === 'W')).toBe(true)
   })
 })
+
+describe('what is no statement about anybody', () => {
+  it('an acknowledgement is taken, and named', async () => {
+    const house = await openHouse()
+    const bytes = message('MSH|^~\\&|HIS|C|||20260210||ACK^A01^ACK|A1|P|2.5', 'MSA|AA|K1')
+    const { status, ack } = await send(house, bytes)
+    expect([status, field(ack, 'MSA', 1), field(ack, 'ERR', 4), field(ack, 'ERR', 8)]).toEqual([
+      200,
+      'AA',
+      'I',
+      expect.stringContaining('MSA'),
+    ])
+    expect(await house.ingest.letters.list(everything())).toEqual([])
+  })
+
+  it.each(['QBP^Q11^QBP_Q11', 'QBP^Q22^QBP_Q21', 'QRY^A19', 'VXQ^V01'])(
+    'a query is refused by name: ingest.hl7-query-unanswered – %s',
+    async event => {
+      const house = await openHouse()
+      const bytes = message(`MSH|^~\\&|HIS|C|||20260210||${event}|Q1|P|2.5`, 'QPD|Q^q^L|Q1', 'RCP|I')
+      const { status, ack } = await send(house, bytes)
+      expect([status, field(ack, 'MSA', 1), field(ack, 'ERR', 3)?.split('^')[0]]).toEqual([400, 'AR', '200'])
+      expect(field(ack, 'ERR', 8)).toContain('Queries are not answered')
+      expect(await house.ingest.letters.list(everything())).toEqual([])
+    },
+  )
+})

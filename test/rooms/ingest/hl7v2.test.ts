@@ -225,7 +225,9 @@ describe('ADT – HL7 v2-to-FHIR Implementation Guide 1.0.0', () => {
 
   it('refuses what it does not take in, by type and by event', () => {
     const query = message(msh('QBP^Q22'), 'PID|1||4711')
-    expect(() => hl7Outcomes(query)).toThrow(expect.objectContaining({ code: 'ingest.hl7-type-unsupported' }))
+    expect(() => hl7Outcomes(query)).toThrow(expect.objectContaining({ code: 'ingest.hl7-query-unanswered' }))
+    const personnel = message(msh('PMU^B01'), 'PID|1||4711')
+    expect(() => hl7Outcomes(personnel)).toThrow(expect.objectContaining({ code: 'ingest.hl7-type-unsupported' }))
     // A20 is the state of a bed, and of nobody.
     const bed = message(msh('ADT^A20'), 'PID|1||4711')
     expect(() => hl7Outcomes(bed)).toThrow(expect.objectContaining({ code: 'ingest.hl7-event-unsupported' }))

@@ -11,8 +11,14 @@ import { reportParticipants } from './participants.ts'
 import { mapRequest } from './request.ts'
 import { mapOrderSpecimen, mapSpecimen } from './specimen.ts'
 
+/** The specimen behind which an order stands. */
+interface SpecimenAround {
+  readonly set: Group
+  readonly specimen: string | undefined
+}
+
 /** ORC, OBR and what follows → DiagnosticReport, its ServiceRequest, Specimens and Observations */
-export function* mapReport(scene: Scene, group: Group): Steps<void> {
+export function* mapReport(scene: Scene, group: Group, around?: SpecimenAround): Steps<void> {
   const [orc, obr] = [segmentOf(group, 'ORC'), segmentOf(group, 'OBR')]
   const key = orderKey(orc, obr, value(scene.message.msh, 10))
   const request = mapRequest(scene, group, { orc, obr, key })
@@ -21,9 +27,11 @@ export function* mapReport(scene: Scene, group: Group): Steps<void> {
   const specimens = groupsOf(group, 'SPECIMEN')
   const only = specimens.length === 1 ? obr : undefined
   const described = specimens.flatMap((spm, nth) => mapSpecimen(scene, spm, key, nth, only) ?? [])
-  const ofOrder = specimens.length === 0 ? mapOrderSpecimen(scene, obr, key) : undefined
-  const specimen = ofOrder === undefined ? described : [ofOrder]
-  const within = { within: key, effective: timeOf(report) ?? collectedAt(scene, specimens) }
+  const isAlone = specimens.length === 0 && around === undefined
+  const ofOrder = isAlone ? mapOrderSpecimen(scene, obr, key) : around?.specimen
+  const specimen = ofOrder === undefined ? described : [ofOrder, ...described]
+  const timed = around === undefined ? specimens : [around.set, ...specimens]
+  const within = { within: key, effective: timeOf(report) ?? collectedAt(scene, timed) }
   const mapped = yield* mapResults(scene, group, specimens, within)
   const isListed = (result: MappedObservation) => result.withdrawn === undefined
   const [attachments, takenBack] = [mapped.filter(isListed), mapped.filter(result => !isListed(result))].map(results =>

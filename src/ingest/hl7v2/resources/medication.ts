@@ -14,6 +14,8 @@ const prescriptions: Readonly<Record<string, { readonly code: number; readonly i
   // "The original prescription", and as the pharmacy encodes it: HL7 v2.5.1, 4.14.1 and 4.14.4.
   RXO: { code: 1, intent: 'original-order' },
   RXE: { code: 2, intent: 'filler-order' },
+  // "The pharmacy … give": one of the times at which it is to be given: 4.14.6.
+  RXG: { code: 4, intent: 'instance-order' },
 }
 
 /**
@@ -25,6 +27,7 @@ export function mapPrescription(scene: Scene, group: Group, order: Group): void 
   const [rx] = group.segments
   const row = lookUp(prescriptions, rx?.name ?? '')
   if (rx === undefined || row === undefined) return
+  if (rx.name === 'RXG') keepCounters(scene, rx)
   const orc = segmentOf(order, 'ORC')
   const routes = segmentsOf(group, 'RXR').map(rxr => joined(scene, rxr, rx, 'MedicationRequest'))
   const timings = [...timingsOf(scene, order, rx), ...timingsOf(scene, group, rx)]
@@ -35,7 +38,7 @@ export function mapPrescription(scene: Scene, group: Group, order: Group): void 
     ...combined(...parts.map(withoutDosage), notesOf(scene, group, rx)),
     ...dosageOf(parts),
   }
-  const medication = medicationOf(elements)
+  const medication = medicationOf(elements, ingredientsOf(scene, group, rx))
   if (medication === undefined) {
     reject(scene, rx, `${rx.name}-${row.code}`)
     return
@@ -53,11 +56,16 @@ export function mapPrescription(scene: Scene, group: Group, order: Group): void 
   tellEvent(scene, orc, request)
 }
 
+/** They number it within its order. */
+function keepCounters(scene: Scene, rx: Segment): void {
+  for (const number of [1, 2]) if (/^\d{1,4}$/.test(value(rx, number))) scene.ledger.keep(rx, number)
+}
+
 /** The pharmacy's order is based on the doctor's, where the message has both. */
 function basedOn(scene: Scene, rx: Segment, order: Group): Elements {
   const [original] = groupsOf(order, 'PRESCRIPTION')
   const rxo = segmentOf(original, 'RXO')
-  if (rx.name !== 'RXE' || rxo === undefined || medicationCode(rxo, 1) === '') return {}
+  if (rx.name === 'RXO' || rxo === undefined || medicationCode(rxo, 1) === '') return {}
   return { basedOn: [{ reference: `MedicationRequest/${idOf(scene, 'MedicationRequest', keyOf(scene, rxo, order))}` }] }
 }
 
@@ -72,7 +80,7 @@ export function mapDispense(scene: Scene, group: Group, order: Group): void {
     ...combined(...parts.map(withoutDosage), notesOf(scene, group, rxd)),
     ...dosageOf(parts),
   }
-  const medication = medicationOf(elements)
+  const medication = medicationOf(elements, ingredientsOf(scene, group, rxd))
   if (medication === undefined) {
     reject(scene, rxd, 'RXD-2')
     return
@@ -100,6 +108,8 @@ export function keyOf(scene: Scene, rx: Segment, order: Group): readonly string[
   const [code = 1, time] = places[rx.name] ?? []
   const counter = rx.name === 'RXD' || rx.name === 'RXA' ? [value(rx, 1), value(rx, 2, 1)] : []
   const at = time === undefined ? [] : [...counter.slice(0, 1), value(rx, time)]
+  // Each give has a number within its order: 4.14.6.1.
+  if (rx.name === 'RXG') at.push(value(rx, 1))
   return [orderKey(orc, undefined, value(scene.message.msh, 10)), rx.name, medicationCode(rx, code), ...at]
 }
 
@@ -108,6 +118,7 @@ const places: Readonly<Record<string, readonly [code: number, time?: number]>> =
   RXO: [1],
   RXE: [2],
   RXD: [2, 3],
+  RXG: [4],
   RXA: [5, 3],
 }
 
@@ -173,17 +184,37 @@ type Medicated = Elements & {
  * A medicine of which only the code is known is that code; form, strength and batch need a Medication. Undefined when no medicine is
  * named.
  */
-export function medicationOf(elements: Elements): Elements | undefined {
+export function medicationOf(elements: Elements, ingredients: readonly Elements[] = []): Elements | undefined {
   const { medicationReference, contained = [], ...others } = elements as Medicated
   const medicine = contained.find(({ id }) => medicationReference?.reference === `#${String(id)}`)
   if (medicine?.code === undefined) return undefined
-  const { resourceType: _, id: __, code, ...more } = medicine
+  const made = ingredients.length === 0 ? medicine : { ...medicine, ...madeOf(medicine, ingredients) }
+  const { resourceType: _, id: __, code, ...more } = made
   const isBare = Object.keys(more).length === 0
   const rest = contained.filter(one => one !== medicine)
-  const known = { contained: isBare ? rest : [...rest, withWholeStrength(medicine)] }
+  const known = { contained: isBare ? rest : [...rest, withWholeStrength(made)] }
   const medication = isBare ? { medicationCodeableConcept: code } : { medicationReference }
   // Who is named by the order and by the prescription is contained twice, and referred to once.
   return withContained({ ...others, ...medication }, known)
+}
+
+function madeOf({ ingredient = [] }: { readonly ingredient?: readonly Elements[] }, others: readonly Elements[]) {
+  return { ingredient: [...ingredient, ...others] }
+}
+
+/** RXC → what the medicine is made of: base and additives (table 0166). */
+function ingredientsOf(scene: Scene, group: Group, rx: Segment): readonly Elements[] {
+  return segmentsOf(group, 'RXC').flatMap(rxc => {
+    const elements = joined(scene, rxc, rx, 'Ingredient')
+    if (elements.itemCodeableConcept === undefined) {
+      reject(scene, rxc, 'RXC-2')
+      return []
+    }
+    // An additive is what is active, a base is not.
+    const kind = value(rxc, 1)
+    if (kind === 'A' || kind === 'B') scene.ledger.keep(rxc, 1)
+    return [{ ...elements, ...(kind === 'A' ? { isActive: true } : kind === 'B' ? { isActive: false } : {}) }]
+  })
 }
 
 /** A strength is a ratio, of which both parts are there: https://hl7.org/fhir/R4/datatypes.html#Ratio, rat-1. Without a volume it is of one piece. */

@@ -2,6 +2,7 @@ import type { Steps } from '../../turns.ts'
 import { value } from '../message.ts'
 import type { Elements, Mapper, Scene } from '../scene.ts'
 import { type Group, groupsOf, segmentOf } from '../structure.ts'
+import { mapCharge } from './charge-item.ts'
 import { conditionOf, mapCondition } from './condition.ts'
 import { listed, mapReport, mapResults, orderKey } from './diagnostic-report.ts'
 import { mapAdministration } from './immunization.ts'
@@ -16,6 +17,7 @@ const treatments: Readonly<
   PRESCRIPTION: mapPrescription,
   ENCODED_ORDER: mapPrescription,
   DISPENSE: mapDispense,
+  GIVE: mapPrescription,
   ADMINISTRATION: mapAdministration,
 }
 
@@ -25,6 +27,7 @@ export function* mapOrder(scene: Scene, order: Group): Steps<void> {
     groupsOf(order, name).map(group => [map, group] as const),
   )
   for (const [map, group] of given) yield* map(scene, group, order) ?? []
+  for (const charge of groupsOf(order, 'FINANCIAL')) mapCharge(scene, charge)
   const isAsked = given.length === 0 && scene.row.asks === true
   if (!isAsked) for (const group of groupsOf(order, 'DIAGNOSIS')) mapCondition(scene, group)
   if (given.length > 0) return
@@ -55,4 +58,24 @@ function* mapAsked(scene: Scene, order: Group): Steps<void> {
     ),
   }
   mapRequest(scene, order, { orc, obr, key }, more)
+}
+
+/**
+ * SPM and the orders behind it (OUL R22, R23) → Specimen, and a DiagnosticReport for each order.
+ *
+ * @see HL7 v2.5.1, 7.3.7
+ */
+export function* mapSpecimenSet(scene: Scene, set: Group): Steps<void> {
+  const orders = groupsOf(set, 'SPECIMEN_REQUEST')
+  const [first] = orders
+  const [orc, obr] = [segmentOf(first, 'ORC'), segmentOf(first, 'OBR')]
+  const key = orderKey(orc, obr, value(scene.message.msh, 10))
+  // What OBR says of a specimen is said of this one, where it is examined once.
+  const specimen = mapSpecimen(scene, set, key, 0, orders.length === 1 ? obr : undefined)
+  const about = specimen === undefined ? {} : { specimen: { reference: specimen } }
+  yield* mapResults(scene, set, [], { within: key, effective: {}, about })
+  for (const order of orders) {
+    for (const charge of groupsOf(order, 'FINANCIAL')) mapCharge(scene, charge)
+    yield* mapReport(scene, order, { set, specimen })
+  }
 }

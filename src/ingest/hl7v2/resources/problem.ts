@@ -3,6 +3,7 @@ import { field, part, value } from '../message.ts'
 import { applied, emit, inEncounter, locationOf, type Mapper, nth, reject } from '../scene.ts'
 import { groupsOf } from '../structure.ts'
 import { addition, deletedByName, deletion } from './action.ts'
+import { mapGoal } from './goal.ts'
 import { notesOf } from './notes.ts'
 import { mapObservation } from './observation.ts'
 
@@ -53,6 +54,7 @@ export const mapProblem: Mapper = function* (scene, group) {
     mapObservation(scene, obx, { within: key.join('|'), effective: {}, about })
     yield
   }
+  for (const goal of groupsOf(group, 'GOAL')) yield* mapGoal(scene, goal, condition)
 }
 
 const active = { coding: [{ system: clinical, code: 'active' }] }

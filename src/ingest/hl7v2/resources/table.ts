@@ -3,13 +3,15 @@ import type { Mapper, Scene } from '../scene.ts'
 import { type Group, groupsOf } from '../structure.ts'
 import { mapAllergy } from './allergy-intolerance.ts'
 import { mapAppointment } from './appointment.ts'
+import { mapCharge } from './charge-item.ts'
 import { mapCondition } from './condition.ts'
 import { mapCoverage, mapFinancialClass } from './coverage.ts'
+import { mapGoal } from './goal.ts'
 import { mapAdministration } from './immunization.ts'
 import { noteLists } from './listing.ts'
 import { mapNotes } from './notes.ts'
 import { mapLooseObservation } from './observation.ts'
-import { mapOrder } from './order.ts'
+import { mapOrder, mapSpecimenSet } from './order.ts'
 import { mapCareTeam } from './participants.ts'
 import { mapPatientFacts } from './patient-facts.ts'
 import { mapProblem } from './problem.ts'
@@ -27,9 +29,13 @@ export const mappers: Readonly<Record<string, Mapper>> = {
   GUARANTOR: mapGuarantor,
   INSURANCE: mapCoverage,
   PROBLEM: mapProblem,
+  GOAL: (scene, group) => mapGoal(scene, group),
+  FINANCIAL: mapCharge,
   OBSERVATION: mapLooseObservation,
   ADMINISTRATION: mapAdministration,
   ORDER: mapOrder,
+  OBSERVATION_REQUEST: mapOrder,
+  SPECIMEN_SET: mapSpecimenSet,
   DOCUMENT_ORDER: mapDocumentOrder,
   DOCUMENT: mapTranscript,
   APPOINTMENT: mapAppointment,
