@@ -5,6 +5,7 @@ import { findMe } from './apple/find-me.ts'
 import { ownersOfEcgs } from './apple/owners-of-ecgs.ts'
 import { readAppleExport } from './apple/read-export.ts'
 import { readableFiles, readFiles } from './apple/read-files.ts'
+import { importCcda } from './ccda/import-ccda.ts'
 import { importFhir } from './fhir/import-fhir.ts'
 import type { FhirFile } from './fhir/read-resources.ts'
 import { isProfile, readProfile } from './fit/profile.ts'
@@ -31,7 +32,7 @@ export interface Recognised {
 
 const headSize = 16 * 1024
 
-type Kind = 'apple-xml' | 'fit' | 'hl7v2' | 'fhir-bundle' | 'fhir-ndjson'
+type Kind = 'apple-xml' | 'ccda' | 'fit' | 'hl7v2' | 'fhir-bundle' | 'fhir-ndjson'
 
 /** What the first bytes of a file say it is. Names play no part: they are localised, mangled, or wrong. */
 const signs: readonly { readonly kind: Kind; readonly matches: (head: string) => boolean }[] = [
@@ -39,6 +40,11 @@ const signs: readonly { readonly kind: Kind; readonly matches: (head: string) =>
     kind: 'apple-xml',
     matches: head =>
       /^\s*<(?:\?xml|!DOCTYPE|!--|HealthData)/.test(head) && /<!DOCTYPE HealthData|<HealthData[\s>]/.test(head),
+  },
+  {
+    kind: 'ccda',
+    matches: head =>
+      /^\s*<(?:[?!]|(?:[\w.-]+:)?ClinicalDocument)/.test(head) && /<(?:[\w.-]+:)?ClinicalDocument[\s>]/.test(head),
   },
   { kind: 'hl7v2', matches: head => /^[\s\v]*(?:MSH|FHS|BHS)[^A-Za-z0-9\s]/.test(head) },
   { kind: 'fit', matches: head => recogniseFit(head) !== undefined },
@@ -76,7 +82,7 @@ function isZip(head: Buffer): boolean {
   return head.length > 3 && head[0] === 0x50 && head[1] === 0x4b && (head[2] === 3 || head[2] === 5)
 }
 
-const formats = 'Apple Health export, Google Fit Takeout, HL7 v2, FHIR Bundle or NDJSON'
+const formats = 'Apple Health export, Google Fit Takeout, C-CDA document, HL7 v2, FHIR Bundle or NDJSON'
 
 /** @param looked  how many files of an archive were looked into */
 function unknown(looked?: number): Problem {
@@ -140,11 +146,12 @@ interface Files {
 }
 
 /** Which kind makes an archive what it is, the first of these that it holds; the rest of it is named in the report. */
-const precedence: readonly Kind[] = ['apple-xml', 'fit', 'fhir-bundle', 'fhir-ndjson', 'hl7v2']
+const precedence: readonly Kind[] = ['apple-xml', 'fit', 'fhir-bundle', 'fhir-ndjson', 'ccda', 'hl7v2']
 
 /** Extensions that files of a kind have; those without one may be anything. */
 const extensions: Readonly<Record<Kind, readonly string[]>> = {
   'apple-xml': ['xml', ''],
+  ccda: ['xml', 'ccda', 'ccd', 'cda', ''],
   fit: ['json', ''],
   'fhir-bundle': ['json', 'ndjson', 'txt', ''],
   'fhir-ndjson': ['json', 'ndjson', 'txt', ''],
@@ -207,6 +214,7 @@ interface Reader {
 
 const readers: Readonly<Record<Kind, Reader>> = {
   'apple-xml': { format: 'apple-health', open: openApple },
+  ccda: { format: 'ccda', open: openCcda },
   fit: { format: 'google-fit', open: openFit },
   hl7v2: { format: 'hl7v2', open: async (files, context) => hl7Outcomes(files, context) },
   'fhir-bundle': { format: 'fhir-bundle', open: openFhir },
@@ -248,6 +256,14 @@ async function* fitOutcomes({ own, others }: Files, context: ReadContext): Async
 async function* hl7Outcomes({ own, others }: Files, context: ReadContext): AsyncGenerator<readonly Outcome[]> {
   yield leftOver(others)
   for (const member of own) yield* readHl7File(member.open(), context)
+}
+
+async function openCcda({ own, others }: Files, context: ReadContext): Promise<AsyncIterable<readonly Outcome[]>> {
+  const outcomes = await importCcda(own, context)
+  return (async function* () {
+    yield leftOver(others)
+    yield* outcomes
+  })()
 }
 
 /** Whom the resources are about is known when all of them were read once. */

@@ -56,7 +56,7 @@ function isIso(name: string): boolean {
 }
 
 /** The sender calls it UCUM: then it is, or is a spelling of it. */
-function statedUcum(code: string): string | undefined {
+export function statedUcum(code: string): string | undefined {
   return isUcum(code) ? code : lookUp(units().ucum, code)
 }
 
