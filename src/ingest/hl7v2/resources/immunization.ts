@@ -19,7 +19,8 @@ export function* mapAdministration(scene: Scene, group: Group, order = group): S
   if (rxa === undefined) return
   // Both count within the order.
   for (const number of [1, 2]) if (/^\d{1,4}$/.test(value(rxa, number))) scene.ledger.keep(rxa, number)
-  const isVaccine = ['VXU', 'RSP'].includes(scene.row.type) || [3, 6].some(component => value(rxa, 5, component) === 'CVX')
+  const isVaccine =
+    ['VXU', 'RSP'].includes(scene.row.type) || [3, 6].some(component => value(rxa, 5, component) === 'CVX')
   const giving = { group, order, rxa }
   const given = isVaccine ? mapImmunization(scene, giving) : mapGiven(scene, giving)
   const within = keyOf(scene, rxa, order).join('|')
