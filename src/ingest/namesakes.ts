@@ -94,8 +94,12 @@ function knownOnce(txn: Txn, lookUp: LookUp): Known {
   const look = once(async asked => {
     const [type = '', ...encounter] = asked.split(' ')
     const ids = await lookUp(txn, type, encounter.join(' '))
-    const stored = await Promise.all(ids.map(id => read(`${type}/${id}`)))
-    return stored.filter(one => one !== undefined)
+    const known: Resource[] = []
+    for (const id of ids) {
+      const stored = await read(`${type}/${id}`)
+      if (stored !== undefined) known.push(stored)
+    }
+    return known
   })
   return { read, ofVisit: (type, encounter) => look(`${type} ${encounter}`) }
 }

@@ -250,6 +250,8 @@ export interface PeoplePort {
     readonly edited: readonly string[]
     readonly deleted: readonly string[]
     readonly remaining: readonly string[]
+    /** More remains than is named. */
+    readonly remainsMore: boolean
   }>
   readonly review: ReviewPort
 }

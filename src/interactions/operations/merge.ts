@@ -73,12 +73,14 @@ async function undo(source: string, request: FhirRequest, rooms: Rooms): Promise
     undone[name].map(reference => ({ name, valueReference: { reference } })),
   )
   return answer([
-    { name: 'outcome', resource: outcomeOf(`${undone.restored} resources went back.`, []) },
+    { name: 'outcome', resource: outcomeOf(`${undone.restored} resources went back.`, undone.remainsMore ? [more] : []) },
     { name: 'result', resource: undone.result },
     { name: 'restored', valueInteger: undone.restored },
     ...lists,
   ])
 }
+
+const more = 'More came to the other Patient since the merge than is listed; _lastUpdated finds it.'
 
 function answer(parameter: readonly object[]): FhirResponse {
   return { status: 200, headers: {}, body: { resourceType: 'Parameters', parameter } }

@@ -204,6 +204,23 @@ describe('$unmerge', () => {
     expect(await readPatient(house.record, source)).toMatchObject({ active: true })
   })
 
+  it.each([
+    [260, 260, false],
+    [1100, 1000, true],
+  ])('of %i that came since names %i, and says whether there are more', async (came, named, more) => {
+    const { house, source, target, deps } = await twoNames()
+    const many = (patient: string, count: number) =>
+      house.record.writer(everything()).transact(async txn => {
+        for (let at = 0; at < count; at++) await txn.create(observation(patient))
+      })
+    await many(source, 240)
+    house.clock.advance?.(1000)
+    await mergePatients({ grant: everything(), source, target }, deps)
+    await many(target, came)
+    const { restored, remaining, remainsMore } = await unmergePatient({ grant: everything(), source }, deps)
+    expect([restored, new Set(remaining).size, remainsMore]).toEqual([240, named, more])
+  })
+
   it('of a merge on which another one was built waits for that one', async () => {
     const { house, source, target, deps } = await twoNames()
     await write(house, observation(source))

@@ -506,7 +506,7 @@ describe('Patient/$merge and $unmerge', () => {
       asked.push({ source, target, preview })
       return { state: preview ? 'preview' : 'merged', result, moved: 2, differing: ['birthDate'] }
     },
-    unmerge: async () => ({ result, restored: 2, edited: ['Observation/1'], deleted: [], remaining: [] }),
+    unmerge: async () => ({ result, restored: 2, edited: ['Observation/1'], deleted: [], remaining: [], remainsMore: true }),
     review: noReview,
   }
   let house: House
@@ -563,6 +563,8 @@ describe('Patient/$merge and $unmerge', () => {
       200,
       ['outcome', 'result', 'restored', 'edited'],
     ])
+    const { issue } = json.parameter[0].resource
+    expect(issue.map((one: { severity: string }) => one.severity)).toEqual(['information', 'warning'])
   })
 
   const unmerge = (...parameter: object[]) =>

@@ -74,24 +74,44 @@ function termOf(scope: string): Term {
 /** Types that can lie in a patient's compartment. The Patients themselves are dealt with by name. */
 const movable = resourceTypes.filter(type => !isCommonsType(type) && type !== 'Patient' && type !== 'AuditEvent')
 
-/**
- * What lies in a patient's compartment, at most `limit` of it.
- *
- * @param sinceMs  only what was written from then on, Unix milliseconds
- */
+/** What lies in a patient's compartment, at most `limit` of it. */
 export async function compartmentOf(
   grant: Grant,
   patient: string,
   { record, baseUrl }: MergeDeps,
   limit: number,
-  sinceMs?: number,
 ): Promise<readonly Stored[]> {
+  const { matches } = await pageOf(grant, patient, { record, baseUrl }, { _count: String(limit) })
+  return matches
+}
+
+/** What was written in a patient's compartment from an instant on (Unix milliseconds), page by page. */
+export async function* writtenSince(
+  grant: Grant,
+  patient: string,
+  deps: Pick<MergeDeps, 'record' | 'baseUrl'>,
+  sinceMs: number,
+): AsyncGenerator<readonly Stored[], void, undefined> {
+  const asked = { _lastUpdated: `ge${new Date(sinceMs).toISOString()}`, _count: '200' }
+  for (let cursor: string | undefined, isFirst = true; isFirst || cursor !== undefined; isFirst = false) {
+    const page = await pageOf(grant, patient, deps, asked, cursor)
+    yield page.matches
+    cursor = page.next
+  }
+}
+
+async function pageOf(
+  grant: Grant,
+  patient: string,
+  { record, baseUrl }: Pick<MergeDeps, 'record' | 'baseUrl'>,
+  parameters: { readonly [name: string]: string },
+  cursor?: string,
+): Promise<{ readonly matches: readonly Stored[]; readonly next: string | undefined }> {
   const looking = lookingGrant(grant, patient)
-  const asked = new URLSearchParams({ _type: movable.join(','), _count: String(limit) })
-  if (sinceMs !== undefined) asked.set('_lastUpdated', `ge${new Date(sinceMs).toISOString()}`)
+  const asked = new URLSearchParams({ _type: movable.join(','), ...parameters })
   const query = restrict(parseQuery(undefined, asked, { baseUrl }), looking)
-  const { matches } = await record.reader(looking).search(query)
-  return matches.filter(({ holder }) => holder.patient === patient)
+  const { matches, next } = await record.reader(looking).search(query, cursor)
+  return { matches: matches.filter(({ holder }) => holder.patient === patient), next }
 }
 
 /** One version of a resource; undefined when it is no longer to be had. */

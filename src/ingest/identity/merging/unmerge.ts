@@ -1,17 +1,17 @@
 import type { Grant } from '#access'
 import { parseResource, type Resource } from '#fhir'
-import { Problem } from '#kernel'
+import { giveWay, Problem } from '#kernel'
 import type { Stored, Txn } from '#record'
 import { survivorOf } from '../identify.ts'
 import {
   checkBoth,
-  compartmentOf,
   currentPatient,
   linksWithout,
   listOf,
   type MergeDeps,
   movingGrant,
   versionOf,
+  writtenSince,
 } from './both.ts'
 import { type Merge, type Moved, mergeOf, movedBy, type Step, writeMerge } from './lineage.ts'
 import { turnReferences } from './rewrite.ts'
@@ -27,9 +27,14 @@ export interface Unmerged {
   readonly deleted: readonly string[]
   /** What came to the other Patient since the merge stays there: nothing tells whose it is. */
   readonly remaining: readonly string[]
+  /** More came than is named: `_lastUpdated` since the merge finds it. */
+  readonly remainsMore: boolean
 }
 
 const sliceSize = 1000
+/** Of what came since so many are named, and so many looked at. */
+const mostNamed = 1000
+const mostLooked = 10_000
 
 /**
  * Undoes a merge: what came from the Patient that lost goes back as it was, with what was changed since; the Patients are
@@ -80,9 +85,9 @@ class Restorer {
     for (let at = 0; at < last; at += sliceSize) await this.#restore(moved.slice(at, at + sliceSize), false)
     await this.#restore(moved.slice(last), true)
     const result = await currentPatient(this.#grant, this.#merge.source, this.#deps)
-    const remaining = await this.#remaining(new Set(moved.map(nameOf)))
+    const since = await this.#remaining(new Set(moved.map(nameOf)))
     const restored = moved.length - this.#deleted.length
-    return { result, restored, edited: this.#edited, deleted: this.#deleted, remaining }
+    return { result, restored, edited: this.#edited, deleted: this.#deleted, ...since }
   }
 
   async #restore(slice: readonly Moved[], isLast: boolean): Promise<void> {
@@ -166,12 +171,19 @@ class Restorer {
   }
 
   /** What was made for the other Patient since the merge. */
-  async #remaining(moved: ReadonlySet<string>): Promise<readonly string[]> {
+  async #remaining(moved: ReadonlySet<string>): Promise<Pick<Unmerged, 'remaining' | 'remainsMore'>> {
     const { target, atMs } = this.#merge
-    const since = await compartmentOf(this.#grant, target, this.#deps, sliceSize, atMs)
-    const others = since.filter(one => !moved.has(nameOf(one)) && one.type !== 'Provenance')
-    const made = await Promise.all(others.map(one => this.#wasMadeSince(one, atMs)))
-    return others.filter((_, at) => made[at]).map(nameOf)
+    const remaining: string[] = []
+    let looked = 0
+    for await (const page of writtenSince(this.#grant, target, this.#deps, atMs))
+      for (const one of page) {
+        if (moved.has(nameOf(one)) || one.type === 'Provenance') continue
+        if (remaining.length === mostNamed || ++looked > mostLooked) return { remaining, remainsMore: true }
+        if (await this.#wasMadeSince(one, atMs)) remaining.push(nameOf(one))
+        const pause = giveWay()
+        if (pause !== undefined) await pause
+      }
+    return { remaining, remainsMore: false }
   }
 
   async #wasMadeSince({ type, id }: Stored, atMs: number): Promise<boolean> {
