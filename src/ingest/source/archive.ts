@@ -166,11 +166,18 @@ function partOf(zip: yauzl.ZipFile, entry: yauzl.Entry, name: string, held: { by
       const head = await firstOf(open(), bytes)
       if (entry.uncompressedSize <= bytes && held.bytes + head.length <= mostHeld && whole === undefined) {
         held.bytes += head.length
-        whole = head
+        whole = apart(head)
       }
       return head.subarray(0, bytes)
     },
   }
+}
+
+/** Bytes by themselves: a small Buffer is a piece of a larger one, all of which would be kept with it. */
+function apart(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length)
+  bytes.copy(copy)
+  return copy
 }
 
 async function firstOf(chunks: AsyncIterable<Buffer>, bytes: number): Promise<Buffer> {
