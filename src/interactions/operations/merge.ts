@@ -73,7 +73,10 @@ async function undo(source: string, request: FhirRequest, rooms: Rooms): Promise
     undone[name].map(reference => ({ name, valueReference: { reference } })),
   )
   return answer([
-    { name: 'outcome', resource: outcomeOf(`${undone.restored} resources went back.`, undone.remainsMore ? [more] : []) },
+    {
+      name: 'outcome',
+      resource: outcomeOf(`${undone.restored} resources went back.`, undone.remainsMore ? [more] : []),
+    },
     { name: 'result', resource: undone.result },
     { name: 'restored', valueInteger: undone.restored },
     ...lists,

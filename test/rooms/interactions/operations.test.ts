@@ -506,7 +506,14 @@ describe('Patient/$merge and $unmerge', () => {
       asked.push({ source, target, preview })
       return { state: preview ? 'preview' : 'merged', result, moved: 2, differing: ['birthDate'] }
     },
-    unmerge: async () => ({ result, restored: 2, edited: ['Observation/1'], deleted: [], remaining: [], remainsMore: true }),
+    unmerge: async () => ({
+      result,
+      restored: 2,
+      edited: ['Observation/1'],
+      deleted: [],
+      remaining: [],
+      remainsMore: true,
+    }),
     review: noReview,
   }
   let house: House
