@@ -102,10 +102,10 @@ function codingsAt(
   place: (typeof places)[number],
   table: string | undefined,
 ): readonly Coding[] {
-  const [code, name] = [part(repetition, place[0]), part(repetition, place[2])]
-  // Without a code its words are the text at most: what is not, is not read.
-  if (code === '') return []
-  const [display, version] = [part(repetition, place[1]), part(repetition, place[3])]
+  const code = part(repetition, place[0])
+  // Without a code its words are the text at most: what is not, is not read, nor is the name of another system.
+  if (code === '') return impliedName(repetition, place, table)
+  const [display, name, version] = [1, 2, 3].map(at => part(repetition, place[at] ?? 0)) as [string, string, string]
   const oid = oidAt(repetition, place[4])
   const isOfTable = table !== undefined && isNameOf(name, table)
   const mapped = isOfTable ? translated(code, codeTable(table)) : undefined
@@ -116,6 +116,13 @@ function codingsAt(
   // The words of the first code are the text; those of the others stand nowhere else.
   const isText = display === '' || display === textOf(unwatched(repetition))
   return [compact(isText ? { display, ...mapped } : { ...mapped, display }) as Coding]
+}
+
+/** The name of the table beside words says nothing more. */
+function impliedName(repetition: Repetition, place: (typeof places)[number], table: string | undefined): readonly [] {
+  const name = part(unwatched(repetition), place[2])
+  if (isLocal(name) || (table !== undefined && isNameOf(name, table))) part(repetition, place[2])
+  return []
 }
 
 /** What is no OID is not read, and is named to the sender. */

@@ -11,7 +11,6 @@ const extensions = 'http://hl7.org/fhir/StructureDefinition/contactpoint-'
  * @see https://build.fhir.org/ig/HL7/v2-to-fhir/ConceptMap-datatype-xtn-to-contactpoint.html
  */
 export function toContactPoints(given: Repetition, zone: string, used: Used = () => undefined): readonly Node[] {
-  for (const component of [4, 5, 6, 7, 8, 12]) used(component, 1)
   if (isSaidByParts(given)) used(1, 1)
   if (isKnownUse(part(given, 2))) used(2, 1)
   if (isKnownEquipment(part(given, 3))) used(3, 1)
@@ -19,6 +18,8 @@ export function toContactPoints(given: Repetition, zone: string, used: Used = ()
   const isAddress = /^(internet|x\.?400)$/i.test(equipment) || /^NET$/i.test(part(given, 2))
   const email = part(given, 4) || (isAddress || part(given, 1).includes('@') ? part(given, 1) : '')
   const phone = email !== '' && part(given, 1) === email ? '' : phoneNumber(given)
+  if (email !== '') used(4, 1)
+  if (phone !== '') for (const component of [5, 6, 7, 8, 12]) used(component, 1)
   const period = compact({ start: toDateTime(part(given, 13), zone), end: toDateTime(part(given, 14), zone) })
   const rank = /^[1-9]\d{0,3}$/.test(part(given, 18)) ? Number(part(given, 18)) : undefined
   const use = useOf(given)

@@ -149,7 +149,8 @@ function identifierType(given: Repetition): Node | undefined {
 
 /** EI: an identifier and who gave it. */
 function toEntity(given: Repetition): Node | undefined {
-  const [value, namespace = '', id = '', type = ''] = [1, 2, 3, 4].map(at => part(given, at))
+  const [value, namespace = '', id = ''] = [1, 2, 3].map(at => part(given, at))
+  const type = id === '' ? '' : part(given, 4)
   const assigner = toAssigner([[namespace], [id], [type]])
   return value === '' ? undefined : compact({ system: authority(namespace, id, type), value, assigner })
 }
@@ -162,8 +163,10 @@ export function toAssigner(given: Repetition): Node | undefined {
 }
 
 function universalId(given: Repetition): Node | undefined {
-  const [, id = '', type = ''] = [1, 2, 3].map(at => part(given, at))
+  const id = part(given, 2)
+  // A type without an id says nothing, and is not read.
   if (id === '') return undefined
+  const type = part(given, 3)
   const uri = authority('', id, type)
   const isUri = uri !== undefined && /^urn:(oid|uuid):|^https?:/.test(uri)
   const coding = type === '' ? undefined : [{ system: 'http://terminology.hl7.org/CodeSystem/v2-0301', code: type }]
@@ -320,7 +323,7 @@ export const converters: Readonly<Record<string, Converter>> = {
   'CWE[string]': given => part(given, 9) || part(given, 2) || part(given, 1) || undefined,
   'CWE[unit]': given => toUnit(given),
   'CWE[authority]': given => authority(part(given, 1), part(given, 3), '') ?? undefined,
-  'HD[uri]': given => authority(part(given, 1), part(given, 2), part(given, 3)),
+  'HD[uri]': given => authority(part(given, 1), part(given, 2), part(given, 2) === '' ? '' : part(given, 3)),
   'HD[Assigner]': given => toAssigner(given),
   'HD[Organization]': given => toFacility(given),
   'ID[Identifier.type]': given => identifierType(given),

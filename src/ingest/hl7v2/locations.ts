@@ -39,13 +39,16 @@ export function toLocation(place: Repetition): Draft | undefined {
 
 /** What a PL says beside its levels is said of the narrowest. */
 function narrowest(place: Repetition): { readonly description: string; readonly identifier: Node | undefined } {
-  const [value, id, type] = [1, 3, 4].map(at => part(place, 10, at)) as [string, string, string]
+  const value = part(place, 10, 1)
+  const description = part(place, 9)
+  // What is said of who numbers places is read where there is a number.
+  if (value === '') return { description, identifier: undefined }
+  const [id, type] = [3, 4].map(at => part(place, 10, at)) as [string, string]
   const system =
     authority('', id, type) ??
     authority(part(place, 10, 2), id, type) ??
     authority(part(place, 11), part(place, 11, 2), part(place, 11, 3))
-  const identifier = value === '' ? undefined : compact({ system, value, assigner: assignerOf(place, system) })
-  return { description: part(place, 9), identifier }
+  return { description, identifier: compact({ system, value, assigner: assignerOf(place, system) }) }
 }
 
 /** Who numbers places: PL.10 and PL.11 may name two, and then each in its own way. */

@@ -4,6 +4,7 @@ import { notTaken } from '../standing.ts'
 import type { Steps } from '../turns.ts'
 import { applyRules } from './apply-rules.ts'
 import { stands, withFieldTimes } from './field-times.ts'
+import { allOf, type Given, type Unheard, unheard } from './given.ts'
 import { Ledger } from './ledger.ts'
 import { field, isNull, type Message, parsePlace, part, type Repetition, type Segment, value } from './message.ts'
 import { type Nulls, nullsOf, placesIn } from './resources/nulls.ts'
@@ -40,6 +41,12 @@ export interface Scene {
   readonly met: Map<string, number>
   /** What became of each `""`, by its place as ERR-2 has it: a field may be one of several resources. */
   readonly nulls: Map<string, 'carried out' | Outcome>
+  /** What rules gave for resources that are not made yet. */
+  readonly given: Given[]
+  /** Fields that were read, and are in no resource. */
+  readonly unheard: Unheard[]
+  /** Segments of which a resource was made. */
+  readonly made: Set<Segment>
 }
 
 /** Makes what a group of segments says into outcomes; what may be long yields. */
@@ -70,6 +77,9 @@ export function openScene({ message, row, sending }: Sent, patient: Group, conte
     joined: new Map(),
     met: new Map(),
     nulls: new Map(),
+    given: [],
+    unheard: [],
+    made: new Set(),
   }
 }
 
@@ -89,7 +99,18 @@ export function applied(
   const { elements, lost, uncoded } = applyRules(rulesOf(segment.name, resource), segment, { ...scene, beside: others })
   for (const place of lost) warn(scene, segment, place)
   for (const place of uncoded) tellUncoded(scene, segment, place)
+  scene.given.push({ segment, resource, elements })
   return elements
+}
+
+/** Takes what segments gave for a resource that is made of them, and of what was joined to the first. */
+function takeGiven(scene: Scene, first: Segment, resourceType: string, beside: readonly (Segment | undefined)[] = []) {
+  const isOf = ({ segment, resource }: Given) =>
+    resource === resourceType && (segment === first || beside.includes(segment) || scene.joined.get(segment) === first)
+  const taken = scene.given.filter(isOf)
+  const left = scene.given.filter(one => !isOf(one))
+  scene.given.splice(0, scene.given.length, ...left)
+  return taken
 }
 
 /** Says that a field could not be read. */
@@ -177,7 +198,10 @@ export function emit(
   const plain = { resourceType, id, ...elements, ...containedOf(scene, elements), meta }
   const whole = { ...first(withStamps(plain, said === undefined ? {} : { said })), id }
   const resource = validated(scene, segment, whole)
+  const given = takeGiven(scene, segment, resourceType, updates)
+  scene.unheard.push(...(resource === undefined ? allOf(given) : unheard(given, elements)))
   if (resource === undefined) return undefined
+  scene.made.add(segment)
   const rows = scene.said.has(segment) ? { rows: 0 } : {}
   const asked = [...nulls.places, ...(meeting.nulls ?? [])]
   const untaken = (standing: Resource) => [
@@ -376,8 +400,23 @@ function countedWith({ said, joined }: Scene, segment: Segment, outcomes: Outcom
   return true
 }
 
-function unread({ ledger }: Scene, segment: Segment): readonly Outcome[] {
-  return ledger.unread(segment).map(place => ({ kind: 'unread', place, location: locationOf(segment, place) }))
+function unread(scene: Scene, segment: Segment): readonly Outcome[] {
+  const lost = scene.unheard.filter(one => one.segment === segment).map(({ place }) => place)
+  const read = isLeftOut(scene, segment) ? valuedBeside(scene, segment) : scene.ledger.unread(segment)
+  const places = new Set([...read, ...lost])
+  return [...places].map(place => ({ kind: 'unread', place, location: locationOf(segment, place) }))
+}
+
+/** Whether nothing was made of a segment: what its fields say is in no resource, whoever looked at them. */
+function isLeftOut({ said, outcomes, made }: Scene, segment: Segment): boolean {
+  return !made.has(segment) && outcomes[said.get(segment) ?? -1]?.kind === 'rejected'
+}
+
+/** All fields of a segment that have a value, but for the one for which it is left out. */
+function valuedBeside({ said, outcomes }: Scene, segment: Segment): readonly string[] {
+  const first = outcomes[said.get(segment) ?? -1]
+  const why = first?.kind === 'rejected' ? first.expression : undefined
+  return new Ledger().unread(segment).filter(place => place !== why)
 }
 
 /** `PID-5.14` → `PID^1^5^1^14`, `PID-5.1.3` → `PID^1^5^1^1^3` */

@@ -113,7 +113,10 @@ describe('one bad value costs itself', () => {
   it('a result without a code is named, and the report does not refer to it', async () => {
     const house = await hospital()
     const { ack } = await send(house, message(msh(), pid, obr, 'OBX|1|NM|||90|mg/dL|||||F', 'OBX|2|NM|C||1||||||F'))
-    expect(errors(ack)).toEqual([expect.stringContaining('ERR||OBX^1^3|101^Required field missing^HL70357|W|')])
+    expect(errors(ack)).toEqual([
+      expect.stringContaining('ERR||OBX^1^3|101^Required field missing^HL70357|W|'),
+      expect.stringContaining('nothing is made of: OBX-2, OBX-5, OBX-6, OBX-11'),
+    ])
     const [report] = await found(house.record, 'DiagnosticReport')
     expect(report?.result).toHaveLength(1)
   })

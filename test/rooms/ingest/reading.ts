@@ -64,10 +64,10 @@ export function plain(outcomes: readonly Outcome[]): unknown {
 }
 
 /** The outcomes of the messages of a file, one list each. */
-export function hl7Outcomes(bytes: Buffer): Outcome[][] {
+export function hl7Outcomes(bytes: Buffer, of: MapContext = context): Outcome[][] {
   const { texts, decoder } = decodeHl7(bytes)
   return atOnce(splitMessages(texts, defaultLimits)).messages.map(({ lines }) => [
-    ...atOnce(mapMessage(readMessage(atOnce(parseMessage(lines, decoder))), () => context)),
+    ...atOnce(mapMessage(readMessage(atOnce(parseMessage(lines, decoder))), () => of)),
   ])
 }
 

@@ -26,9 +26,10 @@ export function mapRequest(
   const segment = orc ?? obr
   if (segment === undefined) return undefined
   const elements = combined(
+    // Since HL7 v2.5 TQ1 says when; what ORC-7 and OBR-27 say of it is of old.
+    timing(scene, group, segment),
     applied(scene, orc, 'ServiceRequest', [obr]),
     applied(scene, obr, 'ServiceRequest', [orc]),
-    timing(scene, group, segment),
     // Notes behind an OBR are the report's.
     obr === undefined || more !== undefined ? notesOf(scene, group, segment) : {},
   )

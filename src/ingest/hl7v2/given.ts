@@ -1,0 +1,77 @@
+import { covers } from '../standing.ts'
+import { field, isEmpty, parsePlace, type Segment } from './message.ts'
+import { type FieldRule, rulesOf } from './tables.ts'
+
+type Elements = Readonly<Record<string, unknown>>
+
+/** What the rules of a segment gave for a type of resource, before it is put together with what other segments gave. */
+export interface Given {
+  readonly segment: Segment
+  readonly resource: string
+  readonly elements: Elements
+}
+
+/** What a resource is made of besides, and what is named after its own content. */
+const apart = new Set(['contained', 'status', 'meta', 'extension'])
+
+/** An element says something else than what stands there, by the field that said it. */
+export interface Unheard {
+  readonly segment: Segment
+  readonly place: string
+}
+
+/**
+ * The fields whose elements are not in the resource that was made, because another segment has said something else of
+ * the same element. What is not there at all went somewhere else, by another name.
+ */
+export function unheard(given: readonly Given[], made: Elements): readonly Unheard[] {
+  return given.flatMap(({ segment, resource, elements }) =>
+    Object.keys(elements)
+      .filter(name => !apart.has(name) && made[name] !== undefined && !covers(made[name], elements[name]))
+      .flatMap(name => fieldsOf(segment, resource, differing(made[name], elements[name], name)))
+      .map(place => ({ segment, place })),
+  )
+}
+
+/** All fields that gave something, of a resource that could not be made. */
+export function allOf(given: readonly Given[]): readonly Unheard[] {
+  return given.flatMap(({ segment, resource }) =>
+    valued(segment, rulesOf(segment.name, resource)).map(({ from }) => ({ segment, place: from })),
+  )
+}
+
+/** `requester.reference`: the first part in which one differs from the other. */
+function differing(made: unknown, said: unknown, path: string): string {
+  if (!isObject(made) || !isObject(said)) return path
+  const name = Object.keys(said).find(one => made[one] !== undefined && !covers(made[one], said[one]))
+  const missing = name ?? Object.keys(said).find(one => made[one] === undefined)
+  return missing === undefined ? path : differing(made[missing], said[missing], `${path}.${missing}`)
+}
+
+function isObject(value: unknown): value is Elements {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** The valued fields that give an element: by the whole path where a rule has it, else by its first step. */
+function fieldsOf(segment: Segment, resource: string, path: string): readonly string[] {
+  const rules = valued(segment, rulesOf(segment.name, resource))
+  const of = rules.filter(({ to }) => begins(plain(to), path) || begins(path, plain(to)))
+  const [head = ''] = path.split('.')
+  const byHead = rules.filter(({ to }) => begins(plain(to), head))
+  // A data type that is the resource itself may give any element of it.
+  const named = [of, byHead, rules.filter(({ to }) => to === '$this')].find(some => some.length > 0) ?? []
+  return [...new Set(named.map(({ from }) => from))]
+}
+
+function valued(segment: Segment, rules: readonly FieldRule[]): readonly FieldRule[] {
+  return rules.filter(({ from, to }) => to !== '$said' && !isEmpty(field(segment, parsePlace(from).number)))
+}
+
+/** A path without its indices and types of resources. */
+function plain(to: string): string {
+  return to.replace(/[[(][^\])]*[\])]/g, '')
+}
+
+function begins(path: string, start: string): boolean {
+  return `${path}.`.startsWith(`${start}.`)
+}
