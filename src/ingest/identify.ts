@@ -11,6 +11,8 @@ import type { FhirFile } from './fhir/read-resources.ts'
 import { isProfile, readProfile } from './fit/profile.ts'
 import { type FitStream, isFitSession, readTakeout, recogniseFit } from './fit/read-takeout.ts'
 import type { Format } from './format.ts'
+import { magic } from './health-connect/database.ts'
+import { openExport } from './health-connect/read-export.ts'
 import { readHl7File } from './hl7v2/read-file.ts'
 import type { PersonClaims } from './identity/claims.ts'
 import { checkOnePerson } from './identity/guard.ts'
@@ -32,7 +34,7 @@ export interface Recognised {
 
 const headSize = 16 * 1024
 
-type Kind = 'apple-xml' | 'ccda' | 'fit' | 'hl7v2' | 'fhir-bundle' | 'fhir-ndjson'
+type Kind = 'apple-xml' | 'ccda' | 'fit' | 'health-connect' | 'hl7v2' | 'fhir-bundle' | 'fhir-ndjson'
 
 /** What the first bytes of a file say it is. Names play no part: they are localised, mangled, or wrong. */
 const signs: readonly { readonly kind: Kind; readonly matches: (head: string) => boolean }[] = [
@@ -69,6 +71,7 @@ interface Told {
 
 /** What a file is by its first bytes; XML by what stands outside of its comments, however long they are. */
 async function toldBy(first: Buffer, open: () => AsyncIterable<Buffer>): Promise<Told> {
+  if (first.subarray(0, magic.length).equals(magic)) return { kind: 'health-connect', head: '' }
   const head = decodedHead(first)
   if (!/^\s*<[?!]/.test(head) || !head.includes('<!--')) return { kind: kindOf(head), head }
   const behind = await headBehindComments(
@@ -82,7 +85,8 @@ function isZip(head: Buffer): boolean {
   return head.length > 3 && head[0] === 0x50 && head[1] === 0x4b && (head[2] === 3 || head[2] === 5)
 }
 
-const formats = 'Apple Health export, Google Fit Takeout, C-CDA document, HL7 v2, FHIR Bundle or NDJSON'
+const formats =
+  'Apple Health export, Google Fit Takeout, Health Connect export, C-CDA document, HL7 v2, FHIR Bundle or NDJSON'
 
 /** @param looked  how many files of an archive were looked into */
 function unknown(looked?: number): Problem {
@@ -101,13 +105,14 @@ export async function identify(source: ByteSource, limits: IngestLimits): Promis
   const head = await headOf(source, headSize)
   if (isZip(head)) return identifyArchive(await openArchive(source, limits), limits)
   if (isGzip(head)) return identifyStream(() => unpackGzip(source, limits))
-  return identifyStream(() => source.read(0, source.sizeBytes))
+  return identifyStream(() => source.read(0, source.sizeBytes), source.sizeBytes)
 }
 
-async function identifyStream(open: () => AsyncIterable<Buffer>): Promise<Recognised> {
+/** @param sizeBytes  where that is known before it is unpacked */
+async function identifyStream(open: () => AsyncIterable<Buffer>, sizeBytes?: number): Promise<Recognised> {
   const { kind, head } = await toldBy(await firstOf(open()), open)
   if (kind === undefined) throw unknown()
-  const own = [{ kind, head, open }]
+  const own = [{ kind, head, sizeBytes, open }]
   return recognised(kind, async () => ({ own, others: [] }))
 }
 
@@ -136,6 +141,7 @@ async function firstOf(chunks: AsyncIterable<Buffer>): Promise<Buffer> {
 interface Member {
   readonly kind: Kind
   readonly head: string
+  readonly sizeBytes: number | undefined
   open(): AsyncIterable<Buffer>
 }
 
@@ -146,13 +152,22 @@ interface Files {
 }
 
 /** Which kind makes an archive what it is, the first of these that it holds; the rest of it is named in the report. */
-const precedence: readonly Kind[] = ['apple-xml', 'fit', 'fhir-bundle', 'fhir-ndjson', 'ccda', 'hl7v2']
+const precedence: readonly Kind[] = [
+  'apple-xml',
+  'fit',
+  'fhir-bundle',
+  'fhir-ndjson',
+  'ccda',
+  'hl7v2',
+  'health-connect',
+]
 
 /** Extensions that files of a kind have; those without one may be anything. */
 const extensions: Readonly<Record<Kind, readonly string[]>> = {
   'apple-xml': ['xml', ''],
   ccda: ['xml', 'ccda', 'ccd', 'cda', ''],
   fit: ['json', ''],
+  'health-connect': ['db', 'sqlite', 'sqlite3', ''],
   'fhir-bundle': ['json', 'ndjson', 'txt', ''],
   'fhir-ndjson': ['json', 'ndjson', 'txt', ''],
   hl7v2: ['hl7', 'txt', ''],
@@ -176,7 +191,7 @@ async function identifyArchive(parts: readonly Part[], limits: IngestLimits): Pr
   const look = async (part: Part) => {
     const open = () => part.open()
     const { kind, head } = await toldBy(await part.head(Math.min(headSize, limits.maxToken)), open)
-    known.set(part, kind && { kind, head, open })
+    known.set(part, kind && { kind, head, sizeBytes: part.sizeBytes, open })
   }
   for (const part of mostTelling(parts, limits.maxProbes)) await look(part)
   const kinds = new Set([...known.values()].map(member => member?.kind))
@@ -216,6 +231,7 @@ const readers: Readonly<Record<Kind, Reader>> = {
   'apple-xml': { format: 'apple-health', open: openApple },
   ccda: { format: 'ccda', open: openCcda },
   fit: { format: 'google-fit', open: openFit },
+  'health-connect': { format: 'health-connect', open: async (files, context) => connectOutcomes(files, context) },
   hl7v2: { format: 'hl7v2', open: async (files, context) => hl7Outcomes(files, context) },
   'fhir-bundle': { format: 'fhir-bundle', open: openFhir },
   'fhir-ndjson': { format: 'fhir-ndjson', open: openFhir },
@@ -251,6 +267,12 @@ async function openFit(files: Files, context: ReadContext): Promise<AsyncIterabl
 async function* fitOutcomes({ own, others }: Files, context: ReadContext): AsyncGenerator<readonly Outcome[]> {
   yield await leftOfTakeout(others)
   yield* readTakeout(own.flatMap(toStream), context, context.limits)
+}
+
+async function* connectOutcomes({ own, others }: Files, context: ReadContext): AsyncGenerator<readonly Outcome[]> {
+  yield leftOver(others)
+  for (const { sizeBytes = Number.POSITIVE_INFINITY, open } of own)
+    yield* await openExport({ sizeBytes, open }, context)
 }
 
 async function* hl7Outcomes({ own, others }: Files, context: ReadContext): AsyncGenerator<readonly Outcome[]> {

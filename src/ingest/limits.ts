@@ -29,6 +29,8 @@ export interface IngestLimits extends QueueLimits, QuotaLimits {
   readonly batchSize: number
   /** Bodies up to this size stay in memory; larger ones are spooled to disk, sealed. */
   readonly spoolFrom: number
+  /** A database up to this size is read in memory; a larger one lies on disk meanwhile, without a name and without a seal. */
+  readonly databaseInMemory: number
   /** A file that waits for a person, and all that wait for one patient. */
   readonly maxHeldFile: number
   readonly maxHeld: number
@@ -54,6 +56,7 @@ export const defaultLimits: IngestLimits = {
   maxResources: 500_000,
   batchSize: 200,
   spoolFrom: 4 * 1024 ** 2,
+  databaseInMemory: 64 * 1024 ** 2,
   maxHeldFile: 256 * 1024 ** 2,
   maxHeld: 1024 ** 3,
   maxLetters: 500,

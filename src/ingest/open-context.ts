@@ -16,12 +16,14 @@ import { commonsKey, fingerprintKey, knownFingerprintKey } from './keys.ts'
 import { type LookUp, lookUpFor } from './namesakes.ts'
 import type { ReadContext } from './read-context.ts'
 import type { RunDeps } from './run.ts'
+import type { Spool } from './source/spool.ts'
 import { validPart } from './without-invalid.ts'
 
 /** What a run's context is made with. */
 export interface ContextDeps extends RunDeps {
   readonly baseUrl: string
   readonly senders: Senders
+  readonly spool: Pick<Spool, 'plain'>
 }
 
 /**
@@ -67,6 +69,7 @@ export async function openContext(
     limits: deps.limits,
     senders: deps.senders,
     shelve: (refused, refusal) => shelveAs({ ...refused, patient }, refusal, grant, deps),
+    plainFile: bytes => deps.spool.plain(bytes, grant.id),
     validPart: resource => validPart(resource, deps.validator),
     isValid: resource => deps.validator.validate(resource).length === 0,
   }

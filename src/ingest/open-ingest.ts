@@ -101,11 +101,11 @@ export function openIngest(options: IngestOptions): Ingest {
   const { record, clock } = options
   const folder = options.spoolFolder ?? join(tmpdir(), 'kinhold-spool')
   const keptFiles = openKeptFiles(folder, clock)
-  const deps = { ...options, limits, senders: options.senders ?? nobody, admissions: newTurns(), keptFiles }
   const { elsewhere } = options
+  const spool = openSpool(folder, limits, elsewhere)
+  const deps = { ...options, limits, senders: options.senders ?? nobody, admissions: newTurns(), keptFiles, spool }
   const jobs = new Jobs(record.documents, clock, options)
   const queue = new ImportQueue(limits)
-  const spool = openSpool(folder, limits, elsewhere)
   const recognitions = newTurns()
   return {
     start: async ({ body, gone, isAwaited = false, ...wanted }) => {

@@ -116,7 +116,8 @@ export type Outcome =
     })
   /** All that the row says another row of the file says too: a duplicate. A row of which something is read is none. */
   | { readonly kind: 'folded'; readonly row: string }
-  | { readonly kind: 'unmapped'; readonly row: string; readonly location?: string }
+  /** `rows` of one kind, where they were counted and not read; one when it is not said. */
+  | { readonly kind: 'unmapped'; readonly row: string; readonly location?: string; readonly rows?: number }
   | {
       readonly kind: 'rejected'
       readonly row: string

@@ -5,6 +5,7 @@ import type { Rivals } from './identity/identify.ts'
 import type { Refusal } from './letters/letter.ts'
 import type { IngestLimits } from './limits.ts'
 import type { MapContext, Outcome } from './outcome.ts'
+import type { PlainFile } from './source/spool.ts'
 
 /** What mapping FHIR needs beside what every mapping needs. */
 export interface FhirContext extends MapContext {
@@ -33,5 +34,7 @@ export interface ReadContext extends FhirContext {
   readonly senders: Senders
   /** Keeps a message of the file that was refused. */
   shelve?(refused: RefusedMessage, refusal: Refusal): Promise<void>
+  /** A file for a library that reads nothing else; as `Spool.plain`. */
+  plainFile(bytes: AsyncIterable<Uint8Array>): Promise<PlainFile>
   isValid(resource: Extract<Outcome, { kind: 'mapped' }>['resource']): boolean
 }

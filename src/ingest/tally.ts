@@ -47,7 +47,7 @@ export class Tally {
   count(outcome: Exclude<Outcome, Item>): void {
     if (outcome.kind === 'warning') this.warn(outcome.text)
     else if (outcome.kind === 'unread') this.warn(`${outcome.place}: unmapped`)
-    else if (outcome.kind === 'unmapped') this.countUnmapped(outcome.row)
+    else if (outcome.kind === 'unmapped') this.countUnmapped(outcome.row, outcome.rows)
     else if (outcome.kind === 'rejected') this.reject(outcome.row, outcome.reason, outcome.expression)
     else {
       this.folded += 1

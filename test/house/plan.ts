@@ -137,7 +137,7 @@ export const builtins: Readonly<Record<string, readonly string[]>> = {
   'node:net': ['http', 'mllp', 'smart', 'subscriptions', 'config', 'main'],
   'node:os': ['certificates', 'ingest', 'config', 'main'],
   'node:readline': ['main'],
-  'node:sqlite': ['store', 'terminology'],
+  'node:sqlite': ['ingest', 'store', 'terminology'],
   'node:tls': ['http', 'mllp', 'main'],
   // Whoever wipes what is forgotten has V8's collector by it.
   'node:vm': ['vault'],

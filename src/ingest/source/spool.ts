@@ -20,8 +20,25 @@ export interface Spool {
    *   `full` or `busy` · `ingest.spool-unwritable`; and what the body throws
    */
   take(body: AsyncIterable<Uint8Array>, owner: string): Promise<ByteSource>
+  /**
+   * Writes bytes into a file of which the operating system can be told the name, for a library that opens nothing else. They are not
+   * sealed: whoever opens the file takes its name away at once (`unname`), and closes it.
+   *
+   * @param owner  as `take`
+   * @throws Problem `too-large` or `busy` · `ingest.spool-quota`; `full` or `busy` · `ingest.spool-unwritable`; and what the bytes throw
+   */
+  plain(bytes: AsyncIterable<Uint8Array>, owner: string): Promise<PlainFile>
   /** Resolves when what a process that crashed left behind is gone. */
   swept(): Promise<void>
+}
+
+/** A file that is not sealed. */
+export interface PlainFile {
+  readonly path: string
+  /** Takes its name away; who has opened it goes on reading. Where a system cannot do so it is done when it is closed. */
+  unname(): Promise<void>
+  /** Removes it and gives its bytes back. May be called again. */
+  close(): Promise<void>
 }
 
 const prefix = 'kinhold-spool-'
@@ -40,6 +57,7 @@ export function openSpool(folder: string, limits: IngestLimits, elsewhere?: Impo
   const sweeping = sweep(folder)
   return {
     take: (body, owner) => take(body, { folder, limits, quota, owner, elsewhere }),
+    plain: (bytes, owner) => plain(bytes, { folder, limits, quota, owner, elsewhere }),
     swept: () => sweeping,
   }
 }
@@ -101,6 +119,41 @@ async function create({ folder, limits, quota, owner, elsewhere }: Taking): Prom
   if (process.platform !== 'win32') await unlink(path)
   owned.move()
   return file
+}
+
+async function plain(
+  bytes: AsyncIterable<Uint8Array>,
+  { folder, limits, quota, owner, elsewhere }: Taking,
+): Promise<PlainFile> {
+  await onDisk(async () => {
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await checkFree(folder, limits)
+  })
+  const path = join(folder, `${prefix}${newResourceId()}`)
+  const shared = elsewhere === undefined ? undefined : new BytesElsewhere(elsewhere, owner, limits)
+  let claimed = 0
+  let isClosed = false
+  const close = async () => {
+    if (isClosed) return
+    isClosed = true
+    await rm(path, { force: true })
+    quota.release(owner, claimed)
+    shared?.end()
+  }
+  await using owned = new AsyncDisposableStack()
+  owned.defer(close)
+  {
+    await using file = await onDisk(() => open(path, 'wx', 0o600))
+    for await (const chunk of bytes) {
+      quota.claim(owner, chunk.length)
+      claimed += chunk.length
+      await shared?.need(chunk.length)
+      if (claimed % lookEvery < chunk.length) await onDisk(() => checkFree(folder, limits))
+      await onDisk(() => file.writeFile(chunk))
+    }
+  }
+  owned.move()
+  return { path, unname: () => (process.platform === 'win32' ? Promise.resolve() : rm(path, { force: true })), close }
 }
 
 /** The record lies on the same disk and must always find room. @throws Problem `full` · `ingest.spool-unwritable` */

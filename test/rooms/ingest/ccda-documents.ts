@@ -24,6 +24,7 @@ export const ccdaContext = (rest: Partial<ReadContext> = {}, limits: Partial<Ing
   sharedFingerprint: context.fingerprint,
   limits: { ...defaultLimits, ...limits },
   senders: { zone: 'UTC', known: [] },
+  plainFile: async () => ({ path: '', unname: async () => {}, close: async () => {} }),
   validPart: resource => validPart(resource, validator),
   isValid: resource => validator.validate(resource).length === 0,
   ...rest,

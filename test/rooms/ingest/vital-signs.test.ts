@@ -2,6 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import type { Resource } from '#fhir'
 import { readTakeout, recogniseFit } from '../../../src/ingest/fit/read-takeout.ts'
 import { defaultLimits } from '../../../src/ingest/limits.ts'
+import { factsLike } from '../../../src/ingest/measures/like.ts'
+import { at, databaseOf, record } from './health-connect-files.ts'
+import { everything, found, ingested, openHouse } from './house.ts'
 import { appleCase, bytesOf, cases, context, gathered, hl7Outcomes, observationsOf, readApple } from './reading.ts'
 
 /** https://hl7.org/fhir/R4/valueset-ucum-vitals-common.html: what the value of a component is bound to, required. */
@@ -70,6 +73,20 @@ const fitTypes = JSON.parse(
   readFileSync(new URL('../../../mappings/google-fit/data-types.json', import.meta.url), 'utf8'),
 )
 
+interface ConnectField {
+  readonly field: string
+}
+const connectTypes: {
+  readonly rows: readonly {
+    readonly table: string
+    readonly like?: string
+    readonly category?: string
+    readonly value?: ConnectField
+    readonly components?: readonly ConnectField[]
+    readonly series?: { readonly table: string }
+  }[]
+} = JSON.parse(readFileSync(new URL('../../../mappings/health-connect/record-types.json', import.meta.url), 'utf8'))
+
 /** Messages with measurements; those of other types have none. */
 const messages = readdirSync(new URL('hl7v2/', cases)).filter(name =>
   /^(?:ADT-A0|ADT0|LAB|efferent|ig|lfh).*\.hl7$/.test(name),
@@ -124,6 +141,23 @@ describe('every imported vital sign keeps the profile – https://hl7.org/fhir/R
     const observations = observationsOf(await gathered(readTakeout([stream], context, defaultLimits)))
     expect(observations).toHaveLength(types.length)
     for (const resource of observations) expect(faultsOf(resource)).toEqual([])
+  })
+
+  it('of Health Connect, each table with all its columns', async () => {
+    const { rows } = connectTypes
+    const vital = rows.filter(({ like, category = factsLike(like ?? '').category }) => category === 'vital-signs')
+    expect(vital.length).toBeGreaterThan(7)
+    for (const { table, value, components = [], series } of vital) {
+      const cells = [...(value === undefined ? [] : [value]), ...components].map(({ field }) => [field, 2] as const)
+      const said = series === undefined ? [record(Object.fromEntries(cells))] : [record({ row_id: 1 }, 1000)]
+      const samples = series && { [series.table]: [{ parent_key: 1, epoch_millis: at, ...Object.fromEntries(cells) }] }
+      const house = await openHouse()
+      const file = databaseOf({ [table]: said, ...samples }, '', { table, cells: cells.map(([name]) => name) })
+      await ingested(house, house.anna, everything(), file)
+      const observations = await found(house.record, 'Observation')
+      expect(observations).toHaveLength(1)
+      for (const resource of observations) expect(faultsOf(resource)).toEqual([])
+    }
   })
 
   it.each(messages)('hl7v2/%s', name => {

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { isLoincWellFormed, isUcum } from '#terminology'
 import { converters } from '../../../src/ingest/hl7v2/data-types.ts'
+import { factsLike } from '../../../src/ingest/measures/like.ts'
 
 const mappings = new URL('../../../mappings/', import.meta.url)
 const files = readdirSync(mappings, { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.json'))
@@ -9,6 +10,7 @@ const tables = new Map(files.map(name => [name, JSON.parse(readFileSync(new URL(
 interface Row {
   readonly type?: string
   readonly category?: string
+  readonly like?: string
   readonly values?: unknown
   readonly from?: string
   readonly as?: string
@@ -103,6 +105,15 @@ describe('the tables together', () => {
       'google-fit/data-types.json',
     ])
       for (const { category } of tables.get(name).rows as Row[]) expect(known).toContain(category)
+    for (const { category, like } of tables.get('health-connect/record-types.json').rows as Row[])
+      expect(known).toContain(category ?? factsLike(like ?? '').category)
+  })
+
+  it('are like rows that there are, in the unit of those', () => {
+    const likes = files.flatMap(name => under('like', tables.get(name))) as string[]
+    expect(likes.length).toBeGreaterThan(60)
+    for (const like of likes) expect(factsLike(like).text).toEqual(expect.any(String))
+    expect(() => factsLike('google-fit com.google.nothing')).toThrow('no mapping has the row')
   })
 
   it('give every category type a set of values that exists', () => {
