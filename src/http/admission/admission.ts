@@ -1,9 +1,9 @@
 import { Problem } from '#kernel'
 import { FairQueue, type Waiter } from './fair-queue.ts'
 import { type HoldingLimits, Holdings, holdingLimits } from './holdings.ts'
-import { burstMs, type Lane, type LaneRow, type LaneTable, laneTable } from './lanes.ts'
+import { burstMs, type Lane, type LaneRow, type LaneTable, laneTable, movesMs } from './lanes.ts'
 import { LoopWatch } from './loop-watch.ts'
-import { Presence } from './presence.ts'
+import { carried, Presence } from './presence.ts'
 
 /** In one turn of the event loop work begins for this long, then whoever has just arrived is heard. */
 const sliceMs = 4
@@ -127,10 +127,16 @@ export class Admission {
     return this.#loop.isBusy && !this.#presence.hasRoom(caller)
   }
 
-  /** How many may wait: many in a burst, few once the queue stands or there is no time left for anything. */
-  #limitOf({ row, standsSinceMs }: FairQueue, nowMs: number): number {
+  /**
+   * How many may wait: many in a burst; once the queue stands, or there is no time left for anything, as many as are carried while it
+   * moves, and few where it does not.
+   */
+  #limitOf(queue: FairQueue, nowMs: number): number {
+    const { row, standsSinceMs } = queue
     const stands = nowMs - (standsSinceMs ?? nowMs) > burstMs
-    return stands || this.#loop.isBusy ? row.standing : row.waiting
+    if (!stands && !this.#loop.isBusy) return row.waiting
+    const moves = nowMs - queue.oldestSinceMs(nowMs) <= movesMs
+    return moves ? Math.min(row.waiting, Math.max(row.standing, carried)) : row.standing
   }
 
   #atOnce({ row }: FairQueue): number {

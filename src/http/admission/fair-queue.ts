@@ -52,6 +52,13 @@ export class FairQueue {
     return this.#standsSinceMs
   }
 
+  /** Since when the one has been waiting who has waited longest; `nowMs` where nobody waits. */
+  oldestSinceMs(nowMs: number): number {
+    let oldestMs = nowMs
+    for (const { waiters } of this.#turns) oldestMs = Math.min(oldestMs, waiters[0]?.sinceMs ?? nowMs)
+    return oldestMs
+  }
+
   /** Whether work may begin at once, which is then counted as going on. */
   tryBegin(caller: string, units: number, atOnce: number): boolean {
     if (this.#waiting > 0 || !this.#fits(units, atOnce)) return false

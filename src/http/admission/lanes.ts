@@ -10,7 +10,10 @@ export interface LaneRow {
   readonly ofOne: number
   /** Requests that may wait in a burst. */
   readonly waiting: number
-  /** Requests that may wait once the queue has not been empty for `burstMs`: then it is no burst but more than can be carried. */
+  /**
+   * Requests that may wait once the queue has not been empty for `burstMs` and moves slowly: then it is no burst but more than can be
+   * carried.
+   */
   readonly standing: number
   /** Nobody waits longer, in ms. */
   readonly patienceMs: number
@@ -23,7 +26,7 @@ export type LaneTable = Readonly<Record<Lane, LaneRow>>
 // biome-ignore format: a table is read by its columns
 export const laneTable: LaneTable = {
   reads:    { atOnce: 64, ofOne: 64, waiting: 2048, standing: 32, patienceMs: 10_000, heavy: false },
-  searches: { atOnce:  3, ofOne:  2, waiting:  512, standing:  3, patienceMs: 20_000, heavy: true },
+  searches: { atOnce:  3, ofOne:  2, waiting:  512, standing:  6, patienceMs: 20_000, heavy: true },
   // A place is kept for as long as whoever takes the file wants, so that reads do not stand behind it.
   files:    { atOnce: 32, ofOne:  8, waiting:  128, standing: 32, patienceMs: 20_000, heavy: false },
   writes:   { atOnce: 48, ofOne: 40, waiting: 2048, standing: 16, patienceMs: 20_000, heavy: false },
@@ -35,6 +38,8 @@ export const laneTable: LaneTable = {
 
 /** After this long with somebody waiting, a queue is no burst any more. */
 export const burstMs = 2_000
+/** While nobody has waited longer than this, a queue moves: a client with so many connections as are carried keeps one standing, and harms nobody. */
+export const movesMs = 250
 
 /** Kinds of work by interaction; what is not named looks through many resources, as a search does. */
 const lanes: Readonly<Record<string, Lane>> = {

@@ -1,7 +1,10 @@
-/** Requests that are there at once, of everybody, and how many may be while the server has no time left. */
-const carried = 32
+/**
+ * Requests that are there at once, of everybody, and how many may be while the server has no time left. A client of 32 connections is
+ * carried: its next request may come before the place of the last one is free.
+ */
+export const carried = 40
 /** A few places are kept for who has none. */
-const carriedForNewcomers = 40
+const carriedForNewcomers = 48
 
 /** Who has how many requests here that go on or wait, of whatever kind. */
 export class Presence {

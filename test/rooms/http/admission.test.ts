@@ -9,9 +9,10 @@ import {
   type LaneTable,
   laneOf,
   laneTable,
+  movesMs,
   unitsOf,
 } from '../../../src/http/admission/lanes.ts'
-import { Presence } from '../../../src/http/admission/presence.ts'
+import { carried, Presence } from '../../../src/http/admission/presence.ts'
 import { type Answer, type Client, openClient } from '../../journeys/server/client.ts'
 import { openWebHouse, type WebHouse } from './web-house.ts'
 
@@ -131,6 +132,50 @@ describe('places', () => {
     await until(() => refused.length === 6)
     expect(refused).toEqual(Array(6).fill('greedy request.queue-full true'))
     expect(admission.queues.get('writes')?.waiting).toBe(5)
+  })
+
+  describe.each(['writes', 'searches', 'reads'] as const)('of a queue of %s that has stood for long', lane => {
+    const sinceMs = performance.now()
+    const longMs = sinceMs + 1_000_000
+
+    /** A queue in which somebody has waited ever since, and the first of them since an instant. */
+    async function stood(firstSinceMs: number): Promise<Admission> {
+      const admission = new Admission(
+        lanesWith({ [lane]: { ...laneTable[lane], atOnce: 1, ofOne: 1, patienceMs: 1e9 } }),
+      )
+      let begun = 0
+      const enter = (nowMs: number) => {
+        const pause = admission.enter(place('client', 1, lane), nowMs)
+        void pause?.then(
+          () => begun++,
+          () => undefined,
+        )
+        return pause
+      }
+      enter(sinceMs)
+      enter(sinceMs)
+      enter(firstSinceMs)
+      admission.leave(place('client', 1, lane))
+      await until(() => begun === 1)
+      return admission
+    }
+
+    /** How many more of the same client find room. */
+    function taken(admission: Admission): number {
+      const before = admission.queues.get(lane)?.waiting ?? 0
+      for (let n = 0; n < 100; n++) admission.enter(place('client', 1, lane), longMs)?.catch(() => undefined)
+      return (admission.queues.get(lane)?.waiting ?? 0) - before
+    }
+
+    it('are for as many of a client as the server carries, while the queue moves', async () => {
+      const admission = await stood(longMs - movesMs)
+      expect(taken(admission)).toBe(carried - 1)
+    })
+
+    it('are for few once those who wait have waited for long', async () => {
+      const admission = await stood(longMs - movesMs - 1)
+      expect(taken(admission)).toBe(laneTable[lane].standing - 1)
+    })
   })
 
   it('are given up by who has gone, and by who has waited too long', async () => {
