@@ -1,5 +1,5 @@
 import { parseResource, type Resource } from '#fhir'
-import { isProblem } from '#kernel'
+import { isProblem, mapFew } from '#kernel'
 import { type Gate, type Ground, hostGrant } from '../compose.ts'
 import { naming } from './naming.ts'
 import { output } from './output.ts'
@@ -31,11 +31,14 @@ export async function createPatient(options: Facts & { readonly account?: string
   output.result(id)
 }
 
+/** Each opens a patient's record. */
+const namedAtOnce = 16
+
 /** The ids of all patients, one a line; with `names` also name and birth date, which is a read like any other and audited. */
 export async function listPatients({ names }: { readonly names?: boolean }): Promise<void> {
   const lines = await withGround(async ground => {
     const ids = await ground.record.allPatients()
-    return names === true ? Promise.all(ids.map(id => named(ground, id))) : ids
+    return names === true ? mapFew(ids, namedAtOnce, id => named(ground, id)) : ids
   })
   for (const line of lines) output.result(line)
 }

@@ -1,5 +1,5 @@
 import type { Grant } from '#access'
-import { Problem } from '#kernel'
+import { mapFew, Problem } from '#kernel'
 import type { WebRoute } from '#web'
 import type { Account } from './accounts/accounts.ts'
 import { endOpened } from './accounts/new-password.ts'
@@ -132,8 +132,11 @@ async function resetPassword(parts: Parts, { name, password }: { name: string; p
   await endOpened(account.id, parts, { keepApps: false })
 }
 
+/** Each opens a household. */
+const summarizedAtOnce = 16
+
 async function listAccounts({ accounts, record }: Parts): Promise<readonly AccountSummary[]> {
-  return Promise.all((await accounts.list()).map(summarize))
+  return mapFew(await accounts.list(), summarizedAtOnce, summarize)
 
   async function summarize({ id, name, createdAtMs, password, isOwner }: Account): Promise<AccountSummary> {
     const patients = (await record.patientsOf(id)).length

@@ -1,4 +1,4 @@
-import { type Clock, fromUtf8, isProblem, lengthPrefixed, type Problem } from '#kernel'
+import { type Clock, fromUtf8, isProblem, lengthPrefixed, mapFew, type Problem } from '#kernel'
 import type { Store, StoredDocument } from '#store'
 import { type DocumentCommits, type DocumentDraft, plainCommits } from './document-drafts.ts'
 import { sealBroken } from './ring.ts'
@@ -98,6 +98,8 @@ export function documentText(plain: Uint8Array): Body {
 
 /** Expired documents deleted in one commit. */
 const purgedAtOnce = 200
+/** Of a store over the network, so that others' questions do not stand behind thousands. */
+const askedAtOnce = 64
 
 const mostTries = 20
 const mostRemembered = 5_000
@@ -202,7 +204,7 @@ class SealedDocuments implements Documents {
     options: Pick<ListOptions, 'onBroken'> = {},
   ): Promise<NamedFound<T>[]> {
     const nowMs = this.#clock.nowMs()
-    const stored = await Promise.all(keys.map(key => this.#store.document(collection, key, nowMs)))
+    const stored = await mapFew(keys, askedAtOnce, key => this.#store.document(collection, key, nowMs))
     return stored.flatMap(document => (document === undefined ? [] : this.#namedOr<T>(document, options)))
   }
 

@@ -1,5 +1,5 @@
 import { type Grant, homeInReach, patientsInReach } from '#access'
-import { isProblem, type Log, Problem } from '#kernel'
+import { isProblem, type Log, mapFew, Problem } from '#kernel'
 import type { Holder } from '#search'
 import type { CompartmentId, Locator } from '#store'
 import type { DocumentDraft, Documents, Found, PlannedCompartment, Vault } from '#vault'
@@ -53,6 +53,8 @@ const censusName = 'census'
 const notCounted = Number.NaN
 /** Entries of the ledger of documents that are looked at, and two more for each registration, before all are read again. */
 const patience = 2_000
+/** Registrations that are asked for together. */
+const askedAtOnce = 64
 
 /** Which compartment belongs to whom. Only here do a patient's id and a compartment's random id meet. */
 export class Registry {
@@ -386,7 +388,7 @@ export class Registry {
   }
 
   async #pairsOf(patients: readonly string[]): Promise<readonly Pair[]> {
-    const pairs = await Promise.all(patients.map(patient => this.ofPatient(patient)))
+    const pairs = await mapFew(patients, askedAtOnce, patient => this.ofPatient(patient))
     return pairs.filter(pair => pair !== undefined)
   }
 

@@ -1,4 +1,4 @@
-import type { Clock, Log } from '#kernel'
+import { type Clock, type Log, mapFew } from '#kernel'
 import type { CompartmentId, Store } from '#store'
 import type { Vault } from '#vault'
 import type { Registry } from '../registry/registry.ts'
@@ -14,6 +14,8 @@ interface SweepRooms {
 
 /** Longer than any commit takes between the keystore and the store. */
 const unnamedForMs = 600_000
+/** Notes that are asked for together. */
+const askedAtOnce = 64
 
 /**
  * Keys of patients or households who never came to be: their process died between the keystore and the store. Whatever was ever
@@ -54,7 +56,7 @@ export class KeySweep {
     const doubtful = (await vault.compartments()).filter(
       ({ id, kind }) => kind !== 'documents' && !named.has(id) && !heads.has(id),
     )
-    const noted = await Promise.all(doubtful.map(({ id }) => vault.keys.note(noteName(id))))
+    const noted = await mapFew(doubtful, askedAtOnce, ({ id }) => vault.keys.note(noteName(id)))
     return new Set(doubtful.filter((_, at) => noted[at] === undefined).map(({ id }) => id))
   }
 }

@@ -1,5 +1,5 @@
 import { type Actor, parseScope } from '#access'
-import { Problem } from '#kernel'
+import { mapFew, Problem } from '#kernel'
 import type { Record as PatientRecord } from '#record'
 import { parseScopeRequest } from '../scopes.ts'
 import type { Permissions } from '../token/permissions.ts'
@@ -55,10 +55,15 @@ function summaryOf(client: Client, permissions: number): ClientSummary {
   }
 }
 
+/** Each opens the permissions of one app. */
+const countedAtOnce = 8
+
 /** The registered apps, oldest first. */
 export async function listClients({ clients, permissions }: Administration): Promise<readonly ClientSummary[]> {
   const sorted = (await clients.list()).toSorted((a, b) => a.createdAtMs - b.createdAtMs)
-  return Promise.all(sorted.map(async client => summaryOf(client, (await permissions.ofClient(client.id)).length)))
+  return mapFew(sorted, countedAtOnce, async client =>
+    summaryOf(client, (await permissions.ofClient(client.id)).length),
+  )
 }
 
 const absent = () => new Problem('not-found', 'smart.client-absent', 'There is no client with this id.')
