@@ -3,10 +3,10 @@ import type { IndexRow } from '#search'
 /** What a segment holds at most. */
 export const rowsOfSegment = 4096
 
-/** The same, and no row more once they hold so many values. */
-const most = { rows: rowsOfSegment, values: 65_536 }
+/** The same, and no row more once they hold so many values, or letters in them. */
+const most = { rows: rowsOfSegment, values: 65_536, letters: 4 * 1024 * 1024 }
 
-/** About what a row and a value of it take in memory. */
+/** About what a row and a value of it take in memory; a letter takes a byte. */
 const bytesOf = { row: 320, value: 48 }
 
 /**
@@ -20,8 +20,8 @@ export class Tail {
   #start = 1
   /** Seqs of the last rows of full segments. */
   #cuts: number[] = []
-  #open = { rows: 0, values: 0 }
-  #values = 0
+  #open: Weight = nothing
+  #held: Weight = nothing
 
   /** Begins anew, empty, at a seq; the next segment begins at `start`. */
   startAt(seq: number, start = seq): void {
@@ -40,7 +40,8 @@ export class Tail {
   }
 
   get sizeBytes(): number {
-    return this.#rows.length * bytesOf.row + this.#values * bytesOf.value
+    const { rows, values, letters } = this.#held
+    return rows * bytesOf.row + values * bytesOf.value + letters
   }
 
   /** Seq of the last row; that before `from` when there is none. */
@@ -70,13 +71,12 @@ export class Tail {
 
   push(row: IndexRow): void {
     this.#rows.push(row)
-    const values = valuesOf(row)
-    this.#values += values
-    this.#open.rows += 1
-    this.#open.values += values
-    if (this.#open.rows < most.rows && this.#open.values < most.values) return
+    const weight = weightOf(row)
+    this.#held = sum(this.#held, weight)
+    this.#open = sum(this.#open, weight)
+    if (!isFull(this.#open)) return
     this.#cuts.push(row.seq)
-    this.#open = { rows: 0, values: 0 }
+    this.#open = nothing
   }
 
   /** Forgets the rows that a full segment holds; dropping them twice is harmless. */
@@ -109,15 +109,35 @@ export class Tail {
 
   #refill(rows: readonly IndexRow[]): void {
     this.#rows = []
-    this.#values = 0
+    this.#held = nothing
     this.#cuts = []
-    this.#open = { rows: 0, values: 0 }
+    this.#open = nothing
     for (const row of rows) this.push(row)
   }
 }
 
-function valuesOf(row: IndexRow): number {
-  let values = 0
-  for (const { cells } of [row, ...(row.contained ?? [])]) for (const { count } of cells) values += count
-  return values
+interface Weight {
+  readonly rows: number
+  readonly values: number
+  readonly letters: number
+}
+
+const nothing: Weight = { rows: 0, values: 0, letters: 0 }
+
+function weightOf(row: IndexRow): Weight {
+  let [values, letters] = [0, 0]
+  for (const { cells } of [row, ...(row.contained ?? [])])
+    for (const cell of cells) {
+      values += cell.count
+      letters += cell.letters
+    }
+  return { rows: 1, values, letters }
+}
+
+function sum(a: Weight, b: Weight): Weight {
+  return { rows: a.rows + b.rows, values: a.values + b.values, letters: a.letters + b.letters }
+}
+
+function isFull({ rows, values, letters }: Weight): boolean {
+  return rows >= most.rows || values >= most.values || letters >= most.letters
 }

@@ -1,3 +1,5 @@
+import { ownText } from '#kernel'
+
 /** How a column keeps its values: as numbers of dictionary entries, as two numbers, or as two numbers and a unit. */
 export type Storage = 'text' | 'range' | 'quantity'
 
@@ -42,6 +44,7 @@ export class Cell {
   #lows = noNumbers
   #highs = noNumbers
   #groups = noNumbers
+  #letters = 0
 
   constructor(source: Source) {
     this.source = source
@@ -63,12 +66,19 @@ export class Cell {
     return this.#groups
   }
 
+  /** Letters of all texts. */
+  get letters(): number {
+    return this.#letters
+  }
+
   get count(): number {
     return this.source.storage === 'range' ? this.#lows.length : this.#texts.length
   }
 
+  /** @param text  is kept for as long as the index, so it must not keep the resource that it was cut from */
   pushText(text: string, group: number): void {
-    this.#texts = grown(this.#texts, text)
+    this.#letters += text.length
+    this.#texts = grown(this.#texts, ownText(text))
     if (this.source.grouped) this.#groups = grown(this.#groups, group)
   }
 

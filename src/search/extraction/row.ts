@@ -1,5 +1,5 @@
 import { isResourceType, type Resource } from '#fhir'
-import type { Steps } from '#kernel'
+import { ownText, type Steps } from '#kernel'
 import { plain } from '../kinds/entries.ts'
 import type { Cell } from './cell.ts'
 import { CellReading, type OwnMarks, type Reads } from './cell-reading.ts'
@@ -96,7 +96,7 @@ function rowOf(
 ): IndexRow {
   return {
     type: resourceType,
-    id,
+    id: ownText(id),
     seq: at.seq,
     version: at.version,
     lastUpdatedMs: at.lastUpdatedMs,

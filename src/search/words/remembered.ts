@@ -1,3 +1,5 @@
+import { ownText } from '#kernel'
+
 /** All that there are; each is of a module, and lives as long as that. */
 const all: Remembered[] = []
 
@@ -26,7 +28,8 @@ export class Remembered {
     if (known !== undefined) return known
     const value = this.#old.get(key) ?? make(key)
     if (this.#young.size >= this.#most) this.age()
-    this.#young.set(key, value)
+    // Both may be cut from a text that nobody else keeps.
+    this.#young.set(ownText(key), ownText(value))
     return value
   }
 

@@ -17,6 +17,10 @@ const heavy = (seq: number): IndexRow =>
     place(seq),
   )
 
+/** What somebody wrote at length: a megabyte of it. */
+const wordy = (seq: number): IndexRow =>
+  extractRow({ ...heartRate('anna', 60), id: `w${seq}`, valueString: 'x'.repeat(1024 * 1024) }, place(seq))
+
 const filled = (count: number, row: (seq: number) => IndexRow) => {
   const tail = new Tail()
   for (let seq = 1; seq <= count; seq++) tail.push(row(seq))
@@ -47,8 +51,19 @@ describe('the rows behind the last segment', () => {
     expect(second).toBe(2 * first)
   })
 
+  it('fill a segment by their letters when they are long', () => {
+    const [first = 0, second = 0] = cutsOf(filled(20, wordy))
+    expect(first).toBeLessThanOrEqual(4)
+    expect(second).toBe(2 * first)
+  })
+
+  it('are as large as what they say', () => {
+    expect(filled(3, wordy).sizeBytes).toBeGreaterThan(3 * 1024 * 1024)
+    expect(filled(3, light).sizeBytes).toBeLessThan(10_000)
+  })
+
   it('are cut at the same places whatever was dropped or taken back before', () => {
-    const row = (seq: number) => (seq % 3 === 0 ? heavy(seq) : light(seq))
+    const row = (seq: number) => (seq % 1000 === 0 ? wordy(seq) : seq % 3 === 0 ? heavy(seq) : light(seq))
     const whole = cutsOf(filled(6000, row))
     expect(whole.length).toBeGreaterThan(1)
     const tail = filled(6000, row)
