@@ -97,7 +97,12 @@ describe('the checks of the floors notice', () => {
       judgeOutside,
       'imports @scope/left-pad, which has no row',
     ],
-    ['src/record/x.ts', "import { DatabaseSync } from 'node:sqlite'", judgeOutside, 'only ingest store terminology may'],
+    [
+      'src/record/x.ts',
+      "import { DatabaseSync } from 'node:sqlite'",
+      judgeOutside,
+      'only ingest store terminology may',
+    ],
     ['src/record/x.ts', 'await import(name)', judgeOutside, 'only running it would tell'],
     ['src/kernel/x.ts', "import { createCipheriv } from 'node:crypto'", judgeCryptography, 'uses createCipheriv'],
     ['src/kernel/x.ts', "import * as crypto from 'node:crypto'", judgeCryptography, 'uses * of node:crypto'],
