@@ -91,11 +91,16 @@ const issueRows: Readonly<Record<string, IssueRow>> = {
   foundType: { type: 'value', text: 'The entry is said to match, and is of another type than was searched.' },
   requestType: { type: 'value', text: 'The request is for another type of resource than the entry has.' },
   documentLacks: { type: 'not-found', text: 'The document does not have what its composition refers to here.' },
+  messageLacks: {
+    type: 'not-found',
+    text: 'The message has such a resource under another address than the one that its focus means.',
+  },
   documentStranger: { type: 'structure', text: 'Nothing in the document leads to this entry.' },
   derivedParameter: { type: 'value', text: 'The search parameter that it is derived from is another one here.' },
   parameterType: { type: 'value', text: 'FHIR R4 defines the search parameter with another type.' },
   path: { type: 'value', text: 'The expression is no FHIRPath.' },
   designBase: { type: 'value', text: 'The profile is of another type than its base.' },
+  designObligation: { type: 'business-rule', text: 'A profile of obligations changes nothing else of its base.' },
   designPath: { type: 'value', text: 'The type of R4 has no such element.' },
   designMin: { type: 'value', text: 'The least is less than in the type of R4.' },
   designMax: { type: 'value', text: 'The most is more than in the type of R4.' },
@@ -166,6 +171,11 @@ const profileRows: Readonly<Record<string, IssueRow>> = {
   profilePattern: { type: 'value', text: 'The value does not have what the pattern of the profile has.' },
   profileLeast: { type: 'value', text: 'The value is less than the profile allows.' },
   profileMost: { type: 'value', text: 'The value is more than the profile allows.' },
+  profileValue: { type: 'required', text: 'The element has no value, and the profile wants one.' },
+  profileValueOr: {
+    type: 'required',
+    text: 'The element has neither a value nor one of the extensions that the profile allows in its place.',
+  },
   profileShort: { type: 'value', text: 'The text is shorter than the profile allows.' },
   profileLength: { type: 'too-long', text: 'The text is longer than the profile allows.' },
   profileCode: { type: 'code-invalid', text: 'The code is not in the value set that the profile requires.' },
@@ -241,6 +251,18 @@ const questionnaireRows: Readonly<Record<string, IssueRow>> = {
   answerConstraint: { type: 'invariant', text: '' },
 }
 
+/** What a definition that is kept says of what names it. */
+const counterpartRows: Readonly<Record<string, IssueRow>> = {
+  reportGroup: { type: 'business-rule', text: 'The Measure has no such group.' },
+  reportGroups: { type: 'business-rule', text: 'The Measure has one group, and the report has several.' },
+  reportPopulation: { type: 'business-rule', text: 'The group of the Measure has no such population.' },
+  reportStratifier: { type: 'business-rule', text: 'The group of the Measure has no such stratifier.' },
+  reportScore: { type: 'business-rule', text: 'A cohort has no score.' },
+  mapSource: { type: 'code-invalid', text: 'The code is not in the value set that the map leads from.' },
+  mapTarget: { type: 'code-invalid', text: 'The code is not in the value set that the map leads to.' },
+  derivedUrl: { type: 'value', text: 'The extension fixes another address than the one that it derives from.' },
+}
+
 interface QuestionParams extends Pick<ProfileParams, 'constraint'> {
   readonly questionnaire?: string
   /** A linkId. */
@@ -306,7 +328,9 @@ function rowOf({ keyword, params }: ErrorObject): IssueRow {
   const ofQuestionnaire = questionnaireRows[keyword]
   if (ofQuestionnaire !== undefined) return questionRow(ofQuestionnaire, params)
   const ofProfile = profileRows[keyword]
-  return ofProfile === undefined ? (issueRows[keyword] ?? unexpected) : profileRow(ofProfile, params)
+  return ofProfile === undefined
+    ? (issueRows[keyword] ?? counterpartRows[keyword] ?? unexpected)
+    : profileRow(ofProfile, params)
 }
 
 /** Whether a fault is only a warning. */

@@ -28,6 +28,7 @@ export const checkBundle: Check = ({ node: bundle, at }, tell) => {
   checkLinks(bundle, at, tell)
   if (bundle.type === 'searchset') checkFound(bundle, entries, tell)
   if (bundle.type === 'document') checkDocument(entries, tell)
+  if (bundle.type === 'message') checkMessage(entries, tell)
 }
 
 /** Relations of which a page has one. @see https://hl7.org/fhir/R4/http.html#paging */
@@ -116,6 +117,16 @@ function checkDocument(entries: readonly Entry[], tell: Tell): void {
   for (const entry of strangersTo(composition, entries, addresses)) tell('documentStranger', entry.at)
 }
 
+/** What a message is about is in it: a place that an entry has under another address is not that entry. @see https://hl7.org/fhir/R4/messaging.html#bundle */
+function checkMessage(entries: readonly Entry[], tell: Tell): void {
+  const [header] = entries
+  if (header?.resource === undefined) return
+  const addresses = new Addresses(entries)
+  for (const { reference, at } of referencesOf(header))
+    if (/^\/focus\/\d+$/.test(at) && addresses.isMisplaced(reference, header))
+      tell('messageLacks', `${header.at}/resource${at}/reference`)
+}
+
 /** What of a composition has to be in its document. */
 const wantedOfDocument =
   /^\/(?:subject|encounter|author\/\d+|custodian|attester\/\d+\/party|event\/\d+\/detail\/\d+|(?:section\/\d+\/)+(?:entry\/\d+|author\/\d+|focus))$/
@@ -133,14 +144,22 @@ class Addresses {
     }
   }
 
-  /** A relative reference is one from where the entry came from; where that tells nothing, of the only base there is. */
+  /** A relative reference is one from where the entry came from: an entry that comes from nowhere, as `urn:uuid:` says, has none that lead anywhere. */
   find(reference: string, from: Entry): Entry | undefined {
     const [whole = '', version] = reference.replace(/#.*$/, '').split('/_history/')
-    const [, base] = restful.exec(from.fullUrl ?? '') ?? []
-    const found = isAbsolute(whole)
-      ? this.#byUrl.get(whole)
-      : ((base === undefined ? undefined : this.#byUrl.get(base + whole)) ?? this.#byPlace.get(whole))
+    const found = isAbsolute(whole) ? this.#byUrl.get(whole) : this.#relative(whole, from)
     return version === undefined ? found?.[0] : found?.find(({ resource }) => versionOf(resource) === version)
+  }
+
+  /** Whether an entry looks like what is meant, and is another one by its address. */
+  isMisplaced(reference: string, from: Entry): boolean {
+    return this.find(reference, from) === undefined && this.#byPlace.has(reference)
+  }
+
+  #relative(place: string, { fullUrl }: Entry): readonly Entry[] | undefined {
+    if (fullUrl === undefined) return this.#byPlace.get(place)
+    const [, base] = restful.exec(fullUrl) ?? []
+    return base === undefined ? undefined : this.#byUrl.get(base + place)
   }
 }
 

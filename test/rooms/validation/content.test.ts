@@ -356,7 +356,63 @@ const document = (more: object, ...entries: object[]) => ({
 const section = (reference: string) => ({ section: [{ entry: [{ reference }] }] })
 const seen = { status: 'final', code: { text: 'x' } }
 
+/** As those who make documents without a server know what is in them. */
+const unplaced = (type: string, id: string, more: object = {}) => ({
+  ...entry(type, id, more),
+  fullUrl: `urn:uuid:00000000-0000-4000-8000-00000000000${id}`,
+})
+const urn = (id: string) => `urn:uuid:00000000-0000-4000-8000-00000000000${id}`
+const homeless = (author: string, subject: string) => ({
+  ...bundle(
+    'document',
+    unplaced('Composition', '1', { ...composition, author: [{ reference: author }], subject: { reference: subject } }),
+    unplaced('Patient', '2'),
+    unplaced('Practitioner', '3'),
+  ),
+  identifier: { system: 'urn:ietf:rfc:3986', value: 'urn:uuid:ba2d1426-ed83-4d55-8032-c6345382c92b' },
+  timestamp: '2026-01-01T00:00:00Z',
+})
+const message = (focus: string, header: object = {}) =>
+  bundle(
+    'message',
+    {
+      ...entry('MessageHeader', 'h', {
+        eventUri: 'http://x.example/event',
+        source: { endpoint: 'http://x.example/' },
+        focus: [{ reference: focus }],
+      }),
+      ...header,
+    },
+    entry('Organization', 'o', { name: 'x' }),
+  )
+
 const bundles: readonly Row[] = [
+  ['a document whose entries are known by urn:uuid', homeless(urn('3'), urn('2'))],
+  [
+    'a document whose composition comes from nowhere, and has places in it',
+    homeless('Practitioner/3', 'Patient/2'),
+    'error Bundle.entry[0].resource.ofType(Composition).author[0].reference',
+    'error Bundle.entry[0].resource.ofType(Composition).subject.reference',
+    'error Bundle.entry[1]',
+    'error Bundle.entry[2]',
+  ],
+  [
+    'a document of one server that refers to a place of another',
+    document({}, { ...entry('Observation', 'o', seen), fullUrl: 'http://y.example/Observation/o' }),
+    'error Bundle.entry[2]',
+  ],
+  ['a message about what it has', message('Organization/o')],
+  ['a message about what lies elsewhere', message('Organization/p')],
+  [
+    'a message about a place that an entry has elsewhere',
+    message('Organization/o', { fullUrl: 'http://y.example/MessageHeader/h' }),
+    'error Bundle.entry[0].resource.ofType(MessageHeader).focus[0].reference',
+  ],
+  [
+    'a message from nowhere about a place',
+    message('Organization/o', { fullUrl: urn('1') }),
+    'error Bundle.entry[0].resource.ofType(MessageHeader).focus[0].reference',
+  ],
   ['an entry that nothing is known by', bundle('collection', { resource: patient }), 'error Bundle.entry[0].fullUrl'],
   [
     'an outcome of a search',
