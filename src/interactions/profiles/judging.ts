@@ -51,7 +51,9 @@ export class Judging {
   ): Promise<readonly ProblemIssue[]> {
     const kept = await this.#keptBy(await inSlices(claimedIn(resource, asked)))
     if (lookedUp(asked).some(canonical => !kept.some(each => each.canonical === canonical))) throw unknown()
-    return judgeByProfiles(resource, { asked, kept, extent }, this.owner)
+    // Whoever asks is told what R4 wants of vital signs; a phone's reading without a category is kept all the same.
+    const isStrict = extent === 'warnings-too'
+    return judgeByProfiles(resource, { asked, kept, extent, isStrict }, this.owner)
   }
 
   #keptBy(claims: Claims): Promise<Kept> {

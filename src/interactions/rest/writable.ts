@@ -65,5 +65,10 @@ async function checkClaims(resource: Resource, judging: Judging): Promise<void> 
       'The response breaks the Questionnaire that it answers, or a profile that it claims.',
       told,
     )
-  throw new Problem('unprocessable', 'validation.profile-broken', 'The resource breaks a profile that it claims.', told)
+  throw new Problem(
+    'unprocessable',
+    'validation.profile-broken',
+    'The resource breaks a profile that it claims, or a definition that it names.',
+    told,
+  )
 }

@@ -89,7 +89,7 @@ export class Holdings {
    * them wrote.
    */
   kept(
-    type: 'StructureDefinition' | 'ValueSet' | 'CodeSystem' | 'Questionnaire',
+    type: 'StructureDefinition' | 'ValueSet' | 'CodeSystem' | 'Questionnaire' | 'Measure',
     canonical: string,
   ): Promise<Buffer | undefined> {
     return this.#once(`kept ${type} ${canonical}`, async () => {

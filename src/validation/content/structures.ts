@@ -30,6 +30,7 @@ export const checkStructure: Check = ({ node, at }, tell) => {
     for (const [index, element] of elementsIn(node[view]).entries())
       checkElement(element, shape, `${at}/${view}/element/${index}`, tell)
   checkViews(node, shape, at, tell)
+  if (isOfObligations(node)) checkObligations(node, at, tell)
   if (type === 'Extension') checkExtension(node, at, tell)
 }
 
@@ -127,6 +128,25 @@ function elementsCalled(shape: Shape, name: string): readonly ElementDefinition[
 function insideOf({ elements: [only, ...others], shape }: Pick<Place, 'elements' | 'shape'>): Shape | undefined {
   if (only === undefined || others.length > 0 || only.type === 'Resource') return undefined
   return shapeOfElement(shape, only) ?? shapeOf('Element')
+}
+
+const obligationFlags: ReadonlySet<unknown> = new Set([
+  'http://hl7.org/fhir/StructureDefinition/obligation-profile-flag',
+  'http://hl7.org/fhir/tools/StructureDefinition/obligation-profile',
+])
+
+function isOfObligations({ extension }: Node): boolean {
+  return listOf(extension).some(each => isNode(each) && obligationFlags.has(each.url) && each.valueBoolean === true)
+}
+
+const limiting =
+  /^(?:min|max|maxLength|slicing|sliceName|binding|constraint|fixed[A-Z].*|pattern[A-Z].*|minValue[A-Z].*|maxValue[A-Z].*)$/
+
+/** Whoever applies it to a profile counts on that nothing else becomes of that. @see https://hl7.org/fhir/extensions/StructureDefinition-obligation-profile-flag.html */
+function checkObligations({ differential }: Node, at: string, tell: Tell): void {
+  for (const [index, element] of elementsIn(differential).entries())
+    for (const name in element)
+      if (limiting.test(name)) tell('designObligation', `${at}/differential/element/${index}/${name}`)
 }
 
 function isSlice({ id, sliceName }: Node): boolean {

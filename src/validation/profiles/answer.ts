@@ -12,6 +12,7 @@ import {
   type ValueSetDefinition,
 } from '#terminology'
 import { isExtended } from '../content/extensions.ts'
+import { type Counterparts, counterpartFaults } from '../counterparts/counterparts.ts'
 import { faultAt } from '../faults.ts'
 import type { Extent } from '../invariants.ts'
 import { issueOf } from '../issues.ts'
@@ -23,11 +24,12 @@ import { itemOfResource } from './items.ts'
 import { isKind, Judge } from './judge.ts'
 import { type ProfileDefinitions, Profiles, typeIn } from './profiles.ts'
 import { type Definition, readDefinition } from './read.ts'
+import { vitalSignsOf } from './vital-signs.ts'
 
 /** A definition that somebody keeps, under the canonical that it was asked for by. */
 export interface KeptDefinition {
   readonly canonical: string
-  /** JSON of a StructureDefinition, ValueSet, CodeSystem or Questionnaire. */
+  /** JSON of a StructureDefinition, ValueSet, CodeSystem, Questionnaire or Measure. */
   readonly text: string
 }
 
@@ -38,6 +40,8 @@ export interface ProfileQuestion {
   /** What they, their bindings and a response name, beside what R4 defines itself: of one owner, or of everybody. */
   readonly kept: readonly KeptDefinition[]
   readonly extent: Extent
+  /** Whether R4's profiles count that a resource is under by what it is, whatever it claims: those of vital signs. */
+  readonly isStrict?: boolean
 }
 
 /**
@@ -48,9 +52,9 @@ export interface ProfileQuestion {
  */
 export function issuesByProfiles(
   resource: Resource,
-  { asked, kept, extent }: ProfileQuestion,
+  { asked, kept, extent, isStrict = false }: ProfileQuestion,
 ): readonly ProblemIssue[] {
-  const { profiles, questionnaire } = heldOf(kept)
+  const { profiles, questionnaire, counterparts } = heldOf(kept)
   const judge = new Judge(profiles, extent)
   const questionnaires: Questionnaires = { questionnaire, members: profiles.members, extent }
   const faults: ErrorObject[] = []
@@ -58,7 +62,9 @@ export function issuesByProfiles(
     if (isExtended(node)) faults.push(...extensionFaults({ node, shape, element, at, around, within }, profiles, judge))
     if (node !== around.resource) return
     if (node.resourceType === 'QuestionnaireResponse') faults.push(...responseFaults(node, at, around, questionnaires))
-    for (const { canonical, place } of claimsOf(node, at, at === '' ? asked : [])) {
+    faults.push(...counterpartFaults(node, at, counterparts))
+    const implied = isStrict ? vitalSignsOf(node) : []
+    for (const { canonical, place } of claimsOf(node, at, [...(at === '' ? asked : []), ...implied])) {
       const type = typeIn(canonical)
       if (type !== undefined) {
         if (!isKind(String(node.resourceType), type)) faults.push(faultAt('profileOfOther', place))
@@ -103,6 +109,7 @@ const sets = new Map<string, { readonly held: Held; readonly characters: number 
 /** What was handed over, ready to judge by. */
 interface Held {
   readonly profiles: Profiles
+  readonly counterparts: Counterparts
   questionnaire(canonical: string): Node | undefined
 }
 
@@ -132,8 +139,14 @@ function readHeld(kept: readonly KeptDefinition[]): Held {
     const definition = readDefinition(JSON.parse(text))
     if (definition !== undefined) known.set(`${definition.resourceType} ${canonical}`, definition)
   }
+  const profiles = new Profiles(definitionsIn(known))
   return {
-    profiles: new Profiles(definitionsIn(known)),
+    profiles,
+    counterparts: {
+      ask: profiles.members.ask,
+      structure: canonical => profiles.definitions.structure(canonical),
+      measure: canonical => known.get(`Measure ${canonical}`) as Node | undefined,
+    },
     questionnaire: canonical => known.get(`Questionnaire ${canonical}`) as Node | undefined,
   }
 }

@@ -7,7 +7,7 @@ import {
   shapeOf,
   shapeOfElement,
 } from '#fhir'
-import type { ConstraintText, ElementText, StructureDefinition, TypeText } from './definition.ts'
+import { type ConstraintText, type ElementText, type StructureDefinition, type TypeText, urlOf } from './definition.ts'
 import { tooLarge } from './refusals.ts'
 import type { BindingRule, Constraint, Rules } from './rules.ts'
 
@@ -166,6 +166,7 @@ function applyElement(rules: Rules, element: ElementText): void {
   if (types.length > 0) rules.types = types
   rules.maxLength = element.maxLength ?? rules.maxLength
   rules.minLength = minLengthOf(element) ?? rules.minLength
+  rules.withoutValue = withoutValue(element) ?? rules.withoutValue
   rules.isModifier = element.isModifier ?? rules.isModifier
   rules.bindings = [...rules.bindings, ...bindingsOf(element)]
   rules.constraints = [...rules.constraints, ...(element.constraint ?? []).flatMap(constraintOf)]
@@ -192,6 +193,18 @@ function applyValues(rules: Rules, element: ElementText): void {
 /** @see https://hl7.org/fhir/R4/extension-minlength.html */
 function minLengthOf({ extension = [] }: ElementText): number | undefined {
   return extension.find(({ url }) => url === 'http://hl7.org/fhir/StructureDefinition/minLength')?.valueInteger
+}
+
+const laterElements = 'http://hl7.org/fhir/5.0/StructureDefinition/extension-ElementDefinition.'
+
+/** What R5 says of values, in profiles for R4. @see https://hl7.org/fhir/R5/elementdefinition-definitions.html#ElementDefinition.mustHaveValue */
+function withoutValue({ extension = [] }: ElementText): Rules['withoutValue'] {
+  if (extension.some(({ url, valueBoolean }) => url === `${laterElements}mustHaveValue` && valueBoolean === true))
+    return false
+  const instead = extension.flatMap(({ url, valueCanonical }) =>
+    url === `${laterElements}valueAlternatives` && valueCanonical !== undefined ? [urlOf(valueCanonical)] : [],
+  )
+  return instead.length > 0 ? instead : undefined
 }
 
 const maxValueSet = 'http://hl7.org/fhir/StructureDefinition/elementdefinition-maxValueSet'

@@ -37,7 +37,12 @@ export interface ElementText {
   }
   readonly constraint?: readonly ConstraintText[]
   readonly isModifier?: boolean
-  readonly extension?: readonly { readonly url?: string; readonly valueInteger?: number }[]
+  readonly extension?: readonly {
+    readonly url?: string
+    readonly valueInteger?: number
+    readonly valueBoolean?: boolean
+    readonly valueCanonical?: string
+  }[]
   readonly [name: string]: unknown
 }
 

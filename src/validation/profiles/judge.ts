@@ -1,6 +1,7 @@
 import type { ErrorObject } from 'ajv'
 import { isResourceType } from '#fhir'
 import { isInSet } from '../content/bindings.ts'
+import { listOf } from '../content/check.ts'
 import { faultAt } from '../faults.ts'
 import type { Extent } from '../invariants.ts'
 import { isWarning } from '../issues.ts'
@@ -104,6 +105,7 @@ export class Judge {
 
   #item(rules: Rules, item: Item): void {
     this.#values(rules, item)
+    this.#instead(rules, item)
     this.#types(rules, item)
     this.#constraints(rules, item)
     this.#inside(rules, item)
@@ -118,6 +120,14 @@ export class Judge {
     if (typeof value === 'string' && isTooLong(value, maxLength)) this.#tell('profileLength', at)
     if (typeof value === 'string' && minLength > 0 && [...value].length < minLength) this.#tell('profileShort', at)
     for (const { isRequired, valueSet } of bindings) this.#binding(isRequired, valueSet, value, at)
+  }
+
+  /** What stands in place of a value. */
+  #instead({ withoutValue }: Rules, item: Item): void {
+    if (withoutValue === undefined || item.value !== undefined || isStub(item)) return
+    if (withoutValue === false) this.#tell('profileValue', item.at)
+    else if (!listOf(item.twin?.extension).some(each => isNode(each) && withoutValue.includes(String(each.url))))
+      this.#tell('profileValueOr', item.at)
   }
 
   #binding(isRequired: boolean, valueSet: string, value: unknown, at: string): void {

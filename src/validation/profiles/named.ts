@@ -3,6 +3,7 @@ import type { Steps } from '#kernel'
 import { builtInCodeSystem, builtInValueSet, joinCanonical, type ValueSetDefinition } from '#terminology'
 import { isAbsolute, listOf } from '../content/check.ts'
 import { extensionsAt, isExtended } from '../content/extensions.ts'
+import { counterpartsOf } from '../counterparts/counterparts.ts'
 import { containedIn } from '../references.ts'
 import { isNode, type Node, walk } from '../walk.ts'
 import { coreDefinition, type ElementText, type StructureDefinition, type TypeText, urlOf } from './definition.ts'
@@ -11,7 +12,7 @@ import type { Definition } from './read.ts'
 
 /** A definition that another one, or a resource, needs to be judged by. */
 export interface Named {
-  readonly type: 'StructureDefinition' | 'ValueSet' | 'CodeSystem' | 'Questionnaire'
+  readonly type: 'StructureDefinition' | 'ValueSet' | 'CodeSystem' | 'Questionnaire' | 'Measure'
   readonly canonical: string
   /** Whether it is about what is a resource of its own: referred to, contained, or in a Bundle. */
   readonly isTarget?: boolean
@@ -144,7 +145,7 @@ export function* claimedIn(resource: Resource, asked: readonly string[]): Steps<
     if (!isNode(next)) continue
     if (typeof next.resourceType === 'string') {
       types.add(next.resourceType)
-      named.push(...structures(profilesOf(next)), ...answeredIn(next))
+      named.push(...structures(profilesOf(next)), ...answeredIn(next), ...counterpartsIn(next))
     }
     if (isExtended(next)) for (const url of urlsOf(next)) urls.add(url)
     for (const value of Object.values(next)) {
@@ -153,6 +154,15 @@ export function* claimedIn(resource: Resource, asked: readonly string[]): Steps<
     }
   }
   return { named: [...named, ...structures([...urls])], types, urls }
+}
+
+/** What the definitions that a resource is held against are called. */
+function counterpartsIn(node: Node): readonly Named[] {
+  return counterpartsOf(node).flatMap(({ type, canonical }) => {
+    if (type === 'StructureDefinition') return structures([canonical])
+    if (type === 'ValueSet') return valueSets([canonical])
+    return isLookedUp(canonical) ? [{ type, canonical }] : []
+  })
 }
 
 /** The Questionnaire of a response; of a contained one what it names itself. */
@@ -217,7 +227,9 @@ function isClaiming(node: Node): boolean {
   return isClaimed(resource) || Array.isArray(resource.contained)
 }
 
-function isClaimed({ resourceType, meta, questionnaire }: Node): boolean {
+function isClaimed(node: Node): boolean {
+  const { resourceType, meta, questionnaire } = node
   if (resourceType === 'QuestionnaireResponse' && questionnaire !== undefined) return true
+  if (counterpartsOf(node).length > 0) return true
   return isNode(meta) && meta.profile !== undefined
 }

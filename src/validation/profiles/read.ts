@@ -6,10 +6,24 @@ import type { StructureDefinition } from './definition.ts'
 /** A Questionnaire: `questionnaires/` takes nothing for granted of it. */
 type QuestionnaireDefinition = Node & { readonly resourceType: 'Questionnaire' }
 
-/** What a resource can be judged by. */
-export type Definition = StructureDefinition | ValueSetDefinition | CodeSystemDefinition | QuestionnaireDefinition
+/** As of a Questionnaire: `counterparts/`. */
+type MeasureDefinition = Node & { readonly resourceType: 'Measure' }
 
-const kinds: ReadonlySet<unknown> = new Set(['StructureDefinition', 'ValueSet', 'CodeSystem', 'Questionnaire'])
+/** What a resource can be judged by. */
+export type Definition =
+  | StructureDefinition
+  | ValueSetDefinition
+  | CodeSystemDefinition
+  | QuestionnaireDefinition
+  | MeasureDefinition
+
+const kinds: ReadonlySet<unknown> = new Set([
+  'StructureDefinition',
+  'ValueSet',
+  'CodeSystem',
+  'Questionnaire',
+  'Measure',
+])
 
 /**
  * Reads what somebody keeps as a definition. Whatever has another shape than R4 gives it is left out, primitives that have only extensions

@@ -37,6 +37,8 @@ export class Rules {
   most: unknown
   minLength: number | undefined
   maxLength: number | undefined
+  /** Whether an extension can stand in place of a value: `false` for none, or those that can. */
+  withoutValue: false | readonly string[] | undefined
   /** Of an extension as a whole. */
   isModifier: boolean | undefined
   bindings: readonly BindingRule[] = []
