@@ -213,7 +213,8 @@ async function onGround<T>(config: Config, opening: Opening, build: (ground: Gro
 async function openSmartOn({ record, vault, clock, log, config }: Ground): Promise<Smart> {
   const { openSmart } = await import('#smart')
   const { documents } = record
-  return openSmart({ record, documents, vault, clock, log, baseUrl: config.baseUrl, recovery: vault.recovery })
+  const { baseUrl, sessionIdleMs } = config
+  return openSmart({ record, documents, vault, clock, log, baseUrl, sessionIdleMs, recovery: vault.recovery })
 }
 
 /**

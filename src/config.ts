@@ -12,6 +12,7 @@ import type { Config } from './config/shape.ts'
 import { keystoreFor, liesBeside, parseStore } from './config/stores.ts'
 import {
   parseHost,
+  parseIdle,
   parseLogLevel,
   parseMetrics,
   parseNetworks,
@@ -96,6 +97,7 @@ export function loadConfig(env: Environment, { cwd, home = cwd }: Places): Loade
       maxSpooled: parseSize('KINHOLD_SPOOL_MAX', read('KINHOLD_SPOOL_MAX') ?? ''),
       maxSpooledPerGrant: parseSize('KINHOLD_SPOOL_MAX_PER_TOKEN', read('KINHOLD_SPOOL_MAX_PER_TOKEN') ?? ''),
     }),
+    sessionIdleMs: parseIdle(read('KINHOLD_SESSION_IDLE') ?? ''),
     ...(mail === undefined ? {} : { mail }),
     ...(tls === undefined ? {} : { tls: Object.freeze(tls) }),
     ...parseMetrics(read('KINHOLD_METRICS') ?? '', read('KINHOLD_METRICS_TOKEN')),

@@ -233,7 +233,8 @@ function addAccess(program: Command): void {
     account
       .command('reset')
       .description('an address at which a forgotten password is replaced')
-      .option('--now', 'end what the account has open at once, not when the address is used'),
+      .option('--now', 'end what the account has open at once, not when the address is used')
+      .option('--second-factor', 'take the second step away as well, for who lost phone and paper'),
     'name',
     async () => (await import('./commands/account.ts')).resetAccount,
   )

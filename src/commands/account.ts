@@ -17,11 +17,24 @@ export async function createAccount({ name }: { name: string }): Promise<void> {
   )
 }
 
-/** For people who forgot their password. What the account has open ends when they use the address, or with `now` before it is told. */
-export async function resetAccount({ name, now = false }: { name: string; now?: boolean }): Promise<void> {
+interface Reset {
+  readonly name: string
+  readonly now?: boolean
+  readonly secondFactor?: boolean
+}
+
+/**
+ * For people who forgot their password, or lost phone and paper. What the account has open ends when they use the address, or with `now`
+ * before it is told.
+ */
+export async function resetAccount({ name, now = false, secondFactor = false }: Reset): Promise<void> {
   await withGate(({ smart }) =>
     naming(name, ofName, async () => {
-      const { url } = await smart.resetAccount(name, { endNow: now })
+      const { url } = await smart.resetAccount(name, { endNow: now, endSecondFactor: secondFactor })
+      if (secondFactor)
+        output.say(
+          'The second step was taken away; nobody can log in until the address was used, and every browser was logged out.',
+        )
       output.say(
         now
           ? 'Every browser was logged out, and no app has access any more.'
@@ -32,13 +45,14 @@ export async function resetAccount({ name, now = false }: { name: string; now?: 
   )
 }
 
-/** The accounts, one a line: id, what they keep, whether they can log in; the name they log in with where it is asked for. */
+/** The accounts, one a line: id, what they keep, whether they can log in, and with a code; the name they log in with where it is asked for. */
 export async function listAccounts({ names }: { names?: boolean }): Promise<void> {
   for (const account of await withGate(({ smart }) => smart.listAccounts())) {
     const role = account.isOwner ? 'owner' : 'member'
     const password = account.hasPassword ? 'password' : 'no password yet'
+    const step = account.hasSecondFactor ? 'second step' : 'no second step'
     const shown = names === true ? [account.name] : []
-    output.result([account.id, role, `${account.patients} patients`, password, ...shown].join('\t'))
+    output.result([account.id, role, `${account.patients} patients`, password, step, ...shown].join('\t'))
   }
 }
 

@@ -102,6 +102,19 @@ export function parsePopulationMax(text: string | undefined): number {
   return Math.floor((allowed > 0 ? Math.min(allowed, totalmem()) : totalmem()) / 4)
 }
 
+const unitMs: Readonly<Record<string, number>> = { m: 60_000, h: 60 * 60_000 }
+/** As long as a session lives. */
+const longestIdleMs = 12 * 60 * 60_000
+
+/** From a minute to twelve hours, such as `30m`; in ms. */
+export function parseIdle(text: string): number {
+  const [, number = '', unit = ''] = /^(\d{1,3})([mh])$/.exec(text) ?? []
+  const ms = Number(number) * (unitMs[unit] ?? Number.NaN)
+  if (!(ms >= 60_000 && ms <= longestIdleMs))
+    throw malformed('KINHOLD_SESSION_IDLE', 'a time from 1m to 12h, such as 30m')
+  return ms
+}
+
 const switches: Readonly<Record<string, boolean>> = {
   true: true,
   '1': true,

@@ -28,6 +28,7 @@ const variables = {
   KINHOLD_SENDERS: {},
   KINHOLD_SPOOL_MAX: { fallback: '32G' },
   KINHOLD_SPOOL_MAX_PER_TOKEN: { fallback: '16G' },
+  KINHOLD_SESSION_IDLE: { fallback: '12h' },
   KINHOLD_ALLOW_HTTP: { fallback: 'false' },
   KINHOLD_TLS: { fallback: 'off' },
   KINHOLD_TLS_CERT: {},

@@ -5,6 +5,8 @@ import { type Accounts, openAccounts } from './accounts/accounts.ts'
 import { type Browsers, openBrowsers } from './accounts/browsers.ts'
 import { type Claim, openClaim } from './accounts/claim.ts'
 import { openResets, type Resets } from './accounts/resets.ts'
+import { openSealedWords, type SealedWords } from './accounts/sealed-words.ts'
+import { openSecondFactors, type SecondFactors } from './accounts/second-factors.ts'
 import { openThrottle, type Throttle } from './accounts/throttle.ts'
 import { openTravellingRequests, type TravellingRequests } from './authorize/travelling-request.ts'
 import { openAssertionVerifier } from './clients/assertions.ts'
@@ -30,6 +32,17 @@ export interface SmartOptions {
   readonly fetch?: Fetch
   /** Without it the pages say nothing of recovery. */
   readonly recovery?: Recovery
+  /** After how long without a page a person must log in again; the twelve hours of a session unless told. */
+  readonly sessionIdleMs?: number | undefined
+}
+
+/** Somebody who has typed name and password, and not yet the code that the account asks for beside them. */
+export interface HalfLogin {
+  readonly account: string
+  /** Of the password that was typed. */
+  readonly salt: string | undefined
+  /** What the forms of the browser carry in which it was typed. */
+  readonly csrf: string
 }
 
 /** The recovery code of this server's keys, as its pages need it. */
@@ -52,6 +65,8 @@ export interface Parts {
   readonly fhirBase: string
   readonly accounts: Accounts
   readonly browsers: Browsers
+  readonly secondFactors: SecondFactors
+  readonly halfLogins: SealedWords<HalfLogin>
   readonly claim: Claim
   readonly resets: Resets
   readonly throttle: Throttle
@@ -76,6 +91,7 @@ export const paths = {
   register: '/auth/register',
   keys: '/auth/jwks',
   login: '/auth/login',
+  loginCode: '/auth/login/code',
   logout: '/auth/logout',
   consent: '/auth/consent',
   claim: '/claim',
@@ -83,6 +99,11 @@ export const paths = {
   accountRevoke: '/account/revoke',
   accountPassword: '/account/password',
   accountPeople: '/account/people',
+  accountSessions: '/account/sessions',
+  accountFactor: '/account/second-factor',
+  accountFactorConfirm: '/account/second-factor/confirm',
+  accountFactorCodes: '/account/second-factor/codes',
+  accountFactorRemove: '/account/second-factor/remove',
   accountReset: '/account/reset',
   accountRecovery: '/account/recovery',
   accountRecoveryTry: '/account/recovery/try',
@@ -93,12 +114,24 @@ export const paths = {
   serverMetadata: '/.well-known/oauth-authorization-server',
 } as const
 
+/** How long a person may look for the phone. */
+const halfLoginLifeMs = 10 * 60_000
+
 /** Opens every part over one set of documents. */
 export function openParts(options: SmartOptions): Parts {
   const { record, documents, vault, clock, log, fetch } = options
   const baseUrl = options.baseUrl.replace(/\/+$/, '')
   const accounts = openAccounts({ documents, clock, baseUrl })
-  const browsers = openBrowsers({ documents, vault, clock, accounts, baseUrl })
+  const secondFactors = openSecondFactors({ documents, vault, clock, baseUrl })
+  const browsers = openBrowsers({
+    documents,
+    vault,
+    clock,
+    accounts,
+    factors: secondFactors,
+    baseUrl,
+    idleMs: options.sessionIdleMs,
+  })
   const clients = openClients({ documents, vault, clock, own: [docsClient(baseUrl)] })
   const tokens = openTokens({ documents, vault })
   const verifyAssertion = openAssertionVerifier({
@@ -116,6 +149,8 @@ export function openParts(options: SmartOptions): Parts {
     fhirBase: `${baseUrl}/fhir`,
     accounts,
     browsers,
+    secondFactors,
+    halfLogins: openSealedWords({ vault, clock, purpose: 'smart.half-login', lifeMs: halfLoginLifeMs }),
     claim: openClaim({ documents, vault, accounts }),
     resets: openResets({ documents, vault, clock, accounts }),
     throttle: openThrottle({ documents, clock }),

@@ -15,11 +15,13 @@ import { showClaim, useClaim } from './endpoints/claim.ts'
 import { postApproval, postEnd, showClients } from './endpoints/clients.ts'
 import { decideConsent, showConsent } from './endpoints/consent.ts'
 import { introspect } from './endpoints/introspect.ts'
-import { logIn, logOut, showLogin } from './endpoints/login.ts'
+import { logIn, logInByCode, logOut, showLogin } from './endpoints/login.ts'
 import { renewRecovery, tryRecovery } from './endpoints/recovery.ts'
 import { register } from './endpoints/register.ts'
 import { showReset, useReset } from './endpoints/reset.ts'
 import { revoke } from './endpoints/revoke.ts'
+import { acceptFactor, proposeFactor, removeFactor, renewPaperCodes } from './endpoints/second-factor.ts'
+import { endSession } from './endpoints/sessions.ts'
 import { token } from './endpoints/token.ts'
 import { type Parts, paths } from './parts.ts'
 
@@ -64,6 +66,7 @@ const rows: readonly Row[] = [
   { method: 'POST', path: paths.authorize, kind: 'page', access: 'nothing', fields: asking, redirects: true, handle: authorize, summary: 'An app asks for access, with a form' },
   { method: 'GET', path: paths.login, kind: 'page', access: 'nothing', query: ['request?'], handle: showLogin, summary: 'The login page' },
   { method: 'POST', path: paths.login, kind: 'page', access: 'nothing', fields: words('csrf name password request?'), redirects: true, handle: logIn, summary: 'Name and password' },
+  { method: 'POST', path: paths.loginCode, kind: 'page', access: 'nothing', fields: words('csrf half code request?'), redirects: true, handle: logInByCode, summary: 'The code of the second step' },
   { method: 'POST', path: paths.logout, kind: 'page', access: 'session', fields: ['csrf'], redirects: true, handle: logOut, summary: 'Ends the browser session' },
   { method: 'GET', path: paths.consent, kind: 'page', access: 'session', query: ['request'], handle: showConsent, summary: 'The page on which a person decides what an app gets' },
   { method: 'POST', path: paths.consent, kind: 'page', access: 'session', fields: words('csrf request decision patient? self? duration?'), redirects: true, handle: decideConsent, summary: 'The decision' },
@@ -73,6 +76,11 @@ const rows: readonly Row[] = [
   { method: 'POST', path: paths.accountRevoke, kind: 'page', access: 'session', fields: words('csrf permission'), redirects: true, handle: endPermission, summary: 'Ends the access of one app' },
   { method: 'POST', path: paths.accountPassword, kind: 'page', access: 'session', fields: words('csrf current password keep-apps?'), redirects: true, handle: changePassword, summary: 'Changes the password' },
   { method: 'POST', path: paths.accountPeople, kind: 'page', access: 'session', fields: words('csrf given family birthdate? gender?'), redirects: true, handle: addToPeople, summary: 'Adds a person whose data the account keeps' },
+  { method: 'POST', path: paths.accountSessions, kind: 'page', access: 'session', fields: words('csrf session'), redirects: true, handle: endSession, summary: 'Logs another browser out, or all others' },
+  { method: 'POST', path: paths.accountFactor, kind: 'page', access: 'session', fields: words('csrf current'), handle: proposeFactor, summary: 'A key for one-time codes, to be confirmed' },
+  { method: 'POST', path: paths.accountFactorConfirm, kind: 'page', access: 'session', fields: words('csrf setup code'), handle: acceptFactor, summary: 'From now on logging in takes a code' },
+  { method: 'POST', path: paths.accountFactorCodes, kind: 'page', access: 'session', fields: words('csrf code'), handle: renewPaperCodes, summary: 'Ten new codes for paper, shown once' },
+  { method: 'POST', path: paths.accountFactorRemove, kind: 'page', access: 'session', fields: words('csrf current code'), redirects: true, handle: removeFactor, summary: 'Logging in takes the password alone again' },
   { method: 'GET', path: paths.accountReset, kind: 'page', access: 'nothing', query: ['code'], handle: showReset, summary: 'The page on which a one-time address becomes a password' },
   { method: 'POST', path: paths.accountReset, kind: 'page', access: 'nothing', fields: words(`csrf code ${passwords} keep-apps?`), redirects: true, handle: useReset, summary: 'Sets the password' },
   { method: 'POST', path: paths.accountRecovery, kind: 'page', access: 'session', fields: words('csrf current'), handle: renewRecovery, summary: 'A new recovery code, shown once' },

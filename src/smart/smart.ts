@@ -23,6 +23,8 @@ export interface AccountSummary {
   readonly isOwner: boolean
   /** False until the person behind it has chosen one. */
   readonly hasPassword: boolean
+  /** Whether logging in takes a code beside the password. */
+  readonly hasSecondFactor: boolean
   /** How many patients it keeps. */
   readonly patients: number
 }
@@ -64,13 +66,15 @@ export interface Smart {
   listAccounts(): Promise<readonly AccountSummary[]>
   /**
    * A one-time address, good for a day, at which the person behind an account chooses a password; addresses that were made before
-   * end. What the account has open (browsers, apps, tokens) ends when the address is used, or with `endNow` at once.
+   * end. What the account has open (browsers, apps, tokens) ends when the address is used, or with `endNow` at once. With
+   * `endSecondFactor` the account's second factor ends at once as well, for a person who lost both phone and paper: nobody can log in
+   * until the address is used.
    *
    * @throws Problem `not-found` · `smart.account-absent`
    */
   resetAccount(
     name: string,
-    options?: { readonly endNow?: boolean },
+    options?: { readonly endNow?: boolean; readonly endSecondFactor?: boolean },
   ): Promise<{ readonly url: string; readonly expiresAtMs: number }>
   /**
    * The id of an account, by the name its owner logs in with.
@@ -135,24 +139,33 @@ async function resetPassword(parts: Parts, { name, password }: { name: string; p
 /** Each opens a household. */
 const summarizedAtOnce = 16
 
-async function listAccounts({ accounts, record }: Parts): Promise<readonly AccountSummary[]> {
+async function listAccounts({ accounts, record, secondFactors }: Parts): Promise<readonly AccountSummary[]> {
   return mapFew(await accounts.list(), summarizedAtOnce, summarize)
 
   async function summarize({ id, name, createdAtMs, password, isOwner }: Account): Promise<AccountSummary> {
     const patients = (await record.patientsOf(id)).length
-    return { id, name, createdAtMs, isOwner: isOwner === true, hasPassword: password !== undefined, patients }
+    const hasSecondFactor = (await secondFactors.of(id)) !== undefined
+    const has = { isOwner: isOwner === true, hasPassword: password !== undefined, hasSecondFactor }
+    return { id, name, createdAtMs, ...has, patients }
   }
 }
 
 async function resetAccount(
   parts: Parts,
   name: string,
-  { endNow = false }: { readonly endNow?: boolean } = {},
+  { endNow = false, endSecondFactor = false }: { readonly endNow?: boolean; readonly endSecondFactor?: boolean } = {},
 ): Promise<{ url: string; expiresAtMs: number }> {
   const account = await accountNamed(parts, name)
-  if (endNow) await endOpened(account.id, parts, { keepApps: false })
+  if (endSecondFactor) await parts.accounts.forgetPassword(account)
+  if (endNow || endSecondFactor) await endOpened(account.id, parts, { keepApps: !endNow })
+  // Last, so that at no moment the old password alone opens the account.
+  if (endSecondFactor) await parts.secondFactors.remove(account.id)
   const { secret, expiresAtMs } = await parts.resets.make(account)
-  const detail = `an address for a new password${endNow ? '; what was open has ended' : ''}`
+  const ended = [
+    ...(endNow ? ['what was open has ended'] : []),
+    ...(endSecondFactor ? ['the second step was taken away'] : []),
+  ]
+  const detail = ['an address for a new password', ...ended].join('; ')
   parts.record.audit({ action: 'reset', outcome: 'success', actor: host, detail })
   return { url: `${parts.baseUrl}${paths.accountReset}?code=${secret}`, expiresAtMs }
 }

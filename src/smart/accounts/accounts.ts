@@ -38,6 +38,8 @@ export interface Accounts {
   logIn(name: string, password: string): Promise<Account | undefined>
   /** Resolves to the account as it is then: what was opened with the old password does not fit to it. */
   changePassword(account: Account, password: string): Promise<Account>
+  /** Nobody can log in any more until a reset has set a new one. */
+  forgetPassword(account: Account): Promise<void>
   /** @throws Problem `unprocessable` · `smart.password-weak`, `smart.password-common` for one that must not be had under the name */
   checkPassword(name: string, password: string): Promise<void>
   /** Remembers which of the account's Patients the person is; undefined forgets it. */
@@ -115,6 +117,10 @@ export function openAccounts(options: { documents: Documents; clock: Clock; base
       await checkNew(account.name, password)
       const hash = await hashPassword(password)
       return (await update(account.id, current => ({ ...current, password: hash }))) ?? account
+    },
+
+    async forgetPassword(account) {
+      await update(account.id, ({ password: _, ...rest }) => rest)
     },
 
     async setSelf(account, patient) {

@@ -1,10 +1,11 @@
 import { type Clock, equalSecrets, lengthPrefixed, newSecret, Problem } from '#kernel'
 import type { Documents, Vault } from '#vault'
-import type { WebRequest } from '#web'
+import { networkOf, type WebRequest } from '#web'
 import { single } from '../form.ts'
 import { toLoginName } from './account-names.ts'
 import type { Account, Accounts } from './accounts.ts'
 import { printCookie, readCookie } from './cookies.ts'
+import type { SecondFactors } from './second-factors.ts'
 
 interface Session {
   readonly account: string
@@ -14,6 +15,24 @@ interface Session {
    * opens nothing, in whatever order the two were written.
    */
   readonly salt?: string
+  /** The id of the second factor whose code was typed; for the same reason. */
+  readonly factor?: string
+  /** When a page was last asked for, to within some minutes. */
+  readonly seenAtMs?: number
+  /** The network that it was begun from. */
+  readonly network?: string
+  /** What the browser called itself. */
+  readonly agent?: string
+}
+
+/** A browser in which an account is logged in, as its owner sees it. */
+export interface SessionSummary {
+  /** Names it in forms; worth nothing to anybody else. */
+  readonly id: string
+  readonly startedAtMs: number
+  readonly seenAtMs: number
+  readonly network?: string
+  readonly agent?: string
 }
 
 /** Who sits before the browser, and what its forms must carry. */
@@ -22,7 +41,16 @@ export interface Browser {
   readonly csrf: string
   /** To be sent with the answer: the cookie of a browser that had none. */
   readonly headers: Readonly<Record<string, string>>
-  readonly login?: { readonly account: Account; readonly startedAtMs: number }
+  readonly login?: Login
+}
+
+export interface Login {
+  readonly account: Account
+  readonly startedAtMs: number
+  /** Names the session. */
+  readonly id: string
+  /** The second factor that it was begun with. */
+  readonly factor?: string
 }
 
 /** A session that has just begun: the headers that set its cookies, and what its forms must carry. */
@@ -33,19 +61,29 @@ export interface NewSession {
 
 export interface Browsers {
   load(request: WebRequest): Promise<Browser>
-  /** Starts a session of the account as it was when its password was typed, under a new secret, so that a planted one is worth nothing. */
-  logIn(request: WebRequest, account: Account): Promise<NewSession>
+  /**
+   * Starts a session of the account as it was when its password was typed, under a new secret, so that a planted one is worth nothing.
+   * `factor` is the id of the second factor whose code was typed: the session is good while that is the account's.
+   */
+  logIn(request: WebRequest, account: Account, factor: string | undefined): Promise<NewSession>
   /** What names the device, if somebody has logged in from it under this name before. */
   deviceOf(request: WebRequest, loginName: string): string | undefined
   logOut(request: WebRequest): Promise<Readonly<Record<string, string>>>
-  /** Ends every session of an account. */
-  logOutEverywhere(account: string): Promise<void>
+  /** The sessions of an account, newest first. */
+  of(account: Account): Promise<readonly SessionSummary[]>
+  /** Ends one session of an account; of another's, nothing. */
+  end(account: string, id: string): Promise<void>
+  /** Ends every session of an account, except one if it is named. */
+  logOutEverywhere(account: string, except?: string): Promise<void>
   /** @throws Problem `forbidden` · `smart.form-forged` unless the form was made for this browser by this server */
   checkForm(request: WebRequest, browser: Browser, form: URLSearchParams): void
 }
 
 const collection = 'smart.sessions'
 const sessionLifeMs = 12 * 60 * 60_000
+/** Not each page that is asked for is written down. */
+const seenEveryMs = 5 * 60_000
+const longestAgent = 200
 const deviceLifeMs = 365 * 24 * 60 * 60_000
 
 export function openBrowsers(options: {
@@ -53,9 +91,12 @@ export function openBrowsers(options: {
   vault: Vault
   clock: Clock
   accounts: Accounts
+  factors: SecondFactors
   baseUrl: string
+  /** For how long nothing may be asked for before a session ends; as long as a session lives unless told. */
+  idleMs?: number | undefined
 }): Browsers {
-  const { documents, vault, clock, accounts, baseUrl } = options
+  const { documents, vault, clock, accounts, factors, baseUrl, idleMs = sessionLifeMs } = options
   const secure = baseUrl.startsWith('https:')
   const cookieName = secure ? '__Host-kinhold' : 'kinhold'
   const deviceName = `${cookieName}-device`
@@ -66,12 +107,36 @@ export function openBrowsers(options: {
     vault.mac('smart.device', lengthPrefixed([device, loginName])).toString('base64url')
   const cookie = (name: string, value: string, lifeMs: number) => printCookie(name, value, { lifeMs, secure })
 
-  async function loadLogin(secret: string): Promise<Browser['login']> {
-    const session = (await documents.get<Session>(collection, nameOf(secret)))?.value
-    const account = session === undefined ? undefined : await accounts.get(session.account)
-    if (session === undefined || account === undefined || session.salt !== account.password?.saltBase64)
-      return undefined
-    return { account, startedAtMs: session.startedAtMs }
+  const seenAt = (session: Session) => session.seenAtMs ?? session.startedAtMs
+
+  /** Whether the session was begun with what the account has now, and is in use. */
+  const fits = (session: Session, account: Account, factor: string | undefined) =>
+    session.salt === account.password?.saltBase64 &&
+    session.factor === factor &&
+    clock.nowMs() - seenAt(session) < idleMs
+
+  async function markSeen(id: string, session: Session, revision: number): Promise<void> {
+    const nowMs = clock.nowMs()
+    if (nowMs - seenAt(session) < Math.min(seenEveryMs, idleMs / 4)) return
+    // A lost race means that it was ended, or marked by somebody else.
+    await documents.put<Session>(
+      collection,
+      id,
+      { ...session, seenAtMs: nowMs },
+      { ifRevision: revision, group: session.account, expiresAtMs: session.startedAtMs + sessionLifeMs },
+    )
+  }
+
+  async function loadLogin(secret: string): Promise<Login | undefined> {
+    const id = nameOf(secret)
+    const found = await documents.get<Session>(collection, id)
+    const account = found === undefined ? undefined : await accounts.get(found.value.account)
+    if (found === undefined || account === undefined) return undefined
+    const { value: session, revision } = found
+    if (!fits(session, account, (await factors.of(account.id))?.id)) return undefined
+    await markSeen(id, session, revision)
+    const { startedAtMs, factor } = session
+    return { account, startedAtMs, id, ...(factor === undefined ? {} : { factor }) }
   }
 
   function deviceOf(request: WebRequest, loginName: string): string | undefined {
@@ -95,16 +160,21 @@ export function openBrowsers(options: {
       return { csrf: csrfOf(secret), headers, ...(login === undefined ? {} : { login }) }
     },
 
-    async logIn(request, account) {
+    async logIn(request, account, factor) {
       await forget(request)
       const secret = newSecret()
       const startedAtMs = clock.nowMs()
-      await documents.put<Session>(
-        collection,
-        nameOf(secret),
-        { account: account.id, startedAtMs, ...(account.password && { salt: account.password.saltBase64 }) },
-        { ifRevision: 0, group: account.id, expiresAtMs: startedAtMs + sessionLifeMs },
-      )
+      const agent = request.header('user-agent')?.slice(0, longestAgent)
+      const session: Session = {
+        account: account.id,
+        startedAtMs,
+        network: networkOf(request.remoteAddress),
+        ...(account.password && { salt: account.password.saltBase64 }),
+        ...(factor === undefined ? {} : { factor }),
+        ...(agent === undefined ? {} : { agent }),
+      }
+      const expiresAtMs = startedAtMs + sessionLifeMs
+      await documents.put(collection, nameOf(secret), session, { ifRevision: 0, group: account.id, expiresAtMs })
       const loginName = toLoginName(account.name)
       const device = deviceOf(request, loginName) ?? newSecret()
       const remembered = `${device}.${deviceMac(device, loginName)}`
@@ -117,9 +187,29 @@ export function openBrowsers(options: {
       return { 'Set-Cookie': cookie(cookieName, '', 0) }
     },
 
-    async logOutEverywhere(account) {
+    async of(account) {
+      const factor = (await factors.of(account.id))?.id
+      const found = await documents.list<Session>(collection, { group: account.id })
+      return found
+        .filter(({ value }) => fits(value, account, factor))
+        .map(({ name, value: { startedAtMs, seenAtMs = startedAtMs, network, agent } }) => ({
+          id: name,
+          startedAtMs,
+          seenAtMs,
+          ...(network === undefined ? {} : { network }),
+          ...(agent === undefined ? {} : { agent }),
+        }))
+        .toSorted((a, b) => b.startedAtMs - a.startedAtMs)
+    },
+
+    async end(account, id) {
+      const found = await documents.get<Session>(collection, id)
+      if (found?.value.account === account) await documents.delete(collection, id)
+    },
+
+    async logOutEverywhere(account, except) {
       for (const { name } of await documents.list(collection, { group: account }))
-        await documents.delete(collection, name)
+        if (name !== except) await documents.delete(collection, name)
     },
 
     checkForm(request, browser, form) {

@@ -12,6 +12,8 @@ const kinds = {
   account: { free: 5, maxWaitMs: 60_000 },
   address: { free: 20, maxWaitMs: 15 * 60_000 },
   device: { free: 10, maxWaitMs: 60_000 },
+  // Six digits: only who knows the password gets so far, and a hundred tries a day find none.
+  code: { free: 5, maxWaitMs: 15 * 60_000 },
   registration: { free: 20, maxWaitMs: 60 * 60_000 },
   // Who stands behind the address of an inner network is not known: one stranger must not keep everybody away for long.
   shared: { free: 50, maxWaitMs: 2_000 },

@@ -36,7 +36,7 @@ export async function useClaim(request: WebRequest, parts: ClaimParts): Promise<
     await parts.throttle.forgive(...network)
     const actor = { kind: 'account', id: owner.id, display: owner.name } as const
     parts.record.audit({ action: 'claim', outcome: 'success', actor })
-    const { headers, csrf } = await parts.browsers.logIn(request, owner)
+    const { headers, csrf } = await parts.browsers.logIn(request, owner, undefined)
     if (parts.recovery === undefined) return redirectResponse(paths.account, headers)
     return newRecoveryPage({ csrf, headers, code: await parts.recovery.make() })
   } catch (error) {

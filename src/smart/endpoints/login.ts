@@ -4,10 +4,11 @@ import { toLoginName } from '../accounts/account-names.ts'
 import type { Account } from '../accounts/accounts.ts'
 import { networkCount, type ThrottleKind } from '../accounts/throttle.ts'
 import { readForm, single } from '../form.ts'
-import { loginPage } from '../pages/login.ts'
+import { codePage, loginPage } from '../pages/login.ts'
 import { type Parts, paths } from '../parts.ts'
 
 type LoginParts = Pick<Parts, 'browsers' | 'accounts' | 'throttle' | 'record' | 'log'>
+type StepParts = LoginParts & Pick<Parts, 'secondFactors' | 'halfLogins'>
 
 const maxNameLength = 200
 
@@ -30,46 +31,131 @@ function countsOf(loginName: string, device: string | undefined, address: string
   return [networkCount(address), ['account', loginName]]
 }
 
+type Reported = Pick<Parts, 'record' | 'log'>
+
+function actorOf({ id, name }: Account) {
+  return { kind: 'account', id, display: name } as const
+}
+
+/** Writes down that somebody did not get in, and makes the Problem that says so. */
+function refusal(
+  request: WebRequest,
+  { record, log }: Reported,
+  { code, text, detail, account }: { code: string; text: string; detail: string; account?: Account },
+): Problem {
+  record.audit({ action: 'login', outcome: 'failure', detail, ...(account && { actor: actorOf(account) }) })
+  log.warn('a login failed', { room: 'smart', code, address: request.remoteAddress })
+  return new Problem('unauthenticated', code, text)
+}
+
 /**
- * The account behind name and password; each try is counted before it is made.
+ * The account behind name and password; each try is counted before it is made. Of an account with a second factor this is the half.
  *
  * @throws Problem `unauthenticated` · `smart.login-failed`; `throttled` · `smart.throttled`; `busy` · `smart.busy`
  */
-export async function logInBy(
+export async function checkTyped(
   request: WebRequest,
   { name, password }: { name: string; password: string },
-  { accounts, browsers, throttle, record, log }: LoginParts,
+  parts: LoginParts,
 ): Promise<Account> {
+  const { accounts, browsers, throttle } = parts
   const loginName = toLoginName(name.slice(0, maxNameLength))
   const counts = countsOf(loginName, browsers.deviceOf(request, loginName), request.remoteAddress)
   for (const [kind, counted] of counts) await throttle.admit(kind, counted)
   const account = await accounts.logIn(loginName, password)
-  if (account === undefined) {
-    record.audit({ action: 'login', outcome: 'failure', detail: 'name or password wrong' })
-    log.warn('a login failed', { room: 'smart', code: 'smart.login-failed', address: request.remoteAddress })
-    throw new Problem('unauthenticated', 'smart.login-failed', 'Name and password do not belong together.')
-  }
+  if (account === undefined)
+    throw refusal(request, parts, {
+      code: 'smart.login-failed',
+      text: 'Name and password do not belong together.',
+      detail: 'name or password wrong',
+    })
   for (const [kind, counted] of counts) await throttle.forgive(kind, counted)
-  const actor = { kind: 'account', id: account.id, display: account.name } as const
-  record.audit({ action: 'login', outcome: 'success', actor })
   return account
 }
 
+/**
+ * The second factor's id if the code is good now; each try is counted before it is made, from devices that are known by themselves.
+ *
+ * @throws Problem `unauthenticated` · `smart.code-refused`; `throttled` · `smart.throttled`
+ */
+export async function checkCode(
+  request: WebRequest,
+  { account, code }: { account: Account; code: string },
+  parts: LoginParts & Pick<Parts, 'secondFactors'>,
+): Promise<string> {
+  const device = parts.browsers.deviceOf(request, toLoginName(account.name)) ?? 'unknown'
+  const counted = `${account.id}:${device}`
+  await parts.throttle.admit('code', counted)
+  const factor = await parts.secondFactors.check(account.id, code)
+  if (factor === undefined)
+    throw refusal(request, parts, {
+      code: 'smart.code-refused',
+      text: 'This code is not good now. Each code works once; wait for the next one.',
+      detail: 'code of the second factor wrong',
+      account,
+    })
+  await parts.throttle.forgive('code', counted)
+  return factor
+}
+
+/** Where a login leads: to the consent that waits for it, or to the account. */
+async function enter(
+  request: WebRequest,
+  { account, factor, sealed }: { account: Account; factor: string | undefined; sealed: string | undefined },
+  { browsers, record }: LoginParts,
+): Promise<WebResponse> {
+  record.audit({ action: 'login', outcome: 'success', actor: actorOf(account) })
+  const { headers } = await browsers.logIn(request, account, factor)
+  const next = sealed === undefined ? paths.account : `${paths.consent}?request=${encodeURIComponent(sealed)}`
+  return redirectResponse(next, headers)
+}
+
 /** POST `/auth/login`. */
-export async function logIn(request: WebRequest, parts: LoginParts): Promise<WebResponse> {
+export async function logIn(request: WebRequest, parts: StepParts): Promise<WebResponse> {
   const form = await readForm(request)
   const browser = await parts.browsers.load(request)
   parts.browsers.checkForm(request, browser, form)
+  const { csrf, headers } = browser
   const sealed = single(form, 'request')
   try {
     const typed = { name: single(form, 'name') ?? '', password: single(form, 'password') ?? '' }
-    const account = await logInBy(request, typed, parts)
-    const { headers } = await parts.browsers.logIn(request, account)
-    const next = sealed === undefined ? paths.account : `${paths.consent}?request=${encodeURIComponent(sealed)}`
-    return redirectResponse(next, headers)
+    const account = await checkTyped(request, typed, parts)
+    if ((await parts.secondFactors.of(account.id)) === undefined)
+      return await enter(request, { account, factor: undefined, sealed }, parts)
+    const half = parts.halfLogins.seal({ account: account.id, salt: account.password?.saltBase64, csrf })
+    return codePage({ csrf, headers, half, request: sealed })
   } catch (error) {
     if (!isProblem(error) || error.kind === 'fault') throw error
-    return loginPage({ csrf: browser.csrf, headers: browser.headers, request: sealed, problem: error })
+    return loginPage({ csrf, headers, request: sealed, problem: error })
+  }
+}
+
+/** Who has typed name and password in this browser not long ago, if that password is still the account's. */
+async function loadHalf(text: string | undefined, csrf: string, parts: StepParts): Promise<Account | undefined> {
+  const half = parts.halfLogins.open(text)
+  if (half === undefined || half.csrf !== csrf) return undefined
+  const account = await parts.accounts.get(half.account)
+  return account?.password?.saltBase64 === half.salt ? account : undefined
+}
+
+/** POST `/auth/login/code`: the second half of a login. */
+export async function logInByCode(request: WebRequest, parts: StepParts): Promise<WebResponse> {
+  const form = await readForm(request)
+  const browser = await parts.browsers.load(request)
+  parts.browsers.checkForm(request, browser, form)
+  const { csrf, headers } = browser
+  const [half, sealed] = [single(form, 'half'), single(form, 'request')]
+  const account = await loadHalf(half, csrf, parts)
+  if (half === undefined || account === undefined) {
+    const problem = new Problem('unauthenticated', 'smart.login-lost', 'This took too long. Please log in again.')
+    return loginPage({ csrf, headers, request: sealed, problem })
+  }
+  try {
+    const factor = await checkCode(request, { account, code: single(form, 'code') ?? '' }, parts)
+    return await enter(request, { account, factor, sealed }, parts)
+  } catch (error) {
+    if (!isProblem(error) || error.kind === 'fault') throw error
+    return codePage({ csrf, headers, half, request: sealed, problem: error })
   }
 }
 
@@ -78,8 +164,7 @@ export async function logOut(request: WebRequest, { browsers, record }: LoginPar
   const browser = await browsers.load(request)
   browsers.checkForm(request, browser, await readForm(request))
   if (browser.login !== undefined) {
-    const { id, name } = browser.login.account
-    record.audit({ action: 'logout', outcome: 'success', actor: { kind: 'account', id, display: name } })
+    record.audit({ action: 'logout', outcome: 'success', actor: actorOf(browser.login.account) })
   }
   return redirectResponse(paths.login, await browsers.logOut(request))
 }

@@ -5,7 +5,7 @@ import { networkCount } from '../accounts/throttle.ts'
 import { readForm, single } from '../form.ts'
 import { newRecoveryPage, tryRecoveryPage } from '../pages/recovery.ts'
 import { type Parts, paths, type Recovery } from '../parts.ts'
-import { logInBy } from './login.ts'
+import { checkTyped } from './login.ts'
 
 type RecoveryParts = Pick<Parts, 'browsers' | 'accounts' | 'recovery' | 'throttle' | 'record' | 'log'>
 type Posted = {
@@ -31,7 +31,7 @@ export async function renewRecovery(request: WebRequest, parts: RecoveryParts): 
   if (posted === undefined) return redirectResponse(paths.account)
   const { form, csrf, owner, recovery } = posted
   try {
-    await logInBy(request, { name: owner.name, password: single(form, 'current') ?? '' }, parts)
+    await checkTyped(request, { name: owner.name, password: single(form, 'current') ?? '' }, parts)
   } catch (error) {
     if (!isProblem(error) || error.kind === 'fault') throw error
     return redirectResponse(`${paths.account}?done=recovery-failed`)

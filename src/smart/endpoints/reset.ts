@@ -6,7 +6,10 @@ import { resetPage } from '../pages/reset.ts'
 import type { Parts } from '../parts.ts'
 import { goOnWith } from './account.ts'
 
-type ResetParts = Pick<Parts, 'browsers' | 'resets' | 'permissions' | 'tokens' | 'throttle' | 'record'>
+type ResetParts = Pick<
+  Parts,
+  'browsers' | 'resets' | 'secondFactors' | 'permissions' | 'tokens' | 'throttle' | 'record'
+>
 
 /** GET `/account/reset?code=…`. */
 export async function showReset(request: WebRequest, { browsers, resets }: ResetParts): Promise<WebResponse> {

@@ -2,10 +2,14 @@ import type { Term } from '#access'
 import type { Problem } from '#kernel'
 import { faultAnswer, faultNote, html, type Markup, pageResponse, type WebResponse } from '#web'
 import type { Account } from '../accounts/accounts.ts'
+import type { SessionSummary } from '../accounts/browsers.ts'
+import type { SecondFactor } from '../accounts/second-factors.ts'
 import type { Person } from '../consent/people.ts'
 import { parseScopeRequest } from '../scopes.ts'
 import type { Permission } from '../token/permissions.ts'
 import { appsChoice } from './apps-choice.ts'
+import { factorFields } from './second-factor.ts'
+import { sessionFields } from './sessions.ts'
 import { wordsOfDeeds, wordsOfSelf, wordsOfTerm } from './words.ts'
 
 function day(ms: number): string {
@@ -81,6 +85,10 @@ export function accountPage(view: {
   permissions: readonly Permission[]
   people: readonly Person[]
   recovery?: RecoveryState | undefined
+  factor: SecondFactor | undefined
+  sessions: readonly SessionSummary[]
+  /** The id of the session that asks. */
+  session: string
   problem?: Problem | undefined
   done?: string | undefined
 }): WebResponse {
@@ -123,6 +131,8 @@ ${view.permissions.length === 0 ? html`<p>No app has access.</p>` : view.permiss
 ${appsChoice}
 <p><button type="submit">Change the password</button></p>
 </form>
+${factorFields(view.factor, view.csrf)}
+${sessionFields(view.sessions, view.session, view.csrf)}
 ${recoveryFields(view.recovery, view.csrf)}
 <form method="post" action="/auth/logout"><input type="hidden" name="csrf" value="${view.csrf}">
 <p><button type="submit" class="plain">Log out</button></p></form>`,

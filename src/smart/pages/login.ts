@@ -30,3 +30,30 @@ ${options.request !== undefined && html`<input type="hidden" name="request" valu
 </form>`,
   })
 }
+
+/** The page that asks for the code of the second factor. `half` is the sealed first half of the login. */
+export function codePage(options: {
+  csrf: string
+  headers: Readonly<Record<string, string>>
+  half: string
+  request?: string | undefined
+  problem?: Problem | undefined
+}): WebResponse {
+  const fault = faultAnswer(options.problem)
+  return pageResponse({
+    title: 'Your code',
+    status: fault.status,
+    headers: { ...options.headers, ...fault.headers },
+    content: html`
+${faultNote(options.problem)}
+<form method="post" action="/auth/login/code">
+<input type="hidden" name="csrf" value="${options.csrf}">
+<input type="hidden" name="half" value="${options.half}">
+${options.request !== undefined && html`<input type="hidden" name="request" value="${options.request}">`}
+<label class="field" for="code">Six digits from the app on your phone, or a code from your paper</label>
+<input type="text" id="code" name="code" inputmode="text" autocomplete="one-time-code" autocapitalize="none" spellcheck="false" required maxlength="100">
+<p><button type="submit">Log in</button></p>
+</form>
+<p><a href="/auth/login">Log in as somebody else</a></p>`,
+  })
+}

@@ -56,6 +56,7 @@ describe('configuration from the environment', () => {
       newPassphrase: undefined,
       recoveryCode: undefined,
       reserveBytes: 32 * 1024 * 1024,
+      sessionIdleMs: 12 * 60 * 60_000,
       logLevel: 'info',
       workers: 1,
       senders: undefined,
@@ -140,6 +141,21 @@ describe('configuration from the environment', () => {
     ])
     expect(problemOf({ KINHOLD_NOTIFY_NETWORKS: 'hook.example' })).toMatchObject({ code: 'config.value-malformed' })
   })
+
+  it.each([
+    ['30m', 30 * 60_000],
+    ['1m', 60_000],
+    ['12h', 12 * 60 * 60_000],
+  ])('ends a session after %s without a page', (text, ms) => {
+    expect(load({ KINHOLD_SESSION_IDLE: text }).config.sessionIdleMs).toBe(ms)
+  })
+
+  it.each(['0m', '13h', '721m', '30', '30s', '-1h', '1.5h', 'never', '1h30m', ' 30m'])(
+    'refuses %s as the time of a session without a page',
+    text => {
+      expect(() => load({ KINHOLD_SESSION_IDLE: text })).toThrow('KINHOLD_SESSION_IDLE must be a time from 1m to 12h')
+    },
+  )
 
   const mail = (url: string, more: Record<string, string> = {}) =>
     load({ KINHOLD_SMTP_URL: url, KINHOLD_SMTP_FROM: 'house@example.org', ...more }).config.mail

@@ -57,7 +57,9 @@ async function answer(smart: Smart, baseUrl: string, request: IncomingMessage, r
   response.writeHead(status, headers).end(body)
 }
 
-export async function openHouse(options: { fetch?: Fetch; recovery?: Recovery } = {}): Promise<House> {
+export async function openHouse(
+  options: { fetch?: Fetch; recovery?: Recovery; sessionIdleMs?: number } = {},
+): Promise<House> {
   const server = createServer()
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
