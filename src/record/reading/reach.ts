@@ -74,6 +74,11 @@ export class Reach {
     return this.#registry.mergedInto(patient)
   }
 
+  /** How often somebody was merged or parted: what was worked out under another count is worked out again. */
+  get merges(): number {
+    return this.#registry.merges
+  }
+
   merging(patient: string, pair: Pair, into: string | undefined): Change {
     return this.#registry.merging(patient, pair, into)
   }

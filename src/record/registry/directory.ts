@@ -45,6 +45,8 @@ export class Directory {
   readonly #texts = new Map<number, string>()
   /** Into whom patients were merged. */
   readonly #merged = new Map<number, string>()
+  /** How often somebody was merged or parted, as far as this process knows: whoever saw another count looks again. */
+  merges = 0
   readonly #counts = new Map<Kind, number>()
   readonly #pairs = new Map<number, Pair>()
   /** The same by name. */
@@ -78,6 +80,7 @@ export class Directory {
       if (this.#rowOfAudit(registration.audit) === undefined)
         this.#byAudit.add(hashOfId(registration.audit), row, this.#rows, each => this.#hashAt(each, auditAt))
     }
+    if (this.#merged.get(row) !== registration.mergedInto) this.merges += 1
     if (registration.mergedInto === undefined) this.#merged.delete(row)
     else this.#merged.set(row, registration.mergedInto)
     return true

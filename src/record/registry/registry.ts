@@ -191,6 +191,11 @@ export class Registry {
     return registered && this.#documents.check(collection, registered.name, registered.revision)
   }
 
+  /** How often somebody was merged into another one, or parted again. */
+  get merges(): number {
+    return this.#directory.merges
+  }
+
   /** The Patient into whom this one was merged. That another process merged somebody, a commit finds out. */
   async mergedInto(patient: string): Promise<string | undefined> {
     const name = nameOfPatient(patient)

@@ -332,6 +332,7 @@ async function appendedInSlices(work: Work, atMs: number): Promise<Append[]> {
 
 /** Why not everything that a transaction saw is still so, if it is not; what other processes do, the store's commit finds out. */
 function obstacle(txn: Transaction, reach: Reach): Obstacle | undefined {
+  if (txn.isOvertakenByMerge) return atOnce
   for (const [ledger, head] of txn.observed) if (!ledger.alive || ledger.pendingHead !== head) return atOnce
   return txn.conditions.obstacle() ?? (txn.staged.every(draft => isNext(draft, txn, reach)) ? undefined : atOnce)
 }

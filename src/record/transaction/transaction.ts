@@ -38,6 +38,8 @@ export class Transaction implements Txn {
   readonly #nowMs: () => number
   readonly #imports: WriterOptions['imports']
   #census: number | undefined
+  /** Merges that were known when the work began. */
+  readonly #merges: number
 
   constructor(
     grant: Grant,
@@ -54,6 +56,7 @@ export class Transaction implements Txn {
     this.#nowMs = nowMs
     this.#imports = options.imports
     this.#reach = reach
+    this.#merges = reach.merges
     this.#questions = questions
     this.#owners = new Owners(grant, reach, options.home ?? grant.patient)
     this.#lookup = new Lookup(grant, reach)
@@ -190,6 +193,11 @@ export class Transaction implements Txn {
     const holders: Holder[] = []
     for (const patient of this.#remembered) holders.push(...(await this.#owners.keptOf(patient)))
     return holders
+  }
+
+  /** Whether somebody was merged or parted since the work began: what it placed may not be theirs any more. */
+  get isOvertakenByMerge(): boolean {
+    return this.#reach.merges !== this.#merges
   }
 
   /** Whether there is nothing to commit. */
