@@ -19,6 +19,7 @@ import type { Format } from './format.ts'
 import type { FormerIds } from './former-ids.ts'
 import { claimsOf } from './identity/claims.ts'
 import { checkSamePerson, type Whom } from './identity/guard.ts'
+import { checkOnes } from './identity/merging/meanwhile.ts'
 import type { IngestLimits } from './limits.ts'
 import type { LookUp } from './namesakes.ts'
 import type { Outcome } from './outcome.ts'
@@ -271,11 +272,16 @@ class Run {
     if (settled.created + settled.updated > 0) this.provenanceWritten = true
   }
 
-  /** Whoever was erased meanwhile, by any process, gets nothing more. @throws Problem `gone` · `ingest.patient-erased` */
+  /**
+   * Whoever was erased or merged meanwhile, by any process, gets nothing more.
+   *
+   * @throws Problem `gone` · `ingest.patient-erased`; `conflict` · `ingest.patient-merged`
+   */
   async #checkKept(txn: Txn): Promise<void> {
-    const { patient, admit } = this.#facts
+    const { patient, admit, merged = [] } = this.#facts
     if (admit !== undefined && this.#committed === 0) return
     if (!(await txn.existing('Patient', [patient])).has(patient)) throw stops.erased()
+    await checkOnes(this.#deps.record.documents, patient, merged)
   }
 
   async #stageBatch(txn: Txn, items: readonly Item[]): Promise<Committed> {

@@ -3,6 +3,7 @@ import type { Txn } from '#record'
 import type { Item } from '../committing/items.ts'
 import { stage } from '../committing/stage.ts'
 import type { FormerIds } from '../former-ids.ts'
+import { checkOnes } from '../identity/merging/meanwhile.ts'
 import type { LookUp } from '../namesakes.ts'
 import type { Left, Outcome } from '../outcome.ts'
 import { type MessageSource, provenanceOf } from '../provenance.ts'
@@ -47,7 +48,8 @@ export function commitMessage(parts: readonly PatientPart[], facts: MessageFacts
   const items = parts.map(({ outcomes }) => outcomes.filter(isItem))
   return deps.record.writer(facts.grant, { imports: 'source' }).transact(async txn => {
     txn.note('import hl7v2')
-    for (const { admit, told } of parts) {
+    for (const { admit, told, patient, merged } of parts) {
+      if (admit === undefined) await checkOnes(deps.record.documents, patient, merged)
       await admit?.(txn)
       told?.(txn)
     }

@@ -77,11 +77,16 @@ export async function takeMessage(message: Message, given: Taking, deps: Receive
     return await (admitted.length === 0 ? work() : deps.admissions(work))
   } catch (error) {
     for (const { subject } of admitted) await forgetFingerprintKey(deps.record.documents, subject.patient)
-    // Of two messages about somebody new one takes them in; the other one finds them the second time.
-    if (isProblem(error) && error.code === 'ingest.hl7-patient-appeared') return takeMessage(message, given, deps)
+    if (isProblem(error) && changesWhom.has(error.code)) return takeMessage(message, given, deps)
     throw error
   }
 }
+
+/**
+ * Of two messages about somebody new one takes them in; the other one finds them the second time. So does what came while two people
+ * were made one, or two again.
+ */
+const changesWhom: ReadonlySet<string> = new Set(['ingest.hl7-patient-appeared', 'ingest.patient-merged'])
 
 /** What is said of an answer to something: it is not kept. */
 const unmapped: Outcome = { kind: 'unmapped', row: 'MSA', location: 'MSA^1' }
