@@ -5,17 +5,20 @@ import { parseQuery } from '#search'
 import type { Left, Outcome } from './outcome.ts'
 import { renamed } from './renaming.ts'
 
-/** Ids of the patient's resources of a type that belong to a visit, as far as the grant may search and read them. */
-export type LookUp = (txn: Txn, type: string, encounter: string) => Promise<readonly string[]>
+/** By what the resources of a patient are looked for: their visit, or a number as a search has it. */
+type By = { readonly encounter: string } | { readonly identifier: string }
+
+/** Ids of the patient's resources of a type, as far as the grant may search and read them. */
+export type LookUp = (txn: Txn, type: string, by: By) => Promise<readonly string[]>
 
 /** More than one visit has of one kind. */
 const mostOfVisit = 1000
 
 /** Looks among what one patient has. */
 export function lookUpFor(grant: Grant, patient: string, baseUrl: string): LookUp {
-  return async (txn, type, encounter) => {
+  return async (txn, type, by) => {
     if (!permits(grant, 's', type)) return []
-    const query = parseQuery(type, new URLSearchParams({ patient: `Patient/${patient}`, encounter }), { baseUrl })
+    const query = parseQuery(type, new URLSearchParams({ patient: `Patient/${patient}`, ...by }), { baseUrl })
     return (await txn.find(restrict(query, grant), mostOfVisit)).map(({ id }) => id)
   }
 }
@@ -57,19 +60,55 @@ async function namesakesOf(
   txn: Txn,
   item: Seeking,
   items: readonly Outcome[],
-  { read, ofVisit }: Known,
+  known: Known,
 ): Promise<readonly string[] | undefined> {
   const { resource, namesakes } = item
   const { resourceType: type, id } = resource
   const before = items.slice(0, items.indexOf(item)).flatMap(one => (one.kind === 'mapped' ? one.resource : []))
   const isOwn = before.some(one => one.resourceType === type && one.id === id)
   if (isOwn || (await txn.existing(type, [id])).has(id)) return undefined
+  const found = await (namesakes.byNumber === true ? ofNumbers(item, items, known) : ofVisit(item, before, known))
+  const fitting = found?.filter(one => namesakes.isIt(one, resource))
+  const rather = fitting?.filter(one => namesakes.isRather?.(one, resource) === true) ?? []
+  return fitting && [...new Set((rather.length > 0 ? rather : fitting).map(one => one.id ?? ''))]
+}
+
+/** What is of the visit; undefined where nobody is to look. */
+async function ofVisit(
+  { resource, namesakes }: Seeking,
+  before: readonly Resource[],
+  known: Known,
+): Promise<readonly Resource[] | undefined> {
+  const { resourceType: type } = resource
   const encounter = encounterOf(resource)
   if (encounter === undefined) return []
   const beside = before.filter(one => one.resourceType === type && encounterOf(one) === encounter)
-  if (!namesakes.isLikely(await read(encounter), resource, beside)) return undefined
-  const known = [...(await ofVisit(type, encounter)), ...beside]
-  return [...new Set(known.filter(one => namesakes.isIt(one, resource)).map(one => one.id ?? ''))]
+  if (!namesakes.isLikely(await known.read(encounter), resource, beside)) return undefined
+  return [...(await known.ofVisit(type, encounter)), ...beside]
+}
+
+/** What has one of its numbers, and is not said by itself in the same batch. */
+async function ofNumbers(
+  { resource, namesakes }: Seeking,
+  items: readonly Outcome[],
+  known: Known,
+): Promise<readonly Resource[] | undefined> {
+  if (!namesakes.isLikely(undefined, resource, [])) return undefined
+  const { resourceType: type } = resource
+  const said = new Set(items.flatMap(one => (one.kind === 'mapped' ? nameOf(one) : [])))
+  const found = new Map<string, Resource>()
+  for (const number of numbersOf(resource))
+    for (const one of await known.ofNumber(type, number)) found.set(one.id ?? '', one)
+  return [...found.values()].filter(({ id }) => !said.has(`${type}/${id}`))
+}
+
+/** Identifiers as a search has them. @see https://hl7.org/fhir/R4/search.html#escaping */
+function numbersOf({ identifier }: Resource): readonly string[] {
+  if (!Array.isArray(identifier)) return []
+  const escaped = (text: string) => text.replace(/[\\,|$]/g, char => `\\${char}`)
+  return (identifier as readonly { readonly system?: string; readonly value?: string }[]).flatMap(
+    ({ system = '', value }) => (value === undefined ? [] : [`${escaped(system)}|${escaped(value)}`]),
+  )
 }
 
 function encounterOf({ encounter }: Resource): string | undefined {
@@ -82,6 +121,8 @@ interface Known {
   read(name: string): Promise<Resource | undefined>
   /** All of a type that belong to a visit. */
   ofVisit(type: string, encounter: string): Promise<readonly Resource[]>
+  /** All of a type that have a number. */
+  ofNumber(type: string, number: string): Promise<readonly Resource[]>
 }
 
 /** Reads each once, and looks once: many diagnoses are of one visit. */
@@ -92,8 +133,9 @@ function knownOnce(txn: Txn, lookUp: LookUp): Known {
     return stored && parseResource(stored.json)
   })
   const look = once(async asked => {
-    const [type = '', ...encounter] = asked.split(' ')
-    const ids = await lookUp(txn, type, encounter.join(' '))
+    const [type = '', name = '', ...by] = asked.split(' ')
+    const wanted = name === 'encounter' ? { encounter: by.join(' ') } : { identifier: by.join(' ') }
+    const ids = await lookUp(txn, type, wanted)
     const known: Resource[] = []
     for (const id of ids) {
       const stored = await read(`${type}/${id}`)
@@ -101,7 +143,11 @@ function knownOnce(txn: Txn, lookUp: LookUp): Known {
     }
     return known
   })
-  return { read, ofVisit: (type, encounter) => look(`${type} ${encounter}`) }
+  return {
+    read,
+    ofVisit: (type, encounter) => look(`${type} encounter ${encounter}`),
+    ofNumber: (type, number) => look(`${type} identifier ${number}`),
+  }
 }
 
 function once<T>(ask: (name: string) => Promise<T>): (name: string) => Promise<T> {

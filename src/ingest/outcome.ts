@@ -50,14 +50,18 @@ export interface Listing {
   readonly said: (count: number) => Left
 }
 
-/** What else of a visit a resource may be about; looked for where nothing stands under its own name. */
+/** What else of a visit, or of a number, a resource may be about; looked for where nothing stands under its own name. */
 export interface Namesakes {
+  /** Whether it is looked for among what has one of its identifiers, in place of what is of its visit. */
+  readonly byNumber?: true
   /**
    * Whether to look at all, by the visit, if it is known, and by what the batch says before of the same type and visit. Pure.
    */
   readonly isLikely: (visit: Resource | undefined, anew: Resource, beside: readonly Resource[]) => boolean
   /** Whether it is about this one. Pure. */
   readonly isIt: (other: Resource, anew: Resource) => boolean
+  /** Which of several it is rather. Pure. */
+  readonly isRather?: (other: Resource, anew: Resource) => boolean
   /** What is said when it may be several, or none. */
   readonly several?: Left
   readonly none?: Left

@@ -7,6 +7,7 @@ import { stands, withFieldTimes } from './field-times.ts'
 import { allOf, type Given, type Unheard, unheard } from './given.ts'
 import { Ledger } from './ledger.ts'
 import { field, isNull, type Message, parsePlace, part, type Repetition, type Segment, value } from './message.ts'
+import { isWithdrawn } from './resources/action.ts'
 import { type Nulls, nullsOf, placesIn } from './resources/nulls.ts'
 import { codedElements } from './resources/removals.ts'
 import { newer, saidAtMs, withStamps } from './said-at.ts'
@@ -205,6 +206,7 @@ export function emit(
   const rows = scene.said.has(segment) ? { rows: 0 } : {}
   const asked = [...nulls.places, ...(meeting.nulls ?? [])]
   const untaken = (standing: Resource) => [
+    ...takenBackBefore(segment, standing, resource),
     ...untakenOf(segment, standing, elements),
     ...untakenNulls(updates ?? [segment], standing, asked),
   ]
@@ -262,6 +264,13 @@ export function untakenOf(segment: Segment, standing: Resource, said: Elements):
     text: `${place} says something else than what stands, which stays.`,
     location: locationOf(segment, place),
   }))
+}
+
+/** What was taken back since it was said stays taken back. */
+function takenBackBefore(segment: Segment, standing: Resource, said: Resource): readonly Left[] {
+  if (!isWithdrawn(standing) || isWithdrawn(said)) return []
+  const text = `${segment.name}: what it says was taken back since, and stays so.`
+  return [{ text, location: locationOf(segment, segment.name) }]
 }
 
 /** The id under which a resource stands that its sender knows by `key`. */

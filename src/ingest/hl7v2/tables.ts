@@ -74,6 +74,8 @@ export interface MessageRow {
   readonly asks?: true
   /** Status that the event gives an appointment of which SCH-25 says none. */
   readonly appointment?: string
+  /** It changes an appointment and says nothing of its status: what was cancelled stays so. */
+  readonly keeps?: true
   /** Status that the event gives a document. */
   readonly document?: string
   /** What its document is to the one that TXA-13 names. */

@@ -50,7 +50,8 @@ export function deletedByName(place: string, location: string): Namesakes {
   }
 }
 
-function isWithdrawn({ status, verificationStatus }: Resource): boolean {
+/** Whether it was taken back. */
+export function isWithdrawn({ status, verificationStatus }: Resource): boolean {
   return status === 'entered-in-error' || hasCode(verificationStatus, 'entered-in-error')
 }
 

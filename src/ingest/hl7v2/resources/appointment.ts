@@ -1,4 +1,5 @@
 import type { Resource } from '#fhir'
+import type { Namesakes } from '../../outcome.ts'
 import { combined } from '../drafts.ts'
 import { field, part, type Segment, value } from '../message.ts'
 import { applied, type Elements, emit, join, type Mapper, type Scene, tell } from '../scene.ts'
@@ -6,6 +7,7 @@ import { type Group, groupsOf, segmentOf } from '../structure.ts'
 import { lookUp } from '../tables.ts'
 import { later } from '../times.ts'
 import { noteText } from './notes.ts'
+import { ofNumber, sameNumbers } from './numbered.ts'
 import { timingsOf } from './request.ts'
 
 /** Segments of what an appointment needs, with their group, and where they say how much later it begins and for how long it is. */
@@ -59,9 +61,27 @@ export const mapAppointment: Mapper = (scene, group) => {
     participant: [{ actor: scene.context.subject, status: 'accepted' }, ...others.map(accepted)],
   }
   const updates = [sch, ...needed.map(one => one.segment)]
+  const isKept = (stored: Resource) => status === undefined && scene.row.keeps === true && isNone(stored)
   const over = (stored: Resource, whole: Resource) =>
-    stored.start === undefined ? whole : { ...whole, status: standing }
-  emit(scene, sch, 'Appointment', keyOf(scene, sch), said, { updates, over })
+    stored.start === undefined ? whole : { ...whole, status: isKept(stored) ? stored.status : standing }
+  const namesakes = ofNumbers(sch)
+  emit(scene, sch, 'Appointment', keyOf(scene, sch), said, { updates, over, namesakes })
+}
+
+/** What was cancelled is not booked again by what only changes it: HL7 v2.5.1, 10.4.3. */
+function isNone({ status }: Resource): boolean {
+  return ['cancelled', 'noshow', 'entered-in-error'].includes(String(status))
+}
+
+/** An appointment is known by its filler's number, and first perhaps by its placer's alone. Of a series each has a number of its own (SCH-3). */
+function ofNumbers(sch: Segment): Namesakes {
+  const text = 'SCH-1: several appointments have the number; none of them was changed.'
+  const found = ofNumber({ isChange: true, parts: [], mayDiffer: 0, several: { text, location: `SCH^${sch.nth}^1` } })
+  return {
+    ...found,
+    isLikely: (...given) => value(sch, 3) === '' && found.isLikely(...given),
+    isIt: (other, anew) => sameNumbers(other, anew) && found.isIt(other, anew),
+  }
 }
 
 /** What an appointment without a time can be: https://hl7.org/fhir/R4/appointment.html#invs, app-3. */

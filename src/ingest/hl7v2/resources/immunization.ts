@@ -1,3 +1,5 @@
+import type { Resource } from '#fhir'
+import type { Namesakes } from '../../outcome.ts'
 import type { Steps } from '../../turns.ts'
 import { toConcept } from '../codings.ts'
 import { combined } from '../drafts.ts'
@@ -7,9 +9,9 @@ import { applied, type Elements, emit, join, locationOf, reject, type Scene } fr
 import { type Group, groupsOf, segmentOf, segmentsOf } from '../structure.ts'
 import { lookUp } from '../tables.ts'
 import { toDate, toDateTime } from '../times.ts'
-import { deletedByName } from './action.ts'
-import { joined, keyOf, medicationOf, tellEvent } from './medication.ts'
+import { joined, keyOf, medicationOf, medicineOf, tellEvent } from './medication.ts'
 import { notesOf } from './notes.ts'
+import { codesOf, ofNumber } from './numbered.ts'
 import { mapObservation } from './observation.ts'
 import { performersOf } from './participants.ts'
 
@@ -55,10 +57,37 @@ function kept(scene: Scene, type: string, { order, rxa }: Giving, elements: Elem
   const orc = segmentOf(order, 'ORC')
   join(scene, orc, rxa)
   const said = { status: 'completed', ...elements }
-  const named = value(rxa, 21) === 'D' ? { namesakes: deletedByName('RXA-21', locationOf(rxa, 'RXA-21')) } : {}
-  const given = emit(scene, rxa, type, keyOf(scene, rxa, order), said, { updates: [rxa, orc], ...named })
+  const namesakes = ofOrder(rxa)
+  const given = emit(scene, rxa, type, keyOf(scene, rxa, order), said, { updates: [rxa, orc], namesakes })
   tellEvent(scene, orc, given)
   return given
+}
+
+/**
+ * It is known by order, what was given and when. What corrects it (RXA-21 U) may say another vaccine or another day of the same order; what
+ * adds one is another one, for senders use one number for several, and what takes one back (D) means that one and no other.
+ */
+function ofOrder(rxa: Segment): Namesakes {
+  const action = value(rxa, 21)
+  const said = (text: string) => ({ text: `RXA-21: ${text}`, location: locationOf(rxa, 'RXA-21') })
+  return ofNumber({
+    isChange: action === 'U',
+    parts: [codesGiven, dayGiven],
+    mayDiffer: 1,
+    several: said('several of the order may be meant; none of them was changed.'),
+    ...(action === 'D' ? { none: said('nothing that it takes back is known.') } : {}),
+  })
+}
+
+function codesGiven({ vaccineCode, medicationCodeableConcept, medicationReference, contained }: Resource) {
+  return codesOf(vaccineCode ?? medicineOf({ medicationCodeableConcept, medicationReference, contained }))
+}
+
+function dayGiven({ occurrenceDateTime, effectiveDateTime, effectivePeriod }: Resource): readonly string[] {
+  const { start } = (effectivePeriod ?? {}) as { readonly start?: string }
+  const at = occurrenceDateTime ?? effectiveDateTime ?? start
+  // A medicine is given several times a day.
+  return [String(at).slice(0, occurrenceDateTime === undefined ? undefined : 10)]
 }
 
 /** The visit, by the name that the type has for it. */

@@ -1,4 +1,5 @@
 import { withContained } from '../../contained.ts'
+import type { Namesakes } from '../../outcome.ts'
 import { combined } from '../drafts.ts'
 import { type Segment, value } from '../message.ts'
 import { applied, type Elements, emit, idOf, inEncounter, join, reject, type Scene } from '../scene.ts'
@@ -6,6 +7,7 @@ import { type Group, groupsOf, segmentOf, segmentsOf } from '../structure.ts'
 import { lookUp } from '../tables.ts'
 import { orderKey } from './diagnostic-report.ts'
 import { notesOf } from './notes.ts'
+import { codesOf, ofNumber } from './numbered.ts'
 import { mapOrderEvent } from './provenance.ts'
 import { timingsOf } from './request.ts'
 
@@ -52,13 +54,44 @@ export function mapPrescription(scene: Scene, group: Group, order: Group): void 
     ...inEncounter(scene),
     ...basedOn(scene, rx, order),
   }
-  const request = emit(scene, rx, 'MedicationRequest', keyOf(scene, rx, order), said, { updates: [rx, orc] })
+  const meeting = { updates: [rx, orc], namesakes: ofOrder(orc, rx, row) }
+  const request = emit(scene, rx, 'MedicationRequest', keyOf(scene, rx, order), said, meeting)
   tellEvent(scene, orc, request)
 }
 
 /** They number it within its order. */
 function keepCounters(scene: Scene, rx: Segment): void {
   for (const number of [1, 2]) if (/^\d{1,4}$/.test(value(rx, number))) scene.ledger.keep(rx, number)
+}
+
+/** Table 0119: what changes, ends or takes up again what was ordered under the number. */
+const changing = new Set(['XO', 'XX', 'CA', 'OC', 'CR', 'DC', 'OD', 'DR', 'HD', 'OH', 'HR', 'RL', 'OE'])
+
+/** It is known by order and medicine. What changes it may name another medicine; what is new is another one. */
+function ofOrder(orc: Segment | undefined, rx: Segment, { intent }: { readonly intent: string }): Namesakes {
+  const place = orc === undefined ? rx : orc
+  const text = 'ORC-1: several medicines of the order may be meant; none of them was changed.'
+  const found = ofNumber({
+    // Each time at which something is to be given is one of several of the order.
+    isChange: rx.name !== 'RXG' && changing.has(value(orc, 1)),
+    parts: [one => codesOf(medicineOf(one))],
+    mayDiffer: 1,
+    several: { text, location: `${place.name}^${place.nth}^1` },
+  })
+  return {
+    ...found,
+    isLikely: (...given) => rx.name !== 'RXG' && found.isLikely(...given),
+    isIt: (other, anew) => other.intent === intent && found.isIt(other, anew),
+  }
+}
+
+/** The code of a medicine, where it is a Medication too. */
+export function medicineOf(resource: Elements): unknown {
+  const { medicationCodeableConcept, medicationReference, contained } = resource
+  if (medicationCodeableConcept !== undefined) return medicationCodeableConcept
+  const { reference = '' } = (medicationReference ?? {}) as { readonly reference?: string }
+  const all = (Array.isArray(contained) ? contained : []) as readonly Elements[]
+  return all.find(({ id }) => `#${String(id)}` === reference)?.code
 }
 
 /** The pharmacy's order is based on the doctor's, where the message has both. */

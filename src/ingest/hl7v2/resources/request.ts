@@ -1,8 +1,10 @@
+import type { Namesakes } from '../../outcome.ts'
 import { combined } from '../drafts.ts'
 import type { Segment } from '../message.ts'
 import { applied, type Elements, emit, inEncounter, join, type Scene } from '../scene.ts'
 import { type Group, groupsOf, segmentOf } from '../structure.ts'
 import { notesOf } from './notes.ts'
+import { ofNumber } from './numbered.ts'
 import { mapOrderEvent } from './provenance.ts'
 
 /** The segments of an order, and what it is known by. */
@@ -44,9 +46,16 @@ export function mapRequest(
     subject: scene.context.subject,
     ...inEncounter(scene),
   }
-  const request = emit(scene, segment, 'ServiceRequest', [key], said, { updates: [orc, obr] })
+  const named = orc !== undefined && obr === undefined ? { namesakes: ofNumberAlone(orc) } : {}
+  const request = emit(scene, segment, 'ServiceRequest', [key], said, { updates: [orc, obr], ...named })
   if (orc !== undefined && request !== undefined) mapOrderEvent(scene, orc, request)
   return request
+}
+
+/** An ORC alone does not say what was ordered: it is about what has its number. */
+function ofNumberAlone(orc: Segment): Namesakes {
+  const text = 'ORC-2: several orders have the number, and OBR does not say which is meant; none of them was changed.'
+  return ofNumber({ isChange: true, parts: [], mayDiffer: 0, several: { text, location: `ORC^${orc.nth}^2` } })
 }
 
 /** TQ1 behind an order. */
