@@ -104,6 +104,13 @@ export function applied(
   return elements
 }
 
+/** What a segment gave, in the form in which it goes into its resource. */
+export function givenAs(scene: Scene, segment: Segment, resource: string, elements: Elements): Elements {
+  const at = scene.given.findLastIndex(one => one.segment === segment && one.resource === resource)
+  if (at >= 0) scene.given[at] = { segment, resource, elements }
+  return elements
+}
+
 /** Takes what segments gave for a resource that is made of them, and of what was joined to the first. */
 function takeGiven(scene: Scene, first: Segment, resourceType: string, beside: readonly (Segment | undefined)[] = []) {
   const isOf = ({ segment, resource }: Given) =>

@@ -2,7 +2,7 @@ import { withContained } from '../../contained.ts'
 import type { Namesakes } from '../../outcome.ts'
 import { combined } from '../drafts.ts'
 import { type Segment, value } from '../message.ts'
-import { applied, type Elements, emit, idOf, inEncounter, join, reject, type Scene } from '../scene.ts'
+import { applied, type Elements, emit, givenAs, idOf, inEncounter, join, reject, type Scene } from '../scene.ts'
 import { type Group, groupsOf, segmentOf, segmentsOf } from '../structure.ts'
 import { lookUp } from '../tables.ts'
 import { orderKey } from './diagnostic-report.ts'
@@ -34,8 +34,13 @@ export function mapPrescription(scene: Scene, group: Group, order: Group): void 
   const routes = segmentsOf(group, 'RXR').map(rxr => joined(scene, rxr, rx, 'MedicationRequest'))
   const timings = [...timingsOf(scene, order, rx), ...timingsOf(scene, group, rx)]
   const timed = timings.map(tq1 => applied(scene, tq1, 'MedicationRequest'))
-  const own = applied(scene, rx, 'MedicationRequest')
-  const parts = [withExactDose(own), ...routes, ...timed, applied(scene, orc, 'MedicationRequest')]
+  const own = withExactDose(applied(scene, rx, 'MedicationRequest'))
+  const parts = [
+    givenAs(scene, rx, 'MedicationRequest', own),
+    ...routes,
+    ...timed,
+    applied(scene, orc, 'MedicationRequest'),
+  ]
   const elements = {
     ...combined(...parts.map(withoutDosage), notesOf(scene, group, rx)),
     ...dosageOf(parts),
