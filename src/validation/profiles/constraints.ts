@@ -72,6 +72,11 @@ function predicateFor(expression: string, base: string | undefined): Predicate {
   return predicate
 }
 
+/** The library gives an element of a profile no type of its own, and cannot say it as another. @see https://hl7.org/fhir/R4/observation-vitalsigns.html */
+const handmade: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
+  ['($this as dateTime).toString().length() >= 8', value => typeof value !== 'string' || value.length >= 8],
+])
+
 /**
  * Whether a constraint of a profile holds: undefined where that cannot be told.
  *
@@ -79,6 +84,8 @@ function predicateFor(expression: string, base: string | undefined): Predicate {
  */
 export function holds(constraint: Constraint, item: Item, asked: Asked): boolean | undefined {
   if (isOfCore(constraint, placeOf(item))) return true
+  const byHand = handmade.get(constraint.expression)
+  if (byHand !== undefined) return byHand(item.value)
   const before = current
   const evaluation = { asked, item, isUntold: false }
   current = evaluation

@@ -257,6 +257,19 @@ describe('vital signs', () => {
           observation('8302-2', { ...quantity('cm'), subject: undefined }),
           'Observation.subject',
         ],
+        [
+          'a weight of a month',
+          observation('29463-7', { ...quantity('kg'), effectiveDateTime: '2026-02' }),
+          'Observation.effective.ofType(dateTime)',
+        ],
+        [
+          'a weight of a day and a while',
+          observation('29463-7', {
+            ...quantity('kg'),
+            effectiveDateTime: undefined,
+            effectivePeriod: { start: '2026' },
+          }),
+        ],
         ['another observation', observation('1-8', { ...quantity('kg'), category: undefined })],
         ['the same code of another system', observation('8867-4', quantity('kg'), `${own}s`)],
       ] as readonly (readonly [string, object, ...string[]])[]
