@@ -5,7 +5,7 @@ import { findMe } from './apple/find-me.ts'
 import { ownersOfEcgs } from './apple/owners-of-ecgs.ts'
 import { readAppleExport } from './apple/read-export.ts'
 import { readableFiles, readFiles } from './apple/read-files.ts'
-import { importCcda } from './ccda/import-ccda.ts'
+import { importCcda, importCcdaBeside } from './ccda/import-ccda.ts'
 import { importFhir } from './fhir/import-fhir.ts'
 import type { FhirFile } from './fhir/read-resources.ts'
 import { isProfile, readProfile } from './fit/profile.ts'
@@ -149,6 +149,8 @@ interface Member {
 interface Files {
   readonly own: readonly Member[]
   readonly others: readonly Part[]
+  /** Those of the others that are C-CDA documents, as far as they were looked into: the export of a phone has one. */
+  readonly documents?: readonly Part[]
 }
 
 /** Which kind makes an archive what it is, the first of these that it holds; the rest of it is named in the report. */
@@ -204,6 +206,7 @@ async function identifyArchive(parts: readonly Part[], limits: IngestLimits): Pr
     return {
       own: parts.flatMap(part => (isOwn(part) ? (known.get(part) ?? []) : [])),
       others: parts.filter(part => !isOwn(part)),
+      documents: parts.filter(part => kind !== 'ccda' && known.get(part)?.kind === 'ccda'),
     }
   })
 }
@@ -237,15 +240,37 @@ const readers: Readonly<Record<Kind, Reader>> = {
   'fhir-ndjson': { format: 'fhir-ndjson', open: openFhir },
 }
 
-async function openApple(files: Files, context: ReadContext): Promise<AsyncIterable<readonly Outcome[]>> {
+async function openApple(
+  { own, others, documents = [] }: Files,
+  context: ReadContext,
+): Promise<AsyncIterable<readonly Outcome[]>> {
   const said: PersonClaims[] = []
+  const files = { own, others: others.filter(part => !documents.includes(part)) }
   for (const member of files.own) said.push(...(await findMe(member.open(), context.limits)))
   if (!context.forced) {
     await checkOnePerson(said, context)
     await checkClinicPatients(await clinicPatients(files.others, context), context)
     await checkClinicPatients(await ownersOfEcgs(files.others), context)
   }
-  return appleOutcomes(files, context)
+  const read: AsyncIterable<readonly Outcome[]>[] = []
+  for (const part of documents) read.push(await beside(part, context))
+  return (async function* () {
+    yield* appleOutcomes(files, context)
+    for (const outcomes of read) yield* outcomes
+  })()
+}
+
+/** A document beside an export: what is wrong with it does not cost the export, unless it is somebody else's. */
+async function beside(part: Part, context: ReadContext): Promise<AsyncIterable<readonly Outcome[]>> {
+  const row = rowName(`file.${part.extension}`)
+  try {
+    return await importCcdaBeside({ open: () => part.open() }, context, row)
+  } catch (error) {
+    if (!isProblem(error, 'invalid') && !isProblem(error, 'too-large')) throw error
+    return (async function* () {
+      yield [{ kind: 'rejected', row, reason: 'structure-unknown' } as const]
+    })()
+  }
 }
 
 async function* appleOutcomes({ own, others }: Files, context: ReadContext): AsyncGenerator<readonly Outcome[]> {

@@ -1,7 +1,8 @@
-import { beyondPatient, type Grant, homeInReach, permits } from '#access'
-import { parseResource } from '#fhir'
+import { beyondPatient, type Grant, homeInReach, permits, restrict } from '#access'
+import { parseResource, type Resource } from '#fhir'
 import { isProblem } from '#kernel'
 import type { Record } from '#record'
+import { parseQuery } from '#search'
 import type { Documents } from '#vault'
 import { createFingerprint } from './fingerprint.ts'
 import { FormerIds } from './former-ids.ts'
@@ -72,6 +73,7 @@ export async function openContext(
     plainFile: bytes => deps.spool.plain(bytes, grant.id),
     validPart: resource => validPart(resource, deps.validator),
     isValid: resource => deps.validator.validate(resource).length === 0,
+    kept: keptOf(grant, patient, deps),
   }
   return { context, provenanceId, merged, former, lookUp: lookUpFor(grant, patient, deps.baseUrl) }
 }
@@ -118,6 +120,24 @@ function rivalsWithin(grant: Grant, named: Candidate, { record, baseUrl }: Conte
     const found = known.get(key) ?? look(claims)
     known.set(key, found)
     return found
+  }
+}
+
+/** More than one set of documents has. */
+const mostKept = 1000
+
+function keptOf(grant: Grant, patient: string, { record, baseUrl }: ContextDeps): ReadContext['kept'] {
+  return (type, parameters) => {
+    if (!permits(grant, 's', type)) return Promise.resolve([])
+    const query = parseQuery(type, new URLSearchParams({ ...parameters, patient: `Patient/${patient}` }), { baseUrl })
+    return record.writer(grant).transact(async txn => {
+      const found: Resource[] = []
+      for (const { id } of await txn.find(restrict(query, grant), mostKept)) {
+        const stored = await txn.read(type, id)
+        if (stored !== undefined) found.push(parseResource(stored.json))
+      }
+      return found
+    })
   }
 }
 

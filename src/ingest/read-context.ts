@@ -1,3 +1,4 @@
+import type { Resource } from '#fhir'
 import type { Senders } from './hl7v2/senders.ts'
 import type { RefusedMessage } from './hl7v2/shelve.ts'
 import type { PersonClaims } from './identity/claims.ts'
@@ -37,4 +38,6 @@ export interface ReadContext extends FhirContext {
   /** A file for a library that reads nothing else; as `Spool.plain`. */
   plainFile(bytes: AsyncIterable<Uint8Array>): Promise<PlainFile>
   isValid(resource: Extract<Outcome, { kind: 'mapped' }>['resource']): boolean
+  /** What the patient has of a type, as far as the grant may search and read it; by parameters of a FHIR search. */
+  kept(type: string, parameters: Readonly<Record<string, string>>): Promise<readonly Resource[]>
 }

@@ -4,13 +4,14 @@ import { compact, Draft, type Node } from '../hl7v2/drafts.ts'
 import { toDateTime } from '../hl7v2/times.ts'
 import type { Outcome } from '../outcome.ts'
 import type { FhirContext } from '../read-context.ts'
-import { conceptOf, identifierOf, identifiersOf, instantOf, periodOf, spanOf, timeOf } from './data-types.ts'
+import { conceptOf, identifiersOf, instantOf, periodOf, spanOf, timeOf } from './data-types.ts'
 import { CdaElement, textOf, unreadIn } from './element.ts'
 import { patientOf } from './patient.ts'
 import { locationOf, organizationIn, organizationOf, relatedOf } from './people.ts'
 import { classOf, dischargeOf, participantOf } from './resources/encounter.ts'
 import { type DocumentFacts, notePerson, Scene } from './scene.ts'
 import { inSet } from './tables.ts'
+import { type DocumentVersions, referenceTo, setOf, stillSuperseded, superseding } from './versions.ts'
 
 /** The file itself, as it is kept. */
 export interface KeptBytes {
@@ -46,7 +47,7 @@ function notePeople(element: CdaElement, people: Map<string, CdaElement>): void 
 }
 
 /** One element with all of the header in it. */
-function whole(header: readonly CdaElement[]): CdaElement {
+export function whole(header: readonly CdaElement[]): CdaElement {
   const document = new CdaElement('ClinicalDocument')
   document.content.push(...header)
   return document
@@ -62,12 +63,22 @@ export interface Content {
 const formats = 'http://terminology.hl7.org/CodeSystem/v3-HL7DocumentFormatCodes'
 
 /** What the header of a document becomes: a DocumentReference with its Binary, the visit, and what the Patient lacks. */
-export function mapHeader(header: readonly CdaElement[], content: Content, facts: DocumentFacts): readonly Outcome[] {
+export function mapHeader(
+  header: readonly CdaElement[],
+  content: Content,
+  facts: DocumentFacts,
+  versions: DocumentVersions,
+): readonly Outcome[] {
   const document = whole(header)
-  return [...headOf(document, content, facts), ...personOf(document, facts)]
+  return [...headOf(document, content, facts, versions), ...personIn(document, facts)]
 }
 
-function personOf(document: CdaElement, facts: DocumentFacts): readonly Outcome[] {
+/** What the Patient lacks of what a header says. */
+export function personOf(header: readonly CdaElement[], facts: DocumentFacts): readonly Outcome[] {
+  return personIn(whole(header), facts)
+}
+
+function personIn(document: CdaElement, facts: DocumentFacts): readonly Outcome[] {
   const { context } = facts
   const targets = document.all('recordTarget')
   const scene = newScene(facts, 'recordTarget')
@@ -82,14 +93,20 @@ function personOf(document: CdaElement, facts: DocumentFacts): readonly Outcome[
 
 const newScene = (facts: DocumentFacts, row: string): Scene => new Scene(facts, undefined, row, () => undefined)
 
-function headOf(document: CdaElement, content: Content, facts: DocumentFacts): readonly Outcome[] {
+function headOf(
+  document: CdaElement,
+  content: Content,
+  facts: DocumentFacts,
+  versions: DocumentVersions,
+): readonly Outcome[] {
   const scene = newScene(facts, 'document')
   const encounters = document.at('componentOf.encompassingEncounter')
   const visits = encounters.map(encounter => mapVisit(encounter, facts))
   const bytes = content.bytes && keepBytes(scene, content.bytes)
-  scene.keep('DocumentReference', document, referenceOf(scene, document, { content, bytes, visits }), {
-    identity: documentIdentity(document, content),
-  })
+  const elements = referenceOf(scene, document, { content, bytes, visits, versions })
+  const identity = documentIdentity(document, content)
+  const kept = scene.keep('DocumentReference', document, elements, { identity, keeping: stillSuperseded })
+  if (kept !== undefined) for (const id of versions.replaced) scene.amend(superseding(id))
   const unread = document.children.filter(({ name }) => name !== 'recordTarget' && name !== 'componentOf')
   for (const one of unread) for (const place of unreadIn(one)) scene.tellUnread(place)
   return [...ordered(scene.outcomes), ...visits.flatMap(({ outcomes }) => outcomes)]
@@ -126,9 +143,10 @@ interface Made {
   readonly content: Content
   readonly bytes: Node | undefined
   readonly visits: readonly { readonly reference: string | undefined }[]
+  readonly versions: DocumentVersions
 }
 
-function referenceOf(scene: Scene, document: CdaElement, { content, bytes, visits }: Made): Node {
+function referenceOf(scene: Scene, document: CdaElement, { content, bytes, visits, versions }: Made): Node {
   const language = document.find('languageCode')?.use().attribute('code')
   const format = {
     system: formats,
@@ -149,7 +167,7 @@ function referenceOf(scene: Scene, document: CdaElement, { content, bytes, visit
   return {
     masterIdentifier,
     identifier,
-    status: 'current',
+    status: versions.isReplaced ? 'superseded' : 'current',
     docStatus: document.find('legalAuthenticator') === undefined ? undefined : 'final',
     type: conceptOf(document.find('code'), scene),
     subject: scene.subject,
@@ -160,7 +178,7 @@ function referenceOf(scene: Scene, document: CdaElement, { content, bytes, visit
     }),
     authenticator: authenticatorOf(scene, document),
     custodian: organizationIn(document.find('custodian.assignedCustodian'), scene),
-    relatesTo: parentsOf(document),
+    relatesTo: parentsOf(document, versions),
     securityLabel: security === undefined ? [] : [security],
     content: [
       { attachment: attachment ?? { contentType: 'text/xml' }, format },
@@ -176,18 +194,6 @@ function referenceOf(scene: Scene, document: CdaElement, { content, bytes, visit
   }
 }
 
-/** setId and versionNumber: of which document it is a version. */
-function setOf(document: CdaElement): readonly Node[] {
-  const set = document.find('setId')
-  const identifier = set && identifierOf(set)
-  document.find('versionNumber')?.use()
-  const version = document.find('versionNumber')?.attribute('value')
-  if (identifier === undefined) return []
-  return [
-    { ...identifier, type: { text: version === undefined ? 'Document set' : `Document set, version ${version}` } },
-  ]
-}
-
 function authenticatorOf(scene: Scene, document: CdaElement) {
   const [legal, ...others] = [...document.all('legalAuthenticator'), ...document.all('authenticator')].map(one => {
     one.find('time')?.use()
@@ -199,7 +205,7 @@ function authenticatorOf(scene: Scene, document: CdaElement) {
 
 const relations: Readonly<Record<string, string>> = { RPLC: 'replaces', APND: 'appends', XFRM: 'transforms' }
 
-function parentsOf(document: CdaElement): readonly Node[] {
+function parentsOf(document: CdaElement, versions: DocumentVersions): readonly Node[] {
   return document.all('relatedDocument').flatMap(related => {
     const code = relations[related.attributes.typeCode ?? '']
     const parent = related.find('parentDocument')
@@ -207,7 +213,7 @@ function parentsOf(document: CdaElement): readonly Node[] {
     for (const one of parent?.all('setId', 'versionNumber') ?? []) one.use()
     return code === undefined || identifier === undefined
       ? []
-      : [{ code, target: { type: 'DocumentReference', identifier } }]
+      : [{ code, target: { ...referenceTo(identifier, versions), type: 'DocumentReference', identifier } }]
   })
 }
 

@@ -1,37 +1,19 @@
-import { createHash } from 'node:crypto'
 import { Problem } from '#kernel'
-import { claimsOf, type PersonClaims } from '../identity/claims.ts'
+import type { PersonClaims } from '../identity/claims.ts'
 import { checkOnePerson } from '../identity/guard.ts'
 import { compare } from '../identity/judge.ts'
 import type { Outcome } from '../outcome.ts'
 import type { ReadContext } from '../read-context.ts'
-import { type CdaElement, textOf, unreadIn } from './element.ts'
-import { type Content, factsOf, mapHeader } from './header.ts'
+import { textOf, unreadIn } from './element.ts'
+import { type Content, factsOf, mapHeader, whole } from './header.ts'
+import { type CcdaFile, type Looked, lookThrough, mostKept, peopleOf } from './look-through.ts'
 import { mapEntry } from './map-entry.ts'
-import { patientOf } from './patient.ts'
+import { exportOutcomes } from './phone-export.ts'
 import { readDocument, type Section, type Told } from './read-document.ts'
 import { attachmentOf } from './resources/care.ts'
 import { type DocumentFacts, Scene } from './scene.ts'
 import { sectionRow } from './tables.ts'
-
-/** A document of a file or an archive. */
-export interface CcdaFile {
-  open(): AsyncIterable<Buffer>
-}
-
-/** A document that is larger than this is read, and not kept beside what it says. Bytes. */
-const mostKept = 32 * 1024 ** 2
-
-/** What the first reading of a document finds: that it is whole, and whom it is about. */
-interface Looked {
-  readonly file: CcdaFile
-  readonly header: readonly CdaElement[]
-  readonly body: CdaElement | undefined
-  readonly isStructured: boolean
-  readonly digest: string
-  /** The document; undefined when it is too large to be kept. */
-  readonly data: Buffer | undefined
-}
+import { versionsOf } from './versions.ts'
 
 /**
  * Looks through documents that belong together, and gives what they become. Each is read twice: the first time to its end, so that
@@ -53,53 +35,37 @@ export async function importCcda(
   })()
 }
 
+/**
+ * A document that lies beside an export of a phone. One that says nothing of anybody is only named.
+ *
+ * @param row  what it is called then
+ * @throws Problem as `importCcda`
+ */
+export async function importCcdaBeside(
+  file: CcdaFile,
+  context: ReadContext,
+  row: string,
+): Promise<AsyncIterable<readonly Outcome[]>> {
+  const { header, isStructured, body } = await lookThrough(file, context, 'header')
+  const isEmpty = !isStructured && body === undefined && !header.some(({ name }) => name === 'recordTarget')
+  if (!isEmpty) return importCcda([file], context)
+  return (async function* () {
+    yield [{ kind: 'unmapped', row } as const]
+  })()
+}
+
 /** Whom documents describe must be one, whoever it is: their entries do not say of whom they are. */
 function checkOne([first, ...others]: readonly PersonClaims[]): void {
   if (first !== undefined && others.some(other => compare(other, first).kind === 'contradicts'))
     throw new Problem('unprocessable', 'ingest.several-patients', 'The file describes several people.')
 }
 
-/** What a document says of its person, as often as it does. */
-function peopleOf({ header }: Looked, { senders }: ReadContext): readonly PersonClaims[] {
-  const around = { zone: senders.zone, section: undefined }
-  return header.filter(({ name }) => name === 'recordTarget').map(one => claimsOf(patientOf(one, around)))
-}
-
-async function lookThrough(file: CcdaFile, { limits }: ReadContext, wanted: 'header' | 'bytes'): Promise<Looked> {
-  const header: CdaElement[] = []
-  const hash = createHash('sha256')
-  let chunks: Buffer[] | undefined = wanted === 'bytes' ? [] : undefined
-  let size = 0
-  let body: CdaElement | undefined
-  let isStructured = false
-  const note = (chunk: Buffer) => {
-    hash.update(chunk)
-    size += chunk.length
-    if (size > mostKept) chunks = undefined
-    chunks?.push(Buffer.from(chunk))
-  }
-  for await (const some of readDocument(noted(file.open(), note), limits))
-    for (const told of some) {
-      if (told.kind === 'header') header.push(told.element)
-      if (told.kind === 'section' || told.kind === 'entry') isStructured = true
-      if (told.kind === 'body' && wanted === 'bytes') body = told.element
-    }
-  const data = chunks === undefined ? undefined : Buffer.concat(chunks)
-  return { file, header, body, isStructured, digest: hash.digest('hex'), data }
-}
-
-async function* noted(chunks: AsyncIterable<Buffer>, note: (chunk: Buffer) => void): AsyncGenerator<Buffer> {
-  for await (const chunk of chunks) {
-    note(chunk)
-    yield chunk
-  }
-}
-
 async function* outcomesOf(looked: Looked, context: ReadContext): AsyncGenerator<readonly Outcome[], void, void> {
   const facts = factsOf(looked.header, context, context.senders.zone)
+  if (looked.isExport) return yield* exportOutcomes(looked, facts, context)
   const { content, warnings } = contentOf(looked, facts)
   yield warnings
-  yield mapHeader(looked.header, content, facts)
+  yield mapHeader(looked.header, content, facts, await versionsOf(whole(looked.header), context))
   for await (const some of readDocument(looked.file.open(), context.limits))
     for (const told of some) yield outcomeOf(told, facts)
 }

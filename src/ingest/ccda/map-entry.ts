@@ -13,7 +13,7 @@ import { mapDispense, mapMedication, mapSupplyOrder } from './resources/medicati
 import { mapObservation } from './resources/observation.ts'
 import { mapPanel, mapReport, mapVitalSigns } from './resources/panel.ts'
 import { mapInstruction, mapProcedure, mapRequest } from './resources/procedure.ts'
-import { type DocumentFacts, isStatement, nested, rowOf, Scene, useStatus } from './scene.ts'
+import { type DocumentFacts, isStatement, rowOf, Scene, useStatus } from './scene.ts'
 import { ccdaTables, type EntryRow, entryRow } from './tables.ts'
 
 type Mapper = (scene: Scene, statement: CdaElement, row: EntryRow | undefined) => string | undefined
@@ -96,12 +96,13 @@ function isOfAnother(statement: CdaElement, section: Section | undefined): boole
 }
 
 /** An act that only holds others; one that is planned is a request of its own. */
-function mapWrapper(scene: Scene, act: CdaElement): string | undefined {
+function mapWrapper(scene: Scene, act: CdaElement, row: EntryRow | undefined): string | undefined {
   const isPlanned = (act.attribute('moodCode') ?? 'EVN') !== 'EVN'
   useStatus(act)
   if (isPlanned && act.find('code')?.attribute('code') !== undefined) return mapRequest(scene, act)
   const found = scene.rest(act)
-  if (nested(act).length > 0) act.find('code')?.use('all')
+  // The code of an act of a template is that of the template.
+  if (act.name === 'act' && row !== undefined) act.find('code')?.use('all')
   return found[0]
 }
 

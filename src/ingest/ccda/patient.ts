@@ -1,5 +1,5 @@
 import type { CodeableConcept } from '../codes.ts'
-import { compact, type Node } from '../hl7v2/drafts.ts'
+import { compact, type Node, nameText } from '../hl7v2/drafts.ts'
 import { type Around, codingOf, conceptOf, identifiersOf, timeOf } from './data-types.ts'
 import type { CdaElement } from './element.ts'
 import { addressesOf, namesOf, organizationIn, telecomsOf } from './people.ts'
@@ -101,19 +101,25 @@ function proficiencyOf(language: CdaElement): readonly Node[] | undefined {
 
 function guardiansOf(patient: CdaElement | undefined, around: Around): readonly Node[] {
   return (patient?.all('guardian') ?? []).flatMap(guardian => {
-    const [name] = namesOf(guardian.find('guardianPerson'), around)
+    const [name, ...others] = namesOf(guardian.find('guardianPerson'), around)
     const relationship = conceptOf(guardian.find('code'), around)
     const organization = organizationIn(guardian, around)?.elements.name
     const [address] = addressesOf(guardian, around)
     const found = compact({
       relationship: [...(relationship === undefined ? [] : [relationship]), { text: 'Guardian' }],
-      name,
+      name: withOthers(name, others),
       telecom: telecomsOf(guardian, around),
       address,
       organization: typeof organization === 'string' ? { display: organization } : undefined,
     })
     return found === undefined || (name ?? found.telecom ?? address ?? found.organization) === undefined ? [] : [found]
   })
+}
+
+/** A contact has one name; what else they are called stands in its words. */
+function withOthers(name: Node | undefined, others: readonly Node[]): Node | undefined {
+  const words = [name, ...others].map(one => nameText(one) ?? (one?.text as string | undefined))
+  return name === undefined || others.length === 0 ? name : { ...name, text: words.filter(Boolean).join(', ') }
 }
 
 function extensionsOf(patient: CdaElement | undefined, around: Around): readonly Node[] {

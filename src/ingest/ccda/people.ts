@@ -163,8 +163,8 @@ export function partyOf(role: CdaElement | undefined, around: Around): Draft | u
   const code = conceptOf(role.find('code'), around)
   const telecom = telecomsOf(role, around)
   const address = addressesOf(role, around)
-  if (person === undefined && organization !== undefined && code === undefined) return organization
   const elements = compact({ identifier, name, telecom, address })
+  if (person === undefined && elements === undefined && code === undefined) return organization
   const called = nameText(name[0]) ?? (name[0]?.text as string | undefined)
   const practitioner = elements === undefined ? undefined : new Draft('Practitioner', elements, called)
   if (organization === undefined && code === undefined) return practitioner

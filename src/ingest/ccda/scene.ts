@@ -31,6 +31,8 @@ export interface Keeping {
   readonly mode?: WriteMode
   /** Instead of the ids of the element. */
   readonly identity?: readonly string[]
+  /** What is kept of the version that stands. Pure. */
+  readonly keeping?: (stored: Resource, anew: Resource) => Resource
 }
 
 type Mapped = Extract<Outcome, { kind: 'mapped' }>
@@ -109,7 +111,7 @@ export class Scene implements Around {
       row: this.#row,
       resource: { ...valid, id },
       mode: keeping.mode ?? 'upsert',
-      ...(keeping.mode === 'merge' ? {} : { over: overOf(version) }),
+      ...(keeping.mode === 'merge' ? {} : { over: overOf(version, keeping.keeping) }),
       isValid: true,
       saidMs,
     })
@@ -152,7 +154,7 @@ export class Scene implements Around {
   /** Each place once: a document may have it in every entry. */
   tellUnread(place: string): void {
     const { told } = this.facts
-    if (told.has(place)) return
+    if (told.has(place) || told.size >= mostPlaces) return
     told.add(place)
     this.outcomes.push({ kind: 'unread', place, location: place })
   }
@@ -166,7 +168,7 @@ export class Scene implements Around {
     const own = type === 'Observation' ? [printJson(whole.code ?? null)] : []
     const id = fingerprint('cda', type, ...number, ...own)
     const known = ids.get(id)
-    if (known === undefined) ids.set(id, facts)
+    if (known === undefined && ids.size < mostIds) ids.set(id, facts)
     // Documents that give two things one number are met; what is said of one thing twice is one.
     const isOther = known !== undefined && known !== facts && mode !== 'merge' && identity === undefined
     return isOther ? fingerprint('cda', type, ...number, ...own, facts) : id
@@ -178,6 +180,20 @@ export class Scene implements Around {
     const times = authors.flatMap(author => timeOf(author.find('time'), this) ?? [])
     const parties = authors.map(author => this.party(author.find('assignedAuthor')))
     return { who: parties.findLast(one => one !== undefined), at: times.toSorted()[0] }
+  }
+
+  /** Author of a statement, else of the concern in which it stands; another author of that stays unread. */
+  authorWithin(element: CdaElement, concern: CdaElement | undefined): ReturnType<Scene['authorOf']> {
+    const own = this.authorOf(element)
+    if (concern === undefined) return own
+    if (own.who === undefined || own.at === undefined) {
+      const { who, at } = this.authorOf(concern)
+      return { who: own.who ?? who, at: own.at ?? at }
+    }
+    const numbers = new Set(element.at('author.assignedAuthor').map(keyOfRole))
+    for (const author of concern.all('author'))
+      if (author.at('assignedAuthor').every(one => numbers.has(keyOfRole(one)))) author.use('all')
+    return own
   }
 
   /** Whoever has a role; see `partyOf`. */
@@ -245,11 +261,17 @@ export class Scene implements Around {
 }
 
 const mostPeople = 10_000
+/** Beyond these a document that gives two things one number is not found out. */
+const mostIds = 500_000
+const mostPlaces = 1000
 const commentTemplate = '2.16.840.1.113883.10.20.22.4.64'
 const commentCode = '48767-8'
 
-function overOf(version: Version): NonNullable<Mapped['over']> {
-  return (stored, anew) => (isOlder(version, stored) ? undefined : withStampsOf(stored, anew))
+function overOf(version: Version, keeping: Keeping['keeping']): NonNullable<Mapped['over']> {
+  return (stored, anew) => {
+    if (isOlder(version, stored)) return undefined
+    return withStampsOf(stored, keeping === undefined ? anew : keeping(stored, anew))
+  }
 }
 
 /** A number that is one thing's: a root without an extension may be that of a whole house, unless it is a UUID. */

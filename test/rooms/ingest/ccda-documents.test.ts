@@ -217,6 +217,64 @@ describe('again, and anew', () => {
     expect(await found(house.record, 'DocumentReference')).toHaveLength(2)
   })
 
+  const versionOf = (n: number, more = '') =>
+    documentOf(section('2.3.1', result(`${n}`, 'x')), {
+      id: `<id root="1.2.3" extension="version-${n}"/>`,
+      set: `<setId root="1.2.3.5" extension="set"/><versionNumber value="${n}"/>`,
+      time: `2024010${n}101500+0100`,
+      more,
+    })
+  const statuses = async (house: TestHouse) =>
+    (await found(house.record, 'DocumentReference'))
+      .map(({ masterIdentifier, status }) => `${(masterIdentifier as { value: string }).value} ${status}`)
+      .sort()
+
+  it.each([[[1, 2, 3]], [[3, 1, 2]], [[2, 3, 1]]])(
+    'of the versions of a set the last one is current, in whichever order they come: %s',
+    async order => {
+      const house = await openHouse()
+      for (const n of order) await ingested(house, house.anna, everything(), versionOf(n))
+      const expected = ['version-1 superseded', 'version-2 superseded', 'version-3 current']
+      expect(await statuses(house)).toEqual(expected)
+      for (const n of order) {
+        const again = await ingested(house, house.anna, everything(), versionOf(n))
+        expect(again.counts).toMatchObject({ mapped: 0, created: 0, updated: 0 })
+      }
+      expect(await statuses(house)).toEqual(expected)
+      expect(await found(house.record, 'Observation')).toHaveLength(3)
+    },
+  )
+
+  it('what a document replaces is superseded, and what it is led to', async () => {
+    const house = await openHouse()
+    const first = documentOf('', { id: '<id root="1.2.3" extension="first"/>' })
+    const more =
+      '<relatedDocument typeCode="RPLC"><parentDocument><id root="1.2.3" extension="first"/></parentDocument></relatedDocument>'
+    await ingested(house, house.anna, everything(), first)
+    await ingested(
+      house,
+      house.anna,
+      everything(),
+      documentOf('', { id: '<id root="1.2.3" extension="second"/>', more }),
+    )
+    expect(await statuses(house)).toEqual(['first superseded', 'second current'])
+    await ingested(house, house.anna, everything(), first)
+    expect(await statuses(house)).toEqual(['first superseded', 'second current'])
+    const all = await found(house.record, 'DocumentReference')
+    const [old] = all.filter(({ status }) => status === 'superseded')
+    expect(all.find(({ status }) => status === 'current')?.relatesTo).toMatchObject([
+      { code: 'replaces', target: { reference: `DocumentReference/${old?.id}` } },
+    ])
+  })
+
+  it('a document of somebody else’s with the same numbers stays as it is', async () => {
+    const house = await openHouse()
+    const target = person('Bert', 'Brown', '19800101', '8')
+    await ingested(house, house.anna, everything(), versionOf(1))
+    await ingested(house, house.bert, everything(), versionOf(2).replace(/<recordTarget>.*<\/recordTarget>/s, target))
+    expect(await statuses(house)).toEqual(['version-1 current', 'version-2 current'])
+  })
+
   it('two things to which a document gives one number are two', async () => {
     const house = await openHouse()
     const twice = result('1', 'a') + result('1', 'b').replace('value="20240102"', 'value="20240103"')

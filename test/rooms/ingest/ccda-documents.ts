@@ -27,6 +27,7 @@ export const ccdaContext = (rest: Partial<ReadContext> = {}, limits: Partial<Ing
   plainFile: async () => ({ path: '', unname: async () => {}, close: async () => {} }),
   validPart: resource => validPart(resource, validator),
   isValid: resource => validator.validate(resource).length === 0,
+  kept: async () => [],
   ...rest,
 })
 

@@ -48,7 +48,7 @@ export function mapAllergy(
   const criticalities = nestedOf(observation, templates.criticality, '82606-5')
   const severities = nestedOf(observation, templates.severity, 'SEV')
   const reactions = nestedOf(observation, templates.reaction)
-  const [own, above] = [scene.authorOf(observation), concern === undefined ? undefined : scene.authorOf(concern)]
+  const { who, at } = scene.authorWithin(observation, concern)
   const span = spanOf(observation.find('effectiveTime'), scene)
   const type = inSet('allergy-type', value)?.code
   const category = inSet('allergy-category', value)?.code
@@ -74,8 +74,8 @@ export function mapAllergy(
     // A kind for which FHIR has no code is kept in words.
     ...kindNote(scene, observation, kind, type ?? category ?? none?.code),
     onsetDateTime: span.start ?? span.at,
-    recordedDate: own.at ?? above?.at,
-    recorder: own.who ?? above?.who,
+    recordedDate: at,
+    recorder: who,
     reaction: reactionsOf(scene, reactions, severities),
   }
   if (span.end !== undefined)
@@ -151,9 +151,18 @@ function reactionsOf(
     for (const part of severities) useWhole(part)
     scene.rest(reaction, severities)
     if (manifestation === undefined && severity === undefined) return []
-    return [compact({ manifestation: [manifestation ?? absence(value?.nullFlavor)], severity, onset }) as Node]
+    const note = [...noteOf(severities), ...noteOf(ofAllergy)].slice(0, 1)
+    return [compact({ manifestation: [manifestation ?? absence(value?.nullFlavor)], severity, onset, note }) as Node]
   })
-  return found.length > 0 || whole === undefined ? found : [{ manifestation: [absence('NI')], severity: whole }]
+  return found.length > 0 || whole === undefined
+    ? found
+    : [compact({ manifestation: [absence('NI')], severity: whole, note: noteOf(ofAllergy) }) as Node]
+}
+
+/** A severity between two of FHIR's three is one of them, and stands in words beside it. */
+function noteOf(severities: readonly CdaElement[]): readonly Node[] {
+  const words = inSet('severity', partValue(severities))?.display
+  return words === undefined ? [] : [{ text: `Severity: ${words}` }]
 }
 
 function severityOf(scene: Scene, severities: readonly CdaElement[]): string | undefined {

@@ -1,7 +1,7 @@
-import { compact, Draft, type Node } from '../../hl7v2/drafts.ts'
+import { combined, compact, Draft, type Node } from '../../hl7v2/drafts.ts'
 import { absence, conceptOf, identifiersOf, periodOf, referredText, spanOf, valueIn } from '../data-types.ts'
 import { type CdaElement, ownTextOf } from '../element.ts'
-import { organizationIn, partyOf, relatedOf } from '../people.ts'
+import { addressesOf, organizationIn, partyOf, relatedOf, telecomsOf } from '../people.ts'
 import { nested, nestedOf, type Scene, useStatus } from '../scene.ts'
 import { type EntryRow, inSet } from '../tables.ts'
 import { useWhole } from './condition.ts'
@@ -96,9 +96,6 @@ export function mapCoverage(
   if (isOrdered) sequence?.use()
   policy.find('statusCode')?.use()
   useStatus(policy)
-  // The patient is described once, in the header.
-  member?.find('playingEntity')?.use('all')
-  for (const address of member?.all('addr', 'telecom') ?? []) address.use('all')
   const kept = scene.keep('Coverage', policy, {
     status: (policy.attribute('moodCode') ?? 'EVN') === 'EVN' ? 'active' : 'draft',
     type,
@@ -120,10 +117,13 @@ function payerOf(scene: Scene, performer: CdaElement | undefined): unknown {
   entity.find('code')?.use('all')
   const organization = organizationIn(entity, scene)
   const identifier = identifiersOf(entity)
-  for (const one of entity.all('addr', 'telecom')) one.use('all')
   if (organization === undefined) return partyOf(entity, scene)
-  const known = organization.elements
-  return new Draft('Organization', { ...known, identifier: [...identifier, ...((known.identifier as Node[]) ?? [])] })
+  const more = combined(organization.elements, {
+    identifier,
+    telecom: telecomsOf(entity, scene),
+    address: addressesOf(entity, scene),
+  })
+  return new Draft('Organization', more)
 }
 
 /** Care Team Organizer → CareTeam. */

@@ -73,7 +73,7 @@ export function mapProblem(
   const severities = nestedOf(observation, templates.severity, 'SEV')
   const ages = nestedOf(observation, templates.age, '445518008')
   const diagnosed = nestedOf(observation, templates.diagnosed, '77975-1')
-  const [own, above] = [scene.authorOf(observation), concern === undefined ? undefined : scene.authorOf(concern)]
+  const { who, at } = scene.authorWithin(observation, concern)
   useStatus(observation)
   const code = stated ?? (narrative === undefined ? absence(value?.nullFlavor) : { text: narrative })
   const parts = [...statuses, ...severities, ...ages, ...diagnosed]
@@ -87,8 +87,8 @@ export function mapProblem(
     ...(stated === undefined ? {} : scene.narrative(observation)),
     ...onsetOf(scene, time.start, ages, span.absent),
     ...abatementOf(time.end, span.endAbsent),
-    recordedDate: own.at ?? above?.at,
-    recorder: own.who ?? above?.who,
+    recordedDate: at,
+    recorder: who,
     bodySite: observation.all('targetSiteCode').flatMap(site => conceptOf(site, scene) ?? []),
     ...scene.notesOf(observation),
     ...evidenceOf(scene.rest(observation, parts)),
@@ -119,10 +119,9 @@ export function partValue([part]: readonly CdaElement[]): CdaElement | undefined
   return part?.find('value')
 }
 
-/** What is made of a part is its value; its code, time and words say no more. */
+/** What is made of a part is its value; its number, code and words say no more. When it was so is told where nothing has read it. */
 export function useWhole(part: CdaElement): void {
-  for (const name of ['id', 'code', 'text', 'statusCode', 'effectiveTime'])
-    for (const one of part.all(name)) one.use('all')
+  for (const name of ['id', 'code', 'text', 'statusCode']) for (const one of part.all(name)) one.use('all')
 }
 
 interface Stated {

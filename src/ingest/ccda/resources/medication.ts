@@ -111,7 +111,8 @@ function vehiclesOf(scene: Scene, element: CdaElement): readonly Node[] {
     role.find('code')?.use('all')
     const entity = role.find('playingEntity')
     const name = textOf(entity?.find('name')?.use('all'))
-    const item = conceptOf(entity?.find('code'), scene) ?? (name === '' ? undefined : { text: name })
+    const code = conceptOf(entity?.find('code'), scene)
+    const item = name === '' ? code : { ...code, text: name }
     return item === undefined ? [] : [{ itemCodeableConcept: item, isActive: false }]
   })
 }
@@ -176,11 +177,12 @@ function neededFor(scene: Scene, administration: CdaElement): Node {
 /** A dose without a unit counts the form in which it is given. */
 function doseOf(scene: Scene, administration: CdaElement): readonly Node[] {
   const [dose, rate] = [administration.find('doseQuantity'), administration.find('rateQuantity')]
-  const form = conceptOf(administration.find('administrationUnitCode'), scene)
   const found = dose && rangeOf(dose)
   const quantity = found?.valueQuantity as Node | undefined
+  const isUnitless = quantity !== undefined && (quantity.unit === undefined || quantity.unit === '1')
+  const form = isUnitless ? conceptOf(administration.find('administrationUnitCode'), scene) : undefined
   const counted =
-    quantity !== undefined && form !== undefined && (quantity.unit === undefined || quantity.unit === '1')
+    quantity !== undefined && form !== undefined
       ? { ...quantity, unit: form.text ?? form.coding?.[0]?.code, system: undefined, code: undefined }
       : quantity
   const speed = rate && rangeOf(rate)
