@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { isProblem } from '#kernel'
 import { appleExport, type Piece, pieces } from './generated-apple.ts'
+import { documentEntries, entriesOf } from './generated-ccda.ts'
 import { damaged } from './generated-damage.ts'
 import {
   bundleOf,
@@ -117,6 +118,8 @@ const formats: readonly [name: string, rows: fc.Arbitrary<readonly GeneratedRow[
   ['NDJSON', lines, ndjsonOf, 0],
   ['a dataset of Google Fit', points, datasetOf, 1],
   ['a file of HL7 v2', messages, messageFile, 0],
+  ['a C-CDA document', documentEntries, entriesOf, 2],
+  ['a packed C-CDA document', documentEntries, zipped('a.xml', entriesOf), 3],
   ['a packed Bundle', entries, zipped('a.json', bundleOf), 1],
   ['packed NDJSON', lines, zipped('a.ndjson', ndjsonOf), 1],
   ['a packed dataset', points, zipped('a.json', datasetOf), 2],
