@@ -4,6 +4,7 @@
 import { Command, CommanderError, Option } from 'commander'
 import { isProblem, storageFaultOf, storageProblem } from '#kernel'
 import software from '../package.json' with { type: 'json' }
+import { tellAllocator } from './commands/allocator.ts'
 import { keepCompiled } from './commands/keep-compiled.ts'
 import { linesOf, outliveReaders, output } from './commands/output.ts'
 
@@ -50,6 +51,8 @@ function addServing(program: Command): void {
   program
     .command('serve')
     .description('serve until stopped; the first start makes the house')
+    // Before anything is loaded or opened, because the process may begin anew.
+    .hook('preAction', tellAllocator)
     .action(lazily(async () => (await import('./commands/serve.ts')).serve))
   program
     .command('mllp')

@@ -9,8 +9,11 @@ export async function lead(config: Config): Promise<void> {
   const crew = new Crew(config, createLog(config.logLevel))
   try {
     crew.begin()
-    output.say(await crew.greeting)
-    await Promise.race([stopSignal(), crew.failed])
+    const greeting = await crew.greeting
+    // Heard from before the address is told: whoever reads it may ask for the end at once.
+    const stopped = stopSignal()
+    output.say(greeting)
+    await Promise.race([stopped, crew.failed])
     output.say('closing …')
   } finally {
     await crew.end()

@@ -1,0 +1,74 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { allocatorEnv, allocatorEnvFor } from '../../../src/commands/allocator.ts'
+
+const main = new URL('../../../src/main.ts', import.meta.url).pathname
+const isTold = process.platform === 'linux'
+
+describe('a process begins anew to tell its allocator', () => {
+  const alone = { platform: 'linux', isHeld: false } as const
+
+  it('with all that it was begun with', () => {
+    expect(allocatorEnvFor({ PATH: '/bin', KINHOLD_PORT: '0' }, alone)).toEqual({
+      PATH: '/bin',
+      KINHOLD_PORT: '0',
+      ...allocatorEnv,
+    })
+  })
+
+  it.each([
+    ['it has been told', { ...allocatorEnv }, alone],
+    ['somebody has said how it is to be', { MALLOC_ARENA_MAX: '2' }, alone],
+    ['somebody has said so by its newer name', { GLIBC_TUNABLES: 'glibc.malloc.arena_max=2' }, alone],
+    ['the system is another', {}, { platform: 'darwin', isHeld: false }],
+    ['a channel would be cut', {}, { platform: 'linux', isHeld: true }],
+  ] as const)('but not where %s', (_why, env, how) => {
+    expect(allocatorEnvFor(env, how)).toBeUndefined()
+  })
+})
+
+describe('serve', () => {
+  let folder: string
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'kinhold-allocator-'))
+  })
+  afterEach(() => rmSync(folder, { recursive: true }))
+
+  it.each(['1', '2'])('of %s processes keeps its process id, its words and its ends', async workers => {
+    const { PATH } = process.env
+    const env = {
+      PATH,
+      HOME: folder,
+      KINHOLD_DATA: join(folder, 'data'),
+      KINHOLD_KEYS: join(folder, 'keys'),
+      KINHOLD_PORT: '0',
+      KINHOLD_WORKERS: workers,
+    }
+    const child = spawn(process.execPath, ['--disable-sigusr1', main, 'serve'], {
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let output = ''
+    const greeted = new Promise<void>((resolve, reject) => {
+      child.once('exit', () => reject(new Error(`ended: ${output}`)))
+      for (const stream of [child.stdout, child.stderr])
+        stream.on('data', chunk => {
+          output += chunk
+          if (/claim\?code=/.test(output)) resolve()
+        })
+    })
+    await greeted
+    const told = isTold ? readFileSync(`/proc/${child.pid}/environ`, 'utf8').split('\0') : []
+    const words = isTold ? readFileSync(`/proc/${child.pid}/cmdline`, 'utf8').split('\0').slice(1, -1) : []
+    child.removeAllListeners('exit')
+    child.kill('SIGTERM')
+    expect(await once(child, 'exit')).toEqual([0, null])
+    const expected = isTold ? Object.entries(allocatorEnv).map(([name, value]) => `${name}=${value}`) : []
+    expect(told).toEqual(expect.arrayContaining(expected))
+    expect(words).toEqual(isTold ? ['--disable-sigusr1', main, 'serve'] : [])
+    expect(output).not.toMatch(/warning/i)
+  })
+})
