@@ -159,6 +159,8 @@ export interface MapContext {
   readonly patient: string
   /** `{ reference: 'Patient/…' }`, one object for all resources of the run. */
   readonly subject: { readonly reference: string }
+  /** Others whom the message is about: what is of all of them is theirs too. */
+  readonly beside?: readonly { readonly reference: string }[]
   /** `meta.source` of everything this run writes: the run's Provenance. */
   readonly source: string
   /** An id that the same facts always get and that nobody without the key can compute. */

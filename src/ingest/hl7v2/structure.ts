@@ -31,7 +31,12 @@ interface Structures {
   readonly header: readonly string[]
   readonly setIds: readonly string[]
   readonly groups: Readonly<Record<string, GroupRow>>
-  readonly structures: Readonly<Record<string, { readonly repeats: boolean; readonly patient: readonly string[] }>>
+  readonly structures: Readonly<
+    Record<
+      string,
+      { readonly repeats: boolean; readonly shared?: readonly string[]; readonly patient: readonly string[] }
+    >
+  >
 }
 
 /** `mappings/hl7v2/structures.json` */
@@ -81,7 +86,7 @@ export function allSegments(group: Group): readonly Segment[] {
  *   PID where the structure has one, and for what stands before the first of several
  */
 export function structured(message: Message, structure: string): Structured {
-  const { repeats = false, patient = [] } = lookUp(structures().structures, structure) ?? {}
+  const { repeats = false, shared = [], patient = [] } = lookUp(structures().structures, structure) ?? {}
   const header: Segment[] = []
   const early: Segment[] = []
   const patients: OpenGroup[] = []
@@ -94,9 +99,9 @@ export function structured(message: Message, structure: string): Structured {
       patients.push(...path)
     } else if (isOfHeader(segment, current, early)) header.push(segment)
     else if (current === undefined) early.push(segment)
-    else path = placed(segment, path)
+    else path = placed(segment, homeOf(segment, path, { patients, shared }))
   }
-  placeEarly(early, patients)
+  placeEarly(early, patients, shared)
   return { header, patients }
 }
 
@@ -108,15 +113,29 @@ function isOfHeader({ name }: Segment, patient: OpenGroup | undefined, early: re
   return patient === undefined && early.length === 0 && structures().header.includes(name)
 }
 
-/** What stands before the only patient is the patient's; before the first of several it is nobody's to tell. */
-function placeEarly(early: readonly Segment[], patients: readonly OpenGroup[]): void {
+/** What all patients share stands with the first of them. */
+function homeOf(
+  { name }: Segment,
+  path: readonly OpenGroup[],
+  { patients, shared }: { readonly patients: readonly OpenGroup[]; readonly shared: readonly string[] },
+): readonly OpenGroup[] {
+  const [first] = patients
+  return first !== undefined && path[0] !== first && shared.includes(name) ? [first] : path
+}
+
+/** What may stand behind what is shared, before the first patient. */
+const followers = new Set(['NTE', 'TQ1', 'TQ2'])
+
+/** What stands before the only patient is the patient's; before the first of several it is nobody's to tell, but for what they share. */
+function placeEarly(early: readonly Segment[], patients: readonly OpenGroup[], shared: readonly string[]): void {
   const [patient] = patients
   if (patient === undefined)
     throw new Problem('unprocessable', 'ingest.hl7-segment-missing', 'The message has no PID segment.', {
       expression: 'PID',
     })
-  const [first] = early
-  if (first !== undefined && patients.length > 1) throw misplaced(first)
+  const isShared = ({ name }: Segment, at: number) => shared.includes(name) || (at > 0 && followers.has(name))
+  const stranger = early.find((segment, at) => !isShared(segment, at))
+  if (stranger !== undefined && patients.length > 1) throw misplaced(stranger)
   let path = [patient]
   for (const segment of early) path = placed(segment, path)
 }

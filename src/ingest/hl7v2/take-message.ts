@@ -100,7 +100,9 @@ async function importMessage(read: Read, about: readonly About[], taking: Taking
     const opened = await openContext(taking.grant, patient, taking.digest, deps)
     const { context, provenanceId, former, merged, lookUp } = opened
     const outcomes: (readonly Outcome[])[] = []
-    for (const { group } of of) outcomes.push(await inTurns(mapPatientGroup(read, group, context)))
+    const beside = [...new Set(about.map(({ subject }) => subject.patient))].filter(one => one !== patient)
+    const within = { ...context, beside: beside.map(one => ({ reference: `Patient/${one}` })) }
+    for (const { group } of of) outcomes.push(await inTurns(mapPatientGroup(read, group, within)))
     const numbers = isVouched(taking) ? of.flatMap(({ group }) => personOf(read, group).identifiers) : []
     parts.push({
       patient,

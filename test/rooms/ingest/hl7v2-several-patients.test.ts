@@ -79,3 +79,43 @@ describe('several PID groups in one message – HL7 v2.5.1 chapter 7, ORU_R01', 
     expect(await found(house.record, 'Observation')).toHaveLength(1)
   })
 })
+
+describe('an appointment of several – HL7 v2.5.1 chapter 10, SIU_S12', () => {
+  const siu = (event: string, minute: number, ...lines: readonly string[]) =>
+    message(`MSH|^~\\&|LAB|LABOR|KIN|HOME|2024031012${minute}00+0000||SIU^${event}|S${minute}|P|2.5.1`, ...lines)
+  const sch = 'SCH|P1^NS|F1^NS|||||||||^^^20260301090000+0000^20260301093000+0000'
+  const [mother, child] = ['PID|1||A^^^HOSP^MR||Sample^A', 'PID|2||B^^^HOSP^MR||Sample^B']
+  const resources = ['RGS|1', 'AIS|1||E1^Visit^L', 'NTE|1||both', 'AIL|1||ROOM1^2^3^HOSP']
+
+  it('is one, of both, whoever is named first', async () => {
+    const { house, ann, bob } = await twoPeople()
+    expect((await send(house, siu('S12', 10, sch, 'NTE|1||words', mother, child, ...resources))).status).toBe(200)
+    const both = [ann, bob].map(id => ({ actor: { reference: `Patient/${id}` } }))
+    for (const patient of [ann, bob])
+      expect(await found(house.record, 'Appointment', `patient=Patient/${patient}`)).toMatchObject([
+        {
+          status: 'booked',
+          participant: expect.arrayContaining(both.map(one => expect.objectContaining(one))),
+          comment: 'words\nboth',
+        },
+      ])
+    expect((await send(house, siu('S15', 20, sch, child, mother, ...resources))).status).toBe(200)
+    expect(await found(house.record, 'Appointment')).toMatchObject([{ status: 'cancelled' }])
+  })
+
+  it('gives what is of one of them to that one alone', async () => {
+    const { house, bob } = await twoPeople()
+    const bytes = siu('S12', 10, sch, mother, child, 'DG1|1||I10^x^I10', ...resources)
+    expect((await send(house, bytes)).status).toBe(200)
+    expect(await found(house.record, 'Condition')).toMatchObject([{ subject: { reference: `Patient/${bob}` } }])
+  })
+
+  it.each([
+    ['one is not known', [sch, mother, child.replace('B^', 'Z^')]],
+    ['something of one stands before them', [sch, 'DG1|1||I10^x^I10', mother, child]],
+  ])('is refused whole where %s', async (_, lines) => {
+    const { house } = await twoPeople()
+    expect((await send(house, siu('S12', 10, ...lines))).status).toBe(422)
+    expect(await found(house.record, 'Appointment')).toEqual([])
+  })
+})

@@ -58,7 +58,7 @@ export const mapAppointment: Mapper = (scene, group) => {
     ...reasonOf(scene, sch, standing),
     ...times,
     ...(comment === '' ? {} : { comment }),
-    participant: [{ actor: scene.context.subject, status: 'accepted' }, ...others.map(accepted)],
+    participant: [...patientsOf(scene).map(actor => ({ actor, status: 'accepted' })), ...others.map(accepted)],
   }
   const updates = [sch, ...needed.map(one => one.segment)]
   const isKept = (stored: Resource) => status === undefined && scene.row.keeps === true && isNone(stored)
@@ -151,6 +151,11 @@ function attending({ elements, offset, minutes }: Attending, from: string | unde
   const start = said ?? (from === undefined || offset === undefined ? undefined : later(from, offset))
   if (start === undefined) return elements
   return { ...elements, period: { start, ...(minutes === undefined ? {} : { end: later(start, minutes) }) } }
+}
+
+/** Mother and child come together. */
+function patientsOf({ context }: Scene): readonly { readonly reference: string }[] {
+  return [context.subject, ...(context.beside ?? [])]
 }
 
 function accepted(participant: Elements): Elements {
