@@ -2,6 +2,7 @@ import { type ElementDefinition, type ExtensionFact, extensionFact, type Shape }
 import { isNode, type Node } from '../walk.ts'
 import { isInSet } from './bindings.ts'
 import { type Check, isAbsolute, type Met, type Tell } from './check.ts'
+import { isOtherModifier } from './other-versions.ts'
 
 /** Whether an object has extensions: nearly none has. */
 export function isExtended({ extension, modifierExtension }: Node): boolean {
@@ -43,7 +44,9 @@ function checkExtension(extension: Node, name: string, met: Met, at: string, tel
   }
   const fact = extensionFact(url)
   if (fact === undefined) {
-    if (name === 'modifierExtension' && !isForExamples(url)) tell('modifierUnknown', `${at}/url`)
+    const isModifying = isOtherModifier(url)
+    if (name === 'extension' && isModifying) tell('extensionModifier', `${at}/url`)
+    if (name === 'modifierExtension' && !isModifying && !isForExamples(url)) tell('modifierUnknown', `${at}/url`)
     return
   }
   if ((name === 'modifierExtension') !== (fact.isModifier === true)) tell('extensionModifier', `${at}/url`)

@@ -77,6 +77,16 @@ const handmade: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
   ['($this as dateTime).toString().length() >= 8', value => typeof value !== 'string' || value.length >= 8],
 ])
 
+/** An element's value `as String`: the public validators take FHIR's types for those of the language, and many profiles count on it. */
+const systemTypes = /(\bas\s+|\b(?:as|ofType)\(\s*)(?:System\.)?(String|Boolean|Integer|Decimal|Date|DateTime|Time)\b/
+
+function asFhir(expression: string): string {
+  return expression.replace(
+    new RegExp(systemTypes, 'g'),
+    (_, before: string, type: string) => before + type.charAt(0).toLowerCase() + type.slice(1),
+  )
+}
+
 /**
  * Whether a constraint of a profile holds: undefined where that cannot be told.
  *
@@ -92,7 +102,10 @@ export function holds(constraint: Constraint, item: Item, asked: Asked): boolean
   try {
     const context = item.value ?? item.twin
     const { resource, container } = item.outside
-    const isSo = predicateFor(constraint.expression, baseOf(item))(context, resource, container)
+    const ask = (expression: string) => predicateFor(expression, baseOf(item))(context, resource, container)
+    const isFound = ask(constraint.expression)
+    const isSo =
+      isFound === false && systemTypes.test(constraint.expression) ? ask(asFhir(constraint.expression)) : isFound
     return isSo === false && evaluation.isUntold ? undefined : isSo
   } finally {
     current = before

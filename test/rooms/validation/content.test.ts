@@ -184,6 +184,40 @@ const extensions: readonly Row[] = [
     'of an example that modifies',
     { ...patient, modifierExtension: [{ url: 'http://example.org/not', valueBoolean: true }] },
   ],
+  ...(
+    [
+      ['1.0', 'Patient.animal'],
+      ['3.0', 'Patient.animal'],
+      ['5.0', 'Task.doNotPerform'],
+    ] as const
+  ).flatMap(([version, element]): readonly Row[] => {
+    const extension = {
+      url: `http://hl7.org/fhir/${version}/StructureDefinition/extension-${element}`,
+      valueBoolean: true,
+    }
+    return [
+      [`of ${version} that modifies: ${element}`, { ...patient, modifierExtension: [extension] }],
+      [
+        `of ${version} that says not that it modifies: ${element}`,
+        extended(extension),
+        'error Patient.extension[0].url',
+      ],
+    ]
+  }),
+  [
+    'of another version that modifies nothing',
+    extended({ url: 'http://hl7.org/fhir/5.0/StructureDefinition/extension-Task.focus', valueString: 'x' }),
+  ],
+  [
+    'of another version that is not known to modify',
+    {
+      ...patient,
+      modifierExtension: [
+        { url: 'http://hl7.org/fhir/5.0/StructureDefinition/extension-Patient.animal', valueBoolean: true },
+      ],
+    },
+    'error Patient.modifierExtension[0].url',
+  ],
   [
     'that is not one to modify',
     { ...patient, modifierExtension: [{ url: `${base}patient-birthPlace`, valueAddress: { city: 'x' } }] },

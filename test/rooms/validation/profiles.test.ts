@@ -163,6 +163,20 @@ const rules: readonly Row[] = [
     { ...patient, name: [{ family: 'A' }] },
     'error Patient.name[0]',
   ],
+  ...['(family as String)', '(family as System.String)', 'family.as(String)', 'family.ofType(String)'].map(
+    (named): Row => [
+      `a constraint that calls a value by a type of the language: ${named}`,
+      [
+        {
+          path: 'Patient.name',
+          constraint: [{ key: 'own-1', severity: 'error', human: 'A.', expression: `${named} = 'A'` }],
+        },
+      ],
+      { ...patient, name: [{ family: 'A' }] },
+      { ...patient, name: [{ family: 'B' }] },
+      'error Patient.name[0]',
+    ],
+  ),
   [
     'a constraint that is a warning',
     [

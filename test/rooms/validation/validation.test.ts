@@ -326,6 +326,12 @@ const table: readonly Row[] = [
   },
   { name: 'a narrative', base: { ...patient, text: div('<p>Hi</p>') }, with: '{}', faults: [] },
   {
+    name: 'a narrative whose rows name what they are about, as HAPI writes it',
+    base: { ...patient, text: div('<table><tr idref="a1"><td>x</td></tr></table>') },
+    with: '{}',
+    faults: [],
+  },
+  {
     name: 'a narrative that speaks of equations',
     base: { ...patient, text: div('<!-- so --><p title="a > b on c=d">only = 3, javascript: a language</p>') },
     with: '{}',
