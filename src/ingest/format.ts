@@ -1,9 +1,18 @@
 /** What a file can be. */
-export type Format = 'apple-health' | 'ccda' | 'google-fit' | 'health-connect' | 'hl7v2' | 'fhir-bundle' | 'fhir-ndjson'
+export type Format =
+  | 'apple-health'
+  | 'auto-export'
+  | 'ccda'
+  | 'google-fit'
+  | 'health-connect'
+  | 'hl7v2'
+  | 'fhir-bundle'
+  | 'fhir-ndjson'
 
 /** The names a caller may give as `source`, and the formats each stands for. */
 export const sources: Readonly<Record<string, readonly Format[]>> = {
   'apple-health': ['apple-health'],
+  'auto-export': ['auto-export'],
   ccda: ['ccda'],
   'google-fit': ['google-fit'],
   'health-connect': ['health-connect'],

@@ -5,6 +5,7 @@ import { findMe } from './apple/find-me.ts'
 import { ownersOfEcgs } from './apple/owners-of-ecgs.ts'
 import { readAppleExport } from './apple/read-export.ts'
 import { readableFiles, readFiles } from './apple/read-files.ts'
+import { isAutoExport, readAutoExport } from './auto-export/read-auto-export.ts'
 import { importCcda, importCcdaBeside } from './ccda/import-ccda.ts'
 import { importFhir } from './fhir/import-fhir.ts'
 import type { FhirFile } from './fhir/read-resources.ts'
@@ -34,7 +35,7 @@ export interface Recognised {
 
 const headSize = 16 * 1024
 
-type Kind = 'apple-xml' | 'ccda' | 'fit' | 'health-connect' | 'hl7v2' | 'fhir-bundle' | 'fhir-ndjson'
+type Kind = 'apple-xml' | 'auto-export' | 'ccda' | 'fit' | 'health-connect' | 'hl7v2' | 'fhir-bundle' | 'fhir-ndjson'
 
 /** What the first bytes of a file say it is. Names play no part: they are localised, mangled, or wrong. */
 const signs: readonly { readonly kind: Kind; readonly matches: (head: string) => boolean }[] = [
@@ -49,6 +50,7 @@ const signs: readonly { readonly kind: Kind; readonly matches: (head: string) =>
       /^\s*<(?:[?!]|(?:[\w.-]+:)?ClinicalDocument)/.test(head) && /<(?:[\w.-]+:)?ClinicalDocument[\s>]/.test(head),
   },
   { kind: 'hl7v2', matches: head => /^[\s\v]*(?:MSH|FHS|BHS)[^A-Za-z0-9\s]/.test(head) },
+  { kind: 'auto-export', matches: isAutoExport },
   { kind: 'fit', matches: head => recogniseFit(head) !== undefined },
   { kind: 'fhir-ndjson', matches: head => /^\s*\{.*"resourceType".*\}\s*\n\s*\{/.test(head) || isLongLine(head) },
   { kind: 'fhir-bundle', matches: head => /^\s*\{/.test(head) && /"resourceType"\s*:/.test(head) },
@@ -86,7 +88,7 @@ function isZip(head: Buffer): boolean {
 }
 
 const formats =
-  'Apple Health export, Google Fit Takeout, Health Connect export, C-CDA document, HL7 v2, FHIR Bundle or NDJSON'
+  'Apple Health export, Health Auto Export, Google Fit Takeout, Health Connect export, C-CDA document, HL7 v2, FHIR Bundle or NDJSON'
 
 /** @param looked  how many files of an archive were looked into */
 function unknown(looked?: number): Problem {
@@ -167,6 +169,7 @@ const precedence: readonly Kind[] = [
 /** Extensions that files of a kind have; those without one may be anything. */
 const extensions: Readonly<Record<Kind, readonly string[]>> = {
   'apple-xml': ['xml', ''],
+  'auto-export': ['json', ''],
   ccda: ['xml', 'ccda', 'ccd', 'cda', ''],
   fit: ['json', ''],
   'health-connect': ['db', 'sqlite', 'sqlite3', ''],
@@ -232,6 +235,7 @@ interface Reader {
 
 const readers: Readonly<Record<Kind, Reader>> = {
   'apple-xml': { format: 'apple-health', open: openApple },
+  'auto-export': { format: 'auto-export', open: async (files, context) => autoOutcomes(files, context) },
   ccda: { format: 'ccda', open: openCcda },
   fit: { format: 'google-fit', open: openFit },
   'health-connect': { format: 'health-connect', open: async (files, context) => connectOutcomes(files, context) },
@@ -292,6 +296,11 @@ async function openFit(files: Files, context: ReadContext): Promise<AsyncIterabl
 async function* fitOutcomes({ own, others }: Files, context: ReadContext): AsyncGenerator<readonly Outcome[]> {
   yield await leftOfTakeout(others)
   yield* readTakeout(own.flatMap(toStream), context, context.limits)
+}
+
+async function* autoOutcomes({ own, others }: Files, context: ReadContext): AsyncGenerator<readonly Outcome[]> {
+  yield leftOver(others)
+  for (const member of own) yield* readAutoExport(() => member.open(), context)
 }
 
 async function* connectOutcomes({ own, others }: Files, context: ReadContext): AsyncGenerator<readonly Outcome[]> {

@@ -100,7 +100,17 @@ async function readElectrocardiogram(part: Part, context: ReadContext): Promise<
   if (ecg === undefined) return [{ kind: 'unmapped', row: 'file.csv' }]
   const at = parseAppleDate(ecg.recorded)
   if (at === undefined) return [{ kind: 'rejected', row: 'electrocardiogram', reason: 'date-malformed' }]
-  const resource = {
+  return [{ kind: 'mapped', row: 'electrocardiogram', mode: 'create', resource: ecgResource(ecg, at, context) }]
+}
+
+/** An electrocardiogram as an Observation, whichever file has it. */
+export function ecgResource(
+  ecg: Electrocardiogram,
+  at: { readonly ms: number; readonly text: string },
+  context: Pick<ReadContext, 'fingerprint' | 'source' | 'subject'>,
+) {
+  const component: object[] = [leadOf(ecg), ...wordsOf(ecg)]
+  return {
     resourceType: 'Observation',
     id: context.fingerprint('apple', 'electrocardiogram', String(at.ms), ecg.samples.slice(0, 2000)),
     meta: { source: context.source },
@@ -111,9 +121,8 @@ async function readElectrocardiogram(part: Part, context: ReadContext): Promise<
     effectiveDateTime: at.text,
     ...(ecg.classification === '' ? {} : { valueString: ecg.classification }),
     ...(ecg.device === '' ? {} : { device: { display: ecg.device } }),
-    component: [leadOf(ecg), ...wordsOf(ecg)],
+    component,
   }
-  return [{ kind: 'mapped', row: 'electrocardiogram', mode: 'create', resource }]
 }
 
 function leadOf({ lead, hertz, samples }: Electrocardiogram) {

@@ -444,6 +444,22 @@ describe('imports', () => {
     expect(found.body.entry[0].resource.subject.reference).toBe('Patient/a')
   })
 
+  it('take what Health Auto Export pushes, with a token in a header of its own choosing, and nothing without its scope', async () => {
+    const date = '2026-01-05 08:00:00 +0100'
+    const metrics = [{ name: 'weight_body_mass', units: 'kg', data: [{ date, qty: 63.5, source: 'Scale' }] }]
+    const push = (token?: string) => {
+      const sent = http().post('/fhir/Patient/a/$ingest').set('Content-Type', 'application/json')
+      const named = sent.set('automation-name', 'To my server').set('session-id', 'A1')
+      return (token === undefined ? named : named.set('Authorization', bearer(token))).send({ data: { metrics } })
+    }
+    await push().expect(401)
+    await push(await house.token('patient/*.rs', 'a')).expect(403)
+    const told = await push(await house.token('patient/*.cruds', 'a')).expect(200)
+    expect(told.body.parameter).toContainEqual({ name: 'source', valueCode: 'auto-export' })
+    const found = await get('/fhir/Observation?value-quantity=63.5').expect(200)
+    expect(found.body.entry).toHaveLength(1)
+  })
+
   it('may be polled', async () => {
     const token = await house.token('patient/*.cruds', 'a')
     const accepted = await send('a', weighing(62))
