@@ -7,6 +7,7 @@ export const systems = {
   pghd: 'http://hl7.org/fhir/uv/phr/CodeSystem/observation-pghd-codes',
   healthKit: 'http://developer.apple.com/documentation/healthkit',
   googleFit: 'https://developers.google.com/fit/datatypes',
+  fitbit: 'https://dev.fitbit.com/build/reference/web-api',
   healthConnect: 'https://developer.android.com/reference/android/health/connect/datatypes',
   category: 'http://terminology.hl7.org/CodeSystem/observation-category',
   dataAbsent: 'http://terminology.hl7.org/CodeSystem/data-absent-reason',

@@ -3,6 +3,7 @@ export type Format =
   | 'apple-health'
   | 'auto-export'
   | 'ccda'
+  | 'fitbit'
   | 'google-fit'
   | 'health-connect'
   | 'hl7v2'
@@ -14,6 +15,7 @@ export const sources: Readonly<Record<string, readonly Format[]>> = {
   'apple-health': ['apple-health'],
   'auto-export': ['auto-export'],
   ccda: ['ccda'],
+  fitbit: ['fitbit'],
   'google-fit': ['google-fit'],
   'health-connect': ['health-connect'],
   hl7v2: ['hl7v2'],

@@ -11,6 +11,8 @@ import { importFhir } from './fhir/import-fhir.ts'
 import type { FhirFile } from './fhir/read-resources.ts'
 import { isProfile, readProfile } from './fit/profile.ts'
 import { type FitStream, isFitSession, readTakeout, recogniseFit } from './fit/read-takeout.ts'
+import { type FitbitFile, profilesIn, readFitbit } from './fitbit/read-fitbit.ts'
+import { recogniseFitbit } from './fitbit/recognise.ts'
 import type { Format } from './format.ts'
 import { magic } from './health-connect/database.ts'
 import { openExport } from './health-connect/read-export.ts'
@@ -35,7 +37,16 @@ export interface Recognised {
 
 const headSize = 16 * 1024
 
-type Kind = 'apple-xml' | 'auto-export' | 'ccda' | 'fit' | 'health-connect' | 'hl7v2' | 'fhir-bundle' | 'fhir-ndjson'
+type Kind =
+  | 'apple-xml'
+  | 'auto-export'
+  | 'ccda'
+  | 'fit'
+  | 'fitbit'
+  | 'health-connect'
+  | 'hl7v2'
+  | 'fhir-bundle'
+  | 'fhir-ndjson'
 
 /** What the first bytes of a file say it is. Names play no part: they are localised, mangled, or wrong. */
 const signs: readonly { readonly kind: Kind; readonly matches: (head: string) => boolean }[] = [
@@ -65,6 +76,11 @@ function kindOf(head: string): Kind | undefined {
   return signs.find(sign => sign.matches(head))?.kind
 }
 
+/** Files of Fitbit of which several kinds look the same are told apart by their names. */
+function fitbitOr(name: string, head: string): Kind | undefined {
+  return recogniseFitbit(name, head) === undefined ? undefined : 'fitbit'
+}
+
 interface Told {
   readonly kind: Kind | undefined
   /** What it was told by. */
@@ -72,10 +88,10 @@ interface Told {
 }
 
 /** What a file is by its first bytes; XML by what stands outside of its comments, however long they are. */
-async function toldBy(first: Buffer, open: () => AsyncIterable<Buffer>): Promise<Told> {
+async function toldBy(first: Buffer, open: () => AsyncIterable<Buffer>, name = ''): Promise<Told> {
   if (first.subarray(0, magic.length).equals(magic)) return { kind: 'health-connect', head: '' }
   const head = decodedHead(first)
-  if (!/^\s*<[?!]/.test(head) || !head.includes('<!--')) return { kind: kindOf(head), head }
+  if (!/^\s*<[?!]/.test(head) || !head.includes('<!--')) return { kind: kindOf(head) ?? fitbitOr(name, head), head }
   const behind = await headBehindComments(
     decoded(open(), () => undefined),
     headSize,
@@ -88,7 +104,7 @@ function isZip(head: Buffer): boolean {
 }
 
 const formats =
-  'Apple Health export, Health Auto Export, Google Fit Takeout, Health Connect export, C-CDA document, HL7 v2, FHIR Bundle or NDJSON'
+  'Apple Health export, Health Auto Export, Google Fit Takeout, Fitbit Takeout, Health Connect export, C-CDA document, HL7 v2, FHIR Bundle or NDJSON'
 
 /** @param looked  how many files of an archive were looked into */
 function unknown(looked?: number): Problem {
@@ -114,7 +130,7 @@ export async function identify(source: ByteSource, limits: IngestLimits): Promis
 async function identifyStream(open: () => AsyncIterable<Buffer>, sizeBytes?: number): Promise<Recognised> {
   const { kind, head } = await toldBy(await firstOf(open()), open)
   if (kind === undefined) throw unknown()
-  const own = [{ kind, head, sizeBytes, open }]
+  const own = [{ kind, head, name: '', sizeBytes, open }]
   return recognised(kind, async () => ({ own, others: [] }))
 }
 
@@ -143,6 +159,8 @@ async function firstOf(chunks: AsyncIterable<Buffer>): Promise<Buffer> {
 interface Member {
   readonly kind: Kind
   readonly head: string
+  /** The last part of its path in an archive. */
+  readonly name: string
   readonly sizeBytes: number | undefined
   open(): AsyncIterable<Buffer>
 }
@@ -159,6 +177,7 @@ interface Files {
 const precedence: readonly Kind[] = [
   'apple-xml',
   'fit',
+  'fitbit',
   'fhir-bundle',
   'fhir-ndjson',
   'ccda',
@@ -172,6 +191,7 @@ const extensions: Readonly<Record<Kind, readonly string[]>> = {
   'auto-export': ['json', ''],
   ccda: ['xml', 'ccda', 'ccd', 'cda', ''],
   fit: ['json', ''],
+  fitbit: ['json', 'csv', ''],
   'health-connect': ['db', 'sqlite', 'sqlite3', ''],
   'fhir-bundle': ['json', 'ndjson', 'txt', ''],
   'fhir-ndjson': ['json', 'ndjson', 'txt', ''],
@@ -195,8 +215,8 @@ async function identifyArchive(parts: readonly Part[], limits: IngestLimits): Pr
   const known = new Map<Part, Member | undefined>()
   const look = async (part: Part) => {
     const open = () => part.open()
-    const { kind, head } = await toldBy(await part.head(Math.min(headSize, limits.maxToken)), open)
-    known.set(part, kind && { kind, head, sizeBytes: part.sizeBytes, open })
+    const { kind, head } = await toldBy(await part.head(Math.min(headSize, limits.maxToken)), open, part.baseName)
+    known.set(part, kind && { kind, head, name: part.baseName, sizeBytes: part.sizeBytes, open })
   }
   for (const part of mostTelling(parts, limits.maxProbes)) await look(part)
   const kinds = new Set([...known.values()].map(member => member?.kind))
@@ -238,6 +258,7 @@ const readers: Readonly<Record<Kind, Reader>> = {
   'auto-export': { format: 'auto-export', open: async (files, context) => autoOutcomes(files, context) },
   ccda: { format: 'ccda', open: openCcda },
   fit: { format: 'google-fit', open: openFit },
+  fitbit: { format: 'fitbit', open: openFitbit },
   'health-connect': { format: 'health-connect', open: async (files, context) => connectOutcomes(files, context) },
   hl7v2: { format: 'hl7v2', open: async (files, context) => hl7Outcomes(files, context) },
   'fhir-bundle': { format: 'fhir-bundle', open: openFhir },
@@ -301,6 +322,21 @@ async function* fitOutcomes({ own, others }: Files, context: ReadContext): Async
 async function* autoOutcomes({ own, others }: Files, context: ReadContext): AsyncGenerator<readonly Outcome[]> {
   yield leftOver(others)
   for (const member of own) yield* readAutoExport(() => member.open(), context)
+}
+
+async function openFitbit({ own, others }: Files, context: ReadContext): Promise<AsyncIterable<readonly Outcome[]>> {
+  const files = own.flatMap(({ name, head, open }): FitbitFile[] => {
+    const file = recogniseFitbit(name, head)
+    return file === undefined ? [] : [{ file, open }]
+  })
+  const profiles = await profilesIn(files, context)
+  const claims = profiles.map(profile => profile.claims)
+  if (!context.forced) await checkOnePerson(claims, context)
+  const zone = profiles.find(profile => profile.zone !== undefined)?.zone
+  return (async function* () {
+    yield leftOver(others)
+    yield* readFitbit(files, zone, context)
+  })()
 }
 
 async function* connectOutcomes({ own, others }: Files, context: ReadContext): AsyncGenerator<readonly Outcome[]> {

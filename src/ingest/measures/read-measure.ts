@@ -97,6 +97,12 @@ function faultOf({ coded, value, event }: Measure, read: FieldReading): Reason |
   return 'fault' in read ? read.fault : undefined
 }
 
+/** The source's own name of a field, as a URL. */
+function urlOf({ code }: Field): string {
+  const { system, code: name } = code.coding?.at(-1) ?? {}
+  return `${system}#${encodeURIComponent(name ?? '')}`
+}
+
 interface Told {
   readonly field: Field
   readonly value: Value
@@ -108,10 +114,12 @@ function besideOf(told: readonly Told[]): Readonly<Record<string, unknown>> {
   const concepts = (as: Field['as']) =>
     of(as).flatMap(({ value }) => ('valueCodeableConcept' in value ? [value.valueCodeableConcept] : []))
   const component = of(undefined).map(({ field: { code }, value }) => ({ code, ...value }))
-  const extension = concepts('bodyPosition').map(valueCodeableConcept => ({
+  const own = of('extension').map(({ field, value }) => ({ url: urlOf(field), ...value }))
+  const positions = concepts('bodyPosition').map(valueCodeableConcept => ({
     url: bodyPositionUrl,
     valueCodeableConcept,
   }))
+  const extension = [...positions, ...own]
   const note = of('note').flatMap(({ value }) => ('valueString' in value ? [{ text: value.valueString }] : []))
   const [bodySite] = concepts('bodySite')
   const [method] = concepts('method')

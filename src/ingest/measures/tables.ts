@@ -3,7 +3,7 @@ import { frozen } from '../tables.ts'
 import { factsLike } from './like.ts'
 
 /** Where a field goes that is no component: those of a vital sign are vital signs too. */
-type Place = 'bodySite' | 'bodyPosition' | 'method' | 'note'
+type Place = 'bodySite' | 'bodyPosition' | 'method' | 'note' | 'extension'
 
 /** A field of a record: a number with a unit, an integer that stands for words, or a text. */
 export interface FieldRow extends Partial<CodeFacts> {

@@ -1,7 +1,7 @@
 import type { Part } from './archive.ts'
 
 /** Extensions of what may be read, those first that tell most of an archive; files without one may be anything. */
-const classes: readonly (readonly string[])[] = [['xml'], ['json'], ['ndjson'], ['hl7'], ['db'], ['txt', '']]
+const classes: readonly (readonly string[])[] = [['xml'], ['json'], ['ndjson'], ['hl7'], ['db'], ['csv'], ['txt', '']]
 /**
  * The files by which an archive is told for what it is: of each extension, in turn, first what calls itself an export, then the
  * largest – an export is larger than what lies beside it – and some from here and there. A name only says where to look first.

@@ -105,7 +105,9 @@ describe('the tables together', () => {
       'google-fit/data-types.json',
     ])
       for (const { category } of tables.get(name).rows as Row[]) expect(known).toContain(category)
-    for (const { category, like } of tables.get('health-connect/record-types.json').rows as Row[])
+    for (const { category, like } of ['health-connect/record-types.json', 'fitbit/files.json'].flatMap(
+      name => tables.get(name).rows as Row[],
+    ))
       expect(known).toContain(category ?? factsLike(like ?? '').category)
   })
 
