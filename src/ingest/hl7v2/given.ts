@@ -40,6 +40,27 @@ export function allOf(given: readonly Given[]): readonly Unheard[] {
   )
 }
 
+/**
+ * The field of several segments that gave an element: the one whose path has most of it; undefined where no rule tells.
+ *
+ * @param expression  `MedicationRequest.dosageInstruction[0].timing.repeat`
+ */
+export function fieldOf(segments: readonly Segment[], resource: string, expression: string): Unheard | undefined {
+  const steps = plain(expression).split('.').slice(1)
+  let best: Unheard | undefined
+  let most = 0
+  for (const segment of segments)
+    for (const { from, to } of valued(segment, rulesOf(segment.name, resource))) {
+      const path = plain(to).split('.')
+      const alike = steps.findIndex((step, at) => step !== path[at])
+      const common = alike < 0 ? steps.length : alike
+      if (common <= most) continue
+      most = common
+      best = { segment, place: from }
+    }
+  return best
+}
+
 /** `requester.reference`: the first part in which one differs from the other. */
 function differing(made: unknown, said: unknown, path: string): string {
   if (!isObject(made) || !isObject(said)) return path

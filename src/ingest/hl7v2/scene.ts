@@ -4,7 +4,7 @@ import { notTaken } from '../standing.ts'
 import type { Steps } from '../turns.ts'
 import { applyRules } from './apply-rules.ts'
 import { stands, withFieldTimes } from './field-times.ts'
-import { allOf, type Given, type Unheard, unheard } from './given.ts'
+import { allOf, fieldOf, type Given, type Unheard, unheard } from './given.ts'
 import { Ledger } from './ledger.ts'
 import { field, isNull, type Message, parsePlace, part, type Repetition, type Segment, value } from './message.ts'
 import { isWithdrawn } from './resources/action.ts'
@@ -111,10 +111,16 @@ export function givenAs(scene: Scene, segment: Segment, resource: string, elemen
   return elements
 }
 
+/** Whether a segment went into the resource of another, by itself or with one that did. */
+function isJoined({ joined }: Scene, segment: Segment, into: Segment): boolean {
+  for (let one: Segment | undefined = segment; one !== undefined; one = joined.get(one)) if (one === into) return true
+  return false
+}
+
 /** Takes what segments gave for a resource that is made of them, and of what was joined to the first. */
 function takeGiven(scene: Scene, first: Segment, resourceType: string, beside: readonly (Segment | undefined)[] = []) {
   const isOf = ({ segment, resource }: Given) =>
-    resource === resourceType && (segment === first || beside.includes(segment) || scene.joined.get(segment) === first)
+    resource === resourceType && (beside.includes(segment) || isJoined(scene, segment, first))
   const taken = scene.given.filter(isOf)
   const left = scene.given.filter(one => !isOf(one))
   scene.given.splice(0, scene.given.length, ...left)
@@ -205,8 +211,8 @@ export function emit(
   }
   const plain = { resourceType, id, ...elements, ...containedOf(scene, elements), meta }
   const whole = { ...first(withStamps(plain, said === undefined ? {} : { said })), id }
-  const resource = validated(scene, segment, whole)
   const given = takeGiven(scene, segment, resourceType, updates)
+  const resource = validated(scene, segment, whole, given)
   scene.unheard.push(...(resource === undefined ? allOf(given) : unheard(given, elements)))
   if (resource === undefined) return undefined
   scene.made.add(segment)
@@ -303,14 +309,21 @@ export function untakenNulls(
 type Known = Resource & { id: string }
 
 /** One bad value costs itself; a resource that is nothing without it costs its segment. */
-function validated(scene: Scene, segment: Segment, whole: Known): Known | undefined {
+function validated(scene: Scene, segment: Segment, whole: Known, given: readonly Given[]): Known | undefined {
   const { resource, left } = scene.context.validPart?.(whole) ?? { resource: whole, left: [] }
-  const places = left.map(expression => placeOf(segment, whole.resourceType, expression))
+  const beside = [segment, ...given.map(one => one.segment)]
+  const places = left.map(expression => ({
+    place: placeOf(segment, whole.resourceType, expression),
+    segment,
+    ...(isValue(segment, expression) ? {} : fieldOf(beside, whole.resourceType, expression)),
+  }))
   if (resource !== undefined) {
-    for (const place of new Set(places)) warn(scene, segment, place)
+    const warned = new Map(places.map(one => [`${one.place} ${one.segment.nth}`, one]))
+    for (const one of warned.values()) warn(scene, one.segment, one.place)
     return { ...resource, id: whole.id }
   }
-  const [expression = segment.name] = places
+  const [first = { place: segment.name, segment }] = places
+  const expression = first.segment === segment ? first.place : segment.name
   say(scene, segment, {
     kind: 'rejected',
     row: segment.name,
@@ -321,10 +334,15 @@ function validated(scene: Scene, segment: Segment, whole: Known): Known | undefi
   return undefined
 }
 
+/** Whether it is the value of an OBX, which no rule gives. */
+function isValue({ name }: Pick<Segment, 'name'>, expression: string): boolean {
+  return name === 'OBX' && /^\w*\.value/.test(expression)
+}
+
 /** The field that gave an element: `Observation.valueString` → `OBX-5`; the segment where no rule tells. */
 function placeOf({ name, fields }: Segment, resourceType: string, expression: string): string {
   const [, element = ''] = expression.split(/[.[]/)
-  if (name === 'OBX' && element.startsWith('value')) return 'OBX-5'
+  if (isValue({ name }, expression)) return 'OBX-5'
   const rules = rulesOf(name, resourceType).filter(({ to }) => to.split(/[.[]/)[0] === element)
   return rules.find(({ from }) => fields[parsePlace(from).number] !== undefined)?.from ?? name
 }

@@ -1,3 +1,5 @@
+import { validPart } from '../../../src/ingest/without-invalid.ts'
+import { validator } from './house.ts'
 import { context, hl7Outcomes, message } from './reading.ts'
 
 /**
@@ -48,6 +50,30 @@ describe('a segment of which nothing is made', () => {
     const [outcomes = []] = hl7Outcomes(message(msh('ADT^A01'), pid, 'AL1|1|DA|P^Penicillin^L||Rash'), refusing)
     expect(outcomes.flatMap(one => (one.kind === 'unread' ? [one.place] : []))).toEqual(['AL1-2', 'AL1-3', 'AL1-5'])
   })
+})
+
+it('what would not be valid is named where it was said, whichever segment the resource is made of first', () => {
+  const validating = { ...context, validPart: (one: Parameters<typeof validPart>[0]) => validPart(one, validator) }
+  const segments = [
+    'SCH|1^P|2^F|||||||||^^^20240601080000+0000^20240601083000+0000',
+    pid,
+    'RGS|1',
+    'AIS|1||nounit^Visit^UCUM',
+  ]
+  const [outcomes = []] = hl7Outcomes(message(msh('SIU^S12'), ...segments), validating)
+  expect(outcomes.flatMap(one => (one.kind === 'warning' ? [one.location] : []))).toEqual(['AIS^1^3'])
+})
+
+it('of a plan of insurance the second and the third number are kept', () => {
+  const in1 = 'IN1|1|P1^Plan^L^P2^Second^NAIC^^^^P3^Third^X|7^^^X|Payor'
+  const [outcomes = []] = hl7Outcomes(message(msh('ADT^A01'), pid, in1))
+  const [coverage] = outcomes.flatMap(one => (one.kind === 'mapped' ? [one.resource] : []))
+  expect(coverage?.identifier).toMatchObject([
+    { value: 'P1', type: { text: 'Plan' } },
+    { system: 'urn:x-hl7v2-0396:NAIC', value: 'P2', type: { text: 'Second' } },
+    { system: 'urn:x-hl7v2-0396:X', value: 'P3', type: { text: 'Third' } },
+  ])
+  expect(places(msh('ADT^A01'), pid, in1)).toEqual([])
 })
 
 describe('what says nothing alone', () => {
