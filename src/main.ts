@@ -60,6 +60,13 @@ function addServing(program: Command): void {
     .option('--url <url>', 'the server to which messages are handed on; the one of this configuration unless told')
     .description('listen for HL7 v2 over MLLP and hand each message on to a server, until stopped')
     .action(lazily(async () => (await import('./commands/mllp.ts')).mllp))
+  program
+    .command('watch')
+    .argument('<settings>', 'a JSON file: a list of folders with token, and for whom where they hold no messages')
+    .option('--url <url>', 'the server to which files are handed on; the one of this configuration unless told')
+    .option('--once', 'end when nothing is left that can be taken')
+    .description('take in the files that are put into folders, until stopped')
+    .action(lazily(async () => (await import('./commands/watch.ts')).watch))
   // Started by serve alone, which tells it what to do.
   program
     .command('worker', { hidden: true })

@@ -1,9 +1,8 @@
-import { readFile, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import { Problem } from '#kernel'
 import { type Listener, type ListenerSettings, listenMllp, parseListeners } from '#mllp'
-import { configure } from './configure.ts'
+import { ownAddress, textOf, warnOfReaders } from './handing-on.ts'
 import { output } from './output.ts'
 import { places } from './places.ts'
 import { stopSignal } from './stop-signal.ts'
@@ -16,7 +15,7 @@ const patienceMs = 30_000
  */
 export async function mllp(file: string, { url }: { url?: string }): Promise<void> {
   const path = resolve(places().cwd, file)
-  const settings = parseListeners(await contents(path))
+  const settings = parseListeners(await textOf(path))
   const server = new URL('/hl7v2', url ?? ownAddress())
   const opened: Listener[] = []
   try {
@@ -27,13 +26,8 @@ export async function mllp(file: string, { url }: { url?: string }): Promise<voi
   }
 }
 
-function ownAddress(): string {
-  const { port, tls } = configure()
-  return `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`
-}
-
 async function open(settings: ListenerSettings, folder: string, url: URL): Promise<Listener> {
-  const at = (name: string) => contents(resolve(folder, name))
+  const at = (name: string) => textOf(resolve(folder, name))
   const { host, networks, tls } = settings
   const token = async () => (await at(settings.token)).trim()
   await token()
@@ -79,19 +73,4 @@ async function tlsOptions(
     throw new Problem('invalid', 'command.file-unreadable', text, { cause })
   }
   return options
-}
-
-/** Whoever reads the token may write what the port may. */
-async function warnOfReaders(path: string): Promise<void> {
-  const { mode } = await stat(path)
-  if (process.platform !== 'win32' && (mode & 0o077) !== 0)
-    output.say(`warning: other users of this machine may read the token in ${path} (chmod 600)`)
-}
-
-async function contents(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (cause) {
-    throw new Problem('invalid', 'command.file-unreadable', `The file ${path} cannot be read.`, { cause })
-  }
 }

@@ -11,9 +11,16 @@ export interface Delivery {
 }
 
 /** What became of a message: the application's acknowledgement, or why there is none, in words for the sender. */
-export type Delivered =
-  | { readonly kind: 'answered'; readonly ack: Buffer }
-  | { readonly kind: 'unanswered'; readonly text: string }
+export type Delivered = Tries &
+  ({ readonly kind: 'answered'; readonly ack: Buffer } | { readonly kind: 'unanswered'; readonly text: string })
+
+/** How it ended. */
+interface Tries {
+  /** Of HTTP; undefined when the server could not be reached. */
+  readonly status?: number
+  /** It is no fault of the message, and would have been tried again. */
+  readonly again: boolean
+}
 
 const er7 = 'x-application/hl7-v2+er7'
 /** What passes by: too much at once, no room, not ready, an answer that was lost on its way. */
@@ -25,6 +32,7 @@ const answerWithinMs = 120_000
 /** One try: an acknowledgement, whether to try again and when. */
 interface Tried {
   readonly ack?: Buffer
+  readonly status?: number
   readonly again: boolean
   readonly afterMs?: number
   readonly text: string
@@ -37,11 +45,12 @@ interface Tried {
 export async function deliver(message: Buffer, delivery: Delivery, signal: AbortSignal): Promise<Delivered> {
   const untilMs = performance.now() + delivery.patienceMs
   for (let tries = 0; ; tries++) {
-    const { ack, again, afterMs, text } = await once(message, delivery, signal)
+    const { ack, again, status, afterMs, text } = await once(message, delivery, signal)
+    const ended = { again, ...(status === undefined ? {} : { status }) }
     const pauseMs = afterMs ?? Math.min(longestPauseMs, firstPauseMs * 2 ** tries)
     const isOver = !again || signal.aborted || performance.now() + pauseMs > untilMs
-    if (isOver && ack !== undefined) return { kind: 'answered', ack }
-    if (isOver) return { kind: 'unanswered', text }
+    if (isOver && ack !== undefined) return { ...ended, kind: 'answered', ack }
+    if (isOver) return { ...ended, kind: 'unanswered', text }
     await wait(pauseMs, undefined, { signal }).catch(() => undefined)
   }
 }
@@ -67,7 +76,7 @@ function told(response: Response, body: Buffer): Tried {
   const seconds = Number(headers.get('retry-after') ?? Number.NaN)
   const after = Number.isFinite(seconds) ? { afterMs: Math.min(longestPauseMs, seconds * 1000) } : {}
   const isAck = headers.get('content-type')?.startsWith(er7) === true
-  return { again, ...after, ...(isAck ? { ack: body } : {}), text: words(status) }
+  return { again, status, ...after, ...(isAck ? { ack: body } : {}), text: words(status) }
 }
 
 function words(status: number): string {

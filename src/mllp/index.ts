@@ -4,6 +4,6 @@
  * The one idea: a port is a client of the server like any other, with a token of its own; nothing is acknowledged that the server has not.
  * Its data: none. Decisions: README.md beside this file.
  */
-export type { Delivery } from './deliver.ts'
+export { type Delivery, deliver } from './deliver.ts'
 export { type Listener, type ListenerOptions, listenMllp } from './listener.ts'
 export { type ListenerSettings, parseListeners, type TlsSettings } from './settings.ts'

@@ -10,6 +10,7 @@ const short: Readonly<Record<string, string>> = {
   'src/commands/doctor.ts': 'two folders',
   'src/commands/migrate/copy.ts': 'two stores',
   'src/commands/mllp.ts': 'ports of the settings',
+  'src/commands/watch.ts': 'folders of the settings',
   'src/commands/release-files.ts': 'files of a release',
   'src/commands/workers/crew.ts': 'processes',
   'src/ingest/fit/read-takeout.ts': 'files of one Takeout that say who wears what',
