@@ -5,8 +5,8 @@ import { parseQuery } from '#search'
 import type { Left, Outcome } from './outcome.ts'
 import { renamed } from './renaming.ts'
 
-/** By what the resources of a patient are looked for: their visit, or a number as a search has it. */
-type By = { readonly encounter: string } | { readonly identifier: string }
+/** By what the resources of a patient are looked for, as a search has it: their visit, a number, what they point to. */
+type By = Readonly<Record<string, string>>
 
 /** Ids of the patient's resources of a type, as far as the grant may search and read them. */
 export type LookUp = (txn: Txn, type: string, by: By) => Promise<readonly string[]>
@@ -44,7 +44,24 @@ export async function underKnownNames<T extends Outcome>(
     const left = found !== undefined && found.length > 1 ? item.namesakes.several : said
     if (left !== undefined) warnings.push(left)
   }
-  return { items: renamed(items, ids), warnings }
+  const named = renamed(items, ids)
+  const come: T[] = []
+  for (const item of named) come.push(await asForetold(txn, item, known, warnings))
+  return { items: come, warnings }
+}
+
+/** An item as it is by what was said of it before it came. */
+async function asForetold<T extends Outcome>(txn: Txn, item: T, known: Known, warnings: Left[]): Promise<T> {
+  if (item.kind !== 'mapped' || item.foretold === undefined) return item
+  const { resource, foretold } = item
+  const { resourceType: type, id } = resource
+  if ((await txn.existing(type, [id])).has(id)) return item
+  for (const number of numberOf(foretold.number))
+    if ((await known.pointing(type, foretold.by, number)).some(foretold.isSaid)) {
+      warnings.push(foretold.left)
+      return { ...item, resource: foretold.becomes(resource) }
+    }
+  return item
 }
 
 function isSeeking(item: Outcome): item is Seeking {
@@ -102,13 +119,20 @@ async function ofNumbers(
   return [...found.values()].filter(({ id }) => !said.has(`${type}/${id}`))
 }
 
-/** Identifiers as a search has them. @see https://hl7.org/fhir/R4/search.html#escaping */
+/** Identifiers as a search has them. */
 function numbersOf({ identifier }: Resource): readonly string[] {
-  if (!Array.isArray(identifier)) return []
+  return Array.isArray(identifier) ? (identifier as readonly Numbered[]).flatMap(numberOf) : []
+}
+
+interface Numbered {
+  readonly system?: string
+  readonly value?: string
+}
+
+/** @see https://hl7.org/fhir/R4/search.html#escaping */
+function numberOf({ system = '', value }: Numbered): readonly string[] {
   const escaped = (text: string) => text.replace(/[\\,|$]/g, char => `\\${char}`)
-  return (identifier as readonly { readonly system?: string; readonly value?: string }[]).flatMap(
-    ({ system = '', value }) => (value === undefined ? [] : [`${escaped(system)}|${escaped(value)}`]),
-  )
+  return value === undefined ? [] : [`${escaped(system)}|${escaped(value)}`]
 }
 
 function encounterOf({ encounter }: Resource): string | undefined {
@@ -123,6 +147,8 @@ interface Known {
   ofVisit(type: string, encounter: string): Promise<readonly Resource[]>
   /** All of a type that have a number. */
   ofNumber(type: string, number: string): Promise<readonly Resource[]>
+  /** All of a type that point to what has a number, by a search parameter. */
+  pointing(type: string, by: string, number: string): Promise<readonly Resource[]>
 }
 
 /** Reads each once, and looks once: many diagnoses are of one visit. */
@@ -134,8 +160,7 @@ function knownOnce(txn: Txn, lookUp: LookUp): Known {
   })
   const look = once(async asked => {
     const [type = '', name = '', ...by] = asked.split(' ')
-    const wanted = name === 'encounter' ? { encounter: by.join(' ') } : { identifier: by.join(' ') }
-    const ids = await lookUp(txn, type, wanted)
+    const ids = await lookUp(txn, type, { [name]: by.join(' ') })
     const known: Resource[] = []
     for (const id of ids) {
       const stored = await read(`${type}/${id}`)
@@ -147,6 +172,7 @@ function knownOnce(txn: Txn, lookUp: LookUp): Known {
     read,
     ofVisit: (type, encounter) => look(`${type} encounter ${encounter}`),
     ofNumber: (type, number) => look(`${type} identifier ${number}`),
+    pointing: (type, by, number) => look(`${type} ${by}:identifier ${number}`),
   }
 }
 

@@ -67,6 +67,18 @@ export interface Namesakes {
   readonly none?: Left
 }
 
+/** What was said of a resource before it came itself; looked for where nothing stands under its name. */
+export interface Foretold {
+  /** A search parameter by which others of its type point to it, by its number: `relatesto`. */
+  readonly by: string
+  readonly number: { readonly system?: string; readonly value?: string }
+  /** Whether one of those that point to it says so. Pure. */
+  readonly isSaid: (other: Resource) => boolean
+  /** What it is then. Pure. */
+  readonly becomes: (resource: Resource & { id: string }) => Resource & { id: string }
+  readonly left: Left
+}
+
 /** Which version of a resource something is, as its own server numbers and dates them. */
 export interface SourceVersion {
   /** `meta.lastUpdated`, an instant. */
@@ -92,6 +104,7 @@ export type Outcome =
       /** Which version of its source it is: negative when it is older than a deletion there, 0 when that cannot be told. Pure. */
       readonly since?: (deletion: SourceVersion) => number
       readonly namesakes?: Namesakes
+      readonly foretold?: Foretold
       /** The list of which it is the first. */
       readonly listing?: Listing
       /** The mapper has validated it. */

@@ -1,5 +1,5 @@
 import type { Resource } from '#fhir'
-import type { Left, MapContext, Namesakes, Outcome } from '../outcome.ts'
+import type { Foretold, Left, MapContext, Namesakes, Outcome } from '../outcome.ts'
 import { notTaken } from '../standing.ts'
 import type { Steps } from '../turns.ts'
 import { applyRules } from './apply-rules.ts'
@@ -180,6 +180,8 @@ interface Meeting {
   readonly isDeletion?: boolean
   /** What it may be known by besides its key. */
   readonly namesakes?: Namesakes
+  /** What may have been said of it before it came. */
+  readonly foretold?: Foretold
 }
 
 /**
@@ -226,8 +228,12 @@ export function emit(
   const isValid = context.validPart !== undefined
   const losing = { ...meeting, updates: updates ?? [segment] }
   const dropped = (before: Resource, standing: Resource) => droppedOf(losing, before, standing)
-  const { namesakes } = meeting
-  const told = { over, untaken, dropped, isValid, ...rows, ...(namesakes === undefined ? {} : { namesakes }) }
+  const { namesakes, foretold } = meeting
+  const sought = {
+    ...(namesakes === undefined ? {} : { namesakes }),
+    ...(foretold === undefined ? {} : { foretold }),
+  }
+  const told = { over, untaken, dropped, isValid, ...rows, ...sought }
   say(scene, segment, { kind: 'mapped', row: segment.name, resource, mode: 'upsert', ...told })
   return `${resourceType}/${id}`
 }

@@ -214,6 +214,19 @@ describe('a document that is replaced – HL7 v2.5.1, 9.6.9 and 9.6.10', () => {
       [written(10, 'old'), other('T10', 20, { 13: 'D1^XX' })],
       { D1: 'current', D2: 'current' },
     ],
+    ['also when it comes late', [other('T10', 20), written(10, 'old')], { D1: 'superseded', D2: 'current' }],
+    ['late, by a notification', [other('T09', 20), written(10, 'old')], { D1: 'superseded', D2: 'current' }],
+    ['late, and not by an addendum', [other('T06', 20), written(10, 'old')], { D1: 'current', D2: 'current' }],
+    [
+      'late, and not under another authority',
+      [other('T10', 20, { 13: 'D1^XX' }), written(10, 'old')],
+      { D1: 'current', D2: 'current' },
+    ],
+    [
+      'late, and not by what was an error',
+      [other('T10', 20), sent('MDM^T11', 30, document({ 12: 'D2^NS' })), written(10, 'old')],
+      { D1: 'current', D2: 'entered-in-error' },
+    ],
     [
       'an error stays one',
       [written(10, 'old'), sent('MDM^T11', 15, document()), other('T10', 20)],
@@ -221,6 +234,11 @@ describe('a document that is replaced – HL7 v2.5.1, 9.6.9 and 9.6.10', () => {
     ],
   ])('%s', async (_, messages, states) => {
     expect((await heard(...messages)).states).toEqual(states)
+  })
+
+  it('and its sender is told, where it comes late', async () => {
+    const { acks } = await heard(other('T10', 20), written(10, 'old'))
+    expect(acks.at(-1)).toContain('was replaced before it came')
   })
 })
 

@@ -1,11 +1,12 @@
 import { printJson, type Resource } from '#fhir'
+import type { Foretold } from '../../outcome.ts'
 import type { Steps } from '../../turns.ts'
 import { mediaType } from '../attachments.ts'
 import { toConcept } from '../codings.ts'
 import { combined } from '../drafts.ts'
 import { field, part, type Segment, value } from '../message.ts'
 import { hasUndecodable, readValue } from '../observation-value.ts'
-import { applied, type Elements, emit, idOf, join, type Scene, say, tell } from '../scene.ts'
+import { applied, type Elements, emit, idOf, join, locationOf, type Scene, say, tell } from '../scene.ts'
 import { type Group, groupsOf, segmentOf } from '../structure.ts'
 import { toDateTime } from '../times.ts'
 import { orderKey } from './diagnostic-report.ts'
@@ -64,7 +65,7 @@ export function* mapTranscript(scene: Scene, group: Group): Steps<void> {
   tellKind(scene, txa, content)
   const over = (stored: Resource, whole: Resource) =>
     content.length > 0 || stored.content === undefined ? whole : { ...whole, content: stored.content }
-  const meeting = { updates: [txa], first, over }
+  const meeting = { updates: [txa], first, over, ...replacedBefore(txa, elements) }
   const document = emit(scene, txa, 'DocumentReference', documentKey(scene, txa), said, meeting)
   if (document !== undefined) {
     mapEdit(scene, txa, document)
@@ -72,6 +73,29 @@ export function* mapTranscript(scene: Scene, group: Group): Steps<void> {
   }
   yield* mapNotes(scene, group, txa, document)
   for (const part of parts.filter(isPart)) yield* mapNotes(scene, part, part.segments[0], document)
+}
+
+/** What came late, and was replaced before it came. */
+function replacedBefore(txa: Segment, { masterIdentifier }: Elements): { readonly foretold?: Foretold } {
+  if (masterIdentifier === undefined) return {}
+  const number = masterIdentifier as Foretold['number']
+  const isThis = ({ code, target }: Relation) =>
+    code === 'replaces' && target?.identifier?.value === number.value && target?.identifier?.system === number.system
+  return {
+    foretold: {
+      by: 'relatesto',
+      number,
+      isSaid: ({ status, relatesTo }) =>
+        status !== 'entered-in-error' && Array.isArray(relatesTo) && (relatesTo as readonly Relation[]).some(isThis),
+      becomes: document => (document.status === 'current' ? { ...document, status: 'superseded' } : document),
+      left: { text: 'TXA-12: the document was replaced before it came.', location: locationOf(txa, 'TXA-12') },
+    },
+  }
+}
+
+interface Relation {
+  readonly code?: string
+  readonly target?: { readonly identifier?: Foretold['number'] }
 }
 
 /** What is replaced is not what one reads any more: HL7 v2.5.1, 9.6.9. What was entered in error stays so. */
