@@ -1,3 +1,4 @@
+import type { Steps } from '#kernel'
 import { amendment } from '../fhir/patient-elements.ts'
 import type { Version } from '../fhir/versions.ts'
 import { compact, Draft, type Node } from '../hl7v2/drafts.ts'
@@ -91,7 +92,12 @@ function personIn(document: CdaElement, facts: DocumentFacts): readonly Outcome[
   return [...outcomes, ...scene.outcomes]
 }
 
-const newScene = (facts: DocumentFacts, row: string): Scene => new Scene(facts, undefined, row, () => undefined)
+// biome-ignore lint/correctness/useYield: there is nothing to be done
+function* nothing(): Steps<undefined> {
+  return undefined
+}
+
+export const newScene = (facts: DocumentFacts, row: string): Scene => new Scene(facts, undefined, row, nothing)
 
 function headOf(
   document: CdaElement,

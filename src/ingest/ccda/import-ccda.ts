@@ -1,17 +1,17 @@
-import { Problem } from '#kernel'
+import { inSlices, Problem, type Steps } from '#kernel'
 import type { PersonClaims } from '../identity/claims.ts'
 import { checkOnePerson } from '../identity/guard.ts'
 import { compare } from '../identity/judge.ts'
 import type { Outcome } from '../outcome.ts'
 import type { ReadContext } from '../read-context.ts'
 import { textOf, unreadIn } from './element.ts'
-import { type Content, factsOf, mapHeader, whole } from './header.ts'
+import { type Content, factsOf, mapHeader, newScene, whole } from './header.ts'
 import { type CcdaFile, type Looked, lookThrough, mostKept, peopleOf } from './look-through.ts'
 import { mapEntry } from './map-entry.ts'
 import { exportOutcomes } from './phone-export.ts'
 import { readDocument, type Section, type Told } from './read-document.ts'
 import { attachmentOf } from './resources/care.ts'
-import { type DocumentFacts, Scene } from './scene.ts'
+import type { DocumentFacts } from './scene.ts'
 import { sectionRow } from './tables.ts'
 import { versionsOf } from './versions.ts'
 
@@ -67,7 +67,7 @@ async function* outcomesOf(looked: Looked, context: ReadContext): AsyncGenerator
   yield warnings
   yield mapHeader(looked.header, content, facts, await versionsOf(whole(looked.header), context))
   for await (const some of readDocument(looked.file.open(), context.limits))
-    for (const told of some) yield outcomeOf(told, facts)
+    for (const told of some) yield await inSlices(outcomeOf(told, facts))
 }
 
 /** What of the document is kept as it is, and what cannot be. */
@@ -79,7 +79,7 @@ function contentOf({ body, data, digest, isStructured, header }: Looked, facts: 
   if (data === undefined) warn(`The document is larger than ${mostKept} bytes: it was read, and is not kept itself.`)
   else if (!mayKeep) warn('The grant does not permit to keep the document itself.')
   if (!header.some(({ name }) => name === 'recordTarget')) warn('The document does not say whom it is about.')
-  const scene = new Scene(facts, undefined, 'nonXMLBody', () => undefined)
+  const scene = newScene(facts, 'nonXMLBody')
   const file = body && attachmentOf(scene, body.find('text'))
   if (body !== undefined && file === undefined) warn('The body of the document is a file that is not in it.')
   const content: Content = {
@@ -90,8 +90,8 @@ function contentOf({ body, data, digest, isStructured, header }: Looked, facts: 
   return { content, warnings }
 }
 
-function outcomeOf(told: Told, facts: DocumentFacts): readonly Outcome[] {
-  if (told.kind === 'entry') return mapEntry(told.element, told.section, facts)
+function* outcomeOf(told: Told, facts: DocumentFacts): Steps<readonly Outcome[]> {
+  if (told.kind === 'entry') return yield* mapEntry(told.element, told.section, facts)
   if (told.kind === 'section') return sectionOutcomes(told.section, facts)
   return told.kind === 'doubtful' ? [{ kind: 'warning', text: doubtfulEncoding }] : []
 }
@@ -100,7 +100,7 @@ const doubtfulEncoding = 'Some lines are not UTF-8; they were read as windows-12
 
 /** A section without entries is text, which the document keeps. */
 function sectionOutcomes({ element, entries }: Section, facts: DocumentFacts): readonly Outcome[] {
-  const scene = new Scene(facts, undefined, 'section', () => undefined)
+  const scene = newScene(facts, 'section')
   for (const one of element.all('code', 'title', 'text', 'id', 'templateId', 'confidentialityCode', 'languageCode'))
     one.use('all')
   for (const place of unreadIn(element)) scene.tellUnread(place)

@@ -1,3 +1,4 @@
+import type { Steps } from '#kernel'
 import { type Outcome, rowName } from '../outcome.ts'
 import type { CdaElement } from './element.ts'
 import { identityExtension } from './patient.ts'
@@ -16,7 +17,7 @@ import { mapInstruction, mapProcedure, mapRequest } from './resources/procedure.
 import { type DocumentFacts, isStatement, rowOf, Scene, useStatus } from './scene.ts'
 import { ccdaTables, type EntryRow, entryRow } from './tables.ts'
 
-type Mapper = (scene: Scene, statement: CdaElement, row: EntryRow | undefined) => string | undefined
+type Mapper = (scene: Scene, statement: CdaElement, row: EntryRow | undefined) => Steps<string | undefined>
 
 interface Kind {
   readonly map: Mapper
@@ -58,17 +59,22 @@ export const kinds: Readonly<Record<string, Kind>> = {
 }
 
 /** What becomes of an entry of a section; each is one row. */
-export function mapEntry(entry: CdaElement, section: Section | undefined, facts: DocumentFacts): readonly Outcome[] {
+export function* mapEntry(
+  entry: CdaElement,
+  section: Section | undefined,
+  facts: DocumentFacts,
+): Steps<readonly Outcome[]> {
   const statement = entry.children.find(isStatement)
   const row = statement && entryRow(statement)
   const named = new Scene(facts, section, '', dispatch).sectionRow
   const scene = new Scene(facts, section, rowOf(statement, row, named), dispatch)
-  if (statement !== undefined) dispatch(scene, statement)
+  if (statement !== undefined) yield* dispatch(scene, statement)
   return scene.finish(entry)
 }
 
 /** Maps a clinical statement by its template, else by its section, else by its element. */
-function dispatch(scene: Scene, statement: CdaElement): string | undefined {
+function* dispatch(scene: Scene, statement: CdaElement): Steps<string | undefined> {
+  yield
   if (statement.nullFlavor !== undefined) return undefined
   const row = entryRow(statement)
   const fallback = scene.sectionRow?.fallback?.[statement.name] ?? ccdaTables().byElement.get(statement.name)
@@ -85,7 +91,7 @@ function dispatch(scene: Scene, statement: CdaElement): string | undefined {
     }
     statement.use()
   }
-  return kind.map(scene, statement, row)
+  return yield* kind.map(scene, statement, row)
 }
 
 /** A subject that is named is somebody else than the patient of the header: a relative, a fetus, a donor. */
@@ -96,18 +102,18 @@ function isOfAnother(statement: CdaElement, section: Section | undefined): boole
 }
 
 /** An act that only holds others; one that is planned is a request of its own. */
-function mapWrapper(scene: Scene, act: CdaElement, row: EntryRow | undefined): string | undefined {
+function* mapWrapper(scene: Scene, act: CdaElement, row: EntryRow | undefined): Steps<string | undefined> {
   const isPlanned = (act.attribute('moodCode') ?? 'EVN') !== 'EVN'
   useStatus(act)
-  if (isPlanned && act.find('code')?.attribute('code') !== undefined) return mapRequest(scene, act)
-  const found = scene.rest(act)
+  if (isPlanned && act.find('code')?.attribute('code') !== undefined) return yield* mapRequest(scene, act)
+  const found = yield* scene.rest(act)
   // The code of an act of a template is that of the template.
   if (act.name === 'act' && row !== undefined) act.find('code')?.use('all')
   return found[0]
 }
 
 function mapIdentity(kind: 'birth-sex' | 'gender-identity'): Mapper {
-  return (scene, observation) => {
+  return function* (scene, observation) {
     const value = observation.find('value')
     const extension = value && identityExtension(kind, value, scene)
     observation.find('code')?.use('all')

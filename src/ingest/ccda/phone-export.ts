@@ -1,3 +1,4 @@
+import { inSlices, type Steps } from '#kernel'
 import { BloodPressureDesk, isBloodPressure } from '../apple/blood-pressure.ts'
 import type { AppleContext } from '../apple/context.ts'
 import type { AppleElement } from '../apple/element.ts'
@@ -27,16 +28,16 @@ export async function* exportOutcomes(
   yield personOf(header, facts)
   const records = new PhoneRecords(context)
   for await (const some of readDocument(file.open(), context.limits))
-    for (const told of some) yield outcomesOf(told, records, facts)
+    for (const told of some) yield await inSlices(outcomesOf(told, records, facts))
   yield records.flush()
 }
 
-function outcomesOf(told: Told, records: PhoneRecords, facts: DocumentFacts): readonly Outcome[] {
+function* outcomesOf(told: Told, records: PhoneRecords, facts: DocumentFacts): Steps<readonly Outcome[]> {
   if (told.kind !== 'entry') return []
   const { element, section } = told
   if (element.name === 'entry' && isShell(element)) return []
   const record = recordOf(element.find('observation'))
-  return record === undefined ? mapEntry(element, section, facts) : records.take(record)
+  return record === undefined ? yield* mapEntry(element, section, facts) : records.take(record)
 }
 
 /** What is left of an organizer when its components were told. */

@@ -41,7 +41,7 @@ interface Weight {
 /** Elements nest some twenty deep, narratives of lists in tables a little more. */
 const mostDeep = 100
 /** Of one entry, with the narratives of the sections around it. */
-const mostElements = 300_000
+const mostElements = 100_000
 
 /**
  * A CDA document as it streams by. Holds one entry, the narrative of the sections around it, and nothing else.

@@ -1,4 +1,5 @@
 import { printJson, type Resource } from '#fhir'
+import type { Steps } from '#kernel'
 import { isOlder, stampsOf, type Version, withStampsOf } from '../fhir/versions.ts'
 import { type Node, settled } from '../hl7v2/drafts.ts'
 import { type Outcome, rowName, type WriteMode } from '../outcome.ts'
@@ -56,7 +57,7 @@ const factual = [
 ] as const
 
 /** Maps a clinical statement; gives `Type/id` of what it became. */
-export type Dispatch = (scene: Scene, statement: CdaElement) => string | undefined
+export type Dispatch = (scene: Scene, statement: CdaElement) => Steps<string | undefined>
 
 /** One entry while it is mapped. The first resource that it gives stands for its row. */
 export class Scene implements Around {
@@ -239,7 +240,7 @@ export class Scene implements Around {
   }
 
   /** Maps a statement by itself; gives `Type/id`. */
-  map(statement: CdaElement): string | undefined {
+  map(statement: CdaElement): Steps<string | undefined> {
     return this.#dispatch(this, statement)
   }
 
@@ -248,9 +249,11 @@ export class Scene implements Around {
    *
    * @returns `Type/id` of each
    */
-  rest(statement: CdaElement, parts: readonly CdaElement[] = []): readonly string[] {
-    const others = nested(statement).filter(one => !parts.includes(one) && !one.is(commentTemplate))
-    return others.flatMap(one => this.#dispatch(this, one) ?? [])
+  *rest(statement: CdaElement, parts: readonly CdaElement[] = []): Steps<readonly string[]> {
+    const known = new Set(parts)
+    const others = nested(statement).filter(one => !known.has(one) && !one.is(commentTemplate))
+    const found = yield* eachOf(others, one => this.map(one))
+    return found.filter(one => one !== undefined)
   }
 
   /** A code, or that there is none. */
@@ -258,6 +261,13 @@ export class Scene implements Around {
     const concept = conceptOf(element, this)
     return (concept ?? absence(element?.nullFlavor)) as Node
   }
+}
+
+/** Does one after the other, each in its steps. */
+export function* eachOf<T, R>(all: readonly T[], work: (one: T) => Steps<R>): Steps<R[]> {
+  const results: R[] = []
+  for (const one of all) results.push(yield* work(one))
+  return results
 }
 
 const mostPeople = 10_000

@@ -1,7 +1,8 @@
+import type { Steps } from '#kernel'
 import { compact, type Node } from '../../hl7v2/drafts.ts'
 import { absence, conceptOf, periodOf, referredText, spanOf } from '../data-types.ts'
 import { type CdaElement, textOf } from '../element.ts'
-import { nested, nestedOf, type Scene, useStatus } from '../scene.ts'
+import { eachOf, nested, nestedOf, type Scene, useStatus } from '../scene.ts'
 import { type EntryRow, inSet } from '../tables.ts'
 import { partValue, useWhole } from './condition.ts'
 
@@ -17,14 +18,14 @@ const verification = 'http://terminology.hl7.org/CodeSystem/allergyintolerance-v
 const clinical = 'http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical'
 
 /** Allergy Concern Act: each observation in it is an AllergyIntolerance. */
-export function mapAllergies(scene: Scene, act: CdaElement, row: EntryRow | undefined): string | undefined {
+export function* mapAllergies(scene: Scene, act: CdaElement, row: EntryRow | undefined): Steps<string | undefined> {
   const observations = nested(act).filter(one => one.name === 'observation')
   const stated = observations.filter(one => one.is(...templates.allergies))
   const parts = stated.length > 0 ? stated : observations
-  const [first] = parts.map(one => mapAllergy(scene, one, row, act))
+  const [first] = yield* eachOf(parts, one => mapAllergy(scene, one, row, act))
   useStatus(act)
   act.find('code')?.use('all')
-  scene.rest(act, parts)
+  yield* scene.rest(act, parts)
   return first
 }
 
@@ -33,12 +34,12 @@ export function mapAllergies(scene: Scene, act: CdaElement, row: EntryRow | unde
  *
  * @see https://hl7.org/fhir/us/ccda/CF-allergies.html
  */
-export function mapAllergy(
+export function* mapAllergy(
   scene: Scene,
   observation: CdaElement,
   _row: EntryRow | undefined,
   concern?: CdaElement,
-): string | undefined {
+): Steps<string | undefined> {
   const value = observation.find('value')
   const isNegated = observation.attributes.negationInd === 'true'
   const substance = substanceOf(scene, observation)
@@ -76,14 +77,14 @@ export function mapAllergy(
     onsetDateTime: span.start ?? span.at,
     recordedDate: at,
     recorder: who,
-    reaction: reactionsOf(scene, reactions, severities),
+    reaction: yield* reactionsOf(scene, reactions, severities),
   }
   if (span.end !== undefined)
     scene.warn(`${scene.row}: when it ended has no place in an AllergyIntolerance; it is resolved.`)
   const parts = [...statuses, ...criticalities, ...severities, ...reactions]
   for (const part of parts) useWhole(part)
   const kept = scene.keep('AllergyIntolerance', observation, allergy)
-  scene.rest(observation, parts)
+  yield* scene.rest(observation, parts)
   return kept
 }
 
@@ -135,28 +136,30 @@ function statusOf({ observation, concern, statuses, isRefuted, hasEnded }: State
 }
 
 /** Reactions, each with its severity; a severity of the allergy itself is that of each reaction that has none. */
-function reactionsOf(
+function* reactionsOf(
   scene: Scene,
   reactions: readonly CdaElement[],
   ofAllergy: readonly CdaElement[],
-): readonly Node[] {
+): Steps<readonly Node[]> {
   const whole = severityOf(scene, ofAllergy)
-  const found = reactions.flatMap(reaction => {
-    const severities = nestedOf(reaction, templates.severity, 'SEV')
-    const severity = severityOf(scene, severities) ?? whole
-    const value = reaction.find('value')
-    const narrative = referredText(reaction.find('text'), scene)
-    const manifestation = conceptOf(value, scene) ?? (narrative === undefined ? undefined : { text: narrative })
-    const onset = periodOf(reaction.find('effectiveTime'), scene)?.start
-    for (const part of severities) useWhole(part)
-    scene.rest(reaction, severities)
-    if (manifestation === undefined && severity === undefined) return []
-    const note = [...noteOf(severities), ...noteOf(ofAllergy)].slice(0, 1)
-    return [compact({ manifestation: [manifestation ?? absence(value?.nullFlavor)], severity, onset, note }) as Node]
-  })
+  const found = (yield* eachOf(reactions, one => reactionOf(scene, one, ofAllergy))).flat()
   return found.length > 0 || whole === undefined
     ? found
     : [compact({ manifestation: [absence('NI')], severity: whole, note: noteOf(ofAllergy) }) as Node]
+}
+
+function* reactionOf(scene: Scene, reaction: CdaElement, ofAllergy: readonly CdaElement[]): Steps<readonly Node[]> {
+  const severities = nestedOf(reaction, templates.severity, 'SEV')
+  const severity = severityOf(scene, severities) ?? severityOf(scene, ofAllergy)
+  const value = reaction.find('value')
+  const narrative = referredText(reaction.find('text'), scene)
+  const manifestation = conceptOf(value, scene) ?? (narrative === undefined ? undefined : { text: narrative })
+  const onset = periodOf(reaction.find('effectiveTime'), scene)?.start
+  for (const part of severities) useWhole(part)
+  yield* scene.rest(reaction, severities)
+  if (manifestation === undefined && severity === undefined) return []
+  const note = [...noteOf(severities), ...noteOf(ofAllergy)].slice(0, 1)
+  return [compact({ manifestation: [manifestation ?? absence(value?.nullFlavor)], severity, onset, note }) as Node]
 }
 
 /** A severity between two of FHIR's three is one of them, and stands in words beside it. */

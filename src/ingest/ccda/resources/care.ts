@@ -1,8 +1,9 @@
+import type { Steps } from '#kernel'
 import { combined, compact, Draft, type Node } from '../../hl7v2/drafts.ts'
 import { absence, conceptOf, identifiersOf, periodOf, referredText, spanOf, valueIn } from '../data-types.ts'
 import { type CdaElement, ownTextOf } from '../element.ts'
 import { addressesOf, organizationIn, partyOf, relatedOf, telecomsOf } from '../people.ts'
-import { nested, nestedOf, type Scene, useStatus } from '../scene.ts'
+import { eachOf, nested, nestedOf, type Scene, useStatus } from '../scene.ts'
 import { type EntryRow, inSet } from '../tables.ts'
 import { useWhole } from './condition.ts'
 
@@ -15,7 +16,7 @@ const templates = {
 } as const
 
 /** Goal Observation → Goal. */
-export function mapGoal(scene: Scene, goal: CdaElement, _row: EntryRow | undefined): string | undefined {
+export function* mapGoal(scene: Scene, goal: CdaElement, _row: EntryRow | undefined): Steps<string | undefined> {
   const { who } = scene.authorOf(goal)
   const status = goal.find('statusCode')?.use()
   const value = goal.find('value')
@@ -39,7 +40,7 @@ export function mapGoal(scene: Scene, goal: CdaElement, _row: EntryRow | undefin
     ...scene.notesOf(goal),
   })
   for (const one of [...progress, ...priorities]) useWhole(one)
-  scene.rest(goal, [...progress, ...priorities])
+  yield* scene.rest(goal, [...progress, ...priorities])
   return kept
 }
 
@@ -63,26 +64,26 @@ const goalDetails: ReadonlySet<string> = new Set([
 ])
 
 /** Coverage Activity: each policy in it is a Coverage. */
-export function mapCoverages(scene: Scene, act: CdaElement, row: EntryRow | undefined): string | undefined {
+export function* mapCoverages(scene: Scene, act: CdaElement, row: EntryRow | undefined): Steps<string | undefined> {
   act.find('code')?.use('all')
   useStatus(act)
   const policies = nested(act).filter(one => one.is(templates.policy) || one.name === 'act')
   const relationships = act.all('entryRelationship')
-  const [first] = policies.map(policy => {
+  const [first] = yield* eachOf(policies, policy => {
     const holder = relationships.find(one => one.children.includes(policy))
     return mapCoverage(scene, policy, row, holder?.find('sequenceNumber'))
   })
-  scene.rest(act, policies)
+  yield* scene.rest(act, policies)
   return first
 }
 
 /** Policy Activity → Coverage. */
-export function mapCoverage(
+export function* mapCoverage(
   scene: Scene,
   policy: CdaElement,
   _row?: EntryRow,
   sequence?: CdaElement,
-): string | undefined {
+): Steps<string | undefined> {
   const covered = policy.all('participant').find(one => one.attributes.typeCode === 'COV')
   const holder = policy.all('participant').find(one => one.attributes.typeCode === 'HLD')
   const member = covered?.find('participantRole')
@@ -107,7 +108,7 @@ export function mapCoverage(
     payor: [payerOf(scene, first) ?? absence('NI')],
     order: isOrdered ? order : undefined,
   })
-  scene.rest(policy)
+  yield* scene.rest(policy)
   return kept
 }
 
@@ -127,7 +128,11 @@ function payerOf(scene: Scene, performer: CdaElement | undefined): unknown {
 }
 
 /** Care Team Organizer → CareTeam. */
-export function mapCareTeam(scene: Scene, organizer: CdaElement, _row: EntryRow | undefined): string | undefined {
+export function* mapCareTeam(
+  scene: Scene,
+  organizer: CdaElement,
+  _row: EntryRow | undefined,
+): Steps<string | undefined> {
   const acts = nested(organizer).filter(one => one.is(templates.member) || one.find('performer') !== undefined)
   const status = organizer.find('statusCode')?.use()
   useStatus(organizer)
@@ -143,8 +148,8 @@ export function mapCareTeam(scene: Scene, organizer: CdaElement, _row: EntryRow 
     ...scene.narrative(organizer),
     ...scene.notesOf(organizer),
   })
-  for (const act of acts) scene.rest(act)
-  scene.rest(organizer, acts)
+  for (const act of acts) yield* scene.rest(act)
+  yield* scene.rest(organizer, acts)
   return kept
 }
 
@@ -162,7 +167,7 @@ function membersOf(scene: Scene, act: CdaElement): readonly Node[] {
 const noteCategory = 'http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category'
 
 /** Note Activity → DocumentReference: its text, or the file that stands in it. */
-export function mapNote(scene: Scene, act: CdaElement, _row: EntryRow | undefined): string | undefined {
+export function* mapNote(scene: Scene, act: CdaElement, _row: EntryRow | undefined): Steps<string | undefined> {
   const text = act.find('text')
   const { who, at } = scene.authorOf(act)
   const attachment = attachmentOf(scene, text)
@@ -186,7 +191,7 @@ export function mapNote(scene: Scene, act: CdaElement, _row: EntryRow | undefine
     content: [{ attachment: compact({ ...attachment, creation: start }) }],
     context: { period: periodOf(act.find('effectiveTime'), scene) },
   })
-  scene.rest(act)
+  yield* scene.rest(act)
   return kept
 }
 

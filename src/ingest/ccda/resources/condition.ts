@@ -1,7 +1,8 @@
+import type { Steps } from '#kernel'
 import type { Node } from '../../hl7v2/drafts.ts'
 import { absence, conceptOf, referredText, spanOf } from '../data-types.ts'
 import type { CdaElement } from '../element.ts'
-import { codeOf, nested, nestedOf, type Scene, useStatus } from '../scene.ts'
+import { codeOf, eachOf, nested, nestedOf, type Scene, useStatus } from '../scene.ts'
 import { type EntryRow, inSet } from '../tables.ts'
 import { ageOf } from './age.ts'
 import { membersOf } from './members.ts'
@@ -21,15 +22,15 @@ const assertedUrl = 'http://hl7.org/fhir/StructureDefinition/condition-assertedD
 const concernCategory = 'http://hl7.org/fhir/us/core/CodeSystem/condition-category'
 
 /** A concern, or an act that says as what a diagnosis was made: each problem in it is a Condition. */
-export function mapProblems(scene: Scene, act: CdaElement, row: EntryRow | undefined): string | undefined {
+export function* mapProblems(scene: Scene, act: CdaElement, row: EntryRow | undefined): Steps<string | undefined> {
   const problems = nested(act).filter(one => one.name === 'observation' && !one.is(templates.status))
   const stated = problems.filter(one => one.is(templates.problem))
-  const [first, ...others] = (stated.length > 0 ? stated : problems).map(one => mapProblem(scene, one, row, act))
+  const parts = stated.length > 0 ? stated : problems
+  const [first, ...others] = yield* eachOf(parts, one => mapProblem(scene, one, row, act))
   useStatus(act)
   act.find('code')?.use('all')
-  const parts = stated.length > 0 ? stated : problems
   const own = parts.length > 0 ? first : statedByText(scene, act, row)
-  scene.rest(act, parts)
+  yield* scene.rest(act, parts)
   return own ?? others[0]
 }
 
@@ -54,17 +55,16 @@ function statedByText(scene: Scene, act: CdaElement, row: EntryRow | undefined):
  * @param concern  the act in which it stands
  * @see            https://hl7.org/fhir/us/ccda/CF-problems.html
  */
-export function mapProblem(
+export function* mapProblem(
   scene: Scene,
   observation: CdaElement,
   row: EntryRow | undefined,
   concern?: CdaElement,
-): string | undefined {
+): Steps<string | undefined> {
   const [value, ...others] = observation.all('value')
   const isNegated = observation.attributes.negationInd === 'true'
   const none = isNegated ? inSet('no-known-problem', value) : undefined
   const stated = conceptOf(value, scene)
-  for (const other of others) conceptOf(other, scene)
   const more = others.flatMap(other => conceptOf(other, scene)?.coding ?? [])
   const narrative = referredText(observation.find('text'), scene)
   const span = spanOf(observation.find('effectiveTime'), scene)
@@ -91,7 +91,7 @@ export function mapProblem(
     recorder: who,
     bodySite: observation.all('targetSiteCode').flatMap(site => conceptOf(site, scene) ?? []),
     ...scene.notesOf(observation),
-    ...evidenceOf(scene.rest(observation, parts)),
+    ...evidenceOf(yield* scene.rest(observation, parts)),
   }
   for (const part of parts) useWhole(part)
   return scene.keep('Condition', observation, condition)

@@ -1,3 +1,4 @@
+import type { Steps } from '#kernel'
 import type { Node } from '../../hl7v2/drafts.ts'
 import { conceptOf, identifiersOf, whenOf } from '../data-types.ts'
 import { type CdaElement, textOf } from '../element.ts'
@@ -38,8 +39,8 @@ export function keepProduct(scene: Scene, role: CdaElement): string | undefined 
 }
 
 /** Non-Medicinal Supply Activity → DeviceUseStatement with its Device; what is only planned → DeviceRequest. */
-export function mapDevice(scene: Scene, supply: CdaElement, row: EntryRow | undefined): string | undefined {
-  if ((supply.attribute('moodCode') ?? 'EVN') !== 'EVN') return mapDeviceRequest(scene, supply, row)
+export function* mapDevice(scene: Scene, supply: CdaElement, row: EntryRow | undefined): Steps<string | undefined> {
+  if ((supply.attribute('moodCode') ?? 'EVN') !== 'EVN') return yield* mapDeviceRequest(scene, supply, row)
   const roles = supply
     .at('participant.participantRole')
     .filter(role => role.find('playingDevice') ?? role.is(productTemplate))
@@ -61,7 +62,7 @@ export function mapDevice(scene: Scene, supply: CdaElement, row: EntryRow | unde
     ...scene.notesOf(supply),
   })
   for (const one of indications) useWhole(one)
-  scene.rest(supply, indications)
+  yield* scene.rest(supply, indications)
   return use
 }
 
@@ -83,7 +84,11 @@ function timingOf(scene: Scene, supply: CdaElement): Node {
 }
 
 /** Planned Supply → DeviceRequest. */
-export function mapDeviceRequest(scene: Scene, supply: CdaElement, _row: EntryRow | undefined): string | undefined {
+export function* mapDeviceRequest(
+  scene: Scene,
+  supply: CdaElement,
+  _row: EntryRow | undefined,
+): Steps<string | undefined> {
   const { who, at } = scene.authorOf(supply)
   const status = supply.find('statusCode')?.use()
   const roles = supply.at('participant.participantRole')
@@ -103,6 +108,6 @@ export function mapDeviceRequest(scene: Scene, supply: CdaElement, _row: EntryRo
     ...scene.notesOf(supply),
   })
   for (const one of indications) useWhole(one)
-  scene.rest(supply, indications)
+  yield* scene.rest(supply, indications)
   return kept
 }

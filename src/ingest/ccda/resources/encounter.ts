@@ -1,8 +1,9 @@
+import type { Steps } from '#kernel'
 import { compact, type Node } from '../../hl7v2/drafts.ts'
 import { absence, codingOf, conceptOf, periodOf } from '../data-types.ts'
 import type { CdaElement } from '../element.ts'
 import { locationOf } from '../people.ts'
-import { nestedOf, type Scene, useStatus } from '../scene.ts'
+import { eachOf, nestedOf, type Scene, useStatus } from '../scene.ts'
 import { type EntryRow, inSet } from '../tables.ts'
 import { useWhole } from './condition.ts'
 import { reasonsOf } from './medication.ts'
@@ -23,9 +24,13 @@ const asked: ReadonlySet<string> = new Set(['RQO', 'PRP', 'ARQ', 'PRMS'])
  *
  * @see https://hl7.org/fhir/us/ccda/CF-encounters.html
  */
-export function mapEncounter(scene: Scene, encounter: CdaElement, _row: EntryRow | undefined): string | undefined {
+export function* mapEncounter(
+  scene: Scene,
+  encounter: CdaElement,
+  _row: EntryRow | undefined,
+): Steps<string | undefined> {
   const mood = encounter.attribute('moodCode') ?? 'EVN'
-  if (asked.has(mood)) return mapRequest(scene, encounter)
+  if (asked.has(mood)) return yield* mapRequest(scene, encounter)
   const diagnoses = nestedOf(encounter, templates.diagnosis)
   const indications = nestedOf(encounter, templates.indication)
   const isNegated = encounter.attributes.negationInd === 'true'
@@ -51,14 +56,18 @@ export function mapEncounter(scene: Scene, encounter: CdaElement, _row: EntryRow
       ...dischargeOf(scene, encounter.find('dischargeDispositionCode')),
       location: placesOf(scene, encounter),
       ...scene.narrative(encounter),
-      diagnosis: diagnoses.flatMap(one => scene.map(one) ?? []).map(reference => ({ condition: { reference } })),
+      diagnosis: (yield* eachOf(diagnoses, one => scene.map(one))).flatMap(diagnosisOf),
     },
     { mode: 'merge' },
   )
   if (at !== undefined) scene.tellUnread('encounter.author.time')
   for (const one of indications) useWhole(one)
-  scene.rest(encounter, [...diagnoses, ...indications])
+  yield* scene.rest(encounter, [...diagnoses, ...indications])
   return kept
+}
+
+function diagnosisOf(reference: string | undefined): readonly Node[] {
+  return reference === undefined ? [] : [{ condition: { reference } }]
 }
 
 /** A class is a code of HL7's own acts, wherever it stands among the codes of a visit. */

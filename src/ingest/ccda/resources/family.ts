@@ -1,7 +1,8 @@
+import type { Steps } from '#kernel'
 import { compact, type Node } from '../../hl7v2/drafts.ts'
 import { absence, conceptOf, referredText, spanOf, timeOf } from '../data-types.ts'
 import { type CdaElement, textOf } from '../element.ts'
-import { nested, nestedOf, type Scene, useStatus } from '../scene.ts'
+import { eachOf, nested, nestedOf, type Scene, useStatus } from '../scene.ts'
 import { type EntryRow, inSet } from '../tables.ts'
 import { ageOf } from './age.ts'
 import { partValue, useWhole } from './condition.ts'
@@ -9,7 +10,7 @@ import { partValue, useWhole } from './condition.ts'
 const templates = { age: '2.16.840.1.113883.10.20.22.4.31', death: '2.16.840.1.113883.10.20.22.4.47' } as const
 
 /** Family History Organizer → FamilyMemberHistory: what is known of one relative. */
-export function mapFamily(scene: Scene, organizer: CdaElement, _row: EntryRow | undefined): string | undefined {
+export function* mapFamily(scene: Scene, organizer: CdaElement, _row: EntryRow | undefined): Steps<string | undefined> {
   const related = organizer.find('subject.relatedSubject')
   const person = related?.find('subject')
   const observations = nested(organizer).filter(({ name }) => name === 'observation')
@@ -29,11 +30,11 @@ export function mapFamily(scene: Scene, organizer: CdaElement, _row: EntryRow | 
     sex: sexOf(person),
     bornDate: born,
     ...deathOf(scene, person, conditions),
-    condition: conditions.flatMap(one => conditionOf(scene, one)),
+    condition: (yield* eachOf(conditions, one => conditionOf(scene, one))).flat(),
     note: denied.flatMap(one => denialOf(scene, one)),
   })
   const rest = nested(organizer).filter(one => !observations.includes(one))
-  for (const one of rest) scene.map(one)
+  yield* eachOf(rest, one => scene.map(one))
   return kept
 }
 
@@ -57,7 +58,7 @@ function deathOf(scene: Scene, person: CdaElement | undefined, conditions: reado
   return isDead === undefined ? {} : { deceasedBoolean: isDead === 'true' }
 }
 
-function conditionOf(scene: Scene, observation: CdaElement): readonly Node[] {
+function* conditionOf(scene: Scene, observation: CdaElement): Steps<readonly Node[]> {
   const ages = nestedOf(observation, templates.age)
   const deaths = nestedOf(observation, templates.death)
   const value = observation.find('value')
@@ -71,7 +72,7 @@ function conditionOf(scene: Scene, observation: CdaElement): readonly Node[] {
     useWhole(one)
     one.find('value')?.use('all')
   }
-  scene.rest(observation, [...ages, ...deaths])
+  yield* scene.rest(observation, [...ages, ...deaths])
   if (code === undefined && value === undefined) return []
   const onset = span.at ?? span.start
   return [

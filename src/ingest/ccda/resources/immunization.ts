@@ -1,8 +1,9 @@
+import type { Steps } from '#kernel'
 import { compact, type Node } from '../../hl7v2/drafts.ts'
 import { absence, conceptOf, periodOf, quantityOf, referredText, spanOf } from '../data-types.ts'
 import { type CdaElement, textOf } from '../element.ts'
 import { organizationIn } from '../people.ts'
-import { nestedOf, type Scene, useStatus } from '../scene.ts'
+import { eachOf, nestedOf, type Scene, useStatus } from '../scene.ts'
 import { type EntryRow, inSet } from '../tables.ts'
 import { useWhole } from './condition.ts'
 import { reasonsOf } from './medication.ts'
@@ -21,8 +22,12 @@ const performerFunction = 'http://terminology.hl7.org/CodeSystem/v2-0443'
  *
  * @see https://hl7.org/fhir/us/ccda/CF-immunizations.html
  */
-export function mapImmunization(scene: Scene, given: CdaElement, row: EntryRow | undefined): string | undefined {
-  if ((given.attribute('moodCode') ?? 'EVN') !== 'EVN') return mapPlannedImmunization(scene, given, row)
+export function* mapImmunization(
+  scene: Scene,
+  given: CdaElement,
+  row: EntryRow | undefined,
+): Steps<string | undefined> {
+  if ((given.attribute('moodCode') ?? 'EVN') !== 'EVN') return yield* mapPlannedImmunization(scene, given, row)
   const refusals = nestedOf(given, templates.refusal)
   const indications = nestedOf(given, templates.indication)
   const reactions = nestedOf(given, templates.reaction)
@@ -47,11 +52,11 @@ export function mapImmunization(scene: Scene, given: CdaElement, row: EntryRow |
     performer: performersOf(scene, given),
     note: notesOf(scene, given, instructions),
     reasonCode: reasonsOf(scene, indications),
-    reaction: reactionsOf(scene, reactions),
+    reaction: (yield* eachOf(reactions, one => reactionOf(scene, one))).flat(),
     protocolApplied: doseNumberOf(given),
   })
   for (const part of parts) useWhole(part)
-  scene.rest(given, parts)
+  yield* scene.rest(given, parts)
   return kept
 }
 
@@ -95,14 +100,11 @@ function notesOf(scene: Scene, given: CdaElement, instructions: readonly CdaElem
 }
 
 /** Each reaction is an Observation to which the vaccination refers. */
-function reactionsOf(scene: Scene, reactions: readonly CdaElement[]): readonly Node[] {
-  return reactions.flatMap(reaction => {
-    const date = periodOf(reaction.find('effectiveTime'), scene)?.start
-    const reference = scene.map(reaction)
-    const detail = reference === undefined ? undefined : { reference }
-    const found = compact({ date, detail })
-    return found === undefined ? [] : [found]
-  })
+function* reactionOf(scene: Scene, reaction: CdaElement): Steps<readonly Node[]> {
+  const date = periodOf(reaction.find('effectiveTime'), scene)?.start
+  const reference = yield* scene.map(reaction)
+  const found = compact({ date, detail: reference === undefined ? undefined : { reference } })
+  return found === undefined ? [] : [found]
 }
 
 function doseNumberOf(given: CdaElement): readonly Node[] {
@@ -113,11 +115,11 @@ function doseNumberOf(given: CdaElement): readonly Node[] {
 }
 
 /** Planned Immunization Activity: what is to be given is asked for as every medicine is. */
-export function mapPlannedImmunization(
+export function* mapPlannedImmunization(
   scene: Scene,
   planned: CdaElement,
   _row: EntryRow | undefined,
-): string | undefined {
+): Steps<string | undefined> {
   const { who, at } = scene.authorOf(planned)
   const { vaccineCode, manufacturer, lotNumber } = vaccineOf(scene, planned)
   const indications = nestedOf(planned, templates.indication)
@@ -141,6 +143,6 @@ export function mapPlannedImmunization(
     ...scene.notesOf(planned),
   })
   for (const one of indications) useWhole(one)
-  scene.rest(planned, indications)
+  yield* scene.rest(planned, indications)
   return kept
 }

@@ -1,3 +1,4 @@
+import type { Steps } from '#kernel'
 import { compact, Draft, type Node } from '../../hl7v2/drafts.ts'
 import { conceptOf, periodOf, quantityOf, rangeOf, referredText, timeOf } from '../data-types.ts'
 import { type CdaElement, textOf } from '../element.ts'
@@ -21,11 +22,11 @@ const templates = {
  *
  * @see https://hl7.org/fhir/us/ccda/CF-medications.html; what was taken is a statement here, since nobody has asked for it
  */
-export function mapMedication(
+export function* mapMedication(
   scene: Scene,
   administration: CdaElement,
   _row: EntryRow | undefined,
-): string | undefined {
+): Steps<string | undefined> {
   const medication = medicationOf(scene, administration, 'consumable')
   const indications = nestedOf(administration, templates.indication)
   const { dosage, parts } = dosageOf(scene, administration)
@@ -64,22 +65,23 @@ export function mapMedication(
           dosageInstruction: dosage === undefined ? [] : [dosage],
         })
   for (const indication of indications) useWhole(indication)
-  supplies(scene, administration, medication)
+  yield* supplies(scene, administration, medication)
   const isPart = [
     ...indications,
     ...parts,
     ...nestedOf(administration, templates.order),
     ...nestedOf(administration, templates.dispense),
   ]
-  scene.rest(administration, isPart)
+  yield* scene.rest(administration, isPart)
   return kept
 }
 
 /** Orders and dispenses within a medication are of that medication where they do not name one. */
-function supplies(scene: Scene, administration: CdaElement, medication: Node): void {
-  for (const order of nestedOf(administration, templates.order)) mapSupplyOrder(scene, order, undefined, medication)
+function* supplies(scene: Scene, administration: CdaElement, medication: Node): Steps<void> {
+  for (const order of nestedOf(administration, templates.order))
+    yield* mapSupplyOrder(scene, order, undefined, medication)
   for (const dispense of nestedOf(administration, templates.dispense))
-    mapDispense(scene, dispense, undefined, medication)
+    yield* mapDispense(scene, dispense, undefined, medication)
 }
 
 /** What is taken: a code, and a Medication where more than that is known. */
@@ -196,12 +198,12 @@ function doseOf(scene: Scene, administration: CdaElement): readonly Node[] {
 }
 
 /** Medication Supply Order → MedicationRequest. */
-export function mapSupplyOrder(
+export function* mapSupplyOrder(
   scene: Scene,
   supply: CdaElement,
   _row?: EntryRow,
   medication?: Node,
-): string | undefined {
+): Steps<string | undefined> {
   const { who, at } = scene.authorOf(supply)
   const status = supply.find('statusCode')?.use()
   const instructions = nestedOf(supply, templates.instruction)
@@ -228,12 +230,17 @@ export function mapSupplyOrder(
     },
     ...scene.notesOf(supply),
   })
-  scene.rest(supply, instructions)
+  yield* scene.rest(supply, instructions)
   return kept
 }
 
 /** Medication Dispense → MedicationDispense. */
-export function mapDispense(scene: Scene, supply: CdaElement, _row?: EntryRow, medication?: Node): string | undefined {
+export function* mapDispense(
+  scene: Scene,
+  supply: CdaElement,
+  _row?: EntryRow,
+  medication?: Node,
+): Steps<string | undefined> {
   const status = supply.find('statusCode')?.use()
   const time = supply.find('effectiveTime')
   const actors = scene.performersOf(supply)
@@ -247,6 +254,6 @@ export function mapDispense(scene: Scene, supply: CdaElement, _row?: EntryRow, m
     whenHandedOver: timeOf(time, scene) ?? timeOf(time?.find('low'), scene),
     ...scene.notesOf(supply),
   })
-  scene.rest(supply)
+  yield* scene.rest(supply)
   return kept
 }

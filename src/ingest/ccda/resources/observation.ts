@@ -1,3 +1,4 @@
+import type { Steps } from '#kernel'
 import { type CodeableConcept, systems } from '../../codes.ts'
 import { compact, Draft, type Node } from '../../hl7v2/drafts.ts'
 import { absentReason, conceptOf, identifiersOf, quantityOf, referredText, valueIn, whenOf } from '../data-types.ts'
@@ -25,9 +26,13 @@ export function categoryOf(code: string | undefined): readonly Node[] {
  *
  * @see https://hl7.org/fhir/us/ccda/CF-results.html, CF-vitals.html, CF-social.html
  */
-export function mapObservation(scene: Scene, observation: CdaElement, row: EntryRow | undefined): string | undefined {
+export function* mapObservation(
+  scene: Scene,
+  observation: CdaElement,
+  row: EntryRow | undefined,
+): Steps<string | undefined> {
   const { elements, parts } = observed(scene, observation, row)
-  const members = membersOf(scene.rest(observation, parts))
+  const members = membersOf(yield* scene.rest(observation, parts))
   return scene.keep('Observation', observation, { ...elements, hasMember: members })
 }
 

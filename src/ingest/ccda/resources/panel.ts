@@ -1,8 +1,9 @@
+import type { Steps } from '#kernel'
 import { systems } from '../../codes.ts'
 import type { Node } from '../../hl7v2/drafts.ts'
 import { conceptOf, identifiersOf, whenOf } from '../data-types.ts'
 import type { CdaElement } from '../element.ts'
-import { nested, type Scene, useStatus } from '../scene.ts'
+import { eachOf, nested, type Scene, useStatus } from '../scene.ts'
 import { type EntryRow, entryRow, inSet } from '../tables.ts'
 import { membersOf } from './members.ts'
 import { categoryOf, componentOf, mapObservation, observed, specimenOf } from './observation.ts'
@@ -14,10 +15,10 @@ const lab = 'http://terminology.hl7.org/CodeSystem/v2-0074'
  *
  * @see https://hl7.org/fhir/us/ccda/CF-results.html
  */
-export function mapReport(scene: Scene, organizer: CdaElement, _row: EntryRow | undefined): string | undefined {
+export function* mapReport(scene: Scene, organizer: CdaElement, _row: EntryRow | undefined): Steps<string | undefined> {
   const { who, at } = scene.authorOf(organizer)
   const specimen = specimenOf(scene, organizer)
-  const members = scene.rest(organizer)
+  const members = yield* scene.rest(organizer)
   useStatus(organizer)
   return scene.keep('DiagnosticReport', organizer, {
     status: inSet('report-status', organizer.find('statusCode'))?.code ?? 'unknown',
@@ -34,8 +35,8 @@ export function mapReport(scene: Scene, organizer: CdaElement, _row: EntryRow | 
 }
 
 /** An organizer that says nothing else: its observations, and an Observation that has them as members. */
-export function mapPanel(scene: Scene, organizer: CdaElement, row: EntryRow | undefined): string | undefined {
-  const members = membersOf(scene.rest(organizer))
+export function* mapPanel(scene: Scene, organizer: CdaElement, row: EntryRow | undefined): Steps<string | undefined> {
+  const members = membersOf(yield* scene.rest(organizer))
   return keepPanel(scene, organizer, row?.observation ?? scene.sectionRow?.observation, members)
 }
 
@@ -79,20 +80,22 @@ const panelOfVitals = '85353-1'
  *
  * @see https://hl7.org/fhir/us/ccda/CF-vitals.html
  */
-export function mapVitalSigns(scene: Scene, organizer: CdaElement, _row: EntryRow | undefined): string | undefined {
-  const paired = new Set<CdaElement>()
-  const members: (string | undefined)[] = []
+export function* mapVitalSigns(
+  scene: Scene,
+  organizer: CdaElement,
+  _row: EntryRow | undefined,
+): Steps<string | undefined> {
   const signs = nested(organizer).filter(({ name }) => name === 'observation')
-  for (const systolic of signs.filter(isCoded(bloodPressure.systolic))) {
-    const isOther = (one: CdaElement) => !paired.has(one) && timeOf(one) === timeOf(systolic)
-    const diastolic = signs.filter(isCoded(bloodPressure.diastolic)).find(isOther)
-    if (diastolic === undefined || isDenied(systolic) || isDenied(diastolic)) continue
-    paired.add(systolic).add(diastolic)
+  const pairs = pressuresOf(signs)
+  const members: (string | undefined)[] = []
+  for (const [systolic, diastolic] of pairs) {
+    yield
     members.push(keepPressure(scene, systolic, diastolic))
   }
+  const paired = new Set(pairs.flat())
   const singles = signs.filter(one => !paired.has(one) && one.find('subject') === undefined)
-  for (const sign of singles) members.push(mapObservation(scene, sign, entryRow(sign) ?? vitalSign))
-  const others = scene.rest(organizer, [...paired, ...singles])
+  members.push(...(yield* eachOf(singles, sign => mapObservation(scene, sign, entryRow(sign) ?? vitalSign))))
+  const others = yield* scene.rest(organizer, [...paired, ...singles])
   const own = conceptOf(organizer.find('code'), scene)
   const code = {
     coding: [
@@ -110,6 +113,18 @@ const vitalSign: EntryRow = {
   as: 'observation',
   templates: [],
   observation: 'vital-signs',
+}
+
+type Pressure = readonly [systolic: CdaElement, diastolic: CdaElement]
+
+/** Each systolic pressure with a diastolic one of its time. */
+function pressuresOf(signs: readonly CdaElement[]): readonly Pressure[] {
+  const told = signs.filter(one => !isDenied(one) && one.find('subject') === undefined)
+  const waiting = Map.groupBy(told.filter(isCoded(bloodPressure.diastolic)), timeOf)
+  return told.filter(isCoded(bloodPressure.systolic)).flatMap((systolic): readonly Pressure[] => {
+    const diastolic = waiting.get(timeOf(systolic))?.shift()
+    return diastolic === undefined ? [] : [[systolic, diastolic]]
+  })
 }
 
 const isCoded = (loinc: string) => (one: CdaElement) =>

@@ -1,3 +1,4 @@
+import type { Steps } from '#kernel'
 import type { Draft, Node } from '../../hl7v2/drafts.ts'
 import { conceptOf, referredText, whenOf } from '../data-types.ts'
 import type { CdaElement } from '../element.ts'
@@ -20,12 +21,22 @@ const templates = {
  *
  * @see https://hl7.org/fhir/us/ccda/CF-procedures.html
  */
-export function mapProcedure(scene: Scene, procedure: CdaElement, row: EntryRow | undefined): string | undefined {
+export function* mapProcedure(
+  scene: Scene,
+  procedure: CdaElement,
+  row: EntryRow | undefined,
+): Steps<string | undefined> {
   const mood = procedure.attribute('moodCode') ?? 'EVN'
-  if (mood !== 'EVN') return mapRequest(scene, procedure)
+  if (mood !== 'EVN') return yield* mapRequest(scene, procedure)
   const value = procedure.find('value')
   if (value !== undefined && value.nullFlavor === undefined)
-    return mapObservation(scene, procedure, { text: '', as: '', templates: [], observation: 'procedure', ...row })
+    return yield* mapObservation(scene, procedure, {
+      text: '',
+      as: '',
+      templates: [],
+      observation: 'procedure',
+      ...row,
+    })
   const { who, at } = scene.authorOf(procedure)
   const indications = nestedOf(procedure, templates.indication)
   const instructions = nestedOf(procedure, templates.instruction)
@@ -51,7 +62,7 @@ export function mapProcedure(scene: Scene, procedure: CdaElement, row: EntryRow 
   if (at !== undefined && kept !== undefined) scene.tellUnread('procedure.author.time')
   keepSpecimens(scene, procedure)
   for (const one of [...indications, ...instructions]) useWhole(one)
-  scene.rest(procedure, [...indications, ...instructions])
+  yield* scene.rest(procedure, [...indications, ...instructions])
   return kept
 }
 
@@ -98,7 +109,7 @@ function isDevice(role: CdaElement): boolean {
 }
 
 /** Planned acts, observations and procedures: what somebody intends, or asks others, to do. */
-export function mapRequest(scene: Scene, planned: CdaElement): string | undefined {
+export function* mapRequest(scene: Scene, planned: CdaElement): Steps<string | undefined> {
   const { who, at } = scene.authorOf(planned)
   const indications = nestedOf(planned, templates.indication)
   const instructions = nestedOf(planned, templates.instruction)
@@ -128,12 +139,12 @@ export function mapRequest(scene: Scene, planned: CdaElement): string | undefine
     ...scene.notesOf(planned),
   })
   for (const one of [...indications, ...instructions]) useWhole(one)
-  scene.rest(planned, [...indications, ...instructions])
+  yield* scene.rest(planned, [...indications, ...instructions])
   return kept
 }
 
 /** Instruction → CommunicationRequest: something to be told to the patient. */
-export function mapInstruction(scene: Scene, act: CdaElement, _row: EntryRow | undefined): string | undefined {
+export function* mapInstruction(scene: Scene, act: CdaElement, _row: EntryRow | undefined): Steps<string | undefined> {
   const text = referredText(act.find('text'), scene)
   const { who, at } = scene.authorOf(act)
   const category = conceptOf(act.find('code'), scene) as Node | undefined
@@ -155,6 +166,6 @@ export function mapInstruction(scene: Scene, act: CdaElement, _row: EntryRow | u
       .flatMap(one => scene.party(one.find('participantRole')) ?? []),
     ...scene.notesOf(act),
   })
-  scene.rest(act)
+  yield* scene.rest(act)
   return kept
 }
