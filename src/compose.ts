@@ -9,7 +9,7 @@ import type { Ingest } from '#ingest'
 import { type Clock, createLog, type Log, newSecret, Problem, systemClock } from '#kernel'
 import { type Erasure, openRecord, type Record } from '#record'
 import type { Share } from '#share'
-import type { Smart } from '#smart'
+import type { GuardianLeft, Smart } from '#smart'
 import type { KeyStore, Space, Store } from '#store'
 import type { Subscriptions } from '#subscriptions'
 import type { Validator } from '#validation'
@@ -145,6 +145,8 @@ export function openHouse(config: Config, opening: Opening = {}): Promise<House>
   return onGround(config, opening, async ground => {
     const { record, vault, clock, log } = ground
     const { documents } = record
+    // Opened after the room that tells it.
+    const left: GuardianLeft = (account, patient) => share.endLinksOf(account, patient)
     const [
       smart,
       { createValidator },
@@ -153,7 +155,7 @@ export function openHouse(config: Config, opening: Opening = {}): Promise<House>
       { openSubscriptions },
       { openBulk },
     ] = await Promise.all([
-      openSmartOn(ground),
+      openSmartOn(ground, left),
       import('#validation'),
       import('#ingest'),
       import('#share'),
@@ -174,7 +176,7 @@ export function openHouse(config: Config, opening: Opening = {}): Promise<House>
       ...(colleagues.imports && { elsewhere: colleagues.imports }),
     })
     const authenticate = (bearer: string) => smart.authenticate(bearer)
-    const share = openShare({ record, documents, vault, clock, log, baseUrl: config.baseUrl, authenticate })
+    const share: Share = openShare({ record, documents, vault, clock, log, baseUrl: config.baseUrl, authenticate })
     const subscriptions = openSubscriptions({
       record,
       documents,
@@ -210,11 +212,12 @@ async function onGround<T>(config: Config, opening: Opening, build: (ground: Gro
   }
 }
 
-async function openSmartOn({ record, vault, clock, log, config }: Ground): Promise<Smart> {
+async function openSmartOn({ record, vault, clock, log, config }: Ground, guardianLeft?: GuardianLeft): Promise<Smart> {
   const { openSmart } = await import('#smart')
   const { documents } = record
   const { baseUrl, sessionIdleMs } = config
-  return openSmart({ record, documents, vault, clock, log, baseUrl, sessionIdleMs, recovery: vault.recovery })
+  const { recovery } = vault
+  return openSmart({ record, documents, vault, clock, log, baseUrl, sessionIdleMs, recovery, guardianLeft })
 }
 
 /**

@@ -219,10 +219,14 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     exporter: (grant: Grant) => new GrantExporter(grant, readerRooms, new GrantReader(grant, readerRooms)),
     documents,
     patientsOf: account => household.patientsOf(account),
-    addPatientTo: async (account, patient) => {
+    ownsPatient: (grant, patient) => reach.owns(grant, patient),
+    addPatientTo: async (account, patient, as = 'owner') => {
       if ((await registry.ofPatient(patient)) === undefined) throw ownerUnknown()
-      await household.add(account, patient)
+      await household.add(account, patient, as)
+      // Whoever was erased in between is on no list.
+      if ((await registry.ofPatient(patient)) === undefined) await household.removeFrom(account, patient)
     },
+    removePatientFrom: (account, patient) => household.removeFrom(account, patient),
     keepsPatient: async patient => (await registry.ofPatient(patient)) !== undefined,
     isReplaced: async patient => {
       const into = await registry.mergedInto(patient)

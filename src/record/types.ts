@@ -3,6 +3,7 @@ import type { Resource } from '#fhir'
 import type { Holder, Query, Restricted } from '#search'
 import type { CompartmentId, StoredDocument } from '#store'
 import type { DocumentDraft, Documents } from '#vault'
+import type { Keeping } from './registry/household.ts'
 import type { PatientNumber } from './transaction/number-sources.ts'
 
 /** One version of one resource, as it was written and as it will be served. */
@@ -343,8 +344,19 @@ export interface Record {
   readonly documents: Documents
   /** The Patient ids that an account keeps. */
   patientsOf(account: string): Promise<readonly string[]>
-  /** @throws Problem `unprocessable` · `record.owner-unknown` */
-  addPatientTo(account: string, patient: string): Promise<void>
+  /**
+   * Whether the account of a grant keeps a patient in its own right: a guardian, who keeps them by invitation, must not end or lead away
+   * what is another's. A grant without an account, and one that reaches everybody, is kept from nothing here.
+   */
+  ownsPatient(grant: Grant, patient: string): Promise<boolean>
+  /**
+   * Lets an account keep a patient, in its own right unless told. Several may.
+   *
+   * @throws Problem `unprocessable` · `record.owner-unknown`
+   */
+  addPatientTo(account: string, patient: string, as?: Keeping): Promise<void>
+  /** The account keeps the patient no more; from the next request on nothing given for it reaches them. */
+  removePatientFrom(account: string, patient: string): Promise<void>
   /** Whether a Patient id is that of somebody kept here; one look-up, however many there are. */
   keepsPatient(patient: string): Promise<boolean>
   /** Whether a Patient was merged into another one who is kept here. */

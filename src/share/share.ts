@@ -29,6 +29,8 @@ export interface Share extends Management {
   readonly routes: readonly WebRoute[]
   /** Removes a patient's links, with their content and their names: the patient is erased. */
   forgetPatient(patient: string): Promise<void>
+  /** Ends the links to a patient that an account, or an app in its name, has given away: it keeps the patient no more. */
+  endLinksOf(account: string, patient: string): Promise<void>
 }
 
 function checkOrigin(baseUrl: string): void {
@@ -58,6 +60,13 @@ export function openShare(options: ShareOptions): Share {
       for (const { id, link } of await kept.links.list(patient)) {
         await kept.files.drop(id, link.pieces)
         await kept.links.remove(id)
+      }
+    },
+    async endLinksOf(account, patient) {
+      for (const { id, link } of await kept.links.list(patient)) {
+        if (link.creator.kind !== 'account' || link.creator.id !== account) continue
+        await kept.links.markRevoked(id)
+        await kept.files.drop(id, link.pieces)
       }
     },
     routes: routesOf({ management, opening, baseUrl, authenticate: bearer => options.authenticate(bearer) }),

@@ -13,6 +13,8 @@ import { openAssertionVerifier } from './clients/assertions.ts'
 import { type ClientAuthenticator, openClientAuthenticator } from './clients/authenticate-client.ts'
 import { type Clients, docsClient, openClients } from './clients/clients.ts'
 import { type Fetch, openKeySetFetcher } from './clients/key-set-fetcher.ts'
+import { type Guardians, openGuardians } from './family/guardians.ts'
+import { type Invitations, openInvitations } from './family/invitations.ts'
 import { type BearerAuthenticator, openBearerAuthenticator } from './token/authenticate-bearer.ts'
 import { type Codes, openCodes } from './token/codes.ts'
 import { openPermissions, type Permissions } from './token/permissions.ts'
@@ -34,7 +36,12 @@ export interface SmartOptions {
   readonly recovery?: Recovery
   /** After how long without a page a person must log in again; the twelve hours of a session unless told. */
   readonly sessionIdleMs?: number | undefined
+  /** Ends what an account gave away of a patient whom it keeps no more, beyond this room. */
+  readonly guardianLeft?: GuardianLeft | undefined
 }
+
+/** @param account  who kept the patient by invitation, and does no more */
+export type GuardianLeft = (account: string, patient: string) => Promise<void>
 
 /** Somebody who has typed name and password, and not yet the code that the account asks for beside them. */
 export interface HalfLogin {
@@ -66,6 +73,9 @@ export interface Parts {
   readonly accounts: Accounts
   readonly browsers: Browsers
   readonly secondFactors: SecondFactors
+  readonly invitations: Invitations
+  readonly guardians: Guardians
+  readonly guardianLeft: GuardianLeft | undefined
   readonly halfLogins: SealedWords<HalfLogin>
   readonly claim: Claim
   readonly resets: Resets
@@ -100,6 +110,10 @@ export const paths = {
   accountPassword: '/account/password',
   accountPeople: '/account/people',
   accountSessions: '/account/sessions',
+  invitation: '/account/invitation',
+  accountInvitations: '/account/invitations',
+  accountInvitationsWithdraw: '/account/invitations/withdraw',
+  accountGuardiansEnd: '/account/guardians/end',
   accountFactor: '/account/second-factor',
   accountFactorConfirm: '/account/second-factor/confirm',
   accountFactorCodes: '/account/second-factor/codes',
@@ -150,6 +164,9 @@ export function openParts(options: SmartOptions): Parts {
     accounts,
     browsers,
     secondFactors,
+    invitations: openInvitations({ documents, vault, clock }),
+    guardians: openGuardians({ documents, clock }),
+    guardianLeft: options.guardianLeft,
     halfLogins: openSealedWords({ vault, clock, purpose: 'smart.half-login', lifeMs: halfLoginLifeMs }),
     claim: openClaim({ documents, vault, accounts }),
     resets: openResets({ documents, vault, clock, accounts }),

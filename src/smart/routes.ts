@@ -14,6 +14,7 @@ import { authorize } from './endpoints/authorize.ts'
 import { showClaim, useClaim } from './endpoints/claim.ts'
 import { postApproval, postEnd, showClients } from './endpoints/clients.ts'
 import { decideConsent, showConsent } from './endpoints/consent.ts'
+import { endKeeping, makeInvitation, showInvitation, useInvitation, withdrawInvitation } from './endpoints/family.ts'
 import { introspect } from './endpoints/introspect.ts'
 import { logIn, logInByCode, logOut, showLogin } from './endpoints/login.ts'
 import { renewRecovery, tryRecovery } from './endpoints/recovery.ts'
@@ -76,6 +77,11 @@ const rows: readonly Row[] = [
   { method: 'POST', path: paths.accountRevoke, kind: 'page', access: 'session', fields: words('csrf permission'), redirects: true, handle: endPermission, summary: 'Ends the access of one app' },
   { method: 'POST', path: paths.accountPassword, kind: 'page', access: 'session', fields: words('csrf current password keep-apps?'), redirects: true, handle: changePassword, summary: 'Changes the password' },
   { method: 'POST', path: paths.accountPeople, kind: 'page', access: 'session', fields: words('csrf given family birthdate? gender?'), redirects: true, handle: addToPeople, summary: 'Adds a person whose data the account keeps' },
+  { method: 'GET', path: paths.invitation, kind: 'page', access: 'nothing', query: ['code'], handle: showInvitation, summary: 'The page of an invitation to keep a person together' },
+  { method: 'POST', path: paths.invitation, kind: 'page', access: 'nothing', fields: words('csrf code name? password? again?'), redirects: true, handle: useInvitation, summary: 'Accepts the invitation, with a new account where nobody is logged in' },
+  { method: 'POST', path: paths.accountInvitations, kind: 'page', access: 'session', fields: words('csrf patient current'), handle: makeInvitation, summary: 'Invites somebody to keep a person too' },
+  { method: 'POST', path: paths.accountInvitationsWithdraw, kind: 'page', access: 'session', fields: words('csrf invitation'), redirects: true, handle: withdrawInvitation, summary: 'Takes an invitation back' },
+  { method: 'POST', path: paths.accountGuardiansEnd, kind: 'page', access: 'session', fields: words('csrf patient guardian'), redirects: true, handle: endKeeping, summary: 'Ends that somebody keeps a person by invitation' },
   { method: 'POST', path: paths.accountSessions, kind: 'page', access: 'session', fields: words('csrf session'), redirects: true, handle: endSession, summary: 'Logs another browser out, or all others' },
   { method: 'POST', path: paths.accountFactor, kind: 'page', access: 'session', fields: words('csrf current'), handle: proposeFactor, summary: 'A key for one-time codes, to be confirmed' },
   { method: 'POST', path: paths.accountFactorConfirm, kind: 'page', access: 'session', fields: words('csrf setup code'), handle: acceptFactor, summary: 'From now on logging in takes a code' },

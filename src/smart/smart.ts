@@ -124,7 +124,12 @@ async function accountNamed(parts: Parts, name: string): Promise<Account> {
   return account
 }
 
-async function forgetPatient({ accounts, permissions, tokens }: Parts, patient: string): Promise<void> {
+async function forgetPatient(
+  { accounts, permissions, tokens, invitations, guardians }: Parts,
+  patient: string,
+): Promise<void> {
+  await invitations.forget(patient)
+  await guardians.forget(patient)
   for (const { id } of await permissions.ofPatient(patient)) await permissions.revoke(id)
   await tokens.deleteOfPatient(patient)
   for (const account of await accounts.list()) if (account.self === patient) await accounts.setSelf(account, undefined)

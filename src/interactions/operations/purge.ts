@@ -14,7 +14,7 @@ export const purgeParameters = ['confirm'] as const
  * of the data. A tombstone stays, so the id is never given to anybody else; so does the audit.
  *
  * @throws Problem `forbidden` · `scope.missing` without the right to delete whatever a patient has; `not-found` ·
- *   `record.unknown` for a patient that is not within reach; `invalid` · `purge.unconfirmed` when `confirm` is not the id
+ *   `record.unknown` for a patient that is not within reach; `forbidden` · `purge.guarded` for one who is kept by invitation; `invalid` · `purge.unconfirmed` when `confirm` is not the id
  */
 export async function purge(request: FhirRequest, params: PathParams, rooms: Rooms): Promise<FhirResponse> {
   const { id: patient = '' } = params
@@ -22,6 +22,12 @@ export async function purge(request: FhirRequest, params: PathParams, rooms: Roo
   checkMayPurge(grant)
   // Once more as far as the grant reaches this one: what deletes may be meant for other patients.
   checkMayPurge(await narrowToPatient(grant, patient, rooms.record))
+  if (!(await rooms.record.ownsPatient(grant, patient)))
+    throw new Problem(
+      'forbidden',
+      'purge.guarded',
+      'This person is kept by invitation: only who took them in can erase them.',
+    )
   const asked = await operationParameters(request, purgeParameters)
   if (asked.getAll('confirm').join() !== patient)
     throw new Problem(

@@ -127,6 +127,12 @@ export class Reach {
     return this.#household.adding(account, patients)
   }
 
+  /** Whether a grant may say whose a patient is: an account keeps the patient in its own right, or nobody is out of reach. */
+  async owns(grant: Grant, patient: string): Promise<boolean> {
+    const { account } = grant
+    return account === undefined || patientsInReach(grant) === 'all' || this.#household.owns(account, patient)
+  }
+
   reachesPatient(grant: Grant, patient: string): boolean {
     const reach = patientsInReach(grant)
     return reach === 'all' || reach.includes(patient)

@@ -105,8 +105,8 @@ export class Owners {
   }
 
   /**
-   * What the hospital sends of one would go to the other: whoever says that two are one may change both. What was said before stays,
-   * whoever changes something else.
+   * What the hospital sends of one would go to the other: whoever says that two are one may change both, and an account keeps both in
+   * its own right. What was said before stays, whoever changes something else.
    *
    * @throws Problem `forbidden` · `record.owner-foreign`
    */
@@ -114,11 +114,19 @@ export class Owners {
     const { baseUrl } = this.#reach
     const stood = await before?.read()
     const said = stood === undefined ? new Set<string>() : mergedWith(stood, baseUrl)
-    for (const other of mergedWith(patient, baseUrl).difference(said)) {
+    const added = mergedWith(patient, baseUrl).difference(said)
+    if (added.size > 0 && stood?.id !== undefined && !(await this.#isOwn(stood.id))) throw ownerForeign()
+    for (const other of added) {
+      if (!(await this.#isOwn(other))) throw ownerForeign()
       const isReached = this.#newPatients.has(other) || this.#reach.reachesPatient(this.#grant, other)
       const holder = isReached ? await this.#known(other) : undefined
       if (!isReached || (holder !== undefined && !(await this.#mayWrite(patient, holder, 'u')))) throw ownerForeign()
     }
+  }
+
+  /** Whether a patient is no other account's: a guardian must not lead away what is sent of them. */
+  async #isOwn(patient: string): Promise<boolean> {
+    return this.#newPatients.has(patient) || this.#reach.owns(this.#grant, patient)
   }
 
   async #holders(owners: Ownership, resource: Resource, hints: OwnerHints): Promise<readonly Holder[]> {

@@ -29,6 +29,8 @@ export interface NewAccount {
 export interface Accounts {
   /** Creates an account; the id that comes back is random. */
   create(account: NewAccount): Promise<Account>
+  /** Takes back an account that was just made and has nothing. */
+  takeBack(account: Account): Promise<void>
   get(id: string): Promise<Account | undefined>
   /** The account of a name, however it was typed. */
   named(name: string): Promise<Account | undefined>
@@ -101,6 +103,12 @@ export function openAccounts(options: { documents: Documents; clock: Clock; base
       throw new Problem('conflict', 'smart.account-name-taken', 'There is an account with this name already.')
     },
 
+    async takeBack({ id, name }) {
+      // The name first: dying in between leaves an account that nobody can use.
+      await documents.delete(nameCollection, toLoginName(name))
+      await documents.delete(collection, id)
+    },
+
     async list() {
       const found = await documents.list<Account>(collection)
       return found.map(({ value }) => value).toSorted((a, b) => a.createdAtMs - b.createdAtMs)
@@ -128,7 +136,7 @@ export function openAccounts(options: { documents: Documents; clock: Clock; base
     },
 
     async any() {
-      // An account is never taken away: what was once seen need not be looked for again, and cannot be made to look unseen.
+      // The last account is never taken away: what was once seen need not be looked for again, and cannot be made to look unseen.
       seen ||= (await documents.list(nameCollection)).length > 0
       return seen
     },

@@ -32,7 +32,7 @@ function printName(names: unknown): string | undefined {
 }
 
 /** What the account's own pages may do: see who its patients are, and add one. */
-function pageGrant(account: Account, patients: readonly string[], verb: 'c' | 'r', clock: Clock): Grant {
+export function pageGrant(account: Account, patients: readonly string[], verb: 'c' | 'r', clock: Clock): Grant {
   return {
     id: account.id,
     actor: { kind: 'account', id: account.id, display: account.name },

@@ -3,27 +3,30 @@ import { redirectResponse, type WebRequest, type WebResponse } from '#web'
 import type { Account } from '../accounts/accounts.ts'
 import type { Login } from '../accounts/browsers.ts'
 import { endOpened, type Opened } from '../accounts/new-password.ts'
-import { addPerson, loadPeople } from '../consent/people.ts'
+import { addPerson } from '../consent/people.ts'
+import type { KeepingParts } from '../family/keeping.ts'
+import { loadFamily } from '../family/view.ts'
 import { single } from '../form.ts'
 import { accountPage } from '../pages/account.ts'
 import { type Parts, paths } from '../parts.ts'
 import { checkTyped } from './login.ts'
 import { type Posted, readPosted } from './posted.ts'
 
-type AccountParts = Pick<
-  Parts,
-  | 'browsers'
-  | 'accounts'
-  | 'resets'
-  | 'secondFactors'
-  | 'permissions'
-  | 'tokens'
-  | 'record'
-  | 'clock'
-  | 'throttle'
-  | 'log'
-  | 'recovery'
->
+type AccountParts = KeepingParts &
+  Pick<
+    Parts,
+    | 'browsers'
+    | 'accounts'
+    | 'resets'
+    | 'secondFactors'
+    | 'permissions'
+    | 'tokens'
+    | 'record'
+    | 'clock'
+    | 'throttle'
+    | 'log'
+    | 'recovery'
+  >
 
 async function show(
   { account, id }: Login,
@@ -31,12 +34,12 @@ async function show(
   parts: AccountParts,
   said: { problem?: Problem; done?: string | undefined } = {},
 ): Promise<WebResponse> {
-  const people = await loadPeople(account, parts)
+  const family = await loadFamily(account, parts)
   const recovery = account.isOwner === true ? await parts.recovery?.state() : undefined
   const permissions = await parts.permissions.of(account.id)
   const factor = await parts.secondFactors.of(account.id)
   const sessions = await parts.browsers.of(account)
-  return accountPage({ csrf, account, people, permissions, recovery, factor, sessions, session: id, ...said })
+  return accountPage({ csrf, account, family, permissions, recovery, factor, sessions, session: id, ...said })
 }
 
 /** What the page says after a redirect, by the word in its query. */
@@ -48,6 +51,11 @@ const doneWords: Readonly<Record<string, string>> = {
   'password-kept':
     'Your password was changed. Every other browser was logged out. Apps keep the access that you see below, and with it they can make and end links.',
   sessions: 'Logged out.',
+  keeping: 'You keep this person too from now on.',
+  'keeping-ended': 'That has ended.',
+  withdrawn: 'The invitation was taken back.',
+  'invitation-failed':
+    'No invitation was made: that was not your password, the person is kept by invitation of somebody else, or too many invitations are open.',
   'factor-removed': 'Logging in takes your password alone again. Every other browser was logged out.',
   'factor-failed': 'Nothing was changed: password or code were not right, or there were too many tries.',
   recovery: 'The recovery code is right. Keep the paper in a safe place.',

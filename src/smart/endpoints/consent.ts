@@ -141,8 +141,9 @@ async function grant(
     redirectUri: asked.redirectUri,
     challenge: asked.challenge,
   })
-  // Looked for after the writing: whoever changed the password in between has ended what was there before.
-  if ((await parts.browsers.load(request)).login === undefined) {
+  // Looked for after the writing: whoever changed the password in between, or ended that the account keeps the person, has ended what
+  // was there before.
+  if ((await parts.browsers.load(request)).login === undefined || !(await stillKeeps(permission, parts))) {
     await parts.permissions.revoke(permission.id)
     return undefined
   }
@@ -151,6 +152,10 @@ async function grant(
   const of = patient === undefined ? {} : { patient }
   parts.record.audit({ action: 'token', outcome: 'success', actor, ...of, detail: 'the person allowed an app access' })
   return respondWithCode(asked, parts.baseUrl, code)
+}
+
+async function stillKeeps({ account, patient }: Permission, { record }: ConsentParts): Promise<boolean> {
+  return patient === undefined || (await record.patientsOf(account)).includes(patient)
 }
 
 function isDenial(error: unknown): error is Problem {

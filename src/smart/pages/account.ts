@@ -5,9 +5,11 @@ import type { Account } from '../accounts/accounts.ts'
 import type { SessionSummary } from '../accounts/browsers.ts'
 import type { SecondFactor } from '../accounts/second-factors.ts'
 import type { Person } from '../consent/people.ts'
+import type { Family } from '../family/view.ts'
 import { parseScopeRequest } from '../scopes.ts'
 import type { Permission } from '../token/permissions.ts'
 import { appsChoice } from './apps-choice.ts'
+import { familyFields } from './family.ts'
 import { factorFields } from './second-factor.ts'
 import { sessionFields } from './sessions.ts'
 import { wordsOfDeeds, wordsOfSelf, wordsOfTerm } from './words.ts'
@@ -83,7 +85,7 @@ export function accountPage(view: {
   csrf: string
   account: Account
   permissions: readonly Permission[]
-  people: readonly Person[]
+  family: Family
   recovery?: RecoveryState | undefined
   factor: SecondFactor | undefined
   sessions: readonly SessionSummary[]
@@ -99,8 +101,8 @@ export function accountPage(view: {
 ${faultNote(view.problem)}${view.done !== undefined && html`<p class="note" role="status">${view.done}</p>`}
 <p>You are logged in as <strong>${view.account.name}</strong>.</p>
 <h2>People whose data you keep</h2>
-${view.people.length === 0 ? html`<p>Nobody yet.</p>` : html`<ul>${view.people.map(person => html`<li>${person.name}${person.birthDate !== undefined && `, born ${person.birthDate}`}</li>`)}</ul>`}
-<details${view.people.length === 0 && html` open`}><summary>Add a person</summary>
+${familyFields(view.family, view.account.id, view.csrf)}
+<details${view.family.people.length === 0 && html` open`}><summary>Add a person</summary>
 <form method="post" action="/account/people">
 <input type="hidden" name="csrf" value="${view.csrf}">
 <label class="field" for="given">Given names</label>
@@ -120,7 +122,7 @@ the surer are data of somebody else kept out.</p>
 </form></details>
 <p class="quiet">For commands on the host: this account is <code>${view.account.id}</code>.</p>
 <h2>Apps with access</h2>
-${view.permissions.length === 0 ? html`<p>No app has access.</p>` : view.permissions.map(each => permissionEntry(each, view.people, view.csrf))}
+${view.permissions.length === 0 ? html`<p>No app has access.</p>` : view.permissions.map(each => permissionEntry(each, view.family.people, view.csrf))}
 <h2>Password</h2>
 <form method="post" action="/account/password">
 <input type="hidden" name="csrf" value="${view.csrf}">

@@ -108,6 +108,29 @@ describe('Patient/$merge – https://hl7.org/fhir/patient-operation-merge.html',
     expect(await readPatient(house.record, other)).not.toHaveProperty('link')
   })
 
+  it('ingest.patient-guarded: an account merges and parts only whom it keeps in its own right', async () => {
+    const { house, source, target, deps } = await twoNames()
+    const { record } = house
+    for (const account of ['anna', 'bert'])
+      for (const patient of [source, target])
+        await record.addPatientTo(account, patient, account === 'anna' || patient === target ? 'owner' : 'guardian')
+    const grant = (account: string) => grantOf('user/*.cruds', { account, patients: [source, target] })
+    const codeOf = (work: Promise<unknown>) =>
+      work.then(
+        () => 'done',
+        error => error.code,
+      )
+    const merge = (account: string, from: string, into: string, preview = false) =>
+      codeOf(mergePatients({ grant: grant(account), source: from, target: into, preview }, deps))
+    for (const preview of [true, false]) {
+      expect(await merge('bert', source, target, preview)).toBe('ingest.patient-guarded')
+      expect(await merge('bert', target, source, preview)).toBe('ingest.patient-guarded')
+    }
+    expect(await merge('anna', source, target)).toBe('done')
+    expect(await codeOf(unmergePatient({ grant: grant('bert'), source }, deps))).toBe('ingest.patient-guarded')
+    expect(await codeOf(unmergePatient({ grant: grant('anna'), source }, deps))).toBe('done')
+  })
+
   it('ingest.merge-same, ingest.merge-replaced, record.unknown, scope.missing', async () => {
     const { house, source, target, deps } = await twoNames()
     const merge = (from: string, into: string, grant = everything()) =>

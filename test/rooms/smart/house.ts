@@ -4,7 +4,7 @@ import { type Grant, parseScope } from '#access'
 import type { Resource } from '#fhir'
 import { collect, FixedClock, isProblem, silentLog } from '#kernel'
 import { openRecord, type Record as PatientRecord } from '#record'
-import { type Fetch, openSmart, type Recovery, type Smart } from '#smart'
+import { type Fetch, type GuardianLeft, openSmart, type Recovery, type Smart } from '#smart'
 import { openMemoryKeys, openMemoryStore, type Store } from '#store'
 import { type Documents, newRecoveryCode, openVault, recoveryRoot, type Vault } from '#vault'
 import type { WebRequest } from '#web'
@@ -58,7 +58,7 @@ async function answer(smart: Smart, baseUrl: string, request: IncomingMessage, r
 }
 
 export async function openHouse(
-  options: { fetch?: Fetch; recovery?: Recovery; sessionIdleMs?: number } = {},
+  options: { fetch?: Fetch; recovery?: Recovery; sessionIdleMs?: number; guardianLeft?: GuardianLeft } = {},
 ): Promise<House> {
   const server = createServer()
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))

@@ -25,7 +25,8 @@ export interface MergeDeps {
  * The Patients of a merge, if the grant may change both: under `user/` or `system/` terms, for those of one patient reach no
  * other.
  *
- * @throws Problem `forbidden` · `scope.missing`; `not-found` · `record.unknown`, for a Patient out of reach as for none
+ * @throws Problem `forbidden` · `scope.missing`, `ingest.patient-guarded`; `not-found` · `record.unknown`, for a Patient out of reach
+ *   as for none
  */
 export async function checkBoth(grant: Grant, patients: readonly string[], record: Record): Promise<void> {
   requireBeyondPatient(grant, ['r', 'u'], 'Patient')
@@ -34,7 +35,13 @@ export async function checkBoth(grant: Grant, patients: readonly string[], recor
   for (const patient of patients) {
     if (reach !== 'all' && !reach.includes(patient)) throw unknown()
     await record.reader(wider).read('Patient', patient)
+    if (!(await record.ownsPatient(grant, patient))) throw notTheirs()
   }
+}
+
+function notTheirs(): Problem {
+  const text = 'A Patient is kept by invitation: only who took them in says with whom they are one.'
+  return new Problem('forbidden', 'ingest.patient-guarded', text)
 }
 
 function unknown(): Problem {

@@ -1,0 +1,98 @@
+import { type Clock, newSecret, Problem } from '#kernel'
+import type { Documents, Vault } from '#vault'
+
+/** What an address invites to: keeping a patient together with whoever took them in. */
+export interface Invitation {
+  readonly patient: string
+  /** The account that invites. */
+  readonly from: string
+  readonly expiresAtMs: number
+}
+
+/** An invitation as whoever made it sees it. */
+export interface OpenInvitation extends Invitation {
+  /** Names it in forms; it cannot be accepted with this. */
+  readonly id: string
+}
+
+/** One-time secrets, good for three days, with which an account becomes the guardian of a patient. */
+export interface Invitations {
+  /** @throws Problem `conflict` · `smart.too-many-invitations` */
+  make(invitation: Omit<Invitation, 'expiresAtMs'>): Promise<{ readonly secret: string; readonly expiresAtMs: number }>
+  /** @throws Problem `forbidden` · `smart.invitation-refused` */
+  check(secret: string): Promise<Invitation>
+  /** Of two who accept at once one is refused. @throws Problem as `check` */
+  take(secret: string): Promise<Invitation>
+  /** Those that an account has made and nobody has accepted. */
+  of(account: string): Promise<readonly OpenInvitation[]>
+  /** Takes one of an account's invitations back; of another's, none. */
+  withdraw(account: string, id: string): Promise<void>
+  /** The patient is erased, or not the account's to share any more. */
+  forget(patient: string, account?: string): Promise<void>
+}
+
+const collection = 'smart.invitations'
+const lifeMs = 3 * 24 * 60 * 60_000
+const mostOpen = 20
+
+function refusal(): Problem {
+  const text = 'This invitation was accepted already, was taken back, is more than three days old, or wrong.'
+  return new Problem('forbidden', 'smart.invitation-refused', text)
+}
+
+export function openInvitations(options: { documents: Documents; vault: Vault; clock: Clock }): Invitations {
+  const { documents, vault, clock } = options
+  const nameOf = (secret: string) => vault.mac('smart.invitation', Buffer.from(secret)).toString('hex')
+
+  async function of(account: string): Promise<readonly OpenInvitation[]> {
+    const found = await documents.list<Invitation>(collection, { group: account })
+    return found
+      .map(({ name, value }) => ({ ...value, id: name }))
+      .toSorted((one, other) => one.expiresAtMs - other.expiresAtMs)
+  }
+
+  async function put(secret: string, invitation: Invitation): Promise<void> {
+    const { from, expiresAtMs } = invitation
+    await documents.put(collection, nameOf(secret), invitation, { ifRevision: 0, group: from, expiresAtMs })
+  }
+
+  return {
+    of,
+
+    async make(wanted) {
+      if ((await of(wanted.from)).length >= mostOpen)
+        throw new Problem(
+          'conflict',
+          'smart.too-many-invitations',
+          'Twenty invitations are open. Take some of them back first.',
+        )
+      const secret = newSecret()
+      const expiresAtMs = clock.nowMs() + lifeMs
+      await put(secret, { ...wanted, expiresAtMs })
+      return { secret, expiresAtMs }
+    },
+
+    async check(secret) {
+      const found = await documents.get<Invitation>(collection, nameOf(secret))
+      if (found === undefined) throw refusal()
+      return found.value
+    },
+
+    async take(secret) {
+      const taken = await documents.take<Invitation>(collection, nameOf(secret))
+      if (taken === undefined) throw refusal()
+      return taken
+    },
+
+    async withdraw(account, id) {
+      const found = await documents.get<Invitation>(collection, id)
+      if (found?.value.from === account) await documents.delete(collection, id)
+    },
+
+    async forget(patient, account) {
+      const asked = account === undefined ? {} : { group: account }
+      for (const { name, value } of await documents.list<Invitation>(collection, asked))
+        if (value.patient === patient) await documents.delete(collection, name)
+    },
+  }
+}

@@ -1,0 +1,352 @@
+/** Several accounts keep one person: by invitation, with an end, and nothing that a guardian does ends or leads away what is another's. */
+import { printJson } from '#fhir'
+import { openInvitations } from '../../../src/smart/family/invitations.ts'
+import {
+  type Answer,
+  addApp,
+  addFamily,
+  authorizeParams,
+  codeOf,
+  decide,
+  grantOf,
+  type House,
+  hidden,
+  openConsent,
+  openHouse,
+  password,
+  redeem,
+  Visitor,
+} from './house.ts'
+
+let house: House
+const left: string[] = []
+beforeEach(async () => {
+  left.length = 0
+  house = await openHouse({ guardianLeft: async (account, patient) => void left.push(`${account} ${patient}`) })
+})
+afterEach(() => house.close())
+
+interface Member {
+  readonly name: string
+  readonly account: string
+  readonly visitor: Visitor
+  readonly patients: readonly string[]
+}
+
+async function member(name: string): Promise<Member> {
+  const { account, patients } = await addFamily(house, name)
+  const visitor = new Visitor(house)
+  await visitor.logIn(name)
+  return { name, account, visitor, patients }
+}
+
+const csrfOf = async (visitor: Visitor) => hidden((await visitor.ask('/account')).text, 'csrf')
+const done = ({ location }: Answer) => location?.searchParams.get('done')
+const emilOf = ({ patients }: Member) => patients[1] ?? ''
+
+async function invite({ visitor }: Member, patient: string, current = password): Promise<Answer> {
+  return visitor.post('/account/invitations', { csrf: await csrfOf(visitor), patient, current })
+}
+
+const urlIn = ({ text }: Answer) => /<code>(http[^<]+)<\/code>/.exec(text)?.[1] ?? ''
+
+async function accept(visitor: Visitor, url: string, more: Readonly<Record<string, string>> = {}): Promise<Answer> {
+  const page = await visitor.ask(url)
+  const fields = { csrf: hidden(page.text, 'csrf'), code: hidden(page.text, 'code') }
+  return page.status === 200 ? visitor.post('/account/invitation', { ...fields, ...more }) : page
+}
+
+/** Anna and Bert, who keeps Anna's Emil too. */
+async function together(): Promise<{ anna: Member; bert: Member; emil: string }> {
+  const [anna, bert] = [await member('Anna'), await member('Bert')]
+  const emil = emilOf(anna)
+  expect(done(await accept(bert.visitor, urlIn(await invite(anna, emil))))).toBe('keeping')
+  return { anna, bert, emil }
+}
+
+async function end({ visitor }: Member, patient: string, guardian: string): Promise<Answer> {
+  return visitor.post('/account/guardians/end', { csrf: await csrfOf(visitor), patient, guardian })
+}
+
+/** A token of an app for everybody whom an account keeps, and how many Patients it finds. */
+async function userToken({ account }: Member, scope = 'user/*.cruds'): Promise<string> {
+  return house.smart.mint({ scope, account, ttlMs: 3_600_000 })
+}
+
+async function reached(token: string): Promise<readonly string[]> {
+  const { patients } = await house.smart.authenticate(token)
+  return patients === 'all' ? ['all'] : [...patients].sort()
+}
+
+describe('an invitation', () => {
+  it('lets another account keep the person, and nobody before it was accepted', async () => {
+    const [anna, bert] = [await member('Anna'), await member('Bert')]
+    const emil = emilOf(anna)
+    const token = await userToken(bert)
+    const url = urlIn(await invite(anna, emil))
+    expect(await reached(token)).not.toContain(emil)
+    const page = await bert.visitor.ask(url)
+    expect(page.text).toContain(
+      '<strong>Anna</strong> invites you to keep the health data of <strong>Emil Weber</strong>',
+    )
+    expect(done(await accept(bert.visitor, url))).toBe('keeping')
+    expect(await reached(token)).toEqual([...bert.patients, emil].sort())
+    expect(await reached(await userToken(anna))).toEqual([...anna.patients].sort())
+    expect((await bert.visitor.ask('/account')).text).toContain('By invitation of <strong>Anna</strong>')
+    expect((await anna.visitor.ask('/account')).text).toContain('<strong>Bert</strong> keeps Emil Weber too')
+  })
+
+  it('brings an account with it to whoever has none', async () => {
+    const anna = await member('Anna')
+    const url = urlIn(await invite(anna, emilOf(anna)))
+    const visitor = new Visitor(house)
+    const fields = { name: 'Oma', password: 'seven purple kettles sing', again: 'seven purple kettles sing' }
+    expect((await accept(visitor, url, { ...fields, again: 'another' })).text).toContain('smart.passwords-differ')
+    expect((await accept(visitor, url, { ...fields, name: 'Anna' })).text).toContain('smart.account-name-taken')
+    expect((await accept(visitor, url, { ...fields, password: 'short', again: 'short' })).text).toContain(
+      'smart.password-weak',
+    )
+    expect(done(await accept(visitor, url, fields))).toBe('keeping')
+    expect((await visitor.ask('/account')).text).toContain('Emil Weber')
+    expect((await house.smart.listAccounts()).map(({ name, isOwner }) => [name, isOwner])).toContainEqual([
+      'Oma',
+      false,
+    ])
+  })
+
+  it('is good once, also for two at the same moment', async () => {
+    const anna = await member('Anna')
+    const others = await Promise.all(['Bert', 'Cleo'].map(member))
+    const url = urlIn(await invite(anna, emilOf(anna)))
+    const answers = await Promise.all(others.map(({ visitor }) => accept(visitor, url)))
+    expect(answers.map(({ status }) => status).sort()).toEqual([303, 403])
+    const late = await others[0]?.visitor.ask(url)
+    expect([late?.status, late?.text.includes('smart.invitation-refused')]).toEqual([403, true])
+    const keepers = await Promise.all(others.map(({ account }) => house.record.patientsOf(account)))
+    expect(keepers.filter(patients => patients.includes(emilOf(anna)))).toHaveLength(1)
+  })
+
+  it('makes one account of several who come at the same moment without one', async () => {
+    const anna = await member('Anna')
+    const url = urlIn(await invite(anna, emilOf(anna)))
+    const again = 'seven purple kettles sing'
+    const answers = await Promise.all(
+      ['Oma', 'Opa', 'Tante'].map(name => accept(new Visitor(house), url, { name, password: again, again })),
+    )
+    expect(answers.map(({ status }) => status).sort()).toEqual([303, 403, 403])
+    const names = (await house.smart.listAccounts()).map(({ name }) => name)
+    expect(names.filter(name => name !== 'Anna')).toHaveLength(1)
+  })
+
+  it('ends after three days, when it is taken back, and with the person', async () => {
+    const [anna, bert] = [await member('Anna'), await member('Bert')]
+    const [greta = '', emil = ''] = anna.patients
+    const late = urlIn(await invite(anna, emil))
+    const taken = urlIn(await invite(anna, emil))
+    const page = await anna.visitor.ask('/account')
+    const ids = [...page.text.matchAll(/name="invitation" value="([0-9a-f]+)"/g)].map(([, id]) => id ?? '')
+    expect(ids).toHaveLength(2)
+    // Somebody else's are none of his.
+    await bert.visitor.post('/account/invitations/withdraw', {
+      csrf: await csrfOf(bert.visitor),
+      invitation: ids[1] ?? '',
+    })
+    expect((await bert.visitor.ask(taken)).status).toBe(200)
+    for (const invitation of ids.slice(1))
+      await anna.visitor.post('/account/invitations/withdraw', { csrf: await csrfOf(anna.visitor), invitation })
+    expect([(await bert.visitor.ask(late)).status, (await bert.visitor.ask(taken)).status].sort()).toEqual([200, 403])
+    house.clock.advance(3 * 24 * 3_600_000)
+    expect((await new Visitor(house).ask(late)).status).toBe(403)
+    await anna.visitor.logIn('Anna')
+    const erased = urlIn(await invite(anna, greta))
+    await house.smart.forgetPatient(greta)
+    await house.record.shred(greta)
+    expect((await new Visitor(house).ask(erased)).status).toBe(403)
+  })
+
+  it('is not made without the password, for others, or by a guardian, and there are twenty at most', async () => {
+    const { anna, bert, emil } = await together()
+    expect(done(await invite(anna, emil, 'not the password'))).toBe('invitation-failed')
+    for (const patient of [emil, anna.patients[0] ?? '', 'nobody', ''])
+      expect(done(await invite(bert, patient))).toBe('invitation-failed')
+    for (let each = 0; each < 20; each++) expect(urlIn(await invite(anna, emil))).not.toBe('')
+    expect(done(await invite(anna, emil))).toBe('invitation-failed')
+    const invitations = openInvitations(house)
+    expect(await codeOf(invitations.make({ patient: emil, from: anna.account }))).toBe('smart.too-many-invitations')
+  })
+
+  it('changes nothing for who keeps the person already', async () => {
+    const { anna, bert, emil } = await together()
+    const url = urlIn(await invite(anna, emil))
+    for (const { visitor } of [anna, bert]) expect((await accept(visitor, url)).text).toContain('smart.keeps-already')
+    expect(await house.record.ownsPatient(await house.smart.authenticate(await userToken(anna)), emil)).toBe(true)
+    const cleo = await member('Cleo')
+    expect(done(await accept(cleo.visitor, url))).toBe('keeping')
+  })
+
+  it('wants a form of ours', async () => {
+    const { bert, anna, emil } = await together()
+    const url = new URL(urlIn(await invite(anna, emil)))
+    const code = url.searchParams.get('code') ?? ''
+    expect((await bert.visitor.post('/account/invitation', { csrf: 'made-up', code })).status).toBe(403)
+    for (const path of ['/account/invitations', '/account/invitations/withdraw', '/account/guardians/end']) {
+      expect((await anna.visitor.post(path, { csrf: 'made-up', patient: emil, guardian: bert.account })).status).toBe(
+        403,
+      )
+      const stranger = new Visitor(house)
+      const csrf = hidden((await stranger.ask('/auth/login')).text, 'csrf')
+      expect((await stranger.post(path, { csrf, patient: emil, guardian: bert.account })).location?.pathname).toBe(
+        '/auth/login',
+      )
+    }
+    expect(await house.record.patientsOf(bert.account)).toContain(emil)
+  })
+})
+
+describe('a guardian', () => {
+  it('writes what the other reads', async () => {
+    const { anna, bert, emil } = await together()
+    const grant = await house.smart.authenticate(await userToken(bert))
+    const written = await house.record.writer(grant).transact(txn =>
+      txn.create({
+        resourceType: 'Observation',
+        status: 'final',
+        code: { text: 'weight' },
+        subject: { reference: `Patient/${emil}` },
+      }),
+    )
+    const reader = house.record.reader(await house.smart.authenticate(await userToken(anna)))
+    expect((await reader.read('Observation', written.id)).id).toBe(written.id)
+  })
+
+  it('neither takes off who invited, nor ends another guardian', async () => {
+    const { anna, bert, emil } = await together()
+    const cleo = await member('Cleo')
+    await accept(cleo.visitor, urlIn(await invite(anna, emil)))
+    for (const guardian of [anna.account, cleo.account]) {
+      const refused = await end(bert, emil, guardian)
+      expect([refused.status, refused.text.includes('smart.not-owner')]).toEqual([403, true])
+    }
+    for (const { account } of [anna, cleo]) expect(await house.record.patientsOf(account)).toContain(emil)
+  })
+
+  it('leads nothing away: says of nobody whom they keep by invitation that another one takes their place', async () => {
+    const { anna, bert, emil } = await together()
+    const own = emilOf(bert)
+    const grant = await house.smart.authenticate(await userToken(bert))
+    const patient = (id: string, type: string, other: string) => ({
+      resourceType: 'Patient' as const,
+      id,
+      name: [{ family: 'Weber' }],
+      link: [{ type, other: { reference: `Patient/${other}` } }],
+    })
+    for (const said of [
+      patient(emil, 'replaced-by', own),
+      patient(own, 'replaces', emil),
+      patient(own, 'replaced-by', emil),
+      patient(emil, 'replaces', own),
+    ])
+      expect(await codeOf(house.record.writer(grant).transact(txn => txn.update('Patient', said.id, said)))).toBe(
+        'record.owner-foreign',
+      )
+    const both = await house.smart.authenticate(await userToken(anna))
+    const [greta = ''] = anna.patients
+    const fine = patient(greta, 'replaced-by', emil)
+    expect(await codeOf(house.record.writer(both).transact(txn => txn.update('Patient', greta, fine)))).toBe(
+      'no problem',
+    )
+  })
+
+  it('who changes something else of the person leaves a link as it was said', async () => {
+    const { anna, bert, emil } = await together()
+    const [greta = ''] = anna.patients
+    const linked = {
+      resourceType: 'Patient' as const,
+      id: emil,
+      link: [{ type: 'replaces', other: { reference: `Patient/${greta}` } }],
+    }
+    const owner = await house.smart.authenticate(await userToken(anna))
+    await house.record.writer(owner).transact(txn => txn.update('Patient', emil, linked))
+    const guardian = await house.smart.authenticate(await userToken(bert))
+    const changed = { ...linked, gender: 'male' }
+    expect(await codeOf(house.record.writer(guardian).transact(txn => txn.update('Patient', emil, changed)))).toBe(
+      'no problem',
+    )
+  })
+})
+
+describe('the end of keeping a person', () => {
+  it.each(['by who invited', 'by the guardian'])('takes everything %s, at once, and nothing else', async who => {
+    const { anna, bert, emil } = await together()
+    const everybody = await userToken(bert)
+    const clientId = await addApp(house)
+    const page = await openConsent(bert.visitor, authorizeParams(house, clientId))
+    const sent = await decide(bert.visitor, page, { patient: emil })
+    const code = sent.location?.searchParams.get('code') ?? ''
+    const { json } = await redeem(house, {
+      visitor: bert.visitor,
+      clientId,
+      patient: emil,
+      account: bert.account,
+      code,
+    })
+    const access = String(json.access_token)
+    expect(await codeOf(house.smart.authenticate(access))).toBe('no problem')
+    const actor = who === 'by the guardian' ? bert : anna
+    expect(done(await end(actor, emil, bert.account))).toBe('keeping-ended')
+    expect(await codeOf(house.smart.authenticate(access))).toBe('token.unknown')
+    expect(await reached(everybody)).toEqual([...bert.patients].sort())
+    expect(left).toEqual([`${bert.account} ${emil}`])
+    expect((await bert.visitor.ask('/account')).text).not.toContain('By invitation')
+    expect((await anna.visitor.ask('/account')).text).not.toContain('<strong>Bert</strong>')
+    // Once more changes nothing.
+    await end(anna, emil, bert.account)
+    expect(left).toHaveLength(1)
+  })
+
+  it('lets no consent through that was under way', async () => {
+    const { anna, bert, emil } = await together()
+    const page = await openConsent(bert.visitor, authorizeParams(house, await addApp(house)))
+    await end(anna, emil, bert.account)
+    const sent = await decide(bert.visitor, page, { patient: emil })
+    expect(sent.location?.searchParams.get('code') ?? null).toBeNull()
+  })
+
+  it('is not the end of a person whom an account keeps in its own right', async () => {
+    const { anna, bert, emil } = await together()
+    await end(anna, emil, anna.account)
+    await end(bert, emilOf(bert), bert.account)
+    expect(await house.record.patientsOf(anna.account)).toContain(emil)
+    expect(await house.record.patientsOf(bert.account)).toContain(emilOf(bert))
+  })
+
+  it('is not undone by the administrator who gives the person to the account in its own right', async () => {
+    const { bert, emil, anna } = await together()
+    await house.record.addPatientTo(bert.account, emil)
+    const grant = await house.smart.authenticate(await userToken(bert))
+    expect(await house.record.ownsPatient(grant, emil)).toBe(true)
+    expect(urlIn(await invite(bert, emil))).not.toBe('')
+    expect(await house.record.ownsPatient(await house.smart.authenticate(await userToken(anna)), emil)).toBe(true)
+  })
+})
+
+it('says in the audit of the person who came and who went', async () => {
+  const { anna, bert, emil } = await together()
+  await end(anna, emil, bert.account)
+  const grant = grantOf('patient/AuditEvent.rs', {
+    patient: emil,
+    patients: [],
+    actor: { kind: 'account', id: anna.account },
+  })
+  const { parseQuery } = await import('#search')
+  const { restrict } = await import('#access')
+  const query = restrict(
+    parseQuery('AuditEvent', new URLSearchParams({ _count: '100' }), { baseUrl: house.fhirBase }),
+    grant,
+  )
+  const { matches } = await house.record.reader(grant).search(query)
+  const texts = matches.map(({ json }) => json.toString('utf8'))
+  const told = ['somebody was invited', 'keeps the patient too, by invitation', 'keeps the patient no more']
+  expect(told.map(text => texts.filter(each => each.includes(text)).length)).toEqual([1, 1, 1])
+  expect(texts.join('')).not.toContain(printJson('Weber'))
+})
