@@ -43,7 +43,8 @@ function narrowest(place: Repetition): { readonly description: string; readonly 
   const description = part(place, 9)
   // What is said of who numbers places is read where there is a number.
   if (value === '') return { description, identifier: undefined }
-  const [id, type] = [3, 4].map(at => part(place, 10, at)) as [string, string]
+  const id = part(place, 10, 3)
+  const type = id === '' ? '' : part(place, 10, 4)
   const system =
     authority('', id, type) ??
     authority(part(place, 10, 2), id, type) ??
