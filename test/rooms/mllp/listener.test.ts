@@ -52,7 +52,8 @@ async function connected(at: number): Promise<Socket> {
   return socket
 }
 
-const closing = (socket: Socket) => once(socket, 'close')
+/** Whoever still writes when the other side ends is told so by an error before it. */
+const closing = (socket: Socket) => new Promise<void>(resolve => socket.once('close', () => resolve()))
 
 it('ends a connection whose message does not end, though a byte comes now and then', async () => {
   const { listener, said } = await port({ messageWithinMs: 300 })
