@@ -10,7 +10,7 @@ import { mapGroups } from './resources/table.ts'
 import { closing, join, openScene, type Scene } from './scene.ts'
 import { nobody, type Senders, type Sending, sendingOf, zoneRemark } from './senders.ts'
 import { allSegments, type Group, type Structured, structured } from './structure.ts'
-import { isMessageType, type MessageRow, messageRow } from './tables.ts'
+import { isMessageType, type MessageRow, messageRow, refusalOf } from './tables.ts'
 
 /** Whether it only answers another message: nothing is made of it, and nobody answers an answer. */
 export function isAcknowledgement({ msh }: Message): boolean {
@@ -34,10 +34,9 @@ export function messageRowOf(message: Message): MessageRow {
         expression: 'MSH-9.1',
       },
     )
+  const why = refusalOf(type, value(message.msh, 9, 2)) ?? 'Messages of this event are not taken in.'
   if (isMessageType(type))
-    throw new Problem('unsupported', 'ingest.hl7-event-unsupported', 'Messages of this event are not taken in.', {
-      expression: 'MSH-9.2',
-    })
+    throw new Problem('unsupported', 'ingest.hl7-event-unsupported', why, { expression: 'MSH-9.2' })
   throw new Problem('unsupported', 'ingest.hl7-type-unsupported', 'Messages of this type are not taken in.', {
     expression: 'MSH-9.1',
   })

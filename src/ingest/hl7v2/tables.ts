@@ -82,6 +82,13 @@ export interface MessageRow {
   readonly relates?: 'appends' | 'replaces'
 }
 
+/** An event that is not taken in, for a reason that its sender is told. */
+interface RefusedRow {
+  readonly type: string
+  readonly event: string
+  readonly why: string
+}
+
 interface Tables {
   readonly codingSystems: { readonly systems: Readonly<Record<string, string>> }
   readonly charsets: { readonly labels: Readonly<Record<string, string>> }
@@ -93,7 +100,7 @@ export const codeTables = lazyTable<Tables>('hl7v2/tables.json')
 const segmentMaps = lazyTable<{ maps: SegmentMap[] }>('hl7v2/segments.json')
 const typeMaps = lazyTable<{ maps: TypeMap[] }>('hl7v2/data-types.json')
 const codes = lazyTable<{ tables: Readonly<Record<string, CodeTable>> }>('hl7v2/code-tables.json')
-const messageRows = lazyTable<{ rows: MessageRow[] }>('hl7v2/messages.json')
+const messageRows = lazyTable<{ rows: MessageRow[]; refused: RefusedRow[] }>('hl7v2/messages.json')
 
 let rules: ReadonlyMap<string, readonly FieldRule[]> | undefined
 
@@ -119,6 +126,11 @@ export function codeTable(name: string): CodeTable | undefined {
 /** How a message type is treated; undefined when it is not taken in. */
 export function messageRow(type: string, event: string): MessageRow | undefined {
   return messageRows().rows.find(row => row.type === type && row.event === event)
+}
+
+/** Why messages of an event are refused, where there is more to say than that they are not taken in. */
+export function refusalOf(type: string, event: string): string | undefined {
+  return messageRows().refused.find(row => row.type === type && row.event === event)?.why
 }
 
 /** Whether any event of the message type is taken in. */

@@ -366,6 +366,20 @@ describe('what is no statement about anybody', () => {
     expect(await house.ingest.letters.list(everything())).toEqual([])
   })
 
+  it.each([
+    ['A29', 'Nobody is deleted by a message'],
+    ['A35', 'Accounts are not moved by a message'],
+    ['A42', 'Visits are not made one by a message'],
+    ['A45', 'not moved to another by a message'],
+    ['A50', 'Visits are not renamed by a message'],
+  ])('ADT %s is refused by name, and kept', async (event, why) => {
+    const house = await openHouse()
+    const { status, ack } = await send(house, adt(event, 'PID|1||4711', 'MRG|4712'))
+    expect([status, field(ack, 'MSA', 1), field(ack, 'ERR', 3)?.split('^')[0]]).toEqual([400, 'AR', '201'])
+    expect(field(ack, 'ERR', 8)).toContain(why)
+    expect(await house.ingest.letters.list(everything())).toHaveLength(1)
+  })
+
   it.each(['QBP^Q11^QBP_Q11', 'QBP^Q22^QBP_Q21', 'QRY^A19', 'VXQ^V01'])(
     'a query is refused by name: ingest.hl7-query-unanswered – %s',
     async event => {
