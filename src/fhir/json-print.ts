@@ -1,4 +1,4 @@
-import type { Steps } from '#kernel'
+import { joinedOf, type Steps } from '#kernel'
 import { Decimal } from './decimal.ts'
 
 /** So many values are read or printed in one go. */
@@ -24,8 +24,7 @@ class JsonPrinter {
 
   end(): Buffer {
     this.encode()
-    const [first = Buffer.alloc(0), ...more] = this.done
-    return more.length === 0 ? first : Buffer.concat([first, ...more])
+    return joinedOf(this.done)
   }
 
   *print(value: unknown): Steps<void> {

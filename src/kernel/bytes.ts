@@ -49,6 +49,23 @@ export function lengthPrefixed(parts: readonly (string | Uint8Array)[], head: Ui
   return joined
 }
 
+/**
+ * Pieces as one, and their memory given back: what lies outside of the heap waits long for the garbage collector, which sees but little
+ * of it, and a body of sixteen megabytes would stand there twice. Nobody may use the pieces any more.
+ */
+export function joinedOf(pieces: readonly Buffer[]): Buffer {
+  const [first = Buffer.alloc(0), ...more] = pieces
+  if (more.length === 0) return first
+  const whole = Buffer.concat(pieces)
+  for (const piece of pieces) ownMemoryOf(piece)?.transfer(0)
+  return whole
+}
+
+/** The memory of bytes that share it with nobody: it may be handed over, or given back; undefined where others have parts of it. */
+export function ownMemoryOf({ buffer, byteLength }: Uint8Array): ArrayBuffer | undefined {
+  return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? buffer : undefined
+}
+
 /** Compares two secrets without telling by the time taken where they differ. */
 export function equalSecrets(a: string | Uint8Array, b: string | Uint8Array): boolean {
   const left = typeof a === 'string' ? Buffer.from(a) : a

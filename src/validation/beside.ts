@@ -1,6 +1,6 @@
 import { Tinypool } from 'tinypool'
 import { encodeJsonInSteps, type Resource } from '#fhir'
-import { FairQueue, inSlices, Problem, type ProblemIssue } from '#kernel'
+import { FairQueue, inSlices, ownMemoryOf, Problem, type ProblemIssue } from '#kernel'
 import type { Extent } from './invariants.ts'
 
 /** What it has grown to is given back when nothing large has come for so long; to begin anew takes it half a second. */
@@ -98,8 +98,10 @@ export class ValidatingThread {
     await pool.run(nothing)
     if (pool !== this.pool) throw closed()
     const signal = AbortSignal.timeout(this.longestMs)
+    const own = ownMemoryOf(sent.text)
     try {
-      return await pool.run(sent, { signal })
+      // Handed over, not copied. Tinypool takes the list's type from another overload of `postMessage`.
+      return await pool.run(sent, { signal, ...(own === undefined ? {} : { transferList: [own] as never }) })
     } catch (error) {
       if (!signal.aborted) throw error
       throw new Problem('too-costly', 'validation.too-costly', 'To validate the resource takes too long.', {
