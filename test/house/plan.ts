@@ -142,7 +142,7 @@ export const builtins: Readonly<Record<string, readonly string[]>> = {
   'node:sqlite': ['ingest', 'store', 'terminology'],
   'node:tls': ['http', 'mllp', 'main'],
   // Whoever wipes what is forgotten has V8's collector by it.
-  'node:vm': ['vault'],
+  'node:vm': ['vault', 'validation'],
   'node:worker_threads': ['kernel', 'ingest', 'main'],
   'node:zlib': ['search', 'record', 'ingest', 'smart', 'share', 'http', 'main'],
 }
