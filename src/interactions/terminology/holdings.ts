@@ -24,6 +24,9 @@ import {
 } from '#terminology'
 import type { GrantedRequest, Rooms } from '../types.ts'
 
+/** Versions by their numbers: 0.2.10 comes after 0.2.9. */
+const inOrder = new Intl.Collator('en', { numeric: true })
+
 /**
  * What words mean for whoever asks: R4's own definitions first, then the releases that were imported, then what is kept as resources. Of these only what the
  * caller may read and search, and what the caller's own account made or what is everybody's: what a code means to one family must
@@ -93,8 +96,33 @@ export class Holdings {
     canonical: string,
   ): Promise<Buffer | undefined> {
     return this.#once(`kept ${type} ${canonical}`, async () => {
-      const stored = await this.#stored(type, canonical)
-      return stored.find(({ creator }) => creator === undefined || creator === this.#grant.account)?.json
+      const [first] = this.#judging(await this.#stored(type, canonical))
+      return (first ?? (await this.#newestOfLine(type, canonical)))?.json
+    })
+  }
+
+  #judging(stored: readonly Stored[]): readonly Stored[] {
+    return stored.filter(({ creator }) => creator === undefined || creator === this.#grant.account)
+  }
+
+  /** `|0.2` where no version is called so means the last of 0.2.1, 0.2.10 …, as the public validators read it. @see https://hl7.org/fhir/R4/references.html#canonical */
+  async #newestOfLine(type: string, canonical: string): Promise<Stored | undefined> {
+    const { url, version } = splitCanonical(canonical)
+    if (version === undefined || !/^\d{1,9}(\.\d{1,9})?$/.test(version)) return undefined
+    const versions = await this.#versionsOf(type, url)
+    return versions.find(each => each.version.startsWith(`${version}.`))?.stored
+  }
+
+  /** Of all that a url names, the last first: each is read once, however many versions are asked for. */
+  #versionsOf(type: string, url: string): Promise<readonly { readonly version: string; readonly stored: Stored }[]> {
+    return this.#once(`versions ${type} ${url}`, async () => {
+      const found: { readonly version: string; readonly stored: Stored }[] = []
+      for (const stored of this.#judging(await this.#stored(type, url))) {
+        const { version } = (await definitionOf(stored)) as { readonly version?: unknown }
+        if (typeof version === 'string') found.push({ version, stored })
+        await giveWay()
+      }
+      return found.toSorted((one, other) => inOrder.compare(other.version, one.version))
     })
   }
 

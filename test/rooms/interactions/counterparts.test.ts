@@ -64,6 +64,54 @@ describe('a Measure that a family keeps', () => {
   })
 })
 
+/** https://hl7.org/fhir/R4/references.html#canonical */
+describe('a profile that is named by the beginning of a version', () => {
+  const profile = 'http://example.org/StructureDefinition/versions'
+  const version = (text: string, path: string) => ({
+    resourceType: 'StructureDefinition',
+    url: profile,
+    version: text,
+    name: 'Versions',
+    status: 'active',
+    kind: 'resource',
+    abstract: false,
+    type: 'Basic',
+    derivation: 'constraint',
+    baseDefinition: 'http://hl7.org/fhir/StructureDefinition/Basic',
+    differential: { element: [{ id: path, path, min: 1 }] },
+  })
+  const claiming = (named: string) => ({
+    resourceType: 'Basic',
+    code: { text: 'x' },
+    meta: { profile: [`${profile}|${named}`] },
+  })
+  beforeAll(async () => {
+    for (const [text, path] of [
+      ['0.2.10', 'Basic.created'],
+      ['0.2.9', 'Basic.author'],
+      ['0.1.3', 'Basic.subject'],
+      ['0.20.1', 'Basic.identifier'],
+    ] as const)
+      expect((await ask('POST', '/StructureDefinition', { body: version(text, path) })).status).toBe(201)
+  })
+
+  it.each([
+    ['0.2', 'Basic.created'],
+    ['0.2.9', 'Basic.author'],
+    ['0.1', 'Basic.subject'],
+    ['0', 'Basic.identifier'],
+  ])('%s', async (named, place) => {
+    expect(errorsOf(await ask('POST', '/Basic/$validate', { body: claiming(named) }))).toEqual([place])
+  })
+
+  it('and by none that is there, or that another account has, is not judged', async () => {
+    for (const named of ['0.3', '0.2.', '0.2.1', 'x'])
+      expect(errorsOf(await ask('POST', '/Basic/$validate', { body: claiming(named) }))).toEqual([])
+    for (const grant of [south, machine])
+      expect(errorsOf(await ask('POST', '/Basic/$validate', { body: claiming('0.2'), grant }))).toEqual([])
+  })
+})
+
 /** https://hl7.org/fhir/R4/observation-vitalsigns.html */
 describe('a heart rate as a watch sends it', () => {
   const beats = {
