@@ -260,6 +260,10 @@ const counterpartRows: Readonly<Record<string, IssueRow>> = {
   reportScore: { type: 'business-rule', text: 'A cohort has no score.' },
   mapSource: { type: 'code-invalid', text: 'The code is not in the value set that the map leads from.' },
   mapTarget: { type: 'code-invalid', text: 'The code is not in the value set that the map leads to.' },
+  inheritedObligations: {
+    type: 'business-rule',
+    text: 'What obligations are taken over from is no profile of obligations, or has another base.',
+  },
   derivedUrl: { type: 'value', text: 'The extension fixes another address than the one that it derives from.' },
 }
 

@@ -135,7 +135,8 @@ const obligationFlags: ReadonlySet<unknown> = new Set([
   'http://hl7.org/fhir/tools/StructureDefinition/obligation-profile',
 ])
 
-function isOfObligations({ extension }: Node): boolean {
+/** Whether a profile says that it is of obligations. */
+export function isOfObligations({ extension }: Node): boolean {
   return listOf(extension).some(each => isNode(each) && obligationFlags.has(each.url) && each.valueBoolean === true)
 }
 

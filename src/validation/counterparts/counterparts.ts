@@ -5,6 +5,7 @@ import type { Node } from '../walk.ts'
 import { mapFaults, setsOfMap } from './concept-maps.ts'
 import { baseOfExtension, extensionFaults } from './derived-extensions.ts'
 import { measureOf, reportFaults } from './measure-reports.ts'
+import { inheritedObligations, obligationFaults } from './obligations.ts'
 
 /** A definition that a resource is held against: it says what a report reports, what a map leads from and to, what an extension derives from. */
 export interface Counterpart {
@@ -27,7 +28,10 @@ interface Row {
 const rows: Readonly<Record<string, Row>> = {
   ConceptMap: { of: setsOfMap, faults: mapFaults },
   MeasureReport: { of: measureOf, faults: reportFaults },
-  StructureDefinition: { of: baseOfExtension, faults: extensionFaults },
+  StructureDefinition: {
+    of: node => [...baseOfExtension(node), ...inheritedObligations(node)],
+    faults: (...given) => [...extensionFaults(...given), ...obligationFaults(...given)],
+  },
 }
 
 function rowOf({ resourceType }: Node): Row | undefined {

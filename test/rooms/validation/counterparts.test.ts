@@ -211,8 +211,48 @@ const extensions: readonly Row[] = [
   ['one that derives from what nobody keeps', extension('b', `${own}a`), []],
 ]
 
+const obliging = (name: string, flag: boolean, base = `${core}Patient`) => ({
+  resourceType: 'StructureDefinition',
+  url: own + name,
+  ...(flag ? { extension: [{ url: `${core}obligation-profile-flag`, valueBoolean: true }] } : {}),
+  type: 'Patient',
+  derivation: 'constraint',
+  baseDefinition: base,
+})
+const taking = (...names: readonly string[]) => ({
+  resourceType: 'StructureDefinition',
+  url: `${own}q`,
+  name: 'Q',
+  status: 'active',
+  kind: 'resource',
+  abstract: false,
+  type: 'Patient',
+  derivation: 'constraint',
+  baseDefinition: `${core}Patient`,
+  extension: names.map(name => ({ url: `${core}inherit-obligations`, valueCanonical: own + name })),
+  differential: { element: [{ id: 'Patient', path: 'Patient' }] },
+})
+
+/** https://hl7.org/fhir/extensions/StructureDefinition-inherit-obligations.html */
+const obligations: readonly Row[] = [
+  ['obligations of two', taking('o1', 'o2'), [obliging('o1', true), obliging('o2', true)]],
+  ['obligations of one that nobody keeps', taking('o1'), []],
+  [
+    'obligations of what is of none',
+    taking('o1', 'o2'),
+    [obliging('o1', true), obliging('o2', false)],
+    'StructureDefinition.extension[1]',
+  ],
+  [
+    'obligations of another base',
+    taking('o1'),
+    [obliging('o1', true, `${own}base`)],
+    'StructureDefinition.extension[0]',
+  ],
+]
+
 describe('what a definition says of what names it', () => {
-  it.each([...reports, ...maps, ...extensions].map(row => [row[0], row] as const))(
+  it.each([...reports, ...maps, ...extensions, ...obligations].map(row => [row[0], row] as const))(
     '%s',
     async (_name, [, resource, definitions, ...places]) => {
       expect(await told(resource, definitions)).toEqual(places)
