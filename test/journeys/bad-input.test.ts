@@ -179,6 +179,17 @@ function problemOf({ parameter = [] }: Parameters): string | undefined {
   return problem?.part?.find(({ name }) => name === 'code')?.valueCode
 }
 
+/** A refused message is kept until it is sent again or dropped: itself, why, and how much is kept for its sender; nothing else is left of it. */
+async function expectKept(): Promise<void> {
+  const after = await holdings()
+  for (const name of ['ingest-letters', 'ingest-letter-contents']) {
+    expect(after.documents.get(name)).toBe(Number(before.documents.get(name) ?? 0) + 1)
+    before.documents.set(name, after.documents.get(name))
+  }
+  expect(after.documents.get('ingest-letter-fills')).toBe(1)
+  before.documents.set('ingest-letter-fills', 1)
+}
+
 describe('messages – HL7 v2 over HTTP', () => {
   it.each(badMessages().map(each => [each[0], each] as const))(
     'answers %s with a negative acknowledgement',
@@ -190,6 +201,7 @@ describe('messages – HL7 v2 over HTTP', () => {
       const ack = answer.body.toString()
       expect([answer.status, /\rMSA\|(\w\w)\|/.exec(ack)?.[1]]).toEqual([status, code])
       expect(/\rERR\|[^\r]+/.exec(ack)?.[0]).toMatch(place ?? /ERR/)
+      await expectKept()
     },
   )
 })
@@ -205,6 +217,7 @@ describe('a message that may be taken in only in part', () => {
     narrow.close()
     expectSilence(answer)
     expect(answer.body.toString()).toMatch(/\rMSA\|AR\|M-1\r/)
+    await expectKept()
   })
 })
 
