@@ -50,7 +50,12 @@ interface About {
  * @returns the acknowledgement
  * @throws Problem what refuses the message
  */
-export async function takeMessage(message: Message, given: Taking, deps: ReceiveDeps): Promise<string> {
+export async function takeMessage(
+  message: Message,
+  given: Taking,
+  deps: ReceiveDeps,
+  again = mostAgain,
+): Promise<string> {
   checkHeader(message)
   if (isAcknowledgement(message)) return answer(message, [unmapped], given, deps)
   const read = readMessage(message, deps.senders)
@@ -77,7 +82,8 @@ export async function takeMessage(message: Message, given: Taking, deps: Receive
     return await (admitted.length === 0 ? work() : deps.admissions(work))
   } catch (error) {
     for (const { subject } of admitted) await forgetFingerprintKey(deps.record.documents, subject.patient)
-    if (isProblem(error) && changesWhom.has(error.code)) return takeMessage(message, given, deps)
+    if (isProblem(error) && changesWhom.has(error.code) && again > 0)
+      return takeMessage(message, given, deps, again - 1)
     throw error
   }
 }
@@ -86,7 +92,12 @@ export async function takeMessage(message: Message, given: Taking, deps: Receive
  * Of two messages about somebody new one takes them in; the other one finds them the second time. So does what came while two people
  * were made one, or two again.
  */
-const changesWhom: ReadonlySet<string> = new Set(['ingest.hl7-patient-appeared', 'ingest.patient-merged'])
+const changesWhom: ReadonlySet<string> = new Set([
+  'ingest.hl7-patient-appeared',
+  'ingest.patient-merged',
+  'record.patient-merged',
+])
+const mostAgain = 20
 
 /** What is said of an answer to something: it is not kept. */
 const unmapped: Outcome = { kind: 'unmapped', row: 'MSA', location: 'MSA^1' }

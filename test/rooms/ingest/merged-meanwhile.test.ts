@@ -174,3 +174,29 @@ describe('within the transaction of somebody who writes themselves', () => {
     expect([await observations(house, source), await observations(house, target)]).toEqual([0, 1])
   })
 })
+
+it('what is written between the look of a merge and its commit goes along', async () => {
+  const { house, source, target } = await two()
+  const { record, clock } = house
+  let count = 0
+  const writer = (...given: Parameters<Record['writer']>) => {
+    const own = record.writer(...given)
+    const transact: typeof own.transact = async work => {
+      if (++count === 1)
+        await record.writer(everything()).transact(async txn => {
+          const subject = { reference: `Patient/${source}` }
+          await txn.create({ resourceType: 'Observation', status: 'final', code: { text: 'x' }, subject })
+        })
+      return own.transact(work)
+    }
+    return { ...own, transact }
+  }
+  const merged = await mergePatients(
+    { grant: everything(), source, target },
+    { record: { ...record, writer }, baseUrl, clock },
+  )
+  expect(merged).toMatchObject({ state: 'merged', moved: 1 })
+  expect([await observations(house, source), await observations(house, target)]).toEqual([0, 1])
+  await unmergePatient({ grant: everything(), source }, { record, baseUrl, clock })
+  expect([await observations(house, source), await observations(house, target)]).toEqual([1, 0])
+})

@@ -56,13 +56,18 @@ export async function mergePatients(
   const moving = movingGrant(grant, target)
   const mover = new Mover(source, target, moving, deps)
   let before = ''
+  let done: Merged | undefined
   for (;;) {
     const slice = await compartmentOf(moving, source, deps, sliceSize)
     const names = slice.map(({ type, id, version }) => `${type}/${id}/${version}`).join()
+    // What was written while it was looked at came before the merge, and goes along; after it nothing more comes.
+    if (done !== undefined && (slice.length === 0 || names === before))
+      return { ...done, result: await currentPatient(moving, target, deps) }
     const progress = await mover.move(slice)
-    if (progress.state === 'merged') return { ...progress, result: await currentPatient(moving, target, deps) }
     // The same slice twice: what does not move would keep the loop going for ever.
-    if (names === before) throw new Problem('fault', 'ingest.failed', 'What belongs to the Patient cannot be moved.')
+    if (progress.state === 'moving' && names === before)
+      throw new Problem('fault', 'ingest.failed', 'What belongs to the Patient cannot be moved.')
+    if (progress.state === 'merged') done = { ...progress, differing: done?.differing ?? progress.differing }
     before = names
   }
 }
