@@ -356,7 +356,9 @@ describe('fhir-kit-client on operations – https://hl7.org/fhir/R4/operations.h
     const bad = (await validate({ ...pulse(greta, 1), status: 'c4n4ry' })) as Answered & OperationOutcome
     expect(bad.issue?.[0]).toMatchObject({ severity: 'error', expression: ['Observation.status'] })
     expect(JSON.stringify(bad)).not.toContain('c4n4ry')
-    const good = (await validate(pulse(greta, 1))) as Answered & OperationOutcome
+    const vital = { system: 'http://terminology.hl7.org/CodeSystem/observation-category', code: 'vital-signs' }
+    const right = { ...pulse(greta, 1), category: [{ coding: [vital] }] }
+    const good = (await validate(right)) as Answered & OperationOutcome
     expect(good.issue?.map(({ severity }) => severity)).toEqual(['information', 'warning'])
     expect(await count('Observation', {})).toBe(before)
   })
