@@ -1,3 +1,4 @@
+import type { AccountSummary } from '#smart'
 import { naming } from './naming.ts'
 import { output } from './output.ts'
 import { withGate } from './with-house.ts'
@@ -49,11 +50,15 @@ export async function resetAccount({ name, now = false, secondFactor = false }: 
 export async function listAccounts({ names }: { names?: boolean }): Promise<void> {
   for (const account of await withGate(({ smart }) => smart.listAccounts())) {
     const role = account.isOwner ? 'owner' : 'member'
-    const password = account.hasPassword ? 'password' : 'no password yet'
-    const step = account.hasSecondFactor ? 'second step' : 'no second step'
+    const password = wordsOfLogin(account)
     const shown = names === true ? [account.name] : []
-    output.result([account.id, role, `${account.patients} patients`, password, step, ...shown].join('\t'))
+    output.result([account.id, role, `${account.patients} patients`, password, ...shown].join('\t'))
   }
+}
+
+function wordsOfLogin({ hasPassword, hasSecondFactor }: AccountSummary): string {
+  if (!hasPassword) return 'no password yet'
+  return hasSecondFactor ? 'password and code' : 'password'
 }
 
 function tell(url: string): void {

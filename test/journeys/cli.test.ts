@@ -314,6 +314,9 @@ describe('kinhold beside a running server – README, "Commands"', () => {
       const page = await visitor.open(new URL(url).pathname + new URL(url).search)
       expect([page.status, page.text]).toEqual([200, expect.stringContaining('type="password"')])
       expect((await run(home, 'account', 'reset', 'emil')).stdout).toMatch(/^http/)
+      const lost = await run(home, 'account', 'reset', 'emil', '--second-factor')
+      expect(lost).toMatchObject({ status: 0, stdout: expect.stringMatching(/^http/) })
+      expect(lost.stderr).toContain('The second step was taken away')
       for (const [args, word] of [
         [['patient', 'attach', id, '--account', 'nobody'], 'nobody'],
         [['patient', 'attach', 'no-patient', '--account', 'emil'], 'no-patient'],
