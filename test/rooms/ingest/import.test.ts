@@ -163,7 +163,7 @@ describe('refusals before anything is read', () => {
   }
 
   it.each([
-    ['invalid', 'ingest.source-unknown', 'fitbit'],
+    ['invalid', 'ingest.source-unknown', 'a-watch'],
     ['invalid', 'ingest.source-mismatch', 'google-fit'],
   ])('%s %s', async (kind, code, source) => {
     await expect(start(everything(), source)).rejects.toMatchObject({ kind, code })
