@@ -14,7 +14,7 @@ import { mapDispense, mapMedication, mapSupplyOrder } from './resources/medicati
 import { mapObservation } from './resources/observation.ts'
 import { mapPanel, mapReport, mapVitalSigns } from './resources/panel.ts'
 import { mapInstruction, mapProcedure, mapRequest } from './resources/procedure.ts'
-import { type DocumentFacts, isStatement, rowOf, Scene, useStatus } from './scene.ts'
+import { type DocumentFacts, isStatement, namesSubject, rowOf, Scene, useStatus } from './scene.ts'
 import { ccdaTables, type EntryRow, entryRow } from './tables.ts'
 
 type Mapper = (scene: Scene, statement: CdaElement, row: EntryRow | undefined) => Steps<string | undefined>
@@ -94,11 +94,10 @@ function* dispatch(scene: Scene, statement: CdaElement): Steps<string | undefine
   return yield* kind.map(scene, statement, row)
 }
 
-/** A subject that is named is somebody else than the patient of the header: a relative, a fetus, a donor. */
+/** A subject may be named by the statement, or by a section around it. */
 function isOfAnother(statement: CdaElement, section: Section | undefined): boolean {
-  const isNamed = (element: CdaElement) => element.find('subject')?.children.some(({ name }) => name !== 'templateId')
-  for (let one = section; one !== undefined; one = one.parent) if (isNamed(one.element) === true) return true
-  return isNamed(statement) === true
+  for (let one = section; one !== undefined; one = one.parent) if (namesSubject(one.element)) return true
+  return namesSubject(statement)
 }
 
 /** An act that only holds others; one that is planned is a request of its own. */

@@ -228,7 +228,7 @@ export class Scene implements Around {
 
   /** Comments on an element, as notes. */
   notesOf(element: CdaElement): Node {
-    const comments = nested(element).filter(one => one.is(commentTemplate) || codeOf(one) === commentCode)
+    const comments = nested(element).filter(isComment)
     const note = comments.flatMap(comment => {
       const text = referredText(comment.find('text'), this)
       const { at } = this.authorOf(comment)
@@ -316,6 +316,11 @@ function keyOfId(id: CdaElement): string | undefined {
   return root === undefined ? undefined : `${root} ${id.attribute('extension') ?? ''}`
 }
 
+/** Words on what they stand in. */
+export function isComment(element: CdaElement): boolean {
+  return element.is(commentTemplate) || codeOf(element) === commentCode
+}
+
 export function codeOf(element: CdaElement): string | undefined {
   return element.find('code')?.attribute('code')
 }
@@ -341,9 +346,20 @@ export function isStatement({ name }: CdaElement): boolean {
   return statements.has(name)
 }
 
-/** What is nested, by a template or by its code. */
+/** A subject that is named is somebody else than the patient of the header: a relative, a fetus, a donor. */
+export function namesSubject(element: CdaElement): boolean {
+  return element.find('subject')?.children.some(({ name }) => name !== 'templateId') === true
+}
+
+/** Whether a statement says something, and says it of the patient. */
+export function isOfPatient(statement: CdaElement): boolean {
+  return statement.nullFlavor === undefined && !namesSubject(statement)
+}
+
+/** What is nested, by a template or by its code. What is denied, or said of somebody else, is no part of what it stands in. */
 export function nestedOf(element: CdaElement, template: string, code?: string): readonly CdaElement[] {
-  return nested(element).filter(one => one.is(template) || (code !== undefined && codeOf(one) === code))
+  const isIt = (one: CdaElement) => one.is(template) || (code !== undefined && codeOf(one) === code)
+  return nested(element).filter(one => isIt(one) && isOfPatient(one) && one.attributes.negationInd !== 'true')
 }
 
 /** What every template has fixed says nothing more: its status, its time and its code are those of what it is nested in. */

@@ -719,6 +719,28 @@ describe('what else a document tells', () => {
     })
   })
 
+  it('what stands with a relative never becomes the patient’s', async () => {
+    const sugar = observation('4.2', `${loinc('2339-0')}<value xsi:type="PQ" value="300" unit="mg/dL"/>`)
+    const alive = observation('4.47', snomed('419099009', 'Dead'), 'negationInd="true"')
+    const removed = `<procedure moodCode="EVN">${template('4.14')}${snomed('80146002', 'Appendectomy', 'code')}</procedure>`
+    const words = act('4.64', `${loinc('48767-8')}<text>Told by his son</text>`)
+    const father = `<organizer moodCode="EVN">${template('4.45')}${id('f')}${done}<subject><relatedSubject classCode="PRS"><code code="FTH"/></relatedSubject></subject>
+      <component>${observation('4.46', `${snomed('22298006', 'Infarction')}${related(sugar)}${related(alive)}${related(words)}`)}</component>
+      <component>${removed}</component><component>${words}</component></organizer>`
+    const outcomes = await entryOutcomes('2.15', father)
+    const mapped = outcomes.flatMap(one => (one.kind === 'mapped' ? [one.resource] : []))
+    expect(mapped).toHaveLength(1)
+    expect(mapped[0]).toMatchObject({
+      resourceType: 'FamilyMemberHistory',
+      condition: [{ code: { text: 'Infarction' }, note: [{ text: 'Told by his son' }] }],
+      note: [{ text: 'Told by his son' }],
+    })
+    expect(mapped[0]).not.toHaveProperty('deceasedBoolean')
+    expect(validator.validate(mapped[0] as Resource)).toEqual([])
+    const told = warningsOf(outcomes).join()
+    for (const place of ['organizer.procedure', 'observation.observation']) expect(told).toContain(place)
+  })
+
   it('goals, with what is to be reached and by when', async () => {
     const goal = observation(
       '4.121',
@@ -792,6 +814,8 @@ describe('what else a document tells', () => {
   })
 })
 
+const child = '<subject><relatedSubject><code code="NCHILD"/></relatedSubject></subject>'
+
 describe('what is not taken is named', () => {
   it('an entry of an unknown template is what its element is, or is named', async () => {
     expect(rowsOf(await entryOutcomes('2.3.1', '<observationMedia><value/></observationMedia>'))).toEqual({
@@ -819,6 +843,53 @@ describe('what is not taken is named', () => {
       '<subject><relatedSubject><code code="NCHILD"/></relatedSubject></subject><text>',
     )
     expect(ofType(await read(documentOf(ofSection)), 'Observation')).toEqual([])
+  })
+
+  describe.each([
+    ['somebody else', (one: string) => one.replace(/(<templateId[^>]*>)/, `$1${child}`)],
+    ['nobody', (one: string) => one.replace(/^<(\w+)/, '<$1 nullFlavor="NI"')],
+  ])('a part that is about %s', (_, change) => {
+    const medicine =
+      '<consumable><manufacturedProduct><manufacturedMaterial><code code="1" codeSystem="2.16.840.1.113883.6.88"/></manufacturedMaterial></manufacturedProduct></consumable>'
+    const pressure = (code: string) =>
+      `<component>${change(observation('4.27', `${loinc(code)}<value xsi:type="PQ" value="90" unit="mm[Hg]"/>`))}</component>`
+    const ofParts = async (templateId: string, statement: string, type: string) =>
+      ofType(await entryOutcomes(templateId, statement), type)
+
+    it('is no problem, and no allergy', async () => {
+      const problem = change(observation('4.4', snomed('1', 'Anomaly')))
+      const words = `<text>Anomaly</text>${related(problem)}`
+      for (const inner of [related(problem), words])
+        expect(await ofParts('2.5.1', act('4.3', inner), 'Condition')).toEqual([])
+      const allergy = change(observation('4.7', snomed('416098002', 'Allergy to drug')))
+      expect(await ofParts('2.6.1', act('4.30', related(allergy)), 'AllergyIntolerance')).toEqual([])
+    })
+
+    it('is no sign, no component, no dispense', async () => {
+      const panel = `<organizer moodCode="EVN">${template('4.26')}${done}${pressure('8480-6')}${pressure('8462-4')}${pressure('8867-4')}</organizer>`
+      expect(await ofParts('2.4.1', panel, 'Observation')).toEqual([])
+      const scale = observation('4.69', `${loinc('9269-2')}${related(change(observation('4.86', loinc('9267-6'))))}`)
+      for (const one of await ofParts('2.14', scale, 'Observation')) expect(one.component ?? []).toEqual([])
+      const supply = change(`<supply moodCode="EVN">${template('4.18')}${done}</supply>`)
+      const taken = `<substanceAdministration moodCode="EVN">${template('4.16')}${medicine}${related(supply, 'REFR')}</substanceAdministration>`
+      expect(await ofParts('2.1.1', taken, 'MedicationDispense')).toEqual([])
+    })
+  })
+
+  it('a part that is denied is no reaction, no order and no dispense', async () => {
+    const hives = observation('4.9', snomed('247472004', 'Hives'), 'negationInd="true"')
+    const allergy = await first(
+      'AllergyIntolerance',
+      '2.6.1',
+      act('4.30', related(observation('4.7', `${snomed('416098002', 'Allergy to drug')}${related(hives, 'MFST')}`))),
+    )
+    expect(allergy).not.toHaveProperty('reaction')
+    const supply = (number: string, mood: string) =>
+      related(`<supply moodCode="${mood}" negationInd="true">${template(number)}${done}</supply>`, 'REFR')
+    const taken = `<substanceAdministration moodCode="EVN">${template('4.16')}<consumable><manufacturedProduct><manufacturedMaterial><code code="1" codeSystem="2.16.840.1.113883.6.88"/></manufacturedMaterial></manufacturedProduct></consumable>${supply('4.17', 'INT')}${supply('4.18', 'EVN')}</substanceAdministration>`
+    const outcomes = await entryOutcomes('2.1.1', taken)
+    for (const type of ['MedicationRequest', 'MedicationDispense']) expect(ofType(outcomes, type)).toEqual([])
+    expect(warningsOf(outcomes).join()).toContain('supply.negationInd')
   })
 
   it('a denial that a resource cannot say rejects the entry', async () => {

@@ -2,7 +2,7 @@ import type { Steps } from '#kernel'
 import { compact, type Node } from '../../hl7v2/drafts.ts'
 import { absence, conceptOf, periodOf, referredText, spanOf } from '../data-types.ts'
 import { type CdaElement, textOf } from '../element.ts'
-import { eachOf, nested, nestedOf, type Scene, useStatus } from '../scene.ts'
+import { eachOf, isOfPatient, nested, nestedOf, type Scene, useStatus } from '../scene.ts'
 import { type EntryRow, inSet } from '../tables.ts'
 import { partValue, useWhole } from './condition.ts'
 
@@ -19,7 +19,7 @@ const clinical = 'http://terminology.hl7.org/CodeSystem/allergyintolerance-clini
 
 /** Allergy Concern Act: each observation in it is an AllergyIntolerance. */
 export function* mapAllergies(scene: Scene, act: CdaElement, row: EntryRow | undefined): Steps<string | undefined> {
-  const observations = nested(act).filter(one => one.name === 'observation')
+  const observations = nested(act).filter(one => one.name === 'observation' && isOfPatient(one))
   const stated = observations.filter(one => one.is(...templates.allergies))
   const parts = stated.length > 0 ? stated : observations
   const [first] = yield* eachOf(parts, one => mapAllergy(scene, one, row, act))

@@ -2,7 +2,7 @@ import type { Steps } from '#kernel'
 import type { Node } from '../../hl7v2/drafts.ts'
 import { absence, conceptOf, referredText, spanOf } from '../data-types.ts'
 import type { CdaElement } from '../element.ts'
-import { codeOf, eachOf, nested, nestedOf, type Scene, useStatus } from '../scene.ts'
+import { codeOf, eachOf, isOfPatient, nested, nestedOf, type Scene, useStatus } from '../scene.ts'
 import { type EntryRow, inSet } from '../tables.ts'
 import { ageOf } from './age.ts'
 import { membersOf } from './members.ts'
@@ -23,13 +23,14 @@ const concernCategory = 'http://hl7.org/fhir/us/core/CodeSystem/condition-catego
 
 /** A concern, or an act that says as what a diagnosis was made: each problem in it is a Condition. */
 export function* mapProblems(scene: Scene, act: CdaElement, row: EntryRow | undefined): Steps<string | undefined> {
-  const problems = nested(act).filter(one => one.name === 'observation' && !one.is(templates.status))
+  const all = nested(act).filter(one => one.name === 'observation' && !one.is(templates.status))
+  const problems = all.filter(isOfPatient)
   const stated = problems.filter(one => one.is(templates.problem))
   const parts = stated.length > 0 ? stated : problems
   const [first, ...others] = yield* eachOf(parts, one => mapProblem(scene, one, row, act))
   useStatus(act)
   act.find('code')?.use('all')
-  const own = parts.length > 0 ? first : statedByText(scene, act, row)
+  const own = all.length > 0 ? first : statedByText(scene, act, row)
   yield* scene.rest(act, parts)
   return own ?? others[0]
 }

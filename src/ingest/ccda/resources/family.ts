@@ -1,8 +1,9 @@
 import type { Steps } from '#kernel'
 import { compact, type Node } from '../../hl7v2/drafts.ts'
+import { rowName } from '../../outcome.ts'
 import { absence, conceptOf, referredText, spanOf, timeOf } from '../data-types.ts'
 import { type CdaElement, textOf } from '../element.ts'
-import { eachOf, nested, nestedOf, type Scene, useStatus } from '../scene.ts'
+import { isComment, nested, nestedOf, type Scene, useStatus } from '../scene.ts'
 import { type EntryRow, inSet } from '../tables.ts'
 import { ageOf } from './age.ts'
 import { partValue, useWhole } from './condition.ts'
@@ -30,12 +31,22 @@ export function* mapFamily(scene: Scene, organizer: CdaElement, _row: EntryRow |
     sex: sexOf(person),
     bornDate: born,
     ...deathOf(scene, person, conditions),
-    condition: (yield* eachOf(conditions, one => conditionOf(scene, one))).flat(),
-    note: denied.flatMap(one => denialOf(scene, one)),
+    condition: conditions.flatMap(one => conditionOf(scene, one)),
+    note: [...notesIn(scene, organizer), ...denied.flatMap(one => denialOf(scene, one))],
   })
-  const rest = nested(organizer).filter(one => !observations.includes(one))
-  yield* eachOf(rest, one => scene.map(one))
+  rejectRest(scene, organizer, observations)
+  yield
   return kept
+}
+
+function notesIn(scene: Scene, element: CdaElement): readonly Node[] {
+  return (scene.notesOf(element) as { readonly note?: readonly Node[] }).note ?? []
+}
+
+/** What else is nested is the relative's, and FHIR has no place for it: it must not become the patient's. */
+function rejectRest(scene: Scene, element: CdaElement, parts: readonly CdaElement[]): void {
+  for (const one of nested(element))
+    if (!parts.includes(one) && !isComment(one)) scene.reject('other-patient', rowName(`${element.name}.${one.name}`))
 }
 
 function sexOf(person: CdaElement | undefined): Node | undefined {
@@ -58,7 +69,7 @@ function deathOf(scene: Scene, person: CdaElement | undefined, conditions: reado
   return isDead === undefined ? {} : { deceasedBoolean: isDead === 'true' }
 }
 
-function* conditionOf(scene: Scene, observation: CdaElement): Steps<readonly Node[]> {
+function conditionOf(scene: Scene, observation: CdaElement): readonly Node[] {
   const ages = nestedOf(observation, templates.age)
   const deaths = nestedOf(observation, templates.death)
   const value = observation.find('value')
@@ -72,13 +83,14 @@ function* conditionOf(scene: Scene, observation: CdaElement): Steps<readonly Nod
     useWhole(one)
     one.find('value')?.use('all')
   }
-  yield* scene.rest(observation, [...ages, ...deaths])
+  rejectRest(scene, observation, [...ages, ...deaths])
   if (code === undefined && value === undefined) return []
   const onset = span.at ?? span.start
   return [
     compact({
       code: code ?? absence(value?.nullFlavor),
       contributedToDeath: deaths.length > 0 ? true : undefined,
+      note: notesIn(scene, observation),
       ...(age === undefined ? (onset === undefined ? {} : { onsetString: onset }) : { onsetAge: age }),
     }) as Node,
   ]

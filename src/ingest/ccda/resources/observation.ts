@@ -3,7 +3,7 @@ import { type CodeableConcept, systems } from '../../codes.ts'
 import { compact, Draft, type Node } from '../../hl7v2/drafts.ts'
 import { absentReason, conceptOf, identifiersOf, quantityOf, referredText, valueIn, whenOf } from '../data-types.ts'
 import { type CdaElement, textOf } from '../element.ts'
-import { codeOf, nested, type Scene, useStatus } from '../scene.ts'
+import { codeOf, isOfPatient, nested, type Scene, useStatus } from '../scene.ts'
 import { type EntryRow, inSet } from '../tables.ts'
 import { useWhole } from './condition.ts'
 import { membersOf } from './members.ts'
@@ -43,7 +43,9 @@ export interface Observed {
 }
 
 export function observed(scene: Scene, observation: CdaElement, row: EntryRow | undefined): Observed {
-  const components = nested(observation).filter(one => one.is(supporting) || codeOf(one) === dueDate)
+  const components = nested(observation).filter(
+    one => (one.is(supporting) || codeOf(one) === dueDate) && isOfPatient(one),
+  )
   const { who, at } = scene.authorOf(observation)
   const elements = {
     status: inSet('result-status', observation.find('statusCode')?.use())?.code ?? 'final',

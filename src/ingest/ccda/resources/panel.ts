@@ -3,7 +3,7 @@ import { systems } from '../../codes.ts'
 import type { Node } from '../../hl7v2/drafts.ts'
 import { conceptOf, identifiersOf, whenOf } from '../data-types.ts'
 import type { CdaElement } from '../element.ts'
-import { eachOf, nested, type Scene, useStatus } from '../scene.ts'
+import { eachOf, isOfPatient, nested, type Scene, useStatus } from '../scene.ts'
 import { type EntryRow, entryRow, inSet } from '../tables.ts'
 import { membersOf } from './members.ts'
 import { categoryOf, componentOf, mapObservation, observed, specimenOf } from './observation.ts'
@@ -93,7 +93,7 @@ export function* mapVitalSigns(
     members.push(keepPressure(scene, systolic, diastolic))
   }
   const paired = new Set(pairs.flat())
-  const singles = signs.filter(one => !paired.has(one) && one.find('subject') === undefined)
+  const singles = signs.filter(one => !paired.has(one) && isOfPatient(one))
   members.push(...(yield* eachOf(singles, sign => mapObservation(scene, sign, entryRow(sign) ?? vitalSign))))
   const others = yield* scene.rest(organizer, [...paired, ...singles])
   const own = conceptOf(organizer.find('code'), scene)
@@ -119,7 +119,7 @@ type Pressure = readonly [systolic: CdaElement, diastolic: CdaElement]
 
 /** Each systolic pressure with a diastolic one of its time. */
 function pressuresOf(signs: readonly CdaElement[]): readonly Pressure[] {
-  const told = signs.filter(one => !isDenied(one) && one.find('subject') === undefined)
+  const told = signs.filter(one => !isDenied(one) && isOfPatient(one))
   const waiting = Map.groupBy(told.filter(isCoded(bloodPressure.diastolic)), timeOf)
   return told.filter(isCoded(bloodPressure.systolic)).flatMap((systolic): readonly Pressure[] => {
     const diastolic = waiting.get(timeOf(systolic))?.shift()
