@@ -213,7 +213,8 @@ const relations: Readonly<Record<string, string>> = { RPLC: 'replaces', APND: 'a
 
 function parentsOf(document: CdaElement, versions: DocumentVersions): readonly Node[] {
   return document.all('relatedDocument').flatMap(related => {
-    const code = relations[related.attributes.typeCode ?? '']
+    const type = related.attributes.typeCode ?? ''
+    const code = Object.hasOwn(relations, type) ? relations[type] : undefined
     const parent = related.find('parentDocument')
     const [identifier] = identifiersOf(parent)
     for (const one of parent?.all('setId', 'versionNumber') ?? []) one.use()

@@ -125,6 +125,9 @@ class DocumentReader {
         `The elements of the file are nested deeper than ${mostDeep} levels.`,
       )
     const element = new CdaElement(localName(qualified), localAttributes(given))
+    // Whom a document within something else is about would be looked for in the wrong place.
+    if (this.#open.length === 0 && element.name !== 'ClinicalDocument')
+      throw new Problem('invalid', 'ingest.xml-malformed', 'The first element of the file is no ClinicalDocument.')
     this.#before.push(this.#held)
     this.#hold(
       Object.values(given).reduce((sum, { length }) => sum + length, 0),

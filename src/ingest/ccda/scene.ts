@@ -9,7 +9,7 @@ import { type Around, absence, conceptOf, identifiersOf, referredText, timeOf } 
 import { type CdaElement, unreadIn } from './element.ts'
 import { partyOf } from './people.ts'
 import type { Section } from './read-document.ts'
-import { type EntryRow, type SectionRow, sectionRow } from './tables.ts'
+import { ccdaTables, type EntryRow, type SectionRow, sectionRow } from './tables.ts'
 
 /** What is known of a document while its entries are mapped. */
 export interface DocumentFacts {
@@ -284,11 +284,11 @@ function overOf(version: Version, keeping: Keeping['keeping']): NonNullable<Mapp
   }
 }
 
-/** A number that is one thing's: a root without an extension may be that of a whole house, unless it is a UUID. */
+/** A number that is one thing's: a root without an extension may be that of a whole house, unless it is a UUID; without a root it may be anybody's. */
 function numberOf(element: CdaElement): readonly string[] | undefined {
   for (const id of element.all('id')) {
     const [root = '', extension] = [id.attribute('root'), id.attribute('extension')]
-    if (extension !== undefined) return [root, extension]
+    if (extension !== undefined && root !== '') return [root, extension]
     if (/^[0-9a-f-]{36}$/i.test(root)) return [root.toLowerCase(), '']
   }
   return undefined
@@ -312,8 +312,10 @@ function isDescribed(role: CdaElement): boolean {
 }
 
 function keyOfId(id: CdaElement): string | undefined {
-  const root = id.attribute('root')
-  return root === undefined ? undefined : `${root} ${id.attribute('extension') ?? ''}`
+  const [root, extension] = [id.attribute('root'), id.attribute('extension')]
+  // The root of a register is everybody's, and one whose number is not known is nobody's.
+  const isNobodys = id.nullFlavor !== undefined || (extension === undefined && ccdaTables().registers.has(root ?? ''))
+  return root === undefined || isNobodys ? undefined : `${root} ${extension ?? ''}`
 }
 
 /** Words on what they stand in. */

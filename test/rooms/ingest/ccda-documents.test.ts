@@ -355,6 +355,39 @@ describe('whose it is', () => {
   })
 })
 
+describe('numbers that are nobody’s', () => {
+  const doctor = (id: string, name = '') =>
+    `<author><time value="20240105"/><assignedAuthor>${id}${name}</assignedAuthor></author>`
+  const ann = '<assignedPerson><name><given>Ann</given><family>Doctor</family></name></assignedPerson>'
+
+  it.each([
+    ['a number that is not known', '<id root="2.16.840.1.113883.4.6" nullFlavor="UNK"/>'],
+    ['a register alone', '<id root="2.16.840.1.113883.4.6"/>'],
+  ])('%s does not stand for whoever else has none', async (_, id) => {
+    const told = section('2.3.1', result('1', 'x').replace('<value', `${doctor(id)}<value`))
+    const outcomes = await read(documentOf(told, { more: doctor(id, ann) }))
+    expect(ofType(outcomes, 'DocumentReference')).toMatchObject([{ author: [{ display: 'Ann Doctor' }] }])
+    expect(JSON.stringify(ofType(outcomes, 'Observation'))).not.toContain('Ann')
+  })
+
+  it('an id without a root is not the same in two documents', async () => {
+    const ids = async (value: string) =>
+      ofType(
+        await read(documentOf(section('2.3.1', result('1', value).replace('root="1.2.3.9"', 'nullFlavor="NI"')))),
+        'Observation',
+      ).map(({ id }) => id)
+    expect(await ids('x')).not.toEqual(await ids('y'))
+    expect(await ids('x')).toEqual(await ids('x'))
+  })
+
+  it('a relation of a document that has the name of something else is none', async () => {
+    const parent =
+      '<relatedDocument typeCode="constructor"><parentDocument><id root="1.2.8"/></parentDocument></relatedDocument>'
+    const [document] = ofType(await read(documentOf('', { more: parent })), 'DocumentReference')
+    expect(document).not.toHaveProperty('relatesTo')
+  })
+})
+
 describe('files that are no such document, or more than one', () => {
   const refusalOf = async (text: string | Buffer) => {
     try {
@@ -383,6 +416,11 @@ describe('files that are no such document, or more than one', () => {
     ],
     ['a reference to an entity', documentOf(section('2.3.1', '', '&nbsp;')), 'ingest.xml-entity'],
     ['a tag that nothing opened', documentOf('</section>'), 'ingest.xml-malformed'],
+    [
+      'a document within something else, whose person would be passed over',
+      documentOf('').replace('<ClinicalDocument', '<Batch><ClinicalDocument').concat('</Batch>'),
+      'ingest.xml-malformed',
+    ],
     ['a file that is cut off', documentOf('').slice(0, -20), 'ingest.truncated'],
     ['elements in elements', documentOf(`${'<a>'.repeat(200)}${'</a>'.repeat(200)}`), 'ingest.too-deep'],
     [
