@@ -152,7 +152,7 @@ function observation(record: Row, { key, measure, span, element }: Facts, contex
 function namesOf(record: Row, uuid: string | undefined) {
   const client = rawOf(record, 'client_record_id')
   const identifier = [
-    ...(uuid === undefined ? [] : [{ system: 'urn:ietf:rfc3986', value: `urn:uuid:${uuid}` }]),
+    ...(uuid === undefined ? [] : [{ system: 'urn:ietf:rfc:3986', value: `urn:uuid:${uuid}` }]),
     ...(client ? [{ system: `${systems.healthConnect}#client_record_id`, value: client.slice(0, 500) }] : []),
   ]
   return identifier.length === 0 ? {} : { identifier }

@@ -34,7 +34,11 @@ describe('records of Health Connect', () => {
         device: { reference: expect.stringContaining('Device/'), display: 'Example, Acme Band 3' },
       }),
     ])
-    expect(observations[0]?.identifier).toHaveLength(2)
+    // https://hl7.org/fhir/R4/datatypes.html#Identifier: a value that is a URI has this system.
+    expect(observations[0]?.identifier).toEqual([
+      { system: 'urn:ietf:rfc:3986', value: expect.stringMatching(/^urn:uuid:[0-9a-f-]{36}$/) },
+      { system: expect.stringMatching(/#client_record_id$/), value: 'scale-7' },
+    ])
     expect(await found(house.record, 'Device')).toEqual([
       expect.objectContaining({ manufacturer: 'Acme', modelNumber: 'Band 3', type: { text: 'Fitness band' } }),
     ])
