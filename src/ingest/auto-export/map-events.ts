@@ -168,7 +168,9 @@ function readingsIn(row: JsonObject, list: string, member: string, ucum: string,
 }
 
 /** Microvolts of one of the app's units. */
-const microvolts: Readonly<Record<string, number>> = { V: 1e6, mV: 1e3, mcV: 1, uV: 1, µV: 1, μV: 1 }
+const microvolts: ReadonlyMap<string, number> = new Map(
+  Object.entries({ V: 1e6, mV: 1e3, mcV: 1, uV: 1, µV: 1, μV: 1 }),
+)
 
 export function mapEcg(row: JsonObject, context: AutoExportContext): Outcome[] {
   const name = 'electrocardiogram'
@@ -180,7 +182,7 @@ export function mapEcg(row: JsonObject, context: AutoExportContext): Outcome[] {
   const samples: string[] = []
   for (const one of row.list('voltageMeasurements')) {
     const sample = isObject(one) ? new JsonObject(one, row.row) : undefined
-    const [voltage, factor] = [sample?.get('voltage'), microvolts[sample?.text('units') ?? 'mcV']]
+    const [voltage, factor] = [sample?.get('voltage'), microvolts.get(sample?.text('units') ?? 'mcV')]
     const number = typeof voltage === 'string' ? toFhirNumber(voltage) : undefined
     if (number === undefined || factor === undefined)
       return [rejected(name, 'value-malformed', 'ecg.voltageMeasurements')]

@@ -6,7 +6,10 @@ import { type AutoExportContext, rejected } from './map-metric.ts'
 import { appleDate, isObject, JsonObject } from './rows.ts'
 
 /** What became of a dose; what nobody answered is not known. */
-const statuses: Readonly<Record<string, string>> = { Taken: 'completed', Skipped: 'not-taken' }
+const statuses: ReadonlyMap<string, string> = new Map([
+  ['Taken', 'completed'],
+  ['Skipped', 'not-taken'],
+])
 
 const name = 'HKMedicationDoseEvent'
 
@@ -38,13 +41,13 @@ export function mapMedication(row: JsonObject, context: AutoExportContext): Outc
     id: context.fingerprint(
       'auto-export',
       name,
-      text ?? '',
+      text ?? nickname ?? '',
       String((scheduled ?? at).ms),
       String(scheduled === undefined ? dosage : ''),
     ),
     meta: { source: context.source },
     ...(extension.length === 0 ? {} : { extension }),
-    status: statuses[said] ?? 'unknown',
+    status: statuses.get(said) ?? 'unknown',
     ...(said === ''
       ? {}
       : {

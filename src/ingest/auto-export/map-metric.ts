@@ -75,8 +75,8 @@ export function mapMetricRow(row: JsonObject, metric: Metric, context: AutoExpor
   return [...mapQuantity(type, row, metric, context), ...row.unread()]
 }
 
-const reasons: Readonly<Record<string, string>> = { Basal: '1', Bolus: '2' }
-const meals: Readonly<Record<string, string>> = { 'Before Meal': '1', 'After Meal': '2' }
+const reasons: ReadonlyMap<string, string> = new Map(Object.entries({ Basal: '1', Bolus: '2' }))
+const meals: ReadonlyMap<string, string> = new Map(Object.entries({ 'Before Meal': '1', 'After Meal': '2' }))
 
 function startOf(row: JsonObject): string | undefined {
   return appleDate(row.text('start', 'startDate', 'date'))
@@ -94,8 +94,8 @@ function mapQuantity(type: string, row: JsonObject, { units }: Metric, context: 
   }
   const record = element('Record', attributes, {
     metadata: [
-      ['HKBloodGlucoseMealTime', meals[meal ?? '']],
-      ['HKInsulinDeliveryReason', reasons[reason ?? '']],
+      ['HKBloodGlucoseMealTime', meals.get(meal ?? '')],
+      ['HKInsulinDeliveryReason', reasons.get(reason ?? '')],
     ],
   })
   const outcomes = mapRecord(record, context)
@@ -203,6 +203,8 @@ function mapStage(word: string, row: JsonObject, context: AutoExportContext): Ou
   return mapRecord(element('Record', attributes), context)
 }
 
+const durations: ReadonlyMap<string, string> = new Map(Object.entries({ hr: 'h', h: 'h', min: 'min', s: 's' }))
+
 /** The sums of a night, in hours or the unit that the metric names. */
 function mapNight(row: JsonObject, { units = 'hr' }: Metric, context: AutoExportContext): Outcome {
   const date = row.text('date') ?? ''
@@ -216,7 +218,7 @@ function mapNight(row: JsonObject, { units = 'hr' }: Metric, context: AutoExport
   }
   const span = [sleep, bed].find(({ start, end }) => start !== undefined && end !== undefined && end.ms >= start.ms)
   const day = /^\d{4}-\d{2}-\d{2}/.exec(date)?.[0]
-  const ucum = { hr: 'h', h: 'h', min: 'min', s: 's' }[units]
+  const ucum = durations.get(units)
   if (span === undefined && day === undefined)
     return rejected(sleepType, 'date-malformed', 'metrics.sleep_analysis.date')
   if (ucum === undefined) return rejected(sleepType, 'unit-unknown', 'metrics.sleep_analysis.units')

@@ -202,7 +202,7 @@ const figures = [
   ['elevationGain', 'Elevation gained', 'm'],
 ] as const
 
-const lengths: Readonly<Record<string, string>> = { Mile: '[mi_i]', Kilometer: 'km', Meter: 'm' }
+const lengths: ReadonlyMap<string, string> = new Map(Object.entries({ Mile: '[mi_i]', Kilometer: 'km', Meter: 'm' }))
 const passedOfExercise = [
   'logId',
   'activityName',
@@ -233,7 +233,7 @@ export function mapExercise(value: { readonly [name: string]: Loose }, context: 
   const name = textIn(row, 'activityName')
   if (name === undefined) return [rejected('exercise', 'value-missing', 'exercise.activityName')]
   const end = { ...start, ms: start.ms + length, text: shifted(start.text, start.ms + length) }
-  const [distance, unit] = [textIn(row, 'distance'), lengths[textIn(row, 'distanceUnit') ?? '']]
+  const [distance, unit] = [textIn(row, 'distance'), lengths.get(textIn(row, 'distanceUnit') ?? '')]
   const far = distance === undefined || unit === undefined ? undefined : toFhirNumber(distance)
   const component = [
     ...(length > 0

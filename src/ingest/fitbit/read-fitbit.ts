@@ -33,11 +33,13 @@ export async function profilesIn(files: readonly FitbitFile[], { limits }: ReadC
   return profiles
 }
 
+const genders: ReadonlyMap<string, string> = new Map(Object.entries({ MALE: 'male', FEMALE: 'female' }))
+
 function profileOf(row: CsvRow): Profile {
   const [text, given, family, born, sex] = ['full_name', 'first_name', 'last_name', 'date_of_birth', 'gender'].map(
     name => row.get(name),
   )
-  const gender = { MALE: 'male', FEMALE: 'female' }[sex ?? '']
+  const gender = genders.get(sex ?? '')
   const name = {
     ...(text === undefined ? {} : { text }),
     ...(given === undefined ? {} : { given: [given] }),

@@ -10,16 +10,16 @@ interface DeviceReference {
 }
 
 /** `Device.DEVICE_TYPE_…` of Android, in words. */
-const kinds: Readonly<Record<string, string>> = {
-  1: 'Watch',
-  2: 'Phone',
-  3: 'Scale',
-  4: 'Ring',
-  5: 'Head-mounted device',
-  6: 'Fitness band',
-  7: 'Chest strap',
-  8: 'Smart display',
-}
+const kinds: ReadonlyMap<string, string> = new Map([
+  ['1', 'Watch'],
+  ['2', 'Phone'],
+  ['3', 'Scale'],
+  ['4', 'Ring'],
+  ['5', 'Head-mounted device'],
+  ['6', 'Fitness band'],
+  ['7', 'Chest strap'],
+  ['8', 'Smart display'],
+])
 
 /** Apps on devices of which an export tells; a person has some dozen. */
 const maxSources = 10_000
@@ -72,7 +72,7 @@ export class ConnectSources {
       appName: textIn(appRow, 'app_name'),
       manufacturer: textIn(deviceRow, 'manufacturer'),
       model: textIn(deviceRow, 'model'),
-      kind: kinds[String(deviceRow?.cells.get('device_type'))],
+      kind: kinds.get(String(deviceRow?.cells.get('device_type'))),
     }
   }
 

@@ -1,5 +1,6 @@
 import { randomFrom } from '../../random.ts'
 import { everything, found, ingested, openHouse, type TestHouse, validator } from './house.ts'
+import { zipOfMany } from './zips.ts'
 
 const at = '2026-01-05 08:00:00 +0100'
 const later = '2026-01-05 08:30:00 +0100'
@@ -249,6 +250,27 @@ describe('other lists of the app', () => {
     ])
     for (const statement of statements) expect(validator.validate(statement)).toEqual([])
   })
+
+  it('two medicines that have a nickname alone are two', async () => {
+    const house = await openHouse()
+    const dose = { start: at, scheduledDate: at, status: 'Taken' }
+    const medications = ['For the heart', 'For the knee'].map(nickname => ({ ...dose, nickname }))
+    expect((await taken(house, { medications })).counts).toMatchObject({ rows: 2, mapped: 2 })
+    expect(await found(house.record, 'MedicationStatement')).toHaveLength(2)
+  })
+
+  it('reads the files of an archive', async () => {
+    const house = await openHouse()
+    const file = (qty: number) =>
+      Buffer.from(JSON.stringify({ data: { metrics: [metric('body_mass_index', 'count', { date: at, qty })] } }))
+    const zip = zipOfMany([
+      { name: 'HealthAutoExport/a.json', data: file(21) },
+      { name: 'HealthAutoExport/b.json', data: file(22) },
+      { name: 'HealthAutoExport/notes.txt', data: Buffer.from('notes') },
+    ])
+    const { counts, state } = await ingested(house, house.anna, everything(), zip)
+    expect({ state, counts }).toMatchObject({ state: 'done', counts: { rows: 3, mapped: 2, unmapped: [{ count: 1 }] } })
+  })
 })
 
 describe('what the app sends again', () => {
@@ -325,6 +347,30 @@ describe('files that are no good', () => {
     const { counts } = await ingested(house, house.anna, everything(), text)
     expect(counts).toMatchObject({ rows: 3, mapped: 0 })
   })
+
+  it.each(['constructor', 'toString', '__proto__', 'valueOf'])(
+    'with the word %s where one of a few stands',
+    async word => {
+      const { state, counts } = await imported({
+        metrics: [
+          metric('blood_glucose', 'mg/dL', { date: at, qty: 90, mealTime: word }),
+          metric('insulin_delivery', 'IU', { date: at, qty: 2, reason: word }),
+          metric('sleep_analysis', word, { date: '2026-01-05', asleep: 7 }),
+        ],
+        ecg: [{ start: at, samplingFrequency: 512, voltageMeasurements: [{ voltage: 1, units: word }] }],
+        medications: [{ displayText: 'A', start: at, status: word, form: word }],
+        workouts: [{ name: word, start: at, end: later, location: word }],
+      })
+      expect({ state, counts }).toMatchObject({
+        state: 'done',
+        counts: {
+          rows: 6,
+          mapped: 4,
+          rejected: [{ reason: 'unit-unknown' }, { reason: 'value-malformed' }],
+        },
+      })
+    },
+  )
 
   it('end in a report whose counts add up, or in a clear Problem', async () => {
     const random = randomFrom(20260105)

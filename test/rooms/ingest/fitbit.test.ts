@@ -223,6 +223,42 @@ describe('a Takeout again', () => {
     })
   })
 
+  it('of two accounts is refused, whichever of them is the patient’s', async () => {
+    const house = await openHouse()
+    const anna = await createPatient(house.record, {
+      name: [{ family: 'Wolf', given: ['Anna'] }],
+      birthDate: '1980-02-03',
+      gender: 'female',
+    })
+    const other = profile.replace('Anna Wolf,Anna', 'Mia Wolf,Mia').replace('1980-02-03', '2018-05-06')
+    for (const [first, second] of [
+      [profile, other],
+      [other, profile],
+    ])
+      expect(
+        await taken(house, takeout({ ...files, 'Profile.csv': first, 'a/Profile.csv': second }), anna),
+      ).toMatchObject({
+        state: 'failed',
+        counts: { mapped: 0, problem: { code: 'ingest.patient-contradicted' } },
+      })
+  })
+
+  it.each(['constructor', '__proto__'])('with the word %s where one of a few stands', async word => {
+    const exercise = {
+      logId: 7,
+      activityName: word,
+      startTime: '01/06/24 07:00:00',
+      duration: 60_000,
+      distance: 1,
+      distanceUnit: word,
+    }
+    const { state, counts } = await imported({
+      'Profile.csv': profile.replace('FEMALE', word).replace('Europe/Berlin', word),
+      'exercise-0.json': [exercise],
+    })
+    expect({ state, counts }).toMatchObject({ state: 'done', counts: { rows: 1, mapped: 1 } })
+  })
+
   it('that is damaged ends in a report whose counts add up, or in a clear Problem', async () => {
     const random = randomFrom(20240106)
     const texts = Object.entries({
