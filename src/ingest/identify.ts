@@ -15,7 +15,7 @@ import { type FitbitFile, profilesIn, readFitbit } from './fitbit/read-fitbit.ts
 import { recogniseFitbit } from './fitbit/recognise.ts'
 import type { Format } from './format.ts'
 import { magic } from './health-connect/database.ts'
-import { openExport } from './health-connect/read-export.ts'
+import { checkExport, openExport } from './health-connect/read-export.ts'
 import { readHl7File } from './hl7v2/read-file.ts'
 import type { PersonClaims } from './identity/claims.ts'
 import { checkOnePerson } from './identity/guard.ts'
@@ -178,6 +178,7 @@ const precedence: readonly Kind[] = [
   'apple-xml',
   'fit',
   'fitbit',
+  'auto-export',
   'fhir-bundle',
   'fhir-ndjson',
   'ccda',
@@ -259,7 +260,7 @@ const readers: Readonly<Record<Kind, Reader>> = {
   ccda: { format: 'ccda', open: openCcda },
   fit: { format: 'google-fit', open: openFit },
   fitbit: { format: 'fitbit', open: openFitbit },
-  'health-connect': { format: 'health-connect', open: async (files, context) => connectOutcomes(files, context) },
+  'health-connect': { format: 'health-connect', open: openConnect },
   hl7v2: { format: 'hl7v2', open: async (files, context) => hl7Outcomes(files, context) },
   'fhir-bundle': { format: 'fhir-bundle', open: openFhir },
   'fhir-ndjson': { format: 'fhir-ndjson', open: openFhir },
@@ -339,10 +340,30 @@ async function openFitbit({ own, others }: Files, context: ReadContext): Promise
   })()
 }
 
-async function* connectOutcomes({ own, others }: Files, context: ReadContext): AsyncGenerator<readonly Outcome[]> {
-  yield leftOver(others)
-  for (const { sizeBytes = Number.POSITIVE_INFINITY, open } of own)
-    yield* await openExport({ sizeBytes, open }, context)
+/** Of several databases each is looked into before anything of one is written; one that is none of an export is named. */
+async function openConnect({ own, others }: Files, context: ReadContext): Promise<AsyncIterable<readonly Outcome[]>> {
+  const known: Member[] = []
+  if (own.length > 1) for (const member of own) if (await checkExport(toDatabase(member), context)) known.push(member)
+  const read = known.length === 0 ? own : known
+  const foreign = own.filter(member => !read.includes(member)).map(({ name }) => unmappedFile(name))
+  return connectOutcomes({ own: read, others }, foreign, context)
+}
+
+function unmappedFile(name: string): Outcome {
+  return { kind: 'unmapped', row: rowName(`file.${/\.(\w+)$/.exec(name)?.[1]?.toLowerCase() ?? ''}`) }
+}
+
+function toDatabase({ sizeBytes = Number.POSITIVE_INFINITY, open }: Member) {
+  return { sizeBytes, open }
+}
+
+async function* connectOutcomes(
+  { own, others }: Files,
+  foreign: readonly Outcome[],
+  context: ReadContext,
+): AsyncGenerator<readonly Outcome[]> {
+  yield [...leftOver(others), ...foreign]
+  for (const member of own) yield* await openExport(toDatabase(member), context)
 }
 
 async function* hl7Outcomes({ own, others }: Files, context: ReadContext): AsyncGenerator<readonly Outcome[]> {

@@ -22,23 +22,37 @@ const medicalTable = 'medical_resource_table'
  *
  * @throws Problem `unsupported-media` · `ingest.database-unknown`; as `ForeignDatabase`, `checkMedical`
  */
-export async function openExport(
-  opening: Pick<Opening, 'sizeBytes' | 'open'>,
-  context: ReadContext,
-): Promise<AsyncIterable<readonly Outcome[]>> {
+export async function openExport(opening: Unopened, context: ReadContext): Promise<AsyncIterable<readonly Outcome[]>> {
   await using owned = new AsyncDisposableStack()
-  const database = owned.adopt(
-    await ForeignDatabase.open({
-      ...opening,
-      inMemory: context.limits.databaseInMemory,
-      plainFile: bytes => context.plainFile(bytes),
-    }),
-    one => one.close(),
-  )
+  const database = owned.adopt(await openDatabase(opening, context), one => one.close())
   if (!isExport(database))
     throw new Problem('unsupported-media', 'ingest.database-unknown', 'The database is no export of Health Connect.')
   if (!context.forced) await checkMedical(database, context)
   return new Outcomes(owned.move(), readExport(database, context))
+}
+
+/**
+ * Looks through a database for whom it is about, and closes it again.
+ *
+ * @returns whether it is an export of Health Connect
+ * @throws  Problem as `ForeignDatabase`, `checkMedical`
+ */
+export async function checkExport(opening: Unopened, context: ReadContext): Promise<boolean> {
+  await using owned = new AsyncDisposableStack()
+  const database = owned.adopt(await openDatabase(opening, context), one => one.close())
+  if (!isExport(database)) return false
+  if (!context.forced) await checkMedical(database, context)
+  return true
+}
+
+type Unopened = Pick<Opening, 'sizeBytes' | 'open'>
+
+function openDatabase(opening: Unopened, context: ReadContext): Promise<ForeignDatabase> {
+  return ForeignDatabase.open({
+    ...opening,
+    inMemory: context.limits.databaseInMemory,
+    plainFile: bytes => context.plainFile(bytes),
+  })
 }
 
 /** Outcomes with what has to be closed when nobody reads them any more. */

@@ -7,6 +7,7 @@ import { openMemoryStore } from '#store'
 import { randomFrom } from '../../random.ts'
 import { at, databaseOf, type Rows, record, zipOf } from './health-connect-files.ts'
 import { createPatient, everything, found, ingested, openHouse, readPatient, versionsOf } from './house.ts'
+import { zipOfMany } from './zips.ts'
 
 const minute = 60_000
 
@@ -116,6 +117,18 @@ describe.each(ways)('a database that is no good, read %s', (_, limits) => {
     expect(counts.mapped).toBe(texts.length)
     expect(text).not.toContain('__proto__')
     expect(await found(house.record, 'Observation')).toHaveLength(texts.length)
+  })
+})
+
+describe.each(['constructor', '__proto__'])('a device of the kind %s', kind => {
+  it('is a device of no kind', async () => {
+    const devices = { device_info_table: [{ row_id: 2, manufacturer: 'Acme', model: 'X', device_type: kind }] }
+    const rows = { ...devices, weight_record_table: [record({ weight: 64_000, device_info_id: 2 })] }
+    const { house, state } = await fate(databaseOf(rows))
+    expect(state).toBe('done')
+    const [device] = await found(house.record, 'Device')
+    expect(device).toMatchObject({ modelNumber: 'X' })
+    expect(device).not.toHaveProperty('type')
   })
 })
 
@@ -247,5 +260,38 @@ describe('resources of clinics that the phone keeps', () => {
     expect({ state, code: counts.problem?.code }).toEqual({ state: 'failed', code: 'ingest.patient-contradicted' })
     expect(await versionsOf(house.record)).toBe(before)
     expect((await readPatient(house.record, anna)).birthDate).toBe('1980-02-03')
+  })
+
+  it.each([
+    ['first', (mine: Buffer, other: Buffer) => [mine, other]],
+    ['last', (mine: Buffer, other: Buffer) => [other, mine]],
+  ])('of several databases nothing is written when one is somebody else’s, the patient’s own %s', async (_, order) => {
+    const { house, left } = await houseWith()
+    const anna = await createPatient(house.record, patientOf('1980-02-03'))
+    const before = await versionsOf(house.record)
+    const files = order(told('1980-02-03'), told('2015-06-07'))
+    const zip = zipOfMany(files.map((data, nth) => ({ name: `${nth}/health_connect_export.db`, data })))
+    const { counts, state } = await ingested(house, anna, everything(), zip)
+    expect({ state, code: counts.problem?.code }).toEqual({ state: 'failed', code: 'ingest.patient-contradicted' })
+    expect(await versionsOf(house.record)).toBe(before)
+    expect(left()).toEqual([])
+  })
+
+  it.each(ways)('a database of something else beside it is named, read %s', async (_, limits) => {
+    const foreign = databaseOf(weights, 'DROP TABLE application_info_table')
+    for (const [first, second] of [
+      [foreign, databaseOf(weights)],
+      [databaseOf(weights), foreign],
+    ] as const) {
+      const zip = zipOfMany([
+        { name: 'a.db', data: first },
+        { name: 'b.db', data: second },
+      ])
+      expect(await fate(zip, limits)).toMatchObject({
+        state: 'done',
+        counts: { rows: 3, mapped: 2, unmapped: [{ row: 'file.db', count: 1 }] },
+        left: [],
+      })
+    }
   })
 })
