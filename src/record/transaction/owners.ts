@@ -115,7 +115,8 @@ export class Owners {
     const stood = await before?.read()
     const said = stood === undefined ? new Set<string>() : mergedWith(stood, baseUrl)
     const added = mergedWith(patient, baseUrl).difference(said)
-    if (added.size > 0 && stood?.id !== undefined && !(await this.#isOwn(stood.id))) throw ownerForeign()
+    // By its own id: a Patient that was deleted before is nobody else's for that.
+    if (added.size > 0 && !(await this.#isOwn(patient.id ?? ''))) throw ownerForeign()
     for (const other of added) {
       if (!(await this.#isOwn(other))) throw ownerForeign()
       const isReached = this.#newPatients.has(other) || this.#reach.reachesPatient(this.#grant, other)

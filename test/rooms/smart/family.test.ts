@@ -257,6 +257,20 @@ describe('a guardian', () => {
     )
   })
 
+  it('leads nobody away whom they have deleted first', async () => {
+    const { bert, emil } = await together()
+    const own = emilOf(bert)
+    const writer = house.record.writer(await house.smart.authenticate(await userToken(bert)))
+    await writer.transact(txn => txn.delete('Patient', emil))
+    for (const type of ['replaced-by', 'replaces']) {
+      const link = [{ type, other: { reference: `Patient/${own}` } }]
+      const said = { resourceType: 'Patient' as const, id: emil, link }
+      expect(await codeOf(writer.transact(txn => txn.update('Patient', emil, said)))).toBe('record.owner-foreign')
+    }
+    const plain = { resourceType: 'Patient' as const, id: emil }
+    expect(await codeOf(writer.transact(txn => txn.update('Patient', emil, plain)))).toBe('no problem')
+  })
+
   it('who changes something else of the person leaves a link as it was said', async () => {
     const { anna, bert, emil } = await together()
     const [greta = ''] = anna.patients
