@@ -8,7 +8,7 @@ import type { Invitation } from './invitations.ts'
 /** What keeping a patient together needs. */
 export type KeepingParts = Pick<
   Parts,
-  'record' | 'clock' | 'accounts' | 'permissions' | 'invitations' | 'guardians' | 'guardianLeft'
+  'record' | 'clock' | 'accounts' | 'permissions' | 'tokens' | 'invitations' | 'guardians' | 'guardianLeft'
 >
 
 const actorOf = ({ id, name }: Account) => ({ kind: 'account', id, display: name }) as const
@@ -80,10 +80,13 @@ export async function endGuardianship(
   if (!isOwn && !(await owns(actor, patient, parts)))
     throw new Problem('forbidden', 'smart.not-owner', 'Only who took a person in can end what others keep of them.')
   if ((await parts.guardians.get(patient, guardian)) === undefined) return
+  const account = await parts.accounts.get(guardian)
+  // The administrator has given the person to them since: it was not by the invitation alone.
+  if (account !== undefined && (await owns(account, patient, parts))) return parts.guardians.remove(patient, guardian)
   await parts.record.removePatientFrom(guardian, patient)
   for (const permission of await parts.permissions.ofPatient(patient))
     if (permission.account === guardian) await parts.permissions.revoke(permission.id)
-  const account = await parts.accounts.get(guardian)
+  await parts.tokens.deleteOfKeeping(guardian, patient)
   if (account?.self === patient) await parts.accounts.setSelf(account, undefined)
   await parts.guardianLeft?.(guardian, patient)
   // Last, so that whoever is cut off can end it again.

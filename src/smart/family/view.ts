@@ -47,10 +47,11 @@ async function withKeepers(person: Person, account: Account, parts: KeepingParts
     const own = await parts.guardians.get(person.id, account.id)
     return { ...person, guardians: [], invitedBy: await nameOf(own?.from) }
   }
-  const guardians = await mapFew(await parts.guardians.of(person.id), atOnce, async each => ({
-    account: each.account,
-    name: await nameOf(each.account),
-    sinceMs: each.sinceMs,
-  }))
-  return { ...person, guardians }
+  const invited = await mapFew(await parts.guardians.of(person.id), atOnce, async each => {
+    const guardian = await parts.accounts.get(each.account)
+    // To whom the administrator has given the person since keeps them in their own right.
+    const isMore = guardian !== undefined && (await owns(guardian, person.id, parts))
+    return isMore ? [] : [{ account: each.account, name: guardian?.name ?? nobody, sinceMs: each.sinceMs }]
+  })
+  return { ...person, guardians: invited.flat() }
 }

@@ -39,6 +39,8 @@ export interface Tokens {
   deleteOfClient(clientId: string): Promise<void>
   /** Ends every token that acts in the name of an account, also those that were minted on the host. */
   deleteOfAccount(account: string): Promise<void>
+  /** Ends every token that acts in the name of an account with a patient in context, also those that were minted on the host. */
+  deleteOfKeeping(account: string, patient: string): Promise<void>
   /** Ends every token that has a patient in context. */
   deleteOfPatient(patient: string): Promise<void>
 }
@@ -105,6 +107,7 @@ export function openTokens({ documents, vault }: { documents: Documents; vault: 
 
     deleteOfClient: clientId => deleteWhere(({ actor }) => actor.clientId === clientId),
     deleteOfAccount: account => deleteWhere(token => token.account === account),
+    deleteOfKeeping: (account, patient) => deleteWhere(token => token.account === account && token.patient === patient),
     deleteOfPatient: patient => deleteWhere(token => token.patient === patient),
   }
 }

@@ -334,6 +334,27 @@ describe('the end of keeping a person', () => {
     expect(await house.record.patientsOf(bert.account)).toContain(emilOf(bert))
   })
 
+  it('is the end of tokens that were minted for the account and the person', async () => {
+    const { anna, bert, emil } = await together()
+    const scope = 'user/*.rs patient/*.rs'
+    const mint = (account: string, patient: string) => house.smart.mint({ scope, account, patient, ttlMs: 3_600_000 })
+    const ended = await mint(bert.account, emil)
+    const others = [await mint(bert.account, emilOf(bert)), await mint(anna.account, emil)]
+    await end(anna, emil, bert.account)
+    expect(await codeOf(house.smart.authenticate(ended))).toBe('token.unknown')
+    for (const token of others) expect(await codeOf(house.smart.authenticate(token))).toBe('no problem')
+  })
+
+  it('does not come to who was given the person since in their own right', async () => {
+    const { anna, bert, emil } = await together()
+    await house.record.addPatientTo(bert.account, emil)
+    for (const { visitor } of [anna, bert])
+      expect((await visitor.ask('/account')).text).not.toContain('</strong> keeps')
+    for (const actor of [anna, bert]) await end(actor, emil, bert.account)
+    expect(await house.record.patientsOf(bert.account)).toContain(emil)
+    expect(left).toEqual([])
+  })
+
   it('is not undone by the administrator who gives the person to the account in its own right', async () => {
     const { bert, emil, anna } = await together()
     await house.record.addPatientTo(bert.account, emil)
