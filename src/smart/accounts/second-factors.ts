@@ -34,7 +34,7 @@ export interface SecondFactors {
   /** The same proposal once more, for somebody who mistyped; undefined when it is none, or too old. */
   again(account: Account, sealed: string | undefined): Proposal | undefined
   /**
-   * Takes a proposal whose first code shows that the app has it, in place of what was there before; resolves to its id and the codes
+   * Takes a proposal whose first code shows that the app has it, where there is no second factor; resolves to its id and the codes
    * for paper, which are told this once.
    *
    * @throws Problem `unprocessable` · `smart.code-wrong`; `invalid` · `smart.setup-lost`
@@ -177,8 +177,13 @@ export function openSecondFactors(options: {
       const { codes, macs } = newCodes(account.id)
       const [id, sinceMs] = [newResourceId(), clock.nowMs()]
       const kept: Kept = { id, secret: setup.secret, sinceMs, lastStep: step, codes: macs }
-      await documents.put<Kept>(collection, account.id, kept)
-      return { id, codes }
+      // Of two proposals one is taken; the other would replace it without a code of it.
+      if (await documents.put<Kept>(collection, account.id, kept, { ifRevision: 0 })) return { id, codes }
+      throw new Problem(
+        'invalid',
+        'smart.setup-lost',
+        'There is a second step already. Take it away first, with a code.',
+      )
     },
 
     async remove(account) {

@@ -256,6 +256,32 @@ describe('setting a second step up', () => {
     expect(await isIn(visitor)).toBe(true)
   })
 
+  it('is not replaced by another key that was proposed before it, in whatever order they come', async () => {
+    await addFamily(house, 'Anna')
+    const visitor = new Visitor(house)
+    await visitor.logIn('Anna')
+    const proposals: { setup: string; code: string }[] = []
+    for (let each = 0; each < 2; each++) {
+      const { text } = await visitor.post('/account/second-factor', { csrf: await csrfOf(visitor), current: password })
+      const key = /type the key in: <code>([A-Z2-7 ]+)<\/code>/.exec(text)?.[1]?.replaceAll(' ', '') ?? ''
+      proposals.push({ setup: hidden(text, 'setup'), code: totp(fromBase32(key), house.clock.nowMs()) })
+    }
+    const [first, second] = proposals
+    const taken = await visitor.post('/account/second-factor/confirm', {
+      csrf: await csrfOf(visitor),
+      setup: '',
+      ...first,
+    })
+    expect(taken.text).toContain('Ten codes')
+    for (const again of [first, second]) {
+      const form = { csrf: await csrfOf(visitor), setup: '', ...again }
+      const refused = await visitor.post('/account/second-factor/confirm', form)
+      expect([refused.status, refused.text.includes('smart.setup-lost')]).toEqual([400, true])
+    }
+    const [paper = ''] = [...taken.text.matchAll(/<li><code>([^<]+)<\/code>/g)].map(([, each]) => each ?? '')
+    expect((await logIn('Anna', paper)).answer.status).toBe(303)
+  })
+
   it.each(['', '/confirm', '/codes', '/remove'])(
     'wants a login and a form of ours at /account/second-factor%s',
     async path => {
