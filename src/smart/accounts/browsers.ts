@@ -66,8 +66,11 @@ export interface Browsers {
    * `factor` is the id of the second factor whose code was typed: the session is good while that is the account's.
    */
   logIn(request: WebRequest, account: Account, factor: string | undefined): Promise<NewSession>
-  /** What names the device, if somebody has logged in from it under this name before. */
-  deviceOf(request: WebRequest, loginName: string): string | undefined
+  /**
+   * What names the device, if somebody has logged in from it under this name before; with the id of a second factor only if a code of
+   * that was typed there. Who knew the password alone may have made any number of devices.
+   */
+  deviceOf(request: WebRequest, loginName: string, factor?: string): string | undefined
   logOut(request: WebRequest): Promise<Readonly<Record<string, string>>>
   /** The sessions of an account, newest first. */
   of(account: Account): Promise<readonly SessionSummary[]>
@@ -78,6 +81,8 @@ export interface Browsers {
   /** @throws Problem `forbidden` · `smart.form-forged` unless the form was made for this browser by this server */
   checkForm(request: WebRequest, browser: Browser, form: URLSearchParams): void
 }
+
+const isText = (text: string | undefined) => text !== undefined
 
 const collection = 'smart.sessions'
 const sessionLifeMs = 12 * 60 * 60_000
@@ -103,8 +108,8 @@ export function openBrowsers(options: {
 
   const nameOf = (secret: string) => vault.mac('smart.session', Buffer.from(secret)).toString('hex')
   const csrfOf = (secret: string) => vault.mac('smart.csrf', Buffer.from(secret)).toString('base64url')
-  const deviceMac = (device: string, loginName: string) =>
-    vault.mac('smart.device', lengthPrefixed([device, loginName])).toString('base64url')
+  const deviceMac = (device: string, loginName: string, factor?: string) =>
+    vault.mac('smart.device', lengthPrefixed([device, loginName, factor].filter(isText))).toString('base64url')
   const cookie = (name: string, value: string, lifeMs: number) => printCookie(name, value, { lifeMs, secure })
 
   const seenAt = (session: Session) => session.seenAtMs ?? session.startedAtMs
@@ -139,9 +144,10 @@ export function openBrowsers(options: {
     return { account, startedAtMs, id, ...(factor === undefined ? {} : { factor }) }
   }
 
-  function deviceOf(request: WebRequest, loginName: string): string | undefined {
-    const [device = '', mac = ''] = readCookie(request, deviceName)?.split('.') ?? []
-    return device !== '' && equalSecrets(mac, deviceMac(device, loginName)) ? device : undefined
+  function deviceOf(request: WebRequest, loginName: string, factor?: string): string | undefined {
+    const [device = '', ofName = '', ofFactor = ''] = readCookie(request, deviceName)?.split('.') ?? []
+    const mac = factor === undefined ? ofName : ofFactor
+    return device !== '' && equalSecrets(mac, deviceMac(device, loginName, factor)) ? device : undefined
   }
 
   async function forget(request: WebRequest): Promise<void> {
@@ -177,7 +183,8 @@ export function openBrowsers(options: {
       await documents.put(collection, nameOf(secret), session, { ifRevision: 0, group: account.id, expiresAtMs })
       const loginName = toLoginName(account.name)
       const device = deviceOf(request, loginName) ?? newSecret()
-      const remembered = `${device}.${deviceMac(device, loginName)}`
+      const macs = [deviceMac(device, loginName), factor && deviceMac(device, loginName, factor)]
+      const remembered = [device, ...macs].filter(isText).join('.')
       const cookies = [cookie(cookieName, secret, sessionLifeMs), cookie(deviceName, remembered, deviceLifeMs)]
       return { headers: { 'Set-Cookie': cookies }, csrf: csrfOf(secret) }
     },

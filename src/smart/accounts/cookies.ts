@@ -1,8 +1,8 @@
 import { parseCookie, stringifySetCookie } from 'cookie'
 import type { WebRequest } from '#web'
 
-/** What our cookies hold: random text, sometimes with a keyed hash behind a dot. */
-const valueForm = /^[A-Za-z0-9_.-]{43,100}$/
+/** What our cookies hold: random text, sometimes with keyed hashes behind dots. */
+const valueForm = /^[A-Za-z0-9_.-]{43,150}$/
 
 /** A cookie of ours, as the browser sent it; undefined for one that is absent or was not made here. */
 export function readCookie(request: WebRequest, name: string): string | undefined {

@@ -74,7 +74,7 @@ export async function checkTyped(
 }
 
 /**
- * The second factor's id if the code is good now; each try is counted before it is made, from devices that are known by themselves.
+ * The second factor's id if the code is good now; each try is counted before it is made, by themselves from devices on which one was right.
  *
  * @throws Problem `unauthenticated` · `smart.code-refused`; `throttled` · `smart.throttled`
  */
@@ -83,8 +83,9 @@ export async function checkCode(
   { account, code }: { account: Account; code: string },
   parts: LoginParts & Pick<Parts, 'secondFactors'>,
 ): Promise<string> {
-  const device = parts.browsers.deviceOf(request, toLoginName(account.name)) ?? 'unknown'
-  const counted = `${account.id}:${device}`
+  const asked = (await parts.secondFactors.of(account.id))?.id
+  const device = asked && parts.browsers.deviceOf(request, toLoginName(account.name), asked)
+  const counted = `${account.id}:${device ?? 'unknown'}`
   await parts.throttle.admit('code', counted)
   const factor = await parts.secondFactors.check(account.id, code)
   if (factor === undefined)

@@ -62,6 +62,10 @@ const csrfOf = async (visitor: Visitor) => hidden((await visitor.ask('/account')
 /** Somebody who has set a second step up, and waited until its first code is over. */
 async function guarded(name: string): Promise<Guarded> {
   const { account } = await addFamily(house, name)
+  return guardedOf({ name, account })
+}
+
+async function guardedOf({ name, account }: Pick<Guarded, 'name' | 'account'>): Promise<Guarded> {
   const visitor = new Visitor(house)
   await visitor.logIn(name)
   const proposed = await visitor.post('/account/second-factor', { csrf: await csrfOf(visitor), current: password })
@@ -188,6 +192,21 @@ describe('logging in with a second step', () => {
     expect(answers.slice(0, 5)).toEqual(Array(5).fill('smart.code-refused'))
     expect(answers.at(-1)).toBe('smart.throttled')
     expect((await logIn(name, code(), { visitor })).answer.status).toBe(303)
+  })
+
+  it('counts browsers together in which the password alone was typed before, however many', async () => {
+    const { account } = await addFamily(house, 'Anna')
+    const thieves = Array.from({ length: 8 }, () => new Visitor(house))
+    for (const thief of thieves) expect((await thief.logIn('Anna')).status).toBe(303)
+    const { code, visitor } = await guardedOf({ name: 'Anna', account })
+    const answers: string[] = []
+    for (const thief of thieves)
+      answers.push(
+        /data-code="([^"]+)"/.exec((await logIn('Anna', '000000', { visitor: thief })).answer.text)?.[1] ?? '',
+      )
+    expect(answers.at(0)).toBe('smart.code-refused')
+    expect(answers.at(-1)).toBe('smart.throttled')
+    expect((await logIn('Anna', code(), { visitor })).answer.status).toBe(303)
   })
 })
 
