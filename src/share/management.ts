@@ -9,7 +9,7 @@ import { passcodeMac, unknownLink } from './opening.ts'
 import { checkQuota } from './quota.ts'
 import { encryptForLink, type SealedFiles } from './sealed-file.ts'
 import { printShlink } from './shlink.ts'
-import { covers, parseLinkScopes, subGrant } from './sub-grant.ts'
+import { covers, type LinkScopes, parseLinkScopes, subGrant } from './sub-grant.ts'
 import { type Choices, checkChoices, expiryOf } from './terms-of-link.ts'
 
 /** Patients whose links are looked for at the same time. */
@@ -30,6 +30,8 @@ export interface ManagementRooms {
 export interface LinkRequest extends Choices {
   /** The creator's grant: the link shows nothing that it may not read. */
   readonly grant: Grant
+  /** The grant as it is at this moment, asked once the link is kept: throws when it ended. Without it the grant stays what it was. */
+  renew?(): Promise<Grant>
   /** Patient id. */
   readonly patient: string
   /** `patient/` scopes that read and search, e.g. `patient/Observation.rs?category=laboratory patient/Patient.rs`. */
@@ -62,7 +64,7 @@ export interface Management {
    *
    * @throws Problem `forbidden` · `share.scope-too-wide`; `not-found` · `share.nothing-to-share`; `too-large` ·
    *   `share.content-too-large`; `invalid` · `share.scope-malformed`, `share.label-invalid`, `share.expiry-invalid`,
-   *   `share.passcode-invalid`, `share.flags-contradict`; `conflict` · `share.too-many`
+   *   `share.passcode-invalid`, `share.flags-contradict`; `conflict` · `share.too-many`; what `renew` throws
    */
   create(request: LinkRequest): Promise<CreatedLink>
   /** The links that this grant could have made, newest first; those that have ended for 30 days more. */
@@ -113,6 +115,7 @@ class ManagedLinks implements Management {
     const gathered = await gather(record.reader(reading), reading, `${this.#rooms.baseUrl}/fhir`, nowMs)
     const id = newSecret()
     const link = await this.#keep(id, request, { scopes: scopes.text, createdAtMs: nowMs, expiresAtMs }, gathered)
+    await this.#checkStanding(id, request, scopes)
     this.#note('export', 'success', grant, patient, 'share link created')
     return { id, link, url: this.#urlOf(id), expiresAtMs }
   }
@@ -138,6 +141,18 @@ class ManagedLinks implements Management {
     await this.#rooms.links.markRevoked(id)
     await this.#rooms.files.drop(id, link.pieces)
     this.#note('revoke', 'success', grant, link.patient, 'share link revoked')
+  }
+
+  /** Whoever ended the grant while the content was read has ended the links that were there then, and this one was not. */
+  async #checkStanding(id: string, { patient, renew }: LinkRequest, scopes: LinkScopes): Promise<void> {
+    if (renew === undefined) return
+    try {
+      subGrant(await renew(), patient, scopes)
+    } catch (error) {
+      const link = await this.#rooms.links.markRevoked(id)
+      await this.#rooms.files.drop(id, link?.pieces ?? 0)
+      throw error
+    }
   }
 
   /** Encrypts under a new key and keeps the result; the key is in the returned link and nowhere else. */

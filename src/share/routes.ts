@@ -86,6 +86,7 @@ const createLink: Handler = async (request, parts) => {
   const fields = await readFields(request)
   const { expiresAtMs, ...created } = await parts.management.create({
     grant,
+    renew: () => bearerGrant(request, parts),
     patient: textField(fields, 'patient') ?? grant.patient ?? neededText(fields, 'patient'),
     scopes: neededText(fields, 'scopes'),
     ...present({

@@ -192,3 +192,33 @@ describe('management over the web', () => {
     expect([answer.status, problemIn(answer)]).toEqual([status, code])
   })
 })
+
+describe('who keeps the patient no more', () => {
+  const ben = (patients: readonly string[]) => keeperOf(patients, 'user/*.cruds', 'ben')
+
+  it('has no links to them any more, by whatever app; other links stay', async () => {
+    const app = { ...ben(['greta', 'emil']), id: 'an-app', actor: { ...ben([]).actor, clientId: 'app' } }
+    const ended: string[] = []
+    for (const grant of [ben(['greta', 'emil']), app])
+      ended.push((await house.share.create({ grant, patient: 'greta', scopes: 'patient/*.rs' })).link)
+    const others = [(await make('greta')).link]
+    others.push((await house.share.create({ grant: app, patient: 'emil', scopes: 'patient/*.rs' })).link)
+    await house.share.endLinksOf('ben', 'greta')
+    for (const link of ended) await expect(view(house, link)).rejects.toThrow()
+    for (const link of others) expect((await view(house, link)).names).not.toEqual([])
+  })
+
+  it.each([
+    ['the token ends', undefined, 'token.unknown'],
+    ['the patient leaves its reach', ben(['emil']), 'share.scope-too-wide'],
+  ])('leaves no link that was being made when %s', async (_what, after, code) => {
+    const found = [ben(['greta', 'emil']), after]
+    house.tokens.get = () => found.shift()
+    const answer = await ask(house, 'POST', '/share', {
+      token: 'ben',
+      body: { patient: 'greta', scopes: 'patient/*.rs' },
+    })
+    expect([problemIn(answer), found]).toEqual([code, []])
+    expect((await house.share.list(anna)).map(({ state }) => state)).toEqual(['revoked'])
+  })
+})
