@@ -62,6 +62,11 @@ export async function accept(account: Account, secret: string, parts: KeepingPar
   // The list for people first: cut off here, it names somebody who reaches nothing, and can be ended.
   await parts.guardians.add({ patient, account: account.id, from: from.id })
   await parts.record.addPatientTo(account.id, patient, 'guardian')
+  // Whoever ended it in between must not leave somebody who keeps the patient and is on no list.
+  if ((await parts.guardians.get(patient, account.id)) === undefined) {
+    await parts.record.removePatientFrom(account.id, patient)
+    throw new Problem('forbidden', 'smart.invitation-refused', 'It was ended already.')
+  }
   const detail = 'keeps the patient too, by invitation'
   parts.record.audit({ action: 'attach', outcome: 'success', actor: actorOf(account), patient, detail })
 }
@@ -91,6 +96,8 @@ export async function endGuardianship(
   await parts.guardianLeft?.(guardian, patient)
   // Last, so that whoever is cut off can end it again.
   await parts.guardians.remove(patient, guardian)
+  // Once more, for an acceptance that was under way and was still on the list.
+  await parts.record.removePatientFrom(guardian, patient)
   const detail = isOwn ? 'keeps the patient no more, by their own wish' : 'somebody keeps the patient no more'
   parts.record.audit({ action: 'revoke', outcome: 'success', actor: actorOf(actor), patient, detail })
 }

@@ -1,6 +1,9 @@
 /** Several accounts keep one person: by invitation, with an end, and nothing that a guardian does ends or leads away what is another's. */
 import { printJson } from '#fhir'
+import { silentLog } from '#kernel'
 import { openInvitations } from '../../../src/smart/family/invitations.ts'
+import { accept as accepted, endGuardianship } from '../../../src/smart/family/keeping.ts'
+import { openParts } from '../../../src/smart/parts.ts'
 import {
   type Answer,
   addApp,
@@ -344,6 +347,38 @@ describe('the end of keeping a person', () => {
     expect(await codeOf(house.smart.authenticate(ended))).toBe('token.unknown')
     for (const token of others) expect(await codeOf(house.smart.authenticate(token))).toBe('no problem')
   })
+
+  it.each(['before the person was added', 'while it went on'])(
+    'leaves nobody who accepts at the same moment and is on no list: ended %s',
+    async when => {
+      const [anna, bert] = [await member('Anna'), await member('Bert')]
+      const patient = emilOf(anna)
+      const parts = openParts({ ...house, log: silentLog })
+      const { secret } = await parts.invitations.make({ patient, from: anna.account })
+      const [inviting, invited] = [await parts.accounts.get(anna.account), await parts.accounts.get(bert.account)]
+      if (inviting === undefined || invited === undefined) throw new Error('no accounts')
+      const [listed, going] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+      const addPatientTo: typeof parts.record.addPatientTo = async (...asked) => {
+        listed.resolve()
+        await going.promise
+        await parts.record.addPatientTo(...asked)
+      }
+      const accepting = codeOf(accepted(invited, secret, { ...parts, record: { ...parts.record, addPatientTo } }))
+      await listed.promise
+      const guardianLeft = async () => {
+        if (when !== 'while it went on') return
+        going.resolve()
+        await accepting
+      }
+      await endGuardianship({ actor: inviting, patient, guardian: bert.account }, { ...parts, guardianLeft })
+      going.resolve()
+      expect(await accepting).toBe(when === 'while it went on' ? 'no problem' : 'smart.invitation-refused')
+      expect([await house.record.patientsOf(bert.account), await parts.guardians.of(patient)]).toEqual([
+        bert.patients,
+        [],
+      ])
+    },
+  )
 
   it('does not come to who was given the person since in their own right', async () => {
     const { anna, bert, emil } = await together()
