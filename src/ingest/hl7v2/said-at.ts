@@ -29,6 +29,18 @@ export function asSaid(resource: Resource, saidMs: number | undefined): Resource
   return withMetaExtensions(resource, new Set(), [{ url: stamps.said, valueString: 'undated' }])
 }
 
+const by = 'urn:kinhold:hl7v2:said-by'
+
+/** The resource with who said it, for what is told by a number that others may have given, too. */
+export function withSender(resource: Resource, sender: string): Resource {
+  return withMetaExtensions(resource, new Set([by]), sender === '' ? [] : [{ url: by, valueString: sender }])
+}
+
+/** Who said a resource; undefined when that is not known. */
+export function senderOf(resource: Resource): string | undefined {
+  return metaExtensions(resource).find(({ url }) => url === by)?.valueString
+}
+
 /** Whether what is said anew was said before what is there: it came late. What has no stamp is never late. */
 export function isLate(stored: Resource, anew: Resource): boolean {
   const [before, now] = [stampOf(stored, 'said'), stampOf(anew, 'said')]

@@ -10,7 +10,7 @@ import { field, isNull, type Message, parsePlace, part, type Repetition, type Se
 import { isWithdrawn } from './resources/action.ts'
 import { type Nulls, nullsOf, placesIn } from './resources/nulls.ts'
 import { codedElements } from './resources/removals.ts'
-import { newer, saidAtMs, withStamps } from './said-at.ts'
+import { newer, saidAtMs, withSender, withStamps } from './said-at.ts'
 import { processingMeta, type Sending } from './senders.ts'
 import { type Group, groupsOf, segmentOf } from './structure.ts'
 import { type MessageRow, rulesOf } from './tables.ts'
@@ -212,7 +212,7 @@ export function emit(
     ...(elements.meta as object | undefined),
   }
   const plain = { resourceType, id, ...elements, ...containedOf(scene, elements), meta }
-  const whole = { ...first(withStamps(plain, said === undefined ? {} : { said })), id }
+  const whole = { ...first(stamped(scene, plain)), id }
   const given = takeGiven(scene, segment, resourceType, updates)
   const resource = validated(scene, segment, whole, given)
   scene.unheard.push(...(resource === undefined ? allOf(given) : unheard(given, elements)))
@@ -236,6 +236,23 @@ export function emit(
   const told = { over, untaken, dropped, isValid, ...rows, ...sought }
   say(scene, segment, { kind: 'mapped', row: segment.name, resource, mode: 'upsert', ...told })
   return `${resourceType}/${id}`
+}
+
+/** Types of what may be known by the number of an order, an appointment or a document. */
+const numbered: ReadonlySet<string> = new Set([
+  'Appointment',
+  'DocumentReference',
+  'Immunization',
+  'MedicationAdministration',
+  'MedicationRequest',
+  'ServiceRequest',
+])
+
+/** What says when it was said says by whom, too, where that is asked for. */
+function stamped({ saidAtMs: said, sender }: Scene, resource: Resource): Resource {
+  if (said === undefined) return resource
+  const dated = withStamps(resource, { said })
+  return numbered.has(resource.resourceType) ? withSender(dated, sender) : dated
 }
 
 function overOf(

@@ -7,7 +7,7 @@ import { type Group, groupsOf, segmentOf } from '../structure.ts'
 import { lookUp } from '../tables.ts'
 import { later } from '../times.ts'
 import { noteText } from './notes.ts'
-import { ofNumber, sameNumbers } from './numbered.ts'
+import { ofNumber } from './numbered.ts'
 import { timingsOf } from './request.ts'
 
 /** Segments of what an appointment needs, with their group, and where they say how much later it begins and for how long it is. */
@@ -80,7 +80,6 @@ function ofNumbers(sch: Segment): Namesakes {
   return {
     ...found,
     isLikely: (...given) => value(sch, 3) === '' && found.isLikely(...given),
-    isIt: (other, anew) => sameNumbers(other, anew) && found.isIt(other, anew),
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Resource } from '#fhir'
 import type { Left, Namesakes } from '../../outcome.ts'
-import { stampOf } from '../said-at.ts'
+import { senderOf, stampOf } from '../said-at.ts'
 import { isWithdrawn } from './action.ts'
 
 interface Number {
@@ -32,14 +32,15 @@ export interface Numbered {
  */
 export function ofNumber({ isChange, parts, mayDiffer, several, none }: Numbered): Namesakes {
   const differing = (other: Resource, anew: Resource) => parts.filter(part => !meet(part(other), part(anew))).length
-  const isSame = (other: Resource, anew: Resource) => differing(other, anew) === 0
+  const isSame = (other: Resource, anew: Resource) => parts.length > 0 && differing(other, anew) === 0
   const isChanged = (other: Resource, anew: Resource) =>
-    isChange && sameNumbers(other, anew) && differing(other, anew) <= mayDiffer
+    isChange && isNumbered(other) && isNumbered(anew) && differing(other, anew) <= mayDiffer
+  const isMeant = (other: Resource, anew: Resource) => isSame(other, anew) || isChanged(other, anew)
   return {
     byNumber: true,
     isLikely: (_, { identifier }) => Array.isArray(identifier),
     isIt: (other, anew) =>
-      stampOf(other, 'said') !== undefined && !isWithdrawn(other) && (isSame(other, anew) || isChanged(other, anew)),
+      stampOf(other, 'said') !== undefined && !isWithdrawn(other) && isOfNumber(other, anew) && isMeant(other, anew),
     isRather: isSame,
     several,
     ...(none === undefined ? {} : { none }),
@@ -49,24 +50,34 @@ export function ofNumber({ isChange, parts, mayDiffer, several, none }: Numbered
 /** "9999" stands for no order, whoever says it: CDC HL7 v2.5.1 Implementation Guide for Immunization Messaging 1.5, ORC-3. */
 const noNumber = '|9999'
 
-/** Whether two have a number in common, and no other of the same kind. */
-export function sameNumbers(one: Resource, other: Resource): boolean {
-  const [numbers, others] = [numbersOf(one), numbersOf(other)]
-  const isNone = [...numbers.values(), ...others.values()].some(number => number.endsWith(noNumber))
-  if (isNone) return false
-  const kinds = [...numbers.keys()].filter(kind => others.has(kind))
-  return kinds.length > 0 && kinds.every(kind => numbers.get(kind) === others.get(kind))
+function isNumbered(resource: Resource): boolean {
+  return ![...numbersOf(resource).values()].flat().some(number => number.endsWith(noNumber))
 }
 
-/** Placer's and filler's number, by their kind. */
-function numbersOf({ identifier }: Resource): ReadonlyMap<string, string> {
+/** Numbers that say by themselves who gave them: HL7 v2.5.1, 2.A.28 and 2.A.33. All others each sender gives as it likes. */
+const isWorldwide = /^(urn:oid:|urn:uuid:|https?:)/
+
+/** Whether two have a number in common, no other of the same kind, and the number is one of both their senders. */
+function isOfNumber(one: Resource, other: Resource): boolean {
+  const [numbers, others] = [numbersOf(one), numbersOf(other)]
+  const common = [...numbers].flatMap(([kind, own]) => {
+    const theirs = others.get(kind)
+    return theirs === undefined ? [] : [own.filter(number => theirs.includes(number))]
+  })
+  const isAgreed = common.length > 0 && common.every(some => some.length > 0)
+  return isAgreed && (senderOf(one) === senderOf(other) || common.flat().every(number => isWorldwide.test(number)))
+}
+
+/** Placer's and filler's numbers, by their kind. */
+function numbersOf({ identifier }: Resource): ReadonlyMap<string, readonly string[]> {
   const all = (Array.isArray(identifier) ? identifier : []) as readonly Number[]
-  return new Map(
-    all.flatMap(({ type, system = '', value }) => {
-      const kind = type?.coding?.map(({ code }) => code).find(code => code === 'PLAC' || code === 'FILL')
-      return kind === undefined || value === undefined ? [] : [[kind, `${system}|${value}`]]
-    }),
-  )
+  const numbers = new Map<string, string[]>()
+  for (const { type, system = '', value } of all) {
+    const kind = type?.coding?.map(({ code }) => code).find(code => code === 'PLAC' || code === 'FILL')
+    if (kind !== undefined && value !== undefined)
+      numbers.set(kind, [...(numbers.get(kind) ?? []), `${system}|${value}`])
+  }
+  return numbers
 }
 
 /** Codes of a concept, to be compared; its words where it has none. */

@@ -6,6 +6,7 @@ import { toConcept } from '../codings.ts'
 import { combined } from '../drafts.ts'
 import { field, part, type Segment, value } from '../message.ts'
 import { hasUndecodable, readValue } from '../observation-value.ts'
+import { senderOf } from '../said-at.ts'
 import { applied, type Elements, emit, idOf, join, locationOf, type Scene, say, tell } from '../scene.ts'
 import { type Group, groupsOf, segmentOf } from '../structure.ts'
 import { toDateTime } from '../times.ts'
@@ -65,7 +66,7 @@ export function* mapTranscript(scene: Scene, group: Group): Steps<void> {
   tellKind(scene, txa, content)
   const over = (stored: Resource, whole: Resource) =>
     content.length > 0 || stored.content === undefined ? whole : { ...whole, content: stored.content }
-  const meeting = { updates: [txa], first, over, ...replacedBefore(txa, elements) }
+  const meeting = { updates: [txa], first, over, ...replacedBefore(scene, txa, elements) }
   const document = emit(scene, txa, 'DocumentReference', documentKey(scene, txa), said, meeting)
   if (document !== undefined) {
     mapEdit(scene, txa, document)
@@ -75,8 +76,12 @@ export function* mapTranscript(scene: Scene, group: Group): Steps<void> {
   for (const part of parts.filter(isPart)) yield* mapNotes(scene, part, part.segments[0], document)
 }
 
-/** What came late, and was replaced before it came. */
-function replacedBefore(txa: Segment, { masterIdentifier }: Elements): { readonly foretold?: Foretold } {
+/** What came late, and was replaced before it came: by its own sender, for another one's number is another's. */
+function replacedBefore(
+  { sender }: Scene,
+  txa: Segment,
+  { masterIdentifier }: Elements,
+): { readonly foretold?: Foretold } {
   if (masterIdentifier === undefined) return {}
   const number = masterIdentifier as Foretold['number']
   const isThis = ({ code, target }: Relation) =>
@@ -85,8 +90,11 @@ function replacedBefore(txa: Segment, { masterIdentifier }: Elements): { readonl
     foretold: {
       by: 'relatesto',
       number,
-      isSaid: ({ status, relatesTo }) =>
-        status !== 'entered-in-error' && Array.isArray(relatesTo) && (relatesTo as readonly Relation[]).some(isThis),
+      isSaid: other => {
+        const { status, relatesTo } = other
+        const relations = (Array.isArray(relatesTo) ? relatesTo : []) as readonly Relation[]
+        return status !== 'entered-in-error' && (senderOf(other) ?? '') === sender && relations.some(isThis)
+      },
       becomes: document => (document.status === 'current' ? { ...document, status: 'superseded' } : document),
       left: { text: 'TXA-12: the document was replaced before it came.', location: locationOf(txa, 'TXA-12') },
     },
