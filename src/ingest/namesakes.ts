@@ -32,22 +32,45 @@ export async function underKnownNames<T extends Outcome>(
   items: readonly T[],
   lookUp: LookUp,
 ): Promise<{ readonly items: readonly T[]; readonly warnings: readonly Left[] }> {
-  const ids = new Map<string, string>()
   const warnings: Left[] = []
   const known = knownOnce(txn, lookUp)
+  const claims: Claim[] = []
   for (const item of items as readonly Outcome[]) {
     if (!isSeeking(item)) continue
     const found = await namesakesOf(txn, item, items, known)
-    const [id] = found ?? []
-    if (id !== undefined && found?.length === 1) ids.set(nameOf(item), id)
+    const [one] = found ?? []
+    if (one !== undefined && found?.length === 1) claims.push({ item, one })
     const said = found === undefined ? undefined : [item.namesakes.none, undefined][found.length]
     const left = found !== undefined && found.length > 1 ? item.namesakes.several : said
     if (left !== undefined) warnings.push(left)
   }
-  const named = renamed(items, ids)
+  const named = renamed(items, undisputed(claims, warnings))
   const come: T[] = []
   for (const item of named) come.push(await asForetold(txn, item, known, warnings))
   return { items: come, warnings }
+}
+
+/** What an item is about by its number or its visit, where that is one. */
+interface Claim {
+  readonly item: Seeking
+  readonly one: Resource
+}
+
+/** The ids that items are to have. Of two that by a number mean the same it is the one that says the same; else neither, and that is said. */
+function undisputed(claims: readonly Claim[], warnings: Left[]): ReadonlyMap<string, string> {
+  const isRather = ({ item, one }: Claim) => item.namesakes.isRather?.(one, item.resource) === true
+  const namesOf = (some: readonly Claim[]) => new Set(some.map(({ item }) => nameOf(item)))
+  const ids = new Map<string, string>()
+  for (const [, rivals] of Map.groupBy(claims, ({ one }) => `${one.resourceType}/${one.id}`)) {
+    const [all, rather] = [namesOf(rivals), namesOf(rivals.filter(isRather))]
+    for (const { item, one } of rivals) {
+      const { byNumber, several } = item.namesakes
+      const isAlone = all.size === 1 || (rather.size === 1 && rather.has(nameOf(item)))
+      if (byNumber !== true || isAlone) ids.set(nameOf(item), one.id ?? '')
+      else if (several !== undefined) warnings.push(several)
+    }
+  }
+  return ids
 }
 
 /** An item as it is by what was said of it before it came. */
@@ -78,7 +101,7 @@ async function namesakesOf(
   item: Seeking,
   items: readonly Outcome[],
   known: Known,
-): Promise<readonly string[] | undefined> {
+): Promise<readonly Resource[] | undefined> {
   const { resource, namesakes } = item
   const { resourceType: type, id } = resource
   const before = items.slice(0, items.indexOf(item)).flatMap(one => (one.kind === 'mapped' ? one.resource : []))
@@ -87,7 +110,7 @@ async function namesakesOf(
   const found = await (namesakes.byNumber === true ? ofNumbers(item, items, known) : ofVisit(item, before, known))
   const fitting = found?.filter(one => namesakes.isIt(one, resource))
   const rather = fitting?.filter(one => namesakes.isRather?.(one, resource) === true) ?? []
-  return fitting && [...new Set((rather.length > 0 ? rather : fitting).map(one => one.id ?? ''))]
+  return fitting && [...new Map((rather.length > 0 ? rather : fitting).map(one => [one.id, one])).values()]
 }
 
 /** What is of the visit; undefined where nobody is to look. */

@@ -132,3 +132,15 @@ describe('the number of who orders and that of who fills', () => {
     expect(await statuses(house, 'ServiceRequest')).toContain('active')
   })
 })
+
+describe('two of one message', () => {
+  it('that may both mean the one of their number are two', async () => {
+    const house = await opened()
+    await send(house, 'NORD', 'VXU^V04', 10, 'ORC|RE||F1^NS', rxa('140', '20240102', 'A'))
+    const lines = ['141', '142'].flatMap(code => ['ORC|RE||F1^NS', rxa(code, '20240102', 'U')])
+    const ack = await send(house, 'NORD', 'VXU^V04', 20, ...lines)
+    const codes = (await found(house.record, 'Immunization')).map(({ vaccineCode }) => JSON.stringify(vaccineCode))
+    for (const code of ['141', '142']) expect(codes.join()).toContain(`"${code}"`)
+    expect(ack).toContain('several of the order may be meant')
+  })
+})
