@@ -1,7 +1,8 @@
 import type { Stats } from 'node:fs'
-import { constants, lstat, mkdir, open, opendir, rename, writeFile } from 'node:fs/promises'
+import { constants, link, lstat, mkdir, open, opendir, rename, unlink, writeFile } from 'node:fs/promises'
 import { join, parse } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { Problem } from '#kernel'
 import { type Hand, type HandedOn, handOnFile, handOnMessages } from './hand-on.ts'
 
 /** How a folder is watched. */
@@ -20,8 +21,10 @@ export interface Watching {
 
 /** Names of files that somebody still writes. */
 const unfinished = /^\.|\.(tmp|temp|part|partial|filepart|crdownload)$|~$/i
-/** So many are looked at in one turn. */
-const mostNames = 1000
+/** So many are looked at in one turn: the oldest of all of them is the first. */
+const mostNames = 100_000
+/** File systems have names of 255 bytes, and a report has a longer one than its file. */
+const longestNameBytes = 200
 const longestPauseMs = 60_000
 
 /** What a file looked like; one that looks so again is complete. */
@@ -33,7 +36,7 @@ type Look = Pick<Stats, 'size' | 'mtimeMs' | 'ino'>
  */
 export async function watchFolder(watching: Watching): Promise<void> {
   const { folder, hand, everyMs, once } = watching
-  for (const name of ['taking', 'done', 'refused']) await mkdir(join(folder, name), { recursive: true, mode: 0o700 })
+  await prepare(folder)
   let seen: ReadonlyMap<string, Look> = new Map()
   let pauseMs = everyMs
   for (let rounds = 0; !hand.signal.aborted; rounds++) {
@@ -42,6 +45,20 @@ export async function watchFolder(watching: Watching): Promise<void> {
     if (once && (!isThrough || (taken === 0 && rounds > 0))) return
     pauseMs = isThrough ? everyMs : Math.min(longestPauseMs, pauseMs * 2)
     await wait(pauseMs, undefined, { signal: hand.signal }).catch(() => undefined)
+  }
+}
+
+/** Somebody may have taken them away. One that leads elsewhere is none of them: whoever may put files here may not put them there. */
+async function prepare(folder: string): Promise<void> {
+  for (const name of ['taking', 'done', 'refused']) {
+    const path = join(folder, name)
+    await mkdir(path, { recursive: true, mode: 0o700 })
+    if (!(await lstat(path)).isDirectory())
+      throw new Problem(
+        'invalid',
+        'command.file-unreadable',
+        `"${name}" of a watched folder must be a folder of its own.`,
+      )
   }
 }
 
@@ -56,6 +73,7 @@ interface Round {
 /** A folder that cannot be read or written at this moment, on a share that is away for one, is looked at again. */
 async function round(seen: ReadonlyMap<string, Look>, watching: Watching): Promise<Round> {
   try {
+    await prepare(watching.folder)
     const now = await filesIn(watching.folder)
     const complete = [...now].filter(([name, look]) => isSame(seen.get(name), look)).sort(byAge)
     const names = complete.map(([name]) => name)
@@ -80,27 +98,51 @@ async function takeAll(names: readonly string[], watching: Watching): Promise<bo
   return true
 }
 
+/** It takes the place of nothing: another process may have taken another file of that name. */
 async function isMoved(from: string, to: string): Promise<boolean> {
   try {
-    await rename(from, to)
+    await link(from, to)
+    await unlink(from)
     return true
-  } catch {
-    return false
+  } catch (error) {
+    if (!isWithoutLinks(error) || (await looked(to)) !== undefined) return false
+    return rename(from, to).then(
+      () => true,
+      () => false,
+    )
   }
+}
+
+/** Shares and memory cards know no second name of a file. */
+function isWithoutLinks(error: unknown): boolean {
+  return ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'].includes(String((error as NodeJS.ErrnoException).code))
+}
+
+function looked(path: string): Promise<Stats | undefined> {
+  return lstat(path).catch(() => undefined)
 }
 
 /** Hands one on that was taken. @returns false when it stays until later */
 async function take(name: string, { folder, patient, hand, log }: Watching): Promise<boolean> {
   const path = join(folder, 'taking', name)
+  const before = await looked(path)
   let handed: HandedOn
   try {
     handed = await handOn(path, patient, hand)
   } catch {
+    // Another process had it, and has moved it.
+    if ((await looked(path)) === undefined) return true
     if (!hand.signal.aborted) log('a file is not handed on at this moment: it or the server cannot be reached')
     return false
   }
   if (handed.kind === 'later') {
     log(`a file is not handed on at this moment: ${handed.text}`)
+    return false
+  }
+  const after = await looked(path)
+  if (after === undefined) return true
+  if (before === undefined || !isSame(before, after)) {
+    log('a file was written while it was handed on: it is handed on again')
     return false
   }
   const into = join(folder, handed.kind === 'taken' ? 'done' : 'refused')
@@ -125,8 +167,8 @@ async function filesIn(folder: string): Promise<ReadonlyMap<string, Look>> {
   const files = new Map<string, Look>()
   for await (const entry of await opendir(folder)) {
     if (!entry.isFile() || unfinished.test(entry.name)) continue
-    const look = await lstat(join(folder, entry.name)).catch(() => undefined)
-    if (look?.isFile()) files.set(entry.name, look)
+    const look = await looked(join(folder, entry.name))
+    if (look?.isFile()) files.set(entry.name, { size: look.size, mtimeMs: look.mtimeMs, ino: look.ino })
     if (files.size >= mostNames) break
   }
   return files
@@ -142,9 +184,14 @@ function byAge([name, one]: readonly [string, Look], [otherName, other]: readonl
 
 /** The name, or one with a number where another file has it: `a.hl7`, `a-2.hl7`. */
 async function freeName(folder: string, name: string): Promise<string> {
-  const { name: stem, ext } = parse(name)
+  const { name: stem, ext } = parse(shortened(name))
   for (let nth = 1; ; nth++) {
-    const free = nth === 1 ? name : `${stem}-${nth}${ext}`
-    if ((await lstat(join(folder, free)).catch(() => undefined)) === undefined) return free
+    const free = nth === 1 ? `${stem}${ext}` : `${stem}-${nth}${ext}`
+    if ((await looked(join(folder, free))) === undefined) return free
   }
+}
+
+/** What is too long for a report's name beside it is cut: no more than four bytes are one character. */
+function shortened(name: string): string {
+  return Buffer.byteLength(name) <= longestNameBytes ? name : [...name].slice(0, longestNameBytes / 4).join('')
 }

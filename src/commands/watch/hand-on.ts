@@ -47,6 +47,8 @@ export async function handOnFile(file: FileHandle, patient: string, hand: Hand):
   for (;;) {
     await wait(pollMs, undefined, { signal: hand.signal })
     const answer = await asked(job, hand)
+    // Who began it with a token that was renewed since is not told of it: handed on again, the file resumes it.
+    if (answer.status === 404) return { kind: 'later', text: 'Nobody tells any more what became of the import.' }
     if (answer.status !== 202) return settled(answer)
     await answer.arrayBuffer()
   }
@@ -60,8 +62,21 @@ async function asked(url: URL, { token, signal }: Hand, file?: FileHandle): Prom
   return fetch(url, { method: 'POST', headers, body, duplex: 'half', redirect: 'error', signal })
 }
 
+/** Codes of issues that say nothing of the file, as of an import during which the server was restarted. @see https://hl7.org/fhir/R4/valueset-issue-type.html */
+const passingIssues: ReadonlySet<unknown> = new Set(['transient', 'lock-error', 'no-store', 'throttled'])
+
 async function settled(answer: Response): Promise<HandedOn> {
   const report = Buffer.from(await answer.arrayBuffer())
+  if (!answer.ok && isPassing(report)) return { kind: 'later', text: 'The import was cut off.' }
   if (passing.has(answer.status)) return { kind: 'later', text: `The server answers with ${answer.status}.` }
   return { kind: answer.ok ? 'taken' : 'refused', report, form: 'json' }
+}
+
+function isPassing(report: Buffer): boolean {
+  try {
+    const { issue } = JSON.parse(report.toString('utf8')) as { readonly issue?: readonly { readonly code?: string }[] }
+    return issue?.some(({ code }) => passingIssues.has(code)) === true
+  } catch {
+    return false
+  }
 }
