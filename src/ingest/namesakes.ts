@@ -35,19 +35,34 @@ export async function underKnownNames<T extends Outcome>(
   const warnings: Left[] = []
   const known = knownOnce(txn, lookUp)
   const claims: Claim[] = []
+  const said = new Set((items as readonly Outcome[]).filter(isMapped).map(nameOf))
+  const batch: Batch = { said, before: [], named: new Set() }
   for (const item of items as readonly Outcome[]) {
+    const found = isSeeking(item) ? await namesakesOf(txn, item, batch, known) : undefined
+    if (isMapped(item)) {
+      batch.before.push(item.resource)
+      batch.named.add(nameOf(item))
+    }
     if (!isSeeking(item)) continue
-    const found = await namesakesOf(txn, item, items, known)
     const [one] = found ?? []
     if (one !== undefined && found?.length === 1) claims.push({ item, one })
-    const said = found === undefined ? undefined : [item.namesakes.none, undefined][found.length]
-    const left = found !== undefined && found.length > 1 ? item.namesakes.several : said
+    const none = found === undefined ? undefined : [item.namesakes.none, undefined][found.length]
+    const left = found !== undefined && found.length > 1 ? item.namesakes.several : none
     if (left !== undefined) warnings.push(left)
   }
   const named = renamed(items, undisputed(claims, warnings))
   const come: T[] = []
   for (const item of named) come.push(await asForetold(txn, item, known, warnings))
   return { items: come, warnings }
+}
+
+/** What a batch says, of which its items are gone through once. */
+interface Batch {
+  /** All that it names, `Type/id`. */
+  readonly said: ReadonlySet<string>
+  /** What came so far, and its names. */
+  readonly before: Resource[]
+  readonly named: Set<string>
 }
 
 /** What an item is about by its number or its visit, where that is one. */
@@ -87,6 +102,10 @@ async function asForetold<T extends Outcome>(txn: Txn, item: T, known: Known, wa
   return item
 }
 
+function isMapped(item: Outcome): item is Mapped {
+  return item.kind === 'mapped'
+}
+
 function isSeeking(item: Outcome): item is Seeking {
   return item.kind === 'mapped' && item.namesakes !== undefined
 }
@@ -99,15 +118,13 @@ function nameOf({ resource }: Mapped): string {
 async function namesakesOf(
   txn: Txn,
   item: Seeking,
-  items: readonly Outcome[],
+  { said, before, named }: Batch,
   known: Known,
 ): Promise<readonly Resource[] | undefined> {
   const { resource, namesakes } = item
   const { resourceType: type, id } = resource
-  const before = items.slice(0, items.indexOf(item)).flatMap(one => (one.kind === 'mapped' ? one.resource : []))
-  const isOwn = before.some(one => one.resourceType === type && one.id === id)
-  if (isOwn || (await txn.existing(type, [id])).has(id)) return undefined
-  const found = await (namesakes.byNumber === true ? ofNumbers(item, items, known) : ofVisit(item, before, known))
+  if (named.has(nameOf(item)) || (await txn.existing(type, [id])).has(id)) return undefined
+  const found = await (namesakes.byNumber === true ? ofNumbers(item, said, known) : ofVisit(item, before, known))
   const fitting = found?.filter(one => namesakes.isIt(one, resource))
   const rather = fitting?.filter(one => namesakes.isRather?.(one, resource) === true) ?? []
   return fitting && [...new Map((rather.length > 0 ? rather : fitting).map(one => [one.id, one])).values()]
@@ -130,12 +147,11 @@ async function ofVisit(
 /** What has one of its numbers, and is not said by itself in the same batch. */
 async function ofNumbers(
   { resource, namesakes }: Seeking,
-  items: readonly Outcome[],
+  said: ReadonlySet<string>,
   known: Known,
 ): Promise<readonly Resource[] | undefined> {
   if (!namesakes.isLikely(undefined, resource, [])) return undefined
   const { resourceType: type } = resource
-  const said = new Set(items.flatMap(one => (one.kind === 'mapped' ? nameOf(one) : [])))
   const found = new Map<string, Resource>()
   for (const number of numbersOf(resource))
     for (const one of await known.ofNumber(type, number)) found.set(one.id ?? '', one)

@@ -68,8 +68,17 @@ function isOfNumber(one: Resource, other: Resource): boolean {
   return isAgreed && (senderOf(one) === senderOf(other) || common.flat().every(number => isWorldwide.test(number)))
 }
 
+/** Those of a resource: many of a message are held against each of many that have their number. */
+const read = new WeakMap<Resource, ReadonlyMap<string, readonly string[]>>()
+
+function numbersOf(resource: Resource): ReadonlyMap<string, readonly string[]> {
+  const known = read.get(resource) ?? numbersIn(resource)
+  read.set(resource, known)
+  return known
+}
+
 /** Placer's and filler's numbers, by their kind. */
-function numbersOf({ identifier }: Resource): ReadonlyMap<string, readonly string[]> {
+function numbersIn({ identifier }: Resource): ReadonlyMap<string, readonly string[]> {
   const all = (Array.isArray(identifier) ? identifier : []) as readonly Number[]
   const numbers = new Map<string, string[]>()
   for (const { type, system = '', value } of all) {
