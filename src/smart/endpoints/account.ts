@@ -62,11 +62,16 @@ const doneWords: Readonly<Record<string, string>> = {
   'recovery-failed': 'No new code was made: that was not your password, or there were too many tries.',
 }
 
+/** The query may say anything, also what every object has. */
+function wordsOf(done: string): string | undefined {
+  return Object.hasOwn(doneWords, done) ? doneWords[done] : undefined
+}
+
 /** GET `/account`. */
 export async function showAccount(request: WebRequest, parts: AccountParts): Promise<WebResponse> {
   const { csrf, login } = await parts.browsers.load(request)
   if (login === undefined) return redirectResponse(paths.login)
-  return show(login, csrf, parts, { done: doneWords[single(request.query, 'done') ?? ''] })
+  return show(login, csrf, parts, { done: wordsOf(single(request.query, 'done') ?? '') })
 }
 
 /** POST `/account/revoke`: ends one app's access, at once. */

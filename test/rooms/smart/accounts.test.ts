@@ -310,6 +310,17 @@ describe('login', () => {
 })
 
 describe('the account page', () => {
+  it('says what was done in words of its own, whatever the address says', async () => {
+    await house.smart.createAccount({ name: 'Anna', password })
+    const visitor = new Visitor(house)
+    await visitor.logIn('Anna')
+    expect((await visitor.ask('/account?done=added')).text).toContain('The person was added.')
+    for (const said of ['__proto__', 'constructor', 'toString', 'hasOwnProperty', '<b>', '']) {
+      const { status, text } = await visitor.ask(`/account?done=${encodeURIComponent(said)}`)
+      expect([said, status, text.includes('role="status"')]).toEqual([said, 200, false])
+    }
+  })
+
   it('adds a person whose data the account keeps', async () => {
     const account = await house.smart.createAccount({ name: 'Anna', password })
     const visitor = new Visitor(house)
