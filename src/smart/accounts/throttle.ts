@@ -7,18 +7,25 @@ interface Tries {
   readonly lastAtMs: number
 }
 
+interface Kind {
+  readonly free: number
+  readonly maxWaitMs: number
+  /** A quiet hour unless told. */
+  readonly forgetAfterMs?: number
+}
+
 /** What is counted: how many tries are free, and how long the wait after more of them can become. */
 const kinds = {
   account: { free: 5, maxWaitMs: 60_000 },
   address: { free: 20, maxWaitMs: 15 * 60_000 },
   device: { free: 10, maxWaitMs: 60_000 },
-  // Six digits: only who knows the password gets so far, and a hundred tries a day find none.
-  code: { free: 5, maxWaitMs: 15 * 60_000 },
+  // Six digits: only who knows the password gets so far, and a hundred tries a day find none. The free ones do not begin anew each hour.
+  code: { free: 5, maxWaitMs: 15 * 60_000, forgetAfterMs: 24 * 60 * 60_000 },
   registration: { free: 20, maxWaitMs: 60 * 60_000 },
   // Who stands behind the address of an inner network is not known: one stranger must not keep everybody away for long.
   shared: { free: 50, maxWaitMs: 2_000 },
   sharedRegistration: { free: 20, maxWaitMs: 60_000 },
-} as const
+} as const satisfies Record<string, Kind>
 
 export type ThrottleKind = keyof typeof kinds
 
@@ -39,8 +46,13 @@ export function networkCount(address: string): [ThrottleKind, string] {
 }
 
 const collection = 'smart.tries'
-const forgetAfterMs = 60 * 60_000
+const quietMs = 60 * 60_000
 const maxRaces = 50
+
+function forgetAfterMs(kind: ThrottleKind): number {
+  const { forgetAfterMs = quietMs }: Kind = kinds[kind]
+  return forgetAfterMs
+}
 
 function waitMs(kind: ThrottleKind, count: number): number {
   const { free, maxWaitMs } = kinds[kind]
@@ -68,7 +80,7 @@ export function openThrottle({ documents, clock }: { documents: Documents; clock
     const put = (next: Tries) =>
       documents.put<Tries>(collection, key, next, {
         ifRevision: found?.revision ?? 0,
-        expiresAtMs: nowMs + forgetAfterMs,
+        expiresAtMs: nowMs + forgetAfterMs(kind),
       })
     // The clock has jumped back: the wait begins anew, and is not as long as the jump.
     if (tries.lastAtMs > nowMs && !(await put({ ...tries, lastAtMs: nowMs }))) return false
@@ -95,7 +107,7 @@ export function openThrottle({ documents, clock }: { documents: Documents; clock
       // A lost race leaves one try more on the count, which harms nobody.
       await documents.put<Tries>(collection, key, tries, {
         ifRevision: found.revision,
-        expiresAtMs: clock.nowMs() + forgetAfterMs,
+        expiresAtMs: clock.nowMs() + forgetAfterMs(kind),
       })
     },
   }

@@ -191,6 +191,12 @@ describe('logging in with a second step', () => {
       answers.push(/data-code="([^"]+)"/.exec((await logIn(name, '000000', { visitor: thief })).answer.text)?.[1] ?? '')
     expect(answers.slice(0, 5)).toEqual(Array(5).fill('smart.code-refused'))
     expect(answers.at(-1)).toBe('smart.throttled')
+    // A quiet hour gives one try, and not the free ones anew.
+    house.clock.advance(2 * 3_600_000)
+    const after: string[] = []
+    for (let each = 0; each < 2; each++)
+      after.push(/data-code="([^"]+)"/.exec((await logIn(name, '000000', { visitor: thief })).answer.text)?.[1] ?? '')
+    expect(after).toEqual(['smart.code-refused', 'smart.throttled'])
     expect((await logIn(name, code(), { visitor })).answer.status).toBe(303)
   })
 
