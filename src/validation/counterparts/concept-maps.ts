@@ -4,7 +4,7 @@ import { isInSet } from '../content/bindings.ts'
 import { listOf } from '../content/check.ts'
 import { faultAt } from '../faults.ts'
 import { isNode, type Node } from '../walk.ts'
-import type { Counterpart, Counterparts } from './counterparts.ts'
+import type { Counterpart, Counterparts } from './held.ts'
 
 function setOf(node: Node, end: 'source' | 'target'): string | undefined {
   const set = node[`${end}Canonical`] ?? node[`${end}Uri`]

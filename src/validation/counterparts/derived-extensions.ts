@@ -3,7 +3,7 @@ import { listOf } from '../content/check.ts'
 import { faultAt } from '../faults.ts'
 import type { StructureDefinition } from '../profiles/definition.ts'
 import { isNode, type Node } from '../walk.ts'
-import type { Counterpart, Counterparts } from './counterparts.ts'
+import type { Counterpart, Counterparts } from './held.ts'
 
 const root = 'http://hl7.org/fhir/StructureDefinition/Extension'
 

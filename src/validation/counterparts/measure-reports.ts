@@ -2,7 +2,7 @@ import type { ErrorObject } from 'ajv'
 import { listOf } from '../content/check.ts'
 import { faultAt } from '../faults.ts'
 import { isNode, type Node } from '../walk.ts'
-import type { Counterpart, Counterparts } from './counterparts.ts'
+import type { Counterpart, Counterparts } from './held.ts'
 
 export function measureOf({ measure }: Node): readonly Counterpart[] {
   return typeof measure === 'string' ? [{ type: 'Measure', canonical: measure }] : []

@@ -4,7 +4,7 @@ import { isOfObligations } from '../content/structures.ts'
 import { faultAt } from '../faults.ts'
 import { urlOf } from '../profiles/definition.ts'
 import { isNode, type Node } from '../walk.ts'
-import type { Counterpart, Counterparts } from './counterparts.ts'
+import type { Counterpart, Counterparts } from './held.ts'
 
 const inheriting: ReadonlySet<unknown> = new Set([
   'http://hl7.org/fhir/StructureDefinition/inherit-obligations',

@@ -12,7 +12,8 @@ import {
   type ValueSetDefinition,
 } from '#terminology'
 import { isExtended } from '../content/extensions.ts'
-import { type Counterparts, counterpartFaults } from '../counterparts/counterparts.ts'
+import { counterpartFaults } from '../counterparts/counterparts.ts'
+import type { Counterparts } from '../counterparts/held.ts'
 import { faultAt } from '../faults.ts'
 import type { Extent } from '../invariants.ts'
 import { issueOf } from '../issues.ts'
