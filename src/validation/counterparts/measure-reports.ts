@@ -21,13 +21,14 @@ export function reportFaults(report: Node, at: string, { measure }: Counterparts
   const isCohort = conceptsOf(found.scoring).some(({ code }) => code === 'cohort')
   const [only, ...others] = defined
   const isOne = only !== undefined && others.length === 0
+  const [find, isTold] = [finder(defined), areTold(defined)]
   const faults = isOne && groups.length > 1 ? [faultAt('reportGroups', `${at}/group`)] : []
   for (const [index, group] of groups.entries()) {
     const place = `${at}/group/${index}`
-    const own = isOne && group.code === undefined ? only : defined.find(each => isSame(each.code, group.code))
+    const own = isOne && group.code === undefined ? only : find(group.code)
     if (isCohort && group.measureScore !== undefined) faults.push(faultAt('reportScore', `${place}/measureScore`))
     if (own !== undefined) faults.push(...groupFaults(group, own, place))
-    else if (areTold(defined)) faults.push(faultAt('reportGroup', place))
+    else if (isTold) faults.push(faultAt('reportGroup', place))
   }
   return faults
 }
@@ -50,9 +51,10 @@ function unmatched(
   codesOf: (item: Node) => readonly unknown[],
 ): readonly number[] {
   if (!areTold(defined)) return []
+  const find = finder(defined)
   return nodesOf(items).flatMap((item, index) => {
     const codes = codesOf(item).filter(isNode)
-    const isKnown = codes.some(code => defined.some(each => isSame(each.code, code)))
+    const isKnown = codes.some(code => find(code) !== undefined)
     return codes.length === 0 || isKnown ? [] : [index]
   })
 }
@@ -70,10 +72,27 @@ function conceptsOf(concept: unknown): readonly Node[] {
   return isNode(concept) ? nodesOf(concept.coding) : []
 }
 
-/** One coding in common is enough; text tells where one of them has no coding. */
-function isSame(one: unknown, other: unknown): boolean {
-  const [ours, theirs] = [conceptsOf(one), conceptsOf(other)]
-  if (ours.length > 0 && theirs.length > 0)
-    return ours.some(({ system, code }) => theirs.some(each => each.system === system && each.code === code))
-  return isNode(one) && isNode(other) && one.text !== undefined && one.text === other.text
+/** Finds what has a code: one coding in common is enough; text tells where one of both has no coding. Of many each is looked at once. */
+function finder(defined: readonly Node[]): (code: unknown) => Node | undefined {
+  const places = new Map<string, number>()
+  for (const [at, { code }] of defined.entries())
+    for (const key of [...codesOf(code), ...textOf(code, isCoded(code) ? 'coded' : 'text')])
+      if (!places.has(key)) places.set(key, at)
+  return code => {
+    const texts = isCoded(code) ? textOf(code, 'text') : [...textOf(code, 'coded'), ...textOf(code, 'text')]
+    const found = [...codesOf(code), ...texts].flatMap(key => places.get(key) ?? [])
+    return found.length === 0 ? undefined : defined[found.reduce((one, other) => Math.min(one, other))]
+  }
+}
+
+function isCoded(concept: unknown): boolean {
+  return conceptsOf(concept).length > 0
+}
+
+function codesOf(concept: unknown): readonly string[] {
+  return conceptsOf(concept).map(({ system, code }) => JSON.stringify([system, code]))
+}
+
+function textOf(concept: unknown, kind: 'coded' | 'text'): readonly string[] {
+  return isNode(concept) && concept.text !== undefined ? [`${kind} ${JSON.stringify(concept.text)}`] : []
 }

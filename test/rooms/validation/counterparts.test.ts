@@ -1,5 +1,6 @@
 import { parseResource, printJson } from '#fhir'
 import { createValidator, judgeByProfiles, type ProfileQuestion } from '#validation'
+import { reportFaults } from '../../../src/validation/counterparts/measure-reports.ts'
 
 const core = 'http://hl7.org/fhir/StructureDefinition/'
 const own = 'http://example.org/'
@@ -395,5 +396,39 @@ describe('profiles of obligations', () => {
     ).map(([name, ...rest]) => [name, rest] as const),
   )('%s', (_name, [more, element, ...places]) => {
     expect(said(more, element)).toEqual(places)
+  })
+})
+
+describe('a report of many groups', () => {
+  it('looks at each of its Measure a few times, however many there are', () => {
+    let looks = 0
+    const coded = (name: string, nth: number) => {
+      const codes = { coding: [{ system: own, code: `${name}${nth}` }], text: name }
+      return Object.defineProperty({}, 'code', { enumerable: true, get: () => [codes, looks++][0] })
+    }
+    const many = (name: string) => Array.from({ length: 300 }, (_, nth) => coded(name, nth))
+    const held = { ask: () => undefined, structure: () => undefined, measure: () => ({ group: many('m') }) }
+    const faults = reportFaults({ measure: `${own}m`, group: many('r') }, '', held as never)
+    expect(faults).toHaveLength(300)
+    expect(looks).toBeLessThan(300 * 10)
+  })
+
+  it.each([
+    ['text of what has no coding', { text: 'a' }, { coding: [{ code: 'x' }], text: 'a' }, []],
+    ['text of both', { text: 'a' }, { text: 'a' }, []],
+    ['a coding in common', { coding: [{ code: 'y' }, { code: 'x' }], text: 'b' }, { coding: [{ code: 'x' }] }, []],
+    [
+      'no coding in common, though the text',
+      { coding: [{ code: 'x' }], text: 'a' },
+      { coding: [{ code: 'y' }], text: 'a' },
+      [0],
+    ],
+    ['neither', { text: 'a' }, { text: 'b' }, [0]],
+    ['names of prototypes', { text: '__proto__' }, { text: 'constructor' }, [0]],
+  ])('tells them by %s', async (_, code, defined, places) => {
+    const other = { code: { text: 'other' } }
+    expect(await told(report({ code }), [measure({ code: defined }, other)])).toEqual(
+      places.map(at => `MeasureReport.group[${at}]`),
+    )
   })
 })
