@@ -1,6 +1,8 @@
+import { open } from 'node:fs/promises'
 import { constants, DatabaseSync, type StatementSync } from 'node:sqlite'
 import { isProblem, Problem } from '#kernel'
 import type { PlainFile } from '../source/spool.ts'
+import { isSmallSchema } from './schema-size.ts'
 
 /** A table as it is kept: neither a view nor what a module makes up, and of its columns those that are stored. */
 export interface Table {
@@ -69,13 +71,18 @@ export class ForeignDatabase {
     this.tables = tablesOf(db)
   }
 
-  /** @throws Problem `invalid` · `ingest.database-malformed`, and as `plainFile` and the bytes */
+  /**
+   * @throws Problem `invalid` · `ingest.database-malformed`; `unsupported-media` · `ingest.database-unknown`; as `plainFile` and
+   *   the bytes
+   */
   static async open(opening: Opening): Promise<ForeignDatabase> {
     await using owned = new AsyncDisposableStack()
     const bytes = withoutLog(opening.open())
     const isSmall = opening.sizeBytes <= opening.inMemory
     const file = isSmall ? undefined : owned.adopt(await opening.plainFile(bytes), one => one.close())
     const whole = isSmall ? await gathered(bytes, opening.sizeBytes) : undefined
+    if (!(await hasSmallSchema(file, whole)))
+      throw new Problem('unsupported-media', 'ingest.database-unknown', 'The database has more tables than any export.')
     const db = owned.adopt(
       reading(() => connect(file, whole)),
       one => one.close(),
@@ -145,6 +152,15 @@ export class ForeignDatabase {
     statement.setReturnArrays(true)
     return statement
   }
+}
+
+async function hasSmallSchema(file: PlainFile | undefined, whole: Uint8Array = new Uint8Array()): Promise<boolean> {
+  if (file === undefined) return isSmallSchema(async (position, length) => whole.subarray(position, position + length))
+  await using handle = await open(file.path)
+  return await isSmallSchema(async (position, length) => {
+    const { buffer, bytesRead } = await handle.read(new Uint8Array(length), 0, length, position)
+    return buffer.subarray(0, bytesRead)
+  })
 }
 
 function connect(file: PlainFile | undefined, whole: Uint8Array | undefined): DatabaseSync {

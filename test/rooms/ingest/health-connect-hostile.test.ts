@@ -81,6 +81,20 @@ describe.each(ways)('a database that is no good, read %s', (_, limits) => {
     })
   })
 
+  it.each([
+    ['more tables than any export', Array.from({ length: 2500 }, (_, nth) => `CREATE TABLE t${nth} (a);`).join('')],
+    [
+      'tables that say more than any export',
+      Array.from({ length: 6 }, (_, nth) => `CREATE TABLE t${nth} (a /* ${'x'.repeat(900_000)} */);`).join(''),
+    ],
+  ])('%s are told before SQLite reads them', async (_, tables) => {
+    expect(await fate(databaseOf(weights, `BEGIN; ${tables} COMMIT`), limits)).toMatchObject({
+      state: 'failed',
+      counts: { rows: 0, problem: { code: 'ingest.database-unknown' } },
+      left: [],
+    })
+  })
+
   it('executes nothing of what it brings: triggers, computed columns, indexes of expressions', async () => {
     const forever = 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n'
     const more = `
