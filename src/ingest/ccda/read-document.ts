@@ -40,7 +40,7 @@ interface Weight {
 
 /** Elements nest some twenty deep, narratives of lists in tables a little more. */
 const mostDeep = 100
-/** Of one entry, with the narratives of the sections around it. */
+/** Of one entry, with the header and the narratives of the sections around it. */
 const mostElements = 100_000
 
 /**
@@ -169,9 +169,9 @@ class DocumentReader {
     const told = parent && this.#toldOf(element, parent)
     if (parent === undefined || told === undefined) return
     this.#told.push(told)
-    // What was told is not held any more; it was the last that its parent got.
+    // What was told is not held any more, but for the header; it was the last that its parent got.
     parent.content.pop()
-    this.#held = before ?? this.#held
+    if (told.kind !== 'header') this.#held = before ?? this.#held
   }
 
   #toldOf(element: CdaElement, parent: CdaElement): Told | undefined {

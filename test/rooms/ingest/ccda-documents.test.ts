@@ -416,6 +416,7 @@ describe('files that are no such document, or more than one', () => {
     ],
     ['a reference to an entity', documentOf(section('2.3.1', '', '&nbsp;')), 'ingest.xml-entity'],
     ['a tag that nothing opened', documentOf('</section>'), 'ingest.xml-malformed'],
+    ['a header of too many elements', documentOf('', { more: '<id/>'.repeat(100_001) }), 'ingest.token-too-long'],
     [
       'a document within something else, whose person would be passed over',
       documentOf('').replace('<ClinicalDocument', '<Batch><ClinicalDocument').concat('</Batch>'),
