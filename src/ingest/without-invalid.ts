@@ -1,5 +1,5 @@
 import { type Resource, shapeOf } from '#fhir'
-import { atOnce, type ProblemIssue, type Steps } from '#kernel'
+import { appendAll, atOnce, type ProblemIssue, type Steps } from '#kernel'
 import type { Validator } from '#validation'
 import { formsOfChoice } from './choices.ts'
 
@@ -67,7 +67,7 @@ function* mended(wanted: Resource, tolerated: ReadonlySet<string>, validator: Va
     yield
     if (errors.length === 0) return { resource, left }
     const next = withRemedies(resource, errors) ?? withoutFaults(resource, errors)
-    left.push(...next.left)
+    appendAll(left, next.left)
     if (next.resource === resource) break
     resource = next.resource
   }

@@ -1,4 +1,5 @@
 import type { Shape } from '#fhir'
+import { appendAll } from '#kernel'
 import { hasTwin, type ShapeName, shapeNamed } from './schema.ts'
 
 /** A broken rule: which, and at which name of the object (empty for the object itself). */
@@ -48,9 +49,9 @@ export function objectRules(name: ShapeName): Check {
         taken |= 1 << rule.choice
       }
       if (mayBeEmpty(key, rule) && !isSecondOfPair(key, object))
-        breaches.push(...emptyPrimitives(key, object, rule.isList))
+        appendAll(breaches, emptyPrimitives(key, object, rule.isList))
     }
-    if (met !== everyMandatory) breaches.push(...missing(mandatory, met))
+    if (met !== everyMandatory) appendAll(breaches, missing(mandatory, met))
     if (content === 0) breaches.push({ rule: 'content', name: '' })
     if (isExtension && (taken !== 0) === (object.extension !== undefined))
       breaches.push({ rule: 'extension', name: '' })

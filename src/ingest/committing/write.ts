@@ -1,5 +1,5 @@
 import { parseResource, type Resource } from '#fhir'
-import { inSlices, isProblem, type Problem, type Steps } from '#kernel'
+import { appendAll, inSlices, isProblem, type Problem, type Steps } from '#kernel'
 import type { Txn } from '#record'
 import type { Left, Reason } from '../outcome.ts'
 import { saysTheSame } from '../same.ts'
@@ -104,8 +104,12 @@ function* renewed(version: Resource, item: Mapped, { validator }: Staging, { war
   const { resource: next, left } = isMade
     ? yield* withoutInvalid(wanted, version, validator)
     : { resource: wanted, left: [] }
-  warnings.push(...left.map(expression => leftOut(item, expression)))
-  warnings.push(...(item.untaken?.(next) ?? []), ...(item.dropped?.(version, next) ?? []))
+  appendAll(
+    warnings,
+    left.map(expression => leftOut(item, expression)),
+  )
+  appendAll(warnings, item.untaken?.(next) ?? [])
+  appendAll(warnings, item.dropped?.(version, next) ?? [])
   return next
 }
 
@@ -129,7 +133,7 @@ export async function amend(
   for (const item of changes) {
     const changed = await inSlices(changeOf(item, next, staging, progress))
     progress.fates.set(item, changed.fate)
-    progress.warnings.push(...(item.untaken?.(changed.next) ?? []))
+    appendAll(progress.warnings, item.untaken?.(changed.next) ?? [])
     next = changed.next
   }
   if (next === current) return 'mapped'
@@ -176,7 +180,10 @@ function* changeOf(item: Amendment, current: Resource, { validator }: Staging, p
   const wanted = withoutOld(told, current, item, progress.warnings)
   const { resource, left } = yield* withoutInvalid(wanted, current, validator)
   if (saysTheSame(resource, current)) return { next: current, fate: refusalOf(left) ?? 'duplicate' }
-  progress.warnings.push(...left.map(expression => leftOut(item, expression)))
+  appendAll(
+    progress.warnings,
+    left.map(expression => leftOut(item, expression)),
+  )
   return { next: resource, fate: 'mapped' }
 }
 

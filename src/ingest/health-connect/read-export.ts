@@ -1,4 +1,4 @@
-import { giveWay, Problem } from '#kernel'
+import { appendAll, giveWay, Problem } from '#kernel'
 import { type Outcome, rowName } from '../outcome.ts'
 import type { ReadContext } from '../read-context.ts'
 import { ForeignDatabase, type Opening, type Row, type Table } from './database.ts'
@@ -113,7 +113,7 @@ const gatherSize = 100
 async function* inTurns(outcomes: Iterable<readonly Outcome[]>): AsyncGenerator<readonly Outcome[], void, void> {
   let gathered: Outcome[] = []
   for (const some of outcomes) {
-    gathered.push(...some)
+    appendAll(gathered, some)
     const pause = giveWay()
     if (pause === undefined && gathered.length < gatherSize) continue
     if (pause !== undefined) await pause

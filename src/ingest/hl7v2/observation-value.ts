@@ -243,7 +243,7 @@ function dateTime(given: Repetition, { zone }: Reading): Node | undefined {
 function sampled(values: Field, unit: Unit): Node | undefined {
   const rows = values.map(repetition => repetition.map((_, at) => part(repetition, at + 1)))
   const isVector = rows.length === 1
-  const dimensions = isVector ? 1 : Math.max(...rows.map(row => row.length))
+  const dimensions = isVector ? 1 : rows.reduce((most, row) => Math.max(most, row.length), 0)
   const points = rows.flatMap(row => (isVector ? row : Array.from({ length: dimensions }, (_, at) => row[at] ?? '')))
   if (points.some(point => point !== '' && toFhirNumber(point) === undefined)) return undefined
   const data = points.map(point => point || 'E').join(' ')

@@ -1,4 +1,5 @@
 import type { Resource } from '#fhir'
+import { appendAll } from '#kernel'
 import type { Foretold, Left, MapContext, Namesakes, Outcome } from '../outcome.ts'
 import { notTaken } from '../standing.ts'
 import type { Steps } from '../turns.ts'
@@ -215,7 +216,7 @@ export function emit(
   const whole = { ...first(stamped(scene, plain)), id }
   const given = takeGiven(scene, segment, resourceType, updates)
   const resource = validated(scene, segment, whole, given)
-  scene.unheard.push(...(resource === undefined ? allOf(given) : unheard(given, elements)))
+  appendAll(scene.unheard, resource === undefined ? allOf(given) : unheard(given, elements))
   if (resource === undefined) return undefined
   scene.made.add(segment)
   const rows = scene.said.has(segment) ? { rows: 0 } : {}
@@ -436,7 +437,7 @@ export function* closing(scene: Scene, segments: readonly Segment[]): Steps<read
   const outcomes = [...scene.outcomes.map(one => dated(one, scene)), ...ignored]
   for (const segment of segments) {
     yield
-    if (scene.said.has(segment) || countedWith(scene, segment, outcomes)) outcomes.push(...unread(scene, segment))
+    if (scene.said.has(segment) || countedWith(scene, segment, outcomes)) appendAll(outcomes, unread(scene, segment))
     else outcomes.push({ kind: 'unmapped', row: segment.name, location: `${segment.name}^${segment.nth}` })
   }
   return outcomes

@@ -1,4 +1,5 @@
 import type { ErrorObject } from 'ajv'
+import { appendAll } from '#kernel'
 import { listOf } from '../content/check.ts'
 import { faultAt } from '../faults.ts'
 import { isNode, type Node } from '../walk.ts'
@@ -27,7 +28,7 @@ export function reportFaults(report: Node, at: string, { measure }: Counterparts
     const place = `${at}/group/${index}`
     const own = isOne && group.code === undefined ? only : find(group.code)
     if (isCohort && group.measureScore !== undefined) faults.push(faultAt('reportScore', `${place}/measureScore`))
-    if (own !== undefined) faults.push(...groupFaults(group, own, place))
+    if (own !== undefined) appendAll(faults, groupFaults(group, own, place))
     else if (isTold) faults.push(faultAt('reportGroup', place))
   }
   return faults

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { ErrorObject } from 'ajv'
 import type { Resource } from '#fhir'
-import { atOnce, type ProblemIssue } from '#kernel'
+import { appendAll, atOnce, type ProblemIssue } from '#kernel'
 import {
   builtInCodeSystem,
   builtInValueSet,
@@ -60,10 +60,12 @@ export function issuesByProfiles(
   const questionnaires: Questionnaires = { questionnaire, members: profiles.members, extent }
   const faults: ErrorObject[] = []
   walk(resource, (node, shape, element, at, around, within) => {
-    if (isExtended(node)) faults.push(...extensionFaults({ node, shape, element, at, around, within }, profiles, judge))
+    if (isExtended(node))
+      appendAll(faults, extensionFaults({ node, shape, element, at, around, within }, profiles, judge))
     if (node !== around.resource) return
-    if (node.resourceType === 'QuestionnaireResponse') faults.push(...responseFaults(node, at, around, questionnaires))
-    faults.push(...counterpartFaults(node, at, counterparts))
+    if (node.resourceType === 'QuestionnaireResponse')
+      appendAll(faults, responseFaults(node, at, around, questionnaires))
+    appendAll(faults, counterpartFaults(node, at, counterparts))
     const implied = isStrict ? vitalSignsOf(node) : []
     for (const { canonical, place } of claimsOf(node, at, [...(at === '' ? asked : []), ...implied])) {
       const type = typeIn(canonical)
@@ -72,7 +74,7 @@ export function issuesByProfiles(
         continue
       }
       const profile = profiles.find(canonical)
-      if (profile !== undefined) faults.push(...judge.faultsOf(itemOfResource(node, at, around), profile))
+      if (profile !== undefined) appendAll(faults, judge.faultsOf(itemOfResource(node, at, around), profile))
       else if (asked.includes(canonical)) faults.push(faultAt('profileUnbuilt', place))
       else if (extent === 'warnings-too') faults.push(faultAt('profileUnknown', place))
     }

@@ -1,5 +1,5 @@
 import { extensionFact, isResourceType, type Resource } from '#fhir'
-import type { Steps } from '#kernel'
+import { appendAll, type Steps } from '#kernel'
 import { builtInCodeSystem, builtInValueSet, joinCanonical, type ValueSetDefinition } from '#terminology'
 import { isAbsolute, listOf } from '../content/check.ts'
 import { extensionsAt, isExtended } from '../content/extensions.ts'
@@ -145,11 +145,11 @@ export function* claimedIn(resource: Resource, asked: readonly string[]): Steps<
     if (!isNode(next)) continue
     if (typeof next.resourceType === 'string') {
       types.add(next.resourceType)
-      named.push(...structures(profilesOf(next)), ...answeredIn(next), ...counterpartsIn(next))
+      appendAll(named, [...structures(profilesOf(next)), ...answeredIn(next), ...counterpartsIn(next)])
     }
     if (isExtended(next)) for (const url of urlsOf(next)) urls.add(url)
     for (const value of Object.values(next)) {
-      if (Array.isArray(value)) open.push(...value.filter(isNode))
+      if (Array.isArray(value)) appendAll(open, value.filter(isNode))
       else if (isNode(value)) open.push(value)
     }
   }

@@ -1,4 +1,5 @@
 import type { Resource } from '#fhir'
+import { appendAll } from '#kernel'
 import { hasOwnNotes } from '#record'
 import type { Outcome } from '../../outcome.ts'
 import { merge } from '../../patient-merge.ts'
@@ -109,8 +110,14 @@ export function patientElements(
     if (segment === undefined) continue
     const given = applyRules(rulesOf(name, 'Patient'), segment, { zone, ledger })
     elements = combined(elements, given.elements)
-    lost.push(...given.lost.map(place => ({ segment, place })))
-    uncoded.push(...given.uncoded.map(place => ({ segment, place })))
+    appendAll(
+      lost,
+      given.lost.map(place => ({ segment, place })),
+    )
+    appendAll(
+      uncoded,
+      given.uncoded.map(place => ({ segment, place })),
+    )
   }
   // A date of death says that the patient has died; both elements are one choice.
   if (elements.deceasedDateTime !== undefined) delete elements.deceasedBoolean
