@@ -1,7 +1,7 @@
 import type { AppleElement } from '../apple/element.ts'
 import { exactly, toFhirNumber } from '../numbers.ts'
 import type { Outcome } from '../outcome.ts'
-import type { Loose } from '../source/json-rows.ts'
+import type { Loose } from '../source/json-tokens.ts'
 import { autoExportTables } from './tables.ts'
 
 /** An object of the file. What was read of it is remembered, so that the rest can be named. */

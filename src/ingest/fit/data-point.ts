@@ -1,5 +1,4 @@
-/** A JSON value whose numbers are still text: nanoseconds do not fit into a JavaScript number. */
-export type Loose = string | boolean | null | readonly Loose[] | { readonly [name: string]: Loose }
+import type { Loose } from '../source/json-tokens.ts'
 
 /** A value of a data point, as text; a map of numbers for nutrition. */
 export type FitValue =

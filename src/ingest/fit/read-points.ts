@@ -1,8 +1,6 @@
-import { jsonParser, type Token } from 'stream-json/core/parser.js'
-import { Problem } from '#kernel'
+import type { Token } from 'stream-json/core/parser.js'
 import type { IngestLimits } from '../limits.ts'
-import { decoded } from '../source/text.ts'
-import type { Loose } from './data-point.ts'
+import { jsonTokens, type Loose, tooDeep, truncated } from '../source/json-tokens.ts'
 
 const pointLists = new Set(['Data Points', 'point'])
 const sourceKeys = new Set(['Data Source', 'dataSourceId'])
@@ -34,36 +32,12 @@ async function* gathering(
   chunks: AsyncIterable<Uint8Array>,
   limits: IngestLimits,
 ): AsyncGenerator<PointGatherer, void, void> {
-  const parse = jsonParser({ packValues: true, streamValues: false })
   const gatherer = new PointGatherer(limits)
-  let sinceToken = 0
-  for await (const text of decoded(chunks, () => {})) {
-    const tokens = parsed(parse, text)
-    sinceToken = tokens.length > 0 ? 0 : sinceToken + text.length
-    if (sinceToken > limits.maxToken) throw tooLong(limits)
+  for await (const tokens of jsonTokens(chunks, limits)) {
     for (const token of tokens) gatherer.take(token)
     yield gatherer
   }
-  if (!gatherer.ended)
-    throw new Problem('invalid', 'ingest.truncated', 'The file ends before its last element is closed.')
-}
-
-function tooLong({ maxToken }: IngestLimits): Problem {
-  return new Problem(
-    'too-large',
-    'ingest.token-too-long',
-    `One element of the file is longer than ${maxToken} characters.`,
-  )
-}
-
-function parsed(parse: ReturnType<typeof jsonParser>, text: string): readonly Token[] {
-  try {
-    const result = parse(text)
-    return typeof result === 'object' && result !== null && 'values' in result ? (result.values as Token[]) : []
-  } catch {
-    // The parser's message may quote the file; ours says all that may be said.
-    throw new Problem('invalid', 'ingest.json-malformed', 'The JSON is malformed.')
-  }
+  if (!gatherer.ended) throw truncated()
 }
 
 type Open = { readonly list: Loose[] } | { readonly object: Record<string, Loose>; key: string }
@@ -98,12 +72,7 @@ class PointGatherer {
   }
 
   #open(open: Open): void {
-    if (this.#path.length >= this.#limits.maxDepth)
-      throw new Problem(
-        'too-large',
-        'ingest.too-deep',
-        `The elements of the file are nested deeper than ${this.#limits.maxDepth} levels.`,
-      )
+    if (this.#path.length >= this.#limits.maxDepth) throw tooDeep(this.#limits)
     const holder = this.#path.at(-1)
     this.#path.push(open)
     if (this.#listDepth === undefined && 'list' in open && holder !== undefined && isPointKey(holder))

@@ -1,4 +1,4 @@
-import type { Loose } from '../source/json-rows.ts'
+import type { Loose } from '../source/json-tokens.ts'
 import type { Fields } from './map-row.ts'
 
 export function isMap(value: Loose | undefined): value is { readonly [name: string]: Loose } {

@@ -1,10 +1,6 @@
-import { jsonParser, type Token } from 'stream-json/core/parser.js'
-import { Problem } from '#kernel'
+import type { Token } from 'stream-json/core/parser.js'
 import type { IngestLimits } from '../limits.ts'
-import { decoded } from './text.ts'
-
-/** A JSON value whose numbers are still text, with the digits they came with. */
-export type Loose = string | boolean | null | readonly Loose[] | { readonly [name: string]: Loose }
+import { jsonTokens, type Loose, tooDeep, tooLong, truncated } from './json-tokens.ts'
 
 /** The names and numbers that lead to a value: `data`, `metrics`, 0, `name`. */
 export type Path = readonly (string | number)[]
@@ -37,36 +33,12 @@ export async function* readJsonRows(
   isRow: (path: Path) => boolean,
   longest: number,
 ): AsyncGenerator<readonly JsonRow[], void, void> {
-  const parse = jsonParser({ packValues: true, streamValues: false })
   const gatherer = new RowGatherer(limits, isRow, longest)
-  let sinceToken = 0
-  for await (const text of decoded(chunks, () => {})) {
-    const tokens = parsed(parse, text)
-    sinceToken = tokens.length > 0 ? 0 : sinceToken + text.length
-    if (sinceToken > limits.maxToken) throw tooLong(limits.maxToken)
+  for await (const tokens of jsonTokens(chunks, limits)) {
     for (const token of tokens) gatherer.take(token)
     yield gatherer.rows()
   }
-  if (!gatherer.ended)
-    throw new Problem('invalid', 'ingest.truncated', 'The file ends before its last element is closed.')
-}
-
-function tooLong(longest: number): Problem {
-  return new Problem(
-    'too-large',
-    'ingest.token-too-long',
-    `One element of the file is longer than ${longest} characters.`,
-  )
-}
-
-function parsed(parse: ReturnType<typeof jsonParser>, text: string): readonly Token[] {
-  try {
-    const result = parse(text)
-    return typeof result === 'object' && result !== null && 'values' in result ? (result.values as Token[]) : []
-  } catch {
-    // The parser's message may quote the file; ours says all that may be said.
-    throw new Problem('invalid', 'ingest.json-malformed', 'The JSON is malformed.')
-  }
+  if (!gatherer.ended) throw truncated()
 }
 
 class RowGatherer {
@@ -105,12 +77,7 @@ class RowGatherer {
   }
 
   #open(isList: boolean): void {
-    if (this.#frames.length >= this.#limits.maxDepth)
-      throw new Problem(
-        'too-large',
-        'ingest.too-deep',
-        `The elements of the file are nested deeper than ${this.#limits.maxDepth} levels.`,
-      )
+    if (this.#frames.length >= this.#limits.maxDepth) throw tooDeep(this.#limits)
     if (this.#rowDepth === undefined && this.#frames.length > 0 && this.#isRow(this.#path())) {
       this.#rowDepth = this.#frames.length
       this.#length = 0
