@@ -1,5 +1,4 @@
-import type { MapContext } from '../outcome.ts'
-import type { FhirContext } from '../read-context.ts'
+import type { DeviceContext } from '../told-devices.ts'
 
 /** What reading an export needs to know of the run. */
-export type ExportContext = MapContext & Pick<FhirContext, 'canWrite'>
+export type ExportContext = DeviceContext

@@ -1,7 +1,5 @@
-import type { Outcome } from '../outcome.ts'
-import { frozen } from '../tables.ts'
+import { type DescribedDevice, type DeviceContext, type DeviceReference, ToldDevices } from '../told-devices.ts'
 import type { AppleElement } from './element.ts'
-import type { ExportContext } from './export-context.ts'
 
 /** What a device string tells: `<<HKDevice: 0x2834ef0c0>, name:Apple Watch, manufacturer:Apple Inc., hardware:Watch6,7, …>` */
 export interface DeviceFacts {
@@ -34,72 +32,27 @@ function withoutPointer(device: string): string {
   return end < 0 ? device : device.slice(end + 1)
 }
 
-interface DeviceReference {
-  readonly reference?: string
-  readonly display: string
-}
-
-/** Different sources of one export: a person has some dozen, each in some dozen versions. */
-const maxSources = 10_000
-
-/**
- * Where the records of an export come from: an app or a device in one version is one Device, to which its Observations refer.
- * A Device is told the first time it is referred to.
- */
+/** Where the records of an export come from: an app or a device in one version is one Device, to which its Observations refer. */
 export class Sources {
-  readonly #context: ExportContext
-  readonly #known = new Map<string, DeviceReference>()
-  readonly #told = new Set<string>()
-  #fresh: Outcome[] = []
+  readonly #devices: ToldDevices
 
-  constructor(context: ExportContext) {
-    this.#context = context
+  constructor(context: DeviceContext) {
+    this.#devices = new ToldDevices(context)
   }
 
-  /** The Devices that were referred to since the last call for the first time. */
-  take(): Outcome[] {
-    const fresh = this.#fresh
-    if (fresh.length > 0) this.#fresh = []
-    return fresh
-  }
+  /** As of `ToldDevices`. */
+  take = () => this.#devices.take()
 
   of(element: AppleElement): DeviceReference | undefined {
     const { sourceName, sourceVersion = '', device = '' } = element.attributes
     const source = sourceName?.trim()
     if (source === undefined || source === '') return undefined
     const key = `${source}\n${sourceVersion}\n${withoutPointer(device)}`
-    const known = this.#known.get(key)
-    if (known !== undefined) return known
-    const reference = this.#tell(source, sourceVersion.trim(), deviceFacts(device))
-    // @NOTE the memo starts afresh when full; ids are fingerprints, so what is told twice is the same Device.
-    if (this.#known.size >= maxSources) this.#known.clear()
-    this.#known.set(key, reference)
-    return reference
-  }
-
-  #tell(source: string, version: string, facts: DeviceFacts): DeviceReference {
-    const display = facts.hardware === undefined ? source : `${source} (${facts.hardware})`
-    if (!this.#context.canWrite('Device')) return frozen({ display })
-    const id = this.#context.fingerprint(
-      'apple',
-      'Device',
-      source,
-      version,
-      JSON.stringify(Object.entries(facts).sort()),
-    )
-    if (!this.#told.has(id)) this.#fresh.push(deviceOutcome(id, source, version, facts, this.#context))
-    if (this.#told.size < maxSources) this.#told.add(id)
-    return frozen({ reference: `Device/${id}`, display })
+    return this.#devices.of(key, () => described(source, sourceVersion.trim(), deviceFacts(device)))
   }
 }
 
-function deviceOutcome(
-  id: string,
-  source: string,
-  version: string,
-  facts: DeviceFacts,
-  context: ExportContext,
-): Outcome {
+function described(source: string, version: string, facts: DeviceFacts): DescribedDevice {
   const names = [{ name: source, type: 'user-friendly-name' }]
   if (facts.name !== undefined && facts.name !== source) names.push({ name: facts.name, type: 'manufacturer-name' })
   const versions = [
@@ -108,14 +61,9 @@ function deviceOutcome(
     versionOf('Firmware', facts.firmware),
   ].flat()
   return {
-    kind: 'mapped',
-    row: 'Device',
-    rows: 0,
-    mode: 'create',
-    resource: {
-      resourceType: 'Device',
-      id,
-      meta: { source: context.source },
+    display: facts.hardware === undefined ? source : `${source} (${facts.hardware})`,
+    facts: ['apple', source, version, JSON.stringify(Object.entries(facts).sort())],
+    elements: {
       ...(facts.UDIDeviceIdentifier === undefined
         ? {}
         : { udiCarrier: [{ deviceIdentifier: facts.UDIDeviceIdentifier }] }),
@@ -125,7 +73,6 @@ function deviceOutcome(
       ...(facts.hardware === undefined ? {} : { modelNumber: facts.hardware }),
       ...(facts.model === undefined ? {} : { type: { text: facts.model } }),
       ...(versions.length === 0 ? {} : { version: versions }),
-      patient: context.subject,
     },
   }
 }

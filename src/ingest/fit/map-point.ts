@@ -3,12 +3,13 @@ import { type CodeableConcept, categoryOf, systems } from '../codes.ts'
 import { exactly, type FhirNumber, fromFloat32, toFhirNumber } from '../numbers.ts'
 import { type Outcome, type Reason, rowName } from '../outcome.ts'
 import { frozen } from '../tables.ts'
+import type { DeviceContext } from '../told-devices.ts'
 import { type DataPoint, type FitValue, nanosToMs } from './data-point.ts'
-import type { FitSources, TakeoutContext } from './sources.ts'
+import type { FitSources } from './sources.ts'
 import { type FieldRow, type FitType, fitConcept, fitTables } from './tables.ts'
 
 /** What the mappers of a Takeout share. */
-export interface FitContext extends TakeoutContext {
+export interface FitContext extends DeviceContext {
   readonly sources: FitSources
 }
 

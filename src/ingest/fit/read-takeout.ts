@@ -1,10 +1,11 @@
 import type { IngestLimits } from '../limits.ts'
 import { type Outcome, rowName } from '../outcome.ts'
+import type { DeviceContext } from '../told-devices.ts'
 import { Coverage, spansOf } from './coverage.ts'
 import { readDataPoint, typeOfSource } from './data-point.ts'
 import { type FitContext, mapDataPoint } from './map-point.ts'
 import { findSource, readPoints } from './read-points.ts'
-import { FitSources, type TakeoutContext } from './sources.ts'
+import { FitSources } from './sources.ts'
 
 /** One file of `All Data`: one stream of one data type. */
 export interface FitStream {
@@ -71,7 +72,7 @@ export function rankStreams(streams: readonly FitStream[]): readonly (readonly F
  */
 export async function* readTakeout(
   streams: readonly FitStream[],
-  takeout: TakeoutContext,
+  takeout: DeviceContext,
   limits: IngestLimits,
 ): AsyncGenerator<Outcome[], void, void> {
   const context: FitContext = { ...takeout, sources: new FitSources(takeout) }

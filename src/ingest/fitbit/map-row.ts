@@ -1,14 +1,14 @@
 import { type Coverage, spansOf } from '../fit/coverage.ts'
 import type { DataPoint } from '../fit/data-point.ts'
-import type { TakeoutContext } from '../fit/sources.ts'
 import { readMeasure } from '../measures/read-measure.ts'
 import type { Outcome, Reason } from '../outcome.ts'
+import type { DeviceContext } from '../told-devices.ts'
 import type { FitbitSources } from './sources.ts'
 import type { FileType } from './tables.ts'
 import { type Moment, momentOf } from './times.ts'
 
 /** What the mappers of a Takeout share. */
-export interface FitbitContext extends TakeoutContext {
+export interface FitbitContext extends DeviceContext {
   readonly sources: FitbitSources
   /** IANA zone of the profile. */
   readonly zone: string | undefined

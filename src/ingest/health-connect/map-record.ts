@@ -1,18 +1,18 @@
 import { isInstant, type Resource, toInstant } from '#fhir'
 import { type CodeableConcept, systems } from '../codes.ts'
-import type { TakeoutContext } from '../fit/sources.ts'
 import { type Raw, readMeasure } from '../measures/read-measure.ts'
 import type { Measure } from '../measures/tables.ts'
 import type { Outcome, Reason } from '../outcome.ts'
 import { saysTheSame } from '../same.ts'
 import { frozen } from '../tables.ts'
+import type { DeviceContext } from '../told-devices.ts'
 import { isLifetimeMs, offsetMinutesOf, zoned } from '../zoned.ts'
 import type { Row } from './database.ts'
 import type { ConnectSources } from './sources.ts'
 import type { ChildType, RecordType } from './tables.ts'
 
 /** What the mappers of an export share. */
-export interface ConnectContext extends TakeoutContext {
+export interface ConnectContext extends DeviceContext {
   readonly sources: ConnectSources
 }
 
