@@ -1,6 +1,7 @@
 /** The second step of a login: RFC 6238, by a reckoning of this file's own, and ten codes on paper. */
 import { createHmac } from 'node:crypto'
 import {
+  type Answer,
   addApp,
   addFamily,
   authorizeParams,
@@ -323,18 +324,18 @@ describe('setting a second step up', () => {
 
 describe('a new password beside a second step', () => {
   const renewed = 'a new and long password'
+  const renewing = ({ text }: Answer) => ({
+    csrf: hidden(text, 'csrf'),
+    code: hidden(text, 'code'),
+    password: renewed,
+    again: renewed,
+  })
 
   it('leaves it: a one-time address opens nothing without a code', async () => {
     const { name, code } = await guarded('Anna')
     const visitor = new Visitor(house)
     const page = await visitor.ask((await house.smart.resetAccount(name)).url)
-    const fields = {
-      csrf: hidden(page.text, 'csrf'),
-      code: hidden(page.text, 'code'),
-      password: renewed,
-      again: renewed,
-    }
-    expect((await visitor.post('/account/reset', fields)).location?.pathname).toBe('/auth/login')
+    expect((await visitor.post('/account/reset', renewing(page))).location?.pathname).toBe('/auth/login')
     expect(await isIn(visitor)).toBe(false)
     const asked = await visitor.logIn(name, renewed)
     const half = { csrf: hidden(asked.text, 'csrf'), half: hidden(asked.text, 'half') }
@@ -360,13 +361,7 @@ describe('a new password beside a second step', () => {
     expect((await new Visitor(house).logIn(name)).text).toContain('smart.login-failed')
     const fresh = new Visitor(house)
     const page = await fresh.ask(url)
-    const fields = {
-      csrf: hidden(page.text, 'csrf'),
-      code: hidden(page.text, 'code'),
-      password: renewed,
-      again: renewed,
-    }
-    expect((await fresh.post('/account/reset', fields)).location?.pathname).toBe('/account')
+    expect((await fresh.post('/account/reset', renewing(page))).location?.pathname).toBe('/account')
     expect((await house.smart.listAccounts()).map(each => each.hasSecondFactor)).toEqual([false])
   })
 })

@@ -220,19 +220,23 @@ const obliging = (name: string, flag: boolean, base = `${core}Patient`) => ({
   derivation: 'constraint',
   baseDefinition: base,
 })
-const taking = (...names: readonly string[]) => ({
+const profileOfPatient = (more: { readonly url: string } & Readonly<Record<string, unknown>>) => ({
   resourceType: 'StructureDefinition',
-  url: `${own}q`,
-  name: 'Q',
   status: 'active',
   kind: 'resource',
   abstract: false,
   type: 'Patient',
   derivation: 'constraint',
   baseDefinition: `${core}Patient`,
-  extension: names.map(name => ({ url: `${core}inherit-obligations`, valueCanonical: own + name })),
-  differential: { element: [{ id: 'Patient', path: 'Patient' }] },
+  ...more,
 })
+const taking = (...names: readonly string[]) =>
+  profileOfPatient({
+    url: `${own}q`,
+    name: 'Q',
+    extension: names.map(name => ({ url: `${core}inherit-obligations`, valueCanonical: own + name })),
+    differential: { element: [{ id: 'Patient', path: 'Patient' }] },
+  })
 
 /** https://hl7.org/fhir/extensions/StructureDefinition-inherit-obligations.html */
 const obligations: readonly Row[] = [
@@ -324,18 +328,12 @@ describe('vital signs', () => {
 })
 
 const later = 'http://hl7.org/fhir/5.0/StructureDefinition/extension-ElementDefinition.'
-const active = (extension: object) => ({
-  resourceType: 'StructureDefinition',
-  url: `${own}p`,
-  name: 'P',
-  status: 'active',
-  kind: 'resource',
-  abstract: false,
-  type: 'Patient',
-  derivation: 'constraint',
-  baseDefinition: `${core}Patient`,
-  differential: { element: [{ path: 'Patient.active', min: 1, extension: [extension] }] },
-})
+const active = (extension: object) =>
+  profileOfPatient({
+    url: `${own}p`,
+    name: 'P',
+    differential: { element: [{ path: 'Patient.active', min: 1, extension: [extension] }] },
+  })
 const absent = { url: `${core}data-absent-reason`, valueCode: 'unknown' }
 const must = { url: `${later}mustHaveValue`, valueBoolean: true }
 const may = { url: `${later}mustHaveValue`, valueBoolean: false }
