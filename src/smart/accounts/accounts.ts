@@ -1,3 +1,4 @@
+import type { Actor } from '#access'
 import { type Clock, newResourceId, Problem } from '#kernel'
 import type { Documents } from '#vault'
 import { parseAccountName, toLoginName } from './account-names.ts'
@@ -48,6 +49,11 @@ export interface Accounts {
   setSelf(account: Account, patient: string | undefined): Promise<void>
   /** Whether anybody can log in. */
   any(): Promise<boolean>
+}
+
+/** The account as it stands in audits. */
+export function actorOf({ id, name }: Pick<Account, 'id' | 'name'>): Actor {
+  return { kind: 'account', id, display: name }
 }
 
 const collection = 'smart.accounts'

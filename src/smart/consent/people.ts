@@ -3,7 +3,7 @@ import { isDate, parseResource } from '#fhir'
 import { type Clock, isProblem, mapFew, Problem } from '#kernel'
 import type { Record as PatientRecord } from '#record'
 import { isDeceptive } from '../accounts/account-names.ts'
-import type { Account } from '../accounts/accounts.ts'
+import { type Account, actorOf } from '../accounts/accounts.ts'
 
 /** Patients that are read at the same time. */
 const loadedAtOnce = 16
@@ -35,7 +35,7 @@ function printName(names: unknown): string | undefined {
 export function pageGrant(account: Account, patients: readonly string[], verb: 'c' | 'r', clock: Clock): Grant {
   return {
     id: account.id,
-    actor: { kind: 'account', id: account.id, display: account.name },
+    actor: actorOf(account),
     account: account.id,
     patients,
     terms: [composeTerm('user', 'Patient', new Set([verb]), [])],

@@ -1,6 +1,6 @@
 import { isProblem, type Problem } from '#kernel'
 import { redirectResponse, type WebRequest, type WebResponse } from '#web'
-import type { Account } from '../accounts/accounts.ts'
+import { type Account, actorOf } from '../accounts/accounts.ts'
 import type { Login } from '../accounts/browsers.ts'
 import { endOpened, type Opened } from '../accounts/new-password.ts'
 import { addPerson } from '../consent/people.ts'
@@ -86,7 +86,7 @@ export async function endPermission(request: WebRequest, parts: AccountParts): P
     parts.record.audit({
       action: 'revoke',
       outcome: 'success',
-      actor: { kind: 'account', id: account.id, display: account.name, clientId },
+      actor: { ...actorOf(account), clientId },
       ...(patient === undefined ? {} : { patient }),
     })
   }
@@ -104,9 +104,8 @@ export async function goOnWith(
 ): Promise<WebResponse> {
   const keepApps = form.has('keep-apps')
   await endOpened(account.id, parts, { keepApps })
-  const actor = { kind: 'account', id: account.id, display: account.name } as const
   const detail = keepApps ? 'a new password; apps keep their access' : 'a new password; no app has access any more'
-  parts.record.audit({ action: 'reset', outcome: 'success', actor, detail })
+  parts.record.audit({ action: 'reset', outcome: 'success', actor: actorOf(account), detail })
   // An address for a new password is no second factor: whoever has one logs in with a code.
   const factor = login?.factor
   if (factor !== (await parts.secondFactors.of(account.id))?.id) return redirectResponse(paths.login)

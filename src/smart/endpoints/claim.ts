@@ -1,5 +1,6 @@
 import { isProblem, Problem } from '#kernel'
 import { redirectResponse, type WebRequest, type WebResponse } from '#web'
+import { actorOf } from '../accounts/accounts.ts'
 import { networkCount } from '../accounts/throttle.ts'
 import { readForm, single } from '../form.ts'
 import { claimPage } from '../pages/claim.ts'
@@ -34,8 +35,7 @@ export async function useClaim(request: WebRequest, parts: ClaimParts): Promise<
   try {
     const owner = await makeOwner(form, code, parts)
     await parts.throttle.forgive(...network)
-    const actor = { kind: 'account', id: owner.id, display: owner.name } as const
-    parts.record.audit({ action: 'claim', outcome: 'success', actor })
+    parts.record.audit({ action: 'claim', outcome: 'success', actor: actorOf(owner) })
     const { headers, csrf } = await parts.browsers.logIn(request, owner, undefined)
     if (parts.recovery === undefined) return redirectResponse(paths.account, headers)
     return newRecoveryPage({ csrf, headers, code: await parts.recovery.make() })

@@ -1,6 +1,6 @@
 import { isProblem, Problem } from '#kernel'
 import { redirectResponse, type WebRequest, type WebResponse } from '#web'
-import type { Account } from '../accounts/accounts.ts'
+import { type Account, actorOf } from '../accounts/accounts.ts'
 import type { Browser } from '../accounts/browsers.ts'
 import type { AuthorizationRequest } from '../authorize/authorization-request.ts'
 import { respondWithCode, respondWithDenial, respondWithError } from '../authorize/respond.ts'
@@ -147,7 +147,7 @@ async function grant(
     await parts.permissions.revoke(permission.id)
     return undefined
   }
-  const actor = { kind: 'account', id: login.account.id, display: login.account.name, clientId: client.id } as const
+  const actor = { ...actorOf(login.account), clientId: client.id }
   const { patient } = decision
   const of = patient === undefined ? {} : { patient }
   parts.record.audit({ action: 'token', outcome: 'success', actor, ...of, detail: 'the person allowed an app access' })

@@ -1,7 +1,7 @@
 import { isProblem, Problem } from '#kernel'
 import { isShared, redirectResponse, type WebRequest, type WebResponse } from '#web'
 import { toLoginName } from '../accounts/account-names.ts'
-import type { Account } from '../accounts/accounts.ts'
+import { type Account, actorOf } from '../accounts/accounts.ts'
 import { networkCount, type ThrottleKind } from '../accounts/throttle.ts'
 import { readForm, single } from '../form.ts'
 import { codePage, loginPage } from '../pages/login.ts'
@@ -32,10 +32,6 @@ function countsOf(loginName: string, device: string | undefined, address: string
 }
 
 type Reported = Pick<Parts, 'record' | 'log'>
-
-function actorOf({ id, name }: Account) {
-  return { kind: 'account', id, display: name } as const
-}
 
 /** Writes down that somebody did not get in, and makes the Problem that says so. */
 function refusal(

@@ -2,10 +2,11 @@ import { isProblem, Problem } from '#kernel'
 import { redirectResponse, type WebRequest, type WebResponse } from '#web'
 import type { Account } from '../accounts/accounts.ts'
 import { networkCount } from '../accounts/throttle.ts'
-import { readForm, single } from '../form.ts'
+import { single } from '../form.ts'
 import { newRecoveryPage, tryRecoveryPage } from '../pages/recovery.ts'
 import { type Parts, paths, type Recovery } from '../parts.ts'
 import { checkTyped } from './login.ts'
+import { readPosted } from './posted.ts'
 
 type RecoveryParts = Pick<Parts, 'browsers' | 'accounts' | 'recovery' | 'throttle' | 'record' | 'log'>
 type Posted = {
@@ -16,18 +17,16 @@ type Posted = {
 }
 
 /** The form of the owner; undefined for everybody else, who has nothing to recover. */
-async function readPosted(request: WebRequest, { browsers, recovery }: RecoveryParts): Promise<Posted | undefined> {
-  const form = await readForm(request)
-  const browser = await browsers.load(request)
-  browsers.checkForm(request, browser, form)
-  const owner = browser.login?.account
-  if (owner?.isOwner !== true || recovery === undefined) return undefined
-  return { form, csrf: browser.csrf, owner, recovery }
+async function readOwners(request: WebRequest, parts: RecoveryParts): Promise<Posted | undefined> {
+  const posted = await readPosted(request, parts)
+  const { recovery } = parts
+  if (posted?.account.isOwner !== true || recovery === undefined) return undefined
+  return { form: posted.form, csrf: posted.browser.csrf, owner: posted.account, recovery }
 }
 
 /** POST `/account/recovery`: a new code in place of the old one, after the password. */
 export async function renewRecovery(request: WebRequest, parts: RecoveryParts): Promise<WebResponse> {
-  const posted = await readPosted(request, parts)
+  const posted = await readOwners(request, parts)
   if (posted === undefined) return redirectResponse(paths.account)
   const { form, csrf, owner, recovery } = posted
   try {
@@ -41,7 +40,7 @@ export async function renewRecovery(request: WebRequest, parts: RecoveryParts): 
 
 /** POST `/account/recovery/try`: whether the code on the paper is the right one. */
 export async function tryRecovery(request: WebRequest, parts: RecoveryParts): Promise<WebResponse> {
-  const posted = await readPosted(request, parts)
+  const posted = await readOwners(request, parts)
   if (posted === undefined) return redirectResponse(paths.account)
   const network = networkCount(request.remoteAddress)
   await parts.throttle.admit(...network)

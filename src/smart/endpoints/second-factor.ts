@@ -1,6 +1,6 @@
 import { isProblem } from '#kernel'
 import { redirectResponse, type WebRequest, type WebResponse } from '#web'
-import type { Account } from '../accounts/accounts.ts'
+import { type Account, actorOf } from '../accounts/accounts.ts'
 import { single } from '../form.ts'
 import { paperCodesPage, proposalPage } from '../pages/second-factor.ts'
 import { type Parts, paths } from '../parts.ts'
@@ -16,8 +16,8 @@ function isTheirs(error: unknown): boolean {
 
 const failed = () => redirectResponse(`${paths.account}?done=factor-failed`)
 
-function auditReset({ id, name }: Account, detail: string, { record }: Pick<Parts, 'record'>): void {
-  record.audit({ action: 'reset', outcome: 'success', actor: { kind: 'account', id, display: name }, detail })
+function auditReset(account: Account, detail: string, { record }: Pick<Parts, 'record'>): void {
+  record.audit({ action: 'reset', outcome: 'success', actor: actorOf(account), detail })
 }
 
 /** POST `/account/second-factor`: after the password a key for the phone, which is the account's only once a code of it was typed. */

@@ -1,4 +1,5 @@
 import { redirectResponse, type WebRequest, type WebResponse } from '#web'
+import { actorOf } from '../accounts/accounts.ts'
 import { single } from '../form.ts'
 import { type Parts, paths } from '../parts.ts'
 import { readPosted } from './posted.ts'
@@ -13,8 +14,7 @@ export async function endSession(request: WebRequest, parts: SessionParts): Prom
   const session = single(form, 'session') ?? ''
   if (session === 'others') await parts.browsers.logOutEverywhere(login.account.id, login.id)
   else await parts.browsers.end(login.account.id, session)
-  const actor = { kind: 'account', id: login.account.id, display: login.account.name } as const
   const detail = session === 'others' ? 'all other browsers, by their owner' : 'a browser, by its owner'
-  parts.record.audit({ action: 'logout', outcome: 'success', actor, detail })
+  parts.record.audit({ action: 'logout', outcome: 'success', actor: actorOf(login.account), detail })
   return redirectResponse(`${paths.account}?done=sessions`)
 }

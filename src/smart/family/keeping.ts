@@ -1,6 +1,6 @@
 import type { Grant } from '#access'
 import { Problem } from '#kernel'
-import type { Account } from '../accounts/accounts.ts'
+import { type Account, actorOf } from '../accounts/accounts.ts'
 import { pageGrant } from '../consent/people.ts'
 import type { Parts } from '../parts.ts'
 import type { Invitation } from './invitations.ts'
@@ -10,8 +10,6 @@ export type KeepingParts = Pick<
   Parts,
   'record' | 'clock' | 'accounts' | 'permissions' | 'tokens' | 'invitations' | 'guardians' | 'guardianLeft'
 >
-
-const actorOf = ({ id, name }: Account) => ({ kind: 'account', id, display: name }) as const
 
 async function ownerGrant(account: Account, { record, clock }: KeepingParts): Promise<Grant> {
   return pageGrant(account, await record.patientsOf(account.id), 'r', clock)
