@@ -118,16 +118,24 @@ export const filterOperators: readonly string[] = Object.keys(operators)
 
 interface Pattern {
   matches(text: string): boolean
+  /** In instructions. */
+  programSize(): number
 }
 
 const longestPattern = 500
+/** Of what repeats, each repetition written out: more takes longer to compile than others should wait. */
+const longestWrittenOut = 10_000
+const largestProgram = 2_000
+/** Instructions times characters of one text: some 30 ms at worst, which nothing interrupts. */
+const mostOfOneText = 100_000
 /** To compile one takes some milliseconds at worst. */
 const workOfPattern = 1_000_000
 let library: { readonly RE2JS: { compile(pattern: string): Pattern } } | undefined
 
 /**
- * Patterns come from strangers, and V8's engine can be made to try for ever; RE2 takes a time that grows with the text alone.
- * The whole value must match, as XML Schema has it.
+ * Patterns come from strangers, and V8's engine can be made to try for ever; RE2 takes a time that grows with the text and with the
+ * program alone. That program grows with each counted repetition, so both have their bounds. The whole value must match, as XML Schema
+ * has it.
  */
 function compile(pattern: string): (text: string) => boolean {
   library ??= createRequire(import.meta.url)('re2js') as NonNullable<typeof library>
@@ -137,19 +145,47 @@ function compile(pattern: string): (text: string) => boolean {
     throw new Problem('invalid', 'terminology.pattern-malformed', 'A filter holds no regular expression.', {
       expression: 'ValueSet.compose.include.filter.value',
     })
+  const size = compiled.programSize()
+  if (size > largestProgram) throw tooLarge()
   return text => {
-    // Each character is held against every part of the pattern: about a hundred values compared.
-    spend('work', text.length * 100)
+    const steps = text.length * size
+    if (steps > mostOfOneText) throw tooLarge()
+    // Each character is held against every part of the pattern.
+    spend('work', Math.max(text.length * 100, steps * 10))
     return compiled.matches(text)
   }
 }
 
+function tooLarge(): Problem {
+  return new Problem(
+    'too-costly',
+    'terminology.pattern-too-large',
+    'A regular expression of a filter, or a text that it is held against, is too large.',
+    { expression: 'ValueSet.compose.include.filter.value' },
+  )
+}
+
 function tryCompile(library: { compile(pattern: string): Pattern }, pattern: string): Pattern | undefined {
   if (pattern.length > longestPattern) return undefined
+  if (writtenOut(pattern) > longestWrittenOut) throw tooLarge()
   try {
     return library.compile(pattern)
   } catch {
     // Whatever RE2 does not take is no pattern here.
     return undefined
   }
+}
+
+/** RE2 takes no nested repetitions beyond it. */
+const mostRepeated = 1_000
+
+/** At most so many parts a pattern has once its counted repetitions are written out: a part's own are added, those of groups multiply. */
+function writtenOut(pattern: string): number {
+  let [parts, groups] = [pattern.length, 1]
+  for (const [, before, least = '0', most = ''] of pattern.matchAll(/(?<=([\s\S]))\{(\d+)(?:,(\d*))?\}/g)) {
+    const times = Math.min(mostRepeated, Math.max(Number(least), Number(most), 1))
+    if (before === ')' || before === '}') groups = Math.min(mostRepeated, groups * times)
+    else parts += times
+  }
+  return parts * groups
 }

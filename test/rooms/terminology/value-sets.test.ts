@@ -198,6 +198,40 @@ describe('filters – https://hl7.org/fhir/R4/valueset-filter-operator.html', ()
     expect(codesOf(set, {}, { ...holding(), codeSystem: () => long })).toEqual([])
   })
 
+  it.each([
+    ['(a?){1000}'.repeat(49), 'counted again and again'],
+    ['a{0,1000}'.repeat(55), 'counted letters in a row'],
+    [`(${'a'.repeat(480)}){1000}`, 'a long part that is counted'],
+    ['((a?){31}){32}', 'counted within what is counted'],
+    [`(${'\\pL?'.repeat(60)}){1,40}`, 'classes of letters'],
+    ['(a?){1000}b', 'more instructions than a filter may have'],
+  ])('may not be patterns that come to much: %#, %s', value => {
+    const set = setOf([{ system: animals, filter: [{ property: 'code', op: 'regex', value }] }])
+    expect(problemOf(() => codesOf(set))).toBe('terminology.pattern-too-large')
+  })
+
+  it('may not hold a pattern against a text that is long for it', () => {
+    const long = read({ ...zoo, concept: [{ code: 'a'.repeat(1_000) }] })
+    const codes = (value: string) =>
+      codesOf(
+        setOf([{ system: animals, filter: [{ property: 'code', op: 'regex', value }] }]),
+        {},
+        { ...holding(), codeSystem: () => long },
+      )
+    expect(problemOf(() => codes('(a?){0,100}b'))).toBe('terminology.pattern-too-large')
+    expect(codes('a*')).toEqual(['a'.repeat(1_000)])
+  })
+
+  it.each([
+    'urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}',
+    '[A-Z][0-9]{2}(\\.[0-9A-Z]{1,4})?',
+    '([0-9]{1,5}-){1,3}[0-9]',
+    '[A-Za-z0-9\\-\\.]{1,64}',
+  ])('may be patterns as value sets have them: %s', value => {
+    const set = setOf([{ system: animals, filter: [{ property: 'code', op: 'regex', value: `${value}|dog` }] }])
+    expect(codesOf(set)).toContain('dog')
+  })
+
   it('may not hold any number of patterns', () => {
     const filter = Array.from({ length: 300 }, (_, at) => ({ property: 'code', op: 'regex', value: `a{${at}}` }))
     const work = () => withBudget({}, () => codesOf(setOf([{ system: animals, filter }])))
