@@ -82,20 +82,25 @@ export class TextReading {
 export class TextsReading {
   readonly sentences: string[] = []
   readonly #texts: readonly string[]
+  /** To tell them apart takes longer than a slice where they are many, so it is done on the way. */
+  readonly #read = new Set<string>()
   readonly #language: Language
   #at = 0
   #long: TextReading | undefined
 
-  constructor(texts: Iterable<string>, language: Language) {
-    this.#texts = [...new Set(texts)]
+  constructor(texts: readonly string[], language: Language) {
+    this.#texts = texts
     this.#language = language
   }
 
   /** @returns whether all are read */
   goOn(characters: number): boolean {
-    for (let left = characters; this.#at < this.#texts.length; left -= shortText) {
-      if (left <= 0 || !this.#readOne(this.#texts[this.#at] as string, characters)) return false
-      this.#at++
+    for (let left = characters; this.#at < this.#texts.length; left -= shortText, this.#at++) {
+      if (left <= 0) return false
+      const text = this.#texts[this.#at] as string
+      if (this.#read.has(text)) continue
+      if (!this.#readOne(text, characters)) return false
+      this.#read.add(text)
     }
     return true
   }

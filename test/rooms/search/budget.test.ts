@@ -3,6 +3,7 @@ import { runInNewContext } from 'node:vm'
 import type { Resource } from '#fhir'
 import { budgetLeft, isProblem, withBudget } from '#kernel'
 import { encodeSegment, encodeSegmentInSteps, evaluate, extractRow, extractRowInSteps, type IndexRow } from '#search'
+import { TextsReading } from '../../../src/search/words/text-reading.ts'
 import { ask, commonsHolder, Household, patientHolder, queryOf, restricted, seesAll } from './household.ts'
 
 const observation = (id: string, more: object = {}): Resource => ({
@@ -230,6 +231,30 @@ describe('making the row of a large resource', () => {
       while (step.done !== true) step = steps.next()
       expect(step.value).toEqual(extractRow(resource, place))
     }
+  })
+
+  it('does not go through all texts before it begins to read them', () => {
+    let looked = 0
+    const texts = new Proxy(
+      Array.from({ length: count }, (_, at) => `n${at}`),
+      {
+        get: (all, name) => {
+          looked++
+          return Reflect.get(all, name)
+        },
+      },
+    )
+    const reading = new TextsReading(texts, 'en')
+    expect(reading.goOn(64)).toBe(false)
+    expect(looked).toBeLessThan(count)
+    reading.goOn(Number.POSITIVE_INFINITY)
+    expect(reading.sentences).toHaveLength(count)
+  })
+
+  it('reads each of its texts once', () => {
+    const reading = new TextsReading(['red', 'wolf', 'red', 'red', 'x '.repeat(200), 'wolf', 'x '.repeat(200)], 'en')
+    while (!reading.goOn(16));
+    expect(reading.sentences.map(each => each.trim().slice(0, 3))).toEqual(['red', 'wol', 'x x'])
   })
 
   it('remembers nothing of what is too long for a word', () => {
