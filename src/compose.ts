@@ -8,6 +8,7 @@ import type { Config } from '#config'
 import type { Ingest } from '#ingest'
 import { type Clock, createLog, type Log, newSecret, Problem, systemClock } from '#kernel'
 import { type Erasure, openRecord, type Record } from '#record'
+import { forgetWords } from '#search'
 import type { Share } from '#share'
 import type { GuardianLeft, Smart } from '#smart'
 import type { KeyStore, Space, Store } from '#store'
@@ -34,6 +35,12 @@ import { type Colleagues, alone as noColleagues } from './commands/workers/colle
 const indexBytes = 512 * 1024 * 1024
 /** Imports that are worked on at once, of all of them together; one in each at least. */
 const importsAtWork = 2
+
+/** What a destroyed key, or one that is in use no more, should leave in the memory of this process: nothing. */
+function forget(): void {
+  forgetWords()
+  wipeForgotten()
+}
 
 /** Everything up to the record: what every command on the host needs. */
 export interface Ground {
@@ -107,11 +114,9 @@ export async function openGround(config: Config, opening: Opening = {}): Promise
     )
     if (!make && !(await isPaired(store))) throw unfinished(config)
     const vault = await inFolder('KINHOLD_KEYS', config.keysDirectory, () =>
-      openVault({ keys, root, clock, mayCreate: make && root.kind !== 'recovery', forgotten: wipeForgotten }).catch(
-        error => {
-          throw namingRoot(error, config)
-        },
-      ),
+      openVault({ keys, root, clock, mayCreate: make && root.kind !== 'recovery', forgotten: forget }).catch(error => {
+        throw namingRoot(error, config)
+      }),
     )
     closing.push(() => vault.close())
     await pairStore(store, vault, clock)

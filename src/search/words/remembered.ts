@@ -11,6 +11,11 @@ export function ageWords(): void {
   for (const remembered of all) remembered.age()
 }
 
+/** Forgets the words of all texts, at once: when somebody's key was destroyed, what they said should not be remembered either. */
+export function forgetWords(): void {
+  for (const remembered of all) remembered.forget()
+}
+
 /** Remembers what was worked out of late, by key: of two halves the older is dropped when the younger is full. */
 export class Remembered {
   readonly #most: number
@@ -36,6 +41,11 @@ export class Remembered {
   /** Forgets what nobody has asked for since the last time. */
   age(): void {
     this.#old = this.#young
+    this.#young = new Map()
+  }
+
+  forget(): void {
+    this.#old = new Map()
     this.#young = new Map()
   }
 }

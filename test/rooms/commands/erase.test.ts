@@ -1,7 +1,14 @@
-import { systemClock } from '#kernel'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { loadConfig } from '#config'
+import { silentLog, systemClock } from '#kernel'
 import { openMemoryKeys, openMemoryStore } from '#store'
 import { openVault, passphraseRoot } from '#vault'
 import { checkGone } from '../../../src/commands/erase.ts'
+import { openGround } from '../../../src/compose.ts'
+import { Remembered } from '../../../src/search/words/remembered.ts'
+import { everything, patient, update } from '../record/family.ts'
 
 describe('what an erasure leaves', () => {
   it('is named when it is a key, or something that the key sealed: command.erase-incomplete', async () => {
@@ -19,5 +26,25 @@ describe('what an erasure leaves', () => {
     await store.dropCompartment(patient.compartment)
     await checkGone({ keys, store }, tombstones)
     await checkGone({ keys, store }, [])
+  })
+})
+
+describe('the words of patients', () => {
+  it('are not remembered by a process that has erased one', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'kinhold-words-'))
+    const [KINHOLD_DATA, KINHOLD_KEYS] = [join(folder, 'data'), join(folder, 'keys')]
+    const { config } = loadConfig({ KINHOLD_DATA, KINHOLD_KEYS, KINHOLD_RESERVE: '1M' }, { cwd: folder })
+    const { record, close } = await openGround(config, { make: true, log: silentLog })
+    await update(record, everything(), { ...patient('Amsel'), id: 'anna' })
+    const made: string[] = []
+    const remembered = new Remembered(2)
+    const ask = () => remembered.of('quokka', each => `${each}${made.push(each)}`)
+    for (let times = 0; times < 3; times++) ask()
+    expect(made).toHaveLength(1)
+    await record.shred('anna')
+    ask()
+    expect(made).toHaveLength(2)
+    await close()
+    await rm(folder, { recursive: true })
   })
 })
