@@ -1,16 +1,18 @@
 import { Problem } from '#kernel'
 import type { MapContext, Outcome } from '../outcome.ts'
 import type { Steps } from '../turns.ts'
+import { closing } from './closing.ts'
 import { type Message, value } from './message.ts'
 import { mapVisit } from './resources/encounter.ts'
 import { mapNotes } from './resources/notes.ts'
 import { mapPatient } from './resources/patient.ts'
 import { mapEvent } from './resources/provenance.ts'
 import { mapGroups } from './resources/table.ts'
-import { closing, join, openScene, type Scene } from './scene.ts'
+import { openScene, type Scene } from './scene.ts'
 import { nobody, type Senders, type Sending, sendingOf, zoneRemark } from './senders.ts'
 import { allSegments, type Group, type Structured, structured } from './structure.ts'
 import { isMessageType, type MessageRow, messageRow, refusalOf } from './tables.ts'
+import { join } from './telling.ts'
 
 /** Whether it only answers another message: nothing is made of it, and nobody answers an answer. */
 export function isAcknowledgement({ msh }: Message): boolean {

@@ -1,5 +1,7 @@
+import { applied } from '../applied.ts'
+import { emit } from '../emit.ts'
 import { field, part } from '../message.ts'
-import { applied, emit, type Scene } from '../scene.ts'
+import type { Scene } from '../scene.ts'
 import { segmentOf } from '../structure.ts'
 
 /** PID-18 → Account; gives its reference. */

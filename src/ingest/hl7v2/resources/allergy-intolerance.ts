@@ -1,6 +1,9 @@
+import { applied } from '../applied.ts'
 import { combined } from '../drafts.ts'
+import { emit } from '../emit.ts'
 import { type Segment, value } from '../message.ts'
-import { applied, emit, type Mapper, reject } from '../scene.ts'
+import type { Mapper } from '../scene.ts'
+import { reject } from '../telling.ts'
 import { addition, deletion } from './action.ts'
 import { notesOf } from './notes.ts'
 

@@ -1,7 +1,10 @@
+import { applied } from '../applied.ts'
 import { combined } from '../drafts.ts'
+import { emit } from '../emit.ts'
 import { value } from '../message.ts'
-import { applied, emit, nth, reject, type Scene } from '../scene.ts'
+import { nth, type Scene } from '../scene.ts'
 import { type Group, segmentOf } from '../structure.ts'
+import { reject } from '../telling.ts'
 import { notesOf } from './notes.ts'
 
 /** Table 0017: a charge; what is paid, credited or adjusted is none. */

@@ -1,22 +1,13 @@
 import type { Resource } from '#fhir'
+import { applied } from '../applied.ts'
 import { combined } from '../drafts.ts'
+import { emit } from '../emit.ts'
 import { field, isEmpty, part, type Segment, value } from '../message.ts'
 import { isLate } from '../said-at.ts'
-import {
-  applied,
-  type Elements,
-  emit,
-  idOf,
-  inEncounter,
-  locationOf,
-  type Mapper,
-  reject,
-  type Scene,
-  say,
-  visitNumber,
-} from '../scene.ts'
+import { type Elements, idOf, inEncounter, type Mapper, type Scene, visitNumber } from '../scene.ts'
 import { type Group, groupsOf } from '../structure.ts'
 import { withTakenBack } from '../taken-back.ts'
+import { locationOf, reject, say } from '../telling.ts'
 import { addition, deletion, hasCode, unnumbered } from './action.ts'
 import { withMethod } from './coding-method.ts'
 import { notesOf } from './notes.ts'

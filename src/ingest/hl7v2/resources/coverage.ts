@@ -1,7 +1,10 @@
+import { applied } from '../applied.ts'
 import { combined } from '../drafts.ts'
+import { emit } from '../emit.ts'
 import { type Field, field, isEmpty, part, type Repetition, type Segment, value } from '../message.ts'
-import { applied, type Elements, emit, join, type Mapper, reject, type Scene } from '../scene.ts'
+import type { Elements, Mapper, Scene } from '../scene.ts'
 import { type Group, groupsOf, segmentOf } from '../structure.ts'
+import { join, reject } from '../telling.ts'
 import { mapNotes } from './notes.ts'
 
 /** IN1 and IN2 → Coverage */

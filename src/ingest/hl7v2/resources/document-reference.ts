@@ -1,6 +1,7 @@
 import { toConcept } from '../codings.ts'
+import { emit } from '../emit.ts'
 import { field, type Segment, value } from '../message.ts'
-import { type Elements, emit, type Scene } from '../scene.ts'
+import type { Elements, Scene } from '../scene.ts'
 
 /**
  * Documents in an OBX of no order → DocumentReference, beside the Observation that says what they are.

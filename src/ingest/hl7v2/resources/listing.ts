@@ -1,7 +1,8 @@
 import type { Listing, Outcome } from '../../outcome.ts'
 import { isEmpty, isNull, type Segment } from '../message.ts'
-import { locationOf, type Scene, tell, visitNumber } from '../scene.ts'
+import { type Scene, visitNumber } from '../scene.ts'
 import { allSegments } from '../structure.ts'
+import { locationOf, tell } from '../telling.ts'
 
 /**
  * The segments that are sent as a whole list, in snapshot mode (HL7 v2.5.1, 2.10.4), with what each becomes. By the standard such a list

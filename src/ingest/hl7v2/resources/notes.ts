@@ -1,8 +1,11 @@
 import type { Steps } from '../../turns.ts'
+import { applied } from '../applied.ts'
+import { emit } from '../emit.ts'
 import { Ledger } from '../ledger.ts'
 import { part, type Segment, value } from '../message.ts'
-import { applied, type Elements, emit, join, type Scene } from '../scene.ts'
+import type { Elements, Scene } from '../scene.ts'
 import { type Group, segmentsOf } from '../structure.ts'
+import { join } from '../telling.ts'
 
 /** The text of a group's NTE segments, a line for each repetition; empty when it has none. */
 export function noteText(scene: Scene, group: Group, owner = group.segments[0]): string {

@@ -1,6 +1,8 @@
 import { type CodeableConcept, categoryOf as categoryConcepts, systems } from '../../codes.ts'
 import { lazyTable } from '../../tables.ts'
+import { applied } from '../applied.ts'
 import { combined } from '../drafts.ts'
+import { emit } from '../emit.ts'
 import { field, part, type Segment, value } from '../message.ts'
 import {
   hasOffset,
@@ -12,20 +14,9 @@ import {
   usedOfUnit,
 } from '../observation-value.ts'
 import { instantMs } from '../said-at.ts'
-import {
-  applied,
-  type Elements,
-  emit,
-  inEncounter,
-  join,
-  type Mapper,
-  nth,
-  reject,
-  type Scene,
-  tell,
-  visitNumber,
-} from '../scene.ts'
+import { type Elements, inEncounter, type Mapper, nth, type Scene, visitNumber } from '../scene.ts'
 import { type Group, segmentsOf } from '../structure.ts'
+import { join, reject, tell } from '../telling.ts'
 import { mapDocument } from './document-reference.ts'
 import { notesOf } from './notes.ts'
 

@@ -1,7 +1,10 @@
+import { applied } from '../applied.ts'
 import { combined } from '../drafts.ts'
+import { emit } from '../emit.ts'
 import { field, type Segment, value } from '../message.ts'
-import { applied, type Elements, emit, join, type Scene } from '../scene.ts'
+import type { Elements, Scene } from '../scene.ts'
 import { type Group, groupsOf, segmentsOf } from '../structure.ts'
+import { join } from '../telling.ts'
 
 /** ROL and PRT behind a PV1: who takes part in the visit. */
 export function visitParticipants(scene: Scene, visit: Group, pv1: Segment): Elements {

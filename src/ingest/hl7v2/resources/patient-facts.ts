@@ -1,6 +1,9 @@
+import { applied } from '../applied.ts'
+import { emit } from '../emit.ts'
 import { field, part, type Segment, value } from '../message.ts'
-import { applied, emit, inEncounter, join, type Scene } from '../scene.ts'
+import { inEncounter, type Scene } from '../scene.ts'
 import { type Group, segmentOf } from '../structure.ts'
+import { join } from '../telling.ts'
 import { mapLastUpdate } from './provenance.ts'
 
 /** What PID and PD1 say that is no element of Patient: the mother, the living will. */

@@ -4,29 +4,21 @@ import { hasOwnNotes } from '#record'
 import type { Outcome } from '../../outcome.ts'
 import { merge } from '../../patient-merge.ts'
 import { saysTheSame } from '../../same.ts'
+import { applied } from '../applied.ts'
 import { applyRules } from '../apply-rules.ts'
 import { combined } from '../drafts.ts'
+import { untakenNulls, untakenOf } from '../emit.ts'
 import { outdated, stands, withFieldTimes } from '../field-times.ts'
 import { Ledger } from '../ledger.ts'
 import { mergedLists } from '../lists.ts'
 import { isNull, type Message, type Segment } from '../message.ts'
 import { isLate, withStamps } from '../said-at.ts'
-import {
-  applied,
-  type Elements,
-  join,
-  noteNulls,
-  type Scene,
-  say,
-  tellUncoded,
-  untakenNulls,
-  untakenOf,
-  warn,
-} from '../scene.ts'
+import type { Elements, Scene } from '../scene.ts'
 import { withAuthority } from '../sender.ts'
 import { type Group, groupsOf, segmentOf } from '../structure.ts'
 import { rulesOf } from '../tables.ts'
 import { takenBackSince, withTakenBack } from '../taken-back.ts'
+import { join, noteNulls, say, tellUncoded, warn } from '../telling.ts'
 import { type Nulls, nullRepetitions, nullsOf, placesIn, withoutFields } from './nulls.ts'
 import { familyDoctors } from './participants.ts'
 import { isOrganization } from './related-person.ts'

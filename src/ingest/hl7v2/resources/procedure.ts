@@ -1,16 +1,9 @@
+import { applied } from '../applied.ts'
 import { combined } from '../drafts.ts'
+import { emit } from '../emit.ts'
 import { field, part, type Segment, value } from '../message.ts'
-import {
-  applied,
-  type Elements,
-  emit,
-  inEncounter,
-  locationOf,
-  type Mapper,
-  reject,
-  type Scene,
-  visitNumber,
-} from '../scene.ts'
+import { type Elements, inEncounter, type Mapper, type Scene, visitNumber } from '../scene.ts'
+import { locationOf, reject } from '../telling.ts'
 import { later } from '../times.ts'
 import { unnumbered } from './action.ts'
 import { withMethod } from './coding-method.ts'

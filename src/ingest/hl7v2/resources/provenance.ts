@@ -1,7 +1,9 @@
+import { applied } from '../applied.ts'
 import { combined } from '../drafts.ts'
+import { emit } from '../emit.ts'
 import { field, isEmpty, part, type Segment, value } from '../message.ts'
 import { senderOf } from '../message-source.ts'
-import { applied, type Elements, emit, type Scene } from '../scene.ts'
+import type { Elements, Scene } from '../scene.ts'
 import { toInstantText } from '../times.ts'
 
 const participants = 'http://terminology.hl7.org/CodeSystem/provenance-participant-type'

@@ -1,6 +1,9 @@
+import { applied } from '../applied.ts'
 import { nameText } from '../drafts.ts'
+import { emit } from '../emit.ts'
 import { field, isEmpty, type Segment, value } from '../message.ts'
-import { applied, type Elements, emit, type Mapper, reject, type Scene } from '../scene.ts'
+import type { Elements, Mapper, Scene } from '../scene.ts'
+import { reject } from '../telling.ts'
 import { mapNotes } from './notes.ts'
 
 /** What a related person has to be known by: https://hl7.org/fhir/R4/relatedperson.html wants none of it, a reader does. */
