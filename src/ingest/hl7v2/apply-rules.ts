@@ -22,6 +22,8 @@ export interface RuleContext {
   readonly ledger: Ledger
   /** Segments that conditions name beside the one the rules are for: the ORC of an OBR. */
   readonly beside?: readonly Segment[]
+  /** The one repetition of a field, from 0, that is read in this turn; all of those that are not named. */
+  readonly turn?: ReadonlyMap<number, number>
 }
 
 /** Applies the rules of one segment map, in their order. */
@@ -53,7 +55,9 @@ function applyRule(rule: FieldRule, segment: Segment, elements: Elements, contex
   const { number, component } = parsePlace(rule.from)
   const given = field(segment, number)
   const isRepeating = rule.to.includes('[]') || rule.to.includes('[each]')
-  for (const [at, raw] of given.slice(0, isRepeating ? undefined : 1).entries()) {
+  const only = context.turn?.get(number) ?? (isRepeating ? undefined : 0)
+  for (const [at, raw] of given.entries()) {
+    if (only !== undefined && at !== only) continue
     const whole = component === undefined ? raw : below(raw, component)
     if (isEmpty([whole])) continue
     const place = `${rule.from}${at === 0 ? '' : `[${at + 1}]`}`

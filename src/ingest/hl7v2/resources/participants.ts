@@ -20,19 +20,19 @@ export function familyDoctors(scene: Scene, patient: Group, pid: Segment): Eleme
 /** PRT-4 of who interprets a result. */
 const interpreters = new Set(['PI', 'AI', 'PRI', 'ARI'])
 
-/** PRT behind an OBR: who interpreted the results, who else took part. */
+/** ROL and PRT behind an OBR: who interpreted the results, who else took part. */
 export function reportParticipants(scene: Scene, group: Group, obr: Segment): Elements {
-  const parts = segmentsOf(group, 'PRT').map(prt => {
-    const { performer, ...others } = joinedAs(scene, prt, obr, 'Performer')
+  const parts = rolesOf(group).map(segment => {
+    const { performer, ...others } = joinedAs(scene, segment, obr, 'Performer')
     if (performer === undefined) return others
-    return { ...others, [interpreters.has(value(prt, 4)) ? 'resultsInterpreter' : 'performer']: performer }
+    return { ...others, [interpreters.has(roleOf(segment)) ? 'resultsInterpreter' : 'performer']: performer }
   })
   return combined(...parts)
 }
 
-/** PRT behind a procedure: who did it. */
+/** ROL and PRT behind what was done: who did it. */
 export function performersOf(scene: Scene, group: Group, owner: Segment): Elements {
-  const parts = segmentsOf(group, 'PRT').map(prt => joinedAs(scene, prt, owner, 'Performer'))
+  const parts = rolesOf(group).map(segment => joinedAs(scene, segment, owner, 'Performer'))
   const { performer, ...others } = combined(...parts) as { performer?: readonly unknown[] }
   return performer === undefined ? {} : { performer: performer.map(actor => ({ actor })), ...others }
 }
@@ -46,19 +46,44 @@ export function collectorsOf(scene: Scene, group: Group, spm: Segment): Elements
   return combined(...parts)
 }
 
-/** The other roles behind a PID, and the case manager of IN3-21 → CareTeam */
+/** The other roles behind a PID, those behind an insurance, and the case manager of IN3-21 → CareTeam */
 export function mapCareTeam(scene: Scene, patient: Group): void {
+  const insurances = groupsOf(patient, 'INSURANCE')
   const roles = rolesOf(patient).filter(segment => !isFamilyDoctor(segment))
-  const managers = groupsOf(patient, 'INSURANCE').flatMap(insurance => segmentsOf(insurance, 'IN3'))
-  const segments = [...roles, ...managers.filter(in3 => value(in3, 21) !== '')]
+  const managers = insurances.flatMap(insurance => segmentsOf(insurance, 'IN3'))
+  const segments = [
+    ...roles,
+    ...insurances.flatMap(insurance => rolesOf(insurance)),
+    ...managers.filter(in3 => value(in3, 21) !== ''),
+  ]
+  emitTeam(scene, segments, [scene.context.patient, value(scene.message.msh, 4)], {})
+}
+
+/**
+ * ROL and PRT behind a problem and its goals → CareTeam for the problem
+ *
+ * @see HL7 v2.5.1, 12.3.3: the persons in role for the problem, for which the guide has no map
+ */
+export function mapProblemTeam(scene: Scene, problem: Group, key: readonly string[], condition?: string): void {
+  const segments = [problem, ...groupsOf(problem, 'GOAL')].flatMap(group => rolesOf(group))
+  const about = condition === undefined ? {} : { reasonReference: [{ reference: condition }] }
+  emitTeam(scene, segments, [scene.context.patient, ...key], about)
+}
+
+function emitTeam(scene: Scene, segments: readonly Segment[], key: readonly string[], about: Elements): void {
   const [first] = segments
   if (first === undefined) return
-  const elements = combined(...segments.map(segment => applied(scene, segment, 'CareTeam')))
+  const elements = combined(...segments.map(segment => appliedEach(scene, segment, 'CareTeam')))
   if (elements.participant === undefined) return
-  for (const segment of segments) join(scene, segment, first)
-  const team = { status: 'active', ...elements, subject: scene.context.subject }
-  emit(scene, first, 'CareTeam', [scene.context.patient, value(scene.message.msh, 4)], team)
+  for (const segment of segments) {
+    join(scene, segment, first)
+    scene.ledger.keep(segment, ...(actionOf[segment.name] ?? []))
+  }
+  emit(scene, first, 'CareTeam', key, { status: 'active', ...elements, ...about, subject: scene.context.subject })
 }
+
+/** What is said of what becomes of a segment: taken here, for what is deleted is left out. */
+const actionOf: Readonly<Record<string, readonly number[]>> = { ROL: [2], PRT: [2] }
 
 function rolesOf(group: Group): readonly Segment[] {
   const segments = [...segmentsOf(group, 'ROL'), ...segmentsOf(group, 'PRT')]
@@ -67,12 +92,23 @@ function rolesOf(group: Group): readonly Segment[] {
 
 /** ROL-3 or PRT-4: the primary care provider. */
 function isFamilyDoctor(segment: Segment): boolean {
-  const role = value(segment, segment.name === 'ROL' ? 3 : 4)
-  return role === 'PP' && field(segment, segment.name === 'ROL' ? 4 : 5).length > 0
+  return roleOf(segment) === 'PP' && field(segment, segment.name === 'ROL' ? 4 : 5).length > 0
+}
+
+/** ROL-3 or PRT-4: as what somebody takes part. */
+function roleOf(segment: Segment): string {
+  return value(segment, segment.name === 'ROL' ? 3 : 4)
 }
 
 function joinedAs(scene: Scene, segment: Segment, owner: Segment, resource: string): Elements {
   join(scene, segment, owner)
   scene.ledger.keep(segment, 2)
-  return applied(scene, segment, resource)
+  return appliedEach(scene, segment, resource)
+}
+
+/** The fields whose repetitions are somebody of their own, in the role of the segment. */
+const people: Readonly<Record<string, readonly number[]>> = { ROL: [4], PRT: [5, 8] }
+
+function appliedEach(scene: Scene, segment: Segment, resource: string): Elements {
+  return applied(scene, segment, resource, [], people[segment.name])
 }

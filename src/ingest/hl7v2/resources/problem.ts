@@ -9,6 +9,7 @@ import { addition, deletedByName, deletion } from './action.ts'
 import { mapGoal } from './goal.ts'
 import { notesOf } from './notes.ts'
 import { mapObservation } from './observation.ts'
+import { mapProblemTeam } from './participants.ts'
 
 const clinical = 'http://terminology.hl7.org/CodeSystem/condition-clinical'
 const verification = 'http://terminology.hl7.org/CodeSystem/condition-ver-status'
@@ -52,6 +53,7 @@ export const mapProblem: Mapper = function* (scene, group) {
     over: isDeleted ? deletion : addition,
     ...(isDeleted ? { namesakes: deletedByName('PRB-1', locationOf(prb, 'PRB-1')) } : {}),
   })
+  mapProblemTeam(scene, group, key, condition)
   const about = condition === undefined ? {} : { focus: [{ reference: condition }] }
   for (const obx of groupsOf(group, 'OBSERVATION')) {
     mapObservation(scene, obx, { within: key.join('|'), effective: {}, about })
