@@ -33,7 +33,7 @@ export {
   parseSentJson,
 } from './json.ts'
 export { encodeJsonInSteps, printJson } from './json-print.ts'
-export { encodeResource, isLarge, weightOf } from './large.ts'
+export { bytesOf, encodeResource, isLarge, weightOf } from './large.ts'
 export { diagnosticsOf, issueTypes, operationOutcome, type ProblemRow, problemSystem, problemTable } from './outcome.ts'
 export { coreProfile } from './profiles.ts'
 export { mapLinks, mapReferences, type ParsedReference, parseReference } from './references.ts'

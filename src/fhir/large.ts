@@ -29,6 +29,25 @@ function weightLeft(value: unknown, left: number): number {
   return rest
 }
 
+/** Bytes of a value beside its letters, about. */
+const bytesOfAValue = 32
+
+/** How many bytes of memory a resource takes, about; looks no further than `most`. */
+export function bytesOf(resource: Resource, most: number): number {
+  return most - Math.max(0, bytesLeft(resource, most))
+}
+
+function bytesLeft(value: unknown, left: number): number {
+  if (typeof value === 'string') return left - bytesOfAValue - value.length
+  let rest = left - bytesOfAValue
+  if (typeof value !== 'object' || value === null || value instanceof Decimal) return rest
+  for (const child of Object.values(value)) {
+    rest = bytesLeft(child, rest)
+    if (rest < 0) return rest
+  }
+  return rest
+}
+
 /** The JSON text of a resource, in UTF-8; that of a large one is made bit by bit. */
 export function* encodeResource(resource: Resource): Steps<Buffer> {
   return isLarge(resource) ? yield* encodeJsonInSteps(resource) : Buffer.from(printJson(resource), 'utf8')

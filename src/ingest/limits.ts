@@ -27,6 +27,8 @@ export interface IngestLimits extends QueueLimits, QuotaLimits {
   readonly maxResources: number
   /** Resources per transaction. */
   readonly batchSize: number
+  /** What the resources of one transaction take in memory before it is begun: letters, images and routes are megabytes each. */
+  readonly batchBytes: number
   /** Bodies up to this size stay in memory; larger ones are spooled to disk, sealed. */
   readonly spoolFrom: number
   /** A database up to this size is read in memory; a larger one lies on disk meanwhile, without a name and without a seal. */
@@ -55,6 +57,7 @@ export const defaultLimits: IngestLimits = {
   maxDepth: 24,
   maxResources: 500_000,
   batchSize: 200,
+  batchBytes: 16 * 1024 ** 2,
   spoolFrom: 4 * 1024 ** 2,
   databaseInMemory: 64 * 1024 ** 2,
   maxHeldFile: 256 * 1024 ** 2,

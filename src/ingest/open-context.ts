@@ -1,4 +1,4 @@
-import { beyondPatient, type Grant, homeInReach, permits, restrict } from '#access'
+import { beyondPatient, type Grant, homeInReach, ownerOf, permits, restrict } from '#access'
 import { parseResource, type Resource } from '#fhir'
 import { isProblem } from '#kernel'
 import type { Record } from '#record'
@@ -72,7 +72,7 @@ export async function openContext(
     shelve: (refused, refusal) => shelveAs({ ...refused, patient }, refusal, grant, deps),
     plainFile: bytes => deps.spool.plain(bytes, grant.id),
     validPart: resource => validPart(resource, deps.validator),
-    isValid: resource => deps.validator.validate(resource).length === 0,
+    isValid: async resource => (await deps.validator.validateSent(resource, 'errors', ownerOf(grant))).length === 0,
     kept: keptOf(grant, patient, deps),
   }
   return { context, provenanceId, merged, former, lookUp: lookUpFor(grant, patient, deps.baseUrl) }

@@ -37,7 +37,7 @@ export interface ReadContext extends FhirContext {
   shelve?(refused: RefusedMessage, refusal: Refusal): Promise<void>
   /** A file for a library that reads nothing else; as `Spool.plain`. */
   plainFile(bytes: AsyncIterable<Uint8Array>): Promise<PlainFile>
-  isValid(resource: Extract<Outcome, { kind: 'mapped' }>['resource']): boolean
+  isValid(resource: Extract<Outcome, { kind: 'mapped' }>['resource']): Promise<boolean>
   /** What the patient has of a type, as far as the grant may search and read it; by parameters of a FHIR search. */
   kept(type: string, parameters: Readonly<Record<string, string>>): Promise<readonly Resource[]>
 }

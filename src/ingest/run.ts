@@ -1,4 +1,5 @@
 import { type Grant, ownerOf } from '#access'
+import { bytesOf } from '#fhir'
 import {
   type Clock,
   giveWay,
@@ -159,6 +160,8 @@ class Run {
   readonly #read = new Tally()
   #settled = new Tally()
   #items: Item[] = []
+  /** What they take in memory. */
+  #bytes = 0
   #committed = 0
   #skip = 0
   #inFlight: Promise<void> = Promise.resolve()
@@ -208,8 +211,10 @@ class Run {
       this.#skip -= 1
       return false
     }
+    const { batchSize, batchBytes } = this.#deps.limits
     this.#items.push(outcome)
-    return this.#items.length >= this.#deps.limits.batchSize
+    if (outcome.kind === 'mapped') this.#bytes += bytesOf(outcome.resource, batchBytes)
+    return this.#items.length >= batchSize || this.#bytes >= batchBytes
   }
 
   /** @throws Problem as `checkSamePerson` */
@@ -223,6 +228,7 @@ class Run {
   async flush(last = false): Promise<void> {
     const items = this.#items
     this.#items = []
+    this.#bytes = 0
     await this.settle()
     if (this.#failure !== undefined) throw this.#failure
     this.#inFlight = this.#commit(items, last).catch(error => {

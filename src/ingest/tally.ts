@@ -1,3 +1,4 @@
+import { ownText } from '#kernel'
 import type { Fate, Item } from './committing/items.ts'
 import type { Outcome, Reason } from './outcome.ts'
 import { reasonTexts } from './reasons.ts'
@@ -66,7 +67,7 @@ export class Tally {
   }
 
   countUnmapped(row: string, count = 1): void {
-    const name = this.unmapped.has(row) || this.unmapped.size < maxNames ? row : otherName
+    const name = this.unmapped.has(row) || this.unmapped.size < maxNames ? ownText(row) : otherName
     this.unmapped.set(name, (this.unmapped.get(name) ?? 0) + count)
   }
 
@@ -75,11 +76,11 @@ export class Tally {
     const known = this.rejected.get(key)
     if (known !== undefined) known.count += count
     else if (row !== otherName && this.rejected.size >= maxNames) this.reject(otherName, reason, undefined, count)
-    else this.rejected.set(key, { row, reason, expression, count })
+    else this.rejected.set(key, { row: ownText(row), reason, expression: expression && ownText(expression), count })
   }
 
   warn(text: string): void {
-    this.warnings.add(this.warnings.has(text) || this.warnings.size < maxNames ? text : furtherWarnings)
+    this.warnings.add(this.warnings.has(text) || this.warnings.size < maxNames ? ownText(text) : furtherWarnings)
   }
 
   /** Adds what another tally has counted. */

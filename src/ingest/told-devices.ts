@@ -1,3 +1,4 @@
+import { ownText } from '#kernel'
 import type { MapContext, Outcome } from './outcome.ts'
 import type { FhirContext } from './read-context.ts'
 import { frozen } from './tables.ts'
@@ -58,11 +59,12 @@ export class ToldDevices {
       this.#known.clear()
       this.#told.clear()
     }
-    this.#known.set(key, described && this.#referenceTo(described))
+    this.#known.set(ownText(key), described && this.#referenceTo(described))
   }
 
-  #referenceTo({ display, facts: [format, ...facts], elements }: DescribedDevice): DeviceReference {
+  #referenceTo({ display: said, facts: [format, ...facts], elements }: DescribedDevice): DeviceReference {
     const context = this.#context
+    const display = ownText(said)
     if (!context.canWrite('Device')) return frozen({ display })
     const id = context.fingerprint(format, 'Device', ...facts)
     if (!this.#told.has(id)) {

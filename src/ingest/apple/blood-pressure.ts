@@ -3,7 +3,7 @@ import type { Outcome } from '../outcome.ts'
 import { frozen } from '../tables.ts'
 import type { AppleContext } from './context.ts'
 import { type Component, detailsOf } from './details.ts'
-import type { AppleElement } from './element.ts'
+import { type AppleElement, ownElement } from './element.ts'
 import { mapRecord } from './map-record.ts'
 import { identityOf, observation, rejected, spanOf, unreadChildren } from './observation.ts'
 import { readQuantity } from './quantity.ts'
@@ -44,7 +44,7 @@ export class BloodPressureDesk {
     const twin = this.#held.get(key)
     if (twin !== undefined) learn(twin, element)
     if (twin !== undefined || this.#taken.has(key)) return [folded(element)]
-    this.#held.set(key, element)
+    this.#held.set(key, ownElement(element))
     return this.#held.size > maxHeld ? this.flush() : []
   }
 

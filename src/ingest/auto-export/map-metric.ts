@@ -1,3 +1,4 @@
+import { ownText } from '#kernel'
 import type { BloodPressureDesk } from '../apple/blood-pressure.ts'
 import type { AppleContext } from '../apple/context.ts'
 import { parseAppleDate } from '../apple/dates.ts'
@@ -43,7 +44,7 @@ export class Buckets {
   take(key: string, value: string): boolean {
     const known = this.#values.get(key)
     if (known !== undefined || this.#values.size >= maxBuckets) return known === value
-    this.#values.set(key, value)
+    this.#values.set(ownText(key), ownText(value))
     return true
   }
 }

@@ -1,3 +1,4 @@
+import { ownText } from '#kernel'
 import { BloodPressureDesk } from '../apple/blood-pressure.ts'
 import { Sources } from '../apple/sources.ts'
 import { type Outcome, rowName } from '../outcome.ts'
@@ -65,7 +66,7 @@ async function metricsOf(
       const [, , at = 0, member] = path
       if (typeof value !== 'string' || (metrics.size >= maxMetrics && !metrics.has(at))) continue
       const known = metrics.get(at) ?? { name: '', units: undefined }
-      metrics.set(at, { ...known, [String(member)]: value.trim().slice(0, 200) })
+      metrics.set(at, { ...known, [String(member)]: ownText(value.trim().slice(0, 200)) })
     }
   return metrics
 }

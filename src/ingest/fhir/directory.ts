@@ -1,5 +1,5 @@
-import { parseReference } from '#fhir'
-import { Problem } from '#kernel'
+import { type Json, parseJson, parseReference, printJson } from '#fhir'
+import { giveWay, ownText, Problem } from '#kernel'
 import { claimsOf, type PersonClaims } from '../identity/claims.ts'
 import { checkSamePerson } from '../identity/guard.ts'
 import { linkOf } from '../identity/identifiers.ts'
@@ -8,25 +8,28 @@ import { identifierKey } from '../patient-merge.ts'
 import type { ReadContext } from '../read-context.ts'
 import { ownersIn } from './owners.ts'
 import { PatientNames, resolved, unversioned } from './patient-names.ts'
-import { keysOf, Places } from './places.ts'
+import { keysOf, ownVersion, Places } from './places.ts'
 import type { Found } from './read-resources.ts'
 import { type Candidate, newerOf } from './versions.ts'
 
 /** A person whom the file describes, once or in several versions. */
 interface FilePatient {
-  readonly keys: ReadonlySet<string>
-  readonly claims: readonly PersonClaims[]
+  readonly keys: Set<string>
+  /** What it says of them, by its text: the same is kept once. */
+  readonly claims: Map<string, PersonClaims>
   /** Where it stands, e.g. `Bundle.entry[3]`. */
   readonly place: string
-  readonly newest: Candidate
-  readonly newestClaims: PersonClaims
+  newest: Candidate
+  newestClaims: PersonClaims
 }
 
 /** What the first pass over a file learns: what is in it, under which names, and whose it is. */
 export class Directory {
   readonly places: Places
   readonly #context: ReadContext
-  #patients: readonly FilePatient[] = []
+  readonly #patients = new Set<FilePatient>()
+  readonly #patientOf = new Map<string, FilePatient>()
+  #newestPatients: ReadonlySet<number> = new Set()
   /** Whom resources are about, each with where the file first says so. */
   readonly #subjects = new Map<string, string>()
 
@@ -39,41 +42,46 @@ export class Directory {
    * @param where  where it stands in the file
    * @param index  of the row in all files together
    */
-  add(found: Found, where: string, index: number): void {
+  async add(found: Found, where: string, index: number): Promise<void> {
     if (found.resource.resourceType === 'Patient') this.#addPatient(found, where, index)
     else {
-      this.places.add(found, index)
+      await this.places.add(found, index)
       this.#addSubject(found, where)
     }
   }
 
   #addPatient({ resource, fullUrl, version, backwards }: Found, place: string, index: number): void {
-    const keys = keysOf(resource, fullUrl)
-    const isSame = (patient: FilePatient) => keys.some(key => patient.keys.has(key))
-    const known = this.#patients.filter(isSame)
-    const candidate: Candidate = { ...version, index, backwards }
-    const said = claimsOf(resource)
-    const newest = known.reduce((newest, patient) => newerOf(newest, patient.newest), candidate)
-    const joined: FilePatient = {
-      keys: new Set([...known.flatMap(patient => [...patient.keys]), ...keys]),
-      claims: [...known.flatMap(({ claims }) => claims), said],
-      place: known[0]?.place ?? place,
-      newest,
-      newestClaims: known.find(patient => patient.newest === newest)?.newestClaims ?? said,
-    }
-    this.#patients = [...this.#patients.filter(patient => !isSame(patient)), joined]
+    this.places.count()
+    const text = printJson(claimsOf(resource))
+    // What is read from a text of its own keeps no other in memory.
+    const said = parseJson(text) as PersonClaims & Json
+    const newest: Candidate = { ...ownVersion(version), index, backwards }
+    const keys = new Set(keysOf(resource, fullUrl).map(ownText))
+    this.#join({ keys, claims: new Map([[text, said]]), place, newest, newestClaims: said })
   }
 
-  /** Whether a row is the newest version of a Patient. */
+  /** Who has a name in common is one person, also where a later entry is the first to say so. */
+  #join(told: FilePatient): void {
+    const [first = told, ...others] = new Set([...told.keys].flatMap(key => this.#patientOf.get(key) ?? []))
+    for (const other of first === told ? [] : [...others, told]) {
+      this.#patients.delete(other)
+      take(first, other)
+    }
+    this.#patients.add(first)
+    for (const { keys } of [told, ...others]) for (const key of keys) this.#patientOf.set(key, first)
+  }
+
+  /** Whether a row is the newest version of a Patient, when all are known. */
   isNewestPatient(index: number): boolean {
-    return this.#patients.some(({ newest }) => newest.index === index)
+    return this.#newestPatients.has(index)
   }
 
   #addSubject({ resource, fullUrl }: Found, where: string): void {
     // A file of many people is found out by the second of them.
     if (this.#subjects.size > 1000) return
     for (const reference of ownersIn(resource).map(unversioned).filter(isPatientReference))
-      if (!this.#subjects.has(resolved(reference, fullUrl))) this.#subjects.set(resolved(reference, fullUrl), where)
+      if (!this.#subjects.has(resolved(reference, fullUrl)))
+        this.#subjects.set(ownText(resolved(reference, fullUrl)), where)
   }
 
   /**
@@ -83,9 +91,10 @@ export class Directory {
    */
   async ownNames(): Promise<PatientNames> {
     const direct = `Patient/${this.#context.patient}`
-    const own = this.#patients.length > 0 ? await this.#ownPatient(direct) : undefined
+    this.#newestPatients = new Set(Array.from(this.#patients, ({ newest }) => newest.index))
+    const own = this.#patients.size > 0 ? await this.#ownPatient(direct) : undefined
     const names = new Set([...(own?.keys ?? this.#onlySubject(direct)), direct])
-    const claims = [...(own?.claims ?? []), this.#context.person]
+    const claims = [...(own?.claims.values() ?? []), this.#context.person]
     return new PatientNames(names, identifiersOf(claims), this.#context.baseUrl)
   }
 
@@ -101,25 +110,46 @@ export class Directory {
   /** The one whom the file is about, or the one of several who has a number of the patient or fits by name and birth date. */
   async #ownPatient(direct: string): Promise<FilePatient> {
     const { person, forced } = this.#context
-    const [only, second] = this.#patients
     const isNamed = ({ keys, claims }: FilePatient) =>
-      keys.has(direct) || claims.some(({ identifiers }) => linkOf(identifiers, person.identifiers) === 'own')
-    const fits = ({ claims }: FilePatient) => claims.some(said => isSurelySame(said, person))
-    const [own, other] =
-      second === undefined ? this.#patients : firstOf(this.#patients.filter(isNamed), () => this.#patients.filter(fits))
-    if (own === undefined || other !== undefined || only === undefined)
-      throw severalPatients(this.#patients.map(({ place }) => place))
-    if (!forced && !own.claims.some(said => compare(said, person).kind === 'agrees'))
-      for (const said of own.claims) await checkSamePerson(said, this.#context)
+      keys.has(direct) || saysOneOf(claims, ({ identifiers }) => linkOf(identifiers, person.identifiers) === 'own')
+    const fits = ({ claims }: FilePatient) => saysOneOf(claims, said => isSurelySame(said, person))
+    const [own, other] = this.#patients.size === 1 ? [...this.#patients] : await this.#oneOfSeveral(isNamed, fits)
+    if (own === undefined || other !== undefined)
+      throw severalPatients(Array.from(this.#patients, ({ place }) => place))
+    if (!forced && !saysOneOf(own.claims, said => compare(said, person).kind === 'agrees'))
+      for (const said of own.claims.values()) await checkSamePerson(said, this.#context)
     // The newest version is what the record is brought up to.
     if (!forced) await checkSamePerson(own.newestClaims, this.#context)
     return own
   }
+
+  /** Those of whom the first is true, or the second where it is of nobody; a third one changes nothing. */
+  async #oneOfSeveral(...tests: readonly ((patient: FilePatient) => boolean)[]): Promise<readonly FilePatient[]> {
+    for (const isOwn of tests) {
+      const own: FilePatient[] = []
+      for (const patient of this.#patients) {
+        const pause = giveWay()
+        if (pause !== undefined) await pause
+        if (isOwn(patient)) own.push(patient)
+        if (own.length > 1) break
+      }
+      if (own.length > 0) return own
+    }
+    return []
+  }
 }
 
-/** The first list, or the second when it is empty. */
-function firstOf<T>(one: readonly T[], other: () => readonly T[]): readonly T[] {
-  return one.length > 0 ? one : other()
+function saysOneOf(claims: FilePatient['claims'], is: (said: PersonClaims) => boolean): boolean {
+  return claims.values().some(is)
+}
+
+/** One turns out to be the other as well. */
+function take(one: FilePatient, other: FilePatient): void {
+  for (const key of other.keys) one.keys.add(key)
+  for (const [text, said] of other.claims) if (!one.claims.has(text)) one.claims.set(text, said)
+  if (newerOf(one.newest, other.newest) === one.newest) return
+  one.newest = other.newest
+  one.newestClaims = other.newestClaims
 }
 
 /** Whether names are one person's: the address of a resource ends with its relative reference. */

@@ -1,3 +1,4 @@
+import { bytesOf } from '#fhir'
 import { giveWay, inSlices, type Steps } from '#kernel'
 import type { Outcome } from '../outcome.ts'
 import type { ReadContext } from '../read-context.ts'
@@ -7,7 +8,8 @@ import { mapDeletion, mapResource, type Scene } from './map-resource.ts'
 import { type FhirFile, type Found, type Row, readRows } from './read-resources.ts'
 import { linksOf } from './references.ts'
 
-const gatherSize = 100
+/** So many outcomes are handed on together, or so many bytes of them. */
+const gathered = { most: 100, bytes: 4 * 1024 ** 2 }
 
 /**
  * Looks through FHIR files that belong together, and gives what they become. The first pass learns what is in them and whose
@@ -28,12 +30,15 @@ async function* outcomesOf(
   scene: Scene & { readonly doubtful: boolean },
 ): AsyncGenerator<Outcome[], void, void> {
   let outcomes: Outcome[] = scene.doubtful ? [{ kind: 'warning', text: doubtfulEncoding }] : []
+  let bytes = 0
   for await (const { row, place, index } of all(files, scene.context, () => {})) {
     const outcome = await inSlices(outcomeOf(row, index, scene))
     outcomes.push(placed(outcome, place), ...scene.warnings.splice(0))
-    if (outcomes.length >= gatherSize) {
+    if (outcome.kind === 'mapped') bytes += bytesOf(outcome.resource, gathered.bytes)
+    if (outcomes.length >= gathered.most || bytes >= gathered.bytes) {
       yield outcomes
       outcomes = []
+      bytes = 0
     }
   }
   yield outcomes
@@ -48,12 +53,12 @@ async function openScene(files: readonly FhirFile[], context: ReadContext): Prom
     doubtful = true
   }
   for await (const { row, place, index } of all(files, context, onDoubt)) {
-    if ('resource' in row) directory.add(row, place, index)
+    if ('resource' in row) await directory.add(row, place, index)
     else if ('gone' in row) directory.places.addDeletion(row, index)
   }
-  directory.places.settle()
+  await inSlices(directory.places.settle())
   const names = await directory.ownNames()
-  directory.places.leaveOut((reference, fullUrl) => namesAnother(reference, fullUrl, names))
+  await inSlices(directory.places.leaveOut((reference, fullUrl) => namesAnother(reference, fullUrl, names)))
   const scene = { directory, names, context, warnings: [], doubtful }
   if (directory.places.hasBinaries) await findShown(files, scene)
   return scene

@@ -1,12 +1,12 @@
-import { parseReference, type Resource } from '#fhir'
-import { Problem } from '#kernel'
+import { type Json, parseJson, parseReference, printJson, type Resource } from '#fhir'
+import { ownText, Problem, type Steps } from '#kernel'
 import { identifierKey } from '../patient-merge.ts'
 import type { ReadContext } from '../read-context.ts'
 import { isAboutStranger } from './contained.ts'
 import { ownersIn } from './owners.ts'
 import { identifierIn, resolved, unversioned, withoutRoot } from './patient-names.ts'
 import type { Found, Gone } from './read-resources.ts'
-import { type Candidate, newerOf } from './versions.ts'
+import { type Candidate, newerOf, type Version } from './versions.ts'
 
 /** Where a resource of the file goes. */
 export interface Place {
@@ -55,7 +55,10 @@ export function keysOf(resource: Resource, fullUrl: string | undefined): readonl
   return keys
 }
 
-/** What is in a file and under which names; of several versions of a resource, which is the newest. */
+/**
+ * What is in a file and under which names; of several versions of a resource, which is the newest. What is kept here outlives the entry
+ * that it was read from, so that each text is one of its own (`ownText`).
+ */
 export class Places {
   readonly #context: ReadContext
   readonly #places = new Map<string, Place>()
@@ -68,40 +71,51 @@ export class Places {
     this.#context = context
   }
 
-  /** @param index  of the row in all files together */
-  add(found: Found, index: number): void {
+  /** Counts what will be remembered of a row. @throws Problem `too-large` · `ingest.too-many-resources` */
+  count(): void {
     this.#count += 1
     const { maxResources } = this.#context.limits
     if (this.#count > maxResources)
       throw new Problem('too-large', 'ingest.too-many-resources', `The file holds more than ${maxResources} resources.`)
+  }
+
+  /** @param index  of the row in all files together */
+  async add(found: Found, index: number): Promise<void> {
+    this.count()
     const { resource, fullUrl, version, backwards } = found
-    const candidate: Candidate = { ...version, index, backwards }
+    const candidate: Candidate = { ...ownVersion(version), index, backwards }
     const keys = keysOf(resource, fullUrl)
     const known = this.#known(ownNamesOf(found), fullUrl)
     const place = known ?? this.#newPlace(found, candidate)
     place.newest = known === undefined ? candidate : newerOf(known.newest, candidate)
     if (place.newest === candidate) {
-      place.about = ownersIn(resource)
-      place.isKept = this.#canKeep(found, place)
+      place.about = ownersIn(resource).map(ownText)
+      place.isKept = await this.#canKeep(found, place)
     }
-    for (const key of [...keys, ...numbersOf(resource)]) if (!this.#places.has(key)) this.#places.set(key, place)
+    for (const key of [...keys, ...numbersOf(resource)])
+      if (!this.#places.has(key)) this.#places.set(ownText(key), place)
     this.hasBinaries ||= resource.resourceType === 'Binary'
   }
 
   /** Remembers a deletion until all is known that it may be of. */
-  addDeletion(gone: Gone, index: number): void {
-    this.#deletions.push({ gone, index })
+  addDeletion({ gone: { type, id }, fullUrl, version, backwards }: Gone, index: number): void {
+    this.count()
+    const named = { gone: { type: ownText(type), id: ownText(id) }, fullUrl: fullUrl && ownText(fullUrl) }
+    this.#deletions.push({ gone: { ...named, version: ownVersion(version), backwards }, index })
   }
 
-  /** When it is known whom the file is about: what is about others is not kept. */
-  leaveOut(isOther: (reference: string, fullUrl: string | undefined) => boolean): void {
-    for (const place of this.#places.values())
-      if (place.about.some(reference => isOther(reference, place.fullUrl))) place.isKept = false
+  /** When it is known whom the file is about: what is about others is not kept. Each is a step. */
+  *leaveOut(isOther: (reference: string, fullUrl: string | undefined) => boolean): Steps<void> {
+    for (const place of this.#places.values()) {
+      if (place.isKept && place.about.some(reference => isOther(reference, place.fullUrl))) place.isKept = false
+      yield
+    }
   }
 
-  /** Lets the deletions take their place among the versions. */
-  settle(): void {
+  /** Lets the deletions take their place among the versions, each in a step. */
+  *settle(): Steps<void> {
     for (const { gone, index } of this.#deletions) {
+      yield
       const candidate: Candidate = { ...gone.version, index, backwards: gone.backwards }
       const place = this.placeOfDeletion(gone)
       if (place === undefined) continue
@@ -118,13 +132,15 @@ export class Places {
 
   #newPlace(found: Found, newest: Candidate): Place {
     const flags = { about: [], isKept: true, shownByOwn: false, shownByOther: false }
-    return { ...placeOf(found, this.#context), fullUrl: found.fullUrl, newest, ...flags }
+    const { fullUrl } = found
+    return { ...placeOf(found, this.#context), fullUrl: fullUrl && ownText(fullUrl), newest, ...flags }
   }
 
   /** Known beforehand, so that nothing refers to what will not be there. */
-  #canKeep({ resource }: Found, { type, id }: Place): boolean {
+  async #canKeep({ resource }: Found, { type, id }: Place): Promise<boolean> {
     const isPermitted = isShared(type) ? this.#context.canShare(type) : this.#context.canWrite(type)
-    return isPermitted && !isAboutStranger(resource, this.#context) && this.#context.isValid({ ...resource, id })
+    if (!isPermitted || isAboutStranger(resource, this.#context)) return false
+    return this.#context.isValid({ ...resource, id })
   }
 
   /** Where what a reference leads to goes; relative ones are first read as below the address of who says them. */
@@ -153,6 +169,14 @@ export class Places {
   /** The id under which an earlier file with this name for it was imported. */
   idOfDeleted({ gone: { type, id }, fullUrl }: Gone): string {
     return this.#context.fingerprint('fhir', type, fullUrl ?? `${type}/${id}`)
+  }
+}
+
+/** A version that keeps nothing else in memory. */
+export function ownVersion({ at, version }: Version): Version {
+  return {
+    ...(at === undefined ? {} : { at: ownText(at) }),
+    ...(version === undefined ? {} : { version: ownText(version) }),
   }
 }
 
@@ -190,7 +214,8 @@ function placeOf({ resource, fullUrl }: Found, context: ReadContext): Pick<Place
   const identifier = identifiers.find(one => one.system !== undefined && one.value !== undefined) ?? identifiers[0]
   const name = identifier === undefined ? key : identifierKey(identifier)
   const id = context.sharedFingerprint('fhir', type, name)
-  return { type, id, shared: wordsOf(resource, identifier) }
+  // Printed and read again: what is read from a text of its own keeps no other.
+  return { type, id, shared: parseJson(printJson(wordsOf(resource, identifier))) as Place['shared'] & Json }
 }
 
 interface Named {

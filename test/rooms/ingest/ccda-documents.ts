@@ -26,7 +26,7 @@ export const ccdaContext = (rest: Partial<ReadContext> = {}, limits: Partial<Ing
   senders: { zone: 'UTC', known: [] },
   plainFile: async () => ({ path: '', unname: async () => {}, close: async () => {} }),
   validPart: resource => validPart(resource, validator),
-  isValid: resource => validator.validate(resource).length === 0,
+  isValid: async resource => validator.validate(resource).length === 0,
   kept: async () => [],
   ...rest,
 })

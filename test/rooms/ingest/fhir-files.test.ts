@@ -333,7 +333,32 @@ describe('NDJSON – https://hl7.org/fhir/R4/nd-json.html', () => {
     })
     const few = await openHouse({ maxResources: 1 })
     const many = [1, 2, 3].map(id => JSON.stringify(weight('Patient/p', { id: `o${id}` }))).join('\n')
-    expect((await imported(few, many)).counts.problem).toMatchObject({ code: 'ingest.too-many-resources' })
+    const people = [1, 2, 3].map(id => JSON.stringify({ resourceType: 'Patient', id: `p${id}` })).join('\n')
+    const gone = [1, 2, 3].map(id => ({ request: { method: 'DELETE', url: `Observation/o${id}` } }))
+    const history = JSON.stringify({ resourceType: 'Bundle', type: 'history', entry: gone })
+    for (const file of [many, people, history])
+      expect((await imported(few, file)).counts.problem).toMatchObject({ code: 'ingest.too-many-resources' })
+  })
+
+  it('commits what is heavy in several transactions', async () => {
+    const letter = (id: string) => ({
+      resourceType: 'DocumentReference',
+      id,
+      status: 'current',
+      subject: { reference: 'Patient/p' },
+      content: [{ attachment: { contentType: 'text/plain', data: 'AAAA'.repeat(2_000) } }],
+    })
+    const lines = ['a', 'b', 'c', 'd'].map(id => JSON.stringify(letter(id))).join('\n')
+    for (const [limits, targets] of [
+      [{}, 5],
+      // A run of several transactions names the patient alone.
+      [{ batchBytes: 10_000 }, 1],
+    ] as const) {
+      const house = await openHouse(limits)
+      expect((await imported(house, lines)).counts).toMatchObject({ created: 4 })
+      const [run] = await found(house.record, 'Provenance')
+      expect(run?.target).toHaveLength(targets)
+    }
   })
 
   it('refuses JSON that is deep, doubled, or forged', async () => {
