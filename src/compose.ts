@@ -6,7 +6,7 @@ import { type Actor, type Grant, parseScope, type Term } from '#access'
 import type { Exports } from '#bulk'
 import type { Config } from '#config'
 import type { Ingest } from '#ingest'
-import { type Clock, createLog, type Log, newSecret, Problem, systemClock } from '#kernel'
+import { type Clock, closeAll, createLog, type Log, newSecret, Problem, systemClock } from '#kernel'
 import { type Erasure, openRecord, type Record } from '#record'
 import { forgetWords } from '#search'
 import type { Share } from '#share'
@@ -102,8 +102,7 @@ export async function openGround(config: Config, opening: Opening = {}): Promise
   const clock = systemClock
   const closing: (() => Promise<void> | void)[] = []
   const close = async () => {
-    for (const step of closing.toReversed()) await step()
-    closing.length = 0
+    await closeAll(closing.splice(0).toReversed())
   }
   try {
     const { store, keys, space, isReady } = await openStores(config, { make, alone, log })
@@ -195,13 +194,7 @@ export function openHouse(config: Config, opening: Opening = {}): Promise<House>
       leads: () => colleagues.leads(),
     })
     const bulk = openBulk({ record, clock, log })
-    const close = async () => {
-      await subscriptions.close()
-      await bulk.close()
-      await ingest.close()
-      await validator.close()
-      await ground.close()
-    }
+    const close = () => closeAll([subscriptions, bulk, ingest, validator, ground].map(room => () => room.close()))
     return { ...ground, validator, ingest, smart, share, subscriptions, bulk, close }
   })
 }

@@ -20,6 +20,7 @@ export {
 } from './budget.ts'
 export { equalSecrets, fromUtf8, joinedOf, lengthPrefixed, ownMemoryOf, ownText, toUtf8 } from './bytes.ts'
 export { type Clock, FixedClock, systemClock } from './clock.ts'
+export { closeAll } from './closing.ts'
 export { FairQueue } from './fair-queue.ts'
 export { mapFew } from './few.ts'
 export { newRequestId, newResourceId, newSecret, randomId16 } from './ids.ts'

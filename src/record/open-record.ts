@@ -1,5 +1,5 @@
 import type { Grant } from '#access'
-import { type Clock, isProblem, type Log, toUtf8, withBudget } from '#kernel'
+import { type Clock, closeAll, isProblem, type Log, toUtf8, withBudget } from '#kernel'
 import type { CompartmentId, Store } from '#store'
 import { openDocuments, type Vault } from '#vault'
 import { ReadAudit } from './audit/audit.ts'
@@ -255,12 +255,21 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
       return entries
     },
     flush,
-    close: async () => {
-      await housekeeping.close()
-      await flush()
-      await shelf.seal()
-      outbox.close()
-    },
+    close: () =>
+      closeAll([() => housekeeping.close(), () => unlessTaken(log, flush), () => shelf.seal(), () => outbox.close()]),
+  }
+}
+
+/**
+ * What a disk without room does not take of the notes beside the keys must not keep a house from closing: the entries are durable, and
+ * the next start notes them.
+ */
+async function unlessTaken(log: Log, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (!isProblem(error, 'full') && !isProblem(error, 'busy')) throw error
+    log.error('what was written last could not be noted beside the keys', { room: 'record', code: error.code })
   }
 }
 

@@ -14,6 +14,7 @@ import {
   remove,
   update,
 } from './family.ts'
+import { refusing } from './refusing.ts'
 
 const all = everything()
 const unknown = { kind: 'not-found', code: 'record.unknown' }
@@ -164,24 +165,6 @@ describe('an erasure that was cut off', () => {
     expect(await next.patientsOf('family')).toEqual(['hugo'])
   })
 })
-
-/** Real parts, of which one refuses some calls for as long as it is to. */
-function refusing<T extends object>(
-  part: T,
-  refusal: Error,
-  refuses: (name: string, args: readonly unknown[]) => boolean,
-) {
-  const state = { isOver: false }
-  const proxy = new Proxy(part, {
-    get(target, name) {
-      const value: unknown = Reflect.get(target, name, target)
-      if (typeof value !== 'function') return value
-      return (...args: unknown[]) =>
-        !state.isOver && refuses(String(name), args) ? Promise.reject(refusal) : value.apply(target, args)
-    },
-  })
-  return { state, part: proxy }
-}
 
 const full = new Problem('full', 'storage.full', 'There is no room.')
 const busy = new Problem('busy', 'store.busy', 'The store is in use by another process.')
