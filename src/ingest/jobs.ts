@@ -3,7 +3,7 @@ import type { Resource } from '#fhir'
 import { type Clock, isProblem, type Log, type Problem, randomId16 } from '#kernel'
 import type { Documents } from '#vault'
 import type { ImportsElsewhere } from './elsewhere.ts'
-import { stops } from './stops.ts'
+import { failureOf, stops } from './stops.ts'
 
 /** How far an import is. `before`: how many others begin before it does. */
 interface JobProgress {
@@ -19,6 +19,8 @@ export interface Job {
   readonly progress: JobProgress
   /** Parameters, once the import is over. */
   readonly report?: Resource
+  /** What it broke off for, told by the process in which it ran. */
+  readonly problem?: Problem
   /** Resolves when the import is over, however it ended. */
   readonly done: Promise<void>
 }
@@ -69,7 +71,7 @@ export interface Order {
   before(): number
   /** Whether the patient is still kept here: of one who was erased, by whatever process, no report stays. */
   isKept(): Promise<boolean>
-  work(running: Running): Promise<{ failed: boolean; report: Resource }>
+  work(running: Running): Promise<{ problem?: Problem; report: Resource }>
 }
 
 class RunningJob implements Job {
@@ -79,6 +81,7 @@ class RunningJob implements Job {
   readonly counted = { bytesRead: 0, rows: 0 }
   state: Job['state'] = 'running'
   report?: Resource
+  problem?: Problem
   done: Promise<void> = Promise.resolve()
 
   constructor(order: Order) {
@@ -132,15 +135,17 @@ export class Jobs {
   async #finish(job: RunningJob, owned: AsyncDisposable): Promise<void> {
     const { order, counted, stopping } = job
     try {
-      const { failed, report } = await order.work({ progress: counted, signal: stopping.signal })
+      const { problem, report } = await order.work({ progress: counted, signal: stopping.signal })
       job.report = report
-      job.state = failed ? 'failed' : 'done'
+      if (problem !== undefined) job.problem = problem
+      job.state = problem === undefined ? 'done' : 'failed'
       if (!isErased(stopping.signal)) await this.#keep(job)
       // Asked after it was kept: whoever erases from now on finds it.
       if (!(await order.isKept())) await this.#documents.delete(collection, job.id)
     } catch (error) {
       job.state = 'failed'
-      this.#log.error('job lost', { room: 'ingest', code: isProblem(error) ? error.code : 'ingest.failed' })
+      job.problem = isProblem(error) ? error : failureOf(error)
+      this.#log.error('job lost', { room: 'ingest', code: job.problem.code })
     } finally {
       this.#running.delete(job.id)
       await this.#giveBack(owned)

@@ -123,12 +123,12 @@ export function openIngest(options: IngestOptions): Ingest {
         before: () => place.before,
         isKept: async () => (await options.record.allPatients()).includes(patient),
         work: async ({ progress, signal }) => {
-          const { report } = await run({
+          const { report, problem } = await run({
             signal: isAwaited && gone !== undefined ? AbortSignal.any([signal, gone]) : signal,
             turn: signal => place.turn(signal),
             onProgress: made => Object.assign(progress, made),
           })
-          return { failed: report.state === 'failed', report: reportResource(report) }
+          return { ...(problem && { problem }), report: reportResource(report) }
         },
       })
     },

@@ -1,4 +1,4 @@
-import type { Resource } from '#fhir'
+import { issueTypes, type Resource } from '#fhir'
 import type { Problem } from '#kernel'
 import type { Format } from './format.ts'
 import type { Reason } from './outcome.ts'
@@ -36,7 +36,13 @@ export interface Report {
   readonly provenance?: string
   /** Under which name the file waits until a person decides whom it is about. */
   readonly review?: string
-  readonly problem?: { readonly code: string; readonly text: string; readonly expression?: readonly string[] }
+  /** `type` is a code of https://hl7.org/fhir/R4/valueset-issue-type.html: whether it is the file's fault, or passes. */
+  readonly problem?: {
+    readonly code: string
+    readonly type: string
+    readonly text: string
+    readonly expression?: readonly string[]
+  }
 }
 
 export interface ReportFacts {
@@ -71,8 +77,8 @@ export function reportOf(tally: Tally, facts: ReportFacts): Report {
   }
 }
 
-function shownProblem({ code, text, expression }: Problem): NonNullable<Report['problem']> {
-  return { code, text, ...(expression.length === 0 ? {} : { expression }) }
+function shownProblem({ kind, code, text, expression }: Problem): NonNullable<Report['problem']> {
+  return { code, type: issueTypes[kind], text, ...(expression.length === 0 ? {} : { expression }) }
 }
 
 interface Parameter {
@@ -101,6 +107,7 @@ export function reportResource(report: Report): Resource {
       name: 'problem',
       part: [
         { name: 'code', valueCode: report.problem.code },
+        { name: 'type', valueCode: report.problem.type },
         { name: 'text', valueString: report.problem.text },
         ...(report.problem.expression ?? []).map(text => ({ name: 'expression', valueString: text })),
       ],

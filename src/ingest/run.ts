@@ -1,15 +1,6 @@
 import { type Grant, ownerOf } from '#access'
 import { bytesOf } from '#fhir'
-import {
-  type Clock,
-  giveWay,
-  isProblem,
-  type Log,
-  Problem,
-  type ProblemIssue,
-  storageFaultOf,
-  storageProblem,
-} from '#kernel'
+import { type Clock, giveWay, isProblem, type Log, type Problem, type ProblemIssue } from '#kernel'
 import type { Record, Txn, Writer } from '#record'
 import type { Validator } from '#validation'
 import type { Documents } from '#vault'
@@ -26,7 +17,7 @@ import type { LookUp } from './namesakes.ts'
 import type { Outcome } from './outcome.ts'
 import { provenanceOf } from './provenance.ts'
 import { type Report, type ReportFacts, reportOf } from './report.ts'
-import { checkStopped, stopOf, stops } from './stops.ts'
+import { checkStopped, failureOf, stopOf, stops } from './stops.ts'
 import { type Settled, Tally } from './tally.ts'
 
 export interface RunDeps {
@@ -133,20 +124,13 @@ export function brokenOff(format: Format, error: unknown, deps: Pick<RunDeps, 'l
 
 /** What is told of an error: that somebody stopped the import, where that is behind it. */
 function toldProblem(error: unknown, signal: AbortSignal | undefined, { log }: Pick<RunDeps, 'log'>): Problem {
-  const problem = stopOf(signal) ?? (isProblem(error) ? error : fault(error))
+  const problem = stopOf(signal) ?? (isProblem(error) ? error : failureOf(error))
   log.warn('import broke off', { room: 'ingest', code: problem.code, ...detailOf(problem) })
   return problem
 }
 
 function detailOf({ detail }: Problem): { detail?: string } {
   return detail === undefined ? {} : { detail }
-}
-
-function fault(cause: unknown): Problem {
-  const ofDisk = storageFaultOf(cause)
-  if (ofDisk !== undefined) return storageProblem(ofDisk, { cause })
-  const detail = cause instanceof Error ? cause.name : typeof cause
-  return new Problem('fault', 'ingest.failed', 'The import failed inside the server.', { cause, detail })
 }
 
 class Run {

@@ -1,4 +1,4 @@
-import { isProblem, Problem } from '#kernel'
+import { isProblem, Problem, storageFaultOf, storageProblem } from '#kernel'
 
 /** Why an import ends before its file does. What was written stays: the report says how much, and the same file goes on from there. */
 export const stops = {
@@ -30,4 +30,12 @@ export function stopOf(signal: AbortSignal | undefined): Problem | undefined {
 export function checkStopped(signal: AbortSignal | undefined): void {
   const stop = stopOf(signal)
   if (stop !== undefined) throw stop
+}
+
+/** What nobody foresaw, told as what is wrong with the disk where it is that. */
+export function failureOf(cause: unknown): Problem {
+  const ofDisk = storageFaultOf(cause)
+  if (ofDisk !== undefined) return storageProblem(ofDisk, { cause })
+  const detail = cause instanceof Error ? cause.name : typeof cause
+  return new Problem('fault', 'ingest.failed', 'The import failed inside the server.', { cause, detail })
 }

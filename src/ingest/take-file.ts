@@ -101,7 +101,7 @@ async function importHeld(
     work: async ({ progress, signal }) => {
       const turn = (signal: AbortSignal) => place.turn(signal)
       ended = await run({ signal, turn, onProgress: known => Object.assign(progress, known) })
-      return { failed: ended.problem !== undefined, report: reportResource(ended.report) }
+      return { ...(ended.problem && { problem: ended.problem }), report: reportResource(ended.report) }
     },
   })
   await job.done

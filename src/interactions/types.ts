@@ -1,6 +1,6 @@
 import type { Actor, Grant, restrict, Verb } from '#access'
 import type { Resource } from '#fhir'
-import type { Clock } from '#kernel'
+import type { Clock, Problem } from '#kernel'
 import type { Deletion, Erasure, Record } from '#record'
 import type { Shelf } from '#terminology'
 import type { Validator } from '#validation'
@@ -299,6 +299,8 @@ export interface Job {
   readonly progress: { readonly bytesRead: number; readonly rows: number; readonly before?: number }
   /** OperationOutcome or Parameters, once the import is over. */
   readonly report?: Resource
+  /** What it broke off for, where that is known. */
+  readonly problem?: Problem
   readonly done: Promise<void>
 }
 

@@ -74,8 +74,22 @@ describe('a server that can open no file any more', () => {
 })
 
 function codeOf(body: Buffer): string | undefined {
-  const outcome = JSON.parse(body.toString()) as { issue: { details: { coding: { code: string }[] } }[] }
-  return outcome.issue[0]?.details.coding[0]?.code
+  const told = JSON.parse(body.toString()) as Outcome & Report
+  if (told.issue !== undefined) return told.issue[0]?.details.coding[0]?.code
+  const problem = told.parameter?.find(({ name }) => name === 'problem')
+  return problem?.part?.find(({ name }) => name === 'code')?.valueCode
+}
+
+interface Outcome {
+  readonly issue?: readonly { readonly details: { readonly coding: readonly { readonly code: string }[] } }[]
+}
+
+/** Of an import that had begun. */
+interface Report {
+  readonly parameter?: readonly {
+    readonly name: string
+    readonly part?: readonly { readonly name: string; readonly valueCode?: string }[]
+  }[]
 }
 
 /** Resolves when the server is ready; the test's own time is the only bound. */

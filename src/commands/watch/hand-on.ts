@@ -72,11 +72,26 @@ async function settled(answer: Response): Promise<HandedOn> {
   return { kind: answer.ok ? 'taken' : 'refused', report, form: 'json' }
 }
 
+/** What a job tells that failed: an OperationOutcome, or the report of the import, whose `problem` has the type of an issue. */
+interface Told {
+  readonly issue?: readonly { readonly code?: unknown }[]
+  readonly parameter?: readonly { readonly name?: unknown; readonly part?: readonly Part[] }[]
+}
+
+interface Part {
+  readonly name?: unknown
+  readonly valueCode?: unknown
+}
+
 function isPassing(report: Buffer): boolean {
   try {
-    const { issue } = JSON.parse(report.toString('utf8')) as { readonly issue?: readonly { readonly code?: string }[] }
-    return issue?.some(({ code }) => passingIssues.has(code)) === true
+    const { issue = [], parameter = [] } = JSON.parse(report.toString('utf8')) as Told
+    const parts = parameter.filter(({ name }) => name === 'problem').flatMap(({ part = [] }) => part)
+    const codes = [...issue.map(({ code }) => code), ...parts.filter(isType).map(({ valueCode }) => valueCode)]
+    return codes.some(code => passingIssues.has(code))
   } catch {
     return false
   }
 }
+
+const isType = ({ name }: Part): boolean => name === 'type'

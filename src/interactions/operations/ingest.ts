@@ -1,5 +1,5 @@
 import { type Grant, requirePermission } from '#access'
-import { isId } from '#fhir'
+import { isId, problemTable } from '#fhir'
 import { Problem } from '#kernel'
 import { granted } from '../perform.ts'
 import { parsePrefer } from '../rest/prefer.ts'
@@ -33,7 +33,22 @@ export async function ingest(request: FhirRequest, params: PathParams, rooms: Ro
   })
   if (!isAwaited) return { status: 202, headers: { 'content-location': `${request.baseUrl}/$job/${job.id}` } }
   await job.done
-  return reportOf((await rooms.ingest.job(job.id, grant)) ?? job)
+  const ended = (await rooms.ingest.job(job.id, grant)) ?? job
+  return passingOf(job.problem, ended) ?? reportOf(ended)
+}
+
+/**
+ * The report of an import that broke off for what is no fault of the file, under the status of that: whoever waited for it may send the
+ * file again. Who polls is told 422, since for them 503 means to ask again: https://hl7.org/fhir/R4/async.html#3.1.6.4
+ */
+function passingOf(problem: Problem | undefined, { report }: Job): FhirResponse | undefined {
+  if (problem === undefined) return undefined
+  const { httpStatus } = problemTable[problem.kind]
+  if (httpStatus < 500) return undefined
+  if (report === undefined) throw problem
+  const { retryAfterSeconds } = problem
+  const headers = retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }
+  return { status: httpStatus, headers, body: report }
 }
 
 /** What lets a long import see that who began it left, or may do it no more. */

@@ -74,6 +74,7 @@ export async function ask(world: World, sent: Sent): Promise<Answer> {
   if (isFault) world.faults.push(`${sent.method ?? 'GET'} ${sent.path}: ${answer.status} ${answer.body}`)
   if ([503, 507].includes(answer.status) && answer.headers['retry-after'] === undefined)
     world.faults.push(`${sent.method} ${sent.path}: ${answer.status} without Retry-After`)
+  if (answer.status === 422) world.faults.push(`${sent.method} ${sent.path}: what was sent is not at fault`)
   if (answer.status === 200 || answer.status === 201) noteWritten(world, answer)
   return answer
 }

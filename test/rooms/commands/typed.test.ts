@@ -82,7 +82,7 @@ describe('what became of an import, in words', () => {
   })
 
   it('says that it broke off, and why', () => {
-    const problem = { code: 'ingest.truncated', text: 'The file ends too early.' }
+    const problem = { code: 'ingest.truncated', type: 'invalid', text: 'The file ends too early.' }
     const lines = reportLines({ ...report, state: 'failed', problem })
     expect(lines.slice(0, 2)).toEqual([
       'Broke off: 6 rows of fhir-bundle: 2 taken in (2 created, 0 updated), 1 there already (1 said twice in the file), 1 not taken in, 2 rejected.',

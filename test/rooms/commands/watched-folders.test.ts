@@ -106,8 +106,18 @@ describe('an import that is cut off', () => {
   }
   const outcome = (code: string) => JSON.stringify({ resourceType: 'OperationOutcome', issue: [{ code }] })
 
+  const report = (type: string) => {
+    const part = [
+      { name: 'code', valueCode: 'storage.full' },
+      { name: 'type', valueCode: type },
+    ]
+    return JSON.stringify({ resourceType: 'Parameters', parameter: [{ name: 'problem', part }] })
+  }
+
   it.each([
     ['by a restart of the server', 422, outcome('transient')],
+    ['by a full disk', 422, report('no-store')],
+    ['by a busy store', 422, report('transient')],
     ['from whom it tells, by another token', 404, outcome('not-found')],
   ])('%s is begun again', async (_, status, body) => {
     const ended: Answer = (__, response) =>
@@ -120,13 +130,16 @@ describe('an import that is cut off', () => {
     expect(await namesIn('done')).toEqual(['a.zip', 'a.zip.report.json'])
   })
 
-  it('is refused where it is the fault of the file', async () => {
-    answer = (request, response) =>
-      request.method === 'POST' ? begun(request, response) : response.writeHead(422).end(outcome('invalid'))
-    await writeFile(at('a.zip'), 'rows')
-    await watch('p')
-    expect(await namesIn('refused')).toEqual(['a.zip', 'a.zip.report.json'])
-  })
+  it.each([outcome('invalid'), report('invalid'), '[]', '{"parameter":{}}', 'x'])(
+    'is refused where it is the fault of the file: %s',
+    async body => {
+      answer = (request, response) =>
+        request.method === 'POST' ? begun(request, response) : response.writeHead(422).end(body)
+      await writeFile(at('a.zip'), 'rows')
+      await watch('p')
+      expect(await namesIn('refused')).toEqual(['a.zip', 'a.zip.report.json'])
+    },
+  )
 })
 
 describe('names and folders', () => {

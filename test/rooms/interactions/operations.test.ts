@@ -1,6 +1,6 @@
 import { resourceTypes } from '#fhir'
 import { catalogue, type IngestPort, type Job, type PeoplePort } from '#interactions'
-import { collect } from '#kernel'
+import { collect, Problem } from '#kernel'
 import { createValidator } from '#validation'
 import { type Answer, admin, grantOf, type House, noLetters, openHouse, patientA, patientB, weightOf } from './house.ts'
 
@@ -280,9 +280,11 @@ describe('$validate – https://hl7.org/fhir/R4/resource-operation-validate.html
 })
 
 /** An importer whose jobs end when the test says so. */
+type Driven = Job & { finish(state: 'done' | 'failed', problem?: Problem): void }
+
 class HandDriven implements IngestPort {
   readonly letters = noLetters
-  readonly jobs = new Map<string, Job & { finish(state: 'done' | 'failed'): void }>()
+  readonly jobs = new Map<string, Driven>()
   received: Buffer = Buffer.alloc(0)
   source: string | undefined
   force: boolean | undefined
@@ -296,14 +298,16 @@ class HandDriven implements IngestPort {
       state: 'running' as Job['state'],
       progress: { bytesRead: 5, rows: 2 },
       report: undefined as Job['report'],
+      problem: undefined as Job['problem'],
       done,
-      finish(state: 'done' | 'failed') {
+      finish(state: 'done' | 'failed', problem?: Problem) {
         job.state = state
+        job.problem = problem
         job.report = { resourceType: 'Parameters' }
         resolve()
       },
     }
-    this.jobs.set(`${request.grant.id} ${job.id}`, job as Job & { finish(state: 'done' | 'failed'): void })
+    this.jobs.set(`${request.grant.id} ${job.id}`, job as Driven)
     void collect(request.body, 1000).then(bytes => {
       this.received = bytes
     })
@@ -372,6 +376,29 @@ describe('$ingest', () => {
     const failed = await house.ask('GET', '/$job/job-1', { grant: own })
     expect([failed.status, failed.json.resourceType]).toEqual([422, 'Parameters'])
   })
+
+  // https://www.rfc-editor.org/rfc/rfc9110#section-15.6.4 and RFC 4918, section 11.5
+  it.each([
+    ['busy', 503, '5'],
+    ['full', 507, '5'],
+    ['timeout', 504, '5'],
+    ['fault', 500, '5'],
+    ['invalid', 422, undefined],
+    ['unprocessable', 422, undefined],
+    ['gone', 422, undefined],
+  ] as const)(
+    'tells who waits for it that an import broke off for what is %s with %i, and who polls with 422',
+    async (kind, status, retry) => {
+      const answer = send('/Patient/a/$ingest')
+      while (port.jobs.size === 0) await new Promise(resolve => setImmediate(resolve))
+      port.jobs
+        .get(`${own.id} job-1`)
+        ?.finish('failed', new Problem(kind, 'storage.full', 'Why.', { retryAfterSeconds: 5 }))
+      const { status: told, headers, json } = await answer
+      expect([told, headers['retry-after'], json.resourceType]).toEqual([status, retry, 'Parameters'])
+      expect((await house.ask('GET', '/$job/job-1', { grant: own })).status).toBe(422)
+    },
+  )
 
   it('knows no job of somebody else, nor one that never was', async () => {
     await send('/Patient/a/$ingest', { prefer: 'respond-async' })
