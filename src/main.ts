@@ -39,12 +39,22 @@ function addTargeted<O>(
     })
 }
 
+const factOptions = [
+  new Option('--given <names>'),
+  new Option('--family <name>'),
+  new Option('--birthdate <YYYY-MM-DD>'),
+  new Option('--gender <code>', 'male, female, other, unknown'),
+]
+
 function withFacts(command: Command): Command {
+  for (const option of factOptions) command.addOption(option)
   return command
-    .option('--given <names>')
-    .option('--family <name>')
-    .option('--birthdate <YYYY-MM-DD>')
-    .option('--gender <code>', 'male, female, other, unknown')
+}
+
+/** A change that changes nothing would be a version that says nothing. */
+function needsFacts(command: Command): void {
+  const isSaid = factOptions.some(option => command.getOptionValue(option.attributeName()) !== undefined)
+  if (!isSaid) command.error(`error: say what changes: ${factOptions.map(({ long }) => long).join(', ')}`)
 }
 
 function addServing(program: Command): void {
@@ -117,7 +127,9 @@ function addData(program: Command): void {
     .option('--names', 'with name and birth date; the audit keeps that they were looked at')
     .action(lazily(async () => (await import('./commands/patient.ts')).listPatients))
   addTargeted(
-    withFacts(patient.command('edit').description('change name, birth date or sex; an empty value takes one away')),
+    withFacts(
+      patient.command('edit').description('change name, birth date or sex; an empty value takes one away'),
+    ).hook('preAction', needsFacts),
     'patient',
     async () => (await import('./commands/patient.ts')).editPatient,
   )

@@ -2,7 +2,7 @@ import { naming } from './naming.ts'
 import { output } from './output.ts'
 import { withGate } from './with-house.ts'
 
-const absent = /^smart\.(client-absent|approval-malformed)$/
+const absent = /^smart\.client-absent$/
 
 /** The registered apps, one a line: id, how it stands, its name as it calls itself, and its `system/` scopes. */
 export async function listClients(): Promise<void> {
@@ -17,7 +17,9 @@ export async function listClients(): Promise<void> {
 /** Lets an app with its own key act without a person, within the `system/` scopes that it registered for, or narrower ones. */
 export async function approveClient({ client, scope }: { client: string; scope?: string }): Promise<void> {
   const approved = await withGate(({ smart }) =>
-    naming(scope ?? client, absent, () => smart.approveClient(client, scope)),
+    naming(client, absent, () =>
+      naming(scope ?? client, /^smart\.approval-malformed$/, () => smart.approveClient(client, scope)),
+    ),
   )
   output.result(approved)
 }

@@ -105,11 +105,13 @@ async function replayErased(typed: string, isSure: boolean): Promise<void> {
   output.say(`${count} keys destroyed again`)
 }
 
-/** @throws Problem `invalid` · `command.ledger-unreadable` */
+/** @throws Problem `invalid` · `command.file-unreadable`, `command.ledger-unreadable` */
 async function readLedger(path: string): Promise<string[]> {
-  const text = await readFile(path, 'utf8').catch(() => undefined)
-  const owners = text?.split('\n').flatMap(line => line.split('\t')[0]?.trim() || [])
-  if (owners === undefined || !owners.every(owner => /^[0-9a-f]{32}$/.test(owner)))
+  const text = await readFile(path, 'utf8').catch(cause => {
+    throw new Problem('invalid', 'command.file-unreadable', 'The file cannot be read.', { cause })
+  })
+  const owners = text.split('\n').flatMap(line => line.split('\t')[0]?.trim() || [])
+  if (!owners.every(owner => /^[0-9a-f]{32}$/.test(owner)))
     throw new Problem('invalid', 'command.ledger-unreadable', 'This is no list that erase --list has printed.')
   return owners
 }

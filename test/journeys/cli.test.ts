@@ -284,9 +284,15 @@ describe('kinhold beside a running server – README, "Commands"', () => {
       expect([edited.status, edited.stderr]).toEqual([0, `Patient/${id} is now version 3\n`])
       expect(await run(home, 'patient', 'edit', '--patient', id, '--birthdate', '1951')).toMatchObject({ status: 0 })
       expect(await run(home, 'patient', 'edit', id, '--birthdate', '')).toMatchObject({ status: 0 })
+      for (const typed of [[id], ['--patient', id]])
+        expect(await run(home, 'patient', 'edit', ...typed)).toMatchObject({
+          status: 2,
+          stderr: 'error: say what changes: --given, --family, --birthdate, --gender\n',
+        })
       const { body } = await ask<object>(server, token, `/fhir/Patient/${id}`)
       expect(body).toMatchObject({
         ...put,
+        meta: { versionId: '5' },
         gender: 'female',
         name: [name[0], { use: 'official', given: ['Greta'], family: 'Ek' }],
       })
@@ -368,6 +374,11 @@ describe('kinhold beside a running server – README, "Commands"', () => {
       expect(await lineOf()).toContain('backend\tsystem/Observation.rs\t')
       expect(await run(home, 'client', 'end', '--client', id)).toMatchObject({ status: 0 })
       expect(await lineOf()).toBeUndefined()
+      // What is wrong is named, and not what was typed beside it.
+      expect(await run(home, 'client', 'approve', id, '--scope', 'system/Patient.r')).toMatchObject({
+        status: 1,
+        stderr: `smart.client-absent: There is no client with this id: ${id}\n`,
+      })
       const gone = await run(home, 'client', 'end', id)
       expect([gone.status, gone.stderr]).toEqual([1, expect.stringContaining(id)])
     })

@@ -194,6 +194,12 @@ describe('a patient is erased – README, "Destroying a patient’s key erases"'
       const foreign = join(home.folder, 'foreign.txt')
       await writeFile(foreign, 'Patient/greta\n')
       expect((await run(home, 'erase', '--replay', foreign)).stderr).toContain('command.ledger-unreadable')
+      const absent = join(home.folder, 'absent.txt')
+      for (const unreadable of [absent, home.folder])
+        expect(await run(home, 'erase', '--replay', unreadable, '--yes')).toMatchObject({
+          status: 1,
+          stderr: expect.stringMatching(`^command.file-unreadable: .*${unreadable}\n$`),
+        })
       expect((await answer(home, '7', 'erase', '--replay', ledger)).stderr).toContain('command.unconfirmed')
       expect(await answer(home, '1', 'erase', '--replay', ledger)).toMatchObject({ status: 0 })
       expect(await run(home, 'erase', '--replay', ledger)).toMatchObject({ status: 0 })
