@@ -95,11 +95,16 @@ ${durations.map(each => html`<option value="${each.name}"${each.name === 'half-y
 You can end that at any time on your <a href="/account">account page</a>.</p>`
 }
 
-/** The redirect after the form may lead on to further addresses of the app, and browsers hold each against the policy. */
+/**
+ * The redirect after the form may lead on to further addresses of the app, and browsers hold each against the policy. A policy has no
+ * word for an IPv6 address, so that a browser would not go to `http://[::1]`: there the scheme stands.
+ *
+ * @see https://www.w3.org/TR/CSP3/#grammardef-host-part
+ */
 function formTargets(redirectUri: string): readonly string[] {
-  const { protocol, origin } = new URL(redirectUri)
+  const { protocol, origin, hostname } = new URL(redirectUri)
   if (protocol === 'https:') return ['https:']
-  return ['https:', origin === 'null' ? protocol : origin]
+  return ['https:', origin === 'null' || hostname.startsWith('[') ? protocol : origin]
 }
 
 /** The page on which a person decides what an app gets. */

@@ -224,6 +224,17 @@ describe('a native app', () => {
     expect((await redeemAt(second.clientId, second.code, asked)).status).toBe(200)
   })
 
+  // A policy that names an IPv6 address names nothing, and a browser would stay on the page: https://www.w3.org/TR/CSP3/#grammardef-host-part
+  it.each([
+    ['http://[::1]/cb', 'http://[::1]:51234/cb', 'http:'],
+    ['http://[::1]:9999/cb', 'http://[::1]/cb', 'http:'],
+    ['http://localhost/cb', 'http://localhost:51234/cb', 'http://localhost:51234'],
+  ])('registered as %s is led to %s by a page that lets a browser go there', async (registered, asked, source) => {
+    const { clientId, page, code } = await codeFor(registered, asked, `Loop at ${asked} of ${registered}`)
+    expect(page.headers.get('content-security-policy')).toContain(`form-action 'self' https: ${source};`)
+    expect((await redeemAt(clientId, code, asked)).status).toBe(200)
+  })
+
   it('gets its code by a scheme of its own', async () => {
     const uri = 'com.example.app:/cb'
     const { clientId, page, location, code } = await codeFor(uri, uri, 'Scheme')
