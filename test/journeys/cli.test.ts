@@ -613,6 +613,9 @@ describe('what kinhold says to those who are lost', () => {
   }
 })
 
+/** Where the test was not started by npm, Node would wait for a program on standard input. */
+const stdio: ['ignore', 'pipe', 'pipe'] = ['ignore', 'pipe', 'pipe']
+
 describe('npm run from another folder', () => {
   it('takes files and folders from where it was called, with --prefix and in a folder of the repository', async () => {
     const home = await newHome('standing')
@@ -622,7 +625,7 @@ describe('npm run from another folder', () => {
     const root = new URL('../..', import.meta.url).pathname
     const relative = { ...home.env, KINHOLD_DATA: 'data', KINHOLD_KEYS: './keys', npm_lifecycle_event: undefined }
     const npm = async (cwd: string, env: NodeJS.ProcessEnv, ...args: string[]) => {
-      const child = spawn(process.execPath, [process.env.npm_execpath ?? '', ...args], { cwd, env })
+      const child = spawn(process.execPath, [process.env.npm_execpath ?? '', ...args], { cwd, env, stdio })
       const [stdout, stderr, [status]] = await Promise.all([
         text(child.stdout),
         text(child.stderr),
@@ -648,7 +651,11 @@ describe('npm run on a machine whose own Node is old', () => {
     const npm = process.env.npm_execpath ?? ''
     const env = { ...home.env, PATH: `${old}${delimiter}${process.env.PATH}` }
     const cwd = new URL('../..', import.meta.url)
-    const child = spawn(process.execPath, [npm, 'run', '--silent', 'kinhold', '--', 'token', '--help'], { env, cwd })
+    const child = spawn(process.execPath, [npm, 'run', '--silent', 'kinhold', '--', 'token', '--help'], {
+      env,
+      cwd,
+      stdio,
+    })
     const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
     expect({ status, stderr }).toEqual({ status: 0, stderr: expect.not.stringContaining('too old') })
     expect(stdout).toContain('Usage: kinhold token')
