@@ -6,14 +6,14 @@ import { components } from './components.ts'
 import { fhirOperation } from './fhir-operations.ts'
 import { type Node, operationId, templated } from './node.ts'
 import type { TypeCapability } from './statement.ts'
-import { webOperation } from './web-operations.ts'
+import { isPage, webOperation } from './web-operations.ts'
 
 /** What the document is derived from. */
 export interface Described {
   readonly catalogue: readonly Route[]
   /** What each type of FHIR offers. */
   readonly types: readonly TypeCapability[]
-  /** The types that get paths of their own, with their search parameters; all of them unless told. */
+  /** The types that get paths of their own, with their search parameters; all of them unless told. Pages are told with all only. */
   readonly only?: ReadonlySet<string>
   readonly smart: Pick<Smart, 'configuration'>
   /** Routes beside the FHIR ones: the authorization server's, and those of links. */
@@ -50,7 +50,7 @@ export function chosenTypes(text: string): ReadonlySet<string> {
 /** What http itself answers, with the media type of the answer. */
 const ownPaths: Readonly<Record<string, readonly [type: string, summary: string]>> = {
   '/': ['application/json', 'What this server is and where to go on; a page for browsers'],
-  '/openapi.json': ['application/json', 'This document; `type` leaves out the paths of other types'],
+  '/openapi.json': ['application/json', 'This document; `type` leaves out the paths of other types, and the pages'],
   '/docs/': ['text/html', 'The page that shows this document'],
   '/healthz': ['application/json', 'Whether the server lives'],
   '/readyz': [
@@ -60,13 +60,30 @@ const ownPaths: Readonly<Record<string, readonly [type: string, summary: string]
   '/.well-known/oauth-protected-resource/fhir': ['application/json', 'Where access tokens come from (RFC 9728)'],
 }
 
+/** To begin with one type stands there: all of them are more than a page can show. */
+const choice: Node = {
+  name: 'type',
+  in: 'query',
+  description: 'Resource types separated by commas, or `common`; all types unless told',
+  schema: { type: 'string' },
+  example: 'Patient',
+}
+
 function ownOperation(path: string, type: string, summary: string): Node {
   const schema = type === 'text/html' ? { type: 'string' } : { type: 'object' }
   const answer = { description: 'The answer', content: { [type]: { schema } } }
   const closing =
     path === '/readyz' ? { 503: { ...answer, description: 'The server is closing, or its disk takes no writes' } } : {}
   const id = operationId('get', path === '/' ? '/home' : path)
-  return { operationId: id, tags: ['Server'], summary, responses: { 200: answer, ...closing }, security: [] }
+  const parameters = path === '/openapi.json' ? { parameters: [choice] } : {}
+  return {
+    operationId: id,
+    tags: ['Server'],
+    summary,
+    ...parameters,
+    responses: { 200: answer, ...closing },
+    security: [],
+  }
 }
 
 /** Rows that are told once for each type, with the search parameters of that type. */
@@ -80,7 +97,7 @@ function openPath(route: Route, type?: string): string {
   return path === '/' ? '/fhir' : `/fhir${path}`
 }
 
-const tags = ['Server', 'FHIR', 'Operations', 'Authorization', 'Administration', 'Sharing', 'Pages']
+const tags = ['Server', 'FHIR', 'Operations', 'Authorization', 'Administration', 'Sharing']
 
 /**
  * An OpenAPI 3.1 document of the catalogue, of what each type offers, and of the routes beside FHIR; it is derived from the
@@ -103,12 +120,13 @@ export function* openApi(described: Described): Steps<Node> {
         add(openPath(route, capability.type), route.method, fhirOperation(route, capability))
     yield
   }
-  for (const route of webRoutes) add(templated(route.path), route.method, webOperation(route))
+  for (const route of webRoutes.filter(each => only === undefined || !isPage(each)))
+    add(templated(route.path), route.method, webOperation(route))
   return {
     openapi: '3.1.0',
     info: { title: software.name, version: software.version, description: 'FHIR R4, SMART App Launch and imports.' },
     servers: [{ url: baseUrl }],
-    tags: [...tags, ...told.map(({ type }) => type)].map(name => ({ name })),
+    tags: [...tags, ...(only === undefined ? ['Pages'] : []), ...told.map(({ type }) => type)].map(name => ({ name })),
     paths,
     components: components({ configuration: smart.configuration(), types, told, baseUrl }),
   }

@@ -31,6 +31,7 @@ const bodies: Readonly<Record<string, unknown>> = {
   $validate: patient,
   $review: { resourceType: 'Parameters', parameter: [{ name: 'decision', valueCode: 'reject' }] },
   $letters: { resourceType: 'Parameters', parameter: [{ name: 'decision', valueCode: 'resend' }] },
+  $purge: { resourceType: 'Parameters', parameter: [{ name: 'confirm', valueString: 'example' }] },
   $merge: {
     resourceType: 'Parameters',
     parameter: [
@@ -48,6 +49,61 @@ const bodies: Readonly<Record<string, unknown>> = {
   create: patient,
   update: { ...patient, id: 'example' },
   'conditional-update': patient,
+}
+
+const someone = { display: 'Anna Example' }
+const medicine = { medicationCodeableConcept: { text: 'Ibuprofen' }, subject: someone }
+
+/** What the types of the API page need at least; about somebody whom nobody keeps here. */
+const leastOf: Readonly<Record<string, object>> = {
+  AllergyIntolerance: {
+    clinicalStatus: {
+      coding: [{ system: 'http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical', code: 'active' }],
+    },
+    patient: someone,
+    code: { text: 'Peanut' },
+  },
+  Appointment: { status: 'proposed', participant: [{ actor: someone, status: 'accepted' }] },
+  CarePlan: { status: 'active', intent: 'plan', subject: someone },
+  Condition: { subject: someone, code: { text: 'Hay fever' } },
+  DiagnosticReport: { status: 'final', code: { text: 'Blood count' }, subject: someone },
+  DocumentReference: {
+    status: 'current',
+    subject: someone,
+    content: [{ attachment: { contentType: 'text/plain', data: 'SGVsbG8=' } }],
+  },
+  Encounter: {
+    status: 'finished',
+    class: { system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'AMB' },
+    subject: someone,
+  },
+  Immunization: {
+    status: 'completed',
+    vaccineCode: { text: 'Measles' },
+    patient: someone,
+    occurrenceDateTime: '2026-01-01',
+  },
+  MedicationRequest: { status: 'active', intent: 'order', ...medicine },
+  MedicationStatement: { status: 'active', ...medicine },
+  Observation: { status: 'final', code: { text: 'Heart rate' }, subject: someone },
+  Procedure: { status: 'completed', code: { text: 'Vaccination' }, subject: someone },
+  ServiceRequest: { status: 'active', intent: 'order', code: { text: 'Blood count' }, subject: someone },
+}
+
+/** Bodies of what is answered beside FHIR, by path. */
+export const webBodies: Readonly<Record<string, { readonly [field: string]: unknown }>> = {
+  '/auth/register': {
+    client_name: 'Example',
+    redirect_uris: ['http://127.0.0.1/callback'],
+    token_endpoint_auth_method: 'none',
+  },
+  '/auth/token': { grant_type: 'refresh_token', refresh_token: 'example', client_id: 'example' },
+  '/auth/revoke': { token: 'example', client_id: 'example' },
+  '/auth/introspect': { token: 'example' },
+  '/auth/clients/approve': { client_id: 'example' },
+  '/auth/clients/end': { client_id: 'example' },
+  '/share': { scopes: 'patient/Patient.rs', patient: 'example' },
+  '/share/:id': { recipient: 'Anna Example' },
 }
 
 /** Patches that change what any resource has, by media type. */
@@ -68,5 +124,5 @@ export function bodyExampleOf(
   if (method === 'PATCH') return patches[media] ?? noParameters
   if (consumes === 'application/x-www-form-urlencoded') return { _count: '10' }
   const body = bodies[interaction] ?? (interaction.startsWith('$') && consumes === undefined ? noParameters : undefined)
-  return body === patient && type !== undefined && type !== 'Patient' ? { resourceType: type } : body
+  return body === patient && type !== undefined && type !== 'Patient' ? { resourceType: type, ...leastOf[type] } : body
 }

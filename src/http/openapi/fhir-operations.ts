@@ -1,6 +1,6 @@
 import { patchTypes, type Route } from '#interactions'
 import { bodyExampleOf } from './examples.ts'
-import { type Node, operationId, ref } from './node.ts'
+import { type Node, operationId, ref, unfilled } from './node.ts'
 import { headerParameters, pathParameters, queryParameters, searchControls } from './parameters.ts'
 import type { NamedParameter, TypeCapability } from './statement.ts'
 
@@ -224,8 +224,8 @@ export function fhirOperation(route: Route, capability?: TypeCapability): Node {
 
 /** The fields of a search sent as a form. */
 export function searchSchema(parameters: readonly NamedParameter[]): Node {
-  const fields = parameters.map(({ name, type }) => [name, { type: 'string', description: type }])
-  const controls = searchControls.map(name => [name, { type: 'string' }])
+  const fields = parameters.map(({ name, type }) => [name, { ...unfilled, description: type }])
+  const controls = searchControls.map(name => [name, name === '_count' ? { ...unfilled, examples: ['10'] } : unfilled])
   return {
     type: 'object',
     properties: Object.fromEntries([...fields, ...controls]),

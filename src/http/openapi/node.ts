@@ -16,3 +16,6 @@ export function operationId(method: string, path: string): string {
   const words = path.split(/[^A-Za-z0-9]+/).filter(word => word !== '')
   return [method.toLowerCase(), ...words, ...(path.endsWith('*') ? ['all'] : [])].join('-')
 }
+
+/** A field of a form that is not needed. Without an example Swagger UI would fill in `string`, and send it. */
+export const unfilled: Node = { type: 'string', examples: [''] }

@@ -9,15 +9,22 @@ interface Documented {
   readonly description: string
   readonly schema: Node
   readonly example?: unknown
+  /** The parameter, where the row has another name. */
+  readonly name?: string
 }
 
 /** What stands in paths. */
 const inPath: Readonly<Record<string, Documented>> = {
   id: { description: 'Logical id', schema: text, example: 'example' },
   vid: { description: 'Version id', schema: text, example: '1' },
-  job: { description: 'Id of an import, or of an export', schema: text },
+  job: { description: 'Id of an import, an export, or of what waits for a decision', schema: text, example: 'example' },
   file: { description: 'Number of a file, as the manifest has it', schema: wholeNumber, example: '0' },
-  ticket: { description: 'What a manifest gave as the last part of a location', schema: text },
+  ticket: {
+    description: 'What a manifest gave as the last part of a location',
+    schema: text,
+    example: 'example',
+  },
+  topic: { name: 'id', description: 'Id of a topic', schema: text, example: 'all' },
 }
 
 /** Query parameters that are no search parameters. Those of search are told by the CapabilityStatement. */
@@ -180,18 +187,32 @@ function parameter(name: string, place: string, { description, schema, example }
 /** The components that operations point to. */
 export function parameterComponents(types: readonly string[]): Node {
   const type = { description: 'A resource type of FHIR R4', schema: oneOf(...types), example: 'Patient' }
+  const held = { ...type, name: 'type', description: 'A type that the compartment may hold', example: 'Observation' }
   const of = (table: Readonly<Record<string, Documented>>, place: string) =>
-    Object.entries(table).map(([name, row]) => [componentName(name, place), parameter(name, place, row)])
-  return Object.fromEntries([...of({ ...inPath, type }, 'path'), ...of(inQuery, 'query'), ...of(inHeader, 'header')])
+    Object.entries(table).map(([name, row]) => [componentName(name, place), parameter(row.name ?? name, place, row)])
+  return Object.fromEntries([
+    ...of({ ...inPath, type, held }, 'path'),
+    ...of(inQuery, 'query'),
+    ...of(inHeader, 'header'),
+  ])
 }
 
 function componentName(name: string, place: string): string {
   return `${place}.${name}`
 }
 
+/** Paths in which a variable means something narrower, and the row of it. */
+const narrower: Readonly<Record<string, readonly [paths: RegExp, row: string]>> = {
+  id: [/^\/SubscriptionTopic\//, 'topic'],
+  type: [/^\/[A-Z]\w+\/:id\//, 'held'],
+}
+
 /** The variables of a path. */
 export function pathParameters(path: string): readonly Node[] {
-  return [...path.matchAll(/:([a-z]+)/gi)].map(([, name = '']) => ref('parameters', componentName(name, 'path')))
+  return [...path.matchAll(/:([a-z]+)/gi)].map(([, name = '']) => {
+    const [paths, row] = narrower[name] ?? []
+    return ref('parameters', componentName(paths?.test(path) === true && row !== undefined ? row : name, 'path'))
+  })
 }
 
 /** Canonical URLs of definitions that every house has, by type. */

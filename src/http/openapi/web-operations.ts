@@ -1,6 +1,7 @@
 import type { Access, Form, WebRoute } from '#web'
-import { type Node, operationId, ref } from './node.ts'
-import { pathParameters, queryParameters } from './parameters.ts'
+import { webBodies } from './examples.ts'
+import { type Node, operationId, ref, unfilled } from './node.ts'
+import { pathParameters } from './parameters.ts'
 
 const securityOf: Readonly<Record<Access, readonly Node[]>> = {
   nothing: [],
@@ -36,22 +37,31 @@ function read(field: string): Named {
   return { name: field.replace(/\?$/, ''), required: !field.endsWith('?') }
 }
 
-function bodyOf({ type, fields }: Form): Node {
+function bodyOf({ type, fields }: Form, path: string): Node {
   const named = fields.map(read)
   const required = named.filter(field => field.required).map(({ name }) => name)
-  const properties = named.map(({ name }) => [name, schemas[name] ?? { type: 'string' }])
+  const example = webBodies[path]
   const schema = {
     type: 'object',
-    properties: Object.fromEntries(properties),
+    properties: Object.fromEntries(named.map(({ name }) => [name, fieldOf(name, example?.[name])])),
     ...(required.length > 0 ? { required } : {}),
   }
-  return { requestBody: { required: true, content: { [type]: { schema } } } }
+  const shown = example === undefined ? {} : { example }
+  return { requestBody: { required: true, content: { [type]: { schema, ...shown } } } }
+}
+
+function fieldOf(name: string, example: unknown): Node {
+  const schema = schemas[name] ?? unfilled
+  return example === undefined ? schema : { ...schema, examples: [example] }
 }
 
 function queryOf({ query = [] }: WebRoute): readonly Node[] {
-  return queryParameters(query.map(each => read(each).name)).map((node, at) =>
-    read(query[at] ?? '').required && !('$ref' in node) ? { ...node, required: true } : node,
-  )
+  return query.map(read).map(({ name, required }) => ({
+    name,
+    in: 'query',
+    ...(required ? { required, example: 'example' } : {}),
+    schema: { type: 'string' },
+  }))
 }
 
 /** How a refusal is told: OAuth has its own JSON, people get pages, all others an OperationOutcome. */
@@ -74,6 +84,11 @@ function tagOf({ path, answers }: WebRoute): string {
   return answers === 'application/json' ? 'Authorization' : 'Pages'
 }
 
+/** Whether a route is for a person in a browser, whose forms hold what nobody can fill in elsewhere. */
+export function isPage(route: WebRoute): boolean {
+  return tagOf(route) === 'Pages'
+}
+
 /** One row of a room beside FHIR. */
 export function webOperation(route: WebRoute): Node {
   return {
@@ -81,7 +96,7 @@ export function webOperation(route: WebRoute): Node {
     tags: [tagOf(route)],
     summary: route.summary,
     parameters: [...pathParameters(route.path), ...queryOf(route)],
-    ...(route.form === undefined ? {} : bodyOf(route.form)),
+    ...(route.form === undefined ? {} : bodyOf(route.form, route.path)),
     responses: Object.fromEntries([goodAnswer(route), ['4XX', refusalOf(route)], ['5XX', ref('responses', 'Failed')]]),
     security: securityOf[route.access],
   }

@@ -194,6 +194,16 @@ describe('the OpenAPI document – https://spec.openapis.org/oas/v3.1.1.html', (
 })
 
 describe('"try it" at first click', () => {
+  /** Swagger UI fills in each field of a form: what is told as an example, else what its type is called, and sends what is not empty. */
+  function formOf(schema: Node): string {
+    const { properties } = ('$ref' in schema ? resolve(String(schema.$ref)) : schema) as { properties: Node }
+    const filled = Object.entries(properties).map(([name, field]) => {
+      const { examples, type } = field as { readonly examples?: readonly unknown[]; readonly type: string }
+      return [name, String(examples?.[0] ?? type)]
+    })
+    return String(new URLSearchParams(filled.filter(([, value]) => value !== '')))
+  }
+
   /** What Swagger UI sends when nothing was filled in: examples in the path, no optional parameter, required headers, the first body. */
   function firstClick({ path, method, operation }: { path: string; method: string; operation: Operation }) {
     const asking = parametersOf(operation).filter(each => each.in === 'query' && each.example !== undefined)
@@ -202,9 +212,8 @@ describe('"try it" at first click', () => {
       String(parametersOf(operation).find(each => each.in === 'path' && each.name === name)?.example ?? 'none'),
     )
     const [type, media] = Object.entries(operation.requestBody?.content ?? {})[0] ?? []
-    const { example } = media ?? {}
     const form = type === 'application/x-www-form-urlencoded'
-    const body = form ? String(new URLSearchParams(example as Record<string, string>)) : example
+    const body = form ? formOf(media?.schema as Node) : media?.example
     const asked = request(house.app)[method as 'get'](`${filled}?${query}`)
     for (const { in: place, name, required, example: value } of parametersOf(operation))
       if (place === 'header' && required === true) asked.set(name, String(value))
@@ -222,19 +231,70 @@ describe('"try it" at first click', () => {
         path.startsWith('/fhir') && !isFile(operation) && !/^\/fhir\/[A-Z]\w+(\/_search)?$/.test(path),
     )
     expect(tried.length).toBeGreaterThan(25)
+    const page = (await request(house.app).get('/openapi.json?type=common').expect(200)).body as Document
+    const ofTypes = Object.entries(page.paths).filter(([path]) => /^\/fhir\/[A-Z]\w+(\/_search)?$/.test(path))
+    expect(ofTypes.length).toBeGreaterThan(30)
     const failed: unknown[] = []
     for (const each of [
       ...tried,
-      ...['get', 'post'].map(method => ({ path: '/fhir/Patient', method, operation: at('/fhir/Patient', method) })),
+      ...ofTypes.flatMap(([path, item]) =>
+        Object.entries(item).map(([method, operation]) => ({ path, method, operation })),
+      ),
     ]) {
       const answer = await firstClick(each).set('Authorization', `Bearer ${token}`)
       if (!wellAsked.includes(answer.status))
         failed.push([each.method, each.path, answer.status, answer.text.slice(0, 300)])
     }
     expect(failed).toEqual([])
+    // What may hold a type is asked for one that it may hold, and a topic by an id that there is.
+    const found = await Promise.all(
+      ['/fhir/Device/{id}/{type}', '/fhir/SubscriptionTopic/{id}'].map(path =>
+        firstClick({ path, method: 'get', operation: at(path) }).set('Authorization', `Bearer ${token}`),
+      ),
+    )
+    expect(found.map(({ status }) => status)).toEqual([200, 200])
     // The message is about somebody whom this server does not know, and its sender is told so.
     const message = { path: '/hl7v2', method: 'post', operation: at('/hl7v2', 'post') }
     const ack = await firstClick(message).set('Authorization', `Bearer ${token}`).buffer(true)
     expect(ack.text).toMatch(/\rMSA\|A[AE]\|1/)
+  })
+
+  it('has something in each field that the page wants filled before it sends anything', async () => {
+    const page = (await request(house.app).get('/openapi.json?type=common').expect(200)).body as Document
+    const all = Object.entries(page.paths).flatMap(([path, item]) =>
+      Object.entries(item).map(([method, operation]) => ({ path, method, operation })),
+    )
+    const empty = all.flatMap(({ path, method, operation }) =>
+      parametersOf(operation)
+        .filter(({ required, example }) => required === true && example === undefined)
+        .map(({ name }) => [method, path, name]),
+    )
+    expect(empty).toEqual([])
+    // Forms of pages hold what only the page knows.
+    expect(page.tags).not.toContainEqual({ name: 'Pages' })
+    expect(all.filter(({ operation }) => operation.tags.includes('Pages'))).toEqual([])
+    expect(document.tags).toContainEqual({ name: 'Pages' })
+  })
+
+  it('asks the authorisation server and for links what is well-formed', async () => {
+    const token = await house.token('system/*.cruds')
+    const answers: unknown[] = []
+    for (const path of ['/auth/register', '/auth/introspect', '/auth/revoke', '/auth/token', '/share', '/share/{id}']) {
+      const { status, body } = await firstClick({ path, method: 'post', operation: at(path, 'post') }).set(
+        path === '/share' ? { Authorization: `Bearer ${token}` } : {},
+      )
+      answers.push([path, status, body.error ?? body.issue?.[0]?.code])
+    }
+    expect(answers).toEqual([
+      ['/auth/register', 201, undefined],
+      ['/auth/introspect', 401, 'invalid_client'],
+      ['/auth/revoke', 401, 'invalid_client'],
+      ['/auth/token', 401, 'invalid_client'],
+      ['/share', 404, 'not-found'],
+      ['/share/{id}', 404, 'not-found'],
+    ])
+    const { status, text } = await request(house.app).get('/openapi.json?type=Patient')
+    expect([status, text.length < 450_000]).toEqual([200, true])
+    expect(parametersOf(at('/openapi.json'))).toEqual([expect.objectContaining({ name: 'type', example: 'Patient' })])
   })
 })
