@@ -67,6 +67,7 @@ function* capabilityStatement(routes: readonly Route[], baseUrl: string, rooms: 
   }
   return {
     resourceType: 'CapabilityStatement',
+    name: software.name,
     status: 'active',
     date: toInstant(clock.nowMs()),
     kind: 'instance',

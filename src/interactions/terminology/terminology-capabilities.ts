@@ -14,6 +14,7 @@ type Statement = { readonly [element: string]: unknown }
 export function terminologyCapabilities(baseUrl: string, { software, clock, shelf }: Rooms): Statement {
   return {
     resourceType: 'TerminologyCapabilities',
+    name: software.name,
     status: 'active',
     date: toInstant(clock.nowMs()),
     kind: 'instance',
