@@ -23,6 +23,19 @@ export interface Docs {
 /** Swagger UI takes many seconds for all types of FHIR; the document that stands below `/openapi.json` has them. */
 const documentUrl = '/openapi.json?type=common'
 
+/**
+ * Leaves out of a form what nobody filled in: Swagger UI sends each field that it shows, and an empty search parameter is refused. It
+ * runs in the browser, as its own text.
+ */
+export function withoutEmptyFields<R extends { readonly headers: object; body?: unknown }>(request: R): R {
+  if (typeof request.body === 'string' && JSON.stringify(request.headers).includes('x-www-form-urlencoded'))
+    request.body = request.body
+      .split('&')
+      .filter(field => !field.endsWith('='))
+      .join('&')
+  return request
+}
+
 /** @see https://swagger.io/docs/open-source-tools/swagger-ui/usage/configuration and …/usage/oauth2 */
 function optionsFor(baseUrl: string, clientId: string) {
   return {
@@ -30,6 +43,7 @@ function optionsFor(baseUrl: string, clientId: string) {
     tryItOutEnabled: true,
     docExpansion: 'none',
     filter: true,
+    requestInterceptor: withoutEmptyFields,
     oauth2RedirectUrl: `${baseUrl}/docs/oauth2-redirect.html`,
     oauth: {
       clientId,

@@ -37,6 +37,11 @@ function read(field: string): Named {
   return { name: field.replace(/\?$/, ''), required: !field.endsWith('?') }
 }
 
+/** A bearer may ask what its own token stands for: https://www.rfc-editor.org/rfc/rfc7662#section-2.1 */
+function securityOfRoute({ path, access }: WebRoute): readonly Node[] {
+  return path === '/auth/introspect' ? [...securityOf.client, ...securityOf.bearer] : securityOf[access]
+}
+
 function bodyOf({ type, fields }: Form, path: string): Node {
   const named = fields.map(read)
   const required = named.filter(field => field.required).map(({ name }) => name)
@@ -98,6 +103,6 @@ export function webOperation(route: WebRoute): Node {
     parameters: [...pathParameters(route.path), ...queryOf(route)],
     ...(route.form === undefined ? {} : bodyOf(route.form, route.path)),
     responses: Object.fromEntries([goodAnswer(route), ['4XX', refusalOf(route)], ['5XX', ref('responses', 'Failed')]]),
-    security: securityOf[route.access],
+    security: securityOfRoute(route),
   }
 }

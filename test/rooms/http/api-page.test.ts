@@ -86,6 +86,17 @@ describe('the API page in a browser', () => {
       await answer.waitFor()
       expect(await answer.locator('.response-col_status').first().textContent()).toContain('200')
       expect(await answer.textContent()).toContain('Weber')
+      // Of a form only what is filled in is sent.
+      const posted = page.locator('#operations-Patient-post-Patient-search')
+      await posted.locator('.opblock-summary-control').click()
+      const [asked] = await Promise.all([
+        page.waitForRequest(`${origin}/fhir/Patient/_search`),
+        posted.locator('button.execute').click(),
+      ])
+      expect(asked.postData()).toBe('_count=10')
+      const found = posted.locator('.live-responses-table .response')
+      await found.waitFor()
+      expect(await found.textContent()).toContain('Weber')
       expect(wrong).toEqual([])
     }),
     360_000,

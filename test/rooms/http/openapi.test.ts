@@ -1,5 +1,6 @@
 import request from 'supertest'
 import { catalogue } from '#interactions'
+import { withoutEmptyFields } from '../../../src/http/docs.ts'
 import { openWebHouse, type WebHouse } from './web-house.ts'
 
 type Node = { readonly [member: string]: unknown }
@@ -194,14 +195,16 @@ describe('the OpenAPI document – https://spec.openapis.org/oas/v3.1.1.html', (
 })
 
 describe('"try it" at first click', () => {
-  /** Swagger UI fills in each field of a form: what is told as an example, else what its type is called, and sends what is not empty. */
+  const form = 'application/x-www-form-urlencoded'
+
+  /** Swagger UI fills in each field of a form: what is told as an example, else what its type is called. */
   function formOf(schema: Node): string {
     const { properties } = ('$ref' in schema ? resolve(String(schema.$ref)) : schema) as { properties: Node }
     const filled = Object.entries(properties).map(([name, field]) => {
       const { examples, type } = field as { readonly examples?: readonly unknown[]; readonly type: string }
       return [name, String(examples?.[0] ?? type)]
     })
-    return String(new URLSearchParams(filled.filter(([, value]) => value !== '')))
+    return withoutEmptyFields({ headers: { 'Content-Type': form }, body: String(new URLSearchParams(filled)) }).body
   }
 
   /** What Swagger UI sends when nothing was filled in: examples in the path, no optional parameter, required headers, the first body. */
@@ -212,8 +215,7 @@ describe('"try it" at first click', () => {
       String(parametersOf(operation).find(each => each.in === 'path' && each.name === name)?.example ?? 'none'),
     )
     const [type, media] = Object.entries(operation.requestBody?.content ?? {})[0] ?? []
-    const form = type === 'application/x-www-form-urlencoded'
-    const body = form ? formOf(media?.schema as Node) : media?.example
+    const body = type === form ? formOf(media?.schema as Node) : media?.example
     const asked = request(house.app)[method as 'get'](`${filled}?${query}`)
     for (const { in: place, name, required, example: value } of parametersOf(operation))
       if (place === 'header' && required === true) asked.set(name, String(value))
