@@ -61,6 +61,11 @@ describe('metadata – https://hl7.org/fhir/R4/http.html#capabilities', () => {
     )
   })
 
+  it('has a name that a program can use – cpb-0 of https://hl7.org/fhir/R4/capabilitystatement.html#invs', async () => {
+    const terminology = await house.ask('GET', '/metadata?mode=terminology')
+    for (const { json } of [statement, terminology]) expect(json.name).toMatch(/^[A-Z][A-Za-z0-9_]{0,254}$/)
+  })
+
   it('promises PATCH and XML, and not to change AuditEvents', () => {
     expect(statement.json.patchFormat).toEqual([
       'application/json-patch+json',
