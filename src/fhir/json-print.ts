@@ -11,69 +11,116 @@ export function printJson(value: unknown): string {
   return JSON.stringify(value) ?? 'null'
 }
 
-/** UTF-8 of what `printJson` gives, made bit by bit: for what has many values. */
-export function* encodeJsonInSteps(value: unknown): Steps<Buffer> {
-  const printer = new JsonPrinter()
-  yield* printer.print(value)
+/** How what is printed is to look, and who is told of it. */
+export interface PrintLook {
+  /** In lines, for people. */
+  readonly isPretty?: boolean
+  /** Told how many bytes each piece has, before the next one is made; throws the Problem with which printing ends. */
+  grow?(bytes: number): void
+}
+
+/** UTF-8 of what `printJson` gives, or `JSON.stringify` in lines of two spaces, made bit by bit: for what has many values. */
+export function* encodeJsonInSteps(value: unknown, look: PrintLook = {}): Steps<Buffer> {
+  const printer = new JsonPrinter(look)
+  yield* printer.print(value, 0)
   return printer.end()
 }
 
-class JsonPrinter {
-  private readonly done: Buffer[] = []
-  private pieces: string[] = []
+/** Gathers what is printed, in pieces of so many texts or letters. */
+export class Printing {
+  readonly #grow: (bytes: number) => void
+  readonly #done: Buffer[] = []
+  #texts: string[] = []
+  #letters = 0
 
-  end(): Buffer {
-    this.encode()
-    return joinedOf(this.done)
+  constructor({ grow = () => undefined }: PrintLook) {
+    this.#grow = grow
   }
 
-  *print(value: unknown): Steps<void> {
-    if (this.pieces.length > valuesAtATime) {
-      this.encode()
+  push(text: string): void {
+    this.#texts.push(text)
+    this.#letters += text.length
+  }
+
+  /** Whether a piece is full: then it is to be ended, and others should have their turn. */
+  isFull(): boolean {
+    return this.#texts.length > valuesAtATime || this.#letters > lettersAtATime
+  }
+
+  endPiece(): void {
+    const bytes = Buffer.from(this.#texts.join(''), 'utf8')
+    this.#texts = []
+    this.#letters = 0
+    this.#grow(bytes.length)
+    this.#done.push(bytes)
+  }
+
+  end(): Buffer {
+    this.endPiece()
+    return joinedOf(this.#done)
+  }
+}
+
+class JsonPrinter {
+  private readonly printing: Printing
+  private readonly isPretty: boolean
+
+  constructor(look: PrintLook) {
+    this.printing = new Printing(look)
+    this.isPretty = look.isPretty === true
+  }
+
+  end(): Buffer {
+    return this.printing.end()
+  }
+
+  *print(value: unknown, level: number): Steps<void> {
+    if (this.printing.isFull()) {
+      this.printing.endPiece()
       yield
     }
-    if (Array.isArray(value)) yield* this.list(value)
-    else if (typeof value === 'object' && value !== null && !(value instanceof Decimal)) yield* this.object(value)
+    if (Array.isArray(value)) yield* this.list(value, level)
+    else if (typeof value === 'object' && value !== null && !(value instanceof Decimal))
+      yield* this.object(value, level)
     else if (typeof value === 'string' && value.length > lettersAtATime) yield* this.longText(value)
-    else this.pieces.push(printJson(value))
+    else this.printing.push(printJson(value))
   }
 
   private *longText(text: string): Steps<void> {
-    this.pieces.push('"')
+    this.printing.push('"')
     for (let from = 0; from < text.length; ) {
       const until = wholeLetters(text, from + lettersAtATime)
-      this.pieces.push(printJson(text.slice(from, until)).slice(1, -1))
-      this.encode()
+      this.printing.push(printJson(text.slice(from, until)).slice(1, -1))
+      this.printing.endPiece()
       yield
       from = until
     }
-    this.pieces.push('"')
+    this.printing.push('"')
   }
 
-  private encode(): void {
-    this.done.push(Buffer.from(this.pieces.join(''), 'utf8'))
-    this.pieces = []
-  }
-
-  private *list(items: readonly unknown[]): Steps<void> {
+  private *list(items: readonly unknown[], level: number): Steps<void> {
     let before = '['
     for (const item of items) {
-      this.pieces.push(before)
+      this.printing.push(before + this.line(level + 1))
       before = ','
-      yield* this.print(item)
+      yield* this.print(item, level + 1)
     }
-    this.pieces.push(before === '[' ? '[]' : ']')
+    this.printing.push(before === '[' ? '[]' : `${this.line(level)}]`)
   }
 
-  private *object(node: object): Steps<void> {
+  private *object(node: object, level: number): Steps<void> {
     let before = '{'
     for (const [key, value] of Object.entries(node)) {
       if (value === undefined) continue
-      this.pieces.push(`${before}${JSON.stringify(key)}:`)
+      this.printing.push(`${before}${this.line(level + 1)}${JSON.stringify(key)}:${this.isPretty ? ' ' : ''}`)
       before = ','
-      yield* this.print(value)
+      yield* this.print(value, level + 1)
     }
-    this.pieces.push(before === '{' ? '{}' : '}')
+    this.printing.push(before === '{' ? '{}' : `${this.line(level)}}`)
+  }
+
+  private line(level: number): string {
+    return this.isPretty ? `\n${'  '.repeat(level)}` : ''
   }
 }
 

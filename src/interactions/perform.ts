@@ -5,7 +5,7 @@ import type { Match } from './match.ts'
 import { partOfAnswer, subsetNames, wantedPart } from './rest/answered-subset.ts'
 import { type Format, formatOf, formatOfError } from './rest/negotiate.ts'
 import { parsePrefer } from './rest/prefer.ts'
-import { shown } from './rest/shown.ts'
+import { asJson, shown } from './rest/shown.ts'
 import type { FhirRequest, FhirResponse, GrantedRequest, PathParams, Rooms, Route } from './types.ts'
 
 /**
@@ -24,9 +24,9 @@ export async function perform(match: Match, request: FhirRequest, rooms: Rooms):
     const whole = await route.handler(request, params, rooms)
     const response = part === undefined ? whole : await partOfAnswer(whole, part)
     const isPretty = response.pretty === true || request.query.get('_pretty') === 'true'
-    return isPretty || (response.format ?? format) === 'xml'
-      ? await shown(response, { isPretty, format: response.format ?? format })
-      : response
+    if (isPretty || (response.format ?? format) === 'xml')
+      return await shown(response, { isPretty, format: response.format ?? format, isRead: isRead(request.method) })
+    return part === undefined ? response : await asJson(response)
   } catch (error) {
     auditRefusal(error, route.interaction, request.grant, rooms)
     throw error

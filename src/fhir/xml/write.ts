@@ -8,19 +8,13 @@ import {
   shapeOf,
   shapeOfElement,
 } from '../definitions.ts'
+import { Printing, type PrintLook } from '../json-print.ts'
 import type { Resource } from '../resource.ts'
 import { fhirNamespace, isAttribute } from './names.ts'
 import { narrativeXml } from './narrative.ts'
 
-/** How XML is to look. */
-export interface XmlLook {
-  /** In lines, for people. */
-  readonly isPretty?: boolean
-}
-
 type Tree = { readonly [name: string]: unknown }
 
-const elementsAtATime = 1_024
 const head = '<?xml version="1.0" encoding="UTF-8"?>'
 
 /**
@@ -30,25 +24,25 @@ const head = '<?xml version="1.0" encoding="UTF-8"?>'
  * @throws Problem `not-acceptable` · `xml.unprintable` for what XML cannot say: a control character, a narrative that is no XHTML
  * @see https://hl7.org/fhir/R4/xml.html
  */
-export function* encodeXmlInSteps(resource: Resource, look: XmlLook = {}): Steps<Buffer> {
-  const printer = new XmlPrinter(look.isPretty === true)
+export function* encodeXmlInSteps(resource: Resource, look: PrintLook = {}): Steps<Buffer> {
+  const printer = new XmlPrinter(look)
   yield* printer.document(resource)
   return printer.end()
 }
 
 class XmlPrinter {
   readonly #isPretty: boolean
-  readonly #done: Buffer[] = []
-  #pieces: string[] = [head]
+  readonly #printing: Printing
 
-  constructor(isPretty: boolean) {
-    this.#isPretty = isPretty
+  constructor(look: PrintLook) {
+    this.#isPretty = look.isPretty === true
+    this.#printing = new Printing(look)
+    this.#printing.push(head)
   }
 
   end(): Buffer {
-    if (this.#isPretty) this.#pieces.push('\n')
-    this.#encode()
-    return Buffer.concat(this.#done)
+    if (this.#isPretty) this.#printing.push('\n')
+    return this.#printing.end()
   }
 
   *document(resource: Tree): Steps<void> {
@@ -63,8 +57,8 @@ class XmlPrinter {
   }
 
   *#tree(name: string, attributes: string, tree: Tree, place: Place): Steps<void> {
-    if (this.#pieces.length > elementsAtATime) {
-      this.#encode()
+    if (this.#printing.isFull()) {
+      this.#printing.endPiece()
       yield
     }
     const elements = elementsOf(tree, place)
@@ -115,12 +109,7 @@ class XmlPrinter {
   }
 
   #line(level: number, text: string): void {
-    this.#pieces.push(this.#isPretty ? `\n${'  '.repeat(level)}${text}` : text)
-  }
-
-  #encode(): void {
-    this.#done.push(Buffer.from(this.#pieces.join(''), 'utf8'))
-    this.#pieces = []
+    this.#printing.push(this.#isPretty ? `\n${'  '.repeat(level)}${text}` : text)
   }
 }
 
@@ -165,19 +154,21 @@ function attribute(name: string, value: unknown, path: string): string {
   return ` ${name}="${escaped(text)}"`
 }
 
-const references: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  '\t': '&#9;',
-  '\n': '&#10;',
-  '\r': '&#13;',
-}
+/** The sign that the others begin with is the first. White space too, which a reader of attributes would take for spaces. */
+const references: readonly (readonly [char: string, reference: string])[] = [
+  ['&', '&amp;'],
+  ['<', '&lt;'],
+  ['>', '&gt;'],
+  ['"', '&quot;'],
+  ['\t', '&#9;'],
+  ['\n', '&#10;'],
+  ['\r', '&#13;'],
+]
 
-/** White space too, which a reader of attributes would take for spaces. */
+/** One sign after the other: a function for each place that is found would take a text of a megabyte fifty times as long. */
 function escaped(text: string): string {
-  return /[&<>"\t\n\r]/.test(text) ? text.replace(/[&<>"\t\n\r]/g, char => references[char] ?? char) : text
+  if (!/[&<>"\t\n\r]/.test(text)) return text
+  return references.reduce((so, [char, reference]) => so.replaceAll(char, reference), text)
 }
 
 /** @see https://www.w3.org/TR/xml/#charsets */

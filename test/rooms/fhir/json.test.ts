@@ -271,8 +271,28 @@ describe('printing bit by bit', () => {
     fc.assert(
       fc.property(fc.jsonValue(), value => {
         expect(printed(encodeJsonInSteps(value)).text).toBe(printJson(value))
+        expect(printed(encodeJsonInSteps(value, { isPretty: true })).text).toBe(JSON.stringify(value, null, 2))
       }),
     )
+  })
+
+  it('tells how long each piece is before it makes the next one, and ends where that is too much', () => {
+    const list = Array.from({ length: 64 }, () => 'x'.repeat(100_000))
+    let told = 0
+    const { text } = printed(encodeJsonInSteps(list, { grow: bytes => (told += bytes) }))
+    expect(told).toBe(text.length)
+    let most = 0
+    const ended = () =>
+      printed(
+        encodeJsonInSteps(list, {
+          grow: bytes => {
+            most += bytes
+            if (most > 2_000_000) throw new RangeError('enough')
+          },
+        }),
+      )
+    expect(ended).toThrow('enough')
+    expect(most).toBeLessThan(4_000_000)
   })
 
   it.each([
@@ -283,6 +303,7 @@ describe('printing bit by bit', () => {
     ['a value alone', 'x'],
   ])('keeps %s', (_, value) => {
     expect(printed(encodeJsonInSteps(value)).text).toBe(printJson(value))
+    expect(printed(encodeJsonInSteps(value, { isPretty: true })).text).toBe(JSON.stringify(value, null, 2))
   })
 
   const count = 8_192
@@ -293,6 +314,7 @@ describe('printing bit by bit', () => {
     ['an object', Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, at]))],
     ['a list deep down', deep(40)],
     ['lists within a list', Array.from({ length: count / 4 }, () => [{ a: 'b' }, ['c']])],
+    ['texts of a hundred thousand letters', Array.from({ length: 128 }, () => 'x'.repeat(100_000))],
   ])('lets others have their turn: %s of thousands', (_, value) => {
     const { count: turns, text } = printed(encodeJsonInSteps(value))
     expect(turns).toBeGreaterThan(7)

@@ -103,6 +103,16 @@ describe('XML and JSON of one resource – https://hl7.org/fhir/R4/xml.html', ()
     expect(await codeOf(() => xmlOf({ resourceType: 'Patient', ...more }))).toBe('xml.unprintable')
   })
 
+  it('lets others have their turn where many texts become longer', () => {
+    const text = '&'.repeat(300_000)
+    const steps = encodeXmlInSteps({ resourceType: 'Patient', name: Array.from({ length: 16 }, () => ({ text })) })
+    let turns = 0
+    let step = steps.next()
+    for (; step.done !== true; turns++) step = steps.next()
+    expect(turns).toBeGreaterThan(8)
+    expect(String(step.value).split('&amp;')).toHaveLength(16 * text.length + 1)
+  })
+
   it('brings any text through', async () => {
     const texts = fc.string({ unit: 'grapheme' }).filter(text => /^[\t\n\r\x20-\ufffd]*$/.test(text))
     await fc.assert(
