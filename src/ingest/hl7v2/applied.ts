@@ -20,18 +20,39 @@ export function applied(
   each: readonly number[] = [],
 ): Elements {
   if (segment === undefined) return {}
+  const told = new Set<string>()
   const others = beside.filter(other => other !== undefined)
-  const rules = rulesOf(segment.name, resource)
-  const parts = turnsOf(segment, each).map(turn => applyRules(rules, segment, { ...scene, beside: others, turn }))
-  for (const place of new Set(parts.flatMap(({ lost }) => lost))) warn(scene, segment, place)
-  for (const place of new Set(parts.flatMap(({ uncoded }) => uncoded))) tellUncoded(scene, segment, place)
-  for (const { elements } of parts) scene.given.push({ segment, resource, elements })
-  const [first] = parts
-  return first !== undefined && parts.length === 1 ? first.elements : combined(...parts.map(({ elements }) => elements))
+  const parts = turnsOf(segment, each).map(turn => appliedInTurn(scene, segment, resource, turn, others, told))
+  const [first = {}] = parts
+  return parts.length > 1 ? combined(...parts) : first
 }
 
+/**
+ * What a segment gives in one turn, as `applied`.
+ *
+ * @param told  places that were named in the turns before
+ */
+export function appliedInTurn(
+  scene: Scene,
+  segment: Segment,
+  resource: string,
+  turn: Turn,
+  beside: readonly Segment[] = [],
+  told = new Set<string>(),
+): Elements {
+  const { elements, lost, uncoded } = applyRules(rulesOf(segment.name, resource), segment, { ...scene, beside, turn })
+  for (const place of lost) if (!told.has(place)) warn(scene, segment, place)
+  for (const place of uncoded) if (!told.has(place)) tellUncoded(scene, segment, place)
+  for (const place of [...lost, ...uncoded]) told.add(place)
+  scene.given.push({ segment, resource, elements })
+  return elements
+}
+
+/** The repetition of each field that is read in a turn. */
+type Turn = ReadonlyMap<number, number>
+
 /** Which repetition of each field is read when; what is there once is of all of them. */
-function turnsOf(segment: Segment, each: readonly number[]): readonly ReadonlyMap<number, number>[] {
+export function turnsOf(segment: Segment, each: readonly number[]): readonly Turn[] {
   const repeating = each.filter(number => field(segment, number).length > 1)
   const isSaid = (number: number, at: number) => !isEmpty(field(segment, number).slice(at, at + 1))
   return Array.from(

@@ -57,7 +57,7 @@ function applyRule(rule: FieldRule, segment: Segment, elements: Elements, contex
   const isRepeating = rule.to.includes('[]') || rule.to.includes('[each]')
   const only = context.turn?.get(number) ?? (isRepeating ? undefined : 0)
   for (const [at, raw] of given.entries()) {
-    if (only !== undefined && at !== only) continue
+    if ((only !== undefined && at !== only) || (rule.further === true && at === 0)) continue
     const whole = component === undefined ? raw : below(raw, component)
     if (isEmpty([whole])) continue
     const place = `${rule.from}${at === 0 ? '' : `[${at + 1}]`}`

@@ -103,8 +103,7 @@ function codingsAt(
   table: string | undefined,
 ): readonly Coding[] {
   const code = part(repetition, place[0])
-  // Without a code its words are the text at most: what is not, is not read, nor is the name of another system.
-  if (code === '') return impliedName(repetition, place, table)
+  if (code === '') return wordsAt(repetition, place, table)
   const [display, name, version] = [1, 2, 3].map(at => part(repetition, place[at] ?? 0)) as [string, string, string]
   const oid = oidAt(repetition, place[4])
   const isOfTable = table !== undefined && isNameOf(name, table)
@@ -116,6 +115,17 @@ function codingsAt(
   // The words of the first code are the text; those of the others stand nowhere else.
   const isText = display === '' || display === textOf(unwatched(repetition))
   return [compact(isText ? { display, ...mapped } : { ...mapped, display }) as Coding]
+}
+
+/**
+ * Words without a code: those that are not the text of the concept stand nowhere else. The name of a system beside the text alone says
+ * nothing of it.
+ */
+function wordsAt(repetition: Repetition, place: (typeof places)[number], table: string | undefined): readonly Coding[] {
+  const words = part(unwatched(repetition), place[1])
+  if (words === '' || words === textOf(unwatched(repetition))) return impliedName(repetition, place, table)
+  const [display, name, version] = [1, 2, 3].map(at => part(repetition, place[at] ?? 0)) as [string, string, string]
+  return [compact({ system: codingSystem(name, oidAt(repetition, place[4])), version, display }) as Coding]
 }
 
 /** The name of the table beside words says nothing more. */

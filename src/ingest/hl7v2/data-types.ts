@@ -262,8 +262,12 @@ function toUniversalTime(given: Repetition, { zone }: Reading): string | undefin
 
 /** Seconds, minutes … as R4's units of time, by the code or by the word. */
 function unitOfTime(given: Repetition): string | undefined {
+  return unitNamed([part(given, 1), part(given, 2)])
+}
+
+function unitNamed(texts: readonly string[]): string | undefined {
   const table = codeTable('TestServiceDefaultDurationUnits')
-  for (const text of [part(given, 1), part(given, 2)]) {
+  for (const text of texts) {
     const unit = lookUp(table?.codes, text.toLowerCase())?.[0] ?? lookUp(table?.own?.codes, text.toUpperCase())
     if (unit !== undefined) return unit
   }
@@ -276,6 +280,13 @@ function placeOfNdl(given: Repetition): Repetition {
 }
 
 const unitsOfTime: Readonly<Record<string, string>> = { S: 's', M: 'min', H: 'h', D: 'd', W: 'wk', L: 'mo' }
+
+/** A number of a unit of time; R4 takes no other for a Duration: https://hl7.org/fhir/R4/datatypes.html#Duration, drt-1 */
+function toDurationOfUnit(given: Repetition): Node | undefined {
+  const code = unitNamed([part(given, 2, 1), part(given, 2, 2)])
+  const value = code === undefined ? undefined : toFhirNumber(part(given, 1))
+  return value === undefined ? undefined : { value, unit: code, system: 'http://unitsofmeasure.org', code }
+}
 
 /** TQ.3: `D5` is five days; HL7 v2.5.1, 4.3.3. Other words are left to the reader. */
 function toDuration(text: string): Node | undefined {
@@ -333,6 +344,7 @@ export const converters: Readonly<Record<string, Converter>> = {
   'XTN[ContactPoint]': (given, _, { zone, used }) => toContactPoints(given, zone, used),
   'PL[Location]': given => toLocation(given),
   'NDL[Location]': given => toLocation(placeOfNdl(given)),
+  'CQ[Duration]': toDurationOfUnit,
   'TQ[Duration]': given => toDuration(part(given, 1)),
   'DR[Period]': (given, _, reading) => toPeriod(given, reading),
   'CQ[Quantity]': given => toQuantity(given),

@@ -83,8 +83,8 @@ function isPlain(value: unknown): value is Node {
 function toReference(draft: Draft, contained: Map<string, Node>): Node | undefined {
   const { resourceType } = draft
   const settled = settledNode(draft.elements, contained)
-  const elements = resourceType === 'Organization' ? withoutHome(settled) : settled
-  if (Object.keys(elements).length === 0) return undefined
+  if (Object.keys(settled).length === 0) return undefined
+  const elements = resourceType === 'Organization' ? named(withoutHome(settled)) : settled
   const content = printJson({ resourceType, ...elements })
   const id = `${resourceType.toLowerCase()}-${createHash('sha256').update(content).digest('hex').slice(0, 12)}`
   contained.set(id, { resourceType, id, ...elements })
@@ -95,6 +95,14 @@ function toReference(draft: Draft, contained: Map<string, Node>): Node | undefin
     identifier: firstOf(elements.identifier),
     display: draft.display ?? displayOf(elements),
   })
+}
+
+const unknown = [{ url: 'http://hl7.org/fhir/StructureDefinition/data-absent-reason', valueCode: 'unknown' }]
+
+/** What has an address or a kind and nothing else has a name that nobody said: https://hl7.org/fhir/R4/organization.html#invs, org-1 */
+function named(organization: Node): Node {
+  const isKnown = organization.name !== undefined || organization.identifier !== undefined
+  return isKnown ? organization : { ...organization, _name: { extension: unknown } }
 }
 
 /** Nothing of an organization is at a home: https://hl7.org/fhir/R4/organization.html#invs, org-2 and org-3 */

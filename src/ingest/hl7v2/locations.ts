@@ -49,12 +49,15 @@ function narrowest(place: Repetition): { readonly description: string; readonly 
     authority('', id, type) ??
     authority(part(place, 10, 2), id, type) ??
     authority(part(place, 11), part(place, 11, 2), part(place, 11, 3))
-  return { description, identifier: compact({ system, value, assigner: assignerOf(place, system) }) }
+  return {
+    description,
+    identifier: compact({ system, value, assigner: assignerOf([part(place, 11), part(place, 10, 2)], place, system) }),
+  }
 }
 
-/** Who numbers places: PL.10 and PL.11 may name two, and then each in its own way. */
-function assignerOf(place: Repetition, system: string | undefined): Node | undefined {
-  const names = new Set([part(place, 11), part(place, 10, 2)].filter(name => name !== ''))
+/** Who numbers places: PL.11 for all of them; PL.10 and PL.11 may name two, and then each in its own way. */
+function assignerOf(said: readonly string[], place: Repetition, system: string | undefined): Node | undefined {
+  const names = new Set(said.filter(name => name !== ''))
   const uri = authority('', part(place, 11, 2), part(place, 11, 3))
   const isOther = uri !== undefined && uri !== system
   const identifier = isOther ? { system: 'urn:ietf:rfc:3986', value: uri } : undefined
@@ -71,7 +74,11 @@ function levelElements(
 ): Node {
   const [name = '', id = '', type = ''] = [1, 2, 3].map(n => part(below(place, at), n))
   const identifier = [
-    compact({ system: id === '' ? undefined : authority('', id, type), value: name || id }),
+    compact({
+      system: id === '' ? undefined : authority('', id, type),
+      value: name || id,
+      assigner: assignerOf([part(place, 11)], place, undefined),
+    }),
     own?.identifier,
   ]
   const coding = code === undefined ? undefined : [{ system: physicalTypes, code, display: text }]

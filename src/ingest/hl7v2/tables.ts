@@ -25,6 +25,8 @@ export interface FieldRule {
   readonly needs?: string
   /** Only when that element is not there. */
   readonly unless?: string
+  /** Only the repetitions behind the first: further names and numbers of the one whom the first names. */
+  readonly further?: boolean
 }
 
 export interface SegmentMap {

@@ -78,7 +78,7 @@ it('of a plan of insurance the second and the third number are kept', () => {
 
 describe('what says nothing alone', () => {
   it.each([
-    ['who numbers a place that has no number', 'PV1|1|I|W^1^2^^^^^^^^HOSP&1.2.3&ISO', 'PV1-3.11'],
+    ['who numbers places where none is named', 'PV1|1|I|^^^^^^^^Words^^HOSP&1.2.3&ISO', 'PV1-3.11'],
     ['the kind of the id of who numbers a place', 'PV1|1|I|W^1^2^^^^^^^9&HOSP&&ISO', 'PV1-3.10.4'],
     ['the parts of no telephone', `${pid}${empty(10)}^^Internet^a@b.example^49^30`, 'PID-13.5', 'PID-13.6'],
     ['a coding system without a code', `${pid}${empty(13)}M^Married^HL70002^^^SYS`, 'PID-16.6'],

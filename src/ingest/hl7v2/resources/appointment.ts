@@ -15,14 +15,19 @@ import { timingsOf } from './request.ts'
 
 /** Segments of what an appointment needs, with their group, and where they say how much later it begins and for how long it is. */
 const needs: Readonly<Record<string, Row>> = {
-  APPOINTMENT_SERVICE: { segment: 'AIS', offset: 5, duration: 7 },
-  APPOINTMENT_THING: { segment: 'AIG', offset: 9, duration: 11 },
-  APPOINTMENT_PLACE: { segment: 'AIL', offset: 7, duration: 9 },
-  APPOINTMENT_PERSON: { segment: 'AIP', offset: 7, duration: 9 },
+  APPOINTMENT_SERVICE: { segment: 'AIS', each: [], offset: 5, duration: 7 },
+  APPOINTMENT_THING: { segment: 'AIG', each: [3], offset: 9, duration: 11 },
+  APPOINTMENT_PLACE: { segment: 'AIL', each: [3], offset: 7, duration: 9 },
+  APPOINTMENT_PERSON: { segment: 'AIP', each: [3], offset: 7, duration: 9 },
 }
+
+/** The fields of SCH each of whose repetitions is one who takes part. */
+const contacts = [12, 16, 20]
 
 interface Row {
   readonly segment: string
+  /** The field each of whose repetitions comes by itself. */
+  readonly each: readonly number[]
   readonly offset: number
   readonly duration: number
 }
@@ -41,16 +46,13 @@ export const mapAppointment: Mapper = (scene, group) => {
     .filter(text => text !== '')
     .join('\n')
   const { start, end, status, participant, ...elements } = combined(
-    applied(scene, sch, 'Appointment'),
+    applied(scene, sch, 'Appointment', [], contacts),
     ...timed,
     ...needed.map(one => one.elements),
   ) as Said
   const times = timesOf(scene, sch, { start, end, minutes: minutesOf(scene, sch, 9) ?? longest(needed) })
   const standing = status ?? scene.row.appointment ?? 'booked'
-  const others = [
-    ...(participant ?? []),
-    ...needed.flatMap(one => one.participant ?? []).map(one => attending(one, start)),
-  ]
+  const others = [...(participant ?? []), ...needed.flatMap(one => one.participants).map(one => attending(one, start))]
   const isTimed = 'start' in times
   if (!isTimed && timeless[standing] === undefined)
     tell(scene, sch, 'SCH-11', 'SCH-11: an appointment without a time is proposed until it has one.')
@@ -112,7 +114,7 @@ interface Attending {
 interface Needed {
   readonly segment: Segment
   readonly elements: Elements
-  readonly participant?: Attending
+  readonly participants: readonly Attending[]
   readonly note: string
   readonly minutes: number | undefined
 }
@@ -133,18 +135,10 @@ function needOf(scene: Scene, sch: Segment, group: Group, row: Row): readonly Ne
   if (/^[ADUX]$/.test(value(segment, 2))) scene.ledger.keep(segment, 2)
   const note = noteText(scene, group, sch)
   const [offset, minutes] = [row.offset, row.duration].map(number => minutesOf(scene, segment, number))
-  const { participant = [], ...elements } = applied(scene, segment, 'Appointment') as Said
+  const { participant = [], ...elements } = applied(scene, segment, 'Appointment', [], row.each) as Said
   if (value(segment, 2) === 'D') return []
-  const [first] = participant
-  return [
-    {
-      segment,
-      elements,
-      note,
-      minutes,
-      ...(first === undefined ? {} : { participant: { elements: first, offset, minutes } }),
-    },
-  ]
+  const participants = participant.map(one => ({ elements: one, offset, minutes }))
+  return [{ segment, elements, note, minutes, participants }]
 }
 
 /** When somebody comes and how long they stay, where it is said. */

@@ -1,4 +1,4 @@
-import { applied } from '../applied.ts'
+import { applied, appliedInTurn, turnsOf } from '../applied.ts'
 import { combined } from '../drafts.ts'
 import { emit } from '../emit.ts'
 import { type Field, field, isEmpty, part, type Repetition, type Segment, value } from '../message.ts'
@@ -64,16 +64,18 @@ const unknownPayor = {
   extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/data-absent-reason', valueCode: 'unknown' }],
 }
 
-/** PV1-20 → Coverage, whose payer the sender does not name */
+/** PV1-20 → a Coverage for each class, whose payer the sender does not name */
 export function mapFinancialClass(scene: Scene, patient: Group): void {
   const pv1 = segmentOf(groupsOf(patient, 'VISIT')[0], 'PV1')
   if (pv1 === undefined || isEmpty(field(pv1, 20))) return
-  const elements = applied(scene, pv1, 'Coverage')
-  if (elements.type === undefined) return
-  emit(scene, pv1, 'Coverage', ['PV1-20', value(pv1, 20), value(pv1, 19)], {
-    status: 'active',
-    ...elements,
-    beneficiary: scene.context.subject,
-    payor: [unknownPayor],
-  })
+  for (const turn of turnsOf(pv1, [20])) {
+    const elements = appliedInTurn(scene, pv1, 'Coverage', turn)
+    if (elements.type === undefined) continue
+    emit(scene, pv1, 'Coverage', ['PV1-20', part(field(pv1, 20)[turn.get(20) ?? 0], 1), value(pv1, 19)], {
+      status: 'active',
+      ...elements,
+      beneficiary: scene.context.subject,
+      payor: [unknownPayor],
+    })
+  }
 }

@@ -1,3 +1,4 @@
+import { printJson } from '#fhir'
 import type { Steps } from '../../turns.ts'
 import { applied } from '../applied.ts'
 import { emit } from '../emit.ts'
@@ -36,12 +37,13 @@ export function* mapNotes(scene: Scene, group: Group, owner = group.segments[0],
   const [first] = segmentsOf(group, 'NTE')
   if (first === undefined || owner === undefined) return
   const { note = [], contained } = notesOf(scene, group, first) as { note?: readonly Note[]; contained?: unknown }
-  for (const { text, time, authorReference } of note) {
+  for (const { text, time, authorReference, extension } of note) {
     yield
     const context = { ...encounterOf(scene), ...(about === undefined ? {} : { related: [{ reference: about }] }) }
     emit(scene, first, 'DocumentReference', ['note', owner.name, about ?? '', text], {
       status: 'current',
       type: { text: `Note (${owner.name})` },
+      ...(extension === undefined ? {} : { category: extension.map(one => one.valueCodeableConcept) }),
       subject: scene.context.subject,
       ...(time === undefined ? {} : { date: time }),
       ...(authorReference === undefined ? {} : { author: [authorReference], contained }),
@@ -57,10 +59,18 @@ interface Note {
   readonly text: string
   readonly time?: string
   readonly authorReference?: Elements
+  /** NTE-4, what kind of note it is. */
+  readonly extension?: readonly { readonly valueCodeableConcept: Elements }[]
 }
 
 function encounterOf({ encounter }: Scene): Elements {
   return encounter === undefined ? {} : { encounter: [{ reference: encounter }] }
+}
+
+/** Whether a line is one more of a note: nobody has signed either, and they are of one kind. */
+function goesOn({ text: _, ...last }: Elements, line: Elements): boolean {
+  const isSigned = [last, line].some(({ authorReference, time }) => authorReference !== undefined || time !== undefined)
+  return !isSigned && printJson(last) === printJson(line)
 }
 
 /** What an NTE says beside its text, which may be lines of a longer one. */
@@ -95,7 +105,7 @@ function signature(scene: Scene, nte: Segment): string {
 }
 
 /**
- * `{ note: … }` of a group's NTE segments. Lines that follow each other are one note until somebody signs.
+ * `{ note: … }` of a group's NTE segments. Lines of one kind that follow each other are one note until somebody signs.
  *
  * @see https://build.fhir.org/ig/HL7/v2-to-fhir/ConceptMap-segment-nte-to-observation.html
  */
@@ -109,8 +119,7 @@ export function notesOf(scene: Scene, group: Group, owner = group.segments[0]): 
     const { contained: authors, ...signed } = annotationOf(scene, nte)
     const last = notes.at(-1)
     if (Array.isArray(authors)) contained.push(...(authors as Elements[]))
-    if (last !== undefined && Object.keys(last).length === 1 && Object.keys(signed).length === 0)
-      last.text = `${last.text as string}\n${text}`
+    if (last !== undefined && goesOn(last, signed)) last.text = `${last.text as string}\n${text}`
     else notes.push({ ...signed, text })
   }
   const written = notes.map(note => ({ ...note, text: (note.text as string).trim() })).filter(({ text }) => text !== '')

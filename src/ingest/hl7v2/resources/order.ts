@@ -30,8 +30,15 @@ export function* mapOrder(scene: Scene, order: Group): Steps<void> {
   for (const charge of groupsOf(order, 'FINANCIAL')) mapCharge(scene, charge)
   const isAsked = given.length === 0 && scene.row.asks === true
   if (!isAsked) for (const group of groupsOf(order, 'DIAGNOSIS')) mapCondition(scene, group)
-  if (given.length > 0) return
+  if (given.length > 0) return yield* mapBeside(scene, order)
   yield* isAsked ? mapAsked(scene, order) : mapReport(scene, order)
+}
+
+/** OBX behind what is ordered, dispensed or to be given: what was measured for it; those behind an RXA are with what was given. */
+function* mapBeside(scene: Scene, order: Group): Steps<void> {
+  const within = orderKey(segmentOf(order, 'ORC'), undefined, value(scene.message.msh, 10))
+  const groups = ['DISPENSE', 'GIVE'].flatMap(name => groupsOf(order, name))
+  yield* mapResults(scene, order, groups, { within, effective: {} })
 }
 
 /**

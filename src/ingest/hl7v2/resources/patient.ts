@@ -11,7 +11,7 @@ import { untakenNulls, untakenOf } from '../emit.ts'
 import { outdated, stands, withFieldTimes } from '../field-times.ts'
 import { Ledger } from '../ledger.ts'
 import { mergedLists } from '../lists.ts'
-import { isNull, type Message, type Segment } from '../message.ts'
+import { field, isEmpty, isNull, type Message, type Segment } from '../message.ts'
 import { isLate, withStamps } from '../said-at.ts'
 import type { Elements, Scene } from '../scene.ts'
 import { withAuthority } from '../sender.ts'
@@ -70,13 +70,13 @@ function joinMerged(scene: Scene, mrg: Segment | undefined, pid: Segment): void 
   join(scene, mrg, pid)
 }
 
-/** NK1 that is an employer, an agency, an insurer → Patient.contact */
+/** NK1 that is an employer, an agency, an insurer, or a person of one → Patient.contact; the person is a RelatedPerson besides. */
 function organizations(scene: Scene, patient: Group): Elements {
   const segments = groupsOf(patient, 'NEXT_OF_KIN').flatMap(({ segments: [nk1] }) => nk1 ?? [])
   const [pid] = patient.segments
-  const employers = segments.filter(isOrganization)
-  if (pid !== undefined) for (const nk1 of employers) join(scene, nk1, pid)
-  return combined(...employers.map(nk1 => applied(scene, nk1, 'Patient')))
+  if (pid !== undefined) for (const nk1 of segments.filter(isOrganization)) join(scene, nk1, pid)
+  const contacts = segments.filter(nk1 => !isEmpty(field(nk1, 13)))
+  return combined(...contacts.map(nk1 => applied(scene, nk1, 'Patient')))
 }
 
 interface Lost {
