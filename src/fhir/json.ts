@@ -49,6 +49,12 @@ export function parseJson(text: string | Uint8Array, limits: JsonLimits = {}): J
   return new JsonReader(typeof text === 'string' ? text : decode(text), limits.maxDepth ?? deepestJson).read()
 }
 
+/**
+ * Names of one object of what is sent: no element of FHIR has a hundred, and whatever looks at an object looks at all of them in one
+ * go.
+ */
+const mostNames = 10_000
+
 /** Texts up to here are parsed in one go, whatever they hold; it takes a few milliseconds. */
 const shortBytes = 64 * 1024
 
@@ -56,17 +62,21 @@ const shortBytes = 64 * 1024
  * As `parseJson`, for what somebody sends: its values are counted, and charged as `parsed`, before any of them is made, and
  * a long text is parsed in slices.
  *
- * @throws Problem as `parseJson`; `too-costly` · `budget.parsed-exceeded`
+ * @throws Problem as `parseJson`; `invalid` · `json.too-many-names`; `too-costly` · `budget.parsed-exceeded`
  */
 export async function parseSentJson(bytes: Uint8Array): Promise<Json> {
   if (bytes.length <= shortBytes) return parseJson(bytes)
   spend('parsed', await inSlices(countValues(bytes)))
-  return inSlices(parseJsonInSteps(bytes))
+  return inSlices(readInSteps(bytes, mostNames))
 }
 
 /** As `parseJson`, in slices: for a long text of our own, which is charged to nobody. */
 export function* parseJsonInSteps(bytes: Uint8Array): Steps<Json> {
-  return yield* new JsonReader(yield* decodeInSteps(bytes), deepestJson).readInSteps()
+  return yield* readInSteps(bytes, Number.POSITIVE_INFINITY)
+}
+
+function* readInSteps(bytes: Uint8Array, most: number): Steps<Json> {
+  return yield* new JsonReader(yield* decodeInSteps(bytes), deepestJson, most).readInSteps()
 }
 
 /**
@@ -155,14 +165,17 @@ function nextOf(what: RegExp, text: string, from: number): number {
 class JsonReader {
   private readonly text: string
   private readonly maxDepth: number
+  private readonly maxNames: number
   private at = 0
   private values = 0
   /** The place from which on others have their turn before the next value. */
   private pauseAt = lettersAtATime
 
-  constructor(text: string, maxDepth: number) {
+  /** @param maxNames  of one object that is read in steps */
+  constructor(text: string, maxDepth: number, maxNames = Number.POSITIVE_INFINITY) {
     this.text = text
     this.maxDepth = maxDepth
+    this.maxNames = maxNames
   }
 
   read(): Json {
@@ -237,8 +250,9 @@ class JsonReader {
     const object: { [key: string]: Json } = {}
     this.at++
     if (this.skipSpace() === closeBrace) return this.close(object)
-    for (;;) {
+    for (let left = this.maxNames; ; left--) {
       const key = this.key(object)
+      if (left <= 0) throw this.tooManyNames()
       object[key] = yield* this.valueInSteps(depth)
       const code = this.skipSpace()
       if (code === closeBrace) return this.close(object)
@@ -267,6 +281,11 @@ class JsonReader {
     if (code === openBracket) return this.array(this.descend(depth))
     if (code === minus || (code >= zero && code <= nine)) return this.number()
     return this.literal()
+  }
+
+  private tooManyNames(): Problem {
+    const text = `An object of the JSON has more than ${this.maxNames} names.`
+    return new Problem('invalid', 'json.too-many-names', text, this.place())
   }
 
   private descend(depth: number): number {

@@ -257,6 +257,19 @@ describe('a long text', () => {
     await expect(parseSentJson(long(text))).rejects.toMatchObject({ code })
     expect(codeOf(() => parseJson(long(text)))).toBe(code)
   })
+
+  const named = (count: number) => `{${Array.from({ length: count }, (_, at) => `"n${at}":1`).join()}}`
+  it.each<[string, (text: string) => string]>([
+    ['by itself', text => text],
+    ['in a list', text => `[1,${text}]`],
+    ['in an object', text => `{"a":{"b":${text}}}`],
+    ['after others', text => `[${named(9_000)},${named(9_000)},${text}]`],
+  ])('has no object with more names than anybody would look at in one go: %s', async (_, within) => {
+    const text = (count: number) => long(within(named(count)))
+    await expect(parseSentJson(text(10_001))).rejects.toMatchObject({ code: 'json.too-many-names' })
+    expect(await parseSentJson(text(10_000))).toEqual(parseJson(text(10_000)))
+    expect(parseJson(text(10_001))).toBeDefined()
+  })
 })
 
 describe('printing bit by bit', () => {
