@@ -25,13 +25,25 @@ export async function operationParameters(request: FhirRequest, known: readonly 
 /**
  * The parameters of a URL and, by POST, those of a Parameters resource: names and values as in a URL, whatever they are.
  *
- * @throws Problem `invalid` · `operation.parameter-malformed` and what `readOptionalResource` throws
+ * @throws Problem `invalid` · `operation.parameter-malformed`; `too-costly` · `operation.too-many-parameters`, and what
+ *   `readOptionalResource` throws
  */
 export async function plainParameters(request: FhirRequest): Promise<URLSearchParams> {
   const given = new URLSearchParams(request.query)
   const body = request.method === 'POST' ? await readOptionalResource(request, 'Parameters') : undefined
-  if (body !== undefined) for (const part of partsOf(body)) given.append(...plainValue(part))
+  if (body === undefined) return given
+  const parts = partsOf(body)
+  if (parts.length > mostParameters) throw tooMany()
+  for (const part of parts) given.append(...plainValue(part))
   return given
+}
+
+/** No operation is asked as much; each of them is read several times, as what stands in a URL is. */
+const mostParameters = 1_000
+
+function tooMany(): Problem {
+  const text = `An operation is asked by at most ${mostParameters} parameters.`
+  return new Problem('too-costly', 'operation.too-many-parameters', text, { expression: 'Parameters.parameter' })
 }
 
 /** The entries of a Parameters resource. @throws Problem `invalid` · `operation.parameter-malformed` */

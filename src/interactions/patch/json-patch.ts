@@ -17,15 +17,23 @@ const needs: Readonly<Record<string, 'value' | 'from' | undefined>> = {
 }
 const forbidden: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype'])
 
+/** So many are read in one go. */
+const operationsAtATime = 1_024
+
 /**
  * Reads a JSON Patch before anything is looked up. What a copy of the library would lose is put in other words: see `hold`.
  *
  * @throws Problem `invalid` · `patch.malformed`, with the number of the operation
  * @see https://www.rfc-editor.org/rfc/rfc6902
  */
-export function parseJsonPatch(json: unknown): readonly Operation[] {
+export function* parseJsonPatch(json: unknown): Steps<readonly Operation[]> {
   if (!Array.isArray(json)) throw patchMalformed('A JSON Patch is an array of operations.')
-  return json.map((operation: unknown, index) => checkOperation(operation, index))
+  const operations: Operation[] = []
+  for (const [index, operation] of json.entries()) {
+    if (index % operationsAtATime === 0) yield
+    operations.push(checkOperation(operation, index))
+  }
+  return operations
 }
 
 function checkOperation(operation: unknown, index: number): Operation {

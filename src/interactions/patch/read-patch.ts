@@ -13,12 +13,12 @@ import { patchFailed } from './patch-problems.ts'
 export type Change = (resource: Resource) => Promise<Resource>
 
 /** Media types of patches that are plain JSON, and how each is read. */
-const languages: Readonly<Record<string, (json: unknown) => (resource: Resource) => Promise<unknown>>> = {
-  'application/json-patch+json': json => {
-    const operations = parseJsonPatch(json)
+const languages: Readonly<Record<string, (json: unknown) => Promise<(resource: Resource) => Promise<unknown>>>> = {
+  'application/json-patch+json': async json => {
+    const operations = await inSlices(parseJsonPatch(json))
     return resource => applyJsonPatch(resource, operations)
   },
-  'application/merge-patch+json': json => {
+  'application/merge-patch+json': async json => {
     return async resource => applyMergePatch(resource, json)
   },
 }
@@ -36,10 +36,10 @@ export const patchTypes: readonly string[] = Object.keys(languages)
  */
 export async function readPatch(request: FhirRequest): Promise<Change> {
   const { resource } = request
-  if (resource?.resourceType === 'Binary') return changeBy(languageOf(resource)(await textWithin(resource)))
+  if (resource?.resourceType === 'Binary') return changeBy(await languageOf(resource)(await textWithin(resource)))
   const language = resource === undefined ? mediaType(request.header('content-type') ?? '') : ''
   const read = Object.hasOwn(languages, language) ? languages[language] : undefined
-  if (read !== undefined) return changeBy(read(await parseText(await request.body())))
+  if (read !== undefined) return changeBy(await read(await parseText(await request.body())))
   const operations = parsePathPatch(await readResource(request, 'Parameters'))
   return changeBy(standing => applyPathPatch(standing, operations))
 }

@@ -2,7 +2,7 @@ import { restrict } from '#access'
 import type { Resource } from '#fhir'
 import { giveWay, Problem } from '#kernel'
 import type { OpenedCursor, Reader, SearchPage, Stored } from '#record'
-import { inertParameters, parseQuery, type Query, type QueryOptions, type Restricted } from '#search'
+import { checkForm, inertParameters, parseQuery, type Query, type QueryOptions, type Restricted } from '#search'
 import { bundleBytes, outcomeEntry, searchEntry } from '../bundles/bundle-bytes.ts'
 import { granted } from '../perform.ts'
 import { checkBodyType, formatOf } from '../rest/negotiate.ts'
@@ -46,12 +46,15 @@ export function withTypes(
 /**
  * The parameters of a search: those of the URL and, by POST, those of the body; all of them hold.
  *
- * @throws Problem `unsupported-media` · `body.type-unsupported`; `not-acceptable` · `format.unsupported`
+ * @throws Problem `unsupported-media` · `body.type-unsupported`; `not-acceptable` · `format.unsupported`; `too-costly` ·
+ *   `search.too-costly`
  */
 export async function searchParams(request: FhirRequest): Promise<URLSearchParams> {
   if (request.method !== 'POST') return request.query
   checkBodyType(request, ['application/x-www-form-urlencoded'])
-  const form = new URLSearchParams(withoutMark((await request.body()).toString('utf8')))
+  const body = await request.body()
+  checkForm(body)
+  const form = new URLSearchParams(withoutMark(body.toString('utf8')))
   // It is asked again when there is an answer; what cannot be answered is refused before it is looked for.
   if (form.has('_format')) formatOf({ query: form, header: name => request.header(name) })
   return new URLSearchParams([...request.query, ...form])

@@ -42,6 +42,25 @@ interface Reading {
   readonly seen: Set<string>
 }
 
+/** Most of what is written may say nothing, so more may be written than asked. */
+const mostWritten = 10_000
+/** A character of a value is written with up to nine. */
+const longestForm = 9 * limits.characters
+const ampersand = 0x26
+
+/**
+ * Refuses the form of a search that is more than any search may ask before it is read, which is done in one go.
+ *
+ * @param bytes  as application/x-www-form-urlencoded
+ * @throws Problem `too-costly` · `search.too-costly`
+ */
+export function checkForm(bytes: Uint8Array): void {
+  if (bytes.length > longestForm) throw tooCostly('characters')
+  let written = 0
+  for (let at = bytes.indexOf(ampersand); at >= 0; at = bytes.indexOf(ampersand, at + 1))
+    if (++written > mostWritten) throw tooCostly('parameters')
+}
+
 function checkSize(params: URLSearchParams): void {
   let characters = 0
   for (const [name, value] of params) characters += name.length + value.length

@@ -80,3 +80,37 @@ describe('what XML and lines for people are longer than JSON is charged', () => 
     expect((await read('_pretty=true')).text).not.toContain('\n')
   })
 })
+
+describe('what one request says is refused before it is read where nobody would ask it', () => {
+  const form = { 'content-type': 'application/x-www-form-urlencoded' }
+  const many = (part: string, count: number) => part.repeat(count)
+  it.each([
+    ['/Observation/_search', many('code=x&', 10_001)],
+    ['/_search', many('&', 10_001)],
+    ['/Patient/a/Observation/_search', many('&&_pretty=true', 6_000)],
+    ['/Observation/_search', `code=${many('%41', 2_000_000)}`],
+    ['/Observation/_search', `${many('a', 5_000_000)}=`],
+  ])('the form of %s', async (url, text) => {
+    const answer = await house.ask('POST', url, { grant: own, headers: form, body: text })
+    expect([answer.status, answer.json.issue[0].details.coding[0].code]).toEqual([422, 'search.too-costly'])
+  })
+
+  it('the form of a search that says little with many letters is read', async () => {
+    const text = `${many('&', 9_000)}code=${many('%e2%82%ac', 100_000)}&_pretty=true`
+    const answer = await house.ask('POST', '/Observation/_search', { grant: own, headers: form, body: text })
+    expect([answer.status, answer.json.total]).toEqual([200, 0])
+  })
+
+  it.each(['/Patient/a/$everything', '/Patient/$everything', '/Observation/$lastn', '/Patient/a/$summary'])(
+    'Parameters of %s',
+    async url => {
+      const parameter = Array.from({ length: 1_001 }, () => ({ name: '_type', valueString: 'Observation' }))
+      const body = { resourceType: 'Parameters', parameter }
+      const answer = await house.ask('POST', url, { grant: own, body })
+      expect([answer.status, answer.json.issue[0].details.coding[0].code]).toEqual([
+        422,
+        'operation.too-many-parameters',
+      ])
+    },
+  )
+})
