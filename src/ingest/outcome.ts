@@ -164,6 +164,7 @@ export type Reason =
   | 'not-permitted'
   | 'other-patient'
   | 'doubtful-patient'
+  | 'without-effect'
   | 'refused'
 
 /** What a mapper knows beside the row. */

@@ -16,5 +16,6 @@ export const reasonTexts: Readonly<Record<Reason, string>> = {
   'not-permitted': 'The grant does not permit to write this.',
   'other-patient': 'The row belongs to another patient.',
   'doubtful-patient': 'It is doubtful whether the row is about this patient.',
+  'without-effect': 'A Consent that rules who may see what is not supported yet: nothing would be withheld.',
   refused: 'The record refused it.',
 }

@@ -97,7 +97,8 @@ function older(type: string): Outcome {
 /** What is another person's, or may be, is refused by its place. */
 function placed(outcome: Outcome, place: string): Outcome {
   if (outcome.kind !== 'rejected') return outcome
-  if (outcome.reason === 'other-patient') return { ...outcome, expression: place }
+  if (outcome.reason === 'other-patient' || outcome.reason === 'without-effect')
+    return { ...outcome, expression: place }
   return outcome.reason === 'element-missing' ? { ...outcome, expression: `${place}: ${outcome.expression}` } : outcome
 }
 

@@ -2,6 +2,7 @@ import { ownersOf } from '#access'
 import { parseReference, type Resource } from '#fhir'
 import { atOnce, type Steps } from '#kernel'
 import { withoutOwnNotes } from '#record'
+import { missingEffect } from '#validation'
 import { type Outcome, rowName } from '../outcome.ts'
 import type { ReadContext } from '../read-context.ts'
 import { isOfAnother } from './about.ts'
@@ -58,6 +59,7 @@ export function* mapResource(found: Found, scene: Scene): Steps<Outcome> {
   const row = rowName(type)
   if (passedOver.has(type)) return { kind: 'unmapped', row }
   if (isOfAnother(found, names, context)) return { kind: 'rejected', row, reason: 'other-patient' }
+  if (missingEffect(resource) !== undefined) return { kind: 'rejected', row, reason: 'without-effect' }
   if (type === 'Patient') return mapPatient(found, scene)
   if (isShared(type) && !context.canShare(type)) return { kind: 'unmapped', row }
   yield

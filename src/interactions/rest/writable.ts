@@ -1,30 +1,7 @@
 import type { Resource } from '#fhir'
 import { isProblem, Problem, type ProblemIssue } from '#kernel'
-import { checkSentResource, claimsAny } from '#validation'
+import { checkSentResource, claimsAny, missingEffect } from '#validation'
 import type { Judging } from '../profiles/judging.ts'
-
-interface NotYet {
-  readonly text: string
-  /** Whether this one would have to have an effect. */
-  applies(resource: Resource): boolean
-}
-
-/** What this server can keep but not yet act upon: whoever writes it would count on an effect that never comes. */
-const notYet: Readonly<Record<string, NotYet>> = {
-  Consent: {
-    text: 'A Consent that rules who may see what is not supported yet: nothing would be withheld. Without provision and policyRule, or as draft, it can be kept.',
-    applies: isEnforcing,
-  },
-}
-
-const privacy = 'patient-privacy'
-
-/** An active rule about privacy that a machine is to follow. @see https://hl7.org/fhir/R4/consent.html#6.2.3 */
-function isEnforcing({ status, scope, provision, policyRule }: Resource): boolean {
-  if (status !== 'active' || (provision === undefined && policyRule === undefined)) return false
-  const { coding } = (scope ?? {}) as { readonly coding?: readonly { readonly code?: string }[] }
-  return coding?.some(({ code }) => code === privacy) ?? false
-}
 
 /**
  * Refuses what is not valid, what breaks a profile that it claims or a Questionnaire that it answers and that is known, and what would
@@ -35,9 +12,9 @@ function isEnforcing({ status, scope, provision, policyRule }: Resource): boolea
 export async function checkWritable(resource: Resource, judging: Judging): Promise<void> {
   await checkSentResource(judging.rooms.validator, resource, judging.owner)
   if (claimsAny(resource)) await checkClaims(resource, judging)
-  const row = Object.hasOwn(notYet, resource.resourceType) ? notYet[resource.resourceType] : undefined
-  if (row?.applies(resource) !== true) return
-  throw new Problem('unsupported', 'resource.not-supported-yet', row.text, { expression: resource.resourceType })
+  const missing = missingEffect(resource)
+  if (missing !== undefined)
+    throw new Problem('unsupported', 'resource.not-supported-yet', missing, { expression: resource.resourceType })
 }
 
 /** A guide that is kept whole may name more than one request looks at, or derive from itself. */

@@ -30,6 +30,46 @@ async function imported(house: TestHouse, text: string | Buffer, grant = everyth
 }
 
 describe('a FHIR Bundle – https://hl7.org/fhir/R4/bundle.html', () => {
+  const privacy = 'http://terminology.hl7.org/CodeSystem/consentscope'
+  const consent = (rest: object) => ({
+    resourceType: 'Consent',
+    status: 'active',
+    scope: { coding: [{ system: privacy, code: 'patient-privacy' }] },
+    category: [{ text: 'Privacy' }],
+    patient: { reference: 'Patient/p' },
+    ...rest,
+  })
+
+  // What would be taken without the effect that its author counts on is refused here as it is over HTTP.
+  it.each([
+    ['a rule by provision', consent({ provision: { type: 'deny' } }), true],
+    ['a rule by policy', consent({ policyRule: { text: 'Nobody' } }), true],
+    ['a draft', consent({ status: 'proposed', policyRule: { text: 'Nobody' } }), false],
+    [
+      'a consent to research',
+      consent({ scope: { coding: [{ system: privacy, code: 'research' }] }, policyRule: { text: 'x' } }),
+      false,
+    ],
+    [
+      'a consent on paper',
+      consent({ policy: [{ uri: 'https://example.org/policy' }], sourceAttachment: { title: 'Signed' } }),
+      false,
+    ],
+  ])('with a Consent – %s – names what it does not take', async (_, resource, isRefused) => {
+    const house = await openHouse()
+    const patient = entry({ resourceType: 'Patient', id: 'p', gender: 'female' })
+    const files = [
+      bundle(patient, entry(resource)),
+      [patient.resource, resource].map(each => JSON.stringify(each)).join('\n'),
+    ]
+    for (const [at, file] of files.entries()) {
+      const place = at === 0 ? 'Bundle.entry[1]' : 'line[2]'
+      const { rejected } = (await imported(house, file)).counts
+      expect(rejected).toMatchObject(isRefused ? [{ row: 'Consent', reason: 'without-effect', expression: place }] : [])
+      expect(await found(house.record, 'Consent')).toHaveLength(isRefused ? 0 : 1)
+    }
+  })
+
   it('is re-owned: what it says of its patient is said of ours', async () => {
     const house = await openHouse()
     const file = bundle(
