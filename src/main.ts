@@ -163,6 +163,16 @@ function addTerminology(program: Command): void {
     .action(lazily(async () => (await load()).removeTerminology))
 }
 
+function addMapping(program: Command): void {
+  program
+    .command('mapping')
+    .description('the tables by which files and messages from outside become FHIR')
+    .command('check')
+    .argument('[folder]', 'tables of your own, laid over those that come with the server')
+    .description('what is wrong with them: file, line, place; status 1 when there is anything')
+    .action(lazily(async () => (await import('./commands/mapping.ts')).checkMapping))
+}
+
 function addReview(program: Command): void {
   const load = () => import('./commands/review.ts')
   const review = program.command('review').description('what waits until a person says whom it is about')
@@ -380,7 +390,18 @@ const program = new Command('kinhold')
   .version(software.version)
   .addHelpText('after', '\nExit status: 0 done; 1 not done, or not wholly; 2 not understood.')
   .exitOverride()
-for (const add of [addServing, addData, addTerminology, addReview, addLetters, addAccess, addApps, addKeys, addUpkeep])
+for (const add of [
+  addServing,
+  addData,
+  addTerminology,
+  addMapping,
+  addReview,
+  addLetters,
+  addAccess,
+  addApps,
+  addKeys,
+  addUpkeep,
+])
   add(program)
 
 try {

@@ -63,7 +63,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   '@zxcvbn-ts/core': ['smart'],
   '@zxcvbn-ts/language-common': ['smart'],
   '@zxcvbn-ts/language-en': ['smart'],
-  ajv: ['validation'],
+  ajv: ['ingest', 'validation'],
   'ajv-formats': ['validation'],
   'cli-progress': ['main'],
   commander: ['main'],

@@ -69,10 +69,14 @@ function translated(code: string, table: CodeTable | undefined): Coding | undefi
   return undefined
 }
 
-/** The code that a table has for a code; a code it does not have stays one of the HL7 table. */
+/** The code that a table has for a code; a code it does not have, or leaves as it is, stays one of the HL7 table. */
 export function toCode(code: string, table: string): string | Uncoded {
-  const coding = translated(code, codeTable(table))
-  return coding?.code ?? new Uncoded(compact({ system: systemOfTable(table), code }) as Coding)
+  const system = systemOfTable(table)
+  const rows = codeTable(table)
+  const coding = translated(code, rows)
+  const isLeft = coding?.system === system && rows?.system !== system
+  if (coding?.code === undefined || isLeft) return new Uncoded(compact({ system, code }) as Coding)
+  return coding.code
 }
 
 /** By component: code, display, system, version, OID of the system. */
