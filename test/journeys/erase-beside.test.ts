@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { type Client, openClient } from './server/client.ts'
 import { commandIn, type Home, lastLine, mainFile, newHome, run } from './server/home.ts'
+import { type Watching, watching } from './server/raw-rows.ts'
 import { type RunningServer, startServer } from './server/start-server.ts'
 import { type StartedHome, startHome } from './server/started-home.ts'
 
@@ -127,16 +127,16 @@ describe('a patient is erased by one process while others read and write', () =>
 })
 
 describe('an erasure that is killed', () => {
-  /** How far it has come, as the files show it. */
-  const stages: Readonly<Record<string, (files: { keys: DatabaseSync; data: DatabaseSync }) => number>> = {
-    'when it has begun to write': ({ data }) => Number(data.prepare('PRAGMA data_version').get()?.data_version),
-    'when the key is destroyed': ({ keys }) => Number(keys.prepare('SELECT count(*) AS n FROM tombstones').get()?.n),
-    'when the data begin to go': ({ data }) => Number(data.prepare('SELECT count(*) AS n FROM entries').get()?.n),
+  /** How far it has come, as the databases show it. */
+  const stages: Readonly<Record<string, keyof Watching>> = {
+    'when it has begun to write': 'commits',
+    'when the key is destroyed': 'tombstones',
+    'when the data begin to go': 'entries',
   }
 
   it.each(Object.entries(stages))(
     '%s: the patient is there wholly, or wholly gone after the next start',
-    async (stage, measure) => {
+    async (stage, measured) => {
       const home = await newHome('erase-killed')
       let server = await startServer(home)
       const token = await lastLine(home, 'token', '--scope', 'system/*.cruds')
@@ -146,18 +146,16 @@ describe('an erasure that is killed', () => {
       client.close()
       await server.stop()
 
-      const files = {
-        keys: new DatabaseSync(join(home.keys, 'keystore.sqlite'), { readOnly: true }),
-        data: new DatabaseSync(join(home.data, 'kinhold.sqlite'), { readOnly: true }),
-      }
-      const before = measure(files)
-      const [command, ...words] = commandIn(home, mainFile, 'erase', '--patient', 'greta', '--yes')
-      const child = spawn(command, words, { env: home.env, cwd: home.folder, stdio: 'ignore' })
-      const gone = once(child, 'exit')
-      while (child.exitCode === null && measure(files) === before) await new Promise(resolve => setImmediate(resolve))
-      child.kill('SIGKILL')
-      await gone
-      for (const file of Object.values(files)) file.close()
+      await watching(home, async look => {
+        const before = await look[measured]()
+        const [command, ...words] = commandIn(home, mainFile, 'erase', '--patient', 'greta', '--yes')
+        const child = spawn(command, words, { env: home.env, cwd: home.folder, stdio: 'ignore' })
+        const gone = once(child, 'exit')
+        while (child.exitCode === null && (await look[measured]()) === before)
+          await new Promise(resolve => setImmediate(resolve))
+        child.kill('SIGKILL')
+        await gone
+      })
 
       server = await startServer(home)
       client = openClient(server.url, token)

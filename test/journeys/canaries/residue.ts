@@ -1,7 +1,6 @@
 /** Everything that a running or ended server leaves where a thief could find it. */
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import type { Home } from '../server/home.ts'
 
 export interface Residue {
@@ -27,17 +26,6 @@ export async function openFilesOf(pid: number): Promise<Residue[]> {
     }),
   )
   return present(nameless.filter(path => path !== undefined).map(residueOf))
-}
-
-/** Each value of each row: in the file it may be cut into pages. */
-export function rowsOf(path: string): Residue[] {
-  const database = new DatabaseSync(path, { readOnly: true })
-  const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all()
-  const values = tables.flatMap(({ name }) => database.prepare(`SELECT * FROM "${name}"`).all().flatMap(Object.values))
-  database.close()
-  const bytes = values.map(value => (value instanceof Uint8Array ? Buffer.from(value) : Buffer.from(String(value))))
-  const gap = Buffer.from('\n')
-  return [{ where: `rows of ${path}`, bytes: Buffer.concat(bytes.flatMap(value => [value, gap])) }]
 }
 
 async function residueOf(path: string): Promise<Residue | undefined> {
