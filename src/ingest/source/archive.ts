@@ -208,6 +208,9 @@ const smallBytes = 64 * 1024
 async function* unpack(zip: yauzl.ZipFile, entry: yauzl.Entry): AsyncGenerator<Buffer, void, void> {
   let checksum = 0
   const isSmall = entry.compressionMethod === 8 && Math.max(entry.uncompressedSize, entry.compressedSize) <= smallBytes
+  // Small ones come out of a block that is held: thousands of them would be read without the loop being left.
+  const pause = giveWay()
+  if (pause !== undefined) await pause
   try {
     for await (const chunk of isSmall ? inflated(zip, entry) : await streamed(zip, entry)) {
       checksum = crc32(chunk, checksum)
