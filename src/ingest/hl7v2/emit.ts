@@ -1,5 +1,6 @@
 import type { Resource } from '#fhir'
 import { appendAll } from '#kernel'
+import { withContained } from '../contained.ts'
 import type { Foretold, Left, Namesakes } from '../outcome.ts'
 import { notTaken } from '../standing.ts'
 import { takeGiven } from './applied.ts'
@@ -68,7 +69,8 @@ export function emit(
     ...(elements.meta as object | undefined),
   }
   const plain = { resourceType, id, ...elements, ...containedOf(scene, elements), meta }
-  const whole = { ...first(stamped(scene, plain)), id }
+  // Whoever another segment has said otherwise of is not in the resource, and is named: dom-3.
+  const whole = { ...first(stamped(scene, withContained(plain, plain))), id }
   const given = takeGiven(scene, segment, resourceType, updates)
   const resource = validated(scene, segment, whole, given)
   appendAll(scene.unheard, resource === undefined ? allOf(given) : unheard(given, elements))

@@ -213,6 +213,34 @@ describe('OBX behind medicines', () => {
   })
 })
 
+describe('what two segments say of one element in two ways', () => {
+  it('who orders: the first stays, the other is named, and the order with it', () => {
+    const orc = segment('ORC', { 1: 'NW', 2: 'P1', 21: 'Clinic' })
+    const obr = segment('OBR', { 1: '1', 4: 'X^T^L', 16: 'D1^Ann^A' })
+    for (const event of ['ORU^R01', 'OML^O21']) {
+      const given = read(event, pid, orc, obr)
+      expect(first('ServiceRequest', given).requester).toMatchObject({ type: 'PractitionerRole', display: 'Clinic' })
+      expect(given.named).toContain('OBR^1^16')
+    }
+  })
+
+  it('how long, and from when: ORC-7 beside TQ1', () => {
+    const orc = segment('ORC', { 1: 'NW', 2: 'P1', 7: '^^D5' })
+    const given = read('OML^O21', pid, orc, 'OBR|1|P1||X^T^L', segment('TQ1', { 1: '1', 7: '20260201' }))
+    const { repeat } = first('ServiceRequest', given).occurrenceTiming as { readonly repeat: Node }
+    expect(repeat).toEqual({ boundsPeriod: { start: '2026-02-01' } })
+    expect(given.named).toContain('ORC^1^7')
+  })
+})
+
+describe('PRT of a role of an organization', () => {
+  it('is in the care team: ctm-1', () => {
+    const given = read('ADT^A01', pid, `PRT||AD||RCT^R^HL70912|D1^Ann^A|N^Nurse^L||Clinic`, pv1)
+    expect(first('CareTeam', given).participant).toMatchObject([{ member: { type: 'PractitionerRole' } }])
+    expect(organization(first('CareTeam', given))).toMatchObject({ name: 'Clinic' })
+  })
+})
+
 describe('one bad part of a timing costs itself', () => {
   const tq1 = (fields: object) => segment('TQ1', { 1: '1', ...fields })
   const bounds = { 7: '20260201', 8: '20260210' }

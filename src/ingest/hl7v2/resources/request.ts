@@ -44,7 +44,7 @@ export function mapRequest(
   const said = {
     status: 'unknown',
     intent: 'order',
-    ...atOneTime(elements),
+    ...atOneTime(withOneBound(elements)),
     ...more,
     subject: scene.context.subject,
     ...inEncounter(scene),
@@ -71,6 +71,16 @@ export function timingsOf(scene: Scene, group: Group, owner: Segment): readonly 
   const segments = groupsOf(group, 'TIMING').flatMap(one => segmentOf(one, 'TQ1') ?? [])
   for (const tq1 of segments) join(scene, tq1, owner)
   return segments
+}
+
+/** How long and from when to when are forms of one element: what was said first stays, and the other is named. */
+function withOneBound(elements: Elements): Elements {
+  const { occurrenceTiming } = elements as { occurrenceTiming?: { readonly repeat?: Elements } }
+  const said = Object.entries(occurrenceTiming?.repeat ?? {})
+  const [first] = said.filter(([name]) => name.startsWith('bounds'))
+  if (first === undefined) return elements
+  const repeat = Object.fromEntries(said.filter(([name]) => !name.startsWith('bounds') || name === first[0]))
+  return { ...elements, occurrenceTiming: { ...occurrenceTiming, repeat } }
 }
 
 /** A time alone and a Timing are forms of one element; the time is then when the Timing has an event. */
