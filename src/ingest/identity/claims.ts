@@ -30,6 +30,11 @@ export interface PersonClaims {
   readonly birthOrder?: number
 }
 
+/** Names that are looked at, the same ones among them. */
+const mostNames = 200
+/** Letters of a part of a name, and of all its given names together: what follows is no part of anybody's name. */
+const mostLetters = 200
+
 /** Nobody's names have more, each counted once; each word is compared with each of everybody who may be meant. */
 const mostWords = 24
 
@@ -46,7 +51,7 @@ export function claimsOf(patient: Node): PersonClaims {
   const birthOrder = Number(patient.multipleBirthInteger)
   return {
     identifiers: nodesIn(patient.identifier).flatMap(identifierOf),
-    names: fewNames(nodesIn(patient.name).flatMap(nameOf)),
+    names: fewNames(nodesIn(patient.name).slice(0, mostNames).flatMap(nameOf)),
     ...(birthDate === undefined ? {} : { birthDate }),
     ...(gender === 'male' || gender === 'female' ? { gender } : {}),
     ...(Number.isInteger(birthOrder) && birthOrder > 0 ? { birthOrder } : {}),
@@ -113,11 +118,28 @@ function isIn(table: 'placeholderIdentifiers' | 'placeholderBirthDates', text: s
 }
 
 function nameOf(node: Node): readonly NameClaim[] {
-  const family = textOf(node.family)
-  const given = (Array.isArray(node.given) ? node.given : []).flatMap(one => textOf(one) ?? [])
-  const text = textOf(node.text)
+  const family = namePartOf(node.family)
+  const given = givenOf(node.given)
+  const text = namePartOf(node.text)
   if (family === undefined && given.length === 0 && text === undefined) return []
   return [{ given, ...(family === undefined ? {} : { family }), ...(text === undefined ? {} : { text }) }]
+}
+
+function namePartOf(value: unknown): string | undefined {
+  return textOf(typeof value === 'string' ? value.slice(0, mostLetters) : value)
+}
+
+function givenOf(value: unknown): readonly string[] {
+  const given: string[] = []
+  let letters = 0
+  for (const one of Array.isArray(value) ? value.slice(0, mostWords) : []) {
+    const part = namePartOf(one)
+    if (part === undefined) continue
+    letters += part.length
+    if (letters > mostLetters && given.length > 0) break
+    given.push(part)
+  }
+  return given
 }
 
 function birthDateOf(value: unknown): string | undefined {

@@ -24,9 +24,8 @@ export function findingIdentifiers(
 export function linkOf(ones: readonly IdentifierClaim[], others: readonly IdentifierClaim[]): Link {
   const common = inCommon(ones, others)
   if (common.length === 0) return 'none'
-  const isOwn = (claim: IdentifierClaim) =>
-    !others.some(other => isSame(claim, other) && namesOf(other) === 'shared') && namesOf(claim) !== 'shared'
-  return common.some(isOwn) ? 'own' : 'shared'
+  const shared = keysOf(others.filter(isShared))
+  return common.some(claim => !isShared(claim) && !shared.has(keyOf(claim))) ? 'own' : 'shared'
 }
 
 /** The numbers that two descriptions have in common. */
@@ -34,31 +33,68 @@ export function inCommon(
   ones: readonly IdentifierClaim[],
   others: readonly IdentifierClaim[],
 ): readonly IdentifierClaim[] {
-  return findingIdentifiers(ones).filter(one => others.some(other => isSame(one, other)))
+  const known = keysOf(others)
+  return findingIdentifiers(ones).filter(one => known.has(keyOf(one)))
 }
 
-function isSame(one: IdentifierClaim, other: IdentifierClaim): boolean {
-  return one.system === other.system && one.value === other.value
+/** What makes two numbers the same: no system has a line break. */
+function keyOf({ system, value }: IdentifierClaim): string {
+  return system === undefined ? `\n${value}` : `${system}\n${value}`
+}
+
+function keysOf(claims: readonly IdentifierClaim[]): ReadonlySet<string> {
+  return new Set(claims.map(keyOf))
+}
+
+function isShared(claim: IdentifierClaim): boolean {
+  return namesOf(claim) === 'shared'
 }
 
 /**
  * Whether an authority that gives each person one number of a type gave these two different ones. A number that was given
- * up still is that person's.
+ * up still is that person's. Each number is looked at once, however many there are.
  */
 export function contradicts(ones: readonly IdentifierClaim[], others: readonly IdentifierClaim[]): boolean {
-  const singles = ones.filter(isSingle)
-  return singles.some(one => {
-    const isOfOneKind = (claim: IdentifierClaim) => claim.system === one.system && isOneType(one, claim)
-    if (!others.some(other => isSingle(other) && isOfOneKind(other))) return false
-    const mine = singles.filter(isOfOneKind)
-    return !mine.some(claim => others.some(other => isSame(claim, other)))
-  })
+  const agreed = keysOf(others)
+  const theirs = kindsOf(others, () => true)
+  for (const [system, kinds] of kindsOf(ones, claim => agreed.has(keyOf(claim)))) {
+    const given = theirs.get(system)
+    if (given !== undefined && kinds.keys().some(kind => meets(kind, given) && !agrees(kind, kinds))) return true
+  }
+  return false
+}
+
+/** Of the types of which an authority has given numbers, whether one of them is in common. */
+type Kinds = ReadonlyMap<string, boolean>
+
+/** A number without a type may be of any. */
+const unsaid = ''
+
+function kindsOf(
+  claims: readonly IdentifierClaim[],
+  isCommon: (claim: IdentifierClaim) => boolean,
+): ReadonlyMap<string, Kinds> {
+  const bySystem = new Map<string, Map<string, boolean>>()
+  for (const claim of claims) {
+    const { system, type = unsaid } = claim
+    if (system === undefined || !isSingle(claim)) continue
+    const kinds = bySystem.get(system) ?? new Map<string, boolean>()
+    const kind = namesOf(claim) === 'unsaid' ? unsaid : type
+    kinds.set(kind, kinds.get(kind) === true || isCommon(claim))
+    bySystem.set(system, kinds)
+  }
+  return bySystem
+}
+
+function meets(kind: string, given: Kinds): boolean {
+  return kind === unsaid || given.has(kind) || given.has(unsaid)
+}
+
+function agrees(kind: string, kinds: Kinds): boolean {
+  if (kind === unsaid) return kinds.values().some(isCommon => isCommon)
+  return kinds.get(kind) === true || kinds.get(unsaid) === true
 }
 
 function isSingle(claim: IdentifierClaim): boolean {
-  return claim.system !== undefined && claim.old !== true && ['single', 'unsaid'].includes(namesOf(claim))
-}
-
-function isOneType(one: IdentifierClaim, other: IdentifierClaim): boolean {
-  return one.type === other.type || namesOf(one) === 'unsaid' || namesOf(other) === 'unsaid'
+  return claim.old !== true && ['single', 'unsaid'].includes(namesOf(claim))
 }

@@ -35,7 +35,7 @@ export async function matchPatients(
 ): Promise<readonly PatientMatch[]> {
   for (const verb of ['s', 'r'] as const) requirePermission(grant, verb, 'Patient')
   const claims = claimsOf(patient)
-  checkModest(claims)
+  checkModest(claims, patient)
   const asking = { grant, baseUrl }
   return record.writer(grant).transact(async txn => {
     const verdict = await identify(txn, claims, asking)
@@ -44,10 +44,9 @@ export async function matchPatients(
 }
 
 /** @throws Problem `too-costly` · `ingest.match-too-much` */
-function checkModest({ names, identifiers }: PersonClaims): void {
-  const isLong = names.some(
-    ({ family = '', given, text = '' }) => [family, ...given, text].join(' ').length > most.characters,
-  )
+function checkModest({ names, identifiers }: PersonClaims, patient: Resource): void {
+  // Of claims nothing is long any more: what is asked is looked at as it was sent.
+  const isLong = Array.isArray(patient.name) && patient.name.some(name => lettersOf(name ?? {}) > most.characters)
   if (names.length <= most.names && identifiers.length <= most.identifiers && !isLong) return
   throw new Problem(
     'too-costly',
@@ -57,6 +56,11 @@ function checkModest({ names, identifiers }: PersonClaims): void {
       expression: identifiers.length > most.identifiers ? 'Patient.identifier' : 'Patient.name',
     },
   )
+}
+
+function lettersOf({ family, given, text }: { family?: unknown; given?: unknown; text?: unknown }): number {
+  const parts = [family, text, ...(Array.isArray(given) ? given : [])]
+  return parts.reduce<number>((sum, part) => sum + (typeof part === 'string' ? part.length : 0), 0)
 }
 
 async function graded(

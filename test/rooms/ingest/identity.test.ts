@@ -1,7 +1,9 @@
 import { atOnce } from '#kernel'
-import { claimsOf } from '../../../src/ingest/identity/claims.ts'
+import { claimsOf, type IdentifierClaim } from '../../../src/ingest/identity/claims.ts'
+import { contradicts, inCommon, linkOf, namesOf } from '../../../src/ingest/identity/identifiers.ts'
 import { type Candidate, compare, judge } from '../../../src/ingest/identity/judge.ts'
 import { compareNames } from '../../../src/ingest/identity/names.ts'
+import { bitsFrom } from '../../random.ts'
 
 const hospital = 'urn:oid:1.2.3'
 const numbered = (value: string, type?: string, system = hospital) => ({
@@ -252,5 +254,102 @@ describe('numbers – CX, HL7 v2.9 chapter 2A.3.14; table 0203', () => {
       patients: ['ann', 'bob'],
     })
     expect(judged(asked, [bob]).kind).toBe('contradiction')
+  })
+})
+
+describe('however many numbers and letters there are', () => {
+  const isSame = (one: IdentifierClaim, other: IdentifierClaim) =>
+    one.system === other.system && one.value === other.value
+  /** What `contradicts` means, number by number. */
+  function contradictsByMeaning(ones: readonly IdentifierClaim[], others: readonly IdentifierClaim[]): boolean {
+    const isSingle = (one: IdentifierClaim) =>
+      one.system !== undefined && one.old !== true && ['single', 'unsaid'].includes(namesOf(one))
+    const isOneKind = (one: IdentifierClaim, other: IdentifierClaim) =>
+      one.system === other.system && (one.type === other.type || [one, other].some(each => namesOf(each) === 'unsaid'))
+    const singles = ones.filter(isSingle)
+    return singles.some(
+      one =>
+        others.some(other => isSingle(other) && isOneKind(one, other)) &&
+        !singles.some(mine => isOneKind(one, mine) && others.some(other => isSame(mine, other))),
+    )
+  }
+
+  it('numbers mean what they mean one by one', () => {
+    const draw = bitsFrom(20_260_301)
+    const pick = <T>(list: readonly T[]): T => list[draw() % list.length] as T
+    const claim = (): IdentifierClaim => {
+      const [system, type] = [
+        pick(['urn:oid:1', 'urn:oid:2', undefined]),
+        pick(['MR', 'PI', 'SS', 'MB', 'XX', undefined]),
+      ]
+      return {
+        value: pick(['1', '2', '3']),
+        ...(system === undefined ? {} : { system }),
+        ...(type === undefined ? {} : { type }),
+        ...(draw() % 8 === 0 ? { old: true as const } : {}),
+      }
+    }
+    const claims = () => Array.from({ length: draw() % 5 }, claim)
+    const told = new Set<string>()
+    for (let turn = 0; turn < 5_000; turn++) {
+      const [ones, others] = [claims(), claims()]
+      const met = ones.filter(
+        one => one.system !== undefined && namesOf(one) !== 'thing' && others.some(other => isSame(one, other)),
+      )
+      const isOwn = met.some(
+        one => ![one, ...others.filter(other => isSame(one, other))].some(each => namesOf(each) === 'shared'),
+      )
+      expect(inCommon(ones, others)).toEqual(met)
+      expect(linkOf(ones, others)).toBe(met.length === 0 ? 'none' : isOwn ? 'own' : 'shared')
+      expect({ ones, others, is: contradicts(ones, others) }).toEqual({
+        ones,
+        others,
+        is: contradictsByMeaning(ones, others),
+      })
+      told.add(`${linkOf(ones, others)} ${contradicts(ones, others)}`)
+    }
+    expect(told.size).toBe(6)
+  })
+
+  it('each number is looked at a few times', () => {
+    let looks = 0
+    const many = (from: number, type?: string): IdentifierClaim[] =>
+      Array.from({ length: 2_000 }, (_, n) => ({
+        system: hospital,
+        get value() {
+          looks += 1
+          return `${from + n}`
+        },
+        ...(type === undefined ? {} : { type }),
+      }))
+    for (const type of ['MR', 'MB', undefined])
+      for (const ask of [contradicts, linkOf, inCommon])
+        for (const [ones, others] of [
+          [many(0, type), many(0, type)],
+          [many(0, type), many(5_000, type)],
+          [many(0, type), many(1_999, type)],
+        ] as const) {
+          looks = 0
+          ask(ones, others)
+          expect(looks).toBeLessThanOrEqual(5 * 2_000 * 2)
+        }
+  })
+
+  it.each<[string, object]>([
+    ['a text', { text: 'ä'.repeat(1_000_000) }],
+    ['words of a text', { text: 'Ann Sample '.repeat(100_000) }],
+    ['a family name', { family: 'Sample-'.repeat(100_000) }],
+    ['given names', { family: 'Sample', given: Array.from({ length: 100_000 }, (_, n) => `Ann${n}`) }],
+    ['one given name', { family: 'Sample', given: ['Ann'.repeat(100_000)] }],
+  ])('of %s so much is compared as a name may have, and the same name is the same', (_, name) => {
+    const claims = claimsOf({ name: [name], birthDate: '2015-01-01' })
+    expect(JSON.stringify(claims.names).length).toBeLessThan(1_000)
+    expect(compare(claims, claimsOf({ name: [name], birthDate: '2015-01-01' })).kind).toBe('agrees')
+    expect(compare(claims, person('Other, Bert', '2015-01-01')).kind).not.toBe('agrees')
+  })
+
+  it('of names the first', () => {
+    const names = Array.from({ length: 100_000 }, (_, n) => ({ family: `Sample${n}`, given: ['Ann'] }))
+    expect(claimsOf({ name: names }).names).toHaveLength(12)
   })
 })
