@@ -175,6 +175,7 @@ export function openHouse(config: Config, opening: Opening = {}): Promise<House>
       log,
       baseUrl: fhirBase(config),
       senders: { zone: config.zone, known },
+      mappings: config.mappings,
       limits: { ...config.spool, maxRunning: Math.ceil(importsAtWork / colleagues.count) },
       ...(config.store.kind === 'memory' ? {} : { spoolFolder: houseFiles(config).spool }),
       ...(colleagues.imports && { elsewhere: colleagues.imports }),

@@ -47,6 +47,12 @@ export interface Loaded {
   readonly mistyped: readonly string[]
 }
 
+/** The folder of mapping tables that the environment names, for a command that needs nothing else of it. */
+export function mappingsFolder(env: Environment, cwd: string): string | undefined {
+  const named = readVariable(env, 'KINHOLD_MAPPINGS', cwd)
+  return named === undefined ? undefined : resolve(cwd, named)
+}
+
 /**
  * Reads the `KINHOLD_*` variables.
  *
@@ -91,6 +97,7 @@ export function loadConfig(env: Environment, { cwd, home = cwd }: Places): Loade
     populationBytes: parsePopulationMax(read('KINHOLD_POPULATION_MAX')),
     zone: parseZone(read('KINHOLD_ZONE') ?? Temporal.Now.timeZoneId()),
     senders: senders === undefined ? undefined : readSecret('KINHOLD_SENDERS', resolve(cwd, senders)),
+    mappings: mappingsFolder(env, cwd),
     trustedProxies: Object.freeze(parseNetworks('KINHOLD_TRUSTED_PROXIES', read('KINHOLD_TRUSTED_PROXIES') ?? '')),
     notifyNetworks: Object.freeze(parseNetworks('KINHOLD_NOTIFY_NETWORKS', read('KINHOLD_NOTIFY_NETWORKS') ?? '')),
     spool: Object.freeze({

@@ -168,7 +168,7 @@ function addMapping(program: Command): void {
     .command('mapping')
     .description('the tables by which files and messages from outside become FHIR')
     .command('check')
-    .argument('[folder]', 'tables of your own, laid over those that come with the server')
+    .argument('[folder]', 'tables of your own, laid over those of the server; KINHOLD_MAPPINGS unless told')
     .description('what is wrong with them: file, line, place; status 1 when there is anything')
     .action(lazily(async () => (await import('./commands/mapping.ts')).checkMapping))
 }

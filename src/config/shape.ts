@@ -56,6 +56,8 @@ export interface Config {
   readonly populationBytes: number
   /** IANA zone of times that come without an offset from senders of whom nothing is known, e.g. `Europe/Berlin`. */
   readonly zone: string
+  /** The folder of mapping tables of one's own, absolute. */
+  readonly mappings: string | undefined
   /** Text of the file that says how senders of HL7 v2 messages write; undefined when there is none. */
   readonly senders: string | undefined
   /** Addresses and CIDRs of proxies whose word is taken for whom they speak, e.g. `10.0.0.0/8`. */

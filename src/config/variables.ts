@@ -26,6 +26,7 @@ const variables = {
   KINHOLD_LOG_LEVEL: { fallback: 'info' },
   KINHOLD_ZONE: {},
   KINHOLD_SENDERS: {},
+  KINHOLD_MAPPINGS: {},
   KINHOLD_SPOOL_MAX: { fallback: '32G' },
   KINHOLD_SPOOL_MAX_PER_TOKEN: { fallback: '16G' },
   KINHOLD_SESSION_IDLE: { fallback: '12h' },

@@ -16,6 +16,7 @@ import { type Letters, openLetters } from './letters/letters.ts'
 import { forgetLetters } from './letters/shelf.ts'
 import { defaultLimits, type IngestLimits } from './limits.ts'
 import { forgetListed } from './listed.ts'
+import { eachWith, openOwnTables } from './mappings/own-tables.ts'
 import { checkReach, prepare } from './prepare.ts'
 import { ImportQueue } from './queue.ts'
 import type { Progress } from './reading-progress.ts'
@@ -40,6 +41,8 @@ export interface IngestOptions {
   readonly spoolFolder?: string
   /** Who sends HL7 v2 messages, and how; UTC and nobody when it is not said. */
   readonly senders?: Senders
+  /** A folder of mapping tables that take the places of those of the server; none when it is not said. */
+  readonly mappings?: string | undefined
   /** Other processes that serve the same house; none when it is not said. */
   readonly elsewhere?: ImportsElsewhere
 }
@@ -107,7 +110,7 @@ export function openIngest(options: IngestOptions): Ingest {
   const jobs = new Jobs(record.documents, clock, options)
   const queue = new ImportQueue(limits)
   const recognitions = newTurns()
-  return {
+  const ways: Ingest = {
     start: async ({ body, gone, isAwaited = false, ...wanted }) => {
       const { grant, patient } = wanted
       await checkReach(record, wanted)
@@ -172,6 +175,7 @@ export function openIngest(options: IngestOptions): Ingest {
       await spool.swept()
     },
   }
+  return eachWith(ways, openOwnTables(options.mappings, options.log))
 }
 
 const closed = (source: ByteSource): Promise<void> => source.close()

@@ -1,5 +1,5 @@
 import { type CodeableConcept, type CodeFacts, categoryOf, conceptOf, systems } from '../codes.ts'
-import { frozen, lazyTable } from '../tables.ts'
+import { frozen, lazyTable, perEdition } from '../tables.ts'
 
 interface QuantityRow extends CodeFacts {
   readonly type: string
@@ -189,13 +189,8 @@ function toRing({ attribute, unitAttribute, ucum, text }: RingRow): RingType {
   return { attribute, unitAttribute, type }
 }
 
-let loaded: AppleTables | undefined
-
 /** The tables of `mappings/apple-health`, indexed. Read when the first export arrives. */
-export function appleTables(): AppleTables {
-  loaded ??= loadTables()
-  return loaded
-}
+export const appleTables = perEdition(loadTables)
 
 function loadTables(): AppleTables {
   const quantity = quantityTable()

@@ -1,5 +1,5 @@
 import { appleTables } from '../apple/tables.ts'
-import { lazyTable } from '../tables.ts'
+import { lazyTable, perEdition } from '../tables.ts'
 
 interface MetricsTable {
   readonly rows: readonly { readonly name: string; readonly type: string }[]
@@ -41,13 +41,8 @@ export function plainName(name: string): string {
   return name.toLowerCase().replace(/[^a-z0-9]/g, '')
 }
 
-let loaded: AutoExportTables | undefined
-
 /** The tables of `mappings/auto-export`, and those of Apple Health that they lead to. */
-export function autoExportTables(): AutoExportTables {
-  loaded ??= load()
-  return loaded
-}
+export const autoExportTables = perEdition(load)
 
 function load(): AutoExportTables {
   const { rows, sums, units, workouts, symptomValues } = table()

@@ -1,5 +1,5 @@
 import type { Coding } from '../codes.ts'
-import { lazyTable } from '../tables.ts'
+import { lazyTable, perEdition } from '../tables.ts'
 import type { CdaElement } from './element.ts'
 
 /** What a section says of its entries. */
@@ -63,13 +63,8 @@ interface CcdaTables {
   readonly registers: ReadonlyMap<string, string>
 }
 
-let loaded: CcdaTables | undefined
-
 /** The tables of `mappings/ccda`, indexed. Read when the first document arrives. */
-export function ccdaTables(): CcdaTables {
-  loaded ??= load()
-  return loaded
-}
+export const ccdaTables = perEdition(load)
 
 function load(): CcdaTables {
   const systems = systemFile()

@@ -1,5 +1,5 @@
 import { type CodeableConcept, type CodeFacts, categoryOf, conceptOf, systems } from '../codes.ts'
-import { frozen, lazyTable } from '../tables.ts'
+import { frozen, lazyTable, perEdition } from '../tables.ts'
 
 /** One value of a data point: a number with a unit, or an integer that stands for words. */
 export interface FieldRow extends CodeFacts {
@@ -77,16 +77,13 @@ function fieldConcept(field: FieldRow, type: string): CodeableConcept {
   return field.name === undefined ? frozen(conceptOf(field)) : fitConcept(field, `${type}.${field.name}`)
 }
 
-let loaded: FitTables | undefined
-
 /** The tables of `mappings/google-fit`, indexed. */
-export function fitTables(): FitTables {
-  loaded ??= {
+export const fitTables = perEdition(
+  (): FitTables => ({
     types: new Map(typeTable().rows.map(row => [row.type, toType(row)])),
     nutrients: new Map(
       typeTable().nutrients.map(row => [row.key, { ucum: row.ucum, code: fitConcept(row, `nutrition.${row.key}`) }]),
     ),
     activities: new Map(activityTable().rows.map(row => [String(row.code), row])),
-  }
-  return loaded
-}
+  }),
+)

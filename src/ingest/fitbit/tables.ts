@@ -1,6 +1,6 @@
 import { systems } from '../codes.ts'
 import { type Measure, type MeasureRow, toMeasure } from '../measures/tables.ts'
-import { lazyTable } from '../tables.ts'
+import { lazyTable, perEdition } from '../tables.ts'
 
 export type Clock = 'utc' | 'local' | 'day'
 
@@ -33,13 +33,8 @@ interface FitbitTables {
 
 const table = lazyTable<{ readonly rows: readonly FileRow[] }>('fitbit/files.json')
 
-let loaded: FitbitTables | undefined
-
 /** The table of `mappings/fitbit`, indexed. */
-export function fitbitTables(): FitbitTables {
-  loaded ??= load()
-  return loaded
-}
+export const fitbitTables = perEdition(load)
 
 function load(): FitbitTables {
   const types = table().rows.map(row => ({ row, type: toType(row) }))

@@ -1,6 +1,6 @@
 import { systems } from '../codes.ts'
 import { type Measure, type MeasureRow, type Source, toMeasure } from '../measures/tables.ts'
-import { lazyTable } from '../tables.ts'
+import { lazyTable, perEdition } from '../tables.ts'
 
 interface ChildRow extends MeasureRow {
   readonly table: string
@@ -60,13 +60,8 @@ function sourceOf(): Source {
   return { system: systems.healthConnect, sets: Object.fromEntries(sets) }
 }
 
-let loaded: ConnectTables | undefined
-
 /** The tables of `mappings/health-connect`, indexed. */
-export function connectTables(): ConnectTables {
-  loaded ??= load()
-  return loaded
-}
+export const connectTables = perEdition(load)
 
 function load(): ConnectTables {
   const { rows, bookkeeping } = recordTable()

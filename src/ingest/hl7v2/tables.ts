@@ -1,4 +1,4 @@
-import { lazyTable } from '../tables.ts'
+import { lazyTable, perEdition } from '../tables.ts'
 
 /** How one field becomes one element, or one component of a data type does. */
 export interface FieldRule {
@@ -104,20 +104,18 @@ const typeMaps = lazyTable<{ maps: TypeMap[] }>('hl7v2/data-types.json')
 const codes = lazyTable<{ tables: Readonly<Record<string, CodeTable>> }>('hl7v2/code-tables.json')
 const messageRows = lazyTable<{ rows: MessageRow[]; refused: RefusedRow[] }>('hl7v2/messages.json')
 
-let rules: ReadonlyMap<string, readonly FieldRule[]> | undefined
+const rules = perEdition(() => new Map(segmentMaps().maps.map(map => [`${map.segment} ${map.resource}`, map.rows])))
 
 /** The rules by which a segment gives a resource; none when the table has no such map. */
 export function rulesOf(segment: string, resource: string): readonly FieldRule[] {
-  rules ??= new Map(segmentMaps().maps.map(map => [`${map.segment} ${map.resource}`, map.rows]))
-  return rules.get(`${segment} ${resource}`) ?? []
+  return rules().get(`${segment} ${resource}`) ?? []
 }
 
-let types: ReadonlyMap<string, TypeMap> | undefined
+const types = perEdition(() => new Map(typeMaps().maps.map(map => [map.type, map])))
 
 /** How the components of a data type are read; undefined when the table has no such type. */
 export function typeMap(type: string): TypeMap | undefined {
-  types ??= new Map(typeMaps().maps.map(map => [map.type, map]))
-  return types.get(type)
+  return types().get(type)
 }
 
 /** A table of codes by its name in the guide. */

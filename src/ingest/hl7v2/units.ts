@@ -1,6 +1,6 @@
 import { isUcum } from '#terminology'
 import { systems } from '../codes.ts'
-import { lazyTable } from '../tables.ts'
+import { lazyTable, perEdition } from '../tables.ts'
 import { codingSystem, isLocal } from './codings.ts'
 import { part, type Repetition } from './message.ts'
 import { lookUp } from './tables.ts'
@@ -72,12 +72,13 @@ function isMadeOfAtoms(text: string): boolean {
   return factors.length > 0 && factors.every(isFactor)
 }
 
-let factorPattern: RegExp | undefined
-
-function isFactor(factor: string): boolean {
-  const { prefixes, atoms, whole } = units()
-  factorPattern ??= new RegExp(
+const factorPattern = perEdition(() => {
+  const { prefixes, atoms } = units()
+  return new RegExp(
     `^(?:\\d+|(?:${prefixes.join('|')})?(?:${atoms.join('|')}|\\[[^\\]]+\\])\\d?|\\{[^}]+\\})(?:\\{[^}]+\\})?$`,
   )
-  return whole.includes(factor) || factorPattern.test(factor)
+})
+
+function isFactor(factor: string): boolean {
+  return units().whole.includes(factor) || factorPattern().test(factor)
 }

@@ -1,4 +1,4 @@
-import { lazyTable } from '../tables.ts'
+import { lazyTable, perEdition } from '../tables.ts'
 
 /** What an identifier of a type names; see `about` in mappings/identity.json. */
 export type Names = 'single' | 'several' | 'shared' | 'thing' | 'unsaid'
@@ -43,13 +43,9 @@ interface IdentityTables {
 }
 
 const file = lazyTable<File>('identity.json')
-let tables: IdentityTables | undefined
 
 /** `mappings/identity.json`, by what is looked up in it. */
-export function identityTables(): IdentityTables {
-  tables ??= tablesOf(file())
-  return tables
-}
+export const identityTables = perEdition(() => tablesOf(file()))
 
 function tablesOf(read: File): IdentityTables {
   return {
