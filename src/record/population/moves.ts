@@ -4,6 +4,9 @@ import type { CompartmentId } from '#store'
 /** So many moves are remembered beside one of each compartment: what is asked about then is not an hour old. */
 const fewMoves = 1_000_000
 
+/** What is called so is not there. */
+const nobodys: CompartmentId = ''
+
 /**
  * How far each compartment had come at every moment: sixteen bytes for each time that one moved. By it what was there at a moment can be
  * told of rows that were read again since.
@@ -69,9 +72,12 @@ export class Moves {
     this.#last[number] = ++this.#now
   }
 
-  /** It is as if it had never been there. */
+  /** It is as if it had never been there: of its moves only numbers are left. */
   forget(compartment: CompartmentId): void {
+    const number = this.#numbers.get(compartment)
+    if (number === undefined) return
     this.#numbers.delete(compartment)
+    this.#compartments[number] = nobodys
   }
 
   /** Compartments that have moved since a moment, and are still there. */
@@ -98,6 +104,28 @@ export class Moves {
     this.#numbers.set(compartment, number)
     this.#compartments.push(compartment)
     return number
+  }
+}
+
+/** How far those had come at a moment who have moved since: only what moved since it was asked the last time is looked for. */
+export class Then {
+  readonly #moves: Moves
+  readonly #at: number
+  #until: number
+  readonly #heads = new Map<CompartmentId, number>()
+
+  constructor(moves: Moves, at: number) {
+    this.#moves = moves
+    this.#at = at
+    this.#until = at
+  }
+
+  /** By compartment; those who have left may be among them. */
+  heads(): ReadonlyMap<CompartmentId, number> {
+    for (const compartment of this.#moves.movedSince(this.#until))
+      this.#heads.set(compartment, this.#moves.headAt(compartment, this.#at))
+    this.#until = this.#moves.count
+    return this.#heads
   }
 }
 

@@ -1,7 +1,7 @@
 import { checkWanted, inSlices, type Steps } from '#kernel'
 import type { Asked, Holder, InPasses, Moment, Page, Pass, PopulationIndex, Query } from '#search'
 import type { CompartmentId } from '#store'
-import type { Moves } from './moves.ts'
+import { type Moves, Then } from './moves.ts'
 import type { Population } from './population.ts'
 import type { Slice, Slices } from './slice.ts'
 import type { SliceRoom } from './slice-room.ts'
@@ -21,11 +21,14 @@ export type Moments =
   | { readonly kind: 'moves'; readonly at: readonly number[] }
   | { readonly kind: 'instant'; readonly untilMs: number }
 
+/** For each view. */
+type Thens = readonly (Then | undefined)[]
+
 interface Placed {
   readonly view: View
   readonly slice: Slice
-  /** The moment, by the moves of the population. */
-  readonly at: number | undefined
+  /** How far those had come at the moment who have moved since; undefined where an instant is asked about. */
+  readonly since: Then | undefined
 }
 
 /** Goes through the slices of populations. */
@@ -54,7 +57,7 @@ export class Passing {
     for (const { population, slices } of this.#views)
       for (const slice of slices.list)
         if (slice.index === undefined) await population.look(slices, slice, 'oldest', async () => undefined)
-    const placed = this.#placed(moments)
+    const placed = this.#placed(this.#thens(moments))
     const indexes: PopulationIndex[] = []
     const less = new Map<PopulationIndex, ReadonlyMap<number, number>>()
     for (const each of placed) {
@@ -76,17 +79,18 @@ export class Passing {
 
   /** Looks into one slice after the other, as often as is needed. */
   async run<T>(moments: Moments, passes: InPasses<T>): Promise<T> {
+    const thens = this.#thens(moments)
     for (let pass = passes.next(); ; pass = passes.next()) {
       if (pass.done === true) return pass.value
-      await this.#go(pass.value, moments)
+      await this.#go(pass.value, moments, thens)
     }
   }
 
-  async #go(pass: Pass, moments: Moments): Promise<void> {
+  async #go(pass: Pass, moments: Moments, thens: Thens): Promise<void> {
     const within = pass.asked.map(
       ({ compartments, narrower }) => compartments ?? (narrower && this.#compartmentsOf(narrower.query)),
     )
-    const wanted = this.#placed(moments).filter(({ slice }) =>
+    const wanted = this.#placed(thens).filter(({ slice }) =>
       pass.asked.some((asked, n) => mayHold(slice, asked, within[n])),
     )
     const policy = this.#room.fits(wanted.map(({ slice }) => slice)) ? 'oldest' : 'newest'
@@ -99,10 +103,14 @@ export class Passing {
     }
   }
 
-  #placed(moments: Moments): readonly Placed[] {
-    return this.#views.flatMap((view, n) => {
+  #placed(thens: Thens): readonly Placed[] {
+    return this.#views.flatMap((view, n) => view.slices.list.map(slice => ({ view, slice, since: thens[n] })))
+  }
+
+  #thens(moments: Moments): Thens {
+    return this.#views.map(({ moves }, n) => {
       const at = moments.kind === 'moves' ? moments.at[n] : undefined
-      return view.slices.list.map(slice => ({ view, slice, at }))
+      return at === undefined ? undefined : new Then(moves, at)
     })
   }
 }
@@ -122,13 +130,19 @@ function instantOf(moments: Moments): { readonly untilMs?: number } {
 }
 
 /** Up to which arrival there was something of those who have moved since. */
-function lessIn(index: PopulationIndex, { view: { slices, moves }, at }: Placed): ReadonlyMap<number, number> {
+function lessIn(
+  index: PopulationIndex,
+  { view: { slices, moves }, slice, since }: Placed,
+): ReadonlyMap<number, number> {
   const less = new Map<number, number>()
-  if (at === undefined) return less
+  if (since === undefined) return less
   if (slices.moves !== moves) throw new LostCompartment()
-  for (const compartment of moves.movedSince(at)) {
-    const then = index.arrivalIn(compartment, moves.headAt(compartment, at))
-    if (then !== undefined) less.set(then.holder, then.arrival)
+  const heads = since.heads()
+  const fewer = heads.size < slice.holders.size ? heads : slice.holders
+  for (const compartment of fewer.keys()) {
+    const head = heads.get(compartment)
+    const arrived = head === undefined ? undefined : index.arrivalIn(compartment, head)
+    if (arrived !== undefined) less.set(arrived.holder, arrived.arrival)
   }
   return less
 }

@@ -6,8 +6,8 @@ import type { Target } from './taking.ts'
 
 /** Neighbouring compartments, in the order of their holders, whose rows are in memory together or not at all. */
 export class Slice {
-  /** Whose compartments come before this are in the slice before. */
-  readonly first: Holder | undefined
+  /** Whose compartments come before this are in the slice before. Somebody who is there, not who was erased. */
+  first: Holder | undefined
   readonly holders = new Map<CompartmentId, Holder>()
   /** Undefined while its rows are not in memory. */
   index: PopulationIndex | undefined
@@ -101,6 +101,26 @@ export class Slices implements Target {
     slice.holders.delete(compartment)
     slice.index?.drop(compartment)
     slice.traces = undefined
+    this.#boundAnew(compartment)
+  }
+
+  /** Slices that began with somebody begin with somebody else: nobody who is there comes between the two. */
+  #boundAnew(compartment: CompartmentId): void {
+    for (let at = this.#list.length - 1; at > 0; at--) {
+      const slice = this.#list[at] as Slice
+      if (slice.first?.compartment === compartment) slice.first = this.#firstOf(at)
+    }
+  }
+
+  /** One that is empty ends where it begins, or is the last one and begins with who comes last before it. */
+  #firstOf(at: number): Holder | undefined {
+    const own = extreme(this.#list[at]?.holders.values() ?? [], -1)
+    if (own !== undefined || at + 1 < this.#list.length) return own ?? this.#list[at + 1]?.first
+    for (let before = at - 1; before >= 0; before--) {
+      const last = extreme(this.#list[before]?.holders.values() ?? [], 1)
+      if (last !== undefined) return last
+    }
+    return undefined
   }
 
   /** What was read of a slice is from now on what is there of it. */
@@ -172,4 +192,11 @@ export class Slices implements Target {
     }
     return this.#list[low] ?? this.begin(holder)
   }
+}
+
+/** The first of some holders (sign -1), or the last (1). */
+function extreme(holders: Iterable<Holder>, sign: -1 | 1): Holder | undefined {
+  let found: Holder | undefined
+  for (const holder of holders) if (found === undefined || holderOrder(holder, found) * sign > 0) found = holder
+  return found
 }

@@ -2,9 +2,9 @@
 
 import { meters, withBudget } from '#kernel'
 import type { Record } from '#record'
-import { encodeSegment, extractRow, type Holder, type IndexRow, PopulationIndex } from '#search'
+import { encodeSegment, extractRow, type Holder, holderOrder, type IndexRow, PopulationIndex } from '#search'
 import { openMemoryKeys, openMemoryStore, openMongoKeys, openMongoStore } from '#store'
-import { Moves } from '../../../src/record/population/moves.ts'
+import { Moves, Then } from '../../../src/record/population/moves.ts'
 import { Slices } from '../../../src/record/population/slice.ts'
 import { SliceRoom } from '../../../src/record/population/slice-room.ts'
 import { newMongoDatabase, stopSharedMongo, whereMongoIs } from '../../contracts/mongo-server.ts'
@@ -26,6 +26,15 @@ const all = everything()
 const count = 30
 /** Of some thirty slices: one or two, and now and then one more, which a hash seems to name. */
 const few = 8
+
+/** Numbers below a bound, the same ones for the same seed. */
+function seeded(seed: number): (below: number) => number {
+  let state = seed >>> 0
+  return below => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return Math.floor((state / 2 ** 32) * below)
+  }
+}
 
 function figure(name: string): number {
   const samples =
@@ -242,6 +251,39 @@ describe('what changed while its slice was not in memory', () => {
   })
 })
 
+describe('where slices begin', () => {
+  it('names nobody who has gone, and keeps them apart and in order', () => {
+    const draw = seeded(20261127)
+    const all = Array.from({ length: 40 }, (_, at): Holder => {
+      const digits = String(at).padStart(2, '0')
+      return { compartment: digits.repeat(16), kind: 'patient', patient: `p${digits}` }
+    })
+    const slices = new Slices()
+    for (let at = 0; at < all.length; at += 8) {
+      slices.begin(all[at] as Holder)
+      for (const holder of all.slice(at, at + 8)) slices.admit(holder)
+    }
+    const here = new Set(all)
+    for (let step = 0; step < 400; step++) {
+      const holder = all[draw(all.length)] as Holder
+      // By turns most of them go, and come again.
+      if (step % 100 < 60) slices.drop(holder.compartment)
+      else slices.admit(holder)
+      if (step % 100 < 60) here.delete(holder)
+      else here.add(holder)
+      if (step === 150) slices.split(slices.list.find(({ holders }) => holders.size > 1) ?? slices.begin(holder))
+      const told = slices.list.flatMap(({ holders }) => [...holders.values()].sort(holderOrder))
+      expect(told).toEqual([...here].sort(holderOrder))
+      for (const { first } of slices.list) if (first !== undefined) expect(here).toContain(first)
+      for (const each of here) expect(slices.holderOf(each.compartment)).toBe(each)
+    }
+    for (const { compartment } of all) slices.drop(compartment)
+    expect(slices.list.filter(({ first }) => first !== undefined)).toEqual([])
+    for (const holder of all) slices.admit(holder)
+    expect(slices.list.flatMap(({ holders }) => [...holders.values()].sort(holderOrder))).toEqual(all)
+  })
+})
+
 describe('pages', () => {
   it.each([1, 100_000, 250_000])(
     'stay whole while others write, ask and erase, with room for %d bytes',
@@ -424,5 +466,31 @@ describe('how far compartments have come', () => {
     expect([moves.headAt('c3', seen), moves.headOf('c3'), moves.count]).toEqual([5, 8, seen + 1])
     expect(moves.movedSince(seen)).toEqual(new Set(['c3']))
     expect([...moves.movedSince(0)].sort()).toEqual(Array.from({ length: 11 }, (_, at) => `c${at}`).sort())
+  })
+  it('is told of those who have moved since alone, however many moved in between, came and went', () => {
+    const draw = seeded(20261127)
+    const moves = new Moves()
+    for (let n = 0; n < 60; n++) moves.note(`c${draw(12)}`, n + 1)
+    const at = moves.moment()
+    const then = new Then(moves, at)
+    const before = new Map(Array.from({ length: 16 }, (_, n) => [`c${n}`, moves.headAt(`c${n}`, at)]))
+    expect(then.heads().size).toBe(0)
+    const known = new Set([...before].filter(([, head]) => head > 0).map(([compartment]) => compartment))
+    for (let n = 0; n < 300; n++) {
+      const compartment = `c${draw(16)}`
+      if (draw(5) === 0) {
+        moves.forget(compartment)
+        known.delete(compartment)
+      } else moves.note(compartment, (moves.headOf(compartment) ?? 100) + 1)
+      if (moves.headOf(compartment) !== undefined) known.add(compartment)
+      if (draw(4) === 0) moves.moment()
+      if (draw(3) > 0) continue
+      const heads = then.heads()
+      const moved = moves.movedSince(at)
+      for (const each of known) {
+        expect(heads.has(each)).toBe(moved.has(each))
+        if (moved.has(each)) expect(heads.get(each)).toBe(moves.headAt(each, at))
+      }
+    }
   })
 })
