@@ -290,10 +290,12 @@ export function referenceRange(given: string, unit: Unit): Node | undefined {
   return { ...(ends?.low !== undefined && ends.high !== undefined ? ends : {}), text: given }
 }
 
-/** Which components of OBX-6 its unit says. */
-export function usedOfUnit(obx: Segment): readonly number[] {
+/** Which components of OBX-6 its unit says: a text says the unit's words, not its code. */
+export function usedOfUnit(obx: Segment, isText: boolean): readonly number[] {
   const [given = []] = field(obx, 6)
-  return unitParts(given, unitOf(obx))
+  const said = unitOf(obx)
+  const words = said.unit === undefined ? {} : { unit: said.unit }
+  return unitParts(given, isText ? words : said)
 }
 
 /** The unit of an OBX. */

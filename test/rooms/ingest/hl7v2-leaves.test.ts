@@ -224,6 +224,12 @@ describe('nothing is lost in silence', () => {
     expect(namedIn(outcomes, 'OBX')).toContain('6.1')
     expect(storedOf(outcomes)).toContain('other words')
   })
+
+  it.each(['<>^23', 'low^^high'])('OBX-6: the code beside the words is named where SN %s becomes a text', sn => {
+    const outcomes = outcomesWith('OBX', { 2: 'SN', 5: sn, 6: 'mg/dL^milligrams^UCUM' })
+    expect(namedIn(outcomes, 'OBX')).toEqual(expect.arrayContaining(['6.1']))
+    expect(storedOf(outcomes)).toContain('milligrams')
+  })
 })
 
 describe('notes behind what has none in R4', () => {

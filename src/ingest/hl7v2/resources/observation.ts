@@ -89,8 +89,9 @@ function resultOf(scene: Scene, obx: Segment, code: unknown): ObservationValue |
   const given = readValue(obx, zone, code, { note: look.note, keep: () => ledger.keep(obx, 5) })
   look.keep()
   ledger.keep(obx, 2)
-  if (!hasUnit(given?.elements) && value(obx, 2) !== 'SN') return given
-  for (const at of usedOfUnit(obx)) unit.note(0)(at)
+  const isText = !hasUnit(given?.elements)
+  if (isText && value(obx, 2) !== 'SN') return given
+  for (const at of usedOfUnit(obx, isText)) unit.note(0)(at)
   unit.keep()
   return given
 }
