@@ -101,9 +101,7 @@ export async function openGround(config: Config, opening: Opening = {}): Promise
   const { colleagues = noColleagues } = opening
   const clock = systemClock
   const closing: (() => Promise<void> | void)[] = []
-  const close = async () => {
-    await closeAll(closing.splice(0).toReversed())
-  }
+  const close = () => closeAll(closing.splice(0).toReversed())
   try {
     const { store, keys, space, isReady } = await openStores(config, { make, alone, log })
     closing.push(

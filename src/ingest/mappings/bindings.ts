@@ -1,6 +1,6 @@
 import { requiredCodes, shapeOf } from '#fhir'
 import { codesOfTable, type TableCode } from './codes.ts'
-import { type Found, memberOf, partsOf, type Tables, type Tell, valuesAt } from './tables.ts'
+import { type Found, memberOf, partsNamed, rowsOf, type Tables, type Tell, valuesAt } from './tables.ts'
 
 /** An element whose codes R4 lists, below a type: `['Encounter', 'status']`. */
 export type Bound = readonly [type: string, path: string]
@@ -63,10 +63,8 @@ export function checkBindings(tables: Tables, tell: Tell): void {
     for (const found of valuesAt(tables, file, path)) checkCode({ code: found, system: undefined }, bound, tell)
   for (const set of valuesAt(tables, 'ccda/code-sets.json', 'sets/*'))
     for (const bound of Object.hasOwn(codeSets, set.key) ? (codeSets[set.key] ?? []) : [])
-      for (const row of partsOf(set)
-        .filter(({ key }) => key === 'rows')
-        .flatMap(partsOf))
-        for (const code of partsOf(row).filter(({ key }) => key === 'to'))
+      for (const row of rowsOf(set))
+        for (const code of partsNamed(row, 'to'))
           checkCode({ code, system: memberOf(set.value, 'system') }, bound, tell)
 }
 

@@ -44,14 +44,10 @@ const members = new Set([
 function rowsIn(value: unknown): number {
   if (Array.isArray(value)) return value.reduce<number>((sum, entry) => sum + rowsIn(entry), 0)
   if (!isNode(value)) return 0
-  return Object.entries(value).reduce((sum, [key, part]) => {
-    const own = Array.isArray(part)
-      ? lists.has(key)
-        ? part.length
-        : 0
-      : members.has(key) && isNode(part)
-        ? Object.keys(part).length
-        : 0
-    return sum + own + rowsIn(part)
-  }, 0)
+  return Object.entries(value).reduce((sum, [key, part]) => sum + rowsAt(key, part) + rowsIn(part), 0)
+}
+
+function rowsAt(key: string, part: unknown): number {
+  if (Array.isArray(part)) return lists.has(key) ? part.length : 0
+  return members.has(key) && isNode(part) ? Object.keys(part).length : 0
 }

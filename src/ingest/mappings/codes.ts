@@ -1,6 +1,16 @@
 import { isLoincWellFormed, isUcum } from '#terminology'
 import { systems } from '../codes.ts'
-import { type Found, isNode, memberOf, partsOf, type Tables, type Tell, valuesAt } from './tables.ts'
+import {
+  type Found,
+  isNode,
+  memberOf,
+  partsNamed,
+  partsOf,
+  rowsOf,
+  type Tables,
+  type Tell,
+  valuesAt,
+} from './tables.ts'
 
 /** Verhoeff's check digit: https://confluence.ihtsdotools.org/display/DOCRELFMT/Appendix+C+-+Check-digit+computation */
 function isSnomed(code: string): boolean {
@@ -51,16 +61,12 @@ export function checkCodes(tables: Tables, tell: Tell): void {
       const faults = columns.get(found.key)
       for (const one of typeof found.value === 'string' ? [found] : partsOf(found)) check(one, faults)
       if (isNode(found.value))
-        for (const one of partsOf(found).filter(({ key }) => key === 'code'))
-          check(one, bySystem.get(memberOf(found.value, 'system')))
+        for (const one of partsNamed(found, 'code')) check(one, bySystem.get(memberOf(found.value, 'system')))
     }
   for (const [file, path, faults] of special) for (const found of valuesAt(tables, file, path)) check(found, faults)
   for (const set of valuesAt(tables, 'ccda/code-sets.json', 'sets/*'))
-    for (const row of partsOf(set)
-      .filter(({ key }) => key === 'rows')
-      .flatMap(partsOf))
-      for (const one of partsOf(row).filter(({ key }) => key === 'to'))
-        check(one, bySystem.get(memberOf(set.value, 'system')))
+    for (const row of rowsOf(set))
+      for (const one of partsNamed(row, 'to')) check(one, bySystem.get(memberOf(set.value, 'system')))
   for (const table of valuesAt(tables, 'hl7v2/code-tables.json', 'tables/*'))
     for (const { code, system } of codesOfTable(table)) check(code, bySystem.get(system))
 }
@@ -74,17 +80,16 @@ export interface TableCode {
 /** The codes that an HL7 table of `code-tables.json` gives. */
 export function codesOfTable(table: Found): readonly TableCode[] {
   const system = memberOf(table.value, 'system')
-  const part = (found: Found, name: string) => partsOf(found).filter(({ key }) => key === name)
-  const guided = part(table, 'codes').flatMap(partsOf)
+  const guided = partsNamed(table, 'codes').flatMap(partsOf)
   return [
     ...guided.flatMap(row =>
-      part(row, '0').map(code => ({
+      partsNamed(row, '0').map(code => ({
         code,
         system: Array.isArray(row.value) && row.value.length > 2 ? row.value[2] : system,
       })),
     ),
-    ...part(table, 'own')
-      .flatMap(own => part(own, 'codes'))
+    ...partsNamed(table, 'own')
+      .flatMap(own => partsNamed(own, 'codes'))
       .flatMap(partsOf)
       .map(code => ({ code, system })),
   ]

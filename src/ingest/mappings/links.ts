@@ -1,7 +1,7 @@
 import { kinds } from '../ccda/map-entry.ts'
 import { converters } from '../hl7v2/data-types.ts'
 import { codeSets } from './bindings.ts'
-import { type Found, isNode, memberOf, partsOf, type Tables, type Tell, textsAt, valuesAt } from './tables.ts'
+import { isNode, memberOf, partsOf, rowsOf, type Tables, type Tell, textsAt, valuesAt } from './tables.ts'
 
 /** Where a column of one table names something of another. */
 interface Link {
@@ -136,13 +136,6 @@ function checkReaders(tables: Tables, tell: Tell): void {
         if (column.key === 'from' && text.split(/[-.]/)[0] !== name) tell(column, `${text} is nothing of ${name}.`)
       }
     }
-}
-
-/** The rows of a map. */
-export function rowsOf(map: Found): readonly Found[] {
-  return partsOf(map)
-    .filter(({ key }) => key === 'rows')
-    .flatMap(partsOf)
 }
 
 /** What code knows by name: mappers of entries, sets of codes. */

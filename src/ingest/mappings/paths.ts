@@ -1,8 +1,7 @@
 import { type ElementDefinition, isResourceType, isTypeName, type Shape, shapeOf, shapeOfElement } from '#fhir'
 import { holds } from '../hl7v2/conditions.ts'
 import { checkBound, checkTableCodes } from './bindings.ts'
-import { rowsOf } from './links.ts'
-import { type Found, isNode, memberOf, partsOf, type Tables, type Tell, valuesAt } from './tables.ts'
+import { type Found, isNode, memberOf, partsOf, rowsOf, type Tables, type Tell, valuesAt } from './tables.ts'
 
 /** What the last step of a path leads to. */
 interface Target {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { ErrorObject } from 'ajv'
 import { Ajv2020 } from 'ajv/dist/2020.js'
+import { below } from './read-table.ts'
 import { tableNames } from './table-files.ts'
 
 const mappings = new URL('../../../mappings/', import.meta.url)
@@ -50,8 +51,7 @@ function isOwn({ schemaPath, keyword }: ErrorObject): boolean {
 
 function pointerOf({ instancePath, keyword, params }: ErrorObject): string {
   if (keyword !== 'additionalProperties') return instancePath
-  const name = String(params.additionalProperty)
-  return `${instancePath}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
+  return below(instancePath, String(params.additionalProperty))
 }
 
 const words: Readonly<Record<string, (error: ErrorObject) => string>> = {

@@ -53,6 +53,16 @@ export function partsOf({ file, pointer, value }: Found): readonly Found[] {
   return made
 }
 
+/** The member of this name with its place, in a list of one; an empty one when there is none. */
+export function partsNamed(found: Found, name: string): readonly Found[] {
+  return partsOf(found).filter(({ key }) => key === name)
+}
+
+/** The rows of a map, or of a set. */
+export function rowsOf(found: Found): readonly Found[] {
+  return partsNamed(found, 'rows').flatMap(partsOf)
+}
+
 /** A member of an object; undefined when there is none. */
 export function memberOf(value: unknown, name: string): unknown {
   return isNode(value) && Object.hasOwn(value, name) ? value[name] : undefined
