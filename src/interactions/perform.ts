@@ -2,10 +2,10 @@ import { type Grant, requirePermission } from '#access'
 import { isProblem, Problem } from '#kernel'
 import { inertParameters } from '#search'
 import type { Match } from './match.ts'
-import { partOfAnswer, subsetNames, wantedPart } from './rest/answered-subset.ts'
+import { subsetNames, wantedPart } from './rest/answered-subset.ts'
 import { type Format, formatOf, formatOfError } from './rest/negotiate.ts'
 import { parsePrefer } from './rest/prefer.ts'
-import { asJson, shown } from './rest/shown.ts'
+import { shown } from './rest/shown.ts'
 import type { FhirRequest, FhirResponse, GrantedRequest, PathParams, Rooms, Route } from './types.ts'
 
 /**
@@ -22,11 +22,9 @@ export async function perform(match: Match, request: FhirRequest, rooms: Rooms):
     if (request.query.size > 0) checkQuery(route, request, request.query)
     const part = request.query.size > 0 ? wantedPart(route, request.query) : undefined
     const whole = await route.handler(request, params, rooms)
-    const response = part === undefined ? whole : await partOfAnswer(whole, part)
-    const isPretty = response.pretty === true || request.query.get('_pretty') === 'true'
-    if (isPretty || (response.format ?? format) === 'xml')
-      return await shown(response, { isPretty, format: response.format ?? format, isRead: isRead(request.method) })
-    return part === undefined ? response : await asJson(response)
+    const isPretty = whole.pretty === true || request.query.get('_pretty') === 'true'
+    const look = { isPretty, format: whole.format ?? format, isRead: isRead(request.method) }
+    return await shown(whole, part === undefined ? look : { ...look, part })
   } catch (error) {
     auditRefusal(error, route.interaction, request.grant, rooms)
     throw error

@@ -1,10 +1,13 @@
 import { encodeJsonInSteps, encodeXmlInSteps, parseSentJson, type Resource } from '#fhir'
-import { inSlices, isProblem, spend } from '#kernel'
+import { inSlices, isProblem, spend, withBudget } from '#kernel'
 import type { FhirResponse } from '../types.ts'
+import { partOfAnswer, type WantedPart } from './answered-subset.ts'
 import { type Format, mediaTypes } from './negotiate.ts'
 
 /** How an answer is to look. */
 export interface Look {
+  /** What of it is wanted; all of it unless told. */
+  readonly part?: WantedPart
   readonly isPretty: boolean
   readonly format: Format
   /** Whether it only reads: what may have been written must be told. */
@@ -12,22 +15,38 @@ export interface Look {
 }
 
 /**
- * The same answer in lines for people, or in XML. What rests is JSON and goes out as it is; only here is it parsed. Both can be many times as
- * long, so what is more than the JSON is charged like any other answer; where that is too much the answer goes out as the JSON it
- * was, unless it is XML that somebody reads.
+ * The answer as it was asked for: a part of it, in lines for people, in XML. What rests is JSON and goes out as it is; only here is it
+ * parsed. Lines and XML can be many times as long, so what is more than the JSON is charged like any other answer; where that is too
+ * much lines are left out. Of what may have written, all goes out in JSON rather than nothing.
  *
- * @throws Problem `not-acceptable` · `xml.unprintable`; `too-costly` · `budget.answered-exceeded`, `budget.parsed-exceeded`,
- *   `budget.cpu-exceeded`
+ * @throws Problem `not-acceptable` · `xml.unprintable`; of what only reads `too-costly` · `budget.answered-exceeded`,
+ *   `budget.parsed-exceeded`, `budget.cpu-exceeded`
  */
-export async function shown(response: FhirResponse, look: Look): Promise<FhirResponse> {
+export async function shown(whole: FhirResponse, look: Look): Promise<FhirResponse> {
+  try {
+    const response = look.part === undefined ? whole : await partOfAnswer(whole, look.part)
+    if (look.isPretty || look.format === 'xml') return await inFormat(response, look)
+    return response === whole ? whole : await asJson(response)
+  } catch (error) {
+    if (look.isRead || !isProblem(error, 'too-costly')) throw error
+    return inAnyCase(whole)
+  }
+}
+
+async function inFormat(response: FhirResponse, look: Look): Promise<FhirResponse> {
   const { body, headers } = response
   if (body === undefined || headers['content-type'] !== undefined) return response
   try {
     return await printed(response, body, look)
   } catch (error) {
-    if (isProblem(error, 'too-costly') && !(look.isRead && look.format === 'xml')) return asJson(response)
-    throw error
+    if (look.format === 'xml' || !isProblem(error, 'too-costly')) throw error
+    return inAnyCase(response)
   }
+}
+
+/** As JSON, whatever was used up by then: nothing is left of it to pay for the same once more. */
+function inAnyCase(response: FhirResponse): Promise<FhirResponse> {
+  return withBudget('unbounded', () => asJson(response))
 }
 
 async function printed(
@@ -44,7 +63,7 @@ async function printed(
 }
 
 /** The answer as JSON, made bit by bit. */
-export async function asJson(response: FhirResponse): Promise<FhirResponse> {
+async function asJson(response: FhirResponse): Promise<FhirResponse> {
   const { body } = response
   if (body === undefined || typeof body === 'string' || Buffer.isBuffer(body)) return response
   return { ...response, body: await inSlices(encodeJsonInSteps(body)) }

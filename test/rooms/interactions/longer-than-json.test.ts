@@ -1,5 +1,7 @@
 /** Answers that are many times as long in XML, or in lines for people, as they are in JSON. */
 import { withBudget } from '#kernel'
+import { type Look, shown } from '../../../src/interactions/rest/shown.ts'
+import { parseSubset } from '../../../src/interactions/rest/subset.ts'
 import { admin, grantOf, type House, openHouse, patientA, weightOf } from './house.ts'
 
 let house: House
@@ -68,6 +70,22 @@ describe('what XML and lines for people are longer than JSON is charged', () => 
     expect(answer.status).toBe(200)
     expect(answer.json.entry).toHaveLength(2)
     expect((await house.ask('GET', '/Observation/written', { grant: admin })).status).toBe(200)
+  })
+
+  it.each<Partial<Look>>([
+    { format: 'xml' },
+    { isPretty: true, format: 'xml' },
+    { part: parseSubset(new URLSearchParams('_elements=note')) ?? 'count' },
+  ])('what has used up its time by then is told whole in JSON, unless it is only read: %o', async more => {
+    const note = Array.from({ length: 60_000 }, (_, at) => ({ text: `& ${at}` }))
+    const body = { resourceType: 'Bundle', entry: [{ resource: { ...weightOf('a', 74), note } }] }
+    const look = (isRead: boolean) =>
+      withBudget({ cpu: 1 }, () =>
+        shown({ status: 200, headers: {}, body }, { isPretty: false, format: 'json', isRead, ...more }),
+      )
+    const told = await look(false)
+    expect([told.headers, JSON.parse(String(told.body)).entry[0].resource.note.length]).toEqual([{}, note.length])
+    await expect(look(true)).rejects.toMatchObject({ code: 'budget.cpu-exceeded' })
   })
 
   it('what has more values than may be sent is refused as XML, and goes out in one line', async () => {
