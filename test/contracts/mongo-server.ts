@@ -135,7 +135,9 @@ function sharedServer(): Promise<MongoServer> {
 
 /** Ends the server of this file, if it was ever asked for. */
 export async function stopSharedMongo(): Promise<void> {
-  await (await shared)?.stop()
+  const ended = shared
+  shared = undefined
+  await (await ended)?.stop()
 }
 
 /** The address of a database that nobody has, and how to be rid of it. */

@@ -27,9 +27,24 @@ export interface Home {
 
 /** A new home; on a MongoDB where KINHOLD_TEST_STORE is `mongodb`, by which any journey is taken there. */
 export async function newHome(name: string, logLevel = 'error'): Promise<Home> {
-  if (process.env.KINHOLD_TEST_STORE === 'mongodb')
-    return (await import('./mongo-home.ts')).newMongoHome(name, { logLevel })
-  return newFolderHome(name, logLevel)
+  return process.env.KINHOLD_TEST_STORE === 'mongodb' ? newHomeOnMongo(name, logLevel) : newFolderHome(name, logLevel)
+}
+
+let onMongo = 0
+
+/** The server that a journey had for its homes ends with the last of them, since the journey knows of none. */
+async function newHomeOnMongo(name: string, logLevel: string): Promise<Home> {
+  const [{ newMongoHome }, { stopSharedMongo }] = [
+    await import('./mongo-home.ts'),
+    await import('../../contracts/mongo-server.ts'),
+  ]
+  const home = await newMongoHome(name, { logLevel })
+  onMongo++
+  const remove = async () => {
+    await home.remove()
+    if (--onMongo === 0) await stopSharedMongo()
+  }
+  return { ...home, remove }
 }
 
 /** A home whose data and keys lie in folders. */
