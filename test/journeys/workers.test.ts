@@ -240,6 +240,36 @@ describe('of several processes one may be killed at any time', () => {
   )
 
   it(
+    'a connection that was on its way to it is ended, not left open with nobody to answer',
+    async () => {
+      const own = clientsOf(connections)
+      const victim = crew.workers().at(-1) as number
+      // Whoever stands still is dealt one connection and takes none: the others are answered by the other process.
+      process.kill(victim, 'SIGSTOP')
+      const answered: number[] = []
+      const asked = own.map(client =>
+        client.send({ path: '/healthz' }).then(({ status }) => {
+          answered.push(status)
+          return 'answered'
+        }),
+      )
+      const ends = Promise.allSettled(asked)
+      await until(() => answered.length === connections - 1)
+      process.kill(victim, 'SIGKILL')
+      expect((await ends).map(({ status }) => status).toSorted()).toEqual([
+        ...Array(connections - 1).fill('fulfilled'),
+        'rejected',
+      ])
+      await crew.serving(workers + 3)
+      close(own)
+      const anew = clientsOf(connections)
+      expect(await statuses({ path: '/readyz' }, anew)).toEqual([200])
+      close(anew)
+    },
+    longest,
+  )
+
+  it(
     'whoever leads now sees what is put into the database, and all refuse to say that they are well',
     async () => {
       close(clients)

@@ -1,4 +1,5 @@
 import cluster, { type Worker } from 'node:cluster'
+import { endWhatWasNotTaken } from './handed.ts'
 import type { ToPrimary, ToWorker } from './topics.ts'
 import { Wire } from './wire.ts'
 
@@ -17,6 +18,7 @@ export class Member {
   constructor(number: number) {
     this.number = number
     this.#worker = cluster.fork()
+    endWhatWasNotTaken(this.#worker)
     const worker = this.#worker
     this.wire = new Wire<ToWorker, ToPrimary>({
       send: message => void (worker.isConnected() && worker.send(message, () => undefined)),
