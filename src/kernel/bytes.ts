@@ -50,6 +50,18 @@ export function lengthPrefixed(parts: readonly (string | Uint8Array)[], head: Ui
 }
 
 /**
+ * The same bytes, that hold nothing else in memory. Small buffers of Node share pieces of 64 KiB: eight bytes that are kept keep all of such
+ * a piece. For whatever is kept longer than what it was made with.
+ *
+ * @see https://nodejs.org/docs/latest/api/buffer.html#static-method-bufferallocunsafesize – `Buffer.poolSize`
+ */
+export function ownBytes(bytes: Uint8Array): Buffer {
+  const own = Buffer.alloc(bytes.length)
+  own.set(bytes)
+  return own
+}
+
+/**
  * Pieces as one, and their memory given back: what lies outside of the heap waits long for the garbage collector, which sees but little
  * of it, and a body of sixteen megabytes would stand there twice. Nobody may use the pieces any more.
  */

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import { lengthPrefixed, Problem } from '#kernel'
+import { lengthPrefixed, ownBytes, Problem } from '#kernel'
 import { deriveKey } from './derive.ts'
 import { envelopeHeader, parseEnvelope, suiteLabel } from './envelope.ts'
 import { newNonce } from './nonces.ts'
@@ -19,13 +19,15 @@ export class KeyVersions {
   readonly newest: number
   readonly oldest: number
   readonly #keys: ReadonlyMap<number, KeyObject>
-  readonly #salt: Buffer
+  /** What the authenticated data of all messages of this owner begin with. */
+  readonly aadHead: Buffer
 
   constructor(instanceId: string, owner: string, keys: ReadonlyMap<number, KeyObject>) {
     this.instanceId = instanceId
     this.owner = owner
     this.#keys = keys
-    this.#salt = Buffer.from(instanceId, 'hex')
+    // Of tens of thousands of owners at a time: whatever is kept of each shares its memory with nothing else.
+    this.aadHead = ownBytes(lengthPrefixed([suiteLabel, instanceId, owner]))
     this.newest = Math.max(...keys.keys())
     this.oldest = Math.min(...keys.keys())
   }
@@ -34,7 +36,8 @@ export class KeyVersions {
   purposeKey(purpose: string, version: number): KeyObject | undefined {
     const key = this.#keys.get(version)
     if (key === undefined) return undefined
-    return deriveKey(key, this.#salt, lengthPrefixed(['kinhold/purpose', purpose, this.owner, String(version)]))
+    const salt = Buffer.from(this.instanceId, 'hex')
+    return deriveKey(key, salt, lengthPrefixed(['kinhold/purpose', purpose, this.owner, String(version)]))
   }
 
   /** The purpose key of the oldest version: it stays the same when the key is renewed, as found-by values must. */
@@ -54,7 +57,7 @@ interface SealingKey {
   readonly xaes: XaesKey
   readonly header: Buffer
   /** Last part of the authenticated data: owner, purpose, version. */
-  readonly id: Buffer
+  readonly id: string
 }
 
 /**
@@ -66,11 +69,8 @@ export class Ring {
   readonly #versions: KeyVersions
   readonly #purpose: string
   readonly #keys = new Map<number, SealingKey>()
-  /** What the authenticated data of all messages begin with. */
-  readonly #aadHead: Buffer
 
   constructor(versions: KeyVersions, purpose: string) {
-    this.#aadHead = lengthPrefixed([suiteLabel, versions.instanceId, versions.owner])
     this.#versions = versions
     this.#purpose = purpose
   }
@@ -96,13 +96,13 @@ export class Ring {
     if (known) return known
     const derived = this.#versions.purposeKey(this.#purpose, version)
     if (derived === undefined) return undefined
-    const id = Buffer.from(`${this.#versions.owner}/${this.#purpose}/${version}`)
-    const key = { xaes: new XaesKey(derived), header: envelopeHeader(version), id }
+    const id = `${this.#versions.owner}/${this.#purpose}/${version}`
+    const key = { xaes: new XaesKey(derived), header: ownBytes(envelopeHeader(version)), id }
     this.#keys.set(version, key)
     return key
   }
 
-  #aad(kind: string, place: readonly (string | Uint8Array)[], keyId: Buffer): Buffer {
-    return lengthPrefixed([...place, kind, keyId], this.#aadHead)
+  #aad(kind: string, place: readonly (string | Uint8Array)[], keyId: string): Buffer {
+    return lengthPrefixed([...place, kind, keyId], this.#versions.aadHead)
   }
 }

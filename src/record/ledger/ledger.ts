@@ -1,5 +1,5 @@
 import type { Resource } from '#fhir'
-import { atOnce, giveWay, inSlices, type Log, type Steps, withBudget } from '#kernel'
+import { atOnce, giveWay, inSlices, type Log, ownBytes, type Steps, withBudget } from '#kernel'
 import { type CompartmentIndex, extractRow, extractRowInSteps, type Holder, type IndexRow } from '#search'
 import { type Append, type CompartmentId, type Entry, type Locator, mayFollow, type Store } from '#store'
 import type { CompartmentKeys } from '#vault'
@@ -258,7 +258,7 @@ export class Ledger {
     this.#pendingBySeq.set(seq, { locator, stored })
     this.#pendingHead = seq
     this.#lastMs = lastUpdatedMs
-    this.#link = Buffer.from(chainLink(sealed))
+    this.#link = ownBytes(chainLink(sealed))
     this.#headTag = tagOf(sealed)
     draft.placed(lastUpdatedMs, served, this.holder)
     return { compartment: this.holder.compartment, seq, locator, version, sealed }
@@ -285,7 +285,7 @@ export class Ledger {
   #adoptLink(entry: Entry): void {
     const payload = soundPayload(this.#keys, entry)
     this.#headTag = tagOf(entry.sealed)
-    this.#link = Buffer.from(linkOf(entry, payload))
+    this.#link = ownBytes(linkOf(entry, payload))
     this.#lastMs = payload?.lastUpdatedMs ?? this.#lastMs
   }
 
@@ -364,7 +364,7 @@ export class Ledger {
     }
     this.#pendingHead = this.#durableHead = seq
     this.#headTag = tagOf(entry.sealed)
-    this.#link = Buffer.from(linkOf(entry, payload))
+    this.#link = ownBytes(linkOf(entry, payload))
   }
 
   /** Seals the rows that no segment holds; resolves when they are kept. */

@@ -1,4 +1,4 @@
-import { counter, gauge } from '#kernel'
+import { counter, gauge, ownBytes } from '#kernel'
 import type { Entry, Locator } from '#store'
 import type { Stored } from '../types.ts'
 
@@ -60,7 +60,7 @@ export class OpenedVersions {
     }
     opened.add()
     const located = open(entry, named)
-    return this.#isAskedAgain(key) ? this.#keep(key, { entry, located: ownBytes(located) }) : located
+    return this.#isAskedAgain(key) ? this.#keep(key, { entry, located: withOwnBytes(located) }) : located
   }
 
   #isAskedAgain(key: number): boolean {
@@ -98,10 +98,8 @@ function keyOf(locator: Locator): number {
 }
 
 /** Small buffers share their memory with others, which would be kept with them. */
-function ownBytes(located: Located): Located {
-  const json = Buffer.allocUnsafeSlow(located.json.length)
-  json.set(located.json)
-  return { ...located, json }
+function withOwnBytes(located: Located): Located {
+  return { ...located, json: ownBytes(located.json) }
 }
 
 // Sealed bytes open at one place only, so the place is part of what must be the same.
