@@ -172,7 +172,13 @@ function rewrite(reference: string, fullUrl: string | undefined, scene: Scene): 
   if (names.has(reference, fullUrl)) return context.subject
   const place = directory.places.find(reference, fullUrl)
   if (place?.isKept === true) return { reference: `${place.type}/${place.id}` }
-  return place?.shared ?? elsewhere(reference)
+  return wordsFor(reference, place?.shared)
+}
+
+/** What is said of nobody's resource in its place. One of which there are no words is named as what is not in the file: an empty reference is none. */
+function wordsFor(reference: string, shared: Place['shared']): Rewritten {
+  if (shared?.display !== undefined || shared?.identifier !== undefined) return shared
+  return shared?.code === undefined ? elsewhere(reference) : { ...shared, identifier: { value: reference } }
 }
 
 /**

@@ -182,8 +182,8 @@ export function ownVersion({ at, version }: Version): Version {
 
 /** What is nobody's is found by its numbers, as conditional references ask for them: https://hl7.org/fhir/R4/http.html#trules */
 function numbersOf({ resourceType: type, identifier }: Resource): readonly string[] {
-  if (!isShared(type) || !Array.isArray(identifier)) return []
-  const whole = (identifier as Identified[]).filter(({ value }) => typeof value === 'string')
+  if (!isShared(type)) return []
+  const whole = nodesIn(identifier).filter(({ value }) => typeof value === 'string')
   return whole.map(one => `${type}?${identifierKey(one)}`)
 }
 
@@ -205,24 +205,26 @@ interface Identified {
   readonly value?: string
 }
 
+/** The entries of a list that are objects: what is not is no reason to refuse all that stands in the file. */
+function nodesIn<T extends object = Identified>(list: unknown): readonly T[] {
+  return Array.isArray(list) ? list.filter(one => typeof one === 'object' && one !== null) : []
+}
+
+function isPlain({ system = '', value = '' }: { readonly [part in keyof Identified]: unknown }): boolean {
+  return typeof system === 'string' && typeof value === 'string'
+}
+
 /** The id that a resource of the file gets; shared ones by their identifier, so that two files name one Practitioner. */
 function placeOf({ resource, fullUrl }: Found, context: ReadContext): Pick<Place, 'type' | 'id' | 'shared'> {
   const type = resource.resourceType
   const key = keysOf(resource, fullUrl)[0] ?? JSON.stringify(resource)
   if (!isShared(type)) return { type, id: context.fingerprint('fhir', type, key) }
-  const identifiers: readonly Identified[] = Array.isArray(resource.identifier) ? resource.identifier : []
+  const identifiers = nodesIn(resource.identifier).filter(isPlain)
   const identifier = identifiers.find(one => one.system !== undefined && one.value !== undefined) ?? identifiers[0]
   const name = identifier === undefined ? key : identifierKey(identifier)
   const id = context.sharedFingerprint('fhir', type, name)
   // Printed and read again: what is read from a text of its own keeps no other.
   return { type, id, shared: parseJson(printJson(wordsOf(resource, identifier))) as Place['shared'] & Json }
-}
-
-interface Named {
-  readonly text?: string
-  readonly family?: string
-  readonly given?: readonly string[]
-  readonly prefix?: readonly string[]
 }
 
 function wordsOf(resource: Resource, identifier: Identified | undefined) {
@@ -237,9 +239,15 @@ function wordsOf(resource: Resource, identifier: Identified | undefined) {
 
 function displayOf(name: unknown): string | undefined {
   if (typeof name === 'string') return name
-  const [first] = Array.isArray(name) ? (name as Named[]) : []
+  const [first] = nodesIn<{ readonly [part: string]: unknown }>(name)
   if (first === undefined) return undefined
+  const [text] = textsIn([first.text])
   return (
-    first.text ?? ([...(first.prefix ?? []), ...(first.given ?? []), first.family ?? ''].join(' ').trim() || undefined)
+    text ??
+    ([...textsIn(first.prefix), ...textsIn(first.given), ...textsIn([first.family])].join(' ').trim() || undefined)
   )
+}
+
+function textsIn(list: unknown): readonly string[] {
+  return Array.isArray(list) ? list.filter(one => typeof one === 'string') : []
 }

@@ -70,6 +70,81 @@ describe('a FHIR Bundle – https://hl7.org/fhir/R4/bundle.html', () => {
     }
   })
 
+  const odd: readonly (readonly [element: string, value: unknown])[] = [
+    ['identifier', [null]],
+    ['identifier', [null, 'x', ['y'], { system: 'urn:x', value: '1' }]],
+    ['identifier', [{ system: 5, value: {} }]],
+    ['name', [null]],
+    ['name', [{ given: 5, prefix: {}, family: ['x'], text: {} }]],
+    ['name', [{ given: [null, 7], prefix: 'Dr' }]],
+  ]
+  it.each(
+    ['Practitioner', 'Organization', 'PractitionerRole'].flatMap(type => odd.map(each => [type, ...each] as const)),
+  )('with a %s whose %s is %j takes in all the rest', async (type, element, value) => {
+    const house = await openHouse()
+    const file = bundle(
+      entry({ resourceType: type, id: 'x', [element]: value }),
+      entry({ resourceType: 'Patient', id: 'p', gender: 'female' }),
+      entry(weight('Patient/p', { performer: [{ reference: `${type}/x` }] })),
+    )
+    expect((await imported(house, file)).counts).toMatchObject({ created: 1, updated: 1 })
+    expect(await found(house.record, 'Observation')).toHaveLength(1)
+  })
+
+  // Of most roles nobody says a number, and they have no name.
+  it.each([
+    ['PractitionerRole', {}],
+    ['Practitioner', { active: true }],
+    ['Organization', { address: [{ city: 'Berlin' }] }],
+  ])('keeps what a %s did of which there are no words, where it cannot be kept itself', async (type, rest) => {
+    const house = await openHouse()
+    const own = ofPatient(house.anna)
+    const role = { resourceType: type, id: 'x', ...rest }
+    const patient = { resourceType: 'Patient', id: 'p', gender: 'female' }
+    const bySomebody = (reference: string) => entry(weight('Patient/p', { performer: [{ reference }] }))
+    const outside = `http://hospital.example/fhir/${type}/x`
+    for (const [reference, fullUrl, performer] of [
+      [`${type}/x`, undefined, { identifier: { value: `${type}/x` } }],
+      ['urn:uuid:1', 'urn:uuid:1', { identifier: { value: 'urn:uuid:1' } }],
+      [outside, outside, { reference: outside }],
+    ] as const) {
+      const report = await imported(house, bundle(entry(role, fullUrl), entry(patient), bySomebody(reference)), own)
+      expect(report.counts.rejected).toEqual([])
+      expect((await found(house.record, 'Observation')).map(one => one.performer)).toContainEqual([performer])
+    }
+  })
+
+  it('keeps the code of a Medication that it cannot keep, and names one without', async () => {
+    const house = await openHouse()
+    const code = { coding: [{ system: 'http://www.nlm.nih.gov/research/umls/rxnorm', code: '5640' }] }
+    const taken = (reference: string, more: object) => ({
+      resourceType: 'MedicationStatement',
+      status: 'active',
+      subject: { reference: 'Patient/p' },
+      medicationReference: { reference },
+      ...more,
+    })
+    const file = bundle(
+      entry({ resourceType: 'Medication', id: 'coded', code }),
+      entry({ resourceType: 'Medication', id: 'bare' }),
+      entry({ resourceType: 'Patient', id: 'p', gender: 'female' }),
+      entry(taken('Medication/coded', { derivedFrom: [{ reference: 'Medication/coded' }] })),
+      entry(taken('Medication/bare', {})),
+    )
+    expect((await imported(house, file, ofPatient(house.anna))).counts.rejected).toEqual([])
+    const statements = await found(house.record, 'MedicationStatement')
+    expect(statements).toHaveLength(2)
+    expect(statements).toContainEqual(
+      expect.objectContaining({
+        medicationCodeableConcept: code,
+        derivedFrom: [{ identifier: { value: 'Medication/coded' } }],
+      }),
+    )
+    expect(statements).toContainEqual(
+      expect.objectContaining({ medicationReference: { identifier: { value: 'Medication/bare' } } }),
+    )
+  })
+
   it('is re-owned: what it says of its patient is said of ours', async () => {
     const house = await openHouse()
     const file = bundle(
