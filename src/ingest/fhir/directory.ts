@@ -110,27 +110,28 @@ export class Directory {
   /** The one whom the file is about, or the one of several who has a number of the patient or fits by name and birth date. */
   async #ownPatient(direct: string): Promise<FilePatient> {
     const { person, forced } = this.#context
-    const isNamed = ({ keys, claims }: FilePatient) =>
-      keys.has(direct) || saysOneOf(claims, ({ identifiers }) => linkOf(identifiers, person.identifiers) === 'own')
+    const isNamed = async ({ keys, claims }: FilePatient) =>
+      keys.has(direct) ||
+      (await saysOneOf(claims, ({ identifiers }) => linkOf(identifiers, person.identifiers) === 'own'))
     const fits = ({ claims }: FilePatient) => saysOneOf(claims, said => isSurelySame(said, person))
     const [own, other] = this.#patients.size === 1 ? [...this.#patients] : await this.#oneOfSeveral(isNamed, fits)
     if (own === undefined || other !== undefined)
       throw severalPatients(Array.from(this.#patients, ({ place }) => place))
-    if (!forced && !saysOneOf(own.claims, said => compare(said, person).kind === 'agrees'))
-      for (const said of own.claims.values()) await checkSamePerson(said, this.#context)
+    if (!forced && !(await saysOneOf(own.claims, said => compare(said, person).kind === 'agrees')))
+      for await (const said of inTurn(own.claims)) await checkSamePerson(said, this.#context)
     // The newest version is what the record is brought up to.
     if (!forced) await checkSamePerson(own.newestClaims, this.#context)
     return own
   }
 
   /** Those of whom the first is true, or the second where it is of nobody; a third one changes nothing. */
-  async #oneOfSeveral(...tests: readonly ((patient: FilePatient) => boolean)[]): Promise<readonly FilePatient[]> {
+  async #oneOfSeveral(
+    ...tests: readonly ((patient: FilePatient) => Promise<boolean>)[]
+  ): Promise<readonly FilePatient[]> {
     for (const isOwn of tests) {
       const own: FilePatient[] = []
       for (const patient of this.#patients) {
-        const pause = giveWay()
-        if (pause !== undefined) await pause
-        if (isOwn(patient)) own.push(patient)
+        if (await isOwn(patient)) own.push(patient)
         if (own.length > 1) break
       }
       if (own.length > 0) return own
@@ -139,8 +140,18 @@ export class Directory {
   }
 }
 
-function saysOneOf(claims: FilePatient['claims'], is: (said: PersonClaims) => boolean): boolean {
-  return claims.values().some(is)
+async function saysOneOf(claims: FilePatient['claims'], is: (said: PersonClaims) => boolean): Promise<boolean> {
+  for await (const said of inTurn(claims)) if (is(said)) return true
+  return false
+}
+
+/** There may be as many versions of one person as a file has rows: others have their turn between them. */
+async function* inTurn(claims: FilePatient['claims']): AsyncGenerator<PersonClaims, void, void> {
+  for (const said of claims.values()) {
+    const pause = giveWay()
+    if (pause !== undefined) await pause
+    yield said
+  }
 }
 
 /** One turns out to be the other as well. */
