@@ -88,10 +88,15 @@ function read(name: string, path: string | URL): { readonly table?: Table; reado
 
 /** What tells that the tables in a folder are others than before, without reading them. */
 export function stampOf(folder: string): string {
-  return tableNames
-    .map(name => {
-      const facts = statSync(join(folder, name), { bigint: true, throwIfNoEntry: false })
-      return facts === undefined ? '' : `${facts.ino} ${facts.size} ${facts.mtimeNs} ${facts.ctimeNs}`
-    })
-    .join()
+  return tableNames.map(name => stampOfFile(join(folder, name))).join()
+}
+
+/** What cannot be looked at, for a link that leads to itself or a folder that may not be entered, is told when it is read. */
+function stampOfFile(path: string): string {
+  try {
+    const facts = statSync(path, { bigint: true, throwIfNoEntry: false })
+    return facts === undefined ? '' : `${facts.ino} ${facts.size} ${facts.mtimeNs} ${facts.ctimeNs}`
+  } catch (cause) {
+    return (cause as NodeJS.ErrnoException).code ?? 'unknown'
+  }
 }

@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Log, LogFields } from '#kernel'
@@ -111,4 +111,16 @@ it('stay as they were while their folder is not there', async () => {
   await rm(folder, { recursive: true })
   expect(within(why)).toMatch(/^One\./)
   expect(lines).toEqual([expect.stringContaining('ingest.mappings-unreadable')])
+})
+
+it('stay as they were where one of them, or their folder, cannot be looked at', async () => {
+  await put('hl7v2/messages.json', '"why": "Nobody is deleted', '"why": "One.')
+  await symlink('identity.json', join(folder, 'identity.json'))
+  const within = open()
+  expect(within(why)).toMatch(/^One\./)
+  expect(lines).toEqual([expect.stringContaining('identity.json: kinhold mapping check says why')])
+  await rm(folder, { recursive: true })
+  await symlink(folder, folder)
+  expect(within(why)).toMatch(/^One\./)
+  expect(lines).toEqual([expect.anything(), expect.stringContaining('ingest.mappings-unreadable')])
 })
