@@ -17,9 +17,9 @@ export interface Look {
 /**
  * The answer as it was asked for: a part of it, in lines for people, in XML. What rests is JSON and goes out as it is; only here is it
  * parsed. Lines and XML can be many times as long, so what is more than the JSON is charged like any other answer; where that is too
- * much lines are left out. Of what may have written, all goes out in JSON rather than nothing.
+ * much lines are left out. Of what may have written, all goes out in JSON rather than nothing, also where XML cannot say it.
  *
- * @throws Problem `not-acceptable` · `xml.unprintable`; of what only reads `too-costly` · `budget.answered-exceeded`,
+ * @throws Problem of what only reads: `not-acceptable` · `xml.unprintable`; `too-costly` · `budget.answered-exceeded`,
  *   `budget.parsed-exceeded`, `budget.cpu-exceeded`
  */
 export async function shown(whole: FhirResponse, look: Look): Promise<FhirResponse> {
@@ -28,7 +28,7 @@ export async function shown(whole: FhirResponse, look: Look): Promise<FhirRespon
     if (look.isPretty || look.format === 'xml') return await inFormat(response, look)
     return response === whole ? whole : await asJson(response)
   } catch (error) {
-    if (look.isRead || !isProblem(error, 'too-costly')) throw error
+    if (look.isRead || !(isProblem(error, 'too-costly') || isProblem(error, 'not-acceptable'))) throw error
     return inAnyCase(whole)
   }
 }

@@ -88,6 +88,33 @@ describe('what XML and lines for people are longer than JSON is charged', () => 
     await expect(look(true)).rejects.toMatchObject({ code: 'budget.cpu-exceeded' })
   })
 
+  // U+FFFE is a character of FHIR's strings and of no XML: https://www.w3.org/TR/xml/#charsets
+  it.each([
+    ['POST', '/Observation', (one: object) => one],
+    ['PUT', '/Observation/unprintable', (one: object) => ({ ...one, id: 'unprintable' })],
+    [
+      'POST',
+      '/',
+      (resource: object) => ({
+        resourceType: 'Bundle',
+        type: 'transaction',
+        entry: [{ request: { method: 'POST', url: 'Observation' }, resource }],
+      }),
+    ],
+  ])(
+    'what was written and XML cannot say is told in JSON, and refused when it is read: %s %s',
+    async (method, url, form) => {
+      const body = form({ ...weightOf('a', 75), note: [{ text: 'a\uFFFEb' }] })
+      const headers = { prefer: 'return=representation', 'content-type': 'application/fhir+json' }
+      const answer = await house.ask(method, `${url}?_format=xml`, { grant: admin, headers, body })
+      expect([answer.status < 300, answer.text.includes('a\uFFFEb')]).toEqual([true, true])
+      const { json } = answer
+      const id = json.resourceType === 'Bundle' ? json.entry[0].resource.id : json.id
+      const read = (format: string) => house.ask('GET', `/Observation/${id}?_format=${format}`, { grant: admin })
+      expect([(await read('xml')).status, (await read('json')).status]).toEqual([406, 200])
+    },
+  )
+
   it('what has more values than may be sent is refused as XML, and goes out in one line', async () => {
     const component = Array.from({ length: 4_000 }, (_, at) => ({ code: { text: `${at}` }, valueInteger: at }))
     const body = { ...weightOf('a', 73), id: 'values', component }
