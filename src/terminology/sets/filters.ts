@@ -179,9 +179,15 @@ function tryCompile(library: { compile(pattern: string): Pattern }, pattern: str
 /** RE2 takes no nested repetitions beyond it. */
 const mostRepeated = 1_000
 
+/** Where case does not count, RE2 looks at each letter of a range by itself; those of ASCII are few. */
+const foldsCase = /\(\?[a-z]*i/i
+const wideRange = /-(?:\\x\{|[^\0-\x7f])/g
+const partsOfWideRange = 1_000
+
 /** At most so many parts a pattern has once its counted repetitions are written out: a part's own are added, those of groups multiply. */
 function writtenOut(pattern: string): number {
   let [parts, groups] = [pattern.length, 1]
+  if (foldsCase.test(pattern)) parts += partsOfWideRange * (pattern.match(wideRange)?.length ?? 0)
   for (const [, before, least = '0', most = ''] of pattern.matchAll(/(?<=([\s\S]))\{(\d+)(?:,(\d*))?\}/g)) {
     const times = Math.min(mostRepeated, Math.max(Number(least), Number(most), 1))
     if (before === ')' || before === '}') groups = Math.min(mostRepeated, groups * times)

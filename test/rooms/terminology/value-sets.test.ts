@@ -205,6 +205,8 @@ describe('filters – https://hl7.org/fhir/R4/valueset-filter-operator.html', ()
     ['((a?){31}){32}', 'counted within what is counted'],
     [`(${'\\pL?'.repeat(60)}){1,40}`, 'classes of letters'],
     ['(a?){1000}b', 'more instructions than a filter may have'],
+    [`(?i)${'[\u{100}-\u{10FFFF}]'.repeat(80)}`, 'many wide ranges without case'],
+    [`a(?si:[${'\\x{100}-\\x{10FFFF}'.repeat(22)}])`, 'wide ranges in one class without case'],
   ])('may not be patterns that come to much: %#, %s', value => {
     const set = setOf([{ system: animals, filter: [{ property: 'code', op: 'regex', value }] }])
     expect(problemOf(() => codesOf(set))).toBe('terminology.pattern-too-large')
@@ -227,6 +229,8 @@ describe('filters – https://hl7.org/fhir/R4/valueset-filter-operator.html', ()
     '[A-Z][0-9]{2}(\\.[0-9A-Z]{1,4})?',
     '([0-9]{1,5}-){1,3}[0-9]',
     '[A-Za-z0-9\\-\\.]{1,64}',
+    '(?i)[a-zà-ü]+[0-9-]{2}',
+    `[${'\\x{100}-\\x{10FFFF}'.repeat(22)}]`,
   ])('may be patterns as value sets have them: %s', value => {
     const set = setOf([{ system: animals, filter: [{ property: 'code', op: 'regex', value: `${value}|dog` }] }])
     expect(codesOf(set)).toContain('dog')
