@@ -88,12 +88,10 @@ class JsonPrinter {
 
   private *longText(text: string): Steps<void> {
     this.printing.push('"')
-    for (let from = 0; from < text.length; ) {
-      const until = wholeLetters(text, from + lettersAtATime)
-      this.printing.push(printJson(text.slice(from, until)).slice(1, -1))
+    for (const slice of slicesOf(text, lettersAtATime)) {
+      this.printing.push(printJson(slice).slice(1, -1))
       this.printing.endPiece()
       yield
-      from = until
     }
     this.printing.push('"')
   }
@@ -121,6 +119,15 @@ class JsonPrinter {
 
   private line(level: number): string {
     return this.isPretty ? `\n${'  '.repeat(level)}` : ''
+  }
+}
+
+/** A text in slices of so many letters, none of which ends within one. */
+export function* slicesOf(text: string, letters: number): Generator<string, void, void> {
+  for (let from = 0; from < text.length; ) {
+    const until = wholeLetters(text, from + letters)
+    yield text.slice(from, until)
+    from = until
   }
 }
 

@@ -1,4 +1,7 @@
 import { SaxesParser } from 'saxes'
+import type { Steps } from '#kernel'
+import { slicesOf } from '../json-print.ts'
+import { Bounds } from './bounds.ts'
 import { xhtmlNamespace } from './names.ts'
 
 /** HTML's names of U+00A0 to U+00FF, in order. @see https://www.w3.org/TR/xhtml1/dtds.html#h-A2 */
@@ -25,32 +28,89 @@ const entities: ReadonlyMap<string, number> = new Map([
   ...Object.entries(others),
 ])
 
+/** So much of a long one is looked at in one go. */
+const lettersAtATime = 16 * 1024
+/** No name of an entity that is known is as long. */
+const longestEntity = 16
+
 /**
  * A narrative's `div` as it can stand in XML: itself, with the names that only HTML knows as numbers, and with its namespace; undefined
- * when it is no well-formed `div`.
+ * when it is no well-formed `div`, or more than a reader of XML is ready for. The text comes in pieces.
  */
-export function narrativeXml(div: string): string | undefined {
-  const text = div.trim().replace(/&([A-Za-z]\w*);/g, (whole, name: string) => {
+export function* narrativeXml(div: string): Steps<readonly string[] | undefined> {
+  const text = div.trim()
+  if (!/^<div[\s/>]/.test(text)) return undefined
+  const root = new RootReader()
+  const pieces: string[] = []
+  for (const piece of withoutNames(text)) {
+    if (!root.write(piece)) return undefined
+    pieces.push(piece)
+    yield
+  }
+  const namespace = root.close()
+  const [first = '', ...more] = pieces
+  if (namespace === '') return [first.replace('<div', `<div xmlns="${xhtmlNamespace}"`), ...more]
+  return namespace === xhtmlNamespace ? pieces : undefined
+}
+
+/** The text in slices, with numbers for names; none is cut in two. */
+function* withoutNames(text: string): Generator<string, void, void> {
+  let rest = ''
+  for (const slice of slicesOf(text, lettersAtATime)) {
+    const piece = rest + slice
+    const cut = piece.lastIndexOf('&')
+    const isWhole = cut < piece.length - longestEntity || piece.includes(';', cut)
+    rest = isWhole ? '' : piece.slice(cut)
+    yield numbered(isWhole ? piece : piece.slice(0, cut))
+  }
+  if (rest !== '') yield numbered(rest)
+}
+
+function numbered(text: string): string {
+  return text.replace(/&([A-Za-z]\w*);/g, (whole, name: string) => {
     const code = entities.get(name)
     return code === undefined ? whole : `&#${code};`
   })
-  if (!/^<div[\s/>]/.test(text)) return undefined
-  const namespace = rootNamespace(text)
-  if (namespace === '') return text.replace('<div', `<div xmlns="${xhtmlNamespace}"`)
-  return namespace === xhtmlNamespace ? text : undefined
 }
 
-/** Undefined unless it is one whole element without a document type. */
-function rootNamespace(text: string): string | undefined {
-  let namespace: string | undefined
-  let isSound = true
-  const parser = new SaxesParser({ xmlns: true })
-  parser.on('error', () => {
-    isSound = false
-  })
-  parser.on('opentag', ({ uri }) => {
-    namespace ??= uri
-  })
-  parser.write(text).close()
-  return isSound ? namespace : undefined
+/** Which namespace the root has of what is one whole element without a document type. */
+class RootReader {
+  readonly #parser = new SaxesParser({ xmlns: true })
+  readonly #bounds = new Bounds(this.#parser, stop)
+  #namespace: string | undefined
+
+  constructor() {
+    this.#parser.on('error', stop)
+    this.#parser.on('opentag', ({ uri }) => {
+      this.#namespace ??= uri
+    })
+    this.#parser.on('closetag', () => this.#bounds.closed())
+  }
+
+  /** @returns whether it is sound so far */
+  write(text: string): boolean {
+    return isRead(() => this.#parser.write(text))
+  }
+
+  /** Undefined when it is not sound. */
+  close(): string | undefined {
+    return isRead(() => this.#parser.close()) ? this.#namespace : undefined
+  }
+}
+
+class Unsound extends Error {}
+
+/** What is not sound is not read on: the parser would tell each fault, and takes its time for that. */
+function stop(): never {
+  throw new Unsound()
+}
+
+function isRead(work: () => void): boolean {
+  try {
+    work()
+    return true
+  } catch (error) {
+    if (error instanceof Unsound) return false
+    throw error
+  }
 }

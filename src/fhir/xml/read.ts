@@ -10,6 +10,7 @@ import {
 } from '../definitions.ts'
 import { deepestJson, numberOf } from '../json.ts'
 import type { Resource } from '../resource.ts'
+import { Bounds, xmlBounds } from './bounds.ts'
 import { fhirNamespace, isAttribute, xhtmlNamespace } from './names.ts'
 import { Unprefixed } from './unprefixed.ts'
 
@@ -44,8 +45,8 @@ const attributesOfOthers: ReadonlySet<string> = new Set([
  * as `parsed`, before any is made; long ones are read in slices. Comments and processing instructions are no content.
  *
  * @param bytes  UTF-8
- * @throws Problem `invalid` · `xml.malformed`, `xml.not-utf8`, `xml.doctype`, `xml.too-deep`, `xml.namespace`,
- *   `xml.element-unknown`, `xml.element-twice`, `xml.element-empty`, `xml.attribute-unknown`, `xml.text-unexpected`,
+ * @throws Problem `invalid` · `xml.malformed`, `xml.not-utf8`, `xml.doctype`, `xml.too-deep`, `xml.too-many-attributes`,
+ *   `xml.namespace`, `xml.element-unknown`, `xml.element-twice`, `xml.element-empty`, `xml.attribute-unknown`, `xml.text-unexpected`,
  *   `xml.not-a-resource`; `too-costly` · `budget.parsed-exceeded`
  * @see https://hl7.org/fhir/R4/xml.html
  */
@@ -76,6 +77,9 @@ function decode(bytes: Uint8Array): string {
 class XmlReader {
   readonly #text: string
   readonly #parser = new SaxesParser({ xmlns: true, position: true })
+  readonly #bounds = new Bounds(this.#parser, bound => {
+    throw exceeded[bound]()
+  })
   readonly #open: Frame[] = []
   #root: Tree | undefined
   /** Elements that are open within a narrative. */
@@ -230,6 +234,7 @@ class XmlReader {
   }
 
   #closed(tag: SaxesTagNS): void {
+    this.#bounds.closed()
     const frame = this.#open.at(-1)
     if (frame?.kind === 'xhtml') {
       this.#closedWithin(tag, frame)
@@ -253,8 +258,7 @@ class XmlReader {
   }
 
   #push(frame: Frame): void {
-    if (frame.depth > deepestJson)
-      throw new Problem('invalid', 'xml.too-deep', `The XML is nested deeper than JSON of ${deepestJson} levels.`)
+    if (frame.depth > deepestJson) throw tooDeep(`JSON of ${deepestJson} levels`)
     this.#open.push(frame)
   }
 
@@ -335,6 +339,19 @@ function jsonOf(text: string, type: string): unknown {
 function attributeOf({ attributes }: SaxesTagNS, name: string): string | undefined {
   const attribute: SaxesAttributeNS | undefined = Object.hasOwn(attributes, name) ? attributes[name] : undefined
   return attribute?.value
+}
+
+function tooDeep(than: string): Problem {
+  return new Problem('invalid', 'xml.too-deep', `The XML is nested deeper than ${than}.`)
+}
+
+/** What there is to say of more than can be looked at. */
+const exceeded: Readonly<Record<keyof typeof xmlBounds, () => Problem>> = {
+  deepest: () => tooDeep(`${xmlBounds.deepest} elements`),
+  mostAttributes: () => {
+    const text = `An element of the XML has more than ${xmlBounds.mostAttributes} attributes.`
+    return new Problem('invalid', 'xml.too-many-attributes', text)
+  },
 }
 
 function notAResource(expression?: string): Problem {

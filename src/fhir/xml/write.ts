@@ -8,12 +8,15 @@ import {
   shapeOf,
   shapeOfElement,
 } from '../definitions.ts'
-import { Printing, type PrintLook } from '../json-print.ts'
+import { Printing, type PrintLook, slicesOf } from '../json-print.ts'
 import type { Resource } from '../resource.ts'
 import { fhirNamespace, isAttribute } from './names.ts'
 import { narrativeXml } from './narrative.ts'
 
 type Tree = { readonly [name: string]: unknown }
+
+/** So many letters of a value are looked at in one go. */
+const lettersAtATime = 128 * 1024
 
 const head = '<?xml version="1.0" encoding="UTF-8"?>'
 
@@ -46,28 +49,44 @@ class XmlPrinter {
   }
 
   *document(resource: Tree): Steps<void> {
-    yield* this.#resource(resource, 0, ` xmlns="${fhirNamespace}"`)
+    yield* this.#resource(resource, 0, { xmlns: fhirNamespace })
   }
 
-  *#resource(resource: Tree, level: number, attributes = ''): Steps<void> {
+  *#resource(resource: Tree, level: number, attributes: Tree = {}): Steps<void> {
     const { resourceType } = resource
     if (typeof resourceType !== 'string' || !isResourceType(resourceType)) throw unprintable('resourceType')
     const place: Place = { shape: shapeOf(resourceType), isResource: true, path: resourceType, level }
     yield* this.#tree(resourceType, attributes, resource, place)
   }
 
-  *#tree(name: string, attributes: string, tree: Tree, place: Place): Steps<void> {
-    if (this.#printing.isFull()) {
-      this.#printing.endPiece()
-      yield
-    }
+  /** @param attributes  that stand behind those of the tree itself */
+  *#tree(name: string, attributes: Tree, tree: Tree, place: Place): Steps<void> {
+    if (this.#printing.isFull()) yield* this.#pause()
     const elements = elementsOf(tree, place)
     const own = elements.filter(({ name: each }) => isAttribute(place.shape.type, each, place.isResource))
-    const inTag = own.map(each => attribute(each.name, tree[each.name], place.path)).join('')
     const children = elements.filter(each => !own.includes(each))
-    this.#line(place.level, `<${name}${inTag}${attributes}${children.length === 0 ? '/>' : '>'}`)
+    this.#line(place.level, `<${name}`)
+    for (const { name: each } of own) yield* this.#attribute(each, tree[each], place.path)
+    for (const each in attributes) yield* this.#attribute(each, attributes[each], place.path)
+    this.#printing.push(children.length === 0 ? '/>' : '>')
     for (const child of children) yield* this.#element(tree, child, place)
     if (children.length > 0) this.#line(place.level, `</${name}>`)
+  }
+
+  *#pause(): Steps<void> {
+    this.#printing.endPiece()
+    yield
+  }
+
+  *#attribute(name: string, value: unknown, path: string): Steps<void> {
+    if (isTree(value) && !(value instanceof Decimal)) throw unprintable(path)
+    this.#printing.push(` ${name}="`)
+    for (const slice of slicesOf(value instanceof Decimal ? value.text : String(value), lettersAtATime)) {
+      if (isForbidden(slice)) throw unprintable(path)
+      this.#printing.push(escaped(slice))
+      if (slice.length >= lettersAtATime) yield* this.#pause()
+    }
+    this.#printing.push('"')
   }
 
   *#element(tree: Tree, element: ElementDefinition, place: Place): Steps<void> {
@@ -80,13 +99,13 @@ class XmlPrinter {
 
   *#item(element: ElementDefinition, value: unknown, beside: unknown, place: Place): Steps<void> {
     const { name, type } = element
-    if (type === 'xhtml') this.#narrative(value, place)
+    if (type === 'xhtml') yield* this.#narrative(value, place)
     else if (isPrimitiveType(type)) yield* this.#primitive(name, value, beside, place)
     else if (!isTree(value)) throw unprintable(place.path)
     else if (type === 'Resource') yield* this.#container(name, value, place)
     else {
       const shape = shapeOfElement(place.shape, element) ?? shapeOf('Element')
-      yield* this.#tree(name, '', value, { ...place, shape, isResource: false })
+      yield* this.#tree(name, {}, value, { ...place, shape, isResource: false })
     }
   }
 
@@ -97,15 +116,20 @@ class XmlPrinter {
   }
 
   *#primitive(name: string, value: unknown, beside: unknown, place: Place): Steps<void> {
-    const given = value === null || value === undefined ? '' : attribute('value', value, place.path)
+    const given: Tree = value === null || value === undefined ? {} : { value }
     const tree = isTree(beside) ? beside : {}
     yield* this.#tree(name, given, tree, { ...place, shape: shapeOf('Element'), isResource: false })
   }
 
-  #narrative(value: unknown, { path, level }: Place): void {
-    const xml = typeof value === 'string' && !isForbidden(value) ? narrativeXml(value) : undefined
-    if (xml === undefined) throw unprintable(path)
-    this.#line(level, xml)
+  *#narrative(value: unknown, { path, level }: Place): Steps<void> {
+    const pieces = typeof value === 'string' ? yield* narrativeXml(value) : undefined
+    if (pieces === undefined) throw unprintable(path)
+    this.#line(level, '')
+    for (const piece of pieces) {
+      if (isForbidden(piece)) throw unprintable(path)
+      this.#printing.push(piece)
+      if (this.#printing.isFull()) yield* this.#pause()
+    }
   }
 
   #line(level: number, text: string): void {
@@ -145,13 +169,6 @@ function elementsOf(tree: Tree, { shape, isResource, path }: Place): readonly El
 
 function refuse(path: string): never {
   throw unprintable(path)
-}
-
-function attribute(name: string, value: unknown, path: string): string {
-  const text = value instanceof Decimal ? value.text : String(value)
-  if (isTree(value) && !(value instanceof Decimal)) throw unprintable(path)
-  if (isForbidden(text)) throw unprintable(path)
-  return ` ${name}="${escaped(text)}"`
 }
 
 /** The sign that the others begin with is the first. White space too, which a reader of attributes would take for spaces. */

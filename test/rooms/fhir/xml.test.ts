@@ -231,6 +231,68 @@ describe('XML that is refused', () => {
     expect(parseResource(told)).toEqual(await read(deep(31)))
   })
 
+  const nested = (tag: string, levels: number) =>
+    `${`<${tag}>`.repeat(levels)}${`</${tag.split(' ')[0]}>`.repeat(levels)}`
+  const narrative = (div: string, more = '') =>
+    `<Patient ${fhir}${more}><text><status value="generated"/>${div}</text></Patient>`
+  const h = ' xmlns:h="http://www.w3.org/1999/xhtml"'
+  const divOf = (within: string) => `<div ${xhtml}>${within}</div>`
+  it.each([
+    ['a narrative', (levels: number) => narrative(divOf(nested('b', levels)))],
+    ['one with prefixes', (levels: number) => narrative(`<h:div>${nested('h:b', levels)}</h:div>`, h)],
+    ['one whose elements declare', (levels: number) => narrative(divOf(nested(`b ${xhtml}`, levels)))],
+  ])('looks for namespaces through 256 elements at most: %s', async (_, xml) => {
+    expect(await codeOf(() => read(xml(252)))).toBeUndefined()
+    expect(await codeOf(() => read(xml(5_000)))).toBe('xml.too-deep')
+  })
+
+  const listed = (count: number, at: (at: number) => string) => Array.from({ length: count }, (_, index) => at(index))
+  const names = (count: number) => listed(count, at => `a${at}="b"`).join(' ')
+  const declarations = (count: number) => listed(count, at => `xmlns:a${at}="b"`).join(' ')
+  it.each([
+    ['declarations of the root', (count: number) => `<Patient ${fhir} ${declarations(count)}/>`],
+    [
+      'declarations within',
+      (count: number) => `<Patient ${fhir}><active ${declarations(count)} value="true"/></Patient>`,
+    ],
+    ['a narrative', (count: number) => narrative(`<div ${xhtml} ${names(count)}/>`)],
+    ['an element of a narrative', (count: number) => narrative(divOf(`<b ${names(count)}/>`))],
+    ['one that does not end', (count: number) => `<Patient ${fhir} ${names(count)}`],
+  ])('takes 1,000 attributes of one element at most: %s', async (_, xml) => {
+    expect(await codeOf(() => read(xml(990)))).not.toBe('xml.too-many-attributes')
+    expect(await codeOf(() => read(xml(50_000)))).toBe('xml.too-many-attributes')
+  })
+
+  const told = (div: string) => ({ resourceType: 'Patient', text: { status: 'generated', div } })
+  it('answers no more of it than it takes, where JSON had it', async () => {
+    for (const within of [nested('b', 252), `<b ${names(990)}/>`]) {
+      const resource = told(divOf(within))
+      expect(await read(xmlOf(resource))).toEqual(resource)
+    }
+    for (const within of [nested('b', 5_000), `<b ${names(50_000)}/>`, `<b ${declarations(50_000)}/>`])
+      expect(await codeOf(() => xmlOf(told(divOf(within))))).toBe('xml.unprintable')
+  })
+
+  it.each([
+    ['a value', { resourceType: 'Patient', name: [{ text: '&'.repeat(600_000) }] }],
+    ['an attribute', { resourceType: 'Patient', extension: [{ url: '"'.repeat(600_000), valueCode: 'x' }] }],
+    ['a value of pairs', { resourceType: 'Patient', name: [{ text: `x${'\u{1f600}'.repeat(300_000)}` }] }],
+    ['a narrative', told(divOf('<p>x &amp; y</p>'.repeat(40_000)))],
+    ['a narrative of HTML’s names', told(divOf(`x${'&nbsp;'.repeat(100_000)}`))],
+    ['a narrative of one attribute', told(divOf(`<p title="${'&lt;'.repeat(150_000)}"/>`))],
+  ])('is written bit by bit: %s of 600,000 letters', async (_, resource) => {
+    let steps = 0
+    const printing = encodeXmlInSteps(resource)
+    let step = printing.next()
+    for (; step.done !== true; step = printing.next()) steps++
+    expect(steps).toBeGreaterThanOrEqual(4)
+    const { text, ...back } = await parseSentXml(step.value)
+    const { text: own, ...sent } = resource as Resource & { text?: { div: string } }
+    expect(back).toEqual(sent)
+    const nbsp = (text as typeof own)?.div.replaceAll('&#160;', '&nbsp;')
+    expect(nbsp).toBe(own?.div)
+  })
+
   it('has its elements counted before they are made', async () => {
     const many = `<Patient ${fhir}>${'<name><text value="x"/></name>'.repeat(3_000)}</Patient>`
     expect(await codeOf(() => withBudget({ parsed: 5_000 }, () => read(many)))).toBe('budget.parsed-exceeded')
