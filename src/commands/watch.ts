@@ -12,14 +12,18 @@ const everyMs = 2_000
 
 /**
  * Watches folders and hands each file on to a server, until a signal. It opens no house and has no keys: what it may write is what its tokens
- * may.
+ * may. Exit status 1 when it ends by itself and anything of a file was not taken in.
  */
 export async function watch(file: string, { url, once = false }: { url?: string; once?: boolean }): Promise<void> {
   const path = resolve(places().cwd, file)
   const settings = parseFolders(await textOf(path))
   const server = new URL(url ?? ownAddress())
   const stop = new AbortController()
-  const watched = await Promise.all(settings.map(one => opened(one, { base: dirname(path), server, stop, once })))
+  const became = (isWhole: boolean) => {
+    if (once && !isWhole) process.exitCode = 1
+  }
+  const around: Around = { base: dirname(path), server, stop, once, became }
+  const watched = await Promise.all(settings.map(one => opened(one, around)))
   const all = Promise.all(watched.map(begin => begin()))
   await (once ? all : Promise.race([stopSignal(), all]))
   stop.abort()
@@ -31,10 +35,11 @@ interface Around {
   readonly server: URL
   readonly stop: AbortController
   readonly once: boolean
+  became(isWhole: boolean): void
 }
 
 /** Looks whether all is there before the first file is taken. */
-async function opened({ folder, token, patient }: FolderSettings, { base, server, stop, once }: Around) {
+async function opened({ folder, token, patient }: FolderSettings, { base, server, stop, once, became }: Around) {
   const [at, tokenFile] = [resolve(base, folder), resolve(base, token)]
   await textOf(tokenFile)
   await warnOfReaders(tokenFile)
@@ -42,7 +47,7 @@ async function opened({ folder, token, patient }: FolderSettings, { base, server
   const hand = { server, token: async () => (await textOf(tokenFile)).trim(), signal: stop.signal }
   const log = (text: string) => output.say(`watch ${folder}: ${text}`)
   const whom = patient === undefined ? {} : { patient }
-  return () => watchFolder({ folder: at, ...whom, hand, everyMs, once, log })
+  return () => watchFolder({ folder: at, ...whom, hand, everyMs, once, became, log })
 }
 
 /** Whoever may put a file there may write what its token may. */

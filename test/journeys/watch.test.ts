@@ -49,7 +49,8 @@ describe('a folder of messages', () => {
     await put('a.hl7', adt('1'))
     await put('b.hl7', adt('2', 'A08'))
     await put('batch.hl7', `BHS|^~\\&|A|B\r${adt('3')}${adt('4')}BTS|2\r`)
-    const { stdout, stderr } = await watchOnce()
+    const { status, stdout, stderr } = await watchOnce()
+    expect(status).toBe(1)
     expect(await namesIn('clinic')).toEqual(['done', 'refused', 'taking'])
     expect(await namesIn('clinic', 'done')).toEqual(['a.hl7', 'a.hl7.report.hl7', 'batch.hl7', 'batch.hl7.report.hl7'])
     expect(await namesIn('clinic', 'refused')).toEqual(['b.hl7', 'b.hl7.report.hl7'])
@@ -82,7 +83,8 @@ describe('a folder of messages', () => {
 
   it('keeps what the server does not take at this moment, and takes it later', async () => {
     await put('later.hl7', adt('6'))
-    const { stderr } = await watchOnce('http://127.0.0.1:9')
+    const { status, stderr } = await watchOnce('http://127.0.0.1:9')
+    expect(status).toBe(1)
     expect(stderr).toContain('not handed on at this moment')
     expect(await namesIn('clinic', 'taking')).toEqual(['later.hl7'])
     await writeFile(at('wrong.token'), 'nothing\n', { mode: 0o600 })
@@ -122,13 +124,27 @@ describe('a folder of files of one patient', () => {
     }
     const entry = [{ resource: { resourceType: 'Patient', id: 'p' } }, { resource: observation }]
     await writeFile(at('phone', 'export.json'), JSON.stringify({ resourceType: 'Bundle', type: 'collection', entry }))
+    expect((await watchOnce()).status).toBe(0)
     await writeFile(at('phone', 'noise.bin'), Buffer.from([1, 2, 3]))
-    await watchOnce()
+    expect((await watchOnce()).status).toBe(1)
     expect(await namesIn('phone', 'done')).toEqual(['export.json', 'export.json.report.json'])
     expect(await namesIn('phone', 'refused')).toEqual(['noise.bin', 'noise.bin.report.json'])
     const report = JSON.parse(await readFile(at('phone', 'done', 'export.json.report.json'), 'utf8')) as Parameters
     expect(report.parameter?.find(({ name }) => name === 'rows')?.valueInteger).toBe(2)
     expect(await countOf(`Observation?patient=${patient}`)).toBe(1)
+  })
+
+  it('says of a file that rows of it were rejected, and takes in the others', async () => {
+    const subject = { reference: `Patient/${patient}` }
+    const rows = ['final', 'unheard-of'].map((status, at) =>
+      JSON.stringify({ resourceType: 'Observation', id: `r${at}`, status, code: { text: `row ${at}` }, subject }),
+    )
+    await writeFile(at('phone', 'rows.ndjson'), rows.join('\n'))
+    const { status, stdout, stderr } = await watchOnce()
+    expect(status).toBe(1)
+    expect(stdout + stderr).toContain('rows that were rejected')
+    expect(await namesIn('phone', 'done')).toContain('rows.ndjson.report.json')
+    expect(await countOf(`Observation?patient=${patient}`)).toBe(2)
   })
 })
 

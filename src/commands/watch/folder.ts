@@ -15,9 +15,17 @@ export interface Watching {
   readonly everyMs: number
   /** Ends when nothing is left that can be taken, in place of looking again. */
   readonly once: boolean
+  /** Told of each file whether all of it was taken in; of what stays until later as well, where that is the end. */
+  became(isWhole: boolean): void
   /** Told what happens; never how a file is called, for it may be called after a patient. */
   log(text: string): void
 }
+
+const inWords = {
+  taken: 'a file was taken in',
+  partly: 'a file was taken in but for rows that were rejected: its report lies beside it',
+  refused: 'a file was refused: its report lies beside it',
+} as const
 
 /** Names of files that somebody still writes. */
 const unfinished = /^\.|\.(tmp|temp|part|partial|filepart|crdownload)$|~$/i
@@ -35,14 +43,15 @@ type Look = Pick<Stats, 'size' | 'mtimeMs' | 'ino'>
  * report beside it. What a crash left in `taking` is handed on again: the server knows it. Ends when the signal is aborted.
  */
 export async function watchFolder(watching: Watching): Promise<void> {
-  const { folder, hand, everyMs, once } = watching
+  const { folder, hand, everyMs, once, became } = watching
   await prepare(folder)
   let seen: ReadonlyMap<string, Look> = new Map()
   let pauseMs = everyMs
   for (let rounds = 0; !hand.signal.aborted; rounds++) {
     const { now, taken, isThrough } = await round(seen, watching)
     seen = now
-    if (once && (!isThrough || (taken === 0 && rounds > 0))) return
+    if (once && !isThrough) return became(false)
+    if (once && taken === 0 && rounds > 0) return
     pauseMs = isThrough ? everyMs : Math.min(longestPauseMs, pauseMs * 2)
     await wait(pauseMs, undefined, { signal: hand.signal }).catch(() => undefined)
   }
@@ -123,7 +132,7 @@ function looked(path: string): Promise<Stats | undefined> {
 }
 
 /** Hands one on that was taken. @returns false when it stays until later */
-async function take(name: string, { folder, patient, hand, log }: Watching): Promise<boolean> {
+async function take(name: string, { folder, patient, hand, log, became }: Watching): Promise<boolean> {
   const path = join(folder, 'taking', name)
   const before = await looked(path)
   let handed: HandedOn
@@ -145,12 +154,13 @@ async function take(name: string, { folder, patient, hand, log }: Watching): Pro
     log('a file was written while it was handed on: it is handed on again')
     return false
   }
-  const into = join(folder, handed.kind === 'taken' ? 'done' : 'refused')
+  const into = join(folder, handed.kind === 'refused' ? 'refused' : 'done')
   const target = await freeName(into, name)
   // The report first: a file that is there has one.
   await writeFile(join(into, `${target}.report.${handed.form}`), handed.report, { mode: 0o600 })
   await rename(path, join(into, target))
-  log(handed.kind === 'taken' ? 'a file was taken in' : 'a file was refused: its report lies beside it')
+  log(inWords[handed.kind])
+  became(handed.kind === 'taken')
   return true
 }
 

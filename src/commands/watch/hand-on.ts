@@ -2,9 +2,9 @@ import type { FileHandle } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Delivery, deliver } from '#mllp'
 
-/** What became of a file. `later`: it is no fault of the file, in words. */
+/** What became of a file. `partly`: some of its rows were rejected. `later`: it is no fault of the file, in words. */
 export type HandedOn =
-  | { readonly kind: 'taken' | 'refused'; readonly report: Buffer; readonly form: 'hl7' | 'json' | 'txt' }
+  | { readonly kind: 'taken' | 'partly' | 'refused'; readonly report: Buffer; readonly form: 'hl7' | 'json' | 'txt' }
   | { readonly kind: 'later'; readonly text: string }
 
 /** To whom, and what. */
@@ -69,7 +69,9 @@ async function settled(answer: Response): Promise<HandedOn> {
   const report = Buffer.from(await answer.arrayBuffer())
   if (!answer.ok && isPassing(report)) return { kind: 'later', text: 'The import was cut off.' }
   if (passing.has(answer.status)) return { kind: 'later', text: `The server answers with ${answer.status}.` }
-  return { kind: answer.ok ? 'taken' : 'refused', report, form: 'json' }
+  if (!answer.ok) return { kind: 'refused', report, form: 'json' }
+  const { parameter } = toldIn(report)
+  return { kind: parameter.some(({ name }) => name === 'rejected') ? 'partly' : 'taken', report, form: 'json' }
 }
 
 /** What a job tells that failed: an OperationOutcome, or the report of the import, whose `problem` has the type of an issue. */
@@ -83,15 +85,23 @@ interface Part {
   readonly valueCode?: unknown
 }
 
-function isPassing(report: Buffer): boolean {
+/** Whatever lies between may answer with something else. */
+function toldIn(report: Buffer): Required<Told> {
   try {
-    const { issue = [], parameter = [] } = JSON.parse(report.toString('utf8')) as Told
-    const parts = parameter.filter(({ name }) => name === 'problem').flatMap(({ part = [] }) => part)
-    const codes = [...issue.map(({ code }) => code), ...parts.filter(isType).map(({ valueCode }) => valueCode)]
-    return codes.some(code => passingIssues.has(code))
+    const told = JSON.parse(report.toString('utf8')) as Told | null
+    return { issue: listOf(told?.issue), parameter: listOf(told?.parameter) }
   } catch {
-    return false
+    return { issue: [], parameter: [] }
   }
+}
+
+const listOf = <T>(given: readonly T[] | undefined): readonly T[] => (Array.isArray(given) ? given : [])
+
+function isPassing(report: Buffer): boolean {
+  const { issue, parameter } = toldIn(report)
+  const parts = parameter.filter(({ name }) => name === 'problem').flatMap(({ part = [] }) => part)
+  const codes = [...issue.map(({ code }) => code), ...parts.filter(isType).map(({ valueCode }) => valueCode)]
+  return codes.some(code => passingIssues.has(code))
 }
 
 const isType = ({ name }: Part): boolean => name === 'type'

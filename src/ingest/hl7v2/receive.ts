@@ -130,7 +130,7 @@ function contradicted(
   { elements, patient }: { readonly elements: readonly IdentityElement[]; readonly patient: string },
   group: Group,
 ): Problem {
-  const text = `The number is that of somebody else: ${inWords(elements)} of the patient differs.`
+  const text = `The number is that of somebody else, who differs in: ${inWords(elements)}.`
   return new Problem('unprocessable', 'ingest.patient-contradicted', text, {
     expression: placesOf(elements, group),
     cause: { patients: [patient] },

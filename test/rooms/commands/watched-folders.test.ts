@@ -48,7 +48,15 @@ function watch(patient?: string, until?: AbortSignal): Promise<void> {
     signal: until ?? new AbortController().signal,
   }
   const whom = patient === undefined ? {} : { patient }
-  return watchFolder({ folder, ...whom, hand, everyMs: 1, once: until === undefined, log: () => undefined })
+  return watchFolder({
+    folder,
+    ...whom,
+    hand,
+    everyMs: 1,
+    once: until === undefined,
+    became: () => undefined,
+    log: () => undefined,
+  })
 }
 
 describe('a file that somebody still writes', () => {
