@@ -44,6 +44,8 @@ export interface RecordRooms {
   readonly baseUrl: string
   /** Bytes of index kept in memory together; 512 MiB unless told. */
   readonly indexBytes?: number
+  /** Compartments that stay open, least recently used ones closed first; 16,384 unless told. */
+  readonly openLedgers?: number
   /** Bytes of the indexes of all compartments that are kept in memory together; 1 GiB unless told. */
   readonly populationBytes?: number
   /** So many patients and households are searched by an index for each, and more of them as one; 8 unless told. */
@@ -56,6 +58,10 @@ export interface RecordRooms {
 
 const defaultAuditWindowMs = 250
 const idleMs = 600_000
+/** As many as there are keys at hand: whoever needs more reads the keys anew, which takes longer than to open the ledger. */
+const defaultOpenLedgers = 16_384
+/** Rows of some ten seconds of loading. */
+const defaultRowBytes = 64 * 1024 * 1024
 /**
  * A family, whose indexes are open anyway. To ask one more index takes some 20 µs of a question; the one of all compartments is
  * made once, for some 100 µs a compartment.
@@ -103,7 +109,12 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
         for (const population of late.populations ?? []) population.committed(...committed)
       },
     },
-    { idleMs, indexBytes: rooms.indexBytes ?? defaultIndexBytes },
+    {
+      idleMs,
+      indexBytes: rooms.indexBytes ?? defaultIndexBytes,
+      ledgers: rooms.openLedgers ?? defaultOpenLedgers,
+      rowBytes: defaultRowBytes,
+    },
   )
   let checked = Promise.resolve()
   const room = new SliceRoom(rooms.populationBytes ?? defaultPopulationBytes)

@@ -64,6 +64,11 @@ export class LedgerIndex {
     return (this.#index?.sizeBytes ?? 0) + this.#tail.sizeBytes
   }
 
+  /** Of these, what the rows at hand take. */
+  get rowBytes(): number {
+    return this.#tail.sizeBytes
+  }
+
   /**
    * Begins behind these segments; an index that was open is opened anew when it is asked for.
    *
@@ -233,15 +238,25 @@ export class LedgerIndex {
 
   /**
    * To be called now and then: seals what there is when nothing was added since the last time, and forgets the rows when nothing
-   * comes for long. Undefined when there is nothing to do, as mostly.
+   * comes for long, or at once where their room is needed. Undefined when there is nothing to do, as mostly.
+   *
+   * @param room  whether there is room for rows that may be of use again
    */
-  settle(): Promise<void> | undefined {
+  settle(room: 'enough' | 'short' = 'enough'): Promise<void> | undefined {
     const { until } = this.#tail
     const isQuiet = until === this.#quiet.until
     this.#quiet = { until, times: isQuiet ? this.#quiet.times + 1 : 0 }
     if (!isQuiet) return undefined
-    if (this.#quiet.times > quietTimes && this.#partUntil >= this.#tail.from) this.#tail.forgetUntil(this.#partUntil)
-    return this.#isWorthSealing() ? this.#seal('all') : undefined
+    const isLeft = room === 'short' || this.#quiet.times > quietTimes
+    if (isLeft) this.#forgetRows()
+    if (!this.#isWorthSealing()) return undefined
+    return isLeft ? this.#seal('all').then(() => this.#forgetRows()) : this.#seal('all')
+  }
+
+  /** Those that a segment holds, and those that are too few for one. */
+  #forgetRows(): void {
+    const until = this.#isWorthSealing() ? this.#partUntil : Math.min(this.#tail.until, this.#ledger.durableHead())
+    if (until >= this.#tail.from) this.#tail.forgetUntil(until)
   }
 
   #isWorthSealing(): boolean {

@@ -149,6 +149,11 @@ export class Ledger {
     return this.#index.sizeBytes
   }
 
+  /** Of these, what the rows at hand take. */
+  get rowBytes(): number {
+    return this.#index.rowBytes
+  }
+
   /** The index, opened on first use and then kept up by every write. @throws Problem `fault` · `record.ledger-damaged` */
   index(): Promise<CompartmentIndex> {
     return this.#index.open()
@@ -373,8 +378,8 @@ export class Ledger {
   }
 
   /** Seals them once nothing is being added. Undefined when there is nothing to do. */
-  settle(): Promise<void> | undefined {
-    return this.#index.settle()
+  settle(room: 'enough' | 'short'): Promise<void> | undefined {
+    return this.#index.settle(room)
   }
 }
 

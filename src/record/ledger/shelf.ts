@@ -9,10 +9,14 @@ import { type Pending, Pendings } from './pendings.ts'
 /** Ledgers that are opened, or made to hold what is new, at the same time for one question. */
 export const ledgersAtOnce = 16
 
-/** How long an unused ledger stays open, and how many bytes of index may stay in memory together. */
+/** How long an unused ledger stays open, and what may stay in memory together. */
 export interface ShelfLimits {
   readonly idleMs: number
   readonly indexBytes: number
+  /** Ledgers that stay open: some 11 KiB each, keys and all, of which none is in `indexBytes`. */
+  readonly ledgers: number
+  /** Bytes of rows, of all ledgers, beyond which those that are no longer needed are not kept for a minute. */
+  readonly rowBytes: number
 }
 
 /** Segments that are made in one go, about a millisecond. */
@@ -92,8 +96,12 @@ export class Shelf {
 
   /** Forgets what a ledger believed; the next use reads it again from the store. */
   discard(ledger: Ledger): void {
-    ledger.abandon()
     this.#rooms.opened.clear()
+    this.#close(ledger)
+  }
+
+  #close(ledger: Ledger): void {
+    ledger.abandon()
     if (this.#opened.get(ledger.holder.compartment) !== ledger) return
     this.#ledgers.delete(ledger.holder.compartment)
     this.#opened.delete(ledger.holder.compartment)
@@ -120,7 +128,9 @@ export class Shelf {
 
   /** Seals the rows of ledgers to which nothing is being added, so that whoever opens them next need not open each entry. */
   settle(): Promise<void> {
-    return this.#sealing(ledger => ledger.settle())
+    const rowBytes = this.opened().reduce((sum, ledger) => sum + ledger.rowBytes, 0)
+    const room = rowBytes > this.limits.rowBytes ? 'short' : 'enough'
+    return this.#sealing(ledger => ledger.settle(room))
   }
 
   /** Seals the rows of all ledgers. */
@@ -144,7 +154,8 @@ export class Shelf {
 
   /**
    * Forgets versions that were not asked for lately; closes ledgers that have been idle for long, and those of patients whom another
-   * process has erased: they hold keys. Then the least recently used ones until the indexes fit their budget.
+   * process has erased: they hold keys. Then the least recently used ones until no more are open than may be, and the indexes fit
+   * their budget.
    */
   sweep(): void {
     this.#outrun.clear()
@@ -152,17 +163,21 @@ export class Shelf {
     if (Math.abs(nowMs - this.#agedAtMs) >= agesEveryMs) this.#age(nowMs)
     const byUse = this.opened().toSorted((a, b) => a.lastUsedMs - b.lastUsedMs)
     let indexBytes = byUse.reduce((sum, ledger) => sum + ledger.sizeBytes, 0)
+    let left = byUse.length
     let isLetGo = false
     for (const ledger of byUse) {
       const isDestroyed = this.#vault.wasDestroyed(ledger.holder.compartment)
       const isIdle = nowMs - ledger.lastUsedMs > this.limits.idleMs || isDestroyed
-      if (!isIdle && indexBytes <= this.limits.indexBytes) continue
+      if (!isIdle && left <= this.limits.ledgers && indexBytes <= this.limits.indexBytes) continue
       if (ledger.pendingHead !== ledger.durableHead) continue
       indexBytes -= ledger.sizeBytes
-      this.discard(ledger)
+      left--
+      this.#close(ledger)
       isLetGo ||= isDestroyed
     }
-    if (isLetGo) this.#vault.letGo()
+    if (!isLetGo) return
+    this.#rooms.opened.clear()
+    this.#vault.letGo()
   }
 
   #age(nowMs: number): void {

@@ -6,8 +6,11 @@ export const rowsOfSegment = 4096
 /** The same, and no row more once they hold so many values, or letters in them. */
 const most = { rows: rowsOfSegment, values: 65_536, letters: 4 * 1024 * 1024 }
 
-/** About what a row and a value of it take in memory; a letter takes a byte. */
-const bytesOf = { row: 320, value: 48 }
+/**
+ * About what a row, a cell and a value of it take in memory; a letter takes a byte. Measured, in bytes: an Observation of six cells 1,598,
+ * a Patient of eight 1,692, a Condition of three 698, the audit of twenty of nine cells and 28 values 3,272.
+ */
+const bytesOf = { row: 260, cell: 140, value: 48 }
 
 /**
  * The index rows behind the last full segment, of the entries `start` and up. Those before `from` are not in memory: a segment
@@ -40,8 +43,8 @@ export class Tail {
   }
 
   get sizeBytes(): number {
-    const { rows, values, letters } = this.#held
-    return rows * bytesOf.row + values * bytesOf.value + letters
+    const { rows, cells, values, letters } = this.#held
+    return rows * bytesOf.row + cells * bytesOf.cell + values * bytesOf.value + letters
   }
 
   /** Seq of the last row; that before `from` when there is none. */
@@ -90,7 +93,7 @@ export class Tail {
     this.#keepFrom(start)
   }
 
-  /** Forgets rows that a segment holds which is not full: they are made anew when it is to become longer. */
+  /** Forgets rows that no full segment holds: they are made anew when one is to become longer. */
   forgetUntil(seq: number): void {
     this.#keepFrom(seq + 1)
   }
@@ -118,24 +121,27 @@ export class Tail {
 
 interface Weight {
   readonly rows: number
+  readonly cells: number
   readonly values: number
   readonly letters: number
 }
 
-const nothing: Weight = { rows: 0, values: 0, letters: 0 }
+const nothing: Weight = { rows: 0, cells: 0, values: 0, letters: 0 }
 
 function weightOf(row: IndexRow): Weight {
-  let [values, letters] = [0, 0]
+  let [count, values, letters] = [0, 0, 0]
   for (const { cells } of [row, ...(row.contained ?? [])])
     for (const cell of cells) {
+      count++
       values += cell.count
       letters += cell.letters
     }
-  return { rows: 1, values, letters }
+  return { rows: 1, cells: count, values, letters }
 }
 
 function sum(a: Weight, b: Weight): Weight {
-  return { rows: a.rows + b.rows, values: a.values + b.values, letters: a.letters + b.letters }
+  const [rows, cells] = [a.rows + b.rows, a.cells + b.cells]
+  return { rows, cells, values: a.values + b.values, letters: a.letters + b.letters }
 }
 
 function isFull({ rows, values, letters }: Weight): boolean {
