@@ -34,13 +34,18 @@ const headLength = 500
 /** Words go on through tags within a line, and through entities. */
 const between = new RegExp(`(?!${inlineTag})<|${betweenWords('<>&#;').source}`, 'u')
 
+/** A piece that finds no end among tags within lines becomes so many times as long, and then ends behind one of them. */
+const mostTimes = 4
+
 /** No piece ends within a tag, whose names and addresses would be read as words. */
 function pieceEnd(text: string, from: number, most: number): number {
+  const latest = from + mostTimes * most
   let since = from
   let at = placeIn(text, from + most, most, between)
   while (isInTag(text.slice(since, at))) {
     since = text.indexOf('>', at) + 1
     if (since === 0) return text.length
+    if (since > latest) return since
     at = placeIn(text, since, most, between)
   }
   return at

@@ -204,6 +204,11 @@ describe('making the row of a large resource', () => {
         ['words with commas', 'word,'],
         ['words of a script without spaces', '糖尿病'],
         ['letters without end', 'бббб'],
+        ['tags within a line', '<b>x</b>'],
+        ['tags within a line that are empty', '<i/>'],
+        ['tags within tags', '<span class="a/b"><sub>'],
+        ['tags of several lines', '<b\n>x</b\n>'],
+        ['entities', '&amp;'],
       ] as const
     ).flatMap(([name, text]): [string, object][] => [
       [`a text of ${name}`, { note: [{ text: text.repeat(count * 16) }] }],
