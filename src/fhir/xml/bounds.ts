@@ -6,6 +6,8 @@ export const xmlBounds = {
   deepest: 256,
   /** Attributes of one element. XHTML's has fewer than a hundred. */
   mostAttributes: 1_000,
+  /** References, such as `&amp;`, of one narrative: the parser keeps a piece of text for each, and joins them in one go. */
+  mostReferences: 500_000,
 } as const
 
 /** Counts what is open, and what one element has, before the parser looks at it. */
@@ -14,7 +16,7 @@ export class Bounds {
   #attributes = 0
 
   /** @param exceeded  what is done about more than that; it throws, or the parser goes on */
-  constructor(parser: SaxesParser<{ xmlns: true }>, exceeded: (bound: keyof typeof xmlBounds) => void) {
+  constructor(parser: SaxesParser<{ xmlns: true }>, exceeded: (bound: 'deepest' | 'mostAttributes') => void) {
     parser.on('opentagstart', () => {
       this.#attributes = 0
       if (++this.#depth > xmlBounds.deepest) exceeded('deepest')

@@ -1,7 +1,7 @@
 import { SaxesParser } from 'saxes'
 import type { Steps } from '#kernel'
 import { slicesOf } from '../json-print.ts'
-import { Bounds } from './bounds.ts'
+import { Bounds, xmlBounds } from './bounds.ts'
 import { xhtmlNamespace } from './names.ts'
 
 /** HTML's names of U+00A0 to U+00FF, in order. @see https://www.w3.org/TR/xhtml1/dtds.html#h-A2 */
@@ -42,8 +42,10 @@ export function* narrativeXml(div: string): Steps<readonly string[] | undefined>
   if (!/^<div[\s/>]/.test(text)) return undefined
   const root = new RootReader()
   const pieces: string[] = []
+  let references = 0
   for (const piece of withoutNames(text)) {
-    if (!root.write(piece)) return undefined
+    references += piece.split('&').length - 1
+    if (references > xmlBounds.mostReferences || !root.write(piece)) return undefined
     pieces.push(piece)
     yield
   }

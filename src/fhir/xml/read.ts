@@ -41,8 +41,8 @@ const attributesOfOthers: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Reads a resource from XML that somebody sent, without losing anything that JSON could say. Its elements are counted, and charged
- * as `parsed`, before any is made; long ones are read in slices. Comments and processing instructions are no content.
+ * Reads a resource from XML that somebody sent, without losing anything that JSON could say. Its elements and references are counted, and
+ * charged as `parsed`, before any is made; long ones are read in slices. Comments and processing instructions are no content.
  *
  * @param bytes  UTF-8
  * @throws Problem `invalid` · `xml.malformed`, `xml.not-utf8`, `xml.doctype`, `xml.too-deep`, `xml.too-many-attributes`,
@@ -55,11 +55,13 @@ export async function parseSentXml(bytes: Uint8Array): Promise<Resource> {
   return inSlices(new XmlReader(decode(bytes)).read())
 }
 
-/** How many elements and attributes there are at most. */
+const marks: ReadonlySet<number> = new Set(['<', '=', '&'].map(mark => mark.charCodeAt(0)))
+
+/** How many elements, attributes and references there are at most. */
 function* countMarks(bytes: Uint8Array): Steps<number> {
   let count = 0
   for (let from = 0; from < bytes.length; from += 512 * 1024) {
-    for (const byte of bytes.subarray(from, from + 512 * 1024)) if (byte === 0x3c || byte === 0x3d) count++
+    for (const byte of bytes.subarray(from, from + 512 * 1024)) if (marks.has(byte)) count++
     yield
   }
   return count
@@ -346,7 +348,7 @@ function tooDeep(than: string): Problem {
 }
 
 /** What there is to say of more than can be looked at. */
-const exceeded: Readonly<Record<keyof typeof xmlBounds, () => Problem>> = {
+const exceeded: Readonly<Record<'deepest' | 'mostAttributes', () => Problem>> = {
   deepest: () => tooDeep(`${xmlBounds.deepest} elements`),
   mostAttributes: () => {
     const text = `An element of the XML has more than ${xmlBounds.mostAttributes} attributes.`

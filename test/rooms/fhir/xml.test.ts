@@ -269,7 +269,12 @@ describe('XML that is refused', () => {
       const resource = told(divOf(within))
       expect(await read(xmlOf(resource))).toEqual(resource)
     }
-    for (const within of [nested('b', 5_000), `<b ${names(50_000)}/>`, `<b ${declarations(50_000)}/>`])
+    for (const within of [
+      nested('b', 5_000),
+      `<b ${names(50_000)}/>`,
+      `<b ${declarations(50_000)}/>`,
+      '&amp;'.repeat(510_000),
+    ])
       expect(await codeOf(() => xmlOf(told(divOf(within))))).toBe('xml.unprintable')
   })
 
@@ -297,6 +302,19 @@ describe('XML that is refused', () => {
     const many = `<Patient ${fhir}>${'<name><text value="x"/></name>'.repeat(3_000)}</Patient>`
     expect(await codeOf(() => withBudget({ parsed: 5_000 }, () => read(many)))).toBe('budget.parsed-exceeded')
     expect(await codeOf(() => withBudget({ parsed: 50_000 }, () => read(many)))).toBeUndefined()
+    const value = (text: string) => `<Patient ${fhir}><name><text value="${text}"/></name></Patient>`
+    for (const reference of ['&amp;', '&#65;', '&#x41;'])
+      for (const xml of [
+        value,
+        (text: string) => narrative(divOf(text)),
+        (text: string) => narrative(divOf(`<p title="${text}"/>`)),
+      ]) {
+        const references = xml(reference.repeat(20_000))
+        expect(await codeOf(() => withBudget({ parsed: 15_000 }, () => read(references)))).toBe(
+          'budget.parsed-exceeded',
+        )
+        expect(await codeOf(() => withBudget({ parsed: 25_000 }, () => read(references)))).toBeUndefined()
+      }
   })
 
   it('reads a long narrative and long values across pieces', async () => {
