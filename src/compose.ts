@@ -6,9 +6,8 @@ import { type Actor, type Grant, parseScope, type Term } from '#access'
 import type { Exports } from '#bulk'
 import type { Config } from '#config'
 import type { Ingest } from '#ingest'
-import { type Clock, closeAll, createLog, type Log, newSecret, Problem, systemClock } from '#kernel'
+import { type Clock, closeAll, createLog, forgetRemembered, type Log, newSecret, Problem, systemClock } from '#kernel'
 import { type Erasure, openRecord, type Record } from '#record'
-import { forgetWords } from '#search'
 import type { Share } from '#share'
 import type { GuardianLeft, Smart } from '#smart'
 import type { KeyStore, Space, Store } from '#store'
@@ -38,7 +37,7 @@ const importsAtWork = 2
 
 /** What a destroyed key, or one that is in use no more, should leave in the memory of this process: nothing. */
 function forget(): void {
-  forgetWords()
+  forgetRemembered()
   wipeForgotten()
 }
 

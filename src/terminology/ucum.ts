@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { remembering } from '#kernel'
 
 /** A unit seen through UCUM: the base units it is made of, and how its values become values in them. */
 export interface CanonicalUnit {
@@ -30,6 +31,12 @@ const writable = /^[!-~]{1,128}$/
 const known = new Map<string, CanonicalUnit | undefined>()
 const valid = new Map<string, boolean>()
 let library: Ucum | undefined
+
+// A unit may say anything between its braces.
+remembering(() => {
+  known.clear()
+  valid.clear()
+})
 
 // @NOTE the library reads its tables at load (about 100 ms), so it is loaded by the first unit that anybody asks for.
 function ucum(): Ucum {

@@ -1,4 +1,4 @@
-import { ownText } from '#kernel'
+import { ownText, remembering } from '#kernel'
 
 /** All that there are; each is of a module, and lives as long as that. */
 const all: Remembered[] = []
@@ -11,11 +11,6 @@ export function ageWords(): void {
   for (const remembered of all) remembered.age()
 }
 
-/** Forgets the words of all texts, at once: when somebody's key was destroyed, what they said should not be remembered either. */
-export function forgetWords(): void {
-  for (const remembered of all) remembered.forget()
-}
-
 /** Remembers what was worked out of late, by key: of two halves the older is dropped when the younger is full. */
 export class Remembered {
   readonly #most: number
@@ -26,6 +21,7 @@ export class Remembered {
   constructor(most: number) {
     this.#most = most
     all.push(this)
+    remembering(() => this.forget())
   }
 
   of(key: string, make: (key: string) => string): string {

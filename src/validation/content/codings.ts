@@ -1,3 +1,4 @@
+import { remembering } from '#kernel'
 import { builtInCodeSystem, builtInValueSet, type CodeSystem, isNameOf } from '#terminology'
 import type { Node } from '../walk.ts'
 import { isUri } from './addresses.ts'
@@ -28,6 +29,7 @@ const mostStandings = 2_000
 /** No code system that is held has a longer address; what strangers send is not kept. */
 const longestKept = 200
 const standings = new Map<string, Standing>()
+remembering(() => standings.clear())
 
 function standingOf(system: string): Standing {
   if (standings.has(system)) return standings.get(system)

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { loadConfig } from '#config'
 import { silentLog, systemClock } from '#kernel'
 import { openMemoryKeys, openMemoryStore } from '#store'
+import { canonicalUnit } from '#terminology'
 import { openVault, passphraseRoot } from '#vault'
 import { checkGone } from '../../../src/commands/erase.ts'
 import { openGround } from '../../../src/compose.ts'
@@ -29,7 +30,7 @@ describe('what an erasure leaves', () => {
   })
 })
 
-describe('the words of patients', () => {
+describe('words and units of patients', () => {
   it('are not remembered by a process that has erased one', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'kinhold-words-'))
     const [KINHOLD_DATA, KINHOLD_KEYS] = [join(folder, 'data'), join(folder, 'keys')]
@@ -41,9 +42,12 @@ describe('the words of patients', () => {
     const ask = () => remembered.of('quokka', each => `${each}${made.push(each)}`)
     for (let times = 0; times < 3; times++) ask()
     expect(made).toHaveLength(1)
+    const unit = canonicalUnit('mg{quokka}')
+    expect(canonicalUnit('mg{quokka}')).toBe(unit)
     await record.shred('anna')
     ask()
     expect(made).toHaveLength(2)
+    expect(canonicalUnit('mg{quokka}')).not.toBe(unit)
     await close()
     await rm(folder, { recursive: true })
   })

@@ -1,4 +1,5 @@
-import { ageWords, forgetWords } from '#search'
+import { forgetRemembered } from '#kernel'
+import { ageWords } from '#search'
 import { Remembered } from '../../../src/search/words/remembered.ts'
 
 it('what was worked out is worked out again when it was not asked for over two ages, and whenever there is too much', () => {
@@ -24,7 +25,7 @@ it('what was worked out is forgotten at once when it is asked for, in whichever 
   ask('a')
   ageWords()
   ask('b')
-  forgetWords()
+  forgetRemembered()
   ask('a', 'b')
   expect(made).toEqual(['a', 'b', 'a', 'b'])
 })

@@ -1,6 +1,16 @@
+import { forgetRemembered } from '#kernel'
 import { canonicalUnit, isLoincWellFormed, isUcum } from '#terminology'
 
 describe('canonicalUnit – https://ucum.org/ucum', () => {
+  it('is remembered until all is forgotten that patients may have said', () => {
+    const made = canonicalUnit('mg{hers}')
+    expect(made?.unit).toBe('g1')
+    expect(canonicalUnit('mg{hers}')).toBe(made)
+    forgetRemembered()
+    expect(canonicalUnit('mg{hers}')).not.toBe(made)
+    expect(canonicalUnit('mg{hers}')?.unit).toBe('g1')
+  })
+
   it.each([
     ['mg', 1000, 'g', 1],
     ['[lb_av]', 1, 'g', 453.59237],
