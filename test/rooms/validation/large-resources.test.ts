@@ -1,6 +1,6 @@
 import { Tinypool } from 'tinypool'
 import { parseResource, type Resource } from '#fhir'
-import { isProblem } from '#kernel'
+import { FairQueue, isProblem } from '#kernel'
 import { createValidator, type Validator } from '#validation'
 import { turnsWhile } from '../../turns.ts'
 
@@ -97,16 +97,48 @@ describe('a large resource that was sent', () => {
     const large = resourceOf({ ...observation, component: components(20_000) })
     const small = resourceOf({ ...observation, component: components(2_000) })
     const own = createValidator()
-    const order: string[] = []
-    const sent = (resource: typeof large, owner: string) =>
-      own.validateSent(resource, 'errors', owner).then(() => order.push(owner))
-    // One behind the other would be twelve; how many of them are done while the small ones are read depends on the machine.
-    const theirs = Array.from({ length: 12 }, () => sent(large, 'anna'))
-    await theirs[0]
-    await Promise.all([...theirs, sent(small, 'berta'), sent(small, 'berta')])
+    const { add, charge } = FairQueue.prototype
+    const { run } = Tinypool.prototype
+    const [theirs, hers] = [12, 2]
+    // To read each of them takes the machine as long as it will: one of theirs comes first, and the thread begins when all have come.
+    const [first, all] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    let waiting = 0
+    FairQueue.prototype.add = function (item) {
+      add.call(this, item)
+      if (++waiting === 1) first.resolve()
+      if (waiting === theirs + hers) all.resolve()
+    }
+    const turns: { readonly owner: string; readonly tookMs: number }[] = []
+    FairQueue.prototype.charge = function (owner, tookMs) {
+      charge.call(this, owner, tookMs)
+      turns.push({ owner, tookMs })
+    }
+    Tinypool.prototype.run = async function (...of) {
+      await all.promise
+      return run.apply(this, of)
+    }
+    const sent = (count: number, resource: Resource, owner: string) =>
+      Array.from({ length: count }, () => own.validateSent(resource, 'errors', owner))
+    try {
+      const begun = sent(1, large, 'anna')
+      await first.promise
+      await Promise.all([...begun, ...sent(theirs - 1, large, 'anna'), ...sent(hers, small, 'berta')])
+    } finally {
+      Object.assign(FairQueue.prototype, { add, charge })
+      Tinypool.prototype.run = run
+    }
     await own.close()
-    expect(order.indexOf('berta')).toBeLessThan(8)
-    expect(order.slice(-2)).toEqual(['anna', 'anna'])
+    const had = (owner: string, before: number) =>
+      turns.slice(0, before).reduce((sum, turn) => sum + (turn.owner === owner ? turn.tookMs : 0), 0)
+    const last = turns.findLastIndex(({ owner }) => owner === 'berta')
+    expect(turns.map(({ owner }) => owner).toSorted()).toEqual([
+      ...Array(theirs).fill('anna'),
+      ...Array(hers).fill('berta'),
+    ])
+    // After the one that came first hers are next; as soon as she has had more than they, it is their turn.
+    expect(turns[1]?.owner).toBe('berta')
+    for (const [before, { owner }] of turns.slice(0, last).entries())
+      if (owner === 'anna') expect(had('anna', before)).toBeLessThanOrEqual(had('berta', before))
   })
 
   it('waits for its turn, and is refused when that does not come', async () => {
