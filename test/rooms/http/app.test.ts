@@ -9,7 +9,7 @@ let admin: string
 let own: string
 
 beforeAll(async () => {
-  house = await openWebHouse({ baseUrl: origin, maxBodyBytes: 50_000, bodyDeadlineMs: 1000 })
+  house = await openWebHouse({ baseUrl: origin, maxBodyBytes: 50_000, bodyDeadlineMs: 60_000 })
   admin = await house.token('system/*.cruds')
   for (const id of ['a', 'b'])
     await put(`/fhir/Patient/${id}`, { resourceType: 'Patient', id, name: [{ family: 'Canary' }] }).expect(201)

@@ -1,12 +1,14 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { type Listening, listen } from '#http'
-import { type ConnectionLimits, connectionLimits } from '../../../src/http/admission/connections.ts'
+import { type ConnectionLimits, Connections, connectionLimits } from '../../../src/http/admission/connections.ts'
 import { openWebHouse, type WebHouse } from './web-house.ts'
 
 let house: WebHouse
 let server: Listening
 const sockets: Socket[] = []
+/** Nobody is cut for this who is to be cut for something else. */
+const never = 1e9
 const delay = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
 
 async function open(connections: Partial<ConnectionLimits>): Promise<void> {
@@ -72,8 +74,16 @@ describe('connections', () => {
 
   it('that have asked while nobody listened are answered, and not taken for silent ones', async () => {
     await open({ silentMs: 300, headMs: 300 })
+    const { add } = Connections.prototype
+    const accepted = new Promise<void>(resolve => {
+      Connections.prototype.add = function (...of) {
+        add.apply(this, of)
+        resolve()
+      }
+    })
     const asking = await dial()
-    await isHealthy()
+    await accepted
+    Connections.prototype.add = add
     asking.socket.write(health)
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600)
     await asking.closed
@@ -81,7 +91,7 @@ describe('connections', () => {
   })
 
   it('that say nothing make room for who does, the oldest first', async () => {
-    await open({ total: 60, ofNetwork: 20 })
+    await open({ total: 60, ofNetwork: 20, silentMs: never, headMs: never })
     const silent = []
     for (let n = 0; n < 30; n++) silent.push(await dial())
     for (let n = 0; n < 3; n++) expect(await isHealthy()).toBe(true)
@@ -91,7 +101,7 @@ describe('connections', () => {
   })
 
   it('of many networks make room as well, when there are too many in all', async () => {
-    await open({ total: 20, ofNetwork: 10 })
+    await open({ total: 20, ofNetwork: 10, silentMs: never, headMs: never })
     const silent = []
     for (let n = 0; n < 40; n++) silent.push(await dial({ from: `127.0.1.${(n % 10) + 1}` }))
     expect(await isHealthy()).toBe(true)

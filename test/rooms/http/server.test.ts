@@ -125,6 +125,7 @@ describe('a server on the network', () => {
   let server: Listening
   let draining = false
   let begun = false
+  let accepted = 0
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
     begun = request.url === '/slow'
     if (begun) await delay(600)
@@ -134,7 +135,9 @@ describe('a server on the network', () => {
     drain: () => {
       draining = true
     },
-    connect: () => undefined,
+    connect: () => {
+      accepted++
+    },
     awaitsAnswer: () => false,
     upgrades: () => false,
     upgrade: () => undefined,
@@ -184,13 +187,14 @@ describe('a server on the network', () => {
   it('cuts off those who do not finish in time, and nobody before', async () => {
     const patient = await listen(app, { host: '127.0.0.1', port: 0 })
     const closed: string[] = []
+    const before = accepted
     const sockets = [server, patient].map(({ port }) => connect(port, '127.0.0.1'))
     for (const socket of sockets) {
       socket.on('error', () => undefined)
       await once(socket, 'connect')
       socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Le')
     }
-    await delay(20)
+    while (accepted < before + sockets.length) await delay(5)
     // Unless told, a server waits for 25 seconds.
     const last = patient.close().then(() => closed.push('patient'))
     await server.close(50)
