@@ -33,7 +33,9 @@ describe('what workers and their primary say to each other', () => {
     expect(await worker.ask('job', 'known')).toEqual({ grant: 'g', progress: { bytesRead: 1, rows: 2 } })
     expect(await worker.ask('job', 'other')).toBeUndefined()
     primary.tell('lead', true)
-    await sleep(5)
+    // What is said is heard in its order.
+    worker.on('beat', () => true as const)
+    await primary.ask('beat', undefined)
     expect(told).toEqual([true])
   })
 
@@ -119,7 +121,7 @@ describe('what workers count together', () => {
     })
     for (let time = 0; time < 18; time++) for (const count of counting) count?.('calm')
     for (let time = 0; time < 24; time++) for (const count of counting) count?.('greedy')
-    await sleep(100)
+    while (blocked.some(keys => keys.length === 0)) await sleep(5)
     expect(blocked.map(keys => [...new Set(keys)])).toEqual([['greedy'], ['greedy']])
   })
 
@@ -127,14 +129,14 @@ describe('what workers count together', () => {
     const told: Blocked[] = []
     const counts = new Counts(blocked => told.push(blocked))
     const sheet = (times: number): CountSheet[] => [
-      { counter: 'strangers', limit: { points: 5, seconds: 2 }, counted: new Map([['network', times]]) },
+      { counter: 'strangers', limit: { points: 5, seconds: 600 }, counted: new Map([['network', times]]) },
     ]
     counts.add(sheet(5))
     await sleep(1)
     expect(told).toEqual([])
     counts.add(sheet(1))
-    await sleep(1)
+    while (told.length === 0) await sleep(1)
     expect(told).toEqual([{ counter: 'strangers', key: 'network', forMs: expect.any(Number) }])
-    expect(told[0]?.forMs).toBeLessThanOrEqual(2_000)
+    expect(told[0]?.forMs).toBeLessThanOrEqual(600_000)
   })
 })
