@@ -687,7 +687,7 @@ describe('nothing is lost', () => {
   })
 
   it('when one died in the midst of sending: another one waits for its claim to expire', async () => {
-    await begun(topicSubscription(receiver.url, { settings: { 'backport-timeout': { valueUnsignedInt: 3 } } }))
+    await begun(topicSubscription(receiver.url, { settings: { 'backport-timeout': { valueUnsignedInt: 30 } } }))
     await weigh('a', 70)
     receiver.status = 'hang'
     const dying = house.subscriptions.round()
@@ -697,7 +697,7 @@ describe('nothing is lost', () => {
     receiver.status = 200
     await next.round()
     expect(receiver.received).toHaveLength(2)
-    house.clock.advance(8_001)
+    house.clock.advance(35_001)
     await next.round()
     expect(eventsReceived().map(({ number }) => number)).toEqual(['1', '1'])
     await house.subscriptions.close()
