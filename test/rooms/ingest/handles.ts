@@ -194,7 +194,7 @@ for (const [name, { limits = {}, folder: place = (made: string) => made, run }] 
   process.stdout.write(`${JSON.stringify({ name, said, open, left })}\n`)
 }
 // What ends by itself may end: the note of a head comes a moment after it moved.
-const patienceMs = 5_000
+const patienceMs = 120_000
 const goesOn = () =>
   process.getActiveResourcesInfo().filter(one => !/^(Immediate|PipeWrap|TTYWrap|TickObject)$/.test(one))
 for (const untilMs = performance.now() + patienceMs; goesOn().length > 0 && performance.now() < untilMs; )
