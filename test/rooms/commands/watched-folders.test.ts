@@ -167,7 +167,7 @@ describe('names and folders', () => {
     for (const name of names) await utimes(at(name), 1000, 1000)
     await watch()
     expect(bodies).toEqual(names.toSorted())
-  }, 60_000)
+  })
 
   it('what was taken away is made again', async () => {
     const usual = answer

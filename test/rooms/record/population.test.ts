@@ -322,7 +322,6 @@ describe.each(few)('the history of everybody – https://hl7.org/fhir/R4/http.ht
         }
       await Promise.all([close(), later.close()])
     },
-    30_000,
   )
 
   it('opens only what its page shows, shows nothing new on a later page, and has a short link', async () => {

@@ -49,4 +49,4 @@ it('words that were read are forgotten when nobody has read them again for a whi
   })
   expect(aged).toBeGreaterThan(0)
   await record.close()
-}, 60_000)
+})
