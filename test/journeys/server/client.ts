@@ -1,6 +1,7 @@
 /** Requests exactly as a test wants them: nothing is normalised, added or followed. */
 import { Agent, request as httpRequest } from 'node:http'
 import type { Bundle, BundleEntry } from '@medplum/fhirtypes'
+import { longestOf, never } from './waiting.ts'
 
 export interface Sent {
   readonly method?: string
@@ -18,7 +19,7 @@ export interface Answer {
 }
 
 export interface Client {
-  /** @throws when the connection ends before the whole answer has arrived */
+  /** @throws when the connection ends before the whole answer has arrived, and when that takes too long */
   send(request: Sent): Promise<Answer>
   close(): void
 }
@@ -37,7 +38,12 @@ function send(agent: Agent, url: string, bearer: Readonly<Record<string, string>
   const json = bytes === undefined ? {} : { 'content-type': 'application/fhir+json' }
   const length = bytes === undefined ? {} : { 'content-length': String(bytes.length) }
   const headers = { ...bearer, ...json, ...length, ...sent.headers }
+  const longestMs = longestOf(url)
   return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      reject(never(`an answer to ${method} ${url}${path}`, longestMs))
+      request.destroy()
+    }, longestMs)
     const request = httpRequest({ agent, hostname, port, method, path, headers }, response => {
       const chunks: Buffer[] = []
       response.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -53,6 +59,7 @@ function send(agent: Agent, url: string, bearer: Readonly<Record<string, string>
       })
     })
     request.on('error', reject)
+    request.on('close', () => clearTimeout(timer))
     request.end(bytes)
   })
 }

@@ -1,8 +1,11 @@
 /** A server of several processes, which a test may look at and end one by one. */
 import { readFileSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Home } from './home.ts'
 import { type RunningServer, startServer } from './start-server.ts'
+import { until as untilWithin } from './waiting.ts'
+
+/** Beneath the two minutes that a test of several processes has. */
+const longestMs = 90_000
 
 export interface RunningCrew extends RunningServer {
   /** The processes that serve, the longest-lived first; the first of them leads. */
@@ -13,7 +16,10 @@ export interface RunningCrew extends RunningServer {
 
 /** Starts a server of so many workers, and resolves when all of them serve. The home's log level must be `info`. */
 export async function startCrew(home: Home, workers: number, env: NodeJS.ProcessEnv = {}): Promise<RunningCrew> {
-  const server = await startServer({ ...home, env: { ...home.env, ...env, KINHOLD_WORKERS: String(workers) } })
+  const server = await startServer(
+    { ...home, env: { ...home.env, ...env, KINHOLD_WORKERS: String(workers) } },
+    longestMs,
+  )
   const crew = {
     ...server,
     workers: () => childrenOf(server.pid),
@@ -37,7 +43,5 @@ export function lives(pid: number): boolean {
   }
 }
 
-/** Resolves when it holds. */
-export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await sleep(20)
-}
+/** Resolves when it holds. @throws when that takes too long, with what the servers wrote last */
+export const until = (holds: () => boolean | Promise<boolean>) => untilWithin(holds, longestMs)

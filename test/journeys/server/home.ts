@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { within } from './waiting.ts'
 
 export const mainFile = new URL('../../../src/main.ts', import.meta.url).pathname
 
@@ -92,7 +93,8 @@ export async function run(home: Home, ...args: string[]): Promise<Ran> {
     cwd: home.folder,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
+  const ended = Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
+  const [stdout, stderr, [status]] = await within(`the end of kinhold ${args.join(' ')}`, ended)
   return { status: Number(status), stdout, stderr }
 }
 

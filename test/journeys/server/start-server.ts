@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { allocatorEnv } from '../../../src/commands/allocator.ts'
 import { commandIn, type Home, mainFile } from './home.ts'
+import { forgetServer, longestMs, noteServer, within } from './waiting.ts'
 
 export interface RunningServer {
   /** The address it listens on. */
@@ -23,14 +24,22 @@ const listening = /listens on (https?:\/\/\S+)\n/
 const longestBootMs = 120_000
 const leash = new URL('./leash.ts', import.meta.url).pathname
 
-/** Starts a server and resolves when it listens. @throws when it ends before that */
-export async function startServer(home: Home): Promise<RunningServer> {
+/**
+ * Starts a server and resolves when it listens.
+ *
+ * @param answersMs  how long a client waits for an answer of it
+ * @throws when it ends before that
+ */
+export async function startServer(home: Home, answersMs = longestMs): Promise<RunningServer> {
   const startedMs = performance.now()
   const { child, output } = spawnServer(home)
   const url = await addressOf(child, output)
+  const pid = child.pid ?? 0
+  noteServer(pid, { url, output, longestMs: answersMs })
+  child.once('close', () => forgetServer(pid))
   return {
     url,
-    pid: child.pid ?? 0,
+    pid,
     bootMs: performance.now() - startedMs,
     output,
     stop: () => end(child, 'SIGTERM'),
@@ -74,7 +83,7 @@ async function end(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<
   if (child.exitCode === null && child.signalCode === null) {
     const gone = once(child, 'close')
     child.kill(signal)
-    await gone
+    await within(`the end of server ${child.pid} after ${signal}`, gone)
   }
   return child.exitCode ?? -1
 }
