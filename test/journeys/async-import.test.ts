@@ -2,6 +2,7 @@ import type { Bundle, OperationOutcome, Parameters } from '@medplum/fhirtypes'
 import { type Answer, type Client, everyEntry, openClient } from './server/client.ts'
 import { type Home, lastLine, newHome } from './server/home.ts'
 import { type RunningServer, startServer } from './server/start-server.ts'
+import { until } from './server/waiting.ts'
 
 let home: Home
 let server: RunningServer
@@ -45,11 +46,12 @@ async function begin(file: Buffer): Promise<string> {
 
 /** Asks until this can be said of the answer. */
 async function pollUntil(job: string, holds: (answer: Answer) => boolean): Promise<Answer[]> {
-  const answers = [await client.send({ path: job })]
-  while (!holds(answers.at(-1) as Answer)) {
-    await new Promise(resolve => setTimeout(resolve, 20))
-    answers.push(await client.send({ path: job }))
-  }
+  const answers: Answer[] = []
+  await until(async () => {
+    const answer = await client.send({ path: job })
+    answers.push(answer)
+    return holds(answer)
+  })
   return answers
 }
 

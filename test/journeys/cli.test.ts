@@ -13,6 +13,7 @@ import { type Home, lastLine, newHome, type Ran, run } from './server/home.ts'
 import { newReachableHome } from './server/reachable-home.ts'
 import { type RunningServer, startServer } from './server/start-server.ts'
 import { Visitor } from './server/visitor.ts'
+import { until } from './server/waiting.ts'
 
 const sample = (name: string) => new URL(`../../samples/${name}`, import.meta.url).pathname
 const everything = 'system/*.cruds'
@@ -163,7 +164,7 @@ describe('kinhold beside a running server – README, "Commands"', () => {
       const short = await lastLine(home, 'token', '--scope', everything, '--ttl', '10s')
       const statusNow = async () => (await ask(server, short, '/fhir/Patient?_summary=count')).status
       expect(await statusNow()).toBe(200)
-      while ((await statusNow()) === 200) await new Promise(resolve => setTimeout(resolve, 100))
+      await until(async () => (await statusNow()) !== 200)
       expect(await statusNow()).toBe(401)
     })
   })

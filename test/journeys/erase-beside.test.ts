@@ -7,6 +7,7 @@ import { commandIn, type Home, lastLine, mainFile, newHome, run } from './server
 import { type Watching, watching } from './server/raw-rows.ts'
 import { type RunningServer, startServer } from './server/start-server.ts'
 import { type StartedHome, startHome } from './server/started-home.ts'
+import { until } from './server/waiting.ts'
 
 const longest = 600_000
 
@@ -78,7 +79,7 @@ describe('a patient is erased by one process while others read and write', () =>
             await client.send(asked)
       }
       const everybody = Promise.all([write(client), write(own), write(own), read()])
-      while (acknowledged.length < 20) await new Promise(resolve => setTimeout(resolve, 5))
+      await until(() => acknowledged.length >= 20)
       expect(await run(home, 'erase', '--patient', 'greta', '--yes')).toMatchObject({ status: 0 })
       const erasedMs = performance.now()
 
@@ -113,7 +114,7 @@ describe('a patient is erased by one process while others read and write', () =>
       const file = join(home.folder, 'long.ndjson')
       await writeFile(file, `${lines.join('\n')}\n`)
       const importing = run(home, 'import', file, '--patient', 'hugo')
-      while ((await totalOf(client, 'hugo')) < 100) await new Promise(resolve => setTimeout(resolve, 20))
+      await until(async () => (await totalOf(client, 'hugo')) >= 100)
       const purge = { method: 'POST', path: '/fhir/Patient/hugo/$purge?confirm=hugo' }
       expect((await client.send(purge)).status).toBe(200)
       expect(await totalOf(client, 'hugo')).toBe(0)

@@ -3,6 +3,7 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { type Answer, type Client, openClient, type Sent } from './server/client.ts'
 import { type Home, lastLine, newHome } from './server/home.ts'
 import { type RunningServer, startServer } from './server/start-server.ts'
+import { until } from './server/waiting.ts'
 
 let home: Home
 let server: RunningServer
@@ -49,12 +50,14 @@ describe('a backend service exports – https://hl7.org/fhir/uv/bulkdata/STU2/au
   const begin = () => service.send({ path: '/fhir/Patient/$export', headers: { prefer: 'respond-async' } })
 
   async function manifestOf(status: string): Promise<{ output: { type: string; url: string; count: number }[] }> {
-    for (;;) {
-      const answer = await service.send({ path: status })
-      if (answer.status === 200) return answer.json()
+    let answer = await service.send({ path: status })
+    await until(async () => {
+      if (answer.status === 200) return true
       expect([answer.status, answer.headers['retry-after']]).toEqual([202, '1'])
-      await new Promise(resolve => setTimeout(resolve, 50))
-    }
+      answer = await service.send({ path: status })
+      return false
+    })
+    return answer.json()
   }
 
   beforeAll(async () => {

@@ -3,6 +3,7 @@ import { type Answer, type Client, openClient } from './server/client.ts'
 import { type Failing, type FailingHome, newFailingHome, onFailingDisk } from './server/failing-disk.ts'
 import { lastLine, run } from './server/home.ts'
 import { type RunningServer, startServer } from './server/start-server.ts'
+import { until } from './server/waiting.ts'
 
 interface Scene {
   readonly home: FailingHome
@@ -52,10 +53,6 @@ const codeOf = ({ json }: Answer) =>
 
 const pathOf = ({ headers }: Answer) => `/fhir/${headers.location?.split('/').slice(-4, -2).join('/')}`
 
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await new Promise(resolve => setTimeout(resolve, 100))
-}
-
 const many = 700
 const total = async ({ client }: Scene) =>
   (await client.send({ path: '/fhir/Observation?_summary=count' })).json<{ total: number }>().total
@@ -88,7 +85,6 @@ describe('a disk that fails under a server that runs', () => {
           expect(await run(home, 'verify')).toMatchObject({ status: 0 })
         }),
       )(),
-    300_000,
   )
 
   it(
@@ -111,6 +107,5 @@ describe('a disk that fails under a server that runs', () => {
         expect(await run(home, 'verify')).toMatchObject({ status: 0 })
       }),
     ),
-    300_000,
   )
 })

@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { type Client, openClient } from './server/client.ts'
 import { type Home, lastLine, newFolderHome } from './server/home.ts'
 import { type RunningServer, startServer } from './server/start-server.ts'
+import { until } from './server/waiting.ts'
 
 const mostFiles = 64
 /** Starts what follows with as few file handles. */
@@ -21,7 +22,7 @@ beforeAll(async () => {
   const token = await lastLine(home, 'token', '--patient', patient, '--scope', 'patient/*.cruds')
   server = await startServer({ ...home, enter: withFewHandles })
   client = openClient(server.url, token)
-}, 120_000)
+})
 afterAll(async () => {
   client.close()
   await server.stop()
@@ -70,7 +71,7 @@ describe('a server that can open no file any more', () => {
     await readyAgain()
     expect((await create()).status).toBe(201)
     expect((await ingest(1)).status).toBe(200)
-  }, 120_000)
+  })
 })
 
 function codeOf(body: Buffer): string | undefined {
@@ -92,13 +93,10 @@ interface Report {
   }[]
 }
 
-/** Resolves when the server is ready; the test's own time is the only bound. */
-async function readyAgain(): Promise<void> {
-  for (;;) {
+const readyAgain = () =>
+  until(async () => {
     const visitor = openClient(server.url)
     const answer = await visitor.send({ path: '/readyz' }).catch(() => undefined)
     visitor.close()
-    if (answer?.status === 200) return
-    await new Promise(resolve => setTimeout(resolve, 100))
-  }
-}
+    return answer?.status === 200
+  })

@@ -2,6 +2,7 @@ import type { Parameters } from '@medplum/fhirtypes'
 import { type Answer, openClient } from './server/client.ts'
 import { type Home, lastLine, newHome, run } from './server/home.ts'
 import { type RunningServer, startServer } from './server/start-server.ts'
+import { until } from './server/waiting.ts'
 
 let home: Home
 let server: RunningServer
@@ -54,7 +55,7 @@ async function begun(prefer = 'respond-async', body = file) {
     const answer = await other.send({ path: `/fhir/Observation?patient=${patient}&_summary=count` })
     return answer.json<{ total?: number }>().total ?? 0
   }
-  while ((await written()) === 0) await wait(10)
+  await until(async () => (await written()) > 0)
   return { patient, token, client, other, answered, written }
 }
 

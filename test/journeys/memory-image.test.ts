@@ -1,5 +1,6 @@
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { silentLog } from '#kernel'
 import { openSqliteKeys } from '#store'
 import { fileRoot } from '#vault'
@@ -8,6 +9,7 @@ import { openInstance } from '../../src/vault/instance.ts'
 import type { Client } from './server/client.ts'
 import { type Home, newFolderHome, run } from './server/home.ts'
 import { startHomeAt } from './server/started-home.ts'
+import { until } from './server/waiting.ts'
 
 /** Linux shows the memory of a process as a file, to whoever may debug it. */
 const isShown = process.platform === 'linux'
@@ -81,8 +83,11 @@ describe('the memory of a running server', () => {
     expect(inMemoryOf(server.pid, annas)).toBeGreaterThan(0)
     expect((await run(home, 'erase', '--patient', 'anna', '--yes')).status).toBe(0)
     expect((await client.send({ path: '/fhir/Patient/anna' })).status).toBe(410)
-    while (inMemoryOf(server.pid, annas) > 0) await new Promise(resolve => setTimeout(resolve, 500))
+    await until(async () => {
+      await sleep(500)
+      return inMemoryOf(server.pid, annas) === 0
+    })
     expect(inMemoryOf(server.pid, berts)).toBeGreaterThan(0)
     expect(await end()).toBe(0)
-  }, 180_000)
+  })
 })

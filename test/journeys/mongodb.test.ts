@@ -11,6 +11,7 @@ import { type Client, openClient } from './server/client.ts'
 import { type Home, lastLine, newFolderHome, run } from './server/home.ts'
 import { newMongoHome } from './server/mongo-home.ts'
 import { type RunningServer, startServer } from './server/start-server.ts'
+import { until } from './server/waiting.ts'
 
 const canary = 'Zwetschgenkuchen'
 
@@ -245,9 +246,6 @@ whereMongoIs(() => {
     })
 
     const isReady = async () => (await client.send({ path: '/readyz' })).status === 200
-    const until = async (holds: () => Promise<boolean>) => {
-      while (!(await holds())) await new Promise(resolve => setTimeout(resolve, 50))
-    }
 
     it('says so, refuses writes for the moment, and goes on without a new start', async () => {
       const patient = await lastLine(home, 'patient', 'create', '--given', 'Anna')

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers'
 import { freePort } from '../free-port.ts'
 import { commandIn, type Home, mainFile, newHome, run } from './server/home.ts'
 import { startServer } from './server/start-server.ts'
+import { until } from './server/waiting.ts'
 
 let home: Home
 beforeAll(async () => {
@@ -73,7 +74,7 @@ describe('a server whose log', () => {
         ({ ok }) => ok,
         () => false,
       )
-    while (child.exitCode === null && !(await isHealthy())) await new Promise(resolve => setTimeout(resolve, 20))
+    await until(async () => child.exitCode !== null || (await isHealthy()))
     // Each of them is told of in the log.
     for (let asked = 0; asked < 5; asked++) expect((await fetch(`${url}/fhir/Patient`)).status).toBe(401)
     child.kill('SIGTERM')

@@ -2,6 +2,7 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type Home, newHome, run } from './server/home.ts'
 import { type StartedHome, startHomeAt } from './server/started-home.ts'
+import { until } from './server/waiting.ts'
 
 /** Mapping tables of one's own at a server that runs: what the sender of an event that is not taken is told stands in a table. */
 const shipped = new URL('../../mappings/hl7v2/messages.json', import.meta.url)
@@ -39,7 +40,7 @@ async function told(): Promise<string> {
 
 /** Resolves when what a sender is told has these words. */
 async function untilTold(words: string): Promise<void> {
-  while (!(await told()).includes(words)) await new Promise(resolve => setTimeout(resolve, 100))
+  await until(async () => (await told()).includes(words))
 }
 
 it('are used, seen when they change, and left when they are taken away', async () => {
@@ -52,7 +53,10 @@ it('are used, seen when they change, and left when they are taken away', async (
 
 it('are not used while something is wrong in them, and the command says what', async () => {
   await say('Third word.", "whyever": "Secret')
-  while (!started.server.output().includes('ingest.mapping-refused')) await told()
+  await until(async () => {
+    await told()
+    return started.server.output().includes('ingest.mapping-refused')
+  })
   expect(await told()).toContain('Nobody is deleted by a message')
   expect(started.server.output()).not.toContain('Secret')
   const { status, stdout, stderr } = await run(home, 'mapping', 'check')

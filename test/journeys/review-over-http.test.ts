@@ -3,6 +3,7 @@ import { tokenOfAccount } from './server/account-token.ts'
 import { type Client, openClient } from './server/client.ts'
 import { type Home, lastLine, newHome, run } from './server/home.ts'
 import { type RunningServer, startServer } from './server/start-server.ts'
+import { until } from './server/waiting.ts'
 
 let home: Home
 let server: RunningServer
@@ -227,7 +228,7 @@ describe('what waits, when the house is troubled', () => {
     const patient = await newPatient('north')
     const id = await hold(patient, 6000)
     const accepting = send('north', `/fhir/$review/${id}`, decision('accept', patient)).catch(() => undefined)
-    while ((await stateOf(id)) !== 'deciding') await new Promise(resolve => setTimeout(resolve, 5))
+    await until(async () => (await stateOf(id)) === 'deciding')
     await server.kill()
     await accepting
     server = await startServer(home)
