@@ -14,6 +14,7 @@ import { type Client, everyEntry, openClient } from './server/client.ts'
 import { type Home, lastLine, newHome, run } from './server/home.ts'
 import { everyValueOf } from './server/raw-rows.ts'
 import { type RunningServer, startServer } from './server/start-server.ts'
+import { until } from './server/waiting.ts'
 
 const flock = new Flock()
 const gathered: Residue[] = []
@@ -24,7 +25,9 @@ let patient: string
 
 /** What lies on the disk now, and what the server holds open. */
 async function gather(): Promise<void> {
-  gathered.push(...(await filesOf(home)), ...(await openFilesOf(server.pid)))
+  // Both at once: what is held open for a moment is not there any more when all files have been read.
+  const [open, files] = await Promise.all([openFilesOf(server.pid), filesOf(home)])
+  gathered.push(...files, ...open)
 }
 
 function sightings(residues: readonly Residue[], scanner: Scanner): Sighting[] {
@@ -84,12 +87,10 @@ describe('marks written through every path – nothing readable rests anywhere',
     const started = await expectStatus(202, ingest(fhirBundle(flock, patient, 6_000_000), { prefer: 'respond-async' }))
     const job = new URL(started.headers['content-location'] ?? '').pathname
     let polls = 0
-    for (;;) {
+    await until(async () => {
       if (polls++ < 3) await gather()
-      const answer = await client.send({ path: job })
-      if (answer.status !== 202) break
-      await new Promise(resolve => setTimeout(resolve, 50))
-    }
+      return (await client.send({ path: job })).status !== 202
+    })
     // The file itself, sealed and without a name, was among what was looked at.
     expect(gathered.some(({ where, bytes }) => where.startsWith('/proc/') && bytes.length > 6_000_000)).toBe(true)
   })
