@@ -8,6 +8,8 @@ import { type RunningServer, startServer } from './server/start-server.ts'
 const bytesOfDay = 10_000_000
 const minutesOfDay = 24 * 60
 const seconds = 2
+/** At least so many refusals are a flood, however long they take the machine. */
+const flooding = 50
 
 let home: Home
 let server: RunningServer
@@ -30,18 +32,17 @@ async function bytesOf(folder: string): Promise<number> {
   return sizes.reduce((sum, size) => sum + size, 0)
 }
 
-/** Asks as fast as it can for some seconds; how often it did. */
-async function flood(client: Client, sent: Sent): Promise<number> {
+/** Asks as fast as it can for some seconds, and until that is a flood. */
+async function flood(client: Client, sent: Sent): Promise<void> {
   const untilMs = performance.now() + seconds * 1000
   let times = 0
   const one = async () => {
-    while (performance.now() < untilMs) {
+    while (performance.now() < untilMs || times < flooding) {
       await client.send(sent)
       times++
     }
   }
   await Promise.all(Array.from({ length: 16 }, one))
-  return times
 }
 
 const form = { 'content-type': 'application/x-www-form-urlencoded' }
@@ -62,13 +63,12 @@ describe('a refusal at full speed', () => {
     const client = openClient(server.url, token)
     await client.send(sent)
     const before = { records: (await records()).length, bytes: await bytesOf(home.data), log: server.output().length }
-    const times = await flood(client, sent)
+    await flood(client, sent)
     client.close()
     const records1 = (await records()).length - before.records
     const log = server.output().length - before.log
     const bytes = (await bytesOf(home.data)) - before.bytes
     // Ten thousand refusals or one: a window of a minute has one record of them, and a few lines.
-    expect(times).toBeGreaterThan(50)
     expect(records1).toBeLessThanOrEqual(2)
     expect(log).toBeLessThan(20 * 400)
     // The write-ahead log grows in pages and is used again, so a database of this size shows what a record costs at most.
