@@ -45,7 +45,7 @@ export function isStated(current: Resource, name: string): boolean {
 /** Identifiers are added, and one that is known gains what it leaves unsaid; undefined when nothing is new. */
 function addIdentifiers(current: unknown, found: unknown): unknown {
   const known: readonly Identifier[] = Array.isArray(current) ? current : []
-  const said: readonly Identifier[] = Array.isArray(found) ? found : []
+  const said: readonly Identifier[] = Array.isArray(found) ? found.filter(one => one !== null) : []
   const next = [...known]
   const places = new Map(next.map((one, at) => [identifierKey(one), at]))
   let isNew = false

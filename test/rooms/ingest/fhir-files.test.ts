@@ -91,6 +91,18 @@ describe('a FHIR Bundle – https://hl7.org/fhir/R4/bundle.html', () => {
     expect(await found(house.record, 'Observation')).toHaveLength(1)
   })
 
+  it.each([[[null]], [[null, { system: 'urn:x', value: '1' }]]])(
+    'whose Patient has the numbers %j takes in all the rest',
+    async identifier => {
+      const house = await openHouse()
+      const file = bundle(
+        entry({ resourceType: 'Patient', id: 'p', gender: 'female', identifier }),
+        entry(weight('Patient/p')),
+      )
+      expect((await imported(house, file)).counts).toMatchObject({ created: 1, updated: 1, rejected: [] })
+    },
+  )
+
   // Of most roles nobody says a number, and they have no name.
   it.each([
     ['PractitionerRole', {}],
