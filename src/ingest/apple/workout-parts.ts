@@ -1,6 +1,6 @@
 import { type CodeableConcept, categoryOf, conceptOf, systems } from '../codes.ts'
 import { type Outcome, rowName } from '../outcome.ts'
-import { frozen } from '../tables.ts'
+import { frozen, perEdition } from '../tables.ts'
 import { parseAppleDate } from './dates.ts'
 import { detailsOf, extensionsOf } from './details.ts'
 import { type AppleElement, zoneOf } from './element.ts'
@@ -63,17 +63,19 @@ function readStatistics(child: AppleElement, parts: Parts): void {
     parts.quantity('Workout.WorkoutStatistics', { type, code: statisticCode(type, which), value: rest[which], unit })
 }
 
-const statisticConcepts = new Map<string, CodeableConcept>()
+/** By type and statistic; they have the words of the table. */
+const statisticConcepts = perEdition(() => new Map<string, CodeableConcept>())
 
 function statisticCode(type: QuantityType, which: string): CodeableConcept {
   const key = `${type.name} ${which}`
-  let concept = statisticConcepts.get(key)
+  const concepts = statisticConcepts()
+  let concept = concepts.get(key)
   if (concept === undefined) {
     const loinc = statisticCodes[key]
     const own = { system: systems.healthKit, code: `HKQuantityTypeIdentifier${type.name}.${which}` }
     const coding = loinc === undefined ? [own] : [{ system: systems.loinc, code: loinc }, own]
     concept = frozen({ coding, text: `${type.text}, ${which}` })
-    statisticConcepts.set(key, concept)
+    concepts.set(key, concept)
   }
   return concept
 }

@@ -3,9 +3,12 @@ import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Log, LogFields } from '#kernel'
+import { readAppleExport } from '../../../src/ingest/apple/read-export.ts'
+import { removalsOf } from '../../../src/ingest/hl7v2/resources/removals.ts'
 import { refusalOf } from '../../../src/ingest/hl7v2/tables.ts'
 import { openOwnTables } from '../../../src/ingest/mappings/own-tables.ts'
 import { factsLike } from '../../../src/ingest/measures/like.ts'
+import { ccdaContext } from '../ingest/ccda-documents.ts'
 
 const mappings = new URL('../../../mappings/', import.meta.url)
 
@@ -42,6 +45,34 @@ it('take the places of those of the server, for the work that is done with them 
   expect(text()).toBe('Heart rate')
   expect(within(why)).toMatch('Nobody is deleted')
   expect(lines).toEqual([])
+})
+
+const workout = `<HealthData><Workout workoutActivityType="HKWorkoutActivityTypeRunning" sourceName="x" startDate="2026-01-01 10:00:00 +0000" endDate="2026-01-01 11:00:00 +0000">
+<WorkoutStatistics type="HKQuantityTypeIdentifierHeartRate" average="120" minimum="90" maximum="150" unit="count/min"/></Workout></HealthData>`
+
+async function statistics(): Promise<string> {
+  const context = ccdaContext()
+  const open = async function* () {
+    yield Buffer.from(workout)
+  }
+  return JSON.stringify(await Array.fromAsync(readAppleExport(open(), context, context.limits)))
+}
+
+it('are those of the work in what is worked out of them once, too', async () => {
+  const deletes = () => removalsOf('PID', 'Patient').has('PID-29')
+  const known = [deletes(), await statistics()]
+  await put('apple-health/quantity-types.json', '"text": "Heart rate"', '"text": "Pulse"')
+  await put(
+    'hl7v2/segments.json',
+    '"from": "PID-29", "to": "deceasedDateTime"',
+    '"from": "PID-33", "to": "deceasedDateTime"',
+  )
+  const within = open()
+  expect(lines).toEqual([])
+  expect(known).toEqual([true, expect.stringContaining('Heart rate, average')])
+  expect(within(deletes)).toBe(false)
+  expect(await within(statistics)).toContain('Pulse, average')
+  expect([deletes(), await statistics()]).toEqual(known)
 })
 
 it('are not taken where anything is wrong, and the log quotes nothing of them', async () => {

@@ -1,5 +1,6 @@
 import { withContained } from '../../contained.ts'
 import { covers } from '../../standing.ts'
+import { perEdition } from '../../tables.ts'
 import { Draft, settled } from '../drafts.ts'
 import { parsePlace } from '../message.ts'
 import { type FieldRule, rulesOf } from '../tables.ts'
@@ -38,11 +39,12 @@ export const codedElements: Readonly<Record<string, readonly string[]>> = {
   'OBX-7': ['referenceRange'],
 }
 
-const known = new Map<string, ReadonlyMap<string, readonly Removal[]>>()
+const removalsByMap = perEdition(() => new Map<string, ReadonlyMap<string, readonly Removal[]>>())
 
 /** What the fields of a segment take away of a resource by their `""`, by place; a field of which that cannot be told is not there. */
 export function removalsOf(segment: string, resource: string): ReadonlyMap<string, readonly Removal[]> {
   const name = `${segment} ${resource}`
+  const known = removalsByMap()
   const found = known.get(name) ?? new Map(removals(segment, resource))
   known.set(name, found)
   return found
