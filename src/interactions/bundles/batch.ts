@@ -7,6 +7,7 @@ import { type BundleInteraction, printAnswer, printWrite } from './bundle-answer
 import { bundleBytes, sizeOf } from './bundle-bytes.ts'
 import { atEntry, type BundleEntry, parseEntry } from './bundle-entry.ts'
 import { isWrite, sideBySide } from './side-by-side.ts'
+import { entriesAtOnce, StillGranted } from './still-granted.ts'
 
 /** The text of one entry of the answer. */
 type Answer = (Buffer | string)[]
@@ -14,7 +15,8 @@ type Answer = (Buffer | string)[]
 /**
  * Each entry alone, as if in order: one that is refused or fails is answered so, and changes nothing for the others. They share
  * one budget: what would exceed it is refused, and what asks for less is still answered; but writes that would have to wait for
- * one another too often are refused before the first of them.
+ * one another too often are refused before the first of them. Whoever may not go on meanwhile is told so by all entries that had not
+ * begun.
  *
  * @throws Problem `too-costly` · `budget.written-exceeded`
  * @see https://hl7.org/fhir/R4/http.html#brules
@@ -33,7 +35,10 @@ export const batch: BundleInteraction = async (given, bundle, matcher, rooms) =>
   const groups = await inSlices(sideBySide(entries))
   spend('written', groups.filter(group => group.some(isWrite)).length)
   const wanted = parsePrefer(bundle).return
-  for (const group of groups) await answerAll(group, { answers, wanted, rooms })
+  const asked: Batch = { answers, wanted, rooms, granted: new StillGranted(bundle) }
+  for (const group of groups)
+    for (let from = 0; from < group.length; from += entriesAtOnce)
+      await answerAll(group.slice(from, from + entriesAtOnce), asked)
   return { status: 200, headers: {}, body: bundleBytes({ type: 'batch-response' }, answers) }
 }
 
@@ -43,10 +48,12 @@ interface Batch {
   /** The Bundle's `Prefer: return=` */
   readonly wanted: string | undefined
   readonly rooms: Rooms
+  readonly granted: StillGranted
 }
 
 /** Answers entries at the same time; they begin one after the other. */
 async function answerAll(group: readonly BundleEntry[], batch: Batch): Promise<void> {
+  await batch.granted.check(group.length)
   const begun: Promise<void>[] = []
   for (const entry of group) {
     await giveWay()
@@ -58,10 +65,11 @@ async function answerAll(group: readonly BundleEntry[], batch: Batch): Promise<v
   await Promise.all(begun)
 }
 
-async function answer(entry: BundleEntry, { answers, wanted, rooms }: Batch): Promise<void> {
+async function answer(entry: BundleEntry, { answers, wanted, rooms, granted }: Batch): Promise<void> {
   const { index, match, request } = entry
   try {
-    const response = await perform(match, request, rooms)
+    if (granted.ended !== undefined) throw granted.ended
+    const response = await perform(match, granted.by(request), rooms)
     // What an operation gives is what it was asked for, by whatever method; the author of a write has what was written.
     const isOperation = match.route.interaction.startsWith('$')
     const text = isWrite(entry) && !isOperation ? printWrite(response, wanted) : printAnswer(response)

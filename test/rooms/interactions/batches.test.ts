@@ -1,4 +1,4 @@
-import { withBudget } from '#kernel'
+import { Problem, withBudget } from '#kernel'
 import { openMemoryStore } from '#store'
 import { type Answer, admin, grantOf, type House, openHouse, patientA, weightOf } from './house.ts'
 
@@ -48,9 +48,10 @@ const create = (at: number, more?: object): Asked => ({
   resource: weightOf('a', at),
   ...(more === undefined ? {} : { more }),
 })
-const batch = (asked: readonly Asked[], grant = own) =>
+const batch = (asked: readonly Asked[], grant = own, renew?: () => Promise<typeof own>) =>
   house.ask('POST', '/', {
     grant,
+    ...(renew === undefined ? {} : { renew }),
     body: {
       resourceType: 'Bundle',
       type: 'batch',
@@ -160,5 +161,67 @@ describe('a batch of many writes – https://hl7.org/fhir/R4/http.html#brules', 
       batch([...many.slice(2), ...Array.from({ length: 30 }, (_, at) => create(at))]),
     )
     expect(fewer.status).toBe(200)
+  })
+})
+
+describe('whoever sent a batch', () => {
+  const read: Asked = { method: 'GET', url: 'Patient/a' }
+  const chained = (at: number): Asked => ({
+    method: 'PUT',
+    url: 'Patient/a',
+    resource: { ...patientA, active: at % 2 === 0 },
+  })
+  const count = 320
+
+  it.each<[string, (at: number) => Asked]>([
+    ['writes that go together', create],
+    ['writes one after the other', chained],
+    ['writes with conditions', at => create(at, { ifNoneExist: `identifier=urn:x|s${at}` })],
+    ['reads', () => read],
+    ['searches', () => ({ method: 'GET', url: 'Observation?_count=1' })],
+    ['operations', () => ({ method: 'GET', url: 'Patient/a/$everything?_count=1' })],
+  ])('is told by what had not begun that the token is revoked, once and for all: %s', async (_, entry) => {
+    let asked = 0
+    const revoked = async () => {
+      if (++asked > 1)
+        throw new Problem('unauthenticated', 'token.invalid', 'The access token is not known, or it has ended.')
+      return own
+    }
+    const answer = await batch(
+      Array.from({ length: count }, (_, at) => entry(at)),
+      own,
+      revoked,
+    )
+    const told = statuses(answer)
+    expect(told.slice(0, 128).every((status: string) => status.startsWith('2'))).toBe(true)
+    expect(new Set(told.slice(128))).toEqual(new Set(['401']))
+    expect(asked).toBe(2)
+    expect(answer.json.entry[200].response.outcome.issue[0].expression[0]).toContain('Bundle.entry[200]')
+  })
+
+  it('may do no more than they may by then', async () => {
+    const narrowed = grantOf('patient/Observation.rs', { patient: 'a' })
+    const answer = await batch(
+      Array.from({ length: count }, (_, at) => create(at)),
+      own,
+      async () => narrowed,
+    )
+    expect(statuses(answer).slice(0, 64)).toEqual(Array.from({ length: 64 }, () => '201'))
+    expect(new Set(statuses(answer).slice(64))).toEqual(new Set(['403']))
+  })
+
+  it('is not asked again where there are few entries', async () => {
+    const never = () => Promise.reject(new Error('asked'))
+    expect(
+      new Set(
+        statuses(
+          await batch(
+            Array.from({ length: 64 }, () => read),
+            own,
+            never,
+          ),
+        ),
+      ),
+    ).toEqual(new Set(['200']))
   })
 })

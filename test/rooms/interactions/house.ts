@@ -41,6 +41,7 @@ export interface Asked {
   readonly headers?: { readonly [name: string]: string }
   /** Text and bytes go as they are. */
   readonly body?: object | string | Buffer
+  readonly renew?: FhirRequest['renew']
 }
 
 /** The real rooms on the memory store, asked without HTTP. */
@@ -168,7 +169,12 @@ async function ask(rooms: Rooms, method: string, url: string, asked: Asked): Pro
   }
 }
 
-function requestOf(method: string, path: string, search: string, { grant, headers = {}, body }: Asked): FhirRequest {
+function requestOf(
+  method: string,
+  path: string,
+  search: string,
+  { grant, headers = {}, body, renew }: Asked,
+): FhirRequest {
   const bytes = Buffer.isBuffer(body)
     ? body
     : Buffer.from(body === undefined ? '' : typeof body === 'string' ? body : printJson(body))
@@ -184,6 +190,7 @@ function requestOf(method: string, path: string, search: string, { grant, header
     },
     grant,
     baseUrl,
+    ...(renew === undefined ? {} : { renew }),
   }
 }
 
