@@ -1,7 +1,7 @@
 import type { Grant } from '#access'
 import { encodeResource, type Resource, toInstant } from '#fhir'
 import { type Clock, giveWay, newResourceId, type Steps } from '#kernel'
-import type { Append, CommitResult, Store } from '#store'
+import type { Append, CommitResult, CompartmentId, Store } from '#store'
 import { type AuditKindName, auditEventOf, listedEntities } from '../audit/audit.ts'
 import type { AuditWork } from '../audit/audit-outbox.ts'
 import type { DocumentLedger, LostDrafts, PlacedDrafts, PreparedDrafts } from '../documents/document-ledger.ts'
@@ -145,7 +145,7 @@ export class Committer {
       release?.()
       const result = await committing
       won = result.ok
-      if (result.ok) for (const append of appends) this.#durable(append, work)
+      if (result.ok) becameDurable(appends, work)
       else this.#outrun(work)
       return result
     } catch (error) {
@@ -185,10 +185,6 @@ export class Committer {
   #othersIn(work: Work): Promise<unknown> | undefined {
     const taken = work.keys().find(ledger => this.#taken.has(ledger))
     return taken && this.#taken.get(taken)
-  }
-
-  #durable(append: Append, work: Work): void {
-    for (const ledger of work.keys()) if (ledger.holder.compartment === append.compartment) ledger.committed(append)
   }
 
   #discard(work: Work): void {
@@ -352,9 +348,19 @@ async function isOutrun(inTheWay: Obstacle | undefined): Promise<boolean> {
   return inTheWay !== undefined
 }
 
+/** A commit may have thousands of ledgers, so none is looked for among all. */
+function byCompartment(work: Work): ReadonlyMap<CompartmentId, Ledger> {
+  return new Map([...work.keys()].map(ledger => [ledger.holder.compartment, ledger]))
+}
+
+function becameDurable(appends: readonly Append[], work: Work): void {
+  const ledgers = byCompartment(work)
+  for (const append of appends) ledgers.get(append.compartment)?.committed(append)
+}
+
 /** The rows of these appends that conditions may be about. */
 function rowsOf(work: Work, appends: readonly Append[]): readonly WrittenRow[] {
-  const ledgers = new Map([...work.keys()].map(ledger => [ledger.holder.compartment, ledger]))
+  const ledgers = byCompartment(work)
   return appends.flatMap(append => {
     const ledger = ledgers.get(append.compartment)
     if (ledger === undefined || ledger.holder.kind === 'audit') return []

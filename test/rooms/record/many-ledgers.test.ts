@@ -1,4 +1,4 @@
-import { openMemoryStore, type Store } from '#store'
+import { type Append, type Commit, openMemoryStore, type Store } from '#store'
 import { create, everything, grantOf, openTestRecord, patient } from './family.ts'
 
 const all = everything()
@@ -39,6 +39,63 @@ describe('a question that concerns many ledgers', () => {
     expect(items.length).toBeGreaterThanOrEqual(many)
     expect(seen.most).toBeGreaterThan(0)
     expect(seen.most).toBeLessThan(many)
+    await record.close()
+  })
+})
+
+/** A store, and how often it was looked whose an append is, once its commit was durable. */
+function watched(store: Store) {
+  const seen = { appends: 0, looks: 0 }
+  const watchedStore = new Proxy(store, {
+    get: (of, name) => {
+      const member = Reflect.get(of, name)
+      if (typeof member !== 'function') return member
+      if (name !== 'commit') return member.bind(of)
+      return async (commit: Commit) => {
+        const result = await of.commit(commit)
+        for (const append of commit.appends ?? []) watch(append)
+        return result
+      }
+    },
+  })
+  function watch(append: Append): void {
+    const { compartment } = append
+    seen.appends++
+    Object.defineProperty(append, 'compartment', {
+      get: () => {
+        seen.looks++
+        return compartment
+      },
+    })
+  }
+  return { watchedStore, seen }
+}
+
+describe('a commit of many ledgers', () => {
+  it.each([20, 200])('finds the ledger of each append without looking at all others: %i Patients', async count => {
+    const { watchedStore, seen } = watched(openMemoryStore())
+    const { record } = await openTestRecord(watchedStore)
+    seen.appends = 0
+    await record.writer(all).transact(async txn => {
+      for (let at = 0; at < count; at++) await txn.create(patient(`Amsel${at}`))
+    })
+    expect(seen.appends).toBeGreaterThanOrEqual(2 * count)
+    expect(seen.looks).toBeGreaterThan(0)
+    expect(seen.looks).toBeLessThan(4 * seen.appends)
+    await record.close()
+  })
+
+  it('is the same for records of access to many', async () => {
+    const { watchedStore, seen } = watched(openMemoryStore())
+    const { record } = await openTestRecord(watchedStore)
+    const patients: string[] = []
+    for (let at = 0; at < 100; at++) patients.push((await create(record, all, patient(`Amsel${at}`))).id)
+    await record.flush()
+    Object.assign(seen, { appends: 0, looks: 0 })
+    for (const id of patients) await record.reader(all).read('Patient', id)
+    await record.flush()
+    expect(seen.appends).toBeGreaterThanOrEqual(100)
+    expect(seen.looks).toBeLessThan(4 * seen.appends)
     await record.close()
   })
 })
