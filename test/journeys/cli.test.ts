@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { buffer, text } from 'node:stream/consumers'
 import type { Bundle, CapabilityStatement } from '@medplum/fhirtypes'
@@ -481,6 +481,32 @@ describe('kinhold doctor', () => {
       const { status, stderr } = await run(under(guarded, env), 'verify')
       expect([status, stderr]).toEqual([1, expect.stringMatching(new RegExp(`^${code}`, 'm'))])
       expect(stderr).not.toContain('c4n4ry')
+    }
+  })
+
+  it('of a key file that is lost, cut or that of another house it says what to do, and the code opens the house', async () => {
+    const keys = join(home.folder, 'lost')
+    const house = under(home, { KINHOLD_DATA: join(home.folder, 'lost-data'), KINHOLD_KEYS: keys })
+    const made = await startServer(house)
+    expect(await made.stop()).toBe(0)
+    const code = await lastLine(house, 'recovery', 'new')
+    const file = join(keys, 'root.key')
+    for (const [bytes, fault] of [
+      [undefined, 'vault.key-file-missing'],
+      [randomBytes(7), 'vault.key-file-malformed'],
+      [randomBytes(32), 'vault.root-refused'],
+    ] as const) {
+      await rm(file)
+      if (bytes !== undefined) await writeFile(file, bytes, { mode: 0o600 })
+      for (const command of ['verify', 'serve', 'doctor']) {
+        const { status, stdout, stderr } = await run(house, command)
+        expect([command, status, stdout + stderr]).toEqual([command, 1, expect.stringContaining('root.key')])
+        expect(stdout + stderr).toContain('kinhold recover')
+      }
+      expect((await run(house, 'verify')).stderr).toContain(`${fault}: `)
+      const recovered = await run(under(house, { KINHOLD_RECOVERY_CODE: code }), 'recover')
+      expect(recovered.status).toBe(0)
+      expect((await run(house, 'verify')).status).toBe(0)
     }
   })
 })
