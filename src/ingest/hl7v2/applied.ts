@@ -1,5 +1,7 @@
+import { printJson } from '#fhir'
 import { applyRules } from './apply-rules.ts'
-import { combined } from './drafts.ts'
+import { combined, undoubled } from './drafts.ts'
+import { Elements as ElementsByPath } from './element-paths.ts'
 import type { Given } from './given.ts'
 import { field, isEmpty, type Segment } from './message.ts'
 import type { Elements, Scene } from './scene.ts'
@@ -25,6 +27,34 @@ export function applied(
   const parts = turnsOf(segment, each).map(turn => appliedInTurn(scene, segment, resource, turn, others, told))
   const [first = {}] = parts
   return parts.length > 1 ? combined(...parts) : first
+}
+
+/**
+ * The elements that several segments give together, by the rules of each, one after the other: the one who orders of one segment and
+ * the place of another are one. What the first of them says stands.
+ */
+export function appliedTogether(scene: Scene, segments: readonly (Segment | undefined)[], resource: string): Elements {
+  const all = segments.filter(segment => segment !== undefined)
+  const together = new ElementsByPath()
+  const said: (readonly [Segment, readonly string[]])[] = []
+  let whole: Elements = {}
+  for (const segment of all) {
+    const beside = all.filter(other => other !== segment)
+    const rules = rulesOf(segment.name, resource)
+    const { elements, lost, uncoded } = applyRules(rules, segment, { ...scene, beside }, together)
+    for (const place of lost) warn(scene, segment, place)
+    for (const place of uncoded) tellUncoded(scene, segment, place)
+    said.push([segment, differing(whole, elements)])
+    whole = undoubled(elements)
+  }
+  for (const [segment, names] of said)
+    scene.given.push({ segment, resource, elements: Object.fromEntries(names.map(name => [name, whole[name]])) })
+  return whole
+}
+
+/** The elements that were not there before, or not so. */
+function differing(before: Elements, after: Elements): readonly string[] {
+  return Object.keys(after).filter(name => printJson(before[name]) !== printJson(after[name]))
 }
 
 /**

@@ -26,9 +26,17 @@ export interface RuleContext {
   readonly turn?: ReadonlyMap<number, number>
 }
 
-/** Applies the rules of one segment map, in their order. */
-export function applyRules(rules: readonly FieldRule[], segment: Segment, context: RuleContext): Applied {
-  const elements = new Elements()
+/**
+ * Applies the rules of one segment map, in their order.
+ *
+ * @param elements  what another segment has said of the same resource, which is gone on with
+ */
+export function applyRules(
+  rules: readonly FieldRule[],
+  segment: Segment,
+  context: RuleContext,
+  elements = new Elements(),
+): Applied {
   const lost: string[] = []
   const uncoded: string[] = []
   const texts = textsOf([segment, ...(context.beside ?? [])])

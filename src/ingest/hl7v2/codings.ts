@@ -36,6 +36,22 @@ export function authority(namespace: string, id: string, type: string): string |
   return localUrn('hd', namespace === '' ? id : namespace)
 }
 
+/** HD.2 and HD.3 as an identifier of whoever gives numbers: the type is kept also where no URI is made of it. */
+export function universalId(given: Repetition): Readonly<Record<string, unknown>> | undefined {
+  const id = part(given, 2)
+  // A type without an id says nothing, and is not read.
+  if (id === '') return undefined
+  const type = part(given, 3)
+  const uri = authority('', id, type)
+  const isUri = uri !== undefined && /^urn:(oid|uuid):|^https?:/.test(uri)
+  const coding = type === '' ? undefined : [{ system: 'http://terminology.hl7.org/CodeSystem/v2-0301', code: type }]
+  return compact({
+    type: compact({ coding }),
+    system: isUri ? 'urn:ietf:rfc:3986' : undefined,
+    value: isUri ? uri : id,
+  })
+}
+
 /** Table 0396: the URI of a coding system. One that is not known keeps its name in a URN of its own. */
 export function codingSystem(name: string, oid = ''): string | undefined {
   const hl7 = /^HL7-?(\d{4})$/.exec(name)

@@ -13,13 +13,14 @@ const extensions = 'http://hl7.org/fhir/StructureDefinition/contactpoint-'
 export function toContactPoints(given: Repetition, zone: string, used: Used = () => undefined): readonly Node[] {
   if (isSaidByParts(given)) used(1, 1)
   if (isKnownUse(part(given, 2))) used(2, 1)
-  if (isKnownEquipment(part(given, 3))) used(3, 1)
   const equipment = part(given, 3)
   const isAddress = /^(internet|x\.?400)$/i.test(equipment) || /^NET$/i.test(part(given, 2))
   const email = part(given, 4) || (isAddress || part(given, 1).includes('@') ? part(given, 1) : '')
   const phone = email !== '' && part(given, 1) === email ? '' : phoneNumber(given)
   if (email !== '') used(4, 1)
-  if (phone !== '') for (const component of [5, 6, 7, 8, 12]) used(component, 1)
+  for (const component of [5, 6, 7, 8]) used(component, 1)
+  if (phone !== '') used(12, 1)
+  if (saysWhat(equipment, { isPhone: phone !== '', isEmail: email !== '' })) used(3, 1)
   const period = compact({ start: toDateTime(part(given, 13), zone), end: toDateTime(part(given, 14), zone) })
   const rank = /^[1-9]\d{0,3}$/.test(part(given, 18)) ? Number(part(given, 18)) : undefined
   const use = useOf(given)
@@ -30,7 +31,9 @@ export function toContactPoints(given: Repetition, zone: string, used: Used = ()
     phone === ''
       ? undefined
       : { extension: partsOf(given), system: systemOf(equipment), value: phone, use, period, rank },
-    email === '' ? undefined : { system: 'email', value: email, use, period, rank },
+    email === ''
+      ? undefined
+      : { extension: phone === '' ? partsOf(given) : [], system: 'email', value: email, use, period, rank },
   ]
   return points.flatMap(point => (point === undefined ? [] : [compact(point) as Node]))
 }
@@ -46,9 +49,11 @@ function isKnownUse(code: string): boolean {
   )
 }
 
-function isKnownEquipment(code: string): boolean {
-  const table = codeTable('TelecommunicationEquipmentType')
-  return lookUp(table?.codes, code.toUpperCase()) !== undefined || /^(internet|x\.?400|CP)$/i.test(code)
+/** Whether the kind of equipment is what one of the points is: an address is none of a telephone, and is named beside one. */
+function saysWhat(code: string, { isPhone, isEmail }: { isPhone: boolean; isEmail: boolean }): boolean {
+  if (/^(internet|x\.?400)$/i.test(code)) return isEmail
+  const row = lookUp(codeTable('TelecommunicationEquipmentType')?.codes, code.toUpperCase())
+  return (row !== undefined || /^CP$/i.test(code)) && isPhone
 }
 
 /** Whether XTN.1 is the number of the parts, or is what is taken; else it is another number, and is named as not read. */

@@ -1,6 +1,6 @@
 import { toFhirNumber } from '../numbers.ts'
 import { toAttachment, toPointer } from './attachments.ts'
-import { authority, codingSystem, isLocal, toCode, toCoding, toConcept, Uncoded } from './codings.ts'
+import { authority, codingSystem, isLocal, toCode, toCoding, toConcept, Uncoded, universalId } from './codings.ts'
 import { holds } from './conditions.ts'
 import { toContactPoints } from './contact-points.ts'
 import { combined, compact, Draft, type Node, nameText } from './drafts.ts'
@@ -9,7 +9,7 @@ import { type Used, watching } from './ledger.ts'
 import { toLocation } from './locations.ts'
 import { below, isEmpty, part, type Repetition } from './message.ts'
 import { codeTable, type FieldRule, lookUp, type TypeMap, typeMap } from './tables.ts'
-import { toDate, toDateTime, toInstantText, toTime } from './times.ts'
+import { isBefore, toDate, toDateTime, toInstantText, toTime } from './times.ts'
 import { toUnit } from './units.ts'
 
 /** What is known while a field is read, and what could not be. */
@@ -89,10 +89,20 @@ export function putRow(elements: Elements, row: FieldRule, given: Repetition, re
     return false
   }
   if (value instanceof Uncoded) return putUncoded(elements, row, value, reading)
+  if (endsBefore(elements, row, value)) {
+    reading.lost.push(reading.place)
+    return false
+  }
   if (row.to === '$this') return Object.assign(elements.node, combined(elements.node, thisOf(value))) !== undefined
   const values: readonly unknown[] = Array.isArray(value) && row.to.includes('[]') ? value : [value]
   const beside = row.beside === undefined ? [] : [row.beside].flat()
   return values.map(one => elements.put(row.to, one, beside)).some(wasPut => wasPut)
+}
+
+/** An end before its start costs itself and not the start: https://hl7.org/fhir/R4/datatypes.html#Period, per-1 */
+function endsBefore(elements: Elements, { to }: FieldRule, value: unknown): boolean {
+  const period = /^(.*[pP]eriod\.)end$/.exec(to)?.[1]
+  return period !== undefined && isBefore(value, elements.at(`${period}start`))
 }
 
 function thisOf(value: unknown): Node {
@@ -162,21 +172,6 @@ export function toAssigner(given: Repetition): Node | undefined {
   return { type: 'Organization', identifier: universalId(given) ?? { value: display }, display }
 }
 
-function universalId(given: Repetition): Node | undefined {
-  const id = part(given, 2)
-  // A type without an id says nothing, and is not read.
-  if (id === '') return undefined
-  const type = part(given, 3)
-  const uri = authority('', id, type)
-  const isUri = uri !== undefined && /^urn:(oid|uuid):|^https?:/.test(uri)
-  const coding = type === '' ? undefined : [{ system: 'http://terminology.hl7.org/CodeSystem/v2-0301', code: type }]
-  return compact({
-    type: compact({ coding }),
-    system: isUri ? 'urn:ietf:rfc:3986' : undefined,
-    value: isUri ? uri : id,
-  })
-}
-
 /** HD as an organization: the local name, and the identifier that is unique anywhere. */
 function toFacility(given: Repetition): Draft | undefined {
   const name = part(given, 1)
@@ -192,7 +187,8 @@ function toLines(given: Repetition): readonly string[] {
 }
 
 function toPeriod(given: Repetition, { zone, place, lost }: Reading): Node | undefined {
-  const [start, end] = [1, 2].map(at => toDateTime(part(given, at), zone))
+  const [start, said] = [1, 2].map(at => toDateTime(part(given, at), zone))
+  const end = isBefore(said, start) ? undefined : said
   if (start === undefined && part(given, 1) !== '') lost.push(`${place}.1`)
   if (end === undefined && part(given, 2) !== '') lost.push(`${place}.2`)
   return compact({ start, end })

@@ -159,14 +159,32 @@ export function combined(...parts: readonly Readonly<Node>[]): Node {
       if (known === undefined) said.set(name, [value])
       else known.push(value)
     }
-  return Object.fromEntries([...said].map(([name, values]) => [name, joined(values)]))
+  return Object.fromEntries([...said].map(([name, values]) => [name, joined(name, values)]))
+}
+
+/** From when to when is one statement: a start by one segment and an end by another are none. */
+const undivided: ReadonlySet<string> = new Set(['boundsPeriod', 'boundsRange', 'boundsDuration'])
+
+/** Whether somebody is referred to: the name and the number beside a reference are those of whom it leads to. */
+function isReference(value: unknown): boolean {
+  return isPlain(value) && 'reference' in value
 }
 
 /** All that was said of one element. */
-function joined([first, ...others]: readonly unknown[]): unknown {
-  if (others.length === 0) return first
+function joined(name: string, [first, ...others]: readonly unknown[]): unknown {
+  if (others.length === 0 || undivided.has(name) || isReference(first)) return first
   if (Array.isArray(first)) return distinct([first, ...others.filter(Array.isArray)].flat())
   return isPlain(first) ? combined(first, ...others.filter(isPlain)) : first
+}
+
+/** Elements whose lists have nothing twice: a number that two segments give is one. */
+export function undoubled(elements: Readonly<Node>): Node {
+  return Object.fromEntries(
+    Object.entries(elements).map(([name, value]) => {
+      if (Array.isArray(value)) return [name, distinct(value)]
+      return [name, isPlain(value) ? undoubled(value) : value]
+    }),
+  )
 }
 
 function distinct(list: readonly unknown[]): unknown[] {

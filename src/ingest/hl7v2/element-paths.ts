@@ -41,13 +41,18 @@ export class Elements {
 
   /** Whether something is there. `reaction[0].manifestation` */
   has(path: string): boolean {
+    return this.at(path) !== undefined
+  }
+
+  /** What is there. */
+  at(path: string): unknown {
     let node: unknown = this.node
     for (const step of stepsOf(path)) {
       const parent = inner(node)
-      if (parent === undefined) return false
+      if (parent === undefined) return undefined
       node = step.entry === undefined ? parent[step.name] : this.#entryOf(parent, step)
     }
-    return node !== undefined
+    return node
   }
 
   /**
@@ -114,8 +119,17 @@ function putLeaf(node: Node, name: string, value: unknown): boolean {
     node[name] = { ...inner(value), ...there }
     return true
   }
+  if (completes(node[name], value)) return true
   node[name] ??= value
   return node[name] === value
+}
+
+/** Whoever was known by an address alone gets a name: two that say nothing of the same are one. */
+function completes(there: unknown, value: unknown): boolean {
+  if (!(there instanceof Draft) || !(value instanceof Draft) || there.resourceType !== value.resourceType) return false
+  if (Object.keys(value.elements).some(name => name in there.elements)) return false
+  Object.assign(there.elements, value.elements)
+  return true
 }
 
 function inner(value: unknown): Node | undefined {

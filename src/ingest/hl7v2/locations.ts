@@ -1,4 +1,4 @@
-import { authority } from './codings.ts'
+import { authority, universalId } from './codings.ts'
 import { compact, Draft, type Node } from './drafts.ts'
 import { below, part, type Repetition } from './message.ts'
 
@@ -51,13 +51,30 @@ function narrowest(place: Repetition): { readonly description: string; readonly 
     authority(part(place, 11), part(place, 11, 2), part(place, 11, 3))
   return {
     description,
-    identifier: compact({ system, value, assigner: assignerOf([part(place, 11), part(place, 10, 2)], place, system) }),
+    identifier: compact({
+      system,
+      value,
+      assigner: assignerOf([part(place, 11), part(place, 10, 2)], place, system, kindOf(id, type)),
+    }),
   }
 }
 
+/** A universal id with a type of which no URI is made: a system alone would not say the type. */
+function kindOf(id: string, type: string): Node | undefined {
+  const said = id === '' || type === '' ? undefined : universalId([[''], [id], [type]])
+  return said?.system === undefined ? said : undefined
+}
+
 /** Who numbers places: PL.11 for all of them; PL.10 and PL.11 may name two, and then each in its own way. */
-function assignerOf(said: readonly string[], place: Repetition, system: string | undefined): Node | undefined {
+function assignerOf(
+  said: readonly string[],
+  place: Repetition,
+  system: string | undefined,
+  kind: Node | undefined,
+): Node | undefined {
   const names = new Set(said.filter(name => name !== ''))
+  // Whoever gave this number goes before whoever numbers all places, whose own number is named then.
+  if (kind !== undefined) return compact({ identifier: kind, display: [...names].join(', ') })
   const uri = authority('', part(place, 11, 2), part(place, 11, 3))
   const isOther = uri !== undefined && uri !== system
   const identifier = isOther ? { system: 'urn:ietf:rfc:3986', value: uri } : undefined
@@ -77,7 +94,7 @@ function levelElements(
     compact({
       system: id === '' ? undefined : authority('', id, type),
       value: name || id,
-      assigner: assignerOf([part(place, 11)], place, undefined),
+      assigner: assignerOf([part(place, 11)], place, undefined, kindOf(id, type)),
     }),
     own?.identifier,
   ]

@@ -63,6 +63,14 @@ export function toTime(text: string): string | undefined {
   return m === null ? undefined : `${m[1]}:${m[2]}:${m[3] ?? '00'}`
 }
 
+/** Whether a FHIR dateTime is earlier than another one, as far as both say: a day is not before a time of that day. */
+export function isBefore(one: unknown, other: unknown): boolean {
+  if (typeof one !== 'string' || typeof other !== 'string') return false
+  if (one.includes('T') && other.includes('T')) return Date.parse(one) < Date.parse(other)
+  const length = Math.min(one.length, other.length, 'YYYY-MM-DD'.length)
+  return one.slice(0, length) < other.slice(0, length)
+}
+
 /** A time so many minutes later, in the same offset. */
 export function later(start: string, minutes: number): string {
   const [, offset = 'Z'] = /(Z|[+-]\d{2}:\d{2})$/.exec(start) ?? []

@@ -214,12 +214,12 @@ describe('OBX behind medicines', () => {
 })
 
 describe('what two segments say of one element in two ways', () => {
-  it('who orders: the first stays, the other is named, and the order with it', () => {
-    const orc = segment('ORC', { 1: 'NW', 2: 'P1', 21: 'Clinic' })
+  it('who orders: of two people the first stays, the other is named', () => {
+    const orc = segment('ORC', { 1: 'NW', 2: 'P1', 12: 'D2^Ben^B' })
     const obr = segment('OBR', { 1: '1', 4: 'X^T^L', 16: 'D1^Ann^A' })
     for (const event of ['ORU^R01', 'OML^O21']) {
       const given = read(event, pid, orc, obr)
-      expect(first('ServiceRequest', given).requester).toMatchObject({ type: 'PractitionerRole', display: 'Clinic' })
+      expect(first('ServiceRequest', given).requester).toMatchObject({ type: 'PractitionerRole', display: 'B Ben' })
       expect(given.named).toContain('OBR^1^16')
     }
   })

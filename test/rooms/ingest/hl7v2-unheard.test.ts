@@ -80,7 +80,8 @@ describe('what says nothing alone', () => {
   it.each([
     ['who numbers places where none is named', 'PV1|1|I|^^^^^^^^Words^^HOSP&1.2.3&ISO', 'PV1-3.11'],
     ['the kind of the id of who numbers a place', 'PV1|1|I|W^1^2^^^^^^^9&HOSP&&ISO', 'PV1-3.10.4'],
-    ['the parts of no telephone', `${pid}${empty(10)}^^Internet^a@b.example^49^30`, 'PID-13.5', 'PID-13.6'],
+    ['a number that is no address of mail', `${pid}${empty(10)}^^Internet^^49^30^1234`, 'PID-13.3'],
+    ['a telephone where there is an address alone', `${pid}${empty(10)}^^PH^a@b.example`, 'PID-13.3'],
     ['a coding system without a code', `${pid}${empty(13)}M^Married^HL70002^^^SYS`, 'PID-16.6'],
     ['the third one', `${pid}${empty(13)}M^Married^HL70002${'^'.repeat(9)}SYS`, 'PID-16.12'],
     ['a coding system with words', `${pid}${empty(13)}^Married^SYS`, 'PID-16.3'],

@@ -9,7 +9,7 @@ import { type Group, groupsOf, segmentOf } from '../structure.ts'
 import { lookUp } from '../tables.ts'
 import { join, tell } from '../telling.ts'
 import { later } from '../times.ts'
-import { noteText } from './notes.ts'
+import { notesOf, noteText } from './notes.ts'
 import { ofNumber } from './numbered.ts'
 import { timingsOf } from './request.ts'
 
@@ -42,13 +42,16 @@ export const mapAppointment: Mapper = (scene, group) => {
   if (sch === undefined) return
   const timed = timingsOf(scene, group, sch).map(tq1 => applied(scene, tq1, 'Appointment'))
   const needed = neededBy(scene, sch)
-  const comment = [noteText(scene, group, sch), ...needed.map(({ note }) => note)]
+  const noted = [notedIn(scene, group, sch), ...needed.map(({ note }) => note)]
+  const comment = noted
+    .map(({ text }) => text)
     .filter(text => text !== '')
     .join('\n')
   const { start, end, status, participant, ...elements } = combined(
     applied(scene, sch, 'Appointment', [], contacts),
     ...timed,
     ...needed.map(one => one.elements),
+    ...noted.map(one => one.elements),
   ) as Said
   const times = timesOf(scene, sch, { start, end, minutes: minutesOf(scene, sch, 9) ?? longest(needed) })
   const standing = status ?? scene.row.appointment ?? 'booked'
@@ -111,11 +114,17 @@ interface Attending {
   readonly minutes: number | undefined
 }
 
+/** Notes in words, for clients of R4, and as what they are. */
+interface Noted {
+  readonly text: string
+  readonly elements: Elements
+}
+
 interface Needed {
   readonly segment: Segment
   readonly elements: Elements
   readonly participants: readonly Attending[]
-  readonly note: string
+  readonly note: Noted
   readonly minutes: number | undefined
 }
 
@@ -133,12 +142,27 @@ function needOf(scene: Scene, sch: Segment, group: Group, row: Row): readonly Ne
   if (segment === undefined) return []
   join(scene, segment, sch)
   if (/^[ADUX]$/.test(value(segment, 2))) scene.ledger.keep(segment, 2)
-  const note = noteText(scene, group, sch)
+  const note = notedIn(scene, group, sch)
   const [offset, minutes] = [row.offset, row.duration].map(number => minutesOf(scene, segment, number))
   const { participant = [], ...elements } = applied(scene, segment, 'Appointment', [], row.each) as Said
   if (value(segment, 2) === 'D') return []
   const participants = participant.map(one => ({ elements: one, offset, minutes }))
   return [{ segment, elements, note, minutes, participants }]
+}
+
+/** R4 has no notes of an appointment; R5 has: https://hl7.org/fhir/R5/appointment-definitions.html#Appointment.note */
+const noteOfR5 = 'http://hl7.org/fhir/5.0/StructureDefinition/extension-Appointment.note'
+
+/**
+ * NTE behind SCH and what it needs: the words are Appointment.comment, and each note with its author, time and kind is an extension.
+ *
+ * @see https://build.fhir.org/ig/HL7/v2-to-fhir/ConceptMap-segment-nte-to-appointment.html
+ */
+function notedIn(scene: Scene, group: Group, sch: Segment): Noted {
+  const text = noteText(scene, group, sch)
+  const { note = [], ...others } = notesOf(scene, group, sch) as { note?: readonly Elements[] }
+  const extension = note.map(valueAnnotation => ({ url: noteOfR5, valueAnnotation }))
+  return { text, elements: extension.length === 0 ? others : { ...others, extension } }
 }
 
 /** When somebody comes and how long they stay, where it is said. */

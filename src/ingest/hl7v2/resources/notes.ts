@@ -3,7 +3,7 @@ import type { Steps } from '../../turns.ts'
 import { applied } from '../applied.ts'
 import { emit } from '../emit.ts'
 import { Ledger } from '../ledger.ts'
-import { part, type Segment, value } from '../message.ts'
+import { part, type Segment } from '../message.ts'
 import type { Elements, Scene } from '../scene.ts'
 import { type Group, segmentsOf } from '../structure.ts'
 import { join } from '../telling.ts'
@@ -20,8 +20,6 @@ export function noteText(scene: Scene, group: Group, owner = group.segments[0]):
 function linesOf(scene: Scene, nte: Segment): string {
   const { field, keep } = scene.ledger.look(nte, 3)
   keep()
-  // Table 0105: the filler, the placer or somebody else
-  if (/^[LPO]$/.test(value(nte, 2))) scene.ledger.keep(nte, 2)
   return field.map(repetition => part(repetition, 1)).join('\n')
 }
 

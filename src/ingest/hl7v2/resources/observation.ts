@@ -15,10 +15,11 @@ import {
 } from '../observation-value.ts'
 import { instantMs } from '../said-at.ts'
 import { type Elements, inEncounter, type Mapper, nth, type Scene, visitNumber } from '../scene.ts'
-import { type Group, segmentsOf } from '../structure.ts'
-import { join, reject, tell } from '../telling.ts'
+import type { Group } from '../structure.ts'
+import { reject, tell } from '../telling.ts'
 import { mapDocument } from './document-reference.ts'
 import { notesOf } from './notes.ts'
+import { observers } from './participants.ts'
 
 const vitalSigns = lazyTable<{ readonly loinc: readonly string[] }>('hl7v2/vital-signs.json')
 
@@ -66,7 +67,7 @@ export function mapObservation(scene: Scene, group: Group, at: ObservationPlace)
     status: 'unknown',
     ...categoryOf(elements),
     ...(elements.effectiveDateTime === undefined ? at.effective : {}),
-    ...combined(elements, participants(scene, group, obx), notesOf(scene, group)),
+    ...combined(elements, observers(scene, group, obx), notesOf(scene, group)),
     subject: scene.context.subject,
     ...inEncounter(scene),
     ...at.about,
@@ -121,22 +122,6 @@ function rangesOf(scene: Scene, obx: Segment): Elements {
   if (ranges.length === 0) return {}
   keep()
   return { referenceRange: ranges }
-}
-
-/** PRT behind an OBX: who took part, where, with which device. */
-function participants(scene: Scene, group: Group, obx: Segment): Elements {
-  const segments = segmentsOf(group, 'PRT')
-  for (const prt of segments) join(scene, prt, obx)
-  const parts = segments.flatMap(prt => [
-    applied(scene, prt, 'Observation'),
-    ...(hasAny(prt, [5, 6, 8]) ? [applied(scene, prt, 'Performer')] : []),
-    ...(hasAny(prt, [10, 16, 20, 22]) ? [applied(scene, prt, 'Device')] : []),
-  ])
-  return combined(...parts)
-}
-
-function hasAny(segment: Segment, fields: readonly number[]): boolean {
-  return fields.some(number => field(segment, number).length > 0)
 }
 
 /**

@@ -1,7 +1,7 @@
 import { applied } from '../applied.ts'
 import { combined } from '../drafts.ts'
 import { emit } from '../emit.ts'
-import { field, type Segment, value } from '../message.ts'
+import { field, isEmpty, type Segment, value } from '../message.ts'
 import type { Elements, Scene } from '../scene.ts'
 import { type Group, groupsOf, segmentsOf } from '../structure.ts'
 import { join } from '../telling.ts'
@@ -35,6 +35,21 @@ export function performersOf(scene: Scene, group: Group, owner: Segment): Elemen
   const parts = rolesOf(group).map(segment => joinedAs(scene, segment, owner, 'Performer'))
   const { performer, ...others } = combined(...parts) as { performer?: readonly unknown[] }
   return performer === undefined ? {} : { performer: performer.map(actor => ({ actor })), ...others }
+}
+
+/** Fields of PRT that name somebody: a person, a kind of person, an organization. */
+const somebody = [5, 6, 8]
+
+/** PRT behind an OBX: who took part, where, with which device. */
+export function observers(scene: Scene, group: Group, obx: Segment): Elements {
+  const parts = segmentsOf(group, 'PRT')
+    .filter(prt => !isTakenOut(prt))
+    .flatMap(prt => {
+      const around = joinedAs(scene, prt, obx, 'Observation')
+      const isSomebody = somebody.some(number => !isEmpty(field(prt, number)))
+      return isSomebody ? [around, joinedAs(scene, prt, obx, 'Performer')] : [around]
+    })
+  return combined(...parts)
 }
 
 /** PRT behind a specimen: who collected it. */
@@ -87,7 +102,12 @@ const actionOf: Readonly<Record<string, readonly number[]>> = { ROL: [2], PRT: [
 
 function rolesOf(group: Group): readonly Segment[] {
   const segments = [...segmentsOf(group, 'ROL'), ...segmentsOf(group, 'PRT')]
-  return segments.filter(segment => !/^DE?$/.test(value(segment, 2)))
+  return segments.filter(segment => !isTakenOut(segment))
+}
+
+/** ROL-2, PRT-2: whoever is deleted takes part no more, and the segment is named (tables 0287 and 0323). */
+function isTakenOut(segment: Segment): boolean {
+  return /^DE?$/.test(value(segment, 2))
 }
 
 /** ROL-3 or PRT-4: the primary care provider. */

@@ -1,5 +1,5 @@
 import type { Namesakes } from '../../outcome.ts'
-import { applied } from '../applied.ts'
+import { applied, appliedTogether } from '../applied.ts'
 import { combined } from '../drafts.ts'
 import { emit } from '../emit.ts'
 import type { Segment } from '../message.ts'
@@ -33,8 +33,7 @@ export function mapRequest(
   const elements = combined(
     // Since HL7 v2.5 TQ1 says when; what ORC-7 and OBR-27 say of it is of old.
     timing(scene, group, segment),
-    applied(scene, orc, 'ServiceRequest', [obr]),
-    applied(scene, obr, 'ServiceRequest', [orc]),
+    appliedTogether(scene, [orc, obr], 'ServiceRequest'),
     // Notes behind an OBR are the report's.
     obr === undefined || more !== undefined ? notesOf(scene, group, segment) : {},
   )
