@@ -1,8 +1,8 @@
-import { printJson } from '#fhir'
 import { applyRules } from './apply-rules.ts'
-import { combined, undoubled } from './drafts.ts'
+import { combined, isReference, undoubled } from './drafts.ts'
 import { Elements as ElementsByPath } from './element-paths.ts'
 import type { Given } from './given.ts'
+import { Ledger } from './ledger.ts'
 import { field, isEmpty, type Segment } from './message.ts'
 import type { Elements, Scene } from './scene.ts'
 import { rulesOf } from './tables.ts'
@@ -36,7 +36,7 @@ export function applied(
 export function appliedTogether(scene: Scene, segments: readonly (Segment | undefined)[], resource: string): Elements {
   const all = segments.filter(segment => segment !== undefined)
   const together = new ElementsByPath()
-  const said: (readonly [Segment, readonly string[]])[] = []
+  const alone: (readonly [Segment, Elements])[] = []
   let whole: Elements = {}
   for (const segment of all) {
     const beside = all.filter(other => other !== segment)
@@ -44,17 +44,17 @@ export function appliedTogether(scene: Scene, segments: readonly (Segment | unde
     const { elements, lost, uncoded } = applyRules(rules, segment, { ...scene, beside }, together)
     for (const place of lost) warn(scene, segment, place)
     for (const place of uncoded) tellUncoded(scene, segment, place)
-    said.push([segment, differing(whole, elements)])
+    alone.push([segment, applyRules(rules, segment, { ...scene, beside, ledger: new Ledger() }).elements])
     whole = undoubled(elements)
   }
-  for (const [segment, names] of said)
-    scene.given.push({ segment, resource, elements: Object.fromEntries(names.map(name => [name, whole[name]])) })
+  for (const [segment, elements] of alone) scene.given.push({ segment, resource, elements: joinedIn(whole, elements) })
   return whole
 }
 
-/** The elements that were not there before, or not so. */
-function differing(before: Elements, after: Elements): readonly string[] {
-  return Object.keys(after).filter(name => printJson(before[name]) !== printJson(after[name]))
+/** What a segment says by itself, but for those who are one with whom another segment means: what had no room there was not read. */
+function joinedIn(whole: Elements, elements: Elements): Elements {
+  const entries = Object.entries(elements)
+  return Object.fromEntries(entries.map(([name, value]) => [name, isReference(value) ? whole[name] : value]))
 }
 
 /**

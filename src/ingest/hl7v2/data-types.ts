@@ -5,12 +5,12 @@ import { holds } from './conditions.ts'
 import { toContactPoints } from './contact-points.ts'
 import { combined, compact, Draft, type Node, nameText } from './drafts.ts'
 import { Elements } from './element-paths.ts'
-import { type Used, watching } from './ledger.ts'
+import { type Used, unwatched, watching } from './ledger.ts'
 import { toLocation } from './locations.ts'
 import { below, isEmpty, part, type Repetition } from './message.ts'
 import { codeTable, type FieldRule, lookUp, type TypeMap, typeMap } from './tables.ts'
 import { isBefore, toDate, toDateTime, toInstantText, toTime } from './times.ts'
-import { toUnit } from './units.ts'
+import { toUnit, type Unit, unitParts } from './units.ts'
 
 /** What is known while a field is read, and what could not be. */
 export interface Reading {
@@ -203,14 +203,21 @@ function toPatientNumber(given: Repetition): Node | undefined {
   return { type, ...(isAmerican ? { system: 'http://hl7.org/fhir/sid/us-ssn' } : {}), value }
 }
 
-/** The subcomponents of CQ.2 that make a unit, each at its place in a CWE. */
-const unitParts = [1, 2, 3, 0, 0, 0, 0, 0, 9]
+/** A unit, and which of its components say it. */
+function unitIn(given: Repetition, used: Used): Unit {
+  const unit = toUnit(given)
+  for (const at of unitParts(given, unit)) used(at)
+  return unit
+}
 
-/** CQ: a number and its unit. */
-function toQuantity(given: Repetition): Node | undefined {
+/** CQ: a number and its unit, in the subcomponents of CQ.2 or, as of old, in what stands behind it. */
+function toQuantity(given: Repetition, _: FieldRule, { used }: Reading): Node | undefined {
   const value = toFhirNumber(part(given, 1))
-  const unit = (given[1]?.length ?? 0) > 1 ? unitParts.map(at => [part(given, 2, at)]) : given.slice(1, 4)
-  return value === undefined ? undefined : compact({ value, ...toUnit(unit) })
+  if (value === undefined) return undefined
+  const raw = unwatched(given)
+  const isDivided = (raw[1]?.length ?? 0) > 1
+  const unit = isDivided ? unitIn(below(raw, 2), at => used(2, at)) : unitIn(raw.slice(1, 4), at => used(at + 1))
+  return compact({ value, ...unit })
 }
 
 /** Days; R4 wants a UCUM code of a time in a Duration. */
@@ -328,7 +335,7 @@ export const converters: Readonly<Record<string, Converter>> = {
   'ID[CodeableConcept]': concept,
   'CWE[Coding]': (given, { table }) => toCoding(given, table),
   'CWE[string]': given => part(given, 9) || part(given, 2) || part(given, 1) || undefined,
-  'CWE[unit]': given => toUnit(given),
+  'CWE[unit]': (given, _, { used }) => unitIn(unwatched(given), used),
   'CWE[authority]': given => authority(part(given, 1), part(given, 3), '') ?? undefined,
   'HD[uri]': given => authority(part(given, 1), part(given, 2), part(given, 2) === '' ? '' : part(given, 3)),
   'HD[Assigner]': given => toAssigner(given),
@@ -343,7 +350,7 @@ export const converters: Readonly<Record<string, Converter>> = {
   'CQ[Duration]': toDurationOfUnit,
   'TQ[Duration]': given => toDuration(part(given, 1)),
   'DR[Period]': (given, _, reading) => toPeriod(given, reading),
-  'CQ[Quantity]': given => toQuantity(given),
+  'CQ[Quantity]': toQuantity,
   'NM[Quantity-LengthOfStay]': given => toLengthOfStay(given),
   'ED[Attachment]': given => toAttachment(given),
   'RP[Attachment]': given => toPointer(given),

@@ -166,7 +166,7 @@ export function combined(...parts: readonly Readonly<Node>[]): Node {
 const undivided: ReadonlySet<string> = new Set(['boundsPeriod', 'boundsRange', 'boundsDuration'])
 
 /** Whether somebody is referred to: the name and the number beside a reference are those of whom it leads to. */
-function isReference(value: unknown): boolean {
+export function isReference(value: unknown): boolean {
   return isPlain(value) && 'reference' in value
 }
 

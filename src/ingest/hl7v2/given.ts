@@ -28,7 +28,8 @@ export function unheard(given: readonly Given[], made: Elements): readonly Unhea
   return given.flatMap(({ segment, resource, elements }) =>
     Object.keys(elements)
       .filter(name => !apart.has(name) && made[name] !== undefined && !covers(made[name], elements[name]))
-      .flatMap(name => fieldsOf(segment, resource, differing(made[name], elements[name], name)))
+      .flatMap(name => differing(made[name], elements[name], name))
+      .flatMap(path => fieldsOf(segment, resource, path))
       .map(place => ({ segment, place })),
   )
 }
@@ -61,12 +62,11 @@ export function fieldOf(segments: readonly Segment[], resource: string, expressi
   return best
 }
 
-/** `requester.reference`: the first part in which one differs from the other. */
-function differing(made: unknown, said: unknown, path: string): string {
-  if (!isObject(made) || !isObject(said)) return path
-  const name = Object.keys(said).find(one => made[one] !== undefined && !covers(made[one], said[one]))
-  const missing = name ?? Object.keys(said).find(one => made[one] === undefined)
-  return missing === undefined ? path : differing(made[missing], said[missing], `${path}.${missing}`)
+/** `requester.reference`: the parts in which one differs from the other, or which it lacks. */
+function differing(made: unknown, said: unknown, path: string): readonly string[] {
+  if (!isObject(made) || !isObject(said)) return [path]
+  const names = Object.keys(said).filter(one => !covers(made[one], said[one]))
+  return names.length === 0 ? [path] : names.flatMap(name => differing(made[name], said[name], `${path}.${name}`))
 }
 
 function isObject(value: unknown): value is Elements {

@@ -100,15 +100,25 @@ interface Tables {
 export const codeTables = lazyTable<Tables>('hl7v2/tables.json')
 
 const segmentMaps = lazyTable<{ maps: SegmentMap[] }>('hl7v2/segments.json')
+const ownMaps = lazyTable<{ maps: SegmentMap[] }>('hl7v2/own-segments.json')
 const typeMaps = lazyTable<{ maps: TypeMap[] }>('hl7v2/data-types.json')
 const codes = lazyTable<{ tables: Readonly<Record<string, CodeTable>> }>('hl7v2/code-tables.json')
 const messageRows = lazyTable<{ rows: MessageRow[]; refused: RefusedRow[] }>('hl7v2/messages.json')
 
-const rules = perEdition(() => new Map(segmentMaps().maps.map(map => [`${map.segment} ${map.resource}`, map.rows])))
+const rules = perEdition(
+  () => new Map([...segmentMaps().maps, ...ownMaps().maps].map(map => [`${map.segment} ${map.resource}`, map.rows])),
+)
 
 /** The rules by which a segment gives a resource; none when the table has no such map. */
 export function rulesOf(segment: string, resource: string): readonly FieldRule[] {
   return rules().get(`${segment} ${resource}`) ?? []
+}
+
+/** The names of senders' own segments of which something is made, in the order of the table. */
+export function ownSegments(resource: string): readonly string[] {
+  return ownMaps()
+    .maps.filter(map => map.resource === resource)
+    .map(({ segment }) => segment)
 }
 
 const types = perEdition(() => new Map(typeMaps().maps.map(map => [map.type, map])))

@@ -64,6 +64,13 @@ const links: readonly Link[] = [
     or: /^\d{4}$/,
   },
   {
+    from: ['hl7v2/own-segments.json', 'maps/*/rows/*/table'],
+    to: ['hl7v2/code-tables.json', 'tables/*'],
+    what: 'table',
+    keys: true,
+    or: /^\d{4}$/,
+  },
+  {
     from: ['hl7v2/data-types.json', 'maps/*/rows/*/table'],
     to: ['hl7v2/code-tables.json', 'tables/*'],
     what: 'table',
@@ -126,7 +133,7 @@ const typeFile = 'hl7v2/data-types.json'
 /** Fields are read in ways that there are, and stand in the map of their segment or data type. */
 function checkReaders(tables: Tables, tell: Tell): void {
   const ways = new Set([...Object.keys(converters), ...textsAt(tables, typeFile, 'maps/*/type')])
-  for (const file of ['hl7v2/segments.json', typeFile])
+  for (const file of ['hl7v2/segments.json', 'hl7v2/own-segments.json', typeFile])
     for (const map of valuesAt(tables, file, 'maps/*')) {
       const name = String(memberOf(map.value, 'segment') ?? memberOf(map.value, 'type')).replace(/\[.*$/, '')
       for (const column of rowsOf(map).flatMap(partsOf)) {

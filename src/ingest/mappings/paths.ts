@@ -44,7 +44,7 @@ function leadsTo({ type, targets }: ElementDefinition, resource: string): boolea
 
 /** The element paths, constants, conditions and codes of the HL7 v2 maps. */
 export function checkPaths(tables: Tables, tell: Tell): void {
-  for (const file of ['hl7v2/segments.json', 'hl7v2/data-types.json'])
+  for (const file of ['hl7v2/segments.json', 'hl7v2/own-segments.json', 'hl7v2/data-types.json'])
     for (const map of valuesAt(tables, file, 'maps/*')) {
       const shape = shapeOfMap(map)
       if (shape === undefined) tell(map, 'R4 has no such resource or data type.')
@@ -52,6 +52,17 @@ export function checkPaths(tables: Tables, tell: Tell): void {
       for (const column of partsOf(map))
         if (shape !== undefined && column.key === 'needs') checkPath(column, shape, tell)
     }
+  checkCoded(tables, tell)
+}
+
+/** An Observation of a sender's own segment is nothing without its code. */
+function checkCoded(tables: Tables, tell: Tell): void {
+  for (const map of valuesAt(tables, 'hl7v2/own-segments.json', 'maps/*')) {
+    if (memberOf(map.value, 'resource') !== 'Observation') continue
+    const paths = rowsOf(map).map(row => String(memberOf(row.value, 'to')))
+    if (!paths.some(path => /^(code\b|\$this$)/.test(path)))
+      tell(map, 'No row gives the code of the Observation: { "to": "code", "constant": … }.')
+  }
 }
 
 /** Maps that are for a part of several resources; they fill it in one that has it. */
@@ -59,7 +70,6 @@ const parts: Readonly<Record<string, readonly [type: string, path?: string]>> = 
   'NTE Annotation': ['Observation'],
   'ROL Performer': ['Observation'],
   'PRT Performer': ['Observation'],
-  'PRT Device': ['Observation'],
   'RXC Ingredient': ['Medication', 'ingredient'],
 }
 

@@ -33,6 +33,7 @@ const identities: readonly Identity[] = [
   { file: 'ccda/code-systems.json', rows: 'identifiers/registers/rows/*', by: ['oid'] },
   { file: 'hl7v2/messages.json', rows: '*/*', by: ['type', 'event'] },
   { file: 'hl7v2/segments.json', rows: 'maps/*', by: ['segment', 'resource'] },
+  { file: 'hl7v2/own-segments.json', rows: 'maps/*', by: ['segment', 'resource'] },
   { file: 'hl7v2/data-types.json', rows: 'maps/*', by: ['type'] },
   { file: 'identity.json', rows: 'identifierTypes/rows/*', by: ['code'] },
   { file: 'identity.json', rows: 'systemTypes/rows/*', by: ['system'] },
@@ -44,7 +45,7 @@ export function checkTwins(tables: Tables, tell: Tell): void {
   for (const { file, rows, by } of identities) twinsOf(valuesAt(tables, file, rows), row => namesOf(row, by), tell)
   for (const set of valuesAt(tables, 'ccda/code-sets.json', 'sets/*/rows'))
     twinsOf(partsOf(set), row => [String(memberOf(row.value, 'snomed') ?? memberOf(row.value, 'code'))], tell)
-  for (const file of ['hl7v2/segments.json', 'hl7v2/data-types.json'])
+  for (const file of ['hl7v2/segments.json', 'hl7v2/own-segments.json', 'hl7v2/data-types.json'])
     for (const map of valuesAt(tables, file, 'maps/*/rows')) twinsOf(partsOf(map), row => [effectOf(row)], tell)
 }
 

@@ -214,6 +214,53 @@ describe('a note of an appointment', () => {
 })
 
 describe('what is in no resource is named', () => {
+  it.each([
+    ['ORC-7', { 7: '^Once^^20250101' }, '3^Twice^^20260201', ['OBR^1^27']],
+    ['nothing', {}, '3^Twice^^20260201', []],
+  ])('OBR-27 beside %s', (_, more, quantity, expected) => {
+    const lines = [segment('ORC', { 1: 'NW', 2: 'P1', ...more }), segment('OBR', { 1: '1', 4: 'X^T^L', 27: quantity })]
+    for (const event of ['ORU^R01', 'OML^O21']) {
+      const { named } = read(event, pid, ...lines)
+      expect(named.filter(place => place.startsWith('OBR^1^27'))).toEqual(expected)
+    }
+  })
+
+  it('each part in which OBR says something else of a specimen than SPM', () => {
+    const obr = segment('OBR', { 1: '1', 3: 'F1', 4: 'X^T^L', 7: '20260102', 9: '5^mL', 14: '20260103' })
+    const spm = segment('SPM', { 1: '1', 4: 'BLD', 12: '7^mL', 17: '20260104', 18: '20260105' })
+    const { named } = read('ORU^R01', pid, obr, spm)
+    expect(named).toEqual(expect.arrayContaining(['OBR^1^9', 'OBR^1^14']))
+  })
+
+  it.each([
+    ['a vaccine', 'VXU^V04', ['ORC|RE||F1', 'RXA|0|1|20260102||140^Flu^CVX|2|own^drop^X1'], 'RXA^1^7'],
+    ['a medicine', 'RAS^O17', ['ORC|RE|P1', 'RXA|0|1|20260202||M1^Medicine^L|2|own^drop'], 'RXA^1^7^1^1'],
+    [
+      'a specimen',
+      'ORU^R01',
+      ['OBR|1||F1|X^T^L', segment('SPM', { 1: '1', 4: 'BLD', 12: '7^own&drop' })],
+      'SPM^1^12^1^2^1',
+    ],
+  ])('the code of a unit of %s that only its words say', (_, event, lines, place) => {
+    const { named } = read(event, pid, ...lines)
+    expect(named.includes(place)).toBe(!place.endsWith('^7'))
+  })
+
+  const sch = segment('SCH', { 2: 'A1', 9: '30', 11: '^^^20260301090000' })
+  it.each([
+    ['of a service, which has no time of its own', segment('AIS', { 1: '1', 3: 'V^Visit^L', 5: '10' }), ['AIS^1^5']],
+    ['beside a time', segment('AIP', { 1: '1', 3: 'D1^Ann', 6: '20260301091000', 7: '10' }), ['AIP^1^7']],
+    ['of a person', segment('AIP', { 1: '1', 3: 'D1^Ann', 7: '10', 9: '5' }), []],
+    [
+      'of nobody',
+      segment('AIL', { 1: '1', 6: '20260301091000', 7: '10', 12: 'Booked' }),
+      ['AIL^1^6', 'AIL^1^7', 'AIL^1^12'],
+    ],
+  ])('how much later somebody comes: %s', (_, line, expected) => {
+    const { named } = read('SIU^S12', sch, pid, 'RGS|1', line)
+    expect(named.filter(place => /^AI/.test(place)).sort()).toEqual([...expected].sort())
+  })
+
   it.each(['L', 'P', 'O'])('NTE-2 %s, who noted', by => {
     const { named } = read('ORU^R01', pid, 'OBR|1||F1|X^T^L', 'OBX|1|ST|C^c^L||v||||||F', `NTE|1|${by}|Words`)
     expect(named).toEqual(['NTE^1^2'])

@@ -53,9 +53,12 @@ export const mapAppointment: Mapper = (scene, group) => {
     ...needed.map(one => one.elements),
     ...noted.map(one => one.elements),
   ) as Said
-  const times = timesOf(scene, sch, { start, end, minutes: minutesOf(scene, sch, 9) ?? longest(needed) })
+  const times = timesOf(scene, sch, { start, end, minutes: kept(scene, minutesOf(sch, 9)) ?? longest(scene, needed) })
   const standing = status ?? scene.row.appointment ?? 'booked'
-  const others = [...(participant ?? []), ...needed.flatMap(one => one.participants).map(one => attending(one, start))]
+  const others = [
+    ...(participant ?? []),
+    ...needed.flatMap(one => one.participants).map(one => attending(scene, one, start)),
+  ]
   const isTimed = 'start' in times
   if (!isTimed && timeless[standing] === undefined)
     tell(scene, sch, 'SCH-11', 'SCH-11: an appointment without a time is proposed until it has one.')
@@ -110,8 +113,8 @@ interface Said extends Elements {
 /** Somebody or something that comes, with the minutes after the start and how many. */
 interface Attending {
   readonly elements: Elements & { readonly period?: { readonly start?: string } }
-  readonly offset: number | undefined
-  readonly minutes: number | undefined
+  readonly offset: Minutes | undefined
+  readonly minutes: Minutes | undefined
 }
 
 /** Notes in words, for clients of R4, and as what they are. */
@@ -125,7 +128,7 @@ interface Needed {
   readonly elements: Elements
   readonly participants: readonly Attending[]
   readonly note: Noted
-  readonly minutes: number | undefined
+  readonly minutes: Minutes | undefined
 }
 
 /** What is needed, from wherever the sender put it; what is deleted (table 0206, D) is needed no more. */
@@ -143,7 +146,7 @@ function needOf(scene: Scene, sch: Segment, group: Group, row: Row): readonly Ne
   join(scene, segment, sch)
   if (/^[ADUX]$/.test(value(segment, 2))) scene.ledger.keep(segment, 2)
   const note = notedIn(scene, group, sch)
-  const [offset, minutes] = [row.offset, row.duration].map(number => minutesOf(scene, segment, number))
+  const [offset, minutes] = [row.offset, row.duration].map(number => minutesOf(segment, number))
   const { participant = [], ...elements } = applied(scene, segment, 'Appointment', [], row.each) as Said
   if (value(segment, 2) === 'D') return []
   const participants = participant.map(one => ({ elements: one, offset, minutes }))
@@ -166,11 +169,13 @@ function notedIn(scene: Scene, group: Group, sch: Segment): Noted {
 }
 
 /** When somebody comes and how long they stay, where it is said. */
-function attending({ elements, offset, minutes }: Attending, from: string | undefined): Elements {
+function attending(scene: Scene, { elements, offset, minutes }: Attending, from: string | undefined): Elements {
   const said = elements.period?.start
-  const start = said ?? (from === undefined || offset === undefined ? undefined : later(from, offset))
+  const start = said ?? (from === undefined || offset === undefined ? undefined : later(from, offset.count))
   if (start === undefined) return elements
-  return { ...elements, period: { start, ...(minutes === undefined ? {} : { end: later(start, minutes) }) } }
+  if (said === undefined) kept(scene, offset)
+  const lasts = kept(scene, minutes)
+  return { ...elements, period: { start, ...(lasts === undefined ? {} : { end: later(start, lasts) }) } }
 }
 
 /** Mother and child come together. */
@@ -184,9 +189,13 @@ function accepted(participant: Elements): Elements {
     : participant
 }
 
-function longest(needed: readonly Needed[]): number | undefined {
+/** For how long what is needed longest is needed, and who says so. */
+function longest(scene: Scene, needed: readonly Needed[]): number | undefined {
   const all = needed.flatMap(({ minutes }) => minutes ?? [])
-  return all.length === 0 ? undefined : Math.max(...all)
+  if (all.length === 0) return undefined
+  const most = Math.max(...all.map(({ count }) => count))
+  for (const one of all) if (one.count === most) kept(scene, one)
+  return most
 }
 
 /** Units of a duration as senders write them, in minutes: ISO+, UCUM and words. */
@@ -210,16 +219,28 @@ const unitMinutes: Readonly<Record<string, number>> = {
   days: 1440,
 }
 
+/** A span in minutes, and the field that says it. */
+interface Minutes {
+  readonly count: number
+  readonly segment: Segment
+  readonly number: number
+}
+
 /** A number and the unit in the field behind it as whole minutes; a number without a unit is minutes: HL7 v2.5.1, 10.6.1.10. */
-function minutesOf(scene: Scene, segment: Segment, number: number): number | undefined {
+function minutesOf(segment: Segment, number: number): Minutes | undefined {
   const unit = number + 1
   const amount = Number(value(segment, number))
   const name = (value(segment, unit) || value(segment, unit, 2)).toLowerCase()
   const each = name === '' ? 1 : lookUp(unitMinutes, name)
   if (each === undefined || value(segment, number) === '' || !(amount > 0) || amount * each < 1) return undefined
-  scene.ledger.keep(segment, number)
-  scene.ledger.keep(segment, unit)
-  return Math.round(amount * each)
+  return { count: Math.round(amount * each), segment, number }
+}
+
+/** The span, which goes somewhere: what does not is named. */
+function kept({ ledger }: Scene, minutes: Minutes | undefined): number | undefined {
+  if (minutes === undefined) return undefined
+  ledger.keep(minutes.segment, minutes.number, minutes.number + 1)
+  return minutes.count
 }
 
 /**

@@ -14,6 +14,7 @@ import { beginVisit, continueVisit, type VisitEvent } from '../visit-state.ts'
 import { mapAccount } from './account.ts'
 import { areByAction, diagnosesOf, takenBack, withAllDiagnoses, withoutDiagnoses } from './condition.ts'
 import { nullsOf, placesIn, withoutFields } from './nulls.ts'
+import { ownElements, ownOf } from './own-segments.ts'
 import { visitParticipants } from './participants.ts'
 
 /** PV1 and PV2 → Encounter; gives its reference. */
@@ -30,19 +31,21 @@ export function mapVisit(scene: Scene): string | undefined {
     applied(scene, pv2, 'Encounter'),
     visitParticipants(scene, visit, pv1),
     diagnosesOf(scene),
+    ownElements(scene, scene.patient, pv1, 'Encounter'),
   )
   const elements = {
     ...said,
     ...(account === undefined ? {} : { account: [{ reference: account }] }),
   }
-  const { remove, places, ignored } = nullsOf([pv1, pv2], 'Encounter')
-  noteNulls(scene, [pv1, pv2], { places, ignored })
+  const segments = [pv1, pv2, ...ownOf(scene.patient, 'Encounter')]
+  const { remove, places, ignored } = nullsOf(segments, 'Encounter')
+  noteNulls(scene, segments, { places, ignored })
   const subject = scene.context.subject
   const gone = takenBack(scene)
   // A result says of a visit in passing what is known of it: its nulls take nothing away.
   const nulled = event.moves === 'mention' ? [] : places
   const taken = { what: [...nulled, ...gone], atMs: scene.saidAtMs }
-  const valued = placesIn([pv1, pv2])
+  const valued = placesIn(segments)
   const diagnosed = areByAction(scene) ? withAllDiagnoses : (_: Resource, __: Resource, visit: Resource) => visit
   return emit(
     scene,

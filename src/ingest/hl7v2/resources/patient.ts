@@ -20,6 +20,7 @@ import { rulesOf } from '../tables.ts'
 import { takenBackSince, withTakenBack } from '../taken-back.ts'
 import { join, noteNulls, say, tellUncoded, warn } from '../telling.ts'
 import { type Nulls, nullRepetitions, nullsOf, placesIn, withoutFields } from './nulls.ts'
+import { ownElements, ownOf } from './own-segments.ts'
 import { familyDoctors } from './participants.ts'
 import { isOrganization } from './related-person.ts'
 
@@ -32,25 +33,35 @@ export function mapPatient(scene: Scene, group: Group): void {
   const [pid] = group.segments
   if (pid === undefined) return
   const pd1 = segmentOf(group, 'PD1')
-  const nulls = nullsOf([pid, pd1], 'Patient')
-  noteNulls(scene, [pid, pd1], scene.row.patient === 'replace' ? nulls : { places: [], ignored: nullPlaces(pid, pd1) })
+  const segments = saying(group)
+  const nulls = nullsOf(segments, 'Patient')
+  noteNulls(scene, segments, scene.row.patient === 'replace' ? nulls : { places: [], ignored: nullPlaces(...segments) })
   join(scene, pd1, pid)
   if (isForbidden(scene)) say(scene, pid, { kind: 'rejected', row: 'PID', reason: 'not-permitted' })
   else {
-    const places = placesIn([pid, pd1])
+    const places = placesIn(segments)
     say(scene, pid, { ...amendment(scene, whole, nulls, places), untaken: untakenBy(scene, pid, whole, nulls) })
   }
   if (scene.row.merges === true) joinMerged(scene, segmentOf(group, 'MRG'), pid)
 }
 
-/** All that a group says of its Patient: PID and PD1, the family doctors behind them, and the organizations among the next of kin. */
+/** The segments whose fields say what is known of the Patient, and whose `""` take away. */
+function saying(group: Group): readonly (Segment | undefined)[] {
+  return [...['PID', 'PD1'].map(name => segmentOf(group, name)), ...ownOf(group, 'Patient')]
+}
+
+/**
+ * All that a group says of its Patient: PID and PD1, the family doctors behind them, the organizations among the next of kin, and the
+ * sender's own segments.
+ */
 export function wholePatient(scene: Scene, group: Group): Elements {
   const { elements, lost, uncoded } = patientElements(group, scene, scene.ledger)
   for (const { segment, place } of lost) warn(scene, segment, place)
   for (const { segment, place } of uncoded) tellUncoded(scene, segment, place)
   const [pid] = group.segments
-  const doctors = pid === undefined ? {} : familyDoctors(scene, group, pid)
-  return combined(elements, doctors, organizations(scene, group))
+  if (pid === undefined) return combined(elements, organizations(scene, group))
+  const doctors = familyDoctors(scene, group, pid)
+  return combined(elements, doctors, organizations(scene, group), ownElements(scene, group, pid, 'Patient'))
 }
 
 /** Only an update deletes: an admission must not take from what the person has written. */
@@ -124,7 +135,7 @@ function untakenBy(
   nulls: Nulls,
 ): Required<Amendment>['untaken'] {
   if (context.mayReadPatient !== false) {
-    const segments = [pid, segmentOf(patient, 'PD1')]
+    const segments = saying(patient)
     const places = row.patient === 'replace' ? nulls.places : []
     return standing => [...untakenOf(pid, standing, said), ...untakenNulls(segments, standing, places)]
   }

@@ -12,6 +12,7 @@ import { noteLists } from './listing.ts'
 import { mapNotes } from './notes.ts'
 import { mapLooseObservation } from './observation.ts'
 import { mapOrder, mapSpecimenSet } from './order.ts'
+import { mapOwnSegments } from './own-segments.ts'
 import { mapCareTeam } from './participants.ts'
 import { mapPatientFacts } from './patient-facts.ts'
 import { mapProblem } from './problem.ts'
@@ -53,5 +54,6 @@ export function* mapGroups(scene: Scene, patient: Group): Steps<void> {
       yield* map(scene, group) ?? []
       yield
     }
+  mapOwnSegments(scene, patient)
   noteLists(scene)
 }
