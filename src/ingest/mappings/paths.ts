@@ -53,6 +53,20 @@ export function checkPaths(tables: Tables, tell: Tell): void {
         if (shape !== undefined && column.key === 'needs') checkPath(column, shape, tell)
     }
   checkCoded(tables, tell)
+  checkWhoseOwn(tables, tell)
+}
+
+/** Elements of a Patient by which a person is found and told from others; PID says them, and what it says is compared. */
+const telling = /^(id|identifier|name|birthDate|gender|multipleBirth(Boolean|Integer)|link|contained)\b|^\$this$/
+
+/** A sender's own segment says nothing of who somebody is: nobody would compare it with whom PID means. */
+function checkWhoseOwn(tables: Tables, tell: Tell): void {
+  for (const map of valuesAt(tables, 'hl7v2/own-segments.json', 'maps/*')) {
+    if (memberOf(map.value, 'resource') !== 'Patient') continue
+    for (const to of rowsOf(map).flatMap(partsOf))
+      if (to.key === 'to' && telling.test(String(to.value)))
+        tell(to, `${String(to.value)} says who the patient is: that is read of PID, and compared.`)
+  }
 }
 
 /** An Observation of a sender's own segment is nothing without its code. */

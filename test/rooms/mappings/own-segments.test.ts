@@ -186,6 +186,24 @@ describe('a table of segments of one’s own', () => {
     ['a source of the guide', [changed(patientMap, { source: 'v2-to-fhir PID[Patient] PID-3' })], 'not the form'],
     ['two maps for one thing', [patientMap, patientMap], 'Another row says the same thing already'],
     ['an Observation without a code', [{ ...scoreMap, rows: scoreMap.rows.slice(1) }], 'No row gives the code'],
+    ...[
+      'identifier[].value',
+      'identifier[]',
+      'name[0].family',
+      'name[]',
+      'birthDate',
+      'gender',
+      'multipleBirthInteger',
+      'multipleBirthBoolean',
+      'link[].other',
+      'contained[]',
+      'id',
+    ].map(to => [`who the patient is (${to})`, [changed(patientMap, { to })], 'compared'] as const),
+    [
+      'who the patient is by a whole person',
+      [changed(patientMap, { to: '$this', as: 'XCN[Practitioner]' })],
+      '$this says who the patient is',
+    ],
     ['no rows', [{ ...patientMap, rows: [] }], 'This needs 1 or more.'],
   ])('with %s is not taken, and the check says why', (_, maps, text) => {
     write(...(maps as readonly object[]))
