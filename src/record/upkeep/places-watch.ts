@@ -4,14 +4,18 @@ import type { CompartmentId, Store } from '#store'
 import type { HeadNotes } from './head-notes.ts'
 import { Rounds } from './rounds.ts'
 
-/** Entries that are looked at in one go, and how long others have the processor between two of them. */
+/** Entries that are looked at in one go, of one compartment or of several, and how long others have the processor between two of them. */
 const atOnce = 500
 const pauseMs = 25
+/** To look at one compartment costs as much as to look at so many entries more. */
+const ofOne = 25
 
 interface PlacesRooms {
   readonly store: Store
   readonly log: Log
-  readonly notes: HeadNotes
+  readonly notes: Pick<HeadNotes, 'checkNoted' | 'refuse' | 'allow'>
+  /** Leaves the processor to others. */
+  pause?(): Promise<void>
 }
 
 /**
@@ -50,18 +54,20 @@ export class PlacesWatch {
   }
 
   async #goThrough(isOver: () => boolean): Promise<void> {
-    await this.#rooms.notes.checkNoted()
-    for (const [compartment, head] of await this.#rooms.store.allHeads()) {
+    const { notes, store, pause = () => sleep(pauseMs) } = this.#rooms
+    await notes.checkNoted()
+    const looked = lookingBy(pause)
+    for (const [compartment, head] of await store.allHeads()) {
       if (isOver()) return
-      this.#tell(compartment, await this.#count(compartment, head, isOver))
+      this.#tell(compartment, await this.#count(compartment, head, { isOver, looked }))
     }
   }
 
-  async #count(compartment: CompartmentId, head: number, isOver: () => boolean): Promise<number> {
+  async #count(compartment: CompartmentId, head: number, { isOver, looked }: Going): Promise<number> {
     let count = 0
     for (let from = 1; from <= head && !isOver(); from += atOnce) {
       count += (await this.#rooms.store.misplaced(compartment, from, atOnce)).length
-      await sleep(pauseMs)
+      await looked(Math.min(atOnce, head - from + 1) + ofOne)
     }
     return count
   }
@@ -76,5 +82,22 @@ export class PlacesWatch {
       this.#misled.set(compartment, count)
       notes.refuse(compartment)
     } else if (this.#misled.delete(compartment)) notes.allow(compartment)
+  }
+}
+
+interface Going {
+  isOver(): boolean
+  /** To be told how many entries were looked at. */
+  looked(entries: number): Promise<void>
+}
+
+/** Twenty thousand short ledgers are gone through as quickly as one long one: it is entries that rest, not compartments. */
+function lookingBy(pause: () => Promise<void>): Going['looked'] {
+  let since = 0
+  return async entries => {
+    since += entries
+    if (since < atOnce) return
+    since = 0
+    await pause()
   }
 }
