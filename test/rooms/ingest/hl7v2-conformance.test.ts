@@ -199,6 +199,11 @@ const conditions: Readonly<Record<string, Readonly<Record<number, string>>>> = {
   'PR1-5 performedPeriod': { 7: '30' },
   'ORC-24 requester': { 12: 'D1^Needed' },
   'PV1-40 location': { 3: 'WARD^1^2' },
+  // app-1: a participant has an actor or a type (https://hl7.org/fhir/R4/appointment.html#invs); the time of nobody is named.
+  'AIG-8 participant': { 3: 'G1^Needed' },
+  'AIL-6 participant': { 3: 'WARD^1^2' },
+  'AIP-6 participant': { 3: 'D1^Needed' },
+  'AIP-12 participant': { 3: 'D1^Needed' },
 }
 
 function line(name: string, fields: Readonly<Record<number, string>>): string {
