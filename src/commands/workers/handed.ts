@@ -19,8 +19,9 @@ const readEveryMs = 10
  * stays open with nobody to answer it. One that is closed can be opened again by whoever asked; one that is silent cannot be told from
  * one that takes long.
  */
-export function endWhatWasNotTaken(worker: Worker): void {
-  const { process } = worker
+export function endWhatWasNotTaken({ process }: Pick<Worker, 'process'>): void {
+  // Without handles there is no channel to what could not be started.
+  if (!process.connected) return
   const handed = new Set<number>()
   let isDisconnected = false
   const send = process.send.bind(process) as (...said: unknown[]) => boolean

@@ -1,9 +1,11 @@
+import { ChildProcess } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { loadConfig } from '#config'
 import type { CountSheet } from '#http'
 import type { ShareClaim } from '#ingest'
 import { colleaguesOver } from '../../../src/commands/workers/colleagues.ts'
 import { Counts } from '../../../src/commands/workers/counts.ts'
+import { endWhatWasNotTaken } from '../../../src/commands/workers/handed.ts'
 import { Shares } from '../../../src/commands/workers/shares.ts'
 import type { Beginning, Blocked, ToPrimary, ToWorker } from '../../../src/commands/workers/topics.ts'
 import { fellSilent } from '../../../src/commands/workers/watchdog.ts'
@@ -138,5 +140,12 @@ describe('what workers count together', () => {
     while (told.length === 0) await sleep(1)
     expect(told).toEqual([{ counter: 'strangers', key: 'network', forMs: expect.any(Number) }])
     expect(told[0]?.forMs).toBeLessThanOrEqual(600_000)
+  })
+})
+
+describe('a worker that could not be started', () => {
+  it('has no channel, and none of its connections is waited for', () => {
+    // As node:cluster has it where no file handle is left.
+    expect(() => endWhatWasNotTaken({ process: new ChildProcess() })).not.toThrow()
   })
 })
