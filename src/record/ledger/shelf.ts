@@ -35,6 +35,8 @@ export class Shelf {
   readonly #rooms: LedgerRooms
   readonly #clock: Clock
   readonly limits: ShelfLimits
+  /** What each work that is under way has opened and will append to. */
+  readonly #spared = new Set<() => Iterable<Ledger>>()
   #agedAtMs = 0
 
   constructor(
@@ -121,6 +123,21 @@ export class Shelf {
     return this.#rooms.pending.of(locator)
   }
 
+  /**
+   * Does work that relies on ledgers from when it opened them until it appends to them: meanwhile none of them is closed for want of
+   * room, or the work would have to be done again, and again.
+   *
+   * @param ledgers  those it relies on by then
+   */
+  async sparing<T>(ledgers: () => Iterable<Ledger>, work: () => Promise<T>): Promise<T> {
+    this.#spared.add(ledgers)
+    try {
+      return await work()
+    } finally {
+      this.#spared.delete(ledgers)
+    }
+  }
+
   /** Ledgers that are open now. */
   opened(): readonly Ledger[] {
     return [...this.#opened.values()]
@@ -155,12 +172,13 @@ export class Shelf {
   /**
    * Forgets versions that were not asked for lately; closes ledgers that have been idle for long, and those of patients whom another
    * process has erased: they hold keys. Then the least recently used ones until no more are open than may be, and the indexes fit
-   * their budget.
+   * their budget. Of those that somebody relies on only the erased ones are closed.
    */
   sweep(): void {
     this.#outrun.clear()
     const nowMs = this.#clock.nowMs()
     if (Math.abs(nowMs - this.#agedAtMs) >= agesEveryMs) this.#age(nowMs)
+    const spared = new Set(this.#spared.values().flatMap(ledgers => ledgers()))
     const byUse = this.opened().toSorted((a, b) => a.lastUsedMs - b.lastUsedMs)
     let indexBytes = byUse.reduce((sum, ledger) => sum + ledger.sizeBytes, 0)
     let left = byUse.length
@@ -169,7 +187,7 @@ export class Shelf {
       const isDestroyed = this.#vault.wasDestroyed(ledger.holder.compartment)
       const isIdle = nowMs - ledger.lastUsedMs > this.limits.idleMs || isDestroyed
       if (!isIdle && left <= this.limits.ledgers && indexBytes <= this.limits.indexBytes) continue
-      if (ledger.pendingHead !== ledger.durableHead) continue
+      if (ledger.pendingHead !== ledger.durableHead || (spared.has(ledger) && !isDestroyed)) continue
       indexBytes -= ledger.sizeBytes
       left--
       this.#close(ledger)

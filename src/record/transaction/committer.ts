@@ -63,6 +63,11 @@ export class Committer {
     return new Conditions({ claims: this.#claims, underWay: this.#underWay })
   }
 
+  /** Does one run of a transaction's work; what it relies on stays open meanwhile. */
+  during<T>(txn: Transaction, run: () => Promise<T>): Promise<T> {
+    return this.#shelf.sparing(() => txn.ledgers(), run)
+  }
+
   /** @returns false when somebody else was faster and the work must be run again */
   async commit(txn: Transaction, grant: Grant): Promise<boolean> {
     if (txn.isEmpty) return true
@@ -101,8 +106,15 @@ export class Committer {
     return untilWon(() => this.#tryAudit(events, urgent))
   }
 
-  async #tryAudit(events: readonly AuditWork[], urgent: boolean): Promise<boolean> {
+  #tryAudit(events: readonly AuditWork[], urgent: boolean): Promise<boolean> {
     const work: Work = new Map()
+    return this.#shelf.sparing(
+      () => work.keys(),
+      () => this.#auditedIn(work, events, urgent),
+    )
+  }
+
+  async #auditedIn(work: Work, events: readonly AuditWork[], urgent: boolean): Promise<boolean> {
     for (const { holder, event } of events) {
       const ledger = await this.#shelf.open(holder)
       const drafts = work.get(ledger) ?? []
@@ -196,6 +208,7 @@ export class Committer {
     const audits = new Map<Ledger, StagedDraft[][]>()
     for (const [ledger, staged] of Map.groupBy(txn.staged, each => each.ledger)) {
       const audit = await this.#reach.auditLedger(ledger.holder)
+      txn.audits.add(audit)
       audits.set(audit, [...(audits.get(audit) ?? []), staged])
     }
     const work: Work = new Map()

@@ -27,6 +27,8 @@ export class Transaction implements Txn {
   readonly conditions: Conditions
   /** Heads at which conditions were evaluated; if one moves, they must be evaluated again. */
   readonly observed = new Map<Ledger, number>()
+  /** Where its records of access go. */
+  readonly audits = new Set<Ledger>()
   summary: string | undefined
   readonly #grant: Grant
   readonly #reach: Reach
@@ -66,6 +68,13 @@ export class Transaction implements Txn {
 
   get staged(): readonly StagedDraft[] {
     return this.#staging.drafts
+  }
+
+  /** The ledgers that it relies on so far. */
+  *ledgers(): Generator<Ledger, void, void> {
+    for (const { ledger } of this.staged) yield ledger
+    yield* this.observed.keys()
+    yield* this.audits
   }
 
   /** What was to be written as it stands. */

@@ -27,8 +27,10 @@ export class GrantWriter extends GrantReader implements Writer {
         this.#options,
       )
       try {
-        result = await work(txn)
-        const won = await this.#committer.commit(txn, this.grant)
+        const won = await this.#committer.during(txn, async () => {
+          result = await work(txn)
+          return this.#committer.commit(txn, this.grant)
+        })
         if (!won) await txn.takeBack()
         // What was written as it stood made no version, and whoever wrote it knows now that it is so.
         else for (const stored of txn.unchanged) await this.noteShown('read', stored)

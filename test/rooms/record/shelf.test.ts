@@ -1,10 +1,10 @@
 import { silentLog } from '#kernel'
 import type { Holder } from '#search'
-import { openMemoryStore } from '#store'
+import { openMemoryKeys, openMemoryStore } from '#store'
 import type { Draft } from '../../../src/record/ledger/ledger.ts'
 import { Shelf, type ShelfLimits } from '../../../src/record/ledger/shelf.ts'
 import { HeadNotes } from '../../../src/record/upkeep/head-notes.ts'
-import { heartRate, openTestRecord } from './family.ts'
+import { everything, heartRate, openTestRecord, patient } from './family.ts'
 
 const ample: ShelfLimits = { idleMs: 600_000, indexBytes: 1e9, ledgers: 1_000, rowBytes: 1e9 }
 
@@ -143,3 +143,64 @@ describe('rows of ledgers to which nothing is being added', () => {
     expect(rowBytes()).toBeLessThan(100 * 2_400)
   })
 })
+
+describe('ledgers that work under way relies on', () => {
+  it('stay open, however many there are, until it has ended', async () => {
+    const { shelf, holders, tidy, open } = await shelfOf({ patients: 12, each: 1, limits: { ledgers: 3 } })
+    const relied = await Promise.all(holders.slice(0, 6).map(holder => shelf.open(holder)))
+    await shelf.sparing(
+      () => relied,
+      () => tidy(3),
+    )
+    expect(relied.map(({ alive }) => alive)).toEqual(relied.map(() => true))
+    expect(open().size).toBe(6)
+    await tidy(1)
+    expect(open().size).toBe(3)
+  })
+
+  it('are let go when the work fails, too', async () => {
+    const { shelf, holders, tidy, open } = await shelfOf({ patients: 6, each: 1, limits: { ledgers: 1 } })
+    const relied = [await shelf.open(holders[0] as Holder)]
+    const failing = shelf.sparing(
+      () => relied,
+      () => Promise.reject(new Error('failed')),
+    )
+    await expect(failing).rejects.toThrow('failed')
+    for (const holder of holders.slice(1)) await shelf.open(holder)
+    await tidy(1)
+    expect([relied[0]?.alive, open().size]).toEqual([false, 1])
+  })
+})
+
+describe('a transaction of more ledgers than may stay open', () => {
+  it('lands in one run, whatever is tidied up meanwhile', async () => {
+    const { every, restore } = heldTimers()
+    const { record } = await openTestRecord(openMemoryStore(), openMemoryKeys(), { openLedgers: 4 })
+    restore()
+    let runs = 0
+    await record.writer(everything()).transact(async txn => {
+      runs++
+      for (let at = 0; at < 20; at++) await txn.create(patient(`Amsel${at}`))
+      for (let time = 0; time < 10; time++) for (const tick of every) tick()
+      await record.flush()
+    })
+    expect([runs, every.length > 0]).toEqual([1, true])
+    await record.close()
+  })
+})
+
+/** What is begun to be done every so often is done when the test says so. */
+function heldTimers() {
+  const every: (() => void)[] = []
+  const { setInterval } = globalThis
+  globalThis.setInterval = ((work: () => void) => {
+    every.push(work)
+    return setInterval(() => undefined, 2 ** 30).unref()
+  }) as typeof setInterval
+  return {
+    every,
+    restore: () => {
+      globalThis.setInterval = setInterval
+    },
+  }
+}
