@@ -9,7 +9,7 @@ import { allOf, fieldOf, type Given, unheard } from './given.ts'
 import { field, isNull, parsePlace, type Segment } from './message.ts'
 import { isWithdrawn } from './resources/action.ts'
 import { type Nulls, nullsOf, placesIn } from './resources/nulls.ts'
-import { codedElements } from './resources/removals.ts'
+import { codedElements, elementsOf } from './resources/removals.ts'
 import { newer, withSender, withStamps } from './said-at.ts'
 import type { Elements, Scene } from './scene.ts'
 import { processingMeta } from './senders.ts'
@@ -84,7 +84,7 @@ export function emit(
     ...untakenNulls(updates ?? [segment], standing, asked),
   ]
   const isValid = context.validPart !== undefined
-  const losing = { ...meeting, updates: updates ?? [segment] }
+  const losing = { ...meeting, updates: updates ?? [segment], nulls: asked }
   const dropped = (before: Resource, standing: Resource) => droppedOf(losing, before, standing)
   const { namesakes, foretold } = meeting
   const sought = {
@@ -129,9 +129,15 @@ function overOf(
 }
 
 /** What was known and is not said any more, by the fields that would say it; what a `""` takes away was asked for. */
-function droppedOf({ updates = [], takesFrom = [] }: Meeting, before: Resource, standing: Resource): readonly Left[] {
+function droppedOf(
+  { updates = [], takesFrom = [], nulls = [] }: Meeting,
+  before: Resource,
+  standing: Resource,
+): readonly Left[] {
   const segments = updates.filter(segment => segment !== undefined)
+  const asked = new Set(nulls.flatMap(place => elementsOf(before.resourceType, place)))
   return fallenAway(before, standing).flatMap(path => {
+    if (asked.has(path)) return []
     const fields = segments.flatMap(segment => fieldsOf(segment, before.resourceType, path))
     const isNulled = fields.some(({ segment, place }) => isNull(field(segment, parsePlace(place).number)))
     const [first] = fields

@@ -121,6 +121,16 @@ export function ownSegments(resource: string): readonly string[] {
     .map(({ segment }) => segment)
 }
 
+/**
+ * The rules by which other segments give the same resource, where one of them is a sender's own: of these nobody has looked at what they
+ * share with each other.
+ */
+export function rulesBeside(segment: string, resource: string): readonly FieldRule[] {
+  const isOwn = ownSegments(resource).includes(segment)
+  const maps = isOwn ? [...segmentMaps().maps, ...ownMaps().maps] : ownMaps().maps
+  return maps.filter(map => map.resource === resource && map.segment !== segment).flatMap(({ rows }) => rows)
+}
+
 const types = perEdition(() => new Map(typeMaps().maps.map(map => [map.type, map])))
 
 /** How the components of a data type are read; undefined when the table has no such type. */

@@ -114,6 +114,65 @@ describe('a segment of a sender', () => {
     expect(read('ADT^A01', pid, 'ZPI|1|""').named).toEqual(['ZPI^1^2'])
   })
 
+  const standing: Resource = {
+    resourceType: 'Patient',
+    generalPractitioner: [{ display: 'Gp' }],
+    address: [{ city: 'City' }],
+    maritalStatus: { text: 'married' },
+  }
+  const patientAfter = (...lines: readonly string[]) => {
+    const head = `MSH|^~\\&|HIS|HOSP|||20260210081500+0100||ADT^A08|M1|P|2.5.1`
+    const within = openOwnTables(folder, silent, 0)
+    const [outcomes = []] = within(() => {
+      const read = hl7Outcomes(message(head, ...lines))
+      return read.map(of => of.map(one => (one.kind === 'amend' ? { ...one, now: one.change(standing) } : one)))
+    })
+    return outcomes.flatMap(one => ('now' in one ? [one.now ?? standing] : []))[0]
+  }
+
+  it.each([
+    ['generalPractitioner[]', 'XCN[Practitioner]', pid],
+    ['address[]', 'XAD[Address]', pid],
+    ['address[z].city', 'string', pid],
+    ['maritalStatus', 'CWE[CodeableConcept]', pid],
+  ])('deletes nothing by a null of what PID and others say too: %s', (to, as, line) => {
+    write({ ...patientMap, rows: [{ from: 'ZPI-2', to, as, source }] })
+    const { generalPractitioner, address, maritalStatus } = standing
+    expect(patientAfter(line, 'ZPI|1|""')).toMatchObject({ generalPractitioner, address, maritalStatus })
+    expect(read('ADT^A08', line, 'ZPI|1|""').named).toEqual(['ZPI^1^2', 'ZPI^1^1'])
+  })
+
+  it('keeps what it has added to a list when PID says a null of it', () => {
+    const own = { ...patientMap, rows: [{ from: 'ZPI-2', to: 'address[]', as: 'XAD[Address]', source }] }
+    const { address } = standing
+    expect(patientAfter(`${pid}|||""`)).not.toHaveProperty('address')
+    write(own)
+    expect(patientAfter(`${pid}|||""`)).toMatchObject({ address })
+  })
+
+  it('deletes nobody of the visit by its null but whom it can tell', () => {
+    const person = { from: 'ZPV-1', to: 'participant[z].individual', as: 'XCN[Practitioner]', source }
+    write({ ...visitMap, rows: [person] })
+    expect(read('ADT^A08', pid, pv1, 'ZPV|""').named).toEqual(['ZPV^1^1'])
+    write({ ...visitMap, rows: [{ ...person, beside: { type: [{ text: 'bedside' }] } }] })
+    expect(read('ADT^A08', pid, pv1, 'ZPV|""').named).toEqual([])
+  })
+
+  it.each(['PV2|||""', 'ZPV|""'])('nothing that a null asked for is named as fallen away: %s', line => {
+    write(visitMap)
+    const head = `MSH|^~\\&|HIS|HOSP|||20260210081500+0100||ADT^A08|M1|P|2.5.1`
+    const within = openOwnTables(folder, silent, 0)
+    const said = within(() => {
+      const visit: Resource = { resourceType: 'Encounter', class: { code: 'IMP' }, status: 'in-progress' }
+      const before = { ...visit, reasonCode: [{ text: 'R' }], extension: [{ url: `${url}bedside`, valueString: 'b' }] }
+      const kept = line.startsWith('ZPV') ? { reasonCode: before.reasonCode } : { extension: before.extension }
+      return hl7Outcomes(message(head, pid, pv1, line)).flatMap(outcomes =>
+        outcomes.flatMap(one => (one.kind === 'mapped' ? (one.dropped?.(before, { ...visit, ...kept }) ?? []) : [])),
+      )
+    })
+    expect(said).toEqual([])
+  })
+
   it('is added to the visit, and named where there is none', () => {
     write(visitMap)
     const { named, ofType } = read('ADT^A01', pid, pv1, 'ZPV|left')

@@ -3,7 +3,7 @@ import { covers } from '../../standing.ts'
 import { perEdition } from '../../tables.ts'
 import { Draft, settled } from '../drafts.ts'
 import { parsePlace } from '../message.ts'
-import { type FieldRule, rulesOf } from '../tables.ts'
+import { type FieldRule, ownSegments, rulesBeside, rulesOf } from '../tables.ts'
 
 type Node = { readonly [element: string]: unknown }
 
@@ -52,10 +52,14 @@ export function removalsOf(segment: string, resource: string): ReadonlyMap<strin
 
 function removals(segment: string, resource: string): readonly (readonly [string, readonly Removal[]])[] {
   const rules = rulesOf(segment, resource).filter(({ to }) => to !== '$said')
+  const beside = rulesBeside(segment, resource)
+  const isOwn = ownSegments(resource).includes(segment)
   const byField = Map.groupBy(rules, ({ from }) => `${segment}-${parsePlace(from).number}`)
   const coded = resource === 'Observation' && segment === 'OBX' ? Object.entries(codedElements) : []
   const plain = [...byField].flatMap(([place, of]) => {
-    const found = removalsBy(of, rules)
+    // What a sender's own segment gives, and others too, goes by nobody's null but by one that can be told.
+    const isTold = (one: Removal) => one.marks.length > 0 || !beside.some(({ to }) => sharesWith(one, to, isOwn))
+    const found = removalsBy(of, rules).filter(isTold)
     return found.length === 0 ? [] : [[place, found] as const]
   })
   return [...plain, ...coded.map(([place, names]) => [place, names.map(whole)] as const)]
@@ -67,6 +71,11 @@ function removalsBy(of: readonly FieldRule[], rules: readonly FieldRule[]): read
   if (first === undefined && of[0]?.to.includes('(') !== true) return []
   const further = others.filter((one, at) => of[at + 1]?.constant === undefined && !isOfAll(one))
   return [first, ...further].filter(one => one !== undefined)
+}
+
+/** Whether what another segment's rule gives would go too: of a list, and of a single element where the null is the sender's own. */
+function sharesWith({ path: [step], isList }: Removal, to: string, isOwn: boolean): boolean {
+  return step?.name === listOf(to) && (isOwn || isList === true)
 }
 
 /** Whether all entries of a list would go, whichever field they are of. */
