@@ -1,5 +1,6 @@
-import { type Append, type Commit, openMemoryStore, type Store } from '#store'
+import { type Append, openMemoryStore, type Store } from '#store'
 import { create, everything, grantOf, openTestRecord, patient } from './family.ts'
+import { storeWith } from './store-with.ts'
 
 const all = everything()
 const many = 60
@@ -7,19 +8,16 @@ const many = 60
 /** A store, and how much was asked of it at the same time; each answer takes a turn. */
 function counting(store: Store) {
   const seen = { running: 0, most: 0 }
-  const counted = new Proxy(store, {
-    get: (of, name) => {
-      const member = Reflect.get(of, name)
-      if (typeof member !== 'function') return member
-      if (name !== 'segments' && name !== 'entriesFrom') return member.bind(of)
-      return async (...args: unknown[]) => {
-        seen.most = Math.max(seen.most, ++seen.running)
-        await new Promise(resolve => setImmediate(resolve))
-        const answer = await member.apply(of, args)
-        seen.running--
-        return answer
-      }
-    },
+  const inATurn = async <T>(ask: () => Promise<T>): Promise<T> => {
+    seen.most = Math.max(seen.most, ++seen.running)
+    await new Promise(resolve => setImmediate(resolve))
+    const answer = await ask()
+    seen.running--
+    return answer
+  }
+  const counted = storeWith(store, {
+    segments: (...asked) => inATurn(() => store.segments(...asked)),
+    entriesFrom: (...asked) => inATurn(() => store.entriesFrom(...asked)),
   })
   return { counted, seen }
 }
@@ -46,16 +44,11 @@ describe('a question that concerns many ledgers', () => {
 /** A store, and how often it was looked whose an append is, once its commit was durable. */
 function watched(store: Store) {
   const seen = { appends: 0, looks: 0 }
-  const watchedStore = new Proxy(store, {
-    get: (of, name) => {
-      const member = Reflect.get(of, name)
-      if (typeof member !== 'function') return member
-      if (name !== 'commit') return member.bind(of)
-      return async (commit: Commit) => {
-        const result = await of.commit(commit)
-        for (const append of commit.appends ?? []) watch(append)
-        return result
-      }
+  const watchedStore = storeWith(store, {
+    commit: async commit => {
+      const result = await store.commit(commit)
+      for (const append of commit.appends ?? []) watch(append)
+      return result
     },
   })
   function watch(append: Append): void {

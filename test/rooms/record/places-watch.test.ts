@@ -2,6 +2,7 @@ import { silentLog } from '#kernel'
 import { openMemoryStore, type Store } from '#store'
 import { PlacesWatch } from '../../../src/record/upkeep/places-watch.ts'
 import { create, everything, heartRate, openTestRecord, patient } from './family.ts'
+import { storeWith } from './store-with.ts'
 
 const all = everything()
 /** What the watch needs of the notes of heads, and where it tells what it found. */
@@ -12,15 +13,9 @@ const notes = {
   allow: () => undefined,
 }
 
-/** A store in which the index by name leads to an older version in these compartments, as somebody may have it who writes to the database. */
-function misleading(store: Store, compartments: () => readonly string[]): Store {
-  return new Proxy(store, {
-    get: (of, name) => {
-      if (name === 'misplaced') return async (compartment: string) => (compartments().includes(compartment) ? [1] : [])
-      const member = Reflect.get(of, name)
-      return typeof member === 'function' ? member.bind(of) : member
-    },
-  })
+/** A store in which the index by name leads to an older version in a compartment, as somebody may have it who writes to the database. */
+function misleading(store: Store, misled: string): Store {
+  return storeWith(store, { misplaced: async compartment => (compartment === misled ? [1] : []) })
 }
 
 async function gone(fill: (create: (resource: object) => Promise<{ id: string }>) => Promise<void>) {
@@ -31,7 +26,7 @@ async function gone(fill: (create: (resource: object) => Promise<{ id: string }>
   const last = [...heads.keys()].at(-1) as string
   let rests = 0
   const pause = async () => void rests++
-  const watch = new PlacesWatch({ store: misleading(store, () => [last]), log: silentLog, notes, pause })
+  const watch = new PlacesWatch({ store: misleading(store, last), log: silentLog, notes, pause })
   refused.length = 0
   watch.begin()
   while (refused.length === 0) await new Promise(resolve => setImmediate(resolve))
