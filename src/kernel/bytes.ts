@@ -1,4 +1,4 @@
-import { timingSafeEqual } from 'node:crypto'
+import { createHash, timingSafeEqual } from 'node:crypto'
 
 const noBytes = new Uint8Array()
 const encoder = new TextEncoder()
@@ -83,4 +83,17 @@ export function equalSecrets(a: string | Uint8Array, b: string | Uint8Array): bo
   const left = typeof a === 'string' ? Buffer.from(a) : a
   const right = typeof b === 'string' ? Buffer.from(b) : b
   return left.length === right.length && timingSafeEqual(left, right)
+}
+
+/** Hashes bytes that come one after the other, by SHA-256. */
+export interface Hashing {
+  update(bytes: Uint8Array): void
+  /** In base64; nothing can be added then. */
+  end(): string
+}
+
+/** Of bytes that are never at hand together. */
+export function newHashing(): Hashing {
+  const hash = createHash('sha256')
+  return { update: bytes => void hash.update(bytes), end: () => hash.digest('base64') }
 }

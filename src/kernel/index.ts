@@ -18,7 +18,18 @@ export {
   spend,
   withBudget,
 } from './budget.ts'
-export { equalSecrets, fromUtf8, joinedOf, lengthPrefixed, ownBytes, ownMemoryOf, ownText, toUtf8 } from './bytes.ts'
+export {
+  equalSecrets,
+  fromUtf8,
+  type Hashing,
+  joinedOf,
+  lengthPrefixed,
+  newHashing,
+  ownBytes,
+  ownMemoryOf,
+  ownText,
+  toUtf8,
+} from './bytes.ts'
 export { type Clock, FixedClock, systemClock } from './clock.ts'
 export { closeAll } from './closing.ts'
 export { FairQueue } from './fair-queue.ts'

@@ -57,27 +57,35 @@ export interface Log {
   error(message: string, fields?: LogFields): void
 }
 
+/** One of several processes that write the same log. */
+interface Among {
+  readonly worker: number
+  /** How many there are to be, this one included. */
+  readonly processes: number
+}
+
 /**
  * A JSON-lines log on `destination` (standard error by default). Messages are constants; values go into LogFields. Lines that say
  * the same again and again are counted once they have been written a few times, unless everything is to be written.
  *
  * @param sumEveryMs  how often the counts are written
- * @param everywhere  stands in each line
+ * @param among       which of the processes that serve one house it is: stands in each line, and what they may write is divided
  */
 export function createLog(
   level: LogLevel,
   destination: { write(line: string): void } = process.stderr,
   sumEveryMs = 60_000,
-  everywhere: Pick<LogFields, 'worker'> | null = null,
+  among?: Among,
 ): Log {
-  const logger = pino({ level, base: everywhere, timestamp: pino.stdTimeFunctions.isoTime }, destination)
+  const base = among === undefined ? null : { worker: among.worker }
+  const logger = pino({ level, base, timestamp: pino.stdTimeFunctions.isoTime }, destination)
   const put: WriteLine = (at, message, fields) => {
     const kept: Record<string, unknown> = {}
     for (const name of allowed) if (fields[name] !== undefined) kept[name] = fields[name]
     logger[at](kept, message)
   }
   const writesDebug = logger.isLevelEnabled('debug')
-  const repeats = new Repeats(put, sumEveryMs)
+  const repeats = new Repeats(put, sumEveryMs, among?.processes)
   const write =
     (at: LineLevel) =>
     (message: string, fields: LogFields = {}) => {

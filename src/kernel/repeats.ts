@@ -4,7 +4,10 @@ export type LineLevel = Exclude<LogLevel, 'silent'>
 
 export type WriteLine = (at: LineLevel, message: string, fields: LogFields) => void
 
-/** Lines of one kind that are written before they are counted, and how many kinds are summed by name each time. */
+/**
+ * Lines of one kind that are written before they are counted, and how many kinds are summed by name each time: of all processes that
+ * serve one house together, or nearly, for each writes one at least.
+ */
 const burst = 20
 const kindsSummed = 8
 /** A kind that has not been heard of for so many sums is written again. */
@@ -29,23 +32,29 @@ process.once('exit', () => {
 /**
  * Counts lines that say the same: whoever makes the server log at full speed should not fill its disk. Of each kind – level,
  * message, code, status – a few are written, then their number now and then.
+ *
+ * @param processes  how many write the same log, each for itself
  */
 export class Repeats {
   readonly #write: WriteLine
   readonly #sumEveryMs: number
+  readonly #burst: number
+  readonly #kindsSummed: number
   readonly #kinds = new Map<string, Kind>()
   #timer: NodeJS.Timeout | undefined
 
-  constructor(write: WriteLine, sumEveryMs: number) {
+  constructor(write: WriteLine, sumEveryMs: number, processes = 1) {
     this.#write = write
     this.#sumEveryMs = sumEveryMs
+    this.#burst = Math.ceil(burst / processes)
+    this.#kindsSummed = Math.ceil(kindsSummed / processes)
   }
 
   /** Whether a line is to be written; else it has been counted. */
   passes(at: LineLevel, message: string, fields: LogFields): boolean {
     const kind = this.#kindOf(at, message, fields)
     kind.quiet = 0
-    if (kind.written < burst) {
+    if (kind.written < this.#burst) {
       kind.written++
       return true
     }
@@ -56,9 +65,9 @@ export class Repeats {
   /** Writes how many lines were held back since the last time. */
   sum(): void {
     const held = [...this.#kinds.values()].filter(kind => kind.held > 0).toSorted((a, b) => b.held - a.held)
-    for (const { at, message, fields, held: count } of held.slice(0, kindsSummed))
+    for (const { at, message, fields, held: count } of held.slice(0, this.#kindsSummed))
       this.#write(at, `${message}, and so again`, { ...fields, count })
-    const rest = held.slice(kindsSummed).reduce((sum, kind) => sum + kind.held, 0)
+    const rest = held.slice(this.#kindsSummed).reduce((sum, kind) => sum + kind.held, 0)
     if (rest > 0) this.#write('warn', 'other lines were held back', { count: rest })
     for (const [key, kind] of this.#kinds) {
       kind.held = 0

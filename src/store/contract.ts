@@ -111,6 +111,11 @@ export interface Commit {
    * do so unasked.
    */
   readonly urgent?: boolean
+  /**
+   * Nobody waits for it. It may be seen before it is durable, by everybody, and need not hold anybody else up to become that: `commit`
+   * resolves when it is, as always.
+   */
+  readonly unhurried?: boolean
 }
 
 /**
@@ -180,6 +185,11 @@ export interface StoreStats {
 export interface Store {
   /** Appends and document writes, atomically. Concurrent calls may share one disk flush. */
   commit(commit: Commit): Promise<CommitResult>
+  /**
+   * Resolves when whatever can be read by now survives the death of the machine, by whatever process it was written: to be awaited before
+   * it is told in another place that something is there which may have been written unhurriedly.
+   */
+  durable(): Promise<void>
 
   /** Last seq per compartment; 0 for one without entries. */
   heads(compartments: readonly CompartmentId[]): Promise<ReadonlyMap<CompartmentId, number>>
@@ -190,6 +200,11 @@ export interface Store {
    * has entries. At most `limit` of them. What becomes visible later is behind the mark that is answered, never before it.
    */
   changesSince(mark: string | undefined, limit: number): Promise<Changes>
+  /**
+   * Names compartments in `changesSince` once more. Only of a store that keeps what moved in rows of its own, from which whoever
+   * writes to the database can take some away.
+   */
+  tellAgain?(compartments: readonly CompartmentId[]): Promise<void>
 
   /**
    * Where the newest versions lie, each copy with its place, of those in one of the named compartments (`undefined`: in any).
@@ -347,6 +362,8 @@ export interface KeysChange {
   readonly put?: Partial<KeyRows>
   /** Whether the reserve of a full disk may be used. */
   readonly urgent?: boolean
+  /** As of `Commit`. */
+  readonly unhurried?: boolean
 }
 
 /**
@@ -356,6 +373,8 @@ export interface KeysChange {
 export interface KeyStore {
   /** @returns whether it was done; not when the note had become another one */
   change(change: KeysChange): Promise<boolean>
+  /** As of `Store`. */
+  durable(): Promise<void>
   of(owner: string): Promise<readonly WrappedKey[]>
   /** The keys of several owners, some hundreds at most. Order is not promised. */
   ofEach(owners: readonly string[]): Promise<readonly WrappedKey[]>

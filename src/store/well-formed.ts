@@ -14,6 +14,8 @@ export interface CheckedCommit {
   readonly byLocator: ReadonlyMap<Locator, readonly Entry[]>
   /** It may use what is kept in reserve. */
   readonly urgent: boolean
+  /** It may be seen before it is durable. */
+  readonly unhurried: boolean
 }
 
 function malformed(detail: string): Problem {
@@ -124,7 +126,8 @@ export function checkCommit(commit: Commit): CheckedCommit {
   checkDistinct(documents.map(documentName), 'document')
   const byLocator = gatherByLocator(commit.appends)
   for (const entries of byLocator.values()) checkVersions(entries)
-  return { appends: commit.appends, documents, byLocator, urgent: mayUseReserve(commit, documents) }
+  const { appends, unhurried = false } = commit
+  return { appends, documents, byLocator, urgent: mayUseReserve(commit, documents), unhurried }
 }
 
 /**

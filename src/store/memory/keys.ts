@@ -42,6 +42,10 @@ class MemoryKeys implements KeyStore {
     return true
   }
 
+  async durable(): Promise<void> {
+    this.#checkOpen()
+  }
+
   async of(owner: string): Promise<readonly WrappedKey[]> {
     return (await this.all()).filter(key => key.owner === owner)
   }

@@ -52,6 +52,10 @@ class MemoryStore implements Store {
     return { ok: true }
   }
 
+  async durable(): Promise<void> {
+    this.#checkOpen()
+  }
+
   async heads(compartments: readonly CompartmentId[]): Promise<ReadonlyMap<CompartmentId, number>> {
     this.#checkOpen()
     compartments.forEach(checkId16)

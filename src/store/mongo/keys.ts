@@ -76,6 +76,11 @@ class OpenMongoKeys implements MongoKeys {
     })
   }
 
+  /** What is read was acknowledged by a majority, each of which had it in its journal. */
+  async durable(): Promise<void> {
+    this.#database.transactions.checkOpen()
+  }
+
   async #change({ ifNote, dropped = {}, put = {} }: KeysChange, { session, id }: Transaction): Promise<boolean> {
     await this.#gate.updateOne({ _id: 'gate' }, { $set: { w: id } }, { session, upsert: true })
     if (ifNote !== undefined && !(await this.#isNoted(ifNote, session))) return false
@@ -140,21 +145,14 @@ class OpenMongoKeys implements MongoKeys {
 
   /** Read at once in one transaction, which the server would not keep open for whoever takes their time; a keystore is small. */
   async *everything(): AsyncIterable<KeyRows> {
-    yield await this.#read(() => this.#atOneMoment())
+    yield await this.#read(() => this.#database.atOneMoment(session => this.#all(session)))
   }
 
-  async #atOneMoment(): Promise<KeyRows> {
-    const session = this.#database.connection.getClient().startSession()
-    try {
-      session.startTransaction({ readConcern: { level: 'snapshot' } })
-      const keys = await this.#keys.find({}, { session }).toArray()
-      const tombstones = await this.#tombstones.find({}, { session }).toArray()
-      const notes = await this.#notes.find({}, { session }).toArray()
-      await session.abortTransaction()
-      return { keys: keys.map(keyFrom), tombstones: tombstones.map(tombstoneFrom), notes: notes.map(noteFrom) }
-    } finally {
-      await session.endSession()
-    }
+  async #all(session: mongo.ClientSession): Promise<KeyRows> {
+    const keys = await this.#keys.find({}, { session }).toArray()
+    const tombstones = await this.#tombstones.find({}, { session }).toArray()
+    const notes = await this.#notes.find({}, { session }).toArray()
+    return { keys: keys.map(keyFrom), tombstones: tombstones.map(tombstoneFrom), notes: notes.map(noteFrom) }
   }
 
   othersMark(): Promise<number> {

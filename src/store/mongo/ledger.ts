@@ -190,11 +190,15 @@ export class Ledger {
    *
    * @returns the seqs of those that are not where lookups by locator find them
    */
-  async misplaced(compartment: CompartmentId, fromSeq: number, limit: number): Promise<number[]> {
-    const projection = { b: 0 }
+  async misplaced(
+    compartment: CompartmentId,
+    { fromSeq, limit }: { readonly fromSeq: number; readonly limit: number },
+    session: mongo.ClientSession,
+  ): Promise<number[]> {
+    const options = { projection: { b: 0 }, session }
     const filter = { c: idBytes(compartment), s: { $gte: fromSeq } }
-    const rows = await this.#entries.find(filter, { projection }).sort({ s: 1 }).limit(limit).toArray()
-    const places = await this.#places.find({ _id: { $in: rows.map(({ l }) => l) } }).toArray()
+    const rows = await this.#entries.find(filter, options).sort({ s: 1 }).limit(limit).toArray()
+    const places = await this.#places.find({ _id: { $in: rows.map(({ l }) => l) } }, { session }).toArray()
     const placeOf = new Map(places.map(place => [toHex(place._id), place]))
     return rows.filter(row => isMisplaced(row, placeOf.get(toHex(row.l)))).map(({ s }) => s)
   }

@@ -2,6 +2,7 @@ import type { mongo } from 'mongoose'
 import { type Log, Problem, randomId16 } from '#kernel'
 import { type Connected, connect, databaseNameOf } from './connection.ts'
 import { toProblem } from './failures.ts'
+import { type AtOneMoment, momentsOf } from './moment.ts'
 import { Opening, type OpeningRow } from './openings.ts'
 import { type MarkRow, marksName, Present } from './present.ts'
 import { prove } from './proof.ts'
@@ -42,6 +43,7 @@ export interface OpenDatabase<K extends DatabaseKind> extends Connected {
   /** 8 random bytes of this opening, with which the ids of its transactions begin. */
   readonly opening: Buffer
   readonly transactions: Transactions
+  readonly atOneMoment: AtOneMoment
   /** How far its log of changes must be looked through to answer a question. */
   readonly present: Present
   /** Reads while it is open. @throws Problem as `Store` */
@@ -99,6 +101,7 @@ export async function openDatabase<K extends DatabaseKind>(
       isNew,
       opening: openingId,
       transactions,
+      atOneMoment: momentsOf(connection),
       present,
       read: async work => {
         transactions.checkOpen()

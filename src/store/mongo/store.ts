@@ -118,6 +118,11 @@ class OpenMongoStore implements MongoStore {
     return this.#database.isReady()
   }
 
+  /** What is read was acknowledged by a majority, each of which had it in its journal. */
+  async durable(): Promise<void> {
+    this.#database.transactions.checkOpen()
+  }
+
   async commit(commit: Commit): Promise<CommitResult> {
     if (this.#closing) throw closedProblem()
     return this.#commits.add(checkCommit(commit))
@@ -133,17 +138,12 @@ class OpenMongoStore implements MongoStore {
 
   /** All of it at one moment; undefined when it would not be lost now. */
   async #whatWasLost(commit: CheckedCommit): Promise<CommitResult | undefined> {
-    const conflict = new Conflict()
-    const session = this.#database.connection.getClient().startSession()
-    try {
-      session.startTransaction({ readConcern: { level: 'snapshot' } })
+    return this.#database.atOneMoment(async session => {
+      const conflict = new Conflict()
       await this.#ledger.compare(commit, conflict, session)
       await this.#documents.compare(commit.documents, conflict, session)
-      await session.abortTransaction()
-    } finally {
-      await session.endSession()
-    }
-    return conflict.result()
+      return conflict.result()
+    })
   }
 
   #read<T>(work: () => Promise<T>): Promise<T> {
@@ -341,11 +341,13 @@ class OpenMongoStore implements MongoStore {
   }
 
   check(): Promise<readonly string[]> {
-    return this.#read(() => findFaults(this.#database.database, this.#rows))
+    return this.#read(() => findFaults(this.#database, this.#rows))
   }
 
   misplaced(compartment: CompartmentId, fromSeq: number, limit: number): Promise<readonly number[]> {
-    return this.#read(() => this.#ledger.misplaced(compartment, fromSeq, limit))
+    return this.#read(() =>
+      this.#database.atOneMoment(session => this.#ledger.misplaced(compartment, { fromSeq, limit }, session)),
+    )
   }
 
   async close(): Promise<void> {

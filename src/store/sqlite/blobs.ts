@@ -66,7 +66,8 @@ export class Blobs {
   }
 
   async put(compartment: CompartmentId, blob: string, chunks: AsyncIterable<BlobChunk>): Promise<void> {
-    const number = await this.#transactions.write(() => this.#stage(compartment))
+    const { result: number, durable } = await this.#transactions.writeUnflushed(() => this.#stage(compartment))
+    await durable
     try {
       await this.#writeAll(number, chunks)
       const replaced = await this.#transactions.write(() => this.#publish(number, compartment, blob))
@@ -102,12 +103,14 @@ export class Blobs {
     await this.#write(number, gathered)
   }
 
-  #write(number: number, chunks: readonly BlobChunk[]): Promise<void> {
-    return this.#transactions.write(() => {
+  /** Nobody finds it before it has its name: the flush that its last transaction needs is short if each part has had its own. */
+  async #write(number: number, chunks: readonly BlobChunk[]): Promise<void> {
+    const { durable } = await this.#transactions.writeUnflushed(() => {
       const touched = this.#statements.touch.run(chunks.length, this.#clock.nowMs(), number)
       if (touched.changes === 0) throw interrupted()
       for (const chunk of chunks) this.#statements.addChunk.run(number * chunksPerBlob + chunk.index, chunk.sealed)
     })
+    await durable
   }
 
   /** Gives the attachment its name and takes it from the one that bore it, whose number is returned. */

@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { Problem } from '#kernel'
 import { toProblem } from './failures.ts'
 import { checkSqliteFloor } from './floor.ts'
+import { LogFlush } from './log-flush.ts'
 import { Transactions, untilFree } from './transactions.ts'
 
 /** What a file of ours is known by, and how an empty one becomes one. */
@@ -91,6 +92,7 @@ function createSchema(database: DatabaseSync, schema: Schema): void {
  */
 export async function openDatabase(path: string, schema: Schema, waitMs: number, alone = false): Promise<OpenDatabase> {
   let database: DatabaseSync | undefined
+  let log: LogFlush | undefined
   try {
     createPrivately(path)
     const opened = new DatabaseSync(path, options)
@@ -101,11 +103,26 @@ export async function openDatabase(path: string, schema: Schema, waitMs: number,
     // Looked at before the settings too: a foreign file must not even be switched to another journal.
     await untilFree(() => checkSchema(opened, schema), waitMs)
     await untilFree(() => opened.exec(settings), waitMs)
-    const transactions = new Transactions(opened, waitMs)
-    await transactions.write(() => createSchema(opened, schema))
-    return { database: opened, transactions }
+    await new Transactions(opened, waitMs).write(() => createSchema(opened, schema))
+    log = await LogFlush.of(path)
+    return { database: opened, transactions: new Transactions(opened, waitMs, log) }
   } catch (error) {
+    await log?.close()
     database?.close()
+    throw toProblem(error)
+  }
+}
+
+/**
+ * What is made of an open file; where it cannot be made, because the file is damaged, the file is let go of.
+ *
+ * @throws Problem as `toProblem` tells what SQLite throws
+ */
+export async function closingOnFailure<T>(transactions: Transactions, make: () => Promise<T>): Promise<T> {
+  try {
+    return await make()
+  } catch (error) {
+    await transactions.close()
     throw toProblem(error)
   }
 }

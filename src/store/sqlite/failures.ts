@@ -4,6 +4,8 @@ import { closedProblem } from '../closed.ts'
 // The low byte of an extended result code is the code proper: 5 is SQLITE_BUSY, 6 SQLITE_LOCKED.
 const busyCodes: ReadonlySet<number> = new Set([5, 6])
 const constraintCode = 19
+// SQLITE_IOERR_FSYNC
+const flushCode = 1034
 
 /**
  * What SQLite's codes say of the disk, by the code proper or, where it says more, by the extended one.
@@ -48,6 +50,11 @@ export function codesOf(error: unknown): SqliteCodes {
 /** Whether another connection holds the lock, so that the same call may succeed later. */
 export function isBusy(error: unknown): boolean {
   return busyCodes.has(primaryCode(error)) || isProblem(error, 'busy')
+}
+
+/** Whether the disk did not take what was handed to it. */
+export function isFlushFailure(error: unknown): boolean {
+  return sqliteCode(error) === flushCode
 }
 
 /** Another process holds what is needed here. */

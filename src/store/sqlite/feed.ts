@@ -73,17 +73,22 @@ export class Feed {
 
   since(text: string | undefined, limit: number): Changes {
     const known = text === undefined ? undefined : this.#known(markFrom(text))
-    const mark = known ?? { ...this.#newest(), after: 0 }
-    const page = mark.after === undefined ? this.#moves(mark, limit) : this.#everybody(mark, mark.after, limit)
-    return { ...page, anew: known === undefined }
+    const told = known !== undefined && known.after === undefined ? this.#moves(known, limit) : undefined
+    if (told !== undefined) return { ...told, anew: false }
+    const begins = known?.after === undefined
+    const mark = begins ? { ...this.#newest(), after: 0 } : known
+    return { ...this.#everybody(mark, mark.after ?? 0, limit), anew: begins }
   }
 
+  /** Of rows that somebody has taken away nothing is left to go on from: whoever asks begins anew until something moves. */
   #newest(): Mark {
-    return this.#statements.newest.get() as object as Mark
+    return (this.#statements.newest.get() as object as Mark | undefined) ?? { at: 0, epoch: this.#epoch }
   }
 
   #known(mark: Mark | undefined): Mark | undefined {
-    return mark !== undefined && this.#statements.epoch.get(mark.at)?.epoch === mark.epoch ? mark : undefined
+    if (mark === undefined) return undefined
+    const row = mark.at === 0 ? this.#newest() : this.#statements.epoch.get(mark.at)
+    return row?.epoch === mark.epoch ? mark : undefined
   }
 
   #everybody(mark: Mark, after: number, limit: number): Omit<Changes, 'anew'> {
@@ -94,8 +99,10 @@ export class Feed {
     return { mark: textOf({ ...mark, after: last }), moved, more }
   }
 
-  #moves(mark: Mark, limit: number): Omit<Changes, 'anew'> {
+  /** Undefined where rows are missing in between: they are written one after the other, and cut off at the old end alone. */
+  #moves(mark: Mark, limit: number): Omit<Changes, 'anew'> | undefined {
     const rows = this.#statements.behind.all(mark.at, limit) as object[] as MoveRow[]
+    if ((rows.at(-1)?.at ?? mark.at) !== mark.at + rows.length) return undefined
     const ids = new Set(rows.map(({ number, dropped }) => (dropped ? toHex(dropped) : this.#compartments.idOf(number))))
     // The number of a compartment that was removed has no id any more; the row of the removal, further on, does.
     ids.delete('')

@@ -4,8 +4,15 @@ import { counted, flushes } from '../commit-count.ts'
 import type { CommitResult } from '../contract.ts'
 import type { CheckedCommit } from '../well-formed.ts'
 
-/** Writes several commits in one transaction; the results in the same order, a Problem for each that was refused by itself. */
-export type Flush = (commits: readonly CheckedCommit[]) => Promise<readonly (CommitResult | Problem)[]>
+/** What became of several commits in one transaction: in the same order, a Problem for each that was refused by itself. */
+export interface Written {
+  readonly results: readonly (CommitResult | Problem)[]
+  /** Where they were written without a flush: resolves when they are on the disk. */
+  readonly durable?: Promise<void> | undefined
+}
+
+/** Writes several commits in one transaction. */
+export type Flush = (commits: readonly CheckedCommit[]) => Promise<Written>
 
 interface Waiting {
   readonly commit: CheckedCommit
@@ -28,6 +35,8 @@ export class GroupCommit {
   readonly #flush: Flush
   readonly #waiting: Waiting[] = []
   #running: Promise<void> | undefined
+  /** Groups that are written, and not yet on the disk. */
+  readonly #flushing = new Set<Promise<void>>()
 
   constructor(flush: Flush) {
     this.#flush = flush
@@ -48,6 +57,7 @@ export class GroupCommit {
   /** Resolves when nothing waits any more. */
   async settled(): Promise<void> {
     await this.#running
+    await Promise.all(this.#flushing)
   }
 
   async #run(): Promise<void> {
@@ -69,15 +79,32 @@ export class GroupCommit {
 
   async #flushGroup(group: readonly Waiting[]): Promise<void> {
     try {
-      const results = await this.#flush(group.map(({ commit }) => commit))
+      const { results, durable } = await this.#flush(group.map(({ commit }) => commit))
       flushes.add()
-      group.forEach(({ resolve, reject }, index) => {
-        const result = results[index] ?? { ok: true }
-        if (isProblem(result)) reject(result)
-        else resolve(result)
-      })
+      if (durable === undefined) tell(group, results)
+      else this.#tellLater(group, results, durable)
     } catch (error) {
       for (const { reject } of group) reject(error)
     }
   }
+
+  /** Others are written meanwhile. */
+  #tellLater(group: readonly Waiting[], results: Written['results'], durable: Promise<void>): void {
+    const telling = durable.then(
+      () => tell(group, results),
+      error => {
+        for (const { reject } of group) reject(error)
+      },
+    )
+    this.#flushing.add(telling)
+    void telling.then(() => this.#flushing.delete(telling))
+  }
+}
+
+function tell(group: readonly Waiting[], results: Written['results']): void {
+  group.forEach(({ resolve, reject }, index) => {
+    const result = results[index] ?? { ok: true }
+    if (isProblem(result)) reject(result)
+    else resolve(result)
+  })
 }

@@ -5,7 +5,7 @@ import type { KeyRows, KeyStore, KeysChange, Note, Tombstone, WrappedKey } from 
 import { paramsFrom } from '../key-params.ts'
 import { boundless, type Space } from '../space/space.ts'
 import { pageFaults } from './check.ts'
-import { openDatabase, pragmaNumber } from './database.ts'
+import { closingOnFailure, openDatabase, pragmaNumber } from './database.ts'
 import { toProblem } from './failures.ts'
 import { keysSchema } from './schema.ts'
 import { Scrub } from './scrub.ts'
@@ -88,8 +88,19 @@ class SqliteKeys implements KeyStore {
   }
 
   change(change: KeysChange): Promise<boolean> {
-    const write = () => this.#transactions.write(() => this.#change(change))
+    const write = () => this.#write(change)
     return change.urgent === true ? this.#space.urgently('keys', write) : write()
+  }
+
+  async #write(change: KeysChange): Promise<boolean> {
+    if (change.unhurried !== true) return this.#transactions.write(() => this.#change(change))
+    const { result, durable } = await this.#transactions.writeUnflushed(() => this.#change(change))
+    await durable
+    return result
+  }
+
+  durable(): Promise<void> {
+    return this.#transactions.durable()
   }
 
   #change({ ifNote, dropped = {}, put = {} }: KeysChange): boolean {
@@ -172,9 +183,12 @@ class SqliteKeys implements KeyStore {
 
   async close(): Promise<void> {
     // Who has the file alone has come to renew keys: nothing of those before is to be left.
-    if (this.#alone) await this.#scrub.now()
-    this.#alone = false
-    this.#transactions.close()
+    try {
+      if (this.#alone) await this.#scrub.now()
+      this.#alone = false
+    } finally {
+      await this.#transactions.close()
+    }
   }
 }
 
@@ -218,5 +232,5 @@ export async function openSqliteKeys(options: SqliteKeysOptions): Promise<KeySto
   const { database, transactions } = await space.urgently('keys', () =>
     openDatabase(options.path, keysSchema, waitMs, options.alone),
   )
-  return new SqliteKeys(database, transactions, options)
+  return closingOnFailure(transactions, async () => new SqliteKeys(database, transactions, options))
 }

@@ -24,11 +24,11 @@ import { applyAll } from './apply.ts'
 import { Blobs, chunksPerBlob } from './blobs.ts'
 import { findFaults, misplacedIn } from './check.ts'
 import { Compartments } from './compartments.ts'
-import { fileAt, openDatabase, pragmaNumber } from './database.ts'
+import { closingOnFailure, fileAt, openDatabase, pragmaNumber } from './database.ts'
 import { Documents } from './documents.ts'
 import { CompartmentDrop } from './drop.ts'
 import { Feed } from './feed.ts'
-import { GroupCommit } from './group-commit.ts'
+import { GroupCommit, type Written } from './group-commit.ts'
 import { Ledger } from './ledger.ts'
 import { LongCommits } from './long-commits.ts'
 import { seqOf, toRowId } from './row-ids.ts'
@@ -85,11 +85,12 @@ class SqliteStore implements Store {
     this.#parts = parts
     this.#scrub = new Scrub('data', parts)
     this.#commits = new GroupCommit(commits => this.#flush(commits))
-    this.#segmentPuts = new Together(segments =>
-      parts.transactions.write(() => {
+    this.#segmentPuts = new Together(async segments => {
+      const { durable } = await parts.transactions.writeUnflushed(() => {
         for (const segment of segments) parts.segments.put(segment)
-      }),
-    )
+      })
+      await durable
+    })
     this.#stretches = new Stretches(parts)
     this.#drop = new CompartmentDrop(parts)
     this.#misplaced = misplacedIn(parts.database)
@@ -102,7 +103,7 @@ class SqliteStore implements Store {
     return this.#commits.add(checked)
   }
 
-  async #flush(commits: readonly CheckedCommit[]): Promise<readonly (CommitResult | Problem)[]> {
+  async #flush(commits: readonly CheckedCommit[]): Promise<Written> {
     try {
       return await this.#write(commits)
     } catch (error) {
@@ -112,22 +113,36 @@ class SqliteStore implements Store {
   }
 
   /** What had to be written gets the room that was kept for it; everybody else is told that there is none. */
-  async #flushUrgent(commits: readonly CheckedCommit[], full: Problem): Promise<readonly (CommitResult | Problem)[]> {
+  async #flushUrgent(commits: readonly CheckedCommit[], full: Problem): Promise<Written> {
     const urgent = commits.filter(commit => commit.urgent)
     const written = await this.#write(urgent)
-    const results = new Map(urgent.map((commit, at) => [commit, written[at]]))
-    return commits.map(commit => results.get(commit) ?? full)
+    const results = new Map(urgent.map((commit, at) => [commit, written.results[at]]))
+    return { ...written, results: commits.map(commit => results.get(commit) ?? full) }
   }
 
-  async #write(commits: readonly CheckedCommit[]): Promise<readonly CommitResult[]> {
+  async #write(commits: readonly CheckedCommit[]): Promise<Written> {
     try {
-      const { longCommits, transactions } = this.#parts
-      const written = longCommits?.isLong(commits) ? await longCommits.write(commits) : undefined
-      return written ?? (await transactions.write(() => applyAll(this.#parts, commits)))
+      const { longCommits } = this.#parts
+      const results = longCommits?.isLong(commits) ? await longCommits.write(commits) : undefined
+      return results === undefined ? await this.#writeHere(commits) : { results }
     } catch (error) {
       this.#parts.ledger.forgetHeads()
       throw error
     }
+  }
+
+  /** With a flush if anybody waits for one of them, which is then one for all. */
+  async #writeHere(commits: readonly CheckedCommit[]): Promise<Written> {
+    const { transactions } = this.#parts
+    const apply = () => applyAll(this.#parts, commits)
+    if (commits.some(({ unhurried }) => !unhurried)) return { results: await transactions.write(apply) }
+    const { result, durable } = await transactions.writeUnflushed(apply)
+    return { results: result, durable }
+  }
+
+  async durable(): Promise<void> {
+    if (this.#closing) throw closedProblem()
+    await this.#parts.transactions.durable()
   }
 
   #urgently<T>(write: () => T): Promise<T> {
@@ -150,6 +165,14 @@ class SqliteStore implements Store {
 
   async changesSince(mark: string | undefined, limit: number): Promise<Changes> {
     return this.#read(() => this.#parts.feed.since(mark, limit))
+  }
+
+  async tellAgain(compartments: readonly CompartmentId[]): Promise<void> {
+    const { transactions, feed, compartments: numbers } = this.#parts
+    await transactions.write(() => {
+      const known = compartments.map(compartment => numbers.number(compartment)).filter(number => number !== undefined)
+      feed.moved(known)
+    })
   }
 
   async places(
@@ -322,10 +345,13 @@ class SqliteStore implements Store {
 
   async close(): Promise<void> {
     this.#closing = true
-    await this.#commits.settled()
-    await this.#segmentPuts.settled()
-    await this.#parts.longCommits?.close()
-    this.#parts.transactions.close()
+    try {
+      await this.#commits.settled()
+      await this.#segmentPuts.settled()
+      await this.#parts.longCommits?.close()
+    } finally {
+      await this.#parts.transactions.close()
+    }
   }
 }
 
@@ -340,25 +366,27 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   const { database, transactions } = await space.urgently('data', () =>
     openDatabase(path, storeSchema, waitMs, options.alone),
   )
-  const compartments = new Compartments(database)
-  const blobs = new Blobs(database, transactions, compartments, { clock, log })
-  const swept = await blobs.sweep()
-  if (swept > 0) log.info('attachments left half-written by a crash were removed', { room: 'store', count: swept })
-  const documents = new Documents(database)
-  return new SqliteStore({
-    path,
-    database,
-    transactions,
-    compartments,
-    ledger: new Ledger(database, compartments),
-    feed: new Feed(database, compartments),
-    segments: new Segments(database, compartments),
-    documents,
-    blobs,
-    longCommits: options.alone
-      ? undefined
-      : new LongCommits({ path, waitMs, file: fileAt(path) }, { transactions, documents }),
-    space,
-    log,
+  return closingOnFailure(transactions, async () => {
+    const compartments = new Compartments(database)
+    const blobs = new Blobs(database, transactions, compartments, { clock, log })
+    const swept = await blobs.sweep()
+    if (swept > 0) log.info('attachments left half-written by a crash were removed', { room: 'store', count: swept })
+    const documents = new Documents(database)
+    return new SqliteStore({
+      path,
+      database,
+      transactions,
+      compartments,
+      ledger: new Ledger(database, compartments),
+      feed: new Feed(database, compartments),
+      segments: new Segments(database, compartments),
+      documents,
+      blobs,
+      longCommits: options.alone
+        ? undefined
+        : new LongCommits({ path, waitMs, file: fileAt(path) }, { transactions, documents }),
+      space,
+      log,
+    })
   })
 }

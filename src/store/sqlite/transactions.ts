@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { setTimeout as pause } from 'node:timers/promises'
-import { busyProblem, isBusy, toProblem } from './failures.ts'
+import { busyProblem, isBusy, isFlushFailure, toProblem } from './failures.ts'
+import type { LogFlush } from './log-flush.ts'
 
 const longestPauseMs = 50
 
@@ -24,6 +25,12 @@ export async function untilFree<T>(work: () => T, forMs: number): Promise<T> {
   }
 }
 
+/** What was written without a flush of its own. */
+export interface Unflushed<T> {
+  readonly result: T
+  readonly durable: Promise<void>
+}
+
 /** SQLite makes the copy in memory. What is left in a larger file was sealed with a key that is gone. */
 const largestRewritten = 256 * 1024 * 1024
 
@@ -45,10 +52,15 @@ export class Transactions {
   #turn = 0
   /** While another connection of this process writes. */
   #elsewhere: Promise<unknown> | undefined
+  readonly #log: LogFlush | undefined
+  /** A flush has failed: parts of the log may be lost though nobody will say so again, and with them what is written behind them. */
+  #mayLack = false
 
-  constructor(database: DatabaseSync, waitMs: number) {
+  /** @param log  where commits may be flushed outside the event loop */
+  constructor(database: DatabaseSync, waitMs: number, log?: LogFlush) {
     this.#database = database
     this.#waitMs = waitMs
+    this.#log = log
     this.#beginImmediate = database.prepare('BEGIN IMMEDIATE')
     this.#begin = database.prepare('BEGIN')
     this.#commit = database.prepare('COMMIT')
@@ -64,11 +76,46 @@ export class Transactions {
   }
 
   /**
+   * As `write`, but the event loop does not stand still for the flush of the disk, and everybody sees at once what was written. For what
+   * nobody waits for, and may be lost in a power cut although somebody has seen it.
+   *
+   * @returns what came of it, and what resolves when it is on the disk
+   */
+  async writeUnflushed<T>(work: () => T): Promise<Unflushed<T>> {
+    const result = await this.#alone(() => this.#withoutFlush(work))
+    return { result, durable: this.durable() }
+  }
+
+  #withoutFlush<T>(work: () => T): T {
+    if (this.#log === undefined) return this.#writeNow(work)
+    this.#endRead()
+    this.#database.exec('PRAGMA synchronous = NORMAL')
+    try {
+      return this.#writeNow(work)
+    } finally {
+      this.#database.exec('PRAGMA synchronous = FULL')
+    }
+  }
+
+  /** Resolves when all that can be read is on the disk, whoever has written it. */
+  async durable(): Promise<void> {
+    try {
+      await this.#log?.now()
+    } catch {
+      // The pages that could not be written count as written from now on, and a second flush would say that all is well.
+      this.#mayLack = true
+    }
+    // What they hold is moved into the file instead, also for those whose own flush has ended well behind such a gap.
+    if (this.#mayLack) await this.emptyLog()
+  }
+
+  /**
    * Runs `work`, which writes by another connection. Writes by this one wait for it outside SQLite, which would stop the event loop;
    * reads see what it has written as soon as the promise resolves.
    */
   async elsewhere<T>(work: () => Promise<T>): Promise<T> {
-    while (this.#elsewhere !== undefined) await this.#elsewhere
+    // The other connection need not know of a flush that failed.
+    while (this.#elsewhere !== undefined || this.#mayLack) await (this.#elsewhere ?? this.emptyLog())
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#elsewhere = promise
     try {
@@ -91,12 +138,14 @@ export class Transactions {
 
   #writeNow<T>(work: () => T): T {
     this.#endRead()
+    if (this.#mayLack) this.#emptyLogNow()
     this.#beginImmediate.run()
     try {
       const result = work()
       this.#commit.run()
       return result
     } catch (error) {
+      this.#mayLack ||= isFlushFailure(error)
       // SQLite itself rolls back after some errors, e.g. a full disk.
       if (this.#database.isTransaction) this.#rollback.run()
       throw error
@@ -145,11 +194,14 @@ export class Transactions {
    * @throws Problem `busy` · `store.busy` when a reader or writer in another process stays in the way
    */
   emptyLog(): Promise<void> {
-    return this.#alone(() => {
-      this.#endRead()
-      const outcome = this.#database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()
-      if (outcome?.busy !== 0) throw busyProblem()
-    })
+    return this.#alone(() => this.#emptyLogNow())
+  }
+
+  #emptyLogNow(): void {
+    this.#endRead()
+    const outcome = this.#database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()
+    if (outcome?.busy !== 0) throw busyProblem()
+    this.#mayLack = false
   }
 
   /**
@@ -177,9 +229,15 @@ export class Transactions {
   }
 
   /** Closes; the last process to close a file also empties and removes its log. Closing twice is harmless. */
-  close(): void {
+  async close(): Promise<void> {
     if (!this.#database.isOpen) return
-    this.#endRead()
-    this.#database.close()
+    try {
+      await this.#log?.close()
+    } finally {
+      if (this.#database.isOpen) {
+        this.#endRead()
+        this.#database.close()
+      }
+    }
   }
 }

@@ -74,6 +74,6 @@ export function shrink(place: Place): Promise<Outcome<void>> {
 
 export async function close(): Promise<void> {
   const opened = await opening?.catch(() => undefined)
-  opened?.transactions.close()
+  await opened?.transactions.close()
   opening = undefined
 }
