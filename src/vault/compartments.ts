@@ -6,12 +6,13 @@ import { KeyCache } from './key-cache.ts'
 import type { Buried, Keystore } from './keystore/keystore.ts'
 import { KeyVersions } from './ring.ts'
 
-/** What the unwrapped keys may take in memory, and about what one of them does with all that is derived from it. */
-const budgetBytes = 64 * 1024 * 1024
+/** About what an unwrapped key takes in memory with all that is derived from it. */
 const bytesOfKey = 4 * 1024
 const idleMs = 600_000
-/** How soon it is seen that another process has destroyed a key. */
+/** How soon it is seen that another process has destroyed a key, by whoever asks for keys. */
 const seenWithinMs = 60_000
+/** Who asks only whether any was destroyed waits so long, for each tombstone, before they are read again: about a twentieth of the time. */
+const restMsPerTombstone = 0.2
 /** Compartments whose keys are read together. */
 const readAtOnce = 128
 const compartmentId = /^[0-9a-f]{32}$/
@@ -39,15 +40,25 @@ export class Compartments {
   /** Of which a tombstone that is not ours says that they are destroyed. */
   #doubtful: ReadonlySet<CompartmentId> = new Set()
   #tombstonesReadAtMs = Number.NEGATIVE_INFINITY
+  /** What others had written to the keystore by when it was asked whether they destroyed anything, and when to ask again. */
+  #heard: { readonly mark?: number; readonly untilMs: number } = { untilMs: Number.NEGATIVE_INFINITY }
   #closed = false
 
-  /** @param forgotten  called when a key was destroyed, and when none is in use any more */
-  constructor(store: Keystore, clock: Clock, instance: KeyVersions, forgotten: () => void) {
+  /**
+   * @param keyBytes   what the unwrapped keys may take in memory
+   * @param forgotten  called when a key was destroyed, and when none is in use any more
+   */
+  constructor(
+    store: Keystore,
+    clock: Clock,
+    instance: KeyVersions,
+    { keyBytes, forgotten }: { readonly keyBytes: number; forgotten(): void },
+  ) {
     this.#forgotten = forgotten
     this.#store = store
     this.#clock = clock
     this.#instance = instance
-    this.#cache = new KeyCache(clock, Math.floor(budgetBytes / bytesOfKey), idleMs, { emptied: forgotten })
+    this.#cache = new KeyCache(clock, Math.ceil(keyBytes / bytesOfKey), idleMs, { emptied: forgotten })
   }
 
   async create(kind: CompartmentKind): Promise<CompartmentKeys> {
@@ -194,6 +205,19 @@ export class Compartments {
     return this.#destroyed.has(id)
   }
 
+  /**
+   * To be called now and then: learns which keys other processes have destroyed, if any other has written to the keystore since the
+   * last time. Where there are very many tombstones it is not done each time.
+   */
+  async hearOfDestroyed(): Promise<void> {
+    const nowMs = performance.now()
+    if (nowMs < this.#heard.untilMs) return
+    const mark = await this.#store.othersMark()
+    if (mark === this.#heard.mark) return
+    const count = await this.#readTombstones('now')
+    this.#heard = { mark, untilMs: nowMs + count * restMsPerTombstone }
+  }
+
   /** Destroys again what a restored, older keystore has brought back to life. */
   async replayTombstones(): Promise<void> {
     const tombstones = (await this.#store.tombstones()).filter(({ isOurs }) => isOurs)
@@ -263,12 +287,14 @@ export class Compartments {
     this.#cache.drop(id)
   }
 
-  /** Another process may have destroyed a compartment; its tombstone is looked for once a minute. */
-  async #readTombstones(when: 'now' | 'in-time' = 'in-time'): Promise<void> {
-    if (when === 'in-time' && this.#isInTime()) return
+  /** Another process may have destroyed a compartment; its tombstone is looked for once a minute. @returns how many were read */
+  async #readTombstones(when: 'now' | 'in-time' = 'in-time'): Promise<number> {
+    if (when === 'in-time' && this.#isInTime()) return 0
     const nowMs = this.#clock.nowMs()
-    this.#take(await this.#store.tombstones())
+    const tombstones = await this.#store.tombstones()
+    this.#take(tombstones)
     this.#tombstonesReadAtMs = nowMs
+    return tombstones.length
   }
 
   #take(tombstones: readonly Buried[]): void {

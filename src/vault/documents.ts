@@ -1,4 +1,4 @@
-import { type Clock, fromUtf8, isProblem, lengthPrefixed, mapFew, type Problem } from '#kernel'
+import { type Clock, fromUtf8, giveWay, isProblem, lengthPrefixed, mapFew, type Problem } from '#kernel'
 import type { Store, StoredDocument } from '#store'
 import { type DocumentCommits, type DocumentDraft, plainCommits } from './document-drafts.ts'
 import { sealBroken } from './ring.ts'
@@ -54,6 +54,11 @@ export interface Documents {
   /** Reads and deletes at once: of racing callers exactly one gets the value. */
   take<T>(collection: string, name: string): Promise<T | undefined>
   list<T>(collection: string, options?: ListOptions): Promise<readonly NamedFound<T>[]>
+  /**
+   * The documents of a collection, a few at a time and in no promised order: of those that are many, or large, and of which little is
+   * kept. One that is written meanwhile comes as it was or as it is, once.
+   */
+  each<T>(collection: string): AsyncGenerator<NamedFound<T>, void, void>
   /** Of these, known by the keys that the store knows them by, those that are there. */
   some<T>(
     collection: string,
@@ -64,6 +69,8 @@ export interface Documents {
   check(collection: string, name: string, ifRevision: number): DocumentDraft
   /** A write, to be committed by the caller together with others. */
   write<T>(collection: string, name: string, value: T, options?: DocumentOptions): DocumentDraft
+  /** A removal, likewise. */
+  remove(collection: string, name: string, options?: { ifRevision?: number }): DocumentDraft
   /** Several of these in one commit. @returns false when one of them asks for another revision than the stored one */
   commit(drafts: readonly DocumentDraft[]): Promise<boolean>
   /**
@@ -100,6 +107,9 @@ export function documentText(plain: Uint8Array): Body {
 const purgedAtOnce = 200
 /** Of a store over the network, so that others' questions do not stand behind thousands. */
 const askedAtOnce = 64
+
+/** Of a collection whose documents may be a megabyte each. */
+const listedAtOnce = 16
 
 const mostTries = 20
 const mostRemembered = 5_000
@@ -160,7 +170,7 @@ class SealedDocuments implements Documents {
   }
 
   delete(collection: string, name: string, options: { ifRevision?: number } = {}): Promise<boolean> {
-    return this.commit([{ op: 'delete', collection, key: this.#vault.documentKey(collection, name), ...options }])
+    return this.commit([this.remove(collection, name, options)])
   }
 
   commit(drafts: readonly DocumentDraft[]): Promise<boolean> {
@@ -198,6 +208,22 @@ class SealedDocuments implements Documents {
     return stored.flatMap(document => this.#namedOr<T>(document, options))
   }
 
+  async *each<T>(collection: string): AsyncGenerator<NamedFound<T>, void, void> {
+    this.#commits.checkWhole(collection)
+    // Before all keys: each is sixteen bytes.
+    for (let after = { collection, key: '00' }; ; ) {
+      const page = await this.#store.everyDocument(after, listedAtOnce)
+      const ours = page.filter(document => document.collection === collection)
+      for (const document of ours) {
+        if (!isExpired(document, this.#clock.nowMs())) yield* this.#namedOr<T>(document, {})
+        await giveWay()
+      }
+      const last = ours.at(-1)
+      if (last === undefined || ours.length < listedAtOnce) return
+      after = { collection, key: last.key }
+    }
+  }
+
   async some<T>(
     collection: string,
     keys: readonly string[],
@@ -232,6 +258,10 @@ class SealedDocuments implements Documents {
     const key = this.#vault.documentKey(collection, name)
     const grouped = group === undefined ? {} : { group: this.#groupKey(collection, group) }
     return { op: 'put', collection, key, plain: padded({ name, value }), ...grouped, ...rest }
+  }
+
+  remove(collection: string, name: string, options: { ifRevision?: number } = {}): DocumentDraft {
+    return { op: 'delete', collection, key: this.#vault.documentKey(collection, name), ...options }
   }
 
   check(collection: string, name: string, ifRevision: number): DocumentDraft {

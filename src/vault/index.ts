@@ -4,6 +4,7 @@
  * The one idea: a compartment's key is random and exists nowhere else, so destroying it erases whatever it sealed.
  * Its data: wrapped keys in the keystore (a KeyStore), sealed documents in the store. Decisions: README.md beside this file.
  */
+export { type Changing, changeInTurn } from './changing.ts'
 export type { CompartmentKeys, CompartmentKind } from './compartment-keys.ts'
 export type { PlannedCompartment } from './compartments.ts'
 export { type DocumentCommits, type DocumentDraft, type PlacedDraft, placeDraft } from './document-drafts.ts'
@@ -12,6 +13,7 @@ export type { Keystore, KeystoreFault, Noted } from './keystore/keystore.ts'
 export type { KeyRow } from './keystore/vouching.ts'
 export { isPaired, pairStore } from './pair-store.ts'
 export type { Recovery, RecoveryState } from './recovery.ts'
+export { isSealFault } from './ring.ts'
 export { fileRoot, nextFileRoot } from './roots/file-root.ts'
 export { passphraseRoot } from './roots/passphrase-root.ts'
 export { newRecoveryCode, recoveryRoot } from './roots/recovery-root.ts'

@@ -1,6 +1,7 @@
-import { type Clock, isProblem, Problem } from '#kernel'
+import { type Clock, Problem } from '#kernel'
 import type { Store } from '#store'
 import { documentText, openDocuments } from './documents.ts'
+import { isSealFault } from './ring.ts'
 import type { Vault } from './vault.ts'
 
 const collection = 'instance'
@@ -41,7 +42,7 @@ function opened(open: () => Buffer): unknown {
   try {
     return documentText(open()).value
   } catch (error) {
-    if (isProblem(error) && error.code === 'vault.seal-broken') return undefined
+    if (isSealFault(error)) return undefined
     throw error
   }
 }

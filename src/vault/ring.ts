@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import { lengthPrefixed, ownBytes, Problem } from '#kernel'
+import { isProblem, lengthPrefixed, ownBytes, Problem } from '#kernel'
 import { deriveKey } from './derive.ts'
 import { envelopeHeader, parseEnvelope, suiteLabel } from './envelope.ts'
 import { newNonce } from './nonces.ts'
@@ -10,6 +10,26 @@ export function sealBroken(kind: string): Problem {
   return new Problem('fault', 'vault.seal-broken', 'Stored data are not what was written.', {
     detail: `kind of sealed data: ${kind}`,
   })
+}
+
+/**
+ * What is sealed says in clear under which version of its key. One that was renewed and destroyed since tells that a backup of the
+ * data was put back alone – or that somebody changed the number, which is a fault as well.
+ */
+function dataOlder(kind: string): Problem {
+  return new Problem(
+    'fault',
+    'vault.data-older',
+    'The data are older than the keystore: their key was renewed since, and the one that sealed them destroyed. Put back data and keystore of the same time.',
+    { detail: `kind of sealed data: ${kind}` },
+  )
+}
+
+const sealFaults: ReadonlySet<string> = new Set(['vault.seal-broken', 'vault.data-older'])
+
+/** Whether this says that sealed data do not open, for whatever reason. */
+export function isSealFault(error: unknown): error is Problem {
+  return isProblem(error) && sealFaults.has(error.code)
 }
 
 /** The versions of one owner's key, and the purpose keys derived from them. */
@@ -82,10 +102,11 @@ export class Ring {
     return Buffer.concat([key.header, nonce, ...key.xaes.seal(plain, nonce, this.#aad(kind, place, key.id))])
   }
 
-  /** @throws Problem `fault` · `vault.seal-broken` */
+  /** @throws Problem `fault` · `vault.seal-broken`, `vault.data-older` */
   open(kind: string, place: readonly (string | Uint8Array)[], sealedBytes: Uint8Array): Buffer {
     const envelope = parseEnvelope(sealedBytes)
     const key = envelope && this.#key(envelope.keyVersion)
+    if (envelope !== undefined && envelope.keyVersion < this.#versions.oldest) throw dataOlder(kind)
     const plain = envelope && key?.xaes.open(envelope.body, envelope.nonce, this.#aad(kind, place, key.id))
     if (plain === undefined) throw sealBroken(kind)
     return plain

@@ -44,6 +44,8 @@ export interface Vault {
   hasAtHand(id: CompartmentId): boolean
   /** Whether it is known here that its key was destroyed; `isDestroyed` asks. */
   wasDestroyed(id: CompartmentId): boolean
+  /** To be called now and then: learns which keys other processes have destroyed, where they have written to the keystore. */
+  hearOfDestroyed(): Promise<void>
   /** To be told when what held keys that were destroyed was let go of. */
   letGo(): void
   compartments(): Promise<readonly { id: CompartmentId; kind: string }[]>
@@ -82,6 +84,8 @@ export interface Vault {
   close(): void
 }
 
+const defaultKeyBytes = 64 * 1024 * 1024
+
 /** What a vault is opened with. */
 export interface VaultOptions {
   readonly keys: KeyStore
@@ -89,6 +93,8 @@ export interface VaultOptions {
   readonly clock: Clock
   /** Whether an empty keystore becomes a new instance; unless told, it does. */
   readonly mayCreate?: boolean
+  /** What unwrapped keys of compartments may take in memory; 64 MiB unless told. */
+  readonly keyBytes?: number
   /** Called when keys were forgotten that nobody should find in the memory of this process; see `wipeForgotten`. */
   forgotten?(): void
 }
@@ -104,11 +110,12 @@ export async function openVault({
   root,
   clock,
   mayCreate = true,
+  keyBytes = defaultKeyBytes,
   forgotten = () => undefined,
 }: VaultOptions): Promise<Vault> {
   const instance = await openInstance(keys, root, mayCreate)
   const guarded = guardKeystore(keys, instance.keys)
-  const compartments = new Compartments(guarded, clock, instance.keys, forgotten)
+  const compartments = new Compartments(guarded, clock, instance.keys, { keyBytes, forgotten })
   // Whether what an earlier release has left is to be believed is for somebody else to say.
   if (!(await guarded.isUnsealed())) await compartments.replayTombstones()
   return new OpenVault(guarded, instance.keys, compartments, { created: instance.created, forgotten })
@@ -188,6 +195,10 @@ class OpenVault implements Vault {
 
   wasDestroyed(id: CompartmentId): boolean {
     return this.#compartments.wasDestroyed(id)
+  }
+
+  hearOfDestroyed(): Promise<void> {
+    return this.#compartments.hearOfDestroyed()
   }
 
   letGo(): void {

@@ -1,3 +1,4 @@
+import { giveWay } from '#kernel'
 import type { KeyRows, KeyStore, Note, Tombstone, WrappedKey } from '#store'
 import type { KeyVersions } from '../ring.ts'
 import { exchanged } from '../set-digest.ts'
@@ -101,10 +102,14 @@ class GuardedKeystore implements Keystore {
 
   async tombstones(): Promise<readonly Buried[]> {
     const isSealed = await this.#isSealed()
-    return (await this.#keys.tombstones()).map(tombstone => ({
-      ...tombstone,
-      isOurs: !isSealed || this.#vouching.isOurs(tombstone),
-    }))
+    const buried: Buried[] = []
+    // They only become more, and each takes a MAC: others have their turns in between.
+    for (const tombstone of await this.#keys.tombstones()) {
+      buried.push({ ...tombstone, isOurs: !isSealed || this.#vouching.isOurs(tombstone) })
+      const pause = giveWay()
+      if (pause !== undefined) await pause
+    }
+    return buried
   }
 
   async note(name: string): Promise<Noted | undefined> {
@@ -187,17 +192,25 @@ class GuardedKeystore implements Keystore {
 
   async #tryWrite(writes: readonly Write[], kind: WriteKind): Promise<readonly Outcome[] | undefined> {
     const before = (await this.#keys.note(sealName))?.value
+    await this.#settled(before)
     const seal = this.#goingOnFrom(before)
     const draft = new Draft(this.#keys, this.#vouching, seal !== undefined)
     const outcomes = await outcomesOf(writes, draft)
     if (draft.isEmpty) return outcomes
     const next = seal && { ...seal, generation: seal.generation + 1, digest: draft.digestAfter(seal.digest) }
     const ifNote = { name: sealName, value: before }
-    const change = { ...draft.changeWith(next && this.#noteOf(next)), ifNote, urgent: kind !== 'new' }
+    const manner = { urgent: kind !== 'new', unhurried: kind === 'rises' }
+    const change = { ...draft.changeWith(next && this.#noteOf(next)), ifNote, ...manner }
     if (!(await this.#keys.change(change))) return undefined
     if (next !== undefined) this.expect(next.generation)
     if (kind !== 'rises') this.#notable = this.#generation
     return outcomes
+  }
+
+  /** Another process may have raised notes a moment ago: how often anything was written is told elsewhere once it is durable. */
+  async #settled(sealBytes: Uint8Array | undefined): Promise<void> {
+    const seal = sealBytes && this.#sealKey.open(sealBytes)
+    if (seal !== undefined && seal.generation > this.#generation) await this.#keys.durable()
   }
 
   /** A seal that is gone, not ours, or was put back is gone on from, and says so for good: what is written must not hide it. */
@@ -241,6 +254,7 @@ class GuardedKeystore implements Keystore {
     if (await this.isUnsealed()) return 0
     const least = this.#generation
     const examined = await this.#examined()
+    await this.#settled(examined.sealBytes)
     this.#fault = faultOf(examined, least)
     this.#forged = examined.forged
     if (this.#fault === undefined) this.expect(examined.seal?.generation ?? 0)
