@@ -1,5 +1,6 @@
 /** What a Reference points at: on this server, or – within a stored Bundle – first in the Bundle itself. */
 import { parseReference, type Resource } from '#fhir'
+import type { Steps } from '#kernel'
 
 /** A resource of this server that a Reference names. */
 export interface Pointing {
@@ -33,10 +34,14 @@ export function addressesAt(baseUrl: string): Addresses {
 }
 
 /** What the References at a path name here, in their order. */
-export function pointingsAt(resource: Resource, steps: readonly string[], addresses: Addresses): readonly Pointing[] {
+export function* pointingsAt(
+  resource: Resource,
+  steps: readonly string[],
+  addresses: Addresses,
+): Steps<readonly Pointing[]> {
   if (!Object.hasOwn(resource, steps[0] ?? '')) return nowhere
   const found: Pointing[] = []
-  collect(resource, steps, 0, addresses, found)
+  yield* collect(resource, steps, 0, addresses, found)
   return found
 }
 
@@ -104,17 +109,24 @@ function entriesOf(bundle: Resource): readonly Entry[] {
 }
 
 /** Every write asks, so nothing is made on the way that is not needed. */
-function collect(node: unknown, steps: readonly string[], at: number, addresses: Addresses, found: Pointing[]): void {
+function* collect(
+  node: unknown,
+  steps: readonly string[],
+  at: number,
+  addresses: Addresses,
+  found: Pointing[],
+): Steps<void> {
   if (Array.isArray(node)) {
-    for (const item of node) collect(item, steps, at, addresses, found)
+    for (const item of node) yield* collect(item, steps, at, addresses, found)
     return
   }
   if (!isObject(node)) return
   const step = steps[at]
   if (step !== undefined) {
-    if (Object.hasOwn(node, step)) collect(node[step], steps, at + 1, addresses, found)
+    if (Object.hasOwn(node, step)) yield* collect(node[step], steps, at + 1, addresses, found)
     return
   }
+  yield
   const pointing = typeof node.reference === 'string' ? addresses.resolve(node.reference) : undefined
   if (pointing !== undefined) found.push(pointing)
 }

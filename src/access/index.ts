@@ -5,15 +5,29 @@
  * Its data: profiles/compartment-patient.json. Decisions: README.md beside this file.
  */
 
+export { type Bounds, termsOf } from './bounds.ts'
 export { isCommonsType, publishedTypes } from './commons-types.ts'
-export { type Actor, type Grant, homeInReach, ownerOf, patientsInReach } from './grant.ts'
+export { type ConsentReading, readConsent } from './consent.ts'
+export type { Circumstances, ConsentRules } from './consent-rule.ts'
+export {
+  type Actor,
+  type Grant,
+  homeInReach,
+  isAsNoted,
+  noteReach,
+  ownerOf,
+  patientsInReach,
+  type ReachNote,
+} from './grant.ts'
 export { type GranularChoice, granularChoices, type LabelledTerm, substitutesFor } from './granular-choices.ts'
 export { intersectScopes, isNarrower } from './narrowing.ts'
-export { mergedWith, type Ownership, ownersOf } from './ownership.ts'
+export { mergedWith, type Ownership, ownersInSteps, ownersOf } from './ownership.ts'
 export { patientsAsked, patientsNamed } from './patients-asked.ts'
 export { beyondPatient, permits, requireBeyondPatient, requirePermission } from './permission.ts'
-export { restrict, restrictToReadable } from './restrict.ts'
+export { restrict, restrictToReadable, withheldFrom } from './restrict.ts'
+export { boundOf, categoriesIn, isWithin, type Keeping, type Role, roles, viewerCategories } from './roles.ts'
 export { composeTerm, parseScope, printScope } from './scope.ts'
 export type { Level, Term, TermParam, Verb } from './term.ts'
-export { mayTouch, mayTouchAny, type Standing } from './touch.ts'
+export { isShown, mayTouch, mayTouchAny, patientsToTouch, reachOfNamed, type Standing } from './touch.ts'
 export { visionOf } from './vision.ts'
+export { type Asker, type Reason, type Withholding, withholdingFor } from './withholding.ts'

@@ -1,5 +1,6 @@
 /** Whose a resource is. https://hl7.org/fhir/R4/compartmentdefinition-patient.html */
 import { isId, type Resource } from '#fhir'
+import { appendAll, atOnce, type Steps } from '#kernel'
 import { type Addresses, addressesAt, addressesIn, type Pointing, pointingsAt } from './addresses.ts'
 import { isCommonsType } from './commons-types.ts'
 import { followedPaths, isOwnable, ownerPaths } from './owner-paths.ts'
@@ -34,14 +35,19 @@ const household: Ownership = { kind: 'household' }
  * @see            https://hl7.org/fhir/R4/bundle.html#references
  */
 export function ownersOf(resource: Resource, baseUrl: string): Ownership {
+  return atOnce(ownersInSteps(resource, baseUrl))
+}
+
+/** The same, a reference at a time: for a resource that somebody sent, which may be large. */
+export function ownersInSteps(resource: Resource, baseUrl: string): Steps<Ownership> {
   return ownersAt(resource, addressesAt(baseUrl))
 }
 
-function ownersAt(resource: Resource, addresses: Addresses): Ownership {
-  if (resource.resourceType === 'Bundle') return ownersOfBundle(resource, addresses)
-  const patients = patientsNamed(resource, addresses)
+function* ownersAt(resource: Resource, addresses: Addresses): Steps<Ownership> {
+  if (resource.resourceType === 'Bundle') return yield* ownersOfBundle(resource, addresses)
+  const patients = yield* patientsNamed(resource, addresses)
   if (patients.size > 0) return { kind: 'patients', patients: [...patients] }
-  return isCommonsType(resource.resourceType) ? commons : following(whatItFollows(resource, addresses))
+  return isCommonsType(resource.resourceType) ? commons : following(yield* whatItFollows(resource, addresses))
 }
 
 function following(targets: readonly Followed[]): Ownership {
@@ -50,13 +56,13 @@ function following(targets: readonly Followed[]): Ownership {
   return patients.size > 0 ? { kind: 'patients', patients: [...patients] } : { kind: 'follow', targets }
 }
 
-function patientsNamed(resource: Resource, addresses: Addresses): ReadonlySet<string> {
+function* patientsNamed(resource: Resource, addresses: Addresses): Steps<ReadonlySet<string>> {
   const patients = new Set<string>()
   const self = resource.resourceType === 'Patient' ? addresses.self(resource) : undefined
   if (self !== undefined && isId(self)) patients.add(self)
   const owned = resource.resourceType === 'Patient' ? withoutMerges(resource) : resource
   for (const path of ownerPaths(resource.resourceType))
-    for (const pointing of pointingsAt(owned, path.steps, addresses))
+    for (const pointing of yield* pointingsAt(owned, path.steps, addresses))
       if (pointing.type === 'Patient') patients.add(pointing.id)
   return patients
 }
@@ -83,18 +89,20 @@ function withoutMerges(patient: Resource): Resource {
 export function mergedWith(patient: Resource, baseUrl: string): ReadonlySet<string> {
   const links = Array.isArray(patient.link) ? (patient.link as readonly unknown[]) : []
   const told = links.filter(each => mergeLinks.has((each as { readonly type?: unknown } | null)?.type))
-  const named = pointingsAt({ ...patient, link: told }, ['link', 'other'], addressesAt(baseUrl))
+  const named = atOnce(pointingsAt({ ...patient, link: told }, ['link', 'other'], addressesAt(baseUrl)))
   return new Set(named.filter(({ type }) => type === 'Patient').map(({ id }) => id))
 }
 
 /** What it is about, or else what the first path of its type that names something leads to. */
-function whatItFollows(resource: Resource, addresses: Addresses): readonly Followed[] {
+function* whatItFollows(resource: Resource, addresses: Addresses): Steps<readonly Followed[]> {
   for (const path of ownerPaths(resource.resourceType)) {
-    const subjects = path.deciding ? pointingsAt(resource, path.steps, addresses).filter(isOwnablePointing) : []
+    const subjects = path.deciding
+      ? (yield* pointingsAt(resource, path.steps, addresses)).filter(isOwnablePointing)
+      : []
     if (subjects.length > 0) return subjects
   }
   for (const path of followedPaths(resource.resourceType)) {
-    const targets = pointingsAt(resource, path.steps, addresses).filter(({ type }) => !isCommonsType(type))
+    const targets = (yield* pointingsAt(resource, path.steps, addresses)).filter(({ type }) => !isCommonsType(type))
     if (targets.length > 0) return targets
   }
   return []
@@ -104,13 +112,13 @@ function isOwnablePointing({ type }: Pointing): boolean {
   return type !== 'Patient' && isOwnable(type)
 }
 
-function ownersOfBundle(bundle: Resource, outside: Addresses): Ownership {
+function* ownersOfBundle(bundle: Resource, outside: Addresses): Steps<Ownership> {
   const patients = new Set<string>()
   const targets: Followed[] = []
   for (const { resource, addresses } of addressesIn(bundle, outside)) {
-    const owners = ownersAt(resource, addresses)
+    const owners = yield* ownersAt(resource, addresses)
     if (owners.kind === 'patients') for (const patient of owners.patients) patients.add(patient)
-    if (owners.kind === 'follow') targets.push(...owners.targets)
+    if (owners.kind === 'follow') appendAll(targets, owners.targets)
   }
   return patients.size > 0 ? { kind: 'patients', patients: [...patients] } : following(targets)
 }

@@ -49,15 +49,18 @@ export function reachOf(level: Level, grant: Grant, verb: Verb, type: string, ho
 }
 
 /** By what the rules tell holders of one kind from each other, as bits. */
-const standings: Readonly<Record<Level, (grant: Grant, holder: Holder) => number>> = {
+const bitsOf: Readonly<Record<Level, (grant: Grant, holder: Holder) => number>> = {
   patient: (grant, holder) => (isInContext(grant, holder) ? 1 : 0),
   user: (grant, holder) => (isKept(grant, holder) ? 2 : 0) + (isHome(grant, holder) ? 4 : 0),
   system: () => 0,
 }
 
+/** How many numbers `standingOf` can give. */
+export const standings = 8
+
 /** The same number for holders of one kind into which terms of these levels reach equally far, whatever the type and the verb. */
 export function standingOf(levels: readonly Level[], grant: Grant, holder: Holder): number {
-  return levels.reduce((bits, level) => bits | standings[level](grant, holder), 0)
+  return levels.reduce((bits, level) => bits | bitsOf[level](grant, holder), 0)
 }
 
 function whether(reached: boolean): Reach {

@@ -1,7 +1,7 @@
 import { type Query, type Restricted, searchedTypes, type Vision } from '#search'
 import type { Grant } from './grant.ts'
 import { permits, requirePermission } from './permission.ts'
-import { visionOf } from './vision.ts'
+import { visionOf, withoutWithheld } from './vision.ts'
 
 /**
  * Binds a query to what a grant may see; nothing else can, and only such a query can be evaluated.
@@ -26,6 +26,17 @@ export function restrictToReadable(query: Query, grant: Grant): Restricted<Query
   for (const type of searchedTypes(query)) if (!permits(grant, 's', type)) requirePermission(grant, 'r', type)
   const vision = visionOf(grant, ['r', 's'])
   return bind(query, vision, vision)
+}
+
+/** What is left of a restricted query where Consents withhold something from the grant that asks it. */
+export function withheldFrom(query: Restricted<Query>, grant: Grant): Restricted<Query> {
+  if (grant.withheld === undefined) return query
+  const { vision, includeVision } = query
+  return {
+    ...query,
+    vision: withoutWithheld(vision, grant),
+    includeVision: withoutWithheld(includeVision, grant),
+  } as Restricted<Query>
 }
 
 function bind(query: Query, vision: Vision, includeVision: Vision): Restricted<Query> {

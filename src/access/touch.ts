@@ -1,10 +1,12 @@
 import type { Resource } from '#fhir'
 import { type Holder, matches } from '#search'
-import { activeTerms, type Grant } from './grant.ts'
+import { boundAt, termsWithin } from './bounds.ts'
+import { activeTerms, type Grant, patientSetInReach, patientsInReach } from './grant.ts'
 import { criteriaOf } from './granular.ts'
 import { speaksOf } from './permission.ts'
 import { reachOf } from './reach.ts'
 import type { Term, Verb } from './term.ts'
+import type { Withholding } from './withholding.ts'
 
 /** What is known of a row beside what it says; whoever does not know leaves it out, and less is allowed. */
 export interface Standing {
@@ -12,6 +14,11 @@ export interface Standing {
   readonly referenced?: boolean
   /** The grant's account made this row of the commons: `user/` terms read such rows, and change no others. */
   readonly mine?: boolean
+  /**
+   * Ids of patients kept here whose this row of a household is by what it says; none unless told. Only a grant that reaches all of
+   * them reaches it.
+   */
+  readonly named?: readonly string[]
 }
 
 /**
@@ -29,12 +36,28 @@ export async function mayTouch(
   standing: Standing = unknownStanding,
 ): Promise<boolean> {
   const type = resource.resourceType
-  const speaking = activeTerms(grant).filter(
+  if (!reachesAllNamed(grant, verb, type, holder, standing)) return false
+  const speaking = termsAt(grant, holder).filter(
     term => speaks(term, verb, type) && reaches(term, grant, verb, type, holder, standing),
   )
-  if (speaking.some(term => term.params.length === 0)) return true
-  for (const term of speaking) if (await meets(term, resource)) return true
+  if (!(await anyCovers(speaking, resource))) return false
+  const withholding = withholdingAt(grant, verb, holder)
+  return withholding === undefined || !(await withholding.withholds(resource))
+}
+
+async function anyCovers(terms: readonly Term[], resource: Resource): Promise<boolean> {
+  if (terms.some(term => term.params.length === 0)) return true
+  for (const term of terms) if (await meets(term, resource)) return true
   return false
+}
+
+/** What Consents withhold there; whoever may see less may add as much as before. */
+function withholdingAt(
+  { withheld }: Pick<Grant, 'withheld'>,
+  verb: Verb,
+  { patient }: Holder,
+): Withholding | undefined {
+  return withheld === undefined || patient === undefined || verb === 'c' ? undefined : withheld.get(patient)
 }
 
 /** Whether the grant may do this to every row of a type in a holder, whatever it says: to a deletion, which says nothing. */
@@ -45,9 +68,101 @@ export function mayTouchAny(
   holder: Holder,
   standing: Standing = unknownStanding,
 ): boolean {
-  return activeTerms(grant).some(
+  if (!reachesAllNamed(grant, verb, type, holder, standing)) return false
+  if (withholdingAt(grant, verb, holder)?.isSilentOn(type) === false) return false
+  return termsAt(grant, holder).some(
     term => term.params.length === 0 && speaks(term, verb, type) && reaches(term, grant, verb, type, holder, standing),
   )
+}
+
+/**
+ * Tells whether a grant reaches a patient whom a row of a household names: one whom it keeps whole, and of one who is kept in a lesser
+ * role, or of whom Consents withhold something, only what it may do there with every resource of the type, by any of the verbs.
+ *
+ * @returns undefined when nobody is out of reach
+ */
+export function reachOfNamed(grant: Grant, verbs: readonly Verb[], type: string): ReachOfNamed | undefined {
+  const reach = patientSetInReach(grant)
+  const { withheld } = grant
+  if (reach === 'all')
+    return withheld === undefined || verbs.includes('c')
+      ? undefined
+      : patient => withheld.get(patient)?.isSilentOn(type) !== false
+  const lesser = new Map<string, boolean>()
+  return patient => {
+    if (!reach.has(patient)) return false
+    if (grant.within?.has(patient) !== true && withheld?.has(patient) !== true) return true
+    let isWhole = lesser.get(patient)
+    if (isWhole === undefined) {
+      const holder: Holder = { compartment: '', kind: 'patient', patient }
+      isWhole = verbs.some(verb => mayTouchAny(grant, verb, type, holder))
+      lesser.set(patient, isWhole)
+    }
+    return isWhole
+  }
+}
+
+/** Whether a patient, by id, is within reach. */
+export type ReachOfNamed = (patient: string) => boolean
+
+function reachesAllNamed(grant: Grant, verb: Verb, type: string, { kind }: Holder, { named = [] }: Standing): boolean {
+  if (kind !== 'household' || named.length === 0) return true
+  const reaches = reachOfNamed(grant, [verb], type)
+  return reaches === undefined || named.every(reaches)
+}
+
+/** Of the patients in reach those with whom the grant may do all of this to whatever resource of a type. */
+export function patientsToTouch(grant: Grant, verbs: readonly Verb[], type: string): readonly string[] | 'all' {
+  const reach = patientsInReach(grant)
+  if (reach === 'all' || (grant.within === undefined && grant.withheld === undefined)) return reach
+  return reach.filter(patient => {
+    const holder: Holder = { compartment: '', kind: 'patient', patient }
+    return verbs.every(verb => mayTouchAny(grant, verb, type, holder))
+  })
+}
+
+/**
+ * Whether the account's role and the patient's Consents show it a version in a holder, whatever the scopes are: what they do not is as
+ * good as nowhere. The role of those who keep a patient whole shows all.
+ *
+ * @param resource  undefined for a deletion, which says nothing by which it could be judged
+ */
+export async function isShown(
+  grant: Pick<Grant, 'within' | 'withheld'>,
+  version: Shown,
+  holder: Holder,
+): Promise<boolean> {
+  if (!(await isShownByRole(grant, version, holder))) return false
+  const withholding = withholdingAt(grant, 'r', holder)
+  if (withholding === undefined || withholding.isSilentOn(version.type)) return true
+  const said = await version.resource()
+  return said !== undefined && !(await withholding.withholds(said))
+}
+
+/** A version, which is read only where its type does not say enough. */
+interface Shown {
+  readonly type: string
+  resource(): Promise<Resource | undefined>
+}
+
+async function isShownByRole(
+  grant: Pick<Grant, 'within'>,
+  { type, resource }: Shown,
+  holder: Holder,
+): Promise<boolean> {
+  const bound = boundAt(grant, holder)
+  if (bound === undefined) return true
+  const speaking = bound.filter(term => speaks(term, 'r', type))
+  if (speaking.some(({ params }) => params.length === 0)) return true
+  const said = speaking.length === 0 ? undefined : await resource()
+  return said !== undefined && anyCovers(speaking, said)
+}
+
+/** The terms as far as they count in a holder. */
+export function termsAt(grant: Grant, holder: Holder): readonly Term[] {
+  const terms = activeTerms(grant)
+  const bound = boundAt(grant, holder)
+  return bound === undefined ? terms : termsWithin(terms, bound)
 }
 
 const unknownStanding: Standing = {}

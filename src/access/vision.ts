@@ -1,9 +1,11 @@
 import type { Criterion, Holder, Sight, Vision } from '#search'
+import { boundAt } from './bounds.ts'
 import { activeTerms, type Grant } from './grant.ts'
 import { criteriaOf } from './granular.ts'
 import { speaksOf } from './permission.ts'
-import { type Reach, reachOf, standingOf } from './reach.ts'
+import { type Reach, reachOf, standingOf, standings } from './reach.ts'
 import type { Term, Verb } from './term.ts'
+import { type ReachOfNamed, reachOfNamed, termsAt } from './touch.ts'
 
 /** What one term contributes: rows that meet all criteria, perhaps only if they are referenced. */
 interface Piece {
@@ -17,12 +19,55 @@ interface Piece {
  * What the grant may see of each type in each holder, by terms that have any of the verbs.
  *
  * `patient/` terms see their patient's holder, and of the commons what is referenced; `user/` terms see their patients, the
- * household of their account and the commons; `system/` terms see all. Audit ledgers count as their patient's, for reading only.
+ * household of their account – but for what there names a patient out of reach – and the commons; `system/` terms see all. Audit ledgers count as their patient's, for reading only.
  */
 export function visionOf(grant: Grant, verbs: readonly Verb[]): Vision {
   const key = verbs.join('')
   const known = visions.get(grant) ?? remembering(visions, grant, new Map<string, Vision>())
-  return known.get(key) ?? remembering(known, key, lookThrough(grant, verbs))
+  const before = known.get(key)
+  if (before !== undefined) return before
+  const vision = lookThrough(grant, verbs)
+  // What is new may be added where nothing is seen.
+  return remembering(known, key, verbs.every(verb => verb === 'c') ? vision : withoutWithheld(vision, grant))
+}
+
+/** What is left of a vision where Consents withhold something from the grant; the same for the same vision and grant. */
+export function withoutWithheld(vision: Vision, { withheld }: Pick<Grant, 'withheld'>): Vision {
+  if (withheld === undefined) return vision
+  const known = narrowed.get(withheld) ?? remembering(narrowed, withheld, new WeakMap<Vision, Vision>())
+  return known.get(vision) ?? remembering(known, vision, narrow(vision, withheld))
+}
+
+type Withheld = Grant['withheld'] & object
+
+const narrowed = new WeakMap<Withheld, WeakMap<Vision, Vision>>()
+
+function narrow(vision: Vision, withheld: Withheld): Vision {
+  const numbers = new Map([...withheld.keys()].map((patient, at) => [patient, at + 1]))
+  const at = ({ patient }: Holder) => (patient === undefined ? undefined : withheld.get(patient))
+  const naming = new WeakMap<Sight, Map<string, Sight>>()
+  const ofNobodyWithheld = (sight: Sight, type: string) => {
+    const known = naming.get(sight) ?? remembering(naming, sight, new Map<string, Sight>())
+    return known.get(type) ?? remembering(known, type, withoutNaming(sight, type, withheld))
+  }
+  const seen = (type: string, holder: Holder) => {
+    const sight = vision(type, holder)
+    if (holder.kind === 'household') return ofNobodyWithheld(sight, type)
+    return at(holder)?.narrow(sight, type) ?? sight
+  }
+  const { classOf } = vision
+  if (classOf === undefined) return seen
+  // Of whom something is withheld each is looked at by themself.
+  return Object.assign(seen, {
+    classOf: (holder: Holder) => classOf(holder) * (numbers.size + 1) + (numbers.get(holder.patient ?? '') ?? 0),
+  })
+}
+
+/** Of what a household keeps what names nobody of whom something of the type is withheld. */
+function withoutNaming(sight: Sight, type: string, withheld: Withheld): Sight {
+  if (sight.kind === 'none') return sight
+  const { named = () => true } = sight
+  return { ...sight, named: patient => named(patient) && withheld.get(patient)?.isSilentOn(type) !== false }
 }
 
 function remembering<K, V>(memory: { set(key: K, value: V): object }, key: K, value: V): V {
@@ -35,15 +80,36 @@ const visions = new WeakMap<Grant, Map<string, Vision>>()
 
 function lookThrough(grant: Grant, verbs: readonly Verb[]): Vision {
   const terms = activeTerms(grant).filter(term => verbs.some(verb => term.verbs.has(verb)))
+  const bounds = numbered(grant)
+  const termsOfBounds = new Map<number, readonly Term[]>([[0, terms]])
   const sightsOfTypes = new Map<string, Map<string, Sight>>()
   const vision = (type: string, holder: Holder) => {
-    const reaches = terms.map(term => reachOfTerm(term, grant, verbs, type, holder))
-    const key = reaches.join()
+    const bound = bounds(holder)
+    const own = termsOfBounds.get(bound) ?? remembering(termsOfBounds, bound, termsAt(grant, holder))
+    const reaches = own.map(term => reachOfTerm(term, grant, verbs, type, holder))
+    // What a patient's compartment holds is theirs to see, whomever else it names.
+    const isHousehold = holder.kind === 'household'
+    const key = `${bound} ${reaches.join()} ${isHousehold ? 'household' : ''}`
     const sights = sightsOfTypes.get(type) ?? remembering(sightsOfTypes, type, new Map<string, Sight>())
-    return sights.get(key) ?? remembering(sights, key, unionOf(piecesOf(terms, reaches, type, grant.account)))
+    const known = sights.get(key)
+    if (known !== undefined) return known
+    const named = isHousehold ? reachOfNamed(grant, verbs, type) : undefined
+    return remembering(sights, key, unionOf(piecesOf(own, reaches, type, grant.account), named))
   }
   const levels = [...new Set(terms.map(({ level }) => level))]
-  return Object.assign(vision, { classOf: (holder: Holder) => standingOf(levels, grant, holder) })
+  return Object.assign(vision, {
+    classOf: (holder: Holder) => standingOf(levels, grant, holder) + standings * bounds(holder),
+  })
+}
+
+/** Holders of patients with equal bounds have the same number; those without one 0. */
+function numbered(grant: Grant): (holder: Holder) => number {
+  const numbers = new Map<readonly Term[], number>()
+  return holder => {
+    const bound = boundAt(grant, holder)
+    if (bound === undefined) return 0
+    return numbers.get(bound) ?? remembering(numbers, bound, numbers.size + 1)
+  }
 }
 
 /** A Sight says nothing of who made a row, so what is only for its maker is nobody's to see by it. */
@@ -78,15 +144,15 @@ function piecesOf(
  * @NOTE a Sight cannot say "these, or those if referenced". Where both kinds meet, the referenced part is left out:
  * less is seen, never more. It takes a `system/` term with params beside another one on a type of the commons.
  */
-function unionOf(pieces: readonly Piece[]): Sight {
+function unionOf(pieces: readonly Piece[], named: ReachOfNamed | undefined): Sight {
   if (pieces.length === 0) return { kind: 'none' }
   const free = pieces.filter(piece => !piece.referencedOnly)
   const counted = free.length > 0 ? free : pieces
   const madeBy = makerOf(counted)
   const limited = { referencedOnly: true, ...(madeBy === undefined ? {} : { madeBy }) }
-  const referenced = free.length > 0 ? {} : limited
-  if (counted.some(piece => piece.criteria.length === 0)) return { kind: 'all', ...referenced }
-  return { kind: 'some', anyOf: counted.map(piece => piece.criteria), ...referenced }
+  const bounds = { ...(free.length > 0 ? {} : limited), ...(named === undefined ? {} : { named }) }
+  if (counted.some(piece => piece.criteria.length === 0)) return { kind: 'all', ...bounds }
+  return { kind: 'some', anyOf: counted.map(piece => piece.criteria), ...bounds }
 }
 
 /** Whose own rows are seen too: where a term sees some of them only, and others see more of what is referenced, no one's. */
