@@ -10,6 +10,7 @@ export { editsOf, hasOwnNotes, withEdits, withoutOwnNotes } from './transaction/
 export { ownerForeign } from './transaction/owners.ts'
 export { checkMatch, versionStale } from './transaction/transaction.ts'
 export type {
+  Arriving,
   AuditNote,
   Deletion,
   Erasure,
@@ -21,7 +22,10 @@ export type {
   FollowRequest,
   HistoryPage,
   HistoryRequest,
+  Keeper,
   Moved,
+  NamedRecipient,
+  NamedSubject,
   OpenedCursor,
   Place,
   Reader,

@@ -5,11 +5,13 @@ import { openDocuments, type Vault } from '#vault'
 import { ReadAudit } from './audit/audit.ts'
 import { AuditDesk } from './audit/audit-desk.ts'
 import { AuditOutbox } from './audit/audit-outbox.ts'
+import { Contents } from './contents/contents.ts'
 import { DocumentLedger } from './documents/document-ledger.ts'
 import { Shelf } from './ledger/shelf.ts'
 import { Population } from './population/population.ts'
 import { SliceRoom } from './population/slice-room.ts'
 import { Cursors } from './reading/cursors.ts'
+import { Explaining } from './reading/explaining.ts'
 import { GrantExporter } from './reading/exporter.ts'
 import { Following } from './reading/following.ts'
 import { Histories } from './reading/history.ts'
@@ -17,7 +19,9 @@ import { Questions } from './reading/questions.ts'
 import { Reach } from './reading/reach.ts'
 import { GrantReader, type ReaderRooms } from './reading/reader.ts'
 import { Sighting } from './reading/sighting.ts'
+import { Consents } from './registry/consents.ts'
 import { EnteredNumbers } from './registry/entered-numbers.ts'
+import { givePatient } from './registry/giving.ts'
 import { Household } from './registry/household.ts'
 import { Registry } from './registry/registry.ts'
 import { Claims } from './transaction/claims.ts'
@@ -46,10 +50,18 @@ export interface RecordRooms {
   readonly indexBytes?: number
   /** Compartments that stay open, least recently used ones closed first; 16,384 unless told. */
   readonly openLedgers?: number
+  /** Bytes of rows of open compartments beyond which those that are no longer needed are forgotten at once; 64 MiB unless told. */
+  readonly rowBytes?: number
+  /** Bytes of opened versions that are kept for who asks for them again; 32 MiB unless told. */
+  readonly versionBytes?: number
+  /** Bytes of sealed segments that are kept for who opens the index of a compartment next; 16 MiB unless told. */
+  readonly segmentBytes?: number
   /** Bytes of the indexes of all compartments that are kept in memory together; 1 GiB unless told. */
   readonly populationBytes?: number
   /** So many patients and households are searched by an index for each, and more of them as one; 8 unless told. */
   readonly searchedApart?: number
+  /** How many patients an account may keep in its own right; without end unless told. */
+  readonly mostPatients?: number | undefined
   /** Other processes that serve the same house; none unless told. */
   readonly company?: Company
   /** Records of reads are gathered for at most so long; 250 ms unless told. */
@@ -62,6 +74,8 @@ const idleMs = 600_000
 const defaultOpenLedgers = 16_384
 /** Rows of some ten seconds of loading. */
 const defaultRowBytes = 64 * 1024 * 1024
+const defaultVersionBytes = 32 * 1024 * 1024
+const defaultSegmentBytes = 16 * 1024 * 1024
 /**
  * A family, whose indexes are open anyway. To ask one more index takes some 20 µs of a question; the one of all compartments is
  * made once, for some 100 µs a compartment.
@@ -96,8 +110,14 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
   })
   late.registry = registry
   await registry.open()
-  const household = new Household(documents)
+  const household = new Household(documents, clock, rooms.mostPatients)
   const enteredNumbers = new EnteredNumbers(documents)
+  const consents = new Consents({
+    documents,
+    household,
+    clock,
+    store,
+  })
   const shelf = new Shelf(
     vault,
     {
@@ -113,7 +133,9 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
       idleMs,
       indexBytes: rooms.indexBytes ?? defaultIndexBytes,
       ledgers: rooms.openLedgers ?? defaultOpenLedgers,
-      rowBytes: defaultRowBytes,
+      rowBytes: rooms.rowBytes ?? defaultRowBytes,
+      versionBytes: rooms.versionBytes ?? defaultVersionBytes,
+      segmentBytes: rooms.segmentBytes ?? defaultSegmentBytes,
     },
   )
   let checked = Promise.resolve()
@@ -141,6 +163,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
   const cursors = new Cursors(vault, documents, clock)
   const histories = new Histories({ store, shelf, registry, reach, questions, sighting, cursors })
   const following = new Following({ store, shelf, reach, sighting, nowMs: () => clock.nowMs() })
+  const contents = new Contents({ store, documents, clock, log, ledger: holder => reach.ledger(holder) })
   const digestOf = (text: string) => vault.mac('audit.query', toUtf8(text)).toString('hex')
   const readerRooms: ReaderRooms = {
     reach,
@@ -151,6 +174,8 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     histories,
     following,
     sighting,
+    contents,
+    consents,
     digestOf,
   }
   const maintenance = new Maintenance({
@@ -193,10 +218,18 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     upkeep,
     outbox,
     maintenance,
+    contents,
     company,
     openedAtMark,
   })
   const desk = new AuditDesk({ clock, registry, outbox, upkeep })
+
+  const explaining = new Explaining({
+    consents,
+    reach,
+    audit: note => desk.note(note),
+    reader: grant => new GrantReader(grant, readerRooms),
+  })
 
   async function flush(): Promise<void> {
     await audit.flush()
@@ -225,20 +258,32 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
   }
 
   return {
-    reader: (grant: Grant) => new GrantReader(grant, readerRooms),
+    reader: (grant, options) => new GrantReader(grant, readerRooms, options),
     writer: (grant: Grant, options?: WriterOptions) => new GrantWriter(grant, readerRooms, committer, options),
     exporter: (grant: Grant) => new GrantExporter(grant, readerRooms, new GrantReader(grant, readerRooms)),
     documents,
+    withheldNote: patient => consents.noteOf(patient),
+    explain: (grant, patient, recipient, subject) => explaining.explain(grant, patient, recipient, subject),
     patientsOf: account => household.patientsOf(account),
+    keptBy: account => household.keptBy(account),
+    keepingOf: (account, patient) => household.keepingOf(account, patient),
     ownsPatient: (grant, patient) => reach.owns(grant, patient),
-    addPatientTo: async (account, patient, as = 'owner') => {
+    addPatientTo: async (account, patient, as = { role: 'owner' }) => {
       if ((await registry.ofPatient(patient)) === undefined) throw ownerUnknown()
       await household.add(account, patient, as)
       // Whoever was erased in between is on no list.
       if ((await registry.ofPatient(patient)) === undefined) await household.removeFrom(account, patient)
     },
-    removePatientFrom: (account, patient) => household.removeFrom(account, patient),
-    keepsPatient: async patient => (await registry.ofPatient(patient)) !== undefined,
+    limitKeeping: (account, patient, as) => household.limit(account, patient, as),
+    givePatient: (giving, more) => givePatient({ household, registry, documents }, giving, more),
+    removePatientFrom: (account, patient) => household.endInvited(account, patient),
+    patientQuota: account => household.quotaOf(account),
+    setPatientQuota: (account, most) => household.setQuota(account, most),
+    keepersOf: patient => household.keepersOf(patient, one => registry.isFormerOf(one, patient)),
+    closeAccount: (account, isClosed, more = async () => []) => household.close(account, isClosed, more),
+    vacate: account => withBudget('unbounded', () => maintenance.vacate(account)),
+    keepsPatient: async patient => (await registry.keptAmong([patient])).length > 0,
+    keptAmong: patients => registry.keptAmong(patients),
     isReplaced: async patient => {
       const into = await registry.mergedInto(patient)
       return into !== undefined && (await registry.ofPatient(into)) !== undefined

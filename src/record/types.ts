@@ -1,9 +1,9 @@
-import type { Actor, Grant } from '#access'
+import type { Actor, Bounds, Grant, Keeping, Reason, Role } from '#access'
 import type { Resource } from '#fhir'
 import type { Holder, Query, Restricted } from '#search'
 import type { CompartmentId, StoredDocument } from '#store'
 import type { DocumentDraft, Documents } from '#vault'
-import type { Keeping } from './registry/household.ts'
+import type { Received } from './contents/contents.ts'
 import type { PatientNumber } from './transaction/number-sources.ts'
 
 /** One version of one resource, as it was written and as it will be served. */
@@ -28,6 +28,21 @@ export interface Stored {
   readonly creator?: string
   /** Of the numbers of what is no Patient those that stand on the word of an account, as `numberOf` gives them. */
   readonly entered?: readonly string[]
+  /** Ids of the Patients whose a household's version is by what it says, or what it removes: whoever does not reach one does not see it. */
+  readonly named?: readonly string[]
+  /** Of a Binary too large for its JSON: what it holds lies beside it. */
+  readonly content?: Content
+  /** What of it a search found, where that is not all: `#id` of what lies within it, and the empty text of itself. */
+  readonly parts?: readonly string[]
+}
+
+/** Bytes that lie beside the version that names them, under the same keys. */
+export interface Content {
+  /** Their name in the compartment; nobody outside is told. */
+  readonly name: string
+  readonly sizeBytes: number
+  /** In base64. */
+  readonly sha256: string
 }
 
 /** One page of a search. Cursors are opaque, sealed, and bound to the grant and the query. */
@@ -135,6 +150,8 @@ export interface Reader {
   read(type: string, id: string): Promise<Stored>
   /** One version; `version` as it stood in the URL. Throws like `read`. */
   vread(type: string, id: string, version: string): Promise<Stored>
+  /** What a version holds beside its JSON, from one byte to before another. @throws Problem `fault` · `record.content-damaged` */
+  content(stored: Stored, from?: number, until?: number): AsyncIterable<Buffer>
   /** @throws Problem `not-found` · `record.unknown`; `invalid` · `record.cursor-invalid` */
   history(request: HistoryRequest): Promise<HistoryPage>
   /** @throws Problem `invalid` · `record.cursor-invalid` */
@@ -156,6 +173,8 @@ export interface Reader {
 export interface Place {
   readonly compartment: CompartmentId
   readonly seq: number
+  /** What of it is asked for, as of `Stored`. */
+  readonly parts?: readonly string[]
 }
 
 /** A resource that was deleted, or went out of reach. */
@@ -176,6 +195,11 @@ export interface Exporter {
     untilMs: number,
     take: (found: Place & { readonly type: string }) => void,
   ): Promise<{ readonly unreadable: number }>
+  /**
+   * What Consents withhold at this moment of whom the grant reaches, as a text that is another one whenever that has changed; empty:
+   * nothing. What was listed before, by name or number alone, was listed under others.
+   */
+  withheldNote(): Promise<string>
   /** Which of these compartments lie within reach at this moment. */
   within(compartments: Iterable<CompartmentId>): Promise<ReadonlySet<CompartmentId>>
   /**
@@ -201,6 +225,8 @@ export interface Txn {
   existing(type: string, ids: readonly string[]): Promise<ReadonlySet<string>>
   /** The current version if it exists, is not deleted, and the grant may read it. */
   read(type: string, id: string): Promise<Stored | undefined>
+  /** The versions before one, newest first, as far back as the grant may read them and it was not deleted. Each is opened when it is asked for. */
+  before(stored: Pick<Stored, 'type' | 'id' | 'version'>): AsyncIterable<Stored>
   /**
    * Stages a new resource. Without `id` a random one is given. `referrers` are resources of the same request that refer to
    * it: what names nobody itself, such as a Binary, belongs where these belong.
@@ -210,7 +236,7 @@ export interface Txn {
    */
   create(
     resource: Resource,
-    options?: { readonly id?: string; readonly referrers?: readonly Resource[] },
+    options?: { readonly id?: string; readonly referrers?: readonly Resource[]; readonly content?: Arriving },
   ): Promise<Staged>
   /**
    * Stages a new version, or the first one under a client's id.
@@ -229,6 +255,8 @@ export interface Txn {
       readonly referrers?: readonly Resource[]
       /** Makes no version where nothing but `meta.versionId` and `meta.lastUpdated` would differ: the one that stands is given. */
       readonly unlessSame?: boolean
+      /** What a Binary holds beside its JSON. */
+      readonly content?: Arriving | undefined
     },
   ): Promise<Staged>
   /** Stages a deletion; undefined when there is nothing to delete. */
@@ -262,7 +290,8 @@ export interface WriterOptions {
   readonly home?: string
   /**
    * It brings what a source has said, and notes in `meta` when that was: extensions that all others can neither forge nor drop. What
-   * these change of what was imported is noted as edited. Or it only moves what is there, which says nothing anew.
+   * these change of what was imported is noted as edited. Or it only moves what is there, which says nothing anew, and withholds
+   * nothing from who does so: what stayed behind would be nobody's.
    */
   readonly imports?: 'source' | 'moves'
 }
@@ -276,7 +305,17 @@ export interface Writer extends Reader {
    * @throws whatever `work` throws; Problem `busy` · `record.contended` after many lost races
    */
   transact<T>(work: (txn: Txn) => Promise<T>): Promise<T>
+  /**
+   * The same with a content that arrives: a Binary that `work` stages is given it as its `content`. `work` runs once before anything
+   * is taken, so that what is refused is refused at once; where it stages nothing, nothing is taken.
+   *
+   * @throws as `transact`, and whatever `source` throws
+   */
+  transactWith<T>(source: AsyncIterable<Uint8Array>, work: (txn: Txn, content: Arriving) => Promise<T>): Promise<T>
 }
+
+/** A content that arrives with a transaction. */
+export type Arriving = Received | 'to-come'
 
 /** Something that happened outside a FHIR interaction and belongs into the audit. */
 export interface AuditNote {
@@ -297,12 +336,39 @@ export interface AuditNote {
     | 'rotate'
     | 'erase'
     | 'restore'
+    | 'explain'
   readonly outcome: 'success' | 'failure'
   readonly actor?: Actor
   /** Patient id whose ledger gets the record; without it the ledger of the instance. */
   readonly patient?: string
   /** Constant text; never a value of a patient or a secret. */
   readonly detail?: string
+}
+
+/** Of whom it is asked what Consents withhold from them; of `account` and `role` one at most. */
+export interface NamedRecipient {
+  /** Client id of an app. */
+  readonly app?: string
+  readonly account?: string
+  /** Whoever keeps the patient as this; `none`: strangers with a link, and clients that act for nobody. */
+  readonly role?: Role | 'none'
+}
+
+/** Of what it is asked whether Consents withhold it: a resource, all of a type, or anything. */
+export interface NamedSubject {
+  readonly type?: string
+  readonly id?: string
+}
+
+/** That the owner of a patient gives them to another account. */
+export interface Giving {
+  readonly patient: string
+  readonly from: string
+  readonly to: string
+  /** As what the giver keeps the patient from then on; without it no more. */
+  readonly keeps?: Keeping | undefined
+  /** Also where the other account keeps as many as it may: else the patient would be nobody's. */
+  readonly isBeyondQuota?: boolean
 }
 
 /** A fault that `verify` found. Names places, never content. */
@@ -323,6 +389,7 @@ export interface Finding {
     | 'document-missing'
     | 'note-broken'
     | 'note-missing'
+    | 'content-broken'
     | 'misplaced'
   readonly compartment?: CompartmentId
   readonly seq?: number
@@ -335,30 +402,102 @@ export interface Finding {
  */
 export type Erasure = 'whole' | 'owed'
 
+/** That an account keeps a patient, or with `ofFormer` somebody of this id who was merged into them. */
+export interface Keeper {
+  readonly account: string
+  readonly keeping: Keeping
+  readonly ofFormer?: string
+}
+
 /** The record of everybody: the only room that can open a patient's box, and only with a grant. */
 export interface Record {
-  reader(grant: Grant): Reader
+  reader(grant: Grant, options?: Pick<WriterOptions, 'imports'>): Reader
   writer(grant: Grant, options?: WriterOptions): Writer
   exporter(grant: Grant): Exporter
   /** Sealed documents (jobs, checkpoints, links); see `vault`. */
   readonly documents: Documents
-  /** The Patient ids that an account keeps. */
+  /**
+   * What a patient's Consents withhold from anybody at this moment, as a text that is another one whenever that has changed: of copies
+   * that were made before, nobody knows whether they would be made so now.
+   */
+  withheldNote(patient: string): Promise<string>
+  /**
+   * By which Consents, and which of their elements, something of a patient is withheld from somebody at this moment; none: it is not.
+   * Told to who keeps the patient as owner or guardian and sees all of theirs; recorded as read.
+   *
+   * @throws Problem `forbidden` · `scope.missing`, `record.explain-foreign`; `not-found` · `record.unknown`; and as `Reader.read`
+   */
+  explain(grant: Grant, patient: string, recipient: NamedRecipient, subject: NamedSubject): Promise<readonly Reason[]>
+  /** The Patient ids that an account keeps at this moment. */
   patientsOf(account: string): Promise<readonly string[]>
+  /** The same with what its roles leave of its grants, as a grant has it; the same object while nothing changes. */
+  keptBy(account: string): Promise<{ readonly patients: readonly string[]; readonly within?: Bounds }>
+  /** As what an account keeps a patient at this moment; undefined when it does not. */
+  keepingOf(account: string, patient: string): Promise<Keeping | undefined>
   /**
    * Whether the account of a grant keeps a patient in its own right: a guardian, who keeps them by invitation, must not end or lead away
    * what is another's. A grant without an account, and one that reaches everybody, is kept from nothing here.
    */
   ownsPatient(grant: Grant, patient: string): Promise<boolean>
   /**
-   * Lets an account keep a patient, in its own right unless told. Several may.
+   * Lets an account keep a patient, in its own right unless told. Several may; who keeps them as more already goes on as that.
    *
    * @throws Problem `unprocessable` · `record.owner-unknown`
    */
   addPatientTo(account: string, patient: string, as?: Keeping): Promise<void>
-  /** The account keeps the patient no more; from the next request on nothing given for it reaches them. */
+  /** Makes it more or less of who keeps a patient by invitation; of nobody else. It counts from the next request on. */
+  limitKeeping(account: string, patient: string, as: Keeping): Promise<void>
+  /**
+   * An account keeps a patient in its own right in the place of another one, and that one as was said, or no more: in one commit, with
+   * whoever was merged into the patient.
+   *
+   * @param more  what is to be committed with it; asked anew whenever somebody was faster, and whatever it throws is thrown
+   * @returns     whose ids were given; undefined when the other account does not keep the patient in its own right, or they were
+   *   merged into another one
+   * @throws Problem `unprocessable` · `record.owner-unknown`; `busy` · `record.contended`
+   */
+  givePatient(
+    giving: Giving,
+    more: (patients: readonly string[]) => Promise<readonly DocumentDraft[]>,
+  ): Promise<readonly string[] | undefined>
+  /**
+   * The account keeps the patient by invitation no more; from the next request on nothing given for it reaches them. Who keeps them in
+   * their own right goes on.
+   */
   removePatientFrom(account: string, patient: string): Promise<void>
-  /** Whether a Patient id is that of somebody kept here; one look-up, however many there are. */
+  /** Every account that keeps a patient, or who was merged into them, at this moment, and as what; looks through all accounts. */
+  keepersOf(patient: string): Promise<readonly Keeper[]>
+  /** How many patients an account keeps in its own right, and how many it may. */
+  patientQuota(account: string): Promise<{ readonly used: number; readonly most: number }>
+  /**
+   * How many patients an account may keep in its own right; undefined: as many as is said for all. With as many as it may, or more, whatever would
+   * bring it another one is refused with Problem `full` · `record.patients-exceeded`; everything else goes on.
+   */
+  setPatientQuota(account: string, most: number | undefined): Promise<void>
+  /**
+   * From now on no Patient and no household comes to an account, in whatever process: it is to be deleted. Whatever would, is refused
+   * with Problem `forbidden` · `record.account-closed`. With false it is as before.
+   *
+   * @param more  what is to be committed with it; asked anew whenever somebody was faster. Undefined: nothing is done
+   * @returns     whether it was done
+   */
+  closeAccount(
+    account: string,
+    isClosed: boolean,
+    more?: () => Promise<readonly DocumentDraft[] | undefined>,
+  ): Promise<boolean>
+  /**
+   * Destroys the key of an account's household, with what it sealed; the account keeps nobody any more and stays closed. The audit
+   * stays. Throws, and is gone on with, as `shred`.
+   */
+  vacate(account: string): Promise<Erasure>
+  /**
+   * Whether a Patient id is that of somebody kept here at this moment: whoever was erased by another process, however short a while ago,
+   * is not. One look-up, however many there are.
+   */
   keepsPatient(patient: string): Promise<boolean>
+  /** Those of some Patient ids that are of somebody kept here at this moment, in their order. */
+  keptAmong(patients: Iterable<string>): Promise<readonly string[]>
   /** Whether a Patient was merged into another one who is kept here. */
   isReplaced(patient: string): Promise<boolean>
   /**

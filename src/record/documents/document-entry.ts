@@ -86,6 +86,11 @@ export function openChanges(keys: CompartmentKeys, entry: Entry): DocumentEntry 
   }
 }
 
+/** The head behind an entry of which nothing but its bytes is known. */
+export function unopened({ seq, sealed }: Entry, atMs: number): DocumentHead {
+  return { seq, link: Buffer.from(chainLink(sealed)), tag: tagOf(sealed), digest: 0n, atMs, keys: 0 }
+}
+
 const tagBytes = 16
 
 const tagOf = (sealed: Uint8Array): Uint8Array => Uint8Array.from(sealed.subarray(-tagBytes))

@@ -1,10 +1,11 @@
-import { type Clock, isProblem, type Log } from '#kernel'
+import { type Clock, isProblem, type Log, type Problem } from '#kernel'
 import type { Append, CommitResult, CompartmentId, DocumentWrite, Entry, Store, StoredDocument } from '#store'
 import {
   type CompartmentKeys,
   type DocumentCommits,
   type DocumentDraft,
   exchanged,
+  isSealFault,
   type PlacedDraft,
   placeDraft,
   type Vault,
@@ -13,7 +14,7 @@ import { firstLink } from '../ledger/payload.ts'
 import { contended, untilWon } from '../transaction/race.ts'
 import { type HeadNotes, rolledBack } from '../upkeep/head-notes.ts'
 import { compartmentOf } from './document-compartment.ts'
-import { type DocumentChange, type DocumentHead, nameOf, openChanges, sealChanges } from './document-entry.ts'
+import { type DocumentChange, type DocumentHead, nameOf, openChanges, sealChanges, unopened } from './document-entry.ts'
 import { differences, digestOfRows, isTold, type StaleDocument } from './document-rows.ts'
 import { belonging, type HeadAt, nameAndGroup, takenIn, tellingAll } from './documents-as-they-are.ts'
 import { type DocumentChanges, documentsChanged } from './documents-changed.ts'
@@ -123,9 +124,16 @@ export class DocumentLedger implements DocumentCommits {
         return placed.underWay === undefined
       }
       won = await this.#write(placed)
-      return won
+      return won || (await this.#isOutdated(drafts))
     })
     return won
+  }
+
+  /** Whether one of the conditions will not be met, however often it is tried. */
+  async #isOutdated(drafts: readonly DocumentDraft[]): Promise<boolean> {
+    for (const draft of drafts)
+      if (draft.op === 'check' && ((await this.#row(draft))?.revision ?? 0) !== draft.ifRevision) return true
+    return false
   }
 
   /**
@@ -280,8 +288,28 @@ export class DocumentLedger implements DocumentCommits {
       await this.#loaded()
       return true
     } catch (error) {
-      if (isProblem(error) && error.code === rolledBack().code) return false
-      throw error
+      if (!isProblem(error)) throw error
+      // One damaged entry, on which all that is written next would build: nobody knows what it said, and the house is there to tell.
+      // One that is older than the keystore tells itself what is to be put back.
+      if (isSealFault(error) && !(await this.#isOlder(error))) await this.#rooms.notes.distrust(this.compartment)
+      else if (error.code !== rolledBack().code) throw error
+      return false
+    }
+  }
+
+  /**
+   * Whether all of the ledger is older than the keystore: a backup was put back alone. Where the first entry is not, somebody changed
+   * the number of the key that the last one says in clear.
+   */
+  async #isOlder(error: Problem): Promise<boolean> {
+    if (error.code !== dataOlder) return false
+    const [first] = await this.#rooms.store.entriesAt(this.compartment, [1])
+    if (first === undefined) return true
+    try {
+      openChanges(await this.#keys(), first)
+      return false
+    } catch (problem) {
+      return isProblem(problem) && problem.code === dataOlder
     }
   }
 
@@ -345,9 +373,21 @@ export class DocumentLedger implements DocumentCommits {
 
   // -- what there is, compared with what was written
 
-  /** Compares all rows with the digest; which of them are to blame is found out when it is not theirs. */
+  /**
+   * Compares all rows with the digest; which of them are to blame is found out when it is not theirs. Where an entry that would tell
+   * cannot be opened, none of them is believed.
+   */
   async check(): Promise<void> {
     if (this.isLost) return
+    try {
+      await this.#compare()
+    } catch (error) {
+      if (!isSealFault(error) && !(isProblem(error) && error.code === rolledBack().code)) throw error
+      await this.#rooms.notes.distrust(this.compartment)
+    }
+  }
+
+  async #compare(): Promise<void> {
     for (let tries = 0; ; tries++) {
       const head = await this.#readHead()
       this.#rooms.vault.keys.expect(head.keys)
@@ -380,12 +420,27 @@ export class DocumentLedger implements DocumentCommits {
     await this.#loaded()
   }
 
+  /** Behind an entry that cannot be opened all is told anew as well: it stays damaged, and is named by `verify`. */
+  async #headAsItIs(): Promise<DocumentHead> {
+    try {
+      return await this.#readHead()
+    } catch (error) {
+      if (!isSealFault(error)) throw error
+    }
+    const { store, clock } = this.#rooms
+    const [entry] = await store.entriesAt(this.compartment, [await this.lastSeq()])
+    if (entry === undefined) throw rolledBack()
+    return unopened(entry, clock.nowMs())
+  }
+
   async #tellAll(rows: readonly StoredDocument[]): Promise<Append> {
-    const first = await this.#readHead()
+    const first = await this.#headAsItIs()
     const at: HeadAt = (before, digest) => this.#at(before, digest)
     return this.#behind(first, tellingAll({ vault: this.#rooms.vault, keys: await this.#keys(), at }, first, rows))
   }
 }
+
+const dataOlder = 'vault.data-older'
 
 /** A revocation must find its place on a full disk too. The store looks at the sizes. */
 const urgent = true

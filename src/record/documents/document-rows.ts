@@ -1,7 +1,7 @@
-import { giveWay } from '#kernel'
+import { giveWay, isProblem } from '#kernel'
 import { type CompartmentId, mayFollow, type Store, type StoredDocument } from '#store'
 import { exchanged, type Vault } from '#vault'
-import { type DocumentChange, nameOf, openChanges } from './document-entry.ts'
+import { type DocumentChange, type DocumentEntry, nameOf, openChanges } from './document-entry.ts'
 import { elementOf } from './element.ts'
 
 const readAhead = 1024
@@ -59,25 +59,44 @@ async function* everyRow(store: Store, atOnce: number): AsyncGenerator<StoredDoc
 export async function differences(rooms: LedgerRooms): Promise<readonly StaleDocument[]> {
   const { store, vault, compartment } = rooms
   const newest = new Map<string, DocumentChange>()
+  const state: Replayed = { newest, damage: undefined }
   for (let seq = 0; ; ) {
-    seq = await replay(rooms, newest, seq)
+    seq = await replay(rooms, state, seq)
+    if (state.damage !== undefined) throw state.damage
     const rows = await store.everyDocument(undefined, Number.MAX_SAFE_INTEGER)
     if (seq !== ((await store.heads([compartment])).get(compartment) ?? 0)) continue
     return compared(vault, newest, rows.filter(isTold))
   }
 }
 
+/** What entries have said of documents, and why one of them could not be opened behind which not all was told anew. */
+interface Replayed {
+  readonly newest: Map<string, DocumentChange>
+  damage: unknown
+}
+
+function take(state: Replayed, open: () => DocumentEntry): void {
+  const { newest } = state
+  try {
+    const { changes, anew } = open()
+    if (anew) {
+      newest.clear()
+      state.damage = undefined
+    }
+    for (const change of changes) newest.set(nameOf(change), change)
+  } catch (error) {
+    if (!isProblem(error, 'fault')) throw error
+    state.damage = error
+  }
+}
+
 /** @returns the seq of the last entry */
-async function replay(rooms: LedgerRooms, newest: Map<string, DocumentChange>, behind: number): Promise<number> {
+async function replay(rooms: LedgerRooms, state: Replayed, behind: number): Promise<number> {
   const { store, vault, compartment } = rooms
   const keys = await vault.compartment(compartment)
   for (let seq = behind; ; ) {
     const entries = await store.entriesFrom(compartment, seq + 1, readAhead)
-    for (const entry of entries) {
-      const { changes, anew } = openChanges(keys, entry)
-      if (anew) newest.clear()
-      for (const change of changes) newest.set(nameOf(change), change)
-    }
+    for (const entry of entries) take(state, () => openChanges(keys, entry))
     seq = entries.at(-1)?.seq ?? seq
     if (!mayFollow(entries, readAhead)) return seq
     const pause = giveWay()

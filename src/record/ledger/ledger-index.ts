@@ -1,8 +1,9 @@
 import { parseResource } from '#fhir'
-import { giveWay, inSlices, isProblem, type Log, Problem, withBudget } from '#kernel'
+import { giveWay, inSlices, isProblem, type Log, Problem, type Steps, withBudget } from '#kernel'
 import { CompartmentIndex, encodeSegmentInSteps, extractRow, type Holder, type IndexRow } from '#search'
 import type { Entry, Segment, Store } from '#store'
-import type { CompartmentKeys } from '#vault'
+import { type CompartmentKeys, isSealFault } from '#vault'
+import type { KeptSegments } from './kept-segments.ts'
 import { decodePayload, type Payload } from './payload.ts'
 import { rowsOfSegment, Tail } from './tail.ts'
 
@@ -11,9 +12,6 @@ const rowsAtATime = 128
 
 /** Entries that are fetched at once. */
 export const readAhead = 1024
-
-/** Segments of a ledger that was just opened are kept for who opens its index next, unless they are large. */
-const mostKeptBytes = 64 * 1024
 
 /**
  * Rows that no segment holds are sealed when they are at least so many, and at least half as many as the segment that they make
@@ -30,6 +28,8 @@ export interface IndexedLedger {
   readonly keys: CompartmentKeys
   readonly store: Store
   readonly log: Log
+  /** Where the segments are kept that were read as it was opened. */
+  readonly kept: KeptSegments
   /** Rows up to here may be sealed, and shown. */
   durableHead(): number
   /** False when the ledger was thrown away: then nothing of it is sealed any more. */
@@ -50,8 +50,6 @@ export class LedgerIndex {
   #damaged = false
   /** What a segment holds of the rows behind the last full one. */
   #partUntil = 0
-  /** Segments as they were when the ledger was opened. */
-  #kept: readonly Segment[] | undefined
   /** Where the rows ended when it was last looked whether there are more, and how often there were not. */
   #quiet = { until: 0, times: 0 }
 
@@ -79,8 +77,7 @@ export class LedgerIndex {
     this.#index = undefined
     this.#tail.startAt(untilSeq + 1, untilSeq - fromSeq + 1 < rowsOfSegment ? fromSeq : untilSeq + 1)
     this.#partUntil = untilSeq
-    const bytes = segments.reduce((sum, { sealed }) => sum + sealed.length, 0)
-    this.#kept = bytes <= mostKeptBytes ? segments : undefined
+    this.#ledger.kept.keep(this, segments)
     return untilSeq
   }
 
@@ -99,6 +96,16 @@ export class LedgerIndex {
   add(row: IndexRow): void {
     this.#tail.push(row)
     this.#index?.addRow(row)
+  }
+
+  /** What may be done before a row of many values is added; also where it has no seq yet. */
+  *prepare(row: IndexRow): Steps<void> {
+    if (this.#index !== undefined) yield* this.#index.prepareRow(row)
+  }
+
+  /** Nobody will open it any more. */
+  abandon(): void {
+    this.#ledger.kept.take(this)
   }
 
   markDamaged(): void {
@@ -127,12 +134,11 @@ export class LedgerIndex {
    * tail, or dropped those that our tail begins behind. What changes while we wait makes us look again.
    */
   async #join(): Promise<void> {
-    const { holder, store, durableHead } = this.#ledger
+    const { holder, store, kept, durableHead } = this.#ledger
     const index = new CompartmentIndex(holder)
     while (this.#index === undefined && !this.#damaged) {
-      const kept = this.#kept ?? (await store.segments(holder.compartment))
-      this.#kept = undefined
-      const segments = joined(kept).filter(({ untilSeq }) => untilSeq <= durableHead())
+      const read = kept.take(this) ?? (await store.segments(holder.compartment))
+      const segments = joined(read).filter(({ untilSeq }) => untilSeq <= durableHead())
       const last = segments.at(-1) ?? nothingSealed
       this.#adopt(last)
       if (last.untilSeq < this.#tail.from - 1) return this.#takeBack(last.untilSeq + 1)
@@ -314,11 +320,11 @@ export class LedgerIndex {
   }
 
   async #put(untilSeq: number): Promise<void> {
-    const { holder, keys, store } = this.#ledger
+    const { holder, keys, store, kept } = this.#ledger
     const at = { fromSeq: this.#tail.start, untilSeq }
     const rows = this.#tail.rows.filter(({ seq }) => seq <= untilSeq)
     const sealed = keys.sealSegment(await inSlices(encodeSegmentInSteps(rows)), at)
-    this.#kept = undefined
+    kept.take(this)
     await store.putSegment({ compartment: holder.compartment, ...at, sealed })
   }
 }
@@ -336,7 +342,7 @@ export function soundPayload(keys: CompartmentKeys, entry: Entry): Payload | und
   try {
     return decodePayload(keys.openEntry(entry))
   } catch (error) {
-    if (isProblem(error) && error.code === 'vault.seal-broken') return undefined
+    if (isSealFault(error)) return undefined
     throw error
   }
 }
@@ -344,7 +350,7 @@ export function soundPayload(keys: CompartmentKeys, entry: Entry): Payload | und
 /** The index row of an entry that was written before. */
 export function rowOf(
   { seq, version }: Entry,
-  { json, lastUpdatedMs, deleted, supersedes, copies, creator }: Payload,
+  { json, lastUpdatedMs, deleted, supersedes, copies, creator, named }: Payload,
 ): IndexRow {
   return extractRow(parseResource(json), {
     seq,
@@ -354,6 +360,7 @@ export function rowOf(
     deleted,
     shared: copies.length > 0,
     creator,
+    named,
   })
 }
 

@@ -3,9 +3,10 @@ import { atOnce, giveWay, inSlices, type Log, ownBytes, type Steps, withBudget }
 import { type CompartmentIndex, extractRow, extractRowInSteps, type Holder, type IndexRow } from '#search'
 import { type Append, type CompartmentId, type Entry, type Locator, mayFollow, type Store } from '#store'
 import type { CompartmentKeys } from '#vault'
-import type { Stored } from '../types.ts'
+import type { Content, Stored } from '../types.ts'
 import type { HeadNotes } from '../upkeep/head-notes.ts'
 import { type Deflated, deflateAside } from './compression.ts'
+import type { KeptSegments } from './kept-segments.ts'
 import { LedgerIndex, readAhead, rowOf, soundPayload } from './ledger-index.ts'
 import type { Located, Named, OpenedVersions } from './opened-versions.ts'
 import { chainLink, decodePayload, encodePayload, firstLink, linkOf, type Payload } from './payload.ts'
@@ -42,6 +43,10 @@ export interface Draft {
   readonly creator?: string | undefined
   /** Of its numbers those that stand on the word of an account. */
   readonly entered?: readonly string[] | undefined
+  /** Ids of the Patients whose a household's version is by what it says, or what it removes. */
+  readonly named?: readonly string[] | undefined
+  /** What a Binary holds beside its JSON, as it lies in this compartment. */
+  readonly content?: Content | undefined
   /** Told where and when the version was written, once that is certain to be tried. */
   placed(lastUpdatedMs: number, json: Buffer, holder: Holder): void
 }
@@ -63,6 +68,7 @@ export interface LedgerRooms {
   readonly log: Log
   readonly pending: Pendings
   readonly opened: OpenedVersions
+  readonly kept: KeptSegments
   readonly notes: HeadNotes
   /** Hears what has become durable: up to which seq, and where the rows from another seq on up to there are to be had. */
   readonly told?: (holder: Holder, head: number, rowsFrom: (seq: number) => readonly IndexRow[] | undefined) => void
@@ -97,7 +103,7 @@ export class Ledger {
   private constructor(
     holder: Holder,
     keys: CompartmentKeys,
-    { store, log, pending, opened, notes, told }: LedgerRooms,
+    { store, log, pending, opened, kept, notes, told }: LedgerRooms,
   ) {
     this.holder = holder
     this.#keys = keys
@@ -107,7 +113,7 @@ export class Ledger {
     this.#notes = notes
     this.#told = told
     const state = { durableHead: () => this.#durableHead, alive: () => this.alive }
-    this.#index = new LedgerIndex({ holder, keys, store, log, ...state })
+    this.#index = new LedgerIndex({ holder, keys, store, log, kept, ...state })
   }
 
   /**
@@ -178,6 +184,7 @@ export class Ledger {
   /** Forgets what was pending: the commit failed, or nobody uses this ledger any more. */
   abandon(): void {
     this.alive = false
+    this.#index.abandon()
     for (const seq of this.#pendingBySeq.keys()) this.#settle(seq)
   }
 
@@ -210,6 +217,18 @@ export class Ledger {
     return { compartment: this.holder.compartment, ...head, entries }
   }
 
+  /** Makes the large ones of these drafts ready, while others have their turns. */
+  async prepare(drafts: readonly Draft[], atMs: number): Promise<Prepared> {
+    const prepared = new Map<Draft, Made>()
+    for (const draft of drafts) {
+      if (draft.isLarge !== true || draft.deleted) continue
+      const { json, row } = await inSlices(made(draft, atMs))
+      await inSlices(this.#index.prepare(row))
+      prepared.set(draft, { json, row, deflation: await deflateAside(json) })
+    }
+    return prepared
+  }
+
   /** The rows of an append that is under way. */
   rowsOf({ expectedHead, entries }: Append): readonly IndexRow[] {
     return this.#index.rowsAtHand(expectedHead + 1, expectedHead + entries.length) ?? []
@@ -229,6 +248,16 @@ export class Ledger {
     this.#notes.saw(this.holder.compartment, { seq, link })
   }
 
+  /** Keeps an attachment; all of it or, where the source fails, nothing. */
+  putBlob(name: string, source: AsyncIterable<Uint8Array>): Promise<void> {
+    return this.#store.putBlob(this.holder.compartment, name, this.#keys.sealBlob(name, source))
+  }
+
+  /** An attachment. @throws Problem `fault` · `vault.seal-broken`, also when there is none */
+  blob(name: string): AsyncIterable<Buffer> {
+    return this.#keys.openBlob(name, this.#store.blob(this.holder.compartment, name))
+  }
+
   /** @throws Problem `fault` · `vault.seal-broken` */
   open(entry: Entry, named?: Named): Located {
     return this.#opened.open(entry, this.#openAnew, named)
@@ -239,9 +268,11 @@ export class Ledger {
 
   #place(draft: Draft, lastUpdatedMs: number, { json, row, deflation }: Made): Entry {
     const seq = this.#pendingHead + 1
-    const { locator, version, supersedes, method, deleted, movedAway, created, copies, creator, entered = [] } = draft
-    const numbers = entered.length === 0 ? {} : { entered }
-    const more = { copies, ...(creator === undefined ? {} : { creator }), ...numbers }
+    const { locator, version, supersedes, method, deleted, movedAway, created, copies, creator } = draft
+    const { entered = [], named = [], content } = draft
+    const lists = { ...(entered.length === 0 ? {} : { entered }), ...(named.length === 0 ? {} : { named }) }
+    const beside = content === undefined ? {} : { content }
+    const more = { copies, ...(creator === undefined ? {} : { creator }), ...lists, ...beside }
     const said = { method, deleted, movedAway, created, lastUpdatedMs, supersedes, ...more }
     const plain = encodePayload({ ...said, chain: this.#link, json }, deflation)
     const sealed = this.#keys.sealEntry(plain, { locator, version, seq })
@@ -392,23 +423,12 @@ const empty = Buffer.alloc(0)
 
 function* made(draft: Draft, lastUpdatedMs: number): Steps<Made> {
   const { resource, json } = draft.deleted ? tombstone(draft) : yield* draft.compose(lastUpdatedMs)
-  const { version, deleted, creator, copies } = draft
+  const { version, deleted, creator, copies, named } = draft
   const supersedes = draft.supersedes || undefined
   const shared = copies.length > 0
-  const place = { seq: 0, version, lastUpdatedMs, supersedes, deleted, shared, creator }
+  const place = { seq: 0, version, lastUpdatedMs, supersedes, deleted, shared, creator, named }
   const isLarge = draft.isLarge === true
   return { json, row: isLarge ? yield* extractRowInSteps(resource, place) : extractRow(resource, place) }
-}
-
-/** Makes the large ones of these drafts ready, while others have their turns. */
-export async function prepare(drafts: readonly Draft[], atMs: number): Promise<Prepared> {
-  const prepared = new Map<Draft, Made>()
-  for (const draft of drafts) {
-    if (draft.isLarge !== true || draft.deleted) continue
-    const { json, row } = await inSlices(made(draft, atMs))
-    prepared.set(draft, { json, row, deflation: await deflateAside(json) })
-  }
-  return prepared
 }
 
 function tombstone(draft: Draft): Composed {
@@ -438,6 +458,8 @@ function locatedOf(payload: Payload, entry: Entry, holder: Holder, { type, id } 
     copies: payload.copies,
     ...(payload.creator === undefined ? {} : { creator: payload.creator }),
     ...(payload.entered === undefined ? {} : { entered: payload.entered }),
+    ...(payload.named === undefined ? {} : { named: payload.named }),
+    ...(payload.content === undefined ? {} : { content: payload.content }),
     seq: entry.seq,
     movedAway: payload.movedAway,
   }

@@ -17,7 +17,6 @@ interface Kept {
   readonly located: Located
 }
 
-const generationBytes = 16 * 1024 * 1024
 /** What a kept version takes beside its bytes, roughly. */
 const overheadBytes = 512
 /** How many versions may be asked for between two askings for the same one that make it worth keeping. */
@@ -39,8 +38,11 @@ export class OpenedVersions {
   #old = new Map<number, Kept>()
   #youngBytes = 0
   readonly #askedOnce = new Set<number>()
+  readonly #generationBytes: number
 
-  constructor() {
+  /** @param mostBytes  of both generations together */
+  constructor(mostBytes: number) {
+    this.#generationBytes = mostBytes / 2
     const name = 'kinhold_versions_open'
     gauge(this, { name, help: 'Opened versions in memory' }, kept => kept.#young.size + kept.#old.size)
   }
@@ -73,7 +75,7 @@ export class OpenedVersions {
   #keep(key: number, kept: Kept): Located {
     this.#young.set(key, kept)
     this.#youngBytes += kept.entry.sealed.length + kept.located.json.length + overheadBytes
-    if (this.#youngBytes > generationBytes) this.age()
+    if (this.#youngBytes > this.#generationBytes) this.age()
     return kept.located
   }
 

@@ -1,6 +1,6 @@
 import { Problem } from '#kernel'
 import type { CompartmentId, Entry } from '#store'
-import type { Stored } from '../types.ts'
+import type { Content, Stored } from '../types.ts'
 import { type Deflated, deflate, inflate } from './compression.ts'
 
 /** What one entry of the ledger says, before it is sealed. */
@@ -24,6 +24,10 @@ export interface Payload {
   readonly creator?: string
   /** Of its numbers those that stand on the word of an account, as `numberOf` gives them. */
   readonly entered?: readonly string[]
+  /** Ids of the Patients whose a household's version is by what it says, or what it removes. */
+  readonly named?: readonly string[]
+  /** What a Binary holds beside its JSON. */
+  readonly content?: Content
   /** JSON text; for a deletion just type and id, so that the entry still says what it was about. */
   readonly json: Buffer
 }
@@ -55,19 +59,29 @@ const compartmentBytes = 16
 
 /**
  * What few entries say: how many copies, the compartment of each, how long the creator's name is, the name, how long the link
- * is, the link, how long the list of numbers is, the list as JSON. What is cut off at the end is absent: behind it are zeros or nothing.
+ * is, the link, how long the list of numbers is, the list as JSON, and the same of the patients named and of the content. What is cut off at the end is absent: behind it are zeros or nothing.
  */
-function encodeMore({ copies, creator = '', link, entered = [] }: Payload): Buffer {
-  if (copies.length === 0 && creator === '' && link === undefined && entered.length === 0) return nothingMore
+function encodeMore({ copies, creator = '', link, entered = [], named = [], content }: Payload): Buffer {
+  const lists = listsOf(entered, named, content)
+  if (copies.length === 0 && creator === '' && link === undefined && lists.length === 0) return nothingMore
   const name = Buffer.from(creator, 'utf8')
   const others = [Buffer.of(copies.length), Buffer.from(copies.join(''), 'hex'), Buffer.of(name.length), name]
-  if (link === undefined && entered.length === 0) return Buffer.concat(others)
-  const numbers = entered.length === 0 ? [] : numbersSaid(entered)
-  return Buffer.concat([...others, Buffer.of(link?.length ?? 0), link ?? nothingMore, ...numbers])
+  if (link === undefined && lists.length === 0) return Buffer.concat(others)
+  return Buffer.concat([...others, Buffer.of(link?.length ?? 0), link ?? nothingMore, ...lists.flatMap(listSaid)])
 }
 
-function numbersSaid(entered: readonly string[]): readonly Buffer[] {
-  const json = Buffer.from(JSON.stringify(entered), 'utf8')
+function listsOf(
+  entered: readonly string[],
+  named: readonly string[],
+  content: Content | undefined,
+): readonly (readonly string[])[] {
+  if (content !== undefined) return [entered, named, [content.name, String(content.sizeBytes), content.sha256]]
+  if (named.length > 0) return [entered, named]
+  return entered.length > 0 ? [entered] : []
+}
+
+function listSaid(list: readonly string[]): readonly Buffer[] {
+  const json = list.length === 0 ? nothingMore : Buffer.from(JSON.stringify(list), 'utf8')
   const length = Buffer.alloc(lengthBytes)
   length.writeUInt32BE(json.length)
   return [length, json]
@@ -77,26 +91,34 @@ const lengthBytes = 4
 
 const nothingMore = Buffer.alloc(0)
 
-function decodeMore(bytes: Buffer): Pick<Payload, 'copies' | 'creator' | 'link' | 'entered'> {
+function decodeMore(bytes: Buffer): Pick<Payload, 'copies' | 'creator' | 'link' | 'entered' | 'named' | 'content'> {
   const nameAt = 1 + bytes.readUInt8(0) * compartmentBytes
   const hex = bytes.toString('hex', 1, nameAt)
   const copies = hex.match(/.{32}/g) ?? []
   const linkAt = nameAt + 1 + bytes.readUInt8(nameAt)
   const creator = bytes.toString('utf8', nameAt + 1, linkAt)
   const link = bytes.subarray(linkAt + 1, linkAt + 1 + (bytes[linkAt] ?? 0))
-  const entered = numbersIn(bytes, linkAt + 1 + link.length)
+  const { list: entered, end } = listIn(bytes, linkAt + 1 + link.length)
+  const { list: named, end: namedEnd } = listIn(bytes, end)
+  const { list: said } = listIn(bytes, namedEnd)
   return {
     copies,
     ...(creator === '' ? {} : { creator }),
     ...(link.length === 0 ? {} : { link }),
     ...(entered.length === 0 ? {} : { entered }),
+    ...(named.length === 0 ? {} : { named }),
+    ...contentSaid(said),
   }
 }
 
-function numbersIn(bytes: Buffer, at: number): readonly string[] {
+function contentSaid([name, size, sha256]: readonly string[]): Pick<Payload, 'content'> {
+  return name === undefined || sha256 === undefined ? {} : { content: { name, sizeBytes: Number(size), sha256 } }
+}
+
+function listIn(bytes: Buffer, at: number): { readonly list: readonly string[]; readonly end: number } {
   const from = at + lengthBytes
-  const length = from > bytes.length ? 0 : bytes.readUInt32BE(at)
-  return length === 0 ? [] : (JSON.parse(bytes.toString('utf8', from, from + length)) as readonly string[])
+  const end = from > bytes.length ? from : from + bytes.readUInt32BE(at)
+  return { list: end === from ? [] : (JSON.parse(bytes.toString('utf8', from, end)) as readonly string[]), end }
 }
 
 const alone: Pick<Payload, 'copies'> = { copies: [] }

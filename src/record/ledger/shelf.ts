@@ -2,6 +2,7 @@ import { type Clock, gauge, giveWay, mapFew, traced, withBudget } from '#kernel'
 import { ageWords, type Holder } from '#search'
 import type { CompartmentId, Locator } from '#store'
 import type { Vault } from '#vault'
+import { KeptSegments } from './kept-segments.ts'
 import { Ledger, type LedgerRooms } from './ledger.ts'
 import { OpenedVersions } from './opened-versions.ts'
 import { type Pending, Pendings } from './pendings.ts'
@@ -17,6 +18,10 @@ export interface ShelfLimits {
   readonly ledgers: number
   /** Bytes of rows, of all ledgers, beyond which those that are no longer needed are not kept for a minute. */
   readonly rowBytes: number
+  /** Bytes of opened versions that are kept for who asks for them again. */
+  readonly versionBytes: number
+  /** Bytes of sealed segments that were read as ledgers were opened. */
+  readonly segmentBytes: number
 }
 
 /** Segments that are made in one go, about a millisecond. */
@@ -41,16 +46,22 @@ export class Shelf {
 
   constructor(
     vault: Vault,
-    { clock, ...rooms }: Omit<LedgerRooms, 'pending' | 'opened'> & { readonly clock: Clock },
+    { clock, ...rooms }: Omit<LedgerRooms, 'pending' | 'opened' | 'kept'> & { readonly clock: Clock },
     limits: ShelfLimits,
   ) {
     this.#vault = vault
     this.#clock = clock
-    this.#rooms = { ...rooms, pending: new Pendings(), opened: new OpenedVersions() }
+    const opened = new OpenedVersions(limits.versionBytes)
+    this.#rooms = { ...rooms, pending: new Pendings(), opened, kept: new KeptSegments(limits.segmentBytes) }
     this.limits = limits
     gauge(this, { name: 'kinhold_ledgers_open', help: 'Compartments that are open' }, shelf => shelf.#opened.size)
     gauge(this, { name: 'kinhold_index_bytes', help: 'Bytes of the indexes of open compartments' }, shelf =>
       shelf.opened().reduce((sum, ledger) => sum + ledger.sizeBytes, 0),
+    )
+    gauge(
+      this,
+      { name: 'kinhold_segments_kept_bytes', help: 'Bytes of segments for indexes that may be opened next' },
+      shelf => shelf.#rooms.kept.sizeBytes,
     )
   }
 
@@ -145,6 +156,7 @@ export class Shelf {
 
   /** Seals the rows of ledgers to which nothing is being added, so that whoever opens them next need not open each entry. */
   settle(): Promise<void> {
+    this.#rooms.kept.clear()
     const rowBytes = this.opened().reduce((sum, ledger) => sum + ledger.rowBytes, 0)
     const room = rowBytes > this.limits.rowBytes ? 'short' : 'enough'
     return this.#sealing(ledger => ledger.settle(room))

@@ -1,5 +1,5 @@
 import { checkWanted, inSlices, type Steps } from '#kernel'
-import type { Asked, Holder, InPasses, Moment, Page, Pass, PopulationIndex, Query } from '#search'
+import type { Asked, Erased, Holder, InPasses, Moment, Page, Pass, PopulationIndex, Query } from '#search'
 import type { CompartmentId } from '#store'
 import { type Moves, Then } from './moves.ts'
 import type { Population } from './population.ts'
@@ -35,17 +35,22 @@ interface Placed {
 export class Passing {
   readonly #views: readonly View[]
   readonly #room: SliceRoom
+  readonly #erased: Erased
   readonly #compartmentsOf: (query: Query) => ReadonlySet<CompartmentId> | undefined
 
-  /** @param compartmentsOf  in which alone lies what a question asks for; undefined when it may lie elsewhere */
   constructor(
     views: readonly View[],
-    room: SliceRoom,
-    compartmentsOf: (query: Query) => ReadonlySet<CompartmentId> | undefined,
+    rooms: {
+      readonly room: SliceRoom
+      readonly erased: Erased
+      /** In which alone lies what a question asks for; undefined when it may lie elsewhere. */
+      compartmentsOf(query: Query): ReadonlySet<CompartmentId> | undefined
+    },
   ) {
     this.#views = views
-    this.#room = room
-    this.#compartmentsOf = compartmentsOf
+    this.#room = rooms.room
+    this.#erased = rooms.erased
+    this.#compartmentsOf = query => rooms.compartmentsOf(query)
   }
 
   /** Looks into all slices at once, if they have room in memory together; else undefined. */
@@ -67,7 +72,7 @@ export class Passing {
       const lessHere = lessIn(index, each)
       if (lessHere.size > 0) less.set(index, lessHere)
     }
-    const page = { less: less.size > 0 ? less : undefined, ...instantOf(moments) }
+    const page = { less: less.size > 0 ? less : undefined, erased: this.#erased, ...instantOf(moments) }
     const slices = placed.map(({ slice }) => slice)
     return { value: await this.#room.holding(slices, () => inSlices(work(indexes, page))) }
   }
@@ -98,7 +103,7 @@ export class Passing {
       checkWanted()
       const { population, slices } = each.view
       await population.look(slices, each.slice, policy, index =>
-        inSlices(pass.work(index, momentIn(index, each, moments))),
+        inSlices(pass.work(index, { ...momentIn(index, each, moments), erased: this.#erased })),
       )
     }
   }

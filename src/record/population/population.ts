@@ -184,6 +184,32 @@ export class Population {
     else if (partOf(holder) === this.#part) this.#behind.set(compartment, holder)
   }
 
+  /** Whether the store shows more of a compartment than is here; of what is lost nothing is here, and that is known. Whoever came just now may be anybody. */
+  isBehind(compartment: CompartmentId, head: number): boolean {
+    if (this.#slices === undefined || this.#lost.has(compartment) || head <= (this.headOf(compartment) ?? 0))
+      return false
+    const holder = this.#rooms.registry.known(compartment)
+    return holder === undefined || partOf(holder) === this.#part
+  }
+
+  /**
+   * Follows what moved, and takes in what it was not told of.
+   *
+   * @param there  heads that the store showed before
+   * @returns the compartments of which the feed did not tell
+   */
+  async takeUntold(there: ReadonlyMap<CompartmentId, number>): Promise<readonly CompartmentId[]> {
+    if (there.size === 0) return []
+    await this.#fresh()
+    const isNamed = (of: CompartmentId) => this.#unknown.has(of) || this.#behind.has(of)
+    const isSomebodys = (of: CompartmentId) => this.#rooms.registry.known(of) !== undefined
+    const untold = [...there]
+      .filter(([of, head]) => isSomebodys(of) && !isNamed(of) && this.isBehind(of, head))
+      .map(([of]) => of)
+    for (const compartment of untold) this.#fallBehind(compartment)
+    return untold
+  }
+
   /** Something of this compartment turned out not to be readable. */
   lose(holder: Holder, why: Problem): void {
     if (partOf(holder) !== this.#part) return
@@ -324,8 +350,9 @@ export class Population {
 
   #disown(audit: Holder): void {
     const { compartment } = audit
-    if (this.#slices?.holderOf(compartment)?.patient === undefined) return
-    this.#slices.drop(compartment)
+    const known = this.#slices?.holderOf(compartment)
+    if (known === undefined || (known.patient === undefined && known.account === undefined)) return
+    this.#slices?.drop(compartment)
     this.#behind.set(compartment, audit)
   }
 

@@ -1,4 +1,4 @@
-import { type Grant, permits } from '#access'
+import { type Grant, permits, withheldFrom } from '#access'
 import { giveWay } from '#kernel'
 import type { Hit, Query, Restricted } from '#search'
 import type { CompartmentId } from '#store'
@@ -22,6 +22,16 @@ export class GrantExporter implements Exporter {
     this.#reader = reader
   }
 
+  /** The grant with what Consents withhold from it at this moment. */
+  #asking(): Promise<Grant> {
+    return this.#rooms.consents.bound(this.#grant)
+  }
+
+  async withheldNote(): Promise<string> {
+    const note = await this.#rooms.consents.noteFor(this.#grant)
+    return note === '' ? '' : this.#rooms.digestOf(note)
+  }
+
   newestMs(queries: readonly Restricted<Query>[]): Promise<number> {
     return this.#rooms.questions.newestMs(this.#grant, widest(queries))
   }
@@ -31,8 +41,10 @@ export class GrantExporter implements Exporter {
     untilMs: number,
     take: (found: Hit) => void,
   ): Promise<{ readonly unreadable: number }> {
-    const searched = await this.#rooms.questions.searchedAt(this.#grant, widest(queries), untilMs)
-    await searched.locate(queries, take)
+    const grant = await this.#asking()
+    const seen = queries.map(query => withheldFrom(query, grant))
+    const searched = await this.#rooms.questions.searchedAt(grant, widest(seen), untilMs)
+    await searched.locate(seen, take)
     for (const query of queries) await this.#reader.noteAsked(query, [])
     return { unreadable: searched.unreadable }
   }
@@ -54,14 +66,15 @@ export class GrantExporter implements Exporter {
 
   async #shown(opened: readonly Stored[]): Promise<readonly Stored[]> {
     const shown: Stored[] = []
-    for (const stored of opened) if (await this.#isShown(stored)) shown.push(stored)
+    const grant = await this.#asking()
+    for (const stored of opened) if (await this.#isShown(stored, grant)) shown.push(stored)
     for (const stored of shown) await this.#reader.noteShown('export', stored)
     return shown
   }
 
   /** What of the commons was referred to when it was found may be read although nothing refers to it any more. */
-  #isShown(stored: Stored): boolean | Promise<boolean> {
-    return stored.holder.kind === 'commons' || this.#rooms.sighting.visible(this.#grant, 's', stored)
+  #isShown(stored: Stored, grant: Grant): boolean | Promise<boolean> {
+    return stored.holder.kind === 'commons' || this.#rooms.sighting.visible(grant, 's', stored)
   }
 
   readonly #ledgerWithin = async (compartment: CompartmentId): Promise<Ledger | undefined> => {
@@ -79,7 +92,8 @@ export class GrantExporter implements Exporter {
     let cursor: string | undefined
     do {
       const request = { count: lookedThrough, sinceMs, ...(cursor === undefined ? {} : { cursor }) }
-      const page = await this.#rooms.histories.page(request, this.#grant)
+      const grant = await this.#asking()
+      const page = await this.#rooms.histories.page(request, grant)
       for (const stored of page.items)
         if (stored.deleted && stored.lastUpdatedMs <= untilMs && (await this.#isGone(stored))) yield stored
       const pause = giveWay()

@@ -110,10 +110,11 @@ export class Questions {
     if (isWide) return this.#together(grant, query, before?.kind === 'instant' ? before : undefined)
     // A page link goes on with the compartments it began with, as far as the grant still reaches them.
     const { ledgers, unreadable } = await this.readable(grant, query)
-    if (before?.kind !== 'heads') return searchedApart(ledgers, this.#opening, { unreadable })
+    const erased = this.#registry.erasedPatients
+    if (before?.kind !== 'heads') return searchedApart(ledgers, this.#opening, { unreadable, erased })
     const heads = new Map(before.heads)
     const begun = ledgers.filter(({ holder }) => heads.has(holder.compartment))
-    return searchedApart(begun, this.#opening, { unreadable, heads })
+    return searchedApart(begun, this.#opening, { unreadable, heads, erased })
   }
 
   /**
@@ -123,7 +124,8 @@ export class Questions {
     await this.#registry.refresh()
     if (await this.isWide(grant, query)) return this.#together(grant, query, { kind: 'instant', untilMs, arrivals: [] })
     const { ledgers, unreadable } = await this.readable(grant, query)
-    return searchedApart(ledgers, this.#opening, { unreadable, heads: await headsAt(ledgers, untilMs) })
+    const heads = await headsAt(ledgers, untilMs)
+    return searchedApart(ledgers, this.#opening, { unreadable, heads, erased: this.#registry.erasedPatients })
   }
 
   /** Not before anything that this query can find was written; nothing behind it seems older. */
@@ -197,7 +199,11 @@ export class Questions {
       const slices = await population.now()
       views.push({ population, slices, moves: slices.moves })
     }
-    const passing = new Passing(views, this.#room, narrower => this.#compartmentsOf(narrower))
+    const passing = new Passing(views, {
+      room: this.#room,
+      erased: this.#registry.erasedPatients,
+      compartmentsOf: narrower => this.#compartmentsOf(narrower),
+    })
     // What is told slice by slice is told of everybody; of some there is an index for each.
     if (!passing.isWhole && patientsInReach(grant) !== 'all') return this.#someApart(grant, query, before)
     const unreadable = await this.#missing(grant, query, asked)
@@ -243,8 +249,10 @@ export class Questions {
     }, 0)
     if (versions * data.bytesOfVersion > this.#shelf.limits.indexBytes) throw reachTooWide()
     const { ledgers, unreadable } = await this.readable(grant, query)
-    if (before === undefined) return searchedApart(ledgers, this.#opening, { unreadable })
-    return searchedApart(ledgers, this.#opening, { unreadable, heads: await headsAt(ledgers, before.untilMs) })
+    const erased = this.#registry.erasedPatients
+    if (before === undefined) return searchedApart(ledgers, this.#opening, { unreadable, erased })
+    const heads = await headsAt(ledgers, before.untilMs)
+    return searchedApart(ledgers, this.#opening, { unreadable, heads, erased })
   }
 
   /**

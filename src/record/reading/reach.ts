@@ -1,6 +1,7 @@
-import { type Grant, mayTouchAny, patientsInReach, type Standing, type Verb } from '#access'
+import { type Grant, isShown, mayTouchAny, patientsInReach, reachOfNamed, type Standing, type Verb } from '#access'
+import { parseStored } from '#fhir'
 import { giveWay, toUtf8 } from '#kernel'
-import type { Holder } from '#search'
+import type { Erased, Holder } from '#search'
 import type { CompartmentId, Entry, Locator, Store } from '#store'
 import type { DocumentDraft, Vault } from '#vault'
 import type { Ledger } from '../ledger/ledger.ts'
@@ -19,6 +20,8 @@ const versionsAtOnce = 4
 
 /** Hits that are fetched at once. */
 const openedAtOnce = { least: 8, most: 256 }
+
+const anyReading: readonly Verb[] = ['r', 's']
 
 /** What a grant reaches: which compartments, which ledgers, which versions. Everything else does not exist for it. */
 export class Reach {
@@ -67,6 +70,11 @@ export class Reach {
 
   isErased(patient: string): Promise<boolean> {
     return this.#registry.isErased(patient)
+  }
+
+  /** The same of everybody, as far as this process knows. */
+  get erasedPatients(): Erased {
+    return this.#registry.erasedPatients
   }
 
   /** The Patient into whom this one was merged. */
@@ -123,6 +131,11 @@ export class Reach {
     this.#registry.counted()
   }
 
+  /** What must hold of an account to which something new comes: it is not being deleted. */
+  stillOpen(account: string): Promise<DocumentDraft> {
+    return this.#household.stillOpen(account)
+  }
+
   keepFor(account: string, patients: readonly string[]): Promise<DocumentDraft> {
     return this.#household.adding(account, patients)
   }
@@ -143,6 +156,31 @@ export class Reach {
     return mayTouchAny(grant, verb, type, holder, standing)
   }
 
+  /**
+   * Of the patients whom a household's version names one who is kept here and whom the grant does not reach, so that it does not see
+   * the version; nobody for nearly all. Nothing is promised where nothing need be asked.
+   */
+  namedBeyond(
+    grant: Grant,
+    verbs: readonly Verb[],
+    { type, holder, named = [] }: Pick<Stored, 'type' | 'holder' | 'named'>,
+  ): readonly string[] | Promise<readonly string[]> {
+    const reaches = holder.kind === 'household' && named.length > 0 ? reachOfNamed(grant, verbs, type) : undefined
+    const beyond = reaches === undefined ? [] : named.filter(patient => !reaches(patient))
+    return beyond.length === 0 ? beyond : this.#keptAmong(beyond)
+  }
+
+  async #keptAmong(patients: readonly string[]): Promise<readonly string[]> {
+    for (const patient of patients) if (!(await this.isErased(patient))) return [patient]
+    return []
+  }
+
+  /** Whether a version is there for a grant that reaches its compartment, by whom it names: by content others judge. */
+  #isThere(grant: Grant, located: Stored): boolean | Promise<boolean> {
+    const beyond = this.namedBeyond(grant, anyReading, located)
+    return beyond instanceof Promise ? beyond.then(known => known.length === 0) : true
+  }
+
   /** The version that a locator has in this process ahead of the store; undefined when it is not ahead. */
   pendingVersion(locator: Locator): number | undefined {
     return this.#shelf.pendingOf(locator)[0]?.version
@@ -153,12 +191,13 @@ export class Reach {
     return (this.#known(grant) ?? (await this.#look(grant))).holder(compartment)
   }
 
-  /** Where the newest version lies, as far as the grant reaches; nowhere when it does not exist for it. */
+  /** Where the newest version lies, as far as the grant reaches; nowhere when it does not exist for it, or for its account's role. */
   async holdersOf(grant: Grant, locator: Locator): Promise<readonly Holder[]> {
     const found = await this.newest(grant, locator)
     if (found === undefined) return []
     const copies = await Promise.all(found.copies.map(compartment => this.holderWithin(grant, compartment)))
-    return [found.holder, ...copies.filter(holder => holder !== undefined)]
+    const holders = [found.holder, ...copies.filter(holder => holder !== undefined)]
+    return (await isShownIn(grant, found, holders)) ? holders : []
   }
 
   /** All places of a version that was found, those beyond reach too: only to write to all of them or to refuse. */
@@ -193,6 +232,7 @@ export class Reach {
     const copies = this.#shelf.pendingOf(locator)
     const pending = copies.find(({ stored }) => reached.holder(stored.holder.compartment) !== undefined)
     if (pending === undefined || pending.version <= (durable?.version ?? 0)) return durable
+    if (!(await this.#isThere(grant, pending.stored))) return undefined
     return { ...pending.stored, seq: pending.seq, movedAway: false }
   }
 
@@ -204,7 +244,9 @@ export class Reach {
     const holder = reached.holder(entry.compartment) ?? (await this.#newcomer(entry.compartment, reached))
     if (holder === undefined) return undefined
     const ledger = this.#shelf.atHand(holder) ?? (await this.#shelf.open(holder))
-    return ledger.open(entry, named)
+    const located = ledger.open(entry, named)
+    const isThere = this.#isThere(grant, located)
+    return isThere === true || (await isThere) ? located : undefined
   }
 
   // The household of the account may have been made since it was looked for, in another process too.
@@ -238,7 +280,7 @@ export class Reach {
       newer = version
       if (!isNext || holder === undefined) continue
       const stored = (await this.#shelf.open(holder)).open(entry)
-      if (!stored.movedAway || !hasNewer) yield stored
+      if ((!stored.movedAway || !hasNewer) && (await this.#isThere(grant, stored))) yield stored
       const pause = giveWay()
       if (pause !== undefined) await pause
     }
@@ -263,7 +305,18 @@ export class Reach {
     const holder = entry === undefined ? undefined : reached.holder(entry.compartment)
     if (entry === undefined || holder === undefined) return undefined
     const stored = (await this.#shelf.open(holder)).open(entry)
+    if (!(await this.#isThere(grant, stored))) return undefined
     return stored.movedAway && !(await this.wentAway(grant, stored)) ? undefined : stored
+  }
+
+  /** The newest version of the same resource within reach that says anything; this one where there is no other. */
+  async lastSaid(grant: Grant, stored: Stored): Promise<Stored> {
+    const locator = this.locator(stored.type, stored.id)
+    const newest = (await this.durable(grant, locator)) ?? (await this.removal(grant, locator))
+    if (newest === undefined || newest.version <= stored.version) return stored
+    if (!newest.deleted) return newest
+    const before = await this.version(grant, locator, newest.version - 1)
+    return before === undefined || before.deleted ? stored : before
   }
 
   /** The removal that took a resource out of reach, if its newest version within reach is one. */
@@ -293,10 +346,18 @@ export class Reach {
     for (const locator of locators) {
       const pending = this.#shelf.pendingOf(locator).map(({ stored }) => stored.holder)
       const copies = pending.length > 0 ? pending : (places.get(locator) ?? [])
+      const holders = copies.map(({ compartment }) => reached.holder(compartment)).filter(each => each !== undefined)
       if (copies.length === 0) free.push(locator)
-      else if (copies.some(({ compartment }) => reached.holder(compartment) !== undefined)) within.push(locator)
+      else if (holders.length > 0 && (await this.#isThereIn(grant, locator, holders))) within.push(locator)
     }
     return { within, free }
+  }
+
+  /** What may name somebody beyond reach lies in a household, and is looked at. */
+  async #isThereIn(grant: Grant, locator: Locator, holders: readonly Holder[]): Promise<boolean> {
+    if (grant.withheld !== undefined) return (await this.holdersOf(grant, locator)).length > 0
+    const isWhole = patientsInReach(grant) === 'all' || holders.some(({ kind }) => kind !== 'household')
+    return isWhole || (await this.newest(grant, locator)) !== undefined
   }
 
   /** The version under which a locator is taken in any compartment; only ever used to refuse. */
@@ -327,7 +388,7 @@ export class Reach {
   ): AsyncGenerator<readonly Stored[], void, void> {
     const opening: Opening<Stored> = { store: this.#store, openerOf: ledgerOf }
     for await (const opened of openInPortions(places, new Portion(openedAtOnce), opening))
-      yield opened.map(({ stored }) => stored)
+      yield opened.map(({ stored, place: { parts } }) => (parts === undefined ? stored : { ...stored, parts }))
   }
 
   /** What was found before, if nobody has come or gone since. */
@@ -352,4 +413,12 @@ export class Reach {
   async ofNow(grant: Grant): Promise<Reachable> {
     return (await this.#now(grant)).all()
   }
+}
+
+/** In one of them is enough, as for reading. */
+async function isShownIn(grant: Grant, { type, deleted, json }: Stored, holders: readonly Holder[]): Promise<boolean> {
+  if (grant.within === undefined && grant.withheld === undefined) return true
+  const resource = async () => (deleted ? undefined : await parseStored(json))
+  for (const holder of holders) if (await isShown(grant, { type, resource }, holder)) return true
+  return false
 }

@@ -1,9 +1,11 @@
-import { type Grant, patientsInReach, requirePermission } from '#access'
+import { type Grant, patientsInReach, requirePermission, withheldFrom } from '#access'
 import { Problem, spend } from '#kernel'
 import type { Holder, Query, Restricted } from '#search'
 import type { CompartmentId } from '#store'
 import { type Asked, namesAsked, textAsked } from '../audit/asked.ts'
 import type { ReadAudit } from '../audit/audit.ts'
+import type { Contents } from '../contents/contents.ts'
+import type { Consents } from '../registry/consents.ts'
 import { idErased } from '../registry/erased.ts'
 import type { Registry } from '../registry/registry.ts'
 import type {
@@ -17,8 +19,10 @@ import type {
   Reader,
   SearchPage,
   Stored,
+  WriterOptions,
 } from '../types.ts'
 import { type Cursors, cursorInvalid, type SearchPosition } from './cursors.ts'
+import { unlessErasedBeside } from './erased-beside.ts'
 import type { Following } from './following.ts'
 import type { Histories } from './history.ts'
 import type { Questions } from './questions.ts'
@@ -37,6 +41,8 @@ export interface ReaderRooms {
   readonly histories: Histories
   readonly following: Following
   readonly sighting: Sighting
+  readonly contents: Contents
+  readonly consents: Consents
   /** A keyed digest of a text too long to be kept. */
   digestOf(text: string): string
 }
@@ -49,17 +55,32 @@ export class GrantReader implements Reader {
   protected readonly grant: Grant
   readonly #rooms: ReaderRooms
 
-  constructor(grant: Grant, rooms: ReaderRooms) {
+  readonly #imports: WriterOptions['imports']
+
+  constructor(grant: Grant, rooms: ReaderRooms, { imports }: Pick<WriterOptions, 'imports'> = {}) {
     this.grant = grant
     this.#rooms = rooms
+    this.#imports = imports
+  }
+
+  /**
+   * The grant with what Consents withhold from it at this moment. What only moves what is there moves all of it; and who brings what a
+   * source has said in nobody's name is told nothing by that, and has to find again what it brought before.
+   */
+  protected async asking(): Promise<Grant> {
+    const { account, actor } = this.grant
+    const isSource = this.#imports === 'source' && account === undefined && actor.kind !== 'account'
+    return this.#imports === 'moves' || isSource ? this.grant : this.#rooms.consents.bound(this.grant)
   }
 
   async read(type: string, id: string): Promise<Stored> {
     requirePermission(this.grant, 'r', type)
-    const { reach, sighting } = this.#rooms
-    const stored = await reach.durable(this.grant, reach.locator(type, id), { type, id })
-    if (stored === undefined) throw await this.#absent(type, id)
-    if (!(await sighting.visible(this.grant, 'r', stored))) throw unknown()
+    const { reach, registry, sighting } = this.#rooms
+    const grant = await this.asking()
+    const locator = reach.locator(type, id)
+    const stored = await unlessErasedBeside(registry, () => reach.durable(grant, locator, { type, id }))
+    if (stored === undefined) throw await this.#absent(type, id, grant)
+    if (!(await sighting.visible(grant, 'r', stored))) throw unknown()
     if (stored.deleted) throw gone()
     await this.noteShown('read', stored)
     return stored
@@ -67,38 +88,51 @@ export class GrantReader implements Reader {
 
   async vread(type: string, id: string, version: string): Promise<Stored> {
     requirePermission(this.grant, 'r', type)
-    const { reach } = this.#rooms
+    const { reach, registry } = this.#rooms
     if (!/^[1-9][0-9]{0,8}$/.test(version)) throw unknown()
-    const stored = await reach.version(this.grant, reach.locator(type, id), Number(version))
-    if (stored === undefined || !(await this.#rooms.sighting.visible(this.grant, 'r', stored))) throw unknown()
+    const grant = await this.asking()
+    const locator = reach.locator(type, id)
+    const stored = await unlessErasedBeside(registry, () => reach.version(grant, locator, Number(version)))
+    if (stored === undefined || !(await this.#rooms.sighting.visible(grant, 'r', stored))) throw unknown()
     if (stored.deleted) throw new Problem('gone', 'record.deleted', 'This version is the deletion of the resource.')
     await this.noteShown('vread', stored)
     return stored
   }
 
+  async *content({ holder, content }: Stored, from?: number, until?: number): AsyncGenerator<Buffer, void, void> {
+    if (content !== undefined) yield* this.#rooms.contents.read(holder, content, from, until)
+  }
+
   async history(request: HistoryRequest): Promise<HistoryPage> {
-    const page = await this.#rooms.histories.page(request, this.grant)
+    const { histories, registry } = this.#rooms
+    const grant = await this.asking()
+    const page = await unlessErasedBeside(registry, () => histories.page(request, grant))
     for (const stored of page.items) await this.noteShown('history', stored)
     return page
   }
 
   async search(query: Restricted<Query>, cursor?: string): Promise<SearchPage> {
     const position = cursor === undefined ? undefined : await this.#position(cursor, query)
-    return withoutLost(() => this.#page(query, position))
+    const grant = await this.asking()
+    const seen = withheldFrom(query, grant)
+    return unlessErasedBeside(this.#rooms.registry, () => withoutLost(() => this.#page(seen, position, grant)))
   }
 
-  async #page(query: Restricted<Query>, position: SearchPosition | undefined): Promise<SearchPage> {
+  async #page(query: Restricted<Query>, position: SearchPosition | undefined, grant: Grant): Promise<SearchPage> {
     const searched = await this.#rooms.questions.searched(this.grant, query, position?.asOf)
     const { asOf } = searched
     const count = position?.count ?? query.count ?? defaultCount
     const offset = position?.offset ?? query.offset ?? 0
     const found = await searched.answer(query, offset)
     const room = new Room()
-    const matches = await searched.open(found.matches, stored => room.takes(stored))
-    const cut = room.isFull ? matches.length : undefined
+    const opened = await searched.open(found.matches, stored => room.takes(stored))
+    const cut = room.isFull ? opened.reduce((sum, { parts }) => sum + (parts?.length ?? 1), 0) : undefined
     // What is included belongs to what is on the page.
     const shown = cut === undefined ? found : await searched.answer({ ...query, count: cut }, offset)
-    const included = await searched.open(shown.included, charged)
+    const isAsItWas = position !== undefined && grant.withheld !== undefined
+    const stillSeen = (all: readonly Stored[]) => (isAsItWas ? this.#stillSeen(all, grant) : all)
+    const matches = await stillSeen(opened)
+    const included = await stillSeen(await searched.open(shown.included, charged))
     await this.noteAsked(query, [...matches, ...included])
     const at = (to: number) => this.#rooms.cursors.seal(this.#positionAt(query, to, count, asOf), this.grant)
     return {
@@ -112,13 +146,21 @@ export class GrantReader implements Reader {
     }
   }
 
-  /** Whoever reaches everybody may know that somebody was here and was erased. */
-  /** What went out of reach is told as a deletion, as its history tells it. */
-  async #absent(type: string, id: string): Promise<Problem> {
+  /** A page is as of when the first one was asked for; what it says now decides on what Consents withhold. */
+  async #stillSeen(opened: readonly Stored[], grant: Grant): Promise<readonly Stored[]> {
+    const seen: Stored[] = []
+    for (const stored of opened)
+      if (stored.holder.kind === 'commons' || (await this.#rooms.sighting.visible(grant, 's', stored)))
+        seen.push(stored)
+    return seen
+  }
+
+  /** What went out of reach is told as a deletion, as its history tells it; whoever reaches everybody may know that somebody was erased. */
+  async #absent(type: string, id: string, grant: Grant): Promise<Problem> {
     const { reach, sighting } = this.#rooms
-    const left = await reach.removal(this.grant, reach.locator(type, id))
-    if (left !== undefined && (await sighting.visible(this.grant, 'r', left))) return gone()
-    const isTold = type === 'Patient' && patientsInReach(this.grant) === 'all'
+    const left = await reach.removal(grant, reach.locator(type, id))
+    if (left !== undefined && (await sighting.visible(grant, 'r', left))) return gone()
+    const isTold = type === 'Patient' && patientsInReach(grant) === 'all'
     return isTold && (await reach.isErased(id)) ? idErased() : unknown()
   }
 
@@ -132,8 +174,8 @@ export class GrantReader implements Reader {
     return this.#rooms.following.begin(this.grant)
   }
 
-  follow(from: FollowedTo, moved: Moved, request: FollowRequest): Promise<Followed> {
-    return this.#rooms.following.after(this.grant, from, moved, request)
+  async follow(from: FollowedTo, moved: Moved, request: FollowRequest): Promise<Followed> {
+    return this.#rooms.following.after(await this.asking(), from, moved, request)
   }
 
   async #position(cursor: string, query: Query): Promise<SearchPosition> {
@@ -143,7 +185,7 @@ export class GrantReader implements Reader {
   }
 
   #positionAt(query: Query, offset: number, count: number, asOf: AsOf): SearchPosition {
-    const type = query.types.length === 1 ? query.types[0] : undefined
+    const { types, soughtWithin: [type] = types.length === 1 ? types : [] } = query
     return { kind: 'search', type, text: query.text, offset, count, asOf }
   }
 
@@ -189,7 +231,8 @@ function charged({ json }: Stored): boolean {
   return true
 }
 
-function unknown(): Problem {
+/** What is told of what never was, and of whatever is not to be seen. */
+export function unknown(): Problem {
   return new Problem('not-found', 'record.unknown', 'No such resource is known.')
 }
 

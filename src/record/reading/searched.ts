@@ -1,5 +1,6 @@
 import { inSlices, isProblem, mapFew, type Problem } from '#kernel'
 import {
+  type Erased,
   evaluate,
   evaluateInPasses,
   type Hit,
@@ -48,7 +49,11 @@ export type Opening = (
 export async function searchedApart(
   ledgers: readonly Ledger[],
   opening: Opening,
-  { heads, unreadable }: { readonly heads?: ReadonlyMap<CompartmentId, number>; readonly unreadable: number },
+  {
+    heads,
+    unreadable,
+    erased,
+  }: { readonly heads?: ReadonlyMap<CompartmentId, number>; readonly unreadable: number; readonly erased: Erased },
 ): Promise<Searched> {
   const asOf = heads ?? new Map(ledgers.map(ledger => [ledger.holder.compartment, ledger.durableHead]))
   const byCompartment = new Map(ledgers.map(ledger => [ledger.holder.compartment, ledger]))
@@ -56,8 +61,8 @@ export async function searchedApart(
   return {
     asOf: { kind: 'heads', heads: [...asOf] },
     unreadable,
-    answer: (query, offset) => inSlices(evaluate(query, indexes, { offset, asOf })),
-    locate: (queries, take) => inSlices(locate(queries, indexes, { asOf }, take)),
+    answer: (query, offset) => inSlices(evaluate(query, indexes, { offset, asOf, erased })),
+    locate: (queries, take) => inSlices(locate(queries, indexes, { asOf, erased }, take)),
     open: (hits, takes) => opening(hits, async compartment => byCompartment.get(compartment), takes),
   }
 }

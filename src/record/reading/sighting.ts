@@ -19,9 +19,22 @@ export class Sighting {
   /**
    * Each version is judged by what it says itself; a deletion says nothing, so only who sees every row sees it. Nothing is
    * promised where type and holder tell, because every read asks. What belongs to several patients is seen by whoever may
-   * see it in the compartment of one of them.
+   * see it in the compartment of one of them; what a household keeps of several, by whoever reaches all of them. Where Consents
+   * withhold something, what the resource says last counts for all of its versions: a label that it was given later is meant for them too.
    */
   visible(grant: Grant, verb: Verb, stored: Stored): boolean | Promise<boolean> {
+    const seen = this.#visibleInOne(grant, verb, stored)
+    return grant.withheld === undefined || seen === false ? seen : this.#isVisibleStill(grant, verb, stored, seen)
+  }
+
+  async #isVisibleStill(grant: Grant, verb: Verb, stored: Stored, seen: boolean | Promise<boolean>): Promise<boolean> {
+    if (!(await seen)) return false
+    if (stored.deleted || stored.holder.kind === 'commons' || isUntouched(grant, stored)) return true
+    const last = await this.#reach.lastSaid(grant, stored)
+    return last.version === stored.version || this.#visibleInOne(grant, verb, last)
+  }
+
+  #visibleInOne(grant: Grant, verb: Verb, stored: Stored): boolean | Promise<boolean> {
     const seen = this.#visibleHere(grant, verb, stored)
     return seen === true || stored.copies.length === 0 ? seen : this.#visibleSomewhere(grant, verb, stored, seen)
   }
@@ -43,12 +56,23 @@ export class Sighting {
   #visibleHere(grant: Grant, verb: Verb, stored: Stored): boolean | Promise<boolean> {
     const sight = visionOf(grant, [verb])(stored.type, stored.holder)
     if (sight.kind === 'none') return false
+    const beyond = this.#reach.namedBeyond(grant, [verb], stored)
+    if (beyond instanceof Promise)
+      return beyond.then(known => known.length === 0 && this.#visibleBySight(grant, verb, stored, sight))
+    return this.#visibleBySight(grant, verb, stored, sight)
+  }
+
+  #visibleBySight(grant: Grant, verb: Verb, stored: Stored, sight: Exclude<Sight, { kind: 'none' }>) {
     if (sight.kind === 'all' && (sight.referencedOnly !== true || isMadeBy(stored, sight.madeBy))) return true
     return !stored.deleted && this.#visibleByContent(grant, verb, stored, sight)
   }
 
-  async #visibleByContent(grant: Grant, verb: Verb, stored: Stored, sight: Sight): Promise<boolean> {
-    if (sight.kind === 'none') return false
+  async #visibleByContent(
+    grant: Grant,
+    verb: Verb,
+    stored: Stored,
+    sight: Exclude<Sight, { kind: 'none' }>,
+  ): Promise<boolean> {
     const mine = isMadeBy(stored, sight.madeBy)
     const referenced = sight.referencedOnly === true && !mine && (await this.#referenced(grant, stored))
     return mayTouch(grant, verb, await parseStored(stored.json), stored.holder, { referenced, mine })
@@ -64,6 +88,12 @@ export class Sighting {
       return found.matches.length > 0
     })
   }
+}
+
+/** Where nothing is withheld of what lies there. */
+function isUntouched({ withheld }: Grant, { holder, copies, type }: Stored): boolean {
+  const withholding = holder.patient === undefined ? undefined : withheld?.get(holder.patient)
+  return copies.length === 0 && withholding?.isSilentOn(type) !== false
 }
 
 function isMadeBy({ creator }: Stored, account: string | undefined): boolean {

@@ -1,11 +1,13 @@
 import type { Holder } from '#search'
 import type { CompartmentId } from '#store'
 import { HashIndex } from './hash-index.ts'
-import { nameOfHousehold, nameOfPatient, type Pair, pairOf, type Registration } from './registration.ts'
+import { isDead, nameOfHousehold, nameOfPatient, type Pair, pairOf, type Registration } from './registration.ts'
 
 type Kind = Registration['kind']
 
-const kinds: readonly Kind[] = ['patient', 'household', 'commons', 'instance', 'erased']
+const kinds: readonly Kind[] = ['patient', 'household', 'commons', 'instance', 'erased', 'vacated']
+/** Whose names are those of households. */
+const homes: ReadonlySet<Kind | undefined> = new Set<Kind>(['household', 'vacated'])
 /** In place of a kind: a registration that is not there any more. */
 const gone = 255
 
@@ -89,7 +91,7 @@ export class Directory {
   /** The pair of a name, if it is registered as that. */
   pair(name: string, kind: Kind): Pair | undefined {
     const used = this.#pairsByName.get(name)
-    if (used !== undefined && kind !== 'erased') return used
+    if (used !== undefined && !isDead(kind)) return used
     const row = this.#rowOf(name)
     return row !== undefined && this.#kindOf(row) === kind ? this.#pairOf(row) : undefined
   }
@@ -108,7 +110,7 @@ export class Directory {
   /** Whose a compartment of data or of audit is; undefined also for the data of who was erased. */
   holder(compartment: CompartmentId): Holder | undefined {
     const row = this.#rowOfData(compartment)
-    if (row !== undefined) return this.#kindOf(row) === 'erased' ? undefined : this.#pairOf(row).data
+    if (row !== undefined) return isDead(this.#kindOf(row)) ? undefined : this.#pairOf(row).data
     const audited = this.#rowOfAudit(compartment)
     return audited === undefined ? undefined : this.#pairOf(audited).audit
   }
@@ -175,7 +177,7 @@ export class Directory {
   #add(name: string, kind: Kind): number {
     const row = this.#rows++
     if (row === this.#kinds.length) this.#grow()
-    const prefix = kind === 'household' ? nameOfHousehold('') : nameOfPatient('')
+    const prefix = homes.has(kind) ? nameOfHousehold('') : nameOfPatient('')
     const owner = name.startsWith(prefix) ? name.slice(prefix.length) : ''
     if (uuid.test(owner)) this.#bytes.write(owner.replaceAll('-', ''), row * width, 'hex')
     else this.#texts.set(row, name)
@@ -234,7 +236,7 @@ export class Directory {
     if (text !== undefined) return text
     const hex = this.#bytes.toString('hex', row * width, row * width + bytesOfRow.owner)
     const owner = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
-    return nameOf[this.#kindOf(row) === 'household' ? 'household' : 'patient'](owner)
+    return nameOf[homes.has(this.#kindOf(row)) ? 'household' : 'patient'](owner)
   }
 
   #idAt(row: number, at: number): CompartmentId {
@@ -274,10 +276,10 @@ export class Directory {
       compartment: this.#idAt(row, compartmentAt),
       audit: this.#idAt(row, auditAt),
       ...(kind === 'patient' || kind === 'erased' ? { patient: owner } : {}),
-      ...(kind === 'household' && name.includes('/') ? { account: owner } : {}),
+      ...(homes.has(kind) && name.includes('/') ? { account: owner } : {}),
     })
     this.#pairs.set(row, pair)
-    if (kind !== 'erased') this.#pairsByName.set(name, pair)
+    if (!isDead(kind)) this.#pairsByName.set(name, pair)
     return pair
   }
 

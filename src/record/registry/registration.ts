@@ -9,10 +9,11 @@ export interface Pair {
 
 /**
  * As kept in the sealed documents: which random compartment is whose. That of an erased patient stays, so that the id is never
- * given again and nothing that names it leads to anybody else.
+ * given again and nothing that names it leads to anybody else; that of an account that was deleted, so that its household is never
+ * made again.
  */
 export interface Registration {
-  readonly kind: 'patient' | 'household' | 'commons' | 'instance' | 'erased'
+  readonly kind: 'patient' | 'household' | 'commons' | 'instance' | 'erased' | 'vacated'
   readonly compartment: CompartmentId
   readonly audit: CompartmentId
   readonly patient?: string
@@ -31,12 +32,16 @@ const holds: Readonly<Record<Registration['kind'], Holder['kind']>> = {
   commons: 'commons',
   instance: 'audit',
   erased: 'patient',
+  vacated: 'household',
 }
+
+/** Of these the key is destroyed. */
+export const isDead = (kind: Registration['kind'] | undefined): boolean => kind === 'erased' || kind === 'vacated'
 
 /** The audit of who was erased stays; it is nobody's any more but the instance's. */
 export function pairOf({ kind, compartment, audit, patient, account }: Registration): Pair {
   const owner = { ...(patient === undefined ? {} : { patient }), ...(account === undefined ? {} : { account }) }
-  const audited = kind === 'erased' ? {} : owner
+  const audited = isDead(kind) ? {} : owner
   return {
     data: { compartment, kind: holds[kind], ...owner },
     audit: { compartment: audit, kind: 'audit', ...audited },

@@ -1,6 +1,6 @@
 import { type Grant, homeInReach, patientsInReach } from '#access'
 import { isProblem, type Log, mapFew, Problem } from '#kernel'
-import type { Holder } from '#search'
+import type { Erased, Holder } from '#search'
 import type { CompartmentId, Locator } from '#store'
 import type { DocumentDraft, Documents, Found, PlannedCompartment, Vault } from '#vault'
 import type { DocumentLedger } from '../documents/document-ledger.ts'
@@ -133,6 +133,14 @@ export class Registry {
     return this.#directory.pair(name, 'patient') ?? (await this.#loaded(name, 'patient'))
   }
 
+  /** Those of some ids that are of patients who are kept at this moment, whatever other processes have done since it was looked last. */
+  async keptAmong(patients: Iterable<string>): Promise<readonly string[]> {
+    await this.refresh()
+    const kept: string[] = []
+    for (const patient of patients) if ((await this.ofPatient(patient)) !== undefined) kept.push(patient)
+    return kept
+  }
+
   /** The household of an account, or without one that of the instance, once something was put there. */
   async ofHousehold(account: string | undefined): Promise<Pair | undefined> {
     const name = nameOfHousehold(account)
@@ -151,9 +159,24 @@ export class Registry {
     return this.#directory.pair(name, 'erased') ?? (await this.#loaded(name, 'erased'))
   }
 
-  /** The compartments of erased patients: what is left there is to be removed, but for their audit. */
+  /** The compartments of erased patients and of deleted accounts: what is left there is to be removed, but for their audit. */
   get erased(): readonly Pair[] {
-    return this.#directory.pairs('erased')
+    return [...this.#directory.pairs('erased'), ...this.#directory.pairs('vacated')]
+  }
+
+  /** The household of an account that was deleted. */
+  async ofVacated(account: string): Promise<Pair | undefined> {
+    const name = nameOfHousehold(account)
+    return this.#directory.pair(name, 'vacated') ?? (await this.#loaded(name, 'vacated'))
+  }
+
+  /** Patients who were erased, as far as this process knows, without asking anew. */
+  get erasedPatients(): Erased {
+    const directory = this.#directory
+    return {
+      count: directory.count('erased'),
+      has: patient => directory.pair(nameOfPatient(patient), 'erased') !== undefined,
+    }
   }
 
   /** The ledger that keeps the audit of a compartment's data. */
@@ -184,16 +207,27 @@ export class Registry {
 
   /**
    * A condition for a commit that writes into a compartment: it is still whose it was. An erased patient's is not, whatever
-   * this process believes. Undefined where nobody can be erased, and for what the same commit makes somebody's.
+   * this process believes, nor a deleted account's. Undefined where nobody can be erased, and for what the same commit makes somebody's.
    */
-  stillRegistered({ compartment, kind }: Holder): DocumentDraft | undefined {
-    const registered = kind === 'patient' ? this.#directory.registered(compartment) : undefined
+  stillRegistered({ compartment, kind, account }: Holder): DocumentDraft | undefined {
+    const canEnd = kind === 'patient' || (kind === 'household' && account !== undefined)
+    const registered = canEnd ? this.#directory.registered(compartment) : undefined
     return registered && this.#documents.check(collection, registered.name, registered.revision)
   }
 
   /** How often somebody was merged into another one, or parted again. */
   get merges(): number {
     return this.#directory.merges
+  }
+
+  /** Whether somebody was merged into a patient, if need be by way of others. */
+  async isFormerOf(one: string, patient: string): Promise<boolean> {
+    const seen = new Set<string>()
+    for (let at: string | undefined = one; at !== undefined && !seen.has(at); at = await this.mergedInto(at)) {
+      if (at === patient) return one !== patient
+      seen.add(at)
+    }
+    return false
   }
 
   /** The Patient into whom this one was merged. That another process merged somebody, a commit finds out. */
@@ -220,13 +254,21 @@ export class Registry {
 
   /** The write by which a patient's compartment becomes that of an erased one. */
   erasing(patient: string, pair: Pair): DocumentDraft {
-    const erased = {
-      kind: 'erased',
-      compartment: pair.data.compartment,
-      audit: pair.audit.compartment,
-      patient,
-    } as const
-    return this.#documents.write<Registration>(collection, nameOfPatient(patient), erased)
+    return this.#ending(nameOfPatient(patient), { kind: 'erased', patient }, pair)
+  }
+
+  /** The write by which an account's household becomes that of one that was deleted. */
+  vacating(account: string, pair: Pair): DocumentDraft {
+    return this.#ending(nameOfHousehold(account), { kind: 'vacated', account }, pair)
+  }
+
+  #ending(
+    name: string,
+    whose: Pick<Registration, 'kind' | 'patient' | 'account'>,
+    { data, audit }: Pair,
+  ): DocumentDraft {
+    const ended = { ...whose, compartment: data.compartment, audit: audit.compartment }
+    return this.#documents.write<Registration>(collection, name, ended)
   }
 
   /** Counts the compartments ever taken in or erased: whoever looked at all of them can tell whether one has come since. */

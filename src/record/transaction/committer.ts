@@ -5,7 +5,7 @@ import type { Append, CommitResult, CompartmentId, Store } from '#store'
 import { type AuditKindName, auditEventOf, listedEntities } from '../audit/audit.ts'
 import type { AuditWork } from '../audit/audit-outbox.ts'
 import type { DocumentLedger, LostDrafts, PlacedDrafts, PreparedDrafts } from '../documents/document-ledger.ts'
-import { type Composed, type Draft, type Ledger, prepare } from '../ledger/ledger.ts'
+import type { Composed, Draft, Ledger } from '../ledger/ledger.ts'
 import type { Shelf } from '../ledger/shelf.ts'
 import type { Reach } from '../reading/reach.ts'
 import type { Claims } from './claims.ts'
@@ -20,6 +20,8 @@ interface Beside {
   readonly txn?: Transaction
   readonly documents?: PreparedDrafts
   readonly urgent?: boolean
+  /** Records of what is done: nobody waits for them. */
+  readonly unhurried?: boolean
 }
 
 /** Drafts for one ledger, in the order in which they were staged. */
@@ -122,12 +124,15 @@ export class Committer {
       work.set(ledger, drafts)
     }
     for (let others = this.#othersIn(work); others !== undefined; others = this.#othersIn(work)) await others
-    return [...work.keys()].every(ledger => ledger.alive) && (await this.#write(work, { urgent })).ok
+    return (
+      [...work.keys()].every(ledger => ledger.alive) && (await this.#write(work, { urgent, unhurried: !urgent })).ok
+    )
   }
 
   // From the first append to the store's commit nobody else may append to these ledgers: seqs are given out in between.
   async #write(work: Work, beside: Beside): Promise<CommitResult> {
-    const release = isLong(work) ? this.#take([...work.keys()]) : undefined
+    const most = beside.unhurried === true ? sealedAtOnce : mostInOneTurn
+    const release = isLong(work, most) ? this.#take([...work.keys()]) : undefined
     const early = release === undefined ? this.#placed(beside.documents) : nothing
     if ('lost' in early) {
       await early.underWay
@@ -153,6 +158,7 @@ export class Committer {
         appends: [...appends, ...asserted, ...placed.appends],
         documents: [...placed.documents, ...(claims?.writes ?? [])],
         urgent: beside.urgent ?? false,
+        unhurried: beside.unhurried ?? false,
       })
       release?.()
       const result = await committing
@@ -297,13 +303,13 @@ function draftsByLedger(staged: readonly StagedDraft[]): Work {
 const sealedAtOnce = 16
 const mostInOneTurn = 64
 
-function isLong(work: Work): boolean {
+function isLong(work: Work, most = mostInOneTurn): boolean {
   let drafts = 0
   for (const of of work.values()) {
     if (of.some(({ isLarge }) => isLarge)) return true
     drafts += of.length
   }
-  return drafts > mostInOneTurn
+  return drafts > most
 }
 
 function appendedNow(work: Work, atMs: number): Append[] {
@@ -328,7 +334,7 @@ async function appendedInSlices(work: Work, atMs: number): Promise<Append[]> {
   for (const [ledger, drafts] of work) {
     const slices: Append[] = []
     for (const slice of slicesOf(drafts)) {
-      const prepared = await prepare(slice, atMs)
+      const prepared = await ledger.prepare(slice, atMs)
       const pause = giveWay()
       if (pause !== undefined) await pause
       slices.push(ledger.append(slice, atMs, prepared))
@@ -346,10 +352,11 @@ function obstacle(txn: Transaction, reach: Reach): Obstacle | undefined {
   return txn.conditions.obstacle() ?? (txn.staged.every(draft => isNext(draft, txn, reach)) ? undefined : atOnce)
 }
 
-function isNext({ ledger, draft, follows }: StagedDraft, { conditions }: Transaction, reach: Reach): boolean {
-  const pending = reach.pendingVersion(draft.locator)
-  const found = conditions.foundVersion(draft.type, draft.id)
-  return ledger.alive && (pending === undefined || pending === follows) && (found === undefined || found === follows)
+/** Whether a draft builds on the version that stands, and that the transaction has read and found. */
+function isNext({ ledger, draft, follows }: StagedDraft, txn: Transaction, reach: Reach): boolean {
+  const { locator, type, id } = draft
+  const seen = [reach.pendingVersion(locator), txn.conditions.foundVersion(type, id), txn.versionRead(locator)]
+  return ledger.alive && seen.every(version => version === undefined || version === follows)
 }
 
 /** Nothing to wait for. */

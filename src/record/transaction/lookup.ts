@@ -18,6 +18,7 @@ export interface Seen {
   /** The compartments of the copies. */
   readonly holders: readonly Holder[]
   readonly creator?: string
+  readonly named?: readonly string[]
 }
 
 /** What is there for one grant, and whether it may be written: in one of the compartments where it lies, or in all. */
@@ -43,9 +44,10 @@ export class Lookup {
   /** A deletion says nothing by which it could be judged: it is for those who may do this to every row. */
   async allowed(verb: 'r' | 'u' | 'd', stored: Stored, holder = stored.holder): Promise<boolean> {
     const mine = stored.creator !== undefined && stored.creator === this.#grant.account
-    if (this.#reach.mayTouchAny(this.#grant, verb, stored.type, holder, { mine })) return true
+    const standing = { mine, named: await this.#reach.namedBeyond(this.#grant, [verb], { ...stored, holder }) }
+    if (this.#reach.mayTouchAny(this.#grant, verb, stored.type, holder, standing)) return true
     if (stored.deleted) return false
-    return mayTouch(this.#grant, verb, await parseStored(stored.json), holder, { mine })
+    return mayTouch(this.#grant, verb, await parseStored(stored.json), holder, standing)
   }
 
   /** Whether it may be done in the compartment of one of its owners: then the grant knows of it. */
@@ -73,8 +75,9 @@ export class Lookup {
       if (holder === undefined || !(await this.allowed(verb, current, holder))) throw ownerForeign()
       holders.push(holder)
     }
-    const { creator } = current
-    return { type, id, version, deleted, seqs, holders, ...(creator === undefined ? {} : { creator }) }
+    const { creator, named } = current
+    const noted = { ...(creator === undefined ? {} : { creator }), ...(named === undefined ? {} : { named }) }
+    return { type, id, version, deleted, seqs, holders, ...noted }
   }
 
   /** Whether a name is in use in any compartment: only to refuse it. What `existing` found free is not asked again. */

@@ -40,8 +40,9 @@ export class NumberSources {
   /** A version of a Patient is written in the place of another one. */
   async written(id: string, resource: Resource, before?: Stored): Promise<void> {
     if (resource.resourceType !== 'Patient') return
-    const stood = before === undefined || before.deleted ? none : numbersOf(await parseStored(before.json))
-    const stands = numbersOf(resource)
+    const stood =
+      before === undefined || before.deleted ? none : await inSlices(numbersOf(await parseStored(before.json)))
+    const stands = await inSlices(numbersOf(resource))
     if (!this.#isHouse) for (const number of stands.difference(stood)) this.#add(id, number)
     for (const number of stood.difference(stands)) this.#drop(id, number)
   }
@@ -109,10 +110,14 @@ export function numberOf({ system, value }: PatientNumber): string {
   return JSON.stringify([system ?? null, typeof value === 'string' ? value.trim() : null])
 }
 
-function numbersOf({ identifier }: Resource): ReadonlySet<string> {
-  const numbers: readonly unknown[] = Array.isArray(identifier) ? identifier : []
-  const named = numbers.filter((one): one is PatientNumber => typeof one === 'object' && one !== null)
-  return new Set(named.filter(({ value }) => typeof value === 'string').map(numberOf))
+/** Those of a Patient, who may have very many. */
+function* numbersOf({ identifier }: Resource): Steps<ReadonlySet<string>> {
+  const found = new Set<string>()
+  for (const one of Array.isArray(identifier) ? (identifier as readonly unknown[]) : []) {
+    yield
+    if (isNode(one) && typeof one.value === 'string') found.add(numberOf(one))
+  }
+  return found
 }
 
 /** Elements that are numbers, of a resource and of whom it names: `identifier`, `masterIdentifier`, `requisition`. */

@@ -1,6 +1,6 @@
-import { type Grant, mayTouch, mergedWith, type Ownership, ownersOf, requireBeyondPatient } from '#access'
+import { type Grant, mayTouch, mergedWith, type Ownership, ownersInSteps, requireBeyondPatient } from '#access'
 import type { Resource } from '#fhir'
-import { Problem } from '#kernel'
+import { inSlices, Problem } from '#kernel'
 import type { Holder } from '#search'
 import type { Locator } from '#store'
 import type { DocumentDraft } from '#vault'
@@ -86,8 +86,14 @@ export class Owners {
   async writes(): Promise<readonly DocumentDraft[]> {
     const { account } = this.#grant
     const patients = [...this.#newPatients.keys()]
-    const kept = account === undefined || patients.length === 0 ? [] : [await this.#reach.keepFor(account, patients)]
+    const kept = account === undefined ? [] : await this.#coming(account, patients)
     return [...this.plans.map(({ write }) => write), ...this.changes.map(({ write }) => write), ...kept]
+  }
+
+  /** What must be written, or hold, of an account to which Patients or a household come. */
+  async #coming(account: string, patients: readonly string[]): Promise<readonly DocumentDraft[]> {
+    if (patients.length > 0) return [await this.#reach.keepFor(account, patients)]
+    return this.#newHouseholds.has(account) ? [await this.#reach.stillOpen(account)] : []
   }
 
   /**
@@ -96,12 +102,12 @@ export class Owners {
    */
   async holdersOf(resource: Resource, hints: OwnerHints): Promise<readonly Holder[]> {
     if (resource.resourceType === 'Patient' && resource.id !== undefined) await this.#expect(resource.id, hints.verb)
-    const owners = ownersOf(resource, this.#reach.baseUrl)
+    const owners = await this.#ownersOf(resource)
     const holders = await this.#holders(owners, resource, hints)
     for (const holder of holders) if (!(await this.#mayWrite(resource, holder, hints.verb))) throw ownerForeign()
     if (resource.resourceType === 'Patient') await this.#checkMerges(resource, hints.before)
     const isCrowd = owners.kind === 'patients' && owners.patients.length > mostOwners
-    return isCrowd ? [await this.#home(resource, hints.verb)] : holders
+    return isCrowd ? [await this.#household(resource, hints.verb)] : holders
   }
 
   /**
@@ -130,6 +136,10 @@ export class Owners {
     return this.#newPatients.has(patient) || this.#reach.owns(this.#grant, patient)
   }
 
+  #ownersOf(resource: Resource): Promise<Ownership> {
+    return inSlices(ownersInSteps(resource, this.#reach.baseUrl))
+  }
+
   async #holders(owners: Ownership, resource: Resource, hints: OwnerHints): Promise<readonly Holder[]> {
     if (owners.kind === 'commons') return [this.#reach.commonsOf(hints.locator)]
     if (owners.kind === 'patients') return this.#ofPatients(owners.patients, hints.before)
@@ -147,7 +157,7 @@ export class Owners {
   async #staying(before: Before | undefined): Promise<readonly Holder[]> {
     if (before === undefined) return []
     const resource = await before.read()
-    const isSilent = resource === undefined || ownersOf(resource, this.#reach.baseUrl).kind === 'household'
+    const isSilent = resource === undefined || (await this.#ownersOf(resource)).kind === 'household'
     return isSilent ? before.holders.filter(({ kind }) => kind !== 'commons') : []
   }
 
@@ -183,7 +193,7 @@ export class Owners {
   async #wentSince(patient: string, before: Before | undefined): Promise<boolean> {
     const resource = await before?.read()
     if (resource === undefined || !(await this.#reach.isErased(patient))) return false
-    const named = ownersOf(resource, this.#reach.baseUrl)
+    const named = await this.#ownersOf(resource)
     return named.kind === 'patients' && named.patients.includes(patient)
   }
 
@@ -209,7 +219,7 @@ export class Owners {
   async #referring(hints: OwnerHints): Promise<readonly Holder[]> {
     const holders = new Map<string, Holder>()
     for (const referrer of hints.referrers) {
-      const owners = ownersOf(referrer, this.#reach.baseUrl)
+      const owners = await this.#ownersOf(referrer)
       const found =
         owners.kind === 'patients'
           ? await this.#ofPatients(owners.patients, undefined)
@@ -226,13 +236,18 @@ export class Owners {
    * `system/` terms – in that of the instance.
    */
   async #home(resource: Resource, verb: 'c' | 'u'): Promise<Holder> {
-    const { account } = this.#grant
     const patient = this.#homePatient
     const inContext = patient === undefined ? undefined : await this.#known(patient)
     if (inContext !== undefined && (await this.#mayWrite(resource, inContext, verb))) {
       await this.#checkInUse(patient ?? '')
       return inContext
     }
+    return this.#household(resource, verb)
+  }
+
+  /** What names many is not kept with one of them either: whoever reaches that one would read of all. */
+  async #household(resource: Resource, verb: 'c' | 'u'): Promise<Holder> {
+    const { account } = this.#grant
     if (account !== undefined && (await this.#mayWrite(resource, homeOf(account), verb)))
       return this.#householdOf(account)
     if (await this.#mayWrite(resource, homeOf(undefined), verb)) return this.#householdOf(undefined)
@@ -246,6 +261,7 @@ export class Owners {
   async #householdOf(account: string | undefined): Promise<Holder> {
     const known: Pair | undefined = this.#newHouseholds.get(account)?.pair ?? (await this.#reach.householdOf(account))
     if (known !== undefined) return known.data
+    if (account !== undefined) await this.#reach.stillOpen(account)
     const plan = await this.#reach.planHousehold(account)
     this.#newHouseholds.set(account, plan)
     return plan.pair.data

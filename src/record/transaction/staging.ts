@@ -1,13 +1,16 @@
-import { type Grant, mayTouch } from '#access'
+import { type Grant, mayTouch, type Ownership, ownersInSteps } from '#access'
 import { encodeResource, isLarge, isSameJson, parseJsonInSteps, parseStored, type Resource, toInstant } from '#fhir'
-import { inSlices, Problem, type Steps } from '#kernel'
+import { appendAll, inSlices, Problem, type Steps } from '#kernel'
 import { type Holder, isWordy } from '#search'
 import type { CompartmentId, Locator } from '#store'
 import type { AuditKindName } from '../audit/audit.ts'
+import type { ContentSource, Contents } from '../contents/contents.ts'
+import { contentUnknown, notedIn, withNote } from '../contents/note.ts'
 import type { Composed, Draft, Ledger } from '../ledger/ledger.ts'
 import type { Reach } from '../reading/reach.ts'
-import type { Staged, Stored } from '../types.ts'
+import type { Arriving, Content, Staged, Stored } from '../types.ts'
 import { binariesNamed } from './binaries-named.ts'
+import type { ConsentsWritten } from './consents-written.ts'
 import type { Lookup, Seen } from './lookup.ts'
 import type { Owners } from './owners.ts'
 
@@ -32,6 +35,8 @@ interface Writing {
   readonly method: Stored['method']
   readonly movedAway?: true
   readonly entered?: readonly string[] | undefined
+  readonly referrers?: readonly Resource[]
+  readonly content?: ContentSource | 'to-come' | undefined
 }
 
 /** A draft, and the state of its resource that it builds on. */
@@ -49,6 +54,8 @@ export interface WriteOptions {
   readonly referrers?: readonly Resource[]
   /** Of its numbers those that stand on the word of an account. */
   readonly entered?: readonly string[]
+  /** What a Binary holds beside its JSON. */
+  readonly content?: Arriving | undefined
 }
 
 /** What is known of a version that replaces another one. */
@@ -62,16 +69,40 @@ export class Staging {
   readonly drafts: StagedDraft[] = []
   /** What stood already as it was to be written. */
   readonly unchanged: Stored[] = []
+  /** Contents that these versions are the first to name. */
+  readonly contents: Content[] = []
+  /** Names of those that were copied for this run alone. */
+  readonly copied: string[] = []
+  /** Where a content is to lie that comes later. */
+  readonly awaiting: Holder[] = []
+  readonly #contents: Contents
+  readonly #consents: ConsentsWritten
   readonly #grant: Grant
   readonly #reach: Reach
   readonly #owners: Owners
   readonly #lookup: Lookup
   readonly #stagedAt = new Map<Locator, readonly Holder[]>()
+  /** Whom that names which is staged in a household. */
+  readonly #namedAt = new Map<Locator, readonly string[]>()
 
   constructor(
     grant: Grant,
-    { reach, owners, lookup }: { readonly reach: Reach; readonly owners: Owners; readonly lookup: Lookup },
+    {
+      reach,
+      owners,
+      lookup,
+      contents,
+      consents,
+    }: {
+      readonly reach: Reach
+      readonly owners: Owners
+      readonly lookup: Lookup
+      readonly contents: Contents
+      readonly consents: ConsentsWritten
+    },
   ) {
+    this.#contents = contents
+    this.#consents = consents
     this.#grant = grant
     this.#reach = reach
     this.#owners = owners
@@ -80,12 +111,13 @@ export class Staging {
 
   /** A version that makes its resource. */
   async first(
-    resource: Resource,
+    sent: Resource,
     locator: Locator,
     verb: 'c' | 'u',
     method: 'POST' | 'PUT',
-    { referrers = [], entered }: WriteOptions,
+    { referrers = [], entered, content: given }: WriteOptions,
   ): Promise<Staged> {
+    const { resource, content } = withContent(sent, given, undefined)
     const type = resource.resourceType
     if (this.#stagedAt.has(locator)) throw idTaken()
     const holders = await this.#owners.holdersOf(resource, {
@@ -96,16 +128,18 @@ export class Staging {
       before: undefined,
     })
     const id = resource.id ?? ''
-    return this.version({ type, id, resource, holders, version: 1, seen: undefined, kind: 'create', method, entered })
+    const made = { type, id, resource, content, holders, version: 1, seen: undefined, method, entered, referrers }
+    return this.version({ ...made, kind: 'create' })
   }
 
   /** A version for each of its owners, and a removal where it had been and belongs no more. */
   async next(
-    resource: Resource,
+    sent: Resource,
     seen: Seen,
     current: Stored,
-    { referrers = [], unlessSame = false, entered }: NextOptions,
+    { referrers = [], unlessSame = false, entered, content: given }: NextOptions,
   ): Promise<Staged> {
+    const { resource, content } = withContent(sent, given, current)
     const { type, id, version } = seen
     const locator = this.#lookup.locator(type, id)
     if (this.#stagedAt.has(locator)) throw idTaken()
@@ -126,10 +160,11 @@ export class Staging {
     const isSettled = this.#reach.pendingVersion(locator) === undefined
     if (unlessSame && isInPlace && isSettled && (await standsAs(resource, current)))
       return this.#kept(current, resource, holders)
-    const next = { type, id, seen, kind: 'update' as const, entered }
-    if (left.length === 0) return this.version({ ...next, resource, holders, version: version + 1, method: 'PUT' })
+    const next = { type, id, seen, kind: 'update' as const, entered, referrers }
+    if (left.length === 0)
+      return this.version({ ...next, resource, content, holders, version: version + 1, method: 'PUT' })
     await this.version({ ...next, holders: left, version: version + 1, method: 'DELETE', movedAway: true })
-    return this.version({ ...next, resource, holders, version: version + 2, method: 'PUT' })
+    return this.version({ ...next, resource, content, holders, version: version + 2, method: 'PUT' })
   }
 
   async #kept(current: Stored, resource: Resource, holders: readonly Holder[]): Promise<Staged> {
@@ -157,6 +192,7 @@ export class Staging {
       copies: [],
       created,
     }
+    if (type === 'Consent') await this.#consents.written(id, resource, holders)
     const locator = this.#lookup.locator(type, id)
     const drafted = {
       locator,
@@ -178,10 +214,14 @@ export class Staging {
     }
     this.#stagedAt.set(locator, holders)
     if (resource !== undefined) await this.#takeAlong(resource, holders)
+    const named = await this.#namedBy(writing)
+    if (named !== undefined) this.#namedAt.set(locator, named)
     for (const holder of holders) {
       const copies = movedAway ? [] : compartmentsBeside(holder, holders)
       const creator = holder.kind === 'commons' ? this.#creatorOf(seen) : undefined
-      const draft: Draft = { ...drafted, copies, creator, supersedes: seen?.seqs.get(holder.compartment) ?? 0 }
+      const content = await this.#contentIn(holder, writing.content)
+      const own = { copies, creator, named: holder.kind === 'household' ? named : undefined, content }
+      const draft: Draft = { ...drafted, ...own, supersedes: seen?.seqs.get(holder.compartment) ?? 0 }
       this.drafts.push({ ledger: await this.#reach.ledger(holder), draft, kind, follows: seen?.version ?? 0 })
     }
     return staged
@@ -196,7 +236,7 @@ export class Staging {
   async #takeAlong(resource: Resource, holders: readonly Holder[]): Promise<void> {
     const patients = holders.filter(({ kind }) => kind === 'patient')
     if (patients.length === 0) return
-    for (const id of binariesNamed(resource, this.#reach.baseUrl)) {
+    for (const id of await inSlices(binariesNamed(resource, this.#reach.baseUrl))) {
       const current = this.#stagedAt.has(this.#lookup.locator('Binary', id))
         ? undefined
         : await this.#lookup.current('Binary', id)
@@ -212,18 +252,84 @@ export class Staging {
     return true
   }
 
-  async #moveTo(holders: readonly Holder[], { type, id, version, json, entered }: Stored, seen: Seen): Promise<void> {
+  async #moveTo(holders: readonly Holder[], current: Stored, seen: Seen): Promise<void> {
+    const { type, id, version, json, entered } = current
     const moved = { type, id, seen, kind: 'update' as const, entered }
     const removal = { holders: seen.holders, version: version + 1, method: 'DELETE', movedAway: true } as const
     await this.version({ ...moved, ...removal })
-    const resource = await parseStored(json)
-    await this.version({ ...moved, resource, holders, version: version + 2, method: 'PUT' })
+    const { resource, content } = withContent(await parseStored(json), undefined, current)
+    await this.version({ ...moved, resource, content, holders, version: version + 2, method: 'PUT' })
+  }
+
+  /** The content as it lies in a compartment; where it lies elsewhere it is copied there, so that it is under the keys of each owner. */
+  async #contentIn(holder: Holder, source: Writing['content']): Promise<Content | undefined> {
+    if (source === undefined) return undefined
+    if (source === 'to-come') {
+      this.awaiting.push(holder)
+      return undefined
+    }
+    const content = await this.#contents.within(holder, source)
+    if (content.name !== nameStood(source)) this.contents.push(content)
+    if (!('places' in source) && content.name !== source.content.name) this.copied.push(content.name)
+    return content
+  }
+
+  /**
+   * Of what lies in a household whose it is by what it says, or by what it follows; a removal is told to whom that was told which it
+   * removes.
+   */
+  async #namedBy({ resource, seen, holders, referrers = [] }: Writing): Promise<readonly string[] | undefined> {
+    if (!holders.some(({ kind }) => kind === 'household')) return undefined
+    if (resource === undefined) return seen?.named
+    const named = new Set<string>()
+    for (const one of [resource, ...referrers]) {
+      const each = await inSlices(ownersInSteps(one, this.#reach.baseUrl))
+      if (one === resource && each.kind === 'patients') return each.patients
+      if (each.kind === 'patients') for (const patient of each.patients) named.add(patient)
+      if (each.kind === 'follow') for (const patient of await this.#namedByAll(each.targets)) named.add(patient)
+    }
+    return named.size === 0 ? undefined : [...named]
+  }
+
+  /** A Provenance of a Group tells of its members. */
+  async #namedByAll(targets: Extract<Ownership, { kind: 'follow' }>['targets']): Promise<readonly string[]> {
+    const named: string[] = []
+    for (const { type, id } of targets) {
+      const staged = this.#namedAt.get(this.#lookup.locator(type, id))
+      appendAll(named, staged ?? (await this.#lookup.current(type, id))?.named ?? [])
+    }
+    return named
   }
 
   /** Who made it stays who made it; what was made before that was noted is the administrator's. */
   #creatorOf(seen: Seen | undefined): string | undefined {
     return seen === undefined ? this.#grant.account : seen.creator
   }
+}
+
+/** The name of a content that a version names already. */
+function nameStood(source: ContentSource): string | undefined {
+  return 'places' in source ? undefined : source.content.name
+}
+
+/**
+ * The resource as it is kept, and its content where that lies beside it: what was given, or what stands and is said to stay.
+ *
+ * @throws Problem `unprocessable` · `record.content-unknown`
+ */
+function withContent(
+  sent: Resource,
+  given: Arriving | undefined,
+  current: Stored | undefined,
+): { readonly resource: Resource; readonly content?: Writing['content'] } {
+  if (given === 'to-come') return { resource: sent, content: given }
+  if (given !== undefined) return { resource: withNote(sent, given), content: given }
+  const noted = notedIn(sent)
+  if (noted === undefined) return { resource: sent }
+  const { content } = current ?? {}
+  if (current === undefined || content === undefined || sent.data !== undefined) throw contentUnknown()
+  if (content.sha256 !== noted.sha256 || content.sizeBytes !== noted.sizeBytes) throw contentUnknown()
+  return { resource: sent, content: { holder: current.holder, content } }
 }
 
 /** Whether a version says what a resource says, but for what the server itself writes into `meta`. */

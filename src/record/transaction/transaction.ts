@@ -1,8 +1,10 @@
-import { type Grant, homeInReach, requirePermission } from '#access'
+import { type Grant, homeInReach, requirePermission, withheldFrom } from '#access'
 import type { Resource } from '#fhir'
 import { inSlices, mapFew, newResourceId, Problem } from '#kernel'
 import { evaluate, type Holder, type Query, type Restricted } from '#search'
+import type { Locator } from '#store'
 import type { DocumentDraft } from '#vault'
+import type { Contents } from '../contents/contents.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { ledgersAtOnce } from '../ledger/shelf.ts'
 import { versionsOf } from '../reading/opening.ts'
@@ -12,6 +14,7 @@ import type { ReaderRooms } from '../reading/reader.ts'
 import type { Staged, Stored, Txn, WriterOptions } from '../types.ts'
 import { checkChosenId, choosesFreely } from './chosen-ids.ts'
 import type { Conditions, Found } from './conditions.ts'
+import { ConsentsWritten } from './consents-written.ts'
 import { asFiled } from './filed-events.ts'
 import { Lookup } from './lookup.ts'
 import { enteredIn, NumberSources, type PatientNumber } from './number-sources.ts'
@@ -30,6 +33,7 @@ export class Transaction implements Txn {
   /** Where its records of access go. */
   readonly audits = new Set<Ledger>()
   summary: string | undefined
+  readonly #read = new Map<Locator, number>()
   readonly #grant: Grant
   readonly #reach: Reach
   readonly #questions: Questions
@@ -37,6 +41,8 @@ export class Transaction implements Txn {
   readonly #lookup: Lookup
   readonly #staging: Staging
   readonly #numbers: NumberSources
+  readonly #consents: ConsentsWritten
+  readonly #contents: Contents
   readonly #nowMs: () => number
   readonly #imports: WriterOptions['imports']
   #census: number | undefined
@@ -48,9 +54,14 @@ export class Transaction implements Txn {
     {
       reach,
       questions,
+      contents,
+      consents,
       conditions,
       nowMs,
-    }: Pick<ReaderRooms, 'reach' | 'questions'> & { readonly conditions: Conditions; nowMs(): number },
+    }: Pick<ReaderRooms, 'reach' | 'questions' | 'contents' | 'consents'> & {
+      readonly conditions: Conditions
+      nowMs(): number
+    },
     options: WriterOptions,
   ) {
     this.conditions = conditions
@@ -63,7 +74,15 @@ export class Transaction implements Txn {
     this.#owners = new Owners(grant, reach, options.home ?? grant.patient)
     this.#lookup = new Lookup(grant, reach)
     this.#numbers = new NumberSources(grant, reach.enteredNumbers)
-    this.#staging = new Staging(grant, { reach, owners: this.#owners, lookup: this.#lookup })
+    this.#consents = new ConsentsWritten(grant, { consents, reach, isMoving: options.imports === 'moves' })
+    this.#staging = new Staging(grant, {
+      reach,
+      owners: this.#owners,
+      lookup: this.#lookup,
+      contents,
+      consents: this.#consents,
+    })
+    this.#contents = contents
   }
 
   get staged(): readonly StagedDraft[] {
@@ -75,6 +94,11 @@ export class Transaction implements Txn {
     for (const { ledger } of this.staged) yield ledger
     yield* this.observed.keys()
     yield* this.audits
+  }
+
+  /** The version that was first read under a locator (0: none), on which whatever is written there must build; undefined when none was looked for. */
+  versionRead(locator: Locator): number | undefined {
+    return this.#read.get(locator)
   }
 
   /** What was to be written as it stands. */
@@ -105,7 +129,8 @@ export class Transaction implements Txn {
     for (const plan of this.#owners.plans) plan.forget()
   }
 
-  async find(query: Restricted<Query>, limit: number): Promise<readonly Found[]> {
+  async find(asked: Restricted<Query>, limit: number): Promise<readonly Found[]> {
+    const query = withheldFrom(asked, this.#grant)
     const isWide = await this.#questions.isWide(this.#grant, query)
     return this.conditions.judge(query, isWide, () =>
       isWide ? this.#questions.decisive(this.#grant, query, limit) : this.#findAmongFew(query, limit),
@@ -119,7 +144,7 @@ export class Transaction implements Txn {
     for (const ledger of ledgers) if (!this.observed.has(ledger)) this.observed.set(ledger, ledger.pendingHead)
     const indexes = await mapFew(ledgers, ledgersAtOnce, ledger => ledger.index())
     const capped = { ...query, count: limit }
-    const { matches } = await inSlices(evaluate(capped, indexes, { offset: 0 }))
+    const { matches } = await inSlices(evaluate(capped, indexes, { offset: 0, erased: this.#reach.erasedPatients }))
     const byCompartment = new Map(ledgers.map(ledger => [ledger.holder.compartment, ledger]))
     return versionsOf(matches, few => this.#reach.openFrom(few, async compartment => byCompartment.get(compartment)))
   }
@@ -130,8 +155,18 @@ export class Transaction implements Txn {
 
   async read(type: string, id: string): Promise<Stored | undefined> {
     const stored = await this.#lookup.current(type, id)
+    const locator = this.#lookup.locator(type, id)
+    // Whoever reads it again may have decided by what was there first.
+    if (!this.#read.has(locator)) this.#read.set(locator, stored?.version ?? 0)
     if (stored === undefined || stored.deleted) return undefined
     return (await this.#lookup.allowedSomewhere('r', stored)) ? stored : undefined
+  }
+
+  async *before({ type, id, version }: Pick<Stored, 'type' | 'id' | 'version'>): AsyncGenerator<Stored> {
+    for await (const stored of this.#reach.versions(this.#grant, this.#lookup.locator(type, id), version)) {
+      if (stored.deleted || !(await this.#lookup.allowedSomewhere('r', stored))) return
+      yield stored
+    }
   }
 
   async create(resource: Resource, options: { readonly id?: string } & WriteOptions = {}): Promise<Staged> {
@@ -194,8 +229,29 @@ export class Transaction implements Txn {
     const holders = [...this.staged.map(({ ledger }) => ledger.holder), ...(await this.#remembering())]
     const concerned = new Map(holders.map(holder => [holder.compartment, holder]))
     const alive = this.#reach.stillRegistered(concerned.values().filter(({ compartment }) => !changed.has(compartment)))
-    const writes = [...this.#documents, ...(await this.#owners.writes()), ...(await this.#numbers.writes()), ...alive]
+    const writes = [
+      ...this.#documents,
+      ...(await this.#owners.writes()),
+      ...(await this.#numbers.writes()),
+      ...(await this.#consents.writes()),
+      ...alive,
+      ...this.#claims(),
+    ]
     return census === undefined ? writes : [...writes, census]
+  }
+
+  #claims(): readonly DocumentDraft[] {
+    return this.#staging.contents.map(content => this.#contents.claim(content))
+  }
+
+  /** Where a content is to lie that is still to come. */
+  get awaiting(): readonly Holder[] {
+    return this.#staging.awaiting
+  }
+
+  /** Names of contents that were copied for what it writes: of no use to another run. */
+  get copied(): readonly string[] {
+    return this.#staging.copied
   }
 
   async #remembering(): Promise<readonly Holder[]> {

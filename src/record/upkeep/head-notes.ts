@@ -46,10 +46,13 @@ export class HeadNotes {
   readonly #noted = new Map<CompartmentId, number>()
   readonly #moved = new Set<CompartmentId>()
   readonly #lost = new Set<CompartmentId>()
+  /** Those of them that go as far as they should, and whose head cannot be opened. */
+  readonly #damaged = new Set<CompartmentId>()
   /** Of which the entry that is noted does not open: damage, or another ledger in its place. */
   readonly #unreadable = new Set<CompartmentId>()
   /** The lost ones, and the data whose audit they keep: what cannot be audited is not done. */
   readonly #refused = new Set<CompartmentId>()
+  readonly #all = [this.#seen, this.#noted, this.#moved, this.#lost, this.#damaged, this.#unreadable, this.#refused]
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> = Promise.resolve()
 
@@ -57,9 +60,14 @@ export class HeadNotes {
     this.#rooms = rooms
   }
 
-  /** The ledgers of which the store shows less than was there. */
+  /** The ledgers of which nothing is believed: the store shows less than was there, or their head cannot be opened. */
   get lost(): ReadonlySet<CompartmentId> {
     return this.#lost
+  }
+
+  /** How many of them show less than was there. */
+  get cut(): number {
+    return this.#lost.size - this.#damaged.size
   }
 
   /** Of which nothing is read or written. */
@@ -67,9 +75,9 @@ export class HeadNotes {
     return this.#refused
   }
 
-  /** How many ledgers hold something at their noted head that cannot be opened. */
+  /** How many ledgers hold something at their head, or at the noted one, that cannot be opened. */
   get unreadable(): number {
-    return this.#unreadable.size
+    return this.#unreadable.union(this.#damaged).size
   }
 
   /** A head that is durable. It will be noted soon, and the store must show it from now on. */
@@ -83,13 +91,19 @@ export class HeadNotes {
 
   /** Forgets a compartment that was removed by this process. */
   forget(compartment: CompartmentId): void {
-    for (const known of [this.#seen, this.#noted, this.#moved, this.#lost, this.#unreadable, this.#refused])
-      known.delete(compartment)
+    for (const known of this.#all) known.delete(compartment)
   }
 
   /** Nothing of a compartment is to be read or written, for a reason that somebody else has found. */
   refuse(compartment: CompartmentId): void {
     this.#refused.add(compartment)
+  }
+
+  /** Nothing of a ledger can be believed, because its head cannot be opened: damage, or another ledger in its place. */
+  async distrust(compartment: CompartmentId): Promise<void> {
+    if (this.#lost.has(compartment)) return
+    this.#damaged.add(compartment)
+    await this.#lose(compartment, undefined)
   }
 
   /** Takes that back, unless the ledger itself is lost. */
@@ -144,12 +158,18 @@ export class HeadNotes {
       if (head !== undefined && (await this.#mayReplace(compartment))) heads.set(compartment, head)
     }
     const notes = [...heads].map(([of, head]) => [prefixes.head + of, encoded(head)] as const)
-    if (notes.length > 0) await this.#rooms.vault.keys.raiseNotes(new Map(notes))
+    if (notes.length > 0) await this.#raise(new Map(notes))
     for (const [compartment, { seq }] of heads) this.#noted.set(compartment, seq)
     // What moved on meanwhile is noted the next time.
     for (const compartment of moved)
       if (!heads.has(compartment) || heads.get(compartment) === this.#seen.get(compartment))
         this.#moved.delete(compartment)
+  }
+
+  /** What another process has written unhurriedly was perhaps only seen: a head that a power cut takes back must not be noted. */
+  async #raise(notes: ReadonlyMap<string, Uint8Array>): Promise<void> {
+    await this.#rooms.store.durable()
+    await this.#rooms.vault.keys.raiseNotes(notes)
   }
 
   /** The note that is there, perhaps another process's, must fit the ledger: to write over it would hide a rollback. */
@@ -225,9 +245,9 @@ export class HeadNotes {
     for (const prefix of Object.values(prefixes))
       for (const name of (await this.#rooms.vault.keys.notes(prefix)).keys()) notes.set(name, undefined)
     for (const [of, head] of heads) notes.set(prefixes.head + of, encoded(head))
+    await this.#rooms.store.durable()
     await this.#rooms.vault.keys.setNotes(notes)
-    for (const known of [this.#seen, this.#noted, this.#moved, this.#lost, this.#unreadable, this.#refused])
-      known.clear()
+    for (const known of this.#all) known.clear()
   }
 
   /** The head of a ledger as the store shows it; undefined for one without entries. */
@@ -268,7 +288,8 @@ export class HeadNotes {
     if (await this.#rooms.vault.isDestroyed(compartment)) return this.forget(compartment)
     this.#lost.add(compartment)
     for (const each of [compartment, ...this.#rooms.auditedBy(compartment)]) this.#refused.add(each)
-    const text = 'a ledger was rolled back: nothing of it is read or written any more; run verify'
+    const how = this.#damaged.has(compartment) ? 'cannot be opened at its head' : 'was rolled back'
+    const text = `a ledger ${how}: nothing of it is read or written any more; run verify`
     this.#rooms.log.error(text, { room: 'record', code: 'record.rolled-back', detail: `compartment ${compartment}` })
     if (was !== undefined)
       await this.#rooms.vault.keys.setNotes(new Map([[prefixes.alarm + compartment, encoded(was)]]))
@@ -307,5 +328,5 @@ export const rolledBack = (): Problem =>
   new Problem(
     'fault',
     'record.rolled-back',
-    'The database shows less than was written. Nothing of this is read or written until the administrator has run kinhold verify.',
+    'The database does not show what was written: it was set back, or is damaged. Nothing of this is read or written until the administrator has run kinhold verify.',
   )

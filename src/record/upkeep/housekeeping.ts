@@ -2,6 +2,7 @@ import type { Clock, Log } from '#kernel'
 import type { Store } from '#store'
 import type { Documents, Vault } from '#vault'
 import type { AuditOutbox } from '../audit/audit-outbox.ts'
+import type { Contents } from '../contents/contents.ts'
 import type { DocumentLedger } from '../documents/document-ledger.ts'
 import type { Shelf } from '../ledger/shelf.ts'
 import type { Population } from '../population/population.ts'
@@ -12,6 +13,7 @@ import { KeySweep } from './key-sweep.ts'
 import type { KeystoreWatch } from './keystore-watch.ts'
 import { LedgersWatch } from './ledgers-watch.ts'
 import type { Maintenance } from './maintenance.ts'
+import { MovesWatch } from './moves-watch.ts'
 import { onceAtATime } from './once-at-a-time.ts'
 import { PlacesWatch } from './places-watch.ts'
 import type { Upkeep } from './upkeep.ts'
@@ -39,6 +41,7 @@ export interface HousekeepingRooms {
   readonly upkeep: Upkeep
   readonly outbox: AuditOutbox
   readonly maintenance: Maintenance
+  readonly contents: Contents
   readonly company: Company
   /** What `othersMark` told when the record was opened: what others write from then on was not there when it was read. */
   readonly openedAtMark: number
@@ -49,10 +52,13 @@ export class Housekeeping {
   readonly #rooms: HousekeepingRooms
   readonly #places: PlacesWatch
   readonly #ledgers: LedgersWatch
+  readonly #moves: MovesWatch
   readonly #sweep: KeySweep
   readonly #nowMs: () => number
   readonly #timer: NodeJS.Timeout
   readonly #watch = onceAtATime(() => this.#lookWhenMoved())
+  readonly #compareMoves = onceAtATime(() => this.#moves.look(this.#rooms.company.leads()))
+  readonly #hear = onceAtATime(() => this.#rooms.vault.hearOfDestroyed())
   readonly #settle = onceAtATime(() => this.#settleLedgers())
   readonly #retry = onceAtATime(() => this.#rooms.outbox.retry())
   readonly #removeOwed = onceAtATime(() => this.#rooms.maintenance.removeOwed())
@@ -70,6 +76,7 @@ export class Housekeeping {
       log,
       verify: (compartment, head, pause) => verifyLedger({ store, vault, documents }, { compartment, head, pause }),
     })
+    this.#moves = new MovesWatch({ store, log, populations: rooms.populations })
     this.#sweep = new KeySweep({ store, vault, registry, clock, log })
     this.#nowMs = steadyClock(clock)
     this.#timer = setInterval(() => this.#once(), everyMs).unref()
@@ -79,7 +86,7 @@ export class Housekeeping {
   faults(): readonly string[] {
     const { notes, documentLedger, registry, keystore } = this.#rooms
     const counted: readonly (readonly [number, string])[] = [
-      [notes.lost.size, 'ledgers show less than was written'],
+      [notes.cut, 'ledgers show less than was written'],
       [documentLedger.stale.length, 'documents are not what was written last'],
       [this.#places.misled, 'entries are not where they are looked for'],
       [registry.broken, 'registrations cannot be read'],
@@ -102,6 +109,10 @@ export class Housekeeping {
   #once(): void {
     const { upkeep, company } = this.#rooms
     this.#round++
+    // Whoever examines hears of it by that as well, in time; the others would by the next request only.
+    upkeep.begin(this.#hear)
+    // What is kept in memory of what others write is each process's own.
+    upkeep.begin(this.#compareMoves)
     if (this.#round % sweepEveryRounds === 0) this.#tidy()
     if (examines(company) || this.faults().length > 0) this.#examine()
     if (company.leads() && this.#round % purgeEveryRounds === 0) upkeep.begin(this.#purge)
@@ -127,8 +138,9 @@ export class Housekeeping {
   }
 
   async #purgeAll(): Promise<void> {
-    const { documents, registry, maintenance } = this.#rooms
+    const { documents, registry, maintenance, contents } = this.#rooms
     await documents.purge(this.#nowMs())
+    await contents.sweep(this.#nowMs())
     await this.#sweep.run()
     await registry.catchUp()
     await maintenance.removeLeft()

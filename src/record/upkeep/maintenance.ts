@@ -7,6 +7,7 @@ import { type Forgotten, forgetTexts, forgottenCollection, forgottenUntil } from
 import type { Shelf } from '../ledger/shelf.ts'
 import type { Household } from '../registry/household.ts'
 import type { Pair } from '../registry/registration.ts'
+import { nameOfHousehold } from '../registry/registration.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Erasure } from '../types.ts'
 import type { HeadNotes } from './head-notes.ts'
@@ -87,8 +88,8 @@ export class Maintenance {
     const pair = await registry.ofPatient(patient)
     if (pair === undefined) return 'whole'
     await audit.flush()
-    await this.#bury(patient, pair)
-    return this.#removeNow(patient, pair)
+    await this.#bury(pair)
+    return this.#removeNow(nameOfPair(pair), pair)
   }
 
   /**
@@ -98,12 +99,26 @@ export class Maintenance {
   async shredOn(patient: string): Promise<Erasure | undefined> {
     const pair = await this.#rooms.registry.ofErased(patient)
     if (pair === undefined) return undefined
-    if ((await this.#left([pair])).length > 0) return this.#removeNow(patient, pair)
-    return this.#finished.has(patient) ? 'whole' : undefined
+    if ((await this.#left([pair])).length > 0) return this.#removeNow(nameOfPair(pair), pair)
+    return this.#finished.has(nameOfPair(pair)) ? 'whole' : undefined
   }
 
-  async #removeNow(patient: string, pair: Pair): Promise<Erasure> {
-    const hindrance = await this.#doOrOwe(patient, () => this.#remove(patient, pair))
+  /**
+   * Destroys the key of an account's household, and then what it had sealed; the account keeps nobody any more, and is never given a
+   * household again. The audit stays. Throws, and goes on, as `shred`.
+   */
+  async vacate(account: string): Promise<Erasure> {
+    const { registry, household, audit } = this.#rooms
+    await household.vacate(account)
+    const pair = (await registry.ofHousehold(account)) ?? (await registry.ofVacated(account))
+    if (pair === undefined) return 'whole'
+    await audit.flush()
+    await this.#bury(pair)
+    return this.#removeNow(nameOfPair(pair), pair)
+  }
+
+  async #removeNow(name: string, pair: Pair): Promise<Erasure> {
+    const hindrance = await this.#doOrOwe(name, () => this.#remove(pair))
     if (hindrance === undefined) return 'whole'
     if (await this.#rooms.vault.isDestroyed(pair.data.compartment)) return 'owed'
     throw hindrance
@@ -145,15 +160,16 @@ export class Maintenance {
     const destroyed = await this.#destroyed()
     await registry.catchUp()
     for (const compartment of destroyed) {
-      const patient = registry.known(compartment)?.patient
-      const pair = patient === undefined ? undefined : await registry.ofPatient(patient)
-      if (patient !== undefined && pair?.data.compartment === compartment) await this.#bury(patient, pair)
+      const { patient, account } = registry.known(compartment) ?? {}
+      const ofAccount = account === undefined ? undefined : await registry.ofHousehold(account)
+      const pair = patient === undefined ? ofAccount : await registry.ofPatient(patient)
+      if (pair?.data.compartment === compartment) await this.#bury(pair)
     }
     const left = new Set(await this.#removeAll(await this.#left(registry.erased)))
     for (const pair of registry.erased) {
-      const { compartment, patient = '' } = pair.data
+      const { compartment, patient } = pair.data
       // Another process may have noted something about the patient at the moment of the erasure.
-      if (!left.has(patient)) await this.#forgetDocuments(patient)
+      if (patient !== undefined && !left.has(nameOfPair(pair))) await this.#forgetDocuments(patient)
       destroyed.delete(compartment)
     }
     const heads = await store.heads([...destroyed])
@@ -172,15 +188,13 @@ export class Maintenance {
     return new Set(tombstones.flatMap(({ owner, isOurs }) => (isOurs && isId.test(owner) ? owner : [])))
   }
 
-  /** @returns of which patients */
+  /** @returns the names of whose they are */
   async #removeAll(pairs: readonly Pair[]): Promise<readonly string[]> {
-    const patients: string[] = []
     for (const pair of pairs) {
-      const { patient = '' } = pair.data
-      patients.push(patient)
-      if ((await this.#doOrOwe(patient, () => this.#remove(patient, pair))) === undefined) this.#finished.add(patient)
+      const name = nameOfPair(pair)
+      if ((await this.#doOrOwe(name, () => this.#remove(pair))) === undefined) this.#finished.add(name)
     }
-    return patients
+    return pairs.map(nameOfPair)
   }
 
   /**
@@ -206,21 +220,25 @@ export class Maintenance {
     for (const ledger of shelf.opened()) if (ledger.holder.compartment === compartment) shelf.discard(ledger)
   }
 
-  /** Every commit into the compartment holds only while it is a living patient's. */
-  async #bury(patient: string, pair: Pair): Promise<void> {
+  /** Every commit into the compartment holds only while it is a living patient's, or that of an account that is there. */
+  async #bury(pair: Pair): Promise<void> {
     const { documents, registry } = this.#rooms
-    await documents.commit([registry.erasing(patient, pair), registry.counting(undefined)])
+    const { patient, account = '' } = pair.data
+    const burying = patient === undefined ? registry.vacating(account, pair) : registry.erasing(patient, pair)
+    await documents.commit([burying, registry.counting(undefined)])
     await registry.catchUp()
   }
 
-  async #remove(patient: string, { data }: Pair): Promise<void> {
+  async #remove({ data }: Pair): Promise<void> {
     const { store, vault, household, notes } = this.#rooms
     this.#close(data)
     await vault.destroy(data.compartment)
     notes.forget(data.compartment)
     await this.#forgetSearches()
-    await household.remove(patient)
-    await this.#forgetDocuments(patient)
+    if (data.patient !== undefined) {
+      await household.remove(data.patient)
+      await this.#forgetDocuments(data.patient)
+    }
     // Last, because it also empties the log in which the others had been.
     await store.dropCompartment(data.compartment)
   }
@@ -257,6 +275,11 @@ export class Maintenance {
       for (const name of new Set(about.map(each => each.name))) await documents.delete(collection, name)
     }
   }
+}
+
+/** An account may have the id of a patient. */
+function nameOfPair({ data: { patient, account } }: Pair): string {
+  return patient ?? nameOfHousehold(account)
 }
 
 /** What says which compartment is whose, and which accounts keep whom, is looked after by name. */

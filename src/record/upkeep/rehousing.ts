@@ -1,6 +1,6 @@
 import { type Grant, isCommonsType, ownersOf, parseScope } from '#access'
 import { parseResource, type Resource } from '#fhir'
-import { isProblem } from '#kernel'
+import { inSlices, isProblem } from '#kernel'
 import type { Holder } from '#search'
 import type { Entry, Store } from '#store'
 import type { Vault } from '#vault'
@@ -121,7 +121,7 @@ export class Rehousing {
   }
 
   async #namesHouseholdBytes(resource: Resource): Promise<boolean> {
-    const ids = [...binariesNamed(resource, this.#baseUrl)]
+    const ids = [...(await inSlices(binariesNamed(resource, this.#baseUrl)))]
     const places = await this.#store.places(
       ids.map(id => this.#vault.locator('Binary', id)),
       undefined,

@@ -23,8 +23,8 @@ export async function renewKey({ store, vault }: RenewalRooms, compartment: Comp
   const keys = begun ? await vault.compartment(compartment) : await vault.renewCompartment(compartment)
   const count = await resealEntries(store, keys)
   for (const segment of await store.segments(compartment)) await resealSegment(store, keys, segment)
-  // Attachments are in no route yet; where there is one, the key that opens it stays.
-  if ((await store.stats()).blobs === 0) await vault.retireCompartment(compartment)
+  for (const blob of await store.blobNames(compartment)) await resealBlob(store, keys, blob)
+  await vault.retireCompartment(compartment)
   return count
 }
 
@@ -53,4 +53,13 @@ function resealed(keys: CompartmentKeys, entry: Entry): Entry['sealed'] {
 async function resealSegment(store: Store, keys: CompartmentKeys, segment: Segment): Promise<void> {
   if (!keys.isNewest(segment.sealed))
     await store.putSegment({ ...segment, sealed: keys.sealSegment(keys.openSegment(segment), segment) })
+}
+
+/** It takes the place of the one that it is made of, once it is whole. */
+async function resealBlob(store: Store, keys: CompartmentKeys, blob: string): Promise<void> {
+  const { compartment } = keys
+  for await (const { sealed } of store.blob(compartment, blob))
+    if (keys.isNewest(sealed)) return
+    else break
+  await store.putBlob(compartment, blob, keys.sealBlob(blob, keys.openBlob(blob, store.blob(compartment, blob))))
 }

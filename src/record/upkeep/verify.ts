@@ -1,13 +1,14 @@
 import { isCommonsType } from '#access'
 import { parseResource } from '#fhir'
-import { type Clock, isProblem } from '#kernel'
+import { type Clock, isProblem, newHashing, type Problem } from '#kernel'
 import { type CompartmentId, type Entry, mayFollow, type Store } from '#store'
 import type { CompartmentKeys, Documents, Vault } from '#vault'
 import { forgottenUntil, holdsText } from '../audit/forget-texts.ts'
+import { bytesOf } from '../contents/parts.ts'
 import type { DocumentLedger } from '../documents/document-ledger.ts'
 import { decodePayload, firstLink, linkOf, type Payload } from '../ledger/payload.ts'
 import type { Registry } from '../registry/registry.ts'
-import type { Finding } from '../types.ts'
+import type { Content, Finding } from '../types.ts'
 import type { HeadNote, HeadNotes } from './head-notes.ts'
 import type { KeystoreWatch } from './keystore-watch.ts'
 
@@ -188,12 +189,20 @@ async function* verifyCompartment(
     for (const entry of entries) {
       const { seq } = entry
       if (seq > expected) yield { kind: 'entry-missing', compartment, seq: expected, text: 'Entries are missing.' }
-      const payload = payloadOf(keys, entry)
-      if (payload === undefined) yield { kind: 'entry-broken', compartment, seq, text: 'The entry cannot be opened.' }
-      else if (seq === expected && !Buffer.from(payload.chain).equals(link))
+      const opened = opening(keys, entry)
+      const payload = isProblem(opened) ? undefined : opened
+      if (isProblem(opened)) yield { kind: 'entry-broken', compartment, seq, text: whyClosed(opened) }
+      else if (seq === expected && !Buffer.from(opened.chain).equals(link))
         yield { kind: 'chain-broken', compartment, seq, text: 'The entry does not follow the one before it.' }
-      else if (seq <= forgotten && holdsText(payload))
+      else if (seq <= forgotten && holdsText(opened))
         yield { kind: 'rolled-back', compartment, seq, text: 'The entry holds what an erasure took out of it.' }
+      if (pause === undefined && payload?.content !== undefined && !(await isWhole(store, keys, payload.content)))
+        yield {
+          kind: 'content-broken',
+          compartment,
+          seq,
+          text: 'The content of the entry is missing, or cannot be opened.',
+        }
       link = linkOf(entry, payload)
       expected = seq + 1
       if (noted.some(note => note.seq === seq && !Buffer.from(note.link).equals(link)))
@@ -207,11 +216,34 @@ async function* verifyCompartment(
   yield* verifySegments(store, keys)
 }
 
+/** Whether all of a content can be opened, and is what was written. */
+async function isWhole(store: Store, keys: CompartmentKeys, content: Content): Promise<boolean> {
+  const hash = newHashing()
+  const blob = (name: string) => keys.openBlob(name, store.blob(keys.compartment, name))
+  try {
+    for await (const piece of bytesOf(content, blob)) hash.update(piece)
+    return hash.end() === content.sha256
+  } catch (error) {
+    if (isProblem(error)) return false
+    throw error
+  }
+}
+
 function payloadOf(keys: CompartmentKeys, entry: Entry): Payload | undefined {
+  const opened = opening(keys, entry)
+  return isProblem(opened) ? undefined : opened
+}
+
+/** Who put a backup back without its keystore can put that right. */
+function whyClosed({ code, message }: Problem): string {
+  return code === 'vault.data-older' ? message : 'The entry cannot be opened.'
+}
+
+function opening(keys: CompartmentKeys, entry: Entry): Payload | Problem {
   try {
     return decodePayload(keys.openEntry(entry))
   } catch (error) {
-    if (isProblem(error)) return undefined
+    if (isProblem(error)) return error
     throw error
   }
 }
