@@ -1,5 +1,3 @@
-import { Problem } from '#kernel'
-
 /** Half open, in Unix milliseconds. */
 export interface DateInterval {
   readonly fromMs: number
@@ -33,23 +31,19 @@ const cycleMs = 146_097 * dayMs
 
 /**
  * The interval that a FHIR date, dateTime or instant denotes: `2026-03` is all of March, `…:05.6` is 100 ms. Minutes without
- * seconds and times without zone are read too, since searches have them. What is finer than a millisecond is that millisecond.
+ * seconds and times without zone are read too, since searches have them; without one they are in UTC. What is finer than a
+ * millisecond is that millisecond.
  *
- * @param zone  IANA zone for texts that name none; UTC when not given
- * @returns     undefined when the text is no such date
- * @throws      Problem `invalid` · `fhir.zone-unknown`
- * @see         https://hl7.org/fhir/R4/search.html#date
+ * @returns  undefined when the text is no such date
+ * @see      https://hl7.org/fhir/R4/search.html#date
  */
-export function parseDateInterval(text: string, zone?: string): DateInterval | undefined {
+export function parseDateInterval(text: string): DateInterval | undefined {
   const parts = partsOf(text)
   if (parts === undefined) return undefined
   const [fromMs, untilMs] = localInterval(parts)
   const { offsetMinutes } = parts
-  if (offsetMinutes !== undefined) {
-    return { fromMs: fromMs - offsetMinutes * minuteMs, untilMs: untilMs - offsetMinutes * minuteMs }
-  }
-  if (zone === undefined || zone === 'UTC') return { fromMs, untilMs }
-  return { fromMs: zonedToUtc(fromMs, zone), untilMs: zonedToUtc(untilMs, zone) }
+  const eastMs = (offsetMinutes ?? 0) * minuteMs
+  return { fromMs: fromMs - eastMs, untilMs: untilMs - eastMs }
 }
 
 /** `2026`, `2026-03` or `2026-03-15`: https://hl7.org/fhir/R4/datatypes.html#date */
@@ -154,38 +148,4 @@ function localInterval({ year, month, day, hour, minute = 0, second, fraction }:
 
 function utc(year: number, month: number, day: number): number {
   return Date.UTC(year + cycleYears, month - 1, day) - cycleMs
-}
-
-const formats = new Map<string, Intl.DateTimeFormat>()
-
-/** @NOTE the offset is asked for twice, since it may change between the guess and the moment itself. */
-function zonedToUtc(localMs: number, zone: string): number {
-  const guess = localMs - offsetAt(localMs, zone)
-  return localMs - offsetAt(guess, zone)
-}
-
-/** Milliseconds east of UTC at a moment. */
-function offsetAt(ms: number, zone: string): number {
-  const text = formatOf(zone).format(ms)
-  const match = /GMT([+-])([0-9]{2}):([0-9]{2})(?::([0-9]{2}))?$/.exec(text)
-  if (match === null) return 0
-  const [, sign, hours, minutes, seconds = '0'] = match
-  const total = Number(hours) * hourMs + Number(minutes) * minuteMs + Number(seconds) * 1000
-  return sign === '-' ? -total : total
-}
-
-function formatOf(zone: string): Intl.DateTimeFormat {
-  const known = formats.get(zone)
-  if (known !== undefined) return known
-  const format = newFormat(zone)
-  formats.set(zone, format)
-  return format
-}
-
-function newFormat(zone: string): Intl.DateTimeFormat {
-  try {
-    return new Intl.DateTimeFormat('en-US', { timeZone: zone, timeZoneName: 'longOffset' })
-  } catch (cause) {
-    throw new Problem('invalid', 'fhir.zone-unknown', 'The time zone is not known.', { cause })
-  }
 }

@@ -6,6 +6,7 @@
  * Decisions: src/fhir/README.md.
  */
 export { type BundleEntry, type BundleType, bundle, type PrintedEntry, printBundle } from './bundle.ts'
+export { containedIn } from './contained.ts'
 export { type DateInterval, isDate, isDateTime, isInstant, isTime, parseDateInterval, toInstant } from './dates.ts'
 export { Decimal, type ImplicitRange, implicitRange, isSameDecimal } from './decimal.ts'
 export {
@@ -36,7 +37,14 @@ export { encodeJsonInSteps, printJson } from './json-print.ts'
 export { bytesOf, encodeResource, isLarge, weightOf } from './large.ts'
 export { diagnosticsOf, issueTypes, operationOutcome, type ProblemRow, problemSystem, problemTable } from './outcome.ts'
 export { coreProfile } from './profiles.ts'
-export { mapLinks, mapReferences, type ParsedReference, parseReference } from './references.ts'
+export {
+  mapLinks,
+  mapLinksInSteps,
+  mapReferences,
+  mapReferencesInSteps,
+  type ParsedReference,
+  parseReference,
+} from './references.ts'
 export { type Coding, isId, type Meta, parseResource, parseStored, type Resource, toResource } from './resource.ts'
 export { type Fact, searchParameterFact } from './search-parameters.ts'
 export { parseSentXml } from './xml/read.ts'

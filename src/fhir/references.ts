@@ -1,3 +1,4 @@
+import { atOnce, type Steps } from '#kernel'
 import { type ElementDefinition, isResourceType, type Shape, shapeOf, shapeOfElement } from './definitions.ts'
 import type { Resource } from './resource.ts'
 
@@ -133,7 +134,12 @@ interface Walk {
  * @param visit  gets the text and the path of the Reference, e.g. `Observation.performer[1]`
  */
 export function mapReferences(resource: Resource, visit: Replace): void {
-  walkResource(resource, resource.resourceType, { wanted: isReference, visit, narrative: false })
+  atOnce(mapReferencesInSteps(resource, visit))
+}
+
+/** The same, a node at a time: for a resource that somebody sent, which may be large. */
+export function mapReferencesInSteps(resource: Resource, visit: Replace): Steps<void> {
+  return walkResource(resource, resource.resourceType, { wanted: isReference, visit, narrative: false })
 }
 
 const linkTypes: ReadonlySet<string> = new Set(['uri', 'url', 'oid', 'uuid', 'canonical'])
@@ -145,8 +151,13 @@ const linkTypes: ReadonlySet<string> = new Set(['uri', 'url', 'oid', 'uuid', 'ca
  * @see https://hl7.org/fhir/R4/http.html#trules
  */
 export function mapLinks(resource: Resource, visit: Replace): void {
+  atOnce(mapLinksInSteps(resource, visit))
+}
+
+/** The same, a node or a link at a time: for a resource that somebody sent, which may be large. */
+export function mapLinksInSteps(resource: Resource, visit: Replace): Steps<void> {
   const wanted: Wanted = (parent, element) => isReference(parent, element) || linkTypes.has(element.type)
-  walkResource(resource, resource.resourceType, { wanted, visit, narrative: true })
+  return walkResource(resource, resource.resourceType, { wanted, visit, narrative: true })
 }
 
 function isReference(parent: Shape, element: ElementDefinition): boolean {
@@ -161,76 +172,78 @@ function isNode(value: unknown): value is Node {
   return typeof value === 'object' && value !== null
 }
 
-function walkResource(value: Node, path: string, walk: Walk): void {
+function* walkResource(value: Node, path: string, walk: Walk): Steps<void> {
   const { resourceType } = value
   if (typeof resourceType !== 'string' || !isResourceType(resourceType)) return
-  walkNode(value, shapeOf(resourceType), path, walk)
+  yield* walkNode(value, shapeOf(resourceType), path, walk)
 }
 
-function walkNode(node: Node, shape: Shape, path: string, walk: Walk): void {
+function* walkNode(node: Node, shape: Shape, path: string, walk: Walk): Steps<void> {
+  yield
   for (const name in node) {
-    const value = node[name]
     if (name.charCodeAt(0) === 0x5f) {
-      forEach(
-        value,
-        `${path}.${name.slice(1)}`,
-        (item, at) => isNode(item) && walkNode(item, shapeOf('Element'), at, walk),
-      )
+      yield* walkEach(node[name], shapeOf('Element'), `${path}.${name.slice(1)}`, walk)
       continue
     }
     const element = shape.elements.get(name)
-    if (element !== undefined) walkElement(node, shape, element, path, walk)
+    if (element !== undefined) yield* walkElement(node, shape, element, path, walk)
   }
 }
 
-function walkElement(node: Node, shape: Shape, element: ElementDefinition, path: string, walk: Walk): void {
+function* walkElement(node: Node, shape: Shape, element: ElementDefinition, path: string, walk: Walk): Steps<void> {
   const value = node[element.name]
   if (typeof value === 'string') {
-    const next = mapText(value, shape, element, path, walk)
+    const next = walk.narrative && element.type === 'xhtml' ? yield* mapNarrative(value, path, walk.visit) : undefined
     // An unchanged text is not written, so that a mere look works on frozen resources too.
-    if (next !== value) node[element.name] = next
+    const text = next ?? mapText(value, shape, element, path, walk)
+    if (text !== value) node[element.name] = text
   } else if (Array.isArray(value) && walk.wanted(shape, element)) {
-    replaceTexts(value, `${path}.${element.name}`, walk.visit)
+    yield* replaceTexts(value, `${path}.${element.name}`, walk.visit)
   } else if (isNode(value)) {
-    const within = shapeOfElement(shape, element)
-    forEach(value, `${path}.${element.name}`, (item, at) => walkChild(item, within, at, walk))
+    yield* walkEach(value, shapeOfElement(shape, element), `${path}.${element.name}`, walk)
   }
 }
 
 function mapText(text: string, shape: Shape, element: ElementDefinition, path: string, walk: Walk): string {
-  if (walk.wanted(shape, element)) return walk.visit(text, placeName(shape, element, path))
-  return walk.narrative && element.type === 'xhtml' ? mapNarrative(text, path, walk.visit) : text
+  return walk.wanted(shape, element) ? walk.visit(text, placeName(shape, element, path)) : text
 }
 
 function placeName(shape: Shape, element: ElementDefinition, path: string): string {
   return isReference(shape, element) ? path : `${path}.${element.name}`
 }
 
-function walkChild(item: unknown, shape: Shape | undefined, path: string, walk: Walk): void {
+/** An element, or each of its list. @param shape  undefined for resources */
+function* walkEach(value: unknown, shape: Shape | undefined, path: string, walk: Walk): Steps<void> {
+  if (!Array.isArray(value)) return yield* walkChild(value, shape, path, walk)
+  for (let index = 0; index < value.length; index++) yield* walkChild(value[index], shape, `${path}[${index}]`, walk)
+}
+
+function* walkChild(item: unknown, shape: Shape | undefined, path: string, walk: Walk): Steps<void> {
   if (!isNode(item)) return
-  if (shape === undefined) walkResource(item, path, walk)
-  else walkNode(item, shape, path, walk)
+  if (shape === undefined) yield* walkResource(item, path, walk)
+  else yield* walkNode(item, shape, path, walk)
 }
 
-function forEach(value: unknown, path: string, use: (item: unknown, path: string) => void): void {
-  if (Array.isArray(value)) {
-    value.forEach((item, index) => {
-      use(item, `${path}[${index}]`)
-    })
-  } else use(value, path)
-}
-
-function replaceTexts(list: unknown[], path: string, visit: Replace): void {
-  list.forEach((item, index) => {
+function* replaceTexts(list: unknown[], path: string, visit: Replace): Steps<void> {
+  for (const [index, item] of list.entries()) {
+    yield
     const next = typeof item === 'string' ? visit(item, `${path}[${index}]`) : item
     if (next !== item) list[index] = next
-  })
+  }
 }
 
 /** Links in narrative are attributes, quoted either way; XHTML needs the quotes. */
-function mapNarrative(xhtml: string, path: string, visit: Replace): string {
-  return xhtml.replace(/(\s(?:href|src)\s*=\s*)("[^"<]*"|'[^'<]*')/g, (_, attribute: string, quoted: string) => {
+const linkInNarrative = /(\s(?:href|src)\s*=\s*)("[^"<]*"|'[^'<]*')/g
+
+function* mapNarrative(xhtml: string, path: string, visit: Replace): Steps<string> {
+  const pieces: string[] = []
+  let end = 0
+  for (const { 0: link, 1: attribute = '', 2: quoted = '', index } of xhtml.matchAll(linkInNarrative)) {
+    yield
     const mark = quoted.charAt(0)
-    return `${attribute}${mark}${visit(quoted.slice(1, -1), `${path}.div`)}${mark}`
-  })
+    const next = visit(quoted.slice(1, -1), `${path}.div`)
+    pieces.push(xhtml.slice(end, index), `${attribute}${mark}${next}${mark}`)
+    end = index + link.length
+  }
+  return pieces.length === 0 ? xhtml : pieces.join('') + xhtml.slice(end)
 }

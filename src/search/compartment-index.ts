@@ -1,4 +1,4 @@
-import { Problem } from '#kernel'
+import { Problem, type Steps } from '#kernel'
 import { packId } from './columns/ids.ts'
 import { TypeTable } from './columns/type-table.ts'
 import type { IndexRow } from './extraction/row.ts'
@@ -85,6 +85,15 @@ export class CompartmentIndex implements RowIndex {
     if (!row.deleted) table.append(row.seq, row.lastUpdatedMs, packId(row.id), row.cells)
     for (const { type, fragment, cells } of row.contained ?? [])
       this.#table(type, this.#contained).append(row.seq, Number.NaN, packId(fragment), cells)
+  }
+
+  /**
+   * Does what of `addRow` takes longest and may be done before, bit by bit: for a row of many values. A row that never comes leaves
+   * nothing behind but texts that no row has.
+   */
+  *prepareRow({ type, cells }: Pick<IndexRow, 'type' | 'cells'>): Steps<void> {
+    const table = this.tables.get(type)
+    if (table !== undefined) for (const cell of cells) yield* table.column(cell.source.index).prepare(cell)
   }
 
   #advance(seq: number): void {

@@ -1,3 +1,4 @@
+import type { Steps } from '#kernel'
 import type { Cell, Source } from '../extraction/cell.ts'
 import { Dictionary } from './dictionary.ts'
 import { type EntryKeys, EntryLookup } from './entry-lookup.ts'
@@ -31,6 +32,8 @@ export class Column {
   highs: GrowFloat64 | undefined
   readonly groups: GrowUint32 | undefined
   #lookup: EntryLookup | undefined
+  /** The numbers of texts that were given them before: a text keeps its number. */
+  readonly #prepared = new WeakMap<Cell, Uint32Array>()
 
   constructor(source: Source) {
     this.source = source
@@ -92,17 +95,31 @@ export class Column {
     return this.ids !== undefined ? this.ids.array[place] !== 0 : !Number.isNaN(this.lows?.array[place])
   }
 
+  /** Gives the texts of a cell their numbers before it is appended, which takes longest. */
+  *prepare(cell: Cell): Steps<void> {
+    const { dictionary } = this
+    if (dictionary === undefined) return
+    const numbers = new Uint32Array(cell.texts.length)
+    for (const [at, text] of cell.texts.entries()) {
+      yield
+      numbers[at] = dictionary.numberOf(text)
+    }
+    this.#prepared.set(cell, numbers)
+  }
+
   /** Appends the values of row `row`; rows left out before it have none. */
   append(row: number, cell: Cell): void {
     this.padTo(row)
     if (cell.count > 1) this.#allowMany()
-    for (let i = 0; i < cell.count; i++) this.#push(cell, i)
+    const numbers = this.#prepared.get(cell)
+    this.#prepared.delete(cell)
+    for (let i = 0; i < cell.count; i++) this.#push(cell, i, numbers)
     this.rows = row + 1
     this.starts?.push(this.places)
   }
 
-  #push(cell: Cell, i: number): void {
-    if (this.ids !== undefined) this.ids.push(this.dictionary?.numberOf(cell.texts[i] as string) ?? 0)
+  #push(cell: Cell, i: number, numbers: Uint32Array | undefined): void {
+    if (this.ids !== undefined) this.ids.push(numbers?.[i] ?? this.dictionary?.numberOf(cell.texts[i] as string) ?? 0)
     if (this.lows !== undefined) this.#pushRange(cell.lows[i] as number, cell.highs[i] as number)
     this.groups?.push(cell.groups[i] ?? 0)
   }

@@ -1,5 +1,8 @@
 import { GrowBytes, GrowUint32 } from './growable.ts'
 
+/** Looked up once: among other globals than those of Node itself each look-up costs a quarter of a microsecond. */
+const { imul } = Math
+
 /**
  * A list of byte strings in one block: no object per entry, so that a million of them cost their bytes and four more each.
  */
@@ -45,9 +48,9 @@ export class PackedTexts {
 /** FNV-1a with a seed and a last stir; spreads, but is no cryptography. */
 export function hashBytes(bytes: Uint8Array, from: number, until: number, seed: number): number {
   let hash = seed | 0
-  for (let i = from; i < until; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193)
+  for (let i = from; i < until; i++) hash = imul(hash ^ (bytes[i] as number), 0x01000193)
   hash ^= hash >>> 15
-  hash = Math.imul(hash, 0x2c1b3c6d)
+  hash = imul(hash, 0x2c1b3c6d)
   return (hash ^ (hash >>> 13)) >>> 0
 }
 

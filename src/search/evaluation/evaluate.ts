@@ -6,6 +6,7 @@ import { Inclusion } from './includes.ts'
 import { keepLatest } from './latest.ts'
 import { Matcher, type Matching } from './matcher.ts'
 import { type Candidate, firstCandidates } from './order.ts'
+import { Parts, pageOf, withParts } from './parts.ts'
 import { countOf } from './pieces.ts'
 import type { Hit, Page, Restricted, SearchResult } from './types.ts'
 import { type Moment, Visibility } from './visibility.ts'
@@ -16,8 +17,13 @@ function toHit({ index, table, row }: Pick<Candidate, 'index' | 'table' | 'row'>
 }
 
 /** What a page is evaluated at, in these indexes. */
-export function momentOf(indexes: readonly RowIndex[], { asOf, less, untilMs }: Page): Moment {
-  return { arrivals: new Map(indexes.map(index => [index, asOf?.get(index.name) ?? index.head])), less, untilMs }
+export function momentOf(indexes: readonly RowIndex[], { asOf, less, untilMs, erased }: Page): Moment {
+  return {
+    arrivals: new Map(indexes.map(index => [index, asOf?.get(index.name) ?? index.head])),
+    less,
+    untilMs,
+    erased,
+  }
 }
 
 /** Whether the total is told: where it is asked for, or known anyway. */
@@ -41,20 +47,48 @@ export function* evaluate(query: Restricted<Query>, indexes: readonly RowIndex[]
   for (const type of query.types)
     found.push(...(yield* matcher.find(type, query.criteriaByType.get(type) ?? query.criteria)))
   if (query.latest !== undefined) yield* keepLatest(found, query.latest)
-  let total = 0
-  for (const { rows } of found) {
-    total += countOf(rows)
-    yield
-  }
   const count = query.summary === 'count' ? 0 : (query.count ?? limits.defaultCount)
   const end = page.offset + count
-  const matches = count === 0 ? [] : yield* firstCandidates(found, query.sort, page.offset, end)
+  const { total, matches, hits } = yield* matchesOf(query, matcher, found, { offset: page.offset, end })
   return {
-    matches: matches.map(toHit),
+    matches: hits,
     included: (yield* include(query, indexes, moment, matches)).map(toHit),
     ...totalOf(query, total, page.offset === 0 && total <= end),
     more: count > 0 && end < total,
   }
+}
+
+interface Matches {
+  readonly total: number
+  readonly matches: readonly Candidate[]
+  readonly hits: readonly Hit[]
+}
+
+/** The matches from `offset` up to `end`, and how many there are; where what lies within them is answered, that is counted. */
+function* matchesOf(
+  { inner, sort }: Query,
+  matcher: Matcher,
+  found: readonly Matching[],
+  { offset, end }: { readonly offset: number; readonly end: number },
+): Steps<Matches> {
+  if (inner === undefined) {
+    let total = 0
+    for (const { rows } of found) {
+      total += countOf(rows)
+      yield
+    }
+    const matches = end === offset ? [] : yield* firstCandidates(found, sort, offset, end)
+    return { total, matches, hits: matches.map(toHit) }
+  }
+  const parts = new Parts()
+  for (const matching of found) yield* parts.add(matching, inner, matcher)
+  const first = end === offset ? [] : yield* firstCandidates(found, sort, 0, end)
+  const each = yield* parts.ofEach(first)
+  const matches = pageOf(
+    first.map((match, at) => ({ ...match, parts: each[at] ?? [] })),
+    { offset, end },
+  )
+  return { total: parts.count, matches, hits: matches.map(match => withParts(toHit(match), match.parts)) }
 }
 
 function* include(

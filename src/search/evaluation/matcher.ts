@@ -177,7 +177,15 @@ function* rowsIn(rows: Uint8Array): Iterable<number> {
   for (let row = rows.indexOf(1); row >= 0; row = rows.indexOf(1, row + 1)) yield row
 }
 
-const costs: Readonly<Record<Criterion['kind'], number>> = { missing: 0, value: 0, chain: 3, any: 3, not: 3, has: 4 }
+const costs: Readonly<Record<Criterion['kind'], number>> = {
+  missing: 0,
+  value: 0,
+  chain: 3,
+  any: 3,
+  not: 3,
+  has: 4,
+  holding: 4,
+}
 
 /** In which order criteria are tried; of values, those that are looked up or numbers come before texts that are read. */
 function costOf(criterion: Criterion): number {

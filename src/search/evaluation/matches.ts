@@ -4,7 +4,7 @@ import { atOnce, inSlices, type Steps } from '#kernel'
 import { packId } from '../columns/ids.ts'
 import { TypeTable } from '../columns/type-table.ts'
 import { type Plan, planOf } from '../extraction/plan.ts'
-import { extractRowInSteps, type IndexRow } from '../extraction/row.ts'
+import { type ContainedRow, extractRowInSteps, type IndexRow } from '../extraction/row.ts'
 import { standsIn } from '../kinds/standing.ts'
 import { soughtTokenKeys } from '../kinds/token.ts'
 import { isTextParameter } from '../query/modifiers.ts'
@@ -66,12 +66,21 @@ function codesSought(criterion: Criterion): readonly string[] | undefined {
   return soughtTokenKeys(criterion.operands.filter(operand => operand.kind === 'token'))
 }
 
+/** What lies within a row has the seq of its container. */
+function appendWithin(tables: Map<string, TypeTable>, { type, fragment, cells }: ContainedRow, seq: number): void {
+  const table = tables.get(type) ?? new TypeTable(type, tables)
+  tables.set(type, table)
+  table.append(seq, Number.NaN, packId(fragment), cells)
+}
+
 function* anyMatches(type: string, rows: readonly IndexRow[], criteria: readonly Criterion[]): Steps<boolean> {
-  const table = new TypeTable(type)
+  const contained = new Map<string, TypeTable>()
+  const table = new TypeTable(type, contained)
   const looked = sourcesOf(planOf(type), criteria)
-  for (const [at, { lastUpdatedMs, id, cells }] of rows.entries()) {
+  for (const [at, { lastUpdatedMs, id, cells, contained: inner }] of rows.entries()) {
     const within = cells.filter(cell => looked.has(cell.source.index))
     table.append(at + 1, lastUpdatedMs, packId(id), within)
+    for (const each of inner ?? []) appendWithin(contained, each, at + 1)
   }
   const left = new Uint8Array(rows.length).fill(1)
   for (const criterion of criteria) {

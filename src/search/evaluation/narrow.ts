@@ -10,6 +10,7 @@ import type {
   ChainCriterion,
   Criterion,
   HasCriterion,
+  HoldingCriterion,
   MissingCriterion,
   NotCriterion,
   Operand,
@@ -332,6 +333,44 @@ function refersTo(column: Column, row: number, fragment: string): boolean {
   return column.textsOf(row).some(entry => parseReferenceEntry(entry).reference === fragment)
 }
 
+/** Rows within which one lies that fulfils all criteria: it has the seq of its container. */
+function* markHolding(
+  table: TypeTable,
+  holding: HoldingCriterion,
+  { rows, hits, neighbours }: Pick<Marking, 'rows' | 'hits'> & { readonly neighbours: Neighbours | undefined },
+): Steps<void> {
+  yield* eachWithin(table, holding, neighbours, container => {
+    hits[container] = rows[container] as number
+  })
+}
+
+/** Tells of each resource that lies within one of a table and is what is sought: its container, and its own row. */
+export function* eachWithin(
+  table: TypeTable,
+  { type, criteria }: HoldingCriterion,
+  neighbours: Neighbours | undefined,
+  take: (container: number, row: number) => void,
+): Steps<void> {
+  const inner = table.contained.get(type)
+  if (inner === undefined) return
+  const candidates = new Uint8Array(inner.count).fill(1)
+  for (const criterion of criteria) yield* narrow(inner, criterion, candidates, neighbours)
+  const seqs = inner.seqs.array
+  yield* pieces(
+    candidates.length,
+    (from, to) => {
+      let asked = 0
+      for (let row = from; row < to; row++) {
+        if (candidates[row] !== 1) continue
+        asked++
+        for (const container of table.rowsAt(seqs[row] as number)) take(container, row)
+      }
+      spend('work', asked * placesWork)
+    },
+    severalPlaces,
+  )
+}
+
 function* markMissing(table: TypeTable, { name }: MissingCriterion, rows: Uint8Array, hits: Uint8Array): Steps<void> {
   if (ownMarks[name] !== undefined) hits.set(rows)
   else if (table.plan.composites.has(name)) yield* markWholeComposites(table, name, rows, hits)
@@ -366,6 +405,8 @@ function* markAny(
   neighbours: Neighbours | undefined,
 ): Steps<void> {
   for (const criteria of anyOf) {
+    // What may lie within a resource is asked of every type, and hardly any holds anything.
+    if (criteria.some(each => each.kind === 'holding' && table.contained.get(each.type) === undefined)) continue
     const left = rows.slice()
     for (const criterion of criteria) yield* narrow(table, criterion, left, neighbours)
     yield* pieces(rows.length, (from, to) => {
@@ -401,6 +442,7 @@ function* markHits(
   } else if (criterion.kind === 'missing') yield* markMissing(table, criterion, rows, hits)
   else if (criterion.kind === 'any') yield* markAny(table, criterion, rows, hits, neighbours)
   else if (criterion.kind === 'not') yield* markNot(table, criterion, rows, hits, neighbours)
+  else if (criterion.kind === 'holding') yield* markHolding(table, criterion, { rows, hits, neighbours })
   else if (neighbours === undefined) return
   else if (criterion.kind === 'chain') yield* markChain(table, criterion, rows, hits, neighbours)
   else yield* markIds(table, yield* neighbours.referred(table.plan.type, criterion), rows, hits)
@@ -415,7 +457,7 @@ function isNegated(criterion: Criterion): boolean {
  * Clears the rows that do not fulfil a criterion.
  *
  * @param rows        one byte per row of the table, 1 = still in
- * @param neighbours  undefined: nothing is known of other resources, and no row fulfils a chain or `_has`
+ * @param neighbours  undefined: nothing is known of other resources, and no row fulfils a chain or `_has`; what lies within is known
  * @throws Problem `too-costly` · `budget.work-exceeded`
  */
 export function* narrow(

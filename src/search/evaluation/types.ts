@@ -1,10 +1,19 @@
 import type { Criterion } from '../query/types.ts'
 import type { Holder, RowIndex } from '../row-index.ts'
 
-/** Only rows that a visible row of a patient or a household leads to, and those that the account itself made. */
+/** Of the rows only some: those that a visible row of a patient or a household leads to, and those that the account itself made; and those that name nobody beyond reach. */
 interface Limited {
   readonly referencedOnly?: boolean
   readonly madeBy?: string
+  /** Tells who is within reach, by id: of a household's rows that name patients only those of whom each is, or was erased. */
+  readonly named?: (patient: string) => boolean
+}
+
+/** Patients who were erased: nothing is withheld for their sake. */
+export interface Erased {
+  /** Rises whenever one is added. */
+  readonly count: number
+  has(patient: string): boolean
 }
 
 /** What the caller may see of a type within a holder. */
@@ -40,6 +49,8 @@ export interface Page {
   readonly less?: ReadonlyMap<RowIndex, ReadonlyMap<number, number>> | undefined
   /** The same for what was written later than this, Unix milliseconds; only what keeps when rows were replaced can be asked so. */
   readonly untilMs?: number | undefined
+  /** Nobody unless told. */
+  readonly erased?: Erased | undefined
 }
 
 /** One version found: where it lies. */
@@ -47,6 +58,8 @@ export interface Hit {
   readonly compartment: string
   readonly seq: number
   readonly type: string
+  /** Where not all of it is the match: what is, `#id` of what lies within it, and the empty text of itself. */
+  readonly parts?: readonly string[]
 }
 
 /** One page of an answer; rows that the caller may not see have no part in any of it. */

@@ -7,7 +7,7 @@ import { narrow } from './narrow.ts'
 import { Pace, pieces } from './pieces.ts'
 import { markRows, maskOf, usedEntries } from './place-tests.ts'
 import { Sights } from './sights.ts'
-import type { Sight, Vision } from './types.ts'
+import type { Erased, Sight, Vision } from './types.ts'
 
 /** One byte per row of a table: 1 = the row exists for the caller. */
 type Rows = Uint8Array
@@ -19,6 +19,7 @@ export interface Moment {
   readonly less?: ReadonlyMap<RowIndex, ReadonlyMap<number, number>> | undefined
   /** Unix milliseconds, inclusive. */
   readonly untilMs: number | undefined
+  readonly erased?: Erased | undefined
 }
 
 /** What lies in further indexes than those that are at hand, as far as it was found out before. */
@@ -98,6 +99,8 @@ interface Remembered {
   /** The indexes it was found in, and the moment of each. */
   readonly places: readonly Place[]
   readonly untilMs: number | undefined
+  /** How many were erased. */
+  readonly erased: number
   readonly rows: ReadonlyMap<TypeTable, Rows>
 }
 
@@ -186,7 +189,26 @@ export class Visibility {
       rows = rows === undefined ? kept : union(rows, kept)
     }
     if (rows === undefined) return undefined
+    rows = yield* this.#withinReach(table, sights, rows)
     return { sights, rows, free: yield* sights.only(table, rows, sight => !isReferencedOnly(sight)) }
+  }
+
+  /** Without the rows that name a patient beyond reach. Most name nobody, and then there is no such column. */
+  *#withinReach(table: TypeTable, sights: Sights, rows: Rows): Steps<Rows> {
+    const column = table.columns[table.plan.named.index]
+    if (column === undefined) return rows
+    const { erased } = this.#moment
+    let within = rows
+    for (const reaches of new Set(sights.all.map(reachIn))) {
+      if (reaches === undefined) continue
+      const asked = yield* sights.only(table, within, sight => reachIn(sight) === reaches)
+      if (asked === undefined) continue
+      const isBeyond = (patient: string) => !reaches(patient) && erased?.has(patient) !== true
+      const beyond = new Uint8Array(rows.length)
+      yield* markRows(column, yield* maskOf(column, isBeyond, { rows: asked }), asked, beyond)
+      within = without(within, beyond)
+    }
+    return within
   }
 
   *#referencedRows(): Steps<ReadonlyMap<TypeTable, Rows>> {
@@ -200,6 +222,7 @@ export class Visibility {
       known !== undefined &&
       this.#moment.less === undefined &&
       known.untilMs === this.#moment.untilMs &&
+      known.erased === (this.#moment.erased?.count ?? 0) &&
       known.places.length === this.indexes.length &&
       this.indexes.every((index, i) => this.#isPlace(index, known.places[i])) &&
       [...known.rows].every(([table, rows]) => table.count === rows.length)
@@ -207,14 +230,14 @@ export class Visibility {
   }
 
   #remember(rows: ReadonlyMap<TypeTable, Rows>): ReadonlyMap<TypeTable, Rows> {
-    const { arrivals, less, untilMs } = this.#moment
+    const { arrivals, less, untilMs, erased } = this.#moment
     if (less !== undefined) return rows
     const places = this.indexes.map(index => ({
       index: new WeakRef(index),
       arrival: arrivals.get(index),
       departures: index.departures,
     }))
-    remembered.set(this.#vision, { places, untilMs, rows })
+    remembered.set(this.#vision, { places, untilMs, erased: erased?.count ?? 0, rows })
     return rows
   }
 
@@ -338,6 +361,10 @@ function makerOf(sight: Sight): string | undefined {
   return sight.kind === 'none' ? undefined : sight.madeBy
 }
 
+function reachIn(sight: Sight): ((patient: string) => boolean) | undefined {
+  return sight.kind === 'none' ? undefined : sight.named
+}
+
 function makersIn({ all }: Sights): ReadonlySet<string> {
   return new Set(all.map(makerOf).filter(maker => maker !== undefined))
 }
@@ -346,6 +373,14 @@ function union(a: Rows, b: Rows): Rows {
   const both = a.slice()
   for (let row = 0; row < both.length; row++) if (b[row] === 1) both[row] = 1
   return both
+}
+
+/** The same array where nothing is taken away. */
+function without(rows: Rows, less: Rows): Rows {
+  if (!less.includes(1)) return rows
+  const kept = rows.slice()
+  for (let row = 0; row < kept.length; row++) if (less[row] === 1) kept[row] = 0
+  return kept
 }
 
 function rowsIn(map: Map<TypeTable, Rows>, table: TypeTable): Rows {

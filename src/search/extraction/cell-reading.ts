@@ -1,4 +1,5 @@
 import type { Resource } from '#fhir'
+import type { Steps } from '#kernel'
 import { plain } from '../kinds/entries.ts'
 import { printSentences } from '../words/entry.ts'
 import { narrativeLanguage, xhtml } from '../words/narrative.ts'
@@ -14,6 +15,8 @@ export interface OwnMarks {
   readonly shared?: boolean | undefined
   /** The account that made the resource, where that decides who sees it. */
   readonly creator?: string | undefined
+  /** Ids of the Patients whose a household's row is: it is seen by whoever reaches all of them. */
+  readonly named?: readonly string[] | undefined
 }
 
 /** What of a resource is read: a question that asks for no words needs none. */
@@ -42,10 +45,10 @@ export class CellReading {
   readonly #cells: Cells = []
   readonly #keys: readonly string[]
   readonly #reads: Reads
-  /** The element, which of its readers, and the place in its list that is to be read next. */
+  /** The element, and which of its readers is to read it next, or is reading it. */
   #key = 0
   #reader = 0
-  #from = 0
+  #reading: Reading | undefined
   #walk: Walk | undefined
   #others: OtherReferences | undefined
   #words: WordsReading | undefined
@@ -68,7 +71,8 @@ export class CellReading {
 
   /** To be called once all is read. */
   take(): readonly Cell[] {
-    const { shared, creator } = this.#own
+    const { shared, creator, named = [] } = this.#own
+    for (const patient of named) cellOf(this.#cells, this.#plan.named).pushText(patient, 0)
     if (creator !== undefined) cellOf(this.#cells, this.#plan.creator).pushText(creator, 0)
     if (shared === true) cellOf(this.#cells, this.#plan.shared).pushText(truthEntry(true), 0)
     return this.#cells.filter(cell => cell !== undefined)
@@ -87,17 +91,31 @@ export class CellReading {
     return true
   }
 
-  /** An element, or the next part of a long list. @returns whether it has been read */
+  /** An element, or the next part of one that may have many values. @returns whether it has been read */
   #read(reader: KeyReader, value: unknown, most: number): boolean {
-    if (!Array.isArray(value) || value.length <= most) {
-      readInto(this.#cells, reader, value, 0)
+    if (most === Number.POSITIVE_INFINITY || typeof value !== 'object') {
+      const cell = this.#cellFor(reader)
+      reader.read(value, cell)
+      this.#put(cell)
       return true
     }
-    readInto(this.#cells, reader, value.slice(this.#from, this.#from + most), this.#from)
-    this.#from += most
-    if (this.#from < value.length) return false
-    this.#from = 0
-    return true
+    this.#reading ??= begunWith(this.#cellFor(reader), reader, value)
+    const { cell, steps } = this.#reading
+    for (let left = most; left > 0; left--) {
+      if (steps.next().done !== true) continue
+      this.#put(cell)
+      this.#reading = undefined
+      return true
+    }
+    return false
+  }
+
+  #cellFor({ source }: KeyReader): Cell {
+    return this.#cells[source.index] ?? new Cell(source)
+  }
+
+  #put(cell: Cell): void {
+    if (cell.count > 0) this.#cells[cell.source.index] = cell
   }
 
   #goThrough(most: number): boolean {
@@ -122,12 +140,14 @@ export class CellReading {
   }
 }
 
-/** Reads an element, or the part of a list that begins at `from`, into the cell of one source. */
-function readInto(cells: Cells, { source, read }: KeyReader, value: unknown, from: number): void {
-  const before = cells[source.index]
-  const cell = before ?? new Cell(source)
-  read(value, cell, from)
-  if (before === undefined && cell.count > 0) cells[source.index] = cell
+/** An element that is being read, a value at a time. */
+interface Reading {
+  readonly cell: Cell
+  readonly steps: Steps<void>
+}
+
+function begunWith(cell: Cell, { readInSteps }: KeyReader, value: unknown): Reading {
+  return { cell, steps: readInSteps(value, cell) }
 }
 
 function addStatements(resource: Resource, cells: Cells, plan: Plan): void {

@@ -1,3 +1,4 @@
+import type { Steps } from '#kernel'
 import type { Place } from '../expressions/elements.ts'
 import { parseExpression } from '../expressions/parse.ts'
 import type { ElementPath, PathStep, Statement } from '../expressions/paths.ts'
@@ -5,7 +6,7 @@ import { elementPaths, statementOf } from '../expressions/paths.ts'
 import { printToken } from '../kinds/entries.ts'
 import { componentsOf, type SearchParameter, searchParametersOf } from '../parameters.ts'
 import type { Cell, Source, SourceKind, Storage } from './cell.ts'
-import { type WrittenKind, writers } from './values.ts'
+import { type WrittenKind, writeInSteps, writers } from './values.ts'
 
 /** A source as one parameter sees it: `patient` is `subject` where it points to a Patient. */
 export interface SourceUse {
@@ -30,8 +31,9 @@ type Reader = (value: unknown, cell: Cell, group: number) => void
 /** What one top-level JSON key contributes. */
 export interface KeyReader {
   readonly source: Source
-  /** Reads the element, or the part of a list that begins at `from`. */
-  readonly read: (value: unknown, cell: Cell, from: number) => void
+  readonly read: (value: unknown, cell: Cell) => void
+  /** The same, a value at a time. */
+  readonly readInSteps: (value: unknown, cell: Cell) => Steps<void>
 }
 
 /** How resources of one type become rows; made once per type, at the first resource or query. */
@@ -50,6 +52,8 @@ export interface Plan {
   readonly shared: Source
   /** Of rows in the commons: the account that made the resource. */
   readonly creator: Source
+  /** Of rows in households: the ids of the Patients whose they are. */
+  readonly named: Source
   /** The words of the narrative, and those of everything else. */
   readonly narrative: Source
   readonly content: Source
@@ -65,14 +69,24 @@ function passes(step: PathStep, element: unknown, index: number): boolean {
   return typeof element === 'object' && element !== null && (element as Node)[step.filter.name] === step.filter.value
 }
 
-function each(value: unknown, step: PathStep, use: (element: unknown, index: number) => void, from = 0): void {
+function each(value: unknown, step: PathStep, use: (element: unknown, index: number) => void): void {
   if (!Array.isArray(value)) {
     if (passes(step, value, 0)) use(value, 0)
     return
   }
   // Lists of primitives have null where an element has only extensions.
-  for (let i = 0; i < value.length; i++)
-    if (value[i] !== null && passes(step, value[i], from + i)) use(value[i], from + i)
+  for (let i = 0; i < value.length; i++) if (value[i] !== null && passes(step, value[i], i)) use(value[i], i)
+}
+
+function* eachInSteps(
+  value: unknown,
+  step: PathStep,
+  use: (element: unknown, index: number) => Steps<void>,
+): Steps<void> {
+  for (const [index, element] of Array.isArray(value) ? value.entries() : [[0, value] as const]) {
+    yield
+    if ((element !== null || !Array.isArray(value)) && passes(step, element, index)) yield* use(element, index)
+  }
 }
 
 /** Reads the rest of a path below an element that lies at `place`. */
@@ -90,11 +104,36 @@ function below(steps: readonly PathStep[], at: number, place: Place, kind: Writt
   }
 }
 
-function fromTop(path: ElementPath, place: Place, kind: WrittenKind, grouped: boolean): KeyReader['read'] {
+/** What is written of elements of one kind at one place, into which cell, and for which element of a backbone. */
+interface Writing {
+  readonly place: Place
+  readonly kind: WrittenKind
+  readonly cell: Cell
+  readonly group: number
+}
+
+function* belowInSteps(steps: readonly PathStep[], at: number, value: unknown, writing: Writing): Steps<void> {
+  const { place, kind, cell, group } = writing
+  const step = steps[at]
+  if (step === undefined) return yield* writeInSteps(kind, value, { place, cell, group })
+  if (typeof value !== 'object' || value === null) return
+  for (const next of step.places) {
+    const child = (value as Node)[next.key]
+    const use = (element: unknown) => belowInSteps(steps, at + 1, element, { ...writing, place: next })
+    if (child !== undefined) yield* eachInSteps(child, step, use)
+  }
+}
+
+function fromTop(path: ElementPath, place: Place, kind: WrittenKind, grouped: boolean): Omit<KeyReader, 'source'> {
   const [first] = path.steps as [PathStep]
   const read = below(path.steps, 1, place, kind)
-  if (grouped) return (value, cell, from) => each(value, first, (element, at) => read(element, cell, at), from)
-  return (value, cell, from) => each(value, first, element => read(element, cell, 0), from)
+  return {
+    read: (value, cell) => each(value, first, (element, at) => read(element, cell, grouped ? at : 0)),
+    readInSteps: (value, cell) =>
+      eachInSteps(value, first, (element, at) =>
+        belowInSteps(path.steps, 1, element, { place, kind, cell, group: grouped ? at : 0 }),
+      ),
+  }
 }
 
 function valuesAt(node: unknown, steps: readonly PathStep[]): readonly unknown[] {
@@ -160,10 +199,10 @@ class PlanBuilder {
     return { index: source.index, resolves: path.resolves }
   }
 
-  #read(place: Place, source: Source, read: KeyReader['read']): void {
+  #read(place: Place, source: Source, reader: Omit<KeyReader, 'source'>): void {
     const readers = this.#byKey.get(place.key)
-    if (readers === undefined) this.#byKey.set(place.key, [{ source, read }])
-    else readers.push({ source, read })
+    if (readers === undefined) this.#byKey.set(place.key, [{ source, ...reader }])
+    else readers.push({ source, ...reader })
   }
 
   #paths(paths: readonly ElementPath[], kind: WrittenKind): readonly SourceUse[] {
@@ -211,6 +250,7 @@ class PlanBuilder {
     const otherReferences = this.#source('reference:*', 'reference')
     const shared = this.#source('token:*shared', 'token')
     const creator = this.#source('token:*creator', 'token')
+    const named = this.#source('token:*named', 'token')
     const narrative = this.#source('words:*narrative', 'words')
     const content = this.#source('words:*content', 'words')
     this.#uses.set('_text', [wholly(narrative)])
@@ -227,6 +267,7 @@ class PlanBuilder {
       otherReferences,
       shared,
       creator,
+      named,
       narrative,
       content,
     }

@@ -1,7 +1,8 @@
 import { type DateInterval, parseDateInterval } from '#fhir'
+import type { Steps } from '#kernel'
 import type { Place } from '../expressions/elements.ts'
 import { impliedSystem } from '../expressions/elements.ts'
-import { plain, printParts, printReference, printToken, printUnit } from '../kinds/entries.ts'
+import { plain, printConceptInSteps, printParts, printReference, printToken, printUnit } from '../kinds/entries.ts'
 import { neighbour } from '../kinds/neighbour.ts'
 import type { Cell, SourceKind, Storage } from './cell.ts'
 
@@ -247,6 +248,25 @@ function writePosition(value: unknown, _place: Place, cell: Cell, group: number)
 interface Kind {
   readonly storage: Storage
   readonly write: Writer
+}
+
+/** What element it is, where it is written, and for which element of a backbone. */
+interface Into {
+  readonly place: Place
+  readonly cell: Cell
+  readonly group: number
+}
+
+/** From so many codings on a concept takes longer than what else is read in one go. */
+const manyCodings = 256
+
+/** The same as `write` of a kind, but what one element may have very many of is gone through in steps. */
+export function* writeInSteps(kind: WrittenKind, value: unknown, { place, cell, group }: Into): Steps<void> {
+  const codings = kind === 'token' && place.type === 'CodeableConcept' && isNode(value) ? value.coding : undefined
+  if (!isNode(value) || !Array.isArray(codings) || codings.length < manyCodings)
+    return writers[kind].write(value, place, cell, group)
+  const each = codings.values().filter(isNode).map(codingOf)
+  cell.pushText(yield* printConceptInSteps(each, plain(value.text)), group)
 }
 
 /** How values of each kind of parameter are written. Composites have no values of their own. */

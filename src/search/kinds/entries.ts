@@ -1,3 +1,5 @@
+import type { Steps } from '#kernel'
+
 /**
  * What a dictionary keeps for one element, as one text. An element is one entry, however many codings or name parts it has,
  * so a row needs one number per element, and a criterion is decided once per distinct element instead of once per row.
@@ -41,12 +43,23 @@ export function plain(value: unknown): string {
   return separators.some(separator => text.includes(separator)) ? withoutSeparators(text) : text
 }
 
+function printCoding({ system, code, display }: TokenEntry['codings'][number]): string {
+  return display === '' ? system + field + code : system + field + code + field + display
+}
+
+/** A concept, coding by coding: the same text as `printToken` makes of it. */
+export function* printConceptInSteps(codings: Iterable<TokenEntry['codings'][number]>, text: string): Steps<string> {
+  const printed: string[] = []
+  for (const each of codings) {
+    printed.push(printCoding(each))
+    yield
+  }
+  const joined = printed.join(item)
+  return text === '' ? joined : joined + part + text
+}
+
 export function printToken(entry: TokenEntry): string {
-  const codings = entry.codings
-    .map(({ system, code, display }) =>
-      display === '' ? system + field + code : system + field + code + field + display,
-    )
-    .join(item)
+  const codings = entry.codings.map(printCoding).join(item)
   if (entry.text === '' && entry.types.length === 0) return codings
   const types = entry.types.map(({ system, code }) => system + field + code).join(item)
   return types === '' ? codings + part + entry.text : codings + part + entry.text + part + types
@@ -55,6 +68,19 @@ export function printToken(entry: TokenEntry): string {
 function coding(text: string): { system: string; code: string; display: string } {
   const [system = '', code = '', display = ''] = text.split(field)
   return { system, code, display }
+}
+
+/** The codings of an entry one by one: of some there are a hundred thousand, and the first ones may tell. */
+export function* codingsOf(text: string): Generator<{ system: string; code: string; display: string }, undefined> {
+  const parts = text.indexOf(part)
+  const end = parts < 0 ? text.length : parts
+  for (let at = 0; at < end; ) {
+    const next = text.indexOf(item, at)
+    const until = next < 0 || next > end ? end : next
+    yield coding(text.slice(at, until))
+    at = until + 1
+  }
+  return undefined
 }
 
 export function parseToken(text: string): TokenEntry {

@@ -9,21 +9,55 @@ export type StringOperand = Extract<Operand, { kind: 'string' }>
 /** @see https://hl7.org/fhir/R4/search.html#string */
 export function parseStringOperand(text: string): StringOperand {
   const plain = unescaped(text)
-  return { kind: 'string', text: plain, folded: fold(plain) }
+  const folded = foldString(plain)
+  return { kind: 'string', text: plain, folded, isPunctuated: punctuation.test(folded) }
 }
 
-type PartTest = (operand: StringOperand, part: string, folded: string) => boolean
+/** Signs that are typed in several ways. */
+const variants: readonly (readonly [RegExp, string])[] = [
+  [/[\u2018\u2019\u02bc\u2032`\u00b4]/g, "'"],
+  [/[\u2010-\u2015\u2212]/g, '-'],
+  [/[\u201c-\u201f]/g, '"'],
+]
+const variant = /[\u2018\u2019\u02bc\u2032`\u00b4\u2010-\u2015\u2212\u201c-\u201f]/
+
+function foldString(text: string): string {
+  const folded = fold(text)
+  return variant.test(folded) ? variants.reduce((one, [signs, sign]) => one.replace(signs, sign), folded) : folded
+}
+
+const punctuation = /\p{P}/u
+const allPunctuation = /\p{P}+/gu
+
+function withoutPunctuation(folded: string): string {
+  return punctuation.test(folded) ? folded.replace(allPunctuation, '').replace(/\s+/g, ' ').trim() : folded
+}
+
+/** A part of an element: as it is, and as whoever seeks means it. */
+interface Part {
+  readonly text: string
+  readonly folded: string
+  /** The same for who typed no punctuation: as R4 says, it is ignored. */
+  readonly bare: string
+}
+
+type PartTest = (operand: StringOperand, part: Part) => boolean
+
+/** Who types signs means them: `J.` is not every J. */
+function soughtIn({ isPunctuated }: StringOperand, { folded, bare }: Part): string {
+  return isPunctuated ? folded : bare
+}
 
 const partTests: Readonly<Partial<Record<Modifier | Comparison, PartTest>>> = {
-  exact: (operand, part) => part === operand.text,
-  contains: (operand, _part, folded) => standsIn(folded, operand.folded),
-  text: (operand, _part, folded) => beginsWord(folded, operand.folded),
-  is: (operand, _part, folded) => folded === operand.folded,
-  ends: (operand, _part, folded) => folded.endsWith(operand.folded),
-  after: (operand, _part, folded) => byCodePoints(folded, operand.folded) > 0,
-  before: (operand, _part, folded) => byCodePoints(folded, operand.folded) < 0,
-  from: (operand, _part, folded) => byCodePoints(folded, operand.folded) >= 0,
-  until: (operand, _part, folded) => byCodePoints(folded, operand.folded) <= 0,
+  exact: (operand, { text }) => text === operand.text,
+  contains: (operand, part) => standsIn(soughtIn(operand, part), operand.folded),
+  text: (operand, { folded }) => beginsWord(folded, operand.folded),
+  is: (operand, part) => soughtIn(operand, part) === operand.folded,
+  ends: (operand, part) => soughtIn(operand, part).endsWith(operand.folded),
+  after: (operand, { folded }) => byCodePoints(folded, operand.folded) > 0,
+  before: (operand, { folded }) => byCodePoints(folded, operand.folded) < 0,
+  from: (operand, { folded }) => byCodePoints(folded, operand.folded) >= 0,
+  until: (operand, { folded }) => byCodePoints(folded, operand.folded) <= 0,
 }
 
 /** UTF-8 keeps the order of code points, which UTF-16 does not. */
@@ -31,7 +65,7 @@ function byCodePoints(one: string, other: string): number {
   return Buffer.compare(Buffer.from(one), Buffer.from(other))
 }
 
-const startsWith: PartTest = (operand, _part, folded) => folded.startsWith(operand.folded)
+const startsWith: PartTest = (operand, part) => soughtIn(operand, part).startsWith(operand.folded)
 
 /** Whether any part of an element (a name has several) is what is sought: from its start, unless the modifier says otherwise. */
 export function stringTest(
@@ -40,9 +74,10 @@ export function stringTest(
 ): (entry: string) => boolean {
   const test = (modifier === undefined ? undefined : partTests[modifier]) ?? startsWith
   return entry =>
-    parseParts(entry).some(part => {
-      const folded = fold(part)
-      return operands.some(operand => test(operand, part, folded))
+    parseParts(entry).some(text => {
+      const folded = foldString(text)
+      const part = { text, folded, bare: withoutPunctuation(folded) }
+      return operands.some(operand => test(operand, part))
     })
 }
 

@@ -2,7 +2,7 @@ import { Problem } from '#kernel'
 import { splitAt, unescaped } from '../query/split.ts'
 import type { Modifier, TokenOperand } from '../query/types.ts'
 import type { Words } from '../query/words.ts'
-import { parseToken, type TokenEntry } from './entries.ts'
+import { codingsOf, parseToken, type TokenEntry } from './entries.ts'
 import { beginsWord, fold } from './fold.ts'
 
 /** Code systems whose codes differ by case alone, or which declare themselves case sensitive. Others are compared without case. */
@@ -109,11 +109,11 @@ function byCode(operands: readonly TokenOperand[]): Map<string, TokenOperand[]> 
 }
 
 /** A thousand codes joined by OR are looked up, not tried one by one. */
-function anyCoding(operands: readonly TokenOperand[]): (entry: TokenEntry) => boolean {
+function anyCoding(operands: readonly TokenOperand[]): (entry: string) => boolean {
   const sought = byCode(operands)
   const anyCode = sought.get('') ?? []
   return entry =>
-    entry.codings.some(
+    codingsOf(entry).some(
       coding =>
         (coding.code !== '' && sought.get(coding.code.toLowerCase())?.some(operand => isCoding(operand, coding))) ||
         anyCode.some(operand => isCoding(operand, coding)),
@@ -123,8 +123,11 @@ function anyCoding(operands: readonly TokenOperand[]): (entry: TokenEntry) => bo
 /** Whether a dictionary entry is one of the tokens sought. */
 export function tokenTest(operands: readonly TokenOperand[]): (entry: string) => boolean {
   const isPlain = operands.every(({ folded, value, means }) => (folded ?? value ?? means) === undefined)
-  const test = isPlain ? anyCoding(operands) : (entry: TokenEntry) => operands.some(operand => passes(operand, entry))
-  return entry => test(parseToken(entry))
+  if (isPlain) return anyCoding(operands)
+  return entry => {
+    const parsed = parseToken(entry)
+    return operands.some(operand => passes(operand, parsed))
+  }
 }
 
 /** Codes under which an entry is looked up. */

@@ -24,9 +24,16 @@ function isWithin(path: string, parent: string): boolean {
   return path === parent || path.startsWith(parent.endsWith('/') ? parent : `${parent}/`)
 }
 
+/** The path of a canonical: a version is no part of it. */
+function pathOf(canonical: string): string {
+  const bar = canonical.indexOf('|')
+  return bar < 0 ? canonical : canonical.slice(0, bar)
+}
+
+/** What is found without a modifier is found with one. */
 const tests: Readonly<Partial<Record<Modifier | Comparison, (stored: string, sought: string) => boolean>>> = {
-  above: (stored, sought) => isWithin(sought, stored),
-  below: (stored, sought) => isWithin(stored, sought),
+  above: (stored, sought) => isSameCanonical(stored, sought) || isWithin(sought, pathOf(stored)),
+  below: (stored, sought) => isSameCanonical(stored, sought) || isWithin(pathOf(stored), sought),
 }
 
 /** Exact and case sensitive, or by path with `:above` and `:below`: https://hl7.org/fhir/R4/search.html#uri */

@@ -5,10 +5,11 @@ import { keepLatest } from '../evaluation/latest.ts'
 import { tell, unite } from '../evaluation/locate.ts'
 import { dropCopies, type Matching } from '../evaluation/matcher.ts'
 import { firstCandidates, type Ranked, rankedOrder, toRanked } from '../evaluation/order.ts'
+import { Parts, pageOf, withParts } from '../evaluation/parts.ts'
 import { countOf } from '../evaluation/pieces.ts'
 import type { Hit, Restricted, SearchResult } from '../evaluation/types.ts'
 import { limits, tooCostly, tooWide } from '../query/limits.ts'
-import type { Query } from '../query/types.ts'
+import type { Inner, Query } from '../query/types.ts'
 import { Copies } from './copies.ts'
 import { included } from './includes.ts'
 import { Known } from './known.ts'
@@ -30,7 +31,7 @@ export function* evaluateInPasses(query: Restricted<Query>, { offset }: { offset
   const copies = new Copies()
   const order = rankedOrder(query.sort)
   let total = 0
-  let first: readonly Ranked[] = []
+  let first: readonly (Ranked & { readonly parts: readonly string[] })[] = []
   yield {
     asked: query.types.map(type => askedOf(query, type, known)),
     *work(index, moment) {
@@ -41,20 +42,25 @@ export function* evaluateInPasses(query: Restricted<Query>, { offset }: { offset
       yield* copies.drop(found)
       const before = total
       if (query.latest !== undefined) yield* keepLatest(found, query.latest)
-      for (const { rows } of found) {
-        total += countOf(rows)
+      const parts = query.inner === undefined ? undefined : new Parts()
+      for (const matching of found) {
+        if (parts !== undefined) yield* parts.add(matching, query.inner as Inner, matcher)
+        else total += countOf(matching.rows)
         yield
       }
+      total += parts?.count ?? 0
       // Which is the latest is known where all of them lie side by side.
       if (query.latest !== undefined && before > 0 && total > before) throw tooWide(latestApart)
       if (count === 0) return
-      const here = (yield* firstCandidates(found, query.sort, 0, end)).map(toRanked)
+      const candidates = yield* firstCandidates(found, query.sort, 0, end)
+      const each = parts === undefined ? [] : yield* parts.ofEach(candidates)
+      const here = candidates.map((candidate, at) => ({ ...toRanked(candidate), parts: each[at] ?? [] }))
       first = yield* merged(first, here, order, end)
     },
   }
-  const matches = first.slice(offset)
+  const matches = query.inner === undefined ? first.slice(offset) : pageOf(first, { offset, end })
   return {
-    matches: matches.map(({ hit }) => hit),
+    matches: matches.map(({ hit, parts }) => (query.inner === undefined ? hit : withParts(hit, parts))),
     included: yield* included(query, known, matches),
     ...totalOf(query, total, offset === 0 && total <= end),
     more: count > 0 && end < total,

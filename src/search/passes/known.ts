@@ -196,13 +196,17 @@ function heightOf(type: string, criterion: Criterion, levels: Need[][]): number 
   let height = 0
   const need = (below: number, each: Need) => {
     levels[below] ??= []
-    levels[below].push(each)
+    // What lies within is asked of containers of every type, by the same criteria.
+    const isKnown = levels[below].some(known => known.type === each.type && known.criterion === each.criterion)
+    if (!isKnown) levels[below].push(each)
     height = Math.max(height, below + 1)
   }
   for (const single of singleCriteria(criterion)) {
     if (single.kind === 'chain')
       for (const target of single.targets)
         need(heightOf(target.type, target.criterion, levels), { kind: 'fulfilled', ...target })
+    if (single.kind === 'holding')
+      for (const each of single.criteria) height = Math.max(height, heightOf(single.type, each, levels))
     if (single.kind === 'has')
       need(heightOf(single.type, single.criterion, levels), { kind: 'referred', type, criterion: single })
   }

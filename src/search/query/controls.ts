@@ -1,6 +1,7 @@
 import { isResourceType } from '#fhir'
 import { Problem } from '#kernel'
 import { searchParameter } from '../parameters.ts'
+import type { Contained } from './contained.ts'
 import { limits, tooCostly } from './limits.ts'
 import type { Include, Query, SortKey } from './types.ts'
 
@@ -14,6 +15,8 @@ export interface Draft {
   total: Query['total']
   summary: Query['summary']
   elements: readonly string[]
+  contained: Contained
+  containedType: 'container' | 'contained'
 }
 
 function malformed(name: string, text: string): Problem {
@@ -62,13 +65,6 @@ function readElements(draft: Draft, value: string): void {
   draft.elements = names
 }
 
-function readContained(_draft: Draft, value: string): void {
-  if (value !== 'false')
-    throw new Problem('unsupported', 'search.parameter-unsupported', 'Contained resources are not searched.', {
-      expression: '_contained',
-    })
-}
-
 /** Parameters that say how the answer is to look; each may be given once. */
 export const controls: Readonly<Record<string, (draft: Draft, value: string) => void>> = {
   _count: readCount,
@@ -80,9 +76,11 @@ export const controls: Readonly<Record<string, (draft: Draft, value: string) => 
     draft.summary = oneOf('_summary', value, ['true', 'text', 'data', 'count', 'false'])
   },
   _elements: readElements,
-  _contained: readContained,
-  _containedType: (_draft, value) => {
-    oneOf('_containedType', value, ['container', 'contained'])
+  _contained: (draft, value) => {
+    draft.contained = oneOf('_contained', value, ['false', 'true', 'both'])
+  },
+  _containedType: (draft, value) => {
+    draft.containedType = oneOf('_containedType', value, ['container', 'contained'])
   },
   _offset: readOffset,
 }

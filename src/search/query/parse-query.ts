@@ -1,4 +1,5 @@
 import { isProblem, Problem } from '#kernel'
+import { checkOrder, lookedWithin } from './contained.ts'
 import { controls, type Draft, isInclude, readInclude, readTypes, repeated } from './controls.ts'
 import { newContext, type ParseContext, parseCriterionWithin } from './criterion.ts'
 import { inertParameters } from './inert.ts'
@@ -29,6 +30,8 @@ export interface QueryOptions {
   readonly nowMs?: number
   /** What the modifiers of terminology are judged by; what R4 itself defines when not given. */
   readonly words?: Words
+  /** Whether `_contained` may ask for what lies within others: the answer is of other types then. */
+  readonly within?: boolean
 }
 
 interface Reading {
@@ -80,6 +83,8 @@ function newReading(types: readonly string[], isSystem: boolean, options: QueryO
       total: 'none',
       summary: 'false',
       elements: [],
+      contained: 'false',
+      containedType: 'container',
     },
     byType: new Map(types.map(type => [type, []])),
     context: newContext(options.baseUrl, options.nowMs ?? Date.now(), options.words),
@@ -156,7 +161,16 @@ function readAll(reading: Reading, params: URLSearchParams, lenient: boolean): r
   return ignored
 }
 
-function controlText({ sort, count, offset, total, summary, elements }: Draft): (readonly [string, string])[] {
+function controlText({
+  sort,
+  count,
+  offset,
+  total,
+  summary,
+  elements,
+  contained,
+  containedType,
+}: Draft): (readonly [string, string])[] {
   const order = sort.map(({ name, descending }) => (descending ? `-${name}` : name)).join(',')
   const pairs: (readonly [string, string])[] = [
     ['_sort', order],
@@ -165,6 +179,8 @@ function controlText({ sort, count, offset, total, summary, elements }: Draft): 
     ['_total', total === 'none' ? '' : total],
     ['_summary', summary === 'false' ? '' : summary],
     ['_elements', elements.join(',')],
+    ['_contained', contained === 'false' ? '' : contained],
+    ['_containedType', contained === 'false' || containedType === 'container' ? '' : containedType],
   ]
   return pairs.filter(([, value]) => value !== '')
 }
@@ -173,6 +189,29 @@ function textOf({ criteria, includes, draft, isSystem }: Reading): string {
   const types: (readonly [string, string])[] = isSystem ? [['_type', draft.types.join(',')]] : []
   const pairs = [...types, ...criteria, ...includes, ...controlText(draft)]
   return new URLSearchParams(pairs.map(([name, value]) => [name, value])).toString()
+}
+
+/** Of which types what is asked. */
+function askedOf(
+  { byType, draft }: Reading,
+  { within = false }: QueryOptions,
+): Pick<Query, 'types' | 'criteria' | 'criteriaByType' | 'soughtWithin' | 'inner'> {
+  if (draft.contained === 'false')
+    return { types: draft.types, criteria: byType.get(draft.types[0] ?? '') ?? [], criteriaByType: byType }
+  if (!within)
+    throw new Problem('unsupported', 'search.parameter-unsupported', 'Contained resources are not sought here.', {
+      expression: '_contained',
+    })
+  checkOrder(draft)
+  const { criteriaByType, inner } = lookedWithin(byType, draft.contained)
+  const types = [...criteriaByType.keys()]
+  return {
+    types,
+    criteria: criteriaByType.get(types[0] ?? '') ?? [],
+    criteriaByType,
+    soughtWithin: draft.types,
+    ...(draft.containedType === 'contained' ? { inner } : {}),
+  }
 }
 
 /**
@@ -189,13 +228,12 @@ export function parseQuery(type: string | undefined, params: URLSearchParams, op
   const reading = newReading(types, type === undefined, options)
   const ignored = readAll(reading, params, options.lenient ?? false)
   checkContradictions(reading.draft)
-  const { count, ...rest } = reading.draft
+  const { count, contained: _, containedType: __, ...rest } = reading.draft
   return {
     ...rest,
+    ...askedOf(reading, options),
     ...(count === undefined ? {} : { count }),
     summary: count === 0 ? 'count' : rest.summary,
-    criteria: reading.byType.get(types[0] ?? '') ?? [],
-    criteriaByType: reading.byType,
     ignored,
     text: textOf(reading),
     baseUrl: options.baseUrl,

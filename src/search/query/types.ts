@@ -8,7 +8,7 @@ export type Prefix = 'eq' | 'ne' | 'gt' | 'lt' | 'ge' | 'le' | 'sa' | 'eb' | 'ap
 /** One value of a criterion, read according to the kind of its parameter. OR is a list of them. */
 export type Operand =
   | TokenOperand
-  | { readonly kind: 'string'; readonly text: string; readonly folded: string }
+  | { readonly kind: 'string'; readonly text: string; readonly folded: string; readonly isPunctuated: boolean }
   | ReferenceOperand
   | RangeOperand
   | QuantityOperand
@@ -126,8 +126,30 @@ export interface NotCriterion {
   readonly criterion: Criterion
 }
 
+/** `_contained`: within the resource lies one of a type that fulfils all criteria. */
+export interface HoldingCriterion {
+  readonly kind: 'holding'
+  readonly name: '_contained'
+  readonly type: string
+  readonly criteria: readonly Criterion[]
+}
+
+/** With `_containedType=contained`: what of a container is answered, in its place. */
+export interface Inner {
+  readonly holdings: readonly HoldingCriterion[]
+  /** With `both`: by which criteria a resource of a type is answered itself. */
+  readonly own: ReadonlyMap<string, readonly Criterion[]>
+}
+
 /** One condition that every match fulfils; all criteria of a query are joined by AND. */
-export type Criterion = ValueCriterion | MissingCriterion | ChainCriterion | HasCriterion | AnyCriterion | NotCriterion
+export type Criterion =
+  | ValueCriterion
+  | MissingCriterion
+  | ChainCriterion
+  | HasCriterion
+  | HoldingCriterion
+  | AnyCriterion
+  | NotCriterion
 
 /** One `_include` or `_revinclude`: https://hl7.org/fhir/R4/search.html#include */
 export interface Include {
@@ -150,8 +172,12 @@ export interface SortKey {
 
 /** A search as it was understood: types and criteria joined by AND, and how the answer is to look. */
 export interface Query {
-  /** One type, or those of `_type` for a search of the whole system. */
+  /** One type, or those of `_type` for a search of the whole system; with `_contained`, those that may hold what is sought. */
   readonly types: readonly string[]
+  /** With `_contained`: the types of what is sought. */
+  readonly soughtWithin?: readonly string[]
+  /** Of the containers that fulfil the criteria only what is sought is answered, each by itself. */
+  readonly inner?: Inner
   /** For the first type; the others differ only in what their references may point to. */
   readonly criteria: readonly Criterion[]
   readonly criteriaByType: ReadonlyMap<string, readonly Criterion[]>

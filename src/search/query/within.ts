@@ -1,7 +1,15 @@
-import type { ChainCriterion, Criterion, HasCriterion, MissingCriterion, Query, ValueCriterion } from './types.ts'
+import type {
+  ChainCriterion,
+  Criterion,
+  HasCriterion,
+  HoldingCriterion,
+  MissingCriterion,
+  Query,
+  ValueCriterion,
+} from './types.ts'
 
 /** A criterion that is not made of others about the same resource. */
-export type SingleCriterion = ValueCriterion | MissingCriterion | ChainCriterion | HasCriterion
+export type SingleCriterion = ValueCriterion | MissingCriterion | ChainCriterion | HasCriterion | HoldingCriterion
 
 /** What a criterion asks of the resource itself, its alternatives one by one. */
 export function* singleCriteria(criterion: Criterion): Generator<SingleCriterion> {
@@ -21,6 +29,7 @@ export function* criteriaWithin(type: string, criterion: Criterion): Iterable<As
   for (const single of singleCriteria(criterion)) {
     yield { type, criterion: single }
     if (single.kind === 'has') yield* criteriaWithin(single.type, single.criterion)
+    if (single.kind === 'holding') for (const each of single.criteria) yield* criteriaWithin(single.type, each)
     if (single.kind === 'chain') for (const each of single.targets) yield* criteriaWithin(each.type, each.criterion)
   }
 }
@@ -35,18 +44,22 @@ function lineageTypes({ operands }: ValueCriterion): readonly string[] {
   return operands.flatMap(operand => (operand.kind === 'reference' ? operand.types : []))
 }
 
-/** Whether other resources than the one searched decide. */
+/** Whether other resources than the one searched decide, be it one that lies within it. */
 export function leadsElsewhere(criterion: Criterion): boolean {
-  return singleCriteria(criterion)
-    .toArray()
-    .some(single => single.kind === 'chain' || single.kind === 'has' || (single.kind === 'value' && isLineage(single)))
+  return singleCriteria(criterion).some(single =>
+    single.kind === 'value' ? isLineage(single) : single.kind !== 'missing',
+  )
 }
 
-/** Every type that a query looks into: searched, reached by a chain, holding a reference for `_has`, or a hierarchy. Includes not counted. */
-export function searchedTypes(query: Pick<Query, 'types' | 'criteriaByType'>): readonly string[] {
-  const found = new Set(query.types)
+/**
+ * Every type that a query looks into: searched, reached by a chain, holding a reference for `_has`, or a hierarchy. Includes are not
+ * counted, and containers are not: of those who asks sees what may be seen.
+ */
+export function searchedTypes(query: Pick<Query, 'types' | 'criteriaByType' | 'soughtWithin'>): readonly string[] {
+  const found = new Set(query.soughtWithin ?? query.types)
   for (const [type, criteria] of query.criteriaByType)
     for (const each of criteria.flatMap(criterion => [...criteriaWithin(type, criterion)])) {
+      if (each.criterion.kind === 'holding') continue
       found.add(each.type)
       if (each.criterion.kind === 'has') found.add(each.criterion.type)
       if (each.criterion.kind !== 'value' || !isLineage(each.criterion)) continue

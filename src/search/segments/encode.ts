@@ -6,7 +6,7 @@ import type { IndexRow } from '../extraction/row.ts'
 import { SegmentWriter } from './writer.ts'
 
 /** Changed whenever rows of the same resources would come out differently: older segments are then rebuilt. */
-export const segmentFormat = 4
+export const segmentFormat = 5
 /**
  * A segment below this is left as it is. To set up for it takes as long as all of the rest of reading it, and most patients have so
  * few rows; what is saved are some hundred bytes.
