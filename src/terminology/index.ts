@@ -35,7 +35,15 @@ export type { ReleaseFile } from './releases/release.ts'
 export { type Expansion, type ExpansionRequest, expand } from './sets/expand.ts'
 export { filterOperators } from './sets/filters.ts'
 export { setsWithin } from './sets/gaps.ts'
-export { type Definitions, type Finding, type Member, Membership, type Versions, versionOf } from './sets/membership.ts'
+export {
+  checkParts,
+  type Definitions,
+  type Finding,
+  type Member,
+  Membership,
+  type Versions,
+  versionOf,
+} from './sets/membership.ts'
 export {
   ancestorsOf,
   type CodeSystem,

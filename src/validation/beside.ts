@@ -5,13 +5,17 @@ import type { Extent } from './invariants.ts'
 
 /** What it has grown to is given back when nothing large has come for so long; to begin anew takes it half a second. */
 const idleMs = 5_000
-const heapMebibytes = { old: 256, young: 16 }
+const oldMebibytes = 256
+const youngMebibytes = 16
 /** The largest that may be sent takes a few seconds; who asks for more holds up the others. */
 const longestMs = 30_000
 
+/** Each is the usual one when left out. */
 export interface ThreadLimits {
-  /** Of one resource, from when the thread has begun; the usual when left out. */
+  /** Of one resource, from when the thread has begun. */
   readonly longestMs?: number
+  /** What the thread may hold that has lasted for a while: its modules and a resource. */
+  readonly heapMebibytes?: number
 }
 
 /** What the thread is given. */
@@ -44,9 +48,11 @@ export class ValidatingThread {
   private isWorking = false
   private closings = 0
   private readonly longestMs: number
+  private readonly heapMebibytes: number
 
   constructor(limits: ThreadLimits = {}) {
     this.longestMs = limits.longestMs ?? longestMs
+    this.heapMebibytes = limits.heapMebibytes ?? oldMebibytes
   }
 
   /** What `Validator.validate` says of the resource. @throws Problem `too-costly` · `validation.too-costly` */
@@ -67,14 +73,16 @@ export class ValidatingThread {
   }
 
   private async settle({ owner, sent, closings, resolve, reject }: Waiting): Promise<void> {
-    const beganAtMs = performance.now()
+    let beganAtMs = Number.POSITIVE_INFINITY
     try {
       if (closings !== this.closings) throw closed()
-      resolve(await this.run(sent))
+      const pool = await this.begun()
+      beganAtMs = performance.now()
+      resolve(await this.run(pool, sent))
     } catch (error) {
       reject(error)
     } finally {
-      this.queue.charge(owner, performance.now() - beganAtMs)
+      this.queue.charge(owner, Math.max(0, performance.now() - beganAtMs))
     }
   }
 
@@ -85,30 +93,45 @@ export class ValidatingThread {
     await pool?.destroy()
   }
 
-  private async run(sent: Sent): Promise<readonly ProblemIssue[]> {
+  /**
+   * The thread, with its modules loaded: that takes many seconds on a machine with much to do, which is no fault of the resource, and
+   * not of whoever happens to be the first.
+   */
+  private async begun(): Promise<Tinypool> {
     this.pool ??= new Tinypool({
       filename: new URL('./thread.ts', import.meta.url).href,
       minThreads: 0,
       maxThreads: 1,
       idleTimeout: idleMs,
-      resourceLimits: { maxOldGenerationSizeMb: heapMebibytes.old, maxYoungGenerationSizeMb: heapMebibytes.young },
+      resourceLimits: { maxOldGenerationSizeMb: this.heapMebibytes, maxYoungGenerationSizeMb: youngMebibytes },
     })
     const pool = this.pool
-    // To load its modules takes a thread that begins many seconds on a machine with much to do, which is no fault of the resource.
     await pool.run(nothing)
     if (pool !== this.pool) throw closed()
+    return pool
+  }
+
+  private async run(pool: Tinypool, sent: Sent): Promise<readonly ProblemIssue[]> {
     const signal = AbortSignal.timeout(this.longestMs)
     const own = ownMemoryOf(sent.text)
     try {
       // Handed over, not copied. Tinypool takes the list's type from another overload of `postMessage`.
       return await pool.run(sent, { signal, ...(own === undefined ? {} : { transferList: [own] as never }) })
     } catch (error) {
-      if (!signal.aborted) throw error
-      throw new Problem('too-costly', 'validation.too-costly', 'To validate the resource takes too long.', {
-        cause: error,
-      })
+      if (signal.aborted) throw tooCostly('To validate the resource takes too long.', error)
+      if (isOutOfMemory(error)) throw tooCostly('To validate the resource takes too much memory.', error)
+      throw error
     }
   }
+}
+
+/** The thread is gone then, and the pool begins another one for who is next: https://nodejs.org/api/errors.html#err_worker_out_of_memory */
+function isOutOfMemory(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY'
+}
+
+function tooCostly(text: string, cause: unknown): Problem {
+  return new Problem('too-costly', 'validation.too-costly', text, { cause })
 }
 
 function closed(): Error {

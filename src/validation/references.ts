@@ -1,5 +1,5 @@
 import type { ErrorObject } from 'ajv'
-import { type ElementDefinition, isResourceType, parseReference, type Resource } from '#fhir'
+import { containedIn, type ElementDefinition, isResourceType, parseReference, type Resource } from '#fhir'
 import { isAbsolute } from './content/check.ts'
 import { faultAt } from './faults.ts'
 import { isNode, type Meet, type Node, type Surroundings, walk } from './walk.ts'
@@ -83,9 +83,9 @@ function typeOf({ resourceType }: Node): string | undefined {
   return typeof resourceType === 'string' ? resourceType : undefined
 }
 
-function typeOfContained({ contained }: Node, id: string): string | undefined | typeof nowhere {
-  const inner = Array.isArray(contained) ? contained.find(each => isNode(each) && each.id === id) : undefined
-  return isNode(inner) ? typeOf(inner) : nowhere
+function typeOfContained(container: Node, id: string): string | undefined | typeof nowhere {
+  const inner = containedIn(container, id)
+  return inner === undefined ? nowhere : typeOf(inner)
 }
 
 const entryTypes = new WeakMap<Node, ReadonlyMap<string, string>>()
@@ -109,12 +109,6 @@ function typesByFullUrl({ entry }: Node): ReadonlyMap<string, string> {
 export function resourceAt(reference: string, { container, bundle }: Surroundings): Node | undefined {
   if (reference.startsWith('#')) return reference === '#' ? container : containedIn(container, reference.slice(1))
   return bundle === undefined ? undefined : entryIn(bundle, reference, container)
-}
-
-/** A contained resource by its id. */
-export function containedIn({ contained }: Node, id: string): Node | undefined {
-  const found = Array.isArray(contained) ? contained.find(each => isNode(each) && each.id === id) : undefined
-  return isNode(found) ? found : undefined
 }
 
 /** Entries of a Bundle by what may lead to them. */

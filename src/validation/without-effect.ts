@@ -6,10 +6,10 @@ interface Row {
   applies(resource: Resource): boolean
 }
 
-/** What this server can keep but not yet act upon: whoever writes it would count on an effect that never comes. */
+/** What has an effect only where a person writes it themself: whoever reads it in a file would count on an effect that never comes. */
 const rows: Readonly<Record<string, Row>> = {
   Consent: {
-    text: 'A Consent that rules who may see what is not supported yet: nothing would be withheld. Without provision and policyRule, or as draft, it can be kept.',
+    text: 'A Consent that rules who may see what is not taken from a file: it has to be written by who keeps the patient. Without provision and policyRule, or as draft, it is taken.',
     applies: isEnforcing,
   },
 }

@@ -10,7 +10,7 @@ import {
 } from '../definitions.ts'
 import type { CodeSystem, Concept } from '../systems/code-system.ts'
 import { type Test, testOf } from './filters.ts'
-import { circular, deepest, partlyHeld, tooDeep, unheldSet, unheldSystem } from './refusals.ts'
+import { circular, deepest, mostParts, partlyHeld, tooDeep, tooManyParts, unheldSet, unheldSystem } from './refusals.ts'
 
 /** What a value set is judged by: whatever of it is held, and may be seen by who asks. Urls may end in `|version`. */
 export interface Definitions {
@@ -192,6 +192,7 @@ export class Membership {
     const known = this.#prepared.get(valueSet)
     if (known !== undefined) return known
     const { compose, expansion } = valueSet
+    checkParts(valueSet)
     const prepared = {
       include: (compose?.include ?? []).map(include => this.#part(include)),
       exclude: (compose?.exclude ?? []).map(include => this.#part(include)),
@@ -215,6 +216,16 @@ export class Membership {
       tests: system === undefined ? [] : (include.filter ?? []).map(filter => testOf(system, filter)),
     }
   }
+}
+
+/** @throws Problem `too-costly` · `terminology.too-many-parts` */
+export function checkParts({ compose }: ValueSetDefinition): void {
+  let parts = 0
+  for (const list of [compose?.include, compose?.exclude])
+    for (const { filter = [], valueSet = [] } of list ?? []) {
+      parts += 1 + filter.length + valueSet.length
+      if (parts > mostParts) throw tooManyParts()
+    }
 }
 
 /** The version in which a part of a value set is to be looked at. @throws Problem `unprocessable` · `terminology.version-differs` */

@@ -23,6 +23,19 @@ export function tooDeep(): Problem {
   )
 }
 
+/** Parts of a value set are made ready together, and each of them is asked for each code. */
+export const mostParts = 10_000
+
+/** More parts, filters and named value sets than any definition has that somebody wrote. */
+export function tooManyParts(): Problem {
+  return new Problem(
+    'too-costly',
+    'terminology.too-many-parts',
+    `A value set is looked at that has up to ${mostParts.toLocaleString('en')} parts, their filters and the value sets that they name among them.`,
+    { expression: 'ValueSet.compose' },
+  )
+}
+
 /** What cannot be told without a value set that is not held. */
 export function unheldSet(): { readonly is: 'unknown'; readonly problem: Problem } {
   const problem = new Problem(

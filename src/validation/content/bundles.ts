@@ -90,7 +90,8 @@ function checkFullUrl({ node, resource, fullUrl, at }: Entry, type: unknown, tel
   }
   if (!isAbsolute(fullUrl)) tell('fullUrlRelative', `${at}/fullUrl`)
   const [, , named = ''] = restful.exec(fullUrl) ?? []
-  if (resource === undefined || !isResourceType(named)) return
+  // What a search found within another resource has the address of that one, and its own id behind it.
+  if (resource === undefined || !isResourceType(named) || fullUrl.includes('#')) return
   if (named !== resource.resourceType) tell('fullUrlType', `${at}/fullUrl`)
   else if (withIds.has(type) && !fullUrl.endsWith(`/${resource.id}`)) tell('fullUrlId', `${at}/fullUrl`)
 }

@@ -1,5 +1,5 @@
+import { containedIn } from '#fhir'
 import { builtInCodeSystem, builtInValueSet } from '#terminology'
-import { containedIn } from '../references.ts'
 import { isNode, type Node } from '../walk.ts'
 import { type Check, isAbsolute, listOf, type Tell } from './check.ts'
 

@@ -1,6 +1,6 @@
+import { containedIn } from '#fhir'
 import { isProblem } from '#kernel'
 import { type Definitions, Membership, type ValueSetDefinition } from '#terminology'
-import { containedIn } from '../references.ts'
 import type { Node } from '../walk.ts'
 
 type Standing = 'in' | 'out' | 'unknown'

@@ -1,10 +1,9 @@
-import { extensionFact, isResourceType, type Resource } from '#fhir'
+import { containedIn, extensionFact, isResourceType, type Resource } from '#fhir'
 import { appendAll, type Steps } from '#kernel'
 import { builtInCodeSystem, builtInValueSet, joinCanonical, type ValueSetDefinition } from '#terminology'
 import { isAbsolute, listOf } from '../content/check.ts'
 import { extensionsAt, isExtended } from '../content/extensions.ts'
 import { counterpartsOf } from '../counterparts/counterparts.ts'
-import { containedIn } from '../references.ts'
 import { isNode, type Node, walk } from '../walk.ts'
 import { coreDefinition, type ElementText, type StructureDefinition, type TypeText, urlOf } from './definition.ts'
 import { typeIn } from './profiles.ts'
@@ -145,7 +144,11 @@ export function* claimedIn(resource: Resource, asked: readonly string[]): Steps<
     if (!isNode(next)) continue
     if (typeof next.resourceType === 'string') {
       types.add(next.resourceType)
-      appendAll(named, [...structures(profilesOf(next)), ...answeredIn(next), ...counterpartsIn(next)])
+      for (const profile of new Set(profilesOf(next))) {
+        yield
+        appendAll(named, structures([profile]))
+      }
+      appendAll(named, [...answeredIn(next), ...counterpartsIn(next)])
     }
     if (isExtended(next)) for (const url of urlsOf(next)) urls.add(url)
     for (const value of Object.values(next)) {
