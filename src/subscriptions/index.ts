@@ -5,5 +5,6 @@
  * Its data: sealed documents `subscriptions`. Decisions: README.md beside this file.
  */
 export type { EventsAsked } from './desk.ts'
+export { openFetch } from './fetch.ts'
 export { openSubscriptions, type Subscriptions, type SubscriptionsOptions } from './subscriptions.ts'
 export type { Content } from './wanted.ts'

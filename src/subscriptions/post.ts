@@ -1,8 +1,5 @@
-import { lookup as lookUp } from 'node:dns'
-import { type ClientRequest, request as requestPlain } from 'node:http'
-import { request as requestSecured } from 'node:https'
-import { isIP, type LookupFunction } from 'node:net'
-import { isPublicAddress, isWithin } from '#web'
+import type { ClientRequest } from 'node:http'
+import { Forbidden, openGuard } from '#web'
 
 /** A message to a foreign address. */
 export interface Message {
@@ -29,8 +26,6 @@ const unreachable: Refusal = { text: 'The endpoint could not be reached.' }
 const forbidden: Refusal = { text: 'The endpoint lies where this server may not send.' }
 const late: Refusal = { text: 'The endpoint did not answer in time.' }
 
-class Forbidden extends Error {}
-
 /**
  * Sends to addresses of the open network by https alone, and to those that were allowed beside; wherever the name leads at that moment.
  * Redirects are not followed, and of the answer nothing but its status counts.
@@ -38,39 +33,12 @@ class Forbidden extends Error {}
  * @param networks  addresses and CIDRs that are allowed beside the open network, also by http
  */
 export function openPost(networks: readonly string[]): Post {
-  const isAllowed = (address: string, url: URL) =>
-    isWithin(address, networks) || (url.protocol === 'https:' && isPublicAddress(address))
-
+  const guarded = openGuard(networks)
   return (message, ended) => {
-    const url = new URL(message.url)
-    const host = url.hostname.replace(/^\[|\]$/g, '')
-    if (isIP(host) !== 0 && !isAllowed(host, url)) return Promise.resolve(forbidden)
-    const request = url.protocol === 'https:' ? requestSecured : requestPlain
     const signal = AbortSignal.any([ended, AbortSignal.timeout(message.timeoutMs)])
-    const { method, headers } = message
-    const lookup = lookingUp(address => isAllowed(address, url))
-    const begun = request(url, {
-      method,
-      headers: { ...headers, 'content-length': message.body.length },
-      signal,
-      lookup,
-      agent: false,
-    })
-    return answerTo(begun, message.body)
-  }
-}
-
-/** Only what may be sent to is found. */
-function lookingUp(isAllowed: (address: string) => boolean): LookupFunction {
-  return (hostname, options, callback) => {
-    lookUp(hostname, { ...options, all: true }, (error, found) => {
-      if (error !== null) return callback(error, '', 0)
-      const allowed = found.filter(({ address }) => isAllowed(address))
-      const [first] = allowed
-      if (first === undefined) return callback(new Forbidden(), '', 0)
-      if (options.all === true) return callback(null, allowed)
-      callback(null, first.address, first.family)
-    })
+    const { url, method, headers, body } = message
+    const begun = guarded(new URL(url), { method, headers: { ...headers, 'content-length': body.length }, signal })
+    return begun === undefined ? Promise.resolve(forbidden) : answerTo(begun, body)
   }
 }
 

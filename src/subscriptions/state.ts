@@ -7,7 +7,7 @@ import type { ChannelType, Wanted } from './wanted.ts'
 export type Status = 'requested' | 'active' | 'error' | 'off'
 
 /** The grant that made a Subscription, as it is kept: it is asked for anew whenever something is to be sent. */
-export interface Made extends Omit<Grant, 'terms' | 'patients' | 'expiresAtMs'> {
+export interface Made extends Omit<Grant, 'terms' | 'patients' | 'within' | 'expiresAtMs'> {
   readonly scopes: readonly string[]
 }
 
@@ -141,7 +141,13 @@ export function makerOf({ actor, id }: Pick<Made, 'actor' | 'id'>): string {
 }
 
 /** A grant as it is kept. */
-export function madeBy({ terms, patients: _patients, expiresAtMs: _expiresAtMs, ...grant }: Grant): Made {
+export function madeBy({
+  terms,
+  patients: _patients,
+  within: _within,
+  expiresAtMs: _expiresAtMs,
+  ...grant
+}: Grant): Made {
   return { ...grant, scopes: terms.map(({ text }) => text) }
 }
 

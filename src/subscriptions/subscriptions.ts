@@ -6,7 +6,7 @@ import type { Documents, Vault } from '#vault'
 import { BindingTokens } from './binding-tokens.ts'
 import { Courier } from './courier.ts'
 import { Desk, type EventsAsked, websocketUrl } from './desk.ts'
-import { changeState } from './keeping.ts'
+import { changeState, isShown } from './keeping.ts'
 import type { Line, Listener } from './line.ts'
 import { Lines } from './lines.ts'
 import { type MailOptions, mail } from './mail.ts'
@@ -15,6 +15,7 @@ import type { Reading } from './read-wanted.ts'
 import { restHook, type Sender } from './rest-hook.ts'
 import { type State, States } from './state.ts'
 import { taking } from './taking.ts'
+import { ended } from './tending.ts'
 import { topicNames, topicResource, topicUrl } from './topics.ts'
 import type { ChannelType } from './wanted.ts'
 
@@ -76,6 +77,8 @@ export interface Subscriptions {
   begin(): void
   /** Forgets what was told, or was to be told, of a patient who is erased. */
   forgetPatient(patient: string): Promise<void>
+  /** Ends whatever an account that is deleted asked to be told. */
+  forgetAccount(account: string): Promise<void>
   close(): Promise<void>
 }
 
@@ -129,6 +132,17 @@ export function openSubscriptions(options: SubscriptionsOptions): Subscriptions 
         if (state.made.patient === patient) await states.remove(state.id)
         else if (state.log.some(event => isOf(event, patient)))
           await changeState(state.id, each => withoutPatient(each, patient), { record, states })
+    },
+    forgetAccount: async account => {
+      for (const { state } of await states.all()) {
+        if (state.made.account !== account) continue
+        // Where it is not the account's alone somebody still reads it.
+        await changeState(state.id, each => (each.status === 'off' && isShown(each) ? undefined : ended(each)), {
+          record,
+          states,
+        })
+        await states.remove(state.id)
+      }
     },
     close: async () => {
       clearInterval(timer)

@@ -43,7 +43,7 @@ const letterEveryMs = 60_000
 /** Whoever sends for longer than this beyond the time that an answer may take is dead. */
 const claimSlackMs = 5_000
 
-const ended = {
+const reasons = {
   access: 'The access under which this was made has ended, or does not reach what it asks for any more.',
   over: 'The time for which this was asked is over.',
   gone: 'The endpoint asked for no more.',
@@ -79,7 +79,7 @@ export class Tending {
   }
 
   async #goOn(run: Run, nowMs: number): Promise<void> {
-    if (nowMs >= (run.kept.state.wanted.endMs ?? Number.POSITIVE_INFINITY)) return this.#end(run, ended.over)
+    if (nowMs >= (run.kept.state.wanted.endMs ?? Number.POSITIVE_INFINITY)) return this.#end(run, reasons.over)
     if (!(await this.#follow(run)) || this.#rooms.clock.nowMs() < run.kept.state.retryAtMs) return
     const goesOn = (run.kept.state.isGreeted || (await this.#activate(run))) && (await this.#deliver(run))
     if (goesOn) await this.#heartbeat(run)
@@ -97,7 +97,7 @@ export class Tending {
   async #grant(run: Run): Promise<Grant | undefined> {
     const { made, wanted } = run.kept.state
     const grant = await grantNow(made, wanted, this.#rooms)
-    if (grant === undefined) await this.#end(run, ended.access)
+    if (grant === undefined) await this.#end(run, reasons.access)
     return grant
   }
 
@@ -224,7 +224,7 @@ export class Tending {
 
   /** @param mostFailures  failures in a row from which on the Subscription says `error` */
   #fail(run: Run, refusal: Refusal, mostFailures: number): Promise<void> {
-    if (refusal.isFinal) return this.#end(run, ended.gone)
+    if (refusal.isFinal) return this.#end(run, reasons.gone)
     return this.#change(run, ({ claim: _claim, ...state }) => {
       // The house is being closed: nobody has failed.
       if (this.#ending.aborted) return state
@@ -241,15 +241,14 @@ export class Tending {
     return this.#rooms.clock.nowMs() + Math.ceil(lateMs * (0.5 + this.#rooms.random() / 2))
   }
 
-  /** Nothing is sent any more, and what was told in confidence is forgotten. */
   #end(run: Run, error: string): Promise<void> {
-    return this.#change(run, ({ claim: _claim, ...state }) => ({
-      ...state,
-      status: 'off',
-      error,
-      wanted: { ...state.wanted, headers: [] },
-    }))
+    return this.#change(run, state => ended(state, error))
   }
+}
+
+/** Off: nothing is sent any more, and what was told in confidence is forgotten. */
+export function ended({ claim: _claim, ...state }: State, error: string = reasons.access): State {
+  return { ...state, status: 'off', error, wanted: { ...state.wanted, headers: [] } }
 }
 
 /** What a delivery was about; whoever asks for something else meanwhile begins anew. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { html, Markup } from './html.ts'
 import { neverStore, type WebResponse } from './route.ts'
+import type { Script } from './script.ts'
 
 const style = `
 :root{color-scheme:light dark;--ink:#1b1f24;--paper:#fff;--soft:#f3f4f6;--line:#6b7280;--act:#0b5c8a;--bad:#a4161a}
@@ -27,13 +28,17 @@ button.plain{background:var(--paper);color:var(--act)}
 
 const styleHash = createHash('sha256').update(style).digest('base64')
 
+/** Of a page with a script of ours: files of this server alone, and nothing that makes text into markup or code. */
+const scripted: readonly string[] = ["script-src 'self'", "require-trusted-types-for 'script'"]
+
 /**
- * No script, no picture, no frame, nothing from elsewhere. `formTargets` names where a form may lead, including by
- * the redirects that follow it: browsers apply `form-action` to those as well.
+ * No script but ours where a page has one, no picture, no frame, nothing from elsewhere. `formTargets` names where a form may lead,
+ * including by the redirects that follow it: browsers apply `form-action` to those as well.
  */
-function contentSecurityPolicy(formTargets: readonly string[]): string {
+function contentSecurityPolicy({ formTargets = [], script }: Page): string {
   return [
     "default-src 'none'",
+    ...(script === undefined ? [] : scripted),
     `style-src 'sha256-${styleHash}'`,
     `form-action ${["'self'", ...formTargets].join(' ')}`,
     "base-uri 'none'",
@@ -47,21 +52,29 @@ export interface Page {
   readonly content: Markup
   readonly status?: number
   readonly formTargets?: readonly string[]
+  /** What makes the page more comfortable; it works without. */
+  readonly script?: Script | undefined
   readonly headers?: Readonly<Record<string, string | string[]>>
+}
+
+function scriptTag(script: Script | undefined): Markup {
+  return script === undefined
+    ? html``
+    : html`<script src="${script.path}" integrity="${script.integrity}" defer></script>`
 }
 
 /** A whole HTML page with the headers that keep it from being framed, stored, scripted or told to others. */
 export function pageResponse(page: Page): WebResponse {
   const document = html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${page.title} – Kinhold</title><style>${new Markup(style)}</style></head>
+<title>${page.title} – Kinhold</title><style>${new Markup(style)}</style>${scriptTag(page.script)}</head>
 <body><main><h1>${page.title}</h1>${page.content}</main></body></html>
 `
   return {
     status: page.status ?? 200,
     headers: {
       'Content-Type': 'text/html; charset=utf-8',
-      'Content-Security-Policy': contentSecurityPolicy(page.formTargets ?? []),
+      'Content-Security-Policy': contentSecurityPolicy(page),
       'X-Frame-Options': 'DENY',
       'X-Content-Type-Options': 'nosniff',
       'Referrer-Policy': 'no-referrer',

@@ -42,7 +42,12 @@ export interface WebRoute {
   readonly query?: readonly string[]
   readonly form?: Form
   /** Media type of the answer when all goes well; absent where that is a redirect. */
-  readonly answers?: 'text/html' | 'application/json' | 'application/jose' | 'application/x-x509-ca-cert'
+  readonly answers?:
+    | 'text/html'
+    | 'text/javascript'
+    | 'application/json'
+    | 'application/jose'
+    | 'application/x-x509-ca-cert'
   handler(request: WebRequest): Promise<WebResponse>
 }
 
