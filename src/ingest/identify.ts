@@ -1,4 +1,4 @@
-import { isProblem, Problem } from '#kernel'
+import { isProblem, ownText, Problem } from '#kernel'
 import { checkClinicPatients, clinicPatients } from './apple/clinic-patients.ts'
 import { headBehindComments } from './apple/comments.ts'
 import { findMe } from './apple/find-me.ts'
@@ -10,7 +10,8 @@ import { importCcda, importCcdaBeside } from './ccda/import-ccda.ts'
 import { importFhir } from './fhir/import-fhir.ts'
 import type { FhirFile } from './fhir/read-resources.ts'
 import { isProfile, readProfile } from './fit/profile.ts'
-import { type FitStream, isFitSession, readTakeout, recogniseFit } from './fit/read-takeout.ts'
+import { type FitStream, readTakeout } from './fit/read-takeout.ts'
+import { isFitSession, recogniseDaily, recogniseFit } from './fit/recognise.ts'
 import { type FitbitFile, profilesIn, readFitbit } from './fitbit/read-fitbit.ts'
 import { recogniseFitbit } from './fitbit/recognise.ts'
 import type { Format } from './format.ts'
@@ -62,10 +63,15 @@ const signs: readonly { readonly kind: Kind; readonly matches: (head: string) =>
   },
   { kind: 'hl7v2', matches: head => /^[\s\v]*(?:MSH|FHS|BHS)[^A-Za-z0-9\s]/.test(head) },
   { kind: 'auto-export', matches: isAutoExport },
-  { kind: 'fit', matches: head => recogniseFit(head) !== undefined },
+  { kind: 'fit', matches: isFit },
   { kind: 'fhir-ndjson', matches: head => /^\s*\{.*"resourceType".*\}\s*\n\s*\{/.test(head) || isLongLine(head) },
   { kind: 'fhir-bundle', matches: head => /^\s*\{/.test(head) && /"resourceType"\s*:/.test(head) },
 ]
+
+/** A stream of points, a session, or a table of daily metrics. */
+function isFit(head: string): boolean {
+  return recogniseFit(head) !== undefined || isFitSession(head) || recogniseDaily(head) !== undefined
+}
 
 /** A first line without an end: one resource per line begins with its type, a printed bundle has line breaks or `entry`. */
 function isLongLine(head: string): boolean {
@@ -171,6 +177,8 @@ interface Files {
   readonly others: readonly Part[]
   /** Those of the others that are C-CDA documents, as far as they were looked into: the export of a phone has one. */
   readonly documents?: readonly Part[]
+  /** Those of Fitbit: a Takeout has them beside those of Google Fit. */
+  readonly fitbit?: readonly Member[]
 }
 
 /** Which kind makes an archive what it is, the first of these that it holds; the rest of it is named in the report. */
@@ -191,7 +199,7 @@ const extensions: Readonly<Record<Kind, readonly string[]>> = {
   'apple-xml': ['xml', ''],
   'auto-export': ['json', ''],
   ccda: ['xml', 'ccda', 'ccd', 'cda', ''],
-  fit: ['json', ''],
+  fit: ['json', 'csv', ''],
   fitbit: ['json', 'csv', ''],
   'health-connect': ['db', 'sqlite', 'sqlite3', ''],
   'fhir-bundle': ['json', 'ndjson', 'txt', ''],
@@ -226,10 +234,18 @@ async function identifyArchive(parts: readonly Part[], limits: IngestLimits): Pr
   const family = familyOf(kind)
   return recognised(kind, async () => {
     for (const part of parts) if (!known.has(part) && mayBe(kind, part)) await look(part)
-    const isOwn = (part: Part) => family.some(one => one === known.get(part)?.kind)
+    const membersOf = (kinds: readonly Kind[]) =>
+      parts.flatMap(part => {
+        const member = known.get(part)
+        return member !== undefined && kinds.includes(member.kind) ? [[part, member] as const] : []
+      })
+    const own = membersOf(family)
+    const fitbit = kind === 'fit' ? membersOf(['fitbit']) : []
+    const read = new Set([...own, ...fitbit].map(([part]) => part))
     return {
-      own: parts.flatMap(part => (isOwn(part) ? (known.get(part) ?? []) : [])),
-      others: parts.filter(part => !isOwn(part)),
+      own: own.map(([, member]) => member),
+      others: parts.filter(part => !read.has(part)),
+      fitbit: fitbit.map(([, member]) => member),
       documents: parts.filter(part => kind !== 'ccda' && known.get(part)?.kind === 'ccda'),
     }
   })
@@ -237,16 +253,6 @@ async function identifyArchive(parts: readonly Part[], limits: IngestLimits): Pr
 
 function leftOver(parts: readonly Part[]): Outcome[] {
   return parts.map(part => ({ kind: 'unmapped', row: rowName(`file.${part.extension}`) }))
-}
-
-/** What lies beside the streams of a Takeout says what they say again: sessions, and sums of days. */
-async function leftOfTakeout(parts: readonly Part[]): Promise<Outcome[]> {
-  const rows: Outcome[] = []
-  for (const part of parts) {
-    const isSession = part.extension === 'json' && isFitSession(decodedHead(await part.head(1024)))
-    rows.push({ kind: 'unmapped', row: isSession ? 'fit.session' : rowName(`file.${part.extension}`) })
-  }
-  return rows
 }
 
 interface Reader {
@@ -303,21 +309,36 @@ async function* appleOutcomes({ own, others }: Files, context: ReadContext): Asy
   const files = readableFiles(others, context)
   const used = new Set(files.values())
   yield leftOver(others.filter(part => !used.has(part)))
-  const names = new Set(files.keys())
-  for (const member of own) yield* readAppleExport(member.open(), context, context.limits, names)
-  yield* readFiles(files, context)
+  const servers = new Map<string, string>()
+  const beside = {
+    files: new Set(files.keys()),
+    comesFrom: (name: string, server: string) => void servers.set(ownText(name), ownText(server)),
+  }
+  for (const member of own) yield* readAppleExport(member.open(), context, context.limits, beside)
+  yield* readFiles(files, servers, context)
 }
 
 async function openFit(files: Files, context: ReadContext): Promise<AsyncIterable<readonly Outcome[]>> {
-  const said: PersonClaims[] = []
+  const fitbit = await fitbitIn(files.fitbit ?? [], context)
+  const said = [...fitbit.claims]
   for (const part of files.others.filter(isProfile)) said.push(...(await readProfile(part)))
   if (!context.forced) await checkOnePerson(said, context)
-  return fitOutcomes(files, context)
+  return (async function* () {
+    yield* fitOutcomes(files, context)
+    yield* fitbit.outcomes
+  })()
 }
 
 async function* fitOutcomes({ own, others }: Files, context: ReadContext): AsyncGenerator<readonly Outcome[]> {
-  yield await leftOfTakeout(others)
-  yield* readTakeout(own.flatMap(toStream), context, context.limits)
+  const isTrack = ({ extension }: Part) => extension === 'tcx'
+  yield leftOver(others.filter(part => !isTrack(part)))
+  const tracks = others.filter(isTrack).map(part => ({ name: part.baseName, open: () => part.open() }))
+  const sessions = own.filter(({ head }) => isFitSession(head))
+  const tables = own.flatMap(({ name, head, open }) => {
+    const rows = recogniseDaily(head)
+    return rows === undefined ? [] : [{ name, rows, open }]
+  })
+  yield* readTakeout(own.flatMap(toStream), context, context.limits, { sessions, tracks, tables })
 }
 
 async function* autoOutcomes({ own, others }: Files, context: ReadContext): AsyncGenerator<readonly Outcome[]> {
@@ -326,18 +347,23 @@ async function* autoOutcomes({ own, others }: Files, context: ReadContext): Asyn
 }
 
 async function openFitbit({ own, others }: Files, context: ReadContext): Promise<AsyncIterable<readonly Outcome[]>> {
-  const files = own.flatMap(({ name, head, open }): FitbitFile[] => {
+  const { claims, outcomes } = await fitbitIn(own, context)
+  if (!context.forced) await checkOnePerson(claims, context)
+  return (async function* () {
+    yield leftOver(others)
+    yield* outcomes
+  })()
+}
+
+/** Whose account the files are of, as they say, and what is in them. */
+async function fitbitIn(members: readonly Member[], context: ReadContext) {
+  const files = members.flatMap(({ name, head, open }): FitbitFile[] => {
     const file = recogniseFitbit(name, head)
     return file === undefined ? [] : [{ file, open }]
   })
   const profiles = await profilesIn(files, context)
-  const claims = profiles.map(profile => profile.claims)
-  if (!context.forced) await checkOnePerson(claims, context)
   const zone = profiles.find(profile => profile.zone !== undefined)?.zone
-  return (async function* () {
-    yield leftOver(others)
-    yield* readFitbit(files, zone, context)
-  })()
+  return { claims: profiles.map(profile => profile.claims), outcomes: readFitbit(files, zone, context) }
 }
 
 /** Of several databases each is looked into before anything of one is written; one that is none of an export is named. */

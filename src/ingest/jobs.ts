@@ -208,6 +208,11 @@ export class Jobs {
       await this.#documents.delete(collection, name)
   }
 
+  /** Ends the imports that run for an account, which is deleted. */
+  async endOf(account: string): Promise<void> {
+    await this.#end(stops.deleted(), job => job.order.grant.account === account)
+  }
+
   /** Ends what is running, and takes nothing new. */
   async close(): Promise<void> {
     this.#isClosing = true

@@ -25,6 +25,8 @@ export interface IngestLimits extends QueueLimits, QuotaLimits {
   readonly maxDepth: number
   /** Resources of a FHIR file, whose names are held while it is read: about 700 bytes each. */
   readonly maxResources: number
+  /** Resources of all files of a bulk import, whose places are held: about 40 bytes each, and what nobody is named by some more. */
+  readonly maxBulkRows: number
   /** Resources per transaction. */
   readonly batchSize: number
   /** What the resources of one transaction take in memory before it is begun: letters, images and routes are megabytes each. */
@@ -56,6 +58,7 @@ export const defaultLimits: IngestLimits = {
   maxMessage: 4 * 1024 ** 2,
   maxDepth: 24,
   maxResources: 500_000,
+  maxBulkRows: 2_000_000,
   batchSize: 200,
   batchBytes: 16 * 1024 ** 2,
   spoolFrom: 4 * 1024 ** 2,

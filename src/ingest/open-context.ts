@@ -1,5 +1,5 @@
 import { beyondPatient, type Grant, homeInReach, ownerOf, permits, restrict } from '#access'
-import { parseResource, type Resource } from '#fhir'
+import { parseStored, type Resource } from '#fhir'
 import { isProblem } from '#kernel'
 import type { Record } from '#record'
 import { parseQuery } from '#search'
@@ -17,6 +17,7 @@ import { commonsKey, fingerprintKey, knownFingerprintKey } from './keys.ts'
 import { type LookUp, lookUpFor } from './namesakes.ts'
 import type { ReadContext } from './read-context.ts'
 import type { RunDeps } from './run.ts'
+import { sentFaults } from './sent-faults.ts'
 import type { Spool } from './source/spool.ts'
 import { validPart } from './without-invalid.ts'
 
@@ -30,6 +31,7 @@ export interface ContextDeps extends RunDeps {
 /**
  * What the mappers of one run share. `merged`: ids of those whose place the patient took; `former`: the ids that its facts have there.
  *
+ * @param among   within whose reach others are looked for whom the file may be about
  * @param forced  somebody has said that the file is this patient's
  */
 export async function openContext(
@@ -37,7 +39,7 @@ export async function openContext(
   patient: string,
   digest: string,
   deps: ContextDeps,
-  forced = false,
+  { among = grant, forced = false }: { readonly among?: Grant; readonly forced?: boolean } = {},
 ): Promise<{
   context: ReadContext
   provenanceId: string
@@ -60,7 +62,8 @@ export async function openContext(
     sharedFingerprint: await sharedFingerprint(grant, documents),
     isKnownAs: await descriptionsOf(documents, patient),
     person,
-    rivals: rivalsWithin(grant, { id: patient, claims: person }, deps),
+    rivals: rivalsWithin(among, { id: patient, claims: person }, deps),
+    isAnothers: async id => id !== patient && !merged.includes(id) && (await isKept(deps.record, among, id)),
     forced,
     mayReadPatient: permits(grant, 'r', 'Patient'),
     mayChangePatient: permits(grant, 'u', 'Patient'),
@@ -72,7 +75,7 @@ export async function openContext(
     shelve: (refused, refusal) => shelveAs({ ...refused, patient }, refusal, grant, deps),
     plainFile: bytes => deps.spool.plain(bytes, grant.id),
     validPart: resource => validPart(resource, deps.validator),
-    isValid: async resource => (await deps.validator.validateSent(resource, 'errors', ownerOf(grant))).length === 0,
+    isValid: async resource => (await sentFaults(deps.validator, resource, ownerOf(grant))).fate === undefined,
     kept: keptOf(grant, patient, deps),
   }
   return { context, provenanceId, merged, former, lookUp: lookUpFor(grant, patient, deps.baseUrl) }
@@ -98,11 +101,23 @@ async function formerIds(documents: Documents, merged: readonly string[]): Promi
   return fingerprints.length === 0 ? undefined : new FormerIds(fingerprints)
 }
 
+/** Whether a Patient of this id is within reach. */
+async function isKept(record: Record, grant: Grant, id: string): Promise<boolean> {
+  if (!permits(grant, 'r', 'Patient')) return false
+  try {
+    await record.reader(grant).read('Patient', id)
+    return true
+  } catch (error) {
+    if (isProblem(error, 'not-found') || isProblem(error, 'gone')) return false
+    throw error
+  }
+}
+
 /** Nothing is known of somebody who is only about to be taken in, or whom the grant may not read. */
 async function personOf(record: Record, grant: Grant, patient: string): Promise<PersonClaims> {
   if (!permits(grant, 'r', 'Patient')) return claimsOf({})
   try {
-    return claimsOf(parseResource((await record.reader(grant).read('Patient', patient)).json))
+    return claimsOf(await parseStored((await record.reader(grant).read('Patient', patient)).json))
   } catch (error) {
     if (isProblem(error, 'not-found') || isProblem(error, 'gone')) return claimsOf({})
     throw error
@@ -134,7 +149,7 @@ function keptOf(grant: Grant, patient: string, { record, baseUrl }: ContextDeps)
       const found: Resource[] = []
       for (const { id } of await txn.find(restrict(query, grant), mostKept)) {
         const stored = await txn.read(type, id)
-        if (stored !== undefined) found.push(parseResource(stored.json))
+        if (stored !== undefined) found.push(await parseStored(stored.json))
       }
       return found
     })

@@ -4,6 +4,9 @@ import type { Grant } from '#access'
 import { type Clock, type Log, Problem } from '#kernel'
 import type { Record } from '#record'
 import type { Validator } from '#validation'
+import { type BulkImportLimits, BulkImports } from './bulk/bulk-imports.ts'
+import type { FetchFile } from './bulk/files.ts'
+import { forgetPeople } from './bulk/whom.ts'
 import { forgetDeletions } from './deletions.ts'
 import { type ImportsElsewhere, placeElsewhere } from './elsewhere.ts'
 import { receiveMessage, takeHeld } from './hl7v2/receive-message.ts'
@@ -13,7 +16,7 @@ import { forgetHeld } from './identity/review/held.ts'
 import { type Job, Jobs } from './jobs.ts'
 import { forgetFingerprintKey } from './keys.ts'
 import { type Letters, openLetters } from './letters/letters.ts'
-import { forgetLetters } from './letters/shelf.ts'
+import { forgetLetters, forgetLettersFor } from './letters/shelf.ts'
 import { defaultLimits, type IngestLimits } from './limits.ts'
 import { forgetListed } from './listed.ts'
 import { eachWith, openOwnTables } from './mappings/own-tables.ts'
@@ -45,6 +48,9 @@ export interface IngestOptions {
   readonly mappings?: string | undefined
   /** Other processes that serve the same house; none when it is not said. */
   readonly elsewhere?: ImportsElsewhere
+  /** Gets files for bulk imports from elsewhere; none can be got when it is not said. */
+  readonly fetch?: FetchFile
+  readonly bulk?: Partial<BulkImportLimits>
 }
 
 /** Takes files and messages from outside. */
@@ -52,6 +58,7 @@ export interface Ingest {
   /**
    * Takes in a file and begins to import it. Resolves when the file is here and recognised; the job goes on.
    *
+   * @param among   the grant that `grant` was narrowed from: others within its reach are looked for whom the file may be about
    * @param source  what the caller says it is; a file that is something else is refused
    * @param force   take it in for this patient although it describes somebody else, or may do so; audited
    * @param renew   the grant as it is at this moment, asked before each batch: throws when it ended. Without it the grant stays
@@ -64,6 +71,7 @@ export interface Ingest {
    */
   start(request: {
     readonly grant: Grant
+    readonly among?: Grant
     readonly patient: string
     readonly source?: string
     readonly force?: boolean
@@ -92,8 +100,12 @@ export interface Ingest {
   readonly people: People
   /** What was refused, until it is sent again or dropped. */
   readonly letters: Letters
+  /** Imports of files about many people. */
+  readonly bulk: Pick<BulkImports, 'begin' | 'find' | 'faults' | 'remove'>
   /** Ends the imports for a patient, and removes what they kept beside the record: the key of their ids, how far files were, reports. */
   forgetPatient(patient: string): Promise<void>
+  /** Ends the imports of an account that is deleted, and forgets what was refused and kept for it. */
+  forgetAccount(account: string): Promise<void>
   /** Ends running jobs: what they wrote stays, and the same file goes on from there. */
   close(): Promise<void>
 }
@@ -110,6 +122,7 @@ export function openIngest(options: IngestOptions): Ingest {
   const jobs = new Jobs(record.documents, clock, options)
   const queue = new ImportQueue(limits)
   const recognitions = newTurns()
+  const bulk = new BulkImports({ deps, queue, elsewhere, fetch: options.fetch ?? fetchesNothing, limits: options.bulk })
   const ways: Ingest = {
     start: async ({ body, gone, isAwaited = false, ...wanted }) => {
       const { grant, patient } = wanted
@@ -124,7 +137,7 @@ export function openIngest(options: IngestOptions): Ingest {
         patient,
         owned: owned.move(),
         before: () => place.before,
-        isKept: async () => (await options.record.allPatients()).includes(patient),
+        isKept: () => options.record.keepsPatient(patient),
         work: async ({ progress, signal }) => {
           const { report, problem } = await run({
             signal: isAwaited && gone !== undefined ? AbortSignal.any([signal, gone]) : signal,
@@ -161,7 +174,14 @@ export function openIngest(options: IngestOptions): Ingest {
         return (await run({ onProgress: () => {} })).report
       },
     }),
+    bulk: {
+      begin: order => bulk.begin(order),
+      find: (id, asking) => bulk.find(id, asking),
+      faults: (id, input, grant) => bulk.faults(id, input, grant),
+      remove: (id, grant) => bulk.remove(id, grant),
+    },
     forgetPatient: async patient => {
+      await forgetPeople(record.documents, patient)
       await forgetLetters(patient, deps)
       await jobs.forgetPatient(patient)
       await forgetFingerprintKey(record.documents, patient)
@@ -170,13 +190,20 @@ export function openIngest(options: IngestOptions): Ingest {
       await forgetListed(record.documents, patient)
       await forgetHeld(patient, deps)
     },
+    forgetAccount: async account => {
+      await jobs.endOf(account)
+      await forgetLettersFor(account, deps)
+    },
     close: async () => {
+      await bulk.close()
       await jobs.close()
       await spool.swept()
     },
   }
   return eachWith(ways, openOwnTables(options.mappings, options.log))
 }
+
+const fetchesNothing: FetchFile = async () => ({ refusal: 'This server fetches no files.' })
 
 const closed = (source: ByteSource): Promise<void> => source.close()
 

@@ -27,7 +27,10 @@ export interface Left {
 }
 
 /** What was said and is not in the resource that stands then. Pure. */
-type Untaken = (standing: Resource) => readonly Left[]
+export type Untaken = (standing: Resource) => readonly Left[]
+
+/** What was known before and is no more, now that the resource is as it is. Pure. */
+type Dropped = (before: Resource, standing: Resource) => readonly Left[]
 
 /** Leads from a resource to another. */
 interface Via {
@@ -99,14 +102,15 @@ export type Outcome =
        */
       readonly over?: (stored: Resource, anew: Resource) => Resource | undefined
       readonly untaken?: Untaken
-      /** What was known before and is no more, now that the resource is as it is. Pure. */
-      readonly dropped?: (before: Resource, standing: Resource) => readonly Left[]
+      readonly dropped?: Dropped
       /** Which version of its source it is: negative when it is older than a deletion there, 0 when that cannot be told. Pure. */
       readonly since?: (deletion: SourceVersion) => number
       readonly namesakes?: Namesakes
       readonly foretold?: Foretold
       /** The list of which it is the first. */
       readonly listing?: Listing
+      /** Several senders may say it, whose lists are their own. */
+      readonly ofSeveral?: boolean
       /** The mapper has validated it. */
       readonly isValid?: boolean
     })
@@ -120,6 +124,7 @@ export type Outcome =
       /** The resource is one to which another leads, the visit of a diagnosis for one; `id` is then without meaning. */
       readonly via?: Via
       readonly untaken?: Untaken
+      readonly dropped?: Dropped
     })
   /** The row says that a resource is no more. Pure. */
   | (Counted & {
@@ -161,6 +166,7 @@ export type Reason =
   | 'structure-unknown'
   | 'not-supported'
   | 'not-valid'
+  | 'too-costly'
   | 'not-permitted'
   | 'other-patient'
   | 'doubtful-patient'

@@ -6,15 +6,18 @@ import { sources } from './format.ts'
 import { identify, type Recognised } from './identify.ts'
 import type { Doubt, ReviewDeps } from './identity/review/held.ts'
 import { type DoubtfulFile, holdFile } from './identity/review/hold-file.ts'
+import { checkMayAdd } from './may-add.ts'
 import { type ContextDeps, openContext } from './open-context.ts'
 import { type Progress, ReadingProgress } from './reading-progress.ts'
-import { brokenOff, type Ended, runImport } from './run.ts'
+import { brokenOff, type Ended, type RunFacts, runImport } from './run.ts'
 import { type ByteSource, counted, digestOf } from './source/byte-source.ts'
 import { checkStopped, stops } from './stops.ts'
 
 /** Who wants a file imported, for whom, and how. */
 export interface Wanted {
   readonly grant: Grant
+  /** Within whose reach others are looked for whom the file may be about; that of `grant` unless it says so. */
+  readonly among?: Grant
   readonly patient: string
   readonly source?: string
   readonly force?: boolean
@@ -22,12 +25,15 @@ export interface Wanted {
   readonly admit?: (txn: Txn) => Promise<void>
   /** The grant as it is at this moment. @throws Problem when it ended */
   renew?(): Promise<Grant>
+  /** As `RunFacts.onFate`. */
+  onFate?: RunFacts['onFate']
 }
 
 /**
  * Refuses before a byte is read what could not be written.
  *
- * @throws Problem `invalid` · `ingest.source-unknown`; `forbidden` · `scope.missing`; `not-found` · `record.unknown`
+ * @throws Problem `invalid` · `ingest.source-unknown`; `forbidden` · `scope.missing`; `not-found` · `record.unknown`;
+ *   `forbidden` · `record.owner-foreign` for a patient whom the account keeps in a role that adds nothing
  */
 export async function checkReach(record: Record, { grant, patient, source }: Wanted): Promise<void> {
   if (source !== undefined && !Object.hasOwn(sources, source))
@@ -36,6 +42,7 @@ export async function checkReach(record: Record, { grant, patient, source }: Wan
   const reach = patientsInReach(grant)
   if (reach !== 'all' && !reach.includes(patient))
     throw new Problem('not-found', 'record.unknown', 'No such resource is known.')
+  checkMayAdd(grant, patient)
   // Without the right to read the Patient the first write tells whether it exists.
   if (permits(grant, 'r', 'Patient')) await record.reader(grant).read('Patient', patient)
 }
@@ -67,13 +74,28 @@ export async function prepare(
   deps: PrepareDeps,
   gone?: AbortSignal,
 ): Promise<PreparedRun> {
+  return prepareAs(wanted, source, watched => identify(watched, deps.limits), deps, gone)
+}
+
+/**
+ * As `prepare`, of a file of which it is known what it is.
+ *
+ * @param recognise  how what is read of the source is taken
+ */
+export async function prepareAs(
+  wanted: Wanted,
+  source: ByteSource,
+  recognise: (watched: ByteSource) => Promise<Recognised>,
+  deps: PrepareDeps,
+  gone?: AbortSignal,
+): Promise<PreparedRun> {
   const watch: { signal: AbortSignal | undefined; read(bytes: number): void } = { signal: gone, read: () => {} }
   // Every way of reading leads through here, so nothing goes on for long once it is to end.
   const watched = counted(source, bytes => {
     checkStopped(watch.signal)
     watch.read(bytes)
   })
-  const recognised = await identify(watched, deps.limits)
+  const recognised = await recognise(watched)
   checkSource(wanted.source, recognised)
   return course => {
     const { signal = new AbortController().signal } = course
@@ -121,11 +143,14 @@ interface Steps {
 
 async function run(wanted: Wanted, recognised: Recognised, steps: Steps, deps: PrepareDeps): Promise<Ended> {
   const { format } = recognised
-  const { grant, patient, force: forced = false, admit } = wanted
+  const { grant, among = grant, patient, force: forced = false, admit } = wanted
   const { source, signal, onRows, onLooked } = steps
   try {
     const digest = await steps.begin()
-    const { context, provenanceId, merged, former, lookUp } = await openContext(grant, patient, digest, deps, forced)
+    const { context, provenanceId, merged, former, lookUp } = await openContext(grant, patient, digest, deps, {
+      among,
+      forced,
+    })
     const deletions = new Deletions(deps.record.documents, patient, merged)
     const guard = forced ? { forced } : { whom: context }
     const permitted = () => grantNow(wanted, deps)
@@ -143,6 +168,7 @@ async function run(wanted: Wanted, recognised: Recognised, steps: Steps, deps: P
       signal,
       permitted,
       admit,
+      ...(wanted.onFate === undefined ? {} : { onFate: wanted.onFate }),
     }
     const open = async () => {
       const outcomes = await recognised.open(context)

@@ -19,12 +19,18 @@ export interface FhirContext extends MapContext {
   isKnownAs(claims: PersonClaims): boolean
   /** Who else within reach a description may be about. */
   rivals(claims: PersonClaims): Promise<Rivals>
+  /** Whether an id is that of somebody else within reach, who is not one person with the patient. */
+  isAnothers(id: string): Promise<boolean>
   /** Somebody has said that the file is this patient's whatever differs. */
   readonly forced: boolean
   /** Whether the grant may write what belongs to no patient. */
   canShare(type: string): boolean
   /** Whether the grant may create resources of the type for the patient. */
   canWrite(type: string): boolean
+  /** `Patient/…` of somebody else whom the files are about too, and who is kept here: what names both is both's. */
+  otherPerson?(reference: string): string | undefined
+  /** Told what each row of the files comes to, before it is committed. */
+  onRow?(outcome: Outcome, index: number): void
   /** As `fingerprint`, the same for all patients: of an account, and of all that comes in under `system/` scopes. */
   sharedFingerprint(...parts: readonly string[]): string
 }

@@ -13,9 +13,10 @@ export const reasonTexts: Readonly<Record<Reason, string>> = {
   'structure-unknown': 'The row is not built as its kind is.',
   'not-supported': 'Messages of this type or event are not taken in.',
   'not-valid': 'The resource would not be valid FHIR R4.',
+  'too-costly': 'To validate the resource takes more time or memory than one may have.',
   'not-permitted': 'The grant does not permit to write this.',
   'other-patient': 'The row belongs to another patient.',
   'doubtful-patient': 'It is doubtful whether the row is about this patient.',
-  'without-effect': 'A Consent that rules who may see what is not supported yet: nothing would be withheld.',
+  'without-effect': 'A Consent that rules who may see what is not taken from a file: who keeps the patient writes it.',
   refused: 'The record refused it.',
 }

@@ -1,6 +1,6 @@
 import { type Grant, ownerOf } from '#access'
 import { bytesOf } from '#fhir'
-import { type Clock, giveWay, isProblem, type Log, type Problem, type ProblemIssue } from '#kernel'
+import { type Clock, giveWay, isProblem, type Log, type Problem } from '#kernel'
 import type { Record, Txn, Writer } from '#record'
 import type { Validator } from '#validation'
 import type { Documents } from '#vault'
@@ -17,6 +17,7 @@ import type { LookUp } from './namesakes.ts'
 import type { Outcome } from './outcome.ts'
 import { provenanceOf } from './provenance.ts'
 import { type Report, type ReportFacts, reportOf } from './report.ts'
+import { type SentFaults, sentFaults } from './sent-faults.ts'
 import { checkStopped, failureOf, stopOf, stops } from './stops.ts'
 import { type Settled, Tally } from './tally.ts'
 
@@ -52,6 +53,8 @@ export interface RunFacts {
   readonly lookUp?: LookUp
   /** What the sources of the patient's files have deleted. */
   readonly deletions?: Deletions | undefined
+  /** Told what became of each item, once that is committed; an import that is told looks at all of them again when it goes on. */
+  onFate?(item: Item, fate: Fate): void
 }
 
 /** How far an import of this file came. Written in the transaction of each batch. */
@@ -101,6 +104,7 @@ export async function runImport(
     await run.settle()
     problem = toldProblem(error, facts.signal, deps)
   }
+  run.auditForce(problem)
   const { format, digest } = facts
   const provenance = run.provenanceWritten ? { provenance: `Provenance/${facts.provenanceId}` } : {}
   return endedWith(run.tallied(), { format, digest, ...provenance }, problem)
@@ -147,6 +151,8 @@ class Run {
   /** What they take in memory. */
   #bytes = 0
   #committed = 0
+  /** Whether this run, and not one that it resumes, has changed something. */
+  #wrote = false
   #skip = 0
   #inFlight: Promise<void> = Promise.resolve()
   #failure: unknown
@@ -175,6 +181,7 @@ class Run {
 
   /** Takes up a run of the same file that was cut off: what it committed is counted and not looked at again. */
   async resume(): Promise<void> {
+    if (this.#facts.onFate !== undefined) return
     const found = await this.#deps.record.documents.get<Checkpoint>(checkpointCollection, this.#name())
     const last = found?.value
     if (last === undefined || last.state === 'done' || last.mappings !== mappingsVersion) return
@@ -240,6 +247,20 @@ class Run {
     if (this.tallied().rows === 0) this.#read.warn('Nothing was found in the file that could be taken in.')
   }
 
+  /** What writes has its AuditEvent of the commit; that identity was passed over stays known where there was nothing to write, too. */
+  auditForce(problem: Problem | undefined): void {
+    const { forced, patient } = this.#facts
+    if (forced !== true || this.#wrote) return
+    const outcome = problem === undefined ? 'success' : 'failure'
+    const detail = `${this.#summary()}; nothing was changed`
+    this.#deps.record.audit({ action: 'import', outcome, actor: this.#grant.actor, patient, detail })
+  }
+
+  #summary(): string {
+    const { format, forced } = this.#facts
+    return `import ${format}${forced === true ? ', forced whatever differs in identity' : ''}`
+  }
+
   /** All that is counted so far. */
   tallied(): Tally {
     return sumOf(this.#read, this.#settled)
@@ -248,15 +269,21 @@ class Run {
   async #commit(items: readonly Item[], last: boolean): Promise<void> {
     const { valid, refused } = await this.#checked(items)
     const writer = await this.#permittedWriter()
+    let changed = 0
+    let fates: Committed['fates'] = new Map()
     const settled = await writer.transact(async txn => {
       await this.#checkKept(txn)
       const committed = await this.#stageBatch(txn, valid)
+      fates = committed.fates
       const after = afterBatch(sumOf(this.#settled, refused), valid, committed)
       const written = [...committed.created, ...committed.updated]
+      changed = written.length
       if (written.length > 0 && !this.provenanceWritten) await this.#writeProvenance(txn, written, last)
       txn.document(this.#checkpoint(after, this.#committed + items.length, last), this.#facts.patient)
       return after
     })
+    this.#wrote ||= changed > 0
+    for (const item of valid) this.#facts.onFate?.(item, fates.get(item) ?? 'duplicate')
     this.#committed += items.length
     this.#settled = settled
     if (settled.created + settled.updated > 0) this.provenanceWritten = true
@@ -276,9 +303,7 @@ class Run {
 
   async #stageBatch(txn: Txn, items: readonly Item[]): Promise<Committed> {
     if (this.#committed === 0) await this.#facts.admit?.(txn)
-    txn.note(
-      `import ${this.#facts.format}${this.#facts.forced === true ? ', forced whatever differs in identity' : ''}`,
-    )
+    txn.note(this.#summary())
     const { former, deletions, lookUp, patient, merged = [] } = this.#facts
     const { validator, record, clock } = this.#deps
     const listed = { documents: record.documents, patient, merged, nowMs: clock.nowMs() }
@@ -313,11 +338,14 @@ class Run {
     const valid: Item[] = []
     for (const item of items) {
       const isNew = item.kind === 'mapped' && item.isValid !== true
-      const [issue, ...more] = isNew
-        ? await this.#deps.validator.validateSent(item.resource, 'errors', ownerOf(this.#grant))
-        : []
-      if (issue === undefined) valid.push(item)
-      else refused.settle(item, refusalOf(issue))
+      const { fate, more } = isNew
+        ? await sentFaults(this.#deps.validator, item.resource, ownerOf(this.#grant))
+        : faultless
+      if (fate === undefined) valid.push(item)
+      else {
+        refused.settle(item, fate)
+        this.#facts.onFate?.(item, fate)
+      }
       for (const { expression = item.row } of more)
         refused.warn(`${item.row}: ${expression} would not be valid FHIR R4, too.`)
       const pause = giveWay()
@@ -336,9 +364,7 @@ export async function forgetCheckpoints(documents: Documents, patient: string): 
     if (name.startsWith(checkpointOf(patient, ''))) await documents.delete(checkpointCollection, name)
 }
 
-function refusalOf({ expression }: ProblemIssue): Fate {
-  return { reason: 'not-valid', ...(expression === undefined ? {} : { expression }) }
-}
+const faultless: SentFaults = { more: [] }
 
 function rowsOf(outcome: Outcome): number {
   if (outcome.kind === 'warning' || outcome.kind === 'unread') return 0

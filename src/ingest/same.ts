@@ -3,13 +3,25 @@ import { isPlain } from './plain.ts'
 
 /** Whether two versions differ in nothing but what the server or the import itself put there. */
 export function saysTheSame(one: Resource, other: Resource): boolean {
-  return printJson(bare(one)) === printJson(bare(other))
+  return textOf(bare(one)) === textOf(bare(other))
+}
+
+/** A part of a resource as text, the same in whatever order its elements stand. */
+export function textOf(part: unknown): string {
+  return printJson(sorted(part))
 }
 
 function bare(resource: Resource): unknown {
   const { meta, id, ...rest } = resource
-  const { versionId, lastUpdated, source, ...kept } = meta ?? {}
-  return sorted(Object.keys(kept).length === 0 ? rest : { ...rest, meta: kept })
+  const { versionId, lastUpdated, source, extension, ...kept } = (meta ?? {}) as { readonly [name: string]: unknown }
+  const notes = Array.isArray(extension) ? { extension: extension.map(withoutVersion) } : {}
+  return Object.keys(kept).length + Object.keys(notes).length === 0 ? rest : { ...rest, meta: { ...kept, ...notes } }
+}
+
+/** A note of an import may name the version that it is of, which is no more news than `meta.versionId`. */
+function withoutVersion(note: unknown): unknown {
+  if (!isPlain(note) || !String(note.url).startsWith('urn:kinhold:') || !Array.isArray(note.extension)) return note
+  return { ...note, extension: note.extension.filter(part => !(isPlain(part) && part.url === 'version')) }
 }
 
 function sorted(value: unknown): unknown {

@@ -7,6 +7,9 @@ export const stops = {
   /** Whoever sent the file, and would have been told, is not there any more. */
   left: () => stopped('timeout', 'Whoever sent the file did not wait for the end of its import.'),
   erased: () => new Problem('gone', 'ingest.patient-erased', 'The patient was erased while the file was imported.'),
+  /** Of who began it. */
+  deleted: () =>
+    new Problem('forbidden', 'ingest.withdrawn', `The account that began this import was deleted. ${stays}`),
   /** Revoked, expired, or the patient is not within its reach any more. */
   withdrawn: (cause: unknown) =>
     new Problem('forbidden', 'ingest.withdrawn', `The access token does not permit this import any more. ${stays}`, {

@@ -97,7 +97,7 @@ async function importHeld(
     patient: wanted.patient,
     owned: owned.move(),
     before: () => place.before,
-    isKept: async () => (await deps.record.allPatients()).includes(wanted.patient),
+    isKept: () => deps.record.keepsPatient(wanted.patient),
     work: async ({ progress, signal }) => {
       const turn = (signal: AbortSignal) => place.turn(signal)
       ended = await run({ signal, turn, onProgress: known => Object.assign(progress, known) })

@@ -1,8 +1,9 @@
 import { parseJson, toResource } from '#fhir'
-import { isProblem } from '#kernel'
+import { isProblem, type Problem } from '#kernel'
 import { claimsOf, type PersonClaims } from '../identity/claims.ts'
 import { checkSamePerson, type Whom } from '../identity/guard.ts'
 import type { Doubt } from '../identity/review/held.ts'
+import type { Outcome, Reason } from '../outcome.ts'
 import type { ReadContext } from '../read-context.ts'
 import type { Part } from '../source/archive.ts'
 
@@ -51,4 +52,22 @@ export async function checkClinicPatients(found: readonly PersonClaims[], whom: 
 function isSpelling(error: unknown): boolean {
   if (!isProblem(error) || error.code !== 'ingest.patient-doubtful') return false
   return (error.cause as Doubt).patients.length === 1
+}
+
+/** What refuses a record because of whom it describes is no fault of how it is built. */
+const reasons: Readonly<Record<string, Reason>> = {
+  'ingest.patient-doubtful': 'doubtful-patient',
+  'ingest.patient-contradicted': 'other-patient',
+  'ingest.several-patients': 'other-patient',
+}
+
+/** A record of a clinic that is not taken in, with what it differs in, or else the place where it cannot be read. */
+export function rejectedRecord(row: string, { code, expression }: Problem, place?: string): Outcome {
+  const reason = reasons[code]
+  if (reason === undefined) return { kind: 'rejected', row, reason: 'structure-unknown', ...placed(place) }
+  return { kind: 'rejected', row, reason, ...placed([expression ?? []].flat().join(', ')) }
+}
+
+function placed(place: string | undefined): { readonly expression?: string } {
+  return place === undefined || place === '' ? {} : { expression: place }
 }

@@ -42,34 +42,12 @@ function parse(text: string): AppleInstant | undefined {
   }
 }
 
-const formats = new Map<string, Intl.DateTimeFormat | null>()
-
-function formatOf(zone: string): Intl.DateTimeFormat | null {
-  let format = formats.get(zone)
-  if (format === undefined) {
-    format = openFormat(zone)
-    // A file may name any number of zones; the machine knows some hundred.
-    if (formats.size < 1000) formats.set(zone, format)
-  }
-  return format
-}
-
-function openFormat(zone: string): Intl.DateTimeFormat | null {
-  try {
-    return new Intl.DateTimeFormat('en-US', { timeZone: zone, timeZoneName: 'longOffset' })
-  } catch (error) {
-    if (error instanceof RangeError) return null // a zone this machine does not know
-    throw error
-  }
-}
-
 function inZone(instant: AppleInstant, zone: string): AppleInstant {
-  const name = formatOf(zone)
-    ?.formatToParts(instant.ms)
-    .find(part => part.type === 'timeZoneName')?.value
-  const m = name === undefined ? null : /^GMT(?:([+-])(\d{2}):(\d{2}))?/.exec(name)
-  if (m === null) return instant
-  const offset = (Number(m[2] ?? 0) * 60 + Number(m[3] ?? 0)) * (m[1] === '-' ? -1 : 1)
-  const local = new Date(instant.ms + offset * minuteMs).toISOString().slice(0, 19)
-  return { text: `${local}${m[1] ?? '+'}${m[2] ?? '00'}:${m[3] ?? '00'}`, ms: instant.ms }
+  try {
+    const text = Temporal.Instant.fromEpochMilliseconds(instant.ms).toString({ timeZone: zone, smallestUnit: 'second' })
+    return { text, ms: instant.ms }
+  } catch {
+    // Every instant that was read has a text; what has none is a zone that this machine does not know.
+    return instant
+  }
 }

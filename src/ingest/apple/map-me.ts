@@ -1,5 +1,6 @@
 import { isDate, type Resource } from '#fhir'
 import { categoryOf, systems } from '../codes.ts'
+import { untakenOf } from '../fhir/patient-elements.ts'
 import { type Outcome, rowName } from '../outcome.ts'
 import { frozen } from '../tables.ts'
 import type { AppleContext } from './context.ts'
@@ -31,7 +32,8 @@ export function mapMe(element: AppleElement, context: AppleContext): Outcome[] {
   const rest = [...unreadChildren(element, new Set()), ...unreadIn(element)]
   if (Object.keys(known).length > 0) {
     const change = (current: Resource) => fillAbsent(current, known)
-    const amend = { kind: 'amend', row: 'Me', type: 'Patient', id: context.patient, change } as const
+    const untaken = untakenOf(known, context)
+    const amend = { kind: 'amend', row: 'Me', type: 'Patient', id: context.patient, change, untaken } as const
     return [amend, ...said.map(one => ({ ...one, rows: 0 })), ...rest]
   }
   if (said.length === 0 && rest.length > 0) return [{ kind: 'unmapped', row: 'Me' }, ...rest]

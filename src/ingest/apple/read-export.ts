@@ -1,11 +1,12 @@
 import { Problem } from '#kernel'
+import { serverOf } from '../fhir/clinic-records.ts'
 import type { IngestLimits } from '../limits.ts'
 import { type Outcome, rowName } from '../outcome.ts'
 import { decoded } from '../source/text.ts'
 import { unreadOf } from './attributes.ts'
 import { BloodPressureDesk, isBloodPressure } from './blood-pressure.ts'
 import { CommentSieve } from './comments.ts'
-import type { AppleContext } from './context.ts'
+import { type AppleContext, nothingBeside } from './context.ts'
 import type { AppleElement } from './element.ts'
 import type { ExportContext } from './export-context.ts'
 import { mapFood } from './food.ts'
@@ -47,7 +48,10 @@ function mapCorrelation(element: AppleElement, context: AppleContext, desk: Bloo
 /** It names a file of the archive; what that says is read where the file is, and is told as missing where it is not. */
 function mapClinicalRecord({ attributes }: AppleElement, context: AppleContext): Outcome[] {
   const name = (attributes.resourceFilePath ?? '').split('/').at(-1) ?? ''
-  return context.files.has(name) ? [] : [{ kind: 'unmapped', row: 'ClinicalRecord' }]
+  if (!context.files.has(name)) return [{ kind: 'unmapped', row: 'ClinicalRecord' }]
+  const server = serverOf(attributes.sourceURL)
+  if (server !== undefined) context.comesFrom(name, server)
+  return []
 }
 
 /** A document with more rows lost than this, and more lost than read, is not an export with blemishes, it is something else. */
@@ -57,7 +61,6 @@ const maxLost = 1000
  * Reads an Apple Health export as it streams by. Yields the outcomes of each chunk; holds one element at a time, and
  * the blood pressures that wait for their other half.
  *
- * @param files  base names of the other files of the archive
  * @throws Problem `invalid` · `ingest.xml-malformed`, `ingest.xml-entity`, `ingest.truncated`;
  *   `too-large` · `ingest.token-too-long`, `ingest.too-deep`
  */
@@ -65,10 +68,16 @@ export async function* readAppleExport(
   chunks: AsyncIterable<Uint8Array>,
   context: ExportContext,
   limits: IngestLimits,
-  files: ReadonlySet<string> = new Set(),
+  beside = nothingBeside,
 ): AsyncGenerator<Outcome[], void, void> {
   const sources = new Sources(context)
-  const reader = new ExportReader({ ...context, limits, sources, files, documentId: name => documentId(name, context) })
+  const reader = new ExportReader({
+    ...context,
+    limits,
+    sources,
+    ...beside,
+    documentId: name => documentId(name, context),
+  })
   for await (const text of decoded(chunks, () => reader.warn(doubtfulEncoding))) {
     reader.write(text)
     const outcomes = reader.take()

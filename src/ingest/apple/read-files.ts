@@ -1,12 +1,13 @@
-import { isProblem } from '#kernel'
+import { attached, bytesWithin, keepsFiles } from '../attached.ts'
 import { categoryOf, systems } from '../codes.ts'
-import { importFhir } from '../fhir/import-fhir.ts'
+import { importClinic } from '../fhir/clinic-records.ts'
 import type { FhirFile } from '../fhir/read-resources.ts'
 import { type Outcome, rowName } from '../outcome.ts'
 import type { ReadContext } from '../read-context.ts'
 import type { Part } from '../source/archive.ts'
 import { decoded } from '../source/text.ts'
 import { frozen } from '../tables.ts'
+import { rejectedRecord } from './clinic-patients.ts'
 import { parseAppleDate } from './dates.ts'
 import { type Electrocardiogram, parseElectrocardiogram } from './electrocardiogram.ts'
 
@@ -15,7 +16,7 @@ const maxFile = 16 * 1024 ** 2
 
 /** The files beside the export that are read, by base name; of several of one name the others have a number. */
 export function readableFiles(parts: readonly Part[], context: ReadContext): ReadonlyMap<string, Part> {
-  const canKeepRoutes = context.canWrite('DocumentReference') && context.canWrite('Binary')
+  const canKeepRoutes = keepsFiles(context)
   const readable = parts.filter(({ extension, sizeBytes }) => {
     if (extension === 'gpx') return canKeepRoutes && sizeBytes <= maxFile
     return (extension === 'csv' && sizeBytes <= maxFile) || extension === 'json'
@@ -26,17 +27,23 @@ export function readableFiles(parts: readonly Part[], context: ReadContext): Rea
   return files
 }
 
-/** What the files beside the export become: routes, electrocardiograms and the records of clinics. */
+/**
+ * What the files beside the export become: routes, electrocardiograms and the records of clinics.
+ *
+ * @param servers  by name of a file, the server from which the record of a clinic in it comes, as far as the export says
+ */
 export async function* readFiles(
   files: ReadonlyMap<string, Part>,
+  servers: ReadonlyMap<string, string>,
   context: ReadContext,
-): AsyncGenerator<Outcome[], void, void> {
+): AsyncGenerator<readonly Outcome[], void, void> {
   for (const [name, part] of files) {
     if (part.extension === 'gpx') yield await readRoute(name, part, context)
     if (part.extension === 'csv') yield await readElectrocardiogram(part, context)
   }
+  const records = [...files].filter(([, { extension }]) => extension === 'json')
   yield* readClinicalRecords(
-    [...files.values()].filter(({ extension }) => extension === 'json'),
+    records.map(([name, part]) => ({ part, server: servers.get(name) })),
     context,
   )
 }
@@ -52,35 +59,10 @@ const routeType = frozen({
 })
 
 async function readRoute(name: string, part: Part, context: ReadContext): Promise<Outcome[]> {
-  const chunks: Buffer[] = []
-  for await (const chunk of part.open()) chunks.push(chunk)
-  const data = Buffer.concat(chunks)
-  const [id, bytes] = [documentId(name, context), context.fingerprint('apple', 'bytes', name)]
-  const contentType = 'application/gpx+xml'
-  const meta = { source: context.source }
-  const { subject } = context
-  const attachment = { contentType, url: `Binary/${bytes}`, size: data.length, title: name.slice(0, 200) }
-  const binary = {
-    resourceType: 'Binary',
-    id: bytes,
-    meta,
-    contentType,
-    securityContext: subject,
-    data: data.toString('base64'),
-  }
-  const document = {
-    resourceType: 'DocumentReference',
-    id,
-    meta,
-    status: 'current',
-    type: routeType,
-    subject,
-    content: [{ attachment }],
-  }
-  return [
-    { kind: 'mapped', row: 'file.gpx', rows: 0, mode: 'create', resource: binary },
-    { kind: 'mapped', row: 'file.gpx', mode: 'create', resource: document },
-  ]
+  const data = await bytesWithin(part.open(), maxFile)
+  if (data === undefined) return [{ kind: 'unmapped', row: 'file.gpx' }]
+  const ids = { document: documentId(name, context), bytes: context.fingerprint('apple', 'bytes', name) }
+  return attached({ data, name, contentType: 'application/gpx+xml', type: routeType, ids }, 'file.gpx', context)
 }
 
 const ecgCode = frozen({
@@ -141,44 +123,33 @@ function wordsOf({ symptoms, software }: Electrocardiogram) {
   return said.flatMap(([text, valueString]) => (valueString === '' ? [] : [{ code: { text }, valueString }]))
 }
 
-/** Each is one resource of a clinic in its own file; they know each other by what they are called there. */
-async function* readClinicalRecords(
-  parts: readonly Part[],
-  context: ReadContext,
-): AsyncGenerator<Outcome[], void, void> {
-  const known: Part[] = []
-  for (const part of parts) {
-    const head = (await part.head(4096)).toString('utf8')
-    if (/"resourceType"\s*:/.test(head)) known.push(part)
-    else yield [{ kind: 'unmapped', row: rowName(`file.${part.extension}`) }]
-  }
-  if (known.length > 0) yield* importRecords(known, context)
+interface ClinicalRecord {
+  readonly part: Part
+  readonly server: string | undefined
 }
 
 /**
- * Together, so that they find each other; if that cannot be, each by itself. Clinics give the person their own ids, so records of
- * two clinics look like those of two people; the phone that they were sent to is one person's.
+ * Each is one resource of a clinic in its own file; those of a clinic know each other by what they are called there. Clinics give the
+ * person, and what they know of them, their own ids; the phone that they were sent to is one person's.
  */
-async function* importRecords(parts: readonly Part[], context: ReadContext): AsyncGenerator<Outcome[], void, void> {
-  const together = await attempt(parts, context)
-  if (together !== undefined) return yield* together
-  for (const part of parts) {
-    const alone = await attempt([part], context)
-    if (alone === undefined) yield [{ kind: 'rejected', row: 'ClinicalRecord', reason: 'structure-unknown' }]
-    else yield* alone
+async function* readClinicalRecords(
+  records: readonly ClinicalRecord[],
+  context: ReadContext,
+): AsyncGenerator<readonly Outcome[], void, void> {
+  const known: ClinicalRecord[] = []
+  for (const record of records) {
+    const head = (await record.part.head(4096)).toString('utf8')
+    if (/"resourceType"\s*:/.test(head)) known.push(record)
+    else yield [{ kind: 'unmapped', row: rowName(`file.${record.part.extension}`) }]
+  }
+  for (const ofClinic of Map.groupBy(known, ({ server }) => server).values()) {
+    const files = ofClinic.map(fileOf)
+    yield* importClinic({ together: files, alone: () => files }, context, problem =>
+      rejectedRecord('ClinicalRecord', problem),
+    )
   }
 }
 
-function fileOf(part: Part): FhirFile {
-  return { form: 'bundle', open: () => part.open() }
-}
-
-/** What files become; undefined when they cannot be read, or not together. */
-async function attempt(parts: readonly Part[], context: ReadContext): Promise<AsyncGenerator<Outcome[]> | undefined> {
-  try {
-    return await importFhir(parts.map(fileOf), context)
-  } catch (error) {
-    if (isProblem(error, 'invalid') || isProblem(error, 'unprocessable')) return undefined
-    throw error
-  }
+function fileOf({ part, server }: ClinicalRecord): FhirFile {
+  return { form: 'bundle', open: () => part.open(), server }
 }

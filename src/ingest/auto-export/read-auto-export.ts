@@ -1,5 +1,6 @@
 import { ownText } from '#kernel'
 import { BloodPressureDesk } from '../apple/blood-pressure.ts'
+import { nothingBeside } from '../apple/context.ts'
 import { Sources } from '../apple/sources.ts'
 import { type Outcome, rowName } from '../outcome.ts'
 import type { ReadContext } from '../read-context.ts'
@@ -48,7 +49,7 @@ export async function* readAutoExport(
   read: ReadContext,
 ): AsyncGenerator<Outcome[], void, void> {
   const metrics = await metricsOf(open(), read)
-  const shared = { ...read, sources: new Sources(read), files: new Set<string>(), documentId: () => '' }
+  const shared = { ...read, sources: new Sources(read), ...nothingBeside, documentId: () => '' }
   const context: AutoExportContext = { ...shared, desk: new BloodPressureDesk(shared), buckets: new Buckets() }
   for await (const rows of readJsonRows(open(), read.limits, isRow, longestRow)) {
     const outcomes = rows.flatMap(row => outcomesOf(row, metrics, context))

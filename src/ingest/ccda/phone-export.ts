@@ -1,6 +1,6 @@
 import { inSlices, type Steps } from '#kernel'
 import { BloodPressureDesk, isBloodPressure } from '../apple/blood-pressure.ts'
-import type { AppleContext } from '../apple/context.ts'
+import { type AppleContext, nothingBeside } from '../apple/context.ts'
 import type { AppleElement } from '../apple/element.ts'
 import { mapRecord } from '../apple/map-record.ts'
 import { documentId } from '../apple/read-files.ts'
@@ -92,7 +92,7 @@ class PhoneRecords {
 
   constructor(context: ReadContext) {
     const sources = new Sources(context)
-    this.#context = { ...context, sources, files: new Set(), documentId: name => documentId(name, context) }
+    this.#context = { ...context, sources, ...nothingBeside, documentId: name => documentId(name, context) }
     this.#desk = new BloodPressureDesk(this.#context)
   }
 

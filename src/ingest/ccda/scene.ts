@@ -2,6 +2,7 @@ import { printJson, type Resource } from '#fhir'
 import type { Steps } from '#kernel'
 import { isOlder, stampsOf, type Version, withStampsOf } from '../fhir/versions.ts'
 import { type Node, settled } from '../hl7v2/drafts.ts'
+import { asVitalSign, withUnknowns } from '../measures/vital-signs.ts'
 import { type Outcome, rowName, type WriteMode } from '../outcome.ts'
 import type { FhirContext } from '../read-context.ts'
 import { reasonTexts } from '../reasons.ts'
@@ -100,7 +101,8 @@ export class Scene implements Around {
     const id = this.#idOf(type, element, whole, keeping)
     const stamps = stampsOf(version)
     const meta = { source: context.source, ...(stamps.length === 0 ? {} : { extension: stamps }) }
-    const resource: Resource & { id: string } = { resourceType: type, id, meta, ...whole }
+    const said: Resource = { resourceType: type, id, meta, ...whole }
+    const resource = { ...(type === 'Observation' ? withUnknowns(asVitalSign(said)) : said), id }
     const { resource: valid, left } = context.validPart?.(resource) ?? { resource, left: [] }
     for (const place of left) this.warn(`${this.#row}: ${place} would not be valid FHIR R4 and was left out.`)
     if (valid === undefined) {

@@ -3,6 +3,7 @@ import { editsOf, withEdits } from '#record'
 import { otherForms } from '../choices.ts'
 import { withContained } from '../contained.ts'
 import { saysTheSame } from '../same.ts'
+import { type OfOthers, withOthers } from './of-others.ts'
 
 /** Elements that say something of each other: whoever changes one of them has the word on all. */
 const together: Readonly<Record<string, readonly string[]>> = {
@@ -15,13 +16,13 @@ const together: Readonly<Record<string, readonly string[]>> = {
 }
 
 /**
- * The elements of what stands that were changed by hand since something was said, with all forms of a choice. What does not say when
- * it was said is newer than nothing.
+ * The elements of what stands that were changed by hand since something was said, or at that moment, with all forms of a choice. What
+ * does not say when it was said is newer than nothing.
  *
  * @param saidMs  Unix milliseconds
  */
 export function changedSince(stood: Resource, saidMs: number | undefined): ReadonlySet<string> {
-  const changed = [...editsOf(stood)].filter(([, atMs]) => saidMs === undefined || atMs > saidMs)
+  const changed = [...editsOf(stood)].filter(([, atMs]) => saidMs === undefined || atMs >= saidMs)
   const shape = shapeOf(stood.resourceType)
   const formsOf = (name: string) => [name, `_${name}`, ...otherForms(shape, name)]
   const names = new Set(changed.flatMap(([name]) => formsOf(name)))
@@ -29,17 +30,22 @@ export function changedSince(stood: Resource, saidMs: number | undefined): Reado
   return group.some(name => names.has(name)) ? names.union(new Set(group)) : names
 }
 
-/** What is to stand, and the elements that stay as they were changed by hand. */
+/** What is to stand, the elements that stay as they were changed by hand, and those that do not: what was said since stands. */
 export interface Kept {
   readonly resource: Resource
   readonly kept: readonly string[]
+  readonly replaced: readonly string[]
 }
 
-/** What an import makes of a resource, without what was changed by hand since that was said. Whom it has been told stays told. */
-export function keptByHand(wanted: Resource, stood: Resource, saidMs: number | undefined): Kept {
+/**
+ * What an import makes of a resource, without what was changed by hand since that was said, and with what others have added to its
+ * lists. Whom it has been told stays told.
+ */
+export function keptByHand(told: Resource, stood: Resource, saidMs: number | undefined, others: OfOthers): Kept {
   const edits = editsOf(stood)
+  const wanted = withOthers(told, stood, others)
   // Of most of what comes again nothing was changed.
-  if (edits.size === 0) return { resource: wanted, kept: [] }
+  if (edits.size === 0) return { resource: wanted, kept: [], replaced: [] }
   const changed = changedSince(stood, saidMs)
   const next: Resource = { ...wanted }
   for (const name of changed) {
@@ -48,7 +54,9 @@ export function keptByHand(wanted: Resource, stood: Resource, saidMs: number | u
   }
   const noted = withEdits(next, edits)
   const kept = [...changed].filter(name => !saysTheSame(only(wanted, name), only(next, name)))
-  return { resource: kept.length === 0 ? noted : withContained(noted, stood, wanted), kept }
+  const isKept = (name: string) => others.added.has(name) && !others.changed.has(name)
+  const replaced = [...edits.keys()].filter(name => !isKept(name) && !saysTheSame(only(stood, name), only(next, name)))
+  return { resource: kept.length === 0 ? noted : withContained(noted, stood, wanted), kept, replaced }
 }
 
 function only(resource: Resource, name: string): Resource {

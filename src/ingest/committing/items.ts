@@ -49,6 +49,8 @@ export interface Staging {
   /** Looks for what stands under another name. */
   readonly lookUp?: LookUp | undefined
   readonly listed?: ListedDeps
+  /** Who answers for what is staged, as its Provenance says: a Reference. */
+  readonly sender?: object
   /** What the sources of the patient's files have deleted. */
   readonly deletions?: Deletions | undefined
 }

@@ -1,12 +1,13 @@
 import { parseResource, type Resource } from '#fhir'
 import { appendAll, inSlices, isProblem, type Problem, type Steps } from '#kernel'
-import type { Txn } from '#record'
+import type { Stored, Txn } from '#record'
 import type { Left, Reason } from '../outcome.ts'
 import { saysTheSame } from '../same.ts'
 import { withoutInvalid } from '../without-invalid.ts'
 import { changedSince, keptByHand } from './by-hand.ts'
 import { type Gathered, met } from './gather.ts'
 import type { Amendment, Fate, Item, Mapped, Progress, Removal, Staging, Work } from './items.ts'
+import { losing, type OfOthers, ofNobody, ofOthers } from './of-others.ts'
 
 export async function create(
   txn: Txn,
@@ -14,7 +15,7 @@ export async function create(
   { resource: told, said, changes }: Gathered,
   work: Work,
 ): Promise<Fate> {
-  const resource = { ...changedBy(told, changes, work.progress), id: told.id }
+  const resource = { ...changedBy(told, changes, { warnings: work.progress.warnings, others: ofNobody }), id: told.id }
   const since = sinceDeletion(key, said, work)
   if (since !== undefined && since < 0) return 'duplicate'
   try {
@@ -56,26 +57,74 @@ export async function renew(txn: Txn, key: string, gathered: Gathered, work: Wor
   const isFact = said.every(({ mode }) => mode === 'create')
   const stored = isFact ? undefined : await txn.read(resource.resourceType, resource.id)
   if (!isFact && stored === undefined) return revive(txn, key, gathered, work)
-  const current = stored && parseResource(stored.json)
-  const renewed = current && (await inSlices(renewedBy(current, said, staging, progress)))
-  const next = renewed && changedBy(renewed, changes, progress)
-  if (current === undefined || next === undefined || saysTheSame(current, next)) return 'duplicate'
+  if (stored === undefined) return 'duplicate'
+  const current = parseResource(stored.json)
+  const next = await withoutTaking(txn, { stored, current }, [...said, ...(changes ?? [])], work, async beside => {
+    const renewed = await inSlices(renewedBy(current, said, staging, beside))
+    return changedBy(renewed, changes, beside)
+  })
+  if (saysTheSame(current, next)) return 'duplicate'
   await txn.update(resource.resourceType, resource.id, next)
   progress.updated.push(key)
   progress.written.set(key, next)
   return 'mapped'
 }
 
-function changedBy(resource: Resource, changes: readonly Amendment[] = [], { warnings }: Progress): Resource {
+/** What is told of a version while it is made, and what of it is not the sender's to take away. */
+interface Beside {
+  readonly warnings: Left[]
+  readonly others: OfOthers
+}
+
+/**
+ * What is made of a version that stands. Where a list would lose entries that somebody else may have given it is looked who did, and
+ * it is made again with those that are not the sender's.
+ *
+ * @param make  pure but for its warnings
+ */
+async function withoutTaking(
+  txn: Txn,
+  { stored, current }: { readonly stored: Stored; readonly current: Resource },
+  items: readonly Item[],
+  { staging, progress }: Work,
+  make: (beside: Beside) => Promise<Resource>,
+): Promise<Resource> {
+  const ofSeveral = items.some(item => item.kind === 'mapped' && item.ofSeveral === true)
+  let beside: Beside = { warnings: [], others: ofNobody }
+  let next = await make(beside)
+  const names = losing(current, next, ofSeveral)
+  const others = names.length === 0 ? ofNobody : await ofOthers(txn, stored, names, staging.sender)
+  if (others.added.size > 0) {
+    beside = { warnings: [], others }
+    next = await make(beside)
+  }
+  appendAll(progress.warnings, beside.warnings)
+  return next
+}
+
+function changedBy(resource: Resource, changes: readonly Amendment[] = [], beside: Beside): Resource {
   return changes.reduce((next, item) => {
     const wanted = item.change(next, viaOf(item))
-    return wanted === undefined ? next : withoutOld(wanted, next, item, warnings)
+    return wanted === undefined ? next : withoutOld(wanted, next, item, beside)
   }, resource)
 }
 
-/** What was changed by hand since an item was said stays, and that is told where the item does not tell it. */
-function withoutOld(wanted: Resource, stood: Resource, item: Mapped | Amendment, warnings: Left[]): Resource {
-  const { resource, kept } = keptByHand(wanted, stood, item.saidMs)
+/**
+ * What was changed by hand since an item was said stays, and that is told where the item does not tell it. What was changed before is
+ * as it was said since, and that is told, too.
+ */
+function withoutOld(
+  wanted: Resource,
+  stood: Resource,
+  item: Mapped | Amendment,
+  { warnings, others }: Beside,
+): Resource {
+  const { resource, kept, replaced } = keptByHand(wanted, stood, item.saidMs, others)
+  if (item.untaken === undefined || item.dropped !== undefined)
+    for (const name of replaced)
+      warnings.push({
+        text: `${item.row}: ${stood.resourceType}.${name} was changed here before, and is as was said since.`,
+      })
   if (item.untaken === undefined)
     for (const name of new Set(kept.map(each => each.replace(/^_/, ''))))
       warnings.push({ text: `${item.row}: ${stood.resourceType}.${name} was changed here since, and stays as it is.` })
@@ -86,19 +135,20 @@ function viaOf({ via }: Amendment): string | undefined {
   return via && `${via.type}/${via.id}`
 }
 
-function* renewedBy(current: Resource, said: readonly Mapped[], staging: Staging, progress: Progress): Steps<Resource> {
+function* renewedBy(current: Resource, said: readonly Mapped[], staging: Staging, beside: Beside): Steps<Resource> {
   let version = current
   for (const item of said) {
     yield
-    version = yield* renewed(version, item, staging, progress)
+    version = yield* renewed(version, item, staging, beside)
   }
   yield
   return version
 }
 
-function* renewed(version: Resource, item: Mapped, { validator }: Staging, { warnings }: Progress): Steps<Resource> {
+function* renewed(version: Resource, item: Mapped, { validator }: Staging, beside: Beside): Steps<Resource> {
+  const { warnings } = beside
   const told = met(version, item)
-  const wanted = told === undefined ? version : withoutOld(told, version, item, warnings)
+  const wanted = told === undefined ? version : withoutOld(told, version, item, beside)
   // What was put together of two valid versions need not be valid.
   const isMade = wanted !== version && (item.over !== undefined || item.mode === 'merge' || wanted !== told)
   const { resource: next, left } = isMade
@@ -129,13 +179,17 @@ export async function amend(
   const stored = await txn.read(type, id)
   if (stored === undefined) return 'duplicate'
   const current = parseResource(stored.json)
-  let next = current
-  for (const item of changes) {
-    const changed = await inSlices(changeOf(item, next, staging, progress))
-    progress.fates.set(item, changed.fate)
-    appendAll(progress.warnings, item.untaken?.(changed.next) ?? [])
-    next = changed.next
-  }
+  const next = await withoutTaking(txn, { stored, current }, changes, { staging, progress }, async beside => {
+    let version = current
+    for (const item of changes) {
+      const changed = await inSlices(changeOf(item, version, staging, beside))
+      progress.fates.set(item, changed.fate)
+      appendAll(beside.warnings, item.untaken?.(changed.next) ?? [])
+      appendAll(beside.warnings, item.dropped?.(version, changed.next) ?? [])
+      version = changed.next
+    }
+    return version
+  })
   if (next === current) return 'mapped'
   await txn.update(type, id, next)
   progress.updated.push(key)
@@ -174,14 +228,14 @@ interface Changed {
 }
 
 /** What a change makes of a resource, without the elements that would not be valid: each costs itself. */
-function* changeOf(item: Amendment, current: Resource, { validator }: Staging, progress: Progress): Steps<Changed> {
+function* changeOf(item: Amendment, current: Resource, { validator }: Staging, beside: Beside): Steps<Changed> {
   const told = item.change(current, viaOf(item))
   if (told === undefined) return { next: current, fate: 'duplicate' }
-  const wanted = withoutOld(told, current, item, progress.warnings)
+  const wanted = withoutOld(told, current, item, beside)
   const { resource, left } = yield* withoutInvalid(wanted, current, validator)
   if (saysTheSame(resource, current)) return { next: current, fate: refusalOf(left) ?? 'duplicate' }
   appendAll(
-    progress.warnings,
+    beside.warnings,
     left.map(expression => leftOut(item, expression)),
   )
   return { next: resource, fate: 'mapped' }

@@ -93,18 +93,30 @@ export class Directory {
     const direct = `Patient/${this.#context.patient}`
     this.#newestPatients = new Set(Array.from(this.#patients, ({ newest }) => newest.index))
     const own = this.#patients.size > 0 ? await this.#ownPatient(direct) : undefined
-    const names = new Set([...(own?.keys ?? this.#onlySubject(direct)), direct])
+    const names = new Set([...(own?.keys ?? (await this.#onlySubject(direct))), direct])
     const claims = [...(own?.claims.values() ?? []), this.#context.person]
     return new PatientNames(names, identifiersOf(claims), this.#context.baseUrl)
   }
 
-  /** The names of the one whom a file without a Patient is about. A urn is a person's unless it is known to be something else's. */
-  #onlySubject(direct: string): readonly string[] {
+  /**
+   * The names of the one whom a file without a Patient is about. A urn is a person's unless it is known to be something else's; what was
+   * exported from here says itself whose it is.
+   */
+  async #onlySubject(direct: string): Promise<readonly string[]> {
     const subjects = [...this.#subjects].filter(([subject]) => this.places.find(subject) === undefined)
     const names = subjects.map(([subject]) => subject)
-    if (isOne(names)) return names
+    if (isOne(names)) {
+      for (const [subject, place] of subjects) if (await this.#isAnothers(subject)) throw anotherPatient(place)
+      return names
+    }
     if (this.#subjects.has(direct)) return []
     throw severalPatients(subjects.map(([, place]) => place))
+  }
+
+  async #isAnothers(subject: string): Promise<boolean> {
+    const { baseUrl, forced, isAnothers } = this.#context
+    const { kind, id } = parseReference(subject, baseUrl)
+    return !forced && kind === 'local' && id !== undefined && isAnothers(id)
   }
 
   /** The one whom the file is about, or the one of several who has a number of the patient or fits by name and birth date. */
@@ -180,6 +192,12 @@ const mostPlaces = 20
 function severalPatients(places: readonly string[]): Problem {
   const text = 'The file is about several patients, and none of them can be told to be this one.'
   return new Problem('unprocessable', 'ingest.several-patients', text, { expression: places.slice(0, mostPlaces) })
+}
+
+function anotherPatient(place: string): Problem {
+  const text =
+    'The file names another patient of this server. If it is about this one, repeat with --force or force=true.'
+  return new Problem('unprocessable', 'ingest.patient-contradicted', text, { expression: place })
 }
 
 export function isPatientReference(reference: string): boolean {

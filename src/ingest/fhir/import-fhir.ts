@@ -32,8 +32,9 @@ async function* outcomesOf(
   let outcomes: Outcome[] = scene.doubtful ? [{ kind: 'warning', text: doubtfulEncoding }] : []
   let bytes = 0
   for await (const { row, place, index } of all(files, scene.context, () => {})) {
-    const outcome = await inSlices(outcomeOf(row, index, scene))
-    outcomes.push(placed(outcome, place), ...scene.warnings.splice(0))
+    const outcome = placed(await inSlices(outcomeOf(row, index, scene)), place)
+    scene.context.onRow?.(outcome, index)
+    outcomes.push(outcome, ...scene.warnings.splice(0))
     if (outcome.kind === 'mapped') bytes += bytesOf(outcome.resource, gathered.bytes)
     if (outcomes.length >= gathered.most || bytes >= gathered.bytes) {
       yield outcomes

@@ -1,4 +1,4 @@
-import { ownersOf } from '#access'
+import { ownersInSteps } from '#access'
 import { parseReference, type Resource } from '#fhir'
 import { atOnce, type Steps } from '#kernel'
 import { withoutOwnNotes } from '#record'
@@ -25,7 +25,7 @@ import { type Rewritten, rewriteReferences, rewriteUrls } from './references.ts'
 import { compareVersions, isOlder, saidMsOf, stampsOf, type Version, withStampsOf } from './versions.ts'
 
 /** Types that are no facts about a person, or that this server writes itself. */
-const passedOver: ReadonlySet<string> = new Set([
+export const passedOver: ReadonlySet<string> = new Set([
   'AuditEvent',
   'Bundle',
   'OperationOutcome',
@@ -70,7 +70,7 @@ export function* mapResource(found: Found, scene: Scene): Steps<Outcome> {
   yield
   const mapped = yield* reowned(found, id, scene)
   yield
-  if (!isShared(type) && isAboutSomebodyElse(mapped, context))
+  if (!isShared(type) && (yield* isAboutSomebodyElse(mapped, context)))
     return { kind: 'rejected', row, reason: 'element-missing', expression: `${type}.subject` }
   if (isShared(type)) return { kind: 'mapped', row, resource: mapped, mode: 'create' }
   const over = (stored: Resource, anew: Resource) =>
@@ -129,8 +129,8 @@ interface Named {
 }
 
 /** It says whom it is about, but not in a way that this server can tell. What says nothing is the importing patient's. */
-function isAboutSomebodyElse(resource: Resource, context: ReadContext): boolean {
-  const isNobodys = ownersOf(resource, context.baseUrl).kind === 'household'
+function* isAboutSomebodyElse(resource: Resource, context: ReadContext): Steps<boolean> {
+  const isNobodys = (yield* ownersInSteps(resource, context.baseUrl)).kind === 'household'
   return isNobodys && ownerElements.some(name => resource[name] !== undefined)
 }
 
@@ -156,13 +156,12 @@ function* follow(
   own: ReadonlySet<string> = new Set(),
 ): Steps<void> {
   const followed = new Set<string>([scene.context.source])
-  rewriteReferences(resource, reference => {
+  yield* rewriteReferences(resource, reference => {
     const rewritten = own.has(reference) ? scene.context.subject : rewrite(reference, fullUrl, scene)
     if ('reference' in rewritten) followed.add(rewritten.reference)
     return rewritten
   })
-  yield
-  rewriteUrls(resource, url => (followed.has(url) ? url : rewriteUrl(url, fullUrl, scene)))
+  yield* rewriteUrls(resource, url => (followed.has(url) ? url : rewriteUrl(url, fullUrl, scene)))
 }
 
 function rewrite(reference: string, fullUrl: string | undefined, scene: Scene): Rewritten {
@@ -172,6 +171,8 @@ function rewrite(reference: string, fullUrl: string | undefined, scene: Scene): 
   if (names.has(reference, fullUrl)) return context.subject
   const place = directory.places.find(reference, fullUrl)
   if (place?.isKept === true) return { reference: `${place.type}/${place.id}` }
+  const other = context.otherPerson?.(reference)
+  if (other !== undefined) return { reference: other }
   return wordsFor(reference, place?.shared)
 }
 

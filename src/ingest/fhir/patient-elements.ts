@@ -1,5 +1,5 @@
 import type { Resource } from '#fhir'
-import { type Outcome, rowName } from '../outcome.ts'
+import { type MapContext, type Outcome, rowName, type Untaken } from '../outcome.ts'
 import { isStated, merge } from '../patient-merge.ts'
 import type { FhirContext } from '../read-context.ts'
 import { notTaken } from '../standing.ts'
@@ -48,13 +48,20 @@ export function amendment(
     type: 'Patient',
     id: context.patient,
     change: current => merge(current, elements, false, []),
-    untaken: standing => {
-      const names = new Set([...passed, ...(context.mayReadPatient ? differing(standing, elements) : [])])
-      return [...names].map(name => ({
-        text: `Patient: ${name} is not in the record as the file has it, and was left as it is.`,
-      }))
-    },
+    untaken: standing => leftOf([...passed, ...(context.mayReadPatient ? differing(standing, elements) : [])]),
   }
+}
+
+/** What is told of elements of a Patient that were left as they are. */
+function leftOf(names: readonly string[]): readonly { readonly text: string }[] {
+  return Array.from(new Set(names), name => ({
+    text: `Patient: ${name} is not in the record as the file has it, and was left as it is.`,
+  }))
+}
+
+/** What is told whoever may read the Patient of elements that only fill what is absent. */
+export function untakenOf(elements: Readonly<Record<string, unknown>>, { mayReadPatient }: MapContext): Untaken {
+  return standing => leftOf(mayReadPatient === true ? differing(standing, elements) : [])
 }
 
 /** Being active is what every Patient is unless it says otherwise; what it contains is of use to what is not taken alone. */

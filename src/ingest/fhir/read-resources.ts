@@ -37,6 +37,8 @@ export type Row = Found | Gone | NotFound
 /** A file, or a file inside an archive: it is opened more than once. */
 export interface FhirFile {
   readonly form: 'bundle' | 'ndjson'
+  /** Base address of the server that its resources come from, where the file itself does not say it: ids are unique there alone. */
+  readonly server?: string | undefined
   open(): AsyncIterable<Uint8Array>
 }
 
@@ -51,8 +53,15 @@ export async function* readRows(
   limits: IngestLimits,
   onDoubt: () => void,
 ): AsyncGenerator<Row, void, void> {
-  if (file.form === 'ndjson') yield* readNdjson(file, limits, onDoubt)
-  else yield* readBundle(file, limits, onDoubt)
+  const rows = file.form === 'ndjson' ? readNdjson(file, limits, onDoubt) : readBundle(file, limits, onDoubt)
+  for await (const row of rows) yield addressed(row, file)
+}
+
+/** https://hl7.org/fhir/R4/bundle.html#references: with its address a resource is told from that of another server with the same id. */
+function addressed(row: Row, { server }: FhirFile): Row {
+  if (server === undefined || !('resource' in row) || row.fullUrl !== undefined) return row
+  const { id, resourceType } = row.resource
+  return id === undefined ? row : { ...row, fullUrl: `${server}/${resourceType}/${id}` }
 }
 
 async function* readBundle(file: FhirFile, limits: IngestLimits, onDoubt: () => void): AsyncGenerator<Row, void, void> {

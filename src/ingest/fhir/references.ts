@@ -1,4 +1,5 @@
-import { mapLinks, mapReferences, type Resource } from '#fhir'
+import { mapLinks, mapLinksInSteps, mapReferencesInSteps, type Resource } from '#fhir'
+import type { Steps } from '#kernel'
 
 /** What a reference becomes: another text, or words and an identifier that point nowhere. */
 export type Rewritten =
@@ -11,14 +12,14 @@ const mark = 'urn:x-ingest-logical:'
  * Rewrites every reference of a resource, in place. What points nowhere loses its `reference` and keeps, or gets, an
  * identifier and a display; a medication that points nowhere becomes its code.
  */
-export function rewriteReferences(resource: Resource, rewrite: (reference: string) => Rewritten): void {
+export function* rewriteReferences(resource: Resource, rewrite: (reference: string) => Rewritten): Steps<void> {
   const logical: Exclude<Rewritten, { reference: string }>[] = []
-  mapReferences(resource, text => {
+  yield* mapReferencesInSteps(resource, text => {
     const rewritten = rewrite(text)
     if ('reference' in rewritten) return rewritten.reference
     return `${mark}${logical.push(rewritten) - 1}`
   })
-  if (logical.length > 0) replaceMarked(resource, logical)
+  if (logical.length > 0) yield* replaceMarked(resource, logical)
 }
 
 /**
@@ -27,8 +28,8 @@ export function rewriteReferences(resource: Resource, rewrite: (reference: strin
  * @param rewrite  gives the address that is to stand in place of another, or the same
  * @see            https://hl7.org/fhir/R4/http.html#trules
  */
-export function rewriteUrls(resource: Resource, rewrite: (url: string) => string): void {
-  mapLinks(resource, rewrite)
+export function rewriteUrls(resource: Resource, rewrite: (url: string) => string): Steps<void> {
+  return mapLinksInSteps(resource, rewrite)
 }
 
 /** The addresses and references of a resource. */
@@ -43,19 +44,20 @@ export function linksOf(resource: Resource): readonly string[] {
 
 type Node = { [element: string]: unknown }
 
-function replaceMarked(node: unknown, logical: readonly Exclude<Rewritten, { reference: string }>[]): void {
+function* replaceMarked(node: unknown, logical: readonly Exclude<Rewritten, { reference: string }>[]): Steps<void> {
   if (Array.isArray(node)) {
-    for (const item of node) replaceMarked(item, logical)
+    for (const item of node) yield* replaceMarked(item, logical)
     return
   }
   if (typeof node !== 'object' || node === null) return
+  yield
   const holder = node as Node
   for (const [name, child] of Object.entries(holder)) {
     const found = markedOf(child, logical)
     if (found?.code !== undefined && name === 'medicationReference') {
       delete holder[name]
       holder.medicationCodeableConcept = found.code
-    } else replaceMarked(child, logical)
+    } else yield* replaceMarked(child, logical)
   }
   const own = markedOf(node, logical)
   if (own !== undefined) becomeLogical(holder, own)

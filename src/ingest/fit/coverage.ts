@@ -18,7 +18,11 @@ export class Coverage {
 
   /** Whether something of the type was told for any part of the time of a point. */
   has(point: DataPoint): boolean {
-    return spansOf(point).some(span => this.#told.has(span))
+    return this.hasAny(spansOf(point))
+  }
+
+  hasAny(spans: readonly string[]): boolean {
+    return spans.some(span => this.#told.has(span))
   }
 
   add(points: Iterable<string>): void {
@@ -30,7 +34,11 @@ export class Coverage {
 export function spansOf({ type, startNanos, endNanos }: DataPoint): readonly string[] {
   const start = nanosToMs(startNanos)
   const end = nanosToMs(endNanos)
-  if (start === undefined || end === undefined || end < start) return []
+  return start === undefined || end === undefined || end < start ? [] : spansBetween(type, start, end)
+}
+
+/** The same by Unix milliseconds, of which the end is not before the start. */
+export function spansBetween(type: string, start: number, end: number): readonly string[] {
   const [size, shift] = nightly.has(type) ? [nightMs, nightMs / 2] : [hourMs, 0]
   const first = Math.floor((start + shift) / size)
   // An end that is the beginning of the next hour is not within it.

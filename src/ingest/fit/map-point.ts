@@ -4,6 +4,7 @@ import { exactly, type FhirNumber, fromFloat32, toFhirNumber } from '../numbers.
 import { type Outcome, type Reason, rowName } from '../outcome.ts'
 import { frozen } from '../tables.ts'
 import type { DeviceContext } from '../told-devices.ts'
+import { activityCategory, activitySegment, codeOf, conceptOfActivity } from './activities.ts'
 import { type DataPoint, type FitValue, nanosToMs } from './data-point.ts'
 import type { FitSources } from './sources.ts'
 import { type FieldRow, type FitType, fitConcept, fitTables } from './tables.ts'
@@ -13,18 +14,16 @@ export interface FitContext extends DeviceContext {
   readonly sources: FitSources
 }
 
-type Reading =
-  | { readonly element: Readonly<Record<string, unknown>> }
-  | { readonly reason: Reason; readonly expression: string }
+type Element = Readonly<Record<string, unknown>>
 
-const workoutCode = fitConcept({ text: 'Exercise activity', loinc: ['73985-4'], pghd: 'workout' }, 'activity.segment')
-const activity = frozen(categoryOf('activity'))
+type Reading = { readonly element: Element } | { readonly reason: Reason; readonly expression: string }
+
 const foodCode = fitConcept({ text: 'Food eaten', loinc: ['80453-4'], pghd: 'food' }, 'com.google.nutrition')
 const food = frozen(categoryOf('social-history'))
 
 /** Types that need more than a row of a table. */
 const special: Readonly<Record<string, (point: DataPoint, context: FitContext) => Outcome>> = {
-  'com.google.activity.segment': mapActivity,
+  [activitySegment]: mapActivity,
   'com.google.nutrition': mapNutrition,
 }
 
@@ -38,7 +37,8 @@ export function mapDataPoint(point: DataPoint, context: FitContext): Outcome {
   return finish(point, type, reading, context)
 }
 
-function rejected(row: string, reason: Reason, expression: string): Outcome {
+/** A row that cannot be read. */
+export function rejected(row: string, reason: Reason, expression: string): Outcome {
   return { kind: 'rejected', row, reason, expression }
 }
 
@@ -55,23 +55,41 @@ function finish(
   if ('reason' in reading) return rejected(type.name, reading.reason, reading.expression)
   const values = JSON.stringify(point.values)
   const id = context.fingerprint('fit', point.type, point.origin, point.startNanos, point.endNanos, values)
-  const effective =
-    start === end
-      ? { effectiveDateTime: toInstant(start) }
-      : { effectivePeriod: { start: toInstant(start), end: toInstant(end) } }
-  const resource = {
+  const facts = { ...type, id, effective: effectiveOf(start, end), origin: point.origin, element: reading.element }
+  return { kind: 'mapped', row: type.name, resource: fitObservation(facts, context), mode: 'create' }
+}
+
+/** A moment, or a time that begins and ends, Unix milliseconds. */
+export function effectiveOf(startMs: number, endMs: number): Element {
+  return startMs === endMs
+    ? { effectiveDateTime: toInstant(startMs) }
+    : { effectivePeriod: { start: toInstant(startMs), end: toInstant(endMs) } }
+}
+
+/** What an Observation says that Google Fit has made. */
+interface Facts extends Pick<FitType, 'code' | 'category'> {
+  readonly id: string
+  readonly effective: Element
+  /** Name of the stream that it is from. */
+  readonly origin: string
+  /** Its value, and whatever else it says. */
+  readonly element: Element
+}
+
+/** An Observation as whatever lies in a Takeout becomes one. */
+export function fitObservation({ id, code, category, effective, origin, element }: Facts, context: FitContext) {
+  return {
     resourceType: 'Observation',
     id,
     meta: { source: context.source },
     status: 'final',
-    category: type.category,
-    code: type.code,
+    category,
+    code,
     subject: context.subject,
     ...effective,
-    device: context.sources.of(point.origin),
-    ...reading.element,
+    device: context.sources.of(origin),
+    ...element,
   }
-  return { kind: 'mapped', row: type.name, resource, mode: 'create' }
 }
 
 function numberOf(value: FitValue | undefined, factor = 1): FhirNumber | undefined {
@@ -83,11 +101,13 @@ function numberOf(value: FitValue | undefined, factor = 1): FhirNumber | undefin
   return factor === 1 ? single : exactly(single * factor)
 }
 
-function quantity(value: FhirNumber, ucum: string) {
+/** A number with a unit of UCUM. */
+export function quantity(value: FhirNumber, ucum: string) {
   return { value, unit: ucum, system: systems.ucum, code: ucum }
 }
 
-function readType(type: FitType, point: DataPoint): Reading {
+/** What a point of a type says. */
+export function readType(type: FitType, point: Pick<DataPoint, 'values'>): Reading {
   const fields = type.components.map(field => ({ field, element: readField(field, point.values[field.field]) }))
   const missing = fields.find(({ field, element }) => field.required === true && element === undefined)
   if (missing !== undefined) return { reason: 'element-missing', expression: 'fitValue' }
@@ -105,11 +125,11 @@ type Field = FieldRow & { readonly code: CodeableConcept }
 
 interface Told {
   readonly field: Field
-  readonly element: Readonly<Record<string, unknown>>
+  readonly element: Element
 }
 
 /** What a point tells beside its value, each where the table wants it. */
-function besideOf(type: string, told: readonly Told[]): Readonly<Record<string, unknown>> {
+function besideOf(type: string, told: readonly Told[]): Element {
   const of = (as: FieldRow['as']) => told.filter(({ field }) => field.as === as)
   const component = of(undefined).map(({ field: { code }, element }) => ({ code, ...element }))
   const extension = [
@@ -128,7 +148,7 @@ function besideOf(type: string, told: readonly Told[]): Readonly<Record<string, 
 
 const bodyPosition = 'http://hl7.org/fhir/StructureDefinition/observation-bodyPosition'
 
-function readField(field: Field, value: FitValue | undefined): Readonly<Record<string, unknown>> | undefined {
+function readField(field: Field, value: FitValue | undefined): Element | undefined {
   const number = numberOf(value, field.factor)
   if (number === undefined || (field.zeroMeansAbsent === true && Number(number) === 0)) return undefined
   if (field.ucum !== undefined) return { valueQuantity: quantity(number, field.ucum) }
@@ -136,7 +156,7 @@ function readField(field: Field, value: FitValue | undefined): Readonly<Record<s
   return text === undefined ? undefined : { valueCodeableConcept: { text } }
 }
 
-function readCoded(coded: ReadonlyMap<string, CodeableConcept>, point: DataPoint): Reading {
+function readCoded(coded: ReadonlyMap<string, CodeableConcept>, point: Pick<DataPoint, 'values'>): Reading {
   const number = numberOf(point.values[0])
   if (number === undefined) return { reason: 'value-missing', expression: 'fitValue' }
   const concept = coded.get(String(number))
@@ -147,19 +167,11 @@ function readCoded(coded: ReadonlyMap<string, CodeableConcept>, point: DataPoint
 
 /** Sleep as an activity is what old exports have; to lie still, to ride in a car is no exercise and not kept. */
 function mapActivity(point: DataPoint, context: FitContext): Outcome {
-  const number = numberOf(point.values[0])
-  const found = fitTables().activities.get(String(number))
+  const found = fitTables().activities.get(String(numberOf(point.values[0])))
   if (found === undefined) return rejected(point.type, 'value-unknown', 'fitValue.intVal')
-  if (found.kind === 'other') return { kind: 'unmapped', row: 'com.google.activity.segment.not-exercise' }
-  const element = {
-    valueCodeableConcept: {
-      coding: [{ system: systems.googleFit, code: `com.google.activity.segment.${number}` }],
-      text: found.text,
-    },
-  }
-  const sleep = fitTables().types.get('com.google.sleep.segment')
-  const code = found.kind === 'sleep' && sleep !== undefined ? sleep.code : workoutCode
-  return finish(point, { name: point.type, code, category: activity }, { element }, context)
+  if (found.kind === 'other') return { kind: 'unmapped', row: `${activitySegment}.not-exercise` }
+  const type = { name: point.type, code: codeOf(found), category: activityCategory }
+  return finish(point, type, { element: { valueCodeableConcept: conceptOfActivity(found) } }, context)
 }
 
 const meals: Readonly<Record<string, string>> = { 2: 'Breakfast', 3: 'Lunch', 4: 'Dinner', 5: 'Snack' }

@@ -1,49 +1,20 @@
 import type { IngestLimits } from '../limits.ts'
 import { type Outcome, rowName } from '../outcome.ts'
 import type { DeviceContext } from '../told-devices.ts'
+import { asActivity } from './activities.ts'
 import { Coverage, spansOf } from './coverage.ts'
-import { readDataPoint, typeOfSource } from './data-point.ts'
+import { type DailyTable, readDaily } from './daily.ts'
+import { type DataPoint, readDataPoint, typeOfSource } from './data-point.ts'
 import { type FitContext, mapDataPoint } from './map-point.ts'
 import { findSource, readPoints } from './read-points.ts'
+import type { RecognisedStream } from './recognise.ts'
+import { readSession } from './sessions.ts'
 import { FitSources } from './sources.ts'
+import { readTrack } from './tracks.ts'
 
 /** One file of `All Data`: one stream of one data type. */
-export interface FitStream {
-  /** Undefined when the head of the file does not tell. */
-  readonly dataSource: string | undefined
-  readonly empty: boolean
+export interface FitStream extends RecognisedStream {
   open(): AsyncIterable<Uint8Array>
-}
-
-/** What the head of a JSON file says it is. */
-type Recognised = Pick<FitStream, 'dataSource' | 'empty'>
-
-const named = /"(?:Data Source|dataSourceId)"\s*:\s*"((?:[^"\\]|\\.){1,1000})"/
-const points = /"(?:Data Points|point)"\s*:\s*\[\s*(\]|\{)/
-
-/**
- * Recognises a stream by what is inside, since Takeout cuts file names and translates those of folders; keys may stand in any
- * order. Undefined when it is no Fit file.
- */
-export function recogniseFit(head: string): Recognised | undefined {
-  const text = head.replace(/^\uFEFF/, '')
-  if (!/^\s*[{[]/.test(text) || /"resourceType"\s*:/.test(text)) return undefined
-  const name = named.exec(text)?.[1]
-  const list = points.exec(text)
-  // A list of points alone says what it is by what a point has; a session of All Sessions has none.
-  if (name === undefined && (list === null || !/"(?:start|end)Time(?:Nanos|Millis)"\s*:/.test(text))) return undefined
-  const dataSource = name === undefined ? undefined : unescaped(name)
-  const isOnly = /^\s*\{/.test(text) && !/"(?:bucket|dataset)"\s*:/.test(text)
-  return { dataSource, empty: isOnly && list?.[1] === ']' }
-}
-
-/** Whether a file is a session, which says of an activity what the streams say point by point. */
-export function isFitSession(head: string): boolean {
-  return /^\uFEFF?\s*\{/.test(head) && /"fitnessActivity"\s*:/.test(head) && /"(?:startTime|duration)"\s*:/.test(head)
-}
-
-function unescaped(text: string): string {
-  return text.replace(/\\u([0-9a-fA-F]{4})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
 }
 
 /** Fit's own merge comes first, then what was recorded raw, then whatever else there is. */
@@ -66,21 +37,70 @@ export function rankStreams(streams: readonly FitStream[]): readonly (readonly F
   return [...ranks].sort(([a], [b]) => a - b).map(([, of]) => of)
 }
 
+/** A file of a Takeout that is no stream. */
+export interface TakeoutFile {
+  readonly name: string
+  open(): AsyncIterable<Uint8Array>
+}
+
+/** What lies beside the streams. */
+export interface BesideStreams {
+  readonly sessions: readonly TakeoutFile[]
+  readonly tracks: readonly TakeoutFile[]
+  readonly tables: readonly DailyTable[]
+}
+
+/** What is known while the files of a Takeout are read. */
+export interface Takeout {
+  readonly context: FitContext
+  readonly limits: IngestLimits
+  readonly coverage: Coverage
+  /** Spans of which the files tell that are read now. */
+  readonly told: Set<string>
+  /** The seconds at which sessions began. */
+  readonly begun: Set<number>
+}
+
 /**
- * Reads the streams, the most believable first. A point of a time of which a better stream of its type has told is a duplicate;
- * points of other times are other facts.
+ * Reads the streams, the most believable first, then sessions, tracks and sums. What is of a time of which a better file has told, of its
+ * type, is a duplicate; of other times it is another fact.
  */
 export async function* readTakeout(
   streams: readonly FitStream[],
-  takeout: DeviceContext,
+  device: DeviceContext,
   limits: IngestLimits,
+  beside: BesideStreams = { sessions: [], tracks: [], tables: [] },
 ): AsyncGenerator<Outcome[], void, void> {
-  const context: FitContext = { ...takeout, sources: new FitSources(takeout) }
-  const coverage = new Coverage()
-  for (const rank of rankStreams(await Promise.all(streams.map(stream => withSource(stream, limits))))) {
-    const told = new Set<string>()
-    for (const stream of rank) yield* readStream(stream, { context, limits, coverage, told })
-    coverage.add(told)
+  const context: FitContext = { ...device, sources: new FitSources(device) }
+  const takeout: Takeout = { context, limits, coverage: new Coverage(), told: new Set(), begun: new Set() }
+  const ranks = rankStreams(await Promise.all(streams.map(stream => withSource(stream, limits))))
+  for (const rank of ranks) yield* together(rank, readStream, takeout)
+  yield* together(beside.sessions, oneByOne(readSession), takeout)
+  yield* together(beside.tracks, oneByOne(readTrack), takeout)
+  for (const rows of ['quarters', 'days'] as const)
+    yield* together(
+      beside.tables.filter(table => table.rows === rows),
+      readDaily,
+      takeout,
+    )
+}
+
+/** Files that are believed equally; what they have told counts for those behind them. */
+async function* together<T>(
+  files: readonly T[],
+  read: (file: T, takeout: Takeout) => AsyncIterable<Outcome[]>,
+  takeout: Takeout,
+): AsyncGenerator<Outcome[], void, void> {
+  for (const file of files) yield* read(file, takeout)
+  takeout.coverage.add(takeout.told)
+  takeout.told.clear()
+}
+
+/** Of a file that is read at once. */
+function oneByOne(read: (file: TakeoutFile, takeout: Takeout) => Promise<Outcome[]>) {
+  return async function* (file: TakeoutFile, takeout: Takeout): AsyncGenerator<Outcome[], void, void> {
+    const outcomes = await read(file, takeout)
+    yield [...takeout.context.sources.take(), ...outcomes]
   }
 }
 
@@ -89,16 +109,8 @@ async function withSource(stream: FitStream, limits: IngestLimits): Promise<FitS
   return { ...stream, dataSource: await findSource(stream.open(), limits) }
 }
 
-interface Reading {
-  readonly context: FitContext
-  readonly limits: IngestLimits
-  readonly coverage: Coverage
-  /** Spans of which the streams of this rank tell. */
-  readonly told: Set<string>
-}
-
-async function* readStream(stream: FitStream, reading: Reading): AsyncGenerator<Outcome[], void, void> {
-  const { context, limits, coverage, told } = reading
+async function* readStream(stream: FitStream, takeout: Takeout): AsyncGenerator<Outcome[], void, void> {
+  const { context, limits, coverage, told } = takeout
   const dataSource = stream.dataSource ?? ''
   const row = rowName(typeOfSource(dataSource))
   for await (const loose of readPoints(stream.open(), limits)) {
@@ -107,9 +119,15 @@ async function* readStream(stream: FitStream, reading: Reading): AsyncGenerator<
       if (point === undefined) return { kind: 'rejected', row, reason: 'structure-unknown', expression: 'Data Points' }
       if (coverage.has(point)) return { kind: 'folded', row: point.type }
       const outcome = mapDataPoint(point, context)
-      if (outcome.kind === 'mapped') for (const span of spansOf(point)) told.add(span)
+      if (outcome.kind === 'mapped') for (const span of spansTold(point)) told.add(span)
       return outcome
     })
     yield [...context.sources.take(), ...outcomes]
   }
+}
+
+/** Of what somebody did it counts what it was, too. */
+function spansTold(point: DataPoint): readonly string[] {
+  const activity = asActivity(point)
+  return activity === undefined ? spansOf(point) : [...spansOf(point), ...spansOf(activity)]
 }

@@ -33,14 +33,43 @@ export interface FitType {
 }
 
 export interface Activity {
+  /** Fit's number. */
+  readonly code: number
   readonly text: string
   readonly kind: 'exercise' | 'sleep' | 'other'
+}
+
+interface ActivityRow extends Activity {
+  /** What a session calls it. */
+  readonly name?: string
+  /** What columns of daily metrics call it, beside its text. */
+  readonly headings?: readonly string[]
+}
+
+/** Which field of which type a column of daily metrics is. */
+export interface Column {
+  readonly type: string
+  readonly field: number
+}
+
+interface ColumnTable {
+  readonly columns: readonly (Column & { readonly column: string })[]
+  readonly summaries: readonly { readonly type: string; readonly of: string }[]
 }
 
 interface FitTables {
   readonly types: ReadonlyMap<string, FitType>
   readonly nutrients: ReadonlyMap<string, { readonly code: CodeableConcept; readonly ucum: string }>
+  /** By its number. */
   readonly activities: ReadonlyMap<string, Activity>
+  /** By what a session calls it. */
+  readonly named: ReadonlyMap<string, Activity>
+  /** By what a heading calls it, in small letters. */
+  readonly headed: ReadonlyMap<string, Activity>
+  /** By its heading. */
+  readonly columns: ReadonlyMap<string, Column>
+  /** The type of the points that a summary is of. */
+  readonly summarised: ReadonlyMap<string, string>
 }
 
 interface NutrientRow {
@@ -50,7 +79,8 @@ interface NutrientRow {
 }
 
 const typeTable = lazyTable<{ rows: TypeRow[]; nutrients: NutrientRow[] }>('google-fit/data-types.json')
-const activityTable = lazyTable<{ rows: (Activity & { code: number })[] }>('google-fit/activities.json')
+const activityTable = lazyTable<{ rows: ActivityRow[] }>('google-fit/activities.json')
+const columnTable = lazyTable<ColumnTable>('google-fit/daily-columns.json')
 
 /** The codes of a row, and the name of the data type itself, which every row has. */
 export function fitConcept(facts: CodeFacts, name: string): CodeableConcept {
@@ -77,6 +107,10 @@ function fieldConcept(field: FieldRow, type: string): CodeableConcept {
   return field.name === undefined ? frozen(conceptOf(field)) : fitConcept(field, `${type}.${field.name}`)
 }
 
+function headingsOf({ text, headings = [] }: ActivityRow): readonly string[] {
+  return [text, ...headings].map(heading => heading.toLowerCase())
+}
+
 /** The tables of `mappings/google-fit`, indexed. */
 export const fitTables = perEdition(
   (): FitTables => ({
@@ -85,5 +119,9 @@ export const fitTables = perEdition(
       typeTable().nutrients.map(row => [row.key, { ucum: row.ucum, code: fitConcept(row, `nutrition.${row.key}`) }]),
     ),
     activities: new Map(activityTable().rows.map(row => [String(row.code), row])),
+    named: new Map(activityTable().rows.flatMap(row => (row.name === undefined ? [] : [[row.name, row] as const]))),
+    headed: new Map(activityTable().rows.flatMap(row => headingsOf(row).map(heading => [heading, row] as const))),
+    columns: new Map(columnTable().columns.map(({ column, type, field }) => [column, { type, field }])),
+    summarised: new Map(columnTable().summaries.map(({ type, of }) => [type, of])),
   }),
 )

@@ -133,10 +133,11 @@ export class ForeignDatabase {
     }
   }
 
-  /** A row by its id. @throws Problem as `open` */
-  row(table: Table, id: number): Row | undefined {
-    const statement = this.#byId.get(table.name) ?? reading(() => this.#prepare(table, ' WHERE rowid = ?', longestCell))
-    this.#byId.set(table.name, statement)
+  /** A row by its id; `longest` as of `rows`. @throws Problem as `open` */
+  row(table: Table, id: number, longest = longestCell): Row | undefined {
+    const key = `${longest} ${table.name}`
+    const statement = this.#byId.get(key) ?? reading(() => this.#prepare(table, ' WHERE rowid = ?', longest))
+    this.#byId.set(key, statement)
     const found = reading(() => statement.get(id))
     return found === undefined ? undefined : rowOf(found, [...table.columns])
   }

@@ -1,23 +1,33 @@
 import { parseJson, toResource } from '#fhir'
 import { giveWay, isProblem } from '#kernel'
-import { checkClinicPatients } from '../apple/clinic-patients.ts'
-import { importFhir } from '../fhir/import-fhir.ts'
+import { checkClinicPatients, rejectedRecord } from '../apple/clinic-patients.ts'
+import { importClinic, serverAt } from '../fhir/clinic-records.ts'
+import type { FhirFile } from '../fhir/read-resources.ts'
 import { claimsOf, type PersonClaims } from '../identity/claims.ts'
 import type { Outcome } from '../outcome.ts'
 import type { ReadContext } from '../read-context.ts'
-import type { ForeignDatabase } from './database.ts'
+import type { ForeignDatabase, Row } from './database.ts'
 
 const table = 'medical_resource_table'
+
+/** Bytes of an address, or of an id of a clinic. */
+const longestName = 4096
 
 /** The resources of clinics that the phone keeps, each as its text; what is no text is an empty one. */
 function* textsIn(database: ForeignDatabase, longest: number): Generator<string, void, void> {
   const found = database.tables.get(table)
-  if (found === undefined) return
-  for (const { cells } of database.rows(found, longest)) {
-    const text = cells.get('fhir_data')
-    // A line break stands between tokens only: within a string it is written otherwise.
-    yield typeof text === 'string' ? text.replace(/[\r\n]+/g, ' ') : ''
-  }
+  if (found !== undefined) for (const row of database.rows(found, longest)) yield textOf(row)
+}
+
+function* textsOf(database: ForeignDatabase, ids: readonly number[], longest: number): Generator<string, void, void> {
+  const found = database.tables.get(table)
+  if (found !== undefined) for (const id of ids) yield textOf(database.row(found, id, longest))
+}
+
+function textOf(row: Row | undefined): string {
+  const text = row?.cells.get('fhir_data')
+  // A line break stands between tokens only: within a string it is written otherwise.
+  return typeof text === 'string' ? text.replace(/[\r\n]+/g, ' ') : ''
 }
 
 /**
@@ -45,35 +55,52 @@ function claimsIn(text: string): readonly PersonClaims[] {
   }
 }
 
-/** What the resources of clinics become: together, so that they find each other; if that cannot be, each by itself. */
+/**
+ * What the resources of clinics become, those of one server together: the phone tells them apart by type, id and source, too
+ * (https://developer.android.com/reference/android/health/connect/datatypes/MedicalResource).
+ */
 export async function* readMedical(
   database: ForeignDatabase,
   context: ReadContext,
-): AsyncGenerator<Outcome[], void, void> {
-  const texts = () => textsIn(database, context.limits.maxToken)
-  const [first] = texts().take(1)
-  if (first === undefined) return
-  const together = await attempt(texts, context)
-  if (together !== undefined) return yield* together
-  for (const text of texts()) {
-    const alone = await attempt(() => [text], context)
-    if (alone === undefined)
-      yield [{ kind: 'rejected', row: table, reason: 'structure-unknown', expression: 'fhir_data' }]
-    else yield* alone
+): AsyncGenerator<readonly Outcome[], void, void> {
+  for (const [server, ids] of await rowsByServer(database)) {
+    const texts = () => textsOf(database, ids, context.limits.maxToken)
+    const fileOf = (some: () => Iterable<string>): FhirFile => ({ form: 'ndjson', open: () => lines(some()), server })
+    const alone = () => texts().map(text => fileOf(() => [text]))
+    yield* importClinic({ together: [fileOf(texts)], alone }, context, problem =>
+      rejectedRecord(table, problem, 'fhir_data'),
+    )
   }
 }
 
-async function attempt(
-  texts: () => Iterable<string>,
-  context: ReadContext,
-): Promise<AsyncGenerator<Outcome[]> | undefined> {
-  const open = async function* () {
-    for (const text of texts()) yield Buffer.from(`${text === '' ? 'null' : text}\n`, 'utf8')
+async function* lines(texts: Iterable<string>): AsyncGenerator<Uint8Array, void, void> {
+  for (const text of texts) yield Buffer.from(`${text === '' ? 'null' : text}\n`, 'utf8')
+}
+
+/** The rows of each server in one pass: a database may name as many servers as it has rows. */
+async function rowsByServer(database: ForeignDatabase): Promise<ReadonlyMap<string | undefined, readonly number[]>> {
+  const found = new Map<string | undefined, number[]>()
+  const resources = database.tables.get(table)
+  if (resources === undefined) return found
+  const servers = serversIn(database)
+  // Their texts are not wanted yet.
+  for (const { id, cells } of database.rows(resources, longestName)) {
+    const server = servers.get(Number(cells.get('data_source_id')))
+    const ids = found.get(server) ?? []
+    ids.push(id)
+    found.set(server, ids)
+    const pause = giveWay()
+    if (pause !== undefined) await pause
   }
-  try {
-    return await importFhir([{ form: 'ndjson', open }], context)
-  } catch (error) {
-    if (isProblem(error, 'invalid') || isProblem(error, 'unprocessable')) return undefined
-    throw error
-  }
+  return found
+}
+
+/** By id of a source the base address of its server. */
+function serversIn(database: ForeignDatabase): ReadonlyMap<number, string | undefined> {
+  const sources = database.tables.get('medical_data_source_table')
+  if (sources === undefined) return new Map()
+  const rows = database
+    .rows(sources, longestName)
+    .map(({ id, cells }) => [id, serverAt(cells.get('fhir_base_uri'))] as const)
+  return new Map(rows)
 }

@@ -62,6 +62,7 @@ const verdicts: Readonly<Record<string, Pick<Verdict, 'code' | 'condition'>>> = 
   'ingest.patient-contradicted': { code: 'AE', condition: '205' },
   'ingest.patient-doubtful': { code: 'AE', condition: '205' },
   'scope.missing': { code: 'AR', condition: '207' },
+  'record.patients-exceeded': { code: 'AE', condition: '207' },
   'budget.parsed-exceeded': { code: 'AR', condition: '207' },
   'budget.written-exceeded': { code: 'AR', condition: '207' },
   'budget.cpu-exceeded': { code: 'AR', condition: '207' },
@@ -73,12 +74,19 @@ export function heldRemark(problem: Problem): Remark {
   return { severity: 'W', location, condition, text: `${problem.text} The message is kept until a person decides.` }
 }
 
-/** Kinds of Problem that pass by: the same message may be taken in when it comes again. */
-export const passing: ReadonlySet<ProblemKind> = new Set(['conflict', 'throttled', 'busy', 'timeout', 'full'])
+const passing: ReadonlySet<ProblemKind> = new Set(['conflict', 'throttled', 'busy', 'timeout', 'full'])
 
-function textOf({ kind }: Problem): string {
+/**
+ * Whether it passes by: the same message may be taken in when it comes again. That an account keeps as many people as it may does not: a
+ * sender who waits for it hands on nobody else's messages.
+ */
+export function passes({ kind, code }: Problem): boolean {
+  return passing.has(kind) && code !== 'record.patients-exceeded'
+}
+
+function textOf(problem: Problem): string {
   const plain = 'The message could not be taken in'
-  return passing.has(kind) ? `${plain} at this moment: nothing of it was written, send it again.` : `${plain}.`
+  return passes(problem) ? `${plain} at this moment: nothing of it was written, send it again.` : `${plain}.`
 }
 
 /** What a Problem means to the sender of the message. */

@@ -93,7 +93,7 @@ function putRepetition(
   return putRow(elements, rule, below(raw, component), { ...reading, used: at => used(component, at) })
 }
 
-/** The texts at places of segments; a field counts as valued when anything stands in it. */
+/** The texts at places of segments; a field counts as valued when anything stands in it, and `""` is nothing. */
 function textsOf(segments: readonly Segment[]): (place: string) => string {
   return place => {
     const { segment, number, component, repetition = 1 } = parsePlace(place)
@@ -103,7 +103,11 @@ function textsOf(segments: readonly Segment[]): (place: string) => string {
     )[repetition - 1]
     if (one === undefined) return ''
     return component === undefined
-      ? part(one, 1) || one.flat().join('')
-      : part(one, component) || below(one, component).join('')
+      ? part(one, 1) || textIn(one.flat())
+      : part(one, component) || textIn(below(one, component).flat())
   }
+}
+
+function textIn(texts: readonly string[]): string {
+  return texts.filter(text => text !== '""').join('')
 }

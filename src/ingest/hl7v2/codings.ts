@@ -1,4 +1,5 @@
 import type { CodeableConcept, Coding } from '../codes.ts'
+import { lazyTable, perEdition } from '../tables.ts'
 import { compact } from './drafts.ts'
 import { unwatched } from './ledger.ts'
 import { part, type Repetition } from './message.ts'
@@ -52,16 +53,28 @@ export function universalId(given: Repetition): Readonly<Record<string, unknown>
   })
 }
 
-/** Table 0396: the URI of a coding system. One that is not known keeps its name in a URN of its own. */
+/**
+ * Table 0396: the URI of a coding system. Senders also write an OID or an address there. One that is not known keeps its name in a URN
+ * of its own.
+ */
 export function codingSystem(name: string, oid = ''): string | undefined {
   const hl7 = /^HL7-?(\d{4})$/.exec(name)
   if (hl7 !== null) return `${terminology}${hl7[1]}`
   const known =
     lookUp(codeTables().codingSystems.systems, name) ?? lookUp(codeTables().codingSystems.systems, name.toUpperCase())
   if (known !== undefined) return known
-  if (isOid(oid)) return `urn:oid:${oid}`
+  const [number = ''] = [oid, name.replace(/^urn:oid:/i, '')].filter(isOid)
+  if (number !== '') return registered().get(number) ?? `urn:oid:${number}`
+  if (/^https?:\/\/\S+$/.test(name)) return name
   return name === '' || isLocal(name) ? undefined : localUrn('0396', name)
 }
+
+const systemFile = lazyTable<{ readonly rows: readonly { readonly oid: string; readonly uri: string }[] }>(
+  'ccda/code-systems.json',
+)
+
+/** What has a URI of its own is not known by its OID: https://hl7.org/fhir/R4/terminologies-systems.html */
+const registered = perEdition(() => new Map(systemFile().rows.map(({ oid, uri }) => [oid, uri] as const)))
 
 /** Whether the name only says that the codes are the sender's own. */
 export function isLocal(name: string): boolean {

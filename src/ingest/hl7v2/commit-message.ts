@@ -59,7 +59,9 @@ export function commitMessage(parts: readonly PatientPart[], facts: MessageFacts
       txn.vouch(part.patient, part.numbers)
       const listed = { documents: deps.record.documents, patient: part.patient, merged, nowMs: deps.clock.nowMs() }
       const { validator } = deps
-      const committed = await stage(txn, items[at] ?? [], { strict: true, validator, former, lookUp, listed })
+      const { sender } = facts.message
+      const staging = { strict: true, validator, former, lookUp, listed, sender }
+      const committed = await stage(txn, items[at] ?? [], staging)
       const targets = [...new Set([...committed.created, ...committed.updated])]
       const isNew = part.admit !== undefined
       if (targets.length > 0 || isNew) await writeProvenance(txn, part, targets, facts, deps)

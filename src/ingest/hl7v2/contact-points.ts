@@ -1,7 +1,7 @@
 import { compact, type Node } from './drafts.ts'
 import { part, type Repetition } from './message.ts'
 import { codeTable, lookUp } from './tables.ts'
-import { toDateTime } from './times.ts'
+import { isBefore, toDateTime } from './times.ts'
 
 const extensions = 'http://hl7.org/fhir/StructureDefinition/contactpoint-'
 
@@ -21,7 +21,7 @@ export function toContactPoints(given: Repetition, zone: string, used: Used = ()
   for (const component of [5, 6, 7, 8]) used(component, 1)
   if (phone !== '') used(12, 1)
   if (saysWhat(equipment, { isPhone: phone !== '', isEmail: email !== '' })) used(3, 1)
-  const period = compact({ start: toDateTime(part(given, 13), zone), end: toDateTime(part(given, 14), zone) })
+  const period = periodOf(given, zone)
   const rank = /^[1-9]\d{0,3}$/.test(part(given, 18)) ? Number(part(given, 18)) : undefined
   const use = useOf(given)
   if (period?.start !== undefined) used(13)
@@ -36,6 +36,12 @@ export function toContactPoints(given: Repetition, zone: string, used: Used = ()
       : { extension: phone === '' ? partsOf(given) : [], system: 'email', value: email, use, period, rank },
   ]
   return points.flatMap(point => (point === undefined ? [] : [compact(point) as Node]))
+}
+
+/** An end before its start costs itself: https://hl7.org/fhir/R4/datatypes.html#Period, per-1 */
+function periodOf(given: Repetition, zone: string): Node | undefined {
+  const [start, end] = [13, 14].map(at => toDateTime(part(given, at), zone))
+  return compact({ start, end: isBefore(end, start) ? undefined : end })
 }
 
 type Used = (component: number, subcomponent?: number) => void

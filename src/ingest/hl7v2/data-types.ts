@@ -10,7 +10,7 @@ import { toLocation } from './locations.ts'
 import { below, isEmpty, part, type Repetition } from './message.ts'
 import { codeTable, type FieldRule, lookUp, type TypeMap, typeMap } from './tables.ts'
 import { isBefore, toDate, toDateTime, toInstantText, toTime } from './times.ts'
-import { toUnit, type Unit, unitParts } from './units.ts'
+import { unitBehind, unitIn } from './units.ts'
 
 /** What is known while a field is read, and what could not be. */
 export interface Reading {
@@ -101,7 +101,7 @@ export function putRow(elements: Elements, row: FieldRule, given: Repetition, re
 
 /** An end before its start costs itself and not the start: https://hl7.org/fhir/R4/datatypes.html#Period, per-1 */
 function endsBefore(elements: Elements, { to }: FieldRule, value: unknown): boolean {
-  const period = /^(.*[pP]eriod\.)end$/.exec(to)?.[1]
+  const period = /^((?:.*[pP]eriod\.)?)end$/.exec(to)?.[1]
   return period !== undefined && isBefore(value, elements.at(`${period}start`))
 }
 
@@ -203,21 +203,11 @@ function toPatientNumber(given: Repetition): Node | undefined {
   return { type, ...(isAmerican ? { system: 'http://hl7.org/fhir/sid/us-ssn' } : {}), value }
 }
 
-/** A unit, and which of its components say it. */
-function unitIn(given: Repetition, used: Used): Unit {
-  const unit = toUnit(given)
-  for (const at of unitParts(given, unit)) used(at)
-  return unit
-}
-
-/** CQ: a number and its unit, in the subcomponents of CQ.2 or, as of old, in what stands behind it. */
+/** CQ: a number and its unit. */
 function toQuantity(given: Repetition, _: FieldRule, { used }: Reading): Node | undefined {
   const value = toFhirNumber(part(given, 1))
   if (value === undefined) return undefined
-  const raw = unwatched(given)
-  const isDivided = (raw[1]?.length ?? 0) > 1
-  const unit = isDivided ? unitIn(below(raw, 2), at => used(2, at)) : unitIn(raw.slice(1, 4), at => used(at + 1))
-  return compact({ value, ...unit })
+  return compact({ value, ...unitBehind(unwatched(given), used) })
 }
 
 /** Days; R4 wants a UCUM code of a time in a Duration. */

@@ -22,6 +22,8 @@ interface Meeting {
   /** What is written where none is. */
   readonly first?: (resource: Resource) => Resource
   readonly over?: (stored: Resource, anew: Resource) => Resource | undefined
+  /** Says of what is wanted and was not said that it is unknown, and takes that back: it is laid over nothing. */
+  readonly unsaid?: { told(resource: Resource): Resource; untold(resource: Resource): Resource }
   /** Whose key it is, where the sender only repeats it: the authority of a visit number. */
   readonly keptBy?: string
   /**
@@ -58,10 +60,14 @@ export function emit(
   meeting: Meeting = {},
 ): string | undefined {
   const { context, saidAtMs: said } = scene
-  const { first = same, keptBy = scene.sender, updates } = meeting
+  const { first = same, keptBy = scene.sender, updates, unsaid = { told: same, untold: same } } = meeting
   const nulls = nullsOf(updates ?? [], resourceType)
   noteNulls(scene, updates ?? [], nulls)
-  const over = overOf(meeting, nulls, said)
+  const laid = overOf(meeting, nulls, said)
+  const over = (stored: Resource, anew: Resource) => {
+    const next = laid(unsaid.untold(stored), unsaid.untold(anew))
+    return next && unsaid.told(next)
+  }
   const id = context.fingerprint('hl7v2', keptBy, resourceType, ...key)
   const meta = {
     source: context.source,
@@ -70,7 +76,7 @@ export function emit(
   }
   const plain = { resourceType, id, ...elements, ...containedOf(scene, elements), meta }
   // Whoever another segment has said otherwise of is not in the resource, and is named: dom-3.
-  const whole = { ...first(stamped(scene, withContained(plain, plain))), id }
+  const whole = { ...unsaid.told(first(stamped(scene, withContained(plain, plain)))), id }
   const given = takeGiven(scene, segment, resourceType, updates)
   const resource = validated(scene, segment, whole, given)
   appendAll(scene.unheard, resource === undefined ? allOf(given) : unheard(given, elements))
@@ -91,7 +97,8 @@ export function emit(
     ...(namesakes === undefined ? {} : { namesakes }),
     ...(foretold === undefined ? {} : { foretold }),
   }
-  const told = { over, untaken, dropped, isValid, ...rows, ...sought }
+  const ofSeveral = keptBy !== scene.sender || numbered.has(resourceType)
+  const told = { over, untaken, dropped, isValid, ofSeveral, ...rows, ...sought }
   say(scene, segment, { kind: 'mapped', row: segment.name, resource, mode: 'upsert', ...told })
   return `${resourceType}/${id}`
 }
@@ -121,7 +128,7 @@ function overOf(
   if (updates === undefined) return over ?? newer
   const places = placesIn(updates)
   return (stored, anew) => {
-    const next = laidOver(stored, anew)
+    const next = laidOver(stored, anew, places)
     if (next === undefined) return isDeletion === true ? undefined : laidLate(stored, anew, { places, saidMs })
     const whole = withFieldTimes(remove(next), { stood: stored, places, saidMs })
     return over === undefined ? whole : over(stored, whole)
@@ -129,8 +136,8 @@ function overOf(
 }
 
 /** What was known and is not said any more, by the fields that would say it; what a `""` takes away was asked for. */
-function droppedOf(
-  { updates = [], takesFrom = [], nulls = [] }: Meeting,
+export function droppedOf(
+  { updates = [], takesFrom = [], nulls = [] }: Pick<Meeting, 'updates' | 'takesFrom' | 'nulls'>,
   before: Resource,
   standing: Resource,
 ): readonly Left[] {

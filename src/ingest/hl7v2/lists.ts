@@ -1,10 +1,15 @@
-import { printJson } from '#fhir'
+import { printJson, type Resource } from '#fhir'
+import { editsOf } from '#record'
 import { covers } from '../standing.ts'
 
 type Node = { readonly [element: string]: unknown }
 
-/** Whether an entry of a list that is said anew takes the place of one that is there. */
-type Supersedes = (anew: Node, stored: Node) => boolean
+/**
+ * Whether an entry of a list that is said anew takes the place of one that is there.
+ *
+ * @param isEdited  somebody has changed the list by hand
+ */
+type Supersedes = (anew: Node, stored: Node, isEdited: boolean) => boolean
 
 /**
  * Lists that several fields feed, or several senders: a field says nothing of the entries of another. Lists that are not
@@ -21,8 +26,16 @@ const lists: Readonly<Record<string, Supersedes>> = {
   result: same(({ reference }) => reference),
   specimen: same(({ reference }) => reference),
   basedOn: same(({ reference }) => reference),
+  supportingInfo: same(({ reference }) => reference),
   location: same(placeIn),
+  // A doctor, a practice, and who is one in a role (ROL, PRT); whom somebody has entered here is none of these.
+  generalPractitioner: (anew, stored) => isHeld(stored) && areAlike(anew, stored),
+  // PID-15 is the one that was said before; which of them that is cannot be told once somebody has added another.
+  communication: (anew, stored, isEdited) => !isEdited || languageOf(anew) === languageOf(stored),
 }
+
+/** Lists that somebody keeps as they are meant to be: what only fills adds nothing once they were changed by hand. */
+const ofOnePerson: ReadonlySet<string> = new Set(['generalPractitioner', 'communication'])
 
 function same(of: (entry: Node) => unknown): Supersedes {
   return (anew, stored) => of(anew) === of(stored)
@@ -53,6 +66,22 @@ function kindOf(actor: unknown): unknown {
   return type ?? reference.split('/')[0]
 }
 
+/** Whether two references are to one kind of resource: a doctor, somebody in a role, a practice. */
+export function areAlike(one: unknown, other: unknown): boolean {
+  return kindOf(one) === kindOf(other)
+}
+
+/** Whether a reference is to what its own resource contains, as all of a message are. */
+export function isHeld({ reference }: Node): boolean {
+  return typeof reference === 'string' && reference.startsWith('#')
+}
+
+function languageOf({ language }: Node): string {
+  const { coding, text } = (language ?? {}) as Node
+  const [first] = nodesOf(coding)
+  return String(first?.code ?? text)
+}
+
 function codesOf(concepts: unknown): unknown {
   return nodesOf(concepts).map(({ coding }) => nodesOf(coding).map(({ code }) => code))
 }
@@ -69,11 +98,14 @@ function nodesOf(value: unknown): readonly Node[] {
  * @returns         only the lists that both have
  */
 export function mergedLists(stored: Node, anew: Node, replaces: boolean): Node {
+  const edits = editsOf(stored as Resource)
   const merged = Object.entries(lists).flatMap(([name, supersedes]) => {
     const [before, now] = [nodesOf(stored[name]), nodesOf(anew[name])]
     if (before.length === 0 || now.length === 0) return []
-    const meets = (one: Node) => now.some(other => supersedes(other, one))
-    const fills = now.filter(one => !before.some(other => supersedes(one, other)))
+    const isEdited = edits.has(name)
+    if (isEdited && !replaces && ofOnePerson.has(name)) return []
+    const meets = (one: Node) => now.some(other => supersedes(other, one, isEdited))
+    const fills = now.filter(one => !before.some(other => supersedes(one, other, isEdited)))
     const filled = before.map(one => now.find(other => covers(other, one)) ?? one)
     return [[name, replaces ? [...before.filter(one => !meets(one)), ...now] : [...filled, ...fills]]]
   })

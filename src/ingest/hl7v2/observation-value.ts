@@ -4,9 +4,19 @@ import { toConcept } from './codings.ts'
 import { toContactPoints } from './contact-points.ts'
 import { compact, type Node, nameText } from './drafts.ts'
 import { type Used, watching } from './ledger.ts'
-import { type Component, type Field, field, isEmpty, part, type Repetition, type Segment, value } from './message.ts'
+import {
+  type Component,
+  type Field,
+  field,
+  isEmpty,
+  isNull,
+  part,
+  type Repetition,
+  type Segment,
+  value,
+} from './message.ts'
 import { toDateTime, toTime } from './times.ts'
-import { toUnit, type Unit, unitParts } from './units.ts'
+import { toUnit, type Unit, unitBehind, unitParts } from './units.ts'
 
 /** What OBX-5 gives: elements of the Observation, and documents that belong to its report. */
 export interface ObservationValue {
@@ -38,7 +48,7 @@ type Reader = (given: Repetition, reading: Reading) => Node | undefined
 const readers: Readonly<Record<string, Reader>> = {
   NM: (given, { unit }) => number(part(given, 1), unit),
   SN: (given, { unit }) => structured(given, unit),
-  CQ: given => number(part(given, 1), toUnit(given.slice(1))),
+  CQ: (given, { unit, used }) => number(part(given, 1), unitOfCq(given, used, unit)),
   MO: given => money(part(given, 1), part(given, 2)),
   CP: given => money(part(given, 1), part(given, 1, 2)),
   CE: coded,
@@ -52,8 +62,7 @@ const readers: Readonly<Record<string, Reader>> = {
   TS: dateTime,
   DTM: dateTime,
   TM: given => only('valueTime', toTime(part(given, 1))),
-  DR: (given, { zone }) =>
-    only('valuePeriod', compact({ start: toDateTime(part(given, 1), zone), end: toDateTime(part(given, 2), zone) })),
+  DR: period,
   NR: (given, { unit }) => range(part(given, 1), part(given, 2), unit),
   VR: given => only('valueString', [part(given, 1), part(given, 2)].filter(Boolean).join('-') || undefined),
   XPN: given => only('valueString', nameText(personName(given, 1))),
@@ -67,7 +76,14 @@ const readers: Readonly<Record<string, Reader>> = {
 }
 
 /** Types whose code says itself what it made use of. */
-const telling = new Set(['XTN'])
+const telling = new Set(['XTN', 'CQ'])
+
+/** A number whose own unit is not said has that of OBX-6. */
+function unitOfCq(given: Repetition, used: Used, outside: Unit): Unit {
+  used(1)
+  const unit = unitBehind(given, used)
+  return unit.unit === undefined ? outside : unit
+}
 
 const partsOfNumber = [1, 4, 5, 6, 7, 8, 12]
 
@@ -118,6 +134,11 @@ function textOf(one: Repetition, used: Used): Node {
   return text([one]) ?? {}
 }
 
+/** ED-5 `""` */
+function isWithoutData(given: Repetition): boolean {
+  return given[4] !== undefined && isNull([[given[4]]])
+}
+
 /** What has no data and lies nowhere is no document; what it says stays as text. */
 function documents(
   values: Field,
@@ -128,7 +149,8 @@ function documents(
   const attachments: Node[] = []
   const others: Repetition[] = []
   for (const [at, one] of values.entries()) {
-    if (isEmpty([one])) continue
+    // A document that is null is none, and what is said of it beside is named.
+    if (isEmpty([one]) || isWithoutData(one)) continue
     const attachment = read(one)
     if (attachment !== undefined) {
       attachments.push(attachment)
@@ -143,7 +165,7 @@ function documents(
 
 /** Whether a document of OBX-5 is not in the encoding that is named: it is kept as it came. */
 export function hasUndecodable(obx: Segment): boolean {
-  return value(obx, 2).toUpperCase() === 'ED' && field(obx, 5).some(isUndecodable)
+  return value(obx, 2).toUpperCase() === 'ED' && field(obx, 5).some(one => !isWithoutData(one) && isUndecodable(one))
 }
 
 /** Whether a time of day has an offset, which a FHIR time cannot have. */
@@ -223,7 +245,18 @@ function ratio({ comparator, first, second }: Structured, unit: Unit): Node | un
 function range(low: string, high: string, unit: Unit): Node | undefined {
   const ends = [low, high].map(end => (end === '' ? undefined : quantity(end, unit)))
   const isRead = [low, high].every((end, at) => end === '' || ends[at] !== undefined)
-  return isRead ? only('valueRange', compact({ low: ends[0], high: ends[1] })) : undefined
+  // A Range whose low is above its high is none: https://hl7.org/fhir/R4/datatypes.html#Range (rng-2)
+  const isTurned = low !== '' && high !== '' && Number(low) > Number(high)
+  return isRead && !isTurned ? only('valueRange', compact({ low: ends[0], high: ends[1] })) : undefined
+}
+
+/** A Period that ends before it starts is none, and half of one is not what was said: https://hl7.org/fhir/R4/datatypes.html#Period */
+function period(given: Repetition, { zone }: Reading): Node | undefined {
+  const said = [1, 2].map(at => part(given, at))
+  const [start, end] = said.map(one => toDateTime(one, zone))
+  const isRead = [start, end].every((one, at) => said[at] === '' || one !== undefined)
+  const isTurned = start !== undefined && end !== undefined && Date.parse(start) > Date.parse(end)
+  return isRead && !isTurned ? only('valuePeriod', compact({ start, end })) : undefined
 }
 
 function coded(given: Repetition): Node | undefined {
@@ -288,6 +321,27 @@ export function referenceRange(given: string, unit: Unit): Node | undefined {
   const [, low = '', high = ''] = /^(-?[\d.]+)\s*(?:-|–|to)\s*(-?[\d.]+)$/.exec(given) ?? []
   const ends = compact({ low: low && quantity(low, unit), high: high && quantity(high, unit) })
   return { ...(ends?.low !== undefined && ends.high !== undefined ? ends : {}), text: given }
+}
+
+const measures = ['valueQuantity', 'valueRange', 'valueRatio', 'valueSampledData']
+
+/** Whether a value has the unit of OBX-6: text says no unit, and CQ, MO and CP have one of their own. */
+export function hasUnitOf(obx: Segment, elements: Readonly<Node> | undefined): boolean {
+  const { component = [elements ?? {}] } = (elements ?? {}) as { component?: readonly Node[] }
+  const said = JSON.stringify(unitOf(obx))
+  return component
+    .flatMap(one => measures.flatMap(name => quantitiesOf(one[name])))
+    .some(one => said === textOfUnit(one))
+}
+
+function quantitiesOf(value: unknown): readonly Node[] {
+  const { low, high, numerator, denominator, origin } = (value ?? {}) as Node
+  const parts = [low, high, numerator, denominator, origin].filter(one => one !== undefined)
+  return value === undefined ? [] : parts.length === 0 ? [value as Node] : (parts as Node[])
+}
+
+function textOfUnit({ unit, system, code }: Node): string {
+  return JSON.stringify({ unit, system, code })
 }
 
 /** Which components of OBX-6 its unit says: a text says the unit's words, not its code. */

@@ -59,9 +59,19 @@ function isSeparator(code: number): boolean {
 function* piecesOf(lines: readonly string[], delimiters: Delimiters): Generator<readonly string[], void, void> {
   yield* gathered(
     lines.map(line => toUsual(line, delimiters)),
-    line => costOfLine + costOf(line),
+    line => (plainName.test(line) ? costOfLine + costOf(line) : alone),
   )
 }
+
+/** What is read field by field: very many parts, or a name that the parser does not take. */
+function isApart(line: string): boolean {
+  return !plainName.test(line) || costOf(line) > mostAtOnce
+}
+
+const plainName = /^[A-Z0-9]{3}(?:\||$)/
+
+/** More than is parsed at once: nothing else is read with it. */
+const alone = mostAtOnce + 1
 
 /** Neighbours together, as many as are parsed at once; one that is more is alone. */
 function* gathered(texts: readonly string[], cost: (text: string) => number): Generator<readonly string[], void, void> {
@@ -100,6 +110,9 @@ function parsed(lines: readonly string[]): readonly ParsedSegment[] {
   }
 }
 
+/** A field that is parsed by itself is one of this segment to the parser, whatever its own is called. */
+const anyName = 'ZZZ'
+
 /** Makes segments of lines, and numbers them within their message. */
 class Parser {
   readonly segments: Segment[] = []
@@ -113,7 +126,7 @@ class Parser {
 
   *read(lines: readonly string[]): Steps<void> {
     const [line = ''] = lines
-    if (lines.length === 1 && costOf(line) > mostAtOnce) yield* this.#readLong(line)
+    if (lines.length === 1 && isApart(line)) yield* this.#readLong(line)
     else for (const segment of parsed(lines)) this.take(segment)
     yield
   }
@@ -176,12 +189,12 @@ class Parser {
 
   #fieldOf(text: string, segment: Segment, number: number): Field {
     if (text === '') return [[['']]]
-    return this.#field(parsed([`${segment.name}|${text}`])[0]?.data[`${segment.name}.1`], segment, number, 1)
+    return this.#field(parsed([`${anyName}|${text}`])[0]?.data[`${anyName}.1`], segment, number, `${anyName}.1`)
   }
 
-  /** @param place  number of the field where the parser has met it */
-  #field(content: unknown, segment: Segment, number: number, place = number): Field {
-    return toField(content, `${segment.name}.${place}`, this.#readingOf(segment, number))
+  /** @param place  where the parser has met it */
+  #field(content: unknown, segment: Segment, number: number, place = `${segment.name}.${number}`): Field {
+    return toField(content, place, this.#readingOf(segment, number))
   }
 
   #readingOf({ name, nth }: Segment, number: number): Reading {

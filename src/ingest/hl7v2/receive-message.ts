@@ -5,7 +5,7 @@ import { type Doubt, type Held, hold, knownState } from '../identity/review/held
 import { keeperOf } from '../letters/letter.ts'
 import { letterTaken } from '../letters/shelf.ts'
 import { inTurns } from '../turns.ts'
-import { accepted, acknowledge, heldRemark, passing, type Remark, type Verdict, verdictOf } from './acknowledge.ts'
+import { accepted, acknowledge, heldRemark, passes, type Remark, type Verdict, verdictOf } from './acknowledge.ts'
 import { acknowledgeBatch } from './acknowledge-batch.ts'
 import { decodeHl7, encodeHl7 } from './decode.ts'
 import type { Message } from './message.ts'
@@ -153,9 +153,10 @@ function refused(message: Message | undefined, error: unknown, { log, clock }: R
   const problem = isProblem(error) ? error : undefined
   log.warn('message refused', { room: 'ingest', code: problem?.code ?? 'ingest.failed' })
   const verdict = problem === undefined ? internal : verdictOf(problem)
-  const status = statusByKind[problem?.kind ?? 'fault'] ?? statuses[verdict.code]
+  const isLasting = problem?.kind === 'full' && !passes(problem)
+  const status = (isLasting ? undefined : statusByKind[problem?.kind ?? 'fault']) ?? statuses[verdict.code]
   const ack = acknowledge(message, verdict, clock.nowMs())
-  const seconds = problem !== undefined && passing.has(problem.kind) ? (problem.retryAfterSeconds ?? 1) : undefined
+  const seconds = problem !== undefined && passes(problem) ? (problem.retryAfterSeconds ?? 1) : undefined
   return { status, ack, ...(seconds === undefined ? {} : { retryAfterSeconds: seconds }) }
 }
 

@@ -3,8 +3,15 @@ import { metaExtensions, withMetaExtensions } from '../meta-extensions.ts'
 import { type Message, value } from './message.ts'
 import { toDateTime } from './times.ts'
 
-/** When its sender said what stands in a resource; and when the visit came into the status that it has. */
-export const stamps = { said: 'urn:kinhold:hl7v2:said-at', status: 'urn:kinhold:hl7v2:status-at' } as const
+/**
+ * When its sender said what stands in a resource; when the visit came into the status that it has; and the same again where it began then
+ * and nothing said when (PV1-44).
+ */
+export const stamps = {
+  said: 'urn:kinhold:hl7v2:said-at',
+  status: 'urn:kinhold:hl7v2:status-at',
+  begun: 'urn:kinhold:hl7v2:begun-at',
+} as const
 
 type Stamp = keyof typeof stamps
 

@@ -2,7 +2,7 @@ import type { Grant } from '#access'
 import { isProblem, type Log, Problem } from '#kernel'
 import { keeperOf, type LetterDeps, type Refusal } from '../letters/letter.ts'
 import { keepLetter, type Refused } from '../letters/shelf.ts'
-import { passing } from './acknowledge.ts'
+import { passes } from './acknowledge.ts'
 import { type Message, value } from './message.ts'
 
 /** A message that was refused, as it came. */
@@ -24,7 +24,7 @@ type ShelveDeps = LetterDeps & { readonly log: Log }
 export async function shelve(refused: RefusedMessage, error: unknown, grant: Grant, deps: ShelveDeps): Promise<void> {
   const problem = isProblem(error) ? error : failed
   // A question is of its moment.
-  if (passing.has(problem.kind) || problem.code === 'ingest.hl7-query-unanswered') return
+  if (passes(problem) || problem.code === 'ingest.hl7-query-unanswered') return
   const named = (problem.cause as { readonly patients?: readonly string[] } | undefined)?.patients ?? []
   const { code, text, expression } = problem
   const patients = [...new Set([...refused.patients, ...named])]

@@ -1,7 +1,9 @@
 import { Problem } from '#kernel'
 import type { IngestLimits } from '../limits.ts'
 import type { Steps } from '../turns.ts'
+import { segmentOfLine } from './line-heads.ts'
 import { MessageSize } from './message-size.ts'
+import { isKnownSegment } from './structure.ts'
 
 /** The segments of one message, its MSH first. */
 export interface RawMessage {
@@ -36,7 +38,7 @@ const headers = /MSH|[FB][HT]S/
 const envelopes = new Set(['FHS', 'BHS', 'BTS', 'FTS'])
 
 const said = {
-  broken: 'Some segments had line breaks inside; the pieces were joined again.',
+  broken: 'Some segments had line breaks inside; the pieces were joined again',
   orphan: 'Some segments stood outside of any message and were passed over.',
   count: 'The number of messages that the file states is not the number it has.',
   batches: 'The number of batches that the file states is not the number it has.',
@@ -83,6 +85,18 @@ function tooLong(): Problem {
   return new Problem('too-large', 'ingest.token-too-long', 'One segment of the file is longer than is accepted.')
 }
 
+function brokenIn(name: string): string {
+  return isKnownSegment(name) ? `${said.broken}: ${name}.` : `${said.broken}.`
+}
+
+/** Where the first of a separator stands in a line, else its end; and how many there are. */
+function found(line: string, separator: string): { readonly at: number; readonly count: number } {
+  const first = line.indexOf(separator)
+  let count = 0
+  for (let at = first; at >= 0; at = line.indexOf(separator, at + 1)) count += 1
+  return { at: first < 0 ? line.length : first, count }
+}
+
 class Cutting {
   readonly #limits: IngestLimits
   readonly #messages: { lines: string[]; batch: number; refused?: Problem }[] = []
@@ -92,6 +106,8 @@ class Cutting {
   /** Pieces of the segment that is open. */
   #pieces: string[] = []
   #length = 0
+  /** Its name and how many fields it has. */
+  #head = { name: '', fields: 0 }
   #size: MessageSize | undefined
   #values = 0
   /** Messages before the batch that is open; undefined outside of one. */
@@ -118,8 +134,7 @@ class Cutting {
     if (name === 'MSH' && segmentStart.test(line)) this.#begin(line)
     else if (envelopes.has(name) && segmentStart.test(line)) this.#envelope(name, line)
     else if (this.#lines === undefined) this.#warnings.add(said.orphan)
-    else if (this.#isSegment(line)) this.#open(line)
-    else this.#continue(line)
+    else this.#takeLine(line)
   }
 
   end(): SplitFile {
@@ -140,9 +155,15 @@ class Cutting {
   }
 
   /** A segment's name and the separator of its own message: a line of text may begin with three capitals. */
-  #isSegment(line: string): boolean {
-    const separator = (this.#lines?.[0] ?? this.#pieces[0] ?? '')[3]
-    return segmentStart.test(line) && (line.length === 3 || line[3] === separator)
+  #takeLine(line: string): void {
+    const segment = segmentOfLine(line, this.#separator, this.#head)
+    if (segment === undefined) this.#warnings.add(brokenIn(this.#head.name))
+    else this.#finish()
+    this.#add(segment ?? line)
+  }
+
+  get #separator(): string {
+    return (this.#lines?.[0] ?? this.#pieces[0] ?? '')[3] ?? '|'
   }
 
   #open(line: string): void {
@@ -150,14 +171,12 @@ class Cutting {
     this.#add(line)
   }
 
-  #continue(line: string): void {
-    this.#warnings.add(said.broken)
-    this.#add(line)
-  }
-
   #add(line: string): void {
     this.#length += line.length + join.length
     if (this.#length > this.#limits.maxToken) throw tooLong()
+    const { at, count } = found(line, this.#separator)
+    if (this.#pieces.length === 0) this.#head = { name: line.slice(0, at), fields: 0 }
+    this.#head.fields += count
     this.#pieces.push(line)
   }
 
@@ -185,7 +204,7 @@ class Cutting {
   #envelope(name: string, line: string): void {
     this.#close()
     this.#isBatch = true
-    const stated = Number(line.slice(4).split(/\D/, 1)[0])
+    const stated = countIn(line)
     if (name === 'FHS') this.#beginFile(line)
     else if (name === 'BHS') this.#beginBatch(line)
     else if (name === 'BTS') this.#endBatch(stated)
@@ -209,15 +228,23 @@ class Cutting {
     this.#isLoose = line === undefined
   }
 
-  #endBatch(stated: number): void {
+  #endBatch(stated: number | undefined): void {
     if (this.#batchFrom === undefined) this.#warnings.add(said.noHeader)
-    if (stated > 0 && stated !== this.#messages.length - (this.#batchFrom ?? 0)) this.#warnings.add(said.count)
+    const isWrong = stated !== undefined && stated !== this.#messages.length - (this.#batchFrom ?? 0)
+    if (isWrong) this.#warnings.add(said.count)
     this.#batchFrom = undefined
   }
 
-  #endFile(stated: number): void {
+  #endFile(stated: number | undefined): void {
     const batches = this.#headers.filter(header => header !== undefined).length
-    if (stated > 0 && batches > 0 && stated !== batches) this.#warnings.add(said.batches)
+    if (stated !== undefined && batches > 0 && stated !== batches) this.#warnings.add(said.batches)
     this.#inFile = false
   }
+}
+
+/** BTS-1, FTS-1: undefined where the sender does not count, not a number where nobody can read it. */
+function countIn(trailer: string): number | undefined {
+  const [text = ''] = trailer.slice(4).split(trailer.charAt(3))
+  const digits = text.replace(/^"+$/, '').trim()
+  return digits === '' ? undefined : /^\d+$/.test(digits) ? Number(digits) : Number.NaN
 }

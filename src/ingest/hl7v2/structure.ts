@@ -1,5 +1,5 @@
 import { Problem } from '#kernel'
-import { lazyTable } from '../tables.ts'
+import { lazyTable, perEdition } from '../tables.ts'
 import type { Message, Segment } from './message.ts'
 import { lookUp } from './tables.ts'
 
@@ -46,6 +46,16 @@ const structures = lazyTable<Structures>('hl7v2/structures.json')
 export function isNumbered(segment: string): boolean {
   return structures().setIds.includes(segment)
 }
+
+/** Whether any message that is read may have a segment of this name. */
+export function isKnownSegment(name: string): boolean {
+  return knownSegments().has(name)
+}
+
+const knownSegments = perEdition(() => {
+  const { header, groups } = structures()
+  return new Set([...header, ...Object.values(groups).flatMap(({ starts, holds }) => [...starts, ...holds])])
+})
 
 /** The first segment of a name in a group itself. */
 export function segmentOf(group: Group | undefined, name: string): Segment | undefined {

@@ -114,6 +114,16 @@ export function rulesOf(segment: string, resource: string): readonly FieldRule[]
   return rules().get(`${segment} ${resource}`) ?? []
 }
 
+/** The names of the segments that give a resource. */
+export function segmentsFor(resource: string): readonly string[] {
+  return segmentsByResource().get(resource) ?? []
+}
+
+const segmentsByResource = perEdition(() => {
+  const byResource = Map.groupBy([...segmentMaps().maps, ...ownMaps().maps], ({ resource }) => resource)
+  return new Map([...byResource].map(([resource, maps]) => [resource, maps.map(({ segment }) => segment)]))
+})
+
 /** The names of senders' own segments of which something is made, in the order of the table. */
 export function ownSegments(resource: string): readonly string[] {
   return ownMaps()

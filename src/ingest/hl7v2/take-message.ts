@@ -3,6 +3,7 @@ import { isProblem, Problem } from '#kernel'
 import { mergedInto } from '../identity/merging/lineage.ts'
 import type { Held } from '../identity/review/held.ts'
 import { forgetFingerprintKey } from '../keys.ts'
+import { checkMayAdd } from '../may-add.ts'
 import { type ContextDeps, openContext } from '../open-context.ts'
 import type { Left, Outcome } from '../outcome.ts'
 import { inTurns, type Turns } from '../turns.ts'
@@ -69,6 +70,7 @@ export async function takeMessage(
     const question = { read, group, grant, choice }
     const subject = await findPatient(question, deps.record, deps.baseUrl)
     if (subject.admit === undefined) given.found?.(subject.patient)
+    checkMayAdd(grant, subject.patient)
     about.push({ group, subject })
   }
   const first = about[0]?.subject.patient ?? ''

@@ -4,9 +4,9 @@ import { withContained } from '../contained.ts'
 import { overlaid } from '../overlay.ts'
 import { covers } from '../standing.ts'
 import { outdated, withFieldTimes } from './field-times.ts'
-import { mergedLists } from './lists.ts'
+import { areAlike, isHeld, mergedLists } from './lists.ts'
 import { withoutFields } from './resources/nulls.ts'
-import { elementsOf } from './resources/removals.ts'
+import { elementsOf, entriesOfOthers } from './resources/removals.ts'
 import { newer } from './said-at.ts'
 
 type Node = { readonly [element: string]: unknown }
@@ -14,12 +14,32 @@ type Node = { readonly [element: string]: unknown }
 /**
  * What stands after an update that leaves unsaid what it does not change; undefined when what is there was said later. That is how
  * a field without a value is meant (HL7 v2.5.1, 2.5.3), but where a group of segments is sent as a whole.
+ *
+ * @param places  the fields that it says: `OBR-35`
  */
-export function laidOver(stored: Resource, anew: Resource): Resource | undefined {
+export function laidOver(stored: Resource, anew: Resource, places: readonly string[]): Resource | undefined {
   const next = newer(stored, anew)
   if (next === undefined) return undefined
   const before = withoutOldValue(stored, next)
-  return withContained({ ...overlaid(before, next), ...mergedLists(before, next, true) }, before, next)
+  const laid = { ...overlaid(before, next), ...besideSaid(before, next, places), ...mergedLists(before, next, true) }
+  return withContained(laid, before, next)
+}
+
+/**
+ * The lists of an update with the entries that fields have given of which it says nothing: by their marks, or because they are of
+ * another kind than all that it says, a laboratory beside a doctor.
+ */
+function besideSaid(before: Resource, anew: Resource, places: readonly string[]): Node {
+  const lists = Object.entries(anew).flatMap(([name, now]) => {
+    const stood = before[name]
+    if (!Array.isArray(now) || !Array.isArray(stood)) return []
+    const others = new Set(entriesOfOthers(before, name, places))
+    const isOther = (entry: unknown) => isNode(entry) && isHeld(entry) && !now.some(one => areAlike(one, entry))
+    const kept = stood.filter(entry => others.has(entry) || isOther(entry))
+    const missing = kept.filter(entry => !now.some(one => covers(one, entry)))
+    return missing.length === 0 ? [] : [[name, [...missing, ...now]]]
+  })
+  return Object.fromEntries(lists)
 }
 
 /**

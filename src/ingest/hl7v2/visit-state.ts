@@ -40,7 +40,7 @@ type Encounter = Resource & {
 
 /** The visit as one message alone tells it. */
 export function beginVisit(visit: Resource, event: VisitEvent): Resource {
-  const known = event.status === undefined ? {} : { status: event.atMs }
+  const known = event.status === undefined ? {} : since(visit, event)
   return settled({ ...withStamps(visit, known), status: event.status ?? event.byClass })
 }
 
@@ -56,17 +56,26 @@ export function continueVisit(stored: Encounter, anew: Encounter, event: VisitEv
   const moved = moves(stored, anew, event)
   const status = (moved ? event.status : undefined) ?? statusKept(stored, anew, event)
   const stampable = { said: stampOf(late ? stored : anew, 'said') ?? stampOf(stored, 'said') }
-  const at = moved ? { status: event.atMs ?? stampOf(stored, 'status') } : { status: stampOf(stored, 'status') }
+  const at = moved
+    ? since(anew, { ...event, atMs: event.atMs ?? stampOf(stored, 'status') })
+    : { status: stampOf(stored, 'status'), begun: stampOf(stored, 'begun') }
   const { meta } = late ? stored : anew
   const whole = withContained(laid, stored, anew)
   return settled({ ...withStamps({ ...whole, ...(meta && { meta }) }, { ...stampable, ...at }), status })
 }
 
+/** Since when a visit is in the state that an event brought it into; a beginning that does not say when is known by when it was said. */
+function since(visit: Encounter, { moves: how, atMs }: VisitEvent) {
+  return { status: atMs, begun: how === 'begin' && visit.period?.start === undefined ? atMs : undefined }
+}
+
 /** Whether the event is what brought the visit into the state it is in now. */
 function moves(stored: Encounter, anew: Encounter, { moves: how, status, atMs }: VisitEvent): boolean {
   if (status === undefined || how === 'none' || how === 'mention') return false
-  const since = stampOf(stored, 'status')
-  if (since !== undefined && atMs !== undefined && atMs < since) return false
+  const before = stampOf(stored, 'status')
+  // What is over begins anew only with a PV1-44, so an end comes behind whatever beginning has none.
+  if (before !== undefined && atMs !== undefined && atMs < before)
+    return how === 'end' && stampOf(stored, 'begun') === before
   return how !== 'begin' || isForward(stored, anew, status)
 }
 

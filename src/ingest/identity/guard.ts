@@ -90,7 +90,7 @@ export function comparable(claims: PersonClaims): PersonClaims {
 }
 
 /** A description as elements of a Patient. */
-function elementsOf({ identifiers, names, birthDate, gender, birthOrder }: PersonClaims): Doubt['incoming'] {
+export function elementsOf({ identifiers, names, birthDate, gender, birthOrder }: PersonClaims): Doubt['incoming'] {
   const identifier = identifiers.map(({ system, value }) => ({ ...(system === undefined ? {} : { system }), value }))
   const name = names.map(({ given, ...rest }) => ({ ...rest, ...(given.length === 0 ? {} : { given }) }))
   return {

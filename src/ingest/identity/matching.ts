@@ -18,8 +18,8 @@ export interface PatientMatch {
   readonly score: number
 }
 
-/** Nobody has more; each of them is compared with each of everybody's. */
-const most = { names: 16, identifiers: 64, characters: 1_000 } as const
+/** Nobody has more; each of them is compared with each of everybody's. Of the names that are sent several may be the same. */
+const most = { names: 16, sentNames: 200, identifiers: 64, characters: 1_000 } as const
 
 /**
  * Whom a description may be about among the patients within reach, the likeliest first, by the rule by which imports find people: only
@@ -34,6 +34,9 @@ export async function matchPatients(
   { record, baseUrl }: Pick<MergeDeps, 'record' | 'baseUrl'>,
 ): Promise<readonly PatientMatch[]> {
   for (const verb of ['s', 'r'] as const) requirePermission(grant, verb, 'Patient')
+  // Before it is read: a hundred thousand numbers take long.
+  if (hasMany(patient.identifier, most.identifiers)) throw tooMuch('Patient.identifier')
+  if (hasMany(patient.name, most.sentNames)) throw tooMuch('Patient.name')
   const claims = claimsOf(patient)
   checkModest(claims, patient)
   const asking = { grant, baseUrl }
@@ -44,18 +47,19 @@ export async function matchPatients(
 }
 
 /** @throws Problem `too-costly` · `ingest.match-too-much` */
-function checkModest({ names, identifiers }: PersonClaims, patient: Resource): void {
+function checkModest({ names }: PersonClaims, patient: Resource): void {
   // Of claims nothing is long any more: what is asked is looked at as it was sent.
   const isLong = Array.isArray(patient.name) && patient.name.some(name => lettersOf(name ?? {}) > most.characters)
-  if (names.length <= most.names && identifiers.length <= most.identifiers && !isLong) return
-  throw new Problem(
-    'too-costly',
-    'ingest.match-too-much',
-    'The Patient has more, or longer, names or numbers than a person has.',
-    {
-      expression: identifiers.length > most.identifiers ? 'Patient.identifier' : 'Patient.name',
-    },
-  )
+  if (names.length > most.names || isLong) throw tooMuch('Patient.name')
+}
+
+function hasMany(value: unknown, count: number): boolean {
+  return Array.isArray(value) && value.length > count
+}
+
+function tooMuch(expression: string): Problem {
+  const text = 'The Patient has more, or longer, names or numbers than a person has.'
+  return new Problem('too-costly', 'ingest.match-too-much', text, { expression })
 }
 
 function lettersOf({ family, given, text }: { family?: unknown; given?: unknown; text?: unknown }): number {

@@ -77,6 +77,12 @@ export async function asKeeper(grant: Grant, keeper: string, record: Record): Pr
   if (patient !== undefined)
     return { ...grant, patient, patients: [], terms: wider.map(term => ({ ...term, level: 'patient' })) }
   if (home === undefined) return grant
-  const patients = await record.patientsOf(home)
-  return { ...grant, account: home, patients, terms: wider.map(term => ({ ...term, level: 'user' })) }
+  // As the account's roles are, and not those of whoever sends it again.
+  const { within: _, ...whole } = grant
+  return {
+    ...whole,
+    account: home,
+    ...(await record.keptBy(home)),
+    terms: wider.map(term => ({ ...term, level: 'user' })),
+  }
 }

@@ -1,4 +1,4 @@
-import { beyondPatient, type Grant, homeInReach, patientsInReach, requireBeyondPatient } from '#access'
+import { beyondPatient, type Grant, homeInReach, patientsToTouch, requireBeyondPatient } from '#access'
 import type { Resource } from '#fhir'
 import { Problem } from '#kernel'
 import { type Report, reportResource } from '../report.ts'
@@ -74,7 +74,7 @@ async function list(grant: Grant, deps: LetterDeps): Promise<readonly Letter[]> 
 
 /** Whoever runs the house sees all; others what is theirs, as far as it is about nobody else. */
 function isShownTo(grant: Grant): (letter: Letter) => boolean {
-  const [home, reach] = [homeInReach(grant), patientsInReach(grant)]
+  const [home, reach] = [homeInReach(grant), patientsToTouch(grant, ['r', 'u'], 'Patient')]
   if (home === 'all') return () => true
   const reaches = (patient: string) => reach === 'all' || reach.includes(patient)
   return ({ keeper, patients, patient }) => {

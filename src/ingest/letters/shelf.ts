@@ -1,5 +1,5 @@
 import type { Documents } from '#vault'
-import { type Letter, type LetterDeps, letterId, onlyPatient } from './letter.ts'
+import { accountOf, type Letter, type LetterDeps, letterId, onlyPatient } from './letter.ts'
 
 /** Something that was refused, to be kept. */
 export type Refused = Omit<Letter, 'id' | 'refusedAtMs' | 'lastAtMs' | 'times' | 'sizeBytes'> & {
@@ -134,6 +134,11 @@ export async function letterTaken(keeper: string | undefined, digest: string, de
   if (keeper === undefined) return
   const id = letterId(keeper, digest)
   if ((await deps.record.documents.get(heads, id)) !== undefined) await dropLetter({ id, keeper }, deps)
+}
+
+/** Forgets what is kept for an account, which is deleted. */
+export async function forgetLettersFor(account: string, deps: LetterDeps): Promise<void> {
+  for (const letter of await lettersOf(deps)) if (accountOf(letter.keeper) === account) await dropLetter(letter, deps)
 }
 
 /** Forgets what is about a patient who is erased. */

@@ -19,6 +19,7 @@ const quantities = ['apple-health/quantity-types.json', 'rows/*/type'] as const
 const sets = ['health-connect/exercise-types.json', 'rows/*/set'] as const
 const valueCodes = ['apple-health/category-values.json', 'rows/*/code'] as const
 const groups = ['hl7v2/structures.json', 'groups/*'] as const
+const fitTypes = ['google-fit/data-types.json', 'rows/*/type'] as const
 
 const links: readonly Link[] = [
   {
@@ -41,6 +42,8 @@ const links: readonly Link[] = [
     to: ['apple-health/workout-types.json', 'rows/*/type'],
     what: 'type',
   },
+  { from: ['google-fit/daily-columns.json', '*/*/type'], to: fitTypes, what: 'type' },
+  { from: ['google-fit/daily-columns.json', 'summaries/*/of'], to: fitTypes, what: 'type' },
   { from: ['auto-export/metrics.json', 'symptomValues/*'], to: valueCodes, what: 'code' },
   { from: ['health-connect/record-types.json', '**/set'], to: sets, what: 'set' },
   {

@@ -4,7 +4,7 @@ import { field, type Segment, value } from '../message.ts'
 import type { Elements, Scene } from '../scene.ts'
 
 /**
- * Documents in an OBX of no order → DocumentReference, beside the Observation that says what they are.
+ * Documents in an OBX of no report → DocumentReference, beside the Observation that says what they are.
  *
  * @see https://build.fhir.org/ig/HL7/v2-to-fhir/ConceptMap-segment-obx-to-documentreference.html
  */

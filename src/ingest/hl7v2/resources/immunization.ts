@@ -13,7 +13,7 @@ import { lookUp } from '../tables.ts'
 import { join, locationOf, reject } from '../telling.ts'
 import { toDate, toDateTime } from '../times.ts'
 import { joined, keyOf, medicationOf, medicineOf, tellEvent } from './medication.ts'
-import { notesOf } from './notes.ts'
+import { notesWithOrder } from './notes.ts'
 import { codesOf, ofNumber } from './numbered.ts'
 import { mapObservation } from './observation.ts'
 import { performersOf } from './participants.ts'
@@ -51,7 +51,7 @@ function saidOf(scene: Scene, type: string, { group, order, rxa }: Giving, ...mo
     applied(scene, segmentOf(order, 'ORC'), type),
     performersOf(scene, group, rxa),
     ...more,
-    notesOf(scene, group, rxa),
+    notesWithOrder(scene, group, order, rxa),
   )
 }
 

@@ -9,8 +9,9 @@ import { type Group, groupsOf, segmentOf, segmentsOf } from '../structure.ts'
 import { lookUp } from '../tables.ts'
 import { join, reject } from '../telling.ts'
 import { orderKey } from './diagnostic-report.ts'
-import { notesOf } from './notes.ts'
+import { notesWithOrder } from './notes.ts'
 import { codesOf, ofNumber } from './numbered.ts'
+import { ordererOf } from './participants.ts'
 import { mapOrderEvent } from './provenance.ts'
 import { timingsOf } from './request.ts'
 
@@ -44,10 +45,9 @@ export function mapPrescription(scene: Scene, group: Group, order: Group): void 
     ...timed,
     applied(scene, orc, 'MedicationRequest'),
   ]
-  const elements = {
-    ...combined(...parts.map(withoutDosage), notesOf(scene, group, rx)),
-    ...dosageOf(parts),
-  }
+  const told = combined(...parts.map(withoutDosage), notesWithOrder(scene, group, order, rx))
+  const ordered = told.requester === undefined ? combined(told, ordererOf(scene, order, rx)) : told
+  const elements = { ...ordered, ...dosageOf(parts) }
   const medication = medicationOf(elements, ingredientsOf(scene, group, rx))
   if (medication === undefined) {
     reject(scene, rx, `${rx.name}-${row.code}`)
@@ -118,7 +118,7 @@ export function mapDispense(scene: Scene, group: Group, order: Group): void {
   const routes = segmentsOf(group, 'RXR').map(rxr => joined(scene, rxr, rxd, 'MedicationDispense'))
   const parts = [applied(scene, rxd, 'MedicationDispense'), ...routes, applied(scene, orc, 'MedicationDispense')]
   const elements = {
-    ...combined(...parts.map(withoutDosage), notesOf(scene, group, rxd)),
+    ...combined(...parts.map(withoutDosage), notesWithOrder(scene, group, order, rxd)),
     ...dosageOf(parts),
   }
   const medication = medicationOf(elements, ingredientsOf(scene, group, rxd))

@@ -1,6 +1,7 @@
 import { printJson } from '#fhir'
 import type { Steps } from '../../turns.ts'
 import { applied } from '../applied.ts'
+import { combined } from '../drafts.ts'
 import { emit } from '../emit.ts'
 import { Ledger } from '../ledger.ts'
 import { part, type Segment } from '../message.ts'
@@ -100,6 +101,11 @@ function signature(scene: Scene, nte: Segment): string {
   look.keep()
   if (time !== undefined) scene.ledger.keep(nte, 6)
   return [authorReference?.display, time].filter(text => text !== undefined).join(', ')
+}
+
+/** The notes of what is ordered, dispensed or given: those behind it, and those behind its ORC or TQ1. */
+export function notesWithOrder(scene: Scene, group: Group, order: Group, owner: Segment): Elements {
+  return combined(notesOf(scene, group, owner), order === group ? {} : notesOf(scene, order, owner))
 }
 
 /**

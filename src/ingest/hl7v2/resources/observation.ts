@@ -1,5 +1,4 @@
-import { type CodeableConcept, categoryOf as categoryConcepts, systems } from '../../codes.ts'
-import { lazyTable } from '../../tables.ts'
+import { asVitalSign, withoutUnknowns, withUnknowns } from '../../measures/vital-signs.ts'
 import { applied } from '../applied.ts'
 import { combined } from '../drafts.ts'
 import { emit } from '../emit.ts'
@@ -7,6 +6,7 @@ import { field, part, type Segment, value } from '../message.ts'
 import {
   hasOffset,
   hasUndecodable,
+  hasUnitOf,
   type ObservationValue,
   readValue,
   referenceRange,
@@ -21,8 +21,6 @@ import { mapDocument } from './document-reference.ts'
 import { notesOf } from './notes.ts'
 import { observers } from './participants.ts'
 
-const vitalSigns = lazyTable<{ readonly loinc: readonly string[] }>('hl7v2/vital-signs.json')
-
 /** Where an observation was made. */
 export interface ObservationPlace {
   /** What its number counts within: the order, the visit, or the message. */
@@ -31,28 +29,41 @@ export interface ObservationPlace {
   readonly effective: Elements
   /** What it is a part of: `{ partOf: … }`. */
   readonly about?: Elements
+  /** A report takes its documents. */
+  readonly isReported?: true
 }
 
 export interface MappedObservation {
   readonly reference?: string | undefined
   /** Of a result that was deleted or posted as wrong: a report lists it no more. */
   readonly withdrawn?: string | undefined
-  /** Documents in OBX-5, which belong to the report, or do no more. */
+  /** It was known to who ordered, and is no result of the order. */
+  readonly supports?: boolean
+  /** Documents in OBX-5: those of its report. */
   readonly attachments: readonly Elements[]
 }
 
-/** OBX that stands in no order → Observation, and a DocumentReference for a document in it */
+/** OBX that stands in no order → Observation */
 export const mapLooseObservation: Mapper = (scene, group) => {
-  const [obx] = group.segments
-  const at = { within: visitNumber(scene) ?? '', effective: {} }
-  const { reference, withdrawn, attachments } = mapObservation(scene, group, at)
-  if (obx !== undefined && attachments.length > 0) mapDocument(scene, obx, attachments, reference ?? withdrawn)
+  mapObservation(scene, group, { within: visitNumber(scene) ?? '', effective: {} })
 }
 
-/** OBX → Observation */
+/** OBX → Observation, and a DocumentReference for a document in it that no report takes */
 export function mapObservation(scene: Scene, group: Group, at: ObservationPlace): MappedObservation {
   const [obx] = group.segments
   if (obx === undefined) return { attachments: [] }
+  const mapped = mapResult(scene, group, { obx, at })
+  const { reference, withdrawn, attachments } = mapped
+  if (at.isReported !== true && attachments.length > 0) mapDocument(scene, obx, attachments, reference ?? withdrawn)
+  return mapped
+}
+
+interface Observed {
+  readonly obx: Segment
+  readonly at: ObservationPlace
+}
+
+function mapResult(scene: Scene, group: Group, { obx, at }: Observed): MappedObservation {
   const elements = applied(scene, obx, 'Observation')
   const given = resultOf(scene, obx, elements.code)
   if (hasOffset(obx)) tell(scene, obx, 'OBX-5', 'OBX-5 is a time with an offset, which a FHIR time does not have.')
@@ -63,9 +74,8 @@ export function mapObservation(scene: Scene, group: Group, at: ObservationPlace)
     reject(scene, obx, 'OBX-3')
     return { attachments }
   }
-  const said = {
+  const said = asVitalSign({
     status: 'unknown',
-    ...categoryOf(elements),
     ...(elements.effectiveDateTime === undefined ? at.effective : {}),
     ...combined(elements, observers(scene, group, obx), notesOf(scene, group)),
     subject: scene.context.subject,
@@ -73,9 +83,16 @@ export function mapObservation(scene: Scene, group: Group, at: ObservationPlace)
     ...at.about,
     ...rangesOf(scene, obx),
     ...given?.elements,
-  }
-  const reference = emit(scene, obx, 'Observation', keyOf(scene, obx, at), said, { updates: [obx] })
-  return isWithdrawn(obx) ? { withdrawn: reference, attachments } : { reference, attachments }
+  })
+  const unsaid = { told: withUnknowns, untold: withoutUnknowns }
+  const reference = emit(scene, obx, 'Observation', keyOf(scene, obx, at), said, { updates: [obx], unsaid })
+  const told = { attachments, supports: isAnswer(obx) }
+  return isWithdrawn(obx) ? { withdrawn: reference, ...told } : { reference, ...told }
+}
+
+/** HL7 table 0936: the answer to a question at order entry, or what else supports the order. */
+export function isAnswer(obx: Segment | undefined): boolean {
+  return ['QST', 'SCI'].includes(value(obx, 29))
 }
 
 /** HL7 table 0085: D deletes the record, W posts it as wrong. */
@@ -83,33 +100,18 @@ export function isWithdrawn(obx: Segment): boolean {
   return ['D', 'W'].includes(value(obx, 11))
 }
 
-/** OBX-5 by its components, and OBX-6 where the value says it. */
+/** OBX-5 by its components, and OBX-6 where the value says it, which text does not, but for what SN could not say otherwise. */
 function resultOf(scene: Scene, obx: Segment, code: unknown): ObservationValue | undefined {
   const { ledger, zone } = scene
   const [look, unit] = [ledger.look(obx, 5), ledger.look(obx, 6)]
   const given = readValue(obx, zone, code, { note: look.note, keep: () => ledger.keep(obx, 5) })
   look.keep()
   ledger.keep(obx, 2)
-  const isText = !hasUnit(given?.elements)
+  const isText = !hasUnitOf(obx, given?.elements)
   if (isText && value(obx, 2) !== 'SN') return given
   for (const at of usedOfUnit(obx, isText)) unit.note(0)(at)
   unit.keep()
   return given
-}
-
-const measures = ['valueQuantity', 'valueRange', 'valueRatio', 'valueSampledData']
-
-/** Whether a value says its unit: text does not, but for what SN could not say otherwise. */
-function hasUnit(elements: Elements | undefined): boolean {
-  const { component = [elements ?? {}] } = (elements ?? {}) as { component?: readonly Elements[] }
-  return component.some(one => measures.some(name => one[name] !== undefined))
-}
-
-/** https://hl7.org/fhir/R4/observation-vitalsigns.html: these codes are vital signs. */
-function categoryOf({ code }: Elements): Elements {
-  const { coding = [] } = code as CodeableConcept
-  const isVital = coding.some(one => one.system === systems.loinc && vitalSigns().loinc.includes(one.code ?? ''))
-  return isVital ? { category: categoryConcepts('vital-signs') } : {}
 }
 
 /** OBX-7 with the unit of OBX-6. */

@@ -4,7 +4,7 @@ import type { Elements, Mapper, Scene } from '../scene.ts'
 import { type Group, groupsOf, segmentOf } from '../structure.ts'
 import { mapCharge } from './charge-item.ts'
 import { conditionOf, mapCondition } from './condition.ts'
-import { listed, mapReport, mapResults, orderKey } from './diagnostic-report.ts'
+import { aboutSpecimen, listed, mapReport, mapResults, orderKey } from './diagnostic-report.ts'
 import { mapAdministration } from './immunization.ts'
 import { mapDispense, mapPrescription } from './medication.ts'
 import { mapRequest } from './request.ts'
@@ -37,7 +37,7 @@ export function* mapOrder(scene: Scene, order: Group): Steps<void> {
 /** OBX behind what is ordered, dispensed or to be given: what was measured for it; those behind an RXA are with what was given. */
 function* mapBeside(scene: Scene, order: Group): Steps<void> {
   const within = orderKey(segmentOf(order, 'ORC'), undefined, value(scene.message.msh, 10))
-  const groups = ['DISPENSE', 'GIVE'].flatMap(name => groupsOf(order, name))
+  const groups = ['DISPENSE', 'GIVE'].flatMap(name => groupsOf(order, name)).map(group => ({ group }))
   yield* mapResults(scene, order, groups, { within, effective: {} })
 }
 
@@ -52,19 +52,20 @@ function* mapAsked(scene: Scene, order: Group): Steps<void> {
   const key = orderKey(orc, obr, value(scene.message.msh, 10))
   const groups = groupsOf(order, 'SPECIMEN')
   const only = groups.length === 1 ? obr : undefined
-  const described = groups.flatMap((spm, nth) => mapSpecimen(scene, spm, key, nth, only) ?? [])
-  const ofOrder = groups.length > 0 || obr === undefined ? undefined : mapOrderSpecimen(scene, obr, key)
-  const known = yield* mapResults(scene, order, groups, { within: key, effective: {} })
+  const of = { key, group: order }
+  const described = groups.map((group, nth) => ({
+    group,
+    specimen: mapSpecimen(scene, group, { ...of, obr: only }, nth),
+  }))
+  const ofOrder = groups.length > 0 || obr === undefined ? undefined : mapOrderSpecimen(scene, obr, of)
+  const known = yield* mapResults(scene, order, described, { within: key, effective: {} })
   const reasons = groupsOf(order, 'DIAGNOSIS').flatMap(group => conditionOf(scene, group) ?? [])
   const more: Elements = {
     ...listed('reasonReference', reasons),
-    ...listed('specimen', ofOrder === undefined ? described : [ofOrder]),
-    ...listed(
-      'supportingInfo',
-      known.flatMap(({ reference }) => reference ?? []),
-    ),
+    ...listed('specimen', ofOrder === undefined ? described.flatMap(({ specimen }) => specimen ?? []) : [ofOrder]),
   }
-  mapRequest(scene, order, { orc, obr, key }, more)
+  const supporting = known.flatMap(({ reference }) => reference ?? [])
+  mapRequest(scene, order, { orc, obr, key }, { more, supporting })
 }
 
 /**
@@ -78,9 +79,9 @@ export function* mapSpecimenSet(scene: Scene, set: Group): Steps<void> {
   const [orc, obr] = [segmentOf(first, 'ORC'), segmentOf(first, 'OBR')]
   const key = orderKey(orc, obr, value(scene.message.msh, 10))
   // What OBR says of a specimen is said of this one, where it is examined once.
-  const specimen = mapSpecimen(scene, set, key, 0, orders.length === 1 ? obr : undefined)
-  const about = specimen === undefined ? {} : { specimen: { reference: specimen } }
-  yield* mapResults(scene, set, [], { within: key, effective: {}, about })
+  const only = orders.length === 1 ? { obr, group: first } : {}
+  const specimen = mapSpecimen(scene, set, { key, ...only }, 0)
+  yield* mapResults(scene, set, [], { within: key, effective: {}, about: aboutSpecimen(specimen) })
   for (const order of orders) {
     for (const charge of groupsOf(order, 'FINANCIAL')) mapCharge(scene, charge)
     yield* mapReport(scene, order, { set, specimen })

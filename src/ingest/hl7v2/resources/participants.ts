@@ -20,9 +20,46 @@ export function familyDoctors(scene: Scene, patient: Group, pid: Segment): Eleme
 /** PRT-4 of who interprets a result. */
 const interpreters = new Set(['PI', 'AI', 'PRI', 'ARI'])
 
+/** ROL-3 or PRT-4 of who ordered and of who collected the specimen: these are of the order and of the specimen. */
+const orderer = 'OP'
+const collector = 'SC'
+const ofOthers = new Set([orderer, collector])
+
+/**
+ * ROL and PRT behind ORC or OBR: who ordered. `requester` where there is one.
+ *
+ * @see https://build.fhir.org/ig/HL7/v2-to-fhir/ConceptMap-message-oml-o21-to-bundle.html
+ */
+export function ordererOf(scene: Scene, order: Group, owner: Segment): Elements {
+  const { performer, ...others } = oneOf(scene, order, orderer, owner)
+  return performer === undefined ? {} : { requester: performer, ...others }
+}
+
+/** ROL and PRT behind ORC or OBR: who collected the specimens. `collection` where there is one. */
+export function orderCollector(scene: Scene, order: Group, owner: Segment): Elements {
+  const { performer, ...others } = oneOf(scene, order, collector, owner)
+  return performer === undefined ? {} : { collection: { collector: performer }, ...others }
+}
+
+/** Whether an order says who collected. */
+export function saysCollector(order: Group): boolean {
+  return rolesOf(order).some(segment => roleOf(segment) === collector)
+}
+
+/** The first of a role; there is room for one. */
+function oneOf(scene: Scene, group: Group, role: string, owner: Segment): Elements {
+  const segment = rolesOf(group).find(one => roleOf(one) === role)
+  if (segment === undefined) return {}
+  join(scene, segment, owner)
+  scene.ledger.keep(segment, 2)
+  const { performer, ...others } = applied(scene, segment, 'Performer') as { performer?: readonly unknown[] }
+  return { performer: performer?.[0], ...others }
+}
+
 /** ROL and PRT behind an OBR: who interpreted the results, who else took part. */
 export function reportParticipants(scene: Scene, group: Group, obr: Segment): Elements {
-  const parts = rolesOf(group).map(segment => {
+  const roles = rolesOf(group).filter(segment => !ofOthers.has(roleOf(segment)))
+  const parts = roles.map(segment => {
     const { performer, ...others } = joinedAs(scene, segment, obr, 'Performer')
     if (performer === undefined) return others
     return { ...others, [interpreters.has(roleOf(segment)) ? 'resultsInterpreter' : 'performer']: performer }

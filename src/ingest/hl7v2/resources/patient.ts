@@ -7,11 +7,11 @@ import { saysTheSame } from '../../same.ts'
 import { applied } from '../applied.ts'
 import { applyRules } from '../apply-rules.ts'
 import { combined } from '../drafts.ts'
-import { untakenNulls, untakenOf } from '../emit.ts'
+import { droppedOf, untakenNulls, untakenOf } from '../emit.ts'
 import { outdated, stands, withFieldTimes } from '../field-times.ts'
 import { Ledger } from '../ledger.ts'
 import { mergedLists } from '../lists.ts'
-import { field, isEmpty, isNull, type Message, type Segment } from '../message.ts'
+import { field, isEmpty, isNull, type Message, type Segment, value } from '../message.ts'
 import { isLate, withStamps } from '../said-at.ts'
 import type { Elements, Scene } from '../scene.ts'
 import { withAuthority } from '../sender.ts'
@@ -40,7 +40,8 @@ export function mapPatient(scene: Scene, group: Group): void {
   if (isForbidden(scene)) say(scene, pid, { kind: 'rejected', row: 'PID', reason: 'not-permitted' })
   else {
     const places = placesIn(segments)
-    say(scene, pid, { ...amendment(scene, whole, nulls, places), untaken: untakenBy(scene, pid, whole, nulls) })
+    const told = { untaken: untakenBy(scene, pid, whole, nulls), ...droppedBy(scene, segments, nulls) }
+    say(scene, pid, { ...amendment(scene, whole, nulls, places), ...told })
   }
   if (scene.row.merges === true) joinMerged(scene, segmentOf(group, 'MRG'), pid)
 }
@@ -124,7 +125,23 @@ export function patientElements(
   }
   // A date of death says that the patient has died; both elements are one choice.
   if (elements.deceasedDateTime !== undefined) delete elements.deceasedBoolean
-  return { elements: withAuthority(elements, segmentOf(group, 'PID'), message), lost, uncoded }
+  const pid = segmentOf(group, 'PID')
+  for (const { flag, from, exact, place } of flagged)
+    if (value(pid, from) === 'Y' && elements[exact] === undefined && lost.some(one => one.place === place))
+      elements[flag] = true
+  return { elements: withAuthority(elements, pid, message), lost, uncoded }
+}
+
+/** Two forms of a choice, of which one says yes or no, and the other more exactly when, or as which: with the fields they come from. */
+const flagged = [
+  { flag: 'deceasedBoolean', from: 30, exact: 'deceasedDateTime', place: 'PID-29' },
+  { flag: 'multipleBirthBoolean', from: 24, exact: 'multipleBirthInteger', place: 'PID-25' },
+] as const
+
+/** An empty field changes nothing: that somebody has died takes the known date away from nobody. */
+function withoutLessExact(told: Elements, before: Resource): Elements {
+  const less = flagged.filter(({ flag, exact }) => told[flag] === true && before[exact] !== undefined)
+  return Object.fromEntries(Object.entries(told).filter(([name]) => !less.some(({ flag }) => flag === name)))
 }
 
 /** What differs is told to who may read it; to others only that there may be something. */
@@ -141,6 +158,16 @@ function untakenBy(
   }
   const text = 'PID fills what the record lacks; what it says otherwise is not taken.'
   return () => (row.patient === 'fill' ? [{ text, location: `PID^${pid.nth}` }] : [])
+}
+
+/** Only an update takes anything away. */
+function droppedBy(
+  { context, row }: Scene,
+  updates: readonly (Segment | undefined)[],
+  { places }: Nulls,
+): Pick<Amendment, 'dropped'> {
+  if (context.mayReadPatient === false || row.patient !== 'replace') return {}
+  return { dropped: (before, standing) => droppedOf({ updates, nulls: places }, before, standing) }
 }
 
 type Amendment = Extract<Outcome, { kind: 'amend' }>
@@ -168,12 +195,12 @@ function amendment(scene: Scene, elements: Elements, nulls: Nulls, places: reado
     change: current => {
       // What comes late only fills what is absent, or was known from before it: time is not turned back.
       const byHandMs = writtenByHandMs(current)
-      const isOld = byHandMs !== undefined && saidAtMs !== undefined && saidAtMs < byHandMs
+      const isOld = byHandMs !== undefined && saidAtMs !== undefined && saidAtMs <= byHandMs
       const late = isOld || isLate(current, said)
       const replaces = isUpdate && !late
       const old = isUpdate ? outdated(current, saidAtMs, places) : []
       const before = replaces ? nulls.remove(current) : withoutFields(current, 'Patient', old)
-      const told = withoutFields(elements, 'Patient', takenBackSince(current, said))
+      const told = withoutLessExact(withoutFields(elements, 'Patient', takenBackSince(current, said)), before)
       const { identifier, ...lists } = mergedLists(before, told, replaces)
       const rest = Object.fromEntries(Object.entries(told).filter(([name]) => !Object.hasOwn(lists, name)))
       const laid = { ...before, ...lists }

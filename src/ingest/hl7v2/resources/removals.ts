@@ -1,9 +1,10 @@
+import type { Resource } from '#fhir'
 import { withContained } from '../../contained.ts'
 import { covers } from '../../standing.ts'
 import { perEdition } from '../../tables.ts'
 import { Draft, settled } from '../drafts.ts'
 import { parsePlace } from '../message.ts'
-import { type FieldRule, ownSegments, rulesBeside, rulesOf } from '../tables.ts'
+import { type FieldRule, ownSegments, rulesBeside, rulesOf, segmentsFor } from '../tables.ts'
 
 type Node = { readonly [element: string]: unknown }
 
@@ -158,6 +159,28 @@ export function elementsOf(resource: string, place: string): readonly string[] {
 /** Whether anything is there that a removal takes away. */
 export function isThere(resource: Node, removal: Removal): boolean {
   return without(resource, removal.path, removal, heldBy(resource)) !== resource
+}
+
+/**
+ * The entries of a list that fields have given of which a message says nothing. Only what is told from the entries of other fields by a
+ * mark is known to be of its own.
+ *
+ * @param said  the fields that the message says: `OBR-35`
+ */
+export function entriesOfOthers(resource: Resource, list: string, said: readonly string[]): readonly unknown[] {
+  const entries = resource[list]
+  if (!Array.isArray(entries)) return []
+  const fields = segmentsFor(resource.resourceType).flatMap(segment => [...removalsOf(segment, resource.resourceType)])
+  const [spoken, silent] = [true, false].map(isSaid =>
+    fields
+      .filter(([place]) => said.includes(place) === isSaid)
+      .flatMap(([, removals]) => removals.filter(({ path: [step], marks }) => step?.name === list && marks.length > 0)),
+  )
+  if (silent === undefined || silent.length === 0) return []
+  const held = heldBy(resource)
+  const isOf = (removals: readonly Removal[] | undefined, entry: unknown) =>
+    removals?.some(removal => isMarked(referent(entry, removal.path[0] as Step, held), removal)) === true
+  return entries.filter(entry => isOf(silent, entry) && !isOf(spoken, entry))
 }
 
 function heldBy({ contained }: Node): Held {

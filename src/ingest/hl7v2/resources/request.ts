@@ -8,6 +8,7 @@ import { type Group, groupsOf, segmentOf } from '../structure.ts'
 import { join } from '../telling.ts'
 import { notesOf } from './notes.ts'
 import { ofNumber } from './numbered.ts'
+import { ordererOf } from './participants.ts'
 import { mapOrderEvent } from './provenance.ts'
 
 /** The segments of an order, and what it is known by. */
@@ -20,23 +21,26 @@ export interface Ordered {
 /**
  * ORC, OBR and TQ1 → ServiceRequest.
  *
- * @param more  what is said of an order of which there is no report; without it, an order is known when somebody numbered it
+ * @param more        what is said of an order of which there is no report; without it, an order is known when somebody numbered it
+ * @param supporting  references to what was known when it was ordered
  */
 export function mapRequest(
   scene: Scene,
   group: Group,
   { orc, obr, key }: Ordered,
-  more?: Elements,
+  { more, supporting = [] }: { readonly more?: Elements; readonly supporting?: readonly string[] } = {},
 ): string | undefined {
   const segment = orc ?? obr
   if (segment === undefined) return undefined
-  const elements = combined(
+  const ordered = combined(
     // Since HL7 v2.5 TQ1 says when; what ORC-7 and OBR-27 say of it is of old.
     timing(scene, group, segment),
     appliedTogether(scene, [orc, obr], 'ServiceRequest'),
     // Notes behind an OBR are the report's.
     obr === undefined || more !== undefined ? notesOf(scene, group, segment) : {},
   )
+  const isNamed = ordered.requester !== undefined || (ordered.identifier === undefined && more === undefined)
+  const elements = isNamed ? ordered : combined(ordered, ordererOf(scene, group, segment))
   if (more !== undefined) join(scene, obr, segment)
   else if (obr !== undefined) join(scene, orc, obr)
   if (elements.identifier === undefined && more === undefined) return undefined
@@ -45,6 +49,7 @@ export function mapRequest(
     intent: 'order',
     ...atOneTime(withOneBound(elements)),
     ...more,
+    ...(supporting.length === 0 ? {} : { supportingInfo: supporting.map(reference => ({ reference })) }),
     subject: scene.context.subject,
     ...inEncounter(scene),
   }

@@ -22,7 +22,7 @@ import { mapRequest } from './request.ts'
 /** ORC and OBR behind which a document comes → ServiceRequest: the document is what came of it. */
 export function mapDocumentOrder(scene: Scene, order: Group): void {
   const [orc, obr] = [segmentOf(order, 'ORC'), segmentOf(order, 'OBR')]
-  mapRequest(scene, order, { orc, obr, key: orderKey(orc, obr, value(scene.message.msh, 10)) }, {})
+  mapRequest(scene, order, { orc, obr, key: orderKey(orc, obr, value(scene.message.msh, 10)) }, { more: {} })
 }
 
 /** Types of OBX-5 that are the text of a document, and those that are a file. */
@@ -161,7 +161,8 @@ function contentOf(scene: Scene, groups: readonly Group[], txa: Segment): Conten
     const concept = headingOf(scene, obx)
     if (concept !== undefined) events.set(heading, concept)
     if (files.has(value(obx, 2))) {
-      content.push(...filesOf(scene, obx).map(attachment => ({ attachment: { ...attachment, ...madeAt(scene, obx) } })))
+      const given = filesOf(scene, obx, concept)
+      content.push(...given.map(attachment => ({ attachment: { ...attachment, ...madeAt(scene, obx) } })))
       open = undefined
       continue
     }
@@ -205,14 +206,18 @@ function textFile(lines: readonly string[], concept: Elements | undefined): Elem
   return { contentType: 'text/plain; charset=utf-8', ...(data === '' ? {} : { data }), ...title }
 }
 
-function filesOf(scene: Scene, obx: Segment): readonly Elements[] {
+/** The files of an OBX; what it says in words, where no file is, is a text. */
+function filesOf(scene: Scene, obx: Segment, concept: Elements | undefined): readonly Elements[] {
   const { ledger, zone } = scene
   const look = ledger.look(obx, 5)
   const given = readValue(obx, zone, undefined, { note: look.note, keep: () => ledger.keep(obx, 5) })
   look.keep()
   if (hasUndecodable(obx))
     tell(scene, obx, 'OBX-5', 'OBX-5 is not in the encoding that it names; it is kept as it came.')
-  return given?.attachments ?? []
+  const { attachments = [], elements = {} } = given ?? {}
+  return typeof elements.valueString === 'string'
+    ? [...attachments, textFile([elements.valueString], concept)]
+    : attachments
 }
 
 /** The orders of the message, of which the document came. */

@@ -117,14 +117,14 @@ async function pageOf(
   const looking = lookingGrant(grant, patient)
   const asked = new URLSearchParams({ _type: movable.join(','), ...parameters })
   const query = restrict(parseQuery(undefined, asked, { baseUrl }), looking)
-  const { matches, next } = await record.reader(looking).search(query, cursor)
+  const { matches, next } = await record.reader(looking, { imports: 'moves' }).search(query, cursor)
   return { matches: matches.filter(({ holder }) => holder.patient === patient), next }
 }
 
 /** One version of a resource; undefined when it is no longer to be had. */
 export async function versionOf(grant: Grant, record: Record, type: string, id: string, version: number) {
   try {
-    return parseResource((await record.reader(grant).vread(type, id, String(version))).json)
+    return parseResource((await record.reader(grant, { imports: 'moves' }).vread(type, id, String(version))).json)
   } catch (error) {
     if (isProblem(error, 'not-found') || isProblem(error, 'gone')) return undefined
     throw error
@@ -133,7 +133,7 @@ export async function versionOf(grant: Grant, record: Record, type: string, id: 
 
 /** A Patient as it is now. */
 export async function currentPatient(grant: Grant, id: string, { record }: MergeDeps): Promise<Resource> {
-  return parseResource((await record.reader(grant).read('Patient', id)).json)
+  return parseResource((await record.reader(grant, { imports: 'moves' }).read('Patient', id)).json)
 }
 
 /** A list element of a resource, whatever stands there. */

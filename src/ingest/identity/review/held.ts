@@ -1,4 +1,4 @@
-import { beyondPatient, type Grant, homeInReach, patientsInReach, requireBeyondPatient } from '#access'
+import { beyondPatient, type Grant, homeInReach, patientsToTouch, requireBeyondPatient } from '#access'
 import { Problem } from '#kernel'
 import type { Record } from '#record'
 import type { Format } from '../../format.ts'
@@ -111,53 +111,124 @@ export async function waitingFor(patient: string, { record }: Holding): Promise<
 }
 
 /** Forgets what waits for a patient who is erased: the key of a file with the rest, and then the file. */
-export async function forgetHeld(patient: string, { record, keptFiles }: ReviewDeps): Promise<void> {
-  for (const { value, name } of await record.documents.list<Held>(collection)) {
-    if (!value.doubt.patients.includes(patient)) continue
-    await record.documents.delete(collection, name)
-    if (value.file !== undefined) await keptFiles.drop(value.file.name)
-  }
+export async function forgetHeld(patient: string, deps: ReviewDeps): Promise<void> {
+  for await (const { value } of deps.record.documents.each<Held>(collection))
+    if (value.doubt.patients.includes(patient)) await forget(value, deps)
+}
+
+async function forget({ id, file }: Held, { record, keptFiles }: ReviewDeps): Promise<void> {
+  await record.documents.delete(collection, id)
+  if (file !== undefined) await keptFiles.drop(file.name)
 }
 
 /** The files of everything that is known, whoever it concerns. */
 export async function namesOfFiles({ record }: Holding): Promise<ReadonlySet<string>> {
-  const found = await record.documents.list<Held>(collection)
-  return new Set(found.flatMap(({ value }) => value.file?.name ?? []))
+  const names = new Set<string>()
+  for await (const { value } of record.documents.each<Held>(collection))
+    if (value.file !== undefined) names.add(value.file.name)
+  return names
 }
 
 function isOpen({ state }: Held): boolean {
   return state === 'waiting' || state === 'deciding'
 }
 
+/** What waits, without what came: of a list of them that would be very much. */
+export type Listed = Omit<Held, 'bytes'>
+
+/** What of what waits is shown to somebody. */
+interface Sight {
+  readonly reach: readonly string[] | 'all'
+  /** Whether they see everybody. */
+  readonly isHouse: boolean
+}
+
+/** @throws Problem `forbidden` · `scope.missing` */
+function sightOf(grant: Grant): Sight {
+  requireBeyondPatient(grant, ['r', 'u'], 'Patient')
+  const reach = patientsToTouch(beyondPatient(grant), ['r', 'u'], 'Patient')
+  return { reach, isHouse: homeInReach(grant) === 'all' }
+}
+
+function isShown(held: Held, { reach, isHouse }: Sight): boolean {
+  const { patients, onTheirWord = false } = held.doubt
+  const isReached = reach === 'all' || patients.every(patient => reach.includes(patient))
+  return isOpen(held) && isReached && (isHouse || !onTheirWord)
+}
+
 /**
- * What waits and concerns only patients whom the grant may change, under `user/` or `system/` terms. What concerns somebody who
- * was erased is forgotten. What is about them on the word of accounts alone is shown to those who see everybody.
+ * What waits and concerns only patients whom the grant may change, under `user/` or `system/` terms, oldest first. What concerns
+ * somebody who was erased is forgotten. What is about them on the word of accounts alone is shown to those who see everybody.
  *
  * @throws Problem `forbidden` · `scope.missing`
  */
-export async function listHeld(grant: Grant, deps: ReviewDeps): Promise<readonly Held[]> {
-  requireBeyondPatient(grant, ['r', 'u'], 'Patient')
-  const reach = patientsInReach(beyondPatient(grant))
+export async function listHeld(grant: Grant, deps: ReviewDeps): Promise<readonly Listed[]> {
+  const sight = sightOf(grant)
+  const { reach } = sight
+  const found = reach === 'all' ? await heldOfAll(sight, deps) : await heldOf(reach, sight, deps)
+  return found.toSorted(byAge)
+}
+
+async function heldOfAll(sight: Sight, deps: ReviewDeps): Promise<readonly Listed[]> {
   const known = new Set(await deps.record.allPatients())
-  const isHouse = homeInReach(grant) === 'all'
-  const shown: Held[] = []
-  for (const { value, name } of await deps.record.documents.list<Held>(collection)) {
-    const { patients, onTheirWord = false } = value.doubt
-    const isReached = reach === 'all' || patients.every(patient => reach.includes(patient))
-    if (!patients.every(patient => known.has(patient))) {
-      await deps.record.documents.delete(collection, name)
-      if (value.file !== undefined) await deps.keptFiles.drop(value.file.name)
-    } else if (isOpen(value) && isReached && (isHouse || !onTheirWord)) shown.push(value)
-  }
-  return shown.toSorted((one, other) => one.heldAtMs - other.heldAtMs)
+  const shown: Listed[] = []
+  for await (const { value } of deps.record.documents.each<Held>(collection))
+    if (!value.doubt.patients.every(patient => known.has(patient))) await forget(value, deps)
+    else if (isShown(value, sight)) shown.push(listed(value))
+  return shown
+}
+
+/** Nothing is looked at but what waits for these patients, so that neither damage to what is others' nor its size shows. */
+async function heldOf(reach: readonly string[], sight: Sight, { record }: Holding): Promise<readonly Listed[]> {
+  const shown: Listed[] = []
+  for (const patient of new Set(reach))
+    for (const { value } of await record.documents.list<Held>(collection, { group: patient }))
+      if (isShown(value, sight)) shown.push(listed(value))
+  const kept = new Set(await record.keptAmong(new Set(shown.flatMap(({ doubt }) => doubt.patients))))
+  return shown.filter(({ doubt }) => doubt.patients.every(patient => kept.has(patient)))
+}
+
+function listed({ bytes: _, ...known }: Held): Listed {
+  return known
+}
+
+/** Oldest first; of the same millisecond by id, so that pages go on where they ended. */
+function byAge(one: Pick<Held, 'heldAtMs' | 'id'>, other: Pick<Held, 'heldAtMs' | 'id'>): number {
+  return one.heldAtMs - other.heldAtMs || Number(one.id > other.id) - Number(one.id < other.id)
+}
+
+/** A part of what waits. */
+export interface PageAsked {
+  readonly count: number
+  /** Where the last page ended. */
+  readonly after?: Pick<Held, 'heldAtMs' | 'id'>
+}
+
+/** @returns `next` where more waits behind */
+export async function pageOfHeld(
+  grant: Grant,
+  { count, after }: PageAsked,
+  deps: ReviewDeps,
+): Promise<{ readonly held: readonly Listed[]; readonly next?: PageAsked }> {
+  const all = await listHeld(grant, deps)
+  const behind = after === undefined ? all : all.filter(one => byAge(one, after) > 0)
+  const held = behind.slice(0, count)
+  const last = held.at(-1)
+  return { held, ...(last !== undefined && behind.length > count ? { next: { count, after: last } } : {}) }
 }
 
 /** @throws Problem `not-found` · `ingest.review-unknown`, also for what concerns others; `forbidden` · `scope.missing` */
 export async function findHeld(id: string, grant: Grant, deps: ReviewDeps): Promise<Held> {
-  const held = (await listHeld(grant, deps)).find(one => one.id === id)
-  if (held === undefined)
-    throw new Problem('not-found', 'ingest.review-unknown', 'Nothing of this id waits for a decision.')
+  const sight = sightOf(grant)
+  const held = (await deps.record.documents.get<Held>(collection, id))?.value
+  if (held === undefined || !isShown(held, sight)) throw unknownHeld()
+  const { patients } = held.doubt
+  if ((await deps.record.keptAmong(patients)).length < patients.length) throw unknownHeld()
   return held
+}
+
+function unknownHeld(): Problem {
+  return new Problem('not-found', 'ingest.review-unknown', 'Nothing of this id waits for a decision.')
 }
 
 /** The decision of one person, of several who decide at once. */

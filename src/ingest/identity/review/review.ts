@@ -10,7 +10,10 @@ import {
   findHeld,
   type Held,
   inHand,
+  type Listed,
   listHeld,
+  type PageAsked,
+  pageOfHeld,
   type ReviewDeps,
   requireTakingIn,
 } from './held.ts'
@@ -51,7 +54,9 @@ export interface Told {
 /** What waits for a person to decide. */
 export interface Review {
   /** Oldest first; only what concerns none but patients within reach. */
-  list(grant: Grant): Promise<readonly Held[]>
+  list(grant: Grant): Promise<readonly Listed[]>
+  /** A part of that list; `next` asks for the one behind it. */
+  page(grant: Grant, asked: PageAsked): ReturnType<typeof pageOfHeld>
   /** @throws Problem `not-found` · `ingest.review-unknown` */
   show(id: string, grant: Grant): Promise<Held>
   /**
@@ -66,6 +71,7 @@ export interface Review {
 export function openReview(deps: ReviewDeps, takeIn: TakeIn): Review {
   return {
     list: grant => listHeld(grant, deps),
+    page: (grant, asked) => pageOfHeld(grant, asked, deps),
     show: async (id, grant) => {
       const held = await findHeld(id, grant, deps)
       audit(grant, 'held import looked at', undefined, deps)

@@ -1,6 +1,6 @@
 import { Problem } from '#kernel'
 import type { IngestLimits } from '../limits.ts'
-import { decoded } from '../source/text.ts'
+import { decoded } from './text.ts'
 
 /** A row by the names of its columns; cells that are empty, or `NaN`, are not there. */
 export type CsvRow = ReadonlyMap<string, string>
