@@ -1,8 +1,8 @@
-import { type Grant, ownerOf, patientsInReach } from '#access'
+import { type Grant, isAsNoted, noteReach, ownerOf } from '#access'
 import type { Resource } from '#fhir'
 import { type BudgetLimits, type Clock, isProblem, type Log, newResourceId, Problem, withBudget } from '#kernel'
 import type { Record as PatientRecord } from '#record'
-import type { Documents } from '#vault'
+import { type Changing, changeInTurn, type Documents } from '#vault'
 import { placesIn, type Run } from './found.ts'
 import type { BulkLimits } from './limits.ts'
 import { Lists } from './lists.ts'
@@ -22,16 +22,11 @@ export interface ExportRooms {
 const collection = 'bulk-exports'
 
 /** An export that this process works on, or will. */
-interface Running {
-  readonly id: string
+interface Running extends Changing<StoredExport> {
   readonly order: ExportOrder
   readonly place: Place
   readonly stopping: AbortController
-  stored: StoredExport
-  revision: number
   found: number
-  /** Writes of its document, one after the other. */
-  written: Promise<unknown>
   done: Promise<void>
 }
 
@@ -101,7 +96,7 @@ export class Exports {
       request: order.request,
       // Until it is known whether it lists deletions, it counts as one that does.
       isTelling: order.isTelling || order.deletedSince !== undefined,
-      whom: patientsInReach(order.grant),
+      ...noteReach(order.grant),
       elements: order.elements,
       expiresAtMs: clock.nowMs() + longestMs + this.#limits.keptMs,
       aliveUntilMs: clock.nowMs() + leaseMs,
@@ -140,10 +135,11 @@ export class Exports {
     return makeExport(order, { record, clock, limits: this.#limits, signal: stopping.signal, onFound, keeping })
   }
 
-  async #finish(running: Running, { atMs, files, errors }: Made): Promise<void> {
+  async #finish(running: Running, { atMs, files, errors, withheld }: Made): Promise<void> {
     const isTelling = running.order.isTelling || files.some(({ kind }) => kind === 'deleted')
     const expiresAtMs = this.#rooms.clock.nowMs() + this.#limits.keptMs
-    const isKept = await this.#write(running, { state: 'done', atMs, files, errors, isTelling, expiresAtMs })
+    const told = withheld === '' ? {} : { withheld }
+    const isKept = await this.#write(running, { state: 'done', atMs, files, errors, isTelling, expiresAtMs, ...told })
     if (!isKept) await this.#lists.drop(running.id, files)
     this.#audit(running.order.grant, 'success', isKept ? 'bulk export made' : 'bulk export removed')
   }
@@ -177,18 +173,7 @@ export class Exports {
 
   /** @returns false when the export was removed */
   #write(running: Running, change: Partial<StoredExport>): Promise<boolean> {
-    const write = async () => {
-      const stored = { ...running.stored, ...change }
-      const { owner: group, expiresAtMs } = stored
-      const options = { ifRevision: running.revision, group, expiresAtMs }
-      if (!(await this.#documents.put(collection, running.id, stored, options))) return false
-      running.revision++
-      running.stored = stored
-      return true
-    }
-    const result = running.written.then(write)
-    running.written = result.catch(() => undefined)
-    return result
+    return changeInTurn(this.#documents, collection, running, change)
   }
 
   async #owned(id: string, grant: Grant): Promise<StoredExport | undefined> {
@@ -215,19 +200,24 @@ export class Exports {
   /** What this grant can still fetch: who was erased, or went out of reach, is not counted. */
   async #filesOf(id: string, stored: StoredExport, grant: Grant): Promise<ReadonlyMap<number, ExportFile>> {
     const within = this.#rooms.record.exporter(grant)
+    const isAsMade = await this.#isWithheldAsMade(stored, grant)
     const known = new Map<string, boolean>()
     const files = new Map<number, ExportFile>()
     for (const [file, { kind, type, count, pieces }] of stored.files.entries()) {
-      let left = kind === 'output' ? 0 : count
+      let left = kind === 'output' || !isAsMade || !isTold(kind, stored, grant) ? 0 : count
       if (kind === 'output')
         for await (const runs of this.#lists.pieces<readonly Run[]>(id, file, pieces))
           left += await countWithin(runs ?? [], known, compartments => within.within(compartments))
-      if (left > 0) files.set(file, { kind, type, count: left })
+      if (left > 0) files.set(file, { kind, type, ...(isAsMade ? { count: left } : {}) })
     }
     const { errors } = stored
     if (errors.length > 0)
       files.set(stored.files.length, { kind: 'error', type: 'OperationOutcome', count: errors.length })
     return files
+  }
+
+  async #isWithheldAsMade({ withheld = '' }: StoredExport, grant: Grant): Promise<boolean> {
+    return (await this.#rooms.record.exporter(grant).withheldNote()) === withheld
   }
 
   /** What a file holds, undefined for one that is not there. */
@@ -246,6 +236,8 @@ export class Exports {
     if (stored?.state !== 'done') return undefined
     const { elements, errors } = stored
     const listed = stored.files[file]
+    if (listed !== undefined && !isTold(listed.kind, stored, asking.grant)) return undefined
+    if (listed?.kind === 'deleted' && !(await this.#isWithheldAsMade(stored, asking.grant))) return undefined
     if (listed !== undefined)
       return { kind: listed.kind, type: listed.type, elements, lines: () => this.#lines(id, file, listed, asking) }
     const isErrors = file === stored.files.length && errors.length > 0
@@ -306,6 +298,11 @@ export class Exports {
     for (const { stopping } of running) stopping.abort(failures.interrupted())
     await Promise.all(running.map(({ done }) => done))
   }
+}
+
+/** What is listed by name alone cannot be judged one by one: it is for the reach that it was listed for. */
+function isTold(kind: ExportFile['kind'], stored: StoredExport, grant: Grant): boolean {
+  return kind !== 'deleted' || isAsNoted(grant, stored)
 }
 
 async function* outcomes(errors: readonly Resource[]): AsyncGenerator<ExportLines> {

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { isAsNoted, noteReach } from '#access'
 import type { Resource } from '#fhir'
 import { type Clock, isProblem } from '#kernel'
 import type { Record as PatientRecord } from '#record'
@@ -10,6 +11,8 @@ import { failures, type StoredExport } from './stored-export.ts'
 
 /** What came of an export. */
 export type Made = Pick<StoredExport, 'files' | 'errors'> & {
+  /** What Consents withheld when it was begun. */
+  readonly withheld: string
   /** The instant that it shows, Unix milliseconds. */
   readonly atMs: number
 }
@@ -33,6 +36,8 @@ export async function makeExport(order: ExportOrder, making: Making): Promise<Ma
   const { record, clock, limits, signal, keeping } = making
   const exporter = record.exporter(order.grant)
   const isAsking = order.queries.length > 0
+  // Asked before: what is withheld meanwhile makes it another text.
+  const withheld = await exporter.withheldNote()
   const atMs = Math.max(clock.nowMs(), isAsking ? await exporter.newestMs(order.queries) : 0)
   // What was being written at that instant is durable a moment later, and is part of it.
   await pause(limits.settleMs, undefined, { signal })
@@ -52,7 +57,7 @@ export async function makeExport(order: ExportOrder, making: Making): Promise<Ma
         )
     await addDeletions(order, atMs, making, files)
     await checkPermitted(order, clock)
-    return { atMs, files: files.written, errors: unreadable > 0 ? [incomplete(unreadable)] : [] }
+    return { withheld, atMs, files: files.written, errors: unreadable > 0 ? [incomplete(unreadable)] : [] }
   } catch (error) {
     await keeping.lists.drop(keeping.id, files.written)
     throw error
@@ -62,7 +67,8 @@ export async function makeExport(order: ExportOrder, making: Making): Promise<Ma
 const nothingMissing = { unreadable: 0 }
 
 /**
- * A token that has come to its time has not been taken away: an export, and the fetching of a file, may take longer.
+ * A token that has come to its time has not been taken away: an export, and the fetching of a file, may take longer. Whose account keeps
+ * somebody no more, or in another role, begins anew.
  *
  * @throws Problem `forbidden` · `bulk.withdrawn`
  */
@@ -71,11 +77,10 @@ export async function checkPermitted(
   clock: Clock,
 ): Promise<void> {
   if (renew === undefined || grant.expiresAtMs <= clock.nowMs()) return
-  try {
-    await renew()
-  } catch (error) {
+  const now = await renew().catch(error => {
     if (isProblem(error, 'unauthenticated') && clock.nowMs() < grant.expiresAtMs) throw failures.withdrawn(error)
-  }
+  })
+  if (now !== undefined && now !== grant && !isAsNoted(now, noteReach(grant))) throw failures.withdrawn(undefined)
 }
 
 async function addDeletions(order: ExportOrder, atMs: number, { record }: Making, files: FileWriter): Promise<void> {

@@ -24,7 +24,8 @@ export interface ExportFile {
   readonly kind: 'output' | 'deleted' | 'error'
   /** What each of its lines is. */
   readonly type: string
-  readonly count: number
+  /** Unknown where more or less is withheld than when it was made. */
+  readonly count?: number
 }
 
 /** An export as its owner sees it. */

@@ -1,15 +1,17 @@
+import type { ReachNote } from '#access'
 import type { Resource } from '#fhir'
 import { Problem, type ProblemKind } from '#kernel'
 import type { ListedFile } from './lists.ts'
 
 /** What is kept of an export: what was asked, and what its files are. */
-export interface StoredExport {
+export interface StoredExport extends ReachNote {
   readonly owner: string
   readonly state: 'running' | 'done' | 'failed'
   readonly request: string
   /** Whether an erasure within its reach removes it: the request, or what it lists, may tell of who was erased. */
   readonly isTelling: boolean
-  readonly whom: 'all' | readonly string[]
+  /** What Consents withheld when it was made, as `Exporter.withheldNote` tells it. */
+  readonly withheld?: string
   readonly elements: readonly string[]
   readonly expiresAtMs: number
   /** While it runs: when its process will have given another sign of life, Unix milliseconds. */

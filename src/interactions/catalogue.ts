@@ -19,7 +19,7 @@ import { smartConfiguration } from './operations/smart-configuration.ts'
 import { summaryByIdentifier, summaryOfOne, summaryParameters } from './operations/summary/summary.ts'
 import { validate, validateParameters, validateStored } from './operations/validate.ts'
 import { patch, patchConditionally } from './patch/patch.ts'
-import { matchRows } from './people/rows.ts'
+import { peopleRows } from './people/rows.ts'
 import { subsetNames } from './rest/answered-subset.ts'
 import { create } from './rest/create.ts'
 import { deleteConditionally, deleteResource } from './rest/delete.ts'
@@ -97,7 +97,7 @@ const single: readonly Route[] = [
   { method: 'POST', path: '/Patient/$unmerge', interaction: '$unmerge', verb: 'none', summary: 'Undo the merge of two Patients, named as $merge has them', handler: unmergeNamed },
   { method: 'POST', path: '/Patient/:id/$unmerge', interaction: '$unmerge', verb: 'none', bodyOptional: true, summary: 'Undo the merge in which this Patient lost', handler: unmergePatient },
   { method: 'POST', path: '/Patient/:id/$purge', interaction: '$purge', verb: 'none', query: purgeParameters, bodyOptional: true, summary: 'Erase a patient for good: the key is destroyed; confirm with the id', handler: purge },
-  { method: 'GET', path: '/$review', interaction: '$review', verb: 'none', summary: 'What waits until a person says whom it is about', handler: listReview },
+  { method: 'GET', path: '/$review', interaction: '$review', verb: 'none', query: ['_count', '_cursor'], summary: 'What waits until a person says whom it is about', handler: listReview },
   { method: 'GET', path: '/$review/:job', interaction: '$review', verb: 'none', summary: 'One of what waits, with what it says of the person', handler: showReview },
   { method: 'POST', path: '/$review/:job', interaction: '$review', verb: 'none', summary: 'Decide: accept for a patient, take in as new, or reject', handler: decideReview },
   { method: 'GET', path: '/$letters', interaction: '$letters', verb: 'none', summary: 'What was refused and is kept', handler: listLetters },
@@ -110,7 +110,7 @@ const single: readonly Route[] = [
 
   ...fhirpathRows,
   ...metaRows,
-  ...matchRows,
+  ...peopleRows,
   ...documentRows,
   ...terminology,
   ...subscriptionRows,

@@ -24,6 +24,7 @@ export {
   type ExportPort,
   type FhirRequest,
   type FhirResponse,
+  type ImportPort,
   type IngestPort,
   type Job,
   type Limits,

@@ -16,8 +16,12 @@ export interface FhirRequest {
   header(name: string): string | undefined
   /** The whole body, at most as much as the server takes. @throws Problem `too-large` · `body.too-large` */
   body(): Promise<Buffer>
-  /** The body as it arrives, for bodies that are never held in memory. */
-  stream(): AsyncIterable<Uint8Array>
+  /**
+   * The body as it arrives, for bodies that are never held in memory.
+   *
+   * @param maxBytes  of what comes first and is worked on later; as much as the server takes of any file unless told
+   */
+  stream(maxBytes?: number): AsyncIterable<Uint8Array>
   /** Undefined only where the route is public. */
   readonly grant: Grant | undefined
   /** What who asks may do at this moment, for work that takes long. @throws Problem `unauthenticated` when that ended */
@@ -85,10 +89,20 @@ export interface Limits {
   readonly historyPage: number
   /** The most that `_count` can ask of history. */
   readonly historyPageMax: number
+  /** The most bytes that a Binary may hold. */
+  readonly binaryBytes: number
+  /** More bytes of a Binary than these lie beside its resource. */
+  readonly binaryHeldBytes: number
 }
 
 /** What a server allows when nothing else is said. */
-export const defaultLimits: Limits = { bundleEntries: 10_000, historyPage: 50, historyPageMax: 1000 }
+export const defaultLimits: Limits = {
+  bundleEntries: 10_000,
+  historyPage: 50,
+  historyPageMax: 1000,
+  binaryBytes: 500 * 1024 * 1024,
+  binaryHeldBytes: 8 * 1024 * 1024,
+}
 
 /** The rooms that the interactions need, and what they say about themselves. */
 export interface Rooms {
@@ -100,6 +114,7 @@ export interface Rooms {
   readonly shelf: Pick<Shelf, 'codeSystem' | 'heads'>
   readonly people: PeoplePort
   readonly bulk: ExportPort
+  readonly imports: ImportPort
   /**
    * Erases a patient: the key, what it sealed, and what other rooms kept beside it. There is no way back.
    *
@@ -151,6 +166,8 @@ export interface IngestPort {
    */
   start(request: {
     readonly grant: Grant
+    /** The grant from which it was narrowed to the patient: within its reach others are looked for whom the file may be about. */
+    readonly among?: Grant
     readonly patient: string
     readonly source?: string
     readonly force?: boolean
@@ -273,10 +290,16 @@ export interface HeldImport {
   }
 }
 
+/** A part of what waits: so many, behind one of them. */
+export interface ReviewPage {
+  readonly count: number
+  readonly after?: Pick<HeldImport, 'heldAtMs' | 'id'>
+}
+
 /** What waits for a person to decide. */
 export interface ReviewPort {
-  /** What concerns none but patients within reach, oldest first. @throws Problem `forbidden` · `scope.missing` */
-  list(grant: Grant): Promise<readonly HeldImport[]>
+  /** Of what concerns none but patients within reach a part, oldest first. @throws Problem `forbidden` · `scope.missing` */
+  page(grant: Grant, asked: ReviewPage): Promise<{ readonly held: readonly HeldImport[]; readonly next?: ReviewPage }>
   /** @throws Problem `not-found` · `ingest.review-unknown` */
   show(id: string, grant: Grant): Promise<HeldImport>
   /** @throws Problem as `show`, `conflict` · `ingest.review-decided`, `ingest.review-begun`, and whatever refuses what was held */
@@ -309,7 +332,8 @@ export interface ExportFile {
   readonly kind: 'output' | 'deleted' | 'error'
   /** What each of its lines is. */
   readonly type: string
-  readonly count: number
+  /** Unknown where more or less is withheld than when it was made. */
+  readonly count?: number
 }
 
 /** An export as its owner sees it. */
@@ -369,5 +393,77 @@ export interface ExportPort {
     | undefined
   >
   /** @returns false where this grant has no such export */
+  remove(id: string, grant: Grant): Promise<boolean>
+}
+
+/** A file of a bulk import. */
+export interface ImportInput {
+  readonly type?: string
+  /** An address, or `Binary/1` of this server. */
+  readonly url: string
+}
+
+/** A bulk import as its owner sees it. */
+export type ImportView =
+  | {
+      readonly state: 'running'
+      readonly progress: {
+        readonly files: number
+        readonly people: number
+        readonly peopleTaken: number
+        readonly rows: number
+        readonly rowsTaken: number
+      }
+      readonly before: number
+    }
+  | {
+      readonly state: 'done'
+      readonly request: string
+      /** Unix milliseconds at which it was begun. */
+      readonly atMs: number
+      readonly expiresAtMs: number
+      readonly inputs: readonly (ImportInput & {
+        /** How many rows are in, say what was in before, are of types that are not taken in, wait for a person, were refused. */
+        readonly counts: { readonly [fate in 'taken' | 'known' | 'passed' | 'waiting' | 'refused']: number }
+        /** How many of the last two are told of by name. */
+        readonly faults: number
+      })[]
+    }
+
+/** Rows that are not in, by their places; `line` 0 is the whole file. */
+export interface ImportFaults {
+  readonly faults: readonly {
+    readonly line: number
+    readonly isWaiting: boolean
+    readonly text: string
+    readonly expression?: string
+  }[]
+  /** How many more there are of all files. */
+  readonly unnamed: number
+}
+
+/** What takes in files about many people aside, and keeps what became of them for who began it. */
+export interface ImportPort {
+  /**
+   * Begins a bulk import; resolves to its id.
+   *
+   * @throws Problem `throttled` · `ingest.bulk-too-many`, `ingest.too-many-imports`; `busy` · `ingest.too-many-imports`
+   */
+  begin(order: {
+    readonly grant: Grant
+    readonly inputs: readonly ImportInput[]
+    /** Whose names the files have. */
+    readonly source?: string
+    readonly authorization?: string
+    /** URL of the request, as the result shows it. */
+    readonly request: string
+    /** The grant at this moment. @throws Problem when it has ended */
+    renew?(): Promise<Grant>
+  }): Promise<string>
+  /** An import of whoever holds this grant, which goes on if its process has ended. @throws Problem for which it failed */
+  find(id: string, asking: { readonly grant: Grant; renew?(): Promise<Grant> }): Promise<ImportView | undefined>
+  /** Why rows of one input are not in; undefined where there is no such import, or it is not over. */
+  faults(id: string, input: number, grant: Grant): Promise<AsyncIterable<ImportFaults> | undefined>
+  /** @returns false where this grant has no such import */
   remove(id: string, grant: Grant): Promise<boolean>
 }

@@ -1,6 +1,6 @@
 import { operationOutcome } from '#fhir'
 import { inSlices, Problem } from '#kernel'
-import type { Stored } from '#record'
+import type { Reader, Stored } from '#record'
 import { isFresh } from '../rest/etag.ts'
 import type { FhirRequest, FhirResponse } from '../types.ts'
 import { decoded, type Parts, partsOf } from './content.ts'
@@ -14,12 +14,63 @@ import { isContentWanted } from './wanted.ts'
  *
  * @see https://hl7.org/fhir/R4/binary.html#rest and https://www.rfc-editor.org/rfc/rfc9110#section-14
  */
-export async function contentAnswer(stored: Stored, request: FhirRequest): Promise<FhirResponse | undefined> {
+export async function contentAnswer(
+  stored: Stored,
+  request: FhirRequest,
+  reader: Pick<Reader, 'content'>,
+): Promise<FhirResponse | undefined> {
   const parts = await partsOf(stored.json)
-  if (!isContentWanted(request, parts.contentType)) return undefined
+  if (!isContentWanted(request, parts.contentType)) {
+    if (stored.content !== undefined && !isPartWanted(request)) throw tooLargeAsResource(stored.content.sizeBytes)
+    return undefined
+  }
   const headers = headersOf(stored, parts)
   if (isFresh(stored, name => request.header(name))) return { status: 304, headers }
-  return part(await inSlices(decoded(parts.base64)), headers, request)
+  const { content } = stored
+  if (content === undefined) return part(wholeOf(await inSlices(decoded(parts.base64))), headers, request)
+  return part(besideIt(stored, content.sizeBytes, reader), headers, request)
+}
+
+/** Without its data it is small. */
+function isPartWanted({ query }: FhirRequest): boolean {
+  return query.has('_summary') || query.has('_elements')
+}
+
+function tooLargeAsResource(sizeBytes: number): Problem {
+  return new Problem(
+    'not-acceptable',
+    'binary.too-large-as-resource',
+    `The Binary holds ${sizeBytes} bytes, more than is told as a resource: ask for its content, by Accept: */* or its media type and without _format.`,
+    { expression: 'Binary.data' },
+  )
+}
+
+/** Bytes, at hand or not. */
+interface Bytes {
+  readonly size: number
+  /** The body of an answer with those from one to before another, and its headers. */
+  answer(
+    from: number,
+    until: number,
+    headers: FhirResponse['headers'],
+  ): Pick<FhirResponse, 'headers' | 'body' | 'stream'>
+}
+
+function wholeOf(bytes: Buffer): Bytes {
+  return {
+    size: bytes.length,
+    answer: (from, until, headers) => ({ headers, body: bytes.subarray(from, until) }),
+  }
+}
+
+function besideIt(stored: Stored, size: number, reader: Pick<Reader, 'content'>): Bytes {
+  return {
+    size,
+    answer: (from, until, headers) => ({
+      headers: { ...headers, 'content-length': String(until - from) },
+      stream: reader.content(stored, from, until),
+    }),
+  }
 }
 
 /**
@@ -44,14 +95,14 @@ function isHeaderText(text: string): boolean {
 
 type Headers = ReturnType<typeof headersOf>
 
-function part(bytes: Buffer, headers: Headers, request: FhirRequest): FhirResponse {
+function part(bytes: Bytes, headers: Headers, request: FhirRequest): FhirResponse {
   const isAsked = request.method === 'GET' && isSameVersion(request.header('if-range'), headers)
-  const range = isAsked ? rangeOf(request.header('range'), bytes.length) : undefined
-  if (range === undefined) return { status: 200, headers, body: bytes }
-  if (range === 'beyond') return beyond(bytes.length)
+  const range = isAsked ? rangeOf(request.header('range'), bytes.size) : undefined
+  if (range === undefined) return { status: 200, ...bytes.answer(0, bytes.size, headers) }
+  if (range === 'beyond') return beyond(bytes.size)
   const { from, until } = range
-  const told = { ...headers, 'content-range': `bytes ${from}-${until - 1}/${bytes.length}` }
-  return { status: 206, headers: told, body: bytes.subarray(from, until) }
+  const told = { ...headers, 'content-range': `bytes ${from}-${until - 1}/${bytes.size}` }
+  return { status: 206, ...bytes.answer(from, until, told) }
 }
 
 /** Whether the part belongs to what the caller has already. @see https://www.rfc-editor.org/rfc/rfc9110#section-13.1.5 */

@@ -1,10 +1,11 @@
 import { type Json, parseSentJson, parseSentXml, type Resource, toResource } from '#fhir'
 import { inSlices, Problem, type Steps } from '#kernel'
-import type { Txn } from '#record'
+import type { Arriving, Txn, Writer } from '#record'
 import { bodyMissing, readResource } from '../rest/body.ts'
 import { type Format, formatSent, isFhirType } from '../rest/negotiate.ts'
-import type { FhirRequest } from '../types.ts'
+import type { FhirRequest, Limits } from '../types.ts'
 import { partsOf } from './content.ts'
+import { largeContent } from './large.ts'
 import { isMediaType } from './media-types.ts'
 
 /** The header that says of bytes what `Binary.securityContext` says of a resource. */
@@ -15,6 +16,8 @@ export interface Sent {
   readonly resource: Resource
   /** Whether it came as bytes, of which a Binary was made here. */
   readonly isContent: boolean
+  /** The bytes, where they are too many to be held: they come while the Binary is written, which has no data itself. */
+  readonly source?: AsyncIterable<Uint8Array>
 }
 
 /**
@@ -22,12 +25,15 @@ export interface Sent {
  *
  * @param id  that of the URL, which bytes cannot say themselves
  * @throws Problem as `readResource`; `unsupported-media` · `body.type-unsupported` for bytes whose media type is none; `invalid` ·
- *   `binary.context-differs`
+ *   `binary.context-differs`; `too-large` · `binary.too-large`
  * @see https://hl7.org/fhir/R4/binary.html#rest
  */
-export async function readStorable(request: FhirRequest, type: string, id?: string): Promise<Sent> {
+export async function readStorable(request: FhirRequest, type: string, limits: Limits, id?: string): Promise<Sent> {
   if (type !== 'Binary' || request.resource !== undefined) return asItIs(await readResource(request, type))
-  const bytes = await request.body()
+  const looked = await largeContent(request, limits)
+  if (looked !== undefined && 'source' in looked)
+    return { resource: withContext(named(request, id), contextOf(request)), isContent: true, source: looked.source }
+  const bytes = looked?.bytes ?? (await request.body())
   if (bytes.length === 0 && isMediaType(mediaTypeOf(request))) throw bodyMissing()
   const resource = await resourceIn(bytes, request)
   if (resource !== undefined) return asItIs(withContext(resource, contextOf(request)))
@@ -89,8 +95,21 @@ function* binaryOf(bytes: Buffer, request: FhirRequest, id: string | undefined):
     texts.push(bytes.toString('base64', from, from + sliceBytes))
     yield
   }
-  const named = id === undefined ? {} : { id }
-  return withContext({ resourceType: 'Binary', ...named, contentType, data: texts.join('') }, contextOf(request))
+  return withContext({ ...named(request, id), data: texts.join('') }, contextOf(request))
+}
+
+function named(request: FhirRequest, id: string | undefined): Resource {
+  return { resourceType: 'Binary', ...(id === undefined ? {} : { id }), contentType: mediaTypeOf(request) }
+}
+
+/** Runs a work that writes what was sent, with its content where that comes meanwhile. */
+export function writing<T>(
+  writer: Writer,
+  { source }: Sent,
+  work: (txn: Txn, beside: { readonly content?: Arriving }) => Promise<T>,
+): Promise<T> {
+  if (source === undefined) return writer.transact(txn => work(txn, {}))
+  return writer.transactWith(source, (txn, content) => work(txn, { content }))
 }
 
 function mediaTypeOf(request: FhirRequest): string {

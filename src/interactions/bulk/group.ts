@@ -14,7 +14,11 @@ interface Member {
  *
  * @throws Problem as a read of the Group
  */
-export async function membersOf(id: string, { grant, baseUrl }: GrantedRequest, rooms: Rooms): Promise<string[]> {
+export async function membersOf(
+  id: string,
+  { grant, baseUrl }: GrantedRequest,
+  rooms: Rooms,
+): Promise<readonly string[]> {
   const { record, clock } = rooms
   const { json } = await record.reader(grant).read('Group', id)
   const { member = [] } = (await parseStored(json)) as { readonly member?: readonly Member[] }
@@ -34,10 +38,8 @@ function isNotOver(period: Member['period'], nowMs: number): boolean {
 }
 
 /** Those of some patients whom a grant reaches. */
-export async function within(grant: Grant, patients: readonly string[], { record }: Rooms): Promise<string[]> {
+export async function within(grant: Grant, patients: readonly string[], { record }: Rooms): Promise<readonly string[]> {
   const reach = patientsInReach(grant)
-  const reached: string[] = []
-  for (const patient of new Set(patients))
-    if (reach === 'all' ? await record.keepsPatient(patient) : reach.includes(patient)) reached.push(patient)
-  return reached
+  const asked = new Set(patients)
+  return reach === 'all' ? record.keptAmong(asked) : [...asked].filter(patient => reach.includes(patient))
 }

@@ -118,7 +118,7 @@ function isOf({ kind, patient }: Deletion['holder'], whom: Whom): boolean {
   return kind === 'patient' && (whom === 'all' || (patient !== undefined && whom.includes(patient)))
 }
 
-function urlOf({ baseUrl, path, query }: GrantedRequest): string {
+export function urlOf({ baseUrl, path, query }: GrantedRequest): string {
   return `${baseUrl}${path}${query.size === 0 ? '' : `?${query}`}`
 }
 

@@ -1,6 +1,8 @@
 import type { Route } from '../types.ts'
 import { exportParameters } from './asked.ts'
 import { exportFile, ndjson } from './file.ts'
+import { beginImport } from './import-kick-off.ts'
+import { importFaults, importRemoval, importStatus } from './import-status.ts'
 import { kickOff } from './kick-off.ts'
 import { exportRemoval, exportStatus } from './status.ts'
 
@@ -25,4 +27,8 @@ export const bulkRows: readonly Route[] = [
   { method: 'GET', path: '/$export-status/:job', interaction: '$export-status', verb: 'none', produces: 'application/json', summary: 'Progress of an export, or its manifest', handler: exportStatus },
   { method: 'DELETE', path: '/$export-status/:job', interaction: '$export-removal', verb: 'none', summary: 'End an export, and remove its files', handler: exportRemoval },
   { method: 'GET', path: '/$export-file/:job/:file', interaction: '$export-file', verb: 'none', produces: ndjson, summary: 'A file of an export: a resource in each line', handler: exportFile },
+  { method: 'POST', path: '/$import', interaction: '$import', verb: 'none', summary: 'Begin an import of files about any number of patients', handler: beginImport },
+  { method: 'GET', path: '/$import-status/:job', interaction: '$import-status', verb: 'none', produces: 'application/json', summary: 'Progress of an import, or what became of each of its files', handler: importStatus },
+  { method: 'DELETE', path: '/$import-status/:job', interaction: '$import-removal', verb: 'none', summary: 'End an import, and forget what became of it; what was taken in stays', handler: importRemoval },
+  { method: 'GET', path: '/$import-file/:job/:file', interaction: '$import-file', verb: 'none', produces: ndjson, summary: 'Why rows of a file are not in: an OperationOutcome in each line', handler: importFaults },
 ]

@@ -49,13 +49,19 @@ function printHead({ type, total, links = {} }: BundleHead): string {
  * One entry of a searchset.
  *
  * @param json  what is shown of the resource
+ * @param part  of what lies within a resource `#id`: its address is that of what holds it, and this
+ * @see https://hl7.org/fhir/R4/search.html#contained
  */
 export function searchEntry(
   stored: Stored,
   json: Buffer,
-  { mode, baseUrl }: { readonly mode: 'match' | 'include'; readonly baseUrl: string },
+  {
+    mode,
+    baseUrl,
+    part = '',
+  }: { readonly mode: 'match' | 'include'; readonly baseUrl: string; readonly part?: string },
 ): (Buffer | string)[] {
-  return [`{"fullUrl":${fullUrl(baseUrl, stored)},"resource":`, json, `,"search":{"mode":"${mode}"}}`]
+  return [`{"fullUrl":${fullUrl(baseUrl, stored, part)},"resource":`, json, `,"search":{"mode":"${mode}"}}`]
 }
 
 /** The entry of a searchset that tells about the search itself. */
@@ -89,6 +95,6 @@ export function historyEntry(stored: Stored, baseUrl: string): (Buffer | string)
   return stored.deleted ? [start + end] : [`${start}"resource":`, stored.json, `,${end}`]
 }
 
-function fullUrl(baseUrl: string, stored: Pick<Stored, 'type' | 'id'>): string {
-  return JSON.stringify(`${baseUrl}/${stored.type}/${stored.id}`)
+function fullUrl(baseUrl: string, stored: Pick<Stored, 'type' | 'id'>, part = ''): string {
+  return JSON.stringify(`${baseUrl}/${stored.type}/${stored.id}${part}`)
 }

@@ -1,4 +1,4 @@
-import { mapLinks, mapReferences, parseReference, type Resource } from '#fhir'
+import { mapLinksInSteps, mapReferencesInSteps, parseReference, type Resource } from '#fhir'
 import { Problem, type Steps } from '#kernel'
 import type { Planned } from './transaction-plan.ts'
 
@@ -39,7 +39,7 @@ export function* conditionalReferences(entries: readonly Planned[]): Steps<Reado
   for (const { resource, index } of entries) {
     yield
     if (resource === undefined) continue
-    mapReferences(resource, (text, path) => {
+    yield* mapReferencesInSteps(resource, (text, path) => {
       if (text.includes('?') && !places.has(text) && parseReference(text).kind === 'conditional')
         places.set(text, { index, path })
       return text
@@ -56,15 +56,15 @@ export function* conditionalReferences(entries: readonly Planned[]): Steps<Reado
  * @returns     whether any was replaced
  * @see https://hl7.org/fhir/R4/bundle.html#references
  */
-export function rewriteLinks(
+export function* rewriteLinks(
   resource: Resource,
   fullUrl: string | undefined,
   links: Links,
   note: (target: string) => void,
-): boolean {
+): Steps<boolean> {
   const base = baseOf(fullUrl)
   let replaced = false
-  mapLinks(resource, text => {
+  yield* mapLinksInSteps(resource, text => {
     const target = links.get(text) ?? (base === undefined ? text : (links.get(base + text) ?? text))
     note(target)
     replaced ||= target !== text

@@ -1,4 +1,4 @@
-import { operationOutcome, parseReference, parseResource, printJson, problemTable, type Resource } from '#fhir'
+import { encodeResource, operationOutcome, parseReference, parseStored, problemTable, type Resource } from '#fhir'
 import { giveWay, inSlices, isProblem, Problem, spend } from '#kernel'
 import type { Staged, Stored, Txn, Writer } from '#record'
 import { checkReferences } from '#validation'
@@ -191,7 +191,7 @@ function writerOf({ turn, isPatch }: Planned): WriteEntry {
   return turn === 'POST' ? createEntry : updateEntry
 }
 
-async function linkAll(identities: Identities, links: Links, { bundle, copies }: Run): Promise<Linked> {
+async function linkAll(identities: Identities, links: Links, { bundle, copies, judging }: Run): Promise<Linked> {
   const resources = new Map<Planned, Resource>()
   const references = new Map<Planned, Planned[]>()
   const referrers = new Map<Planned, Resource[]>()
@@ -200,16 +200,18 @@ async function linkAll(identities: Identities, links: Links, { bundle, copies }:
   for (const [entry, identity] of identities) {
     await giveWay()
     if (entry.resource === undefined || entry.turn === 'DELETE') continue
-    const own = copies ? parseResource(printJson(entry.resource)) : entry.resource
+    const own = copies ? await copyOf(entry.resource) : entry.resource
     const resource = entry.isPatch ? await linkPatch(own, links) : own
     const targets: Planned[] = []
-    const isReplaced = rewriteLinks(resource, entry.fullUrl, links, text => {
+    const linking = rewriteLinks(resource, entry.fullUrl, links, text => {
       const target = byIdentity.get(text.startsWith(base) ? text.slice(base.length) : text)
       // What is deleted here is not written later, so nothing has to wait for it.
       if (target !== undefined && target.turn !== 'DELETE') targets.push(target)
     })
+    const isReplaced = await inSlices(linking)
     // Only now is known of what type a `urn:uuid:` or a foreign fullUrl is.
-    if (isReplaced && !entry.isPatch) checkReferencesOf(entry, resource)
+    if (isReplaced && !entry.isPatch)
+      await forEntry(entry.index, () => checkReferences(judging.rooms.validator, resource, judging.owner))
     resources.set(entry, resource)
     references.set(
       entry,
@@ -227,6 +229,10 @@ async function linkAll(identities: Identities, links: Links, { bundle, copies }:
   return { resources, referrers, order: inOrderOfReference([...resources.keys()], references) }
 }
 
+async function copyOf(resource: Resource): Promise<Resource> {
+  return parseStored(await inSlices(encodeResource(resource)))
+}
+
 /** The photo of a Patient who comes with it goes to the compartment that the Patient opens, so it is written afterwards. */
 function isOwnBytes(from: Planned, to: Planned): boolean {
   return from.type === 'Patient' && to.type === 'Binary'
@@ -235,15 +241,6 @@ function isOwnBytes(from: Planned, to: Planned): boolean {
 /** `Patient/1` → `1` */
 function idIn(identity: string): string {
   return identity.slice(identity.indexOf('/') + 1)
-}
-
-/** @throws Problem `unprocessable` · `validation.failed`, naming the entry */
-function checkReferencesOf({ index }: Planned, resource: Resource): void {
-  try {
-    checkReferences(resource)
-  } catch (error) {
-    throw isProblem(error) ? atEntry(error, index) : error
-  }
 }
 
 /** What writing one entry needs. */

@@ -114,7 +114,7 @@ class Entries {
     for (let hop = 0; hop < mostHops && this.#latest.length > 0; hop++) {
       const from = this.#latest
       this.#latest = []
-      for (const { type, id } of from.flatMap(each => carriedBy(each, this.#asking.baseUrl))) {
+      for (const { type, id } of await inSlices(carriedBy(from, this.#asking.baseUrl))) {
         const fullUrl = `${this.#asking.baseUrl}/${type}/${id}`
         if (known.has(fullUrl)) continue
         known.add(fullUrl)

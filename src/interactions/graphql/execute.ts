@@ -1,5 +1,5 @@
 import type { Grant } from '#access'
-import { isResourceType, parseReference, parseStored, printJson, type Resource } from '#fhir'
+import { containedIn, isResourceType, parseReference, parseStored, printJson, type Resource } from '#fhir'
 import { giveWay, isProblem, Problem, spend } from '#kernel'
 import type { Stored } from '#record'
 import { evaluateOnItems } from '../fhirpath/evaluator.ts'
@@ -216,7 +216,7 @@ export class Execution {
     const { reference } = tree
     if (typeof reference !== 'string') return undefined
     const { kind, type = '', id = '' } = parseReference(reference, this.by.baseUrl)
-    if (kind === 'fragment') return containedIn(id, root, wanted)
+    if (kind === 'fragment') return withinOf(id, root, wanted)
     if (kind !== 'local') return undefined
     if (wanted?.includes(type) === false) return 'other'
     try {
@@ -285,9 +285,8 @@ function nameOf({ resourceType, id }: Tree): string {
   return `${String(resourceType)}/${String(id)}`
 }
 
-function containedIn(id: string, root: Tree, wanted: readonly string[] | undefined): Focus | 'other' | undefined {
-  const contained = Array.isArray(root.contained) ? (root.contained as readonly Tree[]) : []
-  const tree = id === '' ? root : contained.find(each => each.id === id)
+function withinOf(id: string, root: Tree, wanted: readonly string[] | undefined): Focus | 'other' | undefined {
+  const tree = id === '' ? root : containedIn(root, id)
   const position = tree === undefined ? undefined : positionOf(tree, false)
   if (tree === undefined || position === undefined) return undefined
   return wanted?.some(type => isOfType(position, type)) === false ? 'other' : { position, tree, root }

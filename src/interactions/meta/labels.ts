@@ -1,4 +1,4 @@
-import { Problem } from '#kernel'
+import { Problem, type Steps } from '#kernel'
 
 type Node = { readonly [element: string]: unknown }
 
@@ -60,14 +60,14 @@ export function malformedMeta(expression: string): Problem {
  *
  * @see https://hl7.org/fhir/R4/resource-operation-meta-add.html – a coding is known by system and code
  */
-export function withLabels(meta: Node, added: Labels): Node {
+export function* withLabels(meta: Node, added: Labels): Steps<Node> {
   const own = labelsIn(meta)
   const known = new Set(own.profile)
   return withoutEmpty({
     ...meta,
     profile: [...listIn(meta.profile), ...[...new Set(added.profile)].filter(profile => !known.has(profile))],
-    security: union(own.security, added.security),
-    tag: union(own.tag, added.tag),
+    security: yield* union(own.security, added.security),
+    tag: yield* union(own.tag, added.tag),
   })
 }
 
@@ -76,7 +76,7 @@ export function withLabels(meta: Node, added: Labels): Node {
  *
  * @see https://hl7.org/fhir/R4/resource-operation-meta-delete.html
  */
-export function withoutLabels(meta: Node, removed: Labels): Node {
+export function* withoutLabels(meta: Node, removed: Labels): Steps<Node> {
   const own = labelsIn(meta)
   const gone = new Set<unknown>(removed.profile)
   const isKept = listIn(meta.profile).map(profile => !gone.has(profile))
@@ -86,8 +86,8 @@ export function withoutLabels(meta: Node, removed: Labels): Node {
     ...meta,
     profile: kept(meta.profile),
     _profile: kept(meta._profile),
-    security: difference(own.security, removed.security),
-    tag: difference(own.tag, removed.tag),
+    security: yield* difference(own.security, removed.security),
+    tag: yield* difference(own.tag, removed.tag),
   })
 }
 
@@ -123,15 +123,36 @@ const nameOf = ({ system, code }: Node) => JSON.stringify([system ?? null, code 
 const textOf = (coding: Node) => JSON.stringify(coding)
 
 /** Codings that are there already as they stand, and of the others each once. */
-function union(ones: readonly Node[], others: readonly Node[]): readonly Node[] {
-  const known = new Set(ones.map(nameOf))
-  const isNew = (other: Node) => !known.has(nameOf(other)) && known.add(nameOf(other))
-  return [...ones, ...others.filter(isNew)]
+function* union(ones: readonly Node[], others: readonly Node[]): Steps<readonly Node[]> {
+  const known = yield* namesOf(ones)
+  const all = [...ones]
+  for (const other of others) {
+    yield
+    const name = nameOf(other)
+    if (known.has(name)) continue
+    known.add(name)
+    all.push(other)
+  }
+  return all
 }
 
-function difference(ones: readonly Node[], others: readonly Node[]): readonly Node[] {
-  const gone = new Set(others.map(nameOf))
-  return ones.filter(one => !gone.has(nameOf(one)))
+function* difference(ones: readonly Node[], others: readonly Node[]): Steps<readonly Node[]> {
+  const gone = yield* namesOf(others)
+  const kept: Node[] = []
+  for (const one of ones) {
+    yield
+    if (!gone.has(nameOf(one))) kept.push(one)
+  }
+  return kept
+}
+
+function* namesOf(labels: readonly Node[]): Steps<Set<string>> {
+  const names = new Set<string>()
+  for (const label of labels) {
+    yield
+    names.add(nameOf(label))
+  }
+  return names
 }
 
 /** FHIR knows no empty lists. */

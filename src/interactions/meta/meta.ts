@@ -1,6 +1,6 @@
 import { restrict } from '#access'
 import { type Json, parseJsonInSteps, parseSentJson, type Resource } from '#fhir'
-import { giveWay, inSlices } from '#kernel'
+import { giveWay, inSlices, type Steps } from '#kernel'
 import { parseQuery } from '#search'
 import { operationParameters, partsOf } from '../operations/parameters.ts'
 import { patchIn, requireSight } from '../patch/patch.ts'
@@ -73,7 +73,7 @@ async function change(
   request: FhirRequest,
   params: PathParams,
   rooms: Rooms,
-  by: (meta: Node, labels: Labels) => Node,
+  by: (meta: Node, labels: Labels) => Steps<Node>,
 ): Promise<FhirResponse> {
   const { type = '', id = '' } = params
   const asking = granted(request)
@@ -87,8 +87,12 @@ async function change(
   return answer(metaIn(await inSlices(parseJsonInSteps(json))))
 }
 
-function withMeta(resource: Resource, by: (meta: Node, labels: Labels) => Node, labels: Labels): Resource {
-  return { ...resource, meta: by((resource.meta ?? {}) as Node, labels) }
+async function withMeta(
+  resource: Resource,
+  by: (meta: Node, labels: Labels) => Steps<Node>,
+  labels: Labels,
+): Promise<Resource> {
+  return { ...resource, meta: await inSlices(by((resource.meta ?? {}) as Node, labels)) }
 }
 
 /** @throws Problem `invalid` · `meta.malformed` */

@@ -24,6 +24,7 @@ export async function ingest(request: FhirRequest, params: PathParams, rooms: Ro
   const isAwaited = !parsePrefer(request).respondAsync
   const job = await rooms.ingest.start({
     grant,
+    among: asked.grant,
     patient,
     body: request.stream(),
     force,

@@ -2,13 +2,44 @@ import { parseReference, type Resource, toInstant } from '#fhir'
 import { Problem } from '#kernel'
 import { granted } from '../perform.ts'
 import { readResource } from '../rest/body.ts'
+import { parseHistoryCount } from '../rest/history.ts'
 import type { FhirRequest, FhirResponse, HeldImport, PathParams, Rooms } from '../types.ts'
 import { partsOf, textIn } from './parameters.ts'
 
-/** What waits until a person says whom it is about: a part `held` for each, without what it says of anybody. */
-export async function listReview(request: FhirRequest, _params: PathParams, { people }: Rooms): Promise<FhirResponse> {
-  const held = await people.review.list(granted(request).grant)
-  return answer(held.map(one => ({ name: 'held', part: toParts(one) })))
+/**
+ * What waits until a person says whom it is about, oldest first: a part `held` for each, without what it says of anybody, and `next` where
+ * there are more than stand on a page.
+ *
+ * @throws Problem `invalid` · `request.count-malformed`, `review.cursor-malformed`
+ */
+export async function listReview(
+  request: FhirRequest,
+  _params: PathParams,
+  { people, limits }: Rooms,
+): Promise<FhirResponse> {
+  const { grant, query, baseUrl } = granted(request)
+  const cursor = query.get('_cursor')
+  const after = cursor === null ? {} : { after: afterOf(cursor) }
+  const count = parseHistoryCount(query.get('_count'), limits)
+  const { held, next } = await people.review.page(grant, { count, ...after })
+  const more = next?.after && [{ name: 'next', valueUrl: linkTo(baseUrl, count, next.after) }]
+  return answer([...held.map(one => ({ name: 'held', part: toParts(one) })), ...(more ?? [])])
+}
+
+type Behind = Pick<HeldImport, 'heldAtMs' | 'id'>
+
+function linkTo(baseUrl: string, count: number, { heldAtMs, id }: Behind): string {
+  const params = new URLSearchParams({ _count: String(count), _cursor: `${heldAtMs}.${id}` })
+  return `${baseUrl}/$review?${params}`
+}
+
+/** What a page link says is what its page showed last, so there is nothing in it to be hidden. */
+function afterOf(cursor: string): Behind {
+  const [, heldAtMs, id = ''] = /^(\d{1,16})\.([\w-]{1,64})$/.exec(cursor) ?? []
+  if (heldAtMs !== undefined) return { heldAtMs: Number(heldAtMs), id }
+  throw new Problem('invalid', 'review.cursor-malformed', '_cursor is not from a page of this list.', {
+    expression: '_cursor',
+  })
 }
 
 /** One of them, with what it says of the person, to be held against the candidates. */

@@ -5,6 +5,7 @@ import { granted } from '../perform.ts'
 import { Judging } from '../profiles/judging.ts'
 import { readOptionalResource, readResource } from '../rest/body.ts'
 import { allIsWell } from '../rest/stored-response.ts'
+import { idDiffers } from '../rest/update.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
 
 /** The parameters of $validate beside the resource, in a URL or in Parameters. */
@@ -43,7 +44,8 @@ export async function validate(request: FhirRequest, params: PathParams, rooms: 
     throw new Problem('invalid', 'validate.resource-missing', '$validate needs a parameter resource.', {
       expression: 'Parameters.parameter',
     })
-  return answerOf(checked(resource, type, how), how.profiles, new Judging(asking, rooms))
+  const asked = checked(resource, type, how)
+  return answerOf(asked, how.profiles, new Judging(asking, rooms), refusals(asking.grant, how.mode, type))
 }
 
 /** Whoever may do nothing with a type has no resource of it to check. @throws Problem `forbidden` · `scope.missing` */
@@ -59,22 +61,33 @@ export async function validateStored(request: FhirRequest, params: PathParams, r
   const { grant } = asking
   const stored = await rooms.record.reader(grant).read(type, id)
   const { resource, ...how } = questionOf(request, await readOptionalResource(request), type)
-  if (how.mode === 'delete') return answerOfDelete(grant, type)
-  return answerOf(
-    checked(resource ?? (await parseStored(stored.json)), type, how),
-    how.profiles,
-    new Judging(asking, rooms),
-  )
+  const refused = refusals(grant, how.mode, type)
+  // What is there can be deleted by whoever may delete it: nothing else stands against it here.
+  if (how.mode === 'delete') return { status: 200, headers: {}, body: outcomeOf(refused) }
+  const asked = checked(resource ?? (await parseStored(stored.json)), type, how)
+  const replacing = how.mode === 'update' ? againstStanding(asked, id) : []
+  return answerOf(asked, how.profiles, new Judging(asking, rooms), [...refused, ...replacing])
 }
 
-/** What is there can be deleted by whoever may delete it: nothing else stands against it here. */
-function answerOfDelete(grant: Grant, type: string): FhirResponse {
-  const refusal: ProblemIssue = {
-    severity: 'error',
-    type: 'forbidden',
-    text: 'This access may not delete resources of this type.',
-  }
-  return { status: 200, headers: {}, body: outcomeOf(permits(grant, 'd', type) ? [] : [refusal]) }
+/** What stands against it that a resource replaces the one that is there. */
+function againstStanding(resource: Resource, id: string): readonly ProblemIssue[] {
+  if (resource.id === id) return []
+  const { text } = idDiffers()
+  return [{ severity: 'error', type: 'invalid', text, expression: `${resource.resourceType}.id` }]
+}
+
+/** What would be done in a mode, by scope and by word. */
+const done: Readonly<Record<string, readonly [verb: 'c' | 'u' | 'd', word: string]>> = {
+  create: ['c', 'create'],
+  update: ['u', 'update'],
+  delete: ['d', 'delete'],
+}
+
+/** That who asks may not do it at all. @see https://hl7.org/fhir/R4/valueset-resource-validation-mode.html */
+function refusals(grant: Grant, mode: string | undefined, type: string): readonly ProblemIssue[] {
+  const [verb, word] = (mode === undefined ? undefined : done[mode]) ?? []
+  if (verb === undefined || permits(grant, verb, type)) return []
+  return [{ severity: 'error', type: 'forbidden', text: `This access may not ${word} resources of this type.` }]
 }
 
 /** @throws Problem `unsupported` · `validate.mode-unsupported`; `invalid` · `body.type-differs`, `validate.profile-missing` */
@@ -157,10 +170,15 @@ function isJson(value: unknown): value is { readonly [name: string]: Json } {
 }
 
 /** By R4 first: what that says of a resource profiles only add to. @throws Problem `unsupported` · `validate.profile-unknown` */
-async function answerOf(resource: Resource, profiles: readonly string[], judging: Judging): Promise<FhirResponse> {
+async function answerOf(
+  resource: Resource,
+  profiles: readonly string[],
+  judging: Judging,
+  beside: readonly ProblemIssue[] = [],
+): Promise<FhirResponse> {
   const byType = await judging.rooms.validator.validateSent(resource, 'warnings-too', judging.owner)
   const byProfiles = await judging.issues(resource, profiles, 'warnings-too')
-  return { status: 200, headers: {}, body: outcomeOf([...byType, ...byProfiles]) }
+  return { status: 200, headers: {}, body: outcomeOf([...beside, ...byType, ...byProfiles]) }
 }
 
 /** What is only unwise comes after that nothing is wrong. */

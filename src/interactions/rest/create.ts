@@ -1,4 +1,4 @@
-import { readStorable } from '../binary/sent.ts'
+import { readStorable, writing } from '../binary/sent.ts'
 import { granted } from '../perform.ts'
 import { Judging } from '../profiles/judging.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
@@ -16,13 +16,14 @@ export async function create(request: FhirRequest, params: PathParams, rooms: Ro
   const { type = '' } = params
   const asked = granted(request)
   const { grant, baseUrl } = asked
-  const { resource } = await readStorable(request, type)
+  const sent = await readStorable(request, type, rooms.limits)
+  const { resource } = sent
   await checkWritable(resource, new Judging(asked, rooms))
   const criteria = parseIfNoneExist(request.header('if-none-exist'), type)
-  const outcome = await rooms.record.writer(grant).transact(async txn => {
+  const outcome = await writing(rooms.record.writer(grant), sent, async (txn, beside) => {
     const found = criteria === undefined ? undefined : await findOne(txn, { type, criteria, asked, rooms })
     if (found !== undefined) return { found, stored: await txn.read(type, found.id) }
-    return { created: await txn.create(resource) }
+    return { created: await txn.create(resource, beside) }
   })
   const prefer = parsePrefer(request)
   if (outcome.created !== undefined) return writeResponse(outcome.created, 201, { baseUrl, prefer })

@@ -1,4 +1,4 @@
-import type { Stored } from '#record'
+import type { Reader, Stored } from '#record'
 import { contentAnswer } from '../binary/answer.ts'
 import { granted } from '../perform.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
@@ -13,17 +13,19 @@ import { parseSubset, subsetting } from './subset.ts'
  */
 export async function read(request: FhirRequest, params: PathParams, { record }: Rooms): Promise<FhirResponse> {
   const { type = '', id = '' } = params
-  return answerWith(await record.reader(granted(request).grant).read(type, id), request)
+  const reader = record.reader(granted(request).grant)
+  return answerWith(await reader.read(type, id), request, reader)
 }
 
 /** One version. @see https://hl7.org/fhir/R4/http.html#vread */
 export async function vread(request: FhirRequest, params: PathParams, { record }: Rooms): Promise<FhirResponse> {
   const { type = '', id = '', vid = '' } = params
-  return answerWith(await record.reader(granted(request).grant).vread(type, id, vid), request)
+  const reader = record.reader(granted(request).grant)
+  return answerWith(await reader.vread(type, id, vid), request, reader)
 }
 
-async function answerWith(stored: Stored, request: FhirRequest): Promise<FhirResponse> {
-  const content = stored.type === 'Binary' ? await contentAnswer(stored, request) : undefined
+async function answerWith(stored: Stored, request: FhirRequest, reader: Reader): Promise<FhirResponse> {
+  const content = stored.type === 'Binary' ? await contentAnswer(stored, request, reader) : undefined
   if (content !== undefined) return content
   const version = versionOf(stored)
   if (isFresh(stored, name => request.header(name))) return { status: 304, ...version }

@@ -1,4 +1,4 @@
-import { encodeJsonInSteps, encodeXmlInSteps, parseSentJson, type Resource } from '#fhir'
+import { encodeJsonInSteps, encodeXmlInSteps, isLarge, parseSentJson, type Resource } from '#fhir'
 import { inSlices, isProblem, spend, withBudget } from '#kernel'
 import type { FhirResponse } from '../types.ts'
 import { partOfAnswer, type WantedPart } from './answered-subset.ts'
@@ -26,7 +26,7 @@ export async function shown(whole: FhirResponse, look: Look): Promise<FhirRespon
   try {
     const response = look.part === undefined ? whole : await partOfAnswer(whole, look.part)
     if (look.isPretty || look.format === 'xml') return await inFormat(response, look)
-    return response === whole ? whole : await asJson(response)
+    return response === whole && !isLong(whole) ? whole : await asJson(response)
   } catch (error) {
     if (look.isRead || !(isProblem(error, 'too-costly') || isProblem(error, 'not-acceptable'))) throw error
     return inAnyCase(whole)
@@ -60,6 +60,11 @@ async function printed(
   if (format === 'json') return { ...response, body: lineOf(await inSlices(encodeJsonInSteps(value, printLook))) }
   const xml = await inSlices(encodeXmlInSteps(value as Resource, printLook))
   return { ...response, headers: { ...response.headers, 'content-type': mediaTypes.xml }, body: xml }
+}
+
+/** Whether making JSON of it would take so long that others notice. */
+function isLong({ body }: FhirResponse): boolean {
+  return body !== undefined && typeof body !== 'string' && !Buffer.isBuffer(body) && isLarge(body)
 }
 
 /** The answer as JSON, made bit by bit. */

@@ -1,7 +1,7 @@
 import { isId, type Resource } from '#fhir'
 import { Problem } from '#kernel'
 import { type Staged, versionStale } from '#record'
-import { overStanding, readStorable } from '../binary/sent.ts'
+import { overStanding, readStorable, writing } from '../binary/sent.ts'
 import { granted } from '../perform.ts'
 import { Judging } from '../profiles/judging.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
@@ -20,14 +20,14 @@ export async function update(request: FhirRequest, params: PathParams, rooms: Ro
   const { type = '', id = '' } = params
   const asking = granted(request)
   const { grant } = asking
-  const sent = await readStorable(request, type, id)
+  const sent = await readStorable(request, type, rooms.limits, id)
   const { resource } = sent
   checkIds(resource, id)
   await checkWritable(resource, new Judging(asking, rooms))
   const options = versionConditions(request)
-  const staged = await rooms.record
-    .writer(grant)
-    .transact(async txn => txn.update(type, id, await overStanding(sent, id, txn), { ...options, unlessSame: true }))
+  const staged = await writing(rooms.record.writer(grant), sent, async (txn, beside) =>
+    txn.update(type, id, await overStanding(sent, id, txn), { ...options, ...beside, unlessSame: true }),
+  )
   return updateResponse(staged, request)
 }
 
@@ -45,20 +45,21 @@ export async function updateConditionally(
   const { type = '' } = params
   const asking = granted(request)
   const { grant } = asking
-  const sent = await readStorable(request, type)
+  const sent = await readStorable(request, type, rooms.limits)
   const { resource } = sent
   await checkWritable(resource, new Judging(asking, rooms))
   const options = versionConditions(request)
   const criteria = criteriaOf(request.query)
-  const staged = await rooms.record.writer(grant).transact(async txn => {
+  const staged = await writing(rooms.record.writer(grant), sent, async (txn, beside) => {
     const found = await findOne(txn, { type, criteria, asked: asking, rooms })
     if (found !== undefined) {
       const whole = withId(await overStanding(sent, found.id, txn), found.id)
-      return txn.update(type, found.id, whole, { ...options, unlessSame: true })
+      return txn.update(type, found.id, whole, { ...options, ...beside, unlessSame: true })
     }
-    if (resource.id !== undefined) return txn.update(type, resource.id, resource, { ...options, unlessSame: true })
+    if (resource.id !== undefined)
+      return txn.update(type, resource.id, resource, { ...options, ...beside, unlessSame: true })
     checkNoneMeant(options)
-    return txn.create(resource)
+    return txn.create(resource, beside)
   })
   return updateResponse(staged, request)
 }
@@ -95,7 +96,8 @@ export function withId(resource: Resource, id: string): Resource {
   return { ...resource, id }
 }
 
-function idDiffers(): Problem {
+/** What keeps a resource from replacing the one of an id. */
+export function idDiffers(): Problem {
   return new Problem('invalid', 'update.id-differs', 'The id in the body must be the id of the resource to update.', {
     expression: 'id',
   })

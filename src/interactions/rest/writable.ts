@@ -1,20 +1,17 @@
 import type { Resource } from '#fhir'
 import { isProblem, Problem, type ProblemIssue } from '#kernel'
-import { checkSentResource, claimsAny, missingEffect } from '#validation'
+import { checkSentResource, claimsAny } from '#validation'
 import type { Judging } from '../profiles/judging.ts'
 
 /**
- * Refuses what is not valid, what breaks a profile that it claims or a Questionnaire that it answers and that is known, and what would
- * be taken without the effect that its author counts on.
+ * Refuses what is not valid, and what breaks a profile that it claims or a Questionnaire that it answers and that is known. What a
+ * Consent rules the record looks at.
  *
- * @throws Problem `unprocessable` · `validation.failed`, `validation.profile-broken`, `validation.questionnaire-broken`; `unsupported` · `resource.not-supported-yet`
+ * @throws Problem `unprocessable` · `validation.failed`, `validation.profile-broken`, `validation.questionnaire-broken`
  */
 export async function checkWritable(resource: Resource, judging: Judging): Promise<void> {
   await checkSentResource(judging.rooms.validator, resource, judging.owner)
   if (claimsAny(resource)) await checkClaims(resource, judging)
-  const missing = missingEffect(resource)
-  if (missing !== undefined)
-    throw new Problem('unsupported', 'resource.not-supported-yet', missing, { expression: resource.resourceType })
 }
 
 /** A guide that is kept whole may name more than one request looks at, or derive from itself. */

@@ -17,6 +17,7 @@ export async function searchCompartment(request: FhirRequest, params: PathParams
   return answerSearch(asked, {
     type,
     ...(type === undefined ? withTypes(given, () => searchableTypes(grant)) : { params: given }),
+    within: true,
     path: `Patient/${id}/${type ?? '*'}`,
     reader: rooms.record.reader(grant),
     asking: askingOf(asked, rooms),

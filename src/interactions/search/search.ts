@@ -1,6 +1,6 @@
 import { restrict } from '#access'
-import type { Resource } from '#fhir'
-import { giveWay, Problem } from '#kernel'
+import { containedIn, encodeJsonInSteps, parseStored, type Resource } from '#fhir'
+import { giveWay, inSlices, Problem } from '#kernel'
 import type { OpenedCursor, Reader, SearchPage, Stored } from '#record'
 import { checkForm, inertParameters, parseQuery, type Query, type QueryOptions, type Restricted } from '#search'
 import { bundleBytes, outcomeEntry, searchEntry } from '../bundles/bundle-bytes.ts'
@@ -26,6 +26,7 @@ export async function search(request: FhirRequest, params: PathParams, rooms: Ro
     type,
     ...(type === undefined ? withTypes(given, () => searchableTypes(asked.grant)) : { params: given }),
     path: type ?? '',
+    within: true,
     ...onBehalfOf(asked, rooms),
   })
 }
@@ -73,6 +74,8 @@ export interface SearchPlan {
   readonly path: string
   /** The query that the self link shows, where it is not the one that is evaluated. */
   readonly selfText?: string | undefined
+  /** Whether `_contained` may ask for what lies within others. */
+  readonly within?: boolean
   /** Makes the query narrower by parameters that are no search parameters; their names are `refinedBy`. */
   refine?(query: Query, params: URLSearchParams): Query
   readonly refinedBy?: readonly string[]
@@ -135,8 +138,9 @@ async function parseRefined(
 ): Promise<Query> {
   const plain = new URLSearchParams(params)
   for (const name of plan.refinedBy ?? []) plain.delete(name)
+  const asked = { ...options, within: plan.within ?? false }
   const query =
-    plan.asking === undefined ? parseQuery(type, plain, options) : await parseAsked(type, plain, options, plan.asking)
+    plan.asking === undefined ? parseQuery(type, plain, asked) : await parseAsked(type, plain, asked, plan.asking)
   return plan.refine?.(query, params) ?? query
 }
 
@@ -178,16 +182,36 @@ async function searchset(page: SearchPage, query: Query, place: Place): Promise<
 async function pageEntries(page: SearchPage, baseUrl: string, subset: Subset | undefined) {
   const shown = subset === undefined ? async (json: Buffer) => json : subsetting(subset)
   const entries: (Buffer | string)[][] = []
+  const push = async (
+    stored: Stored,
+    json: Buffer,
+    of: { readonly mode: 'match' | 'include'; readonly part?: string },
+  ) => {
+    entries.push(searchEntry(stored, await shown(json), { ...of, baseUrl }))
+    const pause = giveWay()
+    if (pause !== undefined) await pause
+  }
   for (const [mode, found] of [
     ['match', page.matches],
     ['include', page.included],
   ] as const)
-    for (const stored of found) {
-      entries.push(searchEntry(stored, await shown(stored.json), { mode, baseUrl }))
-      const pause = giveWay()
-      if (pause !== undefined) await pause
-    }
+    for (const stored of found)
+      if (stored.parts === undefined) await push(stored, stored.json, { mode })
+      else for await (const [part, json] of partsOf(stored, stored.parts)) await push(stored, json, { mode, part })
   return entries
+}
+
+/** What was found of a resource: itself, or what lies within it, whose name is `#id`. */
+async function* partsOf(
+  { json }: Stored,
+  parts: readonly string[],
+): AsyncGenerator<readonly [string, Buffer], void, void> {
+  const { contained } = await parseStored(json)
+  for (const part of parts) {
+    const within = containedIn({ contained }, part.slice(1))
+    if (part === '') yield [part, json]
+    else if (within !== undefined) yield [part, await inSlices(encodeJsonInSteps(within))]
+  }
 }
 
 /** Links of other pages carry a sealed cursor and no parameter, so that nothing of the search shows in an address. */

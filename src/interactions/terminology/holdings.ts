@@ -11,6 +11,7 @@ import {
   type CodeSystem,
   type CodeSystemDefinition,
   type ConceptMapDefinition,
+  checkParts,
   type Definitions,
   type IncludeDefinition,
   isHeld,
@@ -201,6 +202,8 @@ function implicitValueSet(canonical: string): ValueSetDefinition | undefined {
 /**
  * Everything that a value set needs to be judged, fetched before it is: which value sets it names, and theirs, and the code
  * systems of all of them. What is not found is left out.
+ *
+ * @throws Problem `too-costly` · `terminology.too-many-parts`
  */
 export async function definitionsFor(
   valueSet: ValueSetDefinition,
@@ -210,7 +213,8 @@ export async function definitionsFor(
   const codeSystems = new Map<string, CodeSystem | undefined>()
   const valueSets = new Map<string, ValueSetDefinition | undefined>()
   const open = [valueSet]
-  for (let next = open.pop(); next !== undefined; next = open.pop())
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    checkParts(next)
     for (const part of partsOf(next)) {
       for (const canonical of part.valueSet ?? []) {
         const pause = giveWay()
@@ -223,6 +227,7 @@ export async function definitionsFor(
       const system = systemOf(part, versions)
       if (system !== undefined && !codeSystems.has(system)) codeSystems.set(system, await holdings.codeSystem(system))
     }
+  }
   return {
     codeSystem: canonical => codeSystems.get(canonical),
     valueSet: canonical => valueSets.get(canonical),

@@ -1,6 +1,6 @@
 import { type Grant, permits, restrict } from '#access'
 import { parseStored, type Resource } from '#fhir'
-import { giveWay } from '#kernel'
+import { giveWay, inSlices } from '#kernel'
 import type { Reader } from '#record'
 import { parseQuery, type Query, type Restricted } from '#search'
 import { carriedBy, mostHops } from '../../documents/carried.ts'
@@ -51,7 +51,12 @@ export async function gather(asking: Asking): Promise<Gathered> {
 async function fill(section: Section, asking: Asking): Promise<Filled> {
   const permitted = section.sources.filter(({ type }) => permits(asking.grant, 's', type))
   const entries: Resource[] = []
-  for (const source of permitted) entries.push(...(await answers(source, asking)))
+  for (const source of permitted) {
+    for (const entry of await answers(source, asking)) entries.push(entry)
+    // What is asked of an index that is in memory waits for nothing by itself.
+    const pause = giveWay()
+    if (pause !== undefined) await pause
+  }
   return { section, entries, isWithheld: permitted.length < section.sources.length }
 }
 
@@ -68,11 +73,13 @@ async function answers(source: Source, asking: Asking): Promise<Resource[]> {
 /** What these refer to, as far as it may be seen and is not known yet. */
 async function referredBy(from: readonly Resource[], known: Set<string>, asking: Asking): Promise<Resource[]> {
   const wanted = new Map<string, string[]>()
-  for (const { type, id } of from.flatMap(each => carriedBy(each, asking.baseUrl))) {
+  for (const { type, id } of await inSlices(carriedBy(from, asking.baseUrl))) {
     const name = `${type}/${id}`
     if (known.has(name) || !permits(asking.grant, 's', type)) continue
     known.add(name)
-    wanted.set(type, [...(wanted.get(type) ?? []), id])
+    const ids = wanted.get(type)
+    if (ids === undefined) wanted.set(type, [id])
+    else ids.push(id)
   }
   const resources: Resource[] = []
   for (const [type, ids] of wanted) {
