@@ -26,6 +26,8 @@ export interface LinkDocument {
   readonly passcodeMac?: string
   readonly attemptsLeft: number
   readonly pieces: number
+  /** What Consents withheld from anybody when the content was gathered; absent: nothing. */
+  readonly withheld?: string
 }
 
 /** A link as those who may manage it see it; it cannot be opened with this. */

@@ -109,13 +109,17 @@ class ManagedLinks implements Management {
     const nowMs = clock.nowMs()
     const scopes = parseLinkScopes(request.scopes)
     checkChoices(request)
-    const expiresAtMs = expiryOf(request, nowMs)
     const reading = subGrant(grant, patient, scopes)
+    const expiresAtMs = expiryOf(request, nowMs, await this.#untilOf(request))
     await checkQuota(this.#rooms.links, patient, nowMs)
+    // Asked before: what is withheld meanwhile ends the link.
+    const withheld = await record.withheldNote(patient)
     const gathered = await gather(record.reader(reading), reading, `${this.#rooms.baseUrl}/fhir`, nowMs)
     const id = newSecret()
-    const link = await this.#keep(id, request, { scopes: scopes.text, createdAtMs: nowMs, expiresAtMs }, gathered)
-    await this.#checkStanding(id, request, scopes)
+    const told = withheld === '' ? {} : { withheld }
+    const facts = { scopes: scopes.text, createdAtMs: nowMs, expiresAtMs, ...told }
+    const link = await this.#keep(id, request, facts, gathered)
+    await this.#checkStanding(id, request, scopes, expiresAtMs)
     this.#note('export', 'success', grant, patient, 'share link created')
     return { id, link, url: this.#urlOf(id), expiresAtMs }
   }
@@ -143,11 +147,18 @@ class ManagedLinks implements Management {
     this.#note('revoke', 'success', grant, link.patient, 'share link revoked')
   }
 
+  /** When the account will keep the patient no more, and with that its links end; they are not asked for at each opening. */
+  async #untilOf({ grant: { account }, patient }: LinkRequest): Promise<number | undefined> {
+    return account === undefined ? undefined : (await this.#rooms.record.keepingOf(account, patient))?.untilMs
+  }
+
   /** Whoever ended the grant while the content was read has ended the links that were there then, and this one was not. */
-  async #checkStanding(id: string, { patient, renew }: LinkRequest, scopes: LinkScopes): Promise<void> {
+  async #checkStanding(id: string, request: LinkRequest, scopes: LinkScopes, expiresAtMs: number): Promise<void> {
+    const { patient, renew } = request
     if (renew === undefined) return
     try {
       subGrant(await renew(), patient, scopes)
+      expiryOf({ expiresAtMs }, this.#rooms.clock.nowMs(), await this.#untilOf(request))
     } catch (error) {
       const link = await this.#rooms.links.markRevoked(id)
       await this.#rooms.files.drop(id, link?.pieces ?? 0)
@@ -159,7 +170,7 @@ class ManagedLinks implements Management {
   async #keep(
     id: string,
     { grant, patient, label, passcode, flagDirect: direct = false }: LinkRequest,
-    facts: Pick<LinkDocument, 'scopes' | 'createdAtMs' | 'expiresAtMs'>,
+    facts: Pick<LinkDocument, 'scopes' | 'createdAtMs' | 'expiresAtMs' | 'withheld'>,
     { json, compartment }: Gathered,
   ): Promise<string> {
     const { expiresAtMs } = facts

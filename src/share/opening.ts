@@ -43,6 +43,7 @@ const refusals = {
   exhausted: 'share link refused: too many wrong passcodes',
   active: 'share link refused: not opened as its flags say',
   gone: 'share link refused: the record is gone',
+  withheld: 'share link refused: the Consents of the patient have changed',
   passcode: 'share link refused: wrong passcode',
   ticket: 'share link refused: location not valid',
 } as const
@@ -123,9 +124,18 @@ class LinkOpening implements Opening {
   async #checkUsable(link: LinkDocument, direct: boolean, actor: Actor): Promise<void> {
     const state = stateOf(link, this.#rooms.clock.nowMs())
     const isAsFlagged = link.direct === direct
-    if (state === 'active' && isAsFlagged && (await this.#hasRecord(link))) return
-    this.#refuse(state !== 'active' || !isAsFlagged ? state : 'gone', link.patient, actor)
+    const isUsable = state === 'active' && isAsFlagged
+    const hindrance = isUsable ? await this.#hindrance(link) : state
+    if (hindrance === undefined) return
+    this.#refuse(hindrance, link.patient, actor)
     throw unknownLink()
+  }
+
+  /** What a link holds was gathered while other Consents counted: nobody knows whether it would be given now. */
+  async #hindrance(link: LinkDocument): Promise<'gone' | 'withheld' | undefined> {
+    if (!(await this.#hasRecord(link))) return 'gone'
+    const { withheld = '' } = link
+    return (await this.#rooms.record.withheldNote(link.patient)) === withheld ? undefined : 'withheld'
   }
 
   async #hasRecord({ compartment }: LinkDocument): Promise<boolean> {

@@ -29,8 +29,11 @@ export interface Share extends Management {
   readonly routes: readonly WebRoute[]
   /** Removes a patient's links, with their content and their names: the patient is erased. */
   forgetPatient(patient: string): Promise<void>
-  /** Ends the links to a patient that an account, or an app in its name, has given away: it keeps the patient no more. */
-  endLinksOf(account: string, patient: string): Promise<void>
+  /**
+   * Ends the links to a patient, or all, that an account, or an app in its name, has given away: it keeps the patient no more, or is
+   * deleted.
+   */
+  endLinksOf(account: string, patient?: string): Promise<void>
 }
 
 function checkOrigin(baseUrl: string): void {

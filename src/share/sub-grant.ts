@@ -1,4 +1,4 @@
-import { composeTerm, type Grant, isNarrower, parseScope, type Term } from '#access'
+import { composeTerm, type Grant, isNarrower, parseScope, type Term, termsOf } from '#access'
 import { isId } from '#fhir'
 import { newSecret, Problem } from '#kernel'
 
@@ -25,14 +25,14 @@ export function parseLinkScopes(scopes: string): LinkScopes {
   return { terms, text: texts.join(' ') }
 }
 
-/** What a grant may do to one patient, said as `patient/` terms, whatever their level was. */
+/** What a grant may do to one patient, as far as the account's role goes, said as `patient/` terms, whatever their level was. */
 function termsForPatient(grant: Grant, patient: string): readonly Term[] {
   const reaches: Readonly<Record<Term['level'], boolean>> = {
     patient: grant.patient === patient,
     user: grant.patients === 'all' || grant.patients.includes(patient),
     system: true,
   }
-  return grant.terms
+  return termsOf(grant, patient)
     .filter(term => reaches[term.level])
     .map(term => composeTerm('patient', term.type, term.verbs, term.params))
 }
@@ -57,6 +57,7 @@ export function subGrant(grant: Grant, patient: string, scopes: LinkScopes): Gra
     patient,
     patients: [],
     terms: scopes.terms,
+    isForStrangers: true,
     expiresAtMs: grant.expiresAtMs,
     ...(grant.purpose === undefined ? {} : { purpose: grant.purpose }),
   }

@@ -33,11 +33,15 @@ export function checkChoices({ label, passcode, flagDirect }: Choices): void {
     })
 }
 
-/** @throws Problem `invalid` · `share.expiry-invalid` */
-export function expiryOf({ expiresAtMs }: Choices, nowMs: number): number {
-  if (expiresAtMs === undefined) return nowMs + usualLifeMs
-  if (expiresAtMs > nowMs && expiresAtMs <= nowMs + longestLifeMs) return expiresAtMs
-  throw new Problem('invalid', 'share.expiry-invalid', 'A link expires in the future, and within a year.', {
+/**
+ * @param untilMs  when whoever makes the link keeps the patient no more, Unix milliseconds
+ * @throws Problem `invalid` · `share.expiry-invalid`
+ */
+export function expiryOf({ expiresAtMs }: Choices, nowMs: number, untilMs = Number.POSITIVE_INFINITY): number {
+  if (expiresAtMs === undefined) return Math.min(nowMs + usualLifeMs, untilMs)
+  if (expiresAtMs > nowMs && expiresAtMs <= Math.min(nowMs + longestLifeMs, untilMs)) return expiresAtMs
+  const text = 'A link expires in the future, within a year, and no later than you keep the person.'
+  throw new Problem('invalid', 'share.expiry-invalid', text, {
     expression: 'expiresAt',
   })
 }

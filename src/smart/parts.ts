@@ -1,9 +1,12 @@
+import type { Actor } from '#access'
 import type { Clock, Log } from '#kernel'
 import type { Record as PatientRecord } from '#record'
 import type { Documents, Vault } from '#vault'
 import { type Accounts, openAccounts } from './accounts/accounts.ts'
 import { type Browsers, openBrowsers } from './accounts/browsers.ts'
 import { type Claim, openClaim } from './accounts/claim.ts'
+import { openPasskeyCeremonies, type PasskeyCeremonies } from './accounts/passkey-ceremonies.ts'
+import { openPasskeys, type Passkeys } from './accounts/passkeys.ts'
 import { openResets, type Resets } from './accounts/resets.ts'
 import { openSealedWords, type SealedWords } from './accounts/sealed-words.ts'
 import { openSecondFactors, type SecondFactors } from './accounts/second-factors.ts'
@@ -13,8 +16,10 @@ import { openAssertionVerifier } from './clients/assertions.ts'
 import { type ClientAuthenticator, openClientAuthenticator } from './clients/authenticate-client.ts'
 import { type Clients, docsClient, openClients } from './clients/clients.ts'
 import { type Fetch, openKeySetFetcher } from './clients/key-set-fetcher.ts'
+import { type Deletions, openDeletions } from './deletion/deletions.ts'
 import { type Guardians, openGuardians } from './family/guardians.ts'
 import { type Invitations, openInvitations } from './family/invitations.ts'
+import { type Leavings, openLeavings } from './family/leavings.ts'
 import { type BearerAuthenticator, openBearerAuthenticator } from './token/authenticate-bearer.ts'
 import { type Codes, openCodes } from './token/codes.ts'
 import { openPermissions, type Permissions } from './token/permissions.ts'
@@ -38,7 +43,21 @@ export interface SmartOptions {
   readonly sessionIdleMs?: number | undefined
   /** Ends what an account gave away of a patient whom it keeps no more, beyond this room. */
   readonly guardianLeft?: GuardianLeft | undefined
+  /** What ends with an account beyond this room; without it none is ended here. */
+  readonly accountEnds?: AccountEnds | undefined
+  /** How long an account waits to be deleted; 14 days unless told. */
+  readonly deletionWaitMs?: number | undefined
 }
+
+/** What the whole house does when an account is deleted; each can be done again. */
+export interface AccountEnds {
+  /** Erases a patient whom nobody else could decide about. */
+  erasePatient(patient: string, actor: Actor): Promise<unknown>
+  /** Ends links that it gave away, imports, what was refused and kept for it, and whom it asked to be told. */
+  endReach(account: string): Promise<void>
+}
+
+const deletionWaitMs = 14 * 24 * 60 * 60_000
 
 /** @param account  who kept the patient by invitation, and does no more */
 export type GuardianLeft = (account: string, patient: string) => Promise<void>
@@ -73,9 +92,15 @@ export interface Parts {
   readonly accounts: Accounts
   readonly browsers: Browsers
   readonly secondFactors: SecondFactors
+  readonly passkeys: Passkeys
+  readonly ceremonies: PasskeyCeremonies
   readonly invitations: Invitations
   readonly guardians: Guardians
+  readonly leavings: Leavings
   readonly guardianLeft: GuardianLeft | undefined
+  readonly deletions: Deletions
+  readonly accountEnds: AccountEnds | undefined
+  readonly deletionWaitMs: number
   readonly halfLogins: SealedWords<HalfLogin>
   readonly claim: Claim
   readonly resets: Resets
@@ -102,22 +127,31 @@ export const paths = {
   keys: '/auth/jwks',
   login: '/auth/login',
   loginCode: '/auth/login/code',
+  loginPasskey: '/auth/login/passkey',
   logout: '/auth/logout',
   consent: '/auth/consent',
   claim: '/claim',
   account: '/account',
+  accountDelete: '/account/delete',
+  accountDeleteTakeBack: '/account/delete/take-back',
   accountRevoke: '/account/revoke',
   accountPassword: '/account/password',
   accountPeople: '/account/people',
+  accountPeopleGive: '/account/people/give',
   accountSessions: '/account/sessions',
   invitation: '/account/invitation',
   accountInvitations: '/account/invitations',
   accountInvitationsWithdraw: '/account/invitations/withdraw',
+  accountGuardiansChange: '/account/guardians/change',
   accountGuardiansEnd: '/account/guardians/end',
   accountFactor: '/account/second-factor',
   accountFactorConfirm: '/account/second-factor/confirm',
   accountFactorCodes: '/account/second-factor/codes',
   accountFactorRemove: '/account/second-factor/remove',
+  accountPasskeys: '/account/passkeys',
+  accountPasskeysConfirm: '/account/passkeys/confirm',
+  accountPasskeysName: '/account/passkeys/name',
+  accountPasskeysEnd: '/account/passkeys/end',
   accountReset: '/account/reset',
   accountRecovery: '/account/recovery',
   accountRecoveryTry: '/account/recovery/try',
@@ -137,12 +171,14 @@ export function openParts(options: SmartOptions): Parts {
   const baseUrl = options.baseUrl.replace(/\/+$/, '')
   const accounts = openAccounts({ documents, clock, baseUrl })
   const secondFactors = openSecondFactors({ documents, vault, clock, baseUrl })
+  const passkeys = openPasskeys({ documents, clock })
   const browsers = openBrowsers({
     documents,
     vault,
     clock,
     accounts,
     factors: secondFactors,
+    passkeys,
     baseUrl,
     idleMs: options.sessionIdleMs,
   })
@@ -164,9 +200,15 @@ export function openParts(options: SmartOptions): Parts {
     accounts,
     browsers,
     secondFactors,
+    passkeys,
+    ceremonies: openPasskeyCeremonies({ documents, vault, clock, passkeys, baseUrl }),
     invitations: openInvitations({ documents, vault, clock }),
     guardians: openGuardians({ documents, clock }),
+    leavings: openLeavings({ documents }),
     guardianLeft: options.guardianLeft,
+    deletions: openDeletions({ documents, record }),
+    accountEnds: options.accountEnds,
+    deletionWaitMs: options.deletionWaitMs ?? deletionWaitMs,
     halfLogins: openSealedWords({ vault, clock, purpose: 'smart.half-login', lifeMs: halfLoginLifeMs }),
     claim: openClaim({ documents, vault, accounts }),
     resets: openResets({ documents, vault, clock, accounts }),

@@ -3,6 +3,7 @@ import {
   type Form,
   jsonResponse,
   type Readers,
+  scriptResponse,
   type WebRequest,
   type WebResponse,
   type WebRoute,
@@ -14,9 +15,19 @@ import { authorize } from './endpoints/authorize.ts'
 import { showClaim, useClaim } from './endpoints/claim.ts'
 import { postApproval, postEnd, showClients } from './endpoints/clients.ts'
 import { decideConsent, showConsent } from './endpoints/consent.ts'
-import { endKeeping, makeInvitation, showInvitation, useInvitation, withdrawInvitation } from './endpoints/family.ts'
+import { askDeletion, keepAccount, showDeletion } from './endpoints/deletion.ts'
+import {
+  changeRole,
+  endKeeping,
+  givePerson,
+  makeInvitation,
+  showInvitation,
+  useInvitation,
+  withdrawInvitation,
+} from './endpoints/family.ts'
 import { introspect } from './endpoints/introspect.ts'
 import { logIn, logInByCode, logOut, showLogin } from './endpoints/login.ts'
+import { addPasskey, endPasskey, logInByPasskey, proposePasskey, renamePasskey } from './endpoints/passkeys.ts'
 import { renewRecovery, tryRecovery } from './endpoints/recovery.ts'
 import { register } from './endpoints/register.ts'
 import { showReset, useReset } from './endpoints/reset.ts'
@@ -24,15 +35,16 @@ import { revoke } from './endpoints/revoke.ts'
 import { acceptFactor, proposeFactor, removeFactor, renewPaperCodes } from './endpoints/second-factor.ts'
 import { endSession } from './endpoints/sessions.ts'
 import { token } from './endpoints/token.ts'
+import { passkeyScript } from './pages/passkey-script.ts'
 import { type Parts, paths } from './parts.ts'
 
 type Handler = (request: WebRequest, parts: Parts) => Promise<WebResponse>
 
-/** `page` answers people in HTML, `oauth` apps in JSON; a page never answers pages of other origins. */
+/** `page` answers people in HTML, `script` is what a page asks for, `oauth` answers apps in JSON; a page never answers pages of other origins. */
 interface Row {
   readonly method: WebRoute['method']
   readonly path: string
-  readonly kind: 'page' | 'oauth'
+  readonly kind: 'page' | 'script' | 'oauth'
   readonly readers?: Readers
   readonly access: Access
   readonly query?: readonly string[]
@@ -44,6 +56,7 @@ interface Row {
 }
 
 const discovery: Handler = async (_, { baseUrl }) => jsonResponse(200, openidConfiguration(baseUrl))
+const passkeyFile: Handler = async () => scriptResponse(passkeyScript)
 const publicKeys: Handler = async (_, { key }) => jsonResponse(200, await key.publicKeys())
 
 const asking = words(
@@ -68,27 +81,38 @@ const rows: readonly Row[] = [
   { method: 'GET', path: paths.login, kind: 'page', access: 'nothing', query: ['request?'], handle: showLogin, summary: 'The login page' },
   { method: 'POST', path: paths.login, kind: 'page', access: 'nothing', fields: words('csrf name password request?'), redirects: true, handle: logIn, summary: 'Name and password' },
   { method: 'POST', path: paths.loginCode, kind: 'page', access: 'nothing', fields: words('csrf half code request?'), redirects: true, handle: logInByCode, summary: 'The code of the second step' },
+  { method: 'POST', path: paths.loginPasskey, kind: 'page', access: 'nothing', fields: words('csrf setup response request?'), redirects: true, handle: logInByPasskey, summary: 'A passkey in place of password and second step' },
+  { method: 'GET', path: passkeyScript.path, kind: 'script', access: 'nothing', handle: passkeyFile, summary: 'What asks the browser for a passkey; the name changes with it' },
   { method: 'POST', path: paths.logout, kind: 'page', access: 'session', fields: ['csrf'], redirects: true, handle: logOut, summary: 'Ends the browser session' },
   { method: 'GET', path: paths.consent, kind: 'page', access: 'session', query: ['request'], handle: showConsent, summary: 'The page on which a person decides what an app gets' },
   { method: 'POST', path: paths.consent, kind: 'page', access: 'session', fields: words('csrf request decision patient? self? duration?'), redirects: true, handle: decideConsent, summary: 'The decision' },
   { method: 'GET', path: paths.claim, kind: 'page', access: 'nothing', query: ['code'], handle: showClaim, summary: 'The page on which a new server gets its owner' },
   { method: 'POST', path: paths.claim, kind: 'page', access: 'nothing', fields: words(`csrf code name ${passwords}`), handle: useClaim, summary: 'Makes the first account' },
   { method: 'GET', path: paths.account, kind: 'page', access: 'session', query: ['done?'], handle: showAccount, summary: 'The apps with access, and the people of the account' },
+  { method: 'GET', path: paths.accountDelete, kind: 'page', access: 'session', handle: showDeletion, summary: 'What deleting the account would do' },
+  { method: 'POST', path: paths.accountDelete, kind: 'page', access: 'session', fields: words('csrf erase? heir? current code?'), redirects: true, handle: askDeletion, summary: 'Asks for the account to be deleted after a time' },
+  { method: 'POST', path: paths.accountDeleteTakeBack, kind: 'page', access: 'session', fields: ['csrf'], redirects: true, handle: keepAccount, summary: 'Keeps an account that waits to be deleted' },
   { method: 'POST', path: paths.accountRevoke, kind: 'page', access: 'session', fields: words('csrf permission'), redirects: true, handle: endPermission, summary: 'Ends the access of one app' },
-  { method: 'POST', path: paths.accountPassword, kind: 'page', access: 'session', fields: words('csrf current password keep-apps?'), redirects: true, handle: changePassword, summary: 'Changes the password' },
+  { method: 'POST', path: paths.accountPassword, kind: 'page', access: 'session', fields: words('csrf current password keep-apps? keep-passkeys?'), redirects: true, handle: changePassword, summary: 'Changes the password' },
   { method: 'POST', path: paths.accountPeople, kind: 'page', access: 'session', fields: words('csrf given family birthdate? gender?'), redirects: true, handle: addToPeople, summary: 'Adds a person whose data the account keeps' },
+  { method: 'POST', path: paths.accountPeopleGive, kind: 'page', access: 'session', fields: words('csrf patient role category? until? current'), handle: givePerson, summary: 'Offers a person to somebody who is to keep them in their own right' },
   { method: 'GET', path: paths.invitation, kind: 'page', access: 'nothing', query: ['code'], handle: showInvitation, summary: 'The page of an invitation to keep a person together' },
   { method: 'POST', path: paths.invitation, kind: 'page', access: 'nothing', fields: words('csrf code name? password? again?'), redirects: true, handle: useInvitation, summary: 'Accepts the invitation, with a new account where nobody is logged in' },
-  { method: 'POST', path: paths.accountInvitations, kind: 'page', access: 'session', fields: words('csrf patient current'), handle: makeInvitation, summary: 'Invites somebody to keep a person too' },
+  { method: 'POST', path: paths.accountInvitations, kind: 'page', access: 'session', fields: words('csrf patient role category? until? current'), handle: makeInvitation, summary: 'Invites somebody to keep a person too' },
   { method: 'POST', path: paths.accountInvitationsWithdraw, kind: 'page', access: 'session', fields: words('csrf invitation'), redirects: true, handle: withdrawInvitation, summary: 'Takes an invitation back' },
+  { method: 'POST', path: paths.accountGuardiansChange, kind: 'page', access: 'session', fields: words('csrf patient guardian role category? until?'), redirects: true, handle: changeRole, summary: 'Changes as what somebody keeps a person by invitation' },
   { method: 'POST', path: paths.accountGuardiansEnd, kind: 'page', access: 'session', fields: words('csrf patient guardian'), redirects: true, handle: endKeeping, summary: 'Ends that somebody keeps a person by invitation' },
   { method: 'POST', path: paths.accountSessions, kind: 'page', access: 'session', fields: words('csrf session'), redirects: true, handle: endSession, summary: 'Logs another browser out, or all others' },
   { method: 'POST', path: paths.accountFactor, kind: 'page', access: 'session', fields: words('csrf current'), handle: proposeFactor, summary: 'A key for one-time codes, to be confirmed' },
   { method: 'POST', path: paths.accountFactorConfirm, kind: 'page', access: 'session', fields: words('csrf setup code'), handle: acceptFactor, summary: 'From now on logging in takes a code' },
   { method: 'POST', path: paths.accountFactorCodes, kind: 'page', access: 'session', fields: words('csrf code'), handle: renewPaperCodes, summary: 'Ten new codes for paper, shown once' },
   { method: 'POST', path: paths.accountFactorRemove, kind: 'page', access: 'session', fields: words('csrf current code'), redirects: true, handle: removeFactor, summary: 'Logging in takes the password alone again' },
+  { method: 'POST', path: paths.accountPasskeys, kind: 'page', access: 'session', fields: words('csrf name current code?'), handle: proposePasskey, summary: 'Asks the browser for a new passkey' },
+  { method: 'POST', path: paths.accountPasskeysConfirm, kind: 'page', access: 'session', fields: words('csrf setup response'), redirects: true, handle: addPasskey, summary: 'Adds the passkey that the browser made' },
+  { method: 'POST', path: paths.accountPasskeysName, kind: 'page', access: 'session', fields: words('csrf passkey name'), redirects: true, handle: renamePasskey, summary: 'Gives a passkey another name' },
+  { method: 'POST', path: paths.accountPasskeysEnd, kind: 'page', access: 'session', fields: words('csrf passkey'), redirects: true, handle: endPasskey, summary: 'Ends a passkey' },
   { method: 'GET', path: paths.accountReset, kind: 'page', access: 'nothing', query: ['code'], handle: showReset, summary: 'The page on which a one-time address becomes a password' },
-  { method: 'POST', path: paths.accountReset, kind: 'page', access: 'nothing', fields: words(`csrf code ${passwords} keep-apps?`), redirects: true, handle: useReset, summary: 'Sets the password' },
+  { method: 'POST', path: paths.accountReset, kind: 'page', access: 'nothing', fields: words(`csrf code ${passwords} keep-apps? keep-passkeys?`), redirects: true, handle: useReset, summary: 'Sets the password' },
   { method: 'POST', path: paths.accountRecovery, kind: 'page', access: 'session', fields: words('csrf current'), handle: renewRecovery, summary: 'A new recovery code, shown once' },
   { method: 'POST', path: paths.accountRecoveryTry, kind: 'page', access: 'session', fields: words('csrf code'), redirects: true, handle: tryRecovery, summary: 'Whether the recovery code on paper is right' },
   { method: 'POST', path: paths.token, kind: 'oauth', readers: 'clients', access: 'client', fields: words(`grant_type code? redirect_uri? code_verifier? refresh_token? scope? ${proof}`), handle: token, summary: 'Codes, refresh tokens and client assertions for access tokens' },
@@ -105,6 +129,7 @@ const rows: readonly Row[] = [
 
 const kinds = {
   page: { answer: answerPage, type: 'text/html' },
+  script: { answer: answerPage, type: 'text/javascript' },
   oauth: { answer: answerOauth, type: 'application/json' },
 } as const
 

@@ -6,8 +6,12 @@ import { endOpened } from './accounts/new-password.ts'
 import { approveClient, type ClientSummary, endClient, listClients } from './clients/administration.ts'
 import { docsClient } from './clients/clients.ts'
 import { parseMetadata } from './clients/parse-metadata.ts'
+import { askForDeletion, takeDeletionBack } from './deletion/asking.ts'
+import { endDueAccounts } from './deletion/ending.ts'
+import { fatesOf } from './deletion/fates.ts'
 import { smartConfiguration } from './discovery.ts'
 import { describeClient } from './endpoints/register.ts'
+import { endLeft } from './family/giving.ts'
 import { host, type MintOptions, mint } from './mint.ts'
 import { openParts, type Parts, paths, type SmartOptions } from './parts.ts'
 import { routesOf } from './routes.ts'
@@ -25,8 +29,20 @@ export interface AccountSummary {
   readonly hasPassword: boolean
   /** Whether logging in takes a code beside the password. */
   readonly hasSecondFactor: boolean
+  /** How many passkeys log in to it, in place of both. */
+  readonly passkeys: number
   /** How many patients it keeps. */
   readonly patients: number
+}
+
+/** An account that waits to be deleted, as the administrator sees it. */
+export interface DeletionSummary {
+  readonly id: string
+  readonly name: string
+  readonly askedAtMs: number
+  readonly dueAtMs: number
+  /** `put-off`: its day had come, and it was not said what becomes of somebody. */
+  readonly state: 'waiting' | 'put-off' | 'begun'
 }
 
 /** The authorisation server: who may log in, which apps may ask, what was allowed, and what a token means. */
@@ -66,9 +82,9 @@ export interface Smart {
   listAccounts(): Promise<readonly AccountSummary[]>
   /**
    * A one-time address, good for a day, at which the person behind an account chooses a password; addresses that were made before
-   * end. What the account has open (browsers, apps, tokens) ends when the address is used, or with `endNow` at once. With
-   * `endSecondFactor` the account's second factor ends at once as well, for a person who lost both phone and paper: nobody can log in
-   * until the address is used.
+   * end. What the account has open (browsers, apps, tokens, passkeys) ends when the address is used, or with `endNow` at once. With
+   * `endSecondFactor` the account's second factor and passkeys end at once as well, for a person who lost both phone and paper: nobody can
+   * log in until the address is used.
    *
    * @throws Problem `not-found` · `smart.account-absent`
    */
@@ -76,6 +92,39 @@ export interface Smart {
     name: string,
     options?: { readonly endNow?: boolean; readonly endSecondFactor?: boolean },
   ): Promise<{ readonly url: string; readonly expiresAtMs: number }>
+  /**
+   * How many patients an account keeps in its own right and may keep; with `most` that is changed first, `default`: as many as all others.
+   *
+   * @throws Problem `not-found` · `smart.account-absent`
+   */
+  quota(name: string, most?: number | 'default'): Promise<{ readonly used: number; readonly most: number }>
+  /**
+   * What becomes of those whom an account keeps when it is deleted, as things stand, by Patient id. Whom nobody else could decide about is
+   * erased.
+   *
+   * @throws Problem `not-found` · `smart.account-absent`
+   */
+  fatesOf(
+    name: string,
+    options?: { readonly isNow?: boolean },
+  ): Promise<ReadonlyMap<string, 'stays' | 'given' | 'erased'>>
+  /**
+   * Asks for an account to be deleted, after the time of waiting or now, with all of whom nobody else could decide about; resolves to when it is due.
+   * What it has open ends.
+   *
+   * @throws Problem `not-found` · `smart.account-absent`; `conflict` · `smart.deletion-begun`
+   */
+  deleteAccount(name: string, options?: { readonly isNow?: boolean }): Promise<number>
+  /**
+   * Takes that back; resolves to whether there was something to take back, and it had not begun.
+   *
+   * @throws Problem `not-found` · `smart.account-absent`
+   */
+  keepAccount(name: string): Promise<boolean>
+  /** Which accounts wait to be deleted, soonest first. */
+  listDeletions(): Promise<readonly DeletionSummary[]>
+  /** Ends accounts whose time has come, and those whose end was cut off; for one process at a time. What hinders is logged, and tried again. */
+  endDueAccounts(): Promise<void>
   /**
    * The id of an account, by the name its owner logs in with.
    *
@@ -109,6 +158,11 @@ export interface Smart {
   endClient(clientId: string): Promise<void>
   /** The registered apps, oldest first. */
   listClients(): Promise<readonly ClientSummary[]>
+  /**
+   * Goes on with what was cut off: of somebody who gave a patient away what they had of them ends. For whoever serves, once all rooms are
+   * open. What cannot be ended at the moment is logged, and ended the next time.
+   */
+  goOn(): Promise<void>
   /** Ends what apps were allowed about a patient, and every token with that patient in context: the patient is erased. */
   forgetPatient(patient: string): Promise<void>
   /** The id of the client with which the server's own API page asks for access. */
@@ -138,20 +192,62 @@ async function forgetPatient(
 async function resetPassword(parts: Parts, { name, password }: { name: string; password: string }): Promise<void> {
   const account = await accountNamed(parts, name)
   await parts.accounts.changePassword(account, password)
-  await endOpened(account.id, parts, { keepApps: false })
+  await endOpened(account.id, parts, { keepApps: false, keepPasskeys: false })
+}
+
+async function quota(parts: Parts, name: string, most: number | 'default' | undefined) {
+  const { record } = parts
+  const { id } = await accountNamed(parts, name)
+  if (most !== undefined) {
+    await record.setPatientQuota(id, most === 'default' ? undefined : most)
+    const detail = 'how many patients an account may keep was changed'
+    record.audit({ action: 'approve', outcome: 'success', actor: host, detail })
+  }
+  return record.patientQuota(id)
+}
+
+/** The administrator says of everybody whom nobody else could decide about that all is erased. */
+async function hostSays(parts: Parts, name: string) {
+  const account = await accountNamed(parts, name)
+  const erases = await parts.record.patientsOf(account.id)
+  return { account, said: { erases, heirs: (await parts.deletions.get(account.id))?.heirs ?? {} } }
+}
+
+async function hostFatesOf(
+  parts: Parts,
+  name: string,
+  isNow: boolean,
+): Promise<ReadonlyMap<string, 'stays' | 'given' | 'erased'>> {
+  const { account, said } = await hostSays(parts, name)
+  const fates = await fatesOf(account.id, { ...said, ...(isNow ? { dueAtMs: parts.clock.nowMs() } : {}) }, parts)
+  return new Map([...fates].map(([patient, { kind }]) => [patient, kind === 'open' ? 'erased' : kind]))
+}
+
+async function deleteAccount(parts: Parts, name: string, isNow: boolean): Promise<number> {
+  const { account, said } = await hostSays(parts, name)
+  const { dueAtMs } = await askForDeletion(account, { said, actor: host, isNow }, parts)
+  if (isNow) await endDueAccounts(parts, account.id)
+  return dueAtMs
+}
+
+async function listDeletions({ deletions }: Parts): Promise<readonly DeletionSummary[]> {
+  return (await deletions.all()).map(({ account, name, askedAtMs, dueAtMs, isBegun, isPutOff }) => {
+    const waits = isPutOff === true ? 'put-off' : 'waiting'
+    return { id: account, name, askedAtMs, dueAtMs, state: isBegun === true ? 'begun' : waits }
+  })
 }
 
 /** Each opens a household. */
 const summarizedAtOnce = 16
 
-async function listAccounts({ accounts, record, secondFactors }: Parts): Promise<readonly AccountSummary[]> {
+async function listAccounts({ accounts, record, secondFactors, passkeys }: Parts): Promise<readonly AccountSummary[]> {
   return mapFew(await accounts.list(), summarizedAtOnce, summarize)
 
   async function summarize({ id, name, createdAtMs, password, isOwner }: Account): Promise<AccountSummary> {
     const patients = (await record.patientsOf(id)).length
     const hasSecondFactor = (await secondFactors.of(id)) !== undefined
     const has = { isOwner: isOwner === true, hasPassword: password !== undefined, hasSecondFactor }
-    return { id, name, createdAtMs, ...has, patients }
+    return { id, name, createdAtMs, ...has, passkeys: (await passkeys.of(id)).length, patients }
   }
 }
 
@@ -162,13 +258,13 @@ async function resetAccount(
 ): Promise<{ url: string; expiresAtMs: number }> {
   const account = await accountNamed(parts, name)
   if (endSecondFactor) await parts.accounts.forgetPassword(account)
-  if (endNow || endSecondFactor) await endOpened(account.id, parts, { keepApps: !endNow })
+  if (endNow || endSecondFactor) await endOpened(account.id, parts, { keepApps: !endNow, keepPasskeys: false })
   // Last, so that at no moment the old password alone opens the account.
   if (endSecondFactor) await parts.secondFactors.remove(account.id)
   const { secret, expiresAtMs } = await parts.resets.make(account)
   const ended = [
     ...(endNow ? ['what was open has ended'] : []),
-    ...(endSecondFactor ? ['the second step was taken away'] : []),
+    ...(endSecondFactor ? ['the second step and all passkeys were taken away'] : []),
   ]
   const detail = ['an address for a new password', ...ended].join('; ')
   parts.record.audit({ action: 'reset', outcome: 'success', actor: host, detail })
@@ -198,6 +294,12 @@ export async function openSmart(options: SmartOptions): Promise<Smart> {
     },
     listAccounts: () => listAccounts(parts),
     resetAccount: (name, how) => resetAccount(parts, name, how),
+    quota: (name, most) => quota(parts, name, most),
+    fatesOf: (name, { isNow = false } = {}) => hostFatesOf(parts, name, isNow),
+    deleteAccount: (name, { isNow = false } = {}) => deleteAccount(parts, name, isNow),
+    keepAccount: async name => takeDeletionBack((await accountNamed(parts, name)).id, host, parts),
+    listDeletions: () => listDeletions(parts),
+    endDueAccounts: () => endDueAccounts(parts),
     accountId: async name => (await accountNamed(parts, name)).id,
     resetPassword: wanted => resetPassword(parts, wanted),
     async registerClient(metadata) {
@@ -207,6 +309,7 @@ export async function openSmart(options: SmartOptions): Promise<Smart> {
     approveClient: (id, scope) => approveClient({ id, scope, actor: host }, parts),
     endClient: id => endClient({ id, actor: host }, parts),
     listClients: () => listClients(parts),
+    goOn: () => endLeft(parts),
     forgetPatient: patient => forgetPatient(parts, patient),
     docsClientId: docsClient(parts.baseUrl).id,
     allowsOrigin: origin => parts.clients.hasOrigin(origin),

@@ -30,6 +30,10 @@ export interface NewAccount {
 export interface Accounts {
   /** Creates an account; the id that comes back is random. */
   create(account: NewAccount): Promise<Account>
+  /** Nobody logs in by its name any more, which is free again; what names the account by its id still finds it. */
+  close(account: Account): Promise<void>
+  /** Removes an account that has nothing any more. */
+  remove(account: Account): Promise<void>
   /** Takes back an account that was just made and has nothing. */
   takeBack(account: Account): Promise<void>
   get(id: string): Promise<Account | undefined>
@@ -87,6 +91,19 @@ export function openAccounts(options: { documents: Documents; clock: Clock; base
     return written ? account : update(id, change)
   }
 
+  async function close({ id, name }: Account): Promise<void> {
+    const found = await documents.get<{ readonly account: string }>(nameCollection, toLoginName(name))
+    // It may be somebody else's by now.
+    if (found?.value.account === id) await documents.delete(nameCollection, toLoginName(name))
+    await update(id, ({ password: _, ...rest }) => rest)
+  }
+
+  async function remove(account: Account): Promise<void> {
+    // The name first: dying in between leaves an account that nobody can use.
+    await close(account)
+    await documents.delete(collection, account.id)
+  }
+
   return {
     get,
     named,
@@ -109,11 +126,9 @@ export function openAccounts(options: { documents: Documents; clock: Clock; base
       throw new Problem('conflict', 'smart.account-name-taken', 'There is an account with this name already.')
     },
 
-    async takeBack({ id, name }) {
-      // The name first: dying in between leaves an account that nobody can use.
-      await documents.delete(nameCollection, toLoginName(name))
-      await documents.delete(collection, id)
-    },
+    close,
+    remove,
+    takeBack: remove,
 
     async list() {
       const found = await documents.list<Account>(collection)
@@ -142,7 +157,7 @@ export function openAccounts(options: { documents: Documents; clock: Clock; base
     },
 
     async any() {
-      // The last account is never taken away: what was once seen need not be looked for again, and cannot be made to look unseen.
+      // What was once seen need not be looked for again, and cannot be made to look unseen.
       seen ||= (await documents.list(nameCollection)).length > 0
       return seen
     },

@@ -5,6 +5,7 @@ import { single } from '../form.ts'
 import { toLoginName } from './account-names.ts'
 import type { Account, Accounts } from './accounts.ts'
 import { printCookie, readCookie } from './cookies.ts'
+import type { Passkeys } from './passkeys.ts'
 import type { SecondFactors } from './second-factors.ts'
 
 interface Session {
@@ -15,8 +16,10 @@ interface Session {
    * opens nothing, in whatever order the two were written.
    */
   readonly salt?: string
-  /** The id of the second factor whose code was typed; for the same reason. */
+  /** The id of the second factor whose code was typed, or that a passkey stood in for; for the same reason. */
   readonly factor?: string
+  /** The id of the passkey that it was begun with; for the same reason. */
+  readonly passkey?: string
   /** When a page was last asked for, to within some minutes. */
   readonly seenAtMs?: number
   /** The network that it was begun from. */
@@ -49,8 +52,16 @@ export interface Login {
   readonly startedAtMs: number
   /** Names the session. */
   readonly id: string
-  /** The second factor that it was begun with. */
-  readonly factor?: string
+  /** What it was begun with. */
+  readonly shown: Shown
+}
+
+/** What somebody has shown of an account: a session is good while the account has each of it. */
+export interface Shown {
+  /** The id of the account's second factor, when its code was typed or a passkey used, which is both steps in one. */
+  readonly factor?: string | undefined
+  /** The id of the passkey that was used. */
+  readonly passkey?: string | undefined
 }
 
 /** A session that has just begun: the headers that set its cookies, and what its forms must carry. */
@@ -62,13 +73,13 @@ export interface NewSession {
 export interface Browsers {
   load(request: WebRequest): Promise<Browser>
   /**
-   * Starts a session of the account as it was when its password was typed, under a new secret, so that a planted one is worth nothing.
-   * `factor` is the id of the second factor whose code was typed: the session is good while that is the account's.
+   * Starts a session of the account as it was when its password was typed, or its passkey asked for, under a new secret, so that a planted
+   * one is worth nothing.
    */
-  logIn(request: WebRequest, account: Account, factor: string | undefined): Promise<NewSession>
+  logIn(request: WebRequest, account: Account, shown: Shown): Promise<NewSession>
   /**
    * What names the device, if somebody has logged in from it under this name before; with the id of a second factor only if a code of
-   * that was typed there. Who knew the password alone may have made any number of devices.
+   * that was typed there, or a passkey used, which stands for both steps. Who knew the password alone may have made any number of devices.
    */
   deviceOf(request: WebRequest, loginName: string, factor?: string): string | undefined
   logOut(request: WebRequest): Promise<Readonly<Record<string, string>>>
@@ -97,11 +108,12 @@ export function openBrowsers(options: {
   clock: Clock
   accounts: Accounts
   factors: SecondFactors
+  passkeys: Pick<Passkeys, 'isOf' | 'of'>
   baseUrl: string
   /** For how long nothing may be asked for before a session ends; as long as a session lives unless told. */
   idleMs?: number | undefined
 }): Browsers {
-  const { documents, vault, clock, accounts, factors, baseUrl, idleMs = sessionLifeMs } = options
+  const { documents, vault, clock, accounts, factors, passkeys, baseUrl, idleMs = sessionLifeMs } = options
   const secure = baseUrl.startsWith('https:')
   const cookieName = secure ? '__Host-kinhold' : 'kinhold'
   const deviceName = `${cookieName}-device`
@@ -139,9 +151,11 @@ export function openBrowsers(options: {
     if (found === undefined || account === undefined) return undefined
     const { value: session, revision } = found
     if (!fits(session, account, (await factors.of(account.id))?.id)) return undefined
+    const { passkey: used } = session
+    if (used !== undefined && !(await passkeys.isOf(used, account.id))) return undefined
     await markSeen(id, session, revision)
-    const { startedAtMs, factor } = session
-    return { account, startedAtMs, id, ...(factor === undefined ? {} : { factor }) }
+    const { startedAtMs, factor, passkey } = session
+    return { account, startedAtMs, id, shown: { factor, passkey } }
   }
 
   function deviceOf(request: WebRequest, loginName: string, factor?: string): string | undefined {
@@ -166,7 +180,7 @@ export function openBrowsers(options: {
       return { csrf: csrfOf(secret), headers, ...(login === undefined ? {} : { login }) }
     },
 
-    async logIn(request, account, factor) {
+    async logIn(request, account, { factor, passkey }) {
       await forget(request)
       const secret = newSecret()
       const startedAtMs = clock.nowMs()
@@ -177,6 +191,7 @@ export function openBrowsers(options: {
         network: networkOf(request.remoteAddress),
         ...(account.password && { salt: account.password.saltBase64 }),
         ...(factor === undefined ? {} : { factor }),
+        ...(passkey === undefined ? {} : { passkey }),
         ...(agent === undefined ? {} : { agent }),
       }
       const expiresAtMs = startedAtMs + sessionLifeMs
@@ -196,9 +211,11 @@ export function openBrowsers(options: {
 
     async of(account) {
       const factor = (await factors.of(account.id))?.id
+      const kept = new Set((await passkeys.of(account.id)).map(({ id }) => id))
+      const isKept = ({ passkey }: Session) => passkey === undefined || kept.has(passkey)
       const found = await documents.list<Session>(collection, { group: account.id })
       return found
-        .filter(({ value }) => fits(value, account, factor))
+        .filter(({ value }) => fits(value, account, factor) && isKept(value))
         .map(({ name, value: { startedAtMs, seenAtMs = startedAtMs, network, agent } }) => ({
           id: name,
           startedAtMs,

@@ -18,6 +18,7 @@ interface Kind {
 const kinds = {
   account: { free: 5, maxWaitMs: 60_000 },
   address: { free: 20, maxWaitMs: 15 * 60_000 },
+  passkey: { free: 10, maxWaitMs: 60_000 },
   device: { free: 10, maxWaitMs: 60_000 },
   // Six digits: only who knows the password gets so far, and a hundred tries a day find none. The free ones do not begin anew each hour.
   code: { free: 5, maxWaitMs: 15 * 60_000, forgetAfterMs: 24 * 60 * 60_000 },

@@ -37,12 +37,14 @@ function lifeMs(cacheControl: string | null): number {
 
 /**
  * Fetches key sets with care: public https or loopback only, no redirects, 5 s, 64 KiB, and kept no longer than the
- * answer's Cache-Control allows.
+ * answer's Cache-Control allows. One address is asked once at a time.
  *
  * @see https://hl7.org/fhir/smart-app-launch/STU2.2/client-confidential-asymmetric.html#signature-verification
  */
 export function openKeySetFetcher({ fetch, clock }: { fetch: Fetch; clock: Clock }): KeySetFetcher {
   const cache = new Map<string, { readonly keys: JSONWebKeySet; readonly atMs: number; readonly untilMs: number }>()
+
+  const underWay = new Map<string, Promise<JSONWebKeySet | undefined>>()
 
   async function load(url: string): Promise<JSONWebKeySet | undefined> {
     const answer = await fetch(url, {
@@ -64,7 +66,13 @@ export function openKeySetFetcher({ fetch, clock }: { fetch: Fetch; clock: Clock
     const kept = cache.get(url)
     const nowMs = clock.nowMs()
     if (kept !== undefined && nowMs < kept.untilMs && !(fresh && nowMs - kept.atMs > minRefetchMs)) return kept.keys
+    const asked = underWay.get(url)
+    if (asked !== undefined) return asked
     // Whatever a foreign server does (refuses, times out, sends rubbish), the client is simply not authenticated.
-    return load(url).catch(() => undefined)
+    const loading = load(url)
+      .catch(() => undefined)
+      .finally(() => underWay.delete(url))
+    underWay.set(url, loading)
+    return loading
   }
 }

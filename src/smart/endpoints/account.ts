@@ -4,21 +4,24 @@ import { type Account, actorOf } from '../accounts/accounts.ts'
 import type { Login } from '../accounts/browsers.ts'
 import { endOpened, type Opened } from '../accounts/new-password.ts'
 import { addPerson } from '../consent/people.ts'
-import type { KeepingParts } from '../family/keeping.ts'
+import { endLeft, type GivingParts } from '../family/giving.ts'
 import { loadFamily } from '../family/view.ts'
 import { single } from '../form.ts'
 import { accountPage } from '../pages/account.ts'
 import { type Parts, paths } from '../parts.ts'
 import { checkTyped } from './login.ts'
+import { loadPasskeys } from './passkeys.ts'
 import { type Posted, readPosted } from './posted.ts'
 
-type AccountParts = KeepingParts &
+type AccountParts = GivingParts &
   Pick<
     Parts,
     | 'browsers'
     | 'accounts'
     | 'resets'
     | 'secondFactors'
+    | 'passkeys'
+    | 'ceremonies'
     | 'permissions'
     | 'tokens'
     | 'record'
@@ -26,6 +29,7 @@ type AccountParts = KeepingParts &
     | 'throttle'
     | 'log'
     | 'recovery'
+    | 'deletions'
   >
 
 async function show(
@@ -38,26 +42,56 @@ async function show(
   const recovery = account.isOwner === true ? await parts.recovery?.state() : undefined
   const permissions = await parts.permissions.of(account.id)
   const factor = await parts.secondFactors.of(account.id)
+  const passkeys = await loadPasskeys(account, parts)
   const sessions = await parts.browsers.of(account)
-  return accountPage({ csrf, account, family, permissions, recovery, factor, sessions, session: id, ...said })
+  const deletion = await parts.deletions.get(account.id)
+  const quota = await parts.record.patientQuota(account.id)
+  return accountPage({
+    csrf,
+    account,
+    family,
+    permissions,
+    recovery,
+    factor,
+    passkeys,
+    sessions,
+    session: id,
+    deletion,
+    quota,
+    ...said,
+  })
 }
 
 /** What the page says after a redirect, by the word in its query. */
 const doneWords: Readonly<Record<string, string>> = {
   ended: 'The access has ended.',
+  deletion: 'Every other browser was logged out, and no app has access any more.',
+  'deletion-ended': 'Your account stays. Apps that had access have to ask for it again.',
+  'deletion-begun':
+    'There is nothing to take back: this account does not wait to be deleted, or is being deleted already.',
   added: 'The person was added.',
   password:
-    'Your password was changed. Every other browser was logged out, and no app has access any more. Links to parts of a record that were given away stay open until they end or are ended.',
+    'Your password was changed. Every other browser was logged out, and no app has access any more; of your passkeys those stay that you see below. Links to parts of a record that were given away stay open until they end or are ended.',
   'password-kept':
-    'Your password was changed. Every other browser was logged out. Apps keep the access that you see below, and with it they can make and end links.',
+    'Your password was changed. Every other browser was logged out; of your passkeys those stay that you see below. Apps keep the access that you see below, and with it they can make and end links.',
   sessions: 'Logged out.',
   keeping: 'You keep this person too from now on.',
+  given: 'You keep this person in your own right from now on. Below you see who else does, and can change or end it.',
   'keeping-ended': 'That has ended.',
+  'role-changed': 'That was changed.',
+  'role-failed':
+    'Nothing was changed: choose what they may do, of who only looks at least one kind of data, and a last day that has not passed.',
   withdrawn: 'The invitation was taken back.',
   'invitation-failed':
-    'No invitation was made: that was not your password, the person is kept by invitation of somebody else, or too many invitations are open.',
+    'No address was made: that was not your password, it was not said who may do what or until when, the person is kept by invitation of somebody else, or too many invitations are open.',
   'factor-removed': 'Logging in takes your password alone again. Every other browser was logged out.',
   'factor-failed': 'Nothing was changed: password or code were not right, or there were too many tries.',
+  'passkey-added': 'The passkey was added. You can log in with it from now on.',
+  'passkey-ended': 'That passkey logs nobody in any more; browsers that were logged in with it were logged out.',
+  'passkey-renamed': 'You see the names of your passkeys below.',
+  'passkey-not-renamed': 'The passkey keeps its name: a name has 1 to 60 visible characters.',
+  'passkey-failed':
+    'No passkey was added: that was not your password or code, the passkey had no name, you have too many, or there were too many tries.',
   recovery: 'The recovery code is right. Keep the paper in a safe place.',
   'recovery-failed': 'No new code was made: that was not your password, or there were too many tries.',
 }
@@ -71,6 +105,7 @@ function wordsOf(done: string): string | undefined {
 export async function showAccount(request: WebRequest, parts: AccountParts): Promise<WebResponse> {
   const { csrf, login } = await parts.browsers.load(request)
   if (login === undefined) return redirectResponse(paths.login)
+  await endLeft(parts)
   return show(login, csrf, parts, { done: wordsOf(single(request.query, 'done') ?? '') })
 }
 
@@ -102,14 +137,16 @@ export async function goOnWith(
   { request, form, login }: { readonly request: WebRequest } & Pick<Posted, 'form'> & Partial<Pick<Posted, 'login'>>,
   parts: Opened & Pick<Parts, 'record' | 'secondFactors'>,
 ): Promise<WebResponse> {
-  const keepApps = form.has('keep-apps')
-  await endOpened(account.id, parts, { keepApps })
-  const detail = keepApps ? 'a new password; apps keep their access' : 'a new password; no app has access any more'
+  const [keepApps, keepPasskeys] = [form.has('keep-apps'), form.has('keep-passkeys')]
+  await endOpened(account.id, parts, { keepApps, keepPasskeys })
+  const apps = keepApps ? 'apps keep their access' : 'no app has access any more'
+  const detail = `a new password; ${apps}; ${keepPasskeys ? 'passkeys stay' : 'no passkey logs in any more'}`
   parts.record.audit({ action: 'reset', outcome: 'success', actor: actorOf(account), detail })
   // An address for a new password is no second factor: whoever has one logs in with a code.
-  const factor = login?.factor
+  const factor = login?.shown.factor
   if (factor !== (await parts.secondFactors.of(account.id))?.id) return redirectResponse(paths.login)
-  const { headers } = await parts.browsers.logIn(request, account, factor)
+  const passkey = keepPasskeys ? login?.shown.passkey : undefined
+  const { headers } = await parts.browsers.logIn(request, account, { factor, passkey })
   return redirectResponse(`${paths.account}?done=${keepApps ? 'password-kept' : 'password'}`, headers)
 }
 
@@ -139,7 +176,7 @@ export async function addToPeople(request: WebRequest, parts: AccountParts): Pro
     const [given, family, birthDate, gender] = [field('given'), field('family'), field('birthdate'), field('gender')]
     await addPerson(account, { given, family, birthDate, gender }, parts)
   } catch (error) {
-    if (!isProblem(error, 'unprocessable')) throw error
+    if (!isProblem(error) || error.kind === 'fault') throw error
     return show(login, browser.csrf, parts, { problem: error })
   }
   return redirectResponse(`${paths.account}?done=added`)

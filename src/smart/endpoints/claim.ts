@@ -36,7 +36,7 @@ export async function useClaim(request: WebRequest, parts: ClaimParts): Promise<
     const owner = await makeOwner(form, code, parts)
     await parts.throttle.forgive(...network)
     parts.record.audit({ action: 'claim', outcome: 'success', actor: actorOf(owner) })
-    const { headers, csrf } = await parts.browsers.logIn(request, owner, undefined)
+    const { headers, csrf } = await parts.browsers.logIn(request, owner, {})
     if (parts.recovery === undefined) return redirectResponse(paths.account, headers)
     return newRecoveryPage({ csrf, headers, code: await parts.recovery.make() })
   } catch (error) {

@@ -1,3 +1,4 @@
+import { type Bounds, type Term, termsOf } from '#access'
 import { isProblem, Problem } from '#kernel'
 import { redirectResponse, type WebRequest, type WebResponse } from '#web'
 import { type Account, actorOf } from '../accounts/accounts.ts'
@@ -90,25 +91,39 @@ function keptWords(asked: ScopeRequest, kept: { offline: boolean; self: boolean 
   return words
 }
 
+/** Nobody gives an app more of a person than they have themselves; what it is told is what it gets. */
+function withinRole(terms: readonly Term[], patient: string | undefined, within: Bounds | undefined): readonly Term[] {
+  if (patient === undefined || within === undefined) return terms
+  const inContext = terms.filter(({ level }) => level === 'patient')
+  return [...termsOf({ terms: inContext, within }, patient), ...terms.filter(({ level }) => level !== 'patient')]
+}
+
+/** @throws Problem `forbidden` · `smart.access-denied` */
+function checkSomething(terms: readonly Term[], words: ReadonlySet<ScopeWord>): void {
+  if (terms.length === 0 && !words.has('openid')) throw oauthProblem('access_denied', 'Nothing was allowed.')
+}
+
 type Decision = Pick<Permission, 'scope' | 'patient' | 'fhirUser' | 'offline' | 'expiresAtMs'>
 
 /** What the form says, held against what was asked and what the account keeps. */
 function readDecision(
   form: URLSearchParams,
   asked: AuthorizationRequest,
-  patients: readonly string[],
+  { patients, within }: { readonly patients: readonly string[]; readonly within?: Bounds },
   nowMs: number,
 ): Decision {
   const scopes = parseScopeRequest(asked.scope)
-  const terms = grantedTerms(scopes, form)
+  const allowed = grantedTerms(scopes, form)
   const selfId = single(form, 'self')
   const self = scopes.words.has('fhirUser') && selfId !== undefined ? checkPatient(selfId, patients) : undefined
   const chosen = durations.find(({ name }) => name === single(form, 'duration'))
   const offline = scopes.words.has('offline_access') && chosen !== undefined && chosen.name !== 'hour'
   const words = keptWords(scopes, { offline, self: self !== undefined })
-  if (terms.length === 0 && !words.has('openid')) throw oauthProblem('access_denied', 'Nothing was allowed.')
+  checkSomething(allowed, words)
+  const patient = needsPatient({ terms: allowed, words }) ? checkPatient(single(form, 'patient'), patients) : undefined
+  const terms = withinRole(allowed, patient, within)
+  checkSomething(terms, words)
   const granted = { terms, words }
-  const patient = needsPatient(granted) ? checkPatient(single(form, 'patient'), patients) : undefined
   return {
     scope: printScopeRequest(granted),
     offline,
@@ -173,8 +188,8 @@ export async function decideConsent(request: WebRequest, parts: ConsentParts): P
   if (login === undefined) return redirectResponse(`${paths.login}?request=${sealed}`)
   try {
     if (single(form, 'decision') !== 'allow') throw oauthProblem('access_denied', 'The person did not allow this.')
-    const patients = await parts.record.patientsOf(login.account.id)
-    const decision = readDecision(form, asked, patients, parts.clock.nowMs())
+    const kept = await parts.record.keptBy(login.account.id)
+    const decision = readDecision(form, asked, kept, parts.clock.nowMs())
     const granted = await grant(decision, { asked, client, login, request }, parts)
     return granted ?? redirectResponse(`${paths.login}?request=${sealed}`)
   } catch (error) {

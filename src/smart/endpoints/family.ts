@@ -1,41 +1,87 @@
 import { isProblem, Problem } from '#kernel'
 import { redirectResponse, type WebRequest, type WebResponse } from '#web'
-import type { Account } from '../accounts/accounts.ts'
+import { type Account, actorOf } from '../accounts/accounts.ts'
 import type { Browser } from '../accounts/browsers.ts'
 import { networkCount } from '../accounts/throttle.ts'
 import { loadPeople } from '../consent/people.ts'
-import { accept, endGuardianship, invite, type KeepingParts, loadInvitation } from '../family/keeping.ts'
+import { readKeeping, readKept } from '../family/as-what.ts'
+import { acceptGiven, type GivingParts, keptByGiver, offer } from '../family/giving.ts'
+import { accept, changeKeeping, endGuardianship, invite, loadInvitation } from '../family/keeping.ts'
 import { readForm, single } from '../form.ts'
-import { invitationPage, newInvitationPage } from '../pages/family.ts'
+import { giftPage, newGiftPage } from '../pages/giving.ts'
+import { invitationPage, newInvitationPage } from '../pages/invitation.ts'
 import { type Parts, paths } from '../parts.ts'
 import { checkTyped } from './login.ts'
-import { readPosted } from './posted.ts'
+import { type Posted, readPosted } from './posted.ts'
 
-type FamilyParts = KeepingParts & Pick<Parts, 'browsers' | 'throttle' | 'log' | 'baseUrl'>
+type FamilyParts = GivingParts & Pick<Parts, 'browsers' | 'throttle' | 'baseUrl'>
 
 const back = (done: string) => redirectResponse(`${paths.account}?done=${done}`)
 
-/** POST `/account/invitations`: an address for somebody who is to keep a person too, after the password. */
-export async function makeInvitation(request: WebRequest, parts: FamilyParts): Promise<WebResponse> {
+/** An address to pass on, made after the password and shown this once. */
+async function passOn(
+  request: WebRequest,
+  parts: FamilyParts,
+  make: (asked: Posted & { readonly patient: string }) => Promise<WebResponse>,
+): Promise<WebResponse> {
   const posted = await readPosted(request, parts)
   if (posted === undefined) return redirectResponse(paths.login)
   const { form, account } = posted
   try {
     await checkTyped(request, { name: account.name, password: single(form, 'current') ?? '' }, parts)
-    const secret = await invite(account, single(form, 'patient') ?? '', parts)
-    return newInvitationPage({ url: `${parts.baseUrl}${paths.invitation}?code=${secret}` })
+    return await make({ ...posted, patient: single(form, 'patient') ?? '' })
   } catch (error) {
     if (!isProblem(error) || error.kind === 'fault') throw error
     return back('invitation-failed')
   }
 }
 
+const addressOf = (secret: string, { baseUrl }: FamilyParts) => `${baseUrl}${paths.invitation}?code=${secret}`
+
+/** POST `/account/invitations`: an address for somebody who is to keep a person too, after the password. */
+export function makeInvitation(request: WebRequest, parts: FamilyParts): Promise<WebResponse> {
+  return passOn(request, parts, async ({ account, form, patient }) => {
+    const as = readKeeping(form, parts.clock.nowMs())
+    return newInvitationPage({ url: addressOf(await invite(account, { patient, as }, parts), parts), as })
+  })
+}
+
+/** POST `/account/people/give`: an address for somebody who is to keep a person in their own right, after the password. */
+export function givePerson(request: WebRequest, parts: FamilyParts): Promise<WebResponse> {
+  return passOn(request, parts, async ({ account, form, patient }) => {
+    const keeps = readKept(form, parts.clock.nowMs())
+    return newGiftPage({ url: addressOf(await offer(account, { patient, keeps }, parts), parts), keeps })
+  })
+}
+
 /** POST `/account/invitations/withdraw`: takes an invitation back that nobody has accepted. */
 export async function withdrawInvitation(request: WebRequest, parts: FamilyParts): Promise<WebResponse> {
   const posted = await readPosted(request, parts)
   if (posted === undefined) return redirectResponse(paths.login)
-  await parts.invitations.withdraw(posted.account.id, single(posted.form, 'invitation') ?? '')
+  const { account, form } = posted
+  const withdrawn = await parts.invitations.withdraw(account.id, single(form, 'invitation') ?? '')
+  if (withdrawn !== undefined) {
+    const detail =
+      withdrawn.gives === undefined ? 'an invitation was taken back' : 'the patient is offered to nobody any more'
+    const { patient } = withdrawn
+    parts.record.audit({ action: 'revoke', outcome: 'success', actor: actorOf(account), patient, detail })
+  }
   return back('withdrawn')
+}
+
+/** POST `/account/guardians/change`: somebody keeps a person as something else from now on, or until another day. */
+export async function changeRole(request: WebRequest, parts: FamilyParts): Promise<WebResponse> {
+  const posted = await readPosted(request, parts)
+  if (posted === undefined) return redirectResponse(paths.login)
+  const [patient, guardian] = [single(posted.form, 'patient') ?? '', single(posted.form, 'guardian') ?? '']
+  try {
+    const as = readKeeping(posted.form, parts.clock.nowMs())
+    await changeKeeping({ actor: posted.account, patient, guardian, as }, parts)
+  } catch (error) {
+    if (!isProblem(error, 'unprocessable')) throw error
+    return back('role-failed')
+  }
+  return back('role-changed')
 }
 
 /** POST `/account/guardians/end`: somebody keeps a person no more, by their own wish or that of who invited. */
@@ -54,8 +100,11 @@ async function show(
   problem?: Problem,
 ): Promise<WebResponse> {
   const { invitation, from } = await loadInvitation(code, parts)
+  const { as = { role: 'guardian' } } = invitation
   const name = (await loadPeople(from, parts)).find(({ id }) => id === invitation.patient)?.name ?? 'a person'
-  return invitationPage({ csrf, headers, code, from: from.name, name, account: login?.account.name, problem })
+  const view = { csrf, headers, code, from: from.name, name, account: login?.account.name, problem }
+  if (invitation.gives === undefined) return invitationPage({ ...view, as })
+  return giftPage({ ...view, keeps: keptByGiver(invitation, parts.clock.nowMs()) })
 }
 
 /** GET `/account/invitation?code=…`. */
@@ -67,16 +116,27 @@ export async function showInvitation(request: WebRequest, parts: FamilyParts): P
   return page
 }
 
+/** What an address that was passed on is about: to keep a person too, or in the place of who gives them. */
+async function takeUp(account: Account, code: string, parts: FamilyParts): Promise<'keeping' | 'given'> {
+  const { invitation } = await loadInvitation(code, parts)
+  if (invitation.gives === undefined) {
+    await accept(account, code, parts)
+    return 'keeping'
+  }
+  await acceptGiven(account, code, parts)
+  return 'given'
+}
+
 /** Whoever is invited and has no account makes one with the invitation, and has none if somebody else was faster. */
-async function acceptAnew(form: URLSearchParams, code: string, parts: FamilyParts): Promise<Account> {
+async function takeUpAnew(form: URLSearchParams, code: string, parts: FamilyParts) {
   const account = await newcomer(form, parts)
   try {
-    await accept(account, code, parts)
+    return { account, done: await takeUp(account, code, parts) }
   } catch (error) {
-    await parts.accounts.takeBack(account)
+    // Whoever was given a person before it failed must not lose the account that keeps them.
+    if ((await parts.record.patientsOf(account.id)).length === 0) await parts.accounts.takeBack(account)
     throw error
   }
-  return account
 }
 
 async function newcomer(form: URLSearchParams, { accounts }: FamilyParts): Promise<Account> {
@@ -97,11 +157,13 @@ export async function useInvitation(request: WebRequest, parts: FamilyParts): Pr
   await loadInvitation(code, parts)
   const known = browser.login?.account
   try {
-    if (known !== undefined) await accept(known, code, parts)
-    const account = known ?? (await acceptAnew(form, code, parts))
+    const { account, done } =
+      known === undefined
+        ? await takeUpAnew(form, code, parts)
+        : { account: known, done: await takeUp(known, code, parts) }
     await parts.throttle.forgive(...network)
-    const headers = known === undefined ? (await parts.browsers.logIn(request, account, undefined)).headers : {}
-    return redirectResponse(`${paths.account}?done=keeping`, headers)
+    const headers = known === undefined ? (await parts.browsers.logIn(request, account, {})).headers : {}
+    return redirectResponse(`${paths.account}?done=${done}`, headers)
   } catch (error) {
     if (!isProblem(error, 'unprocessable') && !isProblem(error, 'conflict')) throw error
     return show(browser, code, parts, error)

@@ -6,7 +6,10 @@ import type { Parts } from '../parts.ts'
 import type { TokenDocument } from '../token/tokens.ts'
 import { bearerGrant, bearerOf } from './bearer.ts'
 
-type IntrospectParts = Pick<Parts, 'authenticateClient' | 'authenticate' | 'tokens' | 'clock' | 'baseUrl' | 'fhirBase'>
+type IntrospectParts = Pick<
+  Parts,
+  'authenticateClient' | 'authenticate' | 'tokens' | 'record' | 'clock' | 'baseUrl' | 'fhirBase'
+>
 type MaySee = (token: TokenDocument) => boolean
 
 /** A bearer may ask about its own token and those of its client; one that may read everything, about any. R@283 */
@@ -23,6 +26,11 @@ async function whatMayBeSeen(request: WebRequest, form: URLSearchParams, parts: 
   if (client === undefined || client.authMethod === 'none')
     throw oauthProblem('invalid_client', 'Only clients that authenticate, or bearers of a token, may ask.')
   return token => token.actor.clientId === client.id
+}
+
+/** Without the person in context a token opens nothing, and is none. */
+async function isKept({ account, patient }: TokenDocument, { record }: IntrospectParts): Promise<boolean> {
+  return account === undefined || patient === undefined || (await record.patientsOf(account)).includes(patient)
 }
 
 function describe(token: TokenDocument, { baseUrl, fhirBase }: IntrospectParts): Readonly<Record<string, unknown>> {
@@ -56,5 +64,10 @@ export async function introspect(request: WebRequest, parts: IntrospectParts): P
   if (text === undefined) throw oauthProblem('invalid_request', 'The parameter token is missing.')
   const found = await parts.tokens.find(text)
   const live = found !== undefined && found.value.spent !== true && found.value.expiresAtMs > parts.clock.nowMs()
-  return jsonResponse(200, live && maySee(found.value) ? describe(found.value, parts) : { active: false })
+  return jsonResponse(
+    200,
+    live && maySee(found.value) && (await isKept(found.value, parts))
+      ? describe(found.value, parts)
+      : { active: false },
+  )
 }

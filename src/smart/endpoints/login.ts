@@ -2,20 +2,38 @@ import { isProblem, Problem } from '#kernel'
 import { isShared, redirectResponse, type WebRequest, type WebResponse } from '#web'
 import { toLoginName } from '../accounts/account-names.ts'
 import { type Account, actorOf } from '../accounts/accounts.ts'
+import type { Browser, Shown } from '../accounts/browsers.ts'
 import { networkCount, type ThrottleKind } from '../accounts/throttle.ts'
 import { readForm, single } from '../form.ts'
 import { codePage, loginPage } from '../pages/login.ts'
 import { type Parts, paths } from '../parts.ts'
 
 type LoginParts = Pick<Parts, 'browsers' | 'accounts' | 'throttle' | 'record' | 'log'>
-type StepParts = LoginParts & Pick<Parts, 'secondFactors' | 'halfLogins'>
+type StepParts = LoginParts & Pick<Parts, 'secondFactors' | 'halfLogins' | 'ceremonies'>
 
 const maxNameLength = 200
 
 /** GET `/auth/login`. */
-export async function showLogin(request: WebRequest, { browsers, accounts }: LoginParts): Promise<WebResponse> {
-  const { csrf, headers } = await browsers.load(request)
-  return loginPage({ csrf, headers, request: single(request.query, 'request'), isClaimed: await accounts.any() })
+export async function showLogin(
+  request: WebRequest,
+  { browsers, claim, ceremonies }: Pick<Parts, 'browsers' | 'claim' | 'ceremonies'>,
+): Promise<WebResponse> {
+  const browser = await browsers.load(request)
+  return askToLogIn(
+    browser,
+    { sealed: single(request.query, 'request'), isClaimed: await claim.isOver() },
+    { ceremonies },
+  )
+}
+
+/** The login page, with a question for a passkey where those can be had. */
+export function askToLogIn(
+  { csrf, headers }: Browser,
+  asked: { readonly sealed: string | undefined; readonly isClaimed?: boolean; readonly problem?: Problem },
+  { ceremonies }: Pick<Parts, 'ceremonies'>,
+): WebResponse {
+  const ceremony = ceremonies.host === undefined ? undefined : ceremonies.askLogin(csrf)
+  return loginPage({ csrf, headers, request: asked.sealed, ceremony, ...asked })
 }
 
 /**
@@ -34,7 +52,7 @@ function countsOf(loginName: string, device: string | undefined, address: string
 type Reported = Pick<Parts, 'record' | 'log'>
 
 /** Writes down that somebody did not get in, and makes the Problem that says so. */
-function refusal(
+export function refusal(
   request: WebRequest,
   { record, log }: Reported,
   { code, text, detail, account }: { code: string; text: string; detail: string; account?: Account },
@@ -96,13 +114,14 @@ export async function checkCode(
 }
 
 /** Where a login leads: to the consent that waits for it, or to the account. */
-async function enter(
+export async function enter(
   request: WebRequest,
-  { account, factor, sealed }: { account: Account; factor: string | undefined; sealed: string | undefined },
-  { browsers, record }: LoginParts,
+  { account, sealed, ...shown }: { account: Account; sealed: string | undefined } & Shown,
+  { browsers, record }: Pick<Parts, 'browsers' | 'record'>,
 ): Promise<WebResponse> {
-  record.audit({ action: 'login', outcome: 'success', actor: actorOf(account) })
-  const { headers } = await browsers.logIn(request, account, factor)
+  const detail = shown.passkey === undefined ? {} : { detail: 'with a passkey' }
+  record.audit({ action: 'login', outcome: 'success', actor: actorOf(account), ...detail })
+  const { headers } = await browsers.logIn(request, account, shown)
   const next = sealed === undefined ? paths.account : `${paths.consent}?request=${encodeURIComponent(sealed)}`
   return redirectResponse(next, headers)
 }
@@ -118,12 +137,12 @@ export async function logIn(request: WebRequest, parts: StepParts): Promise<WebR
     const typed = { name: single(form, 'name') ?? '', password: single(form, 'password') ?? '' }
     const account = await checkTyped(request, typed, parts)
     if ((await parts.secondFactors.of(account.id)) === undefined)
-      return await enter(request, { account, factor: undefined, sealed }, parts)
+      return await enter(request, { account, sealed }, parts)
     const half = parts.halfLogins.seal({ account: account.id, salt: account.password?.saltBase64, csrf })
     return codePage({ csrf, headers, half, request: sealed })
   } catch (error) {
     if (!isProblem(error) || error.kind === 'fault') throw error
-    return loginPage({ csrf, headers, request: sealed, problem: error })
+    return askToLogIn(browser, { sealed, problem: error }, parts)
   }
 }
 
@@ -145,7 +164,7 @@ export async function logInByCode(request: WebRequest, parts: StepParts): Promis
   const account = await loadHalf(half, csrf, parts)
   if (half === undefined || account === undefined) {
     const problem = new Problem('unauthenticated', 'smart.login-lost', 'This took too long. Please log in again.')
-    return loginPage({ csrf, headers, request: sealed, problem })
+    return askToLogIn(browser, { sealed, problem }, parts)
   }
   try {
     const factor = await checkCode(request, { account, code: single(form, 'code') ?? '' }, parts)

@@ -8,7 +8,7 @@ import { goOnWith } from './account.ts'
 
 type ResetParts = Pick<
   Parts,
-  'browsers' | 'resets' | 'secondFactors' | 'permissions' | 'tokens' | 'throttle' | 'record'
+  'browsers' | 'passkeys' | 'resets' | 'secondFactors' | 'permissions' | 'tokens' | 'throttle' | 'record'
 >
 
 /** GET `/account/reset?code=…`. */

@@ -40,13 +40,13 @@ export async function proposeFactor(request: WebRequest, parts: FactorParts): Pr
 export async function acceptFactor(request: WebRequest, parts: FactorParts): Promise<WebResponse> {
   const posted = await readPosted(request, parts)
   if (posted === undefined) return redirectResponse(paths.login)
-  const { form, browser, account } = posted
+  const { form, browser, login, account } = posted
   const [sealed, code] = [single(form, 'setup'), single(form, 'code') ?? '']
   try {
     const { id, codes } = await parts.secondFactors.accept(account, sealed, code)
     auditReset(account, 'a second step was added; every other browser was logged out', parts)
     await parts.browsers.logOutEverywhere(account.id)
-    const { headers } = await parts.browsers.logIn(request, account, id)
+    const { headers } = await parts.browsers.logIn(request, account, { ...login.shown, factor: id })
     return paperCodesPage({ codes, headers })
   } catch (error) {
     const proposal = isProblem(error, 'unprocessable') ? parts.secondFactors.again(account, sealed) : undefined
@@ -76,7 +76,7 @@ export async function renewPaperCodes(request: WebRequest, parts: FactorParts): 
 export async function removeFactor(request: WebRequest, parts: FactorParts): Promise<WebResponse> {
   const posted = await readPosted(request, parts)
   if (posted === undefined) return redirectResponse(paths.login)
-  const { form, account } = posted
+  const { form, login, account } = posted
   try {
     await checkTyped(request, { name: account.name, password: single(form, 'current') ?? '' }, parts)
     await checkCode(request, { account, code: single(form, 'code') ?? '' }, parts)
@@ -87,6 +87,6 @@ export async function removeFactor(request: WebRequest, parts: FactorParts): Pro
   await parts.secondFactors.remove(account.id)
   auditReset(account, 'the second step was taken away', parts)
   await parts.browsers.logOutEverywhere(account.id)
-  const { headers } = await parts.browsers.logIn(request, account, undefined)
+  const { headers } = await parts.browsers.logIn(request, account, { ...login.shown, factor: undefined })
   return redirectResponse(`${paths.account}?done=factor-removed`, headers)
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '#kernel'
-import type { Documents } from '#vault'
+import type { DocumentDraft, Documents } from '#vault'
 
 /** That an account keeps a patient by invitation of somebody who does so in their own right. */
 export interface Guardianship {
@@ -18,6 +18,9 @@ export interface Guardians {
   /** Oldest first. */
   of(patient: string): Promise<readonly Guardianship[]>
   remove(patient: string, account: string): Promise<void>
+  /** `add` and `remove` as writes, to be committed with others. */
+  adding(guardianship: Omit<Guardianship, 'sinceMs'>): DocumentDraft
+  removing(patient: string, account: string): DocumentDraft
   /** The patient is erased. */
   forget(patient: string): Promise<void>
 }
@@ -32,14 +35,18 @@ export function openGuardians({ documents, clock }: { documents: Documents; cloc
     return found.map(({ value }) => value).toSorted((one, other) => one.sinceMs - other.sinceMs)
   }
 
+  function adding(guardianship: Omit<Guardianship, 'sinceMs'>): DocumentDraft {
+    const { patient, account } = guardianship
+    const kept: Guardianship = { ...guardianship, sinceMs: clock.nowMs() }
+    return documents.write(collection, nameOf(patient, account), kept, { group: patient })
+  }
+
   return {
     of,
 
-    async add(guardianship) {
-      const { patient, account } = guardianship
-      const kept: Guardianship = { ...guardianship, sinceMs: clock.nowMs() }
-      await documents.put(collection, nameOf(patient, account), kept, { group: patient })
-    },
+    adding,
+    removing: (patient, account) => documents.remove(collection, nameOf(patient, account)),
+    add: async guardianship => void (await documents.commit([adding(guardianship)])),
 
     async get(patient, account) {
       return (await documents.get<Guardianship>(collection, nameOf(patient, account)))?.value

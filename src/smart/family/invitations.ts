@@ -1,11 +1,16 @@
+import type { Keeping } from '#access'
 import { type Clock, newSecret, Problem } from '#kernel'
-import type { Documents, Vault } from '#vault'
+import type { DocumentDraft, Documents, Vault } from '#vault'
 
 /** What an address invites to: keeping a patient together with whoever took them in. */
 export interface Invitation {
   readonly patient: string
   /** The account that invites. */
   readonly from: string
+  /** As what; one that an earlier release made is to a guardian's. */
+  readonly as?: Keeping
+  /** The patient is given away whole: as what the giver keeps them then, or not at all. */
+  readonly gives?: { readonly keeps?: Keeping }
   readonly expiresAtMs: number
 }
 
@@ -15,7 +20,7 @@ export interface OpenInvitation extends Invitation {
   readonly id: string
 }
 
-/** One-time secrets, good for three days, with which an account becomes the guardian of a patient. */
+/** One-time secrets, good for three days, with which an account comes to keep a patient too. */
 export interface Invitations {
   /** @throws Problem `conflict` · `smart.too-many-invitations` */
   make(invitation: Omit<Invitation, 'expiresAtMs'>): Promise<{ readonly secret: string; readonly expiresAtMs: number }>
@@ -23,12 +28,16 @@ export interface Invitations {
   check(secret: string): Promise<Invitation>
   /** Of two who accept at once one is refused. @throws Problem as `check` */
   take(secret: string): Promise<Invitation>
+  /** The same as a write, to be committed with what is accepted. @throws Problem as `check` */
+  taking(secret: string): Promise<DocumentDraft>
   /** Those that an account has made and nobody has accepted. */
   of(account: string): Promise<readonly OpenInvitation[]>
-  /** Takes one of an account's invitations back; of another's, none. */
-  withdraw(account: string, id: string): Promise<void>
+  /** Takes one of an account's invitations back; of another's, none. Resolves to what was taken back. */
+  withdraw(account: string, id: string): Promise<Invitation | undefined>
   /** The patient is erased, or not the account's to share any more. */
   forget(patient: string, account?: string): Promise<void>
+  /** The account is deleted: whatever it passed on is good no more. */
+  forgetOf(account: string): Promise<void>
 }
 
 const collection = 'smart.invitations'
@@ -84,9 +93,19 @@ export function openInvitations(options: { documents: Documents; vault: Vault; c
       return taken
     },
 
+    async taking(secret) {
+      const found = await documents.get<Invitation>(collection, nameOf(secret))
+      if (found === undefined) throw refusal()
+      return documents.remove(collection, nameOf(secret), { ifRevision: found.revision })
+    },
+
     async withdraw(account, id) {
       const found = await documents.get<Invitation>(collection, id)
-      if (found?.value.from === account) await documents.delete(collection, id)
+      return found?.value.from === account ? documents.take<Invitation>(collection, id) : undefined
+    },
+
+    async forgetOf(account) {
+      for (const { id } of await of(account)) await documents.delete(collection, id)
     },
 
     async forget(patient, account) {

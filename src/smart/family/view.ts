@@ -1,22 +1,35 @@
+import type { Keeping } from '#access'
 import { mapFew } from '#kernel'
 import type { Account } from '../accounts/accounts.ts'
 import { loadPeople, type Person } from '../consent/people.ts'
+import { fateOf } from '../deletion/fates.ts'
 import type { OpenInvitation } from './invitations.ts'
-import { type KeepingParts, owns } from './keeping.ts'
+import type { KeepingParts } from './keeping.ts'
+import { comingOfAge } from './majority.ts'
 
 /** Somebody who keeps a patient by invitation, as those who share keeping them know them. */
 export interface Guardian {
   readonly account: string
   readonly name: string
+  readonly as: Keeping
   readonly sinceMs: number
+}
+
+/** That the account of who invited is to be deleted, and what becomes of the person then. */
+export interface Leaving {
+  /** Unix milliseconds. */
+  readonly atMs: number
+  readonly becomes: 'mine' | 'anothers' | 'erased'
 }
 
 /** A person with whoever else keeps them. */
 export interface KeptPerson extends Person {
   /** Who was invited; of a person whom the account keeps in its own right. */
   readonly guardians: readonly Guardian[]
-  /** Who invited this account; absent where it keeps the person in its own right. */
-  readonly invitedBy?: string
+  /** Who invited this account, and to what; absent where it keeps the person in its own right. */
+  readonly invited?: { readonly by: string; readonly as: Keeping; readonly leaving?: Leaving | undefined }
+  /** The day on which the person comes of age, near it; of one whom the account keeps in its own right, and who it is not itself. */
+  readonly ofAgeOn?: string | undefined
 }
 
 export interface Family {
@@ -43,15 +56,34 @@ export async function loadFamily(account: Account, parts: KeepingParts): Promise
 async function withKeepers(person: Person, account: Account, parts: KeepingParts): Promise<KeptPerson> {
   const nameOf = async (id: string | undefined) =>
     id === undefined ? nobody : ((await parts.accounts.get(id))?.name ?? nobody)
-  if (!(await owns(account, person.id, parts))) {
+  const as = await parts.record.keepingOf(account.id, person.id)
+  if (as?.role !== 'owner') {
     const own = await parts.guardians.get(person.id, account.id)
-    return { ...person, guardians: [], invitedBy: await nameOf(own?.from) }
+    const leaving = own && (await leavingOf(person.id, own.from, account.id, parts))
+    const invited = { by: await nameOf(own?.from), as: as ?? ({ role: 'viewer' } as const), leaving }
+    return { ...person, guardians: [], invited }
   }
   const invited = await mapFew(await parts.guardians.of(person.id), atOnce, async each => {
     const guardian = await parts.accounts.get(each.account)
-    // To whom the administrator has given the person since keeps them in their own right.
-    const isMore = guardian !== undefined && (await owns(guardian, person.id, parts))
-    return isMore ? [] : [{ account: each.account, name: guardian?.name ?? nobody, sinceMs: each.sinceMs }]
+    const as = await parts.record.keepingOf(each.account, person.id)
+    // It has ended by itself; or the administrator has given the person to them since, who keep them in their own right.
+    if (as === undefined || as.role === 'owner') return []
+    return [{ account: each.account, name: guardian?.name ?? nobody, as, sinceMs: each.sinceMs }]
   })
-  return { ...person, guardians: invited.flat() }
+  const ofAgeOn = account.self === person.id ? undefined : comingOfAge(person.birthDate, parts.clock.nowMs())
+  return { ...person, guardians: invited.flat(), ofAgeOn }
+}
+
+async function leavingOf(
+  patient: string,
+  from: string,
+  account: string,
+  parts: KeepingParts,
+): Promise<Leaving | undefined> {
+  const deletion = await parts.deletions.get(from)
+  if (deletion === undefined) return undefined
+  const fate = await fateOf(patient, from, deletion, parts)
+  const { dueAtMs: atMs } = deletion
+  if (fate.kind === 'given') return { atMs, becomes: fate.to === account ? 'mine' : 'anothers' }
+  return { atMs, becomes: fate.kind === 'stays' ? 'anothers' : 'erased' }
 }

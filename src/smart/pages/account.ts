@@ -5,11 +5,14 @@ import type { Account } from '../accounts/accounts.ts'
 import type { SessionSummary } from '../accounts/browsers.ts'
 import type { SecondFactor } from '../accounts/second-factors.ts'
 import type { Person } from '../consent/people.ts'
+import type { Deletion } from '../deletion/deletions.ts'
 import type { Family } from '../family/view.ts'
 import { parseScopeRequest } from '../scopes.ts'
 import type { Permission } from '../token/permissions.ts'
 import { appsChoice } from './apps-choice.ts'
+import { deletionLink, deletionNote } from './deletion.ts'
 import { familyFields } from './family.ts'
+import { type PasskeysView, passkeyFields } from './passkeys.ts'
 import { factorFields } from './second-factor.ts'
 import { sessionFields } from './sessions.ts'
 import { wordsOfDeeds, wordsOfSelf, wordsOfTerm } from './words.ts'
@@ -88,9 +91,14 @@ export function accountPage(view: {
   family: Family
   recovery?: RecoveryState | undefined
   factor: SecondFactor | undefined
+  passkeys: PasskeysView
   sessions: readonly SessionSummary[]
   /** The id of the session that asks. */
   session: string
+  /** How many people it keeps in its own right, and may keep. */
+  quota: { readonly used: number; readonly most: number }
+  /** That it waits to be deleted. */
+  deletion?: Deletion | undefined
   problem?: Problem | undefined
   done?: string | undefined
 }): WebResponse {
@@ -99,9 +107,11 @@ export function accountPage(view: {
     ...faultAnswer(view.problem),
     content: html`
 ${faultNote(view.problem)}${view.done !== undefined && html`<p class="note" role="status">${view.done}</p>`}
+${view.deletion !== undefined && deletionNote(view.deletion, view.csrf)}
 <p>You are logged in as <strong>${view.account.name}</strong>.</p>
 <h2>People whose data you keep</h2>
 ${familyFields(view.family, view.account.id, view.csrf)}
+${Number.isFinite(view.quota.most) && html`<p class="quiet">You keep ${view.quota.used} in your own right, of ${view.quota.most} at most.</p>`}
 <details${view.family.people.length === 0 && html` open`}><summary>Add a person</summary>
 <form method="post" action="/account/people">
 <input type="hidden" name="csrf" value="${view.csrf}">
@@ -134,8 +144,10 @@ ${appsChoice}
 <p><button type="submit">Change the password</button></p>
 </form>
 ${factorFields(view.factor, view.csrf)}
+${passkeyFields(view.passkeys, view.csrf)}
 ${sessionFields(view.sessions, view.session, view.csrf)}
 ${recoveryFields(view.recovery, view.csrf)}
+${view.deletion === undefined && deletionLink}
 <form method="post" action="/auth/logout"><input type="hidden" name="csrf" value="${view.csrf}">
 <p><button type="submit" class="plain">Log out</button></p></form>`,
   })

@@ -1,5 +1,8 @@
 import type { Problem } from '#kernel'
 import { faultAnswer, faultNote, html, pageResponse, type WebResponse } from '#web'
+import type { Ceremony } from '../accounts/passkey-ceremonies.ts'
+import { passkeyScript } from './passkey-script.ts'
+import { ceremonyForm } from './passkeys.ts'
 
 /** The login page. `request` is a sealed authorize request on its way to consent, or absent. */
 export function loginPage(options: {
@@ -7,12 +10,16 @@ export function loginPage(options: {
   headers: Readonly<Record<string, string>>
   request?: string | undefined
   /** False while nobody can log in at all. */
-  isClaimed?: boolean
+  isClaimed?: boolean | undefined
+  /** The question for a passkey, where those can be had. */
+  ceremony?: Ceremony | undefined
   problem?: Problem | undefined
 }): WebResponse {
   const fault = faultAnswer(options.problem)
+  const { ceremony, request } = options
   return pageResponse({
     title: 'Log in',
+    script: ceremony === undefined ? undefined : passkeyScript,
     status: fault.status,
     headers: { ...options.headers, ...fault.headers },
     content: html`
@@ -27,7 +34,8 @@ ${options.request !== undefined && html`<input type="hidden" name="request" valu
 <label class="field" for="password">Password</label>
 <input type="password" id="password" name="password" autocomplete="current-password" required maxlength="256">
 <p><button type="submit">Log in</button></p>
-</form>`,
+</form>
+${ceremony !== undefined && ceremonyForm({ ceremony, kind: 'get', csrf: options.csrf, request })}`,
   })
 }
 

@@ -3,11 +3,11 @@ import type { Problem } from '#kernel'
 import { faultAnswer, faultNote, html, Markup, pageResponse, type WebResponse } from '#web'
 import type { Proposal, SecondFactor } from '../accounts/second-factors.ts'
 
-const codeField = (id: string, label: string): Markup => html`
+export const codeField = (id: string, label: string): Markup => html`
 <label class="field" for="${id}">${label}</label>
 <input type="text" id="${id}" name="code" autocomplete="one-time-code" autocapitalize="none" spellcheck="false" required maxlength="100">`
 
-const passwordField = (id: string): Markup => html`
+export const passwordField = (id: string): Markup => html`
 <label class="field" for="${id}">Your password</label>
 <input type="password" id="${id}" name="current" autocomplete="current-password" required maxlength="256">`
 

@@ -1,11 +1,13 @@
 import type { Grant } from '#access'
 import { type Clock, Problem } from '#kernel'
 import type { Record as PatientRecord } from '#record'
-import { type FixedGrant, patientsWithin, toFixedGrant } from './grants.ts'
+import { asKept, type FixedGrant, toFixedGrant } from './grants.ts'
 import type { TokenDocument, Tokens } from './tokens.ts'
 
 /** What a bearer token allows at this moment. */
 export type BearerAuthenticator = (bearer: string) => Promise<Grant>
+
+type Kept = Awaited<ReturnType<PatientRecord['keptBy']>>
 
 const unknown = () => new Problem('unauthenticated', 'token.unknown', 'The access token is not valid.')
 
@@ -20,7 +22,7 @@ export function openBearerAuthenticator(options: {
 }): BearerAuthenticator {
   const { tokens, record, clock } = options
   const fixedGrants = new WeakMap<TokenDocument, FixedGrant>()
-  const familyGrants = new WeakMap<FixedGrant, { readonly of: readonly string[]; readonly grant: Grant }>()
+  const keptGrants = new WeakMap<FixedGrant, { readonly kept: Kept; readonly grant: Grant | undefined }>()
 
   function fixedGrant(token: TokenDocument): FixedGrant {
     const kept = fixedGrants.get(token)
@@ -30,12 +32,12 @@ export function openBearerAuthenticator(options: {
     return fixed
   }
 
-  /** The same grant while the patients are the same, for all that is remembered by grant. */
-  function familyGrant(fixed: FixedGrant, patients: readonly string[]): Grant {
-    const kept = familyGrants.get(fixed)
-    if (kept?.of === patients) return kept.grant
-    const grant = { ...fixed.grant, patients: patientsWithin(fixed, patients) }
-    familyGrants.set(fixed, { of: patients, grant })
+  /** The same grant while the account keeps the same people in the same roles, for all that is remembered by grant. */
+  function keptGrant(fixed: FixedGrant, kept: Kept): Grant | undefined {
+    const known = keptGrants.get(fixed)
+    if (known?.kept === kept) return known.grant
+    const grant = asKept(fixed, kept)
+    keptGrants.set(fixed, { kept, grant })
     return grant
   }
 
@@ -45,7 +47,11 @@ export function openBearerAuthenticator(options: {
     if (found.value.expiresAtMs <= clock.nowMs())
       throw new Problem('unauthenticated', 'token.expired', 'The access token has expired.')
     const fixed = fixedGrant(found.value)
-    if (fixed.patientsOf === undefined) return fixed.grant
-    return familyGrant(fixed, await record.patientsOf(fixed.patientsOf))
+    const { account } = fixed.grant
+    if (account === undefined) return fixed.grant
+    const grant = keptGrant(fixed, await record.keptBy(account))
+    // The account keeps the patient in context no more, or the time for which it did has come.
+    if (grant === undefined) throw unknown()
+    return grant
   }
 }

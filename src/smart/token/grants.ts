@@ -5,8 +5,8 @@ import type { TokenDocument } from './tokens.ts'
 /** The part of a Grant that a token's document fixes, and whether the account's patients must be looked up for it. */
 export interface FixedGrant {
   readonly grant: Grant
-  /** Set when a term reaches the account's patients, which may have changed since. */
-  readonly patientsOf?: string
+  /** Whether a term reaches the account's patients, who may have changed since. */
+  readonly reachesAccount: boolean
   /** The one patient of those that is reached: an app that only knows who sits here needs no other. */
   readonly onlySelf?: string
 }
@@ -45,12 +45,21 @@ export function toFixedGrant(token: TokenDocument): FixedGrant {
   const reachesAccount = token.account !== undefined && userTerms.length > 0
   return {
     grant,
-    ...(reachesAccount ? { patientsOf: token.account } : {}),
+    reachesAccount,
     ...(onlySelf === undefined ? {} : { onlySelf }),
   }
 }
 
-/** Whom of an account's patients a grant reaches. */
-export function patientsWithin({ onlySelf }: FixedGrant, patients: readonly string[]): readonly string[] {
-  return onlySelf === undefined ? patients : patients.filter(id => id === onlySelf)
+/** The grant of an account as it is while the account keeps these, in these roles; undefined when the patient in context is none of them. */
+export function asKept(
+  { grant, reachesAccount, onlySelf }: FixedGrant,
+  { patients, within }: Pick<Grant, 'within'> & { readonly patients: readonly string[] },
+): Grant | undefined {
+  if (grant.patient !== undefined && !patients.includes(grant.patient)) return undefined
+  const reached = onlySelf === undefined ? patients : patients.filter(id => id === onlySelf)
+  return {
+    ...grant,
+    ...(reachesAccount ? { patients: reached } : {}),
+    ...(within === undefined ? {} : { within }),
+  }
 }

@@ -3,7 +3,7 @@ import type { Clock } from '#kernel'
 import type { Record as PatientRecord } from '#record'
 import type { Clients } from '../clients/clients.ts'
 import { parseScopeRequest } from '../scopes.ts'
-import { patientsWithin, toFixedGrant } from './grants.ts'
+import { asKept, toFixedGrant } from './grants.ts'
 import { tokenOf } from './issue.ts'
 import type { Permissions } from './permissions.ts'
 import type { TokenDocument, Tokens } from './tokens.ts'
@@ -13,7 +13,7 @@ export interface Standings {
   readonly permissions: Permissions
   readonly tokens: Tokens
   readonly clients: Clients
-  readonly record: Pick<PatientRecord, 'patientsOf' | 'keepsPatient'>
+  readonly record: Pick<PatientRecord, 'keptBy' | 'keepsPatient'>
   readonly clock: Clock
 }
 
@@ -28,14 +28,16 @@ type Allowed = Pick<TokenDocument, 'scope' | 'expiresAtMs'> & Partial<Pick<Token
  */
 export async function standing(given: Grant, rooms: Standings): Promise<Grant | undefined> {
   const allowed = await allowedFor(given, rooms)
-  if (allowed === undefined || !(await keepsPatient(given, rooms.record))) return undefined
+  if (allowed === undefined) return undefined
   const token: TokenDocument = { ...tokenAs(given), ...allowed }
   const fixed = toFixedGrant(token)
   const terms = given.terms.filter(term => isAllowed(term, fixed.grant.terms))
   if (terms.length === 0) return undefined
   const grant = { ...fixed.grant, terms }
-  if (fixed.patientsOf === undefined) return grant
-  return { ...grant, patients: patientsWithin(fixed, await rooms.record.patientsOf(fixed.patientsOf)) }
+  const { account, patient } = grant
+  if (account !== undefined) return asKept({ ...fixed, grant }, await rooms.record.keptBy(account))
+  // Who acts for nobody may have somebody in context who was erased since.
+  return patient === undefined || (await rooms.record.keepsPatient(patient)) ? grant : undefined
 }
 
 function isAllowed(term: Term, allowed: readonly Term[]): boolean {
@@ -61,12 +63,6 @@ async function ofClient({ actor }: Grant, { clients }: Standings): Promise<Allow
 async function ofHost({ id }: Grant, { tokens, clock }: Standings): Promise<Allowed | undefined> {
   const own = (await tokens.ofFamily(id)).filter(token => token.kind === 'access' && token.expiresAtMs > clock.nowMs())
   return own[0] === undefined ? undefined : { scope: own[0].scope, expiresAtMs: own[0].expiresAtMs }
-}
-
-/** A patient may have been erased since, or an account have stopped keeping them. */
-async function keepsPatient({ patient, account }: Grant, record: Standings['record']): Promise<boolean> {
-  if (patient === undefined) return true
-  return account === undefined ? record.keepsPatient(patient) : (await record.patientsOf(account)).includes(patient)
 }
 
 function tokenAs({ id, actor, patient, account, purpose }: Grant): Omit<TokenDocument, 'scope' | 'expiresAtMs'> {
