@@ -9,7 +9,7 @@ import type { Ingest } from '#ingest'
 import { type Clock, closeAll, createLog, forgetRemembered, type Log, newSecret, Problem, systemClock } from '#kernel'
 import { type Erasure, openRecord, type Record } from '#record'
 import type { Share } from '#share'
-import type { GuardianLeft, Smart } from '#smart'
+import type { AccountEnds, GuardianLeft, Smart } from '#smart'
 import type { KeyStore, Space, Store } from '#store'
 import type { Subscriptions } from '#subscriptions'
 import type { Validator } from '#validation'
@@ -29,9 +29,8 @@ import { houseFiles } from './commands/folders.ts'
 import { openStores, unfinished } from './commands/open-stores.ts'
 import { namingRoot } from './commands/root-faults.ts'
 import { type Colleagues, alone as noColleagues } from './commands/workers/colleagues.ts'
+import { memoryOfEach } from './commands/workers/memory.ts'
 
-/** Indexes in memory, of all processes that serve the house together; bytes. */
-const indexBytes = 512 * 1024 * 1024
 /** Imports that are worked on at once, of all of them together; one in each at least. */
 const importsAtWork = 2
 
@@ -109,8 +108,10 @@ export async function openGround(config: Config, opening: Opening = {}): Promise
       () => keys.close(),
     )
     if (!make && !(await isPaired(store))) throw unfinished(config)
+    const { keyBytes, ...memory } = memoryOfEach(colleagues.count, config.populationBytes)
+    const mayCreate = make && root.kind !== 'recovery'
     const vault = await inFolder('KINHOLD_KEYS', config.keysDirectory, () =>
-      openVault({ keys, root, clock, mayCreate: make && root.kind !== 'recovery', forgotten: forget }).catch(error => {
+      openVault({ keys, root, clock, mayCreate, keyBytes, forgotten: forget }).catch(error => {
         throw namingRoot(error, config)
       }),
     )
@@ -123,8 +124,8 @@ export async function openGround(config: Config, opening: Opening = {}): Promise
       clock,
       log,
       baseUrl,
-      indexBytes: Math.ceil(indexBytes / colleagues.count),
-      populationBytes: Math.ceil(config.populationBytes / colleagues.count),
+      mostPatients: config.mostPatients,
+      ...memory,
       company: { leads: colleagues.leads, isAlarmed: () => colleagues.alarms().length > 0 },
     })
     closing.push(() => record.close())
@@ -148,15 +149,24 @@ export function openHouse(config: Config, opening: Opening = {}): Promise<House>
     const { documents } = record
     // Opened after the room that tells it.
     const left: GuardianLeft = (account, patient) => share.endLinksOf(account, patient)
+    const ends: AccountEnds = {
+      erasePatient: (patient, actor) =>
+        erasePatient({ record, share, ingest, smart, subscriptions, bulk }, patient, actor),
+      endReach: async account => {
+        await share.endLinksOf(account)
+        await ingest.forgetAccount(account)
+        await subscriptions.forgetAccount(account)
+      },
+    }
     const [
       smart,
       { createValidator },
       { openIngest, parseSenders },
       { openShare },
-      { openSubscriptions },
+      { openFetch, openSubscriptions },
       { openBulk },
     ] = await Promise.all([
-      openSmartOn(ground, left),
+      openSmartOn(ground, { guardianLeft: left, accountEnds: ends }),
       import('#validation'),
       import('#ingest'),
       import('#share'),
@@ -176,6 +186,7 @@ export function openHouse(config: Config, opening: Opening = {}): Promise<House>
       limits: { ...config.spool, maxRunning: Math.ceil(importsAtWork / colleagues.count) },
       ...(config.store.kind === 'memory' ? {} : { spoolFolder: houseFiles(config).spool }),
       ...(colleagues.imports && { elsewhere: colleagues.imports }),
+      fetch: openFetch(config.notifyNetworks),
     })
     const authenticate = (bearer: string) => smart.authenticate(bearer)
     const share: Share = openShare({ record, documents, vault, clock, log, baseUrl: config.baseUrl, authenticate })
@@ -192,6 +203,7 @@ export function openHouse(config: Config, opening: Opening = {}): Promise<House>
       leads: () => colleagues.leads(),
     })
     const bulk = openBulk({ record, clock, log })
+    await smart.goOn()
     const close = () => closeAll([subscriptions, bulk, ingest, validator, ground].map(room => () => room.close()))
     return { ...ground, validator, ingest, smart, share, subscriptions, bulk, close }
   })
@@ -208,12 +220,27 @@ async function onGround<T>(config: Config, opening: Opening, build: (ground: Gro
   }
 }
 
-async function openSmartOn({ record, vault, clock, log, config }: Ground, guardianLeft?: GuardianLeft): Promise<Smart> {
-  const { openSmart } = await import('#smart')
+async function openSmartOn(
+  { record, vault, clock, log, config }: Ground,
+  told: { readonly guardianLeft?: GuardianLeft; readonly accountEnds?: AccountEnds } = {},
+): Promise<Smart> {
+  const [{ openSmart }, { openGuardedFetch }] = await Promise.all([import('#smart'), import('#web')])
   const { documents } = record
-  const { baseUrl, sessionIdleMs } = config
+  const { baseUrl, sessionIdleMs, deletionWaitMs } = config
   const { recovery } = vault
-  return openSmart({ record, documents, vault, clock, log, baseUrl, sessionIdleMs, recovery, guardianLeft })
+  return openSmart({
+    record,
+    documents,
+    vault,
+    clock,
+    log,
+    baseUrl,
+    sessionIdleMs,
+    deletionWaitMs,
+    recovery,
+    fetch: openGuardedFetch(config.notifyNetworks),
+    ...told,
+  })
 }
 
 /**
@@ -251,10 +278,8 @@ async function eraseOne(
 export async function formerOf(
   { record, ingest }: Pick<House, 'record' | 'ingest'>,
   patient: string,
-): Promise<string[]> {
-  const former: string[] = []
-  for (const one of await ingest.people.mergedInto(patient)) if (await record.keepsPatient(one)) former.push(one)
-  return former
+): Promise<readonly string[]> {
+  return record.keptAmong(await ingest.people.mergedInto(patient))
 }
 
 /**

@@ -11,6 +11,8 @@ import { parseMail } from './config/mail.ts'
 import type { Config } from './config/shape.ts'
 import { keystoreFor, liesBeside, parseStore } from './config/stores.ts'
 import {
+  parseCount,
+  parseDeletionWait,
   parseHost,
   parseIdle,
   parseLogLevel,
@@ -104,7 +106,10 @@ export function loadConfig(env: Environment, { cwd, home = cwd }: Places): Loade
       maxSpooled: parseSize('KINHOLD_SPOOL_MAX', read('KINHOLD_SPOOL_MAX') ?? ''),
       maxSpooledPerGrant: parseSize('KINHOLD_SPOOL_MAX_PER_TOKEN', read('KINHOLD_SPOOL_MAX_PER_TOKEN') ?? ''),
     }),
+    binaryBytes: parseSize('KINHOLD_BINARY_MAX', read('KINHOLD_BINARY_MAX') ?? ''),
     sessionIdleMs: parseIdle(read('KINHOLD_SESSION_IDLE') ?? ''),
+    mostPatients: parseCount('KINHOLD_PATIENTS_MAX', read('KINHOLD_PATIENTS_MAX') ?? ''),
+    deletionWaitMs: parseDeletionWait(read('KINHOLD_DELETION_WAIT') ?? ''),
     ...(mail === undefined ? {} : { mail }),
     ...(tls === undefined ? {} : { tls: Object.freeze(tls) }),
     ...parseMetrics(read('KINHOLD_METRICS') ?? '', read('KINHOLD_METRICS_TOKEN')),

@@ -270,6 +270,31 @@ function addAccess(program: Command): void {
     'name',
     async () => (await import('./commands/account.ts')).resetAccount,
   )
+  addTargeted(
+    account
+      .command('quota')
+      .description('how many patients an account keeps in its own right, and may keep')
+      .option('--patients <number>', 'how many it may keep from now on; default: as KINHOLD_PATIENTS_MAX says'),
+    'name',
+    async () => (await import('./commands/account.ts')).accountQuota,
+  )
+  addTargeted(
+    account
+      .command('delete')
+      .description(
+        'delete an account after the time of waiting (KINHOLD_DELETION_WAIT), with all of whom nobody else could decide about',
+      )
+      .option('--now', 'at once')
+      .option('--take-back', 'keep an account that waits to be deleted')
+      .option('--yes', 'do not ask'),
+    'name',
+    async () => (await import('./commands/delete-account.ts')).deleteAccount,
+  )
+  account
+    .command('deletions')
+    .description('the accounts that wait to be deleted, one a line')
+    .option('--names', 'with the names they log in with')
+    .action(lazily(async () => (await import('./commands/delete-account.ts')).listDeletions))
 }
 
 function addApps(program: Command): void {

@@ -1,3 +1,4 @@
+import { Problem } from '#kernel'
 import type { AccountSummary } from '#smart'
 import { naming } from './naming.ts'
 import { output } from './output.ts'
@@ -34,19 +35,19 @@ export async function resetAccount({ name, now = false, secondFactor = false }: 
       const { url } = await smart.resetAccount(name, { endNow: now, endSecondFactor: secondFactor })
       if (secondFactor)
         output.say(
-          'The second step was taken away; nobody can log in until the address was used, and every browser was logged out.',
+          'The second step and all passkeys were taken away; nobody can log in until the address was used, and every browser was logged out.',
         )
       output.say(
         now
-          ? 'Every browser was logged out, and no app has access any more.'
-          : 'Using the address logs every browser out and ends the access of all apps, unless the person keeps those; --now ends all at once.',
+          ? 'Every browser was logged out, no passkey logs in any more, and no app has access.'
+          : 'Using the address logs every browser out, and ends all passkeys and the access of all apps, unless the person keeps those; --now ends all at once.',
       )
       tell(url)
     }),
   )
 }
 
-/** The accounts, one a line: id, what they keep, whether they can log in, and with a code; the name they log in with where it is asked for. */
+/** The accounts, one a line: id, what they keep, whether they can log in, and by what; the name they log in with where it is asked for. */
 export async function listAccounts({ names }: { names?: boolean }): Promise<void> {
   for (const account of await withGate(({ smart }) => smart.listAccounts())) {
     const role = account.isOwner ? 'owner' : 'member'
@@ -56,9 +57,26 @@ export async function listAccounts({ names }: { names?: boolean }): Promise<void
   }
 }
 
-function wordsOfLogin({ hasPassword, hasSecondFactor }: AccountSummary): string {
+/** By what somebody logs in to an account, as a column of the list. */
+export function wordsOfLogin({
+  hasPassword,
+  hasSecondFactor,
+  passkeys,
+}: Pick<AccountSummary, 'hasPassword' | 'hasSecondFactor' | 'passkeys'>): string {
+  // Without a password passkeys log nobody in either.
   if (!hasPassword) return 'no password yet'
-  return hasSecondFactor ? 'password and code' : 'password'
+  const typed = hasSecondFactor ? 'password and code' : 'password'
+  if (passkeys === 0) return typed
+  return `${typed}, ${passkeys} ${passkeys === 1 ? 'passkey' : 'passkeys'}`
+}
+
+/** How many patients an account keeps in its own right and may keep; with `patients` that is changed first. */
+export async function accountQuota({ name, patients }: { name: string; patients?: string }): Promise<void> {
+  const most = patients === undefined || patients === 'default' ? patients : Number(patients)
+  if (most !== undefined && most !== 'default' && !/^\d{1,9}$/.test(patients ?? ''))
+    throw new Problem('invalid', 'command.quota-malformed', 'A quota is a whole number, or default.')
+  const { used, most: allowed } = await withGate(({ smart }) => naming(name, ofName, () => smart.quota(name, most)))
+  output.result(`${used} of ${Number.isFinite(allowed) ? allowed : 'any number of'} patients`)
 }
 
 function tell(url: string): void {

@@ -7,12 +7,14 @@ import type { Config } from '#config'
 import { Problem } from '#kernel'
 import { authorityOf } from './authority.ts'
 import { configure } from './configure.ts'
+import { checkKeysFolder } from './folders.ts'
 import { output } from './output.ts'
 import { places } from './places.ts'
 
 /** Makes what is missing, and shows how devices come to trust it. Works beside a server, which takes up a new certificate within a minute. */
 export async function showCertificate({ name = [] }: { readonly name?: readonly string[] }): Promise<void> {
   const config = configure()
+  await checkKeysFolder(config)
   const authority = await authorityOf(config, name)
   const { current } = await openOwn(authority, new Date())
   for (const line of [...factsOf('Authority', authority.cert), ...factsOf('Server', current.cert)]) output.result(line)
@@ -52,7 +54,9 @@ export async function clientCertificate(
   name: string,
   { out = `${name}.p12` }: { readonly out?: string },
 ): Promise<void> {
-  const authority = await authorityOf(configure())
+  const config = configure()
+  await checkKeysFolder(config)
+  const authority = await authorityOf(config)
   const { file, password, fingerprint, until } = await issueClient(authority, name, new Date())
   const path = resolve(places().cwd, out)
   await writeNew(path, file)

@@ -109,6 +109,17 @@ export async function prepareFolders({ dataDirectory, keysDirectory }: Config): 
   await prepareFolder('KINHOLD_KEYS', keysDirectory, dataDirectory)
 }
 
+/**
+ * For a command that puts something beside the keys, perhaps before there is a house: not among things that are not ours, and
+ * whoever keeps something of their own beside the keys goes on doing so.
+ *
+ * @throws Problem `conflict` · `command.folder-foreign`, `command.folder-unusable`
+ */
+export async function checkKeysFolder({ dataDirectory, keysDirectory }: Config): Promise<void> {
+  const listed = await readdir(keysDirectory).catch(() => [])
+  if (!listed.some(name => ours.test(name))) await prepareFolder('KINHOLD_KEYS', keysDirectory, dataDirectory)
+}
+
 /** Makes those of the two folders that are not there, for a house that is. */
 export async function makeFolders({ dataDirectory, keysDirectory }: Config): Promise<void> {
   await makeFolder('KINHOLD_DATA', dataDirectory)

@@ -1,12 +1,18 @@
 import type { Problem } from '#kernel'
 
+let isHushed = false
+
 /** What commands say to a person goes to standard error; what scripts read goes to standard output. */
 export const output = {
   say(line = ''): void {
-    process.stderr.write(`${line}\n`)
+    if (!isHushed) process.stderr.write(`${line}\n`)
   },
   result(line: string): void {
-    process.stdout.write(`${line}\n`)
+    if (!isHushed) process.stdout.write(`${line}\n`)
+  },
+  /** From now on nothing is said: what a command that was told to end finds closed under its hands is neither a result nor a fault. */
+  hush(): void {
+    isHushed = true
   },
 }
 

@@ -3,7 +3,7 @@ import { isProblem, mapFew } from '#kernel'
 import { type Gate, type Ground, hostGrant } from '../compose.ts'
 import { naming } from './naming.ts'
 import { output } from './output.ts'
-import { withGate, withGround } from './with-house.ts'
+import { withGate, withRecord } from './with-house.ts'
 
 interface Facts {
   readonly given?: string
@@ -28,15 +28,19 @@ export async function createPatient(options: Facts & { readonly account?: string
     if (account !== undefined) await attach(gate, stored.id, account)
     return stored.id
   })
+  if (options.given === undefined && options.family === undefined) output.say(`warning: ${nameless}`)
   output.result(id)
 }
+
+const nameless =
+  'the patient has no name, so no file or message can be compared with it; give one by `kinhold patient edit ID --given … --family …`'
 
 /** Each opens a patient's record. */
 const namedAtOnce = 16
 
 /** The ids of all patients, one a line; with `names` also name and birth date, which is a read like any other and audited. */
 export async function listPatients({ names }: { readonly names?: boolean }): Promise<void> {
-  const lines = await withGround(async ground => {
+  const lines = await withRecord(async ground => {
     const ids = await ground.record.allPatients()
     return names === true ? mapFew(ids, namedAtOnce, id => named(ground, id)) : ids
   })
@@ -54,7 +58,7 @@ export async function attachPatient(options: { readonly patient: string; readonl
 
 /** Changes name, birth date or sex as any update does: validated, a new version, audited. An empty value takes one away. */
 export async function editPatient({ patient, ...facts }: Facts & { readonly patient: string }): Promise<void> {
-  const version = await withGround(({ record }) =>
+  const version = await withRecord(({ record }) =>
     naming(patient, /^record\./, async () => {
       const writer = record.writer(hostGrant())
       return writer.transact(async txn => {

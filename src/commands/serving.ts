@@ -28,11 +28,12 @@ export async function serveHouse(house: House, colleagues: Colleagues = alone): 
     ingest,
     people: ingest.people,
     bulk,
+    imports: ingest.bulk,
     purge: (patient, actor) => erasePatient(house, patient, actor),
     subscriptions,
     smartConfiguration: () => smart.configuration(),
     shelf,
-    limits: defaultLimits,
+    limits: { ...defaultLimits, binaryBytes: config.binaryBytes },
     software: { name: 'Kinhold', version: software.version },
   }
   const { tls, authority } = await openTls(config)
@@ -56,11 +57,37 @@ export async function serveHouse(house: House, colleagues: Colleagues = alone): 
     ...(tls === undefined ? {} : { tls: { ...tls, log } }),
   })
   subscriptions.begin()
+  const endings = beginEndings(house, colleagues)
   const scheme = tls === undefined ? 'http' : 'https'
   return {
     url: `${scheme}://${host}:${port}`,
     ...(authority === undefined ? {} : { authority }),
-    close: () => close().finally(() => shelf.close()),
+    close: () =>
+      close()
+        .finally(() => endings.stop())
+        .finally(() => shelf.close()),
+  }
+}
+
+/** How often it is looked whether an account's time has come. */
+const endEveryMs = 60_000
+
+/** Whoever leads ends accounts whose time has come; what a start finds half done goes on at once. */
+function beginEndings({ smart, log }: House, { leads }: Colleagues): { stop(): Promise<void> } {
+  let running = Promise.resolve()
+  const round = () => {
+    if (!leads()) return
+    running = running
+      .then(() => smart.endDueAccounts())
+      .catch(() => log.error('accounts whose time has come could not be looked for', { room: 'smart' }))
+  }
+  const timer = setInterval(round, endEveryMs).unref()
+  round()
+  return {
+    stop: () => {
+      clearInterval(timer)
+      return running
+    },
   }
 }
 

@@ -23,6 +23,7 @@ export function tidyOnSignal(tidy: () => Promise<void>): () => void {
     forget()
     const status = 128 + constants.signals[signal]
     output.say('stopping: what was committed stays, of the rest nothing is written')
+    output.hush()
     setTimeout(() => process.exit(status), longestTidyMs).unref()
     const leave = () => process.exit(status)
     tidy().then(leave, leave)

@@ -12,17 +12,30 @@ type Opened = Opening & { readonly config?: Config }
  * only what is wrong.
  */
 export function withHouse<T>(work: (house: House) => Promise<T>, opening?: Opened): Promise<T> {
-  return within(openHouse, work, opening)
+  return within(openHouse, trusting(work), opening)
 }
 
 /** The same for a command that needs nothing but accounts, apps and tokens, and starts the faster. */
 export function withGate<T>(work: (gate: Gate) => Promise<T>, opening?: Opened): Promise<T> {
-  return within(openGate, work, opening)
+  return within(openGate, trusting(work), opening)
 }
 
-/** The same for a command that needs nothing above the record. */
+/** The same for a command that asks what is kept of whom, and needs nothing above the record. */
+export function withRecord<T>(work: (ground: Ground) => Promise<T>, opening?: Opened): Promise<T> {
+  return within(openGround, trusting(work), opening)
+}
+
+/** The same for a command that looks after the house itself, also where what is kept cannot be believed. */
 export function withGround<T>(work: (ground: Ground) => Promise<T>, opening?: Opened): Promise<T> {
   return within(openGround, work, opening)
+}
+
+/** Where no document can be believed, a list of them is no answer, and "none" least of all. */
+function trusting<G extends Ground, T>(work: (opened: G) => Promise<T>): (opened: G) => Promise<T> {
+  return async opened => {
+    opened.record.checkTrusted()
+    return work(opened)
+  }
 }
 
 async function within<G extends Ground, T>(

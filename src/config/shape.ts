@@ -71,8 +71,14 @@ export interface Config {
   readonly mail?: MailChoice
   /** How much of the data folder's disk files may take up while they are imported, of everybody and of one token; bytes. */
   readonly spool: { readonly maxSpooled: number; readonly maxSpooledPerGrant: number }
+  /** The most bytes that a Binary may hold. */
+  readonly binaryBytes: number
   /** After how long without a page a person must log in again; ms, at most the twelve hours that a session lives. */
   readonly sessionIdleMs: number
+  /** How many patients an account may keep in its own right, unless something else was said of it; infinitely many where it is `off`. */
+  readonly mostPatients: number
+  /** How long an account waits to be deleted, and can be kept; ms. */
+  readonly deletionWaitMs: number
   /** TLS by the server itself: of an authority of its own, or with files of others. Without it another layer encrypts, or nobody. */
   readonly tls?: { readonly kind: 'own' } | { readonly kind: 'files'; readonly cert: string; readonly key: string }
   /** Who may see figures of the server at work; without it nobody may, and no request is counted. */

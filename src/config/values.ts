@@ -115,6 +115,23 @@ export function parseIdle(text: string): number {
   return ms
 }
 
+/** A whole number from 1 on, or infinitely many. */
+export function parseCount(name: Name, text: string): number {
+  if (text === 'off') return Number.POSITIVE_INFINITY
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw malformed(name, 'a whole number from 1 on, or off')
+  return Number(text)
+}
+
+const dayMs = 24 * 60 * 60_000
+const mostWaitDays = 90
+
+/** From a day to 90 of them, such as `14d`; in ms. */
+export function parseDeletionWait(text: string): number {
+  const days = Number(/^([1-9]\d?)d$/.exec(text)?.[1])
+  if (!(days <= mostWaitDays)) throw malformed('KINHOLD_DELETION_WAIT', 'a time from 1d to 90d, such as 14d')
+  return days * dayMs
+}
+
 const switches: Readonly<Record<string, boolean>> = {
   true: true,
   '1': true,

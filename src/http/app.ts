@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Response } from 'express'
 import { catalogue, matcher, type Rooms, rootMatcher } from '#interactions'
-import { inSlices, isProblem, type Log, Problem, withBudget } from '#kernel'
+import { isProblem, type Log, Problem } from '#kernel'
 import type { Share } from '#share'
 import type { Smart } from '#smart'
 import { prefersPage, type WebRoute } from '#web'
@@ -23,7 +23,7 @@ import { type MetricsAccess, metricsHandler, metricsPath } from './metrics/desk.
 import { measured, showDoor } from './metrics/door.ts'
 import type { FiguresOfAll } from './metrics/exposition.ts'
 import { noRoute, RequestMeter } from './metrics/requests.ts'
-import { chosenTypes, openApi } from './openapi/document.ts'
+import { Documents } from './openapi/documents.ts'
 import { typeCapabilities } from './openapi/statement.ts'
 import { answerProblem, toProblem } from './problem-response.ts'
 import { protectedResource } from './protected-resource.ts'
@@ -191,14 +191,15 @@ function besideFhir({ rooms, smart, share, config, authority, figures }: AppRoom
   const hl7v2 = fhirEndpoint(endpoint, rootMatcher, '')
   for (const route of catalogue) if (route.root === true) app.all(route.path, hl7v2)
   if (endpoint.meter !== undefined) app.use(measured(endpoint.meter))
+  const own = authority === undefined ? [] : authorityRoutes(authority)
+  const webRoutes = [...smart.routes, ...(share?.routes ?? []), ...own]
+  markProving(app, webRoutes, config.metrics)
   app.use(limited(endpoint))
   mountMetrics(app, endpoint, { access: config.metrics, figures })
   app.get(
     '/',
     homeHandler({ baseUrl, software: rooms.software, headers, readiness, isClaimed: () => smart.isClaimed() }),
   )
-  const own = authority === undefined ? [] : authorityRoutes(authority)
-  const webRoutes = [...smart.routes, ...(share?.routes ?? []), ...own]
   mountRoutes(app, webRoutes, {
     headers,
     body: { ...body, maxBytes: formBytes },
@@ -236,16 +237,30 @@ function mountMetrics(
   app.all(metricsPath, otherMethods(['GET']))
 }
 
+/** Where what a caller shows in the Authorization header is looked at. */
+function markProving(app: Express, webRoutes: readonly WebRoute[], metrics: MetricsAccess | undefined): void {
+  const proving = webRoutes.filter(({ access }) => access === 'client' || access === 'bearer')
+  const paths = new Set(proving.map(({ path }) => path))
+  for (const path of metrics === undefined ? paths : [...paths, metricsPath])
+    app.all(path, (_request, response, next) => {
+      response.locals.isProving = true
+      next()
+    })
+}
+
+/** Statuses of who has proved nothing, or has not even been asked to. */
+const unproved = new Set([400, 401, 404, 405])
+
 /**
- * Counts what is asked beside FHIR. Whoever shows something – a token, a client's secret – is a stranger only when that is
- * refused.
+ * Counts what is asked beside FHIR. Whoever shows something where that is looked at – a token, a client's secret – is a stranger only
+ * when that is refused; elsewhere a header proves nothing.
  */
 function limited({ addresses, limits }: EndpointRooms): RequestHandler {
   return (request, response, next) => {
     const { network } = addresses.of(request)
     limits.checkNetwork(network)
-    if (request.headers.authorization === undefined) limits.checkStranger(network)
-    else response.on('finish', () => void (response.statusCode === 401 && limits.countStranger(network)))
+    if (request.headers.authorization === undefined || response.locals.isProving !== true) limits.checkStranger(network)
+    else response.on('finish', () => void (unproved.has(response.statusCode) && limits.countStranger(network)))
     next()
   }
 }
@@ -270,37 +285,21 @@ function openApiHandler(parts: {
   readonly webRoutes: readonly WebRoute[]
   readonly endpoint: EndpointRooms
 }): RequestHandler {
-  const { rooms, endpoint } = parts
-  const { baseUrl, headers, admission, addresses } = endpoint
-  let types: ReturnType<typeof typeCapabilities> | undefined
-  // Whoever asks first asks for all: neither a budget nor a fault of theirs may stay with it.
-  const typesOf = () => {
-    types ??= withBudget('unbounded', () => typeCapabilities(rooms, baseUrl))
-    types.catch(() => {
-      types = undefined
-    })
-    return types
-  }
-  const documentOf = async (only: string | null) => {
-    const chosen = only === null ? {} : { only: chosenTypes(only) }
-    const told = { ...parts, baseUrl, catalogue, types: await typesOf(), software: rooms.software, ...chosen }
-    return withBudget('unbounded', async () => Buffer.from(JSON.stringify(await inSlices(openApi(told)))))
-  }
-  // The whole is 1.5 MB and takes 30 ms to make, and strangers may ask for it.
-  const made = new Map<string | null, Promise<Buffer>>()
-  const remembered = (only: string | null) => {
-    if (only !== null && only !== 'common') return documentOf(only)
-    const document = made.get(only) ?? documentOf(only)
-    made.set(only, document)
-    document.catch(() => made.delete(only))
-    return document
-  }
+  const { rooms, smart, webRoutes, endpoint } = parts
+  const { baseUrl, headers, admission, addresses, limits } = endpoint
+  const frame = { smart, webRoutes, baseUrl, catalogue, software: rooms.software }
+  const documents = new Documents(frame, () => typeCapabilities(rooms, baseUrl))
   return async (request, response) => {
-    const visit = new Visit(admission, 'pages', addresses.of(request).network, response)
+    const { network } = addresses.of(request)
+    const visit = new Visit(admission, 'pages', network, response)
     try {
       await visit.arrive(request, performance.now())
       const only = new URL(request.originalUrl, baseUrl).searchParams.get('type')
-      sendJson(response, 200, headers, await remembered(only))
+      const document = await documents.of(only, cost => {
+        limits.checkStranger(network)
+        limits.countStranger(network, cost)
+      })
+      sendJson(response, 200, headers, document)
     } finally {
       visit.end()
     }

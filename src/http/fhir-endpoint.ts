@@ -56,6 +56,9 @@ export function fhirEndpoint(endpoint: EndpointRooms, matcher: Matcher, mount: s
     void new Exchange({ request, response, endpoint, matcher, mount, outbox }).run()
 }
 
+/** Of a content that goes to where it is kept as it arrives, with what is sealed of it at once. */
+const arrivingHeldBytes = 8 * 1024 * 1024
+
 const shortBodyBytes = 64 * 1024
 
 /** Whether much may still come that nobody will read: then the connection is not worth keeping. */
@@ -198,6 +201,13 @@ class Exchange {
     return bytes
   }
 
+  /** What comes first and is worked on later keeps no place while it comes, but counts as what is held of it. */
+  async *#arriving(visit: Visit, maxBytes: number): AsyncGenerator<Uint8Array, void, void> {
+    visit.body.grow(arrivingHeldBytes)
+    yield* streamBody(this.#request, Math.min(maxBytes, this.#endpoint.maxStreamBytes))
+    await visit.begin(0, performance.now())
+  }
+
   async *#stream(visit: Visit): AsyncGenerator<Uint8Array, void, void> {
     await visit.begin(0, performance.now())
     yield* streamBody(this.#request, this.#endpoint.maxStreamBytes)
@@ -218,7 +228,7 @@ class Exchange {
       path: this.#path,
       ...this.#asking(),
       body: () => this.#body(visit),
-      stream: () => this.#stream(visit),
+      stream: maxBytes => (maxBytes === undefined ? this.#stream(visit) : this.#arriving(visit, maxBytes)),
       grant: this.#grant,
       renew: () => this.#authenticate(),
       gone: () => leaving(this.#response),
@@ -239,7 +249,9 @@ class Exchange {
     headers: FhirResponse['headers'],
     stream: AsyncIterable<Uint8Array>,
   ): Promise<void> {
-    const isPacked = takesGzip(this.#request)
+    // Of what has a length nothing but itself may go, or a part would be one of something else.
+    const isPacked = headers['content-length'] === undefined && takesGzip(this.#request)
+    await this.#visit?.goOn('files')
     this.#response.writeHead(status, {
       ...this.#head(headers),
       vary: 'Origin, Accept, Accept-Encoding',

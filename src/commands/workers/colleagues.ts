@@ -70,13 +70,13 @@ class CountsOverWire implements SharedCounts {
     wire.on('blocked', ({ counter, key, forMs }: Blocked) => this.#blocking.get(counter)?.(key, forMs))
   }
 
-  counter(...[name, limit, block]: Parameters<SharedCounts['counter']>): (key: string) => void {
+  counter(...[name, limit, block]: Parameters<SharedCounts['counter']>): (key: string, many?: number) => void {
     const counted = new Map<string, number>()
     this.#sheets.push({ counter: name, limit, counted })
     this.#blocking.set(name, block)
     const atOnce = Math.ceil(limit.points / this.#parts)
-    return key => {
-      const count = (counted.get(key) ?? 0) + 1
+    return (key, many = 1) => {
+      const count = (counted.get(key) ?? 0) + many
       counted.set(key, count)
       if (count >= atOnce) this.#tell()
       else this.#timer ??= setTimeout(() => this.#tell(), tellEveryMs).unref()

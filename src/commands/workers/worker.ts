@@ -49,7 +49,7 @@ async function serveUntil(told: Promise<void>, wire: WorkerWire): Promise<void> 
   const colleagues = colleaguesOver(wire, beginning)
   const house = await openHouse(config, {
     make: true,
-    log: createLog(config.logLevel, undefined, undefined, { worker: number }),
+    log: createLog(config.logLevel, undefined, undefined, { worker: number, processes: colleagues.count }),
     colleagues,
   })
   if (leads) for (const line of shortagesOf(house)) output.say(`warning: ${line}`)

@@ -53,6 +53,11 @@ const lanes: Readonly<Record<string, Lane>> = {
   '$export-status': 'reads',
   '$export-file': 'files',
   '$export-removal': 'writes',
+  // As an import of many files is.
+  $import: 'reads',
+  '$import-status': 'reads',
+  '$import-file': 'files',
+  '$import-removal': 'writes',
   create: 'writes',
   update: 'writes',
   patch: 'writes',

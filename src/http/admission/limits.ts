@@ -20,9 +20,9 @@ export interface CountSheet {
 export interface SharedCounts {
   /**
    * @param block  told when all processes together have counted more of a key than is allowed, and for how long it is to be refused
-   * @returns counts one
+   * @returns counts so many of a key, one unless told
    */
-  counter(name: string, limit: Limit, block: (key: string, forMs: number) => void): (key: string) => void
+  counter(name: string, limit: Limit, block: (key: string, forMs: number) => void): (key: string, many?: number) => void
 }
 
 /** What is counted: requests of a network, of a token, of a network without a valid token; and asking for what is not theirs. */
@@ -53,7 +53,7 @@ const mostBlocked = 10_000
 class Counter {
   readonly #blockedUntilMs = new Map<string, number>()
   /** What is reached is told a moment later; the few requests that go by meanwhile do no harm. */
-  readonly count: (key: string) => void
+  readonly count: (key: string, many?: number) => void
 
   constructor(name: string, limit: Limit, counts: SharedCounts) {
     const block = (key: string, forMs: number) => this.block(key, performance.now() + forMs)
@@ -85,9 +85,9 @@ const ownCounts: SharedCounts = {
   counter(_name, { points, seconds }, block) {
     // Names of keys are the caller's, so no prefix is put before each.
     const limiter = new RateLimiterMemory({ points, duration: seconds, keyPrefix: '' })
-    return key => {
+    return (key, many = 1) => {
       limiter
-        .consume(key)
+        .consume(key, many)
         .catch(({ msBeforeNext }: RateLimiterRes) => block(key, Math.min(msBeforeNext, seconds * 1000)))
     }
   },
@@ -127,9 +127,9 @@ export class Limits {
     this.#strangers.count(network)
   }
 
-  /** Counts such a request when it has been answered. */
-  countStranger(network: string): void {
-    this.#strangers.count(network)
+  /** Counts such a request when it has been answered, or that it costs as much as so many. */
+  countStranger(network: string, many = 1): void {
+    this.#strangers.count(network, many)
   }
 
   /** Counts a request with a valid token. */

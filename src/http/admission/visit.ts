@@ -24,7 +24,7 @@ export function hasBody({ headers }: IncomingMessage): boolean {
  */
 export class Visit {
   readonly #admission: Admission
-  readonly #lane: Lane
+  #lane: Lane
   readonly #caller: string
   readonly #response: ServerResponse
   readonly #leastUnits: number
@@ -72,6 +72,16 @@ export class Visit {
     const { holdings } = this.#admission
     if (this.#response.req.method === 'GET') holdings.keepIfRoom(this.#caller, this.#response, bytes)
     else holdings.keep(this.#caller, this.#response, bytes)
+  }
+
+  /** From here on it is work of another kind: what takes as long as whoever takes it wants keeps no place of what is short. */
+  goOn(lane: Lane): Promise<void> | undefined {
+    if (this.#lane === lane) return undefined
+    const place = this.#place
+    this.#place = undefined
+    if (place !== undefined) this.#admission.leave(place)
+    this.#lane = lane
+    return this.begin(0, performance.now())
   }
 
   /** The place is free for others. */

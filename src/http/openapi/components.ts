@@ -57,6 +57,10 @@ const responses: Node = {
     'Allow',
     'Retry-After',
   ]),
+  RefusedQuery: {
+    description: 'What is wrong with the query, as GraphQL tells it; with the request, as everywhere',
+    content: { 'application/json': { schema: { type: 'object' } }, ...outcome },
+  },
   Unauthenticated: told('No valid access token', ['WWW-Authenticate']),
   Forbidden: told('The token lacks a scope; the text names it', ['WWW-Authenticate']),
   Failed: told('A fault here, or too much at once', ['Retry-After']),
@@ -132,9 +136,11 @@ export function components(parts: {
   readonly configuration: object
   readonly types: readonly TypeCapability[]
   readonly told: readonly TypeCapability[]
+  /** Of the types that are told, and of what they are made of. */
+  readonly schemas: Readonly<Record<string, Node>>
   readonly baseUrl: string
 }): Node {
-  const { configuration, types, told, baseUrl } = parts
+  const { configuration, types, told, schemas, baseUrl } = parts
   const searches = told.map(({ type, searchParameters }) => [`Search.${type}`, searchSchema(searchParameters)])
   return {
     schemas: {
@@ -143,6 +149,7 @@ export function components(parts: {
       OAuthError: oauthError,
       Search: anySearchSchema,
       ...Object.fromEntries(searches),
+      ...schemas,
     },
     parameters: parameterComponents(types.map(({ type }) => type)),
     headers,

@@ -5,6 +5,7 @@ import type { WebRoute } from '#web'
 import { components } from './components.ts'
 import { fhirOperation } from './fhir-operations.ts'
 import { type Node, operationId, templated } from './node.ts'
+import { resourceSchemas } from './resource-schemas.ts'
 import type { TypeCapability } from './statement.ts'
 import { isPage, webOperation } from './web-operations.ts'
 
@@ -122,12 +123,14 @@ export function* openApi(described: Described): Steps<Node> {
   }
   for (const route of webRoutes.filter(each => only === undefined || !isPage(each)))
     add(templated(route.path), route.method, webOperation(route))
+  const sent = told.filter(({ interactions }) => interactions.has('create') || interactions.has('conditional-update'))
+  const schemas = yield* resourceSchemas(sent.map(({ type }) => type))
   return {
     openapi: '3.1.0',
     info: { title: software.name, version: software.version, description: 'FHIR R4, SMART App Launch and imports.' },
     servers: [{ url: baseUrl }],
     tags: [...tags, ...(only === undefined ? ['Pages'] : []), ...told.map(({ type }) => type)].map(name => ({ name })),
     paths,
-    components: components({ configuration: smart.configuration(), types, told, baseUrl }),
+    components: components({ configuration: smart.configuration(), types, told, schemas, baseUrl }),
   }
 }

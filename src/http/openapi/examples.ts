@@ -1,4 +1,5 @@
 import type { Route } from '#interactions'
+import { leastOf } from './least.ts'
 
 const patient = {
   resourceType: 'Patient',
@@ -28,9 +29,25 @@ const bodies: Readonly<Record<string, unknown>> = {
   '$meta-add': labels,
   '$meta-delete': labels,
   $everything: { resourceType: 'Parameters', parameter: [{ name: '_count', valueInteger: 10 }] },
+  $import: {
+    resourceType: 'Parameters',
+    parameter: [
+      { name: 'inputFormat', valueCode: 'application/fhir+ndjson' },
+      { name: 'inputSource', valueUri: 'https://clinic.example/fhir' },
+      { name: 'storageDetail', part: [{ name: 'type', valueCode: 'https' }] },
+      {
+        name: 'input',
+        part: [
+          { name: 'type', valueCode: 'Patient' },
+          { name: 'url', valueUri: 'https://clinic.example/files/Patient.ndjson' },
+        ],
+      },
+    ],
+  },
   $validate: patient,
   $review: { resourceType: 'Parameters', parameter: [{ name: 'decision', valueCode: 'reject' }] },
   $letters: { resourceType: 'Parameters', parameter: [{ name: 'decision', valueCode: 'resend' }] },
+  '$explain-access': { resourceType: 'Parameters', parameter: [{ name: 'type', valueCode: 'Observation' }] },
   $purge: { resourceType: 'Parameters', parameter: [{ name: 'confirm', valueString: 'example' }] },
   $merge: {
     resourceType: 'Parameters',
@@ -54,8 +71,8 @@ const bodies: Readonly<Record<string, unknown>> = {
 const someone = { display: 'Anna Example' }
 const medicine = { medicationCodeableConcept: { text: 'Ibuprofen' }, subject: someone }
 
-/** What the types of the API page need at least; about somebody whom nobody keeps here. */
-const leastOf: Readonly<Record<string, object>> = {
+/** More than the least: what families have most of, about somebody whom nobody keeps here; and what invariants ask for. */
+const more: Readonly<Record<string, object>> = {
   AllergyIntolerance: {
     clinicalStatus: {
       coding: [{ system: 'http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical', code: 'active' }],
@@ -64,8 +81,19 @@ const leastOf: Readonly<Record<string, object>> = {
     code: { text: 'Peanut' },
   },
   Appointment: { status: 'proposed', participant: [{ actor: someone, status: 'accepted' }] },
+  AppointmentResponse: { actor: someone },
+  Binary: { contentType: 'text/plain', data: 'SGVsbG8=' },
+  Bundle: { type: 'collection' },
+  CapabilityStatement: {
+    kind: 'requirements',
+    description: 'Example',
+    fhirVersion: '4.0.1',
+    format: ['json'],
+    rest: [{ mode: 'server' }],
+  },
   CarePlan: { status: 'active', intent: 'plan', subject: someone },
   Condition: { subject: someone, code: { text: 'Hay fever' } },
+  Consent: { policyRule: { text: 'Example' } },
   DiagnosticReport: { status: 'final', code: { text: 'Blood count' }, subject: someone },
   DocumentReference: {
     status: 'current',
@@ -77,17 +105,36 @@ const leastOf: Readonly<Record<string, object>> = {
     class: { system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'AMB' },
     subject: someone,
   },
+  EventDefinition: { trigger: [{ type: 'named-event', name: 'Example' }] },
   Immunization: {
     status: 'completed',
     vaccineCode: { text: 'Measles' },
     patient: someone,
     occurrenceDateTime: '2026-01-01',
   },
+  ImmunizationRecommendation: {
+    recommendation: [{ vaccineCode: [{ text: 'Measles' }], forecastStatus: { text: 'Due' } }],
+  },
+  InsurancePlan: { name: 'Example' },
+  Linkage: {
+    item: [
+      { type: 'source', resource: someone },
+      { type: 'alternate', resource: someone },
+    ],
+  },
   MedicationRequest: { status: 'active', intent: 'order', ...medicine },
   MedicationStatement: { status: 'active', ...medicine },
+  Organization: { name: 'Example' },
   Observation: { status: 'final', code: { text: 'Heart rate' }, subject: someone },
   Procedure: { status: 'completed', code: { text: 'Vaccination' }, subject: someone },
   ServiceRequest: { status: 'active', intent: 'order', code: { text: 'Blood count' }, subject: someone },
+  StructureDefinition: { kind: 'logical', differential: { element: [{ id: 'Example', path: 'Example' }] } },
+  Subscription: {
+    status: 'requested',
+    criteria: 'Observation?category=vital-signs',
+    channel: { type: 'websocket', payload: 'application/fhir+json' },
+  },
+  TerminologyCapabilities: { kind: 'requirements', description: 'Example' },
 }
 
 /** Bodies of what is answered beside FHIR, by path. */
@@ -124,5 +171,7 @@ export function bodyExampleOf(
   if (method === 'PATCH') return patches[media] ?? noParameters
   if (consumes === 'application/x-www-form-urlencoded') return { _count: '10' }
   const body = bodies[interaction] ?? (interaction.startsWith('$') && consumes === undefined ? noParameters : undefined)
-  return body === patient && type !== undefined && type !== 'Patient' ? { resourceType: type, ...leastOf[type] } : body
+  return body === patient && type !== undefined && type !== 'Patient'
+    ? { resourceType: type, ...leastOf(type), ...more[type] }
+    : body
 }

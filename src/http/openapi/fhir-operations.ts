@@ -44,16 +44,34 @@ const answers: Readonly<Record<string, readonly (readonly [status: number, words
   ],
 }
 const exportAnswers: typeof answers = {
-  $export: [[202, 'It is begun; ask at the location', ['Content-Location']]],
+  $export: [
+    [
+      202,
+      'It is begun; ask at the location. An OperationOutcome comes with it where something was left out',
+      ['Content-Location'],
+    ],
+  ],
   '$export-status': [
     [200, 'The manifest: instant, request, files', ['Expires']],
     [202, 'It goes on', ['X-Progress', 'Retry-After']],
   ],
   '$export-removal': [[202, 'Ended, and removed']],
+  $import: [[202, 'It is begun; ask at the location', ['Content-Location']]],
+  '$import-status': [
+    [200, 'The result: of each file how many rows are in, and where is told which are not', ['Expires']],
+    [202, 'It goes on', ['X-Progress', 'Retry-After']],
+  ],
+  '$import-removal': [[202, 'Ended, and removed']],
 }
 const plainAnswer = [[200, 'The answer']] as const
 
-const writing: ReadonlySet<string> = new Set(['transaction', '$ingest', 'hl7v2'])
+/** What comes without a body, or may. OpenAPI has no word for "may": what is told as content has to be there. */
+const withoutContent: ReadonlySet<number> = new Set([202, 204, 304])
+
+/** Of these what is refused is told in the form of what is answered. */
+const refusedInKind: ReadonlySet<string> = new Set(['$graphql'])
+
+const writing: ReadonlySet<string> = new Set(['transaction', '$ingest', '$import', 'hl7v2'])
 
 /** Either level of SMART scopes will do, or a token of the host; the exact scope stands in the description. */
 function security({ public: isPublic, verb, interaction }: Route): readonly Node[] {
@@ -92,7 +110,7 @@ function responses(route: Route, capability: TypeCapability | undefined): Node {
         ...(headers.length > 0
           ? { headers: Object.fromEntries(headers.map(name => [name, ref('headers', name)])) }
           : {}),
-        ...(status === 204 || status === 304 ? {} : { content: { ...answerContent(type, schema), ...bytes } }),
+        ...(withoutContent.has(status) ? {} : { content: { ...answerContent(type, schema), ...bytes } }),
       },
     ],
   )
@@ -106,7 +124,7 @@ function responses(route: Route, capability: TypeCapability | undefined): Node {
   return Object.fromEntries([
     ...good,
     ...refused,
-    ['4XX', ref('responses', 'Refused')],
+    ['4XX', ref('responses', refusedInKind.has(route.interaction) ? 'RefusedQuery' : 'Refused')],
     ['5XX', ref('responses', 'Failed')],
   ])
 }
@@ -124,7 +142,7 @@ function bodyTypes({ method, consumes }: Route): readonly string[] {
 
 function bodySchema(type: string, capability: TypeCapability | undefined): Node {
   if (type === form) return ref('schemas', capability === undefined ? 'Search' : `Search.${capability.type}`)
-  if (type === fhirJson) return ref('schemas', 'Resource')
+  if (type === fhirJson) return ref('schemas', capability?.type ?? 'Resource')
   if (type === 'application/json-patch+json') return { type: 'array', items: { type: 'object' } }
   if (type === 'application/merge-patch+json' || type === 'application/json') return { type: 'object' }
   return type === 'application/octet-stream' ? { type: 'string', format: 'binary' } : { type: 'string' }
@@ -165,10 +183,10 @@ const needed: Readonly<Record<string, readonly (NamedParameter & { readonly exam
 
 function queryOf(route: Route, capability: TypeCapability | undefined): readonly Node[] {
   if (route.query !== 'search')
-    return queryParameters([...(route.query ?? []), '_format', '_pretty'].filter(isNew), route.path)
+    return queryParameters([...(route.query ?? []), ...formsOf(route)].filter(isNew), route.path)
   if (route.consumes === form) return []
   const isSearch = route.method === 'GET'
-  const controls = isSearch ? searchControls : ['_format', '_pretty']
+  const controls = isSearch ? searchControls : formsOf(route)
   // Conditional writes take the same parameters; told once, they leave the document half as long.
   const own = isSearch ? capability?.searchParameters : undefined
   const types = route.interaction === 'search-system' || route.path.endsWith('*') ? ['_type'] : []
@@ -177,6 +195,11 @@ function queryOf(route: Route, capability: TypeCapability | undefined): readonly
     ...(needed[route.interaction] ?? own ?? common).map(searchParameter),
     ...queryParameters([...types, ...controls]),
   ]
+}
+
+/** How the answer may be formed; nothing is to be chosen where it has a form of its own. */
+function formsOf({ produces }: Route): readonly string[] {
+  return produces === undefined ? ['_format', '_pretty'] : []
 }
 
 function isNew(name: string, at: number, names: readonly string[]): boolean {

@@ -33,7 +33,7 @@ const inQuery: Readonly<Record<string, Documented>> = {
     description: 'Instead of Accept',
     schema: oneOf('json', 'xml', 'application/fhir+json', 'application/fhir+xml'),
   },
-  _pretty: { description: 'Indents the answer', schema: oneOf('true', 'false') },
+  _pretty: { description: 'Indents the answer where it is `true`', schema: text },
   _count: { description: 'Entries on a page', schema: wholeNumber },
   _sort: { description: 'Search parameters separated by commas, each with - before it for descending', schema: text },
   _total: { description: 'Whether the total is told', schema: oneOf('none', 'estimate', 'accurate') },
@@ -41,7 +41,14 @@ const inQuery: Readonly<Record<string, Documented>> = {
   _revinclude: { description: 'Also what refers to it: Type:parameter', schema: text },
   _summary: { description: 'A part of each resource', schema: oneOf('true', 'text', 'data', 'count', 'false') },
   _elements: { description: 'Names of top-level elements, separated by commas', schema: text },
-  _contained: { description: 'Contained resources are not searched', schema: oneOf('false') },
+  _contained: {
+    description: 'Whether resources are found by what they contain',
+    schema: oneOf('false', 'true', 'both'),
+  },
+  _containedType: {
+    description: 'With _contained: whether what contains it is answered, or what is contained',
+    schema: oneOf('container', 'contained'),
+  },
   _type: { description: 'Resource types, separated by commas', schema: text },
   _since: { description: 'Only what was changed since', schema: instant },
   _outputFormat: {
@@ -106,6 +113,15 @@ const inQuery: Readonly<Record<string, Documented>> = {
   'force-system-version': { description: 'system|version that counts whatever is named', schema: text },
   target: { description: 'Canonical URL of the value set in which a translation is sought', schema: text },
   targetsystem: { description: 'URL of the code system in which a translation is sought', schema: text },
+  client: { description: 'Client id of an app', schema: text, example: 'tracker' },
+  actor: { description: 'Id of an account, as AuditEvents have it', schema: text },
+  role: {
+    description: 'As what somebody keeps the patient',
+    schema: oneOf('owner', 'guardian', 'member', 'viewer', 'none'),
+    example: 'guardian',
+  },
+  reference: { description: 'A resource of this server: Observation/id', schema: text },
+  type: { description: 'A resource type', schema: text },
   reverse: { description: 'From targets back to sources', schema: oneOf('true', 'false') },
   force: {
     description: 'Import although the file contradicts what is known of the patient',
@@ -123,6 +139,7 @@ export const searchControls = [
   '_elements',
   '_total',
   '_contained',
+  '_containedType',
   '_format',
   '_pretty',
 ]
@@ -244,7 +261,7 @@ export function queryParameters(names: readonly string[], path = ''): readonly N
 
 /** The request headers that an interaction looks at. */
 export function headerParameters(interaction: string): readonly Node[] {
-  if (interaction === '$export') return [asynchronous]
+  if (interaction === '$export' || interaction === '$import') return [asynchronous]
   return Object.entries(inHeader)
     .filter(([, { of }]) => of.includes(interaction))
     .map(([name]) => ref('parameters', componentName(name, 'header')))
