@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { canStartMongo, hasMongo } from './contracts/mongo-server.ts'
 import { totalsIn } from './count.ts'
+import { hasSchemathesis } from './journeys/server/schemathesis.ts'
 import { canMount } from './journeys/server/small-disk.ts'
 
 const jest = ['--experimental-vm-modules', 'node_modules/jest/bin/jest.js', '--config', 'test/jest.config.json']
@@ -31,6 +32,8 @@ function everyTest(): number {
     if (!hasMongo) process.stdout.write('NO MONGODB WAS TO BE HAD: nothing was tried on the MongoDB store.\n')
     else if (!canStartMongo)
       process.stdout.write('No MongoDB could be started and killed: its outages were not tried.\n')
+    if (!hasSchemathesis)
+      process.stdout.write('NO SCHEMATHESIS WAS TO BE HAD: no requests were made from the OpenAPI document.\n')
     process.stdout.write(`${totalsIn(results)}\n`)
     return status
   } finally {

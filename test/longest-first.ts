@@ -17,6 +17,7 @@ const seconds: Readonly<Record<string, number>> = {
   'journeys/mongodb': 85,
   'journeys/non-interference': 80,
   'journeys/tamper': 75,
+  'journeys/schemathesis': 75,
   'journeys/rollback': 60,
   'rooms/store/mongo-contract': 60,
   'rooms/store/mongo-server': 60,

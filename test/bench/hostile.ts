@@ -9,6 +9,7 @@ import { json } from 'node:stream/consumers'
 import fc from 'fast-check'
 import { hostile } from '../journeys/hostile/draws.ts'
 import { heavy } from '../journeys/hostile/heavy.ts'
+import { repeated } from '../journeys/hostile/repeated.ts'
 import { setStage } from '../journeys/hostile/scene.ts'
 import { newHome } from '../journeys/server/home.ts'
 
@@ -37,7 +38,11 @@ interface Row {
 }
 
 const rows = new Map<string, Row>()
-for (const drawn of [...heavy(stage.scene), ...fc.sample(hostile(stage.scene), { seed, numRuns: draws })]) {
+for (const drawn of [
+  ...heavy(stage.scene),
+  ...repeated(stage.scene),
+  ...fc.sample(hostile(stage.scene), { seed, numRuns: draws }),
+]) {
   await turnsSince()
   const startedMs = performance.now()
   const answering = stage.attack(drawn)

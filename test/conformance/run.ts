@@ -62,9 +62,9 @@ async function outcomeOf(house: House, { text, resource }: Example): Promise<Out
 }
 
 /**
- * The server has a say about version and date, and about how a Subscription stands.
+ * The server has a say about version and date, and about how a Subscription stands; what its headers say is a secret that nobody is shown.
  *
- * @see https://hl7.org/fhir/R4/subscription-definitions.html#Subscription.status
+ * @see https://hl7.org/fhir/R4/subscription-definitions.html#Subscription.status and https://hl7.org/fhir/R4/subscription.html#safety
  */
 function isSame(sent: string, read: string): boolean {
   const [one, other] = [sent, read].map(text => withoutMeta(withoutStanding(parseResource(text))))
@@ -73,9 +73,12 @@ function isSame(sent: string, read: string): boolean {
 
 function withoutStanding(resource: Resource): Resource {
   if (resource.resourceType !== 'Subscription') return resource
-  const { status: _, error: __, ...rest } = resource
-  return rest
+  const { status: _, error: __, channel, ...rest } = resource as SubscriptionResource
+  const header = channel?.header?.map(line => line.slice(0, line.indexOf(':')))
+  return { ...rest, channel: { ...channel, ...(header === undefined ? {} : { header }) } }
 }
+
+type SubscriptionResource = Resource & { readonly channel?: { readonly header?: readonly string[] } }
 
 function withoutMeta({ meta, ...resource }: Resource): object {
   const { versionId: _, lastUpdated: __, ...rest } = meta ?? {}

@@ -99,6 +99,20 @@ export function keysContract(name: string, open: Opening<KeyStore>): void {
       expect(await keys.all()).toEqual([])
     })
 
+    it('changes what nobody waits for in its turn, and by the same condition', async () => {
+      const change = (from: string | undefined, to: string, more = {}) =>
+        keys.change({
+          ifNote: { name: 'seal', value: from === undefined ? undefined : bytes(from) },
+          put: { notes: [note('seal', to)] },
+          ...more,
+        })
+      expect(await change(undefined, '1', { unhurried: true })).toBe(true)
+      expect(await change('1', '2')).toBe(true)
+      expect(await change('1', '3', { unhurried: true })).toBe(false)
+      await keys.durable()
+      expect(await keys.note('seal')).toEqual(note('seal', '2'))
+    })
+
     it('gives every row as all were at one moment, whatever is written meanwhile', async () => {
       const many = Array.from({ length: 1_200 }, (_, at) => note(`note ${at}`, 'before'))
       const rows = { keys: [key(anna, 'patient', 1)], tombstones: [{ owner: ben, atMs: 1 }], notes: many }

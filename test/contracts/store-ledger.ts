@@ -24,6 +24,30 @@ export function ledgerContract(held: Held<Store>, many: number): void {
       expect(await held.subject.newest(pulse, [anna])).toEqual(entry(anna, 1, pulse))
     })
 
+    it('keeps what nobody waits for in its place among the others, and tells when it has lost as always', async () => {
+      const commits = [
+        { appends: [append(anna, 0, [pulse])], unhurried: true },
+        { appends: [append(anna, 1, [weight])] },
+        { appends: [append(anna, 1, [id('3')])], unhurried: true },
+        { appends: [append(anna, 2, [id('4')])], unhurried: true },
+      ]
+      const together = await Promise.all(commits.map(commit => held.subject.commit(commit)))
+      expect(together).toEqual([won, won, lost({ heads: [anna] }), won])
+      const others = [append(anna, 3, [id('5')]), append(anna, 4, [id('6')]), append(anna, 4, [id('7')])]
+      const alone = await Promise.all(others.map(one => held.subject.commit({ appends: [one], unhurried: true })))
+      expect(alone).toEqual([won, won, lost({ heads: [anna] })])
+      await held.subject.durable()
+      const kept = (await held.subject.entriesFrom(anna, 1, 10)).map(({ locator }) => locator)
+      expect(kept).toEqual([pulse, weight, id('4'), id('5'), id('6')])
+    })
+
+    it('is waited for before it is closed by what nobody else waits for', async () => {
+      const committing = held.subject.commit({ appends: [append(anna, 0, [pulse])], unhurried: true })
+      await held.subject.close()
+      expect(await committing).toEqual(won)
+      expect(await codeOf(held.subject.durable())).toBe('store.closed')
+    })
+
     it('keeps its own copy of the bytes', async () => {
       const given = entry(anna, 1, pulse)
       await held.subject.commit({ appends: [{ compartment: anna, expectedHead: 0, entries: [given] }] })

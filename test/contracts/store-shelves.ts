@@ -106,6 +106,9 @@ export function shelvesContract(held: Held<Store>, many: number): void {
       }
       expect(names).toEqual(['clients/aa', 'tokens/aa', 'tokens/bb'])
       expect(await held.subject.everyDocument(undefined, 9)).toHaveLength(3)
+      // Of one collection, from before all of its keys on.
+      const tokens = await held.subject.everyDocument({ collection: 'tokens', key: '00' }, 1)
+      expect(tokens.map(({ key }) => key)).toEqual(['aa'])
     })
 
     it('leave the mark of others as it is', async () => {

@@ -13,6 +13,7 @@ const short: Readonly<Record<string, string>> = {
   'src/commands/watch.ts': 'folders of the settings',
   'src/commands/release-files.ts': 'files of a release',
   'src/commands/workers/crew.ts': 'processes',
+  'src/ingest/bulk/bulk-imports.ts': 'imports that are under way, which are bounded',
   'src/ingest/fit/read-takeout.ts': 'files of one Takeout that say who wears what',
   'src/ingest/identity/merging/unmerge.ts': 'what was made since one merge',
   'src/ingest/jobs.ts': 'imports that are under way, which are bounded',

@@ -17,12 +17,22 @@ const commands: readonly (readonly string[])[] = [
   ['account', 'create', 'anna'],
   ['account', 'list'],
   ['account', 'reset', 'anna'],
+  ['account', 'delete', 'anna'],
+  ['account', 'delete', 'anna', '--take-back'],
+  ['account', 'deletions'],
+  ['account', 'quota', 'anna'],
   ['client', 'list'],
   ['client', 'approve', 'c'],
   ['client', 'end', 'c'],
   ['recovery', 'new'],
   ['recovery', 'try'],
   ['recover'],
+  ['rotate', 'all'],
+  ['erase', '--patient', 'p', '--yes'],
+  ['erase', '--list'],
+  ['review', 'list'],
+  ['letters', 'list'],
+  ['terminology', 'list'],
   ['doctor'],
 ]
 
@@ -43,10 +53,10 @@ describe('a folder without a house', () => {
   it('is left as it was when it holds what is not ours, also by serve', async () => {
     const path = join(home.folder, 'thesis.txt')
     await writeFile(path, 'mine')
-    const foreign = { ...home, env: { ...home.env, KINHOLD_DATA: home.folder } }
-    for (const args of [['serve'], ['verify']]) {
+    const foreign = { ...home, env: { ...home.env, KINHOLD_DATA: home.folder, KINHOLD_KEYS: home.folder } }
+    for (const args of [['serve'], ['verify'], ['certificate'], ['certificate', 'client', 'Laboratory']]) {
       const { status, stderr } = await run(foreign, ...args)
-      expect([status, stderr]).toEqual([1, expect.stringContaining('(KINHOLD_DATA)')])
+      expect([status, stderr]).toEqual([1, expect.stringMatching(/\(KINHOLD_(DATA|KEYS)\)/)])
     }
     expect((await readdir(home.folder)).toSorted()).toEqual(['thesis.txt', 'tmp'])
     expect(await readFile(path, 'utf8')).toBe('mine')

@@ -268,6 +268,18 @@ describe('kinhold beside a running server – README, "Commands"', () => {
       expect(stdout).not.toContain('Lindqvist')
     })
 
+    it.each([
+      [[], true],
+      [['--birthdate', '2015-11-20'], true],
+      [['--given', 'Mila'], false],
+      [['--family', 'Lindqvist'], false],
+    ])('taken in with %j, it is said whether it has no name: %s', async (facts, isSaid) => {
+      const { status, stdout, stderr } = await run(home, 'patient', 'create', ...facts)
+      expect({ status, lines: stdout.trim().split('\n').length }).toEqual({ status: 0, lines: 1 })
+      expect(stderr.includes('warning: the patient has no name')).toBe(isSaid)
+      expect(stderr.split('\n').length).toBeLessThanOrEqual(2)
+    })
+
     it('is listed with names where that is asked for, and the audit keeps that somebody looked', async () => {
       const id = await lastLine(home, 'patient', 'create', '--given', 'Mila', '--birthdate', '2015-11-20')
       const { status, stdout, stderr } = await run(home, 'patient', 'list', '--names')
@@ -329,9 +341,16 @@ describe('kinhold beside a running server – README, "Commands"', () => {
       const page = await visitor.open(new URL(url).pathname + new URL(url).search)
       expect([page.status, page.text]).toEqual([200, expect.stringContaining('type="password"')])
       expect((await run(home, 'account', 'reset', 'emil')).stdout).toMatch(/^http/)
+      expect((await run(home, 'account', 'quota', 'emil')).stdout).toBe('1 of any number of patients\n')
+      expect((await run(home, 'account', 'quota', 'emil', '--patients', '1')).stdout).toBe('1 of 1 patients\n')
+      const beyond = await lastLine(home, 'patient', 'create', '--given', 'Nils')
+      const full = await run(home, 'patient', 'attach', beyond, '--account', 'emil')
+      expect([full.status, full.stderr]).toEqual([1, expect.stringContaining('record.patients-exceeded')])
+      const malformed = await run(home, 'account', 'quota', 'emil', '--patients', 'many')
+      expect([malformed.status, malformed.stderr]).toEqual([1, expect.stringContaining('command.quota-malformed')])
       const lost = await run(home, 'account', 'reset', 'emil', '--second-factor')
       expect(lost).toMatchObject({ status: 0, stdout: expect.stringMatching(/^http/) })
-      expect(lost.stderr).toContain('The second step was taken away')
+      expect(lost.stderr).toContain('The second step and all passkeys were taken away')
       for (const [args, word] of [
         [['patient', 'attach', id, '--account', 'nobody'], 'nobody'],
         [['patient', 'attach', 'no-patient', '--account', 'emil'], 'no-patient'],

@@ -10,10 +10,12 @@ import {
   execute,
   headsIn,
   ledgerOf,
+  onDatabase,
   pageOf,
   putDocumentsBack,
   putLedgerBack,
   redirectNewest,
+  spoilNewest,
 } from './rollback/rows.ts'
 import { type Answer, type Client, openClient } from './server/client.ts'
 import { type Home, lastLine, newHome, run } from './server/home.ts'
@@ -378,6 +380,39 @@ describe('a document that is put back – tokens, accounts, households, links', 
       expect(again.record.faults()).toEqual([expect.stringContaining('2 documents')])
       await again.close()
       expect((await verify()).stdout).toMatch(/document-broken.*households/)
+    },
+    longest,
+  )
+})
+
+describe('a ledger of documents that cannot be opened at its head', () => {
+  it(
+    'is told as damage, and no command answers by what nobody can believe',
+    async () => {
+      const { owner } = onDatabase(keysFile(), database =>
+        database.prepare("SELECT owner FROM keys WHERE kind = 'documents'").get(),
+      ) as { owner: string }
+      spoilNewest(dataFile(), owner)
+      const commands = [
+        ['patient', 'list'],
+        ['patient', 'list', '--names'],
+        ['account', 'list'],
+        ['client', 'list'],
+        ['review', 'list'],
+        ['letters', 'list'],
+        ['token', '--scope', 'system/*.rs'],
+      ]
+      for (const command of commands) {
+        const { stdout, stderr, status: exit } = await run(home, ...command)
+        expect([command, stdout, exit]).toEqual([command, '', 1])
+        expect(stderr).toMatch(/record\.rolled-back: .* is damaged/)
+      }
+      await serve(async client => {
+        expect(await readiness(client)).toMatch(/"1 ledgers hold what was not written there; run kinhold verify"/)
+        expect(await status(client, '/fhir/Patient/anna')).toBe(500)
+      })
+      const { stdout, status: exit } = await verify()
+      expect([stdout, exit]).toEqual([expect.stringContaining(`entry-broken\t${owner}`), 1])
     },
     longest,
   )

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import type { Bundle, OperationOutcome, Patient } from '@medplum/fhirtypes'
+import type { Bundle, Observation, OperationOutcome, Patient } from '@medplum/fhirtypes'
 import * as openid from 'openid-client'
 import { claimAddress } from './server/claim-address.ts'
 import { type Answer, openClient } from './server/client.ts'
@@ -178,6 +178,66 @@ describe('a new server and its owner – https://hl7.org/fhir/smart-app-launch/S
     expect((await ask(token, '/fhir/Observation')).status).toBe(401)
   })
 
+  it('lets somebody see one kind of data of one person; what is changed and ended counts for the token that is there', async () => {
+    const browser = visitor()
+    const account = await browser.submit(await browser.open('/account'), '/auth/login', owner)
+    const asked = { patient: greta, role: 'viewer', category: 'vital-signs', current: owner.password }
+    const made = await browser.submit(account, '/account/invitations', asked)
+    const address = /<code>(http[^<]+)<\/code>/.exec(made.text)?.[1] ?? ''
+    const carer = visitor()
+    const password = 'three orange bicycles in the river'
+    const filled = { name: 'carer', password, again: password }
+    const accepted = await carer.submit(await carer.open(address), '/account/invitation', filled)
+    expect(accepted.text).toContain('as a viewer, who sees: vital signs')
+    const id = await registerApp('Carer app')
+    const scope = 'launch/patient patient/*.rs user/Observation.rs'
+    const allowed = await authorize(carer, id, scope, () => ({ decision: 'allow', patient: greta }))
+    const tokens = (await exchange(id, allowed.code, allowed.verifier)).json<Tokens>()
+    expect(tokens.scope.split(' ')).toEqual(expect.arrayContaining([vitalSigns, 'patient/Patient.rs']))
+    expect(tokens.scope).not.toContain('patient/*')
+    const token = tokens.access_token
+    const expected = { vital: [greta], conditions: 403, emil: 404, greta: 200 }
+    expect([await reach(token), await kinds(token)]).toEqual([expected, ['vital-signs']])
+
+    const change = { patient: greta, role: 'viewer', category: 'laboratory' }
+    await browser.submit(await browser.open('/account'), '/account/guardians/change', change)
+    expect(await kinds(token)).toEqual(['laboratory'])
+
+    const page = await browser.open('/account')
+    const guardian = /name="guardian" value="([^"]+)"/.exec(page.text)?.[1] ?? ''
+    const done = await browser.submit(page, '/account/guardians/end', { patient: greta, guardian })
+    expect(done.text).toContain('That has ended.')
+    expect((await ask(token, '/fhir/Observation')).status).toBe(401)
+  })
+
+  it('gives a person to somebody who makes an account; what the giver keeps counts for the token that is there', async () => {
+    const browser = visitor()
+    const account = await browser.submit(await browser.open('/account'), '/auth/login', owner)
+    const added = await browser.submit(account, '/account/people', { given: 'Ida', family: 'Weber' })
+    const [, offering = ''] = added.text.split('Give Ida Weber to somebody')
+    const ida = /name="patient" value="([^"]+)"/.exec(offering)?.[1] ?? ''
+    const id = await registerApp('Whole family')
+    const allowed = await authorize(browser, id, 'user/*.cruds', () => ({ decision: 'allow' }))
+    const token = (await exchange(id, allowed.code, allowed.verifier)).json<Tokens>().access_token
+    const write = async () => (await ask(token, '/fhir/Observation', observation(ida, 'laboratory'))).status
+    const read = async () => (await ask(token, `/fhir/Patient/${ida}`)).status
+    expect([await write(), await read()]).toEqual([201, 200])
+
+    const asked = { patient: ida, role: 'viewer', category: 'activity', current: owner.password }
+    const made = await browser.submit(await browser.open('/account'), '/account/people/give', asked)
+    const address = /<code>(http[^<]+)<\/code>/.exec(made.text)?.[1] ?? ''
+    const grown = visitor()
+    const password = 'a kettle of eleven quiet lanterns'
+    const filled = { name: 'ida', password, again: password }
+    const accepted = await grown.submit(await grown.open(address), '/account/invitation', filled)
+    expect(accepted.text).toContain('You keep this person in your own right from now on.')
+    expect([await write(), await read()]).toEqual([403, 200])
+
+    const guardian = /name="guardian" value="([^"]+)"/.exec(accepted.text)?.[1] ?? ''
+    await grown.submit(accepted, '/account/guardians/end', { patient: ida, guardian })
+    expect([await write(), await read()]).toEqual([403, 404])
+  })
+
   it('gives nothing to an app that is not allowed', async () => {
     const id = await registerApp('Unwanted')
     const scope = 'launch/patient patient/*.rs'
@@ -194,6 +254,12 @@ function observation(patient: string, kind: string): object {
     code: { coding: [{ system: 'http://loinc.org', code: '8867-4' }] },
     subject: { reference: `Patient/${patient}` },
   }
+}
+
+/** Of which kind the Observations are that a token finds. */
+async function kinds(token: string): Promise<readonly (string | undefined)[]> {
+  const found = (await ask(token, '/fhir/Observation')).json<Bundle>().entry ?? []
+  return found.map(({ resource }) => (resource as Observation).category?.[0]?.coding?.[0]?.code)
 }
 
 const codeOf = (answer: Answer) => answer.json<OperationOutcome>().issue?.[0]?.details?.coding?.[0]?.code

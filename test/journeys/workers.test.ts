@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Bundle } from '@medplum/fhirtypes'
 import { documentsOf, putDocumentsBack } from './rollback/rows.ts'
+import { tokenOfAccount } from './server/account-token.ts'
 import { type Answer, type Client, everyEntry, openClient, type Sent } from './server/client.ts'
 import { lives, type RunningCrew, startCrew, until } from './server/crew.ts'
 import { type Home, lastLine, newHome, run } from './server/home.ts'
@@ -102,6 +103,27 @@ describe('several processes that serve one house', () => {
     }
     expect((await first().send(revoke)).status).toBe(200)
     expect(await statuses({ path: '/fhir/Patient/anna' }, own)).toEqual([401])
+    close(own)
+  })
+
+  it('keep nothing of an account that is deleted beside them, and take nothing in for it', async () => {
+    await lastLine(home, 'account', 'create', 'cleo')
+    await takeIn('hers')
+    await run(home, 'patient', 'attach', 'hers', '--account', 'cleo')
+    const own = clientsOf(connections, await tokenOfAccount(home, 'cleo'))
+    const list = { resourceType: 'List', status: 'current', mode: 'working', title: 'of cleo' }
+    const made = await own[0]?.send({ method: 'POST', path: '/fhir/List', body: list })
+    const path = `/fhir/List/${made?.json<{ id: string }>().id}`
+    expect([await statuses({ path }), await statuses({ path: '/fhir/Patient/hers' }, own)]).toEqual([[200], [200]])
+    // What is under way meanwhile is done before it, or refused.
+    const late = everyOne({ method: 'POST', path: '/fhir/List', body: list }, own)
+    expect(await run(home, 'account', 'delete', 'cleo', '--now', '--yes')).toMatchObject({ status: 0 })
+    await late
+    expect(await statuses({ path: '/fhir/Patient/hers' }, own)).toEqual([401])
+    expect([await statuses({ path }), await statuses({ path: '/fhir/Patient/hers' })]).toEqual([[404], [410]])
+    for (const answer of await everyOne({ path: '/fhir/List?title=of%20cleo' }))
+      expect(answer.json<Bundle>().total ?? 0).toBe(0)
+    expect((await run(home, 'account', 'deletions')).stdout).toBe('')
     close(own)
   })
 

@@ -9,7 +9,8 @@ import { type Faults, takeStock } from './take-stock.ts'
 const writers = 8
 const none: Faults = { lost: [], halfWritten: [], unexplained: [], unaudited: [], misindexed: [] }
 
-async function takeIn(server: RunningServer, token: string, books: Books): Promise<string> {
+/** A Patient by whom what is written can be found. */
+export async function takeIn(server: RunningServer, token: string, books: Books): Promise<string> {
   const client = openClient(server.url, token)
   const mark = books.nextMark()
   const tag = [{ system: roundSystem, code: 'start' }]
@@ -22,7 +23,7 @@ async function takeIn(server: RunningServer, token: string, books: Books): Promi
 }
 
 /** Resolves when this much more has been acknowledged, or when nobody writes any more. */
-async function untilAcknowledged(books: Books, more: number, load: Promise<unknown>): Promise<void> {
+export async function untilAcknowledged(books: Books, more: number, load: Promise<unknown>): Promise<void> {
   const enough = books.acknowledged + more
   let ended = false
   void load.then(

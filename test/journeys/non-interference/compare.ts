@@ -1,10 +1,11 @@
 /** Puts the same requests to two stores and says where their answers differ. */
 import type { Grant } from '#access'
+import type { Resource } from '#fhir'
 import { openMongoKeys, openMongoStore } from '#store'
 import { newMongoDatabase } from '../../contracts/mongo-server.ts'
 import { actBetween } from './acts.ts'
 import { withFace } from './face.ts'
-import { type Ask, baseUrl, type House, openHouse, type Rests, tell, teller } from './house.ts'
+import { type Ask, baseUrl, grantOf, type House, openHouse, type Rests, tell, teller } from './house.ts'
 import { askOf, isQuestion } from './requests.ts'
 import { type Part, partOf, tellStory, whole } from './story.ts'
 import type { Token } from './tokens.ts'
@@ -82,6 +83,8 @@ export async function differences(family: Family, tally: Tally, where?: Where): 
   await using houses = await openBoth(where, family.indexes)
   await tell(houses.onWhole, whole(story))
   await tell(houses.onPart, partOf(story, { ...part, texts }))
+  const { consent } = token
+  if (consent !== undefined) for (const house of [houses.onWhole, houses.onPart]) await rule(house, consent)
   const both = new Both(houses, token.grant, family.indexes === 'mixed' || family.indexes === 'slices')
   for (const [at, ask] of [...asks, ...lastAsks].entries()) {
     // What others do happens where there are others.
@@ -93,6 +96,13 @@ export async function differences(family: Family, tally: Tally, where?: Where): 
   }
   await countLeaks(houses, asks, tally)
   return []
+}
+
+/** Whoever keeps Anna says what is withheld of hers. */
+async function rule({ rooms: { record } }: House, consent: Resource): Promise<void> {
+  await record.addPatientTo('keeper', 'anna')
+  const keeper = grantOf('user/*.cruds', { account: 'keeper', patients: ['anna'] })
+  await record.writer(keeper).transact(txn => txn.create(consent))
 }
 
 function differenceOf({ scopes }: Token, { commons }: Part, ask: Ask, onWhole: string, onPart: string): Difference {

@@ -94,6 +94,7 @@ export async function openHouse(
     ingest,
     people: ingest.people,
     bulk,
+    imports: ingest.bulk,
     purge: patient => record.shred(patient),
     smartConfiguration: () => ({ token_endpoint: 'http://127.0.0.1:8080/auth/token' }),
     shelf: openShelf(join(folder, 'terminology')),

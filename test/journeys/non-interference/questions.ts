@@ -233,6 +233,14 @@ function controls(dice: Dice, type: string): (readonly [string, string])[] {
     ...(dice.maybe(30) ? ([['_total', dice.pick(['accurate', 'estimate', 'none'])]] as const) : []),
     ...(dice.maybe(15) ? ([['_summary', dice.pick(['true', 'text', 'data', 'count', 'false'])]] as const) : []),
     ...(dice.maybe(10) ? ([['_elements', dice.pick(['id', 'subject', 'code,status', 'name'])]] as const) : []),
+    ...(dice.maybe(8) ? containedOf(dice) : []),
+  ]
+}
+
+function containedOf(dice: Dice): (readonly [string, string])[] {
+  return [
+    ['_contained', dice.pick(['true', 'both', 'false'])],
+    ['_containedType', dice.pick(['container', 'contained'])],
   ]
 }
 

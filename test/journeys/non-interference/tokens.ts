@@ -10,6 +10,8 @@ export interface Token {
   readonly grant: Grant
   /** The parts of a story that answer as the whole of it. */
   readonly parts: readonly Part[]
+  /** A Consent of Anna's, which both stores hold. */
+  readonly consent?: Resource
 }
 
 const hers = { of: 'anna' } as const
@@ -47,6 +49,39 @@ const everything = ['patient/*.rs', 'patient/*.cruds', 'patient/*.cruds', 'patie
   ofPatient(scopes),
 )
 
+const systems = 'http://terminology.hl7.org/CodeSystem'
+const permittedTypes = ['Patient', 'Observation', 'Condition']
+
+/** All but some types is withheld from one app. https://hl7.org/fhir/R4/consent.html */
+const consent: Resource = {
+  resourceType: 'Consent',
+  status: 'active',
+  scope: { coding: [{ system: `${systems}/consentscope`, code: 'patient-privacy' }] },
+  category: [{ coding: [{ system: 'http://loinc.org', code: '59284-0' }] }],
+  patient: { reference: 'Patient/anna' },
+  policyRule: { coding: [{ system: `${systems}/v3-ActCode`, code: 'OPTOUT' }] },
+  provision: {
+    actor: [
+      {
+        role: { coding: [{ system: `${systems}/v3-ParticipationType`, code: 'IRCP' }] },
+        reference: { identifier: { system: 'https://kinhold.org/fhir/client', value: 'denied-app' } },
+      },
+    ],
+    provision: [
+      { type: 'permit', class: permittedTypes.map(code => ({ system: 'http://hl7.org/fhir/resource-types', code })) },
+    ],
+  },
+}
+
+const deniedApp = { kind: 'account', id: 'tester', clientId: 'denied-app' } as const
+
+function denied({ scopes, grant }: Token): Token {
+  const own = { ...grant, id: `denied ${grant.id}`, actor: deniedApp }
+  return { scopes: `${scopes} under a Consent`, grant: own, consent, parts: [inSight(isOneOf(...permittedTypes))] }
+}
+
+const underConsent = [ofPatient('patient/*.rs'), ofPatient('patient/*.cruds'), ofAccount('user/*.cruds')].map(denied)
+
 export const tokens: readonly Token[] = [
   // The widest can be asked most, so they come more often.
   ...everything,
@@ -62,6 +97,7 @@ export const tokens: readonly Token[] = [
   ofAccount('user/*.rs'),
   ofAccount('user/*.crds'),
   ofAccount('user/*.cruds'),
+  ...underConsent,
 ]
 
 const careless = (scopes: string, about: Partial<Grant>, ...parts: readonly Part[]): Token => {
@@ -76,5 +112,6 @@ export const tooWide: readonly (readonly [seen: string, token: Token])[] = [
     'all of the commons',
     careless('user/*.rs system/Practitioner.rs system/Organization.rs', { patients: ['anna'] }, referenced),
   ],
+  ['what no Consent withholds', careless('patient/*.rs', { patient: 'anna' }, inSight(isOneOf(...permittedTypes)))],
   ['all categories', careless('patient/Observation.rs patient/Patient.rs', { patient: 'anna' }, inSight(isVital))],
 ]

@@ -99,6 +99,17 @@ export function redirectNewest(path: string, compartment: string): void {
   })
 }
 
+/** Changes one byte of the newest entry of a ledger. */
+export function spoilNewest(path: string, compartment: string): void {
+  onDatabase(path, database => {
+    const from = numberOf(database, compartment) * perCompartment
+    const sql = 'SELECT id, sealed FROM entries WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT 1'
+    const { id, sealed } = database.prepare(sql).get(from, from + perCompartment) as { id: number; sealed: Uint8Array }
+    const spoilt = sealed.map((byte, at) => (at === sealed.length - 30 ? byte ^ 1 : byte))
+    database.prepare('UPDATE entries SET sealed = ? WHERE id = ?').run(spoilt, id)
+  })
+}
+
 /** The head of each compartment, by its id. */
 export function headsIn(path: string): ReadonlyMap<string, number> {
   return onDatabase(path, database => {

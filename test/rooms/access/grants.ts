@@ -1,5 +1,5 @@
 /** Grants, holders and resources of a family: A and B are kept by one account, C is somebody else. */
-import type { Grant } from '#access'
+import type { Bounds, Grant } from '#access'
 import type { Resource } from '#fhir'
 import type { Holder } from '#search'
 import { terms } from './terms.ts'
@@ -8,6 +8,8 @@ export interface Context {
   readonly patient?: string
   readonly patients?: readonly string[] | 'all'
   readonly account?: string
+  readonly within?: Bounds
+  readonly withheld?: Grant['withheld'] & object
 }
 
 export function grantOf(scopes: string, context: Context = {}): Grant {
@@ -39,7 +41,7 @@ export const holders = {
 
 export type HolderName = keyof typeof holders
 
-const observationCategory = 'http://terminology.hl7.org/CodeSystem/observation-category'
+export const observationCategory = 'http://terminology.hl7.org/CodeSystem/observation-category'
 
 export function observation(category: string, patient = 'A'): Resource {
   return {
@@ -55,6 +57,8 @@ export function observation(category: string, patient = 'A'): Resource {
 export const resources = {
   vital: observation('vital-signs'),
   lab: observation('laboratory'),
+  labelled: { ...observation('imaging'), meta: { security: [{ system: 'urn:label', code: 'kept' }] } },
+  holding: { ...observation('survey'), contained: [{ ...observation('laboratory'), id: 'within' }] },
   patientA: { resourceType: 'Patient', id: 'A' },
   doctor: { resourceType: 'Practitioner', id: 'd' },
   valueSet: { resourceType: 'ValueSet', id: 'v', status: 'active' },

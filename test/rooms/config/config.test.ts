@@ -56,7 +56,10 @@ describe('configuration from the environment', () => {
       newPassphrase: undefined,
       recoveryCode: undefined,
       reserveBytes: 32 * 1024 * 1024,
+      binaryBytes: 500 * 1024 * 1024,
       sessionIdleMs: 12 * 60 * 60_000,
+      mostPatients: Number.POSITIVE_INFINITY,
+      deletionWaitMs: 14 * 24 * 60 * 60_000,
       logLevel: 'info',
       workers: 1,
       senders: undefined,
@@ -149,6 +152,30 @@ describe('configuration from the environment', () => {
   ])('ends a session after %s without a page', (text, ms) => {
     expect(load({ KINHOLD_SESSION_IDLE: text }).config.sessionIdleMs).toBe(ms)
   })
+
+  it('takes how many patients an account may keep, and refuses what is no number', () => {
+    expect(load({ KINHOLD_PATIENTS_MAX: '12' }).config.mostPatients).toBe(12)
+    expect(load({ KINHOLD_PATIENTS_MAX: 'off' }).config.mostPatients).toBe(Number.POSITIVE_INFINITY)
+    for (const wrong of ['0', '-1', '1.5', 'many', '1e3', ' 5'])
+      expect(() => load({ KINHOLD_PATIENTS_MAX: wrong })).toThrow(
+        'KINHOLD_PATIENTS_MAX must be a whole number from 1 on',
+      )
+  })
+
+  it.each([
+    ['1d', 24 * 60 * 60_000],
+    ['14d', 14 * 24 * 60 * 60_000],
+    ['90d', 90 * 24 * 60 * 60_000],
+  ])('deletes an account %s after it was asked for', (text, ms) => {
+    expect(load({ KINHOLD_DELETION_WAIT: text }).config.deletionWaitMs).toBe(ms)
+  })
+
+  it.each(['0d', '91d', '14', '24h', '-1d', '1.5d', 'never', ' 14d', '014d'])(
+    'refuses %s as the time of an account that waits to be deleted',
+    text => {
+      expect(() => load({ KINHOLD_DELETION_WAIT: text })).toThrow('KINHOLD_DELETION_WAIT must be a time from 1d to 90d')
+    },
+  )
 
   it.each(['0m', '13h', '721m', '30', '30s', '-1h', '1.5h', 'never', '1h30m', ' 30m'])(
     'refuses %s as the time of a session without a page',
@@ -249,6 +276,7 @@ describe('configuration from the environment', () => {
     ['KINHOLD_RESERVE', '32 MB'],
     ['KINHOLD_POPULATION_MAX', '25%'],
     ['KINHOLD_SPOOL_MAX', 'much'],
+    ['KINHOLD_BINARY_MAX', 'much'],
     ['KINHOLD_SPOOL_MAX_PER_TOKEN', '9999999T'],
     ['KINHOLD_ALLOW_HTTP', 'perhaps'],
   ])('refuses %s=%s, naming the variable and not its value', (name, value) => {

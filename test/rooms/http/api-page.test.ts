@@ -1,11 +1,9 @@
-import { existsSync } from 'node:fs'
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { type Listening, listen } from '#http'
+import { hasBrowser, inBrowser, launchBrowser } from '../../browser.ts'
 import { freePort } from '../../free-port.ts'
 import { openWebHouse, type WebHouse } from './web-house.ts'
 
-const executablePath = process.env.KINHOLD_TEST_CHROMIUM ?? '/usr/bin/chromium'
-const hasBrowser = existsSync(executablePath)
 const owner = { name: 'Anna', password: 'seven purple kites' }
 
 let house: WebHouse
@@ -25,7 +23,7 @@ beforeAll(async () => {
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/fhir+json' }
   await fetch(`${origin}/fhir/Patient`, { method: 'POST', headers, body: JSON.stringify(patient) })
   if (!hasBrowser) return
-  browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] })
+  browser = await launchBrowser()
   context = await browser.newContext()
 })
 afterAll(async () => {
@@ -33,18 +31,6 @@ afterAll(async () => {
   await listening.close(0)
   await house.close()
 })
-
-/** Where there is no browser the test says so on standard error; with KINHOLD_TEST_BROWSER=required it fails. */
-function inBrowser(work: () => Promise<void>): () => Promise<void> {
-  return async () => {
-    if (hasBrowser) return work()
-    expect(process.env.KINHOLD_TEST_BROWSER).not.toBe('required')
-    process.stderr.write(
-      `\n!!! NOT TRIED IN A BROWSER: ${expect.getState().currentTestName}\n!!! there is no ${executablePath}; ` +
-        'install Chromium or name one in KINHOLD_TEST_CHROMIUM\n\n',
-    )
-  }
-}
 
 async function openDocs(): Promise<Page> {
   const page = await context.newPage()

@@ -85,6 +85,58 @@ describe('limits – https://www.rfc-editor.org/rfc/rfc6585#section-4', () => {
     expect(await ask(stranger, '/healthz', 20)).toEqual(Array(20).fill(200))
   })
 
+  it.each([
+    ['/', 200],
+    ['/openapi.json', 200],
+    ['/docs/', 200],
+    ['/auth/login', 200],
+    ['/.well-known/oauth-protected-resource/fhir', 200],
+    ['/share/x', 400],
+    ['/share/x/files/y', 404],
+    ['/fhir/metadata', 200],
+    ['/wp-login.php', 404],
+    // Nobody may see figures here.
+    ['/metrics', 404],
+    // Where it is looked at, and proves nothing.
+    ['/share', 401],
+    ['/auth/clients', 401],
+    ['/auth/token', 405],
+  ])('are not got round by a header that proves nothing: %s', async (path, status) => {
+    await open({ limits: { ...unlimited, strangers: few } })
+    const stranger = await client()
+    const statuses: number[] = []
+    for (let n = 0; n < 8; n++)
+      statuses.push(
+        ...(await ask(stranger, path, 1, { authorization: n % 2 === 0 ? 'x' : `Bearer ${'a'.repeat(43)}` })),
+      )
+    expect(statuses.slice(0, 5)).toEqual(Array(5).fill(status))
+    // Where it is looked at somebody else's may be good; who shows nothing is refused.
+    expect((await ask(stranger, '/', 1)).at(-1)).toBe(429)
+  })
+
+  it('do not count who shows what is good where it is looked at', async () => {
+    await open({ limits: { ...unlimited, strangers: few } })
+    const admin = await client('system/*.cruds')
+    expect(await ask(admin, '/share', 20)).toEqual(Array(20).fill(200))
+    expect(await ask(admin, '/auth/clients', 20)).toEqual(Array(20).fill(200))
+    expect(await ask(await client(), '/', 1)).toEqual([200])
+  })
+
+  it('count a document that is to be made by what it costs, and once', async () => {
+    await open({ limits: { ...unlimited, strangers: { points: 120, seconds: 60 } } })
+    const stranger = await client()
+    const document = (types: string) => ask(stranger, `/openapi.json?type=${types}`, 1)
+    // What is kept, however it is written, and names of nothing, which all mean the same document.
+    for (const types of ['common', 'Goal', 'Goal,Goal', 'nothing,Goal', 'common', 'none', 'nobody', ''])
+      expect([types, ...(await document(types))]).toEqual([types, 200])
+    const many = 'Account,Basic,Flag,Group,Library,Linkage,List,Media,Person,Schedule,Slot,Specimen,Substance,Task'
+    const statuses: (number | undefined)[] = []
+    for (let left = many; left !== ''; left = left.split(',').slice(1).join(','))
+      statuses.push(...(await document(left)))
+    expect(statuses.slice(0, 2)).toEqual([200, 200])
+    expect(statuses.slice(6)).toEqual(Array(8).fill(429))
+  })
+
   it('slow down who guesses clients at the token endpoint', async () => {
     await open({ limits: { ...unlimited, strangers: few } })
     const stranger = await client()

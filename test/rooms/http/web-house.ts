@@ -73,6 +73,7 @@ export async function openWebHouse(
     ingest,
     people: ingest.people,
     bulk,
+    imports: ingest.bulk,
     purge: patient => record.shred(patient),
     smartConfiguration: () => smart.configuration(),
     shelf: openShelf('no such folder'),

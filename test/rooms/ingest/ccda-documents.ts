@@ -18,6 +18,7 @@ export const ccdaContext = (rest: Partial<ReadContext> = {}, limits: Partial<Ing
   person: claimsOf({}),
   mayReadPatient: true,
   isKnownAs: () => false,
+  isAnothers: async () => false,
   rivals: async () => ({ patients: [], elements: [] }),
   forced: false,
   canShare: () => true,

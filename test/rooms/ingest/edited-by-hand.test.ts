@@ -68,10 +68,21 @@ describe.each(forms)('an edit by hand, written %s', (_, written) => {
     expect((await only('Patient')).address).toEqual([{ city: 'Mine' }])
   })
 
-  it('is replaced by an update that was said after it', async () => {
+  it('stays when an update comes that was said at that very moment', async () => {
     await send(early, 'ADT^A04', address('Old'))
     await edit('Patient', moved)
-    await send(later, 'ADT^A08', address('New'))
+    const ack = await send('20260301120000+0000', 'ADT^A08', address('Between'))
+    expect((await only('Patient')).address).toEqual([{ city: 'Mine' }])
+    expect(ack).toContain('PID-11 says something else than what stands')
+  })
+
+  it('is replaced by an update that was said after it, and that is told', async () => {
+    await send(early, 'ADT^A04', address('Old'))
+    await edit('Patient', moved)
+    const ack = await send(later, 'ADT^A08', address('New'))
+    expect(ack).toContain('Patient.address was changed here before')
+    expect(ack).not.toContain('Patient.telecom was changed')
+    expect(ack).not.toContain('Mine')
     expect((await only('Patient')).address).toMatchObject([{ city: 'New' }])
     await send(older, 'ADT^A08', address('Between'))
     expect((await only('Patient')).address).toMatchObject([{ city: 'New' }])
@@ -198,6 +209,12 @@ describe('a Patient whom nobody but a person has written', () => {
     }
   })
 
+  it('stays as they were written at the moment at which an update was said', async () => {
+    await create()
+    await send('20260301120000+0000', 'ADT^A08', address('Between'))
+    expect((await readPatient(house.record, 'hand')).address).toEqual([{ city: 'Mine', use: 'home' }])
+  })
+
   it('is brought up to date by a later one', async () => {
     await create()
     await send(older, 'ADT^A08', address('Between'))
@@ -233,6 +250,7 @@ describe('a FHIR file', () => {
 
   it.each([
     ['says of an older version', '2026-03-01T11:00:00Z', '2026-03-01T11:30:00Z', 'Mine'],
+    ['says of a version of that moment', '2026-03-01T11:00:00Z', '2026-03-01T12:00:00Z', 'Mine'],
     ['says without its time', undefined, undefined, 'Mine'],
     ['says of a newer version', '2026-03-01T11:00:00Z', '2026-03-01T12:30:00Z', 'Second'],
   ])('what it %s: %s, %s', async (_, first, second, code) => {
@@ -241,6 +259,7 @@ describe('a FHIR file', () => {
     const { report } = await take(condition('Second', second))
     expect(await only('Condition')).toMatchObject({ code: { text: code }, note: [{ text: 'Second' }] })
     expect(JSON.stringify(report).includes('Condition.code was changed here since')).toBe(code === 'Mine')
+    expect(JSON.stringify(report).includes('Condition.code was changed here before')).toBe(code !== 'Mine')
   })
 
   it('brings no notes of another house', async () => {

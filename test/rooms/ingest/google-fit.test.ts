@@ -3,13 +3,8 @@ import { createValidator } from '#validation'
 import { readDataPoint } from '../../../src/ingest/fit/data-point.ts'
 import { mapDataPoint } from '../../../src/ingest/fit/map-point.ts'
 import { readPoints } from '../../../src/ingest/fit/read-points.ts'
-import {
-  type FitStream,
-  isFitSession,
-  rankStreams,
-  readTakeout,
-  recogniseFit,
-} from '../../../src/ingest/fit/read-takeout.ts'
+import { type FitStream, rankStreams, readTakeout } from '../../../src/ingest/fit/read-takeout.ts'
+import { isFitSession, recogniseFit } from '../../../src/ingest/fit/recognise.ts'
 import { displayOf, FitSources } from '../../../src/ingest/fit/sources.ts'
 import { defaultLimits } from '../../../src/ingest/limits.ts'
 import { bytesOf, cases, context, gathered, observationsOf, resourcesOf } from './reading.ts'

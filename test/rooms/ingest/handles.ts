@@ -2,13 +2,14 @@
  * What is left open when an import goes wrong, each way by itself: run by `handles.test.ts` in a process of its own, whose files
  * may not become larger than 6 MiB. Prints a line of JSON for each way.
  */
-import { existsSync, mkdtempSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import type { IngestLimits } from '#ingest'
 import { isProblem } from '#kernel'
+import { openFiles } from '../../open-files.ts'
 import { everything, openHouse, type TestHouse } from './house.ts'
 
 const mebibyte = 1024 ** 2
@@ -20,19 +21,6 @@ const exportOf = (records: number) =>
 async function* body(bytes: Uint8Array, atEnd: () => unknown = () => undefined) {
   for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536)
   await atEnd()
-}
-
-/** The files below a folder that this process has open; where the system does not tell, what ends the process does. */
-function openFiles(folder: string): number {
-  if (!existsSync('/proc/self/fd')) return 0
-  const links = readdirSync('/proc/self/fd').map(fd => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`)
-    } catch {
-      return ''
-    }
-  })
-  return links.filter(link => link.startsWith(folder)).length
 }
 
 interface Way {
@@ -185,7 +173,7 @@ for (const [name, { limits = {}, folder: place = (made: string) => made, run }] 
     value => value ?? 'done',
     error => (isProblem(error) ? error.code : String(error.message ?? error)),
   )
-  const open = openFiles(made)
+  const open = openFiles(made).length
   // What nobody holds any more is gone after this; a handle among it would end the process.
   globalThis.gc?.()
   await sleep(0)

@@ -32,7 +32,8 @@ const columns: Readonly<Record<string, string>> = {
     'parent_key INTEGER, segment_start_time INTEGER, segment_end_time INTEGER, segment_type INTEGER, repetitions_count INTEGER',
   exercise_route_table: 'parent_key INTEGER, timestamp_millis INTEGER, latitude REAL, longitude REAL',
   medical_resource_table:
-    'medical_resource_row_id INTEGER PRIMARY KEY AUTOINCREMENT, fhir_resource_type INTEGER, fhir_resource_id TEXT, fhir_data TEXT',
+    'medical_resource_row_id INTEGER PRIMARY KEY AUTOINCREMENT, fhir_resource_type INTEGER, fhir_resource_id TEXT, fhir_data TEXT, data_source_id INTEGER',
+  medical_data_source_table: 'medical_data_source_row_id INTEGER PRIMARY KEY, fhir_base_uri TEXT',
 }
 
 /** 2024-03-10 08:00 in a zone of one hour. */

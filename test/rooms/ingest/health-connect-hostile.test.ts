@@ -266,6 +266,18 @@ describe('resources of clinics that the phone keeps', () => {
     expect(await found(house.record, 'Condition')).toMatchObject([{ subject: { reference: `Patient/${anna}` } }])
   })
 
+  it('a name that a clinic writes in its own way costs its Patient alone, and is told for what it is', async () => {
+    const { house } = await houseWith()
+    const married = { ...patientOf('1980-02-03'), name: [{ family: 'Berg', given: ['Anna'] }] }
+    const anna = await createPatient(house.record, married)
+    const { counts } = await ingested(house, anna, everything(), told('1980-02-03'))
+    expect(counts.rejected).toMatchObject([
+      { reason: 'doubtful-patient', expression: 'Patient.name', count: 1 },
+      { reason: 'structure-unknown', count: 1 },
+    ])
+    expect(await found(house.record, 'Condition')).toMatchObject([{ subject: { reference: `Patient/${anna}` } }])
+  })
+
   it('of somebody else are somebody else’s phone', async () => {
     const { house } = await houseWith()
     const anna = await createPatient(house.record, patientOf('1980-02-03'))

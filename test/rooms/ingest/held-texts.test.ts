@@ -1,19 +1,15 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { readAppleExport } from '../../../src/ingest/apple/read-export.ts'
 import { readAutoExport } from '../../../src/ingest/auto-export/read-auto-export.ts'
 import { importFhir } from '../../../src/ingest/fhir/import-fhir.ts'
 import type { Outcome } from '../../../src/ingest/outcome.ts'
+import { collectGarbage } from '../../garbage.ts'
 import { ccdaContext } from './ccda-documents.ts'
-
-setFlagsFromString('--expose-gc')
-const collect = runInNewContext('gc') as () => void
 
 const mebibyte = 1024 * 1024
 const context = ccdaContext({ isValid: async () => true })
 
-function heldBytes(): number {
-  collect()
+async function heldBytes(): Promise<number> {
+  await collectGarbage()
   const { heapUsed, external } = process.memoryUsage()
   return heapUsed + external
 }
@@ -36,10 +32,10 @@ class Measured {
     let before: number | undefined
     for (let n = 0; n < this.#rows; n++) {
       yield Buffer.from(this.#row(n))
-      if (n === Math.ceil(this.#rows / 10)) before = heldBytes()
+      if (n === Math.ceil(this.#rows / 10)) before = await heldBytes()
     }
     // It may be read several times: the first one learns what is in it.
-    if (before !== undefined) this.more ??= heldBytes() - before
+    if (before !== undefined) this.more ??= (await heldBytes()) - before
     yield Buffer.from(this.#ends[1])
   }
 }

@@ -128,6 +128,9 @@ describe('OBX-5 by its type – https://build.fhir.org/ig/HL7/v2-to-fhir/Concept
     ['an HL7 code', 'ID', 'Y', { valueCodeableConcept: { coding: [{ code: 'Y' }] } }],
     ['a period', 'DR', '20240101^20240131', { valuePeriod: { start: '2024-01-01', end: '2024-01-31' } }],
     ['an open period', 'DR', '20240101', { valuePeriod: { start: '2024-01-01' } }],
+    ['a period that ends before it starts', 'DR', '20240131^20240101', { valueString: '20240131^20240101' }],
+    ['a period of which half is none', 'DR', '2024x^20240101', { valueString: '2024x^20240101' }],
+    ['a range that is turned', 'NR', '10^5', { valueString: '10^5' }],
     ['a range', 'NR', '5^10', { valueRange: { low: { value: 5 }, high: { value: 10 } } }],
     ['a range of one end', 'NR', '^10', { valueRange: { high: { value: 10 } } }],
     ['a variable range', 'VR', '5^10', { valueString: '5-10' }],
@@ -158,6 +161,7 @@ describe('OBX-5 by its type – https://build.fhir.org/ig/HL7/v2-to-fhir/Concept
   })
 
   it.each([
+    ['in the alternate triplet alone', '^^^mL^milliliter^UCUM', { unit: 'milliliter', system: ucum, code: 'mL' }],
     [
       'code, words and system of another code system',
       '258773002^mL^SCT',

@@ -130,10 +130,35 @@ describe('from when to when', () => {
       [`PV1|1|I|||||D1^Ann^A${'^'.repeat(14)}20260202&20260101${'|'.repeat(12)}V1`],
       'PV1^1^7^1^17^2',
     ],
+    ['an appointment', 'SIU^S12', ['SCH|A1||||||||||^^^202602020800+0100^202601010800+0100'], 'SCH^1^11^1^5'],
+    [
+      'a telephone number',
+      'ADT^A01',
+      [pv1, `NK1|1|A^B|FTH||555^PRN^PH^a@b.example${'^'.repeat(9)}20260202^20260101`],
+      'NK1^1^5^1^14',
+    ],
+    [
+      'when a specimen was taken',
+      'ORU^R01',
+      [
+        'OBR|1||F1|X^T^L',
+        'OBX|1|ST|A^B^L||x||||||F',
+        segment('SPM', { 1: '1', 2: 'S1', 4: 'BLD', 17: '20260202^20260101' }),
+      ],
+      'SPM^1^17^1^2',
+    ],
   ])('%s that ends before it begins keeps its beginning: per-1', (_, event, lines, place) => {
     const { named, of } = read(event, pid, ...lines)
-    const types = ['MedicationAdministration', 'DiagnosticReport', 'Encounter'].map(of)
-    expect(JSON.stringify(types)).toContain('"start":"2026-02-02"')
+    const kinds = [
+      'MedicationAdministration',
+      'DiagnosticReport',
+      'Encounter',
+      'Appointment',
+      'RelatedPerson',
+      'Specimen',
+    ]
+    const types = [...kinds, 'Observation'].map(of)
+    expect(JSON.stringify(types)).toMatch(/"start":"2026-02-02|"effectiveDateTime":"2026-02-02/)
     expect(JSON.stringify(types)).not.toContain('2026-01-01')
     expect(named).toContain(place)
   })

@@ -256,3 +256,31 @@ describe('a diagnosis that is taken back – DG1-21 D', () => {
     expect(new Set(await statuses(house))).toEqual(new Set(['entered-in-error']))
   })
 })
+
+/** An AA says that all was taken over: HL7 v2.5.1, 2.9.2. */
+describe('a document in an OBX that stands in no report is a DocumentReference', () => {
+  const pdf = 'OBX|1|ED|11502-2^Report^LN||^application^pdf^Base64^JVBERi0xLjQ=||||||F'
+  const pid = 'PID|1||4711^^^TESTHOSP^MR||Anna^A'
+
+  it.each<[string, string[]]>([
+    ['VXU^V04^VXU_V04', ['ORC|RE||1^X', 'RXA|0|1|20240101||08^HepB^CVX|0.5|mL', pdf]],
+    ['ORM^O01', ['ORC|NW|1', 'OBR|1|1||2345-7^Glucose^LN', pdf]],
+    ['OMG^O19', ['ORC|NW|1', 'OBR|1|1||2345-7^Glucose^LN', pdf]],
+    ['OML^O21', ['ORC|NW|1', 'OBR|1|1||2345-7^Glucose^LN', pdf]],
+    ['OUL^R22', ['SPM|1|S1||BLD', pdf, 'OBR|1|1|F1|2345-7^Glucose^LN']],
+    ['PPR^PC1', ['PRB|AD|20240310|I10^Pressure^I10|P1', pdf]],
+    ['PPR^PC2', ['PRB|AD|20240310|I10^Pressure^I10|P1', 'GOL|AD|20240310|G^Goal^L|G1', pdf]],
+    ['RDE^O11', ['ORC|NW|1', 'RXE|^^^20240101|1^Drug^L|1||mg', 'RXR|PO', pdf]],
+  ])('in %s', async (event, segments) => {
+    const house = await openHouse()
+    const send = (type: string, ...lines: string[]) =>
+      house.ingest.hl7v2({
+        grant: everything(),
+        message: message(`MSH|^~\\&|REG|TESTFAC|||20240310120000+0000||${type}|1${type}|P|2.5.1`, pid, ...lines),
+      })
+    await send('ADT^A28')
+    await send(event, ...segments)
+    const documents = await found(house.record, 'DocumentReference')
+    expect(documents).toMatchObject([{ status: 'current', content: [{ attachment: { data: 'JVBERi0xLjQ=' } }] }])
+  })
+})

@@ -290,6 +290,9 @@ describe('files and batches – HL7 v2.5.1, 2.10.3', () => {
     ['a batch in a batch', ['BHS|^~\\&\r', one('A'), 'BHS|^~\\&\r', one('B'), 'BTS|1\r'], 'no BTS'],
     ['a wrong count of messages', ['BHS|^~\\&\r', one('A'), 'BTS|2\r'], 'number of messages'],
     ['a wrong count of batches', ['FHS|^~\\&\r', 'BHS|^~\\&\r', one('A'), 'BTS|1\r', 'FTS|2\r'], 'number of batches'],
+    ['a count of none', ['BHS|^~\\&\r', one('A'), 'BTS|0\r'], 'number of messages'],
+    ['a count that is none', ['BHS|^~\\&\r', one('A'), 'BTS|one\r'], 'number of messages'],
+    ['a count of no batches', ['FHS|^~\\&\r', 'BHS|^~\\&\r', one('A'), 'BTS|1\r', 'FTS|0\r'], 'number of batches'],
     ['an end without a beginning', [one('A'), 'BTS|1\r'], 'did not begin'],
   ])('%s is said, and its messages are taken', async (_, parts, expected) => {
     const { house, said } = await imported(...parts)

@@ -64,6 +64,8 @@ const discharged: Visit = {
 const afterwards: Visit = { event: 'A08', said: '202403131000', from: '202403100800+0000', ward: 'Y' }
 const reopened: Visit = { event: 'A13', said: '202403121100', from: '202403100800+0000', ward: 'X' }
 const cancelled: Visit = { event: 'A11', said: '202403100900', from: '202403100800+0000' }
+const ended: Visit = { event: 'A03', said: '202403121000', until: '202403121000+0000' }
+const undated = (event: string, said: string): Visit => ({ event, said })
 const planned: Visit = { event: 'A05', said: '202403010900', of: 'P' }
 
 describe('the state of a visit – HL7 v2.5.1 chapter 3.3, v2-to-fhir PatientClass[EncounterStatus]', () => {
@@ -113,6 +115,31 @@ describe('the state of a visit – HL7 v2.5.1 chapter 3.3, v2-to-fhir PatientCla
     ],
     ['admission and its cancellation', [admitted, cancelled], { status: 'cancelled' }],
     ['pre-admission, admission, discharge', [planned, admitted, discharged], { status: 'finished' }],
+    [
+      'admission, discharge, and a registration that does not say since when',
+      [undated('A01', '202403100800'), ended, undated('A04', '202403131000')],
+      { status: 'finished', period: { end: '2024-03-12T10:00:00+00:00' } },
+    ],
+    [
+      'discharge, and a pre-admission under its number that does not say for when',
+      [admitted, ended, { ...undated('A05', '202403131000'), of: 'P' }],
+      { status: 'finished' },
+    ],
+    [
+      'admission, discharge, and another admission that says since when',
+      [undated('A01', '202403100800'), ended, { ...undated('A01', '202403131000'), from: '202403130900+0000' }],
+      { status: 'in-progress', period: { start: '2024-03-13T09:00:00+00:00' } },
+    ],
+    [
+      'admission that does not say when, discharge, discharge taken back',
+      [undated('A01', '202403100800'), ended, { ...undated('A13', '202403131000') }],
+      { status: 'in-progress' },
+    ],
+    [
+      'discharge without a time, and a registration after it',
+      [undated('A01', '202403100800'), undated('A03', '202403121000'), undated('A04', '202403131000')],
+      { status: 'finished' },
+    ],
   ])('%s: the same in any order of arrival', async (_, visits, expected) => {
     for (const order of orders<Visit>(visits)) {
       const encounter = await visitAfter(...order)

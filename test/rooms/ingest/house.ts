@@ -8,6 +8,7 @@ import { FixedClock, silentLog } from '#kernel'
 import { openRecord, type Record } from '#record'
 import { parseQuery } from '#search'
 import { openMemoryKeys, openMemoryStore, type Store } from '#store'
+import { openFetch } from '#subscriptions'
 import { createValidator } from '#validation'
 import { fileRoot, openVault } from '#vault'
 
@@ -32,13 +33,24 @@ export async function openHouse(
   store = openMemoryStore(),
   senders: Senders = { zone: 'UTC', known: [] },
   spoolFolder = mkdtempSync(join(tmpdir(), 'kinhold-spool-')),
+  validating = validator,
 ): Promise<TestHouse> {
   const keys = openMemoryKeys()
   const clock = new FixedClock(Date.parse('2026-03-01T10:00:00Z'))
   const root = fileRoot(join(mkdtempSync(join(tmpdir(), 'kinhold-test-')), 'root.key'))
   const vault = await openVault({ keys, root, clock })
   const record = await openRecord({ store, vault, clock, log: silentLog, baseUrl })
-  const ingest = openIngest({ record, validator, clock, log: silentLog, baseUrl, limits, senders, spoolFolder })
+  const ingest = openIngest({
+    record,
+    validator: validating,
+    clock,
+    log: silentLog,
+    baseUrl,
+    limits,
+    senders,
+    spoolFolder,
+    fetch: openFetch(['127.0.0.0/8']),
+  })
   const anna = await createPatient(record, {})
   const bert = await createPatient(record, {})
   return { record, store, clock, ingest, anna, bert }

@@ -38,6 +38,21 @@ const only = async (house: TestHouse, grant = everything()) => {
 const codeOf = (work: Promise<unknown>) => work.then(String, error => error.code)
 
 describe('a message that is refused is kept with its reason', () => {
+  it('of somebody new for whom an account has no room, and is taken in once it has: nobody is to send it again', async () => {
+    const house = await openHouse()
+    const grant = grantOf('user/*.cruds', { account: 'anna', patients: [] })
+    await house.record.setPatientQuota('anna', 0)
+    const { status, ack, ...more } = await house.ingest.hl7v2({ grant, message: adt('4711', 'M1', 'A04') })
+    expect([status, /MSA\|(..)/.exec(ack)?.[1], more]).toEqual([422, 'AE', {}])
+    expect(ack).toContain('The account may keep 0 people in its own right')
+    const letter = await only(house, grant)
+    expect(letter.refusal.code).toBe('record.patients-exceeded')
+    await house.record.setPatientQuota('anna', undefined)
+    expect((await send(house, adt('4711', 'M1', 'A04'), grant)).status).toBe(200)
+    expect(await listed(house, grant)).toEqual([])
+    expect(await house.record.patientsOf('anna')).toHaveLength(1)
+  })
+
   it.each([
     ['of somebody who is not here', adt('9'), 'ingest.hl7-patient-unknown'],
     ['of an event that is not taken', adt('4711', 'M1', 'Z99'), 'ingest.hl7-event-unsupported'],

@@ -83,6 +83,39 @@ describe('Patient/$merge – https://hl7.org/fhir/patient-operation-merge.html',
     ])
   })
 
+  it('moves what Consents withhold from everybody as well, and the Consent with what it rules', async () => {
+    const { house, source, target, deps } = await twoNames()
+    const own = await write(house, observation(source))
+    for (const patient of [source, target]) await house.record.addPatientTo('anna', patient)
+    const owner = grantOf('user/*.cruds', { account: 'anna', patients: [source, target] })
+    const systems = 'http://terminology.hl7.org/CodeSystem'
+    const consent = await house.record.writer(owner).transact(txn =>
+      txn.create({
+        resourceType: 'Consent',
+        status: 'active',
+        scope: { coding: [{ system: `${systems}/consentscope`, code: 'patient-privacy' }] },
+        category: [{ text: 'x' }],
+        patient: { reference: `Patient/${source}` },
+        policyRule: { coding: [{ system: `${systems}/v3-ActCode`, code: 'OPTIN' }] },
+        provision: { type: 'deny', class: [{ system: 'http://hl7.org/fhir/resource-types', code: 'Observation' }] },
+      }),
+    )
+    const asOwner = async (type: string, id: string) => {
+      const stored = await house.record.reader(owner).read(type, id)
+      return stored.holder.patient
+    }
+    expect(await mergePatients({ grant: owner, source, target }, deps)).toMatchObject({ state: 'merged', moved: 2 })
+    expect([await asOwner('Observation', own.id), await asOwner('Consent', consent.id)]).toEqual([target, target])
+    // Still withheld from everybody else, where it lies now.
+    const other = grantOf('user/*.cruds', { account: 'bert', patients: [source, target] })
+    await expect(house.record.reader(other).read('Observation', own.id)).rejects.toMatchObject({
+      code: 'record.unknown',
+    })
+    await expect(house.record.reader(everything()).read('Observation', own.id)).rejects.toMatchObject({
+      code: 'record.unknown',
+    })
+  })
+
   it('asked again, or by two at once, is done once', async () => {
     const { house, source, target, deps } = await twoNames()
     await write(house, observation(source))
@@ -113,7 +146,9 @@ describe('Patient/$merge – https://hl7.org/fhir/patient-operation-merge.html',
     const { record } = house
     for (const account of ['anna', 'bert'])
       for (const patient of [source, target])
-        await record.addPatientTo(account, patient, account === 'anna' || patient === target ? 'owner' : 'guardian')
+        await record.addPatientTo(account, patient, {
+          role: account === 'anna' || patient === target ? 'owner' : 'guardian',
+        })
     const grant = (account: string) => grantOf('user/*.cruds', { account, patients: [source, target] })
     const codeOf = (work: Promise<unknown>) =>
       work.then(

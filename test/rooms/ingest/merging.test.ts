@@ -66,6 +66,38 @@ describe('one form of a choice – https://hl7.org/fhir/R4/formats.html#choice',
     expect(stored).toMatchObject({ deceasedDateTime: '2024-01-01' })
     expect(stored).not.toHaveProperty('deceasedBoolean')
   })
+
+  const born = (flag: string, order = '') => `${flag}|${order}||||`
+  it.each([
+    [
+      'a date, and then that it is not known and the person lives',
+      ['|||||20240101|Y', '|||||""|N'],
+      { deceasedBoolean: false },
+    ],
+    ['a date, and then that the person lives', ['|||||20240101|Y', '||||||N'], { deceasedBoolean: false }],
+    [
+      'a date, and then only that the person has died',
+      ['|||||20240101|Y', '||||||Y'],
+      { deceasedDateTime: '2024-01-01' },
+    ],
+    ['a date that is none of a person who has died', ['|||||2024x|Y'], { deceasedBoolean: true }],
+    ['a date, and then neither', ['|||||20240101|Y', '|||||""|""'], {}],
+    ['a place, and then only one of several', [born('Y', '2'), born('Y')], { multipleBirthInteger: 2 }],
+    ['a place, and then that it is not known', [born('Y', '2'), born('Y', '""')], { multipleBirthBoolean: true }],
+    ['a place, and then none of several', [born('Y', '2'), born('N')], { multipleBirthBoolean: false }],
+    ['a place that is none', [born('Y', 'x')], { multipleBirthBoolean: true }],
+  ])('HL7 updates say %s – PID-24, PID-25, PID-29, PID-30', async (_, said, right) => {
+    const house = await openHouse()
+    const grant = everything()
+    for (const [at, rest] of ['', ...said].entries()) {
+      const line = `PID|1||4711^^^TESTHOSP^MR||Anna${'|'.repeat(19)}${rest}`
+      const head = `MSH|^~\\&|REG|TESTFAC|||2024031${at}120000+0000||ADT^${at === 0 ? 'A28' : 'A08'}|${at}|P|2.5.1`
+      expect((await house.ingest.hl7v2({ grant, message: message(head, line) })).status).toBe(200)
+    }
+    const [stored = {}] = await found(house.record, 'Patient', 'identifier=4711')
+    const forms = Object.entries(stored).filter(([name]) => /^_?(deceased|multipleBirth)/.test(name))
+    expect(Object.fromEntries(forms)).toEqual(right)
+  })
 })
 
 describe('what an import writes is valid, the Patient too', () => {

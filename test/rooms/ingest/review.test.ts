@@ -214,12 +214,45 @@ describe('a message about whom there is a doubt waits until a person decides', (
     expect(await review.list(everything())).toEqual([])
   })
 
-  it('does not wait when too much waits for the patient: the sender keeps it', async () => {
+  it('does not wait when too much waits for the patient: the sender keeps it; the list is read a page at a time', async () => {
     const { house, review } = await doubtful()
     const answers: (string | undefined)[] = []
     for (let times = 0; times < 205; times++) answers.push((await send(house, adt('A31', married))).code)
     expect(answers.filter(code => code === 'AE')).toHaveLength(6)
-    expect(await review.list(everything())).toHaveLength(200)
+    const all = await review.list(everything())
+    expect(all).toHaveLength(200)
+    const paged: string[] = []
+    let asked: Parameters<typeof review.page>[1] | undefined = { count: 64 }
+    while (asked !== undefined) {
+      const { held, next } = await review.page(everything(), asked)
+      paged.push(...held.map(({ id }) => id))
+      asked = next
+    }
+    expect(paged).toEqual(all.map(({ id }) => id))
+    // What came is a megabyte at most, of each: it is not in the list.
+    expect(all.filter(one => 'bytes' in one)).toEqual([])
+    expect(await house.record.documents.get('ingest-review', paged[0] ?? '')).toMatchObject({
+      value: { bytes: expect.any(String) },
+    })
+  })
+
+  it('is looked for among what waits for whom one reaches, whatever waits for others, or is damaged of theirs', async () => {
+    const { house, review, patient, id } = await doubtful()
+    const { documents } = house.record
+    const mine = grantOf('user/*.cruds', { patients: [patient] })
+    const asked = new Set<string>()
+    const each = documents.each.bind(documents)
+    documents.each = collection => {
+      asked.add(`all of ${collection}`)
+      return each(collection)
+    }
+    expect((await review.list(mine)).map(held => held.id)).toEqual([id])
+    expect((await review.show(id, mine)).id).toBe(id)
+    expect(await review.list(grantOf('user/*.cruds', { patients: [house.bert] }))).toEqual([])
+    expect(await review.list(grantOf('user/*.cruds', { patients: [] }))).toEqual([])
+    expect([...asked]).toEqual([])
+    expect(await review.list(everything())).toHaveLength(1)
+    expect([...asked]).toEqual(['all of ingest-review'])
   })
 
   it('every decision and every look is audited, and no log or audit has a value', async () => {

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import type { Resource } from '#fhir'
-import { readTakeout, recogniseFit } from '../../../src/ingest/fit/read-takeout.ts'
+import { readTakeout } from '../../../src/ingest/fit/read-takeout.ts'
+import { recogniseFit } from '../../../src/ingest/fit/recognise.ts'
 import { defaultLimits } from '../../../src/ingest/limits.ts'
 import { factsLike } from '../../../src/ingest/measures/like.ts'
 import { at, databaseOf, record } from './health-connect-files.ts'

@@ -6,6 +6,7 @@ import {
   everything,
   found,
   grantOf,
+  ofPatient,
   openHouse,
   readPatient,
   type TestHouse,
@@ -192,9 +193,33 @@ describe('a file is taken in for a patient only if it is about them', () => {
         expect(await readPatient(house.record, patient)).toMatchObject({ ...ann, meta: { versionId: '1' } })
         const forced = await taken(who, true)
         expect(forced).toMatchObject({ count: 1, report: { state: 'done' } })
+        // What the record has stays, and that the file says otherwise is told.
+        expect(JSON.stringify(forced.report.warnings)).toContain(kind === 'HL7 v2' ? place : `Patient.${element}`)
         expect(JSON.stringify(await found(forced.house.record, 'AuditEvent'))).toContain('forced')
       },
     )
+
+    it('forced, it is audited with the patient, also where it changes nothing or breaks off', async () => {
+      const house = await openHouse()
+      const patient = await createPatient(house.record, ann)
+      const told = async () => {
+        await house.record.flush()
+        const events = await found(house.record, 'AuditEvent', '', ofPatient(patient, 'patient/AuditEvent.rs'))
+        return events.map(({ outcomeDesc }) => String(outcomeDesc)).filter(text => text.includes('forced'))
+      }
+      const file = fileOf({ ...herself, sex: 'male' })
+      await imported(house, patient, file, true)
+      const [first, ...others] = await told()
+      expect([first, others]).toEqual([expect.not.stringContaining('nothing'), []])
+      const before = await versionsOf(house.record)
+      await imported(house, patient, file, true)
+      expect(await versionsOf(house.record)).toBe(before)
+      expect((await told()).filter(text => text.includes('nothing was changed'))).toHaveLength(1)
+      await imported(house, patient, file)
+      expect(await told()).toHaveLength(2)
+      await imported(house, patient, file.slice(0, -40), true)
+      expect((await told()).length).toBeGreaterThan(2)
+    })
 
     it('with a slip in the birth date is doubtful, and refused until somebody says so', async () => {
       const { count, text } = await taken({ born: '1980-03-02' })

@@ -111,7 +111,7 @@ describe('what is sent', () => {
 
 describe('pages of resources that are cut down', () => {
   it('let others have their turn in between, however many elements are asked for', async () => {
-    const names = Array.from({ length: 5_000 }, (_, at) => `e${at}`)
+    const names = Array.from({ length: 50_000 }, (_, at) => `e${at}`)
     const { result: answer, turns } = await turnsWhile(() =>
       house.ask('GET', `/Observation?_count=30&_elements=code,${names.join(',')}`, { grant: own }),
     )

@@ -6,7 +6,7 @@ beforeEach(async () => {
   house = await openHouse()
   await house.ask('PUT', '/Patient/a', { grant: grantOf('system/*.cruds'), body: patientA })
   await house.record.addPatientTo('anna', 'a')
-  await house.record.addPatientTo('bert', 'a', 'guardian')
+  await house.record.addPatientTo('bert', 'a', { role: 'guardian' })
 })
 afterEach(() => house.close())
 

@@ -8,6 +8,7 @@ import {
   defaultLimits,
   type FhirRequest,
   type FhirResponse,
+  type ImportPort,
   type IngestPort,
   type Limits,
   matcher,
@@ -73,6 +74,14 @@ const closedPort: IngestPort = {
   letters: noLetters,
 }
 
+/** What is asked for by tests that import nothing in bulk. */
+const closedImports: ImportPort = {
+  begin: () => Promise.reject(new Error('no bulk imports in this house')),
+  find: () => Promise.resolve(undefined),
+  faults: () => Promise.resolve(undefined),
+  remove: () => Promise.resolve(false),
+}
+
 const nothingWaits = () => new Problem('not-found', 'ingest.review-unknown', 'Nothing waits in this house.')
 const noSuchPatient = () => new Problem('not-found', 'record.unknown', 'Nobody is merged in this house.')
 
@@ -81,7 +90,7 @@ const nobody: PeoplePort = {
   merge: () => Promise.reject(noSuchPatient()),
   unmerge: () => Promise.reject(noSuchPatient()),
   review: {
-    list: () => Promise.resolve([]),
+    page: () => Promise.resolve({ held: [] }),
     show: () => Promise.reject(nothingWaits()),
     decide: () => Promise.reject(nothingWaits()),
   },
@@ -93,6 +102,7 @@ export async function openHouse(
     people?: PeoplePort
     limits?: Partial<Limits>
     bulk?: Partial<BulkLimits>
+    imports?: ImportPort
     store?: Store
     mail?: SubscriptionsOptions['mail']
     shelf?: Shelf
@@ -126,6 +136,7 @@ export async function openHouse(
     ingest: given.ingest ?? closedPort,
     people: given.people ?? nobody,
     bulk,
+    imports: given.imports ?? closedImports,
     purge: async patient => {
       await subscriptions.forgetPatient(patient)
       await bulk.forgetPatient(patient)

@@ -20,6 +20,7 @@ const people: Readonly<Record<string, object>> = {
 }
 
 let house: House
+let matching: ReturnType<typeof openIngest>['people']
 beforeAll(async () => {
   const ingest = { ready: (): ReturnType<typeof openIngest>['people'] => Promise.reject() as never }
   house = await openHouse({
@@ -27,12 +28,13 @@ beforeAll(async () => {
       match: request => ingest.ready().match(request),
       merge: request => ingest.ready().merge(request),
       unmerge: request => ingest.ready().unmerge(request),
-      review: { list: async () => [], show: () => Promise.reject(), decide: () => Promise.reject() },
+      review: { page: async () => ({ held: [] }), show: () => Promise.reject(), decide: () => Promise.reject() },
     },
   })
   const { record, clock } = house
   const opened = openIngest({ record, validator: createValidator(), clock, log: silentLog, baseUrl })
-  ingest.ready = () => opened.people
+  matching = opened.people
+  ingest.ready = () => matching
   for (const [id, elements] of Object.entries(people))
     await house.ask('PUT', `/Patient/${id}`, { grant: admin, body: { resourceType: 'Patient', id, ...elements } })
 })
@@ -201,5 +203,30 @@ describe('Patient/$match – https://hl7.org/fhir/R4/patient-operation-match.htm
       { identifier: names.map((_, at) => mrn(`${at}`)) },
     ])
       expect(codeOf(await ask(patient(elements)))).toBe('ingest.match-too-much')
+  })
+
+  it('reads none of the names and numbers of somebody who has too many', async () => {
+    let read = 0
+    const counted = (own: object) => ({
+      get value() {
+        read++
+        return '1'
+      },
+      get family() {
+        read++
+        return 'Birch'
+      },
+      ...own,
+    })
+    const many = (count: number, own: object = {}) => Array.from({ length: count }, () => counted(own))
+    const match = (elements: object) =>
+      matching.match({ grant: admin, patient: { resourceType: 'Patient', ...elements } }).catch(error => error.code)
+    for (const elements of [{ identifier: many(65) }, { name: many(201) }, { identifier: [mrn('1')], name: many(201) }])
+      expect(await match(elements)).toBe('ingest.match-too-much')
+    expect(read).toBe(0)
+    expect(await match({ identifier: many(64, { system: 'urn:none' }), name: many(200) })).not.toBe(
+      'ingest.match-too-much',
+    )
+    expect(read).toBeGreaterThan(264)
   })
 })

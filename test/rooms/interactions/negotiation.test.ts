@@ -1,7 +1,9 @@
+import { parseResource, printJson } from '#fhir'
 import { isProblem } from '#kernel'
 import { isFresh, parseIfMatch, parseIfNoneMatchAny } from '../../../src/interactions/rest/etag.ts'
 import { bodyFormat, formatOf } from '../../../src/interactions/rest/negotiate.ts'
 import { parsePrefer } from '../../../src/interactions/rest/prefer.ts'
+import { shown } from '../../../src/interactions/rest/shown.ts'
 
 const asking = (query: string, headers: Record<string, string> = {}) => ({
   query: new URLSearchParams(query),
@@ -108,6 +110,30 @@ describe('content negotiation – https://hl7.org/fhir/R4/http.html#mime-type', 
     ['', 'body.type-unsupported'],
   ])('refuses a body of %s: %s', (type, code) => {
     expect(codeOf(() => bodyFormat(asking('', { 'content-type': type })))).toBe(code)
+  })
+})
+
+describe('an answer that is no text yet', () => {
+  const look = { isPretty: false, format: 'json', isRead: true } as const
+  const answer = (count: number) => {
+    const note = Array.from({ length: count }, (_, at) => ({ text: `n${at} "é"` }))
+    return {
+      status: 200,
+      headers: {},
+      body: parseResource(`{"resourceType":"Basic","x":1.50,"note":${JSON.stringify(note)}}`),
+    }
+  }
+
+  it('is made so bit by bit when it has many values, the same as at once', async () => {
+    const long = answer(3_000)
+    const { body } = await shown(long, look)
+    expect(Buffer.isBuffer(body)).toBe(true)
+    expect(String(body)).toBe(printJson(long.body))
+  })
+
+  it('is left as it is when it is short', async () => {
+    const short = answer(30)
+    expect(await shown(short, look)).toBe(short)
   })
 })
 

@@ -98,6 +98,7 @@ describe('metadata – https://hl7.org/fhir/R4/http.html#capabilities', () => {
     const operations = (type: string) => ofType(type).operation.map((operation: { name: string }) => operation.name)
     expect(operations('Patient').sort()).toEqual([
       'everything',
+      'explain-access',
       'export',
       'fhirpath',
       'graphql',
@@ -268,6 +269,55 @@ describe('$validate – https://hl7.org/fhir/R4/resource-operation-validate.html
     expect(await severities({ resourceType: 'Parameters', parameter })).toEqual(['error'])
     const foreign = await house.ask('POST', '/Patient/b/$validate', { grant: own, body: patientB })
     expect(foreign.status).toBe(404)
+  })
+
+  it('for an update says what stands against it – https://hl7.org/fhir/R4/valueset-resource-validation-mode.html', async () => {
+    const { id: _, ...nameless } = patientA
+    const wrapped = (resource: object, mode = 'update') => ({
+      resourceType: 'Parameters',
+      parameter: [
+        { name: 'mode', valueCode: mode },
+        { name: 'resource', resource },
+      ],
+    })
+    const ask = async (body: object, grant = own, query = '') => {
+      const { json } = await house.ask('POST', `/Patient/a/$validate${query}`, { grant, body })
+      return json.issue.filter(({ severity }: { severity: string }) => severity === 'error')
+    }
+    expect(await ask(wrapped(patientA))).toEqual([])
+    expect(await ask(wrapped(patientA), own, '?mode=update')).toEqual([])
+    for (const other of [patientB, nameless]) {
+      expect(await ask(wrapped(other))).toMatchObject([{ code: 'invalid', expression: ['Patient.id'] }])
+      expect(await ask(other, own, '?mode=update')).toMatchObject([{ code: 'invalid' }])
+      expect(await ask(wrapped(other, 'create'))).toEqual([])
+    }
+    const creating = grantOf('patient/*.crs', { patient: 'a' })
+    expect(await ask(wrapped(patientA), creating)).toMatchObject([{ code: 'forbidden' }])
+    expect(await ask(wrapped({ ...patientB, gender: 'm' }), creating)).toMatchObject([
+      { code: 'forbidden' },
+      { code: 'invalid' },
+      { expression: ['Patient.gender'] },
+    ])
+  })
+
+  it('says of a type whether any of it may be created or updated', async () => {
+    const ask = async (scope: string, mode: string) => {
+      const grant = grantOf(scope, { patient: 'a' })
+      const { json } = await house.ask('POST', `/Observation/$validate?mode=${mode}`, {
+        grant,
+        body: weightOf('a', 70),
+      })
+      return json.issue.filter(({ severity }: { severity: string }) => severity === 'error')
+    }
+    for (const [scope, mode] of [
+      ['patient/Observation.rus', 'create'],
+      ['patient/Observation.crs', 'update'],
+    ] as const)
+      expect(await ask(scope, mode)).toMatchObject([{ code: 'forbidden' }])
+    for (const mode of ['create', 'update']) expect(await ask('patient/Observation.cu', mode)).toEqual([])
+    expect(
+      await ask('patient/Observation.rs', 'profile&profile=http://hl7.org/fhir/StructureDefinition/Observation'),
+    ).toEqual([])
   })
 
   it('refuses what it cannot do', async () => {
@@ -452,7 +502,7 @@ describe('HL7 v2 over HTTP', () => {
 })
 
 const noReview: PeoplePort['review'] = {
-  list: async () => [],
+  page: async () => ({ held: [] }),
   show: () => Promise.reject(new Error('nothing waits')),
   decide: () => Promise.reject(new Error('nothing waits')),
 }
@@ -467,7 +517,17 @@ describe('$review', () => {
     doubt: { patients: ['a'], elements: ['name'], incoming: { name: [{ family: 'Miller' }] } },
   }
   const review: PeoplePort['review'] = {
-    list: async () => [held],
+    page: async (_, { count, after }) => {
+      const behind = Array.from({ length: 3 }, (_, nth) => ({
+        ...held,
+        id: `h${nth + 1}`,
+        heldAtMs: held.heldAtMs + nth,
+      }))
+        .filter(({ heldAtMs }) => after === undefined || heldAtMs > after.heldAtMs)
+        .slice(0, count)
+      const last = behind.at(-1)
+      return { held: behind, ...(last !== undefined && last.id !== 'h3' ? { next: { count, after: last } } : {}) }
+    },
     show: async () => held,
     decide: async ({ decision, patient }) => {
       asked.push({ decision, patient })
@@ -495,6 +555,32 @@ describe('$review', () => {
       name: 'incoming',
       resource: { resourceType: 'Patient', name: [{ family: 'Miller' }] },
     })
+  })
+
+  it('is a page at a time, each with a link to the one behind it', async () => {
+    const ids: string[] = []
+    let pages = 0
+    for (let url: string | undefined = '/$review?_count=2'; url !== undefined; pages++) {
+      const { status, json } = await house.ask('GET', url, { grant: admin })
+      expect(status).toBe(200)
+      type Part = { name: string; valueId?: string; valueUrl?: string; part?: Part[] }
+      const parts: readonly Part[] = json.parameter
+      ids.push(...parts.flatMap(({ part = [] }) => part.flatMap(({ valueId = [] }) => valueId)))
+      url = parts.find(({ name }) => name === 'next')?.valueUrl?.replace(/^.*(?=\/\$review)/, '')
+    }
+    expect([ids, pages]).toEqual([['h1', 'h2', 'h3'], 2])
+  })
+
+  it.each([
+    ['_count=0', 'request.count-malformed'],
+    ['_count=many', 'request.count-malformed'],
+    ['_cursor=', 'review.cursor-malformed'],
+    ['_cursor=h1', 'review.cursor-malformed'],
+    ['_cursor=-1.h1', 'review.cursor-malformed'],
+    ['_cursor=1e9.h1', 'review.cursor-malformed'],
+    ['_cursor=1.h1%2F', 'review.cursor-malformed'],
+  ])('refuses a page that cannot be: %s', async (query, code) => {
+    expect(codeOf(await house.ask('GET', `/$review?${query}`, { grant: admin }))).toBe(code)
   })
 
   it('is decided for a patient, for somebody new, or against', async () => {

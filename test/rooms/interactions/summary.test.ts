@@ -1,5 +1,8 @@
+import { withBudget } from '#kernel'
+import type { Reader } from '#record'
 import { createValidator } from '#validation'
-import { type Answer, admin, grantOf, type House, openHouse } from './house.ts'
+import { gather } from '../../../src/interactions/operations/summary/gather.ts'
+import { type Answer, admin, baseUrl, grantOf, type House, openHouse } from './house.ts'
 
 const loinc = 'http://loinc.org'
 const clinical = (code: string) => ({
@@ -222,5 +225,31 @@ describe('Patient/$summary', () => {
     expect(patient).toMatchObject({ _birthDate: { extension: [{ url }] }, name: [{ extension: [{ url }] }] })
     expect((await house.ask('GET', '/Patient/b', { grant: admin })).text).not.toContain(url)
     expect(told(answer, '11450-4')).toEqual(['of-b'])
+  })
+})
+
+describe('the questions of a summary', () => {
+  it('leave others their turn between two of them, also where nothing is found', async () => {
+    let [asked, slices] = [0, 0]
+    const real = house.record.reader(own)
+    // Longer than a slice lasts, on a machine of any speed.
+    const slow: Reader = Object.assign(Object.create(real), {
+      search: () => {
+        asked++
+        for (const endsMs = performance.now() + 6; performance.now() < endsMs; );
+        return Promise.resolve({ matches: [], included: [], unreadable: 0 })
+      },
+    })
+    await withBudget(
+      {},
+      () => gather({ patient: 'a', grant: own, reader: slow, baseUrl }),
+      () => {
+        slices++
+        return true
+      },
+    )
+    expect(asked).toBeGreaterThan(10)
+    // The first one may begin the slice.
+    expect(slices).toBeGreaterThanOrEqual(asked - 2)
   })
 })

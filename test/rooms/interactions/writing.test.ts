@@ -344,16 +344,16 @@ describe('what would have no effect yet', () => {
       await bundle('transaction', entry('PUT', `${type}/n`, named)),
     ]
     for (const answer of answers) {
-      expect([answer.status, codeOf(answer)]).toEqual([400, 'resource.not-supported-yet'])
+      expect([answer.status, codeOf(answer)]).toEqual([422, 'record.consent-unenforceable'])
       expect(answer.json.issue[0]).toMatchObject({
-        code: 'not-supported',
-        diagnostics: expect.stringMatching(/not supported yet/),
+        code: 'business-rule',
+        diagnostics: expect.stringMatching(/policy|policies/),
       })
     }
     const batch = await bundle('batch', entry('POST', type, resource))
     expect(batch.json.entry[0].response).toMatchObject({
-      status: '400',
-      outcome: { issue: [{ code: 'not-supported' }] },
+      status: '422',
+      outcome: { issue: expect.arrayContaining([expect.objectContaining({ code: 'business-rule' })]) },
     })
     expect((await house.ask('GET', `/${type}?_summary=count`, { grant: admin })).json.total).toBe(0)
   })

@@ -124,6 +124,29 @@ describe('lines that say the same again and again', () => {
   })
 })
 
+describe('the log of several processes', () => {
+  const refused = { code: 'token.missing', status: 401 }
+  const delay = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
+
+  it.each([1, 2, 3, 8, 64])('has together what one would write: %i', async processes => {
+    const lines: Record<string, unknown>[] = []
+    for (let worker = 1; worker <= processes; worker++) {
+      const write = (line: string) => void lines.push(JSON.parse(line))
+      const log = createLog('info', { write }, 50, { worker, processes })
+      for (let n = 0; n < 50; n++) for (let kind = 0; kind < 12; kind++) log.info(`refused ${kind}`, refused)
+    }
+    const first = lines.length
+    // Each writes one of each kind at least.
+    expect(first).toBeLessThanOrEqual(12 * (20 + processes - 1))
+    expect(new Set(lines.map(({ worker }) => worker)).size).toBe(processes)
+    await delay(120)
+    const sums = lines.slice(first)
+    expect(sums.length).toBeLessThanOrEqual(8 + 2 * processes)
+    const counted = sums.reduce((sum, { count }) => sum + Number(count), 0)
+    expect(first + counted).toBe(processes * 12 * 50)
+  })
+})
+
 describe('many logs in one process', () => {
   it('listen for its end once, all of them together', () => {
     const before = process.listenerCount('exit')

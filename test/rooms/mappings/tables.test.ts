@@ -15,7 +15,7 @@ describe('the mapping tables', () => {
   it('have nothing wrong in them', () => {
     const { findings, tables, rows } = checkMappings()
     expect(findings.map(said)).toEqual([])
-    expect(tables).toBe(29)
+    expect(tables).toBe(31)
     expect(rows).toBeGreaterThan(4000)
   })
 
@@ -168,10 +168,18 @@ const faults: readonly Case[] = [
   [
     'a source',
     'google-fit/activities.json',
-    '"text": "Still", "kind": "other", "source": "types"',
-    '"text": "Still", "kind": "other", "source": "typos"',
+    '"headings": ["Inactive"], "kind": "other", "source": "types"',
+    '"headings": ["Inactive"], "kind": "other", "source": "typos"',
     'sources has no typos',
   ],
+  [
+    'a type of Google Fit',
+    'google-fit/daily-columns.json',
+    '"type": "com.google.distance.delta", "field": 0',
+    '"type": "com.google.distance.dleta", "field": 0',
+    'data-types.json has no type com.google.distance.dleta',
+  ],
+  ['two rows for a name', 'google-fit/activities.json', '"name": "zumba"', '"name": "yoga"', 'Another row'],
   ['two rows for a number', 'google-fit/activities.json', '"code": 8,', '"code": 7,', 'Another row'],
   [
     'two rows for a type',

@@ -1,7 +1,11 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Resource } from '#fhir'
 import { Problem } from '#kernel'
-import { type KeysChange, openMemoryKeys, openMemoryStore, type Store } from '#store'
+import { type KeysChange, openMemoryKeys, openMemoryStore, openSqliteKeys, openSqliteStore, type Store } from '#store'
+import { until } from '../../journeys/server/waiting.ts'
 import {
   create,
   everything,
@@ -15,6 +19,9 @@ import {
   update,
 } from './family.ts'
 import { refusing } from './refusing.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'kinhold-erasing-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 const all = everything()
 const unknown = { kind: 'not-found', code: 'record.unknown' }
@@ -137,6 +144,35 @@ describe('a server beside the command that erases', () => {
     })
     await expect(work).rejects.toMatchObject({ code: 'record.owner-unknown' })
     expect(turn).toBe(1)
+  })
+})
+
+describe('a process that is asked for nothing, beside the one that erases', () => {
+  // Who leads examines what others write, and hears of it by that too.
+  it.each([
+    ['leads', true],
+    ['does not lead', false],
+  ])('hears of it by itself, if it %s', async (_, leads) => {
+    const path = join(folder, `${leads}`)
+    const open = async () =>
+      openTestRecord(await openSqliteStore({ path }), await openSqliteKeys({ path: `${path}-keys` }))
+    const first = await open()
+    await update(first.record, all, named('greta'))
+    const { compartment } = await create(first.record, all, heartRate('greta', 60)).then(({ holder }) => holder)
+    const store = await openSqliteStore({ path })
+    const keys = await openSqliteKeys({ path: `${path}-keys` })
+    const second = await openTestRecord(store, keys, { company: { leads: () => leads, isAlarmed: () => false } })
+    await second.record.reader(all).read('Patient', 'greta')
+    expect([second.vault.hasAtHand(compartment), second.vault.wasDestroyed(compartment)]).toEqual([true, false])
+    await first.record.shred('greta')
+    await until(() => second.vault.wasDestroyed(compartment))
+    expect(second.vault.hasAtHand(compartment)).toBe(false)
+    for (const { record, vault, ...files } of [first, second]) {
+      await record.close()
+      vault.close()
+      await files.store.close()
+      await files.keys.close()
+    }
   })
 })
 

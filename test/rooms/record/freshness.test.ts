@@ -1,10 +1,24 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Record } from '#record'
-import { type KeyStore, openMemoryKeys, openMemoryStore, type Store, type StoredDocument } from '#store'
+import {
+  type Entry,
+  type KeyStore,
+  openMemoryKeys,
+  openMemoryStore,
+  openSqliteStore,
+  type Store,
+  type StoredDocument,
+} from '#store'
 import { openInstance } from '../../../src/vault/instance.ts'
 import { mint } from '../../../src/vault/mint.ts'
 import { Ring } from '../../../src/vault/ring.ts'
+import { execute } from '../../journeys/rollback/rows.ts'
+import { until } from '../../journeys/server/waiting.ts'
 import { byHand } from '../vault/by-hand.ts'
 import { create, everything, heartRate, ids, openTestRecord, patient, testRoot } from './family.ts'
+import { storeWith } from './store-with.ts'
 
 const all = everything()
 
@@ -14,8 +28,8 @@ async function findings(record: Record): Promise<string[]> {
   return found
 }
 
-async function filled() {
-  const house = await openTestRecord(openMemoryStore(), openMemoryKeys())
+async function filled(on: Store = openMemoryStore()) {
+  const house = await openTestRecord(on, openMemoryKeys())
   const amsel = await create(house.record, all, patient('Amsel'))
   await create(house.record, all, heartRate(amsel.id, 60))
   await house.record.documents.put('tokens', 'a', { of: 'amsel' }, { group: 'amsel', expiresAtMs: 9e14 })
@@ -155,6 +169,143 @@ describe('the ledger of documents', () => {
     })
     await byHand.setNote(keys, 'documents', Buffer.alloc(48))
     await expect(beside()).rejects.toMatchObject({ kind: 'fault', code: 'record.note-forged' })
+  })
+})
+
+describe('a ledger of documents whose last entry cannot be opened', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'kinhold-freshness-'))
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+  const damaging: readonly [string, (sealed: Uint8Array) => Uint8Array][] = [
+    ['has one bit that is another', sealed => sealed.map((byte, at) => (at === 70 ? byte ^ 1 : byte))],
+    ['has lost its end', sealed => sealed.subarray(0, -1)],
+    ['is one byte', () => new Uint8Array(1)],
+    ['is nothing but zeros', sealed => new Uint8Array(sealed.length)],
+  ]
+
+  it.each(damaging)(
+    'keeps no house closed, no document is believed, and verify names it: it %s',
+    async (name, damage) => {
+      const path = join(folder, name)
+      const first = await openSqliteStore({ path })
+      const { record, keys, beside, amsel } = await filled(first)
+      await record.close()
+      const [compartment = ''] = await documentsKeys(keys)
+      const [entry] = await first.entriesAt(compartment, [(await first.heads([compartment])).get(compartment) ?? 0])
+      const sealed = Buffer.from(entry?.sealed ?? [])
+      execute(path, 'UPDATE entries SET sealed = ? WHERE sealed = ?', Buffer.from(damage(sealed)), sealed)
+      const store = await openSqliteStore({ path })
+      const after = await beside({ store })
+      expect(after.faults().join()).toMatch(/^1 ledgers hold what was not written there/)
+      const refused = { code: 'record.rolled-back' }
+      expect(() => after.checkTrusted()).toThrow(expect.objectContaining(refused))
+      await expect(after.documents.put('tokens', 'b', {})).rejects.toMatchObject(refused)
+      await expect(create(after, all, patient('Drossel'))).rejects.toMatchObject(refused)
+      expect(await findings(after)).toContain('entry-broken The entry cannot be opened.')
+
+      // Who takes it as it is goes on with all documents that there are; the damage stays named.
+      await after.acceptRestore()
+      expect(after.faults()).toEqual([])
+      await create(after, all, patient('Drossel'))
+      await create(after, all, heartRate(amsel.id, 61))
+      await after.close()
+      const again = await beside({ store })
+      expect([again.faults(), (await again.allPatients()).length]).toEqual([[], 2])
+      expect((await again.documents.get('tokens', 'a'))?.value).toEqual({ of: 'amsel' })
+      expect(await ids(again, all, 'Observation', `patient=${amsel.id}`)).toHaveLength(2)
+      expect(await findings(again)).toContain('entry-broken The entry cannot be opened.')
+      // And what is put back later is seen as before.
+      const row = await rowOf(store, 'tokens')
+      await again.documents.put('tokens', 'a', { of: 'drossel' }, { group: 'amsel' })
+      await again.close()
+      await write(store, row)
+      const last = await beside({ store })
+      expect(last.faults().join()).toMatch(/1 documents/)
+      await last.close()
+      for (const each of [first, store]) await each.close()
+    },
+  )
+})
+
+describe('an entry of the ledger of documents that is damaged beside a document that is put back', () => {
+  it.each<[string, (head: number) => number]>([
+    ['the first one', () => 1],
+    ['one in the middle', head => head - 1],
+    ['the last one', head => head],
+  ])('lets nobody believe the document, while the process runs or when it starts: %s', async (_, which) => {
+    const { record, store, keys, beside } = await filled()
+    const [compartment = ''] = await documentsKeys(keys)
+    let spoiltSeq = 0
+    const spoilt = (entry: Entry): Entry =>
+      entry.compartment === compartment && entry.seq === spoiltSeq
+        ? { ...entry, sealed: entry.sealed.map((byte, at) => (at === 70 ? byte ^ 1 : byte)) as typeof entry.sealed }
+        : entry
+    const damaged = storeWith(store, {
+      entriesAt: async (of, seqs) => (await store.entriesAt(of, seqs)).map(spoilt),
+      entriesFrom: async (...asked) => (await store.entriesFrom(...asked)).map(spoilt),
+      othersMark: async () => spoiltSeq,
+    })
+    const running = await beside({ store: damaged })
+    const before = await rowOf(store, 'tokens')
+    await record.documents.put('tokens', 'a', { of: 'nobody' }, { group: 'amsel' })
+    await record.close()
+    await write(store, before)
+    spoiltSeq = which((await store.heads([compartment])).get(compartment) ?? 0)
+    await until(() => running.faults().length > 0)
+    for (const house of [running, await beside({ store: damaged })]) {
+      expect(() => house.checkTrusted()).toThrow(expect.objectContaining({ code: 'record.rolled-back' }))
+      expect(house.faults().join()).toMatch(/^1 ledgers hold what was not written there/)
+      expect((await findings(house)).join()).toContain('entry-broken')
+    }
+  })
+})
+
+describe('an entry that names a key from before the last renewal, beside a document that is put back', () => {
+  it.each<[string, (head: number) => number]>([
+    ['one in the middle', head => head - 1],
+    ['the last one', head => head],
+  ])('lets the running process believe no document: %s', async (_, which) => {
+    const { record, store, keys, beside, again } = await filled()
+    await record.renewKeys()
+    await record.close()
+    const renewed = await again()
+    const [compartment = ''] = await documentsKeys(keys)
+    let spoiltSeq = 0
+    const older = (entry: Entry): Entry =>
+      entry.compartment === compartment && entry.seq === spoiltSeq
+        ? { ...entry, sealed: entry.sealed.map((byte, at) => (at === 1 ? byte - 1 : byte)) as typeof entry.sealed }
+        : entry
+    const running = await beside({
+      store: storeWith(store, {
+        entriesAt: async (of, seqs) => (await store.entriesAt(of, seqs)).map(older),
+        entriesFrom: async (...asked) => (await store.entriesFrom(...asked)).map(older),
+        othersMark: async () => spoiltSeq,
+      }),
+    })
+    const before = await rowOf(store, 'tokens')
+    await renewed.documents.put('tokens', 'a', { of: 'nobody' }, { group: 'amsel' })
+    await renewed.close()
+    await write(store, before)
+    spoiltSeq = which((await store.heads([compartment])).get(compartment) ?? 0)
+    await until(() => running.faults().join().includes('1 ledgers hold what was not written there'))
+    expect(() => running.checkTrusted()).toThrow(expect.objectContaining({ code: 'record.rolled-back' }))
+    expect((await findings(running)).join()).toContain('entry-broken vault.data-older')
+    await running.close()
+  })
+
+  it('keeps no house closed where it is the last one, as if all data were of an older backup', async () => {
+    const { record, store, keys, beside } = await filled()
+    await record.renewKeys()
+    await record.close()
+    const [compartment = ''] = await documentsKeys(keys)
+    const seq = (await store.heads([compartment])).get(compartment) ?? 0
+    const [last] = await store.entriesAt(compartment, [seq])
+    if (last === undefined) throw new Error('the ledger of documents is empty')
+    const sealed = last.sealed.map((byte, at) => (at === 1 ? byte - 1 : byte)) as typeof last.sealed
+    await store.reseal(compartment, [{ seq, sealed }])
+    const house = await beside()
+    expect(house.faults().join()).toMatch(/^1 ledgers hold what was not written there/)
+    expect(() => house.checkTrusted()).toThrow(expect.objectContaining({ code: 'record.rolled-back' }))
+    await house.close()
   })
 })
 

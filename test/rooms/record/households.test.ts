@@ -295,6 +295,65 @@ describe('a Group of more than thirty-two', () => {
   })
 })
 
+/** https://hl7.org/fhir/R4/provenance.html, https://hl7.org/fhir/R4/binary.html#securityContext */
+describe('what tells of a Group of more than thirty-two', () => {
+  const families = async () => {
+    const { record } = await twoFamilies()
+    const whole = account('crowd', [])
+    const many: string[] = []
+    for (let turn = 0; turn < 33; turn++) many.push((await create(record, whole, patient('Star'))).id)
+    const member = many.map(id => ({ entity: { reference: `Patient/${id}` } }))
+    const group: Resource = { resourceType: 'Group', type: 'person', actual: true, member }
+    return { record, many, group, whole: account('crowd', many), part: account('crowd', many.slice(1)) }
+  }
+  const provenance = (target: string): Resource => ({
+    resourceType: 'Provenance',
+    target: [{ reference: target }],
+    recorded: '2026-03-01T10:00:00Z',
+    agent: [{ who: { display: 'Somebody' } }],
+  })
+  const first = { resourceType: 'Group', type: 'person', actual: true }
+
+  it('is for those who reach all of them: a Provenance that comes later, and what follows that', async () => {
+    const { record, group, whole, part } = await families()
+    const { id } = await create(record, whole, group)
+    const told = await create(record, whole, provenance(`Group/${id}`))
+    const again = await create(record, whole, provenance(`Provenance/${told.id}`))
+    for (const one of [told, again]) {
+      expect((await record.reader(whole).read('Provenance', one.id)).holder).toMatchObject({ kind: 'household' })
+      await expect(record.reader(part).read('Provenance', one.id)).rejects.toMatchObject(unknown)
+      await expect(record.reader(part).history({ type: 'Provenance', id: one.id, count: 9 })).rejects.toMatchObject(
+        unknown,
+      )
+    }
+    expect(await ids(record, whole, 'Provenance', '')).toEqual(expect.arrayContaining([told.id, again.id]))
+    expect(await ids(record, part, 'Provenance', '')).toEqual([])
+    await update(record, whole, { ...provenance(`Group/${id}`), id: told.id })
+    await expect(record.reader(part).read('Provenance', told.id)).rejects.toMatchObject(unknown)
+    await remove(record, whole, 'Provenance', told.id)
+    await expect(record.reader(part).read('Provenance', told.id)).rejects.toMatchObject(unknown)
+  })
+
+  it('and one that is written with it, before and after it', async () => {
+    const { record, group, whole, part } = await families()
+    const ids = await record.writer(whole).transact(async txn => {
+      const made = await txn.create(group)
+      return [(await txn.create(provenance(`Group/${made.id}`))).id]
+    })
+    for (const id of ids) {
+      expect((await record.reader(whole).read('Provenance', id)).id).toBe(id)
+      await expect(record.reader(part).read('Provenance', id)).rejects.toMatchObject(unknown)
+    }
+  })
+
+  it('and of a Group that names nobody everybody of the household is told', async () => {
+    const { record, whole, part } = await families()
+    const { id } = await create(record, whole, first)
+    const told = await create(record, whole, provenance(`Group/${id}`))
+    expect((await record.reader(part).read('Provenance', told.id)).id).toBe(told.id)
+  })
+})
+
 describe('ids that a client chooses', () => {
   const named = (id: string): Resource => ({ ...patient('Star'), id })
   const refusalOf = (work: Promise<unknown>) => work.catch(({ kind, code, text }) => ({ kind, code, text }))

@@ -1,5 +1,5 @@
 import type { Resource } from '#fhir'
-import { turnsWhile } from '../../turns.ts'
+import { metWhile, mostMetMs } from '../../turns.ts'
 import { create, everything, heartRate, openTestRecord, patient, queryOf } from './family.ts'
 
 const all = everything()
@@ -25,12 +25,13 @@ describe('a resource of very many values', () => {
     const house = await openTestRecord()
     const { record } = house
     const [who, other] = [await create(record, all, patient('Amsel')), await create(record, all, patient('Buche'))]
-    const writing = turnsWhile(() => create(record, all, wordy(who.id)))
+    const writing = metWhile(() => create(record, all, wordy(who.id)))
     await create(record, all, heartRate(other.id, 70))
-    const { result, turns } = await writing
-    expect(turns).toBeGreaterThan(20)
+    const { result, metMs } = await writing
+    expect(metMs).toBeLessThan(mostMetMs)
     expect(await found(house, '_content=w1q')).toEqual([])
-    expect(await found(house, '_content=wqzbq')).toEqual([result.id])
+    // On a busy machine it is measured again, and written again.
+    expect(await found(house, '_content=wqzbq')).toContain(result.id)
   })
 
   it('is written while others are answered: in the same record and in another one', async () => {

@@ -1,13 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { openMemoryStore, openSqliteKeys, openSqliteStore } from '#store'
+import { collectGarbage } from '../../garbage.ts'
 import { create, everything, heartRate, openTestRecord, patient } from './family.ts'
-
-setFlagsFromString('--expose-gc')
-const collect = runInNewContext('gc') as () => void
 
 const all = everything()
 const folder = mkdtempSync(join(tmpdir(), 'kinhold-open-ledgers-'))
@@ -23,12 +19,9 @@ function others(): void {
   for (let used = 0; used < piece; used += 4 * kibibyte) Buffer.allocUnsafe(4 * kibibyte)
 }
 
-/** Bytes outside of the heap that are held. What one collection finds is given back beside it, and counted out by the next. */
+/** Bytes outside of the heap that are held. */
 async function heldBytes(): Promise<number> {
-  for (let times = 0; times < 3; times++) {
-    collect()
-    await new Promise(resolve => setImmediate(resolve))
-  }
+  await collectGarbage()
   return process.memoryUsage().arrayBuffers
 }
 

@@ -2,6 +2,8 @@ import { type Entry, openMemoryKeys, openMemoryStore, type Sealed } from '#store
 import { type Located, OpenedVersions } from '../../../src/record/ledger/opened-versions.ts'
 import { create, everything, heartRate, openTestRecord, patient } from './family.ts'
 
+const mostBytes = 32 * 1024 * 1024
+
 const entry: Entry = {
   compartment: 'a'.repeat(32),
   seq: 7,
@@ -21,7 +23,7 @@ function counting() {
 
 /** A version that is kept: it was asked for twice. */
 function keeping() {
-  const versions = new OpenedVersions()
+  const versions = new OpenedVersions(mostBytes)
   versions.open(entry, counting().open)
   const kept = versions.open(entry, counting().open)
   return { versions, kept, ...counting() }
@@ -38,7 +40,7 @@ describe('versions that were opened lately', () => {
   })
 
   it('are kept from the second asking on, with bytes of their own', () => {
-    const versions = new OpenedVersions()
+    const versions = new OpenedVersions(mostBytes)
     const { opened, open } = counting()
     const json = Buffer.from('shared').subarray(1, 4)
     const shared = (of: Entry): Located => ({ ...open(of), json })
@@ -50,7 +52,7 @@ describe('versions that were opened lately', () => {
   })
 
   it('are not kept when very many others were asked for between two askings', () => {
-    const versions = new OpenedVersions()
+    const versions = new OpenedVersions(mostBytes)
     const { opened, open } = counting()
     const entries = Array.from({ length: 20_000 }, (_, at) => ({
       ...entry,
@@ -81,10 +83,10 @@ describe('versions that were opened lately', () => {
     }
   })
 
-  it('take no more room than they are given', () => {
-    const versions = new OpenedVersions()
+  it.each([mostBytes, mostBytes / 64])('take no more room than they are given: %i bytes', given => {
+    const versions = new OpenedVersions(given)
     const { opened, open } = counting()
-    const large = (of: Entry): Located => ({ ...open(of), json: Buffer.alloc(4 * 1024 * 1024) })
+    const large = (of: Entry): Located => ({ ...open(of), json: Buffer.alloc(given / 8) })
     const entries = Array.from({ length: 12 }, (_, at) => ({ ...entry, locator: String(at).padEnd(32, '0') }))
     for (const each of entries) for (let asked = 0; asked < 2; asked++) versions.open(each, large)
     versions.open(entries[0] ?? entry, large)

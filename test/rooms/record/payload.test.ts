@@ -51,12 +51,17 @@ describe('the payload of an entry', () => {
     )
   })
 
-  it('keeps which numbers stand on the word of an account, with or without what else few entries say', () => {
+  it('keeps which numbers stand on the word of an account and whom it names, with or without what else few entries say', () => {
     const strings = fc.array(fc.string({ unit: 'binary' }), { minLength: 1, maxLength: 300 })
+    const lists = fc.oneof(
+      fc.record({ entered: strings }),
+      fc.record({ named: strings }),
+      fc.record({ entered: strings, named: strings }),
+    )
     const link = fc.option(fc.uint8Array({ minLength: 8, maxLength: 8 }), { nil: undefined })
     fc.assert(
-      fc.property(strings, link, fc.option(fc.uuid(), { nil: undefined }), (entered, link, creator) => {
-        const more = { entered, ...(link && { link: Buffer.from(link) }), ...(creator && { creator }) }
+      fc.property(lists, link, fc.option(fc.uuid(), { nil: undefined }), (said, link, creator) => {
+        const more = { ...said, ...(link && { link: Buffer.from(link) }), ...(creator && { creator }) }
         const { json: _, chain: __, ...read } = decodePayload(encodePayload({ ...payload('{}'), ...more }))
         expect({ ...read, ...(read.link && { link: Buffer.from(read.link) }) }).toMatchObject(more)
       }),

@@ -59,9 +59,19 @@ const named = (at: number) => ({
   identifier: [{ system: 'urn:mrn', value: `mrn-${at}` }],
 })
 
+/** Figures are added up over all that live: whatever the collector took meanwhile of an earlier test would be missing from a sum. */
+const living: Record[] = []
+
 /** A house with so many patients of whom no index is open. */
 async function openVillage() {
-  const house = await openTestRecord(openMemoryStore(), openMemoryKeys(), { searchedApart: Number.POSITIVE_INFINITY })
+  const opened = await openTestRecord(openMemoryStore(), openMemoryKeys(), { searchedApart: Number.POSITIVE_INFINITY })
+  const beside = async (...options: Parameters<typeof opened.beside>) => {
+    const record = await opened.beside(...options)
+    living.push(record)
+    return record
+  }
+  const house = { ...opened, beside }
+  living.push(house.record)
   await create(house.record, all, { resourceType: 'Practitioner', name: [{ family: 'Kauz' }] }, 'kauz')
   for (let at = 0; at < count; at++) {
     await update(house.record, all, named(at))

@@ -1,6 +1,7 @@
 import { silentLog } from '#kernel'
 import { extractRow, type IndexRow } from '#search'
 import { openMemoryKeys, openMemoryStore } from '#store'
+import { KeptSegments } from '../../../src/record/ledger/kept-segments.ts'
 import { LedgerIndex } from '../../../src/record/ledger/ledger-index.ts'
 import { encodePayload, firstLink } from '../../../src/record/ledger/payload.ts'
 import { heartRate, openTestRecord } from './family.ts'
@@ -11,7 +12,9 @@ async function openGrowing() {
   const keys = await vault.createCompartment('patient')
   const { compartment } = keys
   let durableHead = 0
-  const rooms = { holder: { compartment, kind: 'patient' as const }, keys, store, log: silentLog, alive: () => true }
+  const kept = new KeptSegments(1e6)
+  const holder = { compartment, kind: 'patient' as const }
+  const rooms = { holder, keys, store, kept, log: silentLog, alive: () => true }
   const index = new LedgerIndex({ ...rooms, durableHead: () => durableHead })
   index.startBehind([])
 

@@ -63,6 +63,20 @@ describe('patients who come and go in another process', () => {
     expect(asked.all).toBe(0)
   })
 
+  it('are told at once of each that is asked for, and of several', async () => {
+    const { record, other, asked } = await openTwo()
+    const [finch, thrush] = [await create(record, all, patient('Fink')), await create(record, all, patient('Drossel'))]
+    const both = [finch.id, thrush.id]
+    expect(await other.keepsPatient(finch.id)).toBe(true)
+    expect(await other.keptAmong([...both, 'nobody'])).toEqual(both)
+    await record.shred(finch.id)
+    // Nothing else was asked since: no search, and no sweep.
+    expect(await other.keepsPatient(finch.id)).toBe(false)
+    await record.shred(thrush.id)
+    expect(await other.keptAmong(both)).toEqual([])
+    expect(asked.all).toBe(0)
+  })
+
   it('are known to each of two that take in many at once', async () => {
     const { record, other } = await openTwo()
     const come = async (of: typeof record, name: string) => {

@@ -23,6 +23,14 @@ async function twoPatients() {
   return { store, keys, vault, amsel: amsel.id, drossel: drossel.id }
 }
 
+/** All sealed entries, as a backup of the data holds them. */
+async function entriesOf(store: Store) {
+  const all = []
+  for (const [compartment, head] of await store.allHeads())
+    all.push([compartment, await store.entriesFrom(compartment, 1, head)] as const)
+  return all
+}
+
 async function contentOf(record: Record, patients: readonly string[]): Promise<string[]> {
   const said: string[] = []
   for (const id of patients)
@@ -84,6 +92,24 @@ describe('a patient’s key that is renewed', () => {
     const again = await house.again()
     expect(await findings(again)).toEqual([])
     expect(await ids(again, all, 'Observation', `patient=${amsel}`)).toHaveLength(5)
+  })
+
+  it.each([
+    ['of the one', 'entry-broken: vault.data-older'],
+    ['of all', 'vault.data-older'],
+  ])('says of a backup from before that it is older than the keystore: %s', async (whose, told) => {
+    const { store, keys, amsel } = await twoPatients()
+    const backup = await entriesOf(store)
+    const { record } = await openTestRecord(store, keys)
+    await record.renewKeys(whose === 'of all' ? undefined : amsel)
+    await record.close()
+    for (const [compartment, entries] of backup) await store.reseal(compartment, entries)
+    const said = await openTestRecord(store, keys).then(
+      ({ record: again }) => findings(again),
+      error => [String(error.code)],
+    )
+    expect(said).toContainEqual(expect.stringContaining(told))
+    expect(said).not.toContainEqual(expect.stringContaining('cannot be opened'))
   })
 
   it('does not cover up what is damaged', async () => {

@@ -6,7 +6,14 @@ import { Shelf, type ShelfLimits } from '../../../src/record/ledger/shelf.ts'
 import { HeadNotes } from '../../../src/record/upkeep/head-notes.ts'
 import { everything, heartRate, openTestRecord, patient } from './family.ts'
 
-const ample: ShelfLimits = { idleMs: 600_000, indexBytes: 1e9, ledgers: 1_000, rowBytes: 1e9 }
+const ample: ShelfLimits = {
+  idleMs: 600_000,
+  indexBytes: 1e9,
+  ledgers: 1_000,
+  rowBytes: 1e9,
+  versionBytes: 1e9,
+  segmentBytes: 1e9,
+}
 
 function draftOf(id: string, n: number): Draft {
   const resource = { ...heartRate('anna', 60), id }
@@ -204,3 +211,33 @@ function heldTimers() {
     },
   }
 }
+
+describe('segments that were read as a ledger was opened', () => {
+  it('are read once by who opens its index at once, and again by who comes later', async () => {
+    const { shelf, store, clock, holders, tidy } = await shelfOf({ patients: 3, each: 5, limits: {} })
+    await tidy(2)
+    const closeAll = () => {
+      clock.advance(ample.idleMs + 1)
+      shelf.sweep()
+    }
+    closeAll()
+    expect(shelf.opened()).toHaveLength(0)
+    const { segments } = store
+    let read = 0
+    store.segments = (...asked) => {
+      read++
+      return segments.apply(store, asked)
+    }
+    const rowsAndReads = async (holder: Holder, between: () => Promise<unknown>) => {
+      read = 0
+      const ledger = await shelf.open(holder)
+      await between()
+      return [(await ledger.index()).head, read]
+    }
+    const [one, two, three] = holders as [Holder, Holder, Holder]
+    expect(await rowsAndReads(one, async () => undefined)).toEqual([5, 1])
+    expect(await rowsAndReads(two, () => shelf.settle())).toEqual([5, 2])
+    // It was closed meanwhile: whoever has it still finds what there is.
+    expect(await rowsAndReads(three, async () => closeAll())).toEqual([5, 2])
+  })
+})

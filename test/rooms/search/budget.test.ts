@@ -1,9 +1,8 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import type { Resource } from '#fhir'
 import { budgetLeft, isProblem, withBudget } from '#kernel'
 import { encodeSegment, encodeSegmentInSteps, evaluate, extractRow, extractRowInSteps, type IndexRow } from '#search'
 import { TextsReading } from '../../../src/search/words/text-reading.ts'
+import { collectGarbage } from '../../garbage.ts'
 import { ask, commonsHolder, Household, patientHolder, queryOf, restricted, seesAll } from './household.ts'
 
 const observation = (id: string, more: object = {}): Resource => ({
@@ -187,6 +186,9 @@ describe('making the row of a large resource', () => {
     ['identifiers', { identifier: each(at => ({ system: 'urn:s', value: `v${at}` })) }],
     ['components', { component: each(component) }],
     ['notes', { note: each(at => ({ text: `n${at}` })) }],
+    ['tags, in a list within an element', { meta: { tag: each(at => ({ system: 'urn:s', code: `c${at}` })) } }],
+    ['codings of one concept', { code: { coding: each(at => ({ system: 'urn:s', code: `c${at}`, display: 'd' })) } }],
+    ['performers with numbers', { performer: each(at => ({ identifier: { value: `${at}` } })) }],
     ['references that a parameter covers', { derivedFrom: each(at => ({ reference: `Media/${at}` })) }],
     [
       'references that none covers',
@@ -218,6 +220,78 @@ describe('making the row of a large resource', () => {
   ])('lets others have their turn: %s', (_, more) => {
     expect(turnsOf(observation('o', more))).toBeGreaterThan(8)
     expect(turnsOf(observation('o'))).toBe(0)
+  })
+
+  it.each<[string, (codings: object) => object]>([
+    ['the code', code => ({ code })],
+    ['one of a list', category => ({ category: [{ text: 'x' }, category] })],
+    ['of an element in a list', code => ({ component: [{ code, valueString: 'a' }] })],
+    ['of a resource within it', code => ({ contained: [{ resourceType: 'Observation', id: 'c', code }] })],
+  ])('reads few codings of one concept between two steps: %s', (_, more) => {
+    let read = 0
+    const countedCoding = (at: number) => ({
+      system: 'urn:s',
+      get code() {
+        read++
+        return `c${at}`
+      },
+    })
+    const steps = extractRowInSteps(observation('o', more({ coding: each(countedCoding) })), place)
+    const inSteps: number[] = []
+    for (let done = false; !done; read = 0) {
+      done = steps.next().done === true
+      inSteps.push(read)
+    }
+    expect(inSteps.reduce((sum, one) => sum + one)).toBeGreaterThanOrEqual(count)
+    expect(Math.max(...inSteps)).toBeLessThan(count / 8)
+  })
+
+  it.each([
+    ['whole', Number.POSITIVE_INFINITY],
+    ['in part', 100],
+    ['not at all', 0],
+  ])('is appended the same when it was prepared %s; what was prepared is not looked up again', (_, steps) => {
+    const { index } = new Household(patientHolder('a'), [observation('first')])
+    const identifier = each(at => ({ system: 'urn:s', value: `v${at % 100}` }))
+    const row = extractRow(observation('o', { identifier, valueQuantity: { value: 1 } }), { ...place, seq: 2 })
+    const preparing = index.prepareRow(row)
+    for (let at = 0; at < steps && preparing.next().done !== true; at++);
+    let lookedUp = 0
+    const table = index.tables.get('Observation')
+    const columns = row.cells.flatMap(cell => table?.column(cell.source.index) ?? [])
+    for (const { dictionary } of columns) {
+      if (dictionary === undefined) continue
+      const numberOf = dictionary.numberOf.bind(dictionary)
+      dictionary.numberOf = text => {
+        lookedUp++
+        return numberOf(text)
+      }
+    }
+    index.addRow(row)
+    expect(columns.map(column => column.textsOf(1))).toEqual(row.cells.map(({ texts }) => texts))
+    expect(lookedUp === 0).toBe(steps > count)
+  })
+
+  it('reads the same values as at once', () => {
+    const some: readonly object[] = [
+      { identifier: each(at => ({ system: 'urn:s', value: `v${at}` })), category: [null, { text: 'a' }] },
+      {
+        component: each(component),
+        meta: { tag: each(at => ({ code: `c${at}` })), profile: [null, 'http://a.example/p'] },
+      },
+      { component: [{ code: { coding: each(at => ({ code: `c${at}` })) }, valueString: 'a' }, component(1)] },
+      { valueQuantity: { value: 3, code: 'mg' }, performer: each(at => ({ reference: `Practitioner/${at % 9}` })) },
+      { contained: [{ resourceType: 'Patient', id: 'p', name: each(at => ({ given: [`g${at}`, null] })) }] },
+      { code: { coding: [null, ...each(at => ({ code: `c${at}`, display: 'd' })), 'x'], text: 'a\u001eb' } },
+      { category: [{ coding: each(() => ({})) }, { coding: each(at => ({ system: `urn:${at}` })) }] },
+    ]
+    for (const more of some) {
+      const resource = observation('o', more)
+      const steps = extractRowInSteps(resource, place)
+      let step = steps.next()
+      while (step.done !== true) step = steps.next()
+      expect(step.value).toEqual(extractRow(resource, place))
+    }
   })
 
   it.each([
@@ -262,16 +336,14 @@ describe('making the row of a large resource', () => {
     expect(reading.sentences.map(each => each.trim().slice(0, 3))).toEqual(['red', 'wol', 'x x'])
   })
 
-  it('remembers nothing of what is too long for a word', () => {
-    setFlagsFromString('--expose-gc')
-    const collect = runInNewContext('gc') as () => void
+  it('remembers nothing of what is too long for a word', async () => {
     const read = (at: number) =>
       extractRow(observation('o', { note: [{ text: `a ${at}${'b'.repeat(200_000)}` }] }), place)
     read(0)
-    collect()
+    await collectGarbage()
     const before = process.memoryUsage().heapUsed
     for (let at = 1; at <= 200; at++) read(at)
-    collect()
+    await collectGarbage()
     expect(process.memoryUsage().heapUsed - before).toBeLessThan(10_000_000)
   })
 

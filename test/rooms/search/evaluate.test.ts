@@ -1,7 +1,16 @@
 import { zstdCompressSync } from 'node:zlib'
 import type { Resource } from '#fhir'
 import { isProblem } from '#kernel'
-import { CompartmentIndex, encodeSegment, extractRow, matches, parseCriterion, type Sight, type Vision } from '#search'
+import {
+  CompartmentIndex,
+  type Criterion,
+  encodeSegment,
+  extractRow,
+  matches,
+  parseCriterion,
+  type Sight,
+  type Vision,
+} from '#search'
 import { ask, baseUrl, commonsHolder, Household, patientHolder, seesAll } from './household.ts'
 
 function observation(id: string, more: object): Resource {
@@ -485,8 +494,8 @@ describe('rows and segments', () => {
       return codeOf(() => index.addSegment(bytes))
     }
     for (const written of [zstdCompressSync, (bytes: Uint8Array) => bytes]) {
-      for (const other of [2, 3, 99]) expect(adding(written(Uint8Array.of(other)))).toBe('search.segment-outdated')
-      expect(adding(written(Uint8Array.of(4, 9, 1, 200)))).toBe('search.segment-malformed')
+      for (const other of [2, 3, 4, 99]) expect(adding(written(Uint8Array.of(other)))).toBe('search.segment-outdated')
+      expect(adding(written(Uint8Array.of(5, 9, 1, 200)))).toBe('search.segment-malformed')
     }
     expect(adding(new Uint8Array())).toBe('search.segment-malformed')
     expect(index.sizeBytes).toBeLessThan(10_000)
@@ -553,5 +562,30 @@ describe('rows and segments', () => {
     expect(await matches(resource, [parseCriterion('Observation', '_lastUpdated', '2026-05', baseUrl)])).toBe(true)
     expect(await matches(resource, [parseCriterion('Observation', '_lastUpdated', 'lt2026-05', baseUrl)])).toBe(false)
     expect(await matches(resource, [])).toBe(true)
+  })
+
+  it('judges one resource by what lies within it, as a search does – https://hl7.org/fhir/R4/search.html#contained', async () => {
+    const coded = (code: string) => parseCriterion('Medication', 'code', code, baseUrl)
+    const holding = (...criteria: readonly Criterion[]): Criterion => ({
+      kind: 'holding',
+      name: '_contained',
+      type: 'Medication',
+      criteria,
+    })
+    const medication = { resourceType: 'Medication', id: 'm', code: { coding: [{ system: 'urn:m', code: 'one' }] } }
+    const bearer: Resource = { resourceType: 'MedicationRequest', id: 'x', contained: [medication] }
+    const not = (criterion: Criterion): Criterion => ({ kind: 'not', criterion })
+    for (const [criterion, expected] of [
+      [holding(), true],
+      [holding(coded('urn:m|one')), true],
+      [holding(coded('two')), false],
+      [holding(coded('one'), not(coded('two'))), true],
+      [holding(coded('one'), not(coded('one'))), false],
+      [not(holding(coded('one'))), false],
+      [{ kind: 'any', anyOf: [[holding(coded('two'))], [holding(coded('one'))]] } as const, true],
+      [{ kind: 'holding', name: '_contained', type: 'Observation', criteria: [] } as const, false],
+    ] as const)
+      expect([criterion, await matches(bearer, [criterion])]).toEqual([criterion, expected])
+    expect(await matches({ resourceType: 'MedicationRequest', id: 'x' }, [holding()])).toBe(false)
   })
 })

@@ -54,7 +54,7 @@ export function restricted(query: Query, vision: Vision, includeVision: Vision =
 export function queryOf(search: string): Query {
   const [type = '', ...rest] = search.split('?')
   const params = new URLSearchParams(rest.join('?'))
-  return parseQuery(type === '' ? undefined : type, params, { baseUrl, nowMs: Date.UTC(2026, 0, 1) })
+  return parseQuery(type === '' ? undefined : type, params, { baseUrl, nowMs: Date.UTC(2026, 0, 1), within: true })
 }
 
 export interface Answer {
@@ -74,7 +74,8 @@ export function ask(
   const result = evaluate(restricted(queryOf(search), vision, includeVision), indexes, page)
   const nameOf = (hit: { compartment: string; seq: number }): string =>
     households.find(each => each.index.holder.compartment === hit.compartment)?.nameOf(hit.seq) ?? 'unknown'
-  return { matches: result.matches.map(nameOf), included: result.included.map(nameOf), result }
+  const matches = result.matches.flatMap(hit => (hit.parts ?? ['']).map(part => nameOf(hit) + part))
+  return { matches, included: result.included.map(nameOf), result }
 }
 
 export const patientHolder = (patient: string, compartment = patient.padEnd(32, '0')): Holder => ({

@@ -1,11 +1,7 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { parseJson, parseSentJson, parseSentXml, type Resource, toResource } from '#fhir'
 import { ownText } from '#kernel'
 import { extractRow, type IndexRow } from '#search'
-
-setFlagsFromString('--expose-gc')
-const collect = runInNewContext('gc') as () => void
+import { collectGarbage } from '../../garbage.ts'
 
 const mebibyte = 1024 * 1024
 const system = 'http://example.org/a-system-of-codes'
@@ -50,10 +46,10 @@ function heldBytes(): number {
 /** What is held more than before when `make` has made so many, and all of them are kept. */
 async function keptBytes(count: number, make: (n: number) => Promise<unknown>): Promise<number> {
   const kept: unknown[] = [await make(0)]
-  collect()
+  await collectGarbage()
   const before = heldBytes()
   for (let n = 1; n <= count; n++) kept.push(await make(n))
-  collect()
+  await collectGarbage()
   const more = heldBytes() - before
   expect(kept).toHaveLength(count + 1)
   return more

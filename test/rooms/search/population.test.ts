@@ -3,6 +3,7 @@ import type { Resource } from '#fhir'
 import { atOnce } from '#kernel'
 import {
   CompartmentIndex,
+  type Erased,
   encodeSegment,
   evaluateInPasses,
   extractRow,
@@ -86,6 +87,8 @@ interface Written {
   readonly to: readonly number[]
   readonly deleted: boolean
   readonly creator: string | undefined
+  /** Whom it names, where it lies in the household. */
+  readonly named: readonly string[]
   /** Whether it is written at the instant of the one before, as in one commit. */
   readonly together: boolean
 }
@@ -103,6 +106,7 @@ const story = fc.array(
     ),
     deleted: fc.boolean().map(each => each),
     creator: some(undefined, 'family', 'other'),
+    named: fc.oneof(fc.constant([]), fc.array(some('p', 'q', 'gone'), { maxLength: 3 })),
     together: fc.boolean(),
   }),
   { maxLength: 60 },
@@ -110,6 +114,7 @@ const story = fc.array(
 
 interface Placed {
   readonly holder: Holder
+  readonly named?: readonly string[]
   readonly row: IndexRow
 }
 
@@ -120,7 +125,7 @@ function placed(written: readonly Written[]): Placed[] {
   const seqs = new Map<string, number>()
   const rows: Placed[] = []
   let instant = 1_000
-  for (const { resource, to, deleted, creator, together } of written) {
+  for (const { resource, to, deleted, creator, named, together } of written) {
     if (!together) instant += 1_000
     const name = `${resource.resourceType}/${resource.id}`
     // It stays where it was made, as most do: its copies are one version.
@@ -135,7 +140,8 @@ function placed(written: readonly Written[]): Placed[] {
       const key = `${at} ${name}`
       const place = { seq, version: 1, lastUpdatedMs: instant, supersedes: seqs.get(key), deleted: isDeleted }
       const said = { shared: places.length > 1, creator: holder.kind === 'commons' ? creator : undefined }
-      rows.push({ holder, row: extractRow(resource, { ...place, ...said }) })
+      const whose = holder.kind === 'household' ? named : []
+      rows.push({ holder, named: whose, row: extractRow(resource, { ...place, ...said, named: whose }) })
       seqs.set(key, seq)
     }
   }
@@ -165,6 +171,7 @@ function together(rows: readonly Placed[], sizes: readonly number[] = []): Popul
 
 const all: Sight = { kind: 'all' }
 const none: Sight = { kind: 'none' }
+const ofFewer: Sight = { kind: 'all', named: patient => ofP(patient) }
 const referenced: Sight = { kind: 'all', referencedOnly: true }
 const madeOrReferenced: Sight = { kind: 'all', referencedOnly: true, madeBy: 'family' }
 const finalOnly: Sight = { kind: 'some', anyOf: [queryOf('Observation?status=final').criteria] }
@@ -172,6 +179,8 @@ const coded: Sight = {
   kind: 'some',
   anyOf: [queryOf('Observation?code=a').criteria, queryOf('Observation?status=amended').criteria],
 }
+/** Who is within reach of an account that has lost q. */
+const ofP = (patient: string) => patient === 'p'
 const classed = (vision: Vision, classOf: (holder: Holder) => number): Vision =>
   Object.assign((type: string, holder: Holder) => vision(type, holder), { classOf })
 const byName = ({ patient: name = '', account = '' }: Holder) => (name || account).charCodeAt(0) || 0
@@ -188,12 +197,30 @@ const visions: Readonly<Record<string, Vision>> = {
       kind === 'commons' ? madeOrReferenced : of === 'q' || of === 's' || account === 'family' ? all : none,
     byName,
   ),
+  'an account that lost somebody': (_type, { kind, patient: of, account }) =>
+    kind === 'commons' ? madeOrReferenced : of === 'p' ? all : account === 'family' ? ofFewer : none,
   granular: type => (type === 'Observation' ? finalOnly : all),
   'each patient otherwise': (type, { kind, patient: of }) => {
     if (kind === 'commons') return type === 'Questionnaire' ? all : referenced
     if (type !== 'Observation') return of === 'r' ? none : all
     return of === 'p' ? all : of === 'q' ? finalOnly : of === 's' ? coded : none
   },
+}
+
+/** The same as if nobody were named. */
+const heedless: Vision = (type, holder) => {
+  const sight = (visions['an account that lost somebody'] as Vision)(type, holder)
+  return sight === ofFewer ? all : sight
+}
+const erased: Erased = { count: 1, has: patient => patient === 'gone' }
+
+/** With deletions in place of what names somebody out of reach who was not erased. */
+function withoutOthers(rows: readonly Placed[]): Placed[] {
+  return rows.map(({ holder, named = [], row }) => {
+    if (!named.some(patient => !ofP(patient) && !erased.has(patient))) return { holder, row }
+    const gone = { resourceType: row.type, id: row.id } as Resource
+    return { holder, row: extractRow(gone, { ...row, deleted: true }) }
+  })
 }
 
 /** Questions of each kind of parameter with its modifiers, beside those that are drawn. */
@@ -223,6 +250,12 @@ const asked = some(
   'Questionnaire?_has:QuestionnaireResponse:questionnaire:status=completed',
   'Practitioner?_has:MedicationRequest:requester:status=active',
   'MedicationRequest?medication.code=a',
+  'Medication?_contained=true&code=a',
+  'Medication?_contained=both&code:not=a&_sort=-_id',
+  'Medication?_contained=true&_containedType=contained&code=a&_include=MedicationRequest:*',
+  'Medication?_contained=both&_containedType=contained&_sort=_id',
+  '?_type=Medication,MedicationRequest&_contained=both&_containedType=contained&code:not=a',
+  '?_type=Medication,Patient&_contained=both&_has:MedicationRequest:medication:status=active',
   'MedicationRequest?requester.family:missing=false',
   '?_type=Patient,Observation,Practitioner&_sort=-_lastUpdated',
   '?_type=Questionnaire,Practitioner,MedicationRequest',
@@ -260,6 +293,7 @@ const free: Readonly<Record<string, Vision>> = {
   granular: type => (type === 'Observation' ? finalOnly : all),
   'each patient otherwise': (type, holder) =>
     holder.kind === 'commons' ? all : (visions['each patient otherwise'] as Vision)(type, holder),
+  'all but of whom it lost': (_type, { kind }) => (kind === 'household' ? ofFewer : all),
   'some patients': (_type, { patient: of }) => (of === 'p' || of === 'r' ? all : none),
 }
 
@@ -319,6 +353,20 @@ describe(`many compartments in one index (SEARCH_SEED=${seed})`, () => {
         const rows = placed(written)
         const query = asQuery(asking)
         expect(pages(query, [together(rows, sizes)])).toEqual(pages(query, apart(rows)))
+      }),
+      times(250),
+    )
+  })
+
+  it('answers whoever has lost somebody as if what a household keeps of them were not there, but for who was erased', () => {
+    fc.assert(
+      fc.property(story, question, fc.array(fc.nat(9), { maxLength: 3 }), (written, asking, sizes) => {
+        const rows = placed(written)
+        const { vision: _, includeVision: __, ...query } = asQuery(asking)
+        const losing = restricted(query as Query, visions['an account that lost somebody'] as Vision)
+        const expected = pages(restricted(query as Query, heedless), apart(withoutOthers(rows)))
+        expect(pages(losing, [together(rows, sizes)], { erased })).toEqual(expected)
+        expect(pages(losing, apart(rows), { erased })).toEqual(expected)
       }),
       times(250),
     )
@@ -512,6 +560,7 @@ describe(`many compartments in one index (SEARCH_SEED=${seed})`, () => {
         to: [at % 4],
         deleted: false,
         creator: undefined,
+        named: [],
         together: false,
       })),
     )

@@ -121,6 +121,23 @@ describe('the content', () => {
     expect((await view(house, link)).names).toEqual(['Observation/greta-potassium'])
   })
 
+  it('holds what is several people’s once, also when the other one is erased, and nothing beside it that is theirs', async () => {
+    const participant = ['greta', 'emil'].map(id => ({ actor: { reference: `Patient/${id}` }, status: 'accepted' }))
+    await create(
+      house.record,
+      everything(),
+      { resourceType: 'Appointment', status: 'proposed', participant },
+      'together',
+    )
+    const appointments = async (link: string) =>
+      (await view(house, link)).names.filter(name => /^Appointment|emil/.test(name))
+    const { link } = await make({ scopes: 'patient/Appointment.rs patient/Observation.rs' })
+    expect(await appointments(link)).toEqual(['Appointment/together'])
+    expect(await appointments((await make({ grant: keeperOf(['greta']) })).link)).toEqual(['Appointment/together'])
+    await house.record.shred('emil')
+    expect(await appointments((await make({ grant: keeperOf(['greta']) })).link)).toEqual(['Appointment/together'])
+  })
+
   it('never holds the audit trail', async () => {
     const reading = keeperOf(['greta'])
     await house.record.reader(reading).read('Patient', 'greta')

@@ -1,7 +1,9 @@
 import { exportJWK, generateKeyPair, type JWK, type JWTHeaderParameters, SignJWT } from 'jose'
 import { FixedClock } from '#kernel'
+import { openGuardedFetch } from '#web'
 import { openKeySetFetcher } from '../../../src/smart/clients/key-set-fetcher.ts'
 import { callsOf } from '../../computing.ts'
+import { openForeign } from '../web/foreign-server.ts'
 import { codeOf, type House, openHouse, postForm } from './house.ts'
 
 const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
@@ -445,5 +447,41 @@ describe('SMART 2.2 §1G key sets at a URL – https://hl7.org/fhir/smart-app-la
     expect(await openKeySetFetcher({ fetch: serve({ keys: [rsa.jwk] }, {}, 500).fetch, clock })(url)).toBeUndefined()
     const failing = openKeySetFetcher({ fetch: () => Promise.reject(new Error('refused')), clock })
     expect(await failing(url)).toBeUndefined()
+  })
+
+  it('asks an address once for all who need its keys at the same time, and again after a failure', async () => {
+    const asked: (() => void)[] = []
+    const fetch = () => new Promise<Response>(resolve => asked.push(() => resolve(Response.json({ keys: [rsa.jwk] }))))
+    const fetchKeys = openKeySetFetcher({ fetch, clock: new FixedClock(0) })
+    const both = Promise.all([fetchKeys(url), fetchKeys(url), fetchKeys(url)])
+    expect(asked).toHaveLength(1)
+    asked[0]?.()
+    expect((await both).map(found => found?.keys.length)).toEqual([1, 1, 1])
+    const answers = [() => Promise.reject(new Error('refused')), async () => Response.json({ keys: [rsa.jwk] })]
+    const recovering = openKeySetFetcher({ fetch: () => answers.shift()?.() ?? fetch(), clock: new FixedClock(0) })
+    expect(await recovering(url)).toBeUndefined()
+    expect((await recovering(url))?.keys).toHaveLength(1)
+  })
+
+  it('under the guard of the server: a real one is asked where that is allowed, and rotation, redirect and size are those above', async () => {
+    const clock = new FixedClock(0)
+    let keys = [rsa.jwk]
+    const served = await openForeign((request, response) => {
+      if (request.url === '/moved') return void response.writeHead(302, { location: '/jwks' }).end()
+      if (request.url === '/large') return void response.end(JSON.stringify({ keys, more: 'x'.repeat(70_000) }))
+      response.setHeader('cache-control', 'max-age=60').end(JSON.stringify({ keys }))
+    })
+    const fetchKeys = openKeySetFetcher({ fetch: openGuardedFetch(['127.0.0.1']), clock })
+    const address = `${served.url}/jwks`
+    expect((await fetchKeys(address))?.keys).toMatchObject([{ kid: rsa.jwk.kid }])
+    keys = [ec.jwk]
+    expect((await fetchKeys(address))?.keys).toMatchObject([{ kid: rsa.jwk.kid }])
+    clock.advance(60_000)
+    expect((await fetchKeys(address))?.keys).toMatchObject([{ kid: ec.jwk.kid }])
+    for (const path of ['/moved', '/large']) expect(await fetchKeys(`${served.url}${path}`)).toBeUndefined()
+    expect(served.asked).toEqual(['GET /jwks', 'GET /jwks', 'GET /moved', 'GET /large'])
+    expect(await openKeySetFetcher({ fetch: openGuardedFetch([]), clock })(address)).toBeUndefined()
+    expect(served.asked).toHaveLength(4)
+    await served.close()
   })
 })

@@ -1,13 +1,13 @@
 /** Several accounts keep one person: by invitation, with an end, and nothing that a guardian does ends or leads away what is another's. */
 import { printJson } from '#fhir'
-import { silentLog } from '#kernel'
+import { Problem, silentLog } from '#kernel'
+import { readKeeping } from '../../../src/smart/family/as-what.ts'
 import { openInvitations } from '../../../src/smart/family/invitations.ts'
 import { accept as accepted, endGuardianship } from '../../../src/smart/family/keeping.ts'
 import { openParts } from '../../../src/smart/parts.ts'
 import {
   type Answer,
   addApp,
-  addFamily,
   authorizeParams,
   codeOf,
   decide,
@@ -20,43 +20,32 @@ import {
   redeem,
   Visitor,
 } from './house.ts'
+import { accept, csrfOf, done, emilOf, type Member, newMember, urlIn } from './members.ts'
 
 let house: House
 const left: string[] = []
+/** Whether the links of who leaves can be ended. */
+let isBusy = false
 beforeEach(async () => {
   left.length = 0
-  house = await openHouse({ guardianLeft: async (account, patient) => void left.push(`${account} ${patient}`) })
+  isBusy = false
+  const guardianLeft = async (account: string, patient: string) => {
+    if (isBusy) throw new Problem('busy', 'store.busy', 'The store is in use.')
+    left.push(`${account} ${patient}`)
+  }
+  house = await openHouse({ guardianLeft })
 })
 afterEach(() => house.close())
 
-interface Member {
-  readonly name: string
-  readonly account: string
-  readonly visitor: Visitor
-  readonly patients: readonly string[]
-}
+const member = (name: string) => newMember(house, name)
 
-async function member(name: string): Promise<Member> {
-  const { account, patients } = await addFamily(house, name)
-  const visitor = new Visitor(house)
-  await visitor.logIn(name)
-  return { name, account, visitor, patients }
-}
-
-const csrfOf = async (visitor: Visitor) => hidden((await visitor.ask('/account')).text, 'csrf')
-const done = ({ location }: Answer) => location?.searchParams.get('done')
-const emilOf = ({ patients }: Member) => patients[1] ?? ''
-
-async function invite({ visitor }: Member, patient: string, current = password): Promise<Answer> {
-  return visitor.post('/account/invitations', { csrf: await csrfOf(visitor), patient, current })
-}
-
-const urlIn = ({ text }: Answer) => /<code>(http[^<]+)<\/code>/.exec(text)?.[1] ?? ''
-
-async function accept(visitor: Visitor, url: string, more: Readonly<Record<string, string>> = {}): Promise<Answer> {
-  const page = await visitor.ask(url)
-  const fields = { csrf: hidden(page.text, 'csrf'), code: hidden(page.text, 'code') }
-  return page.status === 200 ? visitor.post('/account/invitation', { ...fields, ...more }) : page
+async function invite(
+  { visitor }: Member,
+  patient: string,
+  current = password,
+  more: Readonly<Record<string, string | string[]>> = { role: 'guardian' },
+): Promise<Answer> {
+  return visitor.post('/account/invitations', { csrf: await csrfOf(visitor), patient, current, ...more })
 }
 
 /** Anna and Bert, who keeps Anna's Emil too. */
@@ -192,7 +181,12 @@ describe('an invitation', () => {
     const url = new URL(urlIn(await invite(anna, emil)))
     const code = url.searchParams.get('code') ?? ''
     expect((await bert.visitor.post('/account/invitation', { csrf: 'made-up', code })).status).toBe(403)
-    for (const path of ['/account/invitations', '/account/invitations/withdraw', '/account/guardians/end']) {
+    for (const path of [
+      '/account/invitations',
+      '/account/invitations/withdraw',
+      '/account/guardians/change',
+      '/account/guardians/end',
+    ]) {
       expect((await anna.visitor.post(path, { csrf: 'made-up', patient: emil, guardian: bert.account })).status).toBe(
         403,
       )
@@ -419,4 +413,168 @@ it('says in the audit of the person who came and who went', async () => {
   const told = ['somebody was invited', 'keeps the patient too, by invitation', 'keeps the patient no more']
   expect(told.map(text => texts.filter(each => each.includes(text)).length)).toEqual([1, 1, 1])
   expect(texts.join('')).not.toContain(printJson('Weber'))
+})
+
+describe('a lesser role', () => {
+  const viewing = { role: 'viewer', category: ['vital-signs', 'medicines'] }
+
+  /** Bert, who keeps Anna's Emil as this. */
+  async function lesser(more: Readonly<Record<string, string | string[]>>) {
+    const [anna, bert] = [await member('Anna'), await member('Bert')]
+    const emil = emilOf(anna)
+    const url = urlIn(await invite(anna, emil, password, more))
+    return { anna, bert, emil, url, accepted: done(await accept(bert.visitor, url)) }
+  }
+
+  const mayOf = async ({ account }: Member, emil: string) => house.record.keepingOf(account, emil)
+
+  async function change({ visitor }: Member, patient: string, guardian: string, more: object): Promise<Answer> {
+    return visitor.post('/account/guardians/change', { csrf: await csrfOf(visitor), patient, guardian, ...more })
+  }
+
+  it('is what the invitation says, to both of them', async () => {
+    const [anna, bert] = [await member('Anna'), await member('Bert')]
+    const emil = emilOf(anna)
+    const made = await invite(anna, emil, password, viewing)
+    expect(made.text).toContain('as a viewer, who sees: vital signs')
+    const url = urlIn(made)
+    expect((await bert.visitor.ask(url)).text).toMatch(/see what is chosen, and nothing else: vital signs.*medicines/)
+    expect((await anna.visitor.ask('/account')).text).toContain('Somebody is invited to keep Emil Weber as a viewer')
+    expect(done(await accept(bert.visitor, url))).toBe('keeping')
+    expect(await mayOf(bert, emil)).toEqual({ role: 'viewer', categories: ['vital-signs', 'medicines'] })
+    for (const { visitor } of [anna, bert])
+      expect((await visitor.ask('/account')).text).toContain('as a viewer, who sees: vital signs')
+  })
+
+  it.each([
+    ['no role', {}],
+    ['the owner’s', { role: 'owner' }],
+    ['one that there is not', { role: 'steward' }],
+    ['a viewer of nothing', { role: 'viewer' }],
+    ['a viewer of what there is not', { role: 'viewer', category: ['constructor', '__proto__'] }],
+    ['a day that has passed', { role: 'member', until: '2020-01-01' }],
+    ['no day', { role: 'member', until: '2999-02-30' }],
+    ['half a day', { role: 'member', until: '2999' }],
+  ])('is not made of %s, neither by inviting nor by changing', async (_, more) => {
+    const { anna, bert, emil } = await together()
+    expect(done(await invite(anna, emil, password, more))).toBe('invitation-failed')
+    expect(done(await change(anna, emil, bert.account, more))).toBe('role-failed')
+    const form = new URLSearchParams(
+      Object.entries(more).flatMap(([name, each]) => [each].flat().map(value => [name, value])),
+    )
+    expect(await codeOf((async () => readKeeping(form, house.clock.nowMs()))())).toBe('smart.role-invalid')
+    expect(await mayOf(bert, emil)).toEqual({ role: 'guardian' })
+  })
+
+  it('reaches with a token what it leaves, also with one that was there before', async () => {
+    const { anna, bert, emil } = await together()
+    const everybody = await userToken(bert)
+    const scope = 'patient/*.cruds user/Patient.rs'
+    const one = await house.smart.mint({ scope, patient: emil, account: bert.account, ttlMs: 3_600_000 })
+    const lab = { resourceType: 'Condition', code: { text: 'x' }, subject: { reference: `Patient/${emil}` } }
+    const written = await house.record.writer(grantOf('system/*.cruds')).transact(txn => txn.create(lab))
+    const read = async (token: string) =>
+      codeOf(house.record.reader(await house.smart.authenticate(token)).read('Condition', written.id))
+    for (const token of [everybody, one]) expect(await read(token)).toBe('no problem')
+    expect(done(await change(anna, emil, bert.account, viewing))).toBe('role-changed')
+    expect([await read(everybody), await read(one)]).toEqual(['record.unknown', 'scope.missing'])
+    expect(new Set(left)).toEqual(new Set([`${bert.account} ${emil}`]))
+    const before = left.length
+    expect(done(await change(anna, emil, bert.account, { role: 'member' }))).toBe('role-changed')
+    for (const token of [everybody, one]) expect(await read(token)).toBe('no problem')
+    // Nothing was taken away.
+    expect(left).toHaveLength(before)
+  })
+
+  it('is not lowered while the links that go with it cannot be ended, and can be lowered again', async () => {
+    const { anna, bert, emil } = await together()
+    isBusy = true
+    await change(anna, emil, bert.account, viewing).catch(() => undefined)
+    expect(await mayOf(bert, emil)).toEqual({ role: 'guardian' })
+    isBusy = false
+    expect(done(await change(anna, emil, bert.account, viewing))).toBe('role-changed')
+    expect(left).toContain(`${bert.account} ${emil}`)
+  })
+
+  it('is the owner’s to change, of who keeps the person by invitation', async () => {
+    const { anna, bert, emil } = await lesser({ role: 'member' })
+    const cleo = await member('Cleo')
+    for (const { visitor } of [bert, cleo]) {
+      const csrf = await csrfOf(visitor)
+      const asked = { csrf, patient: emil, guardian: bert.account, role: 'guardian' }
+      const refused = await visitor.post('/account/guardians/change', asked)
+      expect([refused.status, refused.text.includes('smart.not-owner')]).toEqual([403, true])
+    }
+    await change(anna, emil, anna.account, viewing)
+    await change(anna, emil, cleo.account, { role: 'guardian' })
+    expect(await mayOf(anna, emil)).toEqual({ role: 'owner' })
+    expect(await mayOf(cleo, emil)).toBeUndefined()
+    expect(await mayOf(bert, emil)).toEqual({ role: 'member' })
+  })
+
+  it('invites nobody and takes nobody off', async () => {
+    const { anna, bert, emil } = await lesser(viewing)
+    expect(done(await invite(bert, emil))).toBe('invitation-failed')
+    expect((await end(bert, emil, anna.account)).status).toBe(403)
+    expect(done(await end(bert, emil, bert.account))).toBe('keeping-ended')
+    expect(await mayOf(bert, emil)).toBeUndefined()
+  })
+
+  it('gives an app no more of the person, and says so to it', async () => {
+    const { bert, emil } = await lesser(viewing)
+    const app = async (scope: string, patient: string) => {
+      const clientId = await addApp(house)
+      const page = await openConsent(bert.visitor, authorizeParams(house, clientId, { scope }))
+      const sent = await decide(bert.visitor, page, { patient })
+      const code = sent.location?.searchParams.get('code') ?? ''
+      if (code === '') return sent.location?.searchParams.get('error')
+      return (await redeem(house, { visitor: bert.visitor, clientId, patient, account: bert.account, code })).json.scope
+    }
+    const scope = 'launch/patient patient/Observation.rs patient/Condition.rs patient/Patient.cruds'
+    expect(await app(scope, emilOf(bert))).toBe(scope)
+    const category = 'http://terminology.hl7.org/CodeSystem/observation-category|vital-signs'
+    expect(await app(scope, emil)).toBe(`launch/patient patient/Observation.rs?category=${category} patient/Patient.rs`)
+    expect(await app('patient/Condition.rs', emil)).toBe('access_denied')
+  })
+
+  it('ends by itself after its last day, with all that was given for it', async () => {
+    const until = new Date(house.clock.nowMs() + 5 * 24 * 3_600_000).toISOString().slice(0, 10)
+    const { anna, bert, emil } = await lesser({ role: 'guardian', until })
+    const scope = 'patient/*.rs user/*.rs'
+    const token = await house.smart.mint({ scope, patient: emil, account: bert.account, ttlMs: 30 * 24 * 3_600_000 })
+    const given = await house.smart.authenticate(token)
+    for (const { visitor } of [anna, bert]) expect((await visitor.ask('/account')).text).toContain(`until ${until}`)
+    expect((await bert.visitor.ask('/account')).text).toContain(`After ${until} you keep Emil Weber no more`)
+    house.clock.advance(Date.parse(until) + 24 * 3_600_000 - 1 - house.clock.nowMs())
+    expect(await codeOf(house.smart.authenticate(token))).toBe('no problem')
+    expect((await house.smart.standing(given))?.patient).toBe(emil)
+    house.clock.advance(1)
+    expect(await codeOf(house.smart.authenticate(token))).toBe('token.unknown')
+    expect(await house.smart.standing(given)).toBeUndefined()
+    expect(await reached(await userToken(bert))).toEqual([...bert.patients].sort())
+    await bert.visitor.logIn('Bert')
+    await anna.visitor.logIn('Anna')
+    expect((await bert.visitor.ask('/account')).text).not.toContain('By invitation')
+    expect((await anna.visitor.ask('/account')).text).not.toContain('<strong>Bert</strong>')
+    // Who invited can begin anew.
+    const again = urlIn(await invite(anna, emil, password, { role: 'member' }))
+    expect(done(await accept(bert.visitor, again))).toBe('keeping')
+    expect(await mayOf(bert, emil)).toEqual({ role: 'member' })
+  })
+
+  it('is not accepted any more once its last day has passed', async () => {
+    const anna = await member('Anna')
+    const until = new Date(house.clock.nowMs()).toISOString().slice(0, 10)
+    const url = urlIn(await invite(anna, emilOf(anna), password, { role: 'member', until }))
+    house.clock.advance(Date.parse(until) + 24 * 3_600_000 - house.clock.nowMs())
+    expect((await new Visitor(house).ask(url)).status).toBe(403)
+  })
+
+  it('is that of one person alone', async () => {
+    const { bert, emil } = await lesser(viewing)
+    const grant = await house.smart.authenticate(await userToken(bert))
+    expect([...(grant.within?.keys() ?? [])]).toEqual([emil])
+    const own = { resourceType: 'Condition', code: { text: 'x' }, subject: { reference: `Patient/${emilOf(bert)}` } }
+    expect(await codeOf(house.record.writer(grant).transact(txn => txn.create(own)))).toBe('no problem')
+  })
 })

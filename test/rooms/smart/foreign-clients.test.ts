@@ -103,6 +103,8 @@ describe('SMART 2.2 §1F with openid-client – https://hl7.org/fhir/smart-app-l
     await house.smart.approveClient(id, 'system/*.rs')
     const auth = client.PrivateKeyJwt({ key: privateKey, kid: 'k1' })
     const config = await client.discovery(new URL(house.baseUrl), id, undefined, auth, loopback)
+    // The client dates what it signs by its own clock.
+    house.clock.advance(Date.now() - house.clock.nowMs())
     const tokens = await client.clientCredentialsGrant(config, { scope: 'system/Patient.rs' })
     expect(tokens).toMatchObject({ expires_in: 300, scope: 'system/Patient.rs' })
   })

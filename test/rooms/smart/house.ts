@@ -4,9 +4,9 @@ import { type Grant, parseScope } from '#access'
 import type { Resource } from '#fhir'
 import { collect, FixedClock, isProblem, silentLog } from '#kernel'
 import { openRecord, type Record as PatientRecord } from '#record'
-import { type Fetch, type GuardianLeft, openSmart, type Recovery, type Smart } from '#smart'
+import { type AccountEnds, type Fetch, type GuardianLeft, openSmart, type Recovery, type Smart } from '#smart'
 import { openMemoryKeys, openMemoryStore, type Store } from '#store'
-import { type Documents, newRecoveryCode, openVault, recoveryRoot, type Vault } from '#vault'
+import { type Documents, newRecoveryCode, openVault, recoveryRoot, type Vault, type VaultOptions } from '#vault'
 import type { WebRequest } from '#web'
 
 /** Real rooms on the memory store behind a real HTTP server on the loopback. */
@@ -57,19 +57,39 @@ async function answer(smart: Smart, baseUrl: string, request: IncomingMessage, r
   response.writeHead(status, headers).end(body)
 }
 
+/** What several processes have in common. */
+export type Shared = Pick<VaultOptions, 'keys' | 'root'> & { readonly clock: FixedClock; readonly store: Store }
+
 export async function openHouse(
-  options: { fetch?: Fetch; recovery?: Recovery; sessionIdleMs?: number; guardianLeft?: GuardianLeft } = {},
+  options: {
+    fetch?: Fetch
+    recovery?: Recovery
+    sessionIdleMs?: number
+    guardianLeft?: GuardianLeft
+    accountEnds?: AccountEnds
+    deletionWaitMs?: number
+    /** The base URL that the server is told of, by its port; as behind a proxy, where people know another one than it listens at. */
+    toldUrl?: (port: number) => string
+    /** What another process has open, or will have. */
+    shared?: Shared
+  } = {},
 ): Promise<House> {
+  const { toldUrl, shared, ...others } = options
   const server = createServer()
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const clock = new FixedClock(Date.now())
-  const store = openMemoryStore()
-  const keys = openMemoryKeys()
-  const vault = await openVault({ keys, root: recoveryRoot(newRecoveryCode()), clock })
+  const { port } = server.address() as AddressInfo
+  const baseUrl = `http://127.0.0.1:${port}`
+  const {
+    clock = new FixedClock(Date.now()),
+    store = openMemoryStore(),
+    keys = openMemoryKeys(),
+    root = recoveryRoot(newRecoveryCode()),
+  } = shared ?? {}
+  const vault = await openVault({ keys, root, clock })
   const record = await openRecord({ store, vault, clock, log: silentLog, baseUrl: `${baseUrl}/fhir` })
   const { documents } = record
-  const rooms = { record, documents, vault, clock, log: silentLog, baseUrl, ...options }
+  const told = toldUrl?.(port) ?? baseUrl
+  const rooms = { record, documents, vault, clock, log: silentLog, baseUrl: told, ...others }
   const smart = await openSmart(rooms)
   server.on('request', (request, response) => {
     answer(smart, baseUrl, request, response).catch(error => response.writeHead(500).end(String(error)))

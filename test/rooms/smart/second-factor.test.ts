@@ -376,3 +376,19 @@ it('holds for another process, and nothing of it lies readable in the store', as
   for (const code of paper) expect(kept).not.toContain(code.replaceAll('-', ''))
   expect(kept).not.toContain(name)
 })
+
+it('is asked for by the deletion of the account, which ends it', async () => {
+  const { name, account, visitor, code } = await guarded('Anna')
+  const erase = await house.record.patientsOf(account)
+  const ask = async (fields: Record<string, string>) => {
+    const page = await visitor.ask('/account/delete')
+    expect(page.text).toContain('name="code"')
+    return visitor.post('/account/delete', { csrf: hidden(page.text, 'csrf'), current: password, erase, ...fields })
+  }
+  for (const wrong of ['', '000000', 'nothing like it'])
+    expect((await ask({ code: wrong })).text).toMatch(/smart\.(code-refused|throttled)/)
+  expect(await house.smart.listDeletions()).toEqual([])
+  house.clock.advance(20 * 60_000)
+  expect((await ask({ code: code() })).location?.searchParams.get('done')).toBe('deletion')
+  expect((await house.smart.listDeletions()).map(each => each.name)).toEqual([name])
+})

@@ -70,6 +70,44 @@ whereMongoIs(() => {
     )
 
     it(
+      'are looked through while others write, and nothing of that is a fault',
+      withStores(2, async ([store, writer]) => {
+        let head = 0
+        let isOver = false
+        const writing = (async () => {
+          for (; !isOver; head += 3) {
+            const entries = [[id('1', head)], [pulse, head / 3 + 1], [id('2', head)]] as const
+            expect(await writer?.commit({ appends: [append(anna, head, ...entries)] })).toEqual(won)
+            const other = id('b', head)
+            expect(await writer?.commit({ appends: [append(other, 0, [id('3', head)])] })).toEqual(won)
+            if (head % 2 === 0) await writer?.dropCompartment(other)
+          }
+        })()
+        try {
+          for (let looked = 0; looked < 12; looked++) expect(await store?.check()).toEqual([])
+        } finally {
+          isOver = true
+          await writing
+        }
+        expect(head).toBeGreaterThan(12)
+      }),
+    )
+
+    it.each([
+      ['entries: a compartment has 1 entries', 'entries', 'deleteOne', { s: 1 }],
+      ['entries: 1 compartments have entries and no head', 'heads', 'deleteOne', {}],
+      ['entries: 2 of resources that have no place', 'places', 'deleteMany', {}],
+      ['places: 1 point to another entry or to none', 'entries', 'deleteOne', { s: 2 }],
+    ] as const)('and what is a fault is told: %s', (fault, name, harm, of) =>
+      withStores(1, async ([store], uri) => {
+        await store?.commit({ appends: [append(anna, 0, [id('1', 1)], [id('1', 2)])] })
+        expect(await store?.check()).toEqual([])
+        await onDatabaseAt(uri, data => data.collection(name)[harm](of))
+        expect(await store?.check()).toContainEqual(expect.stringContaining(fault))
+      })(),
+    )
+
+    it(
       'all write a document that needs no revision, however often they meet',
       withStores(3, async stores => {
         const writes = stores.flatMap(store =>

@@ -1,4 +1,4 @@
-import { copyFileSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -55,6 +55,21 @@ describe('the files of the store', () => {
       expect(await second.newest(id('1'), [anna])).toEqual(entry(anna, 1, id('1')))
       expect(await second.stats()).toMatchObject({ entries: 1, documents: 1, blobs: 1 })
       await second.close()
+    }))
+
+  it('may lie where a symbolic link leads, and so may the keys', () =>
+    inDirectory(async directory => {
+      const opened = { 'store.db': openSqliteStore, 'keys.db': openSqliteKeys }
+      mkdirSync(join(directory, 'disk'))
+      for (const [name, open] of Object.entries(opened)) {
+        const path = join(directory, name)
+        symlinkSync(join(directory, 'disk', name), path)
+        await (await open({ path })).close()
+        const again = await open({ path })
+        await again.durable()
+        expect((await readdir(join(directory, 'disk'))).filter(file => file.startsWith(name))).toContain(`${name}-wal`)
+        await again.close()
+      }
     }))
 
   it.each([

@@ -61,6 +61,38 @@ it.each([
   expect(receiver.received.at(-1)?.text).toContain('<valueQuantity>')
 })
 
+it.each([
+  ['a topic', () => topicSubscription(receiver.url)],
+  ['criteria', () => plainSubscription('Observation?subject=Patient/a', { endpoint: receiver.url })],
+])(
+  'what an account that is deleted asked for by %s is off for whoever still reads it, and sends nothing',
+  async (_, body) => {
+    const [id, anothers] = [await begun(body()), await begun(body(), { ...owner, id: 'other', account: 'other' })]
+    const told = receiver.received.length
+    // Once more, as after a crash in between.
+    for (let times = 0; times < 2; times++) await house.subscriptions.forgetAccount('tester')
+    await weigh('a', 70)
+    await house.subscriptions.round()
+    expect([await statusOf(id, admin), await statusOf(anothers, admin)]).toEqual(['off', 'active'])
+    expect(receiver.received.length).toBe(told + 1)
+    // https://hl7.org/fhir/R4/subscription-definitions.html#Subscription.error
+    expect((await house.ask('GET', `/Subscription/${id}`, { grant: admin })).json.error).toMatch(/access .* ended/)
+  },
+)
+
+it('what it asked for in its household ends although that is gone by then', async () => {
+  const id = await begun(topicSubscription(receiver.url))
+  await house.record.vacate('tester')
+  const before = await house.ask('GET', `/Subscription/${id}`, { grant: admin })
+  await house.subscriptions.forgetAccount('tester')
+  expect((await house.ask('GET', `/Subscription/${id}`, { grant: admin })).status).toBe(before.status)
+  expect(before.status).toBeGreaterThanOrEqual(400)
+  const told = receiver.received.length
+  await weigh('a', 70)
+  await house.subscriptions.round()
+  expect(receiver.received).toHaveLength(told)
+})
+
 describe('a Subscription to a topic – https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/', () => {
   it('is greeted, then active, and tells what was created, updated and deleted, by numbers', async () => {
     const id = await made(

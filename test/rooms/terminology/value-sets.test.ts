@@ -351,6 +351,47 @@ describe('value sets – https://hl7.org/fhir/R4/valueset.html#compositions', ()
     expect(problemOf(() => new Membership(holding(chain)).find(first, { code: 'dog' }))).toBe('terminology.too-deep')
   })
 
+  it.each<[string, (count: number) => ValueSetDefinition]>([
+    ['parts', count => setOf(Array.from({ length: count }, () => ({ system: animals })))],
+    [
+      'parts that are left out',
+      count => {
+        const exclude = Array.from({ length: count - 1 }, () => ({ system: 'urn:other', concept: [{ code: 'x' }] }))
+        return { resourceType: 'ValueSet', status: 'active', compose: { include: [{ system: animals }], exclude } }
+      },
+    ],
+    [
+      'filters',
+      count => {
+        const filter = { property: 'concept', op: 'is-a', value: 'animal' }
+        return setOf([{ system: animals, filter: Array.from({ length: count - 1 }, () => filter) }])
+      },
+    ],
+    ['names of others', count => setOf([{ valueSet: Array.from({ length: count - 1 }, () => 'urn:named') }])],
+  ])('of ten thousand %s are judged, of more refused before they are made ready', (_, make) => {
+    const others = holding({ 'urn:named': setOf([{ system: animals }]) })
+    let asked = 0
+    const counting = {
+      ...others,
+      codeSystem: (canonical: string) => {
+        asked++
+        return others.codeSystem(canonical)
+      },
+    }
+    const found = (valueSet: ValueSetDefinition) => new Membership(counting).find(valueSet, { code: 'dog' })
+    expect(found(make(10_000)).is).not.toBe('unknown')
+    asked = 0
+    for (const valueSet of [make(10_001), setOf([{ valueSet: ['urn:more'] }])]) {
+      const holds = {
+        ...counting,
+        valueSet: (url: string) => (url === 'urn:more' ? make(10_001) : others.valueSet(url)),
+      }
+      expect(problemOf(() => new Membership(holds).find(valueSet, { code: 'dog' }))).toBe('terminology.too-many-parts')
+      expect(problemOf(() => codesOf(valueSet, {}, holds))).toBe('terminology.too-many-parts')
+    }
+    expect(asked).toBe(0)
+  })
+
   it('that name a version are about that one', () => {
     const membership = new Membership({
       ...holding(),

@@ -1,8 +1,8 @@
 import { Tinypool } from 'tinypool'
 import { parseResource, type Resource } from '#fhir'
 import { FairQueue, isProblem } from '#kernel'
-import { createValidator, type Validator } from '#validation'
-import { turnsWhile } from '../../turns.ts'
+import { checkReferences, createValidator, type Validator } from '#validation'
+import { metWhile, mostMetMs } from '../../turns.ts'
 
 const observation = { resourceType: 'Observation', status: 'final', code: { text: 'x' } }
 const components = (count: number, more: object = {}) =>
@@ -38,6 +38,33 @@ describe('a large resource that was sent', () => {
     expect(await validator.validateSent(resource)).toEqual(validator.validate(resource))
   })
 
+  it('is told of as many wrong references that were rewritten as of other faults', async () => {
+    const performer = Array.from({ length: 3_000 }, () => ({ reference: 'Encounter/1' }))
+    for (const count of [200, performer.length]) {
+      const resource = resourceOf({ ...observation, performer: performer.slice(0, count) })
+      const told = await checkReferences(validator, resource, '').catch((error: unknown) => error)
+      expect(told).toMatchObject({ code: 'validation.failed', issues: validator.validate(resource) })
+      expect(told).toMatchObject({ issues: { length: 100 } })
+    }
+  })
+
+  it('is looked at in the thread for that when its references were rewritten, a small one here', async () => {
+    const sent: Resource[] = []
+    const counting: Validator = {
+      ...validator,
+      validateSent: (...asked) => {
+        sent.push(asked[0])
+        return validator.validateSent(...asked)
+      },
+    }
+    const resources = [10, 3_000].map(count => {
+      const derivedFrom = Array.from({ length: count }, (_, at) => ({ reference: `Observation/${at}` }))
+      return resourceOf({ ...observation, derivedFrom })
+    })
+    for (const resource of resources) await checkReferences(counting, resource, '')
+    expect(sent).toEqual(resources.slice(1))
+  })
+
   it('keeps the digits of its numbers', async () => {
     const text = JSON.stringify({ ...observation, component: components(2_000) })
     const digits = `1${'0'.repeat(40)}.50`
@@ -47,8 +74,8 @@ describe('a large resource that was sent', () => {
 
   it('lets others have their turns meanwhile', async () => {
     const resource = resourceOf({ ...observation, component: components(10_000) })
-    const { turns } = await turnsWhile(() => validator.validateSent(resource))
-    expect(turns).toBeGreaterThan(10)
+    const { metMs } = await metWhile(() => validator.validateSent(resource))
+    expect(metMs).toBeLessThan(mostMetMs)
   })
 
   it('is validated after the thread was closed, in another one', async () => {
@@ -67,6 +94,17 @@ describe('a large resource that was sent', () => {
     expect(isProblem(refusal, 'too-costly') && refusal.code).toBe('validation.too-costly')
     await hasty.close()
     expect(await validator.validateSent(large)).toEqual([])
+  })
+
+  it('is refused when to validate it takes too much memory, and the next is validated', async () => {
+    const extension = Array.from({ length: 8 }, (_, at) => ({ url: `http://x.example/${at}`, valueDecimal: at + 0.5 }))
+    const large = resourceOf({ ...observation, component: components(20_000, { extension }) })
+    const small = resourceOf({ ...observation, component: components(2_000) })
+    const narrow = createValidator({ heapMebibytes: 24 })
+    const refusal = await narrow.validateSent(large).catch((error: unknown) => error)
+    expect(isProblem(refusal, 'too-costly') && refusal.code).toBe('validation.too-costly')
+    expect(await narrow.validateSent(small)).toEqual([])
+    await narrow.close()
   })
 
   it('has its time for itself: that of a thread which begins does not count', async () => {
@@ -141,6 +179,33 @@ describe('a large resource that was sent', () => {
       if (owner === 'anna') expect(had('anna', before)).toBeLessThanOrEqual(had('berta', before))
   })
 
+  it('costs its owner the time of its validation, and not that in which the thread began', async () => {
+    const large = resourceOf({ ...observation, component: components(2_000) })
+    const own = createValidator()
+    const { charge } = FairQueue.prototype
+    const { run } = Tinypool.prototype
+    const { now } = performance
+    const charged: number[] = []
+    let [clock, asked] = [1_000, 0]
+    FairQueue.prototype.charge = (_, tookMs) => void charged.push(tookMs)
+    // It is asked whether it has begun, and then for the resource.
+    Tinypool.prototype.run = async function (...of) {
+      const done = await run.apply(this, of)
+      clock += asked++ % 2 === 0 ? 1_000_000 : 7
+      return done
+    }
+    performance.now = () => clock
+    try {
+      for (const owner of ['anna', 'berta']) await own.validateSent(large, 'errors', owner)
+    } finally {
+      FairQueue.prototype.charge = charge
+      Tinypool.prototype.run = run
+      performance.now = now
+    }
+    await own.close()
+    expect([asked, charged]).toEqual([4, [7, 7]])
+  })
+
   it('waits for its turn, and is refused when that does not come', async () => {
     const large = resourceOf({ ...observation, component: components(2_000) })
     const own = createValidator()
@@ -159,8 +224,8 @@ describe('a large resource that was sent', () => {
       initial: [{ valueString: 'x' }],
     }))
     const resource = resourceOf({ resourceType: 'Questionnaire', status: 'draft', item: items })
-    const { turns, result } = await turnsWhile(() => validator.validateSent(resource))
+    const { metMs, result } = await metWhile(() => validator.validateSent(resource))
     expect(result).toEqual(validator.validate(resource))
-    expect(turns).toBeGreaterThan(10)
+    expect(metMs).toBeLessThan(mostMetMs)
   })
 })

@@ -122,6 +122,22 @@ describe('sealed documents – ARCHITECTURE §3, collection `documents`', () => 
     expect(await documents.list('tokens', { group: 'family-2' })).toEqual([{ name: 'b', value: 2, revision: 1 }])
   })
 
+  it('gives a collection one after the other, each once, whatever is written meanwhile', async () => {
+    const names = Array.from({ length: 50 }, (_, nth) => `name-${nth}`)
+    for (const name of names) await documents.put('tokens', name, name.length)
+    // Of collections that stand before it and behind it in whatever order.
+    for (const collection of ['token', 'tokens-a', 'tokensa']) await documents.put(collection, 'x', 1)
+    const given: string[] = []
+    for await (const { name, value, revision } of documents.each<number>('tokens')) {
+      expect([name, value, revision]).toEqual([name, name.length, 1])
+      given.push(name)
+      await documents.put('clients', name, client)
+      await documents.delete('tokens', name)
+    }
+    expect(given.toSorted()).toEqual(names.toSorted())
+    for await (const _ of documents.each('tokens')) throw new Error('something is left')
+  })
+
   it('is absent from its expiry on, for every way of asking', async () => {
     await documents.put('tokens', 'a', client, { expiresAtMs: 2_000 })
     clock.advance(999)
@@ -129,6 +145,7 @@ describe('sealed documents – ARCHITECTURE §3, collection `documents`', () => 
     clock.advance(1)
     expect(await documents.get('tokens', 'a')).toBeUndefined()
     expect(await documents.list('tokens')).toEqual([])
+    for await (const found of documents.each('tokens')) expect(found).toBeUndefined()
     expect(await documents.take('tokens', 'a')).toBeUndefined()
     expect(await documents.put('tokens', 'a', client, { ifRevision: 0 })).toBe(true)
     expect((await documents.get('tokens', 'a'))?.value).toEqual(client)
@@ -165,6 +182,7 @@ describe('sealed documents – ARCHITECTURE §3, collection `documents`', () => 
     expect(await problemOf(() => documents.get('clients', 'b'))).toBe(sealBroken)
     expect(await problemOf(() => documents.get('grants', 'a'))).toBe(sealBroken)
     expect(await problemOf(() => documents.list('grants'))).toBe(sealBroken)
+    expect(await problemOf(() => documents.each('grants').next())).toBe(sealBroken)
     expect((await documents.get('clients', 'a'))?.value).toEqual(client)
   })
 

@@ -13,7 +13,7 @@ import {
   recoveryRoot,
   type Vault,
 } from '#vault'
-import { named, newVault, problemOf, sealBroken } from './arrange.ts'
+import { flipped, named, newVault, problemOf, sealBroken } from './arrange.ts'
 import { byHand } from './by-hand.ts'
 
 const destroyed = named('gone', 'vault.key-destroyed')
@@ -140,7 +140,16 @@ describe.each(keystores)('a vault over %s keys – ARCHITECTURE §4', (_name, op
     for (const sealed of [old, fresh])
       expect(reopened.openEntry({ compartment: id, ...place, sealed }).equals(plain)).toBe(true)
     expect(reopened.fingerprint(plain)).toEqual(before.fingerprint(plain))
-    expect(await problemOf(() => before.openEntry({ compartment: id, ...place, sealed: fresh }))).toBe(sealBroken)
+    const newer = { compartment: id, ...place, sealed: fresh }
+    expect(await problemOf(() => before.openEntry(newer))).toBe(sealBroken)
+    await vault.retireCompartment(id)
+    const alone = await (await open(keys, root)).compartment(id)
+    const older = { compartment: id, ...place, sealed: old }
+    expect(await problemOf(() => alone.openEntry(older))).toBe(named('fault', 'vault.data-older'))
+    expect(await problemOf(() => alone.openEntry({ ...newer, sealed: flipped(fresh, 40) as typeof fresh }))).toBe(
+      sealBroken,
+    )
+    expect(alone.openEntry(newer).equals(plain)).toBe(true)
     expect((await vault.compartments()).filter(one => one.id === id)).toHaveLength(1)
   })
 
@@ -437,6 +446,54 @@ describe('keys that were handed out', () => {
     expect(await problemOf(() => mine.compartment(compartment))).toBe('no problem')
     clock.advance(1)
     expect(await problemOf(() => mine.compartment(compartment))).toBe(destroyed)
+  })
+
+  it('are heard to be destroyed at once by who listens, and are asked for only where somebody else has written', async () => {
+    const [path, code] = [newFile(), newRecoveryCode()]
+    const [ownKeys, otherKeys] = [await openSqliteKeys({ path }), await openSqliteKeys({ path })]
+    const mine = await open(ownKeys, recoveryRoot(code))
+    const theirs = await open(otherKeys, recoveryRoot(code))
+    const [kept = '', gone = ''] = await Promise.all(
+      [1, 2].map(async () => (await mine.createCompartment('patient')).compartment),
+    )
+    await mine.hearOfDestroyed()
+    const { tombstones } = ownKeys
+    let looks = 0
+    ownKeys.tombstones = () => {
+      looks++
+      return tombstones.call(ownKeys)
+    }
+    for (let time = 0; time < 5; time++) await mine.hearOfDestroyed()
+    expect(looks).toBe(0)
+    await theirs.destroy(gone)
+    expect([mine.hasAtHand(gone), mine.wasDestroyed(gone)]).toEqual([true, false])
+    await mine.hearOfDestroyed()
+    expect([looks, mine.hasAtHand(gone), mine.wasDestroyed(gone)]).toEqual([1, false, true])
+    expect([mine.hasAtHand(kept), mine.wasDestroyed(kept)]).toEqual([true, false])
+    expect(await problemOf(() => mine.compartment(gone))).toBe(destroyed)
+    for (const vault of [mine, theirs]) vault.close()
+    for (const each of [ownKeys, otherKeys]) await each.close()
+  })
+
+  it('are heard of while others have their turns, however many there are', async () => {
+    const [keys, code] = [openMemoryKeys(), newRecoveryCode()]
+    const mine = await open(keys, recoveryRoot(code))
+    const { compartment } = await mine.createCompartment('patient')
+    await (await open(keys, recoveryRoot(code))).destroy(compartment)
+    const [tombstone] = await keys.tombstones()
+    if (tombstone === undefined) throw new Error('nothing was destroyed')
+    keys.tombstones = async () => Array.from({ length: 30_000 }, () => tombstone)
+    let isHeard = false
+    let turnsOfOthers = 0
+    const take = () => {
+      turnsOfOthers++
+      if (!isHeard) setImmediate(take)
+    }
+    setImmediate(take)
+    await mine.hearOfDestroyed()
+    expect(turnsOfOthers).toBeGreaterThan(0)
+    isHeard = true
+    expect(mine.wasDestroyed(compartment)).toBe(true)
   })
 
   it('are not kept longer by a clock that jumps back', async () => {
