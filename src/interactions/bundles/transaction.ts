@@ -4,10 +4,10 @@ import type { Staged, Stored, Txn, Writer } from '#record'
 import { checkReferences } from '#validation'
 import { patchIn, requireSight } from '../patch/patch.ts'
 import { linkPatch, readPatch } from '../patch/read-patch.ts'
-import { authorise, perform } from '../perform.ts'
+import { authorise, granted, perform } from '../perform.ts'
 import { Judging } from '../profiles/judging.ts'
 import { type Found, findOne } from '../rest/condition.ts'
-import { deletedResponse } from '../rest/delete.ts'
+import { checkAbsent, deletedResponse } from '../rest/delete.ts'
 import { matchOption, printEtag } from '../rest/etag.ts'
 import { nothingFound } from '../rest/nothing-found.ts'
 import { type Preferences, parsePrefer } from '../rest/prefer.ts'
@@ -256,9 +256,12 @@ interface Writing {
 
 type WriteEntry = (entry: Planned, writing: Writing) => Promise<Write>
 
-const deleteEntry: WriteEntry = async (entry, { txn, found }) => {
+const deleteEntry: WriteEntry = async (entry, { txn, found, writer }) => {
+  const { type, request } = entry
   const id = entry.id ?? found?.id
-  const deleted = id === undefined ? undefined : await txn.delete(entry.type, id, matchOption(entry.request))
+  if (id === undefined) return { kind: 'deleted', deleted: undefined }
+  const deleted = await txn.delete(type, id, matchOption(request))
+  if (deleted === undefined) await checkAbsent(writer, granted(request).grant, type, id)
   return { kind: 'deleted', deleted }
 }
 

@@ -27,9 +27,7 @@ export async function readStatsAsked(request: FhirRequest, nowMs: number): Promi
   const body = request.method === 'POST' ? await readOptionalResource(request, 'Parameters') : undefined
   const parts = body === undefined ? [] : partsOf(body)
   const given = new URLSearchParams(request.query)
-  for (const part of parts) if (!complex.has(String(part.name))) given.append(...plainValue(part))
-  for (const name of given.keys())
-    if (!statsParameters.some(each => each === name)) throw malformed(name, 'is not known')
+  for (const part of parts) if (!complex.has(String(part.name))) given.append(...plainOf(part))
   return {
     subject: onlyOne(given, 'subject'),
     codes: codesOf(given, parts),
@@ -41,6 +39,13 @@ export async function readStatsAsked(request: FhirRequest, nowMs: number): Promi
 }
 
 const complex: ReadonlySet<string> = new Set(['coding', 'period'])
+
+/** A parameter that is one value; those of the URL, where the form of an answer stands as well, were looked at already. */
+function plainOf(part: Part): [name: string, value: string] {
+  const [name, value] = plainValue(part)
+  if (!statsParameters.some(each => each === name)) throw malformed(name, 'is not known')
+  return [name, value]
+}
 
 function malformed(name: string, why: string): Problem {
   return new Problem('invalid', 'stats.malformed', `Of $stats the parameter ${name} ${why}.`, { expression: name })

@@ -1,7 +1,7 @@
 import { Decimal, deepestJson, type Json, parseSentJson, printJson, type Resource, toResource } from '#fhir'
 import { inSlices, Problem, type Steps } from '#kernel'
 import { readResource } from '../rest/body.ts'
-import { mediaType } from '../rest/negotiate.ts'
+import { formatSent, mediaType } from '../rest/negotiate.ts'
 import type { FhirRequest } from '../types.ts'
 import { applyPathPatch, parsePathPatch } from './fhirpath-patch.ts'
 import { applyJsonPatch, parseJsonPatch } from './json-patch.ts'
@@ -40,6 +40,7 @@ export async function readPatch(request: FhirRequest): Promise<Change> {
   const language = resource === undefined ? mediaType(request.header('content-type') ?? '') : ''
   const read = Object.hasOwn(languages, language) ? languages[language] : undefined
   if (read !== undefined) return changeBy(await read(await parseText(await request.body())))
+  if (resource === undefined && language !== '' && formatSent(request) === undefined) throw unread()
   const operations = parsePathPatch(await readResource(request, 'Parameters'))
   return changeBy(standing => applyPathPatch(standing, operations))
 }
@@ -58,6 +59,12 @@ export async function linkPatch(patch: Resource, links: ReadonlyMap<string, stri
     mapped(text, value => (typeof value === 'string' ? (links.get(value) ?? value) : value)),
   )
   return { ...patch, data: Buffer.from(printJson(linked)).toString('base64') }
+}
+
+function unread(): Problem {
+  const types = [...patchTypes, 'application/fhir+json or application/fhir+xml']
+  const text = `A patch is ${types.join(', ')} (FHIRPath Patch), in UTF-8.`
+  return new Problem('unsupported-media', 'body.type-unsupported', text)
 }
 
 function languageOf({ contentType }: Resource) {

@@ -1,7 +1,7 @@
-import { permits } from '#access'
-import { isProblem } from '#kernel'
+import { type Grant, permits } from '#access'
+import { isProblem, type Problem } from '#kernel'
 import { ownerForeign, type Reader, type Stored } from '#record'
-import { granted } from '../perform.ts'
+import { auditRefusal, granted } from '../perform.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
 import { criteriaOf, findOne } from './condition.ts'
 import { matchOption, printEtag } from './etag.ts'
@@ -9,23 +9,21 @@ import { type Preferences, parsePrefer } from './prefer.ts'
 import { allIsWell } from './stored-response.ts'
 
 /**
- * Deletes the current version; what was written before stays in the history. Deleting again changes nothing.
+ * Deletes the current version; what was written before stays in the history. What is gone already, and what never existed within reach,
+ * is not there afterwards either.
  *
- * @throws Problem `not-found` · `record.unknown` for what never existed within reach; `forbidden` · `record.owner-foreign` for what may be
- *   seen and not deleted
+ * @throws Problem `forbidden` · `record.owner-foreign` for what may be seen and not deleted
  * @see https://hl7.org/fhir/R4/http.html#delete
  */
-export async function deleteResource(
-  request: FhirRequest,
-  params: PathParams,
-  { record }: Rooms,
-): Promise<FhirResponse> {
+export async function deleteResource(request: FhirRequest, params: PathParams, rooms: Rooms): Promise<FhirResponse> {
   const { type = '', id = '' } = params
   const { grant } = granted(request)
   const options = matchOption(request)
-  const writer = record.writer(grant)
+  const writer = rooms.record.writer(grant)
   const deleted = await writer.transact(txn => txn.delete(type, id, options))
-  if (deleted === undefined && permits(grant, 'r', type)) await checkGone(writer, type, id)
+  const unknown = deleted === undefined ? await checkAbsent(writer, grant, type, id) : undefined
+  // The answer is the same as for what was there; whoever tries ids is recorded all the same.
+  if (unknown !== undefined) auditRefusal(unknown, 'delete', grant, rooms)
   return deletedResponse(deleted, parsePrefer(request))
 }
 
@@ -70,12 +68,23 @@ export function deletedResponse(
   return { status: 200, headers, ...told, body: allIsWell(words) }
 }
 
-/** Passes for what was deleted. @throws Problem `not-found` · `record.unknown`; `forbidden` · `record.owner-foreign` for what stands */
-async function checkGone(reader: Reader, type: string, id: string): Promise<void> {
+/**
+ * Passes for what is not there, and for whoever may not read; the problem tells of what was never known.
+ *
+ * @throws Problem `forbidden` · `record.owner-foreign` for what stands
+ */
+export async function checkAbsent(
+  reader: Pick<Reader, 'read'>,
+  grant: Grant,
+  type: string,
+  id: string,
+): Promise<Problem | undefined> {
+  if (!permits(grant, 'r', type)) return undefined
   try {
     await reader.read(type, id)
   } catch (error) {
-    if (isProblem(error, 'gone')) return
+    if (isProblem(error, 'gone')) return undefined
+    if (isProblem(error, 'not-found')) return error
     throw error
   }
   // It is seen, by what names it or by other scopes, and stays: to say that it is gone would be a lie.

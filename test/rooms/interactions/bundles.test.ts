@@ -49,7 +49,7 @@ describe('batch – https://hl7.org/fhir/R4/http.html#brules', () => {
     ])
     expect(answer.status).toBe(200)
     expect(answer.json.type).toBe('batch-response')
-    expect(statuses(answer)).toEqual(['201', '404', '200', '422', '404', '200', '404', '405'])
+    expect(statuses(answer)).toEqual(['201', '404', '200', '422', '204', '200', '404', '405'])
     expect(answer.json.entry[1].response.outcome.issue[0].code).toBe('not-found')
     expect(answer.json.entry[2].resource.id).toBe('a')
     expect(answer.json.entry[5].resource).toMatchObject({ resourceType: 'Bundle', type: 'searchset' })

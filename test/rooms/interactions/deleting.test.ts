@@ -40,11 +40,17 @@ describe('what may be seen and not be deleted – https://hl7.org/fhir/R4/http.h
     for (const asked of [url(), `/${type}?_id=${id}`]) {
       const { status, json } = await house.ask('DELETE', asked, { grant })
       expect([asked, status, json?.issue[0].details.coding[0].code]).toEqual([asked, 403, 'record.owner-foreign'])
+      const entry = [{ request: { method: 'DELETE', url: asked.slice(1) } }]
+      const bundle = (kind: string) => ({ body: { resourceType: 'Bundle', type: kind, entry }, grant })
+      const whole = await house.ask('POST', '/', bundle('transaction'))
+      expect([asked, whole.status, whole.json.issue[0].expression]).toEqual([asked, 403, ['Bundle.entry[0]']])
+      const each = await house.ask('POST', '/', bundle('batch'))
+      expect([asked, each.json.entry[0].response.status]).toEqual([asked, '403'])
     }
     expect((await house.ask('GET', url(), { grant })).status).toBe(200)
   })
 
-  it('what is gone already is gone, and what is not seen is not known', async () => {
+  it('what is gone already is gone, and so is what never was, or is not seen', async () => {
     await house.ask('PUT', '/Observation/old', {
       body: {
         resourceType: 'Observation',
@@ -57,7 +63,16 @@ describe('what may be seen and not be deleted – https://hl7.org/fhir/R4/http.h
     })
     const asked = async (url: string) => (await house.ask('DELETE', url, { grant: family })).status
     expect([await asked('/Observation/old'), await asked('/Observation/old')]).toEqual([204, 204])
-    expect([await asked('/Observation/none'), await asked('/Practitioner/none')]).toEqual([404, 404])
+    expect([await asked('/Observation/none'), await asked('/Practitioner/none')]).toEqual([204, 204])
+    const outcome = { headers: { prefer: 'return=OperationOutcome' }, grant: family }
+    const told = await house.ask('DELETE', '/Observation/none', outcome)
+    expect([told.status, told.json.issue[0].severity]).toEqual([200, 'information'])
+    const entry = [{ request: { method: 'DELETE', url: 'Observation/none' } }]
+    for (const type of ['batch', 'transaction']) {
+      const body = { resourceType: 'Bundle', type, entry }
+      const { json } = await house.ask('POST', '/', { body, grant: family })
+      expect([type, json.entry[0].response.status]).toEqual([type, '204'])
+    }
     expect((await house.ask('DELETE', `/Practitioner/${doctor}`, { grant: others })).status).toBe(204)
   })
 })

@@ -1,3 +1,4 @@
+import { catalogue } from '#interactions'
 import { type Answer, admin, grantOf, type House, openHouse, patientA, weightOf } from './house.ts'
 
 let house: House
@@ -163,4 +164,21 @@ describe('the version of FHIR of a body – https://hl7.org/fhir/R4/http.html#ve
       expect((await ask('POST', '/Observation', weightOf('a', 2), headers)).status).toBe(status)
     }
   })
+})
+
+describe('the form of an answer – https://hl7.org/fhir/R4/http.html#general', () => {
+  const operations = catalogue.filter(row => row.produces === undefined && row.path.includes('$'))
+
+  it.each(operations.map(({ method, path }) => [method, path] as const))(
+    '%s %s takes _format and _pretty, and what never narrows an answer',
+    async (method, path) => {
+      const url = path.replace(':type', 'Observation').replace(/:\w+/g, 'none')
+      const bodies = method === 'POST' ? [undefined, { resourceType: 'Parameters' }] : [undefined]
+      for (const body of bodies)
+        for (const name of ['_format', '_pretty', '_cache-control']) {
+          const { json } = await ask(method, `${url}?${name}=${name === '_format' ? 'json' : 'true'}`, body)
+          expect(JSON.stringify(json?.issue ?? [])).not.toContain(name)
+        }
+    },
+  )
 })

@@ -173,7 +173,13 @@ describe('FHIRPath Patch – https://hl7.org/fhir/R4/fhirpatch.html', () => {
 
   it('is Parameters and nothing else', async () => {
     expect(codeOf(await patch('/Observation/w', {}, weightOf('a', 71)))).toBe('body.type-differs')
-    expect((await patch('/Observation/w', { 'content-type': 'text/plain' }, 'x')).status).toBe(415)
+    for (const type of ['text/plain', 'application/xml-patch+xml', 'application/json']) {
+      const { status, text } = await patch('/Observation/w', { 'content-type': type }, 'x')
+      expect([type, status === 415 && text.includes('application/json-patch+json')]).toEqual([
+        type,
+        type !== 'application/json',
+      ])
+    }
   })
 })
 
