@@ -12,15 +12,19 @@ import { patchFailed } from './patch-problems.ts'
 /** What is to be done to a resource, whatever language it was said in. The resource that is given may be changed. */
 export type Change = (resource: Resource) => Promise<Resource>
 
+type Read = (json: unknown) => Promise<(resource: Resource) => Promise<unknown>>
+
+const readJsonPatch: Read = async json => {
+  const operations = await inSlices(parseJsonPatch(json))
+  return resource => applyJsonPatch(resource, operations)
+}
+
+const readMergePatch: Read = async json => async resource => applyMergePatch(resource, json)
+
 /** Media types of patches that are plain JSON, and how each is read. */
-const languages: Readonly<Record<string, (json: unknown) => Promise<(resource: Resource) => Promise<unknown>>>> = {
-  'application/json-patch+json': async json => {
-    const operations = await inSlices(parseJsonPatch(json))
-    return resource => applyJsonPatch(resource, operations)
-  },
-  'application/merge-patch+json': async json => {
-    return async resource => applyMergePatch(resource, json)
-  },
+const languages: Readonly<Record<string, Read>> = {
+  'application/json-patch+json': readJsonPatch,
+  'application/merge-patch+json': readMergePatch,
 }
 
 /** Media types in which a patch may come, beside FHIR's own for a FHIRPath Patch. */
@@ -40,9 +44,21 @@ export async function readPatch(request: FhirRequest): Promise<Change> {
   const language = resource === undefined ? mediaType(request.header('content-type') ?? '') : ''
   const read = Object.hasOwn(languages, language) ? languages[language] : undefined
   if (read !== undefined) return changeBy(await read(await parseText(await request.body())))
-  if (resource === undefined && language !== '' && formatSent(request) === undefined) throw unread()
+  if (language !== '' && formatSent(request) === undefined) throw unread()
+  if (language === 'application/json') return readUnsaid(request)
   const operations = parsePathPatch(await readResource(request, 'Parameters'))
   return changeBy(standing => applyPathPatch(standing, operations))
+}
+
+/**
+ * A patch that says no more than that it is JSON, as libraries send it that let their HTTP client write the header (fhirpy): a list is
+ * a JSON Patch, a resource a FHIRPath Patch, and the one of elements a merge patch.
+ */
+async function readUnsaid(request: FhirRequest): Promise<Change> {
+  const json = await parseText(await request.body())
+  const isResource = typeof json === 'object' && json !== null && 'resourceType' in json
+  if (isResource) return readPatch({ ...request, resource: toResource(json as Json) })
+  return changeBy(await (Array.isArray(json) ? readJsonPatch(json) : readMergePatch(json)))
 }
 
 /**
