@@ -3,11 +3,27 @@ import { accessSync, constants } from 'node:fs'
 /**
  * How glibc is to deal with large pieces of memory: those from 256 KiB on are given back to the system as soon as they are free. By
  * itself it raises that bound to the largest piece that it has seen, up to 32 MiB, and keeps what it was given for bodies and blobs of
- * such sizes in a heap full of holes: 24 Binaries of 16 MiB in a row left 200 MB of them. Other systems read none of these names.
+ * such sizes in a heap full of holes: 24 Binaries of 16 MiB in a row left 200 MB of them. One arena for all threads, since each keeps what
+ * one of them has freed for itself: beside hostile requests that is some 40 MB less. Other systems read none of these names.
  *
  * @see https://www.gnu.org/software/libc/manual/html_node/Memory-Allocation-Tunables.html and mallopt(3)
  */
-export const allocatorEnv = { MALLOC_MMAP_THRESHOLD_: '262144', MALLOC_TRIM_THRESHOLD_: '262144' } as const
+export const allocatorEnv = {
+  MALLOC_MMAP_THRESHOLD_: '262144',
+  MALLOC_TRIM_THRESHOLD_: '262144',
+  MALLOC_ARENA_MAX: '1',
+} as const
+
+const youngMost = '--max-semi-space-size'
+
+/**
+ * With which flags a process begins anew: half of the young generation is 16 MiB at most. `growHeap` says the same to a process that
+ * runs, but looks only now and then, and one that is busy may have doubled it by then.
+ */
+export function heapFlagsFor(execArgv: readonly string[]): readonly string[] {
+  const isSaid = execArgv.some(flag => flag.replaceAll('_', '-').startsWith(youngMost))
+  return isSaid ? execArgv : [...execArgv, `${youngMost}=16`]
+}
 
 /**
  * The environment to begin this process anew with, which glibc reads but once, before all else; undefined where that is done, another
@@ -23,11 +39,15 @@ export function allocatorEnvFor(
   return platform !== 'linux' || isHeld || isSaid ? undefined : { ...env, ...allocatorEnv }
 }
 
-/** Begins this process anew where its allocator is to be told something: the same process id, words and streams, some 50 ms later. */
+/** Begins this process anew where its allocator, and with it V8, is to be told something: the same process id, words and streams, some 50 ms later. */
 export function tellAllocator(): void {
   const env = allocatorEnvFor(process.env, { platform: process.platform, isHeld: process.connected })
   if (env === undefined || !canBeRun(process.execPath)) return
-  process.execve?.(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], env)
+  process.execve?.(
+    process.execPath,
+    [process.execPath, ...heapFlagsFor(process.execArgv), ...process.argv.slice(1)],
+    env,
+  )
 }
 
 /** What cannot be run would end the process. */

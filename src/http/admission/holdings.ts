@@ -11,7 +11,7 @@ export interface HoldingLimits {
   readonly keptMs: number
 }
 
-export const holdingLimits: HoldingLimits = { all: 160 * mebibyte, ofOne: 64 * mebibyte, keptMs: 5_000 }
+export const holdingLimits: HoldingLimits = { all: 112 * mebibyte, ofOne: 48 * mebibyte, keptMs: 5_000 }
 
 /** What is shorter is not counted: as many as may be here at once do no harm. */
 const shortBytes = 64 * 1024

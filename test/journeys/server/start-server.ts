@@ -1,7 +1,7 @@
 /** The real server in a process of its own, which a test may stop or kill. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { allocatorEnv } from '../../../src/commands/allocator.ts'
+import { allocatorEnv, heapFlagsFor } from '../../../src/commands/allocator.ts'
 import { commandIn, type Home, mainFile } from './home.ts'
 import { forgetServer, longestMs, noteServer, within } from './waiting.ts'
 
@@ -55,7 +55,7 @@ export async function killWhileStarting(home: Home, afterMs: number): Promise<vo
 }
 
 function spawnServer(home: Home): { child: ChildProcess; output: () => string } {
-  const [command, ...words] = commandIn(home, '--import', leash, mainFile, 'serve')
+  const [command, ...words] = commandIn(home, ...heapFlagsFor(['--import', leash]), mainFile, 'serve')
   const child = spawn(command, words, {
     // Over the leash's channel it cannot begin anew to tell its allocator.
     env: { ...home.env, ...allocatorEnv },

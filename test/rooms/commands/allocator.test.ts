@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { allocatorEnv, allocatorEnvFor } from '../../../src/commands/allocator.ts'
+import { allocatorEnv, allocatorEnvFor, heapFlagsFor } from '../../../src/commands/allocator.ts'
 
 const main = new URL('../../../src/main.ts', import.meta.url).pathname
 const isTold = process.platform === 'linux'
@@ -27,6 +27,16 @@ describe('a process begins anew to tell its allocator', () => {
     ['a channel would be cut', {}, { platform: 'linux', isHeld: true }],
   ] as const)('but not where %s', (_why, env, how) => {
     expect(allocatorEnvFor(env, how)).toBeUndefined()
+  })
+})
+
+describe('the young generation of a process that begins anew', () => {
+  it('is bounded, beside what it was begun with', () => {
+    expect(heapFlagsFor(['--disable-sigusr1'])).toEqual(['--disable-sigusr1', '--max-semi-space-size=16'])
+  })
+
+  it.each(['--max-semi-space-size=64', '--max_semi_space_size=64'])('is as somebody has said: %s', flag => {
+    expect(heapFlagsFor([flag])).toEqual([flag])
   })
 })
 
@@ -68,7 +78,7 @@ describe('serve', () => {
     expect(await once(child, 'exit')).toEqual([0, null])
     const expected = isTold ? Object.entries(allocatorEnv).map(([name, value]) => `${name}=${value}`) : []
     expect(told).toEqual(expect.arrayContaining(expected))
-    expect(words).toEqual(isTold ? ['--disable-sigusr1', main, 'serve'] : [])
+    expect(words).toEqual(isTold ? [...heapFlagsFor(['--disable-sigusr1']), main, 'serve'] : [])
     expect(output).not.toMatch(/warning/i)
   })
 })
