@@ -55,6 +55,8 @@ export interface Passkeys {
 }
 
 const collection = 'smart.passkeys'
+/** Written with each that is added, so that those of one account are added one after the other, and each sees those before it. */
+const turns = 'smart.passkey-turns'
 const mostOfAccount = 20
 const longestName = 60
 
@@ -93,21 +95,22 @@ export function openPasskeys({ documents, clock }: { documents: Documents; clock
     return (await find(id))?.account === account
   }
 
-  async function checkCount(account: string, most: number): Promise<void> {
-    if ((await keptOf(account)).length > most)
+  async function checkRoom(account: string): Promise<void> {
+    if ((await keptOf(account)).length >= mostOfAccount)
       throw new Problem('conflict', 'smart.too-many-passkeys', 'You have twenty passkeys. End one of them first.')
   }
 
-  const checkRoom = (account: string) => checkCount(account, mostOfAccount - 1)
-
-  /** Of those that are added at the same time, the one that was written last sees all others, and goes. */
-  async function leaveIfTooMany(id: string, account: string): Promise<void> {
-    try {
-      await checkCount(account, mostOfAccount)
-    } catch (error) {
-      await documents.delete(collection, id)
-      throw error
-    }
+  /** Whether it was added: not where another one of the account came first, since how many there were was looked at. */
+  async function tryToAdd(id: string, passkey: KeptPasskey): Promise<boolean> {
+    const { account } = passkey
+    const turn = (await documents.get(turns, account))?.revision ?? 0
+    await checkRoom(account)
+    if ((await find(id)) !== undefined)
+      throw new Problem('conflict', 'smart.passkey-known', 'This passkey opens an account here already.')
+    return documents.commit([
+      documents.write(collection, id, passkey, { ifRevision: 0, group: account }),
+      documents.write(turns, account, {}, { ifRevision: turn }),
+    ])
   }
 
   async function use(id: string, counter: number): Promise<'used' | 'copied' | undefined> {
@@ -154,10 +157,7 @@ export function openPasskeys({ documents, clock }: { documents: Documents; clock
     },
 
     async add(id, passkey) {
-      await checkRoom(passkey.account)
-      if (!(await documents.put(collection, id, passkey, { ifRevision: 0, group: passkey.account })))
-        throw new Problem('conflict', 'smart.passkey-known', 'This passkey opens an account here already.')
-      await leaveIfTooMany(id, passkey.account)
+      while (!(await tryToAdd(id, passkey))) continue
     },
 
     async end(id, account) {
@@ -169,6 +169,7 @@ export function openPasskeys({ documents, clock }: { documents: Documents; clock
     async endAll(account) {
       for (const { name } of await documents.list(collection, { group: account }))
         await documents.delete(collection, name)
+      await documents.delete(turns, account)
     },
   }
 }
