@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Response } from 'express'
+import { problemTable } from '#fhir'
 import { catalogue, matcher, type Rooms, rootMatcher } from '#interactions'
 import { isProblem, type Log, Problem } from '#kernel'
 import type { Share } from '#share'
@@ -29,6 +30,7 @@ import { answerProblem, toProblem } from './problem-response.ts'
 import { protectedResource } from './protected-resource.ts'
 import { headersFor } from './security-headers.ts'
 import { type LinesPort, Sockets } from './sockets.ts'
+import { checkProved, countStrangers, markProving } from './strangers.ts'
 import { mountRoutes, otherMethods } from './web-routes.ts'
 
 /** What the server is told about itself; sizes and times have defaults. */
@@ -193,8 +195,8 @@ function besideFhir({ rooms, smart, share, config, authority, figures }: AppRoom
   if (endpoint.meter !== undefined) app.use(measured(endpoint.meter))
   const own = authority === undefined ? [] : authorityRoutes(authority)
   const webRoutes = [...smart.routes, ...(share?.routes ?? []), ...own]
-  markProving(app, webRoutes, config.metrics)
-  app.use(limited(endpoint))
+  markProving(app, webRoutes, config.metrics !== undefined)
+  app.use(countStrangers(endpoint))
   mountMetrics(app, endpoint, { access: config.metrics, figures })
   app.get(
     '/',
@@ -222,7 +224,7 @@ function besideFhir({ rooms, smart, share, config, authority, figures }: AppRoom
 /** Where nobody may see figures, nothing is there. */
 function mountMetrics(
   app: Express,
-  { headers, meter, limits, addresses }: EndpointRooms,
+  { headers, meter }: EndpointRooms,
   { access, figures }: { readonly access: MetricsAccess | undefined; readonly figures: FiguresOfAll | undefined },
 ): void {
   if (meter === undefined || access === undefined) return
@@ -231,38 +233,9 @@ function mountMetrics(
     metricsHandler(access, headers, {
       own: () => meter.families(),
       ...(figures === undefined ? {} : { figures }),
-      refused: request => limits.checkStranger(addresses.of(request).network),
     }),
   )
   app.all(metricsPath, otherMethods(['GET']))
-}
-
-/** Where what a caller shows in the Authorization header is looked at. */
-function markProving(app: Express, webRoutes: readonly WebRoute[], metrics: MetricsAccess | undefined): void {
-  const proving = webRoutes.filter(({ access }) => access === 'client' || access === 'bearer')
-  const paths = new Set(proving.map(({ path }) => path))
-  for (const path of metrics === undefined ? paths : [...paths, metricsPath])
-    app.all(path, (_request, response, next) => {
-      response.locals.isProving = true
-      next()
-    })
-}
-
-/** Statuses of who has proved nothing, or has not even been asked to. */
-const unproved = new Set([400, 401, 404, 405])
-
-/**
- * Counts what is asked beside FHIR. Whoever shows something where that is looked at – a token, a client's secret – is a stranger only
- * when that is refused; elsewhere a header proves nothing.
- */
-function limited({ addresses, limits }: EndpointRooms): RequestHandler {
-  return (request, response, next) => {
-    const { network } = addresses.of(request)
-    limits.checkNetwork(network)
-    if (request.headers.authorization === undefined || response.locals.isProving !== true) limits.checkStranger(network)
-    else response.on('finish', () => void (unproved.has(response.statusCode) && limits.countStranger(network)))
-    next()
-  }
 }
 
 /** What is served beside the rows of rooms can only be read. */
@@ -322,9 +295,20 @@ const unknownPath: RequestHandler = () => {
   throw new Problem('not-found', 'request.path-unknown', 'Nothing is served under this path.')
 }
 
+/** What is answered to a failure: that a stranger has asked too often, where it is one. */
+function judged(error: unknown, response: Response): unknown {
+  try {
+    if (isProblem(error)) checkProved(response, problemTable[error.kind].httpStatus)
+    return error
+  } catch (refusal) {
+    return refusal
+  }
+}
+
 /** The same error path as for FHIR, for everything beside it. */
 function errorHandler({ headers, baseUrl, log, admission, meter }: EndpointRooms): ErrorRequestHandler {
-  return async (error, request, response, _next) => {
+  return async (thrown, request, response, _next) => {
+    const error = judged(thrown, response)
     if (isProblem(error, 'throttled')) await admission.pause(performance.now())
     const context = {
       baseUrl,

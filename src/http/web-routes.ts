@@ -6,6 +6,7 @@ import type { Admission } from './admission/admission.ts'
 import { Visit } from './admission/visit.ts'
 import { type BodyLimits, readBody } from './body.ts'
 import { crossOriginFor } from './cross-origin.ts'
+import { checkProved } from './strangers.ts'
 
 /** What carrying routes needs. */
 export interface Carrying {
@@ -69,6 +70,7 @@ function webHandler(route: WebRoute, { headers, body, admission, addresses }: Ca
         },
         remoteAddress: address,
       })
+      checkProved(response, answer.status)
       send(answer, request, response, headers)
     } finally {
       visit.end()

@@ -40,26 +40,19 @@ function maySee(request: IncomingMessage, { token, loopback = false }: MetricsAc
 /**
  * Answers `/metrics` to whoever may see it.
  *
- * `own` are families of this server alone; `refused` is told of whoever may not, and what it throws is the answer; `figures` are those
- * of other processes.
+ * `own` are families of this server alone; `figures` are those of other processes.
  */
 export function metricsHandler(
   access: MetricsAccess,
   headers: Readonly<Record<string, string>>,
-  {
-    own,
-    refused,
-    figures,
-  }: { own(): readonly Family[]; refused(request: IncomingMessage): void; figures?: FiguresOfAll },
+  { own, figures }: { own(): readonly Family[]; figures?: FiguresOfAll },
 ): RequestHandler {
   const opening = openExposition(own, figures)
   // Whoever asks hears of it.
   opening.catch(() => undefined)
   return async (request, response) => {
-    if (!maySee(request, access)) {
-      refused(request)
+    if (!maySee(request, access))
       throw new Problem('unauthenticated', 'metrics.token-missing', 'Figures are shown to whoever has their token.')
-    }
     const { contentType, text } = await opening
     response.writeHead(200, { ...headers, 'content-type': contentType }).end(await text())
   }

@@ -52,6 +52,17 @@ it.each<[limit: 'network' | 'token' | 'strangers', scope: string | undefined]>([
   expect((await once(socket, 'close'))[0]).toBe(1013)
 })
 
+const basic = (n: number) => `Basic ${Buffer.from(`client-${n}:secret`).toString('base64')}`
+const bearer = (n: number) => `Bearer ${String(n).padEnd(43, 'a')}`
+
+/** An app that keeps a secret. */
+async function registered(): Promise<{ readonly id: string; readonly secret: string }> {
+  const body = { redirect_uris: ['https://app.example/cb'], token_endpoint_auth_method: 'client_secret_basic' }
+  const sent = { method: 'POST', path: '/auth/register', headers: { 'content-type': 'application/json' }, body }
+  const { client_id: id, client_secret: secret } = (await (await client()).send(sent)).json() as Record<string, string>
+  return { id: id ?? '', secret: secret ?? '' }
+}
+
 describe('limits – https://www.rfc-editor.org/rfc/rfc6585#section-4', () => {
   it('are not reached by what an app or a feed does', async () => {
     await open({})
@@ -137,22 +148,62 @@ describe('limits – https://www.rfc-editor.org/rfc/rfc6585#section-4', () => {
     expect(statuses.slice(6)).toEqual(Array(8).fill(429))
   })
 
-  it('slow down who guesses clients at the token endpoint', async () => {
-    await open({ limits: { ...unlimited, strangers: few } })
-    const stranger = await client()
-    const guess = (headers: Record<string, string>) =>
-      stranger.send({
-        method: 'POST',
-        path: '/auth/token',
-        headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
-        body: 'grant_type=client_credentials',
+  describe.each<[what: string, method: string, path: string, status: number, proof: (n: number) => string]>([
+    ['secrets of clients at the token endpoint', 'POST', '/auth/token', 401, basic],
+    ['what is no secret there', 'POST', '/auth/token', 401, n => `Basic ${n}`],
+    ['clients that look at tokens', 'POST', '/auth/introspect', 401, basic],
+    ['clients that end tokens', 'POST', '/auth/revoke', 401, basic],
+    ['tokens that list links', 'GET', '/share', 401, bearer],
+    ['tokens that make links', 'POST', '/share', 401, bearer],
+    ['tokens of the administrator', 'GET', '/auth/clients', 401, bearer],
+    ['by other methods', 'GET', '/auth/token', 405, basic],
+    ['tokens for figures', 'GET', '/metrics', 401, bearer],
+  ])('slow down who guesses (A47, A93): %s', (_what, method, path, status, proof) => {
+    const guess = (by: Client, n: number) =>
+      by.send({
+        method,
+        path,
+        headers: { 'content-type': 'application/x-www-form-urlencoded', authorization: proof(n) },
+        ...(method === 'POST' ? { body: 'grant_type=client_credentials&token=x' } : {}),
       })
-    const statuses: number[] = []
-    for (let n = 0; n < 10; n++)
-      statuses.push((await guess({ authorization: `Basic ${Buffer.from(`a${n}:b`).toString('base64')}` })).status)
-    expect(statuses[0]).toBe(401)
-    expect(statuses.at(-1)).toBe(401)
-    expect((await guess({})).status).toBe(429)
+
+    it('and is told so in place of the refusal', async () => {
+      await open({
+        limits: { ...unlimited, strangers: few },
+        metrics: { token: 'figures-are-shown-to-whoever-has-this' },
+      })
+      const stranger = await client()
+      const statuses: number[] = []
+      for (let n = 0; n < 10; n++) statuses.push((await guess(stranger, n)).status)
+      expect(statuses.slice(0, 5)).toEqual(Array(5).fill(status))
+      expect(statuses.slice(6)).toEqual(Array(4).fill(429))
+      const refused = await guess(stranger, 10)
+      expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0)
+      expect(refused.headers['www-authenticate']).toBeUndefined()
+      expect((await ask(stranger, '/', 1)).at(-1)).toBe(429)
+    })
+
+    it('but nobody who shows what is good', async () => {
+      await open({
+        limits: { ...unlimited, strangers: few },
+        metrics: { token: 'figures-are-shown-to-whoever-has-this' },
+      })
+      const { id, secret } = await registered()
+      const stranger = await client()
+      for (let n = 0; n < 10; n++) await guess(stranger, n)
+      const good = (authorization: string, path: string) => stranger.send({ path, headers: { authorization } })
+      const secretly = `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`
+      const form = { method: 'POST', path: '/auth/introspect', body: 'token=x' }
+      const headers = { 'content-type': 'application/x-www-form-urlencoded', authorization: secretly }
+      for (let n = 0; n < 3; n++) expect((await stranger.send({ ...form, headers })).status).toBe(200)
+      const malformed = { ...form, path: '/auth/token', body: 'grant_type=none', headers }
+      for (let n = 0; n < 3; n++)
+        expect((await stranger.send(malformed)).json()).toMatchObject({ error: 'unsupported_grant_type' })
+      const admin = `Bearer ${await house.token('system/*.cruds')}`
+      for (const shown of ['/share', '/auth/clients', '/fhir/Patient'])
+        expect([shown, (await good(admin, shown)).status]).toEqual([shown, 200])
+      expect((await good('Bearer figures-are-shown-to-whoever-has-this', '/metrics')).status).toBe(200)
+    })
   })
 
   it('slow a token down that tries out ids, and no other (A93)', async () => {
