@@ -1,4 +1,5 @@
 import { Decimal, isDate, isDateTime, isId, isInstant, isTime } from '#fhir'
+import { hasScriptLink } from './script-links.ts'
 
 /** Strings SHALL NOT exceed 1 MB: https://hl7.org/fhir/R4/datatypes.html#string */
 const longestString = 1024 * 1024
@@ -14,7 +15,6 @@ const base64Grammar = /^[A-Za-z0-9+/\s]*(?:=\s*){0,2}$/
 const activeElement = /<\s*(?:script|style|iframe|object|embed|form|link|meta|base|svg)[\s/>]|<!(?!--)|<\?/i
 // Quoted values are passed over as a whole, so that ` on x=` in a title is text.
 const handler = /<(?:[^<>"']|"[^<"]*"|'[^<']*')*\son[a-z]+\s*=/i
-const scriptLink = /=\s*["']\s*(?:java|vb)script:/i
 
 function isString(text: string): boolean {
   return text.length > 0 && text.length <= longestString && !controlCharacter.test(text)
@@ -45,7 +45,7 @@ function isBase64Letter(code: number): boolean {
 function isNarrative(text: string): boolean {
   const trimmed = text.trim()
   const isDiv = /^<div[\s>]/.test(trimmed) && trimmed.endsWith('</div>')
-  return isDiv && !activeElement.test(trimmed) && !handler.test(trimmed) && !scriptLink.test(trimmed)
+  return isDiv && !activeElement.test(trimmed) && !handler.test(trimmed) && !hasScriptLink(trimmed)
 }
 
 /** Formats of the primitives that JSON writes as strings; the name is the FHIR type code. */

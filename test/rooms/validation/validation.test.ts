@@ -355,12 +355,44 @@ const table: readonly Row[] = [
     with: '{}',
     faults: ['value Patient.text.div'],
   },
-  {
-    name: 'a narrative with a script link',
-    base: { ...patient, text: div('<a href="javascript:x">y</a>') },
+  // A67: as browsers read them, https://url.spec.whatwg.org/#url-parsing
+  ...[
+    'javascript:x',
+    ' JaVaScRiPt:x',
+    'java&#9;script:x',
+    'java\nscript:x',
+    '&#1;javascript:x',
+    '&#106;avascript:x',
+    '&#x0006A;avascript&#58;x',
+    '&#x4a;&#0000097;vascript:x',
+    'vb&#xA;script:x',
+    'livescript:x',
+    'data:text/html,x',
+    'da&#116;a:text/html;base64,eA==',
+    ' data:image/svg+xml,x',
+    'data:application/xhtml+xml,x',
+  ].flatMap(link =>
+    [`<a href="${link}">y</a>`, `<a href = '${link}'>y</a>`, `<img src="${link}"/>`, `<q cite="${link}">y</q>`].map(
+      inner => ({
+        name: `a narrative with a script link: ${JSON.stringify(inner)}`,
+        base: { ...patient, text: div(inner) },
+        with: '{}',
+        faults: ['value Patient.text.div'],
+      }),
+    ),
+  ),
+  ...[
+    'https://x.example/javascript:x',
+    '#javascript',
+    'data:image/png;base64,AAAA',
+    '&#106;ournal',
+    'mailto:a@b.example',
+  ].map(link => ({
+    name: `a narrative with a link to ${link}`,
+    base: { ...patient, text: div(`<a href="${link}" title="Data: 5 mg = one script">y</a>`) },
     with: '{}',
-    faults: ['value Patient.text.div'],
-  },
+    faults: [],
+  })),
   {
     name: 'a narrative with an entity',
     base: { ...patient, text: { status: 'generated', div: '<!DOCTYPE x><div></div>' } },
