@@ -13,6 +13,8 @@ export const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-be
 export const assertionAlgorithms = ['RS384', 'ES384'] as const
 
 const maxAssertionLength = 8 * 1024
+/** No padding, no white space, nothing that decoders pass over: one JWT has one spelling. RFC 7515 §2 */
+const compactForm = /^[\w-]+\.[\w-]+\.[\w-]+$/
 const maxLifeSeconds = 300
 const maxJtiLength = 256
 const clockToleranceSeconds = 5
@@ -33,9 +35,8 @@ function parsePart(part: string): Readonly<Record<string, unknown>> {
 }
 
 function readUnverified(assertion: string) {
-  const parts = assertion.split('.')
-  if (assertion.length > maxAssertionLength || parts.length !== 3) throw refusal()
-  const [header = '', payload = ''] = parts
+  if (assertion.length > maxAssertionLength || !compactForm.test(assertion)) throw refusal()
+  const [header = '', payload = ''] = assertion.split('.')
   try {
     return { header: parsePart(header), payload: parsePart(payload) }
   } catch (error) {

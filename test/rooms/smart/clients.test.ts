@@ -123,13 +123,67 @@ describe('SMART 2.2 §1G asymmetric clients – https://hl7.org/fhir/smart-app-l
     expect((await ask(await assert(id), { client_id: id })).status).toBe(200)
   })
 
-  it('A43: refuses an assertion whose claims are repeated', async () => {
+  /** Claims and header as they are written, under the client's own good signature. */
+  async function signedAsWritten(
+    id: string,
+    { header = {}, claims = '' }: { header?: object | string; claims?: string },
+  ) {
+    const exp = Math.floor(house.clock.nowMs() / 1000) + 200
+    const rest = `"sub":"${id}","aud":"${house.baseUrl}/auth/token","exp":${exp},"jti":"written-${++jtis}"`
+    const heading = typeof header === 'string' ? header : JSON.stringify({ alg: 'RS384', kid: rsa.kid, ...header })
+    const said = claims === '' ? `{"iss":"${id}",${rest}}` : claims.replace('ID', id).replace('REST', rest)
+    const text = [heading, said].map(part => Buffer.from(part).toString('base64url')).join('.')
+    const key = { name: 'RSASSA-PKCS1-v1_5' }
+    const signature = await crypto.subtle.sign(key, rsa.privateKey as CryptoKey, Buffer.from(text))
+    return `${text}.${Buffer.from(signature).toString('base64url')}`
+  }
+
+  it.each<[what: string, written: { header?: object | string; claims?: string }]>([
+    ['a claim twice', { claims: '{"iss":"x","iss":"ID",REST}' }],
+    ['a claim twice, once by an escape', { claims: '{"\\u0069ss":"x","iss":"ID",REST}' }],
+    ['a claim of the prototype', { claims: '{"__proto__":{"iss":"ID"},REST}' }],
+    ['an array of claims', { claims: '[{"iss":"ID",REST}]' }],
+    ['no claims', { claims: 'null' }],
+    ['an algorithm twice', { header: '{"alg":"none","alg":"RS384","kid":"rsa-1"}' }],
+    ['no algorithm', { header: '{"kid":"rsa-1"}' }],
+    ['several algorithms', { header: { alg: ['RS384'] } }],
+    ['an algorithm in small letters', { header: { alg: 'rs384' } }],
+    ['another algorithm of the same key', { header: { alg: 'RS256' } }],
+    ['an empty list of critical headers', { header: { crit: [] } }],
+    ['a critical header that is known', { header: { crit: ['exp'], exp: 1 } }],
+    ['a body that is not encoded', { header: { crit: ['b64'], b64: false } }],
+    ['its own key', { header: { jwk: {} } }],
+    ['its own certificate', { header: { x5c: ['AAAA'] } }],
+    ['an address of a certificate', { header: { x5u: 'https://127.0.0.1/x' } }],
+    ['an address of keys', { header: { jku: 'file:///etc/passwd' } }],
+    ['no key id', { header: '{"alg":"RS384"}' }],
+    ['a key id that is a number', { header: { kid: 1 } }],
+    ['a key id that is a list', { header: { kid: ['rsa-1'] } }],
+    ['a key id and more', { header: { kid: 'rsa-1\u0000' } }],
+    ['a key id of the prototype', { header: { kid: '__proto__' } }],
+    ['the type of an access token', { header: { typ: 'at+jwt' } }],
+    ['a type that is an object', { header: { typ: {} } }],
+  ])('A41–A44: refuses, under a good signature, %s', async (_what, written) => {
     const id = await addBackend()
-    const [header, payload, signature] = (await assert(id)).split('.')
-    const text = Buffer.from(payload ?? '', 'base64url').toString()
-    const doubled = Buffer.from(text.replace('{', `{"iss":"${id}",`)).toString('base64url')
-    expect((await ask(`${header}.${doubled}.${signature}`)).json.error).toBe('invalid_client')
+    expect((await ask(await signedAsWritten(id, {}))).status).toBe(200)
+    expect((await ask(await signedAsWritten(id, written))).json).toMatchObject({ error: 'invalid_client' })
   })
+
+  it.each<[what: string, spell: (jwt: string) => string]>([
+    ['padding', jwt => `${jwt}==`],
+    ['a line break', jwt => `${jwt.slice(0, -4)}\n${jwt.slice(-4)}`],
+    ['a blank before it', jwt => ` ${jwt}`],
+    ['a blank after it', jwt => `${jwt} `],
+    ['a byte that is no letter', jwt => `${jwt}\u0000`],
+    ['the other alphabet', jwt => `${jwt.slice(0, -1)}+/`],
+    ['nothing for a signature', jwt => jwt.slice(0, jwt.lastIndexOf('.') + 1)],
+  ])(
+    'A44: refuses a JWT that is spelled with %s – https://www.rfc-editor.org/rfc/rfc7515#section-2',
+    async (_what, spell) => {
+      const id = await addBackend()
+      expect((await ask(spell(await assert(id)))).json).toMatchObject({ error: 'invalid_client' })
+    },
+  )
 
   it('A41, A42, A44: refuses other algorithms, foreign keys and critical headers', async () => {
     const id = await addBackend()
