@@ -16,6 +16,7 @@ export {
   inSlices,
   type Steps,
   spend,
+  wanted,
   withBudget,
 } from './budget.ts'
 export {

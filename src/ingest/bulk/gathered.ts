@@ -1,6 +1,7 @@
-import { parseJson, parseSentJson, type Resource, toResource } from '#fhir'
+import { type Resource, toResource } from '#fhir'
 import { giveWay } from '#kernel'
 import type { ByteSource } from '../source/byte-source.ts'
+import { parseRow } from '../source/parse-row.ts'
 import type { Spool } from '../source/spool.ts'
 
 /** Bytes `from … until` of a source. */
@@ -91,13 +92,9 @@ export async function bytesOf({ source, from, until }: Range): Promise<Buffer> {
   return first !== undefined && second === undefined ? first : Buffer.concat(chunks)
 }
 
-/** What takes long is parsed in steps, between which others have their turn. */
-const longBytes = 64 * 1024
-
-/** @throws Problem as `parseJson` and `toResource` */
+/** @throws Problem as `parseRow` and `toResource` */
 export async function resourceOf(bytes: Buffer): Promise<Resource> {
-  const text = bytes.toString('utf8')
-  return toResource(bytes.length > longBytes ? await parseSentJson(Buffer.from(text)) : parseJson(text))
+  return toResource(await parseRow(bytes.toString('utf8')))
 }
 
 const newline = Buffer.from('\n')

@@ -306,7 +306,7 @@ async function resourceIn(bytes: Buffer | undefined): Promise<Resource | undefin
   try {
     return await resourceOf(bytes)
   } catch (error) {
-    if (isProblem(error, 'invalid')) return undefined
+    if (isProblem(error, 'invalid') || isProblem(error, 'too-large')) return undefined
     throw error
   }
 }

@@ -1,8 +1,9 @@
-import { isInstant, type Json, parseJson, parseReference, type Resource, toResource } from '#fhir'
+import { isInstant, type Json, parseReference, type Resource, toResource } from '#fhir'
 import { isProblem, Problem } from '#kernel'
 import type { IngestLimits } from '../limits.ts'
 import { rowName } from '../outcome.ts'
 import { JsonListSplitter } from '../source/json-list.ts'
+import { parseRow } from '../source/parse-row.ts'
 import { decoded } from '../source/text.ts'
 import { type Version, versionOf } from './versions.ts'
 
@@ -67,12 +68,13 @@ function addressed(row: Row, { server }: FhirFile): Row {
 async function* readBundle(file: FhirFile, limits: IngestLimits, onDoubt: () => void): AsyncGenerator<Row, void, void> {
   const { isBundle, type, texts } = await readHead(file, limits, onDoubt)
   if (!isBundle) {
-    yield resourceOf(parseJson(await wholeText(texts, limits)))
+    yield resourceOf(await parseRow(await wholeText(texts, limits)))
     return
   }
   const splitter = new JsonListSplitter('entry', limits.maxLine)
-  for await (const text of texts) for (const element of splitter.write(text)) yield readEntry(parseJson(element), type)
-  yield* aroundEntries(toResource(parseJson(splitter.end())))
+  for await (const text of texts)
+    for (const element of splitter.write(text)) yield readEntry(await parseRow(element), type)
+  yield* aroundEntries(toResource(await parseRow(splitter.end())))
 }
 
 function aroundEntries(shell: Resource): readonly Row[] {
@@ -215,14 +217,14 @@ function unknownResource(json: Json): NotFound {
 async function* readNdjson(file: FhirFile, limits: IngestLimits, onDoubt: () => void): AsyncGenerator<Row, void, void> {
   for await (const line of lines(decoded(file.open(), onDoubt), limits.maxLine)) {
     const text = line.trim()
-    if (text !== '') yield parseLine(text)
+    if (text !== '') yield await readLine(text)
   }
 }
 
 /** A line that is no JSON is a row of its own. */
-function parseLine(text: string): Row {
+async function readLine(text: string): Promise<Row> {
   try {
-    return resourceOf(parseJson(text))
+    return resourceOf(await parseRow(text))
   } catch (error) {
     if (isProblem(error, 'invalid')) return { row: 'line', malformed: true }
     throw error

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Resource } from '#fhir'
+import { metWhile, mostMetMs } from '../../turns.ts'
 import {
   createPatient,
   everything,
@@ -465,6 +466,34 @@ describe('NDJSON – https://hl7.org/fhir/R4/nd-json.html', () => {
     const history = JSON.stringify({ resourceType: 'Bundle', type: 'history', entry: gone })
     for (const file of [many, people, history])
       expect((await imported(few, file)).counts.problem).toMatchObject({ code: 'ingest.too-many-resources' })
+  })
+
+  /** Short to send, packed, and long to parse. */
+  const manyValues = (count: number) => `[${'{"a":1},'.repeat(count / 2)}1]`
+  const bundleOf = (entry: string) =>
+    `{"resourceType":"Bundle","type":"collection","entry":[${entry},{"resource":${JSON.stringify(weight('Patient/p', { valueString: 'kept' }))}}]}`
+  const linesOf = (line: string) =>
+    [...['kept', 'too'].map(valueString => JSON.stringify(weight('Patient/p', { valueString }))), line].join('\n')
+
+  it.each([
+    ['a line', linesOf],
+    ['an entry of a Bundle', bundleOf],
+  ])('parses %s of many values bit by bit, and others have their turns (A78)', async (_what, fileOf) => {
+    const { result, metMs } = await metWhile(async () => {
+      const house = await openHouse()
+      await imported(house, fileOf(manyValues(900_000)))
+      return (await found(house.record, 'Observation')).map(({ valueString }) => valueString)
+    })
+    expect(result).toContain('kept')
+    expect(metMs).toBeLessThan(mostMetMs)
+  })
+
+  it.each([
+    ['a line', linesOf],
+    ['an entry of a Bundle', bundleOf],
+  ])('holds no more values of %s than the limit (A78)', async (_what, fileOf) => {
+    const { counts } = await imported(await openHouse(), fileOf(manyValues(1_000_002)))
+    expect(counts.problem).toMatchObject({ code: 'ingest.token-too-long' })
   })
 
   it('commits what is heavy in several transactions', async () => {
