@@ -150,6 +150,8 @@ export interface Reader {
   read(type: string, id: string): Promise<Stored>
   /** One version; `version` as it stood in the URL. Throws like `read`. */
   vread(type: string, id: string, version: string): Promise<Stored>
+  /** Whether a version, or its deletion, may be read at this moment. Nothing is recorded: nothing that it says is told. */
+  shows(type: string, id: string, version: string): Promise<boolean>
   /** What a version holds beside its JSON, from one byte to before another. @throws Problem `fault` · `record.content-damaged` */
   content(stored: Stored, from?: number, until?: number): AsyncIterable<Buffer>
   /** @throws Problem `not-found` · `record.unknown`; `invalid` · `record.cursor-invalid` */

@@ -20,8 +20,8 @@ const mostBytes: Readonly<Record<ChannelType, number>> = {
 
 /**
  * What one message may tell of events at this moment: each is read anew, and recorded as read. What went out of reach since, or was erased,
- * is told of no more. Where nothing but that something happened is told, nothing is read. Of many large resources only the first ones go
- * into it; what is behind them is not looked at.
+ * is told of no more. Where nothing but that something happened is told, nothing is recorded as read. Of many large resources only the first
+ * ones go into it; what is behind them is not looked at.
  */
 export async function toldOf(
   events: readonly Event[],
@@ -60,9 +60,9 @@ function bytesOf(seen: Told | undefined): number {
 }
 
 async function seenOf(event: Event, content: Content, reader: Reader): Promise<Told | undefined> {
-  if (content === 'empty') return { event }
   const { type, id, version } = event
-  if (type === undefined || id === undefined) return undefined
+  if (type === undefined || id === undefined) return content === 'empty' ? { event } : undefined
+  if (content === 'empty') return (await reader.shows(type, id, String(version))) ? { event } : undefined
   try {
     const stored = await reader.vread(type, id, String(version))
     return content === 'full-resource' ? { event, stored } : { event }

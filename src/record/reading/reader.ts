@@ -1,4 +1,4 @@
-import { type Grant, patientsInReach, requirePermission, withheldFrom } from '#access'
+import { type Grant, patientsInReach, permits, requirePermission, withheldFrom } from '#access'
 import { Problem, spend } from '#kernel'
 import type { Holder, Query, Restricted } from '#search'
 import type { CompartmentId } from '#store'
@@ -87,16 +87,26 @@ export class GrantReader implements Reader {
   }
 
   async vread(type: string, id: string, version: string): Promise<Stored> {
-    requirePermission(this.grant, 'r', type)
-    const { reach, registry } = this.#rooms
-    if (!/^[1-9][0-9]{0,8}$/.test(version)) throw unknown()
-    const grant = await this.asking()
-    const locator = reach.locator(type, id)
-    const stored = await unlessErasedBeside(registry, () => reach.version(grant, locator, Number(version)))
-    if (stored === undefined || !(await this.#rooms.sighting.visible(grant, 'r', stored))) throw unknown()
+    const stored = await this.#shown(type, id, version)
+    if (stored === undefined) throw unknown()
     if (stored.deleted) throw new Problem('gone', 'record.deleted', 'This version is the deletion of the resource.')
     await this.noteShown('vread', stored)
     return stored
+  }
+
+  async shows(type: string, id: string, version: string): Promise<boolean> {
+    return permits(this.grant, 'r', type) && (await this.#shown(type, id, version)) !== undefined
+  }
+
+  /** A version, or its deletion, if the grant may see it at this moment. */
+  async #shown(type: string, id: string, version: string): Promise<Stored | undefined> {
+    requirePermission(this.grant, 'r', type)
+    const { reach, registry, sighting } = this.#rooms
+    if (!/^[1-9][0-9]{0,8}$/.test(version)) return undefined
+    const grant = await this.asking()
+    const locator = reach.locator(type, id)
+    const stored = await unlessErasedBeside(registry, () => reach.version(grant, locator, Number(version)))
+    return stored !== undefined && (await sighting.visible(grant, 'r', stored)) ? stored : undefined
   }
 
   async *content({ holder, content }: Stored, from?: number, until?: number): AsyncGenerator<Buffer, void, void> {
