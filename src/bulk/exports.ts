@@ -5,7 +5,7 @@ import type { Record as PatientRecord } from '#record'
 import { type Changing, changeInTurn, type Documents } from '#vault'
 import { placesIn, type Run } from './found.ts'
 import type { BulkLimits } from './limits.ts'
-import { Lists } from './lists.ts'
+import { type ListedFile, Lists } from './lists.ts'
 import { checkPermitted, type Made, makeExport } from './make.ts'
 import type { ExportFile, ExportLines, ExportOrder, ExportView } from './order.ts'
 import { type Place, Queue, tooManyOfOwner } from './queue.ts'
@@ -239,26 +239,25 @@ export class Exports {
     if (listed !== undefined && !isTold(listed.kind, stored, asking.grant)) return undefined
     if (listed?.kind === 'deleted' && !(await this.#isWithheldAsMade(stored, asking.grant))) return undefined
     if (listed !== undefined)
-      return { kind: listed.kind, type: listed.type, elements, lines: () => this.#lines(id, file, listed, asking) }
+      return { kind: listed.kind, type: listed.type, elements, lines: () => this.#lines({ id, file, stored, listed }, asking) }
     const isErrors = file === stored.files.length && errors.length > 0
     return isErrors
       ? { kind: 'error', type: 'OperationOutcome', elements: [], lines: () => outcomes(errors) }
       : undefined
   }
 
-  async *#lines(
-    id: string,
-    file: number,
-    { kind, type, pieces }: StoredExport['files'][number],
-    asking: Pick<ExportOrder, 'grant' | 'renew'>,
-  ): AsyncGenerator<ExportLines> {
+  /** A file is fetched as slowly as somebody likes: before each portion it is asked again whether it may be. */
+  async *#lines(fetched: FetchedFile, asking: Pick<ExportOrder, 'grant' | 'renew'>): AsyncGenerator<ExportLines> {
+    const { id, file, stored, listed } = fetched
     const exporter = this.#rooms.record.exporter(asking.grant)
-    for await (const piece of this.#lists.pieces<readonly Run[] | readonly string[]>(id, file, pieces)) {
+    for await (const piece of this.#lists.pieces<readonly Run[] | readonly string[]>(id, file, listed.pieces)) {
       if (piece === undefined) throw failures.removed()
-      if (kind === 'deleted') yield (piece as readonly string[]).map(deleted => ({ deleted }))
-      else
-        for await (const versions of exporter.open(type, placesIn(piece as readonly Run[]))) {
-          // A file is fetched as slowly as somebody likes.
+      if (listed.kind === 'deleted') {
+        await checkPermitted(asking, this.#rooms.clock)
+        if (!(await this.#isWithheldAsMade(stored, asking.grant))) return
+        yield (piece as readonly string[]).map(deleted => ({ deleted }))
+      } else
+        for await (const versions of exporter.open(listed.type, placesIn(piece as readonly Run[]))) {
           await checkPermitted(asking, this.#rooms.clock)
           yield versions.map(({ json }) => ({ stored: json }))
         }
@@ -298,6 +297,14 @@ export class Exports {
     for (const { stopping } of running) stopping.abort(failures.interrupted())
     await Promise.all(running.map(({ done }) => done))
   }
+}
+
+/** A file of an export that is fetched, by its number. */
+interface FetchedFile {
+  readonly id: string
+  readonly file: number
+  readonly stored: StoredExport
+  readonly listed: ListedFile
 }
 
 /** What is listed by name alone cannot be judged one by one: it is for the reach that it was listed for. */
