@@ -239,7 +239,12 @@ export class Exports {
     if (listed !== undefined && !isTold(listed.kind, stored, asking.grant)) return undefined
     if (listed?.kind === 'deleted' && !(await this.#isWithheldAsMade(stored, asking.grant))) return undefined
     if (listed !== undefined)
-      return { kind: listed.kind, type: listed.type, elements, lines: () => this.#lines({ id, file, stored, listed }, asking) }
+      return {
+        kind: listed.kind,
+        type: listed.type,
+        elements,
+        lines: () => this.#lines({ id, file, stored, listed }, asking),
+      }
     const isErrors = file === stored.files.length && errors.length > 0
     return isErrors
       ? { kind: 'error', type: 'OperationOutcome', elements: [], lines: () => outcomes(errors) }

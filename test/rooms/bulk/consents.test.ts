@@ -43,7 +43,8 @@ beforeEach(async () => {
   house = await openHouse()
   await written('PUT', '/Patient/a', patientA)
   await house.record.addPatientTo('anna', 'a')
-  for (let at = 0; at < many; at++) await written('PUT', `/Observation/o-${at}`, { ...weightOf('a', at), id: `o-${at}` })
+  for (let at = 0; at < many; at++)
+    await written('PUT', `/Observation/o-${at}`, { ...weightOf('a', at), id: `o-${at}` })
 })
 afterEach(() => house.close())
 

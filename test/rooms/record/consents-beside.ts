@@ -1,0 +1,143 @@
+/** Consents of one house in two processes: the same for each store. https://hl7.org/fhir/R4/consent.html */
+import type { Grant } from '#access'
+import type { Record } from '#record'
+import { consentOf, ofCodes, ofTypes, toRecipients } from '../interactions/consent-of.ts'
+import { create, everything, grantOf, heartRate, ids, patient, remove, update } from './family.ts'
+
+const all = everything()
+const absent = { kind: 'not-found', code: 'record.unknown' }
+/** More changes than are named one by one. */
+const many = 104
+
+/** Two processes on one house. */
+export interface TwoProcesses {
+  readonly one: Record
+  readonly other: Record
+  close(): Promise<void>
+}
+
+/** What is so whatever the house is kept in. */
+export function consentsInTwoProcesses(open: () => Promise<TwoProcesses>): void {
+  let house: TwoProcesses
+  let emil: string
+  let owner: Grant
+  let guardian: Grant
+  let pulse: string
+
+  const grantFor = async (account: string, kept = house.one.keptBy(account)) =>
+    grantOf('user/*.cruds', { account, actor: { kind: 'account', id: account }, ...(await kept) })
+
+  beforeEach(async () => {
+    house = await open()
+    const { one } = house
+    emil = (await create(one, all, patient('Emil'))).id
+    await one.addPatientTo('anna', emil)
+    await one.addPatientTo('bert', emil, { role: 'guardian' })
+    ;[owner, guardian] = [await grantFor('anna'), await grantFor('bert')]
+    pulse = (await create(one, all, heartRate(emil, 60))).id
+  })
+  afterEach(() => house.close())
+
+  const consent = (provision: object = ofTypes('Observation')) => consentOf(emil, provision)
+
+  /** Whether something is seen in a process, by each way to it. */
+  async function seen(record: Record, grant: Grant): Promise<readonly boolean[]> {
+    const reader = record.reader(grant)
+    const shows = async (asked: Promise<unknown>) =>
+      asked.then(
+        () => true,
+        error => {
+          expect(error).toMatchObject(absent)
+          return false
+        },
+      )
+    return [
+      await shows(reader.read('Observation', pulse)),
+      await shows(reader.vread('Observation', pulse, '1')),
+      await shows(reader.history({ type: 'Observation', id: pulse, count: 5 })),
+      (await ids(record, grant, 'Observation', '')).includes(pulse),
+      (await ids(record, grant, 'Patient', '_has:Observation:patient:code=8867-4')).includes(emil),
+      await reader.shows('Observation', pulse, '1'),
+    ]
+  }
+  const everyWay = (isSeen: boolean) => Array.from({ length: 6 }, () => isSeen)
+
+  it('counts in the other process at once, whichever wrote, changed or ended it', async () => {
+    const { one, other } = house
+    for (const [writing, reading] of [
+      [one, other],
+      [other, one],
+      [one, other],
+    ] as const) {
+      expect(await seen(reading, guardian)).toEqual(everyWay(true))
+      const { id } = await create(writing, owner, consent())
+      expect(await seen(reading, guardian)).toEqual(everyWay(false))
+      expect(await seen(reading, owner)).toEqual(everyWay(true))
+      await update(writing, owner, { ...consent({ ...ofTypes('Observation'), ...toRecipients('role=member') }), id })
+      expect(await seen(reading, guardian)).toEqual(everyWay(true))
+      await update(writing, owner, { ...consent(ofCodes('http://loinc.org|8867-4')), id })
+      expect(await seen(reading, guardian)).toEqual(everyWay(false))
+      await remove(writing, owner, 'Consent', id)
+    }
+    expect(await seen(one, guardian)).toEqual(everyWay(true))
+    expect(await seen(other, guardian)).toEqual(everyWay(true))
+  })
+
+  it('is kept beside others that are written at once in both', async () => {
+    const records = [house.one, house.other, house.one, house.other]
+    const types = ['Observation', 'Condition', 'Observation', 'Immunization']
+    const made = await Promise.all(records.map((each, at) => create(each, owner, consent(ofTypes(types[at] ?? '')))))
+    for (const record of new Set(records)) {
+      expect(await seen(record, guardian)).toEqual(everyWay(false))
+      const reasons = await record.explain(owner, emil, { account: 'bert' }, {})
+      expect(reasons.map(each => each.consent).toSorted()).toEqual(made.map(({ id }) => id).toSorted())
+    }
+    await Promise.all(made.map(({ id }, at) => remove(records[at] ?? house.one, owner, 'Consent', id)))
+    for (const record of new Set(records)) expect(await seen(record, guardian)).toEqual(everyWay(true))
+  })
+
+  it('counts in a process that was not asked while very much was changed', async () => {
+    const { one, other } = house
+    expect(await seen(other, guardian)).toEqual(everyWay(true))
+    const { id } = await create(one, owner, consent())
+    for (let at = 0; at < many; at++) {
+      const period = { start: `2020-01-01T00:${String(at % 60).padStart(2, '0')}:00Z` }
+      await update(one, owner, { ...consent({ ...ofTypes('Observation'), period }), id })
+    }
+    expect(await seen(other, guardian)).toEqual(everyWay(false))
+  }, 300_000)
+
+  it('of one patient leaves what another one has of the same: seen with them, until theirs withholds it too', async () => {
+    const { one, other } = house
+    const greta = (await create(one, all, patient('Greta'))).id
+    await one.addPatientTo('bert', greta)
+    await one.addPatientTo('cleo', greta, { role: 'guardian' })
+    await one.addPatientTo('cleo', emil, { role: 'guardian' })
+    const participant = [emil, greta].map(id => ({ actor: { reference: `Patient/${id}` }, status: 'accepted' }))
+    const { id } = await create(one, all, { resourceType: 'Appointment', status: 'booked', participant })
+    const appointments = async (record: Record, grant: Grant) => {
+      const read = await record
+        .reader(grant)
+        .read('Appointment', id)
+        .then(() => true)
+        .catch(() => false)
+      const found = [`patient=${emil}`, `patient=${greta}`, ''].map(query => ids(record, grant, 'Appointment', query))
+      return [read, ...(await Promise.all(found)).map(({ length }) => length === 1)]
+    }
+    const [bert, cleo] = [await grantFor('bert'), await grantFor('cleo')]
+    const ofEmilAlone: Grant = { ...cleo, id: 'emil', patients: [emil] }
+    await create(one, owner, consent(ofTypes('Appointment')))
+    for (const record of [one, other]) {
+      expect(await appointments(record, bert)).toEqual([true, true, true, true])
+      expect(await appointments(record, cleo)).toEqual([true, true, true, true])
+      expect(await appointments(record, ofEmilAlone)).toEqual([false, false, false, false])
+    }
+    await create(other, bert, consentOf(greta, ofTypes('Appointment')))
+    for (const record of [one, other]) {
+      // Whoever keeps one of them in their own right sees it with that one.
+      expect(await appointments(record, bert)).toEqual([true, true, true, true])
+      expect(await appointments(record, owner)).toEqual([true, true, true, true])
+      expect(await appointments(record, cleo)).toEqual([false, false, false, false])
+    }
+  })
+}
