@@ -20,5 +20,5 @@ whereMongoIs(() => {
       await keyData.remove()
     }
     return { one: house.record, other, close }
-  })
+  }, 4)
 })
