@@ -228,7 +228,7 @@ export class GrantReader implements Reader {
     const names = namesAsked(query)
     for (const compartment of concerned) {
       const owner = registry.known(compartment)
-      if (owner?.kind === 'patient') note(registry.auditOf(owner), names)
+      if (owner?.patient !== undefined) note(registry.auditOf(owner), names)
     }
   }
 }

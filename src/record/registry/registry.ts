@@ -181,7 +181,8 @@ export class Registry {
 
   /** The ledger that keeps the audit of a compartment's data. */
   auditOf(holder: Holder): Holder {
-    const { compartment } = holder
+    const { compartment, kind } = holder
+    if (kind === 'audit') return holder
     return this.#directory.auditOf(compartment) ?? this.#planned.get(compartment) ?? this.instanceAudit
   }
 

@@ -76,4 +76,43 @@ describe('audit – https://hl7.org/fhir/R4/auditevent.html', () => {
     expect(event).toMatchObject({ outcomeDesc: 'a batch of a test' })
     expect(JSON.stringify(event)).toContain('and 30 more')
   })
+
+  it.each<readonly [string, (record: Record, id: string) => Promise<unknown>]>([
+    ['read', (record, id) => record.reader(auditor).read('AuditEvent', id)],
+    ['vread', (record, id) => record.reader(auditor).vread('AuditEvent', id, '1')],
+    ['history', (record, id) => record.reader(auditor).history({ type: 'AuditEvent', id, count: 5 })],
+    ['search', (record, id) => ids(record, auditor, 'AuditEvent', `_id=${id}`)],
+  ])('shows a patient who looked at the records of what was done with theirs: by %s', async (subtype, look) => {
+    const { record } = await openTestRecord()
+    const [amsel, drossel] = [
+      (await create(record, all, patient('Amsel'))).id,
+      (await create(record, all, patient('Drossel'))).id,
+    ]
+    const own = ofPatient(amsel, 'patient/AuditEvent.rs')
+    const [first = ''] = await ids(record, own, 'AuditEvent', 'action=C')
+    await record.flush()
+    await look(record, first)
+    await record.flush()
+    const seen = async (of: string) => {
+      const grant = ofPatient(of, 'patient/AuditEvent.rs')
+      const page = await record.reader(grant).search(queryOf(grant, 'AuditEvent', `subtype=${subtype}`))
+      return page.matches.map(({ json }) => JSON.parse(json.toString('utf8'))).filter(({ action }) => action !== 'C')
+        .length
+    }
+    expect(await seen(drossel)).toBe(0)
+    expect(await seen(amsel)).toBeGreaterThanOrEqual(subtype === 'search' ? 2 : 1)
+  })
+
+  it('of who was erased are looked at, and recorded as looked at, without harm', async () => {
+    const { record } = await openTestRecord()
+    const amsel = (await create(record, all, patient('Amsel'))).id
+    await record.shred(amsel)
+    const events = await ids(record, auditor, 'AuditEvent', '')
+    for (const id of events) await record.reader(auditor).read('AuditEvent', id)
+    await record.flush()
+    for (const id of events) await record.reader(auditor).read('AuditEvent', id)
+    await record.flush()
+    expect(await Array.fromAsync(record.verify())).toEqual([])
+    expect((await ids(record, auditor, 'AuditEvent', 'subtype=read')).length).toBeGreaterThan(0)
+  })
 })
