@@ -206,6 +206,18 @@ function addReview(program: Command): void {
     .action(lazily(async () => (await load()).rejectReview))
 }
 
+function addAudit(program: Command): void {
+  program
+    .command('audit')
+    .description('records of who did what')
+    .command('export')
+    .description('all of them, or those of one patient, as CSV on standard output; recorded as told')
+    .option('--patient <id>', 'what was done with the data of this Patient')
+    .option('--since <time>', 'from this date or instant on')
+    .option('--until <time>', 'what was before this date or instant')
+    .action(lazily(async () => (await import('./commands/audit.ts')).exportAudit))
+}
+
 function addLetters(program: Command): void {
   const load = () => import('./commands/letters.ts')
   const letters = program.command('letters').description('messages that were refused and are kept')
@@ -421,6 +433,7 @@ for (const add of [
   addTerminology,
   addMapping,
   addReview,
+  addAudit,
   addLetters,
   addAccess,
   addApps,

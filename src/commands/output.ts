@@ -1,3 +1,5 @@
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import type { Problem } from '#kernel'
 
 let isHushed = false
@@ -9,6 +11,16 @@ export const output = {
   },
   result(line: string): void {
     if (!isHushed) process.stdout.write(`${line}\n`)
+  },
+  /** A long result, as fast as it is taken; whoever goes away ends it. */
+  async results(pieces: AsyncIterable<Buffer>): Promise<void> {
+    if (isHushed) return
+    try {
+      await pipeline(Readable.from(pieces), process.stdout, { end: false })
+    } catch (error) {
+      // What became of the output itself is said by `outliveReaders`.
+      if (process.stdout.errored === null) throw error
+    }
   },
   /** From now on nothing is said: what a command that was told to end finds closed under its hands is neither a result nor a fault. */
   hush(): void {

@@ -1,3 +1,4 @@
+import { auditRows } from './audit/rows.ts'
 import { bulkRows } from './bulk/rows.ts'
 import { batchOrTransaction } from './bundles/batch-or-transaction.ts'
 import { compartmentRows } from './compartments/rows.ts'
@@ -150,5 +151,6 @@ export const catalogue: readonly Route[] = [
   ...single,
   ...graphqlRows,
   ...bulkRows,
+  ...auditRows,
   { method: 'POST', path: '/', interaction: 'transaction', verb: 'none', summary: 'Batch or transaction: many interactions in one Bundle', handler: batchOrTransaction(createMatcher(single.filter(row => row.root !== true))) },
 ]

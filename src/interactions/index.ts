@@ -14,11 +14,13 @@ export const matcher: Matcher = createMatcher(catalogue.filter(route => route.ro
 /** The same for the rows whose path is below the origin. */
 export const rootMatcher: Matcher = createMatcher(catalogue.filter(route => route.root === true))
 
+export { auditCsv } from './audit/told.ts'
 export { catalogue } from './catalogue.ts'
 export type { Match, Matcher } from './match.ts'
 export { patchTypes } from './patch/read-patch.ts'
 export { perform } from './perform.ts'
 export { type Format, fhirJson, formatOfError, mediaTypes } from './rest/negotiate.ts'
+export { narrowToPatient, restrictToCompartments } from './search/compartment.ts'
 export {
   defaultLimits,
   type ExportPort,

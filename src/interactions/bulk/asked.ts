@@ -58,7 +58,7 @@ export async function askedExport(request: FhirRequest, ofPatients: boolean): Pr
     filters: filtersOf(given.getAll('_typeFilter'), types, leniency),
     elements: values('_elements'),
     sinceMs: parseSince(given.get('_since')),
-    untilMs: parseSince(given.get('_until')),
+    untilMs: parseSince(given.get('_until'), '_until'),
     patients: given.has('patient') ? patientsOf(given.getAll('patient'), request.baseUrl, ofPatients) : undefined,
     ignored: leniency.left,
   }

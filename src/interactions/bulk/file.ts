@@ -1,7 +1,8 @@
 import { requirePermission } from '#access'
 import { isId, printJson } from '#fhir'
-import { giveWay, withBudget } from '#kernel'
+import { giveWay } from '#kernel'
 import { granted } from '../perform.ts'
+import { streamed } from '../rest/streamed.ts'
 import { subsetting, toSubset } from '../rest/subset.ts'
 import type { ExportLines, FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
 import { exportUnknown } from './status.ts'
@@ -29,36 +30,10 @@ export async function exportFile(
   if (asking.method === 'HEAD') return { status: 200, headers, stream: nothing() }
   const subset = toSubset(undefined, file.elements)
   const shown = subset === undefined ? async (json: Buffer) => json : subsetting(subset)
-  return { status: 200, headers, stream: await begun(unbudgeted(() => text(file.lines(), shown))) }
+  return { status: 200, headers, stream: await streamed(() => text(file.lines(), shown)) }
 }
 
 async function* nothing(): AsyncGenerator<Buffer> {}
-
-/** What goes wrong before the first line is told as such, while it still can be. */
-async function begun(stream: AsyncGenerator<Buffer>): Promise<AsyncGenerator<Buffer>> {
-  const first = await stream.next()
-  return (async function* () {
-    if (first.done === true) return
-    yield first.value
-    yield* stream
-  })()
-}
-
-/** A file is as long as it is: what it takes is bounded by how it was found, and by how fast it is taken. */
-function unbudgeted(begin: () => AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
-  const inner = begin()
-  return (async function* () {
-    try {
-      for (;;) {
-        const step = await withBudget('unbounded', () => inner.next())
-        if (step.done === true) return
-        yield step.value
-      }
-    } finally {
-      await inner.return(undefined)
-    }
-  })()
-}
 
 const newline = Buffer.from('\n')
 const writtenAtOnce = 64 * 1024

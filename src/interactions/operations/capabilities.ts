@@ -224,6 +224,7 @@ const definitions: Readonly<Record<string, string>> = {
   $document: 'http://hl7.org/fhir/OperationDefinition/Composition-document',
   $match: 'http://hl7.org/fhir/OperationDefinition/Patient-match',
   '$explain-access': 'urn:kinhold:operation:patient-explain-access',
+  '$audit-export': 'urn:kinhold:operation:patient-audit-export',
   $merge: 'http://hl7.org/fhir/OperationDefinition/Patient-merge',
   $unmerge: 'urn:kinhold:operation:patient-unmerge',
   $review: 'urn:kinhold:operation:review',

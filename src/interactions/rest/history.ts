@@ -45,12 +45,12 @@ function pageLink(baseUrl: string, path: string, query: URLSearchParams, cursor?
  *
  * @throws Problem `invalid` · `request.since-malformed`
  */
-export function parseSince(text: string | null): number | undefined {
+export function parseSince(text: string | null, name = '_since'): number | undefined {
   if (text === null) return undefined
   // A literal plus sign of a time zone reads as a space in a URL.
   const interval = parseDateInterval(text.replace(' ', '+'))
   if (interval === undefined)
-    throw new Problem('invalid', 'request.since-malformed', '_since must be an instant.', { expression: '_since' })
+    throw new Problem('invalid', 'request.since-malformed', `${name} must be an instant.`, { expression: name })
   return interval.fromMs
 }
 

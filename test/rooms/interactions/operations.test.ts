@@ -97,6 +97,7 @@ describe('metadata – https://hl7.org/fhir/R4/http.html#capabilities', () => {
   it('names the operations of a type and how to get a token', () => {
     const operations = (type: string) => ofType(type).operation.map((operation: { name: string }) => operation.name)
     expect(operations('Patient').sort()).toEqual([
+      'audit-export',
       'everything',
       'explain-access',
       'export',
