@@ -239,6 +239,7 @@ async function openSmartOn(
     deletionWaitMs,
     recovery,
     fetch: openGuardedFetch(config.notifyNetworks),
+    providers: { settings: config.providers, fetch: openGuardedFetch(config.providerNetworks) },
     ...told,
   })
 }

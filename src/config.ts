@@ -8,6 +8,7 @@ import { resolve } from 'node:path'
 import { checkClearText, checkEncrypts, parseBaseUrl, parseTls } from './config/address.ts'
 import { doubts } from './config/doubts.ts'
 import { parseMail } from './config/mail.ts'
+import { parseProviders } from './config/providers.ts'
 import type { Config } from './config/shape.ts'
 import { keystoreFor, liesBeside, parseStore } from './config/stores.ts'
 import {
@@ -28,7 +29,7 @@ import {
 } from './config/values.ts'
 import { type Environment, type Name, readSecret, readVariable, unknownNames } from './config/variables.ts'
 
-export type { Config, StoreChoice } from './config/shape.ts'
+export type { Config, ProviderChoice, StoreChoice } from './config/shape.ts'
 export { keystoreBeside } from './config/stores.ts'
 export { secretNames } from './config/variables.ts'
 
@@ -80,6 +81,7 @@ export function loadConfig(env: Environment, { cwd, home = cwd }: Places): Loade
   const keystore = keystoreFor(store, read('KINHOLD_KEYSTORE'))
   const senders = read('KINHOLD_SENDERS')
   const mail = parseMail(read)
+  const providerNetworks = parseNetworks('KINHOLD_OIDC_NETWORKS', read('KINHOLD_OIDC_NETWORKS') ?? '')
   const config: Config = Object.freeze({
     host,
     port,
@@ -102,6 +104,8 @@ export function loadConfig(env: Environment, { cwd, home = cwd }: Places): Loade
     mappings: mappingsFolder(env, cwd),
     trustedProxies: Object.freeze(parseNetworks('KINHOLD_TRUSTED_PROXIES', read('KINHOLD_TRUSTED_PROXIES') ?? '')),
     notifyNetworks: Object.freeze(parseNetworks('KINHOLD_NOTIFY_NETWORKS', read('KINHOLD_NOTIFY_NETWORKS') ?? '')),
+    providers: parseProviders(read, { cwd, networks: providerNetworks }),
+    providerNetworks: Object.freeze(providerNetworks),
     spool: Object.freeze({
       maxSpooled: parseSize('KINHOLD_SPOOL_MAX', read('KINHOLD_SPOOL_MAX') ?? ''),
       maxSpooledPerGrant: parseSize('KINHOLD_SPOOL_MAX_PER_TOKEN', read('KINHOLD_SPOOL_MAX_PER_TOKEN') ?? ''),

@@ -35,12 +35,12 @@ export async function resetAccount({ name, now = false, secondFactor = false }: 
       const { url } = await smart.resetAccount(name, { endNow: now, endSecondFactor: secondFactor })
       if (secondFactor)
         output.say(
-          'The second step and all passkeys were taken away; nobody can log in until the address was used, and every browser was logged out.',
+          'The second step and all passkeys were taken away, and all links to providers; nobody can log in until the address was used, and every browser was logged out.',
         )
       output.say(
         now
-          ? 'Every browser was logged out, no passkey logs in any more, and no app has access.'
-          : 'Using the address logs every browser out, and ends all passkeys and the access of all apps, unless the person keeps those; --now ends all at once.',
+          ? 'Every browser was logged out, no passkey and no provider logs in any more, and no app has access.'
+          : 'Using the address logs every browser out, and ends all passkeys, links to providers and the access of all apps, unless the person keeps those; --now ends all at once.',
       )
       tell(url)
     }),
@@ -62,12 +62,17 @@ export function wordsOfLogin({
   hasPassword,
   hasSecondFactor,
   passkeys,
-}: Pick<AccountSummary, 'hasPassword' | 'hasSecondFactor' | 'passkeys'>): string {
-  // Without a password passkeys log nobody in either.
+  links,
+}: Pick<AccountSummary, 'hasPassword' | 'hasSecondFactor' | 'passkeys' | 'links'>): string {
+  // Without a password passkeys and providers log nobody in either.
   if (!hasPassword) return 'no password yet'
   const typed = hasSecondFactor ? 'password and code' : 'password'
-  if (passkeys === 0) return typed
-  return `${typed}, ${passkeys} ${passkeys === 1 ? 'passkey' : 'passkeys'}`
+  const others = [counted(passkeys, 'passkey'), counted(links, 'linked login')].filter(text => text !== undefined)
+  return [typed, ...others].join(', ')
+}
+
+function counted(count: number, name: string): string | undefined {
+  return count === 0 ? undefined : `${count} ${name}${count === 1 ? '' : 's'}`
 }
 
 /** How many patients an account keeps in its own right and may keep; with `patients` that is changed first. */

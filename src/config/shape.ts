@@ -25,6 +25,20 @@ export interface MailChoice {
   readonly content: 'empty' | 'id-only' | 'full-resource'
 }
 
+/** A provider of identities, at which people may log in. */
+export interface ProviderChoice {
+  /** Which one it is in the environment, and in the address to which it sends people back. */
+  readonly n: number
+  readonly kind: 'openid' | 'github'
+  /** Without a slash at the end where the provider says it so; for `github` the origin of its pages. */
+  readonly issuer: string
+  readonly clientId: string
+  /** How this server shows the provider who it is: by a secret, or by a private key, as PEM or JWK. */
+  readonly proof: { readonly secret: string } | { readonly key: string }
+  /** What people call it. */
+  readonly label: string
+}
+
 /** Everything that can be configured, with its defaults filled in. Paths are absolute. */
 export interface Config {
   readonly host: string
@@ -67,6 +81,10 @@ export interface Config {
    * https alone, e.g. `127.0.0.1`.
    */
   readonly notifyNetworks: readonly string[]
+  /** Where people may log in beside here. */
+  readonly providers: readonly ProviderChoice[]
+  /** Addresses and CIDRs of inner networks in which providers may be, also by http; all others are on the open network, by https. */
+  readonly providerNetworks: readonly string[]
   /** Which mail server takes notifications of Subscriptions; without one none go by mail. */
   readonly mail?: MailChoice
   /** How much of the data folder's disk files may take up while they are imported, of everybody and of one token; bytes. */

@@ -9,6 +9,29 @@ interface Variable {
   readonly secret?: true
 }
 
+/** So many providers of identities may be named. */
+export const providerNumbers = [1, 2, 3, 4, 5, 6, 7, 8, 9] as const
+export type ProviderNumber = (typeof providerNumbers)[number]
+
+/** What is said of each provider, after `KINHOLD_OIDC_<n>_`. */
+const providerVariables = {
+  KIND: {},
+  ISSUER: {},
+  CLIENT_ID: {},
+  CLIENT_SECRET: { secret: true },
+  CLIENT_KEY: {},
+  LABEL: {},
+} as const satisfies Record<string, Variable>
+
+export type ProviderPart = keyof typeof providerVariables
+type ProviderName = `KINHOLD_OIDC_${ProviderNumber}_${ProviderPart}`
+
+export const providerParts = Object.keys(providerVariables) as readonly ProviderPart[]
+
+export function providerName(n: ProviderNumber, part: ProviderPart): ProviderName {
+  return `KINHOLD_OIDC_${n}_${part}`
+}
+
 const variables = {
   KINHOLD_HOST: { fallback: '127.0.0.1' },
   KINHOLD_PORT: { fallback: '8080' },
@@ -39,6 +62,7 @@ const variables = {
   KINHOLD_TLS_KEY: {},
   KINHOLD_TRUSTED_PROXIES: { fallback: '' },
   KINHOLD_NOTIFY_NETWORKS: { fallback: '' },
+  KINHOLD_OIDC_NETWORKS: { fallback: '' },
   KINHOLD_SMTP_URL: { secret: true },
   KINHOLD_SMTP_FROM: {},
   KINHOLD_SMTP_CONTENT: { fallback: 'empty' },
@@ -50,15 +74,22 @@ const variables = {
   KINHOLD_LIMIT_MISSES: {},
 } as const satisfies Record<string, Variable>
 
-export type Name = keyof typeof variables
+const rules: Readonly<Record<string, Variable>> = {
+  ...variables,
+  ...Object.fromEntries(
+    providerNumbers.flatMap(n => providerParts.map(part => [providerName(n, part), providerVariables[part]])),
+  ),
+}
+
+export type Name = keyof typeof variables | ProviderName
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /** The names of the variables that hold a secret, with their `_FILE` twins. */
-export const secretNames: readonly string[] = (Object.entries(variables) as [Name, Variable][])
+export const secretNames: readonly string[] = Object.entries(rules)
   .filter(([, rule]) => rule.secret === true)
   .map(([name]) => name)
 
-const knownNames: readonly string[] = [...Object.keys(variables), ...secretNames.map(name => `${name}_FILE`)]
+const knownNames: readonly string[] = [...Object.keys(rules), ...secretNames.map(name => `${name}_FILE`)]
 
 export function unknownNames(env: Environment): string[] {
   return Object.keys(env)
@@ -69,15 +100,15 @@ export function unknownNames(env: Environment): string[] {
 
 /** Empty counts as absent, because compose files and shells write unset variables so. */
 export function readVariable(env: Environment, name: Name, cwd: string): string | undefined {
-  const rule: Variable = variables[name]
+  const rule = rules[name]
   const given = env[name] || undefined
-  const file = rule.secret === true ? env[`${name}_FILE`] || undefined : undefined
+  const file = rule?.secret === true ? env[`${name}_FILE`] || undefined : undefined
   if (given !== undefined && file !== undefined)
     throw new Problem('invalid', 'config.secret-given-twice', `${name} and ${name}_FILE are both set; keep one.`, {
       expression: name,
     })
   if (file !== undefined) return readSecret(`${name}_FILE`, resolve(cwd, file))
-  return given ?? rule.fallback
+  return given ?? rule?.fallback
 }
 
 export function readSecret(name: string, path: string): string {

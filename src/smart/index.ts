@@ -4,6 +4,8 @@
  * The one idea: a token is a random text whose keyed hash finds a sealed document, and deleting that document ends it.
  * Its data: sealed documents in the collections `smart.*`. Decisions: README.md beside this file.
  */
+
+export type { ProviderSettings } from './accounts/providers.ts'
 export type { ClientSummary } from './clients/administration.ts'
 export type { AuthMethod, GrantType } from './clients/clients.ts'
 export type { Fetch } from './clients/key-set-fetcher.ts'

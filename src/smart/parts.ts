@@ -2,11 +2,15 @@ import type { Actor } from '#access'
 import type { Clock, Log } from '#kernel'
 import type { Record as PatientRecord } from '#record'
 import type { Documents, Vault } from '#vault'
+import type { GuardedFetch } from '#web'
 import { type Accounts, openAccounts } from './accounts/accounts.ts'
 import { type Browsers, openBrowsers } from './accounts/browsers.ts'
 import { type Claim, openClaim } from './accounts/claim.ts'
 import { openPasskeyCeremonies, type PasskeyCeremonies } from './accounts/passkey-ceremonies.ts'
 import { openPasskeys, type Passkeys } from './accounts/passkeys.ts'
+import { openProviderJourneys, type ProviderJourneys } from './accounts/provider-journeys.ts'
+import { openProviderLinks, type ProviderLinks } from './accounts/provider-links.ts'
+import { openProvider, type Provider, type ProviderSettings } from './accounts/providers.ts'
 import { openResets, type Resets } from './accounts/resets.ts'
 import { openSealedWords, type SealedWords } from './accounts/sealed-words.ts'
 import { openSecondFactors, type SecondFactors } from './accounts/second-factors.ts'
@@ -37,6 +41,8 @@ export interface SmartOptions {
   readonly baseUrl: string
   /** Fetches clients' key sets from their `jwks_uri`. Without it only inline key sets can be registered. */
   readonly fetch?: Fetch
+  /** At whom people may log in beside here, and what fetches from there; without it nobody is. */
+  readonly providers?: { readonly settings: readonly ProviderSettings[]; readonly fetch: GuardedFetch } | undefined
   /** Without it the pages say nothing of recovery. */
   readonly recovery?: Recovery
   /** After how long without a page a person must log in again; the twelve hours of a session unless told. */
@@ -62,11 +68,13 @@ const deletionWaitMs = 14 * 24 * 60 * 60_000
 /** @param account  who kept the patient by invitation, and does no more */
 export type GuardianLeft = (account: string, patient: string) => Promise<void>
 
-/** Somebody who has typed name and password, and not yet the code that the account asks for beside them. */
+/** Somebody who has typed name and password, or was told by a provider, and has not typed yet the code that the account asks for beside them. */
 export interface HalfLogin {
   readonly account: string
-  /** Of the password that was typed. */
+  /** Of the password that was typed, or that the account had when the provider was asked. */
   readonly salt: string | undefined
+  /** The id of the link to the provider. */
+  readonly link?: string
   /** What the forms of the browser carry in which it was typed. */
   readonly csrf: string
 }
@@ -94,6 +102,9 @@ export interface Parts {
   readonly secondFactors: SecondFactors
   readonly passkeys: Passkeys
   readonly ceremonies: PasskeyCeremonies
+  readonly providers: readonly Provider[]
+  readonly links: ProviderLinks
+  readonly journeys: ProviderJourneys
   readonly invitations: Invitations
   readonly guardians: Guardians
   readonly leavings: Leavings
@@ -128,6 +139,7 @@ export const paths = {
   login: '/auth/login',
   loginCode: '/auth/login/code',
   loginPasskey: '/auth/login/passkey',
+  loginProvider: '/auth/login/provider',
   logout: '/auth/logout',
   consent: '/auth/consent',
   claim: '/claim',
@@ -152,6 +164,8 @@ export const paths = {
   accountPasskeysConfirm: '/account/passkeys/confirm',
   accountPasskeysName: '/account/passkeys/name',
   accountPasskeysEnd: '/account/passkeys/end',
+  accountLinks: '/account/links',
+  accountLinksEnd: '/account/links/end',
   accountReset: '/account/reset',
   accountRecovery: '/account/recovery',
   accountRecoveryTry: '/account/recovery/try',
@@ -162,8 +176,19 @@ export const paths = {
   serverMetadata: '/.well-known/oauth-authorization-server',
 } as const
 
+/** Where people are sent to a provider, and come back from there. */
+export function providerPath(n: number): string {
+  return `${paths.loginProvider}/${n}`
+}
+
 /** How long a person may look for the phone. */
 const halfLoginLifeMs = 10 * 60_000
+
+function openProviders({ providers, clock }: SmartOptions, baseUrl: string): readonly Provider[] {
+  if (providers === undefined) return []
+  const { fetch } = providers
+  return providers.settings.map(settings => openProvider({ settings, fetch, clock, baseUrl, pathOf: providerPath }))
+}
 
 /** Opens every part over one set of documents. */
 export function openParts(options: SmartOptions): Parts {
@@ -172,6 +197,7 @@ export function openParts(options: SmartOptions): Parts {
   const accounts = openAccounts({ documents, clock, baseUrl })
   const secondFactors = openSecondFactors({ documents, vault, clock, baseUrl })
   const passkeys = openPasskeys({ documents, clock })
+  const links = openProviderLinks({ documents, vault, clock })
   const browsers = openBrowsers({
     documents,
     vault,
@@ -179,6 +205,7 @@ export function openParts(options: SmartOptions): Parts {
     accounts,
     factors: secondFactors,
     passkeys,
+    links,
     baseUrl,
     idleMs: options.sessionIdleMs,
   })
@@ -202,6 +229,9 @@ export function openParts(options: SmartOptions): Parts {
     secondFactors,
     passkeys,
     ceremonies: openPasskeyCeremonies({ documents, vault, clock, passkeys, baseUrl }),
+    providers: openProviders(options, baseUrl),
+    links,
+    journeys: openProviderJourneys({ documents, vault, clock, baseUrl }),
     invitations: openInvitations({ documents, vault, clock }),
     guardians: openGuardians({ documents, clock }),
     leavings: openLeavings({ documents }),

@@ -28,6 +28,7 @@ import {
 import { introspect } from './endpoints/introspect.ts'
 import { logIn, logInByCode, logOut, showLogin } from './endpoints/login.ts'
 import { addPasskey, endPasskey, logInByPasskey, proposePasskey, renamePasskey } from './endpoints/passkeys.ts'
+import { beginLinking, comeBack, endLink, goToProvider } from './endpoints/providers.ts'
 import { renewRecovery, tryRecovery } from './endpoints/recovery.ts'
 import { register } from './endpoints/register.ts'
 import { showReset, useReset } from './endpoints/reset.ts'
@@ -36,7 +37,7 @@ import { acceptFactor, proposeFactor, removeFactor, renewPaperCodes } from './en
 import { endSession } from './endpoints/sessions.ts'
 import { token } from './endpoints/token.ts'
 import { passkeyScript } from './pages/passkey-script.ts'
-import { type Parts, paths } from './parts.ts'
+import { type Parts, paths, providerPath } from './parts.ts'
 
 type Handler = (request: WebRequest, parts: Parts) => Promise<WebResponse>
 
@@ -93,7 +94,7 @@ const rows: readonly Row[] = [
   { method: 'POST', path: paths.accountDelete, kind: 'page', access: 'session', fields: words('csrf erase? heir? current code?'), redirects: true, handle: askDeletion, summary: 'Asks for the account to be deleted after a time' },
   { method: 'POST', path: paths.accountDeleteTakeBack, kind: 'page', access: 'session', fields: ['csrf'], redirects: true, handle: keepAccount, summary: 'Keeps an account that waits to be deleted' },
   { method: 'POST', path: paths.accountRevoke, kind: 'page', access: 'session', fields: words('csrf permission'), redirects: true, handle: endPermission, summary: 'Ends the access of one app' },
-  { method: 'POST', path: paths.accountPassword, kind: 'page', access: 'session', fields: words('csrf current password keep-apps? keep-passkeys?'), redirects: true, handle: changePassword, summary: 'Changes the password' },
+  { method: 'POST', path: paths.accountPassword, kind: 'page', access: 'session', fields: words('csrf current password keep-apps? keep-passkeys? keep-links?'), redirects: true, handle: changePassword, summary: 'Changes the password' },
   { method: 'POST', path: paths.accountPeople, kind: 'page', access: 'session', fields: words('csrf given family birthdate? gender?'), redirects: true, handle: addToPeople, summary: 'Adds a person whose data the account keeps' },
   { method: 'POST', path: paths.accountPeopleGive, kind: 'page', access: 'session', fields: words('csrf patient role category? until? current'), handle: givePerson, summary: 'Offers a person to somebody who is to keep them in their own right' },
   { method: 'GET', path: paths.invitation, kind: 'page', access: 'nothing', query: ['code'], handle: showInvitation, summary: 'The page of an invitation to keep a person together' },
@@ -111,8 +112,10 @@ const rows: readonly Row[] = [
   { method: 'POST', path: paths.accountPasskeysConfirm, kind: 'page', access: 'session', fields: words('csrf setup response'), redirects: true, handle: addPasskey, summary: 'Adds the passkey that the browser made' },
   { method: 'POST', path: paths.accountPasskeysName, kind: 'page', access: 'session', fields: words('csrf passkey name'), redirects: true, handle: renamePasskey, summary: 'Gives a passkey another name' },
   { method: 'POST', path: paths.accountPasskeysEnd, kind: 'page', access: 'session', fields: words('csrf passkey'), redirects: true, handle: endPasskey, summary: 'Ends a passkey' },
+  { method: 'POST', path: paths.accountLinks, kind: 'page', access: 'session', fields: words('csrf provider current code?'), handle: beginLinking, summary: 'Leads to a provider whose identity is to log in to the account' },
+  { method: 'POST', path: paths.accountLinksEnd, kind: 'page', access: 'session', fields: words('csrf link'), redirects: true, handle: endLink, summary: 'Ends the link to a provider' },
   { method: 'GET', path: paths.accountReset, kind: 'page', access: 'nothing', query: ['code'], handle: showReset, summary: 'The page on which a one-time address becomes a password' },
-  { method: 'POST', path: paths.accountReset, kind: 'page', access: 'nothing', fields: words(`csrf code ${passwords} keep-apps? keep-passkeys?`), redirects: true, handle: useReset, summary: 'Sets the password' },
+  { method: 'POST', path: paths.accountReset, kind: 'page', access: 'nothing', fields: words(`csrf code ${passwords} keep-apps? keep-passkeys? keep-links?`), redirects: true, handle: useReset, summary: 'Sets the password' },
   { method: 'POST', path: paths.accountRecovery, kind: 'page', access: 'session', fields: words('csrf current'), handle: renewRecovery, summary: 'A new recovery code, shown once' },
   { method: 'POST', path: paths.accountRecoveryTry, kind: 'page', access: 'session', fields: words('csrf code'), redirects: true, handle: tryRecovery, summary: 'Whether the recovery code on paper is right' },
   { method: 'POST', path: paths.token, kind: 'oauth', readers: 'clients', access: 'client', fields: words(`grant_type code? redirect_uri? code_verifier? refresh_token? scope? ${proof}`), handle: token, summary: 'Codes, refresh tokens and client assertions for access tokens' },
@@ -126,6 +129,32 @@ const rows: readonly Row[] = [
   { method: 'POST', path: paths.clientsApprove, kind: 'oauth', access: 'bearer', fields: words('client_id scope?'), handle: postApproval, summary: 'Lets a backend client act without a person' },
   { method: 'POST', path: paths.clientsEnd, kind: 'oauth', access: 'bearer', fields: ['client_id'], handle: postEnd, summary: 'Ends an app with all that it holds' },
 ]
+
+/** What is answered for each provider at which people may log in. */
+function providerRows({ providers }: Parts): readonly Row[] {
+  return providers.flatMap(provider => {
+    const page = { path: providerPath(provider.n), kind: 'page', access: 'nothing' } as const
+    const go: Handler = (request, parts) => goToProvider(request, provider, parts)
+    const back: Handler = (request, parts) => comeBack(request, provider, parts)
+    return [
+      {
+        ...page,
+        method: 'POST',
+        fields: words('csrf request?'),
+        handle: go,
+        summary: 'Leads to a provider to log in there',
+      },
+      {
+        ...page,
+        method: 'GET',
+        query: words('state code? error? iss?'),
+        redirects: true,
+        handle: back,
+        summary: 'Somebody comes back from a provider',
+      },
+    ]
+  })
+}
 
 const kinds = {
   page: { answer: answerPage, type: 'text/html' },
@@ -150,5 +179,5 @@ function toRoute({ kind, fields, type = 'application/x-www-form-urlencoded', ...
 
 /** The routes over opened parts. */
 export function routesOf(parts: Parts): readonly WebRoute[] {
-  return rows.map(row => toRoute(row, parts))
+  return [...rows, ...providerRows(parts)].map(row => toRoute(row, parts))
 }

@@ -31,6 +31,8 @@ export interface AccountSummary {
   readonly hasSecondFactor: boolean
   /** How many passkeys log in to it, in place of both. */
   readonly passkeys: number
+  /** How many identities at providers log in to it, in place of the password. */
+  readonly links: number
   /** How many patients it keeps. */
   readonly patients: number
 }
@@ -82,8 +84,8 @@ export interface Smart {
   listAccounts(): Promise<readonly AccountSummary[]>
   /**
    * A one-time address, good for a day, at which the person behind an account chooses a password; addresses that were made before
-   * end. What the account has open (browsers, apps, tokens, passkeys) ends when the address is used, or with `endNow` at once. With
-   * `endSecondFactor` the account's second factor and passkeys end at once as well, for a person who lost both phone and paper: nobody can
+   * end. What the account has open (browsers, apps, tokens, passkeys, links to providers) ends when the address is used, or with `endNow` at once. With
+   * `endSecondFactor` the account's second factor, passkeys and links end at once as well, for a person who lost both phone and paper: nobody can
    * log in until the address is used.
    *
    * @throws Problem `not-found` · `smart.account-absent`
@@ -192,7 +194,7 @@ async function forgetPatient(
 async function resetPassword(parts: Parts, { name, password }: { name: string; password: string }): Promise<void> {
   const account = await accountNamed(parts, name)
   await parts.accounts.changePassword(account, password)
-  await endOpened(account.id, parts, { keepApps: false, keepPasskeys: false })
+  await endOpened(account.id, parts, { keepApps: false, keepPasskeys: false, keepLinks: false })
 }
 
 async function quota(parts: Parts, name: string, most: number | 'default' | undefined) {
@@ -240,14 +242,15 @@ async function listDeletions({ deletions }: Parts): Promise<readonly DeletionSum
 /** Each opens a household. */
 const summarizedAtOnce = 16
 
-async function listAccounts({ accounts, record, secondFactors, passkeys }: Parts): Promise<readonly AccountSummary[]> {
+async function listAccounts({ accounts, record, secondFactors, ...parts }: Parts): Promise<readonly AccountSummary[]> {
   return mapFew(await accounts.list(), summarizedAtOnce, summarize)
 
   async function summarize({ id, name, createdAtMs, password, isOwner }: Account): Promise<AccountSummary> {
     const patients = (await record.patientsOf(id)).length
     const hasSecondFactor = (await secondFactors.of(id)) !== undefined
     const has = { isOwner: isOwner === true, hasPassword: password !== undefined, hasSecondFactor }
-    return { id, name, createdAtMs, ...has, passkeys: (await passkeys.of(id)).length, patients }
+    const [passkeys, links] = [(await parts.passkeys.of(id)).length, (await parts.links.of(id)).length]
+    return { id, name, createdAtMs, ...has, passkeys, links, patients }
   }
 }
 
@@ -258,13 +261,14 @@ async function resetAccount(
 ): Promise<{ url: string; expiresAtMs: number }> {
   const account = await accountNamed(parts, name)
   if (endSecondFactor) await parts.accounts.forgetPassword(account)
-  if (endNow || endSecondFactor) await endOpened(account.id, parts, { keepApps: !endNow, keepPasskeys: false })
+  const ends = { keepPasskeys: false, keepLinks: false }
+  if (endNow || endSecondFactor) await endOpened(account.id, parts, { keepApps: !endNow, ...ends })
   // Last, so that at no moment the old password alone opens the account.
   if (endSecondFactor) await parts.secondFactors.remove(account.id)
   const { secret, expiresAtMs } = await parts.resets.make(account)
   const ended = [
     ...(endNow ? ['what was open has ended'] : []),
-    ...(endSecondFactor ? ['the second step and all passkeys were taken away'] : []),
+    ...(endSecondFactor ? ['the second step and all passkeys were taken away, and all links to providers'] : []),
   ]
   const detail = ['an address for a new password', ...ended].join('; ')
   parts.record.audit({ action: 'reset', outcome: 'success', actor: host, detail })

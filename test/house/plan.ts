@@ -86,6 +86,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   negotiator: ['interactions', 'web'],
   'node-forge': ['certificates'],
   nodemailer: ['subscriptions'],
+  'openid-client': ['smart'],
   otplib: ['smart'],
   pino: ['kernel'],
   'prom-client': ['http'],

@@ -4,8 +4,9 @@ import { networkOf, type WebRequest } from '#web'
 import { single } from '../form.ts'
 import { toLoginName } from './account-names.ts'
 import type { Account, Accounts } from './accounts.ts'
-import { printCookie, readCookie } from './cookies.ts'
+import { cookieName as nameOfCookies, printCookie, readCookie } from './cookies.ts'
 import type { Passkeys } from './passkeys.ts'
+import type { ProviderLinks } from './provider-links.ts'
 import type { SecondFactors } from './second-factors.ts'
 
 interface Session {
@@ -20,6 +21,8 @@ interface Session {
   readonly factor?: string
   /** The id of the passkey that it was begun with; for the same reason. */
   readonly passkey?: string
+  /** The id of the link to a provider that it was begun by; for the same reason. */
+  readonly link?: string
   /** When a page was last asked for, to within some minutes. */
   readonly seenAtMs?: number
   /** The network that it was begun from. */
@@ -62,6 +65,8 @@ export interface Shown {
   readonly factor?: string | undefined
   /** The id of the passkey that was used. */
   readonly passkey?: string | undefined
+  /** The id of the link to a provider at which the person logged in: the first step alone, as a password is. */
+  readonly link?: string | undefined
 }
 
 /** A session that has just begun: the headers that set its cookies, and what its forms must carry. */
@@ -73,7 +78,7 @@ export interface NewSession {
 export interface Browsers {
   load(request: WebRequest): Promise<Browser>
   /**
-   * Starts a session of the account as it was when its password was typed, or its passkey asked for, under a new secret, so that a planted
+   * Starts a session of the account as it was when its password was typed, or its passkey or provider asked for, under a new secret, so that a planted
    * one is worth nothing.
    */
   logIn(request: WebRequest, account: Account, shown: Shown): Promise<NewSession>
@@ -109,13 +114,14 @@ export function openBrowsers(options: {
   accounts: Accounts
   factors: SecondFactors
   passkeys: Pick<Passkeys, 'isOf' | 'of'>
+  links: Pick<ProviderLinks, 'isOf' | 'of'>
   baseUrl: string
   /** For how long nothing may be asked for before a session ends; as long as a session lives unless told. */
   idleMs?: number | undefined
 }): Browsers {
-  const { documents, vault, clock, accounts, factors, passkeys, baseUrl, idleMs = sessionLifeMs } = options
+  const { documents, vault, clock, accounts, factors, passkeys, links, baseUrl, idleMs = sessionLifeMs } = options
   const secure = baseUrl.startsWith('https:')
-  const cookieName = secure ? '__Host-kinhold' : 'kinhold'
+  const cookieName = nameOfCookies(baseUrl)
   const deviceName = `${cookieName}-device`
 
   const nameOf = (secret: string) => vault.mac('smart.session', Buffer.from(secret)).toString('hex')
@@ -151,11 +157,11 @@ export function openBrowsers(options: {
     if (found === undefined || account === undefined) return undefined
     const { value: session, revision } = found
     if (!fits(session, account, (await factors.of(account.id))?.id)) return undefined
-    const { passkey: used } = session
-    if (used !== undefined && !(await passkeys.isOf(used, account.id))) return undefined
+    const { startedAtMs, factor, passkey, link } = session
+    if (passkey !== undefined && !(await passkeys.isOf(passkey, account.id))) return undefined
+    if (link !== undefined && !(await links.isOf(link, account.id))) return undefined
     await markSeen(id, session, revision)
-    const { startedAtMs, factor, passkey } = session
-    return { account, startedAtMs, id, shown: { factor, passkey } }
+    return { account, startedAtMs, id, shown: { factor, passkey, link } }
   }
 
   function deviceOf(request: WebRequest, loginName: string, factor?: string): string | undefined {
@@ -180,7 +186,7 @@ export function openBrowsers(options: {
       return { csrf: csrfOf(secret), headers, ...(login === undefined ? {} : { login }) }
     },
 
-    async logIn(request, account, { factor, passkey }) {
+    async logIn(request, account, { factor, passkey, link }) {
       await forget(request)
       const secret = newSecret()
       const startedAtMs = clock.nowMs()
@@ -192,6 +198,7 @@ export function openBrowsers(options: {
         ...(account.password && { salt: account.password.saltBase64 }),
         ...(factor === undefined ? {} : { factor }),
         ...(passkey === undefined ? {} : { passkey }),
+        ...(link === undefined ? {} : { link }),
         ...(agent === undefined ? {} : { agent }),
       }
       const expiresAtMs = startedAtMs + sessionLifeMs
@@ -211,8 +218,9 @@ export function openBrowsers(options: {
 
     async of(account) {
       const factor = (await factors.of(account.id))?.id
-      const kept = new Set((await passkeys.of(account.id)).map(({ id }) => id))
-      const isKept = ({ passkey }: Session) => passkey === undefined || kept.has(passkey)
+      const ways = [...(await passkeys.of(account.id)), ...(await links.of(account.id))]
+      const kept = new Set<string | undefined>([undefined, ...ways.map(({ id }) => id)])
+      const isKept = ({ passkey, link }: Session) => kept.has(passkey) && kept.has(link)
       const found = await documents.list<Session>(collection, { group: account.id })
       return found
         .filter(({ value }) => fits(value, account, factor) && isKept(value))

@@ -16,6 +16,7 @@ export type AskingParts = Pick<
   | 'deletions'
   | 'browsers'
   | 'passkeys'
+  | 'links'
   | 'resets'
   | 'permissions'
   | 'tokens'
@@ -51,8 +52,9 @@ export async function askForDeletion(
   const deletion: Deletion = { account: id, name, askedAtMs, dueAtMs, ...kept(said, fates) }
   if (!(await parts.deletions.ask(deletion)))
     throw new Problem('conflict', 'smart.deletion-begun', 'The account is being deleted already.')
-  // Whoever logs in by a passkey can take it back.
-  await endOpened(id, parts, { keepApps: false, keepPasskeys: true, ...(except === undefined ? {} : { except }) })
+  // Whoever logs in by a passkey or a provider can take it back.
+  const stays = { keepPasskeys: true, keepLinks: true }
+  await endOpened(id, parts, { keepApps: false, ...stays, ...(except === undefined ? {} : { except }) })
   const detail = `the account is to be deleted ${isNow ? 'at once' : 'after a while'}; what it had open has ended`
   parts.record.audit({ action: 'revoke', outcome: 'success', actor, detail })
   return deletion

@@ -44,14 +44,14 @@ async function endAccount(deletion: Deletion, parts: EndingParts): Promise<void>
   const account = await accounts.get(id)
   // From here on nobody logs in.
   if (account !== undefined) await accounts.close(account)
-  await endOpened(id, parts, { keepApps: false, keepPasskeys: false })
+  await endOpened(id, parts, { keepApps: false, keepPasskeys: false, keepLinks: false })
   // Before it is looked who else keeps somebody: whoever accepts does so before that, or not at all.
   await parts.invitations.forgetOf(id)
   const begunOne: Deletion = { ...deletion, isBegun: true }
   for (const patient of await fatedOf(id, parts)) await settle(patient, begunOne, parts)
   await record.vacate(id)
   // What was under way when it closed has ended by now, or finds it closed.
-  await endOpened(id, parts, { keepApps: false, keepPasskeys: false })
+  await endOpened(id, parts, { keepApps: false, keepPasskeys: false, keepLinks: false })
   await accountEnds.endReach(id)
   await parts.secondFactors.remove(id)
   if (account !== undefined) await accounts.remove(account)

@@ -12,6 +12,7 @@ import { type Parts, paths } from '../parts.ts'
 import { checkTyped } from './login.ts'
 import { loadPasskeys } from './passkeys.ts'
 import { type Posted, readPosted } from './posted.ts'
+import { loadLinks } from './providers.ts'
 
 type AccountParts = GivingParts &
   Pick<
@@ -22,6 +23,8 @@ type AccountParts = GivingParts &
     | 'secondFactors'
     | 'passkeys'
     | 'ceremonies'
+    | 'providers'
+    | 'links'
     | 'permissions'
     | 'tokens'
     | 'record'
@@ -43,6 +46,7 @@ async function show(
   const permissions = await parts.permissions.of(account.id)
   const factor = await parts.secondFactors.of(account.id)
   const passkeys = await loadPasskeys(account, parts)
+  const links = await loadLinks(account, parts)
   const sessions = await parts.browsers.of(account)
   const deletion = await parts.deletions.get(account.id)
   const quota = await parts.record.patientQuota(account.id)
@@ -54,6 +58,7 @@ async function show(
     recovery,
     factor,
     passkeys,
+    links,
     sessions,
     session: id,
     deletion,
@@ -71,9 +76,9 @@ const doneWords: Readonly<Record<string, string>> = {
     'There is nothing to take back: this account does not wait to be deleted, or is being deleted already.',
   added: 'The person was added.',
   password:
-    'Your password was changed. Every other browser was logged out, and no app has access any more; of your passkeys those stay that you see below. Links to parts of a record that were given away stay open until they end or are ended.',
+    'Your password was changed. Every other browser was logged out, and no app has access any more; of your passkeys and logins elsewhere those stay that you see below. Links to parts of a record that were given away stay open until they end or are ended.',
   'password-kept':
-    'Your password was changed. Every other browser was logged out; of your passkeys those stay that you see below. Apps keep the access that you see below, and with it they can make and end links.',
+    'Your password was changed. Every other browser was logged out; of your passkeys and logins elsewhere those stay that you see below. Apps keep the access that you see below, and with it they can make and end links.',
   sessions: 'Logged out.',
   keeping: 'You keep this person too from now on.',
   given: 'You keep this person in your own right from now on. Below you see who else does, and can change or end it.',
@@ -92,6 +97,12 @@ const doneWords: Readonly<Record<string, string>> = {
   'passkey-not-renamed': 'The passkey keeps its name: a name has 1 to 60 visible characters.',
   'passkey-failed':
     'No passkey was added: that was not your password or code, the passkey had no name, you have too many, or there were too many tries.',
+  linked: 'That login was linked. You can log in with it from now on.',
+  'link-ended': 'That login opens nothing here any more; browsers that were logged in with it were logged out.',
+  'link-known': 'Nothing was linked: that login opens an account here already, yours or another one.',
+  'link-unreachable': 'Nothing was linked: the provider does not answer at the moment.',
+  'link-failed':
+    'Nothing was linked: that was not your password or code, you did not log in there in time, you have too many, or there were too many tries.',
   recovery: 'The recovery code is right. Keep the paper in a safe place.',
   'recovery-failed': 'No new code was made: that was not your password, or there were too many tries.',
 }
@@ -137,16 +148,22 @@ export async function goOnWith(
   { request, form, login }: { readonly request: WebRequest } & Pick<Posted, 'form'> & Partial<Pick<Posted, 'login'>>,
   parts: Opened & Pick<Parts, 'record' | 'secondFactors'>,
 ): Promise<WebResponse> {
-  const [keepApps, keepPasskeys] = [form.has('keep-apps'), form.has('keep-passkeys')]
-  await endOpened(account.id, parts, { keepApps, keepPasskeys })
-  const apps = keepApps ? 'apps keep their access' : 'no app has access any more'
-  const detail = `a new password; ${apps}; ${keepPasskeys ? 'passkeys stay' : 'no passkey logs in any more'}`
+  const keep = (what: string) => form.has(`keep-${what}`)
+  const [keepApps, keepPasskeys, keepLinks] = [keep('apps'), keep('passkeys'), keep('links')]
+  await endOpened(account.id, parts, { keepApps, keepPasskeys, keepLinks })
+  const detail = [
+    'a new password',
+    keepApps ? 'apps keep their access' : 'no app has access any more',
+    keepPasskeys ? 'passkeys stay' : 'no passkey logs in any more',
+    keepLinks ? 'links to providers stay' : 'no provider logs in any more',
+  ].join('; ')
   parts.record.audit({ action: 'reset', outcome: 'success', actor: actorOf(account), detail })
   // An address for a new password is no second factor: whoever has one logs in with a code.
   const factor = login?.shown.factor
   if (factor !== (await parts.secondFactors.of(account.id))?.id) return redirectResponse(paths.login)
   const passkey = keepPasskeys ? login?.shown.passkey : undefined
-  const { headers } = await parts.browsers.logIn(request, account, { factor, passkey })
+  const link = keepLinks ? login?.shown.link : undefined
+  const { headers } = await parts.browsers.logIn(request, account, { factor, passkey, link })
   return redirectResponse(`${paths.account}?done=${keepApps ? 'password-kept' : 'password'}`, headers)
 }
 

@@ -7,33 +7,31 @@ import { networkCount, type ThrottleKind } from '../accounts/throttle.ts'
 import { readForm, single } from '../form.ts'
 import { codePage, loginPage } from '../pages/login.ts'
 import { type Parts, paths } from '../parts.ts'
+import type { Posted } from './posted.ts'
 
 type LoginParts = Pick<Parts, 'browsers' | 'accounts' | 'throttle' | 'record' | 'log'>
-type StepParts = LoginParts & Pick<Parts, 'secondFactors' | 'halfLogins' | 'ceremonies'>
+type OfferingParts = Pick<Parts, 'ceremonies' | 'providers'>
+type StepParts = LoginParts & OfferingParts & Pick<Parts, 'secondFactors' | 'halfLogins' | 'links'>
 
 const maxNameLength = 200
 
 /** GET `/auth/login`. */
 export async function showLogin(
   request: WebRequest,
-  { browsers, claim, ceremonies }: Pick<Parts, 'browsers' | 'claim' | 'ceremonies'>,
+  { browsers, claim, ...offering }: Pick<Parts, 'browsers' | 'claim'> & OfferingParts,
 ): Promise<WebResponse> {
   const browser = await browsers.load(request)
-  return askToLogIn(
-    browser,
-    { sealed: single(request.query, 'request'), isClaimed: await claim.isOver() },
-    { ceremonies },
-  )
+  return askToLogIn(browser, { sealed: single(request.query, 'request'), isClaimed: await claim.isOver() }, offering)
 }
 
-/** The login page, with a question for a passkey where those can be had. */
+/** The login page, with a question for a passkey where those can be had, and the ways to log in elsewhere. */
 export function askToLogIn(
   { csrf, headers }: Browser,
   asked: { readonly sealed: string | undefined; readonly isClaimed?: boolean; readonly problem?: Problem },
-  { ceremonies }: Pick<Parts, 'ceremonies'>,
+  { ceremonies, providers }: OfferingParts,
 ): WebResponse {
   const ceremony = ceremonies.host === undefined ? undefined : ceremonies.askLogin(csrf)
-  return loginPage({ csrf, headers, request: asked.sealed, ceremony, ...asked })
+  return loginPage({ csrf, headers, request: asked.sealed, ceremony, providers, ...asked })
 }
 
 /**
@@ -113,14 +111,35 @@ export async function checkCode(
   return factor
 }
 
+/**
+ * Makes sure that whoever sits before an open browser knows the password of its account and, where there is one, has the second step:
+ * neither alone makes another way in.
+ *
+ * @throws Problem as `checkTyped` and `checkCode` do
+ */
+export async function checkKnower(
+  request: WebRequest,
+  { form, account }: Pick<Posted, 'form' | 'account'>,
+  parts: LoginParts & Pick<Parts, 'secondFactors'>,
+): Promise<void> {
+  await checkTyped(request, { name: account.name, password: single(form, 'current') ?? '' }, parts)
+  if ((await parts.secondFactors.of(account.id)) !== undefined)
+    await checkCode(request, { account, code: single(form, 'code') ?? '' }, parts)
+}
+
+/** By what somebody logged in, in the audit; nothing where they typed a password. */
+function wordsOf({ passkey, link }: Shown): { readonly detail?: string } {
+  if (passkey !== undefined) return { detail: 'with a passkey' }
+  return link === undefined ? {} : { detail: 'with a provider' }
+}
+
 /** Where a login leads: to the consent that waits for it, or to the account. */
 export async function enter(
   request: WebRequest,
   { account, sealed, ...shown }: { account: Account; sealed: string | undefined } & Shown,
   { browsers, record }: Pick<Parts, 'browsers' | 'record'>,
 ): Promise<WebResponse> {
-  const detail = shown.passkey === undefined ? {} : { detail: 'with a passkey' }
-  record.audit({ action: 'login', outcome: 'success', actor: actorOf(account), ...detail })
+  record.audit({ action: 'login', outcome: 'success', actor: actorOf(account), ...wordsOf(shown) })
   const { headers } = await browsers.logIn(request, account, shown)
   const next = sealed === undefined ? paths.account : `${paths.consent}?request=${encodeURIComponent(sealed)}`
   return redirectResponse(next, headers)
@@ -146,12 +165,17 @@ export async function logIn(request: WebRequest, parts: StepParts): Promise<WebR
   }
 }
 
-/** Who has typed name and password in this browser not long ago, if that password is still the account's. */
-async function loadHalf(text: string | undefined, csrf: string, parts: StepParts): Promise<Account | undefined> {
+/**
+ * Who has typed name and password in this browser not long ago, or logged in at a provider, if that password is still the account's, and
+ * the link.
+ */
+async function loadHalf(text: string | undefined, csrf: string, parts: StepParts) {
   const half = parts.halfLogins.open(text)
   if (half === undefined || half.csrf !== csrf) return undefined
+  const { link } = half
   const account = await parts.accounts.get(half.account)
-  return account?.password?.saltBase64 === half.salt ? account : undefined
+  if (account === undefined || account.password?.saltBase64 !== half.salt) return undefined
+  return link === undefined || (await parts.links.isOf(link, account.id)) ? { account, link } : undefined
 }
 
 /** POST `/auth/login/code`: the second half of a login. */
@@ -161,14 +185,14 @@ export async function logInByCode(request: WebRequest, parts: StepParts): Promis
   parts.browsers.checkForm(request, browser, form)
   const { csrf, headers } = browser
   const [half, sealed] = [single(form, 'half'), single(form, 'request')]
-  const account = await loadHalf(half, csrf, parts)
-  if (half === undefined || account === undefined) {
+  const shown = await loadHalf(half, csrf, parts)
+  if (half === undefined || shown === undefined) {
     const problem = new Problem('unauthenticated', 'smart.login-lost', 'This took too long. Please log in again.')
     return askToLogIn(browser, { sealed, problem }, parts)
   }
   try {
-    const factor = await checkCode(request, { account, code: single(form, 'code') ?? '' }, parts)
-    return await enter(request, { account, factor, sealed }, parts)
+    const factor = await checkCode(request, { account: shown.account, code: single(form, 'code') ?? '' }, parts)
+    return await enter(request, { ...shown, factor, sealed }, parts)
   } catch (error) {
     if (!isProblem(error) || error.kind === 'fault') throw error
     return codePage({ csrf, headers, half, request: sealed, problem: error })

@@ -7,12 +7,12 @@ import { networkCount, type ThrottleKind } from '../accounts/throttle.ts'
 import { readForm, single } from '../form.ts'
 import { newPasskeyPage, type PasskeysView } from '../pages/passkeys.ts'
 import { type Parts, paths } from '../parts.ts'
-import { askToLogIn, checkCode, checkTyped, enter, refusal } from './login.ts'
+import { askToLogIn, checkKnower, enter, refusal } from './login.ts'
 import { type Posted, readPosted } from './posted.ts'
 
 type PasskeyParts = Pick<
   Parts,
-  'browsers' | 'accounts' | 'throttle' | 'record' | 'log' | 'secondFactors' | 'passkeys' | 'ceremonies'
+  'browsers' | 'accounts' | 'throttle' | 'record' | 'log' | 'secondFactors' | 'passkeys' | 'ceremonies' | 'providers'
 >
 
 /** What the account page shows of them. */
@@ -25,13 +25,6 @@ export async function loadPasskeys(
 }
 
 const failed = () => redirectResponse(`${paths.account}?done=passkey-failed`)
-
-async function checkKnower(request: WebRequest, { form, account }: Posted, parts: PasskeyParts): Promise<void> {
-  await checkTyped(request, { name: account.name, password: single(form, 'current') ?? '' }, parts)
-  // A passkey is both steps of a login: the password alone must not make one.
-  if ((await parts.secondFactors.of(account.id)) !== undefined)
-    await checkCode(request, { account, code: single(form, 'code') ?? '' }, parts)
-}
 
 /** POST `/account/passkeys`: after the password and, where there is one, the second step, the page that asks the browser for a passkey. */
 export async function proposePasskey(request: WebRequest, parts: PasskeyParts): Promise<WebResponse> {

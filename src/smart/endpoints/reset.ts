@@ -8,15 +8,27 @@ import { goOnWith } from './account.ts'
 
 type ResetParts = Pick<
   Parts,
-  'browsers' | 'passkeys' | 'resets' | 'secondFactors' | 'permissions' | 'tokens' | 'throttle' | 'record'
+  | 'browsers'
+  | 'passkeys'
+  | 'links'
+  | 'providers'
+  | 'resets'
+  | 'secondFactors'
+  | 'permissions'
+  | 'tokens'
+  | 'throttle'
+  | 'record'
 >
 
 /** GET `/account/reset?code=…`. */
-export async function showReset(request: WebRequest, { browsers, resets }: ResetParts): Promise<WebResponse> {
+export async function showReset(
+  request: WebRequest,
+  { browsers, resets, providers }: ResetParts,
+): Promise<WebResponse> {
   const code = single(request.query, 'code') ?? ''
   const { name } = await resets.check(code)
   const { csrf, headers } = await browsers.load(request)
-  return resetPage({ csrf, headers, code, name })
+  return resetPage({ csrf, headers, code, name, hasProviders: providers.length > 0 })
 }
 
 async function setPassword(form: URLSearchParams, code: string, { resets }: Pick<ResetParts, 'resets'>) {
@@ -40,6 +52,7 @@ export async function useReset(request: WebRequest, parts: ResetParts): Promise<
     return await goOnWith(account, { request, form }, parts)
   } catch (error) {
     if (!isProblem(error, 'unprocessable')) throw error
-    return resetPage({ csrf: browser.csrf, headers: browser.headers, code, name, problem: error })
+    const { csrf, headers } = browser
+    return resetPage({ csrf, headers, code, name, hasProviders: parts.providers.length > 0, problem: error })
   }
 }

@@ -13,6 +13,7 @@ import { appsChoice } from './apps-choice.ts'
 import { deletionLink, deletionNote } from './deletion.ts'
 import { familyFields } from './family.ts'
 import { type PasskeysView, passkeyFields } from './passkeys.ts'
+import { type LinksView, linkFields } from './providers.ts'
 import { factorFields } from './second-factor.ts'
 import { sessionFields } from './sessions.ts'
 import { wordsOfDeeds, wordsOfSelf, wordsOfTerm } from './words.ts'
@@ -92,6 +93,7 @@ export function accountPage(view: {
   recovery?: RecoveryState | undefined
   factor: SecondFactor | undefined
   passkeys: PasskeysView
+  links: LinksView
   sessions: readonly SessionSummary[]
   /** The id of the session that asks. */
   session: string
@@ -140,11 +142,12 @@ ${view.permissions.length === 0 ? html`<p>No app has access.</p>` : view.permiss
 <input type="password" id="current" name="current" autocomplete="current-password" required maxlength="256">
 <label class="field" for="password">New password, 12 characters or more</label>
 <input type="password" id="password" name="password" autocomplete="new-password" required minlength="12" maxlength="256">
-${appsChoice}
+${appsChoice({ hasProviders: view.links.providers.length + view.links.links.length > 0 })}
 <p><button type="submit">Change the password</button></p>
 </form>
 ${factorFields(view.factor, view.csrf)}
 ${passkeyFields(view.passkeys, view.csrf)}
+${linkFields(view.links, view.csrf)}
 ${sessionFields(view.sessions, view.session, view.csrf)}
 ${recoveryFields(view.recovery, view.csrf)}
 ${view.deletion === undefined && deletionLink}

@@ -1,8 +1,10 @@
 import type { Problem } from '#kernel'
 import { faultAnswer, faultNote, html, pageResponse, type WebResponse } from '#web'
 import type { Ceremony } from '../accounts/passkey-ceremonies.ts'
+import type { Provider } from '../accounts/providers.ts'
 import { passkeyScript } from './passkey-script.ts'
 import { ceremonyForm } from './passkeys.ts'
+import { providerForms } from './providers.ts'
 
 /** The login page. `request` is a sealed authorize request on its way to consent, or absent. */
 export function loginPage(options: {
@@ -13,6 +15,8 @@ export function loginPage(options: {
   isClaimed?: boolean | undefined
   /** The question for a passkey, where those can be had. */
   ceremony?: Ceremony | undefined
+  /** Where one can log in beside here. */
+  providers: readonly Pick<Provider, 'n' | 'label'>[]
   problem?: Problem | undefined
 }): WebResponse {
   const fault = faultAnswer(options.problem)
@@ -35,7 +39,8 @@ ${options.request !== undefined && html`<input type="hidden" name="request" valu
 <input type="password" id="password" name="password" autocomplete="current-password" required maxlength="256">
 <p><button type="submit">Log in</button></p>
 </form>
-${ceremony !== undefined && ceremonyForm({ ceremony, kind: 'get', csrf: options.csrf, request })}`,
+${ceremony !== undefined && ceremonyForm({ ceremony, kind: 'get', csrf: options.csrf, request })}
+${providerForms(options.providers, options.csrf, request)}`,
   })
 }
 

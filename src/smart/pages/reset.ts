@@ -8,6 +8,8 @@ export function resetPage(options: {
   headers: Readonly<Record<string, string>>
   code: string
   name: string
+  /** Whether there are logins elsewhere that could be kept. */
+  hasProviders: boolean
   problem?: Problem | undefined
 }): WebResponse {
   const fault = faultAnswer(options.problem)
@@ -27,7 +29,7 @@ ${faultNote(options.problem)}
 <p id="hint" class="quiet">Several words in a row are easy to remember and hard to guess.</p>
 <label class="field" for="again">The password once more</label>
 <input type="password" id="again" name="again" autocomplete="new-password" required maxlength="256">
-${appsChoice}
+${appsChoice(options)}
 <p><button type="submit">Set the password</button></p>
 </form>`,
   })

@@ -4,7 +4,15 @@ import { type Grant, parseScope } from '#access'
 import type { Resource } from '#fhir'
 import { collect, FixedClock, isProblem, silentLog } from '#kernel'
 import { openRecord, type Record as PatientRecord } from '#record'
-import { type AccountEnds, type Fetch, type GuardianLeft, openSmart, type Recovery, type Smart } from '#smart'
+import {
+  type AccountEnds,
+  type Fetch,
+  type GuardianLeft,
+  openSmart,
+  type Recovery,
+  type Smart,
+  type SmartOptions,
+} from '#smart'
 import { openMemoryKeys, openMemoryStore, type Store } from '#store'
 import { type Documents, newRecoveryCode, openVault, recoveryRoot, type Vault, type VaultOptions } from '#vault'
 import type { WebRequest } from '#web'
@@ -63,6 +71,7 @@ export type Shared = Pick<VaultOptions, 'keys' | 'root'> & { readonly clock: Fix
 export async function openHouse(
   options: {
     fetch?: Fetch
+    providers?: SmartOptions['providers']
     recovery?: Recovery
     sessionIdleMs?: number
     guardianLeft?: GuardianLeft

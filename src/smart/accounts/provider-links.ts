@@ -1,0 +1,158 @@
+import { type Clock, lengthPrefixed, newResourceId, Problem } from '#kernel'
+import type { Documents, Vault } from '#vault'
+import type { ProviderSettings } from './providers.ts'
+
+/** Who somebody is at a provider: by issuer and subject, which is never given to another one; a mail address is. */
+export interface Identity {
+  readonly kind: ProviderSettings['kind']
+  readonly issuer: string
+  readonly subject: string
+}
+
+/** An identity at a provider that logs in to an account, as its owner sees it. */
+export interface ProviderLink {
+  /** Names it in forms and sessions; linked anew it has another one. */
+  readonly id: string
+  readonly kind: ProviderSettings['kind']
+  readonly issuer: string
+  readonly addedAtMs: number
+  readonly usedAtMs?: number
+}
+
+/** What is kept of it. Who the person is there is not: a keyed hash of that finds it. */
+interface KeptLink extends Omit<ProviderLink, 'id'> {
+  readonly account: string
+  /** Another one for each time that it is linked. */
+  readonly salt: string
+}
+
+/** A link, and to what it is one. */
+export interface FoundLink {
+  readonly id: string
+  readonly account: string
+}
+
+/** The links of all accounts. */
+export interface ProviderLinks {
+  /** Oldest first. */
+  of(account: string): Promise<readonly ProviderLink[]>
+  find(identity: Identity): Promise<FoundLink | undefined>
+  isOf(id: string, account: string): Promise<boolean>
+  /** @throws Problem `conflict` · `smart.too-many-links` where an account has as many as it may have */
+  checkRoom(account: string): Promise<void>
+  /**
+   * @returns its id
+   * @throws Problem `conflict` · `smart.link-known`, `smart.too-many-links`
+   */
+  add(identity: Identity, account: string): Promise<string>
+  /** Notes that somebody logged in by it: false where it has ended meanwhile. */
+  use(id: string): Promise<boolean>
+  /** Whether there was one of that account. */
+  end(id: string, account: string): Promise<boolean>
+  endAll(account: string): Promise<void>
+}
+
+const collection = 'smart.provider-links'
+const mostOfAccount = 10
+
+export function openProviderLinks({
+  documents,
+  vault,
+  clock,
+}: {
+  documents: Documents
+  vault: Vault
+  clock: Clock
+}): ProviderLinks {
+  const nameOf = ({ kind, issuer, subject }: Identity) =>
+    vault.mac('smart.provider-identity', lengthPrefixed([kind, issuer, subject])).toString('base64url')
+  const idOf = (name: string, { salt }: KeptLink) => `${name}.${salt}`
+
+  /** The link of this id, if it is that one still. */
+  async function load(id: string) {
+    const [name = ''] = id.split('.', 1)
+    const found = name === '' ? undefined : await documents.get<KeptLink>(collection, name)
+    return found !== undefined && idOf(name, found.value) === id ? { name, ...found } : undefined
+  }
+
+  async function keptOf(account: string) {
+    const found = await documents.list<KeptLink>(collection, { group: account })
+    return found.toSorted((a, b) => a.value.addedAtMs - b.value.addedAtMs)
+  }
+
+  async function checkCount(account: string, most: number): Promise<void> {
+    if ((await keptOf(account)).length > most)
+      throw new Problem(
+        'conflict',
+        'smart.too-many-links',
+        'Ten logins are linked to your account. End one of them first.',
+      )
+  }
+
+  const checkRoom = (account: string) => checkCount(account, mostOfAccount - 1)
+
+  /** Of those that are linked at the same time, the one that was written last sees all others, and goes. */
+  async function leaveIfTooMany(name: string, account: string): Promise<void> {
+    try {
+      await checkCount(account, mostOfAccount)
+    } catch (error) {
+      await documents.delete(collection, name)
+      throw error
+    }
+  }
+
+  async function use(id: string): Promise<boolean> {
+    const found = await load(id)
+    if (found === undefined) return false
+    const { name, value, revision } = found
+    const next = { ...value, usedAtMs: clock.nowMs() }
+    const written = await documents.put(collection, name, next, { ifRevision: revision, group: value.account })
+    // It was used, or ended, meanwhile.
+    return written || use(id)
+  }
+
+  return {
+    use,
+    checkRoom,
+
+    async of(account) {
+      return (await keptOf(account)).map(({ name, value }) => {
+        const { kind, issuer, addedAtMs, usedAtMs } = value
+        return { id: idOf(name, value), kind, issuer, addedAtMs, ...(usedAtMs === undefined ? {} : { usedAtMs }) }
+      })
+    },
+
+    async find(identity) {
+      const name = nameOf(identity)
+      const value = (await documents.get<KeptLink>(collection, name))?.value
+      return value && { id: idOf(name, value), account: value.account }
+    },
+
+    async isOf(id, account) {
+      return (await load(id))?.value.account === account
+    },
+
+    async add(identity, account) {
+      await checkRoom(account)
+      const { kind, issuer } = identity
+      const name = nameOf(identity)
+      const link: KeptLink = { account, salt: newResourceId(), kind, issuer, addedAtMs: clock.nowMs() }
+      if (!(await documents.put(collection, name, link, { ifRevision: 0, group: account })))
+        throw new Problem('conflict', 'smart.link-known', 'This login opens an account here already.')
+      await leaveIfTooMany(name, account)
+      return idOf(name, link)
+    },
+
+    async end(id, account) {
+      const found = await load(id)
+      if (found?.value.account !== account) return false
+      await documents.delete(collection, found.name)
+      return true
+    },
+
+    async endAll(account) {
+      for (const { name } of await documents.list(collection, { group: account }))
+        await documents.delete(collection, name)
+    },
+  }
+}

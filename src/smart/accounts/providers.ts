@@ -1,0 +1,157 @@
+import { type Clock, Problem } from '#kernel'
+import type { GuardedFetch } from '#web'
+import { openGithub } from './provider-github.ts'
+import type { Identity } from './provider-links.ts'
+import { openOpenid } from './provider-openid.ts'
+
+/** Whose identities people may log in by. */
+export interface ProviderSettings {
+  /** Which one it is, also in the address to which it sends people back. */
+  readonly n: number
+  /** `openid`: OpenID Connect; `github`: OAuth alone, and an address that tells who somebody is. */
+  readonly kind: 'openid' | 'github'
+  readonly issuer: string
+  readonly clientId: string
+  /** How this server shows the provider who it is: by a secret, or by a private key, as PEM or JWK. */
+  readonly proof: { readonly secret: string } | { readonly key: string }
+  /** What people call it. */
+  readonly label: string
+}
+
+/** What ties the answer of a provider to the question. */
+export interface Tied {
+  readonly state: string
+  readonly nonce: string
+  /** Of RFC 7636. */
+  readonly verifier: string
+}
+
+/**
+ * What one kind of provider can be asked. Whatever it answers otherwise than it should is an error of any kind, and what cannot be had
+ * is `Unreachable` or has it as a cause.
+ */
+export interface Protocol {
+  /** Where people are sent to log in. */
+  addressOf(redirectUri: string, tied: Tied): Promise<URL>
+  /** Who came back with this address. */
+  subjectOf(returned: URL, tied: Tied): Promise<string>
+}
+
+/** A provider, as the endpoints use it. */
+export interface Provider extends Pick<ProviderSettings, 'n' | 'kind' | 'issuer' | 'label'> {
+  readonly redirectUri: string
+  /** @throws Problem `busy` · `smart.provider-unreachable`; `unauthenticated` · `smart.provider-refused` */
+  begin(tied: Tied): Promise<URL>
+  /**
+   * Who came back from there. The answer is checked by what it is tied to, and by its issuer (RFC 9207).
+   *
+   * @throws Problem `busy` · `smart.provider-unreachable`; `unauthenticated` · `smart.provider-refused`
+   */
+  finish(query: URLSearchParams, tied: Tied): Promise<Identity>
+}
+
+/** What a protocol is made with. */
+export interface ProtocolOptions {
+  readonly settings: ProviderSettings
+  readonly fetch: GuardedFetch
+  readonly clock: Clock
+}
+
+/** A provider cannot be asked at the moment. */
+export class Unreachable extends Error {}
+
+const protocols: Readonly<Record<ProviderSettings['kind'], (options: ProtocolOptions) => Protocol>> = {
+  openid: openOpenid,
+  github: openGithub,
+}
+
+/** The errors of https://www.rfc-editor.org/rfc/rfc6749 and https://openid.net/specs/openid-connect-core-1_0.html#AuthError */
+const told: ReadonlySet<unknown> = new Set([
+  'access_denied',
+  'account_selection_required',
+  'consent_required',
+  'interaction_required',
+  'invalid_client',
+  'invalid_grant',
+  'invalid_request',
+  'invalid_scope',
+  'login_required',
+  'server_error',
+  'temporarily_unavailable',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'unsupported_response_type',
+])
+
+/** Why it went wrong, for whoever keeps the server. Nothing but names that are known beforehand: what a provider says may be the person's. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown'
+  const { error: said, code } = error as Error & { readonly error?: unknown; readonly code?: unknown }
+  if (typeof said === 'string') return told.has(said) ? said : 'another error'
+  if (typeof code === 'string' && !(error instanceof Unreachable)) return code
+  return error.cause === undefined ? error.name : reasonOf(error.cause)
+}
+
+function isUnreachable(error: unknown): boolean {
+  return error instanceof Error && (error instanceof Unreachable || isUnreachable(error.cause))
+}
+
+function toProblem(error: unknown): Problem {
+  if (isUnreachable(error))
+    return new Problem(
+      'busy',
+      'smart.provider-unreachable',
+      'The provider does not answer at the moment. Please try again later, or log in with your password.',
+      { detail: reasonOf(error), cause: error },
+    )
+  return new Problem('unauthenticated', 'smart.provider-refused', 'The provider did not log you in here.', {
+    detail: reasonOf(error),
+    cause: error,
+  })
+}
+
+async function translated<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    throw toProblem(error)
+  }
+}
+
+/** What cannot be had is told apart from what is wrong; a fault of the provider's own is the first. */
+function tellingApart(fetch: GuardedFetch): GuardedFetch {
+  return async (url, init) => {
+    let response: Response
+    try {
+      response = await fetch(url, init)
+    } catch (cause) {
+      throw new Unreachable('no answer', { cause })
+    }
+    if (response.status >= 500) throw new Unreachable(`status ${response.status}`)
+    return response
+  }
+}
+
+/** @param pathOf  where a provider sends people back to, below the base URL */
+export function openProvider(
+  options: ProtocolOptions & { readonly baseUrl: string; readonly pathOf: (n: number) => string },
+): Provider {
+  const { settings, clock } = options
+  const { n, kind, label } = settings
+  // Whether a slash stands at its end changes nothing about who is meant.
+  const issuer = settings.issuer.replace(/\/+$/, '')
+  const protocol = protocols[kind]({ settings, clock, fetch: tellingApart(options.fetch) })
+  const redirectUri = `${options.baseUrl}${options.pathOf(n)}`
+  return {
+    n,
+    kind,
+    issuer,
+    label,
+    redirectUri,
+    begin: tied => translated(protocol.addressOf(redirectUri, tied)),
+    async finish(query, tied) {
+      const subject = await translated(protocol.subjectOf(new URL(`${redirectUri}?${query}`), tied))
+      return { kind, issuer, subject }
+    },
+  }
+}
