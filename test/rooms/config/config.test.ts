@@ -65,6 +65,8 @@ describe('configuration from the environment', () => {
       senders: undefined,
       trustedProxies: [],
       notifyNetworks: [],
+      providers: [],
+      providerNetworks: [],
       populationBytes: expect.any(Number),
       spool: { maxSpooled: 32 * 1024 ** 3, maxSpooledPerGrant: 16 * 1024 ** 3 },
       limits: {},

@@ -43,14 +43,25 @@ export function newKey(kid: string, type: 'ES256' | 'RS256' | 'Ed25519' = 'ES256
   return { pem, jwk: { ...privateKey.export({ format: 'jwk' }), kid }, publicJwk: { ...rest, kid, use: 'sig' } }
 }
 
+/** What it clones of its settings would else be objects of jest's own realm, which it takes for none. */
+function inOneRealm<T>(work: () => T): T {
+  const { structuredClone: clone } = globalThis
+  globalThis.structuredClone = value => JSON.parse(JSON.stringify(value))
+  try {
+    return work()
+  } finally {
+    globalThis.structuredClone = clone
+  }
+}
+
 function loginForm(path: string): string {
   return `<!doctype html><title>Provider</title><form method="post" action="${path}"><input name="login"><button>Go</button></form>`
 }
 
-/** @param options.origin  of the house that people come back to */
+/** @param options.originOf  the origin of the house that people come back to, once they go there */
 export async function openIdentityProvider(
   options: {
-    readonly origin?: string
+    readonly originOf?: () => string
     readonly clientKeys?: readonly object[]
     readonly methods?: readonly string[]
   } = {},
@@ -60,38 +71,52 @@ export async function openIdentityProvider(
   const server = createServer()
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const redirect_uris = [1, 2].map(n => `${options.origin ?? origin}/auth/login/provider/${n}`)
-  const client = { redirect_uris, grant_types: ['authorization_code'], response_types: ['code'] }
-  const provider = new Provider(issuer, {
-    clients: [
-      {
-        ...client,
-        client_id: clientId,
-        client_secret: secret,
-        token_endpoint_auth_method: options.methods?.[0] ?? 'client_secret_basic',
-      },
-      ...(options.clientKeys ?? []).map((key, at) => ({
-        ...client,
-        client_id: `keyed-${at}`,
-        token_endpoint_auth_method: 'private_key_jwt',
-        token_endpoint_auth_signing_alg: (key as { alg?: string }).alg,
-        jwks: { keys: [key] },
-      })),
-    ],
-    ...(options.methods === undefined ? {} : { clientAuthMethods: options.methods }),
-    jwks: { keys: [newKey('of-the-provider', 'RS256').jwk] },
-    cookies: { keys: ['a key for the cookies of a test'] },
-    features: { devInteractions: { enabled: false } },
-    interactions: { url: (_: unknown, { uid }: { uid: string }) => `/login/${uid}` },
-    findAccount: (_: unknown, accountId: string) => ({ accountId, claims: () => ({ sub: accountId }) }),
-    async loadExistingGrant({ oidc }: { oidc: { client: { clientId: string }; session: { accountId: string } } }) {
-      const grant = new provider.Grant({ clientId: oidc.client.clientId, accountId: oidc.session.accountId })
-      grant.addOIDCScope('openid')
-      await grant.save()
-      return grant
-    },
-  })
-  const carry = provider.callback()
+  const made = () => {
+    const redirect_uris = [1, 2].map(n => `${options.originOf?.() ?? origin}/auth/login/provider/${n}`)
+    const client = { redirect_uris, grant_types: ['authorization_code'], response_types: ['code'] }
+    const provider = inOneRealm(
+      () =>
+        new Provider(issuer, {
+          clients: [
+            {
+              ...client,
+              client_id: clientId,
+              client_secret: secret,
+              token_endpoint_auth_method: options.methods?.[0] ?? 'client_secret_basic',
+            },
+            ...(options.clientKeys ?? []).map((key, at) => ({
+              ...client,
+              client_id: `keyed-${at}`,
+              token_endpoint_auth_method: 'private_key_jwt',
+              token_endpoint_auth_signing_alg: (key as { alg?: string }).alg,
+              jwks: { keys: [key] },
+            })),
+          ],
+          ...(options.methods === undefined ? {} : { clientAuthMethods: options.methods }),
+          jwks: { keys: [newKey('of-the-provider', 'RS256').jwk] },
+          cookies: { keys: ['a key for the cookies of a test'] },
+          features: { devInteractions: { enabled: false } },
+          interactions: { url: (_: unknown, { uid }: { uid: string }) => `/login/${uid}` },
+          findAccount: (_: unknown, accountId: string) => ({ accountId, claims: () => ({ sub: accountId }) }),
+          async loadExistingGrant({
+            oidc,
+          }: {
+            oidc: { client: { clientId: string }; session: { accountId: string } }
+          }) {
+            const grant = new provider.Grant({ clientId: oidc.client.clientId, accountId: oidc.session.accountId })
+            grant.addOIDCScope('openid')
+            await grant.save()
+            return grant
+          },
+        }),
+    )
+    return provider
+  }
+  let opened: ReturnType<typeof made> | undefined
+  const provider = () => {
+    opened ??= made()
+    return opened
+  }
   async function interact(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.method !== 'POST') {
       response.writeHead(200, { 'content-type': 'text/html' }).end(loginForm(request.url ?? ''))
@@ -100,10 +125,10 @@ export async function openIdentityProvider(
     const form = new URLSearchParams((await collect(request, 10_000)).toString())
     const accountId = form.get('login') ?? ''
     const refused = { error: 'access_denied', error_description: 'a word of the provider' }
-    await provider.interactionFinished(request, response, accountId === '' ? refused : { login: { accountId } })
+    await provider().interactionFinished(request, response, accountId === '' ? refused : { login: { accountId } })
   }
   server.on('request', (request, response) => {
-    if (!request.url?.startsWith('/login/')) return carry(request, response)
+    if (!request.url?.startsWith('/login/')) return provider().callback()(request, response)
     interact(request, response).catch(error => response.writeHead(500).end(String(error)))
   })
   return {
