@@ -108,6 +108,8 @@ export const builtins: Readonly<Record<string, readonly string[]>> = {
   'node:cluster': ['main'],
   'node:crypto': [
     'kernel',
+    // Whether a file that is named holds a private key is said at start.
+    'config',
     'certificates',
     'vault',
     'validation',

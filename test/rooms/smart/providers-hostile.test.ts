@@ -268,7 +268,7 @@ describe('a provider', () => {
     expect(provider.asked).toEqual([])
   })
 
-  it.each<[string, Lies['metadata']]>([
+  it.each<[string, NonNullable<Lies['metadata']>]>([
     ['another issuer', { issuer: 'https://evil.example' }],
     ['no place to log in', { authorization_endpoint: undefined }],
     ['a script for a place to log in', { authorization_endpoint: 'javascript:alert(1)' }],
@@ -277,7 +277,7 @@ describe('a provider', () => {
     await expectRefused({ metadata }, 'smart.provider-refused')
   })
 
-  it.each<[string, Lies['metadata']]>([
+  it.each<[string, NonNullable<Lies['metadata']>]>([
     ['tokens', { token_endpoint: 'http://10.0.0.1/token' }],
     ['keys', { jwks_uri: 'http://10.0.0.1/keys' }],
   ])('that says of itself another inner network for %s is not asked there', async (_, metadata) => {
