@@ -40,9 +40,10 @@ export function openGithub({ settings, fetch }: ProtocolOptions): Protocol {
   }
 
   return {
-    async addressOf(redirectUri, tied) {
+    async addressOf(redirectUri, tied, isAnew) {
       const { openid, configuration } = await configured()
-      return openid.buildAuthorizationUrl(configuration, await toParameters(redirectUri, tied))
+      const prompt = isAnew ? { prompt: 'select_account' } : {}
+      return openid.buildAuthorizationUrl(configuration, { ...(await toParameters(redirectUri, tied)), ...prompt })
     },
 
     async subjectOf(returned, { state, verifier }) {

@@ -101,7 +101,8 @@ export function openProviderJourneys(options: {
           'smart.provider-request-long',
           'What the app asks for is too long to be carried along there. Please log in with your password.',
         )
-      const url = await provider.begin(tiedTo(state))
+      // Whoever used the browser before may still be known there, and must not be linked to somebody else's account.
+      const url = await provider.begin(tiedTo(state), errand.linking !== undefined)
       return { url, cookie: printCookie(name, sealed, { lifeMs, secure }) }
     },
 

@@ -106,10 +106,11 @@ export function openOpenid({ settings, fetch, clock }: ProtocolOptions): Protoco
   }
 
   return {
-    async addressOf(redirectUri, tied) {
+    async addressOf(redirectUri, tied, isAnew) {
       const [{ buildAuthorizationUrl }, configuration] = [await library(), await configured()]
       const parameters = await toParameters(redirectUri, tied)
-      return buildAuthorizationUrl(configuration, { ...parameters, scope: 'openid', nonce: tied.nonce })
+      const prompt = isAnew ? { prompt: 'login' } : {}
+      return buildAuthorizationUrl(configuration, { ...parameters, ...prompt, scope: 'openid', nonce: tied.nonce })
     },
 
     async subjectOf(returned, { state, nonce, verifier }) {

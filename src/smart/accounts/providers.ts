@@ -31,8 +31,8 @@ export interface Tied {
  * is `Unreachable` or has it as a cause.
  */
 export interface Protocol {
-  /** Where people are sent to log in. */
-  addressOf(redirectUri: string, tied: Tied): Promise<URL>
+  /** Where people are sent to log in; `isAnew`: also those who are known there, for they may be somebody else. */
+  addressOf(redirectUri: string, tied: Tied, isAnew: boolean): Promise<URL>
   /** Who came back with this address. */
   subjectOf(returned: URL, tied: Tied): Promise<string>
 }
@@ -40,8 +40,11 @@ export interface Protocol {
 /** A provider, as the endpoints use it. */
 export interface Provider extends Pick<ProviderSettings, 'n' | 'kind' | 'issuer' | 'label'> {
   readonly redirectUri: string
-  /** @throws Problem `busy` · `smart.provider-unreachable`; `unauthenticated` · `smart.provider-refused` */
-  begin(tied: Tied): Promise<URL>
+  /**
+   * @param isAnew  whether people are to say who they are although they are known there
+   * @throws Problem `busy` · `smart.provider-unreachable`; `unauthenticated` · `smart.provider-refused`
+   */
+  begin(tied: Tied, isAnew: boolean): Promise<URL>
   /**
    * Who came back from there. The answer is checked by what it is tied to, and by its issuer (RFC 9207).
    *
@@ -148,7 +151,7 @@ export function openProvider(
     issuer,
     label,
     redirectUri,
-    begin: tied => translated(protocol.addressOf(redirectUri, tied)),
+    begin: (tied, isAnew) => translated(protocol.addressOf(redirectUri, tied, isAnew)),
     async finish(query, tied) {
       const subject = await translated(protocol.subjectOf(new URL(`${redirectUri}?${query}`), tied))
       return { kind, issuer, subject }

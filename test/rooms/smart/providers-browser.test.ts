@@ -96,10 +96,16 @@ it.each([true, false])(
       expect(await page.textContent('main')).toContain('Heart Diary')
 
       await page.goto(`${origin}/account`)
-      await page.click('button:has-text("End the link to Our Keycloak")')
-      // The session was begun with it.
-      await page.waitForURL(`${origin}/auth/login`)
-      await enter(page)
+      // Who is known there is asked anew where a login is linked, and is somebody else now.
+      await link(page, `${name} at work`)
+      expect(await page.locator('legend:has-text("Our Keycloak")').count()).toBe(2)
+      for (const left of [1, 0]) {
+        await page.click('button:has-text("End the link to Our Keycloak")')
+        // The session was begun with it.
+        await page.waitForURL(`${origin}/auth/login`)
+        await enter(page)
+        if (left === 1) await page.waitForURL(`${origin}/account`)
+      }
       await page.waitForSelector('[data-code="smart.provider-unlinked"]')
       // From there somebody goes on by password.
       await page.fill('#name', name)

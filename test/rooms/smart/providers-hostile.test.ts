@@ -314,6 +314,8 @@ describe('GitHub', () => {
       'response_type',
       'state',
     ])
+    const linking = await beginLinking(await visiting(house, 'Anna'), { provider: '2' })
+    expect(leadsTo(linking).searchParams.get('prompt')).toBe('select_account')
     // Called otherwise, it is still the same account; another one of that name is another.
     const renamed = await tryWith({ claims: { login: 'somebody' } }, { n: 2 })
     expect(renamed.answer.status).toBe(303)

@@ -200,6 +200,12 @@ describe('linking', () => {
     expect(await house.store.documents('smart.provider-links', house.clock.nowMs())).toEqual([])
   })
 
+  it('has the person log in at the provider anew, for somebody else may be known there', async () => {
+    await addFamily(house, 'Anna')
+    const page = await beginLinking(await visiting(house, 'Anna'))
+    expect(leadsTo(page).searchParams.get('prompt')).toBe('login')
+  })
+
   it.each(['2', '0', '', '1x', 'constructor'])('to the provider %j, which there is not, fails', async n => {
     await addFamily(house, 'Anna')
     const visitor = await visiting(house, 'Anna')
