@@ -157,7 +157,8 @@ export function openPasskeys({ documents, clock }: { documents: Documents; clock
     },
 
     async add(id, passkey) {
-      while (!(await tryToAdd(id, passkey))) continue
+      let isAdded = false
+      while (!isAdded) isAdded = await tryToAdd(id, passkey)
     },
 
     async end(id, account) {

@@ -172,6 +172,21 @@ describe('XML that is refused', () => {
   it.each([
     [`${bomb}<Patient ${fhir}><id value="&b;"/></Patient>`, 'xml.doctype'],
     [`<!DOCTYPE x SYSTEM "file:///etc/passwd"><Patient ${fhir}/>`, 'xml.doctype'],
+    // A66: whatever a document type may hold, wherever it stands, nothing is read and nothing grows.
+    [`<!DOCTYPE x SYSTEM "http://127.0.0.1:1/x.dtd"><Patient ${fhir}/>`, 'xml.doctype'],
+    [`<!DOCTYPE x PUBLIC "-//W3C//DTD" "http://127.0.0.1:1/x.dtd"><Patient ${fhir}/>`, 'xml.doctype'],
+    [`<!DOCTYPE x [<!ENTITY % p SYSTEM "http://127.0.0.1:1/x">%p;]><Patient ${fhir}/>`, 'xml.doctype'],
+    [`<!DOCTYPE x [<!ATTLIST Patient a CDATA "b">]><Patient ${fhir}/>`, 'xml.doctype'],
+    [
+      `<!DOCTYPE x [<!ENTITY a "${'a'.repeat(10_000)}">]><Patient ${fhir}><id value="${'&a;'.repeat(10_000)}"/></Patient>`,
+      'xml.doctype',
+    ],
+    [`<!DOCTYPE a><!DOCTYPE b><Patient ${fhir}/>`, 'xml.doctype'],
+    [`<Patient ${fhir}><!DOCTYPE b><id value="a"/></Patient>`, 'xml.malformed'],
+    [
+      `<Patient ${fhir}><xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="file:///etc/passwd"/></Patient>`,
+      'xml.element-unknown',
+    ],
     [`<Patient ${fhir}><id value="&b;"/></Patient>`, 'xml.malformed'],
     [`<Patient ${fhir}><id value="a"></Patient>`, 'xml.malformed'],
     [`<Patient ${fhir}><id value="a" value="b"/></Patient>`, 'xml.malformed'],
