@@ -18,6 +18,10 @@ export interface Selection {
   readonly codes?: readonly string[]
   /** The same, of `meta.security`. */
   readonly labels?: readonly string[]
+  /** `Type/id` of single resources. */
+  readonly instances?: readonly string[]
+  /** When it was for which it is relevant, from one instant to before another; the types are named then, and each has a date of care. */
+  readonly dated?: { readonly fromMs?: number; readonly untilMs?: number }
 }
 
 /** Under which circumstances something counts: all lists of recipients name whoever asks, and the time has come and is not over. */

@@ -1,6 +1,7 @@
 /** Reads what a FHIR Consent rules. https://hl7.org/fhir/R4/consent.html */
 import { isId, parseDateInterval, parseReference, type Resource, resourceTypes } from '#fhir'
 import type { ProblemIssue } from '#kernel'
+import { readDated, readInstances } from './consent-data.ts'
 import type { Circumstances, ConsentRule, Recipient, RecipientKind, Selection } from './consent-rule.ts'
 import { stricterThan, withNarrower } from './labels.ts'
 import { roles } from './roles.ts'
@@ -42,12 +43,20 @@ const provisionElements: ReadonlySet<string> = new Set([
   'class',
   'code',
   'securityLabel',
+  'dataPeriod',
+  'data',
   'provision',
 ])
 
 /** Faults that are found on the way, by the element where they lie. */
 class Faults {
   readonly issues: ProblemIssue[] = []
+  /** By which references are read. */
+  readonly baseUrl: string
+
+  constructor(baseUrl: string) {
+    this.baseUrl = baseUrl
+  }
 
   add(expression: string, text: string): void {
     this.issues.push({ severity: 'error', type: 'business-rule', text, expression })
@@ -63,8 +72,8 @@ class Faults {
 export function readConsent(consent: Resource, baseUrl: string): ConsentReading {
   const { provision, policyRule } = consent
   if (!isAboutPrivacy(consent) || (provision === undefined && policyRule === undefined)) return { kind: 'nothing' }
-  const faults = new Faults()
-  const patient = patientOf(consent, baseUrl, faults)
+  const faults = new Faults(baseUrl)
+  const patient = patientOf(consent, faults)
   for (const name of ['modifierExtension', 'implicitRules', 'policy'])
     if (consent[name] !== undefined) faults.add(`Consent.${name}`, beyondText[name] ?? '')
   const rules = readRules(consent, faults)
@@ -83,9 +92,9 @@ function isAboutPrivacy({ status, scope }: Resource): boolean {
   return status === 'active' && codingsIn(scope).some(({ code }) => code === 'patient-privacy')
 }
 
-function patientOf({ patient }: Resource, baseUrl: string, faults: Faults): string | undefined {
+function patientOf({ patient }: Resource, faults: Faults): string | undefined {
   const text = (patient as Node | undefined)?.reference
-  const { kind, type, id } = typeof text === 'string' ? parseReference(text, baseUrl) : { kind: 'none' as const }
+  const { kind, type, id } = typeof text === 'string' ? parseReference(text, faults.baseUrl) : { kind: 'none' as const }
   if (kind === 'local' && type === 'Patient' && id !== undefined && isId(id)) return id
   faults.add('Consent.patient', 'It has to name a Patient who is kept here.')
   return undefined
@@ -165,21 +174,25 @@ function readProvision(node: Node, expression: string, type: Base, faults: Fault
     if (!provisionElements.has(name))
       faults.add(`${expression}.${name.replace(/^_/, '')}`, 'What this limits cannot be acted upon here.')
   const recipients = readActors(listOf(node.actor), `${expression}.actor`, faults)
+  const classes = readClasses(listOf(node.class), `${expression}.class`, faults)
   return {
     recipients: recipients === undefined ? [] : [recipients],
     ...readPeriod(node.period, `${expression}.period`, faults),
     selection: {
-      ...readClasses(listOf(node.class), `${expression}.class`, faults),
+      ...classes,
       ...readCodes(listOf(node.code), `${expression}.code`, faults),
       ...readLabels(listOf(node.securityLabel), `${expression}.securityLabel`, type, faults),
+      ...readDated(node.dataPeriod, classes.types, `${expression}.dataPeriod`, faults),
+      ...readInstances(listOf(node.data), `${expression}.data`, faults),
     },
   }
 }
 
 function readActors(actors: readonly Node[], expression: string, faults: Faults): readonly Recipient[] | undefined {
   if (actors.length === 0) return undefined
-  return actors.flatMap(({ role, reference }, at) => {
+  return actors.flatMap(({ role, reference, modifierExtension }, at) => {
     const place = `${expression}[${at}]`
+    if (modifierExtension !== undefined) faults.add(`${place}.modifierExtension`, beyondText.modifierExtension ?? '')
     const isReceiving = codingsIn(role).some(
       ({ system, code }) => system === systems.participation && receiving.has(code),
     )

@@ -6,6 +6,7 @@
  */
 
 export { type Bounds, termsOf } from './bounds.ts'
+export { dateOfCare } from './clinical-dates.ts'
 export { isCommonsType, publishedTypes } from './commons-types.ts'
 export { type ConsentReading, readConsent } from './consent.ts'
 export type { Circumstances, ConsentRules } from './consent-rule.ts'

@@ -1,10 +1,9 @@
 /** What a patient's Consents withhold from one grant, as criteria of rows. The one place where rules become what is seen. */
 import { type Resource, resourceTypes } from '#fhir'
-import { isProblem } from '#kernel'
-import { type Criterion, matches, parseCriterion, type Sight, searchParametersOf } from '#search'
+import { type Criterion, matches, type Sight } from '#search'
 import type { Circumstances, ConsentRules, Recipient, Selection } from './consent-rule.ts'
 import type { Role } from './roles.ts'
-import { codedAs } from './sensitivities.ts'
+import { criteriaOf, type Place } from './selected.ts'
 
 /** Who asks about a patient, as Consents name them. */
 export interface Asker {
@@ -116,7 +115,10 @@ function reasonOf({ consent, place }: Counted, extent: Reason['extent'] | undefi
 }
 
 function extentOf({ withheld, permitted, sparesPatient }: Counted): Reason['extent'] {
-  const isLimited = withheld.some(({ types, codes, labels }) => (types ?? codes ?? labels) !== undefined)
+  // A time has types beside it.
+  const isLimited = withheld.some(
+    ({ types, codes, labels, instances }) => (types ?? codes ?? labels ?? instances) !== undefined,
+  )
   return isLimited || permitted.length > 0 || sparesPatient ? 'part' : 'whole'
 }
 
@@ -153,7 +155,7 @@ function hiddenWithin(rule: Counted): readonly (readonly Criterion[])[] {
   const known = within.get(rule)
   if (known !== undefined) return known
   const found = resourceTypes.flatMap((type): readonly (readonly Criterion[])[] => {
-    const criteria = hiddenBy(rule, type)
+    const criteria = hiddenBy(rule, type, 'within another')
     return criteria === undefined ? [] : [[{ kind: 'holding', name: '_contained', type, criteria }]]
   })
   within.set(rule, found)
@@ -161,16 +163,20 @@ function hiddenWithin(rule: Counted): readonly (readonly Criterion[])[] {
 }
 
 /** What a row of a type fulfils that a rule withholds; undefined for a rule that is silent on the type. */
-function hiddenBy({ withheld, permitted, sparesPatient }: Counted, type: string): readonly Criterion[] | undefined {
+function hiddenBy(
+  { withheld, permitted, sparesPatient }: Counted,
+  type: string,
+  place: Place = 'by itself',
+): readonly Criterion[] | undefined {
   if (sparesPatient && type === 'Patient') return undefined
   const hidden: Criterion[] = []
   for (const selection of withheld) {
-    const criteria = criteriaOf(selection, type, 'written or coded')
+    const criteria = criteriaOf(selection, { type, place, isWithheld: true })
     if (criteria === undefined) return undefined
     hidden.push(...criteria)
   }
   const shown = permitted
-    .map(selection => criteriaOf(selection, type, 'written'))
+    .map(selection => criteriaOf(selection, { type, place, isWithheld: false }))
     .filter(criteria => criteria !== undefined)
   if (shown.some(criteria => criteria.length === 0)) return undefined
   return shown.length === 0 ? hidden : [...hidden, { kind: 'not', criterion: { kind: 'any', anyOf: shown } }]
@@ -181,82 +187,10 @@ async function isHidden(rule: Counted, resource: Resource, type: string): Promis
   if (own !== undefined && (await matches(resource, own))) return true
   const { contained } = resource
   for (const each of Array.isArray(contained) ? (contained as readonly Resource[]) : []) {
-    const criteria = hiddenBy(rule, each.resourceType)
+    const criteria = hiddenBy(rule, each.resourceType, 'within another')
     if (criteria !== undefined && (await matches(each, criteria))) return true
   }
   return false
-}
-
-const criteriaBySelection = new WeakMap<Selection, Map<string, readonly Criterion[] | undefined>>()
-
-/** What a row of a type fulfils that is selected: all of these. Undefined where none can be. */
-function criteriaOf(selection: Selection, type: string, labelled: Labelled): readonly Criterion[] | undefined {
-  const known = criteriaBySelection.get(selection) ?? new Map<string, readonly Criterion[] | undefined>()
-  criteriaBySelection.set(selection, known)
-  const key = `${type} ${labelled}`
-  if (!known.has(key)) known.set(key, lookForCriteria(selection, type, labelled))
-  return known.get(key)
-}
-
-function lookForCriteria(
-  { types, codes, labels }: Selection,
-  type: string,
-  labelled: Labelled,
-): readonly Criterion[] | undefined {
-  if (types !== undefined && !types.includes(type)) return undefined
-  const criteria: Criterion[] = []
-  if (codes !== undefined) {
-    const anyOf = codeParametersOf(type).flatMap(name => {
-      const criterion = criterionOf(type, name, codes)
-      return criterion === undefined ? [] : [[criterion]]
-    })
-    if (anyOf.length === 0) return undefined
-    criteria.push({ kind: 'any', anyOf })
-  }
-  if (labels !== undefined) {
-    const criterion = criterionOf(type, '_security', labels)
-    if (criterion === undefined) return undefined
-    const coded = labelled === 'written' ? [] : codedCriteria(type, labels)
-    criteria.push(coded.length === 0 ? criterion : { kind: 'any', anyOf: [[criterion], ...coded] })
-  }
-  return criteria
-}
-
-/** Whether a code says what a label stands for: what is withheld is what is labelled or coded so, what is permitted only what is labelled. */
-type Labelled = 'written' | 'written or coded'
-
-/** That a code of a resource stands for one of the labels; nothing where none does. */
-function codedCriteria(type: string, labels: readonly string[]): readonly (readonly Criterion[])[] {
-  const means = codedAs(labels)
-  if (means === undefined) return []
-  const operand = { kind: 'token', system: undefined, code: undefined, means } as const
-  const shared = { kind: 'value', parameter: 'token', modifier: 'in', operands: [operand], baseUrl: noBaseUrl } as const
-  return codeParametersOf(type).map(name => [{ ...shared, name }])
-}
-
-/** Rules are read before any request, so an absolute URL in a value is never taken for one of ours. */
-const noBaseUrl = 'urn:kinhold:no-base-url'
-
-function criterionOf(type: string, name: string, values: readonly string[]): Criterion | undefined {
-  try {
-    return values.length === 0 ? undefined : parseCriterion(type, name, values.join(','), noBaseUrl)
-  } catch (error) {
-    if (isProblem(error)) return undefined
-    throw error
-  }
-}
-
-const codeParameters = new Map<string, readonly string[]>()
-
-/** Wherever R4 looks for a code: "if this code is found in an instance". https://hl7.org/fhir/R4/consent-definitions.html#Consent.provision.code */
-function codeParametersOf(type: string): readonly string[] {
-  const known = codeParameters.get(type)
-  if (known !== undefined) return known
-  const found = searchParametersOf(type)
-    .filter(({ name, type: kind, expression }) => kind === 'token' && expression !== undefined && !name.startsWith('_'))
-    .map(({ name }) => name)
-  codeParameters.set(type, found)
-  return found
 }
 
 /** The rules of a patient as they count for one who asks at a moment, and until when that holds by the clock. */
@@ -295,7 +229,7 @@ function sparesPatient(
   { recipients, withheld }: Circumstances & Pick<Counted, 'withheld'>,
   { isForNobody }: Asker,
 ): boolean {
-  return isForNobody && recipients.length === 0 && withheld.every(({ types }) => types === undefined)
+  return isForNobody && recipients.length === 0 && withheld.every(each => (each.types ?? each.instances) === undefined)
 }
 
 /** From an owner nothing is withheld but what an app is not to have. */

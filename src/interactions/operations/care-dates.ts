@@ -1,22 +1,6 @@
+import { dateOfCare } from '#access'
 import { Problem } from '#kernel'
-import { parseCriterion, type Query, searchParameter } from '#search'
-
-/** Of the types that are dated by another search parameter than `date`, the one that says when the care was given. */
-const datedBy: Readonly<Record<string, string>> = {
-  ChargeItem: 'occurrence',
-  Communication: 'sent',
-  ImagingStudy: 'started',
-  Media: 'created',
-  MedicationAdministration: 'effective-time',
-  MedicationDispense: 'whenhandedover',
-  MedicationRequest: 'authoredon',
-  MedicationStatement: 'effective',
-  NutritionOrder: 'datetime',
-  QuestionnaireResponse: 'authored',
-  ServiceRequest: 'occurrence',
-  Specimen: 'collected',
-  VisionPrescription: 'datewritten',
-}
+import { parseCriterion, type Query } from '#search'
 
 /** The two ends of a range of care, as they were given. */
 export interface CareDates {
@@ -43,8 +27,8 @@ export function withinCareDates(query: Query, dates: CareDates): Query {
   if (given.length === 0) return query
   const criteriaByType = new Map(query.criteriaByType)
   for (const type of query.types) {
-    const parameter = datedBy[type] ?? 'date'
-    if (searchParameter(type, parameter)?.type !== 'date') continue
+    const parameter = dateOfCare(type)
+    if (parameter === undefined) continue
     const more = given.map(([name, value]) => careCriterion(type, parameter, { name, value, baseUrl: query.baseUrl }))
     criteriaByType.set(type, [...(criteriaByType.get(type) ?? []), ...more])
   }

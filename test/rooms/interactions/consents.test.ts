@@ -320,12 +320,35 @@ describe('what a Consent can say', () => {
 
 describe('what cannot be acted upon is refused, and nothing of it is kept', () => {
   const deny = { type: 'deny' }
+  const observations = { class: [{ system: resourceTypes, code: 'Observation' }] }
+  const dataOf = (meaning: string, reference: string) => ({ meaning, reference: { reference } })
   const cases: readonly (readonly [expression: string, provision: object, more?: object])[] = [
     ['Consent.provision.purpose', { ...deny, purpose: [{ code: 'TREAT' }] }],
     ['Consent.provision.dataPeriod', { ...deny, dataPeriod: { start: '2020' } }],
+    ['Consent.provision.dataPeriod', { ...deny, ...types, dataPeriod: { start: '2020' } }],
     [
-      'Consent.provision.data',
-      { ...deny, data: [{ meaning: 'instance', reference: { reference: 'Observation/a-hiv' } }] },
+      'Consent.provision.dataPeriod',
+      { ...deny, class: [...observations.class, ...types.class], dataPeriod: { end: '2020' } },
+    ],
+    ['Consent.provision.data[0].meaning', { ...deny, data: [dataOf('related', 'Observation/a-hiv')] }],
+    ['Consent.provision.data[0].meaning', { ...deny, data: [dataOf('dependents', 'Observation/a-hiv')] }],
+    ['Consent.provision.data[0].meaning', { ...deny, data: [dataOf('authoredby', 'Patient/a')] }],
+    ['Consent.provision.data[0].reference', { ...deny, data: [dataOf('instance', `Practitioner/${secret}`)] }],
+    ['Consent.provision.data[0].reference', { ...deny, data: [dataOf('instance', 'Observation/a-hiv/_history/1')] }],
+    [
+      'Consent.provision.data[0].reference',
+      { ...deny, data: [dataOf('instance', `https://other.example/Observation/${secret}`)] },
+    ],
+    [
+      'Consent.provision.data[0].reference',
+      { ...deny, data: [{ meaning: 'instance', reference: { display: secret } }] },
+    ],
+    [
+      'Consent.provision.actor[0].reference',
+      {
+        ...deny,
+        actor: provisionOf('client=x').actor.map(each => ({ ...each, reference: { reference: 'RelatedPerson/x' } })),
+      },
     ],
     ['Consent.provision.action', { ...deny, action: [{ text: 'read' }] }],
     [
