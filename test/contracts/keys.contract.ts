@@ -85,6 +85,26 @@ export function keysContract(name: string, open: Opening<KeyStore>): void {
       expect(await keys.check()).toEqual([])
     })
 
+    it('gives each of very many rows once, also while others are written', async () => {
+      const name = (at: number) => `${at}`.padStart(5, '0')
+      const many = Array.from({ length: 1_300 }, (_, at) => name(at))
+      const notes = many.map(each => note(`head:${each}`, each))
+      const beside = ['head', 'head9', 'head;', 'alarm:1', 'heae:'].map(each => note(each, '1'))
+      const tombstones = many.map(owner => ({ owner, atMs: 1 }))
+      const all = many.flatMap(owner => [key(owner, 'audit', 1), key(owner, 'patient', 1), key(owner, 'patient', 2)])
+      await put({ notes: [...notes, ...beside], tombstones, keys: all })
+      const asked = [keys.all(), keys.notes('head:'), keys.notes(''), keys.tombstones()] as const
+      await put({ notes: [note('head:00700', 'later')], keys: [key('00700', 'patient', 1, { params: {} })] })
+      const [allKeys, heads, allNotes, buried] = await Promise.all(asked)
+      const nameOfKey = (of: WrappedKey) => `${of.owner} ${of.kind} ${of.version}`
+      expect(allKeys.map(nameOfKey).toSorted()).toEqual(all.map(nameOfKey).toSorted())
+      expect(heads.map(each => each.name).toSorted()).toEqual(notes.map(each => each.name))
+      expect(allNotes.map(each => each.name).toSorted()).toEqual(
+        [...notes, ...beside].map(each => each.name).toSorted(),
+      )
+      expect(buried.map(({ owner }) => owner).toSorted()).toEqual(many)
+    })
+
     it('changes all or nothing, and nothing unless a note is what it was', async () => {
       const change = { put: { keys: [key(anna, 'patient', 1)], notes: [note('seal', '1')] } }
       expect(await keys.change({ ...change, ifNote: { name: 'seal', value: bytes('0') } })).toBe(false)

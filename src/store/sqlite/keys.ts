@@ -1,4 +1,4 @@
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { giveWay, type Log, silentLog } from '#kernel'
 import { closedProblem } from '../closed.ts'
 import type { KeyRows, KeyStore, KeysChange, Note, Tombstone, WrappedKey } from '../contract.ts'
@@ -27,7 +27,7 @@ export interface SqliteKeysOptions {
 
 const defaultWaitMs = 10_000
 
-/** So many rows are in one page of everything. */
+/** So many rows are read in one go. */
 const rowsInPage = 512
 
 const tables = {
@@ -45,14 +45,17 @@ const sql = {
   dropKey: 'DELETE FROM keys WHERE owner = ? AND kind = ? AND version = ?',
   of: `${select('keys')} WHERE owner = ?`,
   all: select('keys'),
+  keysFrom: `${select('keys')} WHERE (owner, kind, version) > (?, ?, ?) ORDER BY owner, kind, version LIMIT ${rowsInPage}`,
   putTombstone: 'INSERT OR REPLACE INTO tombstones (owner, at_ms, mac) VALUES (?, ?, ?)',
   dropTombstone: 'DELETE FROM tombstones WHERE owner = ?',
   tombstone: `${select('tombstones')} WHERE owner = ?`,
   tombstones: select('tombstones'),
+  tombstonesFrom: `${select('tombstones')} WHERE owner >= ? ORDER BY owner LIMIT ${rowsInPage}`,
   putNote: 'INSERT OR REPLACE INTO notes (name, value, mac) VALUES (?, ?, ?)',
   dropNote: 'DELETE FROM notes WHERE name = ?',
   note: `${select('notes')} WHERE name = ?`,
-  notes: `${select('notes')} WHERE substr(name, 1, length(?1)) = ?1`,
+  notes: select('notes'),
+  notesFrom: `${select('notes')} WHERE name >= ? ORDER BY name LIMIT ${rowsInPage}`,
 } as const
 
 const vouchedFor = (mac: unknown) => (mac === null ? {} : { mac: mac as Uint8Array })
@@ -66,6 +69,17 @@ const rowFrom = {
 } as const
 
 type Columns = Readonly<Record<string, unknown>>
+type Row<T extends Table> = ReturnType<(typeof rowFrom)[T]>
+
+/** The first text behind another one, as SQLite orders them. */
+const behindText = (text: string) => `${text}\u0000`
+
+/** What the rows behind one are asked for with. */
+const behind: { readonly [T in Table]: (row: Row<T>) => readonly SQLInputValue[] } = {
+  keys: ({ owner, kind, version }) => [owner, kind, version],
+  tombstones: ({ owner }) => [behindText(owner)],
+  notes: ({ name }) => [behindText(name)],
+}
 
 class SqliteKeys implements KeyStore {
   readonly #database: DatabaseSync
@@ -121,9 +135,22 @@ class SqliteKeys implements KeyStore {
     return there === undefined || value === undefined ? there === value : Buffer.from(there).equals(value)
   }
 
-  #read<T extends Table>(table: T, which: keyof typeof sql, ...names: string[]): ReturnType<(typeof rowFrom)[T]>[] {
+  #read<T extends Table>(table: T, which: keyof typeof sql, ...names: SQLInputValue[]): Row<T>[] {
     const rows = this.#transactions.read(() => this.#statements[which].all(...names))
-    return rows.map(row => rowFrom[table]({ ...row }) as ReturnType<(typeof rowFrom)[T]>)
+    return rows.map(row => rowFrom[table]({ ...row }) as Row<T>)
+  }
+
+  /** Rows in the order of their names, while others have their turns: what is there from the first page to the last is found once. */
+  async *#pages<T extends Table>(table: T, ...first: readonly SQLInputValue[]): AsyncGenerator<Row<T>[], void, void> {
+    for (let from = first; ; ) {
+      const page = this.#read(table, `${table}From`, ...from)
+      yield page
+      const last = page.at(-1)
+      if (last === undefined || page.length < rowsInPage) return
+      from = behind[table](last)
+      const pause = giveWay()
+      if (pause !== undefined) await pause
+    }
   }
 
   async of(owner: string): Promise<readonly WrappedKey[]> {
@@ -135,7 +162,7 @@ class SqliteKeys implements KeyStore {
   }
 
   async all(): Promise<readonly WrappedKey[]> {
-    return this.#read('keys', 'all')
+    return gathered(this.#pages('keys', '', '', -1))
   }
 
   async tombstone(owner: string): Promise<Tombstone | undefined> {
@@ -143,7 +170,7 @@ class SqliteKeys implements KeyStore {
   }
 
   async tombstones(): Promise<readonly Tombstone[]> {
-    return this.#read('tombstones', 'tombstones')
+    return gathered(this.#pages('tombstones', ''))
   }
 
   async note(name: string): Promise<Note | undefined> {
@@ -151,7 +178,13 @@ class SqliteKeys implements KeyStore {
   }
 
   async notes(prefix: string): Promise<readonly Note[]> {
-    return this.#read('notes', 'notes', prefix)
+    const found: Note[] = []
+    for await (const page of this.#pages('notes', prefix)) {
+      const end = page.findIndex(({ name }) => !name.startsWith(prefix))
+      found.push(...page.slice(0, end < 0 ? page.length : end))
+      if (end >= 0) break
+    }
+    return found
   }
 
   /** On a connection of its own, which holds on to one state while others write; who has the file alone has no others. */
@@ -165,7 +198,7 @@ class SqliteKeys implements KeyStore {
     return {
       keys: this.#read('keys', 'all'),
       tombstones: this.#read('tombstones', 'tombstones'),
-      notes: this.#read('notes', 'notes', ''),
+      notes: this.#read('notes', 'notes'),
     }
   }
 
@@ -190,6 +223,12 @@ class SqliteKeys implements KeyStore {
       await this.#transactions.close()
     }
   }
+}
+
+async function gathered<T>(pages: AsyncIterable<readonly T[]>): Promise<T[]> {
+  const rows: T[] = []
+  for await (const page of pages) rows.push(...page)
+  return rows
 }
 
 async function* pagesOf(path: string): AsyncGenerator<KeyRows, void, void> {

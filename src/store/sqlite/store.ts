@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
-import { type Clock, isProblem, type Log, type Problem, silentLog, systemClock } from '#kernel'
+import { type Clock, giveWay, isProblem, type Log, type Problem, silentLog, systemClock } from '#kernel'
 import { closedProblem } from '../closed.ts'
 import type {
   BlobChunk,
@@ -54,6 +54,8 @@ export interface SqliteStoreOptions {
 }
 
 const defaultWaitMs = 10_000
+/** Heads that are read in one go: each is a lookup of its own. */
+const headsAtOnce = 500
 
 interface Parts {
   readonly path: string
@@ -159,8 +161,16 @@ class SqliteStore implements Store {
   }
 
   async allHeads(): Promise<ReadonlyMap<CompartmentId, number>> {
-    const all = this.#read(() => this.#parts.compartments.all())
-    return new Map(all.filter(({ head }) => head > 0).map(({ id, head }) => [id, head]))
+    const heads = new Map<CompartmentId, number>()
+    for (let last = 0; ; ) {
+      const page = this.#read(() => this.#parts.compartments.behind(last, headsAtOnce))
+      for (const { id, head } of page) if (head > 0) heads.set(id, head)
+      const end = page.at(-1)
+      if (end === undefined || page.length < headsAtOnce) return heads
+      last = end.number
+      const pause = giveWay()
+      if (pause !== undefined) await pause
+    }
   }
 
   async changesSince(mark: string | undefined, limit: number): Promise<Changes> {

@@ -1,7 +1,11 @@
+import { giveWay } from '#kernel'
 import type { KeyStore } from '#store'
 import { exchanged } from '../set-digest.ts'
 import { isSeal, type Seal, type SealKey, type WholeFault } from './seal.ts'
 import type { KeyRow, Vouching } from './vouching.ts'
+
+/** After so many rows others may have their turn: MongoDB gives all of them in one piece. */
+const rowsAtOnce = 128
 
 /** What going through all rows has found. */
 export interface Examined {
@@ -35,6 +39,8 @@ export async function examine(keys: KeyStore, vouching: Vouching, sealKey: SealK
       digest = exchanged(digest, undefined, element)
       isVouched ||= row.mac !== undefined
       if (!isOurs) forged.push(row)
+      const pause = count % rowsAtOnce === 0 ? giveWay() : undefined
+      if (pause !== undefined) await pause
     }
   return { seal: sealBytes && sealKey.open(sealBytes), sealBytes, digest, forged, rows: count, isVouched }
 }

@@ -119,8 +119,14 @@ class GuardedKeystore implements Keystore {
 
   async notes(prefix: string): Promise<ReadonlyMap<string, Noted>> {
     const isSealed = await this.#isSealed()
-    const notes = (await this.#keys.notes(prefix)).filter(({ name }) => name !== sealName)
-    return new Map(notes.map(note => [note.name, this.#noted(note, isSealed)]))
+    const noted = new Map<string, Noted>()
+    // One for each ledger there is, each of which takes a MAC.
+    for (const note of await this.#keys.notes(prefix)) {
+      if (note.name !== sealName) noted.set(note.name, this.#noted(note, isSealed))
+      const pause = giveWay()
+      if (pause !== undefined) await pause
+    }
+    return noted
   }
 
   #noted(note: Note, isSealed: boolean): Noted {
