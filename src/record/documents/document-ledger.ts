@@ -15,15 +15,12 @@ import { contended, untilWon } from '../transaction/race.ts'
 import { type HeadNotes, rolledBack } from '../upkeep/head-notes.ts'
 import { compartmentOf } from './document-compartment.ts'
 import { type DocumentChange, type DocumentHead, nameOf, openChanges, sealChanges, unopened } from './document-entry.ts'
-import { differences, digestOfRows, isTold, type StaleDocument } from './document-rows.ts'
+import { differences, isTold, type StaleDocument } from './document-rows.ts'
 import { belonging, type HeadAt, nameAndGroup, takenIn, tellingAll } from './documents-as-they-are.ts'
 import { type DocumentChanges, documentsChanged } from './documents-changed.ts'
+import { compareRows } from './documents-compared.ts'
 import { elementOf } from './element.ts'
 import { StaleDocuments } from './stale-documents.ts'
-
-const rowsAtHand = 200
-/** Sums that are begun anew because somebody wrote meanwhile, before all rows are read at once. */
-const patience = 3
 
 interface DocumentRooms {
   readonly store: Store
@@ -376,30 +373,31 @@ export class DocumentLedger implements DocumentCommits {
   /**
    * Compares all rows with the digest; which of them are to blame is found out when it is not theirs. Where an entry that would tell
    * cannot be opened, none of them is believed.
+   *
+   * @returns how many were looked at
    */
-  async check(): Promise<void> {
-    if (this.isLost) return
+  async check(): Promise<number> {
+    if (this.isLost) return 0
     try {
-      await this.#compare()
+      return await this.#compare()
     } catch (error) {
       if (!isSealFault(error) && !(isProblem(error) && error.code === rolledBack().code)) throw error
       await this.#rooms.notes.distrust(this.compartment)
+      return 0
     }
   }
 
-  async #compare(): Promise<void> {
-    for (let tries = 0; ; tries++) {
-      const head = await this.#readHead()
-      this.#rooms.vault.keys.expect(head.keys)
-      const sum = await digestOfRows(this.#rooms, tries < patience ? rowsAtHand : Number.MAX_SAFE_INTEGER)
-      if (!(await this.#isAt(head))) continue
-      this.#stale.become(sum === head.digest ? [] : await this.differences())
-      return
-    }
+  async #compare(): Promise<number> {
+    const { compartment } = this
+    const { isWhole, rows } = await compareRows({ ...this.#rooms, compartment, readHead: () => this.#expectedHead() })
+    this.#stale.become(isWhole ? [] : await this.differences())
+    return rows
   }
 
-  async #isAt({ seq }: DocumentHead): Promise<boolean> {
-    return (await this.lastSeq()) === seq
+  async #expectedHead(): Promise<DocumentHead> {
+    const head = await this.#readHead()
+    this.#rooms.vault.keys.expect(head.keys)
+    return head
   }
 
   /** The rows that are not what was written last, by what all entries say. @throws as `openChanges` */

@@ -1,10 +1,11 @@
 import { giveWay, isProblem } from '#kernel'
 import { type CompartmentId, mayFollow, type Store, type StoredDocument } from '#store'
-import { exchanged, type Vault } from '#vault'
+import type { Vault } from '#vault'
 import { type DocumentChange, type DocumentEntry, nameOf, openChanges } from './document-entry.ts'
 import { elementOf } from './element.ts'
 
 const readAhead = 1024
+const rowsAtHand = 200
 
 /**
  * Documents whose revisions alone tell something, and only while a commit is under way: they are not written down in the ledger of
@@ -37,19 +38,13 @@ interface LedgerRooms extends RowRooms {
   readonly compartment: CompartmentId
 }
 
-/** The digest of the rows that there are. @param atOnce  how many are read in one turn */
-export async function digestOfRows({ store, vault }: RowRooms, atOnce: number): Promise<bigint> {
-  let sum = 0n
-  for await (const row of everyRow(store, atOnce)) sum = exchanged(sum, undefined, elementOf(vault, row))
-  return sum
-}
-
-async function* everyRow(store: Store, atOnce: number): AsyncGenerator<StoredDocument, void, void> {
+/** The rows of all documents that the ledger tells of, some at a time. */
+export async function* everyRow(store: Store): AsyncGenerator<StoredDocument, void, void> {
   for (let last: StoredDocument | undefined; ; ) {
-    const page = await store.everyDocument(last, atOnce)
+    const page = await store.everyDocument(last, rowsAtHand)
     yield* page.filter(isTold)
     last = page.at(-1)
-    if (page.length < atOnce) return
+    if (page.length < rowsAtHand) return
     const pause = giveWay()
     if (pause !== undefined) await pause
   }

@@ -182,9 +182,11 @@ export class HeadNotes {
     return false
   }
 
-  /** Whether the store still shows all that this process has seen durable. */
-  async check(): Promise<void> {
-    await this.#checkAll([...this.#seen])
+  /** Whether the store still shows all that this process has seen durable. @returns how many ledgers were looked at */
+  async check(): Promise<number> {
+    const seen = [...this.#seen]
+    await this.#checkAll(seen)
+    return seen.length
   }
 
   /** The same for whatever is noted beside the keys, and for what ought to be. */

@@ -16,6 +16,7 @@ import type { Maintenance } from './maintenance.ts'
 import { MovesWatch } from './moves-watch.ts'
 import { onceAtATime } from './once-at-a-time.ts'
 import { PlacesWatch } from './places-watch.ts'
+import { Rest } from './rest.ts'
 import type { Upkeep } from './upkeep.ts'
 import { verifyLedger } from './verify.ts'
 
@@ -24,6 +25,8 @@ const everyMs = 1_000
 /** In so many rounds ledgers are swept and audit tried again, and expired documents purged: every five seconds, every five minutes. */
 const sweepEveryRounds = 5
 const purgeEveryRounds = 300
+/** Between two looks at heads and documents, for each of them: ten times what it takes. */
+const restMsPerRow = 0.15
 
 /** What is looked after. */
 export interface HousekeepingRooms {
@@ -65,6 +68,7 @@ export class Housekeeping {
   readonly #purge = onceAtATime(() => this.#purgeAll())
   #round = 0
   #lookedAt: number | undefined
+  readonly #rest = new Rest(restMsPerRow)
 
   constructor(rooms: HousekeepingRooms) {
     const { store, vault, clock, log, notes, registry, documents } = rooms
@@ -149,13 +153,14 @@ export class Housekeeping {
   /** Looks when somebody else has written to the store since it was looked at last. */
   async #lookWhenMoved(): Promise<void> {
     const { store, notes, documentLedger, openedAtMark } = this.#rooms
+    if (!this.#rest.isOver) return
     const mark = await store.othersMark()
     if (mark === this.#lookedAt) return
     this.#places.begin()
     if (mark !== (this.#lookedAt ?? openedAtMark)) this.#ledgers.want()
-    await notes.check()
-    await documentLedger.check()
+    const rows = (await notes.check()) + (await documentLedger.check())
     this.#lookedAt = mark
+    this.#rest.begin(rows)
   }
 }
 

@@ -2,11 +2,9 @@ import { isProblem, type Log } from '#kernel'
 import type { KeyRow, KeystoreFault, Vault } from '#vault'
 import type { Finding } from '../types.ts'
 import { onceAtATime } from './once-at-a-time.ts'
+import { Rest } from './rest.ts'
 
-/**
- * Between two examinations, for each row: ten times what it takes, however often others write to the keystore. Counted and not measured,
- * because a machine that has much else to do makes an examination last, and somebody who changes two rows would be told of one.
- */
+/** Between two examinations, for each row: ten times what it takes and more, however often others write to the keystore. */
 const restMsPerRow = 0.25
 
 /** Behind an examination that failed, twice as long each time, up to a minute. */
@@ -25,7 +23,7 @@ export class KeystoreWatch {
   #lookedAt: number | undefined
   #told = ''
   #failures = 0
-  #restUntilMs = 0
+  readonly #rest = new Rest(restMsPerRow)
 
   constructor(rooms: WatchRooms) {
     this.#rooms = rooms
@@ -49,11 +47,11 @@ export class KeystoreWatch {
 
   async #look(): Promise<void> {
     const mark = await this.#rooms.vault.keys.othersMark()
-    if (mark === this.#lookedAt || performance.now() < this.#restUntilMs) return
+    if (mark === this.#lookedAt || !this.#rest.isOver) return
     const rows = await this.#examine()
     // What could not be gone through is not known, whether anybody writes again or not.
     this.#lookedAt = this.#failures > 0 ? undefined : mark
-    this.#restUntilMs = performance.now() + Math.max(restMsPerRow * rows, this.#restAfterFailureMs())
+    this.#rest.begin(rows, this.#restAfterFailureMs())
   }
 
   /** @returns how many rows it has looked at */
