@@ -138,7 +138,7 @@ class OpenMongoKeys implements MongoKeys {
 
   notes(prefix: string): Promise<readonly Note[]> {
     return this.#read(async () => {
-      const rows = await this.#notes.find({ _id: { $gte: prefix } }).toArray()
+      const rows = await this.#notes.find({ _id: beginning(prefix) }).toArray()
       return rows.filter(({ _id }) => _id.startsWith(prefix)).map(noteFrom)
     })
   }
@@ -180,6 +180,12 @@ class OpenMongoKeys implements MongoKeys {
 
 const vouching = (mac: Uint8Array | undefined) => (mac === undefined ? {} : { m: toBuffer(mac) })
 const vouchedFor = (mac: Buffer | undefined) => (mac === undefined ? {} : { mac: new Uint8Array(mac) })
+
+/** Texts that begin so lie between this one and the first that is behind all of them. */
+function beginning(prefix: string): { readonly $gte: string; readonly $lt?: string } {
+  const last = prefix.charCodeAt(prefix.length - 1)
+  return prefix === '' ? { $gte: '' } : { $gte: prefix, $lt: prefix.slice(0, -1) + String.fromCharCode(last + 1) }
+}
 
 const named = ({ owner, kind, version }: Pick<WrappedKey, 'owner' | 'kind' | 'version'>) => ({
   o: owner,
