@@ -8,7 +8,7 @@ import { lives, startCrew, until } from './server/crew.ts'
 import { type Home, lastLine, newHome, run } from './server/home.ts'
 import { startServer } from './server/start-server.ts'
 
-const workers = 2
+const workers = Number(process.env.CRASH_WORKERS ?? 2)
 const writers = 6
 const seed = Number(process.env.CRASH_SEED ?? 1)
 const more = 40
