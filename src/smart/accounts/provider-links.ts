@@ -53,6 +53,8 @@ export interface ProviderLinks {
 }
 
 const collection = 'smart.provider-links'
+/** Written with each that is added, so that those of one account are added one after the other, and each sees those before it. */
+const turns = 'smart.provider-link-turns'
 const mostOfAccount = 10
 
 export function openProviderLinks({
@@ -80,8 +82,8 @@ export function openProviderLinks({
     return found.toSorted((a, b) => a.value.addedAtMs - b.value.addedAtMs)
   }
 
-  async function checkCount(account: string, most: number): Promise<void> {
-    if ((await keptOf(account)).length > most)
+  async function checkRoom(account: string): Promise<void> {
+    if ((await keptOf(account)).length >= mostOfAccount)
       throw new Problem(
         'conflict',
         'smart.too-many-links',
@@ -89,16 +91,17 @@ export function openProviderLinks({
       )
   }
 
-  const checkRoom = (account: string) => checkCount(account, mostOfAccount - 1)
-
-  /** Of those that are linked at the same time, the one that was written last sees all others, and goes. */
-  async function leaveIfTooMany(name: string, account: string): Promise<void> {
-    try {
-      await checkCount(account, mostOfAccount)
-    } catch (error) {
-      await documents.delete(collection, name)
-      throw error
-    }
+  /** Whether it was added: not where another one came first, since it was looked whose it is, and how many the account has. */
+  async function tryToAdd(name: string, link: KeptLink): Promise<boolean> {
+    const { account } = link
+    const turn = (await documents.get(turns, account))?.revision ?? 0
+    await checkRoom(account)
+    if ((await documents.get(collection, name)) !== undefined)
+      throw new Problem('conflict', 'smart.link-known', 'This login opens an account here already.')
+    return documents.commit([
+      documents.write(collection, name, link, { ifRevision: 0, group: account }),
+      documents.write(turns, account, {}, { ifRevision: turn }),
+    ])
   }
 
   async function use(id: string): Promise<boolean> {
@@ -133,13 +136,11 @@ export function openProviderLinks({
     },
 
     async add(identity, account) {
-      await checkRoom(account)
       const { kind, issuer } = identity
       const name = nameOf(identity)
       const link: KeptLink = { account, salt: newResourceId(), kind, issuer, addedAtMs: clock.nowMs() }
-      if (!(await documents.put(collection, name, link, { ifRevision: 0, group: account })))
-        throw new Problem('conflict', 'smart.link-known', 'This login opens an account here already.')
-      await leaveIfTooMany(name, account)
+      let isAdded = false
+      while (!isAdded) isAdded = await tryToAdd(name, link)
       return idOf(name, link)
     },
 
@@ -153,6 +154,7 @@ export function openProviderLinks({
     async endAll(account) {
       for (const { name } of await documents.list(collection, { group: account }))
         await documents.delete(collection, name)
+      await documents.delete(turns, account)
     },
   }
 }

@@ -189,6 +189,15 @@ describe('an answer', () => {
     expect(doneOf(await anna.ask(back(own)))).toBe('linked')
   })
 
+  it('of somebody whose session has ended meanwhile is not brought to the provider', async () => {
+    await addFamily(house, 'Nora')
+    const nora = await visiting(house, 'Nora')
+    const address = back(await beginLinking(nora))
+    await house.smart.resetAccount('Nora', { endNow: true })
+    expect((await nora.ask(address)).location?.pathname).toBe('/auth/login')
+    expect(provider.asked.map(({ path }) => path)).not.toContain('/token')
+  })
+
   it('of one provider is none of another: https://www.rfc-editor.org/rfc/rfc9700#section-4.4', async () => {
     const visitor = new Visitor(house)
     const address = back(await depart(visitor))

@@ -255,14 +255,15 @@ describe('linking', () => {
     const back = await walk(leadsTo(await beginLinking(visitor)), 'anna')
     // All that is open ends between the two looks at the session.
     const { documents } = house
-    const put = documents.put.bind(documents)
+    const commit = documents.commit.bind(documents)
     let ended = false
-    documents.put = async (collection, ...rest) => {
-      if (collection === 'smart.provider-links' && !ended) {
-        ended = true
-        await house.smart.resetAccount('Anna', { endNow: true })
-      }
-      return put(collection, ...rest)
+    documents.commit = async writes => {
+      // A link is written with the turn of its account; all else comes alone.
+      if (writes.length === 1) return commit(writes)
+      documents.commit = commit
+      ended = true
+      await house.smart.resetAccount('Anna', { endNow: true })
+      return commit(writes)
     }
     expect((await visitor.ask(back)).location?.pathname).toBe('/auth/login')
     expect(ended).toBe(true)
