@@ -5,10 +5,16 @@ const carriageReturn = 0x0d
 /** What may stand between two frames: some senders end a line there. */
 const mostBetween = 1024
 
+/** A message that has come whole. */
+export interface FramedMessage {
+  readonly kind: 'message'
+  readonly bytes: Buffer
+  /** Another one began before it in the same frame, and never ended. */
+  readonly isRestarted: boolean
+}
+
 /** What came in of a connection. */
-export type Framed =
-  | { readonly kind: 'message'; readonly bytes: Buffer }
-  | { readonly kind: 'fault'; readonly of: Fault }
+export type Framed = FramedMessage | { readonly kind: 'fault'; readonly of: Fault }
 
 /** `too-long`: a message has more bytes than may be; `no-frame`: what comes is in no frame. */
 export type Fault = 'too-long' | 'no-frame'
@@ -33,6 +39,11 @@ export class FrameReader {
   /** Whether a message has begun and not ended. */
   get isWithin(): boolean {
     return this.#held !== undefined
+  }
+
+  /** Bytes of memory that it takes up. */
+  get heldBytes(): number {
+    return this.#held?.length ?? 0
   }
 
   /** What these bytes complete. After a fault nothing more is read. */
@@ -65,7 +76,7 @@ export class FrameReader {
     const held = this.#append(piece)
     if (at < 0) return { at: chunk.length }
     this.#held = undefined
-    return { at: at + 1, framed: { kind: 'message', bytes: held.subarray(0, this.#length) } }
+    return { at: at + 1, framed: messageIn(held.subarray(0, this.#length)) }
   }
 
   #append(piece: Buffer): Buffer {
@@ -81,6 +92,18 @@ export class FrameReader {
     this.#held = held
     return held
   }
+}
+
+/** What begins a message or a batch of them. */
+const heads = ['MSH', 'BHS', 'FHS'].map(name => Buffer.of(start, ...Buffer.from(name)))
+
+/**
+ * Whoever begins anew within a frame has lost their place, and sends the message again that did not end: half of it must not be taken
+ * for all of it. A mere `0B`, which word processors write for a line break, is text.
+ */
+function messageIn(frame: Buffer): FramedMessage {
+  const at = Math.max(...heads.map(head => frame.lastIndexOf(head)))
+  return { kind: 'message', bytes: frame.subarray(at + 1), isRestarted: at > 0 }
 }
 
 interface Step {

@@ -1,22 +1,24 @@
-import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls'
 import { isWithin } from '#web'
-import { acknowledging, answersTo } from './acknowledgement.ts'
-import { type Delivery, deliver } from './deliver.ts'
-import { FrameReader, framed } from './frames.ts'
+import { Connection } from './connection.ts'
+import type { Delivery } from './deliver.ts'
+import { Holdings } from './holdings.ts'
+import { Places } from './places.ts'
+import { saying } from './saying.ts'
 
-/** More than a message may have, so that the one who reads it says why it is too long. */
-const mostBytes = 5 * 1024 * 1024
 const mostConnections = 64
+/** Connections that may be in the middle of a TLS handshake; they keep no place of those who have shaken hands. */
+const mostHandshakes = 512
+/** Of the messages of all connections: a message has five of these at most. */
+const mostHeldBytes = 96 * 1024 * 1024
 /**
  * A message that has begun must end within this, and an answer be taken, in ms; between messages a connection may be silent for as long
  * as it likes.
  */
 const messageWithinMs = 60_000
-/** How long somebody may take to say who they are, and to take the last answer when the port is closed. */
-const patienceMs = 10_000
-const keepAliveMs = 60_000
+/** How long somebody may take to say who they are, in ms. */
+const handshakeMs = 10_000
 
 /** Where to listen, to whom, and what is done with what comes. */
 export interface ListenerOptions {
@@ -29,6 +31,9 @@ export interface ListenerOptions {
   readonly delivery: Delivery
   /** Within which a message must end, and an answer be taken, in ms: a minute unless told. */
   readonly messageWithinMs?: number
+  /** How many connections there may be, and how many bytes of their messages at once: 64 and 96 MiB unless told. */
+  readonly mostConnections?: number
+  readonly mostHeldBytes?: number
   nowMs(): number
   /** Told of connections; never of what they send. */
   log(text: string): void
@@ -49,44 +54,67 @@ export interface Listener {
  */
 export async function listenMllp(options: ListenerOptions): Promise<Listener> {
   const open = new Set<Connection>()
+  const say = saying(options.log)
+  const places = new Places(options.mostConnections ?? mostConnections)
+  const port = {
+    delivery: options.delivery,
+    messageWithinMs: options.messageWithinMs ?? messageWithinMs,
+    nowMs: options.nowMs,
+    holdings: new Holdings(options.mostHeldBytes ?? mostHeldBytes),
+    places,
+    say,
+  }
   const isRefused = (socket: Socket, refusal: string | undefined) => {
     if (refusal === undefined) return false
-    options.log(`refused ${socket.remoteAddress ?? ''}: ${refusal}`)
+    say('refused', socket.remoteAddress, refusal)
     socket.destroy()
     return true
   }
   const take = (socket: Socket) => {
     if (isRefused(socket, addressRefusal(socket, options) ?? nameRefusal(socket, options))) return
-    const connection = new Connection(socket, options)
+    if (isRefused(socket, places.take(socket) ? undefined : 'all places are taken by messages in hand')) return
+    const connection = new Connection(socket, port)
     open.add(connection)
     socket.once('close', () => open.delete(connection))
   }
-  const { tls } = options
-  const server: Server =
-    tls === undefined ? createServer(take) : createTlsServer({ handshakeTimeout: patienceMs, ...tls }, take)
   // Who may not connect keeps no place while nothing is said of a certificate.
-  if (tls !== undefined) server.on('connection', (socket: Socket) => isRefused(socket, addressRefusal(socket, options)))
-  server.maxConnections = mostConnections
-  server.on('drop', () => options.log(`refused a connection: ${mostConnections} are open`))
-  // Whose TLS fails is no fault of the server.
-  server.on('tlsClientError', (_, socket: Socket) => socket.destroy())
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(options.port, options.host, () => {
-      server.off('error', reject)
-      server.on('error', () => undefined)
-      resolve()
-    })
-  })
-  const { port } = server.address() as { port: number }
+  const mayGreet = (socket: Socket) => !isRefused(socket, addressRefusal(socket, options))
+  const server = options.tls === undefined ? createServer(take) : secureServer(options.tls, mayGreet, take)
+  await listening(server, options)
   return {
-    port,
+    port: (server.address() as { port: number }).port,
     close: async () => {
       const closed = new Promise<void>(resolve => server.close(() => resolve()))
       await Promise.all([...open].map(connection => connection.close()))
       await closed
     },
   }
+}
+
+/** @param take  is told of whoever has shaken hands */
+function secureServer(tls: TlsOptions, mayGreet: (socket: Socket) => boolean, take: (socket: Socket) => void): Server {
+  const handshakes = new Places(mostHandshakes)
+  const server = createTlsServer({ handshakeTimeout: handshakeMs, ...tls }, socket => {
+    handshakes.leave(socket)
+    take(socket)
+  })
+  server.on('connection', (socket: Socket) => {
+    if (mayGreet(socket) && !handshakes.take(socket)) socket.destroy()
+  })
+  // Whose TLS fails is no fault of the server.
+  server.on('tlsClientError', (_, socket: Socket) => socket.destroy())
+  return server
+}
+
+async function listening(server: Server, { port, host }: ListenerOptions): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      server.on('error', () => undefined)
+      resolve()
+    })
+  })
 }
 
 /** Why nobody may connect from an address; undefined where they may. */
@@ -100,103 +128,4 @@ function nameRefusal(socket: Socket, { names }: ListenerOptions): string | undef
   const { subject } = (socket as TLSSocket).getPeerCertificate()
   const name = subject?.CN
   return typeof name === 'string' && names.includes(name) ? undefined : 'a certificate of a name that may not send'
-}
-
-class Connection {
-  readonly #socket: Socket
-  readonly #options: ListenerOptions
-  readonly #reader = new FrameReader(mostBytes)
-  readonly #ended = new AbortController()
-  /** Messages that have come and wait for their turn. */
-  readonly #waiting: Buffer[] = []
-  #working: Promise<void> | undefined
-  #deadline: NodeJS.Timeout | undefined
-  #isClosing = false
-
-  constructor(socket: Socket, options: ListenerOptions) {
-    this.#socket = socket
-    this.#options = options
-    socket.setKeepAlive(true, keepAliveMs)
-    socket.setNoDelay(true)
-    socket.on('data', (chunk: Buffer) => this.#read(chunk))
-    socket.on('error', () => socket.destroy())
-    socket.once('close', () => {
-      this.#stopWatch()
-      this.#waiting.length = 0
-      this.#ended.abort()
-    })
-  }
-
-  /** Nothing more is begun; what was handed on is answered. */
-  async close(): Promise<void> {
-    this.#isClosing = true
-    this.#waiting.length = 0
-    await this.#working
-    this.#stopWatch()
-    if (!this.#socket.destroyed) this.#deadline = setTimeout(() => this.#socket.destroy(), patienceMs)
-    this.#socket.destroySoon()
-  }
-
-  #read(chunk: Buffer): void {
-    if (this.#isClosing) return
-    for (const one of this.#reader.push(chunk)) {
-      if (one.kind === 'message') this.#waiting.push(one.bytes)
-      else this.#end(one.of === 'too-long' ? 'a message is too long' : 'what came is no MLLP')
-    }
-    if (this.#isClosing) return
-    if (this.#waiting.length === 0) {
-      this.#watch()
-      return
-    }
-    this.#socket.pause()
-    this.#stopWatch()
-    this.#working ??= this.#work()
-  }
-
-  /** Whoever begins a message and does not end it keeps a place for nothing, also where a byte comes now and then. */
-  #watch(): void {
-    if (!this.#reader.isWithin) return
-    this.#deadline ??= setTimeout(() => this.#end('a message did not end'), this.#withinMs)
-  }
-
-  #stopWatch(): void {
-    clearTimeout(this.#deadline)
-    this.#deadline = undefined
-  }
-
-  get #withinMs(): number {
-    return this.#options.messageWithinMs ?? messageWithinMs
-  }
-
-  #end(why: string): void {
-    if (this.#socket.destroyed) return
-    this.#options.log(`ended a connection of ${this.#socket.remoteAddress ?? ''}: ${why}`)
-    this.#isClosing = true
-    this.#waiting.length = 0
-    this.#socket.destroy()
-  }
-
-  async #work(): Promise<void> {
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) await this.#handOn(next)
-    this.#working = undefined
-    if (this.#isClosing) return
-    this.#watch()
-    this.#socket.resume()
-  }
-
-  async #handOn(message: Buffer): Promise<void> {
-    const { delivery, nowMs, log } = this.#options
-    const delivered = await deliver(message, delivery, this.#ended.signal)
-    if (this.#socket.destroyed) return
-    if (delivered.kind === 'unanswered') log(`a message was not handed on: ${delivered.text}`)
-    const told = delivered.kind === 'answered' ? delivered.ack : acknowledging(message, 'AR', nowMs(), delivered.text)
-    for (const answer of answersTo(message, told, nowMs())) await this.#say(answer)
-  }
-
-  /** Nothing more is handed on of whoever does not take what is said to them: it would pile up here. */
-  async #say(answer: Buffer): Promise<void> {
-    if (this.#socket.destroyed || this.#socket.write(framed(answer))) return
-    const signal = AbortSignal.any([this.#ended.signal, AbortSignal.timeout(this.#withinMs)])
-    await once(this.#socket, 'drain', { signal }).catch(() => this.#end('its answers are not taken'))
-  }
 }
